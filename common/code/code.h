@@ -1,0 +1,64 @@
+/* A code is data: blocks, one encoding matrix for each operand, and the targets.
+ *
+ * Source     design idea 1; notation as in the random Khatri-Rao-product paper, with x, z, y for
+ *            the parts (our E_A, E_B are its P and Q, our n its N).
+ * Shapes     E_A [n, x z], E_B [n, z y]; block (i, k) of A is column i z + k, block (k, j) of B is
+ *            column k y + j. Row i of G [n, (x z)(z y)] is the Kronecker product of row i of each:
+ *            G[i, a (z y) + b] = E_A[i, a] E_B[i, b]. Targets T [x y, (x z)(z y)]: row i y + j is
+ *            C_ij = sum_k A_ik B_kj. All f64 coefficients of `field`, row-major.
+ * Threshold  Any `threshold` answers suffice; fewer may, and the decoder says when they do.
+ * Threads    Immutable once built: any thread. Counted, since jobs and tasks share it.
+ */
+#ifndef KOFN_CODE_CODE_H
+#define KOFN_CODE_CODE_H
+
+#include "common/linalg/partition.h"
+
+enum {
+    KOFN_NAME_MAX = 32,            // of families, parameters, policies, with the final NUL
+    KOFN_OPERANDS_MAX = 2,         // factors of one task's product
+    KOFN_TASKS_MAX = 65536,        // n
+    KOFN_COLUMNS_MAX = 1 << 20,    // columns of G
+    KOFN_CODE_BYTES_MAX = 1 << 28, // of all coefficients of one code
+};
+
+typedef struct kofn_coefs {
+    size_t rows, cols;
+    double *at; // row-major
+} kofn_coefs;
+
+typedef struct kofn_code {
+    char family[KOFN_NAME_MAX];
+    const kofn_field *field;
+    kofn_partition part;
+    size_t tasks;                        // n
+    size_t threshold;                    // k
+    uint64_t seed;                       // of whatever was drawn
+    size_t operands;                     // 2: A and B
+    kofn_coefs e[KOFN_OPERANDS_MAX];     // [n, blocks of that operand]
+    kofn_grid grid[KOFN_OPERANDS_MAX];   // how each operand is cut; blocks count row by row
+    kofn_grid out;                       // how the product is cut: its blocks are the targets
+    kofn_coefs targets;                  // [out.rows out.cols, columns of G]
+    double chosen_condition;             // of the draw that was kept; 0: nothing was drawn
+} kofn_code;
+
+/* A zeroed code for C := A B over `part` with n tasks, targets filled in. The family fills e[] and
+ * threshold. OUT_OF_RANGE: above the limits. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_code_alloc(const char *family, const kofn_field *field,
+                                            kofn_partition part, size_t tasks,
+                                            kofn_code **ret_code, kofn_error *err);
+
+kofn_code *kofn_code_ref(kofn_code *code);
+void kofn_code_destroy(kofn_code **code_p); // lets go of one ref
+
+size_t kofn_code_columns(const kofn_code *code); // of G
+const double *kofn_code_get_row(const kofn_code *code, size_t operand, size_t task); // of E
+
+/* Row `task` of G into ret_row [columns]. */
+void kofn_code_fill_row(const kofn_code *code, size_t task, double *ret_row);
+
+/* The block that task's factor of `operand` is a plain copy of, or SIZE_MAX when arithmetic is
+ * needed: systematic tasks are sent without any. */
+size_t kofn_code_plain_block(const kofn_code *code, size_t operand, size_t task);
+
+#endif

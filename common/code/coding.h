@@ -1,0 +1,49 @@
+/* Coding on matrices: encode operands into tasks, decode answers into the product.
+ *
+ * The library calls behind the master's compute pool and behind `kofn encode` / `kofn decode`.
+ * Transposed operands are coded as they are stored (a linear combination commutes with the
+ * transpose), and the flag travels with the task to the worker's BLAS call.
+ *
+ *     stored A [m, k] or [k, m]  --blocks-->  A~_i [coded block]  --worker-->  C~_i = op(A~) op(B~)
+ *
+ * Threads    Any thread; blocks only by computing. Different tasks may be encoded side by side.
+ */
+#ifndef KOFN_CODE_CODING_H
+#define KOFN_CODE_CODING_H
+
+#include "common/code/decoder.h"
+
+/* One product's sizes under a code: C [rows, cols] := op(A) [rows, inner] op(B) [inner, cols]. */
+typedef struct kofn_shape {
+    size_t rows, inner, cols;
+} kofn_shape;
+
+/* What a job is about: filled by kofn_coding_init, then const. */
+typedef struct kofn_coding {
+    const kofn_code *code; // borrowed
+    kofn_shape shape;      // of the product
+    kofn_shape part;       // of one task's product: shape's sizes over x, z, y, rounded up
+    bool transposed[KOFN_OPERANDS_MAX];
+} kofn_coding;
+
+void kofn_coding_init(kofn_coding *coding, const kofn_code *code, kofn_shape shape,
+                      bool transpose_a, bool transpose_b);
+
+/* Shape of the coded block of `operand`, as stored (transposed when the operand is). */
+void kofn_coding_block_shape(const kofn_coding *coding, size_t operand, size_t *ret_rows,
+                             size_t *ret_cols);
+
+/* The elements of blocks[t] := coded block of tasks[t], for t < count, in one pass over the operand.
+ * Each is complete and of block shape (banded as the wire wants it). */
+KOFN_MUST_CHECK kofn_status kofn_coding_encode(const kofn_coding *coding, size_t operand,
+                                               const kofn_bands *stored, size_t count,
+                                               const size_t *tasks, const kofn_bands *blocks,
+                                               kofn_error *err);
+
+/* c's elements := the product, from answers[u] of plan->task[u], each [part.rows, part.cols]. */
+KOFN_MUST_CHECK kofn_status kofn_coding_decode(const kofn_coding *coding,
+                                               const kofn_decode_plan *plan,
+                                               const kofn_bands *const *answers, const kofn_bands *c,
+                                               kofn_error *err);
+
+#endif

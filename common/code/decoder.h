@@ -1,0 +1,69 @@
+/* The decoder: which answers suffice, and with which coefficients. One for all families.
+ *
+ * Source     design idea 2. R, the set of answers, suffices exactly when every row of T lies in the row
+ *            span of G_R; then D G_R = T, and output block t is sum_r D[t, r] answer_r.
+ *
+ *                 add            add: span complete           add: condition good now
+ *     NOT_YET ---------> NOT_YET -----------------> EXACT   or   POOR ------------------> EXACT
+ *
+ *            POOR: every target is covered, but errors would grow beyond `max_amplification`;
+ *            another answer may mend that. The caller decides whether one is due soon.
+ * Accuracy   The plan carries condition, residual and amplification (span.h); the expected relative
+ *            error of the result is about amplification times the field's epsilon.
+ * Cost       add: O((rank + targets) columns). plan: one rank-revealing factorisation.
+ * Threads    One thread at a time for each decoder; moves no elements, knows no sockets.
+ */
+#ifndef KOFN_CODE_DECODER_H
+#define KOFN_CODE_DECODER_H
+
+#include "common/code/code.h"
+#include "common/linalg/span.h"
+
+typedef struct kofn_decoder kofn_decoder;
+
+typedef enum kofn_decode_state {
+    KOFN_DECODE_NOT_YET, // some target is outside the span
+    KOFN_DECODE_POOR,    // decodable, but badly conditioned: worth one more answer
+    KOFN_DECODE_EXACT,   // decodable
+} kofn_decode_state;
+
+/* D over the answers it uses: output block t := sum_u coef[t, u] answer[task[u]]. */
+typedef struct kofn_decode_plan {
+    size_t targets, used;
+    size_t *task;  // [used], in the order in which they were added
+    double *coef;  // [targets, used], row-major
+    kofn_span_quality quality;
+} kofn_decode_plan;
+
+/* max_amplification: 0 takes the default for the field, 1e-3 / sqrt(epsilon) (so that a result
+ * keeps well over half of its digits); exact fields are never POOR. The code is ref'd. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_new(kofn_code *code, double max_amplification,
+                                             kofn_decoder **ret_decoder, kofn_error *err);
+void kofn_decoder_destroy(kofn_decoder **decoder_p);
+
+/* Answer of `task` is here. ALREADY_EXISTS: it was before (nothing changes). OUT_OF_RANGE: no such
+ * task. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_add(kofn_decoder *decoder, size_t task, kofn_error *err);
+
+kofn_decode_state kofn_decoder_get_state(const kofn_decoder *decoder);
+size_t kofn_decoder_get_count(const kofn_decoder *decoder); // answers added
+bool kofn_decoder_has(const kofn_decoder *decoder, size_t task);
+size_t kofn_decoder_get_missing(const kofn_decoder *decoder); // targets not covered
+
+/* Would these further tasks complete the set? For the scheduler, which replaces lost tasks only
+ * when the rest cannot suffice. Does not change the decoder. */
+bool kofn_decoder_would_suffice(const kofn_decoder *decoder, const size_t *tasks, size_t count);
+
+/* A smallest-by-inclusion list of further tasks that would complete the set, lowest numbers first:
+ * what `kofn decode` tells people. *ret_count is 0 when nothing is missing. `ret_tasks` has room for
+ * n. FAILED_PRECONDITION: even all tasks would not do (a bug in a family). */
+KOFN_MUST_CHECK kofn_status kofn_decoder_suggest(const kofn_decoder *decoder, size_t *ret_tasks,
+                                                 size_t *ret_count, kofn_error *err);
+
+/* The coefficients for the answers so far. Answers that no target needs are left out.
+ * FAILED_PRECONDITION: not decodable yet. End with kofn_decode_plan_fini. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_plan(const kofn_decoder *decoder,
+                                              kofn_decode_plan *ret_plan, kofn_error *err);
+void kofn_decode_plan_fini(kofn_decode_plan *plan);
+
+#endif

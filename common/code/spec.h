@@ -1,0 +1,68 @@
+/* A code as users write it: family, partition, tasks, seed and the family's own parameters.
+ *
+ *     code:                          --code rkrp --partition 2,1,2 --tasks 6 --set systematic=no
+ *       family: rkrp
+ *       partition: [2, 1, 2]         Zero or missing means: choose for the operands and workers.
+ *       tasks: 6
+ *       seed: 7
+ *       systematic: no
+ *
+ * The same struct comes from YAML, from the command line and from the wire; it is checked once,
+ * here, and built once, here.
+ *
+ * Threads    Any thread; a spec is a value.
+ */
+#ifndef KOFN_CODE_SPEC_H
+#define KOFN_CODE_SPEC_H
+
+#include "common/code/family.h"
+
+enum { KOFN_SETS_MAX = 16, KOFN_SET_VALUE_MAX = 64 };
+
+typedef struct kofn_code_set {
+    char name[KOFN_NAME_MAX];
+    char value[KOFN_SET_VALUE_MAX];
+} kofn_code_set;
+
+typedef struct kofn_code_spec {
+    char family[KOFN_NAME_MAX]; // "" or "auto": the default for the product's size
+    kofn_partition part;        // 0: choose that direction
+    size_t tasks;               // 0: choose
+    bool has_seed;
+    uint64_t seed;
+    size_t set_count;
+    kofn_code_set sets[KOFN_SETS_MAX]; // the family's parameters, as text
+} kofn_code_spec;
+
+/* What a spec is completed with. */
+typedef struct kofn_code_context {
+    const kofn_field *field;
+    size_t rows, inner, cols; // of the product
+    size_t workers;           // alive now; 0 is taken as 1
+    double whole_flops;       // a product of no more flops goes whole to one worker when the
+                              // family is left open
+} kofn_code_context;
+
+/* Set one of the keys above, or record a parameter of the family. INVALID_ARGUMENT, OUT_OF_RANGE,
+ * RESOURCE_EXHAUSTED (too many parameters). */
+KOFN_MUST_CHECK kofn_status kofn_code_spec_set(kofn_code_spec *spec, const char *key,
+                                               const char *text, kofn_error *err);
+
+/* Check all that can be checked without operands: family and its parameters exist and parse, and
+ * where partition and tasks are given, threshold <= tasks. NOT_FOUND with the nearest name. */
+KOFN_MUST_CHECK kofn_status kofn_code_spec_check(const kofn_code_spec *spec,
+                                                 const kofn_field *field, kofn_error *err);
+
+/* Fill what is open: family, partition, tasks, seed. Leaves a spec that names everything, so that
+ * it can be recorded and replayed. Never chooses more parts than the product has rows, inner or
+ * columns. */
+KOFN_MUST_CHECK kofn_status kofn_code_spec_complete(kofn_code_spec *spec,
+                                                    const kofn_code_context *context,
+                                                    kofn_error *err);
+
+/* Build the code of a complete spec. */
+KOFN_MUST_CHECK kofn_status kofn_code_spec_build(const kofn_code_spec *spec,
+                                                 const kofn_field *field, kofn_code **ret_code,
+                                                 kofn_error *err);
+
+#endif

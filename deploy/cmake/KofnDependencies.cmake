@@ -1,0 +1,22 @@
+# Every library, found here and nowhere else, with the Debian package in the message when it is not.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+function(kofn_need name module package)
+    pkg_check_modules(${name} IMPORTED_TARGET QUIET ${module})
+    if(NOT ${name}_FOUND)
+        message(FATAL_ERROR "kofn needs ${module}: apt-get install ${package} (or run deploy/install-deps)")
+    endif()
+    if(NOT TARGET kofn::${name})
+        add_library(kofn::${name} ALIAS PkgConfig::${name})
+    endif()
+endfunction()
+
+kofn_need(zmq libzmq libzmq3-dev)
+kofn_need(czmq libczmq libczmq-dev)
+kofn_need(msgpack msgpack libmsgpack-dev)
+kofn_need(openblas openblas libopenblas-pthread-dev)
+kofn_need(lapacke lapacke liblapacke-dev)
+kofn_need(yaml yaml-0.1 libyaml-dev)
+kofn_need(sodium libsodium libsodium-dev)
+kofn_need(cmocka cmocka libcmocka-dev)

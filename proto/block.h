@@ -1,0 +1,36 @@
+/* Block frames: a band of a matrix as one msgpack object, its header in headroom before the elements.
+ *
+ *     |<- headroom 64 ->|
+ *     | pad 24 | header 40 | elements, row-major, little-endian ...          |
+ *              ^ frame     ^ 64-byte aligned
+ *
+ *     [dtype, rows, cols, first_row, bin]     array of five, see PROTOCOL.md
+ *
+ * A header of ours always takes 40 bytes (fixed-width integers), so that elements are aligned where
+ * the frame is; any valid msgpack encoding is read. A matrix whose bands have frames is sent
+ * without copying an element.
+ *
+ * Threads    Any thread.
+ */
+#ifndef KOFN_PROTO_BLOCK_H
+#define KOFN_PROTO_BLOCK_H
+
+#include "common/linalg/mat.h"
+#include "proto/limits.h"
+
+enum { KOFN_BLOCK_HEADER_BYTES = 40, KOFN_BLOCK_HEADROOM = 64 };
+
+/* A rows x cols matrix from the pool, cut into bands of whole rows with frames of about chunk_bytes
+ * (at least one row each), headers written, elements undefined. RESOURCE_EXHAUSTED: no memory.
+ * OUT_OF_RANGE: a row passes KOFN_FRAME_BYTES_MAX, or the matrix size_t. */
+KOFN_MUST_CHECK kofn_status kofn_block_bands_new(kofn_pool *pool, kofn_dtype dtype, size_t rows,
+                                                 size_t cols, size_t chunk_bytes,
+                                                 kofn_bands *ret_bands, kofn_error *err);
+
+/* Check a received frame and make it a band. `frame` is what holds the bytes; on success the band
+ * holds its own ref of it. *ret_band has first_row, mat and frame filled in.
+ * INVALID_ARGUMENT: not a block frame, dtype unknown, or rows x cols x width is not bin's length. */
+KOFN_MUST_CHECK kofn_status kofn_block_parse(kofn_buf *frame, kofn_band *ret_band,
+                                             kofn_error *err);
+
+#endif

@@ -1,0 +1,85 @@
+/* One table for each message: it packs, unpacks, checks and describes the message's struct.
+ *
+ * A message is a msgpack map with text keys. Unknown keys are ignored (versions N and N-1 mix);
+ * a missing key leaves the field's zero value unless it is required; a key with the wrong type, a
+ * text that does not fit or a number out of range is INVALID_ARGUMENT and names the field.
+ *
+ * Ownership  Unpacked structs own their lists (kofn_message_clear frees them); raw slices point
+ *            into the unpacked bytes.
+ * Threads    Any thread; tables are const.
+ */
+#ifndef KOFN_PROTO_CODEC_H
+#define KOFN_PROTO_CODEC_H
+
+#include "common/base/status.h"
+#include "proto/limits.h"
+
+#include <stdint.h>
+
+typedef enum kofn_wire_type {
+    KOFN_WIRE_BOOL,    // bool
+    KOFN_WIRE_U64,     // uint64_t
+    KOFN_WIRE_I64,     // int64_t
+    KOFN_WIRE_F64,     // double; integers are accepted
+    KOFN_WIRE_TEXT,    // char[size], UTF-8 without NUL inside, NUL-terminated in the struct
+    KOFN_WIRE_MESSAGE, // a nested struct, described by `of`
+    KOFN_WIRE_LIST,    // kofn_wire_list of structs described by `of`
+    KOFN_WIRE_RAW,     // kofn_wire_raw: one msgpack object, carried as it is
+} kofn_wire_type;
+
+typedef struct kofn_wire_raw {
+    const void *bytes; // NULL: absent
+    size_t length;
+} kofn_wire_raw;
+
+typedef struct kofn_wire_list {
+    void *at; // array of `count` structs
+    size_t count;
+} kofn_wire_list;
+
+typedef struct kofn_wire_message kofn_wire_message;
+
+typedef struct kofn_wire_field {
+    const char *name; // the key on the wire
+    kofn_wire_type type;
+    bool required;
+    size_t offset, size;         // in the struct
+    double max;                  // numbers: largest value; lists: largest count; 0: the type's own
+    const kofn_wire_message *of; // nested struct or list entry
+    const char *help;            // meaning and unit
+} kofn_wire_field;
+
+struct kofn_wire_message {
+    const char *name; // "task"; for messages with a `type` key, its value
+    const kofn_wire_field *fields;
+    size_t count;
+    size_t struct_size;
+    const char *help;
+};
+
+/* Bytes that grow; init with {0}. */
+typedef struct kofn_wire_buffer {
+    unsigned char *at;
+    size_t length, capacity;
+} kofn_wire_buffer;
+
+void kofn_wire_buffer_fini(kofn_wire_buffer *buffer);
+
+/* Append the packed message. Zero-valued optional fields are left out. RESOURCE_EXHAUSTED: no
+ * memory, or larger than KOFN_ENVELOPE_BYTES_MAX. */
+KOFN_MUST_CHECK kofn_status kofn_message_pack(const kofn_wire_message *of, const void *message,
+                                              kofn_wire_buffer *buffer, kofn_error *err);
+
+/* Scan, then unpack into *ret_message (zeroed first; cleared again on failure). */
+KOFN_MUST_CHECK kofn_status kofn_message_unpack(const kofn_wire_message *of, const void *bytes,
+                                                size_t length, void *ret_message,
+                                                kofn_error *err);
+
+void kofn_message_clear(const kofn_wire_message *of, void *message);
+
+/* The text under a top-level key, e.g. "type", before its message is known. NOT_FOUND: no such
+ * key. INVALID_ARGUMENT: no map, not scannable, no text, or too long for `size`. */
+KOFN_MUST_CHECK kofn_status kofn_message_peek(const void *bytes, size_t length, const char *key,
+                                              char *ret_text, size_t size, kofn_error *err);
+
+#endif

@@ -1,0 +1,331 @@
+/* The messages: structs for C, tables for everything else. PROTOCOL.md leads, this follows.
+ *
+ * Every envelope is a map with a `type` key. Client calls name a method; the method's request and
+ * reply travel as the call's and the reply's `body`.
+ *
+ *     client -> master   call, data, ack, abandon            master -> client   reply, data, ack, event
+ *     worker -> master   hello, result, data, ack, heartbeat, bye
+ *     master -> worker   welcome, refuse, task, data, ack, heartbeat, cancel
+ *
+ * Units      *_ms milliseconds of remaining time, *_ns nanoseconds of duration, bytes in bytes.
+ */
+#ifndef KOFN_PROTO_MESSAGES_H
+#define KOFN_PROTO_MESSAGES_H
+
+#include "common/code/spec.h"
+#include "proto/codec.h"
+
+/* ---- parts of messages ---------------------------------------------------------------------- */
+
+typedef struct kofn_msg_matrix { // shape of a matrix whose blocks travel with the message
+    char dtype[8];
+    uint64_t rows, cols;
+} kofn_msg_matrix;
+
+typedef struct kofn_msg_set {
+    char name[KOFN_NAME_MAX];
+    char value[KOFN_SET_VALUE_MAX];
+} kofn_msg_set;
+
+typedef struct kofn_msg_code { // kofn_code_spec on the wire
+    char family[KOFN_NAME_MAX];
+    uint64_t x, z, y, tasks, seed;
+    bool has_seed;
+    kofn_wire_list sets; // of kofn_msg_set
+} kofn_msg_code;
+
+typedef struct kofn_msg_seconds { // where a job's time went
+    double queue, receive, encode, send, wait, decode, check, total;
+} kofn_msg_seconds;
+
+/* What is known of one product: state while it runs, account when it is done. */
+typedef struct kofn_msg_job {
+    char id[KOFN_ID_MAX];
+    char state[16];              // queued, receiving, running, decoding, done, failed, cancelled
+    uint64_t status;             // kofn_status of a finished job
+    char message[KOFN_TEXT_MAX]; // why it failed
+    char policy[KOFN_NAME_MAX];
+    kofn_msg_code code; // complete: what was really used
+    char field[KOFN_NAME_MAX];
+    uint64_t rows, inner, cols;
+    uint64_t threshold, tasks, tasks_sent, answers, answers_used, workers;
+    uint64_t backups, replaced; // speculative copies; tasks sent again after a loss
+    bool decodable, waited;     // waited: for one more answer, because the set was badly conditioned
+    char error_kind[16];        // exact, rounding
+    double error_bound;         // estimate of the relative error
+    double condition, amplification, residual;
+    bool nonfinite; // the product holds NaN or Inf: blocks may have smeared into each other
+    kofn_msg_seconds seconds;
+    double progress; // 0 to 1
+    uint64_t age_ms; // since it was accepted
+} kofn_msg_job;
+
+typedef struct kofn_msg_worker {
+    char name[KOFN_NAME_MAX * 2];
+    uint64_t id;
+    char version[KOFN_NAME_MAX];
+    char state[16]; // idle, busy, silent, leaving
+    char kernel[KOFN_NAME_MAX];
+    uint64_t cores, blas_threads, memory_bytes, credit;
+    uint64_t tasks_running, tasks_done, tasks_failed, tasks_cancelled;
+    double gflops;      // measured, of recent tasks
+    double slowdown;    // its time against the median worker's for the same work
+    uint64_t silent_ms; // since it was last heard
+} kofn_msg_worker;
+
+typedef struct kofn_msg_param {
+    char name[KOFN_NAME_MAX];
+    char type[16];
+    char bounds[KOFN_TEXT_MAX];
+    char fallback[KOFN_SET_VALUE_MAX];
+    char help[KOFN_TEXT_MAX];
+} kofn_msg_param;
+
+typedef struct kofn_msg_family {
+    char name[KOFN_NAME_MAX];
+    char summary[KOFN_TEXT_MAX];
+    char threshold[KOFN_TEXT_MAX];
+    char source[KOFN_TEXT_MAX];
+    bool rateless;
+    kofn_wire_list params; // of kofn_msg_param
+} kofn_msg_family;
+
+/* ---- envelopes between client and master ------------------------------------------------------ */
+
+typedef struct kofn_msg_call {
+    uint64_t version;
+    uint64_t call; // chosen by the client, unique on its connection while the call is open
+    char method[KOFN_METHOD_MAX];
+    uint64_t timeout_ms;         // remaining time; 0: none
+    char key[KOFN_KEY_TEXT_MAX]; // idempotency key
+    uint64_t window;             // bytes the client takes unacknowledged; 0: reply in one message
+    bool more;                   // block frames follow in data messages
+    kofn_wire_raw body;          // the method's request
+} kofn_msg_call;
+
+typedef struct kofn_msg_reply {
+    uint64_t version;
+    uint64_t call;
+    uint64_t status;
+    char message[KOFN_TEXT_MAX];
+    uint64_t retry_ms; // with UNAVAILABLE and RESOURCE_EXHAUSTED: a hint
+    bool more;
+    kofn_wire_raw body;
+} kofn_msg_reply;
+
+typedef struct kofn_msg_event { // of a Watch that is open
+    uint64_t call;
+    kofn_msg_job job;
+} kofn_msg_event;
+
+typedef struct kofn_msg_abandon { // the client no longer wants this call's reply
+    uint64_t call;
+} kofn_msg_abandon;
+
+/* ---- on every connection ------------------------------------------------------------------------ */
+
+typedef struct kofn_msg_data { // further block frames of a call, reply, task or result
+    uint64_t id;               // its call, or its assignment
+    bool more;
+} kofn_msg_data;
+
+typedef struct kofn_msg_ack {
+    uint64_t bytes; // block frame bytes taken since the last ack
+} kofn_msg_ack;
+
+/* ---- requests and replies of the methods -------------------------------------------------------- */
+
+typedef struct kofn_msg_product { // Multiply, Submit
+    kofn_msg_matrix a, b;         // as stored
+    bool transpose_a, transpose_b;
+    char field[KOFN_NAME_MAX]; // "": implied by the dtype
+    kofn_msg_code code;
+    char policy[KOFN_NAME_MAX]; // "": the master's default
+} kofn_msg_product;
+
+typedef struct kofn_msg_outcome { // reply of Multiply and Wait; blocks of C follow when it has a shape
+    kofn_msg_job job;
+    kofn_msg_matrix c;
+} kofn_msg_outcome;
+
+typedef struct kofn_msg_job_ref { // Wait, Watch, Cancel, GetJob; reply of Submit
+    char job[KOFN_ID_MAX];
+    bool without_result; // Wait: only the account, keep the product for another Wait
+} kofn_msg_job_ref;
+
+typedef struct kofn_msg_nothing {
+    bool unused;
+} kofn_msg_nothing;
+
+typedef struct kofn_msg_list_jobs {
+    uint64_t limit; // newest first; 0: 100
+} kofn_msg_list_jobs;
+
+typedef struct kofn_msg_jobs {
+    kofn_wire_list jobs; // of kofn_msg_job
+} kofn_msg_jobs;
+
+typedef struct kofn_msg_workers {
+    kofn_wire_list workers; // of kofn_msg_worker
+} kofn_msg_workers;
+
+typedef struct kofn_msg_codes {
+    kofn_wire_list families; // of kofn_msg_family
+    kofn_wire_list policies; // of kofn_msg_param: name and help
+} kofn_msg_codes;
+
+typedef struct kofn_msg_check {
+    char service[KOFN_METHOD_MAX]; // "": the whole server
+} kofn_msg_check;
+
+typedef struct kofn_msg_health {
+    char status[24]; // UNKNOWN, SERVING, NOT_SERVING, SERVICE_UNKNOWN
+    char version[KOFN_NAME_MAX];
+    uint64_t workers, jobs_running, jobs_queued, jobs_done, jobs_failed;
+    uint64_t memory_bytes, memory_limit_bytes;
+    uint64_t uptime_ms;
+} kofn_msg_health;
+
+typedef struct kofn_msg_field_info {
+    char name[KOFN_NAME_MAX];
+    char type[KOFN_METHOD_MAX]; // "u64", "text", "matrix", "list of job"
+    bool required;
+    double max;
+    char help[KOFN_TEXT_MAX];
+} kofn_msg_field_info;
+
+typedef struct kofn_msg_message_info {
+    char name[KOFN_METHOD_MAX];
+    char help[KOFN_TEXT_MAX];
+    kofn_wire_list fields; // of kofn_msg_field_info
+} kofn_msg_message_info;
+
+typedef struct kofn_msg_method_info {
+    char name[KOFN_METHOD_MAX];
+    char request[KOFN_NAME_MAX], reply[KOFN_NAME_MAX];
+    char help[KOFN_TEXT_MAX];
+} kofn_msg_method_info;
+
+typedef struct kofn_msg_limit_info {
+    char name[KOFN_METHOD_MAX];
+    double value;
+} kofn_msg_limit_info;
+
+typedef struct kofn_msg_reflection {
+    uint64_t version;
+    kofn_wire_list methods;  // of kofn_msg_method_info
+    kofn_wire_list messages; // of kofn_msg_message_info
+    kofn_wire_list limits;   // of kofn_msg_limit_info
+} kofn_msg_reflection;
+
+/* ---- envelopes between worker and master -------------------------------------------------------- */
+
+typedef struct kofn_msg_hello {
+    uint64_t version;                // of the protocol
+    char name[KOFN_NAME_MAX * 2];    // for people; identity is the connection (later: the key)
+    char software[KOFN_NAME_MAX];
+    char fields[KOFN_TEXT_MAX]; // "f64,f32"
+    char kernel[KOFN_NAME_MAX]; // of OpenBLAS
+    uint64_t cores, blas_threads, memory_bytes;
+    uint64_t credit; // tasks it takes at a time
+    uint64_t window; // block bytes it takes unacknowledged
+} kofn_msg_hello;
+
+typedef struct kofn_msg_welcome {
+    uint64_t version;
+    uint64_t epoch;  // of this master's life; echoed in results
+    uint64_t worker; // this connection's number
+    uint64_t window; // block bytes the master takes unacknowledged
+    uint64_t heartbeat_ms, silence_ms;
+    uint64_t chunk_bytes;
+} kofn_msg_welcome;
+
+typedef struct kofn_msg_refuse { // the master will not talk to this peer as it is
+    uint64_t status;
+    char message[KOFN_TEXT_MAX];
+} kofn_msg_refuse;
+
+typedef struct kofn_msg_task {
+    uint64_t assignment, epoch;
+    char job[KOFN_ID_MAX];
+    uint64_t task;
+    char field[KOFN_NAME_MAX];
+    kofn_msg_matrix a, b; // as stored
+    bool transpose_a, transpose_b;
+    bool more;
+} kofn_msg_task;
+
+typedef struct kofn_msg_result {
+    uint64_t assignment, epoch;
+    uint64_t status;
+    char message[KOFN_TEXT_MAX];
+    kofn_msg_matrix c;
+    uint64_t compute_ns; // of the multiplication alone
+    bool more;
+} kofn_msg_result;
+
+typedef struct kofn_msg_cancel {
+    uint64_t assignment, epoch;
+} kofn_msg_cancel;
+
+typedef struct kofn_msg_heartbeat {
+    uint64_t epoch; // the sender's idea of it; 0 before a welcome
+    uint64_t tasks; // held by a worker
+} kofn_msg_heartbeat;
+
+typedef struct kofn_msg_bye { // the worker stops: no further tasks, please
+    char reason[KOFN_TEXT_MAX];
+} kofn_msg_bye;
+
+/* ---- tables ----------------------------------------------------------------------------------------- */
+
+extern const kofn_wire_message kofn_call_message, kofn_reply_message, kofn_event_message,
+    kofn_abandon_message, kofn_data_message, kofn_ack_message, kofn_hello_message,
+    kofn_welcome_message, kofn_refuse_message, kofn_task_message, kofn_result_message,
+    kofn_cancel_message, kofn_heartbeat_message, kofn_bye_message; // envelopes
+
+extern const kofn_wire_message kofn_product_message, kofn_outcome_message, kofn_job_ref_message,
+    kofn_nothing_message, kofn_list_jobs_message, kofn_jobs_message, kofn_workers_message,
+    kofn_codes_message, kofn_check_message, kofn_health_message, kofn_reflection_message; // bodies
+
+/* Envelope by its `type`; NULL when unknown. kofn_message_pack writes `type` for these. */
+const kofn_wire_message *kofn_envelope_find(const char *type);
+
+typedef enum kofn_method {
+    KOFN_METHOD_MULTIPLY,
+    KOFN_METHOD_SUBMIT,
+    KOFN_METHOD_WAIT,
+    KOFN_METHOD_WATCH,
+    KOFN_METHOD_CANCEL,
+    KOFN_METHOD_GET_JOB,
+    KOFN_METHOD_LIST_JOBS,
+    KOFN_METHOD_LIST_WORKERS,
+    KOFN_METHOD_LIST_CODES,
+    KOFN_METHOD_CHECK,
+    KOFN_METHOD_REFLECT,
+    KOFN_METHOD_COUNT,
+} kofn_method;
+
+typedef struct kofn_method_info {
+    const char *name; // "kofn.v1.Master/Multiply"
+    const kofn_wire_message *request, *reply;
+    const char *help;
+} kofn_method_info;
+
+const kofn_method_info *kofn_method_get(kofn_method method);
+/* INVALID_ARGUMENT is not used: UNIMPLEMENTED, with the nearest name, for an unknown method. */
+KOFN_MUST_CHECK kofn_status kofn_method_find(const char *name, kofn_method *ret_method,
+                                             kofn_error *err);
+
+/* Spec to wire and back. The list in *ret_message is owned (kofn_message_clear on its holder). */
+KOFN_MUST_CHECK kofn_status kofn_msg_code_from_spec(const kofn_code_spec *spec,
+                                                    kofn_msg_code *ret_message, kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_msg_code_to_spec(const kofn_msg_code *message,
+                                                  kofn_code_spec *ret_spec, kofn_error *err);
+
+/* ListCodes and Reflect, filled from the tables. Cleared by the caller. */
+KOFN_MUST_CHECK kofn_status kofn_msg_codes_fill(kofn_msg_codes *ret_codes, kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_msg_reflection_fill(kofn_msg_reflection *ret_reflection,
+                                                     kofn_error *err);
+
+#endif
