@@ -1,0 +1,146 @@
+/* The scheduler: events in, actions out. No socket, clock, thread or random source of its own.
+ *
+ *     job_add, job_cancel                          SEND    put this task on that worker
+ *     worker_join, worker_leave, worker_lose  -->  CANCEL  the worker may drop it
+ *     answer, task_fail, tick                      DECODE  the answers kept so far suffice
+ *                                                  FAIL    the job cannot or may not go on
+ *
+ * The daemon drives it with real time, the tests with a script, the simulator with virtual time.
+ * The same calls give the same actions: ties are broken by number, never by address.
+ *
+ * What it knows of a job is its code (rows, and through the decoder which sets of answers suffice)
+ * and its policy. What a policy decides: which task goes next to a free worker, and what happens
+ * when an answer, a loss or time arrives. What it does not decide: credit, fairness between
+ * clients (each client in turn, its jobs in order of arrival), decodability, deadlines, losses.
+ *
+ * Lost work   When a worker is lost, what it held is queued again only if the answers kept and the
+ *             tasks still out or queued cannot suffice. A job without any live worker waits for one
+ *             until its deadline. A task that failed on three distinct workers fails its job.
+ * Bad sets    A set that is decodable but POOR waits for one more answer if one is due within
+ *             `wait_for_better_ns`; then DECODE says `waited`.
+ * Units       Times are absolute monotonic nanoseconds given by the caller; never decreasing.
+ * Threads     One thread at a time. Nothing blocks.
+ */
+#ifndef KOFN_MASTER_SCHED_SCHED_H
+#define KOFN_MASTER_SCHED_SCHED_H
+
+#include "common/base/keys.h"
+#include "common/code/decoder.h"
+
+#include <stdint.h>
+
+typedef struct kofn_sched kofn_sched;
+
+/* How jobs are spread over workers; further policies are further files (policy.h). */
+typedef struct kofn_sched_config {
+    double backup_factor;         // speculative: a copy goes out past this times the median task
+    int64_t backup_floor_ns;      // and never before this
+    double backup_quantile;       // and not before this share of the tasks has answered (0.5)
+    int64_t wait_for_better_ns;   // longest wait for one more answer to a POOR set
+    double max_amplification;     // what makes a set POOR; 0: the decoder's default
+} kofn_sched_config;
+
+/* The table of the keys above, with their defaults, for the master's configuration. */
+extern const kofn_keys kofn_sched_keys;
+
+typedef struct kofn_sched_job {
+    uint64_t id;          // not zero, not known yet
+    uint64_t client;      // whose turn it takes
+    kofn_code *code;      // ref'd
+    const char *policy;   // a name that kofn_policy_find knows
+    int64_t deadline_ns;  // KOFN_NEVER_NS: none
+    double task_flops;    // work of one task: what times are compared by
+} kofn_sched_job;
+
+typedef enum kofn_action_kind {
+    KOFN_ACTION_SEND,
+    KOFN_ACTION_CANCEL, // the assignment is over: its answer would be dropped
+    KOFN_ACTION_DECODE, // the job is over for the scheduler: nothing of it is out any more
+    KOFN_ACTION_FAIL,   // likewise
+} kofn_action_kind;
+
+typedef struct kofn_action {
+    kofn_action_kind kind;
+    uint64_t job;
+    uint64_t assignment; // SEND, CANCEL: a task on a worker; unique in the scheduler's life
+    uint64_t worker;     // SEND, CANCEL
+    size_t task;         // SEND, CANCEL
+    bool backup;         // SEND: a copy of a task that is out already
+    bool waited;         // DECODE: one more answer was waited for
+    bool poor;           // DECODE: it is badly conditioned all the same
+    kofn_error error;    // FAIL: DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE, ABORTED
+} kofn_action;
+
+/* What to do with an answer that came in. */
+typedef enum kofn_verdict {
+    KOFN_VERDICT_KEEP,    // first answer of its task: hold its blocks until DECODE or FAIL
+    KOFN_VERDICT_DROP,    // the task was answered before, or the job is over: late
+    KOFN_VERDICT_UNKNOWN, // no such assignment, or not that worker's: nobody asked for it
+} kofn_verdict;
+
+KOFN_MUST_CHECK kofn_status kofn_sched_new(const kofn_sched_config *config, kofn_sched **ret_sched,
+                                           kofn_error *err);
+void kofn_sched_destroy(kofn_sched **sched_p);
+
+/* ---- events: each may make actions ------------------------------------------------------------ */
+
+/* NOT_FOUND: no such policy (with the nearest). ALREADY_EXISTS: the id. RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_sched_job_add(kofn_sched *s, int64_t now_ns,
+                                               const kofn_sched_job *job, kofn_error *err);
+
+/* FAIL(CANCELLED) and CANCELs follow. False: no such job. */
+bool kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job);
+
+/* A worker that takes up to `credit` tasks at a time. ALREADY_EXISTS, RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, uint64_t worker,
+                                                   size_t credit, kofn_error *err);
+void kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns, uint64_t worker); // finishes what it has
+void kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker);  // gone with what it had
+
+kofn_verdict kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
+
+/* The worker could not do it (no memory, unsupported field), or its answer was unusable. The text
+ * becomes part of the job's error should the job fail of it. */
+void kofn_sched_task_fail(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment,
+                          const kofn_error *why);
+
+/* Deadlines, backups, waits. */
+void kofn_sched_tick(kofn_sched *s, int64_t now_ns);
+
+/* ---- what follows ---------------------------------------------------------------------------- */
+
+/* Take the next action; false when there is none. Drain after each event. */
+bool kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action);
+
+/* When tick is wanted next: KOFN_NEVER_NS if nothing waits for time. */
+int64_t kofn_sched_next_tick(const kofn_sched *s);
+
+/* ---- views ----------------------------------------------------------------------------------- */
+
+typedef struct kofn_sched_job_view {
+    size_t sent, answered, kept; // tasks; `kept` are distinct ones
+    size_t backups, replaced;
+    size_t workers; // distinct ones that were given a task
+    bool decodable;
+} kofn_sched_job_view;
+
+typedef struct kofn_sched_worker_view {
+    size_t running, done, failed, cancelled;
+    size_t credit;
+    bool leaving;
+    double flops_rate; // measured, flops a second; 0: nothing measured yet
+    double slowdown;   // median worker's rate over its own; 0: not known
+} kofn_sched_worker_view;
+
+bool kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_view);
+bool kofn_sched_get_worker(const kofn_sched *s, uint64_t worker, kofn_sched_worker_view *ret_view);
+size_t kofn_sched_count_workers(const kofn_sched *s); // that take tasks
+size_t kofn_sched_count_jobs(const kofn_sched *s);
+
+/* The answers of a job that was just told to DECODE: plan the decode. The job's record stays until
+ * kofn_sched_job_forget; FAILed jobs are forgotten by themselves. */
+KOFN_MUST_CHECK kofn_status kofn_sched_job_plan(const kofn_sched *s, uint64_t job,
+                                                kofn_decode_plan *ret_plan, kofn_error *err);
+void kofn_sched_job_forget(kofn_sched *s, uint64_t job);
+
+#endif
