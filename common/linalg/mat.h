@@ -19,23 +19,9 @@
 #define KOFN_LINALG_MAT_H
 
 #include "common/base/pool.h"
+#include "common/linalg/dtype.h"
 
 #include <stdint.h>
-
-/* The numbers travel in block frames: never renumber. */
-typedef enum kofn_dtype {
-    KOFN_DTYPE_NONE = 0,
-    KOFN_F64 = 1,
-    KOFN_F32 = 2,
-    KOFN_U8 = 3,
-    KOFN_U32 = 4,
-    KOFN_I32 = 5,
-    KOFN_I64 = 6,
-} kofn_dtype;
-
-size_t kofn_dtype_width(kofn_dtype dtype);     // bytes an element, 0 for an unknown dtype
-const char *kofn_dtype_name(kofn_dtype dtype); // "f64"; "none" for an unknown dtype
-kofn_dtype kofn_dtype_parse(const char *name); // KOFN_DTYPE_NONE for an unknown name
 
 typedef struct kofn_mat {
     void *data;

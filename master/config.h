@@ -1,0 +1,38 @@
+/* The master's configuration: config/master.yaml as a struct. One table; see config.c for the keys.
+ */
+#ifndef KOFN_MASTER_CONFIG_H
+#define KOFN_MASTER_CONFIG_H
+
+#include "common/base/log.h"
+#include "common/code/spec.h"
+#include "master/sched/sched.h"
+
+typedef struct kofn_master_config {
+    char workers[256]; // endpoint for workers
+    char clients[256]; // endpoint for clients
+    int64_t compute_threads;
+    int64_t heartbeat_ns; // how often both sides beat
+    int64_t silence_ns;   // a worker not heard for this long is lost
+    uint64_t chunk_bytes; // target size of a block frame
+    uint64_t window;      // block bytes a peer may send us unacknowledged
+    uint64_t memory;      // of operands, coded blocks, answers and results; 0: half of the machine's
+    int64_t jobs_max;     // accepted and not finished
+    int64_t keep_ns;      // how long a result waits to be fetched
+    int64_t keep_jobs;    // finished jobs that stay in the list
+    int64_t grace_ns;     // after SIGTERM: finish what is running within this time
+    double whole_flops;   // products of no more flops go whole to one worker
+    int policy;           // index into the choices of `policy`
+    int log_level;        // index into the choices of `log.level`
+    kofn_sched_config sched;
+    kofn_code_spec code; // for jobs that name none
+} kofn_master_config;
+
+extern const kofn_keys kofn_master_keys;
+
+/* Defaults, then the file when path is not NULL (`code:` is read by kofn_code_spec_set); checked as
+ * a whole. Errors carry file, line, column. */
+KOFN_MUST_CHECK kofn_status kofn_master_config_load(const char *path,
+                                                    kofn_master_config *ret_config,
+                                                    kofn_error *err);
+
+#endif

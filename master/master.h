@@ -1,0 +1,37 @@
+/* The master: accepts products, cuts and codes them, has workers multiply, rebuilds the product.
+ *
+ *     clients <--ROUTER-->  I/O thread (zloop)  <--ROUTER--> workers
+ *                           scheduler, records,
+ *                           transfers, heartbeats
+ *                              |  ^
+ *                              v  |  pipes
+ *                           compute threads: encode, decode
+ *
+ * Threads    kofn_master_run blocks its thread until stopped; kofn_master_stop may be called from
+ *            any thread and from a signal handler.
+ */
+#ifndef KOFN_MASTER_MASTER_H
+#define KOFN_MASTER_MASTER_H
+
+#include "master/config.h"
+
+typedef struct kofn_master kofn_master;
+
+/* Binds both endpoints. ALREADY_EXISTS: an address is in use. The config is copied. */
+KOFN_MUST_CHECK kofn_status kofn_master_new(void *context, const kofn_master_config *config,
+                                            kofn_log log, kofn_master **ret_master,
+                                            kofn_error *err);
+void kofn_master_destroy(kofn_master **master_p);
+
+/* The endpoints as bound (a wildcard port resolved). */
+const char *kofn_master_get_workers_endpoint(const kofn_master *master);
+const char *kofn_master_get_clients_endpoint(const kofn_master *master);
+
+/* Serve until stopped. OK: running jobs were finished, or failed with UNAVAILABLE after the grace
+ * time. */
+KOFN_MUST_CHECK kofn_status kofn_master_run(kofn_master *master, kofn_error *err);
+
+/* Begin to stop: take no further jobs, finish within the grace time. A second call ends at once. */
+void kofn_master_stop(kofn_master *master);
+
+#endif

@@ -1,0 +1,96 @@
+/* Links: the protocol's messages over ZeroMQ sockets. The one place that knows frames on a socket;
+ * used by the master, the workers and the client. A layer of its own, so that proto stays without
+ * sockets.
+ *
+ *     client  DEALER/REQ   [empty] [envelope] [block]*      ROUTER  master
+ *     worker  DEALER               [envelope] [block]*      ROUTER  master
+ *
+ * kofn_inbound   one received message: who sent it, the envelope's bytes, the block frames as
+ *                counted buffers that need no copy.
+ * kofn_peer      the sending side towards one peer: control messages go out at once, transfers pass
+ *                through a kofn_flow with credit. And the counting of what it sent us, for acks.
+ *
+ * Never blocks: sends use ZMQ_DONTWAIT, and a peer whose pipe is full or gone is UNAVAILABLE.
+ * Threads    The socket's thread.
+ */
+#ifndef KOFN_PROTO_LINK_LINK_H
+#define KOFN_PROTO_LINK_LINK_H
+
+#include "proto/messages.h"
+#include "proto/transfer.h"
+
+typedef enum kofn_link_kind {
+    KOFN_LINK_MASTER_CLIENTS, // ROUTER for REQ and DEALER clients: [id] [empty] ...
+    KOFN_LINK_MASTER_WORKERS, // ROUTER for workers: [id] ...
+    KOFN_LINK_CLIENT,         // DEALER: [empty] ...
+    KOFN_LINK_WORKER,         // DEALER: ...
+} kofn_link_kind;
+
+enum { KOFN_PEER_ID_MAX = 255 };
+
+typedef struct kofn_peer_id { // a ROUTER's routing id; empty on a DEALER
+    size_t length;
+    unsigned char at[KOFN_PEER_ID_MAX];
+} kofn_peer_id;
+
+/* A raw libzmq socket of `context` for that kind, with every option set: bounded LINGER and HWM,
+ * MAXMSGSIZE, ROUTER_MANDATORY, TCP heartbeats and handshake limit. Not yet bound or connected. */
+KOFN_MUST_CHECK kofn_status kofn_link_socket_new(void *context, kofn_link_kind kind,
+                                                 void **ret_socket, kofn_error *err);
+
+/* Bind (masters) or connect. ret_endpoint (may be NULL) gets the endpoint as bound, with the port
+ * that a wildcard became. ALREADY_EXISTS: the address is in use. INVALID_ARGUMENT: no endpoint. */
+KOFN_MUST_CHECK kofn_status kofn_link_open(void *socket, kofn_link_kind kind, const char *endpoint,
+                                           char *ret_endpoint, size_t size, kofn_error *err);
+
+typedef struct kofn_inbound {
+    kofn_peer_id peer;
+    bool delimited;      // the empty delimiter was there (clients)
+    kofn_buf *head;      // envelope
+    size_t count, capacity;
+    kofn_buf **blocks;   // [count]
+    size_t block_bytes;  // of all block frames
+} kofn_inbound;
+
+/* Take one message off the socket. *ret_got is false when none waits. INVALID_ARGUMENT: a message
+ * without an envelope, or with more than KOFN_MESSAGE_FRAMES_MAX frames (it was drained; peer and
+ * block_bytes are filled in). `in` must be {0} or used before; it is cleared first. */
+KOFN_MUST_CHECK kofn_status kofn_inbound_recv(void *socket, kofn_link_kind kind, kofn_inbound *in,
+                                              bool *ret_got, kofn_error *err);
+void kofn_inbound_fini(kofn_inbound *in);
+
+typedef struct kofn_peer kofn_peer;
+
+/* `window`: bytes the peer takes unacknowledged; 0: it cannot acknowledge, everything goes at once
+ * (REQ). */
+KOFN_MUST_CHECK kofn_status kofn_peer_new(void *socket, kofn_link_kind kind,
+                                          const kofn_peer_id *id, size_t window,
+                                          kofn_peer **ret_peer, kofn_error *err);
+void kofn_peer_destroy(kofn_peer **peer_p);
+
+/* Send a control message now. UNAVAILABLE: the peer is gone or does not read. */
+KOFN_MUST_CHECK kofn_status kofn_peer_post(kofn_peer *peer, const kofn_wire_message *of,
+                                           const void *message, kofn_error *err);
+
+/* Send `message` with the blocks of `mats` (all bands have frames; refs are taken), as credit
+ * allows. When it does not all fit at once the message goes with its `more` field set and data
+ * messages with `id` follow. `message` is not needed after the call. */
+KOFN_MUST_CHECK kofn_status kofn_peer_transfer(kofn_peer *peer, uint64_t id,
+                                               const kofn_wire_message *of, const void *message,
+                                               size_t count, const kofn_bands *const *mats,
+                                               kofn_error *err);
+
+/* The peer acknowledged bytes: send what may go now. INVALID_ARGUMENT: more than was sent. */
+KOFN_MUST_CHECK kofn_status kofn_peer_acked(kofn_peer *peer, uint64_t bytes, kofn_error *err);
+
+/* We took block bytes of this peer off the socket: acknowledge, at the latest every quarter of our
+ * window (`own_window`). */
+KOFN_MUST_CHECK kofn_status kofn_peer_took(kofn_peer *peer, size_t bytes, size_t own_window,
+                                           kofn_error *err);
+
+/* Forget the rest of a transfer; true when the peer holds a torso of it (kofn_flow_drop). */
+bool kofn_peer_drop(kofn_peer *peer, uint64_t id);
+
+size_t kofn_peer_get_queued(const kofn_peer *peer); // block bytes that wait for credit
+
+#endif

@@ -1,0 +1,40 @@
+/* The worker's configuration: config/worker.yaml as a struct. One table; see config.c for the keys.
+ */
+#ifndef KOFN_WORKER_CONFIG_H
+#define KOFN_WORKER_CONFIG_H
+
+#include "common/base/keys.h"
+#include "common/base/log.h"
+
+/* Faults on purpose, for experiments and tests; everything off by default. */
+typedef struct kofn_inject {
+    int64_t repeat;        // do each multiplication this many times (a 5x straggler: 5)
+    int64_t sleep_ns;      // wait this long before each task's answer
+    double probability;    // with which a task is slowed as above; 1: every task
+    uint64_t seed;         // of that choice
+    int64_t freeze_after;  // stop answering and beating after this many tasks; 0: never
+    int64_t crash_after;   // exit at once, in mid-task, after this many tasks; 0: never
+    double wrong;          // probability of a wrong answer
+} kofn_inject;
+
+typedef struct kofn_worker_config {
+    char master[256];   // endpoint to connect to
+    char name[64];      // for people; default: host name and process id
+    int64_t blas_threads;
+    int64_t credit;     // tasks held at a time
+    uint64_t window;    // block bytes taken unacknowledged
+    uint64_t memory;    // of tasks and answers held; 0: half of the machine's
+    int64_t grace_ns;   // after SIGTERM: finish what is running within this time
+    int log_level;      // index into the choices of log.level
+    kofn_inject inject;
+} kofn_worker_config;
+
+extern const kofn_keys kofn_worker_keys;
+
+/* Defaults, then the file when path is not NULL; checked as a whole. Errors carry file, line,
+ * column. */
+KOFN_MUST_CHECK kofn_status kofn_worker_config_load(const char *path,
+                                                    kofn_worker_config *ret_config,
+                                                    kofn_error *err);
+
+#endif
