@@ -2,7 +2,8 @@
  *
  * A message is a msgpack map with text keys. Unknown keys are ignored (versions N and N-1 mix);
  * a missing key leaves the field's zero value unless it is required; a key with the wrong type, a
- * text that does not fit or a number out of range is INVALID_ARGUMENT and names the field.
+ * text that does not fit, a number out of range or a key given twice is INVALID_ARGUMENT and names
+ * the field. A nil counts as a missing key.
  *
  * Ownership  Unpacked structs own their lists (kofn_message_clear frees them); raw slices point
  *            into the unpacked bytes.
@@ -37,6 +38,13 @@ typedef struct kofn_wire_list {
     size_t count;
 } kofn_wire_list;
 
+/* A zeroed list of `count` structs of `entry_size` bytes, malloc'd: its holder's to clear.
+ * RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_wire_list_new(size_t count, size_t entry_size,
+                                               kofn_wire_list *ret_list, kofn_error *err);
+
+enum { KOFN_WIRE_FIELDS_MAX = 64 };
+
 typedef struct kofn_wire_message kofn_wire_message;
 
 typedef struct kofn_wire_field {
@@ -50,12 +58,18 @@ typedef struct kofn_wire_field {
 } kofn_wire_field;
 
 struct kofn_wire_message {
-    const char *name; // "task"; for messages with a `type` key, its value
+    const char *name; // "task"
+    bool envelope;    // packed with a `type` key in front, whose value is the name
     const kofn_wire_field *fields;
-    size_t count;
+    size_t count; // at most KOFN_WIRE_FIELDS_MAX
     size_t struct_size;
     const char *help;
 };
+
+/* The field's type as PROTOCOL.md writes it ("u64", "matrix", "list of job"), and the largest value,
+ * longest text in bytes or longest list that is taken; 0: whatever the type holds. */
+void kofn_wire_type_format(const kofn_wire_field *field, char *ret_text, size_t size);
+double kofn_wire_field_max(const kofn_wire_field *field);
 
 /* Bytes that grow; init with {0}. */
 typedef struct kofn_wire_buffer {
@@ -65,15 +79,17 @@ typedef struct kofn_wire_buffer {
 
 void kofn_wire_buffer_fini(kofn_wire_buffer *buffer);
 
-/* Append the packed message. Zero-valued optional fields are left out. RESOURCE_EXHAUSTED: no
- * memory, or larger than KOFN_ENVELOPE_BYTES_MAX. */
+/* Append the packed message. Zero-valued optional fields are left out; bytes of a text that are no
+ * UTF-8 (a sentence that was cut, say) become '?'. RESOURCE_EXHAUSTED: no memory, or larger than
+ * KOFN_ENVELOPE_BYTES_MAX; the buffer is as before. */
 KOFN_MUST_CHECK kofn_status kofn_message_pack(const kofn_wire_message *of, const void *message,
                                               kofn_wire_buffer *buffer, kofn_error *err);
 
-/* Scan, then unpack into *ret_message (zeroed first; cleared again on failure). */
+/* Scan, then unpack into *ret_message (zeroed first; cleared again on failure). NULL bytes, an absent
+ * kofn_wire_raw, are an empty map. INVALID_ARGUMENT: malformed, names the field. RESOURCE_EXHAUSTED:
+ * no memory for a list. */
 KOFN_MUST_CHECK kofn_status kofn_message_unpack(const kofn_wire_message *of, const void *bytes,
-                                                size_t length, void *ret_message,
-                                                kofn_error *err);
+                                                size_t length, void *ret_message, kofn_error *err);
 
 void kofn_message_clear(const kofn_wire_message *of, void *message);
 

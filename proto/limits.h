@@ -3,20 +3,27 @@
 #ifndef KOFN_PROTO_LIMITS_H
 #define KOFN_PROTO_LIMITS_H
 
+#include <stdint.h>
+
 enum {
-    KOFN_PROTOCOL_VERSION = 1,
-    KOFN_ENVELOPE_BYTES_MAX = 1 << 20,  // first frame of a message
-    KOFN_ENVELOPE_DEPTH_MAX = 8,        // nested maps and arrays
-    KOFN_ENVELOPE_ITEMS_MAX = 65536,    // values in one envelope, all levels
-    KOFN_MESSAGE_FRAMES_MAX = 65536,    // block frames in one message
-    KOFN_FRAME_BYTES_MAX = 256 << 20,   // one block frame; a row of a matrix must fit
-    KOFN_CHUNK_BYTES = 4 << 20,         // target size of a block frame over plain TCP
-    KOFN_WINDOW_BYTES = 16 << 20,       // unacknowledged bytes that a peer accepts by default
-    KOFN_TEXT_MAX = 512,                // of one text field, with the final NUL
+    KOFN_PROTOCOL_VERSION = 1,         // spoken
+    KOFN_PROTOCOL_VERSION_MIN = 1,     // oldest that is understood
+    KOFN_ENVELOPE_BYTES_MAX = 1 << 20, // first frame of a message
+    KOFN_ENVELOPE_DEPTH_MAX = 8,       // nested maps and arrays
+    KOFN_ENVELOPE_ITEMS_MAX = 65536,   // values in one envelope, all levels
+    KOFN_MESSAGE_FRAMES_MAX = 65536,   // block frames in one message
+    KOFN_MATRIX_FRAMES_MAX = 32768,    // block frames of one matrix: two matrices fit a message
+    KOFN_FRAME_BYTES_MAX = 256 << 20,  // one block frame; a row of a matrix must fit
+    KOFN_CHUNK_BYTES = 4 << 20,        // target size of a block frame over plain TCP
+    KOFN_WINDOW_BYTES = 16 << 20,      // unacknowledged bytes that a peer accepts by default
+    KOFN_TEXT_MAX = 512,               // of one text field, with the final NUL
     KOFN_METHOD_MAX = 64,
-    KOFN_ID_MAX = 20,                   // job ids: 16 hex digits and the final NUL
-    KOFN_KEY_TEXT_MAX = 128,            // idempotency keys
-    KOFN_LIST_MAX = 4096,               // entries in a list field
+    KOFN_ID_MAX = 20,               // job ids: 16 hex digits and the final NUL
+    KOFN_KEY_TEXT_MAX = 128,        // idempotency keys
+    KOFN_LIST_MAX = 4096,           // entries in a list field, where the field says no less
+    KOFN_JOBS_LISTED_MAX = 500,     // by one ListJobs: they must fit an envelope
+    KOFN_WORKERS_LISTED_MAX = 1000, // by one ListWorkers, likewise
+    KOFN_DIMENSION_MAX = INT32_MAX, // rows or columns of a matrix: what BLAS counts to
 };
 
 #endif
