@@ -50,9 +50,9 @@ typedef struct kofn_msg_job {
     uint64_t rows, inner, cols;
     uint64_t threshold, tasks, tasks_sent, answers, answers_used, workers;
     uint64_t backups, replaced; // speculative copies; tasks sent again after a loss
-    bool decodable, waited;     // waited: for one more answer, because the set was badly conditioned
-    char error_kind[16];        // exact, rounding
-    double error_bound;         // estimate of the relative error
+    bool decodable, waited; // waited: for one more answer, because the set was badly conditioned
+    char error_kind[16];    // exact, rounding
+    double error_bound;     // estimate of the relative error
     double condition, amplification, residual;
     bool nonfinite; // the product holds NaN or Inf: blocks may have smeared into each other
     kofn_msg_seconds seconds;
@@ -143,7 +143,8 @@ typedef struct kofn_msg_product { // Multiply, Submit
     char policy[KOFN_NAME_MAX]; // "": the master's default
 } kofn_msg_product;
 
-typedef struct kofn_msg_outcome { // reply of Multiply and Wait; blocks of C follow when it has a shape
+/* Reply of Multiply, Wait, Watch, Cancel and GetJob; blocks of C follow when it has a shape. */
+typedef struct kofn_msg_outcome {
     kofn_msg_job job;
     kofn_msg_matrix c;
 } kofn_msg_outcome;
@@ -196,6 +197,7 @@ typedef struct kofn_msg_field_info {
 
 typedef struct kofn_msg_message_info {
     char name[KOFN_METHOD_MAX];
+    bool envelope;
     char help[KOFN_TEXT_MAX];
     kofn_wire_list fields; // of kofn_msg_field_info
 } kofn_msg_message_info;
@@ -221,8 +223,8 @@ typedef struct kofn_msg_reflection {
 /* ---- envelopes between worker and master -------------------------------------------------------- */
 
 typedef struct kofn_msg_hello {
-    uint64_t version;                // of the protocol
-    char name[KOFN_NAME_MAX * 2];    // for people; identity is the connection (later: the key)
+    uint64_t version;             // of the protocol
+    char name[KOFN_NAME_MAX * 2]; // for people; identity is the connection (later: the key)
     char software[KOFN_NAME_MAX];
     char fields[KOFN_TEXT_MAX]; // "f64,f32"
     char kernel[KOFN_NAME_MAX]; // of OpenBLAS
@@ -288,6 +290,15 @@ extern const kofn_wire_message kofn_product_message, kofn_outcome_message, kofn_
     kofn_nothing_message, kofn_list_jobs_message, kofn_jobs_message, kofn_workers_message,
     kofn_codes_message, kofn_check_message, kofn_health_message, kofn_reflection_message; // bodies
 
+extern const kofn_wire_message kofn_matrix_message, kofn_set_message, kofn_code_message,
+    kofn_seconds_message, kofn_job_message, kofn_worker_message, kofn_param_message,
+    kofn_family_message, kofn_field_info_message, kofn_message_info_message,
+    kofn_method_info_message, kofn_limit_info_message; // parts
+
+/* All of the above, in the order of PROTOCOL.md: index < count. */
+size_t kofn_messages_count(void);
+const kofn_wire_message *kofn_messages_at(size_t index);
+
 /* Envelope by its `type`; NULL when unknown. kofn_message_pack writes `type` for these. */
 const kofn_wire_message *kofn_envelope_find(const char *type);
 
@@ -323,7 +334,8 @@ KOFN_MUST_CHECK kofn_status kofn_msg_code_from_spec(const kofn_code_spec *spec,
 KOFN_MUST_CHECK kofn_status kofn_msg_code_to_spec(const kofn_msg_code *message,
                                                   kofn_code_spec *ret_spec, kofn_error *err);
 
-/* ListCodes and Reflect, filled from the tables. Cleared by the caller. */
+/* ListCodes and Reflect, filled from the tables. Cleared by the caller. Policies are the scheduler's:
+ * the master adds them to *ret_codes (kofn_wire_list_new). */
 KOFN_MUST_CHECK kofn_status kofn_msg_codes_fill(kofn_msg_codes *ret_codes, kofn_error *err);
 KOFN_MUST_CHECK kofn_status kofn_msg_reflection_fill(kofn_msg_reflection *ret_reflection,
                                                      kofn_error *err);

@@ -1,0 +1,109 @@
+/* Codes on the wire: specs to messages and back, and ListCodes from the families' own tables.
+ */
+#include "proto/messages.h"
+
+#include "common/code/family.h"
+
+#include <stdio.h>
+#include <string.h>
+
+kofn_status
+kofn_msg_code_from_spec(const kofn_code_spec *spec, kofn_msg_code *ret_message, kofn_error *err)
+{
+    kofn_msg_code message = {
+        .x = spec->part.x,
+        .z = spec->part.z,
+        .y = spec->part.y,
+        .tasks = spec->tasks,
+        .seed = spec->seed,
+        .has_seed = spec->has_seed,
+    };
+    memcpy(message.family, spec->family, sizeof message.family);
+
+    kofn_status status =
+        kofn_wire_list_new(spec->set_count, sizeof(kofn_msg_set), &message.sets, err);
+    if (status != KOFN_OK)
+        return status;
+    kofn_msg_set *sets = message.sets.at;
+    for (size_t i = 0; i < spec->set_count; i++) {
+        memcpy(sets[i].name, spec->sets[i].name, sizeof sets[i].name);
+        memcpy(sets[i].value, spec->sets[i].value, sizeof sets[i].value);
+    }
+    *ret_message = message;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_msg_code_to_spec(const kofn_msg_code *message, kofn_code_spec *ret_spec, kofn_error *err)
+{
+    kofn_code_spec spec = {
+        .part = {.x = message->x, .z = message->z, .y = message->y},
+        .tasks = message->tasks,
+        .has_seed = message->has_seed || message->seed != 0,
+        .seed = message->seed,
+    };
+    memcpy(spec.family, message->family, sizeof spec.family);
+
+    /* Through the one function that records a parameter, so that a name given twice or in vain is
+     * treated as in a configuration. */
+    const kofn_msg_set *sets = message->sets.at;
+    for (size_t i = 0; i < message->sets.count; i++) {
+        kofn_status status = kofn_code_spec_set(&spec, sets[i].name, sets[i].value, err);
+        if (status != KOFN_OK)
+            return status;
+    }
+    *ret_spec = spec;
+    return KOFN_OK;
+}
+
+/* Cut to the field: what families say of themselves is for people. */
+static void
+set_text(char *to, size_t size, const char *text)
+{
+    (void)snprintf(to, size, "%s", text);
+}
+
+static void
+fill_param(const kofn_key *key, kofn_msg_param *ret_param)
+{
+    set_text(ret_param->name, sizeof ret_param->name, key->name);
+    set_text(ret_param->type, sizeof ret_param->type, kofn_key_type_name(key->type));
+    kofn_key_format_bounds(key, ret_param->bounds, sizeof ret_param->bounds);
+    set_text(ret_param->fallback, sizeof ret_param->fallback, key->fallback);
+    set_text(ret_param->help, sizeof ret_param->help, key->help);
+}
+
+static kofn_status
+fill_family(const kofn_family *family, kofn_msg_family *ret_family, kofn_error *err)
+{
+    kofn_status status =
+        kofn_wire_list_new(family->keys.count, sizeof(kofn_msg_param), &ret_family->params, err);
+    if (status != KOFN_OK)
+        return status;
+
+    kofn_msg_param *params = ret_family->params.at;
+    for (size_t i = 0; i < family->keys.count; i++)
+        fill_param(&family->keys.at[i], &params[i]);
+    set_text(ret_family->name, sizeof ret_family->name, family->name);
+    set_text(ret_family->summary, sizeof ret_family->summary, family->summary);
+    set_text(ret_family->threshold, sizeof ret_family->threshold, family->threshold);
+    set_text(ret_family->source, sizeof ret_family->source, family->source);
+    ret_family->rateless = family->rateless;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_msg_codes_fill(kofn_msg_codes *ret_codes, kofn_error *err)
+{
+    kofn_msg_codes codes = {0};
+    kofn_status status =
+        kofn_wire_list_new(kofn_family_count(), sizeof(kofn_msg_family), &codes.families, err);
+    kofn_msg_family *families = codes.families.at;
+    for (size_t i = 0; status == KOFN_OK && i < codes.families.count; i++)
+        status = fill_family(kofn_family_at(i), &families[i], err);
+    if (status == KOFN_OK)
+        *ret_codes = codes;
+    else
+        kofn_message_clear(&kofn_codes_message, &codes);
+    return status;
+}

@@ -1,0 +1,532 @@
+/* The tables of all messages: PROTOCOL.md's tables, field for field (a test compares them, so a
+ * change here is a change there).
+ *
+ * A row reads: key, REQUIRED or OPTIONAL, limit where there is one, meaning. `S` is the struct that
+ * the rows around it describe.
+ */
+#include "proto/messages.h"
+
+#include <string.h>
+
+enum { OPTIONAL = 0, REQUIRED = 1 };
+
+#define ROW(key_, type_, need_, max_, of_, help_)                                                  \
+    {                                                                                              \
+        .name = #key_, .type = type_, .required = need_, .offset = offsetof(S, key_),              \
+        .size = sizeof(((S *)0)->key_), .max = max_, .of = of_, .help = help_                      \
+    }
+#define BOOL(key_, help_)             ROW(key_, KOFN_WIRE_BOOL, OPTIONAL, 0, NULL, help_)
+#define U64(key_, need_, max_, help_) ROW(key_, KOFN_WIRE_U64, need_, max_, NULL, help_)
+#define F64(key_, need_, help_)       ROW(key_, KOFN_WIRE_F64, need_, 0, NULL, help_)
+#define TEXT(key_, need_, help_)      ROW(key_, KOFN_WIRE_TEXT, need_, 0, NULL, help_)
+#define PART(key_, need_, of_, help_) ROW(key_, KOFN_WIRE_MESSAGE, need_, 0, &of_, help_)
+#define LIST(key_, max_, of_, help_)  ROW(key_, KOFN_WIRE_LIST, OPTIONAL, max_, &of_, help_)
+#define RAW(key_, help_)              ROW(key_, KOFN_WIRE_RAW, OPTIONAL, 0, NULL, help_)
+
+#define FIELDS(rows_)                                                                              \
+    .fields = rows_, .count = sizeof rows_ / sizeof rows_[0], .struct_size = sizeof(S)
+
+/* ---- parts of messages ---------------------------------------------------------------------- */
+
+#define S kofn_msg_matrix
+static const kofn_wire_field matrix_fields[] = {
+    TEXT(dtype, REQUIRED, "element type: f64, f32, u8, u32, i32, i64"),
+    U64(rows, REQUIRED, KOFN_DIMENSION_MAX, "rows, as stored"),
+    U64(cols, REQUIRED, KOFN_DIMENSION_MAX, "columns, as stored"),
+};
+const kofn_wire_message kofn_matrix_message = {
+    .name = "matrix", FIELDS(matrix_fields), .help = "the shape of a matrix whose blocks travel"};
+#undef S
+
+#define S kofn_msg_set
+static const kofn_wire_field set_fields[] = {
+    TEXT(name, REQUIRED, "a parameter of the code family"),
+    TEXT(value, OPTIONAL, "its value, as it would be written in a configuration"),
+};
+const kofn_wire_message kofn_set_message = {
+    .name = "set", FIELDS(set_fields), .help = "one parameter of a code family"};
+#undef S
+
+#define S kofn_msg_code
+static const kofn_wire_field code_fields[] = {
+    TEXT(family, OPTIONAL, "code family; empty or auto: the master chooses"),
+    U64(x, OPTIONAL, KOFN_COLUMNS_MAX, "row parts of A; 0: the master chooses"),
+    U64(z, OPTIONAL, KOFN_COLUMNS_MAX, "inner parts; 0: the master chooses"),
+    U64(y, OPTIONAL, KOFN_COLUMNS_MAX, "column parts of B; 0: the master chooses"),
+    U64(tasks, OPTIONAL, KOFN_TASKS_MAX, "coded tasks n; 0: the master chooses"),
+    U64(seed, OPTIONAL, 0, "of whatever the family draws"),
+    BOOL(has_seed, "seed is meant even if it is 0"),
+    LIST(sets, KOFN_SETS_MAX, kofn_set_message, "the family's own parameters"),
+};
+const kofn_wire_message kofn_code_message = {
+    .name = "code", FIELDS(code_fields), .help = "how a product is cut and coded"};
+#undef S
+
+#define S kofn_msg_seconds
+static const kofn_wire_field seconds_fields[] = {
+    F64(queue, OPTIONAL, "waiting for its turn"),
+    F64(receive, OPTIONAL, "from the call to the last operand block"),
+    F64(encode, OPTIONAL, "making coded blocks"),
+    F64(send, OPTIONAL, "from the first task handed over to the last block sent"),
+    F64(wait, OPTIONAL, "from the last block sent to enough answers"),
+    F64(decode, OPTIONAL, "rebuilding the product"),
+    F64(check, OPTIONAL, "verifying answers"),
+    F64(total, OPTIONAL, "from the call to the end"),
+};
+const kofn_wire_message kofn_seconds_message = {
+    .name = "seconds", FIELDS(seconds_fields), .help = "where a job's time went, in seconds"};
+#undef S
+
+#define S kofn_msg_job
+static const kofn_wire_field job_fields[] = {
+    TEXT(id, REQUIRED, "16 hexadecimal digits"),
+    TEXT(state, REQUIRED, "queued, receiving, running, decoding, done, failed, cancelled"),
+    U64(status, OPTIONAL, 0, "of a job that has ended: a status number"),
+    TEXT(message, OPTIONAL, "why it failed"),
+    TEXT(policy, OPTIONAL, "scheduling policy"),
+    PART(code, OPTIONAL, kofn_code_message, "complete: what was really used"),
+    TEXT(field, OPTIONAL, "arithmetic: f64, f32"),
+    U64(rows, OPTIONAL, 0, "rows of C"),
+    U64(inner, OPTIONAL, 0, "columns of op(A), rows of op(B)"),
+    U64(cols, OPTIONAL, 0, "columns of C"),
+    U64(threshold, OPTIONAL, 0, "answers that suffice in the worst case, k"),
+    U64(tasks, OPTIONAL, 0, "coded tasks, n"),
+    U64(tasks_sent, OPTIONAL, 0, "assignments handed to workers so far"),
+    U64(answers, OPTIONAL, 0, "answers that arrived"),
+    U64(answers_used, OPTIONAL, 0, "answers that the product was rebuilt from"),
+    U64(workers, OPTIONAL, 0, "distinct workers whose answers were kept"),
+    U64(backups, OPTIONAL, 0, "speculative copies sent"),
+    U64(replaced, OPTIONAL, 0, "tasks sent again after a loss"),
+    BOOL(decodable, "the answers so far suffice"),
+    BOOL(waited, "one more answer was waited for, since the set was badly conditioned"),
+    TEXT(error_kind, OPTIONAL, "exact, rounding"),
+    F64(error_bound, OPTIONAL, "estimate of the relative error"),
+    F64(condition, OPTIONAL, "condition number of the decode"),
+    F64(amplification, OPTIONAL, "how much errors of the answers can grow"),
+    F64(residual, OPTIONAL, "relative residual of the decode's coefficients"),
+    BOOL(nonfinite, "C holds NaN or Inf: one block's may have spread to others"),
+    PART(seconds, OPTIONAL, kofn_seconds_message, "where the time went"),
+    F64(progress, OPTIONAL, "0 to 1"),
+    U64(age_ms, OPTIONAL, 0, "since the job was accepted"),
+};
+const kofn_wire_message kofn_job_message = {
+    .name = "job", FIELDS(job_fields), .help = "what is known of one product"};
+#undef S
+
+#define S kofn_msg_worker
+static const kofn_wire_field worker_fields[] = {
+    TEXT(name, OPTIONAL, "as the worker calls itself; need not be unique"),
+    U64(id, REQUIRED, 0, "number of its connection in this life of the master"),
+    TEXT(version, OPTIONAL, "of its software"),
+    TEXT(state, REQUIRED, "idle, busy, silent, leaving"),
+    TEXT(kernel, OPTIONAL, "which BLAS kernel it runs"),
+    U64(cores, OPTIONAL, 0, "processors it may use"),
+    U64(blas_threads, OPTIONAL, 0, "threads of one multiplication"),
+    U64(memory_bytes, OPTIONAL, 0, "memory it may use"),
+    U64(credit, OPTIONAL, 0, "tasks it takes at a time"),
+    U64(tasks_running, OPTIONAL, 0, "assignments it holds"),
+    U64(tasks_done, OPTIONAL, 0, "answers it gave"),
+    U64(tasks_failed, OPTIONAL, 0, "results with a status other than OK"),
+    U64(tasks_cancelled, OPTIONAL, 0, "assignments taken back"),
+    F64(gflops, OPTIONAL, "measured, of recent tasks"),
+    F64(slowdown, OPTIONAL, "its time against the median worker's for the same work"),
+    U64(silent_ms, OPTIONAL, 0, "since it was last heard"),
+};
+const kofn_wire_message kofn_worker_message = {
+    .name = "worker", FIELDS(worker_fields), .help = "one connected worker"};
+#undef S
+
+#define S kofn_msg_param
+static const kofn_wire_field param_fields[] = {
+    TEXT(name, REQUIRED, "what a set names"),
+    TEXT(type, OPTIONAL, "integer, bool, choice and so on"),
+    TEXT(bounds, OPTIONAL, "what values are right"),
+    TEXT(fallback, OPTIONAL, "the default"),
+    TEXT(help, OPTIONAL, "meaning"),
+};
+const kofn_wire_message kofn_param_message = {
+    .name = "param", FIELDS(param_fields), .help = "one parameter that can be set"};
+#undef S
+
+#define S kofn_msg_family
+static const kofn_wire_field family_fields[] = {
+    TEXT(name, REQUIRED, "what a code's family names"),
+    TEXT(summary, OPTIONAL, "one sentence"),
+    TEXT(threshold, OPTIONAL, "answers that suffice, as a formula"),
+    TEXT(source, OPTIONAL, "the paper"),
+    BOOL(rateless, "new tasks can be made on demand"),
+    LIST(params, 64, kofn_param_message, "its parameters"),
+};
+const kofn_wire_message kofn_family_message = {
+    .name = "family", FIELDS(family_fields), .help = "one code family"};
+#undef S
+
+#define S kofn_msg_field_info
+static const kofn_wire_field field_info_fields[] = {
+    TEXT(name, REQUIRED, "key on the wire"),
+    TEXT(type, REQUIRED, "as in the tables of PROTOCOL.md"),
+    BOOL(required, "a message without it is refused"),
+    F64(max, OPTIONAL, "largest value, longest text in bytes, longest list; 0: the type's own"),
+    TEXT(help, OPTIONAL, "meaning and unit"),
+};
+const kofn_wire_message kofn_field_info_message = {
+    .name = "field_info", FIELDS(field_info_fields), .help = "one field of a message"};
+#undef S
+
+#define S kofn_msg_message_info
+static const kofn_wire_field message_info_fields[] = {
+    TEXT(name, REQUIRED, "name of the message or part"),
+    BOOL(envelope, "it travels as an envelope, with a type key"),
+    TEXT(help, OPTIONAL, "meaning"),
+    LIST(fields, KOFN_WIRE_FIELDS_MAX, kofn_field_info_message, "its fields"),
+};
+const kofn_wire_message kofn_message_info_message = {
+    .name = "message_info", FIELDS(message_info_fields), .help = "one message"};
+#undef S
+
+#define S kofn_msg_method_info
+static const kofn_wire_field method_info_fields[] = {
+    TEXT(name, REQUIRED, "what a call's method names"),
+    TEXT(request, REQUIRED, "message in the call's body"),
+    TEXT(reply, REQUIRED, "message in the reply's body"),
+    TEXT(help, OPTIONAL, "meaning"),
+};
+const kofn_wire_message kofn_method_info_message = {
+    .name = "method_info", FIELDS(method_info_fields), .help = "one method"};
+#undef S
+
+#define S kofn_msg_limit_info
+static const kofn_wire_field limit_info_fields[] = {
+    TEXT(name, REQUIRED, "as in PROTOCOL.md"),
+    F64(value, REQUIRED, "in the limit's unit"),
+};
+const kofn_wire_message kofn_limit_info_message = {
+    .name = "limit_info", FIELDS(limit_info_fields), .help = "one limit"};
+#undef S
+
+/* ---- envelopes between client and master ---------------------------------------------------- */
+
+#define S kofn_msg_call
+static const kofn_wire_field call_fields[] = {
+    U64(version, REQUIRED, 0, "of the protocol that the client speaks"),
+    U64(call, REQUIRED, 0, "the client's number for it, unique on its connection while it is open"),
+    TEXT(method, REQUIRED, "a method's full name"),
+    U64(timeout_ms, OPTIONAL, 0, "time that is left for the call, in ms; 0: as long as it takes"),
+    TEXT(key, OPTIONAL, "idempotency key, for Multiply and Submit"),
+    U64(window, OPTIONAL, 0, "block bytes the client takes unacknowledged; 0: a plain call"),
+    BOOL(more, "further block frames follow in data messages"),
+    RAW(body, "the method's request; absent: an empty map"),
+};
+const kofn_wire_message kofn_call_message = {
+    .name = "call", .envelope = true, FIELDS(call_fields), .help = "a client calls a method"};
+#undef S
+
+#define S kofn_msg_reply
+static const kofn_wire_field reply_fields[] = {
+    U64(version, REQUIRED, 0, "of the protocol that the master speaks"),
+    U64(call, REQUIRED, 0, "the call that is answered"),
+    U64(status, OPTIONAL, 0, "a status number; absent: OK"),
+    TEXT(message, OPTIONAL, "one sentence for a person, when the status is not OK"),
+    U64(retry_ms, OPTIONAL, 0, "with UNAVAILABLE and RESOURCE_EXHAUSTED: try again after so long"),
+    BOOL(more, "further block frames follow in data messages"),
+    RAW(body, "the method's reply; absent: an empty map"),
+};
+const kofn_wire_message kofn_reply_message = {
+    .name = "reply", .envelope = true, FIELDS(reply_fields), .help = "the end of a call"};
+#undef S
+
+#define S kofn_msg_event
+static const kofn_wire_field event_fields[] = {
+    U64(call, REQUIRED, 0, "the Watch that it belongs to"),
+    PART(job, REQUIRED, kofn_job_message, "the job as it is now"),
+};
+const kofn_wire_message kofn_event_message = {
+    .name = "event", .envelope = true, FIELDS(event_fields), .help = "a watched job has moved"};
+#undef S
+
+#define S kofn_msg_abandon
+static const kofn_wire_field abandon_fields[] = {
+    U64(call, REQUIRED, 0, "the call whose reply is no longer wanted"),
+};
+const kofn_wire_message kofn_abandon_message = {.name = "abandon",
+                                                .envelope = true,
+                                                FIELDS(abandon_fields),
+                                                .help = "the client gives up a call"};
+#undef S
+
+/* ---- on every connection -------------------------------------------------------------------- */
+
+#define S kofn_msg_data
+static const kofn_wire_field data_fields[] = {
+    U64(id, REQUIRED, 0, "call (clients) or assignment (workers) whose blocks these are"),
+    BOOL(more, "still further block frames follow"),
+};
+const kofn_wire_message kofn_data_message = {
+    .name = "data", .envelope = true, FIELDS(data_fields), .help = "further block frames"};
+#undef S
+
+#define S kofn_msg_ack
+static const kofn_wire_field ack_fields[] = {
+    U64(bytes, REQUIRED, 0, "block frame bytes taken since the last ack"),
+};
+const kofn_wire_message kofn_ack_message = {
+    .name = "ack", .envelope = true, FIELDS(ack_fields), .help = "credit is given back"};
+#undef S
+
+/* ---- requests and replies of the methods ---------------------------------------------------- */
+
+#define S kofn_msg_product
+static const kofn_wire_field product_fields[] = {
+    PART(a, REQUIRED, kofn_matrix_message, "A as stored"),
+    PART(b, REQUIRED, kofn_matrix_message, "B as stored"),
+    BOOL(transpose_a, "op(A) is the transpose of A"),
+    BOOL(transpose_b, "op(B) is the transpose of B"),
+    TEXT(field, OPTIONAL, "arithmetic; empty: implied by the dtype"),
+    PART(code, OPTIONAL, kofn_code_message, "how to cut and code; absent: the master chooses"),
+    TEXT(policy, OPTIONAL, "scheduling policy; empty: the master's default"),
+};
+const kofn_wire_message kofn_product_message = {
+    .name = "product",
+    FIELDS(product_fields),
+    .help = "C := op(A) op(B); blocks of A, then of B follow"};
+#undef S
+
+#define S kofn_msg_outcome
+static const kofn_wire_field outcome_fields[] = {
+    PART(job, REQUIRED, kofn_job_message, "the job's account"),
+    PART(c, OPTIONAL, kofn_matrix_message, "shape of C; absent: no blocks follow"),
+};
+const kofn_wire_message kofn_outcome_message = {
+    .name = "outcome",
+    FIELDS(outcome_fields),
+    .help = "a job, and its product where it was asked for"};
+#undef S
+
+#define S kofn_msg_job_ref
+static const kofn_wire_field job_ref_fields[] = {
+    TEXT(job, REQUIRED, "a job's id"),
+    BOOL(without_result, "Wait: only the account, the product stays for another Wait"),
+};
+const kofn_wire_message kofn_job_ref_message = {
+    .name = "job_ref", FIELDS(job_ref_fields), .help = "names a job"};
+#undef S
+
+const kofn_wire_message kofn_nothing_message = {
+    .name = "nothing", .struct_size = sizeof(kofn_msg_nothing), .help = "an empty map"};
+
+#define S kofn_msg_list_jobs
+static const kofn_wire_field list_jobs_fields[] = {
+    U64(limit, OPTIONAL, KOFN_JOBS_LISTED_MAX, "newest first, so many; 0: 100"),
+};
+const kofn_wire_message kofn_list_jobs_message = {
+    .name = "list_jobs", FIELDS(list_jobs_fields), .help = "which jobs to list"};
+#undef S
+
+#define S kofn_msg_jobs
+static const kofn_wire_field jobs_fields[] = {
+    LIST(jobs, KOFN_JOBS_LISTED_MAX, kofn_job_message, "newest first"),
+};
+const kofn_wire_message kofn_jobs_message = {.name = "jobs", FIELDS(jobs_fields), .help = "jobs"};
+#undef S
+
+#define S kofn_msg_workers
+static const kofn_wire_field workers_fields[] = {
+    LIST(workers, KOFN_WORKERS_LISTED_MAX, kofn_worker_message, "in order of their ids"),
+};
+const kofn_wire_message kofn_workers_message = {
+    .name = "workers", FIELDS(workers_fields), .help = "connected workers"};
+#undef S
+
+#define S kofn_msg_codes
+static const kofn_wire_field codes_fields[] = {
+    LIST(families, 256, kofn_family_message, "code families"),
+    LIST(policies, 64, kofn_param_message, "scheduling policies: name and help"),
+};
+const kofn_wire_message kofn_codes_message = {
+    .name = "codes", FIELDS(codes_fields), .help = "what a product may ask for"};
+#undef S
+
+#define S kofn_msg_check
+static const kofn_wire_field check_fields[] = {
+    TEXT(service, OPTIONAL, "kofn.v1.Master; empty: the whole server"),
+};
+const kofn_wire_message kofn_check_message = {
+    .name = "check", FIELDS(check_fields), .help = "whose health is asked for"};
+#undef S
+
+#define S kofn_msg_health
+static const kofn_wire_field health_fields[] = {
+    TEXT(status, REQUIRED, "UNKNOWN, SERVING, NOT_SERVING, SERVICE_UNKNOWN"),
+    TEXT(version, OPTIONAL, "of the master's software"),
+    U64(workers, OPTIONAL, 0, "workers that are not silent"),
+    U64(jobs_running, OPTIONAL, 0, "jobs under way"),
+    U64(jobs_queued, OPTIONAL, 0, "jobs that wait for their turn"),
+    U64(jobs_done, OPTIONAL, 0, "since the start"),
+    U64(jobs_failed, OPTIONAL, 0, "since the start"),
+    U64(memory_bytes, OPTIONAL, 0, "held for jobs"),
+    U64(memory_limit_bytes, OPTIONAL, 0, "beyond it jobs are refused"),
+    U64(uptime_ms, OPTIONAL, 0, "since the start"),
+};
+const kofn_wire_message kofn_health_message = {
+    .name = "health", FIELDS(health_fields), .help = "the master's health"};
+#undef S
+
+#define S kofn_msg_reflection
+static const kofn_wire_field reflection_fields[] = {
+    U64(version, REQUIRED, 0, "of the protocol"),
+    LIST(methods, 256, kofn_method_info_message, "all methods"),
+    LIST(messages, 256, kofn_message_info_message, "all messages and their parts"),
+    LIST(limits, 256, kofn_limit_info_message, "all limits"),
+};
+const kofn_wire_message kofn_reflection_message = {
+    .name = "reflection", FIELDS(reflection_fields), .help = "what this master speaks"};
+#undef S
+
+/* ---- envelopes between worker and master ---------------------------------------------------- */
+
+#define S kofn_msg_hello
+static const kofn_wire_field hello_fields[] = {
+    U64(version, REQUIRED, 0, "of the protocol that the worker speaks"),
+    TEXT(name, OPTIONAL, "for people; need not be unique"),
+    TEXT(software, OPTIONAL, "the worker's version"),
+    TEXT(fields, REQUIRED, "arithmetic it can do, joined by commas: f64,f32"),
+    TEXT(kernel, OPTIONAL, "which BLAS kernel it runs"),
+    U64(cores, OPTIONAL, 0, "processors it may use"),
+    U64(blas_threads, OPTIONAL, 0, "threads of one multiplication"),
+    U64(memory_bytes, OPTIONAL, 0, "memory it may use"),
+    U64(credit, REQUIRED, 0, "tasks it takes at a time, at least 1"),
+    U64(window, REQUIRED, 0, "block bytes it takes unacknowledged, at least 1"),
+};
+const kofn_wire_message kofn_hello_message = {
+    .name = "hello", .envelope = true, FIELDS(hello_fields), .help = "a worker presents itself"};
+#undef S
+
+#define S kofn_msg_welcome
+static const kofn_wire_field welcome_fields[] = {
+    U64(version, REQUIRED, 0, "of the protocol that both will speak"),
+    U64(epoch, REQUIRED, 0, "of this life of the master, not 0"),
+    U64(worker, REQUIRED, 0, "the number of this connection"),
+    U64(window, REQUIRED, 0, "block bytes the master takes unacknowledged, at least 1"),
+    U64(heartbeat_ms, REQUIRED, 0, "send a heartbeat this often"),
+    U64(silence_ms, REQUIRED, 0, "a peer not heard for so long is lost"),
+    U64(chunk_bytes, REQUIRED, 0, "size of block frames that suits this transport"),
+};
+const kofn_wire_message kofn_welcome_message = {.name = "welcome",
+                                                .envelope = true,
+                                                FIELDS(welcome_fields),
+                                                .help = "the master takes a worker"};
+#undef S
+
+#define S kofn_msg_refuse
+static const kofn_wire_field refuse_fields[] = {
+    U64(status, REQUIRED, 0, "a status number, not OK"),
+    TEXT(message, OPTIONAL, "one sentence for a person"),
+};
+const kofn_wire_message kofn_refuse_message = {
+    .name = "refuse",
+    .envelope = true,
+    FIELDS(refuse_fields),
+    .help = "the master will not go on with this worker as it is"};
+#undef S
+
+#define S kofn_msg_task
+static const kofn_wire_field task_fields[] = {
+    U64(assignment, REQUIRED, 0, "this task on this worker: never used twice in an epoch"),
+    U64(epoch, REQUIRED, 0, "as in welcome"),
+    TEXT(job, OPTIONAL, "a job's id, for people"),
+    U64(task, OPTIONAL, KOFN_TASKS_MAX, "row of the code, for people"),
+    TEXT(field, REQUIRED, "arithmetic"),
+    PART(a, REQUIRED, kofn_matrix_message, "coded block of A as stored"),
+    PART(b, REQUIRED, kofn_matrix_message, "coded block of B as stored"),
+    BOOL(transpose_a, "op(A) is the transpose of A"),
+    BOOL(transpose_b, "op(B) is the transpose of B"),
+    BOOL(more, "further block frames follow in data messages"),
+};
+const kofn_wire_message kofn_task_message = {.name = "task",
+                                             .envelope = true,
+                                             FIELDS(task_fields),
+                                             .help =
+                                                 "multiply, please; blocks of A, then of B follow"};
+#undef S
+
+#define S kofn_msg_result
+static const kofn_wire_field result_fields[] = {
+    U64(assignment, REQUIRED, 0, "of the task"),
+    U64(epoch, REQUIRED, 0, "of the task"),
+    U64(status, OPTIONAL, 0, "a status number; absent: OK, and blocks follow"),
+    TEXT(message, OPTIONAL, "one sentence for a person, when the status is not OK"),
+    PART(c, OPTIONAL, kofn_matrix_message, "shape of op(A) op(B)"),
+    U64(compute_ns, OPTIONAL, 0, "duration of the multiplication alone"),
+    BOOL(more, "further block frames follow in data messages"),
+};
+const kofn_wire_message kofn_result_message = {
+    .name = "result", .envelope = true, FIELDS(result_fields), .help = "a task's answer"};
+#undef S
+
+#define S kofn_msg_cancel
+static const kofn_wire_field cancel_fields[] = {
+    U64(assignment, REQUIRED, 0, "of the task that is no longer wanted"),
+    U64(epoch, REQUIRED, 0, "of the task"),
+};
+const kofn_wire_message kofn_cancel_message = {
+    .name = "cancel", .envelope = true, FIELDS(cancel_fields), .help = "give up a task"};
+#undef S
+
+#define S kofn_msg_heartbeat
+static const kofn_wire_field heartbeat_fields[] = {
+    U64(epoch, OPTIONAL, 0, "the sender's idea of it; 0 before a welcome"),
+    U64(tasks, OPTIONAL, 0, "from a worker: assignments it holds"),
+};
+const kofn_wire_message kofn_heartbeat_message = {
+    .name = "heartbeat", .envelope = true, FIELDS(heartbeat_fields), .help = "still here"};
+#undef S
+
+#define S kofn_msg_bye
+static const kofn_wire_field bye_fields[] = {
+    TEXT(reason, OPTIONAL, "one sentence for a person"),
+};
+const kofn_wire_message kofn_bye_message = {.name = "bye",
+                                            .envelope = true,
+                                            FIELDS(bye_fields),
+                                            .help = "the worker stops: no further tasks, please"};
+#undef S
+
+/* ---- all of them ---------------------------------------------------------------------------- */
+
+/* In the order of PROTOCOL.md. */
+static const kofn_wire_message *const all[] = {
+    &kofn_call_message,       &kofn_reply_message,        &kofn_event_message,
+    &kofn_abandon_message,    &kofn_data_message,         &kofn_ack_message,
+    &kofn_hello_message,      &kofn_welcome_message,      &kofn_refuse_message,
+    &kofn_task_message,       &kofn_result_message,       &kofn_cancel_message,
+    &kofn_heartbeat_message,  &kofn_bye_message,          &kofn_product_message,
+    &kofn_outcome_message,    &kofn_job_ref_message,      &kofn_nothing_message,
+    &kofn_list_jobs_message,  &kofn_jobs_message,         &kofn_workers_message,
+    &kofn_codes_message,      &kofn_check_message,        &kofn_health_message,
+    &kofn_reflection_message, &kofn_matrix_message,       &kofn_set_message,
+    &kofn_code_message,       &kofn_seconds_message,      &kofn_job_message,
+    &kofn_worker_message,     &kofn_param_message,        &kofn_family_message,
+    &kofn_field_info_message, &kofn_message_info_message, &kofn_method_info_message,
+    &kofn_limit_info_message,
+};
+
+size_t
+kofn_messages_count(void)
+{
+    return sizeof all / sizeof all[0];
+}
+
+const kofn_wire_message *
+kofn_messages_at(size_t index)
+{
+    return all[index];
+}
+
+const kofn_wire_message *
+kofn_envelope_find(const char *type)
+{
+    for (size_t i = 0; i < kofn_messages_count(); i++)
+        if (all[i]->envelope && strcmp(all[i]->name, type) == 0)
+            return all[i];
+    return NULL;
+}
