@@ -21,16 +21,17 @@
 enum { KOFN_BLOCK_HEADER_BYTES = 40, KOFN_BLOCK_HEADROOM = 64 };
 
 /* A rows x cols matrix from the pool, cut into bands of whole rows with frames of about chunk_bytes
- * (at least one row each), headers written, elements undefined. RESOURCE_EXHAUSTED: no memory.
- * OUT_OF_RANGE: a row passes KOFN_FRAME_BYTES_MAX, or the matrix size_t. */
+ * (at least one row each, at most KOFN_MATRIX_FRAMES_MAX frames), headers written, elements
+ * undefined. RESOURCE_EXHAUSTED: no memory. OUT_OF_RANGE: a frame would pass KOFN_FRAME_BYTES_MAX, a
+ * size KOFN_DIMENSION_MAX, or the matrix size_t. */
 KOFN_MUST_CHECK kofn_status kofn_block_bands_new(kofn_pool *pool, kofn_dtype dtype, size_t rows,
                                                  size_t cols, size_t chunk_bytes,
                                                  kofn_bands *ret_bands, kofn_error *err);
 
 /* Check a received frame and make it a band. `frame` is what holds the bytes; on success the band
  * holds its own ref of it. *ret_band has first_row, mat and frame filled in.
- * INVALID_ARGUMENT: not a block frame, dtype unknown, or rows x cols x width is not bin's length. */
-KOFN_MUST_CHECK kofn_status kofn_block_parse(kofn_buf *frame, kofn_band *ret_band,
-                                             kofn_error *err);
+ * INVALID_ARGUMENT: not a block frame, dtype unknown, no row, a size beyond KOFN_DIMENSION_MAX, or
+ * rows x cols x width is not bin's length. */
+KOFN_MUST_CHECK kofn_status kofn_block_parse(kofn_buf *frame, kofn_band *ret_band, kofn_error *err);
 
 #endif

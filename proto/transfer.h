@@ -9,8 +9,9 @@
  * kofn_assembler  receives: knows the shapes to expect, takes block frames in order (operand by
  *                 operand, first row to last), refuses anything else.
  * kofn_flow       sends: holds queued transfers to one peer and hands out the next message while
- *                 fewer than `window` bytes are unacknowledged. Transfers take turns, so that a
- *                 small one does not wait behind a large one. Control messages do not pass here.
+ *                 fewer than `window` bytes are unacknowledged (so that at most a window and a
+ *                 message are on the way). Transfers take turns, so that a small one does not wait
+ *                 behind a large one. Control messages do not pass here.
  *
  * Both are pure: no socket, no clock.
  * Threads    One thread at a time for each.
@@ -24,7 +25,7 @@
 enum { KOFN_TRANSFER_MATRICES_MAX = 2 };
 
 typedef struct kofn_assembler {
-    size_t count, current;                       // matrices expected, the one being filled
+    size_t count, current; // matrices expected, the one being filled
     kofn_bands mat[KOFN_TRANSFER_MATRICES_MAX];
 } kofn_assembler;
 
@@ -51,13 +52,15 @@ typedef struct kofn_flow_message {
     const kofn_band *blocks; // [count], frames to be sent; valid until the next call on this flow
 } kofn_flow_message;
 
+/* `window` 0: the peer cannot acknowledge; each transfer goes at once, in one message. */
 KOFN_MUST_CHECK kofn_status kofn_flow_new(size_t window, kofn_flow **ret_flow, kofn_error *err);
 void kofn_flow_destroy(kofn_flow **flow_p);
 
 /* Queue a transfer: `head` with its block frames, all of whose bands have frames. `id` names it in
  * `data` messages and in kofn_flow_drop. The packed head must be the whole-transfer form; if the
  * blocks do not fit the window at once, `more_head` (the same message with more: true) goes first.
- * The flow refs the bands. RESOURCE_EXHAUSTED: no memory. */
+ * more_head NULL: this one goes at once, in one message, outside the credit (a plain call's reply).
+ * Both heads are copied, the bands are ref'd. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_flow_push(kofn_flow *flow, uint64_t id,
                                            const kofn_wire_buffer *head,
                                            const kofn_wire_buffer *more_head, size_t count,
