@@ -456,6 +456,7 @@ static const kofn_wire_field result_fields[] = {
     U64(status, OPTIONAL, 0, "a status number; absent: OK, and blocks follow"),
     TEXT(message, OPTIONAL, "one sentence for a person, when the status is not OK"),
     PART(c, OPTIONAL, kofn_matrix_message, "shape of op(A) op(B)"),
+    BOOL(nonfinite, "C holds NaN or Inf"),
     U64(compute_ns, OPTIONAL, 0, "duration of the multiplication alone"),
     BOOL(more, "further block frames follow in data messages"),
 };

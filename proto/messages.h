@@ -262,6 +262,7 @@ typedef struct kofn_msg_result {
     uint64_t status;
     char message[KOFN_TEXT_MAX];
     kofn_msg_matrix c;
+    bool nonfinite;      // C holds NaN or Inf: the master's I/O thread does not look at elements
     uint64_t compute_ns; // of the multiplication alone
     bool more;
 } kofn_msg_result;
@@ -301,6 +302,11 @@ const kofn_wire_message *kofn_messages_at(size_t index);
 
 /* Envelope by its `type`; NULL when unknown. kofn_message_pack writes `type` for these. */
 const kofn_wire_message *kofn_envelope_find(const char *type);
+
+/* The version that both sides will use, given the newest one that the peer speaks: whoever speaks N
+ * also speaks N - 1. UNIMPLEMENTED: there is none; the text has all numbers. */
+KOFN_MUST_CHECK kofn_status kofn_version_agree(uint64_t theirs, uint64_t *ret_version,
+                                               kofn_error *err);
 
 typedef enum kofn_method {
     KOFN_METHOD_MULTIPLY,

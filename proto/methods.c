@@ -1,4 +1,4 @@
-/* The methods that a client can call, and what a master says of itself: ListCodes and Reflect are
+/* What both sides agree on: versions, the methods that a client can call, and what a master says of itself: ListCodes and Reflect are
  * read off the tables, so they cannot be out of date.
  */
 #include "proto/messages.h"
@@ -6,8 +6,21 @@
 #include "common/base/keys.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+kofn_status
+kofn_version_agree(uint64_t theirs, uint64_t *ret_version, kofn_error *err)
+{
+    if (theirs < KOFN_PROTOCOL_VERSION_MIN || theirs > KOFN_PROTOCOL_VERSION + 1)
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "protocol version %" PRIu64 " is not understood, versions %d to %d are: "
+                         "update the older side",
+                         theirs, KOFN_PROTOCOL_VERSION_MIN, KOFN_PROTOCOL_VERSION);
+    *ret_version = theirs < KOFN_PROTOCOL_VERSION ? theirs : KOFN_PROTOCOL_VERSION;
+    return KOFN_OK;
+}
 
 static const kofn_method_info methods[KOFN_METHOD_COUNT] = {
     [KOFN_METHOD_MULTIPLY] = {"kofn.v1.Master/Multiply", &kofn_product_message,
