@@ -5,9 +5,13 @@
  * knows its keys.
  *
  *     static const kofn_key keys[] = {
- *         KOFN_KEY_INT(my_config, blas_threads, "blas_threads", "1", 1, 256,
- *                      "BLAS threads for each worker"),
+ *         {.name = "blas.threads", .type = KOFN_KEY_INT, KOFN_KEY_FIELD(my_config, blas_threads),
+ *          .min = 1, .max = 256, .fallback = "1", .help = "BLAS threads for each worker"},
  *     };
+ *
+ * Grammar    A duration is 0 or a decimal number with a unit, ns, us, ms, s, min or h. A size is a
+ *            decimal number with B, KiB, MiB, GiB, TiB or nothing, and comes out in whole bytes.
+ *            MB and its like are refused: half of their users mean the other one.
  *
  * Units      Durations are written "250ms", "3.5s", "2min", "1h" and held as int64_t nanoseconds.
  *            Sizes are written "512", "64KiB", "8MiB", "2GiB" and held as uint64_t bytes.
@@ -21,7 +25,7 @@
 #include <stdint.h>
 
 typedef enum kofn_key_type {
-    KOFN_KEY_BOOL,     // bool: true, false, yes, no, on, off
+    KOFN_KEY_BOOL,     // bool: true, false, yes, no, on, off, in any case
     KOFN_KEY_INT,      // int64_t
     KOFN_KEY_SIZE,     // uint64_t bytes
     KOFN_KEY_REAL,     // double, finite
@@ -34,13 +38,15 @@ typedef struct kofn_key {
     const char *name; // dotted path: "limits.memory"
     kofn_key_type type;
     size_t offset, size; // of the field in its struct
-    double min, max;     // inclusive, in the field's unit (ns, bytes); lengths for strings
-    const char *fallback; // the default, as it would be written
+    double min, max; // inclusive, in the field's unit (ns, bytes); lengths for strings. Both 0: no
+                     // bounds but the type's; -INFINITY and INFINITY leave one end open
+    const char *fallback; // the default, as it would be written; NULL leaves the field zeroed
     const char *choices;  // "oneshot|speculative" for KOFN_KEY_CHOICE, else NULL
     const char *help;     // one sentence without a full stop
 } kofn_key;
 
-#define KOFN_KEY_FIELD(type_, field_) offsetof(type_, field_), sizeof(((type_ *)0)->field_)
+#define KOFN_KEY_FIELD(type_, field_)                                                              \
+    .offset = offsetof(type_, field_), .size = sizeof(((type_ *)0)->field_)
 
 /* A view of one table; passed by value. */
 typedef struct kofn_keys {
@@ -54,8 +60,10 @@ void kofn_keys_set_defaults(kofn_keys keys, void *target);
 /* NULL when the table has no such key. */
 const kofn_key *kofn_keys_find(kofn_keys keys, const char *name);
 
-/* The known name closest to a misspelt one (edit distance at most 2 or a third of its length), for
- * "did you mean"; NULL when none is close. `names` has `count` entries. */
+/* The known name closest to a misspelt one, for "did you mean"; NULL when none is close: at most
+ * one edit (letter added, lost, changed, or two neighbours swapped) for each three letters begun.
+ * `names` has `count` entries. Keys match as well by their last part alone ("memory" finds
+ * "limits.memory"): in a file, that is a key under the wrong section. */
 const char *kofn_nearest_name(const char *name, const char *const *names, size_t count);
 const char *kofn_keys_nearest(kofn_keys keys, const char *name);
 
@@ -65,7 +73,9 @@ const char *kofn_keys_nearest(kofn_keys keys, const char *name);
 KOFN_MUST_CHECK kofn_status kofn_key_parse(const kofn_key *key, const char *text, void *target,
                                            kofn_error *err);
 
-/* kofn_keys_find and kofn_key_parse; NOT_FOUND with the nearest name when there is no such key. */
+/* kofn_keys_find and kofn_key_parse; NOT_FOUND with the nearest name when there is no such key.
+ * The name of a section ("limits") is accepted with an empty text: that is a section of a file
+ * whose keys are all commented out. */
 KOFN_MUST_CHECK kofn_status kofn_keys_parse(kofn_keys keys, const char *name, const char *text,
                                             void *target, kofn_error *err);
 

@@ -25,7 +25,8 @@ void kofn_pool_destroy(kofn_pool **pool_p);
 KOFN_MUST_CHECK kofn_status kofn_pool_get(kofn_pool *pool, size_t bytes, kofn_buf **ret_buf,
                                           kofn_error *err);
 
-/* Memory of somebody else's as a buffer: `release(data, hint)` runs when the last ref goes. */
+/* Memory of somebody else's as a buffer: `release(data, hint)` runs when the last ref goes;
+ * NULL for memory that outlives every ref. */
 KOFN_MUST_CHECK kofn_status kofn_buf_wrap(void *data, size_t bytes,
                                           void (*release)(void *data, void *hint), void *hint,
                                           kofn_buf **ret_buf, kofn_error *err);
@@ -35,7 +36,7 @@ size_t kofn_buf_get_size(const kofn_buf *buf); // as asked for
 kofn_buf *kofn_buf_ref(kofn_buf *buf);
 void kofn_buf_unref(kofn_buf **buf_p); // accepts NULL, NULLs the caller's pointer
 
-/* Bytes in buffers that are out, and in those that wait for reuse. */
+/* Bytes held in buffers that are out, with their unused ends, and in those that wait for reuse. */
 void kofn_pool_get_usage(kofn_pool *pool, size_t *ret_out, size_t *ret_idle);
 
 #endif

@@ -26,9 +26,10 @@ typedef struct kofn_rng {
 void kofn_rng_init(kofn_rng *rng, uint64_t seed, uint64_t stream);
 
 uint64_t kofn_rng_u64(kofn_rng *rng);
-uint64_t kofn_rng_below(kofn_rng *rng, uint64_t bound); // uniform in [0, bound), bound > 0, unbiased
-double kofn_rng_unit(kofn_rng *rng);                    // uniform in [0, 1), 53 bits
-double kofn_rng_normal(kofn_rng *rng);                  // mean 0, variance 1
+uint64_t kofn_rng_below(kofn_rng *rng,
+                        uint64_t bound); // uniform in [0, bound), bound > 0, unbiased
+double kofn_rng_unit(kofn_rng *rng);     // uniform in [0, 1), 53 bits
+double kofn_rng_normal(kofn_rng *rng);   // mean 0, variance 1
 
 /* A seed from the operating system, for a job that names none (it is recorded with the job). */
 uint64_t kofn_rng_fresh_seed(void);

@@ -1,5 +1,6 @@
 #include "common/base/status.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,6 +33,36 @@ kofn_fail_within(kofn_error *err, const char *format, ...)
     if (used >= 0 && (size_t)used < sizeof err->text)
         (void)snprintf(err->text + used, sizeof err->text - (size_t)used, ": %s", inner);
     return err->status;
+}
+
+kofn_status
+kofn_status_from_errno(int error_number)
+{
+    switch (error_number) {
+    case ENOENT:
+    case ENOTDIR:
+        return KOFN_NOT_FOUND;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return KOFN_PERMISSION_DENIED;
+    case ENOMEM:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case EMFILE:
+    case ENFILE:
+        return KOFN_RESOURCE_EXHAUSTED;
+    case EEXIST:
+    case EADDRINUSE:
+        return KOFN_ALREADY_EXISTS;
+    case EINVAL:
+    case EISDIR:
+    case ENAMETOOLONG:
+        return KOFN_INVALID_ARGUMENT;
+    default:
+        return KOFN_UNAVAILABLE;
+    }
 }
 
 const char *
