@@ -19,10 +19,10 @@ typedef struct kofn_field kofn_field;
 typedef struct kofn_span_class kofn_span_class; // span.h
 
 struct kofn_field {
-    const char *name;  // "f64": what config and protocol say
-    kofn_dtype dtype;  // of matrix elements
-    double order;      // number of elements, 0 when infinite
-    double epsilon;    // unit roundoff of element arithmetic (2^-53 for f64); 0 when exact
+    const char *name; // "f64": what config and protocol say
+    kofn_dtype dtype; // of matrix elements
+    double order;     // number of elements, 0 when infinite
+    double epsilon;   // unit roundoff of element arithmetic (2^-53 for f64); 0 when exact
     const kofn_span_class *span; // span tracking and solving with coefficients
 
     /* Coefficient arithmetic. invert: a must not be zero. */
@@ -41,9 +41,9 @@ struct kofn_field {
 
     /* dst[o][0..len) := sum over i < ins of coef[o * ins + i] * src[i][0..len), for o < outs.
      * One pass over all sources for all results, in cache-sized panels. A source may be NULL
-     * (zeros: padding). Rows of coef that are a unit vector are plain copies, and a coefficient of
-     * zero never touches its source, so a NaN behind it does not spread. Alignment of src and dst
-     * is not assumed; dst overlaps no src. */
+     * (zeros: padding), and so may a result (dropped). Rows of coef that are a unit vector are
+     * plain copies, and a coefficient of zero never touches its source, so a NaN behind it does
+     * not spread. Alignment of src and dst is not assumed; dst overlaps no src. */
     void (*combine)(const kofn_field *f, size_t outs, size_t ins, const double *coef,
                     const void *const *src, void *const *dst, size_t len);
 
@@ -51,9 +51,8 @@ struct kofn_field {
      * op(A) is rows x inner, op(B) is inner x cols. Strides in elements. Runs to its end, so
      * callers that must be interruptible pass panels (multiply.h). */
     void (*multiply_panel)(const kofn_field *f, bool transpose_a, bool transpose_b, size_t rows,
-                           size_t cols, size_t inner, const void *a, size_t stride_a,
-                           const void *b, size_t stride_b, bool accumulate, void *c,
-                           size_t stride_c);
+                           size_t cols, size_t inner, const void *a, size_t stride_a, const void *b,
+                           size_t stride_b, bool accumulate, void *c, size_t stride_c);
 
     /* Any element that is not finite? Always false in exact fields. */
     bool (*has_nonfinite)(const kofn_field *f, const void *at, size_t len);

@@ -40,15 +40,15 @@ KOFN_MUST_CHECK kofn_status kofn_mat_new(kofn_pool *pool, kofn_dtype dtype, size
                                          size_t cols, kofn_mat *ret_mat, kofn_error *err);
 
 kofn_mat kofn_mat_wrap(void *data, kofn_dtype dtype, size_t rows, size_t cols); // borrows
-kofn_mat kofn_mat_ref(const kofn_mat *mat);   // a second owner of the same elements
-void kofn_mat_fini(kofn_mat *mat);            // lets go, clears; accepts a cleared one
+kofn_mat kofn_mat_ref(const kofn_mat *mat); // a second owner of the same elements
+void kofn_mat_fini(kofn_mat *mat);          // lets go, clears; accepts a cleared one
 bool kofn_mat_is_contiguous(const kofn_mat *mat);
 void *kofn_mat_get_row(const kofn_mat *mat, size_t row);
 
 typedef struct kofn_band {
-    size_t first_row; // of the whole matrix
-    kofn_mat mat;     // [mat.rows, cols]
-    void *frame;      // the message frame whose tail the elements are (proto/block.h), or NULL;
+    size_t first_row;   // of the whole matrix
+    kofn_mat mat;       // [mat.rows, cols]
+    void *frame;        // the message frame whose tail the elements are (proto/block.h), or NULL;
     size_t frame_bytes; // kept alive by mat.owner
 } kofn_band;
 

@@ -47,7 +47,7 @@ void kofn_span_destroy(kofn_span **span_p);
 KOFN_MUST_CHECK kofn_status kofn_span_add(kofn_span *span, const double *row, bool *ret_grew,
                                           kofn_error *err);
 
-size_t kofn_span_rows(const kofn_span *span);    // rows added
+size_t kofn_span_rows(const kofn_span *span); // rows added
 size_t kofn_span_rank(const kofn_span *span);
 size_t kofn_span_missing(const kofn_span *span); // targets outside the span: 0 means solvable
 bool kofn_span_covers(const kofn_span *span, size_t target);

@@ -1,0 +1,206 @@
+/* Linear combinations of long vectors: dst = coef src, the work of encoding and decoding.
+ *
+ * With few sources and results this is bound by memory, so what counts is to read each source and
+ * to write each result once. All sources are swept together in panels small enough that a panel
+ * of every source stays in the first-level cache while all groups of results take it up:
+ *
+ *     source 0   ====[panel]===========>        result 0..3   ====[panel]====>
+ *     source 1   ====[panel]===========>        result 4..7   ====[panel]====>
+ *
+ * With many it is a matrix product of a skinny shape, and the register tile of combine_kernel.h
+ * reaches what BLAS does on packed panels without packing them.
+ *
+ * Compiled with -ffp-contract=fast (CMakeLists.txt): fused multiply-adds halve the work of the
+ * compute-bound case, and no property of codes rests on a product's own rounding. */
+#include "common/linalg/combine.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    GROUP = 4,               // results in one register tile
+    VECTORS = 4,             // vectors of columns in one register tile
+    TILE = 64,               // results, and sources, of one pass: a tile's coefficients are 32 KiB
+    PANEL_BUDGET = 20 << 10, // bytes of a panel of all sources: under half of a first-level cache
+    PANEL_MAX = 4 << 10,     // bytes of a panel of one source: a page
+};
+
+typedef struct combine_call {
+    size_t outs, ins;
+    const double *coef;
+    const unsigned char *const *src;
+    unsigned char *const *dst;
+    size_t len;
+} combine_call;
+
+/* Up to TILE results, sorted by what they need. Results that nobody wants are in no list. */
+typedef struct combine_rows {
+    size_t dense_count, copy_count, zero_count;
+    size_t dense[TILE], zero[TILE];
+    struct {
+        size_t row, source;
+    } copy[TILE]; // a unit vector: one source as it is
+} combine_rows;
+
+static void
+sort_row(const combine_call *call, size_t row, combine_rows *rows)
+{
+    const double *coef = call->coef + row * call->ins;
+    size_t used = 0, last = 0;
+    for (size_t i = 0; i < call->ins; i++)
+        if (coef[i] != 0 && call->src[i]) {
+            used++;
+            last = i;
+        }
+    if (used == 0) {
+        rows->zero[rows->zero_count++] = row;
+    } else if (used == 1 && coef[last] == 1) {
+        rows->copy[rows->copy_count].row = row;
+        rows->copy[rows->copy_count++].source = last;
+    } else {
+        rows->dense[rows->dense_count++] = row;
+    }
+}
+
+static void
+sort_rows(const combine_call *call, size_t first, size_t end, combine_rows *rows)
+{
+    rows->dense_count = rows->copy_count = rows->zero_count = 0;
+    for (size_t o = first; o < end; o++)
+        if (call->dst[o])
+            sort_row(call, o, rows);
+}
+
+/* The copies from sources [first, end), and with the first sources the zeros. */
+static void
+copy_panel(const combine_call *call, const combine_rows *rows, size_t first, size_t end, size_t at,
+           size_t stop)
+{
+    for (size_t c = 0; c < rows->copy_count; c++) {
+        const size_t source = rows->copy[c].source;
+        if (source >= first && source < end)
+            memcpy(call->dst[rows->copy[c].row] + at, call->src[source] + at, stop - at);
+    }
+    for (size_t z = 0; first == 0 && z < rows->zero_count; z++)
+        memset(call->dst[rows->zero[z]] + at, 0, stop - at);
+}
+
+/* Bytes of each source in a panel: a multiple of the register tile's width. */
+static size_t
+panel_bytes(size_t ins, size_t tile_bytes)
+{
+    const size_t share = PANEL_BUDGET / (ins > 0 ? ins : 1);
+    const size_t bytes = share < PANEL_MAX ? share : PANEL_MAX;
+    return bytes < tile_bytes ? tile_bytes : bytes - bytes % tile_bytes;
+}
+
+#define PASTE_(a_, b_) a_##b_
+
+#define ELEMENT      double
+#define VECTOR_BYTES 16
+#define TARGET
+#define NAME(x_) PASTE_(x_, _f64_16)
+#include "common/linalg/combine_kernel.h"
+
+#define ELEMENT      float
+#define VECTOR_BYTES 16
+#define TARGET
+#define NAME(x_) PASTE_(x_, _f32_16)
+#include "common/linalg/combine_kernel.h"
+
+#if defined(__x86_64__)
+#define ELEMENT      double
+#define VECTOR_BYTES 32
+#define TARGET       __attribute__((target("avx2,fma")))
+#define NAME(x_)     PASTE_(x_, _f64_32)
+#include "common/linalg/combine_kernel.h"
+
+#define ELEMENT      float
+#define VECTOR_BYTES 32
+#define TARGET       __attribute__((target("avx2,fma")))
+#define NAME(x_)     PASTE_(x_, _f32_32)
+#include "common/linalg/combine_kernel.h"
+
+#define ELEMENT      double
+#define VECTOR_BYTES 64
+#define TARGET       __attribute__((target("avx512f,fma")))
+#define NAME(x_)     PASTE_(x_, _f64_64)
+#include "common/linalg/combine_kernel.h"
+
+#define ELEMENT      float
+#define VECTOR_BYTES 64
+#define TARGET       __attribute__((target("avx512f,fma")))
+#define NAME(x_)     PASTE_(x_, _f32_64)
+#include "common/linalg/combine_kernel.h"
+#endif
+
+/* The twins: the definition, one result and one column at a time. */
+static void
+combine_plain_f64(size_t outs, size_t ins, const double *coef, const void *const *src,
+                  void *const *dst, size_t len)
+{
+    for (size_t o = 0; o < outs; o++)
+        for (size_t at = 0; dst[o] && at < len; at++) {
+            double sum = 0, v;
+            for (size_t i = 0; i < ins; i++)
+                if (src[i] && coef[o * ins + i] != 0) {
+                    memcpy(&v, (const unsigned char *)src[i] + at * sizeof v, sizeof v);
+                    sum += coef[o * ins + i] * v;
+                }
+            memcpy((unsigned char *)dst[o] + at * sizeof sum, &sum, sizeof sum);
+        }
+}
+
+static void
+combine_plain_f32(size_t outs, size_t ins, const double *coef, const void *const *src,
+                  void *const *dst, size_t len)
+{
+    for (size_t o = 0; o < outs; o++)
+        for (size_t at = 0; dst[o] && at < len; at++) {
+            float sum = 0, v;
+            for (size_t i = 0; i < ins; i++)
+                if (src[i] && coef[o * ins + i] != 0) {
+                    memcpy(&v, (const unsigned char *)src[i] + at * sizeof v, sizeof v);
+                    sum += (float)coef[o * ins + i] * v;
+                }
+            memcpy((unsigned char *)dst[o] + at * sizeof sum, &sum, sizeof sum);
+        }
+}
+
+static const kofn_combine_kernel kernels[] = {
+#if defined(__x86_64__)
+    {"avx512f", 64, combine_f64_64, combine_f32_64},
+    {"avx2", 32, combine_f64_32, combine_f32_32},
+#endif
+    {"baseline", 16, combine_f64_16, combine_f32_16},
+    {"plain", 0, combine_plain_f64, combine_plain_f32},
+};
+
+/* How many kernels at the head of the table this processor cannot run. Asked for at each call: a
+ * look into a table that the compiler's start-up code has filled. Resolving once at load time
+ * (target_clones, ifunc) runs before the sanitizers are up, and crashes under them. */
+static size_t
+kernels_too_wide(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f"))
+        return 0;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 1 : 2;
+#else
+    return 0;
+#endif
+}
+
+const kofn_combine_kernel *
+kofn_combine_best(void)
+{
+    return &kernels[kernels_too_wide()];
+}
+
+const kofn_combine_kernel *
+kofn_combine_at(size_t index)
+{
+    index += kernels_too_wide();
+    return index < sizeof kernels / sizeof kernels[0] ? &kernels[index] : NULL;
+}

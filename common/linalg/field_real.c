@@ -1,0 +1,185 @@
+/* The real fields, f64 and f32: BLAS products, the combine kernels, coefficients in double. */
+#include "common/linalg/field_real.h"
+#include "common/linalg/combine.h"
+#include "common/linalg/span_class.h"
+
+#include <assert.h>
+#include <cblas.h>
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+static double
+add(const kofn_field *f, double a, double b)
+{
+    (void)f;
+    return a + b;
+}
+
+static double
+multiply(const kofn_field *f, double a, double b)
+{
+    (void)f;
+    return a * b;
+}
+
+static double
+negate(const kofn_field *f, double a)
+{
+    (void)f;
+    return -a;
+}
+
+static double
+invert(const kofn_field *f, double a)
+{
+    (void)f;
+    assert(a != 0);
+    return 1 / a;
+}
+
+/* cos((2 i + 1) pi / (2 n)) as a sine, which is odd: the points lie exactly symmetric around zero,
+ * and the middle one is zero. Rounded to 40 bits, so that the last bit of a platform's sin() does
+ * not change a code between machines; neighbours of n = 65536 points are 2^-29 apart at least. */
+static double
+point(const kofn_field *f, size_t i, size_t n)
+{
+    (void)f;
+    assert(i < n);
+    const double steps = (double)n - 1 - 2 * (double)i;
+    return ldexp(nearbyint(ldexp(sin(steps / (2 * (double)n) * M_PI), 40)), -40);
+}
+
+static double
+draw(const kofn_field *f, kofn_rng *rng)
+{
+    (void)f;
+    return kofn_rng_normal(rng);
+}
+
+static void
+combine_f64(const kofn_field *f, size_t outs, size_t ins, const double *coef,
+            const void *const *src, void *const *dst, size_t len)
+{
+    (void)f;
+    kofn_combine_best()->f64(outs, ins, coef, src, dst, len);
+}
+
+static void
+combine_f32(const kofn_field *f, size_t outs, size_t ins, const double *coef,
+            const void *const *src, void *const *dst, size_t len)
+{
+    (void)f;
+    kofn_combine_best()->f32(outs, ins, coef, src, dst, len);
+}
+
+static enum CBLAS_TRANSPOSE
+blas_op(bool transpose)
+{
+    return transpose ? CblasTrans : CblasNoTrans;
+}
+
+static blasint
+blas_size(size_t size)
+{
+    assert(size <= INT_MAX); // kofn_multiply cuts panels to this
+    return (blasint)size;
+}
+
+static void
+multiply_panel_f64(const kofn_field *f, bool transpose_a, bool transpose_b, size_t rows,
+                   size_t cols, size_t inner, const void *a, size_t stride_a, const void *b,
+                   size_t stride_b, bool accumulate, void *c, size_t stride_c)
+{
+    (void)f;
+    cblas_dgemm(CblasRowMajor, blas_op(transpose_a), blas_op(transpose_b), blas_size(rows),
+                blas_size(cols), blas_size(inner), 1.0, a, blas_size(stride_a), b,
+                blas_size(stride_b), accumulate ? 1.0 : 0.0, c, blas_size(stride_c));
+}
+
+static void
+multiply_panel_f32(const kofn_field *f, bool transpose_a, bool transpose_b, size_t rows,
+                   size_t cols, size_t inner, const void *a, size_t stride_a, const void *b,
+                   size_t stride_b, bool accumulate, void *c, size_t stride_c)
+{
+    (void)f;
+    cblas_sgemm(CblasRowMajor, blas_op(transpose_a), blas_op(transpose_b), blas_size(rows),
+                blas_size(cols), blas_size(inner), 1.0F, a, blas_size(stride_a), b,
+                blas_size(stride_b), accumulate ? 1.0F : 0.0F, c, blas_size(stride_c));
+}
+
+/* An element is not finite when its exponent is all ones. Adding one to the exponent then carries
+ * into the sign bit, which the mask had cleared: integer arithmetic that vectorises everywhere. */
+static bool
+has_nonfinite_f64(const kofn_field *f, const void *at, size_t len)
+{
+    (void)f;
+    enum { STRETCH = 4096 }; // elements between two looks at the verdict
+    const uint64_t exponent = UINT64_C(0x7ff) << 52, one = UINT64_C(1) << 52;
+    const unsigned char *bytes = at;
+    for (size_t first = 0; first < len; first += STRETCH) {
+        const size_t end = len - first < STRETCH ? len : first + STRETCH;
+        uint64_t verdict = 0, bits;
+        for (size_t i = first; i < end; i++) {
+            memcpy(&bits, bytes + i * sizeof bits, sizeof bits);
+            verdict |= (bits & exponent) + one;
+        }
+        if (verdict >> 63)
+            return true;
+    }
+    return false;
+}
+
+static bool
+has_nonfinite_f32(const kofn_field *f, const void *at, size_t len)
+{
+    (void)f;
+    enum { STRETCH = 8192 };
+    const uint32_t exponent = UINT32_C(0xff) << 23, one = UINT32_C(1) << 23;
+    const unsigned char *bytes = at;
+    for (size_t first = 0; first < len; first += STRETCH) {
+        const size_t end = len - first < STRETCH ? len : first + STRETCH;
+        uint32_t verdict = 0, bits;
+        for (size_t i = first; i < end; i++) {
+            memcpy(&bits, bytes + i * sizeof bits, sizeof bits);
+            verdict |= (bits & exponent) + one;
+        }
+        if (verdict >> 31)
+            return true;
+    }
+    return false;
+}
+
+const kofn_field kofn_field_f64 = {
+    .name = "f64",
+    .dtype = KOFN_F64,
+    .order = 0,
+    .epsilon = 0x1p-53,
+    .span = &kofn_span_real,
+    .add = add,
+    .multiply = multiply,
+    .negate = negate,
+    .invert = invert,
+    .point = point,
+    .draw = draw,
+    .combine = combine_f64,
+    .multiply_panel = multiply_panel_f64,
+    .has_nonfinite = has_nonfinite_f64,
+};
+
+const kofn_field kofn_field_f32 = {
+    .name = "f32",
+    .dtype = KOFN_F32,
+    .order = 0,
+    .epsilon = 0x1p-24,
+    .span = &kofn_span_real,
+    .add = add,
+    .multiply = multiply,
+    .negate = negate,
+    .invert = invert,
+    .point = point,
+    .draw = draw,
+    .combine = combine_f32,
+    .multiply_panel = multiply_panel_f32,
+    .has_nonfinite = has_nonfinite_f32,
+};
