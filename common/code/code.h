@@ -31,31 +31,43 @@ typedef struct kofn_code {
     char family[KOFN_NAME_MAX];
     const kofn_field *field;
     kofn_partition part;
-    size_t tasks;                        // n
-    size_t threshold;                    // k
-    uint64_t seed;                       // of whatever was drawn
-    size_t operands;                     // 2: A and B
-    kofn_coefs e[KOFN_OPERANDS_MAX];     // [n, blocks of that operand]
-    kofn_grid grid[KOFN_OPERANDS_MAX];   // how each operand is cut; blocks count row by row
-    kofn_grid out;                       // how the product is cut: its blocks are the targets
-    kofn_coefs targets;                  // [out.rows out.cols, columns of G]
-    double chosen_condition;             // of the draw that was kept; 0: nothing was drawn
+    size_t tasks;                    // n
+    size_t threshold;                // k
+    uint64_t seed;                   // of whatever was drawn
+    uint64_t draw;                   // which of the seed's draws was kept: names the rows for good
+    double chosen_condition;         // of that draw, as the family says; 0: nothing was drawn
+    size_t operands;                 // 2: A and B
+    kofn_coefs e[KOFN_OPERANDS_MAX]; // [n, blocks of that operand]
+    kofn_grid grid[KOFN_OPERANDS_MAX]; // how each operand is cut; blocks count row by row
+    kofn_grid out;                     // how the product is cut: its blocks are the targets
+    kofn_coefs targets;                // [out.rows out.cols, columns of G]
 } kofn_code;
+
+/* Block products of the plain product, x z y, and blocks of the result, x y; SIZE_MAX where that
+ * overflows, which is above every limit. */
+size_t kofn_partition_products(kofn_partition part);
+size_t kofn_partition_outputs(kofn_partition part);
+
+/* a b, or SIZE_MAX where that overflows: for sizes that are compared with a limit next. */
+size_t kofn_size_multiply(size_t a, size_t b);
 
 /* A zeroed code for C := A B over `part` with n tasks, targets filled in. The family fills e[] and
  * threshold. OUT_OF_RANGE: above the limits. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_code_alloc(const char *family, const kofn_field *field,
-                                            kofn_partition part, size_t tasks,
-                                            kofn_code **ret_code, kofn_error *err);
+                                            kofn_partition part, size_t tasks, kofn_code **ret_code,
+                                            kofn_error *err);
 
 kofn_code *kofn_code_ref(kofn_code *code);
 void kofn_code_destroy(kofn_code **code_p); // lets go of one ref
 
-size_t kofn_code_columns(const kofn_code *code); // of G
+size_t kofn_code_columns(const kofn_code *code);                                     // of G
 const double *kofn_code_get_row(const kofn_code *code, size_t operand, size_t task); // of E
 
 /* Row `task` of G into ret_row [columns]. */
 void kofn_code_fill_row(const kofn_code *code, size_t task, double *ret_row);
+
+/* The one column of G that `task` is a plain copy of (its answer is that block product), or SIZE_MAX. */
+size_t kofn_code_plain_column(const kofn_code *code, size_t task);
 
 /* The block that task's factor of `operand` is a plain copy of, or SIZE_MAX when arithmetic is
  * needed: systematic tasks are sent without any. */

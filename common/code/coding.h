@@ -22,7 +22,8 @@ typedef struct kofn_shape {
 typedef struct kofn_coding {
     const kofn_code *code; // borrowed
     kofn_shape shape;      // of the product
-    kofn_shape part;       // of one task's product: shape's sizes over x, z, y, rounded up
+    kofn_shape part;       // of one task's product: shape's sizes over the grids', rounded up
+    size_t rows[KOFN_OPERANDS_MAX], cols[KOFN_OPERANDS_MAX]; // of each op(operand)
     bool transposed[KOFN_OPERANDS_MAX];
 } kofn_coding;
 
@@ -34,16 +35,18 @@ void kofn_coding_block_shape(const kofn_coding *coding, size_t operand, size_t *
                              size_t *ret_cols);
 
 /* The elements of blocks[t] := coded block of tasks[t], for t < count, in one pass over the operand.
- * Each is complete and of block shape (banded as the wire wants it). */
+ * Each is complete and of block shape (banded as the wire wants it). Plain tasks are copies.
+ * INVALID_ARGUMENT: shape or dtype of the operand or of a block. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_coding_encode(const kofn_coding *coding, size_t operand,
                                                const kofn_bands *stored, size_t count,
                                                const size_t *tasks, const kofn_bands *blocks,
                                                kofn_error *err);
 
-/* c's elements := the product, from answers[u] of plan->task[u], each [part.rows, part.cols]. */
+/* c's elements := the product, from answers[u] of plan->task[u], each [part.rows, part.cols].
+ * INVALID_ARGUMENT: shape or dtype of an answer or of c. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_coding_decode(const kofn_coding *coding,
                                                const kofn_decode_plan *plan,
-                                               const kofn_bands *const *answers, const kofn_bands *c,
-                                               kofn_error *err);
+                                               const kofn_bands *const *answers,
+                                               const kofn_bands *c, kofn_error *err);
 
 #endif

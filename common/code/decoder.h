@@ -10,7 +10,12 @@
  *            another answer may mend that. The caller decides whether one is due soon.
  * Accuracy   The plan carries condition, residual and amplification (span.h); the expected relative
  *            error of the result is about amplification times the field's epsilon.
- * Cost       add: O((rank + targets) columns). plan: one rank-revealing factorisation.
+ * Method     Plain answers (rows of G that are unit vectors) are peeled off: their columns are known.
+ *            Only coded rows on the unknown columns, and only once they are as many as the targets
+ *            still open, meet linear algebra. So plain answers become plain copies in D, a loss of s
+ *            tasks costs one s x s factorisation, and an add before that costs O(blocks + targets).
+ * Cost       add: as said, and once decodable is possible O((rank + open) unknown) for each coded
+ *            answer, one factorisation for the set that decodes. plan: a copy.
  * Threads    One thread at a time for each decoder; moves no elements, knows no sockets.
  */
 #ifndef KOFN_CODE_DECODER_H
@@ -30,40 +35,43 @@ typedef enum kofn_decode_state {
 /* D over the answers it uses: output block t := sum_u coef[t, u] answer[task[u]]. */
 typedef struct kofn_decode_plan {
     size_t targets, used;
-    size_t *task;  // [used], in the order in which they were added
-    double *coef;  // [targets, used], row-major
+    size_t *task; // [used], in the order in which they were added
+    double *coef; // [targets, used], row-major
     kofn_span_quality quality;
 } kofn_decode_plan;
 
-/* max_amplification: 0 takes the default for the field, 1e-3 / sqrt(epsilon) (so that a result
- * keeps well over half of its digits); exact fields are never POOR. The code is ref'd. */
+/* max_amplification: 0 takes the default for the field, epsilon^(-5/16), so that a result keeps 11 of
+ * 16 of its digits: 9.7e4 for f64, 181 for f32. Exact fields are never POOR. The code is ref'd. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_new(kofn_code *code, double max_amplification,
                                              kofn_decoder **ret_decoder, kofn_error *err);
 void kofn_decoder_destroy(kofn_decoder **decoder_p);
 
-/* Answer of `task` is here. ALREADY_EXISTS: it was before (nothing changes). OUT_OF_RANGE: no such
- * task. */
-KOFN_MUST_CHECK kofn_status kofn_decoder_add(kofn_decoder *decoder, size_t task, kofn_error *err);
+/* Answer of `task` is here. On failure nothing changes. ALREADY_EXISTS: it was here before.
+ * OUT_OF_RANGE: no such task. RESOURCE_EXHAUSTED: no memory; may be added again. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err);
 
-kofn_decode_state kofn_decoder_get_state(const kofn_decoder *decoder);
-size_t kofn_decoder_get_count(const kofn_decoder *decoder); // answers added
-bool kofn_decoder_has(const kofn_decoder *decoder, size_t task);
-size_t kofn_decoder_get_missing(const kofn_decoder *decoder); // targets not covered
+kofn_decode_state kofn_decoder_get_state(const kofn_decoder *d);
+size_t kofn_decoder_get_count(const kofn_decoder *d); // answers added
+bool kofn_decoder_has(const kofn_decoder *d, size_t task);
+
+/* Targets not covered yet; 0 exactly when the set is decodable. A target that coded answers alone
+ * cover is counted as missing until there are as many coded answers as open targets. */
+size_t kofn_decoder_get_missing(const kofn_decoder *d);
 
 /* Would these further tasks complete the set? For the scheduler, which replaces lost tasks only
  * when the rest cannot suffice. Does not change the decoder. */
-bool kofn_decoder_would_suffice(const kofn_decoder *decoder, const size_t *tasks, size_t count);
+bool kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t count);
 
 /* A smallest-by-inclusion list of further tasks that would complete the set, lowest numbers first:
  * what `kofn decode` tells people. *ret_count is 0 when nothing is missing. `ret_tasks` has room for
  * n. FAILED_PRECONDITION: even all tasks would not do (a bug in a family). */
-KOFN_MUST_CHECK kofn_status kofn_decoder_suggest(const kofn_decoder *decoder, size_t *ret_tasks,
+KOFN_MUST_CHECK kofn_status kofn_decoder_suggest(const kofn_decoder *d, size_t *ret_tasks,
                                                  size_t *ret_count, kofn_error *err);
 
 /* The coefficients for the answers so far. Answers that no target needs are left out.
  * FAILED_PRECONDITION: not decodable yet. End with kofn_decode_plan_fini. */
-KOFN_MUST_CHECK kofn_status kofn_decoder_plan(const kofn_decoder *decoder,
-                                              kofn_decode_plan *ret_plan, kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_decoder_plan(const kofn_decoder *d, kofn_decode_plan *ret_plan,
+                                              kofn_error *err);
 void kofn_decode_plan_fini(kofn_decode_plan *plan);
 
 #endif

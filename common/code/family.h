@@ -12,6 +12,8 @@
 #include "common/base/keys.h"
 #include "common/code/code.h"
 
+enum { KOFN_PARAMS_MAX = 256 }; // bytes of a family's parameter struct
+
 /* What a family is asked for. Partition and tasks are already non-zero. */
 typedef struct kofn_family_args {
     const kofn_field *field;
@@ -28,7 +30,7 @@ typedef struct kofn_family {
     const char *source;    // paper
     kofn_keys keys;        // of the parameter struct; count 0 if there is none
     size_t params_size;
-    bool rateless;         // row i does not depend on n: new rows can be made on demand
+    bool rateless; // row i does not depend on n: new rows can be made on demand
 
     /* k for these arguments, and whether they can be built: the one place for a family's rules.
      * INVALID_ARGUMENT with the rule and the nearest setting that works. */
@@ -39,6 +41,10 @@ typedef struct kofn_family {
 
     kofn_status (*build)(const kofn_family_args *args, kofn_code **ret_code, kofn_error *err);
 } kofn_family;
+
+/* What default_tasks says for a code of threshold k: a task for each worker, but no fewer than lets
+ * one answer in six be lost (at least one), and no more than 2 k. */
+size_t kofn_family_tasks_beyond(size_t k, size_t workers);
 
 const kofn_family *kofn_family_find(const char *name);
 size_t kofn_family_count(void);

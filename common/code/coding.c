@@ -1,0 +1,169 @@
+#include "common/code/coding.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+kofn_coding_init(kofn_coding *coding, const kofn_code *code, kofn_shape shape, bool transpose_a,
+                 bool transpose_b)
+{
+    /* From the grids and not from x, z, y: they are what cuts. */
+    *coding = (kofn_coding){
+        .code = code,
+        .shape = shape,
+        .part = {.rows = kofn_part_size(shape.rows, code->grid[0].rows),
+                 .inner = kofn_part_size(shape.inner, code->grid[0].cols),
+                 .cols = kofn_part_size(shape.cols, code->grid[1].cols)},
+        .rows = {shape.rows, shape.inner},
+        .cols = {shape.inner, shape.cols},
+        .transposed = {transpose_a, transpose_b},
+    };
+}
+
+void
+kofn_coding_block_shape(const kofn_coding *coding, size_t operand, size_t *ret_rows,
+                        size_t *ret_cols)
+{
+    assert(operand < coding->code->operands);
+    const size_t rows = operand == 0 ? coding->part.rows : coding->part.inner;
+    const size_t cols = operand == 0 ? coding->part.inner : coding->part.cols;
+    *ret_rows = coding->transposed[operand] ? cols : rows;
+    *ret_cols = coding->transposed[operand] ? rows : cols;
+}
+
+static kofn_status
+check_operand(const kofn_coding *coding, size_t operand, const kofn_bands *stored, kofn_error *err)
+{
+    const bool transposed = coding->transposed[operand];
+    const size_t rows = transposed ? coding->cols[operand] : coding->rows[operand];
+    const size_t cols = transposed ? coding->rows[operand] : coding->cols[operand];
+    const kofn_dtype dtype = coding->code->field->dtype;
+    if (stored->rows == rows && stored->cols == cols && stored->dtype == dtype &&
+        kofn_bands_are_complete(stored))
+        return KOFN_OK;
+    return kofn_fail(
+        err, KOFN_INVALID_ARGUMENT, "encode: operand %c%s is %zu x %zu %s%s, need %zu x %zu %s",
+        operand ? 'B' : 'A', transposed ? " (stored transposed)" : "", stored->rows, stored->cols,
+        kofn_dtype_name(stored->dtype), kofn_bands_are_complete(stored) ? "" : " with rows missing",
+        rows, cols, kofn_dtype_name(dtype));
+}
+
+static kofn_status
+check_block(const char *what, size_t task, const kofn_bands *block, size_t rows, size_t cols,
+            kofn_dtype dtype, kofn_error *err)
+{
+    if (block->rows == rows && block->cols == cols && block->dtype == dtype &&
+        kofn_bands_are_complete(block))
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                     "%s of task %zu is %zu x %zu %s%s, need %zu x %zu %s", what, task, block->rows,
+                     block->cols, kofn_dtype_name(block->dtype),
+                     kofn_bands_are_complete(block) ? "" : " with rows missing", rows, cols,
+                     kofn_dtype_name(dtype));
+}
+
+static kofn_block
+whole_block(const kofn_bands *of)
+{
+    return (kofn_block){.of = of, .valid_rows = of->rows, .valid_cols = of->cols};
+}
+
+/* Blocks of op(operand), row by row of op's grid, as places in what is stored. */
+static void
+list_blocks(const kofn_coding *coding, size_t operand, const kofn_bands *stored,
+            kofn_block *ret_blocks)
+{
+    const kofn_grid grid = coding->code->grid[operand];
+    const kofn_grid turned = {.rows = grid.cols, .cols = grid.rows};
+    for (size_t i = 0; i < grid.rows; i++)
+        for (size_t j = 0; j < grid.cols; j++)
+            *ret_blocks++ = coding->transposed[operand] ? kofn_grid_get_block(turned, stored, j, i)
+                                                        : kofn_grid_get_block(grid, stored, i, j);
+}
+
+/* What kofn_blocks_combine needs, in one allocation. */
+typedef struct operands {
+    kofn_block *dst, *src;
+    double *coef; // [outs, ins]
+} operands;
+
+static kofn_status
+operands_init(operands *o, size_t outs, size_t ins, bool coefs, kofn_error *err)
+{
+    const size_t blocks = (outs + ins) * sizeof(kofn_block);
+    o->dst = malloc(blocks + (coefs ? outs * ins * sizeof(double) : 0));
+    if (!o->dst)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "coding: no memory for %zu blocks",
+                         outs + ins);
+    o->src = o->dst + outs;
+    o->coef = (double *)(void *)(o->src + ins);
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_coding_encode(const kofn_coding *coding, size_t operand, const kofn_bands *stored,
+                   size_t count, const size_t *tasks, const kofn_bands *blocks, kofn_error *err)
+{
+    const kofn_code *code = coding->code;
+    const size_t ins = code->e[operand].cols;
+    size_t rows, cols;
+    kofn_coding_block_shape(coding, operand, &rows, &cols);
+    kofn_status status = check_operand(coding, operand, stored, err);
+    for (size_t t = 0; t < count && !status; t++)
+        status =
+            check_block("coded block", tasks[t], &blocks[t], rows, cols, code->field->dtype, err);
+    operands o = {0};
+    if (!status)
+        status = operands_init(&o, count, ins, true, err);
+    if (status)
+        return status;
+
+    list_blocks(coding, operand, stored, o.src);
+    for (size_t t = 0; t < count; t++) {
+        o.dst[t] = whole_block(&blocks[t]);
+        memcpy(o.coef + t * ins, kofn_code_get_row(code, operand, tasks[t]), ins * sizeof *o.coef);
+    }
+    status = kofn_blocks_combine(code->field, rows, cols, count, o.dst, ins, o.src, o.coef, err);
+    free(o.dst);
+    return status;
+}
+
+static kofn_status
+check_decode(const kofn_coding *coding, const kofn_decode_plan *plan,
+             const kofn_bands *const *answers, const kofn_bands *c, kofn_error *err)
+{
+    const kofn_dtype dtype = coding->code->field->dtype;
+    if (c->rows != coding->shape.rows || c->cols != coding->shape.cols || c->dtype != dtype)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "decode: the product is %zu x %zu %s, need %zu x %zu %s", c->rows, c->cols,
+                         kofn_dtype_name(c->dtype), coding->shape.rows, coding->shape.cols,
+                         kofn_dtype_name(dtype));
+    kofn_status status = KOFN_OK;
+    for (size_t u = 0; u < plan->used && !status; u++)
+        status = check_block("answer", plan->task[u], answers[u], coding->part.rows,
+                             coding->part.cols, dtype, err);
+    return status;
+}
+
+kofn_status
+kofn_coding_decode(const kofn_coding *coding, const kofn_decode_plan *plan,
+                   const kofn_bands *const *answers, const kofn_bands *c, kofn_error *err)
+{
+    kofn_status status = check_decode(coding, plan, answers, c, err);
+    operands o = {0};
+    if (!status)
+        status = operands_init(&o, plan->targets, plan->used, false, err);
+    if (status)
+        return status;
+
+    const kofn_grid out = coding->code->out;
+    for (size_t t = 0; t < plan->targets; t++)
+        o.dst[t] = kofn_grid_get_block(out, c, t / out.cols, t % out.cols);
+    for (size_t u = 0; u < plan->used; u++)
+        o.src[u] = whole_block(answers[u]);
+    status = kofn_blocks_combine(coding->code->field, coding->part.rows, coding->part.cols,
+                                 plan->targets, o.dst, plan->used, o.src, plan->coef, err);
+    free(o.dst);
+    return status;
+}

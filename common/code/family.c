@@ -1,0 +1,48 @@
+#include "common/code/family.h"
+#include "common/code/polynomial.h"
+#include "common/code/replication.h"
+#include "common/code/rkrp.h"
+#include "common/code/uncoded.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const kofn_family *const families[] = {
+    &kofn_uncoded_family,
+    &kofn_replication_family,
+    &kofn_polynomial_family,
+    &kofn_rkrp_family,
+};
+
+size_t
+kofn_family_count(void)
+{
+    return sizeof families / sizeof families[0];
+}
+
+const kofn_family *
+kofn_family_at(size_t index)
+{
+    assert(index < kofn_family_count());
+    return families[index];
+}
+
+const kofn_family *
+kofn_family_find(const char *name)
+{
+    for (size_t i = 0; i < kofn_family_count(); i++)
+        if (strcmp(families[i]->name, name) == 0)
+            return families[i];
+    return NULL;
+}
+
+size_t
+kofn_family_tasks_beyond(size_t k, size_t workers)
+{
+    if (k > KOFN_TASKS_MAX)
+        return k; // refused later, with the limit
+    const size_t least = k + (k < 5 ? 1 : k / 5), most = 2 * k;
+    if (workers <= least)
+        return least;
+    return workers < most ? workers : most;
+}

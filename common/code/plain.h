@@ -1,0 +1,13 @@
+/* Plain tasks: rows that copy one block of each operand. Shared by the families that have some.
+ *
+ * Order      Products count as their sums are written: product (i y + j) z + k is A_ik B_kj.
+ */
+#ifndef KOFN_CODE_PLAIN_H
+#define KOFN_CODE_PLAIN_H
+
+#include "common/code/code.h"
+
+/* Rows `task` of E_A and E_B, zero so far, become the unit vectors of product `product` < x y z. */
+void kofn_code_set_plain(kofn_code *code, size_t task, size_t product);
+
+#endif

@@ -1,0 +1,71 @@
+#include "common/code/replication.h"
+#include "common/code/plain.h"
+
+static size_t
+count_copies(const kofn_family_args *args)
+{
+    const kofn_replication_params *params = args->params;
+    return (size_t)params->copies;
+}
+
+static size_t
+default_tasks(const kofn_family_args *args, size_t workers)
+{
+    (void)workers; // partition and copies decide
+    return kofn_size_multiply(count_copies(args), kofn_partition_products(args->part));
+}
+
+static kofn_status
+threshold_for(const kofn_family_args *args, size_t *ret_k, kofn_error *err)
+{
+    const size_t copies = count_copies(args), tasks = default_tasks(args, 1);
+    if (args->tasks != tasks)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "replication: tasks=%zu, need copies x y z = %zu for copies=%zu and "
+                         "partition %zu,%zu,%zu",
+                         args->tasks, tasks, copies, args->part.x, args->part.z, args->part.y);
+    *ret_k = tasks - copies + 1;
+    return KOFN_OK;
+}
+
+static kofn_status
+build(const kofn_family_args *args, kofn_code **ret_code, kofn_error *err)
+{
+    size_t k = 0;
+    kofn_status status = threshold_for(args, &k, err);
+    if (status)
+        return status;
+    kofn_code *code;
+    status = kofn_code_alloc("replication", args->field, args->part, args->tasks, &code, err);
+    if (status)
+        return status;
+
+    const size_t products = kofn_partition_products(args->part);
+    for (size_t task = 0; task < args->tasks; task++)
+        kofn_code_set_plain(code, task, task % products);
+    code->threshold = k;
+    *ret_code = code;
+    return KOFN_OK;
+}
+
+static const kofn_key keys[] = {
+    {.name = "copies",
+     .type = KOFN_KEY_INT,
+     KOFN_KEY_FIELD(kofn_replication_params, copies),
+     .min = 1,
+     .max = 16,
+     .fallback = "2",
+     .help = "Times that each block product is computed"},
+};
+
+const kofn_family kofn_replication_family = {
+    .name = "replication",
+    .summary = "Every block product several times; the first copy counts",
+    .threshold = "n - copies + 1, with n = copies x y z",
+    .source = "baseline",
+    .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
+    .params_size = sizeof(kofn_replication_params),
+    .threshold_for = threshold_for,
+    .default_tasks = default_tasks,
+    .build = build,
+};

@@ -1,0 +1,397 @@
+#include "common/code/spec.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- text ------------------------------------------------------------------------------------- */
+
+/* A whole number of [0, max] and nothing else; *ret_end as strtoull's. */
+static bool
+parse_number(const char *text, int base, uint64_t max, const char **ret_end, uint64_t *ret_number)
+{
+    if (*text < '0' || *text > '9') // strtoull would take blanks and signs
+        return false;
+    char *end;
+    errno = 0;
+    const unsigned long long number = strtoull(text, &end, base);
+    if (errno || number > max)
+        return false;
+    *ret_end = end;
+    *ret_number = number;
+    return true;
+}
+
+static kofn_status
+set_partition(kofn_code_spec *spec, const char *text, kofn_error *err)
+{
+    uint64_t part[3];
+    const char *at = text;
+    for (int i = 0; i < 3; i++) {
+        while (*at == ' ')
+            at++;
+        if (!parse_number(at, 10, KOFN_TASKS_MAX, &at, &part[i]))
+            break;
+        while (*at == ' ')
+            at++;
+        if (*at != (i < 2 ? ',' : '\0'))
+            break;
+        if (i == 2) {
+            spec->part = (kofn_partition){.x = part[0], .z = part[1], .y = part[2]};
+            return KOFN_OK;
+        }
+        at++;
+    }
+    return kofn_fail(
+        err, KOFN_INVALID_ARGUMENT,
+        "partition '%.60s' is not x,z,y: three whole numbers up to %d, 0 for 'choose', "
+        "like 2,1,2",
+        text, KOFN_TASKS_MAX);
+}
+
+static kofn_status
+set_tasks(kofn_code_spec *spec, const char *text, kofn_error *err)
+{
+    const char *end;
+    uint64_t tasks;
+    if (!parse_number(text, 10, UINT64_MAX, &end, &tasks) || *end)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "tasks '%.60s' is not a whole number", text);
+    if (tasks > KOFN_TASKS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "tasks=%.60s, need 0 (choose) to %d", text,
+                         KOFN_TASKS_MAX);
+    spec->tasks = tasks;
+    return KOFN_OK;
+}
+
+static kofn_status
+set_seed(kofn_code_spec *spec, const char *text, kofn_error *err)
+{
+    const char *end;
+    uint64_t seed;
+    const int base = text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 16 : 10;
+    if (!parse_number(text, base, UINT64_MAX, &end, &seed) || *end)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "seed '%.60s' is not a whole number from 0 to 2^64 - 1", text);
+    spec->seed = seed;
+    spec->has_seed = true;
+    return KOFN_OK;
+}
+
+static kofn_status
+set_family(kofn_code_spec *spec, const char *text, kofn_error *err)
+{
+    if (strlen(text) >= sizeof spec->family)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "family '%.60s' is longer than %zu letters",
+                         text, sizeof spec->family - 1);
+    (void)snprintf(spec->family, sizeof spec->family, "%s", text);
+    return KOFN_OK;
+}
+
+static kofn_code_set *
+find_set(kofn_code_spec *spec, const char *name)
+{
+    for (size_t i = 0; i < spec->set_count; i++)
+        if (strcmp(spec->sets[i].name, name) == 0)
+            return &spec->sets[i];
+    return NULL;
+}
+
+/* A parameter of the family, whichever that will be: kofn_code_spec_check looks at it. */
+static kofn_status
+set_param(kofn_code_spec *spec, const char *name, const char *text, kofn_error *err)
+{
+    if (!*name || strlen(name) >= KOFN_NAME_MAX || strlen(text) >= KOFN_SET_VALUE_MAX)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "parameter '%.60s': a name has 1 to %d letters, a value at most %d", name,
+                         KOFN_NAME_MAX - 1, KOFN_SET_VALUE_MAX - 1);
+    kofn_code_set *set = find_set(spec, name);
+    if (!set && spec->set_count == KOFN_SETS_MAX)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "parameter '%s': there are %d already", name,
+                         KOFN_SETS_MAX);
+    if (!set)
+        set = &spec->sets[spec->set_count++];
+    (void)snprintf(set->name, sizeof set->name, "%s", name);
+    (void)snprintf(set->value, sizeof set->value, "%s", text);
+    return KOFN_OK;
+}
+
+typedef kofn_status set_function(kofn_code_spec *spec, const char *text, kofn_error *err);
+
+static const char *const own_keys[] = {"family", "partition", "tasks", "seed"};
+static set_function *const own_setters[] = {set_family, set_partition, set_tasks, set_seed};
+
+enum { OWN_KEYS = sizeof own_keys / sizeof own_keys[0] };
+
+kofn_status
+kofn_code_spec_set(kofn_code_spec *spec, const char *key, const char *text, kofn_error *err)
+{
+    for (size_t i = 0; i < OWN_KEYS; i++)
+        if (strcmp(key, own_keys[i]) == 0)
+            return own_setters[i](spec, text, err);
+    return set_param(spec, key, text, err);
+}
+
+/* ---- family and parameters -------------------------------------------------------------------- */
+
+static bool
+is_open(const kofn_code_spec *spec)
+{
+    return !spec->family[0] || strcmp(spec->family, "auto") == 0;
+}
+
+static kofn_status
+find_family(const char *name, const kofn_family **ret_family, kofn_error *err)
+{
+    const kofn_family *family = kofn_family_find(name);
+    if (family) {
+        *ret_family = family;
+        return KOFN_OK;
+    }
+    const char *names[64];
+    assert(kofn_family_count() <= sizeof names / sizeof names[0]);
+    for (size_t i = 0; i < kofn_family_count(); i++)
+        names[i] = kofn_family_at(i)->name;
+    const char *nearest = kofn_nearest_name(name, names, kofn_family_count());
+    return kofn_fail(err, KOFN_NOT_FOUND, "there is no code family '%s'%s%s%s", name,
+                     nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                     nearest ? "'?" : "");
+}
+
+static kofn_status
+fail_unknown_param(const kofn_family *family, const char *name, kofn_error *err)
+{
+    const char *names[64];
+    size_t count = 0;
+    assert(family->keys.count + OWN_KEYS <= sizeof names / sizeof names[0]);
+    for (size_t i = 0; i < family->keys.count; i++)
+        names[count++] = family->keys.at[i].name;
+    for (size_t i = 0; i < OWN_KEYS; i++)
+        names[count++] = own_keys[i];
+    const char *nearest = kofn_nearest_name(name, names, count);
+    return kofn_fail(err, KOFN_NOT_FOUND, "code family %s has no parameter '%s'%s%s%s",
+                     family->name, name, nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                     nearest ? "'?" : "");
+}
+
+/* A family's parameters on the stack, whatever the family. */
+typedef union params {
+    max_align_t aligned;
+    unsigned char bytes[KOFN_PARAMS_MAX];
+} params;
+
+static kofn_status
+parse_params(const kofn_code_spec *spec, const kofn_family *family, params *ret_params,
+             kofn_error *err)
+{
+    assert(family->params_size <= sizeof ret_params->bytes);
+    if (spec->set_count > KOFN_SETS_MAX)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%zu parameters, at most %d", spec->set_count,
+                         KOFN_SETS_MAX);
+    kofn_keys_set_defaults(family->keys, ret_params);
+    for (size_t i = 0; i < spec->set_count; i++) {
+        const kofn_code_set *set = &spec->sets[i];
+        const kofn_key *key = kofn_keys_find(family->keys, set->name);
+        if (!key)
+            return fail_unknown_param(family, set->name, err);
+        const kofn_status status = kofn_key_parse(key, set->value, ret_params, err);
+        if (status) {
+            (void)kofn_fail_within(err, "code family %s", family->name);
+            return status; // kofn_fail_within does not know it when err is NULL
+        }
+    }
+    return KOFN_OK;
+}
+
+/* A struct may come from the wire with any numbers in it; set_partition has checked text already. */
+static kofn_status
+check_sizes(const kofn_code_spec *spec, kofn_error *err)
+{
+    const kofn_partition p = spec->part;
+    if (p.x > KOFN_TASKS_MAX || p.z > KOFN_TASKS_MAX || p.y > KOFN_TASKS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "partition %zu,%zu,%zu, need parts up to %d each",
+                         p.x, p.z, p.y, KOFN_TASKS_MAX);
+    if (spec->tasks > KOFN_TASKS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "tasks=%zu, need 0 (choose) to %d", spec->tasks,
+                         KOFN_TASKS_MAX);
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_error *err)
+{
+    kofn_status status = check_sizes(spec, err);
+    if (status)
+        return status;
+    if (is_open(spec)) {
+        if (spec->set_count == 0)
+            return KOFN_OK;
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "parameter '%s' is set but no code family is named; name one",
+                         spec->sets[0].name);
+    }
+
+    const kofn_family *family = NULL;
+    params p;
+    status = find_family(spec->family, &family, err);
+    if (!status)
+        status = parse_params(spec, family, &p, err);
+    if (status || !spec->part.x || !spec->part.z || !spec->part.y)
+        return status;
+    kofn_family_args args = {.field = field, .part = spec->part, .seed = spec->seed, .params = &p};
+    args.tasks = spec->tasks ? spec->tasks : family->default_tasks(&args, 1);
+    size_t k = 0;
+    return family->threshold_for(&args, &k, err);
+}
+
+/* ---- completion ------------------------------------------------------------------------------- */
+
+/* What is left open of the partition is chosen for the least data in a task: op(A) part and op(B)
+ * part together, so blocks stay as square as the product allows. Among the pairs that let the
+ * family's own count of tasks (which leaves room for losses) fit the workers. */
+typedef struct choice {
+    const kofn_family *family;
+    kofn_family_args args;
+    const kofn_code_context *context;
+    size_t workers;
+} choice;
+
+/* Tasks for the partition in args, or 0 when the family cannot, or not with so few workers. */
+static size_t
+count_tasks(choice *c, size_t wanted, size_t most)
+{
+    c->args.tasks = wanted ? wanted : c->family->default_tasks(&c->args, c->workers);
+    size_t k = 0;
+    if (c->args.tasks > most || c->family->threshold_for(&c->args, &k, NULL))
+        return 0;
+    return c->args.tasks;
+}
+
+static double
+measure_task(const choice *c)
+{
+    const kofn_code_context *context = c->context;
+    return (double)kofn_part_size(context->rows, c->args.part.x) +
+           (double)kofn_part_size(context->cols, c->args.part.y);
+}
+
+static size_t
+at_least_one(size_t n)
+{
+    return n > 0 ? n : 1;
+}
+
+static size_t
+smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static kofn_partition
+choose_partition(choice *c, kofn_partition open, size_t tasks)
+{
+    const size_t most = tasks ? tasks : c->workers;
+    const size_t x_most = smaller(at_least_one(c->context->rows), most);
+    const size_t y_most = smaller(at_least_one(c->context->cols), most);
+    kofn_partition best = {.x = at_least_one(open.x), .z = open.z, .y = at_least_one(open.y)};
+    double least = INFINITY;
+    for (size_t x = at_least_one(open.x); x <= (open.x ? open.x : x_most); x++)
+        for (size_t y = at_least_one(open.y);
+             y <= (open.y ? open.y : smaller(y_most, at_least_one(most / x))); y++) {
+            c->args.part = (kofn_partition){.x = x, .z = open.z, .y = y};
+            if (count_tasks(c, tasks, most) > 0 && measure_task(c) < least) {
+                least = measure_task(c);
+                best = c->args.part;
+            }
+        }
+    return best;
+}
+
+/* Whole to one worker when splitting cannot pay: splitting lowers the rate of a small product by the
+ * number of parts, and a lone worker would do all the parts anyway. */
+static bool
+goes_whole(const kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
+{
+    const double flops =
+        2.0 * (double)context->rows * (double)context->inner * (double)context->cols;
+    const kofn_partition p = spec->part;
+    return p.x <= 1 && p.z <= 1 && p.y <= 1 && spec->tasks <= 1 &&
+           (flops <= context->whole_flops || workers == 1);
+}
+
+/* Of the families, the one that most products should take. */
+static void
+choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
+{
+    const char *name = context->field->order == 0 ? "rkrp" : "polynomial";
+    if (goes_whole(spec, context, workers)) {
+        name = "uncoded";
+        spec->part = (kofn_partition){.x = 1, .z = 1, .y = 1};
+        spec->tasks = 1;
+    }
+    (void)snprintf(spec->family, sizeof spec->family, "%s", name);
+}
+
+kofn_status
+kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, kofn_error *err)
+{
+    kofn_status status = kofn_code_spec_check(spec, context->field, err);
+    if (status)
+        return status;
+
+    kofn_code_spec done = *spec;
+    choice c = {.context = context, .workers = at_least_one(context->workers)};
+    if (is_open(&done))
+        choose_family(&done, context, c.workers);
+    params p;
+    status = find_family(done.family, &c.family, err);
+    if (!status)
+        status = parse_params(&done, c.family, &p, err);
+    if (status)
+        return status;
+
+    if (!done.has_seed)
+        done.seed = kofn_rng_fresh_seed();
+    done.has_seed = true;
+    c.args = (kofn_family_args){.field = context->field, .seed = done.seed, .params = &p};
+    done.part.z = at_least_one(done.part.z);
+    if (!done.part.x || !done.part.y)
+        done.part = choose_partition(&c, done.part, done.tasks);
+    c.args.part = done.part;
+    c.args.tasks = done.tasks ? done.tasks : c.family->default_tasks(&c.args, c.workers);
+    size_t k = 0;
+    status = c.family->threshold_for(&c.args, &k, err);
+    if (!status && c.args.tasks > KOFN_TASKS_MAX)
+        status = kofn_fail(err, KOFN_OUT_OF_RANGE,
+                           "%s: partition %zu,%zu,%zu needs %zu tasks, at most %d", done.family,
+                           done.part.x, done.part.z, done.part.y, c.args.tasks, KOFN_TASKS_MAX);
+    if (status)
+        return status;
+    done.tasks = c.args.tasks;
+    *spec = done;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_code_spec_build(const kofn_code_spec *spec, const kofn_field *field, kofn_code **ret_code,
+                     kofn_error *err)
+{
+    const kofn_family *family = NULL;
+    params p;
+    kofn_status status = check_sizes(spec, err);
+    if (!status &&
+        (is_open(spec) || !spec->part.x || !spec->part.z || !spec->part.y || !spec->tasks))
+        status = kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                           "the code is not complete: family, partition or tasks are open");
+    if (!status)
+        status = find_family(spec->family, &family, err);
+    if (!status)
+        status = parse_params(spec, family, &p, err);
+    if (status)
+        return status;
+    const kofn_family_args args = {
+        .field = field, .part = spec->part, .tasks = spec->tasks, .seed = spec->seed, .params = &p};
+    return family->build(&args, ret_code, err);
+}

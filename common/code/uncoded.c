@@ -1,0 +1,50 @@
+#include "common/code/uncoded.h"
+#include "common/code/plain.h"
+
+static kofn_status
+threshold_for(const kofn_family_args *args, size_t *ret_k, kofn_error *err)
+{
+    const size_t products = kofn_partition_products(args->part);
+    if (args->tasks != products)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "uncoded: tasks=%zu, need x y z = %zu for partition %zu,%zu,%zu",
+                         args->tasks, products, args->part.x, args->part.z, args->part.y);
+    *ret_k = products;
+    return KOFN_OK;
+}
+
+static size_t
+default_tasks(const kofn_family_args *args, size_t workers)
+{
+    (void)workers; // the partition decides
+    return kofn_partition_products(args->part);
+}
+
+static kofn_status
+build(const kofn_family_args *args, kofn_code **ret_code, kofn_error *err)
+{
+    size_t k = 0;
+    kofn_status status = threshold_for(args, &k, err);
+    if (status)
+        return status;
+    kofn_code *code;
+    status = kofn_code_alloc("uncoded", args->field, args->part, args->tasks, &code, err);
+    if (status)
+        return status;
+
+    for (size_t task = 0; task < args->tasks; task++)
+        kofn_code_set_plain(code, task, task);
+    code->threshold = k;
+    *ret_code = code;
+    return KOFN_OK;
+}
+
+const kofn_family kofn_uncoded_family = {
+    .name = "uncoded",
+    .summary = "Every block product once; all are needed",
+    .threshold = "x y z, with n = x y z",
+    .source = "baseline",
+    .threshold_for = threshold_for,
+    .default_tasks = default_tasks,
+    .build = build,
+};
