@@ -233,11 +233,11 @@ parse_real(const kofn_key *key, const char *text, void *target, kofn_error *err)
 }
 
 /* A decimal, as number / scale in integers: a double would lose the last bits of large values.
- * Returns where it ends, NULL when there is no digit. Past 18 digits, *ret_number is UINT64_MAX. */
+ * Returns where it ends, NULL when there is no digit. Past 19 digits, *ret_number is UINT64_MAX. */
 static const char *
 scan_decimal(const char *text, uint64_t *ret_number, uint64_t *ret_scale)
 {
-    enum { DIGITS_MAX = 18 }; // a uint64_t holds them all
+    enum { DIGITS_MAX = 19 }; // a uint64_t holds them all
     uint64_t number = 0, scale = 1;
     size_t digits = 0;
     bool is_fraction = false;
