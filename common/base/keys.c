@@ -62,7 +62,7 @@ kofn_keys_find(kofn_keys keys, const char *name)
 {
     for (size_t i = 0; i < keys.count; i++)
         if (strcmp(keys.at[i].name, name) == 0)
-            return &keys.at[i];
+            return keys.at + i;
     return NULL;
 }
 
@@ -100,7 +100,6 @@ edit_distance(const char *a, const char *b, size_t limit)
 
 /* The best candidate so far; earlier ones win ties. */
 typedef struct nearest {
-    const char *name; // sought
     const char *best; // NULL: none is close
     size_t distance;  // of best, or one more than is allowed
 } nearest;
@@ -108,13 +107,12 @@ typedef struct nearest {
 static nearest
 nearest_start(const char *name)
 {
-    return (nearest){.name = name, .distance = (strlen(name) + 2) / 3 + 1};
+    return (nearest){.distance = (strlen(name) + 2) / 3 + 1};
 }
 
 static void
-nearest_offer(nearest *n, const char *candidate)
+nearest_offer(nearest *n, const char *candidate, size_t distance)
 {
-    const size_t distance = edit_distance(n->name, candidate, n->distance);
     if (distance >= n->distance)
         return;
     n->distance = distance;
@@ -126,7 +124,7 @@ kofn_nearest_name(const char *name, const char *const *names, size_t count)
 {
     nearest n = nearest_start(name);
     for (size_t i = 0; i < count; i++)
-        nearest_offer(&n, names[i]);
+        nearest_offer(&n, names[i], edit_distance(name, names[i], n.distance));
     return n.best;
 }
 
@@ -141,11 +139,14 @@ const char *
 kofn_keys_nearest(kofn_keys keys, const char *name)
 {
     nearest n = nearest_start(name);
-    for (size_t i = 0; i < keys.count; i++)
-        nearest_offer(&n, keys.at[i].name);
-    for (size_t i = 0; i < keys.count && !n.best; i++)
-        if (strcmp(last_part(keys.at[i].name), last_part(name)) == 0)
-            n.best = keys.at[i].name;
+    const size_t furthest = n.distance - 1;
+    for (size_t i = 0; i < keys.count; i++) {
+        const char *candidate = keys.at[i].name;
+        size_t distance = edit_distance(name, candidate, n.distance);
+        if (strcmp(last_part(candidate), last_part(name)) == 0)
+            distance = least(distance, furthest); // right key, wrong section
+        nearest_offer(&n, candidate, distance);
+    }
     return n.best;
 }
 
@@ -231,28 +232,57 @@ parse_real(const kofn_key *key, const char *text, void *target, kofn_error *err)
     return KOFN_OK;
 }
 
-/* "3.5s" by a table of units. False: not a number with one of the units. Long double, because a
- * size of nearly 2^63 bytes must stay exact. */
+/* A decimal, as number / scale in integers: a double would lose the last bits of large values.
+ * Returns where it ends, NULL when there is no digit. Past 19 digits, *ret_number is UINT64_MAX. */
+static const char *
+scan_decimal(const char *text, uint64_t *ret_number, uint64_t *ret_scale)
+{
+    enum { DIGITS_MAX = 19 }; // a uint64_t holds them all
+    uint64_t number = 0, scale = 1;
+    size_t digits = 0;
+    bool is_fraction = false;
+    const char *at = text;
+    for (; (*at >= '0' && *at <= '9') || (*at == '.' && !is_fraction); at++) {
+        if (*at == '.') {
+            is_fraction = true;
+            continue;
+        }
+        if (++digits > DIGITS_MAX)
+            continue;
+        number = number * 10 + (uint64_t)(*at - '0');
+        scale *= is_fraction ? 10 : 1;
+    }
+    *ret_number = digits > DIGITS_MAX ? UINT64_MAX : number;
+    *ret_scale = scale;
+    return digits > 0 ? at : NULL;
+}
+
+/* A decimal with one of the units, `bare_unit` when it has none. */
+typedef struct scaled {
+    uint64_t value; // rounded down; UINT64_MAX when it is more than an int64_t holds
+    bool is_whole;  // nothing was rounded off
+} scaled;
+
 static bool
 scan_scaled(const char *text, const unit *units, size_t count, const char *bare_unit,
-            long double *ret_value)
+            scaled *ret_scaled)
 {
-    const size_t span = strspn(text, ".0123456789");
-    char *end;
-    const long double number = strtold(text, &end);
-    if (span == 0 || end != text + span) // "0x1f" and "1e9" end elsewhere
+    uint64_t number, scale;
+    const char *end = scan_decimal(text, &number, &scale);
+    if (!end)
         return false;
+    if (*end == '\0' && number == 0) // nothing of anything
+        bare_unit = units[0].name;
 
     const char *name = *end != '\0' ? end : bare_unit;
     for (size_t i = 0; i < count; i++)
         if (strcmp(units[i].name, name) == 0) {
-            *ret_value = number * units[i].worth;
+            const unsigned __int128 exact = (unsigned __int128)number * (uint64_t)units[i].worth;
+            const bool fits = number != UINT64_MAX && exact / scale <= INT64_MAX;
+            ret_scaled->value = fits ? (uint64_t)(exact / scale) : UINT64_MAX;
+            ret_scaled->is_whole = exact % scale == 0;
             return true;
         }
-    if (*end == '\0' && number == 0) { // nothing of anything
-        *ret_value = 0;
-        return true;
-    }
     return false;
 }
 
@@ -260,26 +290,26 @@ static kofn_status
 parse_size(const kofn_key *key, const char *text, void *target, kofn_error *err)
 {
     const char *const remedy = "write it as 512MiB or 4GiB";
-    long double bytes;
+    scaled bytes;
     if (!scan_scaled(text, size_units, SIZE_UNITS, "B", &bytes))
         return fail_type(key, text, "a size", remedy, err);
-    if (bytes >= 0x1p63L || !is_within(key, (double)bytes))
+    if (bytes.value == UINT64_MAX || !is_within(key, (double)bytes.value))
         return fail_range(key, text, err);
-    if (bytes != floorl(bytes))
+    if (!bytes.is_whole)
         return fail_type(key, text, "a whole number of bytes", remedy, err);
-    *(uint64_t *)get_field(key, target, sizeof(uint64_t)) = (uint64_t)bytes;
+    *(uint64_t *)get_field(key, target, sizeof(uint64_t)) = bytes.value;
     return KOFN_OK;
 }
 
 static kofn_status
 parse_duration(const kofn_key *key, const char *text, void *target, kofn_error *err)
 {
-    long double ns;
+    scaled ns; // a fraction of a nanosecond is dropped
     if (!scan_scaled(text, duration_units, DURATION_UNITS, "", &ns))
         return fail_type(key, text, "a duration", "write it as 250ms, 3.5s, 2min or 1h", err);
-    if (ns >= 0x1p63L || !is_within(key, (double)ns))
+    if (ns.value == UINT64_MAX || !is_within(key, (double)ns.value))
         return fail_range(key, text, err);
-    *(int64_t *)get_field(key, target, sizeof(int64_t)) = (int64_t)roundl(ns);
+    *(int64_t *)get_field(key, target, sizeof(int64_t)) = (int64_t)ns.value;
     return KOFN_OK;
 }
 
@@ -418,13 +448,14 @@ format_real(double value, char *ret_text, size_t size)
 static void
 format_choice(const char *choices, int index, char *ret_text, size_t size)
 {
-    const char *at = choices;
-    size_t length = 0;
-    for (const char *next = at; next && index >= 0; index--) {
-        at = next;
-        length = choice_length(at, &next);
+    for (const char *at = choices, *next; at; at = next, index--) {
+        const size_t length = choice_length(at, &next);
+        if (index == 0) {
+            (void)snprintf(ret_text, size, "%.*s", (int)length, at);
+            return;
+        }
     }
-    (void)snprintf(ret_text, size, "%.*s", index < 0 ? (int)length : 0, at);
+    (void)snprintf(ret_text, size, "%s", "?"); // an index outside the choices
 }
 
 void

@@ -1,0 +1,8 @@
+kofn_test(status LINKS kofn_base)
+kofn_test(clock LINKS kofn_base)
+kofn_test(keys LINKS kofn_base)
+kofn_test(config LINKS kofn_base)
+kofn_test(pool LINKS kofn_base)
+kofn_test(rng LINKS kofn_base)
+kofn_test(log LINKS kofn_base)
+set_property(TEST pool log APPEND PROPERTY LABELS tsan)
