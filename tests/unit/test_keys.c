@@ -275,6 +275,21 @@ an_empty_section_is_no_mistake(void **state)
 }
 
 static void
+without_bounds_the_type_has_the_last_word(void **state)
+{
+    (void)state;
+    uint64_t bytes = 7;
+    double real = 7;
+    const kofn_key size_key = {.name = "s", .type = KOFN_KEY_SIZE, .size = sizeof bytes};
+    const kofn_key real_key = {.name = "r", .type = KOFN_KEY_REAL, .size = sizeof real};
+    assert_fails(kofn_key_parse(&size_key, "8388608TiB", &bytes, &error), KOFN_OUT_OF_RANGE);
+    assert_fails(kofn_key_parse(&real_key, "1e999", &real, &error), KOFN_OUT_OF_RANGE);
+    assert_true(bytes == 7 && real == 7);
+    assert_ok(kofn_key_parse(&size_key, "8388607TiB", &bytes, &error));
+    assert_ok(kofn_key_parse(&real_key, "-1e308", &real, &error));
+}
+
+static void
 long_and_hostile_values_give_short_sentences(void **state)
 {
     (void)state;
@@ -303,14 +318,16 @@ static void
 the_nearest_name_is_near(void **state)
 {
     (void)state;
-    static const char *const names[] = {"multiply", "submit", "wait", "workers", "jobs"};
-    assert_string_equal(kofn_nearest_name("mutliply", names, 5), "multiply"); // swapped
-    assert_string_equal(kofn_nearest_name("submitt", names, 5), "submit");    // added
-    assert_string_equal(kofn_nearest_name("worker", names, 5), "workers");    // lost
-    assert_string_equal(kofn_nearest_name("wayt", names, 5), "wait");         // changed
-    assert_string_equal(kofn_nearest_name("jobs", names, 5), "jobs");
-    assert_null(kofn_nearest_name("decode", names, 5));
-    assert_null(kofn_nearest_name("", names, 5));
+    static const char *const names[] = {"multiply", "submit", "wait", "workers", "jobs", "set"};
+    assert_string_equal(kofn_nearest_name("mutliply", names, 6), "multiply"); // swapped
+    assert_string_equal(kofn_nearest_name("submitt", names, 6), "submit");    // added
+    assert_string_equal(kofn_nearest_name("worker", names, 6), "workers");    // lost
+    assert_string_equal(kofn_nearest_name("wayt", names, 6), "wait");         // changed
+    assert_string_equal(kofn_nearest_name("jobs", names, 6), "jobs");
+    assert_string_equal(kofn_nearest_name("ste", names, 6), "set"); // one edit, all it may have
+    assert_null(kofn_nearest_name("tse", names, 6));
+    assert_null(kofn_nearest_name("decode", names, 6));
+    assert_null(kofn_nearest_name("", names, 6));
     assert_null(kofn_nearest_name("jobs", names, 0));
 }
 
@@ -443,6 +460,7 @@ main(void)
         cmocka_unit_test(a_choice_is_one_of_its_words),
         cmocka_unit_test(an_unknown_key_names_the_nearest),
         cmocka_unit_test(an_empty_section_is_no_mistake),
+        cmocka_unit_test(without_bounds_the_type_has_the_last_word),
         cmocka_unit_test(long_and_hostile_values_give_short_sentences),
         cmocka_unit_test(parsing_accepts_no_error),
         cmocka_unit_test(the_nearest_name_is_near),

@@ -118,6 +118,10 @@ lines_to_the_journal_carry_a_priority_and_no_time(void **state)
     char stream[64];
     capture_init(&c);
     assert_int_equal(fstat(c.fds[1], &at), 0);
+    snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)at.st_dev, (uintmax_t)at.st_ino + 1);
+    setenv("JOURNAL_STREAM", stream, 1);
+    kofn_log_init(&log, KOFN_LOG_INFO, c.fds[1]);
+    assert_false(log.journal);
     snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)at.st_dev, (uintmax_t)at.st_ino);
     setenv("JOURNAL_STREAM", stream, 1);
     kofn_log_init(&log, KOFN_LOG_INFO, c.fds[1]);

@@ -73,11 +73,11 @@ static void
 below_rejects_the_words_that_would_favour_some(void **state)
 {
     (void)state;
-    /* With a bound of 2^63 + 1 every second word is rejected; without that, half of the values
-     * would be drawn from twice as many words. The mean is bound / 2, its deviation after n draws
-     * bound / sqrt(12 n). */
+    /* 2^64 words on 3 * 2^62 values: without rejection the lowest third would be drawn from twice
+     * as many words, which moves the mean from bound / 2 to 5 / 12 bound. Its deviation after n
+     * draws is bound / sqrt(12 n). */
     enum { DRAWS = 20000 };
-    const uint64_t bound = (UINT64_C(1) << 63) + 1;
+    const uint64_t bound = UINT64_C(3) << 62;
     kofn_rng rng;
     kofn_rng_init(&rng, test_seed(12), 0);
     double sum = 0;
@@ -125,6 +125,21 @@ normals_have_the_moments_of_a_normal(void **state)
 }
 
 static void
+normals_come_in_pairs(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, 1, 0);
+    const double first = kofn_rng_normal(&rng);
+    const size_t used = rng.next;
+    const double second = kofn_rng_normal(&rng);
+    assert_int_equal(rng.next, used);
+    assert_true(first != second);
+    (void)kofn_rng_normal(&rng);
+    assert_true(rng.next > used);
+}
+
+static void
 normals_are_floats_so_that_machines_agree(void **state)
 {
     (void)state;
@@ -168,6 +183,7 @@ main(void)
         cmocka_unit_test(below_rejects_the_words_that_would_favour_some),
         cmocka_unit_test(unit_is_in_the_half_open_interval),
         cmocka_unit_test(normals_have_the_moments_of_a_normal),
+        cmocka_unit_test(normals_come_in_pairs),
         cmocka_unit_test(normals_are_floats_so_that_machines_agree),
         cmocka_unit_test(the_same_seed_replays_every_kind_of_draw),
         cmocka_unit_test(fresh_seeds_differ),
