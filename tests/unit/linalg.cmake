@@ -1,0 +1,7 @@
+kofn_test(mat LINKS kofn_linalg)
+kofn_test(field LINKS kofn_linalg)
+kofn_test(combine LINKS kofn_linalg)
+kofn_test(partition LINKS kofn_linalg)
+kofn_test(multiply LINKS kofn_linalg)
+#kofn_test(span LINKS kofn_linalg)
+#kofn_test(npy LINKS kofn_linalg)

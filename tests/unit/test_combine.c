@@ -1,0 +1,307 @@
+/* Every kernel that this machine runs, against the plain twin and against sums in long double. */
+#include "common/base/rng.h"
+#include "common/linalg/combine.h"
+#include "tests/assert.h"
+
+#include <math.h>
+
+enum { ODD = 3 }; // bytes by which sources and results are off any alignment
+
+typedef struct sides {
+    size_t outs, ins, len;
+} sides;
+
+typedef struct setting {
+    sides shape;
+    bool f32;
+    double *coef;
+    unsigned char **src, **dst; // start at odd addresses
+} setting;
+
+static size_t
+width(const setting *s)
+{
+    return s->f32 ? sizeof(float) : sizeof(double);
+}
+
+static double
+get(const setting *s, const unsigned char *at, size_t i)
+{
+    double wide;
+    float narrow;
+    if (!s->f32) {
+        memcpy(&wide, at + i * sizeof wide, sizeof wide);
+        return wide;
+    }
+    memcpy(&narrow, at + i * sizeof narrow, sizeof narrow);
+    return narrow;
+}
+
+static void
+put(const setting *s, unsigned char *at, size_t i, double value)
+{
+    const float narrow = (float)value;
+    if (s->f32)
+        memcpy(at + i * sizeof narrow, &narrow, sizeof narrow);
+    else
+        memcpy(at + i * sizeof value, &value, sizeof value);
+}
+
+/* Random elements and coefficients, these rounded to float so that both types mean the same. */
+static void
+setting_init(setting *s, sides shape, bool f32, kofn_rng *rng)
+{
+    *s = (setting){.shape = shape, .f32 = f32};
+    s->coef = calloc(shape.outs * shape.ins + 1, sizeof *s->coef);
+    s->src = calloc(shape.ins + 1, sizeof *s->src);
+    s->dst = calloc(shape.outs + 1, sizeof *s->dst);
+    for (size_t i = 0; i < shape.outs * shape.ins; i++)
+        s->coef[i] = kofn_rng_normal(rng);
+    for (size_t i = 0; i < shape.ins; i++) {
+        s->src[i] = (unsigned char *)malloc(shape.len * width(s) + ODD) + ODD;
+        for (size_t j = 0; j < shape.len; j++)
+            put(s, s->src[i], j, kofn_rng_unit(rng) - 0.5);
+    }
+    for (size_t o = 0; o < shape.outs; o++)
+        s->dst[o] = (unsigned char *)malloc(shape.len * width(s) + ODD) + ODD;
+}
+
+static void
+setting_fini(setting *s)
+{
+    for (size_t i = 0; i < s->shape.ins; i++)
+        if (s->src[i])
+            free(s->src[i] - ODD);
+    for (size_t o = 0; o < s->shape.outs; o++)
+        if (s->dst[o])
+            free(s->dst[o] - ODD);
+    free(s->coef);
+    free(s->src);
+    free(s->dst);
+}
+
+static void
+drop(unsigned char **at)
+{
+    free(*at - ODD);
+    *at = NULL;
+}
+
+static void
+run(const setting *s, const kofn_combine_kernel *kernel)
+{
+    for (size_t o = 0; o < s->shape.outs; o++)
+        if (s->dst[o])
+            memset(s->dst[o], 0xff, s->shape.len * width(s)); // NaN where nothing is written
+    (s->f32 ? kernel->f32 : kernel->f64)(s->shape.outs, s->shape.ins, s->coef,
+                                         (const void *const *)s->src, (void *const *)s->dst,
+                                         s->shape.len);
+}
+
+/* Each element within (ins + 1) epsilon sum |coef src| of the sum in long double. */
+static void
+check(const setting *s)
+{
+    const double epsilon = s->f32 ? 0x1p-24 : 0x1p-53;
+    for (size_t o = 0; o < s->shape.outs; o++)
+        for (size_t j = 0; s->dst[o] && j < s->shape.len; j++) {
+            long double sum = 0, size = 0;
+            for (size_t i = 0; i < s->shape.ins; i++) {
+                if (!s->src[i] || s->coef[o * s->shape.ins + i] == 0)
+                    continue;
+                const long double term =
+                    (long double)s->coef[o * s->shape.ins + i] * get(s, s->src[i], j);
+                sum += term;
+                size += fabsl(term);
+            }
+            assert_at_most(fabsl(get(s, s->dst[o], j) - sum),
+                           (double)(s->shape.ins + 1) * epsilon * (double)size);
+        }
+}
+
+static void
+check_all_kernels(const setting *s)
+{
+    const kofn_combine_kernel *kernel;
+    for (size_t k = 0; (kernel = kofn_combine_at(k)); k++) {
+        run(s, kernel);
+        check(s);
+    }
+}
+
+static void
+all_kernels_combine_every_shape_and_length(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(11), 0);
+    const size_t lens[] = {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 300, 1201};
+    const sides all[] = {{1, 1, 0}, {2, 3, 0}, {3, 2, 0},  {4, 4, 0},  {5, 1, 0},
+                         {6, 4, 0}, {7, 9, 0}, {9, 33, 0}, {17, 5, 0}, {1, 20, 0}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        for (size_t l = 0; l < sizeof lens / sizeof lens[0]; l++)
+            for (int f32 = 0; f32 < 2; f32++) {
+                setting s;
+                setting_init(&s, (sides){all[i].outs, all[i].ins, lens[l]}, f32, &rng);
+                check_all_kernels(&s);
+                setting_fini(&s);
+            }
+}
+
+static void
+more_rows_and_columns_than_a_tile_are_combined(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(12), 0);
+    const sides shapes[] = {{130, 3, 50}, {3, 130, 50}, {67, 129, 70}};
+    for (size_t i = 0; i < 3; i++)
+        for (int f32 = 0; f32 < 2; f32++) {
+            setting s;
+            setting_init(&s, shapes[i], f32, &rng);
+            for (size_t c = 0; c < shapes[i].outs * shapes[i].ins; c++)
+                if (kofn_rng_below(&rng, 3) == 0)
+                    s.coef[c] = 0;
+            memset(s.coef + shapes[i].ins, 0, shapes[i].ins * sizeof(double)); // row 1: zeros
+            check_all_kernels(&s);
+            setting_fini(&s);
+        }
+}
+
+/* Sparse: a third of the coefficients zero, whole rows zero or unit vectors, sources and results
+ * left out. Where a result must not touch a source, that source is NaN in that column. */
+static void
+what_has_coefficient_zero_is_never_touched(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(13), 0);
+    for (int round = 0; round < 200; round++) {
+        const sides shape = {1 + kofn_rng_below(&rng, 12), 1 + kofn_rng_below(&rng, 9),
+                             1 + kofn_rng_below(&rng, 150)};
+        setting s;
+        setting_init(&s, shape, round % 2, &rng);
+        for (size_t c = 0; c < shape.outs * shape.ins; c++)
+            if (kofn_rng_below(&rng, 3) == 0)
+                s.coef[c] = 0;
+        const size_t poisoned = kofn_rng_below(&rng, shape.ins);
+        for (size_t j = 0; j < shape.len; j++)
+            put(&s, s.src[poisoned], j, NAN);
+
+        const kofn_combine_kernel *kernel;
+        for (size_t k = 0; (kernel = kofn_combine_at(k)); k++) {
+            run(&s, kernel);
+            for (size_t o = 0; o < shape.outs; o++)
+                for (size_t j = 0; j < shape.len; j++)
+                    assert_int_equal(isnan(get(&s, s.dst[o], j)) != 0,
+                                     s.coef[o * shape.ins + poisoned] != 0);
+        }
+        setting_fini(&s);
+    }
+}
+
+static void
+missing_sources_are_zeros_and_missing_results_are_dropped(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(14), 0);
+    for (int round = 0; round < 100; round++) {
+        const sides shape = {1 + kofn_rng_below(&rng, 9), 1 + kofn_rng_below(&rng, 9),
+                             kofn_rng_below(&rng, 90)};
+        setting s;
+        setting_init(&s, shape, round % 2, &rng);
+        for (size_t i = 0; i < shape.ins; i++)
+            if (kofn_rng_below(&rng, 3) == 0)
+                drop(&s.src[i]);
+        for (size_t o = 0; o < shape.outs; o++)
+            if (kofn_rng_below(&rng, 3) == 0)
+                drop(&s.dst[o]);
+        check_all_kernels(&s);
+        setting_fini(&s);
+    }
+}
+
+static void
+unit_rows_copy_bit_by_bit(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(15), 0);
+    for (int f32 = 0; f32 < 2; f32++) {
+        setting s;
+        setting_init(&s, (sides){3, 3, 1000}, f32, &rng);
+        memset(s.coef, 0, 9 * sizeof *s.coef);
+        s.coef[1] = s.coef[3 + 2] = s.coef[6] = 1; // a permutation
+        const size_t bytes = s.shape.len * width(&s);
+        for (size_t j = 0; j < bytes; j++)
+            s.src[1][j] = (unsigned char)kofn_rng_u64(&rng); // among them NaN with payloads
+        run(&s, kofn_combine_best());
+        assert_memory_equal(s.dst[0], s.src[1], bytes);
+        assert_memory_equal(s.dst[1], s.src[2], bytes);
+        assert_memory_equal(s.dst[2], s.src[0], bytes);
+        setting_fini(&s);
+    }
+}
+
+static void
+no_sources_give_zeros(void **state)
+{
+    (void)state;
+    setting s;
+    kofn_rng rng;
+    kofn_rng_init(&rng, 1, 0);
+    setting_init(&s, (sides){5, 0, 77}, false, &rng);
+    check_all_kernels(&s);
+    setting_fini(&s);
+}
+
+/* Above the size from which results are stored past the caches: aligned ones, and one that is not. */
+static void
+results_larger_than_caches_are_the_same(void **state)
+{
+    (void)state;
+    enum { OUTS = 3, INS = 2, LEN = (3 << 20) / 8 + 37 };
+    double *memory = aligned_alloc(64, ((OUTS + INS) * (LEN + 64) * sizeof(double) + 63) / 64 * 64);
+    double *plain = malloc(OUTS * LEN * sizeof *plain);
+    assert_non_null(memory);
+    assert_non_null(plain);
+    const double coef[OUTS * INS] = {1.5, -2, 0.25, 3, -1, 0.5}; // exact in any order
+    const size_t pitch = LEN + 64 - (LEN + 64) % 8;
+    const void *src[INS] = {memory, memory + pitch};
+    void *dst[OUTS], *twin[OUTS];
+    for (size_t i = 0; i < INS * pitch; i++)
+        memory[i] = (double)(i % 1021);
+    for (size_t shift = 0; shift < 2; shift++) {
+        for (size_t o = 0; o < OUTS; o++) {
+            dst[o] = memory + (INS + o) * pitch + shift * o; // aligned alike, then differently
+            twin[o] = plain + o * LEN;
+        }
+        size_t last = 0;
+        while (kofn_combine_at(last + 1))
+            last++;
+        kofn_combine_at(last)->f64(OUTS, INS, coef, src, twin, LEN);
+        for (size_t k = 0; k < last; k++) {
+            kofn_combine_at(k)->f64(OUTS, INS, coef, src, dst, LEN);
+            for (size_t o = 0; o < OUTS; o++)
+                assert_memory_equal(dst[o], twin[o], LEN * sizeof(double));
+        }
+    }
+    free(plain);
+    free(memory);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_kernels_combine_every_shape_and_length),
+        cmocka_unit_test(more_rows_and_columns_than_a_tile_are_combined),
+        cmocka_unit_test(what_has_coefficient_zero_is_never_touched),
+        cmocka_unit_test(missing_sources_are_zeros_and_missing_results_are_dropped),
+        cmocka_unit_test(unit_rows_copy_bit_by_bit),
+        cmocka_unit_test(no_sources_give_zeros),
+        cmocka_unit_test(results_larger_than_caches_are_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
