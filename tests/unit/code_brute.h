@@ -1,0 +1,257 @@
+/* Codes for tests, and what is true of them by brute force: rank by elimination in long double,
+ * products by three loops. Nothing here shares a line with what it checks. */
+#ifndef KOFN_TESTS_CODE_BRUTE_H
+#define KOFN_TESTS_CODE_BRUTE_H
+
+#include "common/code/coding.h"
+#include "common/code/spec.h"
+#include "tests/assert.h"
+
+#include <math.h>
+
+/* A code as a user would name it. `sets`: "systematic=no", or NULL. */
+typedef struct test_code {
+    const char *family, *partition;
+    size_t tasks; // 0: the family's default for one worker
+    const char *set;
+} test_code;
+
+static inline void
+fill_spec(const test_code *t, uint64_t seed, kofn_code_spec *spec)
+{
+    kofn_error error;
+    char text[KOFN_SET_VALUE_MAX];
+    *spec = (kofn_code_spec){.tasks = t->tasks, .has_seed = true, .seed = seed};
+    assert_ok(kofn_code_spec_set(spec, "family", t->family, &error));
+    assert_ok(kofn_code_spec_set(spec, "partition", t->partition, &error));
+    if (t->set) {
+        (void)snprintf(text, sizeof text, "%s", t->set);
+        char *value = strchr(text, '=');
+        *value++ = '\0';
+        assert_ok(kofn_code_spec_set(spec, text, value, &error));
+    }
+}
+
+static inline kofn_code *
+make_code(const test_code *t, const char *field, uint64_t seed)
+{
+    kofn_error error;
+    kofn_code_spec spec;
+    kofn_code *code = NULL;
+    fill_spec(t, seed, &spec);
+    const kofn_code_context context = {
+        .field = kofn_field_find(field), .rows = 64, .inner = 64, .cols = 64, .workers = 1};
+    assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+    assert_ok(kofn_code_spec_build(&spec, context.field, &code, &error));
+    return code;
+}
+
+/* Rank of rows [rows, cols], which are destroyed: complete pivoting, rows scaled to length 1 first,
+ * pivots below 1e-13 taken for zero. Sound while conditions stay well below 1e13. */
+static inline size_t
+brute_rank(long double *at, size_t rows, size_t cols)
+{
+    for (size_t r = 0; r < rows; r++) {
+        long double sum = 0;
+        for (size_t c = 0; c < cols; c++)
+            sum += at[r * cols + c] * at[r * cols + c];
+        for (size_t c = 0; c < cols && sum > 0; c++)
+            at[r * cols + c] /= sqrtl(sum);
+    }
+    size_t rank = 0;
+    for (; rank < rows && rank < cols; rank++) {
+        size_t pr = rank, pc = rank;
+        for (size_t r = rank; r < rows; r++)
+            for (size_t c = rank; c < cols; c++)
+                if (fabsl(at[r * cols + c]) > fabsl(at[pr * cols + pc])) {
+                    pr = r;
+                    pc = c;
+                }
+        const long double pivot = at[pr * cols + pc];
+        if (fabsl(pivot) < 1e-13L)
+            break;
+        for (size_t c = 0; c < cols; c++) {
+            const long double moved = at[rank * cols + c];
+            at[rank * cols + c] = at[pr * cols + c];
+            at[pr * cols + c] = moved;
+        }
+        for (size_t r = 0; r < rows; r++) {
+            const long double moved = at[r * cols + rank];
+            at[r * cols + rank] = at[r * cols + pc];
+            at[r * cols + pc] = moved;
+        }
+        for (size_t r = rank + 1; r < rows; r++) {
+            const long double factor = at[r * cols + rank] / at[rank * cols + rank];
+            for (size_t c = rank; c < cols; c++)
+                at[r * cols + c] -= factor * at[rank * cols + c];
+        }
+    }
+    return rank;
+}
+
+static inline void
+brute_row(const kofn_code *code, size_t task, long double *row)
+{
+    const size_t a = code->e[0].cols, b = code->e[1].cols;
+    for (size_t i = 0; i < a; i++)
+        for (size_t j = 0; j < b; j++)
+            row[i * b + j] =
+                (long double)code->e[0].at[task * a + i] * code->e[1].at[task * b + j];
+}
+
+/* Do these tasks span the targets? rank [G_R] = rank [G_R; T]. */
+static inline bool
+brute_suffices(const kofn_code *code, const size_t *tasks, size_t count)
+{
+    const size_t cols = code->targets.cols, targets = code->targets.rows;
+    long double *g = calloc((count + targets) * cols + 1, sizeof *g);
+    for (size_t i = 0; i < count; i++)
+        brute_row(code, tasks[i], g + i * cols);
+    const size_t rank = brute_rank(g, count, cols);
+    for (size_t i = 0; i < count; i++)
+        brute_row(code, tasks[i], g + i * cols);
+    for (size_t i = 0; i < targets * cols; i++)
+        g[count * cols + i] = code->targets.at[i];
+    const size_t both = brute_rank(g, count + targets, cols);
+    free(g);
+    return rank == both;
+}
+
+/* The tasks in bit set `mask`; how many. */
+static inline size_t
+list_mask(uint64_t mask, size_t *tasks)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < 64; i++)
+        if (mask >> i & 1)
+            tasks[count++] = i;
+    return count;
+}
+
+static inline void
+shuffle(kofn_rng *rng, size_t *tasks, size_t count)
+{
+    for (size_t i = count; i > 1; i--) {
+        const size_t j = kofn_rng_below(rng, i);
+        const size_t moved = tasks[j];
+        tasks[j] = tasks[i - 1];
+        tasks[i - 1] = moved;
+    }
+}
+
+/* Sets of the n tasks, as bit masks: all 2^n when those are at most 1,000, else 1,000 random ones. */
+static inline size_t
+count_masks(size_t n)
+{
+    return n < 10 ? (size_t)1 << n : 1000;
+}
+
+static inline uint64_t
+get_mask(size_t n, size_t index, kofn_rng *rng)
+{
+    if (n < 10)
+        return index;
+    uint64_t mask = 0; // of a random size first, so that small and large sets are as likely
+    const size_t size = kofn_rng_below(rng, n + 1);
+    for (size_t chosen = 0; chosen < size;) {
+        const uint64_t bit = (uint64_t)1 << kofn_rng_below(rng, n);
+        chosen += !(mask & bit);
+        mask |= bit;
+    }
+    return mask;
+}
+
+/* ---- matrices --------------------------------------------------------------------------------- */
+
+static inline double
+element_get(const kofn_mat *m, size_t i, size_t j)
+{
+    return m->dtype == KOFN_F64 ? ((const double *)m->data)[i * m->stride + j]
+                                : (double)((const float *)m->data)[i * m->stride + j];
+}
+
+static inline void
+element_set(kofn_mat *m, size_t i, size_t j, double value)
+{
+    if (m->dtype == KOFN_F64)
+        ((double *)m->data)[i * m->stride + j] = value;
+    else
+        ((float *)m->data)[i * m->stride + j] = (float)value;
+}
+
+/* A matrix of one band; both are ended by bands_free. */
+static inline kofn_bands
+new_matrix(kofn_dtype dtype, size_t rows, size_t cols)
+{
+    kofn_error error;
+    void *data = calloc(rows * cols + 1, kofn_dtype_width(dtype));
+    kofn_mat mat = kofn_mat_wrap(data, dtype, rows, cols);
+    kofn_bands bands;
+    assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
+    return bands;
+}
+
+static inline kofn_mat *
+only_mat(const kofn_bands *bands)
+{
+    return &bands->at[0].mat;
+}
+
+static inline void
+free_matrix(kofn_bands *bands)
+{
+    if (bands->count)
+        free(bands->at[0].mat.data);
+    kofn_bands_fini(bands);
+}
+
+static inline void
+fill_normal(kofn_bands *bands, kofn_rng *rng)
+{
+    for (size_t i = 0; i < bands->rows; i++)
+        for (size_t j = 0; j < bands->cols; j++)
+            element_set(only_mat(bands), i, j, kofn_rng_normal(rng));
+}
+
+static inline double
+norm_of(const kofn_bands *bands)
+{
+    double sum = 0;
+    for (size_t i = 0; i < bands->rows; i++)
+        for (size_t j = 0; j < bands->cols; j++)
+            sum += pow(element_get(only_mat(bands), i, j), 2);
+    return sqrt(sum);
+}
+
+/* C := op(A) op(B), by the book, in double. */
+static inline void
+naive_multiply(const kofn_bands *a, bool ta, const kofn_bands *b, bool tb, kofn_bands *c)
+{
+    if (c->rows == 0 || c->cols == 0)
+        return;
+    const size_t inner = ta ? a->rows : a->cols;
+    for (size_t i = 0; i < c->rows; i++)
+        for (size_t j = 0; j < c->cols; j++) {
+            double sum = 0;
+            for (size_t k = 0; k < inner; k++)
+                sum += (ta ? element_get(only_mat(a), k, i) : element_get(only_mat(a), i, k)) *
+                       (tb ? element_get(only_mat(b), j, k) : element_get(only_mat(b), k, j));
+            element_set(only_mat(c), i, j, sum);
+        }
+}
+
+/* |C - op(A) op(B)|_F */
+static inline double
+residual_of(const kofn_bands *a, bool ta, const kofn_bands *b, bool tb, const kofn_bands *c)
+{
+    kofn_bands exact = new_matrix(KOFN_F64, c->rows, c->cols);
+    naive_multiply(a, ta, b, tb, &exact);
+    double sum = 0;
+    for (size_t i = 0; i < c->rows; i++)
+        for (size_t j = 0; j < c->cols; j++)
+            sum += pow(element_get(only_mat(c), i, j) - element_get(only_mat(&exact), i, j), 2);
+    free_matrix(&exact);
+    return sqrt(sum);
+}
+
+#endif

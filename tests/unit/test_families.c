@@ -1,0 +1,375 @@
+/* Every family in the list, through its table alone: a new family is tested by being listed. */
+#include "tests/unit/code_brute.h"
+
+#include "common/linalg/span.h"
+
+enum { SHAPES = 4, PARTS_MAX = 3, TASKS_MAX = 40 };
+
+static const kofn_shape shapes[SHAPES] = {
+    {.rows = 5, .inner = 4, .cols = 7}, // does not divide
+    {.rows = 1, .inner = 1, .cols = 1},
+    {.rows = 2, .inner = 3, .cols = 2}, // more parts than rows
+    {.rows = 6, .inner = 4, .cols = 6},
+};
+
+typedef void check_function(const kofn_code *code, const char *what, kofn_rng *rng);
+
+/* All codes of a family over one partition: n at the default, at the threshold and a bit above. */
+static void
+check_partition(const kofn_family *family, const kofn_field *field, kofn_partition part,
+                const void *params, const char *variant, check_function *check, kofn_rng *rng)
+{
+    kofn_error error;
+    kofn_family_args args = {.field = field, .part = part, .seed = rng->seed, .params = params};
+    const size_t standard = family->default_tasks(&args, 1);
+    size_t checked = 0;
+    for (size_t n = 1; n <= standard + 2 && n <= TASKS_MAX; n++) {
+        size_t k;
+        args.tasks = n;
+        if (family->threshold_for(&args, &k, NULL)) {
+            assert_int_not_equal(n, standard); // a family accepts its own default
+            continue;
+        }
+        if (n != standard && n != k && n != standard + 2)
+            continue;
+        char what[128];
+        (void)snprintf(what, sizeof what, "%s %s %zu,%zu,%zu n=%zu %s", family->name, variant,
+                       part.x, part.z, part.y, n, field->name);
+        kofn_code *code;
+        assert_ok(family->build(&args, &code, &error));
+        assert_string_equal(code->family, family->name);
+        assert_int_equal(code->threshold, k);
+        assert_int_equal(code->tasks, n);
+        check(code, what, rng);
+        kofn_code_destroy(&code);
+        checked++;
+    }
+    assert_true(checked > 0 || standard > TASKS_MAX);
+}
+
+static bool
+accepts(const kofn_family *family, const kofn_field *field, kofn_partition part, const void *params)
+{
+    size_t k;
+    kofn_family_args args = {.field = field, .part = part, .params = params};
+    args.tasks = family->default_tasks(&args, 1);
+    return args.tasks <= TASKS_MAX && !family->threshold_for(&args, &k, NULL);
+}
+
+static void
+check_partitions(const kofn_family *family, const kofn_field *field, const void *params,
+                 const char *variant, check_function *check, kofn_rng *rng)
+{
+    for (size_t x = 1; x <= PARTS_MAX; x++)
+        for (size_t y = 1; y <= PARTS_MAX; y++)
+            for (size_t z = 1; z <= 2 && z * x * y < 9 + (z == 1); z++) {
+                const kofn_partition part = {.x = x, .z = z, .y = y};
+                if (accepts(family, field, part, params))
+                    check_partition(family, field, part, params, variant, check, rng);
+            }
+}
+
+/* Each parameter at its default, and one by one at other values: both booleans, small integers. */
+static void
+check_family(const kofn_family *family, const kofn_field *field, check_function *check,
+             kofn_rng *rng)
+{
+    static const char *const bools[] = {"yes", "no"}, *const ints[] = {"1", "2", "3"};
+    kofn_error error;
+    max_align_t params[KOFN_PARAMS_MAX / sizeof(max_align_t)];
+    kofn_keys_set_defaults(family->keys, params);
+    check_partitions(family, field, params, "default", check, rng);
+    for (size_t i = 0; i < family->keys.count; i++) {
+        const kofn_key *key = &family->keys.at[i];
+        const bool is_bool = key->type == KOFN_KEY_BOOL;
+        for (size_t v = 0; v < (is_bool ? 2 : 3); v++) {
+            const char *value = is_bool ? bools[v] : ints[v];
+            char variant[64];
+            (void)snprintf(variant, sizeof variant, "%s=%s", key->name, value);
+            kofn_keys_set_defaults(family->keys, params);
+            assert_ok(kofn_key_parse(key, value, params, &error));
+            check_partitions(family, field, params, variant, check, rng);
+        }
+    }
+}
+
+static void
+check_families(const char *field, check_function *check)
+{
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(20260131), 0);
+    for (size_t i = 0; i < kofn_family_count(); i++)
+        check_family(kofn_family_at(i), kofn_field_find(field), check, &rng);
+}
+
+/* ---- thresholds ------------------------------------------------------------------------------- */
+
+/* A set of `size` tasks: number `index` of a random sequence. */
+static size_t
+draw_set(size_t n, size_t size, kofn_rng *rng, size_t *tasks)
+{
+    for (size_t i = 0; i < n; i++)
+        tasks[i] = i;
+    shuffle(rng, tasks, n);
+    return size;
+}
+
+static void
+check_threshold(const kofn_code *code, const char *what, kofn_rng *rng)
+{
+    const size_t n = code->tasks, k = code->threshold;
+    size_t tasks[64];
+    bool tight = false;
+    if (n > 12) {
+        for (int i = 0; i < 100; i++)
+            if (!brute_suffices(code, tasks, draw_set(n, k, rng, tasks)))
+                fail_msg("%s: a set of k=%zu tasks does not suffice", what, k);
+        return;
+    }
+    for (uint64_t mask = 0; mask < (uint64_t)1 << n; mask++) {
+        const size_t count = list_mask(mask, tasks);
+        if (count == k && !brute_suffices(code, tasks, count))
+            fail_msg("%s: tasks %#" PRIx64 " do not suffice, but they are k=%zu", what, mask, k);
+        if (count == k - 1 && !tight)
+            tight = !brute_suffices(code, tasks, count);
+    }
+    if (!tight)
+        fail_msg("%s: every set of k - 1 tasks suffices, k=%zu", what, k);
+}
+
+static void
+any_threshold_tasks_suffice_and_fewer_may_not(void **state)
+{
+    (void)state;
+    check_families("f64", check_threshold);
+}
+
+/* ---- verdicts --------------------------------------------------------------------------------- */
+
+static void
+check_verdicts(const kofn_code *code, const char *what, kofn_rng *rng)
+{
+    kofn_error error;
+    size_t tasks[64];
+    kofn_decoder *empty;
+    assert_ok(kofn_decoder_new((kofn_code *)code, 0, &empty, &error));
+    for (size_t i = 0; i < count_masks(code->tasks); i++) {
+        const uint64_t mask = get_mask(code->tasks, i, rng);
+        const size_t count = list_mask(mask, tasks);
+        shuffle(rng, tasks, count);
+        kofn_decoder *d;
+        assert_ok(kofn_decoder_new((kofn_code *)code, 0, &d, &error));
+        for (size_t t = 0; t < count; t++)
+            assert_ok(kofn_decoder_add(d, tasks[t], &error));
+        const bool enough = kofn_decoder_get_state(d) != KOFN_DECODE_NOT_YET;
+        if (enough != brute_suffices(code, tasks, count))
+            fail_msg("%s: tasks %#" PRIx64 " %s, says the decoder", what, mask,
+                     enough ? "suffice" : "do not suffice");
+        assert_int_equal(enough, kofn_decoder_get_missing(d) == 0);
+        assert_int_equal(enough, kofn_decoder_would_suffice(empty, tasks, count));
+        kofn_decoder_destroy(&d);
+    }
+    assert_int_equal(kofn_decoder_get_count(empty), 0);
+    kofn_decoder_destroy(&empty);
+}
+
+static void
+verdicts_agree_with_brute_force(void **state)
+{
+    (void)state;
+    check_families("f64", check_verdicts);
+}
+
+/* ---- products --------------------------------------------------------------------------------- */
+
+typedef struct trial {
+    kofn_coding coding;
+    kofn_bands a, b;
+    kofn_bands blocks[2][TASKS_MAX], answers[TASKS_MAX];
+} trial;
+
+static void
+start_trial(trial *t, const kofn_code *code, kofn_shape shape, kofn_rng *rng)
+{
+    kofn_error error;
+    const kofn_dtype dtype = code->field->dtype;
+    size_t tasks[TASKS_MAX];
+    kofn_coding_init(&t->coding, code, shape, false, false);
+    t->a = new_matrix(dtype, shape.rows, shape.inner);
+    t->b = new_matrix(dtype, shape.inner, shape.cols);
+    fill_normal(&t->a, rng);
+    fill_normal(&t->b, rng);
+    for (size_t o = 0; o < 2; o++) {
+        size_t rows, cols;
+        kofn_coding_block_shape(&t->coding, o, &rows, &cols);
+        for (size_t i = 0; i < code->tasks; i++) {
+            tasks[i] = i;
+            t->blocks[o][i] = new_matrix(dtype, rows, cols);
+        }
+        assert_ok(kofn_coding_encode(&t->coding, o, o ? &t->b : &t->a, code->tasks, tasks,
+                                     t->blocks[o], &error));
+    }
+    for (size_t i = 0; i < code->tasks; i++) {
+        t->answers[i] = new_matrix(dtype, t->coding.part.rows, t->coding.part.cols);
+        naive_multiply(&t->blocks[0][i], false, &t->blocks[1][i], false, &t->answers[i]);
+    }
+}
+
+static void
+end_trial(trial *t)
+{
+    for (size_t i = 0; i < t->coding.code->tasks; i++) {
+        free_matrix(&t->blocks[0][i]);
+        free_matrix(&t->blocks[1][i]);
+        free_matrix(&t->answers[i]);
+    }
+    free_matrix(&t->a);
+    free_matrix(&t->b);
+}
+
+/* Each of the steps (mixing blocks, inner products, D) adds its number of terms in units of epsilon,
+ * relative to |g_r| |A| |B|; D multiplies that by the amplification for each of the targets, of norm
+ * sqrt(z). What D G misses of T comes on top. 3: coefficients of E_A, E_B and D are rounded. */
+static double
+bound_of(const trial *t, const kofn_decode_plan *plan)
+{
+    const kofn_code *code = t->coding.code;
+    const double terms = (double)(t->coding.shape.inner + code->e[0].cols + code->e[1].cols +
+                                  plan->used + 3);
+    const double size = norm_of(&t->a) * norm_of(&t->b) *
+                        sqrt((double)(plan->targets * code->part.z));
+    return (terms * code->field->epsilon * plan->quality.amplification + plan->quality.residual) *
+           size;
+}
+
+static void
+decode_trial(trial *t, const kofn_decoder *d, const char *what, uint64_t mask)
+{
+    kofn_error error;
+    kofn_decode_plan plan;
+    const kofn_bands *answers[TASKS_MAX];
+    assert_ok(kofn_decoder_plan(d, &plan, &error));
+    for (size_t u = 0; u < plan.used; u++) {
+        assert_true(mask >> plan.task[u] & 1);
+        answers[u] = &t->answers[plan.task[u]];
+    }
+    kofn_bands c = new_matrix(t->a.dtype, t->coding.shape.rows, t->coding.shape.cols);
+    assert_ok(kofn_coding_decode(&t->coding, &plan, answers, &c, &error));
+    const double residual = residual_of(&t->a, false, &t->b, false, &c);
+    if (!(residual <= bound_of(t, &plan)))
+        fail_msg("%s: tasks %#" PRIx64 ": |C' - C| = %.3e > %.3e, amplification %.3e", what, mask,
+                 residual, bound_of(t, &plan), plan.quality.amplification);
+    free_matrix(&c);
+    kofn_decode_plan_fini(&plan);
+}
+
+static void
+check_products(const kofn_code *code, const char *what, kofn_rng *rng)
+{
+    kofn_error error;
+    trial *trials = calloc(SHAPES, sizeof *trials);
+    size_t tasks[64];
+    for (size_t s = 0; s < SHAPES; s++)
+        start_trial(&trials[s], code, shapes[s], rng);
+    for (size_t i = 0; i < count_masks(code->tasks); i++) {
+        const uint64_t mask = get_mask(code->tasks, i, rng);
+        const size_t count = list_mask(mask, tasks);
+        shuffle(rng, tasks, count);
+        kofn_decoder *d;
+        assert_ok(kofn_decoder_new((kofn_code *)code, 0, &d, &error));
+        for (size_t t = 0; t < count; t++)
+            assert_ok(kofn_decoder_add(d, tasks[t], &error));
+        if (kofn_decoder_get_state(d) != KOFN_DECODE_NOT_YET)
+            decode_trial(&trials[i % SHAPES], d, what, mask);
+        kofn_decoder_destroy(&d);
+    }
+    for (size_t s = 0; s < SHAPES; s++)
+        end_trial(&trials[s]);
+    free(trials);
+}
+
+static void
+products_are_right_from_every_set_in_f64(void **state)
+{
+    (void)state;
+    check_families("f64", check_products);
+}
+
+static void
+products_are_right_from_every_set_in_f32(void **state)
+{
+    (void)state;
+    check_families("f32", check_products);
+}
+
+/* ---- tables ----------------------------------------------------------------------------------- */
+
+static void
+tables_describe_themselves(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < kofn_family_count(); i++) {
+        const kofn_family *family = kofn_family_at(i);
+        assert_ptr_equal(kofn_family_find(family->name), family);
+        assert_true(strlen(family->name) > 0 && strlen(family->name) < KOFN_NAME_MAX);
+        assert_true(strlen(family->summary) > 0 && strlen(family->threshold) > 0);
+        assert_true(strlen(family->source) > 0);
+        assert_true(family->params_size <= KOFN_PARAMS_MAX);
+        assert_int_equal(family->params_size > 0, family->keys.count > 0);
+        max_align_t params[KOFN_PARAMS_MAX / sizeof(max_align_t)];
+        kofn_keys_set_defaults(family->keys, params); // asserts that defaults parse
+        for (size_t k = 0; k < family->keys.count; k++) {
+            const kofn_key *key = &family->keys.at[k];
+            assert_true(key->offset + key->size <= family->params_size);
+            assert_true(strlen(key->help) > 0 && strlen(key->name) < KOFN_NAME_MAX);
+        }
+    }
+    assert_null(kofn_family_find("no such family"));
+}
+
+/* Row i of a rateless family is the same whatever n is; what names the draw is pinned by asking for
+ * one draw only. */
+static void
+rows_of_rateless_families_do_not_depend_on_n(void **state)
+{
+    (void)state;
+    kofn_error error;
+    for (size_t i = 0; i < kofn_family_count(); i++) {
+        const kofn_family *family = kofn_family_at(i);
+        if (!family->rateless)
+            continue;
+        max_align_t params[KOFN_PARAMS_MAX / sizeof(max_align_t)];
+        kofn_keys_set_defaults(family->keys, params);
+        const kofn_key *draws = kofn_keys_find(family->keys, "draws");
+        if (draws)
+            assert_ok(kofn_key_parse(draws, "1", params, &error));
+        kofn_family_args args = {.field = kofn_field_find("f64"),
+                                 .part = {.x = 2, .z = 1, .y = 3},
+                                 .seed = 5,
+                                 .params = params};
+        kofn_code *few, *many;
+        args.tasks = 7;
+        assert_ok(family->build(&args, &few, &error));
+        args.tasks = 12;
+        assert_ok(family->build(&args, &many, &error));
+        for (size_t o = 0; o < 2; o++)
+            assert_memory_equal(few->e[o].at, many->e[o].at,
+                                7 * few->e[o].cols * sizeof(double));
+        kofn_code_destroy(&few);
+        kofn_code_destroy(&many);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables_describe_themselves),
+        cmocka_unit_test(rows_of_rateless_families_do_not_depend_on_n),
+        cmocka_unit_test(any_threshold_tasks_suffice_and_fewer_may_not),
+        cmocka_unit_test(verdicts_agree_with_brute_force),
+        cmocka_unit_test(products_are_right_from_every_set_in_f64),
+        cmocka_unit_test(products_are_right_from_every_set_in_f32),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,6 @@
+#include "tests/unit/code_brute.h"
+int
+main(void)
+{
+    return 0;
+}
