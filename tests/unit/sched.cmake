@@ -1,0 +1,1 @@
+kofn_test(map LINKS kofn_base)
