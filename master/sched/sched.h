@@ -31,25 +31,27 @@
 
 typedef struct kofn_sched kofn_sched;
 
+enum { KOFN_CREDIT_MAX = 256 }; // tasks that a worker takes at a time
+
 /* How jobs are spread over workers; further policies are further files (policy.h). */
 typedef struct kofn_sched_config {
-    double backup_factor;         // speculative: a copy goes out past this times the median task
-    int64_t backup_floor_ns;      // and never before this
-    double backup_quantile;       // and not before this share of the tasks has answered (0.5)
-    int64_t wait_for_better_ns;   // longest wait for one more answer to a POOR set
-    double max_amplification;     // what makes a set POOR; 0: the decoder's default
+    double backup_factor;       // speculative: a copy goes out past this times the median task
+    int64_t backup_floor_ns;    // and never before this
+    double backup_quantile;     // and not before this share of the tasks has answered (0.5)
+    int64_t wait_for_better_ns; // longest wait for one more answer to a POOR set
+    double max_amplification;   // what makes a set POOR; 0: the decoder's default
 } kofn_sched_config;
 
 /* The table of the keys above, with their defaults, for the master's configuration. */
 extern const kofn_keys kofn_sched_keys;
 
 typedef struct kofn_sched_job {
-    uint64_t id;          // not zero, not known yet
-    uint64_t client;      // whose turn it takes
-    kofn_code *code;      // ref'd
-    const char *policy;   // a name that kofn_policy_find knows
-    int64_t deadline_ns;  // KOFN_NEVER_NS: none
-    double task_flops;    // work of one task: what times are compared by
+    uint64_t id;         // not zero, not known yet
+    uint64_t client;     // whose turn it takes
+    kofn_code *code;     // ref'd
+    const char *policy;  // a name that kofn_policy_find knows
+    int64_t deadline_ns; // KOFN_NEVER_NS: none
+    double task_flops;   // work of one task: what times are compared by
 } kofn_sched_job;
 
 typedef enum kofn_action_kind {
@@ -68,7 +70,7 @@ typedef struct kofn_action {
     bool backup;         // SEND: a copy of a task that is out already
     bool waited;         // DECODE: one more answer was waited for
     bool poor;           // DECODE: it is badly conditioned all the same
-    kofn_error error;    // FAIL: DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE, ABORTED
+    kofn_error error;    // FAIL: see above
 } kofn_action;
 
 /* What to do with an answer that came in. */
@@ -94,8 +96,10 @@ bool kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job);
 /* A worker that takes up to `credit` tasks at a time. ALREADY_EXISTS, RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, uint64_t worker,
                                                    size_t credit, kofn_error *err);
-void kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns, uint64_t worker); // finishes what it has
-void kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker);  // gone with what it had
+void kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns,
+                             uint64_t worker); // finishes what it has
+void kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns,
+                            uint64_t worker); // gone with what it had
 
 kofn_verdict kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
 

@@ -1,0 +1,92 @@
+/* Policies: which task goes next to a free worker, and what an answer, a loss or time changes.
+ *
+ * The scheduler's core owns what holds for every job (sched.h): credit, turns, losses, deadlines and
+ * when the answers suffice. A policy is a const struct of functions beside it; each job that runs
+ * under it has one zeroed piece of memory for its state. A new policy is one file and one line in
+ * policy.c.
+ *
+ *     job_add -> start                 wants tasks: they queue until a worker is free
+ *     a worker is free -> pick -> on_sent
+ *     answer -> on_answer              loss, failure -> on_gone; what the job cannot do without is
+ *     the time asked for -> on_tick    queued again by the core, before or after
+ *
+ * How those to come fit:
+ *   rateless    start wants nothing. has_work is always true, pick hands out the next row that was
+ *               never sent (an idle task may be sent without having been queued). The code has as
+ *               many rows as may ever be used; the core stops asking once the answers suffice.
+ *   two_stage   start wants the uncoded rows and asks for a wake-up; on_tick wants coded rows in
+ *               place of what is late. (speculative is the same with copies.)
+ *   rounds      Rows are bound to workers: row (round, w) is worker w's. pick answers only for the
+ *               worker whose row it is (the core offers every free worker), on_answer counts the
+ *               round, on_tick closes it and wants the next one's rows. A stream's jobs share the
+ *               rounds: their runs find each other through a stream's number in kofn_sched_job.
+ *
+ * Threads    The scheduler's. No hook blocks, allocates, or fails.
+ */
+#ifndef KOFN_MASTER_SCHED_POLICY_H
+#define KOFN_MASTER_SCHED_POLICY_H
+
+#include "master/sched/crew.h"
+#include "master/sched/sched.h"
+
+/* Hooks are called only while the job is neither decodable nor over, each from one event at a time.
+ * Any may be NULL but name, help, start, has_work and pick. */
+typedef struct kofn_policy {
+    const char *name;
+    const char *help; // one sentence without a full stop
+
+    /* Bytes of state for a job with so many tasks: zeroed, aligned for any type. */
+    size_t (*state_bytes)(size_t tasks);
+
+    /* Once, first: say what is wanted from the beginning. */
+    void (*start)(kofn_run *run);
+
+    /* Is there a task that could go to some worker now? Asked after each event of the job; while it
+     * is true, free workers are offered. */
+    bool (*has_work)(const kofn_run *run);
+
+    /* The task that this free worker should get; false: nothing for this one, offer another. Must
+     * not change anything: on_sent says that it was sent. A task that is out already makes the
+     * assignment a copy, and may not go where it is. */
+    bool (*pick)(const kofn_run *run, uint64_t worker, size_t *ret_task);
+
+    void (*on_sent)(kofn_run *run, const kofn_assignment *a);
+    /* The first answer of a task; other copies of it are cancelled already. */
+    void (*on_answer)(kofn_run *run, const kofn_assignment *a);
+    /* Lost with its worker, or failed there. kofn_run_get_copies: how many are still out. */
+    void (*on_gone)(kofn_run *run, const kofn_assignment *a);
+    /* The time of kofn_run_wake_at has come. */
+    void (*on_tick)(kofn_run *run);
+} kofn_policy;
+
+extern const kofn_policy kofn_policy_oneshot, kofn_policy_speculative;
+
+const kofn_policy *kofn_policy_find(const char *name); // NULL: unknown
+const char *kofn_policy_nearest(const char *name);     // "did you mean"; NULL: none is close
+size_t kofn_policy_count(void);
+const kofn_policy *kofn_policy_at(size_t index); // index < count; in the order of the documentation
+
+/* ---- what a policy may ask and do -------------------------------------------------------------- */
+
+const kofn_code *kofn_run_get_code(const kofn_run *run);
+void *kofn_run_get_state(const kofn_run *run);
+const kofn_sched_config *kofn_run_get_config(const kofn_run *run);
+int64_t kofn_run_get_now_ns(const kofn_run *run); // time of the event
+
+void kofn_run_want(kofn_run *run, size_t task);        // queue a task that is idle or lost
+void kofn_run_wake_at(kofn_run *run, int64_t when_ns); // after now; KOFN_NEVER_NS: not at all
+size_t kofn_run_count_queued(const kofn_run *run);
+
+/* The first queued task that has not failed on this worker; false: none. */
+bool kofn_run_find_queued(const kofn_run *run, uint64_t worker, size_t *ret_task);
+
+bool kofn_run_may_take(const kofn_run *run, uint64_t worker, size_t task);    // not there now, not
+                                                                              // failed there before
+size_t kofn_run_get_copies(const kofn_run *run, size_t task);                 // assignments out
+const kofn_assignment *kofn_run_get_oldest(const kofn_run *run, size_t task); // of them; or NULL
+
+/* How long a task of this job takes on the median worker, by what workers did before; KOFN_NEVER_NS:
+ * nothing is measured yet. */
+int64_t kofn_run_expect_ns(const kofn_run *run);
+
+#endif

@@ -1,0 +1,111 @@
+/* A run: a job as the scheduler runs it, with the states of its tasks.
+ *
+ *                 wanted           sent             answered
+ *        idle ------------> queued ------> out --------------> kept
+ *          \                  ^   wanted    |  ^
+ *           \                 +---- lost <--+  | sent (a copy)
+ *            +--- sent (by a policy that queues nothing) ---+
+ *
+ * policy.h has what a policy sees of it; this is the core's side. Nothing here makes actions.
+ */
+#ifndef KOFN_MASTER_SCHED_RUN_H
+#define KOFN_MASTER_SCHED_RUN_H
+
+#include "master/sched/policy.h"
+#include "master/sched/timers.h"
+
+typedef enum kofn_task_state {
+    KOFN_TASK_IDLE,   // never wanted so far
+    KOFN_TASK_QUEUED, // wanted, waits for a worker
+    KOFN_TASK_OUT,    // on a worker, or several
+    KOFN_TASK_LOST,   // was out and came to nothing; the rest may do without it
+    KOFN_TASK_KEPT,   // answered
+    KOFN_TASK_STATES,
+} kofn_task_state;
+
+typedef enum kofn_run_state {
+    KOFN_RUN_OPEN,     // answers are missing
+    KOFN_RUN_SETTLING, // decodable, but POOR: nothing more is sent, an answer that is due may mend it
+    KOFN_RUN_DECODED, // over: DECODE was said, and the record waits to be forgotten
+    KOFN_RUN_FAILED,  // over: FAIL was said, and the record goes when that action is taken
+} kofn_run_state;
+
+typedef struct kofn_run_task {
+    kofn_assignment *copies; // out, oldest last
+    uint32_t next;           // in the queue
+    uint32_t state;
+} kofn_run_task;
+
+typedef struct kofn_failure { // a worker that could not do a task
+    struct kofn_failure *next;
+    size_t task;
+    uint64_t worker;
+} kofn_failure;
+
+typedef struct kofn_turn kofn_turn; // turns.h: a client
+
+struct kofn_run {
+    kofn_timer timer; // first: cast from there; its number is the order of arrival
+    uint64_t id;
+    kofn_run_state state;
+    kofn_code *code;
+    kofn_decoder *decoder;
+    const kofn_policy *policy;
+    void *policy_state;
+    const kofn_sched_config *config;
+    const kofn_crew *crew;
+    const int64_t *now_ns; // the scheduler's
+    double task_flops;
+
+    int64_t deadline_ns;
+    int64_t wake_ns;   // asked for by the policy
+    int64_t settle_ns; // end of the wait for a better set
+
+    uint32_t queue_first, queue_last;
+    size_t count[KOFN_TASK_STATES]; // tasks in each state
+    kofn_link out;                  // assignments, oldest first
+    kofn_failure *failures;
+    kofn_link troubled; // among the runs that have failures
+
+    kofn_turn *turn;
+    kofn_link ready; // in its client's list of runs that have work
+
+    kofn_link pending; // in the actions to take
+    bool waited, poor, forgotten;
+    kofn_error error; // of a run that failed
+
+    size_t sent, answered, backups, replaced;
+    kofn_map seen; // workers that were given a task
+    kofn_run_task tasks[];
+};
+
+/* RESOURCE_EXHAUSTED: no memory. Takes a ref of the code. */
+KOFN_MUST_CHECK kofn_status kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy,
+                                         const kofn_sched_config *config, kofn_run **ret_run,
+                                         kofn_error *err);
+void kofn_run_destroy(kofn_run **run_p);
+
+bool kofn_run_is_over(const kofn_run *run);
+
+/* The task goes out as this assignment. */
+void kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task);
+
+/* The assignment is over. Its task is not moved: what follows says what came of it. */
+void kofn_run_detach(kofn_run *run, kofn_assignment *a);
+
+/* The first answer of a task that has no copy left: feeds the decoder. Fails as that does. */
+KOFN_MUST_CHECK kofn_status kofn_run_keep(kofn_run *run, size_t task, kofn_error *err);
+
+/* An assignment of the task came to nothing: without another copy the task is lost. */
+void kofn_run_lose(kofn_run *run, size_t task);
+
+/* The task failed on this worker. RESOURCE_EXHAUSTED: no memory to remember that. */
+KOFN_MUST_CHECK kofn_status kofn_run_note_failure(kofn_run *run, size_t task, uint64_t worker,
+                                                  kofn_error *err);
+size_t kofn_run_count_failures(const kofn_run *run, size_t task); // workers that it failed on
+
+/* Want lost tasks again, as few as it takes until what is kept, out and queued can suffice.
+ * `scratch` has room for all tasks. */
+void kofn_run_replace_lost(kofn_run *run, size_t *scratch);
+
+#endif

@@ -1,0 +1,793 @@
+/* The core: what holds for every job, whatever its policy.
+ *
+ * Events move the states at once; what they bring about waits in two lists, the assignments that
+ * were cancelled and the runs that ended, whose records are the actions: nothing is allocated.
+ * Sends are not stored at all. next_action makes one when everything else is taken, from whose turn
+ * it is and who is free at that moment, so that the order of sends follows from the states alone.
+ */
+#include "master/sched/sched.h"
+#include "common/base/clock.h"
+#include "master/sched/crew.h"
+#include "master/sched/run.h"
+#include "master/sched/timers.h"
+#include "master/sched/turns.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    FAILURES_MAX = 3,    // distinct workers that a task may fail on
+    RUNS_LOOKED_AT = 64, // for a task that some free worker may take
+    HOLDERS_PASSED = 64, // free workers with a task of a job, before one of them gets another
+};
+
+struct kofn_sched {
+    kofn_sched_config config;
+    int64_t now_ns; // of the latest event
+    kofn_crew crew;
+    kofn_map runs; // by job id: those not over, and those decoded and not forgotten
+    kofn_turns turns;
+    kofn_timers timers;
+    kofn_link cancels;  // actions to take: assignments
+    kofn_link outcomes; // likewise: runs
+    kofn_link troubled; // runs with failed tasks
+    size_t open;        // runs not over
+    uint64_t arrivals;
+    size_t *scratch; // room for the tasks of the largest code so far
+    size_t scratch_size;
+};
+
+static const kofn_key keys[] = {
+    {"backup_factor", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, backup_factor), 1, 1000, "2",
+     NULL, "speculative: copy a task that is out past this times what it should take"},
+    {"backup_floor", KOFN_KEY_DURATION, KOFN_KEY_FIELD(kofn_sched_config, backup_floor_ns), 1e5,
+     3.6e12, "10ms", NULL, "speculative: never copy a task that is out for less than this"},
+    {"backup_quantile", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, backup_quantile), 0.01, 1,
+     "0.5", NULL, "speculative: share of a job's tasks whose times must be known to judge by them"},
+    {"wait_for_better", KOFN_KEY_DURATION, KOFN_KEY_FIELD(kofn_sched_config, wait_for_better_ns), 0,
+     6e10, "100ms", NULL, "longest wait for one more answer to a badly conditioned set"},
+    {"max_amplification", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, max_amplification), 0,
+     1e300, "0", NULL, "growth of errors from which a set is badly conditioned (0: by the field)"},
+};
+
+const kofn_keys kofn_sched_keys = {keys, sizeof keys / sizeof keys[0]};
+
+static kofn_status
+check_config(const kofn_sched_config *c, kofn_error *err)
+{
+    if (!(c->backup_factor >= 1))
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "backup_factor is %g, need at least 1",
+                         c->backup_factor);
+    if (c->backup_floor_ns <= 0)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "backup_floor is %" PRId64 " ns, need more than 0",
+                         c->backup_floor_ns);
+    if (!(c->backup_quantile > 0 && c->backup_quantile <= 1))
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "backup_quantile is %g, need more than 0 and at most 1",
+                         c->backup_quantile);
+    if (c->wait_for_better_ns < 0)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "wait_for_better is %" PRId64 " ns, need 0 or more",
+                         c->wait_for_better_ns);
+    if (!(c->max_amplification >= 0))
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "max_amplification is %g, need 0 or more",
+                         c->max_amplification);
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_sched_new(const kofn_sched_config *config, kofn_sched **ret_sched, kofn_error *err)
+{
+    kofn_status status = check_config(config, err);
+    if (status != KOFN_OK)
+        return status;
+    kofn_sched *s = calloc(1, sizeof *s);
+    if (!s)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the scheduler");
+    s->config = *config;
+    s->now_ns = INT64_MIN;
+    kofn_crew_init(&s->crew);
+    kofn_map_init(&s->runs);
+    kofn_turns_init(&s->turns);
+    kofn_link_init(&s->cancels);
+    kofn_link_init(&s->outcomes);
+    kofn_link_init(&s->troubled);
+    *ret_sched = s;
+    return KOFN_OK;
+}
+
+static kofn_assignment *
+take_cancel(kofn_sched *s)
+{
+    kofn_link *link = kofn_list_take_first(&s->cancels);
+    return link ? KOFN_OWNER(link, kofn_assignment, pending) : NULL;
+}
+
+static kofn_run *
+take_outcome(kofn_sched *s)
+{
+    kofn_link *link = kofn_list_take_first(&s->outcomes);
+    return link ? KOFN_OWNER(link, kofn_run, pending) : NULL;
+}
+
+void
+kofn_sched_destroy(kofn_sched **sched_p)
+{
+    kofn_sched *s = *sched_p;
+    if (!s)
+        return;
+    for (kofn_assignment *a; (a = take_cancel(s));)
+        free(a);
+    for (kofn_run *run; (run = take_outcome(s));)
+        if (run->state == KOFN_RUN_FAILED || run->forgotten) // else the map has it
+            kofn_run_destroy(&run);
+    size_t cursor = 0;
+    for (kofn_run *run; (run = kofn_map_next(&s->runs, &cursor));)
+        kofn_run_destroy(&run);
+    kofn_map_fini(&s->runs);
+    kofn_turns_fini(&s->turns);
+    kofn_timers_fini(&s->timers);
+    kofn_crew_fini(&s->crew);
+    free(s->scratch);
+    free(s);
+    *sched_p = NULL;
+}
+
+/* ---- how a run ends ---------------------------------------------------------------------------- */
+
+typedef enum run_event {
+    EV_EXACT,    // the answers suffice
+    EV_POOR_DUE, // they do, badly, and one that may mend it is due
+    EV_POOR,     // they do, badly, and that is the best that will come in time
+    EV_STOPPED,  // the job may not go on, or cannot
+} run_event;
+
+typedef struct run_move {
+    kofn_run_state from;
+    run_event event;
+    kofn_run_state to;
+    void (*action)(kofn_sched *s, kofn_run *run);
+} run_move;
+
+static void
+cancel(kofn_sched *s, kofn_assignment *a)
+{
+    kofn_run_detach(a->run, a);
+    kofn_crew_release(&s->crew, a, s->now_ns, KOFN_ENDED_CANCELLED);
+    kofn_link_insert_before(&s->cancels, &a->pending);
+}
+
+/* Nothing of the run is out, queued or timed any more. */
+static void
+end_run(kofn_sched *s, kofn_run *run)
+{
+    for (kofn_link *link; (link = kofn_list_first(&run->out));)
+        cancel(s, KOFN_OWNER(link, kofn_assignment, in_run));
+    kofn_turns_remove(&s->turns, run);
+    kofn_timers_set(&s->timers, &run->timer, KOFN_NEVER_NS);
+    kofn_link_remove(&run->troubled);
+    kofn_link_insert_before(&s->outcomes, &run->pending);
+    s->open--;
+}
+
+static void
+end_poor(kofn_sched *s, kofn_run *run)
+{
+    run->poor = true;
+    end_run(s, run);
+}
+
+static void
+end_failed(kofn_sched *s, kofn_run *run)
+{
+    (void)kofn_map_remove(&s->runs, run->id); // it lives on in outcomes
+    end_run(s, run);
+}
+
+static void
+start_wait(kofn_sched *s, kofn_run *run)
+{
+    const int64_t end_ns = kofn_clock_after(s->now_ns, s->config.wait_for_better_ns);
+    run->settle_ns = end_ns < run->deadline_ns ? end_ns : run->deadline_ns;
+    run->waited = true;
+}
+
+static void
+go_on(kofn_sched *s, kofn_run *run)
+{
+    (void)s;
+    (void)run;
+}
+
+static const run_move run_moves[] = {
+    {KOFN_RUN_OPEN, EV_EXACT, KOFN_RUN_DECODED, end_run},
+    {KOFN_RUN_OPEN, EV_POOR_DUE, KOFN_RUN_SETTLING, start_wait},
+    {KOFN_RUN_OPEN, EV_POOR, KOFN_RUN_DECODED, end_poor},
+    {KOFN_RUN_OPEN, EV_STOPPED, KOFN_RUN_FAILED, end_failed},
+    {KOFN_RUN_SETTLING, EV_EXACT, KOFN_RUN_DECODED, end_run},
+    {KOFN_RUN_SETTLING, EV_POOR_DUE, KOFN_RUN_SETTLING, go_on},
+    {KOFN_RUN_SETTLING, EV_POOR, KOFN_RUN_DECODED, end_poor},
+    {KOFN_RUN_SETTLING, EV_STOPPED, KOFN_RUN_FAILED, end_failed},
+};
+
+static void
+move_run(kofn_sched *s, kofn_run *run, run_event event)
+{
+    size_t i = 0;
+    while (run_moves[i].from != run->state || run_moves[i].event != event) {
+        i++;
+        assert(i < sizeof run_moves / sizeof run_moves[0]);
+    }
+    run->state = run_moves[i].to;
+    run_moves[i].action(s, run);
+}
+
+/* ---- what an event means to a run -------------------------------------------------------------- */
+
+static bool
+better_is_due(const kofn_sched *s, const kofn_run *run)
+{
+    if (s->config.wait_for_better_ns == 0)
+        return false;
+    int64_t by_ns = kofn_clock_after(s->now_ns, s->config.wait_for_better_ns);
+    if (run->state == KOFN_RUN_SETTLING)
+        by_ns = run->settle_ns;
+    if (by_ns > run->deadline_ns)
+        by_ns = run->deadline_ns;
+    for (kofn_link *link = run->out.next; link != &run->out; link = link->next)
+        if (kofn_crew_is_due(&s->crew, KOFN_OWNER(link, kofn_assignment, in_run), s->now_ns, by_ns))
+            return true;
+    return false;
+}
+
+/* The failures of this task by workers that still take tasks, and so would be asked again. */
+static size_t
+count_present(const kofn_sched *s, const kofn_run *run, size_t task)
+{
+    size_t count = 0;
+    for (const kofn_failure *f = run->failures; f; f = f->next) {
+        const kofn_crew_worker *worker =
+            f->task == task ? kofn_crew_find(&s->crew, f->worker) : NULL;
+        count += worker && !worker->leaving;
+    }
+    return count;
+}
+
+/* Stop a run whose answers will never suffice, however long it waits for the workers there are. */
+static void
+check_hope(kofn_sched *s, kofn_run *run)
+{
+    if (run->count[KOFN_TASK_OUT] == 0 && !run->policy->has_work(run) &&
+        run->wake_ns == KOFN_NEVER_NS) {
+        kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
+                  "%zu answers of the %zu tasks of this %s code do not give the product: too badly "
+                  "conditioned; take fewer parts or another family",
+                  run->count[KOFN_TASK_KEPT], run->code->tasks, run->code->family);
+        move_run(s, run, EV_STOPPED);
+        return;
+    }
+    for (const kofn_failure *f = run->failures; f && s->crew.ready > 0; f = f->next) {
+        if (run->tasks[f->task].state != KOFN_TASK_QUEUED ||
+            count_present(s, run, f->task) < s->crew.ready)
+            continue;
+        char why[KOFN_ERROR_TEXT_MAX]; // run->error holds the latest failure until the end
+        (void)snprintf(why, sizeof why, "%s", run->error.text);
+        kofn_fail(&run->error, KOFN_UNAVAILABLE,
+                  "task %zu failed on each of the %zu workers there are, last: %s; try again when "
+                  "others have joined",
+                  f->task, s->crew.ready, why);
+        move_run(s, run, EV_STOPPED);
+        return;
+    }
+}
+
+/* Who may be given work, and who wants to be woken when. */
+static void
+refresh(kofn_sched *s, kofn_run *run)
+{
+    if (kofn_run_is_over(run))
+        return;
+    const bool open = run->state == KOFN_RUN_OPEN;
+    kofn_turns_set_ready(&s->turns, run, open && run->policy->has_work(run));
+    int64_t due_ns = run->deadline_ns;
+    if (open && run->wake_ns < due_ns)
+        due_ns = run->wake_ns;
+    if (!open && run->settle_ns < due_ns)
+        due_ns = run->settle_ns;
+    kofn_timers_set(&s->timers, &run->timer, due_ns);
+}
+
+/* After an event of the run: do its answers suffice, or can they still? */
+static void
+consider(kofn_sched *s, kofn_run *run)
+{
+    if (kofn_run_is_over(run))
+        return;
+    switch (kofn_decoder_get_state(run->decoder)) {
+    case KOFN_DECODE_EXACT:
+        move_run(s, run, EV_EXACT);
+        break;
+    case KOFN_DECODE_POOR:
+        move_run(s, run, better_is_due(s, run) ? EV_POOR_DUE : EV_POOR);
+        break;
+    case KOFN_DECODE_NOT_YET:
+        kofn_run_replace_lost(run, s->scratch);
+        check_hope(s, run);
+        break;
+    }
+    refresh(s, run);
+}
+
+static void
+stop_at_deadline(kofn_sched *s, kofn_run *run)
+{
+    kofn_fail(&run->error, KOFN_DEADLINE_EXCEEDED,
+              "the deadline passed with %zu answers where any %zu suffice (%zu tasks out, %zu "
+              "queued, %zu workers): allow more time, or fewer or smaller tasks",
+              run->count[KOFN_TASK_KEPT], run->code->threshold, run->count[KOFN_TASK_OUT],
+              run->count[KOFN_TASK_QUEUED], s->crew.ready);
+    move_run(s, run, EV_STOPPED);
+}
+
+/* ---- events ------------------------------------------------------------------------------------ */
+
+static void
+advance(kofn_sched *s, int64_t now_ns)
+{
+    if (now_ns > s->now_ns)
+        s->now_ns = now_ns;
+}
+
+static kofn_status
+reserve(kofn_sched *s, size_t tasks, kofn_error *err)
+{
+    if (tasks > s->scratch_size) {
+        size_t *scratch = realloc(s->scratch, tasks * sizeof *scratch);
+        if (!scratch)
+            return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu tasks", tasks);
+        s->scratch = scratch;
+        s->scratch_size = tasks;
+    }
+    return kofn_timers_reserve(&s->timers, s->open + 1, err);
+}
+
+static kofn_status
+find_policy(const char *name, const kofn_policy **ret_policy, kofn_error *err)
+{
+    *ret_policy = kofn_policy_find(name);
+    if (*ret_policy)
+        return KOFN_OK;
+    const char *nearest = kofn_policy_nearest(name);
+    if (nearest)
+        return kofn_fail(err, KOFN_NOT_FOUND, "policy '%s' is not known, did you mean '%s'?", name,
+                         nearest);
+    return kofn_fail(err, KOFN_NOT_FOUND, "policy '%s' is not known, try '%s'", name,
+                     kofn_policy_at(0)->name);
+}
+
+/* A record that the maps know, in no state yet but OPEN. */
+static kofn_status
+add_run(kofn_sched *s, const kofn_sched_job *job, kofn_run **ret_run, kofn_error *err)
+{
+    const kofn_policy *policy;
+    kofn_status status = find_policy(job->policy, &policy, err);
+    if (status == KOFN_OK)
+        status = reserve(s, job->code->tasks, err);
+    if (status != KOFN_OK)
+        return status;
+    kofn_run *run;
+    status = kofn_run_new(job, policy, &s->config, &run, err);
+    if (status != KOFN_OK)
+        return status;
+    run->crew = &s->crew;
+    run->now_ns = &s->now_ns;
+    run->timer.number = s->arrivals + 1;
+    status = kofn_map_put(&s->runs, job->id, run, err);
+    if (status == KOFN_OK) {
+        status = kofn_turns_add(&s->turns, job->client, run, err);
+        if (status != KOFN_OK)
+            (void)kofn_map_remove(&s->runs, job->id); // the pointer is at hand already
+    }
+    if (status != KOFN_OK) {
+        kofn_run_destroy(&run);
+        return status;
+    }
+    s->arrivals++;
+    s->open++;
+    *ret_run = run;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_sched_job_add(kofn_sched *s, int64_t now_ns, const kofn_sched_job *job, kofn_error *err)
+{
+    advance(s, now_ns);
+    if (job->id == 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "job id is 0, need another number");
+    if (kofn_map_find(&s->runs, job->id))
+        return kofn_fail(err, KOFN_ALREADY_EXISTS, "job %" PRIx64 " is known already", job->id);
+    kofn_run *run;
+    kofn_status status = add_run(s, job, &run, err);
+    if (status != KOFN_OK)
+        return status;
+
+    run->policy->start(run);
+    if (run->deadline_ns <= s->now_ns)
+        stop_at_deadline(s, run);
+    consider(s, run);
+    return KOFN_OK;
+}
+
+/* A run that is not over. */
+static kofn_run *
+find_running(const kofn_sched *s, uint64_t job)
+{
+    kofn_run *run = kofn_map_find(&s->runs, job);
+    return run && !kofn_run_is_over(run) ? run : NULL;
+}
+
+bool
+kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job)
+{
+    advance(s, now_ns);
+    kofn_run *run = find_running(s, job);
+    if (!run)
+        return false;
+    kofn_fail(&run->error, KOFN_CANCELLED,
+              "the job was cancelled with %zu answers where any %zu "
+              "suffice",
+              run->count[KOFN_TASK_KEPT], run->code->threshold);
+    move_run(s, run, EV_STOPPED);
+    return true;
+}
+
+kofn_status
+kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, uint64_t worker, size_t credit,
+                       kofn_error *err)
+{
+    advance(s, now_ns);
+    if (credit == 0 || credit > KOFN_CREDIT_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "credit is %zu tasks, need 1 to %d", credit,
+                         KOFN_CREDIT_MAX);
+    return kofn_crew_join(&s->crew, worker, credit, err);
+}
+
+/* Fewer workers are left: for some run, the last that had not failed its task may be gone. */
+static void
+review_troubled(kofn_sched *s)
+{
+    kofn_link *link = kofn_list_first(&s->troubled);
+    while (link) {
+        kofn_run *run = KOFN_OWNER(link, kofn_run, troubled);
+        link = kofn_list_after(&s->troubled, link);
+        if (run->state == KOFN_RUN_OPEN)
+            consider(s, run);
+    }
+}
+
+void
+kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns, uint64_t worker)
+{
+    advance(s, now_ns);
+    kofn_crew_worker *w = kofn_crew_find(&s->crew, worker);
+    if (!w)
+        return;
+    kofn_crew_leave(&s->crew, w);
+    review_troubled(s);
+}
+
+/* An assignment came to nothing. Its run is to be considered later: others may go the same way. */
+static void
+drop_assignment(kofn_sched *s, kofn_assignment *a, kofn_ending how)
+{
+    kofn_run *run = a->run;
+    kofn_run_detach(run, a);
+    kofn_crew_release(&s->crew, a, s->now_ns, how);
+    kofn_run_lose(run, a->task);
+    if (run->state == KOFN_RUN_OPEN && run->policy->on_gone)
+        run->policy->on_gone(run, a);
+}
+
+void
+kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker)
+{
+    advance(s, now_ns);
+    kofn_crew_worker *w = kofn_crew_find(&s->crew, worker);
+    if (!w)
+        return;
+    if (!w->leaving)
+        kofn_crew_leave(&s->crew, w); // and gone with the last of what it has
+    kofn_link lost;
+    kofn_link_init(&lost);
+    for (size_t left = kofn_crew_find(&s->crew, worker) ? w->running : 0; left > 0; left--) {
+        kofn_assignment *a = KOFN_OWNER(kofn_list_first(&w->queue), kofn_assignment, in_worker);
+        drop_assignment(s, a, KOFN_ENDED_LOST);
+        kofn_link_insert_before(&lost, &a->pending);
+    }
+    for (kofn_link *link; (link = kofn_list_take_first(&lost));) {
+        kofn_assignment *a = KOFN_OWNER(link, kofn_assignment, pending);
+        consider(s, a->run);
+        kofn_crew_recycle(&s->crew, a);
+    }
+    review_troubled(s);
+}
+
+static bool
+was_issued(const kofn_sched *s, uint64_t assignment)
+{
+    return assignment > 0 && assignment <= s->crew.last_id;
+}
+
+kofn_verdict
+kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment)
+{
+    advance(s, now_ns);
+    kofn_assignment *a = kofn_crew_find_assignment(&s->crew, assignment);
+    if (!a)
+        return was_issued(s, assignment) ? KOFN_VERDICT_DROP : KOFN_VERDICT_UNKNOWN;
+    if (a->worker_id != worker)
+        return KOFN_VERDICT_UNKNOWN;
+
+    kofn_run *run = a->run;
+    kofn_run_detach(run, a);
+    kofn_crew_release(&s->crew, a, s->now_ns, KOFN_ENDED_ANSWERED);
+    for (kofn_assignment *copy; (copy = run->tasks[a->task].copies);)
+        cancel(s, copy);
+    kofn_status status = kofn_run_keep(run, a->task, &run->error);
+    if (status != KOFN_OK)
+        move_run(s, run, EV_STOPPED);
+    else if (run->state == KOFN_RUN_OPEN && run->policy->on_answer &&
+             kofn_decoder_get_state(run->decoder) == KOFN_DECODE_NOT_YET)
+        run->policy->on_answer(run, a);
+    kofn_crew_recycle(&s->crew, a);
+    consider(s, run);
+    return status == KOFN_OK ? KOFN_VERDICT_KEEP : KOFN_VERDICT_DROP;
+}
+
+/* Keep in mind who failed a task and why, and stop the run when that is enough. */
+static void
+note_failure(kofn_sched *s, kofn_run *run, size_t task, uint64_t worker, const kofn_error *why)
+{
+    if (kofn_run_note_failure(run, task, worker, &run->error) != KOFN_OK) {
+        move_run(s, run, EV_STOPPED);
+        return;
+    }
+    if (!kofn_link_is_listed(&run->troubled))
+        kofn_link_insert_before(&s->troubled, &run->troubled);
+    const char *text = why && why->text[0] ? why->text : "no reason given";
+    if (kofn_run_count_failures(run, task) < FAILURES_MAX) {
+        kofn_fail(&run->error, KOFN_ABORTED, "%s", text);
+        return;
+    }
+    kofn_fail(&run->error, KOFN_ABORTED, "task %zu failed on %d workers, last: %s", task,
+              FAILURES_MAX, text);
+    move_run(s, run, EV_STOPPED);
+}
+
+void
+kofn_sched_task_fail(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment,
+                     const kofn_error *why)
+{
+    advance(s, now_ns);
+    kofn_assignment *a = kofn_crew_find_assignment(&s->crew, assignment);
+    if (!a || a->worker_id != worker)
+        return;
+    kofn_run *run = a->run;
+    drop_assignment(s, a, KOFN_ENDED_FAILED);
+    note_failure(s, run, a->task, worker, why);
+    kofn_crew_recycle(&s->crew, a);
+    consider(s, run);
+}
+
+void
+kofn_sched_tick(kofn_sched *s, int64_t now_ns)
+{
+    advance(s, now_ns);
+    for (kofn_timer *timer;
+         (timer = kofn_timers_first(&s->timers)) && timer->due_ns <= s->now_ns;) {
+        kofn_run *run = (kofn_run *)timer;
+        if (run->state == KOFN_RUN_SETTLING) {
+            move_run(s, run, EV_POOR);
+        } else if (run->deadline_ns <= s->now_ns) {
+            stop_at_deadline(s, run);
+        } else {
+            run->wake_ns = KOFN_NEVER_NS;
+            run->policy->on_tick(run);
+            consider(s, run);
+        }
+    }
+}
+
+/* ---- actions ----------------------------------------------------------------------------------- */
+
+/* The free worker that gets the run's next task: the first in order without a task of the run, else
+ * the first in order. Beyond HOLDERS_PASSED workers with one the work is spread widely enough. */
+static kofn_crew_worker *
+find_place(const kofn_sched *s, const kofn_run *run, size_t *ret_task)
+{
+    const kofn_crew *crew = &s->crew;
+    size_t passed = 0;
+    for (kofn_crew_worker *w = kofn_crew_first_free(crew); w && passed < HOLDERS_PASSED;
+         w = kofn_crew_next_free(crew, w)) {
+        if (kofn_crew_has_run(w, run))
+            passed++;
+        else if (run->policy->pick(run, w->id, ret_task))
+            return w;
+    }
+    for (kofn_crew_worker *w = kofn_crew_first_free(crew); w && passed > 0;
+         w = kofn_crew_next_free(crew, w)) {
+        if (!kofn_crew_has_run(w, run))
+            continue;
+        passed--;
+        if (run->policy->pick(run, w->id, ret_task))
+            return w;
+    }
+    return NULL;
+}
+
+static void
+send(kofn_sched *s, kofn_run *run, kofn_crew_worker *worker, size_t task, kofn_action *ret_action)
+{
+    assert(kofn_run_may_take(run, worker->id, task));
+    kofn_assignment *a = kofn_crew_assign(&s->crew, worker, s->now_ns, run->task_flops);
+    kofn_run_attach(run, a, task);
+    if (run->policy->on_sent)
+        run->policy->on_sent(run, a);
+    *ret_action = (kofn_action){
+        .kind = KOFN_ACTION_SEND,
+        .job = run->id,
+        .assignment = a->id,
+        .worker = worker->id,
+        .task = task,
+        .backup = a->next_copy != NULL,
+    };
+    kofn_turns_serve(&s->turns, run);
+    refresh(s, run);
+}
+
+/* A run may have work that no free worker may take (its late task is on the only one, say): others
+ * go first then. Such runs are few, so a look at the first ones does. */
+static bool
+dispatch(kofn_sched *s, kofn_action *ret_action)
+{
+    size_t looks = 0;
+    if (!kofn_crew_first_free(&s->crew))
+        return false;
+    for (kofn_run *run = kofn_turns_first(&s->turns); run && looks < RUNS_LOOKED_AT; looks++) {
+        size_t task;
+        kofn_crew_worker *worker = find_place(s, run, &task);
+        if (worker) {
+            send(s, run, worker, task, ret_action);
+            return true;
+        }
+        run = kofn_turns_next(&s->turns, run);
+    }
+    return false;
+}
+
+static void
+tell_cancel(kofn_sched *s, kofn_assignment *a, kofn_action *ret_action)
+{
+    *ret_action = (kofn_action){
+        .kind = KOFN_ACTION_CANCEL,
+        .job = a->job_id,
+        .assignment = a->id,
+        .worker = a->worker_id,
+        .task = a->task,
+    };
+    kofn_crew_recycle(&s->crew, a);
+}
+
+static void
+tell_outcome(kofn_run *run, kofn_action *ret_action)
+{
+    const bool failed = run->state == KOFN_RUN_FAILED;
+    *ret_action = (kofn_action){
+        .kind = failed ? KOFN_ACTION_FAIL : KOFN_ACTION_DECODE,
+        .job = run->id,
+        .waited = run->waited && !failed,
+        .poor = run->poor,
+    };
+    if (failed)
+        ret_action->error = run->error;
+    if (failed || run->forgotten)
+        kofn_run_destroy(&run);
+}
+
+bool
+kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action)
+{
+    kofn_assignment *a = take_cancel(s);
+    if (a) {
+        tell_cancel(s, a, ret_action);
+        return true;
+    }
+    kofn_run *run = take_outcome(s);
+    if (run) {
+        tell_outcome(run, ret_action);
+        return true;
+    }
+    return dispatch(s, ret_action);
+}
+
+int64_t
+kofn_sched_next_tick(const kofn_sched *s)
+{
+    const kofn_timer *timer = kofn_timers_first(&s->timers);
+    return timer ? timer->due_ns : KOFN_NEVER_NS;
+}
+
+/* ---- views ------------------------------------------------------------------------------------- */
+
+bool
+kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_view)
+{
+    const kofn_run *run = kofn_map_find(&s->runs, job);
+    if (!run)
+        return false;
+    *ret_view = (kofn_sched_job_view){
+        .sent = run->sent,
+        .answered = run->answered,
+        .kept = run->count[KOFN_TASK_KEPT],
+        .backups = run->backups,
+        .replaced = run->replaced,
+        .workers = run->seen.count,
+        .decodable = kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET,
+    };
+    return true;
+}
+
+bool
+kofn_sched_get_worker(const kofn_sched *s, uint64_t worker, kofn_sched_worker_view *ret_view)
+{
+    const kofn_crew_worker *w = kofn_crew_find(&s->crew, worker);
+    if (!w)
+        return false;
+    *ret_view = (kofn_sched_worker_view){
+        .running = w->running,
+        .done = w->done,
+        .failed = w->failed,
+        .cancelled = w->cancelled,
+        .credit = w->credit,
+        .leaving = w->leaving,
+        .flops_rate = w->rate,
+        .slowdown = kofn_crew_slowdown(&s->crew, w),
+    };
+    return true;
+}
+
+size_t
+kofn_sched_count_workers(const kofn_sched *s)
+{
+    return s->crew.ready;
+}
+
+size_t
+kofn_sched_count_jobs(const kofn_sched *s)
+{
+    return s->open;
+}
+
+kofn_status
+kofn_sched_job_plan(const kofn_sched *s, uint64_t job, kofn_decode_plan *ret_plan, kofn_error *err)
+{
+    const kofn_run *run = kofn_map_find(&s->runs, job);
+    if (!run)
+        return kofn_fail(err, KOFN_NOT_FOUND, "job %" PRIx64 " is not known", job);
+    return kofn_decoder_plan(run->decoder, ret_plan, err);
+}
+
+void
+kofn_sched_job_forget(kofn_sched *s, uint64_t job)
+{
+    kofn_run *run = kofn_map_find(&s->runs, job);
+    if (!run || !kofn_run_is_over(run))
+        return;
+    (void)kofn_map_remove(&s->runs, job); // the pointer is at hand already
+    if (kofn_link_is_listed(&run->pending))
+        run->forgotten = true;
+    else
+        kofn_run_destroy(&run);
+}

@@ -1,0 +1,1147 @@
+#include "tests/unit/sched_rig.h"
+
+/* ---- oneshot ----------------------------------------------------------------------------------- */
+
+static void
+oneshot_sends_all_tasks_at_once(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 3);
+    add(&r, 1, "polynomial", 2, 3, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    rig_fini(&r);
+}
+
+static void
+oneshot_decodes_at_the_first_set_that_suffices_and_cancels_the_rest(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 4);
+    add(&r, 1, "polynomial", 2, 4, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4");
+    assert_int_equal(answer(&r, 1, 3, 4), KOFN_VERDICT_KEEP);
+    assert_actions(&r, "");
+    assert_int_equal(answer(&r, 1, 1, 2), KOFN_VERDICT_KEEP);
+    assert_actions(&r, "cancel 1.0>1, cancel 1.2>3, decode 1");
+    assert_int_equal(kofn_sched_count_jobs(r.sched), 0);
+    rig_fini(&r);
+}
+
+/* Replication: the threshold of the worst case is 3 of 4, but two answers do if they differ. */
+static void
+oneshot_ends_below_the_threshold_where_the_code_allows_it(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 4);
+    add(&r, 1, "replication", 2, 4, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4");
+    answer(&r, 1, 0, 1);
+    assert_actions(&r, "");
+    answer(&r, 1, 1, 2);
+    assert_actions(&r, "cancel 1.2>3, cancel 1.3>4, decode 1");
+    rig_fini(&r);
+}
+
+static void
+more_tasks_than_workers_end_on_one_worker(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join(&r, 1);
+    add(&r, 1, "uncoded", 3, 3, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    answer(&r, 1, 0, 1);
+    assert_actions(&r, "send 1.1>1");
+    answer(&r, 1, 1, 1);
+    assert_actions(&r, "send 1.2>1");
+    answer(&r, 1, 2, 1);
+    assert_actions(&r, "decode 1");
+    rig_fini(&r);
+}
+
+static void
+the_plan_of_a_decoded_job_stays_until_it_is_forgotten(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_decode_plan plan;
+    kofn_sched_job_view view;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 3);
+    add(&r, 1, "polynomial", 2, 3, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    answer(&r, 1, 2, 3);
+    assert_fails(kofn_sched_job_plan(r.sched, 1, &plan, &error), KOFN_FAILED_PRECONDITION);
+    answer(&r, 1, 0, 1);
+    assert_actions(&r, "cancel 1.1>2, decode 1");
+
+    assert_ok(kofn_sched_job_plan(r.sched, 1, &plan, &error));
+    assert_int_equal(plan.used, 2);
+    assert_int_equal(plan.task[0], 2);
+    assert_int_equal(plan.task[1], 0);
+    kofn_decode_plan_fini(&plan);
+    assert_true(kofn_sched_get_job(r.sched, 1, &view));
+    assert_int_equal(view.sent, 3);
+    assert_int_equal(view.kept, 2);
+    assert_int_equal(view.workers, 3);
+    assert_true(view.decodable);
+
+    kofn_sched_job_forget(r.sched, 1);
+    assert_false(kofn_sched_get_job(r.sched, 1, &view));
+    assert_fails(kofn_sched_job_plan(r.sched, 1, &plan, &error), KOFN_NOT_FOUND);
+    kofn_sched_job_forget(r.sched, 1);
+    rig_fini(&r);
+}
+
+static void
+a_job_that_runs_is_not_forgotten(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join(&r, 1);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    kofn_sched_job_forget(r.sched, 1);
+    answer(&r, 1, 0, 1);
+    kofn_sched_job_forget(r.sched, 1); // before its DECODE is taken
+    assert_actions(&r, "decode 1");
+    rig_fini(&r);
+}
+
+/* ---- who gets the next task -------------------------------------------------------------------- */
+
+static void
+every_worker_gets_its_first_task_before_any_gets_a_second(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 3);
+    add(&r, 1, "uncoded", 5, 5, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>1, send 1.4>2");
+    rig_fini(&r);
+}
+
+static void
+credit_is_kept_and_comes_back_with_each_answer(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join(&r, 1);
+    add(&r, 1, "uncoded", 4, 4, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>1");
+    answer(&r, 1, 0, 1);
+    assert_actions(&r, "send 1.2>1");
+    answer(&r, 1, 1, 1);
+    assert_actions(&r, "send 1.3>1");
+    rig_fini(&r);
+}
+
+static void
+a_free_worker_without_a_task_of_the_job_goes_first(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 3;
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    add(&r, 2, "uncoded", 1, 1, "oneshot");
+    add(&r, 3, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 2.0>2, send 3.0>1");
+    answer(&r, 1, 0, 1);
+    answer(&r, 3, 0, 1);
+    assert_actions(&r, "decode 1, decode 3");
+    add(&r, 4, "uncoded", 3, 3, "oneshot"); // worker 2 has a task of 2, and still goes before 1
+    assert_actions(&r, "send 4.0>1, send 4.1>2, send 4.2>1");
+    rig_fini(&r);
+}
+
+static void
+among_equally_loaded_workers_the_fastest_goes_first(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 3);
+    add(&r, 1, "uncoded", 3, 3, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    at(&r, 10);
+    answer(&r, 1, 2, 3);
+    at(&r, 20);
+    answer(&r, 1, 1, 2);
+    at(&r, 30);
+    answer(&r, 1, 0, 1);
+    assert_actions(&r, "decode 1");
+    add(&r, 2, "uncoded", 3, 3, "oneshot");
+    assert_actions(&r, "send 2.0>3, send 2.1>2, send 2.2>1");
+    rig_fini(&r);
+}
+
+static void
+a_worker_that_is_not_measured_yet_is_tried_first(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join(&r, 1);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    at(&r, 10);
+    answer(&r, 1, 0, 1);
+    assert_actions(&r, "decode 1");
+    join(&r, 2);
+    add(&r, 2, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 2.0>2");
+    rig_fini(&r);
+}
+
+static void
+a_worker_that_failed_stands_behind_the_others_until_it_answers(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    break_down(&r, 1, 0, 1, "no memory");
+    assert_actions(&r, "send 1.0>2");
+    add(&r, 2, "uncoded", 1, 1, "oneshot");
+    add(&r, 3, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 2.0>1, send 3.0>2"); // one failure counts as one task
+    answer(&r, 2, 0, 1);
+    assert_actions(&r, "decode 2");
+    add(&r, 4, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 4.0>1");
+    rig_fini(&r);
+}
+
+static void
+clients_take_turns_and_their_jobs_go_in_order_of_arrival(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.client = 7;
+    add(&r, 1, "uncoded", 2, 2, "oneshot");
+    add(&r, 2, "uncoded", 2, 2, "oneshot");
+    r.client = 8;
+    add(&r, 3, "uncoded", 3, 3, "oneshot");
+    assert_actions(&r, "");
+    r.credit = 8;
+    join(&r, 1);
+    assert_actions(&r, "send 1.0>1, send 3.0>1, send 1.1>1, send 3.1>1, send 2.0>1, send 3.2>1, "
+                       "send 2.1>1");
+    rig_fini(&r);
+}
+
+static void
+work_that_comes_back_keeps_its_jobs_place_in_the_order(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 2, 2, "oneshot");
+    add(&r, 2, "uncoded", 1, 1, "oneshot");
+    add(&r, 3, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2");
+    lose(&r, 1);
+    assert_actions(&r, "");
+    answer(&r, 1, 1, 2);
+    assert_actions(&r, "send 1.0>2");
+    rig_fini(&r);
+}
+
+/* ---- rates ------------------------------------------------------------------------------------- */
+
+static void
+rates_are_measured_from_the_head_of_the_queue(void **state)
+{
+    (void)state;
+    kofn_sched_worker_view view;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join(&r, 1);
+    add(&r, 1, "uncoded", 2, 2, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>1");
+    at(&r, 10);
+    answer(&r, 1, 0, 1);
+    at(&r, 20); // sent 20 ms ago, but worked on for 10
+    answer(&r, 1, 1, 1);
+    assert_actions(&r, "decode 1");
+    assert_true(kofn_sched_get_worker(r.sched, 1, &view));
+    assert_at_most(fabs(view.flops_rate - 1e6 / 0.010), 1);
+    assert_at_most(fabs(view.slowdown - 1), 1e-12);
+    assert_int_equal(view.done, 2);
+    rig_fini(&r);
+}
+
+static void
+a_straggler_that_is_always_cancelled_is_known_as_slow(void **state)
+{
+    (void)state;
+    kofn_sched_worker_view view;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 4);
+    add(&r, 1, "polynomial", 3, 4, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4");
+    at(&r, 10);
+    answer(&r, 1, 0, 1);
+    answer(&r, 1, 1, 2);
+    at(&r, 30);
+    answer(&r, 1, 2, 3);
+    assert_actions(&r, "cancel 1.3>4, decode 1");
+    assert_true(kofn_sched_get_worker(r.sched, 4, &view));
+    assert_int_equal(view.done, 0);
+    assert_int_equal(view.cancelled, 1);
+    assert_at_most(fabs(view.flops_rate - 1e6 / 0.030), 1);
+    assert_at_most(fabs(view.slowdown - 3), 1e-6);
+    rig_fini(&r);
+}
+
+static void
+a_worker_cancelled_early_is_not_taken_for_a_fast_one(void **state)
+{
+    (void)state;
+    kofn_sched_worker_view view;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 3);
+    add(&r, 1, "polynomial", 2, 3, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    at(&r, 10);
+    answer(&r, 1, 0, 1);
+    answer(&r, 1, 1, 2);
+    assert_actions(&r, "cancel 1.2>3, decode 1");
+    assert_true(kofn_sched_get_worker(r.sched, 3, &view));
+    assert_true(view.flops_rate == 0);
+    assert_true(view.slowdown == 0);
+    rig_fini(&r);
+}
+
+/* ---- losses ------------------------------------------------------------------------------------ */
+
+static void
+lost_work_is_replaced_only_when_the_rest_cannot_suffice(void **state)
+{
+    (void)state;
+    kofn_sched_job_view view;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 4);
+    add(&r, 1, "polynomial", 2, 4, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4");
+    lose(&r, 1);
+    lose(&r, 2);
+    assert_actions(&r, "");
+    lose(&r, 3);
+    assert_actions(&r, "send 1.0>4");
+    assert_true(kofn_sched_get_job(r.sched, 1, &view));
+    assert_int_equal(view.replaced, 1);
+    answer(&r, 1, 3, 4);
+    answer(&r, 1, 0, 4);
+    assert_actions(&r, "decode 1");
+    rig_fini(&r);
+}
+
+/* Tasks 0 and 2 are copies of one block, 1 and 3 of the other. */
+static void
+lost_work_is_replaced_by_what_the_decoder_needs(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 4;
+    join_many(&r, 4);
+    add(&r, 1, "replication", 2, 4, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4");
+    lose(&r, 1);
+    lose(&r, 2); // the rest are 2 and 3: one of each
+    assert_actions(&r, "");
+    lose(&r, 4); // 2 is left: of 0, 1 and 3, the lowest that helps is 1
+    assert_actions(&r, "send 1.1>3");
+    rig_fini(&r);
+}
+
+static void
+a_worker_takes_all_that_it_held_with_it(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join(&r, 1);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    add(&r, 2, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 2.0>1");
+    lose(&r, 1);
+    assert_actions(&r, "");
+    assert_int_equal(kofn_sched_count_workers(r.sched), 0);
+    assert_int_equal(answer(&r, 1, 0, 1), KOFN_VERDICT_DROP);
+    join(&r, 2);
+    assert_actions(&r, "send 1.0>2, send 2.0>2");
+    rig_fini(&r);
+}
+
+static void
+a_job_without_workers_waits_for_one(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    add(&r, 1, "uncoded", 1, 1, "speculative");
+    assert_actions(&r, "");
+    assert_true(kofn_sched_next_tick(r.sched) == KOFN_NEVER_NS);
+    at(&r, 1000000);
+    assert_actions(&r, "");
+    join(&r, 1);
+    assert_actions(&r, "send 1.0>1");
+    rig_fini(&r);
+}
+
+static void
+a_leaving_worker_finishes_what_it_has_and_gets_nothing_more(void **state)
+{
+    (void)state;
+    kofn_sched_worker_view view;
+    kofn_error error;
+    rig r;
+    rig_init(&r);
+    join(&r, 1);
+    add(&r, 1, "uncoded", 2, 2, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    kofn_sched_worker_leave(r.sched, r.now_ns, 1);
+    kofn_sched_worker_leave(r.sched, r.now_ns, 1);
+    assert_int_equal(kofn_sched_count_workers(r.sched), 0);
+    assert_true(kofn_sched_get_worker(r.sched, 1, &view));
+    assert_true(view.leaving);
+    assert_fails(kofn_sched_worker_join(r.sched, r.now_ns, 1, 1, &error), KOFN_ALREADY_EXISTS);
+    assert_int_equal(answer(&r, 1, 0, 1), KOFN_VERDICT_KEEP);
+    assert_actions(&r, "");
+    assert_false(kofn_sched_get_worker(r.sched, 1, &view));
+    join(&r, 1);
+    assert_actions(&r, "send 1.1>1");
+    rig_fini(&r);
+}
+
+static void
+a_leaving_worker_may_be_lost_all_the_same(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    kofn_sched_worker_leave(r.sched, r.now_ns, 1);
+    assert_actions(&r, "");
+    lose(&r, 1);
+    assert_actions(&r, "send 1.0>2");
+    lose(&r, 1);
+    kofn_sched_worker_leave(r.sched, r.now_ns, 1);
+    assert_actions(&r, "");
+    rig_fini(&r);
+}
+
+/* ---- failures ---------------------------------------------------------------------------------- */
+
+static void
+a_task_that_failed_goes_to_another_worker(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 2, 2, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2");
+    break_down(&r, 1, 0, 1, "no memory");
+    assert_actions(&r, "send 1.0>2");
+    rig_fini(&r);
+}
+
+static void
+a_failed_task_is_not_replaced_while_the_rest_can_suffice(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 3);
+    add(&r, 1, "polynomial", 2, 3, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    break_down(&r, 1, 0, 1, "no memory");
+    assert_actions(&r, "");
+    rig_fini(&r);
+}
+
+static void
+a_task_that_failed_on_three_workers_fails_its_job(void **state)
+{
+    (void)state;
+    kofn_sched_job_view view;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 5);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    break_down(&r, 1, 0, 1, "no memory");
+    assert_actions(&r, "send 1.0>2");
+    break_down(&r, 1, 0, 2, "no memory");
+    assert_actions(&r, "send 1.0>3");
+    break_down(&r, 1, 0, 3, "field f128 is not known");
+    assert_actions(&r, "fail 1 ABORTED");
+    assert_string_equal(r.last.error.text,
+                        "task 0 failed on 3 workers, last: field f128 is not known");
+    assert_false(kofn_sched_get_job(r.sched, 1, &view));
+    rig_fini(&r);
+}
+
+static void
+a_task_that_failed_on_every_worker_there_is_fails_its_job(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join(&r, 1);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    break_down(&r, 1, 0, 1, "no memory");
+    assert_actions(&r, "fail 1 UNAVAILABLE");
+    rig_fini(&r);
+}
+
+static void
+a_failed_task_that_waits_for_a_busy_worker_fails_its_job_when_that_one_goes(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    add(&r, 2, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 2.0>2");
+    break_down(&r, 1, 0, 1, "no memory");
+    assert_actions(&r, "");
+    lose(&r, 2);
+    assert_actions(&r, "fail 1 UNAVAILABLE, send 2.0>1");
+    rig_fini(&r);
+}
+
+static void
+failures_that_nobody_can_have_are_ignored(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    const uint64_t assignment = assignment_of(&r, 1, 0, 1);
+    kofn_sched_task_fail(r.sched, r.now_ns, 2, assignment, NULL);     // not that worker's
+    kofn_sched_task_fail(r.sched, r.now_ns, 1, assignment + 1, NULL); // not issued
+    kofn_sched_task_fail(r.sched, r.now_ns, 99, assignment, NULL);    // no such worker
+    assert_actions(&r, "");
+    kofn_sched_task_fail(r.sched, r.now_ns, 1, assignment, NULL);
+    assert_actions(&r, "send 1.0>2");
+    kofn_sched_task_fail(r.sched, r.now_ns, 1, assignment, NULL); // it did already
+    assert_actions(&r, "");
+    rig_fini(&r);
+}
+
+/* ---- answers ----------------------------------------------------------------------------------- */
+
+static void
+answers_that_nobody_asked_for_are_told_from_late_ones(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 3);
+    add(&r, 1, "polynomial", 2, 3, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    const uint64_t first = assignment_of(&r, 1, 0, 1);
+    assert_int_equal(kofn_sched_answer(r.sched, 0, 1, 0), KOFN_VERDICT_UNKNOWN);
+    assert_int_equal(kofn_sched_answer(r.sched, 0, 1, 12345), KOFN_VERDICT_UNKNOWN);
+    assert_int_equal(kofn_sched_answer(r.sched, 0, 2, first), KOFN_VERDICT_UNKNOWN);
+    assert_int_equal(kofn_sched_answer(r.sched, 0, 99, first), KOFN_VERDICT_UNKNOWN);
+    assert_int_equal(kofn_sched_answer(r.sched, 0, 1, first), KOFN_VERDICT_KEEP);
+    assert_int_equal(kofn_sched_answer(r.sched, 0, 1, first), KOFN_VERDICT_DROP); // twice
+    answer(&r, 1, 1, 2);
+    assert_actions(&r, "cancel 1.2>3, decode 1");
+    assert_int_equal(answer(&r, 1, 2, 3), KOFN_VERDICT_DROP); // late
+    assert_actions(&r, "");
+    rig_fini(&r);
+}
+
+/* ---- deadlines and cancelling ------------------------------------------------------------------ */
+
+static void
+a_deadline_fails_the_job_and_frees_its_workers(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 2);
+    r.deadline_ns = 50 * KOFN_NS_PER_MS;
+    add(&r, 1, "uncoded", 3, 3, "oneshot");
+    r.deadline_ns = KOFN_NEVER_NS;
+    add(&r, 2, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2");
+    assert_true(kofn_sched_next_tick(r.sched) == 50 * KOFN_NS_PER_MS);
+    at(&r, 49);
+    assert_actions(&r, "");
+    at(&r, 50);
+    assert_actions(&r, "cancel 1.0>1, cancel 1.1>2, fail 1 DEADLINE_EXCEEDED, send 2.0>1");
+    assert_true(kofn_sched_next_tick(r.sched) == KOFN_NEVER_NS);
+    rig_fini(&r);
+}
+
+static void
+a_deadline_that_passed_already_fails_the_job_at_once(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join(&r, 1);
+    at(&r, 10);
+    r.deadline_ns = 10 * KOFN_NS_PER_MS;
+    add(&r, 1, "uncoded", 1, 1, "speculative");
+    assert_actions(&r, "fail 1 DEADLINE_EXCEEDED");
+    rig_fini(&r);
+}
+
+static void
+a_cancelled_job_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    kofn_sched_job_view view;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 2);
+    r.deadline_ns = 50 * KOFN_NS_PER_MS;
+    add(&r, 1, "uncoded", 3, 3, "speculative");
+    assert_actions(&r, "send 1.0>1, send 1.1>2");
+    answer(&r, 1, 0, 1);
+    assert_actions(&r, "send 1.2>1");
+    assert_true(kofn_sched_job_cancel(r.sched, r.now_ns, 1));
+    assert_false(kofn_sched_job_cancel(r.sched, r.now_ns, 1));
+    assert_actions(&r, "cancel 1.1>2, cancel 1.2>1, fail 1 CANCELLED");
+    assert_false(kofn_sched_get_job(r.sched, 1, &view));
+    assert_int_equal(kofn_sched_count_jobs(r.sched), 0);
+    assert_true(kofn_sched_next_tick(r.sched) == KOFN_NEVER_NS);
+    assert_int_equal(answer(&r, 1, 1, 2), KOFN_VERDICT_DROP);
+    add(&r, 1, "uncoded", 1, 1, "oneshot"); // the id is free again
+    assert_actions(&r, "send 1.0>2");
+    rig_fini(&r);
+}
+
+static void
+time_does_not_go_back(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join(&r, 1);
+    at(&r, 100);
+    r.deadline_ns = 90 * KOFN_NS_PER_MS;
+    r.now_ns = 0; // as if the caller's clock had been read too early
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "fail 1 DEADLINE_EXCEEDED");
+    rig_fini(&r);
+}
+
+/* ---- badly conditioned sets -------------------------------------------------------------------- */
+
+/* Every set with a coded answer is POOR, so 0 and 1, the plain ones, are better than 0 and 2. */
+static void
+init_poor(rig *r)
+{
+    kofn_sched_config config = rig_config();
+    config.max_amplification = 1e-9;
+    config.wait_for_better_ns = 20 * KOFN_NS_PER_MS;
+    rig_init_with(r, config);
+    join_many(r, 3);
+    add(r, 1, "uncoded", 3, 3, "oneshot"); // all three take 10 ms
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 1, 2);
+    answer(r, 1, 2, 3);
+    assert_actions(r, "decode 1");
+    add(r, 2, "rkrp", 2, 3, "oneshot");
+    assert_actions(r, "send 2.0>1, send 2.1>2, send 2.2>3");
+}
+
+static void
+a_poor_set_waits_for_an_answer_that_is_due(void **state)
+{
+    (void)state;
+    rig r;
+    init_poor(&r);
+    at(&r, 20);
+    answer(&r, 2, 0, 1);
+    answer(&r, 2, 2, 3);
+    assert_actions(&r, "");
+    assert_true(kofn_sched_next_tick(r.sched) == 40 * KOFN_NS_PER_MS);
+    at(&r, 25);
+    answer(&r, 2, 1, 2);
+    assert_actions(&r, "decode 2 waited");
+    rig_fini(&r);
+}
+
+static void
+a_poor_set_is_decoded_when_the_wait_is_over(void **state)
+{
+    (void)state;
+    rig r;
+    init_poor(&r);
+    at(&r, 20);
+    answer(&r, 2, 0, 1);
+    answer(&r, 2, 2, 3);
+    assert_actions(&r, "");
+    at(&r, 39);
+    assert_actions(&r, "");
+    at(&r, 40);
+    assert_actions(&r, "cancel 2.1>2, decode 2 waited poor");
+    rig_fini(&r);
+}
+
+static void
+a_poor_set_does_not_wait_for_a_hopeless_straggler(void **state)
+{
+    (void)state;
+    rig r;
+    init_poor(&r);
+    at(&r, 20);
+    answer(&r, 2, 0, 1);
+    at(&r, 35); // two and a half times what it should take
+    answer(&r, 2, 2, 3);
+    assert_actions(&r, "cancel 2.1>2, decode 2 poor");
+    rig_fini(&r);
+}
+
+static void
+a_poor_set_does_not_wait_for_work_that_is_lost(void **state)
+{
+    (void)state;
+    rig r;
+    init_poor(&r);
+    at(&r, 20);
+    answer(&r, 2, 0, 1);
+    answer(&r, 2, 2, 3);
+    assert_actions(&r, "");
+    lose(&r, 2);
+    assert_actions(&r, "decode 2 waited poor");
+    rig_fini(&r);
+}
+
+static void
+a_poor_set_is_decoded_at_the_deadline(void **state)
+{
+    (void)state;
+    rig r;
+    init_poor(&r);
+    assert_true(kofn_sched_job_cancel(r.sched, r.now_ns, 2));
+    assert_actions(&r, "cancel 2.0>1, cancel 2.1>2, cancel 2.2>3, fail 2 CANCELLED");
+    r.deadline_ns = 25 * KOFN_NS_PER_MS;
+    add(&r, 3, "rkrp", 2, 3, "oneshot");
+    assert_actions(&r, "send 3.0>1, send 3.1>2, send 3.2>3");
+    at(&r, 18);
+    answer(&r, 3, 0, 1);
+    answer(&r, 3, 2, 3);
+    assert_actions(&r, "");
+    at(&r, 25);
+    assert_actions(&r, "cancel 3.1>2, decode 3 waited poor");
+    rig_fini(&r);
+}
+
+/* ---- speculative ------------------------------------------------------------------------------- */
+
+/* Four tasks on four workers, three answered after 10 ms; a fifth worker is free. */
+static void
+init_late(rig *r)
+{
+    kofn_sched_config config = rig_config();
+    config.backup_floor_ns = 5 * KOFN_NS_PER_MS;
+    config.backup_factor = 2;
+    rig_init_with(r, config);
+    join_many(r, 5);
+    add(r, 1, "uncoded", 4, 4, "speculative");
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4");
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 1, 2);
+    answer(r, 1, 2, 3);
+    assert_actions(r, "");
+}
+
+static void
+speculative_copies_a_task_past_the_factor_times_the_median(void **state)
+{
+    (void)state;
+    kofn_sched_job_view view;
+    rig r;
+    init_late(&r);
+    assert_true(kofn_sched_next_tick(r.sched) == 20 * KOFN_NS_PER_MS);
+    at(&r, 19);
+    assert_actions(&r, "");
+    at(&r, 20);
+    assert_actions(&r, "copy 1.3>5");
+    assert_true(kofn_sched_get_job(r.sched, 1, &view));
+    assert_int_equal(view.backups, 1);
+    rig_fini(&r);
+}
+
+static void
+speculative_takes_the_first_answer_and_cancels_the_other(void **state)
+{
+    (void)state;
+    rig r;
+    init_late(&r);
+    at(&r, 20);
+    assert_actions(&r, "copy 1.3>5");
+    at(&r, 25);
+    assert_int_equal(answer(&r, 1, 3, 5), KOFN_VERDICT_KEEP);
+    assert_actions(&r, "cancel 1.3>4, decode 1");
+    assert_int_equal(answer(&r, 1, 3, 4), KOFN_VERDICT_DROP);
+    rig_fini(&r);
+}
+
+static void
+speculative_makes_one_copy_at_a_time(void **state)
+{
+    (void)state;
+    rig r;
+    init_late(&r);
+    at(&r, 20);
+    assert_actions(&r, "copy 1.3>5");
+    at(&r, 1000);
+    assert_actions(&r, "");
+    assert_true(kofn_sched_next_tick(r.sched) == KOFN_NEVER_NS);
+    lose(&r, 5); // the copy's worker: what is left has been out for long
+    assert_actions(&r, "copy 1.3>1");
+    lose(&r, 4); // the first worker: the copy is fresh
+    assert_actions(&r, "");
+    at(&r, 1020);
+    assert_actions(&r, "copy 1.3>2");
+    rig_fini(&r);
+}
+
+static void
+speculative_copies_only_to_another_worker(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join(&r, 1);
+    add(&r, 1, "uncoded", 2, 2, "speculative");
+    assert_actions(&r, "send 1.0>1, send 1.1>1");
+    at(&r, 10);
+    answer(&r, 1, 0, 1);
+    at(&r, 1000);
+    assert_actions(&r, "");
+    join(&r, 2);
+    assert_actions(&r, "copy 1.1>2");
+    rig_fini(&r);
+}
+
+static void
+speculative_sends_new_work_before_copies(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 4, 4, "speculative");
+    assert_actions(&r, "send 1.0>1, send 1.1>2");
+    at(&r, 10);
+    answer(&r, 1, 0, 1);
+    assert_actions(&r, "send 1.2>1");
+    at(&r, 20);
+    answer(&r, 1, 2, 1);
+    assert_actions(&r, "send 1.3>1");
+    at(&r, 30);
+    answer(&r, 1, 3, 1);
+    assert_actions(&r, "copy 1.1>1");
+    rig_fini(&r);
+}
+
+static void
+speculative_never_copies_before_the_floor(void **state)
+{
+    (void)state;
+    kofn_sched_config config = rig_config();
+    config.backup_floor_ns = 100 * KOFN_NS_PER_MS;
+    rig r;
+    rig_init_with(&r, config);
+    join_many(&r, 3);
+    add(&r, 1, "uncoded", 2, 2, "speculative");
+    assert_actions(&r, "send 1.0>1, send 1.1>2");
+    at(&r, 1);
+    answer(&r, 1, 0, 1);
+    at(&r, 99);
+    assert_actions(&r, "");
+    at(&r, 100);
+    assert_actions(&r, "copy 1.1>3"); // not measured yet, so it goes before 1
+    rig_fini(&r);
+}
+
+static void
+speculative_allows_time_for_the_tasks_ahead(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join(&r, 1);
+    add(&r, 1, "uncoded", 2, 2, "speculative");
+    assert_actions(&r, "send 1.0>1, send 1.1>1");
+    at(&r, 10);
+    answer(&r, 1, 0, 1);
+    join(&r, 2);
+    at(&r, 39); // 2 x 10 ms for each of the two
+    assert_actions(&r, "");
+    at(&r, 40);
+    assert_actions(&r, "copy 1.1>2");
+    rig_fini(&r);
+}
+
+/* Jobs of one task have no median of their own. */
+static void
+speculative_judges_a_single_task_by_what_workers_did_before(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join(&r, 1);
+    add(&r, 1, "uncoded", 1, 1, "speculative");
+    assert_actions(&r, "send 1.0>1");
+    at(&r, 10);
+    answer(&r, 1, 0, 1);
+    assert_actions(&r, "decode 1");
+    add(&r, 2, "uncoded", 1, 1, "speculative");
+    assert_actions(&r, "send 2.0>1");
+    join(&r, 2);
+    at(&r, 29);
+    assert_actions(&r, "");
+    at(&r, 30);
+    assert_actions(&r, "copy 2.0>2");
+    rig_fini(&r);
+}
+
+static void
+speculative_copies_nothing_while_nothing_is_measured(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 1, 1, "speculative");
+    assert_actions(&r, "send 1.0>1");
+    at(&r, 5000);
+    assert_actions(&r, "");
+    add(&r, 2, "uncoded", 1, 1, "speculative");
+    assert_actions(&r, "send 2.0>2");
+    at(&r, 5010);
+    answer(&r, 2, 0, 2); // another job's answer tells
+    assert_actions(&r, "decode 2");
+    at(&r, 5020);
+    assert_actions(&r, "copy 1.0>2");
+    rig_fini(&r);
+}
+
+static void
+speculative_copies_each_of_several_late_tasks(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 6);
+    add(&r, 1, "uncoded", 6, 6, "speculative");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5, send 1.5>6");
+    at(&r, 10);
+    for (size_t task = 0; task < 4; task++)
+        answer(&r, 1, task, task + 1);
+    at(&r, 20);
+    assert_actions(&r, "copy 1.4>1, copy 1.5>2");
+    at(&r, 21);
+    answer(&r, 1, 4, 5);
+    answer(&r, 1, 5, 2);
+    assert_actions(&r, "cancel 1.4>1, cancel 1.5>6, decode 1");
+    rig_fini(&r);
+}
+
+/* ---- bad input --------------------------------------------------------------------------------- */
+
+static void
+jobs_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    kofn_error error;
+    rig r;
+    rig_init(&r);
+    kofn_code *code = rig_code("uncoded", 1, 1, 1);
+    assert_fails(try_add(&r, 0, code, "oneshot", &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(try_add(&r, 1, code, "oneshoot", &error), KOFN_NOT_FOUND);
+    assert_non_null(strstr(error.text, "'oneshot'"));
+    assert_fails(try_add(&r, 1, code, "", &error), KOFN_NOT_FOUND);
+    assert_ok(try_add(&r, 1, code, "oneshot", &error));
+    assert_fails(try_add(&r, 1, code, "oneshot", &error), KOFN_ALREADY_EXISTS);
+    assert_int_equal(kofn_sched_count_jobs(r.sched), 1);
+    assert_false(kofn_sched_job_cancel(r.sched, 0, 2));
+    kofn_code_destroy(&code);
+    rig_fini(&r);
+}
+
+static void
+workers_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_sched_worker_view view;
+    rig r;
+    rig_init(&r);
+    assert_fails(kofn_sched_worker_join(r.sched, 0, 1, 0, &error), KOFN_OUT_OF_RANGE);
+    assert_fails(kofn_sched_worker_join(r.sched, 0, 1, SIZE_MAX, &error), KOFN_OUT_OF_RANGE);
+    join(&r, 1);
+    assert_fails(kofn_sched_worker_join(r.sched, 0, 1, 1, &error), KOFN_ALREADY_EXISTS);
+    assert_false(kofn_sched_get_worker(r.sched, 2, &view));
+    lose(&r, 2);
+    kofn_sched_worker_leave(r.sched, 0, 2);
+    assert_int_equal(kofn_sched_count_workers(r.sched), 1);
+    rig_fini(&r);
+}
+
+static void
+settings_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_sched *sched = NULL;
+    kofn_sched_config config = rig_config();
+    config.backup_factor = 0.5;
+    assert_fails(kofn_sched_new(&config, &sched, &error), KOFN_OUT_OF_RANGE);
+    config = rig_config();
+    config.backup_factor = NAN;
+    assert_fails(kofn_sched_new(&config, &sched, &error), KOFN_OUT_OF_RANGE);
+    config = rig_config();
+    config.backup_floor_ns = 0;
+    assert_fails(kofn_sched_new(&config, &sched, &error), KOFN_OUT_OF_RANGE);
+    config = rig_config();
+    config.backup_quantile = 1.5;
+    assert_fails(kofn_sched_new(&config, &sched, &error), KOFN_OUT_OF_RANGE);
+    config = rig_config();
+    config.wait_for_better_ns = -1;
+    assert_fails(kofn_sched_new(&config, &sched, &error), KOFN_OUT_OF_RANGE);
+    config = rig_config();
+    config.max_amplification = -1;
+    assert_fails(kofn_sched_new(&config, &sched, &error), KOFN_OUT_OF_RANGE);
+    assert_null(sched);
+    kofn_sched_destroy(&sched);
+}
+
+static void
+work_that_cannot_be_measured_is_done_all_the_same(void **state)
+{
+    (void)state;
+    const double flops[] = {0, -1, NAN, INFINITY, 1e-300, 1e300};
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 2);
+    for (uint64_t job = 1; job <= 6; job++) {
+        r.flops = flops[job - 1];
+        add(&r, job, "uncoded", 1, 1, "speculative");
+        for (kofn_action action; kofn_sched_next_action(r.sched, &action);)
+            if (action.kind == KOFN_ACTION_SEND) {
+                r.now_ns += job % 2; // sometimes no time at all
+                assert_int_equal(
+                    kofn_sched_answer(r.sched, r.now_ns, action.worker, action.assignment),
+                    KOFN_VERDICT_KEEP);
+            }
+    }
+    assert_int_equal(kofn_sched_count_jobs(r.sched), 0);
+    rig_fini(&r);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(oneshot_sends_all_tasks_at_once),
+        cmocka_unit_test(oneshot_decodes_at_the_first_set_that_suffices_and_cancels_the_rest),
+        cmocka_unit_test(oneshot_ends_below_the_threshold_where_the_code_allows_it),
+        cmocka_unit_test(more_tasks_than_workers_end_on_one_worker),
+        cmocka_unit_test(the_plan_of_a_decoded_job_stays_until_it_is_forgotten),
+        cmocka_unit_test(a_job_that_runs_is_not_forgotten),
+        cmocka_unit_test(every_worker_gets_its_first_task_before_any_gets_a_second),
+        cmocka_unit_test(credit_is_kept_and_comes_back_with_each_answer),
+        cmocka_unit_test(a_free_worker_without_a_task_of_the_job_goes_first),
+        cmocka_unit_test(among_equally_loaded_workers_the_fastest_goes_first),
+        cmocka_unit_test(a_worker_that_is_not_measured_yet_is_tried_first),
+        cmocka_unit_test(a_worker_that_failed_stands_behind_the_others_until_it_answers),
+        cmocka_unit_test(clients_take_turns_and_their_jobs_go_in_order_of_arrival),
+        cmocka_unit_test(work_that_comes_back_keeps_its_jobs_place_in_the_order),
+        cmocka_unit_test(rates_are_measured_from_the_head_of_the_queue),
+        cmocka_unit_test(a_straggler_that_is_always_cancelled_is_known_as_slow),
+        cmocka_unit_test(a_worker_cancelled_early_is_not_taken_for_a_fast_one),
+        cmocka_unit_test(lost_work_is_replaced_only_when_the_rest_cannot_suffice),
+        cmocka_unit_test(lost_work_is_replaced_by_what_the_decoder_needs),
+        cmocka_unit_test(a_worker_takes_all_that_it_held_with_it),
+        cmocka_unit_test(a_job_without_workers_waits_for_one),
+        cmocka_unit_test(a_leaving_worker_finishes_what_it_has_and_gets_nothing_more),
+        cmocka_unit_test(a_leaving_worker_may_be_lost_all_the_same),
+        cmocka_unit_test(a_task_that_failed_goes_to_another_worker),
+        cmocka_unit_test(a_failed_task_is_not_replaced_while_the_rest_can_suffice),
+        cmocka_unit_test(a_task_that_failed_on_three_workers_fails_its_job),
+        cmocka_unit_test(a_task_that_failed_on_every_worker_there_is_fails_its_job),
+        cmocka_unit_test(
+            a_failed_task_that_waits_for_a_busy_worker_fails_its_job_when_that_one_goes),
+        cmocka_unit_test(failures_that_nobody_can_have_are_ignored),
+        cmocka_unit_test(answers_that_nobody_asked_for_are_told_from_late_ones),
+        cmocka_unit_test(a_deadline_fails_the_job_and_frees_its_workers),
+        cmocka_unit_test(a_deadline_that_passed_already_fails_the_job_at_once),
+        cmocka_unit_test(a_cancelled_job_leaves_nothing_behind),
+        cmocka_unit_test(time_does_not_go_back),
+        cmocka_unit_test(a_poor_set_waits_for_an_answer_that_is_due),
+        cmocka_unit_test(a_poor_set_is_decoded_when_the_wait_is_over),
+        cmocka_unit_test(a_poor_set_does_not_wait_for_a_hopeless_straggler),
+        cmocka_unit_test(a_poor_set_does_not_wait_for_work_that_is_lost),
+        cmocka_unit_test(a_poor_set_is_decoded_at_the_deadline),
+        cmocka_unit_test(speculative_copies_a_task_past_the_factor_times_the_median),
+        cmocka_unit_test(speculative_takes_the_first_answer_and_cancels_the_other),
+        cmocka_unit_test(speculative_makes_one_copy_at_a_time),
+        cmocka_unit_test(speculative_copies_only_to_another_worker),
+        cmocka_unit_test(speculative_sends_new_work_before_copies),
+        cmocka_unit_test(speculative_never_copies_before_the_floor),
+        cmocka_unit_test(speculative_allows_time_for_the_tasks_ahead),
+        cmocka_unit_test(speculative_judges_a_single_task_by_what_workers_did_before),
+        cmocka_unit_test(speculative_copies_nothing_while_nothing_is_measured),
+        cmocka_unit_test(speculative_copies_each_of_several_late_tasks),
+        cmocka_unit_test(jobs_that_cannot_be_are_refused),
+        cmocka_unit_test(workers_that_cannot_be_are_refused),
+        cmocka_unit_test(settings_that_make_no_sense_are_refused),
+        cmocka_unit_test(work_that_cannot_be_measured_is_done_all_the_same),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
