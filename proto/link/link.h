@@ -33,8 +33,14 @@ typedef struct kofn_peer_id { // a ROUTER's routing id; empty on a DEALER
     unsigned char at[KOFN_PEER_ID_MAX];
 } kofn_peer_id;
 
+/* Have malloc keep the pages of received frames for the next ones. Call it first in main: it sets
+ * glibc's allocator for the whole process, so a library has no business to. */
+void kofn_link_tune_malloc(void);
+
 /* A raw libzmq socket of `context` for that kind, with every option set: bounded LINGER and HWM,
- * MAXMSGSIZE, ROUTER_MANDATORY, TCP heartbeats and handshake limit. Not yet bound or connected. */
+ * MAXMSGSIZE, ROUTER_MANDATORY, TCP heartbeats and handshake limit. Not yet bound or connected.
+ * A worker's socket is not writable until it is connected, and forgets what it could not send when
+ * the connection ends; a client's keeps its messages for the master that comes. */
 KOFN_MUST_CHECK kofn_status kofn_link_socket_new(void *context, kofn_link_kind kind,
                                                  void **ret_socket, kofn_error *err);
 
@@ -45,16 +51,17 @@ KOFN_MUST_CHECK kofn_status kofn_link_open(void *socket, kofn_link_kind kind, co
 
 typedef struct kofn_inbound {
     kofn_peer_id peer;
-    bool delimited;      // the empty delimiter was there (clients)
-    kofn_buf *head;      // envelope
+    bool delimited; // the empty delimiter was there (clients)
+    kofn_buf *head; // envelope
     size_t count, capacity;
-    kofn_buf **blocks;   // [count]
-    size_t block_bytes;  // of all block frames
+    kofn_buf **blocks;  // [count]
+    size_t block_bytes; // of all block frames
 } kofn_inbound;
 
 /* Take one message off the socket. *ret_got is false when none waits. INVALID_ARGUMENT: a message
- * without an envelope, or with more than KOFN_MESSAGE_FRAMES_MAX frames (it was drained; peer and
- * block_bytes are filled in). `in` must be {0} or used before; it is cleared first. */
+ * without an envelope, or with more than KOFN_MESSAGE_FRAMES_MAX frames; RESOURCE_EXHAUSTED: no
+ * memory (in both *ret_got is true, the message was drained, peer and block_bytes are filled in).
+ * UNAVAILABLE: the context was terminated. `in` must be {0} or used before; it is cleared first. */
 KOFN_MUST_CHECK kofn_status kofn_inbound_recv(void *socket, kofn_link_kind kind, kofn_inbound *in,
                                               bool *ret_got, kofn_error *err);
 void kofn_inbound_fini(kofn_inbound *in);
@@ -63,18 +70,18 @@ typedef struct kofn_peer kofn_peer;
 
 /* `window`: bytes the peer takes unacknowledged; 0: it cannot acknowledge, everything goes at once
  * (REQ). */
-KOFN_MUST_CHECK kofn_status kofn_peer_new(void *socket, kofn_link_kind kind,
-                                          const kofn_peer_id *id, size_t window,
-                                          kofn_peer **ret_peer, kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_peer_new(void *socket, kofn_link_kind kind, const kofn_peer_id *id,
+                                          size_t window, kofn_peer **ret_peer, kofn_error *err);
 void kofn_peer_destroy(kofn_peer **peer_p);
 
-/* Send a control message now. UNAVAILABLE: the peer is gone or does not read. */
+/* Send a control message now. UNAVAILABLE: the peer is gone or does not read; nothing was sent. */
 KOFN_MUST_CHECK kofn_status kofn_peer_post(kofn_peer *peer, const kofn_wire_message *of,
                                            const void *message, kofn_error *err);
 
 /* Send `message` with the blocks of `mats` (all bands have frames; refs are taken), as credit
  * allows. When it does not all fit at once the message goes with its `more` field set and data
- * messages with `id` follow. `message` is not needed after the call. */
+ * messages with `id` follow. `message` is not needed after the call. UNAVAILABLE, here and in
+ * kofn_peer_acked: the peer holds torsos now, so it must be dropped with all its transfers. */
 KOFN_MUST_CHECK kofn_status kofn_peer_transfer(kofn_peer *peer, uint64_t id,
                                                const kofn_wire_message *of, const void *message,
                                                size_t count, const kofn_bands *const *mats,
@@ -84,7 +91,8 @@ KOFN_MUST_CHECK kofn_status kofn_peer_transfer(kofn_peer *peer, uint64_t id,
 KOFN_MUST_CHECK kofn_status kofn_peer_acked(kofn_peer *peer, uint64_t bytes, kofn_error *err);
 
 /* We took block bytes of this peer off the socket: acknowledge, at the latest every quarter of our
- * window (`own_window`). */
+ * window (`own_window`). Does nothing for a peer with window 0: a REQ socket would take the ack for
+ * its reply. */
 KOFN_MUST_CHECK kofn_status kofn_peer_took(kofn_peer *peer, size_t bytes, size_t own_window,
                                            kofn_error *err);
 

@@ -1,0 +1,555 @@
+/* Three things make up a link:
+ *
+ * The socket. libzmq accepts or refuses a whole message at its first frame: a ROUTER looks up the
+ * peer's pipe and its high-water mark there, a DEALER picks a pipe there; frames that follow belong
+ * to a message that is under way. So the first frame decides. Should the pipe end between two
+ * frames, libzmq throws the message away, provided that it gets the rest of it: send_message always
+ * offers every frame.
+ *
+ * The way in. Each block frame stays in the zmq_msg_t that it arrived in, wrapped as a kofn_buf, so
+ * that an answer is used where libzmq read it.
+ *
+ * The way out. A block frame is handed to libzmq with a ref of its owner; libzmq's I/O thread lets
+ * go when the bytes are on the wire.
+ */
+#include "proto/link/link.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+/* ---- the socket ----------------------------------------------------------------------------- */
+
+/* Heartbeats of ZMTP only find connections that are half open, which costs a reconnect when it is
+ * wrong; dead peers are found by the protocol's own heartbeats, sooner. Hence the long timeout. */
+enum {
+    LINGER_MS = 1000,
+    MESSAGES_MAX = 10000, // high-water marks: a backstop behind credit, which counts bytes
+    HEARTBEAT_MS = 3000,
+    HEARTBEAT_TIMEOUT_MS = 15000,
+    HEARTBEAT_TTL_MS = 30000, // what we ask the peer to apply to us
+    HANDSHAKE_MS = 10000,
+    RECONNECT_MS = 100,
+    RECONNECT_MAX_MS = 2000,
+    BACKLOG = 1024, // a rack of workers that starts at once
+};
+
+static bool
+is_router(kofn_link_kind kind)
+{
+    return kind == KOFN_LINK_MASTER_CLIENTS || kind == KOFN_LINK_MASTER_WORKERS;
+}
+
+static bool
+is_delimited(kofn_link_kind kind)
+{
+    return kind == KOFN_LINK_MASTER_CLIENTS || kind == KOFN_LINK_CLIENT;
+}
+
+static bool
+set_options(void *socket, kofn_link_kind kind)
+{
+    const struct {
+        int option, value;
+        bool apply;
+    } settings[] = {
+        {ZMQ_LINGER, LINGER_MS, true},
+        {ZMQ_SNDHWM, MESSAGES_MAX, true},
+        {ZMQ_RCVHWM, MESSAGES_MAX, true},
+        {ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS, true},
+        {ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS, true},
+        {ZMQ_HEARTBEAT_TTL, HEARTBEAT_TTL_MS, true},
+        {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS, true},
+        {ZMQ_RECONNECT_IVL, RECONNECT_MS, true},
+        {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS, true},
+        {ZMQ_TCP_KEEPALIVE, 1, true},
+        {ZMQ_IPV6, 1, true},
+        {ZMQ_BACKLOG, BACKLOG, is_router(kind)},
+        /* A message to a peer that is gone must fail, not vanish. */
+        {ZMQ_ROUTER_MANDATORY, 1, is_router(kind)},
+        /* A worker's old results must not be replayed to a restarted master ahead of its hello. */
+        {ZMQ_IMMEDIATE, 1, kind == KOFN_LINK_WORKER},
+    };
+    const int64_t frame_max = (int64_t)KOFN_FRAME_BYTES_MAX + KOFN_BLOCK_HEADROOM;
+
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        if (settings[i].apply && zmq_setsockopt(socket, settings[i].option, &settings[i].value,
+                                                sizeof settings[i].value) != 0)
+            return false;
+    return zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max) == 0;
+}
+
+kofn_status
+kofn_link_socket_new(void *context, kofn_link_kind kind, void **ret_socket, kofn_error *err)
+{
+    void *socket = zmq_socket(context, is_router(kind) ? ZMQ_ROUTER : ZMQ_DEALER);
+    if (!socket)
+        return kofn_fail(err, errno == EMFILE ? KOFN_RESOURCE_EXHAUSTED : KOFN_INTERNAL,
+                         "no socket: %s; raise the limit of open files", zmq_strerror(errno));
+    if (!set_options(socket, kind)) {
+        const int reason = errno;
+        (void)zmq_close(socket); // cannot fail on a socket that was just made
+        return kofn_fail(err, KOFN_INTERNAL, "socket options: %s", zmq_strerror(reason));
+    }
+    *ret_socket = socket;
+    return KOFN_OK;
+}
+
+static kofn_status
+fail_open(const char *verb, const char *endpoint, int reason, kofn_error *err)
+{
+    switch (reason) {
+    case EADDRINUSE:
+        return kofn_fail(err, KOFN_ALREADY_EXISTS,
+                         "%s '%s': the address is in use; stop the other process or choose "
+                         "another port",
+                         verb, endpoint);
+    case EACCES:
+        return kofn_fail(err, KOFN_PERMISSION_DENIED,
+                         "%s '%s': not permitted; choose a port above 1023 or a path of your own",
+                         verb, endpoint);
+    case EADDRNOTAVAIL:
+    case ENODEV:
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s '%s': this machine has no such address; use one of its own or "
+                         "tcp://*:PORT",
+                         verb, endpoint);
+    case EMFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "%s '%s': %s", verb, endpoint,
+                         zmq_strerror(reason));
+    default:
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s '%s': %s; an endpoint looks like tcp://host:5555 or ipc:///path", verb,
+                         endpoint, zmq_strerror(reason));
+    }
+}
+
+/* libzmq takes a port modulo 65536 and connects to port 0 for ever without a word. */
+static bool
+has_valid_port(const char *endpoint, bool bind)
+{
+    if (strncmp(endpoint, "tcp://", 6) != 0)
+        return true;
+    const char *colon = strrchr(endpoint, ':');
+    if (bind && strcmp(colon, ":*") == 0)
+        return true;
+    const size_t digits = strspn(colon + 1, "0123456789");
+    const long port = digits > 0 && digits <= 5 ? strtol(colon + 1, NULL, 10) : -1;
+    return colon[1 + digits] == '\0' && port >= (bind ? 0 : 1) && port <= 65535;
+}
+
+kofn_status
+kofn_link_open(void *socket, kofn_link_kind kind, const char *endpoint, char *ret_endpoint,
+               size_t size, kofn_error *err)
+{
+    const bool bind = is_router(kind);
+    if (!has_valid_port(endpoint, bind))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "endpoint '%s': no port; end it with a number from %d to 65535%s",
+                         endpoint, bind ? 0 : 1, bind ? ", or * for any that is free" : "");
+    if ((bind ? zmq_bind(socket, endpoint) : zmq_connect(socket, endpoint)) != 0)
+        return fail_open(bind ? "bind" : "connect to", endpoint, errno, err);
+    if (ret_endpoint && zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, ret_endpoint, &size) != 0)
+        return kofn_fail(err, KOFN_INTERNAL, "endpoint of '%s': %s", endpoint, zmq_strerror(errno));
+    return KOFN_OK;
+}
+
+/* ---- the way in ----------------------------------------------------------------------------- */
+
+static void
+clear_inbound(kofn_inbound *in)
+{
+    kofn_buf_unref(&in->head);
+    for (size_t i = 0; i < in->count; i++)
+        kofn_buf_unref(&in->blocks[i]);
+    in->count = 0;
+    in->block_bytes = 0;
+    in->peer.length = 0;
+    in->delimited = false;
+}
+
+void
+kofn_inbound_fini(kofn_inbound *in)
+{
+    clear_inbound(in);
+    free(in->blocks);
+    *in = (kofn_inbound){0};
+}
+
+static void
+release_frame(void *data, void *hint)
+{
+    (void)data; // inside the message
+    (void)zmq_msg_close(hint);
+    free(hint);
+}
+
+/* Move the frame to the heap, as a buffer. `frame` is left empty, whatever happens. */
+static kofn_status
+wrap_frame(zmq_msg_t *frame, kofn_buf **ret_buf, kofn_error *err)
+{
+    zmq_msg_t *kept = malloc(sizeof *kept);
+    if (!kept) {
+        (void)zmq_msg_close(frame);
+        (void)zmq_msg_init(frame);
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a received frame");
+    }
+    (void)zmq_msg_init(kept);
+    (void)zmq_msg_move(kept, frame); // neither fails on initialised messages
+
+    kofn_status status =
+        kofn_buf_wrap(zmq_msg_data(kept), zmq_msg_size(kept), release_frame, kept, ret_buf, err);
+    if (status != KOFN_OK)
+        release_frame(NULL, kept);
+    return status;
+}
+
+static kofn_status
+add_block(kofn_inbound *in, zmq_msg_t *frame, kofn_error *err)
+{
+    if (in->count == KOFN_MESSAGE_FRAMES_MAX)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "message with more than %d block frames; send data messages",
+                         KOFN_MESSAGE_FRAMES_MAX);
+    if (in->count == in->capacity) {
+        const size_t capacity = in->capacity ? 2 * in->capacity : 8;
+        kofn_buf **blocks = realloc(in->blocks, capacity * sizeof(kofn_buf *));
+        if (!blocks)
+            return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu frames", capacity);
+        in->blocks = blocks;
+        in->capacity = capacity;
+    }
+    kofn_status status = wrap_frame(frame, &in->blocks[in->count], err);
+    if (status == KOFN_OK)
+        in->count++;
+    return status;
+}
+
+static bool
+take_peer_id(kofn_inbound *in, zmq_msg_t *frame)
+{
+    const size_t length = zmq_msg_size(frame);
+    if (length > KOFN_PEER_ID_MAX) // libzmq's own limit for routing ids
+        return false;
+    memcpy(in->peer.at, zmq_msg_data(frame), length);
+    in->peer.length = length;
+    return true;
+}
+
+/* Where the next frame belongs. */
+typedef enum frame_place { PLACE_PEER, PLACE_DELIMITER, PLACE_HEAD, PLACE_BLOCKS } frame_place;
+
+/* Put one frame where it belongs and say where the next one does. */
+static kofn_status
+take_frame(kofn_link_kind kind, kofn_inbound *in, zmq_msg_t *frame, frame_place *place,
+           kofn_error *err)
+{
+    switch (*place) {
+    case PLACE_PEER:
+        *place = is_delimited(kind) ? PLACE_DELIMITER : PLACE_HEAD;
+        return take_peer_id(in, frame)
+                   ? KOFN_OK
+                   : kofn_fail(err, KOFN_INVALID_ARGUMENT, "routing id of more than %d bytes",
+                               KOFN_PEER_ID_MAX);
+    case PLACE_DELIMITER:
+        *place = PLACE_HEAD;
+        in->delimited = zmq_msg_size(frame) == 0;
+        if (in->delimited)
+            return KOFN_OK;
+        /* A DEALER that left the delimiter out starts with the envelope. */
+        __attribute__((fallthrough));
+    case PLACE_HEAD:
+        *place = PLACE_BLOCKS;
+        return wrap_frame(frame, &in->head, err);
+    case PLACE_BLOCKS:
+        in->block_bytes += zmq_msg_size(frame);
+        return add_block(in, frame, err);
+    }
+    return KOFN_INTERNAL; // no further places
+}
+
+kofn_status
+kofn_inbound_recv(void *socket, kofn_link_kind kind, kofn_inbound *in, bool *ret_got,
+                  kofn_error *err)
+{
+    clear_inbound(in);
+    *ret_got = false;
+
+    frame_place place = is_router(kind)      ? PLACE_PEER
+                        : is_delimited(kind) ? PLACE_DELIMITER
+                                             : PLACE_HEAD;
+    kofn_status status = KOFN_OK;
+    bool more = true;
+    while (more) {
+        zmq_msg_t frame;
+        (void)zmq_msg_init(&frame);
+        if (zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) < 0) {
+            if (errno == EINTR)
+                continue;
+            if (errno == EAGAIN) // only before the first frame: messages arrive whole
+                return status;
+            return kofn_fail(err, KOFN_UNAVAILABLE, "receive: %s", zmq_strerror(errno));
+        }
+        more = zmq_msg_more(&frame);
+        *ret_got = true;
+        if (status == KOFN_OK)
+            status = take_frame(kind, in, &frame, &place, err);
+        else if (place == PLACE_BLOCKS)
+            in->block_bytes += zmq_msg_size(&frame); // dropped, and still to be acknowledged
+        (void)zmq_msg_close(&frame);
+    }
+
+    if (status == KOFN_OK && (!in->head || kofn_buf_get_size(in->head) == 0))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "message without an envelope");
+    return status;
+}
+
+/* ---- the way out ---------------------------------------------------------------------------- */
+
+struct kofn_peer {
+    void *socket;
+    kofn_link_kind kind;
+    kofn_peer_id id;
+    size_t window; // 0: the peer cannot acknowledge, everything goes at once
+    kofn_flow *flow;
+    size_t taken; // block bytes that the peer is still to be told of
+    kofn_wire_buffer head, more_head;
+};
+
+kofn_status
+kofn_peer_new(void *socket, kofn_link_kind kind, const kofn_peer_id *id, size_t window,
+              kofn_peer **ret_peer, kofn_error *err)
+{
+    kofn_peer *peer = calloc(1, sizeof *peer);
+    if (!peer)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a peer");
+    peer->socket = socket;
+    peer->kind = kind;
+    if (id)
+        peer->id = *id;
+    peer->window = window;
+    kofn_status status = kofn_flow_new(window, &peer->flow, err);
+    if (status != KOFN_OK) {
+        free(peer);
+        return status;
+    }
+    *ret_peer = peer;
+    return KOFN_OK;
+}
+
+void
+kofn_peer_destroy(kofn_peer **peer_p)
+{
+    kofn_peer *peer = *peer_p;
+    if (!peer)
+        return;
+    kofn_flow_destroy(&peer->flow);
+    kofn_wire_buffer_fini(&peer->head);
+    kofn_wire_buffer_fini(&peer->more_head);
+    free(peer);
+    *peer_p = NULL;
+}
+
+/* One message on its way to the socket: an error in its first frame ends it, one in a later frame
+ * is kept until all frames were offered. */
+typedef struct sending {
+    void *socket;
+    bool under_way;
+    int reason; // errno of the first failure
+} sending;
+
+static void
+send_frame(sending *s, zmq_msg_t *frame, bool more)
+{
+    int rc;
+    do
+        rc = zmq_msg_send(frame, s->socket, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
+    while (rc < 0 && errno == EINTR);
+
+    if (rc < 0) {
+        s->reason = s->reason ? s->reason : errno;
+        (void)zmq_msg_close(frame); // ours still
+    } else {
+        s->under_way = true;
+    }
+}
+
+static void
+send_copy(sending *s, const void *bytes, size_t length, bool more)
+{
+    zmq_msg_t frame;
+    if (s->reason && !s->under_way)
+        return;
+    if (zmq_msg_init_size(&frame, length) != 0) {
+        s->reason = ENOMEM;
+        if (!s->under_way)
+            return;
+        (void)zmq_msg_init(&frame); // the frame's place must be filled all the same
+    } else if (length > 0) {
+        memcpy(zmq_msg_data(&frame), bytes, length);
+    }
+    send_frame(s, &frame, more);
+}
+
+static void
+unref_sent(void *data, void *hint)
+{
+    (void)data;
+    kofn_buf *owner = hint;
+    kofn_buf_unref(&owner);
+}
+
+static void
+send_block(sending *s, const kofn_band *band, bool more)
+{
+    zmq_msg_t frame;
+    if (s->reason && !s->under_way)
+        return;
+    kofn_buf *owner = kofn_buf_ref(band->mat.owner);
+    if (zmq_msg_init_data(&frame, band->frame, band->frame_bytes, unref_sent, owner) != 0) {
+        s->reason = ENOMEM;
+        kofn_buf_unref(&owner);
+        (void)zmq_msg_init(&frame);
+    }
+    send_frame(s, &frame, more);
+}
+
+/* [id] [empty] head blocks: all of it, or nothing with UNAVAILABLE. */
+static kofn_status
+send_message(const kofn_peer *peer, const void *head, size_t head_length, size_t count,
+             const kofn_band *blocks, kofn_error *err)
+{
+    sending s = {.socket = peer->socket};
+    if (is_router(peer->kind))
+        send_copy(&s, peer->id.at, peer->id.length, true);
+    if (is_delimited(peer->kind))
+        send_copy(&s, NULL, 0, true);
+    send_copy(&s, head, head_length, count > 0);
+    for (size_t i = 0; i < count; i++)
+        send_block(&s, &blocks[i], i + 1 < count);
+
+    if (s.reason == 0)
+        return KOFN_OK;
+    return kofn_fail(err, s.reason == ENOMEM ? KOFN_RESOURCE_EXHAUSTED : KOFN_UNAVAILABLE,
+                     "the peer cannot be sent to: %s", zmq_strerror(s.reason));
+}
+
+kofn_status
+kofn_peer_post(kofn_peer *peer, const kofn_wire_message *of, const void *message, kofn_error *err)
+{
+    peer->head.length = 0;
+    kofn_status status = kofn_message_pack(of, message, &peer->head, err);
+    if (status != KOFN_OK)
+        return status;
+    return send_message(peer, peer->head.at, peer->head.length, 0, NULL, err);
+}
+
+static const kofn_wire_field *
+find_more(const kofn_wire_message *of)
+{
+    for (size_t i = 0; i < of->count; i++)
+        if (strcmp(of->fields[i].name, "more") == 0)
+            return &of->fields[i];
+    return NULL;
+}
+
+/* The same message with `more` set. */
+static kofn_status
+pack_more_head(kofn_peer *peer, const kofn_wire_message *of, const void *message, kofn_error *err)
+{
+    const kofn_wire_field *more = find_more(of);
+    assert(more && more->type == KOFN_WIRE_BOOL); // only messages that carry blocks get here
+    unsigned char *copy = malloc(of->struct_size);
+    if (!copy)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a message");
+    memcpy(copy, message, of->struct_size);
+    *(bool *)(copy + more->offset) = true;
+    peer->more_head.length = 0;
+    kofn_status status = kofn_message_pack(of, copy, &peer->more_head, err);
+    free(copy); // its lists belong to the original
+    return status;
+}
+
+static size_t
+count_bytes(size_t count, const kofn_bands *const *mats)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < mats[i]->count; j++)
+            bytes += mats[i]->at[j].frame_bytes;
+    return bytes;
+}
+
+/* Send what the credit allows. */
+static kofn_status
+pump(kofn_peer *peer, kofn_error *err)
+{
+    kofn_flow_message next;
+    while (kofn_flow_next(peer->flow, &next)) {
+        kofn_status status =
+            send_message(peer, next.head, next.head_length, next.count, next.blocks, err);
+        if (status != KOFN_OK)
+            return status;
+    }
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_peer_transfer(kofn_peer *peer, uint64_t id, const kofn_wire_message *of, const void *message,
+                   size_t count, const kofn_bands *const *mats, kofn_error *err)
+{
+    peer->head.length = 0;
+    kofn_status status = kofn_message_pack(of, message, &peer->head, err);
+    if (status != KOFN_OK)
+        return status;
+
+    /* What fits a quarter of the window goes in one message, so it needs no second head. */
+    const kofn_wire_buffer *more_head = peer->window > 0 ? &peer->head : NULL;
+    if (count_bytes(count, mats) > peer->window / 4 && peer->window > 0) {
+        status = pack_more_head(peer, of, message, err);
+        more_head = &peer->more_head;
+    }
+    if (status == KOFN_OK)
+        status = kofn_flow_push(peer->flow, id, &peer->head, more_head, count, mats, err);
+    return status == KOFN_OK ? pump(peer, err) : status;
+}
+
+kofn_status
+kofn_peer_acked(kofn_peer *peer, uint64_t bytes, kofn_error *err)
+{
+    kofn_error inner;
+    if (kofn_flow_ack(peer->flow, bytes, &inner) != KOFN_OK)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s", inner.text);
+    return pump(peer, err);
+}
+
+kofn_status
+kofn_peer_took(kofn_peer *peer, size_t bytes, size_t own_window, kofn_error *err)
+{
+    if (peer->window == 0) // a REQ socket would take the ack for its reply
+        return KOFN_OK;
+    peer->taken += bytes;
+    if (peer->taken == 0 || peer->taken < own_window / 4)
+        return KOFN_OK;
+    kofn_status status =
+        kofn_peer_post(peer, &kofn_ack_message, &(kofn_msg_ack){.bytes = peer->taken}, err);
+    if (status == KOFN_OK)
+        peer->taken = 0;
+    return status;
+}
+
+bool
+kofn_peer_drop(kofn_peer *peer, uint64_t id)
+{
+    return kofn_flow_drop(peer->flow, id);
+}
+
+size_t
+kofn_peer_get_queued(const kofn_peer *peer)
+{
+    return kofn_flow_get_queued(peer->flow);
+}

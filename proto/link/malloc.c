@@ -1,0 +1,21 @@
+#include "proto/link/link.h"
+
+#include <malloc.h>
+
+/* libzmq reads every large frame into a fresh malloc. By default glibc maps such a block anew and
+ * gives it back on free, so that each frame pays for the first touch of its pages. Blocks below 32
+ * MiB (glibc's upper bound for this threshold) are therefore kept on the heap, and up to 256 MiB of
+ * it are not given back. One arena: heaps of other arenas are unmapped as soon as they are empty,
+ * and it is libzmq's I/O thread that allocates what another thread frees.
+ *
+ * Measured on loopback (2 cores, a receiver that holds 16 frames at a time), default, thresholds
+ * alone, and with one arena: 3.0, 4.2, 4.8 GB/s at 4 MiB a frame; 1.8, 3.4, 4.2 GB/s at 8 MiB. */
+void
+kofn_link_tune_malloc(void)
+{
+    enum { MIB = 1 << 20, KEEP_BLOCKS_BELOW = 32 * MIB, KEEP_AT_MOST = 256 * MIB, ARENAS = 1 };
+
+    (void)mallopt(M_MMAP_THRESHOLD, KEEP_BLOCKS_BELOW); // a refusal costs speed, nothing else
+    (void)mallopt(M_TRIM_THRESHOLD, KEEP_AT_MOST);
+    (void)mallopt(M_ARENA_MAX, ARENAS);
+}

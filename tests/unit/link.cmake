@@ -1,0 +1,1 @@
+kofn_test(link LINKS kofn_link)
