@@ -15,19 +15,34 @@ typedef struct kofn_master_config {
     int64_t silence_ns;   // a worker not heard for this long is lost
     uint64_t chunk_bytes; // target size of a block frame
     uint64_t window;      // block bytes a peer may send us unacknowledged
-    uint64_t memory;      // of operands, coded blocks, answers and results; 0: half of the machine's
-    int64_t jobs_max;     // accepted and not finished
-    int64_t keep_ns;      // how long a result waits to be fetched
-    int64_t keep_jobs;    // finished jobs that stay in the list
-    int64_t grace_ns;     // after SIGTERM: finish what is running within this time
-    double whole_flops;   // products of no more flops go whole to one worker
-    int policy;           // index into the choices of `policy`
-    int log_level;        // index into the choices of `log.level`
+    uint64_t memory;    // of operands, coded blocks, answers and results; 0: half of the machine's
+    int64_t jobs_max;   // accepted and not finished
+    int64_t keep_ns;    // how long a result waits to be fetched
+    int64_t keep_jobs;  // finished jobs that stay in the list
+    int64_t grace_ns;   // after SIGTERM: finish what is running within this time
+    double whole_flops; // products of no more flops go whole to one worker
+    char
+        policy[KOFN_NAME_MAX]; // for jobs that name none; "auto": oneshot where the code can lose a
+                               // task, speculative where it cannot
+    int log_level;             // index into the choices of `log.level`
     kofn_sched_config sched;
     kofn_code_spec code; // for jobs that name none
 } kofn_master_config;
 
 extern const kofn_keys kofn_master_keys;
+
+/* Set one key by its dotted path, `code.*` among them: for the file and for the command line. */
+KOFN_MUST_CHECK kofn_status kofn_master_config_set(kofn_master_config *config, const char *path,
+                                                   const char *value, kofn_error *err);
+
+/* What keys cannot say one by one. */
+KOFN_MUST_CHECK kofn_status kofn_master_config_check(const kofn_master_config *config,
+                                                     kofn_error *err);
+
+/* "auto" or a policy of the scheduler. NOT_FOUND, with the nearest name. */
+KOFN_MUST_CHECK kofn_status kofn_master_policy_check(const char *name, kofn_error *err);
+
+kofn_log_level kofn_master_config_get_log_level(const kofn_master_config *config);
 
 /* Defaults, then the file when path is not NULL (`code:` is read by kofn_code_spec_set); checked as
  * a whole. Errors carry file, line, column. */

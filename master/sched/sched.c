@@ -770,13 +770,11 @@ kofn_sched_count_jobs(const kofn_sched *s)
     return s->open;
 }
 
-kofn_status
-kofn_sched_job_plan(const kofn_sched *s, uint64_t job, kofn_decode_plan *ret_plan, kofn_error *err)
+const kofn_decoder *
+kofn_sched_job_get_decoder(const kofn_sched *s, uint64_t job)
 {
     const kofn_run *run = kofn_map_find(&s->runs, job);
-    if (!run)
-        return kofn_fail(err, KOFN_NOT_FOUND, "job %" PRIx64 " is not known", job);
-    return kofn_decoder_plan(run->decoder, ret_plan, err);
+    return run ? run->decoder : NULL;
 }
 
 void

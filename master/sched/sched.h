@@ -141,10 +141,10 @@ bool kofn_sched_get_worker(const kofn_sched *s, uint64_t worker, kofn_sched_work
 size_t kofn_sched_count_workers(const kofn_sched *s); // that take tasks
 size_t kofn_sched_count_jobs(const kofn_sched *s);
 
-/* The answers of a job that was just told to DECODE: plan the decode. The job's record stays until
- * kofn_sched_job_forget; FAILed jobs are forgotten by themselves. */
-KOFN_MUST_CHECK kofn_status kofn_sched_job_plan(const kofn_sched *s, uint64_t job,
-                                                kofn_decode_plan *ret_plan, kofn_error *err);
+/* What decodes a job that was just told to DECODE. It changes no more, so that another thread may
+ * read it, and stays until kofn_sched_job_forget. FAILed jobs are forgotten by themselves. NULL: no
+ * such job. */
+const kofn_decoder *kofn_sched_job_get_decoder(const kofn_sched *s, uint64_t job);
 void kofn_sched_job_forget(kofn_sched *s, uint64_t job);
 
 #endif

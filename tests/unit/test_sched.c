@@ -67,7 +67,7 @@ more_tasks_than_workers_end_on_one_worker(void **state)
 }
 
 static void
-the_plan_of_a_decoded_job_stays_until_it_is_forgotten(void **state)
+the_decoder_of_a_decoded_job_stays_until_it_is_forgotten(void **state)
 {
     (void)state;
     kofn_error error;
@@ -79,11 +79,12 @@ the_plan_of_a_decoded_job_stays_until_it_is_forgotten(void **state)
     add(&r, 1, "polynomial", 2, 3, "oneshot");
     assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
     answer(&r, 1, 2, 3);
-    assert_fails(kofn_sched_job_plan(r.sched, 1, &plan, &error), KOFN_FAILED_PRECONDITION);
+    assert_int_equal(kofn_decoder_get_state(kofn_sched_job_get_decoder(r.sched, 1)),
+                     KOFN_DECODE_NOT_YET);
     answer(&r, 1, 0, 1);
     assert_actions(&r, "cancel 1.1>2, decode 1");
 
-    assert_ok(kofn_sched_job_plan(r.sched, 1, &plan, &error));
+    assert_ok(kofn_decoder_plan(kofn_sched_job_get_decoder(r.sched, 1), &plan, &error));
     assert_int_equal(plan.used, 2);
     assert_int_equal(plan.task[0], 2);
     assert_int_equal(plan.task[1], 0);
@@ -96,7 +97,7 @@ the_plan_of_a_decoded_job_stays_until_it_is_forgotten(void **state)
 
     kofn_sched_job_forget(r.sched, 1);
     assert_false(kofn_sched_get_job(r.sched, 1, &view));
-    assert_fails(kofn_sched_job_plan(r.sched, 1, &plan, &error), KOFN_NOT_FOUND);
+    assert_null(kofn_sched_job_get_decoder(r.sched, 1));
     kofn_sched_job_forget(r.sched, 1);
     rig_fini(&r);
 }
@@ -1092,7 +1093,7 @@ main(void)
         cmocka_unit_test(oneshot_decodes_at_the_first_set_that_suffices_and_cancels_the_rest),
         cmocka_unit_test(oneshot_ends_below_the_threshold_where_the_code_allows_it),
         cmocka_unit_test(more_tasks_than_workers_end_on_one_worker),
-        cmocka_unit_test(the_plan_of_a_decoded_job_stays_until_it_is_forgotten),
+        cmocka_unit_test(the_decoder_of_a_decoded_job_stays_until_it_is_forgotten),
         cmocka_unit_test(a_job_that_runs_is_not_forgotten),
         cmocka_unit_test(every_worker_gets_its_first_task_before_any_gets_a_second),
         cmocka_unit_test(credit_is_kept_and_comes_back_with_each_answer),

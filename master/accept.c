@@ -1,0 +1,198 @@
+#include "master/jobs.h"
+
+#include <stdlib.h>
+
+/* Operands, the product, and the answers and coded blocks that it takes to get there: blocks out at
+ * once are bounded by the workers' credit, so twice the operands is what they come to. */
+static kofn_status
+estimate_charge(const kofn_msg_product *product, const kofn_shape *shape, size_t *ret_bytes,
+                kofn_error *err)
+{
+    size_t a, b, c;
+    kofn_dtype dtype = kofn_dtype_parse(product->a.dtype);
+    kofn_status status = kofn_mat_bytes(dtype, product->a.rows, product->a.cols, &a, err);
+    if (!status)
+        status = kofn_mat_bytes(dtype, product->b.rows, product->b.cols, &b, err);
+    if (!status)
+        status = kofn_mat_bytes(dtype, shape->rows, shape->cols, &c, err);
+    if (status)
+        return status;
+    if (a > SIZE_MAX / 16 || b > SIZE_MAX / 16 || c > SIZE_MAX / 16)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "the operands are larger than any memory");
+    *ret_bytes = 3 * (a + b) + 2 * c;
+    return KOFN_OK;
+}
+
+static kofn_status
+check_shapes(const kofn_msg_product *p, kofn_shape *ret_shape, kofn_error *err)
+{
+    const size_t a_inner = p->transpose_a ? p->a.rows : p->a.cols;
+    const size_t b_inner = p->transpose_b ? p->b.cols : p->b.rows;
+    if (a_inner != b_inner)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "A has %zu columns and B has %zu rows (after transposition): they must be "
+                         "equal to multiply",
+                         a_inner, b_inner);
+    *ret_shape = (kofn_shape){.rows = p->transpose_a ? p->a.cols : p->a.rows,
+                              .inner = a_inner,
+                              .cols = p->transpose_b ? p->b.rows : p->b.cols};
+    return KOFN_OK;
+}
+
+static kofn_status
+find_field(const kofn_msg_product *p, const kofn_field **ret_field, kofn_error *err)
+{
+    const kofn_dtype dtype = kofn_dtype_parse(p->a.dtype);
+    const kofn_field *field = p->field[0] ? kofn_field_find(p->field) : kofn_field_for_dtype(dtype);
+    if (strcmp(p->a.dtype, p->b.dtype) != 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "A holds %s and B holds %s: convert one, operands must be of one dtype",
+                         p->a.dtype, p->b.dtype);
+    if (!field || field->dtype != dtype)
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "no field%s%s for dtype %s: products are over f64 or f32",
+                         p->field[0] ? " " : "", p->field, p->a.dtype);
+    *ret_field = field;
+    return KOFN_OK;
+}
+
+/* The job's own spec, or the configured default where it names no family. */
+static kofn_status
+choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const kofn_field *field,
+            kofn_code_spec *ret_spec, kofn_error *err)
+{
+    kofn_status status = kofn_msg_code_to_spec(&p->code, ret_spec, err);
+    if (status)
+        return status;
+    if (!ret_spec->family[0]) {
+        const kofn_code_spec asked = *ret_spec;
+        *ret_spec = config->code;
+        if (asked.has_seed)
+            ret_spec->seed = asked.seed, ret_spec->has_seed = true;
+        if (asked.part.x || asked.part.z || asked.part.y)
+            ret_spec->part = asked.part;
+        if (asked.tasks)
+            ret_spec->tasks = asked.tasks;
+    }
+    if (!ret_spec->has_seed) { // a fixed default: the same job gives the same bits, and its code
+        ret_spec->has_seed = true; // is found in the cache
+        ret_spec->seed = 1;
+    }
+    return kofn_code_spec_check(ret_spec, field, err);
+}
+
+static kofn_status
+check_room(const kofn_master *master, size_t charge, kofn_error *err)
+{
+    const kofn_master_config *config = &master->config;
+    kofn_jobs_totals totals;
+    kofn_jobs_get_totals(master->jobs, &totals);
+    const size_t live = totals.running + totals.queued;
+    if (charge > config->memory)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                         "this job needs about %zu MiB and limits.memory is %zu MiB: raise it or "
+                         "split the product",
+                         charge >> 20, (size_t)config->memory >> 20);
+    if (charge > config->memory - totals.memory)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                         "this job needs about %zu MiB and %zu of %zu MiB are in use: try again "
+                         "when jobs have finished",
+                         charge >> 20, totals.memory >> 20, (size_t)config->memory >> 20);
+    if (live >= (size_t)config->jobs_max)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                         "%zu jobs are waiting or running, limits.jobs is %zu: try again later",
+                         live, (size_t)config->jobs_max);
+    return KOFN_OK;
+}
+
+static kofn_status
+find_known(kofn_jobs *jobs, const kofn_job_order *order, const kofn_job *like, kofn_job **ret_job,
+           kofn_error *err)
+{
+    *ret_job = NULL;
+    kofn_job *known = kofn_jobs_find_key(jobs, order->key);
+    if (!known)
+        return KOFN_OK;
+    if (memcmp(&known->shape, &like->shape, sizeof known->shape) != 0 ||
+        known->field != like->field || known->keep != like->keep ||
+        memcmp(known->transposed, like->transposed, sizeof known->transposed) != 0)
+        return kofn_fail(err, KOFN_ALREADY_EXISTS,
+                         "key '%s' belongs to job %s, which is another product: choose a new key",
+                         order->key, known->name);
+    const bool useless = known->state == KOFN_JOB_FAILED || known->state == KOFN_JOB_CANCELLED ||
+                         known->state == KOFN_JOB_RECEIVING ||
+                         (known->state == KOFN_JOB_DONE && !known->has_product);
+    if (!useless)
+        *ret_job = known;
+    else
+        kofn_jobs_forget_key(jobs, order->key); // run it anew under the same key
+    return KOFN_OK;
+}
+
+/* What an order says, checked, in a record that is not listed yet. */
+static kofn_status
+fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn_error *err)
+{
+    const kofn_master_config *config = &master->config;
+    const kofn_msg_product *p = order->product;
+    const char *policy =
+        p->policy[0] ? p->policy : config->policy; // "auto" until the code is known
+    kofn_status status = find_field(p, &job->field, err);
+    if (!status)
+        status = check_shapes(p, &job->shape, err);
+    if (!status)
+        status = estimate_charge(p, &job->shape, &job->charge, err);
+    if (!status)
+        status = choose_spec(config, p, job->field, &job->spec, err);
+    if (!status)
+        status = kofn_master_policy_check(policy, err);
+    if (status)
+        return status;
+
+    job->master = master;
+    job->session = order->session;
+    job->keep = order->keep;
+    job->deadline_ns = order->deadline_ns;
+    job->transposed[0] = p->transpose_a;
+    job->transposed[1] = p->transpose_b;
+    snprintf(job->policy, sizeof job->policy, "%s", policy);
+    snprintf(job->key, sizeof job->key, "%s", order->key);
+    TAILQ_INIT(&job->requests);
+    kofn_assembler_init(&job->operands);
+    job->times.accepted_ns = kofn_clock_ns();
+    status = kofn_assembler_expect(&job->operands, job->field->dtype, p->a.rows, p->a.cols, err);
+    if (!status)
+        status =
+            kofn_assembler_expect(&job->operands, job->field->dtype, p->b.rows, p->b.cols, err);
+    return status;
+}
+
+kofn_status
+kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_job, bool *ret_known,
+                 kofn_error *err)
+{
+    kofn_master *master = kofn_jobs_get_master(jobs);
+    if (master->draining)
+        return kofn_fail(err, KOFN_UNAVAILABLE, "the master is stopping: try again in a moment");
+    kofn_job *job = calloc(1, sizeof *job);
+    if (!job)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another job");
+
+    kofn_job *known = NULL;
+    kofn_status status = fill_order(master, order, job, err);
+    if (!status)
+        status = find_known(jobs, order, job, &known, err);
+    if (!status && !known)
+        status = check_room(master, job->charge, err);
+    if (!status && !known)
+        status = kofn_jobs_add(jobs, job, err);
+    if (status || known) {
+        kofn_assembler_fini(&job->operands);
+        free(job);
+    }
+    if (status)
+        return status;
+    *ret_job = known ? known : job;
+    *ret_known = known != NULL;
+    return KOFN_OK;
+}

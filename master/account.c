@@ -1,0 +1,80 @@
+#include "master/job.h"
+
+#include <math.h>
+
+static double
+seconds_between(int64_t from_ns, int64_t to_ns)
+{
+    return from_ns && to_ns > from_ns ? (double)(to_ns - from_ns) * 1e-9 : 0;
+}
+
+static void
+fill_seconds(const kofn_job *job, kofn_msg_seconds *s)
+{
+    const kofn_job_times *t = &job->times;
+    s->receive = seconds_between(t->accepted_ns, t->received_ns);
+    s->queue = seconds_between(t->received_ns, t->sent_ns);
+    s->encode = (double)t->encode_ns * 1e-9;
+    s->send = fmax(0, seconds_between(t->sent_ns, t->left_ns) - s->encode);
+    s->wait = seconds_between(t->left_ns > t->sent_ns ? t->left_ns : t->sent_ns, t->enough_ns);
+    s->decode = (double)t->decode_ns * 1e-9;
+    s->total =
+        seconds_between(t->accepted_ns, kofn_job_is_over(job) ? t->ended_ns : kofn_clock_ns());
+}
+
+/* An estimate: the answers' rounding, which grows like the root of the inner size, amplified by the
+ * decode. */
+static void
+fill_error(const kofn_job *job, kofn_msg_job *m)
+{
+    const kofn_span_quality *q = &job->quality;
+    snprintf(m->error_kind, sizeof m->error_kind, "%s",
+             job->field->epsilon > 0 ? "rounding" : "exact");
+    m->condition = q->condition;
+    m->amplification = q->amplification;
+    m->residual = q->residual;
+    m->error_bound =
+        job->field->epsilon * fmax(1, q->amplification) * fmax(1, sqrt((double)job->shape.inner));
+}
+
+kofn_status
+kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *err)
+{
+    kofn_msg_job m = {0};
+    kofn_status status = kofn_msg_code_from_spec(&job->spec, &m.code, err);
+    if (status)
+        return status;
+    kofn_sched_job_view view = job->last;
+    (void)kofn_sched_get_job(job->master->sched, job->id, &view); // `last` once it is forgotten
+    snprintf(m.id, sizeof m.id, "%s", job->name);
+    snprintf(m.state, sizeof m.state, "%s", kofn_job_state_name(job->state));
+    snprintf(m.policy, sizeof m.policy, "%s", job->policy);
+    snprintf(m.field, sizeof m.field, "%s", job->field->name);
+    if (job->error.status) {
+        m.status = job->error.status;
+        snprintf(m.message, sizeof m.message, "%s", job->error.text);
+    }
+    m.rows = job->shape.rows;
+    m.inner = job->shape.inner;
+    m.cols = job->shape.cols;
+    m.threshold = job->code ? job->code->threshold : 0;
+    m.tasks = job->code ? job->code->tasks : job->spec.tasks;
+    m.tasks_sent = view.sent;
+    m.answers = view.kept;
+    m.answers_used = job->answers_used;
+    m.workers = view.workers;
+    m.backups = view.backups;
+    m.replaced = view.replaced;
+    m.decodable = view.decodable || job->state >= KOFN_JOB_DECODING;
+    m.waited = job->waited;
+    m.nonfinite = job->nonfinite;
+    if (job->state == KOFN_JOB_DONE)
+        fill_error(job, &m);
+    fill_seconds(job, &m.seconds);
+    m.progress = job->state == KOFN_JOB_DONE ? 1
+                 : m.threshold               ? fmin(0.99, (double)view.kept / (double)m.threshold)
+                                             : 0;
+    m.age_ms = (uint64_t)(kofn_clock_ns() - job->times.accepted_ns) / KOFN_NS_PER_MS;
+    *ret_message = m;
+    return KOFN_OK;
+}

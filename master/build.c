@@ -1,0 +1,148 @@
+#include "master/jobs.h"
+
+#include <stdlib.h>
+
+typedef struct build_item {
+    kofn_coder_item item;
+    kofn_job *job;
+    kofn_code_spec spec;
+    const kofn_field *field;
+    kofn_code *code;
+    kofn_error error;
+    kofn_status status;
+} build_item;
+
+static kofn_status
+allocate_work(kofn_job *job, kofn_error *err)
+{
+    bool short_of_memory = false;
+    for (size_t o = 0; o < job->code->operands; o++) {
+        job->plain[o] = calloc(job->code->e[o].cols, sizeof(kofn_bands));
+        short_of_memory |= !job->plain[o];
+    }
+    job->answers = calloc(job->code->tasks, sizeof(kofn_bands));
+    if (short_of_memory || !job->answers)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a code of %zu tasks",
+                         job->code->tasks);
+    return KOFN_OK;
+}
+
+/* The code is there: hand the job to the scheduler. */
+static void
+run_job(kofn_job *job, kofn_code *code)
+{
+    kofn_error err;
+    job->code = kofn_code_ref(code);
+    if (strcmp(job->policy, "auto") == 0) // without a task to lose, only a copy helps against delay
+        snprintf(job->policy, sizeof job->policy, "%s",
+                 code->tasks > code->threshold ? "oneshot" : "speculative");
+    kofn_coding_init(&job->coding, code, job->shape, job->transposed[0], job->transposed[1]);
+    const kofn_shape *part = &job->coding.part;
+    kofn_sched_job order = {
+        .id = job->id,
+        .client = job->session,
+        .code = code,
+        .policy = job->policy,
+        .deadline_ns = job->deadline_ns,
+        .task_flops = 2.0 * (double)part->rows * (double)part->inner * (double)part->cols,
+    };
+    kofn_status status = allocate_work(job, &err);
+    if (!status)
+        status = kofn_sched_job_add(job->master->sched, kofn_clock_ns(), &order, &err);
+    if (status) {
+        kofn_job_break(job, &err);
+        return;
+    }
+    kofn_job_move(job, KOFN_JOB_EV_BUILT);
+    kofn_jobs_act(job->master->jobs);
+}
+
+static void
+build_run(kofn_coder_item *item)
+{
+    build_item *build = (build_item *)item;
+    build->status = kofn_code_spec_build(&build->spec, build->field, &build->code, &build->error);
+}
+
+static void
+build_done(kofn_coder_item *item)
+{
+    build_item *build = (build_item *)item;
+    kofn_job *job = build->job;
+    job->items--;
+    if (kofn_job_is_over(job)) {
+        kofn_job_release_work(job);
+    } else if (build->status != KOFN_OK || !build->code) {
+        if (build->status == KOFN_OK) // the pool was drained before it ran
+            kofn_fail(&build->error, KOFN_UNAVAILABLE, "the master stopped");
+        kofn_job_break(job, &build->error);
+    } else {
+        kofn_jobs_keep_code(job->master->jobs, build->field, &build->spec, build->code);
+        run_job(job, build->code);
+    }
+    kofn_code_destroy(&build->code);
+    free(build);
+}
+
+static void
+build_code(kofn_job *job)
+{
+    build_item *build = calloc(1, sizeof *build);
+    if (!build) {
+        kofn_error err;
+        kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory to build a code");
+        kofn_job_break(job, &err);
+        return;
+    }
+    build->item.run = build_run;
+    build->item.done = build_done;
+    build->job = job;
+    build->spec = job->spec;
+    build->field = job->field;
+    job->items++;
+    kofn_coders_submit(job->master->coders, &build->item);
+}
+
+static bool
+is_open(const kofn_code_spec *spec)
+{
+    return !spec->family[0] || strcmp(spec->family, "auto") == 0 || !spec->part.x ||
+           !spec->part.z || !spec->part.y || !spec->tasks;
+}
+
+void
+kofn_job_prepare(kofn_job *job)
+{
+    kofn_master *master = job->master;
+    const kofn_code_context context = {
+        .field = job->field,
+        .rows = job->shape.rows,
+        .inner = job->shape.inner,
+        .cols = job->shape.cols,
+        .workers = kofn_sched_count_workers(master->sched),
+        .whole_flops = master->config.whole_flops,
+    };
+    kofn_error err;
+    kofn_status status = kofn_code_spec_complete(&job->spec, &context, &err);
+    kofn_code *code = status ? NULL : kofn_jobs_find_code(master->jobs, job->field, &job->spec);
+    if (status)
+        kofn_job_break(job, &err);
+    else if (code)
+        run_job(job, code);
+    else
+        build_code(job);
+}
+
+void
+kofn_job_start(kofn_job *job)
+{
+    job->times.received_ns = kofn_clock_ns();
+    kofn_job_move(job, KOFN_JOB_EV_RECEIVED);
+    if (!is_open(&job->spec) || kofn_sched_count_workers(job->master->sched) > 0) {
+        kofn_job_prepare(job);
+        return;
+    }
+    kofn_jobs_add_waiting(job->master->jobs, job);
+    kofn_log_write(&job->master->log, KOFN_LOG_INFO, "job_waits",
+                   "no worker is connected to choose a code for", "job=%s", job->name);
+}

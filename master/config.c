@@ -1,0 +1,139 @@
+#include "master/config.h"
+
+#include "common/base/config.h"
+#include "master/sched/policy.h"
+#include "proto/limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FIELD(field_) KOFN_KEY_FIELD(kofn_master_config, field_)
+#define KIB           1024.0
+#define MIB           (KIB * KIB)
+#define TIB           (MIB * MIB)
+#define MS            1e6 // in nanoseconds
+#define HOURS         3600e9
+
+static const kofn_key keys[] = {
+    {"listen.workers", KOFN_KEY_STRING, FIELD(workers), 1, 255, "tcp://127.0.0.1:7502", NULL,
+     "Endpoint that workers connect to"},
+    {"listen.clients", KOFN_KEY_STRING, FIELD(clients), 1, 255, "tcp://127.0.0.1:7501", NULL,
+     "Endpoint that clients connect to"},
+    {"compute_threads", KOFN_KEY_INT, FIELD(compute_threads), 1, 64, "2", NULL,
+     "Threads that encode and decode; both are bound by memory, so two are plenty"},
+    {"heartbeat", KOFN_KEY_DURATION, FIELD(heartbeat_ns), 10 * MS, HOURS, "500ms", NULL,
+     "How often master and workers beat"},
+    {"silence", KOFN_KEY_DURATION, FIELD(silence_ns), 50 * MS, HOURS, "2.5s", NULL,
+     "A worker not heard for this long is lost, and its tasks replaced where they are needed"},
+    {"chunk", KOFN_KEY_SIZE, FIELD(chunk_bytes), 4 * KIB, 64 * MIB, "4MiB", NULL,
+     "Target size of a block frame"},
+    {"window", KOFN_KEY_SIZE, FIELD(window), 64 * KIB, 4 * KIB *MIB, "16MiB", NULL,
+     "Block bytes that a peer may have on their way to the master"},
+    {"limits.memory", KOFN_KEY_SIZE, FIELD(memory), 0, TIB, "0", NULL,
+     "Memory for operands, coded blocks, answers and results; 0: half of the machine's"},
+    {"limits.jobs", KOFN_KEY_INT, FIELD(jobs_max), 1, 1000000, "10000", NULL,
+     "Jobs accepted and not finished"},
+    {"results.keep", KOFN_KEY_DURATION, FIELD(keep_ns), 0, 8760 * HOURS, "10min", NULL,
+     "How long a submitted job's product waits to be fetched"},
+    {"results.jobs", KOFN_KEY_INT, FIELD(keep_jobs), 0, 100000, "1000", NULL,
+     "Finished jobs that stay in the list"},
+    {"grace", KOFN_KEY_DURATION, FIELD(grace_ns), 0, HOURS, "10s", NULL,
+     "After SIGTERM: time to finish the jobs accepted"},
+    {"whole_flops", KOFN_KEY_REAL, FIELD(whole_flops), 0, 1e18, "2e7", NULL,
+     "Products of no more flops go whole to one worker when their code is left open"},
+    {"policy", KOFN_KEY_STRING, FIELD(policy), 1, KOFN_NAME_MAX - 1, "auto", NULL,
+     "Policy of jobs that name none; auto: oneshot where the code can lose a task, else "
+     "speculative"},
+    {"log.level", KOFN_KEY_CHOICE, FIELD(log_level), 0, 0, "notice",
+     "error|warning|notice|info|debug", "Least urgent lines that are logged"},
+};
+
+const kofn_keys kofn_master_keys = {.at = keys, .count = sizeof keys / sizeof keys[0]};
+
+kofn_status
+kofn_master_config_set(kofn_master_config *config, const char *path, const char *value,
+                       kofn_error *err)
+{
+    if (strcmp(path, "code") == 0 && !value[0]) // a section whose keys are all commented out
+        return KOFN_OK;
+    if (strncmp(path, "code.", 5) == 0)
+        return kofn_code_spec_set(&config->code, path + 5, value, err);
+    if (strcmp(path, "scheduler") == 0 && !value[0])
+        return KOFN_OK;
+    if (strncmp(path, "scheduler.", 10) == 0)
+        return kofn_keys_parse(kofn_sched_keys, path + 10, value, &config->sched, err);
+    kofn_status status = kofn_keys_parse(kofn_master_keys, path, value, config, err);
+    if (!status && strcmp(path, "policy") == 0) // at its line
+        status = kofn_master_policy_check(config->policy, err);
+    return status;
+}
+
+kofn_status
+kofn_master_policy_check(const char *name, kofn_error *err)
+{
+    if (strcmp(name, "auto") == 0 || kofn_policy_find(name))
+        return KOFN_OK;
+    const char *near = kofn_policy_nearest(name);
+    return kofn_fail(err, KOFN_NOT_FOUND, "there is no policy '%s'%s%s%s", name,
+                     near ? "; did you mean '" : "; see kofn codes", near ? near : "",
+                     near ? "'?" : "");
+}
+
+kofn_status
+kofn_master_config_check(const kofn_master_config *config, kofn_error *err)
+{
+    if (config->silence_ns < 2 * config->heartbeat_ns)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "silence: %.3f s is less than two heartbeats of %.3f s; every worker "
+                         "would be taken for lost",
+                         (double)config->silence_ns * 1e-9, (double)config->heartbeat_ns * 1e-9);
+    if (config->memory < config->window)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "limits.memory: %zu bytes are less than one peer's window of %zu",
+                         (size_t)config->memory, (size_t)config->window);
+    kofn_status status = kofn_master_policy_check(config->policy, err);
+    return status ? status : kofn_code_spec_check(&config->code, kofn_field_find("f64"), err);
+}
+
+kofn_log_level
+kofn_master_config_get_log_level(const kofn_master_config *config)
+{
+    return (kofn_log_level)(KOFN_LOG_ERROR + config->log_level); // choices in syslog's order
+}
+
+static uint64_t
+half_of_memory(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 2 : UINT64_C(1) << 30;
+}
+
+static kofn_status
+visit(void *context, const char *path, const char *value, kofn_error *err)
+{
+    return kofn_master_config_set(context, path, value, err);
+}
+
+kofn_status
+kofn_master_config_load(const char *path, kofn_master_config *ret_config, kofn_error *err)
+{
+    kofn_master_config config;
+    memset(&config, 0, sizeof config);
+    kofn_keys_set_defaults(kofn_master_keys, &config);
+    kofn_keys_set_defaults(kofn_sched_keys, &config.sched);
+    config.memory = half_of_memory();
+    kofn_status status = path ? kofn_config_load(path, visit, &config, err) : KOFN_OK;
+    if (status)
+        return status;
+    if (config.memory == 0)
+        config.memory = half_of_memory();
+    status = kofn_master_config_check(&config, err);
+    if (status) {
+        if (path)
+            (void)kofn_fail_within(err, "%s", path);
+        return status;
+    }
+    *ret_config = config;
+    return KOFN_OK;
+}

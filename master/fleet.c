@@ -1,0 +1,662 @@
+#include "master/fleet.h"
+#include "proto/link/link.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { MESSAGES_A_TURN = 64 }; // taken off the socket before the loop looks at others
+
+typedef struct assignment assignment;
+typedef TAILQ_HEAD(assignment_list, assignment) assignment_list;
+
+typedef enum worker_state {
+    WORKER_READY,   // takes tasks
+    WORKER_LEAVING, // said bye: finishes what it has
+    WORKER_GONE,    // lost: to be removed at the end of this turn
+} worker_state;
+
+typedef struct worker {
+    kofn_peer_id id;
+    uint64_t number; // of this connection, the scheduler's name for it
+    worker_state state;
+    kofn_peer *peer;
+    kofn_msg_hello hello;
+    int64_t heard_ns;
+    assignment_list held;
+    TAILQ_ENTRY(worker) of_fleet;
+} worker;
+
+typedef TAILQ_HEAD(worker_list, worker) worker_list;
+
+/* A task on a worker, from SEND until its answer, CANCEL or loss. */
+struct assignment {
+    uint64_t id;
+    worker *on;
+    kofn_job *job;
+    size_t task;
+    bool sent;      // its blocks were given to the connection
+    bool left;      // and all of them went out
+    bool receiving; // the head of its answer came
+    bool nonfinite;
+    kofn_assembler answer;
+    TAILQ_ENTRY(assignment) of_worker;
+};
+
+struct kofn_fleet {
+    kofn_master *master;
+    zhashx_t *by_peer;     // of worker
+    zhashx_t *by_number;   // of worker
+    zhashx_t *assignments; // of assignment, by id
+    worker_list workers;
+    size_t count;
+    uint64_t next_number;
+    int64_t beat_ns; // when the last beat was due and done
+    kofn_inbound in; // reused
+    uint64_t strangers;
+};
+
+/* ---- assignments ----------------------------------------------------------------------------------- */
+
+static void
+forget_assignment(kofn_fleet *fleet, assignment *a)
+{
+    TAILQ_REMOVE(&a->on->held, a, of_worker);
+    zhashx_delete(fleet->assignments, &a->id);
+    kofn_assembler_fini(&a->answer);
+    free(a);
+}
+
+/* The worker is lost: its assignments are void, the scheduler places their tasks anew. The record
+ * stays until sweep(), since callers up the stack may hold it. */
+static void
+lose_worker(kofn_fleet *fleet, worker *w, const char *why)
+{
+    if (w->state == WORKER_GONE)
+        return;
+    w->state = WORKER_GONE;
+    kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "worker_lost", why,
+                   "worker=%s number=%" PRIu64, w->hello.name, w->number);
+    while (!TAILQ_EMPTY(&w->held))
+        forget_assignment(fleet, TAILQ_FIRST(&w->held));
+    kofn_sched_worker_lose(fleet->master->sched, kofn_clock_ns(), w->number);
+}
+
+static void
+destroy_worker(kofn_fleet *fleet, worker *w)
+{
+    TAILQ_REMOVE(&fleet->workers, w, of_fleet);
+    zhashx_delete(fleet->by_peer, &w->id);
+    zhashx_delete(fleet->by_number, &w->number);
+    kofn_peer_destroy(&w->peer);
+    free(w);
+    fleet->count--;
+}
+
+static void
+sweep(kofn_fleet *fleet)
+{
+    worker *next;
+    for (worker *w = TAILQ_FIRST(&fleet->workers); w; w = next) {
+        next = TAILQ_NEXT(w, of_fleet);
+        if (w->state == WORKER_GONE)
+            destroy_worker(fleet, w);
+    }
+}
+
+void
+kofn_fleet_assign(kofn_fleet *fleet, const kofn_action *action, kofn_job *job)
+{
+    worker *w = zhashx_lookup(fleet->by_number, &action->worker);
+    assignment *a = calloc(1, sizeof *a);
+    kofn_error err;
+    if (!w || !a) {
+        free(a);
+        kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory for an assignment");
+        kofn_sched_task_fail(fleet->master->sched, kofn_clock_ns(), action->worker,
+                             action->assignment, &err);
+        return;
+    }
+    a->id = action->assignment;
+    a->on = w;
+    a->job = job;
+    a->task = action->task;
+    kofn_assembler_init(&a->answer);
+    zhashx_update(fleet->assignments, &a->id, a);
+    TAILQ_INSERT_TAIL(&w->held, a, of_worker);
+}
+
+/* What has entirely left counts as sent in its job's account. */
+static void
+note_left(worker *w)
+{
+    if (kofn_peer_get_queued(w->peer) > 0)
+        return;
+    assignment *a;
+    TAILQ_FOREACH(a, &w->held, of_worker)
+    {
+        if (a->sent && !a->left) {
+            a->left = true;
+            a->job->times.left_ns = kofn_clock_ns();
+        }
+    }
+}
+
+static void
+fill_matrix(kofn_msg_matrix *m, const kofn_bands *bands)
+{
+    snprintf(m->dtype, sizeof m->dtype, "%s", kofn_dtype_name(bands->dtype));
+    m->rows = bands->rows;
+    m->cols = bands->cols;
+}
+
+bool
+kofn_fleet_send(kofn_fleet *fleet, uint64_t id, const kofn_bands *a, const kofn_bands *b)
+{
+    assignment *to = zhashx_lookup(fleet->assignments, &id);
+    if (!to)
+        return false;
+
+    kofn_msg_task task = {
+        .assignment = id,
+        .epoch = fleet->master->epoch,
+        .task = to->task,
+        .transpose_a = to->job->transposed[0],
+        .transpose_b = to->job->transposed[1],
+    };
+    snprintf(task.job, sizeof task.job, "%s", to->job->name);
+    snprintf(task.field, sizeof task.field, "%s", to->job->field->name);
+    fill_matrix(&task.a, a);
+    fill_matrix(&task.b, b);
+    const kofn_bands *const mats[] = {a, b};
+    kofn_error err;
+    to->sent = true;
+    if (kofn_peer_transfer(to->on->peer, id, &kofn_task_message, &task, 2, mats, &err) != KOFN_OK)
+        lose_worker(fleet, to->on, err.text);
+    else
+        note_left(to->on);
+    return true;
+}
+
+void
+kofn_fleet_fail(kofn_fleet *fleet, uint64_t id, const kofn_error *why)
+{
+    assignment *a = zhashx_lookup(fleet->assignments, &id);
+    if (!a)
+        return;
+    const uint64_t number = a->on->number;
+    forget_assignment(fleet, a);
+    kofn_sched_task_fail(fleet->master->sched, kofn_clock_ns(), number, id, why);
+}
+
+void
+kofn_fleet_cancel(kofn_fleet *fleet, uint64_t id)
+{
+    assignment *a = zhashx_lookup(fleet->assignments, &id);
+    if (!a)
+        return;
+    worker *w = a->on;
+    const bool sent = a->sent;
+    kofn_msg_cancel cancel = {.assignment = id, .epoch = fleet->master->epoch};
+    forget_assignment(fleet, a);
+    kofn_error err;
+    if (sent) {
+        (void)kofn_peer_drop(w->peer, id); // a torso is dropped by the worker at our cancel
+        if (kofn_peer_post(w->peer, &kofn_cancel_message, &cancel, &err) != KOFN_OK)
+            lose_worker(fleet, w, err.text);
+    }
+}
+
+/* ---- answers --------------------------------------------------------------------------------------- */
+
+static void
+fail_assignment(kofn_fleet *fleet, assignment *a, const kofn_error *why)
+{
+    kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "task_failed", why->text,
+                   "job=%s task=%zu worker=%s", a->job->name, a->task, a->on->hello.name);
+    kofn_fleet_fail(fleet, a->id, why);
+}
+
+static void
+finish_answer(kofn_fleet *fleet, assignment *a)
+{
+    kofn_master *master = fleet->master;
+    kofn_job *job = a->job;
+    const size_t task = a->task;
+    const bool nonfinite = a->nonfinite;
+    kofn_bands blocks = a->answer.mat[0];
+    a->answer.count = 0; // ours now
+    const uint64_t id = a->id, number = a->on->number;
+    forget_assignment(fleet, a);
+    if (kofn_sched_answer(master->sched, kofn_clock_ns(), number, id) == KOFN_VERDICT_KEEP)
+        kofn_job_keep_answer(job, task, &blocks, nonfinite);
+    kofn_bands_fini(&blocks);
+}
+
+/* Block frames of an answer, whether they came with its head or after it. */
+static void
+take_blocks(kofn_fleet *fleet, assignment *a, const kofn_inbound *in, bool more)
+{
+    kofn_error err = {.status = KOFN_OK};
+    kofn_status status = KOFN_OK;
+    for (size_t i = 0; i < in->count && !status; i++)
+        status = kofn_assembler_take(&a->answer, in->blocks[i], &err);
+    if (!status && kofn_assembler_is_complete(&a->answer)) {
+        finish_answer(fleet, a);
+        return;
+    }
+    if (!status && !more)
+        status = kofn_fail(&err, KOFN_INVALID_ARGUMENT, "the answer lacks blocks");
+    if (status)
+        fail_assignment(fleet, a, &err);
+}
+
+static assignment *
+find_assignment(kofn_fleet *fleet, const worker *w, uint64_t id)
+{
+    assignment *a = zhashx_lookup(fleet->assignments, &id);
+    return a && a->on == w ? a : NULL;
+}
+
+static void
+on_result(kofn_fleet *fleet, worker *w, const void *message)
+{
+    const kofn_msg_result *result = message;
+    assignment *a = result->epoch == fleet->master->epoch
+                        ? find_assignment(fleet, w, result->assignment)
+                        : NULL;
+    if (!a || a->receiving || !a->sent) { // late, twice, or nobody asked
+        kofn_log_write(&fleet->master->log, KOFN_LOG_DEBUG, "answer_dropped",
+                       "it is late, or nobody asked for it", "worker=%s assignment=%" PRIu64,
+                       w->hello.name, result->assignment);
+        return;
+    }
+    kofn_error err;
+    if (result->status != KOFN_OK) {
+        kofn_fail(&err, (kofn_status)result->status, "worker %s: %s", w->hello.name,
+                  result->message[0] ? result->message
+                                     : kofn_status_name((kofn_status)result->status));
+        fail_assignment(fleet, a, &err);
+        return;
+    }
+    const kofn_shape *part = &a->job->coding.part;
+    const kofn_dtype dtype = kofn_dtype_parse(result->c.dtype);
+    if (dtype != a->job->field->dtype || result->c.rows != part->rows ||
+        result->c.cols != part->cols) {
+        kofn_fail(&err, KOFN_INVALID_ARGUMENT,
+                  "worker %s answered %s %" PRIu64 " x %" PRIu64 ", asked was %s %zu x %zu",
+                  w->hello.name, result->c.dtype, result->c.rows, result->c.cols,
+                  kofn_dtype_name(a->job->field->dtype), part->rows, part->cols);
+        fail_assignment(fleet, a, &err);
+        return;
+    }
+    a->receiving = true;
+    a->nonfinite = result->nonfinite;
+    if (kofn_assembler_expect(&a->answer, dtype, part->rows, part->cols, &err) != KOFN_OK)
+        fail_assignment(fleet, a, &err);
+    else
+        take_blocks(fleet, a, &fleet->in, result->more);
+}
+
+static void
+on_data(kofn_fleet *fleet, worker *w, const void *message)
+{
+    const kofn_msg_data *data = message;
+    assignment *a = find_assignment(fleet, w, data->id);
+    if (a && a->receiving)
+        take_blocks(fleet, a, &fleet->in, data->more);
+}
+
+/* ---- other messages of a worker ------------------------------------------------------------------- */
+
+static void
+on_ack(kofn_fleet *fleet, worker *w, const void *message)
+{
+    const kofn_msg_ack *ack = message;
+    kofn_error err;
+    if (kofn_peer_acked(w->peer, ack->bytes, &err) != KOFN_OK)
+        lose_worker(fleet, w, err.text);
+    else
+        note_left(w);
+}
+
+static void
+on_heartbeat(kofn_fleet *fleet, worker *w, const void *message)
+{
+    (void)fleet, (void)w, (void)message; // being heard is all there is to it
+}
+
+static void
+on_bye(kofn_fleet *fleet, worker *w, const void *message)
+{
+    const kofn_msg_bye *bye = message;
+    if (w->state != WORKER_READY)
+        return;
+    w->state = WORKER_LEAVING;
+    kofn_log_write(&fleet->master->log, KOFN_LOG_NOTICE, "worker_leaves",
+                   bye->reason[0] ? bye->reason : "it said goodbye", "worker=%s", w->hello.name);
+    kofn_sched_worker_leave(fleet->master->sched, kofn_clock_ns(), w->number);
+}
+
+static void
+refuse(kofn_fleet *fleet, const kofn_peer_id *id, kofn_status status, const char *text)
+{
+    kofn_peer *peer = NULL;
+    kofn_msg_refuse message = {.status = status};
+    snprintf(message.message, sizeof message.message, "%s", text);
+    kofn_status sent =
+        kofn_peer_new(fleet->master->worker_socket, KOFN_LINK_MASTER_WORKERS, id, 0, &peer, NULL);
+    if (!sent)
+        sent = kofn_peer_post(peer, &kofn_refuse_message, &message, NULL);
+    (void)sent; // if it is gone: fine
+    kofn_peer_destroy(&peer);
+}
+
+static void
+welcome(kofn_fleet *fleet, worker *w)
+{
+    const kofn_master_config *config = &fleet->master->config;
+    const kofn_msg_welcome message = {
+        .version = KOFN_PROTOCOL_VERSION,
+        .epoch = fleet->master->epoch,
+        .worker = w->number,
+        .window = config->window,
+        .heartbeat_ms = (uint64_t)(config->heartbeat_ns / KOFN_NS_PER_MS),
+        .silence_ms = (uint64_t)(config->silence_ns / KOFN_NS_PER_MS),
+        .chunk_bytes = config->chunk_bytes,
+    };
+    kofn_error err;
+    if (kofn_peer_post(w->peer, &kofn_welcome_message, &message, &err) != KOFN_OK)
+        lose_worker(fleet, w, err.text);
+}
+
+static worker *
+new_worker(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello, kofn_error *err)
+{
+    worker *w = calloc(1, sizeof *w);
+    if (!w) {
+        kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another worker");
+        return NULL;
+    }
+    const size_t window = hello->window ? hello->window : KOFN_WINDOW_BYTES;
+    w->id = *id;
+    w->hello = *hello;
+    w->number = ++fleet->next_number;
+    w->heard_ns = kofn_clock_ns();
+    TAILQ_INIT(&w->held);
+    if (kofn_peer_new(fleet->master->worker_socket, KOFN_LINK_MASTER_WORKERS, id, window, &w->peer,
+                      err) != KOFN_OK) {
+        free(w);
+        return NULL;
+    }
+    zhashx_update(fleet->by_peer, &w->id, w);
+    zhashx_update(fleet->by_number, &w->number, w);
+    TAILQ_INSERT_TAIL(&fleet->workers, w, of_fleet);
+    fleet->count++;
+    return w;
+}
+
+static void
+on_hello(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello)
+{
+    kofn_error err;
+    if (hello->version != KOFN_PROTOCOL_VERSION) {
+        kofn_fail(&err, KOFN_UNIMPLEMENTED,
+                  "worker %s speaks protocol version %" PRIu64 ", this master %d: update the older",
+                  hello->name, hello->version, KOFN_PROTOCOL_VERSION);
+        kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "worker_refused", err.text, "%s", "");
+        refuse(fleet, id, err.status, err.text);
+        return;
+    }
+    worker *w = zhashx_lookup(fleet->by_peer, id);
+    if (w) { // it lost patience with us and starts anew on the same connection
+        lose_worker(fleet, w, "it said hello again");
+        destroy_worker(fleet, w);
+    }
+    w = new_worker(fleet, id, hello, &err);
+    if (!w) {
+        refuse(fleet, id, err.status, err.text);
+        return;
+    }
+    welcome(fleet, w);
+    const size_t credit = hello->credit ? hello->credit : 1;
+    if (w->state == WORKER_READY && kofn_sched_worker_join(fleet->master->sched, w->heard_ns,
+                                                           w->number, credit, &err) != KOFN_OK) {
+        refuse(fleet, id, err.status, err.text);
+        destroy_worker(fleet, w);
+        return;
+    }
+    kofn_log_write(&fleet->master->log, KOFN_LOG_NOTICE, "worker_joined", "ready for tasks",
+                   "worker=%s number=%" PRIu64 " cores=%" PRIu64 " kernel=%s version=%s",
+                   w->hello.name, w->number, w->hello.cores, w->hello.kernel, w->hello.software);
+    kofn_jobs_on_worker(fleet->master->jobs);
+}
+
+/* ---- messages --------------------------------------------------------------------------------------- */
+
+typedef union worker_message {
+    kofn_msg_hello hello;
+    kofn_msg_result result;
+    kofn_msg_data data;
+    kofn_msg_ack ack;
+    kofn_msg_heartbeat heartbeat;
+    kofn_msg_bye bye;
+} worker_message;
+
+static const struct {
+    const kofn_wire_message *of;
+    void (*on)(kofn_fleet *fleet, worker *w, const void *message);
+} handlers[] = {
+    {&kofn_result_message, on_result}, {&kofn_data_message, on_data},
+    {&kofn_ack_message, on_ack},       {&kofn_heartbeat_message, on_heartbeat},
+    {&kofn_bye_message, on_bye},
+};
+
+static void
+handle(kofn_fleet *fleet, const kofn_wire_message *of, const worker_message *message)
+{
+    const kofn_peer_id *id = &fleet->in.peer;
+    if (of == &kofn_hello_message) {
+        on_hello(fleet, id, &message->hello);
+        return;
+    }
+    worker *w = zhashx_lookup(fleet->by_peer, id);
+    if (!w || w->state == WORKER_GONE) {
+        refuse(fleet, id, KOFN_FAILED_PRECONDITION, "this master does not know you: say hello");
+        return;
+    }
+    w->heard_ns = kofn_clock_ns();
+    kofn_error err;
+    if (fleet->in.block_bytes > 0 &&
+        kofn_peer_took(w->peer, fleet->in.block_bytes, fleet->master->config.window, &err) !=
+            KOFN_OK) {
+        lose_worker(fleet, w, err.text);
+        return;
+    }
+    for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
+        if (handlers[i].of == of)
+            handlers[i].on(fleet, w, message);
+}
+
+static void
+on_garbage(kofn_fleet *fleet, const kofn_error *why)
+{
+    fleet->strangers++;
+    if ((fleet->strangers & (fleet->strangers - 1)) == 0) // at powers of two: no flood in the log
+        kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "message_dropped", why->text,
+                       "from=workers count=%" PRIu64, fleet->strangers);
+}
+
+static void
+on_message(kofn_fleet *fleet)
+{
+    const void *bytes = kofn_buf_get_data(fleet->in.head);
+    const size_t length = kofn_buf_get_size(fleet->in.head);
+    char type[KOFN_NAME_MAX];
+    kofn_error err;
+    if (kofn_message_peek(bytes, length, "type", type, sizeof type, &err) != KOFN_OK) {
+        on_garbage(fleet, &err);
+        return;
+    }
+    const kofn_wire_message *of = kofn_envelope_find(type);
+    worker_message message;
+    if (!of || of->struct_size > sizeof message) {
+        kofn_fail(&err, KOFN_UNIMPLEMENTED, "no message '%s' from workers", type);
+        on_garbage(fleet, &err);
+        return;
+    }
+    if (kofn_message_unpack(of, bytes, length, &message, &err) != KOFN_OK) {
+        on_garbage(fleet, &err);
+        return;
+    }
+    handle(fleet, of, &message);
+    kofn_message_clear(of, &message);
+}
+
+void
+kofn_fleet_on_readable(kofn_fleet *fleet)
+{
+    for (int i = 0; i < MESSAGES_A_TURN; i++) {
+        bool got = false;
+        kofn_error err;
+        kofn_status status = kofn_inbound_recv(fleet->master->worker_socket,
+                                               KOFN_LINK_MASTER_WORKERS, &fleet->in, &got, &err);
+        if (status)
+            on_garbage(fleet, &err);
+        if (!got && !status)
+            break;
+        if (!status)
+            on_message(fleet);
+        kofn_jobs_act(fleet->master->jobs);
+    }
+    sweep(fleet);
+}
+
+/* ---- time ------------------------------------------------------------------------------------------- */
+
+static void
+beat(kofn_fleet *fleet, worker *w, int64_t now_ns, bool patient)
+{
+    const kofn_msg_heartbeat message = {.epoch = fleet->master->epoch};
+    kofn_error err;
+    if (patient && now_ns - w->heard_ns > fleet->master->config.silence_ns / 2)
+        w->heard_ns = now_ns - fleet->master->config.silence_ns / 2;
+    if (now_ns - w->heard_ns > fleet->master->config.silence_ns) {
+        kofn_fail(&err, KOFN_UNAVAILABLE, "it was silent for %.1f s",
+                  (double)(now_ns - w->heard_ns) * 1e-9);
+        lose_worker(fleet, w, err.text);
+    } else if (kofn_peer_post(w->peer, &kofn_heartbeat_message, &message, &err) != KOFN_OK) {
+        lose_worker(fleet, w, err.text);
+    }
+}
+
+void
+kofn_fleet_on_beat(kofn_fleet *fleet, int64_t now_ns)
+{
+    /* If it was we who slept (stopped, suspended), messages wait unread: silence proves nothing. */
+    const bool patient =
+        fleet->beat_ns && now_ns - fleet->beat_ns > fleet->master->config.silence_ns / 2;
+    fleet->beat_ns = now_ns;
+    worker *w;
+    TAILQ_FOREACH(w, &fleet->workers, of_fleet)
+    {
+        if (w->state != WORKER_GONE)
+            beat(fleet, w, now_ns, patient);
+    }
+    sweep(fleet);
+    kofn_jobs_act(fleet->master->jobs);
+}
+
+/* ---- life and views --------------------------------------------------------------------------------- */
+
+kofn_status
+kofn_fleet_new(kofn_master *master, kofn_fleet **ret_fleet, kofn_error *err)
+{
+    kofn_fleet *fleet = calloc(1, sizeof *fleet);
+    if (fleet) {
+        fleet->master = master;
+        TAILQ_INIT(&fleet->workers);
+        fleet->by_peer = kofn_peer_table_new();
+        fleet->by_number = kofn_number_table_new();
+        fleet->assignments = kofn_number_table_new();
+    }
+    if (!fleet || !fleet->by_peer || !fleet->by_number || !fleet->assignments) {
+        kofn_fleet_destroy(&fleet);
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the table of workers");
+    }
+    *ret_fleet = fleet;
+    return KOFN_OK;
+}
+
+void
+kofn_fleet_destroy(kofn_fleet **fleet_p)
+{
+    kofn_fleet *fleet = *fleet_p;
+    if (!fleet)
+        return;
+
+    while (!TAILQ_EMPTY(&fleet->workers)) {
+        worker *w = TAILQ_FIRST(&fleet->workers);
+        while (!TAILQ_EMPTY(&w->held))
+            forget_assignment(fleet, TAILQ_FIRST(&w->held));
+        destroy_worker(fleet, w);
+    }
+    zhashx_destroy(&fleet->by_peer);
+    zhashx_destroy(&fleet->by_number);
+    zhashx_destroy(&fleet->assignments);
+    kofn_inbound_fini(&fleet->in);
+    free(fleet);
+    *fleet_p = NULL;
+}
+
+size_t
+kofn_fleet_count(const kofn_fleet *fleet)
+{
+    return fleet->count;
+}
+
+static void
+describe_worker(const kofn_fleet *fleet, const worker *w, int64_t now_ns, kofn_msg_worker *m)
+{
+    kofn_sched_worker_view view = {0};
+    (void)kofn_sched_get_worker(fleet->master->sched, w->number, &view); // zeros when it is leaving
+    const int64_t silent_ns = now_ns - w->heard_ns;
+    const char *state = w->state == WORKER_LEAVING                           ? "leaving"
+                        : silent_ns > 2 * fleet->master->config.heartbeat_ns ? "silent"
+                        : view.running > 0                                   ? "busy"
+                                                                             : "idle";
+    snprintf(m->name, sizeof m->name, "%s", w->hello.name);
+    snprintf(m->version, sizeof m->version, "%s", w->hello.software);
+    snprintf(m->kernel, sizeof m->kernel, "%s", w->hello.kernel);
+    snprintf(m->state, sizeof m->state, "%s", state);
+    m->id = w->number;
+    m->cores = w->hello.cores;
+    m->blas_threads = w->hello.blas_threads;
+    m->memory_bytes = w->hello.memory_bytes;
+    m->credit = view.credit;
+    m->tasks_running = view.running;
+    m->tasks_done = view.done;
+    m->tasks_failed = view.failed;
+    m->tasks_cancelled = view.cancelled;
+    m->gflops = view.flops_rate * 1e-9;
+    m->slowdown = view.slowdown;
+    m->silent_ms = (uint64_t)(silent_ns / KOFN_NS_PER_MS);
+}
+
+kofn_status
+kofn_fleet_describe(const kofn_fleet *fleet, kofn_msg_workers *ret_workers, kofn_error *err)
+{
+    size_t count = fleet->count < KOFN_LIST_MAX ? fleet->count : KOFN_LIST_MAX;
+    kofn_msg_worker *at = calloc(count + 1, sizeof *at);
+    if (!at)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to list %zu workers", count);
+    const int64_t now_ns = kofn_clock_ns();
+    size_t i = 0;
+    const worker *w;
+    TAILQ_FOREACH(w, &fleet->workers, of_fleet)
+    {
+        if (i < count && w->state != WORKER_GONE)
+            describe_worker(fleet, w, now_ns, &at[i++]);
+    }
+    ret_workers->workers = (kofn_wire_list){.at = at, .count = i};
+    return KOFN_OK;
+}

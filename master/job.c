@@ -1,0 +1,159 @@
+#include "master/jobs.h"
+#include "master/session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static const struct {
+    kofn_job_state from;
+    kofn_job_event event;
+    kofn_job_state to;
+} moves[] = {
+    {KOFN_JOB_RECEIVING, KOFN_JOB_EV_RECEIVED, KOFN_JOB_PREPARING},
+    {KOFN_JOB_RECEIVING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
+    {KOFN_JOB_RECEIVING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
+    {KOFN_JOB_PREPARING, KOFN_JOB_EV_BUILT, KOFN_JOB_RUNNING},
+    {KOFN_JOB_PREPARING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
+    {KOFN_JOB_PREPARING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
+    {KOFN_JOB_RUNNING, KOFN_JOB_EV_ENOUGH, KOFN_JOB_DECODING},
+    {KOFN_JOB_RUNNING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
+    {KOFN_JOB_RUNNING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
+    {KOFN_JOB_DECODING, KOFN_JOB_EV_DECODED, KOFN_JOB_DONE},
+    {KOFN_JOB_DECODING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
+    {KOFN_JOB_DECODING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
+};
+
+const char *
+kofn_job_state_name(kofn_job_state state)
+{
+    static const char *const names[] = {
+        [KOFN_JOB_RECEIVING] = "receiving", [KOFN_JOB_PREPARING] = "queued",
+        [KOFN_JOB_RUNNING] = "running",     [KOFN_JOB_DECODING] = "decoding",
+        [KOFN_JOB_DONE] = "done",           [KOFN_JOB_FAILED] = "failed",
+        [KOFN_JOB_CANCELLED] = "cancelled",
+    };
+    return names[state];
+}
+
+void
+kofn_job_move(kofn_job *job, kofn_job_event event)
+{
+    for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++) {
+        if (moves[i].from == job->state && moves[i].event == event) {
+            job->state = moves[i].to;
+            kofn_log_write(&job->master->log, KOFN_LOG_DEBUG, "job_moved", "it changed state",
+                           "job=%s state=%s", job->name, kofn_job_state_name(job->state));
+            return;
+        }
+    }
+    assert(!"a job cannot make this move");
+}
+
+bool
+kofn_job_is_over(const kofn_job *job)
+{
+    return job->state >= KOFN_JOB_DONE;
+}
+
+void
+kofn_bands_array_fini(kofn_bands **bands_p, size_t count)
+{
+    for (size_t i = 0; *bands_p && i < count; i++)
+        kofn_bands_fini(&(*bands_p)[i]);
+    free(*bands_p);
+    *bands_p = NULL;
+}
+
+void
+kofn_job_release_work(kofn_job *job)
+{
+    assert(job->items == 0);
+    kofn_assembler_fini(&job->operands);
+    if (job->code) {
+        for (size_t o = 0; o < job->code->operands; o++)
+            kofn_bands_array_fini(&job->plain[o], job->code->e[o].cols);
+        kofn_bands_array_fini(&job->answers, job->code->tasks);
+    }
+    kofn_decode_plan_fini(&job->plan);
+    free(job->sends);
+    job->sends = NULL;
+    job->send_count = job->send_capacity = 0;
+}
+
+void
+kofn_job_drop_product(kofn_job *job)
+{
+    if (job->has_product)
+        kofn_bands_fini(&job->product);
+    job->has_product = false;
+    if (kofn_job_is_over(job))
+        kofn_jobs_change_charge(job->master->jobs, job, 0);
+}
+
+void
+kofn_job_destroy(kofn_job **job_p)
+{
+    kofn_job *job = *job_p;
+    if (!job)
+        return;
+
+    kofn_job_release_work(job);
+    if (job->has_product)
+        kofn_bands_fini(&job->product);
+    kofn_code_destroy(&job->code);
+    free(job);
+    *job_p = NULL;
+}
+
+static void
+log_end(const kofn_job *job)
+{
+    const bool failed = job->state == KOFN_JOB_FAILED, done = job->state == KOFN_JOB_DONE;
+    kofn_log_write(&job->master->log, failed ? KOFN_LOG_WARNING : KOFN_LOG_INFO,
+                   done ? "job_done" : "job_ended", done ? "the product is there" : job->error.text,
+                   "job=%s state=%s family=%s tasks=%zu answers=%zu ms=%.3f", job->name,
+                   kofn_job_state_name(job->state), job->spec.family, job->spec.tasks,
+                   job->last.kept, (double)(job->times.ended_ns - job->times.accepted_ns) * 1e-6);
+}
+
+void
+kofn_job_close(kofn_job *job)
+{
+    kofn_jobs *jobs = job->master->jobs;
+    job->times.ended_ns = kofn_clock_ns();
+    if (job->items == 0)
+        kofn_job_release_work(job);
+    kofn_jobs_add_ended(jobs, job);
+    log_end(job);
+    kofn_sessions_job_over(job->master->sessions, job);
+    if (!job->keep || job->state != KOFN_JOB_DONE)
+        kofn_job_drop_product(job);
+    else // what is left of its memory is the product
+        kofn_jobs_change_charge(jobs, job,
+                                job->product.rows * job->product.cols *
+                                    kofn_dtype_width(job->product.dtype));
+}
+
+void
+kofn_job_break(kofn_job *job, const kofn_error *why)
+{
+    job->error = *why;
+    kofn_job_move(job, why->status == KOFN_CANCELLED ? KOFN_JOB_EV_CANCEL : KOFN_JOB_EV_BROKEN);
+    kofn_job_close(job);
+}
+
+void
+kofn_job_end(kofn_job *job, const kofn_error *why)
+{
+    if (kofn_job_is_over(job))
+        return;
+
+    if (job->state !=
+        KOFN_JOB_RUNNING) { // while DECODING the scheduler's record stays for the coder
+        kofn_job_break(job, why);
+        return;
+    }
+    job->error = *why; // the scheduler ends it: its FAIL comes back through kofn_jobs_act
+    kofn_sched_job_cancel(job->master->sched, kofn_clock_ns(), job->id);
+    kofn_jobs_act(job->master->jobs);
+}

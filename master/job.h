@@ -1,0 +1,153 @@
+/* A job: what a product goes through in the master, from its operands to its result.
+ *
+ *     RECEIVING   operands are coming in
+ *     PREPARING   the code is being completed and built (a coder), or waits for a worker
+ *     RUNNING     the scheduler has it: tasks are encoded, sent, answered
+ *     DECODING    the answers suffice: a coder rebuilds the product
+ *     DONE        the product is there (or was, and has been fetched)
+ *     FAILED, CANCELLED
+ *
+ * A job is a record before it is work: it has an id, its parameters and its times from the moment it
+ * is accepted, and keeps them after it ended, until newer records push it out.
+ *
+ *     job.c        states, and what a record holds       build.c   PREPARING: its code
+ *     encode.c     RUNNING: blocks for tasks             decode.c  DECODING: its product
+ *     account.c    what clients are told of it           accept.c  orders become jobs (jobs.h)
+ *
+ * Pass-through  A block that needs no arithmetic and no cutting leaves in the frames in which it
+ *               came: the whole product of a small job, an operand that is not partitioned, and an
+ *               answer that is the product.
+ * Threads       The I/O thread; coders' items own their inputs while they run.
+ */
+#ifndef KOFN_MASTER_JOB_H
+#define KOFN_MASTER_JOB_H
+
+#include "common/code/coding.h"
+#include "master/root.h"
+#include "proto/messages.h"
+#include "proto/transfer.h"
+
+#include <sys/queue.h>
+
+typedef enum kofn_job_state {
+    KOFN_JOB_RECEIVING,
+    KOFN_JOB_PREPARING,
+    KOFN_JOB_RUNNING,
+    KOFN_JOB_DECODING,
+    KOFN_JOB_DONE,
+    KOFN_JOB_FAILED,
+    KOFN_JOB_CANCELLED,
+} kofn_job_state; // the last three are over
+
+typedef struct kofn_request kofn_request; // session.h
+typedef TAILQ_HEAD(kofn_request_list, kofn_request) kofn_request_list;
+
+/* Moments of a job's life, monotonic; 0: not reached. */
+typedef struct kofn_job_times {
+    int64_t accepted_ns, received_ns, ended_ns;
+    int64_t sent_ns;              // the scheduler gave out the first task
+    int64_t left_ns;              // the last task so far was handed to its connection, whole
+    int64_t enough_ns;            // the answers sufficed
+    int64_t encode_ns, decode_ns; // of the compute threads
+} kofn_job_times;
+
+typedef struct kofn_queued_task kofn_queued_task; // a task that waits to be encoded
+
+typedef struct kofn_job {
+    uint64_t id;
+    char name[KOFN_ID_MAX]; // the id as clients see it
+    kofn_job_state state;
+    kofn_master *master;
+
+    uint64_t session;            // who asked
+    char key[KOFN_KEY_TEXT_MAX]; // idempotency key, "" if none
+    bool keep;                   // submitted: the product waits to be fetched
+    int64_t deadline_ns;
+    kofn_request_list requests; // that wait for or watch this job
+
+    const kofn_field *field;
+    kofn_shape shape;
+    bool transposed[KOFN_OPERANDS_MAX];
+    char policy[KOFN_NAME_MAX];
+    kofn_code_spec spec;
+    kofn_code *code;
+    kofn_coding coding;
+
+    kofn_assembler operands;
+    kofn_bands *plain[KOFN_OPERANDS_MAX]; // blocks that were copied out once, by number
+    kofn_queued_task *sends;                 // tasks that wait for the next encode
+    size_t send_count, send_capacity;
+    bool encoding;       // an encode item is out: one at a time
+    size_t items;        // compute items out: the record stays while there are any
+    kofn_bands *answers; // [code->tasks]: those kept
+    size_t answer_count;
+    bool nonfinite; // an answer that was used holds NaN or Inf
+    kofn_decode_plan plan;
+    kofn_bands product;
+    bool has_product;
+    size_t answers_used; // these two outlive the plan
+    kofn_span_quality quality;
+
+    size_t charge;    // bytes
+    kofn_error error; // why it failed
+    kofn_job_times times;
+    kofn_sched_job_view last; // the scheduler's account when it ended
+    bool waited;
+    bool waits;   // is in the list of those that wait for a worker
+    bool touched; // has tasks that wait to be encoded
+    TAILQ_ENTRY(kofn_job) of_touched;
+    TAILQ_ENTRY(kofn_job) of_stage; // waiting for a worker, or ended, in that order
+} kofn_job;
+
+typedef enum kofn_job_event {
+    KOFN_JOB_EV_RECEIVED, // all operand blocks are there
+    KOFN_JOB_EV_BUILT,    // the scheduler has it
+    KOFN_JOB_EV_ENOUGH,   // the answers suffice
+    KOFN_JOB_EV_DECODED,  // the product is there
+    KOFN_JOB_EV_BROKEN,   // it cannot go on
+    KOFN_JOB_EV_CANCEL,   // nobody wants it any more
+} kofn_job_event;
+
+/* Move to the next state. A move that the table does not know is a bug: asserts. */
+void kofn_job_move(kofn_job *job, kofn_job_event event);
+const char *kofn_job_state_name(kofn_job_state state);
+bool kofn_job_is_over(const kofn_job *job);
+
+/* ---- through its life ---------------------------------------------------------------------------- */
+
+/* Operands are complete: choose a code, or wait for a worker to choose it for. */
+void kofn_job_start(kofn_job *job);
+void kofn_job_prepare(kofn_job *job);
+
+/* SEND: note the task; kofn_job_send encodes and sends all that were noted. */
+void kofn_job_queue_send(kofn_job *job, const kofn_action *action);
+void kofn_job_send(kofn_job *job);
+
+/* An answer is complete; takes over its blocks. */
+void kofn_job_keep_answer(kofn_job *job, size_t task, kofn_bands *blocks, bool nonfinite);
+
+/* DECODE: rebuild the product. */
+void kofn_job_decode(kofn_job *job, const kofn_action *action);
+
+/* End a job that has not ended, whatever it is doing: FAILED with this error, or CANCELLED when its
+ * status says so. Goes through the scheduler where that has the job. */
+void kofn_job_end(kofn_job *job, const kofn_error *why);
+
+/* Likewise, once the scheduler has it no more. */
+void kofn_job_break(kofn_job *job, const kofn_error *why);
+
+/* Common to every end: whoever waits is told, memory is let go, the record joins the ended ones. */
+void kofn_job_close(kofn_job *job);
+
+void kofn_bands_array_fini(kofn_bands **bands_p, size_t count); // accepts NULL, NULLs
+
+/* Let go of everything but the record and the product. Not while coders' items use it. */
+void kofn_job_release_work(kofn_job *job);
+void kofn_job_drop_product(kofn_job *job);
+void kofn_job_destroy(kofn_job **job_p);
+
+/* The account, for clients. Cleared by the caller (kofn_message_clear). */
+KOFN_MUST_CHECK kofn_status kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message,
+                                              kofn_error *err);
+
+#endif

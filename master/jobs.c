@@ -1,0 +1,374 @@
+#include "master/jobs.h"
+#include "master/fleet.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { CODES_KEPT = 8 };
+
+typedef TAILQ_HEAD(job_list, kofn_job) job_list;
+
+struct kofn_jobs {
+    kofn_master *master;
+    zhashx_t *by_id;  // of kofn_job, owned here
+    zhashx_t *by_key; // of kofn_job, by idempotency key
+    kofn_rng names;
+    job_list waiting; // PREPARING, for a worker to be there
+    job_list touched; // have tasks to encode
+    job_list ended;   // oldest first
+    size_t live, ended_count, charged;
+    uint64_t done, failed;
+    bool acting;
+
+    /* Codes that were built last: many jobs ask for the same. */
+    struct {
+        const kofn_field *field;
+        kofn_code *code;
+        kofn_code_spec spec;
+    } codes[CODES_KEPT];
+    size_t codes_next;
+};
+
+kofn_status
+kofn_jobs_new(kofn_master *master, kofn_jobs **ret_jobs, kofn_error *err)
+{
+    kofn_jobs *jobs = calloc(1, sizeof *jobs);
+    if (jobs) {
+        jobs->by_id = kofn_number_table_new();
+        jobs->by_key = zhashx_new();
+    }
+    if (!jobs || !jobs->by_id || !jobs->by_key) {
+        kofn_jobs_destroy(&jobs);
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the table of jobs");
+    }
+    zhashx_set_key_duplicator(jobs->by_key, NULL); // keys live in their jobs
+    zhashx_set_key_destructor(jobs->by_key, NULL);
+    jobs->master = master;
+    kofn_rng_init(&jobs->names, kofn_rng_fresh_seed(), 0);
+    TAILQ_INIT(&jobs->waiting);
+    TAILQ_INIT(&jobs->touched);
+    TAILQ_INIT(&jobs->ended);
+    *ret_jobs = jobs;
+    return KOFN_OK;
+}
+
+void
+kofn_jobs_destroy(kofn_jobs **jobs_p)
+{
+    kofn_jobs *jobs = *jobs_p;
+    if (!jobs)
+        return;
+
+    if (jobs->by_id)
+        for (kofn_job *job = zhashx_first(jobs->by_id); job; job = zhashx_next(jobs->by_id))
+            kofn_job_destroy(&job);
+    for (size_t i = 0; i < CODES_KEPT; i++)
+        kofn_code_destroy(&jobs->codes[i].code);
+    zhashx_destroy(&jobs->by_id);
+    zhashx_destroy(&jobs->by_key);
+    free(jobs);
+    *jobs_p = NULL;
+}
+
+kofn_job *
+kofn_jobs_find(kofn_jobs *jobs, const char *name)
+{
+    char *end = NULL;
+    uint64_t id = strtoull(name, &end, 16);
+    if (strlen(name) != 16 || *end)
+        return NULL;
+    return zhashx_lookup(jobs->by_id, &id);
+}
+
+size_t
+kofn_jobs_list(kofn_jobs *jobs, size_t limit, kofn_job **ret_jobs)
+{
+    size_t count = 0;
+    for (kofn_job *job = zhashx_first(jobs->by_id); job && count < limit;
+         job = zhashx_next(jobs->by_id))
+        if (!kofn_job_is_over(job))
+            ret_jobs[count++] = job;
+    kofn_job *job;
+    TAILQ_FOREACH_REVERSE(job, &jobs->ended, job_list, of_stage)
+    {
+        if (count == limit)
+            break;
+        ret_jobs[count++] = job;
+    }
+    return count;
+}
+
+void
+kofn_jobs_get_totals(const kofn_jobs *jobs, kofn_jobs_totals *ret_totals)
+{
+    const size_t running = kofn_sched_count_jobs(jobs->master->sched);
+    *ret_totals = (kofn_jobs_totals){
+        .running = running,
+        .queued = jobs->live > running ? jobs->live - running : 0,
+        .memory = jobs->charged,
+        .done = jobs->done,
+        .failed = jobs->failed,
+    };
+}
+
+kofn_master *
+kofn_jobs_get_master(const kofn_jobs *jobs)
+{
+    return jobs->master;
+}
+
+/* ---- lists ------------------------------------------------------------------------------------------- */
+
+void
+kofn_jobs_add_waiting(kofn_jobs *jobs, kofn_job *job)
+{
+    TAILQ_INSERT_TAIL(&jobs->waiting, job, of_stage);
+    job->waits = true;
+}
+
+void
+kofn_jobs_add_touched(kofn_jobs *jobs, kofn_job *job)
+{
+    if (!job->touched)
+        TAILQ_INSERT_TAIL(&jobs->touched, job, of_touched);
+    job->touched = true;
+}
+
+void
+kofn_jobs_add_ended(kofn_jobs *jobs, kofn_job *job)
+{
+    if (job->waits)
+        TAILQ_REMOVE(&jobs->waiting, job, of_stage);
+    if (job->touched)
+        TAILQ_REMOVE(&jobs->touched, job, of_touched);
+    job->waits = job->touched = false;
+    TAILQ_INSERT_TAIL(&jobs->ended, job, of_stage);
+    jobs->ended_count++;
+    jobs->live--;
+    if (job->state == KOFN_JOB_DONE)
+        jobs->done++;
+    else
+        jobs->failed++;
+}
+
+void
+kofn_jobs_change_charge(kofn_jobs *jobs, kofn_job *job, size_t charge)
+{
+    jobs->charged = jobs->charged - job->charge + charge;
+    job->charge = charge;
+}
+
+kofn_status
+kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
+{
+    do
+        job->id = kofn_rng_u64(&jobs->names);
+    while (job->id == 0 || zhashx_lookup(jobs->by_id, &job->id));
+    snprintf(job->name, sizeof job->name, "%016" PRIx64, job->id);
+    if (zhashx_insert(jobs->by_id, &job->id, job) != 0)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another job");
+    if (job->key[0])
+        zhashx_update(jobs->by_key, job->key, job);
+    jobs->live++;
+    jobs->charged += job->charge;
+    return KOFN_OK;
+}
+
+kofn_job *
+kofn_jobs_find_key(kofn_jobs *jobs, const char *key)
+{
+    return key[0] ? zhashx_lookup(jobs->by_key, key) : NULL;
+}
+
+void
+kofn_jobs_forget_key(kofn_jobs *jobs, const char *key)
+{
+    zhashx_delete(jobs->by_key, key);
+}
+
+static void
+forget_job(kofn_jobs *jobs, kofn_job *job)
+{
+    TAILQ_REMOVE(&jobs->ended, job, of_stage);
+    jobs->ended_count--;
+    if (job->key[0] && zhashx_lookup(jobs->by_key, job->key) == job)
+        zhashx_delete(jobs->by_key, job->key);
+    zhashx_delete(jobs->by_id, &job->id);
+    kofn_job_destroy(&job);
+}
+
+/* Products that waited too long to be fetched, and the records beyond those that are kept. */
+static void
+trim_ended(kofn_jobs *jobs, int64_t now_ns)
+{
+    const kofn_master_config *config = &jobs->master->config;
+    kofn_job *next;
+    for (kofn_job *job = TAILQ_FIRST(&jobs->ended); job; job = next) {
+        next = TAILQ_NEXT(job, of_stage);
+        const bool old = now_ns - job->times.ended_ns > config->keep_ns;
+        if (old)
+            kofn_job_drop_product(job);
+        if (job->items == 0 && TAILQ_EMPTY(&job->requests) && !job->has_product &&
+            jobs->ended_count > (size_t)config->keep_jobs)
+            forget_job(jobs, job);
+        else if (!old)
+            break;
+    }
+}
+
+/* ---- codes ------------------------------------------------------------------------------------------- */
+
+static bool
+is_same_spec(const kofn_code_spec *a, const kofn_code_spec *b)
+{
+    if (strcmp(a->family, b->family) != 0 || a->part.x != b->part.x || a->part.z != b->part.z ||
+        a->part.y != b->part.y || a->tasks != b->tasks || a->seed != b->seed ||
+        a->set_count != b->set_count)
+        return false;
+    for (size_t i = 0; i < a->set_count; i++)
+        if (strcmp(a->sets[i].name, b->sets[i].name) != 0 ||
+            strcmp(a->sets[i].value, b->sets[i].value) != 0)
+            return false;
+    return true;
+}
+
+kofn_code *
+kofn_jobs_find_code(kofn_jobs *jobs, const kofn_field *field, const kofn_code_spec *spec)
+{
+    for (size_t i = 0; i < CODES_KEPT; i++)
+        if (jobs->codes[i].code && jobs->codes[i].field == field &&
+            is_same_spec(&jobs->codes[i].spec, spec))
+            return jobs->codes[i].code;
+    return NULL;
+}
+
+void
+kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_field *field, const kofn_code_spec *spec,
+                    kofn_code *code)
+{
+    size_t i = jobs->codes_next++ % CODES_KEPT;
+    kofn_code_destroy(&jobs->codes[i].code);
+    jobs->codes[i].field = field;
+    jobs->codes[i].spec = *spec;
+    jobs->codes[i].code = kofn_code_ref(code);
+}
+
+/* ---- the scheduler's actions ------------------------------------------------------------------------- */
+
+static void
+fail_from_scheduler(kofn_job *job, const kofn_action *action)
+{
+    /* A cancel carries the reason of whoever ended the job, if one was given. */
+    const kofn_error why = job->error.status ? job->error : action->error;
+    kofn_job_break(job, &why);
+}
+
+static void
+carry_out(kofn_jobs *jobs, const kofn_action *action)
+{
+    kofn_job *job = zhashx_lookup(jobs->by_id, &action->job);
+    if (action->kind == KOFN_ACTION_CANCEL) {
+        kofn_fleet_cancel(jobs->master->fleet, action->assignment);
+        return;
+    }
+    assert(job && job->state == KOFN_JOB_RUNNING);
+    switch (action->kind) {
+    case KOFN_ACTION_SEND:
+        kofn_fleet_assign(jobs->master->fleet, action, job);
+        kofn_job_queue_send(job, action);
+        break;
+    case KOFN_ACTION_DECODE:
+        kofn_job_decode(job, action);
+        break;
+    case KOFN_ACTION_FAIL:
+        fail_from_scheduler(job, action);
+        break;
+    case KOFN_ACTION_CANCEL:
+        break;
+    }
+}
+
+void
+kofn_jobs_act(kofn_jobs *jobs)
+{
+    if (jobs->acting) // the outer call goes on with what we added
+        return;
+
+    jobs->acting = true;
+    kofn_action action;
+    kofn_job *job;
+    bool quiet;
+    do { // sending may lose a worker, which makes actions
+        quiet = true;
+        for (; kofn_sched_next_action(jobs->master->sched, &action); quiet = false)
+            carry_out(jobs, &action);
+        for (; (job = TAILQ_FIRST(&jobs->touched)); quiet = false) {
+            TAILQ_REMOVE(&jobs->touched, job, of_touched);
+            job->touched = false;
+            kofn_job_send(job);
+        }
+    } while (!quiet);
+    jobs->acting = false;
+    kofn_master_arm(jobs->master);
+}
+
+/* ---- time and workers ---------------------------------------------------------------------------------- */
+
+void
+kofn_jobs_on_worker(kofn_jobs *jobs)
+{
+    kofn_job *job;
+    while ((job = TAILQ_FIRST(&jobs->waiting))) {
+        job->waits = false;
+        TAILQ_REMOVE(&jobs->waiting, job, of_stage);
+        kofn_job_prepare(job);
+    }
+}
+
+/* Jobs that `pick` chooses, ended: the table must not change while it is walked, so they are listed
+ * first. */
+static void
+end_some(kofn_jobs *jobs, bool (*pick)(const kofn_job *job, int64_t now_ns), int64_t now_ns,
+         const kofn_error *why)
+{
+    zlistx_t *picked = zlistx_new();
+    for (kofn_job *job = zhashx_first(jobs->by_id); job && picked; job = zhashx_next(jobs->by_id))
+        if (!kofn_job_is_over(job) && pick(job, now_ns))
+            zlistx_add_end(picked, job);
+    for (kofn_job *job = picked ? zlistx_first(picked) : NULL; job; job = zlistx_next(picked))
+        kofn_job_end(job, why);
+    zlistx_destroy(&picked);
+}
+
+static bool
+is_late(const kofn_job *job, int64_t now_ns)
+{
+    return job->state < KOFN_JOB_RUNNING && now_ns >= job->deadline_ns;
+}
+
+static bool
+is_any(const kofn_job *job, int64_t now_ns)
+{
+    (void)job, (void)now_ns;
+    return true;
+}
+
+void
+kofn_jobs_on_tick(kofn_jobs *jobs, int64_t now_ns)
+{
+    kofn_error err;
+    kofn_fail(&err, KOFN_DEADLINE_EXCEEDED,
+              "the deadline came before a task could be sent: %zu workers are connected",
+              kofn_fleet_count(jobs->master->fleet));
+    if (jobs->live >
+        kofn_sched_count_jobs(jobs->master->sched)) // from RUNNING it is the scheduler's
+        end_some(jobs, is_late, now_ns, &err);
+    trim_ended(jobs, now_ns);
+}
+
+void
+kofn_jobs_end_all(kofn_jobs *jobs, const kofn_error *why)
+{
+    end_some(jobs, is_any, 0, why);
+    kofn_jobs_act(jobs);
+}

@@ -1,0 +1,82 @@
+/* All jobs of the master: found by id and by key, counted, bounded, ended and forgotten.
+ *
+ * Memory     Each job is charged with an estimate when it is accepted: operands, product, and the
+ *            answers and coded blocks on the way. What does not fit is refused.
+ * Threads    The I/O thread.
+ */
+#ifndef KOFN_MASTER_JOBS_H
+#define KOFN_MASTER_JOBS_H
+
+#include "master/job.h"
+
+KOFN_MUST_CHECK kofn_status kofn_jobs_new(kofn_master *master, kofn_jobs **ret_jobs,
+                                          kofn_error *err);
+void kofn_jobs_destroy(kofn_jobs **jobs_p);
+
+/* What a call asks for. */
+typedef struct kofn_job_order {
+    const kofn_msg_product *product;
+    const char *key;
+    uint64_t session;
+    int64_t deadline_ns;
+    bool keep;
+} kofn_job_order;
+
+/* Check everything that can be checked without operands and open a record, or find the one with
+ * the same key (*ret_known). INVALID_ARGUMENT, UNIMPLEMENTED, NOT_FOUND: the order is wrong.
+ * RESOURCE_EXHAUSTED: too many jobs or bytes. UNAVAILABLE: the master is stopping.
+ * ALREADY_EXISTS: the key belongs to another order. */
+KOFN_MUST_CHECK kofn_status kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order,
+                                             kofn_job **ret_job, bool *ret_known, kofn_error *err);
+
+/* ---- for accept.c ------------------------------------------------------------------------------------ */
+
+/* Give the job an id and list it. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err);
+kofn_job *kofn_jobs_find_key(kofn_jobs *jobs, const char *key); // NULL: none has that key
+void kofn_jobs_forget_key(kofn_jobs *jobs, const char *key);
+kofn_master *kofn_jobs_get_master(const kofn_jobs *jobs);
+
+/* ---- views ---------------------------------------------------------------------------------------------- */
+
+/* NULL: not known, or no id at all. */
+kofn_job *kofn_jobs_find(kofn_jobs *jobs, const char *name);
+
+/* Newest first, at most `limit`. ret_jobs has room for limit; returns how many. */
+size_t kofn_jobs_list(kofn_jobs *jobs, size_t limit, kofn_job **ret_jobs);
+
+typedef struct kofn_jobs_totals {
+    size_t running, queued, memory;
+    uint64_t done, failed;
+} kofn_jobs_totals;
+
+void kofn_jobs_get_totals(const kofn_jobs *jobs, kofn_jobs_totals *ret_totals);
+
+/* End all that have not ended: the master stops. */
+void kofn_jobs_end_all(kofn_jobs *jobs, const kofn_error *why);
+
+/* ---- for jobs and the fleet ------------------------------------------------------------------------ */
+
+/* Carry out the scheduler's actions. Call after each of its events; may be called again from
+ * within. */
+void kofn_jobs_act(kofn_jobs *jobs);
+
+/* The job waits for a worker to join; it has tasks to encode; it has ended. */
+void kofn_jobs_add_waiting(kofn_jobs *jobs, kofn_job *job);
+void kofn_jobs_add_touched(kofn_jobs *jobs, kofn_job *job);
+void kofn_jobs_add_ended(kofn_jobs *jobs, kofn_job *job);
+void kofn_jobs_change_charge(kofn_jobs *jobs, kofn_job *job, size_t charge);
+
+/* A code that was built before for the same spec, or NULL; and one to be found next time. */
+kofn_code *kofn_jobs_find_code(kofn_jobs *jobs, const kofn_field *field,
+                               const kofn_code_spec *spec);
+void kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_field *field, const kofn_code_spec *spec,
+                         kofn_code *code);
+
+/* A worker joined: jobs that waited for one may be prepared. */
+void kofn_jobs_on_worker(kofn_jobs *jobs);
+
+/* Deadlines before the scheduler has a job, records and products that are too old. */
+void kofn_jobs_on_tick(kofn_jobs *jobs, int64_t now_ns);
+
+#endif

@@ -1,0 +1,82 @@
+/* kofn-master: the command line, signals, and nothing else. */
+#include "common/base/daemon.h"
+#include "common/linalg/blas.h"
+#include "master/master.h"
+#include "proto/link/link.h"
+
+#include <argp.h>
+#include <czmq.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *argp_program_version = "kofn-master " KOFN_VERSION;
+
+static kofn_status
+load(const kofn_daemon_line *line, kofn_master_config *ret_config, kofn_error *err)
+{
+    kofn_status status = kofn_master_config_load(line->file, ret_config, err);
+    for (size_t i = 0; i < line->count && !status; i++)
+        status =
+            kofn_master_config_set(ret_config, line->settings[i].key, line->settings[i].value, err);
+    return status ? status : kofn_master_config_check(ret_config, err);
+}
+
+static void
+stop(void *master)
+{
+    kofn_master_stop(master);
+}
+
+static kofn_status
+serve(const kofn_master_config *config, kofn_log log, kofn_error *err)
+{
+    zsys_handler_set(NULL); // signals are ours
+    kofn_master *master = NULL;
+    kofn_status status = kofn_master_new(zsys_init(), config, log, &master, err);
+    if (status)
+        return status;
+    kofn_daemon_on_stop(stop, master);
+    status = kofn_master_run(master, err);
+    kofn_daemon_on_stop(NULL, NULL); // the master is going: nothing is left to stop
+    kofn_master_destroy(&master);
+    zsys_shutdown(); // waits for the last replies, no longer than their linger
+    return status;
+}
+
+int
+main(int argc, char **argv)
+{
+    static const kofn_daemon_shortcut shortcuts[] = {
+        {"workers", "listen.workers", "ENDPOINT"},
+        {"clients", "listen.clients", "ENDPOINT"},
+        {NULL, NULL, NULL},
+    };
+    const kofn_daemon daemon = {
+        .doc = "Serves coded matrix products: clients submit them, workers compute them.",
+        .sections = {{"", kofn_master_keys}, {"scheduler.", kofn_sched_keys}},
+        .shortcuts = shortcuts,
+    };
+    kofn_blas_choose_kernel(argv);
+    kofn_link_tune_malloc();
+    kofn_daemon_line line;
+    kofn_daemon_parse(&daemon, argc, argv, &line);
+
+    kofn_error err;
+    kofn_master_config config;
+    if (load(&line, &config, &err) != KOFN_OK) {
+        fprintf(stderr, "kofn-master: %s\n", err.text);
+        return KOFN_DAEMON_EXIT_USAGE;
+    }
+    if (line.check_only) {
+        printf("%s: no faults found\n", line.file ? line.file : "defaults");
+        return EXIT_SUCCESS;
+    }
+    kofn_log log;
+    kofn_log_init(&log, kofn_master_config_get_log_level(&config), STDERR_FILENO);
+    if (serve(&config, log, &err) != KOFN_OK) {
+        kofn_log_write(&log, KOFN_LOG_ERROR, "failed", err.text, "status=%s",
+                       kofn_status_name(err.status));
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,267 @@
+#include "master/service.h"
+#include "master/fleet.h"
+
+#include <stdlib.h>
+
+typedef union request_body {
+    kofn_msg_product product;
+    kofn_msg_job_ref ref;
+    kofn_msg_list_jobs list_jobs;
+    kofn_msg_check check;
+    kofn_msg_nothing nothing;
+} request_body;
+
+typedef void serve(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+                   const request_body *body);
+
+static void
+fail_short_of_memory(kofn_request *request)
+{
+    kofn_error err;
+    kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory for the reply: ask for less");
+    kofn_request_fail(request, &err);
+}
+
+/* ---- products --------------------------------------------------------------------------------------- */
+
+static void
+reply_submitted(kofn_request *request, const kofn_job *job)
+{
+    kofn_msg_job_ref ref = {.without_result = false};
+    snprintf(ref.job, sizeof ref.job, "%s", job->name);
+    kofn_request_reply(request, &kofn_job_ref_message, &ref, NULL);
+}
+
+static void
+serve_product(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+              const request_body *body)
+{
+    const kofn_job_order order = {
+        .product = &body->product,
+        .key = call->key,
+        .session = kofn_session_get_number(request->session),
+        .deadline_ns = request->deadline_ns,
+        .keep = request->method == KOFN_METHOD_SUBMIT,
+    };
+    kofn_job *job;
+    bool known;
+    kofn_error err;
+    if (kofn_jobs_accept(master->jobs, &order, &job, &known, &err) != KOFN_OK) {
+        kofn_request_fail(request, &err);
+    } else if (!known) {
+        kofn_request_wait(request, job);
+        kofn_request_take_blocks(request, call->more);
+    } else { // its blocks came with the first call of this key: these are dropped
+        request->receiving = false;
+        if (order.keep)
+            reply_submitted(request, job);
+        else
+            kofn_request_wait(request, job);
+    }
+}
+
+void
+kofn_service_received(kofn_request *request)
+{
+    kofn_job *job = request->job;
+    if (request->method == KOFN_METHOD_SUBMIT)
+        reply_submitted(request, job); // the request is gone with it
+    kofn_job_start(job);
+}
+
+/* ---- jobs -------------------------------------------------------------------------------------------- */
+
+static kofn_job *
+find_job(kofn_master *master, kofn_request *request, const char *name)
+{
+    kofn_job *job = kofn_jobs_find(master->jobs, name);
+    kofn_error err;
+    if (!job) {
+        kofn_fail(&err, KOFN_NOT_FOUND,
+                  "job '%s' is not known: it never was, or it ended too long ago", name);
+        kofn_request_fail(request, &err);
+    }
+    return job;
+}
+
+static void
+serve_wait(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+           const request_body *body)
+{
+    (void)call;
+    kofn_job *job = find_job(master, request, body->ref.job);
+    if (!job)
+        return;
+    request->without_result = body->ref.without_result;
+    kofn_request_wait(request, job);
+}
+
+static void
+serve_cancel(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+             const request_body *body)
+{
+    (void)call;
+    kofn_job *job = find_job(master, request, body->ref.job);
+    if (!job)
+        return;
+    kofn_error err;
+    if (kofn_job_is_over(job)) {
+        kofn_fail(&err, KOFN_FAILED_PRECONDITION, "job %s has ended already", job->name);
+        kofn_request_fail(request, &err);
+        return;
+    }
+    kofn_fail(&err, KOFN_CANCELLED, "a client cancelled the job");
+    kofn_job_end(job, &err);
+    kofn_request_reply(request, &kofn_nothing_message, &(kofn_msg_nothing){0}, NULL);
+}
+
+static void
+serve_get_job(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+              const request_body *body)
+{
+    (void)call;
+    kofn_job *job = find_job(master, request, body->ref.job);
+    kofn_msg_outcome outcome = {0};
+    kofn_error err;
+    if (!job)
+        return;
+    if (kofn_job_describe(job, &outcome.job, &err) != KOFN_OK) {
+        kofn_request_fail(request, &err);
+        return;
+    }
+    kofn_request_reply(request, &kofn_outcome_message, &outcome, NULL);
+    kofn_message_clear(&kofn_outcome_message, &outcome);
+}
+
+static void
+serve_list_jobs(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+                const request_body *body)
+{
+    (void)call;
+    /* An account takes about 700 bytes on the wire: 1,000 of them fit an envelope. */
+    size_t limit = body->list_jobs.limit ? body->list_jobs.limit : 100;
+    if (limit > 1000)
+        limit = 1000;
+    kofn_job **found = calloc(limit, sizeof *found);
+    kofn_msg_job *at = calloc(limit, sizeof *at);
+    kofn_msg_jobs jobs = {.jobs = {.at = at}};
+    kofn_error err;
+    kofn_status status = KOFN_OK;
+    if (found && at) {
+        const size_t count = kofn_jobs_list(master->jobs, limit, found);
+        for (; jobs.jobs.count < count && !status; jobs.jobs.count++)
+            status = kofn_job_describe(found[jobs.jobs.count], &at[jobs.jobs.count], &err);
+    }
+    if (!found || !at)
+        fail_short_of_memory(request);
+    else if (status)
+        kofn_request_fail(request, &err);
+    else
+        kofn_request_reply(request, &kofn_jobs_message, &jobs, NULL);
+    kofn_message_clear(&kofn_jobs_message, &jobs);
+    free(found);
+}
+
+/* ---- the service itself ----------------------------------------------------------------------------- */
+
+static void
+serve_list_workers(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+                   const request_body *body)
+{
+    (void)call, (void)body;
+    kofn_msg_workers workers = {0};
+    kofn_error err;
+    if (kofn_fleet_describe(master->fleet, &workers, &err) != KOFN_OK) {
+        kofn_request_fail(request, &err);
+        return;
+    }
+    kofn_request_reply(request, &kofn_workers_message, &workers, NULL);
+    kofn_message_clear(&kofn_workers_message, &workers);
+}
+
+static void
+serve_list_codes(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+                 const request_body *body)
+{
+    (void)master, (void)call, (void)body;
+    kofn_msg_codes codes = {0};
+    kofn_error err;
+    if (kofn_msg_codes_fill(&codes, &err) != KOFN_OK) {
+        kofn_request_fail(request, &err);
+        return;
+    }
+    kofn_request_reply(request, &kofn_codes_message, &codes, NULL);
+    kofn_message_clear(&kofn_codes_message, &codes);
+}
+
+static void
+serve_check(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+            const request_body *body)
+{
+    (void)call;
+    const char *service = body->check.service;
+    const bool known = !service[0] || strcmp(service, "kofn.v1.Master") == 0;
+    const char *status = !known ? "SERVICE_UNKNOWN" : master->draining ? "NOT_SERVING" : "SERVING";
+    kofn_jobs_totals totals;
+    kofn_jobs_get_totals(master->jobs, &totals);
+    kofn_msg_health health = {
+        .workers = kofn_fleet_count(master->fleet),
+        .jobs_running = totals.running,
+        .jobs_queued = totals.queued,
+        .jobs_done = totals.done,
+        .jobs_failed = totals.failed,
+        .memory_bytes = totals.memory,
+        .memory_limit_bytes = master->config.memory,
+        .uptime_ms = (uint64_t)((kofn_clock_ns() - master->started_ns) / KOFN_NS_PER_MS),
+    };
+    snprintf(health.status, sizeof health.status, "%s", status);
+    snprintf(health.version, sizeof health.version, "%s", KOFN_VERSION);
+    kofn_request_reply(request, &kofn_health_message, &health, NULL);
+}
+
+static void
+serve_reflect(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+              const request_body *body)
+{
+    (void)master, (void)call, (void)body;
+    kofn_msg_reflection reflection = {0};
+    kofn_error err;
+    if (kofn_msg_reflection_fill(&reflection, &err) != KOFN_OK) {
+        kofn_request_fail(request, &err);
+        return;
+    }
+    kofn_request_reply(request, &kofn_reflection_message, &reflection, NULL);
+    kofn_message_clear(&kofn_reflection_message, &reflection);
+}
+
+/* ---- dispatch ----------------------------------------------------------------------------------------- */
+
+static serve *const methods[KOFN_METHOD_COUNT] = {
+    [KOFN_METHOD_MULTIPLY] = serve_product,
+    [KOFN_METHOD_SUBMIT] = serve_product,
+    [KOFN_METHOD_WAIT] = serve_wait,
+    [KOFN_METHOD_WATCH] = serve_wait,
+    [KOFN_METHOD_CANCEL] = serve_cancel,
+    [KOFN_METHOD_GET_JOB] = serve_get_job,
+    [KOFN_METHOD_LIST_JOBS] = serve_list_jobs,
+    [KOFN_METHOD_LIST_WORKERS] = serve_list_workers,
+    [KOFN_METHOD_LIST_CODES] = serve_list_codes,
+    [KOFN_METHOD_CHECK] = serve_check,
+    [KOFN_METHOD_REFLECT] = serve_reflect,
+};
+
+void
+kofn_service_call(kofn_master *master, kofn_request *request, const kofn_msg_call *call)
+{
+    const kofn_method_info *info = kofn_method_get(request->method);
+    request_body body = {0};
+    kofn_error err;
+    if (call->body.bytes && kofn_message_unpack(info->request, call->body.bytes, call->body.length,
+                                                &body, &err) != KOFN_OK) {
+        kofn_fail_within(&err, "the request of %s", info->name);
+        kofn_request_fail(request, &err);
+        return;
+    }
+    methods[request->method](master, request, call, &body);
+    kofn_message_clear(info->request, &body);
+}

@@ -1,0 +1,60 @@
+/* Sessions: clients as connections, the requests that they have open, and replies.
+ *
+ * A request is an open call: from its `call` message to its reply. It is gone when it was
+ * answered, when the client abandons it, or when the client is.
+ *
+ * Threads    The I/O thread.
+ */
+#ifndef KOFN_MASTER_SESSION_H
+#define KOFN_MASTER_SESSION_H
+
+#include "master/jobs.h"
+#include "master/root.h"
+
+typedef struct kofn_session kofn_session;
+
+struct kofn_request {
+    kofn_session *session;
+    uint64_t call;
+    kofn_method method;
+    int64_t deadline_ns;
+    bool window;         // the reply may come in pieces
+    bool without_result; // Wait: the account alone
+    bool receiving;      // block frames of this call are still to come, for `job` if it is there
+    kofn_job *job;       // that it waits for; NULL: none
+    int64_t told_ns;     // Watch: when the last event went out
+    TAILQ_ENTRY(kofn_request) of_session, of_job;
+};
+
+KOFN_MUST_CHECK kofn_status kofn_sessions_new(kofn_master *master, kofn_sessions **ret_sessions,
+                                              kofn_error *err);
+void kofn_sessions_destroy(kofn_sessions **sessions_p);
+
+/* Messages wait on the clients' socket. */
+void kofn_sessions_on_readable(kofn_sessions *sessions);
+
+/* Deadlines of requests, clients that went away, events for watchers. */
+void kofn_sessions_on_tick(kofn_sessions *sessions, int64_t now_ns);
+
+/* Has every reply left for its client? */
+bool kofn_sessions_are_flushed(const kofn_sessions *sessions);
+
+uint64_t kofn_session_get_number(const kofn_session *session);
+
+/* Answer a request and forget it. `of` describes body; NULL: none. `mat` (may be NULL) travels with
+ * it. */
+void kofn_request_reply(kofn_request *request, const kofn_wire_message *of, const void *body,
+                        const kofn_bands *mat);
+void kofn_request_fail(kofn_request *request, const kofn_error *why);
+
+/* Give the job that the request waits for the operand blocks of the message at hand; `more` follow in
+ * data messages. Calls kofn_service_received once they are complete. */
+void kofn_request_take_blocks(kofn_request *request, bool more);
+
+/* Make the request wait for the job: it is answered when the job ends, or now if it has. */
+void kofn_request_wait(kofn_request *request, kofn_job *job);
+
+/* The job has ended: answer all who wait for it. Called by jobs. */
+void kofn_sessions_job_over(kofn_sessions *sessions, kofn_job *job);
+
+#endif
