@@ -1,0 +1,1 @@
+kofn_test(master_config LINKS kofn_master_core)

@@ -1,0 +1,112 @@
+#include "master/config.h"
+#include "tests/assert.h"
+
+#include <unistd.h>
+
+/* Write a file, load it, take it away. */
+static kofn_status
+load_text(const char *text, kofn_master_config *config, kofn_error *error)
+{
+    char path[] = "/tmp/kofn-test-XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    const kofn_status status = kofn_master_config_load(path, config, error);
+    unlink(path);
+    return status;
+}
+
+static void
+assert_refused(const char *text, kofn_status expected, const char *place, const char *words)
+{
+    kofn_error error;
+    kofn_master_config config;
+    assert_fails(load_text(text, &config, &error), expected);
+    if (!strstr(error.text, place) || !strstr(error.text, words)) {
+        print_error("'%s' does not name '%s' and '%s'\n", error.text, place, words);
+        fail();
+    }
+}
+
+static void
+the_file_that_is_shipped_shows_the_defaults(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_master_config shipped, defaults;
+    assert_ok(kofn_master_config_load(KOFN_SOURCE_DIR "/config/master.yaml", &shipped, &error));
+    assert_ok(kofn_master_config_load(NULL, &defaults, &error));
+    assert_string_equal(shipped.code.family, "auto"); // the one thing that the file spells out
+    memset(&shipped.code, 0, sizeof shipped.code);
+    memset(&defaults.code, 0, sizeof defaults.code);
+    assert_memory_equal(&shipped, &defaults, sizeof defaults);
+}
+
+static void
+a_file_sets_what_it_names_and_leaves_the_rest(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_master_config config;
+    assert_ok(load_text("listen:\n  clients: tcp://*:9001\nlimits: {memory: 2GiB}\n"
+                        "scheduler: {backup_factor: 3}\npolicy: speculative\n"
+                        "code: {family: rkrp, partition: [2, 1, 3], tasks: 8, systematic: no}\n",
+                        &config, &error));
+    assert_string_equal(config.clients, "tcp://*:9001");
+    assert_string_equal(config.workers, "tcp://127.0.0.1:7502");
+    assert_int_equal(config.memory, UINT64_C(2) << 30);
+    assert_true(config.sched.backup_factor == 3);
+    assert_string_equal(config.policy, "speculative");
+    assert_string_equal(config.code.family, "rkrp");
+    assert_int_equal(config.code.part.y, 3);
+    assert_int_equal(config.code.tasks, 8);
+}
+
+static void
+what_is_wrong_is_refused_with_its_place(void **state)
+{
+    (void)state;
+    assert_refused("limits:\n  memmory: 1GiB\n", KOFN_NOT_FOUND, ":2:3:", "limits.memory");
+    assert_refused("heartbeat: soon\n", KOFN_INVALID_ARGUMENT, ":1:1:", "soon");
+    assert_refused("chunk: 1GiB\n", KOFN_OUT_OF_RANGE, ":1:1:", "64MiB");
+    assert_refused("a: [b\n", KOFN_INVALID_ARGUMENT, ":", "");
+    assert_refused("policy: speculativ\n", KOFN_NOT_FOUND, ":1:1:", "speculative");
+    assert_refused("scheduler:\n  backup_facter: 2\n", KOFN_NOT_FOUND, ":2:3:", "backup_factor");
+}
+
+static void
+what_contradicts_itself_is_refused(void **state)
+{
+    (void)state;
+    assert_refused("silence: 600ms\n", KOFN_INVALID_ARGUMENT, "silence", "heartbeat");
+    assert_refused("limits: {memory: 1MiB}\n", KOFN_INVALID_ARGUMENT, "limits.memory", "window");
+    /* more answers needed than tasks */
+    assert_refused("code: {family: polynomial, partition: [3, 1, 3], tasks: 8}\n",
+                   KOFN_INVALID_ARGUMENT, "", "9");
+    assert_refused("code: {family: polynomal}\n", KOFN_NOT_FOUND, "", "polynomial");
+}
+
+static void
+a_policy_is_auto_or_one_of_the_schedulers(void **state)
+{
+    (void)state;
+    kofn_error error;
+    assert_ok(kofn_master_policy_check("auto", &error));
+    assert_ok(kofn_master_policy_check("oneshot", &error));
+    assert_fails(kofn_master_policy_check("oneshott", &error), KOFN_NOT_FOUND);
+    assert_non_null(strstr(error.text, "'oneshot'"));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_file_that_is_shipped_shows_the_defaults),
+        cmocka_unit_test(a_file_sets_what_it_names_and_leaves_the_rest),
+        cmocka_unit_test(what_is_wrong_is_refused_with_its_place),
+        cmocka_unit_test(what_contradicts_itself_is_refused),
+        cmocka_unit_test(a_policy_is_auto_or_one_of_the_schedulers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
