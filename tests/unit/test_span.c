@@ -197,7 +197,7 @@ every_k_gaussian_rows_suffice_and_none_fewer(void **state)
         const double left = residual_of(k, k, k, d, g, t);
         assert_at_most(left, 16 * (double)k * EPSILON * q.condition);
         assert_at_most(fabs(left - q.residual), 16 * (double)k * EPSILON * q.condition);
-        assert_true(q.condition >= 1 && q.amplification >= 1);
+        assert_true(q.condition >= 1 && q.amplification >= 1 - 4 * EPSILON); // Cauchy-Schwarz
         kofn_span_destroy(&span);
     }
 }
@@ -364,9 +364,9 @@ static void
 rows_beyond_a_subspace_are_not_new(void **state)
 {
     (void)state;
-    for (size_t z = 2; z <= 7; z++) {
+    for (size_t z = 2; z <= 12; z++) {
         const size_t k = 2 * z - 1, n = k + 6, cols = z * z;
-        double t[49] = {0}, row[49], powers[7];
+        double t[144] = {0}, row[144], powers[12];
         for (size_t i = 0; i < z; i++)
             t[i * z + i] = 1;
         kofn_span *span = new_span(cols, 1, t);
