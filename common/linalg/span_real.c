@@ -26,7 +26,7 @@
 #include <string.h>
 
 /* The largest part of a target outside the span that may count as rounding, whatever the weights. */
-static const double LEFT_MAX = 0x1p-20;
+static const double LEFT_MAX = 0x1p-10;
 
 static void *
 new_array(size_t count, size_t others, size_t width)
