@@ -579,12 +579,14 @@ peel_marked(const kofn_decoder *d, const size_t *tasks, size_t count, peel *p)
         }
 }
 
-/* The answers with the marked tasks added, tried on a copy. No memory: no. */
+/* The answers with these tasks added, tried on a copy. No memory: no. */
 static bool
-try_marked(const kofn_decoder *d, const size_t *tasks, size_t count)
+would_complete(const kofn_decoder *d, const size_t *tasks, size_t count)
 {
+    const size_t total = d->count + mark_new(d, tasks, count);
     peel p;
-    if (peel_init(&p, d->code, NULL)) {
+    if (total == d->count || (d->disjoint && total < d->code->targets.rows) ||
+        peel_init(&p, d->code, NULL)) {
         peel_marked(d, tasks, count, NULL);
         return false;
     }
@@ -606,15 +608,12 @@ kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t co
     if (d->state != KOFN_DECODE_NOT_YET)
         return true;
 
-    /* The threshold settles most questions, unless rounding has refuted it already. */
+    /* The threshold answers most questions, unless rounding has refuted it already. */
     const size_t total = d->count + mark_new(d, tasks, count);
-    const bool surely = total >= d->code->threshold && d->count < d->code->threshold;
-    const bool never = total == d->count || (d->disjoint && total < d->code->targets.rows);
-    if (surely || never) {
-        peel_marked(d, tasks, count, NULL);
-        return surely;
-    }
-    return try_marked(d, tasks, count);
+    peel_marked(d, tasks, count, NULL);
+    if (total >= d->code->threshold && d->count < d->code->threshold)
+        return true;
+    return would_complete(d, tasks, count);
 }
 
 /* The shortest prefix of tasks that would suffice, given that all of them would. */
@@ -624,7 +623,7 @@ find_prefix(const kofn_decoder *d, const size_t *tasks, size_t count)
     size_t low = 0, high = count; // low - 1 do not suffice, high do
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (kofn_decoder_would_suffice(d, tasks, middle))
+        if (would_complete(d, tasks, middle))
             high = middle;
         else
             low = middle + 1;
@@ -641,7 +640,7 @@ prune(const kofn_decoder *d, size_t *tasks, size_t count)
             break; // one fewer can never do
         const size_t left_out = tasks[i];
         memmove(tasks + i, tasks + i + 1, (count - i - 1) * sizeof *tasks);
-        if (kofn_decoder_would_suffice(d, tasks, count - 1)) {
+        if (would_complete(d, tasks, count - 1)) {
             count--;
         } else {
             memmove(tasks + i + 1, tasks + i, (count - i - 1) * sizeof *tasks);
@@ -662,7 +661,7 @@ kofn_decoder_suggest(const kofn_decoder *d, size_t *ret_tasks, size_t *ret_count
     for (size_t task = 0; task < d->code->tasks; task++)
         if (!d->has[task])
             ret_tasks[count++] = task;
-    if (!kofn_decoder_would_suffice(d, ret_tasks, count))
+    if (!would_complete(d, ret_tasks, count))
         return kofn_fail(err, KOFN_FAILED_PRECONDITION,
                          "decoder: not even all %zu tasks of this %s code give the product: too "
                          "badly conditioned; take fewer parts or another family",

@@ -58,13 +58,14 @@ bool kofn_decoder_has(const kofn_decoder *d, size_t task);
  * cover is counted as missing until there are as many coded answers as open targets. */
 size_t kofn_decoder_get_missing(const kofn_decoder *d);
 
-/* Would these further tasks complete the set? For the scheduler, which replaces lost tasks only
- * when the rest cannot suffice. Does not change the decoder. */
+/* Would these further tasks complete the set? Repeats and tasks that were answered count for
+ * nothing. For the scheduler, which replaces lost tasks only when the rest cannot suffice. Does not
+ * change the decoder. Takes the code's threshold at its word until as many answers have refuted it. */
 bool kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t count);
 
 /* A smallest-by-inclusion list of further tasks that would complete the set, lowest numbers first:
  * what `kofn decode` tells people. *ret_count is 0 when nothing is missing. `ret_tasks` has room for
- * n. FAILED_PRECONDITION: even all tasks would not do (a bug in a family). */
+ * n. FAILED_PRECONDITION: even all tasks would not do (a code too badly conditioned for its field). */
 KOFN_MUST_CHECK kofn_status kofn_decoder_suggest(const kofn_decoder *d, size_t *ret_tasks,
                                                  size_t *ret_count, kofn_error *err);
 

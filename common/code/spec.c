@@ -249,8 +249,9 @@ kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_e
 /* ---- completion ------------------------------------------------------------------------------- */
 
 /* What is left open of the partition is chosen for the least data in a task: op(A) part and op(B)
- * part together, so blocks stay as square as the product allows. Among the pairs that let the
- * family's own count of tasks (which leaves room for losses) fit the workers. */
+ * part together, so blocks stay as square as the product allows. Candidates are the pairs for which
+ * the tasks that the family asks for (which leave room for losses) are no more than the tasks given
+ * or, if those are open too, the workers. */
 typedef struct choice {
     const kofn_family *family;
     kofn_family_args args;
@@ -258,15 +259,13 @@ typedef struct choice {
     size_t workers;
 } choice;
 
-/* Tasks for the partition in args, or 0 when the family cannot, or not with so few workers. */
-static size_t
-count_tasks(choice *c, size_t wanted, size_t most)
+static bool
+is_candidate(choice *c, size_t tasks, size_t most)
 {
-    c->args.tasks = wanted ? wanted : c->family->default_tasks(&c->args, c->workers);
-    size_t k = 0;
-    if (c->args.tasks > most || c->family->threshold_for(&c->args, &k, NULL))
-        return 0;
-    return c->args.tasks;
+    const size_t asked = c->family->default_tasks(&c->args, tasks ? 1 : c->workers);
+    size_t k;
+    c->args.tasks = tasks ? tasks : asked;
+    return asked <= most && !c->family->threshold_for(&c->args, &k, NULL);
 }
 
 static double
@@ -293,19 +292,22 @@ static kofn_partition
 choose_partition(choice *c, kofn_partition open, size_t tasks)
 {
     const size_t most = tasks ? tasks : c->workers;
-    const size_t x_most = smaller(at_least_one(c->context->rows), most);
+    const size_t x_first = at_least_one(open.x), y_first = at_least_one(open.y);
+    const size_t x_last = open.x ? open.x : smaller(at_least_one(c->context->rows), most);
     const size_t y_most = smaller(at_least_one(c->context->cols), most);
-    kofn_partition best = {.x = at_least_one(open.x), .z = open.z, .y = at_least_one(open.y)};
+
+    kofn_partition best = {.x = x_first, .z = open.z, .y = y_first};
     double least = INFINITY;
-    for (size_t x = at_least_one(open.x); x <= (open.x ? open.x : x_most); x++)
-        for (size_t y = at_least_one(open.y);
-             y <= (open.y ? open.y : smaller(y_most, at_least_one(most / x))); y++) {
+    for (size_t x = x_first; x <= x_last; x++) {
+        const size_t y_last = open.y ? open.y : smaller(y_most, at_least_one(most / x));
+        for (size_t y = y_first; y <= y_last; y++) {
             c->args.part = (kofn_partition){.x = x, .z = open.z, .y = y};
-            if (count_tasks(c, tasks, most) > 0 && measure_task(c) < least) {
+            if (is_candidate(c, tasks, most) && measure_task(c) < least) {
                 least = measure_task(c);
                 best = c->args.part;
             }
         }
+    }
     return best;
 }
 

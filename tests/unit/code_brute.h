@@ -95,8 +95,7 @@ brute_row(const kofn_code *code, size_t task, long double *row)
     const size_t a = code->e[0].cols, b = code->e[1].cols;
     for (size_t i = 0; i < a; i++)
         for (size_t j = 0; j < b; j++)
-            row[i * b + j] =
-                (long double)code->e[0].at[task * a + i] * code->e[1].at[task * b + j];
+            row[i * b + j] = (long double)code->e[0].at[task * a + i] * code->e[1].at[task * b + j];
 }
 
 /* Do these tasks span the targets? rank [G_R] = rank [G_R; T]. */

@@ -1,6 +1,289 @@
 #include "tests/unit/code_brute.h"
+
+typedef struct job {
+    kofn_code *code;
+    kofn_coding coding;
+    kofn_bands a, b, blocks[2][16], answers[16];
+} job;
+
+static void
+start_job(job *j, const test_code *t, const char *field, kofn_shape shape, bool ta, bool tb)
+{
+    j->code = make_code(t, field, 5);
+    kofn_coding_init(&j->coding, j->code, shape, ta, tb);
+    const kofn_dtype dtype = j->code->field->dtype;
+    j->a = new_matrix(dtype, ta ? shape.inner : shape.rows, ta ? shape.rows : shape.inner);
+    j->b = new_matrix(dtype, tb ? shape.cols : shape.inner, tb ? shape.inner : shape.cols);
+    kofn_rng rng;
+    kofn_rng_init(&rng, 99, 0);
+    fill_normal(&j->a, &rng);
+    fill_normal(&j->b, &rng);
+    for (size_t o = 0; o < 2; o++) {
+        size_t rows, cols;
+        kofn_coding_block_shape(&j->coding, o, &rows, &cols);
+        for (size_t i = 0; i < j->code->tasks; i++)
+            j->blocks[o][i] = new_matrix(dtype, rows, cols);
+    }
+}
+
+static void
+encode_job(job *j)
+{
+    kofn_error error;
+    size_t tasks[16];
+    for (size_t i = 0; i < j->code->tasks; i++)
+        tasks[i] = i;
+    for (size_t o = 0; o < 2; o++)
+        assert_ok(kofn_coding_encode(&j->coding, o, o ? &j->b : &j->a, j->code->tasks, tasks,
+                                     j->blocks[o], &error));
+    for (size_t i = 0; i < j->code->tasks; i++) {
+        j->answers[i] = new_matrix(j->a.dtype, j->coding.part.rows, j->coding.part.cols);
+        naive_multiply(&j->blocks[0][i], j->coding.transposed[0], &j->blocks[1][i],
+                       j->coding.transposed[1], &j->answers[i]);
+    }
+}
+
+/* C from the answers of these tasks. */
+static kofn_bands
+decode_job(const job *j, const size_t *tasks, size_t count)
+{
+    kofn_error error;
+    kofn_decoder *d;
+    kofn_decode_plan plan;
+    const kofn_bands *answers[16];
+    assert_ok(kofn_decoder_new(j->code, INFINITY, &d, &error));
+    for (size_t i = 0; i < count; i++)
+        assert_ok(kofn_decoder_add(d, tasks[i], &error));
+    assert_ok(kofn_decoder_plan(d, &plan, &error));
+    for (size_t u = 0; u < plan.used; u++)
+        answers[u] = &j->answers[plan.task[u]];
+    kofn_bands c = new_matrix(j->a.dtype, j->coding.shape.rows, j->coding.shape.cols);
+    assert_ok(kofn_coding_decode(&j->coding, &plan, answers, &c, &error));
+    kofn_decode_plan_fini(&plan);
+    kofn_decoder_destroy(&d);
+    return c;
+}
+
+static void
+end_job(job *j)
+{
+    for (size_t i = 0; i < j->code->tasks; i++) {
+        free_matrix(&j->blocks[0][i]);
+        free_matrix(&j->blocks[1][i]);
+        if (j->answers[i].count > 0)
+            free_matrix(&j->answers[i]);
+    }
+    free_matrix(&j->a);
+    free_matrix(&j->b);
+    kofn_code_destroy(&j->code);
+}
+
+static const test_code rkrp = {.family = "rkrp", .partition = "2,1,3", .tasks = 8};
+
+static void
+operands_stored_transposed_are_coded_as_they_are_stored(void **state)
+{
+    (void)state;
+    static const test_code codes[] = {
+        {.family = "rkrp", .partition = "2,1,3", .tasks = 8},
+        {.family = "rkrp", .partition = "2,2,1", .tasks = 9},
+        {.family = "uncoded", .partition = "2,3,2"},
+    };
+    for (size_t i = 0; i < 3; i++)
+        for (int turned = 0; turned < 4; turned++) {
+            job j = {0};
+            const bool ta = turned & 1, tb = turned & 2;
+            start_job(&j, &codes[i], "f64", (kofn_shape){.rows = 5, .inner = 7, .cols = 8}, ta, tb);
+            encode_job(&j);
+            size_t tasks[16], count = 0; // the last ones, so that coded tasks take part
+            for (size_t t = j.code->tasks - j.code->threshold; t < j.code->tasks; t++)
+                tasks[count++] = t;
+            kofn_bands c = decode_job(&j, tasks, count);
+            /* terms: 7 inner, up to 12 blocks, 12 answers; 1e4: amplification of these sets at most */
+            assert_at_most(residual_of(&j.a, ta, &j.b, tb, &c),
+                           31 * 0x1p-53 * 1e4 * norm_of(&j.a) * norm_of(&j.b));
+            free_matrix(&c);
+            end_job(&j);
+        }
+}
+
+static void
+a_plain_task_is_its_block_with_zeros_where_it_ends(void **state)
+{
+    (void)state;
+    job j = {0};
+    start_job(&j, &rkrp, "f64", (kofn_shape){.rows = 5, .inner = 2, .cols = 7}, false, false);
+    encode_job(&j);
+    for (size_t task = 0; task < 6; task++) {
+        const size_t row = task / 3, col = task % 3; // blocks are 3 x 2 of A, 2 x 3 of B
+        for (size_t r = 0; r < 3; r++)
+            for (size_t c = 0; c < 2; c++)
+                assert_true(element_get(only_mat(&j.blocks[0][task]), r, c) ==
+                            (row * 3 + r < 5 ? element_get(only_mat(&j.a), row * 3 + r, c) : 0));
+        for (size_t r = 0; r < 2; r++)
+            for (size_t c = 0; c < 3; c++)
+                assert_true(element_get(only_mat(&j.blocks[1][task]), r, c) ==
+                            (col * 3 + c < 7 ? element_get(only_mat(&j.b), r, col * 3 + c) : 0));
+    }
+    end_job(&j);
+}
+
+/* Plain answers are copied into the product bit by bit, whatever else is mixed there. */
+static void
+a_nan_stays_in_its_own_rows_when_nothing_is_lost(void **state)
+{
+    (void)state;
+    job j = {0};
+    start_job(&j, &rkrp, "f64", (kofn_shape){.rows = 6, .inner = 4, .cols = 6}, false, false);
+    element_set(only_mat(&j.a), 4, 1, NAN);
+    encode_job(&j);
+    kofn_bands c = decode_job(&j, (const size_t[]){5, 3, 1, 0, 2, 4}, 6);
+    for (size_t r = 0; r < 6; r++)
+        for (size_t col = 0; col < 6; col++)
+            assert_int_equal(isnan(element_get(only_mat(&c), r, col)) != 0, r == 4);
+    free_matrix(&c);
+
+    /* With a task of the clean half lost, its half is mended from mixtures: the NAN gets there. */
+    c = decode_job(&j, (const size_t[]){5, 3, 1, 7, 2, 4}, 6);
+    assert_true(isnan(element_get(only_mat(&c), 1, 0)));
+    assert_false(isnan(element_get(only_mat(&c), 1, 2))); // but not into what was copied
+    free_matrix(&c);
+    end_job(&j);
+}
+
+static void
+coding_one_task_at_a_time_gives_the_same_bits(void **state)
+{
+    (void)state;
+    kofn_error error;
+    job all = {0}, one = {0};
+    const kofn_shape shape = {.rows = 5, .inner = 7, .cols = 8};
+    start_job(&all, &rkrp, "f32", shape, false, true);
+    start_job(&one, &rkrp, "f32", shape, false, true);
+    encode_job(&all);
+    for (size_t task = 0; task < 8; task++)
+        for (size_t o = 0; o < 2; o++) {
+            assert_ok(kofn_coding_encode(&one.coding, o, o ? &one.b : &one.a, 1, &task,
+                                         &one.blocks[o][task], &error));
+            const kofn_mat *x = only_mat(&one.blocks[o][task]);
+            const kofn_mat *y = only_mat(&all.blocks[o][task]);
+            assert_memory_equal(x->data, y->data, x->rows * x->cols * sizeof(float));
+        }
+    end_job(&all);
+    end_job(&one);
+}
+
+/* As a matrix arrives in frames: bands of one row each. */
+static kofn_bands
+in_bands_of_one_row(const kofn_bands *from)
+{
+    kofn_error error;
+    kofn_bands bands;
+    const size_t row_bytes = from->cols * kofn_dtype_width(from->dtype);
+    kofn_bands_init(&bands, from->dtype, from->rows, from->cols);
+    for (size_t r = 0; r < from->rows; r++) {
+        kofn_mat row =
+            kofn_mat_wrap((char *)only_mat(from)->data + r * row_bytes, from->dtype, 1, from->cols);
+        assert_ok(kofn_bands_append(&bands, &row, NULL, 0, &error));
+    }
+    return bands;
+}
+
+static void
+matrices_in_bands_are_coded_like_whole_ones(void **state)
+{
+    (void)state;
+    kofn_error error;
+    job whole = {0}, cut = {0};
+    const kofn_shape shape = {.rows = 5, .inner = 7, .cols = 8};
+    start_job(&whole, &rkrp, "f64", shape, false, false);
+    start_job(&cut, &rkrp, "f64", shape, false, false);
+    encode_job(&whole);
+    for (size_t o = 0; o < 2; o++) {
+        kofn_bands operand = in_bands_of_one_row(o ? &cut.b : &cut.a);
+        for (size_t task = 0; task < 8; task++) {
+            kofn_bands block = in_bands_of_one_row(&cut.blocks[o][task]);
+            assert_ok(kofn_coding_encode(&cut.coding, o, &operand, 1, &task, &block, &error));
+            const kofn_mat *x = only_mat(&whole.blocks[o][task]);
+            assert_memory_equal(x->data, only_mat(&cut.blocks[o][task])->data,
+                                x->rows * x->cols * sizeof(double));
+            kofn_bands_fini(&block);
+        }
+        kofn_bands_fini(&operand);
+    }
+    end_job(&whole);
+    end_job(&cut);
+}
+
+static void
+empty_products_are_coded(void **state)
+{
+    (void)state;
+    static const kofn_shape empty[] = {
+        {.rows = 0, .inner = 3, .cols = 4},
+        {.rows = 3, .inner = 0, .cols = 4},
+        {.rows = 3, .inner = 2, .cols = 0},
+        {.rows = 0, .inner = 0, .cols = 0},
+    };
+    for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
+        job j = {0};
+        start_job(&j, &rkrp, "f64", empty[i], false, false);
+        encode_job(&j);
+        kofn_bands c = decode_job(&j, (const size_t[]){7, 6, 1, 0, 2, 4}, 6);
+        assert_true(norm_of(&c) == 0);
+        free_matrix(&c);
+        end_job(&j);
+    }
+}
+
+static void
+matrices_of_the_wrong_shape_are_refused(void **state)
+{
+    (void)state;
+    kofn_error error;
+    job j = {0};
+    start_job(&j, &rkrp, "f64", (kofn_shape){.rows = 5, .inner = 7, .cols = 8}, false, false);
+    encode_job(&j);
+    const size_t task = 6;
+    kofn_bands tall = new_matrix(KOFN_F64, 6, 7), narrow = new_matrix(KOFN_F64, 3, 6);
+    kofn_bands single = new_matrix(KOFN_F32, 5, 7), missing;
+    kofn_bands_init(&missing, KOFN_F64, 5, 7);
+    const kofn_bands *const wrong[] = {&tall, &single, &missing, &j.b};
+    for (size_t i = 0; i < 4; i++)
+        assert_fails(kofn_coding_encode(&j.coding, 0, wrong[i], 1, &task, &j.blocks[0][6], &error),
+                     KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_coding_encode(&j.coding, 0, &j.a, 1, &task, &narrow, &error),
+                 KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "task 6"));
+
+    double coef[6] = {0};
+    size_t tasks[] = {6};
+    const kofn_decode_plan plan = {.targets = 6, .used = 1, .task = tasks, .coef = coef};
+    const kofn_bands *answer = &narrow;
+    kofn_bands c = new_matrix(KOFN_F64, 5, 8);
+    assert_fails(kofn_coding_decode(&j.coding, &plan, &answer, &c, &error), KOFN_INVALID_ARGUMENT);
+    answer = &j.answers[6];
+    assert_fails(kofn_coding_decode(&j.coding, &plan, &answer, &tall, &error),
+                 KOFN_INVALID_ARGUMENT);
+    assert_ok(kofn_coding_decode(&j.coding, &plan, &answer, &c, &error));
+    free_matrix(&tall);
+    free_matrix(&narrow);
+    free_matrix(&single);
+    free_matrix(&c);
+    end_job(&j);
+}
+
 int
 main(void)
 {
-    return 0;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(operands_stored_transposed_are_coded_as_they_are_stored),
+        cmocka_unit_test(a_plain_task_is_its_block_with_zeros_where_it_ends),
+        cmocka_unit_test(a_nan_stays_in_its_own_rows_when_nothing_is_lost),
+        cmocka_unit_test(coding_one_task_at_a_time_gives_the_same_bits),
+        cmocka_unit_test(matrices_in_bands_are_coded_like_whole_ones),
+        cmocka_unit_test(empty_products_are_coded),
+        cmocka_unit_test(matrices_of_the_wrong_shape_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -234,10 +234,10 @@ static double
 bound_of(const trial *t, const kofn_decode_plan *plan)
 {
     const kofn_code *code = t->coding.code;
-    const double terms = (double)(t->coding.shape.inner + code->e[0].cols + code->e[1].cols +
-                                  plan->used + 3);
-    const double size = norm_of(&t->a) * norm_of(&t->b) *
-                        sqrt((double)(plan->targets * code->part.z));
+    const double terms =
+        (double)(t->coding.shape.inner + code->e[0].cols + code->e[1].cols + plan->used + 3);
+    const double size =
+        norm_of(&t->a) * norm_of(&t->b) * sqrt((double)(plan->targets * code->part.z));
     return (terms * code->field->epsilon * plan->quality.amplification + plan->quality.residual) *
            size;
 }
@@ -353,8 +353,7 @@ rows_of_rateless_families_do_not_depend_on_n(void **state)
         args.tasks = 12;
         assert_ok(family->build(&args, &many, &error));
         for (size_t o = 0; o < 2; o++)
-            assert_memory_equal(few->e[o].at, many->e[o].at,
-                                7 * few->e[o].cols * sizeof(double));
+            assert_memory_equal(few->e[o].at, many->e[o].at, 7 * few->e[o].cols * sizeof(double));
         kofn_code_destroy(&few);
         kofn_code_destroy(&many);
     }

@@ -1,6 +1,115 @@
 #include "tests/unit/code_brute.h"
+
+static void
+g_holds_every_power_of_a_chebyshev_point_once(void **state)
+{
+    (void)state;
+    const test_code t = {.family = "polynomial", .partition = "3,1,2", .tasks = 8};
+    kofn_code *code = make_code(&t, "f64", 1);
+    for (size_t i = 0; i < 8; i++) {
+        const double point = code->e[0].at[i * 3 + 1]; // the field rounds it to 40 bits
+        assert_at_most(fabs(point - cos((2.0 * (double)i + 1) * acos(-1) / 16)), 0x1p-40);
+        double row[6];
+        kofn_code_fill_row(code, i, row);
+        for (size_t a = 0; a < 3; a++)
+            for (size_t b = 0; b < 2; b++) // at most 6 roundings, of numbers up to 1
+                assert_at_most(fabs(row[a * 2 + b] - pow(point, (double)(a + 3 * b))), 6 * 0x1p-53);
+    }
+    kofn_code_destroy(&code);
+}
+
+static void
+no_task_repeats_another(void **state)
+{
+    (void)state;
+    const test_code t = {.family = "polynomial", .partition = "2,1,2", .tasks = 40};
+    kofn_code *code = make_code(&t, "f64", 1);
+    for (size_t i = 0; i < 40; i++)
+        for (size_t j = 0; j < i; j++)
+            assert_true(code->e[0].at[i * 2 + 1] != code->e[0].at[j * 2 + 1]);
+    kofn_code_destroy(&code);
+}
+
+static void
+wrong_settings_are_refused_with_the_rule(void **state)
+{
+    (void)state;
+    static const struct {
+        test_code code;
+        const char *says;
+    } wrong[] = {
+        {{.family = "polynomial", .partition = "2,2,3", .tasks = 12}, "take 2,1,3"},
+        {{.family = "polynomial", .partition = "2,2,3"}, "take 2,1,3"},
+        {{.family = "polynomial", .partition = "2,1,3", .tasks = 5}, "at least x y = 6"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        kofn_error error;
+        kofn_code_spec spec;
+        fill_spec(&wrong[i].code, 1, &spec);
+        assert_fails(kofn_code_spec_check(&spec, kofn_field_find("f64"), &error),
+                     KOFN_INVALID_ARGUMENT);
+        assert_non_null(strstr(error.text, wrong[i].says));
+    }
+}
+
+static void
+more_tasks_than_a_finite_field_has_points_are_refused(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_field few = *kofn_field_find("f64"); // only its order matters here
+    few.order = 5;
+    few.name = "five";
+    const test_code t = {.family = "polynomial", .partition = "2,1,2", .tasks = 6};
+    kofn_code_spec spec;
+    fill_spec(&t, 1, &spec);
+    assert_fails(kofn_code_spec_check(&spec, &few, &error), KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "five"));
+    spec.tasks = 5;
+    assert_ok(kofn_code_spec_check(&spec, &few, &error));
+}
+
+/* The header's claim on accuracy, at x = y = 4, n = 20: 1,000 random sets of k. */
+static void
+condition_at_four_by_four_is_what_the_header_says(void **state)
+{
+    (void)state;
+    kofn_error error;
+    const test_code t = {.family = "polynomial", .partition = "4,1,4", .tasks = 20};
+    kofn_code *code = make_code(&t, "f64", 1);
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(4), 0);
+    double worst = 0;
+    for (int i = 0; i < 1000; i++) {
+        size_t tasks[20];
+        for (size_t task = 0; task < 20; task++)
+            tasks[task] = task;
+        shuffle(&rng, tasks, 20);
+        kofn_decoder *d;
+        assert_ok(kofn_decoder_new(code, INFINITY, &d, &error));
+        for (size_t r = 0; r < 16; r++)
+            assert_ok(kofn_decoder_add(d, tasks[r], &error));
+        kofn_decode_plan plan;
+        assert_ok(kofn_decoder_plan(d, &plan, &error));
+        worst = fmax(worst, plan.quality.condition);
+        kofn_decode_plan_fini(&plan);
+        kofn_decoder_destroy(&d);
+    }
+    print_message("worst condition %.3g\n", worst);
+    assert_at_most(worst, 1.4e7);
+    assert_at_most(1e6, worst);
+    kofn_code_destroy(&code);
+}
+
 int
 main(void)
 {
-    return 0;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(g_holds_every_power_of_a_chebyshev_point_once),
+        cmocka_unit_test(no_task_repeats_another),
+        cmocka_unit_test(wrong_settings_are_refused_with_the_rule),
+        cmocka_unit_test(more_tasks_than_a_finite_field_has_points_are_refused),
+        cmocka_unit_test(condition_at_four_by_four_is_what_the_header_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

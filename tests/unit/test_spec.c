@@ -1,6 +1,376 @@
 #include "tests/unit/code_brute.h"
+
+static const kofn_field *
+f64(void)
+{
+    return kofn_field_find("f64");
+}
+
+static void
+set_ok(kofn_code_spec *spec, const char *key, const char *text)
+{
+    kofn_error error;
+    assert_ok(kofn_code_spec_set(spec, key, text, &error));
+}
+
+/* ---- set -------------------------------------------------------------------------------------- */
+
+static void
+each_key_is_parsed(void **state)
+{
+    (void)state;
+    kofn_code_spec spec = {0};
+    set_ok(&spec, "family", "rkrp");
+    set_ok(&spec, "partition", "2,1,3");
+    set_ok(&spec, "tasks", "9");
+    set_ok(&spec, "seed", "18446744073709551615");
+    set_ok(&spec, "systematic", "no");
+    assert_string_equal(spec.family, "rkrp");
+    assert_int_equal(spec.part.x, 2);
+    assert_int_equal(spec.part.z, 1);
+    assert_int_equal(spec.part.y, 3);
+    assert_int_equal(spec.tasks, 9);
+    assert_true(spec.has_seed && spec.seed == UINT64_MAX);
+    assert_int_equal(spec.set_count, 1);
+    set_ok(&spec, "systematic", "yes"); // said twice: the last counts
+    assert_int_equal(spec.set_count, 1);
+    assert_string_equal(spec.sets[0].value, "yes");
+    set_ok(&spec, "seed", "0xff");
+    assert_int_equal(spec.seed, 255);
+    set_ok(&spec, "partition", " 0 , 2,0 "); // blanks as people type them; 0: choose
+    assert_int_equal(spec.part.z, 2);
+}
+
+static void
+malformed_values_are_refused_and_change_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *text;
+        kofn_status status;
+    } wrong[] = {
+        {"partition", "", KOFN_INVALID_ARGUMENT},
+        {"partition", "2,1", KOFN_INVALID_ARGUMENT},
+        {"partition", "2,1,2,1", KOFN_INVALID_ARGUMENT},
+        {"partition", "2,1,2x", KOFN_INVALID_ARGUMENT},
+        {"partition", "2,,2", KOFN_INVALID_ARGUMENT},
+        {"partition", "-1,1,1", KOFN_INVALID_ARGUMENT},
+        {"partition", "+1,1,1", KOFN_INVALID_ARGUMENT},
+        {"partition", "1,1,65537", KOFN_INVALID_ARGUMENT},
+        {"partition", "1,1,99999999999999999999999", KOFN_INVALID_ARGUMENT},
+        {"partition", "2x1x2", KOFN_INVALID_ARGUMENT},
+        {"tasks", "", KOFN_INVALID_ARGUMENT},
+        {"tasks", "six", KOFN_INVALID_ARGUMENT},
+        {"tasks", "6.5", KOFN_INVALID_ARGUMENT},
+        {"tasks", "-6", KOFN_INVALID_ARGUMENT},
+        {"tasks", "65537", KOFN_OUT_OF_RANGE},
+        {"seed", "0x", KOFN_INVALID_ARGUMENT},
+        {"seed", "1e3", KOFN_INVALID_ARGUMENT},
+        {"seed", "18446744073709551616", KOFN_INVALID_ARGUMENT},
+        {"family", "a-name-that-is-far-too-long-for-any-family", KOFN_INVALID_ARGUMENT},
+        {"", "1", KOFN_INVALID_ARGUMENT},
+        {"a-name-that-is-far-too-long-for-a-parameter", "1", KOFN_INVALID_ARGUMENT},
+        {"draws", "1111111111111111111111111111111111111111111111111111111111111111",
+         KOFN_INVALID_ARGUMENT},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        kofn_error error;
+        kofn_code_spec spec = {.tasks = 3}, before = spec;
+        assert_fails(kofn_code_spec_set(&spec, wrong[i].key, wrong[i].text, &error),
+                     wrong[i].status);
+        assert_memory_equal(&spec, &before, sizeof spec);
+    }
+}
+
+static void
+parameters_beyond_the_limit_are_refused(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_code_spec spec = {0};
+    for (int i = 0; i < KOFN_SETS_MAX; i++) {
+        char name[8];
+        (void)snprintf(name, sizeof name, "p%d", i);
+        set_ok(&spec, name, "1");
+    }
+    assert_fails(kofn_code_spec_set(&spec, "one_more", "1", &error), KOFN_RESOURCE_EXHAUSTED);
+    set_ok(&spec, "p3", "2");
+}
+
+/* ---- check ------------------------------------------------------------------------------------ */
+
+static void
+misspelt_names_get_the_nearest(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family, *key, *says;
+    } wrong[] = {
+        {"rkpr", "draws", "did you mean 'rkrp'"},
+        {"polynomal", "draws", "did you mean 'polynomial'"},
+        {"replication", "copys", "did you mean 'copies'"},
+        {"rkrp", "sistematic", "did you mean 'systematic'"},
+        {"rkrp", "partion", "did you mean 'partition'"},
+        {"uncoded", "tsks", "did you mean 'tasks'"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        kofn_error error;
+        kofn_code_spec spec = {0};
+        set_ok(&spec, "family", wrong[i].family);
+        set_ok(&spec, wrong[i].key, "1");
+        assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_NOT_FOUND);
+        if (!strstr(error.text, wrong[i].says))
+            fail_msg("'%s' lacks '%s'", error.text, wrong[i].says);
+    }
+}
+
+static void
+parameters_are_checked_against_the_family(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_code_spec spec = {0};
+    set_ok(&spec, "family", "rkrp");
+    set_ok(&spec, "systematic", "maybe");
+    assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "code family rkrp"));
+    assert_true(kofn_code_spec_check(&spec, f64(), NULL) == KOFN_INVALID_ARGUMENT);
+    set_ok(&spec, "systematic", "off");
+    assert_ok(kofn_code_spec_check(&spec, f64(), &error));
+    set_ok(&spec, "draws", "0");
+    assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_OUT_OF_RANGE);
+}
+
+static void
+a_parameter_without_a_family_is_refused(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_code_spec spec = {0};
+    set_ok(&spec, "draws", "4");
+    assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_INVALID_ARGUMENT);
+    set_ok(&spec, "family", "auto");
+    assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_INVALID_ARGUMENT);
+}
+
+static void
+an_impossible_threshold_is_found_without_operands(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_code_spec spec = {0};
+    set_ok(&spec, "family", "rkrp");
+    set_ok(&spec, "partition", "3,1,3");
+    set_ok(&spec, "tasks", "8");
+    assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_INVALID_ARGUMENT);
+    set_ok(&spec, "partition", "3,1,0"); // y is open: it may still fit
+    assert_ok(kofn_code_spec_check(&spec, f64(), &error));
+}
+
+/* A spec from the wire is a struct that nobody has parsed. */
+static void
+sizes_from_a_hostile_struct_are_refused(void **state)
+{
+    (void)state;
+    static const kofn_code_spec hostile[] = {
+        {.family = "rkrp", .part = {.x = SIZE_MAX, .z = 1, .y = 1}, .tasks = 6},
+        {.family = "rkrp", .part = {.x = 1, .z = SIZE_MAX, .y = 1}},
+        {.family = "uncoded", .part = {.x = 1, .z = 1, .y = 65537}},
+        {.family = "uncoded", .tasks = SIZE_MAX},
+    };
+    kofn_error error;
+    kofn_code *code;
+    for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
+        kofn_code_spec spec = hostile[i];
+        assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_OUT_OF_RANGE);
+        assert_fails(kofn_code_spec_build(&spec, f64(), &code, &error), KOFN_OUT_OF_RANGE);
+    }
+    /* Each part is in range, all together are not. */
+    const char *const families[] = {"uncoded", "replication", "polynomial", "rkrp"};
+    for (size_t i = 0; i < 4; i++) {
+        kofn_code_spec spec = {.part = {.x = 65536, .z = 1, .y = 65536}, .tasks = 65536};
+        set_ok(&spec, "family", families[i]);
+        assert_true(kofn_code_spec_check(&spec, f64(), NULL) != KOFN_OK);
+        assert_true(kofn_code_spec_build(&spec, f64(), &code, NULL) != KOFN_OK);
+        spec.part.z = 65536;
+        assert_true(kofn_code_spec_check(&spec, f64(), NULL) != KOFN_OK);
+        spec.tasks = 0;
+        const kofn_code_context context = {.field = f64(), .rows = 9, .inner = 9, .cols = 9};
+        assert_true(kofn_code_spec_complete(&spec, &context, NULL) != KOFN_OK);
+    }
+}
+
+/* ---- complete --------------------------------------------------------------------------------- */
+
+typedef struct completion {
+    const char *family, *partition; // NULL: open
+    size_t tasks;
+    size_t rows, inner, cols, workers;
+    const char *expected; // "family x,z,y tasks"
+} completion;
+
+static void
+expect_completion(const completion *c)
+{
+    kofn_error error;
+    kofn_code_spec spec = {.tasks = c->tasks};
+    if (c->family)
+        set_ok(&spec, "family", c->family);
+    if (c->partition)
+        set_ok(&spec, "partition", c->partition);
+    const kofn_code_context context = {.field = f64(),
+                                       .rows = c->rows,
+                                       .inner = c->inner,
+                                       .cols = c->cols,
+                                       .workers = c->workers,
+                                       .whole_flops = 1e8};
+    assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+    char got[96];
+    (void)snprintf(got, sizeof got, "%s %zu,%zu,%zu %zu", spec.family, spec.part.x, spec.part.z,
+                   spec.part.y, spec.tasks);
+    if (strcmp(got, c->expected) != 0)
+        print_error("for %zu x %zu x %zu and %zu workers\n", c->rows, c->inner, c->cols,
+                    c->workers);
+    assert_string_equal(got, c->expected);
+    assert_true(spec.has_seed);
+
+    kofn_code *code; // what is complete can be built, and says so itself
+    assert_ok(kofn_code_spec_check(&spec, f64(), &error));
+    assert_ok(kofn_code_spec_build(&spec, f64(), &code, &error));
+    assert_int_equal(code->tasks, spec.tasks);
+    kofn_code_destroy(&code);
+}
+
+static void
+what_is_open_is_chosen_for_product_and_workers(void **state)
+{
+    (void)state;
+    static const completion all[] = {
+        /* Small, or nobody to share with: whole. */
+        {NULL, NULL, 0, 64, 64, 64, 6, "uncoded 1,1,1 1"},
+        {"auto", NULL, 0, 64, 64, 64, 6, "uncoded 1,1,1 1"},
+        {NULL, NULL, 0, 2000, 2000, 2000, 1, "uncoded 1,1,1 1"},
+        {NULL, NULL, 0, 2000, 2000, 2000, 0, "uncoded 1,1,1 1"},
+        /* One loss of a few workers, one in six of many; blocks stay square. */
+        {NULL, NULL, 0, 2000, 2000, 2000, 2, "rkrp 1,1,1 2"},
+        {NULL, NULL, 0, 2000, 2000, 2000, 3, "rkrp 1,1,2 3"},
+        {NULL, NULL, 0, 2000, 2000, 2000, 4, "rkrp 1,1,3 4"},
+        {NULL, NULL, 0, 2000, 2000, 2000, 5, "rkrp 2,1,2 5"},
+        {NULL, NULL, 0, 2000, 2000, 2000, 6, "rkrp 2,1,2 6"},
+        {NULL, NULL, 0, 2000, 2000, 2000, 8, "rkrp 2,1,3 8"},
+        {NULL, NULL, 0, 2000, 2000, 2000, 20, "rkrp 4,1,4 20"},
+        {NULL, NULL, 0, 2000, 2000, 2000, 100, "rkrp 9,1,9 100"},
+        /* Long and narrow: only the long side is cut. */
+        {NULL, NULL, 0, 100000, 500, 50, 6, "rkrp 5,1,1 6"},
+        {NULL, NULL, 0, 50, 500, 100000, 6, "rkrp 1,1,5 6"},
+        /* Never more parts than rows or columns. */
+        {NULL, NULL, 0, 1, 100000000, 2, 20, "rkrp 1,1,2 4"},
+        /* What is given stays. */
+        {"rkrp", NULL, 0, 64, 64, 64, 6, "rkrp 2,1,2 6"},
+        {"rkrp", NULL, 0, 64, 64, 64, 1, "rkrp 1,1,1 2"},
+        {"rkrp", "2,1,2", 0, 64, 64, 64, 6, "rkrp 2,1,2 6"},
+        {"rkrp", "2,1,2", 0, 64, 64, 64, 1, "rkrp 2,1,2 5"},
+        {"rkrp", "2,1,2", 0, 64, 64, 64, 1000, "rkrp 2,1,2 8"},
+        {"rkrp", "3,0,0", 0, 64, 64, 64, 8, "rkrp 3,1,2 8"},
+        {"rkrp", NULL, 12, 64, 64, 64, 2, "rkrp 3,1,3 12"},
+        {"polynomial", NULL, 0, 64, 64, 64, 6, "polynomial 2,1,2 6"},
+        {"uncoded", NULL, 0, 64, 64, 64, 6, "uncoded 2,1,3 6"},
+        {"uncoded", "0,2,0", 0, 64, 64, 64, 8, "uncoded 2,2,2 8"},
+        {"uncoded", NULL, 4, 64, 64, 64, 1, "uncoded 2,1,2 4"},
+        {"replication", NULL, 0, 64, 64, 64, 8, "replication 2,1,2 8"},
+        {NULL, "2,1,2", 0, 64, 64, 64, 6, "rkrp 2,1,2 6"},
+        {NULL, NULL, 6, 64, 64, 64, 6, "rkrp 2,1,2 6"},
+        /* Empty. */
+        {"rkrp", NULL, 0, 0, 0, 0, 6, "rkrp 1,1,1 2"},
+        {NULL, NULL, 0, 0, 5, 5, 6, "uncoded 1,1,1 1"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        expect_completion(&all[i]);
+}
+
+static void
+a_finite_field_gets_a_family_that_works_there(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_field finite = *f64();
+    finite.order = 256;
+    kofn_code_spec spec = {0};
+    const kofn_code_context context = {
+        .field = &finite, .rows = 900, .inner = 900, .cols = 900, .workers = 6};
+    assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+    assert_string_equal(spec.family, "polynomial");
+}
+
+static void
+a_complete_spec_stays_as_it_is_and_replays(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_code_spec spec = {0}, again;
+    const kofn_code_context context = {
+        .field = f64(), .rows = 900, .inner = 900, .cols = 900, .workers = 6, .whole_flops = 1};
+    assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+    again = spec;
+    assert_ok(kofn_code_spec_complete(&again, &context, &error));
+    assert_memory_equal(&spec, &again, sizeof spec);
+
+    kofn_code *first, *second;
+    assert_ok(kofn_code_spec_build(&spec, f64(), &first, &error));
+    assert_ok(kofn_code_spec_build(&again, f64(), &second, &error));
+    for (size_t o = 0; o < 2; o++)
+        assert_memory_equal(first->e[o].at, second->e[o].at,
+                            first->tasks * first->e[o].cols * sizeof(double));
+    kofn_code_destroy(&first);
+    kofn_code_destroy(&second);
+}
+
+static void
+an_incomplete_spec_is_not_built(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_code *code = NULL;
+    kofn_code_spec spec = {0};
+    assert_fails(kofn_code_spec_build(&spec, f64(), &code, &error), KOFN_FAILED_PRECONDITION);
+    set_ok(&spec, "family", "rkrp");
+    set_ok(&spec, "partition", "2,1,2");
+    assert_fails(kofn_code_spec_build(&spec, f64(), &code, &error), KOFN_FAILED_PRECONDITION);
+    spec.tasks = 3;
+    assert_fails(kofn_code_spec_build(&spec, f64(), &code, &error), KOFN_INVALID_ARGUMENT);
+    assert_null(code);
+}
+
+static void
+a_failed_completion_changes_nothing(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_code_spec spec = {.family = "rkrp", .part = {.x = 3, .z = 1, .y = 0}, .tasks = 2};
+    const kofn_code_spec before = spec;
+    const kofn_code_context context = {
+        .field = f64(), .rows = 64, .inner = 64, .cols = 64, .workers = 6};
+    assert_fails(kofn_code_spec_complete(&spec, &context, &error), KOFN_INVALID_ARGUMENT);
+    assert_memory_equal(&spec, &before, sizeof spec);
+}
+
 int
 main(void)
 {
-    return 0;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_key_is_parsed),
+        cmocka_unit_test(malformed_values_are_refused_and_change_nothing),
+        cmocka_unit_test(parameters_beyond_the_limit_are_refused),
+        cmocka_unit_test(misspelt_names_get_the_nearest),
+        cmocka_unit_test(parameters_are_checked_against_the_family),
+        cmocka_unit_test(a_parameter_without_a_family_is_refused),
+        cmocka_unit_test(an_impossible_threshold_is_found_without_operands),
+        cmocka_unit_test(sizes_from_a_hostile_struct_are_refused),
+        cmocka_unit_test(what_is_open_is_chosen_for_product_and_workers),
+        cmocka_unit_test(a_finite_field_gets_a_family_that_works_there),
+        cmocka_unit_test(a_complete_spec_stays_as_it_is_and_replays),
+        cmocka_unit_test(an_incomplete_spec_is_not_built),
+        cmocka_unit_test(a_failed_completion_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
