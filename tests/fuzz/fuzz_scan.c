@@ -18,15 +18,15 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
     kofn_error error = {0};
+    kofn_cursor cursor = kofn_cursor_over(data, length);
+    const bool is_whole = kofn_cursor_skip(&cursor); // must be safe on any bytes
     if (kofn_scan(data, length, KOFN_ENVELOPE_DEPTH_MAX, KOFN_ENVELOPE_ITEMS_MAX, &error) !=
         KOFN_OK) {
         insist(error.status == KOFN_INVALID_ARGUMENT && error.text[0] != '\0');
         return 0;
     }
 
-    kofn_cursor cursor = kofn_cursor_over(data, length);
-    kofn_cursor_skip(&cursor);
-    insist(cursor.at == data + length);
+    insist(is_whole && cursor.at == data + length);
 
     msgpack_unpacked result;
     msgpack_unpacked_init(&result);
