@@ -93,8 +93,9 @@ KOFN_MUST_CHECK kofn_status kofn_message_unpack(const kofn_wire_message *of, con
 
 void kofn_message_clear(const kofn_wire_message *of, void *message);
 
-/* The text under a top-level key, e.g. "type", before its message is known. NOT_FOUND: no such
- * key. INVALID_ARGUMENT: no map, not scannable, no text, or too long for `size`. */
+/* The text under a top-level key, e.g. "type", before its message is known. Reads up to there and no
+ * further: the rest is for kofn_message_unpack to check. NOT_FOUND: no such key. INVALID_ARGUMENT: no
+ * map, malformed before that key, no text, or too long for `size`. */
 KOFN_MUST_CHECK kofn_status kofn_message_peek(const void *bytes, size_t length, const char *key,
                                               char *ret_text, size_t size, kofn_error *err);
 

@@ -4,6 +4,7 @@
 #include "proto/codec.h"
 #include "proto/scan.h"
 #include "proto/token.h"
+#include "proto/utf8.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -89,6 +90,14 @@ next_token(kofn_cursor *cursor)
     assert(whole && "unpacked bytes were scanned");
     (void)whole; // only asserted
     return token;
+}
+
+static void
+skip_object(kofn_cursor *cursor)
+{
+    const bool whole = kofn_cursor_skip(cursor);
+    assert(whole && "unpacked bytes were scanned");
+    (void)whole; // only asserted
 }
 
 static kofn_status
@@ -209,7 +218,7 @@ unpack_raw(const kofn_wire_field *field, kofn_cursor *cursor, void *at, kofn_err
     (void)err; // whatever was scanned is a raw object
     kofn_wire_raw *raw = at;
     raw->bytes = cursor->at;
-    kofn_cursor_skip(cursor);
+    skip_object(cursor);
     raw->length = (size_t)(cursor->at - (const unsigned char *)raw->bytes);
     return KOFN_OK;
 }
@@ -267,7 +276,7 @@ unpack_entry(const kofn_wire_message *of, kofn_cursor *cursor, void *message, si
     const size_t i = find_field(of, *hint, &key);
     kofn_cursor ahead = *cursor;
     if (i == of->count || next_token(&ahead).kind == KOFN_TOKEN_NIL) {
-        kofn_cursor_skip(cursor);
+        skip_object(cursor);
         return KOFN_OK;
     }
 
@@ -354,30 +363,42 @@ kofn_message_clear(const kofn_wire_message *of, void *message)
     memset(message, 0, of->struct_size);
 }
 
+static kofn_status
+fail_cut_short(const char *key, kofn_error *err)
+{
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT, "the message ends before its '%s'", key);
+}
+
+static kofn_status
+take_peeked(const char *key, const kofn_token *value, char *ret_text, size_t size, kofn_error *err)
+{
+    if (value->kind != KOFN_TOKEN_TEXT)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s: want text, got %s", key,
+                         kofn_token_kind_name(value->kind));
+    if (!kofn_utf8_is_valid(value->bytes, (size_t)value->number))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s: text that is not UTF-8", key);
+    return copy_text(key, value, ret_text, size, err);
+}
+
 kofn_status
 kofn_message_peek(const void *bytes, size_t length, const char *key, char *ret_text, size_t size,
                   kofn_error *err)
 {
-    kofn_status status = scan_envelope(bytes, length, err);
-    if (status != KOFN_OK)
-        return status;
-
     kofn_cursor cursor = kofn_cursor_over(bytes, length);
-    kofn_token token = next_token(&cursor);
-    if (token.kind != KOFN_TOKEN_MAP)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "want a map, got %s",
-                         kofn_token_kind_name(token.kind));
+    kofn_token token;
+    if (!kofn_cursor_next(&cursor, &token) || token.kind != KOFN_TOKEN_MAP)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "want a map, got something else");
     for (uint64_t left = token.number; left > 0; left--) {
-        token = next_token(&cursor);
-        if (token.kind != KOFN_TOKEN_TEXT || !key_is(&token, key)) {
-            kofn_cursor_skip(&cursor);
-            continue;
-        }
-        token = next_token(&cursor);
-        if (token.kind != KOFN_TOKEN_TEXT)
-            return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s: want text, got %s", key,
-                             kofn_token_kind_name(token.kind));
-        return copy_text(key, &token, ret_text, size, err);
+        kofn_cursor ahead = cursor;
+        if (!kofn_cursor_skip(&cursor)) // whatever the key is
+            return fail_cut_short(key, err);
+        const bool found = kofn_cursor_next(&ahead, &token) && token.kind == KOFN_TOKEN_TEXT &&
+                           key_is(&token, key);
+        if (found)
+            return kofn_cursor_next(&cursor, &token) ? take_peeked(key, &token, ret_text, size, err)
+                                                     : fail_cut_short(key, err);
+        if (!kofn_cursor_skip(&cursor))
+            return fail_cut_short(key, err);
     }
     return kofn_fail(err, KOFN_NOT_FOUND, "the message has no '%s'", key);
 }

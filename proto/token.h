@@ -46,8 +46,8 @@ kofn_cursor kofn_cursor_over(const void *bytes, size_t length);
  * follow. False when it is cut short or of kind NONE; the cursor stays where it was. */
 bool kofn_cursor_next(kofn_cursor *cursor, kofn_token *ret_token);
 
-/* Pass over one object with all that is inside. The bytes were scanned. */
-void kofn_cursor_skip(kofn_cursor *cursor);
+/* Pass over one object with all that is inside; false when it is cut short or has a NONE inside. */
+bool kofn_cursor_skip(kofn_cursor *cursor);
 
 /* Number of values directly inside: pairs count twice; 0 for scalars. */
 uint64_t kofn_token_children(const kofn_token *token);

@@ -1,6 +1,7 @@
 #include "proto/utf8.h"
 
 #include <stdint.h>
+#include <string.h>
 
 size_t
 kofn_utf8_char(const unsigned char *text, size_t length)
@@ -26,10 +27,25 @@ kofn_utf8_char(const unsigned char *text, size_t length)
     return point < smallest[bytes] || surrogate || point > 0x10ffff ? 0 : bytes;
 }
 
+/* Bytes at the start that are ASCII, eight at a time: nearly all text on the wire is. */
+static size_t
+skip_ascii(const unsigned char *text, size_t length)
+{
+    size_t at = 0;
+    for (uint64_t eight; length - at >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, text + at, sizeof eight);
+        if (eight & UINT64_C(0x8080808080808080))
+            break;
+    }
+    while (at < length && text[at] < 0x80)
+        at++;
+    return at;
+}
+
 bool
 kofn_utf8_is_valid(const unsigned char *text, size_t length)
 {
-    for (size_t at = 0; at < length;) {
+    for (size_t at = skip_ascii(text, length); at < length;) {
         const size_t bytes = kofn_utf8_char(text + at, length - at);
         if (bytes == 0)
             return false;

@@ -32,3 +32,6 @@ function(kofn_fuzz name)
 endfunction()
 
 kofn_fuzz(config LINKS kofn_base)
+kofn_fuzz(scan LINKS kofn_proto)
+kofn_fuzz(envelope LINKS kofn_proto)
+kofn_fuzz(block LINKS kofn_proto)
