@@ -1,2 +1,6 @@
 kofn_test(map LINKS kofn_base)
+kofn_test(order LINKS kofn_sched)
+kofn_test(timers LINKS kofn_sched)
+kofn_test(sorted LINKS kofn_sched)
 kofn_test(sched LINKS kofn_sched)
+kofn_test(sched_random LINKS kofn_sched)

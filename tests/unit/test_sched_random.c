@@ -1,0 +1,657 @@
+/* Random schedules in virtual time against a plain model of the world.
+ *
+ * The model knows what is out, where, and what was answered. After each event it takes all actions
+ * and checks each against what it knows, then checks what must hold between events. Whether answers
+ * suffice it works out by plain elimination, without the decoder.
+ */
+#include "common/base/rng.h"
+#include "tests/unit/sched_rig.h"
+
+enum {
+    WORKERS = 10, // numbers in use at a time
+    JOBS = 24,
+    TASKS = 12,
+    COLUMNS = 12,
+    SENDS = 20000,
+    EVENTS = 600,
+    ROUNDS = 150,
+};
+
+typedef struct sent { // an assignment, as long as it is out
+    uint64_t id, worker;
+    size_t job, task; // index of the job
+    bool out;
+} sent;
+
+typedef struct model_worker {
+    uint64_t id; // 0: not there
+    size_t credit, running, failing;
+    bool leaving;
+} model_worker;
+
+typedef struct model_job {
+    uint64_t id; // 0: free
+    kofn_code *code;
+    int64_t deadline_ns, decodable_ns; // since when it could be decoded; KOFN_NEVER_NS: not yet
+    bool answered[TASKS];
+    bool cancelled;
+    uint64_t failed_on[TASKS][WORKERS * 4];
+    size_t failures[TASKS];
+    size_t kept;
+} model_job;
+
+typedef struct world {
+    kofn_rng rng;
+    kofn_sched *sched;
+    kofn_sched_config config;
+    bool poor; // sets of coded answers are POOR
+    int64_t now_ns;
+    model_worker workers[WORKERS];
+    model_job jobs[JOBS];
+    sent *sends;
+    size_t send_count;
+    uint64_t last_worker, last_job;
+    size_t alive;   // jobs
+    uint64_t trace; // hash of all actions
+    size_t decoded, failed;
+} world;
+
+/* ---- what the model works out ------------------------------------------------------------------ */
+
+/* Every target in the row span of the answered rows? Elimination with full pivoting on the rows. */
+static bool
+suffices(const model_job *job)
+{
+    double m[TASKS][COLUMNS], targets[COLUMNS][COLUMNS];
+    const size_t cols = kofn_code_columns(job->code), want = job->code->targets.rows;
+    assert_in_range(cols, 1, COLUMNS);
+    size_t rows = 0;
+    for (size_t task = 0; task < job->code->tasks; task++)
+        if (job->answered[task])
+            kofn_code_fill_row(job->code, task, m[rows++]);
+    for (size_t t = 0; t < want; t++)
+        memcpy(targets[t], job->code->targets.at + t * cols, cols * sizeof(double));
+
+    for (size_t rank = 0; rank < rows; rank++) {
+        size_t pivot_row = rank, pivot = 0;
+        for (size_t i = rank; i < rows; i++)
+            for (size_t c = 0; c < cols; c++)
+                if (fabs(m[i][c]) > fabs(m[pivot_row][pivot])) {
+                    pivot_row = i;
+                    pivot = c;
+                }
+        if (fabs(m[pivot_row][pivot]) < 1e-10)
+            break;
+        double row[COLUMNS];
+        memcpy(row, m[pivot_row], sizeof row);
+        memcpy(m[pivot_row], m[rank], sizeof row);
+        for (size_t i = rank + 1; i < rows; i++) {
+            const double factor = m[i][pivot] / row[pivot];
+            for (size_t c = 0; c < cols; c++)
+                m[i][c] -= factor * row[c];
+        }
+        for (size_t t = 0; t < want; t++) {
+            const double factor = targets[t][pivot] / row[pivot];
+            for (size_t c = 0; c < cols; c++)
+                targets[t][c] -= factor * row[c];
+        }
+    }
+    for (size_t t = 0; t < want; t++)
+        for (size_t c = 0; c < cols; c++)
+            if (fabs(targets[t][c]) > 1e-7)
+                return false;
+    return true;
+}
+
+static model_worker *
+worker_of(world *w, uint64_t id)
+{
+    for (size_t i = 0; i < WORKERS; i++)
+        if (w->workers[i].id == id && id)
+            return &w->workers[i];
+    return NULL;
+}
+
+static model_job *
+job_of(world *w, uint64_t id)
+{
+    for (size_t i = 0; i < JOBS; i++)
+        if (w->jobs[i].id == id && id)
+            return &w->jobs[i];
+    return NULL;
+}
+
+static bool
+holds(const world *w, uint64_t worker, size_t job, size_t task) // SIZE_MAX: any task
+{
+    for (size_t i = 0; i < w->send_count; i++)
+        if (w->sends[i].out && w->sends[i].worker == worker && w->sends[i].job == job &&
+            (task == SIZE_MAX || w->sends[i].task == task))
+            return true;
+    return false;
+}
+
+static size_t
+copies(const world *w, size_t job, size_t task)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < w->send_count; i++)
+        count += w->sends[i].out && w->sends[i].job == job && w->sends[i].task == task;
+    return count;
+}
+
+static bool
+has_failed(const model_job *job, size_t task, uint64_t worker)
+{
+    for (size_t i = 0; i < job->failures[task]; i++)
+        if (job->failed_on[task][i] == worker)
+            return true;
+    return false;
+}
+
+static void
+end_sent(world *w, sent *s)
+{
+    assert_true(s->out);
+    s->out = false;
+    model_worker *worker = worker_of(w, s->worker);
+    if (worker && --worker->running == 0 && worker->leaving)
+        worker->id = 0;
+}
+
+/* ---- checking each action ---------------------------------------------------------------------- */
+
+/* No other free worker had a better claim to the task: one without a task of the job before one with
+ * one, an idle one before a busy one. */
+static void
+check_place(const world *w, const model_worker *chosen, size_t job, size_t task)
+{
+    const bool held = holds(w, chosen->id, job, SIZE_MAX);
+    for (size_t i = 0; i < WORKERS; i++) {
+        const model_worker *other = &w->workers[i];
+        if (!other->id || other == chosen || other->leaving || other->running >= other->credit ||
+            has_failed(&w->jobs[job], task, other->id) || holds(w, other->id, job, SIZE_MAX))
+            continue;
+        assert_false(held);
+        assert_true(chosen->running == 0 || other->running > 0 || other->failing > 0);
+    }
+}
+
+static void
+check_send(world *w, const kofn_action *a)
+{
+    model_worker *worker = worker_of(w, a->worker);
+    model_job *job = job_of(w, a->job);
+    assert_non_null(worker);
+    assert_non_null(job);
+    const size_t at = (size_t)(job - w->jobs);
+    assert_false(worker->leaving);
+    assert_true(worker->running < worker->credit);
+    assert_true(a->task < job->code->tasks);
+    assert_false(job->answered[a->task]);
+    assert_true(job->decodable_ns == KOFN_NEVER_NS);
+    assert_false(has_failed(job, a->task, a->worker));
+    assert_false(holds(w, a->worker, at, a->task));
+    assert_int_equal(a->backup, copies(w, at, a->task) > 0);
+    assert_true(copies(w, at, a->task) <= 1);
+    check_place(w, worker, at, a->task);
+    assert_true(w->send_count < SENDS);
+    assert_int_equal(a->assignment, w->send_count + 1);
+    w->sends[w->send_count++] = (sent){a->assignment, a->worker, at, a->task, true};
+    worker->running++;
+}
+
+static void
+check_cancel(world *w, const kofn_action *a)
+{
+    assert_in_range(a->assignment, 1, w->send_count);
+    sent *s = &w->sends[a->assignment - 1];
+    assert_true(s->out);
+    assert_int_equal(s->worker, a->worker);
+    assert_int_equal(s->task, a->task);
+    end_sent(w, s);
+}
+
+static void
+check_end(world *w, model_job *job)
+{
+    const size_t at = (size_t)(job - w->jobs);
+    for (size_t i = 0; i < w->send_count; i++)
+        assert_false(w->sends[i].out && w->sends[i].job == at);
+    kofn_code_destroy(&job->code);
+    *job = (model_job){0};
+    w->alive--;
+}
+
+static void
+check_decode(world *w, const kofn_action *a)
+{
+    kofn_error error;
+    kofn_decode_plan plan;
+    kofn_sched_job_view view;
+    model_job *job = job_of(w, a->job);
+    assert_non_null(job);
+    assert_true(suffices(job));
+    assert_false(a->poor && !w->poor);
+    assert_true(kofn_sched_get_job(w->sched, a->job, &view));
+    assert_int_equal(view.kept, job->kept);
+    assert_ok(kofn_sched_job_plan(w->sched, a->job, &plan, &error));
+    for (size_t u = 0; u < plan.used; u++)
+        assert_true(job->answered[plan.task[u]]);
+    kofn_decode_plan_fini(&plan);
+    kofn_sched_job_forget(w->sched, a->job);
+    check_end(w, job);
+    w->decoded++;
+}
+
+static void
+check_fail(world *w, const kofn_action *a)
+{
+    model_job *job = job_of(w, a->job);
+    assert_non_null(job);
+    assert_true(a->error.text[0] != '\0');
+    size_t most = 0;
+    for (size_t task = 0; task < job->code->tasks; task++)
+        most = job->failures[task] > most ? job->failures[task] : most;
+    switch (a->error.status) {
+    case KOFN_CANCELLED:
+        assert_true(job->cancelled);
+        break;
+    case KOFN_DEADLINE_EXCEEDED:
+        assert_true(w->now_ns >= job->deadline_ns);
+        break;
+    case KOFN_ABORTED:
+        assert_int_equal(most, 3);
+        break;
+    case KOFN_UNAVAILABLE:
+        assert_true(most >= kofn_sched_count_workers(w->sched) && most > 0);
+        break;
+    default:
+        fail_msg("job failed with %s: %s", kofn_status_name(a->error.status), a->error.text);
+    }
+    check_end(w, job);
+    w->failed++;
+}
+
+static void
+take_actions(world *w)
+{
+    for (kofn_action a; kofn_sched_next_action(w->sched, &a);) {
+        const uint64_t seen[] = {a.kind,   a.job,  a.assignment,
+                                 a.worker, a.task, a.backup + 2u * a.waited + 4u * a.poor};
+        for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++)
+            w->trace = (w->trace ^ seen[i]) * UINT64_C(0x100000001b3); // FNV-1a, by words
+        switch (a.kind) {
+        case KOFN_ACTION_SEND:
+            check_send(w, &a);
+            break;
+        case KOFN_ACTION_CANCEL:
+            check_cancel(w, &a);
+            break;
+        case KOFN_ACTION_DECODE:
+            check_decode(w, &a);
+            break;
+        case KOFN_ACTION_FAIL:
+            check_fail(w, &a);
+            break;
+        }
+    }
+}
+
+/* ---- what holds between events ----------------------------------------------------------------- */
+
+static void
+check_workers(world *w)
+{
+    size_t ready = 0;
+    for (size_t i = 0; i < WORKERS; i++) {
+        const model_worker *worker = &w->workers[i];
+        kofn_sched_worker_view view;
+        if (!worker->id)
+            continue;
+        assert_true(kofn_sched_get_worker(w->sched, worker->id, &view));
+        assert_int_equal(view.running, worker->running);
+        assert_int_equal(view.leaving, worker->leaving);
+        assert_true(view.running <= view.credit);
+        ready += !worker->leaving;
+    }
+    assert_int_equal(kofn_sched_count_workers(w->sched), ready);
+}
+
+/* A job that could be decoded was, unless it waits for a better set; and a task that is missing is
+ * not forgotten: with a free worker something is out. */
+static void
+check_jobs(world *w)
+{
+    bool idle = false;
+    for (size_t i = 0; i < WORKERS; i++)
+        idle = idle || (w->workers[i].id && !w->workers[i].leaving && w->workers[i].running == 0);
+    for (size_t i = 0; i < JOBS; i++) {
+        model_job *job = &w->jobs[i];
+        if (!job->id)
+            continue;
+        if (job->decodable_ns != KOFN_NEVER_NS) {
+            assert_true(w->poor);
+            assert_true(w->now_ns < job->decodable_ns + w->config.wait_for_better_ns);
+            continue;
+        }
+        bool out = false, failed = false;
+        for (size_t s = 0; s < w->send_count; s++)
+            out = out || (w->sends[s].out && w->sends[s].job == i);
+        for (size_t task = 0; task < job->code->tasks; task++)
+            failed = failed || job->failures[task] > 0;
+        assert_true(out || !idle || failed);
+    }
+    assert_int_equal(kofn_sched_count_jobs(w->sched), w->alive);
+}
+
+static void
+settle(world *w)
+{
+    take_actions(w);
+    check_workers(w);
+    check_jobs(w);
+}
+
+/* ---- events ------------------------------------------------------------------------------------ */
+
+static size_t
+draw(world *w, size_t bound)
+{
+    return kofn_rng_below(&w->rng, bound);
+}
+
+static void
+some_worker_joins(world *w)
+{
+    kofn_error error;
+    for (size_t i = 0; i < WORKERS; i++) {
+        if (w->workers[i].id)
+            continue;
+        w->workers[i] = (model_worker){.id = ++w->last_worker, .credit = 1 + draw(w, 3)};
+        assert_ok(kofn_sched_worker_join(w->sched, w->now_ns, w->workers[i].id,
+                                         w->workers[i].credit, &error));
+        return;
+    }
+}
+
+static model_worker *
+some_worker(world *w)
+{
+    model_worker *worker = &w->workers[draw(w, WORKERS)];
+    return worker->id ? worker : NULL;
+}
+
+static void
+some_worker_leaves(world *w)
+{
+    model_worker *worker = some_worker(w);
+    if (!worker)
+        return;
+    kofn_sched_worker_leave(w->sched, w->now_ns, worker->id);
+    worker->leaving = true;
+    if (worker->running == 0)
+        worker->id = 0;
+}
+
+static void
+some_worker_is_lost(world *w)
+{
+    model_worker *worker = some_worker(w);
+    if (!worker)
+        return;
+    const uint64_t id = worker->id;
+    kofn_sched_worker_lose(w->sched, w->now_ns, id);
+    for (size_t i = 0; i < w->send_count; i++)
+        if (w->sends[i].out && w->sends[i].worker == id)
+            end_sent(w, &w->sends[i]);
+    worker->id = 0;
+}
+
+static void
+some_job_arrives(world *w)
+{
+    static const char *const families[] = {"uncoded", "replication", "polynomial", "rkrp"};
+    kofn_error error;
+    size_t at = 0;
+    while (at < JOBS && w->jobs[at].id)
+        at++;
+    if (at == JOBS)
+        return;
+    const size_t family = draw(w, 4), x = 1 + draw(w, 3), y = 1 + draw(w, 2);
+    size_t n = x * y;
+    if (family == 1)
+        n *= 2;
+    else if (family > 1)
+        n += draw(w, TASKS - n);
+    model_job *job = &w->jobs[at];
+    *job = (model_job){
+        .id = ++w->last_job, .deadline_ns = KOFN_NEVER_NS, .decodable_ns = KOFN_NEVER_NS};
+    job->code = rig_code(families[family], x, y, n);
+    if (draw(w, 3) == 0)
+        job->deadline_ns = w->now_ns + (int64_t)draw(w, 200) * KOFN_NS_PER_MS;
+    const kofn_sched_job params = {
+        .id = job->id,
+        .client = draw(w, 4),
+        .code = job->code,
+        .policy = draw(w, 2) ? "oneshot" : "speculative",
+        .deadline_ns = job->deadline_ns,
+        .task_flops = 1e6 * (double)(1 + draw(w, 5)),
+    };
+    assert_ok(kofn_sched_job_add(w->sched, w->now_ns, &params, &error));
+    w->alive++;
+}
+
+static void
+some_job_is_cancelled(world *w)
+{
+    model_job *job = &w->jobs[draw(w, JOBS)];
+    job->cancelled = job->id != 0;
+    assert_int_equal(kofn_sched_job_cancel(w->sched, w->now_ns, job->id), job->id != 0);
+}
+
+/* Any assignment so far, mostly one that is out. */
+static sent *
+some_sent(world *w)
+{
+    if (w->send_count == 0)
+        return NULL;
+    for (size_t tries = draw(w, 4) ? 50 : 1; tries > 0; tries--) {
+        const size_t recent = w->send_count < 60 ? w->send_count : 60;
+        sent *s = &w->sends[w->send_count - 1 - draw(w, recent)];
+        if (s->out || tries == 1)
+            return s;
+    }
+    return NULL;
+}
+
+static void
+answer_comes(world *w, sent *s)
+{
+    const kofn_verdict verdict = kofn_sched_answer(w->sched, w->now_ns, s->worker, s->id);
+    assert_int_equal(verdict, s->out ? KOFN_VERDICT_KEEP : KOFN_VERDICT_DROP);
+    if (verdict != KOFN_VERDICT_KEEP)
+        return;
+    model_worker *worker = worker_of(w, s->worker);
+    worker->failing = 0;
+    end_sent(w, s);
+    model_job *job = &w->jobs[s->job];
+    assert_false(job->answered[s->task]);
+    job->answered[s->task] = true;
+    job->kept++;
+    if (job->decodable_ns == KOFN_NEVER_NS && suffices(job))
+        job->decodable_ns = w->now_ns;
+}
+
+static void
+some_answer_comes(world *w)
+{
+    sent *s = some_sent(w);
+    if (s)
+        answer_comes(w, s);
+}
+
+static void
+an_answer_comes_that_nobody_asked_for(world *w)
+{
+    sent *s = some_sent(w);
+    assert_int_equal(kofn_sched_answer(w->sched, w->now_ns, 1, w->send_count + 1),
+                     KOFN_VERDICT_UNKNOWN);
+    if (s)
+        assert_int_equal(kofn_sched_answer(w->sched, w->now_ns, s->worker + 1, s->id),
+                         s->out ? KOFN_VERDICT_UNKNOWN : KOFN_VERDICT_DROP);
+}
+
+static void
+some_task_fails(world *w)
+{
+    sent *s = some_sent(w);
+    if (!s)
+        return;
+    kofn_error why;
+    (void)kofn_fail(&why, KOFN_RESOURCE_EXHAUSTED, "no memory for task %zu", s->task);
+    kofn_sched_task_fail(w->sched, w->now_ns, s->worker, s->id, &why);
+    if (!s->out)
+        return;
+    model_worker *worker = worker_of(w, s->worker);
+    worker->failing++;
+    end_sent(w, s);
+    model_job *job = &w->jobs[s->job];
+    job->failed_on[s->task][job->failures[s->task]++] = s->worker;
+}
+
+static void
+time_passes(world *w, int64_t most_ns)
+{
+    const int64_t next_ns = kofn_sched_next_tick(w->sched);
+    const int64_t wait_ns = (int64_t)draw(w, (size_t)most_ns);
+    w->now_ns += wait_ns;
+    if (next_ns < w->now_ns) // the caller keeps to what it was told
+        w->now_ns = next_ns;
+    kofn_sched_tick(w->sched, w->now_ns);
+    assert_true(kofn_sched_next_tick(w->sched) > w->now_ns);
+}
+
+static void
+something_happens(world *w)
+{
+    const size_t what = draw(w, 100);
+    if (what < 40)
+        some_answer_comes(w);
+    else if (what < 55)
+        time_passes(w, 20 * KOFN_NS_PER_MS);
+    else if (what < 70)
+        some_job_arrives(w);
+    else if (what < 80)
+        some_worker_joins(w);
+    else if (what < 84)
+        some_worker_is_lost(w);
+    else if (what < 87)
+        some_worker_leaves(w);
+    else if (what < 91)
+        some_task_fails(w);
+    else if (what < 94)
+        some_job_is_cancelled(w);
+    else
+        an_answer_comes_that_nobody_asked_for(w);
+}
+
+/* One worker lives and answers: every job must end. */
+static void
+all_jobs_end(world *w)
+{
+    some_worker_joins(w);
+    settle(w);
+    for (size_t step = 0; w->alive > 0; step++) {
+        assert_true(step < (size_t)JOBS * TASKS * 4);
+        for (size_t i = 0; i < w->send_count; i++)
+            if (w->sends[i].out) {
+                answer_comes(w, &w->sends[i]);
+                settle(w);
+            }
+        time_passes(w, 20 * KOFN_NS_PER_MS);
+        settle(w);
+        for (size_t i = 0; i < WORKERS && kofn_sched_count_workers(w->sched) == 0; i++) {
+            some_worker_joins(w); // the places of those that leave are free by now
+            settle(w);
+        }
+    }
+    for (size_t i = 0; i < w->send_count; i++)
+        assert_false(w->sends[i].out);
+    assert_true(kofn_sched_next_tick(w->sched) == KOFN_NEVER_NS);
+}
+
+/* A whole life; the hash of all its actions. */
+static uint64_t
+run_world(uint64_t seed, uint64_t round, size_t *decoded, size_t *failed)
+{
+    kofn_error error;
+    world *w = calloc(1, sizeof *w);
+    assert_non_null(w);
+    w->sends = calloc(SENDS, sizeof *w->sends);
+    assert_non_null(w->sends);
+    kofn_rng_init(&w->rng, seed, round);
+    w->poor = round % 4 == 3;
+    w->config = rig_config();
+    w->config.max_amplification = w->poor ? 1e-9 : 1e300;
+    w->config.backup_floor_ns = 1 + (int64_t)draw(w, 10) * KOFN_NS_PER_MS;
+    w->config.wait_for_better_ns = (int64_t)draw(w, 50) * KOFN_NS_PER_MS;
+    w->trace = UINT64_C(0xcbf29ce484222325);
+    assert_ok(kofn_sched_new(&w->config, &w->sched, &error));
+
+    for (size_t event = 0; event < EVENTS; event++) {
+        something_happens(w);
+        settle(w);
+    }
+    if (round % 5)
+        all_jobs_end(w);
+    const uint64_t trace = w->trace;
+    *decoded += w->decoded;
+    *failed += w->failed;
+    kofn_sched_destroy(&w->sched); // in the middle of work, every fifth time
+    for (size_t i = 0; i < JOBS; i++)
+        kofn_code_destroy(&w->jobs[i].code);
+    free(w->sends);
+    free(w);
+    return trace;
+}
+
+static void
+all_rules_hold_in_random_schedules_and_every_job_ends(void **state)
+{
+    (void)state;
+    const uint64_t seed = test_seed(20240611);
+    size_t decoded = 0, failed = 0;
+    for (uint64_t round = 0; round < ROUNDS; round++)
+        (void)run_world(seed, round, &decoded, &failed);
+    print_message("%zu jobs decoded, %zu failed\n", decoded, failed);
+    assert_true(decoded > ROUNDS * 10); // the schedules get somewhere
+}
+
+static void
+the_same_calls_give_the_same_actions(void **state)
+{
+    (void)state;
+    const uint64_t seed = test_seed(20240612);
+    for (uint64_t round = 0; round < 8; round++) {
+        size_t decoded = 0, failed = 0;
+        const uint64_t first = run_world(seed, round, &decoded, &failed);
+        void *shift[64]; // other addresses the second time
+        for (size_t i = 0; i < 64; i++)
+            shift[i] = malloc(48 * (i + 1));
+        const uint64_t second = run_world(seed, round, &decoded, &failed);
+        for (size_t i = 0; i < 64; i++)
+            free(shift[i]);
+        assert_true(first == second);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_rules_hold_in_random_schedules_and_every_job_ends),
+        cmocka_unit_test(the_same_calls_give_the_same_actions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
