@@ -73,9 +73,11 @@ lose_worker(kofn_fleet *fleet, worker *w, const char *why)
 {
     if (w->state == WORKER_GONE)
         return;
+    const bool expected = w->state == WORKER_LEAVING && TAILQ_EMPTY(&w->held);
     w->state = WORKER_GONE;
-    kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "worker_lost", why,
-                   "worker=%s number=%" PRIu64, w->hello.name, w->number);
+    kofn_log_write(&fleet->master->log, expected ? KOFN_LOG_NOTICE : KOFN_LOG_WARNING,
+                   expected ? "worker_left" : "worker_lost", why, "worker=%s number=%" PRIu64,
+                   w->hello.name, w->number);
     while (!TAILQ_EMPTY(&w->held))
         forget_assignment(fleet, TAILQ_FIRST(&w->held));
     kofn_sched_worker_lose(fleet->master->sched, kofn_clock_ns(), w->number);
@@ -395,14 +397,38 @@ new_worker(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hell
     return w;
 }
 
+static bool
+has_common_field(const char *fields)
+{
+    char copy[KOFN_TEXT_MAX], *rest = copy;
+    snprintf(copy, sizeof copy, "%s", fields);
+    for (char *name; (name = strsep(&rest, ",")) != NULL;)
+        if (kofn_field_find(name))
+            return true;
+    return false;
+}
+
+static bool
+check_hello(const kofn_msg_hello *hello, kofn_error *err)
+{
+    if (hello->version < KOFN_PROTOCOL_VERSION_MIN)
+        kofn_fail(err, KOFN_UNIMPLEMENTED,
+                  "worker %s speaks protocol version %" PRIu64
+                  ", this master %d to %d: update the worker",
+                  hello->name, hello->version, KOFN_PROTOCOL_VERSION_MIN, KOFN_PROTOCOL_VERSION);
+    else if (!has_common_field(hello->fields))
+        kofn_fail(err, KOFN_UNIMPLEMENTED, "worker %s computes in no field of this master: '%s'",
+                  hello->name, hello->fields);
+    else
+        return true;
+    return false;
+}
+
 static void
 on_hello(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello)
 {
     kofn_error err;
-    if (hello->version != KOFN_PROTOCOL_VERSION) {
-        kofn_fail(&err, KOFN_UNIMPLEMENTED,
-                  "worker %s speaks protocol version %" PRIu64 ", this master %d: update the older",
-                  hello->name, hello->version, KOFN_PROTOCOL_VERSION);
+    if (!check_hello(hello, &err)) {
         kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "worker_refused", err.text, "%s", "");
         refuse(fleet, id, err.status, err.text);
         return;
@@ -645,7 +671,8 @@ describe_worker(const kofn_fleet *fleet, const worker *w, int64_t now_ns, kofn_m
 kofn_status
 kofn_fleet_describe(const kofn_fleet *fleet, kofn_msg_workers *ret_workers, kofn_error *err)
 {
-    size_t count = fleet->count < KOFN_LIST_MAX ? fleet->count : KOFN_LIST_MAX;
+    size_t count =
+        fleet->count < KOFN_WORKERS_LISTED_MAX ? fleet->count : (size_t)KOFN_WORKERS_LISTED_MAX;
     kofn_msg_worker *at = calloc(count + 1, sizeof *at);
     if (!at)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to list %zu workers", count);

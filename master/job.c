@@ -43,6 +43,7 @@ kofn_job_move(kofn_job *job, kofn_job_event event)
             job->state = moves[i].to;
             kofn_log_write(&job->master->log, KOFN_LOG_DEBUG, "job_moved", "it changed state",
                            "job=%s state=%s", job->name, kofn_job_state_name(job->state));
+            kofn_sessions_job_moved(job);
             return;
         }
     }

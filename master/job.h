@@ -75,7 +75,7 @@ typedef struct kofn_job {
 
     kofn_assembler operands;
     kofn_bands *plain[KOFN_OPERANDS_MAX]; // blocks that were copied out once, by number
-    kofn_queued_task *sends;                 // tasks that wait for the next encode
+    kofn_queued_task *sends;              // tasks that wait for the next encode
     size_t send_count, send_capacity;
     bool encoding;       // an encode item is out: one at a time
     size_t items;        // compute items out: the record stays while there are any

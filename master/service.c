@@ -85,6 +85,19 @@ find_job(kofn_master *master, kofn_request *request, const char *name)
 }
 
 static void
+reply_account(kofn_request *request, const kofn_job *job)
+{
+    kofn_msg_outcome outcome = {0};
+    kofn_error err;
+    if (kofn_job_describe(job, &outcome.job, &err) != KOFN_OK) {
+        kofn_request_fail(request, &err);
+        return;
+    }
+    kofn_request_reply(request, &kofn_outcome_message, &outcome, NULL);
+    kofn_message_clear(&kofn_outcome_message, &outcome);
+}
+
+static void
 serve_wait(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
            const request_body *body)
 {
@@ -105,14 +118,9 @@ serve_cancel(kofn_master *master, kofn_request *request, const kofn_msg_call *ca
     if (!job)
         return;
     kofn_error err;
-    if (kofn_job_is_over(job)) {
-        kofn_fail(&err, KOFN_FAILED_PRECONDITION, "job %s has ended already", job->name);
-        kofn_request_fail(request, &err);
-        return;
-    }
     kofn_fail(&err, KOFN_CANCELLED, "a client cancelled the job");
-    kofn_job_end(job, &err);
-    kofn_request_reply(request, &kofn_nothing_message, &(kofn_msg_nothing){0}, NULL);
+    kofn_job_end(job, &err); // nothing, if it has ended
+    reply_account(request, job);
 }
 
 static void
@@ -121,16 +129,8 @@ serve_get_job(kofn_master *master, kofn_request *request, const kofn_msg_call *c
 {
     (void)call;
     kofn_job *job = find_job(master, request, body->ref.job);
-    kofn_msg_outcome outcome = {0};
-    kofn_error err;
-    if (!job)
-        return;
-    if (kofn_job_describe(job, &outcome.job, &err) != KOFN_OK) {
-        kofn_request_fail(request, &err);
-        return;
-    }
-    kofn_request_reply(request, &kofn_outcome_message, &outcome, NULL);
-    kofn_message_clear(&kofn_outcome_message, &outcome);
+    if (job)
+        reply_account(request, job);
 }
 
 static void
@@ -138,10 +138,9 @@ serve_list_jobs(kofn_master *master, kofn_request *request, const kofn_msg_call 
                 const request_body *body)
 {
     (void)call;
-    /* An account takes about 700 bytes on the wire: 1,000 of them fit an envelope. */
     size_t limit = body->list_jobs.limit ? body->list_jobs.limit : 100;
-    if (limit > 1000)
-        limit = 1000;
+    if (limit > KOFN_JOBS_LISTED_MAX)
+        limit = KOFN_JOBS_LISTED_MAX;
     kofn_job **found = calloc(limit, sizeof *found);
     kofn_msg_job *at = calloc(limit, sizeof *at);
     kofn_msg_jobs jobs = {.jobs = {.at = at}};
@@ -201,7 +200,8 @@ serve_check(kofn_master *master, kofn_request *request, const kofn_msg_call *cal
     (void)call;
     const char *service = body->check.service;
     const bool known = !service[0] || strcmp(service, "kofn.v1.Master") == 0;
-    const char *status = !known ? "SERVICE_UNKNOWN" : master->draining ? "NOT_SERVING" : "SERVING";
+    const bool serving = !master->draining && kofn_sched_count_workers(master->sched) > 0;
+    const char *status = !known ? "SERVICE_UNKNOWN" : serving ? "SERVING" : "NOT_SERVING";
     kofn_jobs_totals totals;
     kofn_jobs_get_totals(master->jobs, &totals);
     kofn_msg_health health = {

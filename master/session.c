@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define WATCH_INTERVAL_NS (200 * KOFN_NS_PER_MS)
+#define WATCH_INTERVAL_NS (100 * KOFN_NS_PER_MS)
 #define PROBE_INTERVAL_NS KOFN_NS_PER_S
 #define IDLE_NS           (60 * KOFN_NS_PER_S)
 #define UPLOAD_IDLE_NS    (30 * KOFN_NS_PER_S)
@@ -20,7 +20,8 @@ struct kofn_session {
     kofn_peer *stream; // for calls with one; NULL until the first
     kofn_request_list requests;
     int64_t heard_ns, probed_ns;
-    bool gone; // to be removed at the end of this turn
+    bool unreachable; // a message to it failed: lost when nobody is in the middle of its requests
+    bool gone;        // to be removed at the end of this turn
     TAILQ_ENTRY(kofn_session) of_sessions;
 };
 
@@ -29,7 +30,7 @@ struct kofn_sessions {
     zhashx_t *by_peer;
     TAILQ_HEAD(, kofn_session) all;
     uint64_t next_number;
-    int64_t next_tick_ns;
+    bool reap_due;   // some session is gone or unreachable
     kofn_inbound in; // reused
     uint64_t strangers;
 };
@@ -90,10 +91,22 @@ lose_session(kofn_session *session, const char *why)
     if (session->gone)
         return;
     session->gone = true;
+    session->of->reap_due = true;
     kofn_log_write(&session->of->master->log, KOFN_LOG_INFO, "client_lost", why, "session=%" PRIu64,
                    session->number);
     while (!TAILQ_EMPTY(&session->requests))
         abandon_request(TAILQ_FIRST(&session->requests), "the client that asked for it is gone");
+}
+
+/* From within a job's move, its requests must not go: note it, reap() loses the session. */
+static void
+note_unreachable(kofn_session *session, const kofn_error *why)
+{
+    if (!session->unreachable)
+        kofn_log_write(&session->of->master->log, KOFN_LOG_DEBUG, "client_unreachable", why->text,
+                       "session=%" PRIu64, session->number);
+    session->unreachable = true;
+    session->of->reap_due = true;
 }
 
 static void
@@ -111,7 +124,7 @@ send_reply(kofn_request *request, kofn_msg_reply *reply, const kofn_bands *mat)
         status = kofn_peer_post(peer, &kofn_reply_message, reply, &err);
     forget_request(request);
     if (status)
-        lose_session(session, err.text);
+        note_unreachable(session, &err);
 }
 
 void
@@ -168,20 +181,35 @@ answer_request(kofn_request *request, const kofn_job *job)
     }
     if (job->state != KOFN_JOB_DONE && wants_product) {
         reply_failed(request, job, &outcome);
-    } else if (wants_product && !job->has_product) {
-        kofn_fail(&err, KOFN_NOT_FOUND, "the product of job %s is no longer kept: submit it again",
-                  job->name);
-        kofn_request_fail(request, &err);
-    } else if (wants_product) {
+    } else if (wants_product && job->has_product) {
         snprintf(outcome.c.dtype, sizeof outcome.c.dtype, "%s",
                  kofn_dtype_name(job->product.dtype));
         outcome.c.rows = job->product.rows;
         outcome.c.cols = job->product.cols;
         kofn_request_reply(request, &kofn_outcome_message, &outcome, &job->product);
-    } else {
+    } else { // not asked for, or no longer kept
         kofn_request_reply(request, &kofn_outcome_message, &outcome, NULL);
     }
     kofn_message_clear(&kofn_outcome_message, &outcome);
+}
+
+static bool
+is_watcher(const kofn_request *request)
+{
+    return request->method == KOFN_METHOD_WATCH && request->job && request->window;
+}
+
+static void
+tell_watcher(kofn_request *request, int64_t now_ns)
+{
+    kofn_msg_event event = {.call = request->call};
+    kofn_error err;
+    if (kofn_job_describe(request->job, &event.job, &err) != KOFN_OK)
+        return; // short of memory: the next event may find some
+    request->told_ns = now_ns;
+    if (kofn_peer_post(request->session->stream, &kofn_event_message, &event, &err) != KOFN_OK)
+        note_unreachable(request->session, &err);
+    kofn_message_clear(&kofn_event_message, &event);
 }
 
 void
@@ -193,6 +221,8 @@ kofn_request_wait(kofn_request *request, kofn_job *job)
     }
     request->job = job;
     TAILQ_INSERT_TAIL(&job->requests, request, of_job);
+    if (is_watcher(request))
+        tell_watcher(request, kofn_clock_ns());
 }
 
 void
@@ -206,18 +236,15 @@ kofn_sessions_job_over(kofn_sessions *sessions, kofn_job *job)
     }
 }
 
-static void
-tell_watcher(kofn_request *request, int64_t now_ns)
+void
+kofn_sessions_job_moved(kofn_job *job)
 {
-    kofn_msg_event event = {.call = request->call};
-    kofn_error err;
-    if (now_ns - request->told_ns < WATCH_INTERVAL_NS ||
-        kofn_job_describe(request->job, &event.job, &err) != KOFN_OK)
-        return;
-    request->told_ns = now_ns;
-    if (kofn_peer_post(request->session->stream, &kofn_event_message, &event, &err) != KOFN_OK)
-        lose_session(request->session, err.text);
-    kofn_message_clear(&kofn_event_message, &event);
+    kofn_request *request, *next;
+    for (request = TAILQ_FIRST(&job->requests); request; request = next) {
+        next = TAILQ_NEXT(request, of_job);
+        if (is_watcher(request) && !request->session->gone)
+            tell_watcher(request, kofn_clock_ns());
+    }
 }
 
 /* ---- calls -------------------------------------------------------------------------------------------- */
@@ -276,14 +303,17 @@ on_call(kofn_session *session, const kofn_msg_call *call)
     }
     request->window = call->window > 0;
     kofn_status status = KOFN_OK;
-    if (call->version != KOFN_PROTOCOL_VERSION)
+    if (call->version < KOFN_PROTOCOL_VERSION_MIN)
         status = kofn_fail(&err, KOFN_UNIMPLEMENTED,
                            "this client speaks protocol version %" PRIu64
-                           ", the master %d: update the older",
-                           call->version, KOFN_PROTOCOL_VERSION);
+                           ", the master %d to %d: update the client",
+                           call->version, KOFN_PROTOCOL_VERSION_MIN, KOFN_PROTOCOL_VERSION);
     else if (known)
-        status = kofn_fail(&err, KOFN_INVALID_ARGUMENT,
+        status = kofn_fail(&err, KOFN_ALREADY_EXISTS,
                            "call %" PRIu64 " is open already: number calls anew", call->call);
+    else if (call->more && call->window == 0)
+        status = kofn_fail(&err, KOFN_INVALID_ARGUMENT,
+                           "a call with more blocks to come needs a window for its reply");
     if (!status)
         status = kofn_method_find(call->method, &request->method, &err);
     if (status) {
@@ -397,6 +427,7 @@ on_message(kofn_sessions *sessions, kofn_error *err)
     if (status)
         return status;
 
+    const bool plain = of == &kofn_call_message && message.call.window == 0; // outside all credit
     kofn_session *session = get_session(sessions, err);
     if (session) {
         session->heard_ns = kofn_clock_ns();
@@ -405,9 +436,9 @@ on_message(kofn_sessions *sessions, kofn_error *err)
     kofn_message_clear(of, &message);
     if (!session)
         return err->status;
-    if (session->stream && !session->gone && sessions->in.block_bytes > 0 &&
-        kofn_peer_took(session->stream, sessions->in.block_bytes, sessions->master->config.window,
-                       err) != KOFN_OK)
+    if (!plain && session->stream && !session->gone && sessions->in.block_bytes > 0 &&
+        kofn_peer_took(session->stream, sessions->in.block_bytes, KOFN_WINDOW_BYTES, err) !=
+            KOFN_OK)
         lose_session(session, err->text);
     return KOFN_OK;
 }
@@ -432,11 +463,16 @@ on_garbage(kofn_sessions *sessions, const kofn_error *why)
 }
 
 static void
-sweep(kofn_sessions *sessions)
+reap(kofn_sessions *sessions)
 {
+    if (!sessions->reap_due)
+        return;
+    sessions->reap_due = false;
     kofn_session *next;
     for (kofn_session *session = TAILQ_FIRST(&sessions->all); session; session = next) {
         next = TAILQ_NEXT(session, of_sessions);
+        if (session->unreachable)
+            lose_session(session, "it cannot be sent to");
         if (session->gone)
             destroy_session(sessions, session);
     }
@@ -452,12 +488,14 @@ kofn_sessions_on_readable(kofn_sessions *sessions)
                                                KOFN_LINK_MASTER_CLIENTS, &sessions->in, &got, &err);
         if (!got && !status)
             break;
+        if (!status && !sessions->in.delimited)
+            continue; // nobody that we could answer
         if (!status)
             status = on_message(sessions, &err);
         if (status)
             on_garbage(sessions, &err);
     }
-    sweep(sessions);
+    reap(sessions);
     kofn_jobs_act(sessions->master->jobs);
 }
 
@@ -491,7 +529,7 @@ expire_request(kofn_request *request, int64_t now_ns)
                request->method != KOFN_METHOD_SUBMIT) {
         kofn_fail(&err, KOFN_DEADLINE_EXCEEDED, "the job goes on: wait for %s again", job->name);
         kofn_request_fail(request, &err);
-    } else if (request->method == KOFN_METHOD_WATCH && job && request->window) {
+    } else if (is_watcher(request) && now_ns - request->told_ns >= WATCH_INTERVAL_NS) {
         tell_watcher(request, now_ns);
     }
 }
@@ -508,7 +546,7 @@ tick_session(kofn_session *session, int64_t now_ns)
         probe(session, now_ns);
     if (TAILQ_EMPTY(&session->requests) && now_ns - session->heard_ns > IDLE_NS &&
         (!session->stream || kofn_peer_get_queued(session->stream) == 0))
-        session->gone = true; // it is made anew when it speaks again
+        session->gone = session->of->reap_due = true; // it is made anew when it speaks again
 }
 
 void
@@ -520,7 +558,7 @@ kofn_sessions_on_tick(kofn_sessions *sessions, int64_t now_ns)
         if (!session->gone)
             tick_session(session, now_ns);
     }
-    sweep(sessions);
+    reap(sessions);
 }
 
 bool

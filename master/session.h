@@ -54,6 +54,9 @@ void kofn_request_take_blocks(kofn_request *request, bool more);
 /* Make the request wait for the job: it is answered when the job ends, or now if it has. */
 void kofn_request_wait(kofn_request *request, kofn_job *job);
 
+/* The job is in another state: tell who watches it. */
+void kofn_sessions_job_moved(kofn_job *job);
+
 /* The job has ended: answer all who wait for it. Called by jobs. */
 void kofn_sessions_job_over(kofn_sessions *sessions, kofn_job *job);
 
