@@ -168,6 +168,7 @@ a_shape_that_is_not_the_bins_length_is_refused(void **state)
     assert_malformed("\x95\x03\x02\x01\x00\xc4\x01x");
     assert_malformed("\x95\x03\x01\x01\x00\xc4\x02xx");
     assert_malformed("\x95\x01\x01\x01\x00\xc4\x07sevenby");
+    assert_malformed("\x95\x01\x01\x01\x00\xc4\x09ninebytes");
     assert_malformed("\x95\x03\x00\x01\x00\xc4\x00"); // no row
     assert_malformed("\x95\x03\x01\x01\x00\xc4\x00");
 }
@@ -180,6 +181,9 @@ sizes_whose_product_overflows_are_refused(void **state)
     assert_malformed("\x95\x01\xce\x80\0\0\0\xce\x40\0\0\0\x00\xc4\x00");
     assert_malformed("\x95\x03\xcf\0\0\0\x01\0\0\0\0\xcf\0\0\0\x01\0\0\0\0\x00\xc4\x00");
     assert_malformed("\x95\x01\xcf\x20\0\0\0\0\0\0\0\x01\x00\xc4\x00");
+    /* 2^32 x 0, and 2 x 2^63 = 0 modulo 2^64: products that fit, of sizes that do not */
+    assert_malformed("\x95\x03\xcf\0\0\0\x01\0\0\0\0\x00\x00\xc4\x00");
+    assert_malformed("\x95\x03\x02\xcf\x80\0\0\0\0\0\0\0\x00\xc4\x00");
     /* 2^31 - 1 squared, times 8 */
     assert_malformed("\x95\x01\xce\x7f\xff\xff\xff\xce\x7f\xff\xff\xff\x00\xc4\x08"
                      "eightbyt");

@@ -107,6 +107,7 @@ counts_beyond_the_bytes_are_refused(void **state)
 {
     (void)state;
     assert_fails(scan("\xdd\xff\xff\xff\xff"), KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "byte 0 of 5 counts more values than bytes are left"));
     assert_fails(scan("\xdf\xff\xff\xff\xff"), KOFN_INVALID_ARGUMENT);
     assert_fails(scan("\xdf\x80\0\0\0\x01\x01"), KOFN_INVALID_ARGUMENT); // 2 x 2^31 wraps 32 bits
     assert_fails(scan("\xdc\xff\xff\x01\x02"), KOFN_INVALID_ARGUMENT);
@@ -117,6 +118,7 @@ counts_beyond_the_bytes_are_refused(void **state)
     assert_fails(scan("\xc9\xff\xff\xff\xff\x05x"), KOFN_INVALID_ARGUMENT);
     assert_fails(scan("\xd8\x05short"), KOFN_INVALID_ARGUMENT);
     assert_fails(scan("\xc7\x01\x05"), KOFN_INVALID_ARGUMENT); // the ext's type byte is no payload
+    assert_non_null(strstr(error.text, "cut short"));
 }
 
 static void
