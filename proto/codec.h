@@ -66,8 +66,8 @@ struct kofn_wire_message {
     const char *help;
 };
 
-/* The field's type as PROTOCOL.md writes it ("u64", "matrix", "list of job"), and the largest value,
- * longest text in bytes or longest list that is taken; 0: whatever the type holds. */
+/* The field's type as PROTOCOL.md writes it ("u64", "matrix", "list of job"), and the largest
+ * value, longest text in bytes or longest list that is taken; 0: whatever the type holds. */
 void kofn_wire_type_format(const kofn_wire_field *field, char *ret_text, size_t size);
 double kofn_wire_field_max(const kofn_wire_field *field);
 
@@ -85,17 +85,17 @@ void kofn_wire_buffer_fini(kofn_wire_buffer *buffer);
 KOFN_MUST_CHECK kofn_status kofn_message_pack(const kofn_wire_message *of, const void *message,
                                               kofn_wire_buffer *buffer, kofn_error *err);
 
-/* Scan, then unpack into *ret_message (zeroed first; cleared again on failure). NULL bytes, an absent
- * kofn_wire_raw, are an empty map. INVALID_ARGUMENT: malformed, names the field. RESOURCE_EXHAUSTED:
- * no memory for a list. */
+/* Scan, then unpack into *ret_message (zeroed first; cleared again on failure). NULL bytes, an
+ * absent kofn_wire_raw, are an empty map. INVALID_ARGUMENT: malformed, names the field.
+ * RESOURCE_EXHAUSTED: no memory for a list. */
 KOFN_MUST_CHECK kofn_status kofn_message_unpack(const kofn_wire_message *of, const void *bytes,
                                                 size_t length, void *ret_message, kofn_error *err);
 
 void kofn_message_clear(const kofn_wire_message *of, void *message);
 
-/* The text under a top-level key, e.g. "type", before its message is known. Reads up to there and no
- * further: the rest is for kofn_message_unpack to check. NOT_FOUND: no such key. INVALID_ARGUMENT: no
- * map, malformed before that key, no text, or too long for `size`. */
+/* The text under a top-level key, e.g. "type", before its message is known. Reads up to there and
+ * no further: the rest is for kofn_message_unpack to check. NOT_FOUND: no such key.
+ * INVALID_ARGUMENT: no map, malformed before that key, no text, or too long for `size`. */
 KOFN_MUST_CHECK kofn_status kofn_message_peek(const void *bytes, size_t length, const char *key,
                                               char *ret_text, size_t size, kofn_error *err);
 

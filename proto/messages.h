@@ -3,7 +3,8 @@
  * Every envelope is a map with a `type` key. Client calls name a method; the method's request and
  * reply travel as the call's and the reply's `body`.
  *
- *     client -> master   call, data, ack, abandon            master -> client   reply, data, ack, event
+ *     client -> master   call, data, ack, abandon
+ *     master -> client   reply, data, ack, event
  *     worker -> master   hello, result, data, ack, heartbeat, bye
  *     master -> worker   welcome, refuse, task, data, ack, heartbeat, cancel
  *
@@ -15,7 +16,7 @@
 #include "common/code/spec.h"
 #include "proto/codec.h"
 
-/* ---- parts of messages ---------------------------------------------------------------------- */
+/* ---- parts of messages ----------------------------------------------------------------------- */
 
 typedef struct kofn_msg_matrix { // shape of a matrix whose blocks travel with the message
     char dtype[8];
@@ -90,7 +91,7 @@ typedef struct kofn_msg_family {
     kofn_wire_list params; // of kofn_msg_param
 } kofn_msg_family;
 
-/* ---- envelopes between client and master ------------------------------------------------------ */
+/* ---- envelopes between client and master ----------------------------------------------------- */
 
 typedef struct kofn_msg_call {
     uint64_t version;
@@ -122,7 +123,7 @@ typedef struct kofn_msg_abandon { // the client no longer wants this call's repl
     uint64_t call;
 } kofn_msg_abandon;
 
-/* ---- on every connection ------------------------------------------------------------------------ */
+/* ---- on every connection --------------------------------------------------------------------- */
 
 typedef struct kofn_msg_data { // further block frames of a call, reply, task or result
     uint64_t id;               // its call, or its assignment
@@ -133,7 +134,7 @@ typedef struct kofn_msg_ack {
     uint64_t bytes; // block frame bytes taken since the last ack
 } kofn_msg_ack;
 
-/* ---- requests and replies of the methods -------------------------------------------------------- */
+/* ---- requests and replies of the methods ----------------------------------------------------- */
 
 typedef struct kofn_msg_product { // Multiply, Submit
     kofn_msg_matrix a, b;         // as stored
@@ -220,7 +221,7 @@ typedef struct kofn_msg_reflection {
     kofn_wire_list limits;   // of kofn_msg_limit_info
 } kofn_msg_reflection;
 
-/* ---- envelopes between worker and master -------------------------------------------------------- */
+/* ---- envelopes between worker and master ----------------------------------------------------- */
 
 typedef struct kofn_msg_hello {
     uint64_t version;             // of the protocol
@@ -280,7 +281,7 @@ typedef struct kofn_msg_bye { // the worker stops: no further tasks, please
     char reason[KOFN_TEXT_MAX];
 } kofn_msg_bye;
 
-/* ---- tables ----------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 extern const kofn_wire_message kofn_call_message, kofn_reply_message, kofn_event_message,
     kofn_abandon_message, kofn_data_message, kofn_ack_message, kofn_hello_message,
@@ -340,8 +341,8 @@ KOFN_MUST_CHECK kofn_status kofn_msg_code_from_spec(const kofn_code_spec *spec,
 KOFN_MUST_CHECK kofn_status kofn_msg_code_to_spec(const kofn_msg_code *message,
                                                   kofn_code_spec *ret_spec, kofn_error *err);
 
-/* ListCodes and Reflect, filled from the tables. Cleared by the caller. Policies are the scheduler's:
- * the master adds them to *ret_codes (kofn_wire_list_new). */
+/* ListCodes and Reflect, filled from the tables. Cleared by the caller. Policies are the
+ * scheduler's: the master adds them to *ret_codes (kofn_wire_list_new). */
 KOFN_MUST_CHECK kofn_status kofn_msg_codes_fill(kofn_msg_codes *ret_codes, kofn_error *err);
 KOFN_MUST_CHECK kofn_status kofn_msg_reflection_fill(kofn_msg_reflection *ret_reflection,
                                                      kofn_error *err);

@@ -1,5 +1,5 @@
-/* What both sides agree on: versions, the methods that a client can call, and what a master says of itself: ListCodes and Reflect are
- * read off the tables, so they cannot be out of date.
+/* What both sides agree on: versions, the methods that a client can call, and what a master says of
+ * itself. Reflect is read off the tables, so it cannot be out of date.
  */
 #include "proto/messages.h"
 

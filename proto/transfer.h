@@ -67,7 +67,8 @@ KOFN_MUST_CHECK kofn_status kofn_flow_push(kofn_flow *flow, uint64_t id,
                                            const kofn_bands *const *mats, kofn_error *err);
 
 /* The next message, if any may go now. Counts its block bytes as unacknowledged. A message holds as
- * many frames as fit in a quarter of the window, at least one. False: nothing to send, or no credit. */
+ * many frames as fit in a quarter of the window, at least one. False: nothing to send, or no
+ * credit. */
 bool kofn_flow_next(kofn_flow *flow, kofn_flow_message *ret_message);
 
 /* The peer took `bytes` off its socket. OUT_OF_RANGE: more than were sent (a broken peer). */
