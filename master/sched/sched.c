@@ -189,8 +189,7 @@ end_failed(kofn_sched *s, kofn_run *run)
 static void
 start_wait(kofn_sched *s, kofn_run *run)
 {
-    const int64_t end_ns = kofn_clock_after(s->now_ns, s->config.wait_for_better_ns);
-    run->settle_ns = end_ns < run->deadline_ns ? end_ns : run->deadline_ns;
+    run->settle_ns = kofn_clock_after(s->now_ns, s->config.wait_for_better_ns);
     run->waited = true;
 }
 

@@ -283,11 +283,13 @@ rates_are_measured_from_the_head_of_the_queue(void **state)
     assert_actions(&r, "send 1.0>1, send 1.1>1");
     at(&r, 10);
     answer(&r, 1, 0, 1);
-    at(&r, 20); // sent 20 ms ago, but worked on for 10
+    assert_true(kofn_sched_get_worker(r.sched, 1, &view));
+    assert_at_most(fabs(view.flops_rate - 1e6 / 0.010), 1);
+    at(&r, 30); // sent 30 ms ago, but worked on for 20
     answer(&r, 1, 1, 1);
     assert_actions(&r, "decode 1");
     assert_true(kofn_sched_get_worker(r.sched, 1, &view));
-    assert_at_most(fabs(view.flops_rate - 1e6 / 0.010), 1);
+    assert_at_most(fabs(view.flops_rate - (0.8 * 1e6 + 1e6) / (0.8 * 0.010 + 0.020)), 1);
     assert_at_most(fabs(view.slowdown - 1), 1e-12);
     assert_int_equal(view.done, 2);
     rig_fini(&r);
@@ -548,6 +550,23 @@ a_failed_task_that_waits_for_a_busy_worker_fails_its_job_when_that_one_goes(void
 }
 
 static void
+a_failed_task_that_waits_for_a_busy_worker_fails_its_job_when_that_one_leaves(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    add(&r, 2, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 2.0>2");
+    break_down(&r, 1, 0, 1, "no memory");
+    assert_actions(&r, "");
+    kofn_sched_worker_leave(r.sched, r.now_ns, 2);
+    assert_actions(&r, "fail 1 UNAVAILABLE");
+    rig_fini(&r);
+}
+
+static void
 failures_that_nobody_can_have_are_ignored(void **state)
 {
     (void)state;
@@ -775,6 +794,53 @@ a_poor_set_is_decoded_at_the_deadline(void **state)
     rig_fini(&r);
 }
 
+static void
+a_poor_set_does_not_wait_for_an_answer_due_after_the_deadline(void **state)
+{
+    (void)state;
+    rig r;
+    init_poor(&r);
+    assert_true(kofn_sched_job_cancel(r.sched, r.now_ns, 2));
+    assert_actions(&r, "cancel 2.0>1, cancel 2.1>2, cancel 2.2>3, fail 2 CANCELLED");
+    r.deadline_ns = 19 * KOFN_NS_PER_MS; // the tasks take until 20
+    add(&r, 3, "rkrp", 2, 3, "oneshot");
+    assert_actions(&r, "send 3.0>1, send 3.1>2, send 3.2>3");
+    at(&r, 18);
+    answer(&r, 3, 0, 1);
+    answer(&r, 3, 2, 3);
+    assert_actions(&r, "cancel 3.1>2, decode 3 poor");
+    rig_fini(&r);
+}
+
+/* With tasks of 10 ms: 3 of the 4 are coded, so only the very last answer can mend the set. */
+static void
+a_poor_set_that_got_one_more_does_not_start_to_wait_anew(void **state)
+{
+    (void)state;
+    rig r;
+    init_poor(&r);
+    assert_true(kofn_sched_job_cancel(r.sched, r.now_ns, 2));
+    assert_actions(&r, "cancel 2.0>1, cancel 2.1>2, cancel 2.2>3, fail 2 CANCELLED");
+    join(&r, 4);
+    kofn_code *code = rig_code("polynomial", 2, 1, 4);
+    kofn_error error;
+    assert_ok(try_add(&r, 3, code, "oneshot", &error));
+    kofn_code_destroy(&code);
+    assert_actions(&r, "send 3.0>4, send 3.1>1, send 3.2>2, send 3.3>3");
+    at(&r, 11);
+    answer(&r, 3, 0, 4);
+    answer(&r, 3, 1, 1);
+    assert_actions(&r, "");
+    assert_true(kofn_sched_next_tick(r.sched) == 31 * KOFN_NS_PER_MS);
+    at(&r, 29); // worker 3 is late by now
+    answer(&r, 3, 2, 2);
+    assert_actions(&r, "");
+    assert_true(kofn_sched_next_tick(r.sched) == 31 * KOFN_NS_PER_MS);
+    at(&r, 31);
+    assert_actions(&r, "cancel 3.3>3, decode 3 waited poor");
+    rig_fini(&r);
+}
+
 /* ---- speculative ------------------------------------------------------------------------------- */
 
 /* Four tasks on four workers, three answered after 10 ms; a fifth worker is free. */
@@ -992,6 +1058,82 @@ speculative_copies_each_of_several_late_tasks(void **state)
     rig_fini(&r);
 }
 
+static void
+speculative_watches_by_age_what_lost_its_copy(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 4, 4, "speculative");
+    assert_actions(&r, "send 1.0>1, send 1.1>2");
+    at(&r, 10);
+    answer(&r, 1, 0, 1);
+    assert_actions(&r, "send 1.2>1");
+    at(&r, 20);
+    answer(&r, 1, 2, 1);
+    assert_actions(&r, "send 1.3>1");
+    join(&r, 3);
+    assert_actions(&r, "copy 1.1>3");
+    at(&r, 35);
+    lose(&r, 3); // task 3 is out for 15 ms, task 1 for 35: that one first
+    join(&r, 4);
+    assert_actions(&r, "copy 1.1>4");
+    rig_fini(&r);
+}
+
+static void
+speculative_wakes_for_whichever_is_late_first(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 4, 4, "speculative");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>1, send 1.3>2");
+    at(&r, 10);
+    answer(&r, 1, 0, 1);
+    at(&r, 12);
+    answer(&r, 1, 2, 1);
+    assert_actions(&r, "");
+    assert_true(kofn_sched_next_tick(r.sched) == 20 * KOFN_NS_PER_MS);
+    at(&r, 20);
+    assert_actions(&r, "copy 1.1>1");
+    assert_true(kofn_sched_next_tick(r.sched) == 40 * KOFN_NS_PER_MS);
+    at(&r, 40);
+    assert_actions(&r, "copy 1.3>1");
+    rig_fini(&r);
+}
+
+/* The workers were measured at 10 ms for such a task; this job's tasks take 100. */
+static void
+speculative_believes_the_jobs_own_times_over_those_of_others(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 4);
+    add(&r, 1, "uncoded", 4, 4, "speculative");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4");
+    at(&r, 10);
+    for (size_t task = 0; task < 4; task++)
+        answer(&r, 1, task, task + 1);
+    assert_actions(&r, "decode 1");
+    join(&r, 5);
+    add(&r, 2, "uncoded", 4, 4, "speculative");
+    assert_actions(&r, "send 2.0>5, send 2.1>1, send 2.2>2, send 2.3>3");
+    kofn_sched_worker_leave(r.sched, r.now_ns, 4); // no copies for now
+    at(&r, 110);
+    for (size_t task = 0; task < 3; task++)
+        answer(&r, 2, task, task ? task : 5);
+    assert_actions(&r, "copy 2.3>1"); // it became late by the old measure, before any answer
+    lose(&r, 1);
+    assert_actions(&r, "");
+    assert_true(kofn_sched_next_tick(r.sched) == 210 * KOFN_NS_PER_MS);
+    rig_fini(&r);
+}
+
 /* ---- bad input --------------------------------------------------------------------------------- */
 
 static void
@@ -1118,6 +1260,8 @@ main(void)
         cmocka_unit_test(a_task_that_failed_on_every_worker_there_is_fails_its_job),
         cmocka_unit_test(
             a_failed_task_that_waits_for_a_busy_worker_fails_its_job_when_that_one_goes),
+        cmocka_unit_test(
+            a_failed_task_that_waits_for_a_busy_worker_fails_its_job_when_that_one_leaves),
         cmocka_unit_test(failures_that_nobody_can_have_are_ignored),
         cmocka_unit_test(answers_that_nobody_asked_for_are_told_from_late_ones),
         cmocka_unit_test(a_deadline_fails_the_job_and_frees_its_workers),
@@ -1129,6 +1273,8 @@ main(void)
         cmocka_unit_test(a_poor_set_does_not_wait_for_a_hopeless_straggler),
         cmocka_unit_test(a_poor_set_does_not_wait_for_work_that_is_lost),
         cmocka_unit_test(a_poor_set_is_decoded_at_the_deadline),
+        cmocka_unit_test(a_poor_set_does_not_wait_for_an_answer_due_after_the_deadline),
+        cmocka_unit_test(a_poor_set_that_got_one_more_does_not_start_to_wait_anew),
         cmocka_unit_test(speculative_copies_a_task_past_the_factor_times_the_median),
         cmocka_unit_test(speculative_takes_the_first_answer_and_cancels_the_other),
         cmocka_unit_test(speculative_makes_one_copy_at_a_time),
@@ -1139,6 +1285,9 @@ main(void)
         cmocka_unit_test(speculative_judges_a_single_task_by_what_workers_did_before),
         cmocka_unit_test(speculative_copies_nothing_while_nothing_is_measured),
         cmocka_unit_test(speculative_copies_each_of_several_late_tasks),
+        cmocka_unit_test(speculative_watches_by_age_what_lost_its_copy),
+        cmocka_unit_test(speculative_wakes_for_whichever_is_late_first),
+        cmocka_unit_test(speculative_believes_the_jobs_own_times_over_those_of_others),
         cmocka_unit_test(jobs_that_cannot_be_are_refused),
         cmocka_unit_test(workers_that_cannot_be_are_refused),
         cmocka_unit_test(settings_that_make_no_sense_are_refused),
