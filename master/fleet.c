@@ -411,11 +411,9 @@ has_common_field(const char *fields)
 static bool
 check_hello(const kofn_msg_hello *hello, kofn_error *err)
 {
-    if (hello->version < KOFN_PROTOCOL_VERSION_MIN)
-        kofn_fail(err, KOFN_UNIMPLEMENTED,
-                  "worker %s speaks protocol version %" PRIu64
-                  ", this master %d to %d: update the worker",
-                  hello->name, hello->version, KOFN_PROTOCOL_VERSION_MIN, KOFN_PROTOCOL_VERSION);
+    uint64_t version; // there is one today: nothing depends on which
+    if (kofn_version_agree(hello->version, &version, err) != KOFN_OK)
+        (void)kofn_fail_within(err, "worker %s", hello->name);
     else if (!has_common_field(hello->fields))
         kofn_fail(err, KOFN_UNIMPLEMENTED, "worker %s computes in no field of this master: '%s'",
                   hello->name, hello->fields);

@@ -1,5 +1,6 @@
 #include "master/service.h"
 #include "master/fleet.h"
+#include "master/sched/policy.h"
 
 #include <stdlib.h>
 
@@ -178,6 +179,19 @@ serve_list_workers(kofn_master *master, kofn_request *request, const kofn_msg_ca
     kofn_message_clear(&kofn_workers_message, &workers);
 }
 
+static kofn_status
+fill_policies(kofn_msg_codes *codes, kofn_error *err)
+{
+    const size_t count = kofn_policy_count();
+    kofn_status status = kofn_wire_list_new(count, sizeof(kofn_msg_param), &codes->policies, err);
+    kofn_msg_param *at = codes->policies.at;
+    for (size_t i = 0; i < count && !status; i++) {
+        snprintf(at[i].name, sizeof at[i].name, "%s", kofn_policy_at(i)->name);
+        snprintf(at[i].help, sizeof at[i].help, "%s", kofn_policy_at(i)->help);
+    }
+    return status;
+}
+
 static void
 serve_list_codes(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
                  const request_body *body)
@@ -185,11 +199,13 @@ serve_list_codes(kofn_master *master, kofn_request *request, const kofn_msg_call
     (void)master, (void)call, (void)body;
     kofn_msg_codes codes = {0};
     kofn_error err;
-    if (kofn_msg_codes_fill(&codes, &err) != KOFN_OK) {
+    kofn_status status = kofn_msg_codes_fill(&codes, &err);
+    if (!status)
+        status = fill_policies(&codes, &err);
+    if (status)
         kofn_request_fail(request, &err);
-        return;
-    }
-    kofn_request_reply(request, &kofn_codes_message, &codes, NULL);
+    else
+        kofn_request_reply(request, &kofn_codes_message, &codes, NULL);
     kofn_message_clear(&kofn_codes_message, &codes);
 }
 

@@ -303,11 +303,9 @@ on_call(kofn_session *session, const kofn_msg_call *call)
     }
     request->window = call->window > 0;
     kofn_status status = KOFN_OK;
-    if (call->version < KOFN_PROTOCOL_VERSION_MIN)
-        status = kofn_fail(&err, KOFN_UNIMPLEMENTED,
-                           "this client speaks protocol version %" PRIu64
-                           ", the master %d to %d: update the client",
-                           call->version, KOFN_PROTOCOL_VERSION_MIN, KOFN_PROTOCOL_VERSION);
+    uint64_t version; // there is one today: nothing depends on which
+    if (kofn_version_agree(call->version, &version, &err) != KOFN_OK)
+        status = kofn_fail_within(&err, "this client");
     else if (known)
         status = kofn_fail(&err, KOFN_ALREADY_EXISTS,
                            "call %" PRIu64 " is open already: number calls anew", call->call);
