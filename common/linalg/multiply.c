@@ -1,17 +1,20 @@
 /* How the product is cut.
  *
- * Each BLAS call packs its panel of A and its panel of B once, so a panel of C costs
- * 2 r c k flops and (r + c) k packed elements: for a given number of flops a square panel loses
- * least. The inner dimension k is cut only where even a small square over the whole of it would
- * pass the limit, because each cut makes one more pass over the panel of C.
+ * One BLAS call works through the inner dimension in steps of its own (256 to 512), and adds to all
+ * of C in each. So panels are cut along the inner dimension first: at a multiple of such steps that
+ * costs nothing. Rows come next, and columns last: a call packs all of its columns of B anew for
+ * each panel of rows, and narrow panels of columns were measured at 0.85 to 0.92 of the whole.
  *
- *         +------------+------------+
- *         |   panel    |   panel    |  r rows: none reaches over the end of a band
- *         +------------+------------+
- *         |            |            |
- *  band --+------------+------------+--
- *         |            |            |
- */
+ *          inner        columns                columns
+ *         +--+--+      +-------+              +-------+
+ *    rows |p0|p1|   *  |  p0   | inner   ==>  |p0 + p1| rows of a band
+ *         +--+--+      +-------+              +-------+
+ *         |  |  |      |  p1   |              |       |
+ *         +--+--+      +-------+              +-------+
+ *
+ * A panel of C lies in one band. Where bands are so short that this would make thin panels (a call
+ * with 32 rows runs at two thirds of full speed), panels are computed aside and copied to their
+ * bands: two more passes over C, a few per cent. */
 #include "common/linalg/multiply.h"
 
 #include <cblas.h>
@@ -21,9 +24,10 @@
 #include <string.h>
 
 enum {
-    PANEL_SIDE_MIN = 192, // below this the packing of a square panel is a tenth of its time
-    PANEL_GRAIN =
-        48, // panel sides are multiples of OpenBLAS's register tiles (4, 6, 8, 12, 16, 24)
+    INNER_STEP = 384,        // of OpenBLAS's kernels with AVX-512; no worse for the others
+    INNER_MIN = 768,         // cut the inner dimension down to this before anything else
+    ROWS_MIN = 192,          // from here a panel runs at nineteen twentieths of full speed
+    SCRATCH_BYTES = 4 << 20, // of a panel computed aside: touching new memory costs, too
     BLAS_SIZE_MAX = INT_MAX,
 };
 
@@ -50,11 +54,13 @@ kofn_product_shape(const kofn_product *p, size_t *ret_rows, size_t *ret_cols, ko
 typedef struct work {
     const kofn_field *field;
     const kofn_product *p;
+    const kofn_bands *c;
     size_t width;             // bytes an element
     size_t rows, cols, inner; // of the whole product
     kofn_mat a, b;            // as stored, elements aligned
     size_t panel_rows, panel_cols, panel_inner;
-    void *scratch; // a panel of C for bands whose elements are not aligned
+    bool cross_bands; // panels reach over the ends of bands
+    void *scratch;    // a panel of C, where it cannot be computed in place; may be NULL
 } work;
 
 static bool
@@ -63,39 +69,46 @@ is_aligned(const kofn_mat *mat)
     return (uintptr_t)mat->data % kofn_dtype_width(mat->dtype) == 0;
 }
 
-/* `size` in equal parts of at most `limit`, rounded up to the grain where that stays below it. */
+/* `size` in equal parts of at most `limit`, of whole steps where such fit. */
 static size_t
-even_part(size_t size, size_t limit)
+even_part(size_t size, size_t limit, size_t step)
 {
     const size_t parts = size / limit + (size % limit != 0);
     const size_t part = size / parts + (size % parts != 0);
-    const size_t round = part + (PANEL_GRAIN - part % PANEL_GRAIN) % PANEL_GRAIN;
+    const size_t round = part + (step - part % step) % step;
     return round <= limit ? round : part;
 }
 
+/* How far one side of a panel may reach, when the others take `others` of `volume`. */
 static size_t
-clamp_side(double side, size_t size)
+side_for(double volume, double others, size_t size, size_t least)
 {
-    const double limit = size < BLAS_SIZE_MAX ? (double)size : (double)BLAS_SIZE_MAX;
-    return side < 1 ? 1 : side < limit ? (size_t)side : (size_t)limit;
+    const size_t most = size < BLAS_SIZE_MAX ? size : BLAS_SIZE_MAX;
+    const double fits = volume / others;
+    if (fits >= (double)most)
+        return most;
+    const size_t floor = least < most ? least : most;
+    return fits > (double)floor ? (size_t)fits : floor;
 }
 
-/* Panel sides for bands of at most `band_rows` rows. */
+/* Panel sides: `tallest` rows of C can be computed together. */
 static void
-choose_panels(work *w, size_t band_rows)
+choose_panels(work *w, size_t tallest)
 {
-    const double limit = w->p->panel_flops > 0 ? w->p->panel_flops : KOFN_PANEL_FLOPS_DEFAULT;
+    const double flops = w->p->panel_flops > 0 ? w->p->panel_flops : KOFN_PANEL_FLOPS_DEFAULT;
+    const double volume = fmax(1, flops / 2);
+    double rows = (double)tallest, cols = (double)w->cols, inner;
 
-    /* The smallest square that BLAS runs well on, or what C has if that is less. */
-    const double small_rows = fmin((double)band_rows, PANEL_SIDE_MIN);
-    const double small_cols = fmin((double)w->cols, PANEL_SIDE_MIN);
-    const size_t inner = clamp_side(limit / (2 * small_rows * small_cols), w->inner);
-    w->panel_inner = even_part(w->inner, inner);
+    /* First down to sides at which BLAS still runs well; then, for tiny limits, to whatever fits. */
+    inner = (double)side_for(volume, rows * cols, w->inner, INNER_MIN);
+    rows = (double)side_for(volume, cols * inner, tallest, ROWS_MIN);
+    cols = (double)side_for(volume, rows * inner, w->cols, 1);
+    rows = (double)side_for(volume, cols * inner, tallest, 1);
+    inner = (double)side_for(volume, rows * cols, w->inner, 1);
 
-    const double area = fmax(1, limit / (2 * (double)w->panel_inner));
-    const size_t cols = clamp_side(fmax(sqrt(area), area / (double)band_rows), w->cols);
-    w->panel_cols = even_part(w->cols, cols);
-    w->panel_rows = clamp_side(area / (double)w->panel_cols, band_rows);
+    w->panel_rows = (size_t)rows;
+    w->panel_cols = even_part(w->cols, (size_t)cols, 1);
+    w->panel_inner = even_part(w->inner, (size_t)inner, INNER_STEP);
 }
 
 static const void *
@@ -130,30 +143,46 @@ multiply_inner(const work *w, size_t row, size_t rows, size_t col, size_t cols, 
     return true;
 }
 
-static bool
-multiply_panel(const work *w, const kofn_band *band, size_t row, size_t rows, size_t col,
-               size_t cols)
+/* Rows of the panel at `from`, a row of scratch each, to the bands that they belong to. */
+static void
+scatter(const work *w, size_t band, size_t row, size_t rows, size_t col, size_t cols)
 {
-    unsigned char *c = (unsigned char *)kofn_mat_get_row(&band->mat, row) + col * w->width;
-    if (is_aligned(&band->mat))
-        return multiply_inner(w, band->first_row + row, rows, col, cols, c, band->mat.stride);
-
-    if (!multiply_inner(w, band->first_row + row, rows, col, cols, w->scratch, cols))
-        return false;
-    for (size_t r = 0; r < rows; r++)
-        memcpy(c + r * band->mat.stride * w->width,
-               (unsigned char *)w->scratch + r * cols * w->width, cols * w->width);
-    return true;
+    const unsigned char *from = w->scratch;
+    for (size_t r = row; r < row + rows; r++, from += cols * w->width) {
+        while (r - w->c->at[band].first_row >= w->c->at[band].mat.rows)
+            band++;
+        const kofn_band *to = &w->c->at[band];
+        memcpy((unsigned char *)kofn_mat_get_row(&to->mat, r - to->first_row) + col * w->width,
+               from, cols * w->width);
+    }
 }
 
 static bool
-multiply_band(const work *w, const kofn_band *band)
+multiply_panel(const work *w, size_t band, size_t row, size_t rows, size_t col, size_t cols)
 {
-    if (band->mat.rows == 0)
-        return true;
-    const size_t step = even_part(band->mat.rows, w->panel_rows);
-    for (size_t row = 0; row < band->mat.rows; row += step) {
-        const size_t rows = band->mat.rows - row < step ? band->mat.rows - row : step;
+    const kofn_band *at = &w->c->at[band];
+    const size_t inside = row - at->first_row;
+    if (rows <= at->mat.rows - inside && is_aligned(&at->mat)) {
+        unsigned char *c = (unsigned char *)kofn_mat_get_row(&at->mat, inside) + col * w->width;
+        return multiply_inner(w, row, rows, col, cols, c, at->mat.stride);
+    }
+    if (!multiply_inner(w, row, rows, col, cols, w->scratch, cols))
+        return false;
+    scatter(w, band, row, rows, col, cols);
+    return true;
+}
+
+/* All panels, row by row of them; false: cancelled. */
+static bool
+multiply_all(const work *w)
+{
+    size_t band = 0, rows;
+    for (size_t row = 0; row < w->rows; row += rows) {
+        while (row - w->c->at[band].first_row >= w->c->at[band].mat.rows)
+            band++; // also steps over bands without rows
+        const kofn_band *at = &w->c->at[band];
+        const size_t end = w->cross_bands ? w->rows : at->first_row + at->mat.rows;
+        rows = even_part(end - row, w->panel_rows, 1);
         for (size_t col = 0; col < w->cols; col += w->panel_cols) {
             const size_t left = w->cols - col;
             const size_t cols = left < w->panel_cols ? left : w->panel_cols;
@@ -220,24 +249,55 @@ check_result(const kofn_field *f, const kofn_product *p, const kofn_bands *c, si
     return KOFN_OK;
 }
 
-/* The tallest band, and whether any has elements that are not aligned. */
-static size_t
-survey_bands(const kofn_bands *c, bool *ret_aligned)
+/* How the bands of C bear on the panels; true when any panel has to be computed aside. */
+static bool
+survey_bands(work *w)
 {
     size_t tallest = 0;
-    *ret_aligned = true;
-    for (size_t i = 0; i < c->count; i++) {
-        if (c->at[i].mat.rows > tallest)
-            tallest = c->at[i].mat.rows;
-        *ret_aligned = *ret_aligned && is_aligned(&c->at[i].mat);
+    bool aligned = true;
+    for (size_t i = 0; i < w->c->count; i++) {
+        tallest = w->c->at[i].mat.rows > tallest ? w->c->at[i].mat.rows : tallest;
+        aligned = aligned && is_aligned(&w->c->at[i].mat);
     }
-    return tallest;
+    w->cross_bands = tallest < ROWS_MIN && w->c->count > 1;
+    if (w->cross_bands || !aligned) {
+        const size_t fit = SCRATCH_BYTES / (w->cols * w->width) + 1;
+        const size_t wanted = fit > ROWS_MIN ? fit : ROWS_MIN;
+        tallest = w->cross_bands ? w->rows : tallest;
+        tallest = wanted < tallest ? wanted : tallest;
+    }
+    choose_panels(w, tallest);
+    return w->cross_bands || !aligned;
+}
+
+/* Memory beside the operands, then the product. */
+static kofn_status
+run(work *w, kofn_error *err)
+{
+    void *copy_a = NULL, *copy_b = NULL;
+    const bool aside = survey_bands(w);
+    kofn_status status = align_operand(w->p->a, &w->a, &copy_a, err);
+    if (!status)
+        status = align_operand(w->p->b, &w->b, &copy_b, err);
+    if (!status && aside) {
+        w->scratch = malloc(w->panel_rows * w->panel_cols * w->width);
+        if (!w->scratch)
+            status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a panel of %zu x %zu",
+                               w->panel_rows, w->panel_cols);
+    }
+    if (!status && !multiply_all(w))
+        status = kofn_fail(err, KOFN_CANCELLED, "the product of %zu x %zu x %zu was given up",
+                           w->rows, w->inner, w->cols);
+    free(w->scratch);
+    free(copy_b);
+    free(copy_a);
+    return status;
 }
 
 kofn_status
 kofn_multiply(const kofn_field *f, const kofn_product *p, const kofn_bands *c, kofn_error *err)
 {
-    work w = {.field = f, .p = p, .width = kofn_dtype_width(f->dtype)};
+    work w = {.field = f, .p = p, .c = c, .width = kofn_dtype_width(f->dtype)};
     kofn_status status = kofn_product_shape(p, &w.rows, &w.cols, err);
     if (!status)
         status = check_result(f, p, c, w.rows, w.cols, err);
@@ -251,25 +311,7 @@ kofn_multiply(const kofn_field *f, const kofn_product *p, const kofn_bands *c, k
         fill_zeros(c);
         return KOFN_OK;
     }
-
-    bool aligned;
-    void *copy_a = NULL, *copy_b = NULL;
-    choose_panels(&w, survey_bands(c, &aligned));
-    status = align_operand(p->a, &w.a, &copy_a, err);
-    if (!status)
-        status = align_operand(p->b, &w.b, &copy_b, err);
-    if (!status && !aligned && !(w.scratch = malloc(w.panel_rows * w.panel_cols * w.width)))
-        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a panel of %zu x %zu",
-                           w.panel_rows, w.panel_cols);
-
-    for (size_t i = 0; !status && i < c->count; i++)
-        if (!multiply_band(&w, &c->at[i]))
-            status = kofn_fail(err, KOFN_CANCELLED, "the product of %zu x %zu x %zu was given up",
-                               w.rows, w.inner, w.cols);
-    free(w.scratch);
-    free(copy_b);
-    free(copy_a);
-    return status;
+    return run(&w, err);
 }
 
 void

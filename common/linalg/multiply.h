@@ -1,8 +1,8 @@
 /* A product that can be given up: C := op(A) op(B) in panels, with a look at a flag between them.
  *
  * The packaged OpenBLAS cannot be interrupted, so the product is cut into panels of at most
- * `panel_flops`, and the flag is read between two. Panels keep the inner dimension whole where they
- * can, so that each element of C is written once.
+ * `panel_flops`, and the flag is read between two. Bands of C may have any height, and elements may
+ * lie at any address.
  *
  * Cost       2 rows inner cols flops; at the default panel (about 20 ms on one core) the loss
  *            against one BLAS call is measured in bench/.
@@ -29,8 +29,9 @@ KOFN_MUST_CHECK kofn_status kofn_product_shape(const kofn_product *p, size_t *re
                                                size_t *ret_cols, kofn_error *err);
 
 /* c is complete, of the product's shape and f's dtype; its elements are written, and with inner
- * size 0 become zeros. Panels end where bands of c end.
- * CANCELLED: the flag was seen, c's elements are undefined. INVALID_ARGUMENT: shapes or dtypes. */
+ * size 0 become zeros.
+ * CANCELLED: the flag was seen, c's elements are undefined. INVALID_ARGUMENT: shapes or dtypes.
+ * RESOURCE_EXHAUSTED: no memory for a panel aside, or to align an operand. */
 KOFN_MUST_CHECK kofn_status kofn_multiply(const kofn_field *f, const kofn_product *p,
                                           const kofn_bands *c, kofn_error *err);
 
