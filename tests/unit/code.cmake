@@ -1,3 +1,7 @@
 foreach(name code families uncoded replication polynomial rkrp spec decoder coding)
     kofn_test(${name} LINKS kofn_code)
 endforeach()
+
+kofn_test(code_memory LINKS kofn_code)
+target_link_options(test_code_memory PRIVATE
+    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)

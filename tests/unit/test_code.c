@@ -104,7 +104,7 @@ sizes_above_the_limits_are_refused_before_allocation(void **state)
         {{.x = 1, .z = 1, .y = 1}, 0},
         {{.x = 1, .z = 1, .y = 1}, KOFN_TASKS_MAX + 1},
         {{.x = 1 << 11, .z = 1, .y = 1 << 10}, 1},           // columns
-        {{.x = 1, .z = 1 << 11, .y = 1}, 1},                 // columns: z twice
+        {{.x = 1, .z = 1025, .y = 1}, 1},                    // columns: z twice
         {{.x = 1 << 10, .z = 1, .y = 1 << 10}, 1},           // coefficients of the targets
         {{.x = SIZE_MAX / 2, .z = 3, .y = SIZE_MAX / 2}, 1}, // overflow
     };

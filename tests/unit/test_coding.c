@@ -255,6 +255,10 @@ matrices_of_the_wrong_shape_are_refused(void **state)
     assert_fails(kofn_coding_encode(&j.coding, 0, &j.a, 1, &task, &narrow, &error),
                  KOFN_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "task 6"));
+    kofn_bands low = new_matrix(KOFN_F64, 2, 7);
+    assert_fails(kofn_coding_encode(&j.coding, 0, &j.a, 1, &task, &low, &error),
+                 KOFN_INVALID_ARGUMENT);
+    free_matrix(&low);
 
     double coef[6] = {0};
     size_t tasks[] = {6};

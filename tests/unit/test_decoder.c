@@ -274,6 +274,50 @@ a_badly_conditioned_set_is_poor_until_one_more_answer_mends_it(void **state)
     kofn_code_destroy(&code);
 }
 
+/* Rows (1, 1) and (1, 1 + d) amplify errors 2 sqrt(2) / d times, up to a term in d. */
+static void
+the_default_limit_keeps_eleven_sixteenths_of_the_digits(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {"f64", "f32"};
+    for (size_t i = 0; i < 4; i++) {
+        const kofn_field *field = kofn_field_find(fields[i / 2]);
+        const double limit = pow(field->epsilon, -5.0 / 16);
+        const double d = 2 * sqrt(2) / limit / (i % 2 ? 0.9 : 1.1);
+        const double rows[] = {1, 1, 1, 1, 1 + d, 1};
+        kofn_code *code = code_of_rows((kofn_partition){.x = 2, .z = 1, .y = 1}, 2, rows);
+        code->field = field;
+        kofn_decoder *decoder = new_decoder(code, 0);
+        add_all(decoder, (const size_t[]){0, 1}, 2);
+        assert_int_equal(kofn_decoder_get_state(decoder),
+                         i % 2 ? KOFN_DECODE_EXACT : KOFN_DECODE_POOR);
+        kofn_decoder_destroy(&decoder);
+        kofn_code_destroy(&code);
+    }
+}
+
+/* A product that is asked for twice costs no second answer. */
+static void
+targets_that_share_columns_may_be_more_than_the_answers(void **state)
+{
+    (void)state;
+    const double rows[] = {1, 2, 1, 3, 1, 1};
+    kofn_code *code = code_of_rows((kofn_partition){.x = 2, .z = 1, .y = 1}, 2, rows);
+    const double targets[] = {1, 2, -2, -4};
+    memcpy(code->targets.at, targets, sizeof targets);
+    kofn_decoder *d = new_decoder(code, 0);
+    assert_false(kofn_decoder_would_suffice(d, (const size_t[]){1}, 1));
+    code->threshold = 3; // no shortcut
+    assert_true(kofn_decoder_would_suffice(d, (const size_t[]){0}, 1));
+    add_all(d, (const size_t[]){0}, 1);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+    kofn_decode_plan plan = plan_of(d);
+    assert_at_most(residual_of_plan(code, &plan), 8 * 0x1p-52);
+    kofn_decode_plan_fini(&plan);
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&code);
+}
+
 static void
 what_is_poor_in_f32_may_be_fine_in_f64(void **state)
 {
@@ -298,11 +342,10 @@ static void
 answers_after_a_good_set_are_counted_and_change_no_plan(void **state)
 {
     (void)state;
-    const test_code t = {
-        .family = "rkrp", .partition = "2,1,2", .tasks = 7, .set = "systematic=no"};
+    const test_code t = {.family = "rkrp", .partition = "2,1,2", .tasks = 7};
     kofn_code *code = make_code(&t, "f64", 1);
     kofn_decoder *d = new_decoder(code, INFINITY);
-    const size_t tasks[] = {6, 2, 4, 1, 0, 3};
+    const size_t tasks[] = {6, 0, 4, 1, 2, 3}; // the last two would replace the coded ones
     add_all(d, tasks, 4);
     kofn_decode_plan first = plan_of(d);
     add_all(d, tasks + 4, 2);
@@ -405,6 +448,24 @@ a_code_that_cannot_decode_has_no_suggestion(void **state)
     size_t more[2], count = 77;
     assert_fails(kofn_decoder_suggest(d, more, &count, &error), KOFN_FAILED_PRECONDITION);
     assert_int_equal(count, 77);
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&code);
+}
+
+/* What rounding does to a large real Vandermonde matrix, in small: k answers that do not decode. */
+static void
+a_threshold_that_was_refuted_is_not_believed_again(void **state)
+{
+    (void)state;
+    const double rows[] = {1, 1, 1, /**/ 2, 2, 1, /**/ 3, 3, 1, /**/ 1, 2, 1};
+    kofn_code *code = code_of_rows((kofn_partition){.x = 2, .z = 1, .y = 1}, 4, rows);
+    code->threshold = 2;
+    kofn_decoder *d = new_decoder(code, 0);
+    assert_true(kofn_decoder_would_suffice(d, (const size_t[]){0, 1}, 2)); // as it says
+    add_all(d, (const size_t[]){0, 1}, 2);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_NOT_YET);
+    assert_false(kofn_decoder_would_suffice(d, (const size_t[]){2}, 1));
+    assert_true(kofn_decoder_would_suffice(d, (const size_t[]){2, 3}, 2));
     kofn_decoder_destroy(&d);
     kofn_code_destroy(&code);
 }
@@ -546,11 +607,14 @@ main(void)
         cmocka_unit_test(sums_over_the_inner_split_use_all_their_answers),
         cmocka_unit_test(plans_solve_d_g_is_t),
         cmocka_unit_test(a_badly_conditioned_set_is_poor_until_one_more_answer_mends_it),
+        cmocka_unit_test(the_default_limit_keeps_eleven_sixteenths_of_the_digits),
+        cmocka_unit_test(targets_that_share_columns_may_be_more_than_the_answers),
         cmocka_unit_test(what_is_poor_in_f32_may_be_fine_in_f64),
         cmocka_unit_test(answers_after_a_good_set_are_counted_and_change_no_plan),
         cmocka_unit_test(asking_what_would_suffice_changes_nothing),
         cmocka_unit_test(suggestions_complete_the_set_and_none_of_them_can_be_left_out),
         cmocka_unit_test(a_code_that_cannot_decode_has_no_suggestion),
+        cmocka_unit_test(a_threshold_that_was_refuted_is_not_believed_again),
         cmocka_unit_test(matdot_decodes_without_full_column_rank),
         cmocka_unit_test(matdot_at_opposite_points_needs_two_answers_only),
         cmocka_unit_test(a_batch_of_pairs_decodes_from_any_three),

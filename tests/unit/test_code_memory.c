@@ -1,0 +1,178 @@
+/* Every allocation of this layer and of the ones below fails once: an error like another, after which
+ * nothing is lost. The linker puts the three functions below in front of the allocator's. */
+#include "tests/unit/code_brute.h"
+
+static size_t allocations, failing; // failing: the number of the one that fails; 0: none
+
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t count, size_t bytes);
+void *__real_realloc(void *old, size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_realloc(void *old, size_t bytes);
+
+static bool
+fails(void)
+{
+    return ++allocations == failing;
+}
+
+void *
+__wrap_malloc(size_t bytes)
+{
+    return fails() ? NULL : __real_malloc(bytes);
+}
+
+void *
+__wrap_calloc(size_t count, size_t bytes)
+{
+    return fails() ? NULL : __real_calloc(count, bytes);
+}
+
+void *
+__wrap_realloc(void *old, size_t bytes)
+{
+    return fails() ? NULL : __real_realloc(old, bytes);
+}
+
+typedef kofn_status scene_function(kofn_code *code, kofn_error *err);
+
+/* Run the scene again and again, each time with a later allocation failing, until none fails. */
+static void
+fail_each(scene_function *scene, kofn_code *code)
+{
+    for (size_t at = 1;; at++) {
+        kofn_error error = {0};
+        allocations = 0;
+        failing = at;
+        const kofn_status status = scene(code, &error);
+        failing = 0;
+        if (allocations < at) {
+            assert_int_equal(status, KOFN_OK);
+            assert_true(at > 1); // there was something to fail
+            return;
+        }
+        assert_true(status == KOFN_RESOURCE_EXHAUSTED || status == KOFN_OK);
+        assert_true(status == KOFN_OK || strlen(error.text) > 0);
+    }
+}
+
+static kofn_status
+build_scene(kofn_code *code, kofn_error *err)
+{
+    (void)code;
+    const kofn_code_spec spec = {
+        .family = "rkrp", .part = {.x = 2, .z = 1, .y = 2}, .tasks = 6, .has_seed = true};
+    kofn_code *built = NULL;
+    const kofn_status status = kofn_code_spec_build(&spec, kofn_field_find("f64"), &built, err);
+    assert_int_equal(status == KOFN_OK, built != NULL);
+    kofn_code_destroy(&built);
+    return status;
+}
+
+/* A failed add changes nothing and is tried again. */
+static kofn_status
+add_in_order(kofn_code *code, const size_t *tasks, kofn_error *err)
+{
+    kofn_decoder *d = NULL;
+    kofn_decode_plan plan = {0};
+    kofn_status first = kofn_decoder_new(code, 0, &d, err);
+    if (first)
+        return first;
+    for (size_t i = 0; i < 4; i++) {
+        kofn_status status = kofn_decoder_add(d, tasks[i], err);
+        if (status) {
+            first = status;
+            assert_int_equal(kofn_decoder_get_count(d), i);
+            assert_false(kofn_decoder_has(d, tasks[i]));
+            assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_NOT_YET);
+            status = kofn_decoder_add(d, tasks[i], NULL);
+        }
+        assert_int_equal(status, KOFN_OK);
+    }
+    assert_int_not_equal(kofn_decoder_get_state(d), KOFN_DECODE_NOT_YET);
+    kofn_status status = kofn_decoder_plan(d, &plan, err);
+    if (status) {
+        first = status;
+        assert_null(plan.task);
+        status = kofn_decoder_plan(d, &plan, NULL);
+    }
+    assert_int_equal(status, KOFN_OK);
+    assert_int_equal(plan.used, 4);
+    kofn_decode_plan_fini(&plan);
+    kofn_decoder_destroy(&d);
+    return first;
+}
+
+static kofn_status
+coded_first_scene(kofn_code *code, kofn_error *err)
+{
+    return add_in_order(code, (const size_t[]){5, 4, 0, 2}, err); // the last changes what is left
+}
+
+static kofn_status
+coded_last_scene(kofn_code *code, kofn_error *err)
+{
+    return add_in_order(code, (const size_t[]){0, 2, 5, 4}, err); // the last adds to what is left
+}
+
+/* What cannot be tried out counts as not enough: the scheduler then replaces a task too many. */
+static kofn_status
+question_scene(kofn_code *code, kofn_error *err)
+{
+    kofn_decoder *d = NULL;
+    size_t more[16], count = 0;
+    kofn_status status = kofn_decoder_new(code, 0, &d, err);
+    if (status)
+        return status;
+    status = kofn_decoder_suggest(d, more, &count, err);
+    if (status == KOFN_FAILED_PRECONDITION)
+        status = KOFN_OK;
+    assert_int_equal(kofn_decoder_get_count(d), 0);
+    for (size_t task = 0; task < code->tasks; task++)
+        assert_false(kofn_decoder_has(d, task));
+    kofn_decoder_destroy(&d);
+    return status;
+}
+
+static kofn_status
+coding_scene(kofn_code *code, kofn_error *err)
+{
+    double a[6] = {1, 2, 3, 4, 5, 6}, block[4] = {0};
+    kofn_mat mats[2] = {kofn_mat_wrap(a, KOFN_F64, 3, 2), kofn_mat_wrap(block, KOFN_F64, 2, 2)};
+    kofn_bands stored = {.at = NULL}, coded = {.at = NULL};
+    kofn_coding coding;
+    const size_t task = 5;
+    kofn_coding_init(&coding, code, (kofn_shape){.rows = 3, .inner = 2, .cols = 3}, false, false);
+    kofn_status status = kofn_bands_from_mat(&mats[0], &stored, err);
+    if (!status)
+        status = kofn_bands_from_mat(&mats[1], &coded, err);
+    if (!status)
+        status = kofn_coding_encode(&coding, 0, &stored, 1, &task, &coded, err);
+    kofn_bands_fini(&stored);
+    kofn_bands_fini(&coded);
+    return status;
+}
+
+static void
+running_out_of_memory_is_an_error_and_loses_nothing(void **state)
+{
+    (void)state;
+    const test_code t = {.family = "rkrp", .partition = "2,1,2", .tasks = 6};
+    kofn_code *code = make_code(&t, "f64", 2);
+    fail_each(build_scene, code);
+    fail_each(coded_first_scene, code);
+    fail_each(coded_last_scene, code);
+    fail_each(question_scene, code);
+    fail_each(coding_scene, code);
+    kofn_code_destroy(&code);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(running_out_of_memory_is_an_error_and_loses_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
