@@ -8,11 +8,11 @@
  *                            |  #17 task 5, job a  |    #18 behind it: ahead = 1
  *                            |  #18 task 0, job b  |    expected: head_ns + e(a) + e(b)
  *
- * Rates      flops a second: decayed sums of flops and of seconds, so that long tasks weigh more. An
- *            unfinished assignment counts as finished at the moment it is taken back if even that
- *            shows its worker to be slower than thought: else the slowest, always cancelled, would
- *            never be measured. What answers take beyond flops over rate (sending, waking up) is
- *            the overhead, the median of the last ones.
+ * Rates      flops a second: decayed sums of flops and of seconds, so that long tasks weigh more.
+ *            An unfinished assignment counts as finished at the moment it is taken back if even
+ *            that shows its worker to be slower than thought: else the slowest, always cancelled,
+ *            would never be measured. What answers take beyond flops over rate (sending, waking
+ *            up) is the overhead, the median of the last ones.
  * Failing    A failure counts as one more task in hand until the worker's next answer, so that a
  *            broken worker, always free, does not draw every task to itself first.
  * Cost       A few hash probes and O(log P) for each call. Only join allocates.

@@ -1,4 +1,4 @@
-/* Free workers in the order in which they get tasks: least loaded, then fastest, then lowest number.
+/* Free workers in the order in which they get tasks: least loaded, fastest, lowest number.
  *
  * Source     A treap (Aragon and Seidel, 1989): a search tree by key that is a heap by priority.
  *            Priorities are hashed from the worker's number, so the same calls give the same tree.

@@ -1,9 +1,9 @@
 /* Policies: which task goes next to a free worker, and what an answer, a loss or time changes.
  *
- * The scheduler's core owns what holds for every job (sched.h): credit, turns, losses, deadlines and
- * when the answers suffice. A policy is a const struct of functions beside it; each job that runs
- * under it has one zeroed piece of memory for its state. A new policy is one file and one line in
- * policy.c.
+ * The scheduler's core owns what holds for every job (sched.h): credit, turns, losses, deadlines
+ * and when the answers suffice. A policy is a const struct of functions beside it; each job that
+ * runs under it has one zeroed piece of memory for its state. A new policy is one file and one line
+ * in policy.c.
  *
  *     job_add -> start                 wants tasks: they queue until a worker is free
  *     a worker is free -> pick -> on_sent
@@ -66,7 +66,7 @@ const char *kofn_policy_nearest(const char *name);     // "did you mean"; NULL: 
 size_t kofn_policy_count(void);
 const kofn_policy *kofn_policy_at(size_t index); // index < count; in the order of the documentation
 
-/* ---- what a policy may ask and do -------------------------------------------------------------- */
+/* ---- what a policy may ask and do ------------------------------------------------------------ */
 
 const kofn_code *kofn_run_get_code(const kofn_run *run);
 void *kofn_run_get_state(const kofn_run *run);
@@ -85,8 +85,8 @@ bool kofn_run_may_take(const kofn_run *run, uint64_t worker, size_t task);    //
 size_t kofn_run_get_copies(const kofn_run *run, size_t task);                 // assignments out
 const kofn_assignment *kofn_run_get_oldest(const kofn_run *run, size_t task); // of them; or NULL
 
-/* How long a task of this job takes on the median worker, by what workers did before; KOFN_NEVER_NS:
- * nothing is measured yet. */
+/* How long a task of this job takes on the median worker, by what workers did before.
+ * KOFN_NEVER_NS: nothing is measured yet. */
 int64_t kofn_run_expect_ns(const kofn_run *run);
 
 #endif

@@ -1,15 +1,15 @@
-/* Backup copies: a task that is out for too long gets a copy on another worker, and the first answer
- * of the two wins.
+/* Backup copies: a task that is out for too long gets a copy on another worker, and the first
+ * answer of the two wins.
  *
  * Source     Dean and Ghemawat, "MapReduce", OSDI 2004, section 3.6; as in Spark, a copy goes out
  *            past a multiple of the median, once a share of the job's tasks has answered. Added:
  *            before that, and for jobs of one task, the expectation comes from what the workers did
  *            for other jobs (kofn_run_expect_ns).
  *
- * A task is late when it has been out longer than max(floor, factor x expected x (ahead + 1)), ahead
- * being the tasks that its worker had to do first. The limit is the same for all tasks of the job
- * with the same `ahead`, so in a list for each, in the order of sending, only the first can be the
- * next to be late: any event costs O(1), but for the median's array.
+ * A task is late when it has been out longer than max(floor, factor x expected x (ahead + 1)),
+ * ahead being the tasks that its worker had to do first. The limit is the same for all tasks of the
+ * job with the same `ahead`, so in a list for each, in the order of sending, only the first can be
+ * the next to be late: any event costs O(1), but for the median's array.
  *
  *     sent, ahead 0  -> [ 4, 7, 9 ]  --first is late-->  [ 2, 5 ] late  --copy sent-->  (hedged)
  *     sent, ahead 1  -> [ 6, 8 ]                             <--one of the two is lost--
@@ -138,8 +138,8 @@ due_ns(const kofn_run *run, uint32_t list, int64_t expected)
     return wait < 9e18 ? kofn_clock_after(sent_ns, (int64_t)wait) : KOFN_NEVER_NS;
 }
 
-/* Move what is late by now to the late ones, and ask to be woken for the next. As long as nothing is
- * known to tell lateness by, look again from time to time: other jobs' answers will tell. */
+/* Move what is late by now to the late ones, and ask to be woken for the next. As long as nothing
+ * is known to tell lateness by, look again from time to time: other jobs' answers will tell. */
 static void
 look(kofn_run *run)
 {

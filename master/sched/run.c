@@ -66,7 +66,7 @@ kofn_run_is_over(const kofn_run *run)
     return run->state == KOFN_RUN_DECODED || run->state == KOFN_RUN_FAILED;
 }
 
-/* ---- the states of a task ---------------------------------------------------------------------- */
+/* ---- the states of a task -------------------------------------------------------------------- */
 
 typedef enum task_event {
     EV_WANTED,   // by the policy, or because the answers cannot suffice without it
@@ -148,7 +148,7 @@ move_task(kofn_run *run, size_t task, task_event event)
     run->count[t->state]++;
 }
 
-/* ---- what the core does ------------------------------------------------------------------------ */
+/* ---- what the core does ---------------------------------------------------------------------- */
 
 void
 kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task)
@@ -253,7 +253,7 @@ kofn_run_replace_lost(kofn_run *run, size_t *scratch)
         move_task(run, scratch[count], EV_WANTED);
 }
 
-/* ---- what a policy may ask and do -------------------------------------------------------------- */
+/* ---- what a policy may ask and do ------------------------------------------------------------ */
 
 const kofn_code *
 kofn_run_get_code(const kofn_run *run)

@@ -25,9 +25,9 @@ typedef enum kofn_task_state {
 
 typedef enum kofn_run_state {
     KOFN_RUN_OPEN,     // answers are missing
-    KOFN_RUN_SETTLING, // decodable, but POOR: nothing more is sent, an answer that is due may mend it
-    KOFN_RUN_DECODED, // over: DECODE was said, and the record waits to be forgotten
-    KOFN_RUN_FAILED,  // over: FAIL was said, and the record goes when that action is taken
+    KOFN_RUN_SETTLING, // decodable, but POOR; an answer that is due may mend it, none is sent for
+    KOFN_RUN_DECODED,  // over: DECODE was said, and the record waits to be forgotten
+    KOFN_RUN_FAILED,   // over: FAIL was said, and the record goes when that action is taken
 } kofn_run_state;
 
 typedef struct kofn_run_task {

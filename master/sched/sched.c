@@ -135,7 +135,7 @@ kofn_sched_destroy(kofn_sched **sched_p)
     *sched_p = NULL;
 }
 
-/* ---- how a run ends ---------------------------------------------------------------------------- */
+/* ---- how a run ends -------------------------------------------------------------------------- */
 
 typedef enum run_event {
     EV_EXACT,    // the answers suffice
@@ -223,7 +223,7 @@ move_run(kofn_sched *s, kofn_run *run, run_event event)
     run_moves[i].action(s, run);
 }
 
-/* ---- what an event means to a run -------------------------------------------------------------- */
+/* ---- what an event means to a run ------------------------------------------------------------ */
 
 static bool
 better_is_due(const kofn_sched *s, const kofn_run *run)
@@ -330,7 +330,7 @@ stop_at_deadline(kofn_sched *s, kofn_run *run)
     move_run(s, run, EV_STOPPED);
 }
 
-/* ---- events ------------------------------------------------------------------------------------ */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void
 advance(kofn_sched *s, int64_t now_ns)
@@ -599,7 +599,7 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
     }
 }
 
-/* ---- actions ----------------------------------------------------------------------------------- */
+/* ---- actions --------------------------------------------------------------------------------- */
 
 /* The free worker that gets the run's next task: the first in order without a task of the run, else
  * the first in order. Beyond HOLDERS_PASSED workers with one the work is spread widely enough. */
@@ -718,7 +718,7 @@ kofn_sched_next_tick(const kofn_sched *s)
     return timer ? timer->due_ns : KOFN_NEVER_NS;
 }
 
-/* ---- views ------------------------------------------------------------------------------------- */
+/* ---- views ----------------------------------------------------------------------------------- */
 
 bool
 kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_view)

@@ -13,12 +13,22 @@
  * when an answer, a loss or time arrives. What it does not decide: credit, fairness between
  * clients (each client in turn, its jobs in order of arrival), decodability, deadlines, losses.
  *
- * Lost work   When a worker is lost, what it held is queued again only if the answers kept and the
- *             tasks still out or queued cannot suffice. A job without any live worker waits for one
- *             until its deadline. A task that failed on three distinct workers fails its job.
- * Bad sets    A set that is decodable but POOR waits for one more answer if one is due within
- *             `wait_for_better_ns`; then DECODE says `waited`.
+ * Workers     Least loaded first (so a second task only where all have their first), then fastest,
+ *             then lowest number; one without a task of the job before any that has one. A failure
+ *             counts as one more task until the worker answers again.
+ * Lost work   When a worker is lost, or fails a task, what it held is queued again only if the
+ *             answers kept and the tasks still out or queued cannot suffice. A job without any live
+ *             worker waits for one until its deadline.
+ * Failures    DEADLINE_EXCEEDED, CANCELLED. ABORTED: a task failed on three distinct workers.
+ *             UNAVAILABLE: it failed on all the workers there are. FAILED_PRECONDITION: all answers
+ *             are here and do not suffice (rounding). RESOURCE_EXHAUSTED: no memory.
+ * Bad sets    A set that is decodable but POOR waits for better answers that are due, all in all
+ *             for `wait_for_better_ns` at most; then DECODE says `waited`. Nothing more is sent
+ *             meanwhile.
  * Units       Times are absolute monotonic nanoseconds given by the caller; never decreasing.
+ * Cost        O(log) in workers and jobs for each event and action. On one core of an AMD EPYC, a
+ *             whole job of one task, job_add to job_forget: 1.3 us; with 10,000 workers and
+ *             10,000 jobs at a time: 4.5 us.
  * Threads     One thread at a time. Nothing blocks.
  */
 #ifndef KOFN_MASTER_SCHED_SCHED_H
@@ -76,30 +86,32 @@ typedef struct kofn_action {
 /* What to do with an answer that came in. */
 typedef enum kofn_verdict {
     KOFN_VERDICT_KEEP,    // first answer of its task: hold its blocks until DECODE or FAIL
-    KOFN_VERDICT_DROP,    // the task was answered before, or the job is over: late
-    KOFN_VERDICT_UNKNOWN, // no such assignment, or not that worker's: nobody asked for it
+    KOFN_VERDICT_DROP,    // the assignment is over (answered, cancelled, lost): late or twice
+    KOFN_VERDICT_UNKNOWN, // never sent, or out on another worker: nobody asked for it
 } kofn_verdict;
 
 KOFN_MUST_CHECK kofn_status kofn_sched_new(const kofn_sched_config *config, kofn_sched **ret_sched,
                                            kofn_error *err);
 void kofn_sched_destroy(kofn_sched **sched_p);
 
-/* ---- events: each may make actions ------------------------------------------------------------ */
+/* ---- events: each may make actions ----------------------------------------------------------- */
 
-/* NOT_FOUND: no such policy (with the nearest). ALREADY_EXISTS: the id. RESOURCE_EXHAUSTED. */
+/* NOT_FOUND: no such policy (with the nearest). INVALID_ARGUMENT: id 0. ALREADY_EXISTS: the id.
+ * RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_sched_job_add(kofn_sched *s, int64_t now_ns,
                                                const kofn_sched_job *job, kofn_error *err);
 
 /* FAIL(CANCELLED) and CANCELs follow. False: no such job. */
 bool kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job);
 
-/* A worker that takes up to `credit` tasks at a time. ALREADY_EXISTS, RESOURCE_EXHAUSTED. */
+/* A worker that takes up to `credit` tasks at a time. OUT_OF_RANGE: the credit. ALREADY_EXISTS,
+ * RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, uint64_t worker,
                                                    size_t credit, kofn_error *err);
-void kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns,
-                             uint64_t worker); // finishes what it has
-void kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns,
-                            uint64_t worker); // gone with what it had
+
+/* Leave: it finishes what it has. Lose: it is gone with what it had. */
+void kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns, uint64_t worker);
+void kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker);
 
 kofn_verdict kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
 
@@ -113,7 +125,8 @@ void kofn_sched_tick(kofn_sched *s, int64_t now_ns);
 
 /* ---- what follows ---------------------------------------------------------------------------- */
 
-/* Take the next action; false when there is none. Drain after each event. */
+/* Take the next action; false when there is none. Drain after each event: CANCELs come first, then
+ * DECODEs and FAILs, then SENDs, which are not stored but made here, one for each call. */
 bool kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action);
 
 /* When tick is wanted next: KOFN_NEVER_NS if nothing waits for time. */
@@ -139,12 +152,12 @@ typedef struct kofn_sched_worker_view {
 bool kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_view);
 bool kofn_sched_get_worker(const kofn_sched *s, uint64_t worker, kofn_sched_worker_view *ret_view);
 size_t kofn_sched_count_workers(const kofn_sched *s); // that take tasks
-size_t kofn_sched_count_jobs(const kofn_sched *s);
+size_t kofn_sched_count_jobs(const kofn_sched *s);    // not over yet
 
 /* What decodes a job that was just told to DECODE. It changes no more, so that another thread may
  * read it, and stays until kofn_sched_job_forget. FAILed jobs are forgotten by themselves. NULL: no
  * such job. */
 const kofn_decoder *kofn_sched_job_get_decoder(const kofn_sched *s, uint64_t job);
-void kofn_sched_job_forget(kofn_sched *s, uint64_t job);
+void kofn_sched_job_forget(kofn_sched *s, uint64_t job); // no effect on one that is not over
 
 #endif

@@ -5,7 +5,7 @@
  *             run 12      run 3       run 8         only runs that have work, in order of arrival
  *             run 15                  run 9
  *
- * Cost       All O(1), but for a run that has work again after its younger sisters came to have some.
+ * Cost       All O(1), but for a run that has work again after younger ones came to have some.
  */
 #ifndef KOFN_MASTER_SCHED_TURNS_H
 #define KOFN_MASTER_SCHED_TURNS_H

@@ -56,7 +56,7 @@ typedef struct world {
     size_t decoded, failed;
 } world;
 
-/* ---- what the model works out ------------------------------------------------------------------ */
+/* ---- what the model works out ---------------------------------------------------------------- */
 
 /* Every target in the row span of the answered rows? Elimination with full pivoting on the rows. */
 static bool
@@ -159,10 +159,10 @@ end_sent(world *w, sent *s)
         worker->id = 0;
 }
 
-/* ---- checking each action ---------------------------------------------------------------------- */
+/* ---- checking each action -------------------------------------------------------------------- */
 
-/* No other free worker had a better claim to the task: one without a task of the job before one with
- * one, an idle one before a busy one. */
+/* No other free worker had a better claim to the task: one without a task of the job before one
+ * with one, an idle one before a busy one. */
 static void
 check_place(const world *w, const model_worker *chosen, size_t job, size_t task)
 {
@@ -298,7 +298,7 @@ take_actions(world *w)
     }
 }
 
-/* ---- what holds between events ----------------------------------------------------------------- */
+/* ---- what holds between events --------------------------------------------------------------- */
 
 static void
 check_workers(world *w)
@@ -353,7 +353,7 @@ settle(world *w)
     check_jobs(w);
 }
 
-/* ---- events ------------------------------------------------------------------------------------ */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static size_t
 draw(world *w, size_t bound)
