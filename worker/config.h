@@ -8,24 +8,24 @@
 
 /* Faults on purpose, for experiments and tests; everything off by default. */
 typedef struct kofn_inject {
-    int64_t repeat;        // do each multiplication this many times (a 5x straggler: 5)
-    int64_t sleep_ns;      // wait this long before each task's answer
-    double probability;    // with which a task is slowed as above; 1: every task
-    uint64_t seed;         // of that choice
-    int64_t freeze_after;  // stop answering and beating after this many tasks; 0: never
-    int64_t crash_after;   // exit at once, in mid-task, after this many tasks; 0: never
-    double wrong;          // probability of a wrong answer
+    int64_t repeat;       // do each multiplication this many times (a 5x straggler: 5)
+    int64_t sleep_ns;     // wait this long before each task's answer
+    double probability;   // with which a task is slowed as above; 1: every task
+    int64_t seed;         // of what is drawn
+    int64_t freeze_after; // stop answering and beating after this many tasks; 0: never
+    int64_t crash_after;  // exit in the middle of the task after this many; 0: never
+    double wrong;         // probability of a wrong answer
 } kofn_inject;
 
 typedef struct kofn_worker_config {
-    char master[256];   // endpoint to connect to
-    char name[64];      // for people; default: host name and process id
+    char master[256]; // endpoint to connect to
+    char name[64];    // for people; "": host name and process id
     int64_t blas_threads;
-    int64_t credit;     // tasks held at a time
-    uint64_t window;    // block bytes taken unacknowledged
-    uint64_t memory;    // of tasks and answers held; 0: half of the machine's
-    int64_t grace_ns;   // after SIGTERM: finish what is running within this time
-    int log_level;      // index into the choices of log.level
+    int64_t credit;   // tasks held at a time
+    uint64_t window;  // block bytes taken unacknowledged
+    uint64_t memory;  // of tasks and answers held; 0: half of the machine's
+    int64_t grace_ns; // after SIGTERM: finish what is running within this time
+    int log_level;    // index into the choices of log.level
     kofn_inject inject;
 } kofn_worker_config;
 
@@ -36,5 +36,11 @@ extern const kofn_keys kofn_worker_keys;
 KOFN_MUST_CHECK kofn_status kofn_worker_config_load(const char *path,
                                                     kofn_worker_config *ret_config,
                                                     kofn_error *err);
+
+/* What no single key can tell; for callers that changed a loaded config. INVALID_ARGUMENT. */
+KOFN_MUST_CHECK kofn_status kofn_worker_config_check(const kofn_worker_config *config,
+                                                     kofn_error *err);
+
+kofn_log_level kofn_worker_config_get_log_level(const kofn_worker_config *config);
 
 #endif

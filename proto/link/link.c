@@ -142,6 +142,20 @@ has_valid_port(const char *endpoint, bool bind)
     return colon[1 + digits] == '\0' && port >= (bind ? 0 : 1) && port <= 65535;
 }
 
+/* With IPv6 on, libzmq calls 127.0.0.1 [::ffff:127.0.0.1]. People do not. */
+static void
+unmap_ipv4(char *endpoint)
+{
+    static const char mapped[] = "tcp://[::ffff:";
+    const size_t scheme = strlen("tcp://"), skip = strlen(mapped);
+    char *end = strchr(endpoint, ']');
+    if (strncmp(endpoint, mapped, skip) != 0 || !end)
+        return;
+    const size_t address = (size_t)(end - endpoint) - skip;
+    memmove(endpoint + scheme, endpoint + skip, address);
+    memmove(endpoint + scheme + address, end + 1, strlen(end + 1) + 1);
+}
+
 kofn_status
 kofn_link_open(void *socket, kofn_link_kind kind, const char *endpoint, char *ret_endpoint,
                size_t size, kofn_error *err)
@@ -153,8 +167,11 @@ kofn_link_open(void *socket, kofn_link_kind kind, const char *endpoint, char *re
                          endpoint, bind ? 0 : 1, bind ? ", or * for any that is free" : "");
     if ((bind ? zmq_bind(socket, endpoint) : zmq_connect(socket, endpoint)) != 0)
         return fail_open(bind ? "bind" : "connect to", endpoint, errno, err);
-    if (ret_endpoint && zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, ret_endpoint, &size) != 0)
+    if (!ret_endpoint)
+        return KOFN_OK;
+    if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, ret_endpoint, &size) != 0)
         return kofn_fail(err, KOFN_INTERNAL, "endpoint of '%s': %s", endpoint, zmq_strerror(errno));
+    unmap_ipv4(ret_endpoint);
     return KOFN_OK;
 }
 

@@ -1,0 +1,82 @@
+#include "worker/config.h"
+
+#include "common/base/config.h"
+
+#define FIELD(field_) KOFN_KEY_FIELD(kofn_worker_config, field_)
+#define MIB           1048576.0
+#define TIB           (MIB * MIB)
+#define SECONDS       1e9 // in nanoseconds
+
+static const kofn_key keys[] = {
+    {"master", KOFN_KEY_STRING, FIELD(master), 1, 255, "tcp://127.0.0.1:7502", NULL,
+     "Endpoint of the master that gives the tasks"},
+    {"name", KOFN_KEY_STRING, FIELD(name), 0, 63, "", NULL,
+     "Name shown to people; empty: host name and process id"},
+    {"blas_threads", KOFN_KEY_INT, FIELD(blas_threads), 1, 256, "1", NULL,
+     "Threads of one multiplication; one, and more workers, is faster on most machines"},
+    {"credit", KOFN_KEY_INT, FIELD(credit), 1, 1024, "2", NULL,
+     "Tasks held at a time; with two the next arrives while one is computed"},
+    {"window", KOFN_KEY_SIZE, FIELD(window), 65536, 4096 * MIB, "16MiB", NULL,
+     "Block bytes that may be on their way to this worker"},
+    {"memory", KOFN_KEY_SIZE, FIELD(memory), 0, TIB, "0", NULL,
+     "Memory for tasks and results; 0: half of the machine's"},
+    {"grace", KOFN_KEY_DURATION, FIELD(grace_ns), 0, 3600 * SECONDS, "10s", NULL,
+     "After SIGTERM: time to finish the tasks held"},
+    {"log.level", KOFN_KEY_CHOICE, FIELD(log_level), 0, 0, "notice",
+     "error|warning|notice|info|debug", "Least urgent lines that are logged"},
+    {"inject.repeat", KOFN_KEY_INT, FIELD(inject.repeat), 1, 1000000, "1", NULL,
+     "Fault: do each multiplication this many times; 5 makes a 5x straggler"},
+    {"inject.sleep", KOFN_KEY_DURATION, FIELD(inject.sleep_ns), 0, 86400 * SECONDS, "0s", NULL,
+     "Fault: wait this long before each answer"},
+    {"inject.probability", KOFN_KEY_REAL, FIELD(inject.probability), 0, 1, "1.0", NULL,
+     "Share of the tasks that repeat and sleep apply to, drawn independently"},
+    {"inject.seed", KOFN_KEY_INT, FIELD(inject.seed), 0, 9007199254740992.0, "1", NULL,
+     "Seed of what inject.probability and inject.wrong draw"},
+    {"inject.freeze_after", KOFN_KEY_INT, FIELD(inject.freeze_after), 0, 1e15, "0", NULL,
+     "Fault: fall silent, connected, after this many tasks; 0: never"},
+    {"inject.crash_after", KOFN_KEY_INT, FIELD(inject.crash_after), 0, 1e15, "0", NULL,
+     "Fault: exit in the middle of the task after this many; 0: never"},
+    {"inject.wrong", KOFN_KEY_REAL, FIELD(inject.wrong), 0, 1, "0", NULL,
+     "Fault: share of the answers that are wrong, drawn independently"},
+};
+
+const kofn_keys kofn_worker_keys = {.at = keys, .count = sizeof keys / sizeof keys[0]};
+
+static kofn_status
+set_key(void *context, const char *path, const char *value, kofn_error *err)
+{
+    return kofn_keys_parse(kofn_worker_keys, path, value, context, err);
+}
+
+kofn_status
+kofn_worker_config_check(const kofn_worker_config *config, kofn_error *err)
+{
+    if (config->memory > 0 && config->memory < config->window)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "memory: %zu bytes are less than the window of %zu; raise memory or "
+                         "lower window",
+                         (size_t)config->memory, (size_t)config->window);
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_worker_config_load(const char *path, kofn_worker_config *ret_config, kofn_error *err)
+{
+    kofn_worker_config config;
+    kofn_keys_set_defaults(kofn_worker_keys, &config);
+    if (path) {
+        kofn_status status = kofn_config_load(path, set_key, &config, err);
+        if (status != KOFN_OK)
+            return status;
+        if (kofn_worker_config_check(&config, err) != KOFN_OK)
+            return kofn_fail_within(err, "%s", path);
+    }
+    *ret_config = config;
+    return KOFN_OK;
+}
+
+kofn_log_level
+kofn_worker_config_get_log_level(const kofn_worker_config *config)
+{
+    return KOFN_LOG_ERROR + (kofn_log_level)config->log_level; // choices in the levels' order
+}

@@ -1,0 +1,106 @@
+/* The worker's root: what its files share. Private to this folder.
+ *
+ *     worker.c    birth, loop, end; which handler gets which message
+ *     session.c   hello, welcome, refuse, heartbeats, silence, bye
+ *     tasks.c     task, data, cancel; memory; answers
+ *
+ * Threads    The I/O thread, all of it but stop_fd.
+ */
+#ifndef KOFN_WORKER_ROOT_H
+#define KOFN_WORKER_ROOT_H
+
+#include "proto/link/link.h"
+#include "worker/compute.h"
+#include "worker/inject.h"
+#include "worker/worker.h"
+
+typedef enum session_state {
+    SESSION_GREETING, // hello was said, or is due; nothing is held
+    SESSION_READY,    // welcomed: tasks come, heartbeats go both ways
+    SESSION_LEAVING,  // bye was said: what is held is finished, nothing new is taken
+    SESSION_FROZEN,   // an injected fault: neither reads nor writes
+    SESSION_OVER,     // run returns
+} session_state;
+
+typedef enum task_state {
+    TASK_RECEIVING, // blocks are missing
+    TASK_COMPUTING, // queued or running in the compute thread
+    TASK_CANCELLED, // the same, but the master only wants to hear that it is over
+    TASK_ABANDONED, // the same, but there is nobody who would want to hear of it
+} task_state;
+
+typedef struct held_task {
+    uint64_t assignment;
+    task_state state;
+    kofn_assembler assembler;
+    kofn_work work;
+    uint64_t charge; // of memory_used
+    double flops;
+    struct held_task *next;
+} held_task;
+
+struct kofn_worker {
+    void *context;
+    kofn_worker_config config;
+    kofn_log log;
+    uint64_t memory_limit;
+    int stop_fd; // counts the calls of stop
+
+    kofn_pool *pool;
+    kofn_compute *compute;
+    kofn_injector injector;
+
+    void *socket; // NULL: could not be opened, tried again with the next hello
+    kofn_peer *peer;
+    kofn_inbound in;
+    kofn_error in_error; // of the blocks of `in`; its status is OK when all are there
+    uint64_t unreadable; // messages that could not be read
+
+    session_state state;
+    uint64_t epoch, number; // as in welcome
+    size_t chunk_bytes;
+    int64_t heartbeat_ns, silence_ns;
+    int64_t heard_ns;            // when the master was last heard
+    int64_t beat_due_ns;         // our next heartbeat
+    int64_t hello_due_ns;        // our next hello
+    bool hello_waits;            // for the connection
+    int64_t grace_until_ns;      // of SESSION_LEAVING
+    char refusal[KOFN_TEXT_MAX]; // the last that was logged
+
+    held_task *tasks;
+    size_t tasks_held;    // that the master waits for: received or computed, not cancelled
+    uint64_t memory_used; // all of them
+};
+
+/* ---- session.c ------------------------------------------------------------------------------ */
+
+/* Connect anew and say hello at hello_ns. Everything held is dropped. */
+void kofn_session_restart(kofn_worker *worker, int64_t hello_ns);
+void kofn_session_close(kofn_worker *worker, int linger_ms);
+
+/* Send a control message. One that cannot be sent needs no more than a line in the log: a connection
+ * that is lost shows as silence. */
+void kofn_session_post(kofn_worker *worker, const kofn_wire_message *of, const void *message);
+
+/* Do what is due, and say when the next thing is. */
+int64_t kofn_session_on_time(kofn_worker *worker, int64_t now_ns);
+void kofn_session_on_stop(kofn_worker *worker, int64_t now_ns);
+
+void kofn_session_on_welcome(kofn_worker *worker, const void *message);
+void kofn_session_on_refuse(kofn_worker *worker, const void *message);
+void kofn_session_on_heartbeat(kofn_worker *worker, const void *message);
+void kofn_session_on_ack(kofn_worker *worker, const void *message);
+
+/* ---- tasks.c -------------------------------------------------------------------------------- */
+
+void kofn_tasks_on_task(kofn_worker *worker, const void *message);
+void kofn_tasks_on_data(kofn_worker *worker, const void *message);
+void kofn_tasks_on_cancel(kofn_worker *worker, const void *message);
+void kofn_tasks_on_done(kofn_worker *worker); // the compute thread finished something
+void kofn_tasks_forget(kofn_worker *worker, held_task *task);
+void kofn_tasks_abandon_all(kofn_worker *worker);
+
+/* Tell the master of each task that it will not be done here. */
+void kofn_tasks_hand_back(kofn_worker *worker);
+
+#endif

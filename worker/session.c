@@ -1,0 +1,308 @@
+/* The conversation with the master around the tasks.
+ *
+ *     GREETING --welcome--> READY --stop--> LEAVING --all answered, or grace over--> OVER
+ *        ^                    |                |
+ *        +--silence, refuse---+                +--silence, refuse--> OVER
+ *
+ * Each session has a connection of its own. Going back to GREETING closes the socket and opens
+ * another, so that no torso, ack or answer of one session can be taken for one of the next.
+ */
+#include "worker/root.h"
+
+#include "common/base/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#define HELLO_AGAIN_NS   KOFN_NS_PER_S       // after a hello without an answer, or in vain
+#define HELLO_REFUSED_NS (5 * KOFN_NS_PER_S) // after a refusal that somebody must look at
+#define HEARTBEAT_MIN_MS 10
+#define HEARTBEAT_MAX_MS 60000
+#define CHUNK_BYTES_MIN  4096
+
+/* ---- opening and closing -------------------------------------------------------------------- */
+
+static kofn_status
+open_link(kofn_worker *worker, kofn_error *err)
+{
+    kofn_status status =
+        kofn_link_socket_new(worker->context, KOFN_LINK_WORKER, &worker->socket, err);
+    if (status == KOFN_OK)
+        status =
+            kofn_link_open(worker->socket, KOFN_LINK_WORKER, worker->config.master, NULL, 0, err);
+    if (status == KOFN_OK) // without a window: nothing but hello goes out before the welcome
+        status = kofn_peer_new(worker->socket, KOFN_LINK_WORKER, NULL, 0, &worker->peer, err);
+    return status;
+}
+
+void
+kofn_session_close(kofn_worker *worker, int linger_ms)
+{
+    kofn_tasks_abandon_all(worker);
+    kofn_peer_destroy(&worker->peer);
+    if (!worker->socket)
+        return;
+    (void)zmq_setsockopt(worker->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+    (void)zmq_close(worker->socket); // fails only for what is no socket
+    worker->socket = NULL;
+}
+
+void
+kofn_session_restart(kofn_worker *worker, int64_t hello_ns)
+{
+    kofn_session_close(worker, 0);
+    worker->state = SESSION_GREETING;
+    worker->hello_due_ns = hello_ns;
+    worker->hello_waits = false;
+}
+
+/* The session is over; another follows unless the worker is leaving. */
+static void
+lose_master(kofn_worker *worker, const char *event, const char *sentence, int64_t pause_ns)
+{
+    kofn_log_write(&worker->log, KOFN_LOG_WARNING, event, sentence, "master=%s dropped=%zu",
+                   worker->config.master, worker->tasks_held);
+    if (worker->state == SESSION_LEAVING)
+        worker->state = SESSION_OVER;
+    else
+        kofn_session_restart(worker, kofn_clock_after(kofn_clock_ns(), pause_ns));
+}
+
+void
+kofn_session_post(kofn_worker *worker, const kofn_wire_message *of, const void *message)
+{
+    kofn_error error;
+    if (kofn_peer_post(worker->peer, of, message, &error) != KOFN_OK)
+        kofn_log_write(&worker->log, KOFN_LOG_INFO, "not_sent", error.text, "type=%s", of->name);
+}
+
+/* ---- hello ---------------------------------------------------------------------------------- */
+
+/* "f64,f32": the name of each dtype's field. */
+static void
+list_fields(char *ret_text, size_t size)
+{
+    size_t length = 0;
+    ret_text[0] = '\0';
+    for (kofn_dtype dtype = KOFN_F64; dtype <= KOFN_I64; dtype++) {
+        const kofn_field *field = kofn_field_for_dtype(dtype);
+        if (field && length < size)
+            length += (size_t)snprintf(ret_text + length, size - length, "%s%s", length ? "," : "",
+                                       field->name);
+    }
+}
+
+static void
+make_hello(const kofn_worker *worker, kofn_msg_hello *hello)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    *hello = (kofn_msg_hello){
+        .version = KOFN_PROTOCOL_VERSION,
+        .software = KOFN_VERSION,
+        .cores = cores > 0 ? (uint64_t)cores : 1,
+        .blas_threads = (uint64_t)worker->config.blas_threads,
+        .memory_bytes = worker->memory_limit,
+        .credit = (uint64_t)worker->config.credit,
+        .window = worker->config.window,
+    };
+    (void)snprintf(hello->name, sizeof hello->name, "%s", worker->config.name);
+    (void)snprintf(hello->kernel, sizeof hello->kernel, "%s", kofn_blas_kernel());
+    list_fields(hello->fields, sizeof hello->fields);
+}
+
+static void
+say_hello(kofn_worker *worker, int64_t now_ns)
+{
+    worker->hello_due_ns = kofn_clock_after(now_ns, HELLO_AGAIN_NS);
+    kofn_error error;
+    if (!worker->socket && open_link(worker, &error) != KOFN_OK) {
+        kofn_session_close(worker, 0);
+        kofn_log_write(&worker->log, KOFN_LOG_ERROR, "link_failed", error.text, "");
+        return;
+    }
+    kofn_msg_hello hello;
+    make_hello(worker, &hello);
+    worker->hello_waits = kofn_peer_post(worker->peer, &kofn_hello_message, &hello, &error) != 0;
+    kofn_log_write(&worker->log, KOFN_LOG_DEBUG, "hello",
+                   worker->hello_waits ? "waits for a connection" : "said", "master=%s",
+                   worker->config.master);
+}
+
+/* ---- messages ------------------------------------------------------------------------------- */
+
+static uint64_t
+clamp(uint64_t value, uint64_t min, uint64_t max)
+{
+    return value < min ? min : value > max ? max : value;
+}
+
+/* Take over what the master wants, within reason: a master that asks for a heartbeat every
+ * nanosecond, or for a silence shorter than its beats, must not undo the worker. */
+static void
+adopt(kofn_worker *worker, const kofn_msg_welcome *welcome)
+{
+    const uint64_t beat_ms = clamp(welcome->heartbeat_ms, HEARTBEAT_MIN_MS, HEARTBEAT_MAX_MS);
+    const uint64_t silence_ms = clamp(welcome->silence_ms, 2 * beat_ms, 100 * HEARTBEAT_MAX_MS);
+    worker->heartbeat_ns = (int64_t)beat_ms * KOFN_NS_PER_MS;
+    worker->silence_ns = (int64_t)silence_ms * KOFN_NS_PER_MS;
+    worker->chunk_bytes =
+        (size_t)clamp(welcome->chunk_bytes, CHUNK_BYTES_MIN, KOFN_FRAME_BYTES_MAX / 2);
+    worker->epoch = welcome->epoch;
+    worker->number = welcome->worker;
+}
+
+void
+kofn_session_on_welcome(kofn_worker *worker, const void *message)
+{
+    const kofn_msg_welcome *welcome = message;
+    if (worker->state == SESSION_LEAVING)
+        return;
+
+    kofn_tasks_abandon_all(worker); // of an earlier welcome, if two hellos were answered
+    kofn_peer *peer;
+    kofn_error error;
+    const size_t window = welcome->window ? welcome->window : KOFN_WINDOW_BYTES;
+    if (kofn_peer_new(worker->socket, KOFN_LINK_WORKER, NULL, window, &peer, &error) != KOFN_OK) {
+        lose_master(worker, "welcome_lost", error.text, HELLO_AGAIN_NS);
+        return;
+    }
+    kofn_peer_destroy(&worker->peer);
+    worker->peer = peer;
+    adopt(worker, welcome);
+    worker->state = SESSION_READY;
+    worker->refusal[0] = '\0';
+    worker->beat_due_ns = kofn_clock_ns();
+    kofn_log_write(&worker->log, KOFN_LOG_NOTICE, "ready", "the master takes this worker",
+                   "master=%s worker=%" PRIu64 " epoch=%" PRIu64, worker->config.master,
+                   worker->number, worker->epoch);
+}
+
+void
+kofn_session_on_refuse(kofn_worker *worker, const void *message)
+{
+    const kofn_msg_refuse *refuse = message;
+    if (refuse->status == KOFN_FAILED_PRECONDITION) { // "say hello first": it lost sight of us
+        const bool in_vain = worker->state == SESSION_GREETING;
+        lose_master(worker, "unknown_to_master", "saying hello again",
+                    in_vain ? HELLO_AGAIN_NS : 0);
+        return;
+    }
+
+    /* Somebody must act: another version of the protocol, say. Once said is enough. */
+    if (strcmp(worker->refusal, refuse->message) != 0)
+        kofn_log_write(&worker->log, KOFN_LOG_ERROR, "refused", refuse->message,
+                       "status=%s master=%s protocol=%d retry_s=%d",
+                       kofn_status_name((kofn_status)refuse->status), worker->config.master,
+                       KOFN_PROTOCOL_VERSION, (int)(HELLO_REFUSED_NS / KOFN_NS_PER_S));
+    memcpy(worker->refusal, refuse->message, sizeof worker->refusal);
+    if (worker->state == SESSION_LEAVING)
+        worker->state = SESSION_OVER;
+    else
+        kofn_session_restart(worker, kofn_clock_after(kofn_clock_ns(), HELLO_REFUSED_NS));
+}
+
+void
+kofn_session_on_heartbeat(kofn_worker *worker, const void *message)
+{
+    const kofn_msg_heartbeat *beat = message;
+    if (worker->state != SESSION_GREETING && beat->epoch != 0 && beat->epoch != worker->epoch)
+        lose_master(worker, "master_restarted", "saying hello again", 0);
+}
+
+void
+kofn_session_on_ack(kofn_worker *worker, const void *message)
+{
+    const kofn_msg_ack *ack = message;
+    kofn_error error;
+    if (worker->state == SESSION_GREETING)
+        return;
+    if (kofn_peer_acked(worker->peer, ack->bytes, &error) != KOFN_OK)
+        lose_master(worker, "ack_failed", error.text, HELLO_AGAIN_NS);
+}
+
+/* ---- time ----------------------------------------------------------------------------------- */
+
+static void
+beat(kofn_worker *worker, int64_t now_ns)
+{
+    const kofn_msg_heartbeat message = {.epoch = worker->epoch, .tasks = worker->tasks_held};
+    worker->beat_due_ns = kofn_clock_after(now_ns, worker->heartbeat_ns);
+    kofn_session_post(worker, &kofn_heartbeat_message, &message);
+}
+
+static int64_t
+sooner(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+/* Beats go on until the last answer is with the master. */
+static int64_t
+keep_in_touch(kofn_worker *worker, int64_t now_ns)
+{
+    const int64_t silent_ns = kofn_clock_after(worker->heard_ns, worker->silence_ns);
+    if (now_ns >= silent_ns) {
+        lose_master(worker, "master_silent", "dropping its tasks, saying hello again", 0);
+        return now_ns;
+    }
+    if (now_ns >= worker->beat_due_ns)
+        beat(worker, now_ns);
+    return sooner(silent_ns, worker->beat_due_ns);
+}
+
+static int64_t
+leave(kofn_worker *worker, int64_t now_ns)
+{
+    if (worker->tasks_held == 0 && kofn_peer_get_queued(worker->peer) == 0) {
+        worker->state = SESSION_OVER;
+        return now_ns;
+    }
+    if (now_ns >= worker->grace_until_ns) {
+        kofn_log_write(&worker->log, KOFN_LOG_WARNING, "grace_over", "handing tasks back",
+                       "tasks=%zu", worker->tasks_held);
+        kofn_tasks_hand_back(worker);
+        worker->state = SESSION_OVER;
+        return now_ns;
+    }
+    const int64_t touch_ns = keep_in_touch(worker, now_ns);
+    return sooner(touch_ns, worker->grace_until_ns);
+}
+
+int64_t
+kofn_session_on_time(kofn_worker *worker, int64_t now_ns)
+{
+    switch (worker->state) {
+    case SESSION_GREETING:
+        if (now_ns >= worker->hello_due_ns)
+            say_hello(worker, now_ns);
+        return worker->hello_due_ns;
+    case SESSION_READY:
+        return keep_in_touch(worker, now_ns);
+    case SESSION_LEAVING:
+        return leave(worker, now_ns);
+    case SESSION_FROZEN:
+        return KOFN_NEVER_NS;
+    case SESSION_OVER:
+        return now_ns;
+    }
+    return now_ns; // no further states
+}
+
+/* The first stop asks, the second does not wait. */
+void
+kofn_session_on_stop(kofn_worker *worker, int64_t now_ns)
+{
+    if (worker->state != SESSION_READY) {
+        worker->state = SESSION_OVER;
+        return;
+    }
+    const kofn_msg_bye bye = {.reason = "stopped"};
+    kofn_session_post(worker, &kofn_bye_message, &bye);
+    worker->state = SESSION_LEAVING;
+    worker->grace_until_ns = kofn_clock_after(now_ns, worker->config.grace_ns);
+    kofn_log_write(&worker->log, KOFN_LOG_NOTICE, "leaving", "finishing what is held", "tasks=%zu",
+                   worker->tasks_held);
+}

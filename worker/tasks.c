@@ -1,0 +1,431 @@
+/* The tasks that a worker holds.
+ *
+ *     task, data --> RECEIVING --complete--> COMPUTING --done--> answered
+ *                        |                       |
+ *                      cancel                  cancel: at once if it had not begun,
+ *                        v                       v     else between two panels
+ *                      gone                  CANCELLED --done--> answered with CANCELLED
+ *
+ * When the session ends, what runs is ABANDONED and goes without a word.
+ *
+ * A task that is refused is answered and forgotten: its further blocks are taken off the socket,
+ * acknowledged and dropped like those of any assignment that is not known.
+ */
+#include "worker/root.h"
+
+#include "common/base/clock.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Products of no more flops than this are done at once in the I/O thread. The way to the compute
+ * thread and back costs two wake-ups, some 50 us, as much as the product itself, and 10,000 small
+ * jobs a second must pass. 1e6 flops are 64 x 64 x 64 twice over and take below 100 us on one core
+ * of any machine that we care for, so a cancel or a heartbeat is not late. */
+#define INLINE_FLOPS_MAX 1e6
+
+/* ---- the list ------------------------------------------------------------------------------- */
+
+static bool
+is_wanted(const held_task *task)
+{
+    return task->state == TASK_RECEIVING || task->state == TASK_COMPUTING;
+}
+
+static held_task *
+find_task(const kofn_worker *worker, uint64_t assignment)
+{
+    for (held_task *task = worker->tasks; task; task = task->next)
+        if (task->assignment == assignment && is_wanted(task))
+            return task;
+    return NULL;
+}
+
+static held_task *
+find_by_work(const kofn_worker *worker, const kofn_work *work)
+{
+    held_task *task = worker->tasks;
+    while (task && &task->work != work)
+        task = task->next;
+    assert(task); // work comes only from the list, and stays in it until it is back
+    return task;
+}
+
+void
+kofn_tasks_forget(kofn_worker *worker, held_task *task)
+{
+    held_task **at = &worker->tasks;
+    while (*at != task)
+        at = &(*at)->next;
+    *at = task->next;
+    worker->memory_used -= task->charge;
+    worker->tasks_held -= is_wanted(task);
+    kofn_assembler_fini(&task->assembler);
+    kofn_work_fini(&task->work);
+    free(task);
+}
+
+/* Change the state, and with it who waits. */
+static void
+move(kofn_worker *worker, held_task *task, task_state state)
+{
+    worker->tasks_held -= is_wanted(task);
+    task->state = state;
+    worker->tasks_held += is_wanted(task);
+}
+
+static void
+abandon(kofn_worker *worker, held_task *task)
+{
+    const bool is_here =
+        task->state == TASK_RECEIVING || kofn_compute_cancel(worker->compute, &task->work);
+    move(worker, task, TASK_ABANDONED);
+    if (is_here)
+        kofn_tasks_forget(worker, task);
+}
+
+void
+kofn_tasks_abandon_all(kofn_worker *worker)
+{
+    for (held_task *task = worker->tasks, *next; task; task = next) {
+        next = task->next;
+        abandon(worker, task);
+    }
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+/* An answer without blocks. */
+static void
+answer_failure(kofn_worker *worker, uint64_t assignment, const kofn_error *why)
+{
+    kofn_msg_result result = {
+        .assignment = assignment, .epoch = worker->epoch, .status = why->status};
+    (void)snprintf(result.message, sizeof result.message, "%s", why->text);
+    kofn_session_post(worker, &kofn_result_message, &result);
+    kofn_log_write(&worker->log, KOFN_LOG_INFO, "task_failed", why->text,
+                   "assignment=%" PRIu64 " status=%s", assignment, kofn_status_name(why->status));
+}
+
+static void
+answer_cancelled(kofn_worker *worker, uint64_t assignment)
+{
+    const kofn_msg_result result = {
+        .assignment = assignment, .epoch = worker->epoch, .status = KOFN_CANCELLED};
+    kofn_session_post(worker, &kofn_result_message, &result);
+}
+
+static void
+answer_product(kofn_worker *worker, uint64_t assignment, const kofn_work *work)
+{
+    kofn_msg_result result = {
+        .assignment = assignment,
+        .epoch = worker->epoch,
+        .c = {.rows = work->c.rows, .cols = work->c.cols},
+        .nonfinite = work->nonfinite,
+        .compute_ns = work->compute_ns > 0 ? (uint64_t)work->compute_ns : 0,
+    };
+    (void)snprintf(result.c.dtype, sizeof result.c.dtype, "%s", kofn_dtype_name(work->c.dtype));
+    const kofn_bands *const mats[] = {&work->c};
+    kofn_error error;
+    if (kofn_peer_transfer(worker->peer, assignment, &kofn_result_message, &result, 1, mats,
+                           &error) != KOFN_OK) {
+        kofn_log_write(&worker->log, KOFN_LOG_WARNING, "answer_lost", error.text,
+                       "assignment=%" PRIu64, assignment);
+        kofn_session_restart(worker, kofn_clock_ns());
+        return;
+    }
+    kofn_log_write(&worker->log, KOFN_LOG_DEBUG, "task_done", "answered",
+                   "assignment=%" PRIu64 " compute_us=%" PRId64, assignment,
+                   work->compute_ns / 1000);
+}
+
+static void
+answer(kofn_worker *worker, uint64_t assignment, const kofn_work *work)
+{
+    if (work->status == KOFN_OK)
+        answer_product(worker, assignment, work);
+    else
+        answer_failure(worker, assignment, &work->error);
+    if (kofn_injector_answered(&worker->injector)) {
+        kofn_log_write(&worker->log, KOFN_LOG_WARNING, "inject_freeze", "falling silent", "");
+        worker->state = SESSION_FROZEN;
+    }
+}
+
+/* The work of a task is over. The task goes first: answering may end the session. */
+static void
+finish(kofn_worker *worker, held_task *task)
+{
+    const task_state state = task->state;
+    move(worker, task, TASK_ABANDONED);
+    if (state == TASK_COMPUTING)
+        answer(worker, task->assignment, &task->work);
+    else if (state == TASK_CANCELLED)
+        answer_cancelled(worker, task->assignment);
+    kofn_tasks_forget(worker, task);
+}
+
+void
+kofn_tasks_on_done(kofn_worker *worker)
+{
+    kofn_work *work;
+    while (worker->state != SESSION_FROZEN &&
+           (work = kofn_compute_take_done(worker->compute)) != NULL)
+        finish(worker, find_by_work(worker, work));
+}
+
+void
+kofn_tasks_hand_back(kofn_worker *worker)
+{
+    kofn_error why;
+    (void)kofn_fail(&why, KOFN_UNAVAILABLE, "the worker stops; give the task to another");
+    for (held_task *task = worker->tasks, *next; task; task = next) {
+        next = task->next;
+        if (is_wanted(task))
+            answer_failure(worker, task->assignment, &why);
+        abandon(worker, task);
+    }
+}
+
+/* ---- admission ------------------------------------------------------------------------------ */
+
+/* Shapes of a task as the struct says them, nothing more. */
+static kofn_status
+read_shape(const kofn_field *field, const kofn_msg_matrix *message, const char *which,
+           kofn_mat *ret_shape, uint64_t *ret_bytes, kofn_error *err)
+{
+    const kofn_dtype dtype = kofn_dtype_parse(message->dtype);
+    if (dtype != field->dtype)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s: elements are '%s', field %s takes %s; convert them", which,
+                         message->dtype, field->name, kofn_dtype_name(field->dtype));
+    size_t bytes;
+    if (kofn_mat_bytes(dtype, message->rows, message->cols, &bytes, err) != KOFN_OK)
+        return kofn_fail_within(err, "%s", which);
+    *ret_shape = kofn_mat_wrap(NULL, dtype, message->rows, message->cols);
+    *ret_bytes = bytes;
+    return KOFN_OK;
+}
+
+typedef struct plan { // what a task will take
+    const kofn_field *field;
+    kofn_mat a, b; // shapes
+    size_t rows, cols;
+    double flops;
+    uint64_t charge;
+} plan;
+
+static uint64_t
+larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t
+add(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* OUT_OF_RANGE, INVALID_ARGUMENT, UNIMPLEMENTED: what is wrong with the task. */
+static kofn_status
+make_plan(const kofn_msg_task *task, plan *ret_plan, kofn_error *err)
+{
+    plan p = {.field = kofn_field_find(task->field)};
+    if (!p.field)
+        return kofn_fail(err, KOFN_UNIMPLEMENTED, "this worker cannot compute in field '%s'",
+                         task->field);
+
+    uint64_t a_bytes, b_bytes;
+    size_t c_bytes;
+    kofn_status status = read_shape(p.field, &task->a, "A", &p.a, &a_bytes, err);
+    if (status == KOFN_OK)
+        status = read_shape(p.field, &task->b, "B", &p.b, &b_bytes, err);
+    if (status != KOFN_OK)
+        return status;
+    const kofn_product product = {
+        .a = &p.a, .b = &p.b, .transpose_a = task->transpose_a, .transpose_b = task->transpose_b};
+    status = kofn_product_shape(&product, &p.rows, &p.cols, err);
+    if (status == KOFN_OK)
+        status = kofn_mat_bytes(p.field->dtype, p.rows, p.cols, &c_bytes, err);
+    if (status != KOFN_OK)
+        return status;
+
+    const double inner = (double)(task->transpose_a ? p.a.rows : p.a.cols);
+    p.flops = 2.0 * (double)p.rows * (double)p.cols * inner;
+    /* Blocks that came in bands are gathered one after the other, before C is made: at the worst
+     * both operands and a second copy of the larger, or both and C. */
+    p.charge = add(add(a_bytes, b_bytes), larger(c_bytes, larger(a_bytes, b_bytes)));
+    *ret_plan = p;
+    return KOFN_OK;
+}
+
+static kofn_status
+check_room(const kofn_worker *worker, const plan *p, kofn_error *err)
+{
+    if (worker->state != SESSION_READY)
+        return kofn_fail(err, KOFN_UNAVAILABLE, "the worker stops; give the task to another");
+    if (worker->tasks_held >= (size_t)worker->config.credit)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                         "%zu tasks are held, the worker's credit is %" PRId64 "; wait for answers",
+                         worker->tasks_held, worker->config.credit);
+    const uint64_t used = worker->memory_used + kofn_peer_get_queued(worker->peer);
+    if (used > worker->memory_limit || p->charge > worker->memory_limit - used)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                         "the task takes %" PRIu64 " bytes, %" PRIu64 " of the worker's %" PRIu64
+                         " are in use; cut the product finer or raise the worker's memory",
+                         p->charge, used, worker->memory_limit);
+    return KOFN_OK;
+}
+
+static kofn_status
+admit(kofn_worker *worker, const kofn_msg_task *message, const plan *p, held_task **ret_task,
+      kofn_error *err)
+{
+    held_task *task = calloc(1, sizeof *task);
+    if (!task)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a task");
+    task->assignment = message->assignment;
+    task->state = TASK_RECEIVING;
+    task->charge = p->charge;
+    task->flops = p->flops;
+    task->work.field = p->field;
+    task->work.transpose_a = message->transpose_a;
+    task->work.transpose_b = message->transpose_b;
+    task->work.chunk_bytes = worker->chunk_bytes;
+    task->next = worker->tasks;
+    worker->tasks = task;
+    worker->tasks_held++;
+    worker->memory_used += p->charge;
+
+    kofn_assembler_init(&task->assembler);
+    kofn_status status =
+        kofn_assembler_expect(&task->assembler, p->a.dtype, p->a.rows, p->a.cols, err);
+    if (status == KOFN_OK)
+        status = kofn_assembler_expect(&task->assembler, p->b.dtype, p->b.rows, p->b.cols, err);
+    if (status != KOFN_OK) {
+        kofn_tasks_forget(worker, task);
+        return status;
+    }
+    *ret_task = task;
+    return KOFN_OK;
+}
+
+/* ---- what comes in -------------------------------------------------------------------------- */
+
+static void
+take_operands(held_task *task)
+{
+    kofn_assembler *assembler = &task->assembler;
+    task->work.a = assembler->mat[0];
+    task->work.b = assembler->mat[1];
+    kofn_assembler_init(assembler); // the bands have moved
+}
+
+/* Is anything with the compute thread? Tasks are computed in the order in which they came. */
+static bool
+is_computing(const kofn_worker *worker)
+{
+    for (const held_task *task = worker->tasks; task; task = task->next)
+        if (task->state != TASK_RECEIVING)
+            return true;
+    return false;
+}
+
+static void
+start(kofn_worker *worker, held_task *task)
+{
+    const bool came_at_once =
+        task->assembler.mat[0].count <= 1 && task->assembler.mat[1].count <= 1;
+    take_operands(task);
+    task->work.faults = kofn_injector_next(&worker->injector);
+    const bool is_idle = !is_computing(worker);
+    move(worker, task, TASK_COMPUTING);
+    if (task->flops <= INLINE_FLOPS_MAX && came_at_once && is_idle &&
+        !kofn_injector_is_on(&worker->injector)) {
+        kofn_work_run(&task->work, worker->pool);
+        finish(worker, task);
+        return;
+    }
+    kofn_compute_push(worker->compute, &task->work);
+}
+
+/* The block frames that came with this message; `more` says whether others follow. */
+static void
+take_blocks(kofn_worker *worker, held_task *task, bool more)
+{
+    kofn_error error = worker->in_error;
+    kofn_status status = error.status;
+    for (size_t i = 0; i < worker->in.count && status == KOFN_OK; i++)
+        status = kofn_assembler_take(&task->assembler, worker->in.blocks[i], &error);
+    const bool is_complete = kofn_assembler_is_complete(&task->assembler);
+    if (status == KOFN_OK && !more && !is_complete)
+        status =
+            kofn_fail(&error, KOFN_INVALID_ARGUMENT, "the last message came, rows are missing");
+
+    if (status != KOFN_OK) {
+        const uint64_t assignment = task->assignment;
+        kofn_tasks_forget(worker, task);
+        answer_failure(worker, assignment, &error);
+    } else if (!more) {
+        start(worker, task);
+    }
+}
+
+void
+kofn_tasks_on_task(kofn_worker *worker, const void *message)
+{
+    const kofn_msg_task *task = message;
+    if (worker->state == SESSION_GREETING || task->epoch != worker->epoch)
+        return; // of a session that is over
+    if (find_task(worker, task->assignment)) {
+        kofn_log_write(&worker->log, KOFN_LOG_WARNING, "task_repeated", "ignored",
+                       "assignment=%" PRIu64, task->assignment);
+        return;
+    }
+
+    plan p = {0};
+    kofn_error error;
+    held_task *held = NULL;
+    kofn_status status = make_plan(task, &p, &error);
+    if (status == KOFN_OK)
+        status = check_room(worker, &p, &error);
+    if (status == KOFN_OK)
+        status = admit(worker, task, &p, &held, &error);
+    if (status == KOFN_OK)
+        take_blocks(worker, held, task->more);
+    else
+        answer_failure(worker, task->assignment, &error);
+}
+
+void
+kofn_tasks_on_data(kofn_worker *worker, const void *message)
+{
+    const kofn_msg_data *data = message;
+    held_task *task = find_task(worker, data->id);
+    if (task && task->state == TASK_RECEIVING)
+        take_blocks(worker, task, data->more);
+}
+
+void
+kofn_tasks_on_cancel(kofn_worker *worker, const void *message)
+{
+    const kofn_msg_cancel *cancel = message;
+    if (worker->state == SESSION_GREETING || cancel->epoch != worker->epoch)
+        return;
+    held_task *task = find_task(worker, cancel->assignment);
+    if (!task) {
+        (void)kofn_peer_drop(worker->peer, cancel->assignment); // the master drops a torso itself
+    } else if (task->state == TASK_RECEIVING) {
+        kofn_tasks_forget(worker, task);
+    } else if (kofn_compute_cancel(worker->compute, &task->work)) {
+        answer_cancelled(worker, task->assignment);
+        kofn_tasks_forget(worker, task);
+    } else {
+        move(worker, task, TASK_CANCELLED);
+    }
+}
