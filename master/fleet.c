@@ -442,7 +442,9 @@ on_hello(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello)
         return;
     }
     welcome(fleet, w);
-    const size_t credit = hello->credit ? hello->credit : 1;
+    const size_t credit = hello->credit == 0                ? 1
+                          : hello->credit > KOFN_CREDIT_MAX ? (size_t)KOFN_CREDIT_MAX
+                                                            : hello->credit;
     if (w->state == WORKER_READY && kofn_sched_worker_join(fleet->master->sched, w->heard_ns,
                                                            w->number, credit, &err) != KOFN_OK) {
         refuse(fleet, id, err.status, err.text);
