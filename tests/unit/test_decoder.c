@@ -554,13 +554,14 @@ strassen_code(kofn_rng *rng)
     double rows[35 * 16];
     for (size_t task = 0; task < 35; task++) {
         double *a = rows + 16 * task, *b = a + 8;
+        const int *of_a = sa[task / 5], *of_b = sb[task / 5];
         const double ga[] = {kofn_rng_normal(rng), kofn_rng_normal(rng)};
         const double gb[] = {kofn_rng_normal(rng), kofn_rng_normal(rng)};
         for (size_t p = 0; p < 2; p++)
             for (size_t q = 0; q < 2; q++)
                 for (size_t i = 0; i < 2; i++) {
-                    a[(2 * p + i) * 2 + q] = sa[task / 5][2 * p + q] * ga[i]; // A is 4 x 2 blocks
-                    b[q * 4 + 2 * p + i] = sb[task / 5][2 * q + p] * gb[i];   // B is 2 x 4
+                    a[(2 * p + i) * 2 + q] = of_a[2 * p + q] * ga[i]; // A is 4 x 2 blocks
+                    b[q * 4 + 2 * p + i] = of_b[2 * q + p] * gb[i];   // B is 2 x 4
                 }
     }
     kofn_code *code = code_of_rows((kofn_partition){.x = 4, .z = 2, .y = 4}, 35, rows);
