@@ -1,83 +1,115 @@
 #include "master/coders.h"
 #include "common/base/clock.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
-typedef struct coder {
-    zactor_t *actor;
-    kofn_coder_item *item; // what it works on, NULL when free
-} coder;
+typedef struct item_queue {
+    kofn_coder_item *first, **last;
+} item_queue;
 
 struct kofn_coders {
     zloop_t *loop;
-    kofn_coder_item *first, **last; // queue
-    size_t load, count;
-    coder threads[]; // [count]
+    zmq_pollitem_t wake; // its fd is an eventfd, readable while items are done
+    size_t load;         // the I/O thread's count of items out
+
+    pthread_mutex_t mutex; // over what follows
+    pthread_cond_t work;   // signalled when the queue has more, or at the end
+    item_queue waiting, done;
+    bool ending;
+
+    size_t count;
+    pthread_t threads[]; // [count]
 };
 
-/* Items cross the pipe as one pointer. A frame that is no pointer is the actor's $TERM. */
 static void
-coder_main(zsock_t *pipe, void *args)
+append(item_queue *queue, kofn_coder_item *item)
 {
-    (void)args;
-    void *handle = zsock_resolve(pipe);
-    zsock_signal(pipe, 0);
-    for (;;) {
-        kofn_coder_item *item = NULL;
-        int size = zmq_recv(handle, &item, sizeof item, 0);
-        if (size < 0 && errno == EINTR)
-            continue;
-        if (size != sizeof item || zsock_rcvmore(pipe))
-            break;
-        const int64_t start = kofn_clock_ns();
+    item->next = NULL;
+    *queue->last = item;
+    queue->last = &item->next;
+}
+
+static kofn_coder_item *
+take_first(item_queue *queue)
+{
+    kofn_coder_item *item = queue->first;
+    if (!item)
+        return NULL;
+    queue->first = item->next;
+    if (!queue->first)
+        queue->last = &queue->first;
+    return item;
+}
+
+static void
+wake_loop(const kofn_coders *coders)
+{
+    const uint64_t one = 1;
+    if (write(coders->wake.fd, &one, sizeof one) != sizeof one)
+        return; // the counter is full: the loop is awake
+}
+
+/* The queue's next item; NULL at the end. Called and returns with the mutex held. */
+static kofn_coder_item *
+wait_for_item(kofn_coders *coders)
+{
+    while (!coders->waiting.first && !coders->ending)
+        pthread_cond_wait(&coders->work, &coders->mutex);
+    return coders->ending ? NULL : take_first(&coders->waiting);
+}
+
+static void *
+coder_main(void *context)
+{
+    kofn_coders *coders = context;
+    pthread_mutex_lock(&coders->mutex);
+    for (kofn_coder_item *item; (item = wait_for_item(coders)) != NULL;) {
+        pthread_mutex_unlock(&coders->mutex);
+        const int64_t start_ns = kofn_clock_ns();
         item->run(item);
-        item->run_ns = kofn_clock_ns() - start;
-        while (zmq_send(handle, &item, sizeof item, 0) < 0 && errno == EINTR)
-            continue;
+        item->run_ns = kofn_clock_ns() - start_ns;
+        pthread_mutex_lock(&coders->mutex);
+        append(&coders->done, item);
+        wake_loop(coders);
     }
-}
-
-static void
-hand_out(kofn_coders *coders)
-{
-    for (size_t i = 0; i < coders->count && coders->first; i++) {
-        coder *thread = &coders->threads[i];
-        if (thread->item)
-            continue;
-        kofn_coder_item *item = coders->first;
-        coders->first = item->next;
-        if (!coders->first)
-            coders->last = &coders->first;
-        thread->item = item;
-        while (zmq_send(zsock_resolve(thread->actor), &item, sizeof item, 0) < 0 && errno == EINTR)
-            continue; // a pipe is unbounded: it cannot be full
-    }
-}
-
-static coder *
-find_coder(kofn_coders *coders, const zsock_t *actor)
-{
-    for (size_t i = 0; i < coders->count; i++)
-        if (zactor_sock(coders->threads[i].actor) == actor)
-            return &coders->threads[i];
+    pthread_mutex_unlock(&coders->mutex);
     return NULL;
 }
 
+static void
+finish_done(kofn_coders *coders)
+{
+    for (;;) {
+        pthread_mutex_lock(&coders->mutex);
+        kofn_coder_item *item = take_first(&coders->done);
+        pthread_mutex_unlock(&coders->mutex);
+        if (!item)
+            return;
+        coders->load--;
+        item->done(item);
+    }
+}
+
 static int
-on_pipe(zloop_t *loop, zsock_t *reader, void *context)
+on_wake(zloop_t *loop, zmq_pollitem_t *wake, void *context)
 {
     (void)loop;
-    kofn_coders *coders = context;
-    coder *thread = find_coder(coders, reader);
-    kofn_coder_item *item = NULL;
-    if (!thread || zmq_recv(zsock_resolve(reader), &item, sizeof item, ZMQ_DONTWAIT) != sizeof item)
-        return 0;
-
-    thread->item = NULL;
-    coders->load--;
-    hand_out(coders); // before done: the thread works while we talk
-    item->done(item);
+    uint64_t count;
+    if (read(wake->fd, &count, sizeof count) == sizeof count)
+        finish_done(context);
     return 0;
+}
+
+static bool
+start_threads(kofn_coders *coders, size_t threads)
+{
+    for (; coders->count < threads; coders->count++)
+        if (pthread_create(&coders->threads[coders->count], NULL, coder_main, coders) != 0)
+            return false;
+    return true;
 }
 
 kofn_status
@@ -88,17 +120,18 @@ kofn_coders_new(zloop_t *loop, size_t threads, kofn_coders **ret_coders, kofn_er
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu compute threads",
                          threads);
     coders->loop = loop;
-    coders->last = &coders->first;
-    for (size_t i = 0; i < threads; i++) {
-        zactor_t *actor = zactor_new(coder_main, NULL);
-        if (!actor || zloop_reader(loop, zactor_sock(actor), on_pipe, coders) != 0) {
-            zactor_destroy(&actor);
-            kofn_coders_destroy(&coders);
-            return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "cannot start compute thread %zu of %zu",
-                             i + 1, threads);
-        }
-        zsock_set_unbounded(actor);
-        coders->threads[coders->count++].actor = actor;
+    coders->waiting.last = &coders->waiting.first;
+    coders->done.last = &coders->done.first;
+    pthread_mutex_init(&coders->mutex, NULL); // these two cannot fail with default attributes
+    pthread_cond_init(&coders->work, NULL);
+    coders->wake =
+        (zmq_pollitem_t){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .events = ZMQ_POLLIN};
+    if (coders->wake.fd < 0 || zloop_poller(loop, &coders->wake, on_wake, coders) != 0 ||
+        !start_threads(coders, threads)) {
+        const size_t started = coders->count;
+        kofn_coders_destroy(&coders);
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                         "could start only %zu of %zu compute threads", started, threads);
     }
     *ret_coders = coders;
     return KOFN_OK;
@@ -111,18 +144,21 @@ kofn_coders_destroy(kofn_coders **coders_p)
     if (!coders)
         return;
 
-    for (size_t i = 0; i < coders->count; i++) {
-        coder *thread = &coders->threads[i];
-        zloop_reader_end(coders->loop, zactor_sock(thread->actor));
-        zactor_destroy(&thread->actor); // returns when its thread has ended
-        if (thread->item)
-            thread->item->done(thread->item);
-    }
-    while (coders->first) {
-        kofn_coder_item *item = coders->first;
-        coders->first = item->next;
+    pthread_mutex_lock(&coders->mutex);
+    coders->ending = true;
+    pthread_cond_broadcast(&coders->work);
+    pthread_mutex_unlock(&coders->mutex);
+    for (size_t i = 0; i < coders->count; i++)
+        pthread_join(coders->threads[i], NULL);
+
+    finish_done(coders);
+    for (kofn_coder_item *item; (item = take_first(&coders->waiting)) != NULL;)
         item->done(item);
-    }
+    zloop_poller_end(coders->loop, &coders->wake);
+    if (coders->wake.fd >= 0)
+        close(coders->wake.fd);
+    pthread_cond_destroy(&coders->work);
+    pthread_mutex_destroy(&coders->mutex);
     free(coders);
     *coders_p = NULL;
 }
@@ -130,11 +166,11 @@ kofn_coders_destroy(kofn_coders **coders_p)
 void
 kofn_coders_submit(kofn_coders *coders, kofn_coder_item *item)
 {
-    item->next = NULL;
-    *coders->last = item;
-    coders->last = &item->next;
+    pthread_mutex_lock(&coders->mutex);
+    append(&coders->waiting, item);
+    pthread_cond_signal(&coders->work);
+    pthread_mutex_unlock(&coders->mutex);
     coders->load++;
-    hand_out(coders);
 }
 
 size_t

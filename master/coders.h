@@ -1,7 +1,7 @@
 /* Coders, the compute threads: the only place of the master that touches matrix elements.
  *
- *     I/O thread   kofn_coders_submit(item)  --->  queue  --->  free thread: item->run(item)
- *                  item->done(item)           <---  pipe   <---
+ *     I/O thread   kofn_coders_submit(item)  --->  queue  ---->  a thread: item->run(item)
+ *                  item->done(item)          <---  eventfd  <---
  *
  * Items run in the order in which they were submitted, as threads come free. An item belongs to its
  * submitter, who embeds it in whatever it works on and keeps that alive until `done`.
@@ -25,7 +25,7 @@ struct kofn_coder_item {
     kofn_coder_item *next;               // the pool's
 };
 
-/* `threads` at least 1. Its pipes are served by `loop`. */
+/* `threads` at least 1. What is done is served by `loop`. */
 KOFN_MUST_CHECK kofn_status kofn_coders_new(zloop_t *loop, size_t threads, kofn_coders **ret_coders,
                                             kofn_error *err);
 
