@@ -1,6 +1,7 @@
 /* kofn: the command line. A table of commands, each with a file of its own kind. */
 #include "client/cli/cli.h"
 #include "common/base/keys.h"
+#include "proto/link/link.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -60,6 +61,7 @@ fail_unknown(const char *name)
 int
 main(int argc, char **argv)
 {
+    kofn_link_tune_malloc();
     (void)signal(SIGPIPE, SIG_IGN); // a reader that went away is an error of writing
     if (argc < 2)
         return help(stderr);
