@@ -42,24 +42,40 @@ write_header(unsigned char *at, const kofn_mat *mat, size_t first_row, size_t by
     (void)start; // only asserted
 }
 
-/* Append the next band of `rows` rows, in a buffer of its own. */
+/* A band of `rows` rows in a buffer of its own, header written, elements undefined. */
 static kofn_status
-append_band(kofn_pool *pool, kofn_bands *bands, size_t first_row, size_t rows, kofn_error *err)
+band_new(kofn_pool *pool, kofn_dtype dtype, size_t first_row, size_t rows, size_t cols,
+         kofn_band *ret_band, kofn_error *err)
 {
-    const size_t bytes = rows * bands->cols * kofn_dtype_width(bands->dtype);
+    const size_t bytes = rows * cols * kofn_dtype_width(dtype);
     kofn_buf *buf;
     kofn_status status = kofn_pool_get(pool, KOFN_BLOCK_HEADROOM + bytes, &buf, err);
     if (status != KOFN_OK)
         return status;
 
     unsigned char *elements = (unsigned char *)kofn_buf_get_data(buf) + KOFN_BLOCK_HEADROOM;
-    unsigned char *frame = elements - KOFN_BLOCK_HEADER_BYTES;
-    kofn_mat mat = kofn_mat_wrap(elements, bands->dtype, rows, bands->cols);
-    mat.owner = buf;
-    write_header(frame, &mat, first_row, bytes);
-    status = kofn_bands_append(bands, &mat, frame, KOFN_BLOCK_HEADER_BYTES + bytes, err);
+    kofn_band band = {
+        .first_row = first_row,
+        .mat = kofn_mat_wrap(elements, dtype, rows, cols),
+        .frame = elements - KOFN_BLOCK_HEADER_BYTES,
+        .frame_bytes = KOFN_BLOCK_HEADER_BYTES + bytes,
+    };
+    band.mat.owner = buf;
+    write_header(band.frame, &band.mat, first_row, bytes);
+    *ret_band = band;
+    return KOFN_OK;
+}
+
+static kofn_status
+append_band(kofn_pool *pool, kofn_bands *bands, size_t first_row, size_t rows, kofn_error *err)
+{
+    kofn_band band;
+    kofn_status status = band_new(pool, bands->dtype, first_row, rows, bands->cols, &band, err);
     if (status != KOFN_OK)
-        kofn_mat_fini(&mat);
+        return status;
+    status = kofn_bands_append(bands, &band.mat, band.frame, band.frame_bytes, err);
+    if (status != KOFN_OK)
+        kofn_mat_fini(&band.mat);
     return status;
 }
 
@@ -98,9 +114,10 @@ check_size(kofn_dtype dtype, size_t rows, size_t cols, kofn_error *err)
     return KOFN_OK;
 }
 
-kofn_status
-kofn_block_bands_new(kofn_pool *pool, kofn_dtype dtype, size_t rows, size_t cols,
-                     size_t chunk_bytes, kofn_bands *ret_bands, kofn_error *err)
+/* Rows of each band of such a matrix; every check that its frames need. */
+static kofn_status
+plan_bands(kofn_dtype dtype, size_t rows, size_t cols, size_t chunk_bytes, size_t *ret_step,
+           kofn_error *err)
 {
     kofn_status status = check_size(dtype, rows, cols, err);
     if (status != KOFN_OK)
@@ -113,6 +130,18 @@ kofn_block_bands_new(kofn_pool *pool, kofn_dtype dtype, size_t rows, size_t cols
                          "taken: cut it into more parts",
                          rows, cols, KOFN_BLOCK_HEADER_BYTES + step * row_bytes,
                          KOFN_FRAME_BYTES_MAX);
+    *ret_step = step;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_block_bands_new(kofn_pool *pool, kofn_dtype dtype, size_t rows, size_t cols,
+                     size_t chunk_bytes, kofn_bands *ret_bands, kofn_error *err)
+{
+    size_t step;
+    kofn_status status = plan_bands(dtype, rows, cols, chunk_bytes, &step, err);
+    if (status != KOFN_OK)
+        return status;
 
     kofn_bands bands;
     kofn_bands_init(&bands, dtype, rows, cols);
@@ -123,6 +152,64 @@ kofn_block_bands_new(kofn_pool *pool, kofn_dtype dtype, size_t rows, size_t cols
         return status;
     }
     *ret_bands = bands;
+    return KOFN_OK;
+}
+
+/* ---- memory that is framed later --------------------------------------------------------------- */
+
+static kofn_status
+append_view(kofn_bands *bands, const kofn_mat *mat, size_t first_row, size_t rows, kofn_error *err)
+{
+    kofn_mat view = kofn_mat_ref(mat);
+    view.data = kofn_mat_get_row(mat, first_row);
+    view.rows = rows;
+    const size_t bytes = rows * mat->cols * kofn_dtype_width(mat->dtype);
+    kofn_status status =
+        kofn_bands_append(bands, &view, NULL, KOFN_BLOCK_HEADER_BYTES + bytes, err);
+    if (status != KOFN_OK)
+        kofn_mat_fini(&view);
+    return status;
+}
+
+kofn_status
+kofn_block_bands_over(const kofn_mat *mat, size_t chunk_bytes, kofn_bands *ret_bands,
+                      kofn_error *err)
+{
+    size_t step;
+    kofn_status status = plan_bands(mat->dtype, mat->rows, mat->cols, chunk_bytes, &step, err);
+    if (status != KOFN_OK)
+        return status;
+
+    kofn_bands bands;
+    kofn_bands_init(&bands, mat->dtype, mat->rows, mat->cols);
+    for (size_t row = 0; status == KOFN_OK && row < mat->rows; row += step)
+        status =
+            append_view(&bands, mat, row, mat->rows - row < step ? mat->rows - row : step, err);
+    if (status != KOFN_OK) {
+        kofn_bands_fini(&bands);
+        return status;
+    }
+    *ret_bands = bands;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_block_frame(kofn_pool *pool, const kofn_band *band, kofn_band *ret_band, kofn_error *err)
+{
+    const kofn_mat *from = &band->mat;
+    kofn_band framed;
+    kofn_status status =
+        band_new(pool, from->dtype, band->first_row, from->rows, from->cols, &framed, err);
+    if (status != KOFN_OK)
+        return status;
+
+    const size_t row_bytes = from->cols * kofn_dtype_width(from->dtype);
+    if (row_bytes > 0 && kofn_mat_is_contiguous(from))
+        memcpy(framed.mat.data, from->data, from->rows * row_bytes);
+    else if (row_bytes > 0)
+        for (size_t row = 0; row < from->rows; row++)
+            memcpy(kofn_mat_get_row(&framed.mat, row), kofn_mat_get_row(from, row), row_bytes);
+    *ret_band = framed;
     return KOFN_OK;
 }
 

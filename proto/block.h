@@ -29,6 +29,16 @@ KOFN_MUST_CHECK kofn_status kofn_block_bands_new(kofn_pool *pool, kofn_dtype dty
                                                  size_t cols, size_t chunk_bytes,
                                                  kofn_bands *ret_bands, kofn_error *err);
 
+/* The caller's matrix, cut likewise into bands that have no frame yet: `frame` is NULL, frame_bytes says
+ * what it will take. They borrow (or ref) mat's memory; kofn_block_frame copies a band when its turn
+ * to be sent comes, so an operand never lies twice in memory. Errors as above. */
+KOFN_MUST_CHECK kofn_status kofn_block_bands_over(const kofn_mat *mat, size_t chunk_bytes,
+                                                  kofn_bands *ret_bands, kofn_error *err);
+
+/* A copy of the band, in a frame from the pool: *ret_band.mat is its owner. RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_block_frame(kofn_pool *pool, const kofn_band *band,
+                                             kofn_band *ret_band, kofn_error *err);
+
 /* Check a received frame and make it a band. `frame` is what holds the bytes; on success the band
  * holds its own ref of it. *ret_band has first_row, mat and frame filled in.
  * INVALID_ARGUMENT: not a block frame, dtype unknown, no row, a size beyond KOFN_DIMENSION_MAX, or

@@ -128,7 +128,7 @@ ref_blocks(transfer *t, size_t count, const kofn_bands *const *mats)
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < mats[i]->count; j++) {
             const kofn_band *band = &mats[i]->at[j];
-            assert(band->frame && "a band that is sent has a frame");
+            assert(band->frame_bytes > 0 && "a band that is sent has a frame, or will have one");
             t->blocks[t->count] = *band;
             t->blocks[t->count++].mat = kofn_mat_ref(&band->mat);
             t->queued += band->frame_bytes;

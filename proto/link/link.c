@@ -331,7 +331,8 @@ struct kofn_peer {
     void *socket;
     kofn_link_kind kind;
     kofn_peer_id id;
-    size_t window; // 0: the peer cannot acknowledge, everything goes at once
+    kofn_pool *pool; // frames bands that have no frame; NULL: all have one
+    size_t window;   // 0: the peer cannot acknowledge, everything goes at once
     kofn_flow *flow;
     size_t taken; // block bytes that the peer is still to be told of
     kofn_wire_buffer head, more_head;
@@ -371,10 +372,17 @@ kofn_peer_destroy(kofn_peer **peer_p)
     *peer_p = NULL;
 }
 
+void
+kofn_peer_set_pool(kofn_peer *peer, kofn_pool *pool)
+{
+    peer->pool = pool;
+}
+
 /* One message on its way to the socket: an error in its first frame ends it, one in a later frame
  * is kept until all frames were offered. */
 typedef struct sending {
     void *socket;
+    kofn_pool *pool;
     bool under_way;
     int reason; // errno of the first failure
 } sending;
@@ -424,12 +432,20 @@ static void
 send_block(sending *s, const kofn_band *band, bool more)
 {
     zmq_msg_t frame;
+    kofn_band framed = {0};
     if (s->reason && !s->under_way)
         return;
-    kofn_buf *owner = kofn_buf_ref(band->mat.owner);
-    if (zmq_msg_init_data(&frame, band->frame, band->frame_bytes, unref_sent, owner) != 0) {
+
+    assert((band->frame || s->pool) && "a band that is sent has a frame, or gets one");
+    if (band->frame) {
+        framed = *band;
+        framed.mat.owner = kofn_buf_ref(band->mat.owner);
+    }
+    if ((!framed.frame && kofn_block_frame(s->pool, band, &framed, NULL) != KOFN_OK) ||
+        zmq_msg_init_data(&frame, framed.frame, framed.frame_bytes, unref_sent, framed.mat.owner) !=
+            0) {
         s->reason = ENOMEM;
-        kofn_buf_unref(&owner);
+        kofn_mat_fini(&framed.mat);
         (void)zmq_msg_init(&frame);
     }
     send_frame(s, &frame, more);
@@ -440,7 +456,7 @@ static kofn_status
 send_message(const kofn_peer *peer, const void *head, size_t head_length, size_t count,
              const kofn_band *blocks, kofn_error *err)
 {
-    sending s = {.socket = peer->socket};
+    sending s = {.socket = peer->socket, .pool = peer->pool};
     if (is_router(peer->kind))
         send_copy(&s, peer->id.at, peer->id.length, true);
     if (is_delimited(peer->kind))

@@ -1,0 +1,251 @@
+#include "client/cli/cli.h"
+
+#include "common/base/keys.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int
+cli_exit_of(kofn_status status)
+{
+    switch (status) {
+    case KOFN_OK:
+        return CLI_OK;
+    case KOFN_CANCELLED:
+    case KOFN_DEADLINE_EXCEEDED:
+        return CLI_CANCELLED;
+    case KOFN_UNAVAILABLE:
+        return CLI_UNAVAILABLE;
+    case KOFN_DATA_LOSS:
+        return CLI_DATA_LOSS;
+    case KOFN_UNKNOWN:
+    case KOFN_ABORTED:
+    case KOFN_INTERNAL:
+        return CLI_FAILED;
+    default: // all that say: fix the call, the state, the rights
+        return CLI_REFUSED;
+    }
+}
+
+/* ---- saying ---------------------------------------------------------------------------------------- */
+
+void
+cli_say(const cli_common *common, const char *format, ...)
+{
+    if (common->quiet)
+        return;
+    va_list args;
+    va_start(args, format);
+    (void)fputs("kofn: ", stderr);
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+}
+
+int
+cli_finish(int exit_code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit_code;
+    (void)fprintf(stderr, "kofn: standard output: %s\n", strerror(errno));
+    return exit_code ? exit_code : CLI_FAILED;
+}
+
+int
+cli_print_json(json_t *value)
+{
+    const int failed = !value ||
+                       json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) ||
+                       putchar('\n') == EOF;
+    json_decref(value);
+    if (failed)
+        (void)fprintf(stderr, "kofn: standard output: %s\n", errno ? strerror(errno) : "no memory");
+    return cli_finish(failed ? CLI_FAILED : CLI_OK);
+}
+
+int
+cli_fail(const cli_common *common, const kofn_error *error, int exit_code)
+{
+    (void)fprintf(stderr, "kofn: %s\n", error->text);
+    if (common->json)
+        (void)cli_print_json(json_pack("{s:s, s:s}", "status", kofn_status_name(error->status),
+                                       "message", error->text));
+    return exit_code;
+}
+
+/* ---- options ---------------------------------------------------------------------------------------- */
+
+enum { KEY_MASTER = 0x100, KEY_LOCAL, KEY_PATIENCE, KEY_JSON };
+
+int64_t
+cli_parse_duration(const struct argp_state *state, const char *option, const char *text)
+{
+    typedef struct holder {
+        int64_t ns;
+    } holder;
+    const kofn_key key = {.name = option,
+                          .type = KOFN_KEY_DURATION,
+                          KOFN_KEY_FIELD(holder, ns),
+                          .min = 1,
+                          .max = 30 * 86400e9};
+    holder to = {0};
+    kofn_error error;
+    if (kofn_key_parse(&key, text, &to, &error) != KOFN_OK)
+        argp_error(state, "%s", error.text);
+    return to.ns;
+}
+
+int64_t
+cli_parse_number(const struct argp_state *state, const char *option, const char *text, int64_t min,
+                 int64_t max)
+{
+    typedef struct holder {
+        int64_t number;
+    } holder;
+    const kofn_key key = {.name = option,
+                          .type = KOFN_KEY_INT,
+                          KOFN_KEY_FIELD(holder, number),
+                          .min = (double)min,
+                          .max = (double)max};
+    holder to = {0};
+    kofn_error error;
+    if (kofn_key_parse(&key, text, &to, &error) != KOFN_OK)
+        argp_error(state, "%s", error.text);
+    return to.number;
+}
+
+static error_t
+parse_common(int key, char *arg, struct argp_state *state)
+{
+    cli_common *common = state->input;
+    (void)arg; // none of these takes one
+    switch (key) {
+    case KEY_JSON:
+        common->json = true;
+        return 0;
+    case 'q':
+        common->quiet = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option common_options[] = {
+    {"json", KEY_JSON, NULL, 0, "Print JSON for programs", 90},
+    {"quiet", 'q', NULL, 0, "Say nothing but errors", 90},
+    {0},
+};
+
+const struct argp cli_common_argp = {.options = common_options, .parser = parse_common};
+
+static error_t
+parse_connect(int key, char *arg, struct argp_state *state)
+{
+    cli_common *common = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = common;
+        return 0;
+    case KEY_MASTER:
+        common->master = arg;
+        return 0;
+    case KEY_LOCAL:
+        common->local =
+            arg ? (int)cli_parse_number(state, "--local", arg, 1, 1024) : KOFN_CLIENT_LOCAL_CORES;
+        return 0;
+    case KEY_PATIENCE:
+        common->patience_ns = cli_parse_duration(state, "--patience", arg);
+        return 0;
+    case ARGP_KEY_END:
+        if (common->master && common->local)
+            argp_error(state, "--master and --local exclude each other");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option connect_options[] = {
+    {"master", KEY_MASTER, "ENDPOINT", 0,
+     "Where the master is (default: $KOFN_MASTER, or tcp://127.0.0.1:7501)", 80},
+    {"local", KEY_LOCAL, "P", OPTION_ARG_OPTIONAL,
+     "Need no daemon: a master and P workers (default: one for each core) run in this process", 80},
+    {"patience", KEY_PATIENCE, "TIME", 0, "How long to look for a master (default: 5s)", 80},
+    {0},
+};
+
+static const struct argp_child connect_children[] = {{&cli_common_argp, 0, NULL, 0}, {0}};
+
+const struct argp cli_connect_argp = {
+    .options = connect_options, .parser = parse_connect, .children = connect_children};
+
+/* ---- did you mean ------------------------------------------------------------------------------------ */
+
+typedef struct option_names {
+    const char *at[64];
+    size_t count;
+} option_names;
+
+static void
+collect_names(const struct argp *argp, option_names *names)
+{
+    for (const struct argp_option *o = argp->options; o && (o->name || o->key || o->doc); o++)
+        if (o->name && names->count < sizeof names->at / sizeof names->at[0])
+            names->at[names->count++] = o->name;
+    for (const struct argp_child *child = argp->children; child && child->argp; child++)
+        collect_names(child->argp, names);
+}
+
+static bool
+is_option(const option_names *names, const char *text, size_t length)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (strncmp(names->at[i], text, length) == 0) // getopt takes unambiguous beginnings
+            return true;
+    return false;
+}
+
+/* getopt's own words for an unknown option help nobody. */
+static void
+check_options(const struct argp *argp, int argc, char **argv)
+{
+    option_names names = {.at = {"help", "usage", "version"}, .count = 3};
+    collect_names(argp, &names);
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--", 2) != 0)
+            continue;
+        char name[64];
+        (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(argv[i] + 2, "="), argv[i] + 2);
+        if (is_option(&names, name, strlen(name)))
+            continue;
+        const char *nearest = kofn_nearest_name(name, names.at, names.count);
+        (void)fprintf(stderr, "%s: there is no option --%s%s%s%s See %s --help\n", argv[0], name,
+                      nearest ? "; did you mean --" : "", nearest ? nearest : "",
+                      nearest ? "?" : ".", argv[0]);
+        exit(CLI_USAGE);
+    }
+}
+
+void
+cli_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+    argp_err_exit_status = CLI_USAGE;
+    check_options(argp, argc, argv);
+    (void)argp_parse(argp, argc, argv, 0, NULL, input); // ends the process on errors
+}
+
+/* ---- clients ------------------------------------------------------------------------------------------ */
+
+kofn_status
+cli_open(const cli_common *common, kofn_client **ret_client, kofn_error *err)
+{
+    const kofn_client_options options = {
+        .endpoint = common->master,
+        .local_workers = common->local,
+        .patience_ms = (common->patience_ns + 999999) / 1000000,
+    };
+    return kofn_client_open(&options, ret_client, err);
+}

@@ -1,0 +1,83 @@
+/* What the commands of kofn share: exit codes, options, and how things are said.
+ *
+ * Data goes to standard output (ids, tables, JSON), talk to standard error. With --json a command
+ * prints exactly one JSON object or array, also when it fails.
+ */
+#ifndef KOFN_CLI_CLI_H
+#define KOFN_CLI_CLI_H
+
+#include "client/kofn.h"
+
+#include <argp.h>
+#include <jansson.h>
+
+enum cli_exit { // documented in `kofn --help`
+    CLI_OK = 0,
+    CLI_USAGE = 2,       // the command line, or an input file
+    CLI_FAILED = 3,      // the job, or writing its product
+    CLI_CANCELLED = 4,   // or the deadline
+    CLI_UNAVAILABLE = 5, // no master answers
+    CLI_REFUSED = 6,     // the master does not want it
+    CLI_DATA_LOSS = 7,
+};
+
+/* What a status that came from a master means for the exit code. */
+int cli_exit_of(kofn_status status);
+
+/* Options of every command. */
+typedef struct cli_common {
+    const char *master; // endpoint; NULL: the environment's or the default
+    int local;          // workers in this process; 0: none
+    int64_t patience_ns;
+    bool json, quiet;
+} cli_common;
+
+extern const struct argp cli_common_argp;  // --json, --quiet; its input is a cli_common
+extern const struct argp cli_connect_argp; // those and --master, --local, --patience
+
+/* argp_parse for "kofn NAME", with "did you mean" for options. Ends the process on errors and help. */
+void cli_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+/* "30s" to nanoseconds; ends the process with usage otherwise. */
+int64_t cli_parse_duration(const struct argp_state *state, const char *option, const char *text);
+
+/* A whole number of [min, max]; ends the process with usage otherwise. */
+int64_t cli_parse_number(const struct argp_state *state, const char *option, const char *text,
+                         int64_t min, int64_t max);
+
+/* ---- saying ------------------------------------------------------------------------------------------ */
+
+/* "kofn: <text>" on standard error; nothing with --quiet. */
+void cli_say(const cli_common *common, const char *format, ...) KOFN_PRINTF(2, 3);
+
+/* The error on standard error, and with --json as an object on standard output. Returns exit_code. */
+int cli_fail(const cli_common *common, const kofn_error *error, int exit_code);
+
+/* Print and release a JSON value. NULL (out of memory) and a full standard output are failures.
+ * Returns the exit code. */
+int cli_print_json(json_t *value);
+
+/* Flush standard output; what was printed but could not be written is a failure. */
+int cli_finish(int exit_code);
+
+/* ---- clients ----------------------------------------------------------------------------------------- */
+
+KOFN_MUST_CHECK kofn_status cli_open(const cli_common *common, kofn_client **ret_client,
+                                     kofn_error *err);
+
+/* ---- commands: what main's table calls; argv[0] is "kofn NAME" ------------------------------------------ */
+
+int cli_multiply(int argc, char **argv);
+int cli_submit(int argc, char **argv);
+int cli_wait(int argc, char **argv);
+int cli_watch(int argc, char **argv);
+int cli_cancel(int argc, char **argv);
+int cli_jobs(int argc, char **argv);
+int cli_status(int argc, char **argv);
+int cli_workers(int argc, char **argv);
+int cli_codes(int argc, char **argv);
+int cli_health(int argc, char **argv);
+int cli_encode(int argc, char **argv);
+int cli_decode(int argc, char **argv);
+
+#endif

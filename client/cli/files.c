@@ -1,0 +1,254 @@
+/* kofn encode, kofn decode: coded multiplication by files, for those who bring their own machines. */
+#include "client/cli/cli.h"
+#include "client/cli/folder.h"
+#include "client/cli/report.h"
+#include "client/convert.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { KEY_WORKERS = 0x600, WORKERS_DEFAULT = 4 };
+
+typedef struct arguments {
+    cli_common common;
+    cli_product product; // encode
+    const char *folder;
+    const char *output; // decode
+    int64_t workers;
+} arguments;
+
+/* ---- encode --------------------------------------------------------------------------------------- */
+
+static error_t
+parse_encode(int key, char *arg, struct argp_state *state)
+{
+    arguments *args = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &args->product;
+        state->child_inputs[1] = &args->common;
+        return 0;
+    case 'd':
+        args->folder = arg;
+        return 0;
+    case KEY_WORKERS:
+        args->workers = cli_parse_number(state, "--workers", arg, 1, KOFN_TASKS_MAX);
+        return 0;
+    case ARGP_KEY_END:
+        if (!args->folder)
+            argp_error(state, "say where the tasks go: -d DIR");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option encode_options[] = {
+    {"directory", 'd', "DIR", 0, "Where the tasks go; made if it is not there", 1},
+    {"workers", KEY_WORKERS, "P", 0,
+     "How many machines will multiply, for what is left open of the code (default: 4)", 10},
+    {0},
+};
+
+static const struct argp_child encode_children[] = {
+    {&cli_product_argp, 0, NULL, 0}, {&cli_common_argp, 0, "Output:", 80}, {0}};
+
+static const struct argp encode_argp = {
+    .options = encode_options,
+    .parser = parse_encode,
+    .args_doc = "A.npy B.npy -d DIR",
+    .doc =
+        "Write each coded task as a pair of files NNN.a.npy, NNN.b.npy.\vWhoever likes multiplies "
+        "the pairs, a times b, anywhere, and puts NNN.c.npy beside them; `kofn decode` rebuilds "
+        "the product as soon as enough are there.",
+    .children = encode_children,
+};
+
+static int
+report_encoded(const arguments *args, const cli_encoded *encoded)
+{
+    kofn_code_choice code;
+    char text[96];
+    kofn_choice_from_spec(&encoded->manifest.spec, &code);
+    cli_format_code(&code, text, sizeof text);
+    cli_say(&args->common, "%s: %zu tasks by %s; any %zu answers [%zu, %zu] suffice", args->folder,
+            encoded->manifest.spec.tasks, text, encoded->threshold, encoded->part.rows,
+            encoded->part.cols);
+    if (!args->common.json)
+        return CLI_OK;
+
+    json_t *object = cli_json_of_code(&code);
+    json_t *more =
+        json_pack("{s:s, s:s, s:I, s:[I,I], s:{s:f, s:f}}", "status", "OK", "directory",
+                  args->folder, "threshold", (json_int_t)encoded->threshold, "answer",
+                  (json_int_t)encoded->part.rows, (json_int_t)encoded->part.cols, "seconds",
+                  "encode", encoded->seconds.code, "write", encoded->seconds.write);
+    (void)json_object_update(object, more); // fails without memory, and so does what follows
+    json_decref(more);
+    return cli_print_json(object);
+}
+
+int
+cli_encode(int argc, char **argv)
+{
+    arguments args = {.workers = WORKERS_DEFAULT};
+    kofn_error error;
+    cli_encoded encoded;
+    cli_parse(&encode_argp, argc, argv, &args);
+
+    int exit_code = CLI_USAGE;
+    kofn_status status = cli_product_read(&args.product, &error);
+    if (status == KOFN_OK) {
+        status =
+            cli_folder_encode(args.folder, &args.product, (size_t)args.workers, &encoded, &error);
+        exit_code = status == KOFN_RESOURCE_EXHAUSTED || status == KOFN_UNAVAILABLE ? CLI_FAILED
+                                                                                    : CLI_USAGE;
+    }
+    exit_code = status == KOFN_OK ? report_encoded(&args, &encoded)
+                                  : cli_fail(&args.common, &error, exit_code);
+    cli_product_fini(&args.product);
+    return exit_code;
+}
+
+/* ---- decode --------------------------------------------------------------------------------------- */
+
+static error_t
+parse_decode(int key, char *arg, struct argp_state *state)
+{
+    arguments *args = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &args->common;
+        return 0;
+    case 'd':
+        args->folder = arg;
+        return 0;
+    case 'o':
+        args->output = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "'%s' is one argument too many", arg);
+        return 0;
+    case ARGP_KEY_END:
+        if (!args->folder || !args->output || strcmp(args->output, "-") == 0)
+            argp_error(state, "want -d DIR and -o C.npy");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option decode_options[] = {
+    {"directory", 'd', "DIR", 0, "Where `kofn encode` wrote the tasks", 1},
+    {"output", 'o', "C.npy", 0, "Where the product goes", 1},
+    {0},
+};
+
+static const struct argp_child decode_children[] = {{&cli_common_argp, 0, "Output:", 80}, {0}};
+
+static const struct argp decode_argp = {
+    .options = decode_options,
+    .parser = parse_decode,
+    .args_doc = "-d DIR -o C.npy",
+    .doc =
+        "Rebuild a product from the answers NNN.c.npy in a folder.\vWhen they do not suffice yet, "
+        "the exit code is 3 and the numbers of tasks that would do go to standard output. An "
+        "answer that cannot be read or has the wrong shape counts as missing.",
+    .children = decode_children,
+};
+
+static json_t *
+json_of_tasks(const cli_decoded *decoded)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < decoded->wanted_count; i++)
+        (void)json_array_append_new(array, json_integer((json_int_t)decoded->wanted[i]));
+    return array;
+}
+
+static json_t *
+json_of_refused(const cli_decoded *decoded)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < decoded->refused_count; i++)
+        (void)json_array_append_new(array, json_pack("{s:I, s:s}", "task",
+                                                     (json_int_t)decoded->refused[i].task,
+                                                     "message", decoded->refused[i].error.text));
+    return array;
+}
+
+static json_t *
+json_of_decoded(const cli_decoded *decoded, const kofn_error *error)
+{
+    kofn_code_choice code;
+    kofn_choice_from_spec(&decoded->manifest.spec, &code);
+    json_t *object = cli_json_of_code(&code);
+    json_t *more = json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:{s:s, s:f}, s:f, s:f, s:f, s:b, s:{s:f, s:f, s:f}}",
+        "status", kofn_status_name(error->status), "message",
+        error->status == KOFN_OK ? "" : error->text, "threshold", (json_int_t)decoded->threshold,
+        "answers", (json_int_t)decoded->answers, "answers_used", (json_int_t)decoded->used,
+        "wanted", json_of_tasks(decoded), "refused", json_of_refused(decoded), "error", "kind",
+        decoded->error_bound > 0 ? "rounding" : "exact", "bound", decoded->error_bound, "condition",
+        decoded->quality.condition, "amplification", decoded->quality.amplification, "residual",
+        decoded->quality.residual, "nonfinite", decoded->nonfinite, "seconds", "read",
+        decoded->seconds.read, "decode", decoded->seconds.code, "write", decoded->seconds.write);
+    (void)json_object_update(object, more);
+    json_decref(more);
+    return object;
+}
+
+static int
+exit_of_decode(kofn_status status)
+{
+    switch (status) {
+    case KOFN_OK:
+        return CLI_OK;
+    case KOFN_FAILED_PRECONDITION: // not yet
+    case KOFN_RESOURCE_EXHAUSTED:
+    case KOFN_UNAVAILABLE:
+        return CLI_FAILED;
+    default:
+        return CLI_USAGE;
+    }
+}
+
+static void
+say_decoded(const arguments *args, const cli_decoded *decoded, const kofn_error *error)
+{
+    for (size_t i = 0; i < decoded->refused_count; i++)
+        (void)fprintf(stderr, "kofn: not used: %s\n", decoded->refused[i].error.text);
+    if (error->status != KOFN_OK) {
+        (void)fprintf(stderr, "kofn: %s\n", error->text);
+        return;
+    }
+    cli_say(&args->common, "%s: %zu x %zu from %zu answers, condition %.3g, error about %.0e%s",
+            args->output, decoded->manifest.shape.rows, decoded->manifest.shape.cols, decoded->used,
+            decoded->quality.condition, decoded->error_bound,
+            decoded->nonfinite ? "; it holds NaN or Inf, which may have spread" : "");
+}
+
+int
+cli_decode(int argc, char **argv)
+{
+    arguments args = {0};
+    cli_decoded decoded;
+    kofn_error error = {.status = KOFN_OK};
+    cli_parse(&decode_argp, argc, argv, &args);
+
+    kofn_status status = cli_folder_decode(args.folder, args.output, &decoded, &error);
+    int exit_code = exit_of_decode(status);
+    if (decoded.threshold == 0) // not even a manifest
+        return cli_fail(&args.common, &error, exit_code);
+    say_decoded(&args, &decoded, &error);
+    if (args.common.json) {
+        const int printed = cli_print_json(json_of_decoded(&decoded, &error));
+        exit_code = exit_code ? exit_code : printed;
+    } else {
+        for (size_t i = 0; i < decoded.wanted_count; i++)
+            printf("%03zu\n", decoded.wanted[i]);
+        exit_code = cli_finish(exit_code);
+    }
+    cli_decoded_fini(&decoded);
+    return exit_code;
+}

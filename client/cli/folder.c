@@ -1,0 +1,472 @@
+#include "client/cli/folder.h"
+
+#include "client/convert.h"
+#include "common/base/clock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+    BATCH_BYTES = 256 << 20, // coded blocks held at a time
+    BATCH_TASKS_MAX = 256,
+    TILE = 32, // of a transposition: two tiles of f64 fit the first-level cache
+};
+
+/* Time since *since in seconds; *since becomes now. */
+static double
+lap(int64_t *since)
+{
+    const int64_t now = kofn_clock_ns();
+    const double seconds = (double)(now - *since) / 1e9;
+    *since = now;
+    return seconds;
+}
+
+/* ---- turning round ------------------------------------------------------------------------------------ */
+
+static void
+transpose_tile(const kofn_mat *from, const kofn_mat *to, size_t first_row, size_t first_col)
+{
+    const size_t width = kofn_dtype_width(from->dtype);
+    for (size_t row = first_row; row < first_row + TILE && row < from->rows; row++)
+        for (size_t col = first_col; col < first_col + TILE && col < from->cols; col++)
+            memcpy((char *)to->data + (col * to->stride + row) * width,
+                   (const char *)from->data + (row * from->stride + col) * width, width);
+}
+
+/* *ret_to := from^T, from the pool. */
+static kofn_status
+transpose(kofn_pool *pool, const kofn_mat *from, kofn_mat *ret_to, kofn_error *err)
+{
+    kofn_status status = kofn_mat_new(pool, from->dtype, from->cols, from->rows, ret_to, err);
+    if (status != KOFN_OK)
+        return status;
+    for (size_t row = 0; row < from->rows; row += TILE)
+        for (size_t col = 0; col < from->cols; col += TILE)
+            transpose_tile(from, ret_to, row, col);
+    return KOFN_OK;
+}
+
+/* ---- encode ------------------------------------------------------------------------------------------- */
+
+typedef struct encoder {
+    const char *folder;
+    const cli_product *product;
+    kofn_pool *pool;
+    kofn_code *code;
+    kofn_coding coding;
+    cli_seconds seconds;
+    size_t tasks[BATCH_TASKS_MAX];
+    kofn_bands blocks[BATCH_TASKS_MAX];
+} encoder;
+
+static bool
+ends_with(const char *text, const char *end)
+{
+    const size_t length = strlen(text);
+    return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
+}
+
+/* Answers to other tasks must never be taken for answers to these. */
+static kofn_status
+check_folder(const char *folder, kofn_error *err)
+{
+    if (mkdir(folder, 0777) == 0)
+        return KOFN_OK;
+    DIR *dir = errno == EEXIST ? opendir(folder) : NULL;
+    if (!dir)
+        return kofn_fail(err, KOFN_UNAVAILABLE, "-d %s: %s", folder, strerror(errno));
+    kofn_status status = KOFN_OK;
+    for (const struct dirent *entry; status == KOFN_OK && (entry = readdir(dir));)
+        if (strcmp(entry->d_name, "manifest.json") == 0 || ends_with(entry->d_name, ".c.npy"))
+            status = kofn_fail(err, KOFN_ALREADY_EXISTS,
+                               "-d %s: it holds %s of other tasks; choose another folder", folder,
+                               entry->d_name);
+    (void)closedir(dir);
+    return status;
+}
+
+static kofn_status
+write_block(encoder *e, size_t operand, size_t i, kofn_error *err)
+{
+    char path[CLI_PATH_MAX];
+    kofn_status status = cli_task_path(e->folder, e->tasks[i], operand == 0 ? 'a' : 'b', path, err);
+    if (status != KOFN_OK || !e->coding.transposed[operand])
+        return status == KOFN_OK ? kofn_npy_write(path, &e->blocks[i], err) : status;
+
+    kofn_mat turned;
+    kofn_bands bands;
+    status = transpose(e->pool, &e->blocks[i].at[0].mat, &turned, err);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_bands_from_mat(&turned, &bands, err);
+    kofn_mat_fini(&turned);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_npy_write(path, &bands, err);
+    kofn_bands_fini(&bands);
+    return status;
+}
+
+static kofn_status
+new_block(encoder *e, size_t operand, kofn_bands *ret_block, kofn_error *err)
+{
+    size_t rows, cols;
+    kofn_mat mat;
+    kofn_coding_block_shape(&e->coding, operand, &rows, &cols);
+    kofn_status status =
+        kofn_mat_new(e->pool, e->product->npy[operand].mat.dtype, rows, cols, &mat, err);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_bands_from_mat(&mat, ret_block, err);
+    kofn_mat_fini(&mat);
+    return status;
+}
+
+/* Tasks [first, first + count) of one operand: one pass over it, then the files. */
+static kofn_status
+encode_batch(encoder *e, size_t operand, const kofn_bands *stored, size_t first, size_t count,
+             kofn_error *err)
+{
+    size_t made = 0;
+    int64_t since = kofn_clock_ns();
+    kofn_status status = KOFN_OK;
+    while (status == KOFN_OK && made < count) {
+        e->tasks[made] = first + made;
+        status = new_block(e, operand, &e->blocks[made], err);
+        made += status == KOFN_OK;
+    }
+    if (status == KOFN_OK)
+        status = kofn_coding_encode(&e->coding, operand, stored, count, e->tasks, e->blocks, err);
+    e->seconds.code += lap(&since);
+    for (size_t i = 0; status == KOFN_OK && i < count; i++)
+        status = write_block(e, operand, i, err);
+    e->seconds.write += lap(&since);
+    while (made > 0)
+        kofn_bands_fini(&e->blocks[--made]);
+    return status;
+}
+
+static size_t
+batch_size(const encoder *e, size_t operand)
+{
+    size_t rows, cols;
+    kofn_coding_block_shape(&e->coding, operand, &rows, &cols);
+    const size_t bytes = rows * cols * kofn_dtype_width(e->product->npy[operand].mat.dtype);
+    const size_t fit = bytes > 0 ? BATCH_BYTES / bytes : BATCH_TASKS_MAX;
+    return fit == 0 ? 1 : fit < BATCH_TASKS_MAX ? fit : BATCH_TASKS_MAX;
+}
+
+static kofn_status
+encode_operand(encoder *e, size_t operand, kofn_error *err)
+{
+    kofn_bands stored;
+    kofn_status status = kofn_bands_from_mat(&e->product->npy[operand].mat, &stored, err);
+    if (status != KOFN_OK)
+        return status;
+    const size_t step = batch_size(e, operand);
+    for (size_t first = 0; status == KOFN_OK && first < e->code->tasks; first += step) {
+        const size_t left = e->code->tasks - first;
+        status = encode_batch(e, operand, &stored, first, left < step ? left : step, err);
+    }
+    kofn_bands_fini(&stored);
+    return status;
+}
+
+/* The shape of op(A) op(B), which cli_product_read has checked. */
+static kofn_shape
+shape_of(const cli_product *product)
+{
+    const kofn_mat *a = &product->npy[0].mat;
+    const kofn_mat *b = &product->npy[1].mat;
+    const bool turned_a = cli_product_is_transposed(product, 0);
+    return (kofn_shape){.rows = turned_a ? a->cols : a->rows,
+                        .inner = turned_a ? a->rows : a->cols,
+                        .cols = cli_product_is_transposed(product, 1) ? b->rows : b->cols};
+}
+
+static kofn_status
+plan_encode(encoder *e, size_t workers, cli_manifest *ret_manifest, kofn_error *err)
+{
+    const kofn_dtype dtype = e->product->npy[0].mat.dtype;
+    const kofn_field *field = kofn_field_for_dtype(dtype);
+    cli_manifest manifest = {.dtype = dtype, .shape = shape_of(e->product)};
+    const kofn_code_context context = {.field = field,
+                                       .rows = manifest.shape.rows,
+                                       .inner = manifest.shape.inner,
+                                       .cols = manifest.shape.cols,
+                                       .workers = workers};
+    kofn_status status = kofn_choice_to_spec(&e->product->code, &manifest.spec, err);
+    if (status == KOFN_OK)
+        status = kofn_code_spec_complete(&manifest.spec, &context, err);
+    if (status == KOFN_OK)
+        status = kofn_code_spec_build(&manifest.spec, field, &e->code, err);
+    if (status != KOFN_OK)
+        return status;
+    kofn_coding_init(&e->coding, e->code, manifest.shape, cli_product_is_transposed(e->product, 0),
+                     cli_product_is_transposed(e->product, 1));
+    *ret_manifest = manifest;
+    return KOFN_OK;
+}
+
+static kofn_status
+encode_into(encoder *e, size_t workers, cli_encoded *ret_encoded, kofn_error *err)
+{
+    cli_manifest manifest;
+    kofn_status status = kofn_pool_new(BATCH_BYTES, &e->pool, err);
+    if (status == KOFN_OK)
+        status = plan_encode(e, workers, &manifest, err);
+    if (status == KOFN_OK)
+        status = check_folder(e->folder, err);
+    for (size_t operand = 0; status == KOFN_OK && operand < KOFN_OPERANDS_MAX; operand++)
+        status = encode_operand(e, operand, err);
+    if (status == KOFN_OK)
+        status = cli_manifest_save(&manifest, e->folder, err);
+    if (status == KOFN_OK)
+        *ret_encoded = (cli_encoded){.manifest = manifest,
+                                     .threshold = e->code->threshold,
+                                     .part = e->coding.part,
+                                     .seconds = e->seconds};
+    return status;
+}
+
+kofn_status
+cli_folder_encode(const char *folder, const cli_product *product, size_t workers,
+                  cli_encoded *ret_encoded, kofn_error *err)
+{
+    encoder *e = calloc(1, sizeof *e);
+    if (!e)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to encode");
+    e->folder = folder;
+    e->product = product;
+    kofn_status status = encode_into(e, workers, ret_encoded, err);
+    kofn_code_destroy(&e->code);
+    kofn_pool_destroy(&e->pool);
+    free(e);
+    return status;
+}
+
+/* ---- decode ------------------------------------------------------------------------------------------- */
+
+typedef struct reader {
+    const char *folder;
+    cli_decoded *out;
+    kofn_pool *pool;
+    kofn_code *code;
+    kofn_coding coding;
+    kofn_decoder *decoder;
+    kofn_bands *answers; // [code->tasks], those read
+} reader;
+
+static kofn_status
+turn_round(reader *r, kofn_npy *npy, kofn_error *err)
+{
+    kofn_mat turned;
+    kofn_status status = transpose(r->pool, &npy->mat, &turned, err);
+    if (status != KOFN_OK)
+        return status;
+    kofn_mat_fini(&npy->mat);
+    npy->mat = turned;
+    npy->transposed = false;
+    return KOFN_OK;
+}
+
+static kofn_status
+check_answer(const reader *r, const char *path, const kofn_npy *npy, kofn_error *err)
+{
+    const size_t rows = npy->transposed ? npy->mat.cols : npy->mat.rows;
+    const size_t cols = npy->transposed ? npy->mat.rows : npy->mat.cols;
+    const kofn_shape *part = &r->coding.part;
+    if (npy->mat.dtype == r->out->manifest.dtype && rows == part->rows && cols == part->cols)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                     "%s: %s [%zu, %zu], the manifest wants %s [%zu, %zu]", path,
+                     kofn_dtype_name(npy->mat.dtype), rows, cols,
+                     kofn_dtype_name(r->out->manifest.dtype), part->rows, part->cols);
+}
+
+/* NOT_FOUND: there is no such answer. */
+static kofn_status
+read_answer(reader *r, size_t task, kofn_bands *ret_answer, kofn_error *err)
+{
+    char path[CLI_PATH_MAX];
+    kofn_npy npy;
+    kofn_status status = cli_task_path(r->folder, task, 'c', path, err);
+    if (status == KOFN_OK)
+        status = kofn_npy_read(path, &npy, err);
+    if (status != KOFN_OK)
+        return status;
+    status = check_answer(r, path, &npy, err);
+    if (status == KOFN_OK && npy.transposed)
+        status = turn_round(r, &npy, err);
+    if (status == KOFN_OK)
+        status = kofn_bands_from_mat(&npy.mat, ret_answer, err);
+    kofn_mat_fini(&npy.mat);
+    return status;
+}
+
+static kofn_status
+refuse(cli_decoded *out, size_t task, const kofn_error *why, kofn_error *err)
+{
+    cli_refused *refused = reallocarray(out->refused, out->refused_count + 1, sizeof *out->refused);
+    if (!refused)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a list of answers");
+    out->refused = refused;
+    refused[out->refused_count++] = (cli_refused){.task = task, .error = *why};
+    return KOFN_OK;
+}
+
+/* Answers in the order of tasks until they suffice: systematic ones come first. */
+static kofn_status
+read_answers(reader *r, kofn_error *err)
+{
+    for (size_t task = 0; task < r->code->tasks; task++) {
+        if (kofn_decoder_get_state(r->decoder) == KOFN_DECODE_EXACT)
+            return KOFN_OK;
+        kofn_error why;
+        kofn_status status = read_answer(r, task, &r->answers[task], &why);
+        if (status == KOFN_NOT_FOUND)
+            continue;
+        if (status == KOFN_RESOURCE_EXHAUSTED)
+            return kofn_fail(err, status, "%s", why.text);
+        status = status == KOFN_OK ? kofn_decoder_add(r->decoder, task, err)
+                                   : refuse(r->out, task, &why, err);
+        if (status != KOFN_OK)
+            return status;
+        r->out->answers = kofn_decoder_get_count(r->decoder);
+    }
+    return KOFN_OK;
+}
+
+static kofn_status
+fail_incomplete(reader *r, kofn_error *err)
+{
+    cli_decoded *out = r->out;
+    out->wanted = calloc(r->code->tasks, sizeof *out->wanted);
+    if (!out->wanted)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a list of tasks");
+    kofn_status status = kofn_decoder_suggest(r->decoder, out->wanted, &out->wanted_count, err);
+    if (status != KOFN_OK)
+        return status;
+    return kofn_fail(
+        err, KOFN_FAILED_PRECONDITION,
+        "%zu answers in %s do not suffice yet; %zu more would, for example those of the "
+        "tasks that follow",
+        out->answers, r->folder, out->wanted_count);
+}
+
+static kofn_status
+run_plan(reader *r, const kofn_decode_plan *plan, const kofn_bands *c, kofn_error *err)
+{
+    const kofn_bands **used = calloc(plan->used ? plan->used : 1, sizeof *used);
+    if (!used)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to decode");
+    for (size_t i = 0; i < plan->used; i++)
+        used[i] = &r->answers[plan->task[i]];
+    kofn_status status = kofn_coding_decode(&r->coding, plan, used, c, err);
+    free(used);
+    r->out->used = plan->used;
+    r->out->quality = plan->quality;
+    r->out->error_bound = plan->quality.amplification * r->code->field->epsilon;
+    return status;
+}
+
+static kofn_status
+decode_into(reader *r, const kofn_bands *c, kofn_error *err)
+{
+    kofn_decode_plan plan;
+    kofn_status status = kofn_decoder_plan(r->decoder, &plan, err);
+    if (status != KOFN_OK)
+        return status;
+    status = run_plan(r, &plan, c, err);
+    kofn_decode_plan_fini(&plan);
+    return status;
+}
+
+static kofn_status
+rebuild(reader *r, const char *output, kofn_error *err)
+{
+    const kofn_shape *shape = &r->out->manifest.shape;
+    kofn_mat mat;
+    kofn_bands c;
+    int64_t since = kofn_clock_ns();
+    kofn_status status =
+        kofn_mat_new(r->pool, r->out->manifest.dtype, shape->rows, shape->cols, &mat, err);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_bands_from_mat(&mat, &c, err);
+    if (status == KOFN_OK) {
+        status = decode_into(r, &c, err);
+        r->out->nonfinite =
+            r->code->field->has_nonfinite(r->code->field, mat.data, shape->rows * shape->cols);
+        r->out->seconds.code = lap(&since);
+        if (status == KOFN_OK)
+            status = kofn_npy_write(output, &c, err);
+        r->out->seconds.write = lap(&since);
+        kofn_bands_fini(&c);
+    }
+    kofn_mat_fini(&mat);
+    return status;
+}
+
+static kofn_status
+open_reader(reader *r, kofn_error *err)
+{
+    cli_manifest *manifest = &r->out->manifest;
+    kofn_status status = cli_manifest_load(r->folder, manifest, err);
+    if (status == KOFN_OK)
+        status = kofn_code_spec_build(&manifest->spec, kofn_field_for_dtype(manifest->dtype),
+                                      &r->code, err);
+    if (status == KOFN_OK)
+        status = kofn_pool_new(0, &r->pool, err);
+    if (status == KOFN_OK)
+        status = kofn_decoder_new(r->code, 0, &r->decoder, err);
+    if (status != KOFN_OK)
+        return status;
+    r->answers = calloc(r->code->tasks, sizeof *r->answers);
+    if (!r->answers)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for answers");
+    r->out->threshold = r->code->threshold;
+    kofn_coding_init(&r->coding, r->code, manifest->shape, false, false);
+    return KOFN_OK;
+}
+
+static void
+close_reader(reader *r)
+{
+    for (size_t i = 0; r->answers && i < r->code->tasks; i++)
+        kofn_bands_fini(&r->answers[i]);
+    free(r->answers);
+    kofn_decoder_destroy(&r->decoder);
+    kofn_code_destroy(&r->code);
+    kofn_pool_destroy(&r->pool);
+}
+
+kofn_status
+cli_folder_decode(const char *folder, const char *output, cli_decoded *ret_decoded, kofn_error *err)
+{
+    reader r = {.folder = folder, .out = ret_decoded};
+    int64_t since = kofn_clock_ns();
+    *ret_decoded = (cli_decoded){0};
+    kofn_status status = open_reader(&r, err);
+    if (status == KOFN_OK)
+        status = read_answers(&r, err);
+    ret_decoded->seconds.read = lap(&since);
+    if (status == KOFN_OK)
+        status = kofn_decoder_get_state(r.decoder) == KOFN_DECODE_NOT_YET
+                     ? fail_incomplete(&r, err)
+                     : rebuild(&r, output, err);
+    close_reader(&r);
+    return status;
+}
+
+void
+cli_decoded_fini(cli_decoded *decoded)
+{
+    free(decoded->wanted);
+    free(decoded->refused);
+    *decoded = (cli_decoded){0};
+}

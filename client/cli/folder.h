@@ -1,0 +1,58 @@
+/* Coded tasks in a folder: the work behind `kofn encode` and `kofn decode`, without a daemon.
+ *
+ * A task's two files are made so that whoever multiplies them needs to know nothing: c = a @ b, in
+ * any program that reads .npy. Blocks of transposed operands are turned round before they are
+ * written.
+ */
+#ifndef KOFN_CLI_FOLDER_H
+#define KOFN_CLI_FOLDER_H
+
+#include "client/cli/manifest.h"
+#include "client/cli/product.h"
+
+typedef struct cli_seconds {
+    double read, code, write;
+} cli_seconds;
+
+typedef struct cli_encoded {
+    cli_manifest manifest;
+    size_t threshold;
+    kofn_shape part; // of one task
+    cli_seconds seconds;
+} cli_encoded;
+
+/* Write all tasks of the product into the folder, which is made if it is not there, then the manifest.
+ * `workers`: how many will multiply, for what is left open of the code. ALREADY_EXISTS: the folder holds
+ * a manifest or answers. RESOURCE_EXHAUSTED: the disk is full. */
+KOFN_MUST_CHECK kofn_status cli_folder_encode(const char *folder, const cli_product *product,
+                                              size_t workers, cli_encoded *ret_encoded,
+                                              kofn_error *err);
+
+typedef struct cli_refused { // an answer that is none
+    size_t task;
+    kofn_error error;
+} cli_refused;
+
+typedef struct cli_decoded {
+    cli_manifest manifest;
+    size_t threshold;
+    size_t answers, used; // read; in the product
+    size_t *wanted;       // tasks that would complete the set, when it is not complete
+    size_t wanted_count;
+    cli_refused *refused;
+    size_t refused_count;
+    bool nonfinite;
+    double error_bound;
+    kofn_span_quality quality;
+    cli_seconds seconds;
+} cli_decoded;
+
+/* Rebuild the product from the answers in the folder, and write it to `output`. Answers are read in the
+ * order of tasks until they suffice; one that cannot be read, or has another shape or dtype, counts as
+ * missing and is listed. FAILED_PRECONDITION: they do not suffice yet, `wanted` says what would do.
+ * *ret_decoded is filled as far as it went, in every case; end it with cli_decoded_fini. */
+KOFN_MUST_CHECK kofn_status cli_folder_decode(const char *folder, const char *output,
+                                              cli_decoded *ret_decoded, kofn_error *err);
+void cli_decoded_fini(cli_decoded *decoded);
+
+#endif

@@ -1,0 +1,84 @@
+/* kofn: the command line. A table of commands, each with a file of its own kind. */
+#include "client/cli/cli.h"
+#include "common/base/keys.h"
+#include "proto/link/link.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"multiply", cli_multiply, "Multiply two matrices and write the product"},
+    {"submit", cli_submit, "Hand a product over and print the job's id"},
+    {"wait", cli_wait, "Wait for a job and fetch its product"},
+    {"watch", cli_watch, "Print every step of a job"},
+    {"cancel", cli_cancel, "End a job"},
+    {"jobs", cli_jobs, "List jobs"},
+    {"status", cli_status, "Say how a job stands, or how the service does"},
+    {"workers", cli_workers, "List workers: state, speed, silence"},
+    {"codes", cli_codes, "List code families and their parameters"},
+    {"health", cli_health, "Ask whether the master serves"},
+    {"encode", cli_encode, "Write coded tasks as files, to be multiplied anywhere"},
+    {"decode", cli_decode, "Rebuild a product from files of answers"},
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static int
+help(FILE *to)
+{
+    (void)fputs("Usage: kofn COMMAND [OPTION...]\n"
+                "Multiply matrices on machines that may be slow, lost or lying.\n\n",
+                to);
+    for (size_t i = 0; i < COMMANDS; i++)
+        (void)fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].help);
+    (void)fputs("\n`kofn COMMAND --help` says more. Data goes to standard output, talk to standard "
+                "error;\n--json makes every command print JSON.\n\n"
+                "Exit codes: 0 good; 2 usage or an input file; 3 the job failed, or its product "
+                "could not be\nwritten; 4 cancelled, or the deadline came; 5 no master, or no "
+                "workers left; 6 refused by the\nmaster; 7 data loss.\n\n"
+                "$KOFN_MASTER is the master's endpoint where --master is not given.\n",
+                to);
+    return to == stdout ? cli_finish(CLI_OK) : CLI_USAGE;
+}
+
+static int
+fail_unknown(const char *name)
+{
+    const char *names[COMMANDS];
+    for (size_t i = 0; i < COMMANDS; i++)
+        names[i] = commands[i].name;
+    const char *nearest = kofn_nearest_name(name, names, COMMANDS);
+    (void)fprintf(stderr, "kofn: there is no command '%s'%s%s%s See kofn --help\n", name,
+                  nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : ".");
+    return CLI_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+    kofn_link_tune_malloc();
+    (void)signal(SIGPIPE, SIG_IGN); // a reader that went away is an error of writing
+    if (argc < 2)
+        return help(stderr);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0)
+        return help(stdout);
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("kofn %s\n", kofn_client_version());
+        return cli_finish(CLI_OK);
+    }
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(argv[1], commands[i].name) != 0)
+            continue;
+        char name[32];
+        (void)snprintf(name, sizeof name, "kofn %s", commands[i].name);
+        argv[1] = name;
+        return commands[i].run(argc - 1, argv + 1);
+    }
+    return fail_unknown(argv[1]);
+}

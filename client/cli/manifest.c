@@ -1,0 +1,258 @@
+#include "client/cli/manifest.h"
+
+#include "client/cli/report.h"
+#include "client/convert.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MANIFEST_VERSION = 1 };
+
+static kofn_status
+check_length(int length, const char *folder, kofn_error *err)
+{
+    if (length >= 0 && length < CLI_PATH_MAX)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_OUT_OF_RANGE, "the path of '%.60s...' is longer than %d", folder,
+                     CLI_PATH_MAX - 1);
+}
+
+kofn_status
+cli_manifest_path(const char *folder, char ret_path[CLI_PATH_MAX], kofn_error *err)
+{
+    return check_length(snprintf(ret_path, CLI_PATH_MAX, "%s/manifest.json", folder), folder, err);
+}
+
+kofn_status
+cli_task_path(const char *folder, size_t task, char file, char ret_path[CLI_PATH_MAX],
+              kofn_error *err)
+{
+    return check_length(snprintf(ret_path, CLI_PATH_MAX, "%s/%03zu.%c.npy", folder, task, file),
+                        folder, err);
+}
+
+/* ---- write ------------------------------------------------------------------------------------------- */
+
+static json_t *
+json_of_manifest(const cli_manifest *manifest)
+{
+    kofn_code_choice code;
+    kofn_choice_from_spec(&manifest->spec, &code);
+    json_t *object = cli_json_of_code(&code);
+    json_t *more = json_pack(
+        "{s:i, s:s, s:I, s:I, s:I}", "kofn", MANIFEST_VERSION, "dtype",
+        kofn_dtype_name(manifest->dtype), "rows", (json_int_t)manifest->shape.rows, "inner",
+        (json_int_t)manifest->shape.inner, "cols", (json_int_t)manifest->shape.cols);
+    if (!more || json_object_update(object, more) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(more);
+    return object;
+}
+
+static kofn_status
+fail_write(const char *path, kofn_error *err)
+{
+    return kofn_fail(
+        err, errno == ENOSPC || errno == EDQUOT ? KOFN_RESOURCE_EXHAUSTED : KOFN_UNAVAILABLE,
+        "%s cannot be written: %s", path, strerror(errno));
+}
+
+static bool
+write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "wxe");
+    if (!file)
+        return false;
+    const bool good = fputs(text, file) != EOF && fputc('\n', file) != EOF && fflush(file) == 0 &&
+                      fsync(fileno(file)) == 0;
+    const int reason = errno;
+    const bool closed = fclose(file) == 0;
+    if (!good)
+        errno = reason;
+    return good && closed;
+}
+
+/* Under a name of its own first: a manifest is there whole, or not at all. */
+static kofn_status
+write_whole(const char *path, const char *text, kofn_error *err)
+{
+    char temporary[CLI_PATH_MAX + 32];
+    (void)snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
+    if (write_text(temporary, text) && rename(temporary, path) == 0)
+        return KOFN_OK;
+    const int reason = errno;
+    (void)unlink(temporary);
+    errno = reason;
+    return fail_write(path, err);
+}
+
+kofn_status
+cli_manifest_save(const cli_manifest *manifest, const char *folder, kofn_error *err)
+{
+    char path[CLI_PATH_MAX];
+    kofn_status status = cli_manifest_path(folder, path, err);
+    if (status != KOFN_OK)
+        return status;
+    json_t *object = json_of_manifest(manifest);
+    char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
+    json_decref(object);
+    status = text ? write_whole(path, text, err)
+                  : kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the manifest");
+    free(text);
+    return status;
+}
+
+/* ---- read -------------------------------------------------------------------------------------------- */
+
+static kofn_status
+fail_read(const char *path, kofn_error *err)
+{
+    const kofn_status status = errno == ENOENT || errno == ENOTDIR ? KOFN_NOT_FOUND
+                               : errno == EACCES                   ? KOFN_PERMISSION_DENIED
+                                                                   : KOFN_UNAVAILABLE;
+    return kofn_fail(err, status, "%s cannot be read: %s", path, strerror(errno));
+}
+
+static kofn_status
+read_text(const char *path, char ret_text[CLI_MANIFEST_BYTES_MAX + 1], kofn_error *err)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return fail_read(path, err);
+    const size_t length = fread(ret_text, 1, CLI_MANIFEST_BYTES_MAX + 1, file);
+    const bool failed = ferror(file) != 0;
+    kofn_status status = failed ? fail_read(path, err) : KOFN_OK;
+    (void)fclose(file); // only read
+    if (failed)
+        return status;
+    if (length > CLI_MANIFEST_BYTES_MAX)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s is larger than a manifest of %d bytes",
+                         path, CLI_MANIFEST_BYTES_MAX);
+    ret_text[length] = '\0';
+    return KOFN_OK;
+}
+
+/* A parameter's value is a text. */
+static kofn_status
+take_sets(json_t *sets, kofn_code_spec *spec, kofn_error *err)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(sets, name, value)
+    {
+        if (!json_is_string(value))
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT, "set.%s is no text", name);
+        if (strcmp(name, "family") == 0 || strcmp(name, "partition") == 0 ||
+            strcmp(name, "tasks") == 0 || strcmp(name, "seed") == 0)
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT, "set.%s is no parameter of a family",
+                             name);
+        kofn_status status = kofn_code_spec_set(spec, name, json_string_value(value), err);
+        if (status != KOFN_OK)
+            return status;
+    }
+    return KOFN_OK;
+}
+
+typedef struct fields { // as they stand in the file
+    int version;
+    const char *family, *seed, *dtype;
+    json_int_t x, z, y, tasks, rows, inner, cols;
+    json_t *sets; // borrowed
+} fields;
+
+static bool
+is_size(json_int_t value, json_int_t min)
+{
+    return value >= min && value <= INT32_MAX; // rows and columns are what BLAS counts to
+}
+
+static kofn_status
+check_fields(const fields *f, kofn_error *err)
+{
+    if (f->version != MANIFEST_VERSION)
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "version %d of the manifest is not known, only %d", f->version,
+                         MANIFEST_VERSION);
+    if (!is_size(f->x, 1) || !is_size(f->z, 1) || !is_size(f->y, 1) || !is_size(f->tasks, 1))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "partition or tasks are out of range");
+    if (!is_size(f->rows, 0) || !is_size(f->inner, 0) || !is_size(f->cols, 0))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "rows, inner or cols are out of range");
+    return KOFN_OK;
+}
+
+static kofn_status
+fill_manifest(const fields *f, cli_manifest *ret_manifest, kofn_error *err)
+{
+    cli_manifest manifest = {
+        .dtype = kofn_dtype_parse(f->dtype),
+        .shape = {.rows = (size_t)f->rows, .inner = (size_t)f->inner, .cols = (size_t)f->cols},
+    };
+    const kofn_field *field = kofn_field_for_dtype(manifest.dtype);
+    if (!field)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "dtype '%.20s' is not multiplied", f->dtype);
+
+    kofn_status status = kofn_code_spec_set(&manifest.spec, "family", f->family, err);
+    if (status == KOFN_OK)
+        status = kofn_code_spec_set(&manifest.spec, "seed", f->seed, err);
+    if (status == KOFN_OK)
+        status = take_sets(f->sets, &manifest.spec, err);
+    if (status != KOFN_OK)
+        return status;
+    manifest.spec.part = (kofn_partition){.x = (size_t)f->x, .z = (size_t)f->z, .y = (size_t)f->y};
+    manifest.spec.tasks = (size_t)f->tasks;
+    status = kofn_code_spec_check(&manifest.spec, field, err);
+    if (status == KOFN_OK)
+        *ret_manifest = manifest;
+    return status;
+}
+
+static kofn_status
+parse_manifest(const char *text, cli_manifest *ret_manifest, kofn_error *err)
+{
+    json_error_t where;
+    fields f;
+    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+    if (!object)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "line %d: %s", where.line, where.text);
+    kofn_status status = KOFN_OK;
+    if (json_unpack_ex(object, &where, 0,
+                       "{s:i, s:s, s:[I,I,I!], s:I, s:s, s:o, s:s, s:I, s:I, s:I}", "kofn",
+                       &f.version, "code", &f.family, "partition", &f.x, &f.z, &f.y, "tasks",
+                       &f.tasks, "seed", &f.seed, "set", &f.sets, "dtype", &f.dtype, "rows",
+                       &f.rows, "inner", &f.inner, "cols", &f.cols) != 0)
+        status = kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s", where.text);
+    if (status == KOFN_OK)
+        status = check_fields(&f, err);
+    if (status == KOFN_OK)
+        status = fill_manifest(&f, ret_manifest, err);
+    json_decref(object);
+    return status;
+}
+
+kofn_status
+cli_manifest_load(const char *folder, cli_manifest *ret_manifest, kofn_error *err)
+{
+    char path[CLI_PATH_MAX];
+    kofn_status status = cli_manifest_path(folder, path, err);
+    if (status != KOFN_OK)
+        return status;
+    char *text = malloc(CLI_MANIFEST_BYTES_MAX + 1);
+    if (!text)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a manifest");
+    status = read_text(path, text, err);
+    if (status == KOFN_OK) {
+        status = parse_manifest(text, ret_manifest, err);
+        if (status != KOFN_OK)
+            (void)kofn_fail_within(err, "%s", path);
+    }
+    free(text);
+    return status;
+}

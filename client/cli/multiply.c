@@ -1,0 +1,224 @@
+/* kofn multiply, kofn submit: two files to the master, and the product back into one. */
+#include "client/cli/cli.h"
+#include "client/cli/product.h"
+#include "client/cli/progress.h"
+#include "client/cli/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { KEY_POLICY = 0x300, KEY_TIMEOUT, KEY_KEY };
+
+typedef struct arguments {
+    cli_common common;
+    cli_product product;
+    const char *output; // multiply
+    const char *policy, *key;
+    int64_t timeout_ns;
+    bool wants_output;
+} arguments;
+
+static error_t
+parse_multiply(int key, char *arg, struct argp_state *state)
+{
+    arguments *args = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &args->product;
+        state->child_inputs[1] = &args->common;
+        return 0;
+    case 'o':
+        args->output = arg;
+        return 0;
+    case KEY_POLICY:
+        args->policy = arg;
+        return 0;
+    case KEY_TIMEOUT:
+        args->timeout_ns = cli_parse_duration(state, "--timeout", arg);
+        return 0;
+    case KEY_KEY:
+        args->key = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (args->wants_output && !args->output)
+            argp_error(state, "say where the product goes: -o C.npy");
+        if (args->output && strcmp(args->output, "-") == 0)
+            argp_error(state, "-o -: a product is written to a file, complete or not at all");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+#define PRODUCT_OPTIONS                                                                            \
+    {"policy", KEY_POLICY, "NAME", 0, "How tasks are spread over workers: oneshot, speculative",   \
+     30},                                                                                          \
+        {"timeout", KEY_TIMEOUT, "TIME", 0, "Give the job up after this time, like 30s or 5min",   \
+         30},                                                                                      \
+        {"key", KEY_KEY, "TEXT", 0, "Idempotency key: the same one means the same job", 30},       \
+    {                                                                                              \
+        0                                                                                          \
+    }
+
+static const struct argp_option multiply_options[] = {
+    {"output", 'o', "C.npy", 0, "Where the product goes", 1},
+    PRODUCT_OPTIONS,
+};
+
+static const struct argp_option submit_options[] = {PRODUCT_OPTIONS};
+
+static const struct argp_child children[] = {
+    {&cli_product_argp, 0, NULL, 0}, {&cli_connect_argp, 0, "Connection and output:", 80}, {0}};
+
+static const struct argp multiply_argp = {
+    .options = multiply_options,
+    .parser = parse_multiply,
+    .args_doc = "A.npy B.npy -o C.npy",
+    .doc =
+        "Multiply two matrices on the master's workers.\vWith --json the product's account goes to "
+        "standard output: status, code, tasks, answers used, seconds, error. Ctrl-C cancels the "
+        "job.",
+    .children = children,
+};
+
+static const struct argp submit_argp = {
+    .options = submit_options,
+    .parser = parse_multiply,
+    .args_doc = "A.npy B.npy",
+    .doc = "Hand a product over to the master and print the job's id.\vIt runs on without this "
+           "command: `kofn wait JOB -o C.npy` fetches it.",
+    .children = children,
+};
+
+static kofn_product_options
+options_of(const arguments *args, cli_progress *progress)
+{
+    return (kofn_product_options){
+        .code = args->product.code,
+        .policy = args->policy,
+        .timeout_ms = (args->timeout_ns + 999999) / 1000000,
+        .key = args->key,
+        .progress = cli_progress_show,
+        .context = progress,
+    };
+}
+
+/* A disk that cannot take the product is better known before an hour of work. */
+static kofn_status
+check_output(const char *path, kofn_error *err)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    (void)snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+                   slash ? path : ".");
+    if (access(path, F_OK) == 0 ? access(path, W_OK) == 0 : access(folder, W_OK) == 0)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_PERMISSION_DENIED, "-o %s: cannot be written: %m", path);
+}
+
+static int
+report(const arguments *args, kofn_result *result)
+{
+    const kofn_account *account = kofn_result_get_account(result);
+    kofn_error error;
+    if (kofn_result_write_npy(result, args->output, &error) != KOFN_OK)
+        return cli_fail(&args->common, &error, CLI_FAILED);
+
+    char code[96];
+    char seconds[32];
+    cli_format_code(&account->code, code, sizeof code);
+    cli_format_seconds(account->seconds.call, seconds, sizeof seconds);
+    cli_say(&args->common,
+            "%s: %zu x %zu in %s by %s, %llu of %llu answers used, error about %.0e%s",
+            args->output, kofn_result_get_rows(result), kofn_result_get_cols(result), seconds, code,
+            (unsigned long long)account->answers_used, (unsigned long long)account->answers,
+            account->error_bound,
+            account->nonfinite ? "; it holds NaN or Inf, which may have spread" : "");
+    return args->common.json ? cli_print_json(cli_json_of_account(account)) : CLI_OK;
+}
+
+static int
+multiply(const arguments *args, kofn_client *client)
+{
+    cli_progress progress;
+    kofn_error error;
+    kofn_result *result = NULL;
+    const kofn_matrix a = cli_product_get_matrix(&args->product, 0);
+    const kofn_matrix b = cli_product_get_matrix(&args->product, 1);
+
+    cli_progress_init(&progress, &args->common);
+    const kofn_product_options options = options_of(args, &progress);
+    kofn_status status = kofn_client_multiply(client, &a, &b, &options, &result, &error);
+    cli_progress_end(&progress);
+    if (status != KOFN_OK)
+        return cli_fail(&args->common, &error, cli_exit_of(status));
+    const int exit_code = report(args, result);
+    kofn_result_destroy(&result);
+    return exit_code;
+}
+
+static int
+submit(const arguments *args, kofn_client *client)
+{
+    cli_progress progress;
+    kofn_error error;
+    char job[KOFN_CLIENT_JOB_MAX];
+    const kofn_matrix a = cli_product_get_matrix(&args->product, 0);
+    const kofn_matrix b = cli_product_get_matrix(&args->product, 1);
+
+    cli_progress_init(&progress, &args->common);
+    const kofn_product_options options = options_of(args, &progress);
+    kofn_status status = kofn_client_submit(client, &a, &b, &options, job, &error);
+    cli_progress_end(&progress);
+    if (status != KOFN_OK)
+        return cli_fail(&args->common, &error, cli_exit_of(status));
+    if (args->common.json)
+        return cli_print_json(json_pack("{s:s}", "job", job));
+    (void)puts(job);
+    return cli_finish(CLI_OK);
+}
+
+static int
+run(arguments *args, int (*act)(const arguments *args, kofn_client *client))
+{
+    kofn_error error;
+    kofn_client *client = NULL;
+    int exit_code = CLI_USAGE; // whatever is wrong before anything was sent
+    kofn_status status = cli_product_read(&args->product, &error);
+    if (status == KOFN_OK && args->output)
+        status = check_output(args->output, &error);
+    if (status == KOFN_OK) {
+        cli_progress_catch_signals();
+        status = cli_open(&args->common, &client, &error);
+    }
+    if (status == KOFN_OK)
+        exit_code = act(args, client);
+    else
+        (void)cli_fail(&args->common, &error, exit_code);
+    kofn_client_close(&client);
+    cli_product_fini(&args->product);
+    return exit_code;
+}
+
+int
+cli_multiply(int argc, char **argv)
+{
+    arguments args = {.wants_output = true};
+    cli_parse(&multiply_argp, argc, argv, &args);
+    return run(&args, multiply);
+}
+
+int
+cli_submit(int argc, char **argv)
+{
+    arguments args = {0};
+    cli_parse(&submit_argp, argc, argv, &args);
+    if (args.common.local) {
+        (void)fprintf(stderr, "kofn submit: --local has no master that outlives this command; use "
+                              "`kofn multiply --local`\n");
+        return CLI_USAGE;
+    }
+    return run(&args, submit);
+}

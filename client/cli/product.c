@@ -1,0 +1,134 @@
+#include "client/cli/product.h"
+
+#include "common/linalg/multiply.h"
+
+#include <string.h>
+
+enum { KEY_CODE = 0x200, KEY_PARTITION, KEY_TASKS, KEY_SEED, KEY_SET, KEY_A, KEY_B };
+
+static void
+set_code(struct argp_state *state, const char *key, const char *text)
+{
+    cli_product *product = state->input;
+    kofn_error error;
+    if (kofn_code_choice_set(&product->code, key, text, &error) != KOFN_OK)
+        argp_error(state, "%s", error.text);
+}
+
+static void
+set_parameter(struct argp_state *state, const char *text)
+{
+    char name[KOFN_CLIENT_NAME_MAX];
+    const size_t length = strcspn(text, "=");
+    if (text[length] != '=' || length == 0 || length >= sizeof name)
+        argp_error(state, "--set '%s': want NAME=VALUE; `kofn codes` lists the names", text);
+    memcpy(name, text, length);
+    name[length] = '\0';
+    set_code(state, name, text + length + 1);
+}
+
+static error_t
+parse_product(int key, char *arg, struct argp_state *state)
+{
+    cli_product *product = state->input;
+    switch (key) {
+    case KEY_CODE:
+        set_code(state, "family", arg);
+        return 0;
+    case KEY_PARTITION:
+        set_code(state, "partition", arg);
+        return 0;
+    case KEY_TASKS:
+        set_code(state, "tasks", arg);
+        return 0;
+    case KEY_SEED:
+        set_code(state, "seed", arg);
+        return 0;
+    case KEY_SET:
+        set_parameter(state, arg);
+        return 0;
+    case KEY_A:
+    case KEY_B:
+        product->transpose[key - KEY_A] = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num >= 2)
+            argp_error(state, "'%s' is one file too many: want A.npy B.npy", arg);
+        product->path[state->arg_num] = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (state->arg_num < 2)
+            argp_error(state, "want two files, A.npy and B.npy");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options[] = {
+    {NULL, 0, NULL, 0, "How to code (left out: chosen for the product and the workers):", 10},
+    {"code", KEY_CODE, "NAME", 0, "Code family; `kofn codes` lists them", 10},
+    {"partition", KEY_PARTITION, "X,Z,Y", 0,
+     "Parts of A's rows, of the inner dimension, of B's columns; 0 leaves one open", 10},
+    {"tasks", KEY_TASKS, "N", 0, "Coded tasks", 10},
+    {"seed", KEY_SEED, "S", 0, "Seed of random codes", 10},
+    {"set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10},
+    {NULL, 0, NULL, 0, "Operands:", 20},
+    {"transpose-a", KEY_A, NULL, 0, "Multiply A's transpose", 20},
+    {"transpose-b", KEY_B, NULL, 0, "Multiply B's transpose", 20},
+    {0},
+};
+
+const struct argp cli_product_argp = {.options = options, .parser = parse_product};
+
+bool
+cli_product_is_transposed(const cli_product *product, size_t operand)
+{
+    return product->npy[operand].transposed != product->transpose[operand];
+}
+
+kofn_matrix
+cli_product_get_matrix(const cli_product *product, size_t operand)
+{
+    const kofn_mat *mat = &product->npy[operand].mat;
+    return (kofn_matrix){.data = mat->data,
+                         .dtype = mat->dtype,
+                         .rows = mat->rows,
+                         .cols = mat->cols,
+                         .stride = mat->stride,
+                         .transposed = cli_product_is_transposed(product, operand)};
+}
+
+static kofn_status
+check_shapes(const cli_product *product, kofn_error *err)
+{
+    size_t rows, cols;
+    const kofn_product shape = {
+        .a = &product->npy[0].mat,
+        .b = &product->npy[1].mat,
+        .transpose_a = cli_product_is_transposed(product, 0),
+        .transpose_b = cli_product_is_transposed(product, 1),
+    };
+    kofn_status status = kofn_product_shape(&shape, &rows, &cols, err);
+    if (status == KOFN_OK)
+        return kofn_code_choice_check(&product->code, product->npy[0].mat.dtype, err);
+    return kofn_fail_within(err, "%s and %s", product->path[0], product->path[1]);
+}
+
+kofn_status
+cli_product_read(cli_product *product, kofn_error *err)
+{
+    for (size_t i = 0; i < 2; i++) {
+        kofn_status status = kofn_npy_read(product->path[i], &product->npy[i], err);
+        if (status != KOFN_OK)
+            return status;
+    }
+    return check_shapes(product, err);
+}
+
+void
+cli_product_fini(cli_product *product)
+{
+    for (size_t i = 0; i < 2; i++)
+        kofn_mat_fini(&product->npy[i].mat);
+}

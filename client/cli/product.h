@@ -1,0 +1,27 @@
+/* What multiply, submit and encode share: two files and how to multiply them. */
+#ifndef KOFN_CLI_PRODUCT_H
+#define KOFN_CLI_PRODUCT_H
+
+#include "client/cli/cli.h"
+#include "common/linalg/npy.h"
+
+typedef struct cli_product {
+    const char *path[2]; // A, B
+    bool transpose[2];   // --transpose-a, -b
+    kofn_code_choice code;
+    kofn_npy npy[2]; // once read
+} cli_product;
+
+/* A.npy B.npy --code --partition --tasks --seed --set --transpose-a --transpose-b */
+extern const struct argp cli_product_argp;
+
+/* Read both files (INVALID_ARGUMENT and its like: what is wrong with them) and check the shapes and the
+ * code against each other. End with cli_product_fini. */
+KOFN_MUST_CHECK kofn_status cli_product_read(cli_product *product, kofn_error *err);
+void cli_product_fini(cli_product *product);
+
+/* Is op(operand) the transpose of what is stored? A Fortran-order file is one already. */
+bool cli_product_is_transposed(const cli_product *product, size_t operand);
+kofn_matrix cli_product_get_matrix(const cli_product *product, size_t operand);
+
+#endif

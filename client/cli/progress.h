@@ -1,0 +1,33 @@
+/* Progress of a job on standard error: one line that is written again and again on a terminal, one
+ * line every 10 s in a log. And Ctrl-C, which is noticed here.
+ */
+#ifndef KOFN_CLI_PROGRESS_H
+#define KOFN_CLI_PROGRESS_H
+
+#include "client/cli/cli.h"
+
+typedef struct cli_progress {
+    const cli_common *common;
+    bool terminal;
+    bool drawn;                // a line stands on the terminal
+    int64_t start_ns, said_ns; // said: when the last line was written
+    int64_t running_ns;        // when the first task went out; 0: not yet
+    kofn_account account;      // as last heard
+} cli_progress;
+
+void cli_progress_init(cli_progress *progress, const cli_common *common);
+
+/* Ctrl-C and SIGTERM end waiting instead of the process; a second one ends the process. */
+void cli_progress_catch_signals(void);
+int cli_progress_get_signal(void); // that came; 0: none
+
+/* A kofn_progress; context is a cli_progress. */
+bool cli_progress_show(void *context, const kofn_account *account);
+
+/* Wipe the line, so that what follows has the terminal for itself. */
+void cli_progress_end(cli_progress *progress);
+
+/* "job 4f2a running: 6 tasks sent, 3 of 4 answers, not decodable, 2.1/s, ETA 3s" */
+void cli_progress_format(const cli_progress *progress, int64_t now_ns, char *ret_text, size_t size);
+
+#endif

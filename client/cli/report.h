@@ -1,0 +1,31 @@
+/* Accounts, workers and codes as JSON for programs and as lines and tables for people.
+ *
+ * Ownership  json_t * are new references; NULL when there is no memory.
+ */
+#ifndef KOFN_CLI_REPORT_H
+#define KOFN_CLI_REPORT_H
+
+#include "client/cli/cli.h"
+
+/* code, partition, tasks, seed, set: what must be named to get the same code again. Seeds are texts:
+ * JSON's numbers end at 2^53 for many readers. */
+json_t *cli_json_of_code(const kofn_code_choice *code);
+json_t *cli_json_of_account(const kofn_account *account);
+json_t *cli_json_of_health(const kofn_health *health);
+json_t *cli_json_of_worker(const kofn_worker_info *worker);
+json_t *cli_json_of_codes(const kofn_code_list *list);
+
+/* "rkrp 2,1,2 n=6" */
+void cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size);
+
+/* "1.5s", "350ms", "2h05m": about three digits. */
+void cli_format_seconds(double seconds, char *ret_text, size_t size);
+
+/* The account on standard output, a name and a value a line. */
+void cli_print_account(const kofn_account *account);
+
+void cli_print_jobs(const kofn_account *jobs, size_t count);
+void cli_print_workers(const kofn_worker_info *workers, size_t count);
+void cli_print_codes(const kofn_code_list *list);
+
+#endif

@@ -1,0 +1,287 @@
+#include "client/convert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Texts of both sides have the same size and end with a NUL. */
+#define COPY_TEXT(to_, from_)                                                                      \
+    do {                                                                                           \
+        _Static_assert(sizeof(to_) == sizeof(from_), "texts of one size");                         \
+        memcpy((to_), (from_), sizeof(to_));                                                       \
+    } while (0)
+
+static bool
+is_terminated(const char *text, size_t size)
+{
+    return memchr(text, '\0', size) != NULL;
+}
+
+static kofn_status
+check_choice(const kofn_code_choice *choice, kofn_error *err)
+{
+    if (!is_terminated(choice->family, sizeof choice->family))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "code: the family's name does not end");
+    if (choice->set_count > KOFN_CLIENT_SETS_MAX)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "code: %zu parameters, at most %d are carried",
+                         choice->set_count, KOFN_CLIENT_SETS_MAX);
+    for (size_t i = 0; i < choice->set_count; i++)
+        if (!is_terminated(choice->sets[i].name, sizeof choice->sets[i].name) ||
+            !is_terminated(choice->sets[i].value, sizeof choice->sets[i].value))
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "code: parameter %zu's name or value does not end", i);
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_choice_to_spec(const kofn_code_choice *choice, kofn_code_spec *ret_spec, kofn_error *err)
+{
+    kofn_status status = check_choice(choice, err);
+    if (status != KOFN_OK)
+        return status;
+
+    kofn_code_spec spec = {
+        .part = {.x = choice->x, .z = choice->z, .y = choice->y},
+        .tasks = choice->tasks,
+        .has_seed = choice->has_seed,
+        .seed = choice->seed,
+        .set_count = choice->set_count,
+    };
+    COPY_TEXT(spec.family, choice->family);
+    for (size_t i = 0; i < choice->set_count; i++) {
+        COPY_TEXT(spec.sets[i].name, choice->sets[i].name);
+        COPY_TEXT(spec.sets[i].value, choice->sets[i].value);
+    }
+    *ret_spec = spec;
+    return KOFN_OK;
+}
+
+void
+kofn_choice_from_spec(const kofn_code_spec *spec, kofn_code_choice *ret_choice)
+{
+    kofn_code_choice choice = {
+        .x = spec->part.x,
+        .z = spec->part.z,
+        .y = spec->part.y,
+        .tasks = spec->tasks,
+        .has_seed = spec->has_seed,
+        .seed = spec->seed,
+        .set_count = spec->set_count,
+    };
+    COPY_TEXT(choice.family, spec->family);
+    for (size_t i = 0; i < spec->set_count; i++) {
+        COPY_TEXT(choice.sets[i].name, spec->sets[i].name);
+        COPY_TEXT(choice.sets[i].value, spec->sets[i].value);
+    }
+    *ret_choice = choice;
+}
+
+kofn_status
+kofn_code_choice_set(kofn_code_choice *choice, const char *key, const char *text, kofn_error *err)
+{
+    kofn_code_spec spec;
+    kofn_status status = kofn_choice_to_spec(choice, &spec, err);
+    if (status == KOFN_OK)
+        status = kofn_code_spec_set(&spec, key, text, err);
+    if (status == KOFN_OK)
+        kofn_choice_from_spec(&spec, choice);
+    return status;
+}
+
+kofn_status
+kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype, kofn_error *err)
+{
+    kofn_code_spec spec;
+    kofn_status status = kofn_choice_to_spec(choice, &spec, err);
+    if (status != KOFN_OK)
+        return status;
+    const kofn_field *field = kofn_field_for_dtype(dtype);
+    if (!field)
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "matrices of %s are not multiplied; use f64 or f32",
+                         kofn_dtype_name(dtype));
+    return kofn_code_spec_check(&spec, field, err);
+}
+
+static void
+code_from_message(const kofn_msg_code *code, kofn_code_choice *ret_choice)
+{
+    const kofn_msg_set *sets = code->sets.at;
+    kofn_code_choice choice = {
+        .x = code->x,
+        .z = code->z,
+        .y = code->y,
+        .tasks = code->tasks,
+        .has_seed = code->has_seed,
+        .seed = code->seed,
+    };
+    COPY_TEXT(choice.family, code->family);
+    for (size_t i = 0; i < code->sets.count && i < KOFN_CLIENT_SETS_MAX; i++) {
+        COPY_TEXT(choice.sets[i].name, sets[i].name);
+        COPY_TEXT(choice.sets[i].value, sets[i].value);
+        choice.set_count++;
+    }
+    *ret_choice = choice;
+}
+
+static kofn_status
+status_from_wire(uint64_t status)
+{
+    return status <= KOFN_UNAUTHENTICATED ? (kofn_status)status : KOFN_UNKNOWN;
+}
+
+void
+kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
+{
+    kofn_account account = {
+        .status = status_from_wire(job->status),
+        .rows = job->rows,
+        .inner = job->inner,
+        .cols = job->cols,
+        .threshold = job->threshold,
+        .tasks = job->tasks,
+        .tasks_sent = job->tasks_sent,
+        .answers = job->answers,
+        .answers_used = job->answers_used,
+        .workers = job->workers,
+        .backups = job->backups,
+        .replaced = job->replaced,
+        .decodable = job->decodable,
+        .waited = job->waited,
+        .error_bound = job->error_bound,
+        .condition = job->condition,
+        .amplification = job->amplification,
+        .residual = job->residual,
+        .nonfinite = job->nonfinite,
+        .seconds = {.queue = job->seconds.queue,
+                    .receive = job->seconds.receive,
+                    .encode = job->seconds.encode,
+                    .send = job->seconds.send,
+                    .wait = job->seconds.wait,
+                    .decode = job->seconds.decode,
+                    .check = job->seconds.check,
+                    .total = job->seconds.total},
+        .progress = job->progress,
+        .age_ms = job->age_ms,
+    };
+    COPY_TEXT(account.job, job->id);
+    COPY_TEXT(account.state, job->state);
+    COPY_TEXT(account.message, job->message);
+    COPY_TEXT(account.policy, job->policy);
+    COPY_TEXT(account.field, job->field);
+    COPY_TEXT(account.error_kind, job->error_kind);
+    code_from_message(&job->code, &account.code);
+    *ret_account = account;
+}
+
+void
+kofn_worker_from_message(const kofn_msg_worker *worker, kofn_worker_info *ret_worker)
+{
+    kofn_worker_info info = {
+        .id = worker->id,
+        .cores = worker->cores,
+        .blas_threads = worker->blas_threads,
+        .memory_bytes = worker->memory_bytes,
+        .credit = worker->credit,
+        .tasks_running = worker->tasks_running,
+        .tasks_done = worker->tasks_done,
+        .tasks_failed = worker->tasks_failed,
+        .tasks_cancelled = worker->tasks_cancelled,
+        .gflops = worker->gflops,
+        .slowdown = worker->slowdown,
+        .silent_ms = worker->silent_ms,
+    };
+    COPY_TEXT(info.name, worker->name);
+    COPY_TEXT(info.version, worker->version);
+    COPY_TEXT(info.state, worker->state);
+    COPY_TEXT(info.kernel, worker->kernel);
+    *ret_worker = info;
+}
+
+void
+kofn_health_from_message(const kofn_msg_health *health, kofn_health *ret_health)
+{
+    kofn_health to = {
+        .workers = health->workers,
+        .jobs_running = health->jobs_running,
+        .jobs_queued = health->jobs_queued,
+        .jobs_done = health->jobs_done,
+        .jobs_failed = health->jobs_failed,
+        .memory_bytes = health->memory_bytes,
+        .memory_limit_bytes = health->memory_limit_bytes,
+        .uptime_ms = health->uptime_ms,
+    };
+    COPY_TEXT(to.status, health->status);
+    COPY_TEXT(to.version, health->version);
+    *ret_health = to;
+}
+
+static void
+param_from_message(const kofn_msg_param *param, kofn_param_info *ret_param)
+{
+    COPY_TEXT(ret_param->name, param->name);
+    COPY_TEXT(ret_param->type, param->type);
+    COPY_TEXT(ret_param->bounds, param->bounds);
+    COPY_TEXT(ret_param->fallback, param->fallback);
+    COPY_TEXT(ret_param->help, param->help);
+}
+
+static kofn_status
+params_from_list(const kofn_wire_list *from, kofn_param_info **ret_params, size_t *ret_count,
+                 kofn_error *err)
+{
+    const kofn_msg_param *params = from->at;
+    kofn_param_info *to = calloc(from->count ? from->count : 1, sizeof *to);
+    if (!to)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a list of codes");
+    for (size_t i = 0; i < from->count; i++)
+        param_from_message(&params[i], &to[i]);
+    *ret_params = to;
+    *ret_count = from->count;
+    return KOFN_OK;
+}
+
+static kofn_status
+family_from_message(const kofn_msg_family *family, kofn_family_info *ret_family, kofn_error *err)
+{
+    COPY_TEXT(ret_family->name, family->name);
+    COPY_TEXT(ret_family->summary, family->summary);
+    COPY_TEXT(ret_family->threshold, family->threshold);
+    COPY_TEXT(ret_family->source, family->source);
+    ret_family->rateless = family->rateless;
+    return params_from_list(&family->params, &ret_family->params, &ret_family->param_count, err);
+}
+
+kofn_status
+kofn_codes_from_message(const kofn_msg_codes *codes, kofn_code_list *ret_list, kofn_error *err)
+{
+    const kofn_msg_family *families = codes->families.at;
+    kofn_code_list list = {0};
+    list.families =
+        calloc(codes->families.count ? codes->families.count : 1, sizeof *list.families);
+    kofn_status status =
+        list.families ? KOFN_OK
+                      : kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a list of codes");
+    while (status == KOFN_OK && list.family_count < codes->families.count) {
+        const size_t i = list.family_count++;
+        status = family_from_message(&families[i], &list.families[i], err);
+    }
+    if (status == KOFN_OK)
+        status = params_from_list(&codes->policies, &list.policies, &list.policy_count, err);
+    if (status != KOFN_OK) {
+        kofn_code_list_fini(&list);
+        return status;
+    }
+    *ret_list = list;
+    return KOFN_OK;
+}
+
+void
+kofn_code_list_fini(kofn_code_list *list)
+{
+    for (size_t i = 0; i < list->family_count; i++)
+        free(list->families[i].params);
+    free(list->families);
+    free(list->policies);
+    *list = (kofn_code_list){0};
+}

@@ -1,0 +1,34 @@
+/* Between the public structs, the specs of codes and the messages: the same words three times, since
+ * the public header knows neither layer.
+ *
+ * Threads    Any thread.
+ */
+#ifndef KOFN_CLIENT_CONVERT_H
+#define KOFN_CLIENT_CONVERT_H
+
+#include "client/kofn.h"
+#include "proto/messages.h"
+
+/* INVALID_ARGUMENT: a name without its final NUL, or too many parameters. OUT_OF_RANGE: a number
+ * beyond size_t. */
+KOFN_MUST_CHECK kofn_status kofn_choice_to_spec(const kofn_code_choice *choice,
+                                                kofn_code_spec *ret_spec, kofn_error *err);
+void kofn_choice_from_spec(const kofn_code_spec *spec, kofn_code_choice *ret_choice);
+
+void kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account);
+void kofn_worker_from_message(const kofn_msg_worker *worker, kofn_worker_info *ret_worker);
+void kofn_health_from_message(const kofn_msg_health *health, kofn_health *ret_health);
+
+/* Ends with kofn_code_list_fini. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_codes_from_message(const kofn_msg_codes *codes,
+                                                    kofn_code_list *ret_list, kofn_error *err);
+
+/* The public header repeats limits of the layers below. */
+_Static_assert((int)KOFN_CLIENT_NAME_MAX == (int)KOFN_NAME_MAX &&
+                   (int)KOFN_CLIENT_TEXT_MAX == (int)KOFN_TEXT_MAX &&
+                   (int)KOFN_CLIENT_JOB_MAX == (int)KOFN_ID_MAX &&
+                   (int)KOFN_CLIENT_VALUE_MAX == (int)KOFN_SET_VALUE_MAX &&
+                   (int)KOFN_CLIENT_SETS_MAX == (int)KOFN_SETS_MAX,
+               "limits of the public header");
+
+#endif

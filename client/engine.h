@@ -1,0 +1,112 @@
+/* The client's engine: calls in flight over one connection, until each has an outcome.
+ *
+ *              connection is up                    reply, more blocks
+ *     QUEUED --------------------------> SENT --------------------------> RECEIVING
+ *       ^                                 |                                   |
+ *       |  connection lost, UNAVAILABLE   | reply, error, deadline            | last block
+ *       +---------------------------------+---------> DONE <------------------+
+ *
+ * A call keeps its packed request and its operands until it is DONE, so that it can be sent again.
+ * What makes that safe is the idempotency key, the same for every attempt: it finds the job that an
+ * earlier attempt made, and runs it anew if that one failed.
+ *
+ * Threads    The client's. Only kofn_engine_step waits.
+ */
+#ifndef KOFN_CLIENT_ENGINE_H
+#define KOFN_CLIENT_ENGINE_H
+
+#include "client/connection.h"
+#include "client/kofn.h"
+#include "client/local.h"
+#include "common/base/rng.h"
+
+#include <sys/queue.h>
+
+typedef enum kofn_call_state {
+    KOFN_CALL_QUEUED,
+    KOFN_CALL_SENT,
+    KOFN_CALL_RECEIVING,
+    KOFN_CALL_DONE,
+} kofn_call_state;
+
+struct kofn_call {
+    kofn_client *client;
+    TAILQ_ENTRY(kofn_call) link; // of the client's open or done calls
+    kofn_call_state state;
+    kofn_method method;
+    uint64_t id;           // of the latest attempt
+    kofn_wire_buffer body; // packed request
+    char key[KOFN_KEY_TEXT_MAX];
+    size_t operand_count;
+    kofn_bands operands[KOFN_OPERANDS_MAX]; // unframed, in the caller's memory
+
+    int64_t started_ns, deadline_ns;
+    int attempts, retries;
+    int64_t retry_ns; // not to be sent before
+
+    void *reply;             // the method's reply struct; NULL: none came
+    kofn_assembler blocks;   // of the reply
+    kofn_msg_matrix product; // what the blocks must be; dtype "": the reply decides
+    kofn_error error;        // outcome; KOFN_OK: reply and blocks are complete
+    int64_t done_ns;
+
+    void (*on_event)(kofn_call *call, const kofn_msg_job *job); // Watch
+    void *event_context;
+    bool told;     // kofn_client_next has named it
+    void *context; // the caller's
+};
+
+typedef TAILQ_HEAD(kofn_call_list, kofn_call) kofn_call_list;
+
+/* The pool lives as long as the client or any of its results. */
+typedef struct kofn_client_memory {
+    size_t holders;
+    kofn_pool *pool;
+} kofn_client_memory;
+
+void kofn_client_memory_release(kofn_client_memory **memory_p);
+
+struct kofn_client {
+    kofn_client_options options; // defaults filled in
+    char endpoint[256];
+    void *context; // libzmq's
+    kofn_client_memory *memory;
+    kofn_local *local;
+    kofn_connection connection;
+    kofn_inbound in;
+    int64_t down_ns;   // since when there is no connection; KOFN_NEVER_NS: there is one
+    int64_t reopen_ns; // when to try the next one; KOFN_NEVER_NS: one is being made
+    int losses;        // connections lost since a message came
+    kofn_rng rng;      // keys and jitter
+    uint64_t last_call;
+    kofn_call_list open, done;
+    uint64_t endings; // calls that became done: a step that saw one does not wait
+};
+
+/* What a call is made of. */
+typedef struct kofn_call_params {
+    kofn_method method;
+    const void *request; // of the method's request message
+    size_t operand_count;
+    const kofn_matrix *const *operands; // each checked; borrowed until the call is done
+    const kofn_msg_matrix *product;     // shape that the reply must have; NULL: not known
+    int64_t timeout_ms;                 // 0: none
+    const char *key;                    // NULL: a random one where the method makes a job
+    int retries;                        // -1: none, 0: the client's
+} kofn_call_params;
+
+/* Queue a call. INVALID_ARGUMENT: the key is too long. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_engine_open(kofn_client *client, const kofn_call_params *params,
+                                             kofn_call **ret_call, kofn_error *err);
+
+/* Abandons it at the master if it is not done. Accepts NULL. */
+void kofn_engine_drop(kofn_call **call_p);
+
+/* Send, receive, retry whatever can move; wait for something to move until until_ns (in the past:
+ * do not wait). False when a signal interrupted the wait. Never fails: troubles end calls. */
+bool kofn_engine_step(kofn_client *client, int64_t until_ns);
+
+/* Bytes of operands that have not left yet. */
+size_t kofn_engine_get_unsent(const kofn_client *client);
+
+#endif

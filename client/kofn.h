@@ -1,0 +1,348 @@
+/* libkofn: matrix products on machines that may be slow, lost or lying.
+ *
+ * A client hands two matrices to a kofn master, which cuts them, codes them, has workers multiply,
+ * and sends back the product rebuilt from the first answers that suffice.
+ *
+ *     kofn_error error;
+ *     kofn_client *client = NULL;
+ *     kofn_result *result = NULL;
+ *     kofn_matrix a = {.data = x, .dtype = KOFN_F64, .rows = 1797, .cols = 64};
+ *     kofn_matrix b = a;
+ *     b.transposed = true;
+ *     if (kofn_client_open(NULL, &client, &error) == KOFN_OK &&
+ *         kofn_client_multiply(client, &a, &b, NULL, &result, &error) == KOFN_OK)
+ *         kofn_result_write_npy(result, "gram.npy", &error);
+ *
+ * Statuses   Every function that can fail returns a kofn_status and, when `err` is not NULL, fills it
+ *            with one sentence for a person (<kofn/status.h>). Outputs `ret_x` are untouched on
+ *            failure.
+ *                KOFN_INVALID_ARGUMENT, KOFN_OUT_OF_RANGE, KOFN_NOT_FOUND   fix the call
+ *                KOFN_RESOURCE_EXHAUSTED   the master (or this process) has no room: later, smaller
+ *                KOFN_UNAVAILABLE          no master, after all retries; or it has no workers left
+ *                KOFN_DEADLINE_EXCEEDED, KOFN_CANCELLED   the call was given up
+ *                KOFN_DATA_LOSS            what arrived is not what was sent
+ * Retries    Calls that fail with KOFN_UNAVAILABLE, or whose connection is lost, are made again
+ *            with exponential backoff and jitter. Each product carries an idempotency key, so a
+ *            repeated call never becomes a second job.
+ * Memory     Operands are borrowed until their call is done. They are never copied whole: bands of
+ *            them are copied into message frames as the master takes them.
+ * Threads    A client and everything made from it belong to one thread at a time. No thread runs
+ *            behind the caller's back (but for ZeroMQ's own, and a local client's master and
+ *            workers): calls in flight move on only inside functions of this header that wait.
+ *            Different clients are independent.
+ * Signals    A function that waits looks at its `progress` callback whenever a signal interrupted
+ *            it, so a handler that sets a flag is enough to stop a product.
+ * Versions   Fields may be added to the structs below only with a new soname.
+ */
+#ifndef KOFN_H
+#define KOFN_H
+
+#include "kofn/dtype.h"
+#include "kofn/status.h"
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    KOFN_CLIENT_NAME_MAX = 32,  // names of families, parameters, policies; with the final NUL
+    KOFN_CLIENT_TEXT_MAX = 512, // sentences
+    KOFN_CLIENT_JOB_MAX = 20,   // job ids
+    KOFN_CLIENT_VALUE_MAX = 64, // values of a family's parameters
+    KOFN_CLIENT_SETS_MAX = 16,  // parameters of one code
+};
+
+/* "0.1.0": of the library that is linked, not of this header. */
+const char *kofn_client_version(void);
+
+/* ---- clients ----------------------------------------------------------------------------------- */
+
+/* KOFN_CLIENT_LOCAL_CORES: as many local workers as the machine has cores. */
+#define KOFN_CLIENT_LOCAL_CORES (-1)
+
+/* Zero or NULL in any field takes what is said in its comment. */
+typedef struct kofn_client_options {
+    const char *endpoint;   // of the master; $KOFN_MASTER, or else tcp://127.0.0.1:7501
+    int local_workers;      // 0: use the endpoint. Otherwise a master and this many workers run
+                            // inside this process, and no daemon is needed
+    int64_t patience_ms;    // how long to look for a master that is not there; 5000
+    int retries;            // of one call after KOFN_UNAVAILABLE; 8, and -1 for none
+    int64_t backoff_ms;     // before the first retry, doubled for each further one; 100
+    int64_t backoff_max_ms; // longest backoff; 5000
+    uint64_t window;        // bytes of products that may be under way to us; 16 MiB
+    uint64_t keep_bytes;    // of message buffers kept for use again; 256 MiB
+} kofn_client_options;
+
+typedef struct kofn_client kofn_client;
+
+/* Open a client; `options` may be NULL. The connection is made in the background, so a master that
+ * is not there shows in the first call. A local client is ready when this returns.
+ * Ownership: end *ret_client with kofn_client_close.
+ * Errors: INVALID_ARGUMENT: no such kind of endpoint, or options out of range. RESOURCE_EXHAUSTED:
+ * memory, threads or file descriptors. */
+KOFN_MUST_CHECK kofn_status kofn_client_open(const kofn_client_options *options,
+                                             kofn_client **ret_client, kofn_error *err);
+
+/* Abandons the calls that are still open (their kofn_call pointers become invalid), stops a local
+ * master and its workers. Results stay valid. Accepts NULL, NULLs the caller's pointer. */
+void kofn_client_close(kofn_client **client_p);
+
+/* ---- what to multiply, and how ----------------------------------------------------------------- */
+
+/* A matrix in the caller's memory. Little-endian elements, row-major. A column-major m x k matrix is
+ * the row-major k x m one with `transposed` set: nothing is moved. */
+typedef struct kofn_matrix {
+    const void *data;
+    kofn_dtype dtype;
+    size_t rows, cols; // as stored
+    size_t stride;     // elements from one row to the next; 0: cols
+    bool transposed;   // the factor is the transpose of what is stored
+} kofn_matrix;
+
+typedef struct kofn_setting {
+    char name[KOFN_CLIENT_NAME_MAX];
+    char value[KOFN_CLIENT_VALUE_MAX];
+} kofn_setting;
+
+/* Which code. All zero: the master chooses for the operands and its workers. In an account it is
+ * complete and says what was really used; given back, it builds the same code again. */
+typedef struct kofn_code_choice {
+    char family[KOFN_CLIENT_NAME_MAX]; // "rkrp", "polynomial", ...; "": open
+    uint64_t x, z, y; // parts of A's rows, the inner dimension, B's columns; 0: open
+    uint64_t tasks;   // coded tasks; 0: open
+    bool has_seed;
+    uint64_t seed;
+    size_t set_count;
+    kofn_setting sets[KOFN_CLIENT_SETS_MAX]; // the family's own parameters
+} kofn_code_choice;
+
+/* One field from text: "family", "partition" ("2,1,2"), "tasks", "seed", or a parameter of the
+ * family. INVALID_ARGUMENT, OUT_OF_RANGE, RESOURCE_EXHAUSTED (too many parameters). */
+KOFN_MUST_CHECK kofn_status kofn_code_choice_set(kofn_code_choice *choice, const char *key,
+                                                 const char *text, kofn_error *err);
+
+/* All that can be checked without operands and without a master: that the family and its
+ * parameters exist (or else which name is near), and that tasks suffice. */
+KOFN_MUST_CHECK kofn_status kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype,
+                                                   kofn_error *err);
+
+/* What is known of a job: its state while it runs, its account when it is done. */
+typedef struct kofn_account {
+    char job[KOFN_CLIENT_JOB_MAX];
+    char state[16];     // queued, receiving, running, decoding, done, failed, cancelled
+    kofn_status status; // of a finished job
+    char message[KOFN_CLIENT_TEXT_MAX]; // why it failed
+    char policy[KOFN_CLIENT_NAME_MAX];
+    kofn_code_choice code;            // complete
+    char field[KOFN_CLIENT_NAME_MAX]; // "f64"
+    uint64_t rows, inner, cols;       // C [rows, cols] = A [rows, inner] B [inner, cols]
+    uint64_t threshold;               // answers that suffice, whichever they are
+    uint64_t tasks, tasks_sent;       // of the code; assignments that went out
+    uint64_t answers, answers_used;   // received; in the product
+    uint64_t workers;                 // distinct ones that were given work
+    uint64_t backups, replaced;       // copies for late tasks; tasks sent again after a loss
+    bool decodable;                   // the answers so far suffice
+    bool waited;                      // for one more, since the set was badly conditioned
+    char error_kind[16];              // exact, rounding
+    double error_bound;               // estimate of the product's relative error
+    double condition, amplification, residual; // of the decode
+    bool nonfinite;                            // NaN or Inf in the product: they may have spread
+    struct {
+        double queue, receive, encode, send, wait, decode, check, total; // at the master
+        double call; // as the client saw it, from the call to the last element
+    } seconds;
+    double progress; // 0 to 1
+    uint64_t age_ms; // since it was accepted
+} kofn_account;
+
+/* Called while a function waits: at every news of the job, at least five times a second, and after
+ * a signal. False gives up: the job is cancelled and the function returns KOFN_CANCELLED. The
+ * account may still be empty (state ""). Must not call into the same client. */
+typedef bool kofn_progress(void *context, const kofn_account *account);
+
+/* Zero or NULL in any field leaves it to the master. */
+typedef struct kofn_product_options {
+    kofn_code_choice code;
+    const char *policy; // oneshot, speculative, ...
+    const char *field;  // "": the real field of the operands' dtype
+    int64_t timeout_ms; // for the whole product; 0: none
+    const char *key;    // idempotency key; NULL: a random one
+    kofn_progress *progress;
+    void *context; // for progress
+} kofn_product_options;
+
+/* ---- products ------------------------------------------------------------------------------------ */
+
+typedef struct kofn_result kofn_result;
+
+/* C := op(A) op(B), and wait for it. `options` may be NULL.
+ * Ownership: end *ret_result with kofn_result_destroy.
+ * Errors: as on top of this header; INVALID_ARGUMENT: shapes or dtypes do not match. */
+KOFN_MUST_CHECK kofn_status kofn_client_multiply(kofn_client *client, const kofn_matrix *a,
+                                                 const kofn_matrix *b,
+                                                 const kofn_product_options *options,
+                                                 kofn_result **ret_result, kofn_error *err);
+
+/* A product in flight. Many may be open on one client. */
+typedef struct kofn_call kofn_call;
+
+/* The same without waiting. The operands' memory must stay as it is until the call is done;
+ * `options` need not, and its progress is not called. */
+KOFN_MUST_CHECK kofn_status kofn_client_start(kofn_client *client, const kofn_matrix *a,
+                                              const kofn_matrix *b,
+                                              const kofn_product_options *options,
+                                              kofn_call **ret_call, kofn_error *err);
+
+/* Wait at most timeout_ms (-1: as long as it takes, 0: only look) until some call is done, and say
+ * which; each is said once. NULL in *ret_call when the time is over or a signal came: not an
+ * error. FAILED_PRECONDITION: no call is open. */
+KOFN_MUST_CHECK kofn_status kofn_client_next(kofn_client *client, int64_t timeout_ms,
+                                             kofn_call **ret_call, kofn_error *err);
+
+/* Has it ended? Moves everything that can move on the client, does not wait. */
+bool kofn_call_poll(kofn_call *call);
+
+/* Wait until the call is done and take its outcome. The call is over in every case: *call_p becomes
+ * NULL. Errors: as kofn_client_multiply. */
+KOFN_MUST_CHECK kofn_status kofn_call_finish(kofn_call **call_p, kofn_result **ret_result,
+                                             kofn_error *err);
+
+/* Give it up; the master cancels its job. Accepts NULL, NULLs the caller's pointer. */
+void kofn_call_abandon(kofn_call **call_p);
+
+/* A pointer of the caller's, carried along. */
+void kofn_call_set_context(kofn_call *call, void *context);
+void *kofn_call_get_context(const kofn_call *call);
+
+/* ---- results --------------------------------------------------------------------------------------- */
+
+void kofn_result_destroy(kofn_result **result_p); // accepts NULL
+
+/* Never NULL; valid as long as the result. */
+const kofn_account *kofn_result_get_account(const kofn_result *result);
+
+size_t kofn_result_get_rows(const kofn_result *result);
+size_t kofn_result_get_cols(const kofn_result *result);
+kofn_dtype kofn_result_get_dtype(const kofn_result *result);
+
+/* The product in one piece, valid as long as the result. It arrives in bands of rows; the first
+ * call joins them if there are several. RESOURCE_EXHAUSTED: no memory for that. */
+KOFN_MUST_CHECK kofn_status kofn_result_get_matrix(kofn_result *result, kofn_matrix *ret_matrix,
+                                                   kofn_error *err);
+
+/* The product into the caller's memory, from the bands as they are: row r begins at element
+ * r x stride of `data` (stride 0: cols). */
+KOFN_MUST_CHECK kofn_status kofn_result_copy(const kofn_result *result, void *data, size_t stride,
+                                             kofn_error *err);
+
+/* The product as an .npy file, complete or not at all. RESOURCE_EXHAUSTED: the disk is full.
+ * NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE: the file. */
+KOFN_MUST_CHECK kofn_status kofn_result_write_npy(const kofn_result *result, const char *path,
+                                                  kofn_error *err);
+
+/* ---- jobs ------------------------------------------------------------------------------------------ */
+
+/* Hand over a product and return as soon as the master has accepted it. It runs on without this
+ * client; its result waits for kofn_client_wait. */
+KOFN_MUST_CHECK kofn_status kofn_client_submit(kofn_client *client, const kofn_matrix *a,
+                                               const kofn_matrix *b,
+                                               const kofn_product_options *options,
+                                               char ret_job[KOFN_CLIENT_JOB_MAX], kofn_error *err);
+
+typedef struct kofn_wait_options {
+    int64_t timeout_ms;      // give up waiting, not the job; 0: none
+    bool without_product;    // the account alone; the product stays for another wait
+    kofn_progress *progress; // false stops waiting, the job goes on
+    void *context;
+} kofn_wait_options;
+
+/* Wait for a submitted job and take its product. `options` may be NULL. Returns the job's own status
+ * when it failed. NOT_FOUND: no such job, or its product was fetched or kept too long. */
+KOFN_MUST_CHECK kofn_status kofn_client_wait(kofn_client *client, const char *job,
+                                             const kofn_wait_options *options,
+                                             kofn_result **ret_result, kofn_error *err);
+
+/* How the job stands now. */
+KOFN_MUST_CHECK kofn_status kofn_client_get_job(kofn_client *client, const char *job,
+                                                kofn_account *ret_account, kofn_error *err);
+
+/* Ends the job if it is not over; *ret_account (may be NULL) says how it stands. */
+KOFN_MUST_CHECK kofn_status kofn_client_cancel(kofn_client *client, const char *job,
+                                               kofn_account *ret_account, kofn_error *err);
+
+/* The newest `limit` jobs (0: 100), newest first. Ownership: free(*ret_jobs). */
+KOFN_MUST_CHECK kofn_status kofn_client_list_jobs(kofn_client *client, size_t limit,
+                                                  kofn_account **ret_jobs, size_t *ret_count,
+                                                  kofn_error *err);
+
+/* ---- the service ----------------------------------------------------------------------------------- */
+
+typedef struct kofn_worker_info {
+    char name[2 * KOFN_CLIENT_NAME_MAX];
+    uint64_t id;
+    char version[KOFN_CLIENT_NAME_MAX];
+    char state[16];                    // idle, busy, silent, leaving
+    char kernel[KOFN_CLIENT_NAME_MAX]; // of its BLAS
+    uint64_t cores, blas_threads, memory_bytes, credit;
+    uint64_t tasks_running, tasks_done, tasks_failed, tasks_cancelled;
+    double gflops;      // measured, of recent tasks
+    double slowdown;    // its time against the median worker's for the same work
+    uint64_t silent_ms; // since it was last heard
+} kofn_worker_info;
+
+/* Ownership: free(*ret_workers). */
+KOFN_MUST_CHECK kofn_status kofn_client_list_workers(kofn_client *client,
+                                                     kofn_worker_info **ret_workers,
+                                                     size_t *ret_count, kofn_error *err);
+
+typedef struct kofn_param_info { // a parameter of a family; of a policy only name and help
+    char name[KOFN_CLIENT_NAME_MAX];
+    char type[16];
+    char bounds[KOFN_CLIENT_TEXT_MAX];
+    char fallback[KOFN_CLIENT_VALUE_MAX]; // its default
+    char help[KOFN_CLIENT_TEXT_MAX];
+} kofn_param_info;
+
+typedef struct kofn_family_info {
+    char name[KOFN_CLIENT_NAME_MAX];
+    char summary[KOFN_CLIENT_TEXT_MAX];
+    char threshold[KOFN_CLIENT_TEXT_MAX]; // formula in x, z, y, n and the parameters
+    char source[KOFN_CLIENT_TEXT_MAX];
+    bool rateless;
+    size_t param_count;
+    kofn_param_info *params;
+} kofn_family_info;
+
+typedef struct kofn_code_list {
+    size_t family_count, policy_count;
+    kofn_family_info *families;
+    kofn_param_info *policies;
+} kofn_code_list;
+
+/* The families and policies that the master knows; of this library when client is NULL (families
+ * only). Ownership: kofn_code_list_fini. */
+KOFN_MUST_CHECK kofn_status kofn_client_list_codes(kofn_client *client, kofn_code_list *ret_list,
+                                                   kofn_error *err);
+void kofn_code_list_fini(kofn_code_list *list);
+
+typedef struct kofn_health {
+    char status[24]; // UNKNOWN, SERVING, NOT_SERVING, SERVICE_UNKNOWN
+    char version[KOFN_CLIENT_NAME_MAX];
+    uint64_t workers, jobs_running, jobs_queued, jobs_done, jobs_failed;
+    uint64_t memory_bytes, memory_limit_bytes;
+    uint64_t uptime_ms;
+} kofn_health;
+
+/* gRPC's health check of `service` (NULL: the whole server), answered within timeout_ms (0: 5000) or
+ * UNAVAILABLE. Not retried. */
+KOFN_MUST_CHECK kofn_status kofn_client_check(kofn_client *client, const char *service,
+                                              int64_t timeout_ms, kofn_health *ret_health,
+                                              kofn_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,418 @@
+/* Products: one call that does it all, or a job that is submitted, watched and waited for.
+ *
+ *     no progress wanted        C: Multiply + operands           S: outcome + product
+ *
+ *     progress wanted           C: Submit + operands             S: job id
+ *                               C: Watch id, Wait id             S: events ... outcome + product
+ *
+ * The second form costs a round trip more and knows its job from the start: it can be shown and
+ * cancelled by id.
+ */
+#include "client/kofn.h"
+
+#include "client/convert.h"
+#include "client/engine.h"
+#include "client/result.h"
+#include "common/base/clock.h"
+#include "common/linalg/multiply.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_NS (200 * KOFN_NS_PER_MS) // a progress callback is asked at least this often
+
+enum { OUTCOME_SLACK_MS = 2000 };
+
+/* ---- what is asked ------------------------------------------------------------------------------- */
+
+static kofn_status
+check_operand(const kofn_matrix *m, const char *name, kofn_error *err)
+{
+    size_t bytes;
+    if (kofn_dtype_width(m->dtype) == 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has no known dtype", name);
+    if (m->stride != 0 && m->stride < m->cols)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has a stride of %zu for rows of %zu", name,
+                         m->stride, m->cols);
+    if (m->rows > KOFN_DIMENSION_MAX || m->cols > KOFN_DIMENSION_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s is %zu x %zu, at most %d in each direction",
+                         name, m->rows, m->cols, KOFN_DIMENSION_MAX);
+    kofn_status status =
+        kofn_mat_bytes(m->dtype, m->rows, m->stride ? m->stride : m->cols, &bytes, err);
+    if (status != KOFN_OK)
+        return kofn_fail_within(err, "%s", name);
+    if (bytes > 0 && !m->data)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has no data", name);
+    return KOFN_OK;
+}
+
+static kofn_mat
+as_mat(const kofn_matrix *m) // for its shape: nothing is written
+{
+    return kofn_mat_wrap((void *)(uintptr_t)m->data, m->dtype, m->rows, m->cols);
+}
+
+static kofn_status
+check_operands(const kofn_matrix *a, const kofn_matrix *b, size_t *ret_rows, size_t *ret_cols,
+               kofn_error *err)
+{
+    kofn_status status = check_operand(a, "A", err);
+    if (status == KOFN_OK)
+        status = check_operand(b, "B", err);
+    if (status != KOFN_OK)
+        return status;
+    const kofn_mat mat_a = as_mat(a);
+    const kofn_mat mat_b = as_mat(b);
+    const kofn_product product = {
+        .a = &mat_a, .b = &mat_b, .transpose_a = a->transposed, .transpose_b = b->transposed};
+    return kofn_product_shape(&product, ret_rows, ret_cols, err);
+}
+
+static void
+describe_matrix(kofn_dtype dtype, size_t rows, size_t cols, kofn_msg_matrix *ret_message)
+{
+    *ret_message = (kofn_msg_matrix){.rows = rows, .cols = cols};
+    (void)snprintf(ret_message->dtype, sizeof ret_message->dtype, "%s", kofn_dtype_name(dtype));
+}
+
+static kofn_status
+set_name(char *to, size_t size, const char *from, const char *what, kofn_error *err)
+{
+    if (!from)
+        return KOFN_OK;
+    if (strlen(from) >= size)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s '%.40s' is too long, at most %zu characters", what, from, size - 1);
+    memcpy(to, from, strlen(from) + 1);
+    return KOFN_OK;
+}
+
+/* The message owns a list: cleared by the caller. */
+static kofn_status
+describe_product(const kofn_matrix *a, const kofn_matrix *b, const kofn_product_options *options,
+                 kofn_msg_product *ret_message, kofn_error *err)
+{
+    kofn_msg_product message = {.transpose_a = a->transposed, .transpose_b = b->transposed};
+    kofn_code_spec spec;
+    describe_matrix(a->dtype, a->rows, a->cols, &message.a);
+    describe_matrix(b->dtype, b->rows, b->cols, &message.b);
+    kofn_status status =
+        set_name(message.policy, sizeof message.policy, options->policy, "policy", err);
+    if (status == KOFN_OK)
+        status = set_name(message.field, sizeof message.field, options->field, "field", err);
+    if (status == KOFN_OK)
+        status = kofn_choice_to_spec(&options->code, &spec, err);
+    if (status == KOFN_OK)
+        status = kofn_msg_code_from_spec(&spec, &message.code, err);
+    if (status == KOFN_OK)
+        *ret_message = message;
+    return status;
+}
+
+static kofn_status
+open_product(kofn_client *client, kofn_method method, const kofn_matrix *a, const kofn_matrix *b,
+             const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
+{
+    static const kofn_product_options defaults;
+    const kofn_matrix *const operands[] = {a, b};
+    kofn_msg_product request;
+    kofn_msg_matrix c;
+    size_t rows, cols;
+
+    options = options ? options : &defaults;
+    kofn_status status = check_operands(a, b, &rows, &cols, err);
+    if (status == KOFN_OK)
+        status = describe_product(a, b, options, &request, err);
+    if (status != KOFN_OK)
+        return status;
+
+    describe_matrix(a->dtype, rows, cols, &c);
+    const kofn_call_params params = {
+        .method = method,
+        .request = &request,
+        .operand_count = 2,
+        .operands = operands,
+        .product = method == KOFN_METHOD_MULTIPLY ? &c : NULL,
+        .timeout_ms = options->timeout_ms,
+        .key = options->key,
+    };
+    status = kofn_engine_open(client, &params, ret_call, err);
+    kofn_message_clear(&kofn_product_message, &request);
+    return status;
+}
+
+/* ---- calls in flight ------------------------------------------------------------------------------- */
+
+kofn_status
+kofn_client_start(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
+                  const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
+{
+    kofn_call *call;
+    kofn_status status = open_product(client, KOFN_METHOD_MULTIPLY, a, b, options, &call, err);
+    if (status != KOFN_OK)
+        return status;
+    (void)kofn_engine_step(client, 0); // it is on its way when this returns
+    *ret_call = call;
+    return KOFN_OK;
+}
+
+static kofn_call *
+find_untold(const kofn_client *client)
+{
+    kofn_call *call;
+    TAILQ_FOREACH(call, &client->done, link)
+    if (!call->told)
+        return call;
+    return NULL;
+}
+
+kofn_status
+kofn_client_next(kofn_client *client, int64_t timeout_ms, kofn_call **ret_call, kofn_error *err)
+{
+    const int64_t until = timeout_ms < 0 || timeout_ms > INT64_MAX / KOFN_NS_PER_MS
+                              ? KOFN_NEVER_NS
+                              : kofn_clock_after(kofn_clock_ns(), timeout_ms * KOFN_NS_PER_MS);
+    kofn_call *call = find_untold(client);
+    bool may_wait = true;
+    if (!call && TAILQ_EMPTY(&client->open))
+        return kofn_fail(err, KOFN_FAILED_PRECONDITION, "no call is open on this client");
+    while (!call && may_wait) {
+        may_wait = kofn_engine_step(client, until) && kofn_clock_ns() < until;
+        call = find_untold(client);
+    }
+    if (call)
+        call->told = true;
+    *ret_call = call;
+    return KOFN_OK;
+}
+
+bool
+kofn_call_poll(kofn_call *call)
+{
+    if (call->state != KOFN_CALL_DONE)
+        (void)kofn_engine_step(call->client, 0);
+    return call->state == KOFN_CALL_DONE;
+}
+
+kofn_status
+kofn_call_finish(kofn_call **call_p, kofn_result **ret_result, kofn_error *err)
+{
+    kofn_call *call = *call_p;
+    while (call->state != KOFN_CALL_DONE)
+        (void)kofn_engine_step(call->client, KOFN_NEVER_NS);
+    kofn_status status = call->error.status == KOFN_OK
+                             ? kofn_result_take(call, ret_result, err)
+                             : kofn_fail(err, call->error.status, "%s", call->error.text);
+    kofn_engine_drop(call_p);
+    return status;
+}
+
+void
+kofn_call_abandon(kofn_call **call_p)
+{
+    kofn_engine_drop(call_p);
+}
+
+void
+kofn_call_set_context(kofn_call *call, void *context)
+{
+    call->context = context;
+}
+
+void *
+kofn_call_get_context(const kofn_call *call)
+{
+    return call->context;
+}
+
+/* ---- waiting with somebody who looks on -------------------------------------------------------- */
+
+typedef struct onlooker {
+    kofn_progress *progress;
+    void *context;
+    kofn_account account; // as last heard
+    bool news;
+} onlooker;
+
+static void
+hear(kofn_call *call, const kofn_msg_job *job)
+{
+    onlooker *looker = call->event_context;
+    kofn_account_from_message(job, &looker->account);
+    looker->news = true;
+}
+
+static kofn_status
+fail_cancelled(kofn_error *err)
+{
+    return kofn_fail(err, KOFN_CANCELLED, "given up by the caller");
+}
+
+/* Until the call is done. CANCELLED: the onlooker does not want to wait; the call is still open. */
+static kofn_status
+wait_watched(kofn_client *client, kofn_call *call, onlooker *looker, kofn_error *err)
+{
+    int64_t next = 0;
+    while (call->state != KOFN_CALL_DONE) {
+        const bool on = kofn_engine_step(client, next);
+        const int64_t now = kofn_clock_ns();
+        if (!looker->progress || (on && !looker->news && now < next))
+            continue;
+        looker->news = false;
+        next = now + TICK_NS;
+        if (!looker->progress(looker->context, &looker->account))
+            return fail_cancelled(err);
+    }
+    return KOFN_OK;
+}
+
+/* What is said while operands are on their way. */
+typedef struct upload {
+    kofn_client *client;
+    const kofn_product_options *options;
+    size_t total; // bytes
+    kofn_account account;
+} upload;
+
+static bool
+show_upload(void *context, const kofn_account *account)
+{
+    upload *up = context;
+    (void)account; // nothing is heard of the job before it is accepted
+    const size_t unsent = kofn_engine_get_unsent(up->client);
+    memcpy(up->account.state, "sending", sizeof "sending");
+    up->account.progress =
+        up->total > 0 && unsent < up->total ? 1.0 - (double)unsent / (double)up->total : 0;
+    return up->options->progress(up->options->context, &up->account);
+}
+
+static size_t
+bytes_of(const kofn_matrix *m)
+{
+    return m->rows * m->cols * kofn_dtype_width(m->dtype); // checked before
+}
+
+kofn_status
+kofn_client_submit(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
+                   const kofn_product_options *options, char ret_job[KOFN_CLIENT_JOB_MAX],
+                   kofn_error *err)
+{
+    kofn_call *call;
+    kofn_status status = open_product(client, KOFN_METHOD_SUBMIT, a, b, options, &call, err);
+    if (status != KOFN_OK)
+        return status;
+
+    upload up = {.client = client, .options = options, .total = bytes_of(a) + bytes_of(b)};
+    onlooker looker = {.progress = options && options->progress ? show_upload : NULL,
+                       .context = &up};
+    status = wait_watched(client, call, &looker, err);
+    if (status == KOFN_OK && call->error.status != KOFN_OK)
+        status = kofn_fail(err, call->error.status, "%s", call->error.text);
+    if (status == KOFN_OK)
+        memcpy(ret_job, ((const kofn_msg_job_ref *)call->reply)->job, KOFN_CLIENT_JOB_MAX);
+    kofn_engine_drop(&call);
+    return status;
+}
+
+static kofn_status
+open_job_call(kofn_client *client, kofn_method method, const char *job,
+              const kofn_wait_options *options, kofn_call **ret_call, kofn_error *err)
+{
+    kofn_msg_job_ref request = {.without_result = options->without_product};
+    kofn_status status = set_name(request.job, sizeof request.job, job, "job", err);
+    if (status != KOFN_OK)
+        return status;
+    return kofn_engine_open(client,
+                            &(kofn_call_params){.method = method,
+                                                .request = &request,
+                                                .timeout_ms = options->timeout_ms},
+                            ret_call, err);
+}
+
+kofn_status
+kofn_client_wait(kofn_client *client, const char *job, const kofn_wait_options *options,
+                 kofn_result **ret_result, kofn_error *err)
+{
+    static const kofn_wait_options defaults;
+    kofn_call *call = NULL;
+    kofn_call *watch = NULL;
+    kofn_result *result;
+    options = options ? options : &defaults;
+
+    kofn_status status = open_job_call(client, KOFN_METHOD_WAIT, job, options, &call, err);
+    if (status != KOFN_OK)
+        return status;
+    onlooker looker = {.progress = options->progress, .context = options->context};
+    if (looker.progress)
+        status = open_job_call(client, KOFN_METHOD_WATCH, job, options, &watch, err);
+    if (status == KOFN_OK && watch) {
+        watch->on_event = hear;
+        watch->event_context = &looker;
+    }
+    if (status == KOFN_OK)
+        status = wait_watched(client, call, &looker, err);
+    kofn_engine_drop(&watch); // if it failed, so does the wait, or it is not missed
+    if (status == KOFN_OK)
+        status = kofn_call_finish(&call, &result, err);
+    kofn_engine_drop(&call);
+    if (status != KOFN_OK)
+        return status;
+    if (!options->without_product && kofn_result_get_dtype(result) == KOFN_DTYPE_NONE) {
+        kofn_result_destroy(&result);
+        return kofn_fail(err, KOFN_NOT_FOUND,
+                         "the product of job '%s' is gone: it was fetched, or kept too long", job);
+    }
+    *ret_result = result;
+    return KOFN_OK;
+}
+
+/* ---- everything in one --------------------------------------------------------------------------- */
+
+/* The job ends at its deadline by itself, and its outcome needs a moment to get here. */
+static int64_t
+wait_timeout_ms(const kofn_product_options *options, int64_t start_ns)
+{
+    if (options->timeout_ms <= 0)
+        return 0;
+    const int64_t spent_ms = (kofn_clock_ns() - start_ns) / KOFN_NS_PER_MS;
+    const int64_t left_ms = options->timeout_ms > spent_ms ? options->timeout_ms - spent_ms : 0;
+    return kofn_clock_after(left_ms, OUTCOME_SLACK_MS);
+}
+
+static kofn_status
+multiply_watched(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
+                 const kofn_product_options *options, kofn_result **ret_result, kofn_error *err)
+{
+    const int64_t start = kofn_clock_ns();
+    char job[KOFN_CLIENT_JOB_MAX];
+    kofn_status status = kofn_client_submit(client, a, b, options, job, err);
+    if (status != KOFN_OK)
+        return status;
+
+    const kofn_wait_options wait = {.timeout_ms = wait_timeout_ms(options, start),
+                                    .progress = options->progress,
+                                    .context = options->context};
+    kofn_result *result;
+    status = kofn_client_wait(client, job, &wait, &result, err);
+    if (status == KOFN_OK) {
+        kofn_result_set_call_seconds(result, (double)(kofn_clock_ns() - start) / 1e9);
+        *ret_result = result;
+    } else if (status == KOFN_CANCELLED) {
+        kofn_error ignored; // the job may be over, or the master gone: we leave in any case
+        (void)!kofn_client_cancel(client, job, NULL, &ignored);
+    }
+    return status;
+}
+
+kofn_status
+kofn_client_multiply(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
+                     const kofn_product_options *options, kofn_result **ret_result, kofn_error *err)
+{
+    if (options && options->progress)
+        return multiply_watched(client, a, b, options, ret_result, err);
+    kofn_call *call;
+    kofn_status status = kofn_client_start(client, a, b, options, &call, err);
+    return status == KOFN_OK ? kofn_call_finish(&call, ret_result, err) : status;
+}

@@ -1,0 +1,147 @@
+#include "client/result.h"
+
+#include "client/convert.h"
+#include "common/linalg/npy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct kofn_result {
+    kofn_account account;
+    kofn_client_memory *memory; // the pool that joins bands
+    kofn_bands product;         // as it arrived
+    kofn_mat joined;            // made by the first get_matrix
+    bool has_joined;
+};
+
+kofn_status
+kofn_result_take(kofn_call *call, kofn_result **ret_result, kofn_error *err)
+{
+    const kofn_msg_outcome *outcome = call->reply;
+    kofn_result *result = calloc(1, sizeof *result);
+    if (!result)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a result");
+
+    kofn_account_from_message(&outcome->job, &result->account);
+    result->account.seconds.call = (double)(call->done_ns - call->started_ns) / 1e9;
+    if (call->blocks.count > 0) {
+        result->product = call->blocks.mat[0];
+        call->blocks.mat[0] = (kofn_bands){0};
+        call->blocks.count = 0;
+    }
+    result->memory = call->client->memory;
+    result->memory->holders++;
+    *ret_result = result;
+    return KOFN_OK;
+}
+
+void
+kofn_result_set_call_seconds(kofn_result *result, double seconds)
+{
+    result->account.seconds.call = seconds;
+}
+
+void
+kofn_result_destroy(kofn_result **result_p)
+{
+    kofn_result *result = *result_p;
+    *result_p = NULL;
+    if (!result)
+        return;
+    kofn_bands_fini(&result->product);
+    kofn_mat_fini(&result->joined);
+    kofn_client_memory_release(&result->memory);
+    free(result);
+}
+
+const kofn_account *
+kofn_result_get_account(const kofn_result *result)
+{
+    return &result->account;
+}
+
+size_t
+kofn_result_get_rows(const kofn_result *result)
+{
+    return result->product.rows;
+}
+
+size_t
+kofn_result_get_cols(const kofn_result *result)
+{
+    return result->product.cols;
+}
+
+kofn_dtype
+kofn_result_get_dtype(const kofn_result *result)
+{
+    return result->product.dtype;
+}
+
+static kofn_status
+check_has_product(const kofn_result *result, kofn_error *err)
+{
+    if (result->product.dtype != KOFN_DTYPE_NONE)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                     "the result of job '%s' is an account without a product; wait for it again "
+                     "without `without_product`",
+                     result->account.job);
+}
+
+kofn_status
+kofn_result_get_matrix(kofn_result *result, kofn_matrix *ret_matrix, kofn_error *err)
+{
+    kofn_status status = check_has_product(result, err);
+    if (status == KOFN_OK && !result->has_joined)
+        status = kofn_bands_gather(&result->product, result->memory->pool, &result->joined, err);
+    if (status != KOFN_OK)
+        return status;
+    result->has_joined = true;
+    *ret_matrix = (kofn_matrix){
+        .data = result->joined.data,
+        .dtype = result->joined.dtype,
+        .rows = result->joined.rows,
+        .cols = result->joined.cols,
+        .stride = result->joined.stride,
+    };
+    return KOFN_OK;
+}
+
+static void
+copy_band(const kofn_band *band, char *to, size_t stride, size_t width)
+{
+    const size_t row_bytes = band->mat.cols * width;
+    if (row_bytes == 0)
+        return;
+    to += band->first_row * stride * width;
+    if (stride == band->mat.cols && kofn_mat_is_contiguous(&band->mat)) {
+        memcpy(to, band->mat.data, band->mat.rows * row_bytes);
+        return;
+    }
+    for (size_t row = 0; row < band->mat.rows; row++)
+        memcpy(to + row * stride * width, kofn_mat_get_row(&band->mat, row), row_bytes);
+}
+
+kofn_status
+kofn_result_copy(const kofn_result *result, void *data, size_t stride, kofn_error *err)
+{
+    const kofn_bands *product = &result->product;
+    kofn_status status = check_has_product(result, err);
+    if (status != KOFN_OK)
+        return status;
+    if (stride != 0 && stride < product->cols)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "a stride of %zu for rows of %zu elements",
+                         stride, product->cols);
+    for (size_t i = 0; i < product->count; i++)
+        copy_band(&product->at[i], data, stride ? stride : product->cols,
+                  kofn_dtype_width(product->dtype));
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_result_write_npy(const kofn_result *result, const char *path, kofn_error *err)
+{
+    kofn_status status = check_has_product(result, err);
+    return status == KOFN_OK ? kofn_npy_write(path, &result->product, err) : status;
+}

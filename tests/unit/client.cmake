@@ -1,0 +1,1 @@
+kofn_test(client LINKS kofn_client SOURCES unit/fake_master.c)

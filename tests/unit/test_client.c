@@ -1,0 +1,1085 @@
+/* libkofn against a master that does what each test wants. */
+#include "tests/assert.h"
+
+#include "client/kofn.h"
+#include "common/base/clock.h"
+#include "common/base/rng.h"
+#include "tests/unit/fake_master.h"
+
+#include <float.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+typedef struct fixture {
+    fake_master fake;
+    kofn_client *client;
+} fixture;
+
+static kofn_client *
+open_client(const char *endpoint)
+{
+    kofn_error error;
+    kofn_client *client = NULL;
+    const kofn_client_options options = {
+        .endpoint = endpoint, .patience_ms = 10000, .backoff_ms = 1, .backoff_max_ms = 20};
+    assert_ok(kofn_client_open(&options, &client, &error));
+    return client;
+}
+
+static void
+begin(fixture *f, fake_handler *handle, void *test)
+{
+    fake_start(&f->fake, handle, test);
+    f->client = open_client(f->fake.endpoint);
+}
+
+static void
+end(fixture *f)
+{
+    kofn_client_close(&f->client);
+    fake_stop(&f->fake);
+}
+
+/* ---- matrices ---------------------------------------------------------------------------------------- */
+
+static double *
+random_elements(size_t count, uint64_t stream)
+{
+    kofn_rng rng;
+    kofn_rng_init(&rng, 5, stream);
+    double *at = malloc((count ? count : 1) * sizeof *at);
+    assert_non_null(at);
+    for (size_t i = 0; i < count; i++)
+        at[i] = kofn_rng_unit(&rng) - 0.5;
+    return at;
+}
+
+static double
+element_of(const kofn_matrix *m, size_t row, size_t col)
+{
+    const size_t stride = m->stride ? m->stride : m->cols;
+    const double *at = m->data;
+    return m->transposed ? at[col * stride + row] : at[row * stride + col];
+}
+
+/* max |C - A B| <= inner eps for elements below 1/2: inner products of `inner` terms below 1/4. */
+static void
+assert_is_product(kofn_result *result, const kofn_matrix *a, const kofn_matrix *b)
+{
+    kofn_error error;
+    kofn_matrix c;
+    assert_ok(kofn_result_get_matrix(result, &c, &error));
+    const size_t inner = a->transposed ? a->rows : a->cols;
+    double worst = 0;
+    for (size_t i = 0; i < c.rows; i++)
+        for (size_t j = 0; j < c.cols; j++) {
+            double sum = 0;
+            for (size_t k = 0; k < inner; k++)
+                sum += element_of(a, i, k) * element_of(b, k, j);
+            worst = fmax(worst, fabs(sum - element_of(&c, i, j)));
+        }
+    assert_at_most(worst, (double)inner * DBL_EPSILON);
+}
+
+typedef struct pair {
+    kofn_matrix a, b;
+    double *data[2];
+} pair;
+
+static pair
+pair_new(size_t rows, size_t inner, size_t cols)
+{
+    pair p = {.data = {random_elements(rows * inner, 1), random_elements(inner * cols, 2)}};
+    p.a = (kofn_matrix){.data = p.data[0], .dtype = KOFN_F64, .rows = rows, .cols = inner};
+    p.b = (kofn_matrix){.data = p.data[1], .dtype = KOFN_F64, .rows = inner, .cols = cols};
+    return p;
+}
+
+static void
+pair_fini(pair *p)
+{
+    free(p->data[0]);
+    free(p->data[1]);
+}
+
+static void
+assert_multiplies(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b)
+{
+    kofn_error error;
+    kofn_result *result = NULL;
+    assert_ok(kofn_client_multiply(client, a, b, NULL, &result, &error));
+    assert_is_product(result, a, b);
+    kofn_result_destroy(&result);
+}
+
+/* ---- handlers ---------------------------------------------------------------------------------------- */
+
+static void
+do_multiply(fake_master *fake, fake_call *call)
+{
+    fake_multiply(fake, call, KOFN_CHUNK_BYTES);
+}
+
+static void
+do_nothing(fake_master *fake, fake_call *call)
+{
+    (void)fake;
+    (void)call;
+}
+
+/* ---- products ---------------------------------------------------------------------------------------- */
+
+static void
+multiply_brings_the_product(void **state)
+{
+    fixture f;
+    pair p = pair_new(7, 5, 3);
+    (void)state;
+    begin(&f, do_multiply, NULL);
+    assert_multiplies(f.client, &p.a, &p.b);
+    end(&f);
+    assert_int_equal(f.fake.call_count, 1);
+    pair_fini(&p);
+}
+
+static void
+strided_and_transposed_operands_are_sent_as_they_are_stored(void **state)
+{
+    fixture f;
+    double *data = random_elements(100, 3);
+    const kofn_matrix a = {
+        .data = data, .dtype = KOFN_F64, .rows = 5, .cols = 7, .stride = 11, .transposed = true};
+    const kofn_matrix b = {.data = data + 20, .dtype = KOFN_F64, .rows = 5, .cols = 4, .stride = 9};
+    (void)state;
+    begin(&f, do_multiply, NULL);
+    assert_multiplies(f.client, &a, &b);
+    end(&f);
+    free(data);
+}
+
+static void
+empty_and_single_element_matrices_multiply(void **state)
+{
+    static const size_t shapes[][3] = {{1, 1, 1}, {0, 3, 2}, {3, 0, 2}, {2, 3, 0}, {0, 0, 0}};
+    fixture f;
+    (void)state;
+    begin(&f, do_multiply, NULL);
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        kofn_error error;
+        kofn_result *result = NULL;
+        pair p = pair_new(shapes[i][0], shapes[i][1], shapes[i][2]);
+        assert_ok(kofn_client_multiply(f.client, &p.a, &p.b, NULL, &result, &error));
+        assert_is_product(result, &p.a, &p.b);
+        assert_int_equal(kofn_result_get_rows(result), shapes[i][0]);
+        assert_int_equal(kofn_result_get_cols(result), shapes[i][2]);
+        kofn_result_destroy(&result);
+        pair_fini(&p);
+    }
+    end(&f);
+}
+
+static void
+check_large_operand(fake_master *fake, fake_call *call)
+{
+    const kofn_bands *a = &call->operands.mat[0];
+    const kofn_msg_outcome outcome = {.job = {.state = "done"},
+                                      .c = {.dtype = "f64", .rows = a->rows, .cols = 1}};
+    bool *same = fake->test;
+    *same = true;
+    for (size_t i = 0; i < a->count; i++)
+        for (size_t row = 0; row < a->at[i].mat.rows; row++) {
+            double first;
+            memcpy(&first, kofn_mat_get_row(&a->at[i].mat, row), sizeof first);
+            *same = *same && first == (double)(a->at[i].first_row + row);
+        }
+    (void)outcome;
+    fake_send_product(fake, call, &outcome.c, a->rows);
+}
+
+/* 80 MiB, five windows: what is unacknowledged stays below a window and a message. */
+static void
+an_operand_larger_than_the_window_is_sent_as_credit_allows(void **state)
+{
+    enum { ROWS = 10240, COLS = 1024 };
+    fixture f;
+    bool same = false;
+    double *data = calloc((size_t)ROWS * COLS, sizeof *data);
+    double *vector = calloc(COLS, sizeof *vector);
+    (void)state;
+    assert_non_null(data);
+    assert_non_null(vector);
+    for (size_t row = 0; row < ROWS; row++)
+        data[row * COLS] = (double)row;
+    const kofn_matrix a = {.data = data, .dtype = KOFN_F64, .rows = ROWS, .cols = COLS};
+    const kofn_matrix b = {.data = vector, .dtype = KOFN_F64, .rows = COLS, .cols = 1};
+    begin(&f, check_large_operand, &same);
+    kofn_error error;
+    kofn_result *result = NULL;
+    assert_ok(kofn_client_multiply(f.client, &a, &b, NULL, &result, &error));
+    kofn_result_destroy(&result);
+    end(&f);
+    assert_true(same);
+    assert_true(f.fake.unacked_max <= KOFN_WINDOW_BYTES + KOFN_WINDOW_BYTES / 4 + KOFN_CHUNK_BYTES);
+    free(data);
+    free(vector);
+}
+
+static void
+multiply_in_small_frames(fake_master *fake, fake_call *call)
+{
+    fake_multiply(fake, call, 256);
+}
+
+static void
+a_product_in_many_bands_is_joined_and_copied(void **state)
+{
+    fixture f;
+    pair p = pair_new(50, 4, 9);
+    kofn_error error;
+    kofn_result *result = NULL;
+    kofn_matrix c;
+    double copy[50 * 12];
+    (void)state;
+    begin(&f, multiply_in_small_frames, NULL);
+    assert_ok(kofn_client_multiply(f.client, &p.a, &p.b, NULL, &result, &error));
+    assert_is_product(result, &p.a, &p.b);
+    assert_ok(kofn_result_get_matrix(result, &c, &error));
+    assert_ok(kofn_result_copy(result, copy, 12, &error));
+    for (size_t i = 0; i < 50; i++)
+        assert_memory_equal(copy + 12 * i, (const double *)c.data + i * c.stride,
+                            9 * sizeof(double));
+    assert_fails(kofn_result_copy(result, copy, 8, &error), KOFN_INVALID_ARGUMENT);
+    kofn_result_destroy(&result);
+    end(&f);
+    pair_fini(&p);
+}
+
+static void
+a_result_outlives_its_client(void **state)
+{
+    fixture f;
+    pair p = pair_new(50, 4, 9);
+    kofn_error error;
+    kofn_result *result = NULL;
+    (void)state;
+    begin(&f, multiply_in_small_frames, NULL);
+    assert_ok(kofn_client_multiply(f.client, &p.a, &p.b, NULL, &result, &error));
+    end(&f);
+    assert_is_product(result, &p.a, &p.b);
+    assert_string_equal(kofn_result_get_account(result)->job, "00c0ffee00c0ffee");
+    assert_int_equal(kofn_result_get_account(result)->answers, 5);
+    assert_true(kofn_result_get_account(result)->seconds.call > 0);
+    kofn_result_destroy(&result);
+    pair_fini(&p);
+}
+
+static void
+operands_that_do_not_match_are_refused_before_anything_is_sent(void **state)
+{
+    fixture f;
+    pair p = pair_new(4, 3, 2);
+    kofn_error error;
+    kofn_result *result = NULL;
+    (void)state;
+    begin(&f, do_multiply, NULL);
+    kofn_matrix wrong = p.b;
+    wrong.transposed = true;
+    assert_fails(kofn_client_multiply(f.client, &p.a, &wrong, NULL, &result, &error),
+                 KOFN_INVALID_ARGUMENT);
+    wrong = p.b;
+    wrong.dtype = KOFN_F32;
+    assert_fails(kofn_client_multiply(f.client, &p.a, &wrong, NULL, &result, &error),
+                 KOFN_INVALID_ARGUMENT);
+    wrong.dtype = KOFN_DTYPE_NONE;
+    assert_fails(kofn_client_multiply(f.client, &p.a, &wrong, NULL, &result, &error),
+                 KOFN_INVALID_ARGUMENT);
+    wrong = p.b;
+    wrong.data = NULL;
+    assert_fails(kofn_client_multiply(f.client, &p.a, &wrong, NULL, &result, &error),
+                 KOFN_INVALID_ARGUMENT);
+    wrong = p.b;
+    wrong.stride = 1;
+    assert_fails(kofn_client_multiply(f.client, &p.a, &wrong, NULL, &result, &error),
+                 KOFN_INVALID_ARGUMENT);
+    wrong = p.a;
+    wrong.rows = SIZE_MAX / 2;
+    assert_fails(kofn_client_multiply(f.client, &wrong, &p.b, NULL, &result, &error),
+                 KOFN_OUT_OF_RANGE);
+    end(&f);
+    assert_int_equal(f.fake.call_count, 0);
+    assert_null(result);
+    pair_fini(&p);
+}
+
+static void
+what_the_caller_asks_for_arrives(void **state)
+{
+    fixture f;
+    pair p = pair_new(4, 3, 2);
+    kofn_error error;
+    kofn_result *result = NULL;
+    kofn_product_options options = {.policy = "speculative", .timeout_ms = 60000, .key = "k1"};
+    (void)state;
+    assert_ok(kofn_code_choice_set(&options.code, "family", "rkrp", &error));
+    assert_ok(kofn_code_choice_set(&options.code, "partition", "2,1,2", &error));
+    assert_ok(kofn_code_choice_set(&options.code, "tasks", "6", &error));
+    assert_ok(kofn_code_choice_set(&options.code, "seed", "18446744073709551615", &error));
+    assert_ok(kofn_code_choice_set(&options.code, "systematic", "no", &error));
+    begin(&f, do_multiply, NULL);
+    assert_ok(kofn_client_multiply(f.client, &p.a, &p.b, &options, &result, &error));
+    kofn_result_destroy(&result);
+    kofn_client_close(&f.client);
+
+    const fake_call *call = &f.fake.calls[0];
+    const kofn_msg_code *code = &call->product.code;
+    const kofn_msg_set *set = code->sets.at;
+    assert_string_equal(call->call.key, "k1");
+    assert_in_range(call->call.timeout_ms, 1, 60001);
+    assert_string_equal(call->product.policy, "speculative");
+    assert_string_equal(code->family, "rkrp");
+    assert_int_equal(code->x * 100 + code->z * 10 + code->y, 212);
+    assert_int_equal(code->tasks, 6);
+    assert_true(code->has_seed && code->seed == UINT64_MAX);
+    assert_int_equal(code->sets.count, 1);
+    assert_string_equal(set->name, "systematic");
+    assert_string_equal(set->value, "no");
+    end(&f);
+    pair_fini(&p);
+}
+
+static void
+a_choice_of_code_is_checked_with_a_hint(void **state)
+{
+    kofn_error error;
+    kofn_code_choice choice = {.family = "rkpr"};
+    (void)state;
+    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, &error), KOFN_NOT_FOUND);
+    assert_non_null(strstr(error.text, "rkrp"));
+    memset(choice.family, 'x', sizeof choice.family); // without its NUL
+    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, &error), KOFN_INVALID_ARGUMENT);
+    choice = (kofn_code_choice){.set_count = KOFN_CLIENT_SETS_MAX + 1};
+    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, &error), KOFN_INVALID_ARGUMENT);
+    choice = (kofn_code_choice){.family = "polynomial", .x = 2, .z = 1, .y = 2, .tasks = 3};
+    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, &error), KOFN_INVALID_ARGUMENT);
+    choice.tasks = 5;
+    assert_ok(kofn_code_choice_check(&choice, KOFN_F64, &error));
+    assert_fails(kofn_code_choice_check(&choice, KOFN_U8, &error), KOFN_UNIMPLEMENTED);
+}
+
+/* ---- many in flight ---------------------------------------------------------------------------------- */
+
+enum { FLIGHT = 32 };
+
+static void
+answer_in_reverse(fake_master *fake, fake_call *call)
+{
+    (void)call;
+    if (fake->call_count == FLIGHT)
+        for (size_t i = FLIGHT; i-- > 0;)
+            fake_multiply(fake, &fake->calls[i], KOFN_CHUNK_BYTES);
+}
+
+static void
+calls_in_flight_end_in_any_order(void **state)
+{
+    fixture f;
+    kofn_error error;
+    pair pairs[FLIGHT];
+    kofn_call *calls[FLIGHT];
+    (void)state;
+    begin(&f, answer_in_reverse, NULL);
+    for (size_t i = 0; i < FLIGHT; i++) {
+        pairs[i] = pair_new(3 + i, 4, 2);
+        assert_ok(kofn_client_start(f.client, &pairs[i].a, &pairs[i].b, NULL, &calls[i], &error));
+        kofn_call_set_context(calls[i], &pairs[i]);
+    }
+    bool seen[FLIGHT] = {false};
+    for (size_t i = 0; i < FLIGHT; i++) {
+        kofn_call *call = NULL;
+        kofn_result *result = NULL;
+        assert_ok(kofn_client_next(f.client, -1, &call, &error));
+        assert_non_null(call);
+        pair *p = kofn_call_get_context(call);
+        assert_false(seen[p - pairs]);
+        seen[p - pairs] = true;
+        assert_true(kofn_call_poll(call));
+        assert_ok(kofn_call_finish(&call, &result, &error));
+        assert_null(call);
+        assert_is_product(result, &p->a, &p->b);
+        kofn_result_destroy(&result);
+        pair_fini(p);
+    }
+    kofn_call *none = NULL;
+    assert_fails(kofn_client_next(f.client, 0, &none, &error), KOFN_FAILED_PRECONDITION);
+    end(&f);
+}
+
+static void
+next_returns_when_the_time_is_over(void **state)
+{
+    fixture f;
+    pair p = pair_new(2, 2, 2);
+    kofn_error error;
+    kofn_call *call = NULL;
+    kofn_call *next = NULL;
+    (void)state;
+    begin(&f, do_nothing, NULL);
+    assert_ok(kofn_client_start(f.client, &p.a, &p.b, NULL, &call, &error));
+    assert_ok(kofn_client_next(f.client, 30, &next, &error));
+    assert_null(next);
+    assert_false(kofn_call_poll(call));
+    end(&f); // with the call still open
+    pair_fini(&p);
+}
+
+static bool
+wait_for_count(const size_t *count, size_t wanted)
+{
+    const int64_t until = kofn_clock_ns() + 10 * KOFN_NS_PER_S;
+    while (*(const volatile size_t *)count < wanted && kofn_clock_ns() < until)
+        (void)usleep(1000);
+    return *(const volatile size_t *)count >= wanted;
+}
+
+static void
+answer_second_call_only(fake_master *fake, fake_call *call)
+{
+    if (fake->call_count == 2)
+        fake_multiply(fake, call, KOFN_CHUNK_BYTES);
+}
+
+/* The second call's reply shows that the master has read what came before it. */
+static void
+an_abandoned_call_is_told_and_its_late_reply_dropped(void **state)
+{
+    fixture f;
+    pair p = pair_new(2, 2, 2);
+    kofn_error error;
+    kofn_call *call = NULL;
+    (void)state;
+    begin(&f, answer_second_call_only, NULL);
+    assert_ok(kofn_client_start(f.client, &p.a, &p.b, NULL, &call, &error));
+    kofn_call *none = NULL;
+    while (!wait_for_count(&f.fake.call_count, 1))
+        assert_ok(kofn_client_next(f.client, 1, &none, &error));
+    kofn_call_abandon(&call);
+    assert_null(call);
+    assert_multiplies(f.client, &p.a, &p.b);
+    end(&f);
+    assert_int_equal(f.fake.abandoned, 1);
+    assert_int_equal(f.fake.last_abandoned, f.fake.calls[0].call.call);
+    pair_fini(&p);
+}
+
+/* ---- retries ------------------------------------------------------------------------------------------ */
+
+static void
+refuse_twice(fake_master *fake, fake_call *call)
+{
+    if (fake->call_count <= 2)
+        fake_refuse(fake, call, KOFN_UNAVAILABLE, "stopping", 1);
+    else
+        fake_multiply(fake, call, KOFN_CHUNK_BYTES);
+}
+
+static void
+unavailable_is_tried_again_with_the_same_key(void **state)
+{
+    fixture f;
+    pair p = pair_new(5, 4, 3);
+    (void)state;
+    begin(&f, refuse_twice, NULL);
+    assert_multiplies(f.client, &p.a, &p.b);
+    end(&f);
+    assert_int_equal(f.fake.call_count, 3);
+    assert_int_equal(strlen(f.fake.calls[0].call.key), 32);
+    assert_string_equal(f.fake.calls[0].call.key, f.fake.calls[1].call.key);
+    assert_string_equal(f.fake.calls[0].call.key, f.fake.calls[2].call.key);
+    assert_true(f.fake.calls[0].call.call != f.fake.calls[1].call.call);
+    pair_fini(&p);
+}
+
+static void
+refuse_always(fake_master *fake, fake_call *call)
+{
+    fake_refuse(fake, call, *(kofn_status *)fake->test, "no, because of this", 0);
+}
+
+static void
+retries_end(void **state)
+{
+    fixture f;
+    pair p = pair_new(2, 2, 2);
+    kofn_error error;
+    kofn_result *result = NULL;
+    kofn_status with = KOFN_UNAVAILABLE;
+    (void)state;
+    begin(&f, refuse_always, &with);
+    assert_fails(kofn_client_multiply(f.client, &p.a, &p.b, NULL, &result, &error),
+                 KOFN_UNAVAILABLE);
+    assert_string_equal(error.text, "no, because of this");
+    end(&f);
+    assert_int_equal(f.fake.call_count, 9); // once and 8 retries
+    pair_fini(&p);
+}
+
+static void
+what_is_refused_is_not_tried_again(void **state)
+{
+    static const kofn_status statuses[] = {KOFN_INVALID_ARGUMENT, KOFN_RESOURCE_EXHAUSTED,
+                                           KOFN_INTERNAL, KOFN_CANCELLED, KOFN_DATA_LOSS};
+    (void)state;
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        fixture f;
+        pair p = pair_new(2, 2, 2);
+        kofn_error error;
+        kofn_result *result = NULL;
+        kofn_status with = statuses[i];
+        begin(&f, refuse_always, &with);
+        assert_fails(kofn_client_multiply(f.client, &p.a, &p.b, NULL, &result, &error), with);
+        assert_string_equal(error.text, "no, because of this");
+        end(&f);
+        assert_int_equal(f.fake.call_count, 1);
+        pair_fini(&p);
+    }
+}
+
+static void
+vanish_once(fake_master *fake, fake_call *call)
+{
+    if (fake->call_count == 1)
+        fake->vanish = true;
+    else
+        fake_multiply(fake, call, KOFN_CHUNK_BYTES);
+}
+
+static void
+a_master_that_vanishes_and_returns_gets_the_same_call_again(void **state)
+{
+    fixture f;
+    pair p = pair_new(6, 5, 4);
+    (void)state;
+    begin(&f, vanish_once, NULL);
+    assert_multiplies(f.client, &p.a, &p.b);
+    end(&f);
+    assert_int_equal(f.fake.call_count, 2);
+    assert_string_equal(f.fake.calls[0].call.key, f.fake.calls[1].call.key);
+    pair_fini(&p);
+}
+
+static void
+where_no_master_is_the_call_is_unavailable(void **state)
+{
+    kofn_error error;
+    kofn_client *client = NULL;
+    kofn_result *result = NULL;
+    pair p = pair_new(2, 2, 2);
+    const kofn_client_options options = {.endpoint = "tcp://127.0.0.1:1", .patience_ms = 100};
+    (void)state;
+    assert_ok(kofn_client_open(&options, &client, &error));
+    assert_fails(kofn_client_multiply(client, &p.a, &p.b, NULL, &result, &error), KOFN_UNAVAILABLE);
+    assert_non_null(strstr(error.text, "tcp://127.0.0.1:1"));
+    kofn_health health;
+    assert_fails(kofn_client_check(client, NULL, 50, &health, &error), KOFN_UNAVAILABLE);
+    kofn_client_close(&client);
+    assert_null(client);
+    kofn_client_close(&client);
+    pair_fini(&p);
+}
+
+static void
+options_out_of_range_are_refused(void **state)
+{
+    static const kofn_client_options wrong[] = {
+        {.endpoint = "nonsense"},      {.endpoint = "tcp://"}, {.patience_ms = -1},
+        {.backoff_ms = INT64_MAX},     {.local_workers = -2},  {.backoff_max_ms = -5},
+        {.local_workers = 1000000000},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        kofn_error error;
+        kofn_client *client = NULL;
+        assert_fails(kofn_client_open(&wrong[i], &client, &error), KOFN_INVALID_ARGUMENT);
+        assert_null(client);
+    }
+}
+
+/* ---- deadlines ---------------------------------------------------------------------------------------- */
+
+static void
+a_master_that_does_not_answer_is_left_after_the_deadline(void **state)
+{
+    fixture f;
+    pair p = pair_new(2, 2, 2);
+    kofn_error error;
+    kofn_result *result = NULL;
+    const kofn_product_options options = {.timeout_ms = 20};
+    (void)state;
+    begin(&f, do_nothing, NULL);
+    assert_fails(kofn_client_multiply(f.client, &p.a, &p.b, &options, &result, &error),
+                 KOFN_DEADLINE_EXCEEDED);
+    end(&f);
+    assert_int_equal(f.fake.abandoned, 1);
+    pair_fini(&p);
+}
+
+/* ---- replies that are none ------------------------------------------------------------------------------ */
+
+static void
+send_garbage_once(fake_master *fake, fake_call *call)
+{
+    if (fake->call_count == 1)
+        fake_send_raw(fake, fake->test, strlen(fake->test));
+    else
+        fake_multiply(fake, call, KOFN_CHUNK_BYTES);
+}
+
+static void
+garbage_fails_the_call_and_not_the_client(void **state)
+{
+    static const char *const garbage[] = {"\xc1", "HTTP/1.1 400 Bad Request\r\n",
+                                          "\xdd\xff\xff\xff", "\x81\xa4type\xa5reply", "\x80"};
+    (void)state;
+    for (size_t i = 0; i < sizeof garbage / sizeof garbage[0]; i++) {
+        fixture f;
+        pair p = pair_new(2, 2, 2);
+        kofn_error error;
+        kofn_result *result = NULL;
+        begin(&f, send_garbage_once, (void *)(uintptr_t)garbage[i]);
+        assert_fails(kofn_client_multiply(f.client, &p.a, &p.b, NULL, &result, &error),
+                     KOFN_DATA_LOSS);
+        assert_multiplies(f.client, &p.a, &p.b);
+        end(&f);
+        pair_fini(&p);
+    }
+}
+
+static void
+send_strangers_first(fake_master *fake, fake_call *call)
+{
+    static const char unknown_type[] = "\x82\xa4type\xa5novel\xa1x\x01";
+    const fake_call stranger = {.call = {.call = 999}};
+    const kofn_msg_nothing nothing = {0};
+    const kofn_msg_data data = {.id = 998};
+    fake_send_raw(fake, unknown_type, sizeof unknown_type - 1);
+    fake_reply(fake, &stranger, &kofn_nothing_message, &nothing);
+    (void)!kofn_peer_post(fake->peer, &kofn_data_message, &data, NULL);
+    fake_multiply(fake, call, KOFN_CHUNK_BYTES);
+}
+
+static void
+messages_for_nobody_are_dropped(void **state)
+{
+    fixture f;
+    pair p = pair_new(2, 2, 2);
+    (void)state;
+    begin(&f, send_strangers_first, NULL);
+    assert_multiplies(f.client, &p.a, &p.b);
+    end(&f);
+    pair_fini(&p);
+}
+
+static void
+reply_with_wrong_body(fake_master *fake, fake_call *call)
+{
+    static const kofn_wire_field fields[] = {{.name = "job", .type = KOFN_WIRE_U64, .size = 8}};
+    static const kofn_wire_message wrong = {
+        .name = "wrong", .fields = fields, .count = 1, .struct_size = 8};
+    const uint64_t seven = 7;
+    fake_reply(fake, call, &wrong, &seven);
+}
+
+static void
+a_reply_with_a_malformed_body_fails_its_call(void **state)
+{
+    fixture f;
+    pair p = pair_new(2, 2, 2);
+    kofn_error error;
+    kofn_result *result = NULL;
+    (void)state;
+    begin(&f, reply_with_wrong_body, NULL);
+    assert_fails(kofn_client_multiply(f.client, &p.a, &p.b, NULL, &result, &error), KOFN_INTERNAL);
+    assert_non_null(strstr(error.text, "Multiply"));
+    end(&f);
+    pair_fini(&p);
+}
+
+typedef struct claim {
+    kofn_msg_matrix c;
+    size_t rows_sent;
+} claim;
+
+static void
+reply_with_claim(fake_master *fake, fake_call *call)
+{
+    const claim *what = fake->test;
+    fake_send_product(fake, call, &what->c, what->rows_sent);
+}
+
+static void
+a_product_of_another_shape_or_cut_short_is_data_loss(void **state)
+{
+    claim claims[] = {
+        {{.dtype = "f64", .rows = 3, .cols = 3}, 3}, {{.dtype = "f32", .rows = 2, .cols = 3}, 2},
+        {{.dtype = "f64", .rows = 2, .cols = 3}, 1}, {{.dtype = "f64", .rows = 2, .cols = 3}, 3},
+        {{.dtype = "f64", .rows = 2, .cols = 3}, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++) {
+        fixture f;
+        pair p = pair_new(2, 4, 3);
+        kofn_error error;
+        kofn_result *result = NULL;
+        begin(&f, reply_with_claim, &claims[i]);
+        assert_fails(kofn_client_multiply(f.client, &p.a, &p.b, NULL, &result, &error),
+                     KOFN_DATA_LOSS);
+        assert_null(result);
+        end(&f);
+        pair_fini(&p);
+    }
+}
+
+/* ---- jobs ---------------------------------------------------------------------------------------------- */
+
+typedef struct job_script {
+    size_t submits, waits, watches, cancels;
+    bool hold; // do not answer the wait
+    bool gone; // the product was fetched already
+    char last_job[KOFN_ID_MAX];
+} job_script;
+
+static void
+serve_job(fake_master *fake, fake_call *call)
+{
+    job_script *script = fake->test;
+    const kofn_msg_job_ref ref = {.job = "00000000000000aa"};
+    const kofn_msg_job running = {.id = "00000000000000aa", .state = "running", .progress = 0.5};
+    kofn_msg_outcome outcome = {.job = {.id = "00000000000000aa", .state = "done"}};
+    memcpy(script->last_job, call->job.job, sizeof script->last_job);
+    switch (call->method) {
+    case KOFN_METHOD_SUBMIT:
+        script->submits++;
+        fake_reply(fake, call, &kofn_job_ref_message, &ref);
+        break;
+    case KOFN_METHOD_WATCH:
+        script->watches++;
+        fake_event(fake, call, &running);
+        break;
+    case KOFN_METHOD_WAIT:
+        script->waits++;
+        if (script->hold)
+            break;
+        if (!script->gone && !call->job.without_result)
+            outcome.c = (kofn_msg_matrix){.dtype = "f64", .rows = 2, .cols = 3};
+        if (outcome.c.rows > 0)
+            fake_send_product(fake, call, &outcome.c, 2);
+        else
+            fake_reply(fake, call, &kofn_outcome_message, &outcome);
+        break;
+    case KOFN_METHOD_CANCEL:
+        script->cancels++;
+        (void)snprintf(outcome.job.state, sizeof outcome.job.state, "cancelled");
+        outcome.job.status = KOFN_CANCELLED;
+        fake_reply(fake, call, &kofn_outcome_message, &outcome);
+        break;
+    case KOFN_METHOD_GET_JOB:
+        fake_refuse(fake, call, KOFN_NOT_FOUND, "job is not known", 0);
+        break;
+    default:
+        abort();
+    }
+}
+
+static void
+a_submitted_job_is_waited_for_and_cancelled_by_its_id(void **state)
+{
+    fixture f;
+    job_script script = {0};
+    pair p = pair_new(2, 4, 3);
+    kofn_error error;
+    kofn_result *result = NULL;
+    kofn_account account;
+    char job[KOFN_CLIENT_JOB_MAX];
+    (void)state;
+    begin(&f, serve_job, &script);
+    assert_ok(kofn_client_submit(f.client, &p.a, &p.b, NULL, job, &error));
+    assert_string_equal(job, "00000000000000aa");
+    assert_ok(kofn_client_wait(f.client, job, NULL, &result, &error));
+    assert_int_equal(kofn_result_get_rows(result), 2);
+    kofn_result_destroy(&result);
+
+    const kofn_wait_options account_only = {.without_product = true};
+    assert_ok(kofn_client_wait(f.client, job, &account_only, &result, &error));
+    kofn_matrix c;
+    assert_fails(kofn_result_get_matrix(result, &c, &error), KOFN_FAILED_PRECONDITION);
+    assert_fails(kofn_result_write_npy(result, "/nowhere.npy", &error), KOFN_FAILED_PRECONDITION);
+    kofn_result_destroy(&result);
+
+    assert_ok(kofn_client_cancel(f.client, job, &account, &error));
+    assert_string_equal(account.state, "cancelled");
+    assert_int_equal(account.status, KOFN_CANCELLED);
+    assert_fails(kofn_client_get_job(f.client, "ffff", &account, &error), KOFN_NOT_FOUND);
+    assert_fails(
+        kofn_client_get_job(f.client, "an id that is much too long to be one", &account, &error),
+        KOFN_NOT_FOUND);
+    end(&f);
+    pair_fini(&p);
+}
+
+static void
+a_product_that_was_fetched_before_is_not_found(void **state)
+{
+    fixture f;
+    job_script script = {.gone = true};
+    kofn_error error;
+    kofn_result *result = NULL;
+    (void)state;
+    begin(&f, serve_job, &script);
+    assert_fails(kofn_client_wait(f.client, "aa", NULL, &result, &error), KOFN_NOT_FOUND);
+    assert_null(result);
+    end(&f);
+}
+
+typedef struct onlooker {
+    size_t calls;
+    double progress;
+    const char *stop_at; // state
+} onlooker;
+
+static bool
+look_on(void *context, const kofn_account *account)
+{
+    onlooker *o = context;
+    o->calls++;
+    if (account->progress > 0)
+        o->progress = account->progress;
+    return !o->stop_at || strcmp(account->state, o->stop_at) != 0;
+}
+
+static void
+progress_is_shown_while_a_product_is_waited_for(void **state)
+{
+    fixture f;
+    job_script script = {0};
+    onlooker looker = {0};
+    pair p = pair_new(2, 4, 3);
+    kofn_error error;
+    kofn_result *result = NULL;
+    const kofn_product_options options = {.progress = look_on, .context = &looker};
+    (void)state;
+    begin(&f, serve_job, &script);
+    assert_ok(kofn_client_multiply(f.client, &p.a, &p.b, &options, &result, &error));
+    kofn_result_destroy(&result);
+    end(&f);
+    assert_int_equal(script.submits, 1);
+    assert_int_equal(script.watches, 1);
+    assert_true(looker.calls > 0);
+    pair_fini(&p);
+}
+
+static void
+an_onlooker_who_has_enough_cancels_the_product(void **state)
+{
+    fixture f;
+    job_script script = {.hold = true};
+    onlooker looker = {.stop_at = "running"};
+    pair p = pair_new(2, 4, 3);
+    kofn_error error;
+    kofn_result *result = NULL;
+    const kofn_product_options options = {.progress = look_on, .context = &looker};
+    (void)state;
+    begin(&f, serve_job, &script);
+    assert_fails(kofn_client_multiply(f.client, &p.a, &p.b, &options, &result, &error),
+                 KOFN_CANCELLED);
+    end(&f);
+    assert_int_equal(script.cancels, 1);
+    assert_string_equal(script.last_job, "00000000000000aa");
+    assert_true(looker.progress == 0.5);
+    pair_fini(&p);
+}
+
+static volatile sig_atomic_t caught;
+
+static void
+catch_signal(int number)
+{
+    caught = number;
+}
+
+static bool
+until_signal(void *context, const kofn_account *account)
+{
+    (void)context;
+    (void)account;
+    return !caught;
+}
+
+static void
+a_signal_ends_waiting_at_once(void **state)
+{
+    fixture f;
+    job_script script = {.hold = true};
+    kofn_error error;
+    kofn_result *result = NULL;
+    struct sigaction action = {.sa_handler = catch_signal};
+    const kofn_wait_options options = {.progress = until_signal};
+    (void)state;
+    caught = 0;
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    begin(&f, serve_job, &script);
+    (void)alarm(1);
+    assert_fails(kofn_client_wait(f.client, "aa", &options, &result, &error), KOFN_CANCELLED);
+    end(&f);
+    assert_int_equal(script.cancels, 0); // the job goes on
+}
+
+/* ---- the service ---------------------------------------------------------------------------------------- */
+
+static void
+serve_lists(fake_master *fake, fake_call *call)
+{
+    kofn_msg_job jobs[2] = {{.id = "01", .state = "done"}, {.id = "02", .state = "running"}};
+    kofn_msg_worker workers[1] = {{.name = "w01", .state = "idle", .cores = 4, .gflops = 12.5}};
+    kofn_msg_param policy = {.name = "oneshot", .help = "all at once"};
+    switch (call->method) {
+    case KOFN_METHOD_LIST_JOBS:
+        fake_reply(fake, call, &kofn_jobs_message,
+                   &(kofn_msg_jobs){.jobs = {.at = jobs, .count = 2}});
+        break;
+    case KOFN_METHOD_LIST_WORKERS:
+        fake_reply(fake, call, &kofn_workers_message,
+                   &(kofn_msg_workers){.workers = {.at = workers, .count = 1}});
+        break;
+    case KOFN_METHOD_LIST_CODES: {
+        kofn_msg_codes codes = {0};
+        if (kofn_msg_codes_fill(&codes, NULL) != KOFN_OK)
+            abort();
+        kofn_msg_codes with = codes;
+        with.policies = (kofn_wire_list){.at = &policy, .count = 1};
+        fake_reply(fake, call, &kofn_codes_message, &with);
+        kofn_message_clear(&kofn_codes_message, &codes);
+        break;
+    }
+    case KOFN_METHOD_CHECK:
+        fake_reply(fake, call, &kofn_health_message,
+                   &(kofn_msg_health){.status = "SERVING", .workers = 1, .uptime_ms = 42});
+        break;
+    default:
+        abort();
+    }
+}
+
+static void
+lists_of_jobs_workers_and_codes_come_as_plain_structs(void **state)
+{
+    fixture f;
+    kofn_error error;
+    kofn_account *jobs = NULL;
+    kofn_worker_info *workers = NULL;
+    kofn_code_list codes;
+    kofn_code_list own;
+    kofn_health health;
+    size_t count = 0;
+    (void)state;
+    begin(&f, serve_lists, NULL);
+    assert_ok(kofn_client_list_jobs(f.client, 0, &jobs, &count, &error));
+    assert_int_equal(count, 2);
+    assert_string_equal(jobs[1].state, "running");
+    assert_ok(kofn_client_list_workers(f.client, &workers, &count, &error));
+    assert_int_equal(count, 1);
+    assert_string_equal(workers[0].name, "w01");
+    assert_true(workers[0].gflops == 12.5);
+    assert_ok(kofn_client_list_codes(f.client, &codes, &error));
+    assert_ok(kofn_client_list_codes(NULL, &own, &error));
+    assert_int_equal(codes.policy_count, 1);
+    assert_int_equal(codes.family_count, own.family_count);
+    assert_true(own.family_count >= 4);
+    for (size_t i = 0; i < own.family_count; i++)
+        assert_string_equal(own.families[i].name, codes.families[i].name);
+    assert_ok(kofn_client_check(f.client, NULL, 0, &health, &error));
+    assert_string_equal(health.status, "SERVING");
+    assert_int_equal(health.uptime_ms, 42);
+    kofn_code_list_fini(&codes);
+    kofn_code_list_fini(&own);
+    free(jobs);
+    free(workers);
+    end(&f);
+}
+
+static void
+a_master_that_does_not_answer_a_check_is_unavailable(void **state)
+{
+    fixture f;
+    kofn_error error;
+    kofn_health health;
+    (void)state;
+    begin(&f, do_nothing, NULL);
+    assert_fails(kofn_client_check(f.client, NULL, 100, &health, &error), KOFN_UNAVAILABLE);
+    end(&f);
+}
+
+static void
+a_product_is_written_complete_or_not_at_all(void **state)
+{
+    fixture f;
+    pair p = pair_new(4, 3, 2);
+    kofn_error error;
+    kofn_result *result = NULL;
+    char path[] = "/tmp/kofn-test-client-XXXXXX";
+    char file[64];
+    (void)state;
+    assert_non_null(mkdtemp(path));
+    begin(&f, do_multiply, NULL);
+    assert_ok(kofn_client_multiply(f.client, &p.a, &p.b, NULL, &result, &error));
+    (void)snprintf(file, sizeof file, "%s/c.npy", path);
+    assert_ok(kofn_result_write_npy(result, file, &error));
+    assert_int_equal(unlink(file), 0);
+    (void)snprintf(file, sizeof file, "%s/no/c.npy", path);
+    assert_fails(kofn_result_write_npy(result, file, &error), KOFN_NOT_FOUND);
+    assert_fails(kofn_result_write_npy(result, "/dev/full", &error), KOFN_RESOURCE_EXHAUSTED);
+    assert_int_equal(rmdir(path), 0);
+    kofn_result_destroy(&result);
+    end(&f);
+    pair_fini(&p);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(multiply_brings_the_product),
+        cmocka_unit_test(strided_and_transposed_operands_are_sent_as_they_are_stored),
+        cmocka_unit_test(empty_and_single_element_matrices_multiply),
+        cmocka_unit_test(an_operand_larger_than_the_window_is_sent_as_credit_allows),
+        cmocka_unit_test(a_product_in_many_bands_is_joined_and_copied),
+        cmocka_unit_test(a_result_outlives_its_client),
+        cmocka_unit_test(operands_that_do_not_match_are_refused_before_anything_is_sent),
+        cmocka_unit_test(what_the_caller_asks_for_arrives),
+        cmocka_unit_test(a_choice_of_code_is_checked_with_a_hint),
+        cmocka_unit_test(calls_in_flight_end_in_any_order),
+        cmocka_unit_test(next_returns_when_the_time_is_over),
+        cmocka_unit_test(an_abandoned_call_is_told_and_its_late_reply_dropped),
+        cmocka_unit_test(unavailable_is_tried_again_with_the_same_key),
+        cmocka_unit_test(retries_end),
+        cmocka_unit_test(what_is_refused_is_not_tried_again),
+        cmocka_unit_test(a_master_that_vanishes_and_returns_gets_the_same_call_again),
+        cmocka_unit_test(where_no_master_is_the_call_is_unavailable),
+        cmocka_unit_test(options_out_of_range_are_refused),
+        cmocka_unit_test(a_master_that_does_not_answer_is_left_after_the_deadline),
+        cmocka_unit_test(garbage_fails_the_call_and_not_the_client),
+        cmocka_unit_test(messages_for_nobody_are_dropped),
+        cmocka_unit_test(a_reply_with_a_malformed_body_fails_its_call),
+        cmocka_unit_test(a_product_of_another_shape_or_cut_short_is_data_loss),
+        cmocka_unit_test(a_submitted_job_is_waited_for_and_cancelled_by_its_id),
+        cmocka_unit_test(a_product_that_was_fetched_before_is_not_found),
+        cmocka_unit_test(progress_is_shown_while_a_product_is_waited_for),
+        cmocka_unit_test(an_onlooker_who_has_enough_cancels_the_product),
+        cmocka_unit_test(a_signal_ends_waiting_at_once),
+        cmocka_unit_test(lists_of_jobs_workers_and_codes_come_as_plain_structs),
+        cmocka_unit_test(a_master_that_does_not_answer_a_check_is_unavailable),
+        cmocka_unit_test(a_product_is_written_complete_or_not_at_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
