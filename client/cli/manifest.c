@@ -146,6 +146,8 @@ take_sets(json_t *sets, kofn_code_spec *spec, kofn_error *err)
 {
     const char *name;
     json_t *value;
+    if (!json_is_object(sets))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "set is no object");
     json_object_foreach(sets, name, value)
     {
         if (!json_is_string(value))
@@ -214,8 +216,8 @@ fill_manifest(const fields *f, cli_manifest *ret_manifest, kofn_error *err)
     return status;
 }
 
-static kofn_status
-parse_manifest(const char *text, cli_manifest *ret_manifest, kofn_error *err)
+kofn_status
+cli_manifest_parse(const char *text, cli_manifest *ret_manifest, kofn_error *err)
 {
     json_error_t where;
     fields f;
@@ -249,7 +251,7 @@ cli_manifest_load(const char *folder, cli_manifest *ret_manifest, kofn_error *er
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a manifest");
     status = read_text(path, text, err);
     if (status == KOFN_OK) {
-        status = parse_manifest(text, ret_manifest, err);
+        status = cli_manifest_parse(text, ret_manifest, err);
         if (status != KOFN_OK)
             (void)kofn_fail_within(err, "%s", path);
     }

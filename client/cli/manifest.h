@@ -30,6 +30,10 @@ KOFN_MUST_CHECK kofn_status cli_manifest_save(const cli_manifest *manifest, cons
 KOFN_MUST_CHECK kofn_status cli_manifest_load(const char *folder, cli_manifest *ret_manifest,
                                               kofn_error *err);
 
+/* The same for a text in memory. */
+KOFN_MUST_CHECK kofn_status cli_manifest_parse(const char *text, cli_manifest *ret_manifest,
+                                               kofn_error *err);
+
 /* "DIR/manifest.json", and "DIR/017.c.npy" for task 17's file 'c'. OUT_OF_RANGE: too long. */
 KOFN_MUST_CHECK kofn_status cli_manifest_path(const char *folder, char ret_path[CLI_PATH_MAX],
                                               kofn_error *err);

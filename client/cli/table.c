@@ -73,17 +73,28 @@ width_of(cli_table *table, size_t column)
     return (int)width;
 }
 
+/* One row; blanks at its end are not printed. */
+static void
+print_row(cli_table *table, size_t row)
+{
+    char line[CLI_TABLE_COLUMNS_MAX * (CLI_TABLE_CELL_MAX + 2)];
+    size_t length = 0;
+    for (size_t column = 0; column < table->columns; column++) {
+        const int width = width_of(table, column);
+        length += (size_t)snprintf(line + length, sizeof line - length, "%s%*s",
+                                   column > 0 ? "  " : "", table->right[column] ? width : -width,
+                                   cell_of(table, row, column)); // fits: a cell is narrower
+    }
+    while (length > 0 && line[length - 1] == ' ')
+        length--;
+    printf("%.*s\n", (int)length, line);
+}
+
 void
 cli_table_print(cli_table *table)
 {
-    for (size_t row = 0; row < table->rows; row++) {
-        for (size_t column = 0; column < table->columns; column++) {
-            const bool last = column + 1 == table->columns;
-            const int width = last && !table->right[column] ? 0 : width_of(table, column);
-            printf("%*s%s", table->right[column] ? width : -width, cell_of(table, row, column),
-                   last ? "\n" : "  ");
-        }
-    }
+    for (size_t row = 0; row < table->rows; row++)
+        print_row(table, row);
     if (table->failed)
         (void)fprintf(stderr, "kofn: no memory for the whole table\n");
     free(table->cells);

@@ -1,0 +1,448 @@
+/* Coded tasks as files: what `kofn encode` writes, `kofn decode` reads. */
+#include "tests/assert.h"
+
+#include "client/cli/folder.h"
+#include "common/base/rng.h"
+#include "common/linalg/multiply.h"
+
+#include <dirent.h>
+#include <float.h>
+#include <math.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ROWS = 7, INNER = 5, COLS = 6 };
+
+/* A folder for the tests' files, and in it one for the tasks. */
+typedef struct fixture {
+    char root[64], tasks[80], a[80], b[80], c[80];
+} fixture;
+
+static void
+remove_all(const char *path)
+{
+    DIR *dir = opendir(path);
+    if (!dir) {
+        (void)unlink(path);
+        return;
+    }
+    for (const struct dirent *entry; (entry = readdir(dir));) {
+        char inner[512];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        (void)snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
+        remove_all(inner);
+    }
+    (void)closedir(dir);
+    (void)rmdir(path);
+}
+
+static int
+setup(void **state)
+{
+    static fixture f;
+    (void)snprintf(f.root, sizeof f.root, "/tmp/kofn-test-folder-XXXXXX");
+    assert_non_null(mkdtemp(f.root));
+    (void)snprintf(f.tasks, sizeof f.tasks, "%s/tasks", f.root);
+    (void)snprintf(f.a, sizeof f.a, "%s/a.npy", f.root);
+    (void)snprintf(f.b, sizeof f.b, "%s/b.npy", f.root);
+    (void)snprintf(f.c, sizeof f.c, "%s/c.npy", f.root);
+    *state = &f;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    const fixture *f = *state;
+    remove_all(f->root);
+    return 0;
+}
+
+static void
+write_matrix(const char *path, double *data, size_t rows, size_t cols)
+{
+    kofn_error error;
+    kofn_bands bands;
+    const kofn_mat mat = kofn_mat_wrap(data, KOFN_F64, rows, cols);
+    assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
+    assert_ok(kofn_npy_write(path, &bands, &error));
+    kofn_bands_fini(&bands);
+}
+
+static void
+write_random(const char *path, size_t rows, size_t cols, uint64_t stream)
+{
+    kofn_rng rng;
+    double data[64];
+    assert_true(rows * cols <= sizeof data / sizeof data[0]);
+    kofn_rng_init(&rng, 11, stream);
+    for (size_t i = 0; i < rows * cols; i++)
+        data[i] = kofn_rng_normal(&rng);
+    write_matrix(path, data, rows, cols);
+}
+
+/* path_c := op(path_a) path_b, as numpy would. Returns the largest element. */
+static void
+multiply_files(const char *path_a, const char *path_b, bool transpose_a, const char *path_c)
+{
+    kofn_error error;
+    kofn_npy a, b;
+    double data[256];
+    size_t rows, cols;
+    kofn_bands bands;
+    assert_ok(kofn_npy_read(path_a, &a, &error));
+    assert_ok(kofn_npy_read(path_b, &b, &error));
+    const kofn_product product = {.a = &a.mat,
+                                  .b = &b.mat,
+                                  .transpose_a = a.transposed != transpose_a,
+                                  .transpose_b = b.transposed};
+    assert_ok(kofn_product_shape(&product, &rows, &cols, &error));
+    assert_true(rows * cols <= sizeof data / sizeof data[0]);
+    const kofn_mat c = kofn_mat_wrap(data, KOFN_F64, rows, cols);
+    assert_ok(kofn_bands_from_mat(&c, &bands, &error));
+    assert_ok(kofn_multiply(kofn_field_for_dtype(KOFN_F64), &product, &bands, &error));
+    kofn_bands_fini(&bands);
+    kofn_mat_fini(&a.mat);
+    kofn_mat_fini(&b.mat);
+    write_matrix(path_c, data, rows, cols);
+}
+
+static void
+task_path(const fixture *f, size_t task, char file, char *ret_path)
+{
+    kofn_error error;
+    assert_ok(cli_task_path(f->tasks, task, file, ret_path, &error));
+}
+
+static void
+answer_task(const fixture *f, size_t task)
+{
+    char a[CLI_PATH_MAX], b[CLI_PATH_MAX], c[CLI_PATH_MAX];
+    task_path(f, task, 'a', a);
+    task_path(f, task, 'b', b);
+    task_path(f, task, 'c', c);
+    multiply_files(a, b, false, c);
+}
+
+static void
+forget_answer(const fixture *f, size_t task)
+{
+    char c[CLI_PATH_MAX];
+    task_path(f, task, 'c', c);
+    (void)unlink(c);
+}
+
+static cli_encoded
+encode(const fixture *f, const char *family, const char *partition, const char *tasks,
+       bool transpose_a)
+{
+    kofn_error error;
+    cli_encoded encoded;
+    cli_product product = {.path = {f->a, f->b}, .transpose = {transpose_a, false}};
+    assert_ok(kofn_code_choice_set(&product.code, "family", family, &error));
+    assert_ok(kofn_code_choice_set(&product.code, "partition", partition, &error));
+    assert_ok(kofn_code_choice_set(&product.code, "tasks", tasks, &error));
+    assert_ok(kofn_code_choice_set(&product.code, "seed", "3", &error));
+    assert_ok(cli_product_read(&product, &error));
+    assert_ok(cli_folder_encode(f->tasks, &product, 4, &encoded, &error));
+    cli_product_fini(&product);
+    return encoded;
+}
+
+/* |C - A B| against |A B|: decode's amplification times the rounding of sums of INNER terms. */
+static void
+assert_decoded(const fixture *f, bool transpose_a, double amplification)
+{
+    kofn_error error;
+    kofn_npy c, want;
+    char path[96];
+    (void)snprintf(path, sizeof path, "%s/want.npy", f->root);
+    multiply_files(f->a, f->b, transpose_a, path);
+    assert_ok(kofn_npy_read(f->c, &c, &error));
+    assert_ok(kofn_npy_read(path, &want, &error));
+    assert_int_equal(c.mat.rows, want.mat.rows);
+    assert_int_equal(c.mat.cols, want.mat.cols);
+    double difference = 0;
+    double size = 0;
+    for (size_t i = 0; i < c.mat.rows * c.mat.cols; i++) {
+        const double at = ((const double *)c.mat.data)[i];
+        const double right = ((const double *)want.mat.data)[i];
+        difference = fmax(difference, fabs(at - right));
+        size = fmax(size, fabs(right));
+    }
+    assert_at_most(difference, 10 * INNER * fmax(amplification, 1) * DBL_EPSILON * size);
+    kofn_mat_fini(&c.mat);
+    kofn_mat_fini(&want.mat);
+}
+
+static void
+every_subset_of_answers_decodes_or_says_what_is_missing(void **state)
+{
+    static const struct {
+        const char *family, *partition, *tasks;
+        size_t n, k;
+    } codes[] = {{"rkrp", "2,1,2", "6", 6, 4},
+                 {"polynomial", "2,1,2", "6", 6, 4},
+                 {"polynomial", "3,1,1", "5", 5, 3}};
+    const fixture *f = *state;
+    write_random(f->a, ROWS, INNER, 1);
+    write_random(f->b, INNER, COLS, 2);
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        remove_all(f->tasks);
+        assert_int_equal(
+            encode(f, codes[i].family, codes[i].partition, codes[i].tasks, false).threshold,
+            codes[i].k);
+        for (unsigned subset = 0; subset < 1u << codes[i].n; subset++) {
+            kofn_error error;
+            cli_decoded decoded;
+            for (size_t task = 0; task < codes[i].n; task++)
+                if (subset & 1u << task)
+                    answer_task(f, task);
+            (void)unlink(f->c);
+            if ((size_t)__builtin_popcount(subset) >= codes[i].k) {
+                assert_ok(cli_folder_decode(f->tasks, f->c, &decoded, &error));
+                assert_int_equal(decoded.used, codes[i].k);
+            } else {
+                assert_fails(cli_folder_decode(f->tasks, f->c, &decoded, &error),
+                             KOFN_FAILED_PRECONDITION);
+                assert_int_not_equal(access(f->c, F_OK), 0);
+                assert_int_equal(decoded.wanted_count,
+                                 codes[i].k - (size_t)__builtin_popcount(subset));
+                for (size_t j = 0; j < decoded.wanted_count; j++)
+                    answer_task(f, decoded.wanted[j]);
+                cli_decoded_fini(&decoded);
+                assert_ok(cli_folder_decode(f->tasks, f->c, &decoded, &error));
+            }
+            assert_decoded(f, false, decoded.quality.amplification);
+            cli_decoded_fini(&decoded);
+            for (size_t task = 0; task < codes[i].n; task++)
+                forget_answer(f, task);
+        }
+    }
+}
+
+static void
+a_transposed_operand_becomes_pairs_that_are_multiplied_plainly(void **state)
+{
+    const fixture *f = *state;
+    kofn_error error;
+    cli_decoded decoded;
+    write_random(f->a, INNER, ROWS, 3); // stored transposed
+    write_random(f->b, INNER, COLS, 4);
+    (void)encode(f, "rkrp", "2,1,3", "8", true);
+    for (size_t task = 2; task < 8; task++)
+        answer_task(f, task);
+    assert_ok(cli_folder_decode(f->tasks, f->c, &decoded, &error));
+    assert_decoded(f, true, decoded.quality.amplification);
+    cli_decoded_fini(&decoded);
+}
+
+static void
+overwrite(const char *path, const char *bytes, size_t length)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void
+an_answer_that_is_none_counts_as_missing_and_is_listed(void **state)
+{
+    const fixture *f = *state;
+    kofn_error error;
+    cli_decoded decoded;
+    char path[CLI_PATH_MAX];
+    double wrong[4] = {0};
+    write_random(f->a, ROWS, INNER, 1);
+    write_random(f->b, INNER, COLS, 2);
+    (void)encode(f, "polynomial", "2,1,2", "7", false);
+    for (size_t task = 0; task < 7; task++)
+        answer_task(f, task);
+    task_path(f, 0, 'c', path);
+    overwrite(path, "no npy at all", 13);
+    task_path(f, 1, 'c', path);
+    write_matrix(path, wrong, 2, 2);
+    task_path(f, 2, 'c', path);
+    assert_int_equal(truncate(path, 130), 0);
+    assert_ok(cli_folder_decode(f->tasks, f->c, &decoded, &error));
+    assert_int_equal(decoded.refused_count, 3);
+    assert_int_equal(decoded.answers, 4);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(decoded.refused[i].task, i);
+    assert_non_null(strstr(decoded.refused[1].error.text, "[2, 2]"));
+    assert_decoded(f, false, decoded.quality.amplification);
+    cli_decoded_fini(&decoded);
+}
+
+static void
+a_nan_in_an_answer_is_said(void **state)
+{
+    const fixture *f = *state;
+    kofn_error error;
+    cli_decoded decoded;
+    char path[CLI_PATH_MAX];
+    double part[12];
+    write_random(f->a, ROWS, INNER, 1);
+    write_random(f->b, INNER, COLS, 2);
+    const cli_encoded encoded = encode(f, "rkrp", "2,1,2", "5", false);
+    for (size_t task = 0; task < 4; task++)
+        answer_task(f, task);
+    for (size_t i = 0; i < 12; i++)
+        part[i] = NAN;
+    task_path(f, 0, 'c', path);
+    write_matrix(path, part, encoded.part.rows, encoded.part.cols);
+    assert_ok(cli_folder_decode(f->tasks, f->c, &decoded, &error));
+    assert_true(decoded.nonfinite);
+    cli_decoded_fini(&decoded);
+}
+
+static void
+tasks_of_another_product_are_not_written_over(void **state)
+{
+    const fixture *f = *state;
+    kofn_error error;
+    cli_encoded encoded;
+    char path[CLI_PATH_MAX];
+    write_random(f->a, ROWS, INNER, 1);
+    write_random(f->b, INNER, COLS, 2);
+    (void)encode(f, "rkrp", "2,1,2", "5", false);
+    answer_task(f, 0);
+    cli_product product = {.path = {f->a, f->b}};
+    assert_ok(cli_product_read(&product, &error));
+    assert_fails(cli_folder_encode(f->tasks, &product, 4, &encoded, &error), KOFN_ALREADY_EXISTS);
+    assert_ok(cli_manifest_path(f->tasks, path, &error));
+    assert_int_equal(unlink(path), 0);
+    assert_fails(cli_folder_encode(f->tasks, &product, 4, &encoded, &error), KOFN_ALREADY_EXISTS);
+    forget_answer(f, 0);
+    assert_ok(cli_folder_encode(f->tasks, &product, 4, &encoded, &error)); // after a half encode
+    assert_fails(cli_folder_encode("/nowhere/at/all", &product, 4, &encoded, &error),
+                 KOFN_UNAVAILABLE);
+    cli_product_fini(&product);
+}
+
+static void
+a_full_disk_is_an_error_and_no_file(void **state)
+{
+    const fixture *f = *state;
+    kofn_error error;
+    cli_decoded decoded;
+    write_random(f->a, ROWS, INNER, 1);
+    write_random(f->b, INNER, COLS, 2);
+    (void)encode(f, "uncoded", "1,1,1", "1", false);
+    answer_task(f, 0);
+    assert_fails(cli_folder_decode(f->tasks, "/dev/full", &decoded, &error),
+                 KOFN_RESOURCE_EXHAUSTED);
+    cli_decoded_fini(&decoded);
+}
+
+static void
+operands_that_do_not_match_are_refused(void **state)
+{
+    const fixture *f = *state;
+    kofn_error error;
+    cli_product product = {.path = {f->a, f->b}};
+    write_random(f->a, ROWS, INNER, 1);
+    write_random(f->b, COLS, INNER, 2);
+    assert_fails(cli_product_read(&product, &error), KOFN_INVALID_ARGUMENT);
+    cli_product_fini(&product);
+    product.transpose[1] = true;
+    assert_ok(cli_product_read(&product, &error));
+    cli_product_fini(&product);
+    product.path[1] = "/nowhere.npy";
+    assert_fails(cli_product_read(&product, &error), KOFN_NOT_FOUND);
+    cli_product_fini(&product);
+}
+
+#define GOOD                                                                                       \
+    "\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "      \
+    "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6"
+
+static void
+a_manifest_that_is_none_or_cannot_be_is_refused(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        "{" GOOD "}",                                          // no set
+        "{" GOOD ", \"set\": {}} x",                           // more behind it
+        "{" GOOD ", \"set\": []}",
+        "{" GOOD ", \"set\": {\"systematic\": 1}}",
+        "{" GOOD ", \"set\": {\"systematik\": \"no\"}}",
+        "{" GOOD ", \"set\": {\"tasks\": \"9\"}}",
+        "{" GOOD ", \"set\": {}, \"rows\": 8}",                // twice
+        "{\"kofn\": 2, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "
+        "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
+        "{\"kofn\": 1, \"code\": \"no\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "
+        "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
+        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1], \"tasks\": 6, \"seed\": \"7\", "
+        "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
+        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [0, 1, 2], \"tasks\": 6, \"seed\": \"7\", "
+        "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
+        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 3, \"seed\": \"7\", "
+        "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}", // n < k
+        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": -6, \"seed\": \"7\", "
+        "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
+        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"x\", "
+        "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
+        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "
+        "\"dtype\": \"i64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
+        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "
+        "\"dtype\": \"f64\", \"rows\": 9223372036854775807, \"inner\": 5, \"cols\": 6, \"set\": {}}",
+    };
+    cli_manifest manifest;
+    kofn_error error;
+    (void)state;
+    assert_ok(cli_manifest_parse("{" GOOD ", \"set\": {}, \"new\": 1}", &manifest, &error));
+    assert_int_equal(manifest.shape.rows, 7);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        error.text[0] = '\0';
+        if (cli_manifest_parse(wrong[i], &manifest, &error) == KOFN_OK)
+            fail_msg("taken: %s", wrong[i]);
+        assert_true(error.text[0] != '\0');
+    }
+}
+
+static void
+a_manifest_that_is_too_large_or_missing_is_refused(void **state)
+{
+    const fixture *f = *state;
+    kofn_error error;
+    cli_manifest manifest;
+    cli_decoded decoded;
+    char path[CLI_PATH_MAX];
+    assert_fails(cli_manifest_load(f->tasks, &manifest, &error), KOFN_NOT_FOUND);
+    assert_fails(cli_folder_decode(f->tasks, f->c, &decoded, &error), KOFN_NOT_FOUND);
+    cli_decoded_fini(&decoded);
+
+    assert_int_equal(mkdir(f->tasks, 0700), 0);
+    assert_ok(cli_manifest_path(f->tasks, path, &error));
+    char *blanks = malloc(CLI_MANIFEST_BYTES_MAX + 1);
+    assert_non_null(blanks);
+    memset(blanks, ' ', CLI_MANIFEST_BYTES_MAX + 1);
+    overwrite(path, blanks, CLI_MANIFEST_BYTES_MAX + 1);
+    free(blanks);
+    assert_fails(cli_manifest_load(f->tasks, &manifest, &error), KOFN_INVALID_ARGUMENT);
+}
+
+int
+main(void)
+{
+#define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(every_subset_of_answers_decodes_or_says_what_is_missing),
+        TEST(a_transposed_operand_becomes_pairs_that_are_multiplied_plainly),
+        TEST(an_answer_that_is_none_counts_as_missing_and_is_listed),
+        TEST(a_nan_in_an_answer_is_said),
+        TEST(tasks_of_another_product_are_not_written_over),
+        TEST(a_full_disk_is_an_error_and_no_file),
+        TEST(operands_that_do_not_match_are_refused),
+        TEST(a_manifest_that_is_none_or_cannot_be_is_refused),
+        TEST(a_manifest_that_is_too_large_or_missing_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,184 @@
+/* What the command prints: tables, lines of progress, JSON. */
+#include "tests/assert.h"
+
+#include "client/cli/progress.h"
+#include "client/cli/report.h"
+#include "client/cli/table.h"
+#include "common/base/clock.h"
+
+#include <math.h>
+#include <unistd.h>
+
+/* Standard output into `text` while print runs. */
+static void
+capture(void (*print)(void), char *text, size_t size)
+{
+    char path[] = "/tmp/kofn-test-report-XXXXXX";
+    const int file = mkstemp(path);
+    assert_true(file >= 0);
+    assert_int_equal(fflush(stdout), 0);
+    const int before = dup(STDOUT_FILENO);
+    assert_true(before >= 0 && dup2(file, STDOUT_FILENO) >= 0);
+    print();
+    assert_int_equal(fflush(stdout), 0);
+    assert_true(dup2(before, STDOUT_FILENO) >= 0);
+    const ssize_t length = pread(file, text, size - 1, 0);
+    assert_true(length >= 0);
+    text[length] = '\0';
+    (void)close(before);
+    (void)close(file);
+    (void)unlink(path);
+}
+
+static void
+print_table(void)
+{
+    cli_table table;
+    cli_table_init(&table, "NAME|>SIZE|NOTE");
+    cli_table_add(&table, "%s|%d|%s", "a", 12345, "");
+    cli_table_add(&table, "%s|%d|%s", "longer", 7, "said");
+    cli_table_add(&table, "short");
+    cli_table_print(&table);
+}
+
+static void
+columns_are_as_wide_as_their_cells_and_numbers_stand_right(void **state)
+{
+    char text[512];
+    (void)state;
+    capture(print_table, text, sizeof text);
+    assert_string_equal(text, "NAME     SIZE  NOTE\n"
+                              "a       12345\n"
+                              "longer      7  said\n"
+                              "short\n");
+}
+
+static void
+print_odd_account(void)
+{
+    kofn_account account = {
+        .state = "failed", .status = KOFN_ABORTED, .message = "because", .condition = INFINITY};
+    cli_print_account(&account);
+    cli_print_jobs(&account, 1);
+    cli_print_jobs(NULL, 0);
+    cli_print_workers(NULL, 0);
+}
+
+static void
+accounts_without_a_code_are_printed(void **state)
+{
+    char text[4096];
+    (void)state;
+    capture(print_odd_account, text, sizeof text);
+    assert_non_null(strstr(text, "ABORTED: because"));
+}
+
+static void
+an_account_in_json_has_all_that_programs_need(void **state)
+{
+    static const char *const keys[] = {"status", "code", "partition", "tasks", "answers_used",
+                                       "workers", "seconds", "error", "condition", "seed", "set",
+                                       "threshold", "nonfinite", "waited", "job", "state"};
+    static const char *const seconds[] = {"encode", "send", "wait", "decode", "check", "total",
+                                          "call"};
+    kofn_account account = {.job = "aa",
+                            .code = {.family = "rkrp",
+                                     .x = 2,
+                                     .z = 1,
+                                     .y = 3,
+                                     .tasks = 7,
+                                     .seed = UINT64_MAX,
+                                     .set_count = 1,
+                                     .sets = {{.name = "systematic", .value = "no"}}},
+                            .error_kind = "rounding",
+                            .error_bound = 1e-15,
+                            .condition = NAN};
+    (void)state;
+    json_t *object = cli_json_of_account(&account);
+    assert_non_null(object);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (!json_object_get(object, keys[i]))
+            fail_msg("no key '%s'", keys[i]);
+    for (size_t i = 0; i < sizeof seconds / sizeof seconds[0]; i++)
+        if (!json_object_get(json_object_get(object, "seconds"), seconds[i]))
+            fail_msg("no seconds.%s", seconds[i]);
+    assert_string_equal(json_string_value(json_object_get(object, "seed")), "18446744073709551615");
+    assert_true(json_is_null(json_object_get(object, "condition"))); // JSON has no NaN
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(object, "partition"), 2)),
+                     3);
+    json_decref(object);
+}
+
+static void
+seconds_are_written_with_about_three_digits(void **state)
+{
+    static const struct {
+        double seconds;
+        const char *text;
+    } cases[] = {{0, "0ms"},      {0.0123, "12.3ms"}, {1.5, "1.5s"},     {59.4, "59.4s"},
+                 {125, "2m05s"},  {7500, "2h05m"},    {1e9, "long"},     {NAN, "long"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[32];
+        cli_format_seconds(cases[i].seconds, text, sizeof text);
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
+static void
+progress_says_what_is_known_and_no_more(void **state)
+{
+    const cli_common common = {0};
+    cli_progress progress;
+    char line[256];
+    (void)state;
+    cli_progress_init(&progress, &common);
+    cli_progress_format(&progress, 0, line, sizeof line);
+    assert_string_equal(line, "waiting for the master");
+
+    progress.account = (kofn_account){.state = "sending", .progress = 0.4};
+    cli_progress_format(&progress, 0, line, sizeof line);
+    assert_string_equal(line, "sending operands: 40%");
+
+    progress.account = (kofn_account){.job = "4f2a",
+                                      .state = "running",
+                                      .tasks = 6,
+                                      .tasks_sent = 6,
+                                      .answers = 2,
+                                      .threshold = 4,
+                                      .progress = 0.5};
+    progress.running_ns = KOFN_NS_PER_S;
+    cli_progress_format(&progress, 3 * KOFN_NS_PER_S, line, sizeof line);
+    assert_string_equal(line, "job 4f2a running: 6 tasks sent, 2 of 4 answers, not yet decodable, "
+                              "1/s, ETA 2s");
+}
+
+static void
+every_status_has_its_exit_code(void **state)
+{
+    (void)state;
+    assert_int_equal(cli_exit_of(KOFN_OK), 0);
+    assert_int_equal(cli_exit_of(KOFN_ABORTED), 3);
+    assert_int_equal(cli_exit_of(KOFN_INTERNAL), 3);
+    assert_int_equal(cli_exit_of(KOFN_CANCELLED), 4);
+    assert_int_equal(cli_exit_of(KOFN_DEADLINE_EXCEEDED), 4);
+    assert_int_equal(cli_exit_of(KOFN_UNAVAILABLE), 5);
+    assert_int_equal(cli_exit_of(KOFN_INVALID_ARGUMENT), 6);
+    assert_int_equal(cli_exit_of(KOFN_RESOURCE_EXHAUSTED), 6);
+    assert_int_equal(cli_exit_of(KOFN_PERMISSION_DENIED), 6);
+    assert_int_equal(cli_exit_of(KOFN_DATA_LOSS), 7);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(columns_are_as_wide_as_their_cells_and_numbers_stand_right),
+        cmocka_unit_test(accounts_without_a_code_are_printed),
+        cmocka_unit_test(an_account_in_json_has_all_that_programs_need),
+        cmocka_unit_test(seconds_are_written_with_about_three_digits),
+        cmocka_unit_test(progress_says_what_is_known_and_no_more),
+        cmocka_unit_test(every_status_has_its_exit_code),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
