@@ -105,6 +105,28 @@ check_room(const kofn_master *master, size_t charge, kofn_error *err)
     return KOFN_OK;
 }
 
+static bool
+is_same_code(const kofn_code_spec *a, const kofn_code_spec *b)
+{
+    if (strcmp(a->family, b->family) != 0 || a->part.x != b->part.x || a->part.z != b->part.z ||
+        a->part.y != b->part.y || a->tasks != b->tasks || a->has_seed != b->has_seed ||
+        a->seed != b->seed || a->set_count != b->set_count)
+        return false;
+    for (size_t i = 0; i < a->set_count; i++)
+        if (strcmp(a->sets[i].name, b->sets[i].name) != 0 ||
+            strcmp(a->sets[i].value, b->sets[i].value) != 0)
+            return false;
+    return true;
+}
+
+static bool
+is_same_request(const kofn_job *a, const kofn_job *b)
+{
+    return memcmp(&a->shape, &b->shape, sizeof a->shape) == 0 && a->field == b->field &&
+           a->keep == b->keep && memcmp(a->transposed, b->transposed, sizeof a->transposed) == 0 &&
+           strcmp(a->asked_policy, b->asked_policy) == 0 && is_same_code(&a->asked, &b->asked);
+}
+
 static kofn_status
 find_known(kofn_jobs *jobs, const kofn_job_order *order, const kofn_job *like, kofn_job **ret_job,
            kofn_error *err)
@@ -113,9 +135,7 @@ find_known(kofn_jobs *jobs, const kofn_job_order *order, const kofn_job *like, k
     kofn_job *known = kofn_jobs_find_key(jobs, order->key);
     if (!known)
         return KOFN_OK;
-    if (memcmp(&known->shape, &like->shape, sizeof known->shape) != 0 ||
-        known->field != like->field || known->keep != like->keep ||
-        memcmp(known->transposed, like->transposed, sizeof known->transposed) != 0)
+    if (!is_same_request(known, like))
         return kofn_fail(err, KOFN_ALREADY_EXISTS,
                          "key '%s' belongs to job %s, which is another product: choose a new key",
                          order->key, known->name);
@@ -156,6 +176,8 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     job->transposed[0] = p->transpose_a;
     job->transposed[1] = p->transpose_b;
     snprintf(job->policy, sizeof job->policy, "%s", policy);
+    snprintf(job->asked_policy, sizeof job->asked_policy, "%s", policy);
+    job->asked = job->spec;
     snprintf(job->key, sizeof job->key, "%s", order->key);
     TAILQ_INIT(&job->requests);
     kofn_assembler_init(&job->operands);

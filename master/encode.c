@@ -53,7 +53,7 @@ find_ready(const kofn_job *job, size_t operand, size_t task)
     if (job->code->e[operand].cols == 1)
         return &job->operands.mat[operand];
     const kofn_bands *plain = &job->plain[operand][block];
-    return plain->count > 0 ? plain : NULL;
+    return plain->dtype != KOFN_DTYPE_NONE ? plain : NULL; // one without rows has no bands
 }
 
 static kofn_status

@@ -65,6 +65,10 @@ typedef struct kofn_job {
     int64_t deadline_ns;
     kofn_request_list requests; // that wait for or watch this job
 
+    /* As they were asked for: is a request with the same key the same request? */
+    kofn_code_spec asked;
+    char asked_policy[KOFN_NAME_MAX];
+
     const kofn_field *field;
     kofn_shape shape;
     bool transposed[KOFN_OPERANDS_MAX];

@@ -415,6 +415,8 @@ on_message(kofn_sessions *sessions, kofn_error *err)
     const size_t length = kofn_buf_get_size(sessions->in.head);
     char type[KOFN_NAME_MAX];
     kofn_status status = kofn_message_peek(bytes, length, "type", type, sizeof type, err);
+    if (status == KOFN_NOT_FOUND)
+        return kofn_fail(err, KOFN_UNIMPLEMENTED, "a message without 'type'");
     if (status)
         return status;
     const kofn_wire_message *of = kofn_envelope_find(type);
