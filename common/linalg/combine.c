@@ -31,68 +31,80 @@ enum {
     TILE = 64,               // results, and sources, of one pass: a tile's coefficients are 32 KiB
     PANEL_BUDGET = 20 << 10, // bytes of a panel of all sources: under half of a first-level cache
     PANEL_MAX = 4 << 10,     // bytes of a panel of one source: a page
-    STREAM_FROM = 8 << 20,   // bytes of results that would only push each other out of the caches
+    STREAM_ROW = 1 << 10,
+    STREAM_FROM = 8 << 20, // bytes of results that would only push each other out of the caches
 };
 
-typedef struct combine_call {
-    size_t outs, ins;
-    const double *coef;
-    const unsigned char *const *src;
-    unsigned char *const *dst;
-    size_t len;
-    bool stream; // results go past the caches
-} combine_call;
-
 /* Up to TILE results, sorted by what they need. Results that nobody wants are in no list. */
-typedef struct combine_rows {
+typedef struct sorted_rows {
     size_t dense_count, copy_count, zero_count;
     size_t dense[TILE], zero[TILE];
     struct {
         size_t row, source;
     } copy[TILE]; // a unit vector: one source as it is
-} combine_rows;
+} sorted_rows;
 
 static void
-sort_row(const combine_call *call, size_t row, combine_rows *rows)
+sort_row(const kofn_combination *c, size_t row, sorted_rows *sorted)
 {
-    const double *coef = call->coef + row * call->ins;
+    const double *coef = c->coef + row * c->ins;
     size_t used = 0, last = 0;
-    for (size_t i = 0; i < call->ins; i++)
-        if (coef[i] != 0 && call->src[i]) {
+    for (size_t i = 0; i < c->ins; i++)
+        if (coef[i] != 0 && c->src[i]) {
             used++;
             last = i;
         }
     if (used == 0) {
-        rows->zero[rows->zero_count++] = row;
+        sorted->zero[sorted->zero_count++] = row;
     } else if (used == 1 && coef[last] == 1) {
-        rows->copy[rows->copy_count].row = row;
-        rows->copy[rows->copy_count++].source = last;
+        sorted->copy[sorted->copy_count].row = row;
+        sorted->copy[sorted->copy_count++].source = last;
     } else {
-        rows->dense[rows->dense_count++] = row;
+        sorted->dense[sorted->dense_count++] = row;
     }
 }
 
 static void
-sort_rows(const combine_call *call, size_t first, size_t end, combine_rows *rows)
+sort_rows(const kofn_combination *c, size_t first, size_t end, sorted_rows *sorted)
 {
-    rows->dense_count = rows->copy_count = rows->zero_count = 0;
+    sorted->dense_count = sorted->copy_count = sorted->zero_count = 0;
     for (size_t o = first; o < end; o++)
-        if (call->dst[o])
-            sort_row(call, o, rows);
+        if (c->dst[o])
+            sort_row(c, o, sorted);
+}
+
+/* Where row `row` of a rectangle starts. */
+static size_t
+offset(const kofn_combination *c, const size_t *stride, size_t index, size_t row)
+{
+    return c->rows > 1 ? row * stride[index] : 0;
 }
 
 /* The copies from sources [first, end), and with the first sources the zeros. */
 static void
-copy_panel(const combine_call *call, const combine_rows *rows, size_t first, size_t end, size_t at,
-           size_t stop)
+copy_panel(const kofn_combination *c, const sorted_rows *sorted, size_t first, size_t end,
+           size_t row, size_t at, size_t stop)
 {
-    for (size_t c = 0; c < rows->copy_count; c++) {
-        const size_t source = rows->copy[c].source;
+    for (size_t k = 0; k < sorted->copy_count; k++) {
+        const size_t source = sorted->copy[k].source, result = sorted->copy[k].row;
         if (source >= first && source < end)
-            memcpy(call->dst[rows->copy[c].row] + at, call->src[source] + at, stop - at);
+            memcpy((unsigned char *)c->dst[result] + offset(c, c->dst_stride, result, row) + at,
+                   (const unsigned char *)c->src[source] + offset(c, c->src_stride, source, row) +
+                       at,
+                   stop - at);
     }
-    for (size_t z = 0; first == 0 && z < rows->zero_count; z++)
-        memset(call->dst[rows->zero[z]] + at, 0, stop - at);
+    for (size_t z = 0; first == 0 && z < sorted->zero_count; z++) {
+        const size_t result = sorted->zero[z];
+        memset((unsigned char *)c->dst[result] + offset(c, c->dst_stride, result, row) + at, 0,
+               stop - at);
+    }
+}
+
+/* Worth storing past the caches? Not in short rows, whose ends share cache lines. */
+static bool
+is_past_caches(const kofn_combination *c, size_t row_bytes)
+{
+    return c->result_bytes >= STREAM_FROM && row_bytes >= STREAM_ROW;
 }
 
 /* Bytes of each source in a panel: a multiple of the register tile's width. */
@@ -162,35 +174,51 @@ panel_bytes(size_t ins, size_t tile_bytes)
 
 /* The twins: the definition, one result and one column at a time. */
 static void
-combine_plain_f64(size_t outs, size_t ins, const double *coef, const void *const *src,
-                  void *const *dst, size_t len)
+plain_row_f64(const kofn_combination *c, size_t o, size_t row)
 {
-    for (size_t o = 0; o < outs; o++)
-        for (size_t at = 0; dst[o] && at < len; at++) {
-            double sum = 0, v;
-            for (size_t i = 0; i < ins; i++)
-                if (src[i] && coef[o * ins + i] != 0) {
-                    memcpy(&v, (const unsigned char *)src[i] + at * sizeof v, sizeof v);
-                    sum += coef[o * ins + i] * v;
-                }
-            memcpy((unsigned char *)dst[o] + at * sizeof sum, &sum, sizeof sum);
-        }
+    unsigned char *dst = (unsigned char *)c->dst[o] + offset(c, c->dst_stride, o, row);
+    for (size_t at = 0; at < c->len; at++) {
+        double sum = 0, v;
+        for (size_t i = 0; i < c->ins; i++)
+            if (c->src[i] && c->coef[o * c->ins + i] != 0) {
+                const unsigned char *src = c->src[i];
+                memcpy(&v, src + offset(c, c->src_stride, i, row) + at * sizeof v, sizeof v);
+                sum += c->coef[o * c->ins + i] * v;
+            }
+        memcpy(dst + at * sizeof sum, &sum, sizeof sum);
+    }
 }
 
 static void
-combine_plain_f32(size_t outs, size_t ins, const double *coef, const void *const *src,
-                  void *const *dst, size_t len)
+plain_row_f32(const kofn_combination *c, size_t o, size_t row)
 {
-    for (size_t o = 0; o < outs; o++)
-        for (size_t at = 0; dst[o] && at < len; at++) {
-            float sum = 0, v;
-            for (size_t i = 0; i < ins; i++)
-                if (src[i] && coef[o * ins + i] != 0) {
-                    memcpy(&v, (const unsigned char *)src[i] + at * sizeof v, sizeof v);
-                    sum += (float)coef[o * ins + i] * v;
-                }
-            memcpy((unsigned char *)dst[o] + at * sizeof sum, &sum, sizeof sum);
-        }
+    unsigned char *dst = (unsigned char *)c->dst[o] + offset(c, c->dst_stride, o, row);
+    for (size_t at = 0; at < c->len; at++) {
+        float sum = 0, v;
+        for (size_t i = 0; i < c->ins; i++)
+            if (c->src[i] && c->coef[o * c->ins + i] != 0) {
+                const unsigned char *src = c->src[i];
+                memcpy(&v, src + offset(c, c->src_stride, i, row) + at * sizeof v, sizeof v);
+                sum += (float)c->coef[o * c->ins + i] * v;
+            }
+        memcpy(dst + at * sizeof sum, &sum, sizeof sum);
+    }
+}
+
+static void
+combine_plain_f64(const kofn_combination *c)
+{
+    for (size_t o = 0; o < c->outs; o++)
+        for (size_t row = 0; c->dst[o] && row < c->rows; row++)
+            plain_row_f64(c, o, row);
+}
+
+static void
+combine_plain_f32(const kofn_combination *c)
+{
+    for (size_t o = 0; o < c->outs; o++)
+        for (size_t row = 0; c->dst[o] && row < c->rows; row++)
+            plain_row_f32(c, o, row);
 }
 
 static const kofn_combine_kernel kernels[] = {

@@ -10,16 +10,14 @@
 #ifndef KOFN_LINALG_COMBINE_H
 #define KOFN_LINALG_COMBINE_H
 
-#include <stddef.h>
+#include "common/linalg/field.h"
 
 /* The kernels: a build has them for several vector widths, and `vector_bytes` names one. */
 typedef struct kofn_combine_kernel {
     const char *name; // "avx512f"
     size_t vector_bytes;
-    void (*f64)(size_t outs, size_t ins, const double *coef, const void *const *src,
-                void *const *dst, size_t len);
-    void (*f32)(size_t outs, size_t ins, const double *coef, const void *const *src,
-                void *const *dst, size_t len);
+    void (*f64)(const kofn_combination *c);
+    void (*f32)(const kofn_combination *c);
 } kofn_combine_kernel;
 
 /* The widest kernel that this processor runs, and all that it runs by index, widest first; NULL

@@ -28,54 +28,64 @@ typedef ELEMENT loose_type __attribute__((vector_size(VECTOR_BYTES), aligned(1),
 typedef struct group_type {
     size_t outs, full, count;
     bool accumulate; // onto what an earlier tile of sources left in the results
-    bool stream;     // past the caches; then dst is aligned
+    bool stream;     // past the caches; then the results of this row are aligned alike
     unsigned char *dst[GROUP];
     const unsigned char *src[TILE];
+    size_t dst_stride[GROUP], src_stride[TILE];
     ELEMENT coef[TILE][GROUP];
 } group_type;
 
 static void
-NAME(pack_source)(group_type *g, const combine_call *call, const size_t *rows, size_t source)
+NAME(pack_source)(group_type *g, const kofn_combination *c, const size_t *rows, size_t source)
 {
-    g->src[g->count] = call->src[source];
+    g->src[g->count] = c->src[source];
+    g->src_stride[g->count] = c->rows > 1 ? c->src_stride[source] : 0;
     for (size_t o = 0; o < g->outs; o++)
-        g->coef[g->count][o] = (ELEMENT)call->coef[rows[o] * call->ins + source];
+        g->coef[g->count][o] = (ELEMENT)c->coef[rows[o] * c->ins + source];
     g->count++;
 }
 
 /* Take the sources of tile [first, end) that any of the results at `rows` needs. */
 static void
-NAME(pack_group)(group_type *g, const combine_call *call, const size_t *rows, size_t outs,
+NAME(pack_group)(group_type *g, const kofn_combination *c, const size_t *rows, size_t outs,
                  size_t first, size_t end)
 {
     g->outs = outs;
     g->count = 0;
     g->accumulate = first > 0;
-    g->stream = call->stream && end == call->ins; // until then it is read again
     for (size_t o = 0; o < outs; o++) {
-        g->dst[o] = call->dst[rows[o]];
-        g->stream = g->stream && (uintptr_t)g->dst[o] % VECTOR_BYTES == 0;
+        g->dst[o] = c->dst[rows[o]];
+        g->dst_stride[o] = c->rows > 1 ? c->dst_stride[rows[o]] : 0;
     }
 
     size_t partial[TILE], partial_count = 0;
     for (size_t i = first; i < end; i++) {
         size_t used = 0;
-        for (size_t o = 0; call->src[i] && o < outs; o++)
-            used += call->coef[rows[o] * call->ins + i] != 0;
+        for (size_t o = 0; c->src[i] && o < outs; o++)
+            used += c->coef[rows[o] * c->ins + i] != 0;
         if (used == outs)
-            NAME(pack_source)(g, call, rows, i);
+            NAME(pack_source)(g, c, rows, i);
         else if (used > 0)
             partial[partial_count++] = i;
     }
     g->full = g->count;
     for (size_t p = 0; p < partial_count; p++)
-        NAME(pack_source)(g, call, rows, partial[p]);
+        NAME(pack_source)(g, c, rows, partial[p]);
+}
+
+static void
+NAME(next_row)(group_type *g)
+{
+    for (size_t o = 0; o < g->outs; o++)
+        g->dst[o] += g->dst_stride[o];
+    for (size_t i = 0; i < g->count; i++)
+        g->src[i] += g->src_stride[i];
 }
 
 /* `outs` results by `vectors` vectors of columns at byte `at`. Both are constants at each call, so
  * that the tile unrolls into registers. */
 TARGET static inline __attribute__((always_inline)) void
-NAME(block)(const group_type *g, size_t at, const size_t outs, const size_t vectors)
+NAME(block)(const group_type *g, size_t at, const size_t outs, const size_t vectors, bool stream)
 {
     vector_type sum[GROUP][VECTORS], v[VECTORS];
 #pragma GCC unroll 4
@@ -115,14 +125,14 @@ NAME(block)(const group_type *g, size_t at, const size_t outs, const size_t vect
 #pragma GCC unroll 4
         for (size_t q = 0; q < vectors; q++) {
             unsigned char *dst = g->dst[o] + at + q * VECTOR_BYTES;
-            if (g->stream)
+            if (stream)
                 STREAM(dst, sum[o][q]);
             else
                 *(loose_type *)dst = sum[o][q];
         }
 }
 
-/* One column, for runs shorter than a vector. */
+/* One column, where a vector would not fit or would add twice. */
 static void
 NAME(column)(const group_type *g, size_t at)
 {
@@ -139,80 +149,113 @@ NAME(column)(const group_type *g, size_t at)
     }
 }
 
-/* Bytes [first, end) of `outs` results. What is left over at the end is narrower than a tile: whole
- * vectors, then single columns. (One overlapping tile instead would add twice when accumulating.) */
+/* Bytes [at, end), fewer than a vector, of a row that has `bytes`: one vector that overlaps columns
+ * that are done (`back`) or are done again (not `back`), or column by column. */
 TARGET static inline __attribute__((always_inline)) void
-NAME(sweep_group)(const group_type *g, size_t first, size_t end, const size_t outs)
+NAME(edge)(const group_type *g, size_t at, size_t end, size_t bytes, bool back, const size_t outs)
 {
-    size_t at = first;
+    const size_t from = back ? end - VECTOR_BYTES : at;
+    if (!g->accumulate && bytes >= VECTOR_BYTES)
+        NAME(block)(g, from, outs, 1, false);
+    else
+        for (; at < end; at += sizeof(ELEMENT))
+            NAME(column)(g, at);
+}
+
+/* Bytes [at, end) of a row of `bytes`; the first `head` bring results to their alignment. */
+TARGET static inline __attribute__((always_inline)) void
+NAME(sweep_group)(const group_type *g, size_t at, size_t end, size_t head, size_t bytes,
+                  const size_t outs)
+{
+    if (head > 0) {
+        NAME(edge)(g, at, at + head, bytes, false, outs);
+        at += head;
+    }
+    if (g->stream)
+        for (; end - at >= VECTORS * VECTOR_BYTES; at += VECTORS * VECTOR_BYTES)
+            NAME(block)(g, at, outs, VECTORS, true);
     for (; end - at >= VECTORS * VECTOR_BYTES; at += VECTORS * VECTOR_BYTES)
-        NAME(block)(g, at, outs, VECTORS);
+        NAME(block)(g, at, outs, VECTORS, false);
     for (; end - at >= VECTOR_BYTES; at += VECTOR_BYTES)
-        NAME(block)(g, at, outs, 1);
-    for (; at < end; at += sizeof(ELEMENT))
-        NAME(column)(g, at);
+        NAME(block)(g, at, outs, 1, false);
+    if (at < end)
+        NAME(edge)(g, at, end, bytes, true, outs);
 }
 
 TARGET static void
-NAME(sweep)(const group_type *g, size_t first, size_t end)
+NAME(sweep)(const group_type *g, size_t at, size_t end, size_t head, size_t bytes)
 {
     switch (g->outs) {
     case 1:
-        NAME(sweep_group)(g, first, end, 1);
+        NAME(sweep_group)(g, at, end, head, bytes, 1);
         break;
     case 2:
-        NAME(sweep_group)(g, first, end, 2);
+        NAME(sweep_group)(g, at, end, head, bytes, 2);
         break;
     case 3:
-        NAME(sweep_group)(g, first, end, 3);
+        NAME(sweep_group)(g, at, end, head, bytes, 3);
         break;
     default:
-        NAME(sweep_group)(g, first, end, GROUP);
+        NAME(sweep_group)(g, at, end, head, bytes, GROUP);
     }
+}
+
+/* Bytes in front of the first aligned element of the first result, 0 when there is none. Groups
+ * whose results all are aligned there are streamed; rows differ in this. */
+static size_t
+NAME(align_row)(group_type *groups, size_t count, size_t bytes)
+{
+    const size_t head = -(uintptr_t)groups[0].dst[0] % VECTOR_BYTES;
+    const bool fits = head % sizeof(ELEMENT) == 0 && head + VECTOR_BYTES <= bytes;
+    for (size_t g = 0; g < count; g++) {
+        groups[g].stream = fits;
+        for (size_t o = 0; o < groups[g].outs; o++)
+            if (((uintptr_t)groups[g].dst[o] + head) % VECTOR_BYTES != 0)
+                groups[g].stream = false;
+    }
+    return fits ? head : 0;
 }
 
 /* Up to TILE results over the sources [first, end): one pass over all columns. */
 static void
-NAME(combine_tile)(const combine_call *call, const combine_rows *rows, size_t first, size_t end)
+NAME(combine_tile)(const kofn_combination *c, const sorted_rows *sorted, size_t first, size_t end)
 {
     group_type groups[TILE / GROUP];
     size_t count = 0;
-    for (size_t o = 0; o < rows->dense_count; o += GROUP) {
-        const size_t left = rows->dense_count - o;
-        NAME(pack_group)
-        (&groups[count], call, rows->dense + o, left < GROUP ? left : GROUP, first, end);
+    for (size_t o = 0; o < sorted->dense_count; o += GROUP) {
+        const size_t left = sorted->dense_count - o, outs = left < GROUP ? left : GROUP;
+        NAME(pack_group)(&groups[count], c, sorted->dense + o, outs, first, end);
+        groups[count].stream = false;
         count += groups[count].count > 0 || first == 0;
     }
 
-    const size_t bytes = call->len * sizeof(ELEMENT);
+    const size_t bytes = c->len * sizeof(ELEMENT);
     const size_t panel = panel_bytes(end - first, VECTORS * VECTOR_BYTES);
-    for (size_t at = 0; at < bytes; at += panel) {
-        const size_t stop = bytes - at < panel ? bytes : at + panel;
-        for (size_t g = 0; g < count; g++)
-            NAME(sweep)(&groups[g], at, stop);
-        copy_panel(call, rows, first, end, at, stop);
+    const bool stream = count > 0 && end == c->ins && is_past_caches(c, bytes);
+    for (size_t row = 0; row < c->rows; row++) {
+        size_t head = stream ? NAME(align_row)(groups, count, bytes) : 0, stop;
+        for (size_t at = 0; at < bytes; at = stop, head = 0) {
+            stop = bytes - at < head + panel ? bytes : at + head + panel;
+            for (size_t g = 0; g < count; g++)
+                NAME(sweep)(&groups[g], at, stop, head, bytes);
+            copy_panel(c, sorted, first, end, row, at, stop);
+        }
+        for (size_t g = 0; g < count && row + 1 < c->rows; g++)
+            NAME(next_row)(&groups[g]);
     }
+    if (stream)
+        STREAM_END();
 }
 
 static void
-NAME(combine)(size_t outs, size_t ins, const double *coef, const void *const *src, void *const *dst,
-              size_t len)
+NAME(combine)(const kofn_combination *c)
 {
-    const combine_call call = {.outs = outs,
-                               .ins = ins,
-                               .coef = coef,
-                               .src = (const unsigned char *const *)src,
-                               .dst = (unsigned char *const *)dst,
-                               .len = len,
-                               .stream = outs * len * sizeof(ELEMENT) >= STREAM_FROM};
-    combine_rows rows;
-    for (size_t o = 0; o < outs; o += TILE) {
-        sort_rows(&call, o, outs - o < TILE ? outs : o + TILE, &rows);
-        for (size_t i = 0; i == 0 || i < ins; i += TILE)
-            NAME(combine_tile)(&call, &rows, i, ins - i < TILE ? ins : i + TILE);
+    sorted_rows sorted;
+    for (size_t o = 0; o < c->outs; o += TILE) {
+        sort_rows(c, o, c->outs - o < TILE ? c->outs : o + TILE, &sorted);
+        for (size_t i = 0; i == 0 || i < c->ins; i += TILE)
+            NAME(combine_tile)(c, &sorted, i, c->ins - i < TILE ? c->ins : i + TILE);
     }
-    if (call.stream)
-        STREAM_END();
 }
 
 #undef vector_type

@@ -18,6 +18,18 @@
 typedef struct kofn_field kofn_field;
 typedef struct kofn_span_class kofn_span_class; // span.h
 
+/* What kofn_field.combine works on: sources and results are rectangles of [rows, len] elements.
+ * Alignment is not assumed; no result overlaps a source. */
+typedef struct kofn_combination {
+    size_t outs, ins, rows, len;
+    const double *coef;       // [outs, ins], row-major
+    const void *const *src;   // [ins]; NULL: zeros (padding)
+    void *const *dst;         // [outs]; NULL: not wanted
+    const size_t *src_stride; // [ins] bytes from one row to the next; not read for a single row
+    const size_t *dst_stride; // [outs]
+    size_t result_bytes;      // of the whole operation that this is a part of: is it past caches?
+} kofn_combination;
+
 struct kofn_field {
     const char *name; // "f64": what config and protocol say
     kofn_dtype dtype; // of matrix elements
@@ -39,13 +51,10 @@ struct kofn_field {
     /* A random coefficient: standard normal in the reals, uniform in a finite field. */
     double (*draw)(const kofn_field *f, kofn_rng *rng);
 
-    /* dst[o][0..len) := sum over i < ins of coef[o * ins + i] * src[i][0..len), for o < outs.
-     * One pass over all sources for all results, in cache-sized panels. A source may be NULL
-     * (zeros: padding), and so may a result (dropped). Rows of coef that are a unit vector are
-     * plain copies, and a coefficient of zero never touches its source, so a NaN behind it does
-     * not spread. Alignment of src and dst is not assumed; dst overlaps no src. */
-    void (*combine)(const kofn_field *f, size_t outs, size_t ins, const double *coef,
-                    const void *const *src, void *const *dst, size_t len);
+    /* dst[o] := sum over i < ins of coef[o, i] src[i], for o < outs. One pass over all sources for
+     * all results, in cache-sized panels. Rows of coef that are a unit vector are plain copies, and
+     * a coefficient of zero never touches its source, so a NaN behind it does not spread. */
+    void (*combine)(const kofn_field *f, const kofn_combination *c);
 
     /* C := op(A) op(B), or C += op(A) op(B) when accumulate, op by the transpose flags:
      * op(A) is rows x inner, op(B) is inner x cols. Strides in elements. Runs to its end, so

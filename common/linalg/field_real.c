@@ -58,19 +58,17 @@ draw(const kofn_field *f, kofn_rng *rng)
 }
 
 static void
-combine_f64(const kofn_field *f, size_t outs, size_t ins, const double *coef,
-            const void *const *src, void *const *dst, size_t len)
+combine_f64(const kofn_field *f, const kofn_combination *c)
 {
     (void)f;
-    kofn_combine_best()->f64(outs, ins, coef, src, dst, len);
+    kofn_combine_best()->f64(c);
 }
 
 static void
-combine_f32(const kofn_field *f, size_t outs, size_t ins, const double *coef,
-            const void *const *src, void *const *dst, size_t len)
+combine_f32(const kofn_field *f, const kofn_combination *c)
 {
     (void)f;
-    kofn_combine_best()->f32(outs, ins, coef, src, dst, len);
+    kofn_combine_best()->f32(c);
 }
 
 static enum CBLAS_TRANSPOSE

@@ -8,10 +8,9 @@
  *     block 1   |------------band 0-----------|:::::padding::::::::|
  *     chunks    |              |              |   |                |
  *
- * A chunk whose rectangles all are whole and without gaps between rows is one long vector, and one
- * call of the kernel. Otherwise the kernel is called row by row, and where blocks end at different
- * columns, once for each stretch of columns between two ends: what ends earlier takes no part in
- * the stretches after it. */
+ * A chunk is one call of the kernel; where all rectangles are whole and without gaps between rows,
+ * as one long vector. Where blocks end at different columns there is a call for each stretch of
+ * columns between two ends: what ends earlier takes no part in the stretches after it. */
 #include "common/linalg/partition.h"
 
 #include <assert.h>
@@ -52,18 +51,19 @@ typedef struct cursor {
     size_t band;         // of block->of that holds the chunk's first row
     size_t cols;         // valid columns, clipped to the block's shape; 0: nothing (any more)
     size_t stride_bytes; // of the band
-    unsigned char *row;  // first element of the chunk's current row; NULL: padding
+    unsigned char *row;  // first element of the chunk; NULL: padding
 } cursor;
 
 typedef struct walk {
     const kofn_field *field;
     size_t width; // bytes an element
     size_t cols, outs, ins;
-    const double *coef;
     cursor *cursor; // [outs + ins], destinations first
     void **at;      // [outs + ins], what a call of the kernel gets
+    size_t *stride; // [outs + ins]
     size_t *ends;   // [outs + ins + 1], distinct column ends, ascending
     size_t end_count;
+    kofn_combination call; // points into the arrays above
 } walk;
 
 /* Stand on row `row` of the block. Returns how many rows follow in the same band, or in the
@@ -128,33 +128,31 @@ chunk_is_long_run(const walk *w, size_t rows)
     return true;
 }
 
+/* Columns [first_col, first_col + len) of `rows` rows. */
 static void
-combine_run(walk *w, size_t first_col, size_t len)
+combine_stretch(walk *w, size_t first_col, size_t rows, size_t len)
 {
     for (size_t i = 0; i < w->outs + w->ins; i++) {
         const cursor *cur = &w->cursor[i];
         const bool here = cur->row && cur->cols > first_col;
         w->at[i] = here ? cur->row + first_col * w->width : NULL;
+        w->stride[i] = cur->stride_bytes;
     }
-    w->field->combine(w->field, w->outs, w->ins, w->coef, (const void *const *)w->at + w->outs,
-                      w->at, len);
+    w->call.rows = rows;
+    w->call.len = len;
+    w->field->combine(w->field, &w->call);
 }
 
 static void
 combine_chunk(walk *w, size_t rows)
 {
     if (chunk_is_long_run(w, rows)) {
-        combine_run(w, 0, rows * w->cols);
+        combine_stretch(w, 0, 1, rows * w->cols);
         return;
     }
-    for (size_t r = 0; r < rows; r++) {
-        for (size_t e = 0; e < w->end_count; e++) {
-            const size_t first = e == 0 ? 0 : w->ends[e - 1];
-            combine_run(w, first, w->ends[e] - first);
-        }
-        for (size_t i = 0; i < w->outs + w->ins; i++)
-            if (w->cursor[i].row)
-                w->cursor[i].row += w->cursor[i].stride_bytes;
+    for (size_t e = 0; e < w->end_count; e++) {
+        const size_t first = e == 0 ? 0 : w->ends[e - 1];
+        combine_stretch(w, first, rows, w->ends[e] - first);
     }
 }
 
@@ -180,6 +178,29 @@ init_cursor(cursor *cur, const kofn_block *block, size_t cols)
     cur->band = low;
 }
 
+static kofn_status
+walk_init(walk *w, kofn_error *err)
+{
+    const size_t count = w->outs + w->ins;
+    w->cursor = calloc(count, sizeof *w->cursor);
+    w->at = calloc(count, sizeof *w->at);
+    w->stride = calloc(count, sizeof *w->stride);
+    w->ends = calloc(count + 1, sizeof *w->ends);
+    if (w->cursor && w->at && w->stride && w->ends)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to combine %zu blocks into %zu",
+                     w->ins, w->outs);
+}
+
+static void
+walk_fini(walk *w)
+{
+    free(w->ends);
+    free(w->stride);
+    free(w->at);
+    free(w->cursor);
+}
+
 kofn_status
 kofn_blocks_combine(const kofn_field *f, size_t rows, size_t cols, size_t outs,
                     const kofn_block *dst, size_t ins, const kofn_block *src, const double *coef,
@@ -189,21 +210,19 @@ kofn_blocks_combine(const kofn_field *f, size_t rows, size_t cols, size_t outs,
     if (rows == 0 || cols == 0 || outs == 0)
         return KOFN_OK;
 
-    walk w = {.field = f,
-              .width = kofn_dtype_width(f->dtype),
-              .cols = cols,
-              .outs = outs,
-              .ins = ins,
-              .coef = coef,
-              .cursor = calloc(count, sizeof *w.cursor),
-              .at = calloc(count, sizeof *w.at),
-              .ends = calloc(count + 1, sizeof *w.ends)};
-    kofn_status status = KOFN_OK;
-    if (!w.cursor || !w.at || !w.ends) {
-        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to combine %zu blocks into %zu",
-                           ins, outs);
+    walk w = {
+        .field = f, .width = kofn_dtype_width(f->dtype), .cols = cols, .outs = outs, .ins = ins};
+    kofn_status status = walk_init(&w, err);
+    if (status)
         goto out;
-    }
+    w.call = (kofn_combination){.outs = outs,
+                                .ins = ins,
+                                .coef = coef,
+                                .src = (const void *const *)w.at + outs,
+                                .dst = w.at,
+                                .src_stride = w.stride + outs,
+                                .dst_stride = w.stride,
+                                .result_bytes = outs * rows * cols * w.width};
 
     for (size_t i = 0; i < count; i++)
         init_cursor(&w.cursor[i], i < outs ? &dst[i] : &src[i - outs], cols);
@@ -219,8 +238,6 @@ kofn_blocks_combine(const kofn_field *f, size_t rows, size_t cols, size_t outs,
         combine_chunk(&w, chunk);
     }
 out:
-    free(w.ends);
-    free(w.at);
-    free(w.cursor);
+    walk_fini(&w);
     return status;
 }

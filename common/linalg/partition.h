@@ -41,8 +41,7 @@ size_t kofn_part_size(size_t size, size_t parts);
 kofn_block kofn_grid_get_block(kofn_grid grid, const kofn_bands *of, size_t row, size_t col);
 
 /* dst[o] := sum_i coef[o, i] src[i] over blocks of shape [rows, cols], coef [outs, ins] row-major.
- * Destinations' bands are written through their views. Walks rows, joins them into long runs where
- * every block is contiguous and whole, and calls the field's combine on each run.
+ * Destinations' bands are written through their views; source and destination do not overlap.
  * RESOURCE_EXHAUSTED: no memory for the pointers (O(outs + ins)). */
 KOFN_MUST_CHECK kofn_status kofn_blocks_combine(const kofn_field *f, size_t rows, size_t cols,
                                                 size_t outs, const kofn_block *dst, size_t ins,
