@@ -331,6 +331,21 @@ open_job_call(kofn_client *client, kofn_method method, const char *job,
                             ret_call, err);
 }
 
+/* A wait for the account alone ends well even when the job did not. */
+static kofn_status
+check_outcome(const kofn_result *result, const kofn_wait_options *options, kofn_error *err)
+{
+    const kofn_account *account = kofn_result_get_account(result);
+    if (account->status != KOFN_OK)
+        return kofn_fail(err, account->status, "%s",
+                         account->message[0] ? account->message : account->state);
+    if (!options->without_product && kofn_result_get_dtype(result) == KOFN_DTYPE_NONE)
+        return kofn_fail(err, KOFN_NOT_FOUND,
+                         "the product of job '%s' is gone: it was fetched, or kept too long",
+                         account->job);
+    return KOFN_OK;
+}
+
 kofn_status
 kofn_client_wait(kofn_client *client, const char *job, const kofn_wait_options *options,
                  kofn_result **ret_result, kofn_error *err)
@@ -338,7 +353,7 @@ kofn_client_wait(kofn_client *client, const char *job, const kofn_wait_options *
     static const kofn_wait_options defaults;
     kofn_call *call = NULL;
     kofn_call *watch = NULL;
-    kofn_result *result;
+    kofn_result *result = NULL;
     options = options ? options : &defaults;
 
     kofn_status status = open_job_call(client, KOFN_METHOD_WAIT, job, options, &call, err);
@@ -357,12 +372,11 @@ kofn_client_wait(kofn_client *client, const char *job, const kofn_wait_options *
     if (status == KOFN_OK)
         status = kofn_call_finish(&call, &result, err);
     kofn_engine_drop(&call);
-    if (status != KOFN_OK)
-        return status;
-    if (!options->without_product && kofn_result_get_dtype(result) == KOFN_DTYPE_NONE) {
+    if (status == KOFN_OK)
+        status = check_outcome(result, options, err);
+    if (status != KOFN_OK) {
         kofn_result_destroy(&result);
-        return kofn_fail(err, KOFN_NOT_FOUND,
-                         "the product of job '%s' is gone: it was fetched, or kept too long", job);
+        return status;
     }
     *ret_result = result;
     return KOFN_OK;

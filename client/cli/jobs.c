@@ -107,7 +107,7 @@ wait_for(const arguments *args, kofn_client *client, const kofn_wait_options *op
                         "ends it",
                         args->job, args->job);
     if (status != KOFN_OK)
-        return cli_fail(&args->common, &error, cli_exit_of(status));
+        return cli_fail_job(&args->common, client, args->job, &error, cli_exit_of(status));
     const int exit_code = wait_report(args, result);
     kofn_result_destroy(&result);
     return exit_code;

@@ -153,7 +153,8 @@ multiply(const arguments *args, kofn_client *client)
     kofn_status status = kofn_client_multiply(client, &a, &b, &options, &result, &error);
     cli_progress_end(&progress);
     if (status != KOFN_OK)
-        return cli_fail(&args->common, &error, cli_exit_of(status));
+        return cli_fail_job(&args->common, client, progress.account.job, &error,
+                            cli_exit_of(status));
     const int exit_code = report(args, result);
     kofn_result_destroy(&result);
     return exit_code;

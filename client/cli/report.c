@@ -153,6 +153,20 @@ cli_json_of_codes(const kofn_code_list *list)
     return json_pack("{s:o, s:o}", "families", families, "policies", policies);
 }
 
+/* A master that is gone has nothing to tell, and asking takes time. */
+int
+cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
+             const kofn_error *error, int exit_code)
+{
+    kofn_account account;
+    if (!common->json || job[0] == '\0' || error->status == KOFN_UNAVAILABLE ||
+        kofn_client_get_job(client, job, &account, NULL) != KOFN_OK)
+        return cli_fail(common, error, exit_code);
+    (void)fprintf(stderr, "kofn: %s\n", error->text);
+    (void)cli_print_json(cli_json_of_account(&account));
+    return exit_code;
+}
+
 /* ---- text -------------------------------------------------------------------------------------------- */
 
 void

@@ -15,6 +15,10 @@ json_t *cli_json_of_health(const kofn_health *health);
 json_t *cli_json_of_worker(const kofn_worker_info *worker);
 json_t *cli_json_of_codes(const kofn_code_list *list);
 
+/* cli_fail for a job that has a record: with --json the object is the job's account. `job` may be "". */
+int cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
+                 const kofn_error *error, int exit_code);
+
 /* "rkrp 2,1,2 n=6" */
 void cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size);
 

@@ -90,9 +90,9 @@ static void
 on_call(fake_master *fake, kofn_inbound *in, const void *bytes, size_t length)
 {
     kofn_error error;
-    fake_call *call = &fake->calls[fake->call_count++];
-    if (fake->call_count > FAKE_CALLS_MAX)
+    if (fake->call_count == FAKE_CALLS_MAX)
         abort();
+    fake_call *call = &fake->calls[atomic_fetch_add(&fake->call_count, 1)];
     must(kofn_message_unpack(&kofn_call_message, bytes, length, &call->call, &error), &error);
     must(kofn_method_find(call->call.method, &call->method, &error), &error);
     know_peer(fake, &in->peer, call->call.window);

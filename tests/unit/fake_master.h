@@ -36,7 +36,7 @@ struct fake_master {
     kofn_pool *pool;
     kofn_peer *peer; // the latest client
     kofn_peer_id peer_id;
-    size_t call_count;
+    atomic_size_t call_count;
     fake_call calls[FAKE_CALLS_MAX];
     size_t abandoned;            // abandon messages
     uint64_t last_abandoned;     // call

@@ -356,7 +356,7 @@ operands_that_do_not_match_are_refused(void **state)
 }
 
 #define GOOD                                                                                       \
-    "\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "      \
+    "\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "   \
     "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6"
 
 static void
@@ -368,31 +368,39 @@ a_manifest_that_is_none_or_cannot_be_is_refused(void **state)
         "[]",
         "null",
         "{}",
-        "{" GOOD "}",                                          // no set
-        "{" GOOD ", \"set\": {}} x",                           // more behind it
+        "{" GOOD "}",                // no set
+        "{" GOOD ", \"set\": {}} x", // more behind it
         "{" GOOD ", \"set\": []}",
         "{" GOOD ", \"set\": {\"systematic\": 1}}",
         "{" GOOD ", \"set\": {\"systematik\": \"no\"}}",
         "{" GOOD ", \"set\": {\"tasks\": \"9\"}}",
-        "{" GOOD ", \"set\": {}, \"rows\": 8}",                // twice
-        "{\"kofn\": 2, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "
+        "{" GOOD ", \"set\": {}, \"rows\": 8}", // twice
+        "{\"kofn\": 2, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": "
+        "\"7\", "
         "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
         "{\"kofn\": 1, \"code\": \"no\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "
         "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
         "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1], \"tasks\": 6, \"seed\": \"7\", "
         "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
-        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [0, 1, 2], \"tasks\": 6, \"seed\": \"7\", "
+        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [0, 1, 2], \"tasks\": 6, \"seed\": "
+        "\"7\", "
         "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
-        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 3, \"seed\": \"7\", "
+        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 3, \"seed\": "
+        "\"7\", "
         "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}", // n < k
-        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": -6, \"seed\": \"7\", "
+        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": -6, \"seed\": "
+        "\"7\", "
         "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
-        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"x\", "
+        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": "
+        "\"x\", "
         "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
-        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "
+        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": "
+        "\"7\", "
         "\"dtype\": \"i64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
-        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "
-        "\"dtype\": \"f64\", \"rows\": 9223372036854775807, \"inner\": 5, \"cols\": 6, \"set\": {}}",
+        "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": "
+        "\"7\", "
+        "\"dtype\": \"f64\", \"rows\": 9223372036854775807, \"inner\": 5, \"cols\": 6, \"set\": "
+        "{}}",
     };
     cli_manifest manifest;
     kofn_error error;

@@ -76,11 +76,12 @@ accounts_without_a_code_are_printed(void **state)
 static void
 an_account_in_json_has_all_that_programs_need(void **state)
 {
-    static const char *const keys[] = {"status", "code", "partition", "tasks", "answers_used",
-                                       "workers", "seconds", "error", "condition", "seed", "set",
-                                       "threshold", "nonfinite", "waited", "job", "state"};
-    static const char *const seconds[] = {"encode", "send", "wait", "decode", "check", "total",
-                                          "call"};
+    static const char *const keys[] = {"status",       "code",    "partition", "tasks",
+                                       "answers_used", "workers", "seconds",   "error",
+                                       "condition",    "seed",    "set",       "threshold",
+                                       "nonfinite",    "waited",  "job",       "state"};
+    static const char *const seconds[] = {"encode", "send",  "wait", "decode",
+                                          "check",  "total", "call"};
     kofn_account account = {.job = "aa",
                             .code = {.family = "rkrp",
                                      .x = 2,
@@ -115,8 +116,8 @@ seconds_are_written_with_about_three_digits(void **state)
     static const struct {
         double seconds;
         const char *text;
-    } cases[] = {{0, "0ms"},      {0.0123, "12.3ms"}, {1.5, "1.5s"},     {59.4, "59.4s"},
-                 {125, "2m05s"},  {7500, "2h05m"},    {1e9, "long"},     {NAN, "long"}};
+    } cases[] = {{0, "0ms"},     {0.0123, "12.3ms"}, {1.5, "1.5s"}, {59.4, "59.4s"},
+                 {125, "2m05s"}, {7500, "2h05m"},    {1e9, "long"}, {NAN, "long"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char text[32];

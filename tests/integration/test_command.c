@@ -1,0 +1,649 @@
+/* The command `kofn` as people and scripts use it: arguments in, exit code and output out. Against a
+ * real master and real workers over a socket file, and without any daemon.
+ */
+#include "tests/assert.h"
+
+#include "common/base/clock.h"
+#include "common/linalg/npy.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define KOFN   KOFN_BINARY_DIR "/client/kofn"
+#define MASTER KOFN_BINARY_DIR "/master/kofn-master"
+#define WORKER KOFN_BINARY_DIR "/worker/kofn-worker"
+#define DIGITS KOFN_SOURCE_DIR "/tests/data/digits.npy"
+
+extern char **environ;
+
+enum { OUTPUT_MAX = 1 << 16, ARGS_MAX = 24, PATIENCE_S = 30, WORKERS = 2 };
+
+/* ---- processes ------------------------------------------------------------------------------------ */
+
+typedef struct run_result {
+    int exit_code; // -1: ended by a signal
+    char out[OUTPUT_MAX], err[OUTPUT_MAX];
+} run_result;
+
+static char root[64]; // of all files of this test
+
+static const char *
+in_root(const char *name)
+{
+    static char paths[8][128]; // a call's arguments are used before it is called eight times more
+    static size_t next;
+    char *path = paths[next++ % 8];
+    (void)snprintf(path, sizeof paths[0], "%s/%s", root, name);
+    return path;
+}
+
+static pid_t
+spawn(const char *const *argv, const char *out, const char *err)
+{
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC;
+    assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
+    assert_int_equal(posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0), 0);
+    assert_int_equal(posix_spawn_file_actions_addopen(&actions, 1, out, flags, 0600), 0);
+    assert_int_equal(posix_spawn_file_actions_addopen(&actions, 2, err, flags, 0600), 0);
+    assert_int_equal(
+        posix_spawn(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ), 0);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return pid;
+}
+
+static void
+read_file(const char *path, char *text, size_t size)
+{
+    const int file = open(path, O_RDONLY);
+    assert_true(file >= 0);
+    const ssize_t length = read(file, text, size - 1);
+    assert_true(length >= 0);
+    text[length] = '\0';
+    (void)close(file);
+}
+
+/* "multiply a.npy b.npy" for `kofn`, split at blanks. */
+static pid_t
+start_kofn(const char *line)
+{
+    static char words[1024];
+    const char *argv[ARGS_MAX] = {KOFN};
+    size_t count = 1;
+    assert_true(strlen(line) < sizeof words);
+    memcpy(words, line, strlen(line) + 1);
+    for (char *word = strtok(words, " "); word; word = strtok(NULL, " ")) {
+        assert_true(count + 1 < ARGS_MAX);
+        argv[count++] = word;
+    }
+    return spawn(argv, in_root("out"), in_root("err"));
+}
+
+static void
+finish_kofn(pid_t pid, run_result *ret)
+{
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    ret->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    read_file(in_root("out"), ret->out, sizeof ret->out);
+    read_file(in_root("err"), ret->err, sizeof ret->err);
+}
+
+static run_result *kofn(const char *format, ...) KOFN_PRINTF(1, 2);
+
+static run_result *
+kofn(const char *format, ...)
+{
+    static run_result result;
+    char line[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    finish_kofn(start_kofn(line), &result);
+    return &result;
+}
+
+static void
+assert_exit(const run_result *r, int exit_code)
+{
+    if (r->exit_code != exit_code)
+        fail_msg("exit code %d, expected %d\n%s%s", r->exit_code, exit_code, r->out, r->err);
+}
+
+static json_t *
+parse(const run_result *r)
+{
+    json_error_t error;
+    json_t *value = json_loads(r->out, 0, &error);
+    if (!value)
+        fail_msg("no JSON (%s): %s", error.text, r->out);
+    return value;
+}
+
+static const char *
+text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    if (!text)
+        fail_msg("no text '%s' in the JSON", key);
+    return text;
+}
+
+/* ---- daemons --------------------------------------------------------------------------------------- */
+
+static pid_t master, workers[WORKERS];
+
+static void write_file(const char *path, const char *format, ...) KOFN_PRINTF(2, 3);
+
+static void
+write_file(const char *path, const char *format, ...)
+{
+    FILE *file = fopen(path, "w");
+    va_list args;
+    assert_non_null(file);
+    va_start(args, format);
+    assert_true(vfprintf(file, format, args) >= 0);
+    va_end(args);
+    assert_int_equal(fclose(file), 0);
+}
+
+static pid_t
+start_daemon(const char *program, const char *config)
+{
+    const char *argv[] = {program, "-c", config, NULL};
+    return spawn(argv, "/dev/null", in_root("log"));
+}
+
+static void
+stop_daemon(pid_t *pid)
+{
+    if (*pid <= 0)
+        return;
+    (void)kill(*pid, SIGTERM);
+    (void)waitpid(*pid, NULL, 0);
+    *pid = 0;
+}
+
+static void
+wait_until_serving(void)
+{
+    const int64_t until = kofn_clock_ns() + PATIENCE_S * KOFN_NS_PER_S;
+    while (kofn_clock_ns() < until) {
+        run_result *r = kofn("health --patience %ds --timeout %ds", PATIENCE_S, PATIENCE_S);
+        if (r->exit_code == 0) {
+            r = kofn("workers --json");
+            json_t *list = parse(r);
+            const size_t count = json_array_size(list);
+            json_decref(list);
+            if (count == WORKERS)
+                return;
+        }
+        (void)usleep(20000);
+    }
+    fail_msg("the daemons did not come up");
+}
+
+/* `worker` is what stands in the workers' configuration besides the endpoint. */
+static void
+start_daemons(const char *worker)
+{
+    char endpoint[128];
+    (void)snprintf(endpoint, sizeof endpoint, "ipc://%s/clients", root);
+    assert_int_equal(setenv("KOFN_MASTER", endpoint, 1), 0);
+    write_file(in_root("master.yaml"),
+               "listen:\n  workers: ipc://%s/workers\n  clients: %s\ngrace: 100ms\n", root,
+               endpoint);
+    write_file(in_root("worker.yaml"), "master: ipc://%s/workers\ngrace: 100ms\n%s", root, worker);
+    master = start_daemon(MASTER, in_root("master.yaml"));
+    for (size_t i = 0; i < WORKERS; i++)
+        workers[i] = start_daemon(WORKER, in_root("worker.yaml"));
+    wait_until_serving();
+}
+
+static int
+stop_daemons(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < WORKERS; i++)
+        stop_daemon(&workers[i]);
+    stop_daemon(&master);
+    (void)unsetenv("KOFN_MASTER");
+    return 0;
+}
+
+/* ---- files ----------------------------------------------------------------------------------------- */
+
+static void
+write_ones(const char *path, size_t rows, size_t cols)
+{
+    kofn_error error;
+    kofn_bands bands;
+    double *data = malloc(rows * cols * sizeof *data);
+    assert_non_null(data);
+    for (size_t i = 0; i < rows * cols; i++)
+        data[i] = 1;
+    const kofn_mat mat = kofn_mat_wrap(data, KOFN_F64, rows, cols);
+    assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
+    assert_ok(kofn_npy_write(path, &bands, &error));
+    kofn_bands_fini(&bands);
+    free(data);
+}
+
+/* Ones times ones: each element is the inner dimension, whatever the code, up to its rounding. */
+static void
+assert_product_of_ones(const char *path, size_t rows, size_t inner, size_t cols)
+{
+    kofn_error error;
+    kofn_npy c;
+    assert_ok(kofn_npy_read(path, &c, &error));
+    assert_int_equal(c.mat.rows, rows);
+    assert_int_equal(c.mat.cols, cols);
+    double worst = 0;
+    for (size_t i = 0; i < rows * cols; i++)
+        worst = fmax(worst, fabs(((const double *)c.mat.data)[i] - (double)inner));
+    assert_at_most(worst, 1e-9 * (double)inner); // far above any rounding, far below any mistake
+    kofn_mat_fini(&c.mat);
+}
+
+static void
+remove_tree(const char *path)
+{
+    DIR *dir = opendir(path);
+    for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+        char inner[512];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        (void)snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
+        if (entry->d_type == DT_DIR)
+            remove_tree(inner);
+        else
+            (void)unlink(inner);
+    }
+    if (dir)
+        (void)closedir(dir);
+    (void)rmdir(path);
+}
+
+static int
+make_root(void **state)
+{
+    (void)state;
+    (void)unsetenv("KOFN_MASTER");
+    (void)snprintf(root, sizeof root, "/tmp/kofn-test-command-XXXXXX");
+    assert_non_null(mkdtemp(root));
+    write_ones(in_root("a.npy"), 30, 20);
+    write_ones(in_root("b.npy"), 20, 40);
+    return 0;
+}
+
+static int
+remove_root(void **state)
+{
+    (void)state;
+    remove_tree(root);
+    return 0;
+}
+
+/* ---- without a daemon --------------------------------------------------------------------------------- */
+
+static void
+what_is_wrong_in_the_command_line_exits_with_2(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        "nonsense",
+        "multiply",
+        "multiply a.npy",
+        "multiply a.npy b.npy",
+        "multiply a.npy b.npy c.npy -o d.npy",
+        "multiply a.npy b.npy -o -",
+        "multiply --no-such-option",
+        "multiply a.npy b.npy -o c.npy --local=0",
+        "multiply a.npy b.npy -o c.npy --local=x",
+        "multiply a.npy b.npy -o c.npy --local --master tcp://127.0.0.1:1",
+        "multiply a.npy b.npy -o c.npy --timeout never",
+        "multiply a.npy b.npy -o c.npy --tasks many",
+        "multiply a.npy b.npy -o c.npy --partition 2",
+        "multiply a.npy b.npy -o c.npy --set x",
+        "multiply /no/such/file.npy b.npy -o c.npy --local",
+        "submit a.npy b.npy --local",
+        "wait",
+        "wait a b",
+        "cancel",
+        "jobs x",
+        "jobs --limit 0",
+        "workers x",
+        "health --timeout 5",
+        "encode a.npy b.npy",
+        "decode -d x",
+        "health --master nonsense",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        const run_result *r = kofn("%s", wrong[i]);
+        if (r->exit_code != 2 || r->out[0] != '\0' || r->err[0] == '\0')
+            fail_msg("'%s': exit code %d\n%s%s", wrong[i], r->exit_code, r->out, r->err);
+    }
+}
+
+static void
+misspelt_names_get_a_hint(void **state)
+{
+    const struct {
+        const char *line, *hint;
+    } cases[] = {
+        {"mutliply", "multiply"},
+        {"multiply --partion 2,1,2", "--partition"},
+        {"health --timout 1s", "--timeout"},
+        {"encode %s %s -d %s --code rkpr", "rkrp"},
+        {"encode %s %s -d %s --code rkrp --set sytematic=no", "systematic"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char line[512];
+        (void)snprintf(line, sizeof line, "%s", cases[i].line);
+        if (strchr(cases[i].line, '%'))
+            (void)snprintf(line, sizeof line,
+                           i == 3 ? "encode %s %s -d %s --code rkpr"
+                                  : "encode %s %s -d %s --code rkrp "
+                                    "--set sytematic=no",
+                           in_root("a.npy"), in_root("b.npy"), in_root("d"));
+        const run_result *r = kofn("%s", line);
+        assert_exit(r, 2);
+        if (!strstr(r->err, cases[i].hint))
+            fail_msg("'%s' gives no hint: %s", cases[i].line, r->err);
+    }
+}
+
+static void
+help_and_version_go_to_standard_output(void **state)
+{
+    (void)state;
+    assert_exit(kofn("--help"), 0);
+    assert_non_null(strstr(kofn("--help")->out, "multiply"));
+    assert_non_null(strstr(kofn("multiply --help")->out, "--partition"));
+    assert_non_null(strstr(kofn("--version")->out, "kofn "));
+}
+
+static void
+codes_are_listed_without_a_daemon(void **state)
+{
+    (void)state;
+    run_result *r = kofn("codes --json");
+    assert_exit(r, 0);
+    json_t *codes = parse(r);
+    assert_true(json_array_size(json_object_get(codes, "families")) >= 4);
+    json_decref(codes);
+    r = kofn("codes");
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "rkrp"));
+}
+
+static void
+where_no_master_is_every_command_exits_with_5(void **state)
+{
+    static const char *const commands[] = {"health",  "jobs",      "workers",  "status",
+                                           "wait aa", "cancel aa", "status aa"};
+    (void)state;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        const run_result *r =
+            kofn("%s --patience 50ms --json --master ipc://%s", commands[i], in_root("nobody"));
+        assert_exit(r, 5);
+        json_t *object = parse(r);
+        assert_string_equal(text_of(object, "status"), "UNAVAILABLE");
+        json_decref(object);
+    }
+}
+
+static void
+local_multiplies_in_this_process(void **state)
+{
+    (void)state;
+    run_result *r = kofn("multiply %s %s -o %s --local=3 --json --code rkrp --partition 2,1,2 "
+                         "--tasks 5 --seed 9",
+                         in_root("a.npy"), in_root("b.npy"), in_root("c.npy"));
+    assert_exit(r, 0);
+    json_t *account = parse(r);
+    assert_string_equal(text_of(account, "status"), "OK");
+    assert_string_equal(text_of(account, "code"), "rkrp");
+    assert_string_equal(text_of(account, "seed"), "9");
+    assert_int_equal(json_integer_value(json_object_get(account, "tasks")), 5);
+    assert_int_equal(json_integer_value(json_object_get(account, "answers_used")), 4);
+    json_decref(account);
+    assert_product_of_ones(in_root("c.npy"), 30, 20, 40);
+
+    r = kofn("multiply %s %s --transpose-b -o %s --local -q", DIGITS, DIGITS, in_root("g.npy"));
+    assert_exit(r, 0);
+    assert_string_equal(r->out, "");
+    assert_string_equal(r->err, "");
+    struct stat file;
+    assert_int_equal(stat(in_root("g.npy"), &file), 0);
+    assert_true(file.st_size > (off_t)(1797 * 1797 * 8));
+}
+
+static void
+what_the_master_refuses_exits_with_6(void **state)
+{
+    (void)state;
+    const run_result *r = kofn("multiply %s %s -o %s --local=1 --policy sideways --json",
+                               in_root("a.npy"), in_root("b.npy"), in_root("c.npy"));
+    assert_exit(r, 6);
+    json_t *object = parse(r);
+    assert_non_null(strstr(text_of(object, "message"), "sideways"));
+    json_decref(object);
+}
+
+static void
+a_product_that_cannot_be_written_exits_with_3(void **state)
+{
+    (void)state;
+    const run_result *r =
+        kofn("multiply %s %s -o /dev/full --local=1", in_root("a.npy"), in_root("b.npy"));
+    assert_exit(r, 3);
+    assert_non_null(strstr(r->err, "No space left"));
+    assert_exit(kofn("multiply %s %s -o %s --local=1", in_root("a.npy"), in_root("b.npy"),
+                     in_root("no/c.npy")),
+                2); // seen before anything was computed
+}
+
+static void
+tasks_as_files_go_round_without_a_daemon(void **state)
+{
+    (void)state;
+    run_result *r = kofn("encode %s %s -d %s --code uncoded --partition 2,1,1 --json",
+                         in_root("a.npy"), in_root("b.npy"), in_root("tasks"));
+    assert_exit(r, 0);
+    json_t *object = parse(r);
+    assert_int_equal(json_integer_value(json_object_get(object, "threshold")), 2);
+    json_decref(object);
+
+    r = kofn("decode -d %s -o %s", in_root("tasks"), in_root("c.npy"));
+    assert_exit(r, 3);
+    assert_string_equal(r->out, "000\n001\n");
+    for (int i = 0; i < 2; i++) {
+        char a[64], b[64], c[64];
+        (void)snprintf(a, sizeof a, "tasks/%03d.a.npy", i);
+        (void)snprintf(b, sizeof b, "tasks/%03d.b.npy", i);
+        (void)snprintf(c, sizeof c, "tasks/%03d.c.npy", i);
+        assert_exit(kofn("multiply %s %s -o %s --local=1", in_root(a), in_root(b), in_root(c)), 0);
+    }
+    r = kofn("decode -d %s -o %s --json", in_root("tasks"), in_root("c.npy"));
+    assert_exit(r, 0);
+    object = parse(r);
+    assert_string_equal(text_of(object, "status"), "OK");
+    json_decref(object);
+    assert_product_of_ones(in_root("c.npy"), 30, 20, 40);
+    assert_exit(kofn("decode -d %s -o %s", in_root("nowhere"), in_root("c.npy")), 2);
+}
+
+/* ---- with daemons ------------------------------------------------------------------------------------- */
+
+/* The id that submit printed, without its line's end. */
+static const char *
+submit(const char *options)
+{
+    static char job[64];
+    const run_result *r = kofn("submit %s %s %s", in_root("a.npy"), in_root("b.npy"), options);
+    assert_exit(r, 0);
+    (void)snprintf(job, sizeof job, "%.*s", (int)strcspn(r->out, "\n"), r->out);
+    assert_true(job[0] != '\0');
+    return job;
+}
+
+static void
+a_job_is_submitted_watched_and_fetched(void **state)
+{
+    (void)state;
+    start_daemons("");
+    char job[64];
+    (void)snprintf(job, sizeof job, "%s", submit("--code rkrp --partition 2,1,1 --tasks 3"));
+    run_result *r = kofn("wait %s -o %s", job, in_root("c.npy"));
+    assert_exit(r, 0);
+    assert_string_equal(r->out, "");
+    assert_product_of_ones(in_root("c.npy"), 30, 20, 40);
+
+    r = kofn("watch %s", job);
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "done"));
+    r = kofn("status %s --json", job);
+    assert_exit(r, 0);
+    json_t *account = parse(r);
+    assert_string_equal(text_of(account, "state"), "done");
+    assert_string_equal(text_of(account, "job"), job);
+    json_decref(account);
+    r = kofn("jobs");
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, job));
+    r = kofn("status --json");
+    assert_exit(r, 0);
+    json_t *all = parse(r);
+    assert_int_equal(json_array_size(json_object_get(all, "workers")), WORKERS);
+    json_decref(all);
+    assert_exit(kofn("cancel %s", job), 0); // over already: no error
+    assert_exit(kofn("status 0123456789abcdef"), 6);
+    assert_exit(kofn("wait 0123456789abcdef"), 6);
+    assert_non_null(strstr(kofn("codes --master %s", getenv("KOFN_MASTER"))->out, "--policy"));
+}
+
+static void
+a_cancelled_job_and_a_deadline_exit_with_4(void **state)
+{
+    (void)state;
+    start_daemons("inject:\n  sleep: 1min\n");
+    char job[64];
+    (void)snprintf(job, sizeof job, "%s", submit(""));
+    assert_exit(kofn("cancel %s", job), 0);
+    assert_exit(kofn("wait %s", job), 4);
+    assert_exit(kofn("wait %s --timeout 50ms", submit("")), 4);
+    const run_result *r = kofn("multiply %s %s -o %s --timeout 50ms --json", in_root("a.npy"),
+                               in_root("b.npy"), in_root("late.npy"));
+    assert_exit(r, 4);
+    json_t *object = parse(r);
+    assert_string_equal(text_of(object, "status"), "DEADLINE_EXCEEDED");
+    json_decref(object);
+    assert_int_not_equal(access(in_root("late.npy"), F_OK), 0);
+}
+
+/* The newest job's state, once it has one that is not in `not`. */
+static void
+await_state(const char *state)
+{
+    const int64_t until = kofn_clock_ns() + PATIENCE_S * KOFN_NS_PER_S;
+    while (kofn_clock_ns() < until) {
+        json_t *jobs = parse(kofn("jobs --json --limit 1"));
+        const json_t *job = json_array_get(jobs, 0);
+        const bool there = job && strcmp(text_of(job, "state"), state) == 0;
+        json_decref(jobs);
+        if (there)
+            return;
+        (void)usleep(20000);
+    }
+    fail_msg("no job became %s", state);
+}
+
+static void
+ctrl_c_cancels_the_job_at_the_master(void **state)
+{
+    static run_result r;
+    char line[512];
+    (void)state;
+    start_daemons("inject:\n  sleep: 1min\n");
+    (void)snprintf(line, sizeof line, "multiply %s %s -o %s", in_root("a.npy"), in_root("b.npy"),
+                   in_root("c.npy"));
+    const char *argv[] = {
+        KOFN, "multiply", in_root("a.npy"), in_root("b.npy"), "-o", in_root("stopped.npy"), NULL};
+    const pid_t pid = spawn(argv, in_root("out1"), in_root("err1"));
+    await_state("running");
+    assert_int_equal(kill(pid, SIGINT), 0);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    read_file(in_root("err1"), r.err, sizeof r.err);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 4);
+    await_state("cancelled");
+    assert_int_not_equal(access(in_root("stopped.npy"), F_OK), 0);
+}
+
+static void
+a_master_that_is_killed_is_unavailable(void **state)
+{
+    (void)state;
+    start_daemons("");
+    assert_int_equal(kill(master, SIGKILL), 0);
+    assert_int_equal(waitpid(master, NULL, 0), master);
+    master = 0;
+    assert_exit(kofn("health --timeout 200ms"), 5);
+    assert_exit(kofn("multiply %s %s -o %s --patience 200ms", in_root("a.npy"), in_root("b.npy"),
+                     in_root("c.npy")),
+                5);
+}
+
+/* The command waits for a master that comes back, and its product comes all the same. */
+static void
+a_master_that_comes_late_is_waited_for(void **state)
+{
+    static run_result r;
+    char line[512];
+    (void)state;
+    start_daemons("");
+    stop_daemon(&master);
+    (void)snprintf(line, sizeof line, "multiply %s %s -o %s --patience %ds", in_root("a.npy"),
+                   in_root("b.npy"), in_root("c.npy"), PATIENCE_S);
+    const pid_t pid = start_kofn(line);
+    master = start_daemon(MASTER, in_root("master.yaml"));
+    finish_kofn(pid, &r);
+    assert_exit(&r, 0);
+    assert_product_of_ones(in_root("c.npy"), 30, 20, 40);
+}
+
+int
+main(void)
+{
+#define WITH_DAEMONS(name_) cmocka_unit_test_teardown(name_, stop_daemons)
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_wrong_in_the_command_line_exits_with_2),
+        cmocka_unit_test(misspelt_names_get_a_hint),
+        cmocka_unit_test(help_and_version_go_to_standard_output),
+        cmocka_unit_test(codes_are_listed_without_a_daemon),
+        cmocka_unit_test(where_no_master_is_every_command_exits_with_5),
+        cmocka_unit_test(local_multiplies_in_this_process),
+        cmocka_unit_test(what_the_master_refuses_exits_with_6),
+        cmocka_unit_test(a_product_that_cannot_be_written_exits_with_3),
+        cmocka_unit_test(tasks_as_files_go_round_without_a_daemon),
+        WITH_DAEMONS(a_job_is_submitted_watched_and_fetched),
+        WITH_DAEMONS(a_cancelled_job_and_a_deadline_exit_with_4),
+        WITH_DAEMONS(ctrl_c_cancels_the_job_at_the_master),
+        WITH_DAEMONS(a_master_that_is_killed_is_unavailable),
+        WITH_DAEMONS(a_master_that_comes_late_is_waited_for),
+    };
+    return cmocka_run_group_tests(tests, make_root, remove_root);
+}
