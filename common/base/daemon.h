@@ -25,7 +25,7 @@ typedef struct kofn_daemon_section {
 enum { KOFN_DAEMON_SECTIONS_MAX = 4 };
 
 typedef struct kofn_daemon {
-    const char *doc; // one sentence for --help
+    const char *doc;                                        // one sentence for --help
     kofn_daemon_section sections[KOFN_DAEMON_SECTIONS_MAX]; // ended by one without a prefix
     const kofn_daemon_shortcut *shortcuts; // ended by one without an option; NULL: none
 } kofn_daemon;

@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What kofn_code_alloc really allocates: users see the first member. */
+/* What kofn_code_alloc really allocates: users see the first member. Behind it are e[0], e[1] and,
+ * from there on as sizes, plain[0] and plain[1]. */
 typedef struct counted_code {
     kofn_code code;
     atomic_size_t refs;
-    double coefs[]; // e[0], e[1], targets
+    double coefs[];
 } counted_code;
 
 size_t
@@ -67,18 +68,28 @@ carve(double **next, size_t rows, size_t cols)
     return coefs;
 }
 
-/* C_ij = sum_k A_ik B_kj. */
-static void
-fill_targets(kofn_code *code)
+/* C_ij = sum_k A_ik B_kj. False: no memory. */
+static bool
+make_targets(kofn_partition p, kofn_sums *ret_targets)
 {
-    const kofn_partition p = code->part;
-    const size_t b_blocks = code->e[1].cols;
-    for (size_t i = 0; i < p.x; i++)
-        for (size_t j = 0; j < p.y; j++) {
-            double *row = code->targets.at + (i * p.y + j) * code->targets.cols;
-            for (size_t k = 0; k < p.z; k++)
-                row[(i * p.z + k) * b_blocks + k * p.y + j] = 1;
+    const size_t rows = p.x * p.y, terms = rows * p.z;
+    size_t *first = malloc((rows + 1 + terms) * sizeof *first + terms * sizeof(double));
+    if (!first)
+        return false;
+    kofn_sums sums = {.rows = rows, .cols = terms * p.z, .first = first};
+    sums.column = first + rows + 1;
+    sums.coef = (double *)(void *)(sums.column + terms);
+    first[0] = 0;
+    for (size_t row = 0, at = 0; row < rows; row++) {
+        const size_t i = row / p.y, j = row % p.y;
+        for (size_t k = 0; k < p.z; k++, at++) {
+            sums.column[at] = (i * p.z + k) * (p.z * p.y) + k * p.y + j;
+            sums.coef[at] = 1;
         }
+        first[row + 1] = at;
+    }
+    *ret_targets = sums;
+    return true;
 }
 
 kofn_status
@@ -89,12 +100,14 @@ kofn_code_alloc(const char *family, const kofn_field *field, kofn_partition part
     if (status)
         return status;
 
-    const size_t a = part.x * part.z, b = part.z * part.y, outputs = part.x * part.y;
-    const size_t coefs = tasks * (a + b) + outputs * a * b;
-    counted_code *counted = calloc(1, sizeof *counted + coefs * sizeof(double));
-    if (!counted)
+    const size_t a = part.x * part.z, b = part.z * part.y, coefs = tasks * (a + b);
+    counted_code *counted =
+        calloc(1, sizeof *counted + coefs * sizeof(double) + 2 * tasks * sizeof(size_t));
+    if (!counted || !make_targets(part, &counted->code.targets)) {
+        free(counted);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "%s: no memory for %zu coefficients", family,
                          coefs);
+    }
 
     atomic_init(&counted->refs, 1);
     kofn_code *code = &counted->code;
@@ -106,13 +119,36 @@ kofn_code_alloc(const char *family, const kofn_field *field, kofn_partition part
     double *next = counted->coefs;
     code->e[0] = carve(&next, tasks, a);
     code->e[1] = carve(&next, tasks, b);
-    code->targets = carve(&next, outputs, a * b);
+    code->plain[0] = (size_t *)(void *)next;
+    code->plain[1] = code->plain[0] + tasks;
     code->grid[0] = (kofn_grid){.rows = part.x, .cols = part.z};
     code->grid[1] = (kofn_grid){.rows = part.z, .cols = part.y};
     code->out = (kofn_grid){.rows = part.x, .cols = part.y};
-    fill_targets(code);
     *ret_code = code;
     return KOFN_OK;
+}
+
+/* The one block that a row is a plain copy of, or SIZE_MAX. */
+static size_t
+find_plain(const double *row, size_t blocks)
+{
+    size_t found = SIZE_MAX;
+    for (size_t i = 0; i < blocks; i++) {
+        if (row[i] == 0)
+            continue;
+        if (row[i] != 1 || found != SIZE_MAX)
+            return SIZE_MAX;
+        found = i;
+    }
+    return found;
+}
+
+void
+kofn_code_seal(kofn_code *code)
+{
+    for (size_t o = 0; o < code->operands; o++)
+        for (size_t task = 0; task < code->tasks; task++)
+            code->plain[o][task] = find_plain(kofn_code_get_row(code, o, task), code->e[o].cols);
 }
 
 kofn_code *
@@ -127,8 +163,10 @@ kofn_code_destroy(kofn_code **code_p)
 {
     counted_code *counted = (counted_code *)*code_p;
     *code_p = NULL;
-    if (counted && atomic_fetch_sub_explicit(&counted->refs, 1, memory_order_acq_rel) == 1)
-        free(counted);
+    if (!counted || atomic_fetch_sub_explicit(&counted->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    free(counted->code.targets.first);
+    free(counted);
 }
 
 size_t
@@ -159,16 +197,8 @@ kofn_code_fill_row(const kofn_code *code, size_t task, double *ret_row)
 size_t
 kofn_code_plain_block(const kofn_code *code, size_t operand, size_t task)
 {
-    const double *row = kofn_code_get_row(code, operand, task);
-    size_t found = SIZE_MAX;
-    for (size_t i = 0; i < code->e[operand].cols; i++) {
-        if (row[i] == 0)
-            continue;
-        if (row[i] != 1 || found != SIZE_MAX)
-            return SIZE_MAX;
-        found = i;
-    }
-    return found;
+    assert(operand < code->operands && task < code->tasks);
+    return code->plain[operand][task];
 }
 
 size_t

@@ -4,8 +4,8 @@
  *            the parts (our E_A, E_B are its P and Q, our n its N).
  * Shapes     E_A [n, x z], E_B [n, z y]; block (i, k) of A is column i z + k, block (k, j) of B is
  *            column k y + j. Row i of G [n, (x z)(z y)] is the Kronecker product of row i of each:
- *            G[i, a (z y) + b] = E_A[i, a] E_B[i, b]. Targets T [x y, (x z)(z y)]: row i y + j is
- *            C_ij = sum_k A_ik B_kj. All f64 coefficients of `field`, row-major.
+ *            G[i, a (z y) + b] = E_A[i, a] E_B[i, b]. Targets T [x y, (x z)(z y)], sparse: row
+ *            i y + j is C_ij = sum_k A_ik B_kj. All f64 coefficients of `field`, E row-major.
  * Threshold  Any `threshold` answers suffice; fewer may, and the decoder says when they do.
  * Threads    Immutable once built: any thread. Counted, since jobs and tasks share it.
  */
@@ -19,13 +19,23 @@ enum {
     KOFN_OPERANDS_MAX = 2,         // factors of one task's product
     KOFN_TASKS_MAX = 65536,        // n
     KOFN_COLUMNS_MAX = 1 << 20,    // columns of G
-    KOFN_CODE_BYTES_MAX = 1 << 28, // of all coefficients of one code
+    KOFN_CODE_BYTES_MAX = 1 << 28, // of E and of T written out, as the decoder's algebra takes it
 };
 
 typedef struct kofn_coefs {
     size_t rows, cols;
     double *at; // row-major
 } kofn_coefs;
+
+/* Sums of columns: row t has coefficient coef[i] at column[i], first[t] <= i < first[t + 1]. In row
+ * t columns ascend and coefficients are not zero. T is kept so because it is almost empty: x y z
+ * ones in x y rows of x y z^2. */
+typedef struct kofn_sums {
+    size_t rows, cols;
+    size_t *first;  // [rows + 1]; owns the memory of all three
+    size_t *column; // [first[rows]]
+    double *coef;   // [first[rows]]
+} kofn_sums;
 
 typedef struct kofn_code {
     char family[KOFN_NAME_MAX];
@@ -40,7 +50,8 @@ typedef struct kofn_code {
     kofn_coefs e[KOFN_OPERANDS_MAX]; // [n, blocks of that operand]
     kofn_grid grid[KOFN_OPERANDS_MAX]; // how each operand is cut; blocks count row by row
     kofn_grid out;                     // how the product is cut: its blocks are the targets
-    kofn_coefs targets;                // [out.rows out.cols, columns of G]
+    kofn_sums targets;                 // [out.rows out.cols, columns of G]
+    size_t *plain[KOFN_OPERANDS_MAX];  // [n]: kofn_code_plain_block, once sealed
 } kofn_code;
 
 /* Block products of the plain product, x z y, and blocks of the result, x y; SIZE_MAX where that
@@ -51,11 +62,15 @@ size_t kofn_partition_outputs(kofn_partition part);
 /* a b, or SIZE_MAX where that overflows: for sizes that are compared with a limit next. */
 size_t kofn_size_multiply(size_t a, size_t b);
 
-/* A zeroed code for C := A B over `part` with n tasks, targets filled in. The family fills e[] and
- * threshold. OUT_OF_RANGE: above the limits. RESOURCE_EXHAUSTED: no memory. */
+/* A zeroed code for C := A B over `part` with n tasks, targets filled in. Its maker fills e[] and
+ * threshold and then seals it. OUT_OF_RANGE: above the limits. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_code_alloc(const char *family, const kofn_field *field,
                                             kofn_partition part, size_t tasks, kofn_code **ret_code,
                                             kofn_error *err);
+
+/* The last step of making: e[] stays as it is, and the plain rows are noted. Everybody asks for
+ * them with each task and each answer, and a scan of a row costs up to 10 us. */
+void kofn_code_seal(kofn_code *code);
 
 kofn_code *kofn_code_ref(kofn_code *code);
 void kofn_code_destroy(kofn_code **code_p); // lets go of one ref
@@ -66,7 +81,8 @@ const double *kofn_code_get_row(const kofn_code *code, size_t operand, size_t ta
 /* Row `task` of G into ret_row [columns]. */
 void kofn_code_fill_row(const kofn_code *code, size_t task, double *ret_row);
 
-/* The one column of G that `task` is a plain copy of (its answer is that block product), or SIZE_MAX. */
+/* Both of a sealed code. The one column of G that `task` is a plain copy of (its answer is that block
+ * product), or SIZE_MAX. */
 size_t kofn_code_plain_column(const kofn_code *code, size_t task);
 
 /* The block that task's factor of `operand` is a plain copy of, or SIZE_MAX when arithmetic is

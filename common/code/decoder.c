@@ -103,22 +103,23 @@ norm(const double *at, size_t count)
 static kofn_status
 measure_amplification(const kofn_code *code, kofn_decode_plan *plan, kofn_error *err)
 {
-    double *growth = calloc(plan->targets, sizeof *growth);
-    if (!growth)
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "decoder: no memory for %zu targets",
-                         plan->targets);
-    for (size_t u = 0; u < plan->used; u++) {
-        const double size = norm(kofn_code_get_row(code, 0, plan->task[u]), code->e[0].cols) *
-                            norm(kofn_code_get_row(code, 1, plan->task[u]), code->e[1].cols);
-        for (size_t t = 0; t < plan->targets; t++)
-            growth[t] += fabs(plan->coef[t * plan->used + u]) * size;
-    }
+    double *size = malloc((plan->used + 1) * sizeof *size);
+    if (!size)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "decoder: no memory for %zu answers",
+                         plan->used);
+    for (size_t u = 0; u < plan->used; u++)
+        size[u] = norm(kofn_code_get_row(code, 0, plan->task[u]), code->e[0].cols) *
+                  norm(kofn_code_get_row(code, 1, plan->task[u]), code->e[1].cols);
     double worst = 0;
     for (size_t t = 0; t < plan->targets; t++) {
-        growth[t] /= norm(code->targets.at + t * code->targets.cols, code->targets.cols);
-        worst = growth[t] > worst ? growth[t] : worst;
+        const size_t first = code->targets.first[t], end = code->targets.first[t + 1];
+        double growth = 0;
+        for (size_t u = 0; u < plan->used; u++)
+            growth += fabs(plan->coef[t * plan->used + u]) * size[u];
+        growth /= norm(code->targets.coef + first, end - first);
+        worst = growth > worst ? growth : worst;
     }
-    free(growth);
+    free(size);
     plan->quality.amplification = worst;
     return KOFN_OK;
 }
@@ -132,8 +133,7 @@ fill_plain(const kofn_decoder *d, size_t column, const double *d_coded, double *
     const kofn_field *f = code->field;
     const size_t b_blocks = code->e[1].cols;
     for (size_t i = d->index.first[column]; i < d->index.first[column + 1]; i++)
-        ret_d[d->index.who[i] * stride] =
-            code->targets.at[d->index.who[i] * code->targets.cols + column];
+        ret_d[d->index.part[i].target * stride] = d->index.part[i].coef;
 
     for (size_t r = 0; r < d->peel.coded_count && d->rest.targets > 0; r++) {
         const size_t task = d->peel.coded[r];
@@ -168,22 +168,23 @@ fill_all(const kofn_decoder *d, const double *d_coded, double *ret_d)
     }
 }
 
-/* Keep the answers that some target needs, in place. */
+/* Keep the answers that some target needs, in place. Walks rows, as D may be large. */
 static void
 drop_unused(kofn_decode_plan *plan, size_t count)
 {
+    for (size_t t = 0; t < plan->targets; t++)
+        for (size_t u = 0; u < count; u++)
+            plan->task[u] |= plan->coef[t * count + u] != 0;
     size_t used = 0;
-    for (size_t u = 0; u < count; u++) {
-        bool needed = false;
-        for (size_t t = 0; t < plan->targets && !needed; t++)
-            needed = plan->coef[t * count + u] != 0;
-        if (needed)
+    for (size_t u = 0; u < count; u++)
+        if (plan->task[u])
             plan->task[used++] = u; // its place among the answers, for now
-    }
+    plan->used = used;
+    if (used == count)
+        return;
     for (size_t t = 0; t < plan->targets; t++) // only ever moves towards the front
         for (size_t u = 0; u < used; u++)
             plan->coef[t * used + u] = plan->coef[t * count + plan->task[u]];
-    plan->used = used;
 }
 
 static kofn_status

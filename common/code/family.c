@@ -36,6 +36,30 @@ kofn_family_find(const char *name)
     return NULL;
 }
 
+kofn_status
+kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_code **ret_code,
+                  kofn_error *err)
+{
+    size_t k = 0;
+    kofn_code *code = NULL;
+    kofn_status status = family->threshold_for(args, &k, err);
+    if (!status)
+        status = kofn_code_alloc(family->name, args->field, args->part, args->tasks, &code, err);
+    if (status)
+        return status;
+
+    code->threshold = k;
+    code->seed = args->seed;
+    status = family->fill(args, code, err);
+    if (status) {
+        kofn_code_destroy(&code);
+        return status;
+    }
+    kofn_code_seal(code);
+    *ret_code = code;
+    return KOFN_OK;
+}
+
 size_t
 kofn_family_tasks_beyond(size_t k, size_t workers)
 {

@@ -39,8 +39,15 @@ typedef struct kofn_family {
     /* Tasks when the user names none, for `workers` workers: usually enough to lose one. */
     size_t (*default_tasks)(const kofn_family_args *args, size_t workers);
 
-    kofn_status (*build)(const kofn_family_args *args, kofn_code **ret_code, kofn_error *err);
+    /* The encoding matrices, zero so far, of a code whose threshold is known and whose seed is set. */
+    kofn_status (*fill)(const kofn_family_args *args, kofn_code *code, kofn_error *err);
 } kofn_family;
+
+/* The code for these arguments: rules, limits, memory, coefficients. Errors of threshold_for, of
+ * kofn_code_alloc and of fill. */
+KOFN_MUST_CHECK kofn_status kofn_family_build(const kofn_family *family,
+                                              const kofn_family_args *args, kofn_code **ret_code,
+                                              kofn_error *err);
 
 /* What default_tasks says for a code of threshold k: a task for each worker, but no fewer than lets
  * one answer in six be lost (at least one), and no more than 2 k. */

@@ -8,28 +8,27 @@
 kofn_status
 kofn_target_index_init(kofn_target_index *index, const kofn_code *code, kofn_error *err)
 {
-    const kofn_coefs *t = &code->targets;
-    size_t entries = 0;
-    for (size_t i = 0; i < t->rows * t->cols; i++)
-        entries += t->at[i] != 0;
-    size_t *first = calloc(t->cols + 2 + entries, sizeof *first);
-    if (!first)
+    const kofn_sums *t = &code->targets;
+    const size_t entries = t->first[t->rows];
+    size_t *first = calloc(t->cols + 2, sizeof *first);
+    kofn_target_part *part = malloc((entries + 1) * sizeof *part);
+    *index = (kofn_target_index){.code = code, .first = first, .part = part, .disjoint = true};
+    if (!first || !part) {
+        kofn_target_index_fini(index);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "decoder: no memory for %zu columns",
                          t->cols);
+    }
 
     /* Counting sort by column: counts two places ahead, so that filling in leaves the starts. */
-    *index = (kofn_target_index){
-        .code = code, .first = first, .who = first + t->cols + 2, .disjoint = true};
-    for (size_t i = 0; i < t->rows * t->cols; i++)
-        if (t->at[i] != 0)
-            first[i % t->cols + 2]++;
+    for (size_t i = 0; i < entries; i++)
+        first[t->column[i] + 2]++;
     for (size_t c = 0; c < t->cols; c++) {
         index->disjoint = index->disjoint && first[c + 2] <= 1;
         first[c + 2] += first[c + 1];
     }
-    for (size_t i = 0; i < t->rows * t->cols; i++)
-        if (t->at[i] != 0)
-            index->who[first[i % t->cols + 1]++] = i / t->cols;
+    for (size_t row = 0; row < t->rows; row++)
+        for (size_t i = t->first[row]; i < t->first[row + 1]; i++)
+            part[first[t->column[i] + 1]++] = (kofn_target_part){row, t->coef[i]};
     return KOFN_OK;
 }
 
@@ -37,6 +36,7 @@ void
 kofn_target_index_fini(kofn_target_index *index)
 {
     free(index->first);
+    free(index->part);
     *index = (kofn_target_index){0};
 }
 
@@ -45,15 +45,13 @@ kofn_target_index_fini(kofn_target_index *index)
 static void
 start_empty(kofn_peel *peel)
 {
-    const kofn_target_index *index = peel->index;
-    const size_t columns = kofn_code_columns(index->code), targets = index->code->targets.rows;
-    for (size_t c = 0; c < columns; c++)
+    const kofn_sums *targets = &peel->index->code->targets;
+    for (size_t c = 0; c < targets->cols; c++)
         peel->giver[c] = KOFN_NO_TASK;
-    memset(peel->left, 0, targets * sizeof *peel->left);
-    for (size_t i = 0; i < index->first[columns]; i++)
-        peel->left[index->who[i]]++;
-    for (size_t t = 0; t < targets; t++)
+    for (size_t t = 0; t < targets->rows; t++) {
+        peel->left[t] = targets->first[t + 1] - targets->first[t];
         peel->open += peel->left[t] > 0;
+    }
 }
 
 static void
@@ -107,7 +105,7 @@ kofn_peel_add(kofn_peel *peel, size_t task, size_t column)
     peel->known++;
     const kofn_target_index *index = peel->index;
     for (size_t i = index->first[column]; i < index->first[column + 1]; i++)
-        if (--peel->left[index->who[i]] == 0)
+        if (--peel->left[index->part[i].target] == 0)
             peel->open--;
     return true;
 }
@@ -123,7 +121,7 @@ kofn_peel_take_back(kofn_peel *peel, size_t column)
     peel->known--;
     const kofn_target_index *index = peel->index;
     for (size_t i = index->first[column]; i < index->first[column + 1]; i++)
-        if (peel->left[index->who[i]]++ == 0)
+        if (peel->left[index->part[i].target]++ == 0)
             peel->open++;
 }
 
@@ -148,17 +146,35 @@ list_rest(kofn_rest *rest, const kofn_peel *peel)
             rest->target[n++] = t;
 }
 
+/* Where a column stands in rest->col, which ascends; rest->cols when it is known. */
+static size_t
+find_column(const kofn_rest *rest, size_t column)
+{
+    size_t low = 0, high = rest->cols;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (rest->col[middle] < column)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < rest->cols && rest->col[low] == column ? low : rest->cols;
+}
+
 static kofn_status
 create_span(kofn_rest *rest, kofn_error *err)
 {
-    const kofn_coefs *all = &rest->code->targets;
-    double *targets = malloc(rest->targets * rest->cols * sizeof *targets);
+    const kofn_sums *all = &rest->code->targets;
+    double *targets = calloc(rest->targets * rest->cols, sizeof *targets);
     if (!targets)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "decoder: no memory for %zu open targets",
                          rest->targets);
     for (size_t t = 0; t < rest->targets; t++)
-        for (size_t i = 0; i < rest->cols; i++)
-            targets[t * rest->cols + i] = all->at[rest->target[t] * all->cols + rest->col[i]];
+        for (size_t i = all->first[rest->target[t]]; i < all->first[rest->target[t] + 1]; i++) {
+            const size_t at = find_column(rest, all->column[i]);
+            if (at < rest->cols)
+                targets[t * rest->cols + at] = all->coef[i];
+        }
     const kofn_status status =
         kofn_span_new(rest->code->field, rest->cols, rest->targets, targets, &rest->span, err);
     free(targets);

@@ -16,10 +16,17 @@
 #define KOFN_NO_COLUMN SIZE_MAX // of a task that is not plain: what kofn_code_plain_column says
 #define KOFN_NO_TASK   SIZE_MAX // that gives a column
 
-/* Which targets have which column: those of column c are who[first[c]] to who[first[c + 1] - 1]. */
+/* A target that has some column, and its coefficient there. */
+typedef struct kofn_target_part {
+    size_t target;
+    double coef;
+} kofn_target_part;
+
+/* T by columns: the targets that have column c are part[first[c]] to part[first[c + 1] - 1]. */
 typedef struct kofn_target_index {
     const kofn_code *code; // borrowed
-    size_t *first, *who;
+    size_t *first;
+    kofn_target_part *part;
     bool disjoint; // no column belongs to two targets
 } kofn_target_index;
 

@@ -7,6 +7,9 @@
 
 #include "common/code/code.h"
 
+/* The column of G that holds product `product` < x y z. */
+size_t kofn_product_column(kofn_partition part, size_t product);
+
 /* Rows `task` of E_A and E_B, zero so far, become the unit vectors of product `product` < x y z. */
 void kofn_code_set_plain(kofn_code *code, size_t task, size_t product);
 

@@ -40,29 +40,19 @@ fill_powers(const kofn_field *f, double t, size_t step, size_t count, double *ro
         row[i] = f->multiply(f, row[i - 1], factor);
 }
 
+/* Row i holds t^a for A, a < x, and t^(x b) for B, b < y. Their Kronecker product meets every power
+ * of t below k exactly once, so G is Vandermonde and any k of its rows are independent. Chebyshev
+ * points slow the growth of its condition; they do not stop it. */
 static kofn_status
-build(const kofn_family_args *args, kofn_code **ret_code, kofn_error *err)
+fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
 {
-    size_t k = 0;
-    kofn_status status = threshold_for(args, &k, err);
-    if (status)
-        return status;
-    kofn_code *code;
-    status = kofn_code_alloc("polynomial", args->field, args->part, args->tasks, &code, err);
-    if (status)
-        return status;
-
-    /* Row i holds t^a for A, a < x, and t^(x b) for B, b < y. Their Kronecker product meets every
-     * power of t below k exactly once, so G is Vandermonde and any k of its rows are independent.
-     * Chebyshev points slow the growth of its condition; they do not stop it. */
+    (void)err; // cannot fail
     const size_t x = args->part.x, y = args->part.y;
     for (size_t i = 0; i < args->tasks; i++) {
         const double t = args->field->point(args->field, i, args->tasks);
         fill_powers(args->field, t, 1, x, code->e[0].at + i * x);
         fill_powers(args->field, t, x, y, code->e[1].at + i * y);
     }
-    code->threshold = k;
-    *ret_code = code;
     return KOFN_OK;
 }
 
@@ -73,5 +63,5 @@ const kofn_family kofn_polynomial_family = {
     .source = "Yu, Maddah-Ali, Avestimehr, Polynomial Codes, NIPS 2017",
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
-    .build = build,
+    .fill = fill,
 };

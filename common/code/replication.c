@@ -29,22 +29,12 @@ threshold_for(const kofn_family_args *args, size_t *ret_k, kofn_error *err)
 }
 
 static kofn_status
-build(const kofn_family_args *args, kofn_code **ret_code, kofn_error *err)
+fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
 {
-    size_t k = 0;
-    kofn_status status = threshold_for(args, &k, err);
-    if (status)
-        return status;
-    kofn_code *code;
-    status = kofn_code_alloc("replication", args->field, args->part, args->tasks, &code, err);
-    if (status)
-        return status;
-
+    (void)err; // cannot fail
     const size_t products = kofn_partition_products(args->part);
     for (size_t task = 0; task < args->tasks; task++)
         kofn_code_set_plain(code, task, task % products);
-    code->threshold = k;
-    *ret_code = code;
     return KOFN_OK;
 }
 
@@ -67,5 +57,5 @@ const kofn_family kofn_replication_family = {
     .params_size = sizeof(kofn_replication_params),
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
-    .build = build,
+    .fill = fill,
 };

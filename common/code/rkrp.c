@@ -194,7 +194,7 @@ judge_set(judge *j)
     memset(j->known, 0, j->k * sizeof *j->known);
     size_t plain = 0;
     for (; plain < j->k && j->set[plain] < j->plain; plain++)
-        j->known[kofn_code_plain_column(j->code, j->set[plain])] = true;
+        j->known[kofn_product_column(j->code->part, j->set[plain])] = true;
 
     const size_t e = j->k - plain, cols = e + j->k;
     for (size_t i = 0; i < e; i++)
@@ -279,30 +279,13 @@ choose_draw(kofn_code *code, size_t plain, size_t draws, kofn_error *err)
 }
 
 static kofn_status
-build(const kofn_family_args *args, kofn_code **ret_code, kofn_error *err)
+fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
 {
     const kofn_rkrp_params *params = args->params;
-    size_t k = 0;
-    kofn_status status = threshold_for(args, &k, err);
-    if (status)
-        return status;
-    kofn_code *code;
-    status = kofn_code_alloc("rkrp", args->field, args->part, args->tasks, &code, err);
-    if (status)
-        return status;
-
-    code->threshold = k;
-    code->seed = args->seed;
     const size_t plain = params->systematic ? kofn_partition_products(args->part) : 0;
     for (size_t task = 0; task < plain; task++)
         kofn_code_set_plain(code, task, task);
-    status = choose_draw(code, plain, (size_t)params->draws, err);
-    if (status) {
-        kofn_code_destroy(&code);
-        return status;
-    }
-    *ret_code = code;
-    return KOFN_OK;
+    return choose_draw(code, plain, (size_t)params->draws, err);
 }
 
 static const kofn_key keys[] = {
@@ -330,5 +313,5 @@ const kofn_family kofn_rkrp_family = {
     .rateless = true,
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
-    .build = build,
+    .fill = fill,
 };

@@ -395,5 +395,5 @@ kofn_code_spec_build(const kofn_code_spec *spec, const kofn_field *field, kofn_c
         return status;
     const kofn_family_args args = {
         .field = field, .part = spec->part, .tasks = spec->tasks, .seed = spec->seed, .params = &p};
-    return family->build(&args, ret_code, err);
+    return kofn_family_build(family, &args, ret_code, err);
 }

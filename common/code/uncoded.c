@@ -21,21 +21,11 @@ default_tasks(const kofn_family_args *args, size_t workers)
 }
 
 static kofn_status
-build(const kofn_family_args *args, kofn_code **ret_code, kofn_error *err)
+fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
 {
-    size_t k = 0;
-    kofn_status status = threshold_for(args, &k, err);
-    if (status)
-        return status;
-    kofn_code *code;
-    status = kofn_code_alloc("uncoded", args->field, args->part, args->tasks, &code, err);
-    if (status)
-        return status;
-
+    (void)err; // cannot fail
     for (size_t task = 0; task < args->tasks; task++)
         kofn_code_set_plain(code, task, task);
-    code->threshold = k;
-    *ret_code = code;
     return KOFN_OK;
 }
 
@@ -46,5 +36,5 @@ const kofn_family kofn_uncoded_family = {
     .source = "baseline",
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
-    .build = build,
+    .fill = fill,
 };

@@ -98,6 +98,18 @@ brute_row(const kofn_code *code, size_t task, long double *row)
             row[i * b + j] = (long double)code->e[0].at[task * a + i] * code->e[1].at[task * b + j];
 }
 
+/* T written out, [targets, columns]; the caller frees it. */
+static inline double *
+new_dense_targets(const kofn_code *code)
+{
+    const kofn_sums *t = &code->targets;
+    double *dense = calloc(t->rows * t->cols + 1, sizeof *dense);
+    for (size_t row = 0; row < t->rows; row++)
+        for (size_t i = t->first[row]; i < t->first[row + 1]; i++)
+            dense[row * t->cols + t->column[i]] = t->coef[i];
+    return dense;
+}
+
 /* Do these tasks span the targets? rank [G_R] = rank [G_R; T]. */
 static inline bool
 brute_suffices(const kofn_code *code, const size_t *tasks, size_t count)
@@ -109,8 +121,10 @@ brute_suffices(const kofn_code *code, const size_t *tasks, size_t count)
     const size_t rank = brute_rank(g, count, cols);
     for (size_t i = 0; i < count; i++)
         brute_row(code, tasks[i], g + i * cols);
+    double *dense = new_dense_targets(code);
     for (size_t i = 0; i < targets * cols; i++)
-        g[count * cols + i] = code->targets.at[i];
+        g[count * cols + i] = dense[i];
+    free(dense);
     const size_t both = brute_rank(g, count + targets, cols);
     free(g);
     return rank == both;

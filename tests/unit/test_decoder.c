@@ -32,8 +32,7 @@ residual_of_plan(const kofn_code *code, const kofn_decode_plan *plan)
 {
     const size_t cols = kofn_code_columns(code);
     double *row = calloc(cols, sizeof *row), worst = 0;
-    double *left = calloc(plan->targets * cols, sizeof *left);
-    memcpy(left, code->targets.at, plan->targets * cols * sizeof *left);
+    double *left = new_dense_targets(code);
     for (size_t u = 0; u < plan->used; u++) {
         kofn_code_fill_row(code, plan->task[u], row);
         for (size_t t = 0; t < plan->targets; t++)
@@ -60,7 +59,28 @@ code_of_rows(kofn_partition part, size_t tasks, const double *rows)
             rows += code->e[o].cols;
         }
     code->threshold = tasks;
+    kofn_code_seal(code);
     return code;
+}
+
+/* Targets of the test's own in place of the plain product's; `dense` is [targets, columns]. */
+static void
+set_targets(kofn_code *code, size_t targets, const double *dense)
+{
+    kofn_sums *t = &code->targets;
+    const size_t room = targets * t->cols;
+    free(t->first);
+    t->rows = targets;
+    t->first = calloc(1, (targets + 1 + room) * sizeof *t->first + room * sizeof *t->coef);
+    t->column = t->first + targets + 1;
+    t->coef = (double *)(void *)(t->column + room);
+    for (size_t i = 0, used = 0; i < room; i++) {
+        if (dense[i] != 0) {
+            t->column[used] = i % t->cols;
+            t->coef[used++] = dense[i];
+        }
+        t->first[i / t->cols + 1] = used;
+    }
 }
 
 /* MatDot with m = 2: rows (1, t) and (t, 1). */
@@ -304,7 +324,7 @@ targets_that_share_columns_may_be_more_than_the_answers(void **state)
     const double rows[] = {1, 2, 1, 3, 1, 1};
     kofn_code *code = code_of_rows((kofn_partition){.x = 2, .z = 1, .y = 1}, 2, rows);
     const double targets[] = {1, 2, -2, -4};
-    memcpy(code->targets.at, targets, sizeof targets);
+    set_targets(code, 2, targets);
     kofn_decoder *d = new_decoder(code, 0);
     assert_false(kofn_decoder_would_suffice(d, (const size_t[]){1}, 1));
     code->threshold = 3; // no shortcut
@@ -517,9 +537,7 @@ a_batch_of_pairs_decodes_from_any_three(void **state)
     }
     kofn_code *code = code_of_rows((kofn_partition){.x = 2, .z = 1, .y = 2}, 5, rows);
     code->grid[1] = code->out = (kofn_grid){.rows = 2, .cols = 1};
-    code->targets.rows = 2;
-    memset(code->targets.at, 0, 8 * sizeof(double));
-    code->targets.at[0] = code->targets.at[4 + 3] = 1;
+    set_targets(code, 2, (const double[]){1, 0, 0, 0, 0, 0, 0, 1});
     code->threshold = 3;
 
     size_t tasks[5];

@@ -58,6 +58,16 @@ typedef struct world {
 
 /* ---- what the model works out ---------------------------------------------------------------- */
 
+static double
+get_target(const kofn_code *code, size_t target, size_t column)
+{
+    const kofn_sums *t = &code->targets;
+    for (size_t i = t->first[target]; i < t->first[target + 1]; i++)
+        if (t->column[i] == column)
+            return t->coef[i];
+    return 0;
+}
+
 /* Every target in the row span of the answered rows? Elimination with full pivoting on the rows. */
 static bool
 suffices(const model_job *job)
@@ -70,7 +80,8 @@ suffices(const model_job *job)
         if (job->answered[task])
             kofn_code_fill_row(job->code, task, m[rows++]);
     for (size_t t = 0; t < want; t++)
-        memcpy(targets[t], job->code->targets.at + t * cols, cols * sizeof(double));
+        for (size_t c = 0; c < cols; c++)
+            targets[t][c] = get_target(job->code, t, c);
 
     for (size_t rank = 0; rank < rows; rank++) {
         size_t pivot_row = rank, pivot = 0;
