@@ -228,6 +228,23 @@ more_rows_and_columns_than_a_tile_are_combined(void **state)
         }
 }
 
+/* Results that need nothing of the first tile of sources still start from zero there. */
+static void
+results_that_start_in_a_later_tile_are_combined(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(18), 0);
+    for (int f32 = 0; f32 < 2; f32++) {
+        setting s;
+        setting_init(&s, (sides){8, 140, 40, 2}, f32, &rng);
+        for (size_t o = 4; o < 8; o++)
+            memset(s.coef + o * 140, 0, (o < 6 ? 64 : 130) * sizeof *s.coef);
+        check_all_kernels(&s);
+        setting_fini(&s);
+    }
+}
+
 /* Sparse: a third of the coefficients zero, whole rows zero or unit vectors, sources and results
  * left out. Where a result must not touch a source, that source is NaN in that column. */
 static void
@@ -389,6 +406,7 @@ main(void)
         cmocka_unit_test(all_kernels_combine_every_shape_and_length),
         cmocka_unit_test(rectangles_are_combined_row_by_row),
         cmocka_unit_test(more_rows_and_columns_than_a_tile_are_combined),
+        cmocka_unit_test(results_that_start_in_a_later_tile_are_combined),
         cmocka_unit_test(what_has_coefficient_zero_is_never_touched),
         cmocka_unit_test(missing_sources_are_zeros_and_missing_results_are_dropped),
         cmocka_unit_test(unit_rows_copy_bit_by_bit),

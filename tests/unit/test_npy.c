@@ -2,7 +2,7 @@
 #include "tests/assert.h"
 
 #include <dirent.h>
-#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -81,9 +81,14 @@ make_image(unsigned char *image, int version, const char *dictionary, size_t ele
 static kofn_status
 parse(int version, const char *dictionary, size_t elements, kofn_npy *ret_npy, size_t *ret_offset)
 {
-    static unsigned char image[4096];
+    unsigned char image[4096];
     const size_t length = make_image(image, version, dictionary, elements);
-    return kofn_npy_parse(image, length, length, ret_npy, ret_offset, &error);
+    unsigned char *exact = malloc(length); // so that a sanitizer sees a read past the end
+    assert_non_null(exact);
+    memcpy(exact, image, length);
+    kofn_status status = kofn_npy_parse(exact, length, length, ret_npy, ret_offset, &error);
+    free(exact);
+    return status;
 }
 
 #define F8(shape_) "{'descr': '<f8', 'fortran_order': False, 'shape': " shape_ ", }"
@@ -173,6 +178,8 @@ hostile_headers_are_refused(void **state)
         "{'descr': '<f8', 'descr': '<f8', 'fortran_order': False, 'shape': (1, 1)}",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 1), 'more': 1}",
         "{'descr': '<f8', 'fortran_order': 0, 'shape': (1, 1)}",
+        "{'descr': '<f8', 'fortran_order': Fal",
+        "{'descr': '<f8', 'fortran_order': Tr",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 1)",
         "{'descr': '<f8' 'fortran_order': False, 'shape': (1, 1)}",
         "{'descr': '<f8',, 'fortran_order': False, 'shape': (1, 1)}",
@@ -378,8 +385,6 @@ a_full_disk_leaves_the_old_file_and_nothing_else(void **state)
     assert_int_equal(fresh, KOFN_RESOURCE_EXHAUSTED);
     assert_int_equal(count_files(), 1);
     check_counting(path_of("m.npy"), 1, 1);
-    assert_fails(kofn_npy_write("/dev/full", &large, &error), KOFN_RESOURCE_EXHAUSTED);
-    assert_non_null(strstr(error.text, "/dev/full"));
     kofn_bands_fini(&one);
     kofn_bands_fini(&large);
     free(memory);
@@ -408,17 +413,34 @@ a_link_stays_and_rights_stay_when_a_file_is_replaced(void **state)
     kofn_bands_fini(&bands);
 }
 
+/* A pipe of our own stands for all that is no regular file: with a real device, as root, a failure
+ * of this test would cost the machine its /dev/null. */
 static void
-devices_are_written_to_and_not_replaced(void **state)
+pipes_and_devices_are_written_to_and_not_replaced(void **state)
 {
     (void)state;
     int32_t memory[6];
+    unsigned char image[256];
     kofn_bands bands;
     make_bands(&bands, memory, 2, 3, 2, 0);
-    assert_ok(kofn_npy_write("/dev/null", &bands, &error));
+    assert_int_equal(mkfifo(path_of("pipe.npy"), 0600), 0);
+    const int end =
+        open(path_of("pipe.npy"), O_RDONLY | O_NONBLOCK); // what follows fits its buffer
+    assert_true(end >= 0);
+    assert_ok(kofn_npy_write(path_of("pipe.npy"), &bands, &error));
+
     struct stat info;
-    assert_int_equal(stat("/dev/null", &info), 0);
-    assert_true(S_ISCHR(info.st_mode));
+    assert_int_equal(stat(path_of("pipe.npy"), &info), 0);
+    assert_true(S_ISFIFO(info.st_mode));
+    assert_int_equal(count_files(), 1);
+    const ssize_t got = read(end, image, sizeof image);
+    assert_true(got > 24);
+    kofn_npy npy;
+    size_t offset;
+    assert_ok(kofn_npy_parse(image, (size_t)got, (uint64_t)got, &npy, &offset, &error));
+    assert_int_equal(offset + sizeof memory, got);
+    assert_memory_equal(image + offset, memory, sizeof memory);
+    assert_int_equal(close(end), 0);
     kofn_bands_fini(&bands);
 }
 
@@ -497,7 +519,7 @@ main(void)
         in_folder(small_and_mapped_files_survive_their_replacement),
         in_folder(a_full_disk_leaves_the_old_file_and_nothing_else),
         in_folder(a_link_stays_and_rights_stay_when_a_file_is_replaced),
-        in_folder(devices_are_written_to_and_not_replaced),
+        in_folder(pipes_and_devices_are_written_to_and_not_replaced),
         in_folder(files_that_cannot_be_opened_say_why),
         in_folder(a_matrix_that_lacks_rows_is_not_written),
         in_folder(elements_at_odd_offsets_are_used_where_they_are),

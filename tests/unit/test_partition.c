@@ -144,6 +144,10 @@ random_block(const kofn_bands *of, size_t rows, size_t cols, kofn_rng *rng)
     block.valid_cols = cols_left < cols ? cols_left : cols;
     if (kofn_rng_below(rng, 6) == 0)
         block.valid_rows = block.valid_cols = 0;
+    if (kofn_rng_below(rng, 3) == 0) { // ends before its matrix does
+        block.valid_rows = kofn_rng_below(rng, block.valid_rows + 1);
+        block.valid_cols = kofn_rng_below(rng, block.valid_cols + 1);
+    }
     return block;
 }
 
