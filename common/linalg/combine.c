@@ -31,8 +31,8 @@ enum {
     TILE = 64,               // results, and sources, of one pass: a tile's coefficients are 32 KiB
     PANEL_BUDGET = 20 << 10, // bytes of a panel of all sources: under half of a first-level cache
     PANEL_MAX = 4 << 10,     // bytes of a panel of one source: a page
-    STREAM_ROW = 1 << 10,
-    STREAM_FROM = 8 << 20, // bytes of results that would only push each other out of the caches
+    STREAM_ROW = 1 << 10,    // bytes of a row from which streaming it pays
+    STREAM_FROM = 8 << 20,   // bytes of results that would only push each other out of the caches
 };
 
 /* Up to TILE results, sorted by what they need. Results that nobody wants are in no list. */

@@ -5,7 +5,7 @@
  *            processor has it. Error at most about ins times epsilon times sum |coef src|.
  * Cost       Memory traffic outs + ins elements for each of len columns while outs and ins are at
  *            most 64; one more pass over the sources for each further 64 results.
- * Threads    Any thread; 45 KiB of stack.
+ * Threads    Any thread; 55 KiB of stack.
  */
 #ifndef KOFN_LINALG_COMBINE_H
 #define KOFN_LINALG_COMBINE_H

@@ -203,10 +203,10 @@ NAME(sweep)(const group_type *g, size_t at, size_t end, size_t head, size_t byte
 /* Bytes in front of the first aligned element of the first result, 0 when there is none. Groups
  * whose results all are aligned there are streamed; rows differ in this. */
 static size_t
-NAME(align_row)(group_type *groups, size_t count, size_t bytes)
+NAME(align_row)(group_type *groups, size_t count)
 {
     const size_t head = -(uintptr_t)groups[0].dst[0] % VECTOR_BYTES;
-    const bool fits = head % sizeof(ELEMENT) == 0 && head + VECTOR_BYTES <= bytes;
+    const bool fits = head % sizeof(ELEMENT) == 0; // a row is longer than that: STREAM_ROW
     for (size_t g = 0; g < count; g++) {
         groups[g].stream = fits;
         for (size_t o = 0; o < groups[g].outs; o++)
@@ -233,7 +233,7 @@ NAME(combine_tile)(const kofn_combination *c, const sorted_rows *sorted, size_t 
     const size_t panel = panel_bytes(end - first, VECTORS * VECTOR_BYTES);
     const bool stream = count > 0 && end == c->ins && is_past_caches(c, bytes);
     for (size_t row = 0; row < c->rows; row++) {
-        size_t head = stream ? NAME(align_row)(groups, count, bytes) : 0, stop;
+        size_t head = stream ? NAME(align_row)(groups, count) : 0, stop;
         for (size_t at = 0; at < bytes; at = stop, head = 0) {
             stop = bytes - at < head + panel ? bytes : at + head + panel;
             for (size_t g = 0; g < count; g++)
