@@ -183,12 +183,17 @@ destroy_gives_everything_up(void **state)
     for (size_t i = 0; i < COUNT; i++) {
         make_work(&b, 200, &work[i]);
         work[i].faults.repeat = INT64_MAX;
-        kofn_compute_push(b.compute, &work[i]);
     }
+    size_t before, out, idle;
+    kofn_pool_get_usage(b.pool, &before, &idle);
+    for (size_t i = 0; i < COUNT; i++)
+        kofn_compute_push(b.compute, &work[i]);
+    do // until the first has begun: it gathers its operands and makes room for C
+        kofn_pool_get_usage(b.pool, &out, &idle);
+    while (out == before);
     kofn_compute_destroy(&b.compute); // returns, though that is work for ages
     for (size_t i = 0; i < COUNT; i++)
         kofn_work_fini(&work[i]);
-    size_t out, idle;
     kofn_pool_get_usage(b.pool, &out, &idle);
     assert_int_equal(out, 0);
     bench_close(&b);

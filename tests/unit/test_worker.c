@@ -765,6 +765,21 @@ cancels_of_the_unknown_are_dropped(void **state)
 }
 
 static void
+cancel_of_another_epoch_is_dropped(void **state)
+{
+    (void)state;
+    stage s;
+    kofn_worker_config config = default_config();
+    config.inject.sleep_ns = 100 * KOFN_NS_PER_MS;
+    stage_open(&s, "inproc://master", &config);
+    welcome_worker(&s);
+    send_new_task(&s, 1, 8);
+    post(&s, &kofn_cancel_message, &(kofn_msg_cancel){.assignment = 1, .epoch = EPOCH + 1});
+    expect_status(&s, 1, KOFN_OK);
+    stage_close(&s);
+}
+
+static void
 cancel_stops_a_result_in_the_middle(void **state)
 {
     (void)state;
@@ -794,6 +809,8 @@ cancel_stops_a_result_in_the_middle(void **state)
     const void *head = head_of(&s, &length);
     assert_ok(kofn_message_unpack(&kofn_result_message, head, length, &result, &error));
     assert_int_equal(result.assignment, 2);
+    assert_ok(kofn_peer_took(s.peer, s.in.block_bytes, 1, &error));
+    assert_works(&s, 3); // and nothing more of the first comes in between
     stage_close(&s);
 }
 
@@ -944,7 +961,10 @@ what_was_held_for_a_lost_master_is_dropped(void **state)
     s.welcome.silence_ms = 600000;
     s.welcome.epoch = EPOCH;
     welcome_worker(&s);
-    send_new_task(&s, 1, 300); // the same number in a new session: a new task
+    send_new_task(&s, 3, 300);
+    cancel(&s, 3);
+    expect_status(&s, 3, KOFN_CANCELLED); // and nothing of the first two
+    send_new_task(&s, 1, 300);            // the same number in a new session: a new task
     cancel(&s, 1);
     expect_status(&s, 1, KOFN_CANCELLED);
     stage_close(&s);
@@ -1044,6 +1064,17 @@ absurd_welcome_is_taken_within_reason(void **state)
     welcome_worker(&s);
     s.welcome.chunk_bytes = 65536;
     assert_works(&s, 1);
+    for (int beats = 0; hears(&s, 200); beats++) { // neither a flood of them nor another hello
+        bool got;
+        size_t length;
+        char type[KOFN_NAME_MAX];
+        kofn_error error;
+        assert_ok(kofn_inbound_recv(s.socket, KOFN_LINK_MASTER_WORKERS, &s.in, &got, &error));
+        const void *head = head_of(&s, &length);
+        assert_ok(kofn_message_peek(head, length, "type", type, sizeof type, &error));
+        assert_string_equal(type, "heartbeat");
+        assert_true(beats < 2);
+    }
     stage_close(&s);
 }
 
@@ -1247,6 +1278,7 @@ main(void)
         cmocka_unit_test(sleeping_task_is_woken_by_a_cancel),
         cmocka_unit_test(task_cancelled_while_it_arrives_gets_no_result),
         cmocka_unit_test(cancels_of_the_unknown_are_dropped),
+        cmocka_unit_test(cancel_of_another_epoch_is_dropped),
         cmocka_unit_test(cancel_stops_a_result_in_the_middle),
         cmocka_unit_test(garbage_changes_nothing),
         cmocka_unit_test(task_with_garbage_for_blocks_is_invalid),
