@@ -735,8 +735,9 @@ a_product_of_another_shape_or_cut_short_is_data_loss(void **state)
 
 typedef struct job_script {
     size_t submits, waits, watches, cancels;
-    bool hold; // do not answer the wait
-    bool gone; // the product was fetched already
+    bool forget; // the first job: as a master does that was restarted
+    bool hold;   // do not answer the wait
+    bool gone;   // the product was fetched already
     char last_job[KOFN_ID_MAX];
 } job_script;
 
@@ -761,6 +762,11 @@ serve_job(fake_master *fake, fake_call *call)
         script->waits++;
         if (script->hold)
             break;
+        if (script->forget) {
+            script->forget = false;
+            fake_refuse(fake, call, KOFN_NOT_FOUND, "job is not known", 0);
+            break;
+        }
         if (!script->gone && !call->job.without_result)
             outcome.c = (kofn_msg_matrix){.dtype = "f64", .rows = 2, .cols = 3};
         if (outcome.c.rows > 0)
@@ -887,6 +893,25 @@ an_onlooker_who_has_enough_cancels_the_product(void **state)
     assert_int_equal(script.cancels, 1);
     assert_string_equal(script.last_job, "00000000000000aa");
     assert_true(looker.progress == 0.5);
+    pair_fini(&p);
+}
+
+static void
+a_job_that_a_restarted_master_forgot_is_submitted_again(void **state)
+{
+    fixture f;
+    job_script script = {.forget = true};
+    onlooker looker = {0};
+    pair p = pair_new(2, 4, 3);
+    kofn_error error;
+    kofn_result *result = NULL;
+    const kofn_product_options options = {.progress = look_on, .context = &looker};
+    (void)state;
+    begin(&f, serve_job, &script);
+    assert_ok(kofn_client_multiply(f.client, &p.a, &p.b, &options, &result, &error));
+    kofn_result_destroy(&result);
+    end(&f);
+    assert_int_equal(script.submits, 2);
     pair_fini(&p);
 }
 
@@ -1066,6 +1091,7 @@ main(void)
         cmocka_unit_test(a_product_that_was_fetched_before_is_not_found),
         cmocka_unit_test(progress_is_shown_while_a_product_is_waited_for),
         cmocka_unit_test(an_onlooker_who_has_enough_cancels_the_product),
+        cmocka_unit_test(a_job_that_a_restarted_master_forgot_is_submitted_again),
         cmocka_unit_test(a_signal_ends_waiting_at_once),
         cmocka_unit_test(lists_of_jobs_workers_and_codes_come_as_plain_structs),
         cmocka_unit_test(a_master_that_does_not_answer_a_check_is_unavailable),
