@@ -254,9 +254,9 @@ fail_cancelled(kofn_error *err)
 static kofn_status
 wait_watched(kofn_client *client, kofn_call *call, onlooker *looker, kofn_error *err)
 {
-    int64_t next = 0;
+    int64_t next = looker->progress ? 0 : KOFN_NEVER_NS;
     while (call->state != KOFN_CALL_DONE) {
-        const bool on = kofn_engine_step(client, next);
+        const bool on = kofn_engine_step(client, next); // false: a signal came
         const int64_t now = kofn_clock_ns();
         if (!looker->progress || (on && !looker->news && now < next))
             continue;
@@ -281,10 +281,14 @@ show_upload(void *context, const kofn_account *account)
 {
     upload *up = context;
     (void)account; // nothing is heard of the job before it is accepted
-    const size_t unsent = kofn_engine_get_unsent(up->client);
-    memcpy(up->account.state, "sending", sizeof "sending");
-    up->account.progress =
-        up->total > 0 && unsent < up->total ? 1.0 - (double)unsent / (double)up->total : 0;
+    if (up->client->down_ns != KOFN_NEVER_NS) {
+        up->account = (kofn_account){0}; // nothing is on its way before there is a connection
+    } else {
+        const size_t unsent = kofn_engine_get_unsent(up->client);
+        memcpy(up->account.state, "sending", sizeof "sending");
+        up->account.progress =
+            up->total > 0 && unsent < up->total ? 1.0 - (double)unsent / (double)up->total : 0;
+    }
     return up->options->progress(up->options->context, &up->account);
 }
 

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct fixture {
@@ -825,6 +826,38 @@ a_submitted_job_is_waited_for_and_cancelled_by_its_id(void **state)
 }
 
 static void
+submit_late(fake_master *fake, fake_call *call)
+{
+    const kofn_msg_job_ref ref = {.job = "00000000000000aa"};
+    (void)usleep(500000);
+    fake_reply(fake, call, &kofn_job_ref_message, &ref);
+}
+
+static double
+processor_seconds(void)
+{
+    struct timespec used;
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+static void
+waiting_does_not_spin(void **state)
+{
+    fixture f;
+    pair p = pair_new(2, 4, 3);
+    kofn_error error;
+    char job[KOFN_CLIENT_JOB_MAX];
+    (void)state;
+    begin(&f, submit_late, NULL);
+    const double before = processor_seconds();
+    assert_ok(kofn_client_submit(f.client, &p.a, &p.b, NULL, job, &error));
+    assert_at_most(processor_seconds() - before, 0.1); // of the 0.5 s that it waits
+    end(&f);
+    pair_fini(&p);
+}
+
+static void
 a_product_that_was_fetched_before_is_not_found(void **state)
 {
     fixture f;
@@ -1088,6 +1121,7 @@ main(void)
         cmocka_unit_test(a_reply_with_a_malformed_body_fails_its_call),
         cmocka_unit_test(a_product_of_another_shape_or_cut_short_is_data_loss),
         cmocka_unit_test(a_submitted_job_is_waited_for_and_cancelled_by_its_id),
+        cmocka_unit_test(waiting_does_not_spin),
         cmocka_unit_test(a_product_that_was_fetched_before_is_not_found),
         cmocka_unit_test(progress_is_shown_while_a_product_is_waited_for),
         cmocka_unit_test(an_onlooker_who_has_enough_cancels_the_product),
