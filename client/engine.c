@@ -625,6 +625,16 @@ kofn_engine_step(kofn_client *client, int64_t until_ns)
     return wake <= now || kofn_connection_wait(&client->connection, wake);
 }
 
+void
+kofn_engine_pause(kofn_client *client, int attempt)
+{
+    if (attempt == 0)
+        return;
+    const int64_t until = kofn_clock_after(kofn_clock_ns(), backoff_ns(client, attempt - 1));
+    while (kofn_clock_ns() < until)
+        (void)kofn_engine_step(client, until);
+}
+
 size_t
 kofn_engine_get_unsent(const kofn_client *client)
 {

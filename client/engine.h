@@ -106,6 +106,9 @@ void kofn_engine_drop(kofn_call **call_p);
  * do not wait). False when a signal interrupted the wait. Never fails: troubles end calls. */
 bool kofn_engine_step(kofn_client *client, int64_t until_ns);
 
+/* The backoff before the attempt of this number (0: none), while the client goes on working. */
+void kofn_engine_pause(kofn_client *client, int attempt);
+
 /* Bytes of operands that have not left yet. */
 size_t kofn_engine_get_unsent(const kofn_client *client);
 

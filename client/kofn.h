@@ -227,8 +227,8 @@ size_t kofn_result_get_rows(const kofn_result *result);
 size_t kofn_result_get_cols(const kofn_result *result);
 kofn_dtype kofn_result_get_dtype(const kofn_result *result);
 
-/* The product in one piece, valid as long as the result. It arrives in bands of rows; the first
- * call joins them if there are several. RESOURCE_EXHAUSTED: no memory for that. */
+/* The product in one piece, aligned for its dtype, valid as long as the result. It arrives in bands
+ * of rows; the first call joins them if need be. RESOURCE_EXHAUSTED: no memory for that. */
 KOFN_MUST_CHECK kofn_status kofn_result_get_matrix(kofn_result *result, kofn_matrix *ret_matrix,
                                                    kofn_error *err);
 

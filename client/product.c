@@ -254,9 +254,9 @@ fail_cancelled(kofn_error *err)
 static kofn_status
 wait_watched(kofn_client *client, kofn_call *call, onlooker *looker, kofn_error *err)
 {
-    int64_t next = 0;
+    int64_t next = looker->progress ? 0 : KOFN_NEVER_NS;
     while (call->state != KOFN_CALL_DONE) {
-        const bool on = kofn_engine_step(client, next);
+        const bool on = kofn_engine_step(client, next); // false: a signal came
         const int64_t now = kofn_clock_ns();
         if (!looker->progress || (on && !looker->news && now < next))
             continue;
@@ -281,10 +281,14 @@ show_upload(void *context, const kofn_account *account)
 {
     upload *up = context;
     (void)account; // nothing is heard of the job before it is accepted
-    const size_t unsent = kofn_engine_get_unsent(up->client);
-    memcpy(up->account.state, "sending", sizeof "sending");
-    up->account.progress =
-        up->total > 0 && unsent < up->total ? 1.0 - (double)unsent / (double)up->total : 0;
+    if (up->client->down_ns != KOFN_NEVER_NS) {
+        up->account = (kofn_account){0}; // nothing is on its way before there is a connection
+    } else {
+        const size_t unsent = kofn_engine_get_unsent(up->client);
+        memcpy(up->account.state, "sending", sizeof "sending");
+        up->account.progress =
+            up->total > 0 && unsent < up->total ? 1.0 - (double)unsent / (double)up->total : 0;
+    }
     return up->options->progress(up->options->context, &up->account);
 }
 
@@ -384,15 +388,49 @@ kofn_client_wait(kofn_client *client, const char *job, const kofn_wait_options *
 
 /* ---- everything in one --------------------------------------------------------------------------- */
 
-/* The job ends at its deadline by itself, and its outcome needs a moment to get here. */
+/* Time left of a timeout that began at start_ns, at least 1: 0 would mean none. */
 static int64_t
-wait_timeout_ms(const kofn_product_options *options, int64_t start_ns)
+time_left_ms(int64_t timeout_ms, int64_t start_ns)
 {
-    if (options->timeout_ms <= 0)
-        return 0;
     const int64_t spent_ms = (kofn_clock_ns() - start_ns) / KOFN_NS_PER_MS;
-    const int64_t left_ms = options->timeout_ms > spent_ms ? options->timeout_ms - spent_ms : 0;
-    return kofn_clock_after(left_ms, OUTCOME_SLACK_MS);
+    if (timeout_ms <= 0)
+        return 0;
+    return timeout_ms > spent_ms ? timeout_ms - spent_ms : 1;
+}
+
+/* Submit, watch, wait: once. *ret_job is "" when it was not even accepted. */
+static kofn_status
+multiply_once(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
+              const kofn_product_options *options, char ret_job[KOFN_CLIENT_JOB_MAX],
+              kofn_result **ret_result, kofn_error *err)
+{
+    const int64_t start = kofn_clock_ns();
+    ret_job[0] = '\0';
+    kofn_status status = kofn_client_submit(client, a, b, options, ret_job, err);
+    if (status != KOFN_OK)
+        return status;
+
+    /* The job ends at its deadline by itself, and its outcome needs a moment to get here. */
+    const int64_t left_ms = time_left_ms(options->timeout_ms, start);
+    const kofn_wait_options wait = {
+        .timeout_ms = left_ms > 0 ? kofn_clock_after(left_ms, OUTCOME_SLACK_MS) : 0,
+        .progress = options->progress,
+        .context = options->context,
+    };
+    status = kofn_client_wait(client, ret_job, &wait, ret_result, err);
+    if (status == KOFN_CANCELLED) // by the onlooker, or at the master: then this does nothing
+        (void)!kofn_client_cancel(client, ret_job, NULL, NULL);
+    return status;
+}
+
+/* What the engine does for one call is done here for the three: a master that was restarted has
+ * forgotten the job, one that was stopping has failed it. */
+static bool
+is_worth_repeating(const kofn_client *client, const char *job, kofn_status status)
+{
+    const bool master_is_there = client->down_ns == KOFN_NEVER_NS;
+    return job[0] != '\0' && master_is_there &&
+           (status == KOFN_NOT_FOUND || status == KOFN_UNAVAILABLE);
 }
 
 static kofn_status
@@ -401,23 +439,20 @@ multiply_watched(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b
 {
     const int64_t start = kofn_clock_ns();
     char job[KOFN_CLIENT_JOB_MAX];
-    kofn_status status = kofn_client_submit(client, a, b, options, job, err);
+    kofn_result *result = NULL;
+    kofn_status status;
+    int attempts = 0;
+    do {
+        kofn_product_options now = *options;
+        now.timeout_ms = time_left_ms(options->timeout_ms, start);
+        kofn_engine_pause(client, attempts);
+        status = multiply_once(client, a, b, &now, job, &result, err);
+    } while (is_worth_repeating(client, job, status) && attempts++ < client->options.retries);
     if (status != KOFN_OK)
         return status;
-
-    const kofn_wait_options wait = {.timeout_ms = wait_timeout_ms(options, start),
-                                    .progress = options->progress,
-                                    .context = options->context};
-    kofn_result *result;
-    status = kofn_client_wait(client, job, &wait, &result, err);
-    if (status == KOFN_OK) {
-        kofn_result_set_call_seconds(result, (double)(kofn_clock_ns() - start) / 1e9);
-        *ret_result = result;
-    } else if (status == KOFN_CANCELLED) {
-        kofn_error ignored; // the job may be over, or the master gone: we leave in any case
-        (void)!kofn_client_cancel(client, job, NULL, &ignored);
-    }
-    return status;
+    kofn_result_set_call_seconds(result, (double)(kofn_clock_ns() - start) / 1e9);
+    *ret_result = result;
+    return KOFN_OK;
 }
 
 kofn_status

@@ -10,8 +10,7 @@ struct kofn_result {
     kofn_account account;
     kofn_client_memory *memory; // the pool that joins bands
     kofn_bands product;         // as it arrived
-    kofn_mat joined;            // made by the first get_matrix
-    bool has_joined;
+    kofn_mat joined;            // made by the first get_matrix; dtype none: not yet
 };
 
 kofn_status
@@ -89,25 +88,6 @@ check_has_product(const kofn_result *result, kofn_error *err)
                      result->account.job);
 }
 
-kofn_status
-kofn_result_get_matrix(kofn_result *result, kofn_matrix *ret_matrix, kofn_error *err)
-{
-    kofn_status status = check_has_product(result, err);
-    if (status == KOFN_OK && !result->has_joined)
-        status = kofn_bands_gather(&result->product, result->memory->pool, &result->joined, err);
-    if (status != KOFN_OK)
-        return status;
-    result->has_joined = true;
-    *ret_matrix = (kofn_matrix){
-        .data = result->joined.data,
-        .dtype = result->joined.dtype,
-        .rows = result->joined.rows,
-        .cols = result->joined.cols,
-        .stride = result->joined.stride,
-    };
-    return KOFN_OK;
-}
-
 static void
 copy_band(const kofn_band *band, char *to, size_t stride, size_t width)
 {
@@ -123,6 +103,57 @@ copy_band(const kofn_band *band, char *to, size_t stride, size_t width)
         memcpy(to + row * stride * width, kofn_mat_get_row(&band->mat, row), row_bytes);
 }
 
+static void
+copy_bands(const kofn_bands *product, void *data, size_t stride)
+{
+    for (size_t i = 0; i < product->count; i++)
+        copy_band(&product->at[i], data, stride, kofn_dtype_width(product->dtype));
+}
+
+/* A band is where its message was read, at any address: good for memcpy, not for double *. */
+static bool
+is_usable(const kofn_bands *product)
+{
+    return product->count == 1 &&
+           (uintptr_t)product->at[0].mat.data % kofn_dtype_width(product->dtype) == 0;
+}
+
+static kofn_status
+join(kofn_result *result, kofn_error *err)
+{
+    const kofn_bands *product = &result->product;
+    if (is_usable(product)) {
+        result->joined = kofn_mat_ref(&product->at[0].mat);
+        return KOFN_OK;
+    }
+    kofn_mat joined;
+    kofn_status status = kofn_mat_new(result->memory->pool, product->dtype, product->rows,
+                                      product->cols, &joined, err);
+    if (status != KOFN_OK)
+        return status;
+    copy_bands(product, joined.data, joined.stride);
+    result->joined = joined;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_result_get_matrix(kofn_result *result, kofn_matrix *ret_matrix, kofn_error *err)
+{
+    kofn_status status = check_has_product(result, err);
+    if (status == KOFN_OK && result->joined.dtype == KOFN_DTYPE_NONE)
+        status = join(result, err);
+    if (status != KOFN_OK)
+        return status;
+    *ret_matrix = (kofn_matrix){
+        .data = result->joined.data,
+        .dtype = result->joined.dtype,
+        .rows = result->joined.rows,
+        .cols = result->joined.cols,
+        .stride = result->joined.stride,
+    };
+    return KOFN_OK;
+}
+
 kofn_status
 kofn_result_copy(const kofn_result *result, void *data, size_t stride, kofn_error *err)
 {
@@ -133,9 +164,7 @@ kofn_result_copy(const kofn_result *result, void *data, size_t stride, kofn_erro
     if (stride != 0 && stride < product->cols)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "a stride of %zu for rows of %zu elements",
                          stride, product->cols);
-    for (size_t i = 0; i < product->count; i++)
-        copy_band(&product->at[i], data, stride ? stride : product->cols,
-                  kofn_dtype_width(product->dtype));
+    copy_bands(product, data, stride ? stride : product->cols);
     return KOFN_OK;
 }
 

@@ -78,7 +78,7 @@ check_folder(const char *folder, kofn_error *err)
         return KOFN_OK;
     DIR *dir = errno == EEXIST ? opendir(folder) : NULL;
     if (!dir)
-        return kofn_fail(err, KOFN_UNAVAILABLE, "-d %s: %s", folder, strerror(errno));
+        return kofn_fail(err, kofn_status_from_errno(errno), "-d %s: %s", folder, strerror(errno));
     kofn_status status = KOFN_OK;
     for (const struct dirent *entry; status == KOFN_OK && (entry = readdir(dir));)
         if (strcmp(entry->d_name, "manifest.json") == 0 || ends_with(entry->d_name, ".c.npy"))

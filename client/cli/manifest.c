@@ -60,9 +60,8 @@ json_of_manifest(const cli_manifest *manifest)
 static kofn_status
 fail_write(const char *path, kofn_error *err)
 {
-    return kofn_fail(
-        err, errno == ENOSPC || errno == EDQUOT ? KOFN_RESOURCE_EXHAUSTED : KOFN_UNAVAILABLE,
-        "%s cannot be written: %s", path, strerror(errno));
+    return kofn_fail(err, kofn_status_from_errno(errno), "%s cannot be written: %s", path,
+                     strerror(errno));
 }
 
 static bool
@@ -115,10 +114,8 @@ cli_manifest_save(const cli_manifest *manifest, const char *folder, kofn_error *
 static kofn_status
 fail_read(const char *path, kofn_error *err)
 {
-    const kofn_status status = errno == ENOENT || errno == ENOTDIR ? KOFN_NOT_FOUND
-                               : errno == EACCES                   ? KOFN_PERMISSION_DENIED
-                                                                   : KOFN_UNAVAILABLE;
-    return kofn_fail(err, status, "%s cannot be read: %s", path, strerror(errno));
+    return kofn_fail(err, kofn_status_from_errno(errno), "%s cannot be read: %s", path,
+                     strerror(errno));
 }
 
 static kofn_status

@@ -73,20 +73,19 @@ cli_progress_format(const cli_progress *progress, int64_t now_ns, char *ret_text
 {
     const kofn_account *account = &progress->account;
     char rate[80];
-    if (account->state[0] == '\0')
+    if (account->state[0] == '\0') {
         (void)snprintf(ret_text, size, "waiting for the master");
-    else if (account->job[0] == '\0')
+    } else if (account->job[0] == '\0') {
         (void)snprintf(ret_text, size, "%s operands: %.0f%%", account->state,
                        100 * account->progress);
-    else if (account->tasks == 0)
-        (void)snprintf(ret_text, size, "job %s %s", account->job, account->state);
-    else {
+    } else if (account->tasks == 0) {
+        (void)snprintf(ret_text, size, "%s %s", account->job, account->state);
+    } else {
         format_rate(progress, now_ns, rate, sizeof rate);
         (void)snprintf(ret_text, size,
-                       "job %s %s: %" PRIu64 " tasks sent, %" PRIu64 " of %" PRIu64
-                       " answers, %sdecodable%s",
+                       "%s %s: %" PRIu64 " sent, %" PRIu64 " of %" PRIu64 " answers, %sdecodable%s",
                        account->job, account->state, account->tasks_sent, account->answers,
-                       account->threshold, account->decodable ? "" : "not yet ", rate);
+                       account->threshold, account->decodable ? "" : "not ", rate);
     }
 }
 

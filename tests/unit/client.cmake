@@ -1,6 +1,9 @@
 kofn_test(client LINKS kofn_client SOURCES unit/fake_master.c)
 kofn_test(folder LINKS kofn_cli_core)
 kofn_test(report LINKS kofn_cli_core)
-set_property(TEST client APPEND PROPERTY LABELS tsan)
 kofn_test(command FOLDER integration LINKS kofn_linalg kofn::jansson TIMEOUT 300)
 add_dependencies(test_command kofn-cli kofn-master kofn-worker)
+add_test(NAME symbols COMMAND ${CMAKE_COMMAND} -DLIBRARY=$<TARGET_FILE:kofn> -DNM=${CMAKE_NM}
+    "-DHEADERS=${CMAKE_SOURCE_DIR}/client/kofn.h;${CMAKE_SOURCE_DIR}/common/base/status.h;${CMAKE_SOURCE_DIR}/common/linalg/dtype.h"
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/unit/symbols.cmake)
+set_tests_properties(symbols PROPERTIES LABELS unit)

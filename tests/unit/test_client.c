@@ -9,6 +9,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct fixture {
@@ -735,8 +736,9 @@ a_product_of_another_shape_or_cut_short_is_data_loss(void **state)
 
 typedef struct job_script {
     size_t submits, waits, watches, cancels;
-    bool hold; // do not answer the wait
-    bool gone; // the product was fetched already
+    bool forget; // the first job: as a master does that was restarted
+    bool hold;   // do not answer the wait
+    bool gone;   // the product was fetched already
     char last_job[KOFN_ID_MAX];
 } job_script;
 
@@ -761,6 +763,11 @@ serve_job(fake_master *fake, fake_call *call)
         script->waits++;
         if (script->hold)
             break;
+        if (script->forget) {
+            script->forget = false;
+            fake_refuse(fake, call, KOFN_NOT_FOUND, "job is not known", 0);
+            break;
+        }
         if (!script->gone && !call->job.without_result)
             outcome.c = (kofn_msg_matrix){.dtype = "f64", .rows = 2, .cols = 3};
         if (outcome.c.rows > 0)
@@ -814,6 +821,38 @@ a_submitted_job_is_waited_for_and_cancelled_by_its_id(void **state)
     assert_fails(
         kofn_client_get_job(f.client, "an id that is much too long to be one", &account, &error),
         KOFN_NOT_FOUND);
+    end(&f);
+    pair_fini(&p);
+}
+
+static void
+submit_late(fake_master *fake, fake_call *call)
+{
+    const kofn_msg_job_ref ref = {.job = "00000000000000aa"};
+    (void)usleep(500000);
+    fake_reply(fake, call, &kofn_job_ref_message, &ref);
+}
+
+static double
+processor_seconds(void)
+{
+    struct timespec used;
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+static void
+waiting_does_not_spin(void **state)
+{
+    fixture f;
+    pair p = pair_new(2, 4, 3);
+    kofn_error error;
+    char job[KOFN_CLIENT_JOB_MAX];
+    (void)state;
+    begin(&f, submit_late, NULL);
+    const double before = processor_seconds();
+    assert_ok(kofn_client_submit(f.client, &p.a, &p.b, NULL, job, &error));
+    assert_at_most(processor_seconds() - before, 0.1); // of the 0.5 s that it waits
     end(&f);
     pair_fini(&p);
 }
@@ -887,6 +926,25 @@ an_onlooker_who_has_enough_cancels_the_product(void **state)
     assert_int_equal(script.cancels, 1);
     assert_string_equal(script.last_job, "00000000000000aa");
     assert_true(looker.progress == 0.5);
+    pair_fini(&p);
+}
+
+static void
+a_job_that_a_restarted_master_forgot_is_submitted_again(void **state)
+{
+    fixture f;
+    job_script script = {.forget = true};
+    onlooker looker = {0};
+    pair p = pair_new(2, 4, 3);
+    kofn_error error;
+    kofn_result *result = NULL;
+    const kofn_product_options options = {.progress = look_on, .context = &looker};
+    (void)state;
+    begin(&f, serve_job, &script);
+    assert_ok(kofn_client_multiply(f.client, &p.a, &p.b, &options, &result, &error));
+    kofn_result_destroy(&result);
+    end(&f);
+    assert_int_equal(script.submits, 2);
     pair_fini(&p);
 }
 
@@ -1063,9 +1121,11 @@ main(void)
         cmocka_unit_test(a_reply_with_a_malformed_body_fails_its_call),
         cmocka_unit_test(a_product_of_another_shape_or_cut_short_is_data_loss),
         cmocka_unit_test(a_submitted_job_is_waited_for_and_cancelled_by_its_id),
+        cmocka_unit_test(waiting_does_not_spin),
         cmocka_unit_test(a_product_that_was_fetched_before_is_not_found),
         cmocka_unit_test(progress_is_shown_while_a_product_is_waited_for),
         cmocka_unit_test(an_onlooker_who_has_enough_cancels_the_product),
+        cmocka_unit_test(a_job_that_a_restarted_master_forgot_is_submitted_again),
         cmocka_unit_test(a_signal_ends_waiting_at_once),
         cmocka_unit_test(lists_of_jobs_workers_and_codes_come_as_plain_structs),
         cmocka_unit_test(a_master_that_does_not_answer_a_check_is_unavailable),

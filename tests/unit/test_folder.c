@@ -318,7 +318,7 @@ tasks_of_another_product_are_not_written_over(void **state)
     forget_answer(f, 0);
     assert_ok(cli_folder_encode(f->tasks, &product, 4, &encoded, &error)); // after a half encode
     assert_fails(cli_folder_encode("/nowhere/at/all", &product, 4, &encoded, &error),
-                 KOFN_UNAVAILABLE);
+                 KOFN_NOT_FOUND);
     cli_product_fini(&product);
 }
 

@@ -150,8 +150,7 @@ progress_says_what_is_known_and_no_more(void **state)
                                       .progress = 0.5};
     progress.running_ns = KOFN_NS_PER_S;
     cli_progress_format(&progress, 3 * KOFN_NS_PER_S, line, sizeof line);
-    assert_string_equal(line, "job 4f2a running: 6 tasks sent, 2 of 4 answers, not yet decodable, "
-                              "1/s, ETA 2s");
+    assert_string_equal(line, "4f2a running: 6 sent, 2 of 4 answers, not decodable, 1/s, ETA 2s");
 }
 
 static void
