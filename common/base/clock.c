@@ -13,5 +13,6 @@ kofn_clock_ns(void)
 int64_t
 kofn_clock_after(int64_t start_ns, int64_t wait_ns)
 {
-    return wait_ns > KOFN_NEVER_NS - start_ns ? KOFN_NEVER_NS : start_ns + wait_ns;
+    int64_t after_ns;
+    return __builtin_add_overflow(start_ns, wait_ns, &after_ns) ? KOFN_NEVER_NS : after_ns;
 }

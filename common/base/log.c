@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -102,15 +101,4 @@ kofn_log_write(const kofn_log *log, kofn_log_level level, const char *event, con
     l.text[l.length++] = '\n';
     const ssize_t wrote = write(log->fd, l.text, l.length);
     (void)wrote; // there is nowhere left to complain
-}
-
-bool
-kofn_log_level_parse(const char *text, kofn_log_level *ret_level)
-{
-    for (int level = KOFN_LOG_ERROR; level <= KOFN_LOG_DEBUG; level++)
-        if (strcmp(text, level_names[level]) == 0) {
-            *ret_level = (kofn_log_level)level;
-            return true;
-        }
-    return false;
 }

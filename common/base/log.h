@@ -33,7 +33,4 @@ void kofn_log_init(kofn_log *log, kofn_log_level level, int fd);
 void kofn_log_write(const kofn_log *log, kofn_log_level level, const char *event,
                     const char *sentence, const char *pairs, ...) KOFN_PRINTF(5, 6);
 
-/* "error", "warning", "notice", "info", "debug"; false when the text names none of them. */
-bool kofn_log_level_parse(const char *text, kofn_log_level *ret_level);
-
 #endif

@@ -75,7 +75,7 @@ fill_draw(kofn_code *code, size_t first, uint64_t draw)
         kofn_rng_init(&rng, code->seed, draw << 32 | task);
         for (size_t o = 0; o < code->operands; o++)
             for (size_t i = 0; i < code->e[o].cols; i++)
-                code->e[o].at[task * code->e[o].cols + i] = kofn_rng_normal(&rng);
+                code->e[o].at[task * code->e[o].cols + i] = code->field->draw(code->field, &rng);
     }
     code->draw = draw;
 }

@@ -298,14 +298,8 @@ kofn_npy_parse(const void *data, size_t length, uint64_t file_size, kofn_npy *re
 static kofn_status
 file_failure(kofn_error *err, const char *what, const char *path, int error)
 {
-    kofn_status status = KOFN_UNAVAILABLE;
-    if (error == ENOENT || error == ENOTDIR)
-        status = KOFN_NOT_FOUND;
-    else if (error == EACCES || error == EPERM || error == EROFS)
-        status = KOFN_PERMISSION_DENIED;
-    else if (error == ENOSPC || error == EDQUOT || error == EFBIG || error == ENOMEM)
-        status = KOFN_RESOURCE_EXHAUSTED;
-    return kofn_fail(err, status, "cannot %s '%s': %s", what, path, strerrordesc_np(error));
+    return kofn_fail(err, kofn_status_from_errno(error), "cannot %s '%s': %s", what, path,
+                     strerrordesc_np(error));
 }
 
 /* `length` bytes from `offset`, or fewer where the file ends; negative: errno. */
@@ -505,7 +499,10 @@ open_temporary(const char *target, const struct stat *old, char **ret_name)
             if (old)
                 (void)fchmod(fd, old->st_mode & 0777); // not ours to change: then as created
             *ret_name = name;
-            return fdopen(fd, "wb"); // fails only without memory; the name is left to the caller
+            FILE *file = fdopen(fd, "wb");
+            if (!file)
+                (void)close(fd); // without memory; errno says so
+            return file;
         }
         const int error = errno;
         free(name);

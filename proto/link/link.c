@@ -467,8 +467,9 @@ send_message(const kofn_peer *peer, const void *head, size_t head_length, size_t
 
     if (s.reason == 0)
         return KOFN_OK;
-    return kofn_fail(err, s.reason == ENOMEM ? KOFN_RESOURCE_EXHAUSTED : KOFN_UNAVAILABLE,
-                     "the peer cannot be sent to: %s", zmq_strerror(s.reason));
+    /* Without memory, too: a transfer that has lost a message is a torso, whatever the reason. */
+    return kofn_fail(err, KOFN_UNAVAILABLE, "the peer cannot be sent to: %s",
+                     zmq_strerror(s.reason));
 }
 
 kofn_status

@@ -22,6 +22,7 @@ a_deadline_past_the_end_of_time_never_comes(void **state)
     assert_true(kofn_clock_after(KOFN_NEVER_NS - 7, 7) == KOFN_NEVER_NS);
     assert_true(kofn_clock_after(KOFN_NEVER_NS - 7, 8) == KOFN_NEVER_NS);
     assert_true(kofn_clock_after(1, KOFN_NEVER_NS) == KOFN_NEVER_NS);
+    assert_true(kofn_clock_after(-1, KOFN_NEVER_NS) == KOFN_NEVER_NS - 1); // virtual time
 }
 
 int

@@ -176,20 +176,6 @@ lines_of_several_threads_stay_whole(void **state)
     assert_int_equal(lines, 40);
 }
 
-static void
-levels_are_parsed_by_name(void **state)
-{
-    (void)state;
-    kofn_log_level level = KOFN_LOG_ERROR;
-    assert_true(kofn_log_level_parse("debug", &level));
-    assert_int_equal(level, KOFN_LOG_DEBUG);
-    assert_true(kofn_log_level_parse("warning", &level));
-    assert_int_equal(level, KOFN_LOG_WARNING);
-    assert_false(kofn_log_level_parse("loud", &level));
-    assert_false(kofn_log_level_parse("", &level));
-    assert_int_equal(level, KOFN_LOG_WARNING);
-}
-
 int
 main(void)
 {
@@ -202,7 +188,6 @@ main(void)
         cmocka_unit_test(lines_to_the_journal_carry_a_priority_and_no_time),
         cmocka_unit_test(a_redirected_descriptor_is_not_the_journal),
         cmocka_unit_test(lines_of_several_threads_stay_whole),
-        cmocka_unit_test(levels_are_parsed_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

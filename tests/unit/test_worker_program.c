@@ -9,8 +9,6 @@
 #include <unistd.h>
 #include <zmq.h>
 
-extern char **environ;
-
 enum { ARGUMENTS_MAX = 12, PATIENCE_MS = 20000 };
 
 static pid_t
