@@ -16,12 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define KOFN   KOFN_BINARY_DIR "/client/kofn"
-#define MASTER KOFN_BINARY_DIR "/master/kofn-master"
-#define WORKER KOFN_BINARY_DIR "/worker/kofn-worker"
-#define DIGITS KOFN_SOURCE_DIR "/tests/data/digits.npy"
-
-extern char **environ;
+static const char kofn_path[] = KOFN_BINARY_DIR "/client/kofn";
+static const char master_path[] = KOFN_BINARY_DIR "/master/kofn-master";
+static const char worker_path[] = KOFN_BINARY_DIR "/worker/kofn-worker";
+static const char digits_path[] = KOFN_SOURCE_DIR "/tests/data/digits.npy";
 
 enum { OUTPUT_MAX = 1 << 16, ARGS_MAX = 24, PATIENCE_S = 30, WORKERS = 2 };
 
@@ -76,7 +74,7 @@ static pid_t
 start_kofn(const char *line)
 {
     static char words[1024];
-    const char *argv[ARGS_MAX] = {KOFN};
+    const char *argv[ARGS_MAX] = {kofn_path};
     size_t count = 1;
     assert_true(strlen(line) < sizeof words);
     memcpy(words, line, strlen(line) + 1);
@@ -203,9 +201,9 @@ start_daemons(const char *worker)
                "listen:\n  workers: ipc://%s/workers\n  clients: %s\ngrace: 100ms\n", root,
                endpoint);
     write_file(in_root("worker.yaml"), "master: ipc://%s/workers\ngrace: 100ms\n%s", root, worker);
-    master = start_daemon(MASTER, in_root("master.yaml"));
+    master = start_daemon(master_path, in_root("master.yaml"));
     for (size_t i = 0; i < WORKERS; i++)
-        workers[i] = start_daemon(WORKER, in_root("worker.yaml"));
+        workers[i] = start_daemon(worker_path, in_root("worker.yaml"));
     wait_until_serving();
 }
 
@@ -421,7 +419,8 @@ local_multiplies_in_this_process(void **state)
     json_decref(account);
     assert_product_of_ones(in_root("c.npy"), 30, 20, 40);
 
-    r = kofn("multiply %s %s --transpose-b -o %s --local -q", DIGITS, DIGITS, in_root("g.npy"));
+    r = kofn("multiply %s %s --transpose-b -o %s --local -q", digits_path, digits_path,
+             in_root("g.npy"));
     assert_exit(r, 0);
     assert_string_equal(r->out, "");
     assert_string_equal(r->err, "");
@@ -580,7 +579,8 @@ ctrl_c_cancels_the_job_at_the_master(void **state)
     (void)snprintf(line, sizeof line, "multiply %s %s -o %s", in_root("a.npy"), in_root("b.npy"),
                    in_root("c.npy"));
     const char *argv[] = {
-        KOFN, "multiply", in_root("a.npy"), in_root("b.npy"), "-o", in_root("stopped.npy"), NULL};
+        kofn_path, "multiply", in_root("a.npy"), in_root("b.npy"), "-o", in_root("stopped.npy"),
+        NULL};
     const pid_t pid = spawn(argv, in_root("out1"), in_root("err1"));
     await_state("running");
     assert_int_equal(kill(pid, SIGINT), 0);
@@ -619,7 +619,7 @@ a_master_that_comes_late_is_waited_for(void **state)
     (void)snprintf(line, sizeof line, "multiply %s %s -o %s --patience %ds", in_root("a.npy"),
                    in_root("b.npy"), in_root("c.npy"), PATIENCE_S);
     const pid_t pid = start_kofn(line);
-    master = start_daemon(MASTER, in_root("master.yaml"));
+    master = start_daemon(master_path, in_root("master.yaml"));
     finish_kofn(pid, &r);
     assert_exit(&r, 0);
     assert_product_of_ones(in_root("c.npy"), 30, 20, 40);
