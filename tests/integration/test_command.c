@@ -1,5 +1,5 @@
-/* The command `kofn` as people and scripts use it: arguments in, exit code and output out. Against a
- * real master and real workers over a socket file, and without any daemon.
+/* The command `kofn` as people and scripts use it: arguments in, exit code and output out. Against
+ * a real master and real workers over a socket file, and without any daemon.
  */
 #include "tests/assert.h"
 
@@ -23,7 +23,7 @@ static const char digits_path[] = KOFN_SOURCE_DIR "/tests/data/digits.npy";
 
 enum { OUTPUT_MAX = 1 << 16, ARGS_MAX = 24, PATIENCE_S = 30, WORKERS = 2 };
 
-/* ---- processes ------------------------------------------------------------------------------------ */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 typedef struct run_result {
     int exit_code; // -1: ended by a signal
@@ -136,7 +136,7 @@ text_of(const json_t *object, const char *key)
     return text;
 }
 
-/* ---- daemons --------------------------------------------------------------------------------------- */
+/* ---- daemons --------------------------------------------------------------------------------- */
 
 static pid_t master, workers[WORKERS];
 
@@ -218,7 +218,7 @@ stop_daemons(void **state)
     return 0;
 }
 
-/* ---- files ----------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void
 write_ones(const char *path, size_t rows, size_t cols)
@@ -291,7 +291,7 @@ remove_root(void **state)
     return 0;
 }
 
-/* ---- without a daemon --------------------------------------------------------------------------------- */
+/* ---- without a daemon ------------------------------------------------------------------------ */
 
 static void
 what_is_wrong_in_the_command_line_exits_with_2(void **state)
@@ -484,7 +484,7 @@ tasks_as_files_go_round_without_a_daemon(void **state)
     assert_exit(kofn("decode -d %s -o %s", in_root("nowhere"), in_root("c.npy")), 2);
 }
 
-/* ---- with daemons ------------------------------------------------------------------------------------- */
+/* ---- with daemons ---------------------------------------------------------------------------- */
 
 /* The id that submit printed, without its line's end. */
 static const char *
