@@ -50,7 +50,7 @@ int64_t cli_parse_number(const struct argp_state *state, const char *option, con
 /* "kofn: <text>" on standard error; nothing with --quiet. */
 void cli_say(const cli_common *common, const char *format, ...) KOFN_PRINTF(2, 3);
 
-/* The error on standard error, with --json as an object on standard output too. Returns exit_code. */
+/* The error on standard error, with --json on standard output as well. Returns exit_code. */
 int cli_fail(const cli_common *common, const kofn_error *error, int exit_code);
 
 /* Print and release a JSON value. NULL (out of memory) and a full standard output are failures.
