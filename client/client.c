@@ -29,7 +29,7 @@ kofn_client_version(void)
     return KOFN_VERSION;
 }
 
-/* ---- open and close ------------------------------------------------------------------------------ */
+/* ---- open and close -------------------------------------------------------------------------- */
 
 static kofn_status
 check_options(const kofn_client_options *options, kofn_error *err)
@@ -83,7 +83,7 @@ memory_new(size_t keep_bytes, kofn_client_memory **ret_memory, kofn_error *err)
     return KOFN_OK;
 }
 
-/* Until the local master knows all local workers: a job that comes sooner would be cut for fewer. */
+/* Until the local master knows its workers: a job that comes sooner would be cut for fewer. */
 static kofn_status
 await_local_workers(kofn_client *client, kofn_error *err)
 {
@@ -187,7 +187,7 @@ kofn_client_close(kofn_client **client_p)
     free(client);
 }
 
-/* ---- calls with a small reply ---------------------------------------------------------------------- */
+/* ---- calls with a small reply ---------------------------------------------------------------- */
 
 /* Make the call and wait. The reply, in *ret_call, is the caller's to drop. */
 static kofn_status

@@ -1,5 +1,5 @@
-/* Between the public structs, the specs of codes and the messages: the same words three times, since
- * the public header knows neither layer.
+/* Between the public structs, the specs of codes and the messages: the same words three times,
+ * since the public header knows neither layer.
  *
  * Threads    Any thread.
  */

@@ -23,7 +23,7 @@ kofn_client_memory_release(kofn_client_memory **memory_p)
     free(memory);
 }
 
-/* ---- the life of one call --------------------------------------------------------------------- */
+/* ---- the life of one call -------------------------------------------------------------------- */
 
 static const kofn_method_info *
 method_of(const kofn_call *call)
@@ -173,7 +173,7 @@ kofn_engine_drop(kofn_call **call_p)
     free_call(call);
 }
 
-/* ---- retries ---------------------------------------------------------------------------------- */
+/* ---- retries --------------------------------------------------------------------------------- */
 
 /* base x 2^attempt up to the maximum, and of that a random part between half and all: clients
  * that failed together do not come back together. */
@@ -251,7 +251,7 @@ send_failed(kofn_client *client, kofn_call *call, const kofn_error *why)
     connection_lost(client, why); // no memory in mid-message: the master holds a torso
 }
 
-/* ---- the connection ------------------------------------------------------------------------------ */
+/* ---- the connection -------------------------------------------------------------------------- */
 
 static void
 keep_connected(kofn_client *client, int64_t now)
@@ -334,7 +334,7 @@ next_timer(const kofn_client *client)
     return at;
 }
 
-/* ---- sending ----------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static kofn_status
 send_call(kofn_client *client, kofn_call *call, int64_t now, kofn_error *err)
@@ -374,7 +374,7 @@ send_queued(kofn_client *client, int64_t now)
     }
 }
 
-/* ---- receiving --------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 static kofn_call *
 find_call(const kofn_client *client, uint64_t id, kofn_call_state state)

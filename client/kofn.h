@@ -13,9 +13,9 @@
  *         kofn_client_multiply(client, &a, &b, NULL, &result, &error) == KOFN_OK)
  *         kofn_result_write_npy(result, "gram.npy", &error);
  *
- * Statuses   Every function that can fail returns a kofn_status and, when `err` is not NULL, fills it
- *            with one sentence for a person (<kofn/status.h>). Outputs `ret_x` are untouched on
- *            failure.
+ * Statuses   Every function that can fail returns a kofn_status and, when `err` is not NULL,
+ *            fills it with one sentence for a person (<kofn/status.h>). Outputs `ret_x` are
+ *            untouched on failure.
  *                KOFN_INVALID_ARGUMENT, KOFN_OUT_OF_RANGE, KOFN_NOT_FOUND   fix the call
  *                KOFN_RESOURCE_EXHAUSTED   the master (or this process) has no room: later, smaller
  *                KOFN_UNAVAILABLE          no master, after all retries; or it has no workers left
@@ -57,7 +57,7 @@ enum {
 /* "0.1.0": of the library that is linked, not of this header. */
 const char *kofn_client_version(void);
 
-/* ---- clients ----------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 /* KOFN_CLIENT_LOCAL_CORES: as many local workers as the machine has cores. */
 #define KOFN_CLIENT_LOCAL_CORES (-1)
@@ -89,10 +89,10 @@ KOFN_MUST_CHECK kofn_status kofn_client_open(const kofn_client_options *options,
  * master and its workers. Results stay valid. Accepts NULL, NULLs the caller's pointer. */
 void kofn_client_close(kofn_client **client_p);
 
-/* ---- what to multiply, and how ----------------------------------------------------------------- */
+/* ---- what to multiply, and how --------------------------------------------------------------- */
 
-/* A matrix in the caller's memory. Little-endian elements, row-major. A column-major m x k matrix is
- * the row-major k x m one with `transposed` set: nothing is moved. */
+/* A matrix in the caller's memory. Little-endian elements, row-major. A column-major m x k matrix
+ * is the row-major k x m one with `transposed` set: nothing is moved. */
 typedef struct kofn_matrix {
     const void *data;
     kofn_dtype dtype;
@@ -173,7 +173,7 @@ typedef struct kofn_product_options {
     void *context; // for progress
 } kofn_product_options;
 
-/* ---- products ------------------------------------------------------------------------------------ */
+/* ---- products -------------------------------------------------------------------------------- */
 
 typedef struct kofn_result kofn_result;
 
@@ -216,7 +216,7 @@ void kofn_call_abandon(kofn_call **call_p);
 void kofn_call_set_context(kofn_call *call, void *context);
 void *kofn_call_get_context(const kofn_call *call);
 
-/* ---- results --------------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 void kofn_result_destroy(kofn_result **result_p); // accepts NULL
 
@@ -242,7 +242,7 @@ KOFN_MUST_CHECK kofn_status kofn_result_copy(const kofn_result *result, void *da
 KOFN_MUST_CHECK kofn_status kofn_result_write_npy(const kofn_result *result, const char *path,
                                                   kofn_error *err);
 
-/* ---- jobs ------------------------------------------------------------------------------------------ */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 /* Hand over a product and return as soon as the master has accepted it. It runs on without this
  * client; its result waits for kofn_client_wait. */
@@ -258,8 +258,8 @@ typedef struct kofn_wait_options {
     void *context;
 } kofn_wait_options;
 
-/* Wait for a submitted job and take its product. `options` may be NULL. Returns the job's own status
- * when it failed. NOT_FOUND: no such job, or its product was fetched or kept too long. */
+/* Wait for a submitted job and take its product. `options` may be NULL. Returns the job's own
+ * status when it failed. NOT_FOUND: no such job, or its product was fetched or kept too long. */
 KOFN_MUST_CHECK kofn_status kofn_client_wait(kofn_client *client, const char *job,
                                              const kofn_wait_options *options,
                                              kofn_result **ret_result, kofn_error *err);
@@ -277,7 +277,7 @@ KOFN_MUST_CHECK kofn_status kofn_client_list_jobs(kofn_client *client, size_t li
                                                   kofn_account **ret_jobs, size_t *ret_count,
                                                   kofn_error *err);
 
-/* ---- the service ----------------------------------------------------------------------------------- */
+/* ---- the service ----------------------------------------------------------------------------- */
 
 typedef struct kofn_worker_info {
     char name[2 * KOFN_CLIENT_NAME_MAX];
@@ -335,8 +335,8 @@ typedef struct kofn_health {
     uint64_t uptime_ms;
 } kofn_health;
 
-/* gRPC's health check of `service` (NULL: the whole server), answered within timeout_ms (0: 5000) or
- * UNAVAILABLE. Not retried. */
+/* gRPC's health check of `service` (NULL: the whole server), answered within timeout_ms (0: 5000)
+ * or UNAVAILABLE. Not retried. */
 KOFN_MUST_CHECK kofn_status kofn_client_check(kofn_client *client, const char *service,
                                               int64_t timeout_ms, kofn_health *ret_health,
                                               kofn_error *err);

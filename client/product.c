@@ -25,7 +25,7 @@
 
 enum { OUTCOME_SLACK_MS = 2000 };
 
-/* ---- what is asked ------------------------------------------------------------------------------- */
+/* ---- what is asked --------------------------------------------------------------------------- */
 
 static kofn_status
 check_operand(const kofn_matrix *m, const char *name, kofn_error *err)
@@ -143,7 +143,7 @@ open_product(kofn_client *client, kofn_method method, const kofn_matrix *a, cons
     return status;
 }
 
-/* ---- calls in flight ------------------------------------------------------------------------------- */
+/* ---- calls in flight ------------------------------------------------------------------------- */
 
 kofn_status
 kofn_client_start(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
@@ -227,7 +227,7 @@ kofn_call_get_context(const kofn_call *call)
     return call->context;
 }
 
-/* ---- waiting with somebody who looks on -------------------------------------------------------- */
+/* ---- waiting with somebody who looks on ------------------------------------------------------ */
 
 typedef struct onlooker {
     kofn_progress *progress;
@@ -386,7 +386,7 @@ kofn_client_wait(kofn_client *client, const char *job, const kofn_wait_options *
     return KOFN_OK;
 }
 
-/* ---- everything in one --------------------------------------------------------------------------- */
+/* ---- everything in one ----------------------------------------------------------------------- */
 
 /* Time left of a timeout that began at start_ns, at least 1: 0 would mean none. */
 static int64_t

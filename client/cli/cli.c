@@ -29,7 +29,7 @@ cli_exit_of(kofn_status status)
     }
 }
 
-/* ---- saying ---------------------------------------------------------------------------------------- */
+/* ---- saying ---------------------------------------------------------------------------------- */
 
 void
 cli_say(const cli_common *common, const char *format, ...)
@@ -75,7 +75,7 @@ cli_fail(const cli_common *common, const kofn_error *error, int exit_code)
     return exit_code;
 }
 
-/* ---- options ---------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 enum { KEY_MASTER = 0x100, KEY_LOCAL, KEY_PATIENCE, KEY_JSON };
 
@@ -182,7 +182,7 @@ static const struct argp_child connect_children[] = {{&cli_common_argp, 0, NULL,
 const struct argp cli_connect_argp = {
     .options = connect_options, .parser = parse_connect, .children = connect_children};
 
-/* ---- did you mean ------------------------------------------------------------------------------------ */
+/* ---- did you mean ---------------------------------------------------------------------------- */
 
 typedef struct option_names {
     const char *at[64];
@@ -237,7 +237,7 @@ cli_parse(const struct argp *argp, int argc, char **argv, void *input)
     (void)argp_parse(argp, argc, argv, 0, NULL, input); // ends the process on errors
 }
 
-/* ---- clients ------------------------------------------------------------------------------------------ */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 kofn_status
 cli_open(const cli_common *common, kofn_client **ret_client, kofn_error *err)

@@ -35,7 +35,7 @@ typedef struct cli_common {
 extern const struct argp cli_common_argp;  // --json, --quiet; its input is a cli_common
 extern const struct argp cli_connect_argp; // those and --master, --local, --patience
 
-/* argp_parse for "kofn NAME", with "did you mean" for options. Ends the process on errors and help. */
+/* argp_parse for "kofn NAME", with "did you mean" for options. Errors and help end the process. */
 void cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 /* "30s" to nanoseconds; ends the process with usage otherwise. */
@@ -45,12 +45,12 @@ int64_t cli_parse_duration(const struct argp_state *state, const char *option, c
 int64_t cli_parse_number(const struct argp_state *state, const char *option, const char *text,
                          int64_t min, int64_t max);
 
-/* ---- saying ------------------------------------------------------------------------------------------ */
+/* ---- saying ---------------------------------------------------------------------------------- */
 
 /* "kofn: <text>" on standard error; nothing with --quiet. */
 void cli_say(const cli_common *common, const char *format, ...) KOFN_PRINTF(2, 3);
 
-/* The error on standard error, and with --json as an object on standard output. Returns exit_code. */
+/* The error on standard error, with --json on standard output as well. Returns exit_code. */
 int cli_fail(const cli_common *common, const kofn_error *error, int exit_code);
 
 /* Print and release a JSON value. NULL (out of memory) and a full standard output are failures.
@@ -60,12 +60,12 @@ int cli_print_json(json_t *value);
 /* Flush standard output; what was printed but could not be written is a failure. */
 int cli_finish(int exit_code);
 
-/* ---- clients ----------------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 KOFN_MUST_CHECK kofn_status cli_open(const cli_common *common, kofn_client **ret_client,
                                      kofn_error *err);
 
-/* ---- commands: what main's table calls; argv[0] is "kofn NAME" ------------------------------------------ */
+/* ---- commands: what main's table calls; argv[0] is "kofn NAME" ------------------------------- */
 
 int cli_multiply(int argc, char **argv);
 int cli_submit(int argc, char **argv);

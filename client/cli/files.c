@@ -1,4 +1,4 @@
-/* kofn encode, kofn decode: coded multiplication by files, for those who bring their own machines. */
+/* kofn encode, kofn decode: coded multiplication by files, for those with machines of their own. */
 #include "client/cli/cli.h"
 #include "client/cli/folder.h"
 #include "client/cli/report.h"
@@ -17,7 +17,7 @@ typedef struct arguments {
     int64_t workers;
 } arguments;
 
-/* ---- encode --------------------------------------------------------------------------------------- */
+/* ---- encode ---------------------------------------------------------------------------------- */
 
 static error_t
 parse_encode(int key, char *arg, struct argp_state *state)
@@ -110,7 +110,7 @@ cli_encode(int argc, char **argv)
     return exit_code;
 }
 
-/* ---- decode --------------------------------------------------------------------------------------- */
+/* ---- decode ---------------------------------------------------------------------------------- */
 
 static error_t
 parse_decode(int key, char *arg, struct argp_state *state)

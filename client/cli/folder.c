@@ -25,7 +25,7 @@ lap(int64_t *since)
     return seconds;
 }
 
-/* ---- turning round ------------------------------------------------------------------------------------ */
+/* ---- turning round --------------------------------------------------------------------------- */
 
 static void
 transpose_tile(const kofn_mat *from, const kofn_mat *to, size_t first_row, size_t first_col)
@@ -50,7 +50,7 @@ transpose(kofn_pool *pool, const kofn_mat *from, kofn_mat *ret_to, kofn_error *e
     return KOFN_OK;
 }
 
-/* ---- encode ------------------------------------------------------------------------------------------- */
+/* ---- encode ---------------------------------------------------------------------------------- */
 
 typedef struct encoder {
     const char *folder;
@@ -249,7 +249,7 @@ cli_folder_encode(const char *folder, const cli_product *product, size_t workers
     return status;
 }
 
-/* ---- decode ------------------------------------------------------------------------------------------- */
+/* ---- decode ---------------------------------------------------------------------------------- */
 
 typedef struct reader {
     const char *folder;

@@ -21,9 +21,9 @@ typedef struct cli_encoded {
     cli_seconds seconds;
 } cli_encoded;
 
-/* Write all tasks of the product into the folder, which is made if it is not there, then the manifest.
- * `workers`: how many will multiply, for what is left open of the code. ALREADY_EXISTS: the folder holds
- * a manifest or answers. RESOURCE_EXHAUSTED: the disk is full. */
+/* Write all tasks of the product into the folder, which is made if it is not there, then the
+ * manifest. `workers`: how many will multiply, for what is left open of the code. ALREADY_EXISTS:
+ * the folder holds a manifest or answers. RESOURCE_EXHAUSTED: the disk is full. */
 KOFN_MUST_CHECK kofn_status cli_folder_encode(const char *folder, const cli_product *product,
                                               size_t workers, cli_encoded *ret_encoded,
                                               kofn_error *err);
@@ -47,10 +47,11 @@ typedef struct cli_decoded {
     cli_seconds seconds;
 } cli_decoded;
 
-/* Rebuild the product from the answers in the folder, and write it to `output`. Answers are read in the
- * order of tasks until they suffice; one that cannot be read, or has another shape or dtype, counts as
- * missing and is listed. FAILED_PRECONDITION: they do not suffice yet, `wanted` says what would do.
- * *ret_decoded is filled as far as it went, in every case; end it with cli_decoded_fini. */
+/* Rebuild the product from the answers in the folder, and write it to `output`. Answers are read in
+ * the order of tasks until they suffice; one that cannot be read, or has another shape or dtype,
+ * counts as missing and is listed. FAILED_PRECONDITION: they do not suffice yet, `wanted` says what
+ * would do. *ret_decoded is filled as far as it went, in every case; end it with cli_decoded_fini.
+ */
 KOFN_MUST_CHECK kofn_status cli_folder_decode(const char *folder, const char *output,
                                               cli_decoded *ret_decoded, kofn_error *err);
 void cli_decoded_fini(cli_decoded *decoded);

@@ -63,7 +63,7 @@ start(const struct argp *argp, int argc, char **argv, arguments *args, kofn_clie
     return cli_open(&args->common, ret_client, err);
 }
 
-/* ---- wait, watch --------------------------------------------------------------------------------- */
+/* ---- wait, watch ----------------------------------------------------------------------------- */
 
 static const struct argp_option wait_options[] = {
     {"output", 'o', "C.npy", 0, "Where the product goes; left out, it stays with the master", 1},
@@ -215,7 +215,7 @@ cli_watch(int argc, char **argv)
     return exit_code;
 }
 
-/* ---- cancel, jobs --------------------------------------------------------------------------------- */
+/* ---- cancel, jobs ---------------------------------------------------------------------------- */
 
 static const struct argp cancel_argp = {
     .parser = parse,
@@ -289,7 +289,7 @@ cli_jobs(int argc, char **argv)
     return cli_finish(exit_code);
 }
 
-/* ---- status ----------------------------------------------------------------------------------------- */
+/* ---- status ---------------------------------------------------------------------------------- */
 
 static const struct argp status_argp = {
     .parser = parse,

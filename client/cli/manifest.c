@@ -37,7 +37,7 @@ cli_task_path(const char *folder, size_t task, char file, char ret_path[CLI_PATH
                         folder, err);
 }
 
-/* ---- write ------------------------------------------------------------------------------------------- */
+/* ---- write ----------------------------------------------------------------------------------- */
 
 static json_t *
 json_of_manifest(const cli_manifest *manifest)
@@ -109,7 +109,7 @@ cli_manifest_save(const cli_manifest *manifest, const char *folder, kofn_error *
     return status;
 }
 
-/* ---- read -------------------------------------------------------------------------------------------- */
+/* ---- read ------------------------------------------------------------------------------------ */
 
 static kofn_status
 fail_read(const char *path, kofn_error *err)

@@ -1,5 +1,5 @@
-/* The manifest of a folder of coded tasks: which code, which product. JSON, written last, so a folder
- * with a manifest is complete.
+/* The manifest of a folder of coded tasks: which code, which product. JSON, written last, so a
+ * folder with a manifest is complete.
  *
  *     DIR/manifest.json   {"kofn": 1, "code": "rkrp", "partition": [2, 1, 2], "tasks": 6, ...}
  *     DIR/000.a.npy       A's coded block of task 0      whoever multiplies them plainly, a @ b,
@@ -25,8 +25,8 @@ typedef struct cli_manifest {
 KOFN_MUST_CHECK kofn_status cli_manifest_save(const cli_manifest *manifest, const char *folder,
                                               kofn_error *err);
 
-/* NOT_FOUND: there is none. INVALID_ARGUMENT: it is not one, or describes no code or product that there
- * can be. */
+/* NOT_FOUND: there is none. INVALID_ARGUMENT: it is not one, or describes no code or product that
+ * there can be. */
 KOFN_MUST_CHECK kofn_status cli_manifest_load(const char *folder, cli_manifest *ret_manifest,
                                               kofn_error *err);
 

@@ -15,8 +15,8 @@ typedef struct cli_product {
 /* A.npy B.npy --code --partition --tasks --seed --set --transpose-a --transpose-b */
 extern const struct argp cli_product_argp;
 
-/* Read both files (INVALID_ARGUMENT and its like: what is wrong with them) and check the shapes and the
- * code against each other. End with cli_product_fini. */
+/* Read both files (INVALID_ARGUMENT and its like: what is wrong with them) and check the shapes and
+ * the code against each other. End with cli_product_fini. */
 KOFN_MUST_CHECK kofn_status cli_product_read(cli_product *product, kofn_error *err);
 void cli_product_fini(cli_product *product);
 

@@ -27,8 +27,8 @@ bool cli_progress_show(void *context, const kofn_account *account);
 /* Wipe the line, so that what follows has the terminal for itself. */
 void cli_progress_end(cli_progress *progress);
 
-/* "4f2a running: 6 sent, 3 of 4 answers, not decodable, 2.1/s, ETA 3s": with a real id, it just fits
- * a line of 80. */
+/* "4f2a running: 6 sent, 3 of 4 answers, not decodable, 2.1/s, ETA 3s": with a real id, it just
+ * fits a line of 80. */
 void cli_progress_format(const cli_progress *progress, int64_t now_ns, char *ret_text, size_t size);
 
 #endif

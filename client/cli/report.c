@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- JSON -------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 /* JSON has no infinities and no NaN. */
 static json_t *
@@ -167,7 +167,7 @@ cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
     return exit_code;
 }
 
-/* ---- text -------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 void
 cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size)

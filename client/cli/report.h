@@ -7,15 +7,16 @@
 
 #include "client/cli/cli.h"
 
-/* code, partition, tasks, seed, set: what must be named to get the same code again. Seeds are texts:
- * JSON's numbers end at 2^53 for many readers. */
+/* code, partition, tasks, seed, set: what must be named to get the same code again. Seeds are
+ * texts: JSON's numbers end at 2^53 for many readers. */
 json_t *cli_json_of_code(const kofn_code_choice *code);
 json_t *cli_json_of_account(const kofn_account *account);
 json_t *cli_json_of_health(const kofn_health *health);
 json_t *cli_json_of_worker(const kofn_worker_info *worker);
 json_t *cli_json_of_codes(const kofn_code_list *list);
 
-/* cli_fail for a job that has a record: with --json the object is the job's account. `job` may be "". */
+/* cli_fail for a job that has a record: with --json the object is the job's account. `job` may
+ * be "". */
 int cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
                  const kofn_error *error, int exit_code);
 

@@ -36,7 +36,7 @@ parse(int key, char *arg, struct argp_state *state)
 static const struct argp_child children[] = {{&cli_connect_argp, 0, "Connection and output:", 80},
                                              {0}};
 
-/* ---- workers ---------------------------------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 static const struct argp workers_argp = {
     .parser = parse,
@@ -80,7 +80,7 @@ cli_workers(int argc, char **argv)
     return cli_finish(exit_code);
 }
 
-/* ---- codes -------------------------------------------------------------------------------------------- */
+/* ---- codes ----------------------------------------------------------------------------------- */
 
 static const struct argp codes_argp = {
     .parser = parse,
@@ -114,7 +114,7 @@ cli_codes(int argc, char **argv)
     return cli_finish(exit_code);
 }
 
-/* ---- health ------------------------------------------------------------------------------------------ */
+/* ---- health ---------------------------------------------------------------------------------- */
 
 static const struct argp_option health_options[] = {
     {"timeout", KEY_TIMEOUT, "TIME", 0, "Time for the master to answer (default: 5s)", 1},

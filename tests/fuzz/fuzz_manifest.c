@@ -1,5 +1,5 @@
-/* Any bytes as a manifest of coded tasks: read or refused with a sentence; what is read describes a code
- * that can be checked again. */
+/* Any bytes as a manifest of coded tasks: read or refused with a sentence; what is read describes a
+ * code that can be checked again. */
 #include "client/cli/manifest.h"
 
 #include <stdint.h>

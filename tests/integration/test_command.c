@@ -1,5 +1,5 @@
-/* The command `kofn` as people and scripts use it: arguments in, exit code and output out. Against a
- * real master and real workers over a socket file, and without any daemon.
+/* The command `kofn` as people and scripts use it: arguments in, exit code and output out. Against
+ * a real master and real workers over a socket file, and without any daemon.
  */
 #include "tests/assert.h"
 
@@ -16,16 +16,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define KOFN   KOFN_BINARY_DIR "/client/kofn"
-#define MASTER KOFN_BINARY_DIR "/master/kofn-master"
-#define WORKER KOFN_BINARY_DIR "/worker/kofn-worker"
-#define DIGITS KOFN_SOURCE_DIR "/tests/data/digits.npy"
-
-extern char **environ;
+static const char kofn_path[] = KOFN_BINARY_DIR "/client/kofn";
+static const char master_path[] = KOFN_BINARY_DIR "/master/kofn-master";
+static const char worker_path[] = KOFN_BINARY_DIR "/worker/kofn-worker";
+static const char digits_path[] = KOFN_SOURCE_DIR "/tests/data/digits.npy";
 
 enum { OUTPUT_MAX = 1 << 16, ARGS_MAX = 24, PATIENCE_S = 30, WORKERS = 2 };
 
-/* ---- processes ------------------------------------------------------------------------------------ */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 typedef struct run_result {
     int exit_code; // -1: ended by a signal
@@ -76,7 +74,7 @@ static pid_t
 start_kofn(const char *line)
 {
     static char words[1024];
-    const char *argv[ARGS_MAX] = {KOFN};
+    const char *argv[ARGS_MAX] = {kofn_path};
     size_t count = 1;
     assert_true(strlen(line) < sizeof words);
     memcpy(words, line, strlen(line) + 1);
@@ -138,7 +136,7 @@ text_of(const json_t *object, const char *key)
     return text;
 }
 
-/* ---- daemons --------------------------------------------------------------------------------------- */
+/* ---- daemons --------------------------------------------------------------------------------- */
 
 static pid_t master, workers[WORKERS];
 
@@ -203,9 +201,9 @@ start_daemons(const char *worker)
                "listen:\n  workers: ipc://%s/workers\n  clients: %s\ngrace: 100ms\n", root,
                endpoint);
     write_file(in_root("worker.yaml"), "master: ipc://%s/workers\ngrace: 100ms\n%s", root, worker);
-    master = start_daemon(MASTER, in_root("master.yaml"));
+    master = start_daemon(master_path, in_root("master.yaml"));
     for (size_t i = 0; i < WORKERS; i++)
-        workers[i] = start_daemon(WORKER, in_root("worker.yaml"));
+        workers[i] = start_daemon(worker_path, in_root("worker.yaml"));
     wait_until_serving();
 }
 
@@ -220,7 +218,7 @@ stop_daemons(void **state)
     return 0;
 }
 
-/* ---- files ----------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void
 write_ones(const char *path, size_t rows, size_t cols)
@@ -293,7 +291,7 @@ remove_root(void **state)
     return 0;
 }
 
-/* ---- without a daemon --------------------------------------------------------------------------------- */
+/* ---- without a daemon ------------------------------------------------------------------------ */
 
 static void
 what_is_wrong_in_the_command_line_exits_with_2(void **state)
@@ -421,7 +419,8 @@ local_multiplies_in_this_process(void **state)
     json_decref(account);
     assert_product_of_ones(in_root("c.npy"), 30, 20, 40);
 
-    r = kofn("multiply %s %s --transpose-b -o %s --local -q", DIGITS, DIGITS, in_root("g.npy"));
+    r = kofn("multiply %s %s --transpose-b -o %s --local -q", digits_path, digits_path,
+             in_root("g.npy"));
     assert_exit(r, 0);
     assert_string_equal(r->out, "");
     assert_string_equal(r->err, "");
@@ -485,7 +484,7 @@ tasks_as_files_go_round_without_a_daemon(void **state)
     assert_exit(kofn("decode -d %s -o %s", in_root("nowhere"), in_root("c.npy")), 2);
 }
 
-/* ---- with daemons ------------------------------------------------------------------------------------- */
+/* ---- with daemons ---------------------------------------------------------------------------- */
 
 /* The id that submit printed, without its line's end. */
 static const char *
@@ -580,7 +579,8 @@ ctrl_c_cancels_the_job_at_the_master(void **state)
     (void)snprintf(line, sizeof line, "multiply %s %s -o %s", in_root("a.npy"), in_root("b.npy"),
                    in_root("c.npy"));
     const char *argv[] = {
-        KOFN, "multiply", in_root("a.npy"), in_root("b.npy"), "-o", in_root("stopped.npy"), NULL};
+        kofn_path, "multiply", in_root("a.npy"), in_root("b.npy"), "-o", in_root("stopped.npy"),
+        NULL};
     const pid_t pid = spawn(argv, in_root("out1"), in_root("err1"));
     await_state("running");
     assert_int_equal(kill(pid, SIGINT), 0);
@@ -619,7 +619,7 @@ a_master_that_comes_late_is_waited_for(void **state)
     (void)snprintf(line, sizeof line, "multiply %s %s -o %s --patience %ds", in_root("a.npy"),
                    in_root("b.npy"), in_root("c.npy"), PATIENCE_S);
     const pid_t pid = start_kofn(line);
-    master = start_daemon(MASTER, in_root("master.yaml"));
+    master = start_daemon(master_path, in_root("master.yaml"));
     finish_kofn(pid, &r);
     assert_exit(&r, 0);
     assert_product_of_ones(in_root("c.npy"), 30, 20, 40);

@@ -44,7 +44,7 @@ close_socket(fake_master *fake)
     fake->socket = NULL;
 }
 
-/* ---- taking calls ----------------------------------------------------------------------------------- */
+/* ---- taking calls ---------------------------------------------------------------------------- */
 
 static void
 know_peer(fake_master *fake, const kofn_peer_id *id, size_t window)
@@ -240,7 +240,7 @@ fake_stop(fake_master *fake)
     kofn_pool_destroy(&fake->pool);
 }
 
-/* ---- answering ------------------------------------------------------------------------------------- */
+/* ---- answering ------------------------------------------------------------------------------- */
 
 static void
 send_reply(fake_master *fake, const kofn_msg_reply *reply, const kofn_bands *mat)

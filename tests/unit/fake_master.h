@@ -49,7 +49,7 @@ struct fake_master {
 void fake_start(fake_master *fake, fake_handler *handle, void *test);
 void fake_stop(fake_master *fake);
 
-/* ---- for handlers ------------------------------------------------------------------------------ */
+/* ---- for handlers ---------------------------------------------------------------------------- */
 
 void fake_reply(fake_master *fake, const fake_call *call, const kofn_wire_message *of,
                 const void *body);

@@ -299,6 +299,64 @@ what_no_frame_can_hold_is_out_of_range(void **state)
     kofn_pool_destroy(&pool);
 }
 
+/* A view of rows x cols in memory with `stride`, framed band by band, is parsed as it was. */
+static void
+check_framed_later(size_t rows, size_t cols, size_t stride, size_t chunk)
+{
+    float data[400];
+    kofn_pool *pool = new_pool();
+    kofn_bands bands;
+    const kofn_mat mat = {
+        .data = data, .dtype = KOFN_F32, .rows = rows, .cols = cols, .stride = stride};
+    assert_true(rows * stride <= sizeof data / sizeof data[0]);
+    for (size_t i = 0; i < rows * stride; i++)
+        data[i] = (float)i;
+    assert_ok(kofn_block_bands_over(&mat, chunk, &bands, &error));
+    assert_true(kofn_bands_are_complete(&bands));
+    for (size_t i = 0; i < bands.count; i++) {
+        kofn_band framed, parsed;
+        assert_null(bands.at[i].frame);
+        assert_ok(kofn_block_frame(pool, &bands.at[i], &framed, &error));
+        assert_int_equal(framed.frame_bytes, bands.at[i].frame_bytes);
+        assert_ok(parse(framed.frame, framed.frame_bytes, &parsed));
+        assert_int_equal(parsed.first_row, bands.at[i].first_row);
+        assert_int_equal(parsed.mat.rows, bands.at[i].mat.rows);
+        assert_int_equal(parsed.mat.cols, cols);
+        for (size_t row = 0; row < parsed.mat.rows; row++)
+            assert_memory_equal(kofn_mat_get_row(&parsed.mat, row),
+                                data + (parsed.first_row + row) * stride, cols * sizeof(float));
+        kofn_mat_fini(&parsed.mat);
+        kofn_mat_fini(&framed.mat);
+    }
+    kofn_bands_fini(&bands);
+    kofn_pool_destroy(&pool);
+}
+
+static void
+bands_over_memory_are_framed_when_they_are_sent(void **state)
+{
+    (void)state;
+    check_framed_later(1, 1, 1, 4096);
+    check_framed_later(9, 7, 7, 4096);
+    check_framed_later(9, 7, 7, 100); // several bands
+    check_framed_later(9, 7, 40, 100);
+    check_framed_later(9, 7, 7, 1); // a row each
+    check_framed_later(3, 0, 5, 100);
+    check_framed_later(0, 5, 5, 100);
+}
+
+static void
+memory_that_no_frame_can_hold_is_out_of_range(void **state)
+{
+    (void)state;
+    kofn_bands bands;
+    kofn_mat mat = {.dtype = KOFN_F64, .rows = 1, .cols = KOFN_FRAME_BYTES_MAX / 8};
+    mat.stride = mat.cols;
+    assert_fails(kofn_block_bands_over(&mat, 1, &bands, &error), KOFN_OUT_OF_RANGE);
+    mat.rows = SIZE_MAX;
+    assert_fails(kofn_block_bands_over(&mat, 1, &bands, &error), KOFN_OUT_OF_RANGE);
+}
+
 int
 main(void)
 {
@@ -316,6 +374,8 @@ main(void)
         cmocka_unit_test(no_matrix_has_more_frames_than_a_peer_takes),
         cmocka_unit_test(bands_are_evened_out),
         cmocka_unit_test(what_no_frame_can_hold_is_out_of_range),
+        cmocka_unit_test(bands_over_memory_are_framed_when_they_are_sent),
+        cmocka_unit_test(memory_that_no_frame_can_hold_is_out_of_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ end(fixture *f)
     fake_stop(&f->fake);
 }
 
-/* ---- matrices ---------------------------------------------------------------------------------------- */
+/* ---- matrices -------------------------------------------------------------------------------- */
 
 static double *
 random_elements(size_t count, uint64_t stream)
@@ -115,7 +115,7 @@ assert_multiplies(kofn_client *client, const kofn_matrix *a, const kofn_matrix *
     kofn_result_destroy(&result);
 }
 
-/* ---- handlers ---------------------------------------------------------------------------------------- */
+/* ---- handlers -------------------------------------------------------------------------------- */
 
 static void
 do_multiply(fake_master *fake, fake_call *call)
@@ -130,7 +130,7 @@ do_nothing(fake_master *fake, fake_call *call)
     (void)call;
 }
 
-/* ---- products ---------------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 static void
 multiply_brings_the_product(void **state)
@@ -369,7 +369,7 @@ a_choice_of_code_is_checked_with_a_hint(void **state)
     assert_fails(kofn_code_choice_check(&choice, KOFN_U8, &error), KOFN_UNIMPLEMENTED);
 }
 
-/* ---- many in flight ---------------------------------------------------------------------------------- */
+/* ---- many in flight -------------------------------------------------------------------------- */
 
 enum { FLIGHT = 32 };
 
@@ -465,7 +465,7 @@ an_abandoned_call_is_told_and_its_late_reply_dropped(void **state)
     pair_fini(&p);
 }
 
-/* ---- retries ------------------------------------------------------------------------------------------ */
+/* ---- retries --------------------------------------------------------------------------------- */
 
 static void
 refuse_twice(fake_master *fake, fake_call *call)
@@ -598,7 +598,7 @@ options_out_of_range_are_refused(void **state)
     }
 }
 
-/* ---- deadlines ---------------------------------------------------------------------------------------- */
+/* ---- deadlines ------------------------------------------------------------------------------- */
 
 static void
 a_master_that_does_not_answer_is_left_after_the_deadline(void **state)
@@ -617,7 +617,7 @@ a_master_that_does_not_answer_is_left_after_the_deadline(void **state)
     pair_fini(&p);
 }
 
-/* ---- replies that are none ------------------------------------------------------------------------------ */
+/* ---- replies that are none ------------------------------------------------------------------- */
 
 static void
 send_garbage_once(fake_master *fake, fake_call *call)
@@ -733,7 +733,7 @@ a_product_of_another_shape_or_cut_short_is_data_loss(void **state)
     }
 }
 
-/* ---- jobs ---------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 typedef struct job_script {
     size_t submits, waits, watches, cancels;
@@ -985,7 +985,7 @@ a_signal_ends_waiting_at_once(void **state)
     assert_int_equal(script.cancels, 0); // the job goes on
 }
 
-/* ---- the service ---------------------------------------------------------------------------------------- */
+/* ---- the service ----------------------------------------------------------------------------- */
 
 static void
 serve_lists(fake_master *fake, fake_call *call)
