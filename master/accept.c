@@ -82,13 +82,14 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
 }
 
 static kofn_status
-check_room(const kofn_master *master, size_t charge, kofn_error *err)
+check_room(const kofn_master *master, size_t charge, bool *ret_never, kofn_error *err)
 {
     const kofn_master_config *config = &master->config;
     kofn_jobs_totals totals;
     kofn_jobs_get_totals(master->jobs, &totals);
     const size_t live = totals.running + totals.queued;
-    if (charge > config->memory)
+    *ret_never = charge > config->memory;
+    if (*ret_never)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
                          "this job needs about %zu MiB and limits.memory is %zu MiB: raise it or "
                          "split the product",
@@ -191,8 +192,9 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
 
 kofn_status
 kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_job, bool *ret_known,
-                 kofn_error *err)
+                 bool *ret_never, kofn_error *err)
 {
+    *ret_never = false;
     kofn_master *master = kofn_jobs_get_master(jobs);
     if (master->draining)
         return kofn_fail(err, KOFN_UNAVAILABLE, "the master is stopping: try again in a moment");
@@ -205,7 +207,7 @@ kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_jo
     if (!status)
         status = find_known(jobs, order, job, &known, err);
     if (!status && !known)
-        status = check_room(master, job->charge, err);
+        status = check_room(master, job->charge, ret_never, err);
     if (!status && !known)
         status = kofn_jobs_add(jobs, job, err);
     if (status || known) {

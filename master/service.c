@@ -45,10 +45,13 @@ serve_product(kofn_master *master, kofn_request *request, const kofn_msg_call *c
         .keep = request->method == KOFN_METHOD_SUBMIT,
     };
     kofn_job *job;
-    bool known;
+    bool known, never;
     kofn_error err;
-    if (kofn_jobs_accept(master->jobs, &order, &job, &known, &err) != KOFN_OK) {
-        kofn_request_fail(request, &err);
+    if (kofn_jobs_accept(master->jobs, &order, &job, &known, &never, &err) != KOFN_OK) {
+        if (never)
+            kofn_request_refuse(request, &err);
+        else
+            kofn_request_fail(request, &err);
     } else if (!known) {
         kofn_request_wait(request, job);
         kofn_request_take_blocks(request, call->more);

@@ -7,6 +7,7 @@
 
 #define WATCH_INTERVAL_NS (100 * KOFN_NS_PER_MS)
 #define PROBE_INTERVAL_NS KOFN_NS_PER_S
+#define RETRY_MS          200 // hint for clients that find no room, or a master that stops
 #define IDLE_NS           (60 * KOFN_NS_PER_S)
 #define UPLOAD_IDLE_NS    (30 * KOFN_NS_PER_S)
 
@@ -144,14 +145,25 @@ kofn_request_reply(kofn_request *request, const kofn_wire_message *of, const voi
     kofn_wire_buffer_fini(&packed);
 }
 
+static void
+reply_error(kofn_request *request, const kofn_error *why, uint64_t retry_ms)
+{
+    kofn_msg_reply reply = {.status = why->status, .retry_ms = retry_ms};
+    snprintf(reply.message, sizeof reply.message, "%s", why->text);
+    send_reply(request, &reply, NULL);
+}
+
 void
 kofn_request_fail(kofn_request *request, const kofn_error *why)
 {
-    kofn_msg_reply reply = {.status = why->status};
-    snprintf(reply.message, sizeof reply.message, "%s", why->text);
-    if (why->status == KOFN_UNAVAILABLE || why->status == KOFN_RESOURCE_EXHAUSTED)
-        reply.retry_ms = 200;
-    send_reply(request, &reply, NULL);
+    const bool may_pass = why->status == KOFN_UNAVAILABLE || why->status == KOFN_RESOURCE_EXHAUSTED;
+    reply_error(request, why, may_pass ? RETRY_MS : 0);
+}
+
+void
+kofn_request_refuse(kofn_request *request, const kofn_error *why)
+{
+    reply_error(request, why, 0);
 }
 
 /* ---- waiting for jobs -------------------------------------------------------------------------------- */

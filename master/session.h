@@ -47,6 +47,9 @@ void kofn_request_reply(kofn_request *request, const kofn_wire_message *of, cons
                         const kofn_bands *mat);
 void kofn_request_fail(kofn_request *request, const kofn_error *why);
 
+/* The same for what no later try will change, whatever its status says of tries. */
+void kofn_request_refuse(kofn_request *request, const kofn_error *why);
+
 /* Give the job that the request waits for the operand blocks of the message at hand; `more` follow in
  * data messages. Calls kofn_service_received once they are complete. */
 void kofn_request_take_blocks(kofn_request *request, bool more);
