@@ -155,7 +155,7 @@ kofn_block_bands_new(kofn_pool *pool, kofn_dtype dtype, size_t rows, size_t cols
     return KOFN_OK;
 }
 
-/* ---- memory that is framed later --------------------------------------------------------------- */
+/* ---- memory that is framed later ------------------------------------------------------------- */
 
 static kofn_status
 append_view(kofn_bands *bands, const kofn_mat *mat, size_t first_row, size_t rows, kofn_error *err)
@@ -213,7 +213,7 @@ kofn_block_frame(kofn_pool *pool, const kofn_band *band, kofn_band *ret_band, ko
     return KOFN_OK;
 }
 
-/* ---- reading -------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 typedef struct block_header {
     uint64_t dtype, rows, cols, first_row;

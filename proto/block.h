@@ -29,9 +29,9 @@ KOFN_MUST_CHECK kofn_status kofn_block_bands_new(kofn_pool *pool, kofn_dtype dty
                                                  size_t cols, size_t chunk_bytes,
                                                  kofn_bands *ret_bands, kofn_error *err);
 
-/* The caller's matrix, cut likewise into bands that have no frame yet: `frame` is NULL, frame_bytes says
- * what it will take. They borrow (or ref) mat's memory; kofn_block_frame copies a band when its turn
- * to be sent comes, so an operand never lies twice in memory. Errors as above. */
+/* The caller's matrix, cut likewise into bands that have no frame yet: `frame` is NULL, frame_bytes
+ * says what it will take. They borrow (or ref) mat's memory; kofn_block_frame copies a band when
+ * its turn to be sent comes, so an operand never lies twice in memory. Errors as above. */
 KOFN_MUST_CHECK kofn_status kofn_block_bands_over(const kofn_mat *mat, size_t chunk_bytes,
                                                   kofn_bands *ret_bands, kofn_error *err);
 

@@ -26,7 +26,7 @@ enum { OPTIONAL = 0, REQUIRED = 1 };
 #define FIELDS(rows_)                                                                              \
     .fields = rows_, .count = sizeof rows_ / sizeof rows_[0], .struct_size = sizeof(S)
 
-/* ---- parts of messages ---------------------------------------------------------------------- */
+/* ---- parts of messages ----------------------------------------------------------------------- */
 
 #define S kofn_msg_matrix
 static const kofn_wire_field matrix_fields[] = {
@@ -204,7 +204,7 @@ const kofn_wire_message kofn_limit_info_message = {
     .name = "limit_info", FIELDS(limit_info_fields), .help = "one limit"};
 #undef S
 
-/* ---- envelopes between client and master ---------------------------------------------------- */
+/* ---- envelopes between client and master ----------------------------------------------------- */
 
 #define S kofn_msg_call
 static const kofn_wire_field call_fields[] = {
@@ -254,7 +254,7 @@ const kofn_wire_message kofn_abandon_message = {.name = "abandon",
                                                 .help = "the client gives up a call"};
 #undef S
 
-/* ---- on every connection -------------------------------------------------------------------- */
+/* ---- on every connection --------------------------------------------------------------------- */
 
 #define S kofn_msg_data
 static const kofn_wire_field data_fields[] = {
@@ -273,7 +273,7 @@ const kofn_wire_message kofn_ack_message = {
     .name = "ack", .envelope = true, FIELDS(ack_fields), .help = "credit is given back"};
 #undef S
 
-/* ---- requests and replies of the methods ---------------------------------------------------- */
+/* ---- requests and replies of the methods ----------------------------------------------------- */
 
 #define S kofn_msg_product
 static const kofn_wire_field product_fields[] = {
@@ -382,7 +382,7 @@ const kofn_wire_message kofn_reflection_message = {
     .name = "reflection", FIELDS(reflection_fields), .help = "what this master speaks"};
 #undef S
 
-/* ---- envelopes between worker and master ---------------------------------------------------- */
+/* ---- envelopes between worker and master ----------------------------------------------------- */
 
 #define S kofn_msg_hello
 static const kofn_wire_field hello_fields[] = {
@@ -492,7 +492,7 @@ const kofn_wire_message kofn_bye_message = {.name = "bye",
                                             .help = "the worker stops: no further tasks, please"};
 #undef S
 
-/* ---- all of them ---------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 /* In the order of PROTOCOL.md. */
 static const kofn_wire_message *const all[] = {

@@ -83,7 +83,7 @@ kofn_method_find(const char *name, kofn_method *ret_method, kofn_error *err)
     return fail_unknown_method(name, err);
 }
 
-/* ---- Reflect -------------------------------------------------------------------------------- */
+/* ---- Reflect --------------------------------------------------------------------------------- */
 
 static const kofn_msg_limit_info limits[] = {
     {"KOFN_PROTOCOL_VERSION", KOFN_PROTOCOL_VERSION},

@@ -56,10 +56,10 @@ typedef struct kofn_flow_message {
 KOFN_MUST_CHECK kofn_status kofn_flow_new(size_t window, kofn_flow **ret_flow, kofn_error *err);
 void kofn_flow_destroy(kofn_flow **flow_p);
 
-/* Queue a transfer: `head` with its block frames. Bands without a frame (kofn_block_bands_over) come
- * out as they are, for the sender to frame. `id` names the transfer in `data` messages and in
- * kofn_flow_drop. The packed head must be the whole-transfer form; if the blocks do not fit the window
- * at once, `more_head` (the same message with more: true) goes first.
+/* Queue a transfer: `head` with its block frames. Bands without a frame (kofn_block_bands_over)
+ * come out as they are, for the sender to frame. `id` names the transfer in `data` messages and in
+ * kofn_flow_drop. The packed head must be the whole-transfer form; if the blocks do not fit the
+ * window at once, `more_head` (the same message with more: true) goes first.
  * more_head NULL: this one goes at once, in one message, outside the credit (a plain call's reply).
  * Both heads are copied, the bands are ref'd. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_flow_push(kofn_flow *flow, uint64_t id,

@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* ---- one piece of work ---------------------------------------------------------------------- */
+/* ---- one piece of work ----------------------------------------------------------------------- */
 
 /* In one piece, for kofn_multiply. The frames are let go at once: gathering both operands first and
  * freeing later would hold them twice. */
@@ -85,7 +85,7 @@ kofn_work_fini(kofn_work *work)
     kofn_bands_fini(&work->c);
 }
 
-/* ---- the actor ------------------------------------------------------------------------------ */
+/* ---- the actor ------------------------------------------------------------------------------- */
 
 typedef struct work_list {
     kofn_work *first, *last;

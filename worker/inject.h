@@ -34,7 +34,8 @@ kofn_faults kofn_injector_next(kofn_injector *injector); // of the next task
 /* One more answer went out; true when the worker is to fall silent now. */
 bool kofn_injector_answered(kofn_injector *injector);
 
-/* Make the answer wrong as the task's faults say: finite, plausible numbers where `c` holds floats. */
+/* Make the answer wrong as the task's faults say: finite, plausible numbers where `c` holds
+ * floats. */
 void kofn_faults_spoil(const kofn_faults *faults, const kofn_bands *c);
 
 /* "repeat=5 sleep=0s ..." for the log. */

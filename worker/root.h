@@ -72,14 +72,14 @@ struct kofn_worker {
     uint64_t memory_used; // all of them
 };
 
-/* ---- session.c ------------------------------------------------------------------------------ */
+/* ---- session.c ------------------------------------------------------------------------------- */
 
 /* Connect anew and say hello at hello_ns. Everything held is dropped. */
 void kofn_session_restart(kofn_worker *worker, int64_t hello_ns);
 void kofn_session_close(kofn_worker *worker, int linger_ms);
 
-/* Send a control message. One that cannot be sent needs no more than a line in the log: a connection
- * that is lost shows as silence. */
+/* Send a control message. One that cannot be sent needs no more than a line in the log: a
+ * connection that is lost shows as silence. */
 void kofn_session_post(kofn_worker *worker, const kofn_wire_message *of, const void *message);
 
 /* Do what is due, and say when the next thing is. */
@@ -91,7 +91,7 @@ void kofn_session_on_refuse(kofn_worker *worker, const void *message);
 void kofn_session_on_heartbeat(kofn_worker *worker, const void *message);
 void kofn_session_on_ack(kofn_worker *worker, const void *message);
 
-/* ---- tasks.c -------------------------------------------------------------------------------- */
+/* ---- tasks.c --------------------------------------------------------------------------------- */
 
 void kofn_tasks_on_task(kofn_worker *worker, const void *message);
 void kofn_tasks_on_data(kofn_worker *worker, const void *message);

@@ -23,7 +23,7 @@
 #define HEARTBEAT_MAX_MS 60000
 #define CHUNK_BYTES_MIN  4096
 
-/* ---- opening and closing -------------------------------------------------------------------- */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 static kofn_status
 open_link(kofn_worker *worker, kofn_error *err)
@@ -79,7 +79,7 @@ kofn_session_post(kofn_worker *worker, const kofn_wire_message *of, const void *
         kofn_log_write(&worker->log, KOFN_LOG_INFO, "not_sent", error.text, "type=%s", of->name);
 }
 
-/* ---- hello ---------------------------------------------------------------------------------- */
+/* ---- hello ----------------------------------------------------------------------------------- */
 
 /* "f64,f32": the name of each dtype's field. */
 static void
@@ -131,7 +131,7 @@ say_hello(kofn_worker *worker, int64_t now_ns)
                    worker->config.master);
 }
 
-/* ---- messages ------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static uint64_t
 clamp(uint64_t value, uint64_t min, uint64_t max)
@@ -223,7 +223,7 @@ kofn_session_on_ack(kofn_worker *worker, const void *message)
         lose_master(worker, "ack_failed", error.text, HELLO_AGAIN_NS);
 }
 
-/* ---- time ----------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static void
 beat(kofn_worker *worker, int64_t now_ns)

@@ -16,7 +16,7 @@
 /* Messages handled before timers get their turn again: a flood must not hold up a heartbeat. */
 enum { MESSAGES_A_TURN = 64 };
 
-/* ---- birth and end -------------------------------------------------------------------------- */
+/* ---- birth and end --------------------------------------------------------------------------- */
 
 static uint64_t
 half_of_memory(void)
@@ -116,7 +116,7 @@ kofn_worker_stop(kofn_worker *worker)
     (void)!write(worker->stop_fd, &one, sizeof one); // full only after 2^64 stops
 }
 
-/* ---- messages ------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 typedef union any_message {
     kofn_msg_welcome welcome;
@@ -224,7 +224,7 @@ take_message(kofn_worker *worker)
     return is_listening(worker);
 }
 
-/* ---- the loop ------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 static long
 until_ms(int64_t due_ns)

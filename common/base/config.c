@@ -92,7 +92,7 @@ next_event(loader *l)
     return KOFN_OK;
 }
 
-/* ---- one pair ------------------------------------------------------------------------------ */
+/* ---- one pair -------------------------------------------------------------------------------- */
 
 static kofn_status
 refuse_duplicate(loader *l)
@@ -185,7 +185,7 @@ visit_value(loader *l)
     return status == KOFN_OK ? KOFN_OK : add_place(l, status);
 }
 
-/* ---- structure ----------------------------------------------------------------------------- */
+/* ---- structure ------------------------------------------------------------------------------- */
 
 /* The pairs of the mapping that has just begun, which is the depth-th around them. Recursion is
  * bounded by KOFN_CONFIG_DEPTH_MAX. */
@@ -277,7 +277,7 @@ kofn_config_parse(const char *name, const char *text, size_t length, kofn_config
     return status;
 }
 
-/* ---- file ---------------------------------------------------------------------------------- */
+/* ---- file ------------------------------------------------------------------------------------ */
 
 static kofn_status
 fail_file(const char *path, int error_number, kofn_error *err)

@@ -10,7 +10,7 @@
 enum { OPTION_CHECK = 256, OPTION_SET, OPTION_SHORTCUT };
 enum { SHORTCUTS_MAX = 8 };
 
-/* ---- the command line ------------------------------------------------------------------------- */
+/* ---- the command line ------------------------------------------------------------------------ */
 
 static const struct argp_option common_options[] = {
     {"config", 'c', "FILE", 0, "Read the configuration from FILE (YAML)", 0},
@@ -132,7 +132,7 @@ kofn_daemon_parse(const kofn_daemon *daemon, int argc, char **argv, kofn_daemon_
     (void)argp_parse(&argp, argc, argv, 0, NULL, &parse); // it exits on errors
 }
 
-/* ---- signals -------------------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 /* A handler has no other way to what it stops. */
 static struct {

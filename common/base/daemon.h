@@ -1,5 +1,5 @@
-/* What the daemons' mains have in common: `-c FILE --check-config --set KEY=VALUE`, shortcuts for some
- * keys, --help with the table of keys, and stopping on signals.
+/* What the daemons' mains have in common: `-c FILE --check-config --set KEY=VALUE`, shortcuts for
+ * some keys, --help with the table of keys, and stopping on signals.
  *
  * Exit codes  0 stopped as asked, 1 failed, 2 wrong usage or configuration.
  * Threads     The main thread, before others are started.

@@ -41,7 +41,7 @@ enum {
     SIZE_UNITS = sizeof size_units / sizeof size_units[0],
 };
 
-/* ---- lookup -------------------------------------------------------------------------------- */
+/* ---- lookup ---------------------------------------------------------------------------------- */
 
 void
 kofn_keys_set_defaults(kofn_keys keys, void *target)
@@ -150,7 +150,7 @@ kofn_keys_nearest(kofn_keys keys, const char *name)
     return n.best;
 }
 
-/* ---- text to value ------------------------------------------------------------------------- */
+/* ---- text to value --------------------------------------------------------------------------- */
 
 static bool
 is_bounded(const kofn_key *key)
@@ -399,7 +399,7 @@ kofn_keys_parse(kofn_keys keys, const char *name, const char *text, void *target
                  : kofn_fail(err, KOFN_NOT_FOUND, "%.*s: no such key", VALUE_SHOWN, name);
 }
 
-/* ---- value to text ------------------------------------------------------------------------- */
+/* ---- value to text --------------------------------------------------------------------------- */
 
 /* A whole number of the largest unit that divides it: 1536 MiB stays that, and loses nothing. */
 static void

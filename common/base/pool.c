@@ -77,7 +77,7 @@ struct kofn_pool {
     kofn_buf *idle[CLASSES];
 };
 
-/* ---- classes ------------------------------------------------------------------------------- */
+/* ---- classes --------------------------------------------------------------------------------- */
 
 static size_t
 class_capacity(unsigned index)
@@ -98,7 +98,7 @@ class_for(size_t bytes)
     return fitting < CLASSES ? fitting : CLASSES;
 }
 
-/* ---- chunks -------------------------------------------------------------------------------- */
+/* ---- chunks ---------------------------------------------------------------------------------- */
 
 /* NULL: no memory. */
 static void *
@@ -156,7 +156,7 @@ destroy_list(kofn_buf *chunk)
     }
 }
 
-/* ---- pool, with the lock held -------------------------------------------------------------- */
+/* ---- pool, with the lock held ---------------------------------------------------------------- */
 
 static kofn_buf *
 pop_idle(kofn_pool *pool, unsigned class_index)
@@ -184,7 +184,7 @@ unlink_excess(kofn_pool *pool, size_t keep)
     return excess;
 }
 
-/* ---- pool ---------------------------------------------------------------------------------- */
+/* ---- pool ------------------------------------------------------------------------------------ */
 
 kofn_status
 kofn_pool_new(size_t keep_bytes, kofn_pool **ret_pool, kofn_error *err)
@@ -306,7 +306,7 @@ kofn_pool_get_usage(kofn_pool *pool, size_t *ret_out, size_t *ret_idle)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* ---- buffers ------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 kofn_status
 kofn_buf_wrap(void *data, size_t bytes, void (*release)(void *data, void *hint), void *hint,

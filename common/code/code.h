@@ -81,8 +81,8 @@ const double *kofn_code_get_row(const kofn_code *code, size_t operand, size_t ta
 /* Row `task` of G into ret_row [columns]. */
 void kofn_code_fill_row(const kofn_code *code, size_t task, double *ret_row);
 
-/* Both of a sealed code. The one column of G that `task` is a plain copy of (its answer is that block
- * product), or SIZE_MAX. */
+/* Both of a sealed code. The one column of G that `task` is a plain copy of (its answer is that
+ * block product), or SIZE_MAX. */
 size_t kofn_code_plain_column(const kofn_code *code, size_t task);
 
 /* The block that task's factor of `operand` is a plain copy of, or SIZE_MAX when arithmetic is

@@ -34,9 +34,10 @@ void kofn_coding_init(kofn_coding *coding, const kofn_code *code, kofn_shape sha
 void kofn_coding_block_shape(const kofn_coding *coding, size_t operand, size_t *ret_rows,
                              size_t *ret_cols);
 
-/* The elements of blocks[t] := coded block of tasks[t], for t < count, in one pass over the operand.
- * Each is complete and of block shape (banded as the wire wants it). Plain tasks are copies.
- * INVALID_ARGUMENT: shape or dtype of the operand or of a block. RESOURCE_EXHAUSTED: no memory. */
+/* The elements of blocks[t] := coded block of tasks[t], for t < count, in one pass over the
+ * operand. Each is complete and of block shape (banded as the wire wants it). Plain tasks are
+ * copies. INVALID_ARGUMENT: shape or dtype of the operand or of a block. RESOURCE_EXHAUSTED: no
+ * memory. */
 KOFN_MUST_CHECK kofn_status kofn_coding_encode(const kofn_coding *coding, size_t operand,
                                                const kofn_bands *stored, size_t count,
                                                const size_t *tasks, const kofn_bands *blocks,

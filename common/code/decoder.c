@@ -26,7 +26,7 @@ struct kofn_decoder {
     kofn_decode_plan plan; // the last solution's; used == 0: none, or plain answers do
 };
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static kofn_status
 fill_decoder(kofn_decoder *d, kofn_error *err)
@@ -87,7 +87,7 @@ kofn_decoder_destroy(kofn_decoder **decoder_p)
     free(d);
 }
 
-/* ---- plans ------------------------------------------------------------------------------------ */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 static double
 norm(const double *at, size_t count)
@@ -98,8 +98,8 @@ norm(const double *at, size_t count)
     return sqrt(sum);
 }
 
-/* max over targets t of sum_u |D[t,u]| |g_u| / |T_t|. The norm of a Kronecker product is the product
- * of the norms. */
+/* max over targets t of sum_u |D[t,u]| |g_u| / |T_t|. The norm of a Kronecker product is the
+ * product of the norms. */
 static kofn_status
 measure_amplification(const kofn_code *code, kofn_decode_plan *plan, kofn_error *err)
 {
@@ -247,7 +247,7 @@ solve(kofn_decoder *d, kofn_error *err)
     return KOFN_OK;
 }
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* Work out the state after answer `task` was peeled. `plain`: the unknown columns changed. */
 static kofn_status
@@ -326,7 +326,7 @@ kofn_decoder_get_missing(const kofn_decoder *d)
     return d->rest.span ? kofn_span_missing(d->rest.span) : d->peel.open;
 }
 
-/* ---- what if ---------------------------------------------------------------------------------- */
+/* ---- what if --------------------------------------------------------------------------------- */
 
 /* MARK the tasks that are new, each once; how many. */
 static size_t
@@ -445,7 +445,7 @@ kofn_decoder_suggest(const kofn_decoder *d, size_t *ret_tasks, size_t *ret_count
     return KOFN_OK;
 }
 
-/* ---- the plan for the caller ------------------------------------------------------------------ */
+/* ---- the plan for the caller ----------------------------------------------------------------- */
 
 static kofn_status
 copy_plan(const kofn_decode_plan *from, kofn_decode_plan *ret_plan, kofn_error *err)

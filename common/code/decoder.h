@@ -1,7 +1,7 @@
 /* The decoder: which answers suffice, and with which coefficients. One for all families.
  *
- * Source     design idea 2. R, the set of answers, suffices exactly when every row of T lies in the row
- *            span of G_R; then D G_R = T, and output block t is sum_r D[t, r] answer_r.
+ * Source     design idea 2. R, the set of answers, suffices exactly when every row of T lies in the
+ *            row span of G_R; then D G_R = T, and output block t is sum_r D[t, r] answer_r.
  *
  *                 add            add: span complete           add: condition good now
  *     NOT_YET ---------> NOT_YET -----------------> EXACT   or   POOR ------------------> EXACT
@@ -10,10 +10,11 @@
  *            another answer may mend that. The caller decides whether one is due soon.
  * Accuracy   The plan carries condition, residual and amplification (span.h); the expected relative
  *            error of the result is about amplification times the field's epsilon.
- * Method     Plain answers (rows of G that are unit vectors) are peeled off: their columns are known.
- *            Only coded rows on the unknown columns, and only once they are as many as the targets
- *            still open, meet linear algebra. So plain answers become plain copies in D, a loss of s
- *            tasks costs one s x s factorisation, and an add before that costs O(blocks + targets).
+ * Method     Plain answers (rows of G that are unit vectors) are peeled off: their columns are
+ *            known. Only coded rows on the unknown columns, and only once they are as many as the
+ *            targets still open, meet linear algebra. So plain answers become plain copies in D, a
+ *            loss of s tasks costs one s x s factorisation, and an add before that costs O(blocks +
+ *            targets).
  * Cost       add: as said, and once decodable is possible O((rank + open) unknown) for each coded
  *            answer, one factorisation for the set that decodes. plan: a copy.
  * Threads    One thread at a time for each decoder; moves no elements, knows no sockets.
@@ -40,8 +41,9 @@ typedef struct kofn_decode_plan {
     kofn_span_quality quality;
 } kofn_decode_plan;
 
-/* max_amplification: 0 takes the default for the field, epsilon^(-5/16), so that a result keeps 11 of
- * 16 of its digits: 9.7e4 for f64, 181 for f32. Exact fields are never POOR. The code is ref'd. */
+/* max_amplification: 0 takes the default for the field, epsilon^(-5/16), so that a result keeps 11
+ * of 16 of its digits: 9.7e4 for f64, 181 for f32. Exact fields are never POOR. The code is
+ * ref'd. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_new(kofn_code *code, double max_amplification,
                                              kofn_decoder **ret_decoder, kofn_error *err);
 void kofn_decoder_destroy(kofn_decoder **decoder_p);
@@ -60,12 +62,14 @@ size_t kofn_decoder_get_missing(const kofn_decoder *d);
 
 /* Would these further tasks complete the set? Repeats and tasks that were answered count for
  * nothing. For the scheduler, which replaces lost tasks only when the rest cannot suffice. Does not
- * change the decoder. Takes the code's threshold at its word until as many answers have refuted it. */
+ * change the decoder. Takes the code's threshold at its word until as many answers have refuted
+ * it. */
 bool kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t count);
 
 /* A smallest-by-inclusion list of further tasks that would complete the set, lowest numbers first:
- * what `kofn decode` tells people. *ret_count is 0 when nothing is missing. `ret_tasks` has room for
- * n. FAILED_PRECONDITION: even all tasks would not do (a code too badly conditioned for its field). */
+ * what `kofn decode` tells people. *ret_count is 0 when nothing is missing. `ret_tasks` has room
+ * for n. FAILED_PRECONDITION: even all tasks would not do (a code too badly conditioned for its
+ * field). */
 KOFN_MUST_CHECK kofn_status kofn_decoder_suggest(const kofn_decoder *d, size_t *ret_tasks,
                                                  size_t *ret_count, kofn_error *err);
 

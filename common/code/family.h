@@ -39,7 +39,8 @@ typedef struct kofn_family {
     /* Tasks when the user names none, for `workers` workers: usually enough to lose one. */
     size_t (*default_tasks)(const kofn_family_args *args, size_t workers);
 
-    /* The encoding matrices, zero so far, of a code whose threshold is known and whose seed is set. */
+    /* The encoding matrices, zero so far, of a code whose threshold is known and whose seed is
+     * set. */
     kofn_status (*fill)(const kofn_family_args *args, kofn_code *code, kofn_error *err);
 } kofn_family;
 

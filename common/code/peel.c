@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- which targets have which column ------------------------------------------------------------ */
+/* ---- which targets have which column --------------------------------------------------------- */
 
 kofn_status
 kofn_target_index_init(kofn_target_index *index, const kofn_code *code, kofn_error *err)
@@ -40,7 +40,7 @@ kofn_target_index_fini(kofn_target_index *index)
     *index = (kofn_target_index){0};
 }
 
-/* ---- peel ------------------------------------------------------------------------------------- */
+/* ---- peel ------------------------------------------------------------------------------------ */
 
 static void
 start_empty(kofn_peel *peel)
@@ -131,7 +131,7 @@ kofn_peel_may_suffice(const kofn_peel *peel)
     return peel->coded_count > 0 && (!peel->index->disjoint || peel->coded_count >= peel->open);
 }
 
-/* ---- rest ------------------------------------------------------------------------------------- */
+/* ---- rest ------------------------------------------------------------------------------------ */
 
 static void
 list_rest(kofn_rest *rest, const kofn_peel *peel)

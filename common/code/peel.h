@@ -1,4 +1,5 @@
-/* A set of answers with its plain ones peeled off, and the problem that is left: the decoder's inside.
+/* A set of answers with its plain ones peeled off, and the problem that is left: the decoder's
+ * inside.
  *
  *               known   unknown
  *     plain   [   I        0    ]       D_coded U = T on the unknown columns   (the span)

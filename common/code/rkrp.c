@@ -129,7 +129,8 @@ first_set(judge *j)
         sample_set(j);
 }
 
-/* Row i of `work` := coded task's row of G, scaled to length 1, as [unknown columns | I | known]. */
+/* Row i of `work` := coded task's row of G, scaled to length 1, as [unknown columns | I |
+ * known]. */
 static void
 load_row(judge *j, size_t i, size_t e, size_t task)
 {
@@ -157,7 +158,8 @@ load_row(judge *j, size_t i, size_t e, size_t task)
         row[e + c] = c == i ? 1 : 0;
 }
 
-/* Gauss-Jordan with row pivoting on [U | I K]: the left part becomes the identity. False: singular. */
+/* Gauss-Jordan with row pivoting on [U | I K]: the left part becomes the identity. False:
+ * singular. */
 static bool
 eliminate(double *work, size_t e, size_t cols)
 {

@@ -14,9 +14,9 @@
  * Accuracy   Relative error of 400 products of 24 x 24, x = y = 2, n = 6, any 4 answers (f64):
  *            median 3e-16 and worst 2e-15 when systematic, 7e-16 and 6e-15 when not.
  *            What was kept is recorded in chosen_condition: the worst, over the sets of k tasks
- *            looked at, of |G^-1|_F / sqrt(k), rows of G scaled to length 1. It is 1 for orthonormal
- *            rows, and the root mean square factor by which errors of the answers grow; with 16
- *            draws, 4 to 9 for that code.
+ *            looked at, of |G^-1|_F / sqrt(k), rows of G scaled to length 1. It is 1 for
+ *            orthonormal rows, and the root mean square factor by which errors of the answers grow;
+ *            with 16 draws, 4 to 9 for that code.
  * Cost       Drawing and judging: 70 us for that code, 2 ms at most; by then sets are sampled. With
  *            more than about 64 coded tasks in a set, the first draw is taken unseen and
  *            chosen_condition is 0.

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- text ------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /* A whole number of [0, max] and nothing else; *ret_end as strtoull's. */
 static bool
@@ -134,7 +134,7 @@ kofn_code_spec_set(kofn_code_spec *spec, const char *key, const char *text, kofn
     return set_param(spec, key, text, err);
 }
 
-/* ---- family and parameters -------------------------------------------------------------------- */
+/* ---- family and parameters ------------------------------------------------------------------- */
 
 static bool
 is_open(const kofn_code_spec *spec)
@@ -205,7 +205,8 @@ parse_params(const kofn_code_spec *spec, const kofn_family *family, params *ret_
     return KOFN_OK;
 }
 
-/* A struct may come from the wire with any numbers in it; set_partition has checked text already. */
+/* A struct may come from the wire with any numbers in it; set_partition has checked text
+ * already. */
 static kofn_status
 check_sizes(const kofn_code_spec *spec, kofn_error *err)
 {
@@ -246,7 +247,7 @@ kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_e
     return family->threshold_for(&args, &k, err);
 }
 
-/* ---- completion ------------------------------------------------------------------------------- */
+/* ---- completion ------------------------------------------------------------------------------ */
 
 /* What is left open of the partition is chosen for the least data in a task: op(A) part and op(B)
  * part together, so blocks stay as square as the product allows. Candidates are the pairs for which
@@ -311,8 +312,8 @@ choose_partition(choice *c, kofn_partition open, size_t tasks)
     return best;
 }
 
-/* Whole to one worker when splitting cannot pay: splitting lowers the rate of a small product by the
- * number of parts, and a lone worker would do all the parts anyway. */
+/* Whole to one worker when splitting cannot pay: splitting lowers the rate of a small product by
+ * the number of parts, and a lone worker would do all the parts anyway. */
 static bool
 goes_whole(const kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
 {

@@ -1,9 +1,9 @@
 /* OpenBLAS as a process-wide thing: its threads, its kernel, and having it use the right one.
  *
  * OpenBLAS picks a kernel for the processor when it is loaded. A release does not know processors
- * that came after it and falls back to the oldest kernel: 0.3.21 runs "Prescott" (SSE3) on an Emerald
- * Rapids, 16 Gflop/s of dgemm on one core where "SkylakeX" does 79. $OPENBLAS_CORETYPE overrides the
- * choice, but is only read at that moment, before main.
+ * that came after it and falls back to the oldest kernel: 0.3.21 runs "Prescott" (SSE3) on an
+ * Emerald Rapids, 16 Gflop/s of dgemm on one core where "SkylakeX" does 79. $OPENBLAS_CORETYPE
+ * overrides the choice, but is only read at that moment, before main.
  */
 #ifndef KOFN_LINALG_BLAS_H
 #define KOFN_LINALG_BLAS_H

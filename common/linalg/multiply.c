@@ -99,7 +99,8 @@ choose_panels(work *w, size_t tallest)
     const double volume = fmax(1, flops / 2);
     double rows = (double)tallest, cols = (double)w->cols, inner;
 
-    /* First down to sides at which BLAS still runs well; then, for tiny limits, to whatever fits. */
+    /* First down to sides at which BLAS still runs well; then, for tiny limits, to whatever
+     * fits. */
     inner = (double)side_for(volume, rows * cols, w->inner, INNER_MIN);
     rows = (double)side_for(volume, cols * inner, tallest, ROWS_MIN);
     cols = (double)side_for(volume, rows * inner, w->cols, 1);
@@ -125,7 +126,8 @@ is_cancelled(const kofn_product *p)
     return p->cancelled && atomic_load_explicit(p->cancelled, memory_order_relaxed);
 }
 
-/* Rows [row, row + rows) and columns [col, col + cols) of C, at `c`: all inner panels, one by one. */
+/* Rows [row, row + rows) and columns [col, col + cols) of C, at `c`: all inner panels, one by
+ * one. */
 static bool
 multiply_inner(const work *w, size_t row, size_t rows, size_t col, size_t cols, void *c,
                size_t stride)

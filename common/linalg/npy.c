@@ -30,7 +30,7 @@ enum {
     WRITE_BUFFER = 256 * 1024, // for rows with gaps between them
 };
 
-/* ---- the header's dictionary ---- */
+/* ---- the header's dictionary ----------------------------------------------------------------- */
 
 typedef struct reader {
     const char *at, *end;
@@ -293,7 +293,7 @@ kofn_npy_parse(const void *data, size_t length, uint64_t file_size, kofn_npy *re
     return KOFN_OK;
 }
 
-/* ---- reading ---- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static kofn_status
 file_failure(kofn_error *err, const char *what, const char *path, int error)
@@ -422,7 +422,7 @@ kofn_npy_read(const char *path, kofn_npy *ret_npy, kofn_error *err)
     return status;
 }
 
-/* ---- writing ---- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* The 128 bytes or so in front of the elements, padded so that they are aligned. */
 static size_t
@@ -543,7 +543,8 @@ replace_file(const char *target, const struct stat *old, const kofn_bands *bands
     return error ? file_failure(err, "write", target, error) : KOFN_OK;
 }
 
-/* A pipe or a device: there is nothing to replace, and renaming onto /dev/null would be a bad joke. */
+/* A pipe or a device: there is nothing to replace, and renaming onto /dev/null would be a bad
+ * joke. */
 static kofn_status
 write_special(const char *path, const kofn_bands *bands, kofn_error *err)
 {

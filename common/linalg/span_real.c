@@ -1,7 +1,8 @@
 /* Spans over the reals: which rows raise the rank, which targets are covered.
  *
  * Rows come in all scales, so each is normalised first. Row g_r is then split along the basis Q so
- * far (Gram-Schmidt, twice: that is enough to stay orthonormal to rounding, Giraud and others 2005),
+ * far (Gram-Schmidt, twice: that is enough to stay orthonormal to rounding, Giraud and others
+ * 2005),
  *
  *     g_r = l Q + rho q        and q becomes the next row of Q if rho counts as non-zero.
  *
@@ -25,7 +26,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The largest part of a target outside the span that may count as rounding, whatever the weights. */
+/* The largest part of a target outside the span that may count as rounding, whatever the
+ * weights. */
 static const double LEFT_MAX = 0x1p-10;
 
 static void *

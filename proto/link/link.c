@@ -20,7 +20,7 @@
 #include <string.h>
 #include <zmq.h>
 
-/* ---- the socket ----------------------------------------------------------------------------- */
+/* ---- the socket ------------------------------------------------------------------------------ */
 
 /* Heartbeats of ZMTP only find connections that are half open, which costs a reconnect when it is
  * wrong; dead peers are found by the protocol's own heartbeats, sooner. Hence the long timeout. */
@@ -175,7 +175,7 @@ kofn_link_open(void *socket, kofn_link_kind kind, const char *endpoint, char *re
     return KOFN_OK;
 }
 
-/* ---- the way in ----------------------------------------------------------------------------- */
+/* ---- the way in ------------------------------------------------------------------------------ */
 
 static void
 clear_inbound(kofn_inbound *in)
@@ -325,7 +325,7 @@ kofn_inbound_recv(void *socket, kofn_link_kind kind, kofn_inbound *in, bool *ret
     return status;
 }
 
-/* ---- the way out ---------------------------------------------------------------------------- */
+/* ---- the way out ----------------------------------------------------------------------------- */
 
 struct kofn_peer {
     void *socket;

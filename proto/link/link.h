@@ -78,15 +78,15 @@ void kofn_peer_destroy(kofn_peer **peer_p);
 KOFN_MUST_CHECK kofn_status kofn_peer_post(kofn_peer *peer, const kofn_wire_message *of,
                                            const void *message, kofn_error *err);
 
-/* Where frames come from for bands that have none (kofn_block_bands_over). Borrowed; it outlives the
- * peer. */
+/* Where frames come from for bands that have none (kofn_block_bands_over). Borrowed; it outlives
+ * the peer. */
 void kofn_peer_set_pool(kofn_peer *peer, kofn_pool *pool);
 
 /* Send `message` with the blocks of `mats`, as credit allows. Refs are taken; bands without a frame
  * get one when they leave, so their memory must stay until then (or until kofn_peer_drop). When it
  * does not all fit at once the message goes with its `more` field set and data messages with `id`
- * follow. `message` is not needed after the call. UNAVAILABLE, here and in kofn_peer_acked: the peer
- * holds torsos now, so it must be dropped with all its transfers. */
+ * follow. `message` is not needed after the call. UNAVAILABLE, here and in kofn_peer_acked: the
+ * peer holds torsos now, so it must be dropped with all its transfers. */
 KOFN_MUST_CHECK kofn_status kofn_peer_transfer(kofn_peer *peer, uint64_t id,
                                                const kofn_wire_message *of, const void *message,
                                                size_t count, const kofn_bands *const *mats,

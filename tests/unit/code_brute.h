@@ -152,7 +152,8 @@ shuffle(kofn_rng *rng, size_t *tasks, size_t count)
     }
 }
 
-/* Sets of the n tasks, as bit masks: all 2^n when those are at most 1,000, else 1,000 random ones. */
+/* Sets of the n tasks, as bit masks: all 2^n when those are at most 1,000, else 1,000 random
+ * ones. */
 static inline size_t
 count_masks(size_t n)
 {
@@ -174,7 +175,7 @@ get_mask(size_t n, size_t index, kofn_rng *rng)
     return mask;
 }
 
-/* ---- matrices --------------------------------------------------------------------------------- */
+/* ---- matrices -------------------------------------------------------------------------------- */
 
 static inline double
 element_get(const kofn_mat *m, size_t i, size_t j)

@@ -1,5 +1,5 @@
-/* Every allocation of this layer and of the ones below fails once: an error like another, after which
- * nothing is lost. The linker puts the three functions below in front of the allocator's. */
+/* Every allocation of this layer and of the ones below fails once: an error like another, after
+ * which nothing is lost. The linker puts the three functions below in front of the allocator's. */
 #include "tests/unit/code_brute.h"
 
 static size_t allocations, failing; // failing: the number of the one that fails; 0: none

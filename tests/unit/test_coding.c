@@ -99,7 +99,8 @@ operands_stored_transposed_are_coded_as_they_are_stored(void **state)
             for (size_t t = j.code->tasks - j.code->threshold; t < j.code->tasks; t++)
                 tasks[count++] = t;
             kofn_bands c = decode_job(&j, tasks, count);
-            /* terms: 7 inner, up to 12 blocks, 12 answers; 1e4: amplification of these sets at most */
+            /* terms: 7 inner, up to 12 blocks, 12 answers; 1e4: amplification of these sets at
+             * most */
             assert_at_most(residual_of(&j.a, ta, &j.b, tb, &c),
                            31 * 0x1p-53 * 1e4 * norm_of(&j.a) * norm_of(&j.b));
             free_matrix(&c);

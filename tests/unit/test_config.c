@@ -304,7 +304,7 @@ parsing_accepts_no_error(void **state)
     assert_int_equal(kofn_config_load("/no/such/file", note, &n, NULL), KOFN_NOT_FOUND);
 }
 
-/* ---- files --------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 /* A temporary file with this text; the caller unlinks it. */
 static void

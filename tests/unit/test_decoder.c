@@ -95,7 +95,7 @@ matdot_code(size_t tasks, const double *points)
     return code_of_rows((kofn_partition){.x = 1, .z = 2, .y = 1}, tasks, rows);
 }
 
-/* ---- adding ----------------------------------------------------------------------------------- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 static void
 a_whole_product_is_done_after_its_one_answer(void **state)
@@ -160,7 +160,7 @@ the_decoder_keeps_its_code_alive(void **state)
     kofn_decoder_destroy(&d);
 }
 
-/* ---- plans ------------------------------------------------------------------------------------ */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 static void
 all_plain_answers_decode_by_copies(void **state)
@@ -262,7 +262,7 @@ plans_solve_d_g_is_t(void **state)
     }
 }
 
-/* ---- states ----------------------------------------------------------------------------------- */
+/* ---- states ---------------------------------------------------------------------------------- */
 
 static void
 a_badly_conditioned_set_is_poor_until_one_more_answer_mends_it(void **state)
@@ -380,7 +380,7 @@ answers_after_a_good_set_are_counted_and_change_no_plan(void **state)
     kofn_code_destroy(&code);
 }
 
-/* ---- what if ---------------------------------------------------------------------------------- */
+/* ---- what if --------------------------------------------------------------------------------- */
 
 static void
 asking_what_would_suffice_changes_nothing(void **state)
@@ -490,7 +490,7 @@ a_threshold_that_was_refuted_is_not_believed_again(void **state)
     kofn_code_destroy(&code);
 }
 
-/* ---- the sketches of README.md ---------------------------------------------------------------- */
+/* ---- the sketches of README.md --------------------------------------------------------------- */
 
 static void
 matdot_decodes_without_full_column_rank(void **state)

@@ -102,7 +102,7 @@ check_families(const char *field, check_function *check)
         check_family(kofn_family_at(i), kofn_field_find(field), check, &rng);
 }
 
-/* ---- thresholds ------------------------------------------------------------------------------- */
+/* ---- thresholds ------------------------------------------------------------------------------ */
 
 /* A set of `size` tasks: number `index` of a random sequence. */
 static size_t
@@ -144,7 +144,7 @@ any_threshold_tasks_suffice_and_fewer_may_not(void **state)
     check_families("f64", check_threshold);
 }
 
-/* ---- verdicts --------------------------------------------------------------------------------- */
+/* ---- verdicts -------------------------------------------------------------------------------- */
 
 static void
 check_verdicts(const kofn_code *code, const char *what, kofn_rng *rng)
@@ -180,7 +180,7 @@ verdicts_agree_with_brute_force(void **state)
     check_families("f64", check_verdicts);
 }
 
-/* ---- products --------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 typedef struct trial {
     kofn_coding coding;
@@ -227,9 +227,10 @@ end_trial(trial *t)
     free_matrix(&t->b);
 }
 
-/* Each of the steps (mixing blocks, inner products, D) adds its number of terms in units of epsilon,
- * relative to |g_r| |A| |B|; D multiplies that by the amplification for each of the targets, of norm
- * sqrt(z). What D G misses of T comes on top. 3: coefficients of E_A, E_B and D are rounded. */
+/* Each of the steps (mixing blocks, inner products, D) adds its number of terms in units of
+ * epsilon, relative to |g_r| |A| |B|; D multiplies that by the amplification for each of the
+ * targets, of norm sqrt(z). What D G misses of T comes on top. 3: coefficients of E_A, E_B and D
+ * are rounded. */
 static double
 bound_of(const trial *t, const kofn_decode_plan *plan)
 {
@@ -302,7 +303,7 @@ products_are_right_from_every_set_in_f32(void **state)
     check_families("f32", check_products);
 }
 
-/* ---- tables ----------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static void
 tables_describe_themselves(void **state)

@@ -295,7 +295,7 @@ a_drop_tells_whether_the_peer_holds_a_torso(void **state)
     fixture_fini(&f);
 }
 
-/* ---- random schedules against a model ------------------------------------------------------- */
+/* ---- random schedules against a model -------------------------------------------------------- */
 
 enum { TRANSFERS = 64 };
 

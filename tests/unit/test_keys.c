@@ -331,7 +331,7 @@ the_nearest_name_is_near(void **state)
     assert_null(kofn_nearest_name("jobs", names, 0));
 }
 
-/* ---- written out --------------------------------------------------------------------------- */
+/* ---- written out ----------------------------------------------------------------------------- */
 
 static const char *
 formatted(const kofn_key *key, const void *target)

@@ -88,7 +88,7 @@ assert_counts_up(const kofn_bands *bands, double start)
 static const kofn_msg_hello hello = {
     .version = 1, .name = "w", .fields = "f64", .credit = 2, .window = 65536};
 
-/* ---- control messages ----------------------------------------------------------------------- */
+/* ---- control messages ------------------------------------------------------------------------ */
 
 static void
 make_workers_link(ends *e, size_t window)
@@ -175,7 +175,7 @@ worker_that_is_not_connected_is_unavailable(void **state)
     zmq_ctx_term(context);
 }
 
-/* ---- delimiters ----------------------------------------------------------------------------- */
+/* ---- delimiters ------------------------------------------------------------------------------ */
 
 static void
 clients_have_a_delimiter_both_ways(void **state)
@@ -215,7 +215,7 @@ client_without_delimiter_is_seen_as_such(void **state)
     ends_close(&e);
 }
 
-/* ---- garbage -------------------------------------------------------------------------------- */
+/* ---- garbage --------------------------------------------------------------------------------- */
 
 static void
 message_without_envelope_is_refused_and_names_its_peer(void **state)
@@ -276,7 +276,7 @@ received_blocks_outlive_the_next_message(void **state)
     ends_close(&e);
 }
 
-/* ---- transfers ------------------------------------------------------------------------------ */
+/* ---- transfers ------------------------------------------------------------------------------- */
 
 static void
 small_transfer_is_one_message(void **state)
@@ -460,7 +460,7 @@ blocks_are_sent_without_a_copy_and_let_go(void **state)
     ends_close(&e);
 }
 
-/* ---- opening -------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static void
 address_in_use_already_exists(void **state)

@@ -6,7 +6,7 @@
 
 static kofn_error error;
 
-/* ---- tables --------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static size_t
 width_of(const kofn_wire_field *field)
@@ -138,7 +138,7 @@ the_longest_lists_of_jobs_and_workers_fit_an_envelope(void **state)
     kofn_message_clear(&kofn_workers_message, &workers);
 }
 
-/* ---- other languages ------------------------------------------------------------------------ */
+/* ---- other languages ------------------------------------------------------------------------- */
 
 /* PROTOCOL.md's worked example, as python3-msgpack 1.0.3 packs it. */
 static const unsigned char python_call[] = "\x86\xa4type\xa4"
@@ -216,7 +216,7 @@ a_reply_packed_by_python_is_read(void **state)
     kofn_message_clear(&kofn_outcome_message, &outcome);
 }
 
-/* ---- methods, versions, reflection ---------------------------------------------------------- */
+/* ---- methods, versions, reflection ----------------------------------------------------------- */
 
 static void
 methods_are_found_by_name(void **state)
@@ -326,7 +326,7 @@ a_seed_alone_is_a_seed(void **state)
     assert_false(spec.has_seed);
 }
 
-/* ---- PROTOCOL.md ---------------------------------------------------------------------------- */
+/* ---- PROTOCOL.md ----------------------------------------------------------------------------- */
 
 static char *
 read_protocol(void)

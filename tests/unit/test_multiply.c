@@ -96,7 +96,8 @@ setting_fini(setting *s)
         free(s->memory[i]);
 }
 
-/* |C - A B| <= (inner + 2) epsilon (|A| |B|), element by element: the bound for any order of sums. */
+/* |C - A B| <= (inner + 2) epsilon (|A| |B|), element by element: the bound for any order of
+ * sums. */
 static void
 check(const setting *s)
 {

@@ -263,7 +263,8 @@ cutting_mixing_and_unmixing_gives_the_matrix_back(void **state)
         }
 }
 
-/* The field sees one call where everything is contiguous, however many bands end at the same row. */
+/* The field sees one call where everything is contiguous, however many bands end at the same
+ * row. */
 typedef struct counting_field {
     kofn_field field; // first, as a parametric field would have it
     size_t calls, elements, rows;

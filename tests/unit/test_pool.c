@@ -245,7 +245,7 @@ wrapped_memory_may_need_no_release(void **state)
     kofn_buf_unref(&buf);
 }
 
-/* ---- several threads ----------------------------------------------------------------------- */
+/* ---- several threads ------------------------------------------------------------------------- */
 
 enum { THREADS = 4, ROUNDS = 3000, SLOTS = 16 };
 

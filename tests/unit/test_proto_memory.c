@@ -1,5 +1,5 @@
-/* Memory that runs out: every allocation of a call fails once, and each time the call says so, leaks
- * nothing (under sanitizers and valgrind) and leaves what it was given as it was. */
+/* Memory that runs out: every allocation of a call fails once, and each time the call says so,
+ * leaks nothing (under sanitizers and valgrind) and leaves what it was given as it was. */
 #include "proto/messages.h"
 #include "proto/transfer.h"
 
@@ -76,7 +76,7 @@ run_out_of_memory(kofn_status (*call)(void *context), void *context)
     }
 }
 
-/* ---- what is called ------------------------------------------------------------------------- */
+/* ---- what is called -------------------------------------------------------------------------- */
 
 static kofn_status
 pack_reflection(void *context)

@@ -13,7 +13,7 @@ set_ok(kofn_code_spec *spec, const char *key, const char *text)
     assert_ok(kofn_code_spec_set(spec, key, text, &error));
 }
 
-/* ---- set -------------------------------------------------------------------------------------- */
+/* ---- set ------------------------------------------------------------------------------------- */
 
 static void
 each_key_is_parsed(void **state)
@@ -97,7 +97,7 @@ parameters_beyond_the_limit_are_refused(void **state)
     set_ok(&spec, "p3", "2");
 }
 
-/* ---- check ------------------------------------------------------------------------------------ */
+/* ---- check ----------------------------------------------------------------------------------- */
 
 static void
 misspelt_names_get_the_nearest(void **state)
@@ -200,7 +200,7 @@ sizes_from_a_hostile_struct_are_refused(void **state)
     }
 }
 
-/* ---- complete --------------------------------------------------------------------------------- */
+/* ---- complete -------------------------------------------------------------------------------- */
 
 typedef struct completion {
     const char *family, *partition; // NULL: open
