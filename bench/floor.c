@@ -34,7 +34,6 @@
 #include <unistd.h>
 #include <zmq.h>
 
-extern char **environ;
 
 enum {
     LINKS = 1 + 2 * FLOOR_WORKERS, // client; data and control of each worker
