@@ -1,6 +1,7 @@
 /* kofn: the command line. A table of commands, each with a file of its own kind. */
 #include "client/cli/cli.h"
 #include "common/base/keys.h"
+#include "common/linalg/blas.h"
 #include "proto/link/link.h"
 
 #include <signal.h>
@@ -58,9 +59,22 @@ fail_unknown(const char *name)
     return CLI_USAGE;
 }
 
+/* Will workers run inside this process? Asked before the command line is parsed, since choosing a
+ * kernel starts the program anew. */
+static bool
+has_workers(char **argv)
+{
+    for (size_t i = 1; argv[i]; i++)
+        if (strncmp(argv[i], "--local", 7) == 0)
+            return true;
+    return false;
+}
+
 int
 main(int argc, char **argv)
 {
+    if (argc > 1 && has_workers(argv))
+        kofn_blas_choose_kernel(argv);
     kofn_link_tune_malloc();
     (void)signal(SIGPIPE, SIG_IGN); // a reader that went away is an error of writing
     if (argc < 2)
