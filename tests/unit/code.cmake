@@ -2,6 +2,4 @@ foreach(name code families uncoded replication polynomial rkrp spec decoder codi
     kofn_test(${name} LINKS kofn_code)
 endforeach()
 
-kofn_test(code_memory LINKS kofn_code)
-target_link_options(test_code_memory PRIVATE
-    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
+kofn_test(code_memory LINKS kofn_code ${KOFN_SHORT_MEMORY})

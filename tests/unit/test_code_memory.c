@@ -1,39 +1,7 @@
 /* Every allocation of this layer and of the ones below fails once: an error like another, after
- * which nothing is lost. The linker puts the three functions below in front of the allocator's. */
+ * which nothing is lost. */
 #include "tests/unit/code_brute.h"
-
-static size_t allocations, failing; // failing: the number of the one that fails; 0: none
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *old, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *old, size_t bytes);
-
-static bool
-fails(void)
-{
-    return ++allocations == failing;
-}
-
-void *
-__wrap_malloc(size_t bytes)
-{
-    return fails() ? NULL : __real_malloc(bytes);
-}
-
-void *
-__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : __real_calloc(count, bytes);
-}
-
-void *
-__wrap_realloc(void *old, size_t bytes)
-{
-    return fails() ? NULL : __real_realloc(old, bytes);
-}
+#include "tests/unit/short_memory.h"
 
 typedef kofn_status scene_function(kofn_code *code, kofn_error *err);
 
@@ -43,11 +11,11 @@ fail_each(scene_function *scene, kofn_code *code)
 {
     for (size_t at = 1;; at++) {
         kofn_error error = {0};
-        allocations = 0;
-        failing = at;
+        memory_calls = 0;
+        memory_fails_at = at;
         const kofn_status status = scene(code, &error);
-        failing = 0;
-        if (allocations < at) {
+        memory_fails_at = 0;
+        if (memory_calls < at) {
             assert_int_equal(status, KOFN_OK);
             assert_true(at > 1); // there was something to fail
             return;

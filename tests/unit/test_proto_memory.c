@@ -4,61 +4,9 @@
 #include "proto/transfer.h"
 
 #include "tests/assert.h"
+#include "tests/unit/short_memory.h"
 
 static kofn_error error;
-
-/* ---- an allocator that fails at the n-th call (linked with --wrap) --------------------------- */
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *at, size_t bytes);
-void *__real_reallocarray(void *at, size_t count, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *at, size_t bytes);
-void *__wrap_reallocarray(void *at, size_t count, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
-
-static size_t calls_left = SIZE_MAX; // until the one that fails
-
-static bool
-fails_now(void)
-{
-    if (calls_left == SIZE_MAX)
-        return false;
-    return calls_left == 0 || calls_left-- == 0; // and all that follow
-}
-
-void *
-__wrap_malloc(size_t bytes)
-{
-    return fails_now() ? NULL : __real_malloc(bytes);
-}
-
-void *
-__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails_now() ? NULL : __real_calloc(count, bytes);
-}
-
-void *
-__wrap_realloc(void *at, size_t bytes)
-{
-    return fails_now() ? NULL : __real_realloc(at, bytes);
-}
-
-void *
-__wrap_reallocarray(void *at, size_t count, size_t bytes)
-{
-    return fails_now() ? NULL : __real_reallocarray(at, count, bytes);
-}
-
-void *
-__wrap_aligned_alloc(size_t alignment, size_t bytes)
-{
-    return fails_now() ? NULL : __real_aligned_alloc(alignment, bytes);
-}
 
 /* Run `call` with ever later failures until it succeeds; how often it failed. */
 static size_t
@@ -66,9 +14,11 @@ run_out_of_memory(kofn_status (*call)(void *context), void *context)
 {
     for (size_t n = 0;; n++) {
         assert_true(n < 1000);
-        calls_left = n;
+        memory_calls = 0;
+        memory_fails_at = n + 1;
+        memory_stays_out = true;
         kofn_status status = call(context);
-        calls_left = SIZE_MAX;
+        memory_fails_at = 0;
         if (status == KOFN_OK)
             return n;
         assert_int_equal(status, KOFN_RESOURCE_EXHAUSTED);
@@ -153,15 +103,15 @@ send_bands(void *context)
     if (status != KOFN_OK)
         return status;
     status = kofn_flow_push(flow, 1, &head, &head, 1, &bands, &error);
-    const size_t left = calls_left;
-    calls_left = left == SIZE_MAX ? left : 0; // sending needs no memory
+    const size_t calls = memory_calls;
+    memory_calls = memory_fails_at; // sending needs no memory
     kofn_flow_message message;
     size_t frames = 0;
     while (kofn_flow_next(flow, &message)) {
         frames += message.count;
         assert_ok(kofn_flow_ack(flow, kofn_flow_get_unacked(flow), &error));
     }
-    calls_left = left;
+    memory_calls = calls;
     assert_int_equal(frames, status == KOFN_OK ? bands->count : 0);
     kofn_flow_destroy(&flow);
     return status;
