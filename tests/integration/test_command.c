@@ -607,6 +607,23 @@ a_master_that_is_killed_is_unavailable(void **state)
                 5);
 }
 
+static void
+a_master_without_workers_does_not_serve(void **state)
+{
+    const int64_t until = kofn_clock_ns() + PATIENCE_S * KOFN_NS_PER_S;
+    (void)state;
+    start_daemons("");
+    for (size_t i = 0; i < WORKERS; i++)
+        stop_daemon(&workers[i]);
+    while (kofn("health")->exit_code == 0 && kofn_clock_ns() < until)
+        (void)usleep(20000);
+    const run_result *r = kofn("health --json");
+    assert_exit(r, 5);
+    json_t *health = parse(r);
+    assert_string_equal(text_of(health, "status"), "NOT_SERVING");
+    json_decref(health);
+}
+
 /* The command waits for a master that comes back, and its product comes all the same. */
 static void
 a_master_that_comes_late_is_waited_for(void **state)
@@ -643,6 +660,7 @@ main(void)
         WITH_DAEMONS(a_cancelled_job_and_a_deadline_exit_with_4),
         WITH_DAEMONS(ctrl_c_cancels_the_job_at_the_master),
         WITH_DAEMONS(a_master_that_is_killed_is_unavailable),
+        WITH_DAEMONS(a_master_without_workers_does_not_serve),
         WITH_DAEMONS(a_master_that_comes_late_is_waited_for),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);

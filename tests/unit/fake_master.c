@@ -54,6 +54,7 @@ know_peer(fake_master *fake, const kofn_peer_id *id, size_t window)
         memcmp(fake->peer_id.at, id->at, id->length) == 0)
         return;
     kofn_peer_destroy(&fake->peer);
+    fake->peers++;
     fake->peer_id = *id;
     fake->unacked = 0;
     must(kofn_peer_new(fake->socket, KOFN_LINK_MASTER_CLIENTS, id, window, &fake->peer, &error),
@@ -111,6 +112,8 @@ on_call(fake_master *fake, kofn_inbound *in, const void *bytes, size_t length)
              &error);
     }
     call->call.body = (kofn_wire_raw){0}; // its bytes go with the message
+    if (fake->on_head)
+        fake->on_head(fake, call);
     take_blocks(call, in);
     hand_over(fake, call);
 }
@@ -152,6 +155,7 @@ on_abandon(fake_master *fake, const void *bytes, size_t length)
 static void
 acknowledge(fake_master *fake, size_t bytes)
 {
+    fake->taken += bytes;
     fake->unacked += bytes;
     if (fake->unacked > fake->unacked_max)
         fake->unacked_max = fake->unacked;

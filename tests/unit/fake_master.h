@@ -28,7 +28,8 @@ typedef void fake_handler(fake_master *fake, fake_call *call);
 
 struct fake_master {
     fake_handler *handle;
-    void *test; // the test's own
+    fake_handler *on_head; // NULL, or called before the operands are complete
+    void *test;            // the test's own
     void *context, *socket;
     char endpoint[256];
     pthread_t thread;
@@ -37,6 +38,8 @@ struct fake_master {
     kofn_peer *peer; // the latest client
     kofn_peer_id peer_id;
     atomic_size_t call_count;
+    size_t peers; // connections that called
+    size_t taken; // block bytes
     fake_call calls[FAKE_CALLS_MAX];
     size_t abandoned;            // abandon messages
     uint64_t last_abandoned;     // call

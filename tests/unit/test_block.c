@@ -317,6 +317,7 @@ check_framed_later(size_t rows, size_t cols, size_t stride, size_t chunk)
         kofn_band framed, parsed;
         assert_null(bands.at[i].frame);
         assert_ok(kofn_block_frame(pool, &bands.at[i], &framed, &error));
+        assert_int_equal(framed.first_row, bands.at[i].first_row);
         assert_int_equal(framed.frame_bytes, bands.at[i].frame_bytes);
         assert_ok(parse(framed.frame, framed.frame_bytes, &parsed));
         assert_int_equal(parsed.first_row, bands.at[i].first_row);

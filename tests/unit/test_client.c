@@ -72,6 +72,7 @@ assert_is_product(kofn_result *result, const kofn_matrix *a, const kofn_matrix *
     kofn_error error;
     kofn_matrix c;
     assert_ok(kofn_result_get_matrix(result, &c, &error));
+    assert_int_equal((uintptr_t)c.data % sizeof(double), 0);
     const size_t inner = a->transposed ? a->rows : a->cols;
     double worst = 0;
     for (size_t i = 0; i < c.rows; i++)
@@ -225,6 +226,59 @@ an_operand_larger_than_the_window_is_sent_as_credit_allows(void **state)
     assert_true(f.fake.unacked_max <= KOFN_WINDOW_BYTES + KOFN_WINDOW_BYTES / 4 + KOFN_CHUNK_BYTES);
     free(data);
     free(vector);
+}
+
+static void
+refuse_head(fake_master *fake, fake_call *call)
+{
+    if (fake->call_count == 1)
+        fake_refuse(fake, call, KOFN_RESOURCE_EXHAUSTED, "too large", 0);
+}
+
+static void
+a_call_that_is_refused_in_mid_upload_sends_no_more(void **state)
+{
+    enum { ROWS = 16384, COLS = 1024 };
+    fixture f;
+    kofn_error error;
+    kofn_result *result = NULL;
+    double *data = calloc((size_t)ROWS * COLS, sizeof *data);
+    pair p = pair_new(2, 2, 2);
+    (void)state;
+    assert_non_null(data);
+    const kofn_matrix a = {.data = data, .dtype = KOFN_F64, .rows = ROWS, .cols = COLS};
+    const kofn_matrix b = {.data = data, .dtype = KOFN_F64, .rows = COLS, .cols = 1};
+    begin(&f, do_multiply, NULL);
+    f.fake.on_head = refuse_head;
+    assert_fails(kofn_client_multiply(f.client, &a, &b, NULL, &result, &error),
+                 KOFN_RESOURCE_EXHAUSTED);
+    free(data); // nobody reads it any more
+    assert_multiplies(f.client, &p.a, &p.b);
+    end(&f);
+    assert_int_equal(f.fake.peers, 1);
+    assert_true(f.fake.taken < (size_t)ROWS * COLS * sizeof(double) / 2);
+    pair_fini(&p);
+}
+
+/* 24 MiB of product: more than a window, so it comes in data messages, and only if acknowledged. */
+static void
+a_product_larger_than_the_window_is_acknowledged_as_it_comes(void **state)
+{
+    fixture f;
+    kofn_error error;
+    kofn_result *result = NULL;
+    kofn_matrix c;
+    pair p = pair_new(3072, 1, 1024);
+    (void)state;
+    begin(&f, do_multiply, NULL);
+    assert_ok(kofn_client_multiply(f.client, &p.a, &p.b, NULL, &result, &error));
+    assert_ok(kofn_result_get_matrix(result, &c, &error));
+    for (size_t i = 0; i < c.rows; i += 7) // products of two numbers are exact in any order
+        for (size_t j = 0; j < c.cols; j += 5)
+            assert_true(element_of(&c, i, j) == p.data[0][i] * p.data[1][j]);
+    kofn_result_destroy(&result);
+    end(&f);
+    pair_fini(&p);
 }
 
 static void
@@ -415,6 +469,27 @@ calls_in_flight_end_in_any_order(void **state)
     kofn_call *none = NULL;
     assert_fails(kofn_client_next(f.client, 0, &none, &error), KOFN_FAILED_PRECONDITION);
     end(&f);
+}
+
+static void
+next_names_each_call_once(void **state)
+{
+    fixture f;
+    kofn_error error;
+    pair p = pair_new(2, 2, 2);
+    kofn_call *calls[2];
+    kofn_call *next[2];
+    (void)state;
+    begin(&f, do_multiply, NULL);
+    for (size_t i = 0; i < 2; i++)
+        assert_ok(kofn_client_start(f.client, &p.a, &p.b, NULL, &calls[i], &error));
+    for (size_t i = 0; i < 2; i++)
+        assert_ok(kofn_client_next(f.client, -1, &next[i], &error));
+    assert_true((next[0] == calls[0] && next[1] == calls[1]) ||
+                (next[0] == calls[1] && next[1] == calls[0]));
+    assert_fails(kofn_client_next(f.client, 0, &next[0], &error), KOFN_FAILED_PRECONDITION);
+    end(&f);
+    pair_fini(&p);
 }
 
 static void
@@ -644,6 +719,7 @@ garbage_fails_the_call_and_not_the_client(void **state)
                      KOFN_DATA_LOSS);
         assert_multiplies(f.client, &p.a, &p.b);
         end(&f);
+        assert_int_equal(f.fake.peers, 2); // the first connection was dropped
         pair_fini(&p);
     }
 }
@@ -1103,12 +1179,15 @@ main(void)
         cmocka_unit_test(strided_and_transposed_operands_are_sent_as_they_are_stored),
         cmocka_unit_test(empty_and_single_element_matrices_multiply),
         cmocka_unit_test(an_operand_larger_than_the_window_is_sent_as_credit_allows),
+        cmocka_unit_test(a_call_that_is_refused_in_mid_upload_sends_no_more),
+        cmocka_unit_test(a_product_larger_than_the_window_is_acknowledged_as_it_comes),
         cmocka_unit_test(a_product_in_many_bands_is_joined_and_copied),
         cmocka_unit_test(a_result_outlives_its_client),
         cmocka_unit_test(operands_that_do_not_match_are_refused_before_anything_is_sent),
         cmocka_unit_test(what_the_caller_asks_for_arrives),
         cmocka_unit_test(a_choice_of_code_is_checked_with_a_hint),
         cmocka_unit_test(calls_in_flight_end_in_any_order),
+        cmocka_unit_test(next_names_each_call_once),
         cmocka_unit_test(next_returns_when_the_time_is_over),
         cmocka_unit_test(an_abandoned_call_is_told_and_its_late_reply_dropped),
         cmocka_unit_test(unavailable_is_tried_again_with_the_same_key),

@@ -248,6 +248,19 @@ overwrite(const char *path, const char *bytes, size_t length)
 }
 
 static void
+write_floats(const char *path, size_t rows, size_t cols)
+{
+    kofn_error error;
+    kofn_bands bands;
+    float data[64] = {0};
+    const kofn_mat mat = kofn_mat_wrap(data, KOFN_F32, rows, cols);
+    assert_true(rows * cols <= sizeof data / sizeof data[0]);
+    assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
+    assert_ok(kofn_npy_write(path, &bands, &error));
+    kofn_bands_fini(&bands);
+}
+
+static void
 an_answer_that_is_none_counts_as_missing_and_is_listed(void **state)
 {
     const fixture *f = *state;
@@ -257,8 +270,8 @@ an_answer_that_is_none_counts_as_missing_and_is_listed(void **state)
     double wrong[4] = {0};
     write_random(f->a, ROWS, INNER, 1);
     write_random(f->b, INNER, COLS, 2);
-    (void)encode(f, "polynomial", "2,1,2", "7", false);
-    for (size_t task = 0; task < 7; task++)
+    const cli_encoded encoded = encode(f, "polynomial", "2,1,2", "8", false);
+    for (size_t task = 0; task < 8; task++)
         answer_task(f, task);
     task_path(f, 0, 'c', path);
     overwrite(path, "no npy at all", 13);
@@ -266,10 +279,12 @@ an_answer_that_is_none_counts_as_missing_and_is_listed(void **state)
     write_matrix(path, wrong, 2, 2);
     task_path(f, 2, 'c', path);
     assert_int_equal(truncate(path, 130), 0);
+    task_path(f, 3, 'c', path);
+    write_floats(path, encoded.part.rows, encoded.part.cols);
     assert_ok(cli_folder_decode(f->tasks, f->c, &decoded, &error));
-    assert_int_equal(decoded.refused_count, 3);
+    assert_int_equal(decoded.refused_count, 4);
     assert_int_equal(decoded.answers, 4);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 4; i++)
         assert_int_equal(decoded.refused[i].task, i);
     assert_non_null(strstr(decoded.refused[1].error.text, "[2, 2]"));
     assert_decoded(f, false, decoded.quality.amplification);
@@ -308,9 +323,10 @@ tasks_of_another_product_are_not_written_over(void **state)
     write_random(f->a, ROWS, INNER, 1);
     write_random(f->b, INNER, COLS, 2);
     (void)encode(f, "rkrp", "2,1,2", "5", false);
-    answer_task(f, 0);
     cli_product product = {.path = {f->a, f->b}};
     assert_ok(cli_product_read(&product, &error));
+    assert_fails(cli_folder_encode(f->tasks, &product, 4, &encoded, &error), KOFN_ALREADY_EXISTS);
+    answer_task(f, 0);
     assert_fails(cli_folder_encode(f->tasks, &product, 4, &encoded, &error), KOFN_ALREADY_EXISTS);
     assert_ok(cli_manifest_path(f->tasks, path, &error));
     assert_int_equal(unlink(path), 0);
@@ -423,6 +439,7 @@ a_manifest_that_is_too_large_or_missing_is_refused(void **state)
     cli_manifest manifest;
     cli_decoded decoded;
     char path[CLI_PATH_MAX];
+    static const char good[] = "{" GOOD ", \"set\": {}}";
     assert_fails(cli_manifest_load(f->tasks, &manifest, &error), KOFN_NOT_FOUND);
     assert_fails(cli_folder_decode(f->tasks, f->c, &decoded, &error), KOFN_NOT_FOUND);
     cli_decoded_fini(&decoded);
@@ -432,6 +449,7 @@ a_manifest_that_is_too_large_or_missing_is_refused(void **state)
     char *blanks = malloc(CLI_MANIFEST_BYTES_MAX + 1);
     assert_non_null(blanks);
     memset(blanks, ' ', CLI_MANIFEST_BYTES_MAX + 1);
+    memcpy(blanks, good, strlen(good)); // and would be one
     overwrite(path, blanks, CLI_MANIFEST_BYTES_MAX + 1);
     free(blanks);
     assert_fails(cli_manifest_load(f->tasks, &manifest, &error), KOFN_INVALID_ARGUMENT);
