@@ -19,7 +19,7 @@ estimate_charge(const kofn_msg_product *product, const kofn_shape *shape, size_t
         return status;
     if (a > SIZE_MAX / 16 || b > SIZE_MAX / 16 || c > SIZE_MAX / 16)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "the operands are larger than any memory");
-    *ret_bytes = 3 * (a + b) + 2 * c;
+    *ret_bytes = sizeof(kofn_job) + 3 * (a + b) + 2 * c;
     return KOFN_OK;
 }
 
@@ -106,26 +106,28 @@ check_room(const kofn_master *master, size_t charge, bool *ret_never, kofn_error
     return KOFN_OK;
 }
 
-static bool
-is_same_code(const kofn_code_spec *a, const kofn_code_spec *b)
+/* What the same key must come with again, however it was spelled on the wire. */
+static kofn_status
+pack_order(const kofn_job_order *order, kofn_job *job, kofn_error *err)
 {
-    if (strcmp(a->family, b->family) != 0 || a->part.x != b->part.x || a->part.z != b->part.z ||
-        a->part.y != b->part.y || a->tasks != b->tasks || a->has_seed != b->has_seed ||
-        a->seed != b->seed || a->set_count != b->set_count)
-        return false;
-    for (size_t i = 0; i < a->set_count; i++)
-        if (strcmp(a->sets[i].name, b->sets[i].name) != 0 ||
-            strcmp(a->sets[i].value, b->sets[i].value) != 0)
-            return false;
-    return true;
+    if (!order->key[0])
+        return KOFN_OK;
+    return kofn_message_pack(&kofn_product_message, order->product, &job->order, err);
 }
 
 static bool
-is_same_request(const kofn_job *a, const kofn_job *b)
+is_same_order(const kofn_job *a, const kofn_job *b)
 {
-    return memcmp(&a->shape, &b->shape, sizeof a->shape) == 0 && a->field == b->field &&
-           a->keep == b->keep && memcmp(a->transposed, b->transposed, sizeof a->transposed) == 0 &&
-           strcmp(a->asked_policy, b->asked_policy) == 0 && is_same_code(&a->asked, &b->asked);
+    return a->keep == b->keep && a->order.length == b->order.length &&
+           memcmp(a->order.at, b->order.at, a->order.length) == 0;
+}
+
+/* Not a job that never got its blocks: whoever calls again with all of them comes sooner. */
+static bool
+is_useful(const kofn_job *job)
+{
+    return job->state == KOFN_JOB_PREPARING || job->state == KOFN_JOB_RUNNING ||
+           job->state == KOFN_JOB_DECODING || job->has_product;
 }
 
 static kofn_status
@@ -136,14 +138,11 @@ find_known(kofn_jobs *jobs, const kofn_job_order *order, const kofn_job *like, k
     kofn_job *known = kofn_jobs_find_key(jobs, order->key);
     if (!known)
         return KOFN_OK;
-    if (!is_same_request(known, like))
+    if (!is_same_order(known, like))
         return kofn_fail(err, KOFN_ALREADY_EXISTS,
                          "key '%s' belongs to job %s, which is another product: choose a new key",
                          order->key, known->name);
-    const bool useless = known->state == KOFN_JOB_FAILED || known->state == KOFN_JOB_CANCELLED ||
-                         known->state == KOFN_JOB_RECEIVING ||
-                         (known->state == KOFN_JOB_DONE && !known->has_product);
-    if (!useless)
+    if (is_useful(known))
         *ret_job = known;
     else
         kofn_jobs_forget_key(jobs, order->key); // run it anew under the same key
@@ -177,13 +176,14 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     job->transposed[0] = p->transpose_a;
     job->transposed[1] = p->transpose_b;
     snprintf(job->policy, sizeof job->policy, "%s", policy);
-    snprintf(job->asked_policy, sizeof job->asked_policy, "%s", policy);
-    job->asked = job->spec;
     snprintf(job->key, sizeof job->key, "%s", order->key);
     TAILQ_INIT(&job->requests);
     kofn_assembler_init(&job->operands);
-    job->times.accepted_ns = kofn_clock_ns();
-    status = kofn_assembler_expect(&job->operands, job->field->dtype, p->a.rows, p->a.cols, err);
+    job->times.accepted_ns = job->times.heard_ns = kofn_clock_ns();
+    status = pack_order(order, job, err);
+    if (!status)
+        status =
+            kofn_assembler_expect(&job->operands, job->field->dtype, p->a.rows, p->a.cols, err);
     if (!status)
         status =
             kofn_assembler_expect(&job->operands, job->field->dtype, p->b.rows, p->b.cols, err);
@@ -198,6 +198,7 @@ kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_jo
     kofn_master *master = kofn_jobs_get_master(jobs);
     if (master->draining)
         return kofn_fail(err, KOFN_UNAVAILABLE, "the master is stopping: try again in a moment");
+    kofn_jobs_trim(jobs);
     kofn_job *job = calloc(1, sizeof *job);
     if (!job)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another job");
@@ -210,13 +211,11 @@ kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_jo
         status = check_room(master, job->charge, ret_never, err);
     if (!status && !known)
         status = kofn_jobs_add(jobs, job, err);
-    if (status || known) {
-        kofn_assembler_fini(&job->operands);
-        free(job);
-    }
+    if (status || known)
+        kofn_job_destroy(&job);
     if (status)
         return status;
-    *ret_job = known ? known : job;
     *ret_known = known != NULL;
+    *ret_job = known ? known : job;
     return KOFN_OK;
 }

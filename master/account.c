@@ -45,7 +45,7 @@ kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *er
     if (status)
         return status;
     kofn_sched_job_view view = job->last;
-    (void)kofn_sched_get_job(job->master->sched, job->id, &view); // `last` once it is forgotten
+    (void)kofn_sched_get_job(job->master->sched, job->id, &view); // it forgets those that are over
     snprintf(m.id, sizeof m.id, "%s", job->name);
     snprintf(m.state, sizeof m.state, "%s", kofn_job_state_name(job->state));
     snprintf(m.policy, sizeof m.policy, "%s", job->policy);

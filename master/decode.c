@@ -86,8 +86,7 @@ decode_done(kofn_coder_item *item)
         if (!decode->status)
             kofn_bands_fini(&job->product);
         kofn_sched_job_forget(job->master->sched, job->id);
-        if (job->items == 0)
-            kofn_job_release_work(job);
+        kofn_job_release_work(job);
     }
     free(decode);
 }
@@ -144,6 +143,6 @@ kofn_job_keep_answer(kofn_job *job, size_t task, kofn_bands *blocks, bool nonfin
     kofn_bands_fini(&job->answers[task]);
     job->answers[task] = *blocks;
     memset(blocks, 0, sizeof *blocks);
-    job->answer_count++;
+    job->last.kept++;
     job->nonfinite |= nonfinite;
 }

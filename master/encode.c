@@ -1,4 +1,3 @@
-#include "master/fleet.h"
 #include "master/jobs.h"
 #include "proto/block.h"
 
@@ -12,15 +11,18 @@ struct kofn_queued_task {
 void
 kofn_job_queue_send(kofn_job *job, const kofn_action *action)
 {
+    const kofn_master *master = job->master;
     if (job->times.sent_ns == 0)
         job->times.sent_ns = kofn_clock_ns();
+    job->last.sent++;
+    job->last.backups += action->backup;
     if (job->send_count == job->send_capacity) {
         const size_t capacity = job->send_capacity ? 2 * job->send_capacity : 4;
         kofn_queued_task *sends = realloc(job->sends, capacity * sizeof *sends);
         if (!sends) {
             kofn_error err;
             kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory to queue a task");
-            kofn_fleet_fail(job->master->fleet, action->assignment, &err);
+            master->carrier->fail(master->fleet, action->assignment, &err);
             return;
         }
         job->sends = sends;
@@ -65,6 +67,17 @@ new_block(const kofn_job *job, size_t operand, kofn_bands *ret_bands, kofn_error
                                 job->master->config.chunk_bytes, ret_bands, err);
 }
 
+/* Elements of blocks that could not be encoded are undefined: they must not be found ready. */
+static void
+drop_unmade(encode_item *encode, size_t operand, size_t made, const size_t *tasks)
+{
+    for (size_t i = 0; i < made; i++) {
+        const size_t block = kofn_code_plain_block(encode->job->code, operand, tasks[i]);
+        if (block != SIZE_MAX)
+            kofn_bands_fini(&encode->job->plain[operand][block]);
+    }
+}
+
 /* Blocks of one operand for all tasks of the item: what is not there yet is made in one pass. */
 static kofn_status
 encode_operand(encode_item *encode, size_t operand, kofn_error *err)
@@ -85,12 +98,16 @@ encode_operand(encode_item *encode, size_t operand, kofn_error *err)
         kofn_bands *into =
             block == SIZE_MAX ? &encode->blocks[operand][i] : &job->plain[operand][block];
         status = new_block(job, operand, into, err);
+        if (status)
+            break;
         tasks[made] = task;
         fresh[made++] = *into;
     }
     if (!status && made > 0)
         status = kofn_coding_encode(&job->coding, operand, &job->operands.mat[operand], made, tasks,
                                     fresh, err);
+    if (status)
+        drop_unmade(encode, operand, made, tasks);
     for (size_t i = 0; !status && i < encode->count; i++) {
         const kofn_bands *ready = find_ready(job, operand, encode->sends[i].task);
         if (ready)
@@ -124,19 +141,20 @@ encode_done(kofn_coder_item *item)
 {
     encode_item *encode = (encode_item *)item;
     kofn_job *job = encode->job;
+    const kofn_master *master = job->master;
     job->items--;
     job->encoding = false;
     job->times.encode_ns += item->run_ns;
     for (size_t i = 0; i < encode->count && encode->ran; i++) {
         const uint64_t assignment = encode->sends[i].assignment;
         if (encode->status)
-            kofn_fleet_fail(job->master->fleet, assignment, &encode->error);
+            master->carrier->fail(master->fleet, assignment, &encode->error);
         else
-            (void)kofn_fleet_send(job->master->fleet, assignment, &encode->blocks[0][i],
-                                  &encode->blocks[1][i]); // false: cancelled meanwhile
+            (void)master->carrier->send(master->fleet, assignment, &encode->blocks[0][i],
+                                        &encode->blocks[1][i]); // false: cancelled meanwhile
     }
     destroy_encode(encode);
-    if (kofn_job_is_over(job) && job->items == 0)
+    if (kofn_job_is_over(job))
         kofn_job_release_work(job);
     else if (job->state == KOFN_JOB_RUNNING)
         kofn_job_send(job);
@@ -176,7 +194,7 @@ start_encode(kofn_job *job, kofn_error *err)
 void
 kofn_job_send(kofn_job *job)
 {
-    if (job->encoding || job->send_count == 0)
+    if (job->encoding || job->send_count == 0 || job->state != KOFN_JOB_RUNNING)
         return;
 
     bool ready = true;
@@ -189,10 +207,11 @@ kofn_job_send(kofn_job *job)
             kofn_job_end(job, &err);
         return;
     }
+    const kofn_master *master = job->master;
     const size_t count = job->send_count;
     job->send_count = 0; // the array stays for reuse; nothing is added while we send
     for (size_t i = 0; i < count; i++)
-        (void)kofn_fleet_send(job->master->fleet, job->sends[i].assignment,
-                              find_ready(job, 0, job->sends[i].task),
-                              find_ready(job, 1, job->sends[i].task));
+        (void)master->carrier->send(master->fleet, job->sends[i].assignment,
+                                    find_ready(job, 0, job->sends[i].task),
+                                    find_ready(job, 1, job->sends[i].task));
 }

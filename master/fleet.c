@@ -1,4 +1,6 @@
 #include "master/fleet.h"
+#include "common/base/map.h"
+#include "master/jobs.h"
 #include "proto/link/link.h"
 
 #include <assert.h>
@@ -44,9 +46,9 @@ struct assignment {
 
 struct kofn_fleet {
     kofn_master *master;
-    zhashx_t *by_peer;     // of worker
-    zhashx_t *by_number;   // of worker
-    zhashx_t *assignments; // of assignment, by id
+    zhashx_t *by_peer;    // of worker
+    kofn_map by_number;   // of worker
+    kofn_map assignments; // of assignment, by id
     worker_list workers;
     size_t count;
     uint64_t next_number;
@@ -61,7 +63,7 @@ static void
 forget_assignment(kofn_fleet *fleet, assignment *a)
 {
     TAILQ_REMOVE(&a->on->held, a, of_worker);
-    zhashx_delete(fleet->assignments, &a->id);
+    (void)kofn_map_remove(&fleet->assignments, a->id); // it is at hand
     kofn_assembler_fini(&a->answer);
     free(a);
 }
@@ -88,7 +90,7 @@ destroy_worker(kofn_fleet *fleet, worker *w)
 {
     TAILQ_REMOVE(&fleet->workers, w, of_fleet);
     zhashx_delete(fleet->by_peer, &w->id);
-    zhashx_delete(fleet->by_number, &w->number);
+    (void)kofn_map_remove(&fleet->by_number, w->number);
     kofn_peer_destroy(&w->peer);
     free(w);
     fleet->count--;
@@ -105,13 +107,14 @@ sweep(kofn_fleet *fleet)
     }
 }
 
-void
-kofn_fleet_assign(kofn_fleet *fleet, const kofn_action *action, kofn_job *job)
+static void
+assign(kofn_fleet *fleet, const kofn_action *action, kofn_job *job)
 {
-    worker *w = zhashx_lookup(fleet->by_number, &action->worker);
+    worker *w = kofn_map_find(&fleet->by_number, action->worker);
     assignment *a = calloc(1, sizeof *a);
     kofn_error err;
-    if (!w || !a) {
+    assert(w && "the scheduler sends to workers that joined and were not lost");
+    if (!a || kofn_map_put(&fleet->assignments, action->assignment, a, NULL) != KOFN_OK) {
         free(a);
         kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory for an assignment");
         kofn_sched_task_fail(fleet->master->sched, kofn_clock_ns(), action->worker,
@@ -123,7 +126,6 @@ kofn_fleet_assign(kofn_fleet *fleet, const kofn_action *action, kofn_job *job)
     a->job = job;
     a->task = action->task;
     kofn_assembler_init(&a->answer);
-    zhashx_update(fleet->assignments, &a->id, a);
     TAILQ_INSERT_TAIL(&w->held, a, of_worker);
 }
 
@@ -151,10 +153,10 @@ fill_matrix(kofn_msg_matrix *m, const kofn_bands *bands)
     m->cols = bands->cols;
 }
 
-bool
-kofn_fleet_send(kofn_fleet *fleet, uint64_t id, const kofn_bands *a, const kofn_bands *b)
+static bool
+send_blocks(kofn_fleet *fleet, uint64_t id, const kofn_bands *a, const kofn_bands *b)
 {
-    assignment *to = zhashx_lookup(fleet->assignments, &id);
+    assignment *to = kofn_map_find(&fleet->assignments, id);
     if (!to)
         return false;
 
@@ -179,10 +181,36 @@ kofn_fleet_send(kofn_fleet *fleet, uint64_t id, const kofn_bands *a, const kofn_
     return true;
 }
 
-void
-kofn_fleet_fail(kofn_fleet *fleet, uint64_t id, const kofn_error *why)
+/* Forget an assignment whose task is no longer wanted of this worker, and have the worker forget it:
+ * it may lack blocks, compute, or be sending. */
+static void
+take_back(kofn_fleet *fleet, assignment *a)
 {
-    assignment *a = zhashx_lookup(fleet->assignments, &id);
+    worker *w = a->on;
+    const bool sent = a->sent;
+    const kofn_msg_cancel cancel = {.assignment = a->id, .epoch = fleet->master->epoch};
+    forget_assignment(fleet, a);
+    kofn_error err;
+    if (!sent)
+        return;
+    (void)kofn_peer_drop(w->peer,
+                         cancel.assignment); // a torso is dropped by the worker at our cancel
+    if (kofn_peer_post(w->peer, &kofn_cancel_message, &cancel, &err) != KOFN_OK)
+        lose_worker(fleet, w, err.text);
+}
+
+static void
+cancel_task(kofn_fleet *fleet, uint64_t id)
+{
+    assignment *a = kofn_map_find(&fleet->assignments, id);
+    if (a)
+        take_back(fleet, a);
+}
+
+static void
+fail_task(kofn_fleet *fleet, uint64_t id, const kofn_error *why)
+{
+    assignment *a = kofn_map_find(&fleet->assignments, id);
     if (!a)
         return;
     const uint64_t number = a->on->number;
@@ -190,32 +218,22 @@ kofn_fleet_fail(kofn_fleet *fleet, uint64_t id, const kofn_error *why)
     kofn_sched_task_fail(fleet->master->sched, kofn_clock_ns(), number, id, why);
 }
 
-void
-kofn_fleet_cancel(kofn_fleet *fleet, uint64_t id)
-{
-    assignment *a = zhashx_lookup(fleet->assignments, &id);
-    if (!a)
-        return;
-    worker *w = a->on;
-    const bool sent = a->sent;
-    kofn_msg_cancel cancel = {.assignment = id, .epoch = fleet->master->epoch};
-    forget_assignment(fleet, a);
-    kofn_error err;
-    if (sent) {
-        (void)kofn_peer_drop(w->peer, id); // a torso is dropped by the worker at our cancel
-        if (kofn_peer_post(w->peer, &kofn_cancel_message, &cancel, &err) != KOFN_OK)
-            lose_worker(fleet, w, err.text);
-    }
-}
+const kofn_carrier kofn_fleet_carrier = {
+    .assign = assign, .send = send_blocks, .fail = fail_task, .cancel = cancel_task};
 
 /* ---- answers --------------------------------------------------------------------------------------- */
 
 static void
 fail_assignment(kofn_fleet *fleet, assignment *a, const kofn_error *why)
 {
+    const uint64_t number = a->on->number, id = a->id;
     kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "task_failed", why->text,
                    "job=%s task=%zu worker=%s", a->job->name, a->task, a->on->hello.name);
-    kofn_fleet_fail(fleet, a->id, why);
+    if (a->receiving || !a->left) // it still sends, or is still sent to
+        take_back(fleet, a);
+    else
+        forget_assignment(fleet, a);
+    kofn_sched_task_fail(fleet->master->sched, kofn_clock_ns(), number, id, why);
 }
 
 static void
@@ -228,6 +246,8 @@ finish_answer(kofn_fleet *fleet, assignment *a)
     kofn_bands blocks = a->answer.mat[0];
     a->answer.count = 0; // ours now
     const uint64_t id = a->id, number = a->on->number;
+    if (!a->left) // it did not need all of the task
+        (void)kofn_peer_drop(a->on->peer, id);
     forget_assignment(fleet, a);
     if (kofn_sched_answer(master->sched, kofn_clock_ns(), number, id) == KOFN_VERDICT_KEEP)
         kofn_job_keep_answer(job, task, &blocks, nonfinite);
@@ -255,8 +275,26 @@ take_blocks(kofn_fleet *fleet, assignment *a, const kofn_inbound *in, bool more)
 static assignment *
 find_assignment(kofn_fleet *fleet, const worker *w, uint64_t id)
 {
-    assignment *a = zhashx_lookup(fleet->assignments, &id);
+    assignment *a = kofn_map_find(&fleet->assignments, id);
     return a && a->on == w ? a : NULL;
+}
+
+/* The worker could not do it. One that leaves hands back what it did not finish: it is as good as
+ * gone, and its tasks have not failed. */
+static void
+on_failure(kofn_fleet *fleet, assignment *a, const kofn_msg_result *result)
+{
+    worker *w = a->on;
+    const kofn_status status =
+        result->status > KOFN_UNAUTHENTICATED ? KOFN_UNKNOWN : (kofn_status)result->status;
+    kofn_error err;
+    if (w->state == WORKER_LEAVING && status == KOFN_UNAVAILABLE) {
+        lose_worker(fleet, w, "it stopped and handed its tasks back");
+        return;
+    }
+    kofn_fail(&err, status, "worker %s: %s", w->hello.name,
+              result->message[0] ? result->message : kofn_status_name(status));
+    fail_assignment(fleet, a, &err);
 }
 
 static void
@@ -274,10 +312,7 @@ on_result(kofn_fleet *fleet, worker *w, const void *message)
     }
     kofn_error err;
     if (result->status != KOFN_OK) {
-        kofn_fail(&err, (kofn_status)result->status, "worker %s: %s", w->hello.name,
-                  result->message[0] ? result->message
-                                     : kofn_status_name((kofn_status)result->status));
-        fail_assignment(fleet, a, &err);
+        on_failure(fleet, a, result);
         return;
     }
     const kofn_shape *part = &a->job->coding.part;
@@ -379,19 +414,20 @@ new_worker(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hell
         kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another worker");
         return NULL;
     }
-    const size_t window = hello->window ? hello->window : KOFN_WINDOW_BYTES;
+    const size_t window = hello->window ? hello->window : 1;
     w->id = *id;
     w->hello = *hello;
     w->number = ++fleet->next_number;
     w->heard_ns = kofn_clock_ns();
     TAILQ_INIT(&w->held);
     if (kofn_peer_new(fleet->master->worker_socket, KOFN_LINK_MASTER_WORKERS, id, window, &w->peer,
-                      err) != KOFN_OK) {
+                      err) != KOFN_OK ||
+        kofn_map_put(&fleet->by_number, w->number, w, err) != KOFN_OK) {
+        kofn_peer_destroy(&w->peer);
         free(w);
         return NULL;
     }
     zhashx_update(fleet->by_peer, &w->id, w);
-    zhashx_update(fleet->by_number, &w->number, w);
     TAILQ_INSERT_TAIL(&fleet->workers, w, of_fleet);
     fleet->count++;
     return w;
@@ -422,6 +458,15 @@ check_hello(const kofn_msg_hello *hello, kofn_error *err)
     return false;
 }
 
+static kofn_status
+join(kofn_fleet *fleet, const worker *w, kofn_error *err)
+{
+    size_t credit = w->hello.credit > KOFN_CREDIT_MAX ? KOFN_CREDIT_MAX : w->hello.credit;
+    if (credit == 0)
+        credit = 1;
+    return kofn_sched_worker_join(fleet->master->sched, w->heard_ns, w->number, credit, err);
+}
+
 static void
 on_hello(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello)
 {
@@ -437,20 +482,15 @@ on_hello(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello)
         destroy_worker(fleet, w);
     }
     w = new_worker(fleet, id, hello, &err);
-    if (!w) {
+    if (!w || join(fleet, w, &err) != KOFN_OK) {
         refuse(fleet, id, err.status, err.text);
+        if (w)
+            destroy_worker(fleet, w);
         return;
     }
     welcome(fleet, w);
-    const size_t credit = hello->credit == 0                ? 1
-                          : hello->credit > KOFN_CREDIT_MAX ? (size_t)KOFN_CREDIT_MAX
-                                                            : hello->credit;
-    if (w->state == WORKER_READY && kofn_sched_worker_join(fleet->master->sched, w->heard_ns,
-                                                           w->number, credit, &err) != KOFN_OK) {
-        refuse(fleet, id, err.status, err.text);
-        destroy_worker(fleet, w);
+    if (w->state == WORKER_GONE)
         return;
-    }
     kofn_log_write(&fleet->master->log, KOFN_LOG_NOTICE, "worker_joined", "ready for tasks",
                    "worker=%s number=%" PRIu64 " cores=%" PRIu64 " kernel=%s version=%s",
                    w->hello.name, w->number, w->hello.cores, w->hello.kernel, w->hello.software);
@@ -491,16 +531,21 @@ handle(kofn_fleet *fleet, const kofn_wire_message *of, const worker_message *mes
         return;
     }
     w->heard_ns = kofn_clock_ns();
-    kofn_error err;
-    if (fleet->in.block_bytes > 0 &&
-        kofn_peer_took(w->peer, fleet->in.block_bytes, fleet->master->config.window, &err) !=
-            KOFN_OK) {
-        lose_worker(fleet, w, err.text);
-        return;
-    }
     for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
         if (handlers[i].of == of)
             handlers[i].on(fleet, w, message);
+}
+
+/* Block frames count against the sender's credit, whatever becomes of them. */
+static void
+acknowledge(kofn_fleet *fleet)
+{
+    worker *w = zhashx_lookup(fleet->by_peer, &fleet->in.peer);
+    kofn_error err;
+    if (w && w->state != WORKER_GONE && fleet->in.block_bytes > 0 &&
+        kofn_peer_took(w->peer, fleet->in.block_bytes, fleet->master->config.window, &err) !=
+            KOFN_OK)
+        lose_worker(fleet, w, err.text);
 }
 
 static void
@@ -546,11 +591,12 @@ kofn_fleet_on_readable(kofn_fleet *fleet)
         kofn_error err;
         kofn_status status = kofn_inbound_recv(fleet->master->worker_socket,
                                                KOFN_LINK_MASTER_WORKERS, &fleet->in, &got, &err);
+        if (!got)
+            break; // nothing waits, or the context ends
+        acknowledge(fleet);
         if (status)
             on_garbage(fleet, &err);
-        if (!got && !status)
-            break;
-        if (!status)
+        else
             on_message(fleet);
         kofn_jobs_act(fleet->master->jobs);
     }
@@ -602,10 +648,8 @@ kofn_fleet_new(kofn_master *master, kofn_fleet **ret_fleet, kofn_error *err)
         fleet->master = master;
         TAILQ_INIT(&fleet->workers);
         fleet->by_peer = kofn_peer_table_new();
-        fleet->by_number = kofn_number_table_new();
-        fleet->assignments = kofn_number_table_new();
     }
-    if (!fleet || !fleet->by_peer || !fleet->by_number || !fleet->assignments) {
+    if (!fleet || !fleet->by_peer) {
         kofn_fleet_destroy(&fleet);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the table of workers");
     }
@@ -627,17 +671,30 @@ kofn_fleet_destroy(kofn_fleet **fleet_p)
         destroy_worker(fleet, w);
     }
     zhashx_destroy(&fleet->by_peer);
-    zhashx_destroy(&fleet->by_number);
-    zhashx_destroy(&fleet->assignments);
+    kofn_map_fini(&fleet->by_number);
+    kofn_map_fini(&fleet->assignments);
     kofn_inbound_fini(&fleet->in);
     free(fleet);
     *fleet_p = NULL;
 }
 
+static bool
+is_silent(const kofn_fleet *fleet, const worker *w, int64_t now_ns)
+{
+    return now_ns - w->heard_ns > 2 * fleet->master->config.heartbeat_ns;
+}
+
 size_t
 kofn_fleet_count(const kofn_fleet *fleet)
 {
-    return fleet->count;
+    const int64_t now_ns = kofn_clock_ns();
+    size_t count = 0;
+    const worker *w;
+    TAILQ_FOREACH(w, &fleet->workers, of_fleet)
+    {
+        count += w->state != WORKER_GONE && !is_silent(fleet, w, now_ns);
+    }
+    return count;
 }
 
 static void
@@ -646,10 +703,10 @@ describe_worker(const kofn_fleet *fleet, const worker *w, int64_t now_ns, kofn_m
     kofn_sched_worker_view view = {0};
     (void)kofn_sched_get_worker(fleet->master->sched, w->number, &view); // zeros when it is leaving
     const int64_t silent_ns = now_ns - w->heard_ns;
-    const char *state = w->state == WORKER_LEAVING                           ? "leaving"
-                        : silent_ns > 2 * fleet->master->config.heartbeat_ns ? "silent"
-                        : view.running > 0                                   ? "busy"
-                                                                             : "idle";
+    const char *state = w->state == WORKER_LEAVING    ? "leaving"
+                        : is_silent(fleet, w, now_ns) ? "silent"
+                        : view.running > 0            ? "busy"
+                                                      : "idle";
     snprintf(m->name, sizeof m->name, "%s", w->hello.name);
     snprintf(m->version, sizeof m->version, "%s", w->hello.software);
     snprintf(m->kernel, sizeof m->kernel, "%s", w->hello.kernel);

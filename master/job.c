@@ -1,5 +1,4 @@
 #include "master/jobs.h"
-#include "master/session.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -43,7 +42,7 @@ kofn_job_move(kofn_job *job, kofn_job_event event)
             job->state = moves[i].to;
             kofn_log_write(&job->master->log, KOFN_LOG_DEBUG, "job_moved", "it changed state",
                            "job=%s state=%s", job->name, kofn_job_state_name(job->state));
-            kofn_sessions_job_moved(job);
+            job->master->audience->moved(job);
             return;
         }
     }
@@ -68,7 +67,8 @@ kofn_bands_array_fini(kofn_bands **bands_p, size_t count)
 void
 kofn_job_release_work(kofn_job *job)
 {
-    assert(job->items == 0);
+    if (job->items > 0) // the last one calls again
+        return;
     kofn_assembler_fini(&job->operands);
     if (job->code) {
         for (size_t o = 0; o < job->code->operands; o++)
@@ -84,11 +84,12 @@ kofn_job_release_work(kofn_job *job)
 void
 kofn_job_drop_product(kofn_job *job)
 {
-    if (job->has_product)
-        kofn_bands_fini(&job->product);
+    if (!job->has_product)
+        return;
+    kofn_bands_fini(&job->product);
     job->has_product = false;
-    if (kofn_job_is_over(job))
-        kofn_jobs_change_charge(job->master->jobs, job, 0);
+    kofn_jobs_change_charge(job->master->jobs, job, 0);
+    kofn_jobs_add_fetched(job->master->jobs, job);
 }
 
 void
@@ -102,6 +103,7 @@ kofn_job_destroy(kofn_job **job_p)
     if (job->has_product)
         kofn_bands_fini(&job->product);
     kofn_code_destroy(&job->code);
+    kofn_wire_buffer_fini(&job->order);
     free(job);
     *job_p = NULL;
 }
@@ -117,22 +119,27 @@ log_end(const kofn_job *job)
                    job->last.kept, (double)(job->times.ended_ns - job->times.accepted_ns) * 1e-6);
 }
 
+/* What is left of an ended job's memory: the product, if it waits to be fetched. */
+static size_t
+charge_kept(const kofn_job *job)
+{
+    return job->has_product ? sizeof *job + job->product.rows * job->product.cols *
+                                                kofn_dtype_width(job->product.dtype)
+                            : 0;
+}
+
 void
 kofn_job_close(kofn_job *job)
 {
     kofn_jobs *jobs = job->master->jobs;
     job->times.ended_ns = kofn_clock_ns();
-    if (job->items == 0)
-        kofn_job_release_work(job);
+    kofn_job_release_work(job);
     kofn_jobs_add_ended(jobs, job);
+    kofn_jobs_change_charge(jobs, job, charge_kept(job));
     log_end(job);
-    kofn_sessions_job_over(job->master->sessions, job);
-    if (!job->keep || job->state != KOFN_JOB_DONE)
+    job->master->audience->over(job);
+    if (!job->keep)
         kofn_job_drop_product(job);
-    else // what is left of its memory is the product
-        kofn_jobs_change_charge(jobs, job,
-                                job->product.rows * job->product.cols *
-                                    kofn_dtype_width(job->product.dtype));
 }
 
 void
@@ -149,12 +156,13 @@ kofn_job_end(kofn_job *job, const kofn_error *why)
     if (kofn_job_is_over(job))
         return;
 
-    if (job->state !=
-        KOFN_JOB_RUNNING) { // while DECODING the scheduler's record stays for the coder
+    if (job->state != KOFN_JOB_RUNNING) { // DECODING: the scheduler's record stays for the coder
         kofn_job_break(job, why);
         return;
     }
-    job->error = *why; // the scheduler ends it: its FAIL comes back through kofn_jobs_act
-    kofn_sched_job_cancel(job->master->sched, kofn_clock_ns(), job->id);
-    kofn_jobs_act(job->master->jobs);
+    kofn_master *master = job->master;
+    (void)kofn_sched_get_job(master->sched, job->id, &job->last); // it is there while RUNNING
+    if (kofn_sched_job_cancel(master->sched, kofn_clock_ns(), job->id))
+        job->error = *why; // the scheduler ends it: its FAIL comes back through kofn_jobs_act
+    kofn_jobs_act(master->jobs);
 }

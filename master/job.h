@@ -29,6 +29,8 @@
 
 #include <sys/queue.h>
 
+typedef struct kofn_job kofn_job;
+
 typedef enum kofn_job_state {
     KOFN_JOB_RECEIVING,
     KOFN_JOB_PREPARING,
@@ -42,9 +44,27 @@ typedef enum kofn_job_state {
 typedef struct kofn_request kofn_request; // session.h
 typedef TAILQ_HEAD(kofn_request_list, kofn_request) kofn_request_list;
 
+/* Who is told of a job's life: the sessions. */
+struct kofn_audience {
+    void (*moved)(kofn_job *job); // to another state: watchers want to know. May not end jobs.
+    void (*over)(kofn_job *job); // ended: whoever waits gets the outcome. Called once, after moved.
+};
+
+/* Who takes tasks to workers: the fleet. None of these ends a job or calls back into jobs; what
+ * they learn of a worker goes to the scheduler, whose actions kofn_jobs_act carries out later. */
+struct kofn_carrier {
+    /* SEND: note the assignment; its blocks follow with send, or fail says that they will not. */
+    void (*assign)(kofn_fleet *fleet, const kofn_action *action, kofn_job *job);
+    /* The assignment's blocks, which are ref'd. False: it is over. */
+    bool (*send)(kofn_fleet *fleet, uint64_t assignment, const kofn_bands *a, const kofn_bands *b);
+    void (*fail)(kofn_fleet *fleet, uint64_t assignment, const kofn_error *why);
+    void (*cancel)(kofn_fleet *fleet, uint64_t assignment);
+};
+
 /* Moments of a job's life, monotonic; 0: not reached. */
 typedef struct kofn_job_times {
     int64_t accepted_ns, received_ns, ended_ns;
+    int64_t heard_ns;             // its client last sent operand blocks, of this job or others
     int64_t sent_ns;              // the scheduler gave out the first task
     int64_t left_ns;              // the last task so far was handed to its connection, whole
     int64_t enough_ns;            // the answers sufficed
@@ -53,7 +73,7 @@ typedef struct kofn_job_times {
 
 typedef struct kofn_queued_task kofn_queued_task; // a task that waits to be encoded
 
-typedef struct kofn_job {
+struct kofn_job {
     uint64_t id;
     char name[KOFN_ID_MAX]; // the id as clients see it
     kofn_job_state state;
@@ -61,13 +81,10 @@ typedef struct kofn_job {
 
     uint64_t session;            // who asked
     char key[KOFN_KEY_TEXT_MAX]; // idempotency key, "" if none
+    kofn_wire_buffer order;      // with a key: the request, packed, to tell it from others
     bool keep;                   // submitted: the product waits to be fetched
     int64_t deadline_ns;
     kofn_request_list requests; // that wait for or watch this job
-
-    /* As they were asked for: is a request with the same key the same request? */
-    kofn_code_spec asked;
-    char asked_policy[KOFN_NAME_MAX];
 
     const kofn_field *field;
     kofn_shape shape;
@@ -84,8 +101,7 @@ typedef struct kofn_job {
     bool encoding;       // an encode item is out: one at a time
     size_t items;        // compute items out: the record stays while there are any
     kofn_bands *answers; // [code->tasks]: those kept
-    size_t answer_count;
-    bool nonfinite; // an answer that was used holds NaN or Inf
+    bool nonfinite;      // an answer that was used holds NaN or Inf
     kofn_decode_plan plan;
     kofn_bands product;
     bool has_product;
@@ -95,13 +111,14 @@ typedef struct kofn_job {
     size_t charge;    // bytes
     kofn_error error; // why it failed
     kofn_job_times times;
-    kofn_sched_job_view last; // the scheduler's account when it ended
+    kofn_sched_job_view last; // the scheduler's account, as far as it is known without it
     bool waited;
     bool waits;   // is in the list of those that wait for a worker
     bool touched; // has tasks that wait to be encoded
     TAILQ_ENTRY(kofn_job) of_touched;
-    TAILQ_ENTRY(kofn_job) of_stage; // waiting for a worker, or ended, in that order
-} kofn_job;
+    TAILQ_ENTRY(kofn_job) of_stage; // waiting for a worker; kept with its product; ended
+    TAILQ_ENTRY(kofn_job) of_all;
+};
 
 typedef enum kofn_job_event {
     KOFN_JOB_EV_RECEIVED, // all operand blocks are there
@@ -145,8 +162,10 @@ void kofn_job_close(kofn_job *job);
 
 void kofn_bands_array_fini(kofn_bands **bands_p, size_t count); // accepts NULL, NULLs
 
-/* Let go of everything but the record and the product. Not while coders' items use it. */
+/* Let go of everything but the record and the product, unless coders' items use it. */
 void kofn_job_release_work(kofn_job *job);
+
+/* Of a job that is over: its product, if it has one, is no longer kept. */
 void kofn_job_drop_product(kofn_job *job);
 void kofn_job_destroy(kofn_job **job_p);
 

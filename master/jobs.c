@@ -1,8 +1,10 @@
 #include "master/jobs.h"
-#include "master/fleet.h"
+#include "common/base/map.h"
 
 #include <assert.h>
 #include <stdlib.h>
+
+#define UPLOAD_IDLE_NS (30 * KOFN_NS_PER_S) // operands of which nothing comes for so long
 
 enum { CODES_KEPT = 8 };
 
@@ -10,12 +12,14 @@ typedef TAILQ_HEAD(job_list, kofn_job) job_list;
 
 struct kofn_jobs {
     kofn_master *master;
-    zhashx_t *by_id;  // of kofn_job, owned here
+    kofn_map by_id;
     zhashx_t *by_key; // of kofn_job, by idempotency key
     kofn_rng names;
+    job_list all;     // owned here, in the order in which they were accepted
     job_list waiting; // PREPARING, for a worker to be there
     job_list touched; // have tasks to encode
-    job_list ended;   // oldest first
+    job_list kept;    // DONE, with a product to be fetched; oldest first
+    job_list ended;   // over, and nothing left but the record; oldest first
     size_t live, ended_count, charged;
     uint64_t done, failed;
     bool acting;
@@ -34,10 +38,10 @@ kofn_jobs_new(kofn_master *master, kofn_jobs **ret_jobs, kofn_error *err)
 {
     kofn_jobs *jobs = calloc(1, sizeof *jobs);
     if (jobs) {
-        jobs->by_id = kofn_number_table_new();
+        TAILQ_INIT(&jobs->all);
         jobs->by_key = zhashx_new();
     }
-    if (!jobs || !jobs->by_id || !jobs->by_key) {
+    if (!jobs || !jobs->by_key) {
         kofn_jobs_destroy(&jobs);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the table of jobs");
     }
@@ -47,6 +51,7 @@ kofn_jobs_new(kofn_master *master, kofn_jobs **ret_jobs, kofn_error *err)
     kofn_rng_init(&jobs->names, kofn_rng_fresh_seed(), 0);
     TAILQ_INIT(&jobs->waiting);
     TAILQ_INIT(&jobs->touched);
+    TAILQ_INIT(&jobs->kept);
     TAILQ_INIT(&jobs->ended);
     *ret_jobs = jobs;
     return KOFN_OK;
@@ -59,12 +64,13 @@ kofn_jobs_destroy(kofn_jobs **jobs_p)
     if (!jobs)
         return;
 
-    if (jobs->by_id)
-        for (kofn_job *job = zhashx_first(jobs->by_id); job; job = zhashx_next(jobs->by_id))
-            kofn_job_destroy(&job);
+    for (kofn_job *job; (job = TAILQ_FIRST(&jobs->all)) != NULL;) {
+        TAILQ_REMOVE(&jobs->all, job, of_all);
+        kofn_job_destroy(&job);
+    }
     for (size_t i = 0; i < CODES_KEPT; i++)
         kofn_code_destroy(&jobs->codes[i].code);
-    zhashx_destroy(&jobs->by_id);
+    kofn_map_fini(&jobs->by_id);
     zhashx_destroy(&jobs->by_key);
     free(jobs);
     *jobs_p = NULL;
@@ -73,23 +79,17 @@ kofn_jobs_destroy(kofn_jobs **jobs_p)
 kofn_job *
 kofn_jobs_find(kofn_jobs *jobs, const char *name)
 {
-    char *end = NULL;
-    uint64_t id = strtoull(name, &end, 16);
-    if (strlen(name) != 16 || *end)
+    if (strlen(name) != 16 || strspn(name, "0123456789abcdef") != 16)
         return NULL;
-    return zhashx_lookup(jobs->by_id, &id);
+    return kofn_map_find(&jobs->by_id, strtoull(name, NULL, 16));
 }
 
 size_t
 kofn_jobs_list(kofn_jobs *jobs, size_t limit, kofn_job **ret_jobs)
 {
     size_t count = 0;
-    for (kofn_job *job = zhashx_first(jobs->by_id); job && count < limit;
-         job = zhashx_next(jobs->by_id))
-        if (!kofn_job_is_over(job))
-            ret_jobs[count++] = job;
     kofn_job *job;
-    TAILQ_FOREACH_REVERSE(job, &jobs->ended, job_list, of_stage)
+    TAILQ_FOREACH_REVERSE(job, &jobs->all, job_list, of_all)
     {
         if (count == limit)
             break;
@@ -142,13 +142,25 @@ kofn_jobs_add_ended(kofn_jobs *jobs, kofn_job *job)
     if (job->touched)
         TAILQ_REMOVE(&jobs->touched, job, of_touched);
     job->waits = job->touched = false;
-    TAILQ_INSERT_TAIL(&jobs->ended, job, of_stage);
-    jobs->ended_count++;
     jobs->live--;
     if (job->state == KOFN_JOB_DONE)
         jobs->done++;
     else
         jobs->failed++;
+    if (job->has_product) {
+        TAILQ_INSERT_TAIL(&jobs->kept, job, of_stage);
+    } else {
+        TAILQ_INSERT_TAIL(&jobs->ended, job, of_stage);
+        jobs->ended_count++;
+    }
+}
+
+void
+kofn_jobs_add_fetched(kofn_jobs *jobs, kofn_job *job)
+{
+    TAILQ_REMOVE(&jobs->kept, job, of_stage);
+    TAILQ_INSERT_TAIL(&jobs->ended, job, of_stage);
+    jobs->ended_count++;
 }
 
 void
@@ -163,12 +175,14 @@ kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
 {
     do
         job->id = kofn_rng_u64(&jobs->names);
-    while (job->id == 0 || zhashx_lookup(jobs->by_id, &job->id));
+    while (job->id == 0 || kofn_map_find(&jobs->by_id, job->id));
     snprintf(job->name, sizeof job->name, "%016" PRIx64, job->id);
-    if (zhashx_insert(jobs->by_id, &job->id, job) != 0)
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another job");
+    kofn_status status = kofn_map_put(&jobs->by_id, job->id, job, err);
+    if (status)
+        return status;
     if (job->key[0])
         zhashx_update(jobs->by_key, job->key, job);
+    TAILQ_INSERT_TAIL(&jobs->all, job, of_all);
     jobs->live++;
     jobs->charged += job->charge;
     return KOFN_OK;
@@ -190,30 +204,33 @@ static void
 forget_job(kofn_jobs *jobs, kofn_job *job)
 {
     TAILQ_REMOVE(&jobs->ended, job, of_stage);
+    TAILQ_REMOVE(&jobs->all, job, of_all);
     jobs->ended_count--;
     if (job->key[0] && zhashx_lookup(jobs->by_key, job->key) == job)
         zhashx_delete(jobs->by_key, job->key);
-    zhashx_delete(jobs->by_id, &job->id);
+    (void)kofn_map_remove(&jobs->by_id, job->id); // the pointer is at hand already
     kofn_job_destroy(&job);
 }
 
-/* Products that waited too long to be fetched, and the records beyond those that are kept. */
-static void
-trim_ended(kofn_jobs *jobs, int64_t now_ns)
+void
+kofn_jobs_trim(kofn_jobs *jobs)
 {
-    const kofn_master_config *config = &jobs->master->config;
     kofn_job *next;
-    for (kofn_job *job = TAILQ_FIRST(&jobs->ended); job; job = next) {
+    for (kofn_job *job = TAILQ_FIRST(&jobs->ended);
+         job && jobs->ended_count > (size_t)jobs->master->config.keep_jobs; job = next) {
         next = TAILQ_NEXT(job, of_stage);
-        const bool old = now_ns - job->times.ended_ns > config->keep_ns;
-        if (old)
-            kofn_job_drop_product(job);
-        if (job->items == 0 && TAILQ_EMPTY(&job->requests) && !job->has_product &&
-            jobs->ended_count > (size_t)config->keep_jobs)
+        if (job->items == 0)
             forget_job(jobs, job);
-        else if (!old)
-            break;
     }
+}
+
+static void
+drop_old_products(kofn_jobs *jobs, int64_t now_ns)
+{
+    kofn_job *job;
+    while ((job = TAILQ_FIRST(&jobs->kept)) &&
+           now_ns - job->times.ended_ns > jobs->master->config.keep_ns)
+        kofn_job_drop_product(job);
 }
 
 /* ---- codes ------------------------------------------------------------------------------------------- */
@@ -266,15 +283,16 @@ fail_from_scheduler(kofn_job *job, const kofn_action *action)
 static void
 carry_out(kofn_jobs *jobs, const kofn_action *action)
 {
-    kofn_job *job = zhashx_lookup(jobs->by_id, &action->job);
+    const kofn_master *master = jobs->master;
     if (action->kind == KOFN_ACTION_CANCEL) {
-        kofn_fleet_cancel(jobs->master->fleet, action->assignment);
+        master->carrier->cancel(master->fleet, action->assignment);
         return;
     }
+    kofn_job *job = kofn_map_find(&jobs->by_id, action->job);
     assert(job && job->state == KOFN_JOB_RUNNING);
     switch (action->kind) {
     case KOFN_ACTION_SEND:
-        kofn_fleet_assign(jobs->master->fleet, action, job);
+        master->carrier->assign(master->fleet, action, job);
         kofn_job_queue_send(job, action);
         break;
     case KOFN_ACTION_DECODE:
@@ -325,50 +343,58 @@ kofn_jobs_on_worker(kofn_jobs *jobs)
     }
 }
 
-/* Jobs that `pick` chooses, ended: the table must not change while it is walked, so they are listed
- * first. */
-static void
-end_some(kofn_jobs *jobs, bool (*pick)(const kofn_job *job, int64_t now_ns), int64_t now_ns,
-         const kofn_error *why)
+/* Why a job that the scheduler has not got must end now; OK: it need not. */
+static kofn_status
+find_overdue(const kofn_job *job, int64_t now_ns, kofn_error *err)
 {
-    zlistx_t *picked = zlistx_new();
-    for (kofn_job *job = zhashx_first(jobs->by_id); job && picked; job = zhashx_next(jobs->by_id))
-        if (!kofn_job_is_over(job) && pick(job, now_ns))
-            zlistx_add_end(picked, job);
-    for (kofn_job *job = picked ? zlistx_first(picked) : NULL; job; job = zlistx_next(picked))
-        kofn_job_end(job, why);
-    zlistx_destroy(&picked);
-}
-
-static bool
-is_late(const kofn_job *job, int64_t now_ns)
-{
-    return job->state < KOFN_JOB_RUNNING && now_ns >= job->deadline_ns;
-}
-
-static bool
-is_any(const kofn_job *job, int64_t now_ns)
-{
-    (void)job, (void)now_ns;
-    return true;
+    const bool late = now_ns >= job->deadline_ns;
+    switch (job->state) {
+    case KOFN_JOB_RECEIVING:
+        if (late)
+            return kofn_fail(err, KOFN_DEADLINE_EXCEEDED,
+                             "the deadline came before all blocks of the operands did");
+        if (now_ns - job->times.heard_ns <= UPLOAD_IDLE_NS)
+            return KOFN_OK;
+        return kofn_fail(err, KOFN_DEADLINE_EXCEEDED, "no block of the operands came for %d s",
+                         (int)(UPLOAD_IDLE_NS / KOFN_NS_PER_S));
+    case KOFN_JOB_PREPARING:
+        return !late ? KOFN_OK
+                     : kofn_fail(err, KOFN_DEADLINE_EXCEEDED,
+                                 "the deadline came before a task could be sent: %zu workers are "
+                                 "connected",
+                                 kofn_sched_count_workers(job->master->sched));
+    case KOFN_JOB_DECODING:
+        return !late
+                   ? KOFN_OK
+                   : kofn_fail(err, KOFN_DEADLINE_EXCEEDED,
+                               "the deadline came while the product was rebuilt from its answers");
+    default: // RUNNING: the scheduler's
+        return KOFN_OK;
+    }
 }
 
 void
 kofn_jobs_on_tick(kofn_jobs *jobs, int64_t now_ns)
 {
+    kofn_job *job;
     kofn_error err;
-    kofn_fail(&err, KOFN_DEADLINE_EXCEEDED,
-              "the deadline came before a task could be sent: %zu workers are connected",
-              kofn_fleet_count(jobs->master->fleet));
-    if (jobs->live >
-        kofn_sched_count_jobs(jobs->master->sched)) // from RUNNING it is the scheduler's
-        end_some(jobs, is_late, now_ns, &err);
-    trim_ended(jobs, now_ns);
+    if (jobs->live > kofn_sched_count_jobs(jobs->master->sched)) // spares most ticks the walk
+        TAILQ_FOREACH(job, &jobs->all, of_all)
+        {
+            if (find_overdue(job, now_ns, &err) != KOFN_OK)
+                kofn_job_end(job, &err);
+        }
+    drop_old_products(jobs, now_ns);
+    kofn_jobs_trim(jobs);
 }
 
 void
 kofn_jobs_end_all(kofn_jobs *jobs, const kofn_error *why)
 {
-    end_some(jobs, is_any, 0, why);
+    kofn_job *job;
+    TAILQ_FOREACH(job, &jobs->all, of_all)
+    {
+        kofn_job_end(job, why); // ends others at most: none leaves the list
+    }
     kofn_jobs_act(jobs);
 }

@@ -1,7 +1,9 @@
 /* All jobs of the master: found by id and by key, counted, bounded, ended and forgotten.
  *
  * Memory     Each job is charged with an estimate when it is accepted: operands, product, and the
- *            answers and coded blocks on the way. What does not fit is refused.
+ *            answers and coded blocks on the way. What does not fit is refused. A kept product is
+ *            charged with its size and its record's; a record alone is not: their number is
+ *            bounded.
  * Threads    The I/O thread.
  */
 #ifndef KOFN_MASTER_JOBS_H
@@ -32,6 +34,9 @@ KOFN_MUST_CHECK kofn_status kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_ord
                                              kofn_error *err);
 
 /* ---- for accept.c ------------------------------------------------------------------------------------ */
+
+/* Forget records beyond those that are kept. No job pointer may be held meanwhile. */
+void kofn_jobs_trim(kofn_jobs *jobs);
 
 /* Give the job an id and list it. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err);
@@ -69,6 +74,9 @@ void kofn_jobs_add_touched(kofn_jobs *jobs, kofn_job *job);
 void kofn_jobs_add_ended(kofn_jobs *jobs, kofn_job *job);
 void kofn_jobs_change_charge(kofn_jobs *jobs, kofn_job *job, size_t charge);
 
+/* Its product is gone: only the record is left. */
+void kofn_jobs_add_fetched(kofn_jobs *jobs, kofn_job *job);
+
 /* A code that was built before for the same spec, or NULL; and one to be found next time. */
 kofn_code *kofn_jobs_find_code(kofn_jobs *jobs, const kofn_field *field,
                                const kofn_code_spec *spec);
@@ -78,7 +86,8 @@ void kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_field *field, const kofn_co
 /* A worker joined: jobs that waited for one may be prepared. */
 void kofn_jobs_on_worker(kofn_jobs *jobs);
 
-/* Deadlines before the scheduler has a job, records and products that are too old. */
+/* Deadlines while the scheduler has not got a job, uploads that stopped, products that waited too
+ * long. */
 void kofn_jobs_on_tick(kofn_jobs *jobs, int64_t now_ns);
 
 #endif

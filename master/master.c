@@ -1,8 +1,10 @@
 #include "master/root.h"
 #include "master/fleet.h"
-#include "master/session.h"
+#include "master/jobs.h"
+#include "master/service.h"
 #include "proto/link/link.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -99,9 +101,12 @@ on_stop(zloop_t *loop, zmq_pollitem_t *item, void *context)
     uint64_t calls = 0;
     if (read(item->fd, &calls, sizeof calls) != sizeof calls)
         return 0;
-    if (master->draining || calls > 1)
-        return -1; // asked twice: now
+    const bool again = master->draining || calls > 1; // asked twice: now
     master->draining = true;
+    if (again) {
+        master->grace_end_ns = kofn_clock_ns();
+        return -1;
+    }
     master->grace_end_ns = kofn_clock_after(kofn_clock_ns(), master->config.grace_ns);
     kofn_log_write(&master->log, KOFN_LOG_NOTICE, "stopping",
                    "no further jobs are taken, those accepted are finished", "grace_s=%.1f",
@@ -179,6 +184,9 @@ kofn_master_new(void *context, const kofn_master_config *config, kofn_log log,
     while (master->epoch == 0); // 0 means "none" on the wire
     master->started_ns = kofn_clock_ns();
     master->armed_ns = KOFN_NEVER_NS;
+    master->audience = &kofn_sessions_audience;
+    master->carrier = &kofn_fleet_carrier;
+    master->service = &kofn_master_service;
     master->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     master->loop = zloop_new();
 
@@ -235,6 +243,20 @@ kofn_master_get_clients_endpoint(const kofn_master *master)
     return master->client_endpoint;
 }
 
+/* Replies that were handed to the socket may take the rest of the grace time to leave. */
+static void
+let_linger(kofn_master *master)
+{
+    int linger_ms;
+    size_t size = sizeof linger_ms;
+    const int64_t left_ms = (master->grace_end_ns - kofn_clock_ns()) / KOFN_NS_PER_MS;
+    if (zmq_getsockopt(master->client_socket, ZMQ_LINGER, &linger_ms, &size) != 0 ||
+        left_ms <= linger_ms)
+        return;
+    linger_ms = left_ms < INT_MAX ? (int)left_ms : INT_MAX;
+    (void)zmq_setsockopt(master->client_socket, ZMQ_LINGER, &linger_ms, size); // else: as it was
+}
+
 kofn_status
 kofn_master_run(kofn_master *master, kofn_error *err)
 {
@@ -252,6 +274,7 @@ kofn_master_run(kofn_master *master, kofn_error *err)
     kofn_fail(&why, KOFN_UNAVAILABLE,
               "the master stopped before the job was done: submit it again");
     kofn_jobs_end_all(master->jobs, &why);
+    let_linger(master);
     kofn_log_write(&master->log, KOFN_LOG_NOTICE, "stopped", "the master has ended", "%s", "");
     return KOFN_OK;
 }

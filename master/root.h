@@ -1,11 +1,20 @@
 /* The master's root: everything that the parts of the daemon share. One struct, passed down; each
- * part's own state is behind its own header.
+ * part's own state is behind its own header. Includes go downwards only:
  *
- *     session.h  clients: connections, open requests, replies         knows jobs
- *     service.h  the methods of kofn.v1.Master                        knows session, jobs, fleet
- *     jobs.h     all jobs; job.h one: operands in, product out       knows fleet, coders
- *     fleet.h    workers: connections, assignments, heartbeats        tells jobs of answers
- *     compute.h  threads that encode and decode                       knows nobody
+ *     master.c                        binds the parts, runs the loop
+ *        |
+ *     service.c                       the methods of kofn.v1.Master
+ *        |
+ *     session.c        fleet.c        clients: connections, open requests, replies
+ *          \          /               workers: connections, assignments, heartbeats
+ *           \        /
+ *     jobs.h, job.h                   all jobs; one: operands in, product out
+ *        |
+ *     coders.h, sched/, proto/        threads that touch elements; who does what; the wire
+ *
+ * What goes up goes through const structs of functions that master.c puts into the root: jobs tell
+ * an audience (the sessions) how they move and give blocks to a carrier (the fleet), sessions hand
+ * calls to a service.
  */
 #ifndef KOFN_MASTER_ROOT_H
 #define KOFN_MASTER_ROOT_H
@@ -17,6 +26,9 @@
 typedef struct kofn_sessions kofn_sessions;
 typedef struct kofn_jobs kofn_jobs;
 typedef struct kofn_fleet kofn_fleet;
+typedef struct kofn_audience kofn_audience; // job.h
+typedef struct kofn_carrier kofn_carrier;   // job.h
+typedef struct kofn_service kofn_service;   // session.h
 
 struct kofn_master {
     kofn_master_config config;
@@ -39,14 +51,15 @@ struct kofn_master {
     kofn_sessions *sessions;
     kofn_jobs *jobs;
     kofn_fleet *fleet;
+    const kofn_audience *audience;
+    const kofn_carrier *carrier;
+    const kofn_service *service;
 };
 
 /* Have the loop wake up for kofn_sched_next_tick; cheap when nothing changed. */
 void kofn_master_arm(kofn_master *master);
 
-/* Tables that borrow their keys, each inside its item: a uint64_t, a kofn_peer_id. NULL: no
- * memory. */
-zhashx_t *kofn_number_table_new(void);
+/* A table whose keys are a kofn_peer_id inside each item. NULL: no memory. */
 zhashx_t *kofn_peer_table_new(void);
 
 #endif

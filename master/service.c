@@ -1,5 +1,6 @@
 #include "master/service.h"
 #include "master/fleet.h"
+#include "master/jobs.h"
 #include "master/sched/policy.h"
 
 #include <stdlib.h>
@@ -64,8 +65,8 @@ serve_product(kofn_master *master, kofn_request *request, const kofn_msg_call *c
     }
 }
 
-void
-kofn_service_received(kofn_request *request)
+static void
+receive_product(kofn_request *request)
 {
     kofn_job *job = request->job;
     if (request->method == KOFN_METHOD_SUBMIT)
@@ -269,14 +270,14 @@ static serve *const methods[KOFN_METHOD_COUNT] = {
     [KOFN_METHOD_REFLECT] = serve_reflect,
 };
 
-void
-kofn_service_call(kofn_master *master, kofn_request *request, const kofn_msg_call *call)
+static void
+serve_call(kofn_master *master, kofn_request *request, const kofn_msg_call *call)
 {
     const kofn_method_info *info = kofn_method_get(request->method);
-    request_body body = {0};
+    request_body body;
     kofn_error err;
-    if (call->body.bytes && kofn_message_unpack(info->request, call->body.bytes, call->body.length,
-                                                &body, &err) != KOFN_OK) {
+    if (kofn_message_unpack(info->request, call->body.bytes, call->body.length, &body, &err) !=
+        KOFN_OK) {
         kofn_fail_within(&err, "the request of %s", info->name);
         kofn_request_fail(request, &err);
         return;
@@ -284,3 +285,5 @@ kofn_service_call(kofn_master *master, kofn_request *request, const kofn_msg_cal
     methods[request->method](master, request, call, &body);
     kofn_message_clear(info->request, &body);
 }
+
+const kofn_service kofn_master_service = {.call = serve_call, .received = receive_product};

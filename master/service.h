@@ -8,10 +8,6 @@
 
 #include "master/session.h"
 
-/* A call came; its block frames are with the session (kofn_request_take_blocks). */
-void kofn_service_call(kofn_master *master, kofn_request *request, const kofn_msg_call *call);
-
-/* All operands of a Multiply or Submit are there. */
-void kofn_service_received(kofn_request *request);
+extern const kofn_service kofn_master_service;
 
 #endif

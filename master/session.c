@@ -1,5 +1,6 @@
 #include "master/session.h"
-#include "master/service.h"
+#include "common/base/map.h"
+#include "master/jobs.h"
 #include "proto/link/link.h"
 
 #include <assert.h>
@@ -9,7 +10,6 @@
 #define PROBE_INTERVAL_NS KOFN_NS_PER_S
 #define RETRY_MS          200 // hint for clients that find no room, or a master that stops
 #define IDLE_NS           (60 * KOFN_NS_PER_S)
-#define UPLOAD_IDLE_NS    (30 * KOFN_NS_PER_S)
 
 enum { MESSAGES_A_TURN = 64 };
 
@@ -20,7 +20,9 @@ struct kofn_session {
     kofn_peer *whole;  // for calls without a window: everything in one message
     kofn_peer *stream; // for calls with one; NULL until the first
     kofn_request_list requests;
+    kofn_map by_call; // the same
     int64_t heard_ns, probed_ns;
+    int64_t uploaded_ns; // operand blocks came, for any of its calls
     bool unreachable; // a message to it failed: lost when nobody is in the middle of its requests
     bool gone;        // to be removed at the end of this turn
     TAILQ_ENTRY(kofn_session) of_sessions;
@@ -44,18 +46,6 @@ kofn_session_get_number(const kofn_session *session)
 
 /* ---- requests --------------------------------------------------------------------------------------- */
 
-static kofn_request *
-find_request(kofn_session *session, uint64_t call)
-{
-    kofn_request *request;
-    TAILQ_FOREACH(request, &session->requests, of_session)
-    {
-        if (request->call == call)
-            return request;
-    }
-    return NULL;
-}
-
 static void
 leave_job(kofn_request *request)
 {
@@ -69,21 +59,29 @@ forget_request(kofn_request *request)
 {
     leave_job(request);
     TAILQ_REMOVE(&request->session->requests, request, of_session);
+    if (request->listed)
+        (void)kofn_map_remove(&request->session->by_call, request->call); // it is at hand
     free(request);
 }
 
-/* Nobody waits any more for a job that only its caller wanted. */
+/* Nobody waits any more for a job that only its caller wanted? */
 static void
-abandon_request(kofn_request *request, const char *why)
+end_unwanted(kofn_job *job, const char *why)
 {
-    kofn_job *job = request->job;
-    forget_request(request);
     if (!job || kofn_job_is_over(job) || !TAILQ_EMPTY(&job->requests) ||
         (job->keep && job->state != KOFN_JOB_RECEIVING))
         return;
     kofn_error err;
     kofn_fail(&err, KOFN_CANCELLED, "%s", why);
     kofn_job_end(job, &err);
+}
+
+static void
+abandon_request(kofn_request *request, const char *why)
+{
+    kofn_job *job = request->job;
+    forget_request(request);
+    end_unwanted(job, why);
 }
 
 static void
@@ -181,19 +179,21 @@ reply_failed(kofn_request *request, const kofn_job *job, const kofn_msg_outcome 
     kofn_wire_buffer_fini(&packed);
 }
 
-static void
+/* Answer one who waits for a job that is over. Was the product fetched with it? */
+static bool
 answer_request(kofn_request *request, const kofn_job *job)
 {
     kofn_msg_outcome outcome = {0};
     kofn_error err;
-    const bool wants_product = !request->without_result && request->method != KOFN_METHOD_WATCH;
+    const bool watch = request->method == KOFN_METHOD_WATCH;
+    const bool fetch = !watch && !request->without_result && job->has_product;
     if (kofn_job_describe(job, &outcome.job, &err) != KOFN_OK) {
         kofn_request_fail(request, &err);
-        return;
+        return false;
     }
-    if (job->state != KOFN_JOB_DONE && wants_product) {
+    if (job->state != KOFN_JOB_DONE && !watch) {
         reply_failed(request, job, &outcome);
-    } else if (wants_product && job->has_product) {
+    } else if (fetch) {
         snprintf(outcome.c.dtype, sizeof outcome.c.dtype, "%s",
                  kofn_dtype_name(job->product.dtype));
         outcome.c.rows = job->product.rows;
@@ -203,6 +203,7 @@ answer_request(kofn_request *request, const kofn_job *job)
         kofn_request_reply(request, &kofn_outcome_message, &outcome, NULL);
     }
     kofn_message_clear(&kofn_outcome_message, &outcome);
+    return fetch;
 }
 
 static bool
@@ -228,7 +229,8 @@ void
 kofn_request_wait(kofn_request *request, kofn_job *job)
 {
     if (kofn_job_is_over(job)) {
-        answer_request(request, job);
+        if (answer_request(request, job))
+            kofn_job_drop_product(job);
         return;
     }
     request->job = job;
@@ -237,19 +239,21 @@ kofn_request_wait(kofn_request *request, kofn_job *job)
         tell_watcher(request, kofn_clock_ns());
 }
 
-void
-kofn_sessions_job_over(kofn_sessions *sessions, kofn_job *job)
+static void
+on_job_over(kofn_job *job)
 {
-    (void)sessions;
+    bool fetched = false;
     while (!TAILQ_EMPTY(&job->requests)) {
         kofn_request *request = TAILQ_FIRST(&job->requests);
         leave_job(request);
-        answer_request(request, job);
+        fetched |= answer_request(request, job);
     }
+    if (fetched)
+        kofn_job_drop_product(job);
 }
 
-void
-kofn_sessions_job_moved(kofn_job *job)
+static void
+on_job_moved(kofn_job *job)
 {
     kofn_request *request, *next;
     for (request = TAILQ_FIRST(&job->requests); request; request = next) {
@@ -258,6 +262,8 @@ kofn_sessions_job_moved(kofn_job *job)
             tell_watcher(request, kofn_clock_ns());
     }
 }
+
+const kofn_audience kofn_sessions_audience = {.moved = on_job_moved, .over = on_job_over};
 
 /* ---- calls -------------------------------------------------------------------------------------------- */
 
@@ -269,11 +275,13 @@ kofn_request_take_blocks(kofn_request *request, bool more)
     kofn_error err = {.status = KOFN_OK};
     kofn_status status = KOFN_OK;
     request->receiving = more;
+    if (in->count > 0)
+        request->session->uploaded_ns = request->session->heard_ns;
     for (size_t i = 0; i < in->count && !status; i++)
         status = kofn_assembler_take(&job->operands, in->blocks[i], &err);
     if (!status && kofn_assembler_is_complete(&job->operands)) {
         request->receiving = false;
-        kofn_service_received(request);
+        job->master->service->received(request);
         return;
     }
     if (!status && !more)
@@ -292,9 +300,43 @@ open_stream(kofn_session *session, uint64_t window, kofn_error *err)
                          window, &session->stream, err) == KOFN_OK;
 }
 
-static void
-on_call(kofn_session *session, const kofn_msg_call *call)
+static int64_t
+find_deadline(const kofn_session *session, const kofn_msg_call *call)
 {
+    if (call->timeout_ms == 0 || call->timeout_ms > INT64_MAX / KOFN_NS_PER_MS)
+        return KOFN_NEVER_NS;
+    return kofn_clock_after(session->heard_ns, (int64_t)call->timeout_ms * KOFN_NS_PER_MS);
+}
+
+/* Enter it among the open calls, unless its number is. */
+static kofn_status
+list_request(kofn_request *request, kofn_error *err)
+{
+    kofn_map *by_call = &request->session->by_call;
+    if (kofn_map_find(by_call, request->call))
+        return kofn_fail(err, KOFN_ALREADY_EXISTS,
+                         "call %" PRIu64 " is open already: number calls anew", request->call);
+    kofn_status status = kofn_map_put(by_call, request->call, request, err);
+    request->listed = status == KOFN_OK;
+    return status;
+}
+
+static kofn_status
+check_call(kofn_request *request, const kofn_msg_call *call, kofn_error *err)
+{
+    uint64_t version; // there is one today: nothing depends on which
+    if (kofn_version_agree(call->version, &version, err) != KOFN_OK)
+        return kofn_fail_within(err, "this client");
+    if (call->more && call->window == 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "a call with more blocks to come needs a window for its reply");
+    return kofn_method_find(call->method, &request->method, err);
+}
+
+static void
+on_call(kofn_session *session, const void *message)
+{
+    const kofn_msg_call *call = message;
     kofn_request *request = calloc(1, sizeof *request);
     kofn_error err;
     if (!request) {
@@ -303,57 +345,45 @@ on_call(kofn_session *session, const kofn_msg_call *call)
     }
     request->session = session;
     request->call = call->call;
-    const bool known = find_request(session, call->call) != NULL;
+    request->deadline_ns = find_deadline(session, call);
     TAILQ_INSERT_TAIL(&session->requests, request, of_session);
-    request->deadline_ns =
-        call->timeout_ms == 0 || call->timeout_ms > INT64_MAX / KOFN_NS_PER_MS
-            ? KOFN_NEVER_NS
-            : kofn_clock_after(session->heard_ns, (int64_t)call->timeout_ms * KOFN_NS_PER_MS);
-    if (call->window > 0 && !open_stream(session, call->window, &err)) {
-        kofn_request_fail(request, &err);
-        return;
-    }
-    request->window = call->window > 0;
-    kofn_status status = KOFN_OK;
-    uint64_t version; // there is one today: nothing depends on which
-    if (kofn_version_agree(call->version, &version, &err) != KOFN_OK)
-        status = kofn_fail_within(&err, "this client");
-    else if (known)
-        status = kofn_fail(&err, KOFN_ALREADY_EXISTS,
-                           "call %" PRIu64 " is open already: number calls anew", call->call);
-    else if (call->more && call->window == 0)
-        status = kofn_fail(&err, KOFN_INVALID_ARGUMENT,
-                           "a call with more blocks to come needs a window for its reply");
+    kofn_status status = list_request(request, &err);
+    if (!status && call->window > 0 && !open_stream(session, call->window, &err))
+        status = err.status;
+    request->window = call->window > 0 && session->stream;
     if (!status)
-        status = kofn_method_find(call->method, &request->method, &err);
+        status = check_call(request, call, &err);
     if (status) {
         kofn_request_fail(request, &err);
         return;
     }
     request->receiving = call->more;
-    kofn_service_call(session->of->master, request, call);
+    session->of->master->service->call(session->of->master, request, call);
 }
 
 static void
-on_data(kofn_session *session, const kofn_msg_data *data)
+on_data(kofn_session *session, const void *message)
 {
-    kofn_request *request = find_request(session, data->id);
+    const kofn_msg_data *data = message;
+    kofn_request *request = kofn_map_find(&session->by_call, data->id);
     if (request && request->receiving && request->job) // else: of a call that was refused; acked
         kofn_request_take_blocks(request, data->more);
 }
 
 static void
-on_ack(kofn_session *session, const kofn_msg_ack *ack)
+on_ack(kofn_session *session, const void *message)
 {
+    const kofn_msg_ack *ack = message;
     kofn_error err;
     if (session->stream && kofn_peer_acked(session->stream, ack->bytes, &err) != KOFN_OK)
         lose_session(session, err.text);
 }
 
 static void
-on_abandon(kofn_session *session, const kofn_msg_abandon *abandon)
+on_abandon(kofn_session *session, const void *message)
 {
-    kofn_request *request = find_request(session, abandon->call);
+    const kofn_msg_abandon *abandon = message;
+    kofn_request *request = kofn_map_find(&session->by_call, abandon->call);
     if (session->stream)
         (void)kofn_peer_drop(session->stream, abandon->call); // it knows: no cancel needed
     if (request)
@@ -362,21 +392,31 @@ on_abandon(kofn_session *session, const kofn_msg_abandon *abandon)
 
 /* ---- messages ------------------------------------------------------------------------------------------ */
 
-static kofn_session *
-get_session(kofn_sessions *sessions, kofn_error *err)
+static void
+destroy_session(kofn_sessions *sessions, kofn_session *session)
 {
-    kofn_session *session = zhashx_lookup(sessions->by_peer, &sessions->in.peer);
-    if (session)
-        return session;
-    session = calloc(1, sizeof *session);
+    while (!TAILQ_EMPTY(&session->requests))
+        forget_request(TAILQ_FIRST(&session->requests));
+    TAILQ_REMOVE(&sessions->all, session, of_sessions);
+    zhashx_delete(sessions->by_peer, &session->id);
+    kofn_map_fini(&session->by_call);
+    kofn_peer_destroy(&session->whole);
+    kofn_peer_destroy(&session->stream);
+    free(session);
+}
+
+static kofn_session *
+new_session(kofn_sessions *sessions, const kofn_peer_id *id, kofn_error *err)
+{
+    kofn_session *session = calloc(1, sizeof *session);
     if (!session) {
         kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another client");
         return NULL;
     }
-    session->id = sessions->in.peer;
+    session->id = *id;
     session->number = ++sessions->next_number;
     session->of = sessions;
-    session->heard_ns = session->probed_ns = kofn_clock_ns();
+    session->probed_ns = kofn_clock_ns();
     TAILQ_INIT(&session->requests);
     if (kofn_peer_new(sessions->master->client_socket, KOFN_LINK_MASTER_CLIENTS, &session->id, 0,
                       &session->whole, err) != KOFN_OK) {
@@ -388,16 +428,15 @@ get_session(kofn_sessions *sessions, kofn_error *err)
     return session;
 }
 
-static void
-destroy_session(kofn_sessions *sessions, kofn_session *session)
+/* The sender's session; one that was lost a moment ago begins anew. NULL: none yet. */
+static kofn_session *
+find_session(kofn_sessions *sessions)
 {
-    while (!TAILQ_EMPTY(&session->requests))
-        forget_request(TAILQ_FIRST(&session->requests));
-    TAILQ_REMOVE(&sessions->all, session, of_sessions);
-    zhashx_delete(sessions->by_peer, &session->id);
-    kofn_peer_destroy(&session->whole);
-    kofn_peer_destroy(&session->stream);
-    free(session);
+    kofn_session *session = zhashx_lookup(sessions->by_peer, &sessions->in.peer);
+    if (!session || !session->gone)
+        return session;
+    destroy_session(sessions, session);
+    return NULL;
 }
 
 typedef union client_message {
@@ -407,52 +446,70 @@ typedef union client_message {
     kofn_msg_abandon abandon;
 } client_message;
 
-static void
-handle(kofn_session *session, const kofn_wire_message *of, const client_message *message)
+typedef void handler(kofn_session *session, const void *message);
+
+static handler *
+find_handler(const kofn_wire_message *of)
 {
-    if (of == &kofn_call_message)
-        on_call(session, &message->call);
-    else if (of == &kofn_data_message)
-        on_data(session, &message->data);
-    else if (of == &kofn_ack_message)
-        on_ack(session, &message->ack);
-    else if (of == &kofn_abandon_message)
-        on_abandon(session, &message->abandon);
+    static const struct {
+        const kofn_wire_message *of;
+        handler *on;
+    } handlers[] = {
+        {&kofn_call_message, on_call},
+        {&kofn_data_message, on_data},
+        {&kofn_ack_message, on_ack},
+        {&kofn_abandon_message, on_abandon},
+    };
+    for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
+        if (handlers[i].of == of)
+            return handlers[i].on;
+    return NULL;
 }
 
+/* Block frames count against the sender's credit whatever became of them, but for those of a plain
+ * call. */
+static void
+acknowledge(kofn_sessions *sessions)
+{
+    kofn_session *session = zhashx_lookup(sessions->by_peer, &sessions->in.peer);
+    kofn_error err;
+    if (session && session->stream && !session->gone && sessions->in.block_bytes > 0 &&
+        kofn_peer_took(session->stream, sessions->in.block_bytes, KOFN_WINDOW_BYTES, &err) !=
+            KOFN_OK)
+        lose_session(session, err.text);
+}
+
+/* *ret_plain: its blocks are outside all credit. */
 static kofn_status
-on_message(kofn_sessions *sessions, kofn_error *err)
+on_message(kofn_sessions *sessions, bool *ret_plain, kofn_error *err)
 {
     const void *bytes = kofn_buf_get_data(sessions->in.head);
     const size_t length = kofn_buf_get_size(sessions->in.head);
     char type[KOFN_NAME_MAX];
     kofn_status status = kofn_message_peek(bytes, length, "type", type, sizeof type, err);
     if (status == KOFN_NOT_FOUND)
-        return kofn_fail(err, KOFN_UNIMPLEMENTED, "a message without 'type'");
+        return kofn_fail(err, KOFN_UNIMPLEMENTED, "a message without a type");
     if (status)
         return status;
     const kofn_wire_message *of = kofn_envelope_find(type);
+    handler *on = find_handler(of);
     client_message message;
-    if (!of || of->struct_size > sizeof message)
+    if (!on)
         return kofn_fail(err, KOFN_UNIMPLEMENTED, "no message '%s' from clients", type);
     status = kofn_message_unpack(of, bytes, length, &message, err);
     if (status)
         return status;
 
-    const bool plain = of == &kofn_call_message && message.call.window == 0; // outside all credit
-    kofn_session *session = get_session(sessions, err);
+    *ret_plain = of == &kofn_call_message && message.call.window == 0;
+    kofn_session *session = find_session(sessions);
+    if (!session)
+        session = new_session(sessions, &sessions->in.peer, err);
     if (session) {
         session->heard_ns = kofn_clock_ns();
-        handle(session, of, &message);
+        on(session, &message);
     }
     kofn_message_clear(of, &message);
-    if (!session)
-        return err->status;
-    if (!plain && session->stream && !session->gone && sessions->in.block_bytes > 0 &&
-        kofn_peer_took(session->stream, sessions->in.block_bytes, KOFN_WINDOW_BYTES, err) !=
-            KOFN_OK)
-        lose_session(session, err->text);
-    return KOFN_OK;
+    return session ? KOFN_OK : err->status;
 }
 
 /* Tell a peer that cannot be understood, so that its author learns why: status and sentence, call 0. */
@@ -494,18 +551,20 @@ void
 kofn_sessions_on_readable(kofn_sessions *sessions)
 {
     for (int i = 0; i < MESSAGES_A_TURN; i++) {
-        bool got = false;
+        bool got = false, plain = false;
         kofn_error err;
         kofn_status status = kofn_inbound_recv(sessions->master->client_socket,
                                                KOFN_LINK_MASTER_CLIENTS, &sessions->in, &got, &err);
-        if (!got && !status)
-            break;
+        if (!got)
+            break; // nothing waits, or the context ends
         if (!status && !sessions->in.delimited)
             continue; // nobody that we could answer
         if (!status)
-            status = on_message(sessions, &err);
+            status = on_message(sessions, &plain, &err);
         if (status)
             on_garbage(sessions, &err);
+        if (!plain)
+            acknowledge(sessions);
     }
     reap(sessions);
     kofn_jobs_act(sessions->master->jobs);
@@ -520,45 +579,58 @@ probe(kofn_session *session, int64_t now_ns)
 {
     const kofn_msg_ack nothing = {0};
     kofn_error err;
-    if (!session->stream || TAILQ_EMPTY(&session->requests) ||
-        now_ns - session->probed_ns < PROBE_INTERVAL_NS)
+    const int64_t interval_ns = TAILQ_EMPTY(&session->requests) ? IDLE_NS : PROBE_INTERVAL_NS;
+    if (!session->stream || now_ns - session->probed_ns < interval_ns)
         return;
     session->probed_ns = now_ns;
     if (kofn_peer_post(session->stream, &kofn_ack_message, &nothing, &err) != KOFN_OK)
         lose_session(session, err.text);
 }
 
+/* A Multiply or Submit ends with its job, which has the deadline. Unless it shares one, by its key,
+ * that may take longer. */
+static bool
+is_expired(const kofn_request *request, int64_t now_ns)
+{
+    const bool owner =
+        request->method == KOFN_METHOD_MULTIPLY || request->method == KOFN_METHOD_SUBMIT;
+    return request->job && now_ns >= request->deadline_ns &&
+           !(owner && request->job->deadline_ns <= request->deadline_ns);
+}
+
 static void
-expire_request(kofn_request *request, int64_t now_ns)
+tick_request(kofn_request *request, int64_t now_ns)
 {
     kofn_error err;
     kofn_job *job = request->job;
-    if (request->receiving && job && now_ns - request->session->heard_ns > UPLOAD_IDLE_NS) {
-        kofn_fail(&err, KOFN_DEADLINE_EXCEEDED, "no block of the operands came for %d s",
-                  (int)(UPLOAD_IDLE_NS / KOFN_NS_PER_S));
-        kofn_job_end(job, &err);
-    } else if (now_ns >= request->deadline_ns && job && request->method != KOFN_METHOD_MULTIPLY &&
-               request->method != KOFN_METHOD_SUBMIT) {
+    if (request->receiving && job && request->session->uploaded_ns > job->times.heard_ns)
+        job->times.heard_ns = request->session->uploaded_ns; // uploads take turns on a connection
+    if (is_expired(request, now_ns)) {
         kofn_fail(&err, KOFN_DEADLINE_EXCEEDED, "the job goes on: wait for %s again", job->name);
         kofn_request_fail(request, &err);
+        end_unwanted(job, "all that waited for it came to their deadlines");
     } else if (is_watcher(request) && now_ns - request->told_ns >= WATCH_INTERVAL_NS) {
         tell_watcher(request, now_ns);
     }
 }
 
+/* Credit is the connection's: a session with a stream must last as long as that, or both sides
+ * count differently. One without is made anew when it speaks again. */
 static void
 tick_session(kofn_session *session, int64_t now_ns)
 {
-    kofn_request *next;
-    for (kofn_request *r = TAILQ_FIRST(&session->requests); r && !session->gone; r = next) {
+    const bool idle = now_ns - session->heard_ns > IDLE_NS;
+    kofn_request *next; // ends with r at most: a job that ends now has nobody else who waits
+    for (kofn_request *r = TAILQ_FIRST(&session->requests); r; r = next) {
         next = TAILQ_NEXT(r, of_session);
-        expire_request(r, now_ns);
+        tick_request(r, now_ns);
     }
-    if (!session->gone)
+    if (session->stream && idle && kofn_peer_get_queued(session->stream) > 0)
+        lose_session(session, "it does not take its replies");
+    else if (!session->stream && idle && TAILQ_EMPTY(&session->requests))
+        session->gone = session->of->reap_due = true;
+    else
         probe(session, now_ns);
-    if (TAILQ_EMPTY(&session->requests) && now_ns - session->heard_ns > IDLE_NS &&
-        (!session->stream || kofn_peer_get_queued(session->stream) == 0))
-        session->gone = session->of->reap_due = true; // it is made anew when it speaks again
 }
 
 void

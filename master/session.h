@@ -8,7 +8,7 @@
 #ifndef KOFN_MASTER_SESSION_H
 #define KOFN_MASTER_SESSION_H
 
-#include "master/jobs.h"
+#include "master/job.h"
 #include "master/root.h"
 
 typedef struct kofn_session kofn_session;
@@ -18,6 +18,7 @@ struct kofn_request {
     uint64_t call;
     kofn_method method;
     int64_t deadline_ns;
+    bool listed;         // among the session's calls by number
     bool window;         // the reply may come in pieces
     bool without_result; // Wait: the account alone
     bool receiving;      // block frames of this call are still to come, for `job` if it is there
@@ -25,6 +26,18 @@ struct kofn_request {
     int64_t told_ns;     // Watch: when the last event went out
     TAILQ_ENTRY(kofn_request) of_session, of_job;
 };
+
+/* What serves the calls. */
+struct kofn_service {
+    /* A call came: answer it, or have it wait. Its block frames are with the session, for
+     * kofn_request_take_blocks. */
+    void (*call)(kofn_master *master, kofn_request *request, const kofn_msg_call *call);
+    /* All operands of a Multiply or Submit are there. */
+    void (*received)(kofn_request *request);
+};
+
+/* For the root. */
+extern const kofn_audience kofn_sessions_audience;
 
 KOFN_MUST_CHECK kofn_status kofn_sessions_new(kofn_master *master, kofn_sessions **ret_sessions,
                                               kofn_error *err);
@@ -51,16 +64,10 @@ void kofn_request_fail(kofn_request *request, const kofn_error *why);
 void kofn_request_refuse(kofn_request *request, const kofn_error *why);
 
 /* Give the job that the request waits for the operand blocks of the message at hand; `more` follow in
- * data messages. Calls kofn_service_received once they are complete. */
+ * data messages. Calls the service's `received` once they are complete. */
 void kofn_request_take_blocks(kofn_request *request, bool more);
 
 /* Make the request wait for the job: it is answered when the job ends, or now if it has. */
 void kofn_request_wait(kofn_request *request, kofn_job *job);
-
-/* The job is in another state: tell who watches it. */
-void kofn_sessions_job_moved(kofn_job *job);
-
-/* The job has ended: answer all who wait for it. Called by jobs. */
-void kofn_sessions_job_over(kofn_sessions *sessions, kofn_job *job);
 
 #endif

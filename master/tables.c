@@ -2,33 +2,6 @@
 #include "proto/link/link.h"
 
 static size_t
-hash_number(const void *key)
-{
-    const uint64_t x = *(const uint64_t *)key * UINT64_C(0x9e3779b97f4a7c15);
-    return (size_t)(x ^ x >> 32); // Fibonacci hashing, folded: zhashx takes it modulo a prime
-}
-
-static int
-compare_numbers(const void *a, const void *b)
-{
-    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return (left > right) - (left < right);
-}
-
-zhashx_t *
-kofn_number_table_new(void)
-{
-    zhashx_t *table = zhashx_new();
-    if (!table)
-        return NULL;
-    zhashx_set_key_duplicator(table, NULL); // keys live in their items
-    zhashx_set_key_destructor(table, NULL);
-    zhashx_set_key_hasher(table, hash_number);
-    zhashx_set_key_comparator(table, compare_numbers);
-    return table;
-}
-
-static size_t
 hash_peer(const void *key)
 {
     const kofn_peer_id *id = key;

@@ -1,1 +1,5 @@
 kofn_test(master_config LINKS kofn_master_core)
+kofn_test(master LINKS kofn_master_core SOURCES unit/master_stage.c)
+kofn_test(master_jobs LINKS kofn_master_core SOURCES unit/master_stage.c)
+kofn_test(master_workers LINKS kofn_master_core SOURCES unit/master_stage.c)
+set_property(TEST master master_jobs master_workers APPEND PROPERTY LABELS tsan)
