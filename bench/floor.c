@@ -34,7 +34,6 @@
 #include <unistd.h>
 #include <zmq.h>
 
-
 enum {
     LINKS = 1 + 2 * FLOOR_WORKERS, // client; data and control of each worker
     BUFFER_SETS = 2,               // a set may still be on its way when the next job starts
