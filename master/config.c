@@ -80,6 +80,37 @@ kofn_master_policy_check(const char *name, kofn_error *err)
                      near ? "'?" : "");
 }
 
+static bool
+is_endpoint(const char *text)
+{
+    return strncmp(text, "tcp://", 6) == 0 || strncmp(text, "ipc://", 6) == 0 ||
+           strncmp(text, "inproc://", 9) == 0;
+}
+
+/* Two wildcard ports differ once they are bound. */
+static bool
+is_wildcard(const char *endpoint)
+{
+    const char *port = strrchr(endpoint, ':');
+    return port && (strcmp(port, ":*") == 0 || strcmp(port, ":0") == 0);
+}
+
+static kofn_status
+check_endpoints(const kofn_master_config *config, kofn_error *err)
+{
+    const char *wrong = !is_endpoint(config->workers)   ? config->workers
+                        : !is_endpoint(config->clients) ? config->clients
+                                                        : NULL;
+    if (wrong)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "'%s' is no endpoint: write it as tcp://ADDRESS:PORT", wrong);
+    if (strcmp(config->workers, config->clients) == 0 && !is_wildcard(config->workers))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "listen.workers and listen.clients are both %s: give each its own port",
+                         config->workers);
+    return KOFN_OK;
+}
+
 kofn_status
 kofn_master_config_check(const kofn_master_config *config, kofn_error *err)
 {
@@ -88,11 +119,13 @@ kofn_master_config_check(const kofn_master_config *config, kofn_error *err)
                          "silence: %.3f s is less than two heartbeats of %.3f s; every worker "
                          "would be taken for lost",
                          (double)config->silence_ns * 1e-9, (double)config->heartbeat_ns * 1e-9);
-    if (config->memory < config->window)
+    if (config->memory > 0 && config->memory < config->window)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "limits.memory: %zu bytes are less than one peer's window of %zu",
                          (size_t)config->memory, (size_t)config->window);
-    kofn_status status = kofn_master_policy_check(config->policy, err);
+    kofn_status status = check_endpoints(config, err);
+    if (!status)
+        status = kofn_master_policy_check(config->policy, err);
     return status ? status : kofn_code_spec_check(&config->code, kofn_field_find("f64"), err);
 }
 
@@ -102,9 +135,11 @@ kofn_master_config_get_log_level(const kofn_master_config *config)
     return (kofn_log_level)(KOFN_LOG_ERROR + config->log_level); // choices in syslog's order
 }
 
-static uint64_t
-half_of_memory(void)
+uint64_t
+kofn_master_config_get_memory(const kofn_master_config *config)
 {
+    if (config->memory > 0)
+        return config->memory;
     const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 2 : UINT64_C(1) << 30;
 }
@@ -115,6 +150,12 @@ visit(void *context, const char *path, const char *value, kofn_error *err)
     return kofn_master_config_set(context, path, value, err);
 }
 
+static kofn_status
+check_all(void *context, kofn_error *err)
+{
+    return kofn_master_config_check(context, err);
+}
+
 kofn_status
 kofn_master_config_load(const char *path, kofn_master_config *ret_config, kofn_error *err)
 {
@@ -122,18 +163,10 @@ kofn_master_config_load(const char *path, kofn_master_config *ret_config, kofn_e
     memset(&config, 0, sizeof config);
     kofn_keys_set_defaults(kofn_master_keys, &config);
     kofn_keys_set_defaults(kofn_sched_keys, &config.sched);
-    config.memory = half_of_memory();
-    kofn_status status = path ? kofn_config_load(path, visit, &config, err) : KOFN_OK;
+    kofn_status status =
+        path ? kofn_config_load_checked(path, visit, check_all, &config, err) : KOFN_OK;
     if (status)
         return status;
-    if (config.memory == 0)
-        config.memory = half_of_memory();
-    status = kofn_master_config_check(&config, err);
-    if (status) {
-        if (path)
-            (void)kofn_fail_within(err, "%s", path);
-        return status;
-    }
     *ret_config = config;
     return KOFN_OK;
 }

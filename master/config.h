@@ -39,6 +39,9 @@ KOFN_MUST_CHECK kofn_status kofn_master_config_set(kofn_master_config *config, c
 KOFN_MUST_CHECK kofn_status kofn_master_config_check(const kofn_master_config *config,
                                                      kofn_error *err);
 
+/* limits.memory; half of the machine's where it is 0. */
+uint64_t kofn_master_config_get_memory(const kofn_master_config *config);
+
 /* "auto" or a policy of the scheduler. NOT_FOUND, with the nearest name. */
 KOFN_MUST_CHECK kofn_status kofn_master_policy_check(const char *name, kofn_error *err);
 

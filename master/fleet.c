@@ -450,6 +450,10 @@ check_hello(const kofn_msg_hello *hello, kofn_error *err)
     uint64_t version; // there is one today: nothing depends on which
     if (kofn_version_agree(hello->version, &version, err) != KOFN_OK)
         (void)kofn_fail_within(err, "worker %s", hello->name);
+    else if (hello->credit == 0 || hello->window == 0)
+        kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                  "worker %s says credit %" PRIu64 " and window %" PRIu64 ": at least 1 each",
+                  hello->name, hello->credit, hello->window);
     else if (!has_common_field(hello->fields))
         kofn_fail(err, KOFN_UNIMPLEMENTED, "worker %s computes in no field of this master: '%s'",
                   hello->name, hello->fields);

@@ -53,7 +53,9 @@ main(int argc, char **argv)
     };
     const kofn_daemon daemon = {
         .doc = "Serves coded matrix products: clients submit them, workers compute them.",
-        .sections = {{"", kofn_master_keys}, {"scheduler.", kofn_sched_keys}},
+        .sections = {{"", kofn_master_keys},
+                     {"scheduler.", kofn_sched_keys},
+                     {"code.", kofn_code_spec_keys}},
         .shortcuts = shortcuts,
     };
     kofn_blas_choose_kernel(argv);

@@ -178,6 +178,7 @@ kofn_master_new(void *context, const kofn_master_config *config, kofn_log log,
     if (!master)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a master");
     master->config = *config;
+    master->config.memory = kofn_master_config_get_memory(config);
     master->log = log;
     do
         master->epoch = kofn_rng_fresh_seed();

@@ -59,17 +59,21 @@ kofn_worker_config_check(const kofn_worker_config *config, kofn_error *err)
     return KOFN_OK;
 }
 
+static kofn_status
+check_all(void *context, kofn_error *err)
+{
+    return kofn_worker_config_check(context, err);
+}
+
 kofn_status
 kofn_worker_config_load(const char *path, kofn_worker_config *ret_config, kofn_error *err)
 {
     kofn_worker_config config;
     kofn_keys_set_defaults(kofn_worker_keys, &config);
     if (path) {
-        kofn_status status = kofn_config_load(path, set_key, &config, err);
+        kofn_status status = kofn_config_load_checked(path, set_key, check_all, &config, err);
         if (status != KOFN_OK)
             return status;
-        if (kofn_worker_config_check(&config, err) != KOFN_OK)
-            return kofn_fail_within(err, "%s", path);
     }
     *ret_config = config;
     return KOFN_OK;

@@ -16,6 +16,7 @@ enum {
 typedef struct loader {
     const char *name;
     kofn_config_visit *visit;
+    kofn_config_check *check; // NULL: none
     void *context;
     kofn_error *err; // never NULL
 
@@ -29,6 +30,9 @@ typedef struct loader {
     size_t value_length;
     char seen[SEEN_BYTES_MAX]; // every path so far, each with its NUL, to catch duplicates
     size_t seen_length;
+
+    bool is_impossible; // the check fails, and has since the pair at `culprit`
+    yaml_mark_t culprit;
 } loader;
 
 /* Put "file:line:column: " in front of what err says. libyaml counts from 0. */
@@ -170,6 +174,26 @@ join_sequence(loader *l)
     }
 }
 
+static void
+check_so_far(loader *l)
+{
+    kofn_error ignored;
+    const bool was_impossible = l->is_impossible;
+    l->is_impossible = l->check && l->check(l->context, &ignored) != KOFN_OK;
+    if (l->is_impossible && !was_impossible)
+        l->culprit = l->place;
+}
+
+static kofn_status
+check_all(loader *l)
+{
+    if (!l->check)
+        return KOFN_OK;
+    const kofn_status status = l->check(l->context, l->err);
+    l->place = l->culprit;
+    return status == KOFN_OK ? KOFN_OK : add_place(l, status);
+}
+
 static kofn_status
 visit_value(loader *l)
 {
@@ -182,7 +206,10 @@ visit_value(loader *l)
 
     l->err->text[0] = '\0'; // a visitor that fails without a word must not show an old one
     const kofn_status status = l->visit(l->context, l->path, l->value, l->err);
-    return status == KOFN_OK ? KOFN_OK : add_place(l, status);
+    if (status != KOFN_OK)
+        return add_place(l, status);
+    check_so_far(l);
+    return KOFN_OK;
 }
 
 /* ---- structure ------------------------------------------------------------------------------- */
@@ -248,9 +275,9 @@ read_stream(loader *l)
     return refuse(l, "a second document begins here; a configuration is a single one");
 }
 
-kofn_status
-kofn_config_parse(const char *name, const char *text, size_t length, kofn_config_visit *visit,
-                  void *context, kofn_error *err)
+static kofn_status
+parse(const char *name, const char *text, size_t length, kofn_config_visit *visit,
+      kofn_config_check *check, void *context, kofn_error *err)
 {
     kofn_error own;
     if (!err)
@@ -266,15 +293,25 @@ kofn_config_parse(const char *name, const char *text, size_t length, kofn_config
     }
     l->name = name;
     l->visit = visit;
+    l->check = check;
     l->context = context;
     l->err = err;
     yaml_parser_set_input_string(&l->parser, (const unsigned char *)text, length);
 
-    const kofn_status status = read_stream(l);
+    kofn_status status = read_stream(l);
+    if (status == KOFN_OK)
+        status = check_all(l);
     yaml_event_delete(&l->event);
     yaml_parser_delete(&l->parser);
     free(l);
     return status;
+}
+
+kofn_status
+kofn_config_parse(const char *name, const char *text, size_t length, kofn_config_visit *visit,
+                  void *context, kofn_error *err)
+{
+    return parse(name, text, length, visit, NULL, context, err);
 }
 
 /* ---- file ------------------------------------------------------------------------------------ */
@@ -288,6 +325,13 @@ fail_file(const char *path, int error_number, kofn_error *err)
 
 kofn_status
 kofn_config_load(const char *path, kofn_config_visit *visit, void *context, kofn_error *err)
+{
+    return kofn_config_load_checked(path, visit, NULL, context, err);
+}
+
+kofn_status
+kofn_config_load_checked(const char *path, kofn_config_visit *visit, kofn_config_check *check,
+                         void *context, kofn_error *err)
 {
     FILE *file = fopen(path, "re");
     if (!file)
@@ -305,7 +349,7 @@ kofn_config_load(const char *path, kofn_config_visit *visit, void *context, kofn
     if (ferror(file))
         status = fail_file(path, errno, err);
     else
-        status = kofn_config_parse(path, text, length, visit, context, err);
+        status = parse(path, text, length, visit, check, context, err);
 out:
     free(text);
     (void)fclose(file); // nothing was written

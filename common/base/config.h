@@ -24,7 +24,17 @@ typedef kofn_status kofn_config_visit(void *context, const char *path, const cha
 KOFN_MUST_CHECK kofn_status kofn_config_load(const char *path, kofn_config_visit *visit,
                                              void *context, kofn_error *err);
 
-/* The same for text in memory; `name` stands for the file in messages. */
+/* Looks at the whole of what was read so far. */
+typedef kofn_status kofn_config_check(void *context, kofn_error *err);
+
+/* kofn_config_load, and `check` after each pair. A check may fail in between, while the file is not
+ * read to its end; if it fails at the end, its complaint gets the place of the pair from which on it
+ * always failed. */
+KOFN_MUST_CHECK kofn_status kofn_config_load_checked(const char *path, kofn_config_visit *visit,
+                                                     kofn_config_check *check, void *context,
+                                                     kofn_error *err);
+
+/* kofn_config_load for text in memory; `name` stands for the file in messages. */
 KOFN_MUST_CHECK kofn_status kofn_config_parse(const char *name, const char *text, size_t length,
                                               kofn_config_visit *visit, void *context,
                                               kofn_error *err);

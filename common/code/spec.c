@@ -120,16 +120,29 @@ set_param(kofn_code_spec *spec, const char *name, const char *text, kofn_error *
 
 typedef kofn_status set_function(kofn_code_spec *spec, const char *text, kofn_error *err);
 
-static const char *const own_keys[] = {"family", "partition", "tasks", "seed"};
+#define FIELD(field_) KOFN_KEY_FIELD(kofn_code_spec, field_)
+
+/* For people: each key has a setter of its own below. */
+static const kofn_key own_keys[] = {
+    {"family", KOFN_KEY_STRING, FIELD(family), 0, KOFN_NAME_MAX - 1, "auto", NULL,
+     "Code family, with its own parameters beside this key (see kofn codes); auto: by the product"},
+    {"partition", KOFN_KEY_STRING, FIELD(part), 0, 0, "0,0,0", NULL,
+     "Parts X,Z,Y: A in X by Z blocks, B in Z by Y; 0: choose"},
+    {"tasks", KOFN_KEY_INT, FIELD(tasks), 0, KOFN_TASKS_MAX, "0", NULL,
+     "Coded tasks; 0: choose for the workers that are there"},
+    {"seed", KOFN_KEY_INT, FIELD(seed), 0, 0, "1", NULL, "Of what the family draws"},
+};
 static set_function *const own_setters[] = {set_family, set_partition, set_tasks, set_seed};
 
 enum { OWN_KEYS = sizeof own_keys / sizeof own_keys[0] };
+
+const kofn_keys kofn_code_spec_keys = {.at = own_keys, .count = OWN_KEYS};
 
 kofn_status
 kofn_code_spec_set(kofn_code_spec *spec, const char *key, const char *text, kofn_error *err)
 {
     for (size_t i = 0; i < OWN_KEYS; i++)
-        if (strcmp(key, own_keys[i]) == 0)
+        if (strcmp(key, own_keys[i].name) == 0)
             return own_setters[i](spec, text, err);
     return set_param(spec, key, text, err);
 }
@@ -169,7 +182,7 @@ fail_unknown_param(const kofn_family *family, const char *name, kofn_error *err)
     for (size_t i = 0; i < family->keys.count; i++)
         names[count++] = family->keys.at[i].name;
     for (size_t i = 0; i < OWN_KEYS; i++)
-        names[count++] = own_keys[i];
+        names[count++] = own_keys[i].name;
     const char *nearest = kofn_nearest_name(name, names, count);
     return kofn_fail(err, KOFN_NOT_FOUND, "code family %s has no parameter '%s'%s%s%s",
                      family->name, name, nearest ? "; did you mean '" : "", nearest ? nearest : "",

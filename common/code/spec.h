@@ -43,6 +43,9 @@ typedef struct kofn_code_context {
                               // family is left open
 } kofn_code_context;
 
+/* The keys above as --help shows them; kofn_code_spec_set sets them. */
+extern const kofn_keys kofn_code_spec_keys;
+
 /* Set one of the keys above, or record a parameter of the family. INVALID_ARGUMENT, OUT_OF_RANGE,
  * RESOURCE_EXHAUSTED (too many parameters). */
 KOFN_MUST_CHECK kofn_status kofn_code_spec_set(kofn_code_spec *spec, const char *key,

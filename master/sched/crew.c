@@ -225,6 +225,11 @@ measure(kofn_crew *crew, kofn_assignment *a, int64_t now_ns, kofn_ending how)
         return; // answered out of turn, or nothing to measure by
 
     const double seconds = (double)a->service_ns * 1e-9;
+    if (a->flops < KOFN_MEASURABLE_FLOPS) {
+        if (how == KOFN_ENDED_ANSWERED)
+            note_overhead(crew, seconds);
+        return;
+    }
     const double known = worker->rate > 0 ? worker->rate : median_rate(crew);
     if (how == KOFN_ENDED_ANSWERED) {
         if (known > 0)
@@ -295,10 +300,11 @@ int64_t
 kofn_crew_expect_ns(const kofn_crew *crew, const kofn_crew_worker *worker, double flops)
 {
     const double rate = worker && worker->rate > 0 ? worker->rate : median_rate(crew);
-    if (!(rate > 0))
+    const bool is_small = !(flops >= KOFN_MEASURABLE_FLOPS);
+    if (is_small ? crew->overheads == 0 && !(rate > 0) : !(rate > 0))
         return KOFN_NEVER_NS;
     const double overhead = kofn_sorted_median(crew->overhead_sorted, crew->overheads);
-    const double expected_ns = (fmax(flops, 0) / rate + overhead) * 1e9;
+    const double expected_ns = ((rate > 0 ? fmax(flops, 0) / rate : 0) + overhead) * 1e9;
     return expected_ns < 9e18 ? (int64_t)expected_ns : KOFN_NEVER_NS;
 }
 

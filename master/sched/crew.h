@@ -12,7 +12,8 @@
  *            An unfinished assignment counts as finished at the moment it is taken back if even
  *            that shows its worker to be slower than thought: else the slowest, always cancelled,
  *            would never be measured. What answers take beyond flops over rate (sending, waking
- *            up) is the overhead, the median of the last ones.
+ *            up) is the overhead, the median of the last ones. A task below
+ *            KOFN_MEASURABLE_FLOPS is nearly all overhead: it says nothing of a worker's rate.
  * Failing    A failure counts as one more task in hand until the worker's next answer, so that a
  *            broken worker, always free, does not draw every task to itself first.
  * Cost       A few hash probes and O(log P) for each call. Only join allocates.
@@ -23,6 +24,8 @@
 #include "common/base/map.h"
 #include "master/sched/list.h"
 #include "master/sched/order.h"
+
+#define KOFN_MEASURABLE_FLOPS 2e7 // some 0.3 ms on a fast core, about what a task costs around it
 
 typedef struct kofn_run kofn_run; // run.h: a job as the scheduler runs it
 typedef struct kofn_crew_worker kofn_crew_worker;

@@ -45,7 +45,7 @@ rig_init_with(rig *r, kofn_sched_config config)
 {
     kofn_error error;
     *r = (rig){
-        .config = config, .flops = 1e6, .deadline_ns = KOFN_NEVER_NS, .client = 1, .credit = 1};
+        .config = config, .flops = 1e9, .deadline_ns = KOFN_NEVER_NS, .client = 1, .credit = 1};
     assert_ok(kofn_sched_new(&config, &r->sched, &error));
 }
 

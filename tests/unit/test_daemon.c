@@ -13,7 +13,7 @@ typedef struct program {
     struct {
         const char *prefix;
         const kofn_keys *keys;
-    } tables[2];
+    } tables[3];
 } program;
 
 static const program programs[] = {
@@ -21,7 +21,9 @@ static const program programs[] = {
      .path = KOFN_MASTER_PROGRAM,
      .config = KOFN_SOURCE_DIR "/config/master.yaml",
      .shortcut = "--workers",
-     .tables = {{"", &kofn_master_keys}, {"scheduler.", &kofn_sched_keys}}},
+     .tables = {{"", &kofn_master_keys},
+                {"scheduler.", &kofn_sched_keys},
+                {"code.", &kofn_code_spec_keys}}},
     {.name = "kofn-worker",
      .path = KOFN_WORKER_PROGRAM,
      .config = KOFN_SOURCE_DIR "/config/worker.yaml",

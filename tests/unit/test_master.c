@@ -369,7 +369,7 @@ check_tells_whether_work_gets_done(void **state)
     assert_string_equal(health.status, "SERVING");
     assert_string_equal(health.version, KOFN_VERSION);
     assert_int_equal(health.workers, 1);
-    assert_int_equal(health.memory_limit_bytes, s->config.memory);
+    assert_int_equal(health.memory_limit_bytes, kofn_master_config_get_memory(&s->config));
     send_call(client, 1, KOFN_METHOD_CHECK, &kofn_check_message, &whose);
     assert_int_equal(expect_reply(client, 1, &kofn_health_message, &health), KOFN_OK);
     assert_string_equal(health.status, "SERVICE_UNKNOWN");

@@ -79,12 +79,33 @@ static void
 what_contradicts_itself_is_refused(void **state)
 {
     (void)state;
-    assert_refused("silence: 600ms\n", KOFN_INVALID_ARGUMENT, "silence", "heartbeat");
-    assert_refused("limits: {memory: 1MiB}\n", KOFN_INVALID_ARGUMENT, "limits.memory", "window");
-    /* more answers needed than tasks */
-    assert_refused("code: {family: polynomial, partition: [3, 1, 3], tasks: 8}\n",
-                   KOFN_INVALID_ARGUMENT, "", "9");
-    assert_refused("code: {family: polynomal}\n", KOFN_NOT_FOUND, "", "polynomial");
+    assert_refused("policy: auto\nsilence: 600ms\n", KOFN_INVALID_ARGUMENT, ":2:1:", "heartbeat");
+    assert_refused("limits: {memory: 1MiB}\n", KOFN_INVALID_ARGUMENT, ":1:10:", "window");
+    /* more answers needed than tasks: whichever comes last is where it goes wrong */
+    assert_refused("code:\n  family: polynomial\n  partition: [3, 1, 3]\n  tasks: 8\n",
+                   KOFN_INVALID_ARGUMENT, ":4:3:", "9");
+    assert_refused("code:\n  tasks: 8\n  family: polynomial\n  partition: [3, 1, 3]\n",
+                   KOFN_INVALID_ARGUMENT, ":4:3:", "9");
+    assert_refused("code: {family: polynomal}\n", KOFN_NOT_FOUND, ":1:8:", "polynomial");
+    assert_refused("code:\n  family: rkrp\n  sistematic: no\n", KOFN_NOT_FOUND,
+                   ":3:3:", "systematic");
+    assert_refused("listen: {workers: 'http://foo'}\n", KOFN_INVALID_ARGUMENT, ":1:10:", "tcp://");
+    assert_refused("listen:\n  workers: tcp://127.0.0.1:7501\n", KOFN_INVALID_ARGUMENT,
+                   ":2:3:", "listen.clients");
+}
+
+static void
+what_is_impossible_only_in_between_is_accepted(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_master_config config;
+    assert_ok(load_text("listen:\n  workers: tcp://127.0.0.1:7501\n"
+                        "  clients: tcp://127.0.0.1:7502\n"
+                        "code:\n  family: replication\n  partition: [2, 1, 2]\n  tasks: 12\n"
+                        "  copies: 3\n",
+                        &config, &error));
+    assert_int_equal(config.code.tasks, 12);
 }
 
 static void
@@ -106,6 +127,7 @@ main(void)
         cmocka_unit_test(a_file_sets_what_it_names_and_leaves_the_rest),
         cmocka_unit_test(what_is_wrong_is_refused_with_its_place),
         cmocka_unit_test(what_contradicts_itself_is_refused),
+        cmocka_unit_test(what_is_impossible_only_in_between_is_accepted),
         cmocka_unit_test(a_policy_is_auto_or_one_of_the_schedulers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

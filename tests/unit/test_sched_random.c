@@ -447,7 +447,7 @@ some_job_arrives(world *w)
         .code = job->code,
         .policy = draw(w, 2) ? "oneshot" : "speculative",
         .deadline_ns = job->deadline_ns,
-        .task_flops = 1e6 * (double)(1 + draw(w, 5)),
+        .task_flops = 1e7 * (double)(1 + draw(w, 5)),
     };
     assert_ok(kofn_sched_job_add(w->sched, w->now_ns, &params, &error));
     w->alive++;
