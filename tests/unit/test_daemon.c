@@ -8,12 +8,14 @@
 #include <ctype.h>
 #include <sys/wait.h>
 
+enum { TABLES = 3 };
+
 typedef struct program {
     const char *name, *path, *config, *shortcut;
     struct {
         const char *prefix;
         const kofn_keys *keys;
-    } tables[3];
+    } tables[TABLES];
 } program;
 
 static const program programs[] = {
@@ -99,7 +101,7 @@ help_lists_every_key_and_option(void **state)
         outcome *o = run(&programs[i], "--help", standard_output);
         assert_int_equal(o->exit_code, 0);
         unwrap(o->out);
-        for (size_t t = 0; t < 2 && programs[i].tables[t].keys; t++)
+        for (size_t t = 0; t < TABLES && programs[i].tables[t].keys; t++)
             for (size_t k = 0; k < programs[i].tables[t].keys->count; k++) {
                 char line[256];
                 (void)snprintf(line, sizeof line, " %s%s (", programs[i].tables[t].prefix,
