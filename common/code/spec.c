@@ -350,6 +350,21 @@ choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t wor
     (void)snprintf(spec->family, sizeof spec->family, "%s", name);
 }
 
+/* Every parameter with the value that was used, in the family's order and spelling: a default that
+ * changes one day leaves what was recorded as it was, and equal codes have equal specs. */
+static void
+record_params(kofn_code_spec *spec, const kofn_family *family, const params *p)
+{
+    assert(family->keys.count <= KOFN_SETS_MAX);
+    memset(spec->sets, 0, sizeof spec->sets);
+    for (size_t i = 0; i < family->keys.count; i++) {
+        const kofn_key *key = &family->keys.at[i];
+        (void)snprintf(spec->sets[i].name, sizeof spec->sets[i].name, "%s", key->name);
+        kofn_key_format(key, p, spec->sets[i].value, sizeof spec->sets[i].value);
+    }
+    spec->set_count = family->keys.count;
+}
+
 kofn_status
 kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, kofn_error *err)
 {
@@ -386,6 +401,7 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     if (status)
         return status;
     done.tasks = c.args.tasks;
+    record_params(&done, c.family, &p);
     *spec = done;
     return KOFN_OK;
 }

@@ -56,8 +56,9 @@ KOFN_MUST_CHECK kofn_status kofn_code_spec_set(kofn_code_spec *spec, const char 
 KOFN_MUST_CHECK kofn_status kofn_code_spec_check(const kofn_code_spec *spec,
                                                  const kofn_field *field, kofn_error *err);
 
-/* Fill what is open: family, partition, tasks, seed. Leaves a spec that names everything, so that
- * it can be recorded and replayed. Never chooses more parts than the product has rows, inner or
+/* Fill what is open: family, partition, tasks, seed, and every parameter of the family, in its
+ * table's order. Leaves a spec that names everything, so that it can be recorded, compared and
+ * replayed, also by a version with other defaults. Never chooses more parts than the product has rows, inner or
  * columns. */
 KOFN_MUST_CHECK kofn_status kofn_code_spec_complete(kofn_code_spec *spec,
                                                     const kofn_code_context *context,

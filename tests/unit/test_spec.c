@@ -325,6 +325,50 @@ a_complete_spec_stays_as_it_is_and_replays(void **state)
     kofn_code_destroy(&second);
 }
 
+static const char *
+value_of(const kofn_code_spec *spec, const char *name)
+{
+    for (size_t i = 0; i < spec->set_count; i++)
+        if (strcmp(spec->sets[i].name, name) == 0)
+            return spec->sets[i].value;
+    return "(not set)";
+}
+
+static void
+a_complete_spec_names_every_parameter_in_one_spelling(void **state)
+{
+    (void)state;
+    kofn_error error;
+    const kofn_code_context context = {
+        .field = f64(), .rows = 900, .inner = 900, .cols = 900, .workers = 6, .whole_flops = 1};
+    for (size_t i = 0; i < kofn_family_count(); i++) {
+        const kofn_family *family = kofn_family_at(i);
+        kofn_code_spec spec = {0};
+        set_ok(&spec, "family", family->name);
+        assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+        assert_int_equal(spec.set_count, family->keys.count);
+        for (size_t j = 0; j < family->keys.count; j++) {
+            const char *fallback = family->keys.at[j].fallback;
+            assert_string_equal(value_of(&spec, family->keys.at[j].name),
+                                strcmp(fallback, "yes") == 0 ? "true" : fallback);
+        }
+    }
+
+    kofn_code_spec one = {0}, other = {0};
+    set_ok(&one, "family", "rkrp");
+    set_ok(&one, "seed", "3");
+    other = one;
+    set_ok(&one, "draws", "4");
+    set_ok(&one, "systematic", "OFF");
+    set_ok(&other, "systematic", "no");
+    set_ok(&other, "draws", "+4");
+    assert_ok(kofn_code_spec_complete(&one, &context, &error));
+    assert_ok(kofn_code_spec_complete(&other, &context, &error));
+    assert_memory_equal(&one, &other, sizeof one);
+    assert_string_equal(value_of(&one, "draws"), "4");
+    assert_ok(kofn_code_spec_check(&one, f64(), &error));
+}
+
 static void
 an_incomplete_spec_is_not_built(void **state)
 {
@@ -369,6 +413,7 @@ main(void)
         cmocka_unit_test(what_is_open_is_chosen_for_product_and_workers),
         cmocka_unit_test(a_finite_field_gets_a_family_that_works_there),
         cmocka_unit_test(a_complete_spec_stays_as_it_is_and_replays),
+        cmocka_unit_test(a_complete_spec_names_every_parameter_in_one_spelling),
         cmocka_unit_test(an_incomplete_spec_is_not_built),
         cmocka_unit_test(a_failed_completion_changes_nothing),
     };
