@@ -54,7 +54,7 @@ accept(reader *r, char wanted)
     return true;
 }
 
-/* A quoted string without escapes, into `text`; false when it is none or too long. */
+/* A quoted string without escapes and NULs, into `text`; false when it is none or too long. */
 static bool
 read_string(reader *r, char text[TOKEN_MAX])
 {
@@ -64,7 +64,7 @@ read_string(reader *r, char text[TOKEN_MAX])
     const char quote = *r->at++;
     const char *close = memchr(r->at, quote, (size_t)(r->end - r->at));
     const size_t length = close ? (size_t)(close - r->at) : 0;
-    if (!close || length >= TOKEN_MAX || memchr(r->at, '\\', length))
+    if (!close || length >= TOKEN_MAX || memchr(r->at, '\\', length) || memchr(r->at, '\0', length))
         return false;
     memcpy(text, r->at, length);
     text[length] = '\0';
@@ -234,6 +234,11 @@ fill_view(const dictionary *h, uint64_t available, kofn_npy *npy, kofn_error *er
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "the .npy file is cut off: %zu x %zu %s take %zu bytes, %" PRIu64
                          " are there",
+                         rows, cols, kofn_dtype_name(dtype), bytes, available);
+    if (bytes < available)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "the .npy file goes on behind its matrix: %zu x %zu %s take %zu bytes, "
+                         "%" PRIu64 " are there; is it two files joined?",
                          rows, cols, kofn_dtype_name(dtype), bytes, available);
     npy->transposed = transposed;
     npy->mat = transposed ? kofn_mat_wrap(NULL, dtype, cols, rows)

@@ -21,8 +21,8 @@ typedef struct kofn_npy {
     bool transposed; // the file is in Fortran order: the matrix is mat's transpose
 } kofn_npy;
 
-/* NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE: the file. INVALID_ARGUMENT: no .npy, hostile or
- * truncated, or more than two dimensions. UNIMPLEMENTED: a dtype or byte order we do not carry.
+/* NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE: the file. INVALID_ARGUMENT: no .npy, hostile,
+ * truncated or longer than its matrix, or more than two dimensions. UNIMPLEMENTED: a dtype or byte order we do not carry.
  * The caller ends *ret_npy with kofn_mat_fini(&npy.mat). */
 KOFN_MUST_CHECK kofn_status kofn_npy_read(const char *path, kofn_npy *ret_npy, kofn_error *err);
 

@@ -138,7 +138,8 @@ all_carried_dtypes_are_known(void **state)
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         kofn_npy npy;
         size_t offset;
-        assert_ok(parse(1, expected[i].dictionary, 16, &npy, &offset));
+        assert_ok(parse(1, expected[i].dictionary, 2 * kofn_dtype_width(expected[i].dtype), &npy,
+                        &offset));
         assert_int_equal(npy.mat.dtype, expected[i].dtype);
     }
 }
@@ -246,7 +247,33 @@ a_file_cut_anywhere_is_refused(void **state)
         assert_fails(kofn_npy_parse(exact, cut, cut, &npy, &offset, &error), KOFN_INVALID_ARGUMENT);
         free(exact);
     }
-    assert_ok(kofn_npy_parse(image, length, length + 9, &npy, &offset, &error)); // more is fine
+    assert_ok(kofn_npy_parse(image, length, length, &npy, &offset, &error));
+}
+
+static void
+a_file_that_goes_on_behind_its_matrix_is_refused(void **state)
+{
+    (void)state;
+    kofn_npy npy;
+    size_t offset;
+    assert_fails(parse(1, F8("(2, 3)"), 49, &npy, &offset), KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "49 are there"));
+    assert_fails(parse(1, F8("(0, 3)"), 8, &npy, &offset), KOFN_INVALID_ARGUMENT);
+}
+
+/* As a C string, this descr would be '<f8'. */
+static void
+a_nul_in_a_text_of_the_header_is_refused(void **state)
+{
+    (void)state;
+    unsigned char image[512];
+    const char dictionary[] = "{'descr': '<f8@junk', 'fortran_order': False, 'shape': (1, 1), }";
+    const size_t length = make_image(image, 1, dictionary, 8);
+    kofn_npy npy;
+    size_t offset;
+    *(unsigned char *)memchr(image, '@', length) = '\0';
+    assert_fails(kofn_npy_parse(image, length, length, &npy, &offset, &error),
+                 KOFN_INVALID_ARGUMENT);
 }
 
 static void
@@ -513,6 +540,8 @@ main(void)
         cmocka_unit_test(hostile_headers_are_refused),
         cmocka_unit_test(what_is_not_carried_says_so),
         cmocka_unit_test(a_file_cut_anywhere_is_refused),
+        cmocka_unit_test(a_file_that_goes_on_behind_its_matrix_is_refused),
+        cmocka_unit_test(a_nul_in_a_text_of_the_header_is_refused),
         cmocka_unit_test(a_header_beyond_64_kib_is_refused_unread),
         cmocka_unit_test(the_digits_are_read_as_numpy_reads_them),
         in_folder(what_is_written_is_read_back),
