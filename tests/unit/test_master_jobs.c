@@ -66,6 +66,7 @@ check_cancelled(stage *s, hold at)
         assert_int_equal(expect_reply(sc.other, call, &kofn_outcome_message, &outcome), KOFN_OK);
         assert_string_equal(outcome.job.state, "cancelled");
         assert_int_equal(outcome.job.status, KOFN_CANCELLED);
+        assert_false(outcome.job.decodable);
         kofn_message_clear(&kofn_outcome_message, &outcome);
     }
     assert_int_equal(expect_reply(sc.client, 1, NULL, NULL), KOFN_CANCELLED);
