@@ -141,12 +141,12 @@ typedef struct kofn_account {
     uint64_t threshold;               // answers that suffice, whichever they are
     uint64_t tasks, tasks_sent;       // of the code; assignments that went out
     uint64_t answers, answers_used;   // received; in the product
-    uint64_t workers;                 // distinct ones that were given work
+    uint64_t workers;                 // distinct ones that were given a task
     uint64_t backups, replaced;       // copies for late tasks; tasks sent again after a loss
     bool decodable;                   // the answers so far suffice
     bool waited;                      // for one more, since the set was badly conditioned
     char error_kind[16];              // exact, rounding
-    double error_bound;               // estimate of the product's relative error
+    double error_bound;               // estimate of the relative error, not a bound
     double condition, amplification, residual; // of the decode
     bool nonfinite;                            // NaN or Inf in the product: they may have spread
     struct {
