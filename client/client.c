@@ -3,6 +3,7 @@
 #include "client/convert.h"
 #include "client/engine.h"
 #include "common/base/clock.h"
+#include "master/service.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -189,6 +190,14 @@ kofn_client_close(kofn_client **client_p)
 
 /* ---- calls with a small reply ---------------------------------------------------------------- */
 
+static bool
+is_given_up(const kofn_client *client)
+{
+    static const kofn_account none;
+    const kofn_client_options *options = &client->options;
+    return options->progress && !options->progress(options->context, &none);
+}
+
 /* Make the call and wait. The reply, in *ret_call, is the caller's to drop. */
 static kofn_status
 call_method(kofn_client *client, const kofn_call_params *params, kofn_call **ret_call,
@@ -198,8 +207,17 @@ call_method(kofn_client *client, const kofn_call_params *params, kofn_call **ret
     kofn_status status = kofn_engine_open(client, params, &call, err);
     if (status != KOFN_OK)
         return status;
-    while (call->state != KOFN_CALL_DONE)
-        (void)kofn_engine_step(client, KOFN_NEVER_NS); // a signal alone ends nothing here
+    while (call->state != KOFN_CALL_DONE) {
+        /* A signal that comes just before the wait does not interrupt it: look again in a while. */
+        const int64_t until = client->options.progress
+                                  ? kofn_clock_after(kofn_clock_ns(), KOFN_CLIENT_TICK_NS)
+                                  : KOFN_NEVER_NS;
+        (void)kofn_engine_step(client, until);
+        if (call->state != KOFN_CALL_DONE && is_given_up(client)) {
+            kofn_engine_drop(&call);
+            return kofn_fail(err, KOFN_CANCELLED, "interrupted");
+        }
+    }
     if (call->error.status != KOFN_OK) {
         status = kofn_fail(err, call->error.status, "%s", call->error.text);
         kofn_engine_drop(&call);
@@ -308,10 +326,9 @@ static kofn_status
 list_own_codes(kofn_code_list *ret_list, kofn_error *err)
 {
     kofn_msg_codes codes = {0};
-    kofn_status status = kofn_msg_codes_fill(&codes, err);
-    if (status != KOFN_OK)
-        return status;
-    status = kofn_codes_from_message(&codes, ret_list, err);
+    kofn_status status = kofn_master_fill_codes(&codes, err);
+    if (status == KOFN_OK)
+        status = kofn_codes_from_message(&codes, ret_list, err);
     kofn_message_clear(&kofn_codes_message, &codes);
     return status;
 }

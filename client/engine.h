@@ -22,6 +22,9 @@
 
 #include <sys/queue.h>
 
+#define KOFN_CLIENT_TICK_NS                                                                        \
+    (200 * KOFN_NS_PER_MS) // a progress callback is asked at least this often
+
 typedef enum kofn_call_state {
     KOFN_CALL_QUEUED,
     KOFN_CALL_SENT,

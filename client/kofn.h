@@ -30,8 +30,8 @@
  *            behind the caller's back (but for ZeroMQ's own, and a local client's master and
  *            workers): calls in flight move on only inside functions of this header that wait.
  *            Different clients are independent.
- * Signals    A function that waits looks at its `progress` callback whenever a signal interrupted
- *            it, so a handler that sets a flag is enough to stop a product.
+ * Signals    A function that waits looks at its `progress` callback, or else at the client's,
+ *            whenever a signal interrupted it, so a handler that sets a flag is enough to stop it.
  * Versions   Fields may be added to the structs below only with a new soname.
  */
 #ifndef KOFN_H
@@ -59,20 +59,30 @@ const char *kofn_client_version(void);
 
 /* ---- clients --------------------------------------------------------------------------------- */
 
+typedef struct kofn_account kofn_account; // of a job, below
+
+/* Called while a function waits: at every news of the job, at least five times a second, and after
+ * a signal. False gives up: the job is cancelled and the function returns KOFN_CANCELLED. The
+ * account may still be empty (state ""). Must not call into the same client. */
+typedef bool kofn_progress(void *context, const kofn_account *account);
+
 /* KOFN_CLIENT_LOCAL_CORES: as many local workers as the machine has cores. */
 #define KOFN_CLIENT_LOCAL_CORES (-1)
 
 /* Zero or NULL in any field takes what is said in its comment. */
 typedef struct kofn_client_options {
-    const char *endpoint;   // of the master; $KOFN_MASTER, or else tcp://127.0.0.1:7501
-    int local_workers;      // 0: use the endpoint. Otherwise a master and this many workers run
-                            // inside this process, and no daemon is needed
-    int64_t patience_ms;    // how long to look for a master that is not there; 5000
-    int retries;            // of one call after KOFN_UNAVAILABLE; 8, and -1 for none
-    int64_t backoff_ms;     // before the first retry, doubled for each further one; 100
-    int64_t backoff_max_ms; // longest backoff; 5000
-    uint64_t window;        // bytes of products that may be under way to us; 16 MiB
-    uint64_t keep_bytes;    // of message buffers kept for use again; 256 MiB
+    const char *endpoint;    // of the master; $KOFN_MASTER, or else tcp://127.0.0.1:7501
+    int local_workers;       // 0: use the endpoint. Otherwise a master and this many workers run
+                             // inside this process, and no daemon is needed
+    int64_t patience_ms;     // how long to look for a master that is not there; 5000
+    int retries;             // of one call after KOFN_UNAVAILABLE; 8, and -1 for none
+    int64_t backoff_ms;      // before the first retry, doubled for each further one; 100
+    int64_t backoff_max_ms;  // longest backoff; 5000
+    uint64_t window;         // bytes of products that may be under way to us; 16 MiB
+    uint64_t keep_bytes;     // of message buffers kept for use again; 256 MiB
+    kofn_progress *progress; // of functions that take none of their own: NULL waits on; the account
+                             // it gets is empty, and false ends no job
+    void *context;           // for progress
 } kofn_client_options;
 
 typedef struct kofn_client kofn_client;
@@ -129,7 +139,7 @@ KOFN_MUST_CHECK kofn_status kofn_code_choice_check(const kofn_code_choice *choic
                                                    kofn_error *err);
 
 /* What is known of a job: its state while it runs, its account when it is done. */
-typedef struct kofn_account {
+struct kofn_account {
     char job[KOFN_CLIENT_JOB_MAX];
     char state[16];     // queued, receiving, running, decoding, done, failed, cancelled
     kofn_status status; // of a finished job
@@ -155,12 +165,7 @@ typedef struct kofn_account {
     } seconds;
     double progress; // 0 to 1
     uint64_t age_ms; // since it was accepted
-} kofn_account;
-
-/* Called while a function waits: at every news of the job, at least five times a second, and after
- * a signal. False gives up: the job is cancelled and the function returns KOFN_CANCELLED. The
- * account may still be empty (state ""). Must not call into the same client. */
-typedef bool kofn_progress(void *context, const kofn_account *account);
+};
 
 /* Zero or NULL in any field leaves it to the master. */
 typedef struct kofn_product_options {
@@ -321,8 +326,7 @@ typedef struct kofn_code_list {
     kofn_param_info *policies;
 } kofn_code_list;
 
-/* The families and policies that the master knows; of this library when client is NULL (families
- * only). Ownership: kofn_code_list_fini. */
+/* The families and policies that the master knows; of this library when client is NULL. Ownership: kofn_code_list_fini. */
 KOFN_MUST_CHECK kofn_status kofn_client_list_codes(kofn_client *client, kofn_code_list *ret_list,
                                                    kofn_error *err);
 void kofn_code_list_fini(kofn_code_list *list);

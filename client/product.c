@@ -21,8 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TICK_NS (200 * KOFN_NS_PER_MS) // a progress callback is asked at least this often
-
 enum { OUTCOME_SLACK_MS = 2000 };
 
 /* ---- what is asked --------------------------------------------------------------------------- */
@@ -247,7 +245,7 @@ hear(kofn_call *call, const kofn_msg_job *job)
 static kofn_status
 fail_cancelled(kofn_error *err)
 {
-    return kofn_fail(err, KOFN_CANCELLED, "given up by the caller");
+    return kofn_fail(err, KOFN_CANCELLED, "interrupted");
 }
 
 /* Until the call is done. CANCELLED: the onlooker does not want to wait; the call is still open. */
@@ -261,7 +259,7 @@ wait_watched(kofn_client *client, kofn_call *call, onlooker *looker, kofn_error 
         if (!looker->progress || (on && !looker->news && now < next))
             continue;
         looker->news = false;
-        next = now + TICK_NS;
+        next = now + KOFN_CLIENT_TICK_NS;
         if (!looker->progress(looker->context, &looker->account))
             return fail_cancelled(err);
     }

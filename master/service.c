@@ -183,17 +183,28 @@ serve_list_workers(kofn_master *master, kofn_request *request, const kofn_msg_ca
     kofn_message_clear(&kofn_workers_message, &workers);
 }
 
-static kofn_status
-fill_policies(kofn_msg_codes *codes, kofn_error *err)
+static void
+set_policy(kofn_msg_param *policy, const char *name, const char *help)
+{
+    snprintf(policy->name, sizeof policy->name, "%s", name);
+    snprintf(policy->help, sizeof policy->help, "%s", help);
+}
+
+kofn_status
+kofn_master_fill_codes(kofn_msg_codes *ret_codes, kofn_error *err)
 {
     const size_t count = kofn_policy_count();
-    kofn_status status = kofn_wire_list_new(count, sizeof(kofn_msg_param), &codes->policies, err);
-    kofn_msg_param *at = codes->policies.at;
-    for (size_t i = 0; i < count && !status; i++) {
-        snprintf(at[i].name, sizeof at[i].name, "%s", kofn_policy_at(i)->name);
-        snprintf(at[i].help, sizeof at[i].help, "%s", kofn_policy_at(i)->help);
-    }
-    return status;
+    kofn_status status = kofn_msg_codes_fill(ret_codes, err);
+    if (!status)
+        status = kofn_wire_list_new(1 + count, sizeof(kofn_msg_param), &ret_codes->policies, err);
+    if (status)
+        return status;
+    kofn_msg_param *at = ret_codes->policies.at;
+    set_policy(&at[0], "auto",
+               "The default: oneshot where the code can lose a task, else speculative");
+    for (size_t i = 0; i < count; i++)
+        set_policy(&at[1 + i], kofn_policy_at(i)->name, kofn_policy_at(i)->help);
+    return KOFN_OK;
 }
 
 static void
@@ -203,9 +214,7 @@ serve_list_codes(kofn_master *master, kofn_request *request, const kofn_msg_call
     (void)master, (void)call, (void)body;
     kofn_msg_codes codes = {0};
     kofn_error err;
-    kofn_status status = kofn_msg_codes_fill(&codes, &err);
-    if (!status)
-        status = fill_policies(&codes, &err);
+    kofn_status status = kofn_master_fill_codes(&codes, &err);
     if (status)
         kofn_request_fail(request, &err);
     else

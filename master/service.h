@@ -10,4 +10,8 @@
 
 extern const kofn_service kofn_master_service;
 
+/* The reply to ListCodes, which depends on the program alone: families and policies, with "auto"
+ * first, the policy that is none of the scheduler's. Cleared by the caller. RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_master_fill_codes(kofn_msg_codes *ret_codes, kofn_error *err);
+
 #endif

@@ -1,5 +1,7 @@
 #include "client/cli/cli.h"
 
+#include "client/cli/signals.h"
+#include "client/cli/text.h"
 #include "common/base/keys.h"
 
 #include <errno.h>
@@ -34,14 +36,14 @@ cli_exit_of(kofn_status status)
 void
 cli_say(const cli_common *common, const char *format, ...)
 {
+    char text[2 * KOFN_CLIENT_TEXT_MAX];
     if (common->quiet)
         return;
     va_list args;
     va_start(args, format);
-    (void)fputs("kofn: ", stderr);
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
+    (void)vsnprintf(text, sizeof text, format, args); // a cut line is still one
     va_end(args);
+    (void)cli_line(stderr, "kofn: %s", text);
 }
 
 int
@@ -49,7 +51,7 @@ cli_finish(int exit_code)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return exit_code;
-    (void)fprintf(stderr, "kofn: standard output: %s\n", strerror(errno));
+    (void)cli_line(stderr, "kofn: standard output: %s", strerror(errno));
     return exit_code ? exit_code : CLI_FAILED;
 }
 
@@ -61,14 +63,21 @@ cli_print_json(json_t *value)
                        putchar('\n') == EOF;
     json_decref(value);
     if (failed)
-        (void)fprintf(stderr, "kofn: standard output: %s\n", errno ? strerror(errno) : "no memory");
+        (void)cli_line(stderr, "kofn: standard output: %s", errno ? strerror(errno) : "no memory");
     return cli_finish(failed ? CLI_FAILED : CLI_OK);
 }
 
 int
 cli_fail(const cli_common *common, const kofn_error *error, int exit_code)
 {
-    (void)fprintf(stderr, "kofn: %s\n", error->text);
+    kofn_error interrupted;
+    if (cli_signals_get() && error->status != KOFN_CANCELLED) {
+        (void)kofn_fail(&interrupted, KOFN_CANCELLED, "interrupted");
+        error = &interrupted;
+    }
+    if (cli_signals_get())
+        exit_code = CLI_CANCELLED;
+    (void)cli_line(stderr, "kofn: %s", error->text);
     if (common->json)
         (void)cli_print_json(json_pack("{s:s, s:s}", "status", kofn_status_name(error->status),
                                        "message", error->text));
@@ -172,7 +181,9 @@ static const struct argp_option connect_options[] = {
     {"master", KEY_MASTER, "ENDPOINT", 0,
      "Where the master is (default: $KOFN_MASTER, or tcp://127.0.0.1:7501)", 80},
     {"local", KEY_LOCAL, "P", OPTION_ARG_OPTIONAL,
-     "Need no daemon: a master and P workers (default: one for each core) run in this process", 80},
+     "Need no daemon: a master and P workers (default: one for each core) run in this process. "
+     "They share it, so none straggles: --code uncoded is fastest there",
+     80},
     {"patience", KEY_PATIENCE, "TIME", 0, "How long to look for a master (default: 5s)", 80},
     {0},
 };
@@ -239,6 +250,13 @@ cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 
 /* ---- clients --------------------------------------------------------------------------------- */
 
+static bool
+not_interrupted(void *context, const kofn_account *account)
+{
+    (void)context, (void)account; // there is no job
+    return !cli_signals_get();
+}
+
 kofn_status
 cli_open(const cli_common *common, kofn_client **ret_client, kofn_error *err)
 {
@@ -246,6 +264,7 @@ cli_open(const cli_common *common, kofn_client **ret_client, kofn_error *err)
         .endpoint = common->master,
         .local_workers = common->local,
         .patience_ms = (common->patience_ns + 999999) / 1000000,
+        .progress = not_interrupted,
     };
     return kofn_client_open(&options, ret_client, err);
 }

@@ -1,4 +1,4 @@
-/* What the commands of kofn share: exit codes, options, and how things are said.
+/* What the commands of kofn share: exit codes, options, and how things are said (text.h).
  *
  * Data goes to standard output (ids, tables, JSON), talk to standard error. With --json a command
  * prints exactly one JSON object or array, also when it fails.
@@ -50,7 +50,8 @@ int64_t cli_parse_number(const struct argp_state *state, const char *option, con
 /* "kofn: <text>" on standard error; nothing with --quiet. */
 void cli_say(const cli_common *common, const char *format, ...) KOFN_PRINTF(2, 3);
 
-/* The error on standard error, with --json on standard output as well. Returns exit_code. */
+/* The error on standard error, with --json on standard output as well. Returns exit_code; after a
+ * signal, whatever failed was interrupted: CLI_CANCELLED. */
 int cli_fail(const cli_common *common, const kofn_error *error, int exit_code);
 
 /* Print and release a JSON value. NULL (out of memory) and a full standard output are failures.

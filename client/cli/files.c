@@ -2,6 +2,7 @@
 #include "client/cli/cli.h"
 #include "client/cli/folder.h"
 #include "client/cli/report.h"
+#include "client/cli/text.h"
 #include "client/convert.h"
 
 #include <stdio.h>
@@ -71,9 +72,9 @@ report_encoded(const arguments *args, const cli_encoded *encoded)
     char text[96];
     kofn_choice_from_spec(&encoded->manifest.spec, &code);
     cli_format_code(&code, text, sizeof text);
-    cli_say(&args->common, "%s: %zu tasks by %s; any %zu answers [%zu, %zu] suffice", args->folder,
-            encoded->manifest.spec.tasks, text, encoded->threshold, encoded->part.rows,
-            encoded->part.cols);
+    cli_say(&args->common, "%s: %zu tasks by %s; any %zu answers of %zu x %zu suffice",
+            args->folder, encoded->manifest.spec.tasks, text, encoded->threshold,
+            encoded->part.rows, encoded->part.cols);
     if (!args->common.json)
         return CLI_OK;
 
@@ -86,6 +87,14 @@ report_encoded(const arguments *args, const cli_encoded *encoded)
     (void)json_object_update(object, more); // fails without memory, and so does what follows
     json_decref(more);
     return cli_print_json(object);
+}
+
+static int
+exit_of_encode(kofn_status status)
+{
+    if (status == KOFN_CANCELLED)
+        return CLI_CANCELLED;
+    return status == KOFN_RESOURCE_EXHAUSTED || status == KOFN_UNAVAILABLE ? CLI_FAILED : CLI_USAGE;
 }
 
 int
@@ -101,8 +110,7 @@ cli_encode(int argc, char **argv)
     if (status == KOFN_OK) {
         status =
             cli_folder_encode(args.folder, &args.product, (size_t)args.workers, &encoded, &error);
-        exit_code = status == KOFN_RESOURCE_EXHAUSTED || status == KOFN_UNAVAILABLE ? CLI_FAILED
-                                                                                    : CLI_USAGE;
+        exit_code = exit_of_encode(status);
     }
     exit_code = status == KOFN_OK ? report_encoded(&args, &encoded)
                                   : cli_fail(&args.common, &error, exit_code);
@@ -177,6 +185,7 @@ json_of_refused(const cli_decoded *decoded)
     return array;
 }
 
+/* What is said of the product only where there is one. */
 static json_t *
 json_of_decoded(const cli_decoded *decoded, const kofn_error *error)
 {
@@ -184,26 +193,36 @@ json_of_decoded(const cli_decoded *decoded, const kofn_error *error)
     kofn_choice_from_spec(&decoded->manifest.spec, &code);
     json_t *object = cli_json_of_code(&code);
     json_t *more = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:{s:s, s:f}, s:f, s:f, s:f, s:b, s:{s:f, s:f, s:f}}",
-        "status", kofn_status_name(error->status), "message",
-        error->status == KOFN_OK ? "" : error->text, "threshold", (json_int_t)decoded->threshold,
-        "answers", (json_int_t)decoded->answers, "answers_used", (json_int_t)decoded->used,
-        "wanted", json_of_tasks(decoded), "refused", json_of_refused(decoded), "error", "kind",
-        decoded->error_bound > 0 ? "rounding" : "exact", "bound", decoded->error_bound, "condition",
-        decoded->quality.condition, "amplification", decoded->quality.amplification, "residual",
-        decoded->quality.residual, "nonfinite", decoded->nonfinite, "seconds", "read",
-        decoded->seconds.read, "decode", decoded->seconds.code, "write", decoded->seconds.write);
+        "{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:{s:f, s:f, s:f}}", "status",
+        kofn_status_name(error->status), "message", error->status == KOFN_OK ? "" : error->text,
+        "threshold", (json_int_t)decoded->threshold, "answers", (json_int_t)decoded->answers,
+        "answers_used", (json_int_t)decoded->used, "wanted", json_of_tasks(decoded), "refused",
+        json_of_refused(decoded), "seconds", "read", decoded->seconds.read, "decode",
+        decoded->seconds.code, "write", decoded->seconds.write);
+    (void)json_object_update(object, more);
+    json_decref(more);
+    if (!decoded->decoded)
+        return object;
+    more = json_pack("{s:{s:s, s:f}, s:f, s:f, s:f, s:b}", "error", "kind",
+                     decoded->error_bound > 0 ? "rounding" : "exact", "bound", decoded->error_bound,
+                     "condition", decoded->quality.condition, "amplification",
+                     decoded->quality.amplification, "residual", decoded->quality.residual,
+                     "nonfinite", decoded->nonfinite);
     (void)json_object_update(object, more);
     json_decref(more);
     return object;
 }
 
 static int
-exit_of_decode(kofn_status status)
+exit_of_decode(const cli_decoded *decoded, kofn_status status)
 {
+    if (decoded->no_output)
+        return CLI_FAILED;
     switch (status) {
     case KOFN_OK:
         return CLI_OK;
+    case KOFN_CANCELLED:
+        return CLI_CANCELLED;
     case KOFN_FAILED_PRECONDITION: // not yet
     case KOFN_RESOURCE_EXHAUSTED:
     case KOFN_UNAVAILABLE:
@@ -217,15 +236,21 @@ static void
 say_decoded(const arguments *args, const cli_decoded *decoded, const kofn_error *error)
 {
     for (size_t i = 0; i < decoded->refused_count; i++)
-        (void)fprintf(stderr, "kofn: not used: %s\n", decoded->refused[i].error.text);
+        (void)cli_line(stderr, "kofn: not used: %s", decoded->refused[i].error.text);
     if (error->status != KOFN_OK) {
-        (void)fprintf(stderr, "kofn: %s\n", error->text);
+        (void)cli_line(stderr, "kofn: %s", error->text);
         return;
     }
-    cli_say(&args->common, "%s: %zu x %zu from %zu answers, condition %.3g, error about %.0e%s",
-            args->output, decoded->manifest.shape.rows, decoded->manifest.shape.cols, decoded->used,
-            decoded->quality.condition, decoded->error_bound,
-            decoded->nonfinite ? "; it holds NaN or Inf, which may have spread" : "");
+    char shape[96], known[64];
+    const kofn_shape *c = &decoded->manifest.shape;
+    const cli_quality quality = {.nonfinite = decoded->nonfinite,
+                                 .error_bound = decoded->error_bound,
+                                 .condition = decoded->quality.condition,
+                                 .amplification = decoded->quality.amplification};
+    cli_format_shape(c->rows, c->inner, c->cols, shape, sizeof shape);
+    cli_format_quality(&quality, known, sizeof known);
+    cli_say(&args->common, "%s: %s from %zu answers, condition %.3g; %s", args->output, shape,
+            decoded->used, decoded->quality.condition, known);
 }
 
 int
@@ -237,7 +262,7 @@ cli_decode(int argc, char **argv)
     cli_parse(&decode_argp, argc, argv, &args);
 
     kofn_status status = cli_folder_decode(args.folder, args.output, &decoded, &error);
-    int exit_code = exit_of_decode(status);
+    int exit_code = exit_of_decode(&decoded, status);
     if (decoded.threshold == 0) // not even a manifest
         return cli_fail(&args.common, &error, exit_code);
     say_decoded(&args, &decoded, &error);

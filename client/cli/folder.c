@@ -1,5 +1,7 @@
 #include "client/cli/folder.h"
 
+#include "client/cli/output.h"
+#include "client/cli/signals.h"
 #include "client/convert.h"
 #include "common/base/clock.h"
 
@@ -23,6 +25,13 @@ lap(int64_t *since)
     const double seconds = (double)(now - *since) / 1e9;
     *since = now;
     return seconds;
+}
+
+/* Asked between files, so that none is left half written. */
+static kofn_status
+check_signals(kofn_error *err)
+{
+    return cli_signals_get() ? kofn_fail(err, KOFN_CANCELLED, "interrupted") : KOFN_OK;
 }
 
 /* ---- turning round --------------------------------------------------------------------------- */
@@ -93,7 +102,9 @@ static kofn_status
 write_block(encoder *e, size_t operand, size_t i, kofn_error *err)
 {
     char path[CLI_PATH_MAX];
-    kofn_status status = cli_task_path(e->folder, e->tasks[i], operand == 0 ? 'a' : 'b', path, err);
+    kofn_status status = check_signals(err);
+    if (status == KOFN_OK)
+        status = cli_task_path(e->folder, e->tasks[i], operand == 0 ? 'a' : 'b', path, err);
     if (status != KOFN_OK || !e->coding.transposed[operand])
         return status == KOFN_OK ? kofn_npy_write(path, &e->blocks[i], err) : status;
 
@@ -176,24 +187,12 @@ encode_operand(encoder *e, size_t operand, kofn_error *err)
     return status;
 }
 
-/* The shape of op(A) op(B), which cli_product_read has checked. */
-static kofn_shape
-shape_of(const cli_product *product)
-{
-    const kofn_mat *a = &product->npy[0].mat;
-    const kofn_mat *b = &product->npy[1].mat;
-    const bool turned_a = cli_product_is_transposed(product, 0);
-    return (kofn_shape){.rows = turned_a ? a->cols : a->rows,
-                        .inner = turned_a ? a->rows : a->cols,
-                        .cols = cli_product_is_transposed(product, 1) ? b->rows : b->cols};
-}
-
 static kofn_status
 plan_encode(encoder *e, size_t workers, cli_manifest *ret_manifest, kofn_error *err)
 {
     const kofn_dtype dtype = e->product->npy[0].mat.dtype;
     const kofn_field *field = kofn_field_for_dtype(dtype);
-    cli_manifest manifest = {.dtype = dtype, .shape = shape_of(e->product)};
+    cli_manifest manifest = {.dtype = dtype, .shape = cli_product_get_shape(e->product)};
     const kofn_code_context context = {.field = field,
                                        .rows = manifest.shape.rows,
                                        .inner = manifest.shape.inner,
@@ -327,7 +326,10 @@ read_answers(reader *r, kofn_error *err)
         if (kofn_decoder_get_state(r->decoder) == KOFN_DECODE_EXACT)
             return KOFN_OK;
         kofn_error why;
-        kofn_status status = read_answer(r, task, &r->answers[task], &why);
+        kofn_status status = check_signals(err);
+        if (status != KOFN_OK)
+            return status;
+        status = read_answer(r, task, &r->answers[task], &why);
         if (status == KOFN_NOT_FOUND)
             continue;
         if (status == KOFN_RESOURCE_EXHAUSTED)
@@ -370,6 +372,7 @@ run_plan(reader *r, const kofn_decode_plan *plan, const kofn_bands *c, kofn_erro
     free(used);
     r->out->used = plan->used;
     r->out->quality = plan->quality;
+    r->out->decoded = status == KOFN_OK;
     r->out->error_bound = plan->quality.amplification * r->code->field->epsilon;
     return status;
 }
@@ -403,6 +406,8 @@ rebuild(reader *r, const char *output, kofn_error *err)
         r->out->nonfinite =
             r->code->field->has_nonfinite(r->code->field, mat.data, shape->rows * shape->cols);
         r->out->seconds.code = lap(&since);
+        if (status == KOFN_OK)
+            status = check_signals(err);
         if (status == KOFN_OK)
             status = kofn_npy_write(output, &c, err);
         r->out->seconds.write = lap(&since);
@@ -452,6 +457,11 @@ cli_folder_decode(const char *folder, const char *output, cli_decoded *ret_decod
     int64_t since = kofn_clock_ns();
     *ret_decoded = (cli_decoded){0};
     kofn_status status = open_reader(&r, err);
+    if (status == KOFN_OK) {
+        const cli_manifest *m = &ret_decoded->manifest;
+        status = cli_output_check(output, m->dtype, m->shape.rows, m->shape.cols, err);
+        ret_decoded->no_output = status != KOFN_OK;
+    }
     if (status == KOFN_OK)
         status = read_answers(&r, err);
     ret_decoded->seconds.read = lap(&since);

@@ -23,7 +23,8 @@ typedef struct cli_encoded {
 
 /* Write all tasks of the product into the folder, which is made if it is not there, then the
  * manifest. `workers`: how many will multiply, for what is left open of the code. ALREADY_EXISTS:
- * the folder holds a manifest or answers. RESOURCE_EXHAUSTED: the disk is full. */
+ * the folder holds a manifest or answers. RESOURCE_EXHAUSTED: the disk is full. CANCELLED: a signal
+ * came; whole files of tasks may be there, and no manifest. */
 KOFN_MUST_CHECK kofn_status cli_folder_encode(const char *folder, const cli_product *product,
                                               size_t workers, cli_encoded *ret_encoded,
                                               kofn_error *err);
@@ -41,6 +42,8 @@ typedef struct cli_decoded {
     size_t wanted_count;
     cli_refused *refused;
     size_t refused_count;
+    bool no_output; // the product could not be written, which was seen before anything was read
+    bool decoded;   // what follows is known
     bool nonfinite;
     double error_bound;
     kofn_span_quality quality;
@@ -50,7 +53,7 @@ typedef struct cli_decoded {
 /* Rebuild the product from the answers in the folder, and write it to `output`. Answers are read in
  * the order of tasks until they suffice; one that cannot be read, or has another shape or dtype,
  * counts as missing and is listed. FAILED_PRECONDITION: they do not suffice yet, `wanted` says what
- * would do. *ret_decoded is filled as far as it went, in every case; end it with cli_decoded_fini.
+ * would do. CANCELLED: a signal came. *ret_decoded is filled as far as it went, in every case; end it with cli_decoded_fini.
  */
 KOFN_MUST_CHECK kofn_status cli_folder_decode(const char *folder, const char *output,
                                               cli_decoded *ret_decoded, kofn_error *err);

@@ -1,7 +1,10 @@
 /* kofn wait, watch, cancel, jobs, status: what happens to jobs that were submitted. */
 #include "client/cli/cli.h"
+#include "client/cli/output.h"
 #include "client/cli/progress.h"
 #include "client/cli/report.h"
+#include "client/cli/signals.h"
+#include "client/cli/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -94,14 +97,28 @@ wait_report(const arguments *args, const kofn_result *result)
     return CLI_OK;
 }
 
+/* The product is gone once it was fetched. A job that is not known is the wait's to report. */
+static kofn_status
+check_output(const arguments *args, kofn_client *client, kofn_error *err)
+{
+    kofn_account account;
+    if (!args->output || kofn_client_get_job(client, args->job, &account, NULL) != KOFN_OK)
+        return KOFN_OK;
+    const kofn_dtype dtype = kofn_dtype_parse(account.field); // real fields are named alike
+    return cli_output_check(args->output, dtype ? dtype : KOFN_F64, account.rows, account.cols,
+                            err);
+}
+
 static int
 wait_for(const arguments *args, kofn_client *client, const kofn_wait_options *options)
 {
     kofn_error error;
     kofn_result *result = NULL;
+    if (check_output(args, client, &error) != KOFN_OK)
+        return cli_fail(&args->common, &error, CLI_FAILED);
     kofn_status status = kofn_client_wait(client, args->job, options, &result, &error);
     cli_progress_end(options->context);
-    if (status == KOFN_CANCELLED && cli_progress_get_signal())
+    if (status == KOFN_CANCELLED && cli_signals_get())
         (void)kofn_fail(&error, KOFN_CANCELLED,
                         "no longer waiting; job %s goes on, `kofn cancel %s` "
                         "ends it",
@@ -120,7 +137,6 @@ cli_wait(int argc, char **argv)
     kofn_client *client = NULL;
     kofn_error error;
     cli_progress progress;
-    cli_progress_catch_signals();
     if (start(&wait_argp, argc, argv, &args, &client, &error) != KOFN_OK)
         return cli_fail(&args.common, &error, CLI_USAGE);
 
@@ -161,7 +177,7 @@ static bool
 print_event(watcher *w, const char *line)
 {
     if (!w->args->common.json)
-        return puts(line) != EOF && fflush(stdout) == 0;
+        return puts(line) != EOF && fflush(stdout) == 0; // cleaned where it was formatted
     json_t *object = cli_json_of_account(&w->progress.account);
     const bool good = object && json_dumpf(object, stdout, JSON_COMPACT) == 0 &&
                       putchar('\n') != EOF && fflush(stdout) == 0;
@@ -181,7 +197,7 @@ watch_step(void *context, const kofn_account *account)
         if (!print_event(w, line))
             return false;
     }
-    return !cli_progress_get_signal();
+    return !cli_signals_get();
 }
 
 int
@@ -190,7 +206,6 @@ cli_watch(int argc, char **argv)
     arguments args = {.wants_job = true, .may_name_job = true};
     kofn_client *client = NULL;
     kofn_error error;
-    cli_progress_catch_signals();
     if (start(&watch_argp, argc, argv, &args, &client, &error) != KOFN_OK)
         return cli_fail(&args.common, &error, CLI_USAGE);
 
@@ -224,6 +239,13 @@ static const struct argp cancel_argp = {
     .children = children,
 };
 
+static bool
+is_over(const kofn_account *account)
+{
+    return strcmp(account->state, "done") == 0 || strcmp(account->state, "failed") == 0 ||
+           strcmp(account->state, "cancelled") == 0;
+}
+
 int
 cli_cancel(int argc, char **argv)
 {
@@ -234,13 +256,19 @@ cli_cancel(int argc, char **argv)
     if (start(&cancel_argp, argc, argv, &args, &client, &error) != KOFN_OK)
         return cli_fail(&args.common, &error, CLI_USAGE);
 
-    kofn_status status = kofn_client_cancel(client, args.job, &account, &error);
+    bool was_over = false;
+    kofn_status status = kofn_client_get_job(client, args.job, &account, &error);
+    if (status == KOFN_OK) {
+        was_over = is_over(&account);
+        status = kofn_client_cancel(client, args.job, &account, &error);
+    }
     kofn_client_close(&client);
     if (status != KOFN_OK)
         return cli_fail(&args.common, &error, cli_exit_of(status));
     if (args.common.json)
         return cli_print_json(cli_json_of_account(&account));
-    cli_say(&args.common, "job %s %s", account.job, account.state);
+    cli_say(&args.common, "job %s %s%s", account.job, was_over ? "was over already: " : "",
+            account.state);
     return CLI_OK;
 }
 
@@ -348,10 +376,12 @@ print_overview(const overview *view)
     const kofn_health *h = &view->health;
     char uptime[32];
     cli_format_seconds((double)h->uptime_ms / 1e3, uptime, sizeof uptime);
-    printf("%s, version %s, up %s: %" PRIu64 " workers; jobs: %" PRIu64 " running, %" PRIu64
-           " queued, %" PRIu64 " done, %" PRIu64 " failed\n\n",
-           h->status, h->version, uptime, h->workers, h->jobs_running, h->jobs_queued, h->jobs_done,
-           h->jobs_failed);
+    (void)cli_line(stdout,
+                   "%s, version %s, up %s: %" PRIu64 " worker%s; jobs: %" PRIu64
+                   " running, %" PRIu64 " queued, %" PRIu64 " done, %" PRIu64 " failed",
+                   h->status, h->version, uptime, h->workers, h->workers == 1 ? "" : "s",
+                   h->jobs_running, h->jobs_queued, h->jobs_done, h->jobs_failed);
+    (void)putchar('\n');
     cli_print_workers(view->workers, view->worker_count);
     (void)putchar('\n');
     cli_print_jobs(view->jobs, view->job_count);

@@ -1,5 +1,6 @@
 /* kofn: the command line. A table of commands, each with a file of its own kind. */
 #include "client/cli/cli.h"
+#include "client/cli/signals.h"
 #include "common/base/keys.h"
 #include "common/linalg/blas.h"
 #include "proto/link/link.h"
@@ -37,13 +38,14 @@ help(FILE *to)
                 to);
     for (size_t i = 0; i < COMMANDS; i++)
         (void)fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].help);
-    (void)fputs("\n`kofn COMMAND --help` says more. Data goes to standard output, talk to standard "
-                "error;\n--json makes every command print JSON.\n\n"
-                "Exit codes: 0 good; 2 usage or an input file; 3 the job failed, or its product "
-                "could not be\nwritten; 4 cancelled, or the deadline came; 5 no master, or no "
-                "workers left; 6 refused by the\nmaster; 7 data loss.\n\n"
-                "$KOFN_MASTER is the master's endpoint where --master is not given.\n",
-                to);
+    (void)fputs(
+        "\n`kofn COMMAND --help` says more. Data goes to standard output, talk to standard "
+        "error;\n--json makes every command print JSON.\n\n"
+        "Exit codes: 0 good; 2 usage or an input file; 3 the job failed, or its product "
+        "could not be\nwritten; 4 cancelled, interrupted, or the deadline came; 5 no master, or "
+        "no workers left;\n6 refused by the master; 7 data loss.\n\n"
+        "$KOFN_MASTER is the master's endpoint where --master is not given.\n",
+        to);
     return to == stdout ? cli_finish(CLI_OK) : CLI_USAGE;
 }
 
@@ -76,6 +78,7 @@ main(int argc, char **argv)
     if (argc > 1 && has_workers(argv))
         kofn_blas_choose_kernel(argv);
     kofn_link_tune_malloc();
+    cli_signals_catch();
     (void)signal(SIGPIPE, SIG_IGN); // a reader that went away is an error of writing
     if (argc < 2)
         return help(stderr);

@@ -1,13 +1,14 @@
 /* kofn multiply, kofn submit: two files to the master, and the product back into one. */
 #include "client/cli/cli.h"
+#include "client/cli/output.h"
 #include "client/cli/product.h"
 #include "client/cli/progress.h"
 #include "client/cli/report.h"
+#include "client/cli/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { KEY_POLICY = 0x300, KEY_TIMEOUT, KEY_KEY };
 
@@ -53,8 +54,13 @@ parse_multiply(int key, char *arg, struct argp_state *state)
 }
 
 #define PRODUCT_OPTIONS                                                                            \
-    {"policy", KEY_POLICY, "NAME", 0, "How tasks are spread over workers: oneshot, speculative",   \
-     30},                                                                                          \
+    {                                                                                              \
+        "policy",                                                                                  \
+        KEY_POLICY,                                                                                \
+        "NAME",                                                                                    \
+        0,                                                                                         \
+        "How tasks are spread over workers; `kofn codes` lists them",                              \
+        30},                                                                                       \
         {"timeout", KEY_TIMEOUT, "TIME", 0, "Give the job up after this time, like 30s or 5min",   \
          30},                                                                                      \
         {"key", KEY_KEY, "TEXT", 0, "Idempotency key: the same one means the same job", 30},       \
@@ -105,17 +111,13 @@ options_of(const arguments *args, cli_progress *progress)
     };
 }
 
-/* A disk that cannot take the product is better known before an hour of work. */
+/* A product that has no place to go is better known before an hour of work. */
 static kofn_status
-check_output(const char *path, kofn_error *err)
+check_output(const arguments *args, kofn_error *err)
 {
-    char folder[4096];
-    const char *slash = strrchr(path, '/');
-    (void)snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-                   slash ? path : ".");
-    if (access(path, F_OK) == 0 ? access(path, W_OK) == 0 : access(folder, W_OK) == 0)
-        return KOFN_OK;
-    return kofn_fail(err, KOFN_PERMISSION_DENIED, "-o %s: cannot be written: %m", path);
+    const kofn_shape shape = cli_product_get_shape(&args->product);
+    return cli_output_check(args->output, args->product.npy[0].mat.dtype, shape.rows, shape.cols,
+                            err);
 }
 
 static int
@@ -126,16 +128,18 @@ report(const arguments *args, kofn_result *result)
     if (kofn_result_write_npy(result, args->output, &error) != KOFN_OK)
         return cli_fail(&args->common, &error, CLI_FAILED);
 
-    char code[96];
-    char seconds[32];
+    char code[96], seconds[32], shape[96], known[64];
+    const cli_quality quality = {.nonfinite = account->nonfinite,
+                                 .error_bound = account->error_bound,
+                                 .condition = account->condition,
+                                 .amplification = account->amplification};
     cli_format_code(&account->code, code, sizeof code);
     cli_format_seconds(account->seconds.call, seconds, sizeof seconds);
-    cli_say(&args->common,
-            "%s: %zu x %zu in %s by %s, %llu of %llu answers used, error about %.0e%s",
-            args->output, kofn_result_get_rows(result), kofn_result_get_cols(result), seconds, code,
-            (unsigned long long)account->answers_used, (unsigned long long)account->answers,
-            account->error_bound,
-            account->nonfinite ? "; it holds NaN or Inf, which may have spread" : "");
+    cli_format_shape(account->rows, account->inner, account->cols, shape, sizeof shape);
+    cli_format_quality(&quality, known, sizeof known);
+    cli_say(&args->common, "%s: %s in %s by %s, %llu of %llu answers used; %s", args->output, shape,
+            seconds, code, (unsigned long long)account->answers_used,
+            (unsigned long long)account->answers, known);
     return args->common.json ? cli_print_json(cli_json_of_account(account)) : CLI_OK;
 }
 
@@ -188,12 +192,12 @@ run(arguments *args, int (*act)(const arguments *args, kofn_client *client))
     kofn_client *client = NULL;
     int exit_code = CLI_USAGE; // whatever is wrong before anything was sent
     kofn_status status = cli_product_read(&args->product, &error);
-    if (status == KOFN_OK && args->output)
-        status = check_output(args->output, &error);
-    if (status == KOFN_OK) {
-        cli_progress_catch_signals();
-        status = cli_open(&args->common, &client, &error);
+    if (status == KOFN_OK && args->output) {
+        status = check_output(args, &error);
+        exit_code = status == KOFN_OK ? CLI_USAGE : CLI_FAILED;
     }
+    if (status == KOFN_OK)
+        status = cli_open(&args->common, &client, &error);
     if (status == KOFN_OK)
         exit_code = act(args, client);
     else

@@ -99,6 +99,17 @@ cli_product_get_matrix(const cli_product *product, size_t operand)
                          .transposed = cli_product_is_transposed(product, operand)};
 }
 
+kofn_shape
+cli_product_get_shape(const cli_product *product)
+{
+    const kofn_mat *a = &product->npy[0].mat;
+    const kofn_mat *b = &product->npy[1].mat;
+    const bool turned_a = cli_product_is_transposed(product, 0);
+    return (kofn_shape){.rows = turned_a ? a->cols : a->rows,
+                        .inner = turned_a ? a->rows : a->cols,
+                        .cols = cli_product_is_transposed(product, 1) ? b->rows : b->cols};
+}
+
 static kofn_status
 check_shapes(const cli_product *product, kofn_error *err)
 {

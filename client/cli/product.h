@@ -3,6 +3,7 @@
 #define KOFN_CLI_PRODUCT_H
 
 #include "client/cli/cli.h"
+#include "common/code/coding.h"
 #include "common/linalg/npy.h"
 
 typedef struct cli_product {
@@ -23,5 +24,8 @@ void cli_product_fini(cli_product *product);
 /* Is op(operand) the transpose of what is stored? A Fortran-order file is one already. */
 bool cli_product_is_transposed(const cli_product *product, size_t operand);
 kofn_matrix cli_product_get_matrix(const cli_product *product, size_t operand);
+
+/* Of op(A) op(B), once read. */
+kofn_shape cli_product_get_shape(const cli_product *product);
 
 #endif

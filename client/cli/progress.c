@@ -1,44 +1,20 @@
 #include "client/cli/progress.h"
 
 #include "client/cli/report.h"
+#include "client/cli/signals.h"
+#include "client/cli/text.h"
 #include "common/base/clock.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #define LOG_EVERY_NS (10 * KOFN_NS_PER_S)
+#define STUCK_NS     KOFN_NS_PER_S // the shortest silence that is one
 
 enum { COLUMNS_DEFAULT = 80 };
-
-/* The one thing that a signal handler can reach. */
-static volatile sig_atomic_t signal_caught;
-
-static void
-on_signal(int number)
-{
-    if (signal_caught)
-        _exit(CLI_CANCELLED);
-    signal_caught = number;
-}
-
-void
-cli_progress_catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal}; // no SA_RESTART: waiting ends
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
-
-int
-cli_progress_get_signal(void)
-{
-    return signal_caught;
-}
 
 void
 cli_progress_init(cli_progress *progress, const cli_common *common)
@@ -51,6 +27,16 @@ cli_progress_init(cli_progress *progress, const cli_common *common)
     };
 }
 
+/* Has it been quiet for longer than answers so far let expect? Then nobody knows the end. */
+static bool
+is_stuck(const cli_progress *progress, int64_t now_ns)
+{
+    const int64_t worked = progress->moved_ns - progress->running_ns;
+    const int64_t expected = worked / (int64_t)progress->account.answers;
+    const int64_t patience = expected > STUCK_NS / 2 ? 2 * expected : STUCK_NS;
+    return now_ns - progress->moved_ns > patience;
+}
+
 /* Both need a beginning: what was done in which time. */
 static void
 format_rate(const cli_progress *progress, int64_t now_ns, char *ret_text, size_t size)
@@ -61,9 +47,10 @@ format_rate(const cli_progress *progress, int64_t now_ns, char *ret_text, size_t
     if (progress->running_ns == 0 || account->answers == 0 || seconds <= 0)
         return;
 
-    char eta[32];
+    char eta[32] = "-";
     const double done = account->progress;
-    cli_format_seconds(seconds * (1 - done) / (done > 0 ? done : 1), eta, sizeof eta);
+    if (done > 0 && !is_stuck(progress, now_ns))
+        cli_format_seconds(seconds * (1 - done) / done, eta, sizeof eta);
     (void)snprintf(ret_text, size, ", %.3g/s%s%s", (double)account->answers / seconds,
                    done > 0 && done < 1 ? ", ETA " : "", done > 0 && done < 1 ? eta : "");
 }
@@ -87,6 +74,7 @@ cli_progress_format(const cli_progress *progress, int64_t now_ns, char *ret_text
                        account->job, account->state, account->tasks_sent, account->answers,
                        account->threshold, account->decodable ? "" : "not ", rate);
     }
+    cli_clean(ret_text);
 }
 
 static size_t
@@ -113,12 +101,14 @@ cli_progress_show(void *context, const kofn_account *account)
 {
     cli_progress *progress = context;
     const int64_t now = kofn_clock_ns();
+    if (account->answers != progress->account.answers)
+        progress->moved_ns = now;
     progress->account = *account;
     if (progress->running_ns == 0 && account->tasks_sent > 0)
         progress->running_ns = now;
 
     if (progress->common->quiet)
-        return !signal_caught;
+        return !cli_signals_get();
     if (progress->terminal) {
         draw(progress, now);
     } else if (now - progress->said_ns >= LOG_EVERY_NS) {
@@ -127,7 +117,7 @@ cli_progress_show(void *context, const kofn_account *account)
         cli_say(progress->common, "%s", line);
         progress->said_ns = now;
     }
-    return !signal_caught;
+    return !cli_signals_get();
 }
 
 void

@@ -1,6 +1,7 @@
 #include "client/cli/report.h"
 
 #include "client/cli/table.h"
+#include "client/cli/text.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -162,7 +163,7 @@ cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
     if (!common->json || job[0] == '\0' || error->status == KOFN_UNAVAILABLE ||
         kofn_client_get_job(client, job, &account, NULL) != KOFN_OK)
         return cli_fail(common, error, exit_code);
-    (void)fprintf(stderr, "kofn: %s\n", error->text);
+    (void)cli_line(stderr, "kofn: %s", error->text);
     (void)cli_print_json(cli_json_of_account(&account));
     return exit_code;
 }
@@ -179,64 +180,102 @@ cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size)
                        code->family, code->x, code->z, code->y, code->tasks);
 }
 
-void
-cli_format_seconds(double seconds, char *ret_text, size_t size)
+/* A block of the product is a copy of one answer: what a decode adds up smears a NaN, a copy keeps
+ * it where it was. */
+static bool
+is_copied(const cli_quality *quality)
 {
-    if (!(seconds < 360000)) // NaN too
-        (void)snprintf(ret_text, size, "long");
-    else if (seconds >= 3600)
-        (void)snprintf(ret_text, size, "%dh%02dm", (int)seconds / 3600, (int)seconds / 60 % 60);
-    else if (seconds >= 60)
-        (void)snprintf(ret_text, size, "%dm%02ds", (int)seconds / 60, (int)seconds % 60);
-    else if (seconds >= 1)
-        (void)snprintf(ret_text, size, "%.3gs", seconds);
+    return quality->condition == 1 && quality->amplification == 1;
+}
+
+void
+cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
+{
+    if (quality->nonfinite)
+        (void)snprintf(ret_text, size, "it holds NaN or Inf%s",
+                       is_copied(quality) ? "" : ", which may have spread");
     else
-        (void)snprintf(ret_text, size, "%.3gms", 1e3 * seconds);
+        (void)snprintf(ret_text, size, "error about %.0e", quality->error_bound);
 }
 
 static void
-format_bytes(uint64_t bytes, char *ret_text, size_t size)
+print_seconds(const kofn_account *account)
 {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    while (value >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {
-        value /= 1024;
-        unit++;
+    const struct {
+        const char *name;
+        double seconds;
+    } parts[] = {
+        {"queue", account->seconds.queue},   {"receive", account->seconds.receive},
+        {"encode", account->seconds.encode}, {"send", account->seconds.send},
+        {"wait", account->seconds.wait},     {"decode", account->seconds.decode},
+        {"total", account->seconds.total},
+    };
+    char line[256] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        char time[32];
+        cli_format_seconds(parts[i].seconds, time, sizeof time);
+        length += (size_t)snprintf(line + length, sizeof line - length, "%s%s %s",
+                                   i > 0 ? ", " : "", parts[i].name, time); // fits: 7 of 20
     }
-    (void)snprintf(ret_text, size, "%.3g%s", value, units[unit]);
+    (void)cli_line(stdout, "time         %s", line);
+}
+
+static void
+print_quality(const kofn_account *account)
+{
+    char text[64];
+    const cli_quality quality = {.nonfinite = account->nonfinite,
+                                 .error_bound = account->error_bound,
+                                 .condition = account->condition,
+                                 .amplification = account->amplification};
+    cli_format_quality(&quality, text, sizeof text);
+    (void)cli_line(stdout, "error        %s, %s, condition %.3g%s", account->error_kind, text,
+                   account->condition, account->waited ? ", waited for one more answer" : "");
 }
 
 void
 cli_print_account(const kofn_account *account)
 {
     char code[96];
-    char total[32];
+    char shape[96];
     cli_format_code(&account->code, code, sizeof code);
-    cli_format_seconds(account->seconds.total, total, sizeof total);
-    printf("job          %s\n", account->job);
-    printf("state        %s\n", account->state);
+    cli_format_shape(account->rows, account->inner, account->cols, shape, sizeof shape);
+    (void)cli_line(stdout, "job          %s", account->job);
+    (void)cli_line(stdout, "state        %s", account->state);
     if (account->status != KOFN_OK)
-        printf("status       %s: %s\n", kofn_status_name(account->status), account->message);
-    printf("product      [%" PRIu64 ", %" PRIu64 "] of %s, inner %" PRIu64 "\n", account->rows,
-           account->cols, account->field, account->inner);
-    printf("code         %s, any %" PRIu64 " suffice, seed %" PRIu64 "\n", code, account->threshold,
-           account->code.seed);
-    printf("policy       %s\n", account->policy);
-    printf("tasks        %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64 " used\n",
-           account->tasks_sent, account->answers, account->answers_used);
-    printf("workers      %" PRIu64 ", backups %" PRIu64 ", replaced %" PRIu64 "\n",
-           account->workers, account->backups, account->replaced);
+        (void)cli_line(stdout, "status       %s: %s", kofn_status_name(account->status),
+                       account->message);
+    (void)cli_line(stdout, "product      %s, %s", shape, account->field);
+    (void)cli_line(stdout, "code         %s, any %" PRIu64 " suffice, seed %" PRIu64, code,
+                   account->threshold, account->code.seed);
+    (void)cli_line(stdout, "policy       %s", account->policy);
+    (void)cli_line(stdout, "tasks        %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64 " used",
+                   account->tasks_sent, account->answers, account->answers_used);
+    (void)cli_line(stdout,
+                   "workers      %" PRIu64 " given a task, backups %" PRIu64 ", replaced %" PRIu64,
+                   account->workers, account->backups, account->replaced);
     if (account->error_kind[0])
-        printf("error        %s, about %.1e, condition %.3g%s%s\n", account->error_kind,
-               account->error_bound, account->condition,
-               account->waited ? ", waited for one more answer" : "",
-               account->nonfinite ? ", NaN or Inf" : "");
-    printf("seconds      queue %.3g, receive %.3g, encode %.3g, send %.3g, wait %.3g, decode %.3g, "
-           "total %.3g\n",
-           account->seconds.queue, account->seconds.receive, account->seconds.encode,
-           account->seconds.send, account->seconds.wait, account->seconds.decode,
-           account->seconds.total);
+        print_quality(account);
+    print_seconds(account);
+}
+
+static void
+add_job(cli_table *table, const kofn_account *job)
+{
+    char text[96];
+    cli_table_row(table);
+    cli_table_cell(table, "%s", job->job);
+    cli_table_cell(table, "%s", job->state);
+    cli_format_shape(job->rows, job->inner, job->cols, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+    cli_format_code(&job->code, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+    cli_table_cell(table, "%" PRIu64 "/%" PRIu64, job->answers, job->threshold);
+    cli_table_cell(table, "%.0f%%", 100 * job->progress);
+    cli_format_seconds((double)job->age_ms / 1e3, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+    cli_table_cell(table, "%s", job->status == KOFN_OK ? "" : kofn_status_name(job->status));
 }
 
 void
@@ -244,20 +283,41 @@ cli_print_jobs(const kofn_account *jobs, size_t count_)
 {
     cli_table table;
     cli_table_init(&table, "JOB|STATE|PRODUCT|CODE|>ANSWERS|>PROGRESS|>AGE|STATUS");
-    for (size_t i = 0; i < count_; i++) {
-        const kofn_account *job = &jobs[i];
-        char code[96];
-        char age[32];
-        cli_format_code(&job->code, code, sizeof code);
-        cli_format_seconds((double)job->age_ms / 1e3, age, sizeof age);
-        cli_table_add(&table,
-                      "%s|%s|%" PRIu64 "x%" PRIu64 "x%" PRIu64 "|%s|%" PRIu64 "/%" PRIu64
-                      "|%.0f%%|%s|%s",
-                      job->job, job->state, job->rows, job->inner, job->cols, code, job->answers,
-                      job->threshold, 100 * job->progress, age,
-                      job->status == KOFN_OK ? "" : kofn_status_name(job->status));
-    }
+    for (size_t i = 0; i < count_; i++)
+        add_job(&table, &jobs[i]);
     cli_table_print(&table);
+}
+
+/* A number that is measured: 0 is that it was not yet. */
+static void
+add_measured(cli_table *table, const char *format, double value)
+{
+    char text[32] = "-";
+    if (value > 0)
+        (void)snprintf(text, sizeof text, format, value);
+    cli_table_cell(table, "%s", text);
+}
+
+static void
+add_worker(cli_table *table, const kofn_worker_info *w)
+{
+    char text[32];
+    cli_table_row(table);
+    cli_table_cell(table, "%s", w->name);
+    cli_table_cell(table, "%s", w->state);
+    cli_table_cell(table, "%" PRIu64, w->tasks_running);
+    cli_table_cell(table, "%" PRIu64, w->tasks_done);
+    cli_table_cell(table, "%" PRIu64, w->tasks_failed);
+    cli_table_cell(table, "%" PRIu64, w->tasks_cancelled);
+    add_measured(table, "%.3g", w->gflops);
+    add_measured(table, "%.2f", w->slowdown);
+    cli_format_seconds((double)w->silent_ms / 1e3, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+    cli_table_cell(table, "%" PRIu64, w->cores);
+    cli_format_bytes(w->memory_bytes, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+    cli_table_cell(table, "%s", w->kernel);
+    cli_table_cell(table, "%s", w->version);
 }
 
 void
@@ -266,33 +326,21 @@ cli_print_workers(const kofn_worker_info *workers, size_t count_)
     cli_table table;
     cli_table_init(&table, "WORKER|STATE|>RUNNING|>DONE|>FAILED|>CANCELLED|>GFLOP/S|>SLOWDOWN|"
                            ">SILENT|>CORES|>MEMORY|KERNEL|VERSION");
-    for (size_t i = 0; i < count_; i++) {
-        const kofn_worker_info *w = &workers[i];
-        char silent[32];
-        char memory[32];
-        char slowdown[32] = "-";
-        cli_format_seconds((double)w->silent_ms / 1e3, silent, sizeof silent);
-        format_bytes(w->memory_bytes, memory, sizeof memory);
-        if (w->slowdown > 0)
-            (void)snprintf(slowdown, sizeof slowdown, "%.2f", w->slowdown);
-        cli_table_add(
-            &table,
-            "%s|%s|%" PRIu64 "|%" PRIu64 "|%" PRIu64 "|%" PRIu64 "|%.3g|%s|%s|%" PRIu64 "|%s|%s|%s",
-            w->name, w->state, w->tasks_running, w->tasks_done, w->tasks_failed, w->tasks_cancelled,
-            w->gflops, slowdown, silent, w->cores, memory, w->kernel, w->version);
-    }
+    for (size_t i = 0; i < count_; i++)
+        add_worker(&table, &workers[i]);
     cli_table_print(&table);
 }
 
 static void
 print_family(const kofn_family_info *family)
 {
-    printf("%s: %s\n    threshold  %s\n    source     %s\n", family->name, family->summary,
-           family->threshold, family->source);
+    (void)cli_line(stdout, "%s: %s", family->name, family->summary);
+    (void)cli_line(stdout, "    threshold  %s", family->threshold);
+    (void)cli_line(stdout, "    source     %s", family->source);
     for (size_t i = 0; i < family->param_count; i++) {
         const kofn_param_info *p = &family->params[i];
-        printf("    --set %s=%s  (%s%s%s) %s\n", p->name, p->fallback, p->type,
-               p->bounds[0] ? ", " : "", p->bounds, p->help);
+        (void)cli_line(stdout, "    --set %s=%s  (%s%s%s) %s", p->name, p->fallback, p->type,
+                       p->bounds[0] ? ", " : "", p->bounds, p->help);
     }
 }
 
@@ -302,6 +350,5 @@ cli_print_codes(const kofn_code_list *list)
     for (size_t i = 0; i < list->family_count; i++)
         print_family(&list->families[i]);
     for (size_t i = 0; i < list->policy_count; i++)
-        printf("%s--policy %s: %s\n", i == 0 ? "\n" : "", list->policies[i].name,
-               list->policies[i].help);
+        (void)cli_line(stdout, "--policy %s: %s", list->policies[i].name, list->policies[i].help);
 }

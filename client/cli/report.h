@@ -23,8 +23,13 @@ int cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
 /* "rkrp 2,1,2 n=6" */
 void cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size);
 
-/* "1.5s", "350ms", "2h05m": about three digits. */
-void cli_format_seconds(double seconds, char *ret_text, size_t size);
+/* What is known of a product's error, as the end of a sentence: "error about 2e-15"; or that it
+ * holds NaN or Inf, where no number says anything, and whether a decode may have spread them. */
+typedef struct cli_quality {
+    bool nonfinite;
+    double error_bound, condition, amplification;
+} cli_quality;
+void cli_format_quality(const cli_quality *quality, char *ret_text, size_t size);
 
 /* The account on standard output, a name and a value a line. */
 void cli_print_account(const kofn_account *account);

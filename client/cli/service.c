@@ -1,6 +1,7 @@
 /* kofn workers, codes, health: what the service has, knows, and whether it is well. */
 #include "client/cli/cli.h"
 #include "client/cli/report.h"
+#include "client/cli/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -84,8 +85,9 @@ cli_workers(int argc, char **argv)
 
 static const struct argp codes_argp = {
     .parser = parse,
-    .doc = "List code families with their parameters.\vThose of this program, or with --master "
-           "those of a master, and its policies.",
+    .doc =
+        "List code families with their parameters, and policies.\vThose of this program, or with "
+        "--master those of a master.",
     .children = children,
 };
 
@@ -117,7 +119,8 @@ cli_codes(int argc, char **argv)
 /* ---- health ---------------------------------------------------------------------------------- */
 
 static const struct argp_option health_options[] = {
-    {"timeout", KEY_TIMEOUT, "TIME", 0, "Time for the master to answer (default: 5s)", 1},
+    {"timeout", KEY_TIMEOUT, "TIME", 0, "Time for the master to answer (default: as --patience)",
+     1},
     {0},
 };
 
@@ -141,14 +144,15 @@ cli_health(int argc, char **argv)
     if (cli_open(&args.common, &client, &error) != KOFN_OK)
         return cli_fail(&args.common, &error, CLI_USAGE);
 
+    const int64_t timeout_ns = args.timeout_ns ? args.timeout_ns : args.common.patience_ns;
     kofn_status status =
-        kofn_client_check(client, NULL, (args.timeout_ns + 999999) / 1000000, &health, &error);
+        kofn_client_check(client, NULL, (timeout_ns + 999999) / 1000000, &health, &error);
     kofn_client_close(&client);
     if (status != KOFN_OK)
         return cli_fail(&args.common, &error, cli_exit_of(status));
     const int answer = strcmp(health.status, "SERVING") == 0 ? CLI_OK : CLI_UNAVAILABLE;
     if (!args.common.json) {
-        printf("%s\n", health.status);
+        (void)cli_line(stdout, "%s", health.status);
         return cli_finish(answer);
     }
     const int printed = cli_print_json(cli_json_of_health(&health));

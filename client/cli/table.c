@@ -1,5 +1,7 @@
 #include "client/cli/table.h"
 
+#include "client/cli/text.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,78 +14,92 @@ cell_of(cli_table *table, size_t row, size_t column)
     return table->cells[row * table->columns + column];
 }
 
-/* Split at '|' into the cells of a new last row. */
-static void
-add_line(cli_table *table, const char *line)
+void
+cli_table_row(cli_table *table)
 {
     void *cells =
         reallocarray(table->cells, (table->rows + 1) * table->columns, sizeof table->cells[0]);
     if (!cells) {
         table->failed = true;
+        table->filled = table->columns; // its cells go nowhere
         return;
     }
     table->cells = cells;
     table->rows++;
-    for (size_t column = 0; column < table->columns; column++) {
-        const size_t length = strcspn(line, "|");
-        (void)snprintf(cell_of(table, table->rows - 1, column), CLI_TABLE_CELL_MAX, "%.*s",
-                       (int)length, line);
-        line += length + (line[length] == '|');
+    table->filled = 0;
+    for (size_t column = 0; column < table->columns; column++)
+        cell_of(table, table->rows - 1, column)[0] = '\0';
+}
+
+void
+cli_table_cell(cli_table *table, const char *format, ...)
+{
+    if (table->filled == table->columns) {
+        assert(table->failed && "no more cells than headings");
+        return;
     }
+    char *cell = cell_of(table, table->rows - 1, table->filled++);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(cell, CLI_TABLE_CELL_MAX, format, args); // a cut cell is still one
+    va_end(args);
+    cli_clean(cell);
 }
 
 void
 cli_table_init(cli_table *table, const char *headings)
 {
-    char plain[256];
-    size_t length = 0;
     *table = (cli_table){.columns = 1};
-    table->right[0] = headings[0] == '>';
-    for (const char *at = headings; *at; at++) {
-        if (*at == '>')
-            continue;
-        assert(length + 1 < sizeof plain && table->columns <= CLI_TABLE_COLUMNS_MAX);
-        plain[length++] = *at;
-        if (*at == '|')
-            table->right[table->columns++] = at[1] == '>';
+    for (const char *at = headings; *at; at++)
+        table->columns += *at == '|';
+    assert(table->columns <= CLI_TABLE_COLUMNS_MAX);
+
+    cli_table_row(table);
+    const char *at = headings;
+    for (size_t column = 0; column < table->columns; column++) {
+        table->right[column] = *at == '>';
+        at += *at == '>';
+        const size_t length = strcspn(at, "|");
+        cli_table_cell(table, "%.*s", (int)length, at);
+        at += length + (at[length] == '|');
     }
-    plain[length] = '\0';
-    add_line(table, plain);
 }
 
-void
-cli_table_add(cli_table *table, const char *format, ...)
+/* Characters, where strlen counts bytes. Those that a terminal draws twice as wide are not known
+ * here. */
+static size_t
+count_characters(const char *text)
 {
-    char line[CLI_TABLE_COLUMNS_MAX * CLI_TABLE_CELL_MAX];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(line, sizeof line, format, args); // a cut row is still one
-    va_end(args);
-    add_line(table, line);
+    size_t count = 0;
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    return count;
 }
 
-static int
+static size_t
 width_of(cli_table *table, size_t column)
 {
     size_t width = 0;
     for (size_t row = 0; row < table->rows; row++) {
-        const size_t length = strlen(cell_of(table, row, column));
+        const size_t length = count_characters(cell_of(table, row, column));
         width = length > width ? length : width;
     }
-    return (int)width;
+    return width;
 }
 
 /* One row; blanks at its end are not printed. */
 static void
 print_row(cli_table *table, size_t row)
 {
-    char line[CLI_TABLE_COLUMNS_MAX * (CLI_TABLE_CELL_MAX + 2)];
+    char line[CLI_TABLE_COLUMNS_MAX * (CLI_TABLE_CELL_MAX + 2) * 2];
     size_t length = 0;
     for (size_t column = 0; column < table->columns; column++) {
-        const int width = width_of(table, column);
-        length += (size_t)snprintf(line + length, sizeof line - length, "%s%*s",
-                                   column > 0 ? "  " : "", table->right[column] ? width : -width,
-                                   cell_of(table, row, column)); // fits: a cell is narrower
+        const char *cell = cell_of(table, row, column);
+        const int blanks = (int)(width_of(table, column) - count_characters(cell));
+        const bool right = table->right[column];
+        length += (size_t)snprintf(line + length, sizeof line - length, "%s%*s%s%*s",
+                                   column > 0 ? "  " : "", right ? blanks : 0, "", cell,
+                                   right ? 0 : blanks, ""); // fits: twice a cell's bytes at most
     }
     while (length > 0 && line[length - 1] == ' ')
         length--;

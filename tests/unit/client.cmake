@@ -7,3 +7,10 @@ add_test(NAME symbols COMMAND ${CMAKE_COMMAND} -DLIBRARY=$<TARGET_FILE:kofn> -DN
     "-DHEADERS=${CMAKE_SOURCE_DIR}/client/kofn.h;${CMAKE_SOURCE_DIR}/common/base/status.h;${CMAKE_SOURCE_DIR}/common/linalg/dtype.h"
     -P ${CMAKE_CURRENT_SOURCE_DIR}/unit/symbols.cmake)
 set_tests_properties(symbols PROPERTIES LABELS unit)
+if(KOFN_SANITIZE)
+    set(sanitize -fsanitize=${KOFN_SANITIZE})
+endif()
+add_test(NAME install COMMAND ${CMAKE_COMMAND} -DBUILD=${CMAKE_BINARY_DIR}
+    -DSOURCE=${CMAKE_SOURCE_DIR} -DCC=${CMAKE_C_COMPILER} "-DFLAGS=${sanitize}"
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/integration/install.cmake)
+set_tests_properties(install PROPERTIES LABELS integration TIMEOUT 300)

@@ -1124,6 +1124,8 @@ lists_of_jobs_workers_and_codes_come_as_plain_structs(void **state)
     assert_true(own.family_count >= 4);
     for (size_t i = 0; i < own.family_count; i++)
         assert_string_equal(own.families[i].name, codes.families[i].name);
+    assert_string_equal(own.policies[0].name, "auto");
+    assert_true(own.policy_count >= 3);
     assert_ok(kofn_client_check(f.client, NULL, 0, &health, &error));
     assert_string_equal(health.status, "SERVING");
     assert_int_equal(health.uptime_ms, 42);
@@ -1144,6 +1146,35 @@ a_master_that_does_not_answer_a_check_is_unavailable(void **state)
     begin(&f, do_nothing, NULL);
     assert_fails(kofn_client_check(f.client, NULL, 100, &health, &error), KOFN_UNAVAILABLE);
     end(&f);
+}
+
+static bool
+never(void *context, const kofn_account *account)
+{
+    ++*(int *)context;
+    assert_string_equal(account->state, "");
+    return false;
+}
+
+static void
+a_call_without_a_progress_of_its_own_is_given_up_by_the_clients(void **state)
+{
+    fake_master fake;
+    kofn_client *client = NULL;
+    kofn_error error;
+    kofn_worker_info *workers = NULL;
+    size_t count = 0;
+    int asked = 0;
+    (void)state;
+    fake_start(&fake, do_nothing, NULL);
+    const kofn_client_options options = {
+        .endpoint = fake.endpoint, .progress = never, .context = &asked};
+    assert_ok(kofn_client_open(&options, &client, &error));
+    assert_fails(kofn_client_list_workers(client, &workers, &count, &error), KOFN_CANCELLED);
+    assert_int_equal(asked, 1);
+    assert_null(workers);
+    kofn_client_close(&client);
+    fake_stop(&fake);
 }
 
 static void
@@ -1210,6 +1241,7 @@ main(void)
         cmocka_unit_test(a_signal_ends_waiting_at_once),
         cmocka_unit_test(lists_of_jobs_workers_and_codes_come_as_plain_structs),
         cmocka_unit_test(a_master_that_does_not_answer_a_check_is_unavailable),
+        cmocka_unit_test(a_call_without_a_progress_of_its_own_is_given_up_by_the_clients),
         cmocka_unit_test(a_product_is_written_complete_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

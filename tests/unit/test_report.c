@@ -4,6 +4,7 @@
 #include "client/cli/progress.h"
 #include "client/cli/report.h"
 #include "client/cli/table.h"
+#include "client/cli/text.h"
 #include "common/base/clock.h"
 
 #include <math.h>
@@ -31,13 +32,23 @@ capture(void (*print)(void), char *text, size_t size)
 }
 
 static void
+add_row(cli_table *table, const char *name, int size, const char *note)
+{
+    cli_table_row(table);
+    cli_table_cell(table, "%s", name);
+    cli_table_cell(table, "%d", size);
+    cli_table_cell(table, "%s", note);
+}
+
+static void
 print_table(void)
 {
     cli_table table;
     cli_table_init(&table, "NAME|>SIZE|NOTE");
-    cli_table_add(&table, "%s|%d|%s", "a", 12345, "");
-    cli_table_add(&table, "%s|%d|%s", "longer", 7, "said");
-    cli_table_add(&table, "short");
+    add_row(&table, "a", 12345, "");
+    add_row(&table, "l\xc3\xa4nger", 7, "sa|id"); // two bytes, one column
+    cli_table_row(&table);
+    cli_table_cell(&table, "short");
     cli_table_print(&table);
 }
 
@@ -49,7 +60,7 @@ columns_are_as_wide_as_their_cells_and_numbers_stand_right(void **state)
     capture(print_table, text, sizeof text);
     assert_string_equal(text, "NAME     SIZE  NOTE\n"
                               "a       12345\n"
-                              "longer      7  said\n"
+                              "l\xc3\xa4nger      7  sa|id\n"
                               "short\n");
 }
 
@@ -71,6 +82,135 @@ accounts_without_a_code_are_printed(void **state)
     (void)state;
     capture(print_odd_account, text, sizeof text);
     assert_non_null(strstr(text, "ABORTED: because"));
+}
+
+/* Everything that a terminal could take for a command. */
+static const char hostile[] = "\033[2J\a\r\n\t\x7f"
+                              "\xc2\x9b"      // CSI as U+009B
+                              "\x9b"          // and as a byte
+                              "\xff\xc3x\xc2" // no UTF-8
+                              "\xe2\x82\xacok";
+#define HARMLESS                                                                                   \
+    "?[2J???????"                                                                                  \
+    "??x?"                                                                                         \
+    "\xe2\x82\xacok"
+
+static void
+controls_are_replaced_and_other_characters_kept(void **state)
+{
+    char text[64];
+    (void)state;
+    memcpy(text, hostile, sizeof hostile);
+    cli_clean(text);
+    assert_string_equal(text, HARMLESS);
+    text[0] = '\0';
+    cli_clean(text);
+    assert_string_equal(text, "");
+}
+
+static void
+print_hostile(void)
+{
+    kofn_account account = {.status = KOFN_ABORTED, .error_kind = "\033"};
+    kofn_worker_info worker = {0};
+    kofn_param_info param = {0};
+    kofn_family_info family = {.param_count = 1, .params = &param};
+    const kofn_code_list list = {
+        .family_count = 1, .families = &family, .policy_count = 1, .policies = &param};
+    kofn_error error = {.status = KOFN_ABORTED};
+    const cli_common common = {0};
+    char *const texts[] = {account.message, account.code.family, worker.name,   worker.kernel,
+                           param.help,      family.summary,      family.source, error.text};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        (void)snprintf(texts[i], 32, "%s", hostile); // the shortest of them
+    (void)snprintf(account.job, sizeof account.job, "\033c");
+    cli_print_account(&account);
+    cli_print_jobs(&account, 1);
+    cli_print_workers(&worker, 1);
+    cli_print_codes(&list);
+    const int stderr_before = dup(STDERR_FILENO);
+    (void)dup2(STDOUT_FILENO, STDERR_FILENO);
+    (void)fflush(stdout);
+    cli_say(&common, "%s", hostile);
+    (void)cli_fail(&common, &error, 3);
+    (void)dup2(stderr_before, STDERR_FILENO);
+    (void)close(stderr_before);
+}
+
+static void
+nothing_that_is_printed_for_people_steers_their_terminal(void **state)
+{
+    char text[8192];
+    size_t harmless = 0;
+    (void)state;
+    capture(print_hostile, text, sizeof text);
+    for (const char *at = text; *at; at++)
+        if ((unsigned char)*at < 0x20 && *at != '\n')
+            fail_msg("control character %d in '%s'", *at, at);
+    assert_null(strstr(text, "\xc2\x9b"));
+    for (const char *at = text; (at = strstr(at, HARMLESS)); at++)
+        harmless++;
+    assert_int_equal(harmless, 11); // each text once; the code's twice, the parameter's too
+}
+
+static void
+a_hostile_text_in_json_is_escaped(void **state)
+{
+    kofn_account account = {.status = KOFN_ABORTED};
+    (void)state;
+    memcpy(account.message, "\033[2J\xc2\x9b", 7);
+    json_t *object = cli_json_of_account(&account);
+    char *text = json_dumps(json_object_get(object, "message"), JSON_ENCODE_ANY);
+    assert_string_equal(text, "\"\\u001b[2J\xc2\x9b\"");
+    free(text);
+    json_decref(object);
+}
+
+static void
+print_small_account(void)
+{
+    kofn_account account = {.job = "aa", .rows = 1797, .inner = 64, .cols = 1797, .field = "f64"};
+    account.seconds.decode = 8.66e-5;
+    account.seconds.total = 0.0123;
+    account.workers = 3;
+    const kofn_worker_info idle = {.name = "w1"};
+    cli_print_account(&account);
+    cli_print_jobs(&account, 1);
+    cli_print_workers(&idle, 1);
+}
+
+static void
+numbers_are_written_for_people(void **state)
+{
+    char text[4096];
+    (void)state;
+    capture(print_small_account, text, sizeof text);
+    assert_non_null(strstr(text, "decode 86.6us, total 12.3ms"));
+    assert_non_null(strstr(text, "product      1797 x 64 x 1797, f64\n"));
+    assert_non_null(strstr(text, "  1797 x 64 x 1797  "));
+    assert_non_null(strstr(text, "workers      3 given a task"));
+    assert_non_null(strstr(text, "         -         -     0ms")); // GFLOP/S, SLOWDOWN
+}
+
+static void
+nan_is_said_to_spread_only_where_it_can(void **state)
+{
+    static const struct {
+        cli_quality quality;
+        const char *text;
+    } cases[] = {
+        {{.error_bound = 2e-15, .condition = 3, .amplification = 2}, "error about 2e-15"},
+        {{.nonfinite = true, .error_bound = 2e-15, .condition = 3, .amplification = 2},
+         "it holds NaN or Inf, which may have spread"},
+        {{.nonfinite = true, .error_bound = 2e-15, .condition = 1, .amplification = 1},
+         "it holds NaN or Inf"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[64];
+        cli_format_quality(&cases[i].quality, text, sizeof text);
+        assert_string_equal(text, cases[i].text);
+    }
 }
 
 static void
@@ -116,8 +256,9 @@ seconds_are_written_with_about_three_digits(void **state)
     static const struct {
         double seconds;
         const char *text;
-    } cases[] = {{0, "0ms"},     {0.0123, "12.3ms"}, {1.5, "1.5s"}, {59.4, "59.4s"},
-                 {125, "2m05s"}, {7500, "2h05m"},    {1e9, "long"}, {NAN, "long"}};
+    } cases[] = {{0, "0ms"},      {8.66e-5, "86.6us"}, {0.0123, "12.3ms"},
+                 {1.5, "1.5s"},   {59.4, "59.4s"},     {125, "2m05s"},
+                 {7500, "2h05m"}, {1e9, "long"},       {NAN, "long"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char text[32];
@@ -149,8 +290,12 @@ progress_says_what_is_known_and_no_more(void **state)
                                       .threshold = 4,
                                       .progress = 0.5};
     progress.running_ns = KOFN_NS_PER_S;
+    progress.moved_ns = 3 * KOFN_NS_PER_S;
     cli_progress_format(&progress, 3 * KOFN_NS_PER_S, line, sizeof line);
     assert_string_equal(line, "4f2a running: 6 sent, 2 of 4 answers, not decodable, 1/s, ETA 2s");
+
+    cli_progress_format(&progress, 6 * KOFN_NS_PER_S, line, sizeof line); // an answer took 1 s
+    assert_non_null(strstr(line, "ETA -"));
 }
 
 static void
@@ -175,6 +320,11 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns_are_as_wide_as_their_cells_and_numbers_stand_right),
         cmocka_unit_test(accounts_without_a_code_are_printed),
+        cmocka_unit_test(controls_are_replaced_and_other_characters_kept),
+        cmocka_unit_test(nothing_that_is_printed_for_people_steers_their_terminal),
+        cmocka_unit_test(a_hostile_text_in_json_is_escaped),
+        cmocka_unit_test(numbers_are_written_for_people),
+        cmocka_unit_test(nan_is_said_to_spread_only_where_it_can),
         cmocka_unit_test(an_account_in_json_has_all_that_programs_need),
         cmocka_unit_test(seconds_are_written_with_about_three_digits),
         cmocka_unit_test(progress_says_what_is_known_and_no_more),
