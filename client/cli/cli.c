@@ -58,8 +58,7 @@ cli_finish(int exit_code)
 int
 cli_print_json(json_t *value)
 {
-    const int failed = !value ||
-                       json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) ||
+    const int failed = !value || json_dumpf(value, stdout, CLI_JSON_FLAGS | JSON_INDENT(2)) ||
                        putchar('\n') == EOF;
     json_decref(value);
     if (failed)

@@ -54,6 +54,9 @@ void cli_say(const cli_common *common, const char *format, ...) KOFN_PRINTF(2, 3
  * signal, whatever failed was interrupted: CLI_CANCELLED. */
 int cli_fail(const cli_common *common, const kofn_error *error, int exit_code);
 
+/* ASCII: the rest is escaped, so that JSON does not steer a terminal either. */
+#define CLI_JSON_FLAGS (JSON_ENSURE_ASCII | JSON_REAL_PRECISION(17))
+
 /* Print and release a JSON value. NULL (out of memory) and a full standard output are failures.
  * Returns the exit code. */
 int cli_print_json(json_t *value);

@@ -179,7 +179,7 @@ print_event(watcher *w, const char *line)
     if (!w->args->common.json)
         return puts(line) != EOF && fflush(stdout) == 0; // cleaned where it was formatted
     json_t *object = cli_json_of_account(&w->progress.account);
-    const bool good = object && json_dumpf(object, stdout, JSON_COMPACT) == 0 &&
+    const bool good = object && json_dumpf(object, stdout, CLI_JSON_FLAGS | JSON_COMPACT) == 0 &&
                       putchar('\n') != EOF && fflush(stdout) == 0;
     json_decref(object);
     return good;

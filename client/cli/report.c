@@ -230,7 +230,7 @@ print_quality(const kofn_account *account)
                                  .condition = account->condition,
                                  .amplification = account->amplification};
     cli_format_quality(&quality, text, sizeof text);
-    (void)cli_line(stdout, "error        %s, %s, condition %.3g%s", account->error_kind, text,
+    (void)cli_line(stdout, "accuracy     %s, %s, condition %.3g%s", account->error_kind, text,
                    account->condition, account->waited ? ", waited for one more answer" : "");
 }
 
@@ -349,6 +349,8 @@ cli_print_codes(const kofn_code_list *list)
 {
     for (size_t i = 0; i < list->family_count; i++)
         print_family(&list->families[i]);
+    if (list->policy_count > 0)
+        (void)putchar('\n');
     for (size_t i = 0; i < list->policy_count; i++)
         (void)cli_line(stdout, "--policy %s: %s", list->policies[i].name, list->policies[i].help);
 }

@@ -4,7 +4,7 @@
  * Names and sentences come from others: a worker chooses its name, a master its messages. Printed as
  * they are, they could clear a screen, retitle a terminal or type into it. All text therefore goes
  * out through here, with each control character (C0, DEL, C1) and each byte that is no UTF-8 as '?'.
- * JSON escapes what it must by itself and keeps the rest.
+ * JSON keeps them, escaped (CLI_JSON_FLAGS).
  */
 #ifndef KOFN_CLI_TEXT_H
 #define KOFN_CLI_TEXT_H

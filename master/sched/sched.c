@@ -323,8 +323,8 @@ static void
 stop_at_deadline(kofn_sched *s, kofn_run *run)
 {
     kofn_fail(&run->error, KOFN_DEADLINE_EXCEEDED,
-              "the deadline passed with %zu answers where any %zu suffice (%zu tasks out, %zu "
-              "queued, %zu workers): allow more time, or fewer or smaller tasks",
+              "the deadline passed with %zu answers where any %zu suffice (tasks out: "
+              "%zu, queued: %zu, workers: %zu): allow more time, or fewer or smaller tasks",
               run->count[KOFN_TASK_KEPT], run->code->threshold, run->count[KOFN_TASK_OUT],
               run->count[KOFN_TASK_QUEUED], s->crew.ready);
     move_run(s, run, EV_STOPPED);

@@ -380,10 +380,14 @@ codes_are_listed_without_a_daemon(void **state)
     assert_exit(r, 0);
     json_t *codes = parse(r);
     assert_true(json_array_size(json_object_get(codes, "families")) >= 4);
+    const json_t *policies = json_object_get(codes, "policies");
+    assert_true(json_array_size(policies) >= 3);
+    assert_string_equal(text_of(json_array_get(policies, 0), "name"), "auto");
     json_decref(codes);
     r = kofn("codes");
     assert_exit(r, 0);
     assert_non_null(strstr(r->out, "rkrp"));
+    assert_non_null(strstr(r->out, "--policy speculative"));
 }
 
 static void
@@ -449,9 +453,106 @@ a_product_that_cannot_be_written_exits_with_3(void **state)
         kofn("multiply %s %s -o /dev/full --local=1", in_root("a.npy"), in_root("b.npy"));
     assert_exit(r, 3);
     assert_non_null(strstr(r->err, "No space left"));
-    assert_exit(kofn("multiply %s %s -o %s --local=1", in_root("a.npy"), in_root("b.npy"),
-                     in_root("no/c.npy")),
-                2); // seen before anything was computed
+}
+
+/* No master is asked: there is none. */
+static void
+a_product_without_a_place_is_refused_before_anything_is_sent(void **state)
+{
+    enum { LONG = 1 << 20 };
+    (void)state;
+    assert_int_equal(setenv("KOFN_MASTER", "ipc:///no/such/master", 1), 0);
+    const run_result *r = kofn("multiply %s %s -o %s", in_root("a.npy"), in_root("b.npy"), root);
+    assert_exit(r, 3);
+    assert_non_null(strstr(r->err, "directory"));
+    r = kofn("multiply %s %s -o %s", in_root("a.npy"), in_root("b.npy"), in_root("no/c.npy"));
+    assert_exit(r, 3);
+    assert_non_null(strstr(r->err, "No such file"));
+
+    write_ones(in_root("column.npy"), LONG, 1); // 16 MiB that make a product of 8 TiB
+    write_ones(in_root("row.npy"), 1, LONG);
+    r = kofn("multiply %s %s -o %s", in_root("column.npy"), in_root("row.npy"), in_root("c8.npy"));
+    assert_exit(r, 3);
+    assert_non_null(strstr(r->err, "No space left"));
+    assert_non_null(strstr(r->err, "8TiB"));
+    assert_int_not_equal(access(in_root("c8.npy"), F_OK), 0);
+    assert_int_equal(unsetenv("KOFN_MASTER"), 0);
+}
+
+/* Until the program takes SIGINT: before, it would die of it, as any program does. */
+static void
+await_handler(pid_t pid)
+{
+    const int64_t until = kofn_clock_ns() + PATIENCE_S * KOFN_NS_PER_S;
+    char path[64], text[4096];
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    while (kofn_clock_ns() < until) {
+        read_file(path, text, sizeof text);
+        const char *caught = strstr(text, "SigCgt:");
+        if (caught && strtoull(caught + strlen("SigCgt:"), NULL, 16) & (1u << (SIGINT - 1)))
+            return;
+        (void)usleep(1000);
+    }
+    fail_msg("the program does not take signals");
+}
+
+static void
+every_command_that_waits_exits_with_4_when_it_is_interrupted(void **state)
+{
+    static const char *const commands[] = {"workers",  "jobs",      "status", "health",
+                                           "watch aa", "cancel aa", "wait aa"};
+    static const int signals[] = {SIGINT, SIGTERM};
+    (void)state;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        static run_result r;
+        char line[256];
+        (void)snprintf(line, sizeof line, "%s --json --patience %ds --master ipc://%s", commands[i],
+                       PATIENCE_S, in_root("nobody"));
+        const pid_t pid = start_kofn(line);
+        await_handler(pid);
+        assert_int_equal(kill(pid, signals[i % 2]), 0);
+        finish_kofn(pid, &r);
+        assert_exit(&r, 4);
+        json_t *object = parse(&r);
+        assert_string_equal(text_of(object, "status"), "CANCELLED");
+        json_decref(object);
+    }
+}
+
+static size_t
+count_files(const char *folder, const char *end)
+{
+    size_t count = 0;
+    DIR *dir = opendir(folder);
+    for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+        const size_t length = strlen(entry->d_name);
+        count += length > strlen(end) && strcmp(entry->d_name + length - strlen(end), end) == 0;
+    }
+    if (dir)
+        (void)closedir(dir);
+    return count;
+}
+
+static void
+an_interrupted_encode_leaves_whole_files_or_none(void **state)
+{
+    static run_result r;
+    char line[512];
+    (void)state;
+    write_ones(in_root("large.npy"), 1000, 1000);
+    (void)snprintf(line, sizeof line, "encode %s %s -d %s --code uncoded --partition 20,1,20",
+                   in_root("large.npy"), in_root("large.npy"), in_root("stopped"));
+    const pid_t pid = start_kofn(line);
+    await_handler(pid);
+    while (count_files(in_root("stopped"), ".npy") == 0) // 800 files, each synced to the disk
+        (void)usleep(100);
+    assert_int_equal(kill(pid, SIGINT), 0);
+    finish_kofn(pid, &r);
+    assert_exit(&r, 4);
+    assert_non_null(strstr(r.err, "interrupted"));
+    assert_int_equal(count_files(in_root("stopped"), ".tmp"), 0);
+    assert_int_equal(count_files(in_root("stopped"), ".json"), 0);
+    assert_true(count_files(in_root("stopped"), ".npy") < 800);
 }
 
 static void
@@ -468,6 +569,13 @@ tasks_as_files_go_round_without_a_daemon(void **state)
     r = kofn("decode -d %s -o %s", in_root("tasks"), in_root("c.npy"));
     assert_exit(r, 3);
     assert_string_equal(r->out, "000\n001\n");
+    r = kofn("decode -d %s -o %s --json", in_root("tasks"), in_root("c.npy"));
+    assert_exit(r, 3);
+    object = parse(r);
+    assert_string_equal(text_of(object, "status"), "FAILED_PRECONDITION");
+    assert_null(json_object_get(object, "error")); // of a product that is not there
+    json_decref(object);
+    assert_exit(kofn("decode -d %s -o %s", in_root("tasks"), root), 3);
     for (int i = 0; i < 2; i++) {
         char a[64], b[64], c[64];
         (void)snprintf(a, sizeof a, "tasks/%03d.a.npy", i);
@@ -479,6 +587,7 @@ tasks_as_files_go_round_without_a_daemon(void **state)
     assert_exit(r, 0);
     object = parse(r);
     assert_string_equal(text_of(object, "status"), "OK");
+    assert_string_equal(text_of(json_object_get(object, "error"), "kind"), "rounding");
     json_decref(object);
     assert_product_of_ones(in_root("c.npy"), 30, 20, 40);
     assert_exit(kofn("decode -d %s -o %s", in_root("nowhere"), in_root("c.npy")), 2);
@@ -527,7 +636,18 @@ a_job_is_submitted_watched_and_fetched(void **state)
     json_t *all = parse(r);
     assert_int_equal(json_array_size(json_object_get(all, "workers")), WORKERS);
     json_decref(all);
-    assert_exit(kofn("cancel %s", job), 0); // over already: no error
+    r = kofn("cancel %s", job);
+    assert_exit(r, 0); // no error
+    assert_non_null(strstr(r->err, "was over already: done"));
+    char newer[64];
+    (void)snprintf(newer, sizeof newer, "%s", submit(""));
+    r = kofn("jobs");
+    assert_true(strstr(r->out, newer) < strstr(r->out, job));
+    const int64_t start = kofn_clock_ns();
+    assert_exit(kofn("health --patience 100ms --master ipc://%s", in_root("workers")), 5);
+    assert_true(kofn_clock_ns() - start < 4 * KOFN_NS_PER_S); // not the 5 s that are the default
+    assert_exit(kofn("wait %s -o %s", newer, root), 3);       // a folder: the product stays
+    assert_exit(kofn("wait %s -o %s", newer, in_root("c.npy")), 0);
     assert_exit(kofn("status 0123456789abcdef"), 6);
     assert_exit(kofn("wait 0123456789abcdef"), 6);
     assert_non_null(strstr(kofn("codes --master %s", getenv("KOFN_MASTER"))->out, "--policy"));
@@ -589,6 +709,7 @@ ctrl_c_cancels_the_job_at_the_master(void **state)
     read_file(in_root("err1"), r.err, sizeof r.err);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 4);
+    assert_non_null(strstr(r.err, "interrupted"));
     await_state("cancelled");
     assert_int_not_equal(access(in_root("stopped.npy"), F_OK), 0);
 }
@@ -655,6 +776,9 @@ main(void)
         cmocka_unit_test(local_multiplies_in_this_process),
         cmocka_unit_test(what_the_master_refuses_exits_with_6),
         cmocka_unit_test(a_product_that_cannot_be_written_exits_with_3),
+        cmocka_unit_test(a_product_without_a_place_is_refused_before_anything_is_sent),
+        cmocka_unit_test(every_command_that_waits_exits_with_4_when_it_is_interrupted),
+        cmocka_unit_test(an_interrupted_encode_leaves_whole_files_or_none),
         cmocka_unit_test(tasks_as_files_go_round_without_a_daemon),
         WITH_DAEMONS(a_job_is_submitted_watched_and_fetched),
         WITH_DAEMONS(a_cancelled_job_and_a_deadline_exit_with_4),
