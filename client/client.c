@@ -190,12 +190,26 @@ kofn_client_close(kofn_client **client_p)
 
 /* ---- calls with a small reply ---------------------------------------------------------------- */
 
-static bool
-is_given_up(const kofn_client *client)
+/* Until the call is done. CANCELLED: the client's onlooker does not want to wait; the call is still
+ * open. It is asked after a signal, and every tick, since a signal that comes just before the wait
+ * does not interrupt it: a reply that is there at once is taken, whatever came before. */
+static kofn_status
+wait_looked_on(kofn_client *client, const kofn_call *call, kofn_error *err)
 {
     static const kofn_account none;
     const kofn_client_options *options = &client->options;
-    return options->progress && !options->progress(options->context, &none);
+    int64_t next = KOFN_NEVER_NS;
+    while (call->state != KOFN_CALL_DONE) {
+        if (options->progress && next == KOFN_NEVER_NS)
+            next = kofn_clock_after(kofn_clock_ns(), KOFN_CLIENT_TICK_NS);
+        const bool on = kofn_engine_step(client, next); // false: a signal came
+        if (!options->progress || call->state == KOFN_CALL_DONE || (on && kofn_clock_ns() < next))
+            continue;
+        next = KOFN_NEVER_NS;
+        if (!options->progress(options->context, &none))
+            return kofn_fail(err, KOFN_CANCELLED, "interrupted");
+    }
+    return KOFN_OK;
 }
 
 /* Make the call and wait. The reply, in *ret_call, is the caller's to drop. */
@@ -207,16 +221,10 @@ call_method(kofn_client *client, const kofn_call_params *params, kofn_call **ret
     kofn_status status = kofn_engine_open(client, params, &call, err);
     if (status != KOFN_OK)
         return status;
-    while (call->state != KOFN_CALL_DONE) {
-        /* A signal that comes just before the wait does not interrupt it: look again in a while. */
-        const int64_t until = client->options.progress
-                                  ? kofn_clock_after(kofn_clock_ns(), KOFN_CLIENT_TICK_NS)
-                                  : KOFN_NEVER_NS;
-        (void)kofn_engine_step(client, until);
-        if (call->state != KOFN_CALL_DONE && is_given_up(client)) {
-            kofn_engine_drop(&call);
-            return kofn_fail(err, KOFN_CANCELLED, "interrupted");
-        }
+    status = wait_looked_on(client, call, err);
+    if (status != KOFN_OK) {
+        kofn_engine_drop(&call);
+        return status;
     }
     if (call->error.status != KOFN_OK) {
         status = kofn_fail(err, call->error.status, "%s", call->error.text);

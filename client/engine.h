@@ -22,8 +22,8 @@
 
 #include <sys/queue.h>
 
-#define KOFN_CLIENT_TICK_NS                                                                        \
-    (200 * KOFN_NS_PER_MS) // a progress callback is asked at least this often
+/* A progress callback is asked at least this often. */
+#define KOFN_CLIENT_TICK_NS (200 * KOFN_NS_PER_MS)
 
 typedef enum kofn_call_state {
     KOFN_CALL_QUEUED,

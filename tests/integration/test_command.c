@@ -698,9 +698,9 @@ ctrl_c_cancels_the_job_at_the_master(void **state)
     start_daemons("inject:\n  sleep: 1min\n");
     (void)snprintf(line, sizeof line, "multiply %s %s -o %s", in_root("a.npy"), in_root("b.npy"),
                    in_root("c.npy"));
-    const char *argv[] = {
-        kofn_path, "multiply", in_root("a.npy"), in_root("b.npy"), "-o", in_root("stopped.npy"),
-        NULL};
+    const char *argv[] = {kofn_path,        "multiply", in_root("a.npy"),
+                          in_root("b.npy"), "-o",       in_root("stopped.npy"),
+                          "--json",         NULL};
     const pid_t pid = spawn(argv, in_root("out1"), in_root("err1"));
     await_state("running");
     assert_int_equal(kill(pid, SIGINT), 0);
@@ -710,6 +710,10 @@ ctrl_c_cancels_the_job_at_the_master(void **state)
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 4);
     assert_non_null(strstr(r.err, "interrupted"));
+    read_file(in_root("out1"), r.out, sizeof r.out);
+    json_t *account = parse(&r); // of the job, which the master knows
+    assert_string_equal(text_of(account, "state"), "cancelled");
+    json_decref(account);
     await_state("cancelled");
     assert_int_not_equal(access(in_root("stopped.npy"), F_OK), 0);
 }
