@@ -340,7 +340,7 @@ an_output_that_cannot_be_written_is_known_before_the_work(void **state)
     outcome run;
     write_random(c, "a.npy", 4, 4);
     cluster_run(c, &run, "multiply", "a.npy", "a.npy", "-o", "no/such/folder/c.npy", NULL);
-    assert_complains(c, &run, USAGE, "no/such/folder");
+    assert_complains(c, &run, FAILED, "no/such/folder");
 }
 
 static void
