@@ -61,8 +61,14 @@ void
 kofn_connection_close(kofn_connection *connection)
 {
     kofn_peer_destroy(&connection->peer);
-    /* zmq_close cannot fail on a socket that is one. The monitor's other end goes with the socket,
-     * whose linger is set by the link: an abandon that was just sent still leaves. */
+    /* Whatever lingers in a closed socket makes it connect again, and libzmq's I/O thread tells the
+     * monitor of it: without anybody there it would wait for ever, and every connection with it. So
+     * the monitor ends first. */
+    if (connection->monitor)
+        (void)zmq_socket_monitor(connection->socket, NULL,
+                                 0); // fails if it was never started: fine
+    /* zmq_close cannot fail on a socket that is one. Its linger is set by the link: an abandon that
+     * was just sent still leaves. */
     if (connection->socket)
         (void)zmq_close(connection->socket);
     if (connection->monitor)
