@@ -68,9 +68,9 @@ coder_main(void *context)
     pthread_mutex_lock(&coders->mutex);
     for (kofn_coder_item *item; (item = wait_for_item(coders)) != NULL;) {
         pthread_mutex_unlock(&coders->mutex);
-        const int64_t start_ns = kofn_clock_ns();
+        item->start_ns = kofn_clock_ns();
         item->run(item);
-        item->run_ns = kofn_clock_ns() - start_ns;
+        item->end_ns = kofn_clock_ns();
         pthread_mutex_lock(&coders->mutex);
         append(&coders->done, item);
         wake_loop(coders);

@@ -21,7 +21,7 @@ typedef struct kofn_coder_item kofn_coder_item;
 struct kofn_coder_item {
     void (*run)(kofn_coder_item *item);  // on a compute thread; touches only what the item owns
     void (*done)(kofn_coder_item *item); // on the I/O thread, once, also when the pool is drained
-    int64_t run_ns;                      // how long it ran; set before done
+    int64_t start_ns, end_ns;            // when it ran; 0 if it did not; set before done
     kofn_coder_item *next;               // the pool's
 };
 

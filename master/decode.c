@@ -77,7 +77,7 @@ decode_done(kofn_coder_item *item)
     decode_item *decode = (decode_item *)item;
     kofn_job *job = decode->job;
     job->items--;
-    job->times.decode_ns = item->run_ns;
+    job->times.decode_ns = item->end_ns - item->start_ns;
     if (!decode->ran)
         decode->status = kofn_fail(&decode->error, KOFN_UNAVAILABLE, "the master stopped");
     if (job->state == KOFN_JOB_DECODING) {

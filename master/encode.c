@@ -33,16 +33,26 @@ kofn_job_queue_send(kofn_job *job, const kofn_action *action)
     kofn_jobs_add_touched(job->master->jobs, job);
 }
 
-typedef struct encode_item {
+typedef struct encode_batch encode_batch;
+
+/* One operand's blocks for the tasks of a batch: an item of its own, so that operands are encoded
+ * side by side while nothing else can be done for the job. */
+typedef struct encode_part {
     kofn_coder_item item;
-    kofn_job *job;
-    kofn_error error;
+    encode_batch *batch;
+    size_t operand;
+    kofn_bands *blocks; // [batch->count]
     kofn_status status;
-    bool ran;
+    kofn_error error;
+} encode_part;
+
+struct encode_batch {
+    kofn_job *job;
     size_t count;
-    kofn_queued_task *sends;               // [count]
-    kofn_bands *blocks[KOFN_OPERANDS_MAX]; // [count] each
-} encode_item;
+    kofn_queued_task *sends; // [count]
+    size_t out;              // parts that are not done
+    encode_part part[KOFN_OPERANDS_MAX];
+};
 
 /* The blocks of a task's factor that are there already, or NULL: an operand that is not cut, or a
  * plain block that was copied out before. */
@@ -69,34 +79,35 @@ new_block(const kofn_job *job, size_t operand, kofn_bands *ret_bands, kofn_error
 
 /* Elements of blocks that could not be encoded are undefined: they must not be found ready. */
 static void
-drop_unmade(encode_item *encode, size_t operand, size_t made, const size_t *tasks)
+drop_unmade(kofn_job *job, size_t operand, size_t made, const size_t *tasks)
 {
     for (size_t i = 0; i < made; i++) {
-        const size_t block = kofn_code_plain_block(encode->job->code, operand, tasks[i]);
+        const size_t block = kofn_code_plain_block(job->code, operand, tasks[i]);
         if (block != SIZE_MAX)
-            kofn_bands_fini(&encode->job->plain[operand][block]);
+            kofn_bands_fini(&job->plain[operand][block]);
     }
 }
 
-/* Blocks of one operand for all tasks of the item: what is not there yet is made in one pass. */
+/* Blocks of one operand for all tasks of the batch: what is not there yet is made in one pass. */
 static kofn_status
-encode_operand(encode_item *encode, size_t operand, kofn_error *err)
+encode_operand(encode_part *part, kofn_error *err)
 {
-    kofn_job *job = encode->job;
+    const encode_batch *batch = part->batch;
+    const size_t operand = part->operand;
+    kofn_job *job = batch->job;
     size_t made = 0;
-    size_t *tasks = calloc(encode->count, sizeof *tasks);
-    kofn_bands *fresh = calloc(encode->count, sizeof *fresh); // borrowed views of what is made
+    size_t *tasks = calloc(batch->count, sizeof *tasks);
+    kofn_bands *fresh = calloc(batch->count, sizeof *fresh); // borrowed views of what is made
     kofn_status status = KOFN_OK;
     if (!tasks || !fresh)
         status =
-            kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to encode %zu tasks", encode->count);
-    for (size_t i = 0; !status && i < encode->count; i++) {
-        const size_t task = encode->sends[i].task;
+            kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to encode %zu tasks", batch->count);
+    for (size_t i = 0; !status && i < batch->count; i++) {
+        const size_t task = batch->sends[i].task;
         if (find_ready(job, operand, task))
             continue;
         const size_t block = kofn_code_plain_block(job->code, operand, task);
-        kofn_bands *into =
-            block == SIZE_MAX ? &encode->blocks[operand][i] : &job->plain[operand][block];
+        kofn_bands *into = block == SIZE_MAX ? &part->blocks[i] : &job->plain[operand][block];
         status = new_block(job, operand, into, err);
         if (status)
             break;
@@ -107,11 +118,11 @@ encode_operand(encode_item *encode, size_t operand, kofn_error *err)
         status = kofn_coding_encode(&job->coding, operand, &job->operands.mat[operand], made, tasks,
                                     fresh, err);
     if (status)
-        drop_unmade(encode, operand, made, tasks);
-    for (size_t i = 0; !status && i < encode->count; i++) {
-        const kofn_bands *ready = find_ready(job, operand, encode->sends[i].task);
+        drop_unmade(job, operand, made, tasks);
+    for (size_t i = 0; !status && i < batch->count; i++) {
+        const kofn_bands *ready = find_ready(job, operand, batch->sends[i].task);
         if (ready)
-            status = kofn_bands_ref(ready, &encode->blocks[operand][i], err);
+            status = kofn_bands_ref(ready, &part->blocks[i], err);
     }
     free(tasks);
     free(fresh);
@@ -121,39 +132,65 @@ encode_operand(encode_item *encode, size_t operand, kofn_error *err)
 static void
 encode_run(kofn_coder_item *item)
 {
-    encode_item *encode = (encode_item *)item;
-    encode->ran = true;
-    for (size_t o = 0; o < encode->job->code->operands && !encode->status; o++)
-        encode->status = encode_operand(encode, o, &encode->error);
+    encode_part *part = (encode_part *)item;
+    part->status = encode_operand(part, &part->error);
 }
 
 static void
-destroy_encode(encode_item *encode)
+destroy_batch(encode_batch *batch)
 {
     for (size_t o = 0; o < KOFN_OPERANDS_MAX; o++)
-        kofn_bands_array_fini(&encode->blocks[o], encode->count);
-    free(encode->sends);
-    free(encode);
+        kofn_bands_array_fini(&batch->part[o].blocks, batch->count);
+    free(batch->sends);
+    free(batch);
+}
+
+/* Blocks that came out well go to their workers; a task lacking one has failed there. */
+static void
+send_batch(encode_batch *batch)
+{
+    const kofn_master *master = batch->job->master;
+    const encode_part *a = &batch->part[0], *b = &batch->part[1];
+    const encode_part *failed = a->status ? a : b->status ? b : NULL;
+    for (size_t i = 0; i < batch->count; i++) {
+        const uint64_t assignment = batch->sends[i].assignment;
+        if (failed)
+            master->carrier->fail(master->fleet, assignment, &failed->error);
+        else
+            (void)master->carrier->send(master->fleet, assignment, &a->blocks[i],
+                                        &b->blocks[i]); // false: cancelled meanwhile
+    }
+}
+
+/* From when the first part began until the last one ended; 0 if the pool was drained before. */
+static int64_t
+batch_ns(const encode_batch *batch)
+{
+    int64_t start_ns = batch->part[0].item.start_ns, end_ns = batch->part[0].item.end_ns;
+    for (size_t o = 1; o < batch->job->code->operands; o++) {
+        const kofn_coder_item *item = &batch->part[o].item;
+        if (!start_ns || !item->start_ns)
+            return 0;
+        start_ns = item->start_ns < start_ns ? item->start_ns : start_ns;
+        end_ns = item->end_ns > end_ns ? item->end_ns : end_ns;
+    }
+    return end_ns - start_ns;
 }
 
 static void
 encode_done(kofn_coder_item *item)
 {
-    encode_item *encode = (encode_item *)item;
-    kofn_job *job = encode->job;
-    const kofn_master *master = job->master;
+    encode_batch *batch = ((encode_part *)item)->batch;
+    if (--batch->out > 0)
+        return;
+    kofn_job *job = batch->job;
+    const int64_t took_ns = batch_ns(batch);
     job->items--;
     job->encoding = false;
-    job->times.encode_ns += item->run_ns;
-    for (size_t i = 0; i < encode->count && encode->ran; i++) {
-        const uint64_t assignment = encode->sends[i].assignment;
-        if (encode->status)
-            master->carrier->fail(master->fleet, assignment, &encode->error);
-        else
-            (void)master->carrier->send(master->fleet, assignment, &encode->blocks[0][i],
-                                        &encode->blocks[1][i]); // false: cancelled meanwhile
-    }
-    destroy_encode(encode);
+    job->times.encode_ns += took_ns;
+    if (took_ns > 0) // else the master stops
+        send_batch(batch);
+    destroy_batch(batch);
     if (kofn_job_is_over(job))
         kofn_job_release_work(job);
     else if (job->state == KOFN_JOB_RUNNING)
@@ -161,31 +198,41 @@ encode_done(kofn_coder_item *item)
     kofn_jobs_act(job->master->jobs);
 }
 
+static bool
+fill_part(encode_batch *batch, size_t operand)
+{
+    batch->part[operand] = (encode_part){
+        .item = {.run = encode_run, .done = encode_done},
+        .batch = batch,
+        .operand = operand,
+        .blocks = calloc(batch->count, sizeof(kofn_bands)),
+    };
+    return batch->part[operand].blocks != NULL;
+}
+
 static kofn_status
 start_encode(kofn_job *job, kofn_error *err)
 {
-    encode_item *encode = calloc(1, sizeof *encode);
-    if (!encode)
+    encode_batch *batch = calloc(1, sizeof *batch);
+    if (!batch)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to encode");
-    encode->count = job->send_count;
-    encode->sends = job->sends;
+    batch->job = job;
+    batch->count = job->send_count;
+    batch->sends = job->sends;
     job->sends = NULL;
     job->send_count = job->send_capacity = 0;
     bool short_of_memory = false;
-    for (size_t o = 0; o < job->code->operands; o++) {
-        encode->blocks[o] = calloc(encode->count, sizeof(kofn_bands));
-        short_of_memory |= !encode->blocks[o];
-    }
+    for (size_t o = 0; o < job->code->operands; o++)
+        short_of_memory |= !fill_part(batch, o);
     if (short_of_memory) {
-        destroy_encode(encode);
+        destroy_batch(batch);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to encode");
     }
-    encode->item.run = encode_run;
-    encode->item.done = encode_done;
-    encode->job = job;
     job->items++;
     job->encoding = true;
-    kofn_coders_submit(job->master->coders, &encode->item);
+    batch->out = job->code->operands;
+    for (size_t o = 0; o < job->code->operands; o++)
+        kofn_coders_submit(job->master->coders, &batch->part[o].item);
     return KOFN_OK;
 }
 
