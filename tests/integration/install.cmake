@@ -1,6 +1,6 @@
 # What `cmake --install` leaves works wherever it was put: the command finds its library, and a
 # program of somebody else's builds against it by pkg-config and by find_package.
-#     cmake -DBUILD=dir -DSOURCE=dir -DCC=cc -DFLAGS=-fsanitize=... -P install.cmake
+#     cmake -DBUILD=dir -DSOURCE=dir -DGENERATOR=Ninja -DCC=cc -DFLAGS=-fsanitize=... -P install.cmake
 set(root ${BUILD}/tests/installed)
 set(prefix ${root}/prefix)
 file(REMOVE_RECURSE ${root})
@@ -42,7 +42,7 @@ find_package(kofn REQUIRED)
 add_executable(user ${SOURCE}/client/examples/multiply.c)
 target_link_libraries(user PRIVATE kofn::kofn)
 ")
-run(${CMAKE_COMMAND} -S user -B user/build -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_C_COMPILER=${CC}
+run(${CMAKE_COMMAND} -S user -B user/build -G ${GENERATOR} -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_C_COMPILER=${CC}
     "-DCMAKE_C_FLAGS=${FLAGS}")
 run(${CMAKE_COMMAND} --build user/build)
 run(${root}/user/build/user --local)
