@@ -77,18 +77,6 @@ kofn_connection_close(kofn_connection *connection)
     connection->state = KOFN_CONNECTION_NONE;
 }
 
-kofn_status
-kofn_connection_reset(kofn_connection *connection, kofn_error *err)
-{
-    if (connection->socket) {
-        /* What waits here was meant for a connection that is no more. */
-        const int linger = 0;
-        (void)zmq_setsockopt(connection->socket, ZMQ_LINGER, &linger, sizeof linger);
-    }
-    kofn_connection_close(connection);
-    return kofn_connection_open(connection, err);
-}
-
 /* An event is two frames: number and value, then the address, which we know. */
 static bool
 take_event(void *monitor, uint16_t *ret_event)

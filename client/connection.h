@@ -4,7 +4,7 @@
  * of transfers that were half sent. So a connection that was lost is thrown away with everything
  * that waits in it, and a new one is made; the calls above it are sent again.
  *
- *     CONNECTING --handshake--> UP --disconnected--> LOST --kofn_connection_reset--> CONNECTING
+ *     CONNECTING --handshake--> UP --disconnected--> LOST --close, open--> CONNECTING
  *
  * Threads    The client's. Nothing blocks but kofn_connection_wait.
  */
@@ -33,11 +33,9 @@ typedef struct kofn_connection {
 /* Begin to connect. INVALID_ARGUMENT: no such kind of endpoint. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_connection_open(kofn_connection *connection, kofn_error *err);
 
-/* Drop the connection with all that waits in it. Accepts a closed one. */
+/* Drop the connection with all that waits in it, but for what its linger lets out: an abandon that was
+ * just sent. Accepts a closed one. */
 void kofn_connection_close(kofn_connection *connection);
-
-/* Close and open. */
-KOFN_MUST_CHECK kofn_status kofn_connection_reset(kofn_connection *connection, kofn_error *err);
 
 /* Read what the monitor says into `state`. */
 void kofn_connection_look(kofn_connection *connection);

@@ -13,7 +13,6 @@ typedef struct item_queue {
 struct kofn_coders {
     zloop_t *loop;
     zmq_pollitem_t wake; // its fd is an eventfd, readable while items are done
-    size_t load;         // the I/O thread's count of items out
 
     pthread_mutex_t mutex; // over what follows
     pthread_cond_t work;   // signalled when the queue has more, or at the end
@@ -88,7 +87,6 @@ finish_done(kofn_coders *coders)
         pthread_mutex_unlock(&coders->mutex);
         if (!item)
             return;
-        coders->load--;
         item->done(item);
     }
 }
@@ -170,11 +168,4 @@ kofn_coders_submit(kofn_coders *coders, kofn_coder_item *item)
     append(&coders->waiting, item);
     pthread_cond_signal(&coders->work);
     pthread_mutex_unlock(&coders->mutex);
-    coders->load++;
-}
-
-size_t
-kofn_coders_get_load(const kofn_coders *coders)
-{
-    return coders->load;
 }

@@ -34,7 +34,4 @@ void kofn_coders_destroy(kofn_coders **coders_p);
 
 void kofn_coders_submit(kofn_coders *coders, kofn_coder_item *item);
 
-/* Items queued or running. */
-size_t kofn_coders_get_load(const kofn_coders *coders);
-
 #endif

@@ -10,7 +10,6 @@ typedef struct decode_item {
     const kofn_decoder *decoder; // the scheduler's, until the job is forgotten there
     kofn_error error;
     kofn_status status;
-    bool ran;
 } decode_item;
 
 /* One answer that is the product, as it is? */
@@ -50,7 +49,6 @@ static void
 decode_run(kofn_coder_item *item)
 {
     decode_item *decode = (decode_item *)item;
-    decode->ran = true;
     decode->status = kofn_decoder_plan(decode->decoder, &decode->job->plan, &decode->error);
     if (!decode->status)
         decode->status = decode_product(decode->job, &decode->error);
@@ -78,7 +76,7 @@ decode_done(kofn_coder_item *item)
     kofn_job *job = decode->job;
     job->items--;
     job->times.decode_ns = item->end_ns - item->start_ns;
-    if (!decode->ran)
+    if (!item->start_ns) // the pool was drained before it ran
         decode->status = kofn_fail(&decode->error, KOFN_UNAVAILABLE, "the master stopped");
     if (job->state == KOFN_JOB_DECODING) {
         finish_decode(job, decode->status, &decode->error);
