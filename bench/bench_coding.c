@@ -181,7 +181,8 @@ bench_decode(bench *b, const char *systematic, size_t first, const char *name)
     double *copy = bench_alloc(b->rounds * sizeof *copy);
     for (size_t i = 0; i < b->rounds; i++) {
         const double start = bench_now();
-        must(kofn_coding_decode(&coding, &plan, answers, &b->product, &error));
+        must(kofn_coding_decode(&coding, &plan, answers, kofn_coding_all_rows(&coding), &b->product,
+                                &error));
         decode[i] = bench_now() - start;
         gemm[i] = time_gemm(&plan, elements, b->copy_from, b->copy_to);
         copy[i] = time_copy(b);
@@ -238,7 +239,8 @@ error_of(bench *b, const double *expected, kofn_code *code, unsigned set)
             kofn_bands_fini(&block[operand]);
         }
     }
-    must(kofn_coding_decode(&coding, &plan, answers, &b->product, &error));
+    must(kofn_coding_decode(&coding, &plan, answers, kofn_coding_all_rows(&coding), &b->product,
+                            &error));
     double off = 0, all = 0;
     for (size_t i = 0; i < b->product.count; i++) {
         const kofn_band *band = &b->product.at[i];

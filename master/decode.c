@@ -4,13 +4,30 @@
 #include <assert.h>
 #include <stdlib.h>
 
-typedef struct decode_item {
+enum { PIECE_BYTES = 2 << 20 }; // of the product: less is not worth another thread
+
+/* Some rows of every block of the product. */
+typedef struct decode_piece {
     kofn_coder_item item;
+    struct decode_work *work;
+    kofn_range rows;
+    kofn_status status;
+    kofn_error error;
+} decode_piece;
+
+/* First the plan and room for the product, in one item; then the product, in pieces side by side. */
+typedef struct decode_work {
+    kofn_coder_item plan;
     kofn_job *job;
     const kofn_decoder *decoder; // the scheduler's, until the job is forgotten there
-    kofn_error error;
+    const kofn_bands **answers;  // [plan.used]
     kofn_status status;
-} decode_item;
+    kofn_error error;
+    int64_t start_ns;
+    size_t out;   // pieces that are not done
+    size_t count; // pieces, at least 1
+    decode_piece piece[];
+} decode_work;
 
 /* One answer that is the product, as it is? */
 static const kofn_bands *
@@ -23,35 +40,50 @@ find_whole_answer(const kofn_job *job)
 }
 
 static kofn_status
-decode_product(kofn_job *job, kofn_error *err)
+prepare_product(decode_work *work, kofn_error *err)
 {
-    const kofn_bands *whole = find_whole_answer(job);
-    if (whole)
-        return kofn_bands_ref(whole, &job->product, err);
-
-    const kofn_bands **answers = calloc(job->plan.used + 1, sizeof *answers);
-    if (!answers)
+    kofn_job *job = work->job;
+    work->answers = calloc(job->plan.used + 1, sizeof *work->answers);
+    if (!work->answers)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to decode");
     for (size_t u = 0; u < job->plan.used; u++)
-        answers[u] = &job->answers[job->plan.task[u]];
-    kofn_status status =
-        kofn_block_bands_new(job->master->pool, job->field->dtype, job->shape.rows, job->shape.cols,
-                             job->master->config.chunk_bytes, &job->product, err);
-    if (!status)
-        status = kofn_coding_decode(&job->coding, &job->plan, answers, &job->product, err);
-    if (status)
-        kofn_bands_fini(&job->product);
-    free(answers);
-    return status;
+        work->answers[u] = &job->answers[job->plan.task[u]];
+    return kofn_block_bands_new(job->master->pool, job->field->dtype, job->shape.rows,
+                                job->shape.cols, job->master->config.chunk_bytes, &job->product,
+                                err);
 }
 
 static void
-decode_run(kofn_coder_item *item)
+piece_run(kofn_coder_item *item)
 {
-    decode_item *decode = (decode_item *)item;
-    decode->status = kofn_decoder_plan(decode->decoder, &decode->job->plan, &decode->error);
-    if (!decode->status)
-        decode->status = decode_product(decode->job, &decode->error);
+    decode_piece *piece = (decode_piece *)item;
+    const decode_work *work = piece->work;
+    const kofn_job *job = work->job;
+    piece->status = kofn_coding_decode(&job->coding, &job->plan, work->answers, piece->rows,
+                                       &job->product, &piece->error);
+}
+
+static void
+plan_run(kofn_coder_item *item)
+{
+    decode_work *work = (decode_work *)item;
+    kofn_job *job = work->job;
+    work->status = kofn_decoder_plan(work->decoder, &job->plan, &work->error);
+    if (work->status)
+        return;
+    const kofn_bands *whole = find_whole_answer(job);
+    if (whole) {
+        work->out = 0;
+        work->status = kofn_bands_ref(whole, &job->product, &work->error);
+        return;
+    }
+    work->status = prepare_product(work, &work->error);
+    if (work->status || work->count > 1)
+        return;
+    work->out = 0; // one piece: here and now
+    piece_run(&work->piece[0].item);
+    work->status = work->piece[0].status;
+    work->error = work->piece[0].error;
 }
 
 static void
@@ -70,23 +102,82 @@ finish_decode(kofn_job *job, kofn_status status, const kofn_error *why)
 }
 
 static void
-decode_done(kofn_coder_item *item)
+end_work(decode_work *work, int64_t end_ns)
 {
-    decode_item *decode = (decode_item *)item;
-    kofn_job *job = decode->job;
+    kofn_job *job = work->job;
     job->items--;
-    job->times.decode_ns = item->end_ns - item->start_ns;
-    if (!item->start_ns) // the pool was drained before it ran
-        decode->status = kofn_fail(&decode->error, KOFN_UNAVAILABLE, "the master stopped");
+    job->times.decode_ns = end_ns - work->start_ns;
+    if (work->status)
+        kofn_bands_fini(&job->product);
     if (job->state == KOFN_JOB_DECODING) {
-        finish_decode(job, decode->status, &decode->error);
+        finish_decode(job, work->status, &work->error);
     } else { // it was ended while we decoded
-        if (!decode->status)
-            kofn_bands_fini(&job->product);
+        kofn_bands_fini(&job->product);
         kofn_sched_job_forget(job->master->sched, job->id);
         kofn_job_release_work(job);
     }
-    free(decode);
+    free(work->answers);
+    free(work);
+}
+
+/* A piece or the plan, and whether it ran: it did not when the pool was drained before. */
+static void
+note_end(decode_work *work, const kofn_coder_item *item, kofn_status status, const kofn_error *why)
+{
+    if (!item->start_ns)
+        work->status = kofn_fail(&work->error, KOFN_UNAVAILABLE, "the master stopped");
+    else if (status && !work->status)
+        work->status = (work->error = *why).status;
+}
+
+static void
+piece_done(kofn_coder_item *item)
+{
+    decode_piece *piece = (decode_piece *)item;
+    decode_work *work = piece->work;
+    note_end(work, item, piece->status, &piece->error);
+    if (--work->out == 0)
+        end_work(work, item->end_ns);
+}
+
+static void
+plan_done(kofn_coder_item *item)
+{
+    decode_work *work = (decode_work *)item;
+    work->start_ns = item->start_ns;
+    note_end(work, item, work->status, &work->error);
+    if (work->status || work->out == 0 || work->job->state != KOFN_JOB_DECODING) {
+        end_work(work, item->end_ns);
+        return;
+    }
+    for (size_t i = 0; i < work->count; i++)
+        kofn_coders_submit(work->job->master->coders, &work->piece[i].item);
+}
+
+/* As many pieces as there are threads, of some size each. */
+static decode_work *
+new_work(kofn_job *job, const kofn_decoder *decoder)
+{
+    const size_t rows = job->coding.part.rows;
+    const size_t bytes = job->shape.rows * job->shape.cols * kofn_dtype_width(job->field->dtype);
+    size_t count = (size_t)job->master->config.compute_threads;
+    count = count < bytes / PIECE_BYTES ? count : bytes / PIECE_BYTES;
+    count = count < rows ? count : rows;
+    count = count > 0 ? count : 1;
+    decode_work *work = calloc(1, sizeof *work + count * sizeof work->piece[0]);
+    if (!work)
+        return NULL;
+    work->plan = (kofn_coder_item){.run = plan_run, .done = plan_done};
+    work->job = job;
+    work->decoder = decoder;
+    work->out = work->count = count;
+    for (size_t i = 0; i < count; i++)
+        work->piece[i] = (decode_piece){
+            .item = {.run = piece_run, .done = piece_done},
+            .work = work,
+            .rows = {.first = i * rows / count, .end = (i + 1) * rows / count},
+        };
+    return work;
 }
 
 /* A code with one column has a plan that costs nothing to make: no need for another thread. */
@@ -104,7 +195,7 @@ decode_at_once(kofn_job *job, const kofn_decoder *decoder)
         kofn_decode_plan_fini(&job->plan);
         return false;
     }
-    finish_decode(job, decode_product(job, &err), &err);
+    finish_decode(job, kofn_bands_ref(find_whole_answer(job), &job->product, &err), &err);
     return true;
 }
 
@@ -119,19 +210,15 @@ kofn_job_decode(kofn_job *job, const kofn_action *action)
     const kofn_decoder *decoder = kofn_sched_job_get_decoder(job->master->sched, job->id);
     if (decode_at_once(job, decoder))
         return;
-    decode_item *decode = calloc(1, sizeof *decode);
-    if (!decode) {
+    decode_work *work = new_work(job, decoder);
+    if (!work) {
         kofn_error err;
         kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory to decode");
         finish_decode(job, err.status, &err);
         return;
     }
-    decode->item.run = decode_run;
-    decode->item.done = decode_done;
-    decode->job = job;
-    decode->decoder = decoder;
     job->items++;
-    kofn_coders_submit(job->master->coders, &decode->item);
+    kofn_coders_submit(job->master->coders, &work->plan);
 }
 
 void

@@ -368,7 +368,8 @@ run_plan(reader *r, const kofn_decode_plan *plan, const kofn_bands *c, kofn_erro
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to decode");
     for (size_t i = 0; i < plan->used; i++)
         used[i] = &r->answers[plan->task[i]];
-    kofn_status status = kofn_coding_decode(&r->coding, plan, used, c, err);
+    kofn_status status =
+        kofn_coding_decode(&r->coding, plan, used, kofn_coding_all_rows(&r->coding), c, err);
     free(used);
     r->out->used = plan->used;
     r->out->quality = plan->quality;

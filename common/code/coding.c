@@ -146,10 +146,28 @@ check_decode(const kofn_coding *coding, const kofn_decode_plan *plan,
     return status;
 }
 
+/* Rows [first, end) of a block, as a block of that many rows. */
+static kofn_block
+cut_rows(kofn_block block, kofn_range rows)
+{
+    const size_t valid = block.valid_rows < rows.end ? block.valid_rows : rows.end;
+    block.valid_rows = valid > rows.first ? valid - rows.first : 0;
+    block.first_row += block.valid_rows > 0 ? rows.first : 0;
+    return block;
+}
+
+kofn_range
+kofn_coding_all_rows(const kofn_coding *coding)
+{
+    return (kofn_range){.end = coding->part.rows};
+}
+
 kofn_status
 kofn_coding_decode(const kofn_coding *coding, const kofn_decode_plan *plan,
-                   const kofn_bands *const *answers, const kofn_bands *c, kofn_error *err)
+                   const kofn_bands *const *answers, kofn_range rows, const kofn_bands *c,
+                   kofn_error *err)
 {
+    assert(rows.first <= rows.end && rows.end <= coding->part.rows);
     kofn_status status = check_decode(coding, plan, answers, c, err);
     operands o = {0};
     if (!status)
@@ -159,10 +177,10 @@ kofn_coding_decode(const kofn_coding *coding, const kofn_decode_plan *plan,
 
     const kofn_grid out = coding->code->out;
     for (size_t t = 0; t < plan->targets; t++)
-        o.dst[t] = kofn_grid_get_block(out, c, t / out.cols, t % out.cols);
+        o.dst[t] = cut_rows(kofn_grid_get_block(out, c, t / out.cols, t % out.cols), rows);
     for (size_t u = 0; u < plan->used; u++)
-        o.src[u] = whole_block(answers[u]);
-    status = kofn_blocks_combine(coding->code->field, coding->part.rows, coding->part.cols,
+        o.src[u] = cut_rows(whole_block(answers[u]), rows);
+    status = kofn_blocks_combine(coding->code->field, rows.end - rows.first, coding->part.cols,
                                  plan->targets, o.dst, plan->used, o.src, plan->coef, err);
     free(o.dst);
     return status;

@@ -6,7 +6,8 @@
  *
  *     stored A [m, k] or [k, m]  --blocks-->  A~_i [coded block]  --worker-->  C~_i = op(A~) op(B~)
  *
- * Threads    Any thread; blocks only by computing. Different tasks may be encoded side by side.
+ * Threads    Any thread; blocks only by computing. Different tasks may be encoded, and different rows
+ *            decoded, side by side.
  */
 #ifndef KOFN_CODE_CODING_H
 #define KOFN_CODE_CODING_H
@@ -17,6 +18,10 @@
 typedef struct kofn_shape {
     size_t rows, inner, cols;
 } kofn_shape;
+
+typedef struct kofn_range {
+    size_t first, end; // [first, end)
+} kofn_range;
 
 /* What a job is about: filled by kofn_coding_init, then const. */
 typedef struct kofn_coding {
@@ -43,11 +48,15 @@ KOFN_MUST_CHECK kofn_status kofn_coding_encode(const kofn_coding *coding, size_t
                                                const size_t *tasks, const kofn_bands *blocks,
                                                kofn_error *err);
 
-/* c's elements := the product, from answers[u] of plan->task[u], each [part.rows, part.cols].
- * INVALID_ARGUMENT: shape or dtype of an answer or of c. RESOURCE_EXHAUSTED: no memory. */
+/* c's elements := the product, from answers[u] of plan->task[u], each [part.rows, part.cols]: those
+ * in rows `rows` of every block of the product, so that threads can share the work (all rows:
+ * kofn_coding_all_rows). INVALID_ARGUMENT: shape or dtype of an answer or of c. RESOURCE_EXHAUSTED:
+ * no memory. */
 KOFN_MUST_CHECK kofn_status kofn_coding_decode(const kofn_coding *coding,
                                                const kofn_decode_plan *plan,
-                                               const kofn_bands *const *answers,
+                                               const kofn_bands *const *answers, kofn_range rows,
                                                const kofn_bands *c, kofn_error *err);
+
+kofn_range kofn_coding_all_rows(const kofn_coding *coding);
 
 #endif

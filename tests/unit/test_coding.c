@@ -43,7 +43,7 @@ encode_job(job *j)
     }
 }
 
-/* C from the answers of these tasks. */
+/* C from the answers of these tasks, in as many pieces as there are rows and one that is empty. */
 static kofn_bands
 decode_job(const job *j, const size_t *tasks, size_t count)
 {
@@ -58,7 +58,10 @@ decode_job(const job *j, const size_t *tasks, size_t count)
     for (size_t u = 0; u < plan.used; u++)
         answers[u] = &j->answers[plan.task[u]];
     kofn_bands c = new_matrix(j->a.dtype, j->coding.shape.rows, j->coding.shape.cols);
-    assert_ok(kofn_coding_decode(&j->coding, &plan, answers, &c, &error));
+    for (size_t row = 0; row <= j->coding.part.rows; row++) {
+        const kofn_range piece = {.first = row, .end = row < j->coding.part.rows ? row + 1 : row};
+        assert_ok(kofn_coding_decode(&j->coding, &plan, answers, piece, &c, &error));
+    }
     kofn_decode_plan_fini(&plan);
     kofn_decoder_destroy(&d);
     return c;
@@ -266,11 +269,15 @@ matrices_of_the_wrong_shape_are_refused(void **state)
     const kofn_decode_plan plan = {.targets = 6, .used = 1, .task = tasks, .coef = coef};
     const kofn_bands *answer = &narrow;
     kofn_bands c = new_matrix(KOFN_F64, 5, 8);
-    assert_fails(kofn_coding_decode(&j.coding, &plan, &answer, &c, &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(
+        kofn_coding_decode(&j.coding, &plan, &answer, kofn_coding_all_rows(&j.coding), &c, &error),
+        KOFN_INVALID_ARGUMENT);
     answer = &j.answers[6];
-    assert_fails(kofn_coding_decode(&j.coding, &plan, &answer, &tall, &error),
+    assert_fails(kofn_coding_decode(&j.coding, &plan, &answer, kofn_coding_all_rows(&j.coding),
+                                    &tall, &error),
                  KOFN_INVALID_ARGUMENT);
-    assert_ok(kofn_coding_decode(&j.coding, &plan, &answer, &c, &error));
+    assert_ok(
+        kofn_coding_decode(&j.coding, &plan, &answer, kofn_coding_all_rows(&j.coding), &c, &error));
     free_matrix(&tall);
     free_matrix(&narrow);
     free_matrix(&single);

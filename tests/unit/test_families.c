@@ -255,7 +255,8 @@ decode_trial(trial *t, const kofn_decoder *d, const char *what, uint64_t mask)
         answers[u] = &t->answers[plan.task[u]];
     }
     kofn_bands c = new_matrix(t->a.dtype, t->coding.shape.rows, t->coding.shape.cols);
-    assert_ok(kofn_coding_decode(&t->coding, &plan, answers, &c, &error));
+    assert_ok(kofn_coding_decode(&t->coding, &plan, answers, kofn_coding_all_rows(&t->coding), &c,
+                                 &error));
     const double residual = residual_of(&t->a, false, &t->b, false, &c);
     if (!(residual <= bound_of(t, &plan)))
         fail_msg("%s: tasks %#" PRIx64 ": |C' - C| = %.3e > %.3e, amplification %.3e", what, mask,

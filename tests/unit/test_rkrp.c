@@ -212,7 +212,8 @@ measure_error(const kofn_code *code, kofn_rng *rng)
     assert_ok(kofn_decoder_plan(d, &plan, &error));
     for (size_t u = 0; u < plan.used; u++)
         answers[u] = &ct[plan.task[u]];
-    assert_ok(kofn_coding_decode(&coding, &plan, answers, &c, &error));
+    assert_ok(
+        kofn_coding_decode(&coding, &plan, answers, kofn_coding_all_rows(&coding), &c, &error));
     naive_multiply(&a, false, &b, false, &exact);
     const double relative = residual_of(&a, false, &b, false, &c) / norm_of(&exact);
 
