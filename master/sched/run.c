@@ -298,6 +298,19 @@ kofn_run_count_queued(const kofn_run *run)
     return run->count[KOFN_TASK_QUEUED];
 }
 
+size_t
+kofn_run_count_coming(const kofn_run *run)
+{
+    return run->count[KOFN_TASK_KEPT] + run->count[KOFN_TASK_OUT];
+}
+
+bool
+kofn_run_is_on(const kofn_run *run, uint64_t worker)
+{
+    const kofn_crew_worker *w = kofn_crew_find(run->crew, worker);
+    return w && kofn_crew_has_run(w, run);
+}
+
 static bool
 has_failed_on(const kofn_run *run, size_t task, uint64_t worker)
 {

@@ -66,6 +66,30 @@ more_tasks_than_workers_end_on_one_worker(void **state)
     rig_fini(&r);
 }
 
+/* A worker that froze with two tasks would take both with it, where the code can lose one. */
+static void
+oneshot_stacks_only_what_the_threshold_needs(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 3);
+    add(&r, 1, "polynomial", 3, 5, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    answer(&r, 1, 1, 2);
+    assert_actions(&r, "send 1.3>2");
+    lose(&r, 1);
+    assert_actions(&r, ""); // worker 3 is busy with task 2: three are answered or out
+    lose(&r, 2);
+    assert_actions(&r, "send 1.4>3"); // two are: now it is needed there
+    answer(&r, 1, 2, 3);
+    assert_actions(&r, "");
+    answer(&r, 1, 4, 3);
+    assert_actions(&r, "decode 1");
+    rig_fini(&r);
+}
+
 static void
 the_decoder_of_a_decoded_job_stays_until_it_is_forgotten(void **state)
 {
@@ -1260,6 +1284,7 @@ main(void)
         cmocka_unit_test(oneshot_decodes_at_the_first_set_that_suffices_and_cancels_the_rest),
         cmocka_unit_test(oneshot_ends_below_the_threshold_where_the_code_allows_it),
         cmocka_unit_test(more_tasks_than_workers_end_on_one_worker),
+        cmocka_unit_test(oneshot_stacks_only_what_the_threshold_needs),
         cmocka_unit_test(the_decoder_of_a_decoded_job_stays_until_it_is_forgotten),
         cmocka_unit_test(a_job_that_runs_is_not_forgotten),
         cmocka_unit_test(every_worker_gets_its_first_task_before_any_gets_a_second),
