@@ -79,7 +79,8 @@ kofn_field_advise(double least, char *text)
 {
     const kofn_field *binary = NULL;
     for (size_t i = 0; i < FIELDS; i++)
-        if (fields[i]->order >= least && (!binary || fields[i]->order < binary->order))
+        if (fields[i]->order > 0 && fields[i]->order >= least &&
+            (!binary || fields[i]->order < binary->order))
             binary = fields[i];
     if (least > KOFN_PRIME_MAX)
         (void)snprintf(text, KOFN_FIELD_ADVICE_MAX, "f64: no finite field is that large");
