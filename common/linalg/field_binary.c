@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { DEGREE_MAX = 8 };
+enum { DEGREE_MAX = 8, STRIP_ROWS = 64, STRIP_COLS = 512 };
 
 /* ---- coefficients ---------------------------------------------------------------------------- */
 
@@ -153,21 +153,45 @@ kofn_binary_combine(const kofn_field *f, const kofn_combination *c)
         }
 }
 
-/* Row i of C += A[i, k] times row k of B; the columns of B where it is stored transposed. */
+/* Rows [k, k + count) of op(B), columns [col, col + len): row by row, however B is stored. */
+static void
+gather(const kofn_panel *p, size_t k, size_t count, size_t col, size_t len,
+       unsigned char strip[][STRIP_COLS])
+{
+    const unsigned char *b = p->b;
+    for (size_t i = 0; !p->transpose_b && i < count; i++)
+        memcpy(strip[i], b + (k + i) * p->stride_b + col, len);
+    for (size_t j = 0; p->transpose_b && j < len; j++)
+        for (size_t i = 0; i < count; i++)
+            strip[i][j] = b[(col + j) * p->stride_b + k + i];
+}
+
+/* Row i of C += A[i, k] times row k of B. */
+static void
+multiply_strip(const kofn_field *f, const kofn_panel *p, size_t k, size_t count, size_t col,
+               size_t len, unsigned char strip[][STRIP_COLS])
+{
+    const unsigned char *a = p->a;
+    for (size_t row = 0; row < p->rows; row++) {
+        unsigned char *c = (unsigned char *)p->c + row * p->stride_c + col;
+        if (k == 0 && !p->accumulate)
+            memset(c, 0, len);
+        for (size_t i = 0; i < count; i++)
+            add_row(f, a[p->transpose_a ? (k + i) * p->stride_a + row : row * p->stride_a + k + i],
+                    strip[i], c, len);
+    }
+}
+
 void
 kofn_binary_multiply_panel(const kofn_field *f, const kofn_panel *p)
 {
-    const unsigned char *a = p->a, *b = p->b;
-    for (size_t i = 0; i < p->rows; i++) {
-        unsigned char *c = (unsigned char *)p->c + i * p->stride_c;
-        if (!p->accumulate)
-            memset(c, 0, p->cols);
-        for (size_t k = 0; k < p->inner; k++) {
-            const unsigned by = a[p->transpose_a ? k * p->stride_a + i : i * p->stride_a + k];
-            if (!p->transpose_b)
-                add_row(f, by, b + k * p->stride_b, c, p->cols);
-            for (size_t j = 0; p->transpose_b && j < p->cols; j++)
-                c[j] ^= (unsigned char)product(f, by, b[j * p->stride_b + k]);
+    unsigned char strip[STRIP_ROWS][STRIP_COLS];
+    for (size_t col = 0; col < p->cols; col += STRIP_COLS) {
+        const size_t len = p->cols - col < STRIP_COLS ? p->cols - col : STRIP_COLS;
+        for (size_t k = 0; k < p->inner; k += STRIP_ROWS) {
+            const size_t count = p->inner - k < STRIP_ROWS ? p->inner - k : STRIP_ROWS;
+            gather(p, k, count, col, len, strip);
+            multiply_strip(f, p, k, count, col, len, strip);
         }
     }
 }
