@@ -464,9 +464,9 @@ check_products(const kofn_field *f, kofn_rng *rng)
     for (int round = 0; round < 80; round++)
         check_product(f, kofn_rng_below(rng, 30), kofn_rng_below(rng, 40), kofn_rng_below(rng, 90),
                       round % 4, false, round % 3 == 0 ? 2000 : 0, rng);
-    for (int transposes = 0; transposes < 4; transposes++) {
-        check_product(f, 5, 3000, 7, transposes, true, 0, rng); // past every chunk, largest sums
-        check_product(f, 20, 1500, 30, transposes, false, 0, rng);
+    for (int transposes = 0; transposes < 12; transposes++) {
+        check_product(f, 5, 3000, 7, transposes % 4, true, 0, rng); // past every chunk
+        check_product(f, 20, 1500, 30, transposes % 4, false, 0, rng);
     }
     check_product(f, 500, 20, 700, 0, false, 0, rng); // more than one block either way
     check_product(f, 7, 300, 5000, 2, false, 0, rng);
