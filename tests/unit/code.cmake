@@ -1,5 +1,9 @@
-foreach(name code families uncoded replication polynomial entangled orthopoly eps rkrp spec decoder coding)
+foreach(name code families uncoded replication polynomial rkrp spec decoder coding)
     kofn_test(${name} LINKS kofn_code)
 endforeach()
 
 kofn_test(code_memory LINKS kofn_code ${KOFN_SHORT_MEMORY})
+
+foreach(name entangled orthopoly eps)
+    kofn_test(${name} LINKS kofn_code)
+endforeach()
