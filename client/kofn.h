@@ -158,11 +158,11 @@ struct kofn_account {
     uint64_t answers, answers_used;   // received; in the product
     uint64_t workers;                 // distinct ones that were given a task
     uint64_t backups, replaced;       // copies for late tasks; tasks sent again after a loss
-    uint64_t blocks_reused; // coded blocks of stored operands that an earlier product had made
-    bool decodable;         // the answers so far suffice
-    bool waited;            // for one more, since the set was badly conditioned
-    char error_kind[16];    // exact, rounding
-    double error_bound;     // estimate of the relative error, not a bound
+    uint64_t blocks_reused;           // of stored operands, as an earlier product had coded them
+    bool decodable;                   // the answers so far suffice
+    bool waited;                      // for one more, since the set was badly conditioned
+    char error_kind[16];              // exact, rounding
+    double error_bound;               // estimate of the relative error, not a bound
     double condition, amplification, residual; // of the decode
     bool nonfinite;                            // NaN or Inf in the product: they may have spread
     struct {

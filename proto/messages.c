@@ -374,7 +374,7 @@ const kofn_wire_message kofn_operand_ref_message = {
 
 #define S kofn_msg_operands
 static const kofn_wire_field operands_fields[] = {
-    LIST(operands, KOFN_OPERANDS_LISTED_MAX, kofn_operand_message, "newest first"),
+    LIST(operands, KOFN_STORED_MAX, kofn_operand_message, "newest first"),
 };
 const kofn_wire_message kofn_operands_message = {
     .name = "operands", FIELDS(operands_fields), .help = "stored operands"};

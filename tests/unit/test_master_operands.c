@@ -267,13 +267,17 @@ a_shape_that_is_said_must_be_the_stored_one(void **state)
     what.operand[0] = id;
     what.described = true;
     (void)multiply(s, client, worker, &what, 1);
+    char b[KOFN_ID_MAX]; // stored as well: nothing but the shape is wrong
+    put_operand(s, client, 2, &small, 1, b);
+    what.operand[1] = b;
     kofn_msg_product p = problem_message(&what);
     const kofn_msg_matrix wrong[] = {{"f64", 4, 6}, {"f64", 7, 4}, {"f32", 6, 4}, {"", 6, 4}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         p.a = wrong[i];
-        send_call(client, 2, KOFN_METHOD_SUBMIT, &kofn_product_message, &p);
-        assert_int_equal(expect_reply(client, 2, NULL, NULL), KOFN_INVALID_ARGUMENT);
+        send_call(client, 3, KOFN_METHOD_SUBMIT, &kofn_product_message, &p);
+        assert_int_equal(expect_reply(client, 3, NULL, NULL), KOFN_INVALID_ARGUMENT);
     }
+    assert_int_equal(drop_operand(client, b), KOFN_OK);
     assert_int_equal(get_only_operand(client).jobs, 0); // nobody holds it
 }
 
@@ -319,22 +323,23 @@ a_block_of_a_stored_operand_is_one_too_many(void **state)
 {
     stage *s = *state;
     kofn_error error;
-    char a[KOFN_ID_MAX], b[KOFN_ID_MAX];
+    char id[KOFN_ID_MAX];
     stage_run(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
-    put_operand(s, client, 1, &small, 0, a);
-    put_operand(s, client, 2, &small, 1, b);
+    put_operand(s, client, 1, &small, 0, id);
     problem what = small;
-    what.operand[0] = a;
-    send_head(client, 3, KOFN_METHOD_MULTIPLY, &what);
-    kofn_bands bands; // of A, where B's are due
-    const kofn_bands *mats[] = {&bands};
-    problem_operand(s, &small, 0, &bands);
-    assert_ok(kofn_peer_transfer(client->link, 3, &kofn_data_message, &(kofn_msg_data){.id = 3}, 1,
+    what.operand[0] = id;
+    send_head(client, 2, KOFN_METHOD_MULTIPLY, &what);
+    kofn_bands a, b; // A's blocks, where B's are due
+    const kofn_bands *mats[] = {&a, &b};
+    problem_operand(s, &small, 0, &a);
+    problem_operand(s, &small, 1, &b);
+    assert_ok(kofn_peer_transfer(client->link, 2, &kofn_data_message, &(kofn_msg_data){.id = 2}, 2,
                                  mats, &error));
-    kofn_bands_fini(&bands);
-    assert_int_equal(expect_reply(client, 3, NULL, NULL), KOFN_INVALID_ARGUMENT);
-    assert_int_equal(count_operands(client), 2);
+    kofn_bands_fini(&a);
+    kofn_bands_fini(&b);
+    assert_int_equal(expect_reply(client, 2, NULL, NULL), KOFN_INVALID_ARGUMENT);
+    assert_int_equal(get_only_operand(client).jobs, 0);
 }
 
 static void
