@@ -144,9 +144,17 @@ every_family_multiplies_a_stored_operand_both_ways(void **state)
 {
     static const struct {
         const char *family, *partition;
-    } codes[] = {{"uncoded", "2,1,2"},    {"uncoded", "2,2,1"}, {"replication", "2,1,1"},
-                 {"polynomial", "2,1,2"}, {"rkrp", "2,1,2"},    {"rkrp", "1,2,1"},
-                 {"polynomial", "3,1,1"}, {NULL, NULL}};
+    } codes[] = {{"uncoded", "2,1,2"},
+                 {"uncoded", "2,2,1"},
+                 {"replication", "2,1,1"},
+                 {"polynomial", "2,1,2"},
+                 {"rkrp", "2,1,2"},
+                 {"rkrp", "1,2,1"},
+                 {"polynomial", "3,1,1"},
+                 {"orthomatdot", "1,2,1"},
+                 {"orthopoly", "2,1,2"},
+                 {"polydot", "2,2,1"},
+                 {NULL, NULL}};
     kofn_client *client = cluster_get_client(cluster_new_ready(state, "", 5));
     matrices x = make_matrices();
     put(client, &x);
