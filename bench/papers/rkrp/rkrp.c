@@ -27,15 +27,16 @@ typedef enum figure_kind {
     FIXED_RATIO,      // x is m; n and the stragglers' share of N are given
     FIXED_STRAGGLERS, // x is m = n
     FIXED_BLOCKS,     // x is the number of stragglers
+    FIXED_PLACES,     // x says which straggle: a placement
 } figure_kind;
 
 /* The text at hand has lost the paper's numbers: those here are ours. */
 typedef struct figure {
     const char *name; // of its CSV file
     figure_kind kind;
-    size_t n;          // FIXED_RATIO, FIXED_BLOCKS (m = n)
+    size_t n;          // FIXED_RATIO, FIXED_BLOCKS and FIXED_PLACES (m = n)
     double ratio;      // FIXED_RATIO
-    size_t stragglers; // FIXED_STRAGGLERS
+    size_t stragglers; // FIXED_STRAGGLERS, FIXED_PLACES
     bool whole;        // matrices instead of vectors
     size_t x[POINTS_MAX];
 } figure;
@@ -46,6 +47,7 @@ static const figure figures[] = {
     {"fig2_5", FIXED_STRAGGLERS, .stragglers = 5, .x = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11}},
     {"fig2_10", FIXED_STRAGGLERS, .stragglers = 10, .x = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11}},
     {"fig3", FIXED_BLOCKS, .n = 10, .x = {1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20}},
+    {"places", FIXED_PLACES, .n = 10, .stragglers = 10, .x = {1, 2, 3}},
     {"whole", FIXED_STRAGGLERS, .stragglers = 5, .whole = true, .x = {2, 4, 6, 8, 10}},
 };
 
@@ -58,7 +60,6 @@ typedef struct options {
 /* ---- one line of a file ------------------------------------------------------------------------- */
 
 typedef struct line {
-    const figure *of;
     size_t x;
     setting at;
     uint64_t first_seed;
@@ -167,11 +168,14 @@ setting_of(const figure *f, size_t x)
 {
     switch (f->kind) {
     case FIXED_RATIO:
-        return (setting){x, f->n, (size_t)ceil((double)(x * f->n) / (1 - f->ratio) - 1e-9)};
+        return (setting){x, f->n, (size_t)ceil((double)(x * f->n) / (1 - f->ratio) - 1e-9),
+                         PLACED_AT_RANDOM};
     case FIXED_STRAGGLERS:
-        return (setting){x, x, x * x + f->stragglers};
+        return (setting){x, x, x * x + f->stragglers, PLACED_AT_RANDOM};
+    case FIXED_PLACES:
+        return (setting){f->n, f->n, f->n * f->n + f->stragglers, (placement)x};
     default:
-        return (setting){f->n, f->n, f->n * f->n + x};
+        return (setting){f->n, f->n, f->n * f->n + x, PLACED_AT_RANDOM};
     }
 }
 
@@ -190,11 +194,10 @@ run_figure(const figure *f, size_t number, const options *o)
     for (size_t p = 0; p < POINTS_MAX && f->x[p] > 0; p++) {
         const double start = bench_now();
         const line l = {
-            .of = f,
             .x = f->x[p],
             .at = setting_of(f, f->x[p]),
             .first_seed = o->seed + (number * POINTS_MAX + p) * SEEDS_A_POINT,
-            .trials = f->whole ? (o->trials + 9) / 10 : o->trials,
+            .trials = f->whole ? (o->trials + 4) / 5 : o->trials,
         };
         if (f->whole)
             run_whole(file, &l);
@@ -224,6 +227,9 @@ parse_option(int key, char *arg, struct argp_state *state)
 {
     options *o = state->input;
     switch (key) {
+    case 'k':
+        puts(kofn_blas_kernel());
+        exit(EXIT_SUCCESS);
     case 'o':
         o->folder = arg;
         return 0;
@@ -244,10 +250,12 @@ parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option argp_options[] = {
+    {"kernel", 'k', NULL, 0, "Print the name of OpenBLAS's kernel, and no more", 0},
     {"output", 'o', "DIR", 0, "Where to write the CSV files (.)", 0},
-    {"figure", 'f', "NAME", 0, "Only this one: fig1_10, fig1_20, fig2_5, fig2_10, fig3, whole", 0},
+    {"figure", 'f', "NAME", 0,
+     "Only this one: fig1_10, fig1_20, fig2_5, fig2_10, fig3, places, whole", 0},
     {"seed", 's', "SEED", 0, "First seed of all (1)", 0},
-    {"trials", 't', "COUNT", 0, "Draws for each setting (500); a tenth of it for whole", 0},
+    {"trials", 't', "COUNT", 0, "Draws for each setting (400); a fifth of it for whole", 0},
     {0},
 };
 
@@ -259,7 +267,7 @@ main(int argc, char **argv)
         .parser = parse_option,
         .doc = "Measure the figures of the paper on random Khatri-Rao-product codes.",
     };
-    options o = {.folder = ".", .trials = 500, .seed = 1};
+    options o = {.folder = ".", .trials = 400, .seed = 1};
     kofn_blas_choose_kernel(argv);
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     kofn_blas_set_threads(1);

@@ -82,7 +82,21 @@ rival_code_new(rival r, const setting *s, uint64_t seed)
     return code;
 }
 
-/* Knuth's selection sampling (algorithm S). */
+static bool
+straggles(const setting *s, size_t task)
+{
+    const size_t stragglers = s->tasks - s->m * s->n, middle = (s->tasks - stragglers) / 2;
+    switch (s->placed) {
+    case PLACED_EVENLY: // in the middle of each of so many parts; the multiples of N are counted
+        return (task * stragglers + stragglers / 2) / s->tasks !=
+               ((task + 1) * stragglers + stragglers / 2) / s->tasks;
+    case PLACED_IN_MIDDLE:
+        return task - middle < stragglers; // false below the middle, by wrapping
+    default:
+        return task < stragglers;
+    }
+}
+
 void
 trial_draw_tasks(const setting *s, uint64_t seed, size_t *ret_tasks)
 {
@@ -90,9 +104,13 @@ trial_draw_tasks(const setting *s, uint64_t seed, size_t *ret_tasks)
     kofn_rng rng;
     kofn_rng_init(&rng, seed, TRIAL_TASKS_STREAM);
     size_t chosen = 0;
-    for (size_t task = 0; chosen < k; task++)
-        if (kofn_rng_below(&rng, s->tasks - task) < k - chosen)
+    for (size_t task = 0; chosen < k; task++) {
+        const bool answers = s->placed == PLACED_AT_RANDOM // Knuth's algorithm S
+                                 ? kofn_rng_below(&rng, s->tasks - task) < k - chosen
+                                 : !straggles(s, task);
+        if (answers)
             ret_tasks[chosen++] = task;
+    }
 }
 
 /* u_(i,j) = A_i^T B_j, in the order of G's columns. */

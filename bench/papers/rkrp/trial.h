@@ -6,7 +6,8 @@
  *     A_i, B_j   columns of 100 standard normals; u_(i,j) := A_i^T B_j, the (p, q) element of the
  *                paper's blocks, which makes u a realization of its U
  *     y          := G u in doubles, G the code's matrix: (8), (17), (25)
- *     R          k of the N tasks, all sets equally likely; the others are stragglers
+ *     R          k of the N tasks, all sets equally likely, unless the setting places the others,
+ *                the stragglers
  *     u^         from y_R, by each decoder; error |u^ - u| / |u|
  *
  * Decoders   paper: (11), (23), (26) by LAPACK's gesv on the matrix that each of them inverts.
@@ -30,9 +31,18 @@ typedef enum rival {
     RIVALS,
 } rival;
 
+/* Which tasks straggle. The numbers are those of the CSV files. */
+typedef enum placement {
+    PLACED_AT_RANDOM,
+    PLACED_EVENLY,
+    PLACED_IN_MIDDLE, // next to each other, around task N / 2
+    PLACED_AT_END,    // the first tasks
+} placement;
+
 typedef struct setting {
     size_t m, n;  // blocks of A and of B: k = m n
     size_t tasks; // N
+    placement placed;
 } setting;
 
 typedef struct trial_result {
