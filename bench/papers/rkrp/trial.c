@@ -19,6 +19,7 @@ typedef struct trial {
     double *y;     // [tasks] answers
     double *found; // [k] u^
     bool *known;   // [k] elements of u that a plain task gives
+    size_t open;   // those that none gives
 } trial;
 
 static kofn_error error;
@@ -201,18 +202,19 @@ condition_of(double *matrix, size_t side)
 
 /* Plain answers into found and known; what they leave of G_R u = y_R into [left, left], right
  * [left]: (20). Without plain tasks that is all of it: (8), (25). */
-static size_t
+static void
 peel(trial *t, const kofn_code *code, const double *g, double *left, double *right)
 {
     memset(t->known, 0, t->k * sizeof *t->known);
-    size_t open = t->k, next = 0;
+    size_t next = 0;
+    t->open = t->k;
     for (size_t r = 0; r < t->k; r++) {
         const size_t column = kofn_code_plain_column(code, t->task[r]);
         if (column == SIZE_MAX)
             continue;
         t->known[column] = true;
         t->found[column] = t->y[t->task[r]];
-        open--;
+        t->open--;
     }
     for (size_t r = 0; r < t->k; r++) {
         if (kofn_code_plain_column(code, t->task[r]) != SIZE_MAX)
@@ -223,10 +225,9 @@ peel(trial *t, const kofn_code *code, const double *g, double *left, double *rig
             if (t->known[c])
                 right[next] -= g[r * t->k + c] * t->found[c];
             else
-                left[next * open + at++] = g[r * t->k + c];
+                left[next * t->open + at++] = g[r * t->k + c];
         next++;
     }
-    return open;
 }
 
 static double
@@ -235,15 +236,15 @@ decode_as_paper(trial *t, const kofn_code *code, const double *g, double *ret_so
     double *left = bench_alloc(t->k * t->k * sizeof *left);
     double *right = bench_alloc(t->k * sizeof *right);
     int *pivot = bench_alloc(t->k * sizeof *pivot);
-    const size_t open = peel(t, code, g, left, right);
+    peel(t, code, g, left, right);
 
     double *copy = bench_alloc(t->k * t->k * sizeof *copy);
-    memcpy(copy, left, open * open * sizeof *copy);
-    *ret_solved_condition = condition_of(copy, open);
+    memcpy(copy, left, t->open * t->open * sizeof *copy);
+    *ret_solved_condition = condition_of(copy, t->open);
 
-    const lapack_int n = (lapack_int)open;
+    const lapack_int n = (lapack_int)t->open;
     const lapack_int status =
-        open > 0 ? LAPACKE_dgesv(LAPACK_ROW_MAJOR, n, 1, left, n, pivot, right, 1) : 0;
+        t->open > 0 ? LAPACKE_dgesv(LAPACK_ROW_MAJOR, n, 1, left, n, pivot, right, 1) : 0;
     for (size_t c = 0, next = 0; c < t->k; c++)
         if (!t->known[c])
             t->found[c] = right[next++];
@@ -287,7 +288,7 @@ trial_run(const setting *s, uint64_t seed, trial_result *ret_results)
         double *g = answer(&t, code);
         result->paper = decode_as_paper(&t, code, g, &result->solved_condition);
         result->kofn = decode_as_kofn(&t, code);
-        result->condition = condition_of(g, t.k);
+        result->condition = t.open == t.k ? result->solved_condition : condition_of(g, t.k);
         free(g);
         kofn_code_destroy(&code);
     }
