@@ -1,6 +1,7 @@
 #include "bench/papers/rkrp/trial.h"
 #include "bench/bench.h"
 #include "common/code/decoder.h"
+#include "common/code/orthopoly.h"
 #include "common/code/polynomial.h"
 #include "common/code/rkrp.h"
 
@@ -40,46 +41,29 @@ rival_name(rival r)
     return names[r];
 }
 
-/* p_A = sum_i A_i T_i, p_B = sum_j B_j T_(j m), at the Chebyshev nodes. */
-static kofn_code *
-orthopoly_new(const kofn_family_args *args)
-{
-    kofn_code *code = NULL;
-    must(kofn_code_alloc("orthopoly", args->field, args->part, args->tasks, &code, &error));
-    const size_t x = args->part.x, y = args->part.y;
-    for (size_t t = 0; t < args->tasks; t++) {
-        const double angle = acos(args->field->point(args->field, t, args->tasks));
-        for (size_t i = 0; i < x; i++)
-            code->e[0].at[t * x + i] = cos((double)i * angle);
-        for (size_t j = 0; j < y; j++)
-            code->e[1].at[t * y + j] = cos((double)(j * x) * angle);
-    }
-    code->threshold = x * y;
-    kofn_code_seal(code);
-    return code;
-}
-
 kofn_code *
 rival_code_new(rival r, const setting *s, uint64_t seed)
 {
-    static const kofn_rkrp_params params[RIVALS] = {
-        [RIVAL_RKRP] = {.systematic = false, .draws = 1},
-        [RIVAL_RKRP_SYSTEMATIC] = {.systematic = true, .draws = 1},
-        [RIVAL_RKRP_BEST] = {.systematic = false, .draws = 16},
-        [RIVAL_RKRP_SYSTEMATIC_BEST] = {.systematic = true, .draws = 16},
+    static const struct {
+        const kofn_family *family;
+        kofn_rkrp_params params; // only rkrp has any
+    } codes[RIVALS] = {
+        [RIVAL_POLYNOMIAL] = {.family = &kofn_polynomial_family},
+        [RIVAL_ORTHOPOLY] = {.family = &kofn_orthopoly_family},
+        [RIVAL_RKRP] = {&kofn_rkrp_family, {.systematic = false, .draws = 1}},
+        [RIVAL_RKRP_SYSTEMATIC] = {&kofn_rkrp_family, {.systematic = true, .draws = 1}},
+        [RIVAL_RKRP_BEST] = {&kofn_rkrp_family, {.systematic = false, .draws = 16}},
+        [RIVAL_RKRP_SYSTEMATIC_BEST] = {&kofn_rkrp_family, {.systematic = true, .draws = 16}},
     };
-    const kofn_family *family = r == RIVAL_POLYNOMIAL ? &kofn_polynomial_family : &kofn_rkrp_family;
     const kofn_family_args args = {
         .field = kofn_field_find("f64"),
         .part = {.x = s->m, .z = 1, .y = s->n},
         .tasks = s->tasks,
         .seed = seed,
-        .params = &params[r],
+        .params = &codes[r].params,
     };
-    if (r == RIVAL_ORTHOPOLY)
-        return orthopoly_new(&args);
     kofn_code *code = NULL;
-    must(kofn_family_build(family, &args, &code, &error));
+    must(kofn_family_build(codes[r].family, &args, &code, &error));
     return code;
 }
 
@@ -200,8 +184,8 @@ condition_of(double *matrix, size_t side)
     return condition;
 }
 
-/* Plain answers into found and known; what they leave of G_R u = y_R into [left, left], right
- * [left]: (20). Without plain tasks that is all of it: (8), (25). */
+/* Plain answers into found and known. What they leave of G_R u = y_R, (20), becomes a system of `open`
+ * equations: left [open, open], right [open]. Without plain tasks that is all of it: (8), (25). */
 static void
 peel(trial *t, const kofn_code *code, const double *g, double *left, double *right)
 {
