@@ -97,7 +97,7 @@ eval place(0)
 eval plot_errors
 set title "the same, nearer"
 unset ylabel
-set yrange [1e-16:1e-4]
+set yrange [1e-16:1e-2]
 eval place(1)
 eval plot_errors
 eval strip
