@@ -94,7 +94,7 @@ typedef struct kofn_call_params {
     const kofn_matrix *const *operands; // each checked; borrowed until the call is done
     const kofn_msg_matrix *product;     // shape that the reply must have; NULL: not known
     int64_t timeout_ms;                 // 0: none
-    const char *key;                    // NULL: a random one where the method makes a job
+    const char *key;                    // NULL: a random one where the method makes something
     int retries;                        // -1: none, 0: the client's
 } kofn_call_params;
 
