@@ -676,6 +676,28 @@ a_foreign_element_is_named_with_its_place(void **state)
     kofn_field_destroy(&f);
 }
 
+static void
+the_place_of_a_foreign_element_is_found_in_rows_of_any_length(void **state)
+{
+    (void)state;
+    const kofn_field *f = kofn_field_find("gf16");
+    unsigned char at[40] = {0};
+    for (size_t len = 1; len <= sizeof at; len++)
+        for (size_t i = 0; i < len; i++) {
+            char place[32];
+            kofn_bands bands;
+            const kofn_mat mat = kofn_mat_wrap(at, KOFN_U8, 1, len);
+            assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
+            at[i] = 16;
+            at[len - 1] = 17; // a later one is not the first
+            assert_fails(kofn_field_check_elements(f, "A", &bands, &error), KOFN_INVALID_ARGUMENT);
+            (void)snprintf(place, sizeof place, "(0, %zu) is %d", i, i == len - 1 ? 17 : 16);
+            assert_non_null(strstr(error.text, place));
+            at[i] = at[len - 1] = 0;
+            kofn_bands_fini(&bands);
+        }
+}
+
 /* Nobody promises a result, but nothing breaks: for the sanitizers. */
 static void
 check_foreign_arithmetic(const kofn_field *f, kofn_rng *rng)
@@ -737,6 +759,7 @@ main(void)
         cmocka_unit_test(scratch_is_bounded_whatever_the_panel),
         cmocka_unit_test(one_foreign_element_is_seen_wherever_it_is),
         cmocka_unit_test(a_foreign_element_is_named_with_its_place),
+        cmocka_unit_test(the_place_of_a_foreign_element_is_found_in_rows_of_any_length),
         cmocka_unit_test(foreign_elements_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
