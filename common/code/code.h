@@ -37,6 +37,12 @@ typedef struct kofn_sums {
     double *coef;   // [first[rows]]
 } kofn_sums;
 
+/* How the decoder estimates the product from answers that do not suffice (decoder.h). */
+typedef enum kofn_estimator {
+    KOFN_ESTIMATE_BALANCED,      // least squares: what is missed against rounding
+    KOFN_ESTIMATE_INTERPOLATION, // the polynomial through all answers; codes with points only
+} kofn_estimator;
+
 typedef struct kofn_code {
     char family[KOFN_NAME_MAX];
     const kofn_field *field;
@@ -52,6 +58,9 @@ typedef struct kofn_code {
     kofn_grid out;                     // how the product is cut: its blocks are the targets
     kofn_sums targets;                 // [out.rows out.cols, columns of G]
     size_t *plain[KOFN_OPERANDS_MAX];  // [n]: kofn_code_plain_block, once sealed
+    double *point;                     // [n] where the task evaluates; NULL: no polynomial
+    size_t *power; // [targets] of the point, whose coefficient the target is; NULL: not monomial
+    kofn_estimator estimator;
 } kofn_code;
 
 /* Block products of the plain product, x z y, and blocks of the result, x y; SIZE_MAX where that
