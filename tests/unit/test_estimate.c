@@ -209,6 +209,14 @@ static const test_code listed[] = {
     {.family = "rkrp", .partition = "3,1,3", .tasks = 12, .set = "systematic=no"},
     {.family = "rkrp", .partition = "2,2,2", .tasks = 18},
     {.family = "rkrp", .partition = "1,3,1", .tasks = 12},
+    {.family = "matdot", .partition = "1,4,1", .tasks = 9},
+    {.family = "polydot", .partition = "2,2,2", .tasks = 12},
+    {.family = "orthopoly", .partition = "3,1,3", .tasks = 12},
+    {.family = "orthomatdot", .partition = "1,5,1", .tasks = 11},
+    {.family = "eps_matdot", .partition = "1,3,1", .tasks = 6},
+    {.family = "eps_matdot", .partition = "1,5,1", .tasks = 7, .set = "decoder=interpolation"},
+    {.family = "eps_polydot", .partition = "2,2,1", .tasks = 7},
+    {.family = "eps_polydot", .partition = "2,2,2", .tasks = 10, .set = "decoder=interpolation"},
 };
 
 static void
