@@ -72,7 +72,8 @@ KOFN_MUST_CHECK kofn_status kofn_decoder_plan(const kofn_decoder *d, double nois
 
 /* The best plan from the answers that there are, by the code's estimator (estimate.h): when they
  * do not suffice an estimate, otherwise the exact plan, unless the balanced estimate has less than
- * half its bound, as may be when the set is badly conditioned. FAILED_PRECONDITION: no answers;
+ * half its bound, as may be when the set is badly conditioned. Of a code that promises estimates
+ * (enough < threshold) fewer answers than the threshold do not suffice, whatever the state says. FAILED_PRECONDITION: no answers;
  * in exact fields, not decodable yet. RESOURCE_EXHAUSTED: too large. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_estimate(const kofn_decoder *d, double noise,
                                                   kofn_decode_plan *ret_plan, kofn_error *err);
