@@ -138,8 +138,10 @@ KOFN_MUST_CHECK kofn_status kofn_code_choice_set(kofn_code_choice *choice, const
 KOFN_MUST_CHECK kofn_status kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype,
                                                    kofn_error *err);
 
-/* What a job is done with. Of some codes fewer answers give an estimate of the product, with a bound
- * of its error, than give the product. */
+/* What a job is done with. Any answers give a best estimate of the product, with a bound of its error
+ * that holds for all matrices; approximate families promise a good one from fewer answers than the
+ * product takes. A job that can never get what it accepts is refused (INVALID_ARGUMENT, with the
+ * nearest that works). The account says what came of it: error_kind, error_bound, error_estimate. */
 typedef enum kofn_accept_choice {
     KOFN_ACCEPT_PROMISED, // the product; of an approximate family, the estimate it promises
     KOFN_ACCEPT_EXACTLY,  // the product, whatever the family promises
@@ -192,8 +194,11 @@ typedef struct kofn_product_options {
     int64_t timeout_ms; // for the whole product; 0: none
     const char *key;    // idempotency key; NULL: a random one
     kofn_accept_options accept;
-    bool deadline_best; // when time or answers run out: the best estimate there is, with its bound
-    int64_t settle_ms;  // once an estimate would do, wait so long for the product; 0: not at all
+    bool deadline_best; // at the timeout, or when no answer can come any more: the best estimate
+                        // of what came, if anything did. Made after the timeout, so the result may
+                        // come up to as much later
+    int64_t settle_ms;  // once an estimate would do, wait so long for the product, if it can still
+                        // come; a day at most. 0: not at all
     kofn_progress *progress;
     void *context; // for progress
 } kofn_product_options;
