@@ -95,7 +95,7 @@ typedef struct kofn_call_params {
     const kofn_msg_matrix *product;     // shape that the reply must have; NULL: not known
     int64_t timeout_ms;                 // 0: none
     int64_t slack_ms;                   // of a job: what its outcome may take after the deadline
-    const char *key;                    // NULL: a random one where the method makes a job
+    const char *key;                    // NULL: a random one where the method makes something
     int retries;                        // -1: none, 0: the client's
 } kofn_call_params;
 
