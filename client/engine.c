@@ -92,9 +92,9 @@ kofn_engine_open(kofn_client *client, const kofn_call_params *params, kofn_call 
                                                      ? params->timeout_ms * KOFN_NS_PER_MS
                                                      : KOFN_NEVER_NS)
             : KOFN_NEVER_NS;
-    call->slack_ns = params->slack_ms < INT64_MAX / KOFN_NS_PER_MS
-                         ? params->slack_ms * KOFN_NS_PER_MS
-                         : KOFN_NEVER_NS;
+    const int64_t slack_ms = params->slack_ms ? params->slack_ms : KOFN_CLIENT_SLACK_MS;
+    call->slack_ns =
+        slack_ms < INT64_MAX / KOFN_NS_PER_MS ? slack_ms * KOFN_NS_PER_MS : KOFN_NEVER_NS;
     call->retries = params->retries ? params->retries : client->options.retries;
     if (params->product)
         call->product = *params->product;

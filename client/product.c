@@ -22,15 +22,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OUTCOME_SLACK_MS = 2000 };
-
 /* How long after its deadline a product may still arrive: what is made of the answers that were
  * there by then takes time, less than they took. */
 static int64_t
 outcome_slack_ms(const kofn_product_options *options)
 {
-    const bool more = options->deadline_best && options->timeout_ms > OUTCOME_SLACK_MS;
-    return more ? options->timeout_ms : OUTCOME_SLACK_MS;
+    const bool more = options->deadline_best && options->timeout_ms > KOFN_CLIENT_SLACK_MS;
+    return more ? options->timeout_ms : KOFN_CLIENT_SLACK_MS;
 }
 
 /* ---- what is asked --------------------------------------------------------------------------- */

@@ -282,7 +282,7 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     if (!status)
         status = kofn_master_policy_check(policy, err);
     if (!status)
-        status = read_accept(p, &job->accept, err);
+        status = read_accept(&p, &job->accept, err);
     if (!status)
         status = check_accept(&job->accept, &job->spec, job->field, err);
     if (status)
