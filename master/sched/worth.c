@@ -37,8 +37,8 @@ find_least(const kofn_run *run)
     return spared < (double)targets - 1 ? targets - (size_t)spared : 1;
 }
 
-/* A factorisation of the coded answers' rows and the targets through it (ridge.h), and the residual's norm
- * (residual.h). */
+/* A factorisation of the coded answers' rows and the targets through it (ridge.h), and the norm of
+ * the residual (residual.h). */
 static double
 count_flops(const kofn_code *code, size_t coded)
 {
