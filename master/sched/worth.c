@@ -103,19 +103,28 @@ weigh_error(kofn_run *run)
     return whole ? KOFN_WORTH_PRODUCT : KOFN_WORTH_ESTIMATE;
 }
 
+/* Are these answers of an approximate code too few for the product? They come so near to it, by the
+ * choice of its points, that the decoder may take the rest for rounding and call them decodable. */
+static bool
+is_only_near(const kofn_code *code, size_t answers)
+{
+    return code->enough < code->threshold && answers < code->threshold;
+}
+
 kofn_worth
 kofn_run_weigh(kofn_run *run)
 {
     if (run->accept.kind == KOFN_ACCEPT_ERROR)
         return weigh_error(run);
+    const size_t kept = run->count[KOFN_TASK_KEPT];
     const kofn_decode_state state = kofn_decoder_get_state(run->decoder);
+    if (is_only_near(run->code, kept) && run->accept.kind == KOFN_ACCEPT_EXACT)
+        return KOFN_WORTH_NOTHING;
     if (state == KOFN_DECODE_EXACT)
         return KOFN_WORTH_PRODUCT;
     if (!kofn_run_is_promised_less(run))
         return state == KOFN_DECODE_POOR ? KOFN_WORTH_POOR : KOFN_WORTH_NOTHING;
-    return state == KOFN_DECODE_POOR || run->count[KOFN_TASK_KEPT] >= run->code->enough
-               ? KOFN_WORTH_ESTIMATE
-               : KOFN_WORTH_NOTHING;
+    return kept >= run->code->enough ? KOFN_WORTH_ESTIMATE : KOFN_WORTH_NOTHING;
 }
 
 /* ---- what a job may ask for ------------------------------------------------------------------ */
