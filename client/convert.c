@@ -247,6 +247,9 @@ family_from_message(const kofn_msg_family *family, kofn_family_info *ret_family,
     COPY_TEXT(ret_family->name, family->name);
     COPY_TEXT(ret_family->summary, family->summary);
     COPY_TEXT(ret_family->threshold, family->threshold);
+    COPY_TEXT(ret_family->encoding, family->encoding);
+    COPY_TEXT(ret_family->communication, family->communication);
+    COPY_TEXT(ret_family->storage, family->storage);
     COPY_TEXT(ret_family->source, family->source);
     ret_family->rateless = family->rateless;
     return params_from_list(&family->params, &ret_family->params, &ret_family->param_count, err);

@@ -314,6 +314,9 @@ typedef struct kofn_family_info {
     char name[KOFN_CLIENT_NAME_MAX];
     char summary[KOFN_CLIENT_TEXT_MAX];
     char threshold[KOFN_CLIENT_TEXT_MAX]; // formula in x, z, y, n and the parameters
+    char encoding[KOFN_CLIENT_TEXT_MAX];  // flops for one task, in x, z, y and M, K, N (the shape)
+    char communication[KOFN_CLIENT_TEXT_MAX]; // elements that travel for it, likewise
+    char storage[KOFN_CLIENT_TEXT_MAX];       // elements that it keeps on its worker, likewise
     char source[KOFN_CLIENT_TEXT_MAX];
     bool rateless;
     size_t param_count;

@@ -35,7 +35,7 @@ run_job(kofn_job *job, kofn_code *code)
     job->code = kofn_code_ref(code);
     if (strcmp(job->policy, "auto") == 0) // without a task to lose, only a copy helps against delay
         snprintf(job->policy, sizeof job->policy, "%s",
-                 code->tasks > code->threshold ? "oneshot" : "speculative");
+                 code->tasks > code->enough ? "oneshot" : "speculative");
     kofn_coding_init(&job->coding, code, job->shape, job->transposed[0], job->transposed[1]);
     const kofn_shape *part = &job->coding.part;
     kofn_sched_job order = {

@@ -68,7 +68,8 @@ plan_run(kofn_coder_item *item)
 {
     decode_work *work = (decode_work *)item;
     kofn_job *job = work->job;
-    work->status = kofn_decoder_plan(work->decoder, &job->plan, &work->error);
+    work->status = kofn_decoder_plan(work->decoder, kofn_coding_get_noise(&job->coding), &job->plan,
+                                     &work->error);
     if (work->status)
         return;
     const kofn_bands *whole = find_whole_answer(job);
@@ -187,7 +188,8 @@ decode_at_once(kofn_job *job, const kofn_decoder *decoder)
     kofn_error err;
     if (kofn_code_columns(job->code) != 1)
         return false;
-    if (kofn_decoder_plan(decoder, &job->plan, &err) != KOFN_OK) {
+    if (kofn_decoder_plan(decoder, kofn_coding_get_noise(&job->coding), &job->plan, &err) !=
+        KOFN_OK) {
         finish_decode(job, err.status, &err);
         return true;
     }

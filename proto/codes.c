@@ -87,6 +87,9 @@ fill_family(const kofn_family *family, kofn_msg_family *ret_family, kofn_error *
     set_text(ret_family->name, sizeof ret_family->name, family->name);
     set_text(ret_family->summary, sizeof ret_family->summary, family->summary);
     set_text(ret_family->threshold, sizeof ret_family->threshold, family->threshold);
+    set_text(ret_family->encoding, sizeof ret_family->encoding, family->encoding);
+    set_text(ret_family->communication, sizeof ret_family->communication, family->communication);
+    set_text(ret_family->storage, sizeof ret_family->storage, family->storage);
     set_text(ret_family->source, sizeof ret_family->source, family->source);
     ret_family->rateless = family->rateless;
     return KOFN_OK;

@@ -86,6 +86,9 @@ typedef struct kofn_msg_family {
     char name[KOFN_NAME_MAX];
     char summary[KOFN_TEXT_MAX];
     char threshold[KOFN_TEXT_MAX];
+    char encoding[KOFN_TEXT_MAX];
+    char communication[KOFN_TEXT_MAX];
+    char storage[KOFN_TEXT_MAX];
     char source[KOFN_TEXT_MAX];
     bool rateless;
     kofn_wire_list params; // of kofn_msg_param

@@ -135,8 +135,10 @@ json_of_family(const kofn_family_info *family)
     json_t *params = json_array();
     for (size_t i = 0; params && i < family->param_count; i++)
         (void)json_array_append_new(params, json_of_param(&family->params[i]));
-    return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o}", "name", text(family->name), "summary",
-                     text(family->summary), "threshold", text(family->threshold), "source",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "name", text(family->name),
+                     "summary", text(family->summary), "threshold", text(family->threshold),
+                     "encoding", text(family->encoding), "communication",
+                     text(family->communication), "storage", text(family->storage), "source",
                      text(family->source), "rateless", family->rateless, "parameters", params);
 }
 
@@ -336,7 +338,17 @@ print_family(const kofn_family_info *family)
 {
     (void)cli_line(stdout, "%s: %s", family->name, family->summary);
     (void)cli_line(stdout, "    threshold  %s", family->threshold);
-    (void)cli_line(stdout, "    source     %s", family->source);
+    const struct {
+        const char *label, *value;
+    } rest[] = {{"encoding", family->encoding},
+                {"traffic", family->communication},
+                {"storage", family->storage},
+                {"source", family->source}};
+    for (size_t i = 0; i < sizeof rest / sizeof rest[0]; i++)
+        if (*rest[i].value) // an older master does not tell all
+            (void)cli_line(stdout, "    %-10s %s", rest[i].label, rest[i].value);
+    if (family->rateless)
+        (void)cli_line(stdout, "    rateless   new tasks can be made on demand");
     for (size_t i = 0; i < family->param_count; i++) {
         const kofn_param_info *p = &family->params[i];
         (void)cli_line(stdout, "    --set %s=%s  (%s%s%s) %s", p->name, p->fallback, p->type,

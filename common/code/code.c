@@ -8,10 +8,12 @@
 #include <string.h>
 
 /* What kofn_code_alloc really allocates: users see the first member. Behind it are e[0], e[1] and,
- * from there on as sizes, plain[0] and plain[1]. */
+ * the points and, from there on as sizes, plain[0], plain[1] and the powers. */
 typedef struct counted_code {
     kofn_code code;
     atomic_size_t refs;
+    double *points;
+    size_t *powers;
     double coefs[];
 } counted_code;
 
@@ -101,8 +103,9 @@ kofn_code_alloc(const char *family, const kofn_field *field, kofn_partition part
         return status;
 
     const size_t a = part.x * part.z, b = part.z * part.y, coefs = tasks * (a + b);
-    counted_code *counted =
-        calloc(1, sizeof *counted + coefs * sizeof(double) + 2 * tasks * sizeof(size_t));
+    const size_t targets = part.x * part.y;
+    counted_code *counted = calloc(1, sizeof *counted + (coefs + tasks) * sizeof(double) +
+                                          (2 * tasks + targets) * sizeof(size_t));
     if (!counted || !make_targets(part, &counted->code.targets)) {
         free(counted);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "%s: no memory for %zu coefficients", family,
@@ -119,13 +122,27 @@ kofn_code_alloc(const char *family, const kofn_field *field, kofn_partition part
     double *next = counted->coefs;
     code->e[0] = carve(&next, tasks, a);
     code->e[1] = carve(&next, tasks, b);
-    code->plain[0] = (size_t *)(void *)next;
+    counted->points = next;
+    code->plain[0] = (size_t *)(void *)(next + tasks);
     code->plain[1] = code->plain[0] + tasks;
+    counted->powers = code->plain[1] + tasks;
     code->grid[0] = (kofn_grid){.rows = part.x, .cols = part.z};
     code->grid[1] = (kofn_grid){.rows = part.z, .cols = part.y};
     code->out = (kofn_grid){.rows = part.x, .cols = part.y};
     *ret_code = code;
     return KOFN_OK;
+}
+
+void
+kofn_code_use_points(kofn_code *code)
+{
+    code->point = ((counted_code *)code)->points;
+}
+
+void
+kofn_code_use_powers(kofn_code *code)
+{
+    code->power = ((counted_code *)code)->powers;
 }
 
 /* The one block that a row is a plain copy of, or SIZE_MAX. */

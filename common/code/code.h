@@ -6,7 +6,8 @@
  *            column k y + j. Row i of G [n, (x z)(z y)] is the Kronecker product of row i of each:
  *            G[i, a (z y) + b] = E_A[i, a] E_B[i, b]. Targets T [x y, (x z)(z y)], sparse: row
  *            i y + j is C_ij = sum_k A_ik B_kj. All f64 coefficients of `field`, E row-major.
- * Threshold  Any `threshold` answers suffice; fewer may, and the decoder says when they do.
+ * Threshold  Any `threshold` answers suffice; fewer may, and the decoder says when they do. Any
+ *            `enough` answers give an estimate worth having, which the family's header bounds.
  * Threads    Immutable once built: any thread. Counted, since jobs and tasks share it.
  */
 #ifndef KOFN_CODE_CODE_H
@@ -37,12 +38,20 @@ typedef struct kofn_sums {
     double *coef;   // [first[rows]]
 } kofn_sums;
 
+/* How an estimate is made from answers that do not span the targets. */
+typedef enum kofn_estimator {
+    KOFN_ESTIMATE_BALANCED,      // least squares that weighs what is missed against rounding
+    KOFN_ESTIMATE_INTERPOLATION, // coefficients of the polynomial through all: needs `power`
+} kofn_estimator;
+
 typedef struct kofn_code {
     char family[KOFN_NAME_MAX];
     const kofn_field *field;
     kofn_partition part;
     size_t tasks;                    // n
-    size_t threshold;                // k
+    size_t threshold;                // k; may be above n where `enough` is not
+    size_t enough;                   // answers that give the promised estimate; k: none promised
+    kofn_estimator estimator;        // how the family wants estimates made
     uint64_t seed;                   // of whatever was drawn
     uint64_t draw;                   // which of the seed's draws was kept: names the rows for good
     double chosen_condition;         // of that draw, as the family says; 0: nothing was drawn
@@ -52,6 +61,9 @@ typedef struct kofn_code {
     kofn_grid out;                     // how the product is cut: its blocks are the targets
     kofn_sums targets;                 // [out.rows out.cols, columns of G]
     size_t *plain[KOFN_OPERANDS_MAX];  // [n]: kofn_code_plain_block, once sealed
+    double *point;                     // [n] where the task evaluates; NULL: no polynomials
+    size_t *power; // [targets] the power of t whose coefficient in A(t) B(t) is the target; NULL:
+                   // not sums of powers
 } kofn_code;
 
 /* Block products of the plain product, x z y, and blocks of the result, x y; SIZE_MAX where that
@@ -63,10 +75,16 @@ size_t kofn_partition_outputs(kofn_partition part);
 size_t kofn_size_multiply(size_t a, size_t b);
 
 /* A zeroed code for C := A B over `part` with n tasks, targets filled in. Its maker fills e[] and
- * threshold and then seals it. OUT_OF_RANGE: above the limits. RESOURCE_EXHAUSTED: no memory. */
+ * the thresholds and then seals it. OUT_OF_RANGE: above the limits. RESOURCE_EXHAUSTED: no
+ * memory. */
 KOFN_MUST_CHECK kofn_status kofn_code_alloc(const char *family, const kofn_field *field,
                                             kofn_partition part, size_t tasks, kofn_code **ret_code,
                                             kofn_error *err);
+
+/* Code made of polynomials: room for points, and for powers where targets are coefficients. All
+ * zero so far; to be called before sealing. */
+void kofn_code_use_points(kofn_code *code);
+void kofn_code_use_powers(kofn_code *code);
 
 /* The last step of making: e[] stays as it is, and the plain rows are noted. Everybody asks for
  * them with each task and each answer, and a scan of a row costs up to 10 us. */

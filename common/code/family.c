@@ -14,6 +14,11 @@ static const kofn_family *const families[] = {
     &kofn_rkrp_family,
 };
 
+const char kofn_family_mixing[] = "2 (M K + K N) flops";
+const char kofn_family_communication[] =
+    "M K / (x z) + K N / (z y) elements to the worker, M N / (x y) back";
+const char kofn_family_storage[] = "M K / (x z) + K N / (z y) + M N / (x y) elements";
+
 size_t
 kofn_family_count(void)
 {
@@ -40,7 +45,7 @@ kofn_status
 kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_code **ret_code,
                   kofn_error *err)
 {
-    size_t k = 0;
+    kofn_thresholds k = {0};
     kofn_code *code = NULL;
     kofn_status status = family->threshold_for(args, &k, err);
     if (!status)
@@ -48,7 +53,8 @@ kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_
     if (status)
         return status;
 
-    code->threshold = k;
+    code->threshold = k.exact;
+    code->enough = k.enough;
     code->seed = args->seed;
     status = family->fill(args, code, err);
     if (status) {

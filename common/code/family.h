@@ -23,24 +23,35 @@ typedef struct kofn_family_args {
     const void *params; // the family's own struct, filled through its table; NULL if it has none
 } kofn_family_args;
 
+/* How many answers suffice, whichever they are. */
+typedef struct kofn_thresholds {
+    size_t exact;  // for the product; above n when the family settles for estimates
+    size_t enough; // for the estimate that the family promises; `exact` where it promises none
+} kofn_thresholds;
+
+/* The formulas are for people: x, z, y and n as ever, A of M by K elements, B of K by N. */
 typedef struct kofn_family {
-    const char *name;      // "rkrp"
-    const char *summary;   // one sentence
-    const char *threshold; // formula in x, z, y, n and the parameters: "x y"
-    const char *source;    // paper
-    kofn_keys keys;        // of the parameter struct; count 0 if there is none
+    const char *name;          // "rkrp"
+    const char *summary;       // one sentence
+    const char *threshold;     // formula in x, z, y, n and the parameters: "x y"
+    const char *encoding;      // flops to make one task
+    const char *communication; // elements to and from the worker of one task
+    const char *storage;       // elements that one task keeps on its worker
+    const char *source;        // paper
+    kofn_keys keys;            // of the parameter struct; count 0 if there is none
     size_t params_size;
     bool rateless; // row i does not depend on n: new rows can be made on demand
 
-    /* k for these arguments, and whether they can be built: the one place for a family's rules.
-     * INVALID_ARGUMENT with the rule and the nearest setting that works. */
-    kofn_status (*threshold_for)(const kofn_family_args *args, size_t *ret_k, kofn_error *err);
+    /* The thresholds for these arguments, and whether they can be built: the one place for a
+     * family's rules. INVALID_ARGUMENT with the rule and the nearest setting that works. */
+    kofn_status (*threshold_for)(const kofn_family_args *args, kofn_thresholds *ret,
+                                 kofn_error *err);
 
     /* Tasks when the user names none, for `workers` workers: usually enough to lose one. */
     size_t (*default_tasks)(const kofn_family_args *args, size_t workers);
 
-    /* The encoding matrices, zero so far, of a code whose threshold is known and whose seed is
-     * set. */
+    /* The encoding matrices, zero so far, of a code whose thresholds are known and whose seed is
+     * set; points, powers and estimator where it has them. */
     kofn_status (*fill)(const kofn_family_args *args, kofn_code *code, kofn_error *err);
 } kofn_family;
 
@@ -53,6 +64,10 @@ KOFN_MUST_CHECK kofn_status kofn_family_build(const kofn_family *family,
 /* What default_tasks says for a code of threshold k: a task for each worker, but no fewer than lets
  * one answer in six be lost (at least one), and no more than 2 k. */
 size_t kofn_family_tasks_beyond(size_t k, size_t workers);
+
+/* Formulas shared by families: each operand mixed from all of its blocks, and blocks of x, z, y
+ * parts to and from one worker and in its memory. */
+extern const char kofn_family_mixing[], kofn_family_communication[], kofn_family_storage[];
 
 const kofn_family *kofn_family_find(const char *name);
 size_t kofn_family_count(void);

@@ -1,7 +1,7 @@
 #include "common/code/polynomial.h"
 
 static kofn_status
-threshold_for(const kofn_family_args *args, size_t *ret_k, kofn_error *err)
+threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
 {
     const kofn_partition p = args->part;
     if (p.z != 1)
@@ -18,7 +18,7 @@ threshold_for(const kofn_family_args *args, size_t *ret_k, kofn_error *err)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "polynomial: tasks=%zu, but field %s has only %.0f points", args->tasks,
                          args->field->name, args->field->order);
-    *ret_k = k;
+    *ret = (kofn_thresholds){.exact = k, .enough = k};
     return KOFN_OK;
 }
 
@@ -48,8 +48,13 @@ fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
 {
     (void)err; // cannot fail
     const size_t x = args->part.x, y = args->part.y;
+    kofn_code_use_points(code);
+    kofn_code_use_powers(code);
+    for (size_t target = 0; target < x * y; target++)
+        code->power[target] = target / y + x * (target % y);
     for (size_t i = 0; i < args->tasks; i++) {
         const double t = args->field->point(args->field, i, args->tasks);
+        code->point[i] = t;
         fill_powers(args->field, t, 1, x, code->e[0].at + i * x);
         fill_powers(args->field, t, x, y, code->e[1].at + i * y);
     }
@@ -60,6 +65,9 @@ const kofn_family kofn_polynomial_family = {
     .name = "polynomial",
     .summary = "Blocks as coefficients of two polynomials; the smallest threshold, for small x y",
     .threshold = "x y, with z = 1",
+    .encoding = kofn_family_mixing,
+    .communication = kofn_family_communication,
+    .storage = kofn_family_storage,
     .source = "Yu, Maddah-Ali, Avestimehr, Polynomial Codes, NIPS 2017",
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,

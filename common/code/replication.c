@@ -16,7 +16,7 @@ default_tasks(const kofn_family_args *args, size_t workers)
 }
 
 static kofn_status
-threshold_for(const kofn_family_args *args, size_t *ret_k, kofn_error *err)
+threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
 {
     const size_t copies = count_copies(args), tasks = default_tasks(args, 1);
     if (args->tasks != tasks)
@@ -24,7 +24,8 @@ threshold_for(const kofn_family_args *args, size_t *ret_k, kofn_error *err)
                          "replication: tasks=%zu, need copies x y z = %zu for copies=%zu and "
                          "partition %zu,%zu,%zu",
                          args->tasks, tasks, copies, args->part.x, args->part.z, args->part.y);
-    *ret_k = tasks - copies + 1;
+    const size_t k = tasks - copies + 1;
+    *ret = (kofn_thresholds){.exact = k, .enough = k};
     return KOFN_OK;
 }
 
@@ -52,6 +53,9 @@ const kofn_family kofn_replication_family = {
     .name = "replication",
     .summary = "Every block product several times; the first copy counts",
     .threshold = "n - copies + 1, with n = copies x y z",
+    .encoding = "none",
+    .communication = kofn_family_communication,
+    .storage = kofn_family_storage,
     .source = "baseline",
     .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
     .params_size = sizeof(kofn_replication_params),

@@ -43,7 +43,7 @@ typedef struct judge {
 } judge;
 
 static kofn_status
-threshold_for(const kofn_family_args *args, size_t *ret_k, kofn_error *err)
+threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
 {
     const kofn_partition p = args->part;
     if (args->field->order != 0)
@@ -56,7 +56,7 @@ threshold_for(const kofn_family_args *args, size_t *ret_k, kofn_error *err)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "rkrp: tasks=%zu, need at least x y z^2 = %zu for partition %zu,%zu,%zu",
                          args->tasks, k, p.x, p.z, p.y);
-    *ret_k = k;
+    *ret = (kofn_thresholds){.exact = k, .enough = k};
     return KOFN_OK;
 }
 
@@ -309,6 +309,9 @@ const kofn_family kofn_rkrp_family = {
     .name = "rkrp",
     .summary = "Random Khatri-Rao-product code; the smallest threshold, and stable numbers",
     .threshold = "x y z^2, which is x y for z = 1",
+    .encoding = "2 (M K + K N) flops, none for the plain tasks of a systematic code",
+    .communication = kofn_family_communication,
+    .storage = kofn_family_storage,
     .source = "Subramaniam, Heidarzadeh, Narayanan, Random Khatri-Rao-Product Codes, 2019",
     .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
     .params_size = sizeof(kofn_rkrp_params),

@@ -256,7 +256,7 @@ kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_e
         return status;
     kofn_family_args args = {.field = field, .part = spec->part, .seed = spec->seed, .params = &p};
     args.tasks = spec->tasks ? spec->tasks : family->default_tasks(&args, 1);
-    size_t k = 0;
+    kofn_thresholds k;
     return family->threshold_for(&args, &k, err);
 }
 
@@ -277,7 +277,7 @@ static bool
 is_candidate(choice *c, size_t tasks, size_t most)
 {
     const size_t asked = c->family->default_tasks(&c->args, tasks ? 1 : c->workers);
-    size_t k;
+    kofn_thresholds k;
     c->args.tasks = tasks ? tasks : asked;
     return asked <= most && !c->family->threshold_for(&c->args, &k, NULL);
 }
@@ -392,7 +392,7 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
         done.part = choose_partition(&c, done.part, done.tasks);
     c.args.part = done.part;
     c.args.tasks = done.tasks ? done.tasks : c.family->default_tasks(&c.args, c.workers);
-    size_t k = 0;
+    kofn_thresholds k;
     status = c.family->threshold_for(&c.args, &k, err);
     if (!status && c.args.tasks > KOFN_TASKS_MAX)
         status = kofn_fail(err, KOFN_OUT_OF_RANGE,

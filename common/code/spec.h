@@ -52,7 +52,7 @@ KOFN_MUST_CHECK kofn_status kofn_code_spec_set(kofn_code_spec *spec, const char 
                                                const char *text, kofn_error *err);
 
 /* Check all that can be checked without operands: family and its parameters exist and parse, and
- * where partition and tasks are given, threshold <= tasks. NOT_FOUND with the nearest name. */
+ * where partition and tasks are given, the family's rules. NOT_FOUND with the nearest name. */
 KOFN_MUST_CHECK kofn_status kofn_code_spec_check(const kofn_code_spec *spec,
                                                  const kofn_field *field, kofn_error *err);
 

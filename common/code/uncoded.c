@@ -2,14 +2,14 @@
 #include "common/code/plain.h"
 
 static kofn_status
-threshold_for(const kofn_family_args *args, size_t *ret_k, kofn_error *err)
+threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
 {
     const size_t products = kofn_partition_products(args->part);
     if (args->tasks != products)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "uncoded: tasks=%zu, need x y z = %zu for partition %zu,%zu,%zu",
                          args->tasks, products, args->part.x, args->part.z, args->part.y);
-    *ret_k = products;
+    *ret = (kofn_thresholds){.exact = products, .enough = products};
     return KOFN_OK;
 }
 
@@ -33,6 +33,9 @@ const kofn_family kofn_uncoded_family = {
     .name = "uncoded",
     .summary = "Every block product once; all are needed",
     .threshold = "x y z, with n = x y z",
+    .encoding = "none",
+    .communication = kofn_family_communication,
+    .storage = kofn_family_storage,
     .source = "baseline",
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,

@@ -24,13 +24,13 @@ check_partition(const kofn_family *family, const kofn_field *field, kofn_partiti
     const size_t standard = family->default_tasks(&args, 1);
     size_t checked = 0;
     for (size_t n = 1; n <= standard + 2 && n <= TASKS_MAX; n++) {
-        size_t k;
+        kofn_thresholds k;
         args.tasks = n;
         if (family->threshold_for(&args, &k, NULL)) {
             assert_int_not_equal(n, standard); // a family accepts its own default
             continue;
         }
-        if (n != standard && n != k && n != standard + 2)
+        if (n != standard && n != k.exact && n != standard + 2)
             continue;
         char what[128];
         (void)snprintf(what, sizeof what, "%s %s %zu,%zu,%zu n=%zu %s", family->name, variant,
@@ -38,7 +38,8 @@ check_partition(const kofn_family *family, const kofn_field *field, kofn_partiti
         kofn_code *code;
         assert_ok(kofn_family_build(family, &args, &code, &error));
         assert_string_equal(code->family, family->name);
-        assert_int_equal(code->threshold, k);
+        assert_int_equal(code->threshold, k.exact);
+        assert_int_equal(code->enough, k.enough);
         assert_int_equal(code->tasks, n);
         check(code, what, rng);
         kofn_code_destroy(&code);
@@ -50,7 +51,7 @@ check_partition(const kofn_family *family, const kofn_field *field, kofn_partiti
 static bool
 accepts(const kofn_family *family, const kofn_field *field, kofn_partition part, const void *params)
 {
-    size_t k;
+    kofn_thresholds k;
     kofn_family_args args = {.field = field, .part = part, .params = params};
     args.tasks = family->default_tasks(&args, 1);
     return args.tasks <= TASKS_MAX && !family->threshold_for(&args, &k, NULL);
@@ -249,7 +250,7 @@ decode_trial(trial *t, const kofn_decoder *d, const char *what, uint64_t mask)
     kofn_error error;
     kofn_decode_plan plan;
     const kofn_bands *answers[TASKS_MAX];
-    assert_ok(kofn_decoder_plan(d, &plan, &error));
+    assert_ok(kofn_decoder_plan(d, 0x1p-53, &plan, &error));
     for (size_t u = 0; u < plan.used; u++) {
         assert_true(mask >> plan.task[u] & 1);
         answers[u] = &t->answers[plan.task[u]];
@@ -315,7 +316,8 @@ tables_describe_themselves(void **state)
         assert_ptr_equal(kofn_family_find(family->name), family);
         assert_true(strlen(family->name) > 0 && strlen(family->name) < KOFN_NAME_MAX);
         assert_true(strlen(family->summary) > 0 && strlen(family->threshold) > 0);
-        assert_true(strlen(family->source) > 0);
+        assert_true(strlen(family->encoding) > 0 && strlen(family->communication) > 0);
+        assert_true(strlen(family->storage) > 0 && strlen(family->source) > 0);
         assert_true(family->params_size <= KOFN_PARAMS_MAX);
         assert_int_equal(family->params_size > 0, family->keys.count > 0);
         max_align_t params[KOFN_PARAMS_MAX / sizeof(max_align_t)];

@@ -282,6 +282,9 @@ codes_list_every_family_with_its_parameters(void **state)
     const kofn_msg_family *families = codes.families.at;
     for (size_t i = 0; i < codes.families.count; i++) {
         assert_string_equal(families[i].name, kofn_family_at(i)->name);
+        assert_string_equal(families[i].encoding, kofn_family_at(i)->encoding);
+        assert_string_equal(families[i].communication, kofn_family_at(i)->communication);
+        assert_string_equal(families[i].storage, kofn_family_at(i)->storage);
         assert_int_equal(families[i].params.count, kofn_family_at(i)->keys.count);
     }
     assert_fits(&kofn_codes_message, &codes);
