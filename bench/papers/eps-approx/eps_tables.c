@@ -41,17 +41,17 @@ static const unit units[] = {
     {"two-lost", "uncoded", DECODING_SUM, 0, 5, 3, 5},
     {"two-lost", "uncoded", DECODING_SUM, 0, 20, 18, 20},
     {"approx-matdot", "matdot", DECODING_POWERS, 2, 20, 20, 22},
-    {"chebyshev", "orthomatdot", DECODING_PRODUCTS, 1, 20, 20, 22},
+    {"chebyshev", "chebyshev", DECODING_PRODUCTS, 1, 20, 20, 22},
     {"approx-matdot", "matdot", DECODING_POWERS, 400, 5, 5, 7},
-    {"chebyshev", "orthomatdot", DECODING_PRODUCTS, 1, 5, 5, 7},
+    {"chebyshev", "chebyshev", DECODING_PRODUCTS, 1, 5, 5, 7},
     {"approx-matdot", "matdot", DECODING_POWERS, 400, 5, 6, 8},
-    {"chebyshev", "orthomatdot", DECODING_PRODUCTS, 1, 5, 6, 8},
+    {"chebyshev", "chebyshev", DECODING_PRODUCTS, 1, 5, 6, 8},
     {"approx-matdot", "matdot", DECODING_POWERS, 400, 5, 7, 9},
-    {"chebyshev", "orthomatdot", DECODING_PRODUCTS, 1, 5, 7, 9},
+    {"chebyshev", "chebyshev", DECODING_PRODUCTS, 1, 5, 7, 9},
     {"approx-matdot", "matdot", DECODING_POWERS, 400, 5, 8, 10},
-    {"chebyshev", "orthomatdot", DECODING_PRODUCTS, 1, 5, 8, 10},
+    {"chebyshev", "chebyshev", DECODING_PRODUCTS, 1, 5, 8, 10},
     {"approx-matdot", "matdot", DECODING_POWERS, 1, 5, 9, 11},
-    {"chebyshev", "orthomatdot", DECODING_PRODUCTS, 1, 5, 9, 11},
+    {"chebyshev", "chebyshev", DECODING_PRODUCTS, 1, 5, 9, 11},
 };
 
 enum { UNITS = sizeof units / sizeof units[0], JOBS_MAX = 64, LINE_SIZE = 512 };
@@ -141,10 +141,10 @@ run_chunk(const settings *s, const mnist *data, const chunk *c)
 {
     scheme *code[UNITS];
     regression_result result[UNITS];
+    const kofn_shape shape = {MNIST_CLASSES, data->features, REGRESSION_BATCH}; // of W X
     for (size_t i = 0; i < c->count; i++) {
         const unit *u = c->unit[i];
-        code[i] = scheme_new(u->family, u->m, u->nodes, u->answers, u->gamma,
-                             (data->features + u->m - 1) / u->m, u->how);
+        code[i] = scheme_new(u->family, u->m, u->nodes, u->answers, u->gamma, shape, u->how);
     }
     const regression_params params = {.data = data,
                                       .schemes = c->count,

@@ -118,8 +118,8 @@ function figure_a(text) {
     text = "| N_succ | 3 | 4 | 5 | 6 |\n| --- | --- | --- | --- | --- |\n"
     text = text authors_row("MatDot, gamma 1: authors' program", "a", "matdot", 1)
     text = text error_row("the same, here", "a", "matdot", 1, "products")
-    text = text authors_row("Chebyshev: authors' program", "a", "orthomatdot", 1)
-    text = text error_row("the same, here", "a", "orthomatdot", 1, "products")
+    text = text authors_row("Chebyshev: authors' program", "a", "chebyshev", 1)
+    text = text error_row("the same, here", "a", "chebyshev", 1, "products")
     text = text authors_row("approximate MatDot, gamma 70000: authors' program", "a", "matdot", 70000)
     text = text error_row("the same, here", "a", "matdot", 70000, "products")
     text = text error_row("gamma 70000, decoder of the theorem", "a", "matdot", 70000, "theorem")

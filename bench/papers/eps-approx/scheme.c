@@ -1,36 +1,62 @@
 #include "bench/papers/eps-approx/scheme.h"
 
 #include "bench/bench.h"
+#include "common/code/coding.h"
+#include "common/code/spec.h"
 #include "common/linalg/field.h"
 
 #include <cblas.h>
 #include <lapacke.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* The encoding matrices of the authors' program. matdot is kofn's matdot (and eps_matdot) but for
+ * gamma, which is free here; chebyshev is orthomatdot with T_0 / sqrt 2 on both sides instead of
+ * T_0 / 2 on one, which weighs the columns of G otherwise when answers are too few. */
 static void
-fill_local(kofn_code *code, const char *family, double gamma)
+fill_authors(kofn_code *code, const char *family, double gamma)
 {
     const size_t m = code->part.z;
+    const bool is_matdot = strcmp(family, "matdot") == 0;
     for (size_t i = 0; i < code->tasks; i++) {
-        double t = code->field->point(code->field, i, code->tasks);
+        const double t = code->field->point(code->field, i, code->tasks) / gamma;
         double *a = code->e[0].at + i * m, *b = code->e[1].at + i * m;
-        if (strcmp(family, "eps_matdot") == 0)
-            gamma = m < 4 ? 1e4 : m < 10 ? 100 : 1;
-        if (strstr(family, "matdot") && strcmp(family, "orthomatdot")) {
-            t /= gamma;
-            for (size_t k = 0; k < m; k++) {
-                a[k] = pow(t, (double)k);
-                b[k] = pow(t, (double)(m - 1 - k));
-            }
-        } else if (strcmp(family, "orthomatdot") == 0) {
-            for (size_t k = 0; k < m; k++)
-                a[k] = b[k] = cos((double)k * acos(t)) / (k == 0 ? sqrt(2) : 1);
-        } else
-            a[i] = b[i] = 1;
+        for (size_t k = 0; k < m; k++) {
+            if (is_matdot)
+                a[k] = b[m - 1 - k] = k == 0 ? 1 : a[k - 1] * t;
+            else
+                a[k] = b[k] = k == 0   ? M_SQRT1_2
+                              : k == 1 ? t
+                                       : 2 * t * a[k - 1] - (k == 2 ? 1 : a[k - 2]);
+        }
     }
+    code->threshold = 2 * m - 1;
     kofn_code_seal(code);
+}
+
+static kofn_code *
+code_new(const char *family, size_t m, size_t nodes, double gamma)
+{
+    const kofn_field *field = kofn_field_find("f64");
+    const kofn_partition part = {1, m, 1};
+    kofn_error error;
+    kofn_code *code;
+    if (strcmp(family, "matdot") == 0 || strcmp(family, "chebyshev") == 0) {
+        if (kofn_code_alloc(family, field, part, nodes, &code, &error))
+            bench_die("%s", error.text);
+        fill_authors(code, family, gamma);
+        return code;
+    }
+    kofn_code_spec spec = {.part = part, .tasks = nodes};
+    const kofn_code_context context = {
+        .field = field, .rows = m, .inner = m, .cols = m, .workers = nodes};
+    (void)snprintf(spec.family, sizeof spec.family, "%s", family);
+    if (kofn_code_spec_complete(&spec, &context, &error) ||
+        kofn_code_spec_build(&spec, field, &code, &error))
+        bench_die("%s", error.text);
+    return code;
 }
 
 void
@@ -126,29 +152,33 @@ decode_by_theorem(const scheme *s, const size_t *task, double *ret_row)
     free(e);
 }
 
+/* What the service decodes with, for answers of its own noise. */
 static void
-decode_balanced(const scheme *s, size_t inner, const size_t *task, double *ret_row)
+decode_balanced(const scheme *s, kofn_shape shape, const size_t *task, double *ret_row)
 {
-    const size_t columns = s->m * s->m, r = s->answers, rows = columns + r;
-    double *g = bench_alloc((r * columns + rows * r + rows + r) * sizeof *g);
-    double *a = g + r * columns, *t = a + rows * r, *sv = t + rows;
-    fill_products(s, task, g);
-    for (size_t u = 0; u < r; u++) {
-        for (size_t c = 0; c < columns; c++)
-            a[c * r + u] = g[u * columns + c];
-        a[(columns + u) * r + u] =
-            (double)(inner + 2 * s->m) * 0x1p-53 * cblas_dnrm2((int)columns, g + u * columns, 1);
+    kofn_error error;
+    kofn_coding coding;
+    kofn_decoder *d;
+    kofn_decode_plan plan;
+    kofn_coding_init(&coding, s->code, shape, false, false);
+    if (kofn_decoder_new(s->code, 0, &d, &error))
+        bench_die("%s", error.text);
+    for (size_t u = 0; u < s->answers; u++) {
+        if (kofn_decoder_add(d, task[u], &error))
+            bench_die("%s", error.text);
     }
-    fill_identity(s->m, t);
-    int rank;
-    if (LAPACKE_dgelsd(LAPACK_ROW_MAJOR, (int)rows, (int)r, 1, a, (int)r, t, 1, sv, 1e-18, &rank))
-        bench_die("dgelsd");
-    memcpy(ret_row, t, r * sizeof *t);
-    free(g);
+    if (kofn_decoder_estimate(d, kofn_coding_get_noise(&coding), &plan, &error))
+        bench_die("%s", error.text);
+    for (size_t i = 0; i < plan.used; i++) {
+        for (size_t u = 0; u < s->answers; u++)
+            ret_row[u] += task[u] == plan.task[i] ? plan.coef[i] : 0;
+    }
+    kofn_decode_plan_fini(&plan);
+    kofn_decoder_destroy(&d);
 }
 
 static void
-decode(const scheme *s, decoding how, size_t inner, const size_t *task, double *ret_row)
+decode(const scheme *s, decoding how, kofn_shape shape, const size_t *task, double *ret_row)
 {
     switch (how) {
     case DECODING_POWERS:
@@ -161,7 +191,7 @@ decode(const scheme *s, decoding how, size_t inner, const size_t *task, double *
         decode_by_theorem(s, task, ret_row);
         break;
     case DECODING_BALANCED:
-        decode_balanced(s, inner, task, ret_row);
+        decode_balanced(s, shape, task, ret_row);
         break;
     case DECODING_SUM:
         for (size_t u = 0; u < s->answers; u++)
@@ -211,16 +241,17 @@ next_pattern(size_t nodes, size_t answers, size_t *task)
 }
 
 scheme *
-scheme_new(const char *family, size_t m, size_t nodes, size_t answers, double gamma, size_t inner,
-           decoding how)
+scheme_new(const char *family, size_t m, size_t nodes, size_t answers, double gamma,
+           kofn_shape shape, decoding how)
 {
-    kofn_error error;
     scheme *s = bench_alloc(sizeof *s);
-    *s = (scheme){.m = m, .nodes = nodes, .answers = answers, .gamma = gamma};
-    if (kofn_code_alloc(family, kofn_field_find("f64"), (kofn_partition){1, m, 1}, nodes, &s->code,
-                        &error))
-        bench_die("%s", error.text);
-    fill_local(s->code, family, gamma);
+    *s = (scheme){.code = code_new(family, m, nodes, gamma),
+                  .m = m,
+                  .nodes = nodes,
+                  .answers = answers,
+                  .gamma = gamma};
+    if (gamma == 0 && s->code->point)
+        s->gamma = s->code->field->point(s->code->field, 0, nodes) / s->code->point[0];
 
     /* Without a code it does not matter which are lost. */
     s->patterns = how == DECODING_SUM ? 1 : choose(nodes, answers);
@@ -235,7 +266,7 @@ scheme_new(const char *family, size_t m, size_t nodes, size_t answers, double ga
             memcpy(task, task - answers, answers * sizeof *task);
             (void)next_pattern(nodes, answers, task); // there is one: p < patterns
         }
-        decode(s, how, inner, task, s->row + p * answers);
+        decode(s, how, shape, task, s->row + p * answers);
         s->loss[p] = measure_loss(s, task, s->row + p * answers);
         if (s->loss[p] > s->loss[s->worst])
             s->worst = p;

@@ -11,7 +11,7 @@
 #ifndef KOFN_BENCH_EPS_SCHEME_H
 #define KOFN_BENCH_EPS_SCHEME_H
 
-#include "common/code/code.h"
+#include "common/code/coding.h"
 
 typedef enum decoding {
     DECODING_POWERS,   // row m - 1 of the pseudo-inverse of V_R: the authors' for MatDot
@@ -32,10 +32,11 @@ typedef struct scheme {
     size_t worst; // pattern of the largest loss
 } scheme;
 
-/* Exits when there is no memory or the family refuses. `family`: matdot, orthomatdot or uncoded;
- * gamma is for matdot only. `inner`: length of the sums in one task's product, for rounding. */
+/* Exits when there is no memory or the family refuses. `family`: matdot with a gamma of 1 or more, or
+ * chebyshev with gamma 1, both as the authors have them; or a family of kofn's, whose gamma is then
+ * noted where it has one (pass 0). `shape`: of the product, whose rounding the balanced decoder weighs. */
 scheme *scheme_new(const char *family, size_t m, size_t nodes, size_t answers, double gamma,
-                   size_t inner, decoding how);
+                   kofn_shape shape, decoding how);
 void scheme_destroy(scheme **s_p);
 
 /* d := row m - 1 of pinv(V), or vec(I) pinv(G): target [cols] times the pseudo-inverse of a
