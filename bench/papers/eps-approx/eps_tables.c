@@ -70,16 +70,16 @@ typedef struct settings {
     uint64_t seed;
 } settings;
 
-static const char columns[] = "scheme,m,answers,nodes,gamma,scenario,fold,iterations,seed,"
-                              "loss,train_sure,test_sure,train_top,test_top,seconds\n";
+static const char columns[] = "scheme,m,answers,nodes,scenario,fold,iterations,seed,"
+                              "gamma,loss,train_sure,test_sure,train_top,test_top,seconds\n";
 
 /* Of the lines' beginnings up to `seed`: what tells one run from another. */
 static void
 format_key(const settings *s, const unit *u, const char *scenario, size_t fold,
            char ret_key[LINE_SIZE])
 {
-    (void)snprintf(ret_key, LINE_SIZE, "%s,%zu,%zu,%zu,%g,%s,%zu,%zu,%llu,", u->scheme, u->m,
-                   u->answers, u->nodes, u->gamma, scenario, fold, s->iterations,
+    (void)snprintf(ret_key, LINE_SIZE, "%s,%zu,%zu,%zu,%s,%zu,%zu,%llu,", u->scheme, u->m,
+                   u->answers, u->nodes, scenario, fold, s->iterations,
                    (unsigned long long)s->seed);
 }
 
@@ -112,16 +112,6 @@ read_done(const char *path)
     return text;
 }
 
-static int
-format_line(const settings *s, const unit *u, const char *scenario, size_t fold, double loss,
-            const regression_accuracy *a, double seconds, char *ret_line)
-{
-    char key[LINE_SIZE];
-    format_key(s, u, scenario, fold, key);
-    return snprintf(ret_line, LINE_SIZE, "%s%.3g,%.4f,%.4f,%.4f,%.4f,%.1f\n", key, loss,
-                    a->train_sure, a->test_sure, a->train_top, a->test_top, seconds);
-}
-
 /* Schemes of one row that one fold still lacks. */
 typedef struct chunk {
     size_t fold, count;
@@ -129,17 +119,28 @@ typedef struct chunk {
 } chunk;
 
 static int
+format_line(const settings *s, const unit *u, const scheme *code, const char *scenario, size_t fold,
+            double loss, const regression_accuracy *a, double seconds, char *ret_line)
+{
+    char key[LINE_SIZE];
+    format_key(s, u, scenario, fold, key);
+    return snprintf(ret_line, LINE_SIZE, "%s%.6g,%.3g,%.4f,%.4f,%.4f,%.4f,%.1f\n", key, code->gamma,
+                    loss, a->train_sure, a->test_sure, a->train_top, a->test_top, seconds);
+}
+
+/* One line, or two where patterns differ: `loss` of the worst, and the mean of all. */
+static int
 format_unit(const settings *s, const unit *u, const scheme *code, size_t fold,
             const regression_result *r, char *ret_lines)
 {
     double mean = 0;
     for (size_t i = 0; i < code->patterns; i++)
         mean += code->loss[i] / (double)code->patterns;
-    int length =
-        format_line(s, u, "worst", fold, code->loss[code->worst], &r->worst, r->seconds, ret_lines);
+    int length = format_line(s, u, code, "worst", fold, code->loss[code->worst], &r->worst,
+                             r->seconds, ret_lines);
     if (code->patterns > 1)
-        length +=
-            format_line(s, u, "random", fold, mean, &r->random, r->seconds, ret_lines + length);
+        length += format_line(s, u, code, "random", fold, mean, &r->random, r->seconds,
+                              ret_lines + length);
     return length;
 }
 

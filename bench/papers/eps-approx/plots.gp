@@ -97,7 +97,7 @@ unset arrow 1
 # ---- tables I and II
 cells = "5,5 5,6 5,7 5,8 5,9 20,20"
 position = "function at(m, a) { return m == 20 ? 6 : a - 4 }"
-ours(scenario, scheme) = sprintf("< awk -F, '%s $1 == \"%s\" && $6 == \"%s\" && $8 == %d { p = at($2, $3); n[p]++; s[p] += $12; q[p] += $12 * $12 } END { for (p = 1; p <= 6; p++) if (n[p]) { m = s[p] / n[p]; v = q[p] / n[p] - m * m; print p \",\" m \",\" (v > 0 ? sqrt(v) : 0) } }' '%s'", position, scheme, scenario, iterations, runs)
+ours(scenario, scheme) = sprintf("< awk -F, '%s $1 == \"%s\" && $5 == \"%s\" && $7 == %d { p = at($2, $3); n[p]++; s[p] += $14; q[p] += $14 * $14 } END { for (p = 1; p <= 6; p++) if (n[p]) { m = s[p] / n[p]; v = q[p] / n[p] - m * m; print p \",\" m \",\" (v > 0 ? sqrt(v) : 0) } }' '%s'", position, scheme, scenario, iterations, runs)
 theirs(scenario, scheme) = sprintf("< awk -F, '%s $1 == \"%s\" && $2 == \"%s\" { print at($3, $4) \",\" $8 \",\" $9 }' '%s'", position, scenario, scheme, paper)
 eval begin("tables", 940)
 unset logscale y

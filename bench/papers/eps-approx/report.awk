@@ -14,7 +14,7 @@
 #   {{near VALUE VALUE TOLERANCE}}   yes or **no**: do they differ by no more?
 #   {{between FACTOR FIGURE}}        how many points of the authors' figure are met within a factor
 #   {{accuracy COLUMN SCENARIO SCHEME M ANSWERS NODES}}   mean and deviation
-#   {{figure_a}}  {{figure_b}}  {{figure_c DECODER}}  {{table SCENARIO HALF}}  {{losses}}  {{tops}}
+#   {{figure_a}}  {{figure_b}}  {{figure_c DECODER}}  {{table SCENARIO HALF}}  {{losses}}  {{sures}}
 #   {{folds}}                        folds of each row and scheme, where they are not all there
 #   {{var KEY}}                      from the environment
 
@@ -176,33 +176,33 @@ function table(scenario, half, i, text, cell) {
         "| --- | --- | --- | --- | --- | --- | --- |\n"
     for (i = 1; i <= 6; i++) {
         cell = scenario ":approx-matdot:" row[i]
-        text = text "| " row_name(row[i]) " | " paper_accuracy(cell, half) " | " accuracy(half "_sure:" cell)
+        text = text "| " row_name(row[i]) " | " paper_accuracy(cell, half) " | " accuracy(half "_top:" cell)
         cell = scenario ":chebyshev:" row[i]
-        text = text " | " paper_accuracy(cell, half) " | " accuracy(half "_sure:" cell)
+        text = text " | " paper_accuracy(cell, half) " | " accuracy(half "_top:" cell)
         cell = scenario ":balanced:" row[i]
-        text = text " | " accuracy(half "_sure:" cell) " | " folds_of(scenario, row[i]) " |\n"
+        text = text " | " accuracy(half "_top:" cell) " | " folds_of(scenario, row[i]) " |\n"
     }
     return text
 }
 
 # "10", or "3/3/2" where the schemes of a row have different numbers of folds.
 function folds_of(scenario, cell, a, b, c) {
-    a = runs["train_sure:" scenario ":approx-matdot:" cell] + 0
-    b = runs["train_sure:" scenario ":chebyshev:" cell] + 0
-    c = runs["train_sure:" scenario ":balanced:" cell] + 0
+    a = runs["train_top:" scenario ":approx-matdot:" cell] + 0
+    b = runs["train_top:" scenario ":chebyshev:" cell] + 0
+    c = runs["train_top:" scenario ":balanced:" cell] + 0
     return a == b && b == c ? a : a "/" b "/" c
 }
 
-function tops(i, text) {
+function sures(i, text) {
     text = "| (m, N_succ, P) | worst: approx. MatDot | Chebyshev | balanced | random: approx. MatDot | Chebyshev | balanced |\n" \
         "| --- | --- | --- | --- | --- | --- | --- |\n"
     for (i = 1; i <= 6; i++)
-        text = text "| " row_name(row[i]) " | " accuracy("test_top:worst:approx-matdot:" row[i]) " | " \
-            accuracy("test_top:worst:chebyshev:" row[i]) " | " \
-            accuracy("test_top:worst:balanced:" row[i]) " | " \
-            accuracy("test_top:random:approx-matdot:" row[i]) " | " \
-            accuracy("test_top:random:chebyshev:" row[i]) " | " \
-            accuracy("test_top:random:balanced:" row[i]) " |\n"
+        text = text "| " row_name(row[i]) " | " accuracy("test_sure:worst:approx-matdot:" row[i]) " | " \
+            accuracy("test_sure:worst:chebyshev:" row[i]) " | " \
+            accuracy("test_sure:worst:balanced:" row[i]) " | " \
+            accuracy("test_sure:random:approx-matdot:" row[i]) " | " \
+            accuracy("test_sure:random:chebyshev:" row[i]) " | " \
+            accuracy("test_sure:random:balanced:" row[i]) " |\n"
     return text
 }
 
@@ -236,8 +236,8 @@ function expand(text, word, count, i) {
         return figure_c(word[2])
     if (word[1] == "table")
         return table(word[2], word[3])
-    if (word[1] == "tops")
-        return tops()
+    if (word[1] == "sures")
+        return sures()
     if (word[1] == "losses")
         return losses()
     if (word[1] == "between")
@@ -282,12 +282,10 @@ function read_fig1() {
 
 # Only runs of the asked length count: a file may hold shorter ones, too.
 function read_run(cell, i, key) {
-    if (field[8] != ENVIRON["iterations"])
+    if (field[7] != ENVIRON["iterations"])
         return
-    cell = field[6] ":" field[1] ":" field[2] ":" field[3] ":" field[4]
-    for (i = 5; i <= count; i++) {
-        if (i > 5 && i < 10)
-            continue
+    cell = field[5] ":" field[1] ":" field[2] ":" field[3] ":" field[4]
+    for (i = 9; i <= count; i++) {
         key = names[i] ":" cell
         runs[key]++
         sum[key] += field[i]
