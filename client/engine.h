@@ -94,8 +94,8 @@ typedef struct kofn_call_params {
     const kofn_matrix *const *operands; // each checked; borrowed until the call is done
     const kofn_msg_matrix *product;     // shape that the reply must have; NULL: not known
     int64_t timeout_ms;                 // 0: none
-    const char *key;                    // NULL: a random one where the method makes a job
-    int retries;                        // -1: none, 0: the client's
+    const char *key; // NULL: a random one where the method makes a job or an operand
+    int retries;     // -1: none, 0: the client's
 } kofn_call_params;
 
 /* Queue a call. INVALID_ARGUMENT: the key is too long. RESOURCE_EXHAUSTED: no memory. */

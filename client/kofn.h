@@ -49,7 +49,7 @@ extern "C" {
 enum {
     KOFN_CLIENT_NAME_MAX = 32,  // names of families, parameters, policies; with the final NUL
     KOFN_CLIENT_TEXT_MAX = 512, // sentences
-    KOFN_CLIENT_JOB_MAX = 20,   // job ids
+    KOFN_CLIENT_JOB_MAX = 20,   // ids of jobs and of stored operands
     KOFN_CLIENT_VALUE_MAX = 64, // values of a family's parameters
     KOFN_CLIENT_SETS_MAX = 16,  // parameters of one code
 };
@@ -102,13 +102,18 @@ void kofn_client_close(kofn_client **client_p);
 /* ---- what to multiply, and how --------------------------------------------------------------- */
 
 /* A matrix in the caller's memory. Little-endian elements, row-major. A column-major m x k matrix
- * is the row-major k x m one with `transposed` set: nothing is moved. */
+ * is the row-major k x m one with `transposed` set: nothing is moved.
+ *
+ * Or one that the master has: `operand` is what kofn_client_put said, data is not looked at, and
+ * dtype, rows and cols may be left 0; if they are not, the master checks them against what it has.
+ * `transposed` is of the operand then, whichever way it is stored. */
 typedef struct kofn_matrix {
     const void *data;
     kofn_dtype dtype;
-    size_t rows, cols; // as stored
-    size_t stride;     // elements from one row to the next; 0: cols
-    bool transposed;   // the factor is the transpose of what is stored
+    size_t rows, cols;   // as stored
+    size_t stride;       // elements from one row to the next; 0: cols
+    bool transposed;     // the factor is the transpose of what is stored
+    const char *operand; // a stored operand's id; NULL: the elements are at `data`
 } kofn_matrix;
 
 typedef struct kofn_setting {
@@ -153,10 +158,11 @@ struct kofn_account {
     uint64_t answers, answers_used;   // received; in the product
     uint64_t workers;                 // distinct ones that were given a task
     uint64_t backups, replaced;       // copies for late tasks; tasks sent again after a loss
-    bool decodable;                   // the answers so far suffice
-    bool waited;                      // for one more, since the set was badly conditioned
-    char error_kind[16];              // exact, rounding
-    double error_bound;               // estimate of the relative error, not a bound
+    uint64_t blocks_reused; // coded blocks of stored operands that an earlier product had made
+    bool decodable;         // the answers so far suffice
+    bool waited;            // for one more, since the set was badly conditioned
+    char error_kind[16];    // exact, rounding
+    double error_bound;     // estimate of the relative error, not a bound
     double condition, amplification, residual; // of the decode
     bool nonfinite;                            // NaN or Inf in the product: they may have spread
     struct {
@@ -220,6 +226,57 @@ void kofn_call_abandon(kofn_call **call_p);
 /* A pointer of the caller's, carried along. */
 void kofn_call_set_context(kofn_call *call, void *context);
 void *kofn_call_get_context(const kofn_call *call);
+
+/* ---- stored operands ------------------------------------------------------------------------- */
+
+/* A matrix that takes part in many products is sent once:
+ *
+ *     char id[KOFN_CLIENT_JOB_MAX];
+ *     kofn_client_put(client, &x, NULL, id, &error);
+ *     kofn_matrix stored = {.operand = id}, turned = {.operand = id, .transposed = true};
+ *     kofn_client_multiply(client, &stored, &w, NULL, &result, &error);
+ *     kofn_client_multiply(client, &turned, &r, NULL, &result, &error);
+ *
+ * The master keeps coded blocks of it as well, while there is room: a product that cuts and codes it
+ * as an earlier one did, transposed or not, does not encode it again.
+ *
+ * Lifetime   The master's, not the client's: until kofn_client_drop, until it was unused for the
+ *            master's limits.keep_operands, or until the master ends. Then products that name it
+ *            fail with NOT_FOUND. Every client of the master may use and drop it. */
+
+typedef struct kofn_put_options {
+    int64_t timeout_ms;      // for the upload; 0: none
+    const char *key;         // idempotency key: the same one means the same operand; NULL: random
+    kofn_progress *progress; // called with the state "sending"; false gives up
+    void *context;           // for progress
+} kofn_put_options;
+
+/* Have the master store a matrix, and wait until it has. `options` may be NULL.
+ * Errors: as on top of this header. RESOURCE_EXHAUSTED: it has no room, or too many operands. */
+KOFN_MUST_CHECK kofn_status kofn_client_put(kofn_client *client, const kofn_matrix *matrix,
+                                            const kofn_put_options *options,
+                                            char ret_operand[KOFN_CLIENT_JOB_MAX], kofn_error *err);
+
+/* Have it forget one. Jobs that use it go on. NOT_FOUND: it has none of that id; if the connection
+ * was lost on the way, maybe since this call dropped it before. */
+KOFN_MUST_CHECK kofn_status kofn_client_drop(kofn_client *client, const char *operand,
+                                             kofn_error *err);
+
+typedef struct kofn_operand_info {
+    char operand[KOFN_CLIENT_JOB_MAX]; // its id
+    kofn_dtype dtype;
+    size_t rows, cols;                  // as stored
+    bool transposed;                    // the operand is the transpose of what is stored
+    uint64_t bytes;                     // its elements
+    uint64_t coded_bytes, coded_blocks; // coded blocks that are kept with it
+    uint64_t jobs, products;            // that use it now; that named it so far
+    uint64_t unused_ms, age_ms;         // since a job last used it; since it was stored
+} kofn_operand_info;
+
+/* Newest first. Ownership: free(*ret_operands). */
+KOFN_MUST_CHECK kofn_status kofn_client_list_operands(kofn_client *client,
+                                                      kofn_operand_info **ret_operands,
+                                                      size_t *ret_count, kofn_error *err);
 
 /* ---- results --------------------------------------------------------------------------------- */
 

@@ -18,12 +18,13 @@ enum {
     KOFN_WINDOW_BYTES = 16 << 20,      // unacknowledged bytes that a peer accepts by default
     KOFN_TEXT_MAX = 512,               // of one text field, with the final NUL
     KOFN_METHOD_MAX = 64,
-    KOFN_ID_MAX = 20,               // job ids: 16 hex digits and the final NUL
-    KOFN_KEY_TEXT_MAX = 128,        // idempotency keys
-    KOFN_LIST_MAX = 4096,           // entries in a list field, where the field says no less
-    KOFN_JOBS_LISTED_MAX = 500,     // by one ListJobs: they must fit an envelope
-    KOFN_WORKERS_LISTED_MAX = 1000, // by one ListWorkers, likewise
-    KOFN_DIMENSION_MAX = INT32_MAX, // rows or columns of a matrix: what BLAS counts to
+    KOFN_ID_MAX = 20,                // job ids: 16 hex digits and the final NUL
+    KOFN_KEY_TEXT_MAX = 128,         // idempotency keys
+    KOFN_LIST_MAX = 4096,            // entries in a list field, where the field says no less
+    KOFN_JOBS_LISTED_MAX = 500,      // by one ListJobs: they must fit an envelope
+    KOFN_WORKERS_LISTED_MAX = 1000,  // by one ListWorkers, likewise
+    KOFN_OPERANDS_LISTED_MAX = 1000, // listed by one ListOperands, likewise: no master stores more
+    KOFN_DIMENSION_MAX = INT32_MAX,  // rows or columns of a matrix: what BLAS counts to
 };
 
 #endif
