@@ -1,6 +1,7 @@
 /* Figure 1: the largest error of an element of A B, over all patterns of lost answers.
  *
- *     bench_eps_fig1 --out fig1.csv [--draws 21] [--size 100]
+ *     bench_eps_fig1 --out fig1.csv [--draws 21] [--size 100] [--seed 2]
+ *     bench_eps_fig1 --kernel      which of OpenBLAS's is in use
  *
  * For each pair of operands (normal elements, Frobenius norm 1), code and number of answers: the error
  * of the pattern that errs most. A line holds the median over the pairs, and their extremes.
@@ -183,11 +184,10 @@ run_all(const settings *s, const operands *all)
 static settings
 parse(int argc, char **argv)
 {
-    static const struct option options[] = {{"out", required_argument, NULL, 'o'},
-                                            {"draws", required_argument, NULL, 'd'},
-                                            {"size", required_argument, NULL, 'n'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"out", required_argument, NULL, 'o'},  {"draws", required_argument, NULL, 'd'},
+        {"size", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+        {"kernel", no_argument, NULL, 'k'},     {NULL, 0, NULL, 0}};
     settings s = {.draws = 21, .size = 100, .seed = 2};
     const char *path = NULL;
     int option;
@@ -202,6 +202,9 @@ parse(int argc, char **argv)
         case 'n':
             s.size = strtoul(optarg, NULL, 10);
             break;
+        case 'k':
+            puts(openblas_get_corename());
+            exit(0);
         case 's':
             s.seed = strtoul(optarg, NULL, 10);
             break;

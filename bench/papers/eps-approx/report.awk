@@ -1,21 +1,24 @@
 # RESULTS.md from its template and the CSV files: every number of the text is looked up, so that text
 # and files cannot disagree. What is not there is an error.
 #
-#   iterations=40000 KEY=VALUE awk -f report.awk paper.csv authors.csv fig1.csv runs.csv cluster.csv RESULTS.in.md
+#   iterations=40000 KEY=VALUE awk -f report.awk paper.csv authors.csv fig1.csv reuse.csv runs.csv [cluster.csv] RESULTS.in.md
 #
 # A VALUE is a number or one of
 #   fig:FIGURE:FAMILY:GAMMA:DECODER:ANSWERS          error of figure 1, the median over the draws
 #   authors:FIGURE:FAMILY:GAMMA:ANSWERS              the same by the authors' program
-#   mean:COLUMN:SCENARIO:SCHEME:M:ANSWERS:NODES      accuracy or loss, over the folds; sd: its deviation
+#   mean:COLUMN:SCENARIO:SCHEME:M:ANSWERS:NODES      accuracy or loss, over the folds; sd: its deviation;
+#                                                    folds: their number
 #   paper:COLUMN:SCENARIO:SCHEME:M:ANSWERS:NODES
-#   cluster:NAME
+#   reuse:FAMILY:M:ANSWERS:NODES                      what is left of H X^T from the blocks of W X
+#   cluster:NAME                                     "-" where there was no such run
 # Words in {{ }}:
 #   {{VALUE}}  {{VALUE / VALUE}}  {{VALUE [/ VALUE] OP VALUE [/ VALUE]}}   the last as yes or **no**
 #   {{near VALUE VALUE TOLERANCE}}   yes or **no**: do they differ by no more?
 #   {{between FACTOR FIGURE}}        how many points of the authors' figure are met within a factor
 #   {{accuracy COLUMN SCENARIO SCHEME M ANSWERS NODES}}   mean and deviation
 #   {{figure_a}}  {{figure_b}}  {{figure_c DECODER}}  {{table SCENARIO HALF}}  {{losses}}  {{sures}}
-#   {{folds}}                        folds of each row and scheme, where they are not all there
+#   {{met TOLERANCE SCENARIO SCHEME}}   in how many rows the test accuracy is the paper's within that
+#   {{tuned}}                        gamma of eps_matdot in figure 1
 #   {{var KEY}}                      from the environment
 
 function fail(text) {
@@ -28,8 +31,8 @@ function value(text, part, kind) {
     if (text ~ /^-?[0-9.]+(e[+-]?[0-9]+)?$/)
         return text + 0
     if (!(text in at)) {
-        if (text ~ /^(mean|sd):/)
-            return "-" # a cell that has not been run yet
+        if (text ~ /^(mean|sd|folds|cluster):/)
+            return "-" # a cell that has not been run
         fail("there is no " text)
     }
     return at[text]
@@ -40,7 +43,7 @@ function show(number) {
         return "-"
     if (number != 0 && (number < 0.01 && number > -0.01 || number >= 100000))
         return sprintf("%.1e", number)
-    return number == int(number) ? number : sprintf(number < 10 ? "%.2g" : "%.2f", number)
+    return number == int(number) ? number : sprintf("%.3g", number)
 }
 
 function percent(number) {
@@ -124,6 +127,8 @@ function figure_a(text) {
     text = text error_row("the same, here", "a", "matdot", 70000, "products")
     text = text error_row("gamma 70000, decoder of the theorem", "a", "matdot", 70000, "theorem")
     text = text error_row("gamma 70000, kofn's balanced decoder", "a", "matdot", 70000, "balanced")
+    text = text error_row("kofn's orthomatdot, balanced", "a", "orthomatdot", at["gamma:orthomatdot"],
+        "balanced")
     return text error_row("**kofn's eps_matdot, gamma " show(tuned) ", balanced**", "a", "eps_matdot",
         tuned, "balanced")
 }
@@ -164,6 +169,18 @@ function figure_b(n, d, names, count, i, key, best, text, where) {
         text = text "\n"
     }
     return text
+}
+
+# Rows whose test accuracy differs from the paper's by at most `tolerance`, of those that were run.
+function met(tolerance, scenario, scheme, i, cell, run, good) {
+    for (i = 1; i <= 6; i++) {
+        cell = scenario ":" scheme ":" row[i]
+        if (value("mean:test_top:" cell) == "-")
+            continue
+        run++
+        good += near("mean:test_top:" cell, "paper:test:" cell, tolerance) == "yes"
+    }
+    return good + 0 " of " run + 0
 }
 
 function row_name(row, part) {
@@ -242,6 +259,8 @@ function expand(text, word, count, i) {
         return losses()
     if (word[1] == "between")
         return between(word[2], word[3])
+    if (word[1] == "met")
+        return met(word[2], word[3], word[4])
     if (word[1] == "near")
         return near(word[2], word[3], word[4])
     if (word[1] == "accuracy")
@@ -276,6 +295,7 @@ function read_fig1() {
     at["fig:" field[1] ":" field[2] ":" field[3] ":" field[4] ":" field[5]] = field[8]
     if (field[2] == "eps_matdot")
         tuned = field[3]
+    at["gamma:" field[2]] = field[3]
     if (field[1] == "b" && field[4] == "powers" && field[5] == 3)
         gamma_at[++gammas] = field[3]
 }
@@ -327,6 +347,8 @@ is_data {
         read_fig1()
     else if (name == "runs")
         read_run()
+    else if (name == "reuse")
+        at["reuse:" field[1] ":" field[3] ":" field[4] ":" field[5]] = field[6]
     else if (name == "cluster")
         at["cluster:" field[1]] = field[2]
     else
@@ -339,6 +361,7 @@ is_data {
         line = line substr($0, 1, RSTART - 1) expand(substr($0, RSTART + 2, RLENGTH - 4))
         $0 = substr($0, RSTART + RLENGTH)
     }
+    sub(/\n$/, "", line) # of tables
     print line $0
 }
 END {
