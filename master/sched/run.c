@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { BEHIND_LOOKS = 16 }; // assignments looked at for one that waits behind another
+
 static const uint32_t none = UINT32_MAX; // no task
 
 kofn_status
@@ -298,17 +300,26 @@ kofn_run_count_queued(const kofn_run *run)
     return run->count[KOFN_TASK_QUEUED];
 }
 
-size_t
-kofn_run_count_coming(const kofn_run *run)
+bool
+kofn_run_is_idle(const kofn_run *run, uint64_t worker)
 {
-    return run->count[KOFN_TASK_KEPT] + run->count[KOFN_TASK_OUT];
+    const kofn_crew_worker *w = kofn_crew_find(run->crew, worker);
+    return w && w->running == 0;
 }
 
 bool
-kofn_run_is_on(const kofn_run *run, uint64_t worker)
+kofn_run_find_behind(const kofn_run *run, size_t *ret_task)
 {
-    const kofn_crew_worker *w = kofn_crew_find(run->crew, worker);
-    return w && kofn_crew_has_run(w, run);
+    size_t looks = 0;
+    for (const kofn_link *link = run->out.prev; link != &run->out && looks < BEHIND_LOOKS;
+         link = link->prev, looks++) {
+        const kofn_assignment *a = KOFN_OWNER(link, kofn_assignment, in_run);
+        if (a->head_ns == KOFN_NEVER_NS && kofn_run_get_copies(run, a->task) == 1) {
+            *ret_task = a->task;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool
