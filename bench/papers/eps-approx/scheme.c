@@ -2,6 +2,7 @@
 
 #include "bench/bench.h"
 #include "common/code/coding.h"
+#include "common/code/points.h"
 #include "common/code/spec.h"
 #include "common/linalg/field.h"
 
@@ -19,17 +20,16 @@ static void
 fill_authors(kofn_code *code, const char *family, double gamma)
 {
     const size_t m = code->part.z;
-    const bool is_matdot = strcmp(family, "matdot") == 0;
     for (size_t i = 0; i < code->tasks; i++) {
         const double t = code->field->point(code->field, i, code->tasks) / gamma;
         double *a = code->e[0].at + i * m, *b = code->e[1].at + i * m;
-        for (size_t k = 0; k < m; k++) {
-            if (is_matdot)
+        if (strcmp(family, "matdot") == 0) {
+            for (size_t k = 0; k < m; k++)
                 a[k] = b[m - 1 - k] = k == 0 ? 1 : a[k - 1] * t;
-            else
-                a[k] = b[k] = k == 0   ? M_SQRT1_2
-                              : k == 1 ? t
-                                       : 2 * t * a[k - 1] - (k == 2 ? 1 : a[k - 2]);
+        } else {
+            kofn_fill_chebyshev(t, m, a);
+            a[0] = M_SQRT1_2;
+            memcpy(b, a, m * sizeof *a);
         }
     }
     code->threshold = 2 * m - 1;
