@@ -6,8 +6,7 @@
 # A VALUE is a number or one of
 #   fig:FIGURE:FAMILY:GAMMA:DECODER:ANSWERS          error of figure 1, the median over the draws
 #   authors:FIGURE:FAMILY:GAMMA:ANSWERS              the same by the authors' program
-#   mean:COLUMN:SCENARIO:SCHEME:M:ANSWERS:NODES      accuracy or loss, over the folds; sd: its deviation;
-#                                                    folds: their number
+#   mean:COLUMN:SCENARIO:SCHEME:M:ANSWERS:NODES      accuracy or loss, over the folds; sd: its deviation
 #   paper:COLUMN:SCENARIO:SCHEME:M:ANSWERS:NODES
 #   reuse:FAMILY:M:ANSWERS:NODES                      what is left of H X^T from the blocks of W X
 #   cluster:NAME                                     "-" where there was no such run
@@ -19,6 +18,7 @@
 #   {{figure_a}}  {{figure_b}}  {{figure_c DECODER}}  {{table SCENARIO HALF}}  {{losses}}  {{sures}}
 #   {{met TOLERANCE SCENARIO SCHEME}}   in how many rows the test accuracy is the paper's within that
 #   {{tuned}}                        gamma of eps_matdot in figure 1
+#   {{folds}}                        that have all runs, and are what means are of
 #   {{var KEY}}                      from the environment
 
 function fail(text) {
@@ -31,7 +31,7 @@ function value(text, part, kind) {
     if (text ~ /^-?[0-9.]+(e[+-]?[0-9]+)?$/)
         return text + 0
     if (!(text in at)) {
-        if (text ~ /^(mean|sd|folds|cluster):/)
+        if (text ~ /^(mean|sd|cluster):/)
             return "-" # a cell that has not been run
         fail("there is no " text)
     }
@@ -189,25 +189,17 @@ function row_name(row, part) {
 }
 
 function table(scenario, half, i, text, cell) {
-    text = "| (m, N_succ, P) | approx. MatDot: paper | here | Chebyshev: paper | here | kofn, balanced | folds |\n" \
-        "| --- | --- | --- | --- | --- | --- | --- |\n"
+    text = "| (m, N_succ, P) | approx. MatDot: paper | here | Chebyshev: paper | here | kofn, balanced |\n" \
+        "| --- | --- | --- | --- | --- | --- |\n"
     for (i = 1; i <= 6; i++) {
         cell = scenario ":approx-matdot:" row[i]
         text = text "| " row_name(row[i]) " | " paper_accuracy(cell, half) " | " accuracy(half "_top:" cell)
         cell = scenario ":chebyshev:" row[i]
         text = text " | " paper_accuracy(cell, half) " | " accuracy(half "_top:" cell)
         cell = scenario ":balanced:" row[i]
-        text = text " | " accuracy(half "_top:" cell) " | " folds_of(scenario, row[i]) " |\n"
+        text = text " | " accuracy(half "_top:" cell) " |\n"
     }
     return text
-}
-
-# "10", or "3/3/2" where the schemes of a row have different numbers of folds.
-function folds_of(scenario, cell, a, b, c) {
-    a = runs["train_top:" scenario ":approx-matdot:" cell] + 0
-    b = runs["train_top:" scenario ":chebyshev:" cell] + 0
-    c = runs["train_top:" scenario ":balanced:" cell] + 0
-    return a == b && b == c ? a : a "/" b "/" c
 }
 
 function sures(i, text) {
@@ -271,6 +263,8 @@ function expand(text, word, count, i) {
         return ENVIRON[word[2]]
     if (word[1] == "tuned")
         return show(tuned)
+    if (word[1] == "folds")
+        return folds + 0
     for (i = 2; i < count; i++)
         if (word[i] ~ /^[<>]=?$/)
             return compare(word, count, i)
@@ -301,25 +295,34 @@ function read_fig1() {
 }
 
 # Only runs of the asked length count: a file may hold shorter ones, too.
-function read_run(cell, i, key) {
+function read_run(cell, i) {
     if (field[7] != ENVIRON["iterations"])
         return
     cell = field[5] ":" field[1] ":" field[2] ":" field[3] ":" field[4]
     for (i = 9; i <= count; i++) {
-        key = names[i] ":" cell
-        runs[key]++
-        sum[key] += field[i]
-        squares[key] += field[i] * field[i]
+        keys[names[i] ":" cell] = 1
+        run_at[field[6], names[i] ":" cell] = field[i]
     }
+    if (++lines[field[6]] > most_lines)
+        most_lines = lines[field[6]]
 }
 
-# Deviations are the population's, as the authors' program computes them.
-function finish_runs(key, variance) {
-    for (key in runs) {
-        at["mean:" key] = sum[key] / runs[key]
-        variance = squares[key] / runs[key] - at["mean:" key] * at["mean:" key]
+# Folds that have every run, so that means are over the same folds. Deviations are the population's,
+# as the authors' program computes them.
+function finish_runs(fold, key, sum, squares, variance) {
+    for (fold in lines)
+        folds += lines[fold] == most_lines
+    for (key in keys) {
+        sum = squares = 0
+        for (fold in lines) {
+            if (lines[fold] < most_lines)
+                continue
+            sum += run_at[fold, key]
+            squares += run_at[fold, key] ^ 2
+        }
+        at["mean:" key] = sum / folds
+        variance = squares / folds - (sum / folds) ^ 2
         at["sd:" key] = variance > 0 ? sqrt(variance) : 0
-        at["folds:" key] = runs[key]
     }
 }
 
