@@ -234,17 +234,20 @@ check_sizes(const kofn_code_spec *spec, kofn_error *err)
 }
 
 kofn_status
-kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_error *err)
+kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
+                          kofn_thresholds *ret_thresholds, kofn_error *err)
 {
+    const kofn_thresholds open = {0};
     kofn_status status = check_sizes(spec, err);
     if (status)
         return status;
     if (is_open(spec)) {
-        if (spec->set_count == 0)
-            return KOFN_OK;
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "parameter '%s' is set but no code family is named; name one",
-                         spec->sets[0].name);
+        if (spec->set_count > 0)
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "parameter '%s' is set but no code family is named; name one",
+                             spec->sets[0].name);
+        *ret_thresholds = open;
+        return KOFN_OK;
     }
 
     const kofn_family *family = NULL;
@@ -252,12 +255,26 @@ kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_e
     status = find_family(spec->family, &family, err);
     if (!status)
         status = parse_params(spec, family, &p, err);
-    if (status || !spec->part.x || !spec->part.z || !spec->part.y)
+    if (status)
         return status;
+    if (!spec->part.x || !spec->part.z || !spec->part.y) {
+        *ret_thresholds = open;
+        return KOFN_OK;
+    }
     kofn_family_args args = {.field = field, .part = spec->part, .seed = spec->seed, .params = &p};
     args.tasks = spec->tasks ? spec->tasks : family->default_tasks(&args, 1);
     kofn_thresholds k;
-    return kofn_family_check(family, &args, &k, NULL, err);
+    status = kofn_family_check(family, &args, &k, NULL, err);
+    if (!status)
+        *ret_thresholds = spec->tasks ? k : open;
+    return status;
+}
+
+kofn_status
+kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_error *err)
+{
+    kofn_thresholds k;
+    return kofn_code_spec_thresholds(spec, field, &k, err);
 }
 
 /* ---- completion ------------------------------------------------------------------------------ */
@@ -429,6 +446,10 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     c.args.tasks = done.tasks ? done.tasks : c.family->default_tasks(&c.args, c.workers);
     kofn_thresholds k;
     status = kofn_family_check(c.family, &c.args, &k, NULL, err);
+    if (!status && context->exact && !done.tasks && k.exact > c.args.tasks) {
+        c.args.tasks = kofn_family_tasks_beyond(k.exact, c.workers);
+        status = kofn_family_check(c.family, &c.args, &k, NULL, err);
+    }
     if (!status && c.args.tasks > KOFN_TASKS_MAX)
         status = kofn_fail(err, KOFN_OUT_OF_RANGE,
                            "%s: partition %zu,%zu,%zu needs %zu tasks, at most %d", done.family,

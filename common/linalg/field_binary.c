@@ -2,6 +2,7 @@
 #include "common/linalg/span_class.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 enum { DEGREE_MAX = 8, STRIP_ROWS = 64, STRIP_COLS = 512 };
@@ -122,6 +123,18 @@ has_foreign(const kofn_field *f, const void *at, size_t len)
     return false;
 }
 
+/* As codes measure it: sqrt of the elements that are not zero. */
+static double
+norm(const kofn_field *f, const void *at, size_t len)
+{
+    (void)f;
+    const unsigned char *element = at;
+    size_t count = 0;
+    for (size_t i = 0; i < len; i++)
+        count += element[i] != 0;
+    return sqrt((double)count);
+}
+
 /* dst += by src, with the number of bits a constant: eight steps of logic for a vector of bytes. */
 static void
 add_row(const kofn_field *f, unsigned by, const unsigned char *src, unsigned char *dst, size_t len)
@@ -221,7 +234,8 @@ const kofn_field_binary kofn_field_gf4 = {
               .combine = kofn_binary_combine,
               .multiply_panel = kofn_binary_multiply_panel,
               .scratch_bytes = no_scratch,
-              .has_foreign = has_foreign},
+              .has_foreign = has_foreign,
+              .norm = norm},
     .degree = 2,
     .polynomial = 0x7,
 };
@@ -242,7 +256,8 @@ const kofn_field_binary kofn_field_gf16 = {
               .combine = kofn_binary_combine,
               .multiply_panel = kofn_binary_multiply_panel,
               .scratch_bytes = no_scratch,
-              .has_foreign = has_foreign},
+              .has_foreign = has_foreign,
+              .norm = norm},
     .degree = 4,
     .polynomial = 0x13,
 };
@@ -263,7 +278,8 @@ const kofn_field_binary kofn_field_gf256 = {
               .combine = kofn_gf256_combine,
               .multiply_panel = kofn_gf256_multiply_panel,
               .scratch_bytes = kofn_gf256_scratch_bytes,
-              .has_foreign = has_foreign},
+              .has_foreign = has_foreign,
+              .norm = norm},
     .degree = 8,
     .polynomial = 0x11d,
 };

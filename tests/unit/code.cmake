@@ -1,4 +1,4 @@
-foreach(name code uncoded replication polynomial rkrp spec decoder coding)
+foreach(name code uncoded replication polynomial rkrp spec decoder estimate coding)
     kofn_test(${name} LINKS kofn_code)
 endforeach()
 

@@ -642,6 +642,27 @@ one_foreign_element_is_seen_wherever_it_is(void **state)
 }
 
 static void
+check_norm(const kofn_field *f, kofn_rng *rng)
+{
+    uint32_t aligned[16] = {0};
+    unsigned count = 0;
+    assert_true(f->norm(f, aligned, 16) == 0 && f->norm(f, aligned, 0) == 0);
+    for (size_t i = 0; i < 16; i++) {
+        const uint64_t element = kofn_rng_below(rng, (uint64_t)f->order);
+        exact_set(f->dtype, aligned, i, element);
+        count += element != 0;
+    }
+    assert_true(f->norm(f, aligned, 16) == sqrt(count));
+}
+
+static void
+norms_count_what_is_not_zero(void **state)
+{
+    (void)state;
+    for_every_field(check_norm, 82);
+}
+
+static void
 a_foreign_element_is_named_with_its_place(void **state)
 {
     (void)state;
@@ -758,6 +779,7 @@ main(void)
         cmocka_unit_test(panels_are_added_to_only_when_asked),
         cmocka_unit_test(scratch_is_bounded_whatever_the_panel),
         cmocka_unit_test(one_foreign_element_is_seen_wherever_it_is),
+        cmocka_unit_test(norms_count_what_is_not_zero),
         cmocka_unit_test(a_foreign_element_is_named_with_its_place),
         cmocka_unit_test(the_place_of_a_foreign_element_is_found_in_rows_of_any_length),
         cmocka_unit_test(foreign_elements_do_no_harm),
