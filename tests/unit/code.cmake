@@ -1,4 +1,4 @@
-foreach(name code families uncoded replication polynomial rkrp spec decoder coding)
+foreach(name code families uncoded replication polynomial rkrp spec decoder coding odds plan_time plan)
     kofn_test(${name} LINKS kofn_code)
 endforeach()
 
