@@ -23,6 +23,7 @@ enum {
     KOFN_LIST_MAX = 4096,           // entries in a list field, where the field says no less
     KOFN_JOBS_LISTED_MAX = 500,     // by one ListJobs: they must fit an envelope
     KOFN_WORKERS_LISTED_MAX = 1000, // by one ListWorkers, likewise
+    KOFN_PLAN_LISTED_MAX = 500,     // rows of one plan, likewise
     KOFN_DIMENSION_MAX = INT32_MAX, // rows or columns of a matrix: what BLAS counts to
 };
 
