@@ -130,6 +130,14 @@ status_from_wire(uint64_t status)
     return status <= KOFN_UNAUTHENTICATED ? (kofn_status)status : KOFN_UNKNOWN;
 }
 
+static kofn_accept_choice
+accept_from_text(const char *text)
+{
+    if (strcmp(text, "exact") == 0)
+        return KOFN_ACCEPT_EXACTLY;
+    return strcmp(text, "error") == 0 ? KOFN_ACCEPT_WITHIN : KOFN_ACCEPT_PROMISED;
+}
+
 void
 kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
 {
@@ -139,6 +147,8 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
         .inner = job->inner,
         .cols = job->cols,
         .threshold = job->threshold,
+        .enough = job->enough ? job->enough : job->threshold, // older masters know no other
+        .accept = {.kind = accept_from_text(job->accept), .error = job->accept_error},
         .tasks = job->tasks,
         .tasks_sent = job->tasks_sent,
         .answers = job->answers,
@@ -149,6 +159,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
         .decodable = job->decodable,
         .waited = job->waited,
         .error_bound = job->error_bound,
+        .error_estimate = job->error_estimate,
         .condition = job->condition,
         .amplification = job->amplification,
         .residual = job->residual,

@@ -43,7 +43,7 @@ struct kofn_call {
     size_t operand_count;
     kofn_bands operands[KOFN_OPERANDS_MAX]; // unframed, in the caller's memory
 
-    int64_t started_ns, deadline_ns;
+    int64_t started_ns, deadline_ns, slack_ns;
     int attempts, retries;
     int64_t retry_ns; // not to be sent before
 
@@ -94,6 +94,7 @@ typedef struct kofn_call_params {
     const kofn_matrix *const *operands; // each checked; borrowed until the call is done
     const kofn_msg_matrix *product;     // shape that the reply must have; NULL: not known
     int64_t timeout_ms;                 // 0: none
+    int64_t slack_ms;                   // of a job: what its outcome may take after the deadline
     const char *key;                    // NULL: a random one where the method makes a job
     int retries;                        // -1: none, 0: the client's
 } kofn_call_params;

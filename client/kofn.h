@@ -138,6 +138,19 @@ KOFN_MUST_CHECK kofn_status kofn_code_choice_set(kofn_code_choice *choice, const
 KOFN_MUST_CHECK kofn_status kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype,
                                                    kofn_error *err);
 
+/* What a job is done with. Of some codes fewer answers give an estimate of the product, with a bound
+ * of its error, than give the product. */
+typedef enum kofn_accept_choice {
+    KOFN_ACCEPT_PROMISED, // the product; of an approximate family, the estimate it promises
+    KOFN_ACCEPT_EXACTLY,  // the product, whatever the family promises
+    KOFN_ACCEPT_WITHIN,   // whatever has an error_bound of at most `error`
+} kofn_accept_choice;
+
+typedef struct kofn_accept_options {
+    kofn_accept_choice kind;
+    double error; // of KOFN_ACCEPT_WITHIN: more than 0
+} kofn_accept_options;
+
 /* What is known of a job: its state while it runs, its account when it is done. */
 struct kofn_account {
     char job[KOFN_CLIENT_JOB_MAX];
@@ -148,15 +161,19 @@ struct kofn_account {
     kofn_code_choice code;            // complete
     char field[KOFN_CLIENT_NAME_MAX]; // "f64"
     uint64_t rows, inner, cols;       // C [rows, cols] = A [rows, inner] B [inner, cols]
-    uint64_t threshold;               // answers that suffice, whichever they are
+    uint64_t threshold;               // answers that give the product, whichever they are
+    uint64_t enough;                  // answers that what the job accepts takes, likewise
     uint64_t tasks, tasks_sent;       // of the code; assignments that went out
     uint64_t answers, answers_used;   // received; in the product
     uint64_t workers;                 // distinct ones that were given a task
     uint64_t backups, replaced;       // copies for late tasks; tasks sent again after a loss
+    kofn_accept_options accept;       // as asked for
     bool decodable;                   // the answers so far suffice
-    bool waited;                      // for one more, since the set was badly conditioned
-    char error_kind[16];              // exact, rounding
-    double error_bound;               // estimate of the relative error, not a bound
+    bool waited;                      // they did, and better ones were waited for
+    char error_kind[16];              // exact, rounding, estimate
+    double error_bound; // |C' - C| / (|A| |B|) is at most this, in Frobenius norms; of a job that
+                        // runs and accepts an error: reached so far, 0: nothing yet
+    double error_estimate; // about |C' - C| / |C|, by what an answer to spare says; 0: none was
     double condition, amplification, residual; // of the decode
     bool nonfinite;                            // NaN or Inf in the product: they may have spread
     struct {
@@ -174,6 +191,9 @@ typedef struct kofn_product_options {
     const char *field;  // "": the real field of the operands' dtype
     int64_t timeout_ms; // for the whole product; 0: none
     const char *key;    // idempotency key; NULL: a random one
+    kofn_accept_options accept;
+    bool deadline_best; // when time or answers run out: the best estimate there is, with its bound
+    int64_t settle_ms;  // once an estimate would do, wait so long for the product; 0: not at all
     kofn_progress *progress;
     void *context; // for progress
 } kofn_product_options;

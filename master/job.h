@@ -3,7 +3,8 @@
  *     RECEIVING   operands are coming in
  *     PREPARING   the code is being completed and built (a coder), or waits for a worker
  *     RUNNING     the scheduler has it: tasks are encoded, sent, answered
- *     DECODING    the answers suffice: a coder rebuilds the product
+ *     DECODING    the answers suffice: a coder rebuilds the product, or the estimate of it that the
+ *                 job accepts
  *     DONE        the product is there (or was, and has been fetched)
  *     FAILED, CANCELLED
  *
@@ -90,6 +91,7 @@ struct kofn_job {
     kofn_shape shape;
     bool transposed[KOFN_OPERANDS_MAX];
     char policy[KOFN_NAME_MAX];
+    kofn_accept accept; // what it is done with
     kofn_code_spec spec;
     kofn_code *code;
     kofn_coding coding;
@@ -105,8 +107,10 @@ struct kofn_job {
     kofn_decode_plan plan;
     kofn_bands product;
     bool has_product;
-    size_t answers_used; // these two outlive the plan
+    size_t answers_used; // these outlive the plan
     kofn_span_quality quality;
+    bool estimate;                     // of the product, not the product
+    double error_bound, error_opinion; // account.c
 
     size_t charge;    // bytes
     kofn_error error; // why it failed
@@ -123,7 +127,7 @@ struct kofn_job {
 typedef enum kofn_job_event {
     KOFN_JOB_EV_RECEIVED, // all operand blocks are there
     KOFN_JOB_EV_BUILT,    // the scheduler has it
-    KOFN_JOB_EV_ENOUGH,   // the answers suffice
+    KOFN_JOB_EV_ENOUGH,   // the answers suffice for what it accepts
     KOFN_JOB_EV_DECODED,  // the product is there
     KOFN_JOB_EV_BROKEN,   // it cannot go on
     KOFN_JOB_EV_CANCEL,   // nobody wants it any more
@@ -168,6 +172,8 @@ void kofn_job_release_work(kofn_job *job);
 /* Of a job that is over: its product, if it has one, is no longer kept. */
 void kofn_job_drop_product(kofn_job *job);
 void kofn_job_destroy(kofn_job **job_p);
+
+const char *kofn_job_accept_name(kofn_accept_kind kind); // as on the wire
 
 /* The account, for clients. Cleared by the caller (kofn_message_clear). */
 KOFN_MUST_CHECK kofn_status kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message,

@@ -52,9 +52,13 @@ typedef struct kofn_msg_job {
     uint64_t rows, inner, cols;
     uint64_t threshold, tasks, tasks_sent, answers, answers_used, workers;
     uint64_t backups, replaced; // speculative copies; tasks sent again after a loss
-    bool decodable, waited; // waited: for one more answer, because the set was badly conditioned
-    char error_kind[16];    // exact, rounding
-    double error_bound;     // estimate of the relative error
+    uint64_t enough;            // answers that what the job accepts takes in the worst case
+    char accept[16];            // as in the product
+    double accept_error;
+    bool decodable, waited; // the answers so far suffice; more were waited for all the same
+    char error_kind[16];    // exact, rounding, estimate
+    double error_bound;     // |C' - C| / (|A| |B|) is at most this, in Frobenius norms
+    double error_estimate;  // of |C' - C| / |C|, from what other answers say; 0: there were none
     double condition, amplification, residual;
     bool nonfinite; // the product holds NaN or Inf: blocks may have smeared into each other
     kofn_msg_seconds seconds;
@@ -159,6 +163,10 @@ typedef struct kofn_msg_product { // Multiply, Submit
     char field[KOFN_NAME_MAX]; // "": implied by the dtype
     kofn_msg_code code;
     char policy[KOFN_NAME_MAX]; // "": the master's default
+    char accept[16];            // "": what the code's family promises; exact, error
+    double accept_error;
+    bool deadline_best;
+    uint64_t settle_ms;
 } kofn_msg_product;
 
 /* Reply of Multiply, Wait, Watch, Cancel and GetJob; blocks of C follow when it has a shape. */

@@ -241,7 +241,7 @@ say_decoded(const arguments *args, const cli_decoded *decoded, const kofn_error 
         (void)cli_line(stderr, "kofn: %s", error->text);
         return;
     }
-    char shape[96], known[64];
+    char shape[96], known[CLI_QUALITY_MAX];
     const kofn_shape *c = &decoded->manifest.shape;
     const cli_quality quality = {.nonfinite = decoded->nonfinite,
                                  .error_bound = decoded->error_bound,

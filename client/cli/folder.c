@@ -382,7 +382,8 @@ static kofn_status
 decode_into(reader *r, const kofn_bands *c, kofn_error *err)
 {
     kofn_decode_plan plan;
-    kofn_status status = kofn_decoder_plan(r->decoder, &plan, err);
+    kofn_status status =
+        kofn_decoder_plan(r->decoder, kofn_coding_get_noise(&r->coding), &plan, err);
     if (status != KOFN_OK)
         return status;
     status = run_plan(r, &plan, c, err);

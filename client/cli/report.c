@@ -70,6 +70,17 @@ join(json_t *first, json_t *second, json_t *third, json_t *fourth)
     return first;
 }
 
+static const char *
+accept_name(kofn_accept_choice kind)
+{
+    static const char *const names[] = {
+        [KOFN_ACCEPT_PROMISED] = "promise",
+        [KOFN_ACCEPT_EXACTLY] = "exact",
+        [KOFN_ACCEPT_WITHIN] = "error",
+    };
+    return names[kind];
+}
+
 json_t *
 cli_json_of_account(const kofn_account *account)
 {
@@ -79,19 +90,21 @@ cli_json_of_account(const kofn_account *account)
                   "message", text(account->message), "policy", text(account->policy), "field",
                   text(account->field), "shape", "rows", count(account->rows), "inner",
                   count(account->inner), "cols", count(account->cols));
-    json_t *more = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "threshold", count(account->threshold),
-        "tasks_sent", count(account->tasks_sent), "answers", count(account->answers),
-        "answers_used", count(account->answers_used), "workers", count(account->workers), "backups",
-        count(account->backups), "replaced", count(account->replaced), "decodable",
-        account->decodable, "waited", account->waited);
-    json_t *quality =
-        json_pack("{s:{s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "error", "kind",
-                  text(account->error_kind), "bound", real(account->error_bound), "condition",
-                  real(account->condition), "amplification", real(account->amplification),
-                  "residual", real(account->residual), "nonfinite", account->nonfinite, "progress",
-                  real(account->progress), "age_ms", count(account->age_ms), "seconds",
-                  json_of_seconds(account));
+    json_t *more =
+        json_pack("{s:o, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "threshold",
+                  count(account->threshold), "enough", count(account->enough), "accept", "kind",
+                  accept_name(account->accept.kind), "error", real(account->accept.error),
+                  "tasks_sent", count(account->tasks_sent), "answers", count(account->answers),
+                  "answers_used", count(account->answers_used), "workers", count(account->workers),
+                  "backups", count(account->backups), "replaced", count(account->replaced),
+                  "decodable", account->decodable, "waited", account->waited);
+    json_t *quality = json_pack(
+        "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "error", "kind",
+        text(account->error_kind), "bound", real(account->error_bound), "estimate",
+        real(account->error_estimate), "condition", real(account->condition), "amplification",
+        real(account->amplification), "residual", real(account->residual), "nonfinite",
+        account->nonfinite, "progress", real(account->progress), "age_ms", count(account->age_ms),
+        "seconds", json_of_seconds(account));
     return join(object, cli_json_of_code(&account->code), more, quality);
 }
 
@@ -190,6 +203,39 @@ is_copied(const cli_quality *quality)
     return quality->condition == 1 && quality->amplification == 1;
 }
 
+cli_quality
+cli_quality_of(const kofn_account *account)
+{
+    return (cli_quality){
+        .nonfinite = account->nonfinite,
+        .estimate = strcmp(account->error_kind, "estimate") == 0,
+        .used = account->answers_used,
+        .threshold = account->threshold,
+        .error_bound = account->error_bound,
+        .error_estimate = account->error_estimate,
+        .condition = account->condition,
+        .amplification = account->amplification,
+    };
+}
+
+static void
+format_error(const cli_quality *quality, char *ret_text, size_t size)
+{
+    char from[64] = "", bound[16], about[32] = "";
+    if (quality->estimate && quality->used < quality->threshold)
+        (void)snprintf(from, sizeof from, "estimate from %" PRIu64 " of %" PRIu64 " answers, ",
+                       quality->used, quality->threshold);
+    else if (quality->estimate)
+        (void)snprintf(from, sizeof from, "estimate from %" PRIu64 " answers, ", quality->used);
+    if (quality->error_estimate > 0)
+        (void)snprintf(about, sizeof about, ", about %.0e", quality->error_estimate);
+    cli_format_bound(quality->error_bound, bound, sizeof bound);
+    if (quality->error_bound > 0)
+        (void)snprintf(ret_text, size, "%srelative error at most %s%s", from, bound, about);
+    else
+        (void)snprintf(ret_text, size, "%sexact", from);
+}
+
 void
 cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
 {
@@ -197,7 +243,7 @@ cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
         (void)snprintf(ret_text, size, "it holds NaN or Inf%s",
                        is_copied(quality) ? "" : ", which may have spread");
     else
-        (void)snprintf(ret_text, size, "error about %.0e", quality->error_bound);
+        format_error(quality, ret_text, size);
 }
 
 static void
@@ -226,14 +272,12 @@ print_seconds(const kofn_account *account)
 static void
 print_quality(const kofn_account *account)
 {
-    char text[64];
-    const cli_quality quality = {.nonfinite = account->nonfinite,
-                                 .error_bound = account->error_bound,
-                                 .condition = account->condition,
-                                 .amplification = account->amplification};
+    char text[CLI_QUALITY_MAX];
+    const cli_quality quality = cli_quality_of(account);
     cli_format_quality(&quality, text, sizeof text);
-    (void)cli_line(stdout, "accuracy     %s, %s, condition %.3g%s", account->error_kind, text,
-                   account->condition, account->waited ? ", waited for one more answer" : "");
+    (void)cli_line(stdout, "accuracy     %s%s%s, condition %.3g%s",
+                   quality.estimate ? "" : account->error_kind, quality.estimate ? "" : ", ", text,
+                   account->condition, account->waited ? ", waited for more answers" : "");
 }
 
 void
@@ -250,7 +294,7 @@ cli_print_account(const kofn_account *account)
                        account->message);
     (void)cli_line(stdout, "product      %s, %s", shape, account->field);
     (void)cli_line(stdout, "code         %s, any %" PRIu64 " suffice, seed %" PRIu64, code,
-                   account->threshold, account->code.seed);
+                   account->enough, account->code.seed);
     (void)cli_line(stdout, "policy       %s", account->policy);
     (void)cli_line(stdout, "tasks        %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64 " used",
                    account->tasks_sent, account->answers, account->answers_used);
@@ -273,7 +317,7 @@ add_job(cli_table *table, const kofn_account *job)
     cli_table_cell(table, "%s", text);
     cli_format_code(&job->code, text, sizeof text);
     cli_table_cell(table, "%s", text);
-    cli_table_cell(table, "%" PRIu64 "/%" PRIu64, job->answers, job->threshold);
+    cli_table_cell(table, "%" PRIu64 "/%" PRIu64, job->answers, job->enough);
     cli_table_cell(table, "%.0f%%", 100 * job->progress);
     cli_format_seconds((double)job->age_ms / 1e3, text, sizeof text);
     cli_table_cell(table, "%s", text);

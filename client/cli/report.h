@@ -23,12 +23,22 @@ int cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
 /* "rkrp 2,1,2 n=6" */
 void cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size);
 
-/* What is known of a product's error, as the end of a sentence: "error about 2e-15"; or that it
- * holds NaN or Inf, where no number says anything, and whether a decode may have spread them. */
+enum { CLI_QUALITY_MAX = 128 };
+
+/* What is known of a product's error, as the end of a sentence: "relative error at most 2e-14", or
+ * "estimate from 3 of 5 answers, relative error at most 2e-05, about 3e-07"; or that it holds NaN or
+ * Inf, where no number says anything, and whether a decode may have spread them. The five are what
+ * the product takes. */
 typedef struct cli_quality {
     bool nonfinite;
-    double error_bound, condition, amplification;
+    bool estimate;
+    uint64_t used, threshold; // of an estimate
+    double error_bound;       // relative to |A| |B|; 0: exact
+    double error_estimate;    // relative to |C|; 0: not known
+    double condition, amplification;
 } cli_quality;
+
+cli_quality cli_quality_of(const kofn_account *account);
 void cli_format_quality(const cli_quality *quality, char *ret_text, size_t size);
 
 /* The account on standard output, a name and a value a line. */

@@ -22,8 +22,7 @@
 #ifndef KOFN_CODE_DECODER_H
 #define KOFN_CODE_DECODER_H
 
-#include "common/code/code.h"
-#include "common/linalg/span.h"
+#include "common/code/decode_plan.h"
 
 typedef struct kofn_decoder kofn_decoder;
 
@@ -32,14 +31,6 @@ typedef enum kofn_decode_state {
     KOFN_DECODE_POOR,    // decodable, but badly conditioned: worth one more answer
     KOFN_DECODE_EXACT,   // decodable
 } kofn_decode_state;
-
-/* D over the answers it uses: output block t := sum_u coef[t, u] answer[task[u]]. */
-typedef struct kofn_decode_plan {
-    size_t targets, used;
-    size_t *task; // [used], in the order in which they were added
-    double *coef; // [targets, used], row-major
-    kofn_span_quality quality;
-} kofn_decode_plan;
 
 /* max_amplification: 0 takes the default for the field, epsilon^(-5/16), so that a result keeps 11
  * of 16 of its digits: 9.7e4 for f64, 181 for f32. Exact fields are never POOR. The code is
@@ -73,10 +64,26 @@ bool kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size
 KOFN_MUST_CHECK kofn_status kofn_decoder_suggest(const kofn_decoder *d, size_t *ret_tasks,
                                                  size_t *ret_count, kofn_error *err);
 
-/* The coefficients for the answers so far. Answers that no target needs are left out.
- * FAILED_PRECONDITION: not decodable yet. End with kofn_decode_plan_fini. */
-KOFN_MUST_CHECK kofn_status kofn_decoder_plan(const kofn_decoder *d, kofn_decode_plan *ret_plan,
-                                              kofn_error *err);
-void kofn_decode_plan_fini(kofn_decode_plan *plan);
+/* The coefficients for the answers so far. Answers that no target needs are left out. `noise`: of
+ * an answer, kofn_coding_get_noise(). FAILED_PRECONDITION: not decodable yet. End with
+ * kofn_decode_plan_fini. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_plan(const kofn_decoder *d, double noise,
+                                              kofn_decode_plan *ret_plan, kofn_error *err);
+
+/* The best plan from the answers that there are, by the code's estimator (estimate.h): when they
+ * do not suffice an estimate, otherwise the exact plan, unless the balanced estimate has less than
+ * half its bound, as may be when the set is badly conditioned. FAILED_PRECONDITION: no answers;
+ * in exact fields, not decodable yet. RESOURCE_EXHAUSTED: too large. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_estimate(const kofn_decoder *d, double noise,
+                                                  kofn_decode_plan *ret_plan, kofn_error *err);
+
+/* A plan from the answers without the one that `plan` leans on most, of the same kind (an exact one
+ * for an exact one): what the two make differs by about the error of the worse
+ * (kofn_coding_disagree). FAILED_PRECONDITION: the other answers do not suffice, or their estimate
+ * may be no better than zeros. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_second_opinion(const kofn_decoder *d, double noise,
+                                                        const kofn_decode_plan *plan,
+                                                        kofn_decode_plan *ret_other,
+                                                        kofn_error *err);
 
 #endif

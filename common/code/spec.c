@@ -234,12 +234,15 @@ check_sizes(const kofn_code_spec *spec, kofn_error *err)
 }
 
 kofn_status
-kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_error *err)
+kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
+                          kofn_thresholds *ret_thresholds, kofn_error *err)
 {
+    const kofn_thresholds open = {0};
     kofn_status status = check_sizes(spec, err);
     if (status)
         return status;
     if (is_open(spec)) {
+        *ret_thresholds = open;
         if (spec->set_count == 0)
             return KOFN_OK;
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
@@ -252,12 +255,25 @@ kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_e
     status = find_family(spec->family, &family, err);
     if (!status)
         status = parse_params(spec, family, &p, err);
-    if (status || !spec->part.x || !spec->part.z || !spec->part.y)
+    if (status)
         return status;
+    *ret_thresholds = open;
+    if (!spec->part.x || !spec->part.z || !spec->part.y)
+        return KOFN_OK;
     kofn_family_args args = {.field = field, .part = spec->part, .seed = spec->seed, .params = &p};
     args.tasks = spec->tasks ? spec->tasks : family->default_tasks(&args, 1);
     kofn_thresholds k;
-    return family->threshold_for(&args, &k, err);
+    status = family->threshold_for(&args, &k, err);
+    if (!status && spec->tasks)
+        *ret_thresholds = k;
+    return status;
+}
+
+kofn_status
+kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_error *err)
+{
+    kofn_thresholds k;
+    return kofn_code_spec_thresholds(spec, field, &k, err);
 }
 
 /* ---- completion ------------------------------------------------------------------------------ */
@@ -394,6 +410,10 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     c.args.tasks = done.tasks ? done.tasks : c.family->default_tasks(&c.args, c.workers);
     kofn_thresholds k;
     status = c.family->threshold_for(&c.args, &k, err);
+    if (!status && context->exact && !done.tasks && k.exact > c.args.tasks) {
+        c.args.tasks = kofn_family_tasks_beyond(k.exact, c.workers);
+        status = c.family->threshold_for(&c.args, &k, err);
+    }
     if (!status && c.args.tasks > KOFN_TASKS_MAX)
         status = kofn_fail(err, KOFN_OUT_OF_RANGE,
                            "%s: partition %zu,%zu,%zu needs %zu tasks, at most %d", done.family,

@@ -65,6 +65,10 @@ struct kofn_field {
 
     /* Any element that is not finite? Always false in exact fields. */
     bool (*has_nonfinite)(const kofn_field *f, const void *at, size_t len);
+
+    /* Euclidean norm of aligned elements, in doubles; exact fields: the root of how many are not
+     * zero. */
+    double (*norm)(const kofn_field *f, const void *at, size_t len);
 };
 
 /* By name ("f64", "f32") and by dtype; NULL when there is none. */

@@ -148,6 +148,24 @@ has_nonfinite_f32(const kofn_field *f, const void *at, size_t len)
     return false;
 }
 
+static double
+norm_f64(const kofn_field *f, const void *at, size_t len)
+{
+    (void)f;
+    return cblas_dnrm2(blas_size(len), at, 1); // scaled: no overflow, no underflow
+}
+
+static double
+norm_f32(const kofn_field *f, const void *at, size_t len)
+{
+    (void)f;
+    const float *element = at;
+    double sum = 0;
+    for (size_t i = 0; i < len; i++)
+        sum += (double)element[i] * (double)element[i];
+    return sqrt(sum);
+}
+
 const kofn_field kofn_field_f64 = {
     .name = "f64",
     .dtype = KOFN_F64,
@@ -163,6 +181,7 @@ const kofn_field kofn_field_f64 = {
     .combine = combine_f64,
     .multiply_panel = multiply_panel_f64,
     .has_nonfinite = has_nonfinite_f64,
+    .norm = norm_f64,
 };
 
 const kofn_field kofn_field_f32 = {
@@ -180,4 +199,5 @@ const kofn_field kofn_field_f32 = {
     .combine = combine_f32,
     .multiply_panel = multiply_panel_f32,
     .has_nonfinite = has_nonfinite_f32,
+    .norm = norm_f32,
 };

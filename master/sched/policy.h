@@ -29,7 +29,7 @@
 #include "master/sched/crew.h"
 #include "master/sched/sched.h"
 
-/* Hooks are called only while the job is neither decodable nor over, each from one event at a time.
+/* Hooks are called only while tasks of the job may still be sent, each from one event at a time.
  * Any may be NULL but name, help, start, has_work and pick. */
 typedef struct kofn_policy {
     const char *name;
@@ -76,8 +76,11 @@ int64_t kofn_run_get_now_ns(const kofn_run *run); // time of the event
 void kofn_run_want(kofn_run *run, size_t task);        // queue a task that is idle or lost
 void kofn_run_wake_at(kofn_run *run, int64_t when_ns); // after now; KOFN_NEVER_NS: not at all
 size_t kofn_run_count_queued(const kofn_run *run);
-size_t kofn_run_count_coming(const kofn_run *run);         // distinct tasks answered or out
-bool kofn_run_is_on(const kofn_run *run, uint64_t worker); // that worker has a task of this run
+bool kofn_run_is_idle(const kofn_run *run, uint64_t worker); // that worker has nothing to do
+
+/* A task that is out once, and waits there behind another: among the ones sent last, as many as are
+ * looked at in constant time. */
+bool kofn_run_find_behind(const kofn_run *run, size_t *ret_task);
 
 /* The first queued task that has not failed on this worker; false: none. */
 bool kofn_run_find_queued(const kofn_run *run, uint64_t worker, size_t *ret_task);

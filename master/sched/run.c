@@ -2,9 +2,12 @@
 #include "common/base/clock.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { BEHIND_LOOKS = 16 }; // assignments looked at for one that waits behind another
 
 static const uint32_t none = UINT32_MAX; // no task
 
@@ -32,6 +35,9 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     run->task_flops = job->task_flops;
     run->deadline_ns = job->deadline_ns;
     run->wake_ns = run->settle_ns = KOFN_NEVER_NS;
+    run->accept = job->accept;
+    run->noise = job->noise;
+    run->look.bound = INFINITY;
     run->queue_first = run->queue_last = none;
     run->count[KOFN_TASK_IDLE] = tasks;
     kofn_link_init(&run->out);
@@ -223,17 +229,42 @@ list_tasks(const kofn_run *run, kofn_task_state in, size_t *ret_tasks)
     return count;
 }
 
-/* Any `threshold` answers do. Below that, and where rounding has refuted that already, the decoder
- * has to look at which they are. */
+static size_t
+list_coming(const kofn_run *run, size_t *ret_tasks)
+{
+    const size_t out = list_tasks(run, KOFN_TASK_OUT, ret_tasks);
+    return out + list_tasks(run, KOFN_TASK_QUEUED, ret_tasks + out);
+}
+
+/* The first `count` of what is lost. */
+static void
+want_lost(kofn_run *run, size_t count, size_t *scratch)
+{
+    (void)list_tasks(run, KOFN_TASK_LOST, scratch);
+    while (count-- > 0) // each goes to the front of the queue
+        move_task(run, scratch[count], EV_WANTED);
+}
+
+/* Any `enough` answers do. Below that, and where rounding has refuted that already, the decoder has
+ * to look at which they are; and once it is satisfied and the job is not, whatever there is. */
 void
 kofn_run_replace_lost(kofn_run *run, size_t *scratch)
 {
-    const size_t kept = run->count[KOFN_TASK_KEPT], threshold = run->code->threshold;
+    const size_t kept = run->count[KOFN_TASK_KEPT], lost = run->count[KOFN_TASK_LOST];
+    const size_t enough = kofn_run_get_enough(run);
     size_t coming = run->count[KOFN_TASK_OUT] + run->count[KOFN_TASK_QUEUED];
-    if (run->count[KOFN_TASK_LOST] == 0 || (kept < threshold && kept + coming >= threshold))
+    if (lost == 0 || (kept < enough && kept + coming >= enough))
         return;
-    coming = list_tasks(run, KOFN_TASK_OUT, scratch);
-    coming += list_tasks(run, KOFN_TASK_QUEUED, scratch + coming);
+    if (kofn_run_is_promised_less(run)) {
+        want_lost(run, enough - kept - coming,
+                  scratch); // fewer than were sent, so no more than lost
+        return;
+    }
+    if (kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET) {
+        want_lost(run, lost, scratch);
+        return;
+    }
+    coming = list_coming(run, scratch);
     if (kofn_decoder_would_suffice(run->decoder, scratch, coming))
         return;
 
@@ -251,6 +282,20 @@ kofn_run_replace_lost(kofn_run *run, size_t *scratch)
     }
     while (count-- > coming) // each goes to the front of the queue
         move_task(run, scratch[count], EV_WANTED);
+}
+
+bool
+kofn_run_may_complete(const kofn_run *run, size_t *scratch)
+{
+    const size_t coming = list_coming(run, scratch);
+    return coming > 0 && kofn_decoder_would_suffice(run->decoder, scratch, coming);
+}
+
+bool
+kofn_run_is_at_end(const kofn_run *run)
+{
+    return run->count[KOFN_TASK_OUT] == 0 && !run->policy->has_work(run) &&
+           run->wake_ns == KOFN_NEVER_NS;
 }
 
 /* ---- what a policy may ask and do ------------------------------------------------------------ */
@@ -298,17 +343,26 @@ kofn_run_count_queued(const kofn_run *run)
     return run->count[KOFN_TASK_QUEUED];
 }
 
-size_t
-kofn_run_count_coming(const kofn_run *run)
+bool
+kofn_run_is_idle(const kofn_run *run, uint64_t worker)
 {
-    return run->count[KOFN_TASK_KEPT] + run->count[KOFN_TASK_OUT];
+    const kofn_crew_worker *w = kofn_crew_find(run->crew, worker);
+    return w && w->running == 0;
 }
 
 bool
-kofn_run_is_on(const kofn_run *run, uint64_t worker)
+kofn_run_find_behind(const kofn_run *run, size_t *ret_task)
 {
-    const kofn_crew_worker *w = kofn_crew_find(run->crew, worker);
-    return w && kofn_crew_has_run(w, run);
+    size_t looks = 0;
+    for (const kofn_link *link = run->out.prev; link != &run->out && looks < BEHIND_LOOKS;
+         link = link->prev, looks++) {
+        const kofn_assignment *a = KOFN_OWNER(link, kofn_assignment, in_run);
+        if (a->head_ns == KOFN_NEVER_NS && kofn_run_get_copies(run, a->task) == 1) {
+            *ret_task = a->task;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool

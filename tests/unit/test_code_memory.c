@@ -59,11 +59,11 @@ add_in_order(kofn_code *code, const size_t *tasks, kofn_error *err)
         assert_int_equal(status, KOFN_OK);
     }
     assert_int_not_equal(kofn_decoder_get_state(d), KOFN_DECODE_NOT_YET);
-    kofn_status status = kofn_decoder_plan(d, &plan, err);
+    kofn_status status = kofn_decoder_plan(d, 0x1p-53, &plan, err);
     if (status) {
         first = status;
         assert_null(plan.task);
-        status = kofn_decoder_plan(d, &plan, NULL);
+        status = kofn_decoder_plan(d, 0x1p-53, &plan, NULL);
     }
     assert_int_equal(status, KOFN_OK);
     assert_int_equal(plan.used, 4);

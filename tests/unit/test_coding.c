@@ -54,7 +54,7 @@ decode_job(const job *j, const size_t *tasks, size_t count)
     assert_ok(kofn_decoder_new(j->code, INFINITY, &d, &error));
     for (size_t i = 0; i < count; i++)
         assert_ok(kofn_decoder_add(d, tasks[i], &error));
-    assert_ok(kofn_decoder_plan(d, &plan, &error));
+    assert_ok(kofn_decoder_plan(d, 0x1p-53, &plan, &error));
     for (size_t u = 0; u < plan.used; u++)
         answers[u] = &j->answers[plan.task[u]];
     kofn_bands c = new_matrix(j->a.dtype, j->coding.shape.rows, j->coding.shape.cols);

@@ -250,7 +250,7 @@ decode_trial(trial *t, const kofn_decoder *d, const char *what, uint64_t mask)
     kofn_error error;
     kofn_decode_plan plan;
     const kofn_bands *answers[TASKS_MAX];
-    assert_ok(kofn_decoder_plan(d, &plan, &error));
+    assert_ok(kofn_decoder_plan(d, 0x1p-53, &plan, &error));
     for (size_t u = 0; u < plan.used; u++) {
         assert_true(mask >> plan.task[u] & 1);
         answers[u] = &t->answers[plan.task[u]];

@@ -68,25 +68,50 @@ more_tasks_than_workers_end_on_one_worker(void **state)
 
 /* A worker that froze with two tasks would take both with it, where the code can lose one. */
 static void
-oneshot_stacks_only_what_the_threshold_needs(void **state)
+oneshot_copies_what_waits_behind_another_task(void **state)
 {
     (void)state;
     rig r;
     rig_init(&r);
     r.credit = 2;
     join_many(&r, 3);
-    add(&r, 1, "polynomial", 3, 5, "oneshot");
-    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    add(&r, 1, "polynomial", 3, 4, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>1");
+    at(&r, 1000);
     answer(&r, 1, 1, 2);
-    assert_actions(&r, "send 1.3>2");
-    lose(&r, 1);
-    assert_actions(&r, ""); // worker 3 is busy with task 2: three are answered or out
-    lose(&r, 2);
-    assert_actions(&r, "send 1.4>3"); // two are: now it is needed there
-    answer(&r, 1, 2, 3);
+    assert_actions(&r, ""); // the others may be about to answer
+    at(&r, 1249);
     assert_actions(&r, "");
-    answer(&r, 1, 4, 3);
-    assert_actions(&r, "decode 1");
+    at(&r, 1251);
+    assert_actions(&r, "copy 1.3>2");
+    at(&r, 1300);
+    answer(&r, 1, 2, 3);
+    assert_actions(&r, ""); // one copy is enough
+    answer(&r, 1, 3, 2);
+    assert_actions(&r, "cancel 1.3>1, cancel 1.0>1, decode 1");
+    rig_fini(&r);
+}
+
+static void
+oneshot_copies_only_to_a_worker_with_nothing_to_do(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 2);
+    add(&r, 1, "polynomial", 2, 3, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>1");
+    add(&r, 2, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 2.0>2");
+    at(&r, 1000);
+    answer(&r, 1, 1, 2);
+    at(&r, 2000);
+    assert_actions(&r, "");
+    answer(&r, 2, 0, 2);
+    assert_actions(&r, "decode 2, copy 1.2>2");
+    answer(&r, 1, 0, 1);
+    assert_actions(&r, "cancel 1.2>1, cancel 1.2>2, decode 1");
     rig_fini(&r);
 }
 
@@ -108,7 +133,7 @@ the_decoder_of_a_decoded_job_stays_until_it_is_forgotten(void **state)
     answer(&r, 1, 0, 1);
     assert_actions(&r, "cancel 1.1>2, decode 1");
 
-    assert_ok(kofn_decoder_plan(kofn_sched_job_get_decoder(r.sched, 1), &plan, &error));
+    assert_ok(kofn_decoder_plan(kofn_sched_job_get_decoder(r.sched, 1), 0x1p-53, &plan, &error));
     assert_int_equal(plan.used, 2);
     assert_int_equal(plan.task[0], 2);
     assert_int_equal(plan.task[1], 0);
@@ -1284,7 +1309,8 @@ main(void)
         cmocka_unit_test(oneshot_decodes_at_the_first_set_that_suffices_and_cancels_the_rest),
         cmocka_unit_test(oneshot_ends_below_the_threshold_where_the_code_allows_it),
         cmocka_unit_test(more_tasks_than_workers_end_on_one_worker),
-        cmocka_unit_test(oneshot_stacks_only_what_the_threshold_needs),
+        cmocka_unit_test(oneshot_copies_what_waits_behind_another_task),
+        cmocka_unit_test(oneshot_copies_only_to_a_worker_with_nothing_to_do),
         cmocka_unit_test(the_decoder_of_a_decoded_job_stays_until_it_is_forgotten),
         cmocka_unit_test(a_job_that_runs_is_not_forgotten),
         cmocka_unit_test(every_worker_gets_its_first_task_before_any_gets_a_second),

@@ -246,7 +246,8 @@ check_decode(world *w, const kofn_action *a)
     assert_false(a->poor && !w->poor);
     assert_true(kofn_sched_get_job(w->sched, a->job, &view));
     assert_int_equal(view.kept, job->kept);
-    assert_ok(kofn_decoder_plan(kofn_sched_job_get_decoder(w->sched, a->job), &plan, &error));
+    assert_ok(
+        kofn_decoder_plan(kofn_sched_job_get_decoder(w->sched, a->job), 0x1p-53, &plan, &error));
     for (size_t u = 0; u < plan.used; u++)
         assert_true(job->answered[plan.task[u]]);
     kofn_decode_plan_fini(&plan);
