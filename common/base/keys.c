@@ -218,14 +218,28 @@ parse_int(const kofn_key *key, const char *text, void *target, kofn_error *err)
 }
 
 static kofn_status
+fail_number(const kofn_key *key, const char *text, kofn_error *err)
+{
+    if (!key->choices)
+        return fail_type(key, text, "a number", "write it as 0.25 or 1e-6", err);
+    char hint[64];
+    (void)snprintf(hint, sizeof hint, "write it as 0.25 or 1e-6, or %s", key->choices);
+    return fail_type(key, text, "a number", hint, err);
+}
+
+static kofn_status
 parse_real(const kofn_key *key, const char *text, void *target, kofn_error *err)
 {
     /* The span keeps out what strtod would accept beyond decimals: spaces, hex, inf and nan. */
     const size_t span = strspn(text, "+-.0123456789eE");
+    if (key->choices && strcmp(text, key->choices) == 0) {
+        *(double *)get_field(key, target, sizeof(double)) = NAN;
+        return KOFN_OK;
+    }
     char *end;
     const double value = strtod(text, &end);
     if (span == 0 || end != text + span || *end != '\0')
-        return fail_type(key, text, "a number", "write it as 0.25 or 1e-6", err);
+        return fail_number(key, text, err);
     if (!isfinite(value) || !is_within(key, value))
         return fail_range(key, text, err);
     *(double *)get_field(key, target, sizeof(double)) = value;
@@ -473,7 +487,10 @@ kofn_key_format(const kofn_key *key, const void *target, char *ret_text, size_t 
         format_size(*(const uint64_t *)field, ret_text, size);
         break;
     case KOFN_KEY_REAL:
-        format_real(*(const double *)field, ret_text, size);
+        if (key->choices && isnan(*(const double *)field))
+            (void)snprintf(ret_text, size, "%s", key->choices);
+        else
+            format_real(*(const double *)field, ret_text, size);
         break;
     case KOFN_KEY_DURATION:
         format_duration(*(const int64_t *)field, ret_text, size);

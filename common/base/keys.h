@@ -28,7 +28,7 @@ typedef enum kofn_key_type {
     KOFN_KEY_BOOL,     // bool: true, false, yes, no, on, off, in any case
     KOFN_KEY_INT,      // int64_t
     KOFN_KEY_SIZE,     // uint64_t bytes
-    KOFN_KEY_REAL,     // double, finite
+    KOFN_KEY_REAL,     // double, finite; NAN when it may be left open and is
     KOFN_KEY_DURATION, // int64_t nanoseconds
     KOFN_KEY_STRING,   // char[size], NUL-terminated; min and max bound its length
     KOFN_KEY_CHOICE,   // int: index into choices
@@ -41,7 +41,8 @@ typedef struct kofn_key {
     double min, max; // inclusive, in the field's unit (ns, bytes); lengths for strings. Both 0: no
                      // bounds but the type's; -INFINITY and INFINITY leave one end open
     const char *fallback; // the default, as it would be written; NULL leaves the field zeroed
-    const char *choices;  // "oneshot|speculative" for KOFN_KEY_CHOICE, else NULL
+    const char *choices;  // "oneshot|speculative" for KOFN_KEY_CHOICE; for KOFN_KEY_REAL, the word
+                          // that leaves it open ("auto"), if there is one; else NULL
     const char *help;     // one sentence without a full stop
 } kofn_key;
 

@@ -1,4 +1,9 @@
 #include "common/code/family.h"
+#include "common/code/eps.h"
+#include "common/code/matdot.h"
+#include "common/code/orthomatdot.h"
+#include "common/code/orthopoly.h"
+#include "common/code/polydot.h"
 #include "common/code/polynomial.h"
 #include "common/code/replication.h"
 #include "common/code/rkrp.h"
@@ -8,10 +13,10 @@
 #include <string.h>
 
 static const kofn_family *const families[] = {
-    &kofn_uncoded_family,
-    &kofn_replication_family,
-    &kofn_polynomial_family,
-    &kofn_rkrp_family,
+    &kofn_uncoded_family,     &kofn_replication_family, &kofn_polynomial_family,
+    &kofn_orthopoly_family,   &kofn_rkrp_family,        &kofn_matdot_family,
+    &kofn_orthomatdot_family, &kofn_polydot_family,     &kofn_eps_matdot_family,
+    &kofn_eps_polydot_family,
 };
 
 const char kofn_family_mixing[] = "2 (M K + K N) flops";
@@ -39,6 +44,23 @@ kofn_family_find(const char *name)
         if (strcmp(families[i]->name, name) == 0)
             return families[i];
     return NULL;
+}
+
+kofn_status
+kofn_family_check(const kofn_family *family, const kofn_family_args *args, kofn_thresholds *ret,
+                  double *ret_error, kofn_error *err)
+{
+    kofn_thresholds thresholds;
+    double error = args->field->epsilon;
+    kofn_status status = family->threshold_for(args, &thresholds, err);
+    if (!status && family->judge)
+        status = family->judge(args, &error, err);
+    if (status)
+        return status;
+    *ret = thresholds;
+    if (ret_error)
+        *ret_error = error;
+    return KOFN_OK;
 }
 
 kofn_status

@@ -40,7 +40,8 @@ typedef struct kofn_family {
     const char *source;        // paper
     kofn_keys keys;            // of the parameter struct; count 0 if there is none
     size_t params_size;
-    bool rateless; // row i does not depend on n: new rows can be made on demand
+    bool rateless;     // row i does not depend on n: new rows can be made on demand
+    bool splits_inner; // made for z > 1: a partition left open may cut the inner dimension
 
     /* The thresholds for these arguments, and whether they can be built: the one place for a
      * family's rules. INVALID_ARGUMENT with the rule and the nearest setting that works. */
@@ -50,10 +51,26 @@ typedef struct kofn_family {
     /* Tasks when the user names none, for `workers` workers: usually enough to lose one. */
     size_t (*default_tasks)(const kofn_family_args *args, size_t workers);
 
+    /* What the field's arithmetic makes of arguments that threshold_for takes. *ret_error: what to
+     * expect of |C' - C| / (|A| |B|), Frobenius norms; of an estimate, from the worst `enough`
+     * answers; else of the rounding, when all answers are there. INVALID_ARGUMENT with the reason
+     * and the nearest setting that works: no digit would be right. Jobs are refused by it, but
+     * kofn_family_build does not ask. NULL: the error is about the field's epsilon. */
+    kofn_status (*judge)(const kofn_family_args *args, double *ret_error, kofn_error *err);
+
+    /* Parameters that were left open become what is used for these arguments. NULL: none is. */
+    void (*settle)(const kofn_family_args *args, void *params);
+
     /* The encoding matrices, zero so far, of a code whose thresholds are known and whose seed is
      * set; points, powers and estimator where it has them. */
     kofn_status (*fill)(const kofn_family_args *args, kofn_code *code, kofn_error *err);
 } kofn_family;
+
+/* The family's rules (threshold_for), then its judge: what a job has to pass. `ret` and `ret_error`
+ * as theirs; the latter may be NULL. */
+KOFN_MUST_CHECK kofn_status kofn_family_check(const kofn_family *family,
+                                              const kofn_family_args *args, kofn_thresholds *ret,
+                                              double *ret_error, kofn_error *err);
 
 /* The code for these arguments: rules, limits, memory, coefficients. Errors of threshold_for, of
  * kofn_code_alloc and of fill. */

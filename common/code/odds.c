@@ -80,14 +80,15 @@ count_share(const kofn_decode_plan *plan)
 static kofn_status
 judge(const kofn_odds_question *q, const kofn_decoder *d, trial *ret, kofn_error *err)
 {
-    const double epsilon = q->coding->code->field->epsilon;
+    const double noise = kofn_coding_get_noise(q->coding);
     kofn_decode_plan plan;
-    const kofn_status status = kofn_decoder_plan(d, &plan, err);
+    const bool exact = kofn_decoder_get_state(d) != KOFN_DECODE_NOT_YET;
+    const kofn_status status = exact && !q->estimate ? kofn_decoder_plan(d, noise, &plan, err)
+                                                     : kofn_decoder_estimate(d, noise, &plan, err);
     if (status)
         return status;
     ret->amplification = plan.quality.amplification;
-    ret->error =
-        epsilon * fmax(1, ret->amplification) * fmax(1, sqrt((double)q->coding->shape.inner));
+    ret->error = plan.truncation + plan.rounding;
     ret->density = count_share(&plan);
     kofn_decode_plan_fini(&plan);
     return KOFN_OK;

@@ -32,7 +32,7 @@ typedef struct kofn_odds {
     double decodable;           // probability
     double amplification;       // median; INFINITY: more than half of the trials never decode
     double worst_amplification; // of all trials
-    double error, worst_error;  // relative to |A||B|: likewise
+    double error, worst_error;  // bounds relative to |A||B|: likewise
     double answers;             // mean number taken until they sufficed
     double density;             // mean share of D's entries that are not zero
 } kofn_odds;

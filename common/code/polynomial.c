@@ -1,4 +1,6 @@
 #include "common/code/polynomial.h"
+#include "common/code/entangled.h"
+#include "common/code/points.h"
 
 static kofn_status
 threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
@@ -14,10 +16,9 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "polynomial: tasks=%zu, need at least x y = %zu for partition %zu,1,%zu",
                          args->tasks, k, p.x, p.y);
-    if (args->field->order != 0 && (double)args->tasks > args->field->order)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "polynomial: tasks=%zu, but field %s has only %.0f points", args->tasks,
-                         args->field->name, args->field->order);
+    const kofn_status status = kofn_points_check("polynomial", args, err);
+    if (status)
+        return status;
     *ret = (kofn_thresholds){.exact = k, .enough = k};
     return KOFN_OK;
 }
@@ -28,37 +29,23 @@ default_tasks(const kofn_family_args *args, size_t workers)
     return kofn_family_tasks_beyond(kofn_partition_outputs(args->part), workers);
 }
 
-/* row[i] := t^(i step). */
-static void
-fill_powers(const kofn_field *f, double t, size_t step, size_t count, double *row)
-{
-    double factor = 1;
-    for (size_t i = 0; i < step; i++)
-        factor = f->multiply(f, factor, t);
-    row[0] = 1;
-    for (size_t i = 1; i < count; i++)
-        row[i] = f->multiply(f, row[i - 1], factor);
-}
-
 /* Row i holds t^a for A, a < x, and t^(x b) for B, b < y. Their Kronecker product meets every power
  * of t below k exactly once, so G is Vandermonde and any k of its rows are independent. Chebyshev
- * points slow the growth of its condition; they do not stop it. */
+ * points slow the growth of its condition; they do not stop it. That is the entangled code of
+ * z = 1. */
 static kofn_status
 fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
 {
+    (void)args;
     (void)err; // cannot fail
-    const size_t x = args->part.x, y = args->part.y;
-    kofn_code_use_points(code);
-    kofn_code_use_powers(code);
-    for (size_t target = 0; target < x * y; target++)
-        code->power[target] = target / y + x * (target % y);
-    for (size_t i = 0; i < args->tasks; i++) {
-        const double t = args->field->point(args->field, i, args->tasks);
-        code->point[i] = t;
-        fill_powers(args->field, t, 1, x, code->e[0].at + i * x);
-        fill_powers(args->field, t, x, y, code->e[1].at + i * y);
-    }
+    kofn_entangled_fill(code, 1);
     return KOFN_OK;
+}
+
+static kofn_status
+judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
+{
+    return kofn_entangled_judge("polynomial", args, 1, ret_error, err);
 }
 
 const kofn_family kofn_polynomial_family = {
@@ -71,5 +58,6 @@ const kofn_family kofn_polynomial_family = {
     .source = "Yu, Maddah-Ali, Avestimehr, Polynomial Codes, NIPS 2017",
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
+    .judge = judge,
     .fill = fill,
 };

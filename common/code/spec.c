@@ -263,7 +263,7 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
     kofn_family_args args = {.field = field, .part = spec->part, .seed = spec->seed, .params = &p};
     args.tasks = spec->tasks ? spec->tasks : family->default_tasks(&args, 1);
     kofn_thresholds k;
-    status = family->threshold_for(&args, &k, err);
+    status = kofn_family_check(family, &args, &k, NULL, err);
     if (!status && spec->tasks)
         *ret_thresholds = k;
     return status;
@@ -278,10 +278,13 @@ kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_e
 
 /* ---- completion ------------------------------------------------------------------------------ */
 
-/* What is left open of the partition is chosen for the least data in a task: op(A) part and op(B)
- * part together, so blocks stay as square as the product allows. Candidates are the pairs for which
- * the tasks that the family asks for (which leave room for losses) are no more than the tasks given
- * or, if those are open too, the workers. */
+/* What is left open of the partition is chosen for the least data that a task moves, so blocks stay
+ * as square as the product allows. Candidates are the partitions for which the tasks that the family
+ * asks for (which leave room for losses) are no more than the tasks given or, if those are open too,
+ * the workers, and of which no great error is to be expected. The inner dimension is left whole,
+ * unless the family is made for cutting it. */
+static const double ERROR_CHOSEN = 1e-2; // relative to |A| |B|; whoever wants more parts names them
+
 typedef struct choice {
     const kofn_family *family;
     kofn_family_args args;
@@ -294,16 +297,21 @@ is_candidate(choice *c, size_t tasks, size_t most)
 {
     const size_t asked = c->family->default_tasks(&c->args, tasks ? 1 : c->workers);
     kofn_thresholds k;
+    double error;
     c->args.tasks = tasks ? tasks : asked;
-    return asked <= most && !c->family->threshold_for(&c->args, &k, NULL);
+    return asked <= most && !kofn_family_check(c->family, &c->args, &k, &error, NULL) &&
+           error <= ERROR_CHOSEN;
 }
 
+/* Elements to and from the worker. */
 static double
 measure_task(const choice *c)
 {
     const kofn_code_context *context = c->context;
-    return (double)kofn_part_size(context->rows, c->args.part.x) +
-           (double)kofn_part_size(context->cols, c->args.part.y);
+    const double rows = (double)kofn_part_size(context->rows, c->args.part.x),
+                 inner = (double)kofn_part_size(context->inner, c->args.part.z),
+                 cols = (double)kofn_part_size(context->cols, c->args.part.y);
+    return (rows + cols) * inner + rows * cols;
 }
 
 static size_t
@@ -318,6 +326,27 @@ smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* Sets z to the largest up to z_most that makes a candidate: for x and y as they are, it moves the
+ * least. With more parts a family asks for more tasks and loses more digits, so bisection finds it.
+ * False: none does. */
+static bool
+widen_inner(choice *c, size_t z_most, size_t tasks, size_t most)
+{
+    size_t fits = 1, fails = z_most + 1;
+    c->args.part.z = 1;
+    if (!is_candidate(c, tasks, most))
+        return false;
+    while (fails - fits > 1) {
+        const size_t z = c->args.part.z = fits + (fails - fits) / 2;
+        if (is_candidate(c, tasks, most))
+            fits = z;
+        else
+            fails = z;
+    }
+    c->args.part.z = fits;
+    return true;
+}
+
 static kofn_partition
 choose_partition(choice *c, kofn_partition open, size_t tasks)
 {
@@ -325,14 +354,17 @@ choose_partition(choice *c, kofn_partition open, size_t tasks)
     const size_t x_first = at_least_one(open.x), y_first = at_least_one(open.y);
     const size_t x_last = open.x ? open.x : smaller(at_least_one(c->context->rows), most);
     const size_t y_most = smaller(at_least_one(c->context->cols), most);
+    const size_t z_most = smaller(at_least_one(c->context->inner), most);
+    const bool widens = open.z == 0 && c->family->splits_inner;
 
-    kofn_partition best = {.x = x_first, .z = open.z, .y = y_first};
+    kofn_partition best = {.x = x_first, .z = at_least_one(open.z), .y = y_first};
     double least = INFINITY;
     for (size_t x = x_first; x <= x_last; x++) {
         const size_t y_last = open.y ? open.y : smaller(y_most, at_least_one(most / x));
         for (size_t y = y_first; y <= y_last; y++) {
-            c->args.part = (kofn_partition){.x = x, .z = open.z, .y = y};
-            if (is_candidate(c, tasks, most) && measure_task(c) < least) {
+            c->args.part = (kofn_partition){.x = x, .z = at_least_one(open.z), .y = y};
+            if ((widens ? widen_inner(c, z_most, tasks, most) : is_candidate(c, tasks, most)) &&
+                measure_task(c) < least) {
                 least = measure_task(c);
                 best = c->args.part;
             }
@@ -403,16 +435,16 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
         done.seed = kofn_rng_fresh_seed();
     done.has_seed = true;
     c.args = (kofn_family_args){.field = context->field, .seed = done.seed, .params = &p};
-    done.part.z = at_least_one(done.part.z);
-    if (!done.part.x || !done.part.y)
+    if (!done.part.x || !done.part.y || (!done.part.z && c.family->splits_inner))
         done.part = choose_partition(&c, done.part, done.tasks);
+    done.part.z = at_least_one(done.part.z);
     c.args.part = done.part;
     c.args.tasks = done.tasks ? done.tasks : c.family->default_tasks(&c.args, c.workers);
     kofn_thresholds k;
-    status = c.family->threshold_for(&c.args, &k, err);
+    status = kofn_family_check(c.family, &c.args, &k, NULL, err);
     if (!status && context->exact && !done.tasks && k.exact > c.args.tasks) {
         c.args.tasks = kofn_family_tasks_beyond(k.exact, c.workers);
-        status = c.family->threshold_for(&c.args, &k, err);
+        status = kofn_family_check(c.family, &c.args, &k, NULL, err);
     }
     if (!status && c.args.tasks > KOFN_TASKS_MAX)
         status = kofn_fail(err, KOFN_OUT_OF_RANGE,
@@ -421,6 +453,8 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     if (status)
         return status;
     done.tasks = c.args.tasks;
+    if (c.family->settle)
+        c.family->settle(&c.args, &p);
     record_params(&done, c.family, &p);
     *spec = done;
     return KOFN_OK;

@@ -110,6 +110,23 @@ new_dense_targets(const kofn_code *code)
     return dense;
 }
 
+/* Each column of G and T [count + targets, cols] over the greatest |G| in it, of all tasks: spans stay
+ * as they are, and columns that are small as a whole still count. */
+static inline void
+brute_equilibrate(const kofn_code *code, long double *at, size_t rows)
+{
+    const size_t cols = code->targets.cols, b = code->e[1].cols;
+    for (size_t c = 0; code->power && c < cols; c++) { // others have no small columns
+        long double greatest = 0;
+        for (size_t task = 0; task < code->tasks; task++)
+            greatest =
+                fmaxl(greatest, fabsl((long double)code->e[0].at[task * code->e[0].cols + c / b] *
+                                      code->e[1].at[task * b + c % b]));
+        for (size_t r = 0; r < rows && greatest > 0; r++)
+            at[r * cols + c] /= greatest;
+    }
+}
+
 /* Do these tasks span the targets? rank [G_R] = rank [G_R; T]. */
 static inline bool
 brute_suffices(const kofn_code *code, const size_t *tasks, size_t count)
@@ -118,6 +135,7 @@ brute_suffices(const kofn_code *code, const size_t *tasks, size_t count)
     long double *g = calloc((count + targets) * cols + 1, sizeof *g);
     for (size_t i = 0; i < count; i++)
         brute_row(code, tasks[i], g + i * cols);
+    brute_equilibrate(code, g, count);
     const size_t rank = brute_rank(g, count, cols);
     for (size_t i = 0; i < count; i++)
         brute_row(code, tasks[i], g + i * cols);
@@ -125,6 +143,7 @@ brute_suffices(const kofn_code *code, const size_t *tasks, size_t count)
     for (size_t i = 0; i < targets * cols; i++)
         g[count * cols + i] = dense[i];
     free(dense);
+    brute_equilibrate(code, g, count + targets);
     const size_t both = brute_rank(g, count + targets, cols);
     free(g);
     return rank == both;

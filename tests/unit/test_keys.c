@@ -290,6 +290,26 @@ without_bounds_the_type_has_the_last_word(void **state)
 }
 
 static void
+a_number_may_be_left_open_by_its_word(void **state)
+{
+    (void)state;
+    double real = 7;
+    char text[32];
+    const kofn_key open = {
+        .name = "gamma", .type = KOFN_KEY_REAL, .size = sizeof real, .choices = "auto"};
+    assert_ok(kofn_key_parse(&open, "auto", &real, &error));
+    assert_true(isnan(real));
+    kofn_key_format(&open, &real, text, sizeof text);
+    assert_string_equal(text, "auto");
+    assert_ok(kofn_key_parse(&open, "2.5", &real, &error));
+    kofn_key_format(&open, &real, text, sizeof text);
+    assert_string_equal(text, "2.5");
+    assert_fails(kofn_key_parse(&open, "nan", &real, &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_key_parse(&open, "aut", &real, &error), KOFN_INVALID_ARGUMENT);
+    assert_true(real == 2.5);
+}
+
+static void
 long_and_hostile_values_give_short_sentences(void **state)
 {
     (void)state;
@@ -461,6 +481,7 @@ main(void)
         cmocka_unit_test(an_unknown_key_names_the_nearest),
         cmocka_unit_test(an_empty_section_is_no_mistake),
         cmocka_unit_test(without_bounds_the_type_has_the_last_word),
+        cmocka_unit_test(a_number_may_be_left_open_by_its_word),
         cmocka_unit_test(long_and_hostile_values_give_short_sentences),
         cmocka_unit_test(parsing_accepts_no_error),
         cmocka_unit_test(the_nearest_name_is_near),

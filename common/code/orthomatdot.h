@@ -1,0 +1,20 @@
+/* OrthoMatDot codes: the MatDot code in the Chebyshev basis.
+ *
+ * Source     Fahim, Cadambe, "Numerically Stable Polynomially Coded Computing", 2021; the
+ *            "Chebyshev" rival of the paper in entangled.h. Their m is our z.
+ * Shapes     E_A [n, z]: T_0 / 2, T_1, .., T_(z-1) at the Chebyshev nodes; E_B [n, z]: T_0, T_1, ..
+ *            x = y = 1. On the roots r of T_z, sum_r T_i T_j is 0 for i != j, z / 2 for i = j > 0 and
+ *            z for i = j = 0, so C = (2 / z) sum_r A(r) B(r). The paper has T_0 / sqrt 2 on both
+ *            sides, which is the same code; here E_B is orthopoly's of partition 1, 1, z, and blocks
+ *            of B that one product has encoded serve the other.
+ * Threshold  k = 2 z - 1, whichever tasks answer: A(t) B(t) has degree 2 z - 2.
+ * Accuracy   ACCURACY_ORTHOMATDOT
+ */
+#ifndef KOFN_CODE_ORTHOMATDOT_H
+#define KOFN_CODE_ORTHOMATDOT_H
+
+#include "common/code/family.h"
+
+extern const kofn_family kofn_orthomatdot_family;
+
+#endif

@@ -1,0 +1,70 @@
+#include "common/code/points.h"
+
+#include <math.h>
+
+/* The two outermost nodes are the closest: 1 - cos^2 falls from (3 pi / 2 n)^2 / 2 to a ninth, so
+ * they are pi^2 / n^2 apart. Two elements near 1 are 2 epsilon apart at least. */
+static size_t
+count_distinct(const kofn_field *f)
+{
+    if (f->order != 0)
+        return f->order < (double)SIZE_MAX ? (size_t)f->order : SIZE_MAX;
+    return (size_t)(M_PI / sqrt(2 * f->epsilon));
+}
+
+kofn_status
+kofn_points_check(const char *family, const kofn_family_args *args, kofn_error *err)
+{
+    const size_t most = count_distinct(args->field);
+    if (args->tasks <= most)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                     "%s: tasks=%zu, but field %s has only %zu points that differ; take tasks=%zu "
+                     "or fewer",
+                     family, args->tasks, args->field->name, most, most);
+}
+
+kofn_status
+kofn_points_check_real(const char *family, const kofn_family_args *args, const char *instead,
+                       kofn_error *err)
+{
+    if (args->field->order == 0)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                     "%s: field %s is finite, and this code is made of real numbers; take family "
+                     "%s",
+                     family, args->field->name, instead);
+}
+
+double
+kofn_power(const kofn_field *f, double t, size_t power)
+{
+    double result = 1;
+    for (size_t i = 0; i < power; i++)
+        result = f->multiply(f, result, t);
+    return result;
+}
+
+double
+kofn_chebyshev(double t, size_t degree)
+{
+    double before = t, now = 1; // T_-1 = T_1
+    for (size_t i = 0; i < degree; i++) {
+        const double next = 2 * t * now - before;
+        before = now;
+        now = next;
+    }
+    return now;
+}
+
+void
+kofn_fill_chebyshev(double t, size_t count, double *ret_row)
+{
+    double before = t, now = 1;
+    for (size_t i = 0; i < count; i++) {
+        ret_row[i] = now;
+        const double next = 2 * t * now - before;
+        before = now;
+        now = next;
+    }
+}
