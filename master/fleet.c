@@ -267,9 +267,6 @@ fail_task(kofn_fleet *fleet, uint64_t id, const kofn_error *why)
     kofn_sched_task_fail(fleet->master->sched, kofn_clock_ns(), number, id, why);
 }
 
-const kofn_carrier kofn_fleet_carrier = {
-    .assign = assign, .send = send_blocks, .fail = fail_task, .cancel = cancel_task};
-
 /* ---- answers --------------------------------------------------------------------------------------- */
 
 static void
@@ -803,3 +800,88 @@ kofn_fleet_describe(const kofn_fleet *fleet, kofn_msg_workers *ret_workers, kofn
     ret_workers->workers = (kofn_wire_list){.at = at, .count = i};
     return KOFN_OK;
 }
+
+/* ---- for plans -------------------------------------------------------------------------------------- */
+
+static int
+compare_rates(const void *a, const void *b)
+{
+    const double left = ((const kofn_plan_worker *)a)->flops_rate;
+    const double right = ((const kofn_plan_worker *)b)->flops_rate;
+    return (left < right) - (left > right);
+}
+
+/* Workers that will take tasks, and the scheduler's view of each; those measured come first, fastest
+ * first. Returns how many were measured. */
+static size_t
+measure_workers(const kofn_fleet *fleet, kofn_measured *m)
+{
+    const int64_t now_ns = kofn_clock_ns();
+    kofn_plan_machine *machine = &m->machine;
+    size_t count = 0, measured = 0;
+    const worker *w;
+    TAILQ_FOREACH(w, &fleet->workers, of_fleet)
+    {
+        kofn_sched_worker_view view = {0};
+        if (count == KOFN_PLAN_WORKERS_MAX || w->state != WORKER_READY ||
+            is_silent(fleet, w, now_ns))
+            continue;
+        (void)kofn_sched_get_worker(fleet->master->sched, w->number, &view);
+        if (view.credit > 0 && (count == 0 || view.credit < machine->credit))
+            machine->credit = view.credit;
+        measured += view.flops_rate > 0;
+        m->at[count++] = (kofn_plan_worker){.flops_rate = view.flops_rate,
+                                            .link_rate = kofn_meter_get_rate(&w->link)};
+    }
+    machine->workers = count;
+    qsort(m->at, count, sizeof *m->at, compare_rates);
+    return measured;
+}
+
+/* Given rates go before measured ones; a worker that was not measured is like the median. */
+static void
+fill_machine(const kofn_fleet *fleet, kofn_measured *m)
+{
+    const kofn_master_config *config = &fleet->master->config;
+    kofn_plan_machine *machine = &m->machine;
+    const size_t measured = measure_workers(fleet, m);
+    const double link = kofn_meter_get_rate(&fleet->link);
+    const bool given = config->plan.gflops > 0;
+    if (given)
+        machine->flops_rate = config->plan.gflops * 1e9;
+    else if (measured > 0)
+        machine->flops_rate = m->at[measured / 2].flops_rate;
+    for (size_t w = given ? 0 : measured; w < machine->workers; w++)
+        m->at[w].flops_rate = machine->flops_rate;
+    if (config->plan.link > 0)
+        machine->link_rate = config->plan.link * 1e9;
+    else if (link > 0)
+        machine->link_rate = link;
+    for (size_t w = 0; config->plan.link > 0 && w < machine->workers; w++)
+        m->at[w].link_rate = 0; // no slower than what is given
+    machine->slowdown = config->plan.slowdown;
+    machine->backup_factor = config->sched.backup_factor;
+    machine->backup_floor = (double)config->sched.backup_floor_ns * 1e-9;
+    machine->at = m->at;
+    m->known = (given || measured > 0) && (config->plan.link > 0 || link > 0);
+}
+
+static kofn_status
+measure(const kofn_fleet *fleet, kofn_measured *ret, kofn_error *err)
+{
+    kofn_measured m = {.known = false};
+    kofn_plan_machine_init(&m.machine, 0);
+    m.at = calloc(fleet->count + 1, sizeof *m.at);
+    if (!m.at)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to measure %zu workers",
+                         fleet->count);
+    fill_machine(fleet, &m);
+    *ret = m;
+    return KOFN_OK;
+}
+
+const kofn_carrier kofn_fleet_carrier = {.assign = assign,
+                                         .send = send_blocks,
+                                         .fail = fail_task,
+                                         .cancel = cancel_task,
+                                         .measure = measure};

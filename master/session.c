@@ -58,6 +58,8 @@ static void
 forget_request(kofn_request *request)
 {
     leave_job(request);
+    if (request->place)
+        *request->place = NULL;
     TAILQ_REMOVE(&request->session->requests, request, of_session);
     if (request->listed)
         (void)kofn_map_remove(&request->session->by_call, request->call); // it is at hand

@@ -18,12 +18,13 @@ struct kofn_request {
     uint64_t call;
     kofn_method method;
     int64_t deadline_ns;
-    bool listed;         // among the session's calls by number
-    bool window;         // the reply may come in pieces
-    bool without_result; // Wait: the account alone
-    bool receiving;      // block frames of this call are still to come, for `job` if it is there
-    kofn_job *job;       // that it waits for; NULL: none
-    int64_t told_ns;     // Watch: when the last event went out
+    bool listed;          // among the session's calls by number
+    bool window;          // the reply may come in pieces
+    bool without_result;  // Wait: the account alone
+    bool receiving;       // block frames of this call are still to come, for `job` if it is there
+    kofn_job *job;        // that it waits for; NULL: none
+    kofn_request **place; // of whoever answers later; NULLed when the request is gone. NULL: nobody
+    int64_t told_ns;      // Watch: when the last event went out
     TAILQ_ENTRY(kofn_request) of_session, of_job;
 };
 

@@ -17,17 +17,18 @@ enum {
     ROWS_DEFAULT = 2,
     BUILDS_MAX = 10,    // of one family
     TRIALS_PLAIN = 512, // of a code whose tasks are all plain: no algebra
-    TRIALS_MAX = 32,
+    TRIALS_MAX = 16,
     TRIALS_MIN = 4,
     CODED_MAX = 300, // answers to be solved for; above, trials take seconds
     EVERY_PART = 16, // parts of one direction are thinned out above
     THIN_TASKS = 64, // where there are more tasks than this
 };
 
-static const double TRIALS_BUDGET = 2e5; // multiplications of one code's trials, about
+static const double TRIALS_BUDGET = 5e4; // multiplications of one code's trials, about
 
 typedef enum reason { // why a family has no row; the furthest it came
     REASON_SIZE,      // it cannot be built for so few tasks
+    REASON_ESTIMATE,  // it promises estimates only, and the product is asked for
     REASON_STRAGGLERS,
     REASON_CONDITION,
     REASON_ERROR,
@@ -231,8 +232,11 @@ try_tasks(search *s, kofn_family_args *args, size_t tasks)
     args->tasks = tasks;
     if (tasks == 0 || tasks > s->tasks_max || s->family->threshold_for(args, &c.k, NULL))
         return;
-    const bool settles = s->query->error > 0 && c.k.enough < c.k.exact;
-    c.needed = settles ? c.k.enough : c.k.exact;
+    c.needed = c.k.enough;
+    if (c.k.enough < c.k.exact && s->query->error == 0) {
+        note(s, REASON_ESTIMATE);
+        return;
+    }
     if (c.needed > tasks || (c.needed == tasks && can_grow(s, *args)))
         return;
     if (c.needed < tasks && tasks - c.needed < tasks_at_risk(s, tasks)) {
@@ -265,8 +269,7 @@ try_partition(search *s, kofn_partition part)
     args.tasks = usual;
     if (usual == 0 || usual > KOFN_TASKS_MAX || s->family->threshold_for(&args, &k, NULL))
         return;
-    const bool settles = s->query->error > 0 && k.enough < k.exact;
-    const size_t least = least_tasks(s, settles ? k.enough : k.exact);
+    const size_t least = least_tasks(s, k.enough);
     try_tasks(s, &args, usual);
     if (least != usual)
         try_tasks(s, &args, least);
@@ -491,7 +494,7 @@ build_best(search *s, kofn_error *err)
         note(s, why);
         found += why == REASON_NONE;
         if (why != REASON_NONE) // more answers only make it worse
-            below = c->needed;
+            below = c->needed - c->needed / 16;
         c->tasks = 0;
     }
     if (found > 0)
@@ -509,6 +512,8 @@ compare_rows(const void *a, const void *b)
         return left->seconds_late < right->seconds_late ? -1 : 1;
     if (left->seconds != right->seconds)
         return left->seconds < right->seconds ? -1 : 1;
+    if (left->error != right->error)
+        return left->error < right->error ? -1 : 1;
     return strcmp(left->spec.family, right->spec.family);
 }
 
@@ -577,6 +582,7 @@ write_left_out(search *s)
 {
     static const char *const texts[] = {
         [REASON_SIZE] = "no code of so few tasks",
+        [REASON_ESTIMATE] = "gives estimates, for those who name an error",
         [REASON_STRAGGLERS] = "cannot lose the stragglers' tasks",
         [REASON_CONDITION] = "too badly conditioned for this dtype",
         [REASON_ERROR] = "cannot keep to the error",
