@@ -8,7 +8,12 @@
 
 /* Of columns that are taken for one, however coarse the arithmetic is. */
 static const double AGREE_MAX = 0x1p-40;
-static const double DELTA_MIN = 8 * 0x1p-53; // below it, ridge.h cannot tell it from rounding
+
+double
+kofn_estimate_delta(const kofn_field *field, double noise)
+{
+    return fmax(sqrt(noise * field->epsilon), 8 * 0x1p-53);
+}
 
 /* ---- what every estimate ends with ----------------------------------------------------------- */
 
@@ -230,7 +235,7 @@ solve(balance *b, double noise, kofn_error *err)
         .rows = b->peel.coded_count,
         .cols = b->groups,
         .targets = b->rest.targets,
-        .delta = fmax(noise, DELTA_MIN),
+        .delta = kofn_estimate_delta(b->code->field, noise),
         .row = b->row,
         .target = b->target,
     };

@@ -5,11 +5,13 @@
  *            small, until rounding takes over. Interpolation is the paper's decoder. Balanced is
  *            ours, and for any code: it weighs what is missed against rounding,
  *
- *                minimise  |D G_R - T|_F^2 + sum_u (noise |g_u| |D_u|)^2
+ *                minimise  |D G_R - T|_F^2 + sum_u (delta |g_u| |D_u|)^2
  *
  *            over D, with plain answers free of charge: so their columns are met exactly, blocks
  *            that they give are copies, and coded answers serve the unknown columns only. More
- *            answers never make the minimum larger.
+ *            answers never make the minimum larger. delta is the rounding to expect, and not the
+ *            strict `noise`: that would give up truncation, which is what it is bounded by, for
+ *            rounding, which is not.
  * Method     Columns of G that agree within the noise over all answers (those of one power of the
  *            point) become one, as many times as heavy, with the mean of their targets: the same
  *            minimum. A z-part matdot has z^2 columns and 2 z - 1 different ones. Then ridge.h.
@@ -31,6 +33,10 @@ typedef struct kofn_estimate_input {
     size_t count;
     double noise; // of an answer, above 0
 } kofn_estimate_input;
+
+/* The weight of rounding: root of noise times epsilon, as errors of n terms grow like the root of n,
+ * but at least 8 units of the doubles in which D is computed. */
+double kofn_estimate_delta(const kofn_field *field, double noise);
 
 /* RESOURCE_EXHAUSTED: no memory, or more than KOFN_CODE_BYTES_MAX of coefficients. */
 KOFN_MUST_CHECK kofn_status kofn_estimate_balanced(const kofn_estimate_input *in,

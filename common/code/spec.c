@@ -243,12 +243,12 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
     if (status)
         return status;
     if (is_open(spec)) {
+        if (spec->set_count > 0)
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "parameter '%s' is set but no code family is named; name one",
+                             spec->sets[0].name);
         *ret_thresholds = open;
-        if (spec->set_count == 0)
-            return KOFN_OK;
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "parameter '%s' is set but no code family is named; name one",
-                         spec->sets[0].name);
+        return KOFN_OK;
     }
 
     const kofn_family *family = NULL;
@@ -258,15 +258,16 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
         status = parse_params(spec, family, &p, err);
     if (status)
         return status;
-    *ret_thresholds = open;
-    if (!spec->part.x || !spec->part.z || !spec->part.y)
+    if (!spec->part.x || !spec->part.z || !spec->part.y) {
+        *ret_thresholds = open;
         return KOFN_OK;
+    }
     kofn_family_args args = {.field = field, .part = spec->part, .seed = spec->seed, .params = &p};
     args.tasks = spec->tasks ? spec->tasks : family->default_tasks(&args, 1);
     kofn_thresholds k;
     status = kofn_family_check(family, &args, &k, NULL, err);
-    if (!status && spec->tasks)
-        *ret_thresholds = k;
+    if (!status)
+        *ret_thresholds = spec->tasks ? k : open;
     return status;
 }
 

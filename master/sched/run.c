@@ -189,6 +189,7 @@ kofn_run_keep(kofn_run *run, size_t task, kofn_error *err)
     assert(!run->tasks[task].copies);
     move_task(run, task, EV_ANSWERED);
     run->answered++;
+    run->plain += kofn_code_plain_column(run->code, task) != SIZE_MAX;
     return kofn_decoder_add(run->decoder, task, err);
 }
 

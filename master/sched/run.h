@@ -66,6 +66,7 @@ struct kofn_run {
     kofn_accept accept;
     double noise;
     kofn_look look; // worth.h
+    size_t plain;   // answers that are block products as they are
     bool estimate;  // what DECODE is to make
 
     uint32_t queue_first, queue_last;

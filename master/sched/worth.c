@@ -4,10 +4,10 @@
 #include <math.h>
 
 /* Of a look that the thread of all sockets may take at each answer. */
-#define LOOK_FLOPS 4e6
+#define LOOK_FLOPS 1e7
 
 /* Of the trial whether an error can be reached at all. */
-#define REACH_FLOPS 2e8
+#define REACH_FLOPS 1e9
 
 bool
 kofn_run_is_promised_less(const kofn_run *run)
@@ -37,12 +37,12 @@ find_least(const kofn_run *run)
     return spared < (double)targets - 1 ? targets - (size_t)spared : 1;
 }
 
-/* A factorisation of the answers' rows and the targets through it (ridge.h), and the residual's norm
+/* A factorisation of the coded answers' rows and the targets through it (ridge.h), and the residual's norm
  * (residual.h). */
 static double
-count_flops(const kofn_code *code, size_t answers)
+count_flops(const kofn_code *code, size_t coded)
 {
-    const double rows = (double)answers, targets = (double)code->targets.rows;
+    const double rows = (double)coded, targets = (double)code->targets.rows;
     const double columns = (double)kofn_code_columns(code);
     return (2 * rows + 4 * targets) * rows * (columns + rows) +
            targets * columns * (2 * rows + (double)(code->e[0].cols + code->e[1].cols));
@@ -55,7 +55,7 @@ is_look_due(const kofn_run *run)
     const kofn_look *look = &run->look;
     if (kept == look->kept || kept < find_least(run))
         return false;
-    return count_flops(run->code, kept) <= LOOK_FLOPS || kept >= 2 * look->kept ||
+    return count_flops(run->code, kept - run->plain) <= LOOK_FLOPS || kept >= 2 * look->kept ||
            kofn_run_is_at_end(run) ||
            (!look->decodable && kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET);
 }
@@ -162,7 +162,10 @@ make_full(kofn_code *code, kofn_decoder **ret_decoder, kofn_error *err)
 kofn_status
 kofn_accept_check_reach(const kofn_accept *accept, kofn_code *code, double noise, kofn_error *err)
 {
-    if (accept->kind != KOFN_ACCEPT_ERROR || count_flops(code, code->tasks) > REACH_FLOPS)
+    size_t coded = 0;
+    for (size_t task = 0; task < code->tasks; task++)
+        coded += kofn_code_plain_column(code, task) == SIZE_MAX;
+    if (accept->kind != KOFN_ACCEPT_ERROR || count_flops(code, coded) > REACH_FLOPS)
         return KOFN_OK;
     kofn_decoder *decoder;
     const kofn_status status = make_full(code, &decoder, err);

@@ -8,7 +8,7 @@
  *                `error`                                                    bound is, too
  *
  * Cost       promise, exact: nothing. error: a look, which is a least-squares problem over the
- *            answers. It is taken at each answer while it costs no more than some 4 ms by its flops;
+ *            answers. It is taken at each answer while its flops say no more than some 3 ms;
  *            a dearer one only when the answers have doubled since the last, when they become
  *            decodable, and when nothing more is coming. None is taken while there are so few
  *            answers that their rank alone keeps the bound above `error`.
