@@ -113,9 +113,8 @@ kofn_run_weigh(kofn_run *run)
         return KOFN_WORTH_PRODUCT;
     if (!kofn_run_is_promised_less(run))
         return state == KOFN_DECODE_POOR ? KOFN_WORTH_POOR : KOFN_WORTH_NOTHING;
-    return state == KOFN_DECODE_POOR || run->count[KOFN_TASK_KEPT] >= run->code->enough
-               ? KOFN_WORTH_ESTIMATE
-               : KOFN_WORTH_NOTHING;
+    return run->count[KOFN_TASK_KEPT] >= run->code->enough ? KOFN_WORTH_ESTIMATE
+                                                           : KOFN_WORTH_NOTHING;
 }
 
 /* ---- what a job may ask for ------------------------------------------------------------------ */

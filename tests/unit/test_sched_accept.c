@@ -118,9 +118,10 @@ lost_work_is_replaced_only_where_the_promise_needs_it(void **state)
     answer(&r, 1, 2, 3);
     assert_actions(&r, ""); // one is here and two are out
     lose(&r, 4);
-    assert_actions(&r, "send 1.0>3");
+    join(&r, 6);
+    assert_actions(&r, "send 1.0>6"); // one more makes three, though worker 3 is free
     answer(&r, 1, 4, 5);
-    answer(&r, 1, 0, 3);
+    answer(&r, 1, 0, 6);
     assert_actions(&r, "decode 1 estimate");
     rig_fini(&r);
 }
@@ -250,25 +251,27 @@ a_settling_job_may_be_cancelled(void **state)
     rig_fini(&r);
 }
 
-/* Task 3 fails on workers 4 and 6, then on 7 while the job settles. */
+/* Task 0 fails on workers 1 and 6, and on 7 while the job settles. */
 static void
 a_settling_job_does_without_a_task_that_fails_everywhere(void **state)
 {
     (void)state;
     rig r;
     rig_init(&r);
-    r.accept.settle_ns = KOFN_NS_PER_S;
+    r.accept = (kofn_accept){.kind = KOFN_ACCEPT_ERROR, .error = 0.5, .settle_ns = KOFN_NS_PER_S};
     start_five(&r);
-    lose(&r, 5);
-    break_down(&r, 1, 3, 4, "no");
-    answer(&r, 1, 0, 1);
-    lose(&r, 3); // two are left of three: the lost ones are wanted
+    break_down(&r, 1, 0, 1, "no");
+    assert_actions(&r, "");
     join(&r, 6);
+    assert_actions(&r, "send 1.0>6");
+    break_down(&r, 1, 0, 6, "no");
     join(&r, 7);
-    assert_actions(&r, "send 1.2>6");
-    answer(&r, 1, 1, 2);
-    answer(&r, 1, 2, 6);
-    assert_actions(&r, "decode 1 estimate");
+    assert_actions(&r, "send 1.0>7");
+    for (size_t task = 1; task <= 3; task++)
+        answer(&r, 1, task, task + 1);
+    assert_actions(&r, "");
+    break_down(&r, 1, 0, 7, "no");
+    assert_actions(&r, "cancel 1.4>5, decode 1 estimate waited");
     rig_fini(&r);
 }
 
