@@ -446,11 +446,15 @@ format_duration(int64_t ns, char *ret_text, size_t size)
                    ns == 0 ? "" : duration_units[i].name);
 }
 
-/* The fewest digits that read back as the same double. */
+/* The fewest digits that read back as the same double; 100, not 1e+02. */
 static void
 format_real(double value, char *ret_text, size_t size)
 {
     char text[32];
+    if (fabs(value) < 1e6 && value == nearbyint(value)) {
+        (void)snprintf(ret_text, size, "%.0f", value);
+        return;
+    }
     for (int digits = 1; digits <= 17; digits++) {
         (void)snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)

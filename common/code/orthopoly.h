@@ -7,7 +7,8 @@
  *            points times a triangular matrix of ones and halves, the paper's H.
  * Threshold  k = x y, whichever tasks answer.
  * Accuracy   Condition grows as a power of n for a fixed n - k, and exponentially in n - k.
- *            ACCURACY_ORTHOPOLY
+ *            Amplification (span.h) of 400 random sets of k for x = y = 4, median and worst: 9 and 9
+ *            for n = 16, 24 and 1.9e3 for n = 18, 52 and 1e5 for n = 20.
  */
 #ifndef KOFN_CODE_ORTHOPOLY_H
 #define KOFN_CODE_ORTHOPOLY_H

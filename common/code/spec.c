@@ -285,7 +285,8 @@ kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_e
  * asks for (which leave room for losses) are no more than the tasks given or, if those are open too,
  * the workers, and of which no great error is to be expected. The inner dimension is left whole,
  * unless the family is made for cutting it. */
-static const double ERROR_CHOSEN = 1e-2; // relative to |A| |B|; whoever wants more parts names them
+static const double ESTIMATE_CHOSEN = 1e-2;    // an estimate's error, relative to |A| |B|
+static const double DIGITS_CHOSEN = 11.0 / 16; // of a product's digits that rounding must leave
 
 typedef struct choice {
     const kofn_family *family;
@@ -302,10 +303,12 @@ is_candidate(choice *c, size_t tasks, size_t most)
     double error;
     c->args.tasks = tasks ? tasks : asked;
     return asked <= most && !kofn_family_check(c->family, &c->args, &k, &error, NULL) &&
-           error <= ERROR_CHOSEN;
+           error <=
+               (k.enough < k.exact ? ESTIMATE_CHOSEN : pow(c->args.field->epsilon, DIGITS_CHOSEN));
 }
 
-/* Elements to and from the worker. */
+/* Elements that a task takes to its worker; and back, where cutting the inner dimension makes less of
+ * the one and more of the other. */
 static double
 measure_task(const choice *c)
 {
@@ -313,7 +316,7 @@ measure_task(const choice *c)
     const double rows = (double)kofn_part_size(context->rows, c->args.part.x),
                  inner = (double)kofn_part_size(context->inner, c->args.part.z),
                  cols = (double)kofn_part_size(context->cols, c->args.part.y);
-    return (rows + cols) * inner + rows * cols;
+    return (rows + cols) * inner + (c->family->splits_inner ? rows * cols : 0);
 }
 
 static size_t

@@ -43,6 +43,24 @@ the_file_that_is_shipped_shows_the_defaults(void **state)
     assert_memory_equal(&shipped, &defaults, sizeof defaults);
 }
 
+/* What the partition asks for is right, too: loading checks it. */
+static void
+every_family_has_a_file_that_loads(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_master_config config;
+    for (size_t i = 0; i < kofn_family_count(); i++) {
+        const char *name = kofn_family_at(i)->name;
+        char path[512];
+        (void)snprintf(path, sizeof path, "%s/config/codes/%s.yaml", KOFN_SOURCE_DIR, name);
+        assert_ok(kofn_master_config_load(path, &config, &error));
+        assert_string_equal(config.code.family, name);
+        assert_true(config.code.part.x && config.code.part.z && config.code.part.y);
+        assert_true(config.code.tasks > 0);
+    }
+}
+
 static void
 a_file_sets_what_it_names_and_leaves_the_rest(void **state)
 {
@@ -124,6 +142,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_file_that_is_shipped_shows_the_defaults),
+        cmocka_unit_test(every_family_has_a_file_that_loads),
         cmocka_unit_test(a_file_sets_what_it_names_and_leaves_the_rest),
         cmocka_unit_test(what_is_wrong_is_refused_with_its_place),
         cmocka_unit_test(what_contradicts_itself_is_refused),
