@@ -398,11 +398,20 @@ keep_better(kofn_decode_plan *plan, kofn_decode_plan *estimate)
     kofn_decode_plan_fini(estimate);
 }
 
+/* A code that promises estimates has points so small that rounding passes for coverage: below its
+ * threshold a set that seems to decode is one to estimate from. */
+static bool
+is_decodable(const kofn_decoder *d)
+{
+    const bool promises = d->code->enough < d->code->threshold;
+    return d->state != KOFN_DECODE_NOT_YET && !(promises && d->count < d->code->threshold);
+}
+
 kofn_status
 kofn_decoder_estimate(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan,
                       kofn_error *err)
 {
-    const bool decodable = d->state != KOFN_DECODE_NOT_YET;
+    const bool decodable = is_decodable(d);
     if (d->code->field->epsilon == 0 || (decodable && d->plan.used == 0))
         return kofn_decoder_plan(d, noise, ret_plan, err); // exact, or copies and their sums
     if (d->count == 0)

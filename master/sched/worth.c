@@ -108,13 +108,15 @@ kofn_run_weigh(kofn_run *run)
 {
     if (run->accept.kind == KOFN_ACCEPT_ERROR)
         return weigh_error(run);
+    const size_t kept = run->count[KOFN_TASK_KEPT];
     const kofn_decode_state state = kofn_decoder_get_state(run->decoder);
+    if (kofn_accept_is_only_near(run->code, kept) && run->accept.kind == KOFN_ACCEPT_EXACT)
+        return KOFN_WORTH_NOTHING;
     if (state == KOFN_DECODE_EXACT)
         return KOFN_WORTH_PRODUCT;
     if (!kofn_run_is_promised_less(run))
         return state == KOFN_DECODE_POOR ? KOFN_WORTH_POOR : KOFN_WORTH_NOTHING;
-    return run->count[KOFN_TASK_KEPT] >= run->code->enough ? KOFN_WORTH_ESTIMATE
-                                                           : KOFN_WORTH_NOTHING;
+    return kept >= run->code->enough ? KOFN_WORTH_ESTIMATE : KOFN_WORTH_NOTHING;
 }
 
 /* ---- what a job may ask for ------------------------------------------------------------------ */
@@ -125,6 +127,12 @@ kofn_accept_enough(const kofn_accept *accept, const kofn_code *code)
     if (accept->kind == KOFN_ACCEPT_PROMISE)
         return code->enough;
     return code->threshold < code->tasks ? code->threshold : code->tasks;
+}
+
+bool
+kofn_accept_is_only_near(const kofn_code *code, size_t answers)
+{
+    return code->enough < code->threshold && answers < code->threshold;
 }
 
 kofn_status

@@ -613,6 +613,25 @@ an_interrupted_encode_leaves_whole_files_or_none(void **state)
     assert_true(count_files(in_root("stopped"), ".npy") < 800);
 }
 
+/* One of two blocks: the other is zeros, which is off by |A| |B| at most. */
+static void
+half_a_product_is_estimated(void)
+{
+    run_result *r = kofn("decode -d %s -o %s --best", in_root("tasks"), in_root("half.npy"));
+    assert_exit(r, 0);
+    assert_string_equal(r->out, "");
+    assert_non_null(strstr(r->err, "estimate from 1 of 2 answers, relative error at most 1"));
+    r = kofn("decode -d %s -o %s --best --json", in_root("tasks"), in_root("half.npy"));
+    assert_exit(r, 0);
+    json_t *object = parse(r), *error = json_object_get(object, "error");
+    assert_string_equal(text_of(object, "status"), "OK");
+    assert_string_equal(text_of(error, "kind"), "estimate");
+    const double bound = json_real_value(json_object_get(error, "bound"));
+    assert_true(bound > 0.99 && bound < 1.01);
+    assert_true(json_real_value(json_object_get(error, "estimate")) == 0); // nothing to spare
+    json_decref(object);
+}
+
 static void
 tasks_as_files_go_round_without_a_daemon(void **state)
 {
@@ -634,12 +653,15 @@ tasks_as_files_go_round_without_a_daemon(void **state)
     assert_null(json_object_get(object, "error")); // of a product that is not there
     json_decref(object);
     assert_exit(kofn("decode -d %s -o %s", in_root("tasks"), root), 3);
+    assert_exit(kofn("decode -d %s -o %s --best", in_root("tasks"), in_root("c.npy")), 3);
     for (int i = 0; i < 2; i++) {
         char a[64], b[64], c[64];
         (void)snprintf(a, sizeof a, "tasks/%03d.a.npy", i);
         (void)snprintf(b, sizeof b, "tasks/%03d.b.npy", i);
         (void)snprintf(c, sizeof c, "tasks/%03d.c.npy", i);
         assert_exit(kofn("multiply %s %s -o %s --local=1", in_root(a), in_root(b), in_root(c)), 0);
+        if (i == 0)
+            half_a_product_is_estimated();
     }
     r = kofn("decode -d %s -o %s --json", in_root("tasks"), in_root("c.npy"));
     assert_exit(r, 0);
@@ -648,6 +670,9 @@ tasks_as_files_go_round_without_a_daemon(void **state)
     assert_string_equal(text_of(json_object_get(object, "error"), "kind"), "rounding");
     json_decref(object);
     assert_product_of_ones(in_root("c.npy"), 30, 20, 40);
+    r = kofn("decode -d %s -o %s --best", in_root("tasks"), in_root("c.npy"));
+    assert_exit(r, 0);
+    assert_null(strstr(r->err, "estimate")); // nothing is missing
     assert_exit(kofn("decode -d %s -o %s", in_root("nowhere"), in_root("c.npy")), 2);
 }
 

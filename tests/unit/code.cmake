@@ -4,3 +4,7 @@ foreach(name code families uncoded replication polynomial entangled orthopoly ep
 endforeach()
 
 kofn_test(code_memory LINKS kofn_code ${KOFN_SHORT_MEMORY})
+
+foreach(name entangled orthopoly eps)
+    kofn_test(${name} LINKS kofn_code)
+endforeach()

@@ -602,6 +602,7 @@ a_set_that_decodes_badly_is_estimated(void **state)
     (void)state;
     static const size_t tasks[] = {0, 6, 7, 4, 3};
     kofn_code *code = new_dot("f64", 4, 9, 5.5e5, KOFN_ESTIMATE_INTERPOLATION);
+    code->enough = code->threshold; // no promise: the state is believed
     kofn_error error;
     kofn_decode_plan exact, plan;
     kofn_decoder *d = new_decoder(code, tasks, 5);
@@ -616,6 +617,26 @@ a_set_that_decodes_badly_is_estimated(void **state)
     kofn_decode_plan_fini(&plan);
     kofn_decoder_destroy(&d);
     kofn_code_destroy(&code);
+}
+
+static void
+what_seems_to_decode_below_the_threshold_is_an_estimate_where_these_are_promised(void **state)
+{
+    (void)state;
+    static const size_t tasks[] = {0, 2, 5};
+    for (int i = 0; i < 2; i++) {
+        kofn_code *code = new_dot("f64", 3, 6, 7e4, (kofn_estimator)i);
+        kofn_decoder *d = new_decoder(code, tasks, 3);
+        assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_POOR);
+        kofn_decoder_destroy(&d);
+        kofn_decode_plan plan = estimate_of(code, tasks, 3, 5e-15);
+        assert_true(plan.estimate && plan.truncation > 0);
+        const double *x = code->point; // interpolation: 1 over the differences to the others
+        const double expected = 1 / ((x[0] - x[2]) * (x[0] - x[5]));
+        assert_at_most(fabs(plan.coef[0] - expected), (i ? 1e-14 : 0.2) * fabs(expected));
+        kofn_decode_plan_fini(&plan);
+        kofn_code_destroy(&code);
+    }
 }
 
 static void
@@ -742,6 +763,8 @@ main(void)
         cmocka_unit_test(interpolation_wants_powers_that_a_double_holds),
         cmocka_unit_test(a_set_that_decodes_well_is_decoded_exactly),
         cmocka_unit_test(a_set_that_decodes_badly_is_estimated),
+        cmocka_unit_test(
+            what_seems_to_decode_below_the_threshold_is_an_estimate_where_these_are_promised),
         cmocka_unit_test(there_is_no_estimate_without_answers_or_in_an_exact_field),
         cmocka_unit_test(an_estimate_that_is_too_large_is_refused),
         cmocka_unit_test(a_second_opinion_does_without_the_weightiest_answer),

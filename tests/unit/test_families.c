@@ -77,6 +77,7 @@ get_value(const kofn_key *key, size_t index, char *ret_value, size_t size)
 {
     const char *values = key->type == KOFN_KEY_BOOL     ? "yes|no"
                          : key->type == KOFN_KEY_CHOICE ? key->choices
+                         : key->type == KOFN_KEY_REAL   ? "2"
                                                         : "1|2|3";
     for (; index > 0 && values; index--) {
         values = strchr(values, '|');

@@ -4,14 +4,14 @@
 /* An approximate MatDot code by hand: z parts of the inner dimension and small points, so that any z
  * answers give the product but for an error of the points' size, and any 2 z - 1 give it. */
 static kofn_code *
-near_code(size_t z, size_t tasks)
+near_code_within(size_t z, size_t tasks, double radius)
 {
     kofn_error error;
     kofn_code *code = NULL;
     const kofn_partition part = {1, z, 1};
     assert_ok(kofn_code_alloc("near", kofn_field_find("f64"), part, tasks, &code, &error));
     for (size_t i = 0; i < tasks; i++) {
-        const double t = 0.01 * (i % 2 ? -1.0 : 1.0) * (double)(i + 2) / (double)tasks;
+        const double t = radius * (i % 2 ? -1.0 : 1.0) * (double)(i + 2) / (double)tasks;
         for (size_t j = 0; j < z; j++) {
             code->e[0].at[i * z + j] = pow(t, (double)j);
             code->e[1].at[i * z + j] = pow(t, (double)(z - 1 - j));
@@ -21,6 +21,12 @@ near_code(size_t z, size_t tasks)
     code->enough = z;
     kofn_code_seal(code);
     return code;
+}
+
+static kofn_code *
+near_code(size_t z, size_t tasks)
+{
+    return near_code_within(z, tasks, 0.01);
 }
 
 static void
@@ -102,6 +108,32 @@ a_job_that_accepts_only_the_product_waits_for_it(void **state)
     assert_actions(&r, "");
     answer(&r, 1, 4, 5);
     assert_actions(&r, "decode 1");
+    rig_fini(&r);
+}
+
+/* Points so small that three answers look like the product to the decoder, badly conditioned. */
+static void
+what_only_comes_near_to_the_product_is_not_accepted_for_it(void **state)
+{
+    (void)state;
+    kofn_error error;
+    rig r;
+    rig_init(&r);
+    r.accept.kind = KOFN_ACCEPT_EXACT;
+    join_many(&r, 5);
+    kofn_code *code = near_code_within(3, 5, 1e-5);
+    assert_true(kofn_accept_is_only_near(code, 4));
+    assert_false(kofn_accept_is_only_near(code, 5));
+    assert_ok(try_add(&r, 1, code, "oneshot", &error));
+    kofn_code_destroy(&code);
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5");
+    for (size_t task = 0; task < 4; task++)
+        answer(&r, 1, task, task + 1);
+    assert_actions(&r, "");
+    assert_int_equal(kofn_decoder_get_state(kofn_sched_job_get_decoder(r.sched, 1)),
+                     KOFN_DECODE_POOR);
+    answer(&r, 1, 4, 5);
+    assert_actions(&r, "decode 1 poor");
     rig_fini(&r);
 }
 
@@ -582,6 +614,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_approximate_job_ends_with_the_answers_that_are_promised_to_do),
         cmocka_unit_test(a_job_that_accepts_only_the_product_waits_for_it),
+        cmocka_unit_test(what_only_comes_near_to_the_product_is_not_accepted_for_it),
         cmocka_unit_test(lost_work_is_replaced_only_where_the_promise_needs_it),
         cmocka_unit_test(a_settling_job_that_gets_the_exact_set_is_decoded_exactly),
         cmocka_unit_test(a_settling_job_ends_with_the_estimate_when_its_time_is_over),
