@@ -9,8 +9,8 @@
  *            C_ij at t^(z - 1 + z i + z x j), and no other product of blocks at that power.
  * Threshold  x y z + z - 1, the number of its coefficients.
  * Accuracy   What coefficients of polynomials of degree d cost on all of [-1, 1]: the answers' errors
- *            grow by about (1 + sqrt 2)^d for z = 1, by 2.28^d for x = y = 1. No code with d above
- *            41 (f64) or 18 (f32) has a right digit then.
+ *            grow by about (1 + sqrt 2)^d for z = 1, by 2.28^d for x = y = 1. No digit is right for
+ *            more than x y = 44 (f64) or 21 (f32) if z = 1, z = 24 or 12 if x = y = 1.
  */
 #ifndef KOFN_CODE_ENTANGLED_H
 #define KOFN_CODE_ENTANGLED_H
