@@ -28,7 +28,11 @@ struct kofn_plan_model {
     size_t stragglers;
     double out_free, in_free; // when the master's link is
     size_t unsent;
+    size_t behind;    // tasks that wait behind another one
+    double take_from; // when those may be taken over
 };
+
+static const double TAKE_PATIENCE = 1.25; // of the first answer's time, as policy oneshot has it
 
 void
 kofn_plan_machine_init(kofn_plan_machine *machine, size_t workers)
@@ -207,16 +211,11 @@ send_one(kofn_plan_model *model, size_t worker, double now)
     return larger(model->out_free, start + own_link(model, worker, 1));
 }
 
-/* What oneshot sends at once. */
+/* What is sent at once. */
 static size_t
 first_wave(const kofn_plan_model *model)
 {
-    const kofn_plan_load *load = model->load;
-    const size_t workers = model->machine.workers;
-    const size_t one_each = smaller(load->tasks, workers);
-    const size_t room = workers * model->machine.credit;
-    const size_t wanted = smaller(load->needed, room);
-    return wanted > one_each ? wanted : one_each;
+    return smaller(model->load->tasks, model->machine.workers * model->machine.credit);
 }
 
 static void
@@ -226,6 +225,8 @@ send_wave(kofn_plan_model *model)
     const size_t workers = model->machine.workers, wave = first_wave(model);
     model->out_free = load->encode + (double)wave * load->bytes_in / model->machine.link_rate;
     model->unsent = load->tasks - wave;
+    model->behind = 0;
+    model->take_from = INFINITY;
     for (size_t w = 0; w < workers; w++) {
         const size_t tasks = wave / workers + (w < wave % workers);
         const double there = larger(model->out_free, load->encode + own_link(model, w, tasks));
@@ -236,15 +237,46 @@ send_wave(kofn_plan_model *model)
             model->late[model->late_count++] = e;
         else if (tasks > 0)
             push(model, e);
+        if (tasks > 0)
+            model->behind += tasks - 1;
     }
 }
 
-/* Behind another task only what the threshold needs; to a worker that has none, anything. */
+/* A worker that is done takes over what waits where it would wait longest, if it is any faster. */
 static bool
-wants_more(const kofn_plan_model *model, const event *e)
+take_over(kofn_plan_model *model, event *e, double now)
 {
-    const size_t sent = model->load->tasks - model->unsent;
-    return model->unsent > 0 && (e->queued == 0 || sent < model->load->needed);
+    event *victim = NULL;
+    for (size_t i = 0; model->behind > 0 && i < model->count; i++)
+        if (model->heap[i].queued > 0 && (!victim || model->heap[i].finish > victim->finish))
+            victim = &model->heap[i];
+    if (!victim)
+        return false;
+    const double free_before = model->out_free;
+    const double ready = send_one(model, e->worker, larger(now, model->take_from));
+    const double finish = ready + compute(model, e->worker);
+    if (!(finish < victim->finish + compute(model, victim->worker))) {
+        model->out_free = free_before;
+        return false;
+    }
+    victim->queued--;
+    model->behind--;
+    e->finish = finish;
+    return true;
+}
+
+/* A new task for the worker that just answered. False: there is none. */
+static bool
+refill(kofn_plan_model *model, event *e, double now)
+{
+    if (model->unsent == 0)
+        return false;
+    const double ready = send_one(model, e->worker, now);
+    model->unsent--;
+    const double next = e->queued == 0 ? ready : e->ready; // it goes behind those that are there
+    e->finish = larger(e->finish, next) + compute(model, e->worker);
+    e->ready = ready;
+    return true;
 }
 
 /* The next answer, at the master. Its worker goes on with what it has, or gets. */
@@ -252,21 +284,25 @@ static double
 take_answer(kofn_plan_model *model)
 {
     event e = pop(model);
+    const bool redundant = model->load->tasks > model->load->needed;
     const double back = model->load->bytes_out / model->machine.link_rate;
     const double arrival = larger(model->in_free, e.finish) + back;
-    const bool more = wants_more(model, &e);
-    const double ready = more ? send_one(model, e.worker, arrival) : e.ready;
-    model->unsent -= more;
     model->in_free = arrival;
-    if (!more && e.queued == 0) {
-        model->idle[e.worker] = arrival;
-        return arrival;
+    if (model->take_from == INFINITY && redundant)
+        model->take_from = model->load->encode + TAKE_PATIENCE * (arrival - model->load->encode);
+    bool busy = refill(model, &e, arrival);
+    if (!busy && e.queued > 0) {
+        e.finish = larger(e.finish, e.ready) + compute(model, e.worker);
+        e.queued--;
+        model->behind--;
+        busy = true;
+    } else if (!busy && redundant) {
+        busy = take_over(model, &e, arrival);
     }
-    const double start = larger(e.finish, e.queued > 0 ? e.ready : ready);
-    e.finish = start + compute(model, e.worker);
-    e.ready = ready;
-    e.queued -= !more;
-    push(model, e);
+    if (busy)
+        push(model, e);
+    else
+        model->idle[e.worker] = arrival;
     return arrival;
 }
 

@@ -96,16 +96,19 @@ credit_hides_transfers_behind_arithmetic(void **state)
     assert_true(run(&m, load, 0) == 3 * (8 + 100 + 2));
 }
 
-/* n = 6, k = 4 on 4 workers: tasks 4 and 5 go to whoever is done, behind nothing. */
+/* n = 6, k = 4 on 4 workers: 0 and 1 have a second task behind their first. Should these two be lost,
+ * the others are done with theirs at 6 x 8 + 100 and take both over, 8 bytes each, when a quarter
+ * more than that is over. */
 static void
-tasks_beyond_the_threshold_wait_for_a_worker_that_is_done(void **state)
+what_waits_behind_the_lost_is_taken_over(void **state)
 {
     (void)state;
     kofn_plan_machine m = machine(4);
     const kofn_plan_load load = {.tasks = 6, .needed = 4, .flops = 100, .bytes_in = 8};
-    assert_true(run(&m, load, 0) == 4 * 8 + 100);
-    m.slowdown = INFINITY; // two answer, then two more
-    assert_true(run(&m, load, 2) == (4 * 8 + 100) + 2 * 8 + 100);
+    const double first = 6 * 8 + 100;
+    assert_true(run(&m, load, 0) == first);
+    m.slowdown = INFINITY;
+    assert_true(run(&m, load, 2) == 1.25 * first + 2 * 8 + 100);
 }
 
 static void
@@ -181,7 +184,7 @@ main(void)
         cmocka_unit_test(a_code_does_not_wait_for_stragglers_or_the_lost),
         cmocka_unit_test(second_tasks_go_out_with_the_first_as_far_as_credit_goes),
         cmocka_unit_test(credit_hides_transfers_behind_arithmetic),
-        cmocka_unit_test(tasks_beyond_the_threshold_wait_for_a_worker_that_is_done),
+        cmocka_unit_test(what_waits_behind_the_lost_is_taken_over),
         cmocka_unit_test(late_tasks_without_redundancy_get_a_copy),
         cmocka_unit_test(without_a_live_worker_the_job_does_not_end),
         cmocka_unit_test(workers_of_their_own_rates_and_links),
