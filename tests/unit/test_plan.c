@@ -78,21 +78,24 @@ every_row_can_be_built_and_loses_what_was_asked(void **state)
     }
 }
 
-/* 2000 x 2000 x 2000 on one worker without a link to speak of, by hand. */
 static void
 what_a_worker_gets_and_does_is_that_of_its_tasks(void **state)
 {
     (void)state;
     kofn_plan_query q = query(2000, 6, 1);
     kofn_plan plan = make(&q);
-    const kofn_plan_row *row = &plan.rows[0];
-    const kofn_partition p = row->spec.part;
-    const double m = ceil(2000.0 / (double)p.x), k = ceil(2000.0 / (double)p.z),
-                 n = ceil(2000.0 / (double)p.y);
-    const double each = ceil((double)row->spec.tasks / 6);
-    assert_true(row->flops == each * 2 * m * k * n);
-    assert_true(row->bytes_in == each * 8 * (m * k + k * n));
-    assert_true(row->bytes_out == each * 8 * m * n);
+    size_t several = 0;
+    for (size_t i = 0; i < plan.count; i++) {
+        const kofn_plan_row *row = &plan.rows[i];
+        const kofn_partition p = row->spec.part;
+        const double m = ceil(2000.0 / (double)p.x), k = ceil(2000.0 / (double)p.z),
+                     n = ceil(2000.0 / (double)p.y), each = ceil((double)row->spec.tasks / 6);
+        several += each > 1;
+        assert_true(row->flops == each * 2 * m * k * n);
+        assert_true(row->bytes_in == each * 8 * (m * k + k * n));
+        assert_true(row->bytes_out == each * 8 * m * n);
+    }
+    assert_true(several > 0);
     kofn_plan_fini(&plan);
 
     q.field = kofn_field_find("f32");
@@ -214,6 +217,30 @@ an_error_that_few_keep_to_leaves_the_others_out(void **state)
     kofn_plan_fini(&plan);
 }
 
+/* Whoever names no error wants the product. */
+static void
+estimates_are_for_those_who_name_an_error(void **state)
+{
+    (void)state;
+    kofn_plan_query q = query(2000, 6, 1);
+    q.limit = KOFN_PLAN_ROWS_MAX;
+    kofn_plan plan = make(&q);
+    for (size_t i = 0; i < plan.count; i++)
+        assert_true(plan.rows[i].enough == plan.rows[i].exact);
+    kofn_plan_fini(&plan);
+
+    size_t estimates = 0;
+    q.error = 1e-2;
+    plan = make(&q);
+    for (size_t i = 0; i < plan.count; i++) {
+        estimates += plan.rows[i].enough < plan.rows[i].exact;
+        assert_true(plan.rows[i].needed == plan.rows[i].enough);
+        assert_at_most(plan.rows[i].error, q.error);
+    }
+    assert_true(estimates > 0);
+    kofn_plan_fini(&plan);
+}
+
 static void
 nothing_fits_and_the_nearest_is_named(void **state)
 {
@@ -231,8 +258,12 @@ static void
 the_same_query_gives_the_same_plan(void **state)
 {
     (void)state;
-    const kofn_plan_query q = query(3000, 12, 2);
+    kofn_plan_query q = query(3000, 12, 2);
     kofn_plan first = make(&q), again = make(&q);
+    q.seed++;
+    kofn_plan other = make(&q);
+    assert_true(other.rows[0].amplification != first.rows[0].amplification);
+    kofn_plan_fini(&other);
     assert_int_equal(first.count, again.count);
     assert_memory_equal(first.rows, again.rows, first.count * sizeof first.rows[0]);
     assert_string_equal(first.verdict, again.verdict);
@@ -245,6 +276,7 @@ never_more_parts_than_the_product_has(void **state)
 {
     (void)state;
     kofn_plan_query q = query(1, 20, 1);
+    q.limit = KOFN_PLAN_ROWS_MAX;
     q.shape = (kofn_shape){.rows = 3, .inner = 100000000, .cols = 2};
     kofn_plan plan = make(&q);
     for (size_t i = 0; i < plan.count; i++) {
@@ -289,6 +321,7 @@ main(void)
         cmocka_unit_test(a_parameter_is_raised_where_the_default_cannot_lose_enough),
         cmocka_unit_test(families_that_do_not_fit_are_left_out_with_the_reason),
         cmocka_unit_test(an_error_that_few_keep_to_leaves_the_others_out),
+        cmocka_unit_test(estimates_are_for_those_who_name_an_error),
         cmocka_unit_test(nothing_fits_and_the_nearest_is_named),
         cmocka_unit_test(the_same_query_gives_the_same_plan),
         cmocka_unit_test(never_more_parts_than_the_product_has),
