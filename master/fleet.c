@@ -816,15 +816,13 @@ compare_rates(const void *a, const void *b)
 static size_t
 measure_workers(const kofn_fleet *fleet, kofn_measured *m)
 {
-    const int64_t now_ns = kofn_clock_ns();
     kofn_plan_machine *machine = &m->machine;
     size_t count = 0, measured = 0;
     const worker *w;
     TAILQ_FOREACH(w, &fleet->workers, of_fleet)
     {
         kofn_sched_worker_view view = {0};
-        if (count == KOFN_PLAN_WORKERS_MAX || w->state != WORKER_READY ||
-            is_silent(fleet, w, now_ns))
+        if (count == KOFN_PLAN_WORKERS_MAX || w->state != WORKER_READY)
             continue;
         (void)kofn_sched_get_worker(fleet->master->sched, w->number, &view);
         if (view.credit > 0 && (count == 0 || view.credit < machine->credit))
