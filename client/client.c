@@ -304,6 +304,51 @@ kofn_client_list_jobs(kofn_client *client, size_t limit, kofn_account **ret_jobs
 }
 
 kofn_status
+kofn_client_drop(kofn_client *client, const char *operand, kofn_error *err)
+{
+    kofn_msg_operand_ref request = {0};
+    kofn_call *call;
+    if (strlen(operand) >= sizeof request.operand)
+        return kofn_fail(err, KOFN_NOT_FOUND,
+                         "operand '%.40s' is not stored: ids have at most %zu characters", operand,
+                         sizeof request.operand - 1);
+    memcpy(request.operand, operand, strlen(operand) + 1);
+    kofn_status status = call_method(
+        client, &(kofn_call_params){.method = KOFN_METHOD_DROP_OPERAND, .request = &request}, &call,
+        err);
+    if (status == KOFN_OK)
+        kofn_engine_drop(&call);
+    return status;
+}
+
+kofn_status
+kofn_client_list_operands(kofn_client *client, kofn_operand_info **ret_operands, size_t *ret_count,
+                          kofn_error *err)
+{
+    const kofn_msg_nothing request = {0};
+    kofn_call *call;
+    kofn_status status = call_method(
+        client, &(kofn_call_params){.method = KOFN_METHOD_LIST_OPERANDS, .request = &request},
+        &call, err);
+    if (status != KOFN_OK)
+        return status;
+
+    const kofn_msg_operands *reply = call->reply;
+    const kofn_msg_operand *from = reply->operands.at;
+    const size_t count = reply->operands.count;
+    kofn_operand_info *operands = calloc(count ? count : 1, sizeof *operands);
+    if (operands) {
+        for (size_t i = 0; i < count; i++)
+            kofn_operand_from_message(&from[i], &operands[i]);
+        *ret_operands = operands;
+        *ret_count = count;
+    }
+    kofn_engine_drop(&call);
+    return operands ? KOFN_OK
+                    : kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a list of operands");
+}
+
+kofn_status
 kofn_client_list_workers(kofn_client *client, kofn_worker_info **ret_workers, size_t *ret_count,
                          kofn_error *err)
 {

@@ -156,6 +156,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
         .workers = job->workers,
         .backups = job->backups,
         .replaced = job->replaced,
+        .blocks_reused = job->blocks_reused,
         .decodable = job->decodable,
         .waited = job->waited,
         .error_bound = job->error_bound,
@@ -183,6 +184,26 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
     COPY_TEXT(account.error_kind, job->error_kind);
     code_from_message(&job->code, &account.code);
     *ret_account = account;
+}
+
+void
+kofn_operand_from_message(const kofn_msg_operand *operand, kofn_operand_info *ret_operand)
+{
+    kofn_operand_info info = {
+        .dtype = kofn_dtype_parse(operand->matrix.dtype),
+        .rows = (size_t)operand->matrix.rows,
+        .cols = (size_t)operand->matrix.cols,
+        .transposed = operand->transposed,
+        .bytes = operand->bytes,
+        .coded_bytes = operand->coded_bytes,
+        .coded_blocks = operand->coded_blocks,
+        .jobs = operand->jobs,
+        .products = operand->products,
+        .unused_ms = operand->unused_ms,
+        .age_ms = operand->age_ms,
+    };
+    COPY_TEXT(info.operand, operand->id);
+    *ret_operand = info;
 }
 
 void

@@ -28,12 +28,13 @@ method_of(const kofn_call *call)
 }
 
 static bool
-makes_a_job(kofn_method method)
+makes_something(kofn_method method)
 {
-    return method == KOFN_METHOD_MULTIPLY || method == KOFN_METHOD_SUBMIT;
+    return method == KOFN_METHOD_MULTIPLY || method == KOFN_METHOD_SUBMIT ||
+           method == KOFN_METHOD_PUT_OPERAND;
 }
 
-/* The caller's, or 128 random bits where the call makes a job. */
+/* The caller's, or 128 random bits where the call makes a job or an operand. */
 static kofn_status
 set_key(kofn_client *client, kofn_call *call, const char *key, kofn_error *err)
 {
@@ -43,7 +44,7 @@ set_key(kofn_client *client, kofn_call *call, const char *key, kofn_error *err)
                          sizeof call->key - 1);
     if (key && *key)
         memcpy(call->key, key, strlen(key) + 1);
-    else if (makes_a_job(call->method))
+    else if (makes_something(call->method))
         (void)snprintf(call->key, sizeof call->key, "%016" PRIx64 "%016" PRIx64,
                        kofn_rng_u64(&client->rng), kofn_rng_u64(&client->rng));
     return KOFN_OK;
@@ -91,9 +92,9 @@ kofn_engine_open(kofn_client *client, const kofn_call_params *params, kofn_call 
                                                      ? params->timeout_ms * KOFN_NS_PER_MS
                                                      : KOFN_NEVER_NS)
             : KOFN_NEVER_NS;
-    call->slack_ns = params->slack_ms < INT64_MAX / KOFN_NS_PER_MS
-                         ? params->slack_ms * KOFN_NS_PER_MS
-                         : KOFN_NEVER_NS;
+    const int64_t slack_ms = params->slack_ms ? params->slack_ms : KOFN_CLIENT_SLACK_MS;
+    call->slack_ns =
+        slack_ms < INT64_MAX / KOFN_NS_PER_MS ? slack_ms * KOFN_NS_PER_MS : KOFN_NEVER_NS;
     call->retries = params->retries ? params->retries : client->options.retries;
     if (params->product)
         call->product = *params->product;
@@ -285,7 +286,7 @@ patience_end(const kofn_client *client, const kofn_call *call)
 static int64_t
 give_up_at(const kofn_call *call)
 {
-    if (call->state == KOFN_CALL_QUEUED || !makes_a_job(call->method))
+    if (call->state == KOFN_CALL_QUEUED || !makes_something(call->method))
         return call->deadline_ns;
     return kofn_clock_after(call->deadline_ns, call->slack_ns);
 }
@@ -442,7 +443,7 @@ static kofn_status
 expect_product(kofn_call *call, const kofn_msg_matrix *c, kofn_error *err)
 {
     const kofn_msg_matrix *want = &call->product;
-    if (c->dtype[0] == '\0' && want->dtype[0] == '\0')
+    if (c->dtype[0] == '\0' && want->dtype[0] == '\0' && call->method != KOFN_METHOD_MULTIPLY)
         return KOFN_OK; // an account alone
     if (want->dtype[0] &&
         (strcmp(c->dtype, want->dtype) != 0 || c->rows != want->rows || c->cols != want->cols))

@@ -49,7 +49,7 @@ extern "C" {
 enum {
     KOFN_CLIENT_NAME_MAX = 32,  // names of families, parameters, policies; with the final NUL
     KOFN_CLIENT_TEXT_MAX = 512, // sentences
-    KOFN_CLIENT_JOB_MAX = 20,   // job ids
+    KOFN_CLIENT_JOB_MAX = 20,   // ids of jobs and of stored operands
     KOFN_CLIENT_VALUE_MAX = 64, // values of a family's parameters
     KOFN_CLIENT_SETS_MAX = 16,  // parameters of one code
 };
@@ -102,13 +102,18 @@ void kofn_client_close(kofn_client **client_p);
 /* ---- what to multiply, and how --------------------------------------------------------------- */
 
 /* A matrix in the caller's memory. Little-endian elements, row-major. A column-major m x k matrix
- * is the row-major k x m one with `transposed` set: nothing is moved. */
+ * is the row-major k x m one with `transposed` set: nothing is moved.
+ *
+ * Or one that the master has: `operand` is what kofn_client_put said, data is not looked at, and
+ * dtype, rows and cols may be left 0; if they are not, the master checks them against what it has.
+ * `transposed` is of the operand then, whichever way it is stored. */
 typedef struct kofn_matrix {
     const void *data;
     kofn_dtype dtype;
-    size_t rows, cols; // as stored
-    size_t stride;     // elements from one row to the next; 0: cols
-    bool transposed;   // the factor is the transpose of what is stored
+    size_t rows, cols;   // as stored
+    size_t stride;       // elements from one row to the next; 0: cols
+    bool transposed;     // the factor is the transpose of what is stored
+    const char *operand; // a stored operand's id; NULL: the elements are at `data`
 } kofn_matrix;
 
 typedef struct kofn_setting {
@@ -138,8 +143,10 @@ KOFN_MUST_CHECK kofn_status kofn_code_choice_set(kofn_code_choice *choice, const
 KOFN_MUST_CHECK kofn_status kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype,
                                                    kofn_error *err);
 
-/* What a job is done with. Of some codes fewer answers give an estimate of the product, with a bound
- * of its error, than give the product. */
+/* What a job is done with. Any answers give a best estimate of the product, with a bound of its error
+ * that holds for all matrices; approximate families promise a good one from fewer answers than the
+ * product takes. A job that can never get what it accepts is refused (INVALID_ARGUMENT, with the
+ * nearest that works). The account says what came of it: error_kind, error_bound, error_estimate. */
 typedef enum kofn_accept_choice {
     KOFN_ACCEPT_PROMISED, // the product; of an approximate family, the estimate it promises
     KOFN_ACCEPT_EXACTLY,  // the product, whatever the family promises
@@ -167,6 +174,7 @@ struct kofn_account {
     uint64_t answers, answers_used;   // received; in the product
     uint64_t workers;                 // distinct ones that were given a task
     uint64_t backups, replaced;       // copies for late tasks; tasks sent again after a loss
+    uint64_t blocks_reused;           // of stored operands, as an earlier product had coded them
     kofn_accept_options accept;       // as asked for
     bool decodable;                   // the answers so far suffice
     bool waited;                      // they did, and better ones were waited for
@@ -192,8 +200,11 @@ typedef struct kofn_product_options {
     int64_t timeout_ms; // for the whole product; 0: none
     const char *key;    // idempotency key; NULL: a random one
     kofn_accept_options accept;
-    bool deadline_best; // when time or answers run out: the best estimate there is, with its bound
-    int64_t settle_ms;  // once an estimate would do, wait so long for the product; 0: not at all
+    bool deadline_best; // at the timeout, or when no answer can come any more: the best estimate
+                        // of what came, if anything did. Made after the timeout, so the result may
+                        // come up to as much later
+    int64_t settle_ms;  // once an estimate would do, wait so long for the product, if it can still
+                        // come; a day at most. 0: not at all
     kofn_progress *progress;
     void *context; // for progress
 } kofn_product_options;
@@ -240,6 +251,57 @@ void kofn_call_abandon(kofn_call **call_p);
 /* A pointer of the caller's, carried along. */
 void kofn_call_set_context(kofn_call *call, void *context);
 void *kofn_call_get_context(const kofn_call *call);
+
+/* ---- stored operands ------------------------------------------------------------------------- */
+
+/* A matrix that takes part in many products is sent once:
+ *
+ *     char id[KOFN_CLIENT_JOB_MAX];
+ *     kofn_client_put(client, &x, NULL, id, &error);
+ *     kofn_matrix stored = {.operand = id}, turned = {.operand = id, .transposed = true};
+ *     kofn_client_multiply(client, &stored, &w, NULL, &result, &error);
+ *     kofn_client_multiply(client, &turned, &r, NULL, &result, &error);
+ *
+ * The master keeps coded blocks of it as well, while there is room: a product that cuts and codes it
+ * as an earlier one did, transposed or not, does not encode it again.
+ *
+ * Lifetime   The master's, not the client's: until kofn_client_drop, until it was unused for the
+ *            master's limits.keep_operands, or until the master ends. Then products that name it
+ *            fail with NOT_FOUND. Every client of the master may use and drop it. */
+
+typedef struct kofn_put_options {
+    int64_t timeout_ms;      // for the upload; 0: none
+    const char *key;         // idempotency key: the same one means the same operand; NULL: random
+    kofn_progress *progress; // called with the state "sending"; false gives up
+    void *context;           // for progress
+} kofn_put_options;
+
+/* Have the master store a matrix, and wait until it has. `options` may be NULL.
+ * Errors: as on top of this header. RESOURCE_EXHAUSTED: it has no room, or too many operands. */
+KOFN_MUST_CHECK kofn_status kofn_client_put(kofn_client *client, const kofn_matrix *matrix,
+                                            const kofn_put_options *options,
+                                            char ret_operand[KOFN_CLIENT_JOB_MAX], kofn_error *err);
+
+/* Have it forget one. Jobs that use it go on. NOT_FOUND: it has none of that id; if the connection
+ * was lost on the way, maybe since this call dropped it before. */
+KOFN_MUST_CHECK kofn_status kofn_client_drop(kofn_client *client, const char *operand,
+                                             kofn_error *err);
+
+typedef struct kofn_operand_info {
+    char operand[KOFN_CLIENT_JOB_MAX]; // its id
+    kofn_dtype dtype;
+    size_t rows, cols;                  // as stored
+    bool transposed;                    // the operand is the transpose of what is stored
+    uint64_t bytes;                     // its elements
+    uint64_t coded_bytes, coded_blocks; // coded blocks that are kept with it
+    uint64_t jobs, products;            // that use it now; that named it so far
+    uint64_t unused_ms, age_ms;         // since a job last used it; since it was stored
+} kofn_operand_info;
+
+/* Newest first. Ownership: free(*ret_operands). */
+KOFN_MUST_CHECK kofn_status kofn_client_list_operands(kofn_client *client,
+                                                      kofn_operand_info **ret_operands,
+                                                      size_t *ret_count, kofn_error *err);
 
 /* ---- results --------------------------------------------------------------------------------- */
 

@@ -22,15 +22,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OUTCOME_SLACK_MS = 2000 };
-
 /* How long after its deadline a product may still arrive: what is made of the answers that were
  * there by then takes time, less than they took. */
 static int64_t
 outcome_slack_ms(const kofn_product_options *options)
 {
-    const bool more = options->deadline_best && options->timeout_ms > OUTCOME_SLACK_MS;
-    return more ? options->timeout_ms : OUTCOME_SLACK_MS;
+    const bool more = options->deadline_best && options->timeout_ms > KOFN_CLIENT_SLACK_MS;
+    return more ? options->timeout_ms : KOFN_CLIENT_SLACK_MS;
 }
 
 /* ---- what is asked --------------------------------------------------------------------------- */
@@ -39,6 +37,10 @@ static kofn_status
 check_operand(const kofn_matrix *m, const char *name, kofn_error *err)
 {
     size_t bytes;
+    if (m->operand && !m->operand[0]) // it would mean none, and blocks that never come
+        return kofn_fail(err, KOFN_NOT_FOUND, "%s is an operand whose id is empty", name);
+    if (m->operand)
+        return KOFN_OK;
     if (kofn_dtype_width(m->dtype) == 0)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has no known dtype", name);
     if (m->stride != 0 && m->stride < m->cols)
@@ -62,27 +64,34 @@ as_mat(const kofn_matrix *m) // for its shape: nothing is written
     return kofn_mat_wrap((void *)(uintptr_t)m->data, m->dtype, m->rows, m->cols);
 }
 
-static kofn_status
-check_operands(const kofn_matrix *a, const kofn_matrix *b, size_t *ret_rows, size_t *ret_cols,
-               kofn_error *err)
-{
-    kofn_status status = check_operand(a, "A", err);
-    if (status == KOFN_OK)
-        status = check_operand(b, "B", err);
-    if (status != KOFN_OK)
-        return status;
-    const kofn_mat mat_a = as_mat(a);
-    const kofn_mat mat_b = as_mat(b);
-    const kofn_product product = {
-        .a = &mat_a, .b = &mat_b, .transpose_a = a->transposed, .transpose_b = b->transposed};
-    return kofn_product_shape(&product, ret_rows, ret_cols, err);
-}
-
 static void
 describe_matrix(kofn_dtype dtype, size_t rows, size_t cols, kofn_msg_matrix *ret_message)
 {
     *ret_message = (kofn_msg_matrix){.rows = rows, .cols = cols};
     (void)snprintf(ret_message->dtype, sizeof ret_message->dtype, "%s", kofn_dtype_name(dtype));
+}
+
+/* *ret_c is the product's shape; empty when an operand is stored: only the master knows which way. */
+static kofn_status
+check_operands(const kofn_matrix *a, const kofn_matrix *b, kofn_msg_matrix *ret_c, kofn_error *err)
+{
+    size_t rows, cols;
+    kofn_status status = check_operand(a, "A", err);
+    if (status == KOFN_OK)
+        status = check_operand(b, "B", err);
+    if (status != KOFN_OK)
+        return status;
+    *ret_c = (kofn_msg_matrix){0};
+    if (a->operand || b->operand)
+        return KOFN_OK;
+    const kofn_mat mat_a = as_mat(a);
+    const kofn_mat mat_b = as_mat(b);
+    const kofn_product product = {
+        .a = &mat_a, .b = &mat_b, .transpose_a = a->transposed, .transpose_b = b->transposed};
+    status = kofn_product_shape(&product, &rows, &cols, err);
+    if (status == KOFN_OK)
+        describe_matrix(a->dtype, rows, cols, ret_c);
+    return status;
 }
 
 static kofn_status
@@ -122,6 +131,16 @@ describe_accept(const kofn_product_options *options, kofn_msg_product *message, 
     return KOFN_OK;
 }
 
+/* Its shape, or its id and whatever the caller says of its shape. */
+static kofn_status
+describe_operand(const kofn_matrix *m, kofn_msg_matrix *ret_matrix, char ret_id[KOFN_ID_MAX],
+                 kofn_error *err)
+{
+    if (m->dtype || m->rows || m->cols)
+        describe_matrix(m->dtype, m->rows, m->cols, ret_matrix);
+    return set_name(ret_id, KOFN_ID_MAX, m->operand, "operand", err);
+}
+
 /* The message owns a list: cleared by the caller. */
 static kofn_status
 describe_product(const kofn_matrix *a, const kofn_matrix *b, const kofn_product_options *options,
@@ -129,10 +148,11 @@ describe_product(const kofn_matrix *a, const kofn_matrix *b, const kofn_product_
 {
     kofn_msg_product message = {.transpose_a = a->transposed, .transpose_b = b->transposed};
     kofn_code_spec spec;
-    describe_matrix(a->dtype, a->rows, a->cols, &message.a);
-    describe_matrix(b->dtype, b->rows, b->cols, &message.b);
-    kofn_status status =
-        set_name(message.policy, sizeof message.policy, options->policy, "policy", err);
+    kofn_status status = describe_operand(a, &message.a, message.operand_a, err);
+    if (status == KOFN_OK)
+        status = describe_operand(b, &message.b, message.operand_b, err);
+    if (status == KOFN_OK)
+        status = set_name(message.policy, sizeof message.policy, options->policy, "policy", err);
     if (status == KOFN_OK)
         status = set_name(message.field, sizeof message.field, options->field, "field", err);
     if (status == KOFN_OK)
@@ -151,23 +171,26 @@ open_product(kofn_client *client, kofn_method method, const kofn_matrix *a, cons
              const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
 {
     static const kofn_product_options defaults;
-    const kofn_matrix *const operands[] = {a, b};
+    const kofn_matrix *const factors[] = {a, b};
+    const kofn_matrix *operands[2];
+    size_t count = 0;
     kofn_msg_product request;
     kofn_msg_matrix c;
-    size_t rows, cols;
 
     options = options ? options : &defaults;
-    kofn_status status = check_operands(a, b, &rows, &cols, err);
+    kofn_status status = check_operands(a, b, &c, err);
     if (status == KOFN_OK)
         status = describe_product(a, b, options, &request, err);
     if (status != KOFN_OK)
         return status;
 
-    describe_matrix(a->dtype, rows, cols, &c);
+    for (size_t i = 0; i < 2; i++)
+        if (!factors[i]->operand)
+            operands[count++] = factors[i];
     const kofn_call_params params = {
         .method = method,
         .request = &request,
-        .operand_count = 2,
+        .operand_count = count,
         .operands = operands,
         .product = method == KOFN_METHOD_MULTIPLY ? &c : NULL,
         .timeout_ms = options->timeout_ms,
@@ -307,7 +330,8 @@ wait_watched(kofn_client *client, kofn_call *call, onlooker *looker, kofn_error 
 /* What is said while operands are on their way. */
 typedef struct upload {
     kofn_client *client;
-    const kofn_product_options *options;
+    kofn_progress *progress; // NULL: nobody looks on
+    void *context;
     size_t total; // bytes
     kofn_account account;
 } upload;
@@ -325,13 +349,24 @@ show_upload(void *context, const kofn_account *account)
         up->account.progress =
             up->total > 0 && unsent < up->total ? 1.0 - (double)unsent / (double)up->total : 0;
     }
-    return up->options->progress(up->options->context, &up->account);
+    return up->progress(up->context, &up->account);
 }
 
 static size_t
 bytes_of(const kofn_matrix *m)
 {
-    return m->rows * m->cols * kofn_dtype_width(m->dtype); // checked before
+    return m->operand ? 0 : m->rows * m->cols * kofn_dtype_width(m->dtype); // checked before
+}
+
+/* Until the upload's call is done; its outcome. */
+static kofn_status
+wait_uploaded(kofn_call *call, upload *up, kofn_error *err)
+{
+    onlooker looker = {.progress = up->progress ? show_upload : NULL, .context = up};
+    kofn_status status = wait_watched(up->client, call, &looker, err);
+    if (status == KOFN_OK && call->error.status != KOFN_OK)
+        status = kofn_fail(err, call->error.status, "%s", call->error.text);
+    return status;
 }
 
 kofn_status
@@ -344,14 +379,52 @@ kofn_client_submit(kofn_client *client, const kofn_matrix *a, const kofn_matrix 
     if (status != KOFN_OK)
         return status;
 
-    upload up = {.client = client, .options = options, .total = bytes_of(a) + bytes_of(b)};
-    onlooker looker = {.progress = options && options->progress ? show_upload : NULL,
-                       .context = &up};
-    status = wait_watched(client, call, &looker, err);
-    if (status == KOFN_OK && call->error.status != KOFN_OK)
-        status = kofn_fail(err, call->error.status, "%s", call->error.text);
+    upload up = {.client = client, .total = bytes_of(a) + bytes_of(b)};
+    if (options) {
+        up.progress = options->progress;
+        up.context = options->context;
+    }
+    status = wait_uploaded(call, &up, err);
     if (status == KOFN_OK)
         memcpy(ret_job, ((const kofn_msg_job_ref *)call->reply)->job, KOFN_CLIENT_JOB_MAX);
+    kofn_engine_drop(&call);
+    return status;
+}
+
+kofn_status
+kofn_client_put(kofn_client *client, const kofn_matrix *matrix, const kofn_put_options *options,
+                char ret_operand[KOFN_CLIENT_JOB_MAX], kofn_error *err)
+{
+    static const kofn_put_options defaults;
+    kofn_msg_put_operand request = {.transposed = matrix->transposed};
+    kofn_call *call;
+    options = options ? options : &defaults;
+    if (matrix->operand)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "operand '%.40s' is stored already",
+                         matrix->operand);
+    kofn_status status = check_operand(matrix, "the operand", err);
+    if (status != KOFN_OK)
+        return status;
+    describe_matrix(matrix->dtype, matrix->rows, matrix->cols, &request.matrix);
+    status = kofn_engine_open(client,
+                              &(kofn_call_params){.method = KOFN_METHOD_PUT_OPERAND,
+                                                  .request = &request,
+                                                  .operand_count = 1,
+                                                  .operands = &matrix,
+                                                  .timeout_ms = options->timeout_ms,
+                                                  .key = options->key},
+                              &call, err);
+    if (status != KOFN_OK)
+        return status;
+
+    upload up = {.client = client,
+                 .progress = options->progress,
+                 .context = options->context,
+                 .total = bytes_of(matrix)};
+    status = wait_uploaded(call, &up, err);
+    if (status == KOFN_OK)
+        memcpy(ret_operand, ((const kofn_msg_operand_ref *)call->reply)->operand,
+               KOFN_CLIENT_JOB_MAX);
     kofn_engine_drop(&call);
     return status;
 }

@@ -1,12 +1,69 @@
 #include "master/jobs.h"
+#include "master/operands.h"
 
 #include <stdlib.h>
 
-/* Operands, the product, and the answers and coded blocks that it takes to get there: blocks out at
- * once are bounded by the workers' credit, so twice the operands is what they come to. */
+/* A stored operand of the order, and what the order leaves out of its description; nothing for one
+ * whose blocks follow. */
 static kofn_status
-estimate_charge(const kofn_msg_product *product, const kofn_shape *shape, size_t *ret_bytes,
-                kofn_error *err)
+resolve_operand(kofn_operands *operands, char letter, const char *name, kofn_msg_matrix *matrix,
+                bool *transpose, kofn_operand **ret_operand, kofn_error *err)
+{
+    const bool described = matrix->dtype[0] || matrix->rows || matrix->cols;
+    if (!name[0] && described)
+        return KOFN_OK;
+    if (!name[0])
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%c has neither a shape nor an operand: send its blocks with its shape, "
+                         "or name a stored operand",
+                         letter);
+    kofn_operand *operand = kofn_operands_find(operands, name);
+    if (!operand)
+        return kofn_fail(err, KOFN_NOT_FOUND,
+                         "operand '%s' for %c is not stored: it never was, it was dropped, or "
+                         "nobody used it for too long",
+                         name, letter);
+    const kofn_bands *bands = kofn_operand_get_bands(operand);
+    if (described && (kofn_dtype_parse(matrix->dtype) != bands->dtype ||
+                      matrix->rows != bands->rows || matrix->cols != bands->cols))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%c is said to be %s of %zu x %zu, and operand %s is %s of %zu x %zu as "
+                         "stored: leave the shape out",
+                         letter, matrix->dtype, (size_t)matrix->rows, (size_t)matrix->cols, name,
+                         kofn_dtype_name(bands->dtype), bands->rows, bands->cols);
+    *matrix = (kofn_msg_matrix){.rows = bands->rows, .cols = bands->cols};
+    snprintf(matrix->dtype, sizeof matrix->dtype, "%s", kofn_dtype_name(bands->dtype));
+    *transpose = *transpose != kofn_operand_is_transposed(operand);
+    *ret_operand = operand;
+    return KOFN_OK;
+}
+
+static kofn_status
+resolve_operands(kofn_master *master, kofn_msg_product *p, kofn_job *job, kofn_error *err)
+{
+    kofn_operand *a = NULL, *b = NULL;
+    kofn_status status =
+        resolve_operand(master->operands, 'A', p->operand_a, &p->a, &p->transpose_a, &a, err);
+    if (!status)
+        status =
+            resolve_operand(master->operands, 'B', p->operand_b, &p->b, &p->transpose_b, &b, err);
+    if (status)
+        return status;
+    if (a)
+        kofn_operand_hold(a);
+    if (b && b != a)
+        kofn_operand_hold(b);
+    job->stored[0] = a;
+    job->stored[1] = b;
+    return KOFN_OK;
+}
+
+/* Operands that are not stored, the product, and the answers and coded blocks that it takes to get
+ * there: blocks out at once are bounded by the workers' credit, so twice the operands is what they
+ * come to. */
+static kofn_status
+estimate_charge(const kofn_msg_product *product, const kofn_shape *shape,
+                kofn_operand *const *stored, size_t *ret_bytes, kofn_error *err)
 {
     size_t a, b, c;
     kofn_dtype dtype = kofn_dtype_parse(product->a.dtype);
@@ -19,7 +76,7 @@ estimate_charge(const kofn_msg_product *product, const kofn_shape *shape, size_t
         return status;
     if (a > SIZE_MAX / 16 || b > SIZE_MAX / 16 || c > SIZE_MAX / 16)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "the operands are larger than any memory");
-    *ret_bytes = sizeof(kofn_job) + 3 * (a + b) + 2 * c;
+    *ret_bytes = sizeof(kofn_job) + (stored[0] ? 2 : 3) * a + (stored[1] ? 2 : 3) * b + 2 * c;
     return KOFN_OK;
 }
 
@@ -136,32 +193,26 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
 static kofn_status
 check_room(const kofn_master *master, size_t charge, bool *ret_never, kofn_error *err)
 {
-    const kofn_master_config *config = &master->config;
+    const size_t most = (size_t)master->config.jobs_max;
     kofn_jobs_totals totals;
     kofn_jobs_get_totals(master->jobs, &totals);
     const size_t live = totals.running + totals.queued;
-    *ret_never = charge > config->memory;
-    if (*ret_never)
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
-                         "this job needs about %zu MiB and limits.memory is %zu MiB: raise it or "
-                         "split the product",
-                         charge >> 20, (size_t)config->memory >> 20);
-    if (charge > config->memory - totals.memory)
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
-                         "this job needs about %zu MiB and %zu of %zu MiB are in use: try again "
-                         "when jobs have finished",
-                         charge >> 20, totals.memory >> 20, (size_t)config->memory >> 20);
-    if (live >= (size_t)config->jobs_max)
+    kofn_status status = kofn_master_check_room(master, "this job", charge, ret_never, err);
+    if (status)
+        return status;
+    if (live >= most)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
                          "%zu jobs are waiting or running, limits.jobs is %zu: try again later",
-                         live, (size_t)config->jobs_max);
+                         live, most);
     return KOFN_OK;
 }
 
 /* What the same key must come with again, however it was spelled on the wire. */
 static kofn_status
-pack_order(const kofn_job_order *order, kofn_job *job, kofn_error *err)
+identify_order(const kofn_job_order *order, kofn_job *job, kofn_error *err)
 {
+    job->keep = order->keep;
+    snprintf(job->key, sizeof job->key, "%s", order->key);
     if (!order->key[0])
         return KOFN_OK;
     return kofn_message_pack(&kofn_product_message, order->product, &job->order, err);
@@ -201,25 +252,37 @@ find_known(kofn_jobs *jobs, const kofn_job_order *order, const kofn_job *like, k
     return KOFN_OK;
 }
 
+/* A stored operand is there already, whole. */
+static kofn_status
+expect_operand(kofn_job *job, size_t operand, const kofn_msg_matrix *matrix, kofn_error *err)
+{
+    if (job->stored[operand])
+        return kofn_assembler_have(&job->operands, kofn_operand_get_bands(job->stored[operand]),
+                                   err);
+    return kofn_assembler_expect(&job->operands, job->field->dtype, matrix->rows, matrix->cols,
+                                 err);
+}
+
 /* What an order says, checked, in a record that is not listed yet. */
 static kofn_status
 fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn_error *err)
 {
     const kofn_master_config *config = &master->config;
-    const kofn_msg_product *p = order->product;
-    const char *policy =
-        p->policy[0] ? p->policy : config->policy; // "auto" until the code is known
-    kofn_status status = find_field(p, &job->field, err);
+    kofn_msg_product p = *order->product;                         // borrows its list
+    const char *policy = p.policy[0] ? p.policy : config->policy; // "auto" until the code is known
+    kofn_status status = resolve_operands(master, &p, job, err);
     if (!status)
-        status = check_shapes(p, &job->shape, err);
+        status = find_field(&p, &job->field, err);
     if (!status)
-        status = estimate_charge(p, &job->shape, &job->charge, err);
+        status = check_shapes(&p, &job->shape, err);
     if (!status)
-        status = choose_spec(config, p, job->field, &job->spec, err);
+        status = estimate_charge(&p, &job->shape, job->stored, &job->charge, err);
+    if (!status)
+        status = choose_spec(config, &p, job->field, &job->spec, err);
     if (!status)
         status = kofn_master_policy_check(policy, err);
     if (!status)
-        status = read_accept(p, &job->accept, err);
+        status = read_accept(&p, &job->accept, err);
     if (!status)
         status = check_accept(&job->accept, &job->spec, job->field, err);
     if (status)
@@ -227,23 +290,15 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
 
     job->master = master;
     job->session = order->session;
-    job->keep = order->keep;
     job->deadline_ns = order->deadline_ns;
-    job->transposed[0] = p->transpose_a;
-    job->transposed[1] = p->transpose_b;
+    job->transposed[0] = p.transpose_a;
+    job->transposed[1] = p.transpose_b;
     snprintf(job->policy, sizeof job->policy, "%s", policy);
-    snprintf(job->key, sizeof job->key, "%s", order->key);
     TAILQ_INIT(&job->requests);
     kofn_assembler_init(&job->operands);
     job->times.accepted_ns = job->times.heard_ns = kofn_clock_ns();
-    status = pack_order(order, job, err);
-    if (!status)
-        status =
-            kofn_assembler_expect(&job->operands, job->field->dtype, p->a.rows, p->a.cols, err);
-    if (!status)
-        status =
-            kofn_assembler_expect(&job->operands, job->field->dtype, p->b.rows, p->b.cols, err);
-    return status;
+    status = expect_operand(job, 0, &p.a, err);
+    return status ? status : expect_operand(job, 1, &p.b, err);
 }
 
 kofn_status
@@ -260,9 +315,11 @@ kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_jo
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another job");
 
     kofn_job *known = NULL;
-    kofn_status status = fill_order(master, order, job, err);
-    if (!status)
+    kofn_status status = identify_order(order, job, err);
+    if (!status) // before all else: the operands that it names may be gone by now
         status = find_known(jobs, order, job, &known, err);
+    if (!status && !known)
+        status = fill_order(master, order, job, err);
     if (!status && !known)
         status = check_room(master, job->charge, ret_never, err);
     if (!status && !known)

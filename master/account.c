@@ -66,6 +66,7 @@ kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *er
     m.workers = view.workers;
     m.backups = view.backups;
     m.replaced = view.replaced;
+    m.blocks_reused = job->blocks_reused;
     m.decodable = view.decodable || job->state == KOFN_JOB_DECODING || job->state == KOFN_JOB_DONE;
     m.waited = job->waited;
     m.nonfinite = job->nonfinite;

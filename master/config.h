@@ -22,12 +22,15 @@ typedef struct kofn_master_config {
     int64_t silence_ns;   // a worker not heard for this long is lost
     uint64_t chunk_bytes; // target size of a block frame
     uint64_t window;      // block bytes a peer may send us unacknowledged
-    uint64_t memory;    // of operands, coded blocks, answers and results; 0: half of the machine's
-    int64_t jobs_max;   // accepted and not finished
-    int64_t keep_ns;    // how long a result waits to be fetched
-    int64_t keep_jobs;  // finished jobs that stay in the list
-    int64_t grace_ns;   // after SIGTERM: finish what is running within this time
-    double whole_flops; // products of no more flops go whole to one worker
+    uint64_t memory;  // of operands, coded blocks, answers and results; 0: half of the machine's
+    int64_t jobs_max; // accepted and not finished
+    int64_t operands_max;     // stored
+    int64_t keep_operands_ns; // a stored operand that no job used for so long goes; 0: none does
+    uint64_t coded_cache;     // of coded blocks of stored operands
+    int64_t keep_ns;          // how long a result waits to be fetched
+    int64_t keep_jobs;        // finished jobs that stay in the list
+    int64_t grace_ns;         // after SIGTERM: finish what is running within this time
+    double whole_flops;       // products of no more flops go whole to one worker
     char
         policy[KOFN_NAME_MAX]; // for jobs that name none; "auto": oneshot where the code can lose a
                                // task, speculative where it cannot

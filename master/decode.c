@@ -143,7 +143,7 @@ finish_decode(kofn_job *job, kofn_status status, const kofn_error *why)
     job->has_product = true;
     job->answers_used = job->plan.used;
     job->quality = job->plan.quality;
-    job->estimate = job->plan.estimate || kofn_accept_is_only_near(job->code, job->plan.used);
+    job->estimate = job->plan.estimate;
     job->error_bound = job->plan.truncation + job->plan.rounding;
     kofn_job_move(job, KOFN_JOB_EV_DECODED);
     kofn_job_close(job);

@@ -1,4 +1,5 @@
 #include "master/jobs.h"
+#include "master/operands.h"
 #include "proto/block.h"
 
 #include <stdlib.h>
@@ -54,18 +55,52 @@ struct encode_batch {
     encode_part part[KOFN_OPERANDS_MAX];
 };
 
-/* The blocks of a task's factor that are there already, or NULL: an operand that is not cut, or a
+/* Is a task's factor the operand itself? */
+static bool
+is_whole(const kofn_job *job, size_t operand, size_t task)
+{
+    return job->code->e[operand].cols == 1 &&
+           kofn_code_plain_block(job->code, operand, task) != SIZE_MAX;
+}
+
+/* The blocks of a task's factor that the job has already, or NULL: an operand that is not cut, or a
  * plain block that was copied out before. */
 static const kofn_bands *
 find_ready(const kofn_job *job, size_t operand, size_t task)
 {
+    if (is_whole(job, operand, task))
+        return &job->operands.mat[operand];
     const size_t block = kofn_code_plain_block(job->code, operand, task);
     if (block == SIZE_MAX)
         return NULL;
-    if (job->code->e[operand].cols == 1)
-        return &job->operands.mat[operand];
     const kofn_bands *plain = &job->plain[operand][block];
     return plain->dtype != KOFN_DTYPE_NONE ? plain : NULL; // one without rows has no bands
+}
+
+static kofn_coded_key
+coded_key(const kofn_job *job, size_t operand, size_t task)
+{
+    return (kofn_coded_key){
+        .field = job->field,
+        .grid = job->code->grid[operand],
+        .transposed = job->transposed[operand],
+        .coef = kofn_code_get_row(job->code, operand, task),
+    };
+}
+
+/* The same, with those that were kept with a stored operand; those are the I/O thread's. *reused
+ * counts what another job made. */
+static const kofn_bands *
+find_block(const kofn_job *job, size_t operand, size_t task, size_t *reused)
+{
+    const kofn_bands *ready = find_ready(job, operand, task);
+    if (ready || !job->stored[operand])
+        return ready;
+    bool others = false;
+    const kofn_coded_key key = coded_key(job, operand, task);
+    ready = kofn_operand_find_coded(job->stored[operand], &key, job->id, &others);
+    *reused += ready && others;
+    return ready;
 }
 
 static kofn_status
@@ -88,6 +123,13 @@ drop_unmade(kofn_job *job, size_t operand, size_t made, const size_t *tasks)
     }
 }
 
+/* Was it found when the batch was made? */
+static bool
+is_there(const kofn_bands *block)
+{
+    return block->dtype != KOFN_DTYPE_NONE; // one without rows has no bands
+}
+
 /* Blocks of one operand for all tasks of the batch: what is not there yet is made in one pass. */
 static kofn_status
 encode_operand(encode_part *part, kofn_error *err)
@@ -104,7 +146,7 @@ encode_operand(encode_part *part, kofn_error *err)
             kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to encode %zu tasks", batch->count);
     for (size_t i = 0; !status && i < batch->count; i++) {
         const size_t task = batch->sends[i].task;
-        if (find_ready(job, operand, task))
+        if (is_there(&part->blocks[i]) || find_ready(job, operand, task))
             continue;
         const size_t block = kofn_code_plain_block(job->code, operand, task);
         kofn_bands *into = block == SIZE_MAX ? &part->blocks[i] : &job->plain[operand][block];
@@ -121,7 +163,7 @@ encode_operand(encode_part *part, kofn_error *err)
         drop_unmade(job, operand, made, tasks);
     for (size_t i = 0; !status && i < batch->count; i++) {
         const kofn_bands *ready = find_ready(job, operand, batch->sends[i].task);
-        if (ready)
+        if (ready && !is_there(&part->blocks[i]))
             status = kofn_bands_ref(ready, &part->blocks[i], err);
     }
     free(tasks);
@@ -143,6 +185,23 @@ destroy_batch(encode_batch *batch)
         kofn_bands_array_fini(&batch->part[o].blocks, batch->count);
     free(batch->sends);
     free(batch);
+}
+
+/* What was made of a stored operand is offered to the next product; what was found is known. */
+static void
+keep_blocks(const encode_part *part)
+{
+    const encode_batch *batch = part->batch;
+    kofn_operand *stored = batch->job->stored[part->operand];
+    if (!stored || part->status)
+        return;
+    for (size_t i = 0; i < batch->count; i++) {
+        const size_t task = batch->sends[i].task;
+        if (is_whole(batch->job, part->operand, task))
+            continue;
+        const kofn_coded_key key = coded_key(batch->job, part->operand, task);
+        kofn_operand_keep_coded(stored, &key, batch->job->id, &part->blocks[i]);
+    }
 }
 
 /* Blocks that came out well go to their workers; a task lacking one has failed there. */
@@ -188,6 +247,8 @@ encode_done(kofn_coder_item *item)
     job->items--;
     job->encoding = false;
     job->times.encode_ns += took_ns;
+    for (size_t o = 0; took_ns > 0 && o < job->code->operands; o++)
+        keep_blocks(&batch->part[o]);
     if (took_ns > 0) // else the master stops
         send_batch(batch);
     destroy_batch(batch);
@@ -210,6 +271,20 @@ fill_part(encode_batch *batch, size_t operand)
     return batch->part[operand].blocks != NULL;
 }
 
+/* Blocks that were kept need not be made; short of memory, they are. */
+static void
+take_kept(encode_part *part)
+{
+    kofn_job *job = part->batch->job;
+    for (size_t i = 0; job->stored[part->operand] && i < part->batch->count; i++) {
+        const size_t task = part->batch->sends[i].task;
+        size_t reused = 0;
+        const kofn_bands *kept = find_block(job, part->operand, task, &reused);
+        if (kept && kofn_bands_ref(kept, &part->blocks[i], NULL) == KOFN_OK)
+            job->blocks_reused += reused;
+    }
+}
+
 static kofn_status
 start_encode(kofn_job *job, kofn_error *err)
 {
@@ -228,6 +303,8 @@ start_encode(kofn_job *job, kofn_error *err)
         destroy_batch(batch);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to encode");
     }
+    for (size_t o = 0; o < job->code->operands; o++)
+        take_kept(&batch->part[o]);
     job->items++;
     job->encoding = true;
     batch->out = job->code->operands;
@@ -245,9 +322,10 @@ kofn_job_send(kofn_job *job)
         return;
 
     bool ready = true;
+    size_t reused = 0;
     for (size_t i = 0; i < job->send_count && ready; i++)
         for (size_t o = 0; o < job->code->operands && ready; o++)
-            ready = find_ready(job, o, job->sends[i].task) != NULL;
+            ready = find_block(job, o, job->sends[i].task, &reused) != NULL;
     kofn_error err;
     if (!ready) {
         if (start_encode(job, &err) != KOFN_OK)
@@ -256,9 +334,10 @@ kofn_job_send(kofn_job *job)
     }
     const kofn_master *master = job->master;
     const size_t count = job->send_count;
+    job->blocks_reused += reused;
     job->send_count = 0; // the array stays for reuse; nothing is added while we send
     for (size_t i = 0; i < count; i++)
         (void)master->carrier->send(master->fleet, job->sends[i].assignment,
-                                    find_ready(job, 0, job->sends[i].task),
-                                    find_ready(job, 1, job->sends[i].task));
+                                    find_block(job, 0, job->sends[i].task, &reused),
+                                    find_block(job, 1, job->sends[i].task, &reused));
 }

@@ -1,4 +1,5 @@
 #include "master/jobs.h"
+#include "master/operands.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -70,6 +71,10 @@ kofn_job_release_work(kofn_job *job)
     if (job->items > 0) // the last one calls again
         return;
     kofn_assembler_fini(&job->operands);
+    if (job->stored[1] == job->stored[0]) // held once
+        job->stored[1] = NULL;
+    for (size_t o = 0; o < KOFN_OPERANDS_MAX; o++)
+        kofn_operand_release(&job->stored[o]);
     if (job->code) {
         for (size_t o = 0; o < job->code->operands; o++)
             kofn_bands_array_fini(&job->plain[o], job->code->e[o].cols);

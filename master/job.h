@@ -18,7 +18,7 @@
  *
  * Pass-through  A block that needs no arithmetic and no cutting leaves in the frames in which it
  *               came: the whole product of a small job, an operand that is not partitioned, and an
- *               answer that is the product.
+ *               answer that is the product. So does a block of a stored operand that was kept.
  * Threads       The I/O thread; coders' items own their inputs while they run.
  */
 #ifndef KOFN_MASTER_JOB_H
@@ -107,14 +107,16 @@ struct kofn_job {
     kofn_code *code;
     kofn_coding coding;
 
-    kofn_assembler operands;
-    kofn_bands *plain[KOFN_OPERANDS_MAX]; // blocks that were copied out once, by number
-    kofn_queued_task *sends;              // tasks that wait for the next encode
+    kofn_assembler operands;                 // all of them: also refs of those that are stored
+    kofn_operand *stored[KOFN_OPERANDS_MAX]; // held while there is work; NULL: came with the order
+    kofn_bands *plain[KOFN_OPERANDS_MAX];    // blocks that were copied out once, by number
+    kofn_queued_task *sends;                 // tasks that wait for the next encode
     size_t send_count, send_capacity;
-    bool encoding;       // an encode item is out: one at a time
-    size_t items;        // compute items out: the record stays while there are any
-    kofn_bands *answers; // [code->tasks]: those kept
-    bool nonfinite;      // an answer that was used holds NaN or Inf
+    size_t blocks_reused; // coded blocks sent that another job had made
+    bool encoding;        // an encode item is out: one at a time
+    size_t items;         // compute items out: the record stays while there are any
+    kofn_bands *answers;  // [code->tasks]: those kept
+    bool nonfinite;       // an answer that was used holds NaN or Inf
     kofn_decode_plan plan;
     kofn_bands product;
     bool has_product;

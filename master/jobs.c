@@ -350,6 +350,18 @@ kofn_jobs_on_worker(kofn_jobs *jobs)
     }
 }
 
+kofn_status
+kofn_upload_check(int64_t deadline_ns, int64_t heard_ns, int64_t now_ns, kofn_error *err)
+{
+    if (now_ns >= deadline_ns)
+        return kofn_fail(err, KOFN_DEADLINE_EXCEEDED,
+                         "the deadline came before all blocks of the operands did");
+    if (now_ns - heard_ns <= UPLOAD_IDLE_NS)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_DEADLINE_EXCEEDED, "no block of the operands came for %d s",
+                     (int)(UPLOAD_IDLE_NS / KOFN_NS_PER_S));
+}
+
 /* Why a job that the scheduler has not got must end now; OK: it need not. */
 static kofn_status
 find_overdue(const kofn_job *job, int64_t now_ns, kofn_error *err)
@@ -357,13 +369,7 @@ find_overdue(const kofn_job *job, int64_t now_ns, kofn_error *err)
     const bool late = now_ns >= job->deadline_ns;
     switch (job->state) {
     case KOFN_JOB_RECEIVING:
-        if (late)
-            return kofn_fail(err, KOFN_DEADLINE_EXCEEDED,
-                             "the deadline came before all blocks of the operands did");
-        if (now_ns - job->times.heard_ns <= UPLOAD_IDLE_NS)
-            return KOFN_OK;
-        return kofn_fail(err, KOFN_DEADLINE_EXCEEDED, "no block of the operands came for %d s",
-                         (int)(UPLOAD_IDLE_NS / KOFN_NS_PER_S));
+        return kofn_upload_check(job->deadline_ns, job->times.heard_ns, now_ns, err);
     case KOFN_JOB_PREPARING:
         return !late ? KOFN_OK
                      : kofn_fail(err, KOFN_DEADLINE_EXCEEDED,

@@ -1,7 +1,7 @@
 /* All jobs of the master: found by id and by key, counted, bounded, ended and forgotten.
  *
- * Memory     Each job is charged with an estimate when it is accepted: operands, product, and the
- *            answers and coded blocks on the way. What does not fit is refused. A kept product is
+ * Memory     Each job is charged with an estimate when it is accepted: operands (but for those that are
+ *            stored), product, and the answers and coded blocks on the way. What does not fit is refused. A kept product is
  *            charged with its size and its record's; a record alone is not: their number is
  *            bounded.
  * Threads    The I/O thread.
@@ -87,6 +87,10 @@ void kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_field *field, const kofn_co
 
 /* Which codes were planned; theirs to keep. */
 kofn_choices *kofn_jobs_get_choices(kofn_jobs *jobs);
+
+/* Why an upload must end now: its deadline came, or nothing of it for too long. OK: it need not. */
+KOFN_MUST_CHECK kofn_status kofn_upload_check(int64_t deadline_ns, int64_t heard_ns, int64_t now_ns,
+                                              kofn_error *err);
 
 /* A worker joined: jobs that waited for one may be prepared. */
 void kofn_jobs_on_worker(kofn_jobs *jobs);

@@ -1,6 +1,7 @@
 #include "master/root.h"
 #include "master/fleet.h"
 #include "master/jobs.h"
+#include "master/operands.h"
 #include "master/service.h"
 #include "proto/link/link.h"
 
@@ -58,6 +59,7 @@ on_tick(zloop_t *loop, int timer, void *context)
     const int64_t now_ns = kofn_clock_ns();
     kofn_sessions_on_tick(master->sessions, now_ns);
     kofn_jobs_on_tick(master->jobs, now_ns);
+    kofn_operands_on_tick(master->operands, now_ns);
     kofn_jobs_act(master->jobs);
     if (!master->draining)
         return 0;
@@ -144,6 +146,8 @@ make_parts(kofn_master *master, kofn_error *err)
         status = kofn_coders_new(master->loop, (size_t)master->config.compute_threads,
                                  &master->coders, err);
     if (!status)
+        status = kofn_operands_new(master, &master->operands, err);
+    if (!status)
         status = kofn_jobs_new(master, &master->jobs, err);
     if (!status)
         status = kofn_sessions_new(master, &master->sessions, err);
@@ -219,6 +223,7 @@ kofn_master_destroy(kofn_master **master_p)
     kofn_fleet_destroy(&master->fleet);
     kofn_sessions_destroy(&master->sessions);
     kofn_jobs_destroy(&master->jobs);
+    kofn_operands_destroy(&master->operands);
     kofn_sched_destroy(&master->sched);
     kofn_pool_destroy(&master->pool);
     zloop_destroy(&master->loop);
@@ -275,6 +280,7 @@ kofn_master_run(kofn_master *master, kofn_error *err)
     kofn_fail(&why, KOFN_UNAVAILABLE,
               "the master stopped before the job was done: submit it again");
     kofn_jobs_end_all(master->jobs, &why);
+    kofn_sessions_end_uploads(master->sessions, &why);
     let_linger(master);
     kofn_log_write(&master->log, KOFN_LOG_NOTICE, "stopped", "the master has ended", "%s", "");
     return KOFN_OK;

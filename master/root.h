@@ -10,6 +10,8 @@
  *           \        /
  *     jobs.h, job.h                   all jobs; one: operands in, product out
  *        |
+ *     operands.h, coded.h             matrices that are kept for many jobs, and what was made of them
+ *        |
  *     coders.h, sched/, proto/        threads that touch elements; who does what; the wire
  *
  * What goes up goes through const structs of functions that master.c puts into the root: jobs tell
@@ -26,6 +28,8 @@
 typedef struct kofn_sessions kofn_sessions;
 typedef struct kofn_jobs kofn_jobs;
 typedef struct kofn_fleet kofn_fleet;
+typedef struct kofn_operands kofn_operands;
+typedef struct kofn_operand kofn_operand;   // operands.h
 typedef struct kofn_audience kofn_audience; // job.h
 typedef struct kofn_carrier kofn_carrier;   // job.h
 typedef struct kofn_service kofn_service;   // session.h
@@ -49,6 +53,7 @@ struct kofn_master {
     kofn_sched *sched;
     kofn_coders *coders;
     kofn_sessions *sessions;
+    kofn_operands *operands;
     kofn_jobs *jobs;
     kofn_fleet *fleet;
     const kofn_audience *audience;
@@ -58,6 +63,14 @@ struct kofn_master {
 
 /* Have the loop wake up for kofn_sched_next_tick; cheap when nothing changed. */
 void kofn_master_arm(kofn_master *master);
+
+/* Bytes of limits.memory that jobs and stored operands hold. */
+size_t kofn_master_get_charge(const kofn_master *master);
+
+/* Is there room for `bytes` more? Coded blocks that are kept make place. `what` begins the sentence.
+ * RESOURCE_EXHAUSTED: no, and when *ret_never, there never will be. */
+KOFN_MUST_CHECK kofn_status kofn_master_check_room(const kofn_master *master, const char *what,
+                                                   size_t bytes, bool *ret_never, kofn_error *err);
 
 /* A table whose keys are a kofn_peer_id inside each item. NULL: no memory. */
 zhashx_t *kofn_peer_table_new(void);

@@ -1,6 +1,7 @@
 #include "master/service.h"
 #include "master/fleet.h"
 #include "master/jobs.h"
+#include "master/operands.h"
 #include "master/sched/policy.h"
 
 #include <stdlib.h>
@@ -8,6 +9,8 @@
 typedef union request_body {
     kofn_msg_product product;
     kofn_msg_job_ref ref;
+    kofn_msg_put_operand put;
+    kofn_msg_operand_ref operand;
     kofn_msg_list_jobs list_jobs;
     kofn_msg_check check;
     kofn_msg_plan_query plan;
@@ -23,6 +26,15 @@ fail_short_of_memory(kofn_request *request)
     kofn_error err;
     kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory for the reply: ask for less");
     kofn_request_fail(request, &err);
+}
+
+static void
+refuse(kofn_request *request, const kofn_error *why, bool never)
+{
+    if (never)
+        kofn_request_refuse(request, why);
+    else
+        kofn_request_fail(request, why);
 }
 
 /* ---- products --------------------------------------------------------------------------------------- */
@@ -50,10 +62,7 @@ serve_product(kofn_master *master, kofn_request *request, const kofn_msg_call *c
     bool known, never;
     kofn_error err;
     if (kofn_jobs_accept(master->jobs, &order, &job, &known, &never, &err) != KOFN_OK) {
-        if (never)
-            kofn_request_refuse(request, &err);
-        else
-            kofn_request_fail(request, &err);
+        refuse(request, &err, never);
     } else if (!known) {
         kofn_request_wait(request, job);
         kofn_request_take_blocks(request, call->more);
@@ -73,6 +82,89 @@ receive_product(kofn_request *request)
     if (request->method == KOFN_METHOD_SUBMIT)
         reply_submitted(request, job); // the request is gone with it
     kofn_job_start(job);
+}
+
+/* ---- stored operands ---------------------------------------------------------------------------------- */
+
+static void
+reply_stored(kofn_request *request, const kofn_operand *operand)
+{
+    kofn_msg_operand_ref ref;
+    snprintf(ref.operand, sizeof ref.operand, "%s", kofn_operand_get_name(operand));
+    kofn_request_reply(request, &kofn_operand_ref_message, &ref, NULL);
+}
+
+static void
+serve_put_operand(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+                  const request_body *body)
+{
+    kofn_operand *operand;
+    const kofn_operand *known;
+    bool never;
+    kofn_error err;
+    if (kofn_operands_accept(master->operands, &body->put, call->key, &operand, &known, &never,
+                             &err) != KOFN_OK) {
+        refuse(request, &err, never);
+    } else if (known) { // its blocks came with the first call of this key: these are dropped
+        request->receiving = false;
+        reply_stored(request, known);
+    } else {
+        request->upload = operand;
+        kofn_request_take_blocks(request, call->more);
+    }
+}
+
+static void
+receive_operand(kofn_request *request)
+{
+    const kofn_operand *stored;
+    kofn_error err;
+    if (kofn_operand_store(&request->upload, &stored, &err) != KOFN_OK)
+        kofn_request_fail(request, &err);
+    else
+        reply_stored(request, stored);
+}
+
+static void
+receive(kofn_request *request)
+{
+    if (request->upload)
+        receive_operand(request);
+    else
+        receive_product(request);
+}
+
+static void
+serve_drop_operand(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+                   const request_body *body)
+{
+    (void)call;
+    const kofn_msg_nothing nothing = {0};
+    kofn_operand *operand = kofn_operands_find(master->operands, body->operand.operand);
+    kofn_error err;
+    if (!operand) {
+        kofn_fail(&err, KOFN_NOT_FOUND, "operand '%s' is not stored: it never was, or it is gone",
+                  body->operand.operand);
+        kofn_request_fail(request, &err);
+        return;
+    }
+    kofn_operands_drop(master->operands, operand);
+    kofn_request_reply(request, &kofn_nothing_message, &nothing, NULL);
+}
+
+static void
+serve_list_operands(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+                    const request_body *body)
+{
+    (void)call, (void)body;
+    kofn_msg_operands operands = {0};
+    kofn_error err;
+    if (kofn_operands_describe(master->operands, &operands, &err) != KOFN_OK) {
+        kofn_request_fail(request, &err);
+        return;
+    }
+    kofn_request_reply(request, &kofn_operands_message, &operands, NULL);
+    kofn_message_clear(&kofn_operands_message, &operands);
 }
 
 /* ---- jobs -------------------------------------------------------------------------------------------- */
@@ -312,7 +404,7 @@ serve_check(kofn_master *master, kofn_request *request, const kofn_msg_call *cal
         .jobs_queued = totals.queued,
         .jobs_done = totals.done,
         .jobs_failed = totals.failed,
-        .memory_bytes = totals.memory,
+        .memory_bytes = kofn_master_get_charge(master),
         .memory_limit_bytes = master->config.memory,
         .uptime_ms = (uint64_t)((kofn_clock_ns() - master->started_ns) / KOFN_NS_PER_MS),
     };
@@ -346,6 +438,9 @@ static serve *const methods[KOFN_METHOD_COUNT] = {
     [KOFN_METHOD_CANCEL] = serve_cancel,
     [KOFN_METHOD_GET_JOB] = serve_get_job,
     [KOFN_METHOD_LIST_JOBS] = serve_list_jobs,
+    [KOFN_METHOD_PUT_OPERAND] = serve_put_operand,
+    [KOFN_METHOD_DROP_OPERAND] = serve_drop_operand,
+    [KOFN_METHOD_LIST_OPERANDS] = serve_list_operands,
     [KOFN_METHOD_LIST_WORKERS] = serve_list_workers,
     [KOFN_METHOD_LIST_CODES] = serve_list_codes,
     [KOFN_METHOD_PLAN_CODE] = serve_plan_code,
@@ -369,4 +464,4 @@ serve_call(kofn_master *master, kofn_request *request, const kofn_msg_call *call
     kofn_message_clear(info->request, &body);
 }
 
-const kofn_service kofn_master_service = {.call = serve_call, .received = receive_product};
+const kofn_service kofn_master_service = {.call = serve_call, .received = receive};

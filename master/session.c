@@ -1,6 +1,7 @@
 #include "master/session.h"
 #include "common/base/map.h"
 #include "master/jobs.h"
+#include "master/operands.h"
 #include "proto/link/link.h"
 
 #include <assert.h>
@@ -58,6 +59,7 @@ static void
 forget_request(kofn_request *request)
 {
     leave_job(request);
+    kofn_operand_discard(&request->upload);
     if (request->place)
         *request->place = NULL;
     TAILQ_REMOVE(&request->session->requests, request, of_session);
@@ -269,28 +271,38 @@ const kofn_audience kofn_sessions_audience = {.moved = on_job_moved, .over = on_
 
 /* ---- calls -------------------------------------------------------------------------------------------- */
 
+static void
+break_upload(kofn_request *request, const kofn_error *why)
+{
+    if (request->upload)
+        kofn_request_fail(request, why);
+    else
+        kofn_job_end(request->job, why); // which answers the request
+}
+
 void
 kofn_request_take_blocks(kofn_request *request, bool more)
 {
     const kofn_inbound *in = &request->session->of->in;
-    kofn_job *job = request->job;
+    kofn_assembler *into =
+        request->upload ? kofn_operand_get_upload(request->upload) : &request->job->operands;
     kofn_error err = {.status = KOFN_OK};
     kofn_status status = KOFN_OK;
     request->receiving = more;
     if (in->count > 0)
         request->session->uploaded_ns = request->session->heard_ns;
     for (size_t i = 0; i < in->count && !status; i++)
-        status = kofn_assembler_take(&job->operands, in->blocks[i], &err);
-    if (!status && kofn_assembler_is_complete(&job->operands)) {
+        status = kofn_assembler_take(into, in->blocks[i], &err);
+    if (!status && kofn_assembler_is_complete(into)) {
         request->receiving = false;
-        job->master->service->received(request);
+        request->session->of->master->service->received(request);
         return;
     }
     if (!status && !more)
         status = kofn_fail(&err, KOFN_INVALID_ARGUMENT,
                            "blocks of the operands are missing: the call ended before they came");
     if (status)
-        kofn_job_end(job, &err); // which answers the request
+        break_upload(request, &err);
 }
 
 static bool
@@ -348,6 +360,7 @@ on_call(kofn_session *session, const void *message)
     request->session = session;
     request->call = call->call;
     request->deadline_ns = find_deadline(session, call);
+    request->opened_ns = session->heard_ns;
     TAILQ_INSERT_TAIL(&session->requests, request, of_session);
     kofn_status status = list_request(request, &err);
     if (!status && call->window > 0 && !open_stream(session, call->window, &err))
@@ -368,7 +381,8 @@ on_data(kofn_session *session, const void *message)
 {
     const kofn_msg_data *data = message;
     kofn_request *request = kofn_map_find(&session->by_call, data->id);
-    if (request && request->receiving && request->job) // else: of a call that was refused; acked
+    if (request && request->receiving &&
+        (request->job || request->upload)) // else: of a call that was refused; acked
         kofn_request_take_blocks(request, data->more);
 }
 
@@ -601,10 +615,24 @@ is_expired(const kofn_request *request, int64_t now_ns)
 }
 
 static void
+tick_upload(kofn_request *request, int64_t now_ns)
+{
+    kofn_error err;
+    const int64_t uploaded_ns = request->session->uploaded_ns; // they take turns on a connection
+    const int64_t heard_ns = uploaded_ns > request->opened_ns ? uploaded_ns : request->opened_ns;
+    if (kofn_upload_check(request->deadline_ns, heard_ns, now_ns, &err) != KOFN_OK)
+        kofn_request_fail(request, &err);
+}
+
+static void
 tick_request(kofn_request *request, int64_t now_ns)
 {
     kofn_error err;
     kofn_job *job = request->job;
+    if (request->upload) {
+        tick_upload(request, now_ns);
+        return;
+    }
     if (request->receiving && job && request->session->uploaded_ns > job->times.heard_ns)
         job->times.heard_ns = request->session->uploaded_ns; // uploads take turns on a connection
     if (is_expired(request, now_ns)) {
@@ -645,6 +673,21 @@ kofn_sessions_on_tick(kofn_sessions *sessions, int64_t now_ns)
             tick_session(session, now_ns);
     }
     reap(sessions);
+}
+
+void
+kofn_sessions_end_uploads(kofn_sessions *sessions, const kofn_error *why)
+{
+    kofn_session *session;
+    TAILQ_FOREACH(session, &sessions->all, of_sessions)
+    {
+        kofn_request *next;
+        for (kofn_request *r = TAILQ_FIRST(&session->requests); r; r = next) {
+            next = TAILQ_NEXT(r, of_session);
+            if (r->upload)
+                kofn_request_fail(r, why);
+        }
+    }
 }
 
 bool

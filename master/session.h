@@ -21,10 +21,12 @@ struct kofn_request {
     bool listed;          // among the session's calls by number
     bool window;          // the reply may come in pieces
     bool without_result;  // Wait: the account alone
-    bool receiving;       // block frames of this call are still to come, for `job` if it is there
+    bool receiving;       // block frames of this call are still to come, for `upload` or `job`
     kofn_job *job;        // that it waits for; NULL: none
+    kofn_operand *upload; // PutOperand: that its blocks go to, owned; NULL: none
     kofn_request **place; // of whoever answers later; NULLed when the request is gone. NULL: nobody
-    int64_t told_ns;      // Watch: when the last event went out
+    int64_t opened_ns;
+    int64_t told_ns; // Watch: when the last event went out
     TAILQ_ENTRY(kofn_request) of_session, of_job;
 };
 
@@ -33,7 +35,7 @@ struct kofn_service {
     /* A call came: answer it, or have it wait. Its block frames are with the session, for
      * kofn_request_take_blocks. */
     void (*call)(kofn_master *master, kofn_request *request, const kofn_msg_call *call);
-    /* All operands of a Multiply or Submit are there. */
+    /* All blocks of a Multiply, Submit or PutOperand are there. */
     void (*received)(kofn_request *request);
 };
 
@@ -50,6 +52,9 @@ void kofn_sessions_on_readable(kofn_sessions *sessions);
 /* Deadlines of requests, clients that went away, events for watchers. */
 void kofn_sessions_on_tick(kofn_sessions *sessions, int64_t now_ns);
 
+/* Fail the uploads of operands: the master stops. */
+void kofn_sessions_end_uploads(kofn_sessions *sessions, const kofn_error *why);
+
 /* Has every reply left for its client? */
 bool kofn_sessions_are_flushed(const kofn_sessions *sessions);
 
@@ -64,8 +69,8 @@ void kofn_request_fail(kofn_request *request, const kofn_error *why);
 /* The same for what no later try will change, whatever its status says of tries. */
 void kofn_request_refuse(kofn_request *request, const kofn_error *why);
 
-/* Give the job that the request waits for the operand blocks of the message at hand; `more` follow in
- * data messages. Calls the service's `received` once they are complete. */
+/* Give the operand that the request uploads, or the job that it waits for, the blocks of the message
+ * at hand; `more` follow in data messages. Calls the service's `received` once they are complete. */
 void kofn_request_take_blocks(kofn_request *request, bool more);
 
 /* Make the request wait for the job: it is answered when the job ends, or now if it has. */

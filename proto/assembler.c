@@ -27,6 +27,18 @@ kofn_assembler_expect(kofn_assembler *assembler, kofn_dtype dtype, size_t rows, 
     return KOFN_OK;
 }
 
+kofn_status
+kofn_assembler_have(kofn_assembler *assembler, const kofn_bands *bands, kofn_error *err)
+{
+    assert(kofn_bands_are_complete(bands));
+    if (assembler->count == KOFN_TRANSFER_MATRICES_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "a transfer of more than %d matrices",
+                         KOFN_TRANSFER_MATRICES_MAX);
+    kofn_status status = kofn_bands_ref(bands, &assembler->mat[assembler->count], err);
+    assembler->count += status == KOFN_OK;
+    return status;
+}
+
 static size_t
 rows_so_far(const kofn_bands *bands)
 {

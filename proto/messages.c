@@ -98,6 +98,8 @@ static const kofn_wire_field job_fields[] = {
     U64(workers, OPTIONAL, 0, "distinct workers that were given a task"),
     U64(backups, OPTIONAL, 0, "speculative copies sent"),
     U64(replaced, OPTIONAL, 0, "tasks sent again after a loss"),
+    U64(blocks_reused, OPTIONAL, 0,
+        "coded blocks of stored operands sent as an earlier product had made them"),
     TEXT(accept, OPTIONAL, "as in the product"),
     F64(accept_error, OPTIONAL, "as in the product"),
     BOOL(decodable, "the answers so far suffice"),
@@ -115,6 +117,23 @@ static const kofn_wire_field job_fields[] = {
 };
 const kofn_wire_message kofn_job_message = {
     .name = "job", FIELDS(job_fields), .help = "what is known of one product"};
+#undef S
+
+#define S kofn_msg_operand
+static const kofn_wire_field operand_fields[] = {
+    TEXT(id, REQUIRED, "16 hexadecimal digits"),
+    PART(matrix, REQUIRED, kofn_matrix_message, "its shape as stored"),
+    BOOL(transposed, "the operand is the transpose of what is stored"),
+    U64(bytes, OPTIONAL, 0, "its elements"),
+    U64(coded_bytes, OPTIONAL, 0, "coded blocks of it that are kept"),
+    U64(coded_blocks, OPTIONAL, 0, "their number"),
+    U64(jobs, OPTIONAL, 0, "jobs that use it now"),
+    U64(products, OPTIONAL, 0, "products that named it so far"),
+    U64(unused_ms, OPTIONAL, 0, "since a job last used it; 0 while one does"),
+    U64(age_ms, OPTIONAL, 0, "since it was stored"),
+};
+const kofn_wire_message kofn_operand_message = {
+    .name = "operand", FIELDS(operand_fields), .help = "one stored operand"};
 #undef S
 
 #define S kofn_msg_worker
@@ -245,7 +264,7 @@ static const kofn_wire_field call_fields[] = {
     U64(call, REQUIRED, 0, "the client's number for it, unique on its connection while it is open"),
     TEXT(method, REQUIRED, "a method's full name"),
     U64(timeout_ms, OPTIONAL, 0, "time that is left for the call, in ms; 0: as long as it takes"),
-    TEXT(key, OPTIONAL, "idempotency key, for Multiply and Submit"),
+    TEXT(key, OPTIONAL, "idempotency key, for Multiply, Submit and PutOperand"),
     U64(window, OPTIONAL, 0, "block bytes the client takes unacknowledged; 0: a plain call"),
     BOOL(more, "further block frames follow in data messages"),
     RAW(body, "the method's request; absent: an empty map"),
@@ -310,8 +329,10 @@ const kofn_wire_message kofn_ack_message = {
 
 #define S kofn_msg_product
 static const kofn_wire_field product_fields[] = {
-    PART(a, REQUIRED, kofn_matrix_message, "A as stored"),
-    PART(b, REQUIRED, kofn_matrix_message, "B as stored"),
+    PART(a, OPTIONAL, kofn_matrix_message, "A as stored; may be absent with operand_a"),
+    PART(b, OPTIONAL, kofn_matrix_message, "B as stored; may be absent with operand_b"),
+    TEXT(operand_a, OPTIONAL, "a stored operand's id: A is that one, and no blocks of it follow"),
+    TEXT(operand_b, OPTIONAL, "a stored operand's id: B is that one, and no blocks of it follow"),
     BOOL(transpose_a, "op(A) is the transpose of A"),
     BOOL(transpose_b, "op(B) is the transpose of B"),
     TEXT(field, OPTIONAL, "arithmetic; empty: implied by the dtype"),
@@ -326,7 +347,7 @@ static const kofn_wire_field product_fields[] = {
 const kofn_wire_message kofn_product_message = {
     .name = "product",
     FIELDS(product_fields),
-    .help = "C := op(A) op(B); blocks of A, then of B follow"};
+    .help = "C := op(A) op(B); blocks of A, then of B follow where they are not stored"};
 #undef S
 
 #define S kofn_msg_outcome
@@ -365,6 +386,33 @@ static const kofn_wire_field jobs_fields[] = {
     LIST(jobs, KOFN_JOBS_LISTED_MAX, kofn_job_message, "newest first"),
 };
 const kofn_wire_message kofn_jobs_message = {.name = "jobs", FIELDS(jobs_fields), .help = "jobs"};
+#undef S
+
+#define S kofn_msg_put_operand
+static const kofn_wire_field put_operand_fields[] = {
+    PART(matrix, REQUIRED, kofn_matrix_message, "its shape as stored"),
+    BOOL(transposed, "the operand is the transpose of what is stored"),
+};
+const kofn_wire_message kofn_put_operand_message = {.name = "put_operand",
+                                                    FIELDS(put_operand_fields),
+                                                    .help =
+                                                        "a matrix to be stored; its blocks follow"};
+#undef S
+
+#define S kofn_msg_operand_ref
+static const kofn_wire_field operand_ref_fields[] = {
+    TEXT(operand, REQUIRED, "an operand's id"),
+};
+const kofn_wire_message kofn_operand_ref_message = {
+    .name = "operand_ref", FIELDS(operand_ref_fields), .help = "names a stored operand"};
+#undef S
+
+#define S kofn_msg_operands
+static const kofn_wire_field operands_fields[] = {
+    LIST(operands, KOFN_STORED_MAX, kofn_operand_message, "newest first"),
+};
+const kofn_wire_message kofn_operands_message = {
+    .name = "operands", FIELDS(operands_fields), .help = "stored operands"};
 #undef S
 
 #define S kofn_msg_workers
@@ -441,8 +489,8 @@ static const kofn_wire_field health_fields[] = {
     U64(jobs_queued, OPTIONAL, 0, "jobs that wait for their turn"),
     U64(jobs_done, OPTIONAL, 0, "since the start"),
     U64(jobs_failed, OPTIONAL, 0, "since the start"),
-    U64(memory_bytes, OPTIONAL, 0, "held for jobs"),
-    U64(memory_limit_bytes, OPTIONAL, 0, "beyond it jobs are refused"),
+    U64(memory_bytes, OPTIONAL, 0, "held for jobs and stored operands"),
+    U64(memory_limit_bytes, OPTIONAL, 0, "beyond it jobs and operands are refused"),
     U64(uptime_ms, OPTIONAL, 0, "since the start"),
 };
 const kofn_wire_message kofn_health_message = {
@@ -574,20 +622,21 @@ const kofn_wire_message kofn_bye_message = {.name = "bye",
 
 /* In the order of PROTOCOL.md. */
 static const kofn_wire_message *const all[] = {
-    &kofn_call_message,         &kofn_reply_message,       &kofn_event_message,
-    &kofn_abandon_message,      &kofn_data_message,        &kofn_ack_message,
-    &kofn_hello_message,        &kofn_welcome_message,     &kofn_refuse_message,
-    &kofn_task_message,         &kofn_result_message,      &kofn_cancel_message,
-    &kofn_heartbeat_message,    &kofn_bye_message,         &kofn_product_message,
-    &kofn_outcome_message,      &kofn_job_ref_message,     &kofn_nothing_message,
-    &kofn_list_jobs_message,    &kofn_jobs_message,        &kofn_workers_message,
-    &kofn_codes_message,        &kofn_plan_query_message,  &kofn_plan_message,
-    &kofn_check_message,        &kofn_health_message,      &kofn_reflection_message,
-    &kofn_matrix_message,       &kofn_set_message,         &kofn_code_message,
-    &kofn_seconds_message,      &kofn_job_message,         &kofn_worker_message,
-    &kofn_param_message,        &kofn_family_message,      &kofn_field_info_message,
-    &kofn_message_info_message, &kofn_method_info_message, &kofn_limit_info_message,
-    &kofn_plan_row_message,
+    &kofn_call_message,        &kofn_reply_message,        &kofn_event_message,
+    &kofn_abandon_message,     &kofn_data_message,         &kofn_ack_message,
+    &kofn_hello_message,       &kofn_welcome_message,      &kofn_refuse_message,
+    &kofn_task_message,        &kofn_result_message,       &kofn_cancel_message,
+    &kofn_heartbeat_message,   &kofn_bye_message,          &kofn_product_message,
+    &kofn_outcome_message,     &kofn_job_ref_message,      &kofn_nothing_message,
+    &kofn_list_jobs_message,   &kofn_jobs_message,         &kofn_put_operand_message,
+    &kofn_operand_ref_message, &kofn_operands_message,     &kofn_workers_message,
+    &kofn_codes_message,       &kofn_plan_query_message,   &kofn_plan_message,
+    &kofn_check_message,       &kofn_health_message,       &kofn_reflection_message,
+    &kofn_matrix_message,      &kofn_set_message,          &kofn_code_message,
+    &kofn_seconds_message,     &kofn_job_message,          &kofn_operand_message,
+    &kofn_worker_message,      &kofn_param_message,        &kofn_family_message,
+    &kofn_field_info_message,  &kofn_message_info_message, &kofn_method_info_message,
+    &kofn_limit_info_message,  &kofn_plan_row_message,
 };
 
 size_t

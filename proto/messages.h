@@ -52,6 +52,7 @@ typedef struct kofn_msg_job {
     uint64_t rows, inner, cols;
     uint64_t threshold, tasks, tasks_sent, answers, answers_used, workers;
     uint64_t backups, replaced; // speculative copies; tasks sent again after a loss
+    uint64_t blocks_reused;     // coded blocks of stored operands that an earlier product made
     uint64_t enough;            // answers that what the job accepts takes in the worst case
     char accept[16];            // as in the product
     double accept_error;
@@ -65,6 +66,15 @@ typedef struct kofn_msg_job {
     double progress; // 0 to 1
     uint64_t age_ms; // since it was accepted
 } kofn_msg_job;
+
+typedef struct kofn_msg_operand { // one that is stored
+    char id[KOFN_ID_MAX];
+    kofn_msg_matrix matrix; // as stored
+    bool transposed;        // the operand is the transpose of that
+    uint64_t bytes, coded_bytes, coded_blocks;
+    uint64_t jobs, products; // that use it now; that named it so far
+    uint64_t unused_ms, age_ms;
+} kofn_msg_operand;
 
 typedef struct kofn_msg_worker {
     char name[KOFN_NAME_MAX * 2];
@@ -158,7 +168,8 @@ typedef struct kofn_msg_ack {
 /* ---- requests and replies of the methods ----------------------------------------------------- */
 
 typedef struct kofn_msg_product { // Multiply, Submit
-    kofn_msg_matrix a, b;         // as stored
+    kofn_msg_matrix a, b;         // as stored; dtype "": taken from the operand
+    char operand_a[KOFN_ID_MAX], operand_b[KOFN_ID_MAX]; // stored operands; "": blocks follow
     bool transpose_a, transpose_b;
     char field[KOFN_NAME_MAX]; // "": implied by the dtype
     kofn_msg_code code;
@@ -191,6 +202,19 @@ typedef struct kofn_msg_list_jobs {
 typedef struct kofn_msg_jobs {
     kofn_wire_list jobs; // of kofn_msg_job
 } kofn_msg_jobs;
+
+typedef struct kofn_msg_put_operand {
+    kofn_msg_matrix matrix; // as stored
+    bool transposed;        // the operand is the transpose of that
+} kofn_msg_put_operand;
+
+typedef struct kofn_msg_operand_ref { // DropOperand; reply of PutOperand
+    char operand[KOFN_ID_MAX];
+} kofn_msg_operand_ref;
+
+typedef struct kofn_msg_operands {
+    kofn_wire_list operands; // of kofn_msg_operand
+} kofn_msg_operands;
 
 typedef struct kofn_msg_workers {
     kofn_wire_list workers; // of kofn_msg_worker
@@ -335,13 +359,14 @@ extern const kofn_wire_message kofn_call_message, kofn_reply_message, kofn_event
     kofn_cancel_message, kofn_heartbeat_message, kofn_bye_message; // envelopes
 
 extern const kofn_wire_message kofn_product_message, kofn_outcome_message, kofn_job_ref_message,
-    kofn_nothing_message, kofn_list_jobs_message, kofn_jobs_message, kofn_workers_message,
-    kofn_codes_message, kofn_plan_query_message, kofn_plan_message, kofn_check_message,
-    kofn_health_message, kofn_reflection_message; // bodies
+    kofn_nothing_message, kofn_list_jobs_message, kofn_jobs_message, kofn_put_operand_message,
+    kofn_operand_ref_message, kofn_operands_message, kofn_workers_message, kofn_codes_message,
+    kofn_plan_query_message, kofn_plan_message, kofn_check_message, kofn_health_message,
+    kofn_reflection_message; // bodies
 
 extern const kofn_wire_message kofn_matrix_message, kofn_set_message, kofn_code_message,
-    kofn_seconds_message, kofn_job_message, kofn_worker_message, kofn_param_message,
-    kofn_family_message, kofn_field_info_message, kofn_message_info_message,
+    kofn_seconds_message, kofn_job_message, kofn_operand_message, kofn_worker_message,
+    kofn_param_message, kofn_family_message, kofn_field_info_message, kofn_message_info_message,
     kofn_method_info_message, kofn_limit_info_message, kofn_plan_row_message; // parts
 
 /* All of the above, in the order of PROTOCOL.md: index < count. */
@@ -364,6 +389,9 @@ typedef enum kofn_method {
     KOFN_METHOD_CANCEL,
     KOFN_METHOD_GET_JOB,
     KOFN_METHOD_LIST_JOBS,
+    KOFN_METHOD_PUT_OPERAND,
+    KOFN_METHOD_DROP_OPERAND,
+    KOFN_METHOD_LIST_OPERANDS,
     KOFN_METHOD_LIST_WORKERS,
     KOFN_METHOD_LIST_CODES,
     KOFN_METHOD_PLAN_CODE,

@@ -35,6 +35,11 @@ void kofn_assembler_init(kofn_assembler *assembler);
 KOFN_MUST_CHECK kofn_status kofn_assembler_expect(kofn_assembler *assembler, kofn_dtype dtype,
                                                   size_t rows, size_t cols, kofn_error *err);
 
+/* One more matrix that is there already: refs of its bands, no frame is expected. Errors: as above.
+ * RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_assembler_have(kofn_assembler *assembler, const kofn_bands *bands,
+                                                kofn_error *err);
+
 /* Take the next block frame (its own ref). INVALID_ARGUMENT: malformed, or not the next one. */
 KOFN_MUST_CHECK kofn_status kofn_assembler_take(kofn_assembler *assembler, kofn_buf *frame,
                                                 kofn_error *err);

@@ -40,6 +40,8 @@ parse_encode(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!args->folder)
             argp_error(state, "say where the tasks go: -d DIR");
+        if (cli_product_is_stored(&args->product, 0) || cli_product_is_stored(&args->product, 1))
+            argp_error(state, "@ID is with a master, and this works without: want files");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

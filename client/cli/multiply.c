@@ -131,18 +131,19 @@ static const struct argp_child children[] = {
 static const struct argp multiply_argp = {
     .options = multiply_options,
     .parser = parse_multiply,
-    .args_doc = "A.npy B.npy -o C.npy",
-    .doc =
-        "Multiply two matrices on the master's workers.\vWith --json the product's account goes to "
-        "standard output: status, code, tasks, answers used, seconds, error. Ctrl-C cancels the "
-        "job.",
+    .args_doc = "A.npy|@ID B.npy|@ID -o C.npy",
+    .doc = "Multiply two matrices on the master's workers.\v@ID is an operand that `kofn put` "
+           "stored (a "
+           "file of such a name is ./@ID). With --json the product's account goes to "
+           "standard output: status, code, tasks, answers used, seconds, error. Ctrl-C cancels the "
+           "job.",
     .children = children,
 };
 
 static const struct argp submit_argp = {
     .options = submit_options,
     .parser = parse_multiply,
-    .args_doc = "A.npy B.npy",
+    .args_doc = "A.npy|@ID B.npy|@ID",
     .doc = "Hand a product over to the master and print the job's id.\vIt runs on without this "
            "command: `kofn wait JOB -o C.npy` fetches it.",
     .children = children,
@@ -176,11 +177,16 @@ options_of(const arguments *args, cli_progress *progress)
 
 /* A product that has no place to go is better known before an hour of work. */
 static kofn_status
-check_output(const arguments *args, kofn_error *err)
+check_output(const arguments *args, int *exit_code, kofn_error *err)
 {
     const kofn_shape shape = cli_product_get_shape(&args->product);
-    return cli_output_check(args->output, args->product.npy[0].mat.dtype, shape.rows, shape.cols,
-                            err);
+    if (!args->output)
+        return KOFN_OK;
+    kofn_status status =
+        cli_output_check(args->output, args->product.npy[0].mat.dtype, shape.rows, shape.cols, err);
+    if (status != KOFN_OK)
+        *exit_code = CLI_FAILED;
+    return status;
 }
 
 static int
@@ -251,13 +257,19 @@ run(arguments *args, int (*act)(const arguments *args, kofn_client *client))
     kofn_error error;
     kofn_client *client = NULL;
     int exit_code = CLI_USAGE; // whatever is wrong before anything was sent
+    const bool stored =
+        cli_product_is_stored(&args->product, 0) || cli_product_is_stored(&args->product, 1);
     kofn_status status = cli_product_read(&args->product, &error);
-    if (status == KOFN_OK && args->output) {
-        status = check_output(args, &error);
-        exit_code = status == KOFN_OK ? CLI_USAGE : CLI_FAILED;
-    }
+    if (status == KOFN_OK && !stored)
+        status = check_output(args, &exit_code, &error);
     if (status == KOFN_OK)
         status = cli_open(&args->common, &client, &error);
+    if (status == KOFN_OK && stored) { // the shapes are with the master
+        status = cli_product_find(&args->product, client, &error);
+        exit_code = cli_exit_of(status);
+        if (status == KOFN_OK)
+            status = check_output(args, &exit_code, &error);
+    }
     if (status == KOFN_OK)
         exit_code = act(args, client);
     else

@@ -2,6 +2,7 @@
 
 #include "common/linalg/multiply.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { KEY_CODE = 0x200, KEY_PARTITION, KEY_TASKS, KEY_SEED, KEY_SET, KEY_A, KEY_B };
@@ -53,12 +54,12 @@ parse_product(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num >= 2)
-            argp_error(state, "'%s' is one file too many: want A.npy B.npy", arg);
+            argp_error(state, "'%s' is one operand too many: want A.npy B.npy", arg);
         product->path[state->arg_num] = arg;
         return 0;
     case ARGP_KEY_END:
         if (state->arg_num < 2)
-            argp_error(state, "want two files, A.npy and B.npy");
+            argp_error(state, "want two operands, A.npy and B.npy");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -87,9 +88,18 @@ cli_product_is_transposed(const cli_product *product, size_t operand)
     return product->npy[operand].transposed != product->transpose[operand];
 }
 
+bool
+cli_product_is_stored(const cli_product *product, size_t operand)
+{
+    return product->path[operand][0] == '@';
+}
+
 kofn_matrix
 cli_product_get_matrix(const cli_product *product, size_t operand)
 {
+    if (cli_product_is_stored(product, operand)) // the master knows its shape
+        return (kofn_matrix){.operand = product->path[operand] + 1,
+                             .transposed = product->transpose[operand]};
     const kofn_mat *mat = &product->npy[operand].mat;
     return (kofn_matrix){.data = mat->data,
                          .dtype = mat->dtype,
@@ -129,12 +139,47 @@ check_shapes(const cli_product *product, kofn_error *err)
 kofn_status
 cli_product_read(cli_product *product, kofn_error *err)
 {
+    bool stored = false;
     for (size_t i = 0; i < 2; i++) {
+        stored |= cli_product_is_stored(product, i);
+        if (cli_product_is_stored(product, i))
+            continue;
         kofn_status status = kofn_npy_read(product->path[i], &product->npy[i], err);
         if (status != KOFN_OK)
             return status;
     }
-    return check_shapes(product, err);
+    return stored ? KOFN_OK : check_shapes(product, err);
+}
+
+static kofn_status
+find_stored(const char *id, const kofn_operand_info *infos, size_t count, kofn_npy *ret_npy,
+            kofn_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(infos[i].operand, id) != 0)
+            continue;
+        *ret_npy = (kofn_npy){.mat = {.dtype = infos[i].dtype,
+                                      .rows = infos[i].rows,
+                                      .cols = infos[i].cols,
+                                      .stride = infos[i].cols},
+                              .transposed = infos[i].transposed};
+        return KOFN_OK;
+    }
+    return kofn_fail(err, KOFN_NOT_FOUND, "the master has no operand '%.40s': see `kofn operands`",
+                     id);
+}
+
+kofn_status
+cli_product_find(cli_product *product, kofn_client *client, kofn_error *err)
+{
+    kofn_operand_info *infos = NULL;
+    size_t count = 0;
+    kofn_status status = kofn_client_list_operands(client, &infos, &count, err);
+    for (size_t i = 0; i < 2 && status == KOFN_OK; i++)
+        if (cli_product_is_stored(product, i))
+            status = find_stored(product->path[i] + 1, infos, count, &product->npy[i], err);
+    free(infos);
+    return status == KOFN_OK ? check_shapes(product, err) : status;
 }
 
 void

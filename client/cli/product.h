@@ -7,18 +7,25 @@
 #include "common/linalg/npy.h"
 
 typedef struct cli_product {
-    const char *path[2]; // A, B
+    const char *path[2]; // A, B: a file, or "@ID"
     bool transpose[2];   // --transpose-a, -b
     kofn_code_choice code;
-    kofn_npy npy[2]; // once read
+    kofn_npy npy[2]; // once read; of a stored operand, once found, all but the elements
 } cli_product;
 
 /* A.npy B.npy --code --partition --tasks --seed --set --transpose-a --transpose-b */
 extern const struct argp cli_product_argp;
 
-/* Read both files (INVALID_ARGUMENT and its like: what is wrong with them) and check the shapes and
- * the code against each other. End with cli_product_fini. */
+/* Read the files (INVALID_ARGUMENT and its like: what is wrong with them) and, if both are files,
+ * check the shapes and the code against each other. End with cli_product_fini. */
 KOFN_MUST_CHECK kofn_status cli_product_read(cli_product *product, kofn_error *err);
+
+/* Is an operand named that the master has? */
+bool cli_product_is_stored(const cli_product *product, size_t operand);
+
+/* Ask the master what it has of those, and check as above. NOT_FOUND: it has not got one. */
+KOFN_MUST_CHECK kofn_status cli_product_find(cli_product *product, kofn_client *client,
+                                             kofn_error *err);
 void cli_product_fini(cli_product *product);
 
 /* Is op(operand) the transpose of what is stored? A Fortran-order file is one already. */

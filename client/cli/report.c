@@ -90,14 +90,14 @@ cli_json_of_account(const kofn_account *account)
                   "message", text(account->message), "policy", text(account->policy), "field",
                   text(account->field), "shape", "rows", count(account->rows), "inner",
                   count(account->inner), "cols", count(account->cols));
-    json_t *more =
-        json_pack("{s:o, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "threshold",
-                  count(account->threshold), "enough", count(account->enough), "accept", "kind",
-                  accept_name(account->accept.kind), "error", real(account->accept.error),
-                  "tasks_sent", count(account->tasks_sent), "answers", count(account->answers),
-                  "answers_used", count(account->answers_used), "workers", count(account->workers),
-                  "backups", count(account->backups), "replaced", count(account->replaced),
-                  "decodable", account->decodable, "waited", account->waited);
+    json_t *more = json_pack(
+        "{s:o, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "threshold",
+        count(account->threshold), "enough", count(account->enough), "accept", "kind",
+        accept_name(account->accept.kind), "error", real(account->accept.error), "tasks_sent",
+        count(account->tasks_sent), "answers", count(account->answers), "answers_used",
+        count(account->answers_used), "workers", count(account->workers), "backups",
+        count(account->backups), "replaced", count(account->replaced), "blocks_reused",
+        count(account->blocks_reused), "decodable", account->decodable, "waited", account->waited);
     json_t *quality = json_pack(
         "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "error", "kind",
         text(account->error_kind), "bound", real(account->error_bound), "estimate",
@@ -118,6 +118,18 @@ cli_json_of_health(const kofn_health *health)
                      count(health->jobs_done), "jobs_failed", count(health->jobs_failed),
                      "memory_bytes", count(health->memory_bytes), "memory_limit_bytes",
                      count(health->memory_limit_bytes), "uptime_ms", count(health->uptime_ms));
+}
+
+json_t *
+cli_json_of_operand(const kofn_operand_info *operand)
+{
+    return json_pack("{s:o, s:s, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "operand",
+                     text(operand->operand), "dtype", kofn_dtype_name(operand->dtype), "rows",
+                     count(operand->rows), "cols", count(operand->cols), "transposed",
+                     operand->transposed, "bytes", count(operand->bytes), "coded_bytes",
+                     count(operand->coded_bytes), "coded_blocks", count(operand->coded_blocks),
+                     "jobs", count(operand->jobs), "products", count(operand->products),
+                     "unused_ms", count(operand->unused_ms), "age_ms", count(operand->age_ms));
 }
 
 json_t *
@@ -301,6 +313,9 @@ cli_print_account(const kofn_account *account)
     (void)cli_line(stdout,
                    "workers      %" PRIu64 " given a task, backups %" PRIu64 ", replaced %" PRIu64,
                    account->workers, account->backups, account->replaced);
+    if (account->blocks_reused > 0)
+        (void)cli_line(stdout, "reused       %" PRIu64 " coded blocks of stored operands",
+                       account->blocks_reused);
     if (account->error_kind[0])
         print_quality(account);
     print_seconds(account);
@@ -331,6 +346,38 @@ cli_print_jobs(const kofn_account *jobs, size_t count_)
     cli_table_init(&table, "JOB|STATE|PRODUCT|CODE|>ANSWERS|>PROGRESS|>AGE|STATUS");
     for (size_t i = 0; i < count_; i++)
         add_job(&table, &jobs[i]);
+    cli_table_print(&table);
+}
+
+static void
+add_operand(cli_table *table, const kofn_operand_info *operand)
+{
+    const bool turned = operand->transposed; // shown as products see it
+    char text[32];
+    cli_table_row(table);
+    cli_table_cell(table, "%s", operand->operand);
+    cli_table_cell(table, "%zu x %zu", turned ? operand->cols : operand->rows,
+                   turned ? operand->rows : operand->cols);
+    cli_table_cell(table, "%s", kofn_dtype_name(operand->dtype));
+    cli_format_bytes(operand->bytes, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+    cli_format_bytes(operand->coded_bytes, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+    cli_table_cell(table, "%" PRIu64, operand->jobs);
+    cli_table_cell(table, "%" PRIu64, operand->products);
+    cli_format_seconds((double)operand->unused_ms / 1e3, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+    cli_format_seconds((double)operand->age_ms / 1e3, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+}
+
+void
+cli_print_operands(const kofn_operand_info *operands, size_t count_)
+{
+    cli_table table;
+    cli_table_init(&table, "OPERAND|SHAPE|DTYPE|>SIZE|>CODED|>JOBS|>PRODUCTS|>UNUSED|>AGE");
+    for (size_t i = 0; i < count_; i++)
+        add_operand(&table, &operands[i]);
     cli_table_print(&table);
 }
 

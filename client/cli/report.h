@@ -12,6 +12,7 @@
 json_t *cli_json_of_code(const kofn_code_choice *code);
 json_t *cli_json_of_account(const kofn_account *account);
 json_t *cli_json_of_health(const kofn_health *health);
+json_t *cli_json_of_operand(const kofn_operand_info *operand);
 json_t *cli_json_of_worker(const kofn_worker_info *worker);
 json_t *cli_json_of_codes(const kofn_code_list *list);
 json_t *cli_json_of_plan(const kofn_plan_answer *answer);
@@ -46,6 +47,7 @@ void cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
 void cli_print_account(const kofn_account *account);
 
 void cli_print_jobs(const kofn_account *jobs, size_t count);
+void cli_print_operands(const kofn_operand_info *operands, size_t count);
 void cli_print_workers(const kofn_worker_info *workers, size_t count);
 void cli_print_codes(const kofn_code_list *list);
 

@@ -32,7 +32,7 @@
  *                           100      4.2e27          1.0
  *
  *            Where interpolation is right, balanced is as right; where rounding blows up the one,
- *            the other gives little. No decoder gets more from so few answers.
+ *            the other gives little instead of nonsense.
  * Method     Plain answers (rows of G that are unit vectors) are peeled off: their columns are
  *            known. Only coded rows on the unknown columns, and only once they are as many as the
  *            targets still open, meet linear algebra. So plain answers become plain copies in D, a

@@ -81,10 +81,6 @@ typedef struct kofn_accept {
  * takes, or all there are. */
 size_t kofn_accept_enough(const kofn_accept *accept, const kofn_code *code);
 
-/* Are these answers of an approximate code too few for the product? They come so near to it, by the
- * choice of its points, that the decoder may take the rest for rounding and call them decodable. */
-bool kofn_accept_is_only_near(const kofn_code *code, size_t answers);
-
 /* Can all tasks of the code together give what is accepted? INVALID_ARGUMENT: they cannot, or the
  * error is none; with the nearest that works. kofn_sched_job_add asks for itself, but for what takes
  * time: whether the error can be reached. */

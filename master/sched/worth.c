@@ -37,8 +37,8 @@ find_least(const kofn_run *run)
     return spared < (double)targets - 1 ? targets - (size_t)spared : 1;
 }
 
-/* A factorisation of the coded answers' rows and the targets through it (ridge.h), and the residual's norm
- * (residual.h). */
+/* A factorisation of the coded answers' rows and the targets through it (ridge.h), and the norm of
+ * the residual (residual.h). */
 static double
 count_flops(const kofn_code *code, size_t coded)
 {
@@ -103,6 +103,14 @@ weigh_error(kofn_run *run)
     return whole ? KOFN_WORTH_PRODUCT : KOFN_WORTH_ESTIMATE;
 }
 
+/* Are these answers of an approximate code too few for the product? They come so near to it, by the
+ * choice of its points, that the decoder may take the rest for rounding and call them decodable. */
+static bool
+is_only_near(const kofn_code *code, size_t answers)
+{
+    return code->enough < code->threshold && answers < code->threshold;
+}
+
 kofn_worth
 kofn_run_weigh(kofn_run *run)
 {
@@ -110,7 +118,7 @@ kofn_run_weigh(kofn_run *run)
         return weigh_error(run);
     const size_t kept = run->count[KOFN_TASK_KEPT];
     const kofn_decode_state state = kofn_decoder_get_state(run->decoder);
-    if (kofn_accept_is_only_near(run->code, kept) && run->accept.kind == KOFN_ACCEPT_EXACT)
+    if (is_only_near(run->code, kept) && run->accept.kind == KOFN_ACCEPT_EXACT)
         return KOFN_WORTH_NOTHING;
     if (state == KOFN_DECODE_EXACT)
         return KOFN_WORTH_PRODUCT;
@@ -127,12 +135,6 @@ kofn_accept_enough(const kofn_accept *accept, const kofn_code *code)
     if (accept->kind == KOFN_ACCEPT_PROMISE)
         return code->enough;
     return code->threshold < code->tasks ? code->threshold : code->tasks;
-}
-
-bool
-kofn_accept_is_only_near(const kofn_code *code, size_t answers)
-{
-    return code->enough < code->threshold && answers < code->threshold;
 }
 
 kofn_status

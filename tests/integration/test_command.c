@@ -321,7 +321,16 @@ what_is_wrong_in_the_command_line_exits_with_2(void **state)
         "jobs --limit 0",
         "workers x",
         "health --timeout 5",
+        "put",
+        "put a.npy b.npy",
+        "put /no/such/file.npy",
+        "put a.npy --local",
+        "drop",
+        "drop a b",
+        "drop a --local",
+        "operands x",
         "encode a.npy b.npy",
+        "encode @0123456789abcdef b.npy -d d",
         "decode -d x",
         "health --master nonsense",
     };
@@ -451,7 +460,8 @@ a_plan_that_cannot_be_made_says_why(void **state)
 static void
 where_no_master_is_every_command_exits_with_5(void **state)
 {
-    static const char *const commands[] = {"health",  "jobs",      "workers",  "status",
+    static const char *const commands[] = {"health",  "jobs",      "workers",
+                                           "status",  "operands",  "drop aa",
                                            "wait aa", "cancel aa", "status aa"};
     (void)state;
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
@@ -557,8 +567,8 @@ await_handler(pid_t pid)
 static void
 every_command_that_waits_exits_with_4_when_it_is_interrupted(void **state)
 {
-    static const char *const commands[] = {"workers",  "jobs",      "status", "health",
-                                           "watch aa", "cancel aa", "wait aa"};
+    static const char *const commands[] = {"workers", "jobs",     "status",    "health", "operands",
+                                           "drop aa", "watch aa", "cancel aa", "wait aa"};
     static const int signals[] = {SIGINT, SIGTERM};
     (void)state;
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
@@ -837,6 +847,57 @@ a_master_without_workers_does_not_serve(void **state)
     json_decref(health);
 }
 
+static void
+operands_are_put_used_listed_and_dropped(void **state)
+{
+    char id[64];
+    (void)state;
+    start_daemons("");
+    run_result *r = kofn("put %s", in_root("a.npy"));
+    assert_exit(r, 0);
+    assert_int_equal(strlen(r->out), 17); // an id and the end of its line
+    (void)snprintf(id, sizeof id, "%.16s", r->out);
+    for (size_t i = 0; i < 2; i++) {
+        r = kofn("multiply @%s %s -o %s --code uncoded --partition 2,1,1 --json", id,
+                 in_root("b.npy"), in_root("c.npy"));
+        assert_exit(r, 0);
+        json_t *account = parse(r);
+        const json_t *reused = json_object_get(account, "blocks_reused");
+        assert_int_equal(json_integer_value(reused) > 0, i > 0);
+        json_decref(account);
+        assert_product_of_ones(in_root("c.npy"), 30, 20, 40);
+    }
+    r = kofn("multiply @%s @%s --transpose-b -o %s", id, id, in_root("c.npy"));
+    assert_exit(r, 0);
+    assert_product_of_ones(in_root("c.npy"), 30, 20, 30);
+
+    r = kofn("operands --json");
+    assert_exit(r, 0);
+    json_t *list = parse(r);
+    assert_int_equal(json_array_size(list), 1);
+    assert_string_equal(text_of(json_array_get(list, 0), "operand"), id);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "products")), 3);
+    json_decref(list);
+    r = kofn("operands");
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "30 x 20"));
+
+    r = kofn("multiply @%s %s -o %s", id, in_root("a.npy"), in_root("no.npy"));
+    assert_exit(r, 6); // 30 x 20 times 30 x 20
+    r = kofn("multiply @%s %s -o %s", id, in_root("b.npy"), in_root("no/c.npy"));
+    assert_exit(r, 3);
+    r = kofn("multiply @0123456789abcdef %s -o %s", in_root("b.npy"), in_root("no.npy"));
+    assert_exit(r, 6);
+    assert_non_null(strstr(r->err, "0123456789abcdef"));
+    assert_int_not_equal(access(in_root("no.npy"), F_OK), 0);
+    assert_exit(kofn("drop @%s", id), 0);
+    assert_exit(kofn("drop %s", id), 6);
+    r = kofn("operands --json");
+    list = parse(r);
+    assert_int_equal(json_array_size(list), 0);
+    json_decref(list);
+}
+
 /* The command waits for a master that comes back, and its product comes all the same. */
 static void
 a_master_that_comes_late_is_waited_for(void **state)
@@ -882,6 +943,7 @@ main(void)
         WITH_DAEMONS(a_master_that_is_killed_is_unavailable),
         WITH_DAEMONS(a_master_without_workers_does_not_serve),
         WITH_DAEMONS(a_master_that_comes_late_is_waited_for),
+        WITH_DAEMONS(operands_are_put_used_listed_and_dropped),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

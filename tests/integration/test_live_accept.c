@@ -9,10 +9,11 @@
 #define STUCK "inject:\n  sleep: 1h\n"
 #define LATE  "inject:\n  sleep: 300ms\n"
 
-enum { SIDE = 60 };
+enum { SIDE = 60, LARGE = 1024 }; // of a large product: pieces of it are decoded side by side
 
 typedef struct scene {
     cluster *c;
+    size_t side; // rows and columns of the product; its inner size is SIDE
     double *a, *b, *truth;
     double scale; // |A|_F |B|_F
     kofn_product_options options;
@@ -24,25 +25,31 @@ norm_of(const double *at, size_t count)
     return cblas_dnrm2((int)count, at, 1);
 }
 
-/* `plain` good workers and `odd` ones that do as the yaml says, all ready; the product of two SIDE x
- * SIDE matrices by `family` over `partition` in `tasks` tasks. */
+/* `plain` good workers and `odd` ones that do as the yaml says, all ready, and what they are to
+ * multiply. */
 static scene
-begin(void **state, size_t plain, size_t odd, const char *yaml)
+begin_sized(void **state, size_t side, size_t plain, size_t odd, const char *yaml)
 {
-    scene s = {.c = cluster_new_ready(state, "", plain)};
+    scene s = {.c = cluster_new_ready(state, "", plain), .side = side};
     for (size_t i = 0; i < odd; i++)
         cluster_start_worker(s.c, plain + i, yaml);
     cluster_await_workers(s.c, plain + odd);
-    s.a = test_matrix(SIDE, SIDE, 1);
-    s.b = test_matrix(SIDE, SIDE, 2);
-    s.truth = calloc(SIDE * SIDE, sizeof *s.truth);
+    s.a = test_matrix(side, SIDE, 1);
+    s.b = test_matrix(SIDE, side, 2);
+    s.truth = calloc(side * side, sizeof *s.truth);
     assert_non_null(s.truth);
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, SIDE, SIDE, SIDE, 1, s.a, SIDE, s.b,
-                SIDE, 0, s.truth, SIDE);
-    s.scale = norm_of(s.a, SIDE * SIDE) * norm_of(s.b, SIDE * SIDE);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)side, (int)side, SIDE, 1, s.a, SIDE,
+                s.b, (int)side, 0, s.truth, (int)side);
+    s.scale = norm_of(s.a, side * SIDE) * norm_of(s.b, SIDE * side);
     s.options.policy = "oneshot";
     s.options.timeout_ms = PATIENCE_S * 1000;
     return s;
+}
+
+static scene
+begin(void **state, size_t plain, size_t odd, const char *yaml)
+{
+    return begin_sized(state, SIDE, plain, odd, yaml);
 }
 
 static void
@@ -78,7 +85,7 @@ start(scene *s)
 {
     kofn_error error;
     kofn_call *call = NULL;
-    const kofn_matrix a = test_view(s->a, SIDE, SIDE), b = test_view(s->b, SIDE, SIDE);
+    const kofn_matrix a = test_view(s->a, s->side, SIDE), b = test_view(s->b, SIDE, s->side);
     assert_ok(kofn_client_start(cluster_get_client(s->c), &a, &b, &s->options, &call, &error));
     return call;
 }
@@ -88,11 +95,12 @@ static double
 distance(const scene *s, kofn_result *result)
 {
     kofn_error error;
-    double *product = calloc(SIDE * SIDE, sizeof *product);
+    const size_t count = s->side * s->side;
+    double *product = calloc(count, sizeof *product);
     assert_non_null(product);
     assert_ok(kofn_result_copy(result, product, 0, &error));
-    cblas_daxpy(SIDE * SIDE, -1, s->truth, 1, product, 1);
-    const double off = norm_of(product, SIDE * SIDE);
+    cblas_daxpy((int)count, -1, s->truth, 1, product, 1);
+    const double off = norm_of(product, count);
     free(product);
     return off;
 }
@@ -122,7 +130,7 @@ static kofn_status
 try_multiply(scene *s, kofn_error *error)
 {
     kofn_result *result = NULL;
-    const kofn_matrix a = test_view(s->a, SIDE, SIDE), b = test_view(s->b, SIDE, SIDE);
+    const kofn_matrix a = test_view(s->a, s->side, SIDE), b = test_view(s->b, SIDE, s->side);
     kofn_status status =
         kofn_client_multiply(cluster_get_client(s->c), &a, &b, &s->options, &result, error);
     kofn_result_destroy(&result);
@@ -183,12 +191,25 @@ time_to_settle_that_is_over_leaves_the_estimate(void **state)
 {
     scene s = begin(state, 4, 2, STUCK);
     use_near_code(&s);
-    s.options.settle_ms = 200;
+    s.options.settle_ms = 1500;
     const kofn_account account = multiply(&s);
     assert_string_equal(account.error_kind, "estimate");
     assert_true(account.waited);
     assert_int_equal(account.answers_used, 4);
     assert_true(account.error_estimate > 0); // by the fourth, which three did without
+    end(&s);
+}
+
+static void
+a_large_estimate_is_compared_beside_its_pieces(void **state)
+{
+    scene s = begin_sized(state, LARGE, 4, 2, STUCK);
+    use_near_code(&s);
+    s.options.settle_ms = 1500;
+    const kofn_account account = multiply(&s);
+    assert_string_equal(account.error_kind, "estimate");
+    assert_int_equal(account.answers_used, 4);
+    assert_true(account.error_estimate > 0);
     end(&s);
 }
 
@@ -263,7 +284,7 @@ a_deadline_ends_with_the_best_estimate_and_its_bound(void **state)
     scene s = begin(state, 3, 1, STUCK);
     use_code(&s, "uncoded", "2,1,2", 4); // a block of four is missing
     s.options.deadline_best = true;
-    s.options.timeout_ms = 1500;
+    s.options.timeout_ms = 3000;
     const kofn_account account = multiply(&s);
     assert_string_equal(account.error_kind, "estimate");
     assert_int_equal(account.answers_used, 3);
@@ -278,7 +299,7 @@ a_deadline_of_a_coded_job_ends_with_a_better_estimate(void **state)
     use_near_code(&s);
     s.options.accept.kind = KOFN_ACCEPT_EXACTLY;
     s.options.deadline_best = true;
-    s.options.timeout_ms = 1500;
+    s.options.timeout_ms = 3000;
     const kofn_account account = multiply(&s);
     assert_string_equal(account.error_kind, "estimate");
     assert_int_equal(account.answers_used, 3);
@@ -401,6 +422,7 @@ main(void)
                                   cluster_teardown),
         cmocka_unit_test_teardown(time_to_settle_that_is_over_leaves_the_estimate,
                                   cluster_teardown),
+        cmocka_unit_test_teardown(a_large_estimate_is_compared_beside_its_pieces, cluster_teardown),
         cmocka_unit_test_teardown(a_job_within_an_error_ends_though_workers_are_frozen_and_killed,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_small_error_is_met_by_the_product, cluster_teardown),

@@ -104,8 +104,19 @@ on_call(fake_master *fake, kofn_inbound *in, const void *bytes, size_t length)
         must(kofn_message_unpack(of, call->call.body.bytes, call->call.body.length, &call->product,
                                  &error),
              &error);
-        expect(call, &call->product.a);
-        expect(call, &call->product.b);
+        if (!call->product.operand_a[0])
+            expect(call, &call->product.a);
+        if (!call->product.operand_b[0])
+            expect(call, &call->product.b);
+    } else if (of == &kofn_put_operand_message) {
+        must(kofn_message_unpack(of, call->call.body.bytes, call->call.body.length, &call->put,
+                                 &error),
+             &error);
+        expect(call, &call->put.matrix);
+    } else if (of == &kofn_operand_ref_message) {
+        must(kofn_message_unpack(of, call->call.body.bytes, call->call.body.length, &call->operand,
+                                 &error),
+             &error);
     } else if (of == &kofn_job_ref_message) {
         must(kofn_message_unpack(of, call->call.body.bytes, call->call.body.length, &call->job,
                                  &error),

@@ -17,8 +17,10 @@ enum { FAKE_CALLS_MAX = 256 };
 typedef struct fake_call {
     kofn_msg_call call; // its body is packed below
     kofn_method method;
-    kofn_msg_product product; // Multiply, Submit; its list is cleared at the end
-    kofn_msg_job_ref job;     // Wait, Watch, Cancel, GetJob
+    kofn_msg_product product;     // Multiply, Submit; its list is cleared at the end
+    kofn_msg_job_ref job;         // Wait, Watch, Cancel, GetJob
+    kofn_msg_put_operand put;     // PutOperand
+    kofn_msg_operand_ref operand; // DropOperand
     kofn_assembler operands;
     bool complete; // was handed to the handler
 } fake_call;

@@ -240,9 +240,21 @@ problem_message(const problem *p)
         m.b.rows = p->cols, m.b.cols = p->inner;
     snprintf(m.a.dtype, sizeof m.a.dtype, "f64");
     snprintf(m.b.dtype, sizeof m.b.dtype, "f64");
+    if (p->operand[0])
+        snprintf(m.operand_a, sizeof m.operand_a, "%s", p->operand[0]);
+    if (p->operand[1])
+        snprintf(m.operand_b, sizeof m.operand_b, "%s", p->operand[1]);
     snprintf(m.code.family, sizeof m.code.family, "%s", p->family ? p->family : "");
     snprintf(m.policy, sizeof m.policy, "%s", p->policy ? p->policy : "");
     return m;
+}
+
+static double
+problem_element(const problem *p, size_t operand, size_t row, size_t col) // of op(operand)
+{
+    const double scale = operand == 0 && p->scale != 0 ? p->scale : 1;
+    const bool mirrored = operand == 0 && p->mirrored;
+    return scale * (mirrored ? element(operand, col, row) : element(operand, row, col));
 }
 
 void
@@ -260,9 +272,8 @@ problem_operand(stage *s, const problem *p, size_t operand, kofn_bands *ret_band
         for (size_t i = 0; i < ret_bands->at[b].mat.rows; i++)
             for (size_t j = 0; j < shape->cols; j++) {
                 const size_t row = ret_bands->at[b].first_row + i;
-                const double value =
-                    (operand == 0 && p->scale != 0 ? p->scale : 1) *
-                    (transposed ? element(operand, j, row) : element(operand, row, j));
+                const double value = transposed ? problem_element(p, operand, j, row)
+                                                : problem_element(p, operand, row, j);
                 memcpy((char *)kofn_mat_get_row(&ret_bands->at[b].mat, i) + 8 * j, &value, 8);
             }
 }
@@ -272,7 +283,7 @@ product_element(const problem *p, size_t row, size_t col)
 {
     double sum = 0;
     for (size_t k = 0; k < p->inner; k++)
-        sum += (p->scale != 0 ? p->scale : 1) * element(0, row, k) * element(1, k, col);
+        sum += problem_element(p, 0, row, k) * problem_element(p, 1, k, col);
     return sum;
 }
 
@@ -297,26 +308,46 @@ send_call(peer *p, uint64_t call, kofn_method method, const kofn_wire_message *o
     kofn_wire_buffer_fini(&packed);
 }
 
+/* A call with a packed body, and blocks as credit allows. */
+static void
+send_blocks(peer *p, const kofn_msg_call *call, size_t count, const kofn_bands *const *mats)
+{
+    kofn_error error;
+    assert_ok(
+        kofn_peer_transfer(p->link, call->call, &kofn_call_message, call, count, mats, &error));
+    flush(p);
+}
+
 static void
 start_product(stage *s, peer *p, uint64_t call, kofn_method method, const problem *what)
 {
     kofn_error error;
-    const kofn_msg_product m = problem_message(what);
+    kofn_msg_product m = problem_message(what);
     kofn_wire_buffer packed = {0};
+    if (what->operand[0] && !what->described)
+        m.a = (kofn_msg_matrix){0};
+    if (what->operand[1] && !what->described)
+        m.b = (kofn_msg_matrix){0};
     assert_ok(kofn_message_pack(&kofn_product_message, &m, &packed, &error));
     kofn_msg_call c = new_call(p, call, method);
     c.body = (kofn_wire_raw){.bytes = packed.at, .length = packed.length};
     c.timeout_ms = what->timeout_ms;
     snprintf(c.key, sizeof c.key, "%s", what->key ? what->key : "");
-    if (s) {
-        kofn_bands a, b;
-        problem_operand(s, what, 0, &a);
-        problem_operand(s, what, 1, &b);
-        const kofn_bands *const mats[] = {&a, &b};
-        assert_ok(kofn_peer_transfer(p->link, call, &kofn_call_message, &c, 2, mats, &error));
-        flush(p);
-        kofn_bands_fini(&a);
-        kofn_bands_fini(&b);
+    if (s && what->operand[0] && what->operand[1]) {
+        post(p, &kofn_call_message, &c);
+    } else if (s) {
+        kofn_bands bands[2];
+        const kofn_bands *mats[2];
+        size_t count = 0;
+        for (size_t o = 0; o < 2; o++)
+            if (!what->operand[o]) {
+                problem_operand(s, what, o, &bands[count]);
+                mats[count] = &bands[count];
+                count++;
+            }
+        send_blocks(p, &c, count, mats);
+        for (size_t i = 0; i < count; i++)
+            kofn_bands_fini(&bands[i]);
     } else {
         c.more = true;
         post(p, &kofn_call_message, &c);
@@ -328,6 +359,34 @@ void
 send_product(stage *s, peer *p, uint64_t call, kofn_method method, const problem *what)
 {
     start_product(s, p, call, method, what);
+}
+
+void
+send_operand(stage *s, peer *p, uint64_t call, const problem *what, size_t operand)
+{
+    kofn_error error;
+    const kofn_msg_product m = problem_message(what);
+    const kofn_msg_put_operand order = {.matrix = operand == 0 ? m.a : m.b};
+    kofn_bands bands;
+    const kofn_bands *mats[] = {&bands};
+    kofn_wire_buffer packed = {0};
+    kofn_msg_call c = new_call(p, call, KOFN_METHOD_PUT_OPERAND);
+    assert_ok(kofn_message_pack(&kofn_put_operand_message, &order, &packed, &error));
+    c.body = (kofn_wire_raw){.bytes = packed.at, .length = packed.length};
+    snprintf(c.key, sizeof c.key, "%s", what->key ? what->key : "");
+    problem_operand(s, what, operand, &bands);
+    send_blocks(p, &c, 1, mats);
+    kofn_bands_fini(&bands);
+    kofn_wire_buffer_fini(&packed);
+}
+
+void
+put_operand(stage *s, peer *p, uint64_t call, const problem *what, size_t operand, char *ret_id)
+{
+    kofn_msg_operand_ref ref;
+    send_operand(s, p, call, what, operand);
+    assert_int_equal(expect_reply(p, call, &kofn_operand_ref_message, &ref), KOFN_OK);
+    memcpy(ret_id, ref.operand, KOFN_ID_MAX);
 }
 
 void

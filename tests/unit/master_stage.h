@@ -75,8 +75,11 @@ typedef struct problem {
     const char *policy; // NULL: the master's
     const char *key;    // NULL: none
     uint64_t timeout_ms;
-    size_t frame_rows; // rows in a frame; 0: all
-    double scale;      // of A's elements; 0: 1
+    size_t frame_rows;      // rows in a frame; 0: all
+    double scale;           // of A's elements; 0: 1
+    bool mirrored;          // A's elements are those of the transpose of an A without this
+    const char *operand[2]; // ids of stored operands that are A, B; NULL: its blocks are sent
+    bool described;         // the shapes of those are said all the same
 } problem;
 
 kofn_msg_product problem_message(const problem *p);
@@ -87,6 +90,11 @@ void send_call(peer *p, uint64_t call, kofn_method method, const kofn_wire_messa
 
 /* A Multiply or Submit with all its blocks, as credit allows: the rest follows with acks. */
 void send_product(stage *s, peer *p, uint64_t call, kofn_method method, const problem *what);
+
+/* PutOperand: one operand of the problem, as it is stored, with all its blocks. */
+void send_operand(stage *s, peer *p, uint64_t call, const problem *what, size_t operand);
+void put_operand(stage *s, peer *p, uint64_t call, const problem *what, size_t operand,
+                 char *ret_id);
 
 /* The same with the head alone, `more` set: nothing follows by itself. */
 void send_head(peer *p, uint64_t call, kofn_method method, const problem *what);

@@ -189,6 +189,33 @@ matrices_without_rows_take_no_frame(void **state)
 }
 
 static void
+a_matrix_that_is_there_takes_no_frame(void **state)
+{
+    const fixture *f = *state;
+    for (size_t there = 0; there < 3; there++) { // A, B, both
+        kofn_assembler assembler;
+        kofn_assembler_init(&assembler);
+        if (there == 1)
+            assert_ok(kofn_assembler_expect(&assembler, KOFN_F64, 7, 3, &error));
+        else
+            assert_ok(kofn_assembler_have(&assembler, &f->a, &error));
+        if (there == 0)
+            assert_ok(kofn_assembler_expect(&assembler, KOFN_F32, 5, 2, &error));
+        else
+            assert_ok(kofn_assembler_have(&assembler, &f->b, &error));
+        assert_int_equal(kofn_assembler_is_complete(&assembler), there == 2);
+        const kofn_bands *missing = there == 0 ? &f->b : &f->a;
+        for (size_t i = 0; there < 2 && i < missing->count; i++)
+            assert_ok(give(&assembler, &missing->at[i]));
+        assert_true(kofn_assembler_is_complete(&assembler));
+        assert_same_elements(&assembler.mat[0], &f->a);
+        assert_same_elements(&assembler.mat[1], &f->b);
+        assert_fails(kofn_assembler_have(&assembler, &f->a, &error), KOFN_OUT_OF_RANGE);
+        kofn_assembler_fini(&assembler);
+    }
+}
+
+static void
 rows_without_columns_take_a_frame(void **state)
 {
     (void)state;
@@ -265,6 +292,7 @@ main(void)
         with_fixture(more_rows_than_expected_other_columns_or_dtype_are_refused),
         with_fixture(malformed_frames_are_refused),
         with_fixture(matrices_without_rows_take_no_frame),
+        with_fixture(a_matrix_that_is_there_takes_no_frame),
         with_fixture(rows_without_columns_take_a_frame),
         with_fixture(sizes_out_of_range_are_not_expected),
         with_fixture(a_matrix_in_too_many_frames_is_refused),

@@ -1122,6 +1122,231 @@ a_signal_ends_waiting_at_once(void **state)
     assert_int_equal(script.cancels, 0); // the job goes on
 }
 
+/* ---- stored operands ------------------------------------------------------------------------- */
+
+typedef struct operand_script {
+    size_t puts, drops, products;
+    size_t unavailable; // so many puts are refused first
+    bool without_product;
+    bool transposed;
+    char keys[2][KOFN_KEY_TEXT_MAX], dropped[KOFN_ID_MAX];
+    kofn_msg_matrix put;
+    kofn_msg_product product; // the last one
+    size_t matrices;          // that came with it
+    double first;             // element of the upload
+} operand_script;
+
+static void
+serve_operands(fake_master *fake, fake_call *call)
+{
+    operand_script *script = fake->test;
+    const kofn_msg_operand_ref ref = {.operand = "00000000000000bb"};
+    const kofn_msg_outcome account = {.job = {.id = "01", .state = "done"}};
+    kofn_msg_operand operands[] = {{.id = "00000000000000bb",
+                                    .matrix = {"f64", 2, 3},
+                                    .transposed = true,
+                                    .bytes = 48,
+                                    .coded_blocks = 5,
+                                    .jobs = 1}};
+    const kofn_msg_operands list = {.operands = {.at = operands, .count = 1}};
+    switch (call->method) {
+    case KOFN_METHOD_PUT_OPERAND:
+        script->put = call->put.matrix;
+        script->transposed = call->put.transposed;
+        memcpy(script->keys[script->puts % 2], call->call.key, KOFN_KEY_TEXT_MAX);
+        if (call->operands.mat[0].count > 0)
+            memcpy(&script->first, call->operands.mat[0].at[0].mat.data, sizeof script->first);
+        if (script->puts++ < script->unavailable)
+            fake_refuse(fake, call, KOFN_UNAVAILABLE, "not now", 1);
+        else
+            fake_reply(fake, call, &kofn_operand_ref_message, &ref);
+        break;
+    case KOFN_METHOD_DROP_OPERAND:
+        memcpy(script->dropped, call->operand.operand, sizeof script->dropped);
+        if (script->drops++ == 0)
+            fake_reply(fake, call, &kofn_nothing_message, &(kofn_msg_nothing){0});
+        else
+            fake_refuse(fake, call, KOFN_NOT_FOUND, "operand is not stored", 0);
+        break;
+    case KOFN_METHOD_LIST_OPERANDS:
+        fake_reply(fake, call, &kofn_operands_message, &list);
+        break;
+    case KOFN_METHOD_MULTIPLY:
+        script->product = call->product;
+        script->matrices = call->operands.count;
+        if (script->without_product)
+            fake_reply(fake, call, &kofn_outcome_message, &account);
+        else
+            fake_send_product(fake, call, &(kofn_msg_matrix){"f64", 2, 3}, 2);
+        break;
+    default:
+        abort();
+    }
+}
+
+static void
+an_operand_is_put_and_dropped_by_its_id(void **state)
+{
+    fixture f;
+    kofn_error error;
+    operand_script script = {.unavailable = 1};
+    pair p = pair_new(4, 5, 1);
+    char id[KOFN_CLIENT_JOB_MAX];
+    (void)state;
+    begin(&f, serve_operands, &script);
+    p.a.transposed = true;
+    assert_ok(kofn_client_put(f.client, &p.a, NULL, id, &error));
+    assert_string_equal(id, "00000000000000bb");
+    assert_ok(kofn_client_drop(f.client, id, &error));
+    assert_fails(kofn_client_drop(f.client, id, &error), KOFN_NOT_FOUND);
+    assert_fails(kofn_client_drop(f.client, "far too long for an id of ours", &error),
+                 KOFN_NOT_FOUND);
+    end(&f);
+    assert_int_equal(script.puts, 2); // refused once, made again under its key
+    assert_string_equal(script.keys[0], script.keys[1]);
+    assert_int_equal(strlen(script.keys[0]), 32);
+    assert_int_equal(script.put.rows, 4);
+    assert_int_equal(script.put.cols, 5);
+    assert_true(script.transposed);
+    assert_true(script.first == p.data[0][0]);
+    assert_string_equal(script.dropped, id);
+    pair_fini(&p);
+}
+
+static void
+an_upload_without_elements_or_with_an_operand_is_refused(void **state)
+{
+    fixture f;
+    kofn_error error;
+    operand_script script = {0};
+    char id[KOFN_CLIENT_JOB_MAX] = "untouched";
+    const kofn_matrix wrong[] = {{.rows = 2, .cols = 2},
+                                 {.dtype = KOFN_F64, .rows = 2, .cols = 2},
+                                 {.operand = "00000000000000bb"}};
+    (void)state;
+    begin(&f, serve_operands, &script);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_fails(kofn_client_put(f.client, &wrong[i], NULL, id, &error), KOFN_INVALID_ARGUMENT);
+    end(&f);
+    assert_string_equal(id, "untouched");
+    assert_int_equal(script.puts, 0);
+}
+
+static bool
+refuse_to_wait(void *context, const kofn_account *account)
+{
+    (*(size_t *)context)++;
+    (void)account;
+    return false;
+}
+
+static void
+an_upload_can_be_given_up(void **state)
+{
+    fixture f;
+    kofn_error error;
+    size_t asked = 0;
+    pair p = pair_new(300, 300, 1);
+    char id[KOFN_CLIENT_JOB_MAX];
+    const kofn_put_options options = {.progress = refuse_to_wait, .context = &asked};
+    (void)state;
+    begin(&f, do_nothing, NULL);
+    assert_fails(kofn_client_put(f.client, &p.a, &options, id, &error), KOFN_CANCELLED);
+    assert_true(asked >= 1);
+    end(&f);
+    pair_fini(&p);
+}
+
+static void
+of_a_stored_factor_only_its_id_is_sent(void **state)
+{
+    fixture f;
+    kofn_error error;
+    operand_script script = {0};
+    kofn_result *result = NULL;
+    pair p = pair_new(2, 4, 3);
+    const kofn_matrix stored = {.operand = "00000000000000bb", .transposed = true},
+                      described = {
+                          .operand = "00000000000000bb", .dtype = KOFN_F64, .rows = 4, .cols = 2};
+    (void)state;
+    begin(&f, serve_operands, &script);
+    assert_ok(kofn_client_multiply(f.client, &stored, &p.b, NULL, &result, &error));
+    kofn_result_destroy(&result);
+    assert_string_equal(script.product.operand_a, "00000000000000bb");
+    assert_string_equal(script.product.operand_b, "");
+    assert_string_equal(script.product.a.dtype, "");
+    assert_int_equal(script.product.b.rows, 4);
+    assert_true(script.product.transpose_a);
+    assert_int_equal(script.matrices, 1);
+    assert_ok(kofn_client_multiply(f.client, &p.a, &described, NULL, &result, &error));
+    kofn_result_destroy(&result);
+    assert_string_equal(script.product.operand_b, "00000000000000bb");
+    assert_int_equal(script.product.b.rows, 4);
+    assert_ok(kofn_client_multiply(f.client, &stored, &stored, NULL, &result, &error));
+    assert_int_equal(script.matrices, 0);
+    assert_int_equal(kofn_result_get_cols(result), 3); // the reply decides
+    kofn_result_destroy(&result);
+    end(&f);
+    pair_fini(&p);
+}
+
+static void
+an_operand_without_a_possible_id_is_not_sent(void **state)
+{
+    fixture f;
+    kofn_error error;
+    operand_script script = {0};
+    kofn_result *result = NULL;
+    const kofn_matrix empty = {.operand = ""}, longest = {.operand = "012345678901234567890"};
+    (void)state;
+    begin(&f, serve_operands, &script);
+    assert_fails(kofn_client_multiply(f.client, &empty, &empty, NULL, &result, &error),
+                 KOFN_NOT_FOUND);
+    assert_fails(kofn_client_multiply(f.client, &longest, &longest, NULL, &result, &error),
+                 KOFN_INVALID_ARGUMENT);
+    end(&f);
+    assert_int_equal(atomic_load(&f.fake.call_count), 0);
+}
+
+static void
+a_product_of_stored_factors_must_come_with_the_reply(void **state)
+{
+    fixture f;
+    kofn_error error;
+    operand_script script = {.without_product = true};
+    kofn_result *result = NULL;
+    const kofn_matrix stored = {.operand = "00000000000000bb"};
+    (void)state;
+    begin(&f, serve_operands, &script);
+    assert_fails(kofn_client_multiply(f.client, &stored, &stored, NULL, &result, &error),
+                 KOFN_DATA_LOSS);
+    end(&f);
+}
+
+static void
+a_list_of_operands_comes_as_plain_structs(void **state)
+{
+    fixture f;
+    kofn_error error;
+    operand_script script = {0};
+    kofn_operand_info *operands = NULL;
+    size_t count = 0;
+    (void)state;
+    begin(&f, serve_operands, &script);
+    assert_ok(kofn_client_list_operands(f.client, &operands, &count, &error));
+    end(&f);
+    assert_int_equal(count, 1);
+    assert_string_equal(operands[0].operand, "00000000000000bb");
+    assert_int_equal(operands[0].dtype, KOFN_F64);
+    assert_int_equal(operands[0].rows, 2);
+    assert_int_equal(operands[0].cols, 3);
+    assert_true(operands[0].transposed);
+    assert_int_equal(operands[0].bytes, 48);
+    assert_int_equal(operands[0].coded_blocks, 5);
+    assert_int_equal(operands[0].jobs, 1);
+    free(operands);
+}
+
 /* ---- the service ----------------------------------------------------------------------------- */
 
 static void
@@ -1302,6 +1527,13 @@ main(void)
         cmocka_unit_test(an_onlooker_who_has_enough_cancels_the_product),
         cmocka_unit_test(a_job_that_a_restarted_master_forgot_is_submitted_again),
         cmocka_unit_test(a_signal_ends_waiting_at_once),
+        cmocka_unit_test(an_operand_is_put_and_dropped_by_its_id),
+        cmocka_unit_test(an_upload_without_elements_or_with_an_operand_is_refused),
+        cmocka_unit_test(an_upload_can_be_given_up),
+        cmocka_unit_test(of_a_stored_factor_only_its_id_is_sent),
+        cmocka_unit_test(an_operand_without_a_possible_id_is_not_sent),
+        cmocka_unit_test(a_product_of_stored_factors_must_come_with_the_reply),
+        cmocka_unit_test(a_list_of_operands_comes_as_plain_structs),
         cmocka_unit_test(lists_of_jobs_workers_and_codes_come_as_plain_structs),
         cmocka_unit_test(a_master_that_does_not_answer_a_check_is_unavailable),
         cmocka_unit_test(a_call_without_a_progress_of_its_own_is_given_up_by_the_clients),

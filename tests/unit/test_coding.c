@@ -336,9 +336,10 @@ noise_bounds_the_rounding_of_every_answer(void **state)
                                                    kofn_code_row_norm(j.code, task) *
                                                    norm_of(&j.a) * norm_of(&j.b));
         }
-        if (i % 3 == 0) // plain tasks: nothing but the inner products
-            assert_true(kofn_coding_get_noise(&j.coding) ==
-                        expm1((double)part * j.code->field->epsilon));
+        /* plain tasks: nothing but the inner products; others, terms of both blocks as well */
+        const size_t blocks = j.code->e[0].cols + 1 + j.code->e[1].cols + 1;
+        assert_true(kofn_coding_get_noise(&j.coding) ==
+                    expm1((double)(part + (i % 3 ? blocks : 0)) * j.code->field->epsilon));
         end_job(&j);
     }
 }

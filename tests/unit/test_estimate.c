@@ -12,8 +12,19 @@ __extension__ typedef __float128 quad;
 
 /* ---- codes and decoders ---------------------------------------------------------------------- */
 
-/* A in z columns, B in z rows, at Chebyshev points over gamma: block k of A with t^k, of B with
- * t^(z-1-k), so that the product is the coefficient of t^(z-1). */
+/* Block k of A with t^k, of B with t^(z-1-k): the product is the coefficient of t^(z-1). */
+static void
+fill_dot(kofn_code *code, size_t task, double t)
+{
+    const size_t z = code->part.z;
+    code->point[task] = t;
+    for (size_t k = 0; k < z; k++) {
+        code->e[0].at[task * z + k] = pow(t, (double)k);
+        code->e[1].at[task * z + k] = pow(t, (double)(z - 1 - k));
+    }
+}
+
+/* A in z columns, B in z rows, at Chebyshev points over gamma. */
 static kofn_code *
 new_dot(const char *field, size_t z, size_t tasks, double gamma, kofn_estimator estimator)
 {
@@ -24,13 +35,8 @@ new_dot(const char *field, size_t z, size_t tasks, double gamma, kofn_estimator 
         kofn_code_alloc("dot", f, (kofn_partition){.x = 1, .z = z, .y = 1}, tasks, &code, &error));
     kofn_code_use_points(code);
     kofn_code_use_powers(code);
-    for (size_t i = 0; i < tasks; i++) {
-        code->point[i] = f->point(f, i, tasks) / gamma;
-        for (size_t k = 0; k < z; k++) {
-            code->e[0].at[i * z + k] = pow(code->point[i], (double)k);
-            code->e[1].at[i * z + k] = pow(code->point[i], (double)(z - 1 - k));
-        }
-    }
+    for (size_t i = 0; i < tasks; i++)
+        fill_dot(code, i, f->point(f, i, tasks) / gamma);
     code->power[0] = z - 1;
     code->threshold = 2 * z - 1;
     code->enough = z;
@@ -316,7 +322,7 @@ lost_blocks_cost_no_more_than_the_whole(void **state)
     kofn_code_destroy(&code);
 
     code = new_dot("f64", 4, 7, 10, KOFN_ESTIMATE_INTERPOLATION);
-    plan = estimate_of(code, (const size_t[]){0, 5}, 2, 1e-15); // t^3 through two points: 0
+    plan = estimate_of(code, (const size_t[]){0, 5, 6}, 3, 1e-15); // t^3 through 3 points: 0
     assert_int_equal(plan.used, 0);
     assert_true(plan.estimate && plan.truncation == 1 && plan.rounding == 0);
     kofn_decode_plan_fini(&plan);
@@ -355,14 +361,12 @@ objective(const kofn_code *code, const kofn_decode_plan *plan, double noise)
 }
 
 static kofn_decode_plan
-balanced_of(kofn_code *code, const kofn_target_index *index, const size_t *tasks, size_t count,
-            double noise)
+balanced_of(const kofn_target_index *index, const size_t *tasks, size_t count, double noise)
 {
     kofn_error error;
     kofn_decode_plan plan;
     const kofn_estimate_input in = {.index = index, .tasks = tasks, .count = count, .noise = noise};
     assert_ok(kofn_estimate_balanced(&in, &plan, &error));
-    (void)code;
     return plan;
 }
 
@@ -383,7 +387,7 @@ check_nested(kofn_code *code, kofn_rng *rng)
         tasks[task] = task;
     shuffle(rng, tasks, code->tasks);
     for (size_t count = 1; count <= code->tasks; count++) {
-        kofn_decode_plan plan = balanced_of(code, &index, tasks, count, noise);
+        kofn_decode_plan plan = balanced_of(&index, tasks, count, noise);
         const long double now = objective(code, &plan, noise);
         assert_at_most((double)now, (double)before * 1.25 * 1.25 + slack);
         before = now;
@@ -415,7 +419,7 @@ another_answer_never_raises_the_minimum(void **state)
 }
 
 /* Columns of one power of t are merged: 19 instead of 100, and the minimum is no other than that of
- * all columns. */
+ * all columns, nor with points so near 1 that all columns are alike. */
 static void
 merged_columns_have_the_same_minimum(void **state)
 {
@@ -431,6 +435,8 @@ merged_columns_have_the_same_minimum(void **state)
         kofn_code *code = new_dot("f64", Z, 20, 1 + kofn_rng_unit(&rng), KOFN_ESTIMATE_BALANCED);
         for (size_t i = 0; i < 20; i++)
             tasks[i] = i;
+        for (size_t i = 0; i < 20 && round % 2; i++)
+            fill_dot(code, i, 1 + code->point[i] / 100);
         shuffle(&rng, tasks, 20);
         for (size_t i = 0; i < COUNT; i++) {
             kofn_code_fill_row(code, tasks[i], row + i * Z * Z);
@@ -451,11 +457,37 @@ merged_columns_have_the_same_minimum(void **state)
         kofn_decode_plan merged = estimate_of(code, tasks, COUNT, noise);
         const double expected = (double)objective(code, &whole, noise);
         assert_true(merged.estimate);
-        assert_at_most(fabs((double)objective(code, &merged, noise) - expected), 1e-9 * expected);
+        /* near 1, rows agree to rounding: D is off by a few units of 2^-53, and delta is 8 of them */
+        assert_at_most(fabs((double)objective(code, &merged, noise) - expected),
+                       (round % 2 ? 0.25 : 1e-9) * expected);
         kofn_decode_plan_fini(&merged);
         free(target);
         kofn_code_destroy(&code);
     }
+}
+
+/* 400 blocks: 160,000 columns are too many to solve for, their 799 powers are not. */
+static void
+merging_makes_large_inner_splits_feasible(void **state)
+{
+    (void)state;
+    enum { Z = 400 };
+    kofn_error error;
+    kofn_target_index index;
+    kofn_code *code = new_dot("f64", Z, Z, 1, KOFN_ESTIMATE_BALANCED);
+    size_t *tasks = malloc(Z * sizeof *tasks);
+    assert_ok(kofn_target_index_init(&index, code, &error));
+    for (size_t i = 0; i < Z; i++) {
+        tasks[i] = i;
+        fill_dot(code, i, 1 + code->point[i] / 4);
+    }
+    kofn_decode_plan plan = balanced_of(&index, tasks, Z, 1e-14);
+    assert_true(plan.estimate && plan.truncation > 0);
+    assert_at_most(plan.truncation, sqrt(Z)); // |R|_F <= |T|_F, or zeros were better
+    free(tasks);
+    kofn_decode_plan_fini(&plan);
+    kofn_target_index_fini(&index);
+    kofn_code_destroy(&code);
 }
 
 static void
@@ -572,9 +604,7 @@ interpolation_wants_powers_that_a_double_holds(void **state)
 
     code = new_dot("f64", 5, 9, 1e100, KOFN_ESTIMATE_INTERPOLATION);
     d = new_decoder(code, (const size_t[]){0, 1, 2, 3, 5}, 5);
-    const kofn_decode_state told = kofn_decoder_get_state(d);
-    if (told == KOFN_DECODE_NOT_YET)
-        assert_fails(kofn_decoder_estimate(d, 1e-15, &plan, &error), KOFN_FAILED_PRECONDITION);
+    assert_fails(kofn_decoder_estimate(d, 1e-15, &plan, &error), KOFN_FAILED_PRECONDITION);
     kofn_decoder_destroy(&d);
     kofn_code_destroy(&code);
 }
@@ -758,6 +788,7 @@ main(void)
         cmocka_unit_test(lost_blocks_cost_no_more_than_the_whole),
         cmocka_unit_test(another_answer_never_raises_the_minimum),
         cmocka_unit_test(merged_columns_have_the_same_minimum),
+        cmocka_unit_test(merging_makes_large_inner_splits_feasible),
         cmocka_unit_test(what_plain_answers_give_is_copied),
         cmocka_unit_test(interpolation_agrees_with_quadruple_precision),
         cmocka_unit_test(interpolation_wants_powers_that_a_double_holds),

@@ -287,6 +287,7 @@ the_best_estimate_keeps_its_bound_at_every_number_of_answers(void **state)
         (void)encode(f, codes[i].family, codes[i].partition, codes[i].tasks, false);
         assert_fails(cli_folder_decode(f->tasks, f->c, CLI_DECODE_BEST, &decoded, &error),
                      KOFN_FAILED_PRECONDITION); // without any
+        assert_true(decoded.wanted_count > 0);
         cli_decoded_fini(&decoded);
         for (size_t task = 0; task < codes[i].n; task++) {
             answer_task(f, task);
@@ -334,6 +335,13 @@ a_promised_estimate_is_made_without_asking(void **state)
     assert_true(decoded.estimate && decoded.error_estimate > 0);
     assert_at_most(decoded.error_estimate, 1e-2);
     assert_at_most(error_of_decoded(f), decoded.error_bound);
+    cli_decoded_fini(&decoded);
+
+    remove_all(f->tasks); // with fewer tasks than the product takes
+    (void)encode(f, "eps_matdot", "1,5,1", "6", false);
+    assert_fails(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error),
+                 KOFN_FAILED_PRECONDITION);
+    assert_int_equal(decoded.wanted_count, 5);
     cli_decoded_fini(&decoded);
 }
 

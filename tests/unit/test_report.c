@@ -113,6 +113,7 @@ print_hostile(void)
 {
     kofn_account account = {.status = KOFN_ABORTED, .error_kind = "\033"};
     kofn_worker_info worker = {0};
+    const kofn_operand_info operand = {.operand = "\033c"};
     kofn_param_info param = {0};
     kofn_family_info family = {.param_count = 1, .params = &param};
     const kofn_code_list list = {
@@ -127,6 +128,7 @@ print_hostile(void)
     cli_print_account(&account);
     cli_print_jobs(&account, 1);
     cli_print_workers(&worker, 1);
+    cli_print_operands(&operand, 1);
     cli_print_codes(&list);
     const int stderr_before = dup(STDERR_FILENO);
     (void)dup2(STDOUT_FILENO, STDERR_FILENO);
@@ -176,10 +178,18 @@ print_small_account(void)
     account.seconds.decode = 8.66e-5;
     account.seconds.total = 0.0123;
     account.workers = 3;
+    account.blocks_reused = 5;
+    const kofn_operand_info turned = {.operand = "bb",
+                                      .dtype = KOFN_F64,
+                                      .rows = 64,
+                                      .cols = 1797,
+                                      .transposed = true,
+                                      .bytes = 920064};
     const kofn_worker_info idle = {.name = "w1"};
     cli_print_account(&account);
     cli_print_jobs(&account, 1);
     cli_print_workers(&idle, 1);
+    cli_print_operands(&turned, 1);
 }
 
 static void
@@ -192,6 +202,8 @@ numbers_are_written_for_people(void **state)
     assert_non_null(strstr(text, "product      1797 x 64 x 1797, f64\n"));
     assert_non_null(strstr(text, "  1797 x 64 x 1797  "));
     assert_non_null(strstr(text, "workers      3 given a task"));
+    assert_non_null(strstr(text, "reused       5 coded blocks"));
+    assert_non_null(strstr(text, "bb       1797 x 64  f64    898KiB")); // as products see it
     assert_non_null(strstr(text, "        -     -         -     0ms")); // GFLOP/S, GB/S, SLOWDOWN
 }
 
@@ -281,9 +293,9 @@ static void
 an_account_in_json_has_all_that_programs_need(void **state)
 {
     static const char *const keys[] = {
-        "status",    "code",   "partition", "tasks", "answers_used", "workers",
-        "seconds",   "error",  "condition", "seed",  "set",          "threshold",
-        "nonfinite", "waited", "job",       "state", "enough",       "accept"};
+        "status", "code",      "partition", "tasks",  "answers_used", "workers",   "seconds",
+        "error",  "condition", "seed",      "set",    "threshold",    "nonfinite", "waited",
+        "job",    "state",     "enough",    "accept", "blocks_reused"};
     static const char *const seconds[] = {"encode", "send",  "wait", "decode",
                                           "check",  "total", "call"};
     kofn_account account = {.job = "aa",

@@ -435,6 +435,52 @@ a_complete_spec_names_every_parameter_in_one_spelling(void **state)
 }
 
 static void
+thresholds_are_told_of_a_spec_that_names_its_code(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_thresholds k;
+    const kofn_field *field = kofn_field_find("f64");
+    const kofn_code_spec spec = {.family = "eps_matdot", .part = {1, 3, 1}, .tasks = 4};
+    assert_ok(kofn_code_spec_thresholds(&spec, field, &k, &error));
+    assert_int_equal(k.exact, 5); // more than there are tasks
+    assert_int_equal(k.enough, 3);
+    for (int open = 0; open < 3; open++) {
+        kofn_code_spec some = spec;
+        if (open == 0)
+            some.family[0] = '\0';
+        else if (open == 1)
+            some.part.z = 0;
+        else
+            some.tasks = 0;
+        k = (kofn_thresholds){7, 7};
+        assert_ok(kofn_code_spec_thresholds(&some, field, &k, &error));
+        assert_int_equal(k.exact + k.enough, 0);
+    }
+    kofn_code_spec wrong = spec;
+    wrong.tasks = 2;
+    k = (kofn_thresholds){7, 7};
+    assert_int_equal(kofn_code_spec_thresholds(&wrong, field, &k, &error), KOFN_INVALID_ARGUMENT);
+    assert_int_equal(k.exact, 7);
+}
+
+static void
+open_tasks_are_enough_for_the_product_where_it_is_asked_for(void **state)
+{
+    (void)state;
+    kofn_error error;
+    const kofn_code_spec spec = {.family = "eps_matdot", .part = {1, 3, 1}};
+    kofn_code_context context = {
+        .field = kofn_field_find("f64"), .rows = 9, .inner = 9, .cols = 9, .workers = 4};
+    kofn_code_spec promise = spec, exact = spec;
+    assert_ok(kofn_code_spec_complete(&promise, &context, &error));
+    assert_in_range(promise.tasks, 3, 4);
+    context.exact = true;
+    assert_ok(kofn_code_spec_complete(&exact, &context, &error));
+    assert_in_range(exact.tasks, 6, 10); // 5, and some to lose
+}
+
+static void
 an_incomplete_spec_is_not_built(void **state)
 {
     (void)state;
@@ -480,6 +526,8 @@ main(void)
         cmocka_unit_test(a_finite_field_gets_a_family_that_works_there),
         cmocka_unit_test(a_complete_spec_stays_as_it_is_and_replays),
         cmocka_unit_test(a_complete_spec_names_every_parameter_in_one_spelling),
+        cmocka_unit_test(thresholds_are_told_of_a_spec_that_names_its_code),
+        cmocka_unit_test(open_tasks_are_enough_for_the_product_where_it_is_asked_for),
         cmocka_unit_test(an_incomplete_spec_is_not_built),
         cmocka_unit_test(a_failed_completion_changes_nothing),
     };

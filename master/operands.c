@@ -1,0 +1,399 @@
+#include "master/operands.h"
+#include "common/base/map.h"
+#include "common/base/rng.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+typedef enum operand_state {
+    RECEIVING,
+    STORED,
+    DROPPED,
+} operand_state;
+
+struct kofn_operand {
+    uint64_t id;
+    char name[KOFN_ID_MAX]; // the id as clients see it
+    char key[KOFN_KEY_TEXT_MAX];
+    operand_state state;
+    kofn_operands *of;
+    bool transposed;
+    kofn_assembler upload; // of one matrix
+    kofn_coded_set coded;
+    size_t charge; // bytes, coded blocks aside
+    size_t jobs;   // that hold it
+    uint64_t products;
+    int64_t stored_ns, used_ns; // used: when the last job let go of it
+    TAILQ_ENTRY(kofn_operand) of_all;
+};
+
+struct kofn_operands {
+    kofn_master *master;
+    kofn_map by_id;   // those that are STORED
+    zhashx_t *by_key; // of them, by idempotency key
+    kofn_rng names;
+    TAILQ_HEAD(operand_list, kofn_operand) stored; // oldest first
+    size_t count;                                  // RECEIVING and STORED
+    size_t charged;                                // all, coded blocks aside
+    kofn_coded *coded;
+};
+
+kofn_status
+kofn_operands_new(kofn_master *master, kofn_operands **ret_operands, kofn_error *err)
+{
+    kofn_operands *operands = calloc(1, sizeof *operands);
+    if (operands) {
+        TAILQ_INIT(&operands->stored);
+        operands->by_key = zhashx_new();
+    }
+    if (!operands || !operands->by_key || kofn_coded_new(&operands->coded, NULL) != KOFN_OK) {
+        kofn_operands_destroy(&operands);
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the table of operands");
+    }
+    zhashx_set_key_duplicator(operands->by_key, NULL); // keys live in their operands
+    zhashx_set_key_destructor(operands->by_key, NULL);
+    operands->master = master;
+    kofn_rng_init(&operands->names, kofn_rng_fresh_seed(), 0);
+    *ret_operands = operands;
+    return KOFN_OK;
+}
+
+static void
+destroy_operand(kofn_operand *operand)
+{
+    kofn_operands *operands = operand->of;
+    operands->charged -= operand->charge;
+    kofn_coded_clear(operands->coded, &operand->coded);
+    kofn_assembler_fini(&operand->upload);
+    free(operand);
+}
+
+void
+kofn_operands_destroy(kofn_operands **operands_p)
+{
+    kofn_operands *operands = *operands_p;
+    if (!operands)
+        return;
+
+    for (kofn_operand *operand; (operand = TAILQ_FIRST(&operands->stored)) != NULL;) {
+        TAILQ_REMOVE(&operands->stored, operand, of_all);
+        destroy_operand(operand);
+    }
+    kofn_coded_destroy(&operands->coded);
+    kofn_map_fini(&operands->by_id);
+    zhashx_destroy(&operands->by_key);
+    free(operands);
+    *operands_p = NULL;
+}
+
+/* ---- uploads --------------------------------------------------------------------------------------- */
+
+static bool
+is_same_matrix(const kofn_operand *operand, const kofn_msg_put_operand *order)
+{
+    const kofn_bands *bands = &operand->upload.mat[0];
+    return bands->dtype == kofn_dtype_parse(order->matrix.dtype) &&
+           bands->rows == order->matrix.rows && bands->cols == order->matrix.cols &&
+           operand->transposed == order->transposed;
+}
+
+/* The operand that is stored under the key, NULL if there is none. ALREADY_EXISTS: it is another. */
+static kofn_status
+find_known(const kofn_operands *operands, const kofn_msg_put_operand *order, const char *key,
+           const kofn_operand **ret_known, kofn_error *err)
+{
+    const kofn_operand *known = key[0] ? zhashx_lookup(operands->by_key, key) : NULL;
+    if (known && !is_same_matrix(known, order))
+        return kofn_fail(err, KOFN_ALREADY_EXISTS,
+                         "key '%s' belongs to operand %s, which is another matrix: choose a new "
+                         "key",
+                         key, known->name);
+    *ret_known = known;
+    return KOFN_OK;
+}
+
+static kofn_status
+check_room(const kofn_operands *operands, size_t charge, bool *ret_never, kofn_error *err)
+{
+    const kofn_master *master = operands->master;
+    if (operands->count >= (size_t)master->config.operands_max)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                         "%zu operands are stored, limits.operands is %zu: drop some",
+                         operands->count, (size_t)master->config.operands_max);
+    return kofn_master_check_room(master, "this operand", charge, ret_never, err);
+}
+
+/* What was ordered, checked, as an upload that is not counted yet. */
+static kofn_status
+fill_operand(kofn_operand *operand, const kofn_msg_put_operand *order, const char *key,
+             kofn_error *err)
+{
+    const kofn_dtype dtype = kofn_dtype_parse(order->matrix.dtype);
+    size_t bytes;
+    if (!kofn_field_for_dtype(dtype))
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "no field for dtype %s: products are over f64 or "
+                         "f32",
+                         order->matrix.dtype);
+    kofn_assembler_init(&operand->upload);
+    kofn_status status =
+        kofn_assembler_expect(&operand->upload, dtype, order->matrix.rows, order->matrix.cols, err);
+    if (!status)
+        status = kofn_mat_bytes(dtype, order->matrix.rows, order->matrix.cols, &bytes, err);
+    if (status)
+        return status;
+    operand->transposed = order->transposed;
+    operand->charge = sizeof *operand + bytes;
+    snprintf(operand->key, sizeof operand->key, "%s", key);
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_operands_accept(kofn_operands *operands, const kofn_msg_put_operand *order, const char *key,
+                     kofn_operand **ret_operand, const kofn_operand **ret_known, bool *ret_never,
+                     kofn_error *err)
+{
+    *ret_never = false;
+    if (operands->master->draining)
+        return kofn_fail(err, KOFN_UNAVAILABLE, "the master is stopping: try again in a moment");
+    kofn_operand *operand = calloc(1, sizeof *operand);
+    if (!operand)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another operand");
+
+    const kofn_operand *known = NULL;
+    kofn_status status = fill_operand(operand, order, key, err);
+    if (!status)
+        status = find_known(operands, order, key, &known, err);
+    if (!status && !known)
+        status = check_room(operands, operand->charge, ret_never, err);
+    if (status || known) {
+        kofn_assembler_fini(&operand->upload);
+        free(operand);
+        operand = NULL;
+    }
+    if (status)
+        return status;
+    if (operand) {
+        do
+            operand->id = kofn_rng_u64(&operands->names);
+        while (operand->id == 0 || kofn_map_find(&operands->by_id, operand->id));
+        snprintf(operand->name, sizeof operand->name, "%016" PRIx64, operand->id);
+        operand->of = operands;
+        kofn_coded_set_init(&operand->coded, operand->id);
+        operands->count++;
+        operands->charged += operand->charge;
+    }
+    *ret_operand = operand;
+    *ret_known = known;
+    return KOFN_OK;
+}
+
+kofn_assembler *
+kofn_operand_get_upload(kofn_operand *operand)
+{
+    assert(operand->state == RECEIVING);
+    return &operand->upload;
+}
+
+void
+kofn_operand_discard(kofn_operand **operand_p)
+{
+    kofn_operand *operand = *operand_p;
+    *operand_p = NULL;
+    if (!operand)
+        return;
+    assert(operand->state == RECEIVING);
+    operand->of->count--;
+    destroy_operand(operand);
+}
+
+kofn_status
+kofn_operand_store(kofn_operand **operand_p, const kofn_operand **ret_stored, kofn_error *err)
+{
+    kofn_operand *operand = *operand_p;
+    kofn_operands *operands = operand->of;
+    const kofn_bands *bands = &operand->upload.mat[0];
+    kofn_msg_put_operand order = {.matrix = {.rows = bands->rows, .cols = bands->cols},
+                                  .transposed = operand->transposed};
+    snprintf(order.matrix.dtype, sizeof order.matrix.dtype, "%s", kofn_dtype_name(bands->dtype));
+    const kofn_operand *known = NULL;
+    kofn_status status = find_known(operands, &order, operand->key, &known, err);
+    if (!status && !known)
+        status = kofn_map_put(&operands->by_id, operand->id, operand, err);
+    if (status || known) {
+        kofn_operand_discard(operand_p);
+        if (!status)
+            *ret_stored = known;
+        return status;
+    }
+    operand->state = STORED;
+    operand->stored_ns = operand->used_ns = kofn_clock_ns();
+    TAILQ_INSERT_TAIL(&operands->stored, operand, of_all);
+    if (operand->key[0])
+        zhashx_update(operands->by_key, operand->key, operand);
+    kofn_log_write(&operands->master->log, KOFN_LOG_INFO, "operand_stored", "products may name it",
+                   "operand=%s rows=%zu cols=%zu", operand->name, bands->rows, bands->cols);
+    *ret_stored = operand;
+    *operand_p = NULL;
+    return KOFN_OK;
+}
+
+/* ---- use ------------------------------------------------------------------------------------------- */
+
+kofn_operand *
+kofn_operands_find(kofn_operands *operands, const char *name)
+{
+    if (strlen(name) != 16 || strspn(name, "0123456789abcdef") != 16)
+        return NULL;
+    return kofn_map_find(&operands->by_id, strtoull(name, NULL, 16));
+}
+
+const char *
+kofn_operand_get_name(const kofn_operand *operand)
+{
+    return operand->name;
+}
+
+const kofn_bands *
+kofn_operand_get_bands(const kofn_operand *operand)
+{
+    return &operand->upload.mat[0];
+}
+
+bool
+kofn_operand_is_transposed(const kofn_operand *operand)
+{
+    return operand->transposed;
+}
+
+void
+kofn_operand_hold(kofn_operand *operand)
+{
+    assert(operand->state == STORED);
+    operand->jobs++;
+    operand->products++;
+}
+
+void
+kofn_operand_release(kofn_operand **operand_p)
+{
+    kofn_operand *operand = *operand_p;
+    *operand_p = NULL;
+    if (!operand)
+        return;
+    assert(operand->jobs > 0);
+    operand->used_ns = kofn_clock_ns();
+    if (--operand->jobs == 0 && operand->state == DROPPED)
+        destroy_operand(operand);
+}
+
+const kofn_bands *
+kofn_operand_find_coded(const kofn_operand *operand, const kofn_coded_key *key, uint64_t job,
+                        bool *ret_others)
+{
+    return kofn_coded_find(operand->of->coded, &operand->coded, key, job, ret_others);
+}
+
+/* Whatever is free, and what coded blocks hold already, within their own budget. */
+static size_t
+coded_limit(const kofn_operands *operands)
+{
+    const kofn_master *master = operands->master;
+    const size_t coded = kofn_coded_get_bytes(operands->coded);
+    const size_t used = kofn_master_get_charge(master) - coded;
+    const size_t room = used < master->config.memory ? (size_t)master->config.memory - used : 0;
+    return room < master->config.coded_cache ? room : (size_t)master->config.coded_cache;
+}
+
+void
+kofn_operand_keep_coded(kofn_operand *operand, const kofn_coded_key *key, uint64_t job,
+                        const kofn_bands *block)
+{
+    if (operand->state == STORED) // else nobody comes after this job
+        kofn_coded_keep(operand->of->coded, &operand->coded, key, job, block,
+                        coded_limit(operand->of));
+}
+
+/* ---- all of them ----------------------------------------------------------------------------------- */
+
+void
+kofn_operands_drop(kofn_operands *operands, kofn_operand *operand)
+{
+    assert(operand->state == STORED);
+    operand->state = DROPPED;
+    operands->count--;
+    TAILQ_REMOVE(&operands->stored, operand, of_all);
+    (void)kofn_map_remove(&operands->by_id, operand->id); // it is at hand
+    if (operand->key[0])
+        zhashx_delete(operands->by_key, operand->key);
+    kofn_coded_clear(operands->coded, &operand->coded);
+    if (operand->jobs == 0)
+        destroy_operand(operand);
+}
+
+static void
+describe_operand(const kofn_operand *operand, int64_t now_ns, kofn_msg_operand *m)
+{
+    const kofn_bands *bands = kofn_operand_get_bands(operand);
+    snprintf(m->id, sizeof m->id, "%s", operand->name);
+    snprintf(m->matrix.dtype, sizeof m->matrix.dtype, "%s", kofn_dtype_name(bands->dtype));
+    m->matrix.rows = bands->rows;
+    m->matrix.cols = bands->cols;
+    m->transposed = operand->transposed;
+    m->bytes = bands->rows * bands->cols * kofn_dtype_width(bands->dtype);
+    m->coded_bytes = operand->coded.bytes;
+    m->coded_blocks = operand->coded.count;
+    m->jobs = operand->jobs;
+    m->products = operand->products;
+    m->unused_ms = operand->jobs > 0 ? 0 : (uint64_t)((now_ns - operand->used_ns) / KOFN_NS_PER_MS);
+    m->age_ms = (uint64_t)((now_ns - operand->stored_ns) / KOFN_NS_PER_MS);
+}
+
+kofn_status
+kofn_operands_describe(const kofn_operands *operands, kofn_msg_operands *ret_message,
+                       kofn_error *err)
+{
+    const int64_t now_ns = kofn_clock_ns();
+    const kofn_operand *operand;
+    size_t i = 0;
+    kofn_status status = kofn_wire_list_new(operands->by_id.count, sizeof(kofn_msg_operand),
+                                            &ret_message->operands, err);
+    if (status)
+        return status;
+    TAILQ_FOREACH_REVERSE(operand, &operands->stored, operand_list, of_all)
+    {
+        describe_operand(operand, now_ns, (kofn_msg_operand *)ret_message->operands.at + i++);
+    }
+    return KOFN_OK;
+}
+
+size_t
+kofn_operands_get_charge(const kofn_operands *operands)
+{
+    return operands->charged + kofn_coded_get_bytes(operands->coded);
+}
+
+void
+kofn_operands_yield(kofn_operands *operands, size_t bytes)
+{
+    const size_t coded = kofn_coded_get_bytes(operands->coded);
+    kofn_coded_shrink(operands->coded, bytes < coded ? coded - bytes : 0);
+}
+
+void
+kofn_operands_on_tick(kofn_operands *operands, int64_t now_ns)
+{
+    const int64_t keep_ns = operands->master->config.keep_operands_ns;
+    kofn_operand *operand, *next;
+    if (keep_ns == 0)
+        return;
+    for (operand = TAILQ_FIRST(&operands->stored); operand; operand = next) {
+        next = TAILQ_NEXT(operand, of_all);
+        if (operand->jobs > 0 || now_ns - operand->used_ns <= keep_ns)
+            continue;
+        kofn_log_write(&operands->master->log, KOFN_LOG_NOTICE, "operand_dropped",
+                       "no job used it for limits.keep_operands", "operand=%s", operand->name);
+        kofn_operands_drop(operands, operand);
+    }
+}

@@ -1,0 +1,99 @@
+/* Stored operands: matrices that a client uploads once and names in many products.
+ *
+ *     RECEIVING   its blocks are coming in; nobody can name it yet
+ *     STORED      products may name it
+ *     DROPPED     not to be found any more; lives until the last job lets go of it
+ *
+ *                 all blocks                 DropOperand, or unused for limits.keep_operands
+ *     RECEIVING -------------> STORED ------------------------------------> DROPPED -----> gone
+ *         \                                                                      no job holds it
+ *          `--- abandoned, overdue, a bad block ---> gone
+ *
+ * An operand belongs to no client: once it is stored it outlives its connection, and whoever knows
+ * its id may use and drop it. While it is received it is its request's.
+ *
+ * Jobs hold operands by count and read their blocks where they lie; what the coders made of them
+ * comes back here, to be found by the next job (coded.h).
+ *
+ * Memory     Elements and kept coded blocks are charged to limits.memory, from the moment an upload
+ *            is accepted. Coded blocks yield to whatever else needs the room.
+ * Threads    The I/O thread.
+ */
+#ifndef KOFN_MASTER_OPERANDS_H
+#define KOFN_MASTER_OPERANDS_H
+
+#include "master/coded.h"
+#include "master/root.h"
+#include "proto/messages.h"
+#include "proto/transfer.h"
+
+KOFN_MUST_CHECK kofn_status kofn_operands_new(kofn_master *master, kofn_operands **ret_operands,
+                                              kofn_error *err);
+
+/* No upload and no job may hold one any more. */
+void kofn_operands_destroy(kofn_operands **operands_p);
+
+/* ---- uploads --------------------------------------------------------------------------------------- */
+
+/* Open an upload. *ret_operand is the caller's until kofn_operand_store or kofn_operand_discard; or
+ * NULL when an operand of this key is stored already: then *ret_known is that one.
+ * INVALID_ARGUMENT, OUT_OF_RANGE: the shape or dtype. ALREADY_EXISTS: the key is another operand's.
+ * RESOURCE_EXHAUSTED: too many operands or bytes, and when *ret_never these alone: no later try
+ * will do. UNAVAILABLE: the master is stopping. */
+KOFN_MUST_CHECK kofn_status kofn_operands_accept(kofn_operands *operands,
+                                                 const kofn_msg_put_operand *order, const char *key,
+                                                 kofn_operand **ret_operand,
+                                                 const kofn_operand **ret_known, bool *ret_never,
+                                                 kofn_error *err);
+
+/* Where the blocks of an upload go. */
+kofn_assembler *kofn_operand_get_upload(kofn_operand *operand);
+
+/* All blocks are there: from now on it can be found. *ret_stored is it, or the one that was stored
+ * under its key meanwhile. ALREADY_EXISTS: as above. RESOURCE_EXHAUSTED: no memory. On failure it
+ * is discarded. */
+KOFN_MUST_CHECK kofn_status kofn_operand_store(kofn_operand **operand_p,
+                                               const kofn_operand **ret_stored, kofn_error *err);
+void kofn_operand_discard(kofn_operand **operand_p); // accepts NULL
+
+/* ---- use ------------------------------------------------------------------------------------------- */
+
+/* NULL: not stored, or no id at all. */
+kofn_operand *kofn_operands_find(kofn_operands *operands, const char *name);
+
+const char *kofn_operand_get_name(const kofn_operand *operand);
+const kofn_bands *kofn_operand_get_bands(const kofn_operand *operand); // complete once stored
+bool kofn_operand_is_transposed(const kofn_operand *operand); // it is the transpose of its bands
+
+/* A job's hold on it. */
+void kofn_operand_hold(kofn_operand *operand);
+void
+kofn_operand_release(kofn_operand **operand_p); // accepts NULL; may be the end of a dropped one
+
+/* A coded block that is kept, or NULL; valid until the next call that keeps one or needs room.
+ * *ret_others: another job than `job` made it. */
+const kofn_bands *kofn_operand_find_coded(const kofn_operand *operand, const kofn_coded_key *key,
+                                          uint64_t job, bool *ret_others);
+
+/* Offer a coded block that `job` made to those that come after it. */
+void kofn_operand_keep_coded(kofn_operand *operand, const kofn_coded_key *key, uint64_t job,
+                             const kofn_bands *block);
+
+/* ---- all of them ----------------------------------------------------------------------------------- */
+
+void kofn_operands_drop(kofn_operands *operands, kofn_operand *operand); // of one that was found
+
+/* All that are stored, newest first. Cleared by the caller. RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_operands_describe(const kofn_operands *operands,
+                                                   kofn_msg_operands *ret_message, kofn_error *err);
+
+/* Bytes charged for all of them, coded blocks included. */
+size_t kofn_operands_get_charge(const kofn_operands *operands);
+
+/* Let go of coded blocks worth `bytes`, or of all. */
+void kofn_operands_yield(kofn_operands *operands, size_t bytes);
+
+/* Drop those that were not used for too long. */
+void kofn_operands_on_tick(kofn_operands *operands, int64_t now_ns);
+
+#endif
