@@ -22,8 +22,8 @@
 
 #include <sys/queue.h>
 
-/* The master answers at the deadline; its answer gets this long to arrive before the client gives up
- * by itself. */
+/* The master answers at the deadline; its answer gets this long to arrive before the client gives
+ * up by itself. */
 enum { KOFN_CLIENT_SLACK_MS = 2000 };
 
 /* A progress callback is asked at least this often. */

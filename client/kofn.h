@@ -143,10 +143,11 @@ KOFN_MUST_CHECK kofn_status kofn_code_choice_set(kofn_code_choice *choice, const
 KOFN_MUST_CHECK kofn_status kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype,
                                                    kofn_error *err);
 
-/* What a job is done with. Any answers give a best estimate of the product, with a bound of its error
- * that holds for all matrices; approximate families promise a good one from fewer answers than the
- * product takes. A job that can never get what it accepts is refused (INVALID_ARGUMENT, with the
- * nearest that works). The account says what came of it: error_kind, error_bound, error_estimate. */
+/* What a job is done with. Any answers give a best estimate of the product, with a bound of its
+ * error that holds for all matrices; approximate families promise a good one from fewer answers
+ * than the product takes. A job that can never get what it accepts is refused (INVALID_ARGUMENT,
+ * with the nearest that works). The account says what came of it: error_kind, error_bound,
+ * error_estimate. */
 typedef enum kofn_accept_choice {
     KOFN_ACCEPT_PROMISED, // the product; of an approximate family, the estimate it promises
     KOFN_ACCEPT_EXACTLY,  // the product, whatever the family promises

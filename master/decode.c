@@ -20,8 +20,8 @@ typedef struct decode_piece {
     kofn_error error;
 } decode_piece;
 
-/* First the plan and room for the product, in one item; then the product, in pieces side by side, and
- * with them what can be known of its error by doing without one of the answers. */
+/* First the plan and room for the product, in one item; then the product, in pieces side by side,
+ * and with them what can be known of its error by doing without one of the answers. */
 typedef struct decode_work {
     kofn_coder_item plan, opinion;
     kofn_job *job;

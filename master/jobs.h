@@ -25,12 +25,12 @@ typedef struct kofn_job_order {
     bool keep;
 } kofn_job_order;
 
-/* Check everything that can be checked without operands and open a record, or find the one with
- * the same key (*ret_known). Whether the job can get what it accepts is checked here where the order
- * names the code, and else when that is chosen. INVALID_ARGUMENT, UNIMPLEMENTED, NOT_FOUND: the order is wrong.
- * RESOURCE_EXHAUSTED: too many jobs or bytes, and when *ret_never a single job's: no later try will
- * do. UNAVAILABLE: the master is stopping.
- * ALREADY_EXISTS: the key belongs to another order. */
+/* Check everything that can be checked without operands and open a record, or find the one with the
+ * same key (*ret_known). Whether the job can get what it accepts is checked here where the order
+ * names the code, and else when that is chosen. INVALID_ARGUMENT, UNIMPLEMENTED, NOT_FOUND: the
+ * order is wrong. RESOURCE_EXHAUSTED: too many jobs or bytes, and when *ret_never a single job's:
+ * no later try will do. UNAVAILABLE: the master is stopping. ALREADY_EXISTS: the key belongs to
+ * another order. */
 KOFN_MUST_CHECK kofn_status kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order,
                                              kofn_job **ret_job, bool *ret_known, bool *ret_never,
                                              kofn_error *err);

@@ -28,9 +28,9 @@ void cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size);
 enum { CLI_QUALITY_MAX = 128 };
 
 /* What is known of a product's error, as the end of a sentence: "relative error at most 2e-14", or
- * "estimate from 3 of 5 answers, relative error at most 2e-05, about 3e-07"; or that it holds NaN or
- * Inf, where no number says anything, and whether a decode may have spread them. The five are what
- * the product takes. */
+ * "estimate from 3 of 5 answers, relative error at most 2e-05, about 3e-07"; or that it holds NaN
+ * or Inf, where no number says anything, and whether a decode may have spread them. The five are
+ * what the product takes. */
 typedef struct cli_quality {
     bool nonfinite;
     bool estimate;

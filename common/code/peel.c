@@ -146,9 +146,8 @@ fill_rest(kofn_rest *rest, const kofn_peel *peel)
             rest->target[n++] = t;
 }
 
-/* Where a column stands in rest->col, which ascends; rest->cols when it is known. */
-static size_t
-find_column(const kofn_rest *rest, size_t column)
+size_t
+kofn_rest_find(const kofn_rest *rest, size_t column)
 {
     size_t low = 0, high = rest->cols;
     while (low < high) {
@@ -171,7 +170,7 @@ create_span(kofn_rest *rest, kofn_error *err)
                          rest->targets);
     for (size_t t = 0; t < rest->targets; t++)
         for (size_t i = all->first[rest->target[t]]; i < all->first[rest->target[t] + 1]; i++) {
-            const size_t at = find_column(rest, all->column[i]);
+            const size_t at = kofn_rest_find(rest, all->column[i]);
             if (at < rest->cols)
                 targets[t * rest->cols + at] = all->coef[i];
         }

@@ -71,6 +71,9 @@ typedef struct kofn_rest {
 /* Which columns and targets are left, without a span. */
 KOFN_MUST_CHECK kofn_status kofn_rest_list(kofn_rest *rest, const kofn_peel *peel, kofn_error *err);
 
+/* Where a column of G stands in col, which ascends; cols when it is known. */
+size_t kofn_rest_find(const kofn_rest *rest, size_t column);
+
 /* Of a peel with open targets; its coded rows are added. */
 KOFN_MUST_CHECK kofn_status kofn_rest_init(kofn_rest *rest, const kofn_peel *peel, kofn_error *err);
 KOFN_MUST_CHECK kofn_status kofn_rest_add(kofn_rest *rest, size_t task, kofn_error *err);

@@ -82,8 +82,8 @@ typedef struct kofn_accept {
 size_t kofn_accept_enough(const kofn_accept *accept, const kofn_code *code);
 
 /* Can all tasks of the code together give what is accepted? INVALID_ARGUMENT: they cannot, or the
- * error is none; with the nearest that works. kofn_sched_job_add asks for itself, but for what takes
- * time: whether the error can be reached. */
+ * error is none; with the nearest that works. kofn_sched_job_add asks for itself, but for what
+ * takes time: whether the error can be reached. */
 KOFN_MUST_CHECK kofn_status kofn_accept_check(const kofn_accept *accept, const kofn_code *code,
                                               kofn_error *err);
 

@@ -1,4 +1,5 @@
-/* What the answers of a run are worth so far: nothing, an estimate that its job accepts, the product.
+/* What the answers of a run are worth so far: nothing, an estimate that its job accepts, the
+ * product.
  *
  *     accept     an estimate is accepted                                    the product is
  *     promise    from code->enough answers on, where the family             when decodable

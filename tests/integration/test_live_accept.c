@@ -1,5 +1,5 @@
-/* Estimates by real daemons: accepted within an error, as promised, as the best at a deadline; and what
- * the account says of their error holds against the true product. */
+/* Estimates by real daemons: accepted within an error, as promised, as the best at a deadline; and
+ * what the account says of their error holds against the true product. */
 #include "tests/assert.h"
 #include "tests/integration/cluster.h"
 
@@ -70,8 +70,8 @@ use_code(scene *s, const char *family, const char *partition, uint64_t tasks)
     assert_ok(kofn_code_choice_set(code, "partition", partition, &error));
 }
 
-/* Any 3 of 6 give the product within 0.2, any 4 within 0.01, and any 5 give it: points that are not as
- * small as the default's, which are tuned for 3. */
+/* Any 3 of 6 give the product within 0.2, any 4 within 0.01, and any 5 give it: points that are not
+ * as small as the default's, which are tuned for 3. */
 static void
 use_near_code(scene *s)
 {

@@ -1,8 +1,8 @@
 /* What ends a job: promises, errors, deadlines, and the time to settle. */
 #include "tests/unit/sched_rig.h"
 
-/* An approximate MatDot code by hand: z parts of the inner dimension and small points, so that any z
- * answers give the product but for an error of the points' size, and any 2 z - 1 give it. */
+/* An approximate MatDot code by hand: z parts of the inner dimension and small points, so that any
+ * z answers give the product but for an error of the points' size, and any 2 z - 1 give it. */
 static kofn_code *
 near_code_within(size_t z, size_t tasks, double radius)
 {
@@ -424,8 +424,8 @@ a_job_within_an_error_settles_for_the_product_too(void **state)
     rig_fini(&r);
 }
 
-/* A look at this code is too dear from the 19th answer on; and before the 9th the bound cannot hold:
- * 3.93^2 < (256 - 8) / 16. */
+/* A look at this code is too dear from the 19th answer on; and before the 9th the bound cannot
+ * hold: 3.93^2 < (256 - 8) / 16. */
 static void
 dear_looks_are_taken_when_the_answers_have_doubled(void **state)
 {

@@ -272,8 +272,8 @@ most_failures(const model_job *job)
     return most;
 }
 
-/* Nobody is told to decode what is not there: the product, an estimate that is accepted, or the best
- * when time or hope has run out. */
+/* Nobody is told to decode what is not there: the product, an estimate that is accepted, or the
+ * best when time or hope has run out. */
 static void
 check_worth(const world *w, const model_job *job, const kofn_action *a)
 {

@@ -249,7 +249,7 @@ decode_as_kofn(trial *t, kofn_code *code)
         must(kofn_decoder_add(decoder, t->task[r], &error));
     const bool decodable = kofn_decoder_get_state(decoder) == KOFN_DECODE_EXACT;
     if (decodable) {
-        must(kofn_decoder_plan(decoder, 0, &plan, &error));
+        must(kofn_decoder_plan(decoder, 0x1p-53, &plan, &error));
         for (size_t c = 0; c < t->k; c++) {
             t->found[c] = 0;
             for (size_t i = 0; i < plan.used; i++)

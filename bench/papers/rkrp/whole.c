@@ -82,7 +82,7 @@ find_plan(kofn_code *code, const size_t *tasks, kofn_decode_plan *ret_plan)
         must(kofn_decoder_add(decoder, tasks[r], &error));
     const bool decodable = kofn_decoder_get_state(decoder) == KOFN_DECODE_EXACT;
     if (decodable)
-        must(kofn_decoder_plan(decoder, 0, ret_plan, &error));
+        must(kofn_decoder_plan(decoder, 0x1p-53, ret_plan, &error));
     kofn_decoder_destroy(&decoder);
     return decodable;
 }
