@@ -126,11 +126,11 @@ is_open(const kofn_code_spec *spec)
            !spec->part.z || !spec->part.y || !spec->tasks;
 }
 
-void
-kofn_job_prepare(kofn_job *job)
+kofn_code_context
+kofn_job_get_context(const kofn_job *job)
 {
-    kofn_master *master = job->master;
-    const kofn_code_context context = {
+    const kofn_master *master = job->master;
+    return (kofn_code_context){
         .field = job->field,
         .rows = job->shape.rows,
         .inner = job->shape.inner,
@@ -139,6 +139,15 @@ kofn_job_prepare(kofn_job *job)
         .whole_flops = master->config.whole_flops,
         .exact = job->accept.kind != KOFN_ACCEPT_PROMISE,
     };
+}
+
+void
+kofn_job_prepare(kofn_job *job)
+{
+    kofn_master *master = job->master;
+    if (kofn_job_choose(job))
+        return;
+    const kofn_code_context context = kofn_job_get_context(job);
     kofn_error err;
     kofn_status status = kofn_code_spec_complete(&job->spec, &context, &err);
     kofn_code *code = status ? NULL : kofn_jobs_find_code(master->jobs, job->field, &job->spec);

@@ -12,6 +12,7 @@
  * is accepted, and keeps them after it ended, until newer records push it out.
  *
  *     job.c        states, and what a record holds       build.c   PREPARING: its code
+ *     choose.c     PREPARING: which one
  *     encode.c     RUNNING: blocks for tasks             decode.c  DECODING: its product
  *     account.c    what clients are told of it           accept.c  orders become jobs (jobs.h)
  *
@@ -51,6 +52,14 @@ struct kofn_audience {
     void (*over)(kofn_job *job); // ended: whoever waits gets the outcome. Called once, after moved.
 };
 
+/* Workers that are there, as measured or as the configuration has it; what neither says is
+ * assumed. */
+typedef struct kofn_measured {
+    kofn_plan_machine machine; // its `at` is `at`
+    kofn_plan_worker *at;      // [machine.workers]
+    bool known;                // nothing had to be assumed
+} kofn_measured;
+
 /* Who takes tasks to workers: the fleet. None of these ends a job or calls back into jobs; what
  * they learn of a worker goes to the scheduler, whose actions kofn_jobs_act carries out later. */
 struct kofn_carrier {
@@ -60,6 +69,8 @@ struct kofn_carrier {
     bool (*send)(kofn_fleet *fleet, uint64_t assignment, const kofn_bands *a, const kofn_bands *b);
     void (*fail)(kofn_fleet *fleet, uint64_t assignment, const kofn_error *why);
     void (*cancel)(kofn_fleet *fleet, uint64_t assignment);
+    /* What the workers are, for planning. RESOURCE_EXHAUSTED. Ownership: free(ret->at). */
+    kofn_status (*measure)(const kofn_fleet *fleet, kofn_measured *ret, kofn_error *err);
 };
 
 /* Moments of a job's life, monotonic; 0: not reached. */
@@ -145,6 +156,13 @@ bool kofn_job_is_over(const kofn_job *job);
 /* Operands are complete: choose a code, or wait for a worker to choose it for. */
 void kofn_job_start(kofn_job *job);
 void kofn_job_prepare(kofn_job *job);
+
+/* What its code is completed for. */
+kofn_code_context kofn_job_get_context(const kofn_job *job);
+
+/* Have the planner choose a code that is left open altogether. True: kofn_job_prepare is called
+ * again when it has. False: it has, there is nothing to choose, or nothing to plan with. */
+bool kofn_job_choose(kofn_job *job);
 
 /* SEND: note the task; kofn_job_send encodes and sends all that were noted. */
 void kofn_job_queue_send(kofn_job *job, const kofn_action *action);

@@ -31,6 +31,7 @@ struct kofn_jobs {
         kofn_code_spec spec;
     } codes[CODES_KEPT];
     size_t codes_next;
+    kofn_choices choices;
 };
 
 kofn_status
@@ -331,6 +332,12 @@ kofn_jobs_act(kofn_jobs *jobs)
 }
 
 /* ---- time and workers ---------------------------------------------------------------------------------- */
+
+kofn_choices *
+kofn_jobs_get_choices(kofn_jobs *jobs)
+{
+    return &jobs->choices;
+}
 
 void
 kofn_jobs_on_worker(kofn_jobs *jobs)

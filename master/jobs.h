@@ -9,6 +9,7 @@
 #ifndef KOFN_MASTER_JOBS_H
 #define KOFN_MASTER_JOBS_H
 
+#include "master/choices.h"
 #include "master/job.h"
 
 KOFN_MUST_CHECK kofn_status kofn_jobs_new(kofn_master *master, kofn_jobs **ret_jobs,
@@ -83,6 +84,9 @@ kofn_code *kofn_jobs_find_code(kofn_jobs *jobs, const kofn_field *field,
                                const kofn_code_spec *spec);
 void kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_field *field, const kofn_code_spec *spec,
                          kofn_code *code);
+
+/* Which codes were planned; theirs to keep. */
+kofn_choices *kofn_jobs_get_choices(kofn_jobs *jobs);
 
 /* Why an upload must end now: its deadline came, or nothing of it for too long. OK: it need not. */
 KOFN_MUST_CHECK kofn_status kofn_upload_check(int64_t deadline_ns, int64_t heard_ns, int64_t now_ns,

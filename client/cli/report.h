@@ -15,6 +15,7 @@ json_t *cli_json_of_health(const kofn_health *health);
 json_t *cli_json_of_operand(const kofn_operand_info *operand);
 json_t *cli_json_of_worker(const kofn_worker_info *worker);
 json_t *cli_json_of_codes(const kofn_code_list *list);
+json_t *cli_json_of_plan(const kofn_plan_answer *answer);
 
 /* cli_fail for a job that has a record: with --json the object is the job's account. `job` may
  * be "". */
@@ -49,5 +50,8 @@ void cli_print_jobs(const kofn_account *jobs, size_t count);
 void cli_print_operands(const kofn_operand_info *operands, size_t count);
 void cli_print_workers(const kofn_worker_info *workers, size_t count);
 void cli_print_codes(const kofn_code_list *list);
+
+/* The verdict, the table, and a line on what was left out. */
+void cli_print_plan(const kofn_plan_answer *answer);
 
 #endif

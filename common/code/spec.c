@@ -1,4 +1,5 @@
 #include "common/code/spec.h"
+#include "common/code/plan.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -389,6 +390,31 @@ goes_whole(const kofn_code_spec *spec, const kofn_code_context *context, size_t 
            (flops <= context->whole_flops || workers == 1);
 }
 
+/* By the planner, which takes families and partitions alike. False: not asked for, or it knows
+ * nothing that fits. */
+static bool
+plan_code(kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
+{
+    const kofn_partition p = spec->part;
+    const kofn_shape shape = {context->rows, context->inner, context->cols};
+    kofn_plan_query q;
+    kofn_plan plan;
+    if (!context->machine || p.x || p.z || p.y || spec->tasks ||
+        context->machine->workers != workers)
+        return false;
+    kofn_plan_query_init(&q, context->field, shape, workers);
+    q.machine = *context->machine;
+    q.stragglers = context->stragglers;
+    q.error = context->error;
+    q.limit = 1;
+    q.seed = spec->has_seed ? spec->seed : q.seed;
+    if (kofn_plan_make(&q, &plan, NULL) != KOFN_OK)
+        return false;
+    *spec = plan.rows[0].spec;
+    kofn_plan_fini(&plan);
+    return true;
+}
+
 /* Of the families, the one that most products should take. */
 static void
 choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
@@ -398,6 +424,8 @@ choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t wor
         name = "uncoded";
         spec->part = (kofn_partition){.x = 1, .z = 1, .y = 1};
         spec->tasks = 1;
+    } else if (plan_code(spec, context, workers)) {
+        return;
     }
     (void)snprintf(spec->family, sizeof spec->family, "%s", name);
 }

@@ -400,6 +400,64 @@ codes_are_listed_without_a_daemon(void **state)
 }
 
 static void
+a_plan_needs_no_daemon(void **state)
+{
+    (void)state;
+    run_result *r = kofn("plan --shape 3000,3000,3000 --workers 6 --stragglers 2 --rate 50 --link "
+                         "10 --json");
+    assert_exit(r, 0);
+    json_t *plan = parse(r);
+    assert_true(json_is_true(json_object_get(plan, "pays")));
+    const json_t *first = json_array_get(json_object_get(plan, "plans"), 0);
+    assert_string_equal(text_of(first, "policy"), "oneshot");
+    const json_t *seconds = json_object_get(first, "seconds");
+    const double late = json_real_value(json_object_get(seconds, "with_stragglers"));
+    assert_true(late > 0 && late < 10);
+    const int tasks = (int)json_integer_value(json_object_get(first, "tasks"));
+    assert_true(tasks - json_integer_value(json_object_get(first, "needed")) >= 2);
+    json_decref(plan);
+
+    r = kofn("plan --shape 3000,3000,3000 --workers 6 --stragglers 0 --rate 50 --link 10");
+    assert_exit(r, 0);
+    assert_ptr_equal(strstr(r->out, "Coding does not pay with 0 stragglers: "), r->out);
+    assert_non_null(strstr(r->out, "\nuncoded "));
+    r = kofn("plan --shape 500,500,500 --workers 4 --local-rate 1000 --rate 5");
+    assert_non_null(strstr(r->out, "local OpenBLAS would be faster than all"));
+    assert_exit(kofn("plan --shape 500,500,500 --workers 2"), 0); // measures this machine
+    assert_non_null(strstr(kofn("plan --help")->out, "--stragglers"));
+}
+
+static void
+a_plan_that_cannot_be_made_says_why(void **state)
+{
+    static const struct {
+        const char *line, *hint;
+        int exit_code;
+    } cases[] = {
+        {"plan --workers 4", "--shape M,K,N", 2},
+        {"plan --shape 5,5 --workers 4", "M,K,N", 2},
+        {"plan --shape 5,5,5,5 --workers 4", "M,K,N", 2},
+        {"plan --shape 5,-5,5 --workers 4", "M,K,N", 2},
+        {"plan --shape 5,5,5", "--workers", 2},
+        {"plan --shape 5,5,5 --workers 4 --rate nan", "--rate", 2},
+        {"plan --shape 5,5,5 --workers 4 --slowdown 0.5", "--slowdown", 2},
+        {"plan --shape 5,5,5 --workers 4 --dtype u8", "f64 or f32", 2},
+        {"plan --shape 0,5,5 --workers 4 --rate 1", "empty", 2},
+        {"plan --shape 5,5,5 --workers 4 --stragglers 4 --rate 1", "fewer than the 4", 2},
+        {"plan --shape 5,5,5 --workers 4 --failure 2 --rate 1", "probability", 2},
+        {"plan --shape 500,500,500 --workers 4 --rate 1 --error 1e-30", "nearest", 6},
+        {"plan --shape 5,5,5 --master ipc:///nonexistent --patience 50ms", "no master answers", 5},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const run_result *r = kofn("%s", cases[i].line);
+        assert_exit(r, cases[i].exit_code);
+        if (!strstr(r->err, cases[i].hint))
+            fail_msg("'%s' gives no hint: %s", cases[i].line, r->err);
+    }
+}
+
+static void
 where_no_master_is_every_command_exits_with_5(void **state)
 {
     static const char *const commands[] = {"health",  "jobs",      "workers",
@@ -686,6 +744,11 @@ a_job_is_submitted_watched_and_fetched(void **state)
     assert_exit(kofn("status 0123456789abcdef"), 6);
     assert_exit(kofn("wait 0123456789abcdef"), 6);
     assert_non_null(strstr(kofn("codes --master %s", getenv("KOFN_MASTER"))->out, "--policy"));
+    r = kofn("plan --live --shape 900,900,900");
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "straggler"));
+    assert_non_null(strstr(r->err, "workers of"));
+    assert_exit(kofn("plan --live --shape 900,900,900 --error 1e-30"), 6);
 }
 
 static void
@@ -861,6 +924,10 @@ main(void)
         cmocka_unit_test(what_is_wrong_in_the_command_line_exits_with_2),
         cmocka_unit_test(misspelt_names_get_a_hint),
         cmocka_unit_test(help_and_version_go_to_standard_output),
+        cmocka_unit_test(a_plan_needs_no_daemon),
+        cmocka_unit_test(a_plan_that_cannot_be_made_says_why),
+        cmocka_unit_test(a_plan_needs_no_daemon),
+        cmocka_unit_test(a_plan_that_cannot_be_made_says_why),
         cmocka_unit_test(codes_are_listed_without_a_daemon),
         cmocka_unit_test(where_no_master_is_every_command_exits_with_5),
         cmocka_unit_test(local_multiplies_in_this_process),

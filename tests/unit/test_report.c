@@ -204,7 +204,57 @@ numbers_are_written_for_people(void **state)
     assert_non_null(strstr(text, "workers      3 given a task"));
     assert_non_null(strstr(text, "reused       5 coded blocks"));
     assert_non_null(strstr(text, "bb       1797 x 64  f64    898KiB")); // as products see it
-    assert_non_null(strstr(text, "        -         -     0ms"));       // GFLOP/S, SLOWDOWN
+    assert_non_null(strstr(text, "        -     -         -     0ms")); // GFLOP/S, GB/S, SLOWDOWN
+}
+
+static void
+print_small_plan(void)
+{
+    kofn_plan_choice choices[] = {
+        {.code = {.family = "a", .x = 2, .z = 1, .y = 2, .tasks = 5},
+         .policy = "oneshot",
+         .threshold = 4,
+         .enough = 4,
+         .needed = 4,
+         .flops = 4.2e9,
+         .bytes_in = 1 << 20,
+         .amplification = 12.5,
+         .error = 1.5e-14,
+         .decodable = 0.97741,
+         .seconds = 0.25,
+         .seconds_late = 1.5,
+         .redundant = true,
+         .pays = true},
+        {.code = {.family = "b\033", .x = 1, .z = 9, .y = 1, .tasks = 9},
+         .threshold = 17,
+         .enough = 9,
+         .needed = 9,
+         .amplification = INFINITY,
+         .seconds_late = INFINITY},
+    };
+    const kofn_plan_answer answer = {.count = 2,
+                                     .choices = choices,
+                                     .verdict = "It pays\033.",
+                                     .left_out = 1,
+                                     .left_why = "c: too small"};
+    cli_print_plan(&answer);
+    assert_int_equal(cli_print_json(cli_json_of_plan(&answer)), 0);
+}
+
+static void
+a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out(void **state)
+{
+    char text[8192];
+    (void)state;
+    capture(print_small_plan, text, sizeof text);
+    assert_ptr_equal(strstr(text, "It pays?.\n"), text);
+    assert_non_null(strstr(text, "a 2,1,2 n=5   oneshot        4   4.2G  1MiB   0B    12.5  1.5e-14"
+                                 "   0.9774  250ms   1.5s  yes\n"));
+    assert_non_null(strstr(text, "b? 1,9,1 n=9            9 (17)")); // an estimate
+    assert_non_null(strstr(text, "never  no\n"));
+    assert_non_null(strstr(text, "\nLeft out, 1 family: c: too small.\n"));
+    assert_non_null(strstr(text, "\"worst_amplification\": 0.0"));
+    assert_non_null(strstr(text, "\"amplification\": null")); // JSON has no infinity
 }
 
 static void
@@ -365,6 +415,7 @@ main(void)
         cmocka_unit_test(nothing_that_is_printed_for_people_steers_their_terminal),
         cmocka_unit_test(a_hostile_text_in_json_is_escaped),
         cmocka_unit_test(numbers_are_written_for_people),
+        cmocka_unit_test(a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out),
         cmocka_unit_test(what_is_known_of_an_error_is_one_phrase),
         cmocka_unit_test(an_account_in_json_has_all_that_programs_need),
         cmocka_unit_test(seconds_are_written_with_about_three_digits),

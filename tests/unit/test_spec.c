@@ -1,3 +1,4 @@
+#include "common/code/plan.h"
 #include "tests/unit/code_brute.h"
 
 static const kofn_field *
@@ -306,6 +307,51 @@ what_is_open_is_chosen_for_product_and_workers(void **state)
 }
 
 static void
+a_code_left_open_is_planned_where_the_machine_is_known(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_plan_machine machine;
+    kofn_plan plan;
+    kofn_plan_query q;
+    kofn_plan_machine_init(&machine, 6);
+    kofn_code_context context = {.field = f64(),
+                                 .rows = 3000,
+                                 .inner = 3000,
+                                 .cols = 3000,
+                                 .workers = 6,
+                                 .whole_flops = 1e8,
+                                 .machine = &machine,
+                                 .stragglers = 2};
+    kofn_plan_query_init(&q, f64(), (kofn_shape){3000, 3000, 3000}, 6);
+    q.stragglers = 2;
+    q.seed = 9;
+    assert_ok(kofn_plan_make(&q, &plan, &error));
+    kofn_code_spec spec = {.has_seed = true, .seed = 9}, again = spec;
+    assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+    assert_memory_equal(&spec, &plan.rows[0].spec, sizeof spec);
+    assert_ok(kofn_code_spec_complete(&again, &context, &error));
+    assert_memory_equal(&spec, &again, sizeof spec);
+    kofn_plan_fini(&plan);
+
+    machine.link_rate = 1e3; // so slow that least data wins
+    assert_ok(
+        kofn_code_spec_complete((again = (kofn_code_spec){.seed = 9}, &again), &context, &error));
+    assert_true(again.part.x != spec.part.x || again.part.y != spec.part.y ||
+                again.part.z != spec.part.z);
+
+    kofn_code_spec cut = {.part = {.x = 2, .z = 1, .y = 2}}; // not open altogether
+    assert_ok(kofn_code_spec_complete(&cut, &context, &error));
+    assert_true(cut.part.x == 2 && cut.part.y == 2);
+    context.rows = 10; // small: whole, however it would be planned
+    context.inner = context.cols = 10;
+    kofn_code_spec small = {.seed = 9};
+    assert_ok(kofn_code_spec_complete(&small, &context, &error));
+    assert_string_equal(small.family, "uncoded");
+    assert_int_equal(small.tasks, 1);
+}
+
+static void
 a_finite_field_gets_a_family_that_works_there(void **state)
 {
     (void)state;
@@ -476,6 +522,7 @@ main(void)
         cmocka_unit_test(an_impossible_threshold_is_found_without_operands),
         cmocka_unit_test(sizes_from_a_hostile_struct_are_refused),
         cmocka_unit_test(what_is_open_is_chosen_for_product_and_workers),
+        cmocka_unit_test(a_code_left_open_is_planned_where_the_machine_is_known),
         cmocka_unit_test(a_finite_field_gets_a_family_that_works_there),
         cmocka_unit_test(a_complete_spec_stays_as_it_is_and_replays),
         cmocka_unit_test(a_complete_spec_names_every_parameter_in_one_spelling),
