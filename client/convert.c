@@ -98,7 +98,7 @@ kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype, kofn_er
     const kofn_field *field = kofn_field_for_dtype(dtype);
     if (!field)
         return kofn_fail(err, KOFN_UNIMPLEMENTED,
-                         "matrices of %s are not multiplied; use f64 or f32",
+                         "matrices of %s are not multiplied; use f64, f32 or u8",
                          kofn_dtype_name(dtype));
     return kofn_code_spec_check(&spec, field, err);
 }

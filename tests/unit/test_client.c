@@ -481,7 +481,7 @@ a_choice_of_code_is_checked_with_a_hint(void **state)
     assert_fails(kofn_code_choice_check(&choice, KOFN_F64, &error), KOFN_INVALID_ARGUMENT);
     choice.tasks = 5;
     assert_ok(kofn_code_choice_check(&choice, KOFN_F64, &error));
-    assert_fails(kofn_code_choice_check(&choice, KOFN_U8, &error), KOFN_UNIMPLEMENTED);
+    assert_fails(kofn_code_choice_check(&choice, KOFN_I64, &error), KOFN_UNIMPLEMENTED);
 }
 
 /* ---- many in flight -------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* Every allocation of this layer and of the ones below fails once: an error like another, after
  * which nothing is lost. */
 #include "tests/unit/code_brute.h"
+#include "common/linalg/multiply.h"
 #include "tests/unit/short_memory.h"
 
 typedef kofn_status scene_function(kofn_code *code, kofn_error *err);
@@ -122,6 +123,43 @@ coding_scene(kofn_code *code, kofn_error *err)
     return status;
 }
 
+/* A field with a parameter, and a product over it, which needs room for conversions. */
+static kofn_status
+finite_scene(kofn_code *code, kofn_error *err)
+{
+    (void)code;
+    uint32_t at[3][4] = {{1, 2, 3, 4}, {5, 6, 7, 8}, {0}};
+    kofn_mat mats[3];
+    for (int i = 0; i < 3; i++)
+        mats[i] = kofn_mat_wrap(at[i], KOFN_U32, 2, 2);
+    const kofn_product product = {.a = &mats[0], .b = &mats[1]};
+    const kofn_field *f = NULL;
+    kofn_bands c = {.at = NULL};
+    kofn_status status = kofn_field_new("gfp:11", &f, err);
+    if (!status)
+        status = kofn_bands_from_mat(&mats[2], &c, err);
+    if (!status)
+        status = kofn_multiply(f, &product, &c, err);
+    if (!status)
+        assert_memory_equal(at[2], ((const uint32_t[]){8, 0, 10, 6}), sizeof at[2]);
+    kofn_bands_fini(&c);
+    kofn_field_destroy(&f);
+    return status;
+}
+
+static void
+decoding_exactly_loses_nothing_either(void **state)
+{
+    (void)state;
+    const test_code t = {.family = "polynomial", .partition = "2,1,2", .tasks = 6};
+    kofn_code *code = make_code(&t, "gfp:257", 2);
+    fail_each(finite_scene, code);
+    fail_each(coded_first_scene, code);
+    fail_each(coded_last_scene, code);
+    fail_each(question_scene, code);
+    kofn_code_destroy(&code);
+}
+
 /* Estimates, with a second opinion: what was added stays, and so does the plan. */
 static kofn_status
 estimate_scene(kofn_code *code, kofn_error *err)
@@ -198,6 +236,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(running_out_of_memory_is_an_error_and_loses_nothing),
+        cmocka_unit_test(decoding_exactly_loses_nothing_either),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
