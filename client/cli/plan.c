@@ -205,19 +205,21 @@ time_product(const kofn_field *f, int threads)
 {
     const size_t n = MEASURED_SIZE, bytes = n * n * kofn_dtype_width(f->dtype);
     char *at = calloc(1, 3 * bytes + f->scratch_bytes(f, n, n, n));
+    if (!at)
+        return 0;
+    const kofn_panel panel = {.rows = n,
+                              .cols = n,
+                              .inner = n,
+                              .a = at,
+                              .stride_a = n,
+                              .b = at + bytes,
+                              .stride_b = n,
+                              .c = at + 2 * bytes,
+                              .stride_c = n,
+                              .scratch = at + 3 * bytes};
     double best = 0;
     kofn_blas_set_threads(threads);
-    for (size_t i = 0; at && i <= MEASURED_ROUNDS; i++) { // the first one warms up
-        const kofn_panel panel = {.rows = n,
-                                  .cols = n,
-                                  .inner = n,
-                                  .a = at,
-                                  .b = at + bytes,
-                                  .c = at + 2 * bytes,
-                                  .stride_a = n,
-                                  .stride_b = n,
-                                  .stride_c = n,
-                                  .scratch = at + 3 * bytes};
+    for (size_t i = 0; i <= MEASURED_ROUNDS; i++) { // the first one warms up
         const int64_t start_ns = kofn_clock_ns();
         f->multiply_panel(f, &panel);
         const double seconds = (double)(kofn_clock_ns() - start_ns) * 1e-9;
