@@ -136,14 +136,15 @@ json_t *
 cli_json_of_worker(const kofn_worker_info *worker)
 {
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-        text(worker->name), "id", count(worker->id), "version", text(worker->version), "state",
-        text(worker->state), "kernel", text(worker->kernel), "cores", count(worker->cores),
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "name", text(worker->name), "id", count(worker->id), "version", text(worker->version),
+        "state", text(worker->state), "kernel", text(worker->kernel), "cores", count(worker->cores),
         "blas_threads", count(worker->blas_threads), "memory_bytes", count(worker->memory_bytes),
         "credit", count(worker->credit), "tasks_running", count(worker->tasks_running),
         "tasks_done", count(worker->tasks_done), "tasks_failed", count(worker->tasks_failed),
         "tasks_cancelled", count(worker->tasks_cancelled), "gflops", real(worker->gflops),
-        "slowdown", real(worker->slowdown), "silent_ms", count(worker->silent_ms));
+        "link_rate", real(worker->link_rate), "slowdown", real(worker->slowdown), "silent_ms",
+        count(worker->silent_ms));
 }
 
 static json_t *

@@ -78,9 +78,8 @@ kofn_entangled_growth(kofn_partition part)
     return worst;
 }
 
-/* The same partition with fewer parts, the inner dimension first, then the longer side. */
-static kofn_partition
-shrink(kofn_partition part)
+kofn_partition
+kofn_entangled_shrink(kofn_partition part)
 {
     if (part.z > 1)
         part.z--;
@@ -109,9 +108,9 @@ kofn_entangled_judge(const char *family, const kofn_family_args *args, double ga
         *ret_error = error;
         return KOFN_OK;
     }
-    kofn_partition fits = shrink(p);
+    kofn_partition fits = kofn_entangled_shrink(p);
     while (lose(args->field, fits, gamma) >= 1)
-        fits = shrink(fits);
+        fits = kofn_entangled_shrink(fits);
     return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                      "%s: partition %zu,%zu,%zu makes a polynomial of %zu coefficients, of which "
                      "rounding in %s leaves no digit; take partition %zu,%zu,%zu or a family that "

@@ -37,6 +37,10 @@ KOFN_MUST_CHECK kofn_status kofn_entangled_check_tasks(const char *family,
  * factor of 3 of the measured |D| |e_A| |e_B| for up to 42 coefficients. 1 in finite fields. */
 double kofn_entangled_growth(kofn_partition part);
 
+/* The same partition with fewer parts, the inner dimension first, then the longer side; of more than
+ * one part. */
+kofn_partition kofn_entangled_shrink(kofn_partition part);
+
 /* kofn_family.judge for exact answers from points divided by gamma. */
 KOFN_MUST_CHECK kofn_status kofn_entangled_judge(const char *family, const kofn_family_args *args,
                                                  double gamma, double *ret_error, kofn_error *err);

@@ -184,6 +184,41 @@ default_tasks(const kofn_family_args *args, size_t workers)
 
 /* ---- what the arithmetic allows -------------------------------------------------------------- */
 
+static bool
+drowns(const kofn_family_args *args)
+{
+    const kofn_eps_params *params = args->params;
+    const scales s = get_scales(args);
+    const double rounding = get_rounding(&s, kofn_eps_gamma(args));
+    const double allowed =
+        isnan(params->epsilon) ? 1 : params->epsilon / (params->eta * params->eta);
+    return rounding > allowed || !(rounding < 1);
+}
+
+/* The partition nearest to the one at hand of which something is left. */
+static kofn_partition
+fewer_parts(const char *family, const kofn_family_args *args)
+{
+    kofn_family_args with = *args;
+    kofn_thresholds k;
+    double error;
+    do
+        with.part = kofn_entangled_shrink(with.part);
+    while (get_thresholds(family, "", &with, &k, NULL) ||
+           (promises(&with) && with.part.z > 1
+                ? drowns(&with)
+                : kofn_entangled_judge(family, &with, kofn_eps_gamma(&with), &error, NULL)));
+    return with.part;
+}
+
+/* With points as large as the bound lets them be, for any epsilon. */
+static bool
+any_epsilon_drowns(const kofn_family_args *args)
+{
+    const scales s = get_scales(args);
+    return !(get_rounding(&s, gamma_for_epsilon(args, INFINITY)) < 1);
+}
+
 /* The smallest epsilon whose scale rounding does not drown, to 2 digits upwards. */
 static double
 least_epsilon(const kofn_family_args *args)
@@ -192,7 +227,7 @@ least_epsilon(const kofn_family_args *args)
     const double square = params->eta * params->eta;
     const scales s = get_scales(args);
     double relative = s.epsilon; // at least; geometric steps of a tenth of a digit
-    while (get_rounding(&s, gamma_for_epsilon(args, relative * square)) > relative)
+    while (get_rounding(&s, gamma_for_epsilon(args, relative * square)) > fmin(relative, 0.99))
         relative *= 1.25;
     const double unit = pow(10, floor(log10(relative * square)) - 1);
     return ceil(relative * square / unit) * unit;
@@ -204,6 +239,14 @@ fail_drowned(const char *family, const kofn_family_args *args, kofn_error *err)
     const kofn_eps_params *params = args->params;
     const scales s = get_scales(args);
     const double gamma = kofn_eps_gamma(args), rounding = get_rounding(&s, gamma);
+    const kofn_partition fits = fewer_parts(family, args);
+    if (!isnan(params->epsilon) && any_epsilon_drowns(args))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s: epsilon=%g: at the scale of its points, rounding in %s leaves no "
+                         "digit of partition %zu,%zu,%zu, nor at that of any other epsilon; take "
+                         "partition %zu,%zu,%zu, or leave epsilon out",
+                         family, params->epsilon, args->field->name, args->part.x, args->part.z,
+                         args->part.y, fits.x, fits.z, fits.y);
     if (!isnan(params->epsilon))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "%s: epsilon=%g needs points below %.2g, where rounding in %s leaves an "
@@ -218,20 +261,17 @@ fail_drowned(const char *family, const kofn_family_args *args, kofn_error *err)
                          family, gamma, args->field->name, tune_gamma(&s));
     return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                      "%s: partition %zu,%zu,%zu with %zu tasks: rounding in %s leaves no digit of "
-                     "an estimate at any scale of the points; take fewer parts",
+                     "an estimate at any scale of the points; take partition %zu,%zu,%zu",
                      family, args->part.x, args->part.z, args->part.y, args->tasks,
-                     args->field->name);
+                     args->field->name, fits.x, fits.z, fits.y);
 }
 
 static kofn_status
 judge_estimate(const char *family, const kofn_family_args *args, double *ret_error, kofn_error *err)
 {
-    const kofn_eps_params *params = args->params;
     const scales s = get_scales(args);
     const double gamma = kofn_eps_gamma(args), rounding = get_rounding(&s, gamma);
-    const double allowed =
-        isnan(params->epsilon) ? 1 : params->epsilon / (params->eta * params->eta);
-    if (rounding > allowed || !(rounding < 1))
+    if (drowns(args))
         return fail_drowned(family, args, err);
     *ret_error = get_truncation(&s, gamma) + rounding;
     return KOFN_OK;

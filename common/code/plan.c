@@ -505,6 +505,16 @@ build_best(search *s, kofn_error *err)
 
 /* ---- what is said of it ------------------------------------------------------------------------ */
 
+/* Where it stands in family.c, which begins with the simplest. */
+static size_t
+place_of(const char *family)
+{
+    size_t i = 0;
+    while (i < kofn_family_count() && strcmp(kofn_family_at(i)->name, family) != 0)
+        i++;
+    return i;
+}
+
 static int
 compare_rows(const void *a, const void *b)
 {
@@ -515,7 +525,8 @@ compare_rows(const void *a, const void *b)
         return left->seconds < right->seconds ? -1 : 1;
     if (left->error != right->error)
         return left->error < right->error ? -1 : 1;
-    return strcmp(left->spec.family, right->spec.family);
+    const size_t before = place_of(left->spec.family), after = place_of(right->spec.family);
+    return (before > after) - (before < after);
 }
 
 static void
@@ -557,7 +568,8 @@ write_verdict(const kofn_plan_query *q, kofn_plan *plan)
         format_row(plain, plain_name, sizeof plain_name);
     if (coded)
         format_row(coded, coded_name, sizeof coded_name);
-    plan->pays = coded && (!plain || coded->seconds_late < plain->seconds_late);
+    const bool local = plan->local > 0 && plan->local <= plan->rows[0].seconds_late;
+    plan->pays = !local && coded && (!plain || coded->seconds_late < plain->seconds_late);
     if (plain && coded)
         length = append(text, length,
                         "Coding %s with %zu straggler%s: %s takes %.3g s (%.3g s undisturbed), %s "
@@ -570,11 +582,9 @@ write_verdict(const kofn_plan_query *q, kofn_plan *plan)
             append(text, length, "Only %s fit: %s takes %.3g s, %.3g s undisturbed",
                    coded ? "codes" : "products without a code", coded ? coded_name : plain_name,
                    plan->rows[0].seconds_late, plan->rows[0].seconds);
-    if (plan->local > 0 && plan->local <= plan->rows[0].seconds_late) {
-        plan->pays = false;
+    if (local)
         length =
             append(text, length, "; local OpenBLAS would be faster than all: %.3g s", plan->local);
-    }
     (void)append(text, length, ".");
 }
 

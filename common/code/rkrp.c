@@ -52,10 +52,19 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
                          "polynomial",
                          args->field->name);
     const size_t k = kofn_size_multiply(kofn_partition_products(p), p.z);
-    if (args->tasks < k)
+    if (args->tasks < k) {
+        const size_t z = (size_t)sqrt((double)args->tasks / (double)kofn_partition_outputs(p));
+        const kofn_partition fits = {p.x, z, p.y};
+        if (z == 0)
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "rkrp: tasks=%zu, need at least x y z^2 = %zu for partition "
+                             "%zu,%zu,%zu; take more tasks or fewer parts",
+                             args->tasks, k, p.x, p.z, p.y);
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "rkrp: tasks=%zu, need at least x y z^2 = %zu for partition %zu,%zu,%zu",
-                         args->tasks, k, p.x, p.z, p.y);
+                         "rkrp: tasks=%zu, need at least x y z^2 = %zu for partition %zu,%zu,%zu; "
+                         "take more tasks or partition %zu,%zu,%zu",
+                         args->tasks, k, p.x, p.z, p.y, fits.x, fits.z, fits.y);
+    }
     *ret = (kofn_thresholds){.exact = k, .enough = k};
     return KOFN_OK;
 }

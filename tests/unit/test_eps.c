@@ -542,6 +542,11 @@ what_cannot_work_is_refused_with_what_does(void **state)
         {{"eps_matdot", "1,3,1", 6, "gamma=1e9"}, "f64", "rounding in f64", "gamma"},
         {{"eps_matdot", "1,3,1", 6, "gamma=1e300"}, "f64", "rounding in f64", "gamma"},
         {{"eps_matdot", "1,5,1", 6, "gamma=70000"}, "f64", "rounding in f64", "gamma"},
+        {{"eps_matdot", "1,20,1", 22, "epsilon=1"}, "f64", "any other epsilon", "partition"},
+        {{"eps_matdot", "1,12,1", 14, "epsilon=1e-3"}, "f32", "any other epsilon", "partition"},
+        {{"eps_polydot", "3,4,3", 40, "epsilon=2"}, "f64", "any other epsilon", "partition"},
+        {{"eps_matdot", "1,20,1", 40, "gamma=1000"}, "f32", "at any scale", "partition"},
+        {{"eps_polydot", "3,3,3", 50, "gamma=100"}, "f32", "at any scale", "partition"},
         {{"eps_matdot", "1,3,1", 2, NULL}, "f64", "need at least z = 3", NULL},
         {{"eps_matdot", "1,20,1", 22, NULL}, "f32", "fewer parts", NULL},
         {{"eps_matdot", "2,3,1", 9, NULL}, "f64", "take 1,3,1, or family eps_polydot", NULL},
@@ -565,10 +570,13 @@ what_cannot_work_is_refused_with_what_does(void **state)
         if (!wrong[i].take)
             continue;
         char pattern[48];
-        (void)snprintf(pattern, sizeof pattern, "take %s=", wrong[i].take);
+        (void)snprintf(pattern, sizeof pattern, "take %s%s", wrong[i].take,
+                       strcmp(wrong[i].take, "partition") == 0 ? " " : "=");
         const char *take = strstr(error.text, pattern);
         assert_non_null(take);
-        assert_int_equal(sscanf(take + strlen(pattern), "%31[0-9.e+-]", value), 1);
+        assert_int_equal(sscanf(take + strlen(pattern), "%31[0-9.,e+-]", value), 1);
+        if (value[strlen(value) - 1] == ',')
+            value[strlen(value) - 1] = '\0';
         assert_ok(kofn_code_spec_set(&spec, wrong[i].take, value, &error));
         assert_ok(kofn_code_spec_check(&spec, field, &error));
     }

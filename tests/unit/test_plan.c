@@ -164,7 +164,20 @@ a_faster_local_multiplication_is_told(void **state)
     q.machine.local_rate = 1e12;
     plan = make(&q);
     assert_true(plan.local == 2 * 4000.0 * 4000 * 4000 / 1e12 && !plan.pays);
+    assert_ptr_equal(strstr(plan.verdict, "Coding does not pay with 1 straggler"), plan.verdict);
     assert_non_null(strstr(plan.verdict, "local OpenBLAS would be faster than all"));
+    kofn_plan_fini(&plan);
+}
+
+/* In one part all families that can lose a task are copies. */
+static void
+of_equal_codes_the_simplest_comes_first(void **state)
+{
+    (void)state;
+    const kofn_plan_query q = query(1, 4, 1);
+    kofn_plan plan = make(&q);
+    assert_string_equal(plan.rows[0].spec.family, "replication");
+    assert_string_equal(plan.rows[1].spec.family, "polynomial");
     kofn_plan_fini(&plan);
 }
 
@@ -318,6 +331,7 @@ main(void)
         cmocka_unit_test(coding_pays_where_copies_come_too_late),
         cmocka_unit_test(where_nothing_straggles_uncoded_comes_first_and_the_verdict_says_so),
         cmocka_unit_test(a_faster_local_multiplication_is_told),
+        cmocka_unit_test(of_equal_codes_the_simplest_comes_first),
         cmocka_unit_test(a_parameter_is_raised_where_the_default_cannot_lose_enough),
         cmocka_unit_test(families_that_do_not_fit_are_left_out_with_the_reason),
         cmocka_unit_test(an_error_that_few_keep_to_leaves_the_others_out),

@@ -36,6 +36,33 @@ the_first_tasks_of_a_systematic_code_are_plain_blocks(void **state)
     kofn_code_destroy(&code);
 }
 
+static void
+too_few_tasks_are_refused_with_the_partition_that_fits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *partition;
+        size_t tasks;
+        const char *says;
+    } wrong[] = {
+        {"2,3,2", 20, "take more tasks or partition 2,2,2"},
+        {"1,4,1", 15, "take more tasks or partition 1,3,1"},
+        {"2,2,2", 4, "take more tasks or partition 2,1,2"},
+        {"3,1,3", 8, "take more tasks or fewer parts"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        kofn_error error;
+        kofn_code_spec spec;
+        const test_code t = {
+            .family = "rkrp", .partition = wrong[i].partition, .tasks = wrong[i].tasks};
+        fill_spec(&t, 1, &spec);
+        assert_fails(kofn_code_spec_check(&spec, kofn_field_find("f64"), &error),
+                     KOFN_INVALID_ARGUMENT);
+        if (!strstr(error.text, wrong[i].says))
+            fail_msg("'%s' does not say '%s'", error.text, wrong[i].says);
+    }
+}
+
 /* A job's seed must name the same code on every machine and in every version. */
 static void
 coefficients_are_those_of_the_first_release(void **state)
@@ -290,6 +317,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_tasks_of_a_systematic_code_are_plain_blocks),
+        cmocka_unit_test(too_few_tasks_are_refused_with_the_partition_that_fits),
         cmocka_unit_test(coefficients_are_those_of_the_first_release),
         cmocka_unit_test(the_same_seed_gives_the_same_code_and_another_seed_another),
         cmocka_unit_test(the_best_of_the_draws_is_kept),
