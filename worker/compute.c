@@ -48,10 +48,10 @@ multiply(kofn_work *work, const kofn_mat *a, const kofn_mat *b, kofn_pool *pool)
 }
 
 static bool
-has_nonfinite(const kofn_field *field, const kofn_bands *c)
+has_foreign(const kofn_field *field, const kofn_bands *c)
 {
     for (size_t i = 0; i < c->count; i++)
-        if (field->has_nonfinite(field, c->at[i].mat.data, c->at[i].mat.rows * c->cols))
+        if (field->has_foreign(field, c->at[i].mat.data, c->at[i].mat.rows * c->cols))
             return true;
     return false;
 }
@@ -74,7 +74,7 @@ kofn_work_run(kofn_work *work, kofn_pool *pool)
         kofn_faults_spoil(&work->faults, &work->c);
     else
         kofn_bands_fini(&work->c);
-    work->nonfinite = has_nonfinite(work->field, &work->c);
+    work->nonfinite = has_foreign(work->field, &work->c);
 }
 
 void

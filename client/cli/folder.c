@@ -405,7 +405,7 @@ rebuild(reader *r, const char *output, kofn_error *err)
     if (status == KOFN_OK) {
         status = decode_into(r, &c, err);
         r->out->nonfinite =
-            r->code->field->has_nonfinite(r->code->field, mat.data, shape->rows * shape->cols);
+            r->code->field->has_foreign(r->code->field, mat.data, shape->rows * shape->cols);
         r->out->seconds.code = lap(&since);
         if (status == KOFN_OK)
             status = check_signals(err);

@@ -115,7 +115,7 @@ kofn_code_alloc(const char *family, const kofn_field *field, kofn_partition part
     atomic_init(&counted->refs, 1);
     kofn_code *code = &counted->code;
     (void)snprintf(code->family, sizeof code->family, "%s", family);
-    code->field = field;
+    code->field = kofn_field_ref(field);
     code->part = part;
     code->tasks = tasks;
     code->operands = 2;
@@ -182,6 +182,7 @@ kofn_code_destroy(kofn_code **code_p)
     *code_p = NULL;
     if (!counted || atomic_fetch_sub_explicit(&counted->refs, 1, memory_order_acq_rel) > 1)
         return;
+    kofn_field_destroy(&counted->code.field);
     free(counted->code.targets.first);
     free(counted);
 }

@@ -46,7 +46,7 @@ typedef enum kofn_estimator {
 
 typedef struct kofn_code {
     char family[KOFN_NAME_MAX];
-    const kofn_field *field;
+    const kofn_field *field; // a ref of it
     kofn_partition part;
     size_t tasks;                    // n
     size_t threshold;                // k; may be above n where `enough` is not

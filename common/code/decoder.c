@@ -438,9 +438,11 @@ kofn_decoder_suggest(const kofn_decoder *d, size_t *ret_tasks, size_t *ret_count
             ret_tasks[count++] = task;
     if (!would_complete(d, ret_tasks, count))
         return kofn_fail(err, KOFN_FAILED_PRECONDITION,
-                         "decoder: not even all %zu tasks of this %s code give the product: too "
-                         "badly conditioned; take fewer parts or another family",
-                         d->code->tasks, d->code->family);
+                         "decoder: not even all %zu tasks of this %s code give the product: %s; "
+                         "take fewer parts or another family",
+                         d->code->tasks, d->code->family,
+                         d->code->field->epsilon == 0 ? "they do not span it"
+                                                      : "too badly conditioned");
     *ret_count = prune(d, ret_tasks, find_prefix(d, ret_tasks, count));
     return KOFN_OK;
 }

@@ -21,7 +21,7 @@ kofn_matdot_threshold(const char *family, const kofn_family_args *args, const ch
 size_t
 kofn_matdot_default_tasks(const kofn_family_args *args, size_t workers)
 {
-    return kofn_family_tasks_beyond(kofn_entangled_threshold(args->part), workers);
+    return kofn_points_tasks(args, kofn_entangled_threshold(args->part), workers);
 }
 
 static kofn_status

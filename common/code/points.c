@@ -16,12 +16,27 @@ kofn_status
 kofn_points_check(const char *family, const kofn_family_args *args, kofn_error *err)
 {
     const size_t most = count_distinct(args->field);
+    char advice[KOFN_FIELD_ADVICE_MAX];
     if (args->tasks <= most)
         return KOFN_OK;
+    if (args->field->order == 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s: tasks=%zu, but field %s has only %zu points that differ; take "
+                         "tasks=%zu or fewer",
+                         family, args->tasks, args->field->name, most, most);
+    kofn_field_advise((double)args->tasks, advice);
     return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                     "%s: tasks=%zu, but field %s has only %zu points that differ; take tasks=%zu "
-                     "or fewer",
-                     family, args->tasks, args->field->name, most, most);
+                     "%s: tasks=%zu, but field %s has only %zu points; take tasks=%zu or fewer, or "
+                     "field %s",
+                     family, args->tasks, args->field->name, most, most, advice);
+}
+
+size_t
+kofn_points_tasks(const kofn_family_args *args, size_t k, size_t workers)
+{
+    const size_t tasks = kofn_family_tasks_beyond(k, workers);
+    const size_t most = count_distinct(args->field);
+    return tasks <= most || k > most ? tasks : most;
 }
 
 kofn_status

@@ -20,7 +20,7 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
 static size_t
 default_tasks(const kofn_family_args *args, size_t workers)
 {
-    return kofn_family_tasks_beyond(kofn_entangled_threshold(args->part), workers);
+    return kofn_points_tasks(args, kofn_entangled_threshold(args->part), workers);
 }
 
 static kofn_status

@@ -26,7 +26,7 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
 static size_t
 default_tasks(const kofn_family_args *args, size_t workers)
 {
-    return kofn_family_tasks_beyond(kofn_partition_outputs(args->part), workers);
+    return kofn_points_tasks(args, kofn_partition_outputs(args->part), workers);
 }
 
 /* Row i holds t^a for A, a < x, and t^(x b) for B, b < y. Their Kronecker product meets every power

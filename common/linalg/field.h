@@ -1,12 +1,18 @@
 /* Fields: the arithmetic under every code. One const table of functions for each; no caller asks
  * for a dtype.
  *
+ *     f64, f32           reals                field_real.h
+ *     gf256, gf16, gf4   GF(2^m), u8          field_binary.h
+ *     gfp:P              GF(P), P prime, u32  field_prime.h
+ *
  * Coefficients of codes are doubles in every field: a real number, or an integer in [0, q), which
  * a double holds exactly for q up to 2^53. Elements of matrices have the field's dtype.
  *
- * The finite fields (GF(2^8), GF(p)) come as further tables; a parametric field carries its
- * parameter in a struct that starts with this one.
- *
+ * Ownership  A table without parameter lives for ever. One with (gfp) carries it in a struct that
+ *            starts with this one, and is counted: who looks it up holds a ref, and so does each
+ *            code over it. So there is no list of primes in use that a client could fill; what
+ *            exists is what jobs hold, and those are bounded. Spans and decoders borrow. Two
+ *            lookups of one name may give two tables: compare names.
  * Threads    Any thread: fields are const once made. Functions block only by computing.
  */
 #ifndef KOFN_LINALG_FIELD_H
@@ -14,6 +20,8 @@
 
 #include "common/base/rng.h"
 #include "common/linalg/mat.h"
+
+#include <stdatomic.h>
 
 typedef struct kofn_field kofn_field;
 typedef struct kofn_span_class kofn_span_class; // span.h
@@ -30,11 +38,26 @@ typedef struct kofn_combination {
     size_t result_bytes;      // of the whole operation that this is a part of: is it past caches?
 } kofn_combination;
 
+/* What kofn_field.multiply_panel computes: C := op(A) op(B), or C += op(A) op(B) when accumulate,
+ * op by the transpose flags: op(A) is rows x inner, op(B) is inner x cols. No size is zero. */
+typedef struct kofn_panel {
+    bool transpose_a, transpose_b, accumulate;
+    size_t rows, cols, inner;
+    const void *a, *b;         // elements aligned
+    size_t stride_a, stride_b; // in elements
+    void *c;
+    size_t stride_c;
+    void *scratch; // kofn_field.scratch_bytes, aligned as malloc does
+} kofn_panel;
+
+enum { KOFN_FIELD_NAME_MAX = 32 }; // with the final NUL
+
 struct kofn_field {
-    const char *name; // "f64": what config and protocol say
-    kofn_dtype dtype; // of matrix elements
-    double order;     // number of elements, 0 when infinite
-    double epsilon;   // unit roundoff of element arithmetic (2^-53 for f64); 0 when exact
+    const char *name;    // "f64": what config and protocol say
+    atomic_size_t *refs; // of a field with a parameter; NULL: lives for ever
+    kofn_dtype dtype;    // of matrix elements
+    double order;        // number of elements, 0 when infinite
+    double epsilon;      // unit roundoff of element arithmetic (2^-53 for f64); 0 when exact
     const kofn_span_class *span; // span tracking and solving with coefficients
 
     /* Coefficient arithmetic. invert: a must not be zero. */
@@ -42,6 +65,9 @@ struct kofn_field {
     double (*multiply)(const kofn_field *f, double a, double b);
     double (*negate)(const kofn_field *f, double a);
     double (*invert)(const kofn_field *f, double a);
+
+    /* y[i] := y[i] + by x[i], i < len. */
+    void (*add_multiple)(const kofn_field *f, size_t len, double by, const double *x, double *y);
 
     /* The i-th of n distinct evaluation points, i < n; n is at most `order` where that is finite.
      * Reals: Chebyshev nodes cos((2 i + 1) pi / (2 n)), good for monomials as for Chebyshev
@@ -56,19 +82,41 @@ struct kofn_field {
      * a coefficient of zero never touches its source, so a NaN behind it does not spread. */
     void (*combine)(const kofn_field *f, const kofn_combination *c);
 
-    /* C := op(A) op(B), or C += op(A) op(B) when accumulate, op by the transpose flags:
-     * op(A) is rows x inner, op(B) is inner x cols. Strides in elements. Runs to its end, so
-     * callers that must be interruptible pass panels (multiply.h). */
-    void (*multiply_panel)(const kofn_field *f, bool transpose_a, bool transpose_b, size_t rows,
-                           size_t cols, size_t inner, const void *a, size_t stride_a, const void *b,
-                           size_t stride_b, bool accumulate, void *c, size_t stride_c);
+    /* C := op(A) op(B), see kofn_panel. Runs to its end, so callers that must be interruptible pass
+     * panels (multiply.h). */
+    void (*multiply_panel)(const kofn_field *f, const kofn_panel *p);
 
-    /* Any element that is not finite? Always false in exact fields. */
-    bool (*has_nonfinite)(const kofn_field *f, const void *at, size_t len);
+    /* Scratch memory for panels of at most these sizes, in bytes; never more than 16 MiB. */
+    size_t (*scratch_bytes)(const kofn_field *f, size_t rows, size_t cols, size_t inner);
+
+    /* Any element that is no number of the field: not finite in the reals, q or more in finite
+     * fields. Arithmetic takes such elements without harm, but results are then worth nothing;
+     * finite fields never make any. A few GB/s at least, wherever elements lie. */
+    bool (*has_foreign)(const kofn_field *f, const void *at, size_t len);
 };
 
-/* By name ("f64", "f32") and by dtype; NULL when there is none. */
+/* The field of this name, for config, commands and the wire; *ret_field is the caller's, to
+ * kofn_field_destroy(). NOT_FOUND: no such field, with those that are there. INVALID_ARGUMENT: the
+ * parameter is no prime, with the nearest that is. OUT_OF_RANGE: too large.
+ * RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_field_new(const char *name, const kofn_field **ret_field,
+                                           kofn_error *err);
+const kofn_field *kofn_field_ref(const kofn_field *f);
+void kofn_field_destroy(const kofn_field **f_p); // lets go of one ref; accepts NULL
+
+/* Of the fields without parameter, borrowed: by name; by the dtype that implies it (f64, f32, and
+ * gf256 for u8). NULL when there is none. */
 const kofn_field *kofn_field_find(const char *name);
 const kofn_field *kofn_field_for_dtype(kofn_dtype dtype);
+
+/* Names of finite fields with `least` elements or more, the smallest ones: "gfp:11 or gf16". For
+ * messages. `text` has room for KOFN_FIELD_ADVICE_MAX. */
+enum { KOFN_FIELD_ADVICE_MAX = 64 };
+void kofn_field_advise(double least, char *text);
+
+/* Does the matrix hold numbers of the field only? INVALID_ARGUMENT with the first that is none,
+ * where it is, and the limit; `what` names the matrix ("A"). To be asked of each operand once. */
+KOFN_MUST_CHECK kofn_status kofn_field_check_elements(const kofn_field *f, const char *what,
+                                                      const kofn_bands *m, kofn_error *err);
 
 #endif

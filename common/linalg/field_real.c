@@ -38,6 +38,14 @@ invert(const kofn_field *f, double a)
     return 1 / a;
 }
 
+static void
+add_multiple(const kofn_field *f, size_t len, double by, const double *x, double *y)
+{
+    (void)f;
+    for (size_t i = 0; i < len; i++)
+        y[i] += by * x[i];
+}
+
 /* cos((2 i + 1) pi / (2 n)) as a sine, which is odd: the points lie exactly symmetric around zero,
  * and the middle one is zero. Rounded to 40 bits, so that the last bit of a platform's sin() does
  * not change a code between machines; neighbours of n = 65536 points are 2^-29 apart at least. */
@@ -85,31 +93,34 @@ blas_size(size_t size)
 }
 
 static void
-multiply_panel_f64(const kofn_field *f, bool transpose_a, bool transpose_b, size_t rows,
-                   size_t cols, size_t inner, const void *a, size_t stride_a, const void *b,
-                   size_t stride_b, bool accumulate, void *c, size_t stride_c)
+multiply_panel_f64(const kofn_field *f, const kofn_panel *p)
 {
     (void)f;
-    cblas_dgemm(CblasRowMajor, blas_op(transpose_a), blas_op(transpose_b), blas_size(rows),
-                blas_size(cols), blas_size(inner), 1.0, a, blas_size(stride_a), b,
-                blas_size(stride_b), accumulate ? 1.0 : 0.0, c, blas_size(stride_c));
+    cblas_dgemm(CblasRowMajor, blas_op(p->transpose_a), blas_op(p->transpose_b), blas_size(p->rows),
+                blas_size(p->cols), blas_size(p->inner), 1.0, p->a, blas_size(p->stride_a), p->b,
+                blas_size(p->stride_b), p->accumulate ? 1.0 : 0.0, p->c, blas_size(p->stride_c));
 }
 
 static void
-multiply_panel_f32(const kofn_field *f, bool transpose_a, bool transpose_b, size_t rows,
-                   size_t cols, size_t inner, const void *a, size_t stride_a, const void *b,
-                   size_t stride_b, bool accumulate, void *c, size_t stride_c)
+multiply_panel_f32(const kofn_field *f, const kofn_panel *p)
 {
     (void)f;
-    cblas_sgemm(CblasRowMajor, blas_op(transpose_a), blas_op(transpose_b), blas_size(rows),
-                blas_size(cols), blas_size(inner), 1.0F, a, blas_size(stride_a), b,
-                blas_size(stride_b), accumulate ? 1.0F : 0.0F, c, blas_size(stride_c));
+    cblas_sgemm(CblasRowMajor, blas_op(p->transpose_a), blas_op(p->transpose_b), blas_size(p->rows),
+                blas_size(p->cols), blas_size(p->inner), 1.0F, p->a, blas_size(p->stride_a), p->b,
+                blas_size(p->stride_b), p->accumulate ? 1.0F : 0.0F, p->c, blas_size(p->stride_c));
+}
+
+static size_t
+scratch_bytes(const kofn_field *f, size_t rows, size_t cols, size_t inner)
+{
+    (void)f, (void)rows, (void)cols, (void)inner;
+    return 0;
 }
 
 /* An element is not finite when its exponent is all ones. Adding one to the exponent then carries
  * into the sign bit, which the mask had cleared: integer arithmetic that vectorises everywhere. */
 static bool
-has_nonfinite_f64(const kofn_field *f, const void *at, size_t len)
+has_foreign_f64(const kofn_field *f, const void *at, size_t len)
 {
     (void)f;
     enum { STRETCH = 4096 }; // elements between two looks at the verdict
@@ -129,7 +140,7 @@ has_nonfinite_f64(const kofn_field *f, const void *at, size_t len)
 }
 
 static bool
-has_nonfinite_f32(const kofn_field *f, const void *at, size_t len)
+has_foreign_f32(const kofn_field *f, const void *at, size_t len)
 {
     (void)f;
     enum { STRETCH = 8192 };
@@ -158,11 +169,13 @@ const kofn_field kofn_field_f64 = {
     .multiply = multiply,
     .negate = negate,
     .invert = invert,
+    .add_multiple = add_multiple,
     .point = point,
     .draw = draw,
     .combine = combine_f64,
     .multiply_panel = multiply_panel_f64,
-    .has_nonfinite = has_nonfinite_f64,
+    .scratch_bytes = scratch_bytes,
+    .has_foreign = has_foreign_f64,
 };
 
 const kofn_field kofn_field_f32 = {
@@ -175,9 +188,11 @@ const kofn_field kofn_field_f32 = {
     .multiply = multiply,
     .negate = negate,
     .invert = invert,
+    .add_multiple = add_multiple,
     .point = point,
     .draw = draw,
     .combine = combine_f32,
     .multiply_panel = multiply_panel_f32,
-    .has_nonfinite = has_nonfinite_f32,
+    .scratch_bytes = scratch_bytes,
+    .has_foreign = has_foreign_f32,
 };

@@ -60,7 +60,8 @@ typedef struct work {
     kofn_mat a, b;            // as stored, elements aligned
     size_t panel_rows, panel_cols, panel_inner;
     bool cross_bands; // panels reach over the ends of bands
-    void *scratch;    // a panel of C, where it cannot be computed in place; may be NULL
+    void *aside;      // a panel of C, where it cannot be computed in place; may be NULL
+    void *scratch;    // the field's; may be NULL
 } work;
 
 static bool
@@ -137,19 +138,29 @@ multiply_inner(const work *w, size_t row, size_t rows, size_t col, size_t cols, 
         if (is_cancelled(w->p))
             return false;
         inner = w->inner - k < w->panel_inner ? w->inner - k : w->panel_inner;
-        w->field->multiply_panel(w->field, w->p->transpose_a, w->p->transpose_b, rows, cols, inner,
-                                 element(w, &w->a, w->p->transpose_a, row, k), w->a.stride,
-                                 element(w, &w->b, w->p->transpose_b, k, col), w->b.stride, k > 0,
-                                 c, stride);
+        const kofn_panel panel = {.transpose_a = w->p->transpose_a,
+                                  .transpose_b = w->p->transpose_b,
+                                  .accumulate = k > 0,
+                                  .rows = rows,
+                                  .cols = cols,
+                                  .inner = inner,
+                                  .a = element(w, &w->a, w->p->transpose_a, row, k),
+                                  .b = element(w, &w->b, w->p->transpose_b, k, col),
+                                  .stride_a = w->a.stride,
+                                  .stride_b = w->b.stride,
+                                  .c = c,
+                                  .stride_c = stride,
+                                  .scratch = w->scratch};
+        w->field->multiply_panel(w->field, &panel);
     }
     return true;
 }
 
-/* Rows of the panel at `from`, a row of scratch each, to the bands that they belong to. */
+/* Rows of the panel that lies aside to the bands that they belong to. */
 static void
 scatter(const work *w, size_t band, size_t row, size_t rows, size_t col, size_t cols)
 {
-    const unsigned char *from = w->scratch;
+    const unsigned char *from = w->aside;
     for (size_t r = row; r < row + rows; r++, from += cols * w->width) {
         while (r - w->c->at[band].first_row >= w->c->at[band].mat.rows)
             band++;
@@ -168,7 +179,7 @@ multiply_panel(const work *w, size_t band, size_t row, size_t rows, size_t col, 
         unsigned char *c = (unsigned char *)kofn_mat_get_row(&at->mat, inside) + col * w->width;
         return multiply_inner(w, row, rows, col, cols, c, at->mat.stride);
     }
-    if (!multiply_inner(w, row, rows, col, cols, w->scratch, cols))
+    if (!multiply_inner(w, row, rows, col, cols, w->aside, cols))
         return false;
     scatter(w, band, row, rows, col, cols);
     return true;
@@ -272,6 +283,22 @@ survey_bands(work *w)
     return w->cross_bands || !aligned;
 }
 
+/* Room for a panel of C aside, and for the field's own work. */
+static kofn_status
+new_room(work *w, bool aside, kofn_error *err)
+{
+    const size_t bytes =
+        w->field->scratch_bytes(w->field, w->panel_rows, w->panel_cols, w->panel_inner);
+    if (aside)
+        w->aside = malloc(w->panel_rows * w->panel_cols * w->width);
+    if (bytes > 0)
+        w->scratch = malloc(bytes);
+    if ((w->aside || !aside) && (w->scratch || bytes == 0))
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a panel of %zu x %zu",
+                     w->panel_rows, w->panel_cols);
+}
+
 /* Memory beside the operands, then the product. */
 static kofn_status
 run(work *w, kofn_error *err)
@@ -281,16 +308,13 @@ run(work *w, kofn_error *err)
     kofn_status status = align_operand(w->p->a, &w->a, &copy_a, err);
     if (!status)
         status = align_operand(w->p->b, &w->b, &copy_b, err);
-    if (!status && aside) {
-        w->scratch = malloc(w->panel_rows * w->panel_cols * w->width);
-        if (!w->scratch)
-            status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a panel of %zu x %zu",
-                               w->panel_rows, w->panel_cols);
-    }
+    if (!status)
+        status = new_room(w, aside, err);
     if (!status && !multiply_all(w))
         status = kofn_fail(err, KOFN_CANCELLED, "the product of %zu x %zu x %zu was given up",
                            w->rows, w->inner, w->cols);
     free(w->scratch);
+    free(w->aside);
     free(copy_b);
     free(copy_a);
     return status;

@@ -6,7 +6,8 @@
  *
  * Over the reals (span_real.c) rows are kept orthonormalised (twice-is-enough Gram-Schmidt), so
  * one add costs O(r cols + count cols), and solve() is a rank-revealing least-squares solution
- * (LAPACK gelsy/gelsd class) with its condition and residual. Over finite fields it is elimination.
+ * (LAPACK gelsy/gelsd class) with its condition and residual. Over finite fields (span_exact.c) it
+ * is elimination, for the same cost, and nothing is rounded.
  *
  * Threads    One thread at a time for each span.
  */
@@ -17,7 +18,8 @@
 
 typedef struct kofn_span kofn_span;
 
-/* What solve() knows about D. Exact fields: {1, 0, 0 or more}. */
+/* What solve() knows about D. Exact fields: {1, 0, 0}, or a residual of 1 where a target is not
+ * covered. */
 typedef struct kofn_span_quality {
     double condition;     // sigma_max / sigma_min of G restricted to what D uses; 1 when exact
     double residual;      // |D G - T|_F / |T|_F
@@ -37,13 +39,14 @@ struct kofn_span_class {
                          kofn_error *err);
 };
 
-/* `target` [targets, cols] is copied. RESOURCE_EXHAUSTED: no memory. */
+/* `target` [targets, cols] is copied, the field borrowed. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_span_new(const kofn_field *f, size_t cols, size_t targets,
                                           const double *target, kofn_span **ret_span,
                                           kofn_error *err);
 void kofn_span_destroy(kofn_span **span_p);
 
-/* Add a row [cols]; *ret_grew says whether it raised the rank. */
+/* Add a row [cols]; *ret_grew says whether it raised the rank. INVALID_ARGUMENT: a coefficient is no
+ * number of the field. */
 KOFN_MUST_CHECK kofn_status kofn_span_add(kofn_span *span, const double *row, bool *ret_grew,
                                           kofn_error *err);
 
@@ -53,7 +56,7 @@ size_t kofn_span_missing(const kofn_span *span); // targets outside the span: 0 
 bool kofn_span_covers(const kofn_span *span, size_t target);
 
 /* D [targets, rows added], row-major, zero where a row is not needed. Rows of uncovered targets
- * are the least-squares estimate. Deterministic. */
+ * are the least-squares estimate, in exact fields zeros. Deterministic. */
 KOFN_MUST_CHECK kofn_status kofn_span_solve(const kofn_span *span, double *ret_d,
                                             kofn_span_quality *ret_quality, kofn_error *err);
 

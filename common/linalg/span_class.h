@@ -11,5 +11,6 @@ struct kofn_span {
 };
 
 extern const kofn_span_class kofn_span_real;
+extern const kofn_span_class kofn_span_exact;
 
 #endif

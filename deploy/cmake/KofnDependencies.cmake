@@ -12,6 +12,20 @@ function(kofn_need name module package)
     endif()
 endfunction()
 
+# Libraries without a pkg-config file in Debian.
+function(kofn_need_library name header library package)
+    find_path(${name}_INCLUDE ${header})
+    find_library(${name}_LIBRARY ${library})
+    if(NOT ${name}_INCLUDE OR NOT ${name}_LIBRARY)
+        message(FATAL_ERROR "kofn needs ${header} and lib${library}: apt-get install ${package} (or run deploy/install-deps)")
+    endif()
+    if(NOT TARGET kofn::${name})
+        add_library(kofn::${name} UNKNOWN IMPORTED GLOBAL)
+        set_target_properties(kofn::${name} PROPERTIES IMPORTED_LOCATION "${${name}_LIBRARY}"
+            INTERFACE_INCLUDE_DIRECTORIES "${${name}_INCLUDE}")
+    endif()
+endfunction()
+
 kofn_need(zmq libzmq libzmq3-dev)
 kofn_need(czmq libczmq libczmq-dev)
 kofn_need(msgpack msgpack libmsgpack-dev)
@@ -21,3 +35,5 @@ kofn_need(yaml yaml-0.1 libyaml-dev)
 kofn_need(sodium libsodium libsodium-dev)
 kofn_need(jansson jansson libjansson-dev)
 kofn_need(cmocka cmocka libcmocka-dev)
+kofn_need_library(isal isa-l/erasure_code.h isal libisal-dev)
+kofn_need_library(flint flint/nmod_mat.h flint libflint-dev) # tests only: an oracle

@@ -1,9 +1,6 @@
-foreach(name code families uncoded replication polynomial rkrp spec decoder coding)
+foreach(name code uncoded replication polynomial entangled orthopoly eps rkrp spec decoder coding)
     kofn_test(${name} LINKS kofn_code)
 endforeach()
 
+kofn_test(families LINKS kofn_code TIMEOUT 400) # all of them over all fields, set by set
 kofn_test(code_memory LINKS kofn_code ${KOFN_SHORT_MEMORY})
-
-foreach(name entangled orthopoly eps)
-    kofn_test(${name} LINKS kofn_code)
-endforeach()

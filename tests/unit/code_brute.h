@@ -5,7 +5,7 @@
 
 #include "common/code/coding.h"
 #include "common/code/spec.h"
-#include "tests/assert.h"
+#include "tests/unit/field_brute.h"
 
 #include <math.h>
 
@@ -39,10 +39,12 @@ make_code(const test_code *t, const char *field, uint64_t seed)
     kofn_code_spec spec;
     kofn_code *code = NULL;
     fill_spec(t, seed, &spec);
+    const kofn_field *f = new_field(field);
     const kofn_code_context context = {
-        .field = kofn_field_find(field), .rows = 64, .inner = 64, .cols = 64, .workers = 1};
+        .field = f, .rows = 64, .inner = 64, .cols = 64, .workers = 1};
     assert_ok(kofn_code_spec_complete(&spec, &context, &error));
-    assert_ok(kofn_code_spec_build(&spec, context.field, &code, &error));
+    assert_ok(kofn_code_spec_build(&spec, f, &code, &error));
+    kofn_field_destroy(&f); // the code holds it
     return code;
 }
 
@@ -127,11 +129,36 @@ brute_equilibrate(const kofn_code *code, long double *at, size_t rows)
     }
 }
 
+static inline bool
+brute_suffices_exactly(const kofn_code *code, const size_t *tasks, size_t count)
+{
+    const size_t cols = code->targets.cols, targets = code->targets.rows, b = code->e[1].cols;
+    const kofn_field *f = code->field;
+    uint64_t *g = calloc((count + targets) * cols + 1, sizeof *g);
+    size_t rank[2];
+    double *dense = new_dense_targets(code);
+    for (int with = 0; with < 2; with++) {
+        for (size_t i = 0; i < count; i++)
+            for (size_t c = 0; c < cols; c++)
+                g[i * cols + c] =
+                    brute_multiply(f, (uint64_t)code->e[0].at[tasks[i] * code->e[0].cols + c / b],
+                                   (uint64_t)code->e[1].at[tasks[i] * b + c % b]);
+        for (size_t i = 0; i < targets * cols; i++)
+            g[count * cols + i] = (uint64_t)dense[i];
+        rank[with] = brute_field_rank(f, g, count + (with ? targets : 0), cols);
+    }
+    free(dense);
+    free(g);
+    return rank[0] == rank[1];
+}
+
 /* Do these tasks span the targets? rank [G_R] = rank [G_R; T]. */
 static inline bool
 brute_suffices(const kofn_code *code, const size_t *tasks, size_t count)
 {
     const size_t cols = code->targets.cols, targets = code->targets.rows;
+    if (code->field->order != 0)
+        return brute_suffices_exactly(code, tasks, count);
     long double *g = calloc((count + targets) * cols + 1, sizeof *g);
     for (size_t i = 0; i < count; i++)
         brute_row(code, tasks[i], g + i * cols);
@@ -199,8 +226,11 @@ get_mask(size_t n, size_t index, kofn_rng *rng)
 static inline double
 element_get(const kofn_mat *m, size_t i, size_t j)
 {
-    return m->dtype == KOFN_F64 ? ((const double *)m->data)[i * m->stride + j]
-                                : (double)((const float *)m->data)[i * m->stride + j];
+    if (m->dtype == KOFN_F64)
+        return ((const double *)m->data)[i * m->stride + j];
+    if (m->dtype == KOFN_F32)
+        return (double)((const float *)m->data)[i * m->stride + j];
+    return (double)mat_get(m, i, j);
 }
 
 static inline void
@@ -208,8 +238,10 @@ element_set(kofn_mat *m, size_t i, size_t j, double value)
 {
     if (m->dtype == KOFN_F64)
         ((double *)m->data)[i * m->stride + j] = value;
-    else
+    else if (m->dtype == KOFN_F32)
         ((float *)m->data)[i * m->stride + j] = (float)value;
+    else
+        exact_set(m->dtype, kofn_mat_get_row(m, i), j, (uint64_t)value);
 }
 
 /* A matrix of one band; both are ended by bands_free. */
@@ -246,6 +278,15 @@ fill_normal(kofn_bands *bands, kofn_rng *rng)
             element_set(only_mat(bands), i, j, kofn_rng_normal(rng));
 }
 
+/* By the field's own draws. */
+static inline void
+fill_drawn(const kofn_field *f, kofn_bands *bands, kofn_rng *rng)
+{
+    for (size_t i = 0; i < bands->rows; i++)
+        for (size_t j = 0; j < bands->cols; j++)
+            element_set(only_mat(bands), i, j, f->draw(f, rng));
+}
+
 static inline double
 norm_of(const kofn_bands *bands)
 {
@@ -271,6 +312,34 @@ naive_multiply(const kofn_bands *a, bool ta, const kofn_bands *b, bool tb, kofn_
                        (tb ? element_get(only_mat(b), j, k) : element_get(only_mat(b), k, j));
             element_set(only_mat(c), i, j, sum);
         }
+}
+
+/* The same over any field. */
+static inline void
+naive_multiply_over(const kofn_field *f, const kofn_bands *a, bool ta, const kofn_bands *b, bool tb,
+                    kofn_bands *c)
+{
+    if (f->order == 0) {
+        naive_multiply(a, ta, b, tb, c);
+        return;
+    }
+    for (size_t i = 0; i < c->rows; i++)
+        for (size_t j = 0; j < c->cols; j++)
+            element_set(only_mat(c), i, j,
+                        (double)brute_product(f, only_mat(a), ta, only_mat(b), tb, i, j));
+}
+
+/* Elements in which C is not op(A) op(B), in a finite field. */
+static inline size_t
+count_wrong(const kofn_field *f, const kofn_bands *a, bool ta, const kofn_bands *b, bool tb,
+            const kofn_bands *c)
+{
+    size_t wrong = 0;
+    for (size_t i = 0; i < c->rows; i++)
+        for (size_t j = 0; j < c->cols; j++)
+            wrong += mat_get(only_mat(c), i, j) !=
+                     brute_product(f, only_mat(a), ta, only_mat(b), tb, i, j);
+    return wrong;
 }
 
 /* |C - op(A) op(B)|_F */

@@ -16,8 +16,8 @@ start_job(job *j, const test_code *t, const char *field, kofn_shape shape, bool 
     j->b = new_matrix(dtype, tb ? shape.cols : shape.inner, tb ? shape.inner : shape.cols);
     kofn_rng rng;
     kofn_rng_init(&rng, 99, 0);
-    fill_normal(&j->a, &rng);
-    fill_normal(&j->b, &rng);
+    fill_drawn(j->code->field, &j->a, &rng);
+    fill_drawn(j->code->field, &j->b, &rng);
     for (size_t o = 0; o < 2; o++) {
         size_t rows, cols;
         kofn_coding_block_shape(&j->coding, o, &rows, &cols);
@@ -38,8 +38,8 @@ encode_job(job *j)
                                      j->blocks[o], &error));
     for (size_t i = 0; i < j->code->tasks; i++) {
         j->answers[i] = new_matrix(j->a.dtype, j->coding.part.rows, j->coding.part.cols);
-        naive_multiply(&j->blocks[0][i], j->coding.transposed[0], &j->blocks[1][i],
-                       j->coding.transposed[1], &j->answers[i]);
+        naive_multiply_over(j->code->field, &j->blocks[0][i], j->coding.transposed[0],
+                            &j->blocks[1][i], j->coding.transposed[1], &j->answers[i]);
     }
 }
 
@@ -106,6 +106,33 @@ operands_stored_transposed_are_coded_as_they_are_stored(void **state)
              * most */
             assert_at_most(residual_of(&j.a, ta, &j.b, tb, &c),
                            31 * 0x1p-53 * 1e4 * norm_of(&j.a) * norm_of(&j.b));
+            free_matrix(&c);
+            end_job(&j);
+        }
+}
+
+static void
+finite_fields_give_back_the_very_product(void **state)
+{
+    (void)state;
+    static const test_code codes[] = {
+        {.family = "polynomial", .partition = "2,1,3", .tasks = 8},
+        {.family = "polydot", .partition = "2,2,1", .tasks = 7},
+        {.family = "replication", .partition = "1,3,2"},
+    };
+    static const char *const fields[] = {"gf16", "gf256", "gfp:11", "gfp:65537", "gfp:2147483647"};
+    for (size_t f = 0; f < sizeof fields / sizeof fields[0]; f++)
+        for (size_t i = 0; i < 12; i++) {
+            job j = {0};
+            const bool ta = i & 1, tb = i & 2;
+            start_job(&j, &codes[i / 4], fields[f], (kofn_shape){.rows = 5, .inner = 7, .cols = 8},
+                      ta, tb);
+            encode_job(&j);
+            size_t tasks[16], count = 0;
+            for (size_t t = j.code->tasks - j.code->threshold; t < j.code->tasks; t++)
+                tasks[count++] = t;
+            kofn_bands c = decode_job(&j, tasks, count);
+            assert_int_equal(count_wrong(j.code->field, &j.a, ta, &j.b, tb, &c), 0);
             free_matrix(&c);
             end_job(&j);
         }
@@ -290,6 +317,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operands_stored_transposed_are_coded_as_they_are_stored),
+        cmocka_unit_test(finite_fields_give_back_the_very_product),
         cmocka_unit_test(a_plain_task_is_its_block_with_zeros_where_it_ends),
         cmocka_unit_test(a_nan_stays_in_its_own_rows_when_nothing_is_lost),
         cmocka_unit_test(coding_one_task_at_a_time_gives_the_same_bits),

@@ -114,9 +114,18 @@ static void
 check_families(const char *field, check_function *check)
 {
     kofn_rng rng;
+    const kofn_field *f = new_field(field);
     kofn_rng_init(&rng, test_seed(20260131), 0);
     for (size_t i = 0; i < kofn_family_count(); i++)
-        check_family(kofn_family_at(i), kofn_field_find(field), check, &rng);
+        check_family(kofn_family_at(i), f, check, &rng);
+    kofn_field_destroy(&f);
+}
+
+static void
+check_finite_fields(check_function *check)
+{
+    for (size_t i = 0; i < FINITE_FIELDS; i++)
+        check_families(finite_fields[i], check);
 }
 
 /* ---- thresholds ------------------------------------------------------------------------------ */
@@ -163,6 +172,7 @@ any_threshold_tasks_suffice_and_fewer_may_not(void **state)
 {
     (void)state;
     check_families("f64", check_threshold);
+    check_finite_fields(check_threshold);
 }
 
 /* ---- verdicts -------------------------------------------------------------------------------- */
@@ -202,6 +212,7 @@ verdicts_agree_with_brute_force(void **state)
 {
     (void)state;
     check_families("f64", check_verdicts);
+    check_finite_fields(check_verdicts);
 }
 
 /* ---- products -------------------------------------------------------------------------------- */
@@ -221,8 +232,8 @@ start_trial(trial *t, const kofn_code *code, kofn_shape shape, kofn_rng *rng)
     kofn_coding_init(&t->coding, code, shape, false, false);
     t->a = new_matrix(dtype, shape.rows, shape.inner);
     t->b = new_matrix(dtype, shape.inner, shape.cols);
-    fill_normal(&t->a, rng);
-    fill_normal(&t->b, rng);
+    fill_drawn(code->field, &t->a, rng);
+    fill_drawn(code->field, &t->b, rng);
     for (size_t o = 0; o < 2; o++) {
         size_t rows, cols;
         kofn_coding_block_shape(&t->coding, o, &rows, &cols);
@@ -235,7 +246,8 @@ start_trial(trial *t, const kofn_code *code, kofn_shape shape, kofn_rng *rng)
     }
     for (size_t i = 0; i < code->tasks; i++) {
         t->answers[i] = new_matrix(dtype, t->coding.part.rows, t->coding.part.cols);
-        naive_multiply(&t->blocks[0][i], false, &t->blocks[1][i], false, &t->answers[i]);
+        naive_multiply_over(code->field, &t->blocks[0][i], false, &t->blocks[1][i], false,
+                            &t->answers[i]);
     }
 }
 
@@ -281,6 +293,14 @@ decode_trial(trial *t, const kofn_decoder *d, const char *what, uint64_t mask)
     kofn_bands c = new_matrix(t->a.dtype, t->coding.shape.rows, t->coding.shape.cols);
     assert_ok(kofn_coding_decode(&t->coding, &plan, answers, kofn_coding_all_rows(&t->coding), &c,
                                  &error));
+    const kofn_field *f = t->coding.code->field;
+    if (f->order != 0) {
+        if (count_wrong(f, &t->a, false, &t->b, false, &c) > 0)
+            fail_msg("%s: tasks %#" PRIx64 ": C is not the product", what, mask);
+        free_matrix(&c);
+        kofn_decode_plan_fini(&plan);
+        return;
+    }
     const double residual = residual_of(&t->a, false, &t->b, false, &c);
     if (!(residual <= bound_of(t, &plan)))
         fail_msg("%s: tasks %#" PRIx64 ": |C' - C| = %.3e > %.3e, amplification %.3e", what, mask,
@@ -326,6 +346,13 @@ products_are_right_from_every_set_in_f32(void **state)
 {
     (void)state;
     check_families("f32", check_products);
+}
+
+static void
+products_are_exact_from_every_set_in_finite_fields(void **state)
+{
+    (void)state;
+    check_finite_fields(check_products);
 }
 
 /* ---- tables ---------------------------------------------------------------------------------- */
@@ -396,6 +423,7 @@ main(void)
         cmocka_unit_test(verdicts_agree_with_brute_force),
         cmocka_unit_test(products_are_right_from_every_set_in_f64),
         cmocka_unit_test(products_are_right_from_every_set_in_f32),
+        cmocka_unit_test(products_are_exact_from_every_set_in_finite_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,13 +70,13 @@ static void
 check_nonfinite(const kofn_field *f, void *at, size_t len, void (*set)(void *, size_t, double))
 {
     const double bad[] = {NAN, -NAN, INFINITY, -INFINITY};
-    assert_false(f->has_nonfinite(f, at, 0));
-    assert_false(f->has_nonfinite(f, at, len));
+    assert_false(f->has_foreign(f, at, 0));
+    assert_false(f->has_foreign(f, at, len));
     for (size_t b = 0; b < 4; b++)
         for (size_t i = 0; i < len; i += i < 10 || i + 10 > len ? 1 : 997) {
             set(at, i, bad[b]);
-            assert_true(f->has_nonfinite(f, at, len));
-            assert_false(f->has_nonfinite(f, at, i)); // in front of it all is well
+            assert_true(f->has_foreign(f, at, len));
+            assert_false(f->has_foreign(f, at, i)); // in front of it all is well
             set(at, i, (double)i);
         }
 }
@@ -119,9 +119,20 @@ a_panel_is_added_to_only_when_asked(void **state)
     const float a[] = {1, 2, 3, 4, 5, 6}; // 2 x 3
     const float b[] = {1, 0, 2, 1, 1, 1}; // 2 x 3, used transposed
     float c[] = {NAN, NAN, NAN, NAN};
-    f->multiply_panel(f, false, true, 2, 2, 3, a, 3, b, 3, false, c, 2);
+    kofn_panel p = {.transpose_b = true,
+                    .rows = 2,
+                    .cols = 2,
+                    .inner = 3,
+                    .a = a,
+                    .stride_a = 3,
+                    .b = b,
+                    .stride_b = 3,
+                    .c = c,
+                    .stride_c = 2};
+    f->multiply_panel(f, &p);
     assert_true(c[0] == 7 && c[1] == 6 && c[2] == 16 && c[3] == 15); // NaN was overwritten
-    f->multiply_panel(f, false, true, 2, 2, 3, a, 3, b, 3, true, c, 2);
+    p.accumulate = true;
+    f->multiply_panel(f, &p);
     assert_true(c[0] == 14 && c[1] == 12 && c[2] == 32 && c[3] == 30);
 }
 

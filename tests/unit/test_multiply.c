@@ -148,14 +148,11 @@ typedef struct counting_field {
 } counting_field;
 
 static void
-count_panel(const kofn_field *f, bool transpose_a, bool transpose_b, size_t rows, size_t cols,
-            size_t inner, const void *a, size_t stride_a, const void *b, size_t stride_b,
-            bool accumulate, void *c, size_t stride_c)
+count_panel(const kofn_field *f, const kofn_panel *p)
 {
     counting_field *counting = (counting_field *)(uintptr_t)f;
-    counting->most_flops = fmax(counting->most_flops, 2.0 * (double)(rows * cols * inner));
-    counting->real->multiply_panel(counting->real, transpose_a, transpose_b, rows, cols, inner, a,
-                                   stride_a, b, stride_b, accumulate, c, stride_c);
+    counting->most_flops = fmax(counting->most_flops, 2.0 * (double)(p->rows * p->cols * p->inner));
+    counting->real->multiply_panel(counting->real, p);
     if (++counting->panels == counting->cancel_after)
         atomic_store(counting->cancelled, true);
 }

@@ -56,17 +56,53 @@ static void
 more_tasks_than_a_finite_field_has_points_are_refused(void **state)
 {
     (void)state;
-    kofn_error error;
-    kofn_field few = *kofn_field_find("f64"); // only its order matters here
-    few.order = 5;
-    few.name = "five";
-    const test_code t = {.family = "polynomial", .partition = "2,1,2", .tasks = 6};
-    kofn_code_spec spec;
-    fill_spec(&t, 1, &spec);
-    assert_fails(kofn_code_spec_check(&spec, &few, &error), KOFN_INVALID_ARGUMENT);
-    assert_non_null(strstr(error.text, "five"));
-    spec.tasks = 5;
-    assert_ok(kofn_code_spec_check(&spec, &few, &error));
+    static const struct {
+        const char *field;
+        size_t tasks;
+        const char *says;
+    } cases[] = {
+        {"gfp:5", 6, "take tasks=5 or fewer, or field gfp:7 or gf16"},
+        {"gf4", 5, "take tasks=4 or fewer, or field gfp:5 or gf16"},
+        {"gf16", 17, "take tasks=16 or fewer, or field gfp:17 or gf256"},
+        {"gf256", 257, "take tasks=256 or fewer, or field gfp:257"},
+        {"gfp:257", 1000, "take tasks=257 or fewer, or field gfp:1009"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_error error;
+        const test_code t = {.family = "polynomial", .partition = "2,1,2", .tasks = cases[i].tasks};
+        const kofn_field *f = new_field(cases[i].field);
+        kofn_code_spec spec;
+        fill_spec(&t, 1, &spec);
+        assert_fails(kofn_code_spec_check(&spec, f, &error), KOFN_INVALID_ARGUMENT);
+        const char *end = error.text + strlen(error.text) - strlen(cases[i].says);
+        if (end < error.text || strcmp(end, cases[i].says) != 0)
+            fail_msg("'%s' does not end in '%s'", error.text, cases[i].says);
+        spec.tasks = (size_t)f->order;
+        assert_ok(kofn_code_spec_check(&spec, f, &error));
+        kofn_field_destroy(&f);
+    }
+}
+
+static void
+open_tasks_stay_within_the_points_of_the_field(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *field;
+        size_t workers, tasks;
+    } cases[] = {{"gf4", 1, 4}, {"gfp:5", 8, 5}, {"gfp:7", 8, 7}, {"gf256", 8, 8}, {"f64", 8, 8}};
+    const test_code t = {.family = "polynomial", .partition = "2,1,2"};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_error error;
+        const kofn_field *f = new_field(cases[i].field);
+        const kofn_code_context context = {
+            .field = f, .rows = 64, .inner = 64, .cols = 64, .workers = cases[i].workers};
+        kofn_code_spec spec;
+        fill_spec(&t, 1, &spec);
+        assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+        assert_int_equal(spec.tasks, cases[i].tasks);
+        kofn_field_destroy(&f);
+    }
 }
 
 /* The header's claim on accuracy, at x = y = 4, n = 20: 1,000 random sets of k. */
@@ -109,6 +145,7 @@ main(void)
         cmocka_unit_test(no_task_repeats_another),
         cmocka_unit_test(wrong_settings_are_refused_with_the_rule),
         cmocka_unit_test(more_tasks_than_a_finite_field_has_points_are_refused),
+        cmocka_unit_test(open_tasks_stay_within_the_points_of_the_field),
         cmocka_unit_test(condition_at_four_by_four_is_what_the_header_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
