@@ -383,10 +383,10 @@ kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t co
     if (d->state != KOFN_DECODE_NOT_YET)
         return true;
 
-    /* The threshold answers most questions, unless rounding has refuted it already. */
+    /* The threshold answers most questions, unless it is only likely or rounding has refuted it. */
     const size_t total = d->count + mark_new(d, tasks, count);
     peel_marked(d, tasks, count, NULL);
-    if (total >= d->code->threshold && d->count < d->code->threshold)
+    if (!d->code->likely && total >= d->code->threshold && d->count < d->code->threshold)
         return true;
     return would_complete(d, tasks, count);
 }
