@@ -75,6 +75,7 @@ typedef enum task_event {
     EV_SENT,     // to a worker
     EV_ANSWERED, // for the first time
     EV_LOST,     // with the last worker that had it
+    EV_SPARED,   // its answer could add nothing any more
 } task_event;
 
 typedef struct task_move {
@@ -132,6 +133,10 @@ static const task_move task_moves[] = {
     {KOFN_TASK_OUT, EV_ANSWERED, KOFN_TASK_KEPT, nothing},
     {KOFN_TASK_OUT, EV_LOST, KOFN_TASK_LOST, nothing},
     {KOFN_TASK_LOST, EV_WANTED, KOFN_TASK_QUEUED, enqueue_first},
+    {KOFN_TASK_IDLE, EV_SPARED, KOFN_TASK_SPARED, nothing},
+    {KOFN_TASK_QUEUED, EV_SPARED, KOFN_TASK_SPARED, dequeue},
+    {KOFN_TASK_OUT, EV_SPARED, KOFN_TASK_SPARED, nothing},
+    {KOFN_TASK_LOST, EV_SPARED, KOFN_TASK_SPARED, nothing},
 };
 
 static void
@@ -191,8 +196,25 @@ kofn_run_keep(kofn_run *run, size_t task, kofn_error *err)
 void
 kofn_run_lose(kofn_run *run, size_t task)
 {
-    if (!run->tasks[task].copies)
-        move_task(run, task, EV_LOST);
+    if (run->tasks[task].copies)
+        return;
+    move_task(run, task, EV_LOST);
+    run->covered = false;
+}
+
+bool
+kofn_run_is_spare(const kofn_run *run, size_t task)
+{
+    const uint32_t state = run->tasks[task].state;
+    return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED &&
+           !kofn_decoder_would_help(run->decoder, task);
+}
+
+void
+kofn_run_spare(kofn_run *run, size_t task)
+{
+    assert(!run->tasks[task].copies);
+    move_task(run, task, EV_SPARED);
 }
 
 kofn_status
@@ -225,15 +247,18 @@ list_tasks(const kofn_run *run, kofn_task_state in, size_t *ret_tasks)
     return count;
 }
 
-/* Any `threshold` answers do. Below that, and where rounding has refuted that already, the decoder
- * has to look at which they are. */
+/* Any `threshold` answers do. Below that, where that is only likely, and where rounding has refuted it
+ * already, the decoder has to look at which they are: once for each loss, since answers change
+ * nothing about what there will be. */
 void
 kofn_run_replace_lost(kofn_run *run, size_t *scratch)
 {
     const size_t kept = run->count[KOFN_TASK_KEPT], threshold = run->code->threshold;
     size_t coming = run->count[KOFN_TASK_OUT] + run->count[KOFN_TASK_QUEUED];
-    if (run->count[KOFN_TASK_LOST] == 0 || (kept < threshold && kept + coming >= threshold))
+    if (run->count[KOFN_TASK_LOST] == 0 || run->covered ||
+        (!run->code->likely && kept < threshold && kept + coming >= threshold))
         return;
+    run->covered = true;
     coming = list_tasks(run, KOFN_TASK_OUT, scratch);
     coming += list_tasks(run, KOFN_TASK_QUEUED, scratch + coming);
     if (kofn_decoder_would_suffice(run->decoder, scratch, coming))

@@ -261,9 +261,11 @@ check_hope(kofn_sched *s, kofn_run *run)
     if (run->count[KOFN_TASK_OUT] == 0 && !run->policy->has_work(run) &&
         run->wake_ns == KOFN_NEVER_NS) {
         kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
-                  "%zu answers of the %zu tasks of this %s code do not give the product: too badly "
-                  "conditioned; take fewer parts or another family",
-                  run->count[KOFN_TASK_KEPT], run->code->tasks, run->code->family);
+                  "%zu answers of the %zu tasks of this %s code do not give the product: %s",
+                  run->count[KOFN_TASK_KEPT], run->code->tasks, run->code->family,
+                  run->code->likely
+                      ? "their random rows do not span it; take more tasks or another seed"
+                      : "too badly conditioned; take fewer parts or another family");
         move_run(s, run, EV_STOPPED);
         return;
     }
@@ -319,14 +321,20 @@ consider(kofn_sched *s, kofn_run *run)
     refresh(s, run);
 }
 
+static const char *
+which_suffice(const kofn_run *run)
+{
+    return run->code->likely ? "most sets of" : "any";
+}
+
 static void
 stop_at_deadline(kofn_sched *s, kofn_run *run)
 {
     kofn_fail(&run->error, KOFN_DEADLINE_EXCEEDED,
-              "the deadline passed with %zu answers where any %zu suffice (tasks out: "
+              "the deadline passed with %zu answers where %s %zu suffice (tasks out: "
               "%zu, queued: %zu, workers: %zu): allow more time, or fewer or smaller tasks",
-              run->count[KOFN_TASK_KEPT], run->code->threshold, run->count[KOFN_TASK_OUT],
-              run->count[KOFN_TASK_QUEUED], s->crew.ready);
+              run->count[KOFN_TASK_KEPT], which_suffice(run), run->code->threshold,
+              run->count[KOFN_TASK_OUT], run->count[KOFN_TASK_QUEUED], s->crew.ready);
     move_run(s, run, EV_STOPPED);
 }
 
@@ -435,9 +443,8 @@ kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job)
     if (!run)
         return false;
     kofn_fail(&run->error, KOFN_CANCELLED,
-              "the job was cancelled with %zu answers where any %zu "
-              "suffice",
-              run->count[KOFN_TASK_KEPT], run->code->threshold);
+              "the job was cancelled with %zu answers where %s %zu suffice",
+              run->count[KOFN_TASK_KEPT], which_suffice(run), run->code->threshold);
     move_run(s, run, EV_STOPPED);
     return true;
 }
@@ -519,6 +526,23 @@ was_issued(const kofn_sched *s, uint64_t assignment)
     return assignment > 0 && assignment <= s->crew.last_id;
 }
 
+/* What the answer of `task` made useless within its group is not waited for. */
+static void
+spare_group(kofn_sched *s, kofn_run *run, size_t task)
+{
+    const size_t groups = run->code->groups;
+    for (size_t other = task % groups; other < run->code->tasks; other += groups) {
+        if (!kofn_run_is_spare(run, other))
+            continue;
+        for (kofn_assignment *a; (a = run->tasks[other].copies);) {
+            cancel(s, a);
+            if (run->policy->on_gone)
+                run->policy->on_gone(run, a);
+        }
+        kofn_run_spare(run, other);
+    }
+}
+
 kofn_verdict
 kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment)
 {
@@ -535,11 +559,14 @@ kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assig
     for (kofn_assignment *copy; (copy = run->tasks[a->task].copies);)
         cancel(s, copy);
     kofn_status status = kofn_run_keep(run, a->task, &run->error);
+    const bool open = status == KOFN_OK && run->state == KOFN_RUN_OPEN &&
+                      kofn_decoder_get_state(run->decoder) == KOFN_DECODE_NOT_YET;
     if (status != KOFN_OK)
         move_run(s, run, EV_STOPPED);
-    else if (run->state == KOFN_RUN_OPEN && run->policy->on_answer &&
-             kofn_decoder_get_state(run->decoder) == KOFN_DECODE_NOT_YET)
+    if (open && run->policy->on_answer)
         run->policy->on_answer(run, a);
+    if (open && run->code->groups > 0)
+        spare_group(s, run, a->task);
     kofn_crew_recycle(&s->crew, a);
     consider(s, run);
     return status == KOFN_OK ? KOFN_VERDICT_KEEP : KOFN_VERDICT_DROP;
