@@ -19,9 +19,9 @@
  *            n - (floor(n / r) - rows cols), 34 of 35 for Strassen with 5 tasks a product, while 28 may
  *            do. Likely, as for alloy_global, but for normals in the reals. Entangled polynomials need
  *            33 there, whichever they are: better while few tasks are lost, worse when many are.
- * Accuracy   Exact in finite fields. In the reals that of the algorithm, times what the groups' normals
- *            cost: error of 200 products of 24 x 24 from all 42 tasks of Strassen, 2 by 2 (f64):
- *            @L@
+ * Accuracy   Exact in finite fields. In the reals that of the algorithm, times what its groups' normals
+ *            cost. Growth of errors (amplification) from 28 of 28 tasks of Strassen, 2 by 2, in 300
+ *            codes: median 94, 440 at 90 %, 3400 at 99 %.
  */
 #ifndef KOFN_CODE_ALLOY_LOCAL_H
 #define KOFN_CODE_ALLOY_LOCAL_H

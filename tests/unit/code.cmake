@@ -1,4 +1,4 @@
-foreach(name code uncoded replication polynomial entangled orthopoly eps rkrp spec decoder coding)
+foreach(name code uncoded replication polynomial entangled orthopoly eps rkrp bilinear alloy spec decoder coding)
     kofn_test(${name} LINKS kofn_code)
 endforeach()
 
