@@ -227,6 +227,7 @@ encode_into(encoder *e, size_t workers, cli_encoded *ret_encoded, kofn_error *er
     if (status == KOFN_OK)
         *ret_encoded = (cli_encoded){.manifest = manifest,
                                      .threshold = e->code->threshold,
+                                     .likely = e->code->likely,
                                      .part = e->coding.part,
                                      .seconds = e->seconds};
     return status;

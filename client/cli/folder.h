@@ -17,6 +17,7 @@ typedef struct cli_seconds {
 typedef struct cli_encoded {
     cli_manifest manifest;
     size_t threshold;
+    bool likely;     // so many answers suffice with high probability only
     kofn_shape part; // of one task
     cli_seconds seconds;
 } cli_encoded;
