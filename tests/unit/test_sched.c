@@ -1337,6 +1337,42 @@ a_group_that_lost_two_gets_one_back(void **state)
     rig_fini(&r);
 }
 
+/* Four answers would suffice if all sets of four did: who believes that sends for nothing. */
+static void
+a_threshold_that_is_only_likely_is_not_believed(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_code_spec spec = {.part = {2, 1, 2}, .tasks = 12, .has_seed = true};
+    const kofn_field *f;
+    size_t replaced = 0;
+    (void)snprintf(spec.family, sizeof spec.family, "alloy_global");
+    assert_ok(kofn_field_new("gfp:2", &f, &error));
+    for (spec.seed = 1; spec.seed <= 40; spec.seed++) {
+        rig r;
+        kofn_code *code;
+        kofn_decoder *d;
+        kofn_sched_job_view view;
+        static const size_t left[] = {8, 9, 10, 11};
+        rig_init(&r);
+        join_many(&r, 12);
+        assert_ok(kofn_code_spec_build(&spec, f, &code, &error));
+        assert_ok(kofn_decoder_new(code, 0, &d, &error));
+        assert_ok(try_add(&r, 1, code, "oneshot", &error));
+        (void)drain(&r);
+        for (uint64_t worker = 1; worker <= 8; worker++)
+            lose(&r, worker);
+        assert_true(kofn_sched_get_job(r.sched, 1, &view));
+        assert_int_equal(view.replaced == 0, kofn_decoder_would_suffice(d, left, 4));
+        replaced += view.replaced > 0;
+        kofn_decoder_destroy(&d);
+        kofn_code_destroy(&code);
+        rig_fini(&r);
+    }
+    assert_in_range(replaced, 10, 39);
+    kofn_field_destroy(&f);
+}
+
 static void
 random_rows_that_do_not_span_are_said_to_be_the_reason(void **state)
 {
@@ -1529,6 +1565,7 @@ main(void)
         cmocka_unit_test(thirty_five_workers_need_28_answers_in_any_order),
         cmocka_unit_test(what_a_complete_group_has_queued_is_not_sent),
         cmocka_unit_test(a_group_that_lost_two_gets_one_back),
+        cmocka_unit_test(a_threshold_that_is_only_likely_is_not_believed),
         cmocka_unit_test(random_rows_that_do_not_span_are_said_to_be_the_reason),
         cmocka_unit_test(jobs_that_cannot_be_are_refused),
         cmocka_unit_test(workers_that_cannot_be_are_refused),
