@@ -146,7 +146,7 @@ plan_of(kofn_code *code, size_t first)
     must(kofn_decoder_new(code, 0, &decoder, &error));
     for (size_t t = first; t < first + 4; t++)
         must(kofn_decoder_add(decoder, t, &error));
-    must(kofn_decoder_plan(decoder, &plan, &error));
+    must(kofn_decoder_plan(decoder, 0x1p-53, &plan, &error));
     kofn_decoder_destroy(&decoder);
     return plan;
 }
@@ -219,7 +219,7 @@ error_of(bench *b, const double *expected, kofn_code *code, unsigned set)
     for (size_t t = 0; t < code->tasks; t++)
         if (set >> t & 1)
             must(kofn_decoder_add(decoder, t, &error));
-    must(kofn_decoder_plan(decoder, &plan, &error));
+    must(kofn_decoder_plan(decoder, 0x1p-53, &plan, &error));
     for (size_t u = 0; u < plan.used; u++) {
         kofn_mat whole[2];
         for (size_t operand = 0; operand < 2; operand++) {

@@ -404,6 +404,46 @@ kofn_client_list_codes(kofn_client *client, kofn_code_list *ret_list, kofn_error
     return status;
 }
 
+static kofn_status
+plan_here(const kofn_msg_plan_query *asked, kofn_plan_answer *ret_answer, kofn_error *err)
+{
+    kofn_plan_query query;
+    kofn_plan plan;
+    kofn_msg_plan reply;
+    kofn_status status = kofn_msg_plan_query_to_query(asked, NULL, &query, err);
+    if (status == KOFN_OK)
+        status = kofn_plan_make(&query, &plan, err);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_msg_plan_from_plan(&query, &plan, &reply, err);
+    kofn_plan_fini(&plan);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_answer_from_message(&reply, ret_answer, err);
+    kofn_message_clear(&kofn_plan_message, &reply);
+    return status;
+}
+
+kofn_status
+kofn_client_plan(kofn_client *client, const kofn_plan_question *question,
+                 kofn_plan_answer *ret_answer, kofn_error *err)
+{
+    kofn_msg_plan_query request;
+    kofn_call *call;
+    kofn_status status = kofn_question_to_message(question, &request, err);
+    if (status == KOFN_OK && !client)
+        return plan_here(&request, ret_answer, err);
+    if (status == KOFN_OK)
+        status = call_method(
+            client, &(kofn_call_params){.method = KOFN_METHOD_PLAN_CODE, .request = &request},
+            &call, err);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_answer_from_message(call->reply, ret_answer, err);
+    kofn_engine_drop(&call);
+    return status;
+}
+
 kofn_status
 kofn_client_check(kofn_client *client, const char *service, int64_t timeout_ms,
                   kofn_health *ret_health, kofn_error *err)

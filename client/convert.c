@@ -98,7 +98,7 @@ kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype, kofn_er
     const kofn_field *field = kofn_field_for_dtype(dtype);
     if (!field)
         return kofn_fail(err, KOFN_UNIMPLEMENTED,
-                         "matrices of %s are not multiplied; use f64 or f32",
+                         "matrices of %s are not multiplied; use f64, f32 or u8",
                          kofn_dtype_name(dtype));
     return kofn_code_spec_check(&spec, field, err);
 }
@@ -130,6 +130,14 @@ status_from_wire(uint64_t status)
     return status <= KOFN_UNAUTHENTICATED ? (kofn_status)status : KOFN_UNKNOWN;
 }
 
+static kofn_accept_choice
+accept_from_text(const char *text)
+{
+    if (strcmp(text, "exact") == 0)
+        return KOFN_ACCEPT_EXACTLY;
+    return strcmp(text, "error") == 0 ? KOFN_ACCEPT_WITHIN : KOFN_ACCEPT_PROMISED;
+}
+
 void
 kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
 {
@@ -139,6 +147,8 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
         .inner = job->inner,
         .cols = job->cols,
         .threshold = job->threshold,
+        .enough = job->enough ? job->enough : job->threshold, // older masters know no other
+        .accept = {.kind = accept_from_text(job->accept), .error = job->accept_error},
         .tasks = job->tasks,
         .tasks_sent = job->tasks_sent,
         .answers = job->answers,
@@ -150,6 +160,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
         .decodable = job->decodable,
         .waited = job->waited,
         .error_bound = job->error_bound,
+        .error_estimate = job->error_estimate,
         .condition = job->condition,
         .amplification = job->amplification,
         .residual = job->residual,
@@ -209,6 +220,7 @@ kofn_worker_from_message(const kofn_msg_worker *worker, kofn_worker_info *ret_wo
         .tasks_failed = worker->tasks_failed,
         .tasks_cancelled = worker->tasks_cancelled,
         .gflops = worker->gflops,
+        .link_rate = worker->link_rate,
         .slowdown = worker->slowdown,
         .silent_ms = worker->silent_ms,
     };
@@ -308,4 +320,93 @@ kofn_code_list_fini(kofn_code_list *list)
     free(list->families);
     free(list->policies);
     *list = (kofn_code_list){0};
+}
+
+kofn_status
+kofn_question_to_message(const kofn_plan_question *q, kofn_msg_plan_query *ret_query,
+                         kofn_error *err)
+{
+    const kofn_field *field = kofn_field_for_dtype(q->dtype);
+    if (!field)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "matrices of %s are not multiplied; use f64 or f32",
+                         kofn_dtype_name(q->dtype));
+    kofn_msg_plan_query query = {
+        .rows = q->rows,
+        .inner = q->inner,
+        .cols = q->cols,
+        .workers = q->workers,
+        .stragglers = q->stragglers,
+        .tasks = q->tasks,
+        .limit = q->limit,
+        .seed = q->seed,
+        .failure = q->failure,
+        .error = q->error,
+        .slowdown = q->slowdown,
+        .gflops = q->gflops,
+        .local_gflops = q->local_gflops,
+        .link_rate = q->link_rate,
+    };
+    (void)snprintf(query.field, sizeof query.field, "%s", field->name);
+    *ret_query = query;
+    return KOFN_OK;
+}
+
+static void
+choice_from_row(const kofn_msg_plan_row *row, kofn_plan_choice *ret_choice)
+{
+    kofn_plan_choice choice = {
+        .threshold = row->threshold,
+        .enough = row->enough,
+        .needed = row->needed,
+        .flops = row->flops,
+        .bytes_in = row->bytes_in,
+        .bytes_out = row->bytes_out,
+        .encode = row->encode,
+        .decode = row->decode,
+        .amplification = row->amplification,
+        .worst_amplification = row->worst_amplification,
+        .error = row->error,
+        .decodable = row->decodable,
+        .seconds = row->seconds,
+        .seconds_late = row->seconds_late,
+        .redundant = row->redundant,
+        .pays = row->pays,
+    };
+    COPY_TEXT(choice.policy, row->policy);
+    code_from_message(&row->code, &choice.code);
+    *ret_choice = choice;
+}
+
+kofn_status
+kofn_answer_from_message(const kofn_msg_plan *plan, kofn_plan_answer *ret_answer, kofn_error *err)
+{
+    const kofn_msg_plan_row *rows = plan->rows.at;
+    kofn_plan_answer answer = {
+        .count = plan->rows.count,
+        .choices = calloc(plan->rows.count ? plan->rows.count : 1, sizeof *answer.choices),
+        .pays = plan->pays,
+        .candidates = plan->candidates,
+        .left_out = plan->left_out,
+        .workers = plan->workers,
+        .gflops = plan->gflops,
+        .link_rate = plan->link_rate,
+        .measured = plan->measured,
+        .local = plan->local,
+    };
+    if (!answer.choices)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a plan");
+    COPY_TEXT(answer.verdict, plan->verdict);
+    COPY_TEXT(answer.left_why, plan->left_why);
+    for (size_t i = 0; i < answer.count; i++)
+        choice_from_row(&rows[i], &answer.choices[i]);
+    *ret_answer = answer;
+    return KOFN_OK;
+}
+
+void
+kofn_plan_answer_fini(kofn_plan_answer *answer)
+{
+    free(answer->choices);
+    *answer = (kofn_plan_answer){0};
 }

@@ -20,6 +20,15 @@ void kofn_operand_from_message(const kofn_msg_operand *operand, kofn_operand_inf
 void kofn_worker_from_message(const kofn_msg_worker *worker, kofn_worker_info *ret_worker);
 void kofn_health_from_message(const kofn_msg_health *health, kofn_health *ret_health);
 
+/* INVALID_ARGUMENT: a dtype that is not multiplied. */
+KOFN_MUST_CHECK kofn_status kofn_question_to_message(const kofn_plan_question *question,
+                                                     kofn_msg_plan_query *ret_query,
+                                                     kofn_error *err);
+
+/* Ends with kofn_plan_answer_fini. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_answer_from_message(const kofn_msg_plan *plan,
+                                                     kofn_plan_answer *ret_answer, kofn_error *err);
+
 /* Ends with kofn_code_list_fini. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_codes_from_message(const kofn_msg_codes *codes,
                                                     kofn_code_list *ret_list, kofn_error *err);

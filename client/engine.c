@@ -8,10 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The master answers at the deadline, maybe with an estimate; its answer gets this long to arrive
- * before the client gives up by itself. */
-#define DEADLINE_SLACK_NS (2 * KOFN_NS_PER_S)
-
 void
 kofn_client_memory_release(kofn_client_memory **memory_p)
 {
@@ -96,6 +92,9 @@ kofn_engine_open(kofn_client *client, const kofn_call_params *params, kofn_call 
                                                      ? params->timeout_ms * KOFN_NS_PER_MS
                                                      : KOFN_NEVER_NS)
             : KOFN_NEVER_NS;
+    const int64_t slack_ms = params->slack_ms ? params->slack_ms : KOFN_CLIENT_SLACK_MS;
+    call->slack_ns =
+        slack_ms < INT64_MAX / KOFN_NS_PER_MS ? slack_ms * KOFN_NS_PER_MS : KOFN_NEVER_NS;
     call->retries = params->retries ? params->retries : client->options.retries;
     if (params->product)
         call->product = *params->product;
@@ -289,7 +288,7 @@ give_up_at(const kofn_call *call)
 {
     if (call->state == KOFN_CALL_QUEUED || !makes_something(call->method))
         return call->deadline_ns;
-    return kofn_clock_after(call->deadline_ns, DEADLINE_SLACK_NS);
+    return kofn_clock_after(call->deadline_ns, call->slack_ns);
 }
 
 /* A product that is on its way is not cut off by the deadline: it was met. */

@@ -22,6 +22,10 @@
 
 #include <sys/queue.h>
 
+/* The master answers at the deadline; its answer gets this long to arrive before the client gives
+ * up by itself. */
+enum { KOFN_CLIENT_SLACK_MS = 2000 };
+
 /* A progress callback is asked at least this often. */
 #define KOFN_CLIENT_TICK_NS (200 * KOFN_NS_PER_MS)
 
@@ -43,7 +47,7 @@ struct kofn_call {
     size_t operand_count;
     kofn_bands operands[KOFN_OPERANDS_MAX]; // unframed, in the caller's memory
 
-    int64_t started_ns, deadline_ns;
+    int64_t started_ns, deadline_ns, slack_ns;
     int attempts, retries;
     int64_t retry_ns; // not to be sent before
 
@@ -94,6 +98,7 @@ typedef struct kofn_call_params {
     const kofn_matrix *const *operands; // each checked; borrowed until the call is done
     const kofn_msg_matrix *product;     // shape that the reply must have; NULL: not known
     int64_t timeout_ms;                 // 0: none
+    int64_t slack_ms;                   // what its outcome may take after the deadline; 0: default
     const char *key;                    // NULL: a random one where the method makes something
     int retries;                        // -1: none, 0: the client's
 } kofn_call_params;

@@ -143,6 +143,22 @@ KOFN_MUST_CHECK kofn_status kofn_code_choice_set(kofn_code_choice *choice, const
 KOFN_MUST_CHECK kofn_status kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype,
                                                    kofn_error *err);
 
+/* What a job is done with. Any answers give a best estimate of the product, with a bound of its
+ * error that holds for all matrices; approximate families promise a good one from fewer answers
+ * than the product takes. A job that can never get what it accepts is refused (INVALID_ARGUMENT,
+ * with the nearest that works). The account says what came of it: error_kind, error_bound,
+ * error_estimate. */
+typedef enum kofn_accept_choice {
+    KOFN_ACCEPT_PROMISED, // the product; of an approximate family, the estimate it promises
+    KOFN_ACCEPT_EXACTLY,  // the product, whatever the family promises
+    KOFN_ACCEPT_WITHIN,   // whatever has an error_bound of at most `error`
+} kofn_accept_choice;
+
+typedef struct kofn_accept_options {
+    kofn_accept_choice kind;
+    double error; // of KOFN_ACCEPT_WITHIN: more than 0
+} kofn_accept_options;
+
 /* What is known of a job: its state while it runs, its account when it is done. */
 struct kofn_account {
     char job[KOFN_CLIENT_JOB_MAX];
@@ -153,16 +169,20 @@ struct kofn_account {
     kofn_code_choice code;            // complete
     char field[KOFN_CLIENT_NAME_MAX]; // "f64"
     uint64_t rows, inner, cols;       // C [rows, cols] = A [rows, inner] B [inner, cols]
-    uint64_t threshold;               // answers that suffice, whichever they are
+    uint64_t threshold;               // answers that give the product, whichever they are
+    uint64_t enough;                  // answers that what the job accepts takes, likewise
     uint64_t tasks, tasks_sent;       // of the code; assignments that went out
     uint64_t answers, answers_used;   // received; in the product
     uint64_t workers;                 // distinct ones that were given a task
     uint64_t backups, replaced;       // copies for late tasks; tasks sent again after a loss
     uint64_t blocks_reused;           // of stored operands, as an earlier product had coded them
+    kofn_accept_options accept;       // as asked for
     bool decodable;                   // the answers so far suffice
-    bool waited;                      // for one more, since the set was badly conditioned
-    char error_kind[16];              // exact, rounding
-    double error_bound;               // estimate of the relative error, not a bound
+    bool waited;                      // they did, and better ones were waited for
+    char error_kind[16];              // exact, rounding, estimate
+    double error_bound; // |C' - C| / (|A| |B|) is at most this, in Frobenius norms; of a job that
+                        // runs and accepts an error: reached so far, 0: nothing yet
+    double error_estimate; // about |C' - C| / |C|, by what an answer to spare says; 0: none was
     double condition, amplification, residual; // of the decode
     bool nonfinite;                            // NaN or Inf in the product: they may have spread
     struct {
@@ -180,6 +200,12 @@ typedef struct kofn_product_options {
     const char *field;  // "": the real field of the operands' dtype
     int64_t timeout_ms; // for the whole product; 0: none
     const char *key;    // idempotency key; NULL: a random one
+    kofn_accept_options accept;
+    bool deadline_best; // at the timeout, or when no answer can come any more: the best estimate
+                        // of what came, if anything did. Made after the timeout, so the result may
+                        // come up to as much later
+    int64_t settle_ms;  // once an estimate would do, wait so long for the product, if it can still
+                        // come; a day at most. 0: not at all
     kofn_progress *progress;
     void *context; // for progress
 } kofn_product_options;
@@ -350,6 +376,7 @@ typedef struct kofn_worker_info {
     uint64_t cores, blas_threads, memory_bytes, credit;
     uint64_t tasks_running, tasks_done, tasks_failed, tasks_cancelled;
     double gflops;      // measured, of recent tasks
+    double link_rate;   // measured, bytes a second to it
     double slowdown;    // its time against the median worker's for the same work
     uint64_t silent_ms; // since it was last heard
 } kofn_worker_info;
@@ -390,6 +417,62 @@ typedef struct kofn_code_list {
 KOFN_MUST_CHECK kofn_status kofn_client_list_codes(kofn_client *client, kofn_code_list *ret_list,
                                                    kofn_error *err);
 void kofn_code_list_fini(kofn_code_list *list);
+
+/* What a plan is for. Zero in any field takes what is said in its comment. */
+typedef struct kofn_plan_question {
+    kofn_dtype dtype;           // KOFN_F64 or KOFN_F32
+    uint64_t rows, inner, cols; // of the product; each at least 1
+    uint64_t workers;           // those that are connected; without a client, it must be given
+    uint64_t stragglers;        // none
+    double failure;             // probability of each worker's, for the odds of decoding; 0
+    double error;               // relative to |A||B|; the product itself
+    double slowdown;            // of a straggler: 5; INFINITY for one that is lost
+    double gflops;              // of each worker: as measured, or else 20
+    double local_gflops;        // of this machine's own BLAS: not known
+    double link_rate;           // of the master, bytes a second each way: as measured, or 1e9
+    uint64_t tasks;             // at most so many: twice the workers
+    uint64_t limit;             // rows of each family, at most 64: 2
+    uint64_t seed;              // of codes and trials: 1
+} kofn_plan_question;
+
+typedef struct kofn_plan_choice {
+    kofn_code_choice code;              // complete: for kofn_product_options
+    char policy[KOFN_CLIENT_NAME_MAX];  // which "auto" takes for it
+    uint64_t threshold, enough, needed; // answers: for the product; for an estimate; the one meant
+    double flops, bytes_in, bytes_out;  // of the worker with most tasks
+    double encode, decode;              // seconds
+    double amplification, worst_amplification; // of errors: the median of trials, and the largest
+    double error;                              // to be expected, a bound relative to |A||B|
+    double decodable;                          // probability, with nothing sent again
+    double seconds;                            // from the call to the product, undisturbed
+    double seconds_late;                       // with the stragglers
+    bool redundant;                            // tasks can be lost
+    bool pays; // faster with the stragglers than all that is not redundant
+} kofn_plan_choice;
+
+typedef struct kofn_plan_answer {
+    size_t count;
+    kofn_plan_choice *choices; // by seconds_late
+    bool pays;                 // coding does, and a plain local product would not be faster
+    char verdict[KOFN_CLIENT_TEXT_MAX]; // the same as a sentence
+    uint64_t candidates;                // looked at
+    uint64_t left_out;                  // families without a choice
+    char left_why[KOFN_CLIENT_TEXT_MAX];
+    uint64_t workers;         // for which it is made
+    double gflops, link_rate; // of the median worker, and of the master
+    bool measured;            // both; else given or assumed
+    double local;             // seconds of the local product; 0: not known
+} kofn_plan_answer;
+
+/* Which codes fit a product, how long each would take, and whether coding pays. Nothing is run; times
+ * are a model's. By the master, for its workers; by this library when client is NULL.
+ * Ownership: kofn_plan_answer_fini.
+ * Errors: INVALID_ARGUMENT. FAILED_PRECONDITION: nothing fits, with what comes nearest; or no worker
+ * is connected and none was named. */
+KOFN_MUST_CHECK kofn_status kofn_client_plan(kofn_client *client,
+                                             const kofn_plan_question *question,
+                                             kofn_plan_answer *ret_answer, kofn_error *err);
+void kofn_plan_answer_fini(kofn_plan_answer *answer);
 
 typedef struct kofn_health {
     char status[24]; // UNKNOWN, SERVING, NOT_SERVING, SERVICE_UNKNOWN

@@ -17,11 +17,19 @@
 #include "common/linalg/multiply.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OUTCOME_SLACK_MS = 2000 };
+/* How long after its deadline a product may still arrive: what is made of the answers that were
+ * there by then takes time, less than they took. */
+static int64_t
+outcome_slack_ms(const kofn_product_options *options)
+{
+    const bool more = options->deadline_best && options->timeout_ms > KOFN_CLIENT_SLACK_MS;
+    return more ? options->timeout_ms : KOFN_CLIENT_SLACK_MS;
+}
 
 /* ---- what is asked --------------------------------------------------------------------------- */
 
@@ -98,6 +106,31 @@ set_name(char *to, size_t size, const char *from, const char *what, kofn_error *
     return KOFN_OK;
 }
 
+static kofn_status
+describe_accept(const kofn_product_options *options, kofn_msg_product *message, kofn_error *err)
+{
+    static const char *const names[] = {
+        [KOFN_ACCEPT_PROMISED] = "",
+        [KOFN_ACCEPT_EXACTLY] = "exact",
+        [KOFN_ACCEPT_WITHIN] = "error",
+    };
+    const kofn_accept_options *accept = &options->accept;
+    if ((size_t)accept->kind >= sizeof names / sizeof names[0])
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "accept: no kind has the number %d",
+                         (int)accept->kind);
+    if (accept->kind == KOFN_ACCEPT_WITHIN && !(accept->error > 0 && isfinite(accept->error)))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "accept: an error of %g, need more than 0, like 1e-6", accept->error);
+    if (options->settle_ms < 0 || options->settle_ms > KOFN_SETTLE_MS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "settle: %" PRId64 " ms, need 0 to %d",
+                         options->settle_ms, KOFN_SETTLE_MS_MAX);
+    (void)snprintf(message->accept, sizeof message->accept, "%s", names[accept->kind]);
+    message->accept_error = accept->kind == KOFN_ACCEPT_WITHIN ? accept->error : 0;
+    message->deadline_best = options->deadline_best;
+    message->settle_ms = (uint64_t)options->settle_ms;
+    return KOFN_OK;
+}
+
 /* Its shape, or its id and whatever the caller says of its shape. */
 static kofn_status
 describe_operand(const kofn_matrix *m, kofn_msg_matrix *ret_matrix, char ret_id[KOFN_ID_MAX],
@@ -122,6 +155,8 @@ describe_product(const kofn_matrix *a, const kofn_matrix *b, const kofn_product_
         status = set_name(message.policy, sizeof message.policy, options->policy, "policy", err);
     if (status == KOFN_OK)
         status = set_name(message.field, sizeof message.field, options->field, "field", err);
+    if (status == KOFN_OK)
+        status = describe_accept(options, &message, err);
     if (status == KOFN_OK)
         status = kofn_choice_to_spec(&options->code, &spec, err);
     if (status == KOFN_OK)
@@ -159,6 +194,7 @@ open_product(kofn_client *client, kofn_method method, const kofn_matrix *a, cons
         .operands = operands,
         .product = method == KOFN_METHOD_MULTIPLY ? &c : NULL,
         .timeout_ms = options->timeout_ms,
+        .slack_ms = outcome_slack_ms(options),
         .key = options->key,
     };
     status = kofn_engine_open(client, &params, ret_call, err);
@@ -486,7 +522,7 @@ multiply_once(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
     /* The job ends at its deadline by itself, and its outcome needs a moment to get here. */
     const int64_t left_ms = time_left_ms(options->timeout_ms, start);
     const kofn_wait_options wait = {
-        .timeout_ms = left_ms > 0 ? kofn_clock_after(left_ms, OUTCOME_SLACK_MS) : 0,
+        .timeout_ms = left_ms > 0 ? kofn_clock_after(left_ms, outcome_slack_ms(options)) : 0,
         .progress = options->progress,
         .context = options->context,
     };

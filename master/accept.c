@@ -113,6 +113,58 @@ find_field(const kofn_msg_product *p, const kofn_field **ret_field, kofn_error *
     return KOFN_OK;
 }
 
+static const struct {
+    const char *name;
+    kofn_accept_kind kind;
+} accepts[] = {
+    {"", KOFN_ACCEPT_PROMISE},
+    {"exact", KOFN_ACCEPT_EXACT},
+    {"error", KOFN_ACCEPT_ERROR},
+};
+
+const char *
+kofn_job_accept_name(kofn_accept_kind kind)
+{
+    return accepts[kind].name;
+}
+
+static kofn_status
+read_accept(const kofn_msg_product *p, kofn_accept *ret_accept, kofn_error *err)
+{
+    const size_t count = sizeof accepts / sizeof accepts[0];
+    size_t i = 0;
+    while (i < count && strcmp(accepts[i].name, p->accept) != 0)
+        i++;
+    if (i == count)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "accept '%s' is not known, need exact, error or nothing", p->accept);
+    if (accepts[i].kind != KOFN_ACCEPT_ERROR && p->accept_error != 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "accept_error is %g and accept is '%s': say accept error", p->accept_error,
+                         p->accept);
+    *ret_accept = (kofn_accept){
+        .kind = accepts[i].kind,
+        .error = p->accept_error,
+        .best = p->deadline_best,
+        .settle_ns = (int64_t)p->settle_ms * KOFN_NS_PER_MS, // a day at most
+    };
+    return KOFN_OK;
+}
+
+/* What can be told from an order that names its code. */
+static kofn_status
+check_accept(const kofn_accept *accept, const kofn_code_spec *spec, const kofn_field *field,
+             kofn_error *err)
+{
+    kofn_thresholds k;
+    kofn_status status = kofn_code_spec_thresholds(spec, field, &k, err);
+    if (status)
+        return status;
+    kofn_code code = {.threshold = k.exact, .enough = k.enough, .tasks = spec->tasks};
+    snprintf(code.family, sizeof code.family, "%s", spec->family);
+    return kofn_accept_check(accept, &code, err);
+}
+
 /* The job's own spec, or the configured default where it names no family. */
 static kofn_status
 choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const kofn_field *field,
@@ -229,6 +281,10 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
         status = choose_spec(config, &p, job->field, &job->spec, err);
     if (!status)
         status = kofn_master_policy_check(policy, err);
+    if (!status)
+        status = read_accept(&p, &job->accept, err);
+    if (!status)
+        status = check_accept(&job->accept, &job->spec, job->field, err);
     if (status)
         return status;
 

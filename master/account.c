@@ -22,19 +22,17 @@ fill_seconds(const kofn_job *job, kofn_msg_seconds *s)
         seconds_between(t->accepted_ns, kofn_job_is_over(job) ? t->ended_ns : kofn_clock_ns());
 }
 
-/* An estimate: the answers' rounding, which grows like the root of the inner size, amplified by the
- * decode. */
 static void
 fill_error(const kofn_job *job, kofn_msg_job *m)
 {
     const kofn_span_quality *q = &job->quality;
-    snprintf(m->error_kind, sizeof m->error_kind, "%s",
-             job->field->epsilon > 0 ? "rounding" : "exact");
+    const char *real = job->estimate ? "estimate" : "rounding";
+    snprintf(m->error_kind, sizeof m->error_kind, "%s", job->field->epsilon > 0 ? real : "exact");
     m->condition = q->condition;
     m->amplification = q->amplification;
     m->residual = q->residual;
-    m->error_bound =
-        job->field->epsilon * fmax(1, q->amplification) * fmax(1, sqrt((double)job->shape.inner));
+    m->error_bound = job->error_bound;
+    m->error_estimate = job->error_opinion;
 }
 
 kofn_status
@@ -58,6 +56,9 @@ kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *er
     m.inner = job->shape.inner;
     m.cols = job->shape.cols;
     m.threshold = job->code ? job->code->threshold : 0;
+    m.enough = job->code ? kofn_accept_enough(&job->accept, job->code) : 0;
+    snprintf(m.accept, sizeof m.accept, "%s", kofn_job_accept_name(job->accept.kind));
+    m.accept_error = job->accept.error;
     m.tasks = job->code ? job->code->tasks : job->spec.tasks;
     m.tasks_sent = view.sent;
     m.answers = view.kept;
@@ -71,9 +72,11 @@ kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *er
     m.nonfinite = job->nonfinite;
     if (job->state == KOFN_JOB_DONE)
         fill_error(job, &m);
+    else if (job->state == KOFN_JOB_RUNNING)
+        m.error_bound = view.bound;
     fill_seconds(job, &m.seconds);
     m.progress = job->state == KOFN_JOB_DONE ? 1
-                 : m.threshold               ? fmin(0.99, (double)view.kept / (double)m.threshold)
+                 : m.enough                  ? fmin(0.99, (double)view.kept / (double)m.enough)
                                              : 0;
     m.age_ms = (uint64_t)(kofn_clock_ns() - job->times.accepted_ns) / KOFN_NS_PER_MS;
     *ret_message = m;

@@ -7,7 +7,8 @@ typedef struct build_item {
     kofn_job *job;
     kofn_code_spec spec;
     const kofn_field *field;
-    kofn_code *code;
+    kofn_code *code; // found before, or built
+    bool built;
     kofn_error error;
     kofn_status status;
 } build_item;
@@ -35,7 +36,7 @@ run_job(kofn_job *job, kofn_code *code)
     job->code = kofn_code_ref(code);
     if (strcmp(job->policy, "auto") == 0) // without a task to lose, only a copy helps against delay
         snprintf(job->policy, sizeof job->policy, "%s",
-                 code->tasks > code->enough ? "oneshot" : "speculative");
+                 code->tasks > kofn_accept_enough(&job->accept, code) ? "oneshot" : "speculative");
     kofn_coding_init(&job->coding, code, job->shape, job->transposed[0], job->transposed[1]);
     const kofn_shape *part = &job->coding.part;
     kofn_sched_job order = {
@@ -45,6 +46,8 @@ run_job(kofn_job *job, kofn_code *code)
         .policy = job->policy,
         .deadline_ns = job->deadline_ns,
         .task_flops = 2.0 * (double)part->rows * (double)part->inner * (double)part->cols,
+        .accept = job->accept,
+        .noise = kofn_coding_get_noise(&job->coding),
     };
     kofn_status status = allocate_work(job, &err);
     if (!status)
@@ -61,7 +64,17 @@ static void
 build_run(kofn_coder_item *item)
 {
     build_item *build = (build_item *)item;
-    build->status = kofn_code_spec_build(&build->spec, build->field, &build->code, &build->error);
+    const kofn_job *job = build->job;
+    kofn_coding coding;
+    build->built = !build->code;
+    if (build->built)
+        build->status =
+            kofn_code_spec_build(&build->spec, build->field, &build->code, &build->error);
+    if (build->status)
+        return;
+    kofn_coding_init(&coding, build->code, job->shape, job->transposed[0], job->transposed[1]);
+    build->status = kofn_accept_check_reach(&job->accept, build->code,
+                                            kofn_coding_get_noise(&coding), &build->error);
 }
 
 static void
@@ -70,22 +83,24 @@ build_done(kofn_coder_item *item)
     build_item *build = (build_item *)item;
     kofn_job *job = build->job;
     job->items--;
-    if (kofn_job_is_over(job)) {
-        kofn_job_release_work(job);
-    } else if (build->status != KOFN_OK || !build->code) {
-        if (build->status == KOFN_OK) // the pool was drained before it ran
-            kofn_fail(&build->error, KOFN_UNAVAILABLE, "the master stopped");
-        kofn_job_break(job, &build->error);
-    } else {
+    if (!item->start_ns) // the pool was drained before it ran
+        build->status = kofn_fail(&build->error, KOFN_UNAVAILABLE, "the master stopped");
+    if (build->code && build->built)
         kofn_jobs_keep_code(job->master->jobs, build->field, &build->spec, build->code);
+    if (kofn_job_is_over(job))
+        kofn_job_release_work(job);
+    else if (build->status)
+        kofn_job_break(job, &build->error);
+    else
         run_job(job, build->code);
-    }
     kofn_code_destroy(&build->code);
     free(build);
 }
 
+/* Build the code, unless it is known, and try whether it gives what the job accepts: both take
+ * time. */
 static void
-build_code(kofn_job *job)
+build_code(kofn_job *job, kofn_code *known)
 {
     build_item *build = calloc(1, sizeof *build);
     if (!build) {
@@ -99,6 +114,7 @@ build_code(kofn_job *job)
     build->job = job;
     build->spec = job->spec;
     build->field = job->field;
+    build->code = known ? kofn_code_ref(known) : NULL;
     job->items++;
     kofn_coders_submit(job->master->coders, &build->item);
 }
@@ -110,27 +126,37 @@ is_open(const kofn_code_spec *spec)
            !spec->part.z || !spec->part.y || !spec->tasks;
 }
 
-void
-kofn_job_prepare(kofn_job *job)
+kofn_code_context
+kofn_job_get_context(const kofn_job *job)
 {
-    kofn_master *master = job->master;
-    const kofn_code_context context = {
+    const kofn_master *master = job->master;
+    return (kofn_code_context){
         .field = job->field,
         .rows = job->shape.rows,
         .inner = job->shape.inner,
         .cols = job->shape.cols,
         .workers = kofn_sched_count_workers(master->sched),
         .whole_flops = master->config.whole_flops,
+        .exact = job->accept.kind != KOFN_ACCEPT_PROMISE,
     };
+}
+
+void
+kofn_job_prepare(kofn_job *job)
+{
+    kofn_master *master = job->master;
+    if (kofn_job_choose(job))
+        return;
+    const kofn_code_context context = kofn_job_get_context(job);
     kofn_error err;
     kofn_status status = kofn_code_spec_complete(&job->spec, &context, &err);
     kofn_code *code = status ? NULL : kofn_jobs_find_code(master->jobs, job->field, &job->spec);
     if (status)
         kofn_job_break(job, &err);
-    else if (code)
+    else if (code && job->accept.kind != KOFN_ACCEPT_ERROR)
         run_job(job, code);
     else
-        build_code(job);
+        build_code(job, code);
 }
 
 void

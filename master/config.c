@@ -1,6 +1,7 @@
 #include "master/config.h"
 
 #include "common/base/config.h"
+#include "common/code/plan_time.h"
 #include "master/sched/policy.h"
 #include "proto/limits.h"
 
@@ -51,6 +52,14 @@ static const kofn_key keys[] = {
     {"policy", KOFN_KEY_STRING, FIELD(policy), 1, KOFN_NAME_MAX - 1, "auto", NULL,
      "Policy of jobs that name none; auto: oneshot where the code can lose a task, else "
      "speculative"},
+    {"plan.stragglers", KOFN_KEY_INT, FIELD(plan.stragglers), 0, KOFN_PLAN_WORKERS_MAX, "0", NULL,
+     "Workers that may straggle when a code left open is chosen; 0: one in six, at least one"},
+    {"plan.slowdown", KOFN_KEY_REAL, FIELD(plan.slowdown), 1, 1e6, "5", NULL,
+     "A straggler takes this times as long, in plans"},
+    {"plan.gflops", KOFN_KEY_REAL, FIELD(plan.gflops), 0, 1e9, "0", NULL,
+     "Gflop/s of each worker, in plans; 0: as measured"},
+    {"plan.link", KOFN_KEY_REAL, FIELD(plan.link), 0, 1e6, "0", NULL,
+     "GB/s of the master's link each way, in plans; 0: as measured"},
     {"log.level", KOFN_KEY_CHOICE, FIELD(log_level), 0, 0, "notice",
      "error|warning|notice|info|debug", "Least urgent lines that are logged"},
 };

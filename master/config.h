@@ -7,6 +7,13 @@
 #include "common/code/spec.h"
 #include "master/sched/sched.h"
 
+typedef struct kofn_master_plan { // what codes that are left open are chosen for
+    int64_t stragglers;           // 0: one in six workers, at least one
+    double slowdown;              // a straggler takes this times as long
+    double gflops;                // of each worker; 0: as measured
+    double link;                  // of the master, GB/s; 0: as measured
+} kofn_master_plan;
+
 typedef struct kofn_master_config {
     char workers[256]; // endpoint for workers
     char clients[256]; // endpoint for clients
@@ -29,6 +36,7 @@ typedef struct kofn_master_config {
                                // task, speculative where it cannot
     int log_level;             // index into the choices of `log.level`
     kofn_sched_config sched;
+    kofn_master_plan plan;
     kofn_code_spec code; // for jobs that name none
 } kofn_master_config;
 

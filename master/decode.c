@@ -1,10 +1,15 @@
 #include "master/jobs.h"
+#include "master/sched/list.h"
 #include "proto/block.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 
-enum { PIECE_BYTES = 2 << 20 }; // of the product: less is not worth another thread
+enum {
+    PIECE_BYTES = 2 << 20, // of the product: less is not worth another thread
+    OPINION_ROWS = 64,     // of each of its blocks, by which two decodes are compared
+};
 
 /* Some rows of every block of the product. */
 typedef struct decode_piece {
@@ -15,16 +20,19 @@ typedef struct decode_piece {
     kofn_error error;
 } decode_piece;
 
-/* First the plan and room for the product, in one item; then the product, in pieces side by side. */
+/* First the plan and room for the product, in one item; then the product, in pieces side by side,
+ * and with them what can be known of its error by doing without one of the answers. */
 typedef struct decode_work {
-    kofn_coder_item plan;
+    kofn_coder_item plan, opinion;
     kofn_job *job;
     const kofn_decoder *decoder; // the scheduler's, until the job is forgotten there
     const kofn_bands **answers;  // [plan.used]
+    double differs;              // the opinion: relative to the product
     kofn_status status;
     kofn_error error;
     int64_t start_ns;
-    size_t out;   // pieces that are not done
+    bool estimate;
+    size_t out;   // pieces and opinions that are not done
     size_t count; // pieces, at least 1
     decode_piece piece[];
 } decode_work;
@@ -63,12 +71,48 @@ piece_run(kofn_coder_item *item)
                                        &job->product, &piece->error);
 }
 
+/* What can be known of the error from the answers themselves takes one more than the plan used; an
+ * estimate does with one less. None is no error: then there is nothing to tell. */
+static bool
+wants_opinion(const decode_work *work)
+{
+    const kofn_decode_plan *plan = &work->job->plan;
+    const size_t count = kofn_decoder_get_count(work->decoder);
+    return work->job->field->epsilon > 0 && (plan->estimate ? count > 1 : count > plan->used);
+}
+
+static void
+opinion_run(kofn_coder_item *item)
+{
+    decode_work *work = KOFN_OWNER(item, decode_work, opinion);
+    const kofn_job *job = work->job;
+    kofn_decode_plan other;
+    if (kofn_decoder_second_opinion(work->decoder, kofn_coding_get_noise(&job->coding), &job->plan,
+                                    &other, NULL))
+        return;
+    double differs;
+    if (!kofn_coding_disagree(&job->coding, &job->plan, &other, job->answers, OPINION_ROWS,
+                              &differs, NULL) &&
+        isfinite(differs))
+        work->differs = differs;
+    kofn_decode_plan_fini(&other);
+}
+
+static kofn_status
+make_plan(const kofn_job *job, const kofn_decoder *decoder, bool estimate,
+          kofn_decode_plan *ret_plan, kofn_error *err)
+{
+    const double noise = kofn_coding_get_noise(&job->coding);
+    return estimate ? kofn_decoder_estimate(decoder, noise, ret_plan, err)
+                    : kofn_decoder_plan(decoder, noise, ret_plan, err);
+}
+
 static void
 plan_run(kofn_coder_item *item)
 {
     decode_work *work = (decode_work *)item;
     kofn_job *job = work->job;
-    work->status = kofn_decoder_plan(work->decoder, &job->plan, &work->error);
+    work->status = make_plan(job, work->decoder, work->estimate, &job->plan, &work->error);
     if (work->status)
         return;
     const kofn_bands *whole = find_whole_answer(job);
@@ -84,6 +128,8 @@ plan_run(kofn_coder_item *item)
     piece_run(&work->piece[0].item);
     work->status = work->piece[0].status;
     work->error = work->piece[0].error;
+    if (wants_opinion(work))
+        opinion_run(&work->opinion);
 }
 
 static void
@@ -97,6 +143,8 @@ finish_decode(kofn_job *job, kofn_status status, const kofn_error *why)
     job->has_product = true;
     job->answers_used = job->plan.used;
     job->quality = job->plan.quality;
+    job->estimate = job->plan.estimate;
+    job->error_bound = job->plan.truncation + job->plan.rounding;
     kofn_job_move(job, KOFN_JOB_EV_DECODED);
     kofn_job_close(job);
 }
@@ -107,6 +155,7 @@ end_work(decode_work *work, int64_t end_ns)
     kofn_job *job = work->job;
     job->items--;
     job->times.decode_ns = end_ns - work->start_ns;
+    job->error_opinion = work->differs;
     if (work->status)
         kofn_bands_fini(&job->product);
     if (job->state == KOFN_JOB_DECODING) {
@@ -140,23 +189,37 @@ piece_done(kofn_coder_item *item)
         end_work(work, item->end_ns);
 }
 
+/* Without it the product is as good: it may fail. */
+static void
+opinion_done(kofn_coder_item *item)
+{
+    decode_work *work = KOFN_OWNER(item, decode_work, opinion);
+    if (--work->out == 0)
+        end_work(work, item->end_ns);
+}
+
 static void
 plan_done(kofn_coder_item *item)
 {
     decode_work *work = (decode_work *)item;
+    kofn_coders *coders = work->job->master->coders;
     work->start_ns = item->start_ns;
     note_end(work, item, work->status, &work->error);
     if (work->status || work->out == 0 || work->job->state != KOFN_JOB_DECODING) {
         end_work(work, item->end_ns);
         return;
     }
+    const bool asks = wants_opinion(work);
+    work->out += asks;
     for (size_t i = 0; i < work->count; i++)
-        kofn_coders_submit(work->job->master->coders, &work->piece[i].item);
+        kofn_coders_submit(coders, &work->piece[i].item);
+    if (asks)
+        kofn_coders_submit(coders, &work->opinion);
 }
 
 /* As many pieces as there are threads, of some size each. */
 static decode_work *
-new_work(kofn_job *job, const kofn_decoder *decoder)
+new_work(kofn_job *job, const kofn_decoder *decoder, bool estimate)
 {
     const size_t rows = job->coding.part.rows;
     const size_t bytes = job->shape.rows * job->shape.cols * kofn_dtype_width(job->field->dtype);
@@ -168,6 +231,8 @@ new_work(kofn_job *job, const kofn_decoder *decoder)
     if (!work)
         return NULL;
     work->plan = (kofn_coder_item){.run = plan_run, .done = plan_done};
+    work->opinion = (kofn_coder_item){.run = opinion_run, .done = opinion_done};
+    work->estimate = estimate;
     work->job = job;
     work->decoder = decoder;
     work->out = work->count = count;
@@ -187,7 +252,7 @@ decode_at_once(kofn_job *job, const kofn_decoder *decoder)
     kofn_error err;
     if (kofn_code_columns(job->code) != 1)
         return false;
-    if (kofn_decoder_plan(decoder, &job->plan, &err) != KOFN_OK) {
+    if (make_plan(job, decoder, false, &job->plan, &err) != KOFN_OK) {
         finish_decode(job, err.status, &err);
         return true;
     }
@@ -208,9 +273,9 @@ kofn_job_decode(kofn_job *job, const kofn_action *action)
                              &job->last); // it is there until forgotten
     kofn_job_move(job, KOFN_JOB_EV_ENOUGH);
     const kofn_decoder *decoder = kofn_sched_job_get_decoder(job->master->sched, job->id);
-    if (decode_at_once(job, decoder))
+    if (!action->estimate && decode_at_once(job, decoder))
         return;
-    decode_work *work = new_work(job, decoder);
+    decode_work *work = new_work(job, decoder, action->estimate);
     if (!work) {
         kofn_error err;
         kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory to decode");

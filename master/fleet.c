@@ -1,6 +1,7 @@
 #include "master/fleet.h"
 #include "common/base/map.h"
 #include "master/jobs.h"
+#include "master/meter.h"
 #include "proto/link/link.h"
 
 #include <assert.h>
@@ -24,6 +25,7 @@ typedef struct worker {
     kofn_peer *peer;
     kofn_msg_hello hello;
     int64_t heard_ns;
+    kofn_meter link; // block bytes to it
     assignment_list held;
     TAILQ_ENTRY(worker) of_fleet;
 } worker;
@@ -55,6 +57,8 @@ struct kofn_fleet {
     int64_t beat_ns; // when the last beat was due and done
     kofn_inbound in; // reused
     uint64_t strangers;
+    kofn_meter link;  // block bytes to all workers together
+    size_t receiving; // workers whose meters run
 };
 
 /* ---- assignments ----------------------------------------------------------------------------------- */
@@ -67,6 +71,47 @@ forget_assignment(kofn_fleet *fleet, assignment *a)
     kofn_assembler_fini(&a->answer);
     free(a);
 }
+
+/* ---- links ------------------------------------------------------------------------------------------- */
+
+/* Blocks were given to the connection at now_ns. Few are not worth it: they may be acknowledged
+ * much later, together with others. */
+static void
+begin_burst(kofn_fleet *fleet, worker *w, int64_t now_ns)
+{
+    const size_t coming = kofn_peer_get_queued(w->peer) + kofn_peer_get_unacked(w->peer);
+    if (w->link.running || (double)coming < KOFN_METER_BURST)
+        return;
+    kofn_meter_begin(&w->link, now_ns);
+    kofn_meter_begin(&fleet->link, now_ns);
+    fleet->receiving++;
+}
+
+static void
+count_burst(kofn_fleet *fleet, worker *w, uint64_t bytes)
+{
+    kofn_meter_count(&w->link, bytes);
+    kofn_meter_count(&fleet->link, bytes);
+    if (!w->link.running || kofn_peer_get_queued(w->peer) > 0 ||
+        kofn_peer_get_unacked(w->peer) >= KOFN_ACK_BYTES)
+        return;
+    const int64_t now_ns = kofn_clock_ns();
+    kofn_meter_end(&w->link, now_ns);
+    if (--fleet->receiving == 0)
+        kofn_meter_end(&fleet->link, now_ns);
+}
+
+static void
+drop_burst(kofn_fleet *fleet, worker *w)
+{
+    if (!w->link.running)
+        return;
+    kofn_meter_drop(&w->link);
+    if (--fleet->receiving == 0)
+        kofn_meter_drop(&fleet->link);
+}
+
+/* ---- assignments ----------------------------------------------------------------------------------- */
 
 /* The worker is lost: its assignments are void, the scheduler places their tasks anew. The record
  * stays until sweep(), since callers up the stack may hold it. */
@@ -82,6 +127,7 @@ lose_worker(kofn_fleet *fleet, worker *w, const char *why)
                    w->hello.name, w->number);
     while (!TAILQ_EMPTY(&w->held))
         forget_assignment(fleet, TAILQ_FIRST(&w->held));
+    drop_burst(fleet, w);
     kofn_sched_worker_lose(fleet->master->sched, kofn_clock_ns(), w->number);
 }
 
@@ -174,10 +220,13 @@ send_blocks(kofn_fleet *fleet, uint64_t id, const kofn_bands *a, const kofn_band
     const kofn_bands *const mats[] = {a, b};
     kofn_error err;
     to->sent = true;
-    if (kofn_peer_transfer(to->on->peer, id, &kofn_task_message, &task, 2, mats, &err) != KOFN_OK)
+    const int64_t now_ns = kofn_clock_ns();
+    if (kofn_peer_transfer(to->on->peer, id, &kofn_task_message, &task, 2, mats, &err) != KOFN_OK) {
         lose_worker(fleet, to->on, err.text);
-    else
-        note_left(to->on);
+        return true;
+    }
+    begin_burst(fleet, to->on, now_ns);
+    note_left(to->on);
     return true;
 }
 
@@ -218,9 +267,6 @@ fail_task(kofn_fleet *fleet, uint64_t id, const kofn_error *why)
     kofn_sched_task_fail(fleet->master->sched, kofn_clock_ns(), number, id, why);
 }
 
-const kofn_carrier kofn_fleet_carrier = {
-    .assign = assign, .send = send_blocks, .fail = fail_task, .cancel = cancel_task};
-
 /* ---- answers --------------------------------------------------------------------------------------- */
 
 static void
@@ -246,9 +292,12 @@ finish_answer(kofn_fleet *fleet, assignment *a)
     kofn_bands blocks = a->answer.mat[0];
     a->answer.count = 0; // ours now
     const uint64_t id = a->id, number = a->on->number;
+    worker *w = a->on;
     if (!a->left) // it did not need all of the task
-        (void)kofn_peer_drop(a->on->peer, id);
+        (void)kofn_peer_drop(w->peer, id);
     forget_assignment(fleet, a);
+    if (TAILQ_EMPTY(&w->held)) // it has all, and does not acknowledge the end of a task
+        drop_burst(fleet, w);
     if (kofn_sched_answer(master->sched, kofn_clock_ns(), number, id) == KOFN_VERDICT_KEEP)
         kofn_job_keep_answer(job, task, &blocks, nonfinite);
     kofn_bands_fini(&blocks);
@@ -350,10 +399,12 @@ on_ack(kofn_fleet *fleet, worker *w, const void *message)
 {
     const kofn_msg_ack *ack = message;
     kofn_error err;
-    if (kofn_peer_acked(w->peer, ack->bytes, &err) != KOFN_OK)
+    if (kofn_peer_acked(w->peer, ack->bytes, &err) != KOFN_OK) {
         lose_worker(fleet, w, err.text);
-    else
-        note_left(w);
+        return;
+    }
+    count_burst(fleet, w, ack->bytes);
+    note_left(w);
 }
 
 static void
@@ -725,6 +776,7 @@ describe_worker(const kofn_fleet *fleet, const worker *w, int64_t now_ns, kofn_m
     m->tasks_failed = view.failed;
     m->tasks_cancelled = view.cancelled;
     m->gflops = view.flops_rate * 1e-9;
+    m->link_rate = kofn_meter_get_rate(&w->link);
     m->slowdown = view.slowdown;
     m->silent_ms = (uint64_t)(silent_ns / KOFN_NS_PER_MS);
 }
@@ -748,3 +800,86 @@ kofn_fleet_describe(const kofn_fleet *fleet, kofn_msg_workers *ret_workers, kofn
     ret_workers->workers = (kofn_wire_list){.at = at, .count = i};
     return KOFN_OK;
 }
+
+/* ---- for plans -------------------------------------------------------------------------------------- */
+
+static int
+compare_rates(const void *a, const void *b)
+{
+    const double left = ((const kofn_plan_worker *)a)->flops_rate;
+    const double right = ((const kofn_plan_worker *)b)->flops_rate;
+    return (left < right) - (left > right);
+}
+
+/* Workers that will take tasks, and the scheduler's view of each; those measured come first, fastest
+ * first. Returns how many were measured. */
+static size_t
+measure_workers(const kofn_fleet *fleet, kofn_measured *m)
+{
+    kofn_plan_machine *machine = &m->machine;
+    size_t count = 0, measured = 0;
+    const worker *w;
+    TAILQ_FOREACH(w, &fleet->workers, of_fleet)
+    {
+        kofn_sched_worker_view view = {0};
+        if (count == KOFN_PLAN_WORKERS_MAX || w->state != WORKER_READY)
+            continue;
+        (void)kofn_sched_get_worker(fleet->master->sched, w->number, &view);
+        if (view.credit > 0 && (count == 0 || view.credit < machine->credit))
+            machine->credit = view.credit;
+        measured += view.flops_rate > 0;
+        m->at[count++] = (kofn_plan_worker){.flops_rate = view.flops_rate,
+                                            .link_rate = kofn_meter_get_rate(&w->link)};
+    }
+    machine->workers = count;
+    qsort(m->at, count, sizeof *m->at, compare_rates);
+    return measured;
+}
+
+/* Given rates go before measured ones; a worker that was not measured is like the median. */
+static void
+fill_machine(const kofn_fleet *fleet, kofn_measured *m)
+{
+    const kofn_master_config *config = &fleet->master->config;
+    kofn_plan_machine *machine = &m->machine;
+    const size_t measured = measure_workers(fleet, m);
+    const double link = kofn_meter_get_rate(&fleet->link);
+    const bool given = config->plan.gflops > 0;
+    if (given)
+        machine->flops_rate = config->plan.gflops * 1e9;
+    else if (measured > 0)
+        machine->flops_rate = m->at[measured / 2].flops_rate;
+    for (size_t w = given ? 0 : measured; w < machine->workers; w++)
+        m->at[w].flops_rate = machine->flops_rate;
+    if (config->plan.link > 0)
+        machine->link_rate = config->plan.link * 1e9;
+    else if (link > 0)
+        machine->link_rate = link;
+    for (size_t w = 0; config->plan.link > 0 && w < machine->workers; w++)
+        m->at[w].link_rate = 0; // no slower than what is given
+    machine->slowdown = config->plan.slowdown;
+    machine->backup_factor = config->sched.backup_factor;
+    machine->backup_floor = (double)config->sched.backup_floor_ns * 1e-9;
+    machine->at = m->at;
+    m->known = (given || measured > 0) && (config->plan.link > 0 || link > 0);
+}
+
+static kofn_status
+measure(const kofn_fleet *fleet, kofn_measured *ret, kofn_error *err)
+{
+    kofn_measured m = {.known = false};
+    kofn_plan_machine_init(&m.machine, 0);
+    m.at = calloc(fleet->count + 1, sizeof *m.at);
+    if (!m.at)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to measure %zu workers",
+                         fleet->count);
+    fill_machine(fleet, &m);
+    *ret = m;
+    return KOFN_OK;
+}
+
+const kofn_carrier kofn_fleet_carrier = {.assign = assign,
+                                         .send = send_blocks,
+                                         .fail = fail_task,
+                                         .cancel = cancel_task,
+                                         .measure = measure};

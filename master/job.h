@@ -3,7 +3,8 @@
  *     RECEIVING   operands are coming in
  *     PREPARING   the code is being completed and built (a coder), or waits for a worker
  *     RUNNING     the scheduler has it: tasks are encoded, sent, answered
- *     DECODING    the answers suffice: a coder rebuilds the product
+ *     DECODING    the answers suffice: a coder rebuilds the product, or the estimate of it that the
+ *                 job accepts
  *     DONE        the product is there (or was, and has been fetched)
  *     FAILED, CANCELLED
  *
@@ -11,6 +12,7 @@
  * is accepted, and keeps them after it ended, until newer records push it out.
  *
  *     job.c        states, and what a record holds       build.c   PREPARING: its code
+ *     choose.c     PREPARING: which one
  *     encode.c     RUNNING: blocks for tasks             decode.c  DECODING: its product
  *     account.c    what clients are told of it           accept.c  orders become jobs (jobs.h)
  *
@@ -50,6 +52,14 @@ struct kofn_audience {
     void (*over)(kofn_job *job); // ended: whoever waits gets the outcome. Called once, after moved.
 };
 
+/* Workers that are there, as measured or as the configuration has it; what neither says is
+ * assumed. */
+typedef struct kofn_measured {
+    kofn_plan_machine machine; // its `at` is `at`
+    kofn_plan_worker *at;      // [machine.workers]
+    bool known;                // nothing had to be assumed
+} kofn_measured;
+
 /* Who takes tasks to workers: the fleet. None of these ends a job or calls back into jobs; what
  * they learn of a worker goes to the scheduler, whose actions kofn_jobs_act carries out later. */
 struct kofn_carrier {
@@ -59,6 +69,8 @@ struct kofn_carrier {
     bool (*send)(kofn_fleet *fleet, uint64_t assignment, const kofn_bands *a, const kofn_bands *b);
     void (*fail)(kofn_fleet *fleet, uint64_t assignment, const kofn_error *why);
     void (*cancel)(kofn_fleet *fleet, uint64_t assignment);
+    /* What the workers are, for planning. RESOURCE_EXHAUSTED. Ownership: free(ret->at). */
+    kofn_status (*measure)(const kofn_fleet *fleet, kofn_measured *ret, kofn_error *err);
 };
 
 /* Moments of a job's life, monotonic; 0: not reached. */
@@ -90,6 +102,7 @@ struct kofn_job {
     kofn_shape shape;
     bool transposed[KOFN_OPERANDS_MAX];
     char policy[KOFN_NAME_MAX];
+    kofn_accept accept; // what it is done with
     kofn_code_spec spec;
     kofn_code *code;
     kofn_coding coding;
@@ -107,8 +120,10 @@ struct kofn_job {
     kofn_decode_plan plan;
     kofn_bands product;
     bool has_product;
-    size_t answers_used; // these two outlive the plan
+    size_t answers_used; // these outlive the plan
     kofn_span_quality quality;
+    bool estimate;                     // of the product, not the product
+    double error_bound, error_opinion; // account.c
 
     size_t charge;    // bytes
     kofn_error error; // why it failed
@@ -125,7 +140,7 @@ struct kofn_job {
 typedef enum kofn_job_event {
     KOFN_JOB_EV_RECEIVED, // all operand blocks are there
     KOFN_JOB_EV_BUILT,    // the scheduler has it
-    KOFN_JOB_EV_ENOUGH,   // the answers suffice
+    KOFN_JOB_EV_ENOUGH,   // the answers suffice for what it accepts
     KOFN_JOB_EV_DECODED,  // the product is there
     KOFN_JOB_EV_BROKEN,   // it cannot go on
     KOFN_JOB_EV_CANCEL,   // nobody wants it any more
@@ -141,6 +156,13 @@ bool kofn_job_is_over(const kofn_job *job);
 /* Operands are complete: choose a code, or wait for a worker to choose it for. */
 void kofn_job_start(kofn_job *job);
 void kofn_job_prepare(kofn_job *job);
+
+/* What its code is completed for. */
+kofn_code_context kofn_job_get_context(const kofn_job *job);
+
+/* Have the planner choose a code that is left open altogether. True: kofn_job_prepare is called
+ * again when it has. False: it has, there is nothing to choose, or nothing to plan with. */
+bool kofn_job_choose(kofn_job *job);
 
 /* SEND: note the task; kofn_job_send encodes and sends all that were noted. */
 void kofn_job_queue_send(kofn_job *job, const kofn_action *action);
@@ -170,6 +192,8 @@ void kofn_job_release_work(kofn_job *job);
 /* Of a job that is over: its product, if it has one, is no longer kept. */
 void kofn_job_drop_product(kofn_job *job);
 void kofn_job_destroy(kofn_job **job_p);
+
+const char *kofn_job_accept_name(kofn_accept_kind kind); // as on the wire
 
 /* The account, for clients. Cleared by the caller (kofn_message_clear). */
 KOFN_MUST_CHECK kofn_status kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message,

@@ -31,6 +31,7 @@ struct kofn_jobs {
         kofn_code_spec spec;
     } codes[CODES_KEPT];
     size_t codes_next;
+    kofn_choices choices;
 };
 
 kofn_status
@@ -332,6 +333,12 @@ kofn_jobs_act(kofn_jobs *jobs)
 
 /* ---- time and workers ---------------------------------------------------------------------------------- */
 
+kofn_choices *
+kofn_jobs_get_choices(kofn_jobs *jobs)
+{
+    return &jobs->choices;
+}
+
 void
 kofn_jobs_on_worker(kofn_jobs *jobs)
 {
@@ -369,8 +376,8 @@ find_overdue(const kofn_job *job, int64_t now_ns, kofn_error *err)
                                  "the deadline came before a task could be sent: %zu workers are "
                                  "connected",
                                  kofn_sched_count_workers(job->master->sched));
-    case KOFN_JOB_DECODING:
-        return !late
+    case KOFN_JOB_DECODING: // the best of what was there at the deadline is made after it
+        return !late || job->accept.best
                    ? KOFN_OK
                    : kofn_fail(err, KOFN_DEADLINE_EXCEEDED,
                                "the deadline came while the product was rebuilt from its answers");

@@ -9,6 +9,7 @@
 #ifndef KOFN_MASTER_JOBS_H
 #define KOFN_MASTER_JOBS_H
 
+#include "master/choices.h"
 #include "master/job.h"
 
 KOFN_MUST_CHECK kofn_status kofn_jobs_new(kofn_master *master, kofn_jobs **ret_jobs,
@@ -24,11 +25,12 @@ typedef struct kofn_job_order {
     bool keep;
 } kofn_job_order;
 
-/* Check everything that can be checked without operands and open a record, or find the one with
- * the same key (*ret_known). INVALID_ARGUMENT, UNIMPLEMENTED, NOT_FOUND: the order is wrong.
- * RESOURCE_EXHAUSTED: too many jobs or bytes, and when *ret_never a single job's: no later try will
- * do. UNAVAILABLE: the master is stopping.
- * ALREADY_EXISTS: the key belongs to another order. */
+/* Check everything that can be checked without operands and open a record, or find the one with the
+ * same key (*ret_known). Whether the job can get what it accepts is checked here where the order
+ * names the code, and else when that is chosen. INVALID_ARGUMENT, UNIMPLEMENTED, NOT_FOUND: the
+ * order is wrong. RESOURCE_EXHAUSTED: too many jobs or bytes, and when *ret_never a single job's:
+ * no later try will do. UNAVAILABLE: the master is stopping. ALREADY_EXISTS: the key belongs to
+ * another order. */
 KOFN_MUST_CHECK kofn_status kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order,
                                              kofn_job **ret_job, bool *ret_known, bool *ret_never,
                                              kofn_error *err);
@@ -82,6 +84,9 @@ kofn_code *kofn_jobs_find_code(kofn_jobs *jobs, const kofn_field *field,
                                const kofn_code_spec *spec);
 void kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_field *field, const kofn_code_spec *spec,
                          kofn_code *code);
+
+/* Which codes were planned; theirs to keep. */
+kofn_choices *kofn_jobs_get_choices(kofn_jobs *jobs);
 
 /* Why an upload must end now: its deadline came, or nothing of it for too long. OK: it need not. */
 KOFN_MUST_CHECK kofn_status kofn_upload_check(int64_t deadline_ns, int64_t heard_ns, int64_t now_ns,

@@ -13,6 +13,7 @@ typedef union request_body {
     kofn_msg_operand_ref operand;
     kofn_msg_list_jobs list_jobs;
     kofn_msg_check check;
+    kofn_msg_plan_query plan;
     kofn_msg_nothing nothing;
 } request_body;
 
@@ -314,6 +315,78 @@ serve_list_codes(kofn_master *master, kofn_request *request, const kofn_msg_call
     kofn_message_clear(&kofn_codes_message, &codes);
 }
 
+/* ---- plans ------------------------------------------------------------------------------------------ */
+
+/* A plan takes up to half a second: a coder makes it. */
+typedef struct plan_item {
+    kofn_coder_item item;
+    kofn_request *request;  // NULL: nobody waits any more
+    kofn_measured measured; // owned
+    kofn_plan_query query;
+    kofn_msg_plan reply;
+    kofn_status status;
+    kofn_error error;
+} plan_item;
+
+static void
+plan_run(kofn_coder_item *item)
+{
+    plan_item *p = (plan_item *)item;
+    kofn_plan plan;
+    p->status = kofn_plan_make(&p->query, &plan, &p->error);
+    if (p->status)
+        return;
+    p->status = kofn_msg_plan_from_plan(&p->query, &plan, &p->reply, &p->error);
+    kofn_plan_fini(&plan);
+}
+
+static void
+plan_done(kofn_coder_item *item)
+{
+    plan_item *p = (plan_item *)item;
+    kofn_request *request = p->request;
+    if (!item->start_ns) // the pool was drained before it ran
+        p->status = kofn_fail(&p->error, KOFN_UNAVAILABLE, "the master stopped");
+    p->reply.measured = p->measured.known;
+    if (request)
+        request->place = NULL;
+    if (request && p->status)
+        kofn_request_fail(request, &p->error);
+    else if (request)
+        kofn_request_reply(request, &kofn_plan_message, &p->reply, NULL);
+    kofn_message_clear(&kofn_plan_message, &p->reply);
+    free(p->measured.at);
+    free(p);
+}
+
+static void
+serve_plan_code(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+                const request_body *body)
+{
+    (void)call;
+    plan_item *p = calloc(1, sizeof *p);
+    if (!p) {
+        fail_short_of_memory(request);
+        return;
+    }
+    kofn_error err;
+    kofn_status status = master->carrier->measure(master->fleet, &p->measured, &err);
+    if (!status)
+        status = kofn_msg_plan_query_to_query(&body->plan, &p->measured.machine, &p->query, &err);
+    if (status) {
+        kofn_request_fail(request, &err);
+        free(p->measured.at);
+        free(p);
+        return;
+    }
+    p->measured.known &= body->plan.gflops == 0 && body->plan.link_rate == 0;
+    p->item.run = plan_run;
+    p->item.done = plan_done;
+    p->request = request;
+    request->place = &p->request;
+    kofn_coders_submit(master->coders, &p->item);
+}
+
 static void
 serve_check(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
             const request_body *body)
@@ -370,6 +443,7 @@ static serve *const methods[KOFN_METHOD_COUNT] = {
     [KOFN_METHOD_LIST_OPERANDS] = serve_list_operands,
     [KOFN_METHOD_LIST_WORKERS] = serve_list_workers,
     [KOFN_METHOD_LIST_CODES] = serve_list_codes,
+    [KOFN_METHOD_PLAN_CODE] = serve_plan_code,
     [KOFN_METHOD_CHECK] = serve_check,
     [KOFN_METHOD_REFLECT] = serve_reflect,
 };

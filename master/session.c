@@ -60,6 +60,8 @@ forget_request(kofn_request *request)
 {
     leave_job(request);
     kofn_operand_discard(&request->upload);
+    if (request->place)
+        *request->place = NULL;
     TAILQ_REMOVE(&request->session->requests, request, of_session);
     if (request->listed)
         (void)kofn_map_remove(&request->session->by_call, request->call); // it is at hand

@@ -24,6 +24,7 @@ struct kofn_request {
     bool receiving;       // block frames of this call are still to come, for `upload` or `job`
     kofn_job *job;        // that it waits for; NULL: none
     kofn_operand *upload; // PutOperand: that its blocks go to, owned; NULL: none
+    kofn_request **place; // of whoever answers later; NULLed when the request is gone. NULL: nobody
     int64_t opened_ns;
     int64_t told_ns; // Watch: when the last event went out
     TAILQ_ENTRY(kofn_request) of_session, of_job;

@@ -16,14 +16,17 @@ enum {
     KOFN_FRAME_BYTES_MAX = 256 << 20,  // one block frame; a row of a matrix must fit
     KOFN_CHUNK_BYTES = 4 << 20,        // target size of a block frame over plain TCP
     KOFN_WINDOW_BYTES = 16 << 20,      // unacknowledged bytes that a peer accepts by default
+    KOFN_ACK_BYTES = 256 << 10,        // at the end of a task, so many are acknowledged at once
     KOFN_TEXT_MAX = 512,               // of one text field, with the final NUL
     KOFN_METHOD_MAX = 64,
     KOFN_ID_MAX = 20,               // job ids: 16 hex digits and the final NUL
     KOFN_KEY_TEXT_MAX = 128,        // idempotency keys
     KOFN_LIST_MAX = 4096,           // entries in a list field, where the field says no less
+    KOFN_SETTLE_MS_MAX = 86400000,  // a day
     KOFN_JOBS_LISTED_MAX = 500,     // by one ListJobs: they must fit an envelope
     KOFN_WORKERS_LISTED_MAX = 1000, // by one ListWorkers, likewise
     KOFN_STORED_MAX = 1000,         // operands by one ListOperands: no master stores more
+    KOFN_PLAN_LISTED_MAX = 500,     // rows of one plan, likewise
     KOFN_DIMENSION_MAX = INT32_MAX, // rows or columns of a matrix: what BLAS counts to
 };
 

@@ -89,7 +89,8 @@ static const kofn_wire_field job_fields[] = {
     U64(rows, OPTIONAL, 0, "rows of C"),
     U64(inner, OPTIONAL, 0, "columns of op(A), rows of op(B)"),
     U64(cols, OPTIONAL, 0, "columns of C"),
-    U64(threshold, OPTIONAL, 0, "answers that suffice in the worst case, k"),
+    U64(threshold, OPTIONAL, 0, "answers that give the product in the worst case, k"),
+    U64(enough, OPTIONAL, 0, "answers that what the job accepts takes in the worst case"),
     U64(tasks, OPTIONAL, 0, "coded tasks, n"),
     U64(tasks_sent, OPTIONAL, 0, "assignments handed to workers so far"),
     U64(answers, OPTIONAL, 0, "answers that arrived"),
@@ -99,10 +100,13 @@ static const kofn_wire_field job_fields[] = {
     U64(replaced, OPTIONAL, 0, "tasks sent again after a loss"),
     U64(blocks_reused, OPTIONAL, 0,
         "coded blocks of stored operands sent as an earlier product had made them"),
+    TEXT(accept, OPTIONAL, "as in the product"),
+    F64(accept_error, OPTIONAL, "as in the product"),
     BOOL(decodable, "the answers so far suffice"),
-    BOOL(waited, "one more answer was waited for, since the set was badly conditioned"),
-    TEXT(error_kind, OPTIONAL, "exact, rounding"),
-    F64(error_bound, OPTIONAL, "estimate of the relative error, not a bound"),
+    BOOL(waited, "answers sufficed, and better ones were waited for"),
+    TEXT(error_kind, OPTIONAL, "exact, rounding, estimate"),
+    F64(error_bound, OPTIONAL, "the error is at most this, relative to the operands' norms"),
+    F64(error_estimate, OPTIONAL, "about the error, relative to the product's norm; 0: not known"),
     F64(condition, OPTIONAL, "condition number of the decode"),
     F64(amplification, OPTIONAL, "how much errors of the answers can grow"),
     F64(residual, OPTIONAL, "relative residual of the decode's coefficients"),
@@ -148,6 +152,7 @@ static const kofn_wire_field worker_fields[] = {
     U64(tasks_failed, OPTIONAL, 0, "results with a status other than OK"),
     U64(tasks_cancelled, OPTIONAL, 0, "assignments taken back"),
     F64(gflops, OPTIONAL, "measured, of recent tasks"),
+    F64(link_rate, OPTIONAL, "measured: block bytes a second that it takes"),
     F64(slowdown, OPTIONAL, "its time against the median worker's for the same work"),
     U64(silent_ms, OPTIONAL, 0, "since it was last heard"),
 };
@@ -224,6 +229,31 @@ static const kofn_wire_field limit_info_fields[] = {
 };
 const kofn_wire_message kofn_limit_info_message = {
     .name = "limit_info", FIELDS(limit_info_fields), .help = "one limit"};
+#undef S
+
+#define S kofn_msg_plan_row
+static const kofn_wire_field plan_row_fields[] = {
+    PART(code, REQUIRED, kofn_code_message, "complete: given back with a product, it is used"),
+    TEXT(policy, OPTIONAL, "scheduling policy that auto takes for it"),
+    U64(threshold, OPTIONAL, 0, "answers that give the product, k"),
+    U64(enough, OPTIONAL, 0, "answers from which an estimate is promised"),
+    U64(needed, OPTIONAL, 0, "the one of the two that the plan counts on"),
+    F64(flops, OPTIONAL, "of the worker with most tasks"),
+    F64(bytes_in, OPTIONAL, "to the worker with most tasks"),
+    F64(bytes_out, OPTIONAL, "from the worker with most tasks"),
+    F64(encode, OPTIONAL, "seconds to make the coded blocks"),
+    F64(decode, OPTIONAL, "seconds to rebuild the product"),
+    F64(amplification, OPTIONAL, "how much errors of the answers grow: the median of trials"),
+    F64(worst_amplification, OPTIONAL, "and the largest"),
+    F64(error, OPTIONAL, "expected, relative to the operands' norms"),
+    F64(decodable, OPTIONAL, "probability, when each worker fails with `failure`"),
+    F64(seconds, OPTIONAL, "from the call to the product, undisturbed"),
+    F64(seconds_late, OPTIONAL, "the same with the stragglers"),
+    BOOL(redundant, "tasks can be lost"),
+    BOOL(pays, "faster with the stragglers than all that cannot lose a task"),
+};
+const kofn_wire_message kofn_plan_row_message = {
+    .name = "plan_row", FIELDS(plan_row_fields), .help = "one code of a plan"};
 #undef S
 
 /* ---- envelopes between client and master ----------------------------------------------------- */
@@ -308,6 +338,11 @@ static const kofn_wire_field product_fields[] = {
     TEXT(field, OPTIONAL, "arithmetic; empty: implied by the dtype"),
     PART(code, OPTIONAL, kofn_code_message, "how to cut and code; absent: the master chooses"),
     TEXT(policy, OPTIONAL, "scheduling policy; empty: the master's default"),
+    TEXT(accept, OPTIONAL, "exact, error; empty: what the code's family promises"),
+    F64(accept_error, OPTIONAL, "with accept error: done as soon as error_bound is at most this"),
+    BOOL(deadline_best, "when time or answers run out, the best estimate instead of an error"),
+    U64(settle_ms, OPTIONAL, KOFN_SETTLE_MS_MAX,
+        "once an estimate would do, wait so long for the exact product"),
 };
 const kofn_wire_message kofn_product_message = {
     .name = "product",
@@ -395,6 +430,46 @@ static const kofn_wire_field codes_fields[] = {
 };
 const kofn_wire_message kofn_codes_message = {
     .name = "codes", FIELDS(codes_fields), .help = "what a product may ask for"};
+#undef S
+
+#define S kofn_msg_plan_query
+static const kofn_wire_field plan_query_fields[] = {
+    TEXT(field, OPTIONAL, "arithmetic; empty: f64"),
+    U64(rows, REQUIRED, KOFN_DIMENSION_MAX, "rows of C, at least 1"),
+    U64(inner, REQUIRED, KOFN_DIMENSION_MAX, "columns of op(A), at least 1"),
+    U64(cols, REQUIRED, KOFN_DIMENSION_MAX, "columns of C, at least 1"),
+    U64(workers, OPTIONAL, KOFN_PLAN_WORKERS_MAX, "0: those that are connected"),
+    U64(stragglers, OPTIONAL, KOFN_PLAN_WORKERS_MAX, "of them, fewer than workers"),
+    U64(tasks, OPTIONAL, KOFN_TASKS_MAX, "at most so many; 0: twice the workers"),
+    U64(limit, OPTIONAL, KOFN_PLAN_ROWS_MAX, "rows of each family; 0: 2"),
+    U64(seed, OPTIONAL, 0, "of codes and trials; 0: 1"),
+    F64(failure, OPTIONAL, "probability that a worker fails, for the odds of decoding"),
+    F64(error, OPTIONAL, "to keep to, relative to the operands' norms; 0: the product itself"),
+    F64(slowdown, OPTIONAL, "a straggler takes this times as long, infinity: is lost; 0: 5"),
+    F64(gflops, OPTIONAL, "of each worker; 0: as measured"),
+    F64(local_gflops, OPTIONAL, "of the client's own BLAS; 0: not known"),
+    F64(link_rate, OPTIONAL, "of the master, each way, bytes a second; 0: as measured"),
+};
+const kofn_wire_message kofn_plan_query_message = {
+    .name = "plan_query", FIELDS(plan_query_fields), .help = "what is to be multiplied, on what"};
+#undef S
+
+#define S kofn_msg_plan
+static const kofn_wire_field plan_fields[] = {
+    LIST(rows, KOFN_PLAN_LISTED_MAX, kofn_plan_row_message, "by time with the stragglers"),
+    BOOL(pays, "coding does"),
+    TEXT(verdict, OPTIONAL, "whether it does, as a sentence"),
+    U64(candidates, OPTIONAL, 0, "looked at"),
+    U64(left_out, OPTIONAL, 0, "families without a row"),
+    TEXT(left_why, OPTIONAL, "which, and why"),
+    U64(workers, OPTIONAL, 0, "that it is made for"),
+    F64(gflops, OPTIONAL, "of the median worker"),
+    F64(link_rate, OPTIONAL, "of the master, each way, bytes a second"),
+    BOOL(measured, "both are measured; else given or assumed"),
+    F64(local, OPTIONAL, "seconds of the client's own BLAS; 0: not known"),
+};
+const kofn_wire_message kofn_plan_message = {
+    .name = "plan", FIELDS(plan_fields), .help = "codes that fit, and whether coding pays"};
 #undef S
 
 #define S kofn_msg_check
@@ -547,20 +622,21 @@ const kofn_wire_message kofn_bye_message = {.name = "bye",
 
 /* In the order of PROTOCOL.md. */
 static const kofn_wire_message *const all[] = {
-    &kofn_call_message,        &kofn_reply_message,      &kofn_event_message,
-    &kofn_abandon_message,     &kofn_data_message,       &kofn_ack_message,
-    &kofn_hello_message,       &kofn_welcome_message,    &kofn_refuse_message,
-    &kofn_task_message,        &kofn_result_message,     &kofn_cancel_message,
-    &kofn_heartbeat_message,   &kofn_bye_message,        &kofn_product_message,
-    &kofn_outcome_message,     &kofn_job_ref_message,    &kofn_nothing_message,
-    &kofn_list_jobs_message,   &kofn_jobs_message,       &kofn_put_operand_message,
-    &kofn_operand_ref_message, &kofn_operands_message,   &kofn_workers_message,
-    &kofn_codes_message,       &kofn_check_message,      &kofn_health_message,
-    &kofn_reflection_message,  &kofn_matrix_message,     &kofn_set_message,
-    &kofn_code_message,        &kofn_seconds_message,    &kofn_job_message,
-    &kofn_operand_message,     &kofn_worker_message,     &kofn_param_message,
-    &kofn_family_message,      &kofn_field_info_message, &kofn_message_info_message,
-    &kofn_method_info_message, &kofn_limit_info_message,
+    &kofn_call_message,        &kofn_reply_message,        &kofn_event_message,
+    &kofn_abandon_message,     &kofn_data_message,         &kofn_ack_message,
+    &kofn_hello_message,       &kofn_welcome_message,      &kofn_refuse_message,
+    &kofn_task_message,        &kofn_result_message,       &kofn_cancel_message,
+    &kofn_heartbeat_message,   &kofn_bye_message,          &kofn_product_message,
+    &kofn_outcome_message,     &kofn_job_ref_message,      &kofn_nothing_message,
+    &kofn_list_jobs_message,   &kofn_jobs_message,         &kofn_put_operand_message,
+    &kofn_operand_ref_message, &kofn_operands_message,     &kofn_workers_message,
+    &kofn_codes_message,       &kofn_plan_query_message,   &kofn_plan_message,
+    &kofn_check_message,       &kofn_health_message,       &kofn_reflection_message,
+    &kofn_matrix_message,      &kofn_set_message,          &kofn_code_message,
+    &kofn_seconds_message,     &kofn_job_message,          &kofn_operand_message,
+    &kofn_worker_message,      &kofn_param_message,        &kofn_family_message,
+    &kofn_field_info_message,  &kofn_message_info_message, &kofn_method_info_message,
+    &kofn_limit_info_message,  &kofn_plan_row_message,
 };
 
 size_t

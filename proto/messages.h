@@ -13,6 +13,7 @@
 #ifndef KOFN_PROTO_MESSAGES_H
 #define KOFN_PROTO_MESSAGES_H
 
+#include "common/code/plan.h"
 #include "common/code/spec.h"
 #include "proto/codec.h"
 
@@ -52,9 +53,13 @@ typedef struct kofn_msg_job {
     uint64_t threshold, tasks, tasks_sent, answers, answers_used, workers;
     uint64_t backups, replaced; // speculative copies; tasks sent again after a loss
     uint64_t blocks_reused;     // coded blocks of stored operands that an earlier product made
-    bool decodable, waited; // waited: for one more answer, because the set was badly conditioned
-    char error_kind[16];    // exact, rounding
-    double error_bound;     // estimate of the relative error
+    uint64_t enough;            // answers that what the job accepts takes in the worst case
+    char accept[16];            // as in the product
+    double accept_error;
+    bool decodable, waited; // the answers so far suffice; more were waited for all the same
+    char error_kind[16];    // exact, rounding, estimate
+    double error_bound;     // |C' - C| / (|A| |B|) is at most this, in Frobenius norms
+    double error_estimate;  // of |C' - C| / |C|, from what other answers say; 0: there were none
     double condition, amplification, residual;
     bool nonfinite; // the product holds NaN or Inf: blocks may have smeared into each other
     kofn_msg_seconds seconds;
@@ -80,6 +85,7 @@ typedef struct kofn_msg_worker {
     uint64_t cores, blas_threads, memory_bytes, credit;
     uint64_t tasks_running, tasks_done, tasks_failed, tasks_cancelled;
     double gflops;      // measured, of recent tasks
+    double link_rate;   // measured, bytes a second to it
     double slowdown;    // its time against the median worker's for the same work
     uint64_t silent_ms; // since it was last heard
 } kofn_msg_worker;
@@ -103,6 +109,18 @@ typedef struct kofn_msg_family {
     bool rateless;
     kofn_wire_list params; // of kofn_msg_param
 } kofn_msg_family;
+
+typedef struct kofn_msg_plan_row { // kofn_plan_row on the wire
+    kofn_msg_code code;            // complete
+    char policy[KOFN_NAME_MAX];
+    uint64_t threshold, enough, needed; // answers
+    double flops, bytes_in, bytes_out;  // of the worker with most tasks
+    double encode, decode;              // seconds
+    double amplification, worst_amplification;
+    double error, decodable;
+    double seconds, seconds_late;
+    bool redundant, pays;
+} kofn_msg_plan_row;
 
 /* ---- envelopes between client and master ----------------------------------------------------- */
 
@@ -156,6 +174,10 @@ typedef struct kofn_msg_product { // Multiply, Submit
     char field[KOFN_NAME_MAX]; // "": implied by the dtype
     kofn_msg_code code;
     char policy[KOFN_NAME_MAX]; // "": the master's default
+    char accept[16];            // "": what the code's family promises; exact, error
+    double accept_error;
+    bool deadline_best;
+    uint64_t settle_ms;
 } kofn_msg_product;
 
 /* Reply of Multiply, Wait, Watch, Cancel and GetJob; blocks of C follow when it has a shape. */
@@ -202,6 +224,27 @@ typedef struct kofn_msg_codes {
     kofn_wire_list families; // of kofn_msg_family
     kofn_wire_list policies; // of kofn_msg_param: name and help
 } kofn_msg_codes;
+
+/* PlanCode. Zero in any field: measured, or else its default. */
+typedef struct kofn_msg_plan_query {
+    char field[KOFN_NAME_MAX];
+    uint64_t rows, inner, cols;
+    uint64_t workers, stragglers, tasks, limit, seed;
+    double failure, error, slowdown;
+    double gflops, local_gflops, link_rate;
+} kofn_msg_plan_query;
+
+typedef struct kofn_msg_plan {
+    kofn_wire_list rows; // of kofn_msg_plan_row
+    bool pays;
+    char verdict[KOFN_TEXT_MAX];
+    uint64_t candidates, left_out;
+    char left_why[KOFN_TEXT_MAX];
+    uint64_t workers;         // it is made for
+    double gflops, link_rate; // median worker's, the master's
+    bool measured;            // they were; else given or assumed
+    double local;             // seconds; 0: not known
+} kofn_msg_plan;
 
 typedef struct kofn_msg_check {
     char service[KOFN_METHOD_MAX]; // "": the whole server
@@ -318,12 +361,13 @@ extern const kofn_wire_message kofn_call_message, kofn_reply_message, kofn_event
 extern const kofn_wire_message kofn_product_message, kofn_outcome_message, kofn_job_ref_message,
     kofn_nothing_message, kofn_list_jobs_message, kofn_jobs_message, kofn_put_operand_message,
     kofn_operand_ref_message, kofn_operands_message, kofn_workers_message, kofn_codes_message,
-    kofn_check_message, kofn_health_message, kofn_reflection_message; // bodies
+    kofn_plan_query_message, kofn_plan_message, kofn_check_message, kofn_health_message,
+    kofn_reflection_message; // bodies
 
 extern const kofn_wire_message kofn_matrix_message, kofn_set_message, kofn_code_message,
     kofn_seconds_message, kofn_job_message, kofn_operand_message, kofn_worker_message,
     kofn_param_message, kofn_family_message, kofn_field_info_message, kofn_message_info_message,
-    kofn_method_info_message, kofn_limit_info_message; // parts
+    kofn_method_info_message, kofn_limit_info_message, kofn_plan_row_message; // parts
 
 /* All of the above, in the order of PROTOCOL.md: index < count. */
 size_t kofn_messages_count(void);
@@ -350,6 +394,7 @@ typedef enum kofn_method {
     KOFN_METHOD_LIST_OPERANDS,
     KOFN_METHOD_LIST_WORKERS,
     KOFN_METHOD_LIST_CODES,
+    KOFN_METHOD_PLAN_CODE,
     KOFN_METHOD_CHECK,
     KOFN_METHOD_REFLECT,
     KOFN_METHOD_COUNT,
@@ -371,6 +416,19 @@ KOFN_MUST_CHECK kofn_status kofn_msg_code_from_spec(const kofn_code_spec *spec,
                                                     kofn_msg_code *ret_message, kofn_error *err);
 KOFN_MUST_CHECK kofn_status kofn_msg_code_to_spec(const kofn_msg_code *message,
                                                   kofn_code_spec *ret_spec, kofn_error *err);
+
+/* The query that a PlanCode asks, with the planner's defaults for what it leaves open; `measured`
+ * (may be NULL) is what the fleet is, for what it does not give. INVALID_ARGUMENT, OUT_OF_RANGE,
+ * UNIMPLEMENTED (the field). */
+KOFN_MUST_CHECK kofn_status kofn_msg_plan_query_to_query(const kofn_msg_plan_query *message,
+                                                         const kofn_plan_machine *measured,
+                                                         kofn_plan_query *ret_query,
+                                                         kofn_error *err);
+
+/* The reply: what was planned, for what. Cleared by the caller. */
+KOFN_MUST_CHECK kofn_status kofn_msg_plan_from_plan(const kofn_plan_query *query,
+                                                    const kofn_plan *plan, kofn_msg_plan *ret_plan,
+                                                    kofn_error *err);
 
 /* ListCodes and Reflect, filled from the tables. Cleared by the caller. Policies are the
  * scheduler's: the master adds them to *ret_codes (kofn_wire_list_new). */

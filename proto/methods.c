@@ -53,6 +53,9 @@ static const kofn_method_info methods[KOFN_METHOD_COUNT] = {
                                 &kofn_codes_message,
                                 "code families, their parameters, and "
                                 "scheduling policies"},
+    [KOFN_METHOD_PLAN_CODE] = {"kofn.v1.Master/PlanCode", &kofn_plan_query_message,
+                               &kofn_plan_message,
+                               "which codes fit a product, and how long they would take"},
     [KOFN_METHOD_CHECK] = {"kofn.v1.Master/Check", &kofn_check_message, &kofn_health_message,
                            "health, with gRPC's values"},
     [KOFN_METHOD_REFLECT] = {"kofn.v1.Master/Reflect", &kofn_nothing_message,

@@ -72,6 +72,12 @@ struct kofn_worker {
     uint64_t memory_used; // all of them
 };
 
+/* ---- worker.c -------------------------------------------------------------------------------- */
+
+/* A task has come whole: acknowledge at once what it brought, unless that is little, so that the
+ * master can tell how long the way took. */
+void kofn_worker_acknowledge_task(kofn_worker *worker);
+
 /* ---- session.c ------------------------------------------------------------------------------- */
 
 /* Connect anew and say hello at hello_ns. Everything held is dropped. */

@@ -373,6 +373,7 @@ take_blocks(kofn_worker *worker, held_task *task, bool more)
         kofn_tasks_forget(worker, task);
         answer_failure(worker, assignment, &error);
     } else if (!more) {
+        kofn_worker_acknowledge_task(worker);
         start(worker, task);
     }
 }

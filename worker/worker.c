@@ -184,11 +184,17 @@ note_unreadable(kofn_worker *worker, const kofn_error *error)
 
 /* Blocks count as taken whatever becomes of them: credit is for the way here. */
 static void
-acknowledge(kofn_worker *worker)
+acknowledge(kofn_worker *worker, size_t bytes, size_t window)
 {
     kofn_error error;
-    if (kofn_peer_took(worker->peer, worker->in.block_bytes, worker->config.window, &error) != 0)
+    if (kofn_peer_took(worker->peer, bytes, window, &error) != 0)
         kofn_log_write(&worker->log, KOFN_LOG_INFO, "ack_late", error.text, "");
+}
+
+void
+kofn_worker_acknowledge_task(kofn_worker *worker)
+{
+    acknowledge(worker, 0, 4 * (size_t)KOFN_ACK_BYTES); // a quarter of it
 }
 
 static bool
@@ -215,7 +221,7 @@ take_message(kofn_worker *worker)
     if (!got)
         return false;
     worker->heard_ns = kofn_clock_ns();
-    acknowledge(worker);
+    acknowledge(worker, worker->in.block_bytes, worker->config.window);
 
     /* What could be read of an envelope is handled though blocks are lost: the task must fail. */
     error = worker->in_error;

@@ -105,6 +105,25 @@ cli_parse_duration(const struct argp_state *state, const char *option, const cha
     return to.ns;
 }
 
+double
+cli_parse_real(const struct argp_state *state, const char *option, const char *text, double min,
+               double max)
+{
+    typedef struct holder {
+        double real;
+    } holder;
+    const kofn_key key = {.name = option,
+                          .type = KOFN_KEY_REAL,
+                          KOFN_KEY_FIELD(holder, real),
+                          .min = min,
+                          .max = max};
+    holder to = {0};
+    kofn_error error;
+    if (kofn_key_parse(&key, text, &to, &error) != KOFN_OK)
+        argp_error(state, "%s", error.text);
+    return to.real;
+}
+
 int64_t
 cli_parse_number(const struct argp_state *state, const char *option, const char *text, int64_t min,
                  int64_t max)

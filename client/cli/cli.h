@@ -42,6 +42,8 @@ void cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 int64_t cli_parse_duration(const struct argp_state *state, const char *option, const char *text);
 
 /* A whole number of [min, max]; ends the process with usage otherwise. */
+double cli_parse_real(const struct argp_state *state, const char *option, const char *text,
+                      double min, double max);
 int64_t cli_parse_number(const struct argp_state *state, const char *option, const char *text,
                          int64_t min, int64_t max);
 
@@ -84,6 +86,7 @@ int cli_operands(int argc, char **argv);
 int cli_workers(int argc, char **argv);
 int cli_codes(int argc, char **argv);
 int cli_health(int argc, char **argv);
+int cli_plan(int argc, char **argv);
 int cli_encode(int argc, char **argv);
 int cli_decode(int argc, char **argv);
 

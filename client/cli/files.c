@@ -5,16 +5,18 @@
 #include "client/cli/text.h"
 #include "client/convert.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_WORKERS = 0x600, WORKERS_DEFAULT = 4 };
+enum { KEY_WORKERS = 0x600, KEY_BEST, WORKERS_DEFAULT = 4 };
 
 typedef struct arguments {
     cli_common common;
     cli_product product; // encode
     const char *folder;
     const char *output; // decode
+    cli_decode_aim aim;
     int64_t workers;
 } arguments;
 
@@ -76,16 +78,16 @@ report_encoded(const arguments *args, const cli_encoded *encoded)
     cli_format_code(&code, text, sizeof text);
     cli_say(&args->common, "%s: %zu tasks by %s; %s %zu answers of %zu x %zu suffice", args->folder,
             encoded->manifest.spec.tasks, text, encoded->likely ? "most sets of" : "any",
-            encoded->threshold, encoded->part.rows, encoded->part.cols);
+            encoded->enough, encoded->part.rows, encoded->part.cols);
     if (!args->common.json)
         return CLI_OK;
 
     json_t *object = cli_json_of_code(&code);
-    json_t *more =
-        json_pack("{s:s, s:s, s:I, s:[I,I], s:{s:f, s:f}}", "status", "OK", "directory",
-                  args->folder, "threshold", (json_int_t)encoded->threshold, "answer",
-                  (json_int_t)encoded->part.rows, (json_int_t)encoded->part.cols, "seconds",
-                  "encode", encoded->seconds.code, "write", encoded->seconds.write);
+    json_t *more = json_pack(
+        "{s:s, s:s, s:I, s:I, s:[I,I], s:{s:f, s:f}}", "status", "OK", "directory", args->folder,
+        "threshold", (json_int_t)encoded->threshold, "enough", (json_int_t)encoded->enough,
+        "answer", (json_int_t)encoded->part.rows, (json_int_t)encoded->part.cols, "seconds",
+        "encode", encoded->seconds.code, "write", encoded->seconds.write);
     (void)json_object_update(object, more); // fails without memory, and so does what follows
     json_decref(more);
     return cli_print_json(object);
@@ -136,6 +138,9 @@ parse_decode(int key, char *arg, struct argp_state *state)
     case 'o':
         args->output = arg;
         return 0;
+    case KEY_BEST:
+        args->aim = CLI_DECODE_BEST;
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "'%s' is one argument too many", arg);
         return 0;
@@ -151,6 +156,10 @@ parse_decode(int key, char *arg, struct argp_state *state)
 static const struct argp_option decode_options[] = {
     {"directory", 'd', "DIR", 0, "Where `kofn encode` wrote the tasks", 1},
     {"output", 'o', "C.npy", 0, "Where the product goes", 1},
+    {"best", KEY_BEST, NULL, 0,
+     "Do with the answers that there are: when they do not suffice, write the best estimate of the "
+     "product and say how far off it is at most",
+     1},
     {0},
 };
 
@@ -163,7 +172,10 @@ static const struct argp decode_argp = {
     .doc =
         "Rebuild a product from the answers NNN.c.npy in a folder.\vWhen they do not suffice yet, "
         "the exit code is 3 and the numbers of tasks that would do go to standard output. An "
-        "answer that cannot be read or has the wrong shape counts as missing.",
+        "answer that cannot be read or has the wrong shape counts as missing. Errors are relative: "
+        "a "
+        "bound to |A| |B| in Frobenius norms, which holds for all matrices, and with an answer to "
+        "spare an estimate, to |C|, of what it is for these.",
     .children = decode_children,
 };
 
@@ -187,6 +199,21 @@ json_of_refused(const cli_decoded *decoded)
     return array;
 }
 
+static const char *
+error_kind(const cli_decoded *decoded)
+{
+    if (decoded->estimate)
+        return "estimate";
+    return decoded->error_bound > 0 ? "rounding" : "exact";
+}
+
+/* JSON knows no infinity. */
+static json_t *
+json_of_bound(double bound)
+{
+    return isfinite(bound) ? json_real(bound) : json_null();
+}
+
 /* What is said of the product only where there is one. */
 static json_t *
 json_of_decoded(const cli_decoded *decoded, const kofn_error *error)
@@ -205,11 +232,11 @@ json_of_decoded(const cli_decoded *decoded, const kofn_error *error)
     json_decref(more);
     if (!decoded->decoded)
         return object;
-    more = json_pack("{s:{s:s, s:f}, s:f, s:f, s:f, s:b}", "error", "kind",
-                     decoded->error_bound > 0 ? "rounding" : "exact", "bound", decoded->error_bound,
-                     "condition", decoded->quality.condition, "amplification",
-                     decoded->quality.amplification, "residual", decoded->quality.residual,
-                     "nonfinite", decoded->nonfinite);
+    more = json_pack("{s:{s:s, s:o, s:f}, s:f, s:f, s:f, s:b}", "error", "kind",
+                     error_kind(decoded), "bound", json_of_bound(decoded->error_bound), "estimate",
+                     decoded->error_estimate, "condition", decoded->quality.condition,
+                     "amplification", decoded->quality.amplification, "residual",
+                     decoded->quality.residual, "nonfinite", decoded->nonfinite);
     (void)json_object_update(object, more);
     json_decref(more);
     return object;
@@ -243,16 +270,23 @@ say_decoded(const arguments *args, const cli_decoded *decoded, const kofn_error 
         (void)cli_line(stderr, "kofn: %s", error->text);
         return;
     }
-    char shape[96], known[64];
+    char shape[96], known[CLI_QUALITY_MAX];
     const kofn_shape *c = &decoded->manifest.shape;
     const cli_quality quality = {.nonfinite = decoded->nonfinite,
+                                 .estimate = decoded->estimate,
+                                 .used = decoded->used,
+                                 .threshold = decoded->threshold,
                                  .error_bound = decoded->error_bound,
+                                 .error_estimate = decoded->error_estimate,
                                  .condition = decoded->quality.condition,
                                  .amplification = decoded->quality.amplification};
     cli_format_shape(c->rows, c->inner, c->cols, shape, sizeof shape);
     cli_format_quality(&quality, known, sizeof known);
-    cli_say(&args->common, "%s: %s from %zu answers, condition %.3g; %s", args->output, shape,
-            decoded->used, decoded->quality.condition, known);
+    if (decoded->estimate)
+        cli_say(&args->common, "%s: %s; %s", args->output, shape, known);
+    else
+        cli_say(&args->common, "%s: %s from %zu answers, condition %.3g; %s", args->output, shape,
+                decoded->used, decoded->quality.condition, known);
 }
 
 int
@@ -263,7 +297,7 @@ cli_decode(int argc, char **argv)
     kofn_error error = {.status = KOFN_OK};
     cli_parse(&decode_argp, argc, argv, &args);
 
-    kofn_status status = cli_folder_decode(args.folder, args.output, &decoded, &error);
+    kofn_status status = cli_folder_decode(args.folder, args.output, args.aim, &decoded, &error);
     int exit_code = exit_of_decode(&decoded, status);
     if (decoded.threshold == 0) // not even a manifest
         return cli_fail(&args.common, &error, exit_code);

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +15,8 @@
 enum {
     BATCH_BYTES = 256 << 20, // coded blocks held at a time
     BATCH_TASKS_MAX = 256,
-    TILE = 32, // of a transposition: two tiles of f64 fit the first-level cache
+    TILE = 32,         // of a transposition: two tiles of f64 fit the first-level cache
+    OPINION_ROWS = 16, // of each block, on which two decodes are compared
 };
 
 /* Time since *since in seconds; *since becomes now. */
@@ -227,6 +229,7 @@ encode_into(encoder *e, size_t workers, cli_encoded *ret_encoded, kofn_error *er
     if (status == KOFN_OK)
         *ret_encoded = (cli_encoded){.manifest = manifest,
                                      .threshold = e->code->threshold,
+                                     .enough = e->code->enough,
                                      .likely = e->code->likely,
                                      .part = e->coding.part,
                                      .seconds = e->seconds};
@@ -253,6 +256,7 @@ cli_folder_encode(const char *folder, const cli_product *product, size_t workers
 
 typedef struct reader {
     const char *folder;
+    cli_decode_aim aim;
     cli_decoded *out;
     kofn_pool *pool;
     kofn_code *code;
@@ -344,6 +348,36 @@ read_answers(reader *r, kofn_error *err)
     return KOFN_OK;
 }
 
+static bool
+promises_estimates(const reader *r)
+{
+    return r->code->enough < r->code->threshold;
+}
+
+/* Should what there is be estimated? Of a code that promises estimates even a set that seems to
+ * decode: its points are so small that rounding decides about that. */
+static bool
+may_estimate(const reader *r)
+{
+    if (r->aim == CLI_DECODE_BEST)
+        return r->out->answers > 0;
+    return promises_estimates(r) && r->out->answers >= r->code->enough;
+}
+
+/* Tasks that would do: as many as the code promises an estimate from, or what completes the set. */
+static kofn_status
+suggest(const reader *r, size_t *ret_tasks, size_t *ret_count, kofn_error *err)
+{
+    if (!promises_estimates(r))
+        return kofn_decoder_suggest(r->decoder, ret_tasks, ret_count, err);
+    size_t count = 0;
+    for (size_t task = 0; task < r->code->tasks; task++)
+        if (r->out->answers + count < r->code->enough && !kofn_decoder_has(r->decoder, task))
+            ret_tasks[count++] = task;
+    *ret_count = count;
+    return KOFN_OK;
+}
+
 static kofn_status
 fail_incomplete(reader *r, kofn_error *err)
 {
@@ -351,14 +385,15 @@ fail_incomplete(reader *r, kofn_error *err)
     out->wanted = calloc(r->code->tasks, sizeof *out->wanted);
     if (!out->wanted)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a list of tasks");
-    kofn_status status = kofn_decoder_suggest(r->decoder, out->wanted, &out->wanted_count, err);
+    kofn_status status = suggest(r, out->wanted, &out->wanted_count, err);
     if (status != KOFN_OK)
         return status;
     return kofn_fail(
         err, KOFN_FAILED_PRECONDITION,
         "%zu answers in %s do not suffice yet; %zu more would, for example those of the "
-        "tasks that follow",
-        out->answers, r->folder, out->wanted_count);
+        "tasks that follow%s",
+        out->answers, r->folder, out->wanted_count,
+        out->answers > 0 ? "; --best takes what there is" : "");
 }
 
 static kofn_status
@@ -375,7 +410,28 @@ run_plan(reader *r, const kofn_decode_plan *plan, const kofn_bands *c, kofn_erro
     r->out->used = plan->used;
     r->out->quality = plan->quality;
     r->out->decoded = status == KOFN_OK;
-    r->out->error_bound = plan->quality.amplification * r->code->field->epsilon;
+    r->out->estimate = plan->estimate;
+    r->out->error_bound = plan->truncation + plan->rounding;
+    return status;
+}
+
+/* What the answers themselves say of the error: compare with a plan that does without one. */
+static kofn_status
+compare_plans(reader *r, const kofn_decode_plan *plan, kofn_error *err)
+{
+    kofn_decode_plan other;
+    kofn_error why;
+    kofn_status status = kofn_decoder_second_opinion(r->decoder, kofn_coding_get_noise(&r->coding),
+                                                     plan, &other, &why);
+    if (status == KOFN_FAILED_PRECONDITION) // there is none to spare
+        return KOFN_OK;
+    if (status != KOFN_OK)
+        return kofn_fail(err, status, "%s", why.text);
+    status = kofn_coding_disagree(&r->coding, plan, &other, r->answers, OPINION_ROWS,
+                                  &r->out->error_estimate, err);
+    if (!isfinite(r->out->error_estimate)) // NaN in an answer, which is said otherwise
+        r->out->error_estimate = 0;
+    kofn_decode_plan_fini(&other);
     return status;
 }
 
@@ -383,10 +439,14 @@ static kofn_status
 decode_into(reader *r, const kofn_bands *c, kofn_error *err)
 {
     kofn_decode_plan plan;
-    kofn_status status = kofn_decoder_plan(r->decoder, &plan, err);
+    const double noise = kofn_coding_get_noise(&r->coding);
+    kofn_status status = may_estimate(r) ? kofn_decoder_estimate(r->decoder, noise, &plan, err)
+                                         : kofn_decoder_plan(r->decoder, noise, &plan, err);
     if (status != KOFN_OK)
         return status;
     status = run_plan(r, &plan, c, err);
+    if (status == KOFN_OK && plan.estimate)
+        status = compare_plans(r, &plan, err);
     kofn_decode_plan_fini(&plan);
     return status;
 }
@@ -453,9 +513,10 @@ close_reader(reader *r)
 }
 
 kofn_status
-cli_folder_decode(const char *folder, const char *output, cli_decoded *ret_decoded, kofn_error *err)
+cli_folder_decode(const char *folder, const char *output, cli_decode_aim aim,
+                  cli_decoded *ret_decoded, kofn_error *err)
 {
-    reader r = {.folder = folder, .out = ret_decoded};
+    reader r = {.folder = folder, .aim = aim, .out = ret_decoded};
     int64_t since = kofn_clock_ns();
     *ret_decoded = (cli_decoded){0};
     kofn_status status = open_reader(&r, err);
@@ -468,9 +529,9 @@ cli_folder_decode(const char *folder, const char *output, cli_decoded *ret_decod
         status = read_answers(&r, err);
     ret_decoded->seconds.read = lap(&since);
     if (status == KOFN_OK)
-        status = kofn_decoder_get_state(r.decoder) == KOFN_DECODE_NOT_YET
-                     ? fail_incomplete(&r, err)
-                     : rebuild(&r, output, err);
+        status = may_estimate(&r) || kofn_decoder_get_state(r.decoder) != KOFN_DECODE_NOT_YET
+                     ? rebuild(&r, output, err)
+                     : fail_incomplete(&r, err);
     close_reader(&r);
     return status;
 }

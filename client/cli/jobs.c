@@ -92,8 +92,11 @@ wait_report(const arguments *args, const kofn_result *result)
     const kofn_account *account = kofn_result_get_account(result);
     if (args->common.json)
         return cli_print_json(cli_json_of_account(account));
-    cli_say(&args->common, "job %s %s%s%s", account->job, account->state,
-            args->output ? ", product in " : "", args->output ? args->output : "");
+    char known[CLI_QUALITY_MAX];
+    const cli_quality quality = cli_quality_of(account);
+    cli_format_quality(&quality, known, sizeof known);
+    cli_say(&args->common, "job %s %s%s%s; %s", account->job, account->state,
+            args->output ? ", product in " : "", args->output ? args->output : "", known);
     return CLI_OK;
 }
 

@@ -26,6 +26,7 @@ static const struct {
     {"operands", cli_operands, "List stored operands"},
     {"workers", cli_workers, "List workers: state, speed, silence"},
     {"codes", cli_codes, "List code families and their parameters"},
+    {"plan", cli_plan, "Say which codes fit a product, and whether coding pays"},
     {"health", cli_health, "Ask whether the master serves"},
     {"encode", cli_encode, "Write coded tasks as files, to be multiplied anywhere"},
     {"decode", cli_decode, "Rebuild a product from files of answers"},
@@ -64,11 +65,13 @@ fail_unknown(const char *name)
     return CLI_USAGE;
 }
 
-/* Will workers run inside this process? Asked before the command line is parsed, since choosing a
- * kernel starts the program anew. */
+/* Will this process multiply, for a product or to see how fast it is? Asked before the command line
+ * is parsed, since choosing a kernel starts the program anew. */
 static bool
-has_workers(char **argv)
+multiplies(char **argv)
 {
+    if (strcmp(argv[1], "plan") == 0)
+        return true;
     for (size_t i = 1; argv[i]; i++)
         if (strncmp(argv[i], "--local", 7) == 0)
             return true;
@@ -78,7 +81,7 @@ has_workers(char **argv)
 int
 main(int argc, char **argv)
 {
-    if (argc > 1 && has_workers(argv))
+    if (argc > 1 && multiplies(argv))
         kofn_blas_choose_kernel(argv);
     kofn_link_tune_malloc();
     cli_signals_catch();

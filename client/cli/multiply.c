@@ -6,18 +6,29 @@
 #include "client/cli/report.h"
 #include "client/cli/text.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_POLICY = 0x300, KEY_TIMEOUT, KEY_KEY };
+enum {
+    KEY_POLICY = 0x300,
+    KEY_TIMEOUT,
+    KEY_KEY,
+    KEY_ACCEPT_ERROR,
+    KEY_ACCEPT_EXACT,
+    KEY_DEADLINE_BEST,
+    KEY_SETTLE,
+};
 
 typedef struct arguments {
     cli_common common;
     cli_product product;
     const char *output; // multiply
     const char *policy, *key;
-    int64_t timeout_ns;
+    int64_t timeout_ns, settle_ns;
+    double accept_error; // 0: not given
+    bool accept_exact, deadline_best;
     bool wants_output;
 } arguments;
 
@@ -42,7 +53,21 @@ parse_multiply(int key, char *arg, struct argp_state *state)
     case KEY_KEY:
         args->key = arg;
         return 0;
+    case KEY_ACCEPT_ERROR:
+        args->accept_error = cli_parse_real(state, "--accept-error", arg, DBL_MIN, DBL_MAX);
+        return 0;
+    case KEY_ACCEPT_EXACT:
+        args->accept_exact = true;
+        return 0;
+    case KEY_DEADLINE_BEST:
+        args->deadline_best = true;
+        return 0;
+    case KEY_SETTLE:
+        args->settle_ns = cli_parse_duration(state, "--settle", arg);
+        return 0;
     case ARGP_KEY_END:
+        if (args->accept_exact && args->accept_error > 0)
+            argp_error(state, "--accept-error and --accept-exact exclude each other");
         if (args->wants_output && !args->output)
             argp_error(state, "say where the product goes: -o C.npy");
         if (args->output && strcmp(args->output, "-") == 0)
@@ -64,6 +89,31 @@ parse_multiply(int key, char *arg, struct argp_state *state)
         {"timeout", KEY_TIMEOUT, "TIME", 0, "Give the job up after this time, like 30s or 5min",   \
          30},                                                                                      \
         {"key", KEY_KEY, "TEXT", 0, "Idempotency key: the same one means the same job", 30},       \
+        {NULL, 0, NULL, 0, "What will do (left out: what the code's family promises):", 40},       \
+        {"accept-error",                                                                           \
+         KEY_ACCEPT_ERROR,                                                                         \
+         "E",                                                                                      \
+         0,                                                                                        \
+         "The first result whose error is at most E, relative to the norms of A and B",            \
+         40},                                                                                      \
+        {"accept-exact",                                                                           \
+         KEY_ACCEPT_EXACT,                                                                         \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         "The product, also of a code that promises an estimate",                                  \
+         40},                                                                                      \
+        {"deadline-best",                                                                          \
+         KEY_DEADLINE_BEST,                                                                        \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         "At the timeout, or when no further answer can come: the best estimate there is",         \
+         40},                                                                                      \
+        {"settle",                                                                                 \
+         KEY_SETTLE,                                                                               \
+         "TIME",                                                                                   \
+         0,                                                                                        \
+         "Once an estimate would do, wait so long for the product, like 200ms",                    \
+         40},                                                                                      \
     {                                                                                              \
         0                                                                                          \
     }
@@ -99,6 +149,16 @@ static const struct argp submit_argp = {
     .children = children,
 };
 
+static kofn_accept_options
+accept_of(const arguments *args)
+{
+    if (args->accept_exact)
+        return (kofn_accept_options){.kind = KOFN_ACCEPT_EXACTLY};
+    if (args->accept_error > 0)
+        return (kofn_accept_options){.kind = KOFN_ACCEPT_WITHIN, .error = args->accept_error};
+    return (kofn_accept_options){.kind = KOFN_ACCEPT_PROMISED};
+}
+
 static kofn_product_options
 options_of(const arguments *args, cli_progress *progress)
 {
@@ -107,6 +167,9 @@ options_of(const arguments *args, cli_progress *progress)
         .policy = args->policy,
         .timeout_ms = (args->timeout_ns + 999999) / 1000000,
         .key = args->key,
+        .accept = accept_of(args),
+        .deadline_best = args->deadline_best,
+        .settle_ms = (args->settle_ns + 999999) / 1000000,
         .progress = cli_progress_show,
         .context = progress,
     };
@@ -134,11 +197,8 @@ report(const arguments *args, kofn_result *result)
     if (kofn_result_write_npy(result, args->output, &error) != KOFN_OK)
         return cli_fail(&args->common, &error, CLI_FAILED);
 
-    char code[96], seconds[32], shape[96], known[64];
-    const cli_quality quality = {.nonfinite = account->nonfinite,
-                                 .error_bound = account->error_bound,
-                                 .condition = account->condition,
-                                 .amplification = account->amplification};
+    char code[96], seconds[32], shape[96], known[CLI_QUALITY_MAX];
+    const cli_quality quality = cli_quality_of(account);
     cli_format_code(&account->code, code, sizeof code);
     cli_format_seconds(account->seconds.call, seconds, sizeof seconds);
     cli_format_shape(account->rows, account->inner, account->cols, shape, sizeof shape);

@@ -55,11 +55,24 @@ format_rate(const cli_progress *progress, int64_t now_ns, char *ret_text, size_t
                    done > 0 && done < 1 ? ", ETA " : "", done > 0 && done < 1 ? eta : "");
 }
 
+/* How near the error is to what the job accepts. */
+static void
+format_bound(const kofn_account *account, char *ret_text, size_t size)
+{
+    char reached[16];
+    ret_text[0] = '\0';
+    if (account->accept.kind != KOFN_ACCEPT_WITHIN || !(account->error_bound > 0))
+        return;
+    cli_format_bound(account->error_bound, reached, sizeof reached);
+    (void)snprintf(ret_text, size, ", error at most %s (want %.0e)", reached,
+                   account->accept.error);
+}
+
 void
 cli_progress_format(const cli_progress *progress, int64_t now_ns, char *ret_text, size_t size)
 {
     const kofn_account *account = &progress->account;
-    char rate[80];
+    char rate[80], bound[64];
     if (account->state[0] == '\0') {
         (void)snprintf(ret_text, size, "waiting for the master");
     } else if (account->job[0] == '\0') {
@@ -68,11 +81,13 @@ cli_progress_format(const cli_progress *progress, int64_t now_ns, char *ret_text
     } else if (account->tasks == 0) {
         (void)snprintf(ret_text, size, "%s %s", account->job, account->state);
     } else {
+        format_bound(account, bound, sizeof bound);
         format_rate(progress, now_ns, rate, sizeof rate);
         (void)snprintf(ret_text, size,
-                       "%s %s: %" PRIu64 " sent, %" PRIu64 " of %" PRIu64 " answers, %sdecodable%s",
+                       "%s %s: %" PRIu64 " sent, %" PRIu64 " of %" PRIu64
+                       " answers, %sdecodable%s%s",
                        account->job, account->state, account->tasks_sent, account->answers,
-                       account->threshold, account->decodable ? "" : "not ", rate);
+                       account->enough, account->decodable ? "" : "not ", bound, rate);
     }
     cli_clean(ret_text);
 }

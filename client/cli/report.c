@@ -70,6 +70,17 @@ join(json_t *first, json_t *second, json_t *third, json_t *fourth)
     return first;
 }
 
+static const char *
+accept_name(kofn_accept_choice kind)
+{
+    static const char *const names[] = {
+        [KOFN_ACCEPT_PROMISED] = "promise",
+        [KOFN_ACCEPT_EXACTLY] = "exact",
+        [KOFN_ACCEPT_WITHIN] = "error",
+    };
+    return names[kind];
+}
+
 json_t *
 cli_json_of_account(const kofn_account *account)
 {
@@ -79,20 +90,21 @@ cli_json_of_account(const kofn_account *account)
                   "message", text(account->message), "policy", text(account->policy), "field",
                   text(account->field), "shape", "rows", count(account->rows), "inner",
                   count(account->inner), "cols", count(account->cols));
-    json_t *more =
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "threshold",
-                  count(account->threshold), "tasks_sent", count(account->tasks_sent), "answers",
-                  count(account->answers), "answers_used", count(account->answers_used), "workers",
-                  count(account->workers), "backups", count(account->backups), "replaced",
-                  count(account->replaced), "blocks_reused", count(account->blocks_reused),
-                  "decodable", account->decodable, "waited", account->waited);
-    json_t *quality =
-        json_pack("{s:{s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "error", "kind",
-                  text(account->error_kind), "bound", real(account->error_bound), "condition",
-                  real(account->condition), "amplification", real(account->amplification),
-                  "residual", real(account->residual), "nonfinite", account->nonfinite, "progress",
-                  real(account->progress), "age_ms", count(account->age_ms), "seconds",
-                  json_of_seconds(account));
+    json_t *more = json_pack(
+        "{s:o, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "threshold",
+        count(account->threshold), "enough", count(account->enough), "accept", "kind",
+        accept_name(account->accept.kind), "error", real(account->accept.error), "tasks_sent",
+        count(account->tasks_sent), "answers", count(account->answers), "answers_used",
+        count(account->answers_used), "workers", count(account->workers), "backups",
+        count(account->backups), "replaced", count(account->replaced), "blocks_reused",
+        count(account->blocks_reused), "decodable", account->decodable, "waited", account->waited);
+    json_t *quality = json_pack(
+        "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "error", "kind",
+        text(account->error_kind), "bound", real(account->error_bound), "estimate",
+        real(account->error_estimate), "condition", real(account->condition), "amplification",
+        real(account->amplification), "residual", real(account->residual), "nonfinite",
+        account->nonfinite, "progress", real(account->progress), "age_ms", count(account->age_ms),
+        "seconds", json_of_seconds(account));
     return join(object, cli_json_of_code(&account->code), more, quality);
 }
 
@@ -203,6 +215,39 @@ is_copied(const cli_quality *quality)
     return quality->condition == 1 && quality->amplification == 1;
 }
 
+cli_quality
+cli_quality_of(const kofn_account *account)
+{
+    return (cli_quality){
+        .nonfinite = account->nonfinite,
+        .estimate = strcmp(account->error_kind, "estimate") == 0,
+        .used = account->answers_used,
+        .threshold = account->threshold,
+        .error_bound = account->error_bound,
+        .error_estimate = account->error_estimate,
+        .condition = account->condition,
+        .amplification = account->amplification,
+    };
+}
+
+static void
+format_error(const cli_quality *quality, char *ret_text, size_t size)
+{
+    char from[64] = "", bound[16], about[32] = "";
+    if (quality->estimate && quality->used < quality->threshold)
+        (void)snprintf(from, sizeof from, "estimate from %" PRIu64 " of %" PRIu64 " answers, ",
+                       quality->used, quality->threshold);
+    else if (quality->estimate)
+        (void)snprintf(from, sizeof from, "estimate from %" PRIu64 " answers, ", quality->used);
+    if (quality->error_estimate > 0)
+        (void)snprintf(about, sizeof about, ", about %.0e", quality->error_estimate);
+    cli_format_bound(quality->error_bound, bound, sizeof bound);
+    if (quality->error_bound > 0)
+        (void)snprintf(ret_text, size, "%srelative error at most %s%s", from, bound, about);
+    else
+        (void)snprintf(ret_text, size, "%sexact", from);
+}
+
 void
 cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
 {
@@ -210,7 +255,7 @@ cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
         (void)snprintf(ret_text, size, "it holds NaN or Inf%s",
                        is_copied(quality) ? "" : ", which may have spread");
     else
-        (void)snprintf(ret_text, size, "error about %.0e", quality->error_bound);
+        format_error(quality, ret_text, size);
 }
 
 static void
@@ -239,14 +284,12 @@ print_seconds(const kofn_account *account)
 static void
 print_quality(const kofn_account *account)
 {
-    char text[64];
-    const cli_quality quality = {.nonfinite = account->nonfinite,
-                                 .error_bound = account->error_bound,
-                                 .condition = account->condition,
-                                 .amplification = account->amplification};
+    char text[CLI_QUALITY_MAX];
+    const cli_quality quality = cli_quality_of(account);
     cli_format_quality(&quality, text, sizeof text);
-    (void)cli_line(stdout, "accuracy     %s, %s, condition %.3g%s", account->error_kind, text,
-                   account->condition, account->waited ? ", waited for one more answer" : "");
+    (void)cli_line(stdout, "accuracy     %s%s%s, condition %.3g%s",
+                   quality.estimate ? "" : account->error_kind, quality.estimate ? "" : ", ", text,
+                   account->condition, account->waited ? ", waited for more answers" : "");
 }
 
 void
@@ -263,7 +306,7 @@ cli_print_account(const kofn_account *account)
                        account->message);
     (void)cli_line(stdout, "product      %s, %s", shape, account->field);
     (void)cli_line(stdout, "code         %s, any %" PRIu64 " suffice, seed %" PRIu64, code,
-                   account->threshold, account->code.seed);
+                   account->enough, account->code.seed);
     (void)cli_line(stdout, "policy       %s", account->policy);
     (void)cli_line(stdout, "tasks        %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64 " used",
                    account->tasks_sent, account->answers, account->answers_used);
@@ -289,7 +332,7 @@ add_job(cli_table *table, const kofn_account *job)
     cli_table_cell(table, "%s", text);
     cli_format_code(&job->code, text, sizeof text);
     cli_table_cell(table, "%s", text);
-    cli_table_cell(table, "%" PRIu64 "/%" PRIu64, job->answers, job->threshold);
+    cli_table_cell(table, "%" PRIu64 "/%" PRIu64, job->answers, job->enough);
     cli_table_cell(table, "%.0f%%", 100 * job->progress);
     cli_format_seconds((double)job->age_ms / 1e3, text, sizeof text);
     cli_table_cell(table, "%s", text);
@@ -360,6 +403,7 @@ add_worker(cli_table *table, const kofn_worker_info *w)
     cli_table_cell(table, "%" PRIu64, w->tasks_failed);
     cli_table_cell(table, "%" PRIu64, w->tasks_cancelled);
     add_measured(table, "%.3g", w->gflops);
+    add_measured(table, "%.3g", w->link_rate * 1e-9);
     add_measured(table, "%.2f", w->slowdown);
     cli_format_seconds((double)w->silent_ms / 1e3, text, sizeof text);
     cli_table_cell(table, "%s", text);
@@ -374,8 +418,9 @@ void
 cli_print_workers(const kofn_worker_info *workers, size_t count_)
 {
     cli_table table;
-    cli_table_init(&table, "WORKER|STATE|>RUNNING|>DONE|>FAILED|>CANCELLED|>GFLOP/S|>SLOWDOWN|"
-                           ">SILENT|>CORES|>MEMORY|KERNEL|VERSION");
+    cli_table_init(&table,
+                   "WORKER|STATE|>RUNNING|>DONE|>FAILED|>CANCELLED|>GFLOP/S|>GB/S|>SLOWDOWN|"
+                   ">SILENT|>CORES|>MEMORY|KERNEL|VERSION");
     for (size_t i = 0; i < count_; i++)
         add_worker(&table, &workers[i]);
     cli_table_print(&table);
@@ -413,4 +458,102 @@ cli_print_codes(const kofn_code_list *list)
         (void)putchar('\n');
     for (size_t i = 0; i < list->policy_count; i++)
         (void)cli_line(stdout, "--policy %s: %s", list->policies[i].name, list->policies[i].help);
+}
+
+/* ---- plans ----------------------------------------------------------------------------------- */
+
+static json_t *
+json_of_choice(const kofn_plan_choice *c)
+{
+    json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "policy", text(c->policy),
+                             "threshold", count(c->threshold), "enough", count(c->enough), "needed",
+                             count(c->needed), "flops", real(c->flops), "bytes_in",
+                             real(c->bytes_in), "bytes_out", real(c->bytes_out));
+    json_t *quality = json_pack("{s:o, s:o, s:o, s:o}", "amplification", real(c->amplification),
+                                "worst_amplification", real(c->worst_amplification), "error",
+                                real(c->error), "decodable", real(c->decodable));
+    json_t *times =
+        json_pack("{s:{s:o, s:o, s:o, s:o}, s:b, s:b}", "seconds", "encode", real(c->encode),
+                  "decode", real(c->decode), "undisturbed", real(c->seconds), "with_stragglers",
+                  real(c->seconds_late), "redundant", c->redundant, "pays", c->pays);
+    return join(cli_json_of_code(&c->code), rest, quality, times);
+}
+
+json_t *
+cli_json_of_plan(const kofn_plan_answer *answer)
+{
+    json_t *plans = json_array();
+    for (size_t i = 0; plans && i < answer->count; i++)
+        (void)json_array_append_new(plans, json_of_choice(&answer->choices[i]));
+    return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "pays",
+                     answer->pays, "verdict", text(answer->verdict), "candidates",
+                     count(answer->candidates), "left_out", count(answer->left_out), "left_why",
+                     text(answer->left_why), "workers", count(answer->workers), "gflops",
+                     real(answer->gflops), "link_rate", real(answer->link_rate), "measured",
+                     answer->measured, "local_seconds", real(answer->local), "plans", plans);
+}
+
+/* "33.6M": flops, with decimal prefixes. */
+static void
+add_flops(cli_table *table, double flops)
+{
+    static const char prefixes[] = {' ', 'k', 'M', 'G', 'T', 'P', 'E'};
+    size_t prefix = 0;
+    for (; flops >= 1000 && prefix + 1 < sizeof prefixes; prefix++)
+        flops /= 1000;
+    cli_table_cell(table, prefix > 0 ? "%.3g%c" : "%.3g", flops, prefixes[prefix]);
+}
+
+static void
+add_bytes(cli_table *table, double bytes)
+{
+    char cell[32];
+    cli_format_bytes(bytes < 1.8e19 ? (uint64_t)bytes : UINT64_MAX, cell, sizeof cell);
+    cli_table_cell(table, "%s", cell);
+}
+
+static void
+add_seconds(cli_table *table, double seconds)
+{
+    char cell[32];
+    cli_format_seconds(seconds, cell, sizeof cell);
+    cli_table_cell(table, "%s", isinf(seconds) ? "never" : cell);
+}
+
+static void
+add_choice(cli_table *table, const kofn_plan_choice *c)
+{
+    char code[96];
+    cli_format_code(&c->code, code, sizeof code);
+    cli_table_row(table);
+    cli_table_cell(table, "%s", code);
+    cli_table_cell(table, "%s", c->policy);
+    if (c->needed < c->threshold)
+        cli_table_cell(table, "%" PRIu64 " (%" PRIu64 ")", c->needed, c->threshold);
+    else
+        cli_table_cell(table, "%" PRIu64, c->needed);
+    add_flops(table, c->flops);
+    add_bytes(table, c->bytes_in);
+    add_bytes(table, c->bytes_out);
+    cli_table_cell(table, "%.3g", c->amplification);
+    cli_table_cell(table, "%.1e", c->error);
+    cli_table_cell(table, c->decodable > 0.99995 ? "%.7f" : "%.4f", c->decodable);
+    add_seconds(table, c->seconds);
+    add_seconds(table, c->seconds_late);
+    cli_table_cell(table, "%s", c->pays ? "yes" : "no");
+}
+
+void
+cli_print_plan(const kofn_plan_answer *answer)
+{
+    cli_table table;
+    (void)cli_line(stdout, "%s", answer->verdict);
+    cli_table_init(&table, "CODE|POLICY|>ANSWERS|>FLOPS|>IN|>OUT|>GROWTH|>ERROR|>DECODES|>TIME|"
+                           ">LATE|PAYS");
+    for (size_t i = 0; i < answer->count; i++)
+        add_choice(&table, &answer->choices[i]);
+    cli_table_print(&table);
+    if (answer->left_out > 0)
+        (void)cli_line(stdout, "Left out, %" PRIu64 " famil%s: %s.", answer->left_out,
+                       answer->left_out == 1 ? "y" : "ies", answer->left_why);
 }

@@ -15,6 +15,7 @@ json_t *cli_json_of_health(const kofn_health *health);
 json_t *cli_json_of_operand(const kofn_operand_info *operand);
 json_t *cli_json_of_worker(const kofn_worker_info *worker);
 json_t *cli_json_of_codes(const kofn_code_list *list);
+json_t *cli_json_of_plan(const kofn_plan_answer *answer);
 
 /* cli_fail for a job that has a record: with --json the object is the job's account. `job` may
  * be "". */
@@ -24,12 +25,22 @@ int cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
 /* "rkrp 2,1,2 n=6" */
 void cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size);
 
-/* What is known of a product's error, as the end of a sentence: "error about 2e-15"; or that it
- * holds NaN or Inf, where no number says anything, and whether a decode may have spread them. */
+enum { CLI_QUALITY_MAX = 128 };
+
+/* What is known of a product's error, as the end of a sentence: "relative error at most 2e-14", or
+ * "estimate from 3 of 5 answers, relative error at most 2e-05, about 3e-07"; or that it holds NaN
+ * or Inf, where no number says anything, and whether a decode may have spread them. The five are
+ * what the product takes. */
 typedef struct cli_quality {
     bool nonfinite;
-    double error_bound, condition, amplification;
+    bool estimate;
+    uint64_t used, threshold; // of an estimate
+    double error_bound;       // relative to |A| |B|; 0: exact
+    double error_estimate;    // relative to |C|; 0: not known
+    double condition, amplification;
 } cli_quality;
+
+cli_quality cli_quality_of(const kofn_account *account);
 void cli_format_quality(const cli_quality *quality, char *ret_text, size_t size);
 
 /* The account on standard output, a name and a value a line. */
@@ -39,5 +50,8 @@ void cli_print_jobs(const kofn_account *jobs, size_t count);
 void cli_print_operands(const kofn_operand_info *operands, size_t count);
 void cli_print_workers(const kofn_worker_info *workers, size_t count);
 void cli_print_codes(const kofn_code_list *list);
+
+/* The verdict, the table, and a line on what was left out. */
+void cli_print_plan(const kofn_plan_answer *answer);
 
 #endif

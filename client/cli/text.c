@@ -3,6 +3,7 @@
 #include "proto/utf8.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,4 +86,15 @@ void
 cli_format_shape(uint64_t rows, uint64_t inner, uint64_t cols, char *ret_text, size_t size)
 {
     (void)snprintf(ret_text, size, "%" PRIu64 " x %" PRIu64 " x %" PRIu64, rows, inner, cols);
+}
+
+/* A number that has one digit already comes back as it was, whatever its last bits are. */
+void
+cli_format_bound(double bound, char *ret_text, size_t size)
+{
+    (void)snprintf(ret_text, size, "%.0e", bound);
+    const char *exponent = strchr(ret_text, 'e');
+    const double shown = strtod(ret_text, NULL);
+    if (exponent && shown < bound * (1 - 1e-9))
+        (void)snprintf(ret_text, size, "%.0e", shown + pow(10, strtod(exponent + 1, NULL)));
 }

@@ -1,6 +1,7 @@
 #include "common/code/coding.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,5 +184,165 @@ kofn_coding_decode(const kofn_coding *coding, const kofn_decode_plan *plan,
     status = kofn_blocks_combine(coding->code->field, rows.end - rows.first, coding->part.cols,
                                  plan->targets, o.dst, plan->used, o.src, plan->coef, err);
     free(o.dst);
+    return status;
+}
+
+/* ---- what a result is worth ------------------------------------------------------------------ */
+
+/* Roundings that one element of a coded block may carry: a coefficient's, its product's and the
+ * sums'. */
+static size_t
+encoding_terms(const kofn_code *code, size_t operand)
+{
+    for (size_t task = 0; task < code->tasks; task++)
+        if (kofn_code_plain_block(code, operand, task) == SIZE_MAX)
+            return code->e[operand].cols + 1;
+    return 0;
+}
+
+/* n roundings are a factor of at most (1 + epsilon)^n <= exp(n epsilon), on sums of absolute
+ * values; by Cauchy-Schwarz these are at most |e| |A|_F for a coded block. */
+double
+kofn_coding_get_noise(const kofn_coding *coding)
+{
+    const size_t terms =
+        coding->part.inner + encoding_terms(coding->code, 0) + encoding_terms(coding->code, 1);
+    return expm1((double)terms * coding->code->field->epsilon);
+}
+
+/* Two plans side by side over the answers that either uses. */
+typedef struct comparison {
+    size_t targets, used;
+    size_t *task; // [used]
+    double *coef; // [2 targets, used]: D, then D - D'
+    operands o;
+    kofn_mat mat; // [2 targets, part.cols]
+    kofn_bands out;
+} comparison;
+
+static void
+comparison_fini(comparison *c)
+{
+    free(c->task);
+    free(c->coef);
+    free(c->o.dst);
+    free(c->mat.data);
+    kofn_bands_fini(&c->out);
+}
+
+/* place[task]: where it stands in c->task, from 1. */
+static void
+list_tasks(comparison *c, const kofn_decode_plan *plan, size_t *place)
+{
+    for (size_t u = 0; u < plan->used; u++)
+        if (place[plan->task[u]] == 0) {
+            c->task[c->used++] = plan->task[u];
+            place[plan->task[u]] = c->used;
+        }
+}
+
+/* coef[t, place of u] += factor D[t, u]. */
+static void
+add_plan(const comparison *c, const kofn_decode_plan *plan, double factor, const size_t *place,
+         double *coef)
+{
+    for (size_t t = 0; t < plan->targets; t++)
+        for (size_t u = 0; u < plan->used; u++)
+            coef[t * c->used + place[plan->task[u]] - 1] += factor * plan->coef[t * plan->used + u];
+}
+
+static kofn_status
+fill_comparison(comparison *c, const kofn_coding *coding, const kofn_decode_plan *plan,
+                const kofn_decode_plan *other, kofn_error *err)
+{
+    size_t *place = calloc(coding->code->tasks, sizeof *place);
+    c->task = malloc((plan->used + other->used + 1) * sizeof *c->task);
+    if (place && c->task) {
+        list_tasks(c, plan, place);
+        list_tasks(c, other, place);
+        c->coef = calloc(2 * c->targets * c->used + 1, sizeof *c->coef);
+    }
+    if (c->coef) {
+        double *difference = c->coef + c->targets * c->used;
+        add_plan(c, plan, 1, place, c->coef);
+        add_plan(c, plan, 1, place, difference);
+        add_plan(c, other, -1, place, difference);
+    }
+    free(place);
+    return c->coef ? KOFN_OK
+                   : kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                               "coding: no memory to compare %zu answers", plan->used);
+}
+
+static kofn_status
+comparison_init(comparison *c, const kofn_coding *coding, const kofn_decode_plan *plan,
+                const kofn_decode_plan *other, kofn_error *err)
+{
+    const kofn_dtype dtype = coding->code->field->dtype;
+    const size_t outs = 2 * plan->targets;
+    size_t bytes;
+    *c = (comparison){.targets = plan->targets};
+    kofn_status status = kofn_mat_bytes(dtype, outs, coding->part.cols, &bytes, err);
+    if (!status)
+        status = fill_comparison(c, coding, plan, other, err);
+    if (!status)
+        status = operands_init(&c->o, outs, c->used, false, err);
+    if (status)
+        return status;
+    void *data = calloc(bytes + 1, 1);
+    if (!data)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "coding: no memory for %zu rows", outs);
+    c->mat = kofn_mat_wrap(data, dtype, outs, coding->part.cols);
+    return kofn_bands_from_mat(&c->mat, &c->out, err);
+}
+
+/* Row `row` of every block: add its norms to those of C and C - C'. */
+static kofn_status
+compare_row(comparison *c, const kofn_coding *coding, const kofn_bands *answers, size_t row,
+            double norms[2], kofn_error *err)
+{
+    const kofn_field *f = coding->code->field;
+    const kofn_grid rows = {.rows = 2 * c->targets, .cols = 1};
+    for (size_t t = 0; t < rows.rows; t++)
+        c->o.dst[t] = kofn_grid_get_block(rows, &c->out, t, 0);
+    for (size_t u = 0; u < c->used; u++)
+        c->o.src[u] =
+            cut_rows(whole_block(&answers[c->task[u]]), (kofn_range){.first = row, .end = row + 1});
+    const kofn_status status = kofn_blocks_combine(f, 1, coding->part.cols, rows.rows, c->o.dst,
+                                                   c->used, c->o.src, c->coef, err);
+    if (status)
+        return status;
+    for (size_t i = 0; i < 2; i++)
+        norms[i] = hypot(norms[i], f->norm(f, kofn_mat_get_row(&c->mat, i * c->targets),
+                                           c->targets * coding->part.cols));
+    return KOFN_OK;
+}
+
+static double
+ratio(double difference, double whole)
+{
+    if (difference == 0 && whole == 0)
+        return 0;
+    return isfinite(difference / whole) ? difference / whole : INFINITY;
+}
+
+kofn_status
+kofn_coding_disagree(const kofn_coding *coding, const kofn_decode_plan *plan,
+                     const kofn_decode_plan *other, const kofn_bands *answers, size_t sample,
+                     double *ret_relative, kofn_error *err)
+{
+    assert(plan->targets == other->targets && sample > 0);
+    comparison c;
+    double norms[2] = {0, 0};
+    const size_t rows = coding->part.rows, count = sample < rows ? sample : rows;
+    kofn_status status = comparison_init(&c, coding, plan, other, err);
+    for (size_t u = 0; u < c.used && !status; u++)
+        status = check_block("answer", c.task[u], &answers[c.task[u]], rows, coding->part.cols,
+                             coding->code->field->dtype, err);
+    for (size_t i = 0; i < count && !status; i++)
+        status = compare_row(&c, coding, answers, i * rows / count, norms, err);
+    comparison_fini(&c);
+    if (!status)
+        *ret_relative = ratio(norms[1], norms[0]);
     return status;
 }

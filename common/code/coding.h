@@ -59,4 +59,20 @@ KOFN_MUST_CHECK kofn_status kofn_coding_decode(const kofn_coding *coding,
 
 kofn_range kofn_coding_all_rows(const kofn_coding *coding);
 
+/* A bound on the rounding of one answer C~ = A~ B~, encoding included, whatever the elements:
+ * |fl(C~) - C~|_F <= noise |e_A| |e_B| |A|_F |B|_F with e_A, e_B the task's rows. It counts every
+ * term of every sum once; what is usual is about the root of that. 0 in exact fields. */
+double kofn_coding_get_noise(const kofn_coding *coding);
+
+/* *ret_relative := |C - C'|_F / |C|_F, C made by `plan` and C' by `other`, over at most `sample`
+ * rows of each block, evenly spread: what an independent look at the answers says of the error.
+ * answers[task] is read for the tasks of both plans. 0 when both are zero; INFINITY when only C is,
+ * or something is not finite. INVALID_ARGUMENT: shape or dtype of an answer. RESOURCE_EXHAUSTED: no
+ * memory. */
+KOFN_MUST_CHECK kofn_status kofn_coding_disagree(const kofn_coding *coding,
+                                                 const kofn_decode_plan *plan,
+                                                 const kofn_decode_plan *other,
+                                                 const kofn_bands *answers, size_t sample,
+                                                 double *ret_relative, kofn_error *err);
+
 #endif

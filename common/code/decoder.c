@@ -3,6 +3,7 @@
  * is left, and the answer that completes it pays for one solution, which the plan is made of.
  */
 #include "common/code/decoder.h"
+#include "common/code/estimate.h"
 #include "common/code/groups.h"
 #include "common/code/peel.h"
 
@@ -19,7 +20,6 @@ struct kofn_decoder {
     kofn_decode_state state;
     unsigned char *has; // [n] ABSENT or ANSWERED
     size_t *task;       // [n] answers in the order of their arrival
-    size_t *column;     // [n] the column that answer gives, KOFN_NO_COLUMN for coded ones
     size_t count;
     kofn_target_index index;
     kofn_peel peel;
@@ -41,11 +41,10 @@ fill_decoder(kofn_decoder *d, kofn_error *err)
         status = kofn_groups_init(&d->groups, d->code, d->max_amplification, err);
     if (status)
         return status;
-    d->task = malloc(2 * tasks * sizeof *d->task);
+    d->task = malloc(tasks * sizeof *d->task);
     d->has = calloc(tasks, sizeof *d->has);
     if (!d->task || !d->has)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "decoder: no memory for %zu tasks", tasks);
-    d->column = d->task + tasks;
     return KOFN_OK;
 }
 
@@ -94,133 +93,20 @@ kofn_decoder_destroy(kofn_decoder **decoder_p)
 
 /* ---- plans ----------------------------------------------------------------------------------- */
 
-static double
-norm(const double *at, size_t count)
-{
-    double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += at[i] * at[i];
-    return sqrt(sum);
-}
-
-/* max over targets t of sum_u |D[t,u]| |g_u| / |T_t|. The norm of a Kronecker product is the
- * product of the norms. */
-static kofn_status
-measure_amplification(const kofn_code *code, kofn_decode_plan *plan, kofn_error *err)
-{
-    double *size = malloc((plan->used + 1) * sizeof *size);
-    if (!size)
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "decoder: no memory for %zu answers",
-                         plan->used);
-    for (size_t u = 0; u < plan->used; u++)
-        size[u] = norm(kofn_code_get_row(code, 0, plan->task[u]), code->e[0].cols) *
-                  norm(kofn_code_get_row(code, 1, plan->task[u]), code->e[1].cols);
-    double worst = 0;
-    for (size_t t = 0; t < plan->targets; t++) {
-        const size_t first = code->targets.first[t], end = code->targets.first[t + 1];
-        double growth = 0;
-        for (size_t u = 0; u < plan->used; u++)
-            growth += fabs(plan->coef[t * plan->used + u]) * size[u];
-        growth /= norm(code->targets.coef + first, end - first);
-        worst = growth > worst ? growth : worst;
-    }
-    free(size);
-    plan->quality.amplification = worst;
-    return KOFN_OK;
-}
-
-/* Column u of D for a plain answer: T - D_coded K on the column that it gives. */
-static void
-fill_plain(const kofn_decoder *d, size_t column, const double *d_coded, double *ret_d,
-           size_t stride)
-{
-    const kofn_code *code = d->code;
-    const kofn_field *f = code->field;
-    const size_t b_blocks = code->e[1].cols;
-    for (size_t i = d->index.first[column]; i < d->index.first[column + 1]; i++)
-        ret_d[d->index.part[i].target * stride] = d->index.part[i].coef;
-
-    for (size_t r = 0; r < d->peel.coded_count && d->rest.targets > 0; r++) {
-        const size_t task = d->peel.coded[r];
-        const double k = f->multiply(f, kofn_code_get_row(code, 0, task)[column / b_blocks],
-                                     kofn_code_get_row(code, 1, task)[column % b_blocks]);
-        if (k == 0)
-            continue;
-        for (size_t t = 0; t < d->rest.targets; t++) {
-            const double coef = d_coded[t * d->peel.coded_count + r];
-            double *at = ret_d + d->rest.target[t] * stride;
-            if (coef != 0)
-                *at = f->add(f, *at, f->negate(f, f->multiply(f, coef, k)));
-        }
-    }
-}
-
-/* D over all answers, zeros included. d_coded [open targets, coded answers]. */
-static void
-fill_all(const kofn_decoder *d, const double *d_coded, double *ret_d)
-{
-    const size_t count = d->count;
-    size_t coded = 0;
-    for (size_t u = 0; u < count; u++) {
-        const size_t column = d->column[u];
-        if (column == KOFN_NO_COLUMN) {
-            for (size_t t = 0; t < d->rest.targets; t++)
-                ret_d[d->rest.target[t] * count + u] = d_coded[t * d->peel.coded_count + coded];
-            coded++;
-        } else if (d->peel.giver[column] == d->task[u]) {
-            fill_plain(d, column, d_coded, ret_d + u, count);
-        }
-    }
-}
-
-/* Keep the answers that some target needs, in place. Walks rows, as D may be large. */
-static void
-drop_unused(kofn_decode_plan *plan, size_t count)
-{
-    for (size_t t = 0; t < plan->targets; t++)
-        for (size_t u = 0; u < count; u++)
-            plan->task[u] |= plan->coef[t * count + u] != 0;
-    size_t used = 0;
-    for (size_t u = 0; u < count; u++)
-        if (plan->task[u])
-            plan->task[used++] = u; // its place among the answers, for now
-    plan->used = used;
-    if (used == count)
-        return;
-    for (size_t t = 0; t < plan->targets; t++) // only ever moves towards the front
-        for (size_t u = 0; u < used; u++)
-            plan->coef[t * used + u] = plan->coef[t * count + plan->task[u]];
-}
-
-static kofn_status
-plan_alloc(kofn_decode_plan *plan, size_t targets, size_t count, kofn_error *err)
-{
-    *plan = (kofn_decode_plan){.targets = targets, .used = count};
-    plan->task = calloc(count + 1, sizeof *plan->task);
-    plan->coef = calloc(targets * count + 1, sizeof *plan->coef);
-    if (plan->task && plan->coef)
-        return KOFN_OK;
-    kofn_decode_plan_fini(plan);
-    return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "decoder: no memory for a plan of %zu answers",
-                     count);
-}
-
 /* The plan from all answers. Without open targets d_coded is not read. */
 static kofn_status
 make_plan(const kofn_decoder *d, const double *d_coded, kofn_span_quality quality,
           kofn_decode_plan *ret_plan, kofn_error *err)
 {
     kofn_decode_plan plan;
-    kofn_status status = plan_alloc(&plan, d->code->targets.rows, d->count, err);
+    kofn_status status = kofn_decode_plan_init(&plan, d->code->targets.rows, d->count, err);
     if (status)
         return status;
-    fill_all(d, d_coded, plan.coef);
-    drop_unused(&plan, d->count);
-    for (size_t u = 0; u < plan.used; u++)
-        plan.task[u] = d->task[plan.task[u]];
+    kofn_peel_expand(&d->peel, &d->rest, d->task, d->count, d_coded, plan.coef);
+    kofn_decode_plan_fill_tasks(&plan, d->task, d->count);
     plan.quality = quality;
     if (d->code->field->epsilon != 0)
-        status = measure_amplification(d->code, &plan, err);
+        status = kofn_decode_plan_amplify(&plan, d->code, err);
     if (status)
         kofn_decode_plan_fini(&plan);
     else
@@ -290,8 +176,7 @@ kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err)
 
     const size_t column = kofn_code_plain_column(d->code, task);
     d->has[task] = ANSWERED;
-    d->task[d->count] = task;
-    d->column[d->count++] = column;
+    d->task[d->count++] = task;
     if (d->state == KOFN_DECODE_EXACT || !kofn_peel_add(&d->peel, task, column))
         return KOFN_OK;
 
@@ -466,39 +351,174 @@ kofn_decoder_suggest(const kofn_decoder *d, size_t *ret_tasks, size_t *ret_count
     return KOFN_OK;
 }
 
-/* ---- the plan for the caller ----------------------------------------------------------------- */
+/* ---- plans for the caller -------------------------------------------------------------------- */
+
+/* |T| of the open targets on the unknown columns: what the span's residual is relative to. */
+static double
+rest_size(const kofn_decoder *d)
+{
+    const kofn_sums *targets = &d->code->targets;
+    double squares = 0;
+    for (size_t t = 0; t < targets->rows; t++)
+        for (size_t i = targets->first[t]; i < targets->first[t + 1]; i++)
+            if (d->peel.giver[targets->column[i]] == KOFN_NO_TASK)
+                squares += targets->coef[i] * targets->coef[i];
+    return sqrt(squares);
+}
 
 static kofn_status
-copy_plan(const kofn_decode_plan *from, kofn_decode_plan *ret_plan, kofn_error *err)
+exact_plan(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan, kofn_error *err)
 {
+    const kofn_span_quality copies = {.condition = 1, .residual = 0, .amplification = 1};
     kofn_decode_plan plan;
-    const kofn_status status = plan_alloc(&plan, from->targets, from->used, err);
+    kofn_status status = d->plan.used > 0 ? kofn_decode_plan_copy(&d->plan, &plan, err)
+                                          : make_plan(d, NULL, copies, &plan, err);
     if (status)
         return status;
-    memcpy(plan.task, from->task, from->used * sizeof *plan.task);
-    memcpy(plan.coef, from->coef, from->targets * from->used * sizeof *plan.coef);
-    plan.quality = from->quality;
-    *ret_plan = plan;
-    return KOFN_OK;
+    if (d->code->field->epsilon != 0)
+        status = kofn_decode_plan_round(&plan, d->code, noise, plan.quality.residual * rest_size(d),
+                                        err);
+    if (status)
+        kofn_decode_plan_fini(&plan);
+    else
+        *ret_plan = plan;
+    return status;
+}
+
+static kofn_status
+fail_open(const kofn_decoder *d, kofn_error *err)
+{
+    return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                     "decoder: %zu answers leave %zu of %zu output blocks open", d->count,
+                     kofn_decoder_get_missing(d), d->code->targets.rows);
 }
 
 kofn_status
-kofn_decoder_plan(const kofn_decoder *d, kofn_decode_plan *ret_plan, kofn_error *err)
+kofn_decoder_plan(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan, kofn_error *err)
 {
-    if (d->state == KOFN_DECODE_NOT_YET)
-        return kofn_fail(err, KOFN_FAILED_PRECONDITION,
-                         "decoder: %zu answers leave %zu of %zu output blocks open", d->count,
-                         kofn_decoder_get_missing(d), d->code->targets.rows);
-    if (d->plan.used > 0)
-        return copy_plan(&d->plan, ret_plan, err);
-    const kofn_span_quality copies = {.condition = 1, .residual = 0, .amplification = 1};
-    return make_plan(d, NULL, copies, ret_plan, err);
+    return d->state == KOFN_DECODE_NOT_YET ? fail_open(d, err)
+                                           : exact_plan(d, noise, ret_plan, err);
 }
 
-void
-kofn_decode_plan_fini(kofn_decode_plan *plan)
+static double
+bound_of(const kofn_decode_plan *plan)
 {
-    free(plan->task);
-    free(plan->coef);
-    *plan = (kofn_decode_plan){0};
+    return plan->truncation + plan->rounding;
+}
+
+/* *plan := the better of the two; the other is ended. An estimate reads all answers and says less
+ * than an exact plan: it must halve the bound. */
+static void
+keep_better(kofn_decode_plan *plan, kofn_decode_plan *estimate)
+{
+    if (bound_of(estimate) < bound_of(plan) / 2) {
+        const kofn_decode_plan worse = *plan;
+        *plan = *estimate;
+        *estimate = worse;
+    }
+    kofn_decode_plan_fini(estimate);
+}
+
+/* A code that promises estimates has points so small that rounding passes for coverage: below its
+ * threshold a set that seems to decode is one to estimate from. */
+static bool
+is_decodable(const kofn_decoder *d)
+{
+    const bool promises = d->code->enough < d->code->threshold;
+    return d->state != KOFN_DECODE_NOT_YET && !(promises && d->count < d->code->threshold);
+}
+
+kofn_status
+kofn_decoder_estimate(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan,
+                      kofn_error *err)
+{
+    const bool decodable = is_decodable(d);
+    if (d->code->field->epsilon == 0 || (decodable && d->plan.used == 0))
+        return kofn_decoder_plan(d, noise, ret_plan, err); // exact, or copies and their sums
+    if (d->count == 0)
+        return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                         "decoder: there is no answer to estimate from");
+
+    const kofn_estimate_input in = {
+        .index = &d->index, .tasks = d->task, .count = d->count, .noise = noise};
+    if (!decodable && d->code->estimator == KOFN_ESTIMATE_INTERPOLATION)
+        return kofn_estimate_interpolated(&in, ret_plan, err);
+    kofn_decode_plan plan, exact;
+    kofn_status status = kofn_estimate_balanced(&in, &plan, err);
+    if (status || !decodable) {
+        if (!status)
+            *ret_plan = plan;
+        return status;
+    }
+    status = exact_plan(d, noise, &exact, err);
+    if (status) {
+        kofn_decode_plan_fini(&plan);
+        return status;
+    }
+    keep_better(&exact, &plan);
+    *ret_plan = exact;
+    return KOFN_OK;
+}
+
+/* The answer whose share of the result is largest; of equal ones the latest. */
+static size_t
+find_leaned_on(const kofn_decoder *d, const kofn_decode_plan *plan)
+{
+    size_t found = 0;
+    double most = -1;
+    for (size_t u = 0; u < plan->used; u++) {
+        double share = 0;
+        for (size_t t = 0; t < plan->targets; t++)
+            share += fabs(plan->coef[t * plan->used + u]);
+        share *= kofn_code_row_norm(d->code, plan->task[u]);
+        if (share >= most) {
+            most = share;
+            found = plan->task[u];
+        }
+    }
+    return found;
+}
+
+/* A decoder with d's answers except that of `task`. */
+static kofn_status
+new_without(const kofn_decoder *d, size_t task, kofn_decoder **ret_other, kofn_error *err)
+{
+    kofn_decoder *other;
+    kofn_status status = kofn_decoder_new(d->code, d->max_amplification, &other, err);
+    if (status)
+        return status;
+    for (size_t i = 0; i < d->count && !status; i++)
+        if (d->task[i] != task)
+            status = kofn_decoder_add(other, d->task[i], err);
+    if (status)
+        kofn_decoder_destroy(&other);
+    else
+        *ret_other = other;
+    return status;
+}
+
+kofn_status
+kofn_decoder_second_opinion(const kofn_decoder *d, double noise, const kofn_decode_plan *plan,
+                            kofn_decode_plan *ret_other, kofn_error *err)
+{
+    const size_t task = find_leaned_on(d, plan);
+    kofn_decoder *without;
+    kofn_decode_plan other;
+    kofn_status status = plan->used > 0 ? new_without(d, task, &without, err) : fail_open(d, err);
+    if (status)
+        return status;
+    status = plan->estimate ? kofn_decoder_estimate(without, noise, &other, err)
+                            : kofn_decoder_plan(without, noise, &other, err);
+    kofn_decoder_destroy(&without);
+    if (status)
+        return status;
+    if (bound_of(&other) < 1) {
+        *ret_other = other;
+        return KOFN_OK;
+    }
+    status = kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                       "decoder: without task %zu the %zu other answers say nothing: bound %.3g",
+                       task, d->count - 1, bound_of(&other));
+    kofn_decode_plan_fini(&other);
+    return status;
 }

@@ -8,8 +8,31 @@
  *
  *            POOR: every target is covered, but errors would grow beyond `max_amplification`;
  *            another answer may mend that. The caller decides whether one is due soon.
- * Accuracy   The plan carries condition, residual and amplification (span.h); the expected relative
- *            error of the result is about amplification times the field's epsilon.
+ * Accuracy   Every plan carries a bound on the error of the product (decode_plan.h), and condition,
+ *            residual and amplification (span.h; of an estimate condition is 0, not known). What is
+ *            usual is about amplification times the field's epsilon.
+ *
+ *            Estimates from m answers of a MatDot code with m blocks, n tasks and points
+ *            cos((2i - 1) pi / 2n) / gamma: |C' - C| / |C| for the worst of all sets of m, normal
+ *            100 x 100 operands, f64. Interpolation is the paper's decoder (estimate.h); zeros for
+ *            C' are an error of 1.
+ *
+ *                 m   n   gamma    interpolation   balanced
+ *                 3   6       1      2.2             0.82
+ *                           100      0.016           0.016
+ *                        10,000      1.6e-4          1.6e-4
+ *                        70,000      2.4e-5          2.4e-5
+ *                 5   7       1      3.7             0.83
+ *                           100      0.016           0.016
+ *                         1,000      2.6e-3          2.6e-3
+ *                        10,000     21               1.0
+ *                        70,000      5.0e4           1.0
+ *                20  22       1    910               0.82
+ *                            10      6.2e8           1.0
+ *                           100      4.2e27          1.0
+ *
+ *            Where interpolation is right, balanced is as right; where rounding blows up the one,
+ *            the other gives little instead of nonsense.
  * Method     Plain answers (rows of G that are unit vectors) are peeled off: their columns are
  *            known. Only coded rows on the unknown columns, and only once they are as many as the
  *            targets still open, meet linear algebra. So plain answers become plain copies in D, a
@@ -22,8 +45,7 @@
 #ifndef KOFN_CODE_DECODER_H
 #define KOFN_CODE_DECODER_H
 
-#include "common/code/code.h"
-#include "common/linalg/span.h"
+#include "common/code/decode_plan.h"
 
 typedef struct kofn_decoder kofn_decoder;
 
@@ -32,14 +54,6 @@ typedef enum kofn_decode_state {
     KOFN_DECODE_POOR,    // decodable, but badly conditioned: worth one more answer
     KOFN_DECODE_EXACT,   // decodable
 } kofn_decode_state;
-
-/* D over the answers it uses: output block t := sum_u coef[t, u] answer[task[u]]. */
-typedef struct kofn_decode_plan {
-    size_t targets, used;
-    size_t *task; // [used], in the order in which they were added
-    double *coef; // [targets, used], row-major
-    kofn_span_quality quality;
-} kofn_decode_plan;
 
 /* max_amplification: 0 takes the default for the field, epsilon^(-5/16), so that a result keeps 11
  * of 16 of its digits: 9.7e4 for f64, 181 for f32. Exact fields are never POOR. The code is
@@ -79,10 +93,27 @@ bool kofn_decoder_would_help(const kofn_decoder *d, size_t task);
 KOFN_MUST_CHECK kofn_status kofn_decoder_suggest(const kofn_decoder *d, size_t *ret_tasks,
                                                  size_t *ret_count, kofn_error *err);
 
-/* The coefficients for the answers so far. Answers that no target needs are left out.
- * FAILED_PRECONDITION: not decodable yet. End with kofn_decode_plan_fini. */
-KOFN_MUST_CHECK kofn_status kofn_decoder_plan(const kofn_decoder *d, kofn_decode_plan *ret_plan,
-                                              kofn_error *err);
-void kofn_decode_plan_fini(kofn_decode_plan *plan);
+/* The coefficients for the answers so far. Answers that no target needs are left out. `noise`: of
+ * an answer, kofn_coding_get_noise(). FAILED_PRECONDITION: not decodable yet. End with
+ * kofn_decode_plan_fini. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_plan(const kofn_decoder *d, double noise,
+                                              kofn_decode_plan *ret_plan, kofn_error *err);
+
+/* The best plan from the answers that there are, by the code's estimator (estimate.h): when they
+ * do not suffice an estimate, otherwise the exact plan, unless the balanced estimate has less than
+ * half its bound, as may be when the set is badly conditioned. Of a code that promises estimates
+ * (enough < threshold) fewer answers than the threshold do not suffice, whatever the state says. FAILED_PRECONDITION: no answers;
+ * in exact fields, not decodable yet. RESOURCE_EXHAUSTED: too large. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_estimate(const kofn_decoder *d, double noise,
+                                                  kofn_decode_plan *ret_plan, kofn_error *err);
+
+/* A plan from the answers without the one that `plan` leans on most, of the same kind (an exact one
+ * for an exact one): what the two make differs by about the error of the worse
+ * (kofn_coding_disagree). FAILED_PRECONDITION: the other answers do not suffice, or their estimate
+ * may be no better than zeros. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_second_opinion(const kofn_decoder *d, double noise,
+                                                        const kofn_decode_plan *plan,
+                                                        kofn_decode_plan *ret_other,
+                                                        kofn_error *err);
 
 #endif

@@ -134,7 +134,7 @@ kofn_peel_may_suffice(const kofn_peel *peel)
 /* ---- rest ------------------------------------------------------------------------------------ */
 
 static void
-list_rest(kofn_rest *rest, const kofn_peel *peel)
+fill_rest(kofn_rest *rest, const kofn_peel *peel)
 {
     size_t n = 0;
     for (size_t c = 0; c < kofn_code_columns(rest->code); c++)
@@ -146,9 +146,8 @@ list_rest(kofn_rest *rest, const kofn_peel *peel)
             rest->target[n++] = t;
 }
 
-/* Where a column stands in rest->col, which ascends; rest->cols when it is known. */
-static size_t
-find_column(const kofn_rest *rest, size_t column)
+size_t
+kofn_rest_find(const kofn_rest *rest, size_t column)
 {
     size_t low = 0, high = rest->cols;
     while (low < high) {
@@ -171,7 +170,7 @@ create_span(kofn_rest *rest, kofn_error *err)
                          rest->targets);
     for (size_t t = 0; t < rest->targets; t++)
         for (size_t i = all->first[rest->target[t]]; i < all->first[rest->target[t] + 1]; i++) {
-            const size_t at = find_column(rest, all->column[i]);
+            const size_t at = kofn_rest_find(rest, all->column[i]);
             if (at < rest->cols)
                 targets[t * rest->cols + at] = all->coef[i];
         }
@@ -182,22 +181,32 @@ create_span(kofn_rest *rest, kofn_error *err)
 }
 
 kofn_status
-kofn_rest_init(kofn_rest *rest, const kofn_peel *peel, kofn_error *err)
+kofn_rest_list(kofn_rest *rest, const kofn_peel *peel, kofn_error *err)
 {
     const kofn_code *code = peel->index->code;
     kofn_rest r = {
         .code = code, .cols = kofn_code_columns(code) - peel->known, .targets = peel->open};
-    r.col = malloc((r.cols + r.targets) * sizeof *r.col);
-    r.row = malloc(r.cols * sizeof *r.row);
-    kofn_status status = KOFN_OK;
+    r.col = malloc((r.cols + r.targets + 1) * sizeof *r.col);
+    r.row = malloc((r.cols + 1) * sizeof *r.row);
     if (!r.col || !r.row) {
-        status =
-            kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "decoder: no memory for %zu columns", r.cols);
-    } else {
-        r.target = r.col + r.cols;
-        list_rest(&r, peel);
-        status = create_span(&r, err);
+        kofn_rest_fini(&r);
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "decoder: no memory for %zu columns",
+                         kofn_code_columns(code));
     }
+    r.target = r.col + r.cols;
+    fill_rest(&r, peel);
+    *rest = r;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_rest_init(kofn_rest *rest, const kofn_peel *peel, kofn_error *err)
+{
+    kofn_rest r;
+    kofn_status status = kofn_rest_list(&r, peel, err);
+    if (status)
+        return status;
+    status = create_span(&r, err);
     for (size_t i = 0; i < peel->coded_count && !status; i++)
         status = kofn_rest_add(&r, peel->coded[i], err);
     if (status)
@@ -227,4 +236,50 @@ kofn_rest_fini(kofn_rest *rest)
     free(rest->col);
     free(rest->row);
     *rest = (kofn_rest){0};
+}
+
+/* ---- D over all answers ---------------------------------------------------------------------- */
+
+/* Column u of D for a plain answer: T - D_coded K on the column that it gives. */
+static void
+fill_plain(const kofn_peel *peel, const kofn_rest *rest, size_t column, const double *d_coded,
+           double *ret_d, size_t stride)
+{
+    const kofn_target_index *index = peel->index;
+    const kofn_code *code = index->code;
+    const kofn_field *f = code->field;
+    const size_t b_blocks = code->e[1].cols;
+    for (size_t i = index->first[column]; i < index->first[column + 1]; i++)
+        ret_d[index->part[i].target * stride] = index->part[i].coef;
+
+    for (size_t r = 0; r < peel->coded_count && rest->targets > 0; r++) {
+        const size_t task = peel->coded[r];
+        const double k = f->multiply(f, kofn_code_get_row(code, 0, task)[column / b_blocks],
+                                     kofn_code_get_row(code, 1, task)[column % b_blocks]);
+        if (k == 0)
+            continue;
+        for (size_t t = 0; t < rest->targets; t++) {
+            const double coef = d_coded[t * peel->coded_count + r];
+            double *at = ret_d + rest->target[t] * stride;
+            if (coef != 0)
+                *at = f->add(f, *at, f->negate(f, f->multiply(f, coef, k)));
+        }
+    }
+}
+
+void
+kofn_peel_expand(const kofn_peel *peel, const kofn_rest *rest, const size_t *tasks, size_t count,
+                 const double *d_coded, double *ret_d)
+{
+    size_t coded = 0;
+    for (size_t u = 0; u < count; u++) {
+        const size_t column = kofn_code_plain_column(peel->index->code, tasks[u]);
+        if (column == KOFN_NO_COLUMN) {
+            for (size_t t = 0; t < rest->targets; t++)
+                ret_d[rest->target[t] * count + u] = d_coded[t * peel->coded_count + coded];
+            coded++;
+        } else if (peel->giver[column] == tasks[u]) {
+            fill_plain(peel, rest, column, d_coded, ret_d + u, count);
+        }
+    }
 }

@@ -68,9 +68,21 @@ typedef struct kofn_rest {
     kofn_span *span;         // of the coded rows; NULL: there is no rest
 } kofn_rest;
 
+/* Which columns and targets are left, without a span. */
+KOFN_MUST_CHECK kofn_status kofn_rest_list(kofn_rest *rest, const kofn_peel *peel, kofn_error *err);
+
+/* Where a column of G stands in col, which ascends; cols when it is known. */
+size_t kofn_rest_find(const kofn_rest *rest, size_t column);
+
 /* Of a peel with open targets; its coded rows are added. */
 KOFN_MUST_CHECK kofn_status kofn_rest_init(kofn_rest *rest, const kofn_peel *peel, kofn_error *err);
 KOFN_MUST_CHECK kofn_status kofn_rest_add(kofn_rest *rest, size_t task, kofn_error *err);
 void kofn_rest_fini(kofn_rest *rest); // leaves a cleared one
+
+/* D [all targets, count] over answers tasks[count], from that of the open targets over
+ * the coded ones, d_coded [rest targets, coded answers in the peel's order], which is theirs among
+ * tasks[], too. ret_d is zeros before. Without open targets d_coded is not read. */
+void kofn_peel_expand(const kofn_peel *peel, const kofn_rest *rest, const size_t *tasks,
+                      size_t count, const double *d_coded, double *ret_d);
 
 #endif

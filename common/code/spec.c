@@ -1,4 +1,5 @@
 #include "common/code/spec.h"
+#include "common/code/plan.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -234,17 +235,20 @@ check_sizes(const kofn_code_spec *spec, kofn_error *err)
 }
 
 kofn_status
-kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_error *err)
+kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
+                          kofn_thresholds *ret_thresholds, kofn_error *err)
 {
+    const kofn_thresholds open = {0};
     kofn_status status = check_sizes(spec, err);
     if (status)
         return status;
     if (is_open(spec)) {
-        if (spec->set_count == 0)
-            return KOFN_OK;
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "parameter '%s' is set but no code family is named; name one",
-                         spec->sets[0].name);
+        if (spec->set_count > 0)
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "parameter '%s' is set but no code family is named; name one",
+                             spec->sets[0].name);
+        *ret_thresholds = open;
+        return KOFN_OK;
     }
 
     const kofn_family *family = NULL;
@@ -252,12 +256,26 @@ kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_e
     status = find_family(spec->family, &family, err);
     if (!status)
         status = parse_params(spec, family, &p, err);
-    if (status || !spec->part.x || !spec->part.z || !spec->part.y)
+    if (status)
         return status;
+    if (!spec->part.x || !spec->part.z || !spec->part.y) {
+        *ret_thresholds = open;
+        return KOFN_OK;
+    }
     kofn_family_args args = {.field = field, .part = spec->part, .seed = spec->seed, .params = &p};
     args.tasks = spec->tasks ? spec->tasks : family->default_tasks(&args, 1);
     kofn_thresholds k;
-    return kofn_family_check(family, &args, &k, NULL, err);
+    status = kofn_family_check(family, &args, &k, NULL, err);
+    if (!status)
+        *ret_thresholds = spec->tasks ? k : open;
+    return status;
+}
+
+kofn_status
+kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_error *err)
+{
+    kofn_thresholds k;
+    return kofn_code_spec_thresholds(spec, field, &k, err);
 }
 
 /* ---- completion ------------------------------------------------------------------------------ */
@@ -372,6 +390,31 @@ goes_whole(const kofn_code_spec *spec, const kofn_code_context *context, size_t 
            (flops <= context->whole_flops || workers == 1);
 }
 
+/* By the planner, which takes families and partitions alike. False: not asked for, or it knows
+ * nothing that fits. */
+static bool
+plan_code(kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
+{
+    const kofn_partition p = spec->part;
+    const kofn_shape shape = {context->rows, context->inner, context->cols};
+    kofn_plan_query q;
+    kofn_plan plan;
+    if (!context->machine || p.x || p.z || p.y || spec->tasks ||
+        context->machine->workers != workers)
+        return false;
+    kofn_plan_query_init(&q, context->field, shape, workers);
+    q.machine = *context->machine;
+    q.stragglers = context->stragglers;
+    q.error = context->error;
+    q.limit = 1;
+    q.seed = spec->has_seed ? spec->seed : q.seed;
+    if (kofn_plan_make(&q, &plan, NULL) != KOFN_OK)
+        return false;
+    *spec = plan.rows[0].spec;
+    kofn_plan_fini(&plan);
+    return true;
+}
+
 /* Of the families, the one that most products should take. */
 static void
 choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
@@ -381,6 +424,8 @@ choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t wor
         name = "uncoded";
         spec->part = (kofn_partition){.x = 1, .z = 1, .y = 1};
         spec->tasks = 1;
+    } else if (plan_code(spec, context, workers)) {
+        return;
     }
     (void)snprintf(spec->family, sizeof spec->family, "%s", name);
 }
@@ -431,6 +476,10 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     c.args.tasks = done.tasks ? done.tasks : c.family->default_tasks(&c.args, c.workers);
     kofn_thresholds k;
     status = kofn_family_check(c.family, &c.args, &k, NULL, err);
+    if (!status && context->exact && !done.tasks && k.exact > c.args.tasks) {
+        c.args.tasks = kofn_family_tasks_beyond(k.exact, c.workers);
+        status = kofn_family_check(c.family, &c.args, &k, NULL, err);
+    }
     if (!status && c.args.tasks > KOFN_TASKS_MAX)
         status = kofn_fail(err, KOFN_OUT_OF_RANGE,
                            "%s: partition %zu,%zu,%zu needs %zu tasks, at most %d", done.family,

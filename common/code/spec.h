@@ -16,6 +16,7 @@
 #define KOFN_CODE_SPEC_H
 
 #include "common/code/family.h"
+#include "common/code/plan_time.h"
 
 enum { KOFN_SETS_MAX = 16, KOFN_SET_VALUE_MAX = 64 };
 
@@ -41,6 +42,12 @@ typedef struct kofn_code_context {
     size_t workers;           // alive now; 0 is taken as 1
     double whole_flops;       // a product of no more flops goes whole to one worker when the
                               // family is left open
+    const kofn_plan_machine *machine; // with it, a code left open altogether is planned for that
+                                      // machine; NULL: it is chosen by sizes alone
+    size_t stragglers;                // and for so many
+    double error;                     // and to keep to this; 0: to give the product itself
+    bool exact; // tasks that are left open are to give the product, and not only the
+                // estimate that the family promises
 } kofn_code_context;
 
 /* The keys above as --help shows them; kofn_code_spec_set sets them. */
@@ -55,6 +62,13 @@ KOFN_MUST_CHECK kofn_status kofn_code_spec_set(kofn_code_spec *spec, const char 
  * where partition and tasks are given, the family's rules. NOT_FOUND with the nearest name. */
 KOFN_MUST_CHECK kofn_status kofn_code_spec_check(const kofn_code_spec *spec,
                                                  const kofn_field *field, kofn_error *err);
+
+/* The same, and the thresholds of the code that the spec names: zeros where family, partition or
+ * tasks are open. */
+KOFN_MUST_CHECK kofn_status kofn_code_spec_thresholds(const kofn_code_spec *spec,
+                                                      const kofn_field *field,
+                                                      kofn_thresholds *ret_thresholds,
+                                                      kofn_error *err);
 
 /* Fill what is open: family, partition, tasks, seed, and every parameter of the family, in its
  * table's order. Leaves a spec that names everything, so that it can be recorded, compared and

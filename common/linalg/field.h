@@ -93,6 +93,10 @@ struct kofn_field {
      * fields. Arithmetic takes such elements without harm, but results are then worth nothing;
      * finite fields never make any. A few GB/s at least, wherever elements lie. */
     bool (*has_foreign)(const kofn_field *f, const void *at, size_t len);
+
+    /* Euclidean norm of aligned elements, in doubles; exact fields: the root of how many are not
+     * zero. */
+    double (*norm)(const kofn_field *f, const void *at, size_t len);
 };
 
 /* The field of this name, for config, commands and the wire; *ret_field is the caller's, to

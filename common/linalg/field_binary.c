@@ -2,9 +2,10 @@
 #include "common/linalg/span_class.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
-enum { DEGREE_MAX = 8 };
+enum { DEGREE_MAX = 8, STRIP_ROWS = 64, STRIP_COLS = 512 };
 
 /* ---- coefficients ---------------------------------------------------------------------------- */
 
@@ -122,6 +123,18 @@ has_foreign(const kofn_field *f, const void *at, size_t len)
     return false;
 }
 
+/* As codes measure it: sqrt of the elements that are not zero. */
+static double
+norm(const kofn_field *f, const void *at, size_t len)
+{
+    (void)f;
+    const unsigned char *element = at;
+    size_t count = 0;
+    for (size_t i = 0; i < len; i++)
+        count += element[i] != 0;
+    return sqrt((double)count);
+}
+
 /* dst += by src, with the number of bits a constant: eight steps of logic for a vector of bytes. */
 static void
 add_row(const kofn_field *f, unsigned by, const unsigned char *src, unsigned char *dst, size_t len)
@@ -153,21 +166,45 @@ kofn_binary_combine(const kofn_field *f, const kofn_combination *c)
         }
 }
 
-/* Row i of C += A[i, k] times row k of B; the columns of B where it is stored transposed. */
+/* Rows [k, k + count) of op(B), columns [col, col + len): row by row, however B is stored. */
+static void
+gather(const kofn_panel *p, size_t k, size_t count, size_t col, size_t len,
+       unsigned char strip[][STRIP_COLS])
+{
+    const unsigned char *b = p->b;
+    for (size_t i = 0; !p->transpose_b && i < count; i++)
+        memcpy(strip[i], b + (k + i) * p->stride_b + col, len);
+    for (size_t j = 0; p->transpose_b && j < len; j++)
+        for (size_t i = 0; i < count; i++)
+            strip[i][j] = b[(col + j) * p->stride_b + k + i];
+}
+
+/* Row i of C += A[i, k] times row k of B. */
+static void
+multiply_strip(const kofn_field *f, const kofn_panel *p, size_t k, size_t count, size_t col,
+               size_t len, unsigned char strip[][STRIP_COLS])
+{
+    const unsigned char *a = p->a;
+    for (size_t row = 0; row < p->rows; row++) {
+        unsigned char *c = (unsigned char *)p->c + row * p->stride_c + col;
+        if (k == 0 && !p->accumulate)
+            memset(c, 0, len);
+        for (size_t i = 0; i < count; i++)
+            add_row(f, a[p->transpose_a ? (k + i) * p->stride_a + row : row * p->stride_a + k + i],
+                    strip[i], c, len);
+    }
+}
+
 void
 kofn_binary_multiply_panel(const kofn_field *f, const kofn_panel *p)
 {
-    const unsigned char *a = p->a, *b = p->b;
-    for (size_t i = 0; i < p->rows; i++) {
-        unsigned char *c = (unsigned char *)p->c + i * p->stride_c;
-        if (!p->accumulate)
-            memset(c, 0, p->cols);
-        for (size_t k = 0; k < p->inner; k++) {
-            const unsigned by = a[p->transpose_a ? k * p->stride_a + i : i * p->stride_a + k];
-            if (!p->transpose_b)
-                add_row(f, by, b + k * p->stride_b, c, p->cols);
-            for (size_t j = 0; p->transpose_b && j < p->cols; j++)
-                c[j] ^= (unsigned char)product(f, by, b[j * p->stride_b + k]);
+    unsigned char strip[STRIP_ROWS][STRIP_COLS];
+    for (size_t col = 0; col < p->cols; col += STRIP_COLS) {
+        const size_t len = p->cols - col < STRIP_COLS ? p->cols - col : STRIP_COLS;
+        for (size_t k = 0; k < p->inner; k += STRIP_ROWS) {
+            const size_t count = p->inner - k < STRIP_ROWS ? p->inner - k : STRIP_ROWS;
+            gather(p, k, count, col, len, strip);
+            multiply_strip(f, p, k, count, col, len, strip);
         }
     }
 }
@@ -197,7 +234,8 @@ const kofn_field_binary kofn_field_gf4 = {
               .combine = kofn_binary_combine,
               .multiply_panel = kofn_binary_multiply_panel,
               .scratch_bytes = no_scratch,
-              .has_foreign = has_foreign},
+              .has_foreign = has_foreign,
+              .norm = norm},
     .degree = 2,
     .polynomial = 0x7,
 };
@@ -218,7 +256,8 @@ const kofn_field_binary kofn_field_gf16 = {
               .combine = kofn_binary_combine,
               .multiply_panel = kofn_binary_multiply_panel,
               .scratch_bytes = no_scratch,
-              .has_foreign = has_foreign},
+              .has_foreign = has_foreign,
+              .norm = norm},
     .degree = 4,
     .polynomial = 0x13,
 };
@@ -239,7 +278,8 @@ const kofn_field_binary kofn_field_gf256 = {
               .combine = kofn_gf256_combine,
               .multiply_panel = kofn_gf256_multiply_panel,
               .scratch_bytes = kofn_gf256_scratch_bytes,
-              .has_foreign = has_foreign},
+              .has_foreign = has_foreign,
+              .norm = norm},
     .degree = 8,
     .polynomial = 0x11d,
 };

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,18 @@ has_foreign(const kofn_field *f, const void *at, size_t len)
     return false;
 }
 
+/* As codes measure it: sqrt of the elements that are not zero. */
+static double
+norm(const kofn_field *f, const void *at, size_t len)
+{
+    (void)f;
+    const uint32_t *element = at;
+    size_t count = 0;
+    for (size_t i = 0; i < len; i++)
+        count += element[i] != 0;
+    return sqrt((double)count);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static const kofn_field table = {
@@ -112,6 +125,7 @@ static const kofn_field table = {
     .multiply_panel = kofn_prime_multiply_panel,
     .scratch_bytes = kofn_prime_scratch_bytes,
     .has_foreign = has_foreign,
+    .norm = norm,
 };
 
 /* Decimal digits and nothing else: a field has one name. */

@@ -159,6 +159,24 @@ has_foreign_f32(const kofn_field *f, const void *at, size_t len)
     return false;
 }
 
+static double
+norm_f64(const kofn_field *f, const void *at, size_t len)
+{
+    (void)f;
+    return cblas_dnrm2(blas_size(len), at, 1); // scaled: no overflow, no underflow
+}
+
+static double
+norm_f32(const kofn_field *f, const void *at, size_t len)
+{
+    (void)f;
+    const float *element = at;
+    double sum = 0;
+    for (size_t i = 0; i < len; i++)
+        sum += (double)element[i] * (double)element[i];
+    return sqrt(sum);
+}
+
 const kofn_field kofn_field_f64 = {
     .name = "f64",
     .dtype = KOFN_F64,
@@ -176,6 +194,7 @@ const kofn_field kofn_field_f64 = {
     .multiply_panel = multiply_panel_f64,
     .scratch_bytes = scratch_bytes,
     .has_foreign = has_foreign_f64,
+    .norm = norm_f64,
 };
 
 const kofn_field kofn_field_f32 = {
@@ -195,4 +214,5 @@ const kofn_field kofn_field_f32 = {
     .multiply_panel = multiply_panel_f32,
     .scratch_bytes = scratch_bytes,
     .has_foreign = has_foreign_f32,
+    .norm = norm_f32,
 };

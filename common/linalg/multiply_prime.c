@@ -45,7 +45,8 @@ round_near(double x)
 void
 kofn_prime_plan_products(kofn_modulus *m)
 {
-    const double exact = 0x1p53 - 4.0 * m->p, half = m->p / 2;
+    const uint32_t largest = m->p / 2; // of balanced elements
+    const double exact = 0x1p53 - 4.0 * m->p, half = largest;
     m->limbs = 1;
     m->radix = 0;
     double chunk = floor(exact / (half * half));

@@ -290,7 +290,8 @@ typedef struct solver {
     size_t *chosen;    // [cols]: the row behind each place of a combination
     size_t open;       // covered targets that `left` does not show to be
     echelon echelon;   // [rank, cols + places]
-    double *left;      // [targets, cols + places]: target - D G of what was chosen, then -D
+    double *left;      // [targets, cols + places]: target - D G of what was chosen, then -D;
+                       // of uncovered targets D stays zero
     double *scratch;   // [cols + places]
 } solver;
 
@@ -367,7 +368,7 @@ solve(const kofn_span *base, double *ret_d, kofn_span_quality *ret_quality, kofn
         if (s->targets * base->rows > 0)
             memset(ret_d, 0, s->targets * base->rows * sizeof *ret_d);
         for (size_t t = 0; t < s->targets; t++)
-            for (size_t i = 0; i < v.echelon.rank && s->covered[t]; i++)
+            for (size_t i = 0; i < v.echelon.rank; i++)
                 ret_d[t * base->rows + v.chosen[i]] =
                     f->negate(f, v.left[t * v.echelon.width + s->cols + i]);
         *ret_quality = (kofn_span_quality){.condition = 1, .residual = s->missing > 0};

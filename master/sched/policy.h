@@ -29,7 +29,7 @@
 #include "master/sched/crew.h"
 #include "master/sched/sched.h"
 
-/* Hooks are called only while the job is neither decodable nor over, each from one event at a time.
+/* Hooks are called only while tasks of the job may still be sent, each from one event at a time.
  * Any may be NULL but name, help, start, has_work and pick. */
 typedef struct kofn_policy {
     const char *name;

@@ -2,6 +2,7 @@
 #include "common/base/clock.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,9 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     run->task_flops = job->task_flops;
     run->deadline_ns = job->deadline_ns;
     run->wake_ns = run->settle_ns = KOFN_NEVER_NS;
+    run->accept = job->accept;
+    run->noise = job->noise;
+    run->look.bound = INFINITY;
     run->queue_first = run->queue_last = none;
     run->count[KOFN_TASK_IDLE] = tasks;
     kofn_link_init(&run->out);
@@ -190,6 +194,7 @@ kofn_run_keep(kofn_run *run, size_t task, kofn_error *err)
     assert(!run->tasks[task].copies);
     move_task(run, task, EV_ANSWERED);
     run->answered++;
+    run->plain += kofn_code_plain_column(run->code, task) != SIZE_MAX;
     return kofn_decoder_add(run->decoder, task, err);
 }
 
@@ -247,20 +252,46 @@ list_tasks(const kofn_run *run, kofn_task_state in, size_t *ret_tasks)
     return count;
 }
 
-/* Any `threshold` answers do. Below that, where that is only likely, and where rounding has refuted it
- * already, the decoder has to look at which they are: once for each loss, since answers change
- * nothing about what there will be. */
+static size_t
+list_coming(const kofn_run *run, size_t *ret_tasks)
+{
+    const size_t out = list_tasks(run, KOFN_TASK_OUT, ret_tasks);
+    return out + list_tasks(run, KOFN_TASK_QUEUED, ret_tasks + out);
+}
+
+/* The first `count` of what is lost. */
+static void
+want_lost(kofn_run *run, size_t count, size_t *scratch)
+{
+    (void)list_tasks(run, KOFN_TASK_LOST, scratch);
+    while (count-- > 0) // each goes to the front of the queue
+        move_task(run, scratch[count], EV_WANTED);
+}
+
+/* Any `enough` answers do. Below that, where that is only likely, and where rounding has refuted it
+ * already, the decoder has to look at which they are: once for each loss, since answers change nothing
+ * about what there will be. Once it is satisfied and the job is not, whatever there is. */
 void
 kofn_run_replace_lost(kofn_run *run, size_t *scratch)
 {
-    const size_t kept = run->count[KOFN_TASK_KEPT], threshold = run->code->threshold;
+    const size_t kept = run->count[KOFN_TASK_KEPT], lost = run->count[KOFN_TASK_LOST];
+    const size_t enough = kofn_run_get_enough(run);
     size_t coming = run->count[KOFN_TASK_OUT] + run->count[KOFN_TASK_QUEUED];
-    if (run->count[KOFN_TASK_LOST] == 0 || run->covered ||
-        (!run->code->likely && kept < threshold && kept + coming >= threshold))
+    if (lost == 0 || (!run->code->likely && kept < enough && kept + coming >= enough))
+        return;
+    if (kofn_run_is_promised_less(run)) {
+        want_lost(run, enough - kept - coming,
+                  scratch); // fewer than were sent, so no more than lost
+        return;
+    }
+    if (kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET) {
+        want_lost(run, lost, scratch);
+        return;
+    }
+    if (run->covered)
         return;
     run->covered = true;
-    coming = list_tasks(run, KOFN_TASK_OUT, scratch);
-    coming += list_tasks(run, KOFN_TASK_QUEUED, scratch + coming);
+    coming = list_coming(run, scratch);
     if (kofn_decoder_would_suffice(run->decoder, scratch, coming))
         return;
 
@@ -278,6 +309,20 @@ kofn_run_replace_lost(kofn_run *run, size_t *scratch)
     }
     while (count-- > coming) // each goes to the front of the queue
         move_task(run, scratch[count], EV_WANTED);
+}
+
+bool
+kofn_run_may_complete(const kofn_run *run, size_t *scratch)
+{
+    const size_t coming = list_coming(run, scratch);
+    return coming > 0 && kofn_decoder_would_suffice(run->decoder, scratch, coming);
+}
+
+bool
+kofn_run_is_at_end(const kofn_run *run)
+{
+    return run->count[KOFN_TASK_OUT] == 0 && !run->policy->has_work(run) &&
+           run->wake_ns == KOFN_NEVER_NS;
 }
 
 /* ---- what a policy may ask and do ------------------------------------------------------------ */

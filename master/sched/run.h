@@ -15,6 +15,7 @@
 
 #include "master/sched/policy.h"
 #include "master/sched/timers.h"
+#include "master/sched/worth.h"
 
 typedef enum kofn_task_state {
     KOFN_TASK_IDLE,   // never wanted so far
@@ -27,10 +28,11 @@ typedef enum kofn_task_state {
 } kofn_task_state;
 
 typedef enum kofn_run_state {
-    KOFN_RUN_OPEN,     // answers are missing
-    KOFN_RUN_SETTLING, // decodable, but POOR; an answer that is due may mend it, none is sent for
-    KOFN_RUN_DECODED,  // over: DECODE was said, and the record waits to be forgotten
-    KOFN_RUN_FAILED,   // over: FAIL was said, and the record goes when that action is taken
+    KOFN_RUN_OPEN,      // answers are missing
+    KOFN_RUN_IMPROVING, // an estimate would do already; goes on, for the product may come in time
+    KOFN_RUN_SETTLING,  // decodable, but POOR; an answer that is due may mend it, none is sent for
+    KOFN_RUN_DECODED,   // over: DECODE was said, and the record waits to be forgotten
+    KOFN_RUN_FAILED,    // over: FAIL was said, and the record goes when that action is taken
 } kofn_run_state;
 
 typedef struct kofn_run_task {
@@ -62,7 +64,13 @@ struct kofn_run {
 
     int64_t deadline_ns;
     int64_t wake_ns;   // asked for by the policy
-    int64_t settle_ns; // end of the wait for a better set
+    int64_t settle_ns; // end of the wait for a better set, or for the product
+
+    kofn_accept accept;
+    double noise;
+    kofn_look look; // worth.h
+    size_t plain;   // answers that are block products as they are
+    bool estimate;  // what DECODE is to make
 
     uint32_t queue_first, queue_last;
     size_t count[KOFN_TASK_STATES]; // tasks in each state
@@ -113,8 +121,14 @@ KOFN_MUST_CHECK kofn_status kofn_run_note_failure(kofn_run *run, size_t task, ui
                                                   kofn_error *err);
 size_t kofn_run_count_failures(const kofn_run *run, size_t task); // workers that it failed on
 
-/* Want lost tasks again, as few as it takes until what is kept, out and queued can suffice.
- * `scratch` has room for all tasks. */
+/* Want lost tasks again, as few as it takes until what is kept, out and queued can suffice for what
+ * the job accepts. `scratch` has room for all tasks. */
 void kofn_run_replace_lost(kofn_run *run, size_t *scratch);
+
+/* Would what is out and queued complete the product? Likewise. */
+bool kofn_run_may_complete(const kofn_run *run, size_t *scratch);
+
+/* Nothing is on its way to the run, and nothing will be sent. */
+bool kofn_run_is_at_end(const kofn_run *run);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -138,10 +139,13 @@ kofn_sched_destroy(kofn_sched **sched_p)
 /* ---- how a run ends -------------------------------------------------------------------------- */
 
 typedef enum run_event {
-    EV_EXACT,    // the answers suffice
-    EV_POOR_DUE, // they do, badly, and one that may mend it is due
-    EV_POOR,     // they do, badly, and that is the best that will come in time
-    EV_STOPPED,  // the job may not go on, or cannot
+    EV_EXACT,        // the answers suffice
+    EV_POOR_DUE,     // they do, badly, and one that may mend it is due
+    EV_POOR,         // they do, badly, and that is the best that will come in time
+    EV_ESTIMATE_DUE, // an estimate would do, and the product may come in time
+    EV_ESTIMATE,     // an estimate would do, and that is the best that will come in time
+    EV_BEST,         // at the deadline, or without hope: whatever the answers are worth must do
+    EV_STOPPED,      // the job may not go on, or cannot
 } run_event;
 
 typedef struct run_move {
@@ -180,6 +184,13 @@ end_poor(kofn_sched *s, kofn_run *run)
 }
 
 static void
+end_estimate(kofn_sched *s, kofn_run *run)
+{
+    run->estimate = true;
+    end_run(s, run);
+}
+
+static void
 end_failed(kofn_sched *s, kofn_run *run)
 {
     (void)kofn_map_remove(&s->runs, run->id); // it lives on in outcomes
@@ -194,6 +205,13 @@ start_wait(kofn_sched *s, kofn_run *run)
 }
 
 static void
+start_improving(kofn_sched *s, kofn_run *run)
+{
+    run->settle_ns = kofn_clock_after(s->now_ns, run->accept.settle_ns);
+    run->waited = true;
+}
+
+static void
 go_on(kofn_sched *s, kofn_run *run)
 {
     (void)s;
@@ -204,7 +222,14 @@ static const run_move run_moves[] = {
     {KOFN_RUN_OPEN, EV_EXACT, KOFN_RUN_DECODED, end_run},
     {KOFN_RUN_OPEN, EV_POOR_DUE, KOFN_RUN_SETTLING, start_wait},
     {KOFN_RUN_OPEN, EV_POOR, KOFN_RUN_DECODED, end_poor},
+    {KOFN_RUN_OPEN, EV_ESTIMATE_DUE, KOFN_RUN_IMPROVING, start_improving},
+    {KOFN_RUN_OPEN, EV_ESTIMATE, KOFN_RUN_DECODED, end_estimate},
+    {KOFN_RUN_OPEN, EV_BEST, KOFN_RUN_DECODED, end_estimate},
     {KOFN_RUN_OPEN, EV_STOPPED, KOFN_RUN_FAILED, end_failed},
+    {KOFN_RUN_IMPROVING, EV_EXACT, KOFN_RUN_DECODED, end_run},
+    {KOFN_RUN_IMPROVING, EV_ESTIMATE_DUE, KOFN_RUN_IMPROVING, go_on},
+    {KOFN_RUN_IMPROVING, EV_ESTIMATE, KOFN_RUN_DECODED, end_estimate},
+    {KOFN_RUN_IMPROVING, EV_STOPPED, KOFN_RUN_FAILED, end_failed},
     {KOFN_RUN_SETTLING, EV_EXACT, KOFN_RUN_DECODED, end_run},
     {KOFN_RUN_SETTLING, EV_POOR_DUE, KOFN_RUN_SETTLING, go_on},
     {KOFN_RUN_SETTLING, EV_POOR, KOFN_RUN_DECODED, end_poor},
@@ -254,19 +279,59 @@ count_present(const kofn_sched *s, const kofn_run *run, size_t task)
     return count;
 }
 
+/* Estimates are made of numbers that may be rounded. */
+static bool
+takes_best(const kofn_run *run)
+{
+    return run->accept.best && run->code->field->epsilon > 0;
+}
+
+/* The product may come in time for a run that an estimate would end. */
+static bool
+product_is_due(const kofn_sched *s, const kofn_run *run)
+{
+    if (run->accept.settle_ns == 0 ||
+        (run->state == KOFN_RUN_IMPROVING && run->settle_ns <= s->now_ns))
+        return false;
+    return kofn_run_may_complete(run, s->scratch);
+}
+
+/* The run cannot get what it accepts, and its error says why. What is out may still make the best
+ * better, for one that wants that. */
+static void
+give_up(kofn_sched *s, kofn_run *run)
+{
+    if (!takes_best(run))
+        move_run(s, run, EV_STOPPED);
+    else if (run->count[KOFN_TASK_OUT] == 0)
+        move_run(s, run, run->count[KOFN_TASK_KEPT] > 0 ? EV_BEST : EV_STOPPED);
+}
+
+static void
+fail_at_end(kofn_run *run)
+{
+    const size_t kept = run->count[KOFN_TASK_KEPT];
+    if (run->accept.kind == KOFN_ACCEPT_ERROR)
+        kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
+                  "%zu answers of the %zu tasks of this %s code give an error of up to %.2g, and "
+                  "%.2g is accepted: accept more, or take more tasks or fewer parts",
+                  kept, run->code->tasks, run->code->family, run->look.bound, run->accept.error);
+    else
+        kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
+                  "%zu answers of the %zu tasks of this %s code do not give the product: %s", kept,
+                  run->code->tasks, run->code->family,
+                  run->code->likely
+                      ? "their random rows do not span it; take more tasks or another seed"
+                      : "too badly conditioned; take fewer parts or another family");
+}
+
 /* Stop a run whose answers will never suffice, however long it waits for the workers there are. */
 static void
 check_hope(kofn_sched *s, kofn_run *run)
 {
-    if (run->count[KOFN_TASK_OUT] == 0 && !run->policy->has_work(run) &&
-        run->wake_ns == KOFN_NEVER_NS) {
-        kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
-                  "%zu answers of the %zu tasks of this %s code do not give the product: %s",
-                  run->count[KOFN_TASK_KEPT], run->code->tasks, run->code->family,
-                  run->code->likely
-                      ? "their random rows do not span it; take more tasks or another seed"
-                      : "too badly conditioned; take fewer parts or another family");
-        move_run(s, run, EV_STOPPED);
+    if (kofn_run_is_at_end(run)) {
+        fail_at_end(run);
+        give_up(s, run);
         return;
     }
     for (const kofn_failure *f = run->failures; f && s->crew.ready > 0; f = f->next) {
@@ -279,7 +344,7 @@ check_hope(kofn_sched *s, kofn_run *run)
                   "task %zu failed on each of the %zu workers there are, last: %s; try again when "
                   "others have joined",
                   f->task, s->crew.ready, why);
-        move_run(s, run, EV_STOPPED);
+        give_up(s, run);
         return;
     }
 }
@@ -290,12 +355,12 @@ refresh(kofn_sched *s, kofn_run *run)
 {
     if (kofn_run_is_over(run))
         return;
-    const bool open = run->state == KOFN_RUN_OPEN;
-    kofn_turns_set_ready(&s->turns, run, open && run->policy->has_work(run));
+    const bool sends = run->state != KOFN_RUN_SETTLING;
+    kofn_turns_set_ready(&s->turns, run, sends && run->policy->has_work(run));
     int64_t due_ns = run->deadline_ns;
-    if (open && run->wake_ns < due_ns)
+    if (sends && run->wake_ns < due_ns)
         due_ns = run->wake_ns;
-    if (!open && run->settle_ns < due_ns)
+    if (run->settle_ns < due_ns)
         due_ns = run->settle_ns;
     kofn_timers_set(&s->timers, &run->timer, due_ns);
 }
@@ -306,14 +371,17 @@ consider(kofn_sched *s, kofn_run *run)
 {
     if (kofn_run_is_over(run))
         return;
-    switch (kofn_decoder_get_state(run->decoder)) {
-    case KOFN_DECODE_EXACT:
+    switch (kofn_run_weigh(run)) {
+    case KOFN_WORTH_PRODUCT:
         move_run(s, run, EV_EXACT);
         break;
-    case KOFN_DECODE_POOR:
+    case KOFN_WORTH_POOR:
         move_run(s, run, better_is_due(s, run) ? EV_POOR_DUE : EV_POOR);
         break;
-    case KOFN_DECODE_NOT_YET:
+    case KOFN_WORTH_ESTIMATE:
+        move_run(s, run, product_is_due(s, run) ? EV_ESTIMATE_DUE : EV_ESTIMATE);
+        break;
+    case KOFN_WORTH_NOTHING:
         kofn_run_replace_lost(run, s->scratch);
         check_hope(s, run);
         break;
@@ -330,10 +398,14 @@ which_suffice(const kofn_run *run)
 static void
 stop_at_deadline(kofn_sched *s, kofn_run *run)
 {
+    if (takes_best(run) && run->count[KOFN_TASK_KEPT] > 0) {
+        move_run(s, run, EV_BEST);
+        return;
+    }
     kofn_fail(&run->error, KOFN_DEADLINE_EXCEEDED,
               "the deadline passed with %zu answers where %s %zu suffice (tasks out: "
               "%zu, queued: %zu, workers: %zu): allow more time, or fewer or smaller tasks",
-              run->count[KOFN_TASK_KEPT], which_suffice(run), run->code->threshold,
+              run->count[KOFN_TASK_KEPT], which_suffice(run), kofn_run_get_enough(run),
               run->count[KOFN_TASK_OUT], run->count[KOFN_TASK_QUEUED], s->crew.ready);
     move_run(s, run, EV_STOPPED);
 }
@@ -416,7 +488,9 @@ kofn_sched_job_add(kofn_sched *s, int64_t now_ns, const kofn_sched_job *job, kof
     if (kofn_map_find(&s->runs, job->id))
         return kofn_fail(err, KOFN_ALREADY_EXISTS, "job %" PRIx64 " is known already", job->id);
     kofn_run *run;
-    kofn_status status = add_run(s, job, &run, err);
+    kofn_status status = kofn_accept_check(&job->accept, job->code, err);
+    if (status == KOFN_OK)
+        status = add_run(s, job, &run, err);
     if (status != KOFN_OK)
         return status;
 
@@ -444,7 +518,7 @@ kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job)
         return false;
     kofn_fail(&run->error, KOFN_CANCELLED,
               "the job was cancelled with %zu answers where %s %zu suffice",
-              run->count[KOFN_TASK_KEPT], which_suffice(run), run->code->threshold);
+              run->count[KOFN_TASK_KEPT], which_suffice(run), kofn_run_get_enough(run));
     move_run(s, run, EV_STOPPED);
     return true;
 }
@@ -492,7 +566,7 @@ drop_assignment(kofn_sched *s, kofn_assignment *a, kofn_ending how)
     kofn_run_detach(run, a);
     kofn_crew_release(&s->crew, a, s->now_ns, how);
     kofn_run_lose(run, a->task);
-    if (run->state == KOFN_RUN_OPEN && run->policy->on_gone)
+    if (run->state != KOFN_RUN_SETTLING && run->policy->on_gone)
         run->policy->on_gone(run, a);
 }
 
@@ -543,6 +617,16 @@ spare_group(kofn_sched *s, kofn_run *run, size_t task)
     }
 }
 
+/* What an answer means to a run to which tasks may still be sent. */
+static void
+follow_answer(kofn_sched *s, kofn_run *run, const kofn_assignment *a)
+{
+    if (run->policy->on_answer)
+        run->policy->on_answer(run, a);
+    if (run->code->groups > 0 && kofn_decoder_get_state(run->decoder) == KOFN_DECODE_NOT_YET)
+        spare_group(s, run, a->task);
+}
+
 kofn_verdict
 kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment)
 {
@@ -559,14 +643,10 @@ kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assig
     for (kofn_assignment *copy; (copy = run->tasks[a->task].copies);)
         cancel(s, copy);
     kofn_status status = kofn_run_keep(run, a->task, &run->error);
-    const bool open = status == KOFN_OK && run->state == KOFN_RUN_OPEN &&
-                      kofn_decoder_get_state(run->decoder) == KOFN_DECODE_NOT_YET;
     if (status != KOFN_OK)
         move_run(s, run, EV_STOPPED);
-    if (open && run->policy->on_answer)
-        run->policy->on_answer(run, a);
-    if (open && run->code->groups > 0)
-        spare_group(s, run, a->task);
+    else if (run->state != KOFN_RUN_SETTLING)
+        follow_answer(s, run, a);
     kofn_crew_recycle(&s->crew, a);
     consider(s, run);
     return status == KOFN_OK ? KOFN_VERDICT_KEEP : KOFN_VERDICT_DROP;
@@ -589,7 +669,8 @@ note_failure(kofn_sched *s, kofn_run *run, size_t task, uint64_t worker, const k
     }
     kofn_fail(&run->error, KOFN_ABORTED, "task %zu failed on %d workers, last: %s", task,
               FAILURES_MAX, text);
-    move_run(s, run, EV_STOPPED);
+    if (run->state == KOFN_RUN_OPEN) // else it does without
+        give_up(s, run);
 }
 
 void
@@ -616,6 +697,9 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
         kofn_run *run = (kofn_run *)timer;
         if (run->state == KOFN_RUN_SETTLING) {
             move_run(s, run, EV_POOR);
+        } else if (run->state == KOFN_RUN_IMPROVING &&
+                   (run->settle_ns <= s->now_ns || run->deadline_ns <= s->now_ns)) {
+            move_run(s, run, EV_ESTIMATE);
         } else if (run->deadline_ns <= s->now_ns) {
             stop_at_deadline(s, run);
         } else {
@@ -713,6 +797,7 @@ tell_outcome(kofn_run *run, kofn_action *ret_action)
     *ret_action = (kofn_action){
         .kind = failed ? KOFN_ACTION_FAIL : KOFN_ACTION_DECODE,
         .job = run->id,
+        .estimate = run->estimate && !failed,
         .waited = run->waited && !failed,
         .poor = run->poor,
     };
@@ -760,7 +845,9 @@ kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_v
         .backups = run->backups,
         .replaced = run->replaced,
         .workers = run->seen.count,
-        .decodable = kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET,
+        .decodable = run->state == KOFN_RUN_IMPROVING || run->state == KOFN_RUN_SETTLING ||
+                     run->state == KOFN_RUN_DECODED,
+        .bound = isfinite(run->look.bound) ? run->look.bound : 0,
     };
     return true;
 }

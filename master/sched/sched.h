@@ -3,6 +3,7 @@
  *     job_add, job_cancel                          SEND    put this task on that worker
  *     worker_join, worker_leave, worker_lose  -->  CANCEL  the worker may drop it
  *     answer, task_fail, tick                      DECODE  the answers kept so far suffice
+ *                                                          for what the job accepts
  *                                                  FAIL    the job cannot or may not go on
  *
  * The daemon drives it with real time, the tests with a script, the simulator with virtual time.
@@ -24,6 +25,12 @@
  * Failures    DEADLINE_EXCEEDED, CANCELLED. ABORTED: a task failed on three distinct workers.
  *             UNAVAILABLE: it failed on all the workers there are. FAILED_PRECONDITION: all answers
  *             are here and do not suffice (rounding). RESOURCE_EXHAUSTED: no memory.
+ * Estimates   A job may accept an estimate of the product: what its family promises of so many
+ *             answers, or whatever has a small enough bound (worth.h). Then it may allow time for
+ *             the product itself: for `settle_ns` it goes on, tasks are still sent, and an answer
+ *             that completes the set ends it. With `best` it accepts, at its deadline or when no
+ *             further answer can come, the best estimate from the answers there are, unless there
+ *             are none.
  * Bad sets    A set that is decodable but POOR waits for better answers that are due, all in all
  *             for `wait_for_better_ns` at most; then DECODE says `waited`. Nothing more is sent
  *             meanwhile.
@@ -57,6 +64,36 @@ typedef struct kofn_sched_config {
 /* The table of the keys above, with their defaults, for the master's configuration. */
 extern const kofn_keys kofn_sched_keys;
 
+typedef enum kofn_accept_kind {
+    KOFN_ACCEPT_PROMISE, // what the code's family promises: the product, or from code->enough
+                         // answers on an estimate of it
+    KOFN_ACCEPT_EXACT,   // the product
+    KOFN_ACCEPT_ERROR,   // whatever has a bound of at most `error`
+} kofn_accept_kind;
+
+/* What ends a job well. Zeroed: the promise, at once. */
+typedef struct kofn_accept {
+    kofn_accept_kind kind;
+    double error;      // of |C' - C| / (|A| |B|): more than 0
+    bool best;         // when time or answers run out: the best estimate
+    int64_t settle_ns; // once an estimate would do: wait so long for the product
+} kofn_accept;
+
+/* Answers that what is accepted takes in the worst case; where that is an error, what the product
+ * takes, or all there are. */
+size_t kofn_accept_enough(const kofn_accept *accept, const kofn_code *code);
+
+/* Can all tasks of the code together give what is accepted? INVALID_ARGUMENT: they cannot, or the
+ * error is none; with the nearest that works. kofn_sched_job_add asks for itself, but for what
+ * takes time: whether the error can be reached. */
+KOFN_MUST_CHECK kofn_status kofn_accept_check(const kofn_accept *accept, const kofn_code *code,
+                                              kofn_error *err);
+
+/* The last is for another thread, and not tried for a code of more than some 0.2 s. noise: as
+ * below. */
+KOFN_MUST_CHECK kofn_status kofn_accept_check_reach(const kofn_accept *accept, kofn_code *code,
+                                                    double noise, kofn_error *err);
+
 typedef struct kofn_sched_job {
     uint64_t id;         // not zero, not known yet
     uint64_t client;     // whose turn it takes
@@ -64,6 +101,8 @@ typedef struct kofn_sched_job {
     const char *policy;  // a name that kofn_policy_find knows
     int64_t deadline_ns; // KOFN_NEVER_NS: none
     double task_flops;   // work of one task: what times are compared by
+    kofn_accept accept;
+    double noise; // relative rounding error of an answer (kofn_coding_get_noise)
 } kofn_sched_job;
 
 typedef enum kofn_action_kind {
@@ -80,7 +119,8 @@ typedef struct kofn_action {
     uint64_t worker;     // SEND, CANCEL
     size_t task;         // SEND, CANCEL
     bool backup;         // SEND: a copy of a task that is out already
-    bool waited;         // DECODE: one more answer was waited for
+    bool estimate;       // DECODE: by kofn_decoder_estimate, the best of what is here
+    bool waited;         // DECODE: better answers were waited for
     bool poor;           // DECODE: it is badly conditioned all the same
     kofn_error error;    // FAIL: see above
 } kofn_action;
@@ -98,8 +138,8 @@ void kofn_sched_destroy(kofn_sched **sched_p);
 
 /* ---- events: each may make actions ----------------------------------------------------------- */
 
-/* NOT_FOUND: no such policy (with the nearest). INVALID_ARGUMENT: id 0. ALREADY_EXISTS: the id.
- * RESOURCE_EXHAUSTED. */
+/* NOT_FOUND: no such policy (with the nearest). INVALID_ARGUMENT: id 0; it accepts what the code
+ * never gives, or an error of 0. ALREADY_EXISTS: the id. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_sched_job_add(kofn_sched *s, int64_t now_ns,
                                                const kofn_sched_job *job, kofn_error *err);
 
@@ -140,7 +180,8 @@ typedef struct kofn_sched_job_view {
     size_t sent, answered, kept; // tasks; `kept` are distinct ones
     size_t backups, replaced;
     size_t workers; // distinct ones that were given a task
-    bool decodable;
+    bool decodable; // those here suffice for what the job accepts
+    double bound;   // of the best estimate's error, when last looked; 0: not looked
 } kofn_sched_job_view;
 
 typedef struct kofn_sched_worker_view {

@@ -587,3 +587,9 @@ kofn_peer_get_queued(const kofn_peer *peer)
 {
     return kofn_flow_get_queued(peer->flow);
 }
+
+size_t
+kofn_peer_get_unacked(const kofn_peer *peer)
+{
+    return kofn_flow_get_unacked(peer->flow);
+}

@@ -104,6 +104,7 @@ KOFN_MUST_CHECK kofn_status kofn_peer_took(kofn_peer *peer, size_t bytes, size_t
 /* Forget the rest of a transfer; true when the peer holds a torso of it (kofn_flow_drop). */
 bool kofn_peer_drop(kofn_peer *peer, uint64_t id);
 
-size_t kofn_peer_get_queued(const kofn_peer *peer); // block bytes that wait for credit
+size_t kofn_peer_get_queued(const kofn_peer *peer);  // block bytes that wait for credit
+size_t kofn_peer_get_unacked(const kofn_peer *peer); // that are on their way, for all we know
 
 #endif

@@ -400,6 +400,64 @@ codes_are_listed_without_a_daemon(void **state)
 }
 
 static void
+a_plan_needs_no_daemon(void **state)
+{
+    (void)state;
+    run_result *r = kofn("plan --shape 3000,3000,3000 --workers 6 --stragglers 2 --rate 50 --link "
+                         "10 --json");
+    assert_exit(r, 0);
+    json_t *plan = parse(r);
+    assert_true(json_is_true(json_object_get(plan, "pays")));
+    const json_t *first = json_array_get(json_object_get(plan, "plans"), 0);
+    assert_string_equal(text_of(first, "policy"), "oneshot");
+    const json_t *seconds = json_object_get(first, "seconds");
+    const double late = json_real_value(json_object_get(seconds, "with_stragglers"));
+    assert_true(late > 0 && late < 10);
+    const int tasks = (int)json_integer_value(json_object_get(first, "tasks"));
+    assert_true(tasks - json_integer_value(json_object_get(first, "needed")) >= 2);
+    json_decref(plan);
+
+    r = kofn("plan --shape 3000,3000,3000 --workers 6 --stragglers 0 --rate 50 --link 10");
+    assert_exit(r, 0);
+    assert_ptr_equal(strstr(r->out, "Coding does not pay with 0 stragglers: "), r->out);
+    assert_non_null(strstr(r->out, "\nuncoded "));
+    r = kofn("plan --shape 500,500,500 --workers 4 --local-rate 1000 --rate 5");
+    assert_non_null(strstr(r->out, "local OpenBLAS would be faster than all"));
+    assert_exit(kofn("plan --shape 500,500,500 --workers 2"), 0); // measures this machine
+    assert_non_null(strstr(kofn("plan --help")->out, "--stragglers"));
+}
+
+static void
+a_plan_that_cannot_be_made_says_why(void **state)
+{
+    static const struct {
+        const char *line, *hint;
+        int exit_code;
+    } cases[] = {
+        {"plan --workers 4", "--shape M,K,N", 2},
+        {"plan --shape 5,5 --workers 4", "M,K,N", 2},
+        {"plan --shape 5,5,5,5 --workers 4", "M,K,N", 2},
+        {"plan --shape 5,-5,5 --workers 4", "M,K,N", 2},
+        {"plan --shape 5,5,5", "--workers", 2},
+        {"plan --shape 5,5,5 --workers 4 --rate nan", "--rate", 2},
+        {"plan --shape 5,5,5 --workers 4 --slowdown 0.5", "--slowdown", 2},
+        {"plan --shape 5,5,5 --workers 4 --dtype u8", "f64 or f32", 2},
+        {"plan --shape 0,5,5 --workers 4 --rate 1", "empty", 2},
+        {"plan --shape 5,5,5 --workers 4 --stragglers 4 --rate 1", "fewer than the 4", 2},
+        {"plan --shape 5,5,5 --workers 4 --failure 2 --rate 1", "probability", 2},
+        {"plan --shape 500,500,500 --workers 4 --rate 1 --error 1e-30", "nearest", 6},
+        {"plan --shape 5,5,5 --master ipc:///nonexistent --patience 50ms", "no master answers", 5},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const run_result *r = kofn("%s", cases[i].line);
+        assert_exit(r, cases[i].exit_code);
+        if (!strstr(r->err, cases[i].hint))
+            fail_msg("'%s' gives no hint: %s", cases[i].line, r->err);
+    }
+}
+
+static void
 where_no_master_is_every_command_exits_with_5(void **state)
 {
     static const char *const commands[] = {"health",  "jobs",      "workers",
@@ -565,6 +623,25 @@ an_interrupted_encode_leaves_whole_files_or_none(void **state)
     assert_true(count_files(in_root("stopped"), ".npy") < 800);
 }
 
+/* One of two blocks: the other is zeros, which is off by |A| |B| at most. */
+static void
+half_a_product_is_estimated(void)
+{
+    run_result *r = kofn("decode -d %s -o %s --best", in_root("tasks"), in_root("half.npy"));
+    assert_exit(r, 0);
+    assert_string_equal(r->out, "");
+    assert_non_null(strstr(r->err, "estimate from 1 of 2 answers, relative error at most 1"));
+    r = kofn("decode -d %s -o %s --best --json", in_root("tasks"), in_root("half.npy"));
+    assert_exit(r, 0);
+    json_t *object = parse(r), *error = json_object_get(object, "error");
+    assert_string_equal(text_of(object, "status"), "OK");
+    assert_string_equal(text_of(error, "kind"), "estimate");
+    const double bound = json_real_value(json_object_get(error, "bound"));
+    assert_true(bound > 0.99 && bound < 1.01);
+    assert_true(json_real_value(json_object_get(error, "estimate")) == 0); // nothing to spare
+    json_decref(object);
+}
+
 static void
 tasks_as_files_go_round_without_a_daemon(void **state)
 {
@@ -586,12 +663,15 @@ tasks_as_files_go_round_without_a_daemon(void **state)
     assert_null(json_object_get(object, "error")); // of a product that is not there
     json_decref(object);
     assert_exit(kofn("decode -d %s -o %s", in_root("tasks"), root), 3);
+    assert_exit(kofn("decode -d %s -o %s --best", in_root("tasks"), in_root("c.npy")), 3);
     for (int i = 0; i < 2; i++) {
         char a[64], b[64], c[64];
         (void)snprintf(a, sizeof a, "tasks/%03d.a.npy", i);
         (void)snprintf(b, sizeof b, "tasks/%03d.b.npy", i);
         (void)snprintf(c, sizeof c, "tasks/%03d.c.npy", i);
         assert_exit(kofn("multiply %s %s -o %s --local=1", in_root(a), in_root(b), in_root(c)), 0);
+        if (i == 0)
+            half_a_product_is_estimated();
     }
     r = kofn("decode -d %s -o %s --json", in_root("tasks"), in_root("c.npy"));
     assert_exit(r, 0);
@@ -600,6 +680,9 @@ tasks_as_files_go_round_without_a_daemon(void **state)
     assert_string_equal(text_of(json_object_get(object, "error"), "kind"), "rounding");
     json_decref(object);
     assert_product_of_ones(in_root("c.npy"), 30, 20, 40);
+    r = kofn("decode -d %s -o %s --best", in_root("tasks"), in_root("c.npy"));
+    assert_exit(r, 0);
+    assert_null(strstr(r->err, "estimate")); // nothing is missing
     assert_exit(kofn("decode -d %s -o %s", in_root("nowhere"), in_root("c.npy")), 2);
 }
 
@@ -661,6 +744,11 @@ a_job_is_submitted_watched_and_fetched(void **state)
     assert_exit(kofn("status 0123456789abcdef"), 6);
     assert_exit(kofn("wait 0123456789abcdef"), 6);
     assert_non_null(strstr(kofn("codes --master %s", getenv("KOFN_MASTER"))->out, "--policy"));
+    r = kofn("plan --live --shape 900,900,900");
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "straggler"));
+    assert_non_null(strstr(r->err, "workers of"));
+    assert_exit(kofn("plan --live --shape 900,900,900 --error 1e-30"), 6);
 }
 
 static void
@@ -836,6 +924,10 @@ main(void)
         cmocka_unit_test(what_is_wrong_in_the_command_line_exits_with_2),
         cmocka_unit_test(misspelt_names_get_a_hint),
         cmocka_unit_test(help_and_version_go_to_standard_output),
+        cmocka_unit_test(a_plan_needs_no_daemon),
+        cmocka_unit_test(a_plan_that_cannot_be_made_says_why),
+        cmocka_unit_test(a_plan_needs_no_daemon),
+        cmocka_unit_test(a_plan_that_cannot_be_made_says_why),
         cmocka_unit_test(codes_are_listed_without_a_daemon),
         cmocka_unit_test(where_no_master_is_every_command_exits_with_5),
         cmocka_unit_test(local_multiplies_in_this_process),

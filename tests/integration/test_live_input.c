@@ -114,10 +114,10 @@ a_dtype_that_cannot_be_multiplied(void **state)
 {
     cluster *c = cluster_new_ready(state, "", 1);
     outcome run;
-    write_npy(c, "a.npy", "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }", "abcd", 4);
+    write_npy(c, "a.npy", "{'descr': '<i4', 'fortran_order': False, 'shape': (1, 1), }", "abcd", 4);
     cluster_run(c, &run, "multiply", "a.npy", "a.npy", "-o", "c.npy", NULL);
     assert_true(run.status == USAGE || run.status == REFUSED);
-    assert_complains(c, &run, run.status, "u8");
+    assert_complains(c, &run, run.status, "i32");
     write_npy(c, "a.npy", "{'descr': '<c8', 'fortran_order': False, 'shape': (1, 1), }", "01234567",
               8);
     cluster_run(c, &run, "multiply", "a.npy", "a.npy", "-o", "c.npy", NULL);

@@ -296,6 +296,41 @@ a_straggler_does_not_hold_up_a_coded_job(void **state)
     (void)cluster_multiply(c, &wish);
 }
 
+/* Two halves of 500 x 500 x 500: 3 MB to each worker, less than a quarter of its window, and more than
+ * 1e8 flops. */
+static void
+rates_of_workers_and_links_are_measured_for_plans(void **state)
+{
+    static const product_wish halves = {.rows = 500,
+                                        .inner = 500,
+                                        .cols = 500,
+                                        .family = "uncoded",
+                                        .partition = "2,1,1",
+                                        .policy = "oneshot"};
+    kofn_error error;
+    kofn_plan_answer plan;
+    const kofn_plan_question question = {
+        .dtype = KOFN_F64, .rows = 3000, .inner = 3000, .cols = 3000, .stragglers = 1};
+    cluster *c = cluster_new_ready(state, "", 2);
+    assert_ok(kofn_client_plan(cluster_get_client(c), &question, &plan, &error));
+    assert_true(plan.workers == 2 && !plan.measured);
+    kofn_plan_answer_fini(&plan);
+
+    (void)cluster_multiply(c, &halves);
+    for (size_t w = 0; w < 2; w++) {
+        const kofn_worker_info info = cluster_get_worker(c, w);
+        assert_true(info.gflops > 0 && info.link_rate > 0);
+    }
+    assert_ok(kofn_client_plan(cluster_get_client(c), &question, &plan, &error));
+    assert_true(plan.measured && plan.count > 0 && plan.gflops != 20 && plan.link_rate != 1e9);
+    kofn_plan_answer_fini(&plan);
+
+    /* What is left open is planned now; whatever the choice, the product is right. */
+    const product_wish open = {.rows = 500, .inner = 400, .cols = 450};
+    const kofn_account account = cluster_multiply(c, &open);
+    assert_true(account.code.tasks >= 1);
+}
+
 int
 main(void)
 {
@@ -316,6 +351,8 @@ main(void)
         cmocka_unit_test_teardown(a_second_hello_starts_anew, cluster_teardown),
         cmocka_unit_test_teardown(a_frozen_worker_stays_connected_and_is_lost, cluster_teardown),
         cmocka_unit_test_teardown(a_straggler_does_not_hold_up_a_coded_job, cluster_teardown),
+        cmocka_unit_test_teardown(rates_of_workers_and_links_are_measured_for_plans,
+                                  cluster_teardown),
     };
     cmocka_set_test_filter(getenv("KOFN_TEST")); // a pattern: these tests take their time
     return cmocka_run_group_tests(tests, NULL, NULL);

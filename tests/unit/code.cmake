@@ -1,4 +1,5 @@
-foreach(name code uncoded replication polynomial entangled orthopoly eps rkrp bilinear alloy spec decoder coding)
+foreach(name code uncoded replication polynomial rkrp bilinear alloy spec decoder estimate coding odds
+    plan_time plan)
     kofn_test(${name} LINKS kofn_code)
 endforeach()
 

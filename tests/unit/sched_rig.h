@@ -25,6 +25,8 @@ typedef struct rig {
     int64_t now_ns;
     double flops;                     // of the tasks of the next job
     int64_t deadline_ns;              // of the next job
+    kofn_accept accept;               // of the next job
+    double noise;                     // of its answers
     uint64_t client;                  // of the next job
     size_t credit;                    // of the next worker
     kofn_action sends[RIG_SENDS_MAX]; // all so far
@@ -44,8 +46,12 @@ static inline void
 rig_init_with(rig *r, kofn_sched_config config)
 {
     kofn_error error;
-    *r = (rig){
-        .config = config, .flops = 1e9, .deadline_ns = KOFN_NEVER_NS, .client = 1, .credit = 1};
+    *r = (rig){.config = config,
+               .flops = 1e9,
+               .deadline_ns = KOFN_NEVER_NS,
+               .client = 1,
+               .credit = 1,
+               .noise = 0x1p-46};
     assert_ok(kofn_sched_new(&config, &r->sched, &error));
 }
 
@@ -83,6 +89,8 @@ try_add(rig *r, uint64_t job, kofn_code *code, const char *policy, kofn_error *e
         .policy = policy,
         .deadline_ns = r->deadline_ns,
         .task_flops = r->flops,
+        .accept = r->accept,
+        .noise = r->noise,
     };
     return kofn_sched_job_add(r->sched, r->now_ns, &params, error);
 }
@@ -162,7 +170,8 @@ rig_format(const kofn_action *a, char *text, size_t size)
                                                       : "send",
                         a->job, a->task, a->worker);
     case KOFN_ACTION_DECODE:
-        return snprintf(text, size, "decode %" PRIu64 "%s%s", a->job, a->waited ? " waited" : "",
+        return snprintf(text, size, "decode %" PRIu64 "%s%s%s", a->job,
+                        a->estimate ? " estimate" : "", a->waited ? " waited" : "",
                         a->poor ? " poor" : "");
     case KOFN_ACTION_FAIL:
         return snprintf(text, size, "fail %" PRIu64 " %s", a->job,

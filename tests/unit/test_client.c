@@ -369,6 +369,67 @@ operands_that_do_not_match_are_refused_before_anything_is_sent(void **state)
 }
 
 static void
+what_cannot_be_accepted_is_refused_before_anything_is_sent(void **state)
+{
+    static const kofn_product_options wrong[] = {
+        {.accept = {.kind = KOFN_ACCEPT_WITHIN}},
+        {.accept = {.kind = KOFN_ACCEPT_WITHIN, .error = -1e-6}},
+        {.accept = {.kind = KOFN_ACCEPT_WITHIN, .error = NAN}},
+        {.accept = {.kind = KOFN_ACCEPT_WITHIN, .error = INFINITY}},
+        {.accept = {.kind = (kofn_accept_choice)3}},
+        {.settle_ms = -1},
+        {.settle_ms = 86400001},
+    };
+    fixture f;
+    pair p = pair_new(4, 3, 2);
+    kofn_error error;
+    kofn_result *result = NULL;
+    (void)state;
+    begin(&f, do_multiply, NULL);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_fails(kofn_client_multiply(f.client, &p.a, &p.b, &wrong[i], &result, &error),
+                     i < 5 ? KOFN_INVALID_ARGUMENT : KOFN_OUT_OF_RANGE);
+    end(&f);
+    assert_int_equal(f.fake.call_count, 0);
+    pair_fini(&p);
+}
+
+static void
+what_is_accepted_arrives(void **state)
+{
+    static const struct {
+        kofn_product_options options;
+        const char *accept;
+        double error;
+    } cases[] = {
+        {{.accept = {.error = 1}}, "", 0}, // no error was asked for
+        {{.accept = {.kind = KOFN_ACCEPT_EXACTLY}}, "exact", 0},
+        {{.accept = {.kind = KOFN_ACCEPT_WITHIN, .error = 1e-6},
+          .deadline_best = true,
+          .settle_ms = 200},
+         "error",
+         1e-6},
+    };
+    fixture f;
+    pair p = pair_new(4, 3, 2);
+    kofn_error error;
+    (void)state;
+    begin(&f, do_multiply, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_result *result = NULL;
+        assert_ok(kofn_client_multiply(f.client, &p.a, &p.b, &cases[i].options, &result, &error));
+        kofn_result_destroy(&result);
+        const kofn_msg_product *product = &f.fake.calls[i].product;
+        assert_string_equal(product->accept, cases[i].accept);
+        assert_true(product->accept_error == cases[i].error);
+        assert_int_equal(product->deadline_best, cases[i].options.deadline_best);
+        assert_int_equal(product->settle_ms, cases[i].options.settle_ms);
+    }
+    end(&f);
+    pair_fini(&p);
+}
+
+static void
 what_the_caller_asks_for_arrives(void **state)
 {
     fixture f;
@@ -420,7 +481,7 @@ a_choice_of_code_is_checked_with_a_hint(void **state)
     assert_fails(kofn_code_choice_check(&choice, KOFN_F64, &error), KOFN_INVALID_ARGUMENT);
     choice.tasks = 5;
     assert_ok(kofn_code_choice_check(&choice, KOFN_F64, &error));
-    assert_fails(kofn_code_choice_check(&choice, KOFN_U8, &error), KOFN_UNIMPLEMENTED);
+    assert_fails(kofn_code_choice_check(&choice, KOFN_I64, &error), KOFN_UNIMPLEMENTED);
 }
 
 /* ---- many in flight -------------------------------------------------------------------------- */
@@ -1440,6 +1501,8 @@ main(void)
         cmocka_unit_test(a_product_in_many_bands_is_joined_and_copied),
         cmocka_unit_test(a_result_outlives_its_client),
         cmocka_unit_test(operands_that_do_not_match_are_refused_before_anything_is_sent),
+        cmocka_unit_test(what_cannot_be_accepted_is_refused_before_anything_is_sent),
+        cmocka_unit_test(what_is_accepted_arrives),
         cmocka_unit_test(what_the_caller_asks_for_arrives),
         cmocka_unit_test(a_choice_of_code_is_checked_with_a_hint),
         cmocka_unit_test(calls_in_flight_end_in_any_order),

@@ -1,6 +1,7 @@
 /* Every allocation of this layer and of the ones below fails once: an error like another, after
  * which nothing is lost. */
 #include "tests/unit/code_brute.h"
+#include "common/linalg/multiply.h"
 #include "tests/unit/short_memory.h"
 
 typedef kofn_status scene_function(kofn_code *code, kofn_error *err);
@@ -59,11 +60,11 @@ add_in_order(kofn_code *code, const size_t *tasks, kofn_error *err)
         assert_int_equal(status, KOFN_OK);
     }
     assert_int_not_equal(kofn_decoder_get_state(d), KOFN_DECODE_NOT_YET);
-    kofn_status status = kofn_decoder_plan(d, &plan, err);
+    kofn_status status = kofn_decoder_plan(d, 0x1p-53, &plan, err);
     if (status) {
         first = status;
         assert_null(plan.task);
-        status = kofn_decoder_plan(d, &plan, NULL);
+        status = kofn_decoder_plan(d, 0x1p-53, &plan, NULL);
     }
     assert_int_equal(status, KOFN_OK);
     assert_int_equal(plan.used, 4);
@@ -122,6 +123,89 @@ coding_scene(kofn_code *code, kofn_error *err)
     return status;
 }
 
+/* A field with a parameter, and a product over it, which needs room for conversions. */
+static kofn_status
+finite_scene(kofn_code *code, kofn_error *err)
+{
+    (void)code;
+    uint32_t at[3][4] = {{1, 2, 3, 4}, {5, 6, 7, 8}, {0}};
+    kofn_mat mats[3];
+    for (int i = 0; i < 3; i++)
+        mats[i] = kofn_mat_wrap(at[i], KOFN_U32, 2, 2);
+    const kofn_product product = {.a = &mats[0], .b = &mats[1]};
+    const kofn_field *f = NULL;
+    kofn_bands c = {.at = NULL};
+    kofn_status status = kofn_field_new("gfp:11", &f, err);
+    if (!status)
+        status = kofn_bands_from_mat(&mats[2], &c, err);
+    if (!status)
+        status = kofn_multiply(f, &product, &c, err);
+    if (!status)
+        assert_memory_equal(at[2], ((const uint32_t[]){8, 0, 10, 6}), sizeof at[2]);
+    kofn_bands_fini(&c);
+    kofn_field_destroy(&f);
+    return status;
+}
+
+static void
+decoding_exactly_loses_nothing_either(void **state)
+{
+    (void)state;
+    const test_code t = {.family = "polynomial", .partition = "2,1,2", .tasks = 6};
+    kofn_code *code = make_code(&t, "gfp:257", 2);
+    fail_each(finite_scene, code);
+    fail_each(coded_first_scene, code);
+    fail_each(coded_last_scene, code);
+    fail_each(question_scene, code);
+    kofn_code_destroy(&code);
+}
+
+/* Estimates, with a second opinion: what was added stays, and so does the plan. */
+static kofn_status
+estimate_scene(kofn_code *code, kofn_error *err)
+{
+    kofn_decoder *d = NULL;
+    kofn_decode_plan plan = {0}, other = {0};
+    kofn_status status = kofn_decoder_new(code, 0, &d, err);
+    for (size_t task = 1; task < 6 && !status; task++)
+        status = kofn_decoder_add(d, task, err);
+    if (!status)
+        status = kofn_decoder_estimate(d, 1e-15, &plan, err);
+    if (!status)
+        status = kofn_decoder_second_opinion(d, 1e-15, &plan, &other, err);
+    assert_int_equal(status == KOFN_OK, other.task != NULL);
+    if (status == KOFN_FAILED_PRECONDITION) // of a set that has nothing to spare
+        status = KOFN_OK;
+    kofn_decode_plan_fini(&other);
+    kofn_decode_plan_fini(&plan);
+    kofn_decoder_destroy(&d);
+    return status;
+}
+
+static kofn_status
+comparison_scene(kofn_code *code, kofn_error *err)
+{
+    double at[6][4] = {{1, 2, 3, 4}, {5, 6, 7, 8}, {1, 1, 1, 1}, {2, 2, 2, 2}, {0}, {3, 3, 3, 3}};
+    double coef[4] = {1, 2, 3, 4}, relative = -1;
+    size_t task[2] = {4, 5};
+    const kofn_decode_plan plan = {.targets = 4, .used = 1, .task = task, .coef = coef};
+    const kofn_decode_plan other = {.targets = 4, .used = 1, .task = task + 1, .coef = coef};
+    kofn_bands answers[6] = {{.at = NULL}};
+    kofn_coding coding;
+    kofn_coding_init(&coding, code, (kofn_shape){.rows = 4, .inner = 2, .cols = 4}, false, false);
+    kofn_status status = KOFN_OK;
+    for (size_t i = 0; i < 6 && !status; i++) {
+        const kofn_mat mat = kofn_mat_wrap(at[i], KOFN_F64, 2, 2);
+        status = kofn_bands_from_mat(&mat, &answers[i], err);
+    }
+    if (!status)
+        status = kofn_coding_disagree(&coding, &plan, &other, answers, 2, &relative, err);
+    assert_true((relative == -1) == (status != KOFN_OK));
+    for (size_t i = 0; i < 6; i++)
+        kofn_bands_fini(&answers[i]);
+    return status;
+}
+
 static void
 running_out_of_memory_is_an_error_and_loses_nothing(void **state)
 {
@@ -133,7 +217,18 @@ running_out_of_memory_is_an_error_and_loses_nothing(void **state)
     fail_each(coded_last_scene, code);
     fail_each(question_scene, code);
     fail_each(coding_scene, code);
+    fail_each(comparison_scene, code);
     kofn_code_destroy(&code);
+    static const test_code estimated[] = {
+        {.family = "rkrp", .partition = "3,1,2", .tasks = 8},
+        {.family = "eps_matdot", .partition = "1,4,1", .tasks = 6},
+        {.family = "eps_matdot", .partition = "1,4,1", .tasks = 6, .set = "decoder=interpolation"},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        code = make_code(&estimated[i], "f64", 2);
+        fail_each(estimate_scene, code);
+        kofn_code_destroy(&code);
+    }
 }
 
 int
@@ -141,6 +236,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(running_out_of_memory_is_an_error_and_loses_nothing),
+        cmocka_unit_test(decoding_exactly_loses_nothing_either),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

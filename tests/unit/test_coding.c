@@ -54,7 +54,7 @@ decode_job(const job *j, const size_t *tasks, size_t count)
     assert_ok(kofn_decoder_new(j->code, INFINITY, &d, &error));
     for (size_t i = 0; i < count; i++)
         assert_ok(kofn_decoder_add(d, tasks[i], &error));
-    assert_ok(kofn_decoder_plan(d, &plan, &error));
+    assert_ok(kofn_decoder_plan(d, 0x1p-53, &plan, &error));
     for (size_t u = 0; u < plan.used; u++)
         answers[u] = &j->answers[plan.task[u]];
     kofn_bands c = new_matrix(j->a.dtype, j->coding.shape.rows, j->coding.shape.cols);
@@ -128,8 +128,9 @@ finite_fields_give_back_the_very_product(void **state)
             start_job(&j, &codes[i / 4], fields[f], (kofn_shape){.rows = 5, .inner = 7, .cols = 8},
                       ta, tb);
             encode_job(&j);
-            size_t tasks[16], count = 0;
-            for (size_t t = j.code->tasks - j.code->threshold; t < j.code->tasks; t++)
+            size_t tasks[16], count = 1;
+            tasks[0] = 0; // the point 0: a plain task for polynomials
+            for (size_t t = j.code->tasks - j.code->threshold + 1; t < j.code->tasks; t++)
                 tasks[count++] = t;
             kofn_bands c = decode_job(&j, tasks, count);
             assert_int_equal(count_wrong(j.code->field, &j.a, ta, &j.b, tb, &c), 0);
@@ -312,6 +313,209 @@ matrices_of_the_wrong_shape_are_refused(void **state)
     end_job(&j);
 }
 
+/* ---- what a result is worth ------------------------------------------------------------------ */
+
+/* Element of what a task multiplies, were there no rounding. */
+static long double
+coded_element(const job *j, size_t operand, size_t task, size_t row, size_t col)
+{
+    const kofn_grid grid = j->code->grid[operand];
+    const kofn_bands *of = operand ? &j->b : &j->a;
+    size_t rows, cols;
+    kofn_coding_block_shape(&j->coding, operand, &rows, &cols);
+    const double *e = kofn_code_get_row(j->code, operand, task);
+    long double sum = 0;
+    for (size_t r = 0; r < grid.rows; r++)
+        for (size_t c = 0; c < grid.cols; c++)
+            if (r * rows + row < of->rows && c * cols + col < of->cols)
+                sum += (long double)e[r * grid.cols + c] *
+                       element_get(only_mat(of), r * rows + row, c * cols + col);
+    return sum;
+}
+
+/* |C~ - C~'| of every task, C~' from long double throughout. */
+static void
+noise_bounds_the_rounding_of_every_answer(void **state)
+{
+    (void)state;
+    static const test_code codes[] = {
+        {.family = "uncoded", .partition = "2,2,1"},
+        {.family = "polynomial", .partition = "2,1,2", .tasks = 6},
+        {.family = "rkrp", .partition = "2,2,1", .tasks = 9, .set = "systematic=no"},
+    };
+    for (size_t i = 0; i < 6; i++) {
+        job j = {0};
+        const size_t inner = 1 + 29 * i;
+        start_job(&j, &codes[i % 3], i < 3 ? "f32" : "f64",
+                  (kofn_shape){.rows = 5, .inner = inner, .cols = 6}, false, false);
+        encode_job(&j);
+        const size_t part = j.coding.part.inner;
+        for (size_t task = 0; task < j.code->tasks; task++) {
+            long double sum = 0;
+            for (size_t r = 0; r < j.coding.part.rows; r++)
+                for (size_t c = 0; c < j.coding.part.cols; c++) {
+                    long double exact = 0;
+                    for (size_t k = 0; k < part; k++)
+                        exact +=
+                            coded_element(&j, 0, task, r, k) * coded_element(&j, 1, task, k, c);
+                    sum += powl(element_get(only_mat(&j.answers[task]), r, c) - exact, 2);
+                }
+            assert_at_most((double)sqrtl(sum), kofn_coding_get_noise(&j.coding) *
+                                                   kofn_code_row_norm(j.code, task) *
+                                                   norm_of(&j.a) * norm_of(&j.b));
+        }
+        /* plain tasks: nothing but the inner products; others, terms of both blocks as well */
+        const size_t blocks = j.code->e[0].cols + 1 + j.code->e[1].cols + 1;
+        assert_true(kofn_coding_get_noise(&j.coding) ==
+                    expm1((double)(part + (i % 3 ? blocks : 0)) * j.code->field->epsilon));
+        end_job(&j);
+    }
+}
+
+/* The estimate of the first `count` answers, and a second opinion. */
+static void
+plan_both(const job *j, size_t count, kofn_decode_plan *plan, kofn_decode_plan *other)
+{
+    kofn_error error;
+    kofn_decoder *d;
+    const double noise = kofn_coding_get_noise(&j->coding);
+    assert_ok(kofn_decoder_new(j->code, 0, &d, &error));
+    for (size_t i = 0; i < count; i++)
+        assert_ok(kofn_decoder_add(d, i, &error));
+    assert_ok(kofn_decoder_estimate(d, noise, plan, &error));
+    assert_ok(kofn_decoder_second_opinion(d, noise, plan, other, &error));
+    kofn_decoder_destroy(&d);
+}
+
+static kofn_bands
+decode_plan(const job *j, const kofn_decode_plan *plan)
+{
+    kofn_error error;
+    const kofn_bands *answers[16];
+    for (size_t u = 0; u < plan->used; u++)
+        answers[u] = &j->answers[plan->task[u]];
+    kofn_bands c = new_matrix(j->a.dtype, j->coding.shape.rows, j->coding.shape.cols);
+    assert_ok(kofn_coding_decode(&j->coding, plan, answers, kofn_coding_all_rows(&j->coding), &c,
+                                 &error));
+    return c;
+}
+
+/* |C - C'| / |C| over rows first, first + step, ... of each block of `height` rows. */
+static double
+difference(const kofn_bands *c, const kofn_bands *other, size_t height, const bool *rows)
+{
+    double whole = 0, left = 0;
+    for (size_t i = 0; i < c->rows; i++)
+        for (size_t j = 0; j < c->cols && rows[i % height]; j++) {
+            const double one = element_get(only_mat(c), i, j);
+            whole = hypot(whole, one);
+            left = hypot(left, one - element_get(only_mat(other), i, j));
+        }
+    return left / whole;
+}
+
+/* `count` answers are one more than an estimate needs; blocks of the product have `height` rows. */
+static void
+check_disagreement(const test_code *named, const char *field, size_t count, size_t height)
+{
+    kofn_error error;
+    job j = {0};
+    kofn_decode_plan plan, other;
+    start_job(&j, named, field, (kofn_shape){.rows = 9, .inner = 8, .cols = 5}, false, false);
+    encode_job(&j);
+    plan_both(&j, count, &plan, &other);
+    kofn_bands c = decode_plan(&j, &plan), without = decode_plan(&j, &other);
+    /* D - D' is rounded once where D and D' are twice; at such points that is little */
+    const double rounding = 16 * sqrt(j.code->field->epsilon);
+    for (size_t sample = 1; sample <= height + 2; sample++) {
+        const size_t looks = sample < height ? sample : height;
+        bool rows[16] = {false}; // of a block
+        double relative;
+        for (size_t i = 0; i < looks; i++)
+            rows[i * height / looks] = true;
+        assert_ok(
+            kofn_coding_disagree(&j.coding, &plan, &other, j.answers, sample, &relative, &error));
+        const double expected = difference(&c, &without, height, rows);
+        assert_true(expected > 1e-4);
+        assert_at_most(fabs(relative - expected), rounding * expected);
+    }
+    free_matrix(&c);
+    free_matrix(&without);
+    kofn_decode_plan_fini(&plan);
+    kofn_decode_plan_fini(&other);
+    end_job(&j);
+}
+
+static void
+plans_disagree_as_what_they_make_does(void **state)
+{
+    (void)state;
+    check_disagreement(
+        &(test_code){.family = "eps_polydot", .partition = "2,3,1", .tasks = 9, .set = "gamma=8"},
+        "f64", 7, 5);
+    check_disagreement(
+        &(test_code){.family = "eps_matdot", .partition = "1,3,1", .tasks = 6, .set = "gamma=10"},
+        "f32", 4, 9);
+}
+
+static double
+disagreement(const job *j, const kofn_decode_plan *plan, const kofn_decode_plan *other)
+{
+    kofn_error error;
+    double relative;
+    assert_ok(kofn_coding_disagree(&j->coding, plan, other, j->answers, 100, &relative, &error));
+    return relative;
+}
+
+/* The answer that only the first plan uses. */
+static size_t
+find_missing(const kofn_decode_plan *plan, const kofn_decode_plan *other)
+{
+    for (size_t u = 0; u < plan->used; u++) {
+        size_t at = 0;
+        while (at < other->used && other->task[at] != plan->task[u])
+            at++;
+        if (at == other->used)
+            return plan->task[u];
+    }
+    fail_msg("the second opinion leans on the same answers");
+    return 0;
+}
+
+static void
+a_spoilt_answer_is_seen_when_there_is_one_to_spare(void **state)
+{
+    (void)state;
+    job j = {0};
+    kofn_decode_plan plan, other;
+    start_job(&j, &rkrp, "f64", (kofn_shape){.rows = 4, .inner = 3, .cols = 9}, false, false);
+    encode_job(&j);
+    plan_both(&j, 8, &plan, &other);
+    assert_false(plan.estimate || other.estimate);
+    assert_at_most(disagreement(&j, &plan, &other), 1e-13);
+    assert_true(disagreement(&j, &plan, &plan) == 0);
+    const size_t leaned = find_missing(&plan, &other);
+    kofn_mat *answer = only_mat(&j.answers[leaned]);
+    element_set(answer, 1, 1, element_get(answer, 1, 1) + 1);
+    assert_true(disagreement(&j, &plan, &other) > 1e-2);
+    element_set(answer, 1, 1, NAN);
+    assert_true(disagreement(&j, &plan, &other) == INFINITY);
+    for (size_t task = 0; task < 8; task++)
+        memset(only_mat(&j.answers[task])->data, 0, 2 * 3 * sizeof(double));
+    assert_true(disagreement(&j, &plan, &other) == 0);
+
+    kofn_error error;
+    double relative;
+    const kofn_bands whole = j.answers[leaned];
+    j.answers[leaned] = j.a;
+    assert_fails(kofn_coding_disagree(&j.coding, &plan, &other, j.answers, 1, &relative, &error),
+                 KOFN_INVALID_ARGUMENT);
+    j.answers[leaned] = whole;
+    kofn_decode_plan_fini(&plan);
+    kofn_decode_plan_fini(&other);
+    end_job(&j);
+}
+
 int
 main(void)
 {
@@ -324,6 +528,9 @@ main(void)
         cmocka_unit_test(matrices_in_bands_are_coded_like_whole_ones),
         cmocka_unit_test(empty_products_are_coded),
         cmocka_unit_test(matrices_of_the_wrong_shape_are_refused),
+        cmocka_unit_test(noise_bounds_the_rounding_of_every_answer),
+        cmocka_unit_test(plans_disagree_as_what_they_make_does),
+        cmocka_unit_test(a_spoilt_answer_is_seen_when_there_is_one_to_spare),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ plan_of(const kofn_decoder *d)
 {
     kofn_error error;
     kofn_decode_plan plan;
-    assert_ok(kofn_decoder_plan(d, &plan, &error));
+    assert_ok(kofn_decoder_plan(d, 0x1p-53, &plan, &error));
     return plan;
 }
 
@@ -111,7 +111,7 @@ a_whole_product_is_done_after_its_one_answer(void **state)
     assert_int_equal(kofn_decoder_get_missing(d), 1);
     assert_true(kofn_decoder_would_suffice(d, &only, 1));
     assert_false(kofn_decoder_would_suffice(d, NULL, 0));
-    assert_fails(kofn_decoder_plan(d, &plan, &error), KOFN_FAILED_PRECONDITION);
+    assert_fails(kofn_decoder_plan(d, 0x1p-53, &plan, &error), KOFN_FAILED_PRECONDITION);
     add_all(d, &only, 1);
     assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
     plan = plan_of(d);

@@ -464,9 +464,9 @@ check_products(const kofn_field *f, kofn_rng *rng)
     for (int round = 0; round < 80; round++)
         check_product(f, kofn_rng_below(rng, 30), kofn_rng_below(rng, 40), kofn_rng_below(rng, 90),
                       round % 4, false, round % 3 == 0 ? 2000 : 0, rng);
-    for (int transposes = 0; transposes < 4; transposes++) {
-        check_product(f, 5, 3000, 7, transposes, true, 0, rng); // past every chunk, largest sums
-        check_product(f, 20, 1500, 30, transposes, false, 0, rng);
+    for (int transposes = 0; transposes < 12; transposes++) {
+        check_product(f, 5, 3000, 7, transposes % 4, true, 0, rng); // past every chunk
+        check_product(f, 20, 1500, 30, transposes % 4, false, 0, rng);
     }
     check_product(f, 500, 20, 700, 0, false, 0, rng); // more than one block either way
     check_product(f, 7, 300, 5000, 2, false, 0, rng);
@@ -642,6 +642,27 @@ one_foreign_element_is_seen_wherever_it_is(void **state)
 }
 
 static void
+check_norm(const kofn_field *f, kofn_rng *rng)
+{
+    uint32_t aligned[16] = {0};
+    unsigned count = 0;
+    assert_true(f->norm(f, aligned, 16) == 0 && f->norm(f, aligned, 0) == 0);
+    for (size_t i = 0; i < 16; i++) {
+        const uint64_t element = kofn_rng_below(rng, (uint64_t)f->order);
+        exact_set(f->dtype, aligned, i, element);
+        count += element != 0;
+    }
+    assert_true(f->norm(f, aligned, 16) == sqrt(count));
+}
+
+static void
+norms_count_what_is_not_zero(void **state)
+{
+    (void)state;
+    for_every_field(check_norm, 82);
+}
+
+static void
 a_foreign_element_is_named_with_its_place(void **state)
 {
     (void)state;
@@ -674,6 +695,28 @@ a_foreign_element_is_named_with_its_place(void **state)
     assert_string_equal(error.text, "B: element (1, 1) is not finite");
     kofn_bands_fini(&bands);
     kofn_field_destroy(&f);
+}
+
+static void
+the_place_of_a_foreign_element_is_found_in_rows_of_any_length(void **state)
+{
+    (void)state;
+    const kofn_field *f = kofn_field_find("gf16");
+    unsigned char at[40] = {0};
+    for (size_t len = 1; len <= sizeof at; len++)
+        for (size_t i = 0; i < len; i++) {
+            char place[32];
+            kofn_bands bands;
+            const kofn_mat mat = kofn_mat_wrap(at, KOFN_U8, 1, len);
+            assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
+            at[i] = 16;
+            at[len - 1] = 17; // a later one is not the first
+            assert_fails(kofn_field_check_elements(f, "A", &bands, &error), KOFN_INVALID_ARGUMENT);
+            (void)snprintf(place, sizeof place, "(0, %zu) is %d", i, i == len - 1 ? 17 : 16);
+            assert_non_null(strstr(error.text, place));
+            at[i] = at[len - 1] = 0;
+            kofn_bands_fini(&bands);
+        }
 }
 
 /* Nobody promises a result, but nothing breaks: for the sanitizers. */
@@ -736,7 +779,9 @@ main(void)
         cmocka_unit_test(panels_are_added_to_only_when_asked),
         cmocka_unit_test(scratch_is_bounded_whatever_the_panel),
         cmocka_unit_test(one_foreign_element_is_seen_wherever_it_is),
+        cmocka_unit_test(norms_count_what_is_not_zero),
         cmocka_unit_test(a_foreign_element_is_named_with_its_place),
+        cmocka_unit_test(the_place_of_a_foreign_element_is_found_in_rows_of_any_length),
         cmocka_unit_test(foreign_elements_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

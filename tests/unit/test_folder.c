@@ -201,18 +201,19 @@ every_subset_of_answers_decodes_or_says_what_is_missing(void **state)
                     answer_task(f, task);
             (void)unlink(f->c);
             if ((size_t)__builtin_popcount(subset) >= codes[i].k) {
-                assert_ok(cli_folder_decode(f->tasks, f->c, &decoded, &error));
+                assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
                 assert_int_equal(decoded.used, codes[i].k);
             } else {
-                assert_fails(cli_folder_decode(f->tasks, f->c, &decoded, &error),
-                             KOFN_FAILED_PRECONDITION);
+                assert_fails(
+                    cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error),
+                    KOFN_FAILED_PRECONDITION);
                 assert_int_not_equal(access(f->c, F_OK), 0);
                 assert_int_equal(decoded.wanted_count,
                                  codes[i].k - (size_t)__builtin_popcount(subset));
                 for (size_t j = 0; j < decoded.wanted_count; j++)
                     answer_task(f, decoded.wanted[j]);
                 cli_decoded_fini(&decoded);
-                assert_ok(cli_folder_decode(f->tasks, f->c, &decoded, &error));
+                assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
             }
             assert_decoded(f, false, decoded.quality.amplification);
             cli_decoded_fini(&decoded);
@@ -233,8 +234,114 @@ a_transposed_operand_becomes_pairs_that_are_multiplied_plainly(void **state)
     (void)encode(f, "rkrp", "2,1,3", "8", true);
     for (size_t task = 2; task < 8; task++)
         answer_task(f, task);
-    assert_ok(cli_folder_decode(f->tasks, f->c, &decoded, &error));
+    assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
     assert_decoded(f, true, decoded.quality.amplification);
+    cli_decoded_fini(&decoded);
+}
+
+/* |C - A B| over |A| |B| */
+static double
+error_of_decoded(const fixture *f)
+{
+    kofn_error error;
+    kofn_npy npy[3];
+    const char *const paths[] = {f->a, f->b, f->c};
+    double square[3] = {0}; // of A, B, C - A B
+    for (size_t i = 0; i < 3; i++)
+        assert_ok(kofn_npy_read(paths[i], &npy[i], &error));
+    const double *a = npy[0].mat.data, *b = npy[1].mat.data, *c = npy[2].mat.data;
+    for (size_t i = 0; i < ROWS * INNER; i++)
+        square[0] += a[i] * a[i];
+    for (size_t i = 0; i < INNER * COLS; i++)
+        square[1] += b[i] * b[i];
+    for (size_t i = 0; i < ROWS; i++)
+        for (size_t j = 0; j < COLS; j++) {
+            double left = c[i * COLS + j];
+            for (size_t k = 0; k < INNER; k++)
+                left -= a[i * INNER + k] * b[k * COLS + j];
+            square[2] += left * left;
+        }
+    for (size_t i = 0; i < 3; i++)
+        kofn_mat_fini(&npy[i].mat);
+    return sqrt(square[2] / (square[0] * square[1]));
+}
+
+/* Answers come one by one: with --best each set gives a product and a bound that holds. */
+static void
+the_best_estimate_keeps_its_bound_at_every_number_of_answers(void **state)
+{
+    static const struct {
+        const char *family, *partition, *tasks;
+        size_t n, k;
+    } codes[] = {{"rkrp", "2,1,2", "6", 6, 4},
+                 {"uncoded", "2,1,2", "4", 4, 4},
+                 {"matdot", "1,3,1", "6", 6, 5},
+                 {"eps_matdot", "1,3,1", "5", 5, 5}};
+    const fixture *f = *state;
+    kofn_error error;
+    cli_decoded decoded;
+    write_random(f->a, ROWS, INNER, 1);
+    write_random(f->b, INNER, COLS, 2);
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        remove_all(f->tasks);
+        (void)encode(f, codes[i].family, codes[i].partition, codes[i].tasks, false);
+        assert_fails(cli_folder_decode(f->tasks, f->c, CLI_DECODE_BEST, &decoded, &error),
+                     KOFN_FAILED_PRECONDITION); // without any
+        assert_true(decoded.wanted_count > 0);
+        cli_decoded_fini(&decoded);
+        for (size_t task = 0; task < codes[i].n; task++) {
+            answer_task(f, task);
+            assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_BEST, &decoded, &error));
+            assert_true(decoded.decoded && decoded.wanted_count == 0);
+            assert_true(decoded.estimate || task + 1 >= codes[i].k);
+            assert_at_most(error_of_decoded(f), decoded.error_bound + INNER * DBL_EPSILON);
+            cli_decoded_fini(&decoded);
+        }
+    }
+}
+
+/* Three answers of an epsilon-approximate code are enough for what it promises; with a fourth they
+ * tell what the estimate is worth. */
+static void
+a_promised_estimate_is_made_without_asking(void **state)
+{
+    const fixture *f = *state;
+    kofn_error error;
+    cli_decoded decoded;
+    write_random(f->a, ROWS, INNER, 1);
+    write_random(f->b, INNER, COLS, 2);
+    const cli_encoded encoded = encode(f, "eps_matdot", "1,3,1", "5", false);
+    assert_int_equal(encoded.enough, 3);
+    assert_int_equal(encoded.threshold, 5);
+    answer_task(f, 4);
+    assert_fails(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error),
+                 KOFN_FAILED_PRECONDITION);
+    assert_int_equal(decoded.wanted_count, 2);
+    assert_int_equal(decoded.wanted[0], 0);
+    assert_int_equal(decoded.wanted[1], 1);
+    assert_non_null(strstr(error.text, "--best"));
+    cli_decoded_fini(&decoded);
+
+    answer_task(f, 0);
+    answer_task(f, 1);
+    assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
+    assert_true(decoded.estimate && decoded.error_estimate == 0); // none to spare
+    assert_at_most(decoded.error_bound, 1e-3);
+    assert_at_most(error_of_decoded(f), decoded.error_bound);
+    cli_decoded_fini(&decoded);
+
+    answer_task(f, 3);
+    assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
+    assert_true(decoded.estimate && decoded.error_estimate > 0);
+    assert_at_most(decoded.error_estimate, 1e-2);
+    assert_at_most(error_of_decoded(f), decoded.error_bound);
+    cli_decoded_fini(&decoded);
+
+    remove_all(f->tasks); // with fewer tasks than the product takes
+    (void)encode(f, "eps_matdot", "1,5,1", "6", false);
+    assert_fails(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error),
+                 KOFN_FAILED_PRECONDITION);
+    assert_int_equal(decoded.wanted_count, 5);
     cli_decoded_fini(&decoded);
 }
 
@@ -281,7 +388,7 @@ an_answer_that_is_none_counts_as_missing_and_is_listed(void **state)
     assert_int_equal(truncate(path, 130), 0);
     task_path(f, 3, 'c', path);
     write_floats(path, encoded.part.rows, encoded.part.cols);
-    assert_ok(cli_folder_decode(f->tasks, f->c, &decoded, &error));
+    assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
     assert_int_equal(decoded.refused_count, 4);
     assert_int_equal(decoded.answers, 4);
     for (size_t i = 0; i < 4; i++)
@@ -308,7 +415,7 @@ a_nan_in_an_answer_is_said(void **state)
         part[i] = NAN;
     task_path(f, 0, 'c', path);
     write_matrix(path, part, encoded.part.rows, encoded.part.cols);
-    assert_ok(cli_folder_decode(f->tasks, f->c, &decoded, &error));
+    assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
     assert_true(decoded.nonfinite);
     cli_decoded_fini(&decoded);
 }
@@ -348,7 +455,7 @@ a_full_disk_is_an_error_and_no_file(void **state)
     write_random(f->b, INNER, COLS, 2);
     (void)encode(f, "uncoded", "1,1,1", "1", false);
     answer_task(f, 0);
-    assert_fails(cli_folder_decode(f->tasks, "/dev/full", &decoded, &error),
+    assert_fails(cli_folder_decode(f->tasks, "/dev/full", CLI_DECODE_PROMISED, &decoded, &error),
                  KOFN_RESOURCE_EXHAUSTED);
     cli_decoded_fini(&decoded);
 }
@@ -441,7 +548,8 @@ a_manifest_that_is_too_large_or_missing_is_refused(void **state)
     char path[CLI_PATH_MAX];
     static const char good[] = "{" GOOD ", \"set\": {}}";
     assert_fails(cli_manifest_load(f->tasks, &manifest, &error), KOFN_NOT_FOUND);
-    assert_fails(cli_folder_decode(f->tasks, f->c, &decoded, &error), KOFN_NOT_FOUND);
+    assert_fails(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error),
+                 KOFN_NOT_FOUND);
     cli_decoded_fini(&decoded);
 
     assert_int_equal(mkdir(f->tasks, 0700), 0);
@@ -463,6 +571,8 @@ main(void)
         TEST(every_subset_of_answers_decodes_or_says_what_is_missing),
         TEST(a_transposed_operand_becomes_pairs_that_are_multiplied_plainly),
         TEST(an_answer_that_is_none_counts_as_missing_and_is_listed),
+        TEST(the_best_estimate_keeps_its_bound_at_every_number_of_answers),
+        TEST(a_promised_estimate_is_made_without_asking),
         TEST(a_nan_in_an_answer_is_said),
         TEST(tasks_of_another_product_are_not_written_over),
         TEST(a_full_disk_is_an_error_and_no_file),

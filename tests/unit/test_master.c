@@ -2,6 +2,7 @@
 #include "tests/unit/master_stage.h"
 
 #include <math.h>
+#include <math.h>
 #include <zmq.h>
 
 static const problem small = {.rows = 6, .inner = 4, .cols = 3};
@@ -266,6 +267,40 @@ a_product_must_make_sense(void **state)
         m.b.rows = wrong[i].inner;
         send_call(client, i, KOFN_METHOD_MULTIPLY, &kofn_product_message, &m);
         assert_int_equal(expect_reply(client, i, NULL, NULL), wrong[i].status);
+    }
+}
+
+/* Refused at the head of the call: no operand has come. */
+static void
+a_product_must_be_able_to_give_what_it_accepts(void **state)
+{
+    static const struct {
+        const char *accept;
+        double error;
+        size_t tasks;
+        const char *says;
+    } wrong[] = {
+        {"exakt", 0, 6, "need exact, error or nothing"}, {"", 1e-3, 6, "say accept error"},
+        {"exact", 1e-3, 6, "say accept error"},          {"error", 0, 6, "need more than 0"},
+        {"error", -INFINITY, 6, "need more than 0"},     {"exact", 0, 4, "take 5 tasks"},
+    };
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        kofn_msg_reply reply;
+        kofn_msg_product m = problem_message(&small);
+        snprintf(m.code.family, sizeof m.code.family, "eps_matdot");
+        m.code.x = m.code.y = 1;
+        m.code.z = 3;
+        m.code.tasks = wrong[i].tasks;
+        snprintf(m.accept, sizeof m.accept, "%s", wrong[i].accept);
+        m.accept_error = wrong[i].error;
+        send_call(client, i, KOFN_METHOD_MULTIPLY, &kofn_product_message, &m);
+        expect(client, &kofn_reply_message, &reply);
+        assert_int_equal(reply.status, KOFN_INVALID_ARGUMENT);
+        if (!strstr(reply.message, wrong[i].says))
+            fail_msg("'%s' lacks '%s'", reply.message, wrong[i].says);
     }
 }
 
@@ -589,6 +624,7 @@ main(void)
         T(another_version_is_told_ours),
         T(a_call_must_fit_its_method),
         T(a_product_must_make_sense),
+        T(a_product_must_be_able_to_give_what_it_accepts),
         T(garbage_is_answered_and_survived),
         T(blocks_of_what_was_not_understood_are_acknowledged),
         T(an_ack_for_more_than_is_out_ends_the_connections_work),

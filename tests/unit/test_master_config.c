@@ -69,6 +69,7 @@ a_file_sets_what_it_names_and_leaves_the_rest(void **state)
     kofn_master_config config;
     assert_ok(load_text("listen:\n  clients: tcp://*:9001\nlimits: {memory: 2GiB}\n"
                         "scheduler: {backup_factor: 3}\npolicy: speculative\n"
+                        "plan: {stragglers: 2, slowdown: 3, gflops: 50, link: 1.5}\n"
                         "code: {family: rkrp, partition: [2, 1, 3], tasks: 8, systematic: no}\n",
                         &config, &error));
     assert_string_equal(config.clients, "tcp://*:9001");
@@ -76,6 +77,8 @@ a_file_sets_what_it_names_and_leaves_the_rest(void **state)
     assert_int_equal(config.memory, UINT64_C(2) << 30);
     assert_true(config.sched.backup_factor == 3);
     assert_string_equal(config.policy, "speculative");
+    assert_int_equal(config.plan.stragglers, 2);
+    assert_true(config.plan.slowdown == 3 && config.plan.gflops == 50 && config.plan.link == 1.5);
     assert_string_equal(config.code.family, "rkrp");
     assert_int_equal(config.code.part.y, 3);
     assert_int_equal(config.code.tasks, 8);
@@ -87,6 +90,7 @@ what_is_wrong_is_refused_with_its_place(void **state)
     (void)state;
     assert_refused("limits:\n  memmory: 1GiB\n", KOFN_NOT_FOUND, ":2:3:", "limits.memory");
     assert_refused("heartbeat: soon\n", KOFN_INVALID_ARGUMENT, ":1:1:", "soon");
+    assert_refused("plan: {slowdown: 0.5}\n", KOFN_OUT_OF_RANGE, ":1:", "slowdown");
     assert_refused("chunk: 1GiB\n", KOFN_OUT_OF_RANGE, ":1:1:", "64MiB");
     assert_refused("a: [b\n", KOFN_INVALID_ARGUMENT, ":", "");
     assert_refused("policy: speculativ\n", KOFN_NOT_FOUND, ":1:1:", "speculative");

@@ -2,6 +2,7 @@
  * wrong kind. */
 #include "tests/unit/master_stage.h"
 
+#include <math.h>
 #include <zmq.h>
 
 static const problem whole = {.rows = 6, .inner = 4, .cols = 3, .policy = "oneshot"};
@@ -473,6 +474,184 @@ a_task_that_failed_early_is_not_sent_on(void **state)
     expect_product(s, client, 1, &large, NULL);
 }
 
+/* ---- rates and plans ------------------------------------------------------------------------------------- */
+
+/* Two operands of 1.1 MB each: enough to measure a link by. */
+static const problem heavy = {
+    .rows = 370, .inner = 370, .cols = 370, .family = "uncoded", .x = 1, .z = 1, .y = 1};
+
+/* A worker whose window takes all of it, so that nothing is acknowledged before the end. */
+static peer *
+join_wide_worker(stage *s)
+{
+    const kofn_msg_hello hello = {
+        .version = 1, .name = "w", .fields = "f64", .credit = 1, .window = 64 << 20};
+    kofn_msg_welcome welcome;
+    peer *worker = open_worker(s);
+    worker->window = hello.window;
+    post(worker, &kofn_hello_message, &hello);
+    expect(worker, &kofn_welcome_message, &welcome);
+    worker->epoch = welcome.epoch;
+    return worker;
+}
+
+static double
+get_link_rate(peer *client, uint64_t call)
+{
+    kofn_msg_workers workers;
+    send_call(client, call, KOFN_METHOD_LIST_WORKERS, NULL, NULL);
+    assert_int_equal(expect_reply(client, call, &kofn_workers_message, &workers), KOFN_OK);
+    const double rate = ((const kofn_msg_worker *)workers.workers.at)->link_rate;
+    kofn_message_clear(&kofn_workers_message, &workers);
+    return rate;
+}
+
+/* At least all bytes over all the time that the test took. */
+static void
+the_rate_of_a_link_is_measured_by_acknowledged_bytes(void **state)
+{
+    stage *s = *state;
+    task t;
+    kofn_error error;
+    s->config.whole_flops = 1e18;
+    stage_run(s);
+    peer *worker = join_wide_worker(s), *client = open_client(s, KOFN_WINDOW_BYTES);
+    assert_true(get_link_rate(client, 1) == 0);
+    const int64_t start_ns = kofn_clock_ns();
+    send_product(s, client, 2, KOFN_METHOD_MULTIPLY, &heavy);
+    expect_task(worker, &t);
+    assert_ok(kofn_peer_took(worker->link, 0, 0, &error)); // all that came
+    answer(s, worker, &t);
+    expect_product(s, client, 2, &heavy, NULL);
+    const double rate = get_link_rate(client, 3);
+    const double bytes = 2.0 * (double)heavy.rows * (double)heavy.inner * sizeof(double);
+    assert_at_most(bytes * 1e9 / (double)(kofn_clock_ns() - start_ns), rate);
+}
+
+static void
+a_worker_that_does_not_acknowledge_in_time_is_not_measured(void **state)
+{
+    stage *s = *state;
+    task t;
+    kofn_error error;
+    s->config.whole_flops = 1e18;
+    stage_run(s);
+    peer *worker = join_wide_worker(s), *client = open_client(s, KOFN_WINDOW_BYTES);
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &heavy);
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    expect_product(s, client, 1, &heavy, NULL);
+    assert_ok(kofn_peer_took(worker->link, 0, 0, &error)); // at last
+    assert_true(get_link_rate(client, 2) == 0);
+}
+
+static kofn_status
+plan_code(peer *client, uint64_t call, const kofn_msg_plan_query *query, kofn_msg_plan *ret_plan)
+{
+    send_call(client, call, KOFN_METHOD_PLAN_CODE, &kofn_plan_query_message, query);
+    return expect_reply(client, call, &kofn_plan_message, ret_plan);
+}
+
+static void
+a_plan_is_made_for_the_workers_that_are_there(void **state)
+{
+    stage *s = *state;
+    const kofn_msg_plan_query query = {
+        .rows = 2000, .inner = 2000, .cols = 2000, .stragglers = 1, .slowdown = 5};
+    kofn_msg_plan plan;
+    kofn_error error;
+    s->config.plan.gflops = 40;
+    s->config.plan.link = 5;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    assert_int_equal(plan_code(client, 1, &query, &plan), KOFN_FAILED_PRECONDITION); // nobody there
+    for (size_t i = 0; i < 4; i++)
+        (void)join_worker(s, "w", 2);
+    assert_int_equal(plan_code(client, 2, &query, &plan), KOFN_OK);
+    assert_true(plan.workers == 4 && plan.gflops == 40 && plan.link_rate == 5e9 && plan.measured);
+
+    kofn_plan_query q; // the same, made here
+    kofn_plan expected;
+    kofn_plan_query_init(&q, kofn_field_find("f64"), (kofn_shape){2000, 2000, 2000}, 4);
+    q.stragglers = 1;
+    q.failure = 0;
+    q.machine.flops_rate = 40e9;
+    q.machine.link_rate = 5e9;
+    assert_ok(kofn_plan_make(&q, &expected, &error));
+    assert_int_equal(plan.rows.count, expected.count);
+    const kofn_msg_plan_row *rows = plan.rows.at;
+    for (size_t i = 0; i < expected.count; i++)
+        assert_true(rows[i].seconds_late == expected.rows[i].seconds_late);
+    assert_string_equal(plan.verdict, expected.verdict);
+    kofn_plan_fini(&expected);
+    kofn_message_clear(&kofn_plan_message, &plan);
+
+    kofn_msg_plan_query wrong = query;
+    wrong.stragglers = 4;
+    assert_int_equal(plan_code(client, 3, &wrong, &plan), KOFN_INVALID_ARGUMENT);
+    wrong = query;
+    wrong.rows = 0;
+    assert_int_equal(plan_code(client, 4, &wrong, &plan), KOFN_INVALID_ARGUMENT);
+}
+
+/* Whoever asked is gone before the plan is made: it is dropped, and others are served. */
+static void
+an_abandoned_plan_harms_nobody(void **state)
+{
+    stage *s = *state;
+    const kofn_msg_plan_query query = {
+        .rows = 2000, .inner = 2000, .cols = 2000, .workers = 300, .stragglers = 9};
+    kofn_msg_plan plan;
+    stage_run(s);
+    peer *first = open_client(s, KOFN_WINDOW_BYTES), *second = open_client(s, KOFN_WINDOW_BYTES);
+    send_call(first, 1, KOFN_METHOD_PLAN_CODE, &kofn_plan_query_message, &query);
+    post(first, &kofn_abandon_message, &(kofn_msg_abandon){.call = 1});
+    send_call(first, 2, KOFN_METHOD_PLAN_CODE, &kofn_plan_query_message, &query);
+    close_peer(first);
+    assert_int_equal(plan_code(second, 1, &query, &plan), KOFN_OK);
+    assert_true(plan.workers == 300 && !plan.measured);
+    kofn_message_clear(&kofn_plan_message, &plan);
+}
+
+/* With rates given, a code left open is the first of the plan; and again, from memory. */
+static void
+a_code_left_open_is_planned_with_the_fleets_rates(void **state)
+{
+    stage *s = *state;
+    kofn_error error;
+    kofn_plan plan;
+    kofn_plan_query q;
+    char job[KOFN_ID_MAX];
+    const problem open = {.rows = 40, .inner = 50, .cols = 60};
+    s->config.whole_flops = 1;
+    s->config.plan.gflops = 1e-3; // arithmetic is dear
+    s->config.plan.link = 0.1;
+    s->config.plan.stragglers = 2;
+    s->config.plan.slowdown = 7;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    for (size_t i = 0; i < 6; i++)
+        (void)join_worker(s, "w", 2);
+
+    kofn_plan_query_init(&q, kofn_field_find("f64"), (kofn_shape){40, 50, 60}, 6);
+    q.stragglers = 2;
+    q.limit = 1;
+    q.machine.flops_rate = exp2(round(2 * log2(1e6)) / 2); // rounded to half an octave
+    q.machine.link_rate = exp2(round(2 * log2(1e8)) / 2);
+    q.machine.slowdown = 7;
+    assert_ok(kofn_plan_make(&q, &plan, &error));
+    const kofn_code_spec *spec = &plan.rows[0].spec;
+    for (uint64_t call = 1; call < 3; call++) {
+        submit(s, client, 10 * call, &open, job);
+        await_state(client, job, "running");
+        const kofn_msg_job now = get_job(client, job);
+        assert_string_equal(now.code.family, spec->family);
+        assert_true(now.code.x == spec->part.x && now.code.z == spec->part.z);
+        assert_true(now.code.y == spec->part.y && now.code.tasks == spec->tasks);
+    }
+    kofn_plan_fini(&plan);
+}
+
 int
 main(void)
 {
@@ -492,6 +671,11 @@ main(void)
         T(answers_nobody_asked_for_are_dropped),
         T(losers_are_cancelled),
         T(a_task_that_failed_early_is_not_sent_on),
+        T(the_rate_of_a_link_is_measured_by_acknowledged_bytes),
+        T(a_worker_that_does_not_acknowledge_in_time_is_not_measured),
+        T(a_plan_is_made_for_the_workers_that_are_there),
+        T(an_abandoned_plan_harms_nobody),
+        T(a_code_left_open_is_planned_with_the_fleets_rates),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

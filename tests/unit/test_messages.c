@@ -120,11 +120,18 @@ assert_fits(const kofn_wire_message *of, const void *message)
 }
 
 static void
-the_longest_lists_of_jobs_and_workers_fit_an_envelope(void **state)
+the_longest_lists_fit_an_envelope(void **state)
 {
     (void)state;
     kofn_msg_jobs jobs = {0};
     kofn_msg_workers workers = {0};
+    kofn_msg_plan plan = {0};
+    assert_ok(
+        kofn_wire_list_new(KOFN_PLAN_LISTED_MAX, sizeof(kofn_msg_plan_row), &plan.rows, &error));
+    for (size_t i = 0; i < plan.rows.count; i++)
+        fill_to_the_brim(&kofn_plan_row_message, (kofn_msg_plan_row *)plan.rows.at + i);
+    assert_fits(&kofn_plan_message, &plan);
+    kofn_message_clear(&kofn_plan_message, &plan);
     assert_ok(kofn_wire_list_new(KOFN_JOBS_LISTED_MAX, sizeof(kofn_msg_job), &jobs.jobs, &error));
     assert_ok(kofn_wire_list_new(KOFN_WORKERS_LISTED_MAX, sizeof(kofn_msg_worker), &workers.workers,
                                  &error));
@@ -329,6 +336,103 @@ a_seed_alone_is_a_seed(void **state)
     assert_false(spec.has_seed);
 }
 
+/* ---- plans ----------------------------------------------------------------------------------- */
+
+static void
+what_a_plan_query_leaves_open_is_measured_or_has_its_default(void **state)
+{
+    (void)state;
+    static const kofn_plan_worker at[] = {{3e10, 2e9}, {1e10, 0}};
+    kofn_msg_plan_query asked = {.rows = 3, .inner = 4, .cols = 5, .workers = 6};
+    kofn_plan_machine fallback, measured;
+    kofn_plan_query q;
+    kofn_plan_machine_init(&fallback, 6);
+    kofn_plan_machine_init(&measured, 2);
+    measured.at = at;
+    measured.flops_rate = 7e9;
+    measured.link_rate = 9e9;
+
+    assert_ok(kofn_msg_plan_query_to_query(&asked, NULL, &q, &error));
+    assert_memory_equal(&q.machine, &fallback, sizeof fallback);
+    assert_true(q.shape.rows == 3 && q.shape.inner == 4 && q.shape.cols == 5 && q.seed == 1);
+    assert_string_equal(q.field->name, "f64");
+    assert_ok(kofn_msg_plan_query_to_query(&asked, &measured, &q, &error));
+    assert_true(q.machine.workers == 6 && !q.machine.at); // others than are there
+    assert_true(q.machine.flops_rate == 7e9 && q.machine.link_rate == 9e9);
+    asked.workers = 0;
+    assert_ok(kofn_msg_plan_query_to_query(&asked, &measured, &q, &error));
+    assert_true(q.machine.workers == 2 && q.machine.at == at);
+    asked = (kofn_msg_plan_query){.field = "f32",
+                                  .rows = 3,
+                                  .inner = 4,
+                                  .cols = 5,
+                                  .stragglers = 1,
+                                  .tasks = 9,
+                                  .limit = 3,
+                                  .seed = 8,
+                                  .failure = 0.25,
+                                  .error = 1e-3,
+                                  .slowdown = 2,
+                                  .gflops = 4,
+                                  .local_gflops = 5,
+                                  .link_rate = 6};
+    assert_ok(kofn_msg_plan_query_to_query(&asked, &measured, &q, &error));
+    assert_true(!q.machine.at && q.machine.flops_rate == 4e9 && q.machine.local_rate == 5e9);
+    assert_true(q.machine.link_rate == 6 && q.machine.slowdown == 2);
+    assert_true(q.stragglers == 1 && q.tasks_max == 9 && q.limit == 3 && q.seed == 8);
+    assert_true(q.failure == 0.25 && q.error == 1e-3);
+    assert_string_equal(q.field->name, "f32");
+}
+
+static void
+a_plan_query_without_field_or_workers_is_refused(void **state)
+{
+    (void)state;
+    kofn_plan_query q;
+    kofn_plan_machine nobody;
+    kofn_plan_machine_init(&nobody, 0);
+    kofn_msg_plan_query asked = {.rows = 3, .inner = 4, .cols = 5};
+    assert_fails(kofn_msg_plan_query_to_query(&asked, NULL, &q, &error), KOFN_FAILED_PRECONDITION);
+    assert_fails(kofn_msg_plan_query_to_query(&asked, &nobody, &q, &error),
+                 KOFN_FAILED_PRECONDITION);
+    asked = (kofn_msg_plan_query){.field = "f128", .workers = 3};
+    assert_fails(kofn_msg_plan_query_to_query(&asked, NULL, &q, &error), KOFN_UNIMPLEMENTED);
+}
+
+static void
+a_plan_survives_the_wire(void **state)
+{
+    (void)state;
+    kofn_plan_query q;
+    kofn_plan plan;
+    kofn_msg_plan sent, got;
+    kofn_wire_buffer buffer = {0};
+    kofn_plan_query_init(&q, kofn_field_find("f64"), (kofn_shape){900, 900, 900}, 5);
+    q.stragglers = 1;
+    assert_ok(kofn_plan_make(&q, &plan, &error));
+    assert_ok(kofn_msg_plan_from_plan(&q, &plan, &sent, &error));
+    assert_ok(kofn_message_pack(&kofn_plan_message, &sent, &buffer, &error));
+    assert_ok(kofn_message_unpack(&kofn_plan_message, buffer.at, buffer.length, &got, &error));
+    assert_int_equal(got.rows.count, plan.count);
+    assert_string_equal(got.verdict, plan.verdict);
+    assert_true(got.gflops == 20 && got.link_rate == 1e9 && got.workers == 5);
+    const kofn_msg_plan_row *rows = got.rows.at;
+    for (size_t i = 0; i < plan.count; i++) {
+        kofn_code_spec spec;
+        assert_ok(kofn_msg_code_to_spec(&rows[i].code, &spec, &error));
+        assert_memory_equal(&spec, &plan.rows[i].spec, sizeof spec);
+        assert_string_equal(rows[i].policy, plan.rows[i].policy);
+        assert_true(rows[i].seconds_late == plan.rows[i].seconds_late);
+        assert_true(rows[i].amplification == plan.rows[i].amplification);
+        assert_true(rows[i].decodable == plan.rows[i].decodable);
+        assert_true(rows[i].threshold == plan.rows[i].exact && rows[i].pays == plan.rows[i].pays);
+    }
+    kofn_message_clear(&kofn_plan_message, &sent);
+    kofn_message_clear(&kofn_plan_message, &got);
+    kofn_wire_buffer_fini(&buffer);
+    kofn_plan_fini(&plan);
+}
+
 /* ---- PROTOCOL.md ----------------------------------------------------------------------------- */
 
 static char *
@@ -446,7 +550,7 @@ main(void)
         cmocka_unit_test(every_table_fits_its_struct),
         cmocka_unit_test(envelopes_are_found_by_type_and_nothing_else_is),
         cmocka_unit_test(an_empty_struct_of_every_message_packs_and_unpacks),
-        cmocka_unit_test(the_longest_lists_of_jobs_and_workers_fit_an_envelope),
+        cmocka_unit_test(the_longest_lists_fit_an_envelope),
         cmocka_unit_test(a_call_packed_by_python_is_read),
         cmocka_unit_test(a_reply_packed_by_python_is_read),
         cmocka_unit_test(methods_are_found_by_name),
@@ -456,6 +560,9 @@ main(void)
         cmocka_unit_test(codes_list_every_family_with_its_parameters),
         cmocka_unit_test(a_spec_survives_the_wire),
         cmocka_unit_test(a_seed_alone_is_a_seed),
+        cmocka_unit_test(what_a_plan_query_leaves_open_is_measured_or_has_its_default),
+        cmocka_unit_test(a_plan_query_without_field_or_workers_is_refused),
+        cmocka_unit_test(a_plan_survives_the_wire),
         cmocka_unit_test(protocol_md_has_every_field_of_every_message),
         cmocka_unit_test(protocol_md_has_every_method_limit_and_status),
     };

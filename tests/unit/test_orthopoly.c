@@ -151,7 +151,7 @@ measure(const char *family, const char *partition, size_t tasks, double *ret_med
         for (size_t r = 0; r < code->threshold; r++)
             assert_ok(kofn_decoder_add(d, order[r], &error));
         kofn_decode_plan plan;
-        assert_ok(kofn_decoder_plan(d, &plan, &error));
+        assert_ok(kofn_decoder_plan(d, 0x1p-53, &plan, &error));
         for (; at > 0 && seen[at - 1] > plan.quality.amplification; at--)
             seen[at] = seen[at - 1];
         seen[at] = plan.quality.amplification;

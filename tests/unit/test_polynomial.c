@@ -126,7 +126,7 @@ condition_at_four_by_four_is_what_the_header_says(void **state)
         for (size_t r = 0; r < 16; r++)
             assert_ok(kofn_decoder_add(d, tasks[r], &error));
         kofn_decode_plan plan;
-        assert_ok(kofn_decoder_plan(d, &plan, &error));
+        assert_ok(kofn_decoder_plan(d, 0x1p-53, &plan, &error));
         worst = fmax(worst, plan.quality.condition);
         kofn_decode_plan_fini(&plan);
         kofn_decoder_destroy(&d);

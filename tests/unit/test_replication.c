@@ -48,7 +48,7 @@ the_first_copy_is_the_one_that_is_used(void **state)
     for (size_t i = 0; i < 3; i++)
         assert_ok(kofn_decoder_add(d, order[i], &error));
     kofn_decode_plan plan;
-    assert_ok(kofn_decoder_plan(d, &plan, &error));
+    assert_ok(kofn_decoder_plan(d, 0x1p-53, &plan, &error));
     assert_int_equal(plan.used, 2);
     assert_int_equal(plan.task[0], 2);
     assert_int_equal(plan.task[1], 3);

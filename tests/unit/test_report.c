@@ -204,17 +204,78 @@ numbers_are_written_for_people(void **state)
     assert_non_null(strstr(text, "workers      3 given a task"));
     assert_non_null(strstr(text, "reused       5 coded blocks"));
     assert_non_null(strstr(text, "bb       1797 x 64  f64    898KiB")); // as products see it
-    assert_non_null(strstr(text, "        -         -     0ms"));       // GFLOP/S, SLOWDOWN
+    assert_non_null(strstr(text, "        -     -         -     0ms")); // GFLOP/S, GB/S, SLOWDOWN
 }
 
 static void
-nan_is_said_to_spread_only_where_it_can(void **state)
+print_small_plan(void)
+{
+    kofn_plan_choice choices[] = {
+        {.code = {.family = "a", .x = 2, .z = 1, .y = 2, .tasks = 5},
+         .policy = "oneshot",
+         .threshold = 4,
+         .enough = 4,
+         .needed = 4,
+         .flops = 4.2e9,
+         .bytes_in = 1 << 20,
+         .amplification = 12.5,
+         .error = 1.5e-14,
+         .decodable = 0.97741,
+         .seconds = 0.25,
+         .seconds_late = 1.5,
+         .redundant = true,
+         .pays = true},
+        {.code = {.family = "b\033", .x = 1, .z = 9, .y = 1, .tasks = 9},
+         .threshold = 17,
+         .enough = 9,
+         .needed = 9,
+         .amplification = INFINITY,
+         .seconds_late = INFINITY},
+    };
+    const kofn_plan_answer answer = {.count = 2,
+                                     .choices = choices,
+                                     .verdict = "It pays\033.",
+                                     .left_out = 1,
+                                     .left_why = "c: too small"};
+    cli_print_plan(&answer);
+    assert_int_equal(cli_print_json(cli_json_of_plan(&answer)), 0);
+}
+
+static void
+a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out(void **state)
+{
+    char text[8192];
+    (void)state;
+    capture(print_small_plan, text, sizeof text);
+    assert_ptr_equal(strstr(text, "It pays?.\n"), text);
+    assert_non_null(strstr(text, "a 2,1,2 n=5   oneshot        4   4.2G  1MiB   0B    12.5  1.5e-14"
+                                 "   0.9774  250ms   1.5s  yes\n"));
+    assert_non_null(strstr(text, "b? 1,9,1 n=9            9 (17)")); // an estimate
+    assert_non_null(strstr(text, "never  no\n"));
+    assert_non_null(strstr(text, "\nLeft out, 1 family: c: too small.\n"));
+    assert_non_null(strstr(text, "\"worst_amplification\": 0.0"));
+    assert_non_null(strstr(text, "\"amplification\": null")); // JSON has no infinity
+}
+
+static void
+what_is_known_of_an_error_is_one_phrase(void **state)
 {
     static const struct {
         cli_quality quality;
         const char *text;
     } cases[] = {
-        {{.error_bound = 2e-15, .condition = 3, .amplification = 2}, "error about 2e-15"},
+        {{.error_bound = 2e-15, .condition = 3, .amplification = 2},
+         "relative error at most 2e-15"},
+        {{.error_bound = 2.1e-15, .error_estimate = 1.4e-16},
+         "relative error at most 3e-15, about 1e-16"}, // a bound is never said to be smaller
+        {{.error_bound = 9.5e-6, .estimate = true, .used = 3, .threshold = 5},
+         "estimate from 3 of 5 answers, relative error at most 1e-05"},
+        {{.error_bound = 2e-5, .error_estimate = 3e-7, .estimate = true, .used = 3, .threshold = 5},
+         "estimate from 3 of 5 answers, relative error at most 2e-05, about 3e-07"},
+        {{.error_bound = 0.25, .estimate = true, .used = 6, .threshold = 5},
+         "estimate from 6 answers, relative error at most 3e-01"},
+        {{.error_bound = 0}, "exact"},
+        // NaN spreads only where blocks are added up
         {{.nonfinite = true, .error_bound = 2e-15, .condition = 3, .amplification = 2},
          "it holds NaN or Inf, which may have spread"},
         {{.nonfinite = true, .error_bound = 2e-15, .condition = 1, .amplification = 1},
@@ -222,7 +283,7 @@ nan_is_said_to_spread_only_where_it_can(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char text[64];
+        char text[CLI_QUALITY_MAX];
         cli_format_quality(&cases[i].quality, text, sizeof text);
         assert_string_equal(text, cases[i].text);
     }
@@ -232,9 +293,9 @@ static void
 an_account_in_json_has_all_that_programs_need(void **state)
 {
     static const char *const keys[] = {
-        "status",    "code",   "partition", "tasks", "answers_used", "workers",
-        "seconds",   "error",  "condition", "seed",  "set",          "threshold",
-        "nonfinite", "waited", "job",       "state", "blocks_reused"};
+        "status", "code",      "partition", "tasks",  "answers_used", "workers",   "seconds",
+        "error",  "condition", "seed",      "set",    "threshold",    "nonfinite", "waited",
+        "job",    "state",     "enough",    "accept", "blocks_reused"};
     static const char *const seconds[] = {"encode", "send",  "wait", "decode",
                                           "check",  "total", "call"};
     kofn_account account = {.job = "aa",
@@ -248,6 +309,8 @@ an_account_in_json_has_all_that_programs_need(void **state)
                                      .sets = {{.name = "systematic", .value = "no"}}},
                             .error_kind = "rounding",
                             .error_bound = 1e-15,
+                            .error_estimate = 1e-16,
+                            .accept = {.kind = KOFN_ACCEPT_WITHIN, .error = 1e-6},
                             .condition = NAN};
     (void)state;
     json_t *object = cli_json_of_account(&account);
@@ -260,6 +323,11 @@ an_account_in_json_has_all_that_programs_need(void **state)
             fail_msg("no seconds.%s", seconds[i]);
     assert_string_equal(json_string_value(json_object_get(object, "seed")), "18446744073709551615");
     assert_true(json_is_null(json_object_get(object, "condition"))); // JSON has no NaN
+    const json_t *accept = json_object_get(object, "accept"),
+                 *error = json_object_get(object, "error");
+    assert_string_equal(json_string_value(json_object_get(accept, "kind")), "error");
+    assert_true(json_real_value(json_object_get(accept, "error")) == 1e-6);
+    assert_true(json_real_value(json_object_get(error, "estimate")) == 1e-16);
     assert_int_equal(json_integer_value(json_array_get(json_object_get(object, "partition"), 2)),
                      3);
     json_decref(object);
@@ -302,7 +370,8 @@ progress_says_what_is_known_and_no_more(void **state)
                                       .tasks = 6,
                                       .tasks_sent = 6,
                                       .answers = 2,
-                                      .threshold = 4,
+                                      .threshold = 7,
+                                      .enough = 4,
                                       .progress = 0.5};
     progress.running_ns = KOFN_NS_PER_S;
     progress.moved_ns = 3 * KOFN_NS_PER_S;
@@ -311,6 +380,13 @@ progress_says_what_is_known_and_no_more(void **state)
 
     cli_progress_format(&progress, 6 * KOFN_NS_PER_S, line, sizeof line); // an answer took 1 s
     assert_non_null(strstr(line, "ETA -"));
+
+    progress.account.accept = (kofn_accept_options){.kind = KOFN_ACCEPT_WITHIN, .error = 1e-6};
+    cli_progress_format(&progress, 3 * KOFN_NS_PER_S, line, sizeof line);
+    assert_null(strstr(line, "error")); // nothing is reached yet
+    progress.account.error_bound = 2.5e-3;
+    cli_progress_format(&progress, 3 * KOFN_NS_PER_S, line, sizeof line);
+    assert_non_null(strstr(line, "not decodable, error at most 3e-03 (want 1e-06), 1/s"));
 }
 
 static void
@@ -339,7 +415,8 @@ main(void)
         cmocka_unit_test(nothing_that_is_printed_for_people_steers_their_terminal),
         cmocka_unit_test(a_hostile_text_in_json_is_escaped),
         cmocka_unit_test(numbers_are_written_for_people),
-        cmocka_unit_test(nan_is_said_to_spread_only_where_it_can),
+        cmocka_unit_test(a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out),
+        cmocka_unit_test(what_is_known_of_an_error_is_one_phrase),
         cmocka_unit_test(an_account_in_json_has_all_that_programs_need),
         cmocka_unit_test(seconds_are_written_with_about_three_digits),
         cmocka_unit_test(progress_says_what_is_known_and_no_more),

@@ -209,7 +209,7 @@ measure_error(const kofn_code *code, kofn_rng *rng)
     assert_ok(kofn_decoder_new((kofn_code *)code, INFINITY, &d, &error));
     for (size_t i = 0; i < code->threshold; i++)
         assert_ok(kofn_decoder_add(d, tasks[i], &error));
-    assert_ok(kofn_decoder_plan(d, &plan, &error));
+    assert_ok(kofn_decoder_plan(d, 0x1p-53, &plan, &error));
     for (size_t u = 0; u < plan.used; u++)
         answers[u] = &ct[plan.task[u]];
     assert_ok(

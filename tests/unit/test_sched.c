@@ -133,7 +133,7 @@ the_decoder_of_a_decoded_job_stays_until_it_is_forgotten(void **state)
     answer(&r, 1, 0, 1);
     assert_actions(&r, "cancel 1.1>2, decode 1");
 
-    assert_ok(kofn_decoder_plan(kofn_sched_job_get_decoder(r.sched, 1), &plan, &error));
+    assert_ok(kofn_decoder_plan(kofn_sched_job_get_decoder(r.sched, 1), 0x1p-53, &plan, &error));
     assert_int_equal(plan.used, 2);
     assert_int_equal(plan.task[0], 2);
     assert_int_equal(plan.task[1], 0);

@@ -1,3 +1,4 @@
+#include "common/code/plan.h"
 #include "tests/unit/code_brute.h"
 
 static const kofn_field *
@@ -306,6 +307,51 @@ what_is_open_is_chosen_for_product_and_workers(void **state)
 }
 
 static void
+a_code_left_open_is_planned_where_the_machine_is_known(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_plan_machine machine;
+    kofn_plan plan;
+    kofn_plan_query q;
+    kofn_plan_machine_init(&machine, 6);
+    kofn_code_context context = {.field = f64(),
+                                 .rows = 3000,
+                                 .inner = 3000,
+                                 .cols = 3000,
+                                 .workers = 6,
+                                 .whole_flops = 1e8,
+                                 .machine = &machine,
+                                 .stragglers = 2};
+    kofn_plan_query_init(&q, f64(), (kofn_shape){3000, 3000, 3000}, 6);
+    q.stragglers = 2;
+    q.seed = 9;
+    assert_ok(kofn_plan_make(&q, &plan, &error));
+    kofn_code_spec spec = {.has_seed = true, .seed = 9}, again = spec;
+    assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+    assert_memory_equal(&spec, &plan.rows[0].spec, sizeof spec);
+    assert_ok(kofn_code_spec_complete(&again, &context, &error));
+    assert_memory_equal(&spec, &again, sizeof spec);
+    kofn_plan_fini(&plan);
+
+    machine.link_rate = 1e3; // so slow that least data wins
+    assert_ok(
+        kofn_code_spec_complete((again = (kofn_code_spec){.seed = 9}, &again), &context, &error));
+    assert_true(again.part.x != spec.part.x || again.part.y != spec.part.y ||
+                again.part.z != spec.part.z);
+
+    kofn_code_spec cut = {.part = {.x = 2, .z = 1, .y = 2}}; // not open altogether
+    assert_ok(kofn_code_spec_complete(&cut, &context, &error));
+    assert_true(cut.part.x == 2 && cut.part.y == 2);
+    context.rows = 10; // small: whole, however it would be planned
+    context.inner = context.cols = 10;
+    kofn_code_spec small = {.seed = 9};
+    assert_ok(kofn_code_spec_complete(&small, &context, &error));
+    assert_string_equal(small.family, "uncoded");
+    assert_int_equal(small.tasks, 1);
+}
+
+static void
 a_finite_field_gets_a_family_that_works_there(void **state)
 {
     (void)state;
@@ -389,6 +435,52 @@ a_complete_spec_names_every_parameter_in_one_spelling(void **state)
 }
 
 static void
+thresholds_are_told_of_a_spec_that_names_its_code(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_thresholds k;
+    const kofn_field *field = kofn_field_find("f64");
+    const kofn_code_spec spec = {.family = "eps_matdot", .part = {1, 3, 1}, .tasks = 4};
+    assert_ok(kofn_code_spec_thresholds(&spec, field, &k, &error));
+    assert_int_equal(k.exact, 5); // more than there are tasks
+    assert_int_equal(k.enough, 3);
+    for (int open = 0; open < 3; open++) {
+        kofn_code_spec some = spec;
+        if (open == 0)
+            some.family[0] = '\0';
+        else if (open == 1)
+            some.part.z = 0;
+        else
+            some.tasks = 0;
+        k = (kofn_thresholds){7, 7};
+        assert_ok(kofn_code_spec_thresholds(&some, field, &k, &error));
+        assert_int_equal(k.exact + k.enough, 0);
+    }
+    kofn_code_spec wrong = spec;
+    wrong.tasks = 2;
+    k = (kofn_thresholds){7, 7};
+    assert_int_equal(kofn_code_spec_thresholds(&wrong, field, &k, &error), KOFN_INVALID_ARGUMENT);
+    assert_int_equal(k.exact, 7);
+}
+
+static void
+open_tasks_are_enough_for_the_product_where_it_is_asked_for(void **state)
+{
+    (void)state;
+    kofn_error error;
+    const kofn_code_spec spec = {.family = "eps_matdot", .part = {1, 3, 1}};
+    kofn_code_context context = {
+        .field = kofn_field_find("f64"), .rows = 9, .inner = 9, .cols = 9, .workers = 4};
+    kofn_code_spec promise = spec, exact = spec;
+    assert_ok(kofn_code_spec_complete(&promise, &context, &error));
+    assert_in_range(promise.tasks, 3, 4);
+    context.exact = true;
+    assert_ok(kofn_code_spec_complete(&exact, &context, &error));
+    assert_in_range(exact.tasks, 6, 10); // 5, and some to lose
+}
+
+static void
 an_incomplete_spec_is_not_built(void **state)
 {
     (void)state;
@@ -430,9 +522,12 @@ main(void)
         cmocka_unit_test(an_impossible_threshold_is_found_without_operands),
         cmocka_unit_test(sizes_from_a_hostile_struct_are_refused),
         cmocka_unit_test(what_is_open_is_chosen_for_product_and_workers),
+        cmocka_unit_test(a_code_left_open_is_planned_where_the_machine_is_known),
         cmocka_unit_test(a_finite_field_gets_a_family_that_works_there),
         cmocka_unit_test(a_complete_spec_stays_as_it_is_and_replays),
         cmocka_unit_test(a_complete_spec_names_every_parameter_in_one_spelling),
+        cmocka_unit_test(thresholds_are_told_of_a_spec_that_names_its_code),
+        cmocka_unit_test(open_tasks_are_enough_for_the_product_where_it_is_asked_for),
         cmocka_unit_test(an_incomplete_spec_is_not_built),
         cmocka_unit_test(a_failed_completion_changes_nothing),
     };
