@@ -453,13 +453,13 @@ thresholds_are_told_of_a_spec_that_names_its_code(void **state)
             some.part.z = 0;
         else
             some.tasks = 0;
-        k = (kofn_thresholds){7, 7};
+        k = (kofn_thresholds){.exact = 7, .enough = 7};
         assert_ok(kofn_code_spec_thresholds(&some, field, &k, &error));
         assert_int_equal(k.exact + k.enough, 0);
     }
     kofn_code_spec wrong = spec;
     wrong.tasks = 2;
-    k = (kofn_thresholds){7, 7};
+    k = (kofn_thresholds){.exact = 7, .enough = 7};
     assert_int_equal(kofn_code_spec_thresholds(&wrong, field, &k, &error), KOFN_INVALID_ARGUMENT);
     assert_int_equal(k.exact, 7);
 }
