@@ -74,7 +74,7 @@ typedef struct kofn_alloy_params {
                  "from"},                                                                          \
     {                                                                                              \
         .name = "miss", .type = KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_alloy_params, miss),            \
-        .min = 1e-15, .max = 0.5, .fallback = "1e-06",                                              \
+        .min = 1e-15, .max = 0.5, .fallback = "1e-06",                                             \
         .help = "Where tasks are left open: probability that answers do not suffice though no "    \
                 "more are missing than were allowed for"                                           \
     }
