@@ -1,5 +1,5 @@
 foreach(name code uncoded replication polynomial rkrp bilinear alloy spec decoder estimate coding odds
-    plan_time plan)
+    plan_time plan entangled orthopoly eps)
     kofn_test(${name} LINKS kofn_code)
 endforeach()
 
