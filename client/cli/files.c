@@ -76,9 +76,9 @@ report_encoded(const arguments *args, const cli_encoded *encoded)
     char text[96];
     kofn_choice_from_spec(&encoded->manifest.spec, &code);
     cli_format_code(&code, text, sizeof text);
-    cli_say(&args->common, "%s: %zu tasks by %s; any %zu answers of %zu x %zu suffice",
-            args->folder, encoded->manifest.spec.tasks, text, encoded->enough, encoded->part.rows,
-            encoded->part.cols);
+    cli_say(&args->common, "%s: %zu tasks by %s; %s %zu answers of %zu x %zu suffice", args->folder,
+            encoded->manifest.spec.tasks, text, encoded->likely ? "most sets of" : "any",
+            encoded->enough, encoded->part.rows, encoded->part.cols);
     if (!args->common.json)
         return CLI_OK;
 

@@ -230,6 +230,7 @@ encode_into(encoder *e, size_t workers, cli_encoded *ret_encoded, kofn_error *er
         *ret_encoded = (cli_encoded){.manifest = manifest,
                                      .threshold = e->code->threshold,
                                      .enough = e->code->enough,
+                                     .likely = e->code->likely,
                                      .part = e->coding.part,
                                      .seconds = e->seconds};
     return status;

@@ -17,6 +17,7 @@ typedef struct cli_seconds {
 typedef struct cli_encoded {
     cli_manifest manifest;
     size_t threshold, enough; // answers for the product, for the estimate that the code promises
+    bool likely;              // so many suffice with high probability only
     kofn_shape part;          // of one task
     cli_seconds seconds;
 } cli_encoded;

@@ -204,7 +204,7 @@ static double
 time_product(const kofn_field *f, int threads)
 {
     const size_t n = MEASURED_SIZE, bytes = n * n * kofn_dtype_width(f->dtype);
-    char *at = calloc(3, bytes);
+    char *at = calloc(1, 3 * bytes + f->scratch_bytes(f, n, n, n));
     if (!at)
         return 0;
     const kofn_panel panel = {.rows = n,
@@ -215,7 +215,8 @@ time_product(const kofn_field *f, int threads)
                               .b = at + bytes,
                               .stride_b = n,
                               .c = at + 2 * bytes,
-                              .stride_c = n};
+                              .stride_c = n,
+                              .scratch = at + 3 * bytes};
     double best = 0;
     kofn_blas_set_threads(threads);
     for (size_t i = 0; i <= MEASURED_ROUNDS; i++) { // the first one warms up

@@ -6,8 +6,13 @@
  *            column k y + j. Row i of G [n, (x z)(z y)] is the Kronecker product of row i of each:
  *            G[i, a (z y) + b] = E_A[i, a] E_B[i, b]. Targets T [x y, (x z)(z y)], sparse: row
  *            i y + j is C_ij = sum_k A_ik B_kj. All f64 coefficients of `field`, E row-major.
- * Threshold  Any `threshold` answers suffice; fewer may, and the decoder says when they do. Any
- *            `enough` answers give an estimate worth having, which the family's header bounds.
+ * Threshold  Any `threshold` answers suffice; fewer may, and the decoder says when they do. Where rows
+ *            are drawn from a finite field there may be no such number: `likely` then says that most
+ *            sets of that many suffice, as all would for coefficients without coincidences, and
+ *            nobody but the decoder knows which. Any `enough` answers give an estimate worth having,
+ *            which the family's header bounds.
+ * Groups     Of some codes, tasks i, i + groups, i + 2 groups, ... make one thing (a product of a fast
+ *            algorithm): a few of them give it, and the others are then of no use (groups.h).
  * Threads    Immutable once built: any thread. Counted, since jobs and tasks share it.
  */
 #ifndef KOFN_CODE_CODE_H
@@ -51,6 +56,8 @@ typedef struct kofn_code {
     size_t tasks;                    // n
     size_t threshold;                // k; may be above n where `enough` is not
     size_t enough;                   // answers that give the promised estimate; k: none promised
+    bool likely;                     // k answers suffice probably, whichever they are
+    size_t groups;                   // task i is of group i mod groups; 0: there are none
     kofn_estimator estimator;        // how the family wants estimates made
     uint64_t seed;                   // of whatever was drawn
     uint64_t draw;                   // which of the seed's draws was kept: names the rows for good

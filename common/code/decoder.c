@@ -4,6 +4,7 @@
  */
 #include "common/code/decoder.h"
 #include "common/code/estimate.h"
+#include "common/code/groups.h"
 #include "common/code/peel.h"
 
 #include <assert.h>
@@ -22,6 +23,7 @@ struct kofn_decoder {
     size_t count;
     kofn_target_index index;
     kofn_peel peel;
+    kofn_groups groups;
     kofn_rest rest;        // once it may suffice
     kofn_decode_plan plan; // the last solution's; used == 0: none, or plain answers do
 };
@@ -35,6 +37,8 @@ fill_decoder(kofn_decoder *d, kofn_error *err)
     kofn_status status = kofn_target_index_init(&d->index, d->code, err);
     if (!status)
         status = kofn_peel_init(&d->peel, &d->index, NULL, err);
+    if (!status)
+        status = kofn_groups_init(&d->groups, d->code, d->max_amplification, err);
     if (status)
         return status;
     d->task = malloc(tasks * sizeof *d->task);
@@ -79,6 +83,7 @@ kofn_decoder_destroy(kofn_decoder **decoder_p)
     kofn_decode_plan_fini(&d->plan);
     kofn_rest_fini(&d->rest);
     kofn_peel_fini(&d->peel);
+    kofn_groups_fini(&d->groups);
     kofn_target_index_fini(&d->index);
     free(d->task);
     free(d->has);
@@ -195,6 +200,8 @@ kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err)
         kofn_peel_take_back(&d->peel, column);
         d->has[task] = ABSENT;
         d->count--;
+    } else {
+        kofn_groups_add(&d->groups, task);
     }
     return status;
 }
@@ -283,12 +290,24 @@ kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t co
     if (d->state != KOFN_DECODE_NOT_YET)
         return true;
 
-    /* The threshold answers most questions, unless rounding has refuted it already. */
+    /* The threshold answers most questions, unless it is only likely or rounding has refuted it. */
     const size_t total = d->count + mark_new(d, tasks, count);
     peel_marked(d, tasks, count, NULL);
-    if (total >= d->code->threshold && d->count < d->code->threshold)
+    if (!d->code->likely && total >= d->code->threshold && d->count < d->code->threshold)
         return true;
     return would_complete(d, tasks, count);
+}
+
+bool
+kofn_decoder_would_help(const kofn_decoder *d, size_t task)
+{
+    assert(task < d->code->tasks);
+    if (d->has[task] == ANSWERED || d->state == KOFN_DECODE_EXACT)
+        return false;
+    const size_t column = kofn_code_plain_column(d->code, task);
+    if (column != KOFN_NO_COLUMN && d->peel.giver[column] != KOFN_NO_TASK)
+        return false;
+    return !kofn_groups_has(&d->groups, task);
 }
 
 /* The shortest prefix of tasks that would suffice, given that all of them would. */

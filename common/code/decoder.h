@@ -77,8 +77,14 @@ size_t kofn_decoder_get_missing(const kofn_decoder *d);
 /* Would these further tasks complete the set? Repeats and tasks that were answered count for
  * nothing. For the scheduler, which replaces lost tasks only when the rest cannot suffice. Does not
  * change the decoder. Takes the code's threshold at its word until as many answers have refuted
- * it. */
+ * it, and one that is only likely never. */
 bool kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t count);
+
+/* Could the answer of this task still add anything? False when it was answered, when it is a copy of
+ * an answer, when all is decoded, and when its group has all that it would bring (groups.h): then it
+ * need not be sent, and is not worth waiting for. True says no more than that nobody knows better;
+ * in the reals an answer helps also by making others' errors grow less. */
+bool kofn_decoder_would_help(const kofn_decoder *d, size_t task);
 
 /* A smallest-by-inclusion list of further tasks that would complete the set, lowest numbers first:
  * what `kofn decode` tells people. *ret_count is 0 when nothing is missing. `ret_tasks` has room

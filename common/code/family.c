@@ -1,4 +1,6 @@
 #include "common/code/family.h"
+#include "common/code/alloy_global.h"
+#include "common/code/alloy_local.h"
 #include "common/code/eps.h"
 #include "common/code/matdot.h"
 #include "common/code/orthomatdot.h"
@@ -13,10 +15,10 @@
 #include <string.h>
 
 static const kofn_family *const families[] = {
-    &kofn_uncoded_family,     &kofn_replication_family, &kofn_polynomial_family,
-    &kofn_orthopoly_family,   &kofn_rkrp_family,        &kofn_matdot_family,
-    &kofn_orthomatdot_family, &kofn_polydot_family,     &kofn_eps_matdot_family,
-    &kofn_eps_polydot_family,
+    &kofn_uncoded_family,     &kofn_replication_family,  &kofn_polynomial_family,
+    &kofn_orthopoly_family,   &kofn_rkrp_family,         &kofn_matdot_family,
+    &kofn_orthomatdot_family, &kofn_polydot_family,      &kofn_eps_matdot_family,
+    &kofn_eps_polydot_family, &kofn_alloy_global_family, &kofn_alloy_local_family,
 };
 
 const char kofn_family_mixing[] = "2 (M K + K N) flops";
@@ -63,6 +65,14 @@ kofn_family_check(const kofn_family *family, const kofn_family_args *args, kofn_
     return KOFN_OK;
 }
 
+void
+kofn_code_set_thresholds(kofn_code *code, const kofn_thresholds *k)
+{
+    code->threshold = k->exact;
+    code->enough = k->enough;
+    code->likely = k->likely;
+}
+
 kofn_status
 kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_code **ret_code,
                   kofn_error *err)
@@ -75,8 +85,7 @@ kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_
     if (status)
         return status;
 
-    code->threshold = k.exact;
-    code->enough = k.enough;
+    kofn_code_set_thresholds(code, &k);
     code->seed = args->seed;
     status = family->fill(args, code, err);
     if (status) {

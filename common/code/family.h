@@ -27,6 +27,7 @@ typedef struct kofn_family_args {
 typedef struct kofn_thresholds {
     size_t exact;  // for the product; above n when the family settles for estimates
     size_t enough; // for the estimate that the family promises; `exact` where it promises none
+    bool likely;   // with high probability only, for each set; see code.h
 } kofn_thresholds;
 
 /* The formulas are for people: x, z, y and n as ever, A of M by K elements, B of K by N. */
@@ -47,6 +48,10 @@ typedef struct kofn_family {
      * family's rules. INVALID_ARGUMENT with the rule and the nearest setting that works. */
     kofn_status (*threshold_for)(const kofn_family_args *args, kofn_thresholds *ret,
                                  kofn_error *err);
+
+    /* Fill in what is zero in *part (args->part is not read), where parameters decide the partition.
+     * NULL, or still zero: it is chosen by the product's size. */
+    void (*cut)(const kofn_family_args *args, kofn_partition *part);
 
     /* Tasks when the user names none, for `workers` workers: usually enough to lose one. */
     size_t (*default_tasks)(const kofn_family_args *args, size_t workers);
@@ -77,6 +82,8 @@ KOFN_MUST_CHECK kofn_status kofn_family_check(const kofn_family *family,
 KOFN_MUST_CHECK kofn_status kofn_family_build(const kofn_family *family,
                                               const kofn_family_args *args, kofn_code **ret_code,
                                               kofn_error *err);
+
+void kofn_code_set_thresholds(kofn_code *code, const kofn_thresholds *k);
 
 /* What default_tasks says for a code of threshold k: a task for each worker, but no fewer than lets
  * one answer in six be lost (at least one), and no more than 2 k. */

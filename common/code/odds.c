@@ -161,7 +161,8 @@ static bool
 is_counted(const kofn_odds_question *q)
 {
     const kofn_code *code = q->coding->code;
-    return q->estimate || code->threshold <= code->targets.rows || code->threshold == code->tasks;
+    return q->estimate || (!code->likely && (code->threshold <= code->targets.rows ||
+                                             code->threshold == code->tasks));
 }
 
 /* P(decodable), from how many workers the trials took. */
@@ -175,7 +176,7 @@ weigh(const kofn_odds_question *q, const trial *trials)
         size_t good = 0;
         for (size_t t = 0; t < q->trials; t++)
             good += trials[t].workers <= m;
-        const bool sure = m * (code->tasks / used) >= code->threshold;
+        const bool sure = !code->likely && m * (code->tasks / used) >= code->threshold;
         sum += binomial(used, m, q->failure) * (sure ? 1 : (double)good / (double)q->trials);
     }
     return fmin(sum, 1);

@@ -467,6 +467,8 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
         done.seed = kofn_rng_fresh_seed();
     done.has_seed = true;
     c.args = (kofn_family_args){.field = context->field, .seed = done.seed, .params = &p};
+    if (c.family->cut)
+        c.family->cut(&c.args, &done.part);
     if (!done.part.x || !done.part.y || (!done.part.z && c.family->splits_inner))
         done.part = choose_partition(&c, done.part, done.tasks);
     done.part.z = at_least_one(done.part.z);

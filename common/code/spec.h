@@ -72,8 +72,8 @@ KOFN_MUST_CHECK kofn_status kofn_code_spec_thresholds(const kofn_code_spec *spec
 
 /* Fill what is open: family, partition, tasks, seed, and every parameter of the family, in its
  * table's order. Leaves a spec that names everything, so that it can be recorded, compared and
- * replayed, also by a version with other defaults. Never chooses more parts than the product has rows, inner or
- * columns. */
+ * replayed, also by a version with other defaults. Never chooses more parts than the product has
+ * rows, inner or columns, but where the family's parameters make the partition. */
 KOFN_MUST_CHECK kofn_status kofn_code_spec_complete(kofn_code_spec *spec,
                                                     const kofn_code_context *context,
                                                     kofn_error *err);

@@ -53,7 +53,8 @@ typedef struct kofn_policy {
     void (*on_sent)(kofn_run *run, const kofn_assignment *a);
     /* The first answer of a task; other copies of it are cancelled already. */
     void (*on_answer)(kofn_run *run, const kofn_assignment *a);
-    /* Lost with its worker, or failed there. kofn_run_get_copies: how many are still out. */
+    /* Lost with its worker, failed there, or cancelled since its answer could add nothing any more.
+     * kofn_run_get_copies: how many are still out. */
     void (*on_gone)(kofn_run *run, const kofn_assignment *a);
     /* The time of kofn_run_wake_at has come. */
     void (*on_tick)(kofn_run *run);

@@ -79,6 +79,7 @@ typedef enum task_event {
     EV_SENT,     // to a worker
     EV_ANSWERED, // for the first time
     EV_LOST,     // with the last worker that had it
+    EV_SPARED,   // its answer could add nothing any more
 } task_event;
 
 typedef struct task_move {
@@ -136,6 +137,10 @@ static const task_move task_moves[] = {
     {KOFN_TASK_OUT, EV_ANSWERED, KOFN_TASK_KEPT, nothing},
     {KOFN_TASK_OUT, EV_LOST, KOFN_TASK_LOST, nothing},
     {KOFN_TASK_LOST, EV_WANTED, KOFN_TASK_QUEUED, enqueue_first},
+    {KOFN_TASK_IDLE, EV_SPARED, KOFN_TASK_SPARED, nothing},
+    {KOFN_TASK_QUEUED, EV_SPARED, KOFN_TASK_SPARED, dequeue},
+    {KOFN_TASK_OUT, EV_SPARED, KOFN_TASK_SPARED, nothing},
+    {KOFN_TASK_LOST, EV_SPARED, KOFN_TASK_SPARED, nothing},
 };
 
 static void
@@ -196,8 +201,25 @@ kofn_run_keep(kofn_run *run, size_t task, kofn_error *err)
 void
 kofn_run_lose(kofn_run *run, size_t task)
 {
-    if (!run->tasks[task].copies)
-        move_task(run, task, EV_LOST);
+    if (run->tasks[task].copies)
+        return;
+    move_task(run, task, EV_LOST);
+    run->covered = false;
+}
+
+bool
+kofn_run_is_spare(const kofn_run *run, size_t task)
+{
+    const uint32_t state = run->tasks[task].state;
+    return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED &&
+           !kofn_decoder_would_help(run->decoder, task);
+}
+
+void
+kofn_run_spare(kofn_run *run, size_t task)
+{
+    assert(!run->tasks[task].copies);
+    move_task(run, task, EV_SPARED);
 }
 
 kofn_status
@@ -246,15 +268,16 @@ want_lost(kofn_run *run, size_t count, size_t *scratch)
         move_task(run, scratch[count], EV_WANTED);
 }
 
-/* Any `enough` answers do. Below that, and where rounding has refuted that already, the decoder has
- * to look at which they are; and once it is satisfied and the job is not, whatever there is. */
+/* Any `enough` answers do. Below that, where that is only likely, and where rounding has refuted it
+ * already, the decoder has to look at which they are: once for each loss, since answers change nothing
+ * about what there will be. Once it is satisfied and the job is not, whatever there is. */
 void
 kofn_run_replace_lost(kofn_run *run, size_t *scratch)
 {
     const size_t kept = run->count[KOFN_TASK_KEPT], lost = run->count[KOFN_TASK_LOST];
     const size_t enough = kofn_run_get_enough(run);
     size_t coming = run->count[KOFN_TASK_OUT] + run->count[KOFN_TASK_QUEUED];
-    if (lost == 0 || (kept < enough && kept + coming >= enough))
+    if (lost == 0 || (!run->code->likely && kept < enough && kept + coming >= enough))
         return;
     if (kofn_run_is_promised_less(run)) {
         want_lost(run, enough - kept - coming,
@@ -265,6 +288,9 @@ kofn_run_replace_lost(kofn_run *run, size_t *scratch)
         want_lost(run, lost, scratch);
         return;
     }
+    if (run->covered)
+        return;
+    run->covered = true;
     coming = list_coming(run, scratch);
     if (kofn_decoder_would_suffice(run->decoder, scratch, coming))
         return;

@@ -6,6 +6,8 @@
  *           \                 +---- lost <--+  | sent (a copy)
  *            +--- sent (by a policy that queues nothing) ---+
  *
+ *        any of them but kept ------> spared: its answer could add nothing any more
+ *
  * policy.h has what a policy sees of it; this is the core's side. Nothing here makes actions.
  */
 #ifndef KOFN_MASTER_SCHED_RUN_H
@@ -21,6 +23,7 @@ typedef enum kofn_task_state {
     KOFN_TASK_OUT,    // on a worker, or several
     KOFN_TASK_LOST,   // was out and came to nothing; the rest may do without it
     KOFN_TASK_KEPT,   // answered
+    KOFN_TASK_SPARED, // not answered, and of no use any more
     KOFN_TASK_STATES,
 } kofn_task_state;
 
@@ -71,6 +74,7 @@ struct kofn_run {
 
     uint32_t queue_first, queue_last;
     size_t count[KOFN_TASK_STATES]; // tasks in each state
+    bool covered;                   // what is kept, out and queued can suffice: since the last loss
     kofn_link out;                  // assignments, oldest first
     kofn_failure *failures;
     kofn_link troubled; // among the runs that have failures
@@ -106,6 +110,11 @@ KOFN_MUST_CHECK kofn_status kofn_run_keep(kofn_run *run, size_t task, kofn_error
 
 /* An assignment of the task came to nothing: without another copy the task is lost. */
 void kofn_run_lose(kofn_run *run, size_t task);
+
+/* Of a task that is not answered: its answer could add nothing any more. kofn_run_spare: so be it;
+ * no copy is out. */
+bool kofn_run_is_spare(const kofn_run *run, size_t task);
+void kofn_run_spare(kofn_run *run, size_t task);
 
 /* The task failed on this worker. RESOURCE_EXHAUSTED: no memory to remember that. */
 KOFN_MUST_CHECK kofn_status kofn_run_note_failure(kofn_run *run, size_t task, uint64_t worker,

@@ -318,9 +318,11 @@ fail_at_end(kofn_run *run)
                   kept, run->code->tasks, run->code->family, run->look.bound, run->accept.error);
     else
         kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
-                  "%zu answers of the %zu tasks of this %s code do not give the product: too badly "
-                  "conditioned; take fewer parts or another family",
-                  kept, run->code->tasks, run->code->family);
+                  "%zu answers of the %zu tasks of this %s code do not give the product: %s", kept,
+                  run->code->tasks, run->code->family,
+                  run->code->likely
+                      ? "their random rows do not span it; take more tasks or another seed"
+                      : "too badly conditioned; take fewer parts or another family");
 }
 
 /* Stop a run whose answers will never suffice, however long it waits for the workers there are. */
@@ -387,6 +389,12 @@ consider(kofn_sched *s, kofn_run *run)
     refresh(s, run);
 }
 
+static const char *
+which_suffice(const kofn_run *run)
+{
+    return run->code->likely ? "most sets of" : "any";
+}
+
 static void
 stop_at_deadline(kofn_sched *s, kofn_run *run)
 {
@@ -395,10 +403,10 @@ stop_at_deadline(kofn_sched *s, kofn_run *run)
         return;
     }
     kofn_fail(&run->error, KOFN_DEADLINE_EXCEEDED,
-              "the deadline passed with %zu answers where any %zu suffice (tasks out: "
+              "the deadline passed with %zu answers where %s %zu suffice (tasks out: "
               "%zu, queued: %zu, workers: %zu): allow more time, or fewer or smaller tasks",
-              run->count[KOFN_TASK_KEPT], kofn_run_get_enough(run), run->count[KOFN_TASK_OUT],
-              run->count[KOFN_TASK_QUEUED], s->crew.ready);
+              run->count[KOFN_TASK_KEPT], which_suffice(run), kofn_run_get_enough(run),
+              run->count[KOFN_TASK_OUT], run->count[KOFN_TASK_QUEUED], s->crew.ready);
     move_run(s, run, EV_STOPPED);
 }
 
@@ -509,9 +517,8 @@ kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job)
     if (!run)
         return false;
     kofn_fail(&run->error, KOFN_CANCELLED,
-              "the job was cancelled with %zu answers where any %zu "
-              "suffice",
-              run->count[KOFN_TASK_KEPT], kofn_run_get_enough(run));
+              "the job was cancelled with %zu answers where %s %zu suffice",
+              run->count[KOFN_TASK_KEPT], which_suffice(run), kofn_run_get_enough(run));
     move_run(s, run, EV_STOPPED);
     return true;
 }
@@ -593,6 +600,33 @@ was_issued(const kofn_sched *s, uint64_t assignment)
     return assignment > 0 && assignment <= s->crew.last_id;
 }
 
+/* What the answer of `task` made useless within its group is not waited for. */
+static void
+spare_group(kofn_sched *s, kofn_run *run, size_t task)
+{
+    const size_t groups = run->code->groups;
+    for (size_t other = task % groups; other < run->code->tasks; other += groups) {
+        if (!kofn_run_is_spare(run, other))
+            continue;
+        for (kofn_assignment *a; (a = run->tasks[other].copies);) {
+            cancel(s, a);
+            if (run->policy->on_gone)
+                run->policy->on_gone(run, a);
+        }
+        kofn_run_spare(run, other);
+    }
+}
+
+/* What an answer means to a run to which tasks may still be sent. */
+static void
+follow_answer(kofn_sched *s, kofn_run *run, const kofn_assignment *a)
+{
+    if (run->policy->on_answer)
+        run->policy->on_answer(run, a);
+    if (run->code->groups > 0 && kofn_decoder_get_state(run->decoder) == KOFN_DECODE_NOT_YET)
+        spare_group(s, run, a->task);
+}
+
 kofn_verdict
 kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment)
 {
@@ -611,8 +645,8 @@ kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assig
     kofn_status status = kofn_run_keep(run, a->task, &run->error);
     if (status != KOFN_OK)
         move_run(s, run, EV_STOPPED);
-    else if (run->state != KOFN_RUN_SETTLING && run->policy->on_answer)
-        run->policy->on_answer(run, a);
+    else if (run->state != KOFN_RUN_SETTLING)
+        follow_answer(s, run, a);
     kofn_crew_recycle(&s->crew, a);
     consider(s, run);
     return status == KOFN_OK ? KOFN_VERDICT_KEEP : KOFN_VERDICT_DROP;

@@ -17,6 +17,8 @@
  * Workers     Least loaded first (so a second task only where all have their first), then fastest,
  *             then lowest number; one without a task of the job before any that has one. A failure
  *             counts as one more task until the worker answers again.
+ * Spared work Once a group of a code (code.h) has what its tasks could give, those that are out are
+ *             cancelled and those that are queued are not sent.
  * Lost work   When a worker is lost, or fails a task, what it held is queued again only if the
  *             answers kept and the tasks still out or queued cannot suffice. A job without any live
  *             worker waits for one until its deadline.

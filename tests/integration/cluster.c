@@ -320,6 +320,12 @@ cluster_await_worker_end(cluster *c, size_t number)
     return await_end(c, &c->worker[number], "the worker's end");
 }
 
+bool
+cluster_worker_has_ended(cluster *c, size_t number)
+{
+    return has_ended(&c->worker[number]);
+}
+
 kofn_client *
 cluster_get_client(cluster *c)
 {

@@ -49,6 +49,7 @@ void cluster_signal_worker(cluster *c, size_t number, int signal);
 /* Wait for its end; exit status, or 128 + signal. */
 int cluster_await_master_end(cluster *c);
 int cluster_await_worker_end(cluster *c, size_t number);
+bool cluster_worker_has_ended(cluster *c, size_t number);
 
 /* Until the master counts exactly so many workers. */
 void cluster_await_workers(cluster *c, size_t count);

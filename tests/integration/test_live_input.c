@@ -438,7 +438,8 @@ shipped_configurations_load(void **state)
         "master.yaml",           "codes/uncoded.yaml",     "codes/replication.yaml",
         "codes/polynomial.yaml", "codes/orthopoly.yaml",   "codes/rkrp.yaml",
         "codes/matdot.yaml",     "codes/orthomatdot.yaml", "codes/polydot.yaml",
-        "codes/eps_matdot.yaml", "codes/eps_polydot.yaml"};
+        "codes/eps_matdot.yaml", "codes/eps_polydot.yaml", "codes/alloy_global.yaml",
+        "codes/alloy_local.yaml"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char path[CLUSTER_PATH_MAX];
         (void)snprintf(path, sizeof path, "%s/config/%s", KOFN_SOURCE_DIR, files[i]);

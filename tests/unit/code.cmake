@@ -1,11 +1,7 @@
-foreach(name code uncoded replication polynomial rkrp spec decoder estimate coding odds
-    plan_time plan)
+foreach(name code uncoded replication polynomial rkrp bilinear alloy spec decoder estimate coding odds
+    plan_time plan entangled orthopoly eps)
     kofn_test(${name} LINKS kofn_code)
 endforeach()
 
 kofn_test(families LINKS kofn_code TIMEOUT 400) # all of them over all fields, set by set
 kofn_test(code_memory LINKS kofn_code ${KOFN_SHORT_MEMORY})
-
-foreach(name entangled orthopoly eps)
-    kofn_test(${name} LINKS kofn_code)
-endforeach()

@@ -63,7 +63,8 @@ static double
 whole_point(const kofn_field *f, size_t i, size_t n)
 {
     (void)f;
-    return (double)i - (double)((n - 1) / 2);
+    const size_t middle = (n - 1) / 2;
+    return (double)i - (double)middle;
 }
 
 static kofn_code *

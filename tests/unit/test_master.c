@@ -2,7 +2,6 @@
 #include "tests/unit/master_stage.h"
 
 #include <math.h>
-#include <math.h>
 #include <zmq.h>
 
 static const problem small = {.rows = 6, .inner = 4, .cols = 3};

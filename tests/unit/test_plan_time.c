@@ -45,7 +45,7 @@ a_whole_product_takes_each_step_after_the_other(void **state)
                                  .bytes_asked = 1024,
                                  .bytes_given = 512};
     /* receive, encode, send, compute, return, decode, reply */
-    assert_true(run(&m, load, 0) == 1024 + 32 + 8 + (64 / 4 + 0.5) + 2 + 128 + 512);
+    assert_true(run(&m, load, 0) == 1024 + 32 + 8 + (64.0 / 4 + 0.5) + 2 + 128 + 512);
 }
 
 static void
@@ -146,7 +146,7 @@ workers_of_their_own_rates_and_links(void **state)
     kofn_plan_machine m = machine(2);
     m.at = at;
     kofn_plan_load load = {.tasks = 2, .needed = 1, .flops = 100, .bytes_in = 8};
-    assert_true(run(&m, load, 0) == 8 / 0.125 + 100 / 4); // the fast one, behind its own link
+    assert_true(run(&m, load, 0) == 8 / 0.125 + 100.0 / 4); // the fast one, behind its own link
     assert_true(run(&m, load, 1) == 2 * 8 + 100);         // which is the straggler
     load.needed = 2;
     assert_true(run(&m, load, 0) == 2 * 8 + 100);

@@ -1208,6 +1208,202 @@ speculative_believes_the_jobs_own_times_over_those_of_others(void **state)
     rig_fini(&r);
 }
 
+/* ---- groups ---------------------------------------------------------------------------------- */
+
+/* The paper's example: Strassen's 7 products in 5 tasks each, of which 4 do; task i is of product
+ * i mod 7. */
+static void
+add_local(rig *r, uint64_t job, const char *policy)
+{
+    kofn_error error;
+    kofn_code *code;
+    kofn_code_spec spec = {.part = {4, 2, 4}, .tasks = 35, .has_seed = true, .seed = 1};
+    const kofn_field *f;
+    (void)snprintf(spec.family, sizeof spec.family, "alloy_local");
+    assert_ok(kofn_field_new("gfp:65537", &f, &error));
+    assert_ok(kofn_code_spec_build(&spec, f, &code, &error));
+    kofn_field_destroy(&f);
+    assert_ok(try_add(r, job, code, policy, &error));
+    kofn_code_destroy(&code);
+}
+
+/* Take all actions; how many were SENDs. */
+static size_t
+drain(rig *r)
+{
+    size_t sends = 0;
+    for (kofn_action action; kofn_sched_next_action(r->sched, &action);) {
+        if (action.kind == KOFN_ACTION_SEND) {
+            r->sends[r->send_count++] = action;
+            sends++;
+        } else {
+            r->last = action;
+        }
+    }
+    return sends;
+}
+
+static void
+what_a_complete_group_has_out_is_cancelled(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 35);
+    add_local(&r, 1, "oneshot");
+    assert_int_equal(drain(&r), 35);
+    for (size_t task = 0; task < 28; task++) {
+        char expected[64] = "";
+        if (task >= 21)
+            (void)snprintf(expected, sizeof expected, "cancel 1.%zu>%zu%s", task + 7, task + 8,
+                           task == 27 ? ", decode 1" : "");
+        assert_int_equal(answer(&r, 1, task, task + 1), KOFN_VERDICT_KEEP);
+        assert_actions(&r, expected);
+        if (task == 21)
+            assert_int_equal(answer(&r, 1, 28, 29), KOFN_VERDICT_DROP);
+    }
+    rig_fini(&r);
+}
+
+/* Whatever the order: what is kept are 28 answers, good ones, where entangled polynomials take 33. */
+static void
+thirty_five_workers_need_28_answers_in_any_order(void **state)
+{
+    (void)state;
+    static const char *const policies[] = {"oneshot", "speculative"};
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(35), 0);
+    for (int trial = 0; trial < 40; trial++) {
+        rig r;
+        size_t order[35], kept = 0, arrived = 0;
+        rig_init(&r);
+        join_many(&r, 35);
+        add_local(&r, 1, policies[trial % 2]);
+        assert_int_equal(drain(&r), 35);
+        for (size_t i = 0; i < 35; i++) {
+            const size_t j = kofn_rng_below(&rng, i + 1);
+            order[i] = order[j];
+            order[j] = i;
+        }
+        for (; r.last.kind != KOFN_ACTION_DECODE; arrived++) {
+            at(&r, (int64_t)arrived);
+            kept += answer(&r, 1, order[arrived], order[arrived] + 1) == KOFN_VERDICT_KEEP;
+            (void)drain(&r);
+        }
+        assert_int_equal(kept, 28);
+        assert_in_range(arrived, 28, 34);
+        rig_fini(&r);
+    }
+}
+
+static void
+what_a_complete_group_has_queued_is_not_sent(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 7);
+    add_local(&r, 1, "oneshot");
+    size_t sends = drain(&r);
+    for (size_t task = 0; task < 28; task++) {
+        answer(&r, 1, task, task % 7 + 1);
+        sends += drain(&r);
+    }
+    assert_int_equal(r.last.kind, KOFN_ACTION_DECODE);
+    assert_int_equal(sends, 34); // with the answer of 21 the worker gets 29, and not 28
+    for (size_t i = 0; i < r.send_count; i++)
+        assert_int_not_equal(r.sends[i].task, 28);
+    rig_fini(&r);
+}
+
+/* 33 of 35 are more than enough, but not when both losses are of one group. */
+static void
+a_group_that_lost_two_gets_one_back(void **state)
+{
+    (void)state;
+    kofn_sched_job_view view;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 35);
+    add_local(&r, 1, "oneshot");
+    assert_int_equal(drain(&r), 35);
+    lose(&r, 3);
+    lose(&r, 4);
+    assert_true(kofn_sched_get_job(r.sched, 1, &view) && view.replaced == 0);
+    lose(&r, 10); // task 9, of the same product as task 2
+    assert_true(kofn_sched_get_job(r.sched, 1, &view) && view.replaced == 1);
+    answer(&r, 1, 0, 1);
+    assert_actions(&r, "send 1.2>1");
+    rig_fini(&r);
+}
+
+/* Four answers would suffice if all sets of four did: who believes that sends for nothing. */
+static void
+a_threshold_that_is_only_likely_is_not_believed(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_code_spec spec = {.part = {2, 1, 2}, .tasks = 12, .has_seed = true};
+    const kofn_field *f;
+    size_t replaced = 0;
+    (void)snprintf(spec.family, sizeof spec.family, "alloy_global");
+    assert_ok(kofn_field_new("gfp:2", &f, &error));
+    for (spec.seed = 1; spec.seed <= 40; spec.seed++) {
+        rig r;
+        kofn_code *code;
+        kofn_decoder *d;
+        kofn_sched_job_view view;
+        static const size_t left[] = {8, 9, 10, 11};
+        rig_init(&r);
+        join_many(&r, 12);
+        assert_ok(kofn_code_spec_build(&spec, f, &code, &error));
+        assert_ok(kofn_decoder_new(code, 0, &d, &error));
+        assert_ok(try_add(&r, 1, code, "oneshot", &error));
+        (void)drain(&r);
+        for (uint64_t worker = 1; worker <= 8; worker++)
+            lose(&r, worker);
+        assert_true(kofn_sched_get_job(r.sched, 1, &view));
+        assert_int_equal(view.replaced == 0, kofn_decoder_would_suffice(d, left, 4));
+        replaced += view.replaced > 0;
+        kofn_decoder_destroy(&d);
+        kofn_code_destroy(&code);
+        rig_fini(&r);
+    }
+    assert_in_range(replaced, 10, 39);
+    kofn_field_destroy(&f);
+}
+
+static void
+random_rows_that_do_not_span_are_said_to_be_the_reason(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_code_spec spec = {.part = {2, 1, 2}, .tasks = 4, .has_seed = true};
+    const kofn_field *f;
+    (void)snprintf(spec.family, sizeof spec.family, "alloy_global");
+    assert_ok(kofn_field_new("gfp:2", &f, &error));
+    for (bool failed = false; !failed; spec.seed++) { // seven in ten do
+        rig r;
+        kofn_code *code;
+        rig_init(&r);
+        join_many(&r, 4);
+        assert_ok(kofn_code_spec_build(&spec, f, &code, &error));
+        assert_ok(try_add(&r, 1, code, "oneshot", &error));
+        kofn_code_destroy(&code);
+        (void)drain(&r);
+        for (size_t task = 0; task < 4; task++)
+            answer(&r, 1, task, task + 1);
+        (void)drain(&r);
+        failed = r.last.kind == KOFN_ACTION_FAIL;
+        if (failed) {
+            assert_int_equal(r.last.error.status, KOFN_FAILED_PRECONDITION);
+            assert_non_null(strstr(r.last.error.text, "take more tasks or another seed"));
+        }
+        rig_fini(&r);
+    }
+    kofn_field_destroy(&f);
+}
+
 /* ---- bad input ------------------------------------------------------------------------------- */
 
 static void
@@ -1365,6 +1561,12 @@ main(void)
         cmocka_unit_test(speculative_watches_by_age_what_lost_its_copy),
         cmocka_unit_test(speculative_wakes_for_whichever_is_late_first),
         cmocka_unit_test(speculative_believes_the_jobs_own_times_over_those_of_others),
+        cmocka_unit_test(what_a_complete_group_has_out_is_cancelled),
+        cmocka_unit_test(thirty_five_workers_need_28_answers_in_any_order),
+        cmocka_unit_test(what_a_complete_group_has_queued_is_not_sent),
+        cmocka_unit_test(a_group_that_lost_two_gets_one_back),
+        cmocka_unit_test(a_threshold_that_is_only_likely_is_not_believed),
+        cmocka_unit_test(random_rows_that_do_not_span_are_said_to_be_the_reason),
         cmocka_unit_test(jobs_that_cannot_be_are_refused),
         cmocka_unit_test(workers_that_cannot_be_are_refused),
         cmocka_unit_test(settings_that_make_no_sense_are_refused),
