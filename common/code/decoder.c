@@ -140,6 +140,18 @@ solve(kofn_decoder *d, kofn_error *err)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+/* With this many answers the code promises the product, and still some are said to be missing. Not
+ * at each further answer, as it costs what a solution does. */
+static bool
+is_review_due(const kofn_decoder *d)
+{
+    const size_t threshold = d->code->threshold;
+    if (d->count < threshold)
+        return false;
+    const size_t more = d->count - threshold;
+    return d->count == d->code->tasks || (more > 0 && (more & (more - 1)) == 0);
+}
+
 /* Work out the state after answer `task` was peeled. `plain`: the unknown columns changed. */
 static kofn_status
 settle(kofn_decoder *d, size_t task, bool plain, kofn_error *err)
@@ -160,6 +172,8 @@ settle(kofn_decoder *d, size_t task, bool plain, kofn_error *err)
     } else {
         status = kofn_rest_add(&d->rest, task, err);
     }
+    if (!status && is_review_due(d))
+        status = kofn_span_review(d->rest.span, err);
     if (status || kofn_span_missing(d->rest.span) > 0)
         return status;
     return solve(d, err);
@@ -263,7 +277,8 @@ would_complete(const kofn_decoder *d, const size_t *tasks, size_t count)
     bool enough = peel.open == 0;
     kofn_rest rest = {0};
     if (!enough && kofn_peel_may_suffice(&peel) && !kofn_rest_init(&rest, &peel, NULL))
-        enough = kofn_span_missing(rest.span) == 0;
+        enough = (total < d->code->threshold || !kofn_span_review(rest.span, NULL)) &&
+                 kofn_span_missing(rest.span) == 0;
     kofn_rest_fini(&rest);
     kofn_peel_fini(&peel);
     return enough;

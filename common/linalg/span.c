@@ -46,6 +46,13 @@ kofn_span_covers(const kofn_span *span, size_t target)
 }
 
 kofn_status
+kofn_span_review(kofn_span *span, kofn_error *err)
+{
+    const kofn_span_class *class = span->field->span;
+    return class->review && class->missing(span) > 0 ? class->review(span, err) : KOFN_OK;
+}
+
+kofn_status
 kofn_span_solve(const kofn_span *span, double *ret_d, kofn_span_quality *ret_quality,
                 kofn_error *err)
 {

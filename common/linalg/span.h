@@ -35,6 +35,7 @@ struct kofn_span_class {
     kofn_status (*add)(kofn_span *span, const double *row, bool *ret_grew, kofn_error *err);
     size_t (*missing)(const kofn_span *span);
     bool (*covers)(const kofn_span *span, size_t target);
+    kofn_status (*review)(kofn_span *span, kofn_error *err); // NULL: add() misses nothing
     kofn_status (*solve)(const kofn_span *span, double *ret_d, kofn_span_quality *ret_quality,
                          kofn_error *err);
 };
@@ -54,6 +55,11 @@ size_t kofn_span_rows(const kofn_span *span); // rows added
 size_t kofn_span_rank(const kofn_span *span);
 size_t kofn_span_missing(const kofn_span *span); // targets outside the span: 0 means solvable
 bool kofn_span_covers(const kofn_span *span, size_t target);
+
+/* Look for targets that rows cover all together and add() has not found: it takes rows as they come,
+ * and after many that nearly depend on each other, like those of neighbouring points, it cannot tell
+ * a new direction from rounding any more. Costs a solution. RESOURCE_EXHAUSTED: nothing changed. */
+KOFN_MUST_CHECK kofn_status kofn_span_review(kofn_span *span, kofn_error *err);
 
 /* D [targets, rows added], row-major, zero where a row is not needed. Rows of uncovered targets
  * are the least-squares estimate, in exact fields zeros. Deterministic. */

@@ -31,6 +31,12 @@ kofn_status kofn_span_reals_create(const kofn_field *f, size_t cols, size_t targ
 void kofn_span_reals_destroy(kofn_span **span_p);
 kofn_status kofn_span_reals_add(kofn_span *base, const double *row, bool *ret_grew,
                                 kofn_error *err);
+
+/* Is a part of this length of target t, outside the span, rounding of a sum with such weights (of
+ * normalised rows)? */
+bool kofn_span_reals_is_rounding(const kofn_span_reals *s, size_t t, double left, double weights);
+
+kofn_status kofn_span_reals_review(kofn_span *base, kofn_error *err);
 kofn_status kofn_span_reals_solve(const kofn_span *base, double *ret_d,
                                   kofn_span_quality *ret_quality, kofn_error *err);
 

@@ -4,7 +4,7 @@
  *     outright: its column leaves the system. A target that lies in such columns is a copy or a sum
  *     of copies, with coefficients that carry no rounding at all, however bad the rest is.
  *  2. Choose. Of the other rows, in order of arrival, those that reach the targets left: what is
- *     not needed is not read, and decoding is bound by what it reads.
+ *     not needed is not read, and decoding is bound by what it reads. All, where only all do.
  *  3. Solve these by LAPACK's gelsy: QR with pivoting and, where rows depend on each other, the
  *     solution of least norm. Rows are normalised, so that the least norm is the least noise.
  *  4. If that amplifies errors badly and there are rows that it left out, solve once more with all
@@ -143,6 +143,13 @@ fill_open(const solver *v, const double *row, double *ret_open)
         ret_open[c] = row[v->open_col[c]];
 }
 
+static void
+choose_all(solver *v)
+{
+    memcpy(v->chosen, v->open_row, v->open_rows * sizeof *v->chosen);
+    v->chosen_count = v->open_rows;
+}
+
 /* Open rows in order of arrival until they reach the open targets, those left out that add
  * nothing. The same tracking as when they arrived, on the smaller system: a row that was new then
  * may not be any more, now that the unit vectors that came after it count first. */
@@ -170,6 +177,8 @@ choose_rows(solver *v, kofn_error *err)
         if (!status && grew)
             v->chosen[v->chosen_count++] = v->open_row[i];
     }
+    if (!status && kofn_span_missing(small) > 0 && v->s->missing == 0)
+        choose_all(v); // only all together do: a review found it
 out:
     kofn_span_reals_destroy(&small);
     free(open);
@@ -283,8 +292,7 @@ try_all_rows(solver *v, double *d, kofn_error *err)
     memcpy(other, d, count * sizeof *d); // rows of targets that are not open stay
     for (size_t t = 0; t < v->open_targets; t++)
         memset(other + v->open_target[t] * v->s->base.rows, 0, v->s->base.rows * sizeof *other);
-    memcpy(v->chosen, v->open_row, v->open_rows * sizeof *v->chosen);
-    v->chosen_count = v->open_rows;
+    choose_all(v);
     kofn_status status = solve_open(v, other, err);
     if (!status) {
         fill_units(v, other);
@@ -292,6 +300,48 @@ try_all_rows(solver *v, double *d, kofn_error *err)
             memcpy(d, other, count * sizeof *d);
     }
     free(other);
+    return status;
+}
+
+/* What D leaves of target t in the open columns; the others take whatever they have to. */
+static double
+measure_left(const solver *v, size_t t)
+{
+    double squares = 0;
+    for (size_t c = 0; c < v->open_cols; c++) {
+        const double left = v->product[t * v->s->cols + v->open_col[c]];
+        squares += left * left;
+    }
+    return sqrt(squares);
+}
+
+/* Targets of which a solution from all rows leaves no more than rounding. */
+kofn_status
+kofn_span_reals_review(kofn_span *base, kofn_error *err)
+{
+    kofn_span_reals *s = (kofn_span_reals *)base;
+    solver v;
+    double *d = calloc(s->targets * base->rows + 1, sizeof *d);
+    kofn_status status = KOFN_OK;
+    if (!solver_init(&v, s) || !d)
+        status =
+            kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to review %zu targets", s->targets);
+    if (!status) {
+        peel(&v, d);
+        choose_all(&v);
+        status = solve_open(&v, d, err);
+    }
+    if (!status) {
+        subtract_product(&v, d);
+        for (size_t t = 0; t < s->targets; t++)
+            if (!s->covered[t] &&
+                kofn_span_reals_is_rounding(s, t, measure_left(&v, t), magnitude(&v, d, t))) {
+                s->covered[t] = true;
+                s->missing--;
+            }
+    }
+    free(d);
+    solver_fini(&v);
     return status;
 }
 

@@ -614,6 +614,41 @@ strassen_with_local_codes_decodes_when_each_group_has_four(void **state)
     kofn_code_destroy(&code);
 }
 
+/* As one worker sends them: task by task, from neighbouring points. Answer by answer these depend on
+ * each other up to rounding, and all together have a condition of some tens. */
+static void
+answers_in_order_of_their_points_decode_once_all_are_there(void **state)
+{
+    (void)state;
+    static const struct {
+        test_code code;
+        size_t k;
+    } cases[] = {
+        {{.family = "orthopoly", .partition = "10,1,10", .tasks = 120}, 100},
+        {{.family = "orthopoly", .partition = "12,1,12", .tasks = 172}, 144},
+        {{.family = "orthomatdot", .partition = "1,40,1", .tasks = 95}, 79},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_code *code = make_code(&cases[i].code, "f64", 1);
+        kofn_decoder *d = new_decoder(code, 0);
+        size_t tasks[172];
+        for (size_t task = 0; task < code->tasks; task++)
+            tasks[task] = task;
+        add_all(d, tasks, cases[i].k);
+        const bool early = kofn_decoder_get_state(d) == KOFN_DECODE_EXACT;
+        const size_t more = code->tasks - cases[i].k;
+        assert_true(early || kofn_decoder_would_suffice(d, tasks + cases[i].k, more));
+        add_all(d, tasks + cases[i].k, more);
+        assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+        assert_int_equal(kofn_decoder_get_missing(d), 0);
+        kofn_decode_plan plan = plan_of(d);
+        assert_at_most(residual_of_plan(code, &plan), 1e-15 * plan.quality.amplification);
+        kofn_decode_plan_fini(&plan);
+        kofn_decoder_destroy(&d);
+        kofn_code_destroy(&code);
+    }
+}
+
 int
 main(void)
 {
@@ -638,6 +673,7 @@ main(void)
         cmocka_unit_test(matdot_at_opposite_points_needs_two_answers_only),
         cmocka_unit_test(a_batch_of_pairs_decodes_from_any_three),
         cmocka_unit_test(strassen_with_local_codes_decodes_when_each_group_has_four),
+        cmocka_unit_test(answers_in_order_of_their_points_decode_once_all_are_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -384,6 +384,39 @@ badly_conditioned_sets_are_covered_exactly_when_they_should_be(void **state)
     }
 }
 
+/* 100 Chebyshev polynomials at 120 nodes, from one end to the other: orthogonal columns, but rows
+ * that nearly depend on those before them. */
+static void
+a_review_finds_what_all_rows_cover_together(void **state)
+{
+    (void)state;
+    enum { COLS = 100, ROWS = 120 };
+    double *t = calloc(COLS * COLS, sizeof *t), *g = calloc(ROWS * COLS, sizeof *g);
+    double *d = calloc(COLS * ROWS, sizeof *d);
+    fill_identity(t, COLS);
+    kofn_span *span = new_span(COLS, COLS, t);
+    for (size_t r = 0; r < ROWS; r++) {
+        for (size_t c = 0; c < COLS; c++)
+            g[r * COLS + c] = cos((double)c * M_PI * ((double)r + 0.5) / ROWS);
+        if (r == ROWS / 2) {
+            assert_ok(kofn_span_review(span, &error));
+            assert_true(kofn_span_missing(span) > COLS / 2); // half of the rows do not do
+        }
+        (void)add(span, g + r * COLS);
+    }
+    assert_true(kofn_span_missing(span) > 0);
+    assert_ok(kofn_span_review(span, &error));
+    assert_int_equal(kofn_span_missing(span), 0);
+    kofn_span_quality q;
+    assert_ok(kofn_span_solve(span, d, &q, &error));
+    assert_at_most(residual_of(COLS, ROWS, COLS, d, g, t), 1e-13);
+    assert_at_most(q.amplification, 20);
+    kofn_span_destroy(&span);
+    free(t);
+    free(g);
+    free(d);
+}
+
 /* MatDot: row i is the Kronecker product of (t^0 .. t^(z-1)) and (t^(z-1) .. t^0), so that rows lie
  * in a space of 2 z - 1 dimensions out of z^2. The target, sum of A_k B_k, is reached with the last
  * of them; whatever comes after is not new, however bad the condition is by then. */
@@ -627,6 +660,7 @@ main(void)
         cmocka_unit_test(rows_with_no_part_in_a_target_are_not_read),
         cmocka_unit_test(a_target_among_the_rows_is_a_copy),
         cmocka_unit_test(badly_conditioned_sets_are_covered_exactly_when_they_should_be),
+        cmocka_unit_test(a_review_finds_what_all_rows_cover_together),
         cmocka_unit_test(rows_beyond_a_subspace_are_not_new),
         cmocka_unit_test(scales_of_rows_do_not_matter),
         cmocka_unit_test(a_further_row_mends_a_poor_set),
