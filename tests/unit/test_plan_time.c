@@ -147,7 +147,7 @@ workers_of_their_own_rates_and_links(void **state)
     m.at = at;
     kofn_plan_load load = {.tasks = 2, .needed = 1, .flops = 100, .bytes_in = 8};
     assert_true(run(&m, load, 0) == 8 / 0.125 + 100.0 / 4); // the fast one, behind its own link
-    assert_true(run(&m, load, 1) == 2 * 8 + 100);         // which is the straggler
+    assert_true(run(&m, load, 1) == 2 * 8 + 100);           // which is the straggler
     load.needed = 2;
     assert_true(run(&m, load, 0) == 2 * 8 + 100);
 }
