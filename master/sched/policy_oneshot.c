@@ -60,7 +60,8 @@ pick(const kofn_run *run, uint64_t worker, size_t *ret_task)
     return true;
 }
 
-/* Time goes by the first answer alone: whoever comes later may be the straggler. */
+/* Time goes by the first answer alone: whoever comes later may be the straggler. Waking is enough:
+ * has_work and pick look at the time themselves. */
 static void
 on_answer(kofn_run *run, const kofn_assignment *a)
 {
@@ -74,13 +75,6 @@ on_answer(kofn_run *run, const kofn_assignment *a)
         kofn_run_wake_at(run, s->copy_from_ns);
 }
 
-/* has_work and pick see the time themselves. */
-static void
-on_tick(kofn_run *run)
-{
-    (void)run;
-}
-
 const kofn_policy kofn_policy_oneshot = {
     .name = "oneshot",
     .help = "send all tasks at once, cancel the rest as soon as the answers suffice",
@@ -89,5 +83,4 @@ const kofn_policy kofn_policy_oneshot = {
     .has_work = has_work,
     .pick = pick,
     .on_answer = on_answer,
-    .on_tick = on_tick,
 };

@@ -704,7 +704,8 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
             stop_at_deadline(s, run);
         } else {
             run->wake_ns = KOFN_NEVER_NS;
-            run->policy->on_tick(run);
+            if (run->policy->on_tick)
+                run->policy->on_tick(run);
             consider(s, run);
         }
     }
