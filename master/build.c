@@ -122,8 +122,8 @@ build_code(kofn_job *job, kofn_code *known)
 static bool
 is_open(const kofn_code_spec *spec)
 {
-    return !spec->family[0] || strcmp(spec->family, "auto") == 0 || !spec->part.x ||
-           !spec->part.z || !spec->part.y || !spec->tasks;
+    return kofn_code_spec_is_open(spec) || !spec->part.x || !spec->part.z || !spec->part.y ||
+           !spec->tasks;
 }
 
 kofn_code_context

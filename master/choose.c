@@ -116,9 +116,8 @@ is_planned(const kofn_job *job)
     const kofn_code_spec *spec = &job->spec;
     const double flops =
         2.0 * (double)job->shape.rows * (double)job->shape.inner * (double)job->shape.cols;
-    return (!spec->family[0] || strcmp(spec->family, "auto") == 0) && !spec->part.x &&
-           !spec->part.z && !spec->part.y && !spec->tasks &&
-           flops > job->master->config.whole_flops;
+    return kofn_code_spec_is_open(spec) && !spec->part.x && !spec->part.z && !spec->part.y &&
+           !spec->tasks && flops > job->master->config.whole_flops;
 }
 
 bool

@@ -153,3 +153,18 @@ kofn_entangled_fill(kofn_code *code, double gamma)
         for (size_t j = 0; j < p.y; j++)
             code->power[i * p.y + j] = p.z - 1 + p.z * (i + p.x * j);
 }
+
+size_t
+kofn_entangled_default_tasks(const kofn_family_args *args, size_t workers)
+{
+    return kofn_points_tasks(args, kofn_entangled_threshold(args->part), workers);
+}
+
+kofn_status
+kofn_entangled_fill_whole(const kofn_family_args *args, kofn_code *code, kofn_error *err)
+{
+    (void)args;
+    (void)err; // cannot fail
+    kofn_entangled_fill(code, 1);
+    return KOFN_OK;
+}

@@ -48,4 +48,10 @@ KOFN_MUST_CHECK kofn_status kofn_entangled_judge(const char *family, const kofn_
 /* E, points (each divided by gamma: 1 leaves them, and finite fields have no other) and powers. */
 void kofn_entangled_fill(kofn_code *code, double gamma);
 
+/* kofn_family.default_tasks of a code whose threshold is kofn_entangled_threshold, and
+ * kofn_family.fill with points as the field has them. */
+size_t kofn_entangled_default_tasks(const kofn_family_args *args, size_t workers);
+kofn_status kofn_entangled_fill_whole(const kofn_family_args *args, kofn_code *code,
+                                      kofn_error *err);
+
 #endif

@@ -23,6 +23,5 @@ extern const kofn_family kofn_matdot_family;
 KOFN_MUST_CHECK kofn_status kofn_matdot_threshold(const char *family, const kofn_family_args *args,
                                                   const char *general, kofn_thresholds *ret,
                                                   kofn_error *err);
-size_t kofn_matdot_default_tasks(const kofn_family_args *args, size_t workers);
 
 #endif

@@ -1,4 +1,5 @@
 #include "common/code/orthomatdot.h"
+#include "common/code/entangled.h"
 #include "common/code/matdot.h"
 #include "common/code/points.h"
 
@@ -36,6 +37,6 @@ const kofn_family kofn_orthomatdot_family = {
     .source = "Fahim, Cadambe, Numerically Stable Polynomially Coded Computing, 2021",
     .splits_inner = true,
     .threshold_for = threshold_for,
-    .default_tasks = kofn_matdot_default_tasks,
+    .default_tasks = kofn_entangled_default_tasks,
     .fill = fill,
 };

@@ -17,25 +17,10 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
     return status;
 }
 
-static size_t
-default_tasks(const kofn_family_args *args, size_t workers)
-{
-    return kofn_points_tasks(args, kofn_entangled_threshold(args->part), workers);
-}
-
 static kofn_status
 judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
 {
     return kofn_entangled_judge("polydot", args, 1, ret_error, err);
-}
-
-static kofn_status
-fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
-{
-    (void)args;
-    (void)err; // cannot fail
-    kofn_entangled_fill(code, 1);
-    return KOFN_OK;
 }
 
 const kofn_family kofn_polydot_family = {
@@ -48,7 +33,7 @@ const kofn_family kofn_polydot_family = {
     .source = "Yu et al., Straggler Mitigation in Distributed Matrix Multiplication, 2020",
     .splits_inner = true,
     .threshold_for = threshold_for,
-    .default_tasks = default_tasks,
+    .default_tasks = kofn_entangled_default_tasks,
     .judge = judge,
-    .fill = fill,
+    .fill = kofn_entangled_fill_whole,
 };

@@ -1,3 +1,7 @@
+/* Row i holds t^a for A, a < x, and t^(x b) for B, b < y. Their Kronecker product meets every power
+ * of t below k exactly once, so G is Vandermonde and any k of its rows are independent. Chebyshev
+ * points slow the growth of its condition; they do not stop it. That is the entangled code of
+ * z = 1. */
 #include "common/code/polynomial.h"
 #include "common/code/entangled.h"
 #include "common/code/points.h"
@@ -29,19 +33,6 @@ default_tasks(const kofn_family_args *args, size_t workers)
     return kofn_points_tasks(args, kofn_partition_outputs(args->part), workers);
 }
 
-/* Row i holds t^a for A, a < x, and t^(x b) for B, b < y. Their Kronecker product meets every power
- * of t below k exactly once, so G is Vandermonde and any k of its rows are independent. Chebyshev
- * points slow the growth of its condition; they do not stop it. That is the entangled code of
- * z = 1. */
-static kofn_status
-fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
-{
-    (void)args;
-    (void)err; // cannot fail
-    kofn_entangled_fill(code, 1);
-    return KOFN_OK;
-}
-
 static kofn_status
 judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
 {
@@ -59,5 +50,5 @@ const kofn_family kofn_polynomial_family = {
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
     .judge = judge,
-    .fill = fill,
+    .fill = kofn_entangled_fill_whole,
 };

@@ -150,8 +150,8 @@ kofn_code_spec_set(kofn_code_spec *spec, const char *key, const char *text, kofn
 
 /* ---- family and parameters ------------------------------------------------------------------- */
 
-static bool
-is_open(const kofn_code_spec *spec)
+bool
+kofn_code_spec_is_open(const kofn_code_spec *spec)
 {
     return !spec->family[0] || strcmp(spec->family, "auto") == 0;
 }
@@ -242,7 +242,7 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
     kofn_status status = check_sizes(spec, err);
     if (status)
         return status;
-    if (is_open(spec)) {
+    if (kofn_code_spec_is_open(spec)) {
         if (spec->set_count > 0)
             return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                              "parameter '%s' is set but no code family is named; name one",
@@ -454,7 +454,7 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
 
     kofn_code_spec done = *spec;
     choice c = {.context = context, .workers = at_least_one(context->workers)};
-    if (is_open(&done))
+    if (kofn_code_spec_is_open(&done))
         choose_family(&done, context, c.workers);
     params p;
     status = find_family(done.family, &c.family, err);
@@ -501,8 +501,8 @@ kofn_code_spec_build(const kofn_code_spec *spec, const kofn_field *field, kofn_c
     const kofn_family *family = NULL;
     params p;
     kofn_status status = check_sizes(spec, err);
-    if (!status &&
-        (is_open(spec) || !spec->part.x || !spec->part.z || !spec->part.y || !spec->tasks))
+    if (!status && (kofn_code_spec_is_open(spec) || !spec->part.x || !spec->part.z ||
+                    !spec->part.y || !spec->tasks))
         status = kofn_fail(err, KOFN_FAILED_PRECONDITION,
                            "the code is not complete: family, partition or tasks are open");
     if (!status)

@@ -58,6 +58,9 @@ extern const kofn_keys kofn_code_spec_keys;
 KOFN_MUST_CHECK kofn_status kofn_code_spec_set(kofn_code_spec *spec, const char *key,
                                                const char *text, kofn_error *err);
 
+/* Is the family left to choose: none is named, or "auto"? */
+bool kofn_code_spec_is_open(const kofn_code_spec *spec);
+
 /* Check all that can be checked without operands: family and its parameters exist and parse, and
  * where partition and tasks are given, the family's rules. NOT_FOUND with the nearest name. */
 KOFN_MUST_CHECK kofn_status kofn_code_spec_check(const kofn_code_spec *spec,
