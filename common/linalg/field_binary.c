@@ -218,68 +218,31 @@ no_scratch(const kofn_field *f, size_t rows, size_t cols, size_t inner)
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-const kofn_field_binary kofn_field_gf4 = {
-    .field = {.name = "gf4",
-              .dtype = KOFN_U8,
-              .order = 4,
-              .epsilon = 0,
-              .span = &kofn_span_exact,
-              .add = add,
-              .multiply = multiply,
-              .negate = negate,
-              .invert = invert,
-              .add_multiple = add_multiple,
-              .point = point,
-              .draw = draw,
-              .combine = kofn_binary_combine,
-              .multiply_panel = kofn_binary_multiply_panel,
-              .scratch_bytes = no_scratch,
-              .has_foreign = has_foreign,
-              .norm = norm},
-    .degree = 2,
-    .polynomial = 0x7,
-};
+#define BINARY_FIELD(name_, degree_, polynomial_, combine_, multiply_panel_, scratch_bytes_)       \
+    {                                                                                              \
+        .field = {.name = name_,                                                                   \
+                  .dtype = KOFN_U8,                                                                \
+                  .order = 1 << (degree_),                                                         \
+                  .epsilon = 0,                                                                    \
+                  .span = &kofn_span_exact,                                                        \
+                  .add = add,                                                                      \
+                  .multiply = multiply,                                                            \
+                  .negate = negate,                                                                \
+                  .invert = invert,                                                                \
+                  .add_multiple = add_multiple,                                                    \
+                  .point = point,                                                                  \
+                  .draw = draw,                                                                    \
+                  .combine = combine_,                                                             \
+                  .multiply_panel = multiply_panel_,                                               \
+                  .scratch_bytes = scratch_bytes_,                                                 \
+                  .has_foreign = has_foreign,                                                      \
+                  .norm = norm},                                                                   \
+        .degree = degree_, .polynomial = polynomial_,                                              \
+    }
 
-const kofn_field_binary kofn_field_gf16 = {
-    .field = {.name = "gf16",
-              .dtype = KOFN_U8,
-              .order = 16,
-              .epsilon = 0,
-              .span = &kofn_span_exact,
-              .add = add,
-              .multiply = multiply,
-              .negate = negate,
-              .invert = invert,
-              .add_multiple = add_multiple,
-              .point = point,
-              .draw = draw,
-              .combine = kofn_binary_combine,
-              .multiply_panel = kofn_binary_multiply_panel,
-              .scratch_bytes = no_scratch,
-              .has_foreign = has_foreign,
-              .norm = norm},
-    .degree = 4,
-    .polynomial = 0x13,
-};
-
-const kofn_field_binary kofn_field_gf256 = {
-    .field = {.name = "gf256",
-              .dtype = KOFN_U8,
-              .order = 256,
-              .epsilon = 0,
-              .span = &kofn_span_exact,
-              .add = add,
-              .multiply = multiply,
-              .negate = negate,
-              .invert = invert,
-              .add_multiple = add_multiple,
-              .point = point,
-              .draw = draw,
-              .combine = kofn_gf256_combine,
-              .multiply_panel = kofn_gf256_multiply_panel,
-              .scratch_bytes = kofn_gf256_scratch_bytes,
-              .has_foreign = has_foreign,
-              .norm = norm},
-    .degree = 8,
-    .polynomial = 0x11d,
-};
+const kofn_field_binary kofn_field_gf4 =
+    BINARY_FIELD("gf4", 2, 0x7, kofn_binary_combine, kofn_binary_multiply_panel, no_scratch);
+const kofn_field_binary kofn_field_gf16 =
+    BINARY_FIELD("gf16", 4, 0x13, kofn_binary_combine, kofn_binary_multiply_panel, no_scratch);
+const kofn_field_binary kofn_field_gf256 = BINARY_FIELD(
+    "gf256", 8, 0x11d, kofn_gf256_combine, kofn_gf256_multiply_panel, kofn_gf256_scratch_bytes);
