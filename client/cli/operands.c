@@ -185,5 +185,5 @@ cli_operands(int argc, char **argv)
     else
         cli_print_operands(operands, count);
     free(operands);
-    return exit_code ? exit_code : cli_finish(CLI_OK);
+    return cli_finish(exit_code);
 }
