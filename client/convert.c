@@ -89,18 +89,18 @@ kofn_code_choice_set(kofn_code_choice *choice, const char *key, const char *text
 }
 
 kofn_status
-kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype, kofn_error *err)
+kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype, const char *field,
+                       kofn_error *err)
 {
+    const kofn_field *f = NULL;
     kofn_code_spec spec;
     kofn_status status = kofn_choice_to_spec(choice, &spec, err);
-    if (status != KOFN_OK)
-        return status;
-    const kofn_field *field = kofn_field_for_dtype(dtype);
-    if (!field)
-        return kofn_fail(err, KOFN_UNIMPLEMENTED,
-                         "matrices of %s are not multiplied; use f64, f32 or u8",
-                         kofn_dtype_name(dtype));
-    return kofn_code_spec_check(&spec, field, err);
+    if (status == KOFN_OK)
+        status = kofn_field_choose(field ? field : "", dtype, &f, err);
+    if (status == KOFN_OK)
+        status = kofn_code_spec_check(&spec, f, err);
+    kofn_field_destroy(&f);
+    return status;
 }
 
 static void

@@ -375,6 +375,13 @@ on_result(kofn_fleet *fleet, worker *w, const void *message)
         fail_assignment(fleet, a, &err);
         return;
     }
+    if (a->job->field->epsilon == 0 && result->nonfinite) {
+        kofn_fail(&err, KOFN_DATA_LOSS,
+                  "worker %s answered with elements that are no numbers of field %s", w->hello.name,
+                  a->job->field->name);
+        fail_assignment(fleet, a, &err);
+        return;
+    }
     a->receiving = true;
     a->nonfinite = result->nonfinite;
     if (kofn_assembler_expect(&a->answer, dtype, part->rows, part->cols, &err) != KOFN_OK)
@@ -489,9 +496,12 @@ has_common_field(const char *fields)
 {
     char copy[KOFN_TEXT_MAX], *rest = copy;
     snprintf(copy, sizeof copy, "%s", fields);
-    for (char *name; (name = strsep(&rest, ",")) != NULL;)
-        if (kofn_field_find(name))
-            return true;
+    for (char *name; (name = strsep(&rest, ",")) != NULL;) {
+        const char *kind;
+        for (size_t i = 0; (kind = kofn_field_kind_at(i)) != NULL; i++)
+            if (strcmp(kind, name) == 0)
+                return true;
+    }
     return false;
 }
 
