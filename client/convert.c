@@ -326,11 +326,12 @@ kofn_status
 kofn_question_to_message(const kofn_plan_question *q, kofn_msg_plan_query *ret_query,
                          kofn_error *err)
 {
-    const kofn_field *field = kofn_field_for_dtype(q->dtype);
-    if (!field)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "matrices of %s are not multiplied; use f64 or f32",
-                         kofn_dtype_name(q->dtype));
+    const char *name = q->field ? q->field : "";
+    const kofn_field *field;
+    kofn_status status = q->dtype || !name[0] ? kofn_field_choose(name, q->dtype, &field, err)
+                                              : kofn_field_new(name, &field, err);
+    if (status != KOFN_OK)
+        return status;
     kofn_msg_plan_query query = {
         .rows = q->rows,
         .inner = q->inner,
@@ -348,6 +349,7 @@ kofn_question_to_message(const kofn_plan_question *q, kofn_msg_plan_query *ret_q
         .link_rate = q->link_rate,
     };
     (void)snprintf(query.field, sizeof query.field, "%s", field->name);
+    kofn_field_destroy(&field);
     *ret_query = query;
     return KOFN_OK;
 }

@@ -422,7 +422,8 @@ void kofn_code_list_fini(kofn_code_list *list);
 
 /* What a plan is for. Zero in any field takes what is said in its comment. */
 typedef struct kofn_plan_question {
-    kofn_dtype dtype;           // KOFN_F64 or KOFN_F32
+    kofn_dtype dtype;           // of the elements; the field's
+    const char *field;          // arithmetic, as in kofn_product_options; what the dtype implies
     uint64_t rows, inner, cols; // of the product; each at least 1
     uint64_t workers;           // those that are connected; without a client, it must be given
     uint64_t stragglers;        // none

@@ -8,10 +8,7 @@
 #include "master/jobs.h"
 #include "master/operands.h"
 
-#include <math.h>
 #include <stdlib.h>
-
-enum { BYTES_AT_ONCE = 64 << 10 }; // some 20 us: less than the way to another thread and back
 
 typedef struct check_item {
     kofn_coder_item item;
@@ -19,12 +16,6 @@ typedef struct check_item {
     kofn_status status;
     kofn_error error;
 } check_item;
-
-static bool
-can_be_foreign(const kofn_field *f)
-{
-    return f->order > 0 && f->order < ldexp(1, 8 * (int)kofn_dtype_width(f->dtype));
-}
 
 /* Stored, and looked at before for this field or a smaller one. */
 static bool
@@ -97,12 +88,12 @@ void
 kofn_job_check(kofn_job *job)
 {
     kofn_error err;
-    const size_t bytes = can_be_foreign(job->field) ? count_bytes(job) : 0;
+    const size_t bytes = kofn_field_is_partial(job->field) ? count_bytes(job) : 0;
     if (bytes == 0) {
         kofn_job_begin(job);
         return;
     }
-    if (bytes <= BYTES_AT_ONCE) {
+    if (bytes <= KOFN_CHECK_AT_ONCE) {
         end_check(job, check_operands(job, &err), &err);
         return;
     }

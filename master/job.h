@@ -83,6 +83,10 @@ typedef struct kofn_job_times {
     int64_t encode_ns, decode_ns; // of the compute threads
 } kofn_job_times;
 
+/* Bytes of elements that are looked at on the I/O thread: some 20 us, less than the way to another
+ * thread and back. */
+enum { KOFN_CHECK_AT_ONCE = 64 << 10 };
+
 typedef struct kofn_queued_task kofn_queued_task; // a task that waits to be encoded
 
 struct kofn_job {

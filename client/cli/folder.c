@@ -196,7 +196,7 @@ check_elements(const encoder *e, kofn_error *err)
 {
     const kofn_field *field = e->field;
     kofn_status status = KOFN_OK;
-    for (size_t o = 0; field->epsilon == 0 && status == KOFN_OK && o < 2; o++) {
+    for (size_t o = 0; kofn_field_is_partial(field) && status == KOFN_OK && o < 2; o++) {
         kofn_bands stored;
         status = kofn_bands_from_mat(&e->product->npy[o].mat, &stored, err);
         if (status != KOFN_OK)
@@ -334,7 +334,7 @@ read_answer(reader *r, size_t task, kofn_bands *ret_answer, kofn_error *err)
     if (status == KOFN_OK)
         status = kofn_bands_from_mat(&npy.mat, ret_answer, err);
     kofn_mat_fini(&npy.mat);
-    if (status == KOFN_OK && r->code->field->epsilon == 0)
+    if (status == KOFN_OK && kofn_field_is_partial(r->code->field))
         status = kofn_field_check_elements(r->code->field, path, ret_answer, err);
     if (status != KOFN_OK)
         kofn_bands_fini(ret_answer);

@@ -4,6 +4,7 @@
 #include "common/linalg/field_real.h"
 #include "common/linalg/prime.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,12 @@ kofn_field_advise(double least, char *text)
 }
 
 /* ---- elements -------------------------------------------------------------------------------- */
+
+bool
+kofn_field_is_partial(const kofn_field *f)
+{
+    return f->order > 0 && f->order < ldexp(1, 8 * (int)kofn_dtype_width(f->dtype));
+}
 
 /* The first foreign element of a row that has one: bisect. */
 static size_t

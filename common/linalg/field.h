@@ -129,6 +129,10 @@ const kofn_field *kofn_field_for_dtype(kofn_dtype dtype);
 enum { KOFN_FIELD_ADVICE_MAX = 64 };
 void kofn_field_advise(double least, char *text);
 
+/* Can there be elements of its dtype that are no numbers of it? Not of gf256, where every byte is
+ * one; NaN and infinities of the reals are values that matrices may hold. */
+bool kofn_field_is_partial(const kofn_field *f);
+
 /* Does the matrix hold numbers of the field only? INVALID_ARGUMENT with the first that is none,
  * where it is, and the limit; `what` names the matrix ("A"). To be asked of each operand once. */
 KOFN_MUST_CHECK kofn_status kofn_field_check_elements(const kofn_field *f, const char *what,
