@@ -70,6 +70,44 @@ transposed_operands_are_multiplied_as_well(void **state)
     (void)multiply(s, client, worker, &what);
 }
 
+static void
+a_default_code_of_the_reals_is_none_of_a_finite_field(void **state)
+{
+    stage *s = *state;
+    problem what = small;
+    char job[KOFN_ID_MAX];
+    task t;
+    what.family = NULL;
+    what.x = what.z = what.y = what.tasks = 0;
+    s->config.code = (kofn_code_spec){.family = "rkrp", .part = {2, 1, 2}, .tasks = 6};
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &what);
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    expect_product(s, client, 1, &what, job);
+    assert_string_equal(get_job(client, job).code.family, "uncoded"); // whole, as small products go
+}
+
+static void
+a_default_code_that_a_finite_field_has_is_taken(void **state)
+{
+    stage *s = *state;
+    problem what = small;
+    s->config.code = (kofn_code_spec){.family = "matdot", .part = {1, 3, 1}, .tasks = 7};
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
+    what.family = NULL;
+    what.x = what.z = what.y = what.tasks = 0;
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &what);
+    for (size_t i = 0; i < 5; i++) { // 2 z - 1
+        task t;
+        expect_task(worker, &t);
+        answer(s, worker, &t);
+    }
+    expect_product(s, client, 1, &what, NULL);
+}
+
 /* ---- operands ------------------------------------------------------------------------------------------ */
 
 static void
@@ -292,6 +330,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(a_product_over_a_prime_field_is_exact_and_says_so),
         T(transposed_operands_are_multiplied_as_well),
+        T(a_default_code_of_the_reals_is_none_of_a_finite_field),
+        T(a_default_code_that_a_finite_field_has_is_taken),
         T(an_element_outside_of_the_field_is_named_and_nothing_is_sent),
         T(a_submitted_job_fails_with_the_element),
         T(a_job_may_be_abandoned_while_its_elements_are_looked_at),
