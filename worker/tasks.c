@@ -290,6 +290,10 @@ measure_product(plan *p, uint64_t *ret_room, kofn_error *err)
                                         : kofn_product_shape(&product, &p->rows, &p->cols, err);
     if (status != KOFN_OK)
         return status;
+    if (p->rows > KOFN_DIMENSION_MAX || p->cols > KOFN_DIMENSION_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "the product has %zu x %zu elements: rows and columns may be at most %d",
+                         p->rows, p->cols, KOFN_DIMENSION_MAX);
     const double elements = (double)p->rows * (double)p->cols;
     const size_t inner = p->transposed[0] ? p->shape[0].rows : p->shape[0].cols;
     p->flops = elements * (p->outer ? KOFN_OUTER_FLOPS : 2 * (double)inner);
