@@ -242,8 +242,8 @@ static bool
 has_default(const kofn_code_spec *configured, const kofn_field *field, size_t operands)
 {
     kofn_code_spec spec = *configured;
-    return (field->order == 0 && operands == 0) ||
-           (kofn_code_spec_set_form(&spec, operands, NULL) == KOFN_OK &&
+    return kofn_code_spec_set_form(&spec, operands, NULL) == KOFN_OK &&
+           ((field->order == 0 && operands == 0) ||
             kofn_code_spec_check(&spec, field, NULL) == KOFN_OK);
 }
 

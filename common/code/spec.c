@@ -1,5 +1,6 @@
 #include "common/code/spec.h"
 #include "common/code/plan.h"
+#include "common/linalg/outer.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -496,8 +497,8 @@ choose_parts(choice *c, const kofn_parts *open, size_t tasks)
 static bool
 goes_whole(const kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
 {
-    const double flops =
-        2.0 * (double)context->rows * (double)context->inner * (double)context->cols;
+    const double each = spec->parts.count > 0 ? KOFN_OUTER_FLOPS : 2 * (double)context->inner;
+    const double flops = each * (double)context->rows * (double)context->cols;
     const kofn_partition p = spec->part;
     bool whole = p.x <= 1 && p.z <= 1 && p.y <= 1 && spec->tasks <= 1;
     for (size_t i = 0; i < spec->parts.count; i++)
@@ -596,6 +597,11 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     kofn_status status = kofn_code_spec_check(spec, context->field, err);
     if (status)
         return status;
+
+    if (spec->parts.count > 0 && spec->parts.count != context->operands.count)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "parts are given for %zu operands, and there are %zu", spec->parts.count,
+                         context->operands.count);
 
     kofn_code_spec done = *spec;
     choice c = {.context = context, .workers = at_least_one(context->workers)};
