@@ -371,10 +371,7 @@ make_spec(const search *s, const candidate *c, kofn_code_spec *ret_spec, kofn_er
 static double
 count_coded(const kofn_code *code, size_t needed)
 {
-    size_t coded = 0;
-    for (size_t task = 0; task < code->tasks; task++)
-        coded += kofn_code_plain_column(code, task) == SIZE_MAX;
-    return (double)coded * (double)needed / (double)code->tasks;
+    return (double)kofn_code_count_coded(code) * (double)needed / (double)code->tasks;
 }
 
 static kofn_status
