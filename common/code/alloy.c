@@ -1,4 +1,5 @@
 #include "common/code/alloy.h"
+#include "common/code/binomial.h"
 #include "common/linalg/prime.h"
 
 #include <math.h>
@@ -153,6 +154,20 @@ kofn_alloy_miss(const kofn_field *f, const kofn_alloy_params *params, size_t d1,
         sum += exp(log_count(log_q, d1, d2, rank) +
                    (double)m * log(hyperplane_share(draw, log_q, d1, d2, rank)));
     return sum < 1 ? sum : 1;
+}
+
+/* What all further terms add is at most the last one's miss. */
+double
+kofn_alloy_miss_lost(const kofn_field *f, const kofn_alloy_params *params, size_t d1, size_t d2,
+                     size_t n, double failure)
+{
+    const size_t k = kofn_size_multiply(d1, d2);
+    double sum = kofn_binomial_below(n, k, failure), miss = 1;
+    for (size_t m = k; m <= n && miss > 0x1p-60 * sum; m++) {
+        miss = kofn_alloy_miss(f, params, d1, d2, m);
+        sum += kofn_binomial(n, m, failure) * miss;
+    }
+    return fmin(sum, 1);
 }
 
 size_t
