@@ -292,11 +292,23 @@ set_value(search *s, const kofn_typical *typical)
     memcpy(s->params.bytes + key->offset, &typical->value, sizeof typical->value);
 }
 
+/* Even if it took a task for each block of the product only, and these came uncoded. */
+static bool
+is_too_slow(const search *s, kofn_partition part)
+{
+    const size_t outputs = kofn_partition_outputs(part);
+    const candidate c = {.part = part, .tasks = outputs, .needed = outputs};
+    const kofn_plan_load load = weigh(s->query, &c);
+    return kofn_plan_model_bound(s->model, &load) > time_to_beat(s, outputs);
+}
+
 static void
 try_odds(search *s, kofn_family_args *args)
 {
     const kofn_typical_question question = ask_typical(s, args->part);
     kofn_typical found;
+    if (is_too_slow(s, args->part))
+        return;
     if (kofn_typical_find(&question, &found, NULL) || found.tasks == 0)
         return; // it cannot be built at all; the query was checked
     if (found.method != KOFN_TYPICAL_NONE) {
@@ -452,8 +464,6 @@ untried_odds(const kofn_plan_query *q, const candidate *c)
 {
     return (kofn_odds){
         .decodable = kofn_odds_count(c->tasks, c->needed, q->machine.workers, q->failure),
-        .amplification = 1,
-        .worst_amplification = 1,
         .answers = (double)c->needed,
         .density = 1,
     };
@@ -711,7 +721,7 @@ static void
 write_left_out(search *s)
 {
     static const char *const texts[] = {
-        [REASON_SIZE] = "no code of so few tasks",
+        [REASON_SIZE] = "no such code of so few tasks",
         [REASON_ESTIMATE] = "gives estimates, for those who name an error",
         [REASON_STRAGGLERS] = "cannot lose the stragglers' tasks",
         [REASON_ODDS] = "fails more often than the odds allow, on so few workers",

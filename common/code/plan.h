@@ -7,19 +7,21 @@
  *                           |       conditioning, error, odds by trial (odds.h)
  *                       --sort-->   by time with stragglers
  *
- * Fits       By stragglers or by odds. Stragglers: a code that can lose tasks must lose all those of S workers: n - k >= S times the tasks
+ * Fits       A code that can lose tasks must lose all those of S workers: n - k >= S times the tasks
  *            of one. A code that cannot (n = k, and no more tasks can be had) runs under policy
  *            speculative, whose copies do the same. With an error to keep to, families that promise
  *            estimates need only `enough` answers; without, they must give the product itself.
  *            A code whose usual set is POOR (decoder.h) does not fit: it would wait for more.
- *            Odds: a code has its typical recovery threshold as tasks (typical.h), each on a worker of
- *            its own, so that there are no more tasks than workers; S says only how many are late.
+ * Odds       Where odds are asked for, they take the place of S, which then says only how many are late:
+ *            a code gets as many tasks as its typical recovery threshold (typical.h), each on a worker
+ *            of its own, so that there are no more tasks than workers.
  * Honesty    Rows without redundancy are planned like any other. `verdict` says in a sentence whether
  *            coding pays, and whether the client's own BLAS would be faster still.
  * Accuracy   Of times: plan_time.h; encode and decode are taken as dense until a code is built.
  * Cost       About 1 us for each candidate and up to some 10 ms for each code that is built: 10 to
  *            40 ms in all for 6 to 64 workers, under half a second for 4,000, where partitions of
- *            many parts are thinned out; 5 s if nearly all of them straggle.
+ *            many parts are thinned out; 5 s if nearly all of them straggle. By odds up to half a second for 64 workers
+ *            and a little more than one for 4,000.
  * Seeds      All draws follow from the query: the same one gives the same plan.
  * Threads    Any thread; no shared state.
  */

@@ -99,7 +99,8 @@ find_fewest(const kofn_typical_question *q)
     const size_t usual = q->family->default_tasks(&args, 1);
     if (usual > 0 && usual <= KOFN_TASKS_MAX && can_build(q, usual))
         return find_border(q, usual, 0);
-    for (size_t tasks = kofn_partition_outputs(q->part); tasks <= q->tasks_max; tasks++)
+    const size_t most = kofn_size_smaller(usual, q->tasks_max);
+    for (size_t tasks = kofn_partition_outputs(q->part); tasks <= most; tasks++)
         if (can_build(q, tasks))
             return tasks;
     return 0;
