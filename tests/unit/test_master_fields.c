@@ -70,6 +70,44 @@ transposed_operands_are_multiplied_as_well(void **state)
     (void)multiply(s, client, worker, &what);
 }
 
+static void
+a_default_code_of_the_reals_is_none_of_a_finite_field(void **state)
+{
+    stage *s = *state;
+    problem what = small;
+    char job[KOFN_ID_MAX];
+    task t;
+    what.family = NULL;
+    what.x = what.z = what.y = what.tasks = 0;
+    s->config.code = (kofn_code_spec){.family = "rkrp", .part = {2, 1, 2}, .tasks = 6};
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &what);
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    expect_product(s, client, 1, &what, job);
+    assert_string_equal(get_job(client, job).code.family, "uncoded"); // whole, as small products go
+}
+
+static void
+a_default_code_that_a_finite_field_has_is_taken(void **state)
+{
+    stage *s = *state;
+    problem what = small;
+    s->config.code = (kofn_code_spec){.family = "matdot", .part = {1, 3, 1}, .tasks = 7};
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
+    what.family = NULL;
+    what.x = what.z = what.y = what.tasks = 0;
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &what);
+    for (size_t i = 0; i < 5; i++) { // 2 z - 1
+        task t;
+        expect_task(worker, &t);
+        answer(s, worker, &t);
+    }
+    expect_product(s, client, 1, &what, NULL);
+}
+
 /* ---- operands ------------------------------------------------------------------------------------------ */
 
 static void
@@ -187,14 +225,16 @@ what_is_known_of_a_stored_operand_is_of_the_field(void **state)
     } products[] = {{101, false}, {103, true}, {101, false}, {107, true}, {103, true}};
     stage *s = *state;
     problem what = small;
-    char id[KOFN_ID_MAX];
+    char id[KOFN_ID_MAX], other[KOFN_ID_MAX];
     what.family = "uncoded";
     what.x = what.y = what.tasks = 1;
     what.foreign[0] = true;
     stage_run(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
     put_operand(s, client, 1, &what, 0, id);
+    put_operand(s, client, 1, &what, 1, other);
     what.operand[0] = id;
+    what.operand[1] = other;
     for (size_t i = 0; i < 5; i++) {
         kofn_msg_reply reply;
         task t;
@@ -211,9 +251,9 @@ what_is_known_of_a_stored_operand_is_of_the_field(void **state)
 
 /* ---- answers --------------------------------------------------------------------------------------------- */
 
-/* The worker answers its first task with the prime everywhere. */
+/* The worker answers its first task with the prime everywhere, or says that it is so. */
 static void
-check_foreign_answer(stage *s, const problem *what, bool admits)
+check_foreign_answer(stage *s, const problem *what, bool says)
 {
     peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
     kofn_msg_workers workers = {0};
@@ -222,8 +262,8 @@ check_foreign_answer(stage *s, const problem *what, bool admits)
     send_product(s, client, 1, KOFN_METHOD_MULTIPLY, what);
     expect_task(worker, &t);
     kofn_msg_result head = result_of(worker, &t);
-    head.nonfinite = admits;
-    answer_filled(s, worker, &head, what->prime);
+    head.nonfinite = says;
+    answer_filled(s, worker, &head, says ? 0 : what->prime);
     task_fini(&t);
     for (size_t i = 0; i < what->x * what->y; i++) {
         expect_task(worker, &t);
@@ -292,6 +332,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(a_product_over_a_prime_field_is_exact_and_says_so),
         T(transposed_operands_are_multiplied_as_well),
+        T(a_default_code_of_the_reals_is_none_of_a_finite_field),
+        T(a_default_code_that_a_finite_field_has_is_taken),
         T(an_element_outside_of_the_field_is_named_and_nothing_is_sent),
         T(a_submitted_job_fails_with_the_element),
         T(a_job_may_be_abandoned_while_its_elements_are_looked_at),
