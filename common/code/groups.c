@@ -67,13 +67,13 @@ fill_row(const kofn_code *code, const kofn_group *g, size_t task, double *ret_ro
             ret_row[i * g->cols[1] + j] = f->multiply(f, a[g->col[0][i]], b[g->col[1][j]]);
 }
 
-/* The rows that are to follow from the answers before no more of them are wanted. In exact fields
- * those of the reserve as well, so that bad luck with the others does not end a group. In the reals
- * that would only make the worst of the rows worse. */
+/* The rows that are to follow from the answers before no more of them are wanted. Where the others
+ * may span less, those of the reserve as well, so that bad luck does not end a group. Where they
+ * cannot, that would only make the worst of the rows worse. */
 static size_t
 count_rows(const kofn_code *code, size_t first)
 {
-    const size_t tasks = code->field->epsilon == 0 ? code->tasks : kofn_code_first_tasks(code);
+    const size_t tasks = code->likely ? code->tasks : kofn_code_first_tasks(code);
     return (tasks - first + code->groups - 1) / code->groups;
 }
 
