@@ -319,9 +319,10 @@ problem_operand(stage *s, const problem *p, size_t operand, kofn_bands *ret_band
                                                 : problem_element(p, operand, row, j);
                 set_element(&ret_bands->at[b].mat, i, j, value);
             }
-    const kofn_mat *last = &ret_bands->at[ret_bands->count - 1].mat;
-    if (p->foreign[operand])
+    if (p->foreign[operand]) {
+        const kofn_mat *last = &ret_bands->at[ret_bands->count - 1].mat;
         set_element(last, last->rows - 1, last->cols - 1, p->prime);
+    }
 }
 
 static double
