@@ -6,7 +6,8 @@
 
 #include "common/base/rng.h"
 
-#define STUCK "inject:\n  sleep: 1h\n"
+#define STUCK   "inject:\n  sleep: 1h\n"
+#define PATIENT "silence: 10min\nheartbeat: 1s\n" // nobody is lost for silence
 
 enum { SIDE = 32, WELL = 6, ALL = 14 };
 
@@ -52,9 +53,9 @@ start(scene *s, const char *policy, const char *reserve, uint64_t timeout_ms)
 }
 
 static void
-begin(void **state, const char *policy, const char *reserve, scene *s)
+begin(void **state, const char *yaml, const char *policy, const char *reserve, scene *s)
 {
-    s->c = cluster_new_ready(state, "", WELL);
+    s->c = cluster_new_ready(state, yaml, WELL);
     for (size_t worker = WELL; worker < ALL; worker++)
         cluster_start_worker(s->c, worker, STUCK);
     cluster_await_workers(s->c, ALL);
@@ -91,7 +92,7 @@ static void
 fresh_tasks_make_up_for_workers_that_never_answer(void **state)
 {
     scene s;
-    begin(state, "auto", "0", &s);
+    begin(state, PATIENT, "auto", "0", &s);
     const kofn_account account = finish(&s);
     assert_string_equal(account.policy, "rateless");
     assert_int_equal(account.code.reserve, ALL);
@@ -116,7 +117,7 @@ static void
 a_group_whose_workers_were_killed_gets_fresh_tasks(void **state)
 {
     scene s;
-    begin(state, "oneshot", "7", &s);
+    begin(state, "", "oneshot", "7", &s);
     for (size_t worker = 0; worker < WELL; worker++)
         await_end_of_task(&s, worker);
     assert_false(kofn_call_poll(s.call));
