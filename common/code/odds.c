@@ -93,7 +93,8 @@ add_worker(const kofn_odds_question *q, size_t worker, size_t used, kofn_decoder
            kofn_error *err)
 {
     kofn_status status = KOFN_OK;
-    for (size_t task = worker; task < q->coding->code->tasks && !status; task += used) {
+    for (size_t task = worker; task < kofn_code_first_tasks(q->coding->code) && !status;
+         task += used) {
         if (has_enough(q, d))
             break;
         status = kofn_decoder_add(d, task, err);
@@ -108,7 +109,7 @@ run_order(const kofn_odds_question *q, kofn_rng *rng, size_t *order, kofn_decode
           size_t *ret_workers, kofn_error *err)
 {
     kofn_code *code = (kofn_code *)q->coding->code; // counted, not changed
-    const size_t used = kofn_size_smaller(code->tasks, q->workers);
+    const size_t used = kofn_size_smaller(kofn_code_first_tasks(code), q->workers);
     kofn_decoder *d = NULL;
     kofn_status status = kofn_decoder_new(code, 0, &d, err);
     if (status)
@@ -164,7 +165,7 @@ is_counted(const kofn_odds_question *q)
 {
     const kofn_code *code = q->coding->code;
     return q->estimate || (!code->likely && (code->threshold <= code->targets.rows ||
-                                             code->threshold == code->tasks));
+                                             code->threshold == kofn_code_first_tasks(code)));
 }
 
 /* P(fewer workers are left than a trial took). */
@@ -172,7 +173,8 @@ static double
 get_miss(const kofn_odds_question *q, size_t workers)
 {
     const kofn_code *code = q->coding->code;
-    const size_t used = kofn_size_smaller(code->tasks, q->workers), each = code->tasks / used;
+    const size_t used = kofn_size_smaller(kofn_code_first_tasks(code), q->workers),
+                 each = kofn_code_first_tasks(code) / used;
     const size_t needed = q->estimate ? code->enough : code->threshold;
     if (!code->likely) // whatever the trial says
         workers = kofn_size_smaller(workers, (needed + each - 1) / each);
@@ -191,7 +193,8 @@ summarise(const kofn_odds_question *q, const trial *trials, double *room, kofn_o
         odds.decodable += (1 - get_miss(q, trials[t].workers)) / (double)q->trials;
     }
     if (is_counted(q))
-        odds.decodable = kofn_odds_count(code->tasks, needed, q->workers, q->failure);
+        odds.decodable =
+            kofn_odds_count(kofn_code_first_tasks(code), needed, q->workers, q->failure);
     for (size_t t = 0; t < q->trials; t++)
         room[t] = trials[t].amplification;
     odds.amplification = median_of(room, q->trials, &odds.worst_amplification);
@@ -219,7 +222,7 @@ kofn_odds_measure(const kofn_odds_question *q, kofn_odds *ret_odds, kofn_error *
     kofn_status status = check(q, err);
     if (status)
         return status;
-    const size_t used = kofn_size_smaller(q->coding->code->tasks, q->workers);
+    const size_t used = kofn_size_smaller(kofn_code_first_tasks(q->coding->code), q->workers);
     trial *trials = calloc(q->trials, sizeof *trials);
     size_t *order = calloc(used, sizeof *order);
     double *room = calloc(q->trials, sizeof *room);
@@ -244,7 +247,8 @@ kofn_odds_miss(const kofn_odds_question *q, double *ret_miss, double *ret_spread
     kofn_status status = check(q, err);
     if (status)
         return status;
-    size_t *order = calloc(kofn_size_smaller(q->coding->code->tasks, q->workers), sizeof *order);
+    size_t *order = calloc(kofn_size_smaller(kofn_code_first_tasks(q->coding->code), q->workers),
+                           sizeof *order);
     if (!order)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "odds: no memory for %zu workers",
                          q->workers);

@@ -20,7 +20,7 @@
 #include "common/code/coding.h"
 
 typedef struct kofn_odds_question {
-    const kofn_coding *coding; // of a sealed code
+    const kofn_coding *coding; // of a sealed code; its reserve is left alone
     size_t workers;            // tasks go round: task i is with worker i mod workers
     double failure;            // p, of one worker
     bool estimate;             // code->enough answers do, for an estimate

@@ -455,7 +455,8 @@ make_spec(const search *s, const candidate *c, kofn_code_spec *ret_spec, kofn_er
 static double
 count_coded(const kofn_code *code, size_t needed)
 {
-    return (double)kofn_code_count_coded(code) * (double)needed / (double)code->tasks;
+    return (double)kofn_code_count_coded(code) * (double)needed /
+           (double)kofn_code_first_tasks(code);
 }
 
 /* Without a trial, in an exact field: nothing is rounded there. */
@@ -523,7 +524,7 @@ fill_row(const search *s, const candidate *c, const kofn_code *code, const kofn_
     row->enough = c->k.enough;
     row->needed = c->needed;
     row->redundant = c->tasks > c->needed;
-    row->policy = row->redundant ? "oneshot" : "speculative";
+    row->policy = code->likely ? "rateless" : row->redundant ? "oneshot" : "speculative";
     row->flops = most * load.flops;
     row->bytes_in = most * load.bytes_in;
     row->bytes_out = most * load.bytes_out;
