@@ -33,6 +33,13 @@ kofn_odds_count(size_t tasks, size_t needed, size_t workers, double failure)
     return fmin(sum, 1);
 }
 
+/* Workers that have a task. */
+static size_t
+count_used(const kofn_odds_question *q)
+{
+    return kofn_size_smaller(kofn_code_first_tasks(q->coding->code), q->workers);
+}
+
 /* ---- trials ---------------------------------------------------------------------------------- */
 
 static void
@@ -109,7 +116,7 @@ run_order(const kofn_odds_question *q, kofn_rng *rng, size_t *order, kofn_decode
           size_t *ret_workers, kofn_error *err)
 {
     kofn_code *code = (kofn_code *)q->coding->code; // counted, not changed
-    const size_t used = kofn_size_smaller(kofn_code_first_tasks(code), q->workers);
+    const size_t used = count_used(q);
     kofn_decoder *d = NULL;
     kofn_status status = kofn_decoder_new(code, 0, &d, err);
     if (status)
@@ -173,8 +180,7 @@ static double
 get_miss(const kofn_odds_question *q, size_t workers)
 {
     const kofn_code *code = q->coding->code;
-    const size_t used = kofn_size_smaller(kofn_code_first_tasks(code), q->workers),
-                 each = kofn_code_first_tasks(code) / used;
+    const size_t used = count_used(q), each = kofn_code_first_tasks(code) / used;
     const size_t needed = q->estimate ? code->enough : code->threshold;
     if (!code->likely) // whatever the trial says
         workers = kofn_size_smaller(workers, (needed + each - 1) / each);
@@ -222,7 +228,7 @@ kofn_odds_measure(const kofn_odds_question *q, kofn_odds *ret_odds, kofn_error *
     kofn_status status = check(q, err);
     if (status)
         return status;
-    const size_t used = kofn_size_smaller(kofn_code_first_tasks(q->coding->code), q->workers);
+    const size_t used = count_used(q);
     trial *trials = calloc(q->trials, sizeof *trials);
     size_t *order = calloc(used, sizeof *order);
     double *room = calloc(q->trials, sizeof *room);
@@ -247,8 +253,7 @@ kofn_odds_miss(const kofn_odds_question *q, double *ret_miss, double *ret_spread
     kofn_status status = check(q, err);
     if (status)
         return status;
-    size_t *order = calloc(kofn_size_smaller(kofn_code_first_tasks(q->coding->code), q->workers),
-                           sizeof *order);
+    size_t *order = calloc(count_used(q), sizeof *order);
     if (!order)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "odds: no memory for %zu workers",
                          q->workers);
