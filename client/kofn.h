@@ -130,14 +130,16 @@ typedef struct kofn_code_choice {
     size_t operands;  // of an outer product whose parts are given, else 0
     uint64_t parts[KOFN_CLIENT_OPERANDS_MAX]; // of each of them, in the place of x, z, y; 0: open
     uint64_t tasks;                           // coded tasks; 0: open
+    uint64_t reserve; // fresh ones beyond them for what is lost or late; 0: by the policy
     bool has_seed;
     uint64_t seed;
     size_t set_count;
     kofn_setting sets[KOFN_CLIENT_SETS_MAX]; // the family's own parameters
 } kofn_code_choice;
 
-/* One field from text: "family", "partition" ("2,1,2"), "parts" ("2,3,1"), "tasks", "seed", or a parameter of the
- * family. INVALID_ARGUMENT, OUT_OF_RANGE, RESOURCE_EXHAUSTED (too many parameters). */
+/* One field from text: "family", "partition" ("2,1,2"), "parts" ("2,3,1"), "tasks", "reserve", "seed",
+ * or a parameter of the family. INVALID_ARGUMENT, OUT_OF_RANGE, RESOURCE_EXHAUSTED (too many
+ * parameters). */
 KOFN_MUST_CHECK kofn_status kofn_code_choice_set(kofn_code_choice *choice, const char *key,
                                                  const char *text, kofn_error *err);
 
@@ -176,10 +178,13 @@ struct kofn_account {
     uint64_t rows, inner, cols;       // C [rows, cols] = A [rows, inner] B [inner, cols]
     uint64_t threshold;               // answers that give the product, whichever they are
     uint64_t enough;                  // answers that what the job accepts takes, likewise
+    bool likely;                      // most sets of so many do, but not any
     uint64_t tasks, tasks_sent;       // of the code; assignments that went out
     uint64_t answers, answers_used;   // received; in the product
     uint64_t workers;                 // distinct ones that were given a task
-    uint64_t backups, replaced;       // copies for late tasks; tasks sent again after a loss
+    uint64_t backups;                 // copies for late tasks
+    uint64_t replaced;                // tasks sent again, or fresh ones for them, after a loss
+    uint64_t fresh;                   // tasks sent beyond `tasks`, of the code's reserve
     uint64_t blocks_reused;           // of stored operands, as an earlier product had coded them
     kofn_accept_options accept;       // as asked for
     bool decodable;                   // the answers so far suffice
@@ -454,14 +459,17 @@ typedef struct kofn_plan_question {
     uint64_t workers;           // those that are connected; without a client, it must be given
     uint64_t stragglers;        // none
     double failure;             // probability of each worker's, for the odds of decoding; 0
-    double error;               // relative to |A||B|; the product itself
-    double slowdown;            // of a straggler: 5; INFINITY for one that is lost
-    double gflops;              // of each worker: as measured, or else 20
-    double local_gflops;        // of this machine's own BLAS: not known
-    double link_rate;           // of the master, bytes a second each way: as measured, or 1e9
-    uint64_t tasks;             // at most so many: twice the workers
-    uint64_t limit;             // rows of each family, at most 64: 2
-    uint64_t seed;              // of codes and trials: 1
+    double odds;         // of failing to decode, below 1: tasks are chosen to keep below them,
+                         // on a worker each; as many as lose the stragglers
+    uint64_t x, z, y;    // parts of A's rows, the inner dimension, B's columns: all are tried
+    double error;        // relative to |A||B|; the product itself
+    double slowdown;     // of a straggler: 5; INFINITY for one that is lost
+    double gflops;       // of each worker: as measured, or else 20
+    double local_gflops; // of this machine's own BLAS: not known
+    double link_rate;    // of the master, bytes a second each way: as measured, or 1e9
+    uint64_t tasks;      // at most so many: twice the workers
+    uint64_t limit;      // rows of each family, at most 64: 2
+    uint64_t seed;       // of codes and trials: 1
 } kofn_plan_question;
 
 typedef struct kofn_plan_choice {
@@ -473,10 +481,15 @@ typedef struct kofn_plan_choice {
     double amplification, worst_amplification; // of errors: the median of trials, and the largest
     double error;                              // to be expected, a bound relative to |A||B|
     double decodable;                          // probability, with nothing sent again
-    double seconds;                            // from the call to the product, undisturbed
-    double seconds_late;                       // with the stragglers
-    bool redundant;                            // tasks can be lost
-    bool pays; // faster with the stragglers than all that is not redundant
+    uint64_t
+        typical; // recovery threshold for the odds: the fewest tasks, on a worker each, that fail
+                 // to decode with a probability below them; 0: no odds were asked for
+    char typical_by[KOFN_CLIENT_NAME_MAX]; // "formula"; "bound": so many or fewer; "trials"
+    bool likely;         // so many answers suffice with high probability only, whichever they are
+    double seconds;      // from the call to the product, undisturbed
+    double seconds_late; // with the stragglers
+    bool redundant;      // tasks can be lost
+    bool pays;           // faster with the stragglers than all that is not redundant
 } kofn_plan_choice;
 
 typedef struct kofn_plan_answer {

@@ -268,6 +268,8 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
             spec.part = asked.part, spec.parts = asked.parts;
         if (asked.tasks)
             spec.tasks = asked.tasks;
+        if (asked.reserve)
+            spec.reserve = asked.reserve;
         status = kofn_code_spec_set_form(&spec, operands, err);
     }
     if (!spec.has_seed) {     // a fixed default: the same job gives the same bits, and its code is

@@ -12,6 +12,7 @@ enum {
     KEY_PARTITION,
     KEY_PARTS,
     KEY_TASKS,
+    KEY_RESERVE,
     KEY_SEED,
     KEY_SET,
     KEY_A,
@@ -83,6 +84,9 @@ parse_product(int key, char *arg, struct argp_state *state)
     case KEY_TASKS:
         set_code(state, "tasks", arg);
         return 0;
+    case KEY_RESERVE:
+        set_code(state, "reserve", arg);
+        return 0;
     case KEY_SEED:
         set_code(state, "seed", arg);
         return 0;
@@ -115,6 +119,13 @@ parse_product(int key, char *arg, struct argp_state *state)
     {NULL, 0, NULL, 0, "How to code (left out: chosen for the product and the workers):", 10},     \
         {"code", KEY_CODE, "NAME", 0, "Code family; `kofn codes` lists them", 10},                 \
         {"tasks", KEY_TASKS, "N", 0, "Coded tasks", 10},                                           \
+        {"reserve",                                                                                \
+         KEY_RESERVE,                                                                              \
+         "N",                                                                                      \
+         0,                                                                                        \
+         "Fresh tasks beyond those, for what is lost or late (policy rateless has some by "        \
+         "itself)",                                                                                \
+         10},                                                                                      \
         {"seed", KEY_SEED, "S", 0, "Seed of random codes", 10},                                    \
         {"set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10},      \
         {NULL, 0, NULL, 0, "Operands:", 20},                                                       \

@@ -17,7 +17,8 @@ typedef struct cli_product {
         npy[KOFN_OPERANDS_MAX]; // once read; of a stored operand, once found, all but the elements
 } cli_product;
 
-/* A.npy B.npy --code --partition --tasks --seed --set --field --transpose-a --transpose-b */
+/* A.npy B.npy --code --partition --tasks --reserve --seed --set --field --transpose-a
+ * --transpose-b */
 extern const struct argp cli_product_argp;
 
 /* A1.npy A2.npy ... --code --parts --tasks --seed --set --field --transpose; its input's `outer` is

@@ -48,9 +48,10 @@ cli_json_of_code(const kofn_code_choice *code)
     json_t *sets = json_object();
     for (size_t i = 0; sets && i < code->set_count; i++)
         (void)json_object_set_new(sets, code->sets[i].name, text(code->sets[i].value));
-    json_t *object = json_pack("{s:o, s:[o,o,o], s:o, s:s, s:o}", "code", text(code->family),
-                               "partition", count(code->x), count(code->z), count(code->y), "tasks",
-                               count(code->tasks), "seed", seed, "set", sets);
+    json_t *object =
+        json_pack("{s:o, s:[o,o,o], s:o, s:o, s:s, s:o}", "code", text(code->family), "partition",
+                  count(code->x), count(code->z), count(code->y), "tasks", count(code->tasks),
+                  "reserve", count(code->reserve), "seed", seed, "set", sets);
     if (object && code->operands > 0) { // of an outer product: these cut it
         (void)json_object_del(object, "partition");
         (void)json_object_set_new(object, "parts", json_of_parts(code));
@@ -105,12 +106,13 @@ cli_json_of_account(const kofn_account *account)
         "form", account->outer ? "outer" : "product", "shape", "rows", count(account->rows),
         "inner", count(account->inner), "cols", count(account->cols));
     json_t *more = json_pack(
-        "{s:o, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "threshold",
-        count(account->threshold), "enough", count(account->enough), "accept", "kind",
-        accept_name(account->accept.kind), "error", real(account->accept.error), "tasks_sent",
-        count(account->tasks_sent), "answers", count(account->answers), "answers_used",
-        count(account->answers_used), "workers", count(account->workers), "backups",
-        count(account->backups), "replaced", count(account->replaced), "blocks_reused",
+        "{s:o, s:o, s:b, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}",
+        "threshold", count(account->threshold), "enough", count(account->enough), "likely",
+        account->likely, "accept", "kind", accept_name(account->accept.kind), "error",
+        real(account->accept.error), "tasks_sent", count(account->tasks_sent), "answers",
+        count(account->answers), "answers_used", count(account->answers_used), "workers",
+        count(account->workers), "backups", count(account->backups), "replaced",
+        count(account->replaced), "fresh", count(account->fresh), "blocks_reused",
         count(account->blocks_reused), "decodable", account->decodable, "waited", account->waited);
     json_t *quality = json_pack(
         "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "error", "kind",
@@ -175,9 +177,9 @@ json_of_family(const kofn_family_info *family)
     json_t *params = json_array();
     for (size_t i = 0; params && i < family->param_count; i++)
         (void)json_array_append_new(params, json_of_param(&family->params[i]));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "name", text(family->name),
-                     "summary", text(family->summary), "threshold", text(family->threshold),
-                     "encoding", text(family->encoding), "communication",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "name",
+                     text(family->name), "summary", text(family->summary), "threshold",
+                     text(family->threshold), "encoding", text(family->encoding), "communication",
                      text(family->communication), "storage", text(family->storage), "source",
                      text(family->source), "rateless", family->rateless, "outer", family->outer,
                      "parameters", params);
@@ -338,14 +340,17 @@ cli_print_account(const kofn_account *account)
         (void)cli_line(stdout, "status       %s: %s", kofn_status_name(account->status),
                        account->message);
     (void)cli_line(stdout, "product      %s, %s", shape, account->field);
-    (void)cli_line(stdout, "code         %s, any %" PRIu64 " suffice, seed %" PRIu64, code,
-                   account->enough, account->code.seed);
+    (void)cli_line(stdout, "code         %s, %s %" PRIu64 " suffice, seed %" PRIu64, code,
+                   account->likely ? "most sets of" : "any", account->enough, account->code.seed);
     (void)cli_line(stdout, "policy       %s", account->policy);
     (void)cli_line(stdout, "tasks        %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64 " used",
                    account->tasks_sent, account->answers, account->answers_used);
     (void)cli_line(stdout,
                    "workers      %" PRIu64 " given a task, backups %" PRIu64 ", replaced %" PRIu64,
                    account->workers, account->backups, account->replaced);
+    if (account->fresh > 0)
+        (void)cli_line(stdout, "fresh        %" PRIu64 " tasks beyond the first %" PRIu64,
+                       account->fresh, account->tasks);
     if (account->blocks_reused > 0)
         (void)cli_line(stdout, "reused       %" PRIu64 " coded blocks of stored operands",
                        account->blocks_reused);
@@ -504,9 +509,11 @@ json_of_choice(const kofn_plan_choice *c)
                              "threshold", count(c->threshold), "enough", count(c->enough), "needed",
                              count(c->needed), "flops", real(c->flops), "bytes_in",
                              real(c->bytes_in), "bytes_out", real(c->bytes_out));
-    json_t *quality = json_pack("{s:o, s:o, s:o, s:o}", "amplification", real(c->amplification),
-                                "worst_amplification", real(c->worst_amplification), "error",
-                                real(c->error), "decodable", real(c->decodable));
+    json_t *quality = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "amplification", real(c->amplification),
+        "worst_amplification", real(c->worst_amplification), "error", real(c->error), "decodable",
+        real(c->decodable), "typical", c->typical > 0 ? count(c->typical) : json_null(),
+        "typical_by", c->typical > 0 ? text(c->typical_by) : json_null(), "likely", c->likely);
     json_t *times =
         json_pack("{s:{s:o, s:o, s:o, s:o}, s:b, s:b}", "seconds", "encode", real(c->encode),
                   "decode", real(c->decode), "undisturbed", real(c->seconds), "with_stragglers",
@@ -555,8 +562,9 @@ add_seconds(cli_table *table, double seconds)
     cli_table_cell(table, "%s", isinf(seconds) ? "never" : cell);
 }
 
+/* `odds`: they were asked for. */
 static void
-add_choice(cli_table *table, const kofn_plan_choice *c)
+add_choice(cli_table *table, const kofn_plan_choice *c, bool odds)
 {
     char code[96];
     cli_format_code(&c->code, code, sizeof code);
@@ -566,13 +574,17 @@ add_choice(cli_table *table, const kofn_plan_choice *c)
     if (c->needed < c->threshold)
         cli_table_cell(table, "%" PRIu64 " (%" PRIu64 ")", c->needed, c->threshold);
     else
-        cli_table_cell(table, "%" PRIu64, c->needed);
+        cli_table_cell(table, "%s%" PRIu64, c->likely ? "~" : "", c->needed);
     add_flops(table, c->flops);
     add_bytes(table, c->bytes_in);
     add_bytes(table, c->bytes_out);
     cli_table_cell(table, "%.3g", c->amplification);
     cli_table_cell(table, "%.1e", c->error);
     cli_table_cell(table, c->decodable > 0.99995 ? "%.7f" : "%.4f", c->decodable);
+    if (odds) {
+        cli_table_cell(table, "%" PRIu64, c->typical);
+        cli_table_cell(table, "%s", c->typical_by);
+    }
     add_seconds(table, c->seconds);
     add_seconds(table, c->seconds_late);
     cli_table_cell(table, "%s", c->pays ? "yes" : "no");
@@ -582,11 +594,14 @@ void
 cli_print_plan(const kofn_plan_answer *answer)
 {
     cli_table table;
+    const bool odds = answer->count > 0 && answer->choices[0].typical > 0;
     (void)cli_line(stdout, "%s", answer->verdict);
-    cli_table_init(&table, "CODE|POLICY|>ANSWERS|>FLOPS|>IN|>OUT|>GROWTH|>ERROR|>DECODES|>TIME|"
-                           ">LATE|PAYS");
+    cli_table_init(&table, odds ? "CODE|POLICY|>ANSWERS|>FLOPS|>IN|>OUT|>GROWTH|>ERROR|>DECODES|>R|"
+                                  "BY|>TIME|>LATE|PAYS"
+                                : "CODE|POLICY|>ANSWERS|>FLOPS|>IN|>OUT|>GROWTH|>ERROR|>DECODES|"
+                                  ">TIME|>LATE|PAYS");
     for (size_t i = 0; i < answer->count; i++)
-        add_choice(&table, &answer->choices[i]);
+        add_choice(&table, &answer->choices[i], odds);
     cli_table_print(&table);
     if (answer->left_out > 0)
         (void)cli_line(stdout, "Left out, %" PRIu64 " famil%s: %s.", answer->left_out,

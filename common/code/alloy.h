@@ -100,6 +100,11 @@ void kofn_alloy_fill(const kofn_field *f, const kofn_alloy_params *params, size_
 double kofn_alloy_miss(const kofn_field *f, const kofn_alloy_params *params, size_t d1, size_t d2,
                        size_t m);
 
+/* The same for n rows of which each is lost with probability `failure`, with the odds that fewer than
+ * d_1 d_2 are left. For normals that is not a bound but so. */
+double kofn_alloy_miss_lost(const kofn_field *f, const kofn_alloy_params *params, size_t d1,
+                            size_t d2, size_t n, double failure);
+
 /* The smallest m >= d_1 d_2 with a bound of `miss` at most; SIZE_MAX where d_1 d_2 is. */
 size_t kofn_alloy_answers(const kofn_field *f, const kofn_alloy_params *params, size_t d1,
                           size_t d2, double miss);
@@ -112,6 +117,8 @@ size_t kofn_alloy_answers(const kofn_field *f, const kofn_alloy_params *params, 
  * vectors of zeros (test_outer_code). */
 double kofn_alloy_miss_of(const kofn_field *f, const kofn_alloy_params *params, const kofn_parts *d,
                           size_t m);
+double kofn_alloy_miss_of_lost(const kofn_field *f, const kofn_alloy_params *params,
+                               const kofn_parts *d, size_t n, double failure);
 size_t kofn_alloy_answers_of(const kofn_field *f, const kofn_alloy_params *params,
                              const kofn_parts *d, double miss);
 

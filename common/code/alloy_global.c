@@ -1,6 +1,9 @@
 #include "common/code/alloy_global.h"
 #include "common/code/alloy.h"
 
+/* From here on all tasks together may well not decode. */
+static const double HOPELESS = 0.5;
+
 /* Numbers in a task's vector for each operand: rows of G are their product. */
 static kofn_parts
 list_vectors(const kofn_family_args *args)
@@ -10,6 +13,14 @@ list_vectors(const kofn_family_args *args)
         return args->parts;
     return (kofn_parts){.count = 2,
                         .of = {kofn_size_multiply(p.x, p.z), kofn_size_multiply(p.z, p.y)}};
+}
+
+/* As many answers as decode but for `miss`. */
+static size_t
+count_answers(const kofn_family_args *args, double miss)
+{
+    const kofn_parts vectors = list_vectors(args);
+    return kofn_alloy_answers_of(args->field, args->params, &vectors, miss);
 }
 
 static kofn_status
@@ -23,27 +34,28 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
         return status;
     if (args->tasks < k)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "alloy_global: tasks=%zu, need at least %s = %zu for %s", args->tasks,
-                         args->parts.count > 0 ? "d1 d2 ..." : "x y z^2", k,
-                         kofn_family_name_cut(args, cut));
+                         "alloy_global: tasks=%zu, need at least %s = %zu for %s; take %zu",
+                         args->tasks, args->parts.count > 0 ? "d1 d2 ..." : "x y z^2", k,
+                         kofn_family_name_cut(args, cut), count_answers(args, HOPELESS));
     const bool likely = !kofn_alloy_is_certain(args->field, args->params);
     *ret = (kofn_thresholds){.exact = k, .enough = k, .likely = likely};
     return KOFN_OK;
 }
 
-/* As many answers as decode but for `miss`, and some that may be lost. */
-static size_t
-count_answers(const kofn_family_args *args)
-{
-    const kofn_alloy_params *params = args->params;
-    const kofn_parts vectors = list_vectors(args);
-    return kofn_alloy_answers_of(args->field, params, &vectors, params->miss);
-}
-
+/* As many answers as decode but for the miss that is allowed, and some that may be lost. */
 static size_t
 default_tasks(const kofn_family_args *args, size_t workers)
 {
-    return kofn_family_tasks_beyond(count_answers(args), workers);
+    const kofn_alloy_params *params = args->params;
+    return kofn_family_tasks_beyond(count_answers(args, params->miss), workers);
+}
+
+static double
+miss_for(const kofn_family_args *args, double failure, bool *ret_bound)
+{
+    const kofn_parts vectors = list_vectors(args);
+    *ret_bound = !kofn_alloy_is_certain(args->field, args->params);
+    return kofn_alloy_miss_of_lost(args->field, args->params, &vectors, args->tasks, failure);
 }
 
 /* In the smallest fields even all answers may not do. */
@@ -52,11 +64,11 @@ judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
 {
     const kofn_parts vectors = list_vectors(args);
     const double miss = kofn_alloy_miss_of(args->field, args->params, &vectors, args->tasks);
-    if (miss > 0.5)
+    if (miss > HOPELESS)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "alloy_global: %zu tasks in field %s may well not suffice even together; "
                          "take %zu or a larger field",
-                         args->tasks, args->field->name, default_tasks(args, 1));
+                         args->tasks, args->field->name, count_answers(args, HOPELESS));
     *ret_error = args->field->epsilon;
     return KOFN_OK;
 }
@@ -98,6 +110,7 @@ const kofn_family kofn_alloy_global_family = {
     .outer = true,
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
+    .miss_for = miss_for,
     .judge = judge,
     .settle = settle,
     .fill = fill,

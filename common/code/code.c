@@ -36,6 +36,17 @@ kofn_partition_outputs(kofn_partition part)
     return kofn_size_multiply(part.x, part.y);
 }
 
+size_t
+kofn_code_most_tasks(kofn_partition part)
+{
+    const size_t columns = kofn_size_multiply(kofn_partition_products(part), part.z);
+    const size_t most = KOFN_CODE_BYTES_MAX / sizeof(double);
+    if (columns == 0 || columns > KOFN_COLUMNS_MAX || part.x * part.y * columns >= most)
+        return 0;
+    const size_t fit = (most - part.x * part.y * columns) / (part.z * (part.x + part.y));
+    return fit < KOFN_TASKS_MAX ? fit : KOFN_TASKS_MAX;
+}
+
 /* How an operand, or the product, is cut: for messages. */
 static const char *
 name_cut(const kofn_code *like, char text[KOFN_PARTS_TEXT_MAX])
@@ -243,6 +254,18 @@ kofn_code_destroy(kofn_code **code_p)
 }
 
 size_t
+kofn_code_first_tasks(const kofn_code *code)
+{
+    return code->tasks - code->reserve;
+}
+
+bool
+kofn_code_is_certain(const kofn_code *code)
+{
+    return !code->likely && (code->groups == 0 || code->reserve == 0);
+}
+
+size_t
 kofn_code_columns(const kofn_code *code)
 {
     return code->targets.cols;
@@ -313,4 +336,13 @@ kofn_code_plain_column(const kofn_code *code, size_t task)
         column = column * code->e[o].cols + block;
     }
     return column;
+}
+
+size_t
+kofn_code_count_coded(const kofn_code *code)
+{
+    size_t coded = 0;
+    for (size_t task = 0; task < kofn_code_first_tasks(code); task++)
+        coded += kofn_code_plain_column(code, task) == SIZE_MAX;
+    return coded;
 }

@@ -19,7 +19,8 @@ typedef struct kofn_family_args {
     const kofn_field *field;
     kofn_partition part; // of an outer product: its pieces, 1, 1
     kofn_parts parts;    // of an outer product (kofn_family_args_set_parts); count 0: a product
-    size_t tasks;
+    size_t tasks;        // n
+    size_t reserve;      // rows beyond n: of rateless families
     uint64_t seed;
     const void *params; // the family's own struct, filled through its table; NULL if it has none
 } kofn_family_args;
@@ -42,9 +43,11 @@ typedef struct kofn_family {
     const char *source;        // paper
     kofn_keys keys;            // of the parameter struct; count 0 if there is none
     size_t params_size;
-    bool rateless;     // row i does not depend on n: new rows can be made on demand
-    bool splits_inner; // made for z > 1: a partition left open may cut the inner dimension
-    bool outer;        // makes outer products, too: fill writes all of E for them
+    bool rateless;         // row i does not depend on n: new rows can be made on demand
+    bool splits_inner;     // made for z > 1: a partition left open may cut the inner dimension
+    bool outer;            // makes outer products, too: fill writes all of E for them
+    const char *tasks_key; // the parameter, a whole number, that decides on tasks together with the
+                           // partition; NULL: there is none
 
     /* The thresholds for these arguments, and whether they can be built: the one place for a
      * family's rules. INVALID_ARGUMENT with the rule and the nearest setting that works. Asked for
@@ -58,6 +61,11 @@ typedef struct kofn_family {
 
     /* Tasks when the user names none, for `workers` workers: usually enough to lose one. */
     size_t (*default_tasks)(const kofn_family_args *args, size_t workers);
+
+    /* The probability that the answers do not suffice when each task is lost with probability
+     * `failure` on its own, over the family's draws as well; threshold_for has taken the arguments.
+     * *ret_bound says that it is at most so much. NULL: what the thresholds say is all. */
+    double (*miss_for)(const kofn_family_args *args, double failure, bool *ret_bound);
 
     /* What the field's arithmetic makes of arguments that threshold_for takes. *ret_error: what to
      * expect of |C' - C| / (|A| |B|), Frobenius norms; of an estimate, from the worst `enough`
@@ -86,8 +94,8 @@ KOFN_MUST_CHECK kofn_status kofn_family_check_form(const kofn_family *family,
                                                    const kofn_field *field, bool outer,
                                                    kofn_error *err);
 
-/* The family's rules (threshold_for), then its judge: what a job has to pass. `ret` and `ret_error`
- * as theirs; the latter may be NULL. */
+/* The family's rules (threshold_for) and who may have a reserve, then its judge: what a job has to
+ * pass. `ret` and `ret_error` as theirs; the latter may be NULL. */
 KOFN_MUST_CHECK kofn_status kofn_family_check(const kofn_family *family,
                                               const kofn_family_args *args, kofn_thresholds *ret,
                                               double *ret_error, kofn_error *err);
@@ -99,6 +107,10 @@ KOFN_MUST_CHECK kofn_status kofn_family_build(const kofn_family *family,
                                               kofn_error *err);
 
 void kofn_code_set_thresholds(kofn_code *code, const kofn_thresholds *k);
+
+/* A reserve that is worth having beyond n tasks: as many again, or as many as fit; 0 where rows are
+ * not rateless. */
+size_t kofn_family_reserve(const kofn_family *family, kofn_partition part, size_t tasks);
 
 /* What default_tasks says for a code of threshold k: a task for each worker, but no fewer than lets
  * one answer in six be lost (at least one), and no more than 2 k. */

@@ -1,4 +1,5 @@
 #include "common/code/spec.h"
+#include "common/base/size.h"
 #include "common/code/plan.h"
 #include "common/linalg/outer.h"
 
@@ -60,18 +61,32 @@ set_parts(kofn_code_spec *spec, const char *text, kofn_error *err)
     return kofn_parts_parse(text, KOFN_TASKS_MAX, &spec->parts, err);
 }
 
+/* A number of tasks; 0: choose. */
 static kofn_status
-set_tasks(kofn_code_spec *spec, const char *text, kofn_error *err)
+parse_tasks(const char *name, const char *text, size_t *ret_tasks, kofn_error *err)
 {
     const char *end;
     uint64_t tasks;
     if (!parse_number(text, 10, UINT64_MAX, &end, &tasks) || *end)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "tasks '%.60s' is not a whole number", text);
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s '%.60s' is not a whole number", name,
+                         text);
     if (tasks > KOFN_TASKS_MAX)
-        return kofn_fail(err, KOFN_OUT_OF_RANGE, "tasks=%.60s, need 0 (choose) to %d", text,
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s=%.60s, need 0 (choose) to %d", name, text,
                          KOFN_TASKS_MAX);
-    spec->tasks = tasks;
+    *ret_tasks = tasks;
     return KOFN_OK;
+}
+
+static kofn_status
+set_tasks(kofn_code_spec *spec, const char *text, kofn_error *err)
+{
+    return parse_tasks("tasks", text, &spec->tasks, err);
+}
+
+static kofn_status
+set_reserve(kofn_code_spec *spec, const char *text, kofn_error *err)
+{
+    return parse_tasks("reserve", text, &spec->reserve, err);
 }
 
 static kofn_status
@@ -140,10 +155,12 @@ static const kofn_key own_keys[] = {
      "Of an outer product, in the place of partition: parts D1,D2,... of each operand; 0: choose"},
     {"tasks", KOFN_KEY_INT, FIELD(tasks), 0, KOFN_TASKS_MAX, "0", NULL,
      "Coded tasks; 0: choose for the workers that are there"},
+    {"reserve", KOFN_KEY_INT, FIELD(reserve), 0, KOFN_TASKS_MAX, "0", NULL,
+     "Fresh tasks beyond those, sent only in place of others; 0: by the policy"},
     {"seed", KOFN_KEY_INT, FIELD(seed), 0, 0, "1", NULL, "Of what the family draws"},
 };
-static set_function *const own_setters[] = {set_family, set_partition, set_parts, set_tasks,
-                                            set_seed};
+static set_function *const own_setters[] = {set_family, set_partition, set_parts,
+                                            set_tasks,  set_reserve,   set_seed};
 
 enum { OWN_KEYS = sizeof own_keys / sizeof own_keys[0] };
 
@@ -295,14 +312,22 @@ check_sizes(const kofn_code_spec *spec, kofn_error *err)
     if (spec->tasks > KOFN_TASKS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "tasks=%zu, need 0 (choose) to %d", spec->tasks,
                          KOFN_TASKS_MAX);
+    if (spec->reserve > KOFN_TASKS_MAX - spec->tasks)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "tasks=%zu with reserve=%zu, at most %d in all: take reserve %zu",
+                         spec->tasks, spec->reserve, KOFN_TASKS_MAX, KOFN_TASKS_MAX - spec->tasks);
     return KOFN_OK;
 }
 
 static kofn_family_args
 make_args(const kofn_code_spec *spec, const kofn_field *field, const params *p)
 {
-    kofn_family_args args = {
-        .field = field, .part = spec->part, .tasks = spec->tasks, .seed = spec->seed, .params = p};
+    kofn_family_args args = {.field = field,
+                             .part = spec->part,
+                             .tasks = spec->tasks,
+                             .reserve = spec->reserve,
+                             .seed = spec->seed,
+                             .params = p};
     if (spec->parts.count > 0)
         kofn_family_args_set_parts(&args, &spec->parts);
     return args;
@@ -317,10 +342,10 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
     if (status)
         return status;
     if (kofn_code_spec_is_open(spec)) {
-        if (spec->set_count > 0)
+        if (spec->set_count > 0 || spec->reserve > 0)
             return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                              "parameter '%s' is set but no code family is named; name one",
-                             spec->sets[0].name);
+                             spec->set_count > 0 ? spec->sets[0].name : "reserve");
         *ret_thresholds = open;
         return KOFN_OK;
     }
@@ -401,12 +426,6 @@ measure_task(const choice *c)
     return (rows + cols) * inner + (c->family->splits_inner ? rows * cols : 0);
 }
 
-static size_t
-smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Sets z to the largest up to z_most that makes a candidate: for x and y as they are, it moves the
  * least. With more parts a family asks for more tasks and loses more digits, so bisection finds it.
  * False: none does. */
@@ -433,15 +452,15 @@ choose_partition(choice *c, kofn_partition open, size_t tasks)
 {
     const size_t most = tasks ? tasks : c->workers;
     const size_t x_first = at_least_one(open.x), y_first = at_least_one(open.y);
-    const size_t x_last = open.x ? open.x : smaller(at_least_one(c->context->rows), most);
-    const size_t y_most = smaller(at_least_one(c->context->cols), most);
-    const size_t z_most = smaller(at_least_one(c->context->inner), most);
+    const size_t x_last = open.x ? open.x : kofn_size_smaller(at_least_one(c->context->rows), most);
+    const size_t y_most = kofn_size_smaller(at_least_one(c->context->cols), most);
+    const size_t z_most = kofn_size_smaller(at_least_one(c->context->inner), most);
     const bool widens = open.z == 0 && c->family->splits_inner;
 
     kofn_partition best = {.x = x_first, .z = at_least_one(open.z), .y = y_first};
     double least = INFINITY;
     for (size_t x = x_first; x <= x_last; x++) {
-        const size_t y_last = open.y ? open.y : smaller(y_most, at_least_one(most / x));
+        const size_t y_last = open.y ? open.y : kofn_size_smaller(y_most, at_least_one(most / x));
         for (size_t y = y_first; y <= y_last; y++) {
             c->args.part = (kofn_partition){.x = x, .z = at_least_one(open.z), .y = y};
             if ((widens ? widen_inner(c, z_most, tasks, most) : is_candidate(c, tasks, most)) &&
@@ -617,7 +636,8 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     if (!done.has_seed)
         done.seed = kofn_rng_fresh_seed();
     done.has_seed = true;
-    c.args = (kofn_family_args){.field = context->field, .seed = done.seed, .params = &p};
+    c.args = (kofn_family_args){
+        .field = context->field, .reserve = done.reserve, .seed = done.seed, .params = &p};
     choose_cut(&c, &done);
     c.args.tasks = done.tasks ? done.tasks : c.family->default_tasks(&c.args, c.workers);
     kofn_thresholds k;
@@ -634,6 +654,12 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     if (status)
         return status;
     done.tasks = c.args.tasks;
+    if (!done.reserve && (context->reserve == KOFN_RESERVE_ALWAYS ||
+                          (context->reserve == KOFN_RESERVE_LIKELY && k.likely)))
+        done.reserve = kofn_family_reserve(c.family, c.args.part, done.tasks);
+    status = check_sizes(&done, err);
+    if (status)
+        return status;
     if (c.family->settle)
         c.family->settle(&c.args, &p);
     record_params(&done, c.family, &p);

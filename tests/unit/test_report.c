@@ -84,6 +84,38 @@ accounts_without_a_code_are_printed(void **state)
     assert_non_null(strstr(text, "ABORTED: because"));
 }
 
+static void
+print_likely_account(void)
+{
+    kofn_account account = {.state = "running",
+                            .enough = 34,
+                            .tasks = 35,
+                            .likely = true,
+                            .replaced = 2,
+                            .fresh = 3,
+                            .code = {.family = "alloy_local", .tasks = 35}};
+    cli_print_account(&account);
+    account.likely = false;
+    account.fresh = 0;
+    cli_print_account(&account);
+}
+
+static void
+what_most_answers_do_is_not_said_of_any(void **state)
+{
+    char text[4096];
+    (void)state;
+    capture(print_likely_account, text, sizeof text);
+    char *second = strstr(text + 1, "job ");
+    assert_non_null(second);
+    assert_non_null(strstr(second, "any 34 suffice"));
+    assert_null(strstr(second, "fresh"));
+    *second = '\0';
+    assert_non_null(strstr(text, "most sets of 34 suffice"));
+    assert_null(strstr(text, "any 34"));
+    assert_non_null(strstr(text, "fresh        3 tasks beyond the first 35"));
+}
+
 /* Everything that a terminal could take for a command. */
 static const char hostile[] = "\033[2J\a\r\n\t\x7f"
                               "\xc2\x9b"      // CSI as U+009B
@@ -241,6 +273,38 @@ print_small_plan(void)
     assert_int_equal(cli_print_json(cli_json_of_plan(&answer)), 0);
 }
 
+/* A code over a finite field, planned by odds. */
+static void
+print_likely_plan(void)
+{
+    kofn_plan_choice choice = {.code = {.family = "a", .x = 2, .z = 1, .y = 2, .tasks = 9},
+                               .policy = "oneshot",
+                               .threshold = 4,
+                               .enough = 4,
+                               .needed = 4,
+                               .decodable = 0.9991,
+                               .typical = 9,
+                               .typical_by = "bound",
+                               .likely = true};
+    const kofn_plan_answer answer = {.count = 1, .choices = &choice};
+    cli_print_plan(&answer);
+    assert_int_equal(cli_print_json(cli_json_of_plan(&answer)), 0);
+}
+
+static void
+a_plan_by_odds_has_the_recovery_threshold_and_how_it_was_found(void **state)
+{
+    char text[8192];
+    (void)state;
+    capture(print_likely_plan, text, sizeof text);
+    assert_non_null(strstr(text, "DECODES  R  BY "));
+    assert_non_null(strstr(text, "a 2,1,2 n=9  oneshot       ~4 "));
+    assert_non_null(strstr(text, " 0.9991  9  bound "));
+    assert_non_null(strstr(text, "\"typical\": 9"));
+    assert_non_null(strstr(text, "\"typical_by\": \"bound\""));
+    assert_non_null(strstr(text, "\"likely\": true"));
+}
+
 static void
 a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out(void **state)
 {
@@ -255,6 +319,8 @@ a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out(void **state)
     assert_non_null(strstr(text, "\nLeft out, 1 family: c: too small.\n"));
     assert_non_null(strstr(text, "\"worst_amplification\": 0.0"));
     assert_non_null(strstr(text, "\"amplification\": null")); // JSON has no infinity
+    assert_null(strstr(text, "  R  "));
+    assert_non_null(strstr(text, "\"typical\": null"));
 }
 
 static void
@@ -411,11 +477,13 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns_are_as_wide_as_their_cells_and_numbers_stand_right),
         cmocka_unit_test(accounts_without_a_code_are_printed),
+        cmocka_unit_test(what_most_answers_do_is_not_said_of_any),
         cmocka_unit_test(controls_are_replaced_and_other_characters_kept),
         cmocka_unit_test(nothing_that_is_printed_for_people_steers_their_terminal),
         cmocka_unit_test(a_hostile_text_in_json_is_escaped),
         cmocka_unit_test(numbers_are_written_for_people),
         cmocka_unit_test(a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out),
+        cmocka_unit_test(a_plan_by_odds_has_the_recovery_threshold_and_how_it_was_found),
         cmocka_unit_test(what_is_known_of_an_error_is_one_phrase),
         cmocka_unit_test(an_account_in_json_has_all_that_programs_need),
         cmocka_unit_test(seconds_are_written_with_about_three_digits),
