@@ -148,7 +148,7 @@ static void
 misses_of_order_three_are_about_as_estimated(void **state)
 {
     (void)state;
-    enum { CODES = 20000 };
+    enum { CODES = 6000 };
     static const struct {
         const char *field;
         kofn_parts d;
