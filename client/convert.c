@@ -128,8 +128,8 @@ code_from_message(const kofn_msg_code *code, kofn_code_choice *ret_choice)
         .seed = code->seed,
     };
     COPY_TEXT(choice.family, code->family);
-    kofn_parts parts;
-    if (kofn_parts_parse(code->parts, KOFN_TASKS_MAX, &parts, NULL) == KOFN_OK) {
+    kofn_cuts parts;
+    if (kofn_cuts_parse(code->parts, KOFN_TASKS_MAX, &parts, NULL) == KOFN_OK) {
         choice.operands = parts.count;
         for (size_t i = 0; i < parts.count; i++)
             choice.parts[i] = parts.of[i];

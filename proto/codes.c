@@ -20,7 +20,7 @@ kofn_msg_code_from_spec(const kofn_code_spec *spec, kofn_msg_code *ret_message, 
         .has_seed = spec->has_seed,
     };
     memcpy(message.family, spec->family, sizeof message.family);
-    kofn_parts_format(&spec->parts, message.parts);
+    kofn_cuts_format(&spec->parts, message.parts);
 
     kofn_status status =
         kofn_wire_list_new(spec->set_count, sizeof(kofn_msg_set), &message.sets, err);
@@ -48,7 +48,7 @@ kofn_msg_code_to_spec(const kofn_msg_code *message, kofn_code_spec *ret_spec, ko
     memcpy(spec.family, message->family, sizeof spec.family);
     if (message->parts[0]) {
         const kofn_status status =
-            kofn_parts_parse(message->parts, KOFN_TASKS_MAX, &spec.parts, err);
+            kofn_cuts_parse(message->parts, KOFN_TASKS_MAX, &spec.parts, err);
         if (status != KOFN_OK)
             return status;
     }

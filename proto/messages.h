@@ -43,7 +43,7 @@ typedef struct kofn_msg_set {
 typedef struct kofn_msg_code { // kofn_code_spec on the wire
     char family[KOFN_NAME_MAX];
     uint64_t x, z, y, tasks, reserve, seed;
-    char parts[KOFN_PARTS_TEXT_MAX]; // of an outer product: kofn_parts_format
+    char parts[KOFN_CUTS_TEXT_MAX]; // of an outer product: kofn_cuts_format
     bool has_seed;
     kofn_wire_list sets; // of kofn_msg_set
 } kofn_msg_code;

@@ -12,7 +12,7 @@
 #ifndef KOFN_WORKER_COMPUTE_H
 #define KOFN_WORKER_COMPUTE_H
 
-#include "common/code/parts.h"
+#include "common/code/cuts.h"
 #include "common/linalg/multiply.h"
 #include "common/linalg/outer.h"
 #include "worker/inject.h"

@@ -188,8 +188,7 @@ orthogonal_share(kofn_alloy_draw draw, double log_q, size_t order, size_t d, boo
 /* Hyperplanes that see all of the modes in `whole` (a bit for each) and a line of the others: the
  * expected number of those that hold all m rows. */
 static double
-expect_hyperplanes(kofn_alloy_draw draw, double log_q, const kofn_parts *d, unsigned whole,
-                   size_t m)
+expect_hyperplanes(kofn_alloy_draw draw, double log_q, const kofn_cuts *d, unsigned whole, size_t m)
 {
     double log_planes = 0, misses = 1, core = 1;
     for (size_t i = 0; i < d->count; i++) {
@@ -207,7 +206,7 @@ expect_hyperplanes(kofn_alloy_draw draw, double log_q, const kofn_parts *d, unsi
 
 /* Modes of one number are seen whole or not at all; a form on one longer mode alone sees a line. */
 static bool
-is_kind(const kofn_parts *d, unsigned whole)
+is_kind(const kofn_cuts *d, unsigned whole)
 {
     size_t longer = 0;
     for (size_t i = 0; i < d->count; i++) {
@@ -220,7 +219,7 @@ is_kind(const kofn_parts *d, unsigned whole)
 }
 
 double
-kofn_alloy_miss_of(const kofn_field *f, const kofn_alloy_params *params, const kofn_parts *d,
+kofn_alloy_miss_of(const kofn_field *f, const kofn_alloy_params *params, const kofn_cuts *d,
                    size_t m)
 {
     const kofn_alloy_draw draw = kofn_alloy_settle(f, params);
@@ -238,10 +237,10 @@ kofn_alloy_miss_of(const kofn_field *f, const kofn_alloy_params *params, const k
 
 /* What all further terms add is at most the last one's miss. */
 double
-kofn_alloy_miss_of_lost(const kofn_field *f, const kofn_alloy_params *params, const kofn_parts *d,
+kofn_alloy_miss_of_lost(const kofn_field *f, const kofn_alloy_params *params, const kofn_cuts *d,
                         size_t n, double failure)
 {
-    const size_t k = kofn_parts_count_pieces(d);
+    const size_t k = kofn_cuts_count_pieces(d);
     double sum = kofn_binomial_below(n, k, failure), miss = 1;
     for (size_t m = k; m <= n && miss > 0x1p-60 * sum; m++) {
         miss = kofn_alloy_miss_of(f, params, d, m);
@@ -254,15 +253,15 @@ double
 kofn_alloy_miss_lost(const kofn_field *f, const kofn_alloy_params *params, size_t d1, size_t d2,
                      size_t n, double failure)
 {
-    const kofn_parts d = {.count = 2, .of = {d1, d2}};
+    const kofn_cuts d = {.count = 2, .of = {d1, d2}};
     return kofn_alloy_miss_of_lost(f, params, &d, n, failure);
 }
 
 size_t
-kofn_alloy_answers_of(const kofn_field *f, const kofn_alloy_params *params, const kofn_parts *d,
+kofn_alloy_answers_of(const kofn_field *f, const kofn_alloy_params *params, const kofn_cuts *d,
                       double miss)
 {
-    const size_t k = kofn_parts_count_pieces(d);
+    const size_t k = kofn_cuts_count_pieces(d);
     if (k > KOFN_TASKS_MAX)
         return k; // refused later, with the limit
     size_t step = 1, most = k;
@@ -283,6 +282,6 @@ size_t
 kofn_alloy_answers(const kofn_field *f, const kofn_alloy_params *params, size_t d1, size_t d2,
                    double miss)
 {
-    const kofn_parts d = {.count = 2, .of = {d1, d2}};
+    const kofn_cuts d = {.count = 2, .of = {d1, d2}};
     return kofn_alloy_answers_of(f, params, &d, miss);
 }

@@ -115,11 +115,11 @@ size_t kofn_alloy_answers(const kofn_field *f, const kofn_alloy_params *params, 
  * cases, orders 3 and 4, fields of 5 to 257 elements: never below what was counted, but for chance, and
  * above it by less than a factor of 1.8; more for `uniform`, where each hyperplane is said to hold
  * vectors of zeros (test_outer_code). */
-double kofn_alloy_miss_of(const kofn_field *f, const kofn_alloy_params *params, const kofn_parts *d,
+double kofn_alloy_miss_of(const kofn_field *f, const kofn_alloy_params *params, const kofn_cuts *d,
                           size_t m);
 double kofn_alloy_miss_of_lost(const kofn_field *f, const kofn_alloy_params *params,
-                               const kofn_parts *d, size_t n, double failure);
+                               const kofn_cuts *d, size_t n, double failure);
 size_t kofn_alloy_answers_of(const kofn_field *f, const kofn_alloy_params *params,
-                             const kofn_parts *d, double miss);
+                             const kofn_cuts *d, double miss);
 
 #endif

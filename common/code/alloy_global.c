@@ -5,21 +5,21 @@
 static const double HOPELESS = 0.5;
 
 /* Numbers in a task's vector for each operand: rows of G are their product. */
-static kofn_parts
+static kofn_cuts
 list_vectors(const kofn_family_args *args)
 {
     const kofn_partition p = args->part;
     if (args->parts.count > 0)
         return args->parts;
-    return (kofn_parts){.count = 2,
-                        .of = {kofn_size_multiply(p.x, p.z), kofn_size_multiply(p.z, p.y)}};
+    return (kofn_cuts){.count = 2,
+                       .of = {kofn_size_multiply(p.x, p.z), kofn_size_multiply(p.z, p.y)}};
 }
 
 /* As many answers as decode but for `miss`. */
 static size_t
 count_answers(const kofn_family_args *args, double miss)
 {
-    const kofn_parts vectors = list_vectors(args);
+    const kofn_cuts vectors = list_vectors(args);
     return kofn_alloy_answers_of(args->field, args->params, &vectors, miss);
 }
 
@@ -27,8 +27,8 @@ static kofn_status
 threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
 {
     char cut[KOFN_CUT_TEXT_MAX];
-    const kofn_parts vectors = list_vectors(args);
-    const size_t k = kofn_parts_count_pieces(&vectors);
+    const kofn_cuts vectors = list_vectors(args);
+    const size_t k = kofn_cuts_count_pieces(&vectors);
     const kofn_status status = kofn_alloy_check("alloy_global", args->field, args->params, err);
     if (status)
         return status;
@@ -53,7 +53,7 @@ default_tasks(const kofn_family_args *args, size_t workers)
 static double
 miss_for(const kofn_family_args *args, double failure, bool *ret_bound)
 {
-    const kofn_parts vectors = list_vectors(args);
+    const kofn_cuts vectors = list_vectors(args);
     *ret_bound = !kofn_alloy_is_certain(args->field, args->params);
     return kofn_alloy_miss_of_lost(args->field, args->params, &vectors, args->tasks, failure);
 }
@@ -62,7 +62,7 @@ miss_for(const kofn_family_args *args, double failure, bool *ret_bound)
 static kofn_status
 judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
 {
-    const kofn_parts vectors = list_vectors(args);
+    const kofn_cuts vectors = list_vectors(args);
     const double miss = kofn_alloy_miss_of(args->field, args->params, &vectors, args->tasks);
     if (miss > HOPELESS)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,

@@ -49,12 +49,12 @@ kofn_code_most_tasks(kofn_partition part)
 
 /* How an operand, or the product, is cut: for messages. */
 static const char *
-name_cut(const kofn_code *like, char text[KOFN_PARTS_TEXT_MAX])
+name_cut(const kofn_code *like, char text[KOFN_CUTS_TEXT_MAX])
 {
     if (like->parts.count > 0)
-        kofn_parts_format(&like->parts, text);
+        kofn_cuts_format(&like->parts, text);
     else
-        (void)snprintf(text, KOFN_PARTS_TEXT_MAX, "%zu,%zu,%zu", like->part.x, like->part.z,
+        (void)snprintf(text, KOFN_CUTS_TEXT_MAX, "%zu,%zu,%zu", like->part.x, like->part.z,
                        like->part.y);
     return text;
 }
@@ -72,7 +72,7 @@ count_columns(const kofn_code *like)
 static kofn_status
 check_limits(const kofn_code *like, kofn_error *err)
 {
-    char cut[KOFN_PARTS_TEXT_MAX];
+    char cut[KOFN_CUTS_TEXT_MAX];
     const size_t columns = count_columns(like), targets = kofn_partition_outputs(like->part);
     if (columns == 0)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s: partition %s has no parts", like->family,
@@ -182,11 +182,11 @@ kofn_code_alloc(const char *family, const kofn_field *field, kofn_partition part
 }
 
 kofn_status
-kofn_code_alloc_outer(const char *family, const kofn_field *field, const kofn_parts *parts,
+kofn_code_alloc_outer(const char *family, const kofn_field *field, const kofn_cuts *parts,
                       size_t tasks, kofn_code **ret_code, kofn_error *err)
 {
     assert(parts->count >= 2);
-    const size_t pieces = kofn_parts_count_pieces(parts);
+    const size_t pieces = kofn_cuts_count_pieces(parts);
     kofn_code like = {.part = {.x = pieces, .z = 1, .y = 1},
                       .parts = *parts,
                       .tasks = tasks,

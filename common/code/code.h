@@ -28,7 +28,7 @@
 #ifndef KOFN_CODE_CODE_H
 #define KOFN_CODE_CODE_H
 
-#include "common/code/parts.h"
+#include "common/code/cuts.h"
 
 enum {
     KOFN_NAME_MAX = 32,            // of families, parameters, policies, with the final NUL
@@ -62,7 +62,7 @@ typedef struct kofn_code {
     char family[KOFN_NAME_MAX];
     const kofn_field *field;         // a ref of it
     kofn_partition part;             // of an outer product x is the number of pieces, z and y are 1
-    kofn_parts parts;                // of an outer product; count 0: a product
+    kofn_cuts parts;                 // of an outer product; count 0: a product
     size_t tasks;                    // rows: n and the reserve
     size_t reserve;                  // of them, the last so many
     size_t threshold;                // k; may be above n where `enough` is not
@@ -103,7 +103,7 @@ KOFN_MUST_CHECK kofn_status kofn_code_alloc(const char *family, const kofn_field
 
 /* The same for an outer product, parts.count at least 2. */
 KOFN_MUST_CHECK kofn_status kofn_code_alloc_outer(const char *family, const kofn_field *field,
-                                                  const kofn_parts *parts, size_t tasks,
+                                                  const kofn_cuts *parts, size_t tasks,
                                                   kofn_code **ret_code, kofn_error *err);
 
 /* Code made of polynomials: room for points, and for powers where targets are coefficients. All

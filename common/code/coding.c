@@ -31,7 +31,7 @@ kofn_coding_init_outer(kofn_coding *coding, const kofn_code *code, const kofn_ex
     const kofn_shape one = {1, 1, 1};
     *coding = (kofn_coding){.code = code, .shape = one, .part = one};
     for (size_t o = 0; o < code->operands; o++) {
-        const kofn_grid grid = kofn_parts_get_grid(&code->parts, operands, o);
+        const kofn_grid grid = kofn_cuts_get_grid(&code->parts, operands, o);
         coding->grid[o] = grid;
         coding->rows[o] = operands->rows[o];
         coding->cols[o] = operands->cols[o];

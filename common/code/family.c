@@ -50,17 +50,17 @@ kofn_family_find(const char *name)
 }
 
 void
-kofn_family_args_set_parts(kofn_family_args *args, const kofn_parts *parts)
+kofn_family_args_set_parts(kofn_family_args *args, const kofn_cuts *parts)
 {
     args->parts = *parts;
-    args->part = (kofn_partition){.x = kofn_parts_count_pieces(parts), .z = 1, .y = 1};
+    args->part = (kofn_partition){.x = kofn_cuts_count_pieces(parts), .z = 1, .y = 1};
 }
 
 const char *
 kofn_family_name_cut(const kofn_family_args *args, char text[KOFN_CUT_TEXT_MAX])
 {
-    char parts[KOFN_PARTS_TEXT_MAX];
-    kofn_parts_format(&args->parts, parts);
+    char parts[KOFN_CUTS_TEXT_MAX];
+    kofn_cuts_format(&args->parts, parts);
     if (args->parts.count > 0)
         (void)snprintf(text, KOFN_CUT_TEXT_MAX, "parts %s", parts);
     else

@@ -18,7 +18,7 @@ enum { KOFN_PARAMS_MAX = 256 }; // bytes of a family's parameter struct
 typedef struct kofn_family_args {
     const kofn_field *field;
     kofn_partition part; // of an outer product: its pieces, 1, 1
-    kofn_parts parts;    // of an outer product (kofn_family_args_set_parts); count 0: a product
+    kofn_cuts parts;     // of an outer product (kofn_family_args_set_parts); count 0: a product
     size_t tasks;        // n
     size_t reserve;      // rows beyond n: of rateless families
     uint64_t seed;
@@ -83,10 +83,10 @@ typedef struct kofn_family {
 } kofn_family;
 
 /* The arguments become those of an outer product in these parts. */
-void kofn_family_args_set_parts(kofn_family_args *args, const kofn_parts *parts);
+void kofn_family_args_set_parts(kofn_family_args *args, const kofn_cuts *parts);
 
 /* "partition 2,1,3" or "parts 2,3,1": for messages. */
-enum { KOFN_CUT_TEXT_MAX = KOFN_PARTS_TEXT_MAX + 16 };
+enum { KOFN_CUT_TEXT_MAX = KOFN_CUTS_TEXT_MAX + 16 };
 const char *kofn_family_name_cut(const kofn_family_args *args, char text[KOFN_CUT_TEXT_MAX]);
 
 /* INVALID_ARGUMENT: it makes no outer products, with families that do. */

@@ -58,7 +58,7 @@ set_partition(kofn_code_spec *spec, const char *text, kofn_error *err)
 static kofn_status
 set_parts(kofn_code_spec *spec, const char *text, kofn_error *err)
 {
-    return kofn_parts_parse(text, KOFN_TASKS_MAX, &spec->parts, err);
+    return kofn_cuts_parse(text, KOFN_TASKS_MAX, &spec->parts, err);
 }
 
 /* A number of tasks; 0: choose. */
@@ -186,7 +186,7 @@ kofn_code_spec_is_open(const kofn_code_spec *spec)
 static bool
 is_cut(const kofn_code_spec *spec)
 {
-    return spec->parts.count > 0 ? kofn_parts_count_pieces(&spec->parts) > 0
+    return spec->parts.count > 0 ? kofn_cuts_count_pieces(&spec->parts) > 0
                                  : spec->part.x && spec->part.z && spec->part.y;
 }
 
@@ -479,7 +479,7 @@ measure_outer_task(const choice *c)
 {
     double sum = 0, piece = 1;
     for (size_t i = 0; i < c->args.parts.count; i++) {
-        const kofn_grid grid = kofn_parts_get_grid(&c->args.parts, &c->context->operands, i);
+        const kofn_grid grid = kofn_cuts_get_grid(&c->args.parts, &c->context->operands, i);
         const double block = (double)kofn_part_size(c->context->operands.rows[i], grid.rows) *
                              (double)kofn_part_size(c->context->operands.cols[i], grid.cols);
         sum += block;
@@ -488,19 +488,19 @@ measure_outer_task(const choice *c)
     return sum + piece;
 }
 
-/* Of all numbers of pieces that make a candidate, each cut in the one way that kofn_parts_spread knows:
+/* Of all numbers of pieces that make a candidate, each cut in the one way that kofn_cuts_spread knows:
  * what moves the least. */
-static kofn_parts
-choose_parts(choice *c, const kofn_parts *open, size_t tasks)
+static kofn_cuts
+choose_parts(choice *c, const kofn_cuts *open, size_t tasks)
 {
     const size_t most = tasks ? tasks : c->workers;
-    kofn_parts best = *open;
+    kofn_cuts best = *open;
     double least = INFINITY;
     for (size_t i = 0; i < best.count; i++)
         best.of[i] = at_least_one(best.of[i]);
-    for (size_t pieces = kofn_parts_count_pieces(&best); pieces <= most; pieces++) {
-        kofn_parts parts = *open;
-        if (!kofn_parts_spread(&parts, &c->context->operands, pieces))
+    for (size_t pieces = kofn_cuts_count_pieces(&best); pieces <= most; pieces++) {
+        kofn_cuts parts = *open;
+        if (!kofn_cuts_spread(&parts, &c->context->operands, pieces))
             continue;
         kofn_family_args_set_parts(&c->args, &parts);
         if (is_candidate(c, tasks, most) && measure_outer_task(c) < least) {

@@ -31,7 +31,7 @@ typedef struct kofn_code_set {
 typedef struct kofn_code_spec {
     char family[KOFN_NAME_MAX]; // "" or "auto": the default for the product's size
     kofn_partition part;        // 0: choose that direction
-    kofn_parts parts;           // of an outer product, 0: choose; count 0: it is a product
+    kofn_cuts parts;            // of an outer product, 0: choose; count 0: it is a product
     size_t tasks;               // 0: choose
     size_t reserve;             // fresh rows beyond them (code.h); 0: by the policy
     bool has_seed;

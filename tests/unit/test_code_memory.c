@@ -246,7 +246,7 @@ outer_products_without_memory_are_an_error(void **state)
 {
     (void)state;
     kofn_error error;
-    const kofn_parts parts = {.count = 3, .of = {1, 1, 1}};
+    const kofn_cuts parts = {.count = 3, .of = {1, 1, 1}};
     kofn_family_args args = {.field = kofn_field_find("f64"), .tasks = 1};
     kofn_code *code = NULL;
     kofn_family_args_set_parts(&args, &parts);

@@ -133,7 +133,7 @@ check_finite_fields(check_function *check)
         check_families(finite_fields[i], check);
 }
 
-static const kofn_parts outer_parts[] = {
+static const kofn_cuts outer_parts[] = {
     {.count = 2, .of = {2, 3}},       {.count = 2, .of = {1, 1}},
     {.count = 3, .of = {2, 1, 2}},    {.count = 3, .of = {2, 2, 2}},
     {.count = 4, .of = {1, 2, 1, 3}}, {.count = 8, .of = {1, 1, 2, 1, 1, 1, 2, 1}},

@@ -338,7 +338,7 @@ parts_of_outer_products_survive_the_wire(void **state)
     assert_ok(kofn_message_pack(&kofn_code_message, &out, &buffer, &error));
     assert_ok(kofn_message_unpack(&kofn_code_message, buffer.at, buffer.length, &in, &error));
     assert_ok(kofn_msg_code_to_spec(&in, &again, &error));
-    assert_true(kofn_parts_are_equal(&spec.parts, &again.parts));
+    assert_true(kofn_cuts_are_equal(&spec.parts, &again.parts));
     kofn_message_clear(&kofn_code_message, &out);
     kofn_message_clear(&kofn_code_message, &in);
     kofn_wire_buffer_fini(&buffer);

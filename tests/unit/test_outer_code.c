@@ -120,10 +120,10 @@ numbers_are_drawn_by_equation_7_for_any_order(void **state)
 
 /* Share of codes whose m rows do not span all, by elimination of my own. */
 static double
-count_misses(const kofn_field *f, const kofn_alloy_params *params, const kofn_parts *d, size_t m,
+count_misses(const kofn_field *f, const kofn_alloy_params *params, const kofn_cuts *d, size_t m,
              size_t codes, kofn_rng *rng)
 {
-    const size_t k = kofn_parts_count_pieces(d);
+    const size_t k = kofn_cuts_count_pieces(d);
     uint64_t *g = calloc(m * k, sizeof *g);
     double vector[KOFN_OPERANDS_MAX][8];
     size_t misses = 0;
@@ -151,7 +151,7 @@ misses_of_order_three_are_about_as_estimated(void **state)
     enum { CODES = 6000 };
     static const struct {
         const char *field;
-        kofn_parts d;
+        kofn_cuts d;
         size_t more; // rows beyond the pieces
     } cases[] = {
         {"gfp:5", {3, {2, 2, 2}}, 4},      {"gfp:7", {3, {2, 2, 2}}, 2},
@@ -167,7 +167,7 @@ misses_of_order_three_are_about_as_estimated(void **state)
         for (int draw = KOFN_ALLOY_NONZERO; draw <= KOFN_ALLOY_UNIFORM; draw++) {
             const kofn_field *f = new_field(cases[i].field);
             const kofn_alloy_params params = {.draw = draw};
-            const size_t m = kofn_parts_count_pieces(&cases[i].d) + cases[i].more;
+            const size_t m = kofn_cuts_count_pieces(&cases[i].d) + cases[i].more;
             const double estimate = kofn_alloy_miss_of(f, &params, &cases[i].d, m);
             const double counted = count_misses(f, &params, &cases[i].d, m, CODES, &rng);
             const double sigma = sqrt(estimate / CODES);
@@ -185,7 +185,7 @@ tasks_left_open_are_enough_for_the_odds_asked(void **state)
 {
     (void)state;
     const kofn_alloy_params params = {0};
-    const kofn_parts d = {.count = 3, .of = {2, 3, 2}};
+    const kofn_cuts d = {.count = 3, .of = {2, 3, 2}};
     static const char *const fields[] = {"gfp:5", "gf16", "gf256", "gfp:65537"};
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         const kofn_field *f = new_field(fields[i]);
@@ -326,8 +326,8 @@ decode_trial(const trial *t, const kofn_decode_plan *plan, size_t band_rows, con
 static void
 check_products(const kofn_code *code, const kofn_extents *extents, kofn_rng *rng)
 {
-    char what[160], parts[KOFN_PARTS_TEXT_MAX];
-    kofn_parts_format(&code->parts, parts);
+    char what[160], parts[KOFN_CUTS_TEXT_MAX];
+    kofn_cuts_format(&code->parts, parts);
     (void)snprintf(what, sizeof what, "%s %s %s", code->family, code->field->name, parts);
     trial t;
     start_trial(&t, code, extents, rng);
@@ -444,7 +444,7 @@ parts_left_open_are_chosen_for_the_workers(void **state)
         assert_ok(kofn_code_spec_complete(&spec, &context, &error));
         assert_true(kofn_code_spec_is_complete(&spec));
         assert_string_equal(spec.family, chosen[i]);
-        assert_in_range(kofn_parts_count_pieces(&spec.parts), 2, context.workers - 1);
+        assert_in_range(kofn_cuts_count_pieces(&spec.parts), 2, context.workers - 1);
         assert_true(spec.parts.of[0] >= spec.parts.of[1]); // 6000 elements against 400
         assert_ok(kofn_code_spec_build(&spec, f, &code, &error));
         assert_int_equal(code->operands, 3);
@@ -454,7 +454,7 @@ parts_left_open_are_chosen_for_the_workers(void **state)
     kofn_code_spec spec = {.parts = {.count = 3}};
     assert_ok(kofn_code_spec_complete(&spec, &lonely, &error));
     assert_string_equal(spec.family, "uncoded");
-    assert_int_equal(kofn_parts_count_pieces(&spec.parts), 1);
+    assert_int_equal(kofn_cuts_count_pieces(&spec.parts), 1);
     assert_int_equal(spec.tasks, 1);
 }
 
@@ -492,7 +492,7 @@ codes_above_the_limits_are_refused_before_memory_is_asked_for(void **state)
     kofn_code *code;
     assert_ok(kofn_code_spec_set(&spec, "family", "alloy_global", &error));
     assert_fails(kofn_code_spec_build(&spec, f, &code, &error), KOFN_OUT_OF_RANGE);
-    spec.parts = (kofn_parts){4, {65536, 65536, 65536, 65536}};
+    spec.parts = (kofn_cuts){4, {65536, 65536, 65536, 65536}};
     assert_fails(kofn_code_spec_build(&spec, f, &code, &error), KOFN_INVALID_ARGUMENT);
 }
 

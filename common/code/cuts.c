@@ -1,4 +1,4 @@
-#include "common/code/parts.h"
+#include "common/code/cuts.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ kofn_operand_name(bool outer, size_t index)
 }
 
 size_t
-kofn_parts_count_pieces(const kofn_parts *parts)
+kofn_cuts_count_pieces(const kofn_cuts *parts)
 {
     size_t pieces = 1;
     for (size_t i = 0; i < parts->count; i++)
@@ -24,7 +24,7 @@ kofn_parts_count_pieces(const kofn_parts *parts)
 }
 
 bool
-kofn_parts_are_equal(const kofn_parts *a, const kofn_parts *b)
+kofn_cuts_are_equal(const kofn_cuts *a, const kofn_cuts *b)
 {
     bool equal = a->count == b->count;
     for (size_t i = 0; equal && i < a->count; i++)
@@ -33,12 +33,12 @@ kofn_parts_are_equal(const kofn_parts *a, const kofn_parts *b)
 }
 
 void
-kofn_parts_format(const kofn_parts *parts, char text[KOFN_PARTS_TEXT_MAX])
+kofn_cuts_format(const kofn_cuts *parts, char text[KOFN_CUTS_TEXT_MAX])
 {
     size_t length = 0;
     text[0] = '\0';
-    for (size_t i = 0; i < parts->count && length < KOFN_PARTS_TEXT_MAX; i++)
-        length += (size_t)snprintf(text + length, KOFN_PARTS_TEXT_MAX - length, "%s%zu",
+    for (size_t i = 0; i < parts->count && length < KOFN_CUTS_TEXT_MAX; i++)
+        length += (size_t)snprintf(text + length, KOFN_CUTS_TEXT_MAX - length, "%s%zu",
                                    i > 0 ? "," : "", parts->of[i]);
 }
 
@@ -61,9 +61,9 @@ read_number(const char **text, size_t max, size_t *ret_number)
 }
 
 kofn_status
-kofn_parts_parse(const char *text, size_t max, kofn_parts *ret_parts, kofn_error *err)
+kofn_cuts_parse(const char *text, size_t max, kofn_cuts *ret_cuts, kofn_error *err)
 {
-    kofn_parts parts = {0};
+    kofn_cuts parts = {0};
     const char *at = text;
     while (parts.count < KOFN_OPERANDS_MAX && read_number(&at, max, &parts.of[parts.count])) {
         parts.count++;
@@ -76,12 +76,12 @@ kofn_parts_parse(const char *text, size_t max, kofn_parts *ret_parts, kofn_error
                          "parts '%.60s' are not d1,d2,...: a whole number up to %zu for each of 2 "
                          "to %d operands, 0 for 'choose', like 2,3,1",
                          text, max, KOFN_OPERANDS_MAX);
-    *ret_parts = parts;
+    *ret_cuts = parts;
     return KOFN_OK;
 }
 
 kofn_grid
-kofn_parts_get_grid(const kofn_parts *parts, const kofn_extents *extents, size_t index)
+kofn_cuts_get_grid(const kofn_cuts *parts, const kofn_extents *extents, size_t index)
 {
     assert(parts->count == extents->count && index < parts->count);
     const bool upright = extents->rows[index] >= extents->cols[index];
@@ -107,7 +107,7 @@ smallest_prime_factor(size_t n)
 
 /* Among the operands that are open. SIZE_MAX: no room. */
 static size_t
-find_largest_blocks(const kofn_parts *parts, const bool *open, const kofn_extents *extents,
+find_largest_blocks(const kofn_cuts *parts, const bool *open, const kofn_extents *extents,
                     size_t factor)
 {
     size_t found = SIZE_MAX;
@@ -124,11 +124,11 @@ find_largest_blocks(const kofn_parts *parts, const bool *open, const kofn_extent
 }
 
 bool
-kofn_parts_spread(kofn_parts *parts, const kofn_extents *extents, size_t pieces)
+kofn_cuts_spread(kofn_cuts *parts, const kofn_extents *extents, size_t pieces)
 {
     assert(parts->count == extents->count && pieces > 0);
     bool open[KOFN_OPERANDS_MAX];
-    kofn_parts spread = *parts;
+    kofn_cuts spread = *parts;
     for (size_t i = 0; i < parts->count; i++) {
         open[i] = parts->of[i] == 0;
         spread.of[i] = open[i] ? 1 : parts->of[i];
