@@ -88,6 +88,17 @@ kofn_code_choice_set(kofn_code_choice *choice, const char *key, const char *text
     return status;
 }
 
+/* Only a master that has it can say anything about it. */
+static bool
+names_unknown_algorithm(const kofn_code_spec *spec)
+{
+    const char *name = kofn_code_spec_get_algorithm(spec);
+    kofn_bilinear *algorithm = NULL;
+    const kofn_status status = name ? kofn_algorithms_parse(NULL, name, &algorithm, NULL) : KOFN_OK;
+    kofn_bilinear_destroy(&algorithm);
+    return status == KOFN_NOT_FOUND;
+}
+
 kofn_status
 kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype, kofn_error *err)
 {
@@ -100,7 +111,7 @@ kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype, kofn_er
         return kofn_fail(err, KOFN_UNIMPLEMENTED,
                          "matrices of %s are not multiplied; use f64, f32 or u8",
                          kofn_dtype_name(dtype));
-    return kofn_code_spec_check(&spec, field, err);
+    return names_unknown_algorithm(&spec) ? KOFN_OK : kofn_code_spec_check(&spec, field, err);
 }
 
 static void
@@ -288,6 +299,30 @@ family_from_message(const kofn_msg_family *family, kofn_family_info *ret_family,
     return params_from_list(&family->params, &ret_family->params, &ret_family->param_count, err);
 }
 
+static kofn_status
+algorithms_from_list(const kofn_wire_list *from, kofn_algorithm_info **ret, size_t *ret_count,
+                     kofn_error *err)
+{
+    const kofn_msg_algorithm *algorithms = from->at;
+    kofn_algorithm_info *to = calloc(from->count ? from->count : 1, sizeof *to);
+    if (!to)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a list of algorithms");
+    for (size_t i = 0; i < from->count; i++) {
+        const kofn_msg_algorithm *a = &algorithms[i];
+        to[i] = (kofn_algorithm_info){.x = a->x,
+                                      .z = a->z,
+                                      .y = a->y,
+                                      .rank = a->rank,
+                                      .denominator = a->denominator,
+                                      .additions = a->additions,
+                                      .ships = a->ships};
+        COPY_TEXT(to[i].name, a->name);
+    }
+    *ret = to;
+    *ret_count = from->count;
+    return KOFN_OK;
+}
+
 kofn_status
 kofn_codes_from_message(const kofn_msg_codes *codes, kofn_code_list *ret_list, kofn_error *err)
 {
@@ -304,6 +339,9 @@ kofn_codes_from_message(const kofn_msg_codes *codes, kofn_code_list *ret_list, k
     }
     if (status == KOFN_OK)
         status = params_from_list(&codes->policies, &list.policies, &list.policy_count, err);
+    if (status == KOFN_OK)
+        status =
+            algorithms_from_list(&codes->algorithms, &list.algorithms, &list.algorithm_count, err);
     if (status != KOFN_OK) {
         kofn_code_list_fini(&list);
         return status;
@@ -319,6 +357,7 @@ kofn_code_list_fini(kofn_code_list *list)
         free(list->families[i].params);
     free(list->families);
     free(list->policies);
+    free(list->algorithms);
     *list = (kofn_code_list){0};
 }
 

@@ -80,6 +80,8 @@ typedef struct kofn_client_options {
     int64_t backoff_max_ms;  // longest backoff; 5000
     uint64_t window;         // bytes of products that may be under way to us; 16 MiB
     uint64_t keep_bytes;     // of message buffers kept for use again; 256 MiB
+    const char *algorithms;  // with local workers: directory of bilinear algorithms that codes may
+                             // name beside those that ship; $KOFN_ALGORITHMS, or else none
     kofn_progress *progress; // of functions that take none of their own: NULL waits on; the account
                              // it gets is empty, and false ends no job
     void *context;           // for progress
@@ -139,7 +141,8 @@ KOFN_MUST_CHECK kofn_status kofn_code_choice_set(kofn_code_choice *choice, const
                                                  const char *text, kofn_error *err);
 
 /* All that can be checked without operands and without a master: that the family and its
- * parameters exist (or else which name is near), and that tasks suffice. */
+ * parameters exist (or else which name is near), and that tasks suffice. A choice with an algorithm
+ * that does not ship is left to the master, which may have one of that name. */
 KOFN_MUST_CHECK kofn_status kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype,
                                                    kofn_error *err);
 
@@ -407,13 +410,24 @@ typedef struct kofn_family_info {
     kofn_param_info *params;
 } kofn_family_info;
 
+/* <x, z, y; rank>: C of x by y blocks, from rank products of sums of blocks. */
+typedef struct kofn_algorithm_info {
+    char name[KOFN_CLIENT_VALUE_MAX]; // what the parameter `algorithm` says
+    uint64_t x, z, y, rank;
+    uint64_t denominator; // it works in fields where this is not zero
+    uint64_t additions;   // of blocks, in all sums as they stand
+    bool ships;           // with kofn; else it is of the master's own directory
+} kofn_algorithm_info;
+
 typedef struct kofn_code_list {
-    size_t family_count, policy_count;
+    size_t family_count, policy_count, algorithm_count;
     kofn_family_info *families;
     kofn_param_info *policies;
+    kofn_algorithm_info *algorithms;
 } kofn_code_list;
 
-/* The families and policies that the master knows; of this library when client is NULL. Ownership: kofn_code_list_fini. */
+/* The families, policies and algorithms that the master knows; of this library when client is NULL.
+ * Ownership: kofn_code_list_fini. */
 KOFN_MUST_CHECK kofn_status kofn_client_list_codes(kofn_client *client, kofn_code_list *ret_list,
                                                    kofn_error *err);
 void kofn_code_list_fini(kofn_code_list *list);

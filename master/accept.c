@@ -187,6 +187,7 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
         ret_spec->has_seed = true; // is found in the cache
         ret_spec->seed = 1;
     }
+    ret_spec->algorithms = config->known;
     return kofn_code_spec_check(ret_spec, field, err);
 }
 

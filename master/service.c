@@ -284,10 +284,11 @@ set_policy(kofn_msg_param *policy, const char *name, const char *help)
 }
 
 kofn_status
-kofn_master_fill_codes(kofn_msg_codes *ret_codes, kofn_error *err)
+kofn_master_fill_codes(const kofn_algorithms *algorithms, kofn_msg_codes *ret_codes,
+                       kofn_error *err)
 {
     const size_t count = kofn_policy_count();
-    kofn_status status = kofn_msg_codes_fill(ret_codes, err);
+    kofn_status status = kofn_msg_codes_fill(algorithms, ret_codes, err);
     if (!status)
         status = kofn_wire_list_new(1 + count, sizeof(kofn_msg_param), &ret_codes->policies, err);
     if (status)
@@ -304,10 +305,10 @@ static void
 serve_list_codes(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
                  const request_body *body)
 {
-    (void)master, (void)call, (void)body;
+    (void)call, (void)body;
     kofn_msg_codes codes = {0};
     kofn_error err;
-    kofn_status status = kofn_master_fill_codes(&codes, &err);
+    kofn_status status = kofn_master_fill_codes(master->config.known, &codes, &err);
     if (status)
         kofn_request_fail(request, &err);
     else

@@ -168,6 +168,15 @@ json_of_family(const kofn_family_info *family)
                      text(family->source), "rateless", family->rateless, "parameters", params);
 }
 
+static json_t *
+json_of_algorithm(const kofn_algorithm_info *algorithm)
+{
+    return json_pack("{s:o, s:[o,o,o], s:o, s:o, s:o, s:b}", "name", text(algorithm->name), "size",
+                     count(algorithm->x), count(algorithm->z), count(algorithm->y), "rank",
+                     count(algorithm->rank), "additions", count(algorithm->additions),
+                     "denominator", count(algorithm->denominator), "ships", algorithm->ships);
+}
+
 json_t *
 cli_json_of_codes(const kofn_code_list *list)
 {
@@ -179,7 +188,11 @@ cli_json_of_codes(const kofn_code_list *list)
         (void)json_array_append_new(policies,
                                     json_pack("{s:o, s:o}", "name", text(list->policies[i].name),
                                               "help", text(list->policies[i].help)));
-    return json_pack("{s:o, s:o}", "families", families, "policies", policies);
+    json_t *algorithms = json_array();
+    for (size_t i = 0; algorithms && i < list->algorithm_count; i++)
+        (void)json_array_append_new(algorithms, json_of_algorithm(&list->algorithms[i]));
+    return json_pack("{s:o, s:o, s:o}", "families", families, "policies", policies, "algorithms",
+                     algorithms);
 }
 
 /* A master that is gone has nothing to tell, and asking takes time. */
@@ -450,6 +463,19 @@ print_family(const kofn_family_info *family)
     }
 }
 
+static void
+print_algorithm(const kofn_algorithm_info *a)
+{
+    char divides[48] = "";
+    if (a->denominator > 1)
+        (void)snprintf(divides, sizeof divides, ", divides by %" PRIu64, a->denominator);
+    (void)cli_line(stdout,
+                   "algorithm=%s: <%" PRIu64 ",%" PRIu64 ",%" PRIu64 ";%" PRIu64 ">, %" PRIu64
+                   " additions%s%s",
+                   a->name, a->x, a->z, a->y, a->rank, a->additions, divides,
+                   a->ships ? "" : "; the master's own");
+}
+
 void
 cli_print_codes(const kofn_code_list *list)
 {
@@ -459,6 +485,10 @@ cli_print_codes(const kofn_code_list *list)
         (void)putchar('\n');
     for (size_t i = 0; i < list->policy_count; i++)
         (void)cli_line(stdout, "--policy %s: %s", list->policies[i].name, list->policies[i].help);
+    if (list->algorithm_count > 0)
+        (void)putchar('\n');
+    for (size_t i = 0; i < list->algorithm_count; i++)
+        print_algorithm(&list->algorithms[i]);
 }
 
 /* ---- plans ----------------------------------------------------------------------------------- */

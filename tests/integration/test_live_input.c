@@ -274,6 +274,34 @@ impossible_codes_are_refused(void **state)
 }
 
 static void
+a_masters_own_algorithms_are_listed_and_used(void **state)
+{
+    cluster *c = cluster_new_ready(state, "algorithms: " KOFN_SOURCE_DIR "/config/algorithms\n", 3);
+    outcome run;
+    enum { ROWS = 31, INNER = 20, COLS = 25 };
+    double *a = test_matrix(ROWS, INNER, 1), *b = test_matrix(INNER, COLS, 2);
+    write_matrix(c, "a.npy", ROWS, INNER, a);
+    write_matrix(c, "b.npy", INNER, COLS, b);
+    cluster_run(c, &run, "codes", "--master", cluster_get_clients_endpoint(c), NULL);
+    assert_non_null(strstr(run.out, "algorithm=blocks323: <3,2,3;15>, 66 additions; the master's"));
+    cluster_run(c, &run, "multiply", "a.npy", "b.npy", "-o", "own.npy", "--code", "alloy_local",
+                "--set", "algorithm=blocks323*classical:2,1,1", "--json", NULL);
+    if (run.status != 0)
+        print_error("%s\n", run.err);
+    assert_int_equal(run.status, 0);
+    assert_non_null(strstr(run.out, "\"algorithm\": \"blocks323*classical:2,1,1\""));
+    double *product = read_matrix(c, "own.npy", (size_t)ROWS * COLS);
+    const kofn_matrix view = test_view(product, ROWS, COLS);
+    assert_product(a, b, &view, INNER, 1e6); // what normals of 30 groups may cost, and more
+    free(product);
+    free(a);
+    free(b);
+    cluster_run(c, &run, "multiply", "a.npy", "b.npy", "-o", "c.npy", "--code", "alloy_local",
+                "--set", "algorithm=blocks32", NULL);
+    assert_complains(c, &run, REFUSED, "laderman, blocks323, classical:X,Z,Y");
+}
+
+static void
 no_master_is_exit_code_5(void **state)
 {
     cluster *c = cluster_new(state, "");
@@ -465,6 +493,7 @@ main(void)
         cmocka_unit_test_teardown(digits_times_their_transpose, cluster_teardown),
         cmocka_unit_test_teardown(misspelt_names_are_corrected, cluster_teardown),
         cmocka_unit_test_teardown(impossible_codes_are_refused, cluster_teardown),
+        cmocka_unit_test_teardown(a_masters_own_algorithms_are_listed_and_used, cluster_teardown),
         cmocka_unit_test_teardown(no_master_is_exit_code_5, cluster_teardown),
         cmocka_unit_test_teardown(a_deadline_is_exit_code_4, cluster_teardown),
         cmocka_unit_test_teardown(a_job_over_the_memory_limit_is_exit_code_6, cluster_teardown),

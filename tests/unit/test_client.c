@@ -1366,7 +1366,7 @@ serve_lists(fake_master *fake, fake_call *call)
         break;
     case KOFN_METHOD_LIST_CODES: {
         kofn_msg_codes codes = {0};
-        if (kofn_msg_codes_fill(&codes, NULL) != KOFN_OK)
+        if (kofn_msg_codes_fill(NULL, &codes, NULL) != KOFN_OK)
             abort();
         kofn_msg_codes with = codes;
         with.policies = (kofn_wire_list){.at = &policy, .count = 1};
