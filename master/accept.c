@@ -97,20 +97,13 @@ check_shapes(const kofn_msg_product *p, kofn_shape *ret_shape, kofn_error *err)
 }
 
 static kofn_status
-find_field(const kofn_msg_product *p, const kofn_field **ret_field, kofn_error *err)
+choose_field(const kofn_msg_product *p, const kofn_field **ret_field, kofn_error *err)
 {
-    const kofn_dtype dtype = kofn_dtype_parse(p->a.dtype);
-    const kofn_field *field = p->field[0] ? kofn_field_find(p->field) : kofn_field_for_dtype(dtype);
     if (strcmp(p->a.dtype, p->b.dtype) != 0)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "A holds %s and B holds %s: convert one, operands must be of one dtype",
                          p->a.dtype, p->b.dtype);
-    if (!field || field->dtype != dtype)
-        return kofn_fail(err, KOFN_UNIMPLEMENTED,
-                         "no field%s%s for dtype %s: products are over f64 or f32",
-                         p->field[0] ? " " : "", p->field, p->a.dtype);
-    *ret_field = field;
-    return KOFN_OK;
+    return kofn_field_choose(p->field, kofn_dtype_parse(p->a.dtype), ret_field, err);
 }
 
 static const struct {
@@ -272,7 +265,7 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     const char *policy = p.policy[0] ? p.policy : config->policy; // "auto" until the code is known
     kofn_status status = resolve_operands(master, &p, job, err);
     if (!status)
-        status = find_field(&p, &job->field, err);
+        status = choose_field(&p, &job->field, err);
     if (!status)
         status = check_shapes(&p, &job->shape, err);
     if (!status)
