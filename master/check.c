@@ -5,6 +5,7 @@
  * (gf256). Looking takes a pass over the operands, some GB/s: a coder does it, and what is known of
  * a stored operand is kept with it.
  */
+#include "master/integers.h"
 #include "master/jobs.h"
 #include "master/operands.h"
 
@@ -88,6 +89,10 @@ void
 kofn_job_check(kofn_job *job)
 {
     kofn_error err;
+    if (job->parts) { // any integer will do; how large they are is asked
+        kofn_job_scan(job);
+        return;
+    }
     const size_t bytes = kofn_field_is_partial(job->field) ? count_bytes(job) : 0;
     if (bytes == 0) {
         kofn_job_begin(job);

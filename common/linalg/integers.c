@@ -21,6 +21,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -41,6 +42,29 @@ bool
 kofn_integers_has_dtype(kofn_dtype dtype)
 {
     return dtype == KOFN_I32 || dtype == KOFN_I64;
+}
+
+kofn_dtype
+kofn_integers_get_product_dtype(kofn_dtype dtype)
+{
+    return kofn_integers_has_dtype(dtype) ? KOFN_I64 : dtype;
+}
+
+kofn_status
+kofn_integers_choose(const char *name, kofn_dtype dtype, const kofn_field **ret_field,
+                     bool *ret_integers, kofn_error *err)
+{
+    const bool named = strcmp(name, "integers") == 0;
+    char prime[KOFN_FIELD_NAME_MAX];
+    *ret_integers = named || (!name[0] && kofn_integers_has_dtype(dtype));
+    if (!*ret_integers)
+        return kofn_field_choose(name, dtype, ret_field, err);
+    if (!kofn_integers_has_dtype(dtype))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "integers are of i32 or i64, and these are of %s: convert them",
+                         kofn_dtype_name(dtype));
+    (void)snprintf(prime, sizeof prime, "gfp:%u", kofn_integers_primes[0]);
+    return kofn_field_new(prime, ret_field, err);
 }
 
 /* ---- how many primes ------------------------------------------------------------------------- */

@@ -18,14 +18,21 @@
 #ifndef KOFN_LINALG_INTEGERS_H
 #define KOFN_LINALG_INTEGERS_H
 
-#include "common/linalg/mat.h"
+#include "common/linalg/field.h"
 
 enum { KOFN_INTEGERS_PRIMES_MAX = 9 };
 
 /* Descending; a product by k primes takes the first k. */
 extern const uint32_t kofn_integers_primes[KOFN_INTEGERS_PRIMES_MAX];
 
-bool kofn_integers_has_dtype(kofn_dtype dtype); // i32 or i64
+bool kofn_integers_has_dtype(kofn_dtype dtype);               // i32 or i64
+kofn_dtype kofn_integers_get_product_dtype(kofn_dtype dtype); // i64 for those, else as it is
+
+/* What a product of such elements is over: integers, when that is the name or the dtype implies it
+ * (*ret_integers), and then *ret_field is that of the first prime; else as kofn_field_choose. */
+KOFN_MUST_CHECK kofn_status kofn_integers_choose(const char *name, kofn_dtype dtype,
+                                                 const kofn_field **ret_field, bool *ret_integers,
+                                                 kofn_error *err);
 
 /* The largest |element|, 0 when there is none. `m` is complete. */
 uint64_t kofn_integers_find_largest(const kofn_bands *m);
