@@ -174,6 +174,14 @@ check_accept(const kofn_accept *accept, const kofn_code_spec *spec, const kofn_f
     return kofn_accept_check(accept, &code, err);
 }
 
+/* Is the configured code one of that field? It was chosen for real numbers; a job over a finite field
+ * that it does not fit has its code left open. */
+static bool
+has_default(const kofn_master_config *config, const kofn_field *field)
+{
+    return field->order == 0 || kofn_code_spec_check(&config->code, field, NULL) == KOFN_OK;
+}
+
 /* The job's own spec, or the configured default where it names no family. */
 static kofn_status
 choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const kofn_field *field,
@@ -182,7 +190,7 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
     kofn_status status = kofn_msg_code_to_spec(&p->code, ret_spec, err);
     if (status)
         return status;
-    if (!ret_spec->family[0]) {
+    if (!ret_spec->family[0] && has_default(config, field)) {
         const kofn_code_spec asked = *ret_spec;
         *ret_spec = config->code;
         if (asked.has_seed)

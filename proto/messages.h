@@ -340,7 +340,7 @@ typedef struct kofn_msg_result {
     uint64_t status;
     char message[KOFN_TEXT_MAX];
     kofn_msg_matrix c;
-    bool nonfinite;      // C holds NaN or Inf: the master's I/O thread does not look at elements
+    bool nonfinite;      // C holds NaN or Inf, or what is no number of a finite field
     uint64_t compute_ns; // of the multiplication alone
     bool more;
 } kofn_msg_result;

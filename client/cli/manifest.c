@@ -209,8 +209,11 @@ fill_manifest(const fields *f, cli_manifest *ret_manifest, kofn_error *err)
         .shape = {.rows = (size_t)f->rows, .inner = (size_t)f->inner, .cols = (size_t)f->cols},
     };
     const kofn_field *field;
-    if (kofn_field_choose(f->field, manifest.dtype, &field, err) != KOFN_OK)
-        return kofn_fail_within(err, "the manifest");
+    kofn_error why;
+    if (kofn_field_choose(f->field, manifest.dtype, &field, &why) != KOFN_OK)
+        return kofn_fail(err,
+                         why.status == KOFN_RESOURCE_EXHAUSTED ? why.status : KOFN_INVALID_ARGUMENT,
+                         "dtype '%.20s': %s", f->dtype, why.text);
     (void)snprintf(manifest.field, sizeof manifest.field, "%s", field->name);
     kofn_status status = fill_spec(f, &manifest.spec, err);
     if (status == KOFN_OK)
