@@ -469,7 +469,7 @@ kofn_job_end_parts(kofn_job *whole)
     kofn_fail(&why, KOFN_CANCELLED, "job %s, which it is a part of, is over", whole->name);
     for (size_t k = 0; k < whole->parts->primes; k++)
         if (whole->parts->at[k].job)
-            kofn_job_end(whole->parts->at[k].job, &why);
+            kofn_job_stop(whole->parts->at[k].job, &why);
 }
 
 /* ---- account --------------------------------------------------------------------------------- */
@@ -496,14 +496,17 @@ add_account(kofn_msg_job *m, const kofn_msg_job *part)
         snprintf(m->policy, sizeof m->policy, "%s", part->policy);
 }
 
+/* What runs of a whole that is over is about to end. */
 static void
-fill_prime(kofn_msg_prime *m, uint32_t prime, const kofn_msg_job *part)
+fill_prime(const kofn_job *whole, size_t k, const kofn_msg_job *part, kofn_msg_prime *m)
 {
-    *m = (kofn_msg_prime){.prime = prime,
+    const bool ends = kofn_job_is_over(whole) && whole->parts->at[k].job;
+    *m = (kofn_msg_prime){.prime = kofn_integers_primes[k],
                           .enough = part->enough,
                           .tasks_sent = part->tasks_sent,
                           .answers = part->answers};
-    snprintf(m->state, sizeof m->state, "%s", part->state);
+    snprintf(m->state, sizeof m->state, "%s",
+             ends ? kofn_job_state_name(KOFN_JOB_CANCELLED) : part->state);
 }
 
 static kofn_status
@@ -538,7 +541,7 @@ kofn_job_describe_parts(const kofn_job *whole, kofn_msg_job *m, kofn_job_times *
         if (status)
             break;
         add_account(m, &part);
-        fill_prime((kofn_msg_prime *)m->primes.at + k, kofn_integers_primes[k], &part);
+        fill_prime(whole, k, &part, (kofn_msg_prime *)m->primes.at + k);
     }
     if (status) // the holder clears what it was given: nothing
         kofn_message_clear(&kofn_job_message, m);

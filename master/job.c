@@ -183,6 +183,8 @@ kofn_job_close(kofn_job *job)
     job->master->audience->over(job);
     if (!job->keep)
         kofn_job_drop_product(job);
+    if (job->parts)
+        kofn_jobs_act(jobs); // those that were running
 }
 
 void
@@ -194,7 +196,7 @@ kofn_job_break(kofn_job *job, const kofn_error *why)
 }
 
 void
-kofn_job_end(kofn_job *job, const kofn_error *why)
+kofn_job_stop(kofn_job *job, const kofn_error *why)
 {
     if (kofn_job_is_over(job))
         return;
@@ -208,5 +210,11 @@ kofn_job_end(kofn_job *job, const kofn_error *why)
     (void)kofn_sched_get_job(master->sched, job->id, &job->last); // it is there while RUNNING
     if (kofn_sched_job_cancel(master->sched, kofn_clock_ns(), job->id))
         job->error = *why; // the scheduler ends it: its FAIL comes back through kofn_jobs_act
-    kofn_jobs_act(master->jobs);
+}
+
+void
+kofn_job_end(kofn_job *job, const kofn_error *why)
+{
+    kofn_job_stop(job, why);
+    kofn_jobs_act(job->master->jobs);
 }

@@ -190,6 +190,10 @@ void kofn_job_decode(kofn_job *job, const kofn_action *action);
  * status says so. Goes through the scheduler where that has the job. */
 void kofn_job_end(kofn_job *job, const kofn_error *why);
 
+/* The same, but one that runs ends only with the next kofn_jobs_act: for ending several, so that none
+ * gets the workers of another. */
+void kofn_job_stop(kofn_job *job, const kofn_error *why);
+
 /* Likewise, once the scheduler has it no more. */
 void kofn_job_break(kofn_job *job, const kofn_error *why);
 
