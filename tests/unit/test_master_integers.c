@@ -267,6 +267,7 @@ the_account_grows_with_the_answers(void **state)
     stage *s = *state;
     kofn_msg_outcome outcome;
     char job[KOFN_ID_MAX];
+    s->config.compute_threads = 1; // parts begin in order
     stage_run(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
     submit(s, client, 1, &small, job);
@@ -402,6 +403,7 @@ the_deadline_is_that_of_every_part(void **state)
     kofn_msg_outcome outcome;
     task t;
     what.timeout_ms = 800;
+    s->config.compute_threads = 1; // parts begin in order
     stage_run(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
     send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &what);
@@ -431,6 +433,7 @@ a_part_that_fails_fails_the_whole(void **state)
     kofn_msg_reply reply;
     what.family = "uncoded";
     what.tasks = 4;
+    s->config.compute_threads = 1; // parts begin in order
     stage_run(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
     send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &what);
