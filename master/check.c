@@ -14,51 +14,50 @@
 typedef struct check_item {
     kofn_coder_item item;
     kofn_job *job;
+    bool look[KOFN_OPERANDS_MAX]; // at which
     kofn_status status;
     kofn_error error;
 } check_item;
 
-/* Stored, and looked at before for this field or a smaller one. */
-static bool
-is_known(const kofn_job *job, size_t operand)
-{
-    return job->stored[operand] &&
-           kofn_operand_get_bound(job->stored[operand]) <= job->field->order;
-}
-
+/* Which operands must be looked at, and their bytes: not one that is stored and was looked at before,
+ * for this field or a smaller one. */
 static size_t
-count_bytes(const kofn_job *job)
+choose_operands(const kofn_job *job, bool *ret_look)
 {
     size_t bytes = 0;
     for (size_t o = 0; o < job->operands.count; o++) {
         const kofn_bands *m = &job->operands.mat[o];
-        if (!is_known(job, o))
+        ret_look[o] =
+            kofn_field_is_partial(job->field) &&
+            !(job->stored[o] && kofn_operand_get_bound(job->stored[o]) <= job->field->order);
+        if (ret_look[o])
             bytes += m->rows * m->cols * kofn_dtype_width(m->dtype);
     }
     return bytes;
 }
 
 static kofn_status
-check_operands(const kofn_job *job, kofn_error *err)
+check_operands(const kofn_job *job, const bool *look, kofn_error *err)
 {
     kofn_status status = KOFN_OK;
     for (size_t o = 0; !status && o < job->operands.count; o++) {
         const char letter[] = {(char)('A' + o), '\0'};
-        status = kofn_field_check_elements(job->field, letter, &job->operands.mat[o], err);
+        if (look[o])
+            status = kofn_field_check_elements(job->field, letter, &job->operands.mat[o], err);
     }
     return status;
 }
 
 /* Looked at: go on, or fail the job. */
 static void
-end_check(kofn_job *job, kofn_status status, const kofn_error *why)
+end_check(kofn_job *job, const bool *look, kofn_status status, const kofn_error *why)
 {
     if (status) {
         kofn_job_break(job, why);
         return;
     }
     for (size_t o = 0; o < job->operands.count; o++)
-        if (job->stored[o])
+        if (job->stored[o] && look[o])
             kofn_operand_set_bound(job->stored[o], job->field->order);
     kofn_job_begin(job);
 }
@@ -67,7 +66,7 @@ static void
 check_run(kofn_coder_item *item)
 {
     check_item *check = (check_item *)item;
-    check->status = check_operands(check->job, &check->error);
+    check->status = check_operands(check->job, check->look, &check->error);
 }
 
 static void
@@ -81,7 +80,7 @@ check_done(kofn_coder_item *item)
     if (kofn_job_is_over(job))
         kofn_job_release_work(job);
     else
-        end_check(job, check->status, &check->error);
+        end_check(job, check->look, check->status, &check->error);
     free(check);
 }
 
@@ -89,17 +88,13 @@ void
 kofn_job_check(kofn_job *job)
 {
     kofn_error err;
+    bool look[KOFN_OPERANDS_MAX] = {false};
     if (job->parts) { // any integer will do; how large they are is asked
         kofn_job_scan(job);
         return;
     }
-    const size_t bytes = kofn_field_is_partial(job->field) ? count_bytes(job) : 0;
-    if (bytes == 0) {
-        kofn_job_begin(job);
-        return;
-    }
-    if (bytes <= KOFN_CHECK_AT_ONCE) {
-        end_check(job, check_operands(job, &err), &err);
+    if (choose_operands(job, look) <= KOFN_CHECK_AT_ONCE) { // of most jobs: nothing
+        end_check(job, look, check_operands(job, look, &err), &err);
         return;
     }
     check_item *check = calloc(1, sizeof *check);
@@ -110,6 +105,7 @@ kofn_job_check(kofn_job *job)
     }
     check->item = (kofn_coder_item){.run = check_run, .done = check_done};
     check->job = job;
+    memcpy(check->look, look, sizeof look);
     job->items++;
     kofn_coders_submit(job->master->coders, &check->item);
 }

@@ -225,14 +225,16 @@ what_is_known_of_a_stored_operand_is_of_the_field(void **state)
     } products[] = {{101, false}, {103, true}, {101, false}, {107, true}, {103, true}};
     stage *s = *state;
     problem what = small;
-    char id[KOFN_ID_MAX];
+    char id[KOFN_ID_MAX], other[KOFN_ID_MAX];
     what.family = "uncoded";
     what.x = what.y = what.tasks = 1;
     what.foreign[0] = true;
     stage_run(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
     put_operand(s, client, 1, &what, 0, id);
+    put_operand(s, client, 1, &what, 1, other);
     what.operand[0] = id;
+    what.operand[1] = other;
     for (size_t i = 0; i < 5; i++) {
         kofn_msg_reply reply;
         task t;
@@ -249,9 +251,9 @@ what_is_known_of_a_stored_operand_is_of_the_field(void **state)
 
 /* ---- answers --------------------------------------------------------------------------------------------- */
 
-/* The worker answers its first task with the prime everywhere. */
+/* The worker answers its first task with the prime everywhere, or says that it is so. */
 static void
-check_foreign_answer(stage *s, const problem *what, bool admits)
+check_foreign_answer(stage *s, const problem *what, bool says)
 {
     peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
     kofn_msg_workers workers = {0};
@@ -260,8 +262,8 @@ check_foreign_answer(stage *s, const problem *what, bool admits)
     send_product(s, client, 1, KOFN_METHOD_MULTIPLY, what);
     expect_task(worker, &t);
     kofn_msg_result head = result_of(worker, &t);
-    head.nonfinite = admits;
-    answer_filled(s, worker, &head, what->prime);
+    head.nonfinite = says;
+    answer_filled(s, worker, &head, says ? 0 : what->prime);
     task_fini(&t);
     for (size_t i = 0; i < what->x * what->y; i++) {
         expect_task(worker, &t);
