@@ -1,4 +1,5 @@
 #include "client/convert.h"
+#include "common/linalg/integers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,9 +106,10 @@ kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype, const c
 {
     const kofn_field *f = NULL;
     kofn_code_spec spec;
+    bool integers;
     kofn_status status = kofn_choice_to_spec(choice, &spec, err);
     if (status == KOFN_OK)
-        status = kofn_field_choose(field ? field : "", dtype, &f, err);
+        status = kofn_integers_choose(field ? field : "", dtype, &f, &integers, err);
     if (status == KOFN_OK && !names_unknown_algorithm(&spec))
         status = kofn_code_spec_check(&spec, f, err);
     kofn_field_destroy(&f);
@@ -147,6 +149,20 @@ accept_from_text(const char *text)
     if (strcmp(text, "exact") == 0)
         return KOFN_ACCEPT_EXACTLY;
     return strcmp(text, "error") == 0 ? KOFN_ACCEPT_WITHIN : KOFN_ACCEPT_PROMISED;
+}
+
+static void
+primes_from_list(const kofn_wire_list *from, kofn_account *account)
+{
+    const kofn_msg_prime *primes = from->at;
+    for (size_t i = 0; i < from->count && i < KOFN_CLIENT_PRIMES_MAX; i++) {
+        kofn_prime_account *to = &account->primes[account->prime_count++];
+        *to = (kofn_prime_account){.prime = primes[i].prime,
+                                   .enough = primes[i].enough,
+                                   .tasks_sent = primes[i].tasks_sent,
+                                   .answers = primes[i].answers};
+        COPY_TEXT(to->state, primes[i].state);
+    }
 }
 
 void
@@ -194,6 +210,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
     COPY_TEXT(account.field, job->field);
     COPY_TEXT(account.error_kind, job->error_kind);
     code_from_message(&job->code, &account.code);
+    primes_from_list(&job->primes, &account);
     *ret_account = account;
 }
 

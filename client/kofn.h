@@ -52,6 +52,7 @@ enum {
     KOFN_CLIENT_JOB_MAX = 20,   // ids of jobs and of stored operands
     KOFN_CLIENT_VALUE_MAX = 64, // values of a family's parameters
     KOFN_CLIENT_SETS_MAX = 16,  // parameters of one code
+    KOFN_CLIENT_PRIMES_MAX = 9, // of a product of integers
 };
 
 /* "0.1.0": of the library that is linked, not of this header. */
@@ -163,6 +164,14 @@ typedef struct kofn_accept_options {
     double error; // of KOFN_ACCEPT_WITHIN: more than 0
 } kofn_accept_options;
 
+/* A product of integers is put together from products modulo some primes; each has a code, tasks and
+ * answers of its own. */
+typedef struct kofn_prime_account {
+    uint64_t prime;
+    char state[16];
+    uint64_t enough, tasks_sent, answers;
+} kofn_prime_account;
+
 /* What is known of a job: its state while it runs, its account when it is done. */
 struct kofn_account {
     char job[KOFN_CLIENT_JOB_MAX];
@@ -193,16 +202,20 @@ struct kofn_account {
         double queue, receive, encode, send, wait, decode, check, total; // at the master
         double call; // as the client saw it, from the call to the last element
     } seconds;
-    double progress; // 0 to 1
-    uint64_t age_ms; // since it was accepted
+    double progress;    // 0 to 1
+    uint64_t age_ms;    // since it was accepted
+    size_t prime_count; // of a product of integers: then counts above are sums over the primes, and
+                        // `code` is that of each. Not in lists of jobs
+    kofn_prime_account primes[KOFN_CLIENT_PRIMES_MAX];
 };
 
 /* Zero or NULL in any field leaves it to the master. */
 typedef struct kofn_product_options {
     kofn_code_choice code;
     const char *policy; // oneshot, speculative, ...
-    const char *field;  // arithmetic: f64, f32, gf256, gf16, gf4, or gfp:P for a prime P below
-                        // 2^31; "": what the dtype implies, f64, f32 or gf256 for u8; u32 has none
+    const char *field;  // arithmetic: f64, f32, gf256, gf16, gf4, gfp:P for a prime P below 2^31,
+                        // or integers; "": what the dtype implies, f64, f32, gf256 for u8, integers
+                        // for i32 and i64 (C is i64 then); u32 has none
     int64_t timeout_ms; // for the whole product; 0: none
     const char *key;    // idempotency key; NULL: a random one
     kofn_accept_options accept;

@@ -231,6 +231,16 @@ serve_get_job(kofn_master *master, kofn_request *request, const kofn_msg_call *c
         reply_account(request, job);
 }
 
+/* So many accounts fit an envelope without the primes of each: GetJob has them. */
+static kofn_status
+describe_shortly(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *err)
+{
+    kofn_status status = kofn_job_describe(job, ret_message, err);
+    free(status ? NULL : ret_message->primes.at);
+    ret_message->primes = (kofn_wire_list){0};
+    return status;
+}
+
 static void
 serve_list_jobs(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
                 const request_body *body)
@@ -247,7 +257,7 @@ serve_list_jobs(kofn_master *master, kofn_request *request, const kofn_msg_call 
     if (found && at) {
         const size_t count = kofn_jobs_list(master->jobs, limit, found);
         for (; jobs.jobs.count < count && !status; jobs.jobs.count++)
-            status = kofn_job_describe(found[jobs.jobs.count], &at[jobs.jobs.count], &err);
+            status = describe_shortly(found[jobs.jobs.count], &at[jobs.jobs.count], &err);
     }
     if (!found || !at)
         fail_short_of_memory(request);

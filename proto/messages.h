@@ -64,9 +64,16 @@ typedef struct kofn_msg_job {
     double condition, amplification, residual;
     bool nonfinite; // the product holds NaN or Inf: blocks may have smeared into each other
     kofn_msg_seconds seconds;
-    double progress; // 0 to 1
-    uint64_t age_ms; // since it was accepted
+    double progress;       // 0 to 1
+    uint64_t age_ms;       // since it was accepted
+    kofn_wire_list primes; // of kofn_msg_prime: then all counts are sums over them
 } kofn_msg_job;
+
+typedef struct kofn_msg_prime { // of a product of integers: the product modulo one prime
+    uint64_t prime;
+    char state[16]; // as a job's
+    uint64_t enough, tasks_sent, answers;
+} kofn_msg_prime;
 
 typedef struct kofn_msg_operand { // one that is stored
     char id[KOFN_ID_MAX];
@@ -374,9 +381,10 @@ extern const kofn_wire_message kofn_product_message, kofn_outcome_message, kofn_
     kofn_reflection_message; // bodies
 
 extern const kofn_wire_message kofn_matrix_message, kofn_set_message, kofn_code_message,
-    kofn_seconds_message, kofn_job_message, kofn_operand_message, kofn_worker_message,
-    kofn_param_message, kofn_family_message, kofn_algorithm_message, kofn_field_info_message,
-    kofn_message_info_message, kofn_method_info_message, kofn_limit_info_message,
+    kofn_seconds_message, kofn_prime_message, kofn_job_message, kofn_operand_message,
+    kofn_worker_message, kofn_param_message, kofn_family_message, kofn_algorithm_message,
+    kofn_field_info_message, kofn_message_info_message, kofn_method_info_message,
+    kofn_limit_info_message,
     kofn_plan_row_message; // parts
 
 /* All of the above, in the order of PROTOCOL.md: index < count. */

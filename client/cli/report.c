@@ -81,6 +81,20 @@ accept_name(kofn_accept_choice kind)
     return names[kind];
 }
 
+static json_t *
+json_of_primes(const kofn_account *account)
+{
+    json_t *primes = json_array();
+    for (size_t i = 0; primes && i < account->prime_count; i++) {
+        const kofn_prime_account *p = &account->primes[i];
+        (void)json_array_append_new(
+            primes, json_pack("{s:o, s:o, s:o, s:o, s:o}", "prime", count(p->prime), "state",
+                              text(p->state), "enough", count(p->enough), "tasks_sent",
+                              count(p->tasks_sent), "answers", count(p->answers)));
+    }
+    return primes;
+}
+
 json_t *
 cli_json_of_account(const kofn_account *account)
 {
@@ -99,12 +113,12 @@ cli_json_of_account(const kofn_account *account)
         count(account->backups), "replaced", count(account->replaced), "blocks_reused",
         count(account->blocks_reused), "decodable", account->decodable, "waited", account->waited);
     json_t *quality = json_pack(
-        "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "error", "kind",
+        "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "error", "kind",
         text(account->error_kind), "bound", real(account->error_bound), "estimate",
         real(account->error_estimate), "condition", real(account->condition), "amplification",
         real(account->amplification), "residual", real(account->residual), "nonfinite",
         account->nonfinite, "progress", real(account->progress), "age_ms", count(account->age_ms),
-        "seconds", json_of_seconds(account));
+        "seconds", json_of_seconds(account), "primes", json_of_primes(account));
     return join(object, cli_json_of_code(&account->code), more, quality);
 }
 
@@ -306,6 +320,23 @@ print_quality(const kofn_account *account)
                    account->condition, account->waited ? ", waited for more answers" : "");
 }
 
+static void
+print_primes(const kofn_account *account)
+{
+    char line[KOFN_CLIENT_PRIMES_MAX * 40] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < account->prime_count; i++) {
+        const kofn_prime_account *p = &account->primes[i];
+        length += (size_t)snprintf(line + length, sizeof line - length,
+                                   "%s%" PRIu64 " (%" PRIu64 "/%" PRIu64 ")", i > 0 ? ", " : "",
+                                   p->prime, p->answers, p->enough);
+        if (length >= sizeof line) // numbers beyond all sense are cut
+            break;
+    }
+    if (account->prime_count > 0)
+        (void)cli_line(stdout, "primes       %s", line);
+}
+
 void
 cli_print_account(const kofn_account *account)
 {
@@ -319,8 +350,10 @@ cli_print_account(const kofn_account *account)
         (void)cli_line(stdout, "status       %s: %s", kofn_status_name(account->status),
                        account->message);
     (void)cli_line(stdout, "product      %s, %s", shape, account->field);
-    (void)cli_line(stdout, "code         %s, any %" PRIu64 " suffice, seed %" PRIu64, code,
-                   account->enough, account->code.seed);
+    (void)cli_line(stdout, "code         %s, any %" PRIu64 " suffice%s, seed %" PRIu64, code,
+                   account->enough / (account->prime_count ? account->prime_count : 1),
+                   account->prime_count ? " for each prime" : "", account->code.seed);
+    print_primes(account);
     (void)cli_line(stdout, "policy       %s", account->policy);
     (void)cli_line(stdout, "tasks        %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64 " used",
                    account->tasks_sent, account->answers, account->answers_used);

@@ -114,10 +114,9 @@ a_dtype_that_cannot_be_multiplied(void **state)
 {
     cluster *c = cluster_new_ready(state, "", 1);
     outcome run;
-    write_npy(c, "a.npy", "{'descr': '<i4', 'fortran_order': False, 'shape': (1, 1), }", "abcd", 4);
+    write_npy(c, "a.npy", "{'descr': '<i2', 'fortran_order': False, 'shape': (1, 1), }", "ab", 2);
     cluster_run(c, &run, "multiply", "a.npy", "a.npy", "-o", "c.npy", NULL);
-    assert_true(run.status == USAGE || run.status == REFUSED);
-    assert_complains(c, &run, run.status, "i32");
+    assert_complains(c, &run, USAGE, "i2");
     write_npy(c, "a.npy", "{'descr': '<c8', 'fortran_order': False, 'shape': (1, 1), }", "01234567",
               8);
     cluster_run(c, &run, "multiply", "a.npy", "a.npy", "-o", "c.npy", NULL);
