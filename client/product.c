@@ -14,6 +14,7 @@
 #include "client/engine.h"
 #include "client/result.h"
 #include "common/base/clock.h"
+#include "common/linalg/integers.h"
 #include "common/linalg/multiply.h"
 
 #include <inttypes.h>
@@ -90,7 +91,7 @@ check_operands(const kofn_matrix *a, const kofn_matrix *b, kofn_msg_matrix *ret_
         .a = &mat_a, .b = &mat_b, .transpose_a = a->transposed, .transpose_b = b->transposed};
     status = kofn_product_shape(&product, &rows, &cols, err);
     if (status == KOFN_OK)
-        describe_matrix(a->dtype, rows, cols, ret_c);
+        describe_matrix(kofn_integers_get_product_dtype(a->dtype), rows, cols, ret_c);
     return status;
 }
 

@@ -1,3 +1,4 @@
+#include "master/integers.h"
 #include "master/jobs.h"
 #include "master/operands.h"
 
@@ -60,23 +61,29 @@ resolve_operands(kofn_master *master, kofn_msg_product *p, kofn_job *job, kofn_e
 
 /* Operands that are not stored, the product, and the answers and coded blocks that it takes to get
  * there: blocks out at once are bounded by the workers' credit, so twice the operands is what they
- * come to. */
+ * come to. Of a product of integers: with one prime. */
 static kofn_status
-estimate_charge(const kofn_msg_product *product, const kofn_shape *shape,
-                kofn_operand *const *stored, size_t *ret_bytes, kofn_error *err)
+estimate_charge(const kofn_msg_product *product, const kofn_job *job, size_t *ret_bytes,
+                kofn_error *err)
 {
     size_t a, b, c;
-    kofn_dtype dtype = kofn_dtype_parse(product->a.dtype);
+    const kofn_shape *shape = &job->shape;
+    const kofn_dtype dtype = kofn_dtype_parse(product->a.dtype);
     kofn_status status = kofn_mat_bytes(dtype, product->a.rows, product->a.cols, &a, err);
     if (!status)
         status = kofn_mat_bytes(dtype, product->b.rows, product->b.cols, &b, err);
     if (!status)
-        status = kofn_mat_bytes(dtype, shape->rows, shape->cols, &c, err);
+        status = kofn_mat_bytes(kofn_integers_get_product_dtype(dtype), shape->rows, shape->cols,
+                                &c, err);
     if (status)
         return status;
-    if (a > SIZE_MAX / 16 || b > SIZE_MAX / 16 || c > SIZE_MAX / 16)
+    if (a > SIZE_MAX / 128 || b > SIZE_MAX / 128 || c > SIZE_MAX / 128)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "the operands are larger than any memory");
-    *ret_bytes = sizeof(kofn_job) + (stored[0] ? 2 : 3) * a + (stored[1] ? 2 : 3) * b + 2 * c;
+    const size_t width = kofn_dtype_width(dtype),
+                 sent = (job->stored[0] ? 0 : a) + (job->stored[1] ? 0 : b);
+    const size_t work = job->parts ? c + kofn_part_estimate_charge(a / width, b / width, c / 8)
+                                   : 2 * a + 2 * b + 2 * c;
+    *ret_bytes = sizeof(kofn_job) + sent + work;
     return KOFN_OK;
 }
 
@@ -97,13 +104,22 @@ check_shapes(const kofn_msg_product *p, kofn_shape *ret_shape, kofn_error *err)
 }
 
 static kofn_status
-choose_field(const kofn_msg_product *p, const kofn_field **ret_field, kofn_error *err)
+choose_field(const kofn_msg_product *p, kofn_job *job, kofn_error *err)
 {
     if (strcmp(p->a.dtype, p->b.dtype) != 0)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "A holds %s and B holds %s: convert one, operands must be of one dtype",
                          p->a.dtype, p->b.dtype);
-    return kofn_field_choose(p->field, kofn_dtype_parse(p->a.dtype), ret_field, err);
+    const kofn_dtype dtype = kofn_dtype_parse(p->a.dtype);
+    bool integers;
+    kofn_status status = kofn_integers_choose(p->field, dtype, &job->field, &integers, err);
+    if (status || !integers)
+        return status;
+    job->parts = calloc(1, sizeof *job->parts);
+    if (!job->parts)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another job");
+    job->parts->dtype = dtype;
+    return KOFN_OK;
 }
 
 static const struct {
@@ -190,6 +206,7 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
         ret_spec->has_seed = true; // is found in the cache
         ret_spec->seed = 1;
     }
+    ret_spec->algorithms = config->known;
     return kofn_code_spec_check(ret_spec, field, err);
 }
 
@@ -262,8 +279,8 @@ expect_operand(kofn_job *job, size_t operand, const kofn_msg_matrix *matrix, kof
     if (job->stored[operand])
         return kofn_assembler_have(&job->operands, kofn_operand_get_bands(job->stored[operand]),
                                    err);
-    return kofn_assembler_expect(&job->operands, job->field->dtype, matrix->rows, matrix->cols,
-                                 err);
+    const kofn_dtype dtype = job->parts ? job->parts->dtype : job->field->dtype;
+    return kofn_assembler_expect(&job->operands, dtype, matrix->rows, matrix->cols, err);
 }
 
 /* What an order says, checked, in a record that is not listed yet. */
@@ -275,11 +292,11 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     const char *policy = p.policy[0] ? p.policy : config->policy; // "auto" until the code is known
     kofn_status status = resolve_operands(master, &p, job, err);
     if (!status)
-        status = choose_field(&p, &job->field, err);
+        status = choose_field(&p, job, err);
     if (!status)
         status = check_shapes(&p, &job->shape, err);
     if (!status)
-        status = estimate_charge(&p, &job->shape, job->stored, &job->charge, err);
+        status = estimate_charge(&p, job, &job->charge, err);
     if (!status)
         status = choose_spec(config, &p, job->field, &job->spec, err);
     if (!status)

@@ -1,4 +1,4 @@
-#include "master/job.h"
+#include "master/integers.h"
 
 #include <math.h>
 
@@ -9,9 +9,8 @@ seconds_between(int64_t from_ns, int64_t to_ns)
 }
 
 static void
-fill_seconds(const kofn_job *job, kofn_msg_seconds *s)
+fill_seconds(const kofn_job *job, const kofn_job_times *t, kofn_msg_seconds *s)
 {
-    const kofn_job_times *t = &job->times;
     s->receive = seconds_between(t->accepted_ns, t->received_ns);
     s->queue = seconds_between(t->received_ns, t->sent_ns);
     s->encode = (double)t->encode_ns * 1e-9;
@@ -39,6 +38,7 @@ kofn_status
 kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *err)
 {
     kofn_msg_job m = {0};
+    kofn_job_times times = job->times;
     kofn_status status = kofn_msg_code_from_spec(&job->spec, &m.code, err);
     if (status)
         return status;
@@ -47,7 +47,7 @@ kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *er
     snprintf(m.id, sizeof m.id, "%s", job->name);
     snprintf(m.state, sizeof m.state, "%s", kofn_job_state_name(job->state));
     snprintf(m.policy, sizeof m.policy, "%s", job->policy);
-    snprintf(m.field, sizeof m.field, "%s", job->field->name);
+    snprintf(m.field, sizeof m.field, "%s", job->parts ? "integers" : job->field->name);
     if (job->error.status) {
         m.status = job->error.status;
         snprintf(m.message, sizeof m.message, "%s", job->error.text);
@@ -76,9 +76,13 @@ kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *er
         fill_error(job, &m);
     else if (job->state == KOFN_JOB_RUNNING)
         m.error_bound = view.bound;
-    fill_seconds(job, &m.seconds);
+    if (job->parts)
+        status = kofn_job_describe_parts(job, &m, &times, err);
+    if (status)
+        return status;
+    fill_seconds(job, &times, &m.seconds);
     m.progress = job->state == KOFN_JOB_DONE ? 1
-                 : m.enough                  ? fmin(0.99, (double)view.kept / (double)m.enough)
+                 : m.enough                  ? fmin(0.99, (double)m.answers / (double)m.enough)
                                              : 0;
     m.age_ms = (uint64_t)(kofn_clock_ns() - job->times.accepted_ns) / KOFN_NS_PER_MS;
     *ret_message = m;

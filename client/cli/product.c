@@ -96,8 +96,9 @@ static const struct argp_option options[] = {
     {"transpose-a", KEY_A, NULL, 0, "Multiply A's transpose", 20},
     {"transpose-b", KEY_B, NULL, 0, "Multiply B's transpose", 20},
     {"field", KEY_FIELD, "NAME", 0,
-     "Arithmetic: f64, f32, gf256, gf16, gf4 or gfp:P for a prime P (left out: f64, f32 or gf256 "
-     "for f8, f4 or u1 elements)",
+     "Arithmetic: f64, f32, gf256, gf16, gf4, gfp:P for a prime P, or integers (left out: f64, "
+     "f32, "
+     "gf256 or integers for f8, f4, u1 or i4 and i8 elements)",
      20},
     {0},
 };

@@ -166,6 +166,15 @@ kofn_code_spec_set(kofn_code_spec *spec, const char *key, const char *text, kofn
     return set_param(spec, key, text, err);
 }
 
+const char *
+kofn_code_spec_get_algorithm(const kofn_code_spec *spec)
+{
+    for (size_t i = 0; i < spec->set_count && i < KOFN_SETS_MAX; i++)
+        if (strcmp(spec->sets[i].name, "algorithm") == 0)
+            return spec->sets[i].value;
+    return NULL;
+}
+
 /* ---- family and parameters ------------------------------------------------------------------- */
 
 bool
@@ -280,15 +289,20 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
         status = parse_params(spec, family, &p, err);
     if (status)
         return status;
-    if (!spec->part.x || !spec->part.z || !spec->part.y) {
-        *ret_thresholds = open;
-        return KOFN_OK;
-    }
     kofn_family_args args = {.field = field,
                              .part = spec->part,
                              .reserve = spec->reserve,
                              .seed = spec->seed,
-                             .params = &p};
+                             .params = &p,
+                             .algorithms = spec->algorithms};
+    if (family->check_params)
+        status = family->check_params(&args, err);
+    if (status)
+        return status;
+    if (!spec->part.x || !spec->part.z || !spec->part.y) {
+        *ret_thresholds = open;
+        return KOFN_OK;
+    }
     args.tasks = spec->tasks ? spec->tasks : family->default_tasks(&args, 1);
     kofn_thresholds k;
     status = kofn_family_check(family, &args, &k, NULL, err);
@@ -430,7 +444,9 @@ plan_code(kofn_code_spec *spec, const kofn_code_context *context, size_t workers
     q.seed = spec->has_seed ? spec->seed : q.seed;
     if (kofn_plan_make(&q, &plan, NULL) != KOFN_OK)
         return false;
+    const kofn_algorithms *algorithms = spec->algorithms;
     *spec = plan.rows[0].spec;
+    spec->algorithms = algorithms;
     kofn_plan_fini(&plan);
     return true;
 }
@@ -486,8 +502,11 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     if (!done.has_seed)
         done.seed = kofn_rng_fresh_seed();
     done.has_seed = true;
-    c.args = (kofn_family_args){
-        .field = context->field, .reserve = done.reserve, .seed = done.seed, .params = &p};
+    c.args = (kofn_family_args){.field = context->field,
+                                .reserve = done.reserve,
+                                .seed = done.seed,
+                                .params = &p,
+                                .algorithms = done.algorithms};
     if (c.family->cut)
         c.family->cut(&c.args, &done.part);
     if (!done.part.x || !done.part.y || (!done.part.z && c.family->splits_inner))
@@ -543,6 +562,7 @@ kofn_code_spec_build(const kofn_code_spec *spec, const kofn_field *field, kofn_c
                                    .tasks = spec->tasks,
                                    .reserve = spec->reserve,
                                    .seed = spec->seed,
-                                   .params = &p};
+                                   .params = &p,
+                                   .algorithms = spec->algorithms};
     return kofn_family_build(family, &args, ret_code, err);
 }

@@ -433,6 +433,50 @@ codes_are_listed_without_a_daemon(void **state)
 }
 
 static void
+algorithms_are_proven_listed_and_used(void **state)
+{
+    (void)state;
+    const char *directory = KOFN_SOURCE_DIR "/config/algorithms";
+    run_result *r = kofn("algorithm %s/blocks323.yaml --json --field gf256", directory);
+    assert_exit(r, 0);
+    json_t *found = parse(r);
+    assert_int_equal(json_integer_value(json_object_get(found, "rank")), 15);
+    assert_int_equal(json_integer_value(json_object_get(found, "denominator")), 1);
+    json_decref(found);
+    r = kofn("algorithm %s/blocks323.yaml", directory);
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "<3,2,3;15>: 15 products instead of 18, 66 additions"));
+
+    write_file(in_root("half.yaml"),
+               "size: [1, 1, 1]\nproducts:\n  p: {a: [1], b: [2], c: [1/2]}\n");
+    r = kofn("algorithm %s", in_root("half.yaml"));
+    assert_non_null(strstr(r->out, "divides by 2: any field but those of characteristic 2"));
+    r = kofn("algorithm %s --field gf256", in_root("half.yaml"));
+    assert_exit(r, 2);
+    assert_non_null(strstr(r->err, "divides by 2, which is zero in field gf256"));
+    write_file(in_root("bad.yaml"), "size: [1, 1, 1]\nproducts:\n  p: {a: [1], b: [3], c: [1]}\n");
+    r = kofn("algorithm %s", in_root("bad.yaml"));
+    assert_exit(r, 2);
+    assert_non_null(strstr(r->err, "bad.yaml:3:15: products.p.b: number 1 is 3 and would have to"));
+
+    r = kofn("codes --local=1 --algorithms %s --json", directory);
+    assert_exit(r, 0);
+    found = parse(r);
+    const json_t *all = json_object_get(found, "algorithms");
+    const json_t *last = json_array_get(all, json_array_size(all) - 1);
+    assert_string_equal(text_of(last, "name"), "blocks323");
+    assert_true(json_is_false(json_object_get(last, "ships")));
+    json_decref(found);
+    r = kofn("multiply %s %s -o %s --local=3 --algorithms %s --code alloy_local --set "
+             "algorithm=blocks323 --json",
+             in_root("a.npy"), in_root("b.npy"), in_root("own.npy"), directory);
+    assert_exit(r, 0);
+    assert_exit(kofn("multiply %s %s -o %s --algorithms %s", in_root("a.npy"), in_root("b.npy"),
+                     in_root("own.npy"), directory),
+                2); // a daemon has a directory of its own
+}
+
+static void
 a_plan_needs_no_daemon(void **state)
 {
     (void)state;
@@ -1067,6 +1111,7 @@ main(void)
         cmocka_unit_test(a_plan_by_odds_says_how_many_workers_each_code_takes),
         cmocka_unit_test(a_plan_that_cannot_be_made_says_why),
         cmocka_unit_test(codes_are_listed_without_a_daemon),
+        cmocka_unit_test(algorithms_are_proven_listed_and_used),
         cmocka_unit_test(where_no_master_is_every_command_exits_with_5),
         cmocka_unit_test(local_multiplies_in_this_process),
         cmocka_unit_test(what_no_field_has_is_refused_with_the_reason),
