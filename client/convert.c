@@ -44,6 +44,7 @@ kofn_choice_to_spec(const kofn_code_choice *choice, kofn_code_spec *ret_spec, ko
     kofn_code_spec spec = {
         .part = {.x = choice->x, .z = choice->z, .y = choice->y},
         .tasks = choice->tasks,
+        .reserve = choice->reserve,
         .has_seed = choice->has_seed,
         .seed = choice->seed,
         .set_count = choice->set_count,
@@ -65,6 +66,7 @@ kofn_choice_from_spec(const kofn_code_spec *spec, kofn_code_choice *ret_choice)
         .z = spec->part.z,
         .y = spec->part.y,
         .tasks = spec->tasks,
+        .reserve = spec->reserve,
         .has_seed = spec->has_seed,
         .seed = spec->seed,
         .set_count = spec->set_count,
@@ -114,6 +116,7 @@ code_from_message(const kofn_msg_code *code, kofn_code_choice *ret_choice)
         .z = code->z,
         .y = code->y,
         .tasks = code->tasks,
+        .reserve = code->reserve,
         .has_seed = code->has_seed,
         .seed = code->seed,
     };
@@ -164,6 +167,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
         .cols = job->cols,
         .threshold = job->threshold,
         .enough = job->enough ? job->enough : job->threshold, // older masters know no other
+        .likely = job->likely,
         .accept = {.kind = accept_from_text(job->accept), .error = job->accept_error},
         .tasks = job->tasks,
         .tasks_sent = job->tasks_sent,
@@ -172,6 +176,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
         .workers = job->workers,
         .backups = job->backups,
         .replaced = job->replaced,
+        .fresh = job->fresh,
         .blocks_reused = job->blocks_reused,
         .decodable = job->decodable,
         .waited = job->waited,

@@ -128,14 +128,15 @@ typedef struct kofn_code_choice {
     char family[KOFN_CLIENT_NAME_MAX]; // "rkrp", "polynomial", ...; "": open
     uint64_t x, z, y; // parts of A's rows, the inner dimension, B's columns; 0: open
     uint64_t tasks;   // coded tasks; 0: open
+    uint64_t reserve; // fresh ones beyond them for what is lost or late; 0: by the policy
     bool has_seed;
     uint64_t seed;
     size_t set_count;
     kofn_setting sets[KOFN_CLIENT_SETS_MAX]; // the family's own parameters
 } kofn_code_choice;
 
-/* One field from text: "family", "partition" ("2,1,2"), "tasks", "seed", or a parameter of the
- * family. INVALID_ARGUMENT, OUT_OF_RANGE, RESOURCE_EXHAUSTED (too many parameters). */
+/* One field from text: "family", "partition" ("2,1,2"), "tasks", "reserve", "seed", or a parameter
+ * of the family. INVALID_ARGUMENT, OUT_OF_RANGE, RESOURCE_EXHAUSTED (too many parameters). */
 KOFN_MUST_CHECK kofn_status kofn_code_choice_set(kofn_code_choice *choice, const char *key,
                                                  const char *text, kofn_error *err);
 
@@ -181,10 +182,13 @@ struct kofn_account {
     uint64_t rows, inner, cols;       // C [rows, cols] = A [rows, inner] B [inner, cols]
     uint64_t threshold;               // answers that give the product, whichever they are
     uint64_t enough;                  // answers that what the job accepts takes, likewise
+    bool likely;                      // most sets of so many do, but not any
     uint64_t tasks, tasks_sent;       // of the code; assignments that went out
     uint64_t answers, answers_used;   // received; in the product
     uint64_t workers;                 // distinct ones that were given a task
-    uint64_t backups, replaced;       // copies for late tasks; tasks sent again after a loss
+    uint64_t backups;                 // copies for late tasks
+    uint64_t replaced;                // tasks sent again, or fresh ones for them, after a loss
+    uint64_t fresh;                   // tasks sent beyond `tasks`, of the code's reserve
     uint64_t blocks_reused;           // of stored operands, as an earlier product had coded them
     kofn_accept_options accept;       // as asked for
     bool decodable;                   // the answers so far suffice

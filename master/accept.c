@@ -199,6 +199,8 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
             ret_spec->part = asked.part;
         if (asked.tasks)
             ret_spec->tasks = asked.tasks;
+        if (asked.reserve)
+            ret_spec->reserve = asked.reserve;
     }
     if (!ret_spec->has_seed) { // a fixed default: the same job gives the same bits, and its code
         ret_spec->has_seed = true; // is found in the cache

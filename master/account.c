@@ -59,13 +59,15 @@ kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *er
     m.enough = job->code ? kofn_accept_enough(&job->accept, job->code) : 0;
     snprintf(m.accept, sizeof m.accept, "%s", kofn_job_accept_name(job->accept.kind));
     m.accept_error = job->accept.error;
-    m.tasks = job->code ? job->code->tasks : job->spec.tasks;
+    m.likely = job->code && !kofn_code_is_certain(job->code);
+    m.tasks = job->code ? kofn_code_first_tasks(job->code) : job->spec.tasks;
     m.tasks_sent = view.sent;
     m.answers = view.kept;
     m.answers_used = job->answers_used;
     m.workers = view.workers;
     m.backups = view.backups;
     m.replaced = view.replaced;
+    m.fresh = view.fresh;
     m.blocks_reused = job->blocks_reused;
     m.decodable = view.decodable || job->state == KOFN_JOB_DECODING || job->state == KOFN_JOB_DONE;
     m.waited = job->waited;

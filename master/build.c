@@ -29,15 +29,31 @@ allocate_work(kofn_job *job, kofn_error *err)
     return KOFN_OK;
 }
 
+static bool
+is_policy(const kofn_job *job, const char *name)
+{
+    return strcmp(job->policy, name) == 0;
+}
+
+/* What "auto" is for this code. Where nobody knows how many answers suffice, fresh rows make up for
+ * bad luck; without a task to lose, only a copy helps against delay. */
+static const char *
+choose_policy(const kofn_job *job, const kofn_code *code)
+{
+    if (code->likely && code->reserve > 0)
+        return "rateless";
+    const size_t tasks = kofn_code_first_tasks(code);
+    return tasks > kofn_accept_enough(&job->accept, code) ? "oneshot" : "speculative";
+}
+
 /* The code is there: hand the job to the scheduler. */
 static void
 run_job(kofn_job *job, kofn_code *code)
 {
     kofn_error err;
     job->code = kofn_code_ref(code);
-    if (strcmp(job->policy, "auto") == 0) // without a task to lose, only a copy helps against delay
-        snprintf(job->policy, sizeof job->policy, "%s",
-                 code->tasks > kofn_accept_enough(&job->accept, code) ? "oneshot" : "speculative");
+    if (is_policy(job, "auto"))
+        snprintf(job->policy, sizeof job->policy, "%s", choose_policy(job, code));
     kofn_coding_init(&job->coding, code, job->shape, job->transposed[0], job->transposed[1]);
     const kofn_shape *part = &job->coding.part;
     kofn_sched_job order = {
@@ -139,6 +155,9 @@ kofn_job_get_context(const kofn_job *job)
         .workers = kofn_sched_count_workers(master->sched),
         .whole_flops = master->config.whole_flops,
         .exact = job->accept.kind != KOFN_ACCEPT_PROMISE,
+        .reserve = is_policy(job, "rateless") ? KOFN_RESERVE_ALWAYS
+                   : is_policy(job, "auto")   ? KOFN_RESERVE_LIKELY
+                                              : KOFN_RESERVE_NONE,
     };
 }
 

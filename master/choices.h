@@ -26,6 +26,7 @@ typedef struct kofn_choice_key {
     uint64_t rates; // digest of the workers' rounded rates
     uint64_t seed;
     bool exact;
+    kofn_reserve_choice reserve;
 } kofn_choice_key;
 
 uint64_t kofn_choices_digest(const kofn_plan_machine *machine);

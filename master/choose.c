@@ -86,6 +86,7 @@ fill_item(choose_item *choose)
         .rates = kofn_choices_digest(machine),
         .seed = job->spec.seed,
         .exact = choose->context.exact,
+        .reserve = choose->context.reserve,
     };
     snprintf(choose->key.field, sizeof choose->key.field, "%s", job->field->name);
 }

@@ -50,8 +50,8 @@ static const kofn_key keys[] = {
     {"whole_flops", KOFN_KEY_REAL, FIELD(whole_flops), 0, 1e18, "2e7", NULL,
      "Products of no more flops go whole to one worker when their code is left open"},
     {"policy", KOFN_KEY_STRING, FIELD(policy), 1, KOFN_NAME_MAX - 1, "auto", NULL,
-     "Policy of jobs that name none; auto: oneshot where the code can lose a task, else "
-     "speculative"},
+     "Policy of jobs that name none; auto: rateless where no number of answers is certain to "
+     "suffice, oneshot where the code can lose a task, else speculative"},
     {"plan.stragglers", KOFN_KEY_INT, FIELD(plan.stragglers), 0, KOFN_PLAN_WORKERS_MAX, "0", NULL,
      "Workers that may straggle when a code left open is chosen; 0: one in six, at least one"},
     {"plan.slowdown", KOFN_KEY_REAL, FIELD(plan.slowdown), 1, 1e6, "5", NULL,

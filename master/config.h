@@ -24,17 +24,15 @@ typedef struct kofn_master_config {
     uint64_t window;      // block bytes a peer may send us unacknowledged
     uint64_t memory;  // of operands, coded blocks, answers and results; 0: half of the machine's
     int64_t jobs_max; // accepted and not finished
-    int64_t operands_max;     // stored
-    int64_t keep_operands_ns; // a stored operand that no job used for so long goes; 0: none does
-    uint64_t coded_cache;     // of coded blocks of stored operands
-    int64_t keep_ns;          // how long a result waits to be fetched
-    int64_t keep_jobs;        // finished jobs that stay in the list
-    int64_t grace_ns;         // after SIGTERM: finish what is running within this time
-    double whole_flops;       // products of no more flops go whole to one worker
-    char
-        policy[KOFN_NAME_MAX]; // for jobs that name none; "auto": oneshot where the code can lose a
-                               // task, speculative where it cannot
-    int log_level;             // index into the choices of `log.level`
+    int64_t operands_max;       // stored
+    int64_t keep_operands_ns;   // a stored operand that no job used for so long goes; 0: none does
+    uint64_t coded_cache;       // of coded blocks of stored operands
+    int64_t keep_ns;            // how long a result waits to be fetched
+    int64_t keep_jobs;          // finished jobs that stay in the list
+    int64_t grace_ns;           // after SIGTERM: finish what is running within this time
+    double whole_flops;         // products of no more flops go whole to one worker
+    char policy[KOFN_NAME_MAX]; // for jobs that name none; "auto": by the code (build.c)
+    int log_level;              // index into the choices of `log.level`
     kofn_sched_config sched;
     kofn_master_plan plan;
     kofn_code_spec code; // for jobs that name none

@@ -303,8 +303,10 @@ kofn_master_fill_codes(kofn_msg_codes *ret_codes, kofn_error *err)
     if (status)
         return status;
     kofn_msg_param *at = ret_codes->policies.at;
-    set_policy(&at[0], "auto",
-               "the default: oneshot where the code can lose a task, else speculative");
+    set_policy(
+        &at[0], "auto",
+        "the default: rateless where no number of answers is certain to suffice, oneshot where "
+        "the code can lose a task, else speculative");
     for (size_t i = 0; i < count; i++)
         set_policy(&at[1 + i], kofn_policy_at(i)->name, kofn_policy_at(i)->help);
     return KOFN_OK;

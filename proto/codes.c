@@ -15,6 +15,7 @@ kofn_msg_code_from_spec(const kofn_code_spec *spec, kofn_msg_code *ret_message, 
         .z = spec->part.z,
         .y = spec->part.y,
         .tasks = spec->tasks,
+        .reserve = spec->reserve,
         .seed = spec->seed,
         .has_seed = spec->has_seed,
     };
@@ -39,6 +40,7 @@ kofn_msg_code_to_spec(const kofn_msg_code *message, kofn_code_spec *ret_spec, ko
     kofn_code_spec spec = {
         .part = {.x = message->x, .z = message->z, .y = message->y},
         .tasks = message->tasks,
+        .reserve = message->reserve,
         .has_seed = message->has_seed || message->seed != 0,
         .seed = message->seed,
     };

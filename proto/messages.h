@@ -31,7 +31,7 @@ typedef struct kofn_msg_set {
 
 typedef struct kofn_msg_code { // kofn_code_spec on the wire
     char family[KOFN_NAME_MAX];
-    uint64_t x, z, y, tasks, seed;
+    uint64_t x, z, y, tasks, reserve, seed;
     bool has_seed;
     kofn_wire_list sets; // of kofn_msg_set
 } kofn_msg_code;
@@ -51,10 +51,13 @@ typedef struct kofn_msg_job {
     char field[KOFN_NAME_MAX];
     uint64_t rows, inner, cols;
     uint64_t threshold, tasks, tasks_sent, answers, answers_used, workers;
-    uint64_t backups, replaced; // speculative copies; tasks sent again after a loss
-    uint64_t blocks_reused;     // coded blocks of stored operands that an earlier product made
-    uint64_t enough;            // answers that what the job accepts takes in the worst case
-    char accept[16];            // as in the product
+    uint64_t backups,
+        replaced;   // speculative copies; tasks sent again, or others for them, after a loss
+    uint64_t fresh; // tasks of the code's reserve that were sent
+    bool likely;    // most sets of `threshold` answers suffice, not any
+    uint64_t blocks_reused; // coded blocks of stored operands that an earlier product made
+    uint64_t enough;        // answers that what the job accepts takes in the worst case
+    char accept[16];        // as in the product
     double accept_error;
     bool decodable, waited; // the answers so far suffice; more were waited for all the same
     char error_kind[16];    // exact, rounding, estimate

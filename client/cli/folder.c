@@ -225,6 +225,11 @@ plan_encode(encoder *e, size_t workers, cli_manifest *ret_manifest, kofn_error *
                                        .cols = manifest.shape.cols,
                                        .workers = workers};
     status = kofn_choice_to_spec(&e->product->code, &manifest.spec, err);
+    if (status == KOFN_OK && manifest.spec.reserve > 0)
+        status = kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                           "reserve=%zu: nobody sends fresh tasks from a folder; take %zu more "
+                           "tasks instead",
+                           manifest.spec.reserve, manifest.spec.reserve);
     if (status == KOFN_OK)
         status = kofn_code_spec_complete(&manifest.spec, &context, err);
     if (status == KOFN_OK)

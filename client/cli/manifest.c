@@ -150,7 +150,7 @@ take_sets(json_t *sets, kofn_code_spec *spec, kofn_error *err)
         if (!json_is_string(value))
             return kofn_fail(err, KOFN_INVALID_ARGUMENT, "set.%s is no text", name);
         if (strcmp(name, "family") == 0 || strcmp(name, "partition") == 0 ||
-            strcmp(name, "tasks") == 0 || strcmp(name, "seed") == 0)
+            strcmp(name, "tasks") == 0 || strcmp(name, "reserve") == 0 || strcmp(name, "seed") == 0)
             return kofn_fail(err, KOFN_INVALID_ARGUMENT, "set.%s is no parameter of a family",
                              name);
         kofn_status status = kofn_code_spec_set(spec, name, json_string_value(value), err);

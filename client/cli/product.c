@@ -5,7 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_CODE = 0x200, KEY_PARTITION, KEY_TASKS, KEY_SEED, KEY_SET, KEY_A, KEY_B, KEY_FIELD };
+enum {
+    KEY_CODE = 0x200,
+    KEY_PARTITION,
+    KEY_TASKS,
+    KEY_RESERVE,
+    KEY_SEED,
+    KEY_SET,
+    KEY_A,
+    KEY_B,
+    KEY_FIELD,
+};
 
 static void
 set_code(struct argp_state *state, const char *key, const char *text)
@@ -42,6 +52,9 @@ parse_product(int key, char *arg, struct argp_state *state)
     case KEY_TASKS:
         set_code(state, "tasks", arg);
         return 0;
+    case KEY_RESERVE:
+        set_code(state, "reserve", arg);
+        return 0;
     case KEY_SEED:
         set_code(state, "seed", arg);
         return 0;
@@ -75,6 +88,8 @@ static const struct argp_option options[] = {
     {"partition", KEY_PARTITION, "X,Z,Y", 0,
      "Parts of A's rows, of the inner dimension, of B's columns; 0 leaves one open", 10},
     {"tasks", KEY_TASKS, "N", 0, "Coded tasks", 10},
+    {"reserve", KEY_RESERVE, "N", 0,
+     "Fresh tasks beyond those, for what is lost or late (policy rateless has some by itself)", 10},
     {"seed", KEY_SEED, "S", 0, "Seed of random codes", 10},
     {"set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10},
     {NULL, 0, NULL, 0, "Operands:", 20},

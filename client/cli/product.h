@@ -14,7 +14,8 @@ typedef struct cli_product {
     kofn_npy npy[2];   // once read; of a stored operand, once found, all but the elements
 } cli_product;
 
-/* A.npy B.npy --code --partition --tasks --seed --set --field --transpose-a --transpose-b */
+/* A.npy B.npy --code --partition --tasks --reserve --seed --set --field --transpose-a
+ * --transpose-b */
 extern const struct argp cli_product_argp;
 
 /* Read the files (INVALID_ARGUMENT and its like: what is wrong with them) and, if both are files,

@@ -39,9 +39,10 @@ cli_json_of_code(const kofn_code_choice *code)
     json_t *sets = json_object();
     for (size_t i = 0; sets && i < code->set_count; i++)
         (void)json_object_set_new(sets, code->sets[i].name, text(code->sets[i].value));
-    return json_pack("{s:o, s:[o,o,o], s:o, s:s, s:o}", "code", text(code->family), "partition",
-                     count(code->x), count(code->z), count(code->y), "tasks", count(code->tasks),
-                     "seed", seed, "set", sets);
+    return json_pack("{s:o, s:[o,o,o], s:o, s:o, s:s, s:o}", "code", text(code->family),
+                     "partition", count(code->x), count(code->z), count(code->y), "tasks",
+                     count(code->tasks), "reserve", count(code->reserve), "seed", seed, "set",
+                     sets);
 }
 
 static json_t *
@@ -105,12 +106,13 @@ cli_json_of_account(const kofn_account *account)
                   text(account->field), "shape", "rows", count(account->rows), "inner",
                   count(account->inner), "cols", count(account->cols));
     json_t *more = json_pack(
-        "{s:o, s:o, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "threshold",
-        count(account->threshold), "enough", count(account->enough), "accept", "kind",
-        accept_name(account->accept.kind), "error", real(account->accept.error), "tasks_sent",
-        count(account->tasks_sent), "answers", count(account->answers), "answers_used",
-        count(account->answers_used), "workers", count(account->workers), "backups",
-        count(account->backups), "replaced", count(account->replaced), "blocks_reused",
+        "{s:o, s:o, s:b, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}",
+        "threshold", count(account->threshold), "enough", count(account->enough), "likely",
+        account->likely, "accept", "kind", accept_name(account->accept.kind), "error",
+        real(account->accept.error), "tasks_sent", count(account->tasks_sent), "answers",
+        count(account->answers), "answers_used", count(account->answers_used), "workers",
+        count(account->workers), "backups", count(account->backups), "replaced",
+        count(account->replaced), "fresh", count(account->fresh), "blocks_reused",
         count(account->blocks_reused), "decodable", account->decodable, "waited", account->waited);
     json_t *quality = json_pack(
         "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "error", "kind",
@@ -337,9 +339,10 @@ cli_print_account(const kofn_account *account)
         (void)cli_line(stdout, "status       %s: %s", kofn_status_name(account->status),
                        account->message);
     (void)cli_line(stdout, "product      %s, %s", shape, account->field);
-    (void)cli_line(stdout, "code         %s, any %" PRIu64 " suffice%s, seed %" PRIu64, code,
-                   account->enough / (account->prime_count ? account->prime_count : 1),
-                   account->prime_count ? " for each prime" : "", account->code.seed);
+    const uint64_t products = account->prime_count > 0 ? account->prime_count : 1;
+    (void)cli_line(stdout, "code         %s, %s %" PRIu64 " suffice%s, seed %" PRIu64, code,
+                   account->likely ? "most sets of" : "any", account->enough / products,
+                   account->prime_count > 0 ? " for each prime" : "", account->code.seed);
     print_primes(account);
     (void)cli_line(stdout, "policy       %s", account->policy);
     (void)cli_line(stdout, "tasks        %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64 " used",
@@ -347,6 +350,9 @@ cli_print_account(const kofn_account *account)
     (void)cli_line(stdout,
                    "workers      %" PRIu64 " given a task, backups %" PRIu64 ", replaced %" PRIu64,
                    account->workers, account->backups, account->replaced);
+    if (account->fresh > 0)
+        (void)cli_line(stdout, "fresh        %" PRIu64 " tasks beyond the first %" PRIu64,
+                       account->fresh, account->tasks);
     if (account->blocks_reused > 0)
         (void)cli_line(stdout, "reused       %" PRIu64 " coded blocks of stored operands",
                        account->blocks_reused);

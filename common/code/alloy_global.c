@@ -1,11 +1,23 @@
 #include "common/code/alloy_global.h"
 #include "common/code/alloy.h"
 
+/* From here on all tasks together may well not decode. */
+static const double HOPELESS = 0.5;
+
 /* Columns of G: the Kronecker product of x z numbers with z y. */
 static size_t
 count_columns(kofn_partition p)
 {
     return kofn_size_multiply(kofn_partition_products(p), p.z);
+}
+
+/* As many answers as decode but for `miss`. */
+static size_t
+count_answers(const kofn_family_args *args, double miss)
+{
+    const kofn_partition p = args->part;
+    return kofn_alloy_answers(args->field, args->params, kofn_size_multiply(p.x, p.z),
+                              kofn_size_multiply(p.z, p.y), miss);
 }
 
 static kofn_status
@@ -19,27 +31,19 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
     if (args->tasks < k)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "alloy_global: tasks=%zu, need at least x y z^2 = %zu for partition "
-                         "%zu,%zu,%zu",
-                         args->tasks, k, p.x, p.z, p.y);
+                         "%zu,%zu,%zu; take %zu",
+                         args->tasks, k, p.x, p.z, p.y, count_answers(args, HOPELESS));
     const bool likely = !kofn_alloy_is_certain(args->field, args->params);
     *ret = (kofn_thresholds){.exact = k, .enough = k, .likely = likely};
     return KOFN_OK;
 }
 
-/* As many answers as decode but for `miss`, and some that may be lost. */
-static size_t
-count_answers(const kofn_family_args *args)
-{
-    const kofn_alloy_params *params = args->params;
-    const kofn_partition p = args->part;
-    return kofn_alloy_answers(args->field, params, kofn_size_multiply(p.x, p.z),
-                              kofn_size_multiply(p.z, p.y), params->miss);
-}
-
+/* As many answers as decode but for the miss that is allowed, and some that may be lost. */
 static size_t
 default_tasks(const kofn_family_args *args, size_t workers)
 {
-    return kofn_family_tasks_beyond(count_answers(args), workers);
+    const kofn_alloy_params *params = args->params;
+    return kofn_family_tasks_beyond(count_answers(args, params->miss), workers);
 }
 
 /* In the smallest fields even all answers may not do. */
@@ -49,11 +53,11 @@ judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
     const kofn_partition p = args->part;
     const double miss =
         kofn_alloy_miss(args->field, args->params, p.x * p.z, p.z * p.y, args->tasks);
-    if (miss > 0.5)
+    if (miss > HOPELESS)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "alloy_global: %zu tasks in field %s may well not suffice even together; "
                          "take %zu or a larger field",
-                         args->tasks, args->field->name, default_tasks(args, 1));
+                         args->tasks, args->field->name, count_answers(args, HOPELESS));
     *ret_error = args->field->epsilon;
     return KOFN_OK;
 }

@@ -33,6 +33,9 @@ fail_partition(const kofn_bilinear *g, const kofn_alloy_local_params *params, ko
         g->y * (size_t)(params->cols ? params->cols : STRIPS_DEFAULT));
 }
 
+/* From here on all tasks together may well not decode. */
+static const double HOPELESS = 0.5;
+
 /* Strips of each product. */
 typedef struct strips {
     size_t rows, cols;
@@ -58,6 +61,34 @@ find_strips(const kofn_family_args *args, const kofn_bilinear *g, strips *ret, k
     return KOFN_OK;
 }
 
+/* A bound on the probability that not all of `rank` products can be had from `tasks` tasks together:
+ * the first of them have one more than the others. */
+static double
+miss_of(const kofn_family_args *args, strips s, size_t rank, size_t tasks)
+{
+    const kofn_alloy_params *params = args->params;
+    const size_t each = tasks / rank, longer = tasks % rank;
+    const double less = kofn_alloy_miss(args->field, params, s.rows, s.cols, each);
+    const double more =
+        longer > 0 ? kofn_alloy_miss(args->field, params, s.rows, s.cols, each + 1) : 0;
+    return (double)(rank - longer) * less + (double)longer * more;
+}
+
+/* The fewest tasks that are not hopeless. */
+static size_t
+count_least(const kofn_family_args *args, strips s, size_t rank)
+{
+    const size_t each =
+        kofn_alloy_answers(args->field, args->params, s.rows, s.cols, HOPELESS / (double)rank);
+    size_t least = kofn_size_multiply(rank, each);
+    if (least > KOFN_TASKS_MAX)
+        return least; // refused later, with the limit
+    const size_t rule = rank * s.rows * s.cols;
+    while (least > rule && miss_of(args, s, rank, least - 1) <= HOPELESS)
+        least--;
+    return least;
+}
+
 /* All the rules, for an algorithm that is at hand. */
 static kofn_status
 check(const kofn_family_args *args, const kofn_bilinear *g, kofn_thresholds *ret, kofn_error *err)
@@ -78,9 +109,9 @@ check(const kofn_family_args *args, const kofn_bilinear *g, kofn_thresholds *ret
         return kofn_fail(
             err, KOFN_INVALID_ARGUMENT,
             "%s: tasks=%zu, need at least %zu products x %zu = %zu for %s and partition "
-            "%zu,%zu,%zu",
+            "%zu,%zu,%zu; take %zu",
             family_name, args->tasks, g->rank, need, g->rank * need, params->algorithm,
-            args->part.x, args->part.z, args->part.y);
+            args->part.x, args->part.z, args->part.y, count_least(args, s, g->rank));
     const size_t k = args->tasks - (group - need);
     *ret = (kofn_thresholds){
         .exact = k, .enough = k, .likely = !kofn_alloy_is_certain(args->field, &params->alloy)};
@@ -149,7 +180,6 @@ default_tasks(const kofn_family_args *args, size_t workers)
 static kofn_status
 judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
 {
-    const kofn_alloy_local_params *params = args->params;
     kofn_bilinear *g;
     strips s;
     kofn_status status = parse(args, &g, err);
@@ -160,15 +190,13 @@ judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
     kofn_bilinear_destroy(&g);
     if (status)
         return status;
-    const double miss = (double)rank * kofn_alloy_miss(args->field, &params->alloy, s.rows, s.cols,
-                                                       args->tasks / rank);
-    if (miss > 0.5)
+    if (miss_of(args, s, rank, args->tasks) > HOPELESS)
         return kofn_fail(
             err, KOFN_INVALID_ARGUMENT,
             "%s: %zu tasks in field %s, %zu for each product, may well not suffice even "
             "together; take %zu or a larger field",
             family_name, args->tasks, args->field->name, args->tasks / rank,
-            default_tasks(args, 1));
+            count_least(args, s, rank));
     *ret_error = args->field->epsilon;
     return KOFN_OK;
 }
@@ -208,6 +236,7 @@ fill_rows(const kofn_bilinear *g, const kofn_alloy_params *params, kofn_code *co
     double *of_a = code->e[0].at, *of_b = code->e[1].at;
     double strip[STRIPS_MAX];
     code->groups = g->rank;
+    code->group_threshold = s.rows * s.cols;
     for (size_t task = 0; task < code->tasks; task++) {
         const size_t t = task % g->rank;
         kofn_rng rng;
@@ -243,10 +272,12 @@ kofn_code_alloy_local_new(const kofn_family_args *args, const kofn_bilinear *alg
     kofn_code *code;
     kofn_status status = check(args, algorithm, &k, err);
     if (!status)
-        status = kofn_code_alloc(family_name, args->field, args->part, args->tasks, &code, err);
+        status = kofn_code_alloc(family_name, args->field, args->part, args->tasks + args->reserve,
+                                 &code, err);
     if (status)
         return status;
     kofn_code_set_thresholds(code, &k);
+    code->reserve = args->reserve;
     code->seed = args->seed;
     fill_rows(algorithm, &params->alloy, code);
     kofn_code_seal(code);

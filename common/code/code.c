@@ -62,6 +62,17 @@ check_limits(const char *family, kofn_partition part, size_t tasks, kofn_error *
     return KOFN_OK;
 }
 
+size_t
+kofn_code_most_tasks(kofn_partition part)
+{
+    const size_t columns = kofn_size_multiply(kofn_partition_products(part), part.z);
+    const size_t most = KOFN_CODE_BYTES_MAX / sizeof(double);
+    if (columns == 0 || columns > KOFN_COLUMNS_MAX || part.x * part.y * columns >= most)
+        return 0;
+    const size_t fit = (most - part.x * part.y * columns) / (part.z * (part.x + part.y));
+    return fit < KOFN_TASKS_MAX ? fit : KOFN_TASKS_MAX;
+}
+
 static kofn_coefs
 carve(double **next, size_t rows, size_t cols)
 {
@@ -185,6 +196,18 @@ kofn_code_destroy(kofn_code **code_p)
     kofn_field_destroy(&counted->code.field);
     free(counted->code.targets.first);
     free(counted);
+}
+
+size_t
+kofn_code_first_tasks(const kofn_code *code)
+{
+    return code->tasks - code->reserve;
+}
+
+bool
+kofn_code_is_certain(const kofn_code *code)
+{
+    return !code->likely && (code->groups == 0 || code->reserve == 0);
 }
 
 size_t

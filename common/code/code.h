@@ -13,6 +13,10 @@
  *            which the family's header bounds.
  * Groups     Of some codes, tasks i, i + groups, i + 2 groups, ... make one thing (a product of a fast
  *            algorithm): a few of them give it, and the others are then of no use (groups.h).
+ * Reserve    Where row i does not depend on n there can be more rows than n. The first n are those that
+ *            are meant to be sent, and what thresholds, plans and accounts are about; the others are
+ *            there to take the places of tasks that were lost or came to nothing. `tasks` counts all
+ *            rows, so that tables by task need not know.
  * Threads    Immutable once built: any thread. Counted, since jobs and tasks share it.
  */
 #ifndef KOFN_CODE_CODE_H
@@ -23,7 +27,7 @@
 enum {
     KOFN_NAME_MAX = 32,            // of families, parameters, policies, with the final NUL
     KOFN_OPERANDS_MAX = 2,         // factors of one task's product
-    KOFN_TASKS_MAX = 65536,        // n
+    KOFN_TASKS_MAX = 65536,        // n and the reserve
     KOFN_COLUMNS_MAX = 1 << 20,    // columns of G
     KOFN_CODE_BYTES_MAX = 1 << 28, // of E and of T written out, as the decoder's algebra takes it
 };
@@ -53,11 +57,13 @@ typedef struct kofn_code {
     char family[KOFN_NAME_MAX];
     const kofn_field *field; // a ref of it
     kofn_partition part;
-    size_t tasks;                    // n
+    size_t tasks;                    // rows: n and the reserve
+    size_t reserve;                  // of them, the last so many
     size_t threshold;                // k; may be above n where `enough` is not
     size_t enough;                   // answers that give the promised estimate; k: none promised
     bool likely;                     // k answers suffice probably, whichever they are
     size_t groups;                   // task i is of group i mod groups; 0: there are none
+    size_t group_threshold;          // answers that give a group's product, as `threshold` says it
     kofn_estimator estimator;        // how the family wants estimates made
     uint64_t seed;                   // of whatever was drawn
     uint64_t draw;                   // which of the seed's draws was kept: names the rows for good
@@ -99,6 +105,15 @@ void kofn_code_seal(kofn_code *code);
 
 kofn_code *kofn_code_ref(kofn_code *code);
 void kofn_code_destroy(kofn_code **code_p); // lets go of one ref
+
+size_t kofn_code_first_tasks(const kofn_code *code); // n: without the reserve
+
+/* Any `threshold` of all its tasks suffice. Not where that is only likely, nor for groups with a
+ * reserve: fresh rows of one group do nothing for another. */
+bool kofn_code_is_certain(const kofn_code *code);
+
+/* The most tasks that a code over this partition can have; 0: none. */
+size_t kofn_code_most_tasks(kofn_partition part);
 
 size_t kofn_code_columns(const kofn_code *code);                                     // of G
 const double *kofn_code_get_row(const kofn_code *code, size_t operand, size_t task); // of E

@@ -149,7 +149,8 @@ is_review_due(const kofn_decoder *d)
     if (d->count < threshold)
         return false;
     const size_t more = d->count - threshold;
-    return d->count == d->code->tasks || (more > 0 && (more & (more - 1)) == 0);
+    return d->count == kofn_code_first_tasks(d->code) || d->count == d->code->tasks ||
+           (more > 0 && (more & (more - 1)) == 0);
 }
 
 /* Work out the state after answer `task` was peeled. `plain`: the unknown columns changed. */
@@ -290,10 +291,11 @@ kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t co
     if (d->state != KOFN_DECODE_NOT_YET)
         return true;
 
-    /* The threshold answers most questions, unless it is only likely or rounding has refuted it. */
+    /* The threshold answers most questions, unless it is not certain or rounding has refuted it. */
     const size_t total = d->count + mark_new(d, tasks, count);
     peel_marked(d, tasks, count, NULL);
-    if (!d->code->likely && total >= d->code->threshold && d->count < d->code->threshold)
+    if (kofn_code_is_certain(d->code) && total >= d->code->threshold &&
+        d->count < d->code->threshold)
         return true;
     return would_complete(d, tasks, count);
 }

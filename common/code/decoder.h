@@ -77,7 +77,7 @@ size_t kofn_decoder_get_missing(const kofn_decoder *d);
 /* Would these further tasks complete the set? Repeats and tasks that were answered count for
  * nothing. For the scheduler, which replaces lost tasks only when the rest cannot suffice. Does not
  * change the decoder. Takes the code's threshold at its word until as many answers have refuted
- * it, and one that is only likely never. */
+ * it, and one that is not certain never. */
 bool kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t count);
 
 /* Could the answer of this task still add anything? False when it was answered, when it is a copy of

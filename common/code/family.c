@@ -48,13 +48,29 @@ kofn_family_find(const char *name)
     return NULL;
 }
 
+static kofn_status
+check_rules(const kofn_family *family, const kofn_family_args *args, kofn_thresholds *ret,
+            kofn_error *err)
+{
+    if (args->reserve > 0 && !family->rateless)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s: reserve=%zu, but its rows depend on how many there are; take reserve "
+                         "0, or a family with fresh rows: %s",
+                         family->name, args->reserve,
+                         args->field->order == 0 ? "rkrp" : "alloy_global");
+    if (args->reserve > KOFN_TASKS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s: reserve=%zu, at most %d", family->name,
+                         args->reserve, KOFN_TASKS_MAX);
+    return family->threshold_for(args, ret, err);
+}
+
 kofn_status
 kofn_family_check(const kofn_family *family, const kofn_family_args *args, kofn_thresholds *ret,
                   double *ret_error, kofn_error *err)
 {
     kofn_thresholds thresholds;
     double error = args->field->epsilon;
-    kofn_status status = family->threshold_for(args, &thresholds, err);
+    kofn_status status = check_rules(family, args, &thresholds, err);
     if (!status && family->judge)
         status = family->judge(args, &error, err);
     if (status)
@@ -79,13 +95,15 @@ kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_
 {
     kofn_thresholds k = {0};
     kofn_code *code = NULL;
-    kofn_status status = family->threshold_for(args, &k, err);
+    kofn_status status = check_rules(family, args, &k, err);
     if (!status)
-        status = kofn_code_alloc(family->name, args->field, args->part, args->tasks, &code, err);
+        status = kofn_code_alloc(family->name, args->field, args->part, args->tasks + args->reserve,
+                                 &code, err);
     if (status)
         return status;
 
     kofn_code_set_thresholds(code, &k);
+    code->reserve = args->reserve;
     code->seed = args->seed;
     status = family->fill(args, code, err);
     if (status) {
@@ -95,6 +113,15 @@ kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_
     kofn_code_seal(code);
     *ret_code = code;
     return KOFN_OK;
+}
+
+size_t
+kofn_family_reserve(const kofn_family *family, kofn_partition part, size_t tasks)
+{
+    const size_t most = kofn_code_most_tasks(part);
+    if (!family->rateless || most <= tasks)
+        return 0;
+    return most - tasks < tasks ? most - tasks : tasks;
 }
 
 size_t

@@ -18,7 +18,8 @@ enum { KOFN_PARAMS_MAX = 256 }; // bytes of a family's parameter struct
 typedef struct kofn_family_args {
     const kofn_field *field;
     kofn_partition part;
-    size_t tasks;
+    size_t tasks;   // n
+    size_t reserve; // rows beyond n: of rateless families
     uint64_t seed;
     const void *params; // the family's own struct, filled through its table; NULL if it has none
 } kofn_family_args;
@@ -71,8 +72,8 @@ typedef struct kofn_family {
     kofn_status (*fill)(const kofn_family_args *args, kofn_code *code, kofn_error *err);
 } kofn_family;
 
-/* The family's rules (threshold_for), then its judge: what a job has to pass. `ret` and `ret_error`
- * as theirs; the latter may be NULL. */
+/* The family's rules (threshold_for) and who may have a reserve, then its judge: what a job has to
+ * pass. `ret` and `ret_error` as theirs; the latter may be NULL. */
 KOFN_MUST_CHECK kofn_status kofn_family_check(const kofn_family *family,
                                               const kofn_family_args *args, kofn_thresholds *ret,
                                               double *ret_error, kofn_error *err);
@@ -84,6 +85,10 @@ KOFN_MUST_CHECK kofn_status kofn_family_build(const kofn_family *family,
                                               kofn_error *err);
 
 void kofn_code_set_thresholds(kofn_code *code, const kofn_thresholds *k);
+
+/* A reserve that is worth having beyond n tasks: as many again, or as many as fit; 0 where rows are
+ * not rateless. */
+size_t kofn_family_reserve(const kofn_family *family, kofn_partition part, size_t tasks);
 
 /* What default_tasks says for a code of threshold k: a task for each worker, but no fewer than lets
  * one answer in six be lost (at least one), and no more than 2 k. */

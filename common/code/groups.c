@@ -67,6 +67,16 @@ fill_row(const kofn_code *code, const kofn_group *g, size_t task, double *ret_ro
             ret_row[i * g->cols[1] + j] = f->multiply(f, a[g->col[0][i]], b[g->col[1][j]]);
 }
 
+/* The rows that are to follow from the answers before no more of them are wanted. Where the others
+ * may span less, those of the reserve as well, so that bad luck does not end a group. Where they
+ * cannot, that would only make the worst of the rows worse. */
+static size_t
+count_rows(const kofn_code *code, size_t first)
+{
+    const size_t tasks = code->likely ? code->tasks : kofn_code_first_tasks(code);
+    return (tasks - first + code->groups - 1) / code->groups;
+}
+
 /* The span of a group's rows, without answers. False: no memory. */
 static bool
 open_group(const kofn_code *code, size_t first, kofn_group *g)
@@ -74,7 +84,7 @@ open_group(const kofn_code *code, size_t first, kofn_group *g)
     if (!list_columns(code, 0, first, g) || !list_columns(code, 1, first, g))
         return false;
     const size_t cols = g->cols[0] * g->cols[1];
-    const size_t rows = (code->tasks - first + code->groups - 1) / code->groups;
+    const size_t rows = count_rows(code, first);
     double *row = malloc((rows * cols + 1) * sizeof *row);
     if (!row)
         return false;
@@ -90,7 +100,7 @@ static bool
 is_computable(const kofn_groups *groups, const kofn_group *g, size_t first)
 {
     const kofn_code *code = groups->code;
-    const size_t rows = (code->tasks - first + code->groups - 1) / code->groups;
+    const size_t rows = count_rows(code, first);
     kofn_span_quality quality;
     double *d = malloc(rows * kofn_span_rows(g->span) * sizeof *d);
     const bool computable = d && !kofn_span_solve(g->span, d, &quality, NULL) &&

@@ -414,7 +414,7 @@ fill_row(const search *s, const candidate *c, const kofn_code *code, const kofn_
     row->enough = c->k.enough;
     row->needed = c->needed;
     row->redundant = c->tasks > c->needed;
-    row->policy = row->redundant ? "oneshot" : "speculative";
+    row->policy = code->likely ? "rateless" : row->redundant ? "oneshot" : "speculative";
     row->flops = most * load.flops;
     row->bytes_in = most * load.bytes_in;
     row->bytes_out = most * load.bytes_out;

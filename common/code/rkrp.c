@@ -109,7 +109,7 @@ static void
 advance_set(judge *j)
 {
     size_t i = j->k;
-    while (i > 0 && j->set[i - 1] == j->code->tasks - j->k + (i - 1))
+    while (i > 0 && j->set[i - 1] == kofn_code_first_tasks(j->code) - j->k + (i - 1))
         i--;
     if (i == 0)
         return; // was the last
@@ -124,7 +124,7 @@ sample_set(judge *j)
 {
     size_t chosen = 0;
     for (size_t task = 0; chosen < j->k; task++)
-        if (kofn_rng_below(&j->rng, j->code->tasks - task) < j->k - chosen)
+        if (kofn_rng_below(&j->rng, kofn_code_first_tasks(j->code) - task) < j->k - chosen)
             j->set[chosen++] = task;
 }
 
@@ -258,7 +258,7 @@ keep_best_draw(judge *j, size_t draws)
 static kofn_status
 choose_draw(kofn_code *code, size_t plain, size_t draws, kofn_error *err)
 {
-    const size_t k = code->threshold, n = code->tasks;
+    const size_t k = code->threshold, n = kofn_code_first_tasks(code); // a reserve changes nothing
     const size_t coded = n - plain < k ? n - plain : k; // most coded tasks in a set: e
     const double cost = 1 + (double)coded * (double)coded * (double)(coded + k);
     const double affordable = BUDGET / cost;

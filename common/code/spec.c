@@ -53,18 +53,32 @@ set_partition(kofn_code_spec *spec, const char *text, kofn_error *err)
         text, KOFN_TASKS_MAX);
 }
 
+/* A number of tasks; 0: choose. */
 static kofn_status
-set_tasks(kofn_code_spec *spec, const char *text, kofn_error *err)
+parse_tasks(const char *name, const char *text, size_t *ret_tasks, kofn_error *err)
 {
     const char *end;
     uint64_t tasks;
     if (!parse_number(text, 10, UINT64_MAX, &end, &tasks) || *end)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "tasks '%.60s' is not a whole number", text);
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s '%.60s' is not a whole number", name,
+                         text);
     if (tasks > KOFN_TASKS_MAX)
-        return kofn_fail(err, KOFN_OUT_OF_RANGE, "tasks=%.60s, need 0 (choose) to %d", text,
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s=%.60s, need 0 (choose) to %d", name, text,
                          KOFN_TASKS_MAX);
-    spec->tasks = tasks;
+    *ret_tasks = tasks;
     return KOFN_OK;
+}
+
+static kofn_status
+set_tasks(kofn_code_spec *spec, const char *text, kofn_error *err)
+{
+    return parse_tasks("tasks", text, &spec->tasks, err);
+}
+
+static kofn_status
+set_reserve(kofn_code_spec *spec, const char *text, kofn_error *err)
+{
+    return parse_tasks("reserve", text, &spec->reserve, err);
 }
 
 static kofn_status
@@ -131,9 +145,12 @@ static const kofn_key own_keys[] = {
      "Parts X,Z,Y: A in X by Z blocks, B in Z by Y; 0: choose"},
     {"tasks", KOFN_KEY_INT, FIELD(tasks), 0, KOFN_TASKS_MAX, "0", NULL,
      "Coded tasks; 0: choose for the workers that are there"},
+    {"reserve", KOFN_KEY_INT, FIELD(reserve), 0, KOFN_TASKS_MAX, "0", NULL,
+     "Fresh tasks beyond those, sent only in place of others; 0: by the policy"},
     {"seed", KOFN_KEY_INT, FIELD(seed), 0, 0, "1", NULL, "Of what the family draws"},
 };
-static set_function *const own_setters[] = {set_family, set_partition, set_tasks, set_seed};
+static set_function *const own_setters[] = {set_family, set_partition, set_tasks, set_reserve,
+                                            set_seed};
 
 enum { OWN_KEYS = sizeof own_keys / sizeof own_keys[0] };
 
@@ -231,6 +248,10 @@ check_sizes(const kofn_code_spec *spec, kofn_error *err)
     if (spec->tasks > KOFN_TASKS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "tasks=%zu, need 0 (choose) to %d", spec->tasks,
                          KOFN_TASKS_MAX);
+    if (spec->reserve > KOFN_TASKS_MAX - spec->tasks)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "tasks=%zu with reserve=%zu, at most %d in all: take reserve %zu",
+                         spec->tasks, spec->reserve, KOFN_TASKS_MAX, KOFN_TASKS_MAX - spec->tasks);
     return KOFN_OK;
 }
 
@@ -243,10 +264,10 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
     if (status)
         return status;
     if (kofn_code_spec_is_open(spec)) {
-        if (spec->set_count > 0)
+        if (spec->set_count > 0 || spec->reserve > 0)
             return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                              "parameter '%s' is set but no code family is named; name one",
-                             spec->sets[0].name);
+                             spec->set_count > 0 ? spec->sets[0].name : "reserve");
         *ret_thresholds = open;
         return KOFN_OK;
     }
@@ -262,7 +283,11 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
         *ret_thresholds = open;
         return KOFN_OK;
     }
-    kofn_family_args args = {.field = field, .part = spec->part, .seed = spec->seed, .params = &p};
+    kofn_family_args args = {.field = field,
+                             .part = spec->part,
+                             .reserve = spec->reserve,
+                             .seed = spec->seed,
+                             .params = &p};
     args.tasks = spec->tasks ? spec->tasks : family->default_tasks(&args, 1);
     kofn_thresholds k;
     status = kofn_family_check(family, &args, &k, NULL, err);
@@ -466,7 +491,8 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     if (!done.has_seed)
         done.seed = kofn_rng_fresh_seed();
     done.has_seed = true;
-    c.args = (kofn_family_args){.field = context->field, .seed = done.seed, .params = &p};
+    c.args = (kofn_family_args){
+        .field = context->field, .reserve = done.reserve, .seed = done.seed, .params = &p};
     if (c.family->cut)
         c.family->cut(&c.args, &done.part);
     if (!done.part.x || !done.part.y || (!done.part.z && c.family->splits_inner))
@@ -487,6 +513,12 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     if (status)
         return status;
     done.tasks = c.args.tasks;
+    if (!done.reserve && (context->reserve == KOFN_RESERVE_ALWAYS ||
+                          (context->reserve == KOFN_RESERVE_LIKELY && k.likely)))
+        done.reserve = kofn_family_reserve(c.family, done.part, done.tasks);
+    status = check_sizes(&done, err);
+    if (status)
+        return status;
     if (c.family->settle)
         c.family->settle(&c.args, &p);
     record_params(&done, c.family, &p);
@@ -511,7 +543,11 @@ kofn_code_spec_build(const kofn_code_spec *spec, const kofn_field *field, kofn_c
         status = parse_params(spec, family, &p, err);
     if (status)
         return status;
-    const kofn_family_args args = {
-        .field = field, .part = spec->part, .tasks = spec->tasks, .seed = spec->seed, .params = &p};
+    const kofn_family_args args = {.field = field,
+                                   .part = spec->part,
+                                   .tasks = spec->tasks,
+                                   .reserve = spec->reserve,
+                                   .seed = spec->seed,
+                                   .params = &p};
     return kofn_family_build(family, &args, ret_code, err);
 }

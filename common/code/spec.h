@@ -4,6 +4,7 @@
  *       family: rkrp
  *       partition: [2, 1, 2]         Zero or missing means: choose for the operands and workers.
  *       tasks: 6
+ *       reserve: 2                 Fresh rows of families that have them, for what is lost.
  *       seed: 7
  *       systematic: no
  *
@@ -29,11 +30,19 @@ typedef struct kofn_code_spec {
     char family[KOFN_NAME_MAX]; // "" or "auto": the default for the product's size
     kofn_partition part;        // 0: choose that direction
     size_t tasks;               // 0: choose
+    size_t reserve;             // fresh rows beyond them (code.h); 0: by the policy
     bool has_seed;
     uint64_t seed;
     size_t set_count;
     kofn_code_set sets[KOFN_SETS_MAX]; // the family's parameters, as text
 } kofn_code_spec;
+
+/* Who gets a reserve that no spec names: whom the policy wants to have one. */
+typedef enum kofn_reserve_choice {
+    KOFN_RESERVE_NONE,
+    KOFN_RESERVE_LIKELY, // codes of which nobody knows how many answers suffice
+    KOFN_RESERVE_ALWAYS, // those that can have fresh rows
+} kofn_reserve_choice;
 
 /* What a spec is completed with. */
 typedef struct kofn_code_context {
@@ -48,6 +57,7 @@ typedef struct kofn_code_context {
     double error;                     // and to keep to this; 0: to give the product itself
     bool exact; // tasks that are left open are to give the product, and not only the
                 // estimate that the family promises
+    kofn_reserve_choice reserve;
 } kofn_code_context;
 
 /* The keys above as --help shows them; kofn_code_spec_set sets them. */
@@ -73,7 +83,7 @@ KOFN_MUST_CHECK kofn_status kofn_code_spec_thresholds(const kofn_code_spec *spec
                                                       kofn_thresholds *ret_thresholds,
                                                       kofn_error *err);
 
-/* Fill what is open: family, partition, tasks, seed, and every parameter of the family, in its
+/* Fill what is open: family, partition, tasks, reserve, seed, and every parameter of the family, in its
  * table's order. Leaves a spec that names everything, so that it can be recorded, compared and
  * replayed, also by a version with other defaults. Never chooses more parts than the product has
  * rows, inner or columns, but where the family's parameters make the partition. */

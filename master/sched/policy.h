@@ -10,10 +10,8 @@
  *     answer -> on_answer              loss, failure -> on_gone; what the job cannot do without is
  *     the time asked for -> on_tick    queued again by the core, before or after
  *
- * How those to come fit:
- *   rateless    start wants nothing. has_work is always true, pick hands out the next row that was
- *               never sent (an idle task may be sent without having been queued). The code has as
- *               many rows as may ever be used; the core stops asking once the answers suffice.
+ * A task that is idle may be sent without having been queued: rateless hands out rows that nobody
+ * wanted before. How those to come fit:
  *   two_stage   start wants the uncoded rows and asks for a wake-up; on_tick wants coded rows in
  *               place of what is late. (speculative is the same with copies.)
  *   rounds      Rows are bound to workers: row (round, w) is worker w's. pick answers only for the
@@ -56,11 +54,12 @@ typedef struct kofn_policy {
     /* Lost with its worker, failed there, or cancelled since its answer could add nothing any more.
      * kofn_run_get_copies: how many are still out. */
     void (*on_gone)(kofn_run *run, const kofn_assignment *a);
-    /* The time of kofn_run_wake_at has come. */
+    /* The time of kofn_run_wake_at has come. Without it has_work is only asked again, and time alone
+     * makes no work where nothing is out. */
     void (*on_tick)(kofn_run *run);
 } kofn_policy;
 
-extern const kofn_policy kofn_policy_oneshot, kofn_policy_speculative;
+extern const kofn_policy kofn_policy_oneshot, kofn_policy_speculative, kofn_policy_rateless;
 
 const kofn_policy *kofn_policy_find(const char *name); // NULL: unknown
 const char *kofn_policy_nearest(const char *name);     // "did you mean"; NULL: none is close
@@ -75,13 +74,27 @@ const kofn_sched_config *kofn_run_get_config(const kofn_run *run);
 int64_t kofn_run_get_now_ns(const kofn_run *run); // time of the event
 
 void kofn_run_want(kofn_run *run, size_t task);        // queue a task that is idle or lost
+void kofn_run_want_first(kofn_run *run);               // the n that are sent first, all idle
 void kofn_run_wake_at(kofn_run *run, int64_t when_ns); // after now; KOFN_NEVER_NS: not at all
 size_t kofn_run_count_queued(const kofn_run *run);
-bool kofn_run_is_idle(const kofn_run *run, uint64_t worker); // that worker has nothing to do
+size_t kofn_run_count_out(const kofn_run *run);
+
+/* That worker has nothing to do, and did not fail what it did last. */
+bool kofn_run_is_idle(const kofn_run *run, uint64_t worker);
 
 /* A task that is out once, and waits there behind another: among the ones sent last, as many as are
  * looked at in constant time. */
 bool kofn_run_find_behind(const kofn_run *run, size_t *ret_task);
+
+/* Groups (code.h), at least one: of a code without any, all tasks. Answers that one takes, and has. */
+size_t kofn_run_count_groups(const kofn_run *run);
+size_t kofn_run_get_group(const kofn_run *run, size_t task);
+size_t kofn_run_get_group_threshold(const kofn_run *run);
+size_t kofn_run_get_group_kept(const kofn_run *run, size_t group);
+
+/* The idle task of a group that comes next: of the reserve first, then those that were lost. False:
+ * there is none, or the code has no reserve. */
+bool kofn_run_find_fresh(const kofn_run *run, size_t group, size_t *ret_task);
 
 /* The first queued task that has not failed on this worker; false: none. */
 bool kofn_run_find_queued(const kofn_run *run, uint64_t worker, size_t *ret_task);

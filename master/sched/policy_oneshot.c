@@ -26,13 +26,6 @@ state_bytes(size_t tasks)
     return sizeof(state);
 }
 
-static void
-start(kofn_run *run)
-{
-    for (size_t task = 0; task < kofn_run_get_code(run)->tasks; task++)
-        kofn_run_want(run, task);
-}
-
 static bool
 may_copy(const kofn_run *run)
 {
@@ -79,7 +72,7 @@ const kofn_policy kofn_policy_oneshot = {
     .name = "oneshot",
     .help = "send all tasks at once, cancel the rest as soon as the answers suffice",
     .state_bytes = state_bytes,
-    .start = start,
+    .start = kofn_run_want_first,
     .has_work = has_work,
     .pick = pick,
     .on_answer = on_answer,

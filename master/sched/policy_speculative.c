@@ -54,8 +54,7 @@ start(kofn_run *run)
     s->nodes = (node *)(s->service + tasks);
     for (size_t list = 0; list < LIST_COUNT; list++)
         s->first[list] = s->last[list] = none;
-    for (size_t task = 0; task < tasks; task++)
-        kofn_run_want(run, task);
+    kofn_run_want_first(run);
 }
 
 static bool
@@ -122,7 +121,8 @@ expected_ns(const kofn_run *run)
 {
     const state *s = kofn_run_get_state(run);
     const double share = kofn_run_get_config(run)->backup_quantile;
-    if (s->answered > 0 && (double)s->answered >= share * (double)kofn_run_get_code(run)->tasks)
+    if (s->answered > 0 &&
+        (double)s->answered >= share * (double)kofn_code_first_tasks(kofn_run_get_code(run)))
         return (int64_t)(kofn_sorted_median(s->service, s->answered) * 1e9);
     return kofn_run_expect_ns(run);
 }

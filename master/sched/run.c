@@ -11,13 +11,92 @@ enum { BEHIND_LOOKS = 16 }; // assignments looked at for one that waits behind a
 
 static const uint32_t none = UINT32_MAX; // no task
 
+/* ---- groups ---------------------------------------------------------------------------------- */
+
+size_t
+kofn_run_count_groups(const kofn_run *run)
+{
+    return run->code->groups > 0 ? run->code->groups : 1;
+}
+
+size_t
+kofn_run_get_group(const kofn_run *run, size_t task)
+{
+    return task % kofn_run_count_groups(run);
+}
+
+size_t
+kofn_run_get_group_threshold(const kofn_run *run)
+{
+    return run->code->groups > 0 ? run->code->group_threshold : run->code->threshold;
+}
+
+size_t
+kofn_run_get_group_kept(const kofn_run *run, size_t group)
+{
+    return run->groups[group].kept;
+}
+
+/* Of a group's rows those with numbers below `tasks`. */
+static size_t
+count_rows(const kofn_run *run, size_t group, size_t tasks)
+{
+    const size_t groups = kofn_run_count_groups(run);
+    return tasks > group ? (tasks - group + groups - 1) / groups : 0;
+}
+
+static void
+init_groups(kofn_run *run)
+{
+    for (size_t g = 0; g < kofn_run_count_groups(run); g++) {
+        run->groups[g].idle = count_rows(run, g, run->code->tasks);
+        run->groups[g].next = count_rows(run, g, kofn_code_first_tasks(run->code));
+    }
+}
+
+/* The next idle row of the group, past *passed of its rows, or `none`. */
+static size_t
+find_idle(const kofn_run *run, size_t group, size_t *passed)
+{
+    const size_t groups = kofn_run_count_groups(run);
+    const size_t rows = count_rows(run, group, run->code->tasks);
+    if (run->code->reserve == 0 || run->groups[group].idle == 0)
+        return none;
+    while (*passed < rows) {
+        const size_t task = group + (run->groups[group].next + (*passed)++) % rows * groups;
+        if (run->tasks[task].state == KOFN_TASK_IDLE)
+            return task;
+    }
+    return none;
+}
+
+bool
+kofn_run_find_fresh(const kofn_run *run, size_t group, size_t *ret_task)
+{
+    size_t passed = 0;
+    const size_t task = find_idle(run, group, &passed);
+    if (task != none)
+        *ret_task = task;
+    return task != none;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static size_t
+round_up(size_t bytes) // to where anything may lie
+{
+    const size_t align = alignof(max_align_t);
+    return (bytes + align - 1) / align * align;
+}
+
 kofn_status
 kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sched_config *config,
              kofn_run **ret_run, kofn_error *err)
 {
-    const size_t tasks = job->code->tasks, align = alignof(max_align_t);
-    const size_t record = sizeof(kofn_run) + tasks * sizeof(kofn_run_task);
-    const size_t state_at = (record + align - 1) / align * align;
+    const size_t tasks = job->code->tasks, groups = job->code->groups;
+    const size_t groups_at = round_up(sizeof(kofn_run) + tasks * sizeof(kofn_run_task));
+    const size_t state_at =
+        round_up(groups_at + (groups > 0 ? groups : 1) * sizeof(kofn_run_group));
     kofn_run *run = calloc(1, state_at + (policy->state_bytes ? policy->state_bytes(tasks) : 0));
     if (!run)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a job of %zu tasks", tasks);
@@ -30,6 +109,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     run->id = job->id;
     run->code = kofn_code_ref(job->code);
     run->policy = policy;
+    run->groups = (kofn_run_group *)(void *)((char *)run + groups_at);
     run->policy_state = (char *)run + state_at;
     run->config = config;
     run->task_flops = job->task_flops;
@@ -40,6 +120,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     run->look.bound = INFINITY;
     run->queue_first = run->queue_last = none;
     run->count[KOFN_TASK_IDLE] = tasks;
+    init_groups(run);
     kofn_link_init(&run->out);
     kofn_link_init(&run->troubled);
     kofn_link_init(&run->ready);
@@ -75,11 +156,13 @@ kofn_run_is_over(const kofn_run *run)
 /* ---- the states of a task -------------------------------------------------------------------- */
 
 typedef enum task_event {
-    EV_WANTED,   // by the policy, or because the answers cannot suffice without it
-    EV_SENT,     // to a worker
-    EV_ANSWERED, // for the first time
-    EV_LOST,     // with the last worker that had it
-    EV_SPARED,   // its answer could add nothing any more
+    EV_WANTED,    // by the policy, or because the answers cannot suffice without it
+    EV_STANDS_IN, // wanted in the place of one that is lost
+    EV_RETIRED,   // lost, and another stands in for it
+    EV_SENT,      // to a worker
+    EV_ANSWERED,  // for the first time
+    EV_LOST,      // with the last worker that had it
+    EV_SPARED,    // its answer could add nothing any more
 } task_event;
 
 typedef struct task_move {
@@ -122,6 +205,20 @@ dequeue(kofn_run *run, size_t task)
         run->queue_last = before;
 }
 
+/* Fresh rows come after this one from now on. */
+static void
+advance_next(kofn_run *run, size_t task)
+{
+    run->groups[kofn_run_get_group(run, task)].next = task / kofn_run_count_groups(run) + 1;
+}
+
+static void
+stand_in(kofn_run *run, size_t task)
+{
+    advance_next(run, task);
+    enqueue_first(run, task);
+}
+
 static void
 nothing(kofn_run *run, size_t task)
 {
@@ -131,12 +228,14 @@ nothing(kofn_run *run, size_t task)
 
 static const task_move task_moves[] = {
     {KOFN_TASK_IDLE, EV_WANTED, KOFN_TASK_QUEUED, enqueue_last},
-    {KOFN_TASK_IDLE, EV_SENT, KOFN_TASK_OUT, nothing}, // a policy's new row
+    {KOFN_TASK_IDLE, EV_STANDS_IN, KOFN_TASK_QUEUED, stand_in},
+    {KOFN_TASK_IDLE, EV_SENT, KOFN_TASK_OUT, advance_next}, // a policy's fresh row
     {KOFN_TASK_QUEUED, EV_SENT, KOFN_TASK_OUT, dequeue},
     {KOFN_TASK_OUT, EV_SENT, KOFN_TASK_OUT, nothing}, // a copy
     {KOFN_TASK_OUT, EV_ANSWERED, KOFN_TASK_KEPT, nothing},
     {KOFN_TASK_OUT, EV_LOST, KOFN_TASK_LOST, nothing},
     {KOFN_TASK_LOST, EV_WANTED, KOFN_TASK_QUEUED, enqueue_first},
+    {KOFN_TASK_LOST, EV_RETIRED, KOFN_TASK_IDLE, nothing},
     {KOFN_TASK_IDLE, EV_SPARED, KOFN_TASK_SPARED, nothing},
     {KOFN_TASK_QUEUED, EV_SPARED, KOFN_TASK_SPARED, dequeue},
     {KOFN_TASK_OUT, EV_SPARED, KOFN_TASK_SPARED, nothing},
@@ -154,9 +253,13 @@ move_task(kofn_run *run, size_t task, task_event event)
         assert(i < sizeof task_moves / sizeof task_moves[0]);
     }
     task_moves[i].action(run, task);
+    kofn_run_group *group = &run->groups[kofn_run_get_group(run, task)];
+    group->idle -= t->state == KOFN_TASK_IDLE;
     run->count[t->state]--;
     t->state = task_moves[i].to;
     run->count[t->state]++;
+    group->idle += t->state == KOFN_TASK_IDLE;
+    group->kept += t->state == KOFN_TASK_KEPT;
 }
 
 /* ---- what the core does ---------------------------------------------------------------------- */
@@ -171,6 +274,7 @@ kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task)
     a->next_copy = t->copies;
     run->sent++;
     run->backups += t->copies != NULL;
+    run->fresh += t->copies == NULL && task >= kofn_code_first_tasks(run->code);
     t->copies = a;
     kofn_link_insert_before(&run->out, &a->in_run);
     move_task(run, task, EV_SENT);
@@ -259,16 +363,70 @@ list_coming(const kofn_run *run, size_t *ret_tasks)
     return out + list_tasks(run, KOFN_TASK_QUEUED, ret_tasks + out);
 }
 
-/* The first `count` of what is lost. */
-static void
-want_lost(kofn_run *run, size_t count, size_t *scratch)
+/* For each lost task the one that would be sent for it: a fresh row of its group while there are
+ * any, else itself. */
+static size_t
+list_stand_ins(kofn_run *run, size_t *ret_tasks)
 {
-    (void)list_tasks(run, KOFN_TASK_LOST, scratch);
-    while (count-- > 0) // each goes to the front of the queue
-        move_task(run, scratch[count], EV_WANTED);
+    const size_t lost = list_tasks(run, KOFN_TASK_LOST, ret_tasks);
+    for (size_t g = 0; g < kofn_run_count_groups(run); g++)
+        run->groups[g].passed = 0;
+    for (size_t i = 0; i < lost; i++) {
+        const size_t group = kofn_run_get_group(run, ret_tasks[i]);
+        const bool failed = kofn_run_count_failures(run, ret_tasks[i]) > 0;
+        const size_t fresh = failed ? none : find_idle(run, group, &run->groups[group].passed);
+        if (fresh != none)
+            ret_tasks[i] = fresh;
+    }
+    return lost;
 }
 
-/* Any `enough` answers do. Below that, where that is only likely, and where rounding has refuted it
+/* Some task of the group is lost, and none of its failures is to be remembered: it may come again
+ * when everything else was tried. */
+static void
+retire_one(kofn_run *run, size_t group)
+{
+    size_t task = group;
+    while (run->tasks[task].state != KOFN_TASK_LOST || kofn_run_count_failures(run, task) > 0) {
+        task += kofn_run_count_groups(run);
+        assert(task < run->code->tasks);
+    }
+    move_task(run, task, EV_RETIRED);
+}
+
+/* Each goes to the front of the queue: the first is the first in the end. */
+static void
+want_stand_ins(kofn_run *run, const size_t *tasks, size_t count)
+{
+    while (count-- > 0) {
+        if (run->tasks[tasks[count]].state == KOFN_TASK_LOST) {
+            move_task(run, tasks[count], EV_WANTED);
+        } else {
+            retire_one(run, kofn_run_get_group(run, tasks[count]));
+            move_task(run, tasks[count], EV_STANDS_IN);
+        }
+    }
+}
+
+/* Of tasks [first, count) leave out whatever the others make up for, last ones first; how many are
+ * left. */
+static size_t
+prune(const kofn_run *run, size_t *tasks, size_t first, size_t count)
+{
+    for (size_t i = count; i-- > first;) {
+        const size_t task = tasks[i];
+        memmove(tasks + i, tasks + i + 1, (count - i - 1) * sizeof *tasks);
+        if (kofn_decoder_would_suffice(run->decoder, tasks, count - 1)) {
+            count--;
+            continue;
+        }
+        memmove(tasks + i + 1, tasks + i, (count - i - 1) * sizeof *tasks);
+        tasks[i] = task;
+    }
+    return count;
+}
+
+/* Any `enough` answers do. Below that, where that is not certain, and where rounding has refuted it
  * already, the decoder has to look at which they are: once for each loss, since answers change nothing
  * about what there will be. Once it is satisfied and the job is not, whatever there is. */
 void
@@ -277,15 +435,15 @@ kofn_run_replace_lost(kofn_run *run, size_t *scratch)
     const size_t kept = run->count[KOFN_TASK_KEPT], lost = run->count[KOFN_TASK_LOST];
     const size_t enough = kofn_run_get_enough(run);
     size_t coming = run->count[KOFN_TASK_OUT] + run->count[KOFN_TASK_QUEUED];
-    if (lost == 0 || (!run->code->likely && kept < enough && kept + coming >= enough))
+    if (lost == 0 || (kofn_code_is_certain(run->code) && kept < enough && kept + coming >= enough))
         return;
-    if (kofn_run_is_promised_less(run)) {
-        want_lost(run, enough - kept - coming,
-                  scratch); // fewer than were sent, so no more than lost
+    if (kofn_run_is_promised_less(run)) { // fewer than were sent, so no more than lost
+        (void)list_stand_ins(run, scratch);
+        want_stand_ins(run, scratch, enough - kept - coming);
         return;
     }
     if (kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET) {
-        want_lost(run, lost, scratch);
+        want_stand_ins(run, scratch, list_stand_ins(run, scratch));
         return;
     }
     if (run->covered)
@@ -294,21 +452,8 @@ kofn_run_replace_lost(kofn_run *run, size_t *scratch)
     coming = list_coming(run, scratch);
     if (kofn_decoder_would_suffice(run->decoder, scratch, coming))
         return;
-
-    /* Want them all, but leave out whatever the others make up for, highest numbers first. */
-    size_t count = coming + list_tasks(run, KOFN_TASK_LOST, scratch + coming);
-    for (size_t i = count; i-- > coming;) {
-        const size_t task = scratch[i];
-        memmove(scratch + i, scratch + i + 1, (count - i - 1) * sizeof *scratch);
-        if (kofn_decoder_would_suffice(run->decoder, scratch, count - 1)) {
-            count--;
-            continue;
-        }
-        memmove(scratch + i + 1, scratch + i, (count - i - 1) * sizeof *scratch);
-        scratch[i] = task;
-    }
-    while (count-- > coming) // each goes to the front of the queue
-        move_task(run, scratch[count], EV_WANTED);
+    const size_t all = coming + list_stand_ins(run, scratch + coming);
+    want_stand_ins(run, scratch + coming, prune(run, scratch, coming, all) - coming);
 }
 
 bool
@@ -321,8 +466,8 @@ kofn_run_may_complete(const kofn_run *run, size_t *scratch)
 bool
 kofn_run_is_at_end(const kofn_run *run)
 {
-    return run->count[KOFN_TASK_OUT] == 0 && !run->policy->has_work(run) &&
-           run->wake_ns == KOFN_NEVER_NS;
+    const bool waits = run->policy->on_tick && run->wake_ns != KOFN_NEVER_NS;
+    return run->count[KOFN_TASK_OUT] == 0 && !run->policy->has_work(run) && !waits;
 }
 
 /* ---- what a policy may ask and do ------------------------------------------------------------ */
@@ -364,17 +509,30 @@ kofn_run_wake_at(kofn_run *run, int64_t when_ns)
     run->wake_ns = when_ns;
 }
 
+void
+kofn_run_want_first(kofn_run *run)
+{
+    for (size_t task = 0; task < kofn_code_first_tasks(run->code); task++)
+        move_task(run, task, EV_WANTED);
+}
+
 size_t
 kofn_run_count_queued(const kofn_run *run)
 {
     return run->count[KOFN_TASK_QUEUED];
 }
 
+size_t
+kofn_run_count_out(const kofn_run *run)
+{
+    return run->count[KOFN_TASK_OUT];
+}
+
 bool
 kofn_run_is_idle(const kofn_run *run, uint64_t worker)
 {
     const kofn_crew_worker *w = kofn_crew_find(run->crew, worker);
-    return w && w->running == 0;
+    return w && w->running == 0 && w->failing == 0;
 }
 
 bool

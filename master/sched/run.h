@@ -8,6 +8,14 @@
  *
  *        any of them but kept ------> spared: its answer could add nothing any more
  *
+ * Of a code with a reserve a lost row is not asked for again: a fresh one of its group takes its
+ * place, and it goes back among the idle ones, behind those that were never sent.
+ *
+ *     group's rows     0..n-1 sent first   |   reserve                    next
+ *                      kept  lost  kept    |   idle   idle   idle          |
+ *                             |                 ^                          v
+ *                             +-- idle     +--- queued in its place: idle rows from here, around
+ *
  * policy.h has what a policy sees of it; this is the core's side. Nothing here makes actions.
  */
 #ifndef KOFN_MASTER_SCHED_RUN_H
@@ -18,7 +26,7 @@
 #include "master/sched/worth.h"
 
 typedef enum kofn_task_state {
-    KOFN_TASK_IDLE,   // never wanted so far
+    KOFN_TASK_IDLE,   // never wanted so far, or lost and another took its place
     KOFN_TASK_QUEUED, // wanted, waits for a worker
     KOFN_TASK_OUT,    // on a worker, or several
     KOFN_TASK_LOST,   // was out and came to nothing; the rest may do without it
@@ -40,6 +48,12 @@ typedef struct kofn_run_task {
     uint32_t next;           // in the queue
     uint32_t state;
 } kofn_run_task;
+
+typedef struct kofn_run_group { // the whole run, where the code has none
+    size_t kept, idle;          // tasks
+    size_t next;                // of its rows in order: where to look for a fresh one first
+    size_t passed;              // kofn_run_replace_lost: rows looked at from there
+} kofn_run_group;
 
 typedef struct kofn_failure { // a worker that could not do a task
     struct kofn_failure *next;
@@ -74,6 +88,7 @@ struct kofn_run {
 
     uint32_t queue_first, queue_last;
     size_t count[KOFN_TASK_STATES]; // tasks in each state
+    kofn_run_group *groups;         // [kofn_run_count_groups]
     bool covered;                   // what is kept, out and queued can suffice: since the last loss
     kofn_link out;                  // assignments, oldest first
     kofn_failure *failures;
@@ -86,7 +101,7 @@ struct kofn_run {
     bool waited, poor, forgotten;
     kofn_error error; // of a run that failed
 
-    size_t sent, answered, backups, replaced;
+    size_t sent, answered, backups, replaced, fresh;
     kofn_map seen; // workers that were given a task
     kofn_run_task tasks[];
 };
@@ -121,8 +136,9 @@ KOFN_MUST_CHECK kofn_status kofn_run_note_failure(kofn_run *run, size_t task, ui
                                                   kofn_error *err);
 size_t kofn_run_count_failures(const kofn_run *run, size_t task); // workers that it failed on
 
-/* Want lost tasks again, as few as it takes until what is kept, out and queued can suffice for what
- * the job accepts. `scratch` has room for all tasks. */
+/* Want lost tasks again, or fresh ones of their groups in their place, as few as it takes until what
+ * is kept, out and queued can suffice for what the job accepts. What failed on a worker is wanted
+ * itself: a fresh row would fail as well, and hide how often. `scratch` has room for all tasks. */
 void kofn_run_replace_lost(kofn_run *run, size_t *scratch);
 
 /* Would what is out and queued complete the product? Likewise. */

@@ -19,9 +19,11 @@
 #include <stdlib.h>
 
 enum {
-    FAILURES_MAX = 3,    // distinct workers that a task may fail on
-    RUNS_LOOKED_AT = 64, // for a task that some free worker may take
-    HOLDERS_PASSED = 64, // free workers with a task of a job, before one of them gets another
+    FAILURES_MAX = 3,      // distinct workers that a task may fail on
+    RUNS_LOOKED_AT = 64,   // for a task that some free worker may take
+    HOLDERS_PASSED = 64,   // free workers with a task of a job, before one of them gets another
+    GROUPS_NAMED = 4,      // that lack answers, in an error
+    GROUPS_TEXT_MAX = 400, // so many, three numbers of up to 20 digits each, and how many more
 };
 
 struct kofn_sched {
@@ -307,22 +309,33 @@ give_up(kofn_sched *s, kofn_run *run)
         move_run(s, run, run->count[KOFN_TASK_KEPT] > 0 ? EV_BEST : EV_STOPPED);
 }
 
+/* Why all answers do not give the product, and what would. */
+static const char *
+explain_end(const kofn_run *run)
+{
+    if (!run->code->likely)
+        return "too badly conditioned; take fewer parts or another family";
+    return run->policy == &kofn_policy_rateless
+               ? "their random rows do not span it; take more tasks or another seed"
+               : "their random rows do not span it; take more tasks or another seed, or policy "
+                 "rateless, which sends fresh rows";
+}
+
 static void
 fail_at_end(kofn_run *run)
 {
     const size_t kept = run->count[KOFN_TASK_KEPT];
+    const size_t unused = run->code->reserve > 0 ? run->count[KOFN_TASK_IDLE] : 0;
+    const size_t tasks = run->code->tasks - unused;
     if (run->accept.kind == KOFN_ACCEPT_ERROR)
         kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
                   "%zu answers of the %zu tasks of this %s code give an error of up to %.2g, and "
                   "%.2g is accepted: accept more, or take more tasks or fewer parts",
-                  kept, run->code->tasks, run->code->family, run->look.bound, run->accept.error);
+                  kept, tasks, run->code->family, run->look.bound, run->accept.error);
     else
         kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
                   "%zu answers of the %zu tasks of this %s code do not give the product: %s", kept,
-                  run->code->tasks, run->code->family,
-                  run->code->likely
-                      ? "their random rows do not span it; take more tasks or another seed"
-                      : "too badly conditioned; take fewer parts or another family");
+                  tasks, run->code->family, explain_end(run));
 }
 
 /* Stop a run whose answers will never suffice, however long it waits for the workers there are. */
@@ -392,20 +405,41 @@ consider(kofn_sched *s, kofn_run *run)
 static const char *
 which_suffice(const kofn_run *run)
 {
-    return run->code->likely ? "most sets of" : "any";
+    return kofn_code_is_certain(run->code) ? "any" : "most sets of";
+}
+
+/* ", but group 3 has 0 of 4, group 5 has 2 of 4": the first groups that have too few answers. Nothing
+ * where there are no groups, or all have enough. */
+static void
+list_poor_groups(const kofn_run *run, char *ret_text, size_t size)
+{
+    const size_t threshold = kofn_run_get_group_threshold(run);
+    size_t poor = 0, used = 0;
+    ret_text[0] = '\0';
+    for (size_t g = 0; g < run->code->groups; g++) {
+        const size_t kept = kofn_run_get_group_kept(run, g);
+        if (kept < threshold && poor++ < GROUPS_NAMED)
+            used += (size_t)snprintf(ret_text + used, size - used, "%s group %zu has %zu of %zu",
+                                     poor > 1 ? "," : ", but", g, kept, threshold);
+    }
+    if (poor > GROUPS_NAMED)
+        (void)snprintf(ret_text + used, size - used, ", and %zu more have too few",
+                       poor - GROUPS_NAMED);
 }
 
 static void
 stop_at_deadline(kofn_sched *s, kofn_run *run)
 {
+    char groups[GROUPS_TEXT_MAX];
     if (takes_best(run) && run->count[KOFN_TASK_KEPT] > 0) {
         move_run(s, run, EV_BEST);
         return;
     }
+    list_poor_groups(run, groups, sizeof groups);
     kofn_fail(&run->error, KOFN_DEADLINE_EXCEEDED,
-              "the deadline passed with %zu answers where %s %zu suffice (tasks out: "
+              "the deadline passed with %zu answers where %s %zu suffice%s (tasks out: "
               "%zu, queued: %zu, workers: %zu): allow more time, or fewer or smaller tasks",
-              run->count[KOFN_TASK_KEPT], which_suffice(run), kofn_run_get_enough(run),
+              run->count[KOFN_TASK_KEPT], which_suffice(run), kofn_run_get_enough(run), groups,
               run->count[KOFN_TASK_OUT], run->count[KOFN_TASK_QUEUED], s->crew.ready);
     move_run(s, run, EV_STOPPED);
 }
@@ -845,6 +879,7 @@ kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_v
         .kept = run->count[KOFN_TASK_KEPT],
         .backups = run->backups,
         .replaced = run->replaced,
+        .fresh = run->fresh,
         .workers = run->seen.count,
         .decodable = run->state == KOFN_RUN_IMPROVING || run->state == KOFN_RUN_SETTLING ||
                      run->state == KOFN_RUN_DECODED,

@@ -20,8 +20,9 @@
  * Spared work Once a group of a code (code.h) has what its tasks could give, those that are out are
  *             cancelled and those that are queued are not sent.
  * Lost work   When a worker is lost, or fails a task, what it held is queued again only if the
- *             answers kept and the tasks still out or queued cannot suffice. A job without any live
- *             worker waits for one until its deadline.
+ *             answers kept and the tasks still out or queued cannot suffice. Of a code with a
+ *             reserve a fresh row of the same group is queued instead of a lost one, until all were
+ *             sent. A job without any live worker waits for one until its deadline.
  * Failures    DEADLINE_EXCEEDED, CANCELLED. ABORTED: a task failed on three distinct workers.
  *             UNAVAILABLE: it failed on all the workers there are. FAILED_PRECONDITION: all answers
  *             are here and do not suffice (rounding). RESOURCE_EXHAUSTED: no memory.
@@ -179,6 +180,7 @@ int64_t kofn_sched_next_tick(const kofn_sched *s);
 typedef struct kofn_sched_job_view {
     size_t sent, answered, kept; // tasks; `kept` are distinct ones
     size_t backups, replaced;
+    size_t fresh;   // tasks of the code's reserve that were sent
     size_t workers; // distinct ones that were given a task
     bool decodable; // those here suffice for what the job accepts
     double bound;   // of the best estimate's error, when last looked; 0: not looked

@@ -134,18 +134,20 @@ kofn_accept_enough(const kofn_accept *accept, const kofn_code *code)
 {
     if (accept->kind == KOFN_ACCEPT_PROMISE)
         return code->enough;
-    return code->threshold < code->tasks ? code->threshold : code->tasks;
+    const size_t tasks = kofn_code_first_tasks(code);
+    return code->threshold < tasks ? code->threshold : tasks;
 }
 
 kofn_status
 kofn_accept_check(const kofn_accept *accept, const kofn_code *code, kofn_error *err)
 {
-    if (accept->kind == KOFN_ACCEPT_EXACT && code->threshold > code->tasks)
+    const size_t tasks = kofn_code_first_tasks(code);
+    if (accept->kind == KOFN_ACCEPT_EXACT && code->threshold > tasks)
         return kofn_fail(
             err, KOFN_INVALID_ARGUMENT,
             "accept exact: %s gives the product from %zu answers on and has %zu tasks: "
             "take %zu tasks, or accept the estimate that any %zu answers give",
-            code->family, code->threshold, code->tasks, code->threshold, code->enough);
+            code->family, code->threshold, tasks, code->threshold, code->enough);
     if (accept->kind == KOFN_ACCEPT_ERROR && !(accept->error > 0 && isfinite(accept->error)))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "accept error: accept_error is %g, need more than 0, like 1e-6",
@@ -153,13 +155,13 @@ kofn_accept_check(const kofn_accept *accept, const kofn_code *code, kofn_error *
     return KOFN_OK;
 }
 
-/* A decoder that has all answers. */
+/* A decoder that has all answers but those of a reserve. */
 static kofn_status
 make_full(kofn_code *code, kofn_decoder **ret_decoder, kofn_error *err)
 {
     kofn_decoder *decoder = NULL;
     kofn_status status = kofn_decoder_new(code, 0, &decoder, err);
-    for (size_t task = 0; task < code->tasks && !status; task++)
+    for (size_t task = 0; task < kofn_code_first_tasks(code) && !status; task++)
         status = kofn_decoder_add(decoder, task, err);
     if (status)
         kofn_decoder_destroy(&decoder);
@@ -172,7 +174,7 @@ kofn_status
 kofn_accept_check_reach(const kofn_accept *accept, kofn_code *code, double noise, kofn_error *err)
 {
     size_t coded = 0;
-    for (size_t task = 0; task < code->tasks; task++)
+    for (size_t task = 0; task < kofn_code_first_tasks(code); task++)
         coded += kofn_code_plain_column(code, task) == SIZE_MAX;
     if (accept->kind != KOFN_ACCEPT_ERROR || count_flops(code, coded) > REACH_FLOPS)
         return KOFN_OK;
@@ -187,6 +189,6 @@ kofn_accept_check_reach(const kofn_accept *accept, kofn_code *code, double noise
     return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                      "accept error: %.3g is less than all %zu answers of this %s code can promise: "
                      "accept %.3g or more, or take more tasks, fewer parts, or another family",
-                     accept->error, code->tasks, code->family,
+                     accept->error, kofn_code_first_tasks(code), code->family,
                      1.005 * best.bound); // not rounded down
 }

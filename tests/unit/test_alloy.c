@@ -644,6 +644,8 @@ wrong_settings_are_refused_with_what_would_do(void **state)
                    "there is no algorithm");
     assert_refused(&(test_code){l, "4,2,4", 28, NULL}, "gfp:2", KOFN_INVALID_ARGUMENT,
                    "4 for each product");
+    assert_refused(&(test_code){l, "4,2,4", 27, NULL}, "f64", KOFN_INVALID_ARGUMENT, "take 28");
+    assert_refused(&(test_code){g, "2,1,2", 3, NULL}, "f64", KOFN_INVALID_ARGUMENT, "take 4");
     assert_refused(&(test_code){l, "4096,2,2", 20000, NULL}, "gfp:65537", KOFN_OUT_OF_RANGE,
                    "2048 x 1 strips");
 
@@ -654,6 +656,106 @@ wrong_settings_are_refused_with_what_would_do(void **state)
     assert_fails(kofn_code_spec_check(&spec, kofn_field_find("f64"), &error),
                  KOFN_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "p=65536 is not a prime; take 65521"));
+}
+
+static size_t
+advised(const test_code *t, const char *field)
+{
+    kofn_error error;
+    kofn_code_spec spec;
+    const kofn_field *f = new_field(field);
+    fill_spec(t, 1, &spec);
+    assert_fails(kofn_code_spec_check(&spec, f, &error), KOFN_INVALID_ARGUMENT);
+    kofn_field_destroy(&f);
+    const char *take = strstr(error.text, "take ");
+    assert_non_null(take);
+    return strtoul(take + strlen("take "), NULL, 10);
+}
+
+/* Too few tasks by the rule and too few by luck: what is said to do does, and one fewer does not. */
+static void
+hopeless_task_counts_are_refused_with_the_nearest_that_works(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {"gfp:2", "gfp:3", "gf16", "gf256", "gfp:65537"};
+    static const char *const families[] = {"alloy_global", "alloy_local"};
+    for (size_t i = 0; i < 10; i++) {
+        const char *field = fields[i % 5];
+        test_code t = {.family = families[i / 5],
+                       .partition = i / 5 ? "4,2,4" : "2,1,2",
+                       .tasks = i / 5 ? 27 : 3};
+        kofn_error error;
+        kofn_code_spec spec;
+        const kofn_field *f = new_field(field);
+        const size_t nearest = advised(&t, field), rule = t.tasks + 1;
+        assert_true(nearest >= rule);
+        t.tasks = nearest;
+        fill_spec(&t, 1, &spec);
+        assert_ok(kofn_code_spec_check(&spec, f, &error));
+        kofn_field_destroy(&f);
+        if (nearest > rule) { // refused by luck now
+            t.tasks = nearest - 1;
+            assert_int_equal(advised(&t, field), nearest);
+        }
+    }
+}
+
+/* The first n tasks are those of a code without a reserve, and the others those of one of more. */
+static void
+a_reserve_adds_rows_and_changes_none(void **state)
+{
+    (void)state;
+    static const test_code codes[] = {{"alloy_global", "3,1,2", 8, NULL},
+                                      {"alloy_local", "4,2,4", 35, NULL},
+                                      {"rkrp", "2,1,2", 6, NULL}};
+    static const char *const fields[] = {"gf256", "gfp:65537", "f64"};
+    for (size_t i = 0; i < 3; i++) {
+        kofn_error error;
+        kofn_code_spec spec;
+        kofn_code *with, *without;
+        const kofn_field *f = new_field(fields[i]);
+        fill_spec(&codes[i], 5, &spec);
+        assert_ok(kofn_code_spec_build(&spec, f, &without, &error));
+        spec.reserve = 11;
+        assert_ok(kofn_code_spec_build(&spec, f, &with, &error));
+        assert_int_equal(with->tasks, codes[i].tasks + 11);
+        assert_int_equal(kofn_code_first_tasks(with), codes[i].tasks);
+        assert_int_equal(with->threshold, without->threshold);
+        assert_true(with->chosen_condition == without->chosen_condition); // by the same sets
+        assert_int_equal(with->group_threshold, i == 1 ? 4 : 0);
+        for (size_t o = 0; o < 2; o++)
+            assert_memory_equal(with->e[o].at, without->e[o].at,
+                                without->tasks * without->e[o].cols * sizeof(double));
+        assert_int_equal(kofn_code_is_certain(with), i == 2);
+        kofn_code_destroy(&with);
+        kofn_code_destroy(&without);
+        kofn_field_destroy(&f);
+    }
+}
+
+/* 34 of 35 suffice in the reals, but not 34 of 49: all of six groups' rows, and two of the seventh. */
+static void
+fresh_rows_of_other_groups_do_not_count(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_code_spec spec;
+    kofn_code *code;
+    kofn_decoder *d;
+    size_t tasks[49], count = 0;
+    fill_spec(&(test_code){"alloy_local", "4,2,4", 35, NULL}, 1, &spec);
+    spec.reserve = 14;
+    assert_ok(kofn_code_spec_build(&spec, kofn_field_find("f64"), &code, &error));
+    assert_ok(kofn_decoder_new(code, 0, &d, &error));
+    for (size_t task = 0; task < 49; task++)
+        if (task % 7 != 6 || task < 21)
+            tasks[count++] = task;
+    assert_int_equal(count, 45);
+    assert_false(kofn_decoder_would_suffice(d, tasks, count));
+    tasks[count] = 48;
+    assert_true(kofn_decoder_would_suffice(d, tasks, count + 1));
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&code);
 }
 
 int
@@ -679,6 +781,9 @@ main(void)
         cmocka_unit_test(open_parameters_are_recorded),
         cmocka_unit_test(an_algorithm_of_the_callers_is_coded_as_the_shipped_ones),
         cmocka_unit_test(wrong_settings_are_refused_with_what_would_do),
+        cmocka_unit_test(hopeless_task_counts_are_refused_with_the_nearest_that_works),
+        cmocka_unit_test(a_reserve_adds_rows_and_changes_none),
+        cmocka_unit_test(fresh_rows_of_other_groups_do_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,6 +84,38 @@ accounts_without_a_code_are_printed(void **state)
     assert_non_null(strstr(text, "ABORTED: because"));
 }
 
+static void
+print_likely_account(void)
+{
+    kofn_account account = {.state = "running",
+                            .enough = 34,
+                            .tasks = 35,
+                            .likely = true,
+                            .replaced = 2,
+                            .fresh = 3,
+                            .code = {.family = "alloy_local", .tasks = 35}};
+    cli_print_account(&account);
+    account.likely = false;
+    account.fresh = 0;
+    cli_print_account(&account);
+}
+
+static void
+what_most_answers_do_is_not_said_of_any(void **state)
+{
+    char text[4096];
+    (void)state;
+    capture(print_likely_account, text, sizeof text);
+    char *second = strstr(text + 1, "job ");
+    assert_non_null(second);
+    assert_non_null(strstr(second, "any 34 suffice"));
+    assert_null(strstr(second, "fresh"));
+    *second = '\0';
+    assert_non_null(strstr(text, "most sets of 34 suffice"));
+    assert_null(strstr(text, "any 34"));
+    assert_non_null(strstr(text, "fresh        3 tasks beyond the first 35"));
+}
+
 /* Everything that a terminal could take for a command. */
 static const char hostile[] = "\033[2J\a\r\n\t\x7f"
                               "\xc2\x9b"      // CSI as U+009B
@@ -411,6 +443,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns_are_as_wide_as_their_cells_and_numbers_stand_right),
         cmocka_unit_test(accounts_without_a_code_are_printed),
+        cmocka_unit_test(what_most_answers_do_is_not_said_of_any),
         cmocka_unit_test(controls_are_replaced_and_other_characters_kept),
         cmocka_unit_test(nothing_that_is_printed_for_people_steers_their_terminal),
         cmocka_unit_test(a_hostile_text_in_json_is_escaped),

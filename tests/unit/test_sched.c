@@ -1212,19 +1212,33 @@ speculative_believes_the_jobs_own_times_over_those_of_others(void **state)
 
 /* The paper's example: Strassen's 7 products in 5 tasks each, of which 4 do; task i is of product
  * i mod 7. */
-static void
-add_local(rig *r, uint64_t job, const char *policy)
+static kofn_code *
+build_random(const char *family, const char *field, kofn_code_spec spec)
 {
     kofn_error error;
     kofn_code *code;
-    kofn_code_spec spec = {.part = {4, 2, 4}, .tasks = 35, .has_seed = true, .seed = 1};
     const kofn_field *f;
-    (void)snprintf(spec.family, sizeof spec.family, "alloy_local");
-    assert_ok(kofn_field_new("gfp:65537", &f, &error));
+    (void)snprintf(spec.family, sizeof spec.family, "%s", family);
+    spec.has_seed = true;
+    assert_ok(kofn_field_new(field, &f, &error));
     assert_ok(kofn_code_spec_build(&spec, f, &code, &error));
     kofn_field_destroy(&f);
+    return code;
+}
+
+static void
+add_code(rig *r, uint64_t job, const char *policy, kofn_code *code)
+{
+    kofn_error error;
     assert_ok(try_add(r, job, code, policy, &error));
     kofn_code_destroy(&code);
+}
+
+static void
+add_local(rig *r, uint64_t job, const char *policy, size_t reserve)
+{
+    const kofn_code_spec spec = {.part = {4, 2, 4}, .tasks = 35, .reserve = reserve, .seed = 1};
+    add_code(r, job, policy, build_random("alloy_local", "gfp:65537", spec));
 }
 
 /* Take all actions; how many were SENDs. */
@@ -1250,7 +1264,7 @@ what_a_complete_group_has_out_is_cancelled(void **state)
     rig r;
     rig_init(&r);
     join_many(&r, 35);
-    add_local(&r, 1, "oneshot");
+    add_local(&r, 1, "oneshot", 0);
     assert_int_equal(drain(&r), 35);
     for (size_t task = 0; task < 28; task++) {
         char expected[64] = "";
@@ -1270,7 +1284,7 @@ static void
 thirty_five_workers_need_28_answers_in_any_order(void **state)
 {
     (void)state;
-    static const char *const policies[] = {"oneshot", "speculative"};
+    static const char *const policies[] = {"oneshot", "speculative", "rateless"};
     kofn_rng rng;
     kofn_rng_init(&rng, test_seed(35), 0);
     for (int trial = 0; trial < 40; trial++) {
@@ -1278,7 +1292,7 @@ thirty_five_workers_need_28_answers_in_any_order(void **state)
         size_t order[35], kept = 0, arrived = 0;
         rig_init(&r);
         join_many(&r, 35);
-        add_local(&r, 1, policies[trial % 2]);
+        add_local(&r, 1, policies[trial % 3], trial % 3 == 2 ? 35 : 0);
         assert_int_equal(drain(&r), 35);
         for (size_t i = 0; i < 35; i++) {
             const size_t j = kofn_rng_below(&rng, i + 1);
@@ -1303,7 +1317,7 @@ what_a_complete_group_has_queued_is_not_sent(void **state)
     rig r;
     rig_init(&r);
     join_many(&r, 7);
-    add_local(&r, 1, "oneshot");
+    add_local(&r, 1, "oneshot", 0);
     size_t sends = drain(&r);
     for (size_t task = 0; task < 28; task++) {
         answer(&r, 1, task, task % 7 + 1);
@@ -1325,7 +1339,7 @@ a_group_that_lost_two_gets_one_back(void **state)
     rig r;
     rig_init(&r);
     join_many(&r, 35);
-    add_local(&r, 1, "oneshot");
+    add_local(&r, 1, "oneshot", 0);
     assert_int_equal(drain(&r), 35);
     lose(&r, 3);
     lose(&r, 4);
@@ -1497,6 +1511,303 @@ work_that_cannot_be_measured_is_done_all_the_same(void **state)
     rig_fini(&r);
 }
 
+/* ---- rateless -------------------------------------------------------------------------------- */
+
+static kofn_sched_job_view
+view_of(const rig *r, uint64_t job)
+{
+    kofn_sched_job_view view = {0};
+    assert_true(kofn_sched_get_job(r->sched, job, &view));
+    return view;
+}
+
+static void
+a_lost_task_is_replaced_by_a_fresh_one_of_its_group(void **state)
+{
+    (void)state;
+    static const char *const policies[] = {"oneshot", "speculative", "rateless"};
+    for (size_t i = 0; i < 3; i++) {
+        rig r;
+        rig_init(&r);
+        join_many(&r, 35);
+        add_local(&r, 1, policies[i], 14);
+        assert_int_equal(drain(&r), 35);
+        lose(&r, 3); // task 2
+        lose(&r, 4);
+        assert_actions(&r, "");
+        lose(&r, 10); // task 9, of the group of 2
+        assert_actions(&r, "");
+        assert_int_equal(view_of(&r, 1).replaced, 1);
+        join(&r, 90);
+        assert_actions(&r, "send 1.37>90");
+        assert_int_equal(view_of(&r, 1).fresh, 1);
+        lose(&r, 17); // 16, of the same
+        join(&r, 91);
+        assert_actions(&r, "send 1.44>91");
+        rig_fini(&r);
+    }
+}
+
+/* A group's five workers are gone for good, all at once or one by one: four fresh rows are what its
+ * product takes. */
+static void
+a_group_that_lost_all_its_workers_gets_what_it_needs(void **state)
+{
+    (void)state;
+    for (int reserve = 0; reserve <= 35; reserve += 35) {
+        rig r;
+        rig_init(&r);
+        join_many(&r, 35);
+        add_local(&r, 1, "rateless", (size_t)reserve);
+        (void)drain(&r);
+        for (uint64_t worker = 6; worker <= 34; worker += 7)
+            lose(&r, worker); // 5, 12, 19, 26, 33
+        assert_int_equal(view_of(&r, 1).replaced, 4);
+        assert_actions(&r, "");
+        for (uint64_t worker = 101; worker <= 104; worker++)
+            join(&r, worker);
+        assert_actions(&r, reserve ? "send 1.61>101, send 1.54>102, send 1.47>103, send 1.40>104"
+                                   : "send 1.26>101, send 1.19>102, send 1.12>103, send 1.5>104");
+        rig_fini(&r);
+    }
+}
+
+/* Of two fresh rows for a group the third loss brings back one that was lost. */
+static void
+lost_tasks_come_again_once_the_reserve_is_used_up(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    add_code(
+        &r, 1, "rateless",
+        build_random("alloy_global", "gfp:65537",
+                     (kofn_code_spec){.part = {2, 1, 1}, .tasks = 2, .reserve = 2, .seed = 1}));
+    join_many(&r, 2);
+    assert_actions(&r, "send 1.0>1, send 1.1>2");
+    static const char *const sends[] = {"send 1.2>3", "send 1.3>4", "send 1.1>5", "send 1.2>6"};
+    for (uint64_t worker = 2; worker <= 5; worker++) {
+        lose(&r, worker);
+        join(&r, worker + 1);
+        assert_actions(&r, sends[worker - 2]);
+    }
+    assert_int_equal(view_of(&r, 1).replaced, 4);
+    assert_int_equal(view_of(&r, 1).fresh, 3); // 2 was sent twice
+    rig_fini(&r);
+}
+
+static void
+a_reserve_is_not_touched_while_nothing_is_lost_or_late(void **state)
+{
+    (void)state;
+    static const char *const policies[] = {"oneshot", "speculative", "rateless"};
+    for (size_t i = 0; i < 3; i++) {
+        rig r;
+        rig_init(&r);
+        join_many(&r, 70);
+        add_local(&r, 1, policies[i], 35);
+        size_t sends = drain(&r);
+        for (size_t task = 0; task < 28; task++) {
+            answer(&r, 1, task, task + 1);
+            sends += drain(&r);
+        }
+        assert_int_equal(r.last.kind, KOFN_ACTION_DECODE);
+        assert_int_equal(sends, 35);
+        rig_fini(&r);
+    }
+}
+
+/* All but group 3 have answered after 100 ms, so from 125 ms on its tasks are late. Two of its
+ * five have come by then. Workers that were cancelled are not measured yet and so come first. */
+static void
+what_is_late_is_made_up_for_by_fresh_rows(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 35);
+    add_local(&r, 1, "rateless", 35);
+    (void)drain(&r);
+    at(&r, 100);
+    for (size_t task = 0; task < 28; task++)
+        if (task % 7 != 3 || task < 14)
+            answer(&r, 1, task, task + 1);
+    assert_true(drain(&r) == 0);
+    at(&r, 124);
+    assert_actions(&r, "");
+    at(&r, 126);
+    assert_actions(&r, "send 1.38>29, send 1.45>30, send 1.52>31"); // two, and one to lose
+    assert_int_equal(view_of(&r, 1).fresh, 3);
+    assert_int_equal(view_of(&r, 1).backups, 0);
+    answer(&r, 1, 45, 30);
+    assert_actions(&r, ""); // one is lacking, two are out
+    answer(&r, 1, 17, 18);
+    (void)drain(&r);
+    assert_int_equal(r.last.kind, KOFN_ACTION_DECODE);
+    assert_int_equal(view_of(&r, 1).kept, 28);
+    rig_fini(&r);
+}
+
+/* Group 1 lacks three answers and group 0 one: of three free workers two are for group 1, and by then
+ * both lack as many. */
+static void
+the_group_most_in_need_comes_first(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 35);
+    add_local(&r, 1, "rateless", 35);
+    (void)drain(&r);
+    at(&r, 100);
+    for (size_t task = 0; task < 28; task++)
+        if (task % 7 > 1 || task == 0 || task == 7 || task == 14 || task == 1)
+            answer(&r, 1, task, task + 1);
+    (void)drain(&r);
+    for (uint64_t worker = 4; worker <= 35; worker++)
+        kofn_sched_worker_leave(r.sched, r.now_ns, worker);
+    at(&r, 130);
+    assert_actions(&r, "send 1.36>1, send 1.43>2, send 1.35>3");
+    rig_fini(&r);
+}
+
+static void
+fresh_rows_for_what_is_late_are_not_for_the_busy_or_the_broken(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 4);
+    const kofn_code_spec spec = {.part = {2, 1, 2}, .tasks = 6, .reserve = 6, .seed = 1};
+    add_code(&r, 1, "rateless", build_random("alloy_global", "gfp:65537", spec));
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>1, send 1.5>2");
+    at(&r, 100);
+    answer(&r, 1, 0, 1);
+    break_down(&r, 1, 3, 4, "no memory");
+    at(&r, 200);
+    assert_actions(&r, ""); // 1, 2 and 3 have a task each at least, and 4 failed
+    answer(&r, 1, 4, 1);
+    assert_actions(&r, "send 1.6>1");
+    rig_fini(&r);
+}
+
+/* In GF(2) all n rows are there, and the product is not: what was a failure is a few more rows. */
+static void
+bad_luck_is_made_up_for_by_fresh_rows(void **state)
+{
+    (void)state;
+    size_t unlucky = 0, hopeless = 0;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        rig r;
+        rig_init(&r);
+        join_many(&r, 4);
+        const kofn_code_spec spec = {.part = {2, 1, 2}, .tasks = 4, .reserve = 8, .seed = seed};
+        add_code(&r, 1, "rateless", build_random("alloy_global", "gfp:2", spec));
+        assert_int_equal(drain(&r), 4);
+        size_t next = 0;
+        while (r.last.job == 0) {
+            assert_true(next < r.send_count); // something is out until it ends
+            const kofn_action sent = r.sends[next++];
+            answer(&r, 1, sent.task, sent.worker);
+            (void)drain(&r);
+        }
+        unlucky += r.send_count > 4;
+        hopeless += r.last.kind == KOFN_ACTION_FAIL;
+        if (r.last.kind == KOFN_ACTION_FAIL) {
+            assert_int_equal(r.send_count, 12);
+            assert_int_equal(r.last.error.status, KOFN_FAILED_PRECONDITION);
+            assert_non_null(strstr(r.last.error.text, "12 answers of the 12 tasks"));
+            assert_null(strstr(r.last.error.text, "policy rateless"));
+        }
+        rig_fini(&r);
+    }
+    assert_in_range(unlucky, 30, 55); // seven in ten
+    assert_in_range(hopeless, 0, 10);
+}
+
+/* What fails would fail as a fresh row as well: it is asked for again, and counted. */
+static void
+a_failed_task_is_not_hidden_by_fresh_ones(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 3);
+    const kofn_code_spec spec = {.part = {3, 1, 1}, .tasks = 3, .reserve = 6, .seed = 1};
+    add_code(&r, 1, "rateless", build_random("alloy_global", "gfp:65537", spec));
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    answer(&r, 1, 1, 2);
+    answer(&r, 1, 2, 3);
+    break_down(&r, 1, 0, 1, "no memory");
+    assert_actions(&r, "send 1.0>2");
+    break_down(&r, 1, 0, 2, "no memory");
+    assert_actions(&r, "send 1.0>3");
+    break_down(&r, 1, 0, 3, "no memory");
+    assert_actions(&r, "fail 1 ABORTED");
+    rig_fini(&r);
+}
+
+static void
+groups_without_a_worker_are_named_at_the_deadline(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 35);
+    r.deadline_ns = 500 * KOFN_NS_PER_MS;
+    add_local(&r, 1, "rateless", 35);
+    (void)drain(&r);
+    for (size_t task = 0; task < 28; task++)
+        if (task % 7 != 3 && (task % 7 != 5 || task < 14))
+            answer(&r, 1, task, task + 1);
+    (void)drain(&r);
+    for (uint64_t worker = 1; worker <= 35; worker++)
+        lose(&r, worker);
+    assert_actions(&r, "");
+    at(&r, 500);
+    assert_actions(&r, "fail 1 DEADLINE_EXCEEDED");
+    assert_non_null(strstr(r.last.error.text,
+                           "with 22 answers where most sets of 34 suffice, but group 3 has 0 of 4, "
+                           "group 5 has 2 of 4 (tasks out: 0, queued: 6, workers: 0)"));
+    rig_fini(&r);
+}
+
+static void
+only_the_first_groups_without_answers_are_named(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.deadline_ns = 500 * KOFN_NS_PER_MS;
+    add_local(&r, 1, "oneshot", 0);
+    at(&r, 500);
+    assert_actions(&r, "fail 1 DEADLINE_EXCEEDED");
+    assert_non_null(strstr(r.last.error.text, "group 2 has 0 of 4, group 3 has 0 of 4, and 3 more "
+                                              "have too few (tasks out: 0"));
+    rig_fini(&r);
+}
+
+/* A family without fresh rows: what waits behind another task is copied, as with oneshot. */
+static void
+rateless_copies_where_there_are_no_fresh_rows(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 2);
+    add(&r, 1, "polynomial", 3, 4, "rateless");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>1, send 1.3>2");
+    at(&r, 40);
+    answer(&r, 1, 0, 1);
+    answer(&r, 1, 2, 1);
+    assert_actions(&r, "");
+    at(&r, 60);
+    assert_actions(&r, "copy 1.3>1");
+    rig_fini(&r);
+}
+
 int
 main(void)
 {
@@ -1571,6 +1882,18 @@ main(void)
         cmocka_unit_test(workers_that_cannot_be_are_refused),
         cmocka_unit_test(settings_that_make_no_sense_are_refused),
         cmocka_unit_test(work_that_cannot_be_measured_is_done_all_the_same),
+        cmocka_unit_test(a_lost_task_is_replaced_by_a_fresh_one_of_its_group),
+        cmocka_unit_test(a_group_that_lost_all_its_workers_gets_what_it_needs),
+        cmocka_unit_test(lost_tasks_come_again_once_the_reserve_is_used_up),
+        cmocka_unit_test(a_reserve_is_not_touched_while_nothing_is_lost_or_late),
+        cmocka_unit_test(what_is_late_is_made_up_for_by_fresh_rows),
+        cmocka_unit_test(the_group_most_in_need_comes_first),
+        cmocka_unit_test(fresh_rows_for_what_is_late_are_not_for_the_busy_or_the_broken),
+        cmocka_unit_test(bad_luck_is_made_up_for_by_fresh_rows),
+        cmocka_unit_test(a_failed_task_is_not_hidden_by_fresh_ones),
+        cmocka_unit_test(groups_without_a_worker_are_named_at_the_deadline),
+        cmocka_unit_test(only_the_first_groups_without_answers_are_named),
+        cmocka_unit_test(rateless_copies_where_there_are_no_fresh_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

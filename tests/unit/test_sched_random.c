@@ -39,7 +39,8 @@ typedef struct model_job {
     int64_t decodable_ns; // since when it could be decoded; KOFN_NEVER_NS: not yet
     int64_t good_ns;      // since when there is what it accepts, likewise
     bool answered[TASKS];
-    bool cancelled;
+    bool cancelled, rateless;
+    size_t lost[2], fresh[2]; // of each group: assignments lost, fresh rows sent
     uint64_t failed_on[TASKS][WORKERS * 4];
     size_t failures[TASKS];
     size_t kept;
@@ -217,6 +218,16 @@ check_place(const world *w, const model_worker *chosen, size_t job, size_t task)
     }
 }
 
+/* Fresh rows are for what their group has lost; only rateless sends more. What failed, or is late, is
+ * not fresh. */
+static void
+check_fresh(model_job *job, const kofn_action *a)
+{
+    const size_t group = job->code->groups ? a->task % job->code->groups : 0;
+    if (a->task >= kofn_code_first_tasks(job->code) && !a->backup && job->failures[a->task] == 0)
+        assert_true(job->fresh[group]++ < job->lost[group] || job->rateless);
+}
+
 static void
 check_send(world *w, const kofn_action *a)
 {
@@ -235,6 +246,7 @@ check_send(world *w, const kofn_action *a)
     assert_int_equal(a->backup, copies(w, at, a->task) > 0);
     assert_true(copies(w, at, a->task) <= 1);
     check_place(w, worker, at, a->task);
+    check_fresh(job, a);
     assert_true(w->send_count < SENDS);
     assert_int_equal(a->assignment, w->send_count + 1);
     w->sends[w->send_count++] = (sent){a->assignment, a->worker, at, a->task, true};
@@ -272,12 +284,25 @@ most_failures(const model_job *job)
     return most;
 }
 
+/* Random rows that do not span the product, and none of those that the policy sends are left. Of a
+ * group that has what all its rows could give, the others are not sent. */
+static bool
+is_unlucky(const model_job *job)
+{
+    const size_t most = job->rateless ? job->code->tasks : kofn_code_first_tasks(job->code);
+    model_job all = *job;
+    for (size_t task = 0; task < most && job->rateless; task++)
+        all.answered[task] = true;
+    return job->code->likely && !suffices(&all) && (job->code->groups > 0 || job->kept >= most);
+}
+
 /* Nobody is told to decode what is not there: the product, an estimate that is accepted, or the
  * best when time or hope has run out. */
 static void
 check_worth(const world *w, const model_job *job, const kofn_action *a)
 {
-    const bool late = w->now_ns >= job->deadline_ns, hopeless = most_failures(job) > 0;
+    const bool late = w->now_ns >= job->deadline_ns,
+               hopeless = most_failures(job) > 0 || is_unlucky(job);
     assert_true(job->kept > 0);
     if (!a->estimate)
         assert_true(suffices(job));
@@ -335,6 +360,9 @@ check_fail(world *w, const kofn_action *a)
         break;
     case KOFN_ABORTED:
         assert_true(job->accept.best ? most >= 3 : most == 3);
+        break;
+    case KOFN_FAILED_PRECONDITION: // random rows of GF(2), and none are left to send
+        assert_true(is_unlucky(job));
         break;
     case KOFN_UNAVAILABLE:
         assert_true(most >= kofn_sched_count_workers(w->sched) && most > 0);
@@ -478,36 +506,73 @@ some_worker_is_lost(world *w)
         return;
     const uint64_t id = worker->id;
     kofn_sched_worker_lose(w->sched, w->now_ns, id);
-    for (size_t i = 0; i < w->send_count; i++)
-        if (w->sends[i].out && w->sends[i].worker == id)
-            end_sent(w, &w->sends[i]);
+    for (size_t i = 0; i < w->send_count; i++) {
+        const sent *s = &w->sends[i];
+        if (!s->out || s->worker != id)
+            continue;
+        model_job *job = &w->jobs[s->job];
+        job->lost[job->code->groups ? s->task % job->code->groups : 0]++;
+        end_sent(w, &w->sends[i]);
+    }
     worker->id = 0;
 }
 
-static void
-some_job_arrives(world *w)
+static kofn_code *
+some_code(world *w)
 {
     static const char *const families[] = {"uncoded", "replication", "polynomial", "rkrp"};
-    kofn_error error;
-    size_t at = 0;
-    while (at < JOBS && w->jobs[at].id)
-        at++;
-    if (at == JOBS)
-        return;
     const size_t family = draw(w, 4), x = 1 + draw(w, 3), y = 1 + draw(w, 2);
     size_t n = x * y;
     if (family == 1)
         n *= 2;
     else if (family > 1)
         n += draw(w, TASKS - n);
+    kofn_code *code = rig_code(families[family], x, y, n);
+    if (family > 1 && draw(w, 2) == 0) // as if its family promised an estimate
+        code->enough = 1 + draw(w, code->threshold);
+    return code;
+}
+
+/* Rows of zeros and ones, which often depend on each other, by themselves or in two groups; mostly
+ * with a reserve. */
+static kofn_code *
+some_random_code(world *w)
+{
+    kofn_error error;
+    kofn_code *code;
+    const bool grouped = draw(w, 2);
+    kofn_code_spec spec = {.part = {1 + draw(w, 2), 1, 2}, .has_seed = true, .seed = draw(w, 1000)};
+    (void)snprintf(spec.family, sizeof spec.family, grouped ? "alloy_local" : "alloy_global");
+    if (grouped)
+        assert_ok(kofn_code_spec_set(&spec, "algorithm", "classical:1,1,2", &error));
+    assert_ok(kofn_code_spec_set(&spec, "draw", "nonzero", &error));
+    assert_ok(kofn_code_spec_set(&spec, "lift", "positive", &error));
+    assert_ok(kofn_code_spec_set(&spec, "p", draw(w, 2) ? "2" : "101", &error));
+    const size_t least = spec.part.x * spec.part.y;
+    spec.tasks = least + draw(w, TASKS / 2 - least + 1);
+    spec.reserve = draw(w, TASKS - spec.tasks + 1);
+    assert_ok(kofn_code_spec_build(&spec, kofn_field_find("f64"), &code, &error));
+    return code;
+}
+
+static void
+some_job_arrives(world *w)
+{
+    static const char *const policies[] = {"oneshot", "speculative", "rateless"};
+    kofn_error error;
+    size_t at = 0;
+    while (at < JOBS && w->jobs[at].id)
+        at++;
+    if (at == JOBS)
+        return;
+    const size_t policy = draw(w, 3);
     model_job *job = &w->jobs[at];
     *job = (model_job){.id = ++w->last_job,
                        .deadline_ns = KOFN_NEVER_NS,
                        .decodable_ns = KOFN_NEVER_NS,
-                       .good_ns = KOFN_NEVER_NS};
-    job->code = rig_code(families[family], x, y, n);
-    if (family > 1 && draw(w, 2) == 0) // as if its family promised an estimate
-        job->code->enough = 1 + draw(w, job->code->threshold);
+                       .good_ns = KOFN_NEVER_NS,
+                       .rateless = policy == 2};
+    job->code = draw(w, 2) ? some_code(w) : some_random_code(w);
     job->accept =
         (kofn_accept){.kind = (kofn_accept_kind)draw(w, 3), .error = 1e-6, .best = draw(w, 4) == 0};
     if (draw(w, 3) == 0)
@@ -518,7 +583,7 @@ some_job_arrives(world *w)
         .id = job->id,
         .client = draw(w, 4),
         .code = job->code,
-        .policy = draw(w, 2) ? "oneshot" : "speculative",
+        .policy = policies[policy],
         .deadline_ns = job->deadline_ns,
         .task_flops = 1e7 * (double)(1 + draw(w, 5)),
         .accept = job->accept,

@@ -155,6 +155,95 @@ a_parameter_without_a_family_is_refused(void **state)
 }
 
 static void
+a_reserve_is_for_families_with_fresh_rows(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_code_spec spec = {0};
+    set_ok(&spec, "reserve", "4");
+    assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "'reserve'"));
+    set_ok(&spec, "family", "polynomial");
+    set_ok(&spec, "partition", "2,1,2");
+    set_ok(&spec, "tasks", "6");
+    assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "reserve=4"));
+    assert_non_null(strstr(error.text, "rkrp"));
+    assert_fails(kofn_code_spec_check(&spec, kofn_field_find("gf256"), &error),
+                 KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "alloy_global"));
+    set_ok(&spec, "family", "rkrp");
+    assert_ok(kofn_code_spec_check(&spec, f64(), &error));
+
+    assert_fails(kofn_code_spec_set(&spec, "reserve", "-1", &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_code_spec_set(&spec, "reserve", "65537", &error), KOFN_OUT_OF_RANGE);
+    set_ok(&spec, "reserve", "65531");
+    assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_OUT_OF_RANGE);
+    assert_non_null(strstr(error.text, "take reserve 65530"));
+}
+
+/* As many rows again, where the policy wants them and nobody said otherwise. */
+static void
+an_open_reserve_is_chosen_for_the_policy(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family;
+        const char *field;
+        kofn_reserve_choice choice;
+        size_t asked, reserve;
+    } cases[] = {
+        {"alloy_global", "gf256", KOFN_RESERVE_NONE, 0, 0},
+        {"alloy_global", "gf256", KOFN_RESERVE_LIKELY, 0, 9},
+        {"alloy_global", "gf256", KOFN_RESERVE_ALWAYS, 0, 9},
+        {"alloy_global", "gf256", KOFN_RESERVE_ALWAYS, 3, 3},
+        {"alloy_global", "gf256", KOFN_RESERVE_NONE, 3, 3},
+        {"alloy_global", "f64", KOFN_RESERVE_LIKELY, 0, 0}, // any k suffice
+        {"rkrp", "f64", KOFN_RESERVE_LIKELY, 0, 0},
+        {"rkrp", "f64", KOFN_RESERVE_ALWAYS, 0, 9},
+        {"polynomial", "f64", KOFN_RESERVE_ALWAYS, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_error error;
+        kofn_code_spec spec = {.tasks = 9, .part = {2, 1, 2}, .reserve = cases[i].asked};
+        const kofn_code_context context = {.field = kofn_field_find(cases[i].field),
+                                           .rows = 100,
+                                           .inner = 100,
+                                           .cols = 100,
+                                           .workers = 9,
+                                           .reserve = cases[i].choice};
+        kofn_code *code;
+        set_ok(&spec, "family", cases[i].family);
+        assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+        assert_int_equal(spec.reserve, cases[i].reserve);
+        assert_ok(kofn_code_spec_build(&spec, context.field, &code, &error));
+        assert_int_equal(kofn_code_first_tasks(code), 9);
+        assert_int_equal(code->tasks, 9 + cases[i].reserve);
+        assert_int_equal(code->threshold, 4);
+        kofn_code_destroy(&code);
+    }
+}
+
+static void
+a_reserve_is_no_larger_than_what_fits(void **state)
+{
+    (void)state;
+    const kofn_partition part = {100, 1, 100}; // 1e8 coefficients of targets: none fits
+    assert_int_equal(kofn_code_most_tasks(part), 0);
+    assert_int_equal(kofn_code_most_tasks((kofn_partition){2, 1, 2}), KOFN_TASKS_MAX);
+    assert_int_equal(kofn_code_most_tasks((kofn_partition){SIZE_MAX, 2, 2}), 0);
+    /* 2^25 coefficients; 64^2 targets of 64^2 columns leave half of them for rows of 128. */
+    const kofn_partition square = {64, 1, 64};
+    const size_t most = ((1 << 25) - (1 << 24)) / 128;
+    assert_true(most > KOFN_TASKS_MAX);
+    const kofn_family *family = kofn_family_find("alloy_global");
+    assert_int_equal(kofn_family_reserve(family, square, 40000), KOFN_TASKS_MAX - 40000);
+    assert_int_equal(kofn_family_reserve(family, square, KOFN_TASKS_MAX), 0);
+    assert_int_equal(kofn_family_reserve(family, square, 5000), 5000);
+    assert_int_equal(kofn_family_reserve(kofn_family_find("polynomial"), square, 5000), 0);
+}
+
+static void
 an_impossible_threshold_is_found_without_operands(void **state)
 {
     (void)state;
@@ -519,6 +608,9 @@ main(void)
         cmocka_unit_test(misspelt_names_get_the_nearest),
         cmocka_unit_test(parameters_are_checked_against_the_family),
         cmocka_unit_test(a_parameter_without_a_family_is_refused),
+        cmocka_unit_test(a_reserve_is_for_families_with_fresh_rows),
+        cmocka_unit_test(an_open_reserve_is_chosen_for_the_policy),
+        cmocka_unit_test(a_reserve_is_no_larger_than_what_fits),
         cmocka_unit_test(an_impossible_threshold_is_found_without_operands),
         cmocka_unit_test(sizes_from_a_hostile_struct_are_refused),
         cmocka_unit_test(what_is_open_is_chosen_for_product_and_workers),

@@ -1,0 +1,134 @@
+/* Fresh rows for what is lost or late. The n tasks are queued at the start; what a loss leaves short
+ * the core replaces by fresh rows of the same group, as of every code with a reserve. This policy
+ * adds those for what is only late, and for bad luck:
+ *
+ *     Once there has been time for it, a worker that is done gets the next row of the group most in
+ *     need, where oneshot would copy what waits behind another task.
+ *
+ *     group 0   [0 kept] [7 kept] [14 kept] [21 late ........]  28 fresh -> worker that had 7
+ *     group 1   [1 kept] [8 kept] [15 kept] [22 kept]           has what it takes: nothing more
+ *
+ *     Where random rows of a small field are all there and do not span the product, fresh ones are
+ *     sent at once, to any worker: the job ends with a product and not with bad luck.
+ *
+ * Unlike a copy a fresh row is of use beside the late one, whichever comes first. As many are sent as
+ * a group still lacks, and one that may be lost; a real fountain, which never stops sending to whoever
+ * is free, would spend the master's encoding and its link on rows that nobody needs. */
+#include "common/base/clock.h"
+#include "master/sched/policy.h"
+
+enum { PATIENCE = 4 };
+
+typedef struct state {
+    int64_t fresh_from_ns; // for what is late; 0: nobody has answered
+    uint32_t fresh[];      // [groups] tasks of the reserve that are out
+} state;
+
+static size_t
+state_bytes(size_t tasks)
+{
+    return sizeof(state) + tasks * sizeof(uint32_t); // there are no more groups than tasks
+}
+
+/* The next row of the group that lacks most answers beside the fresh ones that are out. */
+static bool
+find_needed(const kofn_run *run, size_t *ret_task)
+{
+    const state *s = kofn_run_get_state(run);
+    const size_t threshold = kofn_run_get_group_threshold(run);
+    size_t most = 0;
+    for (size_t g = 0; g < kofn_run_count_groups(run); g++) {
+        const size_t kept = kofn_run_get_group_kept(run, g);
+        const size_t lacks = (kept < threshold ? threshold - kept : 1) + 1; // one may be lost
+        if (lacks > most + s->fresh[g] && kofn_run_find_fresh(run, g, ret_task))
+            most = lacks - s->fresh[g];
+    }
+    return most > 0;
+}
+
+/* All that was sent came to an end, and more is needed. */
+static bool
+is_stuck(const kofn_run *run)
+{
+    return kofn_run_count_out(run) == 0 && kofn_run_count_queued(run) == 0;
+}
+
+static bool
+is_late(const kofn_run *run)
+{
+    const state *s = kofn_run_get_state(run);
+    return s->fresh_from_ns != 0 && s->fresh_from_ns <= kofn_run_get_now_ns(run);
+}
+
+static bool
+has_work(const kofn_run *run)
+{
+    size_t task;
+    if (kofn_run_count_queued(run) > 0)
+        return true;
+    return (is_stuck(run) || is_late(run)) &&
+           (find_needed(run, &task) || (is_late(run) && kofn_run_find_behind(run, &task)));
+}
+
+static bool
+pick(const kofn_run *run, uint64_t worker, size_t *ret_task)
+{
+    size_t task;
+    if (kofn_run_find_queued(run, worker, ret_task))
+        return true;
+    if (!is_stuck(run) && !(is_late(run) && kofn_run_is_idle(run, worker)))
+        return false;
+    /* A copy of what waits where the code has no fresh rows, or no more. */
+    if ((!find_needed(run, &task) && !kofn_run_find_behind(run, &task)) ||
+        !kofn_run_may_take(run, worker, task))
+        return false;
+    *ret_task = task;
+    return true;
+}
+
+static bool
+is_fresh(const kofn_run *run, const kofn_assignment *a)
+{
+    return a->task >= kofn_code_first_tasks(kofn_run_get_code(run));
+}
+
+static void
+on_sent(kofn_run *run, const kofn_assignment *a)
+{
+    state *s = kofn_run_get_state(run);
+    if (is_fresh(run, a) && kofn_run_get_copies(run, a->task) == 1)
+        s->fresh[kofn_run_get_group(run, a->task)]++;
+}
+
+static void
+on_gone(kofn_run *run, const kofn_assignment *a)
+{
+    state *s = kofn_run_get_state(run);
+    if (is_fresh(run, a) && kofn_run_get_copies(run, a->task) == 0)
+        s->fresh[kofn_run_get_group(run, a->task)]--;
+}
+
+/* Time goes by the first answer alone, as with oneshot; has_work and pick look at it themselves. */
+static void
+on_answer(kofn_run *run, const kofn_assignment *a)
+{
+    state *s = kofn_run_get_state(run);
+    const int64_t now_ns = kofn_run_get_now_ns(run);
+    on_gone(run, a);
+    if (s->fresh_from_ns != 0)
+        return;
+    s->fresh_from_ns = kofn_clock_after(now_ns, (now_ns - a->sent_ns) / PATIENCE + 1);
+    kofn_run_wake_at(run, s->fresh_from_ns);
+}
+
+const kofn_policy kofn_policy_rateless = {
+    .name = "rateless",
+    .help = "send all tasks at once, and fresh ones in place of what is lost or late",
+    .state_bytes = state_bytes,
+    .start = kofn_run_want_first,
+    .has_work = has_work,
+    .pick = pick,
+    .on_sent = on_sent,
+    .on_answer = on_answer,
+    .on_gone = on_gone,
+};
