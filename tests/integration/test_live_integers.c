@@ -329,9 +329,9 @@ what_is_no_product_of_integers_is_refused_with_the_reason(void **state)
     } cases[] = {
         {"integers", NULL, KOFN_F64, KOFN_INVALID_ARGUMENT, "i32 or i64, and these are of f64"},
         {"integers", NULL, KOFN_U32, KOFN_INVALID_ARGUMENT, "i32 or i64, and these are of u32"},
-        {"gfp:7", NULL, KOFN_I64, KOFN_UNIMPLEMENTED, "no field has elements of i64"},
+        {"gfp:7", NULL, KOFN_I64, KOFN_INVALID_ARGUMENT, "'gfp:7' is no field of i64 elements"},
         {"", "rkrp", KOFN_I64, KOFN_INVALID_ARGUMENT, "rkrp"},
-        {"Integers", NULL, KOFN_I64, KOFN_UNIMPLEMENTED, "i64"},
+        {"Integers", NULL, KOFN_I32, KOFN_INVALID_ARGUMENT, "multiplied as integers"},
     };
     static const int64_t zeros[4];
     cluster *c = cluster_new_ready(state, "", 1);
