@@ -364,6 +364,10 @@ kofn_question_to_message(const kofn_plan_question *q, kofn_msg_plan_query *ret_q
         .limit = q->limit,
         .seed = q->seed,
         .failure = q->failure,
+        .odds = q->odds,
+        .x = q->x,
+        .z = q->z,
+        .y = q->y,
         .error = q->error,
         .slowdown = q->slowdown,
         .gflops = q->gflops,
@@ -392,12 +396,15 @@ choice_from_row(const kofn_msg_plan_row *row, kofn_plan_choice *ret_choice)
         .worst_amplification = row->worst_amplification,
         .error = row->error,
         .decodable = row->decodable,
+        .typical = row->typical,
+        .likely = row->likely,
         .seconds = row->seconds,
         .seconds_late = row->seconds_late,
         .redundant = row->redundant,
         .pays = row->pays,
     };
     COPY_TEXT(choice.policy, row->policy);
+    COPY_TEXT(choice.typical_by, row->typical_by);
     code_from_message(&row->code, &choice.code);
     *ret_choice = choice;
 }

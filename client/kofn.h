@@ -445,14 +445,17 @@ typedef struct kofn_plan_question {
     uint64_t workers;           // those that are connected; without a client, it must be given
     uint64_t stragglers;        // none
     double failure;             // probability of each worker's, for the odds of decoding; 0
-    double error;               // relative to |A||B|; the product itself
-    double slowdown;            // of a straggler: 5; INFINITY for one that is lost
-    double gflops;              // of each worker: as measured, or else 20
-    double local_gflops;        // of this machine's own BLAS: not known
-    double link_rate;           // of the master, bytes a second each way: as measured, or 1e9
-    uint64_t tasks;             // at most so many: twice the workers
-    uint64_t limit;             // rows of each family, at most 64: 2
-    uint64_t seed;              // of codes and trials: 1
+    double odds;         // of failing to decode, below 1: tasks are chosen to keep below them,
+                         // on a worker each; as many as lose the stragglers
+    uint64_t x, z, y;    // parts of A's rows, the inner dimension, B's columns: all are tried
+    double error;        // relative to |A||B|; the product itself
+    double slowdown;     // of a straggler: 5; INFINITY for one that is lost
+    double gflops;       // of each worker: as measured, or else 20
+    double local_gflops; // of this machine's own BLAS: not known
+    double link_rate;    // of the master, bytes a second each way: as measured, or 1e9
+    uint64_t tasks;      // at most so many: twice the workers
+    uint64_t limit;      // rows of each family, at most 64: 2
+    uint64_t seed;       // of codes and trials: 1
 } kofn_plan_question;
 
 typedef struct kofn_plan_choice {
@@ -464,10 +467,15 @@ typedef struct kofn_plan_choice {
     double amplification, worst_amplification; // of errors: the median of trials, and the largest
     double error;                              // to be expected, a bound relative to |A||B|
     double decodable;                          // probability, with nothing sent again
-    double seconds;                            // from the call to the product, undisturbed
-    double seconds_late;                       // with the stragglers
-    bool redundant;                            // tasks can be lost
-    bool pays; // faster with the stragglers than all that is not redundant
+    uint64_t
+        typical; // recovery threshold for the odds: the fewest tasks, on a worker each, that fail
+                 // to decode with a probability below them; 0: no odds were asked for
+    char typical_by[KOFN_CLIENT_NAME_MAX]; // "formula"; "bound": so many or fewer; "trials"
+    bool likely;         // so many answers suffice with high probability only, whichever they are
+    double seconds;      // from the call to the product, undisturbed
+    double seconds_late; // with the stragglers
+    bool redundant;      // tasks can be lost
+    bool pays;           // faster with the stragglers than all that is not redundant
 } kofn_plan_choice;
 
 typedef struct kofn_plan_answer {

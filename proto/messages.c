@@ -263,6 +263,13 @@ static const kofn_wire_field plan_row_fields[] = {
     F64(worst_amplification, OPTIONAL, "and the largest"),
     F64(error, OPTIONAL, "expected, relative to the operands' norms"),
     F64(decodable, OPTIONAL, "probability, when each worker fails with `failure`"),
+    U64(typical, OPTIONAL, 0,
+        "with `odds`: the typical recovery threshold, the fewest tasks, on a worker each, that "
+        "fail "
+        "to decode with a probability below them"),
+    TEXT(typical_by, OPTIONAL,
+         "how that was found: formula, bound (it is so many or fewer) or trials"),
+    BOOL(likely, "so many answers suffice with high probability only, whichever they are"),
     F64(seconds, OPTIONAL, "from the call to the product, undisturbed"),
     F64(seconds_late, OPTIONAL, "the same with the stragglers"),
     BOOL(redundant, "tasks can be lost"),
@@ -456,12 +463,19 @@ static const kofn_wire_field plan_query_fields[] = {
     U64(rows, REQUIRED, KOFN_DIMENSION_MAX, "rows of C, at least 1"),
     U64(inner, REQUIRED, KOFN_DIMENSION_MAX, "columns of op(A), at least 1"),
     U64(cols, REQUIRED, KOFN_DIMENSION_MAX, "columns of C, at least 1"),
+    U64(x, OPTIONAL, KOFN_TASKS_MAX, "row parts of A; 0: all are tried"),
+    U64(z, OPTIONAL, KOFN_TASKS_MAX, "inner parts; 0: all are tried"),
+    U64(y, OPTIONAL, KOFN_TASKS_MAX, "column parts of B; 0: all are tried"),
     U64(workers, OPTIONAL, KOFN_PLAN_WORKERS_MAX, "0: those that are connected"),
     U64(stragglers, OPTIONAL, KOFN_PLAN_WORKERS_MAX, "of them, fewer than workers"),
     U64(tasks, OPTIONAL, KOFN_TASKS_MAX, "at most so many; 0: twice the workers"),
     U64(limit, OPTIONAL, KOFN_PLAN_ROWS_MAX, "rows of each family; 0: 2"),
     U64(seed, OPTIONAL, 0, "of codes and trials; 0: 1"),
     F64(failure, OPTIONAL, "probability that a worker fails, for the odds of decoding"),
+    F64(odds, OPTIONAL,
+        "of failing to decode, below 1: tasks are chosen to keep below them, on a worker each; 0: "
+        "to "
+        "lose the stragglers"),
     F64(error, OPTIONAL, "to keep to, relative to the operands' norms; 0: the product itself"),
     F64(slowdown, OPTIONAL, "a straggler takes this times as long, infinity: is lost; 0: 5"),
     F64(gflops, OPTIONAL, "of each worker; 0: as measured"),

@@ -128,6 +128,9 @@ typedef struct kofn_msg_plan_row { // kofn_plan_row on the wire
     double encode, decode;              // seconds
     double amplification, worst_amplification;
     double error, decodable;
+    uint64_t typical; // recovery threshold for the query's odds; 0: none were asked for
+    char typical_by[KOFN_NAME_MAX];
+    bool likely;
     double seconds, seconds_late;
     bool redundant, pays;
 } kofn_msg_plan_row;
@@ -239,8 +242,9 @@ typedef struct kofn_msg_codes {
 typedef struct kofn_msg_plan_query {
     char field[KOFN_NAME_MAX];
     uint64_t rows, inner, cols;
+    uint64_t x, z, y; // parts
     uint64_t workers, stragglers, tasks, limit, seed;
-    double failure, error, slowdown;
+    double failure, odds, error, slowdown;
     double gflops, local_gflops, link_rate;
 } kofn_msg_plan_query;
 

@@ -48,6 +48,8 @@ kofn_msg_plan_query_to_query(const kofn_msg_plan_query *m, const kofn_plan_machi
     set_machine(m, measured, &q.machine);
     q.stragglers = m->stragglers;
     q.failure = m->failure;
+    q.odds = m->odds;
+    q.part = (kofn_partition){.x = m->x, .z = m->z, .y = m->y};
     q.error = m->error;
     q.tasks_max = m->tasks;
     q.limit = m->limit;
@@ -76,6 +78,10 @@ fill_row(const kofn_plan_row *row, kofn_msg_plan_row *ret_row, kofn_error *err)
     ret_row->worst_amplification = row->worst_amplification;
     ret_row->error = row->error;
     ret_row->decodable = row->decodable;
+    ret_row->typical = row->typical.tasks;
+    (void)snprintf(ret_row->typical_by, sizeof ret_row->typical_by, "%s",
+                   kofn_typical_method_name(row->typical.method));
+    ret_row->likely = row->likely;
     ret_row->seconds = row->seconds;
     ret_row->seconds_late = row->seconds_late;
     ret_row->redundant = row->redundant;

@@ -20,6 +20,8 @@ enum {
     KEY_STRAGGLERS,
     KEY_ERROR,
     KEY_FAILURE,
+    KEY_ODDS,
+    KEY_PARTITION,
     KEY_DTYPE,
     KEY_SLOWDOWN,
     KEY_RATE,
@@ -67,6 +69,18 @@ parse_shape(const struct argp_state *state, const char *text, kofn_plan_question
     question->cols = sizes[2];
 }
 
+static void
+parse_partition(const struct argp_state *state, const char *text, kofn_plan_question *question)
+{
+    kofn_code_choice choice = {0};
+    kofn_error error;
+    if (kofn_code_choice_set(&choice, "partition", text, &error) != KOFN_OK)
+        argp_error(state, "--partition: %s", error.text);
+    question->x = choice.x;
+    question->z = choice.z;
+    question->y = choice.y;
+}
+
 static error_t
 parse_numbers(int key, char *arg, struct argp_state *state, kofn_plan_question *q)
 {
@@ -91,6 +105,12 @@ parse_numbers(int key, char *arg, struct argp_state *state, kofn_plan_question *
         return 0;
     case KEY_FAILURE:
         q->failure = parse_real(state, "--failure", arg, 0);
+        return 0;
+    case KEY_ODDS:
+        q->odds = parse_real(state, "--odds", arg, 0);
+        if (!(q->odds > 0 && q->odds < 1))
+            argp_error(state, "--odds '%s': want a probability above 0 and below 1, like 1e-3",
+                       arg);
         return 0;
     case KEY_SLOWDOWN:
         q->slowdown = parse_real(state, "--slowdown", arg, 1);
@@ -120,6 +140,9 @@ parse(int key, char *arg, struct argp_state *state)
     case KEY_SHAPE:
         parse_shape(state, arg, &args->question);
         args->has_shape = true;
+        return 0;
+    case KEY_PARTITION:
+        parse_partition(state, arg, &args->question);
         return 0;
     case KEY_DTYPE:
         args->question.dtype = kofn_dtype_parse(arg);
@@ -161,6 +184,12 @@ static const struct argp_option options[] = {
      2},
     {"failure", KEY_FAILURE, "p", 0,
      "Probability that a worker fails, for the odds of decoding (default: 0.05)", 2},
+    {"odds", KEY_ODDS, "EPS", 0,
+     "Take so many tasks, on a worker each, that they fail to decode with a probability below EPS, "
+     "instead of as many as lose the stragglers; also with --error",
+     2},
+    {"partition", KEY_PARTITION, "X,Z,Y", 0,
+     "Only codes that cut A in X by Z and B in Z by Y blocks; 0: any number (default: 0,0,0)", 2},
     {"slowdown", KEY_SLOWDOWN, "F", 0,
      "A straggler takes F times as long; inf: it is lost (default: 5)", 2},
     {"dtype", KEY_DTYPE, "NAME", 0, "f64 or f32 (default: f64)", 2},
@@ -194,10 +223,20 @@ static const struct argp plan_argp = {
     .doc =
         "Say which codes fit a product, what each costs, and whether coding pays.\vThe first line "
         "says whether it does. Rows are sorted by LATE, the time from the call to the product with "
-        "the stragglers; TIME is the same undisturbed. ANSWERS suffice. FLOPS, IN and OUT are of "
+        "the stragglers; TIME is the same undisturbed. ANSWERS suffice; with ~ before "
+        "them, so they do with high probability, but no number does whichever they are. FLOPS, IN "
+        "and OUT are of "
         "the worker with most tasks. GROWTH is how much the answers' errors usually grow, ERROR "
         "what to expect of the product. DECODES is the probability that the answers suffice "
         "although each worker fails with p, with nothing sent again.\n\n"
+        "With --odds, R is the typical recovery threshold: the fewest tasks, on a worker each, "
+        "that "
+        "fail to decode with a probability below EPS when each worker fails with p; and so many "
+        "are "
+        "taken. BY says how it was found. formula: exactly. bound: R is so many or fewer, since "
+        "fewer answers than counted may do, or random rows are drawn in a finite field. trials: "
+        "the "
+        "decoder was tried on random sets of workers. --workers bounds R.\n\n"
         "Times come from a model (common/code/plan_time.h): operands to the master, encoding, "
         "blocks over its link, arithmetic, answers back, decoding, the product back. It leaves out "
         "other jobs. What is assumed where nothing is given or measured: 20 Gflop/s, 1 GB/s, 12 "

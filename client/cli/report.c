@@ -509,9 +509,11 @@ json_of_choice(const kofn_plan_choice *c)
                              "threshold", count(c->threshold), "enough", count(c->enough), "needed",
                              count(c->needed), "flops", real(c->flops), "bytes_in",
                              real(c->bytes_in), "bytes_out", real(c->bytes_out));
-    json_t *quality = json_pack("{s:o, s:o, s:o, s:o}", "amplification", real(c->amplification),
-                                "worst_amplification", real(c->worst_amplification), "error",
-                                real(c->error), "decodable", real(c->decodable));
+    json_t *quality = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "amplification", real(c->amplification),
+        "worst_amplification", real(c->worst_amplification), "error", real(c->error), "decodable",
+        real(c->decodable), "typical", c->typical > 0 ? count(c->typical) : json_null(),
+        "typical_by", c->typical > 0 ? text(c->typical_by) : json_null(), "likely", c->likely);
     json_t *times =
         json_pack("{s:{s:o, s:o, s:o, s:o}, s:b, s:b}", "seconds", "encode", real(c->encode),
                   "decode", real(c->decode), "undisturbed", real(c->seconds), "with_stragglers",
@@ -560,8 +562,9 @@ add_seconds(cli_table *table, double seconds)
     cli_table_cell(table, "%s", isinf(seconds) ? "never" : cell);
 }
 
+/* `odds`: they were asked for. */
 static void
-add_choice(cli_table *table, const kofn_plan_choice *c)
+add_choice(cli_table *table, const kofn_plan_choice *c, bool odds)
 {
     char code[96];
     cli_format_code(&c->code, code, sizeof code);
@@ -571,13 +574,17 @@ add_choice(cli_table *table, const kofn_plan_choice *c)
     if (c->needed < c->threshold)
         cli_table_cell(table, "%" PRIu64 " (%" PRIu64 ")", c->needed, c->threshold);
     else
-        cli_table_cell(table, "%" PRIu64, c->needed);
+        cli_table_cell(table, "%s%" PRIu64, c->likely ? "~" : "", c->needed);
     add_flops(table, c->flops);
     add_bytes(table, c->bytes_in);
     add_bytes(table, c->bytes_out);
     cli_table_cell(table, "%.3g", c->amplification);
     cli_table_cell(table, "%.1e", c->error);
     cli_table_cell(table, c->decodable > 0.99995 ? "%.7f" : "%.4f", c->decodable);
+    if (odds) {
+        cli_table_cell(table, "%" PRIu64, c->typical);
+        cli_table_cell(table, "%s", c->typical_by);
+    }
     add_seconds(table, c->seconds);
     add_seconds(table, c->seconds_late);
     cli_table_cell(table, "%s", c->pays ? "yes" : "no");
@@ -587,11 +594,14 @@ void
 cli_print_plan(const kofn_plan_answer *answer)
 {
     cli_table table;
+    const bool odds = answer->count > 0 && answer->choices[0].typical > 0;
     (void)cli_line(stdout, "%s", answer->verdict);
-    cli_table_init(&table, "CODE|POLICY|>ANSWERS|>FLOPS|>IN|>OUT|>GROWTH|>ERROR|>DECODES|>TIME|"
-                           ">LATE|PAYS");
+    cli_table_init(&table, odds ? "CODE|POLICY|>ANSWERS|>FLOPS|>IN|>OUT|>GROWTH|>ERROR|>DECODES|>R|"
+                                  "BY|>TIME|>LATE|PAYS"
+                                : "CODE|POLICY|>ANSWERS|>FLOPS|>IN|>OUT|>GROWTH|>ERROR|>DECODES|"
+                                  ">TIME|>LATE|PAYS");
     for (size_t i = 0; i < answer->count; i++)
-        add_choice(&table, &answer->choices[i]);
+        add_choice(&table, &answer->choices[i], odds);
     cli_table_print(&table);
     if (answer->left_out > 0)
         (void)cli_line(stdout, "Left out, %" PRIu64 " famil%s: %s.", answer->left_out,

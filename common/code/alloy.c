@@ -1,4 +1,5 @@
 #include "common/code/alloy.h"
+#include "common/code/binomial.h"
 #include "common/linalg/prime.h"
 
 #include <math.h>
@@ -98,16 +99,14 @@ log_difference(double log_q, double n, double i)
     return n * log_q + log1p(-exp((i - n) * log_q));
 }
 
-/* log of the d1 by d2 matrices of a rank, but for factors: the hyperplanes. */
+/* log of how many more d1 by d2 matrices there are of this rank than of the one before, of which there
+ * are the product over i < rank of (q^d1 - q^i) (q^d2 - q^i) / (q^rank - q^i). */
 static double
-log_count(double log_q, size_t d1, size_t d2, size_t rank)
+log_growth(double log_q, size_t d1, size_t d2, size_t rank)
 {
-    double sum = -log_difference(log_q, 1, 0);
-    for (size_t i = 0; i < rank; i++)
-        sum += log_difference(log_q, (double)d1, (double)i) +
-               log_difference(log_q, (double)d2, (double)i) -
-               log_difference(log_q, (double)rank, (double)i);
-    return sum;
+    const double i = (double)rank - 1;
+    return log_difference(log_q, (double)d1, i) + log_difference(log_q, (double)d2, i) -
+           log_difference(log_q, (double)rank, 0) - i * log_q;
 }
 
 /* (q^n - 1) / (q^d - 1): of the vectors that are not zero, those in a subspace of dimension n. */
@@ -148,11 +147,26 @@ kofn_alloy_miss(const kofn_field *f, const kofn_alloy_params *params, size_t d1,
     if (draw == KOFN_ALLOY_NORMAL)
         return 0;
     const double log_q = log(get_order(f, params));
-    double sum = 0;
-    for (size_t rank = 1; rank <= d1 && rank <= d2 && sum < 1; rank++)
-        sum += exp(log_count(log_q, d1, d2, rank) +
-                   (double)m * log(hyperplane_share(draw, log_q, d1, d2, rank)));
+    double sum = 0, log_count = -log_difference(log_q, 1, 0); // but for factors: the hyperplanes
+    for (size_t rank = 1; rank <= d1 && rank <= d2 && sum < 1; rank++) {
+        log_count += log_growth(log_q, d1, d2, rank);
+        sum += exp(log_count + (double)m * log(hyperplane_share(draw, log_q, d1, d2, rank)));
+    }
     return sum < 1 ? sum : 1;
+}
+
+/* What all further terms add is at most the last one's miss. */
+double
+kofn_alloy_miss_lost(const kofn_field *f, const kofn_alloy_params *params, size_t d1, size_t d2,
+                     size_t n, double failure)
+{
+    const size_t k = kofn_size_multiply(d1, d2);
+    double sum = kofn_binomial_below(n, k, failure), miss = 1;
+    for (size_t m = k; m <= n && miss > 0x1p-60 * sum; m++) {
+        miss = kofn_alloy_miss(f, params, d1, d2, m);
+        sum += kofn_binomial(n, m, failure) * miss;
+    }
+    return fmin(sum, 1);
 }
 
 size_t

@@ -100,6 +100,11 @@ void kofn_alloy_fill(const kofn_field *f, const kofn_alloy_params *params, kofn_
 double kofn_alloy_miss(const kofn_field *f, const kofn_alloy_params *params, size_t d1, size_t d2,
                        size_t m);
 
+/* The same for n rows of which each is lost with probability `failure`, with the odds that fewer than
+ * d_1 d_2 are left. For normals that is not a bound but so. */
+double kofn_alloy_miss_lost(const kofn_field *f, const kofn_alloy_params *params, size_t d1,
+                            size_t d2, size_t n, double failure);
+
 /* The smallest m >= d_1 d_2 with a bound of `miss` at most; SIZE_MAX where d_1 d_2 is. */
 size_t kofn_alloy_answers(const kofn_field *f, const kofn_alloy_params *params, size_t d1,
                           size_t d2, double miss);

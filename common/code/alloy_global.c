@@ -46,6 +46,15 @@ default_tasks(const kofn_family_args *args, size_t workers)
     return kofn_family_tasks_beyond(count_answers(args, params->miss), workers);
 }
 
+static double
+miss_for(const kofn_family_args *args, double failure, bool *ret_bound)
+{
+    const kofn_partition p = args->part;
+    *ret_bound = !kofn_alloy_is_certain(args->field, args->params);
+    return kofn_alloy_miss_lost(args->field, args->params, p.x * p.z, p.z * p.y, args->tasks,
+                                failure);
+}
+
 /* In the smallest fields even all answers may not do. */
 static kofn_status
 judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
@@ -98,6 +107,7 @@ const kofn_family kofn_alloy_global_family = {
     .rateless = true,
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
+    .miss_for = miss_for,
     .judge = judge,
     .settle = settle,
     .fill = fill,

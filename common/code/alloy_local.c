@@ -1,5 +1,7 @@
 #include "common/code/alloy_local.h"
 
+#include <math.h>
+
 enum { STRIPS_DEFAULT = 2, STRIPS_MAX = 1024 };
 
 static const char family_name[] = "alloy_local";
@@ -177,6 +179,35 @@ default_tasks(const kofn_family_args *args, size_t workers)
     return tasks;
 }
 
+/* Each product has its own tasks, so that they fail on their own; floor(n / r) tasks or one more. A
+ * product is decoded by its own tasks alone, and all are needed: of no algorithm that ships do the
+ * products depend on each other. */
+static double
+miss_for(const kofn_family_args *args, double failure, bool *ret_bound)
+{
+    const kofn_alloy_local_params *params = args->params;
+    kofn_bilinear *g;
+    strips s;
+    *ret_bound = true;
+    if (parse(args, &g, NULL))
+        return 1; // no memory
+    const size_t rank = g->rank, least = args->tasks / rank, more = args->tasks % rank;
+    const kofn_status status = find_strips(args, g, &s, NULL);
+    kofn_bilinear_destroy(&g);
+    if (status)
+        return 1;
+    double log_good = 0;
+    for (size_t t = 0; t < 2; t++) {
+        const size_t groups = t == 0 ? rank - more : more, tasks = least + t;
+        if (groups > 0) // else zero times minus infinity where nothing is left
+            log_good +=
+                (double)groups * log1p(-kofn_alloy_miss_lost(args->field, &params->alloy, s.rows,
+                                                             s.cols, tasks, failure));
+    }
+    *ret_bound = !kofn_alloy_is_certain(args->field, &params->alloy);
+    return -expm1(log_good);
+}
+
 static kofn_status
 judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
 {
@@ -325,6 +356,7 @@ const kofn_family kofn_alloy_local_family = {
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
     .cut = cut,
+    .miss_for = miss_for,
     .judge = judge,
     .settle = settle,
     .fill = fill,

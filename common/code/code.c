@@ -251,3 +251,12 @@ kofn_code_plain_column(const kofn_code *code, size_t task)
     const size_t b = kofn_code_plain_block(code, 1, task);
     return b == SIZE_MAX ? SIZE_MAX : a * code->e[1].cols + b;
 }
+
+size_t
+kofn_code_count_coded(const kofn_code *code)
+{
+    size_t coded = 0;
+    for (size_t task = 0; task < kofn_code_first_tasks(code); task++)
+        coded += kofn_code_plain_column(code, task) == SIZE_MAX;
+    return coded;
+}

@@ -121,9 +121,10 @@ const double *kofn_code_get_row(const kofn_code *code, size_t operand, size_t ta
 /* Row `task` of G into ret_row [columns]. */
 void kofn_code_fill_row(const kofn_code *code, size_t task, double *ret_row);
 
-/* Both of a sealed code. The one column of G that `task` is a plain copy of (its answer is that
+/* All of a sealed code. The one column of G that `task` is a plain copy of (its answer is that
  * block product), or SIZE_MAX. */
 size_t kofn_code_plain_column(const kofn_code *code, size_t task);
+size_t kofn_code_count_coded(const kofn_code *code); // of the first n tasks, those that have none
 
 /* The block that task's factor of `operand` is a plain copy of, or SIZE_MAX when arithmetic is
  * needed: systematic tasks are sent without any. */

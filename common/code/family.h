@@ -42,8 +42,10 @@ typedef struct kofn_family {
     const char *source;        // paper
     kofn_keys keys;            // of the parameter struct; count 0 if there is none
     size_t params_size;
-    bool rateless;     // row i does not depend on n: new rows can be made on demand
-    bool splits_inner; // made for z > 1: a partition left open may cut the inner dimension
+    bool rateless;         // row i does not depend on n: new rows can be made on demand
+    bool splits_inner;     // made for z > 1: a partition left open may cut the inner dimension
+    const char *tasks_key; // the parameter, a whole number, that decides on tasks together with the
+                           // partition; NULL: there is none
 
     /* The thresholds for these arguments, and whether they can be built: the one place for a
      * family's rules. INVALID_ARGUMENT with the rule and the nearest setting that works. */
@@ -56,6 +58,11 @@ typedef struct kofn_family {
 
     /* Tasks when the user names none, for `workers` workers: usually enough to lose one. */
     size_t (*default_tasks)(const kofn_family_args *args, size_t workers);
+
+    /* The probability that the answers do not suffice when each task is lost with probability
+     * `failure` on its own, over the family's draws as well; threshold_for has taken the arguments.
+     * *ret_bound says that it is at most so much. NULL: what the thresholds say is all. */
+    double (*miss_for)(const kofn_family_args *args, double failure, bool *ret_bound);
 
     /* What the field's arithmetic makes of arguments that threshold_for takes. *ret_error: what to
      * expect of |C' - C| / (|A| |B|), Frobenius norms; of an estimate, from the worst `enough`

@@ -1,4 +1,6 @@
 #include "common/code/odds.h"
+#include "common/base/size.h"
+#include "common/code/binomial.h"
 
 #include <assert.h>
 #include <math.h>
@@ -15,42 +17,27 @@ typedef struct trial {
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
-static double
-log_factorial(size_t n)
-{
-    int sign; // lgamma's own is shared by all threads
-    return lgamma_r((double)n + 1, &sign);
-}
-
-/* P(m of n live). */
-static double
-binomial(size_t n, size_t m, double failure)
-{
-    if (failure == 0 || failure == 1)
-        return m == (failure == 0 ? n : 0);
-    const double ways = log_factorial(n) - log_factorial(m) - log_factorial(n - m);
-    return exp(ways + (double)m * log1p(-failure) + (double)(n - m) * log(failure));
-}
-
-static size_t
-smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 double
 kofn_odds_count(size_t tasks, size_t needed, size_t workers, double failure)
 {
-    const size_t used = smaller(tasks, workers), least = tasks / used, more = tasks % used;
+    const size_t used = kofn_size_smaller(tasks, workers), least = tasks / used,
+                 more = tasks % used;
     double sum = 0;
     for (size_t i = 0; i <= more; i++) { // of those with one task more
         double others = 0;
         for (size_t j = 0; j <= used - more; j++)
             if (i * (least + 1) + j * least >= needed)
-                others += binomial(used - more, j, failure);
-        sum += binomial(more, i, failure) * others;
+                others += kofn_binomial(used - more, j, failure);
+        sum += kofn_binomial(more, i, failure) * others;
     }
     return fmin(sum, 1);
+}
+
+/* Workers that have a task. */
+static size_t
+count_used(const kofn_odds_question *q)
+{
+    return kofn_size_smaller(kofn_code_first_tasks(q->coding->code), q->workers);
 }
 
 /* ---- trials ---------------------------------------------------------------------------------- */
@@ -94,12 +81,17 @@ judge(const kofn_odds_question *q, const kofn_decoder *d, trial *ret, kofn_error
     return KOFN_OK;
 }
 
+/* Of an approximate code fewer answers than give the product may pass for it, so near do they come:
+ * nobody takes them for that. */
 static bool
 has_enough(const kofn_odds_question *q, const kofn_decoder *d)
 {
-    if (kofn_decoder_get_state(d) != KOFN_DECODE_NOT_YET)
+    const kofn_code *code = q->coding->code;
+    const size_t count = kofn_decoder_get_count(d);
+    if (q->estimate && count >= code->enough)
         return true;
-    return q->estimate && kofn_decoder_get_count(d) >= q->coding->code->enough;
+    return kofn_decoder_get_state(d) != KOFN_DECODE_NOT_YET &&
+           (q->estimate || code->enough == code->threshold || count >= code->threshold);
 }
 
 /* All tasks of a worker; stops once they suffice. */
@@ -108,7 +100,8 @@ add_worker(const kofn_odds_question *q, size_t worker, size_t used, kofn_decoder
            kofn_error *err)
 {
     kofn_status status = KOFN_OK;
-    for (size_t task = worker; task < q->coding->code->tasks && !status; task += used) {
+    for (size_t task = worker; task < kofn_code_first_tasks(q->coding->code) && !status;
+         task += used) {
         if (has_enough(q, d))
             break;
         status = kofn_decoder_add(d, task, err);
@@ -116,25 +109,42 @@ add_worker(const kofn_odds_question *q, size_t worker, size_t used, kofn_decoder
     return status;
 }
 
+/* A decoder with the answers of workers in a random order, until they suffice. *ret_workers: how many
+ * these are; SIZE_MAX where all do not suffice. */
 static kofn_status
-run_trial(const kofn_odds_question *q, kofn_rng *rng, size_t *order, trial *ret, kofn_error *err)
+run_order(const kofn_odds_question *q, kofn_rng *rng, size_t *order, kofn_decoder **ret_decoder,
+          size_t *ret_workers, kofn_error *err)
 {
     kofn_code *code = (kofn_code *)q->coding->code; // counted, not changed
-    const size_t used = smaller(code->tasks, q->workers);
+    const size_t used = count_used(q);
     kofn_decoder *d = NULL;
     kofn_status status = kofn_decoder_new(code, 0, &d, err);
     if (status)
         return status;
-    *ret = (trial){.workers = SIZE_MAX, .amplification = INFINITY, .error = INFINITY, .density = 1};
     shuffle(rng, order, used);
     size_t workers = 0;
     while (!status && workers < used && !has_enough(q, d))
         status = add_worker(q, order[workers++], used, d, err);
-    ret->answers = kofn_decoder_get_count(d);
-    if (!status && has_enough(q, d)) {
-        ret->workers = workers;
-        status = judge(q, d, ret, err);
+    if (status) {
+        kofn_decoder_destroy(&d);
+        return status;
     }
+    *ret_workers = has_enough(q, d) ? workers : SIZE_MAX;
+    *ret_decoder = d;
+    return KOFN_OK;
+}
+
+static kofn_status
+run_trial(const kofn_odds_question *q, kofn_rng *rng, size_t *order, trial *ret, kofn_error *err)
+{
+    kofn_decoder *d;
+    *ret = (trial){.amplification = INFINITY, .error = INFINITY, .density = 1};
+    kofn_status status = run_order(q, rng, order, &d, &ret->workers, err);
+    if (status)
+        return status;
+    ret->answers = kofn_decoder_get_count(d);
+    if (ret->workers != SIZE_MAX)
+        status = judge(q, d, ret, err);
     kofn_decoder_destroy(&d);
     return status;
 }
@@ -162,24 +172,19 @@ is_counted(const kofn_odds_question *q)
 {
     const kofn_code *code = q->coding->code;
     return q->estimate || (!code->likely && (code->threshold <= code->targets.rows ||
-                                             code->threshold == code->tasks));
+                                             code->threshold == kofn_code_first_tasks(code)));
 }
 
-/* P(decodable), from how many workers the trials took. */
+/* P(fewer workers are left than a trial took). */
 static double
-weigh(const kofn_odds_question *q, const trial *trials)
+get_miss(const kofn_odds_question *q, size_t workers)
 {
     const kofn_code *code = q->coding->code;
-    const size_t used = smaller(code->tasks, q->workers);
-    double sum = 0;
-    for (size_t m = 0; m <= used; m++) {
-        size_t good = 0;
-        for (size_t t = 0; t < q->trials; t++)
-            good += trials[t].workers <= m;
-        const bool sure = !code->likely && m * (code->tasks / used) >= code->threshold;
-        sum += binomial(used, m, q->failure) * (sure ? 1 : (double)good / (double)q->trials);
-    }
-    return fmin(sum, 1);
+    const size_t used = count_used(q), each = kofn_code_first_tasks(code) / used;
+    const size_t needed = q->estimate ? code->enough : code->threshold;
+    if (!code->likely) // whatever the trial says
+        workers = kofn_size_smaller(workers, (needed + each - 1) / each);
+    return kofn_binomial_below(used, workers, q->failure);
 }
 
 static void
@@ -191,9 +196,11 @@ summarise(const kofn_odds_question *q, const trial *trials, double *room, kofn_o
     for (size_t t = 0; t < q->trials; t++) {
         odds.answers += (double)trials[t].answers / (double)q->trials;
         odds.density += trials[t].density / (double)q->trials;
+        odds.decodable += (1 - get_miss(q, trials[t].workers)) / (double)q->trials;
     }
-    odds.decodable = is_counted(q) ? kofn_odds_count(code->tasks, needed, q->workers, q->failure)
-                                   : weigh(q, trials);
+    if (is_counted(q))
+        odds.decodable =
+            kofn_odds_count(kofn_code_first_tasks(code), needed, q->workers, q->failure);
     for (size_t t = 0; t < q->trials; t++)
         room[t] = trials[t].amplification;
     odds.amplification = median_of(room, q->trials, &odds.worst_amplification);
@@ -221,7 +228,7 @@ kofn_odds_measure(const kofn_odds_question *q, kofn_odds *ret_odds, kofn_error *
     kofn_status status = check(q, err);
     if (status)
         return status;
-    const size_t used = smaller(q->coding->code->tasks, q->workers);
+    const size_t used = count_used(q);
     trial *trials = calloc(q->trials, sizeof *trials);
     size_t *order = calloc(used, sizeof *order);
     double *room = calloc(q->trials, sizeof *room);
@@ -238,4 +245,35 @@ kofn_odds_measure(const kofn_odds_question *q, kofn_odds *ret_odds, kofn_error *
     free(order);
     free(room);
     return status;
+}
+
+kofn_status
+kofn_odds_miss(const kofn_odds_question *q, double *ret_miss, double *ret_spread, kofn_error *err)
+{
+    kofn_status status = check(q, err);
+    if (status)
+        return status;
+    size_t *order = calloc(count_used(q), sizeof *order);
+    if (!order)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "odds: no memory for %zu workers",
+                         q->workers);
+    kofn_rng rng;
+    kofn_rng_init(&rng, q->seed, ODDS_STREAM);
+    double sum = 0, squares = 0;
+    for (size_t t = 0; t < q->trials && !status; t++) {
+        size_t workers = 0;
+        kofn_decoder *d = NULL;
+        status = run_order(q, &rng, order, &d, &workers, err);
+        kofn_decoder_destroy(&d);
+        const double miss = status ? 0 : get_miss(q, workers);
+        sum += miss;
+        squares += miss * miss;
+    }
+    free(order);
+    if (status)
+        return status;
+    const double trials = (double)q->trials, mean = sum / trials;
+    *ret_miss = mean;
+    *ret_spread = sqrt(fmax(squares / trials - mean * mean, 0) / trials);
+    return KOFN_OK;
 }

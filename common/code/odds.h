@@ -1,16 +1,16 @@
 /* What a code is worth, by trying it: how well its answers decode, and how often they suffice.
  *
  * Method     Workers answer in a random order, one trial after another, until the decoder has
- *            enough. The set at that moment gives conditioning and the decode's cost; the number of
- *            workers it took, over all trials, gives the share q_m of sets of m workers that
- *            suffice. When each worker fails with probability p,
+ *            enough. The set at that moment gives conditioning and the decode's cost; the number w of
+ *            workers that it took gives the odds. When each of W fails with probability p,
  *
- *                P(decodable) = sum over m of q_m binomial(W, m) (1 - p)^m p^(W - m)
+ *                P(decodable) = mean over the trials of P(at least w of the W are left)
  *
- *            where any k answers suffice and no fewer do, q_m is 0 or 1 and known without a trial.
+ *            Where any k answers suffice and no fewer do, w is known without a trial. As w varies
+ *            little, odds far below one in the number of trials are found as well.
  *            Nothing is sent again here: the daemons would, so this is what redundancy alone gives.
- * Accuracy   q_m of t trials is off by about sqrt(q (1 - q) / t); medians are of the trials.
- *            The same seed gives the same numbers.
+ * Accuracy   The mean's standard error is at most 0.5 / sqrt(trials), mostly much less; medians are of
+ *            the trials. The same seed gives the same numbers.
  * Cost       One decoder for each trial.
  * Threads    Any thread; no shared state.
  */
@@ -20,7 +20,7 @@
 #include "common/code/coding.h"
 
 typedef struct kofn_odds_question {
-    const kofn_coding *coding; // of a sealed code
+    const kofn_coding *coding; // of a sealed code; its reserve is left alone
     size_t workers;            // tasks go round: task i is with worker i mod workers
     double failure;            // p, of one worker
     bool estimate;             // code->enough answers do, for an estimate
@@ -40,6 +40,12 @@ typedef struct kofn_odds {
 /* INVALID_ARGUMENT: failure is no probability, or workers or trials are 0. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_odds_measure(const kofn_odds_question *question,
                                               kofn_odds *ret_odds, kofn_error *err);
+
+/* The probability alone that the answers do not suffice, from the trials' orders: each order needs so
+ * many workers, and what its trial says is how likely fewer are left. *ret_spread: the standard
+ * error. Errors as above. */
+KOFN_MUST_CHECK kofn_status kofn_odds_miss(const kofn_odds_question *question, double *ret_miss,
+                                           double *ret_spread, kofn_error *err);
 
 /* P(at least `needed` answers) when each of the workers that hold `tasks` tasks, dealt out evenly,
  * fails with probability p and takes all of its answers with it. */

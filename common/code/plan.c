@@ -4,6 +4,7 @@
  * builds those codes, the quickest first.
  */
 #include "common/code/plan.h"
+#include "common/base/size.h"
 #include "common/code/odds.h"
 
 #include <inttypes.h>
@@ -19,18 +20,22 @@ enum {
     TRIALS_PLAIN = 512, // of a code whose tasks are all plain: no algebra
     TRIALS_MAX = 16,
     TRIALS_MIN = 4,
-    CODED_MAX = 300,   // answers to be solved for; above, trials take seconds
-    EVERY_PART = 16,   // parts of one direction are thinned out above
-    THIN_TASKS = 64,   // where there are more tasks than this
-    MANY_TASKS = 1000, // and more
+    TYPICAL_TRIALS_MAX = 500,
+    TYPICAL_TRIALS_MIN = 100, // fewer say nothing
+    CODED_MAX = 300,          // answers to be solved for; above, trials take seconds
+    EVERY_PART = 16,          // parts of one direction are thinned out above
+    THIN_TASKS = 64,          // where there are more tasks than this
+    MANY_TASKS = 1000,        // and more
 };
 
-static const double TRIALS_BUDGET = 5e4; // multiplications of one code's trials, about
+/* Multiplications of one code's trials, about: for what it is worth, and for how few tasks will do. */
+static const double TRIALS_BUDGET = 5e4, TYPICAL_BUDGET = 1e6;
 
 typedef enum reason { // why a family has no row; the furthest it came
     REASON_SIZE,      // it cannot be built for so few tasks
     REASON_ESTIMATE,  // it promises estimates only, and the product is asked for
     REASON_STRAGGLERS,
+    REASON_ODDS,
     REASON_CONDITION,
     REASON_ERROR,
     REASON_NONE,
@@ -46,6 +51,7 @@ typedef struct candidate {
     kofn_thresholds k;
     size_t tasks, needed; // 0 tasks: there is none
     double late, calm;    // seconds, with and without stragglers
+    kofn_typical typical; // where odds are asked for
 } candidate;
 
 typedef struct search {
@@ -62,6 +68,7 @@ typedef struct search {
     reason *why;       // [families]
     kofn_plan plan;
     kofn_plan_row nearest; // of those that miss the error; family "": none
+    kofn_plan_row surest;  // of those that miss the odds; likewise
 } search;
 
 /* ---- what a code asks ------------------------------------------------------------------------- */
@@ -226,10 +233,13 @@ can_grow(const search *s, kofn_family_args args)
     return !s->family->threshold_for(&args, &k, NULL);
 }
 
+/* `typical` where odds decide, and not stragglers; else NULL. */
 static void
-try_tasks(search *s, kofn_family_args *args, size_t tasks)
+try_tasks(search *s, kofn_family_args *args, size_t tasks, const kofn_typical *typical)
 {
     candidate c = {.part = args->part, .tasks = tasks};
+    if (typical)
+        c.typical = *typical;
     args->tasks = tasks;
     if (tasks == 0 || tasks > s->tasks_max || s->family->threshold_for(args, &c.k, NULL))
         return;
@@ -238,9 +248,9 @@ try_tasks(search *s, kofn_family_args *args, size_t tasks)
         note(s, REASON_ESTIMATE);
         return;
     }
-    if (c.needed > tasks || (c.needed == tasks && can_grow(s, *args)))
+    if (c.needed > tasks || (!typical && c.needed == tasks && can_grow(s, *args)))
         return;
-    if (c.needed < tasks && tasks - c.needed < tasks_at_risk(s, tasks)) {
+    if (!typical && c.needed < tasks && tasks - c.needed < tasks_at_risk(s, tasks)) {
         note(s, REASON_STRAGGLERS);
         return;
     }
@@ -257,6 +267,63 @@ try_tasks(search *s, kofn_family_args *args, size_t tasks)
         *best = c;
 }
 
+static kofn_typical_question
+ask_typical(const search *s, kofn_partition part)
+{
+    const kofn_plan_query *q = s->query;
+    return (kofn_typical_question){.family = s->family,
+                                   .field = q->field,
+                                   .part = part,
+                                   .params = s->family->params_size ? &s->params : NULL,
+                                   .estimate = q->error > 0,
+                                   .failure = q->failure,
+                                   .odds = q->odds,
+                                   .tasks_max = s->tasks_max,
+                                   .seed = q->seed};
+}
+
+/* The family's parameter that decides on tasks, as this code has it. */
+static void
+set_value(search *s, const kofn_typical *typical)
+{
+    if (!s->family->tasks_key || typical->value == 0)
+        return;
+    const kofn_key *key = kofn_keys_find(s->family->keys, s->family->tasks_key);
+    memcpy(s->params.bytes + key->offset, &typical->value, sizeof typical->value);
+}
+
+/* Even if it took a task for each block of the product only, and these came uncoded. */
+static bool
+is_too_slow(const search *s, kofn_partition part)
+{
+    const size_t outputs = kofn_partition_outputs(part);
+    const candidate c = {.part = part, .tasks = outputs, .needed = outputs};
+    const kofn_plan_load load = weigh(s->query, &c);
+    return kofn_plan_model_bound(s->model, &load) > time_to_beat(s, outputs);
+}
+
+static void
+try_odds(search *s, kofn_family_args *args)
+{
+    const kofn_typical_question question = ask_typical(s, args->part);
+    kofn_typical found;
+    if (is_too_slow(s, args->part))
+        return;
+    if (kofn_typical_find(&question, &found, NULL) || found.tasks == 0)
+        return; // it cannot be built at all; the query was checked
+    if (found.method != KOFN_TYPICAL_NONE) {
+        set_value(s, &found);
+        try_tasks(s, args, found.tasks, &found);
+        return;
+    }
+    note(s, REASON_ODDS);
+    if (s->surest.spec.family[0] && s->surest.typical.miss <= found.miss)
+        return;
+    s->surest =
+        (kofn_plan_row){.spec = {.part = args->part, .tasks = found.tasks}, .typical = found};
+    (void)snprintf(s->surest.spec.family, sizeof s->surest.spec.family, "%s", s->family->name);
+}
+
 static void
 try_partition(search *s, kofn_partition part)
 {
@@ -265,17 +332,28 @@ try_partition(search *s, kofn_partition part)
                              .part = part,
                              .seed = s->query->seed,
                              .params = s->family->params_size ? &s->params : NULL};
-    const size_t usual = s->family->default_tasks(&args, workers);
     kofn_thresholds k;
+    if (s->query->odds > 0) {
+        try_odds(s, &args);
+        return;
+    }
+    const size_t usual = s->family->default_tasks(&args, workers);
     args.tasks = usual;
     if (usual == 0 || usual > KOFN_TASKS_MAX || s->family->threshold_for(&args, &k, NULL))
         return;
     const size_t least = least_tasks(s, k.enough);
-    try_tasks(s, &args, usual);
+    try_tasks(s, &args, usual, NULL);
     if (least != usual)
-        try_tasks(s, &args, least);
+        try_tasks(s, &args, least, NULL);
     if (workers != usual && workers != least)
-        try_tasks(s, &args, workers);
+        try_tasks(s, &args, workers, NULL);
+}
+
+static bool
+is_asked(kofn_partition asked, kofn_partition p)
+{
+    return (!asked.x || asked.x == p.x) && (!asked.z || asked.z == p.z) &&
+           (!asked.y || asked.y == p.y);
 }
 
 /* No family takes fewer answers than there are output blocks, nor fewer than 1 in z of the block
@@ -290,9 +368,11 @@ try_partitions(search *s)
             if (outputs > s->tasks_max)
                 break;
             for (size_t l = 0; l < s->part_count && s->parts[l] <= shape->inner; l++) {
-                if (outputs * s->parts[l] > s->tasks_max)
+                const kofn_partition part = {s->parts[i], s->parts[l], s->parts[j]};
+                if (outputs * part.z > s->tasks_max)
                     break;
-                try_partition(s, (kofn_partition){s->parts[i], s->parts[l], s->parts[j]});
+                if (is_asked(s->query->part, part))
+                    try_partition(s, part);
             }
         }
 }
@@ -355,6 +435,10 @@ make_spec(const search *s, const candidate *c, kofn_code_spec *ret_spec, kofn_er
     if (s->set.name[0]) {
         spec.set_count = 1;
         spec.sets[0] = s->set;
+    } else if (c->typical.value) {
+        spec.set_count = 1;
+        (void)snprintf(spec.sets[0].name, sizeof spec.sets[0].name, "%s", s->family->tasks_key);
+        (void)snprintf(spec.sets[0].value, sizeof spec.sets[0].value, "%" PRId64, c->typical.value);
     }
     const kofn_code_context context = {.field = q->field,
                                        .rows = q->shape.rows,
@@ -371,10 +455,19 @@ make_spec(const search *s, const candidate *c, kofn_code_spec *ret_spec, kofn_er
 static double
 count_coded(const kofn_code *code, size_t needed)
 {
-    size_t coded = 0;
-    for (size_t task = 0; task < code->tasks; task++)
-        coded += kofn_code_plain_column(code, task) == SIZE_MAX;
-    return (double)coded * (double)needed / (double)code->tasks;
+    return (double)kofn_code_count_coded(code) * (double)needed /
+           (double)kofn_code_first_tasks(code);
+}
+
+/* Without a trial, in an exact field: nothing is rounded there. */
+static kofn_odds
+untried_odds(const kofn_plan_query *q, const candidate *c)
+{
+    return (kofn_odds){
+        .decodable = kofn_odds_count(c->tasks, c->needed, q->machine.workers, q->failure),
+        .answers = (double)c->needed,
+        .density = 1,
+    };
 }
 
 static kofn_status
@@ -382,7 +475,9 @@ try_code(const search *s, const candidate *c, kofn_code *code, kofn_odds *ret_od
 {
     const double coded = count_coded(code, c->needed);
     if (coded > CODED_MAX) {
-        *ret_odds = (kofn_odds){.amplification = INFINITY, .error = INFINITY};
+        *ret_odds = s->query->field->epsilon > 0
+                        ? (kofn_odds){.amplification = INFINITY, .error = INFINITY}
+                        : untried_odds(s->query, c);
         return KOFN_OK;
     }
     kofn_coding coding;
@@ -400,6 +495,21 @@ try_code(const search *s, const candidate *c, kofn_code *code, kofn_odds *ret_od
                                         : (size_t)trials,
     };
     return kofn_odds_measure(&question, ret_odds, err);
+}
+
+/* By formula where there is one for tasks that have a worker each, else as the trials say. */
+static double
+get_decodable(const search *s, const candidate *c, const kofn_odds *odds)
+{
+    const kofn_typical_question question = ask_typical(s, c->part);
+    kofn_typical found;
+    if (c->typical.method != KOFN_TYPICAL_NONE)
+        return 1 - c->typical.miss;
+    if (c->tasks > s->query->machine.workers ||
+        kofn_typical_weigh(&question, c->tasks, &found, NULL) ||
+        (found.method == KOFN_TYPICAL_BOUND && !s->family->miss_for))
+        return odds->decodable;
+    return 1 - found.miss;
 }
 
 static void
@@ -423,7 +533,9 @@ fill_row(const search *s, const candidate *c, const kofn_code *code, const kofn_
     row->amplification = odds->amplification;
     row->worst_amplification = odds->worst_amplification;
     row->error = odds->error;
-    row->decodable = odds->decodable;
+    row->decodable = get_decodable(s, c, odds);
+    row->typical = c->typical;
+    row->likely = code->likely;
     row->seconds = kofn_plan_model_run(s->model, &load, 0);
     row->seconds_late = kofn_plan_model_run(s->model, &load, q->stragglers);
 }
@@ -443,13 +555,31 @@ judge(search *s, const kofn_plan_row *row)
     return REASON_ERROR;
 }
 
+/* Where the odds are bounded only, fewer tasks may do: as many trials as some milliseconds allow. */
 static kofn_status
-build(search *s, const candidate *c, reason *ret_why, kofn_error *err)
+refine(const search *s, candidate *c, kofn_error *err)
+{
+    kofn_typical_question question = ask_typical(s, c->part);
+    const double needed = (double)c->needed, trials = TYPICAL_BUDGET / (needed * needed * needed);
+    if (c->typical.method != KOFN_TYPICAL_BOUND || trials < TYPICAL_TRIALS_MIN)
+        return KOFN_OK;
+    question.trials = trials < TYPICAL_TRIALS_MAX ? (size_t)trials : (size_t)TYPICAL_TRIALS_MAX;
+    const kofn_status status = kofn_typical_find(&question, &c->typical, err);
+    if (!status)
+        c->tasks = c->typical.tasks;
+    return status;
+}
+
+static kofn_status
+build(search *s, candidate *c, reason *ret_why, kofn_error *err)
 {
     kofn_plan_row *row = &s->plan.rows[s->plan.count]; // room is there
     kofn_code *code = NULL;
     kofn_odds odds;
-    kofn_status status = make_spec(s, c, &row->spec, err);
+    set_value(s, &c->typical);
+    kofn_status status = refine(s, c, err);
+    if (!status)
+        status = make_spec(s, c, &row->spec, err);
     if (!status)
         status = kofn_code_spec_build(&row->spec, s->query->field, &code, err);
     if (!status)
@@ -592,9 +722,10 @@ static void
 write_left_out(search *s)
 {
     static const char *const texts[] = {
-        [REASON_SIZE] = "no code of so few tasks",
+        [REASON_SIZE] = "no such code of so few tasks",
         [REASON_ESTIMATE] = "gives estimates, for those who name an error",
         [REASON_STRAGGLERS] = "cannot lose the stragglers' tasks",
+        [REASON_ODDS] = "fails more often than the odds allow, on so few workers",
         [REASON_CONDITION] = "too badly conditioned for this dtype",
         [REASON_ERROR] = "cannot keep to the error",
     };
@@ -637,17 +768,31 @@ finish(search *s)
 static kofn_status
 fail_empty(const search *s, kofn_error *err)
 {
+    const kofn_plan_query *q = s->query;
     char name[96];
+    if (!s->nearest.spec.family[0] && s->surest.spec.family[0]) {
+        format_row(&s->surest, name, sizeof name);
+        return kofn_fail(
+            err, KOFN_FAILED_PRECONDITION,
+            "no code of at most %zu tasks, a worker each, fails with a probability below "
+            "%g when each worker fails with %g; %s comes nearest with %.2g: give it more "
+            "workers, or larger odds",
+            s->tasks_max, q->odds, q->failure, name, s->surest.typical.miss);
+    }
+    if (!s->nearest.spec.family[0] && q->odds > 0)
+        return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                         "no code of at most %zu tasks, a worker each, can be built for this",
+                         s->tasks_max);
     if (!s->nearest.spec.family[0])
         return kofn_fail(err, KOFN_FAILED_PRECONDITION,
                          "no code of at most %zu tasks can lose %zu of %zu workers: ask for fewer "
                          "stragglers, or give it more workers or tasks",
-                         s->tasks_max, s->query->stragglers, s->query->machine.workers);
+                         s->tasks_max, q->stragglers, q->machine.workers);
     format_row(&s->nearest, name, sizeof name);
     return kofn_fail(err, KOFN_FAILED_PRECONDITION,
                      "no code keeps to an error of %g here; %s comes nearest with %.2g: ask for no "
                      "less than that",
-                     s->query->error, name, s->nearest.error);
+                     q->error, name, s->nearest.error);
 }
 
 /* ---- all --------------------------------------------------------------------------------------- */
@@ -678,6 +823,14 @@ check(const kofn_plan_query *q, kofn_error *err)
     if (!(q->error >= 0 && q->error < INFINITY))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "error=%g, need 0 (the product itself) or more", q->error);
+    if (!(q->odds >= 0 && q->odds < 1))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "odds=%g, need 0 (stragglers decide) or a probability below 1, like 1e-3",
+                         q->odds);
+    if (q->part.x > shape->rows || q->part.z > shape->inner || q->part.y > shape->cols)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "partition %zu,%zu,%zu has more parts than a product of %zu x %zu x %zu",
+                         q->part.x, q->part.z, q->part.y, shape->rows, shape->inner, shape->cols);
     if (q->limit > KOFN_PLAN_ROWS_MAX || q->tasks_max > KOFN_TASKS_MAX)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "%zu rows of each family and %zu tasks, need at most %d and %d", q->limit,
@@ -686,15 +839,20 @@ check(const kofn_plan_query *q, kofn_error *err)
 }
 
 /* All, or where there are too many: 1 to 16, then steps of an eighth; of a quarter from 8 on for
- * a thousand workers. */
+ * a thousand workers. What was asked for is not stepped over. */
 static size_t
 next_part(const search *s, size_t part)
 {
+    const size_t asked[] = {s->query->part.x, s->query->part.z, s->query->part.y};
+    size_t next = part + 1;
     if (s->tasks_max > MANY_TASKS && part >= EVERY_PART / 2)
-        return part + part / 4;
-    if (s->tasks_max > THIN_TASKS && part >= EVERY_PART)
-        return part + part / 8;
-    return part + 1;
+        next = part + part / 4;
+    else if (s->tasks_max > THIN_TASKS && part >= EVERY_PART)
+        next = part + part / 8;
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
+        if (part < asked[i] && asked[i] < next)
+            next = asked[i];
+    return next;
 }
 
 static void
@@ -731,6 +889,8 @@ kofn_plan_make(const kofn_plan_query *query, kofn_plan *ret_plan, kofn_error *er
     search s = {.query = query,
                 .tasks_max = query->tasks_max ? query->tasks_max : 2 * query->machine.workers,
                 .limit = query->limit ? query->limit : ROWS_DEFAULT};
+    if (query->odds > 0)
+        s.tasks_max = kofn_size_smaller(s.tasks_max, query->machine.workers);
     status = start(&s, err);
     for (size_t i = 0; i < kofn_family_count() && !status; i++) {
         start_family(&s, i);

@@ -12,12 +12,16 @@
  *            speculative, whose copies do the same. With an error to keep to, families that promise
  *            estimates need only `enough` answers; without, they must give the product itself.
  *            A code whose usual set is POOR (decoder.h) does not fit: it would wait for more.
+ * Odds       Where odds are asked for, they take the place of S, which then says only how many are late:
+ *            a code gets as many tasks as its typical recovery threshold (typical.h), each on a worker
+ *            of its own, so that there are no more tasks than workers.
  * Honesty    Rows without redundancy are planned like any other. `verdict` says in a sentence whether
  *            coding pays, and whether the client's own BLAS would be faster still.
  * Accuracy   Of times: plan_time.h; encode and decode are taken as dense until a code is built.
  * Cost       About 1 us for each candidate and up to some 10 ms for each code that is built: 10 to
  *            40 ms in all for 6 to 64 workers, under half a second for 4,000, where partitions of
- *            many parts are thinned out; 5 s if nearly all of them straggle.
+ *            many parts are thinned out; 5 s if nearly all of them straggle. By odds up to half a second for 64 workers
+ *            and a little more than one for 4,000.
  * Seeds      All draws follow from the query: the same one gives the same plan.
  * Threads    Any thread; no shared state.
  */
@@ -27,6 +31,7 @@
 #include "common/code/coding.h"
 #include "common/code/plan_time.h"
 #include "common/code/spec.h"
+#include "common/code/typical.h"
 
 enum {
     KOFN_PLAN_ROWS_MAX = 64,  // of one family
@@ -37,12 +42,14 @@ typedef struct kofn_plan_query {
     const kofn_field *field; // borrowed
     kofn_shape shape;
     kofn_plan_machine machine;
-    size_t stragglers; // S: fewer than workers
-    double failure;    // p: of each worker, in the odds of decoding
-    double error;      // relative to |A||B|; 0: the product itself, rounded
-    size_t tasks_max;  // 0: twice the workers
-    size_t limit;      // rows of each family; 0: 2
-    uint64_t seed;     // of codes and of trials
+    size_t stragglers;   // S: fewer than workers
+    double failure;      // p: of each worker, in the odds of decoding
+    double odds;         // of not decoding, to keep below; 0: losing S workers is what counts
+    kofn_partition part; // 0: all are tried in that direction
+    double error;        // relative to |A||B|; 0: the product itself, rounded
+    size_t tasks_max;    // 0: twice the workers
+    size_t limit;        // rows of each family; 0: 2
+    uint64_t seed;       // of codes and of trials
 } kofn_plan_query;
 
 /* The defaults of everything but field, shape and workers. */
@@ -59,12 +66,14 @@ typedef struct kofn_plan_row {
     double encode, decode;             // seconds
     double amplification;              // of the usual set, and of the worst of the trials
     double worst_amplification;
-    double error;        // expected, relative to |A||B|
-    double decodable;    // probability when each worker fails with probability p
-    double seconds;      // from the call to the product, undisturbed
-    double seconds_late; // with S stragglers
-    bool redundant;      // can lose tasks
-    bool pays;           // with S stragglers, faster than all that is not redundant
+    double error;         // expected, relative to |A||B|
+    double decodable;     // probability when each worker fails with probability p
+    kofn_typical typical; // R for the query's odds; method NONE: no odds were asked for
+    bool likely;          // no number of answers suffices whichever they are (code.h)
+    double seconds;       // from the call to the product, undisturbed
+    double seconds_late;  // with S stragglers
+    bool redundant;       // can lose tasks
+    bool pays;            // with S stragglers, faster than all that is not redundant
 } kofn_plan_row;
 
 typedef struct kofn_plan {

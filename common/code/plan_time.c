@@ -2,6 +2,7 @@
  * taken off it one by one; a worker that has no further task gets one that was not sent yet.
  */
 #include "common/code/plan_time.h"
+#include "common/base/size.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -181,12 +182,6 @@ larger(double a, double b)
     return a > b ? a : b;
 }
 
-static size_t
-smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* `count` tasks to one worker, beside whatever else leaves then. */
 static double
 own_link(const kofn_plan_model *model, size_t worker, size_t count)
@@ -215,7 +210,7 @@ send_one(kofn_plan_model *model, size_t worker, double now)
 static size_t
 first_wave(const kofn_plan_model *model)
 {
-    return smaller(model->load->tasks, model->machine.workers * model->machine.credit);
+    return kofn_size_smaller(model->load->tasks, model->machine.workers * model->machine.credit);
 }
 
 static void

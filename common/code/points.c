@@ -16,7 +16,7 @@ kofn_status
 kofn_points_check(const char *family, const kofn_family_args *args, kofn_error *err)
 {
     const size_t most = count_distinct(args->field);
-    char advice[KOFN_FIELD_ADVICE_MAX];
+    char advice[KOFN_FIELD_ADVICE_MAX] = "";
     if (args->tasks <= most)
         return KOFN_OK;
     if (args->field->order == 0)
@@ -24,7 +24,8 @@ kofn_points_check(const char *family, const kofn_family_args *args, kofn_error *
                          "%s: tasks=%zu, but field %s has only %zu points that differ; take "
                          "tasks=%zu or fewer",
                          family, args->tasks, args->field->name, most, most);
-    kofn_field_advise((double)args->tasks, advice);
+    if (err) // a search for primes, and plans ask for many codes that cannot be
+        kofn_field_advise((double)args->tasks, advice);
     return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                      "%s: tasks=%zu, but field %s has only %zu points; take tasks=%zu or fewer, or "
                      "field %s",

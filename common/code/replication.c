@@ -1,6 +1,8 @@
 #include "common/code/replication.h"
 #include "common/code/plain.h"
 
+#include <math.h>
+
 static size_t
 count_copies(const kofn_family_args *args)
 {
@@ -27,6 +29,15 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
     const size_t k = tasks - copies + 1;
     *ret = (kofn_thresholds){.exact = k, .enough = k};
     return KOFN_OK;
+}
+
+/* One minus the odds that a copy of each product is left. */
+static double
+miss_for(const kofn_family_args *args, double failure, bool *ret_bound)
+{
+    const double lost = pow(failure, (double)count_copies(args));
+    *ret_bound = false;
+    return -expm1((double)kofn_partition_products(args->part) * log1p(-lost));
 }
 
 static kofn_status
@@ -59,7 +70,9 @@ const kofn_family kofn_replication_family = {
     .source = "baseline",
     .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
     .params_size = sizeof(kofn_replication_params),
+    .tasks_key = "copies",
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
+    .miss_for = miss_for,
     .fill = fill,
 };

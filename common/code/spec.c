@@ -1,4 +1,5 @@
 #include "common/code/spec.h"
+#include "common/base/size.h"
 #include "common/code/plan.h"
 
 #include <assert.h>
@@ -350,12 +351,6 @@ at_least_one(size_t n)
     return n > 0 ? n : 1;
 }
 
-static size_t
-smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Sets z to the largest up to z_most that makes a candidate: for x and y as they are, it moves the
  * least. With more parts a family asks for more tasks and loses more digits, so bisection finds it.
  * False: none does. */
@@ -382,15 +377,15 @@ choose_partition(choice *c, kofn_partition open, size_t tasks)
 {
     const size_t most = tasks ? tasks : c->workers;
     const size_t x_first = at_least_one(open.x), y_first = at_least_one(open.y);
-    const size_t x_last = open.x ? open.x : smaller(at_least_one(c->context->rows), most);
-    const size_t y_most = smaller(at_least_one(c->context->cols), most);
-    const size_t z_most = smaller(at_least_one(c->context->inner), most);
+    const size_t x_last = open.x ? open.x : kofn_size_smaller(at_least_one(c->context->rows), most);
+    const size_t y_most = kofn_size_smaller(at_least_one(c->context->cols), most);
+    const size_t z_most = kofn_size_smaller(at_least_one(c->context->inner), most);
     const bool widens = open.z == 0 && c->family->splits_inner;
 
     kofn_partition best = {.x = x_first, .z = at_least_one(open.z), .y = y_first};
     double least = INFINITY;
     for (size_t x = x_first; x <= x_last; x++) {
-        const size_t y_last = open.y ? open.y : smaller(y_most, at_least_one(most / x));
+        const size_t y_last = open.y ? open.y : kofn_size_smaller(y_most, at_least_one(most / x));
         for (size_t y = y_first; y <= y_last; y++) {
             c->args.part = (kofn_partition){.x = x, .z = at_least_one(open.z), .y = y};
             if ((widens ? widen_inner(c, z_most, tasks, most) : is_candidate(c, tasks, most)) &&

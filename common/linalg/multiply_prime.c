@@ -21,6 +21,7 @@
  *     +--------+         +------+------+         hold; each conversion serves a block's other side.
  */
 #include "common/linalg/field_prime.h"
+#include "common/base/size.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -58,12 +59,6 @@ kofn_prime_plan_products(kofn_modulus *m)
     m->chunk = chunk < INNER ? (size_t)chunk : INNER;
 }
 
-static size_t
-smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Where the blocks lie in the scratch. */
 typedef struct room {
     double *a, *b, *c;
@@ -72,9 +67,9 @@ typedef struct room {
 static size_t
 lay_out(const kofn_modulus *m, size_t rows, size_t cols, size_t inner, double *scratch, room *ret)
 {
-    rows = smaller(rows, ROWS);
-    cols = smaller(cols, COLS) * m->limbs;
-    inner = smaller(inner, m->chunk);
+    rows = kofn_size_smaller(rows, ROWS);
+    cols = kofn_size_smaller(cols, COLS) * m->limbs;
+    inner = kofn_size_smaller(inner, m->chunk);
     *ret = (room){scratch, scratch + rows * inner, scratch + (rows + cols) * inner};
     return ((rows + cols) * inner + rows * cols) * sizeof(double);
 }
@@ -207,12 +202,12 @@ kofn_prime_multiply_panel(const kofn_field *f, const kofn_panel *q)
     (void)lay_out(m, q->rows, q->cols, q->inner, q->scratch, &r);
 
     for (size_t k = 0; k < q->inner; k += inner_step) {
-        const size_t inner = smaller(q->inner - k, inner_step);
+        const size_t inner = kofn_size_smaller(q->inner - k, inner_step);
         for (size_t col = 0; col < q->cols; col += col_step) {
-            const size_t cols = smaller(q->cols - col, col_step);
+            const size_t cols = kofn_size_smaller(q->cols - col, col_step);
             load_b(m, q, k, inner, col, cols, r.b);
             for (size_t row = 0; row < q->rows; row += row_step) {
-                const size_t rows = smaller(q->rows - row, row_step);
+                const size_t rows = kofn_size_smaller(q->rows - row, row_step);
                 load_a(m, q, row, rows, k, inner, r.a);
                 multiply_block(m, q, &r, rows, cols, inner);
                 store(m, r.c, rows, cols, q->accumulate || k > 0,

@@ -173,10 +173,8 @@ make_full(kofn_code *code, kofn_decoder **ret_decoder, kofn_error *err)
 kofn_status
 kofn_accept_check_reach(const kofn_accept *accept, kofn_code *code, double noise, kofn_error *err)
 {
-    size_t coded = 0;
-    for (size_t task = 0; task < kofn_code_first_tasks(code); task++)
-        coded += kofn_code_plain_column(code, task) == SIZE_MAX;
-    if (accept->kind != KOFN_ACCEPT_ERROR || count_flops(code, coded) > REACH_FLOPS)
+    if (accept->kind != KOFN_ACCEPT_ERROR ||
+        count_flops(code, kofn_code_count_coded(code)) > REACH_FLOPS)
         return KOFN_OK;
     kofn_decoder *decoder;
     const kofn_status status = make_full(code, &decoder, err);

@@ -466,6 +466,26 @@ a_plan_needs_no_daemon(void **state)
 }
 
 static void
+a_plan_by_odds_says_how_many_workers_each_code_takes(void **state)
+{
+    (void)state;
+    run_result *r = kofn("plan --shape 2000,2000,2000 --workers 80 --rate 20 --field gf256 "
+                         "--failure 0.1 --odds 1e-3 --partition 4,2,4 --json");
+    assert_exit(r, 0);
+    json_t *plan = parse(r);
+    const json_t *plans = json_object_get(plan, "plans"), *entangled = json_array_get(plans, 0),
+                 *local = json_array_get(plans, 1);
+    assert_int_equal(json_array_size(plans), 2);
+    assert_string_equal(text_of(entangled, "code"), "polydot");
+    assert_int_equal(json_integer_value(json_object_get(entangled, "typical")), 44);
+    assert_string_equal(text_of(local, "code"), "alloy_local");
+    assert_int_equal(json_integer_value(json_object_get(local, "typical")), 62);
+    assert_string_equal(text_of(local, "typical_by"), "bound");
+    assert_true(json_is_true(json_object_get(local, "likely")));
+    json_decref(plan);
+}
+
+static void
 a_plan_that_cannot_be_made_says_why(void **state)
 {
     static const struct {
@@ -486,6 +506,11 @@ a_plan_that_cannot_be_made_says_why(void **state)
         {"plan --shape 0,5,5 --workers 4 --rate 1", "empty", 2},
         {"plan --shape 5,5,5 --workers 4 --stragglers 4 --rate 1", "fewer than the 4", 2},
         {"plan --shape 5,5,5 --workers 4 --failure 2 --rate 1", "probability", 2},
+        {"plan --shape 5,5,5 --workers 4 --odds 0", "above 0 and below 1", 2},
+        {"plan --shape 5,5,5 --workers 4 --odds nan", "--odds", 2},
+        {"plan --shape 5,5,5 --workers 4 --partition 2,2", "x,z,y", 2},
+        {"plan --shape 5,5,5 --workers 4 --partition 2,6,2 --rate 1", "more parts than", 2},
+        {"plan --shape 500,500,500 --workers 4 --rate 1 --odds 1e-9", "comes nearest", 6},
         {"plan --shape 500,500,500 --workers 4 --rate 1 --error 1e-30", "nearest", 6},
         {"plan --shape 5,5,5 --master ipc:///nonexistent --patience 50ms", "no master answers", 5},
     };
@@ -1090,6 +1115,7 @@ main(void)
         cmocka_unit_test(misspelt_names_get_a_hint),
         cmocka_unit_test(help_and_version_go_to_standard_output),
         cmocka_unit_test(a_plan_needs_no_daemon),
+        cmocka_unit_test(a_plan_by_odds_says_how_many_workers_each_code_takes),
         cmocka_unit_test(a_plan_that_cannot_be_made_says_why),
         cmocka_unit_test(codes_are_listed_without_a_daemon),
         cmocka_unit_test(where_no_master_is_every_command_exits_with_5),

@@ -370,7 +370,11 @@ what_a_plan_query_leaves_open_is_measured_or_has_its_default(void **state)
                                   .tasks = 9,
                                   .limit = 3,
                                   .seed = 8,
+                                  .x = 2,
+                                  .z = 1,
+                                  .y = 3,
                                   .failure = 0.25,
+                                  .odds = 0.125,
                                   .error = 1e-3,
                                   .slowdown = 2,
                                   .gflops = 4,
@@ -380,7 +384,8 @@ what_a_plan_query_leaves_open_is_measured_or_has_its_default(void **state)
     assert_true(!q.machine.at && q.machine.flops_rate == 4e9 && q.machine.local_rate == 5e9);
     assert_true(q.machine.link_rate == 6 && q.machine.slowdown == 2);
     assert_true(q.stragglers == 1 && q.tasks_max == 9 && q.limit == 3 && q.seed == 8);
-    assert_true(q.failure == 0.25 && q.error == 1e-3);
+    assert_true(q.failure == 0.25 && q.odds == 0.125 && q.error == 1e-3);
+    assert_true(q.part.x == 2 && q.part.z == 1 && q.part.y == 3);
     assert_string_equal(q.field->name, "f32");
     snprintf(asked.field, sizeof asked.field, "gfp:65537");
     assert_ok(kofn_msg_plan_query_to_query(&asked, &measured, &q, &error));
@@ -406,17 +411,13 @@ a_plan_query_without_field_or_workers_is_refused(void **state)
 }
 
 static void
-a_plan_survives_the_wire(void **state)
+assert_survives(const kofn_plan_query *q)
 {
-    (void)state;
-    kofn_plan_query q;
     kofn_plan plan;
     kofn_msg_plan sent, got;
     kofn_wire_buffer buffer = {0};
-    kofn_plan_query_init(&q, kofn_field_find("f64"), (kofn_shape){900, 900, 900}, 5);
-    q.stragglers = 1;
-    assert_ok(kofn_plan_make(&q, &plan, &error));
-    assert_ok(kofn_msg_plan_from_plan(&q, &plan, &sent, &error));
+    assert_ok(kofn_plan_make(q, &plan, &error));
+    assert_ok(kofn_msg_plan_from_plan(q, &plan, &sent, &error));
     assert_ok(kofn_message_pack(&kofn_plan_message, &sent, &buffer, &error));
     assert_ok(kofn_message_unpack(&kofn_plan_message, buffer.at, buffer.length, &got, &error));
     assert_int_equal(got.rows.count, plan.count);
@@ -431,12 +432,28 @@ a_plan_survives_the_wire(void **state)
         assert_true(rows[i].seconds_late == plan.rows[i].seconds_late);
         assert_true(rows[i].amplification == plan.rows[i].amplification);
         assert_true(rows[i].decodable == plan.rows[i].decodable);
+        assert_true(rows[i].likely == plan.rows[i].likely);
+        assert_int_equal(rows[i].typical, q->odds > 0 ? plan.rows[i].spec.tasks : 0);
+        assert_int_equal(strlen(rows[i].typical_by) > 0, q->odds > 0);
         assert_true(rows[i].threshold == plan.rows[i].exact && rows[i].pays == plan.rows[i].pays);
     }
     kofn_message_clear(&kofn_plan_message, &sent);
     kofn_message_clear(&kofn_plan_message, &got);
     kofn_wire_buffer_fini(&buffer);
     kofn_plan_fini(&plan);
+}
+
+static void
+a_plan_survives_the_wire(void **state)
+{
+    (void)state;
+    kofn_plan_query q;
+    kofn_plan_query_init(&q, kofn_field_find("f64"), (kofn_shape){900, 900, 900}, 5);
+    q.stragglers = 1;
+    assert_survives(&q);
+    q.odds = 0.01;
+    q.field = kofn_field_find("gf256"); // where some codes are only likely
+    assert_survives(&q);
 }
 
 /* ---- PROTOCOL.md ----------------------------------------------------------------------------- */

@@ -284,6 +284,133 @@ the_same_query_gives_the_same_plan(void **state)
     kofn_plan_fini(&again);
 }
 
+/* ---- by odds --------------------------------------------------------------------------------- */
+
+static void
+assert_row_keeps_the_odds(const kofn_plan_query *q, const kofn_plan_row *row)
+{
+    kofn_error error;
+    kofn_code *code = NULL;
+    assert_ok(kofn_code_spec_check(&row->spec, q->field, &error));
+    assert_ok(kofn_code_spec_build(&row->spec, q->field, &code, &error)); // complete
+    assert_int_equal(row->typical.tasks, row->spec.tasks);
+    assert_int_equal(code->likely, row->likely);
+    assert_true(row->typical.method != KOFN_TYPICAL_NONE && row->typical.miss < q->odds);
+    assert_true(row->spec.tasks <= q->machine.workers);
+    assert_at_most(fabs(row->decodable - (1 - row->typical.miss)), 1e-15);
+    kofn_code_destroy(&code);
+}
+
+static void
+by_odds_each_code_has_its_typical_threshold_as_tasks(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {"f64", "gf256", "gf16"};
+    static const struct {
+        size_t workers, stragglers;
+        double failure, odds;
+    } all[] = {{6, 1, 0.05, 0.01}, {12, 0, 0.1, 1e-3}, {40, 5, 0.2, 1e-6}, {70, 1, 0.02, 0.1}};
+    for (size_t i = 0; i < 12; i++) {
+        kofn_plan_query q = query(2000, all[i / 3].workers, all[i / 3].stragglers);
+        q.field = kofn_field_find(fields[i % 3]);
+        q.failure = all[i / 3].failure;
+        q.odds = all[i / 3].odds;
+        kofn_plan plan = make(&q);
+        for (size_t j = 0; j < plan.count; j++)
+            assert_row_keeps_the_odds(&q, &plan.rows[j]);
+        assert_true(find_row(&plan, "replication") && find_row(&plan, "polynomial"));
+        kofn_plan_fini(&plan);
+    }
+}
+
+/* The paper's example: entangled polynomials, and Strassen's products in codes of their own. */
+static void
+the_parts_can_be_named(void **state)
+{
+    (void)state;
+    kofn_plan_query q = query(2000, 80, 1);
+    q.field = kofn_field_find("gf256");
+    q.part = (kofn_partition){4, 2, 4};
+    q.failure = 0.1;
+    q.odds = 1e-3;
+    q.limit = KOFN_PLAN_ROWS_MAX;
+    kofn_plan plan = make(&q);
+    assert_int_equal(plan.count, 2);
+    assert_int_equal(find_row(&plan, "polydot")->typical.tasks, 44);
+    assert_int_equal(find_row(&plan, "alloy_local")->typical.tasks, 62);
+    kofn_plan_fini(&plan);
+
+    q = query(2000, 100, 1); // so many that parts are thinned out
+    q.part = (kofn_partition){0, 1, 19};
+    plan = make(&q);
+    for (size_t i = 0; i < plan.count; i++)
+        assert_true(plan.rows[i].spec.part.z == 1 && plan.rows[i].spec.part.y == 19);
+    kofn_plan_fini(&plan);
+}
+
+/* Four copies of the whole fail with 0.3^4. */
+static void
+odds_that_no_code_keeps_are_refused_with_what_comes_nearest(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_plan plan;
+    kofn_plan_query q = query(2000, 4, 1);
+    q.failure = 0.3;
+    q.odds = 1e-6;
+    assert_fails(kofn_plan_make(&q, &plan, &error), KOFN_FAILED_PRECONDITION);
+    assert_non_null(strstr(error.text, "nearest with 0.0081"));
+    q.part = (kofn_partition){50, 1, 50};
+    assert_fails(kofn_plan_make(&q, &plan, &error), KOFN_FAILED_PRECONDITION);
+    assert_non_null(strstr(error.text, "can be built"));
+
+    q = query(2000, 6, 1);
+    q.failure = 0.05;
+    q.odds = 0.01;
+    plan = make(&q);
+    assert_null(find_row(&plan, "alloy_local")); // 7 products
+    assert_non_null(strstr(plan.left_why, "uncoded"));
+    assert_non_null(strstr(plan.left_why, "fails more often than the odds allow"));
+    kofn_plan_fini(&plan);
+}
+
+/* Some of a systematic code's answers say more than their number does. */
+static void
+trials_save_tasks_where_the_bound_asks_for_too_many(void **state)
+{
+    (void)state;
+    kofn_plan_query q = query(2000, 8, 1);
+    q.part = (kofn_partition){1, 2, 1};
+    q.failure = 0.1;
+    q.odds = 0.07;
+    kofn_plan plan = make(&q);
+    const kofn_plan_row *row = find_row(&plan, "rkrp");
+    assert_int_equal(row->typical.method, KOFN_TYPICAL_TRIALS);
+    assert_int_equal(row->spec.tasks, 5); // the bound: 6
+    kofn_plan_fini(&plan);
+}
+
+/* Where codes are too large to be tried, nothing is rounded either. */
+static void
+large_codes_over_finite_fields_are_planned_without_trials(void **state)
+{
+    (void)state;
+    const kofn_field *large;
+    kofn_error error;
+    assert_ok(kofn_field_new("gfp:65537", &large, &error));
+    kofn_plan_query q = query(4000, 400, 1);
+    q.field = large;
+    q.part = (kofn_partition){18, 1, 18};
+    kofn_plan plan = make(&q);
+    const kofn_plan_row *row = find_row(&plan, "polynomial");
+    assert_int_equal(row->needed, 324);
+    assert_true(row->error == 0);
+    assert_at_most(fabs(row->decodable - kofn_odds_count(row->spec.tasks, 324, 400, q.failure)),
+                   1e-9);
+    kofn_plan_fini(&plan);
+    kofn_field_destroy(&large);
+}
+
 static void
 never_more_parts_than_the_product_has(void **state)
 {
@@ -305,8 +432,8 @@ queries_without_sense_are_refused(void **state)
     (void)state;
     kofn_error error;
     kofn_plan plan;
-    kofn_plan_query all[9];
-    for (size_t i = 0; i < 9; i++)
+    kofn_plan_query all[13];
+    for (size_t i = 0; i < 13; i++)
         all[i] = query(100, 4, 1);
     all[0].stragglers = 4;
     all[1].shape.inner = 0;
@@ -317,7 +444,11 @@ queries_without_sense_are_refused(void **state)
     all[6].limit = KOFN_PLAN_ROWS_MAX + 1;
     all[7].tasks_max = KOFN_TASKS_MAX + 1;
     all[8].machine.slowdown = 0;
-    for (size_t i = 0; i < 9; i++)
+    all[9].odds = 1;
+    all[10].odds = -0.1;
+    all[11].odds = NAN;
+    all[12].part.z = 101;
+    for (size_t i = 0; i < 13; i++)
         assert_fails(kofn_plan_make(&all[i], &plan, &error), KOFN_INVALID_ARGUMENT);
 }
 
@@ -338,6 +469,11 @@ main(void)
         cmocka_unit_test(estimates_are_for_those_who_name_an_error),
         cmocka_unit_test(nothing_fits_and_the_nearest_is_named),
         cmocka_unit_test(the_same_query_gives_the_same_plan),
+        cmocka_unit_test(by_odds_each_code_has_its_typical_threshold_as_tasks),
+        cmocka_unit_test(the_parts_can_be_named),
+        cmocka_unit_test(odds_that_no_code_keeps_are_refused_with_what_comes_nearest),
+        cmocka_unit_test(trials_save_tasks_where_the_bound_asks_for_too_many),
+        cmocka_unit_test(large_codes_over_finite_fields_are_planned_without_trials),
         cmocka_unit_test(never_more_parts_than_the_product_has),
         cmocka_unit_test(queries_without_sense_are_refused),
     };

@@ -317,6 +317,38 @@ print_small_plan(void)
     assert_int_equal(cli_print_json(cli_json_of_plan(&answer)), 0);
 }
 
+/* A code over a finite field, planned by odds. */
+static void
+print_likely_plan(void)
+{
+    kofn_plan_choice choice = {.code = {.family = "a", .x = 2, .z = 1, .y = 2, .tasks = 9},
+                               .policy = "oneshot",
+                               .threshold = 4,
+                               .enough = 4,
+                               .needed = 4,
+                               .decodable = 0.9991,
+                               .typical = 9,
+                               .typical_by = "bound",
+                               .likely = true};
+    const kofn_plan_answer answer = {.count = 1, .choices = &choice};
+    cli_print_plan(&answer);
+    assert_int_equal(cli_print_json(cli_json_of_plan(&answer)), 0);
+}
+
+static void
+a_plan_by_odds_has_the_recovery_threshold_and_how_it_was_found(void **state)
+{
+    char text[8192];
+    (void)state;
+    capture(print_likely_plan, text, sizeof text);
+    assert_non_null(strstr(text, "DECODES  R  BY "));
+    assert_non_null(strstr(text, "a 2,1,2 n=9  oneshot       ~4 "));
+    assert_non_null(strstr(text, " 0.9991  9  bound "));
+    assert_non_null(strstr(text, "\"typical\": 9"));
+    assert_non_null(strstr(text, "\"typical_by\": \"bound\""));
+    assert_non_null(strstr(text, "\"likely\": true"));
+}
+
 static void
 a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out(void **state)
 {
@@ -331,6 +363,8 @@ a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out(void **state)
     assert_non_null(strstr(text, "\nLeft out, 1 family: c: too small.\n"));
     assert_non_null(strstr(text, "\"worst_amplification\": 0.0"));
     assert_non_null(strstr(text, "\"amplification\": null")); // JSON has no infinity
+    assert_null(strstr(text, "  R  "));
+    assert_non_null(strstr(text, "\"typical\": null"));
 }
 
 static void
@@ -493,6 +527,7 @@ main(void)
         cmocka_unit_test(a_hostile_text_in_json_is_escaped),
         cmocka_unit_test(numbers_are_written_for_people),
         cmocka_unit_test(a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out),
+        cmocka_unit_test(a_plan_by_odds_has_the_recovery_threshold_and_how_it_was_found),
         cmocka_unit_test(what_is_known_of_an_error_is_one_phrase),
         cmocka_unit_test(the_account_of_a_product_of_integers_has_its_primes),
         cmocka_unit_test(primes_beyond_all_sense_are_cut),
