@@ -486,9 +486,11 @@ add_account(kofn_msg_job *m, const kofn_msg_job *part)
     m->workers = part->workers > m->workers ? part->workers : m->workers;
     m->backups += part->backups;
     m->replaced += part->replaced;
+    m->fresh += part->fresh;
     m->blocks_reused += part->blocks_reused;
     m->decodable &= part->decodable;
     m->waited |= part->waited;
+    m->likely |= part->likely;
     m->condition = fmax(m->condition, part->condition);
     m->amplification = fmax(m->amplification, part->amplification);
     m->residual = fmax(m->residual, part->residual);

@@ -352,10 +352,10 @@ cli_print_account(const kofn_account *account)
         (void)cli_line(stdout, "status       %s: %s", kofn_status_name(account->status),
                        account->message);
     (void)cli_line(stdout, "product      %s, %s", shape, account->field);
+    const uint64_t products = account->prime_count > 0 ? account->prime_count : 1;
     (void)cli_line(stdout, "code         %s, %s %" PRIu64 " suffice%s, seed %" PRIu64, code,
-                   account->likely ? "most sets of" : "any",
-                   account->enough / (account->prime_count ? account->prime_count : 1),
-                   account->prime_count ? " for each prime" : "", account->code.seed);
+                   account->likely ? "most sets of" : "any", account->enough / products,
+                   account->prime_count > 0 ? " for each prime" : "", account->code.seed);
     print_primes(account);
     (void)cli_line(stdout, "policy       %s", account->policy);
     (void)cli_line(stdout, "tasks        %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64 " used",

@@ -50,21 +50,34 @@ kofn_integers_get_product_dtype(kofn_dtype dtype)
     return kofn_integers_has_dtype(dtype) ? KOFN_I64 : dtype;
 }
 
-kofn_status
-kofn_integers_choose(const char *name, kofn_dtype dtype, const kofn_field **ret_field,
-                     bool *ret_integers, kofn_error *err)
+/* The field of a product of integers: its first prime's. */
+static kofn_status
+choose_integers(const char *name, kofn_dtype dtype, const kofn_field **ret_field, kofn_error *err)
 {
-    const bool named = strcmp(name, "integers") == 0;
     char prime[KOFN_FIELD_NAME_MAX];
-    *ret_integers = named || (!name[0] && kofn_integers_has_dtype(dtype));
-    if (!*ret_integers)
-        return kofn_field_choose(name, dtype, ret_field, err);
+    if (name[0] && strcmp(name, "integers") != 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "'%.40s' is no field of %s elements: leave the field out, they are "
+                         "multiplied as integers; or convert them",
+                         name, kofn_dtype_name(dtype));
     if (!kofn_integers_has_dtype(dtype))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "integers are of i32 or i64, and these are of %s: convert them",
                          kofn_dtype_name(dtype));
     (void)snprintf(prime, sizeof prime, "gfp:%u", kofn_integers_primes[0]);
     return kofn_field_new(prime, ret_field, err);
+}
+
+kofn_status
+kofn_integers_choose(const char *name, kofn_dtype dtype, const kofn_field **ret_field,
+                     bool *ret_integers, kofn_error *err)
+{
+    const bool meant = kofn_integers_has_dtype(dtype) || strcmp(name, "integers") == 0;
+    kofn_status status = meant ? choose_integers(name, dtype, ret_field, err)
+                               : kofn_field_choose(name, dtype, ret_field, err);
+    if (!status)
+        *ret_integers = meant;
+    return status;
 }
 
 /* ---- how many primes ------------------------------------------------------------------------- */

@@ -28,8 +28,9 @@ extern const uint32_t kofn_integers_primes[KOFN_INTEGERS_PRIMES_MAX];
 bool kofn_integers_has_dtype(kofn_dtype dtype);               // i32 or i64
 kofn_dtype kofn_integers_get_product_dtype(kofn_dtype dtype); // i64 for those, else as it is
 
-/* What a product of such elements is over: integers, when that is the name or the dtype implies it
- * (*ret_integers), and then *ret_field is that of the first prime; else as kofn_field_choose. */
+/* What a product of such elements is over. Of i32 and i64: integers (*ret_integers), which the name
+ * may say or leave to the dtype, and *ret_field is that of the first prime. INVALID_ARGUMENT: the
+ * name is another, or "integers" of another dtype. Else as kofn_field_choose. */
 KOFN_MUST_CHECK kofn_status kofn_integers_choose(const char *name, kofn_dtype dtype,
                                                  const kofn_field **ret_field, bool *ret_integers,
                                                  kofn_error *err);

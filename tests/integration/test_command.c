@@ -238,7 +238,7 @@ write_ones(const char *path, size_t rows, size_t cols)
 
 /* u1 or u4, the same number everywhere. */
 static void
-write_numbers(const char *path, kofn_dtype dtype, size_t rows, size_t cols, uint32_t value)
+write_numbers(const char *path, kofn_dtype dtype, size_t rows, size_t cols, uint64_t value)
 {
     kofn_error error;
     kofn_bands bands;
@@ -255,7 +255,7 @@ write_numbers(const char *path, kofn_dtype dtype, size_t rows, size_t cols, uint
 }
 
 static void
-assert_numbers(const char *path, kofn_dtype dtype, size_t rows, size_t cols, uint32_t value)
+assert_numbers(const char *path, kofn_dtype dtype, size_t rows, size_t cols, uint64_t value)
 {
     kofn_error error;
     kofn_npy c;
@@ -675,6 +675,57 @@ finite_fields_are_named_or_implied(void **state)
         0);
     assert_numbers(in_root("c4.npy"), KOFN_U32, 30, 40, 20 * 9); // minus three, squared
     assert_exit(kofn("multiply @%s %s -o %s", id, in_root("b4.npy"), in_root("c4.npy")), 6);
+}
+
+static void
+integers_are_multiplied_exactly_into_i8(void **state)
+{
+    (void)state;
+    write_numbers(in_root("ai4.npy"), KOFN_I32, 30, 20, UINT32_MAX); // -1
+    write_numbers(in_root("bi4.npy"), KOFN_I32, 20, 40, UINT32_MAX - 1);
+    run_result *r = kofn("multiply %s %s -o %s --local=2 --code polynomial --partition 2,1,2 "
+                         "--tasks 5 --json",
+                         in_root("ai4.npy"), in_root("bi4.npy"), in_root("ci8.npy"));
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "\"field\": \"integers\""));
+    assert_non_null(strstr(r->out, "\"prime\": 8388593"));
+    assert_numbers(in_root("ci8.npy"), KOFN_I64, 30, 40, 40);
+
+    start_daemons("");
+    r = kofn("put %s", in_root("ai4.npy"));
+    assert_exit(r, 0);
+    char id[64];
+    (void)snprintf(id, sizeof id, "%.*s", (int)strcspn(r->out, "\n"), r->out);
+    assert_exit(
+        kofn("multiply @%s %s -o %s --field integers", id, in_root("bi4.npy"), in_root("ci8.npy")),
+        0);
+    assert_numbers(in_root("ci8.npy"), KOFN_I64, 30, 40, 40);
+    r = kofn("submit %s %s", in_root("ai4.npy"), in_root("bi4.npy"));
+    assert_exit(r, 0);
+    char job[64];
+    (void)snprintf(job, sizeof job, "%.*s", (int)strcspn(r->out, "\n"), r->out);
+    assert_exit(kofn("wait %s -o %s", job, in_root("ci8.npy")), 0);
+    assert_numbers(in_root("ci8.npy"), KOFN_I64, 30, 40, 40);
+    r = kofn("status %s", job);
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "primes       8388593 (1/1)"));
+    assert_non_null(strstr(r->out, "for each prime"));
+}
+
+static void
+integers_too_large_for_64_bits_are_refused_and_nothing_is_written(void **state)
+{
+    (void)state;
+    write_numbers(in_root("ai4.npy"), KOFN_I32, 3, 8, 1U << 31); // the smallest
+    const run_result *r = kofn("multiply %s %s --transpose-b -o %s --local=1", in_root("ai4.npy"),
+                               in_root("ai4.npy"), in_root("none.npy"));
+    assert_exit(r, 6);
+    assert_non_null(strstr(r->err, "C: element (0, 0) is about 3.68935e+19, which needs 67 bits"));
+    assert_int_not_equal(access(in_root("none.npy"), F_OK), 0);
+    r = kofn("encode %s %s --transpose-b -d %s", in_root("ai4.npy"), in_root("ai4.npy"),
+             in_root("none"));
+    assert_exit(r, 2);
+    assert_non_null(strstr(r->err, "i32"));
 }
 
 static void
@@ -1129,6 +1180,8 @@ main(void)
         WITH_DAEMONS(a_master_that_comes_late_is_waited_for),
         WITH_DAEMONS(operands_are_put_used_listed_and_dropped),
         WITH_DAEMONS(finite_fields_are_named_or_implied),
+        WITH_DAEMONS(integers_are_multiplied_exactly_into_i8),
+        cmocka_unit_test(integers_too_large_for_64_bits_are_refused_and_nothing_is_written),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

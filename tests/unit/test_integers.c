@@ -233,6 +233,45 @@ the_largest_element_counts_whatever_its_sign(void **state)
     assert_false(kofn_integers_has_dtype(KOFN_U32) || kofn_integers_has_dtype(KOFN_F64));
 }
 
+static void
+check_choice(const char *name, kofn_dtype dtype, kofn_status status, bool integers,
+             const char *field)
+{
+    const kofn_field *f = NULL;
+    bool got = !integers;
+    if (status) {
+        assert_fails(kofn_integers_choose(name, dtype, &f, &got, &error), status);
+        assert_null(f);
+        return;
+    }
+    assert_ok(kofn_integers_choose(name, dtype, &f, &got, &error));
+    assert_int_equal(got, integers);
+    assert_string_equal(f->name, field);
+    kofn_field_destroy(&f);
+}
+
+static void
+integers_are_implied_by_their_dtypes_and_by_no_other(void **state)
+{
+    (void)state;
+    for (size_t d = 0; d < 2; d++) {
+        check_choice("", dtypes[d], KOFN_OK, true, "gfp:8388593");
+        check_choice("integers", dtypes[d], KOFN_OK, true, "gfp:8388593");
+        check_choice("gfp:7", dtypes[d], KOFN_INVALID_ARGUMENT, false, NULL);
+        check_choice("f64", dtypes[d], KOFN_INVALID_ARGUMENT, false, NULL);
+        assert_int_equal(kofn_integers_get_product_dtype(dtypes[d]), KOFN_I64);
+    }
+    check_choice("", KOFN_F64, KOFN_OK, false, "f64");
+    check_choice("", KOFN_U8, KOFN_OK, false, "gf256");
+    check_choice("gfp:7", KOFN_U32, KOFN_OK, false, "gfp:7");
+    check_choice("", KOFN_U32, KOFN_INVALID_ARGUMENT, false, NULL);
+    check_choice("integers", KOFN_U32, KOFN_INVALID_ARGUMENT, false, NULL);
+    check_choice("integers", KOFN_F64, KOFN_INVALID_ARGUMENT, false, NULL);
+    check_choice("integer", KOFN_F64, KOFN_NOT_FOUND, false, NULL);
+    assert_int_equal(kofn_integers_get_product_dtype(KOFN_U32), KOFN_U32);
+    assert_int_equal(kofn_integers_get_product_dtype(KOFN_F32), KOFN_F32);
+}
+
 /* Cut somewhere, so that rows are worked on in two calls. */
 static void
 check_reduce(kofn_dtype dtype, size_t rows, size_t cols, size_t primes, kofn_rng *rng)
@@ -616,6 +655,7 @@ main(void)
         cmocka_unit_test(the_primes_are_the_largest_below_2_to_the_23),
         cmocka_unit_test(there_are_as_many_primes_as_the_largest_sum_needs_and_no_more),
         cmocka_unit_test(the_largest_element_counts_whatever_its_sign),
+        cmocka_unit_test(integers_are_implied_by_their_dtypes_and_by_no_other),
         cmocka_unit_test(residues_are_those_of_division),
         cmocka_unit_test(numbers_come_back_from_their_residues),
         cmocka_unit_test(a_number_of_more_than_64_bits_is_refused_with_its_place),
