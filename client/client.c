@@ -52,13 +52,20 @@ check_options(const kofn_client_options *options, kofn_error *err)
     return KOFN_OK;
 }
 
+static const char *
+find_text(const char *given, const char *variable, const char *fallback)
+{
+    const char *from_environment = getenv(variable);
+    if (given && *given)
+        return given;
+    return from_environment && *from_environment ? from_environment : fallback;
+}
+
 static void
 fill_options(kofn_client_options *options)
 {
-    const char *from_environment = getenv("KOFN_MASTER");
-    if (!options->endpoint || !*options->endpoint)
-        options->endpoint =
-            from_environment && *from_environment ? from_environment : DEFAULT_ENDPOINT;
+    options->endpoint = find_text(options->endpoint, "KOFN_MASTER", DEFAULT_ENDPOINT);
+    options->algorithms = find_text(options->algorithms, "KOFN_ALGORITHMS", NULL);
     options->patience_ms = options->patience_ms ? options->patience_ms : DEFAULT_PATIENCE_MS;
     options->retries = options->retries ? options->retries : DEFAULT_RETRIES;
     options->backoff_ms = options->backoff_ms ? options->backoff_ms : DEFAULT_BACKOFF_MS;
@@ -115,8 +122,9 @@ start(kofn_client *client, kofn_error *err)
 
     const char *endpoint = client->options.endpoint;
     if (client->options.local_workers != 0) {
-        status =
-            kofn_local_start(client->context, client->options.local_workers, &client->local, err);
+        status = kofn_local_start(client->context, client->options.local_workers,
+                                  client->options.algorithms, &client->local, err);
+        client->options.algorithms = NULL; // the caller's, and read by now
         if (status != KOFN_OK)
             return status;
         endpoint = kofn_local_get_endpoint(client->local);
@@ -379,7 +387,7 @@ static kofn_status
 list_own_codes(kofn_code_list *ret_list, kofn_error *err)
 {
     kofn_msg_codes codes = {0};
-    kofn_status status = kofn_master_fill_codes(&codes, err);
+    kofn_status status = kofn_master_fill_codes(NULL, &codes, err);
     if (status == KOFN_OK)
         status = kofn_codes_from_message(&codes, ret_list, err);
     kofn_message_clear(&kofn_codes_message, &codes);

@@ -1,4 +1,5 @@
 #include "client/convert.h"
+#include "common/linalg/integers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,16 +100,28 @@ kofn_code_choice_set(kofn_code_choice *choice, const char *key, const char *text
     return status;
 }
 
+/* Only a master that has it can say anything about it. */
+static bool
+names_unknown_algorithm(const kofn_code_spec *spec)
+{
+    const char *name = kofn_code_spec_get_algorithm(spec);
+    kofn_bilinear *algorithm = NULL;
+    const kofn_status status = name ? kofn_algorithms_parse(NULL, name, &algorithm, NULL) : KOFN_OK;
+    kofn_bilinear_destroy(&algorithm);
+    return status == KOFN_NOT_FOUND;
+}
+
 kofn_status
 kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype, const char *field,
                        kofn_error *err)
 {
     const kofn_field *f = NULL;
     kofn_code_spec spec;
+    bool integers;
     kofn_status status = kofn_choice_to_spec(choice, &spec, err);
     if (status == KOFN_OK)
-        status = kofn_field_choose(field ? field : "", dtype, &f, err);
-    if (status == KOFN_OK)
+        status = kofn_integers_choose(field ? field : "", dtype, &f, &integers, err);
+    if (status == KOFN_OK && !names_unknown_algorithm(&spec))
         status = kofn_code_spec_check(&spec, f, err);
     kofn_field_destroy(&f);
     return status;
@@ -154,6 +167,20 @@ accept_from_text(const char *text)
     if (strcmp(text, "exact") == 0)
         return KOFN_ACCEPT_EXACTLY;
     return strcmp(text, "error") == 0 ? KOFN_ACCEPT_WITHIN : KOFN_ACCEPT_PROMISED;
+}
+
+static void
+primes_from_list(const kofn_wire_list *from, kofn_account *account)
+{
+    const kofn_msg_prime *primes = from->at;
+    for (size_t i = 0; i < from->count && i < KOFN_CLIENT_PRIMES_MAX; i++) {
+        kofn_prime_account *to = &account->primes[account->prime_count++];
+        *to = (kofn_prime_account){.prime = primes[i].prime,
+                                   .enough = primes[i].enough,
+                                   .tasks_sent = primes[i].tasks_sent,
+                                   .answers = primes[i].answers};
+        COPY_TEXT(to->state, primes[i].state);
+    }
 }
 
 void
@@ -204,6 +231,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
     COPY_TEXT(account.field, job->field);
     COPY_TEXT(account.error_kind, job->error_kind);
     code_from_message(&job->code, &account.code);
+    primes_from_list(&job->primes, &account);
     *ret_account = account;
 }
 
@@ -310,6 +338,30 @@ family_from_message(const kofn_msg_family *family, kofn_family_info *ret_family,
     return params_from_list(&family->params, &ret_family->params, &ret_family->param_count, err);
 }
 
+static kofn_status
+algorithms_from_list(const kofn_wire_list *from, kofn_algorithm_info **ret, size_t *ret_count,
+                     kofn_error *err)
+{
+    const kofn_msg_algorithm *algorithms = from->at;
+    kofn_algorithm_info *to = calloc(from->count ? from->count : 1, sizeof *to);
+    if (!to)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a list of algorithms");
+    for (size_t i = 0; i < from->count; i++) {
+        const kofn_msg_algorithm *a = &algorithms[i];
+        to[i] = (kofn_algorithm_info){.x = a->x,
+                                      .z = a->z,
+                                      .y = a->y,
+                                      .rank = a->rank,
+                                      .denominator = a->denominator,
+                                      .additions = a->additions,
+                                      .ships = a->ships};
+        COPY_TEXT(to[i].name, a->name);
+    }
+    *ret = to;
+    *ret_count = from->count;
+    return KOFN_OK;
+}
+
 kofn_status
 kofn_codes_from_message(const kofn_msg_codes *codes, kofn_code_list *ret_list, kofn_error *err)
 {
@@ -326,6 +378,9 @@ kofn_codes_from_message(const kofn_msg_codes *codes, kofn_code_list *ret_list, k
     }
     if (status == KOFN_OK)
         status = params_from_list(&codes->policies, &list.policies, &list.policy_count, err);
+    if (status == KOFN_OK)
+        status =
+            algorithms_from_list(&codes->algorithms, &list.algorithms, &list.algorithm_count, err);
     if (status != KOFN_OK) {
         kofn_code_list_fini(&list);
         return status;
@@ -341,6 +396,7 @@ kofn_code_list_fini(kofn_code_list *list)
         free(list->families[i].params);
     free(list->families);
     free(list->policies);
+    free(list->algorithms);
     *list = (kofn_code_list){0};
 }
 

@@ -53,6 +53,7 @@ enum {
     KOFN_CLIENT_VALUE_MAX = 64,   // values of a family's parameters
     KOFN_CLIENT_SETS_MAX = 16,    // parameters of one code
     KOFN_CLIENT_OPERANDS_MAX = 8, // of an outer product
+    KOFN_CLIENT_PRIMES_MAX = 9,   // of a product of integers
 };
 
 /* "0.1.0": of the library that is linked, not of this header. */
@@ -81,6 +82,8 @@ typedef struct kofn_client_options {
     int64_t backoff_max_ms;  // longest backoff; 5000
     uint64_t window;         // bytes of products that may be under way to us; 16 MiB
     uint64_t keep_bytes;     // of message buffers kept for use again; 256 MiB
+    const char *algorithms;  // with local workers: directory of bilinear algorithms that codes may
+                             // name beside those that ship; $KOFN_ALGORITHMS, or else none
     kofn_progress *progress; // of functions that take none of their own: NULL waits on; the account
                              // it gets is empty, and false ends no job
     void *context;           // for progress
@@ -145,7 +148,8 @@ KOFN_MUST_CHECK kofn_status kofn_code_choice_set(kofn_code_choice *choice, const
 
 /* All that can be checked without operands and without a master: that the family and its
  * parameters exist (or else which name is near), that tasks suffice, and that the field has points
- * for them. `field` as in kofn_product_options; NULL: the one that the dtype implies. */
+ * for them. A choice with an algorithm that does not ship is left to the master, which may have one
+ * of that name. `field` as in kofn_product_options; NULL: the one that the dtype implies. */
 KOFN_MUST_CHECK kofn_status kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype,
                                                    const char *field, kofn_error *err);
 
@@ -164,6 +168,14 @@ typedef struct kofn_accept_options {
     kofn_accept_choice kind;
     double error; // of KOFN_ACCEPT_WITHIN: more than 0
 } kofn_accept_options;
+
+/* A product of integers is put together from products modulo some primes; each has a code, tasks and
+ * answers of its own. */
+typedef struct kofn_prime_account {
+    uint64_t prime;
+    char state[16];
+    uint64_t enough, tasks_sent, answers;
+} kofn_prime_account;
 
 /* What is known of a job: its state while it runs, its account when it is done. */
 struct kofn_account {
@@ -199,16 +211,20 @@ struct kofn_account {
         double queue, receive, encode, send, wait, decode, check, total; // at the master
         double call; // as the client saw it, from the call to the last element
     } seconds;
-    double progress; // 0 to 1
-    uint64_t age_ms; // since it was accepted
+    double progress;    // 0 to 1
+    uint64_t age_ms;    // since it was accepted
+    size_t prime_count; // of a product of integers: then counts above are sums over the primes, and
+                        // `code` is that of each. Not in lists of jobs
+    kofn_prime_account primes[KOFN_CLIENT_PRIMES_MAX];
 };
 
 /* Zero or NULL in any field leaves it to the master. */
 typedef struct kofn_product_options {
     kofn_code_choice code;
     const char *policy; // oneshot, speculative, ...
-    const char *field;  // arithmetic: f64, f32, gf256, gf16, gf4, or gfp:P for a prime P below
-                        // 2^31; "": what the dtype implies, f64, f32 or gf256 for u8; u32 has none
+    const char *field;  // arithmetic: f64, f32, gf256, gf16, gf4, gfp:P for a prime P below 2^31,
+                        // or integers; "": what the dtype implies, f64, f32, gf256 for u8, integers
+                        // for i32 and i64 (C is i64 then); u32 has none
     int64_t timeout_ms; // for the whole product; 0: none
     const char *key;    // idempotency key; NULL: a random one
     kofn_accept_options accept;
@@ -440,13 +456,24 @@ typedef struct kofn_family_info {
     kofn_param_info *params;
 } kofn_family_info;
 
+/* <x, z, y; rank>: C of x by y blocks, from rank products of sums of blocks. */
+typedef struct kofn_algorithm_info {
+    char name[KOFN_CLIENT_VALUE_MAX]; // what the parameter `algorithm` says
+    uint64_t x, z, y, rank;
+    uint64_t denominator; // it works in fields where this is not zero
+    uint64_t additions;   // of blocks, in all sums as they stand
+    bool ships;           // with kofn; else it is of the master's own directory
+} kofn_algorithm_info;
+
 typedef struct kofn_code_list {
-    size_t family_count, policy_count;
+    size_t family_count, policy_count, algorithm_count;
     kofn_family_info *families;
     kofn_param_info *policies;
+    kofn_algorithm_info *algorithms;
 } kofn_code_list;
 
-/* The families and policies that the master knows; of this library when client is NULL. Ownership: kofn_code_list_fini. */
+/* The families, policies and algorithms that the master knows; of this library when client is NULL.
+ * Ownership: kofn_code_list_fini. */
 KOFN_MUST_CHECK kofn_status kofn_client_list_codes(kofn_client *client, kofn_code_list *ret_list,
                                                    kofn_error *err);
 void kofn_code_list_fini(kofn_code_list *list);

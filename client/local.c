@@ -56,7 +56,7 @@ start_thread(void *(*run)(void *arg), void *arg, pthread_t *ret_thread, kofn_err
 }
 
 static kofn_status
-start_master(kofn_local *local, void *context, kofn_error *err)
+start_master(kofn_local *local, void *context, const char *algorithms, kofn_error *err)
 {
     kofn_master_config config;
     kofn_log quiet;
@@ -68,7 +68,11 @@ start_master(kofn_local *local, void *context, kofn_error *err)
     (void)snprintf(config.workers, sizeof config.workers, "inproc://kofn-workers");
     (void)snprintf(config.clients, sizeof config.clients, "inproc://kofn-clients");
     config.grace_ns = 0; // whoever could wait for a result is about to go
-    status = kofn_master_new(context, &config, quiet, &local->master, err);
+    if (algorithms)
+        status = kofn_master_config_set(&config, "algorithms", algorithms, err);
+    if (status == KOFN_OK)
+        status = kofn_master_new(context, &config, quiet, &local->master, err);
+    kofn_master_config_fini(&config);
     if (status == KOFN_OK)
         status = start_thread(run_master, local->master, &local->thread, err);
     local->running = status == KOFN_OK;
@@ -99,7 +103,8 @@ start_worker(kofn_local *local, void *context, kofn_error *err)
 }
 
 kofn_status
-kofn_local_start(void *context, int workers, kofn_local **ret_local, kofn_error *err)
+kofn_local_start(void *context, int workers, const char *algorithms, kofn_local **ret_local,
+                 kofn_error *err)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     const size_t wanted = workers > 0 ? (size_t)workers : cores > 0 ? (size_t)cores : 1;
@@ -107,7 +112,7 @@ kofn_local_start(void *context, int workers, kofn_local **ret_local, kofn_error 
     if (!local)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu local workers", wanted);
 
-    kofn_status status = start_master(local, context, err);
+    kofn_status status = start_master(local, context, algorithms, err);
     while (status == KOFN_OK && local->count < wanted)
         status = start_worker(local, context, err);
     if (status != KOFN_OK) {

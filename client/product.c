@@ -14,6 +14,7 @@
 #include "client/engine.h"
 #include "client/result.h"
 #include "common/base/clock.h"
+#include "common/linalg/integers.h"
 #include "common/linalg/multiply.h"
 #include "common/linalg/outer.h"
 
@@ -137,7 +138,7 @@ check_operands(const factors *f, kofn_msg_matrix *ret_c, kofn_error *err)
                            "the product is %zu x %zu, at most %d in each direction", rows, cols,
                            KOFN_DIMENSION_MAX);
     if (status == KOFN_OK)
-        describe_matrix(f->at[0]->dtype, rows, cols, ret_c);
+        describe_matrix(kofn_integers_get_product_dtype(f->at[0]->dtype), rows, cols, ret_c);
     return status;
 }
 

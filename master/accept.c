@@ -1,3 +1,4 @@
+#include "master/integers.h"
 #include "master/jobs.h"
 #include "master/operands.h"
 
@@ -105,25 +106,29 @@ resolve_operands(kofn_master *master, operand_list *asked, kofn_job *job, kofn_e
 
 /* Operands that are not stored, the product, and the answers and coded blocks that it takes to get
  * there: blocks out at once are bounded by the workers' credit, so twice the operands is what they
- * come to. */
+ * come to. Of a product of integers: with one prime. */
 static kofn_status
 estimate_charge(const operand_list *asked, kofn_job *job, kofn_error *err)
 {
     const kofn_dtype dtype = kofn_dtype_parse(asked->operand[0].matrix.dtype);
-    size_t bytes, sum = sizeof(kofn_job);
-    kofn_status status = kofn_mat_bytes(dtype, job->shape.rows, job->shape.cols, &bytes, err);
-    for (size_t o = 0; !status; o++) {
-        if (bytes > SIZE_MAX / 64)
-            return kofn_fail(err, KOFN_OUT_OF_RANGE, "the operands are larger than any memory");
-        sum += (o == 0 || job->stored[o - 1] ? 2 : 3) * bytes; // the product comes first
-        if (o == asked->count)
-            break;
-        status = kofn_mat_bytes(dtype, asked->operand[o].matrix.rows, asked->operand[o].matrix.cols,
-                                &bytes, err);
+    const size_t width = kofn_dtype_width(dtype);
+    size_t bytes[KOFN_OPERANDS_MAX], c, sum = sizeof(kofn_job);
+    kofn_status status = kofn_mat_bytes(kofn_integers_get_product_dtype(dtype), job->shape.rows,
+                                        job->shape.cols, &c, err);
+    for (size_t o = 0; o < asked->count && !status; o++) {
+        const kofn_msg_matrix *m = &asked->operand[o].matrix;
+        status = kofn_mat_bytes(dtype, m->rows, m->cols, &bytes[o], err);
+        if (!status && (bytes[o] > SIZE_MAX / 128 || c > SIZE_MAX / 128))
+            status = kofn_fail(err, KOFN_OUT_OF_RANGE, "the operands are larger than any memory");
+        if (!status)
+            sum += (job->stored[o] ? 0 : bytes[o]) + (job->parts ? 0 : 2 * bytes[o]);
     }
-    if (!status)
-        job->charge = sum;
-    return status;
+    if (status)
+        return status;
+    job->charge =
+        sum + (job->parts ? c + kofn_part_estimate_charge(bytes[0] / width, bytes[1] / width, c / 8)
+                          : 2 * c);
+    return KOFN_OK;
 }
 
 static kofn_status
@@ -170,18 +175,30 @@ check_shapes(const operand_list *asked, kofn_job *job, kofn_error *err)
 }
 
 static kofn_status
-choose_field(const char *name, const operand_list *asked, const kofn_field **ret_field,
-             kofn_error *err)
+choose_field(const char *name, const operand_list *asked, kofn_job *job, kofn_error *err)
 {
-    const char *dtype = asked->operand[0].matrix.dtype;
+    const char *first = asked->operand[0].matrix.dtype;
     for (size_t o = 1; o < asked->count; o++)
-        if (strcmp(asked->operand[o].matrix.dtype, dtype) != 0)
+        if (strcmp(asked->operand[o].matrix.dtype, first) != 0)
             return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                              "%s holds %s and %s holds %s: convert one, operands must be of one "
                              "dtype",
-                             kofn_operand_name(asked->outer, 0), dtype,
+                             kofn_operand_name(asked->outer, 0), first,
                              kofn_operand_name(asked->outer, o), asked->operand[o].matrix.dtype);
-    return kofn_field_choose(name, kofn_dtype_parse(dtype), ret_field, err);
+    const kofn_dtype dtype = kofn_dtype_parse(first);
+    bool integers;
+    kofn_status status = kofn_integers_choose(name, dtype, &job->field, &integers, err);
+    if (status || !integers)
+        return status;
+    if (asked->outer)
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "outer products are not made of integers; take u32 elements and a field "
+                         "gfp:P, or f64");
+    job->parts = calloc(1, sizeof *job->parts);
+    if (!job->parts)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another job");
+    job->parts->dtype = dtype;
+    return KOFN_OK;
 }
 
 static const struct {
@@ -276,6 +293,7 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
         spec.has_seed = true; // found in the cache
         spec.seed = 1;
     }
+    spec.algorithms = config->known;
     if (!status)
         status = kofn_code_spec_check(&spec, job->field, err);
     if (!status)
@@ -352,8 +370,8 @@ expect_operand(kofn_job *job, size_t operand, const kofn_msg_matrix *matrix, kof
     if (job->stored[operand])
         return kofn_assembler_have(&job->operands, kofn_operand_get_bands(job->stored[operand]),
                                    err);
-    return kofn_assembler_expect(&job->operands, job->field->dtype, matrix->rows, matrix->cols,
-                                 err);
+    const kofn_dtype dtype = job->parts ? job->parts->dtype : job->field->dtype;
+    return kofn_assembler_expect(&job->operands, dtype, matrix->rows, matrix->cols, err);
 }
 
 /* What an order says, checked, in a record that is not listed yet. */
@@ -369,7 +387,7 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     if (!status)
         status = resolve_operands(master, &asked, job, err);
     if (!status)
-        status = choose_field(p->field, &asked, &job->field, err);
+        status = choose_field(p->field, &asked, job, err);
     if (!status)
         status = check_shapes(&asked, job, err);
     if (!status)

@@ -1,4 +1,4 @@
-#include "master/job.h"
+#include "master/integers.h"
 
 #include <math.h>
 
@@ -9,9 +9,8 @@ seconds_between(int64_t from_ns, int64_t to_ns)
 }
 
 static void
-fill_seconds(const kofn_job *job, kofn_msg_seconds *s)
+fill_seconds(const kofn_job *job, const kofn_job_times *t, kofn_msg_seconds *s)
 {
-    const kofn_job_times *t = &job->times;
     s->receive = seconds_between(t->accepted_ns, t->received_ns);
     s->queue = seconds_between(t->received_ns, t->sent_ns);
     s->encode = (double)t->encode_ns * 1e-9;
@@ -35,51 +34,70 @@ fill_error(const kofn_job *job, kofn_msg_job *m)
     m->error_estimate = job->error_opinion;
 }
 
+/* What was asked for, and what it became. */
+static void
+fill_order(const kofn_job *job, kofn_msg_job *m)
+{
+    snprintf(m->id, sizeof m->id, "%s", job->name);
+    snprintf(m->state, sizeof m->state, "%s", kofn_job_state_name(job->state));
+    snprintf(m->policy, sizeof m->policy, "%s", job->policy);
+    snprintf(m->form, sizeof m->form, "%s", job->outer ? KOFN_FORM_OUTER : "");
+    snprintf(m->field, sizeof m->field, "%s", job->parts ? "integers" : job->field->name);
+    if (job->error.status) {
+        m->status = job->error.status;
+        snprintf(m->message, sizeof m->message, "%s", job->error.text);
+    }
+    m->rows = job->shape.rows;
+    m->inner = job->shape.inner;
+    m->cols = job->shape.cols;
+    m->threshold = job->code ? job->code->threshold : 0;
+    m->enough = job->code ? kofn_accept_enough(&job->accept, job->code) : 0;
+    snprintf(m->accept, sizeof m->accept, "%s", kofn_job_accept_name(job->accept.kind));
+    m->accept_error = job->accept.error;
+    m->likely = job->code && !kofn_code_is_certain(job->code);
+    m->tasks = job->code ? kofn_code_first_tasks(job->code) : job->spec.tasks;
+}
+
+/* How far it came. */
+static void
+fill_tasks(const kofn_job *job, kofn_msg_job *m)
+{
+    kofn_sched_job_view view = job->last;
+    (void)kofn_sched_get_job(job->master->sched, job->id, &view); // it forgets those that are over
+    m->tasks_sent = view.sent;
+    m->answers = view.kept;
+    m->answers_used = job->answers_used;
+    m->workers = view.workers;
+    m->backups = view.backups;
+    m->replaced = view.replaced;
+    m->fresh = view.fresh;
+    m->blocks_reused = job->blocks_reused;
+    m->decodable = view.decodable || job->state == KOFN_JOB_DECODING || job->state == KOFN_JOB_DONE;
+    m->waited = job->waited;
+    m->nonfinite = job->nonfinite;
+    if (job->state == KOFN_JOB_DONE)
+        fill_error(job, m);
+    else if (job->state == KOFN_JOB_RUNNING)
+        m->error_bound = view.bound;
+}
+
 kofn_status
 kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *err)
 {
     kofn_msg_job m = {0};
+    kofn_job_times times = job->times;
     kofn_status status = kofn_msg_code_from_spec(&job->spec, &m.code, err);
     if (status)
         return status;
-    kofn_sched_job_view view = job->last;
-    (void)kofn_sched_get_job(job->master->sched, job->id, &view); // it forgets those that are over
-    snprintf(m.id, sizeof m.id, "%s", job->name);
-    snprintf(m.state, sizeof m.state, "%s", kofn_job_state_name(job->state));
-    snprintf(m.policy, sizeof m.policy, "%s", job->policy);
-    snprintf(m.form, sizeof m.form, "%s", job->outer ? KOFN_FORM_OUTER : "");
-    snprintf(m.field, sizeof m.field, "%s", job->field->name);
-    if (job->error.status) {
-        m.status = job->error.status;
-        snprintf(m.message, sizeof m.message, "%s", job->error.text);
-    }
-    m.rows = job->shape.rows;
-    m.inner = job->shape.inner;
-    m.cols = job->shape.cols;
-    m.threshold = job->code ? job->code->threshold : 0;
-    m.enough = job->code ? kofn_accept_enough(&job->accept, job->code) : 0;
-    snprintf(m.accept, sizeof m.accept, "%s", kofn_job_accept_name(job->accept.kind));
-    m.accept_error = job->accept.error;
-    m.likely = job->code && !kofn_code_is_certain(job->code);
-    m.tasks = job->code ? kofn_code_first_tasks(job->code) : job->spec.tasks;
-    m.tasks_sent = view.sent;
-    m.answers = view.kept;
-    m.answers_used = job->answers_used;
-    m.workers = view.workers;
-    m.backups = view.backups;
-    m.replaced = view.replaced;
-    m.fresh = view.fresh;
-    m.blocks_reused = job->blocks_reused;
-    m.decodable = view.decodable || job->state == KOFN_JOB_DECODING || job->state == KOFN_JOB_DONE;
-    m.waited = job->waited;
-    m.nonfinite = job->nonfinite;
-    if (job->state == KOFN_JOB_DONE)
-        fill_error(job, &m);
-    else if (job->state == KOFN_JOB_RUNNING)
-        m.error_bound = view.bound;
-    fill_seconds(job, &m.seconds);
+    fill_order(job, &m);
+    fill_tasks(job, &m);
+    if (job->parts)
+        status = kofn_job_describe_parts(job, &m, &times, err);
+    if (status)
+        return status;
+    fill_seconds(job, &times, &m.seconds);
     m.progress = job->state == KOFN_JOB_DONE ? 1
-                 : m.enough                  ? fmin(0.99, (double)view.kept / (double)m.enough)
+                 : m.enough                  ? fmin(0.99, (double)m.answers / (double)m.enough)
                                              : 0;
     m.age_ms = (uint64_t)(kofn_clock_ns() - job->times.accepted_ns) / KOFN_NS_PER_MS;
     *ret_message = m;

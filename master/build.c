@@ -1,4 +1,5 @@
 #include "common/linalg/outer.h"
+#include "master/integers.h"
 #include "master/jobs.h"
 
 #include <stdlib.h>
@@ -180,6 +181,10 @@ kofn_job_prepare(kofn_job *job)
     const kofn_code_context context = kofn_job_get_context(job);
     kofn_error err;
     kofn_status status = kofn_code_spec_complete(&job->spec, &context, &err);
+    if (!status && job->parts) {
+        kofn_job_split(job);
+        return;
+    }
     kofn_code *code = status ? NULL : kofn_jobs_find_code(master->jobs, job->field, &job->spec);
     if (status)
         kofn_job_break(job, &err);

@@ -5,6 +5,7 @@
  * (gf256). Looking takes a pass over the operands, some GB/s: a coder does it, and what is known of
  * a stored operand is kept with it.
  */
+#include "master/integers.h"
 #include "master/jobs.h"
 #include "master/operands.h"
 
@@ -87,6 +88,10 @@ kofn_job_check(kofn_job *job)
 {
     kofn_error err;
     bool look[KOFN_OPERANDS_MAX] = {false};
+    if (job->parts) { // any integer will do; how large they are is asked
+        kofn_job_scan(job);
+        return;
+    }
     if (choose_operands(job, look) <= KOFN_CHECK_AT_ONCE) { // of most jobs: nothing
         end_check(job, look, check_operands(job, look, &err), &err);
         return;

@@ -60,11 +60,36 @@ static const kofn_key keys[] = {
      "Gflop/s of each worker, in plans; 0: as measured"},
     {"plan.link", KOFN_KEY_REAL, FIELD(plan.link), 0, 1e6, "0", NULL,
      "GB/s of the master's link each way, in plans; 0: as measured"},
+    {"algorithms", KOFN_KEY_STRING, FIELD(algorithms), 0, 255, "", NULL,
+     "Directory of bilinear algorithms, NAME.yaml, NAME.yml or NAME.json, that codes may name "
+     "beside "
+     "those that ship; read at the start"},
     {"log.level", KOFN_KEY_CHOICE, FIELD(log_level), 0, 0, "notice",
      "error|warning|notice|info|debug", "Least urgent lines that are logged"},
 };
 
 const kofn_keys kofn_master_keys = {.at = keys, .count = sizeof keys / sizeof keys[0]};
+
+void
+kofn_master_config_fini(kofn_master_config *config)
+{
+    config->code.algorithms = NULL;
+    kofn_algorithms_destroy(&config->known);
+}
+
+static kofn_status
+read_algorithms(kofn_master_config *config, kofn_error *err)
+{
+    kofn_algorithms *known = NULL;
+    const kofn_status status =
+        config->algorithms[0] ? kofn_algorithms_load(config->algorithms, &known, err) : KOFN_OK;
+    if (status)
+        return status;
+    kofn_master_config_fini(config);
+    config->known = known;
+    config->code.algorithms = known;
+    return KOFN_OK;
+}
 
 kofn_status
 kofn_master_config_set(kofn_master_config *config, const char *path, const char *value,
@@ -81,6 +106,8 @@ kofn_master_config_set(kofn_master_config *config, const char *path, const char 
     kofn_status status = kofn_keys_parse(kofn_master_keys, path, value, config, err);
     if (!status && strcmp(path, "policy") == 0) // at its line
         status = kofn_master_policy_check(config->policy, err);
+    if (!status && strcmp(path, "algorithms") == 0)
+        status = read_algorithms(config, err);
     return status;
 }
 
@@ -180,8 +207,10 @@ kofn_master_config_load(const char *path, kofn_master_config *ret_config, kofn_e
     kofn_keys_set_defaults(kofn_sched_keys, &config.sched);
     kofn_status status =
         path ? kofn_config_load_checked(path, visit, check_all, &config, err) : KOFN_OK;
-    if (status)
+    if (status) {
+        kofn_master_config_fini(&config);
         return status;
+    }
     *ret_config = config;
     return KOFN_OK;
 }

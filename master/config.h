@@ -4,6 +4,7 @@
 #define KOFN_MASTER_CONFIG_H
 
 #include "common/base/log.h"
+#include "common/code/algorithms.h"
 #include "common/code/spec.h"
 #include "master/sched/sched.h"
 
@@ -35,14 +36,20 @@ typedef struct kofn_master_config {
     int log_level;              // index into the choices of `log.level`
     kofn_sched_config sched;
     kofn_master_plan plan;
-    kofn_code_spec code; // for jobs that name none
+    kofn_code_spec code;    // for jobs that name none
+    char algorithms[256];   // directory; "": none
+    kofn_algorithms *known; // what it holds; NULL: none. A ref, see kofn_master_config_fini
 } kofn_master_config;
 
 extern const kofn_keys kofn_master_keys;
 
-/* Set one key by its dotted path, `code.*` among them: for the file and for the command line. */
+/* Set one key by its dotted path, `code.*` among them: for the file and for the command line.
+ * `algorithms` is read at once: errors of kofn_algorithms_load. */
 KOFN_MUST_CHECK kofn_status kofn_master_config_set(kofn_master_config *config, const char *path,
                                                    const char *value, kofn_error *err);
+
+/* Lets go of the algorithms, if there are any. A config that is copied is held by one of its copies. */
+void kofn_master_config_fini(kofn_master_config *config);
 
 /* What keys cannot say one by one. */
 KOFN_MUST_CHECK kofn_status kofn_master_config_check(const kofn_master_config *config,
@@ -57,7 +64,7 @@ KOFN_MUST_CHECK kofn_status kofn_master_policy_check(const char *name, kofn_erro
 kofn_log_level kofn_master_config_get_log_level(const kofn_master_config *config);
 
 /* Defaults, then the file when path is not NULL (`code:` is read by kofn_code_spec_set); checked as
- * a whole. Errors carry file, line, column. */
+ * a whole. Errors carry file, line, column. End it with kofn_master_config_fini. */
 KOFN_MUST_CHECK kofn_status kofn_master_config_load(const char *path,
                                                     kofn_master_config *ret_config,
                                                     kofn_error *err);

@@ -1,3 +1,4 @@
+#include "master/integers.h"
 #include "master/jobs.h"
 #include "master/operands.h"
 
@@ -41,6 +42,7 @@ kofn_job_move(kofn_job *job, kofn_job_event event)
     for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++) {
         if (moves[i].from == job->state && moves[i].event == event) {
             job->state = moves[i].to;
+            kofn_jobs_count_move(job->master->jobs, job, moves[i].from);
             kofn_log_write(&job->master->log, KOFN_LOG_DEBUG, "job_moved", "it changed state",
                            "job=%s state=%s", job->name, kofn_job_state_name(job->state));
             job->master->audience->moved(job);
@@ -65,18 +67,40 @@ kofn_bands_array_fini(kofn_bands **bands_p, size_t count)
     *bands_p = NULL;
 }
 
+static void
+release_stored(kofn_job *job)
+{
+    for (size_t o = 0; o < KOFN_OPERANDS_MAX; o++) {
+        for (size_t other = o + 1; other < KOFN_OPERANDS_MAX; other++)
+            if (job->stored[other] == job->stored[o]) // held once
+                job->stored[other] = NULL;
+        if (job->is_part) // the whole holds it
+            job->stored[o] = NULL;
+        else
+            kofn_operand_release(&job->stored[o]);
+    }
+}
+
+/* A part that has let go of everything is an item of its whole no more. */
+static void
+leave_whole(kofn_job *part)
+{
+    kofn_job *whole = part->whole;
+    part->whole = NULL;
+    whole->items--;
+    if (kofn_job_is_over(whole))
+        kofn_job_release_work(whole);
+}
+
 void
 kofn_job_release_work(kofn_job *job)
 {
     if (job->items > 0) // the last one calls again
         return;
     kofn_assembler_fini(&job->operands);
-    for (size_t o = 0; o < KOFN_OPERANDS_MAX; o++) {
-        for (size_t other = o + 1; other < KOFN_OPERANDS_MAX; other++)
-            if (job->stored[other] == job->stored[o]) // held once
-                job->stored[other] = NULL;
-        kofn_operand_release(&job->stored[o]);
-    }
+    release_stored(job);
+    if (job->parts)
+        kofn_parts_clear(job->parts);
     if (job->code) {
         for (size_t o = 0; o < job->code->operands; o++)
             kofn_bands_array_fini(&job->plain[o], job->code->e[o].cols);
@@ -86,6 +110,8 @@ kofn_job_release_work(kofn_job *job)
     free(job->sends);
     job->sends = NULL;
     job->send_count = job->send_capacity = 0;
+    if (job->whole)
+        leave_whole(job);
 }
 
 void
@@ -112,6 +138,7 @@ kofn_job_destroy(kofn_job **job_p)
     kofn_code_destroy(&job->code);
     kofn_field_destroy(&job->field);
     kofn_wire_buffer_fini(&job->order);
+    free(job->parts);
     free(job);
     *job_p = NULL;
 }
@@ -120,34 +147,46 @@ static void
 log_end(const kofn_job *job)
 {
     const bool failed = job->state == KOFN_JOB_FAILED, done = job->state == KOFN_JOB_DONE;
-    kofn_log_write(&job->master->log, failed ? KOFN_LOG_WARNING : KOFN_LOG_INFO,
+    const kofn_log_level level = failed ? KOFN_LOG_WARNING : KOFN_LOG_INFO;
+    kofn_log_write(&job->master->log, job->is_part ? KOFN_LOG_DEBUG : level,
                    done ? "job_done" : "job_ended", done ? "the product is there" : job->error.text,
                    "job=%s state=%s family=%s tasks=%zu answers=%zu ms=%.3f", job->name,
                    kofn_job_state_name(job->state), job->spec.family, job->spec.tasks,
                    job->last.kept, (double)(job->times.ended_ns - job->times.accepted_ns) * 1e-6);
 }
 
-/* What is left of an ended job's memory: the product, if it waits to be fetched. */
+/* What is left of an ended job's memory: the product, if it waits to be fetched. A part's is charged
+ * to its whole. */
 static size_t
 charge_kept(const kofn_job *job)
 {
-    return job->has_product ? sizeof *job + job->product.rows * job->product.cols *
-                                                kofn_dtype_width(job->product.dtype)
-                            : 0;
+    const kofn_bands *c = &job->product;
+    return job->has_product && !job->is_part
+               ? sizeof *job + c->rows * c->cols * kofn_dtype_width(c->dtype)
+               : 0;
 }
 
 void
 kofn_job_close(kofn_job *job)
 {
     kofn_jobs *jobs = job->master->jobs;
+    kofn_job *whole = job->whole;
     job->times.ended_ns = kofn_clock_ns();
+    if (job->parts)
+        kofn_job_end_parts(job);
     kofn_job_release_work(job);
     kofn_jobs_add_ended(jobs, job);
     kofn_jobs_change_charge(jobs, job, charge_kept(job));
     log_end(job);
+    if (whole) {
+        kofn_job_end_part(whole, job);
+        return;
+    }
     job->master->audience->over(job);
     if (!job->keep)
         kofn_job_drop_product(job);
+    if (job->parts)
+        kofn_jobs_act(jobs); // those that were running
 }
 
 void
@@ -159,12 +198,13 @@ kofn_job_break(kofn_job *job, const kofn_error *why)
 }
 
 void
-kofn_job_end(kofn_job *job, const kofn_error *why)
+kofn_job_stop(kofn_job *job, const kofn_error *why)
 {
     if (kofn_job_is_over(job))
         return;
 
-    if (job->state != KOFN_JOB_RUNNING) { // DECODING: the scheduler's record stays for the coder
+    /* DECODING: the scheduler's record stays for the coder. What has parts it does not know. */
+    if (job->state != KOFN_JOB_RUNNING || job->parts) {
         kofn_job_break(job, why);
         return;
     }
@@ -172,5 +212,11 @@ kofn_job_end(kofn_job *job, const kofn_error *why)
     (void)kofn_sched_get_job(master->sched, job->id, &job->last); // it is there while RUNNING
     if (kofn_sched_job_cancel(master->sched, kofn_clock_ns(), job->id))
         job->error = *why; // the scheduler ends it: its FAIL comes back through kofn_jobs_act
-    kofn_jobs_act(master->jobs);
+}
+
+void
+kofn_job_end(kofn_job *job, const kofn_error *why)
+{
+    kofn_job_stop(job, why);
+    kofn_jobs_act(job->master->jobs);
 }

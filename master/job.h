@@ -15,6 +15,7 @@
  *     check.c      PREPARING: its operands' elements     choose.c  PREPARING: which code
  *     encode.c     RUNNING: blocks for tasks             decode.c  DECODING: its product
  *     account.c    what clients are told of it           accept.c  orders become jobs (jobs.h)
+ *     integers.c   products of integers, which are put together from other jobs' (integers.h)
  *
  * Pass-through  A block that needs no arithmetic and no cutting leaves in the frames in which it
  *               came: the whole product of a small job, an operand that is not partitioned, and an
@@ -88,6 +89,7 @@ typedef struct kofn_job_times {
 enum { KOFN_CHECK_AT_ONCE = 64 << 10 };
 
 typedef struct kofn_queued_task kofn_queued_task; // a task that waits to be encoded
+typedef struct kofn_parts kofn_parts;             // integers.h
 
 struct kofn_job {
     uint64_t id;
@@ -102,10 +104,13 @@ struct kofn_job {
     int64_t deadline_ns;
     kofn_request_list requests; // that wait for or watch this job
 
-    const kofn_field *field; // a ref of it
-    bool outer;              // the product's form
-    kofn_extents extents;    // of its operands, after transposition
-    kofn_shape shape;        // of the product; as kofn_coding has it
+    const kofn_field *field; // a ref of it; of integers: that of the first prime
+    kofn_parts *parts;       // of a product of integers; NULL: of any other
+    kofn_job *whole;         // of a part that works: what it is a part of
+    bool is_part;
+    bool outer;           // the product's form
+    kofn_extents extents; // of its operands, after transposition
+    kofn_shape shape;     // of the product; as kofn_coding has it
     bool transposed[KOFN_OPERANDS_MAX];
     char policy[KOFN_NAME_MAX];
     kofn_accept accept; // what it is done with
@@ -189,6 +194,10 @@ void kofn_job_decode(kofn_job *job, const kofn_action *action);
 /* End a job that has not ended, whatever it is doing: FAILED with this error, or CANCELLED when its
  * status says so. Goes through the scheduler where that has the job. */
 void kofn_job_end(kofn_job *job, const kofn_error *why);
+
+/* The same, but one that runs ends only with the next kofn_jobs_act: for ending several, so that none
+ * gets the workers of another. */
+void kofn_job_stop(kofn_job *job, const kofn_error *why);
 
 /* Likewise, once the scheduler has it no more. */
 void kofn_job_break(kofn_job *job, const kofn_error *why);

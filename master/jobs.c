@@ -20,7 +20,9 @@ struct kofn_jobs {
     job_list touched; // have tasks to encode
     job_list kept;    // DONE, with a product to be fetched; oldest first
     job_list ended;   // over, and nothing left but the record; oldest first
+    job_list spent;   // parts that are over: their wholes know what is to be known
     size_t live, ended_count, charged;
+    size_t live_parts, running; // of `live`; that run or decode, without parts
     uint64_t done, failed;
     bool acting;
 
@@ -53,6 +55,7 @@ kofn_jobs_new(kofn_master *master, kofn_jobs **ret_jobs, kofn_error *err)
     TAILQ_INIT(&jobs->touched);
     TAILQ_INIT(&jobs->kept);
     TAILQ_INIT(&jobs->ended);
+    TAILQ_INIT(&jobs->spent);
     *ret_jobs = jobs;
     return KOFN_OK;
 }
@@ -64,7 +67,7 @@ kofn_jobs_destroy(kofn_jobs **jobs_p)
     if (!jobs)
         return;
 
-    for (kofn_job *job; (job = TAILQ_FIRST(&jobs->all)) != NULL;) {
+    for (kofn_job *job; (job = TAILQ_LAST(&jobs->all, job_list)) != NULL;) { // parts first
         TAILQ_REMOVE(&jobs->all, job, of_all);
         kofn_job_destroy(&job);
     }
@@ -81,7 +84,8 @@ kofn_jobs_find(kofn_jobs *jobs, const char *name)
 {
     if (strlen(name) != 16 || strspn(name, "0123456789abcdef") != 16)
         return NULL;
-    return kofn_map_find(&jobs->by_id, strtoull(name, NULL, 16));
+    kofn_job *job = kofn_map_find(&jobs->by_id, strtoull(name, NULL, 16));
+    return job && !job->is_part ? job : NULL;
 }
 
 size_t
@@ -93,7 +97,8 @@ kofn_jobs_list(kofn_jobs *jobs, size_t limit, kofn_job **ret_jobs)
     {
         if (count == limit)
             break;
-        ret_jobs[count++] = job;
+        if (!job->is_part)
+            ret_jobs[count++] = job;
     }
     return count;
 }
@@ -101,10 +106,9 @@ kofn_jobs_list(kofn_jobs *jobs, size_t limit, kofn_job **ret_jobs)
 void
 kofn_jobs_get_totals(const kofn_jobs *jobs, kofn_jobs_totals *ret_totals)
 {
-    const size_t running = kofn_sched_count_jobs(jobs->master->sched);
     *ret_totals = (kofn_jobs_totals){
-        .running = running,
-        .queued = jobs->live > running ? jobs->live - running : 0,
+        .running = jobs->running,
+        .queued = jobs->live - jobs->live_parts - jobs->running,
         .memory = jobs->charged,
         .done = jobs->done,
         .failed = jobs->failed,
@@ -135,6 +139,15 @@ kofn_jobs_add_touched(kofn_jobs *jobs, kofn_job *job)
 }
 
 void
+kofn_jobs_count_move(kofn_jobs *jobs, const kofn_job *job, kofn_job_state from)
+{
+    const bool ran = from == KOFN_JOB_RUNNING || from == KOFN_JOB_DECODING;
+    const bool runs = job->state == KOFN_JOB_RUNNING || job->state == KOFN_JOB_DECODING;
+    if (!job->is_part)
+        jobs->running = jobs->running - ran + runs;
+}
+
+void
 kofn_jobs_add_ended(kofn_jobs *jobs, kofn_job *job)
 {
     if (job->waits)
@@ -143,6 +156,11 @@ kofn_jobs_add_ended(kofn_jobs *jobs, kofn_job *job)
         TAILQ_REMOVE(&jobs->touched, job, of_touched);
     job->waits = job->touched = false;
     jobs->live--;
+    if (job->is_part) {
+        jobs->live_parts--;
+        TAILQ_INSERT_TAIL(&jobs->spent, job, of_stage);
+        return;
+    }
     if (job->state == KOFN_JOB_DONE)
         jobs->done++;
     else
@@ -184,6 +202,7 @@ kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
         zhashx_update(jobs->by_key, job->key, job);
     TAILQ_INSERT_TAIL(&jobs->all, job, of_all);
     jobs->live++;
+    jobs->live_parts += job->is_part;
     jobs->charged += job->charge;
     return KOFN_OK;
 }
@@ -200,12 +219,11 @@ kofn_jobs_forget_key(kofn_jobs *jobs, const char *key)
     zhashx_delete(jobs->by_key, key);
 }
 
+/* One that is in no list of a stage any more. */
 static void
 forget_job(kofn_jobs *jobs, kofn_job *job)
 {
-    TAILQ_REMOVE(&jobs->ended, job, of_stage);
     TAILQ_REMOVE(&jobs->all, job, of_all);
-    jobs->ended_count--;
     if (job->key[0] && zhashx_lookup(jobs->by_key, job->key) == job)
         zhashx_delete(jobs->by_key, job->key);
     (void)kofn_map_remove(&jobs->by_id, job->id); // the pointer is at hand already
@@ -215,12 +233,22 @@ forget_job(kofn_jobs *jobs, kofn_job *job)
 void
 kofn_jobs_trim(kofn_jobs *jobs)
 {
-    kofn_job *next;
-    for (kofn_job *job = TAILQ_FIRST(&jobs->ended);
+    kofn_job *job, *next;
+    for (job = TAILQ_FIRST(&jobs->spent); job; job = next) {
+        next = TAILQ_NEXT(job, of_stage);
+        if (job->items > 0)
+            continue;
+        TAILQ_REMOVE(&jobs->spent, job, of_stage);
+        forget_job(jobs, job);
+    }
+    for (job = TAILQ_FIRST(&jobs->ended);
          job && jobs->ended_count > (size_t)jobs->master->config.keep_jobs; job = next) {
         next = TAILQ_NEXT(job, of_stage);
-        if (job->items == 0)
-            forget_job(jobs, job);
+        if (job->items > 0)
+            continue;
+        TAILQ_REMOVE(&jobs->ended, job, of_stage);
+        jobs->ended_count--;
+        forget_job(jobs, job);
     }
 }
 

@@ -48,7 +48,7 @@ kofn_master *kofn_jobs_get_master(const kofn_jobs *jobs);
 
 /* ---- views ---------------------------------------------------------------------------------------------- */
 
-/* NULL: not known, or no id at all. */
+/* NULL: not known, a part (integers.h), or no id at all. Neither does the list have parts. */
 kofn_job *kofn_jobs_find(kofn_jobs *jobs, const char *name);
 
 /* Newest first, at most `limit`. ret_jobs has room for limit; returns how many. */
@@ -74,6 +74,7 @@ void kofn_jobs_act(kofn_jobs *jobs);
 void kofn_jobs_add_waiting(kofn_jobs *jobs, kofn_job *job);
 void kofn_jobs_add_touched(kofn_jobs *jobs, kofn_job *job);
 void kofn_jobs_add_ended(kofn_jobs *jobs, kofn_job *job);
+void kofn_jobs_count_move(kofn_jobs *jobs, const kofn_job *job, kofn_job_state from); // it moved
 void kofn_jobs_change_charge(kofn_jobs *jobs, kofn_job *job, size_t charge);
 
 /* Its product is gone: only the record is left. */

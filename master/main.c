@@ -71,11 +71,14 @@ main(int argc, char **argv)
     }
     if (line.check_only) {
         printf("%s: no faults found\n", line.file ? line.file : "defaults");
+        kofn_master_config_fini(&config);
         return EXIT_SUCCESS;
     }
     kofn_log log;
     kofn_log_init(&log, kofn_master_config_get_log_level(&config), STDERR_FILENO);
-    if (serve(&config, log, &err) != KOFN_OK) {
+    kofn_status status = serve(&config, log, &err);
+    kofn_master_config_fini(&config);
+    if (status != KOFN_OK) {
         kofn_log_write(&log, KOFN_LOG_ERROR, "failed", err.text, "status=%s",
                        kofn_status_name(err.status));
         return EXIT_FAILURE;

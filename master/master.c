@@ -183,6 +183,7 @@ kofn_master_new(void *context, const kofn_master_config *config, kofn_log log,
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a master");
     master->config = *config;
     master->config.memory = kofn_master_config_get_memory(config);
+    master->config.known = kofn_algorithms_ref(config->known);
     master->log = log;
     do
         master->epoch = kofn_rng_fresh_seed();
@@ -226,6 +227,7 @@ kofn_master_destroy(kofn_master **master_p)
     kofn_operands_destroy(&master->operands);
     kofn_sched_destroy(&master->sched);
     kofn_pool_destroy(&master->pool);
+    kofn_master_config_fini(&master->config);
     zloop_destroy(&master->loop);
     if (master->client_socket)
         zmq_close(master->client_socket);

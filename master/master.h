@@ -17,7 +17,8 @@
 
 typedef struct kofn_master kofn_master;
 
-/* Binds both endpoints. ALREADY_EXISTS: an address is in use. The config is copied. */
+/* Binds both endpoints. ALREADY_EXISTS: an address is in use. The config is copied,
+ * and what it refers to held. */
 KOFN_MUST_CHECK kofn_status kofn_master_new(void *context, const kofn_master_config *config,
                                             kofn_log log, kofn_master **ret_master,
                                             kofn_error *err);

@@ -231,6 +231,16 @@ serve_get_job(kofn_master *master, kofn_request *request, const kofn_msg_call *c
         reply_account(request, job);
 }
 
+/* So many accounts fit an envelope without the primes of each: GetJob has them. */
+static kofn_status
+describe_shortly(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *err)
+{
+    kofn_status status = kofn_job_describe(job, ret_message, err);
+    free(status ? NULL : ret_message->primes.at);
+    ret_message->primes = (kofn_wire_list){0};
+    return status;
+}
+
 static void
 serve_list_jobs(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
                 const request_body *body)
@@ -247,7 +257,7 @@ serve_list_jobs(kofn_master *master, kofn_request *request, const kofn_msg_call 
     if (found && at) {
         const size_t count = kofn_jobs_list(master->jobs, limit, found);
         for (; jobs.jobs.count < count && !status; jobs.jobs.count++)
-            status = kofn_job_describe(found[jobs.jobs.count], &at[jobs.jobs.count], &err);
+            status = describe_shortly(found[jobs.jobs.count], &at[jobs.jobs.count], &err);
     }
     if (!found || !at)
         fail_short_of_memory(request);
@@ -284,10 +294,11 @@ set_policy(kofn_msg_param *policy, const char *name, const char *help)
 }
 
 kofn_status
-kofn_master_fill_codes(kofn_msg_codes *ret_codes, kofn_error *err)
+kofn_master_fill_codes(const kofn_algorithms *algorithms, kofn_msg_codes *ret_codes,
+                       kofn_error *err)
 {
     const size_t count = kofn_policy_count();
-    kofn_status status = kofn_msg_codes_fill(ret_codes, err);
+    kofn_status status = kofn_msg_codes_fill(algorithms, ret_codes, err);
     if (!status)
         status = kofn_wire_list_new(1 + count, sizeof(kofn_msg_param), &ret_codes->policies, err);
     if (status)
@@ -306,10 +317,10 @@ static void
 serve_list_codes(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
                  const request_body *body)
 {
-    (void)master, (void)call, (void)body;
+    (void)call, (void)body;
     kofn_msg_codes codes = {0};
     kofn_error err;
-    kofn_status status = kofn_master_fill_codes(&codes, &err);
+    kofn_status status = kofn_master_fill_codes(master->config.known, &codes, &err);
     if (status)
         kofn_request_fail(request, &err);
     else

@@ -10,8 +10,10 @@
 
 extern const kofn_service kofn_master_service;
 
-/* The reply to ListCodes, which depends on the program alone: families and policies, with "auto"
- * first, the policy that is none of the scheduler's. Cleared by the caller. RESOURCE_EXHAUSTED. */
-KOFN_MUST_CHECK kofn_status kofn_master_fill_codes(kofn_msg_codes *ret_codes, kofn_error *err);
+/* The reply to ListCodes: families, policies with "auto" first, the policy that is none of the
+ * scheduler's, and algorithms, those that ship and `algorithms` (may be NULL). Cleared by the caller.
+ * RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_master_fill_codes(const kofn_algorithms *algorithms,
+                                                   kofn_msg_codes *ret_codes, kofn_error *err);
 
 #endif

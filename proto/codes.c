@@ -2,6 +2,7 @@
  */
 #include "proto/messages.h"
 
+#include "common/code/algorithms.h"
 #include "common/code/family.h"
 
 #include <stdio.h>
@@ -124,8 +125,39 @@ fill_family(const kofn_family *family, kofn_msg_family *ret_family, kofn_error *
     return KOFN_OK;
 }
 
+static kofn_status
+fill_algorithm(const kofn_algorithms *set, const char *name, kofn_msg_algorithm *ret,
+               kofn_error *err)
+{
+    kofn_bilinear *f;
+    kofn_status status = kofn_algorithms_parse(set, name, &f, err);
+    if (status != KOFN_OK)
+        return status;
+    *ret = (kofn_msg_algorithm){.x = f->x,
+                                .z = f->z,
+                                .y = f->y,
+                                .rank = f->rank,
+                                .denominator = (uint64_t)f->denominator,
+                                .additions = kofn_bilinear_count_additions(f),
+                                .ships = kofn_algorithms_is_shipped(name)};
+    set_text(ret->name, sizeof ret->name, name);
+    kofn_bilinear_destroy(&f);
+    return KOFN_OK;
+}
+
+static kofn_status
+fill_algorithms(const kofn_algorithms *set, kofn_wire_list *ret_list, kofn_error *err)
+{
+    kofn_status status =
+        kofn_wire_list_new(kofn_algorithms_count(set), sizeof(kofn_msg_algorithm), ret_list, err);
+    kofn_msg_algorithm *at = ret_list->at;
+    for (size_t i = 0; status == KOFN_OK && i < ret_list->count; i++)
+        status = fill_algorithm(set, kofn_algorithms_get_name(set, i), &at[i], err);
+    return status;
+}
+
 kofn_status
-kofn_msg_codes_fill(kofn_msg_codes *ret_codes, kofn_error *err)
+kofn_msg_codes_fill(const kofn_algorithms *algorithms, kofn_msg_codes *ret_codes, kofn_error *err)
 {
     kofn_msg_codes codes = {0};
     kofn_status status =
@@ -133,6 +165,8 @@ kofn_msg_codes_fill(kofn_msg_codes *ret_codes, kofn_error *err)
     kofn_msg_family *families = codes.families.at;
     for (size_t i = 0; status == KOFN_OK && i < codes.families.count; i++)
         status = fill_family(kofn_family_at(i), &families[i], err);
+    if (status == KOFN_OK)
+        status = fill_algorithms(algorithms, &codes.algorithms, err);
     if (status == KOFN_OK)
         *ret_codes = codes;
     else

@@ -94,6 +94,16 @@ const kofn_wire_message kofn_seconds_message = {
     .name = "seconds", FIELDS(seconds_fields), .help = "where a job's time went, in seconds"};
 #undef S
 
+#define S kofn_msg_prime
+static const kofn_wire_field prime_fields[] = {
+    U64(prime, REQUIRED, 0, "the modulus"),   TEXT(state, REQUIRED, "as of a job"),
+    U64(enough, OPTIONAL, 0, "as of a job"),  U64(tasks_sent, OPTIONAL, 0, "as of a job"),
+    U64(answers, OPTIONAL, 0, "as of a job"),
+};
+const kofn_wire_message kofn_prime_message = {
+    .name = "prime", FIELDS(prime_fields), .help = "a product of integers modulo one prime"};
+#undef S
+
 #define S kofn_msg_job
 static const kofn_wire_field job_fields[] = {
     TEXT(id, REQUIRED, "16 hexadecimal digits"),
@@ -134,6 +144,8 @@ static const kofn_wire_field job_fields[] = {
     PART(seconds, OPTIONAL, kofn_seconds_message, "where the time went"),
     F64(progress, OPTIONAL, "0 to 1"),
     U64(age_ms, OPTIONAL, 0, "since the job was accepted"),
+    LIST(primes, KOFN_PRIMES_MAX, kofn_prime_message,
+         "of a product of integers: one modulo each, the counts above are sums; not in ListJobs"),
 };
 const kofn_wire_message kofn_job_message = {
     .name = "job", FIELDS(job_fields), .help = "what is known of one product"};
@@ -207,6 +219,21 @@ static const kofn_wire_field family_fields[] = {
 };
 const kofn_wire_message kofn_family_message = {
     .name = "family", FIELDS(family_fields), .help = "one code family"};
+#undef S
+
+#define S kofn_msg_algorithm
+static const kofn_wire_field algorithm_fields[] = {
+    TEXT(name, REQUIRED, "what the parameter `algorithm` names"),
+    U64(x, OPTIONAL, KOFN_BILINEAR_SIZE_MAX, "parts of A's rows"),
+    U64(z, OPTIONAL, KOFN_BILINEAR_SIZE_MAX, "parts of the inner dimension"),
+    U64(y, OPTIONAL, KOFN_BILINEAR_SIZE_MAX, "parts of B's columns"),
+    U64(rank, OPTIONAL, KOFN_BILINEAR_RANK_MAX, "products of sums of blocks"),
+    U64(denominator, OPTIONAL, 0, "it works in fields where this is not zero"),
+    U64(additions, OPTIONAL, 0, "of blocks, in all sums as they stand"),
+    BOOL(ships, "with kofn; else it is of the master's own directory"),
+};
+const kofn_wire_message kofn_algorithm_message = {
+    .name = "algorithm", FIELDS(algorithm_fields), .help = "one bilinear algorithm"};
 #undef S
 
 #define S kofn_msg_field_info
@@ -367,7 +394,8 @@ static const kofn_wire_field product_fields[] = {
     LIST(further, KOFN_OPERANDS_MAX - 2, kofn_factor_message,
          "of an outer product: the third operand and later ones"),
     TEXT(field, OPTIONAL,
-         "f64, f32, gf256, gf16, gf4, gfp:P; empty: implied by the dtype, u32 implies none"),
+         "f64, f32, gf256, gf16, gf4, gfp:P, integers; empty: implied by the dtype, u32 implies "
+         "none"),
     PART(code, OPTIONAL, kofn_code_message, "how to cut and code; absent: the master chooses"),
     TEXT(policy, OPTIONAL, "scheduling policy; empty: the master's default"),
     TEXT(accept, OPTIONAL, "exact, error; empty: what the code's family promises"),
@@ -459,6 +487,8 @@ const kofn_wire_message kofn_workers_message = {
 static const kofn_wire_field codes_fields[] = {
     LIST(families, 256, kofn_family_message, "code families"),
     LIST(policies, 64, kofn_param_message, "scheduling policies: name and help"),
+    LIST(algorithms, 1000, kofn_algorithm_message,
+         "bilinear algorithms: what ships, then the master's own"),
 };
 const kofn_wire_message kofn_codes_message = {
     .name = "codes", FIELDS(codes_fields), .help = "what a product may ask for"};
@@ -664,21 +694,22 @@ const kofn_wire_message kofn_bye_message = {.name = "bye",
 
 /* In the order of PROTOCOL.md. */
 static const kofn_wire_message *const all[] = {
-    &kofn_call_message,        &kofn_reply_message,      &kofn_event_message,
-    &kofn_abandon_message,     &kofn_data_message,       &kofn_ack_message,
-    &kofn_hello_message,       &kofn_welcome_message,    &kofn_refuse_message,
-    &kofn_task_message,        &kofn_result_message,     &kofn_cancel_message,
-    &kofn_heartbeat_message,   &kofn_bye_message,        &kofn_product_message,
-    &kofn_outcome_message,     &kofn_job_ref_message,    &kofn_nothing_message,
-    &kofn_list_jobs_message,   &kofn_jobs_message,       &kofn_put_operand_message,
-    &kofn_operand_ref_message, &kofn_operands_message,   &kofn_workers_message,
-    &kofn_codes_message,       &kofn_plan_query_message, &kofn_plan_message,
-    &kofn_check_message,       &kofn_health_message,     &kofn_reflection_message,
-    &kofn_matrix_message,      &kofn_factor_message,     &kofn_set_message,
-    &kofn_code_message,        &kofn_seconds_message,    &kofn_job_message,
-    &kofn_operand_message,     &kofn_worker_message,     &kofn_param_message,
-    &kofn_family_message,      &kofn_field_info_message, &kofn_message_info_message,
-    &kofn_method_info_message, &kofn_limit_info_message, &kofn_plan_row_message,
+    &kofn_call_message,        &kofn_reply_message,        &kofn_event_message,
+    &kofn_abandon_message,     &kofn_data_message,         &kofn_ack_message,
+    &kofn_hello_message,       &kofn_welcome_message,      &kofn_refuse_message,
+    &kofn_task_message,        &kofn_result_message,       &kofn_cancel_message,
+    &kofn_heartbeat_message,   &kofn_bye_message,          &kofn_product_message,
+    &kofn_outcome_message,     &kofn_job_ref_message,      &kofn_nothing_message,
+    &kofn_list_jobs_message,   &kofn_jobs_message,         &kofn_put_operand_message,
+    &kofn_operand_ref_message, &kofn_operands_message,     &kofn_workers_message,
+    &kofn_codes_message,       &kofn_plan_query_message,   &kofn_plan_message,
+    &kofn_check_message,       &kofn_health_message,       &kofn_reflection_message,
+    &kofn_matrix_message,      &kofn_factor_message,       &kofn_set_message,
+    &kofn_code_message,        &kofn_seconds_message,      &kofn_prime_message,
+    &kofn_job_message,         &kofn_operand_message,      &kofn_worker_message,
+    &kofn_param_message,       &kofn_family_message,       &kofn_algorithm_message,
+    &kofn_field_info_message,  &kofn_message_info_message, &kofn_method_info_message,
+    &kofn_limit_info_message,  &kofn_plan_row_message,
 };
 
 size_t

@@ -13,6 +13,7 @@
 #ifndef KOFN_PROTO_MESSAGES_H
 #define KOFN_PROTO_MESSAGES_H
 
+#include "common/code/algorithms.h"
 #include "common/code/plan.h"
 #include "common/code/spec.h"
 #include "proto/codec.h"
@@ -79,9 +80,16 @@ typedef struct kofn_msg_job {
     double condition, amplification, residual;
     bool nonfinite; // the product holds NaN or Inf: blocks may have smeared into each other
     kofn_msg_seconds seconds;
-    double progress; // 0 to 1
-    uint64_t age_ms; // since it was accepted
+    double progress;       // 0 to 1
+    uint64_t age_ms;       // since it was accepted
+    kofn_wire_list primes; // of kofn_msg_prime: then all counts are sums over them
 } kofn_msg_job;
+
+typedef struct kofn_msg_prime { // of a product of integers: the product modulo one prime
+    uint64_t prime;
+    char state[16]; // as a job's
+    uint64_t enough, tasks_sent, answers;
+} kofn_msg_prime;
 
 typedef struct kofn_msg_operand { // one that is stored
     char id[KOFN_ID_MAX];
@@ -125,6 +133,13 @@ typedef struct kofn_msg_family {
     bool rateless, outer;
     kofn_wire_list params; // of kofn_msg_param
 } kofn_msg_family;
+
+typedef struct kofn_msg_algorithm {
+    char name[KOFN_BILINEAR_NAME_MAX];
+    uint64_t x, z, y, rank;
+    uint64_t denominator, additions;
+    bool ships; // else of the master's directory
+} kofn_msg_algorithm;
 
 typedef struct kofn_msg_plan_row { // kofn_plan_row on the wire
     kofn_msg_code code;            // complete
@@ -242,8 +257,9 @@ typedef struct kofn_msg_workers {
 } kofn_msg_workers;
 
 typedef struct kofn_msg_codes {
-    kofn_wire_list families; // of kofn_msg_family
-    kofn_wire_list policies; // of kofn_msg_param: name and help
+    kofn_wire_list families;   // of kofn_msg_family
+    kofn_wire_list policies;   // of kofn_msg_param: name and help
+    kofn_wire_list algorithms; // of kofn_msg_algorithm
 } kofn_msg_codes;
 
 /* PlanCode. Zero in any field: measured, or else its default. */
@@ -389,9 +405,10 @@ extern const kofn_wire_message kofn_product_message, kofn_outcome_message, kofn_
     kofn_reflection_message; // bodies
 
 extern const kofn_wire_message kofn_matrix_message, kofn_factor_message, kofn_set_message,
-    kofn_code_message, kofn_seconds_message, kofn_job_message, kofn_operand_message,
-    kofn_worker_message, kofn_param_message, kofn_family_message, kofn_field_info_message,
-    kofn_message_info_message, kofn_method_info_message, kofn_limit_info_message,
+    kofn_code_message, kofn_seconds_message, kofn_prime_message, kofn_job_message,
+    kofn_operand_message, kofn_worker_message, kofn_param_message, kofn_family_message,
+    kofn_algorithm_message, kofn_field_info_message, kofn_message_info_message,
+    kofn_method_info_message, kofn_limit_info_message,
     kofn_plan_row_message; // parts
 
 /* All of the above, in the order of PROTOCOL.md: index < count. */
@@ -461,9 +478,11 @@ KOFN_MUST_CHECK kofn_status kofn_msg_plan_from_plan(const kofn_plan_query *query
                                                     const kofn_plan *plan, kofn_msg_plan *ret_plan,
                                                     kofn_error *err);
 
-/* ListCodes and Reflect, filled from the tables. Cleared by the caller. Policies are the
- * scheduler's: the master adds them to *ret_codes (kofn_wire_list_new). */
-KOFN_MUST_CHECK kofn_status kofn_msg_codes_fill(kofn_msg_codes *ret_codes, kofn_error *err);
+/* ListCodes and Reflect, filled from the tables, and from the algorithms that are there beside those
+ * that ship (may be NULL). Cleared by the caller. Policies are the scheduler's: the master adds them
+ * to *ret_codes (kofn_wire_list_new). */
+KOFN_MUST_CHECK kofn_status kofn_msg_codes_fill(const kofn_algorithms *algorithms,
+                                                kofn_msg_codes *ret_codes, kofn_error *err);
 KOFN_MUST_CHECK kofn_status kofn_msg_reflection_fill(kofn_msg_reflection *ret_reflection,
                                                      kofn_error *err);
 

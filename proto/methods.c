@@ -49,10 +49,10 @@ static const kofn_method_info methods[KOFN_METHOD_COUNT] = {
                                    &kofn_operands_message, "stored operands"},
     [KOFN_METHOD_LIST_WORKERS] = {"kofn.v1.Master/ListWorkers", &kofn_nothing_message,
                                   &kofn_workers_message, "connected workers"},
-    [KOFN_METHOD_LIST_CODES] = {"kofn.v1.Master/ListCodes", &kofn_nothing_message,
-                                &kofn_codes_message,
-                                "code families, their parameters, and "
-                                "scheduling policies"},
+    [KOFN_METHOD_LIST_CODES] =
+        {"kofn.v1.Master/ListCodes", &kofn_nothing_message, &kofn_codes_message,
+         "code families, their parameters, scheduling policies, and bilinear "
+         "algorithms"},
     [KOFN_METHOD_PLAN_CODE] = {"kofn.v1.Master/PlanCode", &kofn_plan_query_message,
                                &kofn_plan_message,
                                "which codes fit a product, and how long they would take"},

@@ -85,7 +85,7 @@ cli_fail(const cli_common *common, const kofn_error *error, int exit_code)
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-enum { KEY_MASTER = 0x100, KEY_LOCAL, KEY_PATIENCE, KEY_JSON };
+enum { KEY_MASTER = 0x100, KEY_LOCAL, KEY_ALGORITHMS, KEY_PATIENCE, KEY_JSON };
 
 int64_t
 cli_parse_duration(const struct argp_state *state, const char *option, const char *text)
@@ -183,12 +183,17 @@ parse_connect(int key, char *arg, struct argp_state *state)
         common->local =
             arg ? (int)cli_parse_number(state, "--local", arg, 1, 1024) : KOFN_CLIENT_LOCAL_CORES;
         return 0;
+    case KEY_ALGORITHMS:
+        common->algorithms = arg;
+        return 0;
     case KEY_PATIENCE:
         common->patience_ns = cli_parse_duration(state, "--patience", arg);
         return 0;
     case ARGP_KEY_END:
         if (common->master && common->local)
             argp_error(state, "--master and --local exclude each other");
+        if (common->algorithms && !common->local)
+            argp_error(state, "--algorithms is for --local; a daemon has a key `algorithms`");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -201,6 +206,10 @@ static const struct argp_option connect_options[] = {
     {"local", KEY_LOCAL, "P", OPTION_ARG_OPTIONAL,
      "Need no daemon: a master and P workers (default: one for each core) run in this process. "
      "They share it, so none straggles: --code uncoded is fastest there",
+     80},
+    {"algorithms", KEY_ALGORITHMS, "DIR", 0,
+     "With --local: directory of bilinear algorithms beside those that ship (default: "
+     "$KOFN_ALGORITHMS)",
      80},
     {"patience", KEY_PATIENCE, "TIME", 0, "How long to look for a master (default: 5s)", 80},
     {0},
@@ -281,6 +290,7 @@ cli_open(const cli_common *common, kofn_client **ret_client, kofn_error *err)
     const kofn_client_options options = {
         .endpoint = common->master,
         .local_workers = common->local,
+        .algorithms = common->algorithms,
         .patience_ms = (common->patience_ns + 999999) / 1000000,
         .progress = not_interrupted,
     };

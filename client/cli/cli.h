@@ -26,14 +26,15 @@ int cli_exit_of(kofn_status status);
 
 /* Options of every command. */
 typedef struct cli_common {
-    const char *master; // endpoint; NULL: the environment's or the default
-    int local;          // workers in this process; 0: none
+    const char *master;     // endpoint; NULL: the environment's or the default
+    int local;              // workers in this process; 0: none
+    const char *algorithms; // of those; NULL: the environment's or none
     int64_t patience_ns;
     bool json, quiet;
 } cli_common;
 
 extern const struct argp cli_common_argp;  // --json, --quiet; its input is a cli_common
-extern const struct argp cli_connect_argp; // those and --master, --local, --patience
+extern const struct argp cli_connect_argp; // those and --master, --local, --algorithms, --patience
 
 /* argp_parse for "kofn NAME", with "did you mean" for options. Errors and help end the process. */
 void cli_parse(const struct argp *argp, int argc, char **argv, void *input);
@@ -90,5 +91,6 @@ int cli_health(int argc, char **argv);
 int cli_plan(int argc, char **argv);
 int cli_encode(int argc, char **argv);
 int cli_decode(int argc, char **argv);
+int cli_algorithm(int argc, char **argv);
 
 #endif

@@ -9,13 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_WORKERS = 0x600, KEY_BEST, WORKERS_DEFAULT = 4 };
+enum { KEY_WORKERS = 0x600, KEY_BEST, KEY_ALGORITHMS, WORKERS_DEFAULT = 4 };
 
 typedef struct arguments {
     cli_common common;
     cli_product product; // encode
     const char *folder;
     const char *output; // decode
+    const char *algorithms;
     cli_decode_aim aim;
     int64_t workers;
 } arguments;
@@ -34,6 +35,9 @@ parse_encode(int key, char *arg, struct argp_state *state)
     case 'd':
         args->folder = arg;
         return 0;
+    case KEY_ALGORITHMS:
+        args->algorithms = arg;
+        return 0;
     case KEY_WORKERS:
         args->workers = cli_parse_number(state, "--workers", arg, 1, KOFN_TASKS_MAX);
         return 0;
@@ -48,10 +52,19 @@ parse_encode(int key, char *arg, struct argp_state *state)
     }
 }
 
+#define ALGORITHMS_OPTION                                                                          \
+    {                                                                                              \
+        "algorithms", KEY_ALGORITHMS, "DIR", 0,                                                    \
+            "Directory of bilinear algorithms beside those that ship (default: "                   \
+            "$KOFN_ALGORITHMS)",                                                                   \
+            10                                                                                     \
+    }
+
 static const struct argp_option encode_options[] = {
     {"directory", 'd', "DIR", 0, "Where the tasks go; made if it is not there", 1},
     {"workers", KEY_WORKERS, "P", 0,
      "How many machines will multiply, for what is left open of the code (default: 4)", 10},
+    ALGORITHMS_OPTION,
     {0},
 };
 
@@ -112,8 +125,8 @@ cli_encode(int argc, char **argv)
     int exit_code = CLI_USAGE;
     kofn_status status = cli_product_read(&args.product, &error);
     if (status == KOFN_OK) {
-        status =
-            cli_folder_encode(args.folder, &args.product, (size_t)args.workers, &encoded, &error);
+        status = cli_folder_encode(args.folder, &args.product, args.algorithms,
+                                   (size_t)args.workers, &encoded, &error);
         exit_code = exit_of_encode(status);
     }
     exit_code = status == KOFN_OK ? report_encoded(&args, &encoded)
@@ -138,6 +151,9 @@ parse_decode(int key, char *arg, struct argp_state *state)
     case 'o':
         args->output = arg;
         return 0;
+    case KEY_ALGORITHMS:
+        args->algorithms = arg;
+        return 0;
     case KEY_BEST:
         args->aim = CLI_DECODE_BEST;
         return 0;
@@ -160,6 +176,7 @@ static const struct argp_option decode_options[] = {
      "Do with the answers that there are: when they do not suffice, write the best estimate of the "
      "product and say how far off it is at most",
      1},
+    ALGORITHMS_OPTION,
     {0},
 };
 
@@ -297,7 +314,8 @@ cli_decode(int argc, char **argv)
     kofn_error error = {.status = KOFN_OK};
     cli_parse(&decode_argp, argc, argv, &args);
 
-    kofn_status status = cli_folder_decode(args.folder, args.output, args.aim, &decoded, &error);
+    kofn_status status =
+        cli_folder_decode(args.folder, args.output, args.algorithms, args.aim, &decoded, &error);
     int exit_code = exit_of_decode(&decoded, status);
     if (decoded.threshold == 0) // not even a manifest
         return cli_fail(&args.common, &error, exit_code);

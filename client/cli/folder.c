@@ -36,6 +36,16 @@ check_signals(kofn_error *err)
     return cli_signals_get() ? kofn_fail(err, KOFN_CANCELLED, "interrupted") : KOFN_OK;
 }
 
+/* *ret_set is NULL where no directory is named. */
+static kofn_status
+load_algorithms(const char *directory, kofn_algorithms **ret_set, kofn_error *err)
+{
+    if (!directory || !*directory)
+        directory = getenv("KOFN_ALGORITHMS");
+    *ret_set = NULL;
+    return directory && *directory ? kofn_algorithms_load(directory, ret_set, err) : KOFN_OK;
+}
+
 /* ---- turning round --------------------------------------------------------------------------- */
 
 static void
@@ -66,6 +76,7 @@ transpose(kofn_pool *pool, const kofn_mat *from, kofn_mat *ret_to, kofn_error *e
 typedef struct encoder {
     const char *folder;
     const cli_product *product;
+    kofn_algorithms *algorithms; // NULL: none but those that ship
     const kofn_field *field;
     kofn_pool *pool;
     kofn_code *code;
@@ -225,6 +236,7 @@ plan_encode(encoder *e, size_t workers, cli_manifest *ret_manifest, kofn_error *
                                        .cols = manifest.shape.cols,
                                        .workers = workers};
     status = kofn_choice_to_spec(&e->product->code, &manifest.spec, err);
+    manifest.spec.algorithms = e->algorithms;
     if (status == KOFN_OK && manifest.spec.reserve > 0)
         status = kofn_fail(err, KOFN_INVALID_ARGUMENT,
                            "reserve=%zu: nobody sends fresh tasks from a folder; take %zu more "
@@ -268,15 +280,20 @@ encode_into(encoder *e, size_t workers, cli_encoded *ret_encoded, kofn_error *er
 }
 
 kofn_status
-cli_folder_encode(const char *folder, const cli_product *product, size_t workers,
-                  cli_encoded *ret_encoded, kofn_error *err)
+cli_folder_encode(const char *folder, const cli_product *product, const char *algorithms,
+                  size_t workers, cli_encoded *ret_encoded, kofn_error *err)
 {
     encoder *e = calloc(1, sizeof *e);
     if (!e)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to encode");
     e->folder = folder;
     e->product = product;
-    kofn_status status = encode_into(e, workers, ret_encoded, err);
+    kofn_status status = load_algorithms(algorithms, &e->algorithms, err);
+    if (status == KOFN_OK)
+        status = encode_into(e, workers, ret_encoded, err);
+    if (status == KOFN_OK)
+        ret_encoded->manifest.spec.algorithms = NULL; // on their way out
+    kofn_algorithms_destroy(&e->algorithms);
     kofn_code_destroy(&e->code);
     kofn_field_destroy(&e->field);
     kofn_pool_destroy(&e->pool);
@@ -290,6 +307,7 @@ typedef struct reader {
     const char *folder;
     cli_decode_aim aim;
     cli_decoded *out;
+    kofn_algorithms *algorithms; // NULL: none but those that ship
     kofn_pool *pool;
     kofn_code *code;
     kofn_coding coding;
@@ -520,7 +538,7 @@ open_reader(reader *r, kofn_error *err)
 {
     cli_manifest *manifest = &r->out->manifest;
     const kofn_field *field = NULL;
-    kofn_status status = cli_manifest_load(r->folder, manifest, err);
+    kofn_status status = cli_manifest_load(r->folder, r->algorithms, manifest, err);
     if (status == KOFN_OK)
         status = kofn_field_choose(manifest->field, manifest->dtype, &field, err);
     if (status == KOFN_OK)
@@ -548,17 +566,21 @@ close_reader(reader *r)
     free(r->answers);
     kofn_decoder_destroy(&r->decoder);
     kofn_code_destroy(&r->code);
+    kofn_algorithms_destroy(&r->algorithms);
+    r->out->manifest.spec.algorithms = NULL;
     kofn_pool_destroy(&r->pool);
 }
 
 kofn_status
-cli_folder_decode(const char *folder, const char *output, cli_decode_aim aim,
-                  cli_decoded *ret_decoded, kofn_error *err)
+cli_folder_decode(const char *folder, const char *output, const char *algorithms,
+                  cli_decode_aim aim, cli_decoded *ret_decoded, kofn_error *err)
 {
     reader r = {.folder = folder, .aim = aim, .out = ret_decoded};
     int64_t since = kofn_clock_ns();
     *ret_decoded = (cli_decoded){0};
-    kofn_status status = open_reader(&r, err);
+    kofn_status status = load_algorithms(algorithms, &r.algorithms, err);
+    if (status == KOFN_OK)
+        status = open_reader(&r, err);
     if (status == KOFN_OK) {
         const cli_manifest *m = &ret_decoded->manifest;
         status = cli_output_check(output, m->dtype, m->shape.rows, m->shape.cols, err);

@@ -22,13 +22,16 @@ typedef struct cli_encoded {
     cli_seconds seconds;
 } cli_encoded;
 
+/* `algorithms`: directory of bilinear algorithms that the code may name beside those that ship; NULL:
+ * $KOFN_ALGORITHMS, or else none. */
+
 /* Write all tasks of the product into the folder, which is made if it is not there, then the
  * manifest. `workers`: how many will multiply, for what is left open of the code. ALREADY_EXISTS:
  * the folder holds a manifest or answers. RESOURCE_EXHAUSTED: the disk is full. CANCELLED: a signal
  * came; whole files of tasks may be there, and no manifest. */
 KOFN_MUST_CHECK kofn_status cli_folder_encode(const char *folder, const cli_product *product,
-                                              size_t workers, cli_encoded *ret_encoded,
-                                              kofn_error *err);
+                                              const char *algorithms, size_t workers,
+                                              cli_encoded *ret_encoded, kofn_error *err);
 
 typedef struct cli_refused { // an answer that is none
     size_t task;
@@ -64,8 +67,8 @@ typedef struct cli_decoded {
  * would do; for CLI_DECODE_BEST, there is none. CANCELLED: a signal came. *ret_decoded is filled as
  * far as it went, in every case; end it with cli_decoded_fini. */
 KOFN_MUST_CHECK kofn_status cli_folder_decode(const char *folder, const char *output,
-                                              cli_decode_aim aim, cli_decoded *ret_decoded,
-                                              kofn_error *err);
+                                              const char *algorithms, cli_decode_aim aim,
+                                              cli_decoded *ret_decoded, kofn_error *err);
 void cli_decoded_fini(cli_decoded *decoded);
 
 #endif

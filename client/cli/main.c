@@ -31,6 +31,7 @@ static const struct {
     {"health", cli_health, "Ask whether the master serves"},
     {"encode", cli_encode, "Write coded tasks as files, to be multiplied anywhere"},
     {"decode", cli_decode, "Rebuild a product from files of answers"},
+    {"algorithm", cli_algorithm, "Prove a file of a bilinear algorithm"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -42,14 +43,15 @@ help(FILE *to)
                 "Multiply matrices on machines that may be slow, lost or lying.\n\n",
                 to);
     for (size_t i = 0; i < COMMANDS; i++)
-        (void)fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].help);
+        (void)fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
     (void)fputs(
         "\n`kofn COMMAND --help` says more. Data goes to standard output, talk to standard "
         "error;\n--json makes every command print JSON.\n\n"
         "Exit codes: 0 good; 2 usage or an input file; 3 the job failed, or its product "
         "could not be\nwritten; 4 cancelled, interrupted, or the deadline came; 5 no master, or "
         "no workers left;\n6 refused by the master; 7 data loss.\n\n"
-        "$KOFN_MASTER is the master's endpoint where --master is not given.\n",
+        "$KOFN_MASTER is the master's endpoint where --master is not given, $KOFN_ALGORITHMS the "
+        "directory\nof algorithms where --algorithms is not.\n",
         to);
     return to == stdout ? cli_finish(CLI_OK) : CLI_USAGE;
 }

@@ -37,10 +37,46 @@ cli_task_path(const char *folder, size_t task, char file, char ret_path[CLI_PATH
                         folder, err);
 }
 
+/* ---- algorithms ------------------------------------------------------------------------------ */
+
+/* A name may stand for another algorithm by now, and the wrong one gives a wrong product: the manifest
+ * has the numbers' digest. *ret_text is "" where the code is over no algorithm. */
+enum { DIGEST_MAX = 17 };
+
+static kofn_status
+format_digest(const kofn_code_spec *spec, char ret_text[DIGEST_MAX], kofn_error *err)
+{
+    const char *name = kofn_code_spec_get_algorithm(spec);
+    kofn_bilinear *algorithm;
+    ret_text[0] = '\0';
+    if (!name)
+        return KOFN_OK;
+    const kofn_status status = kofn_algorithms_parse(spec->algorithms, name, &algorithm, err);
+    if (status != KOFN_OK)
+        return status;
+    (void)snprintf(ret_text, DIGEST_MAX, "%016" PRIx64, kofn_bilinear_digest(algorithm));
+    kofn_bilinear_destroy(&algorithm);
+    return KOFN_OK;
+}
+
+/* `digest` may be NULL: a manifest from before there were any. */
+static kofn_status
+check_digest(const kofn_code_spec *spec, const char *digest, kofn_error *err)
+{
+    char here[DIGEST_MAX];
+    const kofn_status status = format_digest(spec, here, err);
+    if (status != KOFN_OK || !digest || strcmp(digest, here) == 0)
+        return status;
+    return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                     "the algorithm %s is not the one that the tasks were made by (digest %s, the "
+                     "manifest has %.16s): name its directory by --algorithms",
+                     kofn_code_spec_get_algorithm(spec), here, digest);
+}
+
 /* ---- write ----------------------------------------------------------------------------------- */
 
 static json_t *
-json_of_manifest(const cli_manifest *manifest)
+json_of_manifest(const cli_manifest *manifest, const char *digest)
 {
     kofn_code_choice code;
     kofn_choice_from_spec(&manifest->spec, &code);
@@ -54,6 +90,10 @@ json_of_manifest(const cli_manifest *manifest)
         object = NULL;
     }
     json_decref(more);
+    if (*digest && json_object_set_new(object, "algorithm", json_string(digest)) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
     return object;
 }
 
@@ -96,11 +136,14 @@ write_whole(const char *path, const char *text, kofn_error *err)
 kofn_status
 cli_manifest_save(const cli_manifest *manifest, const char *folder, kofn_error *err)
 {
-    char path[CLI_PATH_MAX];
+    char path[CLI_PATH_MAX], digest[DIGEST_MAX];
     kofn_status status = cli_manifest_path(folder, path, err);
     if (status != KOFN_OK)
         return status;
-    json_t *object = json_of_manifest(manifest);
+    status = format_digest(&manifest->spec, digest, err);
+    if (status != KOFN_OK)
+        return status;
+    json_t *object = json_of_manifest(manifest, digest);
     char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
     json_decref(object);
     status = text ? write_whole(path, text, err)
@@ -165,7 +208,8 @@ typedef struct fields { // as they stand in the file
     const char *family, *seed, *dtype;
     const char *field; // "": implied by the dtype, as older manifests have it
     json_int_t x, z, y, tasks, rows, inner, cols;
-    json_t *sets; // borrowed
+    json_t *sets;          // borrowed
+    const char *algorithm; // digest; NULL: none
 } fields;
 
 static bool
@@ -202,7 +246,8 @@ fill_spec(const fields *f, kofn_code_spec *spec, kofn_error *err)
 }
 
 static kofn_status
-fill_manifest(const fields *f, cli_manifest *ret_manifest, kofn_error *err)
+fill_manifest(const fields *f, const kofn_algorithms *algorithms, cli_manifest *ret_manifest,
+              kofn_error *err)
 {
     cli_manifest manifest = {
         .dtype = kofn_dtype_parse(f->dtype),
@@ -215,17 +260,21 @@ fill_manifest(const fields *f, cli_manifest *ret_manifest, kofn_error *err)
                          why.status == KOFN_RESOURCE_EXHAUSTED ? why.status : KOFN_INVALID_ARGUMENT,
                          "dtype '%.20s': %s", f->dtype, why.text);
     (void)snprintf(manifest.field, sizeof manifest.field, "%s", field->name);
+    manifest.spec.algorithms = algorithms;
     kofn_status status = fill_spec(f, &manifest.spec, err);
     if (status == KOFN_OK)
         status = kofn_code_spec_check(&manifest.spec, field, err);
     kofn_field_destroy(&field);
+    if (status == KOFN_OK)
+        status = check_digest(&manifest.spec, f->algorithm, err);
     if (status == KOFN_OK)
         *ret_manifest = manifest;
     return status;
 }
 
 kofn_status
-cli_manifest_parse(const char *text, cli_manifest *ret_manifest, kofn_error *err)
+cli_manifest_parse(const char *text, const kofn_algorithms *algorithms, cli_manifest *ret_manifest,
+                   kofn_error *err)
 {
     json_error_t where;
     fields f = {.field = ""};
@@ -234,21 +283,23 @@ cli_manifest_parse(const char *text, cli_manifest *ret_manifest, kofn_error *err
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "line %d: %s", where.line, where.text);
     kofn_status status = KOFN_OK;
     if (json_unpack_ex(object, &where, 0,
-                       "{s:i, s?s, s:s, s:[I,I,I!], s:I, s:s, s:o, s:s, s:I, s:I, s:I}", "kofn",
-                       &f.version, "field", &f.field, "code", &f.family, "partition", &f.x, &f.z,
-                       &f.y, "tasks", &f.tasks, "seed", &f.seed, "set", &f.sets, "dtype", &f.dtype,
-                       "rows", &f.rows, "inner", &f.inner, "cols", &f.cols) != 0)
+                       "{s:i, s?s, s:s, s:[I,I,I!], s:I, s:s, s:o, s:s, s:I, s:I, s:I, s?s}",
+                       "kofn", &f.version, "field", &f.field, "code", &f.family, "partition", &f.x,
+                       &f.z, &f.y, "tasks", &f.tasks, "seed", &f.seed, "set", &f.sets, "dtype",
+                       &f.dtype, "rows", &f.rows, "inner", &f.inner, "cols", &f.cols, "algorithm",
+                       &f.algorithm) != 0)
         status = kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s", where.text);
     if (status == KOFN_OK)
         status = check_fields(&f, err);
     if (status == KOFN_OK)
-        status = fill_manifest(&f, ret_manifest, err);
+        status = fill_manifest(&f, algorithms, ret_manifest, err);
     json_decref(object);
     return status;
 }
 
 kofn_status
-cli_manifest_load(const char *folder, cli_manifest *ret_manifest, kofn_error *err)
+cli_manifest_load(const char *folder, const kofn_algorithms *algorithms, cli_manifest *ret_manifest,
+                  kofn_error *err)
 {
     char path[CLI_PATH_MAX];
     kofn_status status = cli_manifest_path(folder, path, err);
@@ -259,7 +310,7 @@ cli_manifest_load(const char *folder, cli_manifest *ret_manifest, kofn_error *er
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a manifest");
     status = read_text(path, text, err);
     if (status == KOFN_OK) {
-        status = cli_manifest_parse(text, ret_manifest, err);
+        status = cli_manifest_parse(text, algorithms, ret_manifest, err);
         if (status != KOFN_OK)
             (void)kofn_fail_within(err, "%s", path);
     }

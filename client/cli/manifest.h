@@ -8,6 +8,7 @@
 #ifndef KOFN_CLI_MANIFEST_H
 #define KOFN_CLI_MANIFEST_H
 
+#include "common/code/algorithms.h"
 #include "common/code/coding.h"
 #include "common/code/spec.h"
 
@@ -26,14 +27,15 @@ typedef struct cli_manifest {
 KOFN_MUST_CHECK kofn_status cli_manifest_save(const cli_manifest *manifest, const char *folder,
                                               kofn_error *err);
 
-/* NOT_FOUND: there is none. INVALID_ARGUMENT: it is not one, or describes no code or product that
- * there can be. */
-KOFN_MUST_CHECK kofn_status cli_manifest_load(const char *folder, cli_manifest *ret_manifest,
-                                              kofn_error *err);
+/* `algorithms`: borrowed by the manifest's spec, beside those that ship; may be NULL. NOT_FOUND: there
+ * is no manifest. INVALID_ARGUMENT: it is not one, or describes no code or product that there can be.
+ * FAILED_PRECONDITION: an algorithm is not the one that the tasks were made by. */
+KOFN_MUST_CHECK kofn_status cli_manifest_load(const char *folder, const kofn_algorithms *algorithms,
+                                              cli_manifest *ret_manifest, kofn_error *err);
 
 /* The same for a text in memory. */
-KOFN_MUST_CHECK kofn_status cli_manifest_parse(const char *text, cli_manifest *ret_manifest,
-                                               kofn_error *err);
+KOFN_MUST_CHECK kofn_status cli_manifest_parse(const char *text, const kofn_algorithms *algorithms,
+                                               cli_manifest *ret_manifest, kofn_error *err);
 
 /* "DIR/manifest.json", and "DIR/017.c.npy" for task 17's file 'c'. OUT_OF_RANGE: too long. */
 KOFN_MUST_CHECK kofn_status cli_manifest_path(const char *folder, char ret_path[CLI_PATH_MAX],

@@ -5,6 +5,7 @@
 #include "client/cli/progress.h"
 #include "client/cli/report.h"
 #include "client/cli/text.h"
+#include "common/linalg/integers.h"
 
 #include <float.h>
 #include <stdio.h>
@@ -199,8 +200,8 @@ check_output(const arguments *args, int *exit_code, kofn_error *err)
     const kofn_shape shape = cli_product_get_shape(&args->product);
     if (!args->output)
         return KOFN_OK;
-    kofn_status status =
-        cli_output_check(args->output, args->product.npy[0].mat.dtype, shape.rows, shape.cols, err);
+    const kofn_dtype dtype = kofn_integers_get_product_dtype(args->product.npy[0].mat.dtype);
+    kofn_status status = cli_output_check(args->output, dtype, shape.rows, shape.cols, err);
     if (status != KOFN_OK)
         *exit_code = CLI_FAILED;
     return status;

@@ -131,8 +131,8 @@ parse_product(int key, char *arg, struct argp_state *state)
         {NULL, 0, NULL, 0, "Operands:", 20},                                                       \
     {                                                                                              \
         "field", KEY_FIELD, "NAME", 0,                                                             \
-            "Arithmetic: f64, f32, gf256, gf16, gf4 or gfp:P for a prime P (left out: f64, f32 "   \
-            "or gf256 for f8, f4 or u1 elements)",                                                 \
+            "Arithmetic: f64, f32, gf256, gf16, gf4, gfp:P for a prime P, or integers (left out: " \
+            "f64, f32, gf256 or integers for f8, f4, u1 or i4 and i8 elements)",                   \
             20                                                                                     \
     }
 

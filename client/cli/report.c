@@ -96,6 +96,20 @@ accept_name(kofn_accept_choice kind)
     return names[kind];
 }
 
+static json_t *
+json_of_primes(const kofn_account *account)
+{
+    json_t *primes = json_array();
+    for (size_t i = 0; primes && i < account->prime_count; i++) {
+        const kofn_prime_account *p = &account->primes[i];
+        (void)json_array_append_new(
+            primes, json_pack("{s:o, s:o, s:o, s:o, s:o}", "prime", count(p->prime), "state",
+                              text(p->state), "enough", count(p->enough), "tasks_sent",
+                              count(p->tasks_sent), "answers", count(p->answers)));
+    }
+    return primes;
+}
+
 json_t *
 cli_json_of_account(const kofn_account *account)
 {
@@ -115,12 +129,12 @@ cli_json_of_account(const kofn_account *account)
         count(account->replaced), "fresh", count(account->fresh), "blocks_reused",
         count(account->blocks_reused), "decodable", account->decodable, "waited", account->waited);
     json_t *quality = json_pack(
-        "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "error", "kind",
+        "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "error", "kind",
         text(account->error_kind), "bound", real(account->error_bound), "estimate",
         real(account->error_estimate), "condition", real(account->condition), "amplification",
         real(account->amplification), "residual", real(account->residual), "nonfinite",
         account->nonfinite, "progress", real(account->progress), "age_ms", count(account->age_ms),
-        "seconds", json_of_seconds(account));
+        "seconds", json_of_seconds(account), "primes", json_of_primes(account));
     return join(object, cli_json_of_code(&account->code), more, quality);
 }
 
@@ -185,6 +199,15 @@ json_of_family(const kofn_family_info *family)
                      "parameters", params);
 }
 
+static json_t *
+json_of_algorithm(const kofn_algorithm_info *algorithm)
+{
+    return json_pack("{s:o, s:[o,o,o], s:o, s:o, s:o, s:b}", "name", text(algorithm->name), "size",
+                     count(algorithm->x), count(algorithm->z), count(algorithm->y), "rank",
+                     count(algorithm->rank), "additions", count(algorithm->additions),
+                     "denominator", count(algorithm->denominator), "ships", algorithm->ships);
+}
+
 json_t *
 cli_json_of_codes(const kofn_code_list *list)
 {
@@ -196,7 +219,11 @@ cli_json_of_codes(const kofn_code_list *list)
         (void)json_array_append_new(policies,
                                     json_pack("{s:o, s:o}", "name", text(list->policies[i].name),
                                               "help", text(list->policies[i].help)));
-    return json_pack("{s:o, s:o}", "families", families, "policies", policies);
+    json_t *algorithms = json_array();
+    for (size_t i = 0; algorithms && i < list->algorithm_count; i++)
+        (void)json_array_append_new(algorithms, json_of_algorithm(&list->algorithms[i]));
+    return json_pack("{s:o, s:o, s:o}", "families", families, "policies", policies, "algorithms",
+                     algorithms);
 }
 
 /* A master that is gone has nothing to tell, and asking takes time. */
@@ -327,6 +354,23 @@ print_quality(const kofn_account *account)
                    account->condition, account->waited ? ", waited for more answers" : "");
 }
 
+static void
+print_primes(const kofn_account *account)
+{
+    char line[KOFN_CLIENT_PRIMES_MAX * 40] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < account->prime_count; i++) {
+        const kofn_prime_account *p = &account->primes[i];
+        length += (size_t)snprintf(line + length, sizeof line - length,
+                                   "%s%" PRIu64 " (%" PRIu64 "/%" PRIu64 ")", i > 0 ? ", " : "",
+                                   p->prime, p->answers, p->enough);
+        if (length >= sizeof line) // numbers beyond all sense are cut
+            break;
+    }
+    if (account->prime_count > 0)
+        (void)cli_line(stdout, "primes       %s", line);
+}
+
 void
 cli_print_account(const kofn_account *account)
 {
@@ -340,8 +384,11 @@ cli_print_account(const kofn_account *account)
         (void)cli_line(stdout, "status       %s: %s", kofn_status_name(account->status),
                        account->message);
     (void)cli_line(stdout, "product      %s, %s", shape, account->field);
-    (void)cli_line(stdout, "code         %s, %s %" PRIu64 " suffice, seed %" PRIu64, code,
-                   account->likely ? "most sets of" : "any", account->enough, account->code.seed);
+    const uint64_t products = account->prime_count > 0 ? account->prime_count : 1;
+    (void)cli_line(stdout, "code         %s, %s %" PRIu64 " suffice%s, seed %" PRIu64, code,
+                   account->likely ? "most sets of" : "any", account->enough / products,
+                   account->prime_count > 0 ? " for each prime" : "", account->code.seed);
+    print_primes(account);
     (void)cli_line(stdout, "policy       %s", account->policy);
     (void)cli_line(stdout, "tasks        %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64 " used",
                    account->tasks_sent, account->answers, account->answers_used);
@@ -489,6 +536,19 @@ print_family(const kofn_family_info *family)
     }
 }
 
+static void
+print_algorithm(const kofn_algorithm_info *a)
+{
+    char divides[48] = "";
+    if (a->denominator > 1)
+        (void)snprintf(divides, sizeof divides, ", divides by %" PRIu64, a->denominator);
+    (void)cli_line(stdout,
+                   "algorithm=%s: <%" PRIu64 ",%" PRIu64 ",%" PRIu64 ";%" PRIu64 ">, %" PRIu64
+                   " additions%s%s",
+                   a->name, a->x, a->z, a->y, a->rank, a->additions, divides,
+                   a->ships ? "" : "; the master's own");
+}
+
 void
 cli_print_codes(const kofn_code_list *list)
 {
@@ -498,6 +558,10 @@ cli_print_codes(const kofn_code_list *list)
         (void)putchar('\n');
     for (size_t i = 0; i < list->policy_count; i++)
         (void)cli_line(stdout, "--policy %s: %s", list->policies[i].name, list->policies[i].help);
+    if (list->algorithm_count > 0)
+        (void)putchar('\n');
+    for (size_t i = 0; i < list->algorithm_count; i++)
+        print_algorithm(&list->algorithms[i]);
 }
 
 /* ---- plans ----------------------------------------------------------------------------------- */

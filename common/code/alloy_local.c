@@ -8,19 +8,6 @@ static const char family_name[] = "alloy_local";
 
 /* ---- rules ----------------------------------------------------------------------------------- */
 
-/* n times one, in the field. */
-static double
-count_ones(const kofn_field *f, int64_t n)
-{
-    double sum = 0, power = 1; // 1 doubled as often as bits were looked at
-    for (uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n; left > 0; left /= 2) {
-        if (left % 2)
-            sum = f->add(f, sum, power);
-        power = f->add(f, power, power);
-    }
-    return n < 0 ? f->negate(f, sum) : sum;
-}
-
 static kofn_status
 fail_partition(const kofn_bilinear *g, const kofn_alloy_local_params *params, kofn_partition p,
                kofn_error *err)
@@ -63,6 +50,21 @@ find_strips(const kofn_family_args *args, const kofn_bilinear *g, strips *ret, k
     return KOFN_OK;
 }
 
+/* Rules that ask for no partition. */
+static kofn_status
+check_field(const kofn_family_args *args, const kofn_bilinear *g, kofn_error *err)
+{
+    const kofn_alloy_local_params *params = args->params;
+    const kofn_status status = kofn_alloy_check(family_name, args->field, &params->alloy, err);
+    if (status)
+        return status;
+    if (!kofn_bilinear_fits(g, args->field))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s: algorithm %s divides by %lld, which is zero in field %s", family_name,
+                         params->algorithm, (long long)g->denominator, args->field->name);
+    return KOFN_OK;
+}
+
 /* A bound on the probability that not all of `rank` products can be had from `tasks` tasks together:
  * the first of them have one more than the others. */
 static double
@@ -97,15 +99,11 @@ check(const kofn_family_args *args, const kofn_bilinear *g, kofn_thresholds *ret
 {
     const kofn_alloy_local_params *params = args->params;
     strips s = {0};
-    kofn_status status = kofn_alloy_check(family_name, args->field, &params->alloy, err);
+    kofn_status status = check_field(args, g, err);
     if (!status)
         status = find_strips(args, g, &s, err);
     if (status)
         return status;
-    if (count_ones(args->field, g->denominator) == 0)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "%s: algorithm %s divides by %lld, which is zero in field %s", family_name,
-                         params->algorithm, (long long)g->denominator, args->field->name);
     const size_t need = s.rows * s.cols, group = args->tasks / g->rank;
     if (group < need)
         return kofn_fail(
@@ -124,9 +122,21 @@ static kofn_status
 parse(const kofn_family_args *args, kofn_bilinear **ret, kofn_error *err)
 {
     const kofn_alloy_local_params *params = args->params;
-    const kofn_status status = kofn_bilinear_parse(params->algorithm, ret, err);
+    const kofn_status status = kofn_algorithms_parse(args->algorithms, params->algorithm, ret, err);
     if (status)
         (void)kofn_fail_within(err, "%s", family_name);
+    return status;
+}
+
+static kofn_status
+check_params(const kofn_family_args *args, kofn_error *err)
+{
+    kofn_bilinear *g;
+    kofn_status status = parse(args, &g, err);
+    if (status)
+        return status;
+    status = check_field(args, g, err);
+    kofn_bilinear_destroy(&g);
     return status;
 }
 
@@ -149,7 +159,7 @@ cut(const kofn_family_args *args, kofn_partition *part)
 {
     const kofn_alloy_local_params *params = args->params;
     kofn_bilinear *g;
-    if (kofn_bilinear_parse(params->algorithm, &g, NULL))
+    if (kofn_algorithms_parse(args->algorithms, params->algorithm, &g, NULL))
         return; // threshold_for says why
     if (!part->x)
         part->x = g->x * (size_t)(params->rows ? params->rows : STRIPS_DEFAULT);
@@ -167,7 +177,7 @@ default_tasks(const kofn_family_args *args, size_t workers)
     const kofn_alloy_local_params *params = args->params;
     strips s = {.rows = 1, .cols = 1};
     kofn_bilinear *g;
-    if (kofn_bilinear_parse(params->algorithm, &g, NULL))
+    if (kofn_algorithms_parse(args->algorithms, params->algorithm, &g, NULL))
         return 1; // likewise
     size_t tasks = g->rank;
     if (!find_strips(args, g, &s, NULL)) {
@@ -238,7 +248,7 @@ settle(const kofn_family_args *args, void *params)
     kofn_alloy_local_params *own = params;
     kofn_bilinear *g;
     own->alloy.draw = kofn_alloy_settle(args->field, &own->alloy);
-    if (kofn_bilinear_parse(own->algorithm, &g, NULL))
+    if (kofn_algorithms_parse(args->algorithms, own->algorithm, &g, NULL))
         return; // no memory: they follow from the partition
     own->rows = (int64_t)(args->part.x / g->x);
     own->cols = (int64_t)(args->part.y / g->y);
@@ -256,7 +266,7 @@ spread(const kofn_field *f, const int32_t *numbers, size_t rows, size_t cols, co
     for (size_t i = 0; i < rows * of_rows; i++)
         for (size_t k = 0; k < cols * of_cols; k++)
             ret[i * cols * of_cols + k] =
-                f->multiply(f, count_ones(f, numbers[i / of_rows * cols + k / of_cols]),
+                f->multiply(f, kofn_bilinear_number(f, numbers[i / of_rows * cols + k / of_cols]),
                             strip[i % of_rows + k % of_cols]);
 }
 
@@ -323,9 +333,8 @@ static const kofn_key keys[] = {
      .min = 1,
      .max = KOFN_BILINEAR_NAME_MAX - 1,
      .fallback = "strassen",
-     .help =
-         "strassen, winograd, laderman, strassen_column, classical:X,Z,Y, or products of these: "
-         "strassen*strassen"},
+     .help = "strassen, winograd, laderman, strassen_column, classical:X,Z,Y, one of the master's "
+             "`algorithms`, or products of these: strassen*strassen"},
     {.name = "rows",
      .type = KOFN_KEY_INT,
      KOFN_KEY_FIELD(kofn_alloy_local_params, rows),
@@ -353,6 +362,7 @@ const kofn_family kofn_alloy_local_family = {
     .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
     .params_size = sizeof(kofn_alloy_local_params),
     .rateless = true,
+    .check_params = check_params,
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
     .cut = cut,

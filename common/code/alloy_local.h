@@ -27,7 +27,7 @@
 #define KOFN_CODE_ALLOY_LOCAL_H
 
 #include "common/code/alloy.h"
-#include "common/code/bilinear.h"
+#include "common/code/algorithms.h"
 
 typedef struct kofn_alloy_local_params {
     kofn_alloy_params alloy; // first: its keys start at 0

@@ -1,15 +1,25 @@
 #include "common/code/bilinear.h"
-#include "common/base/config.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- memory ---------------------------------------------------------------------------------- */
+/* ---- sizes and memory ---------------------------------------------------------------------------------- */
 
-static kofn_status
-check_sizes(size_t x, size_t z, size_t y, size_t rank, kofn_error *err)
+bool
+kofn_bilinear_parse_size(const char *text, size_t ret_sizes[3])
+{
+    for (int i = 0; i < 3; i++) {
+        const size_t digits = strspn(text, "0123456789");
+        if (digits == 0 || digits > 4 || text[digits] != (i < 2 ? ',' : '\0'))
+            return false;
+        ret_sizes[i] = strtoul(text, NULL, 10);
+        text += digits + 1;
+    }
+    return true;
+}
+
+kofn_status
+kofn_bilinear_check_size(size_t x, size_t z, size_t y, size_t rank, kofn_error *err)
 {
     const size_t most = KOFN_BILINEAR_SIZE_MAX;
     if (x == 0 || z == 0 || y == 0 || rank == 0 || x > most || z > most || y > most ||
@@ -26,7 +36,7 @@ check_sizes(size_t x, size_t z, size_t y, size_t rank, kofn_error *err)
 static kofn_status
 alloc(size_t x, size_t z, size_t y, size_t rank, kofn_bilinear **ret, kofn_error *err)
 {
-    const kofn_status status = check_sizes(x, z, y, rank, err);
+    const kofn_status status = kofn_bilinear_check_size(x, z, y, rank, err);
     if (status)
         return status;
     kofn_bilinear *f = malloc(sizeof *f);
@@ -56,22 +66,51 @@ kofn_bilinear_destroy(kofn_bilinear **algorithm_p)
 }
 
 kofn_status
-kofn_bilinear_new(const kofn_bilinear *from, kofn_bilinear **ret, kofn_error *err)
+kofn_bilinear_copy(const kofn_bilinear *from, kofn_bilinear **ret, kofn_error *err)
 {
     kofn_bilinear *f;
-    kofn_status status = alloc(from->x, from->z, from->y, from->rank, &f, err);
+    const kofn_status status = alloc(from->x, from->z, from->y, from->rank, &f, err);
     if (status)
         return status;
     memcpy(f->u, from->u, f->rank * f->x * f->z * sizeof *f->u);
     memcpy(f->v, from->v, f->rank * f->z * f->y * sizeof *f->v);
     memcpy(f->w, from->w, f->rank * f->x * f->y * sizeof *f->w);
     f->denominator = from->denominator;
+    *ret = f;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_bilinear_new(const kofn_bilinear *from, kofn_bilinear **ret, kofn_error *err)
+{
+    kofn_bilinear *f;
+    kofn_status status = kofn_bilinear_copy(from, &f, err);
+    if (status)
+        return status;
     status = kofn_bilinear_check(f, err);
     if (status)
         kofn_bilinear_destroy(&f);
     else
         *ret = f;
     return status;
+}
+
+kofn_status
+kofn_bilinear_classical(size_t x, size_t z, size_t y, kofn_bilinear **ret, kofn_error *err)
+{
+    kofn_bilinear *f;
+    const kofn_status status = alloc(x, z, y, x * z * y, &f, err);
+    if (status)
+        return status;
+    for (size_t i = 0, t = 0; i < x; i++)
+        for (size_t j = 0; j < y; j++)
+            for (size_t k = 0; k < z; k++, t++) {
+                f->u[t * x * z + i * z + k] = 1;
+                f->v[t * z * y + k * y + j] = 1;
+                f->w[t * x * y + i * y + j] = 1;
+            }
+    *ret = f;
+    return KOFN_OK;
 }
 
 /* ---- proof ----------------------------------------------------------------------------------- */
@@ -96,37 +135,208 @@ narrow(__int128 number)
     return number > INT64_MAX ? INT64_MAX : number < INT64_MIN ? INT64_MIN : (long long)number;
 }
 
-static kofn_status
-check_pair(const kofn_bilinear *f, size_t a, size_t b, kofn_error *err)
+/* Is A_a B_b a part of C_c? */
+static bool
+is_part(const kofn_bilinear *f, size_t a, size_t b, size_t c)
 {
     const size_t i = a / f->z, k = a % f->z, l = b / f->y, j = b % f->y;
-    for (size_t c = 0; c < f->x * f->y; c++) {
-        const int64_t wanted = k == l && c == i * f->y + j ? f->denominator : 0;
-        const __int128 sum = sum_products(f, a, b, c);
-        if (sum != wanted)
-            return kofn_fail(
-                err, KOFN_INVALID_ARGUMENT,
-                "the algorithm <%zu,%zu,%zu;%zu> does not multiply matrices: A(%zu,%zu) "
-                "B(%zu,%zu) comes into C(%zu,%zu) %lld / %lld times, need %d",
-                f->x, f->z, f->y, f->rank, i + 1, k + 1, l + 1, j + 1, c / f->y + 1, c % f->y + 1,
-                narrow(sum), (long long)f->denominator, wanted != 0);
-    }
-    return KOFN_OK;
+    return k == l && c == i * f->y + j;
+}
+
+/* What is missing from the sum for A_a B_b in C_c; 0: it is right. */
+static __int128
+find_lack(const kofn_bilinear *f, size_t a, size_t b, size_t c)
+{
+    return (is_part(f, a, b, c) ? f->denominator : 0) - sum_products(f, a, b, c);
+}
+
+/* The first wrong sum with a from `from` on, below `to`, likewise b and c. */
+static bool
+find_wrong_within(const kofn_bilinear *f, const size_t *from, const size_t *to, size_t *ret_at)
+{
+    for (size_t a = from[0]; a < to[0]; a++)
+        for (size_t b = from[1]; b < to[1]; b++)
+            for (size_t c = from[2]; c < to[2]; c++)
+                if (find_lack(f, a, b, c) != 0) {
+                    ret_at[0] = a, ret_at[1] = b, ret_at[2] = c;
+                    return true;
+                }
+    return false;
+}
+
+bool
+kofn_bilinear_find_wrong(const kofn_bilinear *f, size_t ret_at[3])
+{
+    const size_t from[3] = {0}, to[3] = {f->x * f->z, f->z * f->y, f->x * f->y};
+    return find_wrong_within(f, from, to, ret_at);
 }
 
 kofn_status
 kofn_bilinear_check(const kofn_bilinear *algorithm, kofn_error *err)
 {
-    if (algorithm->denominator < 1)
+    const kofn_bilinear *f = algorithm;
+    size_t at[3];
+    if (f->denominator < 1)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "algorithm: denominator %lld, need 1 or more",
-                         (long long)algorithm->denominator);
-    for (size_t a = 0; a < algorithm->x * algorithm->z; a++)
-        for (size_t b = 0; b < algorithm->z * algorithm->y; b++) {
-            const kofn_status status = check_pair(algorithm, a, b, err);
-            if (status)
-                return status;
+                         (long long)f->denominator);
+    if (!kofn_bilinear_find_wrong(f, at))
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                     "the algorithm <%zu,%zu,%zu;%zu> does not multiply matrices: A(%zu,%zu) "
+                     "B(%zu,%zu) comes into C(%zu,%zu) %lld / %lld times, need %d",
+                     f->x, f->z, f->y, f->rank, at[0] / f->z + 1, at[0] % f->z + 1,
+                     at[1] / f->y + 1, at[1] % f->y + 1, at[2] / f->y + 1, at[2] % f->y + 1,
+                     narrow(sum_products(f, at[0], at[1], at[2])), (long long)f->denominator,
+                     is_part(f, at[0], at[1], at[2]));
+}
+
+/* ---- slips ----------------------------------------------------------------------------------- */
+
+/* A number of U that is too small by d in product t leaves A_a with all B_b in all C_c lacking
+ * d V[t, b] W[t, c], and nothing else lacking; likewise for V and W. So what is wrong must be in one
+ * slice, one product's other two numbers say what d would be, and the slice decides. */
+static const int32_t *
+find_row(const kofn_bilinear *f, size_t factor, size_t product)
+{
+    const size_t length[] = {f->x * f->z, f->z * f->y, f->x * f->y};
+    const int32_t *const rows[] = {f->u, f->v, f->w};
+    return rows[factor] + product * length[factor];
+}
+
+/* Is the lack of every sum with this a (b, c) what d there leaves? */
+static bool
+mends(const kofn_bilinear *f, const kofn_bilinear_slip *slip, const size_t *from, const size_t *to)
+{
+    const int64_t d = slip->needs - slip->is;
+    for (size_t a = from[0]; a < to[0]; a++)
+        for (size_t b = from[1]; b < to[1]; b++)
+            for (size_t c = from[2]; c < to[2]; c++) {
+                const size_t at[] = {a, b, c};
+                __int128 left = d;
+                for (size_t g = 0; g < 3; g++)
+                    if (g != slip->factor)
+                        left *= find_row(f, g, slip->product)[at[g]];
+                if (left != find_lack(f, a, b, c))
+                    return false;
+            }
+    return true;
+}
+
+/* In one slice, at[factor], where a wrong sum is. */
+static bool
+find_slip_in(const kofn_bilinear *f, size_t factor, const size_t *at, const size_t *to,
+             kofn_bilinear_slip *ret)
+{
+    size_t first[3] = {0}, end[] = {to[0], to[1], to[2]};
+    const size_t g = factor == 0 ? 1 : 0, h = factor == 2 ? 1 : 2;
+    first[factor] = at[factor];
+    end[factor] = at[factor] + 1;
+    const __int128 lack = find_lack(f, at[0], at[1], at[2]);
+    for (size_t t = 0; t < f->rank; t++) {
+        const int64_t others = (int64_t)find_row(f, g, t)[at[g]] * find_row(f, h, t)[at[h]];
+        const int64_t is = find_row(f, factor, t)[at[factor]];
+        if (others == 0 || lack % others != 0)
+            continue;
+        const __int128 needs = lack / others + is;
+        const kofn_bilinear_slip slip = {.factor = factor,
+                                         .product = t,
+                                         .number = at[factor],
+                                         .is = is,
+                                         .needs = (int64_t)needs};
+        if (needs >= INT32_MIN && needs <= INT32_MAX && mends(f, &slip, first, end)) {
+            *ret = slip;
+            return true;
         }
-    return KOFN_OK;
+    }
+    return false;
+}
+
+/* Is nothing wrong but with this a (b, c)? */
+static bool
+is_only_slice(const kofn_bilinear *f, size_t factor, size_t index, const size_t *to)
+{
+    size_t from[3] = {0}, end[] = {to[0], to[1], to[2]}, at[3];
+    end[factor] = index;
+    if (find_wrong_within(f, from, end, at))
+        return false;
+    from[factor] = index + 1;
+    end[factor] = to[factor];
+    return !find_wrong_within(f, from, end, at);
+}
+
+bool
+kofn_bilinear_find_slip(const kofn_bilinear *f, kofn_bilinear_slip *ret)
+{
+    const size_t to[] = {f->x * f->z, f->z * f->y, f->x * f->y};
+    size_t at[3];
+    if (!kofn_bilinear_find_wrong(f, at))
+        return false;
+    for (size_t factor = 0; factor < 3; factor++)
+        if (is_only_slice(f, factor, at[factor], to) && find_slip_in(f, factor, at, to, ret))
+            return true;
+    return false;
+}
+
+/* ---- what is known of one -------------------------------------------------------------------- */
+
+double
+kofn_bilinear_number(const kofn_field *field, int64_t n)
+{
+    double sum = 0, power = 1; // 1 doubled as often as bits were looked at
+    for (uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n; left > 0; left /= 2) {
+        if (left % 2)
+            sum = field->add(field, sum, power);
+        power = field->add(field, power, power);
+    }
+    return n < 0 ? field->negate(field, sum) : sum;
+}
+
+bool
+kofn_bilinear_fits(const kofn_bilinear *f, const kofn_field *field)
+{
+    return kofn_bilinear_number(field, f->denominator) != 0;
+}
+
+/* In each sum one fewer than there are terms; a sum is a row here, or with `across` a column. */
+static size_t
+count_sums(const int32_t *numbers, size_t rows, size_t cols, bool across)
+{
+    size_t additions = 0;
+    for (size_t i = 0; i < (across ? cols : rows); i++) {
+        size_t terms = 0;
+        for (size_t k = 0; k < (across ? rows : cols); k++)
+            terms += numbers[across ? k * cols + i : i * cols + k] != 0;
+        additions += terms > 0 ? terms - 1 : 0;
+    }
+    return additions;
+}
+
+size_t
+kofn_bilinear_count_additions(const kofn_bilinear *f)
+{
+    return count_sums(f->u, f->rank, f->x * f->z, false) +
+           count_sums(f->v, f->rank, f->z * f->y, false) +
+           count_sums(f->w, f->rank, f->x * f->y, true);
+}
+
+static uint64_t
+hash_number(uint64_t hash, int64_t number)
+{
+    return (hash ^ (uint64_t)number) * UINT64_C(1099511628211); // FNV-1a, by words
+}
+
+uint64_t
+kofn_bilinear_digest(const kofn_bilinear *f)
+{
+    const int64_t sizes[] = {(int64_t)f->x, (int64_t)f->z, (int64_t)f->y, (int64_t)f->rank,
+                             f->denominator};
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        hash = hash_number(hash, sizes[i]);
+    const size_t count = f->rank * (f->x * f->z + f->z * f->y + f->x * f->y);
+    for (size_t i = 0; i < count; i++) // U, V and W are one piece
+        hash = hash_number(hash, f->u[i]);
+    return hash;
 }
 
 /* ---- products -------------------------------------------------------------------------------- */
@@ -180,439 +390,4 @@ kofn_bilinear_multiply(const kofn_bilinear *outer, const kofn_bilinear *f, kofn_
     }
     *ret = product;
     return KOFN_OK;
-}
-
-/* ---- what ships ------------------------------------------------------------------------------ */
-
-/* A product's rows of U, V and W: '+' and '-' for 1 and -1. */
-typedef struct shipped_product {
-    const char *u, *v, *w;
-} shipped_product;
-
-typedef struct shipped {
-    const char *name;
-    size_t x, z, y, rank;
-    const shipped_product *products;
-} shipped;
-
-static const shipped_product strassen[] = {
-    {"+..+", "+..+", "+..+"}, // (A11 + A22) (B11 + B22), in C11 and C22
-    {"..++", "+...", "..+-"}, //
-    {"+...", ".+.-", ".+.+"}, //
-    {"...+", "-.+.", "+.+."}, //
-    {"++..", "...+", "-+.."}, //
-    {"-.+.", "++..", "...+"}, //
-    {".+.-", "..++", "+..."},
-};
-
-static const shipped_product winograd[] = {
-    {"+...", "+...", "++++"}, //
-    {".+..", "..+.", "+..."}, //
-    {"++--", "...+", ".+.."}, //
-    {"...+", "+--+", "..-."}, //
-    {"..++", "-+..", ".+.+"}, //
-    {"-.++", "+-.+", ".+++"}, //
-    {"+.-.", ".-.+", "..++"},
-};
-
-static const shipped_product strassen_column[] = {
-    {"+..+", "+...+.", "+...+."}, //
-    {"..++", "+.....", "...+-."}, //
-    {"+...", ".+..-.", ".+..+."}, //
-    {"...+", "-..+..", "+..+.."}, //
-    {"++..", "....+.", "-+...."}, //
-    {"-.+.", "++....", "....+."}, //
-    {".+.-", "...++.", "+....."}, //
-    {"+...", "..+...", "..+..."}, // the third column
-    {".+..", ".....+", "..+..."}, //
-    {"..+.", "..+...", ".....+"}, //
-    {"...+", ".....+", ".....+"},
-};
-
-static const shipped_product laderman[] = {
-    {"+++--..--", "....+....", ".+......."}, //
-    {"+..-.....", ".-..+....", "...++...."}, //
-    {"....+....", "-+.+---.+", "...+....."}, //
-    {"-..++....", "+-..+....", ".+.++...."}, //
-    {"...++....", "-+.......", ".+..+...."}, //
-    {"+........", "+........", "+++++.+.+"}, //
-    {"-.....++.", "+.-..+...", "..+...+.+"}, //
-    {"-.....+..", "..+..-...", "......+.+"}, //
-    {"......++.", "-.+......", "..+.....+"}, //
-    {"+++.----.", ".....+...", "..+......"}, //
-    {".......+.", "-.++---+.", "......+.."}, //
-    {"..-....++", "....+.+-.", ".+....++."}, //
-    {"..+.....-", "....+..-.", "......++."}, //
-    {"..+......", "......+..", "++++.+++."}, //
-    {".......++", "......-+.", ".+.....+."}, //
-    {"..-.++...", ".....++.-", "..++.+..."}, //
-    {"..+..-...", ".....+..-", "...+.+..."}, //
-    {"....++...", "......-.+", "..+..+..."}, //
-    {".+.......", "...+.....", "+........"}, //
-    {".....+...", ".......+.", "....+...."}, //
-    {"...+.....", "..+......", ".....+..."}, //
-    {"......+..", ".+.......", ".......+."}, //
-    {"........+", "........+", "........+"},
-};
-
-#define SHIPPED(x_, z_, y_, products_)                                                             \
-    {                                                                                              \
-#products_, x_, z_, y_, sizeof products_ / sizeof products_[0], products_                  \
-    }
-
-static const shipped all_shipped[] = {
-    SHIPPED(2, 2, 2, strassen),
-    SHIPPED(2, 2, 2, winograd),
-    SHIPPED(2, 2, 3, strassen_column),
-    SHIPPED(3, 3, 3, laderman),
-};
-
-static void
-fill_signs(const char *signs, int32_t *ret)
-{
-    for (size_t i = 0; signs[i]; i++)
-        ret[i] = signs[i] == '+' ? 1 : signs[i] == '-' ? -1 : 0;
-}
-
-static kofn_status
-make_shipped(const shipped *s, kofn_bilinear **ret, kofn_error *err)
-{
-    kofn_bilinear *f;
-    const kofn_status status = alloc(s->x, s->z, s->y, s->rank, &f, err);
-    if (status)
-        return status;
-    for (size_t t = 0; t < s->rank; t++) {
-        fill_signs(s->products[t].u, f->u + t * f->x * f->z);
-        fill_signs(s->products[t].v, f->v + t * f->z * f->y);
-        fill_signs(s->products[t].w, f->w + t * f->x * f->y);
-    }
-    *ret = f;
-    return KOFN_OK;
-}
-
-/* Every block product by itself. */
-static kofn_status
-make_classical(size_t x, size_t z, size_t y, kofn_bilinear **ret, kofn_error *err)
-{
-    kofn_bilinear *f;
-    const kofn_status status = alloc(x, z, y, x * z * y, &f, err);
-    if (status)
-        return status;
-    for (size_t i = 0, t = 0; i < x; i++)
-        for (size_t j = 0; j < y; j++)
-            for (size_t k = 0; k < z; k++, t++) {
-                f->u[t * x * z + i * z + k] = 1;
-                f->v[t * z * y + k * y + j] = 1;
-                f->w[t * x * y + i * y + j] = 1;
-            }
-    *ret = f;
-    return KOFN_OK;
-}
-
-/* "X,Z,Y" and nothing else; numbers beyond the limits are left to alloc. */
-static bool
-parse_size(const char *text, size_t *ret_sizes)
-{
-    for (int i = 0; i < 3; i++) {
-        const size_t digits = strspn(text, "0123456789");
-        if (digits == 0 || digits > 4 || text[digits] != (i < 2 ? ',' : '\0'))
-            return false;
-        ret_sizes[i] = strtoul(text, NULL, 10);
-        text += digits + 1;
-    }
-    return true;
-}
-
-static kofn_status
-fail_unknown(const char *name, kofn_error *err)
-{
-    char known[256] = "";
-    for (size_t i = 0, at = 0; i < sizeof all_shipped / sizeof all_shipped[0]; i++)
-        at += (size_t)snprintf(known + at, sizeof known - at, "%s, ", all_shipped[i].name);
-    return kofn_fail(
-        err, KOFN_NOT_FOUND,
-        "there is no algorithm '%s'; there are %sclassical:X,Z,Y and products of these "
-        "(strassen*classical:1,2,1)",
-        name, known);
-}
-
-/* One algorithm, without '*'. */
-static kofn_status
-parse_factor(const char *name, kofn_bilinear **ret, kofn_error *err)
-{
-    static const char classical[] = "classical:";
-    size_t size[3];
-    for (size_t i = 0; i < sizeof all_shipped / sizeof all_shipped[0]; i++)
-        if (strcmp(name, all_shipped[i].name) == 0)
-            return make_shipped(&all_shipped[i], ret, err);
-    if (strncmp(name, classical, sizeof classical - 1) != 0)
-        return fail_unknown(name, err);
-    if (!parse_size(name + sizeof classical - 1, size))
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "algorithm '%s' is not classical:X,Z,Y with whole numbers up to %d", name,
-                         KOFN_BILINEAR_SIZE_MAX);
-    return make_classical(size[0], size[1], size[2], ret, err);
-}
-
-/* *f_p := *f_p times g, which is ended. */
-static kofn_status
-multiply_by(kofn_bilinear **f_p, kofn_bilinear *g, kofn_error *err)
-{
-    if (!*f_p) {
-        *f_p = g;
-        return KOFN_OK;
-    }
-    kofn_bilinear *product = NULL;
-    const kofn_status status = kofn_bilinear_multiply(*f_p, g, &product, err);
-    kofn_bilinear_destroy(&g);
-    if (status)
-        return status;
-    kofn_bilinear_destroy(f_p);
-    *f_p = product;
-    return KOFN_OK;
-}
-
-kofn_status
-kofn_bilinear_parse(const char *text, kofn_bilinear **ret, kofn_error *err)
-{
-    char name[KOFN_BILINEAR_NAME_MAX];
-    kofn_bilinear *f = NULL, *factor = NULL;
-    kofn_status status = KOFN_OK;
-    if (strlen(text) >= sizeof name)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "algorithm '%.60s' is longer than %zu letters",
-                         text, sizeof name - 1);
-    for (const char *at = text; at && !status;) {
-        const size_t length = strcspn(at, "*");
-        memcpy(name, at, length);
-        name[length] = '\0';
-        status = parse_factor(name, &factor, err);
-        if (!status)
-            status = multiply_by(&f, factor, err);
-        at = at[length] ? at + length + 1 : NULL;
-    }
-    if (status)
-        kofn_bilinear_destroy(&f);
-    else
-        *ret = f;
-    return status;
-}
-
-/* ---- files ----------------------------------------------------------------------------------- */
-
-enum { DENOMINATOR_MAX = 1 << 20, NUMERATOR_MAX = 1 << 20 };
-
-typedef struct ratio {
-    int64_t top, bottom;
-} ratio;
-
-/* What a file said so far: rows of U, V and W of each product, as they come. */
-typedef struct reader {
-    size_t size[3], length[3]; // length: x z, z y, x y
-    size_t rank, capacity;
-    char product[KOFN_BILINEAR_NAME_MAX]; // the latest; `has` says which rows of it are there
-    unsigned has;
-    ratio *rows; // [capacity, length[0] + length[1] + length[2]]
-} reader;
-
-static int64_t
-find_divisor(int64_t a, int64_t b)
-{
-    while (b != 0) {
-        const int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
-/* "-1/2"; *ret_end behind it. */
-static bool
-parse_ratio(const char *text, const char **ret_end, ratio *ret)
-{
-    char *end;
-    errno = 0;
-    const long long top = strtoll(text, &end, 10);
-    long long bottom = 1;
-    bool right = end != text && !errno;
-    if (right && *end == '/') {
-        const char *digits = end + 1;
-        bottom = strtoll(digits, &end, 10);
-        right = *digits >= '0' && *digits <= '9' && !errno;
-    }
-    if (!right || bottom < 1 || bottom > DENOMINATOR_MAX || llabs(top) > NUMERATOR_MAX)
-        return false;
-    const int64_t divisor = find_divisor(llabs(top), bottom);
-    *ret = (ratio){.top = top / divisor, .bottom = bottom / divisor};
-    *ret_end = end;
-    return true;
-}
-
-/* `count` numbers with commas between. */
-static kofn_status
-parse_row(const char *path, const char *text, size_t count, ratio *ret, kofn_error *err)
-{
-    const char *at = text;
-    for (size_t i = 0; i < count; i++) {
-        if (!parse_ratio(at, &at, &ret[i]) || *at != (i + 1 < count ? ',' : '\0'))
-            return kofn_fail(
-                err, KOFN_INVALID_ARGUMENT,
-                "%s: number %zu is wrong, need %zu whole numbers or fractions up to %d", path,
-                i + 1, count, NUMERATOR_MAX);
-        at++;
-    }
-    return KOFN_OK;
-}
-
-static kofn_status
-read_size(reader *r, const char *value, kofn_error *err)
-{
-    if (r->rank > 0 || !parse_size(value, r->size))
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "size: '%.60s' is not [x, z, y], three whole numbers before all products",
-                         value);
-    r->length[0] = r->size[0] * r->size[1];
-    r->length[1] = r->size[1] * r->size[2];
-    r->length[2] = r->size[0] * r->size[2];
-    return check_sizes(r->size[0], r->size[1], r->size[2], 1, err);
-}
-
-static size_t
-row_length(const reader *r)
-{
-    return r->length[0] + r->length[1] + r->length[2];
-}
-
-static kofn_status
-check_product(const reader *r, kofn_error *err)
-{
-    if (r->rank == 0 || r->has == 7)
-        return KOFN_OK;
-    return kofn_fail(err, KOFN_INVALID_ARGUMENT, "product '%s' has not all of a, b and c",
-                     r->product);
-}
-
-/* Room for one more product, of this name. */
-static kofn_status
-open_product(reader *r, const char *name, size_t length, kofn_error *err)
-{
-    kofn_status status = check_product(r, err);
-    if (!status)
-        status = check_sizes(r->size[0], r->size[1], r->size[2], r->rank + 1, err);
-    if (status)
-        return status;
-    if (r->rank == r->capacity) {
-        const size_t capacity = 2 * r->capacity + 16;
-        ratio *rows = realloc(r->rows, capacity * row_length(r) * sizeof *rows);
-        if (!rows)
-            return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu products", capacity);
-        r->rows = rows;
-        r->capacity = capacity;
-    }
-    memcpy(r->product, name, length);
-    r->product[length] = '\0';
-    r->has = 0;
-    r->rank++;
-    return KOFN_OK;
-}
-
-/* "products.NAME.a" */
-static kofn_status
-read_row(reader *r, const char *path, const char *value, kofn_error *err)
-{
-    static const char prefix[] = "products.";
-    const char *name = path + sizeof prefix - 1;
-    const char *dot = strncmp(path, prefix, sizeof prefix - 1) == 0 ? strrchr(name, '.') : NULL;
-    const size_t length = dot ? (size_t)(dot - name) : 0;
-    if (!dot || dot[1] < 'a' || dot[1] > 'c' || dot[2] || length == 0 ||
-        length >= sizeof r->product)
-        return kofn_fail(err, KOFN_NOT_FOUND,
-                         "'%s' is not known; an algorithm has size, and products.NAME with a, b, c",
-                         path);
-    if (r->size[0] == 0)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "size: [x, z, y] must come before products");
-    kofn_status status = KOFN_OK;
-    if (r->rank == 0 || strncmp(name, r->product, length) != 0 || r->product[length])
-        status = open_product(r, name, length, err);
-    if (status)
-        return status;
-
-    const size_t which = (size_t)(dot[1] - 'a');
-    ratio *row = r->rows + (r->rank - 1) * row_length(r);
-    for (size_t i = 0; i < which; i++)
-        row += r->length[i];
-    r->has |= 1U << which;
-    return parse_row(path, value, r->length[which], row, err);
-}
-
-static kofn_status
-visit(void *context, const char *path, const char *value, kofn_error *err)
-{
-    return strcmp(path, "size") == 0 ? read_size(context, value, err)
-                                     : read_row(context, path, value, err);
-}
-
-/* Factor `which` of the algorithm over its common denominator, by which f's is multiplied. */
-static kofn_status
-fill_factor(const reader *r, size_t which, int32_t *ret, kofn_bilinear *f, kofn_error *err)
-{
-    const size_t length = r->length[which];
-    const ratio *first = r->rows;
-    int64_t common = 1;
-    for (size_t i = 0; i < which; i++)
-        first += r->length[i];
-    for (size_t i = 0; i < r->rank * length; i++) {
-        const int64_t bottom = first[i / length * row_length(r) + i % length].bottom;
-        common *= bottom / find_divisor(common, bottom);
-        if (common > DENOMINATOR_MAX)
-            return kofn_fail(err, KOFN_OUT_OF_RANGE,
-                             "the fractions' common denominator is above %d", DENOMINATOR_MAX);
-    }
-    for (size_t i = 0; i < r->rank * length; i++) {
-        const ratio *at = &first[i / length * row_length(r) + i % length];
-        const int64_t top = at->top * (common / at->bottom);
-        if (top > INT32_MAX || top < INT32_MIN)
-            return kofn_fail(err, KOFN_OUT_OF_RANGE,
-                             "over their common denominator %lld, numbers have more than 32 bits",
-                             (long long)common);
-        ret[i] = (int32_t)top;
-    }
-    f->denominator *= common; // three of 2^20 at most
-    return KOFN_OK;
-}
-
-static kofn_status
-finish(const reader *r, kofn_bilinear **ret, kofn_error *err)
-{
-    kofn_bilinear *f;
-    kofn_status status = check_product(r, err);
-    if (!status)
-        status = alloc(r->size[0], r->size[1], r->size[2], r->rank, &f, err);
-    if (status)
-        return status;
-    status = fill_factor(r, 0, f->u, f, err);
-    if (!status)
-        status = fill_factor(r, 1, f->v, f, err);
-    if (!status)
-        status = fill_factor(r, 2, f->w, f, err);
-    if (!status)
-        status = kofn_bilinear_check(f, err);
-    if (status)
-        kofn_bilinear_destroy(&f);
-    else
-        *ret = f;
-    return status;
-}
-
-kofn_status
-kofn_bilinear_load(const char *path, kofn_bilinear **ret, kofn_error *err)
-{
-    reader r = {0};
-    kofn_status status = kofn_config_load(path, visit, &r, err);
-    if (!status) {
-        status = finish(&r, ret, err);
-        if (status)
-            (void)kofn_fail_within(err, "%s", path);
-    }
-    free(r.rows);
-    return status;
 }

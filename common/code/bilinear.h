@@ -17,9 +17,7 @@
 #ifndef KOFN_CODE_BILINEAR_H
 #define KOFN_CODE_BILINEAR_H
 
-#include "common/base/status.h"
-
-#include <stdint.h>
+#include "common/linalg/field.h"
 
 enum {
     KOFN_BILINEAR_NAME_MAX = 64,      // of an algorithm as users write it, with the final NUL
@@ -39,14 +37,13 @@ typedef struct kofn_bilinear {
  * RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_bilinear_new(const kofn_bilinear *from, kofn_bilinear **ret,
                                               kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_bilinear_copy(const kofn_bilinear *from, kofn_bilinear **ret,
+                                               kofn_error *err);
 void kofn_bilinear_destroy(kofn_bilinear **algorithm_p);
 
-/* What ships, by name: strassen, winograd <2,2,2;7>, laderman <3,3,3;23>, strassen_column
- * <2,2,3;11>, classical:X,Z,Y; and products of these, "strassen*classical:1,2,1", the first of which
- * cuts first. INVALID_ARGUMENT: not of that form. NOT_FOUND: no such algorithm, with those that there
- * are. OUT_OF_RANGE: too large. RESOURCE_EXHAUSTED: no memory. */
-KOFN_MUST_CHECK kofn_status kofn_bilinear_parse(const char *text, kofn_bilinear **ret,
-                                                kofn_error *err);
+/* Every block product by itself: <x, z, y; x z y>. OUT_OF_RANGE, RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_bilinear_classical(size_t x, size_t z, size_t y,
+                                                    kofn_bilinear **ret, kofn_error *err);
 
 /* From a file of YAML, or of JSON, which is a part of it:
  *
@@ -55,8 +52,9 @@ KOFN_MUST_CHECK kofn_status kofn_bilinear_parse(const char *text, kofn_bilinear 
  *       1: {a: [1, 0, 0, 1], b: [1, 0, 0, 1], c: [1, 0, 0, 1]}
  *
  * with the rows of U, V and W for each product: whole numbers or fractions like -1/2. The names of
- * products are free. Errors of kofn_config_load and of kofn_bilinear_new. For programs that link the
- * library: a job names what ships, so that no file has to travel with it. */
+ * products are free. Errors of kofn_config_load and of kofn_bilinear_new, with the line: where one
+ * number alone is wrong, its own, with what it would have to be; else that of the first product that
+ * takes part in what is wrong. */
 KOFN_MUST_CHECK kofn_status kofn_bilinear_load(const char *path, kofn_bilinear **ret,
                                                kofn_error *err);
 
@@ -66,8 +64,43 @@ KOFN_MUST_CHECK kofn_status kofn_bilinear_multiply(const kofn_bilinear *outer,
                                                    const kofn_bilinear *f, kofn_bilinear **ret,
                                                    kofn_error *err);
 
+/* ---- proof ----------------------------------------------------------------------------------- */
+
+/* "X,Z,Y" and nothing else: false. Numbers beyond the limits are left to the check below. */
+bool kofn_bilinear_parse_size(const char *text, size_t ret_sizes[3]);
+
+/* Sizes that there is room for. OUT_OF_RANGE. */
+KOFN_MUST_CHECK kofn_status kofn_bilinear_check_size(size_t x, size_t z, size_t y, size_t rank,
+                                                     kofn_error *err);
+
 /* sum_t U[t, a] V[t, b] W[t, c] must be the denominator where A_a B_b is part of C_c, else zero.
  * INVALID_ARGUMENT with the first that is not. */
 KOFN_MUST_CHECK kofn_status kofn_bilinear_check(const kofn_bilinear *algorithm, kofn_error *err);
+
+/* The first a, b, c whose sum is wrong. False: there is none. */
+bool kofn_bilinear_find_wrong(const kofn_bilinear *f, size_t ret_at[3]);
+
+/* One number of U, V or W with which, were it another, all would be right: a slip of the pen. */
+typedef struct kofn_bilinear_slip {
+    size_t factor, product, number; // 0, 1, 2: U, V, W
+    int64_t is, needs;
+} kofn_bilinear_slip;
+
+/* Of an algorithm that is wrong; false where no single whole number mends it. */
+bool kofn_bilinear_find_slip(const kofn_bilinear *f, kofn_bilinear_slip *ret);
+
+/* ---- what is known of one -------------------------------------------------------------------- */
+
+/* n times one: what a whole number of U, V, W is in a field. */
+double kofn_bilinear_number(const kofn_field *field, int64_t n);
+
+/* Does the denominator have an inverse there? */
+bool kofn_bilinear_fits(const kofn_bilinear *f, const kofn_field *field);
+
+/* Of blocks, by the sums as they stand: what several sums have in common is counted in each. */
+size_t kofn_bilinear_count_additions(const kofn_bilinear *f);
+
+/* Of sizes and numbers: two algorithms that differ have the same one by accident only. */
+uint64_t kofn_bilinear_digest(const kofn_bilinear *f);
 
 #endif

@@ -12,6 +12,8 @@
 #include "common/base/keys.h"
 #include "common/code/code.h"
 
+typedef struct kofn_algorithms kofn_algorithms; // algorithms.h
+
 enum { KOFN_PARAMS_MAX = 256 }; // bytes of a family's parameter struct
 
 /* What a family is asked for. Partition and tasks are already non-zero. */
@@ -23,6 +25,7 @@ typedef struct kofn_family_args {
     size_t reserve;      // rows beyond n: of rateless families
     uint64_t seed;
     const void *params; // the family's own struct, filled through its table; NULL if it has none
+    const kofn_algorithms *algorithms; // that parameters may name beside what ships; may be NULL
 } kofn_family_args;
 
 /* How many answers suffice, whichever they are. */
@@ -48,6 +51,10 @@ typedef struct kofn_family {
     bool outer;            // makes outer products, too: fill writes all of E for them
     const char *tasks_key; // the parameter, a whole number, that decides on tasks together with the
                            // partition; NULL: there is none
+
+    /* Whether parameters can be right at all: what their keys cannot say, and partition and tasks
+     * (args->part and tasks are not read) do not matter for. NULL: there is nothing. */
+    kofn_status (*check_params)(const kofn_family_args *args, kofn_error *err);
 
     /* The thresholds for these arguments, and whether they can be built: the one place for a
      * family's rules. INVALID_ARGUMENT with the rule and the nearest setting that works. Asked for

@@ -175,6 +175,15 @@ kofn_code_spec_set(kofn_code_spec *spec, const char *key, const char *text, kofn
     return set_param(spec, key, text, err);
 }
 
+const char *
+kofn_code_spec_get_algorithm(const kofn_code_spec *spec)
+{
+    for (size_t i = 0; i < spec->set_count && i < KOFN_SETS_MAX; i++)
+        if (strcmp(spec->sets[i].name, "algorithm") == 0)
+            return spec->sets[i].value;
+    return NULL;
+}
+
 /* ---- family and parameters ------------------------------------------------------------------- */
 
 bool
@@ -327,7 +336,8 @@ make_args(const kofn_code_spec *spec, const kofn_field *field, const params *p)
                              .tasks = spec->tasks,
                              .reserve = spec->reserve,
                              .seed = spec->seed,
-                             .params = p};
+                             .params = p,
+                             .algorithms = spec->algorithms};
     if (spec->parts.count > 0)
         kofn_family_args_set_parts(&args, &spec->parts);
     return args;
@@ -358,12 +368,14 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
     if (status)
         return status;
     status = kofn_family_check_form(family, field, spec->parts.count > 0, err);
+    kofn_family_args args = make_args(spec, field, &p);
+    if (!status && family->check_params)
+        status = family->check_params(&args, err);
     if (status || !is_cut(spec)) {
         if (!status)
             *ret_thresholds = open;
         return status;
     }
-    kofn_family_args args = make_args(spec, field, &p);
     args.tasks = spec->tasks ? spec->tasks : family->default_tasks(&args, 1);
     kofn_thresholds k;
     status = kofn_family_check(family, &args, &k, NULL, err);
@@ -544,7 +556,9 @@ plan_code(kofn_code_spec *spec, const kofn_code_context *context, size_t workers
     q.seed = spec->has_seed ? spec->seed : q.seed;
     if (kofn_plan_make(&q, &plan, NULL) != KOFN_OK)
         return false;
+    const kofn_algorithms *algorithms = spec->algorithms;
     *spec = plan.rows[0].spec;
+    spec->algorithms = algorithms;
     kofn_plan_fini(&plan);
     return true;
 }
@@ -636,8 +650,11 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     if (!done.has_seed)
         done.seed = kofn_rng_fresh_seed();
     done.has_seed = true;
-    c.args = (kofn_family_args){
-        .field = context->field, .reserve = done.reserve, .seed = done.seed, .params = &p};
+    c.args = (kofn_family_args){.field = context->field,
+                                .reserve = done.reserve,
+                                .seed = done.seed,
+                                .params = &p,
+                                .algorithms = done.algorithms};
     choose_cut(&c, &done);
     c.args.tasks = done.tasks ? done.tasks : c.family->default_tasks(&c.args, c.workers);
     kofn_thresholds k;

@@ -38,6 +38,8 @@ typedef struct kofn_code_spec {
     uint64_t seed;
     size_t set_count;
     kofn_code_set sets[KOFN_SETS_MAX]; // the family's parameters, as text
+    const kofn_algorithms *algorithms; // borrowed: what the parameter `algorithm` may name beside
+                                       // what ships; no part of what is recorded or compared
 } kofn_code_spec;
 
 /* Who gets a reserve that no spec names: whom the policy wants to have one. */
@@ -71,6 +73,10 @@ extern const kofn_keys kofn_code_spec_keys;
  * RESOURCE_EXHAUSTED (too many parameters). */
 KOFN_MUST_CHECK kofn_status kofn_code_spec_set(kofn_code_spec *spec, const char *key,
                                                const char *text, kofn_error *err);
+
+/* The bilinear algorithm that the spec names, NULL: none. Whoever takes specs from others without
+ * having their algorithms cannot check them. */
+const char *kofn_code_spec_get_algorithm(const kofn_code_spec *spec);
 
 /* Is the family left to choose: none is named, or "auto"? */
 bool kofn_code_spec_is_open(const kofn_code_spec *spec);

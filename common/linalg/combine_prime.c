@@ -24,25 +24,6 @@ typedef struct sources {
     uint32_t coef[FOUR];
 } sources;
 
-/* x mod p for x below 2^32: the quotient's estimate is at most one too small. */
-static inline uint32_t
-reduce_32(const kofn_modulus *m, uint32_t x)
-{
-    const uint32_t quotient = (uint64_t)x * m->inverse >> 32, rest = x - quotient * m->p;
-    return rest < m->p ? rest : rest - m->p;
-}
-
-/* high 2^32 + low mod p: high times 2^32 mod p as in add_multiple of field_prime.c. */
-static inline uint32_t
-reduce_64(const kofn_modulus *m, uint64_t x)
-{
-    const uint32_t high = (uint32_t)(x >> 32);
-    const uint32_t quotient = (uint64_t)high * m->wrapped >> 32;
-    const uint32_t product = high * m->wrap - quotient * m->p; // below 2 p
-    const uint32_t sum = (product < m->p ? product : product - m->p) + reduce_32(m, (uint32_t)x);
-    return sum < m->p ? sum : sum - m->p;
-}
-
 #define PASTE_(a_, b_) a_##b_
 
 #define TARGET

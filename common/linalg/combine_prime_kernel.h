@@ -39,10 +39,10 @@ NAME(store_sums)(const kofn_modulus *m, const uint64_t *sum, bool first, size_t 
     const kofn_modulus here = *m; // dst may alias anything
     if (first)
         for (size_t j = 0; j < len; j++)
-            dst[j] = reduce_64(&here, sum[j]);
+            dst[j] = kofn_modulus_reduce_64(&here, sum[j]);
     else
         for (size_t j = 0; j < len; j++) {
-            const uint32_t both = dst[j] + reduce_64(&here, sum[j]);
+            const uint32_t both = dst[j] + kofn_modulus_reduce_64(&here, sum[j]);
             dst[j] = both < here.p ? both : both - here.p;
         }
 }

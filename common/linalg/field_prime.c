@@ -120,6 +120,17 @@ norm(const kofn_field *f, const void *at, size_t len)
     return sqrt((double)count);
 }
 
+void
+kofn_modulus_init(kofn_modulus *m, uint32_t p)
+{
+    const uint64_t wrap = ((uint64_t)1 << 32) % p;
+    *m = (kofn_modulus){.p = p,
+                        .inverse = (uint32_t)(((uint64_t)1 << 32) / p),
+                        .wrap = (uint32_t)wrap,
+                        .wrapped = (uint32_t)((wrap << 32) / p)};
+    kofn_prime_plan_products(m);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static const kofn_field table = {
@@ -178,14 +189,9 @@ kofn_field_prime_new(const char *text, const kofn_field **ret_field, kofn_error 
     if (!f)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for field gfp:%u", p);
 
-    const uint64_t wrap = ((uint64_t)1 << 32) % p;
     atomic_init(&f->refs, 1);
     (void)snprintf(f->name, sizeof f->name, "gfp:%u", p);
-    f->modulus = (kofn_modulus){.p = p,
-                                .inverse = (uint32_t)(((uint64_t)1 << 32) / p),
-                                .wrap = (uint32_t)wrap,
-                                .wrapped = (uint32_t)((wrap << 32) / p)};
-    kofn_prime_plan_products(&f->modulus);
+    kofn_modulus_init(&f->modulus, p);
     f->field = table;
     f->field.name = f->name;
     f->field.refs = &f->refs;

@@ -27,6 +27,28 @@ typedef struct kofn_modulus {
     size_t chunk;   // inner size up to which all sums are exact in doubles
 } kofn_modulus;
 
+void kofn_modulus_init(kofn_modulus *m, uint32_t p);
+
+/* x mod p: the quotient's estimate is at most one too small. */
+static inline uint32_t
+kofn_modulus_reduce_32(const kofn_modulus *m, uint32_t x)
+{
+    const uint32_t quotient = (uint64_t)x * m->inverse >> 32, rest = x - quotient * m->p;
+    return rest < m->p ? rest : rest - m->p;
+}
+
+/* high 2^32 + low mod p: high times 2^32 mod p as in add_multiple of field_prime.c. */
+static inline uint32_t
+kofn_modulus_reduce_64(const kofn_modulus *m, uint64_t x)
+{
+    const uint32_t high = (uint32_t)(x >> 32);
+    const uint32_t quotient = (uint64_t)high * m->wrapped >> 32;
+    const uint32_t product = high * m->wrap - quotient * m->p; // below 2 p
+    const uint32_t sum =
+        (product < m->p ? product : product - m->p) + kofn_modulus_reduce_32(m, (uint32_t)x);
+    return sum < m->p ? sum : sum - m->p;
+}
+
 typedef struct kofn_field_prime {
     kofn_field field;
     atomic_size_t refs;

@@ -59,26 +59,28 @@ kofn_prime_plan_products(kofn_modulus *m)
     m->chunk = chunk < INNER ? (size_t)chunk : INNER;
 }
 
-/* Where the blocks lie in the scratch. */
+/* Where the blocks lie in the scratch, in doubles: A's first. */
 typedef struct room {
-    double *a, *b, *c;
+    size_t b, c, end;
 } room;
 
-static size_t
-lay_out(const kofn_modulus *m, size_t rows, size_t cols, size_t inner, double *scratch, room *ret)
+static room
+lay_out(const kofn_modulus *m, size_t rows, size_t cols, size_t inner)
 {
     rows = kofn_size_smaller(rows, ROWS);
     cols = kofn_size_smaller(cols, COLS) * m->limbs;
     inner = kofn_size_smaller(inner, m->chunk);
-    *ret = (room){scratch, scratch + rows * inner, scratch + (rows + cols) * inner};
-    return ((rows + cols) * inner + rows * cols) * sizeof(double);
+    return (room){
+        .b = rows * inner,
+        .c = (rows + cols) * inner,
+        .end = (rows + cols) * inner + rows * cols,
+    };
 }
 
 size_t
 kofn_prime_scratch_bytes(const kofn_field *f, size_t rows, size_t cols, size_t inner)
 {
-    room unused;
-    return lay_out(&((const kofn_field_prime *)f)->modulus, rows, cols, inner, NULL, &unused);
+    return lay_out(&((const kofn_field_prime *)f)->modulus, rows, cols, inner).end * sizeof(double);
 }
 
 /* Elements [rows, cols] to balanced doubles, contiguous. */
@@ -182,14 +184,14 @@ load_a(const kofn_modulus *m, const kofn_panel *q, size_t row, size_t rows, size
 
 /* sums := block of A times block of B, both as stored. */
 static void
-multiply_block(const kofn_modulus *m, const kofn_panel *q, const room *r, size_t rows, size_t cols,
-               size_t inner)
+multiply_block(const kofn_modulus *m, const kofn_panel *q, const double *a, const double *b,
+               double *c, size_t rows, size_t cols, size_t inner)
 {
     const size_t wide = cols * m->limbs;
     cblas_dgemm(CblasRowMajor, q->transpose_a ? CblasTrans : CblasNoTrans,
                 q->transpose_b ? CblasTrans : CblasNoTrans, (blasint)rows, (blasint)wide,
-                (blasint)inner, 1, r->a, (blasint)(q->transpose_a ? rows : inner), r->b,
-                (blasint)(q->transpose_b ? inner : wide), 0, r->c, (blasint)wide);
+                (blasint)inner, 1, a, (blasint)(q->transpose_a ? rows : inner), b,
+                (blasint)(q->transpose_b ? inner : wide), 0, c, (blasint)wide);
 }
 
 void
@@ -198,19 +200,19 @@ kofn_prime_multiply_panel(const kofn_field *f, const kofn_panel *q)
     const kofn_modulus *m = &((const kofn_field_prime *)f)->modulus;
     const size_t inner_step = even_part(q->inner, m->chunk);
     const size_t row_step = even_part(q->rows, ROWS), col_step = even_part(q->cols, COLS);
-    room r;
-    (void)lay_out(m, q->rows, q->cols, q->inner, q->scratch, &r);
+    const room at = lay_out(m, q->rows, q->cols, q->inner);
+    double *a = q->scratch, *b = a + at.b, *c = a + at.c;
 
     for (size_t k = 0; k < q->inner; k += inner_step) {
         const size_t inner = kofn_size_smaller(q->inner - k, inner_step);
         for (size_t col = 0; col < q->cols; col += col_step) {
             const size_t cols = kofn_size_smaller(q->cols - col, col_step);
-            load_b(m, q, k, inner, col, cols, r.b);
+            load_b(m, q, k, inner, col, cols, b);
             for (size_t row = 0; row < q->rows; row += row_step) {
                 const size_t rows = kofn_size_smaller(q->rows - row, row_step);
-                load_a(m, q, row, rows, k, inner, r.a);
-                multiply_block(m, q, &r, rows, cols, inner);
-                store(m, r.c, rows, cols, q->accumulate || k > 0,
+                load_a(m, q, row, rows, k, inner, a);
+                multiply_block(m, q, a, b, c, rows, cols, inner);
+                store(m, c, rows, cols, q->accumulate || k > 0,
                       (uint32_t *)q->c + row * q->stride_c + col, q->stride_c);
             }
         }

@@ -37,3 +37,4 @@ kofn_need(jansson jansson libjansson-dev)
 kofn_need(cmocka cmocka libcmocka-dev)
 kofn_need_library(isal isa-l/erasure_code.h isal libisal-dev)
 kofn_need_library(flint flint/nmod_mat.h flint libflint-dev) # tests only: an oracle
+kofn_need_library(gmp gmp.h gmp libgmp-dev) # which comes with flint, whose headers call it

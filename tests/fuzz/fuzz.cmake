@@ -33,6 +33,7 @@ endfunction()
 
 kofn_fuzz(config LINKS kofn_base)
 kofn_fuzz(npy LINKS kofn_linalg)
+kofn_fuzz(algorithm LINKS kofn_code)
 kofn_fuzz(scan LINKS kofn_proto)
 kofn_fuzz(envelope LINKS kofn_proto)
 kofn_fuzz(block LINKS kofn_proto)

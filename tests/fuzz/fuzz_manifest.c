@@ -27,7 +27,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         return 0;
     memcpy(text, bytes, length);
     text[length] = '\0';
-    if (cli_manifest_parse(text, &manifest, &error) != KOFN_OK) {
+    if (cli_manifest_parse(text, NULL, &manifest, &error) != KOFN_OK) {
         if (error.status == KOFN_OK || error.text[0] == '\0')
             abort();
     } else {

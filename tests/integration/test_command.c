@@ -238,7 +238,7 @@ write_ones(const char *path, size_t rows, size_t cols)
 
 /* u1 or u4, the same number everywhere. */
 static void
-write_numbers(const char *path, kofn_dtype dtype, size_t rows, size_t cols, uint32_t value)
+write_numbers(const char *path, kofn_dtype dtype, size_t rows, size_t cols, uint64_t value)
 {
     kofn_error error;
     kofn_bands bands;
@@ -255,7 +255,7 @@ write_numbers(const char *path, kofn_dtype dtype, size_t rows, size_t cols, uint
 }
 
 static void
-assert_numbers(const char *path, kofn_dtype dtype, size_t rows, size_t cols, uint32_t value)
+assert_numbers(const char *path, kofn_dtype dtype, size_t rows, size_t cols, uint64_t value)
 {
     kofn_error error;
     kofn_npy c;
@@ -430,6 +430,50 @@ codes_are_listed_without_a_daemon(void **state)
     assert_exit(r, 0);
     assert_non_null(strstr(r->out, "rkrp"));
     assert_non_null(strstr(r->out, "--policy speculative"));
+}
+
+static void
+algorithms_are_proven_listed_and_used(void **state)
+{
+    (void)state;
+    const char *directory = KOFN_SOURCE_DIR "/config/algorithms";
+    run_result *r = kofn("algorithm %s/blocks323.yaml --json --field gf256", directory);
+    assert_exit(r, 0);
+    json_t *found = parse(r);
+    assert_int_equal(json_integer_value(json_object_get(found, "rank")), 15);
+    assert_int_equal(json_integer_value(json_object_get(found, "denominator")), 1);
+    json_decref(found);
+    r = kofn("algorithm %s/blocks323.yaml", directory);
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "<3,2,3;15>: 15 products instead of 18, 66 additions"));
+
+    write_file(in_root("half.yaml"),
+               "size: [1, 1, 1]\nproducts:\n  p: {a: [1], b: [2], c: [1/2]}\n");
+    r = kofn("algorithm %s", in_root("half.yaml"));
+    assert_non_null(strstr(r->out, "divides by 2: any field but those of characteristic 2"));
+    r = kofn("algorithm %s --field gf256", in_root("half.yaml"));
+    assert_exit(r, 2);
+    assert_non_null(strstr(r->err, "divides by 2, which is zero in field gf256"));
+    write_file(in_root("bad.yaml"), "size: [1, 1, 1]\nproducts:\n  p: {a: [1], b: [3], c: [1]}\n");
+    r = kofn("algorithm %s", in_root("bad.yaml"));
+    assert_exit(r, 2);
+    assert_non_null(strstr(r->err, "bad.yaml:3:15: products.p.b: number 1 is 3 and would have to"));
+
+    r = kofn("codes --local=1 --algorithms %s --json", directory);
+    assert_exit(r, 0);
+    found = parse(r);
+    const json_t *all = json_object_get(found, "algorithms");
+    const json_t *last = json_array_get(all, json_array_size(all) - 1);
+    assert_string_equal(text_of(last, "name"), "blocks323");
+    assert_true(json_is_false(json_object_get(last, "ships")));
+    json_decref(found);
+    r = kofn("multiply %s %s -o %s --local=3 --algorithms %s --code alloy_local --set "
+             "algorithm=blocks323 --json",
+             in_root("a.npy"), in_root("b.npy"), in_root("own.npy"), directory);
+    assert_exit(r, 0);
+    assert_exit(kofn("multiply %s %s -o %s --algorithms %s", in_root("a.npy"), in_root("b.npy"),
+                     in_root("own.npy"), directory),
+                2); // a daemon has a directory of its own
 }
 
 static void
@@ -631,6 +675,57 @@ finite_fields_are_named_or_implied(void **state)
         0);
     assert_numbers(in_root("c4.npy"), KOFN_U32, 30, 40, 20 * 9); // minus three, squared
     assert_exit(kofn("multiply @%s %s -o %s", id, in_root("b4.npy"), in_root("c4.npy")), 6);
+}
+
+static void
+integers_are_multiplied_exactly_into_i8(void **state)
+{
+    (void)state;
+    write_numbers(in_root("ai4.npy"), KOFN_I32, 30, 20, UINT32_MAX); // -1
+    write_numbers(in_root("bi4.npy"), KOFN_I32, 20, 40, UINT32_MAX - 1);
+    run_result *r = kofn("multiply %s %s -o %s --local=2 --code polynomial --partition 2,1,2 "
+                         "--tasks 5 --json",
+                         in_root("ai4.npy"), in_root("bi4.npy"), in_root("ci8.npy"));
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "\"field\": \"integers\""));
+    assert_non_null(strstr(r->out, "\"prime\": 8388593"));
+    assert_numbers(in_root("ci8.npy"), KOFN_I64, 30, 40, 40);
+
+    start_daemons("");
+    r = kofn("put %s", in_root("ai4.npy"));
+    assert_exit(r, 0);
+    char id[64];
+    (void)snprintf(id, sizeof id, "%.*s", (int)strcspn(r->out, "\n"), r->out);
+    assert_exit(
+        kofn("multiply @%s %s -o %s --field integers", id, in_root("bi4.npy"), in_root("ci8.npy")),
+        0);
+    assert_numbers(in_root("ci8.npy"), KOFN_I64, 30, 40, 40);
+    r = kofn("submit %s %s", in_root("ai4.npy"), in_root("bi4.npy"));
+    assert_exit(r, 0);
+    char job[64];
+    (void)snprintf(job, sizeof job, "%.*s", (int)strcspn(r->out, "\n"), r->out);
+    assert_exit(kofn("wait %s -o %s", job, in_root("ci8.npy")), 0);
+    assert_numbers(in_root("ci8.npy"), KOFN_I64, 30, 40, 40);
+    r = kofn("status %s", job);
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "primes       8388593 (1/1)"));
+    assert_non_null(strstr(r->out, "for each prime"));
+}
+
+static void
+integers_too_large_for_64_bits_are_refused_and_nothing_is_written(void **state)
+{
+    (void)state;
+    write_numbers(in_root("ai4.npy"), KOFN_I32, 3, 8, 1U << 31); // the smallest
+    const run_result *r = kofn("multiply %s %s --transpose-b -o %s --local=1", in_root("ai4.npy"),
+                               in_root("ai4.npy"), in_root("none.npy"));
+    assert_exit(r, 6);
+    assert_non_null(strstr(r->err, "C: element (0, 0) is about 3.68935e+19, which needs 67 bits"));
+    assert_int_not_equal(access(in_root("none.npy"), F_OK), 0);
+    r = kofn("encode %s %s --transpose-b -d %s", in_root("ai4.npy"), in_root("ai4.npy"),
+             in_root("none"));
+    assert_exit(r, 2);
+    assert_non_null(strstr(r->err, "i32"));
 }
 
 static void
@@ -1067,6 +1162,7 @@ main(void)
         cmocka_unit_test(a_plan_by_odds_says_how_many_workers_each_code_takes),
         cmocka_unit_test(a_plan_that_cannot_be_made_says_why),
         cmocka_unit_test(codes_are_listed_without_a_daemon),
+        cmocka_unit_test(algorithms_are_proven_listed_and_used),
         cmocka_unit_test(where_no_master_is_every_command_exits_with_5),
         cmocka_unit_test(local_multiplies_in_this_process),
         cmocka_unit_test(what_no_field_has_is_refused_with_the_reason),
@@ -1084,6 +1180,8 @@ main(void)
         WITH_DAEMONS(a_master_that_comes_late_is_waited_for),
         WITH_DAEMONS(operands_are_put_used_listed_and_dropped),
         WITH_DAEMONS(finite_fields_are_named_or_implied),
+        WITH_DAEMONS(integers_are_multiplied_exactly_into_i8),
+        cmocka_unit_test(integers_too_large_for_64_bits_are_refused_and_nothing_is_written),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -388,6 +388,11 @@ what_cannot_be_is_refused_with_the_reason(void **state)
     kofn_result *result = NULL;
     assert_fails(kofn_client_outer(cluster_get_client(c), five, 5, NULL, &result, &error),
                  KOFN_OUT_OF_RANGE);
+    const kofn_matrix whole = {.data = bytes, .dtype = KOFN_I32, .rows = 4, .cols = 1};
+    assert_fails(kofn_client_outer(cluster_get_client(c), (kofn_matrix[]){whole, whole}, 2, NULL,
+                                   &result, &error),
+                 KOFN_UNIMPLEMENTED);
+    assert_non_null(strstr(error.text, "gfp:P"));
     kofn_product_options parts = {.timeout_ms = PATIENCE_S * 1000};
     assert_ok(kofn_code_choice_set(&parts.code, "parts", "2,2", &error));
     const kofn_matrix square = {.data = bytes, .dtype = KOFN_U8, .rows = 4, .cols = 4};

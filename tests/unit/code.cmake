@@ -1,6 +1,5 @@
-foreach(name cuts code outer_code uncoded replication polynomial rkrp bilinear alloy spec decoder estimate coding odds
-    typical
-    plan_time plan entangled orthopoly eps)
+foreach(name cuts code outer_code uncoded replication polynomial rkrp bilinear algorithms alloy spec decoder estimate
+    coding odds typical plan_time plan entangled orthopoly eps)
     kofn_test(${name} LINKS kofn_code)
 endforeach()
 

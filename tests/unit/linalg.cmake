@@ -1,6 +1,7 @@
 kofn_test(mat LINKS kofn_linalg)
 kofn_test(field LINKS kofn_linalg)
 kofn_test(field_finite LINKS kofn_linalg kofn::flint)
+kofn_test(integers LINKS kofn_linalg kofn::flint kofn::gmp)
 kofn_test(combine LINKS kofn_linalg)
 kofn_test(partition LINKS kofn_linalg)
 kofn_test(multiply LINKS kofn_linalg)

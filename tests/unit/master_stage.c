@@ -219,19 +219,19 @@ flush(peer *p)
 
 /* ---- calls ------------------------------------------------------------------------------------------ */
 
-/* Of f64 or u32. */
+/* Of f64, u32, i32 or i64: all that tests have are exact in doubles. */
 static double
 get_element(const kofn_mat *m, size_t row, size_t col)
 {
     const char *at = (const char *)kofn_mat_get_row(m, row) + col * kofn_dtype_width(m->dtype);
     double real;
     uint32_t number;
-    if (m->dtype == KOFN_U32) {
-        memcpy(&number, at, sizeof number);
-        return number;
-    }
-    memcpy(&real, at, sizeof real);
-    return real;
+    int64_t wide;
+    if (m->dtype == KOFN_U32)
+        return memcpy(&number, at, sizeof number), number;
+    if (m->dtype == KOFN_I64)
+        return memcpy(&wide, at, sizeof wide), (double)wide;
+    return memcpy(&real, at, sizeof real), real;
 }
 
 static void
@@ -240,12 +240,16 @@ set_element(const kofn_mat *m, size_t row, size_t col, double value)
     char *at = (char *)kofn_mat_get_row(m, row) + col * kofn_dtype_width(m->dtype);
     if (m->dtype == KOFN_U32)
         memcpy(at, &(uint32_t){(uint32_t)value}, sizeof(uint32_t));
+    else if (m->dtype == KOFN_I32)
+        memcpy(at, &(int32_t){(int32_t)value}, sizeof(int32_t));
+    else if (m->dtype == KOFN_I64)
+        memcpy(at, &(int64_t){(int64_t)value}, sizeof(int64_t));
     else
         memcpy(at, &value, sizeof value);
 }
 
 static double
-reduce(double value, uint32_t prime) // small integers: exact
+reduce(double value, uint32_t prime) // integers below 2^53: exact
 {
     return prime ? value - prime * floor(value / prime) : value;
 }
@@ -253,7 +257,7 @@ reduce(double value, uint32_t prime) // small integers: exact
 static kofn_dtype
 dtype_of(const problem *p)
 {
-    return p->prime ? KOFN_U32 : KOFN_F64;
+    return p->integers ? p->integers : p->prime ? KOFN_U32 : KOFN_F64;
 }
 
 static double
@@ -518,12 +522,13 @@ expect_product(stage *s, peer *p, uint64_t call, const problem *what, char *ret_
     kofn_msg_reply reply;
     assert_int_equal(open_reply(p, call, &kofn_outcome_message, &outcome, &reply), KOFN_OK);
     assert_string_equal(outcome.job.state, "done");
-    assert_string_equal(outcome.c.dtype, kofn_dtype_name(dtype_of(what)));
+    const kofn_dtype dtype = what->integers ? KOFN_I64 : dtype_of(what);
+    assert_string_equal(outcome.c.dtype, kofn_dtype_name(dtype));
     assert_int_equal(outcome.c.rows, what->rows);
     assert_int_equal(outcome.c.cols, what->cols);
     kofn_assembler c;
     kofn_assembler_init(&c);
-    assert_ok(kofn_assembler_expect(&c, dtype_of(what), what->rows, what->cols, &error));
+    assert_ok(kofn_assembler_expect(&c, dtype, what->rows, what->cols, &error));
     collect(p, call, reply.more, &c);
     assert_product(what, &c.mat[0]);
     kofn_assembler_fini(&c);
@@ -619,9 +624,10 @@ fill_product(const task *t, const kofn_mat *a, const kofn_mat *b, const kofn_ban
             for (size_t j = 0; j < c->cols; j++) {
                 double sum = 0;
                 for (size_t k = 0; k < inner; k++)
-                    sum += entry(a, t->head.transpose_a, c->at[band].first_row + i, k) *
-                           entry(b, t->head.transpose_b, k, j);
-                set_element(&c->at[band].mat, i, j, reduce(sum, prime));
+                    sum = reduce(sum + entry(a, t->head.transpose_a, c->at[band].first_row + i, k) *
+                                           entry(b, t->head.transpose_b, k, j),
+                                 prime);
+                set_element(&c->at[band].mat, i, j, sum);
             }
 }
 

@@ -81,6 +81,7 @@ typedef struct problem {
     const char *operand[2]; // ids of stored operands that are A, B; NULL: its blocks are sent
     bool described;         // the shapes of those are said all the same
     uint32_t prime;         // elements are u32, 0 to 10 modulo this, the field gfp:PRIME; 0: f64
+    kofn_dtype integers;    // elements are i32 or i64, without a field: they must be whole and fit
     bool foreign[2];        // the last element of A, B as stored is the prime itself
 } problem;
 

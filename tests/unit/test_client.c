@@ -481,7 +481,11 @@ a_choice_of_code_is_checked_with_a_hint(void **state)
     assert_fails(kofn_code_choice_check(&choice, KOFN_F64, NULL, &error), KOFN_INVALID_ARGUMENT);
     choice.tasks = 5;
     assert_ok(kofn_code_choice_check(&choice, KOFN_F64, NULL, &error));
-    assert_fails(kofn_code_choice_check(&choice, KOFN_I64, NULL, &error), KOFN_UNIMPLEMENTED);
+    assert_ok(kofn_code_choice_check(&choice, KOFN_I64, NULL, &error));
+    assert_ok(kofn_code_choice_check(&choice, KOFN_I32, "integers", &error));
+    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, "integers", &error),
+                 KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_code_choice_check(&choice, KOFN_I64, "gf256", &error), KOFN_INVALID_ARGUMENT);
     assert_ok(kofn_code_choice_check(&choice, KOFN_U8, NULL, &error));
     assert_ok(kofn_code_choice_check(&choice, KOFN_U32, "gfp:5", &error));
     assert_fails(kofn_code_choice_check(&choice, KOFN_U32, "gfp:3", &error), KOFN_INVALID_ARGUMENT);
@@ -1372,7 +1376,7 @@ serve_lists(fake_master *fake, fake_call *call)
         break;
     case KOFN_METHOD_LIST_CODES: {
         kofn_msg_codes codes = {0};
-        if (kofn_msg_codes_fill(&codes, NULL) != KOFN_OK)
+        if (kofn_msg_codes_fill(NULL, &codes, NULL) != KOFN_OK)
             abort();
         kofn_msg_codes with = codes;
         with.policies = (kofn_wire_list){.at = &policy, .count = 1};

@@ -1,6 +1,7 @@
 /* Every allocation of this layer and of the ones below fails once: an error like another, after
  * which nothing is lost. */
 #include "tests/unit/code_brute.h"
+#include "common/code/algorithms.h"
 #include "common/linalg/multiply.h"
 #include "common/linalg/outer.h"
 #include "tests/unit/short_memory.h"
@@ -255,6 +256,22 @@ outer_products_without_memory_are_an_error(void **state)
     kofn_code_destroy(&code);
 }
 
+static kofn_status
+algorithms_scene(kofn_code *code, kofn_error *err)
+{
+    (void)code;
+    kofn_algorithms *set = NULL;
+    kofn_bilinear *f = NULL;
+    kofn_status status = kofn_algorithms_load(KOFN_SOURCE_DIR "/config/algorithms", &set, err);
+    assert_int_equal(status == KOFN_OK, set != NULL);
+    if (!status)
+        status = kofn_algorithms_parse(set, "blocks323*strassen", &f, err);
+    assert_int_equal(status == KOFN_OK, f != NULL);
+    kofn_bilinear_destroy(&f);
+    kofn_algorithms_destroy(&set);
+    return status;
+}
+
 static void
 running_out_of_memory_is_an_error_and_loses_nothing(void **state)
 {
@@ -267,6 +284,7 @@ running_out_of_memory_is_an_error_and_loses_nothing(void **state)
     fail_each(question_scene, code);
     fail_each(coding_scene, code);
     fail_each(comparison_scene, code);
+    fail_each(algorithms_scene, code);
     kofn_code_destroy(&code);
     static const test_code estimated[] = {
         {.family = "rkrp", .partition = "3,1,2", .tasks = 8},

@@ -145,7 +145,7 @@ encode(const fixture *f, const char *family, const char *partition, const char *
     assert_ok(kofn_code_choice_set(&product.code, "tasks", tasks, &error));
     assert_ok(kofn_code_choice_set(&product.code, "seed", "3", &error));
     assert_ok(cli_product_read(&product, &error));
-    assert_ok(cli_folder_encode(f->tasks, &product, 4, &encoded, &error));
+    assert_ok(cli_folder_encode(f->tasks, &product, NULL, 4, &encoded, &error));
     cli_product_fini(&product);
     return encoded;
 }
@@ -201,11 +201,12 @@ every_subset_of_answers_decodes_or_says_what_is_missing(void **state)
                     answer_task(f, task);
             (void)unlink(f->c);
             if ((size_t)__builtin_popcount(subset) >= codes[i].k) {
-                assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
+                assert_ok(
+                    cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error));
                 assert_int_equal(decoded.used, codes[i].k);
             } else {
                 assert_fails(
-                    cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error),
+                    cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error),
                     KOFN_FAILED_PRECONDITION);
                 assert_int_not_equal(access(f->c, F_OK), 0);
                 assert_int_equal(decoded.wanted_count,
@@ -213,7 +214,8 @@ every_subset_of_answers_decodes_or_says_what_is_missing(void **state)
                 for (size_t j = 0; j < decoded.wanted_count; j++)
                     answer_task(f, decoded.wanted[j]);
                 cli_decoded_fini(&decoded);
-                assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
+                assert_ok(
+                    cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error));
             }
             assert_decoded(f, false, decoded.quality.amplification);
             cli_decoded_fini(&decoded);
@@ -234,7 +236,7 @@ a_transposed_operand_becomes_pairs_that_are_multiplied_plainly(void **state)
     (void)encode(f, "rkrp", "2,1,3", "8", true);
     for (size_t task = 2; task < 8; task++)
         answer_task(f, task);
-    assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
+    assert_ok(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error));
     assert_decoded(f, true, decoded.quality.amplification);
     cli_decoded_fini(&decoded);
 }
@@ -285,13 +287,13 @@ the_best_estimate_keeps_its_bound_at_every_number_of_answers(void **state)
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         remove_all(f->tasks);
         (void)encode(f, codes[i].family, codes[i].partition, codes[i].tasks, false);
-        assert_fails(cli_folder_decode(f->tasks, f->c, CLI_DECODE_BEST, &decoded, &error),
+        assert_fails(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_BEST, &decoded, &error),
                      KOFN_FAILED_PRECONDITION); // without any
         assert_true(decoded.wanted_count > 0);
         cli_decoded_fini(&decoded);
         for (size_t task = 0; task < codes[i].n; task++) {
             answer_task(f, task);
-            assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_BEST, &decoded, &error));
+            assert_ok(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_BEST, &decoded, &error));
             assert_true(decoded.decoded && decoded.wanted_count == 0);
             assert_true(decoded.estimate || task + 1 >= codes[i].k);
             assert_at_most(error_of_decoded(f), decoded.error_bound + INNER * DBL_EPSILON);
@@ -314,7 +316,7 @@ a_promised_estimate_is_made_without_asking(void **state)
     assert_int_equal(encoded.enough, 3);
     assert_int_equal(encoded.threshold, 5);
     answer_task(f, 4);
-    assert_fails(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error),
+    assert_fails(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error),
                  KOFN_FAILED_PRECONDITION);
     assert_int_equal(decoded.wanted_count, 2);
     assert_int_equal(decoded.wanted[0], 0);
@@ -324,14 +326,14 @@ a_promised_estimate_is_made_without_asking(void **state)
 
     answer_task(f, 0);
     answer_task(f, 1);
-    assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
+    assert_ok(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error));
     assert_true(decoded.estimate && decoded.error_estimate == 0); // none to spare
     assert_at_most(decoded.error_bound, 1e-3);
     assert_at_most(error_of_decoded(f), decoded.error_bound);
     cli_decoded_fini(&decoded);
 
     answer_task(f, 3);
-    assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
+    assert_ok(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error));
     assert_true(decoded.estimate && decoded.error_estimate > 0);
     assert_at_most(decoded.error_estimate, 1e-2);
     assert_at_most(error_of_decoded(f), decoded.error_bound);
@@ -339,7 +341,7 @@ a_promised_estimate_is_made_without_asking(void **state)
 
     remove_all(f->tasks); // with fewer tasks than the product takes
     (void)encode(f, "eps_matdot", "1,5,1", "6", false);
-    assert_fails(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error),
+    assert_fails(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error),
                  KOFN_FAILED_PRECONDITION);
     assert_int_equal(decoded.wanted_count, 5);
     cli_decoded_fini(&decoded);
@@ -388,7 +390,7 @@ an_answer_that_is_none_counts_as_missing_and_is_listed(void **state)
     assert_int_equal(truncate(path, 130), 0);
     task_path(f, 3, 'c', path);
     write_floats(path, encoded.part.rows, encoded.part.cols);
-    assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
+    assert_ok(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error));
     assert_int_equal(decoded.refused_count, 4);
     assert_int_equal(decoded.answers, 4);
     for (size_t i = 0; i < 4; i++)
@@ -415,7 +417,7 @@ a_nan_in_an_answer_is_said(void **state)
         part[i] = NAN;
     task_path(f, 0, 'c', path);
     write_matrix(path, part, encoded.part.rows, encoded.part.cols);
-    assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
+    assert_ok(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error));
     assert_true(decoded.nonfinite);
     cli_decoded_fini(&decoded);
 }
@@ -432,15 +434,19 @@ tasks_of_another_product_are_not_written_over(void **state)
     (void)encode(f, "rkrp", "2,1,2", "5", false);
     cli_product product = {.count = 2, .path = {f->a, f->b}};
     assert_ok(cli_product_read(&product, &error));
-    assert_fails(cli_folder_encode(f->tasks, &product, 4, &encoded, &error), KOFN_ALREADY_EXISTS);
+    assert_fails(cli_folder_encode(f->tasks, &product, NULL, 4, &encoded, &error),
+                 KOFN_ALREADY_EXISTS);
     answer_task(f, 0);
-    assert_fails(cli_folder_encode(f->tasks, &product, 4, &encoded, &error), KOFN_ALREADY_EXISTS);
+    assert_fails(cli_folder_encode(f->tasks, &product, NULL, 4, &encoded, &error),
+                 KOFN_ALREADY_EXISTS);
     assert_ok(cli_manifest_path(f->tasks, path, &error));
     assert_int_equal(unlink(path), 0);
-    assert_fails(cli_folder_encode(f->tasks, &product, 4, &encoded, &error), KOFN_ALREADY_EXISTS);
+    assert_fails(cli_folder_encode(f->tasks, &product, NULL, 4, &encoded, &error),
+                 KOFN_ALREADY_EXISTS);
     forget_answer(f, 0);
-    assert_ok(cli_folder_encode(f->tasks, &product, 4, &encoded, &error)); // after a half encode
-    assert_fails(cli_folder_encode("/nowhere/at/all", &product, 4, &encoded, &error),
+    assert_ok(
+        cli_folder_encode(f->tasks, &product, NULL, 4, &encoded, &error)); // after a half encode
+    assert_fails(cli_folder_encode("/nowhere/at/all", &product, NULL, 4, &encoded, &error),
                  KOFN_NOT_FOUND);
     cli_product_fini(&product);
 }
@@ -455,8 +461,9 @@ a_full_disk_is_an_error_and_no_file(void **state)
     write_random(f->b, INNER, COLS, 2);
     (void)encode(f, "uncoded", "1,1,1", "1", false);
     answer_task(f, 0);
-    assert_fails(cli_folder_decode(f->tasks, "/dev/full", CLI_DECODE_PROMISED, &decoded, &error),
-                 KOFN_RESOURCE_EXHAUSTED);
+    assert_fails(
+        cli_folder_decode(f->tasks, "/dev/full", NULL, CLI_DECODE_PROMISED, &decoded, &error),
+        KOFN_RESOURCE_EXHAUSTED);
     cli_decoded_fini(&decoded);
 }
 
@@ -555,7 +562,7 @@ encode_words(const fixture *f, const char *field, cli_encoded *ret_encoded, kofn
     assert_ok(kofn_code_choice_set(&product.code, "tasks", "6", &error));
     kofn_status status = cli_product_read(&product, err);
     if (status == KOFN_OK)
-        status = cli_folder_encode(f->tasks, &product, 4, ret_encoded, err);
+        status = cli_folder_encode(f->tasks, &product, NULL, 4, ret_encoded, err);
     cli_product_fini(&product);
     return status;
 }
@@ -574,7 +581,7 @@ a_product_over_a_prime_field_is_exact_and_foreign_answers_are_not_used(void **st
     assert_int_equal(encoded.threshold, 4);
     for (size_t task = 0; task < 4; task++)
         answer_words(f, task, task == 1);
-    assert_fails(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error),
+    assert_fails(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error),
                  KOFN_FAILED_PRECONDITION);
     assert_int_equal(decoded.refused_count, 1);
     assert_int_equal(decoded.refused[0].task, 1);
@@ -582,7 +589,7 @@ a_product_over_a_prime_field_is_exact_and_foreign_answers_are_not_used(void **st
     cli_decoded_fini(&decoded);
 
     answer_words(f, 5, false);
-    assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
+    assert_ok(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error));
     assert_int_equal(decoded.used, 4);
     assert_true(decoded.error_bound == 0 && !decoded.nonfinite);
     cli_decoded_fini(&decoded);
@@ -624,6 +631,68 @@ operands_that_are_not_of_the_field_are_not_encoded(void **state)
 }
 
 /* ---- manifests --------------------------------------------------------------------------------- */
+
+/* ---- algorithms ------------------------------------------------------------------------------ */
+
+static void
+write_algorithm(const fixture *f, const char *directory, const char *numbers)
+{
+    char path[CLI_PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/%s", f->root, directory);
+    assert_int_equal(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof path, "%s/%s/sums.yaml", f->root, directory);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fprintf(file, "size: [1, 2, 1]\nproducts:\n%s", numbers) > 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void
+tasks_over_an_algorithm_of_a_directory_are_decoded_by_the_same_one_only(void **state)
+{
+    const fixture *f = *state;
+    kofn_error error;
+    cli_encoded encoded;
+    cli_decoded decoded;
+    char good[CLI_PATH_MAX], other[CLI_PATH_MAX];
+    cli_product product = {.path = {f->a, f->b}};
+    write_random(f->a, 5, 6, 1);
+    write_random(f->b, 6, 4, 2);
+    write_algorithm(f, "good",
+                    "  1: {a: [1, 0], b: [1, 0], c: [1]}\n"
+                    "  2: {a: [0, 1], b: [0, 1], c: [1]}\n");
+    write_algorithm(f, "other",
+                    "  1: {a: [2, 0], b: [1, 0], c: [1/2]}\n"
+                    "  2: {a: [0, 1], b: [0, 1], c: [1]}\n");
+    (void)snprintf(good, sizeof good, "%s/good", f->root);
+    (void)snprintf(other, sizeof other, "%s/other", f->root);
+    assert_ok(kofn_code_choice_set(&product.code, "family", "alloy_local", &error));
+    assert_ok(kofn_code_choice_set(&product.code, "algorithm", "sums", &error));
+    assert_ok(cli_product_read(&product, &error)); // a master might know it
+    assert_fails(cli_folder_encode(f->tasks, &product, NULL, 4, &encoded, &error), KOFN_NOT_FOUND);
+    assert_fails(cli_folder_encode(f->tasks, &product, "/nowhere", 4, &encoded, &error),
+                 KOFN_NOT_FOUND);
+    assert_ok(cli_folder_encode(f->tasks, &product, good, 4, &encoded, &error));
+    cli_product_fini(&product);
+    for (size_t task = 0; task < encoded.manifest.spec.tasks; task++)
+        answer_task(f, task);
+
+    assert_fails(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error),
+                 KOFN_NOT_FOUND);
+    cli_decoded_fini(&decoded);
+    assert_fails(cli_folder_decode(f->tasks, f->c, other, CLI_DECODE_PROMISED, &decoded, &error),
+                 KOFN_FAILED_PRECONDITION);
+    assert_non_null(strstr(error.text, "sums is not the one that the tasks were made by"));
+    cli_decoded_fini(&decoded);
+    assert_ok(cli_folder_decode(f->tasks, f->c, good, CLI_DECODE_PROMISED, &decoded, &error));
+    assert_decoded(f, false, decoded.quality.amplification);
+    cli_decoded_fini(&decoded);
+
+    assert_int_equal(setenv("KOFN_ALGORITHMS", good, 1), 0);
+    assert_ok(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error));
+    assert_int_equal(unsetenv("KOFN_ALGORITHMS"), 0);
+    cli_decoded_fini(&decoded);
+}
 
 #define GOOD                                                                                       \
     "\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "   \
@@ -687,12 +756,12 @@ a_manifest_that_is_none_or_cannot_be_is_refused(void **state)
     cli_manifest manifest;
     kofn_error error;
     (void)state;
-    assert_ok(cli_manifest_parse("{" GOOD ", \"set\": {}, \"new\": 1}", &manifest, &error));
+    assert_ok(cli_manifest_parse("{" GOOD ", \"set\": {}, \"new\": 1}", NULL, &manifest, &error));
     assert_int_equal(manifest.shape.rows, 7);
     assert_string_equal(manifest.field, "f64"); // older ones do not say
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         error.text[0] = '\0';
-        if (cli_manifest_parse(wrong[i], &manifest, &error) == KOFN_OK)
+        if (cli_manifest_parse(wrong[i], NULL, &manifest, &error) == KOFN_OK)
             fail_msg("taken: %s", wrong[i]);
         assert_true(error.text[0] != '\0');
     }
@@ -707,8 +776,8 @@ a_manifest_that_is_too_large_or_missing_is_refused(void **state)
     cli_decoded decoded;
     char path[CLI_PATH_MAX];
     static const char good[] = "{" GOOD ", \"set\": {}}";
-    assert_fails(cli_manifest_load(f->tasks, &manifest, &error), KOFN_NOT_FOUND);
-    assert_fails(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error),
+    assert_fails(cli_manifest_load(f->tasks, NULL, &manifest, &error), KOFN_NOT_FOUND);
+    assert_fails(cli_folder_decode(f->tasks, f->c, NULL, CLI_DECODE_PROMISED, &decoded, &error),
                  KOFN_NOT_FOUND);
     cli_decoded_fini(&decoded);
 
@@ -720,7 +789,7 @@ a_manifest_that_is_too_large_or_missing_is_refused(void **state)
     memcpy(blanks, good, strlen(good)); // and would be one
     overwrite(path, blanks, CLI_MANIFEST_BYTES_MAX + 1);
     free(blanks);
-    assert_fails(cli_manifest_load(f->tasks, &manifest, &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(cli_manifest_load(f->tasks, NULL, &manifest, &error), KOFN_INVALID_ARGUMENT);
 }
 
 int
@@ -737,6 +806,7 @@ main(void)
         TEST(tasks_of_another_product_are_not_written_over),
         TEST(a_full_disk_is_an_error_and_no_file),
         TEST(operands_that_do_not_match_are_refused),
+        TEST(tasks_over_an_algorithm_of_a_directory_are_decoded_by_the_same_one_only),
         TEST(a_product_over_a_prime_field_is_exact_and_foreign_answers_are_not_used),
         TEST(operands_that_are_not_of_the_field_are_not_encoded),
         TEST(a_manifest_that_is_none_or_cannot_be_is_refused),

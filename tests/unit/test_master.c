@@ -248,7 +248,10 @@ a_product_must_make_sense(void **state)
     } wrong[] = {
         {"f64", "f64", "", "", "", 5, KOFN_INVALID_ARGUMENT}, // inner sizes
         {"f64", "f32", "", "", "", 4, KOFN_INVALID_ARGUMENT},
-        {"i64", "i64", "", "", "", 4, KOFN_UNIMPLEMENTED},
+        {"i64", "i64", "gf256", "", "", 4, KOFN_INVALID_ARGUMENT},
+        {"i64", "i32", "", "", "", 4, KOFN_INVALID_ARGUMENT},
+        {"f64", "f64", "integers", "", "", 4, KOFN_INVALID_ARGUMENT},
+        {"i64", "i64", "integers", "rkrp", "", 4, KOFN_INVALID_ARGUMENT},
         {"f64", "f64", "f32", "", "", 4, KOFN_INVALID_ARGUMENT},
         {"u32", "u32", "", "", "", 4, KOFN_INVALID_ARGUMENT}, // which of many?
         {"u32", "u32", "gfp:6", "", "", 4, KOFN_INVALID_ARGUMENT},

@@ -141,6 +141,69 @@ a_policy_is_auto_or_one_of_the_schedulers(void **state)
     assert_non_null(strstr(error.text, "'oneshot'"));
 }
 
+/* ---- algorithms ------------------------------------------------------------------------------ */
+
+/* A directory with one file a.yaml, and a configuration that names it. */
+static kofn_status
+load_with_algorithm(const char *algorithm, const char *format, kofn_master_config *config,
+                    kofn_error *error)
+{
+    char directory[] = "/tmp/kofn-test-XXXXXX", path[64], text[512];
+    assert_non_null(mkdtemp(directory));
+    (void)snprintf(path, sizeof path, "%s/a.yaml", directory);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(algorithm, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    (void)snprintf(text, sizeof text, format, directory);
+    const kofn_status status = load_text(text, config, error);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(directory), 0);
+    return status;
+}
+
+#define HALF "size: [1, 1, 1]\nproducts:\n  p: {a: [1], b: [2], c: [1/2]}\n"
+
+static void
+a_directory_of_algorithms_is_read_with_the_file_that_names_it(void **state)
+{
+    (void)state;
+    static const char *const orders[] = {
+        "algorithms: %s\ncode: {family: alloy_local, algorithm: a*strassen}\n",
+        "code: {family: alloy_local, algorithm: a*strassen}\nalgorithms: %s\n", // in between unknown
+    };
+    kofn_error error;
+    kofn_master_config config;
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(load_with_algorithm(HALF, orders[i], &config, &error));
+        assert_non_null(config.known);
+        assert_int_equal(kofn_algorithms_count(config.known), kofn_algorithms_count(NULL) + 1);
+        assert_ok(kofn_master_config_check(&config, &error));
+        assert_ok(kofn_master_config_set(&config, "algorithms", "", &error)); // from a command line
+        assert_null(config.known);
+        assert_fails(kofn_master_config_check(&config, &error), KOFN_NOT_FOUND);
+        kofn_master_config_fini(&config);
+    }
+    assert_refused("code: {family: alloy_local, algorithm: strasen}\n", KOFN_NOT_FOUND,
+                   ":1:29:", "strassen, winograd");
+}
+
+static void
+an_algorithm_that_is_none_stops_the_start_with_both_places(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_master_config config;
+    assert_fails(load_with_algorithm("size: [1, 1, 1]\nproducts:\n  p: {a: [1], b: [2], c: [1]}\n",
+                                     "policy: auto\nalgorithms: %s\n", &config, &error),
+                 KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, ":2:1: ")); // of the configuration
+    assert_non_null(strstr(error.text,
+                           "/a.yaml:3:15: products.p.b: number 1 is 2 and would have to "
+                           "be 1: "));
+    assert_refused("algorithms: /nowhere\n", KOFN_NOT_FOUND, ":1:1:", "/nowhere cannot be read");
+}
+
 int
 main(void)
 {
@@ -152,6 +215,8 @@ main(void)
         cmocka_unit_test(what_contradicts_itself_is_refused),
         cmocka_unit_test(what_is_impossible_only_in_between_is_accepted),
         cmocka_unit_test(a_policy_is_auto_or_one_of_the_schedulers),
+        cmocka_unit_test(a_directory_of_algorithms_is_read_with_the_file_that_names_it),
+        cmocka_unit_test(an_algorithm_that_is_none_stops_the_start_with_both_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

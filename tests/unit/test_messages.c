@@ -284,7 +284,7 @@ codes_list_every_family_with_its_parameters(void **state)
 {
     (void)state;
     kofn_msg_codes codes;
-    assert_ok(kofn_msg_codes_fill(&codes, &error));
+    assert_ok(kofn_msg_codes_fill(NULL, &codes, &error));
     assert_int_equal(codes.families.count, kofn_family_count());
     const kofn_msg_family *families = codes.families.at;
     for (size_t i = 0; i < codes.families.count; i++) {

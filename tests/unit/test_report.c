@@ -204,6 +204,50 @@ a_hostile_text_in_json_is_escaped(void **state)
 }
 
 static void
+print_account_of_integers(void)
+{
+    const kofn_account account = {
+        .job = "aa",
+        .field = "integers",
+        .code = {.family = "polynomial", .x = 2, .z = 1, .y = 2, .tasks = 6},
+        .enough = 8,
+        .prime_count = 2,
+        .primes = {{.prime = 8388593, .enough = 4, .answers = 4},
+                   {.prime = 8388587, .enough = 4, .answers = 1}}};
+    cli_print_account(&account);
+}
+
+static void
+the_account_of_a_product_of_integers_has_its_primes(void **state)
+{
+    char text[4096];
+    (void)state;
+    capture(print_account_of_integers, text, sizeof text);
+    assert_non_null(strstr(text, "primes       8388593 (4/4), 8388587 (1/4)\n"));
+    assert_non_null(strstr(text, "n=6, any 4 suffice for each prime,"));
+}
+
+static void
+print_absurd_account(void)
+{
+    kofn_account account = {.job = "aa", .prime_count = KOFN_CLIENT_PRIMES_MAX};
+    for (size_t i = 0; i < KOFN_CLIENT_PRIMES_MAX; i++)
+        account.primes[i] =
+            (kofn_prime_account){.prime = UINT64_MAX, .enough = UINT64_MAX, .answers = UINT64_MAX};
+    cli_print_account(&account);
+}
+
+static void
+primes_beyond_all_sense_are_cut(void **state)
+{
+    char text[4096];
+    (void)state;
+    capture(print_absurd_account, text, sizeof text);
+    assert_non_null(strstr(text, "primes       18446744073709551615 (18446744073709551615/"));
+    assert_non_null(strstr(text, "\npolicy "));
+}
+
+static void
 print_small_account(void)
 {
     kofn_account account = {.job = "aa", .rows = 1797, .inner = 64, .cols = 1797, .field = "f64"};
@@ -359,9 +403,9 @@ static void
 an_account_in_json_has_all_that_programs_need(void **state)
 {
     static const char *const keys[] = {
-        "status", "code",      "partition", "tasks",  "answers_used", "workers",   "seconds",
-        "error",  "condition", "seed",      "set",    "threshold",    "nonfinite", "waited",
-        "job",    "state",     "enough",    "accept", "blocks_reused"};
+        "status", "code",      "partition", "tasks",  "answers_used",  "workers",   "seconds",
+        "error",  "condition", "seed",      "set",    "threshold",     "nonfinite", "waited",
+        "job",    "state",     "enough",    "accept", "blocks_reused", "primes"};
     static const char *const seconds[] = {"encode", "send",  "wait", "decode",
                                           "check",  "total", "call"};
     kofn_account account = {.job = "aa",
@@ -485,6 +529,8 @@ main(void)
         cmocka_unit_test(a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out),
         cmocka_unit_test(a_plan_by_odds_has_the_recovery_threshold_and_how_it_was_found),
         cmocka_unit_test(what_is_known_of_an_error_is_one_phrase),
+        cmocka_unit_test(the_account_of_a_product_of_integers_has_its_primes),
+        cmocka_unit_test(primes_beyond_all_sense_are_cut),
         cmocka_unit_test(an_account_in_json_has_all_that_programs_need),
         cmocka_unit_test(seconds_are_written_with_about_three_digits),
         cmocka_unit_test(progress_says_what_is_known_and_no_more),

@@ -2,8 +2,8 @@
  * a plain search; binomial odds against what is known in closed form. */
 #include "tests/assert.h"
 
+#include "common/code/algorithms.h"
 #include "common/code/binomial.h"
-#include "common/code/bilinear.h"
 #include "common/code/odds.h"
 #include "common/code/spec.h"
 #include "common/code/typical.h"
@@ -435,7 +435,7 @@ products_of_what_ships_do_not_depend_on_each_other(void **state)
         kofn_error error;
         kofn_bilinear *g;
         kofn_span *span;
-        assert_ok(kofn_bilinear_parse(all[i], &g, &error));
+        assert_ok(kofn_algorithms_parse(NULL, all[i], &g, &error));
         const size_t a = g->x * g->z, b = g->z * g->y;
         double *row = calloc(a * b, sizeof *row);
         assert_non_null(row);
