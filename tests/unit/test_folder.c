@@ -655,7 +655,7 @@ tasks_over_an_algorithm_of_a_directory_are_decoded_by_the_same_one_only(void **s
     cli_encoded encoded;
     cli_decoded decoded;
     char good[CLI_PATH_MAX], other[CLI_PATH_MAX];
-    cli_product product = {.path = {f->a, f->b}};
+    cli_product product = {.count = 2, .path = {f->a, f->b}};
     write_random(f->a, 5, 6, 1);
     write_random(f->b, 6, 4, 2);
     write_algorithm(f, "good",
