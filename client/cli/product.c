@@ -128,12 +128,8 @@ parse_product(int key, char *arg, struct argp_state *state)
          10},                                                                                      \
         {"seed", KEY_SEED, "S", 0, "Seed of random codes", 10},                                    \
         {"set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10},      \
-        {NULL, 0, NULL, 0, "Operands:", 20},                                                       \
     {                                                                                              \
-        "field", KEY_FIELD, "NAME", 0,                                                             \
-            "Arithmetic: f64, f32, gf256, gf16, gf4, gfp:P for a prime P, or integers (left out: " \
-            "f64, f32, gf256 or integers for f8, f4, u1 or i4 and i8 elements)",                   \
-            20                                                                                     \
+        NULL, 0, NULL, 0, "Operands:", 20                                                          \
     }
 
 static const struct argp_option product_options[] = {
@@ -142,6 +138,11 @@ static const struct argp_option product_options[] = {
      "Parts of A's rows, of the inner dimension, of B's columns; 0 leaves one open", 10},
     {"transpose-a", KEY_A, NULL, 0, "Multiply A's transpose", 20},
     {"transpose-b", KEY_B, NULL, 0, "Multiply B's transpose", 20},
+    {"field", KEY_FIELD, "NAME", 0,
+     "Arithmetic: f64, f32, gf256, gf16, gf4, gfp:P for a prime P, or integers (left out: f64, "
+     "f32, "
+     "gf256 or integers for f8, f4, u1 or i4 and i8 elements)",
+     20},
     {0},
 };
 
@@ -151,6 +152,10 @@ static const struct argp_option outer_options[] = {
      "Parts of each operand, along its longer direction; 0 leaves one open", 10},
     {"transpose", KEY_TRANSPOSE, "I", 0,
      "Take the transpose of operand I, from 1; may be given again", 20},
+    {"field", KEY_FIELD, "NAME", 0,
+     "Arithmetic: f64, f32, gf256, gf16, gf4 or gfp:P for a prime P (left out: f64, f32 or gf256 "
+     "for f8, f4 or u1 elements)",
+     20},
     {0},
 };
 
