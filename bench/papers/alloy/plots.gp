@@ -38,18 +38,17 @@ set logscale x 2; set format x "%g"; set xtics (2, 3, "" 4, 5, 16, 256, 65537)
 set xlabel "q"; set xrange [1.8:90000]
 set yrange [0:1.02]; set ylabel "P(decodes)" offset 0.5
 eval place(0)
-set title "4 rows of the 2 × 2 outer product"
+set title "4 rows of 2 × 2 (lines: exact; marks: measured)"
 plot decode("2x2", "product", 0) using 2:12 with lines ls 6, \
     for [i=1:3] decode("2x2", word(draws, i), 0) using 2:6 with lines ls 1 + i, \
     for [i=1:3] decode("2x2", word(draws, i), 0) using 2:10 with points ls 1 + i
-eval log_axis
-set yrange [1e-16:1]; set ytics 1e4; unset ylabel
-set title "how often 4, 5 and 6 rows do not (exact)"
+set yrange [0.95:2.05]; set ytics 0.2; set ylabel "q (1 − P)" offset 0.5
+set title "what is missing, in units of 1 / q (exact)"
 eval place(1)
-plot for [m=0:2] for [i=1:3] decode("2x2", word(draws, i), m) using 2:7 with lines ls 1 + i
+plot decode("2x2", "product", 0) using 2:($2 * (1 - $12)) with lines ls 6, \
+    for [i=1:3] decode("2x2", word(draws, i), 0) using 2:($2 * $7) with lines ls 1 + i
 eval strip
-plot for [i=1:3] NaN with linespoints ls 1 + i title word(draw_titles, i), \
-    NaN with lines ls 6 title "Theorem 1", NaN with lines lc rgb "#ffffff" title "lines: exact; marks: measured"
+plot for [i=1:3] NaN with linespoints ls 1 + i title word(draw_titles, i), NaN with lines ls 6 title "Theorem 1"
 eval finish
 
 # ---- shapes: those that Theorem 4 rules out
@@ -81,15 +80,15 @@ set yrange [-0.02:1.02]; set ylabel "share of sets that decode" offset 0.5; set 
 do for [p=0:1] {
     eval place(p)
     setting = word("strassen strassen2", p + 1)
-    if (p == 0) { set xrange [27:35]; set xtics 1; set title "Strassen, 7 × 5 = 35 tasks" }
-    if (p == 1) { set xrange [195:294]; set xtics 20; unset ylabel; set title "Strassen squared, 49 × 6 = 294 tasks" }
+    if (p == 0) { set xrange [27:35]; set xtics 1; set title "Strassen, 7 × 5 tasks (line: formula; marks: decoder)" }
+    if (p == 1) { set xrange [195:294]; set xtics 20; unset ylabel; set title "Strassen squared, 49 × 6 tasks" }
     plot for [i=1:2] needed(setting, word(schemes, i)) using 3:5 with lines ls i, \
         needed(setting, "entangled") using 3:5 with steps ls 3, \
         needed(setting, "replicated") using 3:5 with lines ls 4, \
         needed(setting, "alloy_gf256") using 3:7 with points ls 2
 }
 eval strip
-plot for [i=1:4] NaN with linespoints ls i title word(scheme_titles, i), NaN with lines lc rgb "#ffffff" title "lines: formula; marks: decoder"
+plot for [i=1:4] NaN with linespoints ls i title word(scheme_titles, i)
 eval finish
 
 # ---- failure: how often a product fails
@@ -128,7 +127,7 @@ set title "Strassen, 2 × 2 strips a product"
 eval place(0)
 plot recover("strassen") using 4:5 with lines ls 1, "" using 4:6 with lines ls 2, "" using 4:8 with lines ls 3, \
     "" using 4:9 with lines ls 4
-set title "Strassen: workers over products (dotted: 1 / (1 − p))"
+set title "workers over products; from below p = 0.01, 0.1, 0.3"
 set logscale x 4; set format x "%g"; set xtics (4, 16, 64, 256, 1024, 4096); set xrange [3.5:4700]
 set yrange [1:4]; set ytics 0.5; set xlabel "strips a product"; set ylabel "" offset 0.5
 eval place(1)
@@ -136,5 +135,5 @@ plot for [p in "0.01 0.1 0.3"] rate(p + 0) using 2:5 with lines ls 1, \
     for [p in "0.01 0.1 0.3"] rate(p + 0) using 2:6 with lines ls 3, \
     for [p in "0.01 0.1 0.3"] rate(p + 0) using 2:7 with lines ls 6 dt (1, 3)
 eval strip
-plot for [i=1:4] NaN with lines ls i title word(scheme_titles, i), NaN with lines lc rgb "#ffffff" title "right, from below: p = 0.01, 0.1, 0.3"
+plot for [i=1:4] NaN with lines ls i title word(scheme_titles, i), NaN with lines ls 6 dt (1, 3) title "1 / (1 − p)"
 eval finish
