@@ -12,6 +12,7 @@
 #include "common/code/uncoded.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 static const kofn_family *const families[] = {
@@ -48,13 +49,54 @@ kofn_family_find(const char *name)
     return NULL;
 }
 
+void
+kofn_family_args_set_parts(kofn_family_args *args, const kofn_parts *parts)
+{
+    args->parts = *parts;
+    args->part = (kofn_partition){.x = kofn_parts_count_pieces(parts), .z = 1, .y = 1};
+}
+
+const char *
+kofn_family_name_cut(const kofn_family_args *args, char text[KOFN_CUT_TEXT_MAX])
+{
+    char parts[KOFN_PARTS_TEXT_MAX];
+    kofn_parts_format(&args->parts, parts);
+    if (args->parts.count > 0)
+        (void)snprintf(text, KOFN_CUT_TEXT_MAX, "parts %s", parts);
+    else
+        (void)snprintf(text, KOFN_CUT_TEXT_MAX, "partition %zu,%zu,%zu", args->part.x, args->part.z,
+                       args->part.y);
+    return text;
+}
+
+kofn_status
+kofn_family_check_form(const kofn_family *family, const kofn_field *field, bool outer,
+                       kofn_error *err)
+{
+    if (!outer || family->outer)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                     "%s: this family makes products of two matrices, no outer products; take "
+                     "alloy_global or %s",
+                     family->name, field->order == 0 ? "rkrp" : "polynomial");
+}
+
+static kofn_status
+find_thresholds(const kofn_family *family, const kofn_family_args *args, kofn_thresholds *ret,
+                kofn_error *err)
+{
+    const kofn_status status =
+        kofn_family_check_form(family, args->field, args->parts.count > 0, err);
+    return status ? status : family->threshold_for(args, ret, err);
+}
+
 kofn_status
 kofn_family_check(const kofn_family *family, const kofn_family_args *args, kofn_thresholds *ret,
                   double *ret_error, kofn_error *err)
 {
     kofn_thresholds thresholds;
     double error = args->field->epsilon;
-    kofn_status status = family->threshold_for(args, &thresholds, err);
+    kofn_status status = find_thresholds(family, args, &thresholds, err);
     if (!status && family->judge)
         status = family->judge(args, &error, err);
     if (status)
@@ -79,8 +121,11 @@ kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_
 {
     kofn_thresholds k = {0};
     kofn_code *code = NULL;
-    kofn_status status = family->threshold_for(args, &k, err);
-    if (!status)
+    kofn_status status = find_thresholds(family, args, &k, err);
+    if (!status && args->parts.count > 0)
+        status =
+            kofn_code_alloc_outer(family->name, args->field, &args->parts, args->tasks, &code, err);
+    else if (!status)
         status = kofn_code_alloc(family->name, args->field, args->part, args->tasks, &code, err);
     if (status)
         return status;

@@ -54,6 +54,12 @@ set_partition(kofn_code_spec *spec, const char *text, kofn_error *err)
 }
 
 static kofn_status
+set_parts(kofn_code_spec *spec, const char *text, kofn_error *err)
+{
+    return kofn_parts_parse(text, KOFN_TASKS_MAX, &spec->parts, err);
+}
+
+static kofn_status
 set_tasks(kofn_code_spec *spec, const char *text, kofn_error *err)
 {
     const char *end;
@@ -129,11 +135,14 @@ static const kofn_key own_keys[] = {
      "Code family, with its own parameters beside this key (see kofn codes); auto: by the product"},
     {"partition", KOFN_KEY_STRING, FIELD(part), 0, 0, "0,0,0", NULL,
      "Parts X,Z,Y: A in X by Z blocks, B in Z by Y; 0: choose"},
+    {"parts", KOFN_KEY_STRING, FIELD(parts), 0, 0, "0,0", NULL,
+     "Of an outer product, in the place of partition: parts D1,D2,... of each operand; 0: choose"},
     {"tasks", KOFN_KEY_INT, FIELD(tasks), 0, KOFN_TASKS_MAX, "0", NULL,
      "Coded tasks; 0: choose for the workers that are there"},
     {"seed", KOFN_KEY_INT, FIELD(seed), 0, 0, "1", NULL, "Of what the family draws"},
 };
-static set_function *const own_setters[] = {set_family, set_partition, set_tasks, set_seed};
+static set_function *const own_setters[] = {set_family, set_partition, set_parts, set_tasks,
+                                            set_seed};
 
 enum { OWN_KEYS = sizeof own_keys / sizeof own_keys[0] };
 
@@ -154,6 +163,48 @@ bool
 kofn_code_spec_is_open(const kofn_code_spec *spec)
 {
     return !spec->family[0] || strcmp(spec->family, "auto") == 0;
+}
+
+static bool
+is_cut(const kofn_code_spec *spec)
+{
+    return spec->parts.count > 0 ? kofn_parts_count_pieces(&spec->parts) > 0
+                                 : spec->part.x && spec->part.z && spec->part.y;
+}
+
+bool
+kofn_code_spec_is_complete(const kofn_code_spec *spec)
+{
+    return !kofn_code_spec_is_open(spec) && is_cut(spec) && spec->tasks > 0;
+}
+
+bool
+kofn_code_spec_is_uncut(const kofn_code_spec *spec)
+{
+    bool uncut = !spec->part.x && !spec->part.z && !spec->part.y;
+    for (size_t i = 0; i < spec->parts.count; i++)
+        uncut = uncut && !spec->parts.of[i];
+    return uncut;
+}
+
+kofn_status
+kofn_code_spec_set_form(kofn_code_spec *spec, size_t operands, kofn_error *err)
+{
+    const kofn_partition p = spec->part;
+    if (operands > 0 && (p.x || p.z || p.y))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "partition %zu,%zu,%zu is for products of two matrices; for an outer "
+                         "product give parts, one number for each operand",
+                         p.x, p.z, p.y);
+    if (operands == 0 && spec->parts.count > 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "parts are for outer products; for this one give a partition x,z,y");
+    if (spec->parts.count > 0 && spec->parts.count != operands)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "parts are given for %zu operands, and there are %zu", spec->parts.count,
+                         operands);
+    spec->parts.count = operands;
+    return KOFN_OK;
 }
 
 static kofn_status
@@ -228,10 +279,32 @@ check_sizes(const kofn_code_spec *spec, kofn_error *err)
     if (p.x > KOFN_TASKS_MAX || p.z > KOFN_TASKS_MAX || p.y > KOFN_TASKS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "partition %zu,%zu,%zu, need parts up to %d each",
                          p.x, p.z, p.y, KOFN_TASKS_MAX);
+    if (spec->parts.count == 1 || spec->parts.count > KOFN_OPERANDS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "parts for %zu operands, need 2 to %d",
+                         spec->parts.count, KOFN_OPERANDS_MAX);
+    for (size_t i = 0; i < spec->parts.count; i++)
+        if (spec->parts.of[i] > KOFN_TASKS_MAX)
+            return kofn_fail(err, KOFN_OUT_OF_RANGE, "%zu parts of operand %zu, need up to %d",
+                             spec->parts.of[i], i + 1, KOFN_TASKS_MAX);
+    if (spec->parts.count > 0 && (p.x || p.z || p.y))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "partition %zu,%zu,%zu and parts are both given; parts are for outer "
+                         "products",
+                         p.x, p.z, p.y);
     if (spec->tasks > KOFN_TASKS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "tasks=%zu, need 0 (choose) to %d", spec->tasks,
                          KOFN_TASKS_MAX);
     return KOFN_OK;
+}
+
+static kofn_family_args
+make_args(const kofn_code_spec *spec, const kofn_field *field, const params *p)
+{
+    kofn_family_args args = {
+        .field = field, .part = spec->part, .tasks = spec->tasks, .seed = spec->seed, .params = p};
+    if (spec->parts.count > 0)
+        kofn_family_args_set_parts(&args, &spec->parts);
+    return args;
 }
 
 kofn_status
@@ -258,11 +331,13 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
         status = parse_params(spec, family, &p, err);
     if (status)
         return status;
-    if (!spec->part.x || !spec->part.z || !spec->part.y) {
-        *ret_thresholds = open;
-        return KOFN_OK;
+    status = kofn_family_check_form(family, field, spec->parts.count > 0, err);
+    if (status || !is_cut(spec)) {
+        if (!status)
+            *ret_thresholds = open;
+        return status;
     }
-    kofn_family_args args = {.field = field, .part = spec->part, .seed = spec->seed, .params = &p};
+    kofn_family_args args = make_args(spec, field, &p);
     args.tasks = spec->tasks ? spec->tasks : family->default_tasks(&args, 1);
     kofn_thresholds k;
     status = kofn_family_check(family, &args, &k, NULL, err);
@@ -307,6 +382,12 @@ is_candidate(choice *c, size_t tasks, size_t most)
                (k.enough < k.exact ? ESTIMATE_CHOSEN : pow(c->args.field->epsilon, DIGITS_CHOSEN));
 }
 
+static size_t
+at_least_one(size_t n)
+{
+    return n > 0 ? n : 1;
+}
+
 /* Elements that a task takes to its worker; and back, where cutting the inner dimension makes less of
  * the one and more of the other. */
 static double
@@ -317,12 +398,6 @@ measure_task(const choice *c)
                  inner = (double)kofn_part_size(context->inner, c->args.part.z),
                  cols = (double)kofn_part_size(context->cols, c->args.part.y);
     return (rows + cols) * inner + (c->family->splits_inner ? rows * cols : 0);
-}
-
-static size_t
-at_least_one(size_t n)
-{
-    return n > 0 ? n : 1;
 }
 
 static size_t
@@ -378,6 +453,44 @@ choose_partition(choice *c, kofn_partition open, size_t tasks)
     return best;
 }
 
+/* Elements to a task's worker and back. */
+static double
+measure_outer_task(const choice *c)
+{
+    double sum = 0, piece = 1;
+    for (size_t i = 0; i < c->args.parts.count; i++) {
+        const kofn_grid grid = kofn_parts_get_grid(&c->args.parts, &c->context->operands, i);
+        const double block = (double)kofn_part_size(c->context->operands.rows[i], grid.rows) *
+                             (double)kofn_part_size(c->context->operands.cols[i], grid.cols);
+        sum += block;
+        piece *= block;
+    }
+    return sum + piece;
+}
+
+/* Of all numbers of pieces that make a candidate, each cut in the one way that kofn_parts_spread knows:
+ * what moves the least. */
+static kofn_parts
+choose_parts(choice *c, const kofn_parts *open, size_t tasks)
+{
+    const size_t most = tasks ? tasks : c->workers;
+    kofn_parts best = *open;
+    double least = INFINITY;
+    for (size_t i = 0; i < best.count; i++)
+        best.of[i] = at_least_one(best.of[i]);
+    for (size_t pieces = kofn_parts_count_pieces(&best); pieces <= most; pieces++) {
+        kofn_parts parts = *open;
+        if (!kofn_parts_spread(&parts, &c->context->operands, pieces))
+            continue;
+        kofn_family_args_set_parts(&c->args, &parts);
+        if (is_candidate(c, tasks, most) && measure_outer_task(c) < least) {
+            least = measure_outer_task(c);
+            best = parts;
+        }
+    }
+    return best;
+}
+
 /* Whole to one worker when splitting cannot pay: splitting lowers the rate of a small product by
  * the number of parts, and a lone worker would do all the parts anyway. */
 static bool
@@ -386,8 +499,10 @@ goes_whole(const kofn_code_spec *spec, const kofn_code_context *context, size_t 
     const double flops =
         2.0 * (double)context->rows * (double)context->inner * (double)context->cols;
     const kofn_partition p = spec->part;
-    return p.x <= 1 && p.z <= 1 && p.y <= 1 && spec->tasks <= 1 &&
-           (flops <= context->whole_flops || workers == 1);
+    bool whole = p.x <= 1 && p.z <= 1 && p.y <= 1 && spec->tasks <= 1;
+    for (size_t i = 0; i < spec->parts.count; i++)
+        whole = whole && spec->parts.of[i] <= 1;
+    return whole && (flops <= context->whole_flops || workers == 1);
 }
 
 /* By the planner, which takes families and partitions alike. False: not asked for, or it knows
@@ -395,12 +510,11 @@ goes_whole(const kofn_code_spec *spec, const kofn_code_context *context, size_t 
 static bool
 plan_code(kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
 {
-    const kofn_partition p = spec->part;
     const kofn_shape shape = {context->rows, context->inner, context->cols};
     kofn_plan_query q;
     kofn_plan plan;
-    if (!context->machine || p.x || p.z || p.y || spec->tasks ||
-        context->machine->workers != workers)
+    if (!context->machine || spec->parts.count > 0 || !kofn_code_spec_is_uncut(spec) ||
+        spec->tasks || context->machine->workers != workers)
         return false;
     kofn_plan_query_init(&q, context->field, shape, workers);
     q.machine = *context->machine;
@@ -415,19 +529,50 @@ plan_code(kofn_code_spec *spec, const kofn_code_context *context, size_t workers
     return true;
 }
 
+static void
+set_whole(kofn_code_spec *spec)
+{
+    spec->tasks = 1;
+    if (spec->parts.count == 0)
+        spec->part = (kofn_partition){.x = 1, .z = 1, .y = 1};
+    for (size_t i = 0; i < spec->parts.count; i++)
+        spec->parts.of[i] = 1;
+}
+
 /* Of the families, the one that most products should take. */
 static void
 choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
 {
-    const char *name = context->field->order == 0 ? "rkrp" : "polynomial";
+    const double order = context->field->order;
+    const size_t most = spec->tasks ? spec->tasks : 2 * workers; // that default_tasks may say
+    const char *name = order == 0 ? "rkrp" : "polynomial";
+    if (spec->parts.count > 0 && order != 0 && order < (double)most)
+        name = "alloy_global"; // there are not points enough
     if (goes_whole(spec, context, workers)) {
         name = "uncoded";
-        spec->part = (kofn_partition){.x = 1, .z = 1, .y = 1};
-        spec->tasks = 1;
+        set_whole(spec);
     } else if (plan_code(spec, context, workers)) {
         return;
     }
     (void)snprintf(spec->family, sizeof spec->family, "%s", name);
+}
+
+/* What is open of partition or parts, in spec and arguments. */
+static void
+choose_cut(choice *c, kofn_code_spec *spec)
+{
+    if (spec->parts.count > 0) {
+        if (!is_cut(spec))
+            spec->parts = choose_parts(c, &spec->parts, spec->tasks);
+        kofn_family_args_set_parts(&c->args, &spec->parts);
+        return;
+    }
+    if (c->family->cut)
+        c->family->cut(&c->args, &spec->part);
+    if (!spec->part.x || !spec->part.y || (!spec->part.z && c->family->splits_inner))
+        spec->part = choose_partition(c, spec->part, spec->tasks);
+    spec->part.z = at_least_one(spec->part.z);
+    c->args.part = spec->part;
 }
 
 /* Every parameter with the value that was used, in the family's order and spelling: a default that
@@ -467,12 +612,7 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
         done.seed = kofn_rng_fresh_seed();
     done.has_seed = true;
     c.args = (kofn_family_args){.field = context->field, .seed = done.seed, .params = &p};
-    if (c.family->cut)
-        c.family->cut(&c.args, &done.part);
-    if (!done.part.x || !done.part.y || (!done.part.z && c.family->splits_inner))
-        done.part = choose_partition(&c, done.part, done.tasks);
-    done.part.z = at_least_one(done.part.z);
-    c.args.part = done.part;
+    choose_cut(&c, &done);
     c.args.tasks = done.tasks ? done.tasks : c.family->default_tasks(&c.args, c.workers);
     kofn_thresholds k;
     status = kofn_family_check(c.family, &c.args, &k, NULL, err);
@@ -480,10 +620,11 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
         c.args.tasks = kofn_family_tasks_beyond(k.exact, c.workers);
         status = kofn_family_check(c.family, &c.args, &k, NULL, err);
     }
+    char cut[KOFN_CUT_TEXT_MAX];
     if (!status && c.args.tasks > KOFN_TASKS_MAX)
-        status = kofn_fail(err, KOFN_OUT_OF_RANGE,
-                           "%s: partition %zu,%zu,%zu needs %zu tasks, at most %d", done.family,
-                           done.part.x, done.part.z, done.part.y, c.args.tasks, KOFN_TASKS_MAX);
+        status =
+            kofn_fail(err, KOFN_OUT_OF_RANGE, "%s: %s needs %zu tasks, at most %d", done.family,
+                      kofn_family_name_cut(&c.args, cut), c.args.tasks, KOFN_TASKS_MAX);
     if (status)
         return status;
     done.tasks = c.args.tasks;
@@ -501,8 +642,7 @@ kofn_code_spec_build(const kofn_code_spec *spec, const kofn_field *field, kofn_c
     const kofn_family *family = NULL;
     params p;
     kofn_status status = check_sizes(spec, err);
-    if (!status && (kofn_code_spec_is_open(spec) || !spec->part.x || !spec->part.z ||
-                    !spec->part.y || !spec->tasks))
+    if (!status && !kofn_code_spec_is_complete(spec))
         status = kofn_fail(err, KOFN_FAILED_PRECONDITION,
                            "the code is not complete: family, partition or tasks are open");
     if (!status)
@@ -511,7 +651,6 @@ kofn_code_spec_build(const kofn_code_spec *spec, const kofn_field *field, kofn_c
         status = parse_params(spec, family, &p, err);
     if (status)
         return status;
-    const kofn_family_args args = {
-        .field = field, .part = spec->part, .tasks = spec->tasks, .seed = spec->seed, .params = &p};
+    const kofn_family_args args = make_args(spec, field, &p);
     return kofn_family_build(family, &args, ret_code, err);
 }

@@ -1,0 +1,40 @@
+/* Kronecker products: C := A_1 (x) A_2 (x) ... (x) A_l, every element of one factor times every
+ * element of the others. A product that can be given up.
+ *
+ * Shapes     A_i [m_i, n_i] after transposition, C [m_1 ... m_l, n_1 ... n_l]. With rows i_1, ..., i_l
+ *            and columns j_1, ..., j_l counted like digits, the last one fastest:
+ *                C[(i_1 ... i_l), (j_1 ... j_l)] = A_1[i_1, j_1] ... A_l[i_l, j_l].
+ * Accuracy   Exact in finite fields. In the reals l - 1 roundings of each element, a tree of products:
+ *            at most (1 + epsilon)^(l - 1) - 1 relative. As IEEE has it for values that are not
+ *            finite: zero times infinity is no number.
+ * Cost       One multiplication an element, so memory is what it costs: C is written once, past the
+ *            caches where it is large, at the speed of a plain fill (bench outer). Beside it there is
+ *            room for the two halves of the product, about two roots of C. Where the last factor's
+ *            rows are shorter than a cache line and the others' are not, half the speed or less.
+ * Threads    Any thread.
+ */
+#ifndef KOFN_LINALG_OUTER_H
+#define KOFN_LINALG_OUTER_H
+
+#include "common/linalg/field.h"
+
+#include <stdatomic.h>
+
+typedef struct kofn_outer {
+    size_t count;           // l, at least 2
+    const kofn_mat *factor; // [l] as stored, wherever elements lie
+    const bool *transpose;  // [l]: the factor is the transpose of what is stored; NULL: none is
+    const atomic_bool *cancelled; // NULL: cannot be given up
+} kofn_outer;
+
+/* Shape of the product. INVALID_ARGUMENT: dtypes differ. OUT_OF_RANGE: larger than any memory. */
+KOFN_MUST_CHECK kofn_status kofn_outer_shape(const kofn_outer *p, size_t *ret_rows,
+                                             size_t *ret_cols, kofn_error *err);
+
+/* c is complete, of the product's shape and f's dtype; its elements are written, and overlap no
+ * factor. CANCELLED: the flag was seen, c's elements are undefined. INVALID_ARGUMENT: shapes or
+ * dtypes; a number that is none of the finite field. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_outer_multiply(const kofn_field *f, const kofn_outer *p,
+                                                const kofn_bands *c, kofn_error *err);
+
+#endif
