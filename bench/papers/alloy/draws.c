@@ -51,18 +51,9 @@ draw_slope(draw d, double q)
     return d.kind == KOFN_ALLOY_NONZERO ? 1 / (q + 1) : (1 - zero) * (1 - zero) / (q - 1);
 }
 
-/* Equation (5) is drawn by the families; (7) for other orders here. */
 void
 draw_vector(const kofn_field *f, draw d, kofn_rng *rng, size_t len, double *ret)
 {
-    const kofn_alloy_params params = {.draw = d.kind};
-    if (d.kind != KOFN_ALLOY_PRODUCT || d.order == 2) {
-        kofn_alloy_fill(f, &params, rng, len, ret);
-        return;
-    }
-    const double zero = draw_zero(d, f->order, len);
-    for (size_t i = 0; i < len; i++)
-        ret[i] = kofn_rng_unit(rng) < zero
-                     ? 0
-                     : (double)(1 + kofn_rng_below(rng, (uint64_t)f->order - 1));
+    const kofn_alloy_params params = {.draw = (int)d.kind};
+    kofn_alloy_fill(f, &params, d.order, rng, len, ret);
 }

@@ -28,6 +28,7 @@ double draw_all_zero(draw d, double q, size_t len);
 double draw_axis(draw d, double q);
 double draw_slope(draw d, double q);
 
+/* As the families do. */
 void draw_vector(const kofn_field *f, draw d, kofn_rng *rng, size_t len, double *ret);
 
 #endif

@@ -50,12 +50,12 @@ static const rival rivals[] = {
 static void
 print_line(FILE *file, const rival *r, size_t side, size_t trials, uint64_t seed)
 {
-    char partition[32];
+    char set[128];
     double *found = bench_alloc(trials * sizeof *found);
     size_t singular = 0;
-    (void)snprintf(partition, sizeof partition, "%zu,1,%zu", side, side);
+    (void)snprintf(set, sizeof set, "partition=%zu;1;%zu,%s", side, side, r->set);
     for (size_t t = 0; t < trials; t++) {
-        kofn_code *code = paper_code("f64", r->family, partition, side * side, r->set, seed + t);
+        kofn_code *code = paper_code("f64", r->family, side * side, set, seed + t);
         found[t] = amplification_of(code);
         singular += isinf(found[t]) != 0;
         kofn_code_destroy(&code);

@@ -25,11 +25,11 @@ typedef struct setting {
 } setting;
 
 static const setting settings[] = {
-    {"strassen", "strassen", "4,2,4", 7, 33, {35, 56}, 5, "strassen*classical:2;1;2"},
-    {"laderman", "laderman", "6,3,6", 23, 110, {115, 184}, 200, "laderman*classical:2;1;2"},
+    {"strassen", "strassen", "4;2;4", 7, 33, {35, 56}, 5, "strassen*classical:2;1;2"},
+    {"laderman", "laderman", "6;3;6", 23, 110, {115, 184}, 200, "laderman*classical:2;1;2"},
     {"strassen2",
      "strassen*strassen",
-     "8,4,8",
+     "8;4;8",
      49,
      259,
      {294, 392},
@@ -82,11 +82,14 @@ static kofn_code *
 build(const setting *s, const scheme *c, size_t tasks, uint64_t seed)
 {
     char set[128];
-    const bool replicated = strcmp(c->name, "replicated") == 0;
-    (void)snprintf(set, sizeof set, "algorithm=%s%s", replicated ? s->replication : s->algorithm,
-                   replicated ? ",rows=1,cols=1" : "");
-    const bool local = strcmp(c->family, "alloy_local") == 0;
-    return paper_code(c->field, c->family, s->partition, tasks, local ? set : NULL, seed);
+    if (strcmp(c->name, "entangled") == 0)
+        (void)snprintf(set, sizeof set, "partition=%s", s->partition);
+    else if (strcmp(c->name, "replicated") == 0)
+        (void)snprintf(set, sizeof set, "partition=%s,algorithm=%s,rows=1,cols=1", s->partition,
+                       s->replication);
+    else
+        (void)snprintf(set, sizeof set, "partition=%s,algorithm=%s", s->partition, s->algorithm);
+    return paper_code(c->field, c->family, tasks, set, seed);
 }
 
 static measured

@@ -24,8 +24,6 @@ static void
 set_all(kofn_code_spec *spec, const char *set)
 {
     char text[256];
-    if (!set)
-        return;
     if (snprintf(text, sizeof text, "%s", set) >= (int)sizeof text)
         bench_die("'%s': too long", set);
     char *state;
@@ -35,20 +33,18 @@ set_all(kofn_code_spec *spec, const char *set)
             bench_die("'%s' sets nothing", at);
         *value++ = '\0';
         for (char *c = value; *c; c++)
-            *c = *c == ';' ? ',' : *c; // within values
+            *c = *c == ';' ? ',' : *c;
         paper_must(kofn_code_spec_set(spec, at, value, &paper_error));
     }
 }
 
 kofn_code *
-paper_code(const char *field, const char *family, const char *partition, size_t tasks,
-           const char *set, uint64_t seed)
+paper_code(const char *field, const char *family, size_t tasks, const char *set, uint64_t seed)
 {
     kofn_code_spec spec = {.tasks = tasks, .has_seed = true, .seed = seed};
     const kofn_field *f = paper_field(field);
     kofn_code *code = NULL;
     paper_must(kofn_code_spec_set(&spec, "family", family, &paper_error));
-    paper_must(kofn_code_spec_set(&spec, "partition", partition, &paper_error));
     set_all(&spec, set);
     paper_must(kofn_code_spec_build(&spec, f, &code, &paper_error));
     kofn_field_destroy(&f); // the code holds it

@@ -179,10 +179,10 @@ function table_coefs(order, q, d, count, i, j, key, text) {
 }
 
 function table_theorem4(i, key, text) {
-    text = "| field | code | sets of six tasks | decode | give the product, bit by bit |\n| --- | --- | --- | --- | --- |"
+    text = "| parts | field | code | sets | decode | give the product, bit by bit |\n| --- | --- | --- | --- | --- | --- |"
     for (i = 1; i <= lines["theorem4"]; i++) {
         key = "theorem4:" line_key["theorem4", i] ":"
-        text = text "\n| " at[key "field"] " | " at[key "family"] " | " at[key "sets"] " | " \
+        text = text "\n| " at[key "cut"] " | " at[key "field"] " | " at[key "family"] " | " at[key "sets"] " | " \
             at[key "decoded"] " | " at[key "equal"] " |"
     }
     return text
@@ -311,8 +311,8 @@ function expand(text, word, count, i) {
 }
 
 BEGIN {
-    keys["counts"] = keys["rate"] = keys["lift"] = keys["theorem4"] = 2
-    keys["coefs"] = keys["needed"] = keys["crossing"] = keys["recover"] = 3
+    keys["counts"] = keys["rate"] = keys["lift"] = 2
+    keys["coefs"] = keys["theorem4"] = keys["needed"] = keys["crossing"] = keys["recover"] = 3
     keys["decode"] = keys["failure"] = 4
 }
 FNR == 1 {

@@ -1,26 +1,47 @@
-/* theorem4.csv: codes that Theorem 4 rules out, d1 + d2 < d1 d2 with d1 = 3 and d2 = 2, tried on
- * products of real matrices: encode, multiply, decode from every set of six of the tasks, compare
- * with the product. */
+/* theorem4.csv: codes that Theorem 4 rules out, d1 + ... + dl < d1 ... dl, tried on matrices: encode,
+ * multiply, decode from every set of d1 ... dl of the tasks, compare with the product bit by bit.
+ *
+ *     3;1;2   C := A B, A in three row blocks, B in two column blocks
+ *     3;2     C := A_1 (x) A_2, the Kronecker product, in three and two parts
+ *     2;2;2   the same of three */
 #include "bench/bench.h"
 #include "bench/papers/alloy/paper.h"
 #include "common/code/coding.h"
 #include "common/linalg/multiply.h"
+#include "common/linalg/outer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHAPE_ROWS = 7, SHAPE_INNER = 5, SHAPE_COLS = 4, NEED = 6 }; // 7 does not divide by 3
+enum { OPERANDS_MAX = 3, NEED_MAX = 8, SPARE = 3 };
+
+/* Sizes do not divide by the parts. */
+typedef struct form {
+    const char *cut, *set; // in the file, and of the code
+    bool outer;
+    size_t need; // d1 ... dl
+    kofn_extents operands;
+} form;
+
+static const form forms[] = {
+    {"3;1;2", "partition=3;1;2", false, 6, {2, {7, 5}, {5, 3}}},
+    {"3;2", "parts=3;2", true, 6, {2, {7, 3}, {2, 5}}},
+    {"2;2;2", "parts=2;2;2", true, 8, {3, {5, 3, 1}, {2, 5, 3}}},
+};
 
 typedef struct trial {
+    const form *form;
     kofn_code *code;
     kofn_coding coding;
-    kofn_bands operand[2], product, found;
+    kofn_bands operand[OPERANDS_MAX], product, found;
     kofn_bands *answer; // [tasks]
 } trial;
 
 typedef struct outcome {
     size_t sets, decoded, equal;
 } outcome;
+
+/* ---- matrices ------------------------------------------------------------------------------------ */
 
 static kofn_bands
 matrix_new(const kofn_field *f, size_t rows, size_t cols)
@@ -58,46 +79,65 @@ fill_uniform(const kofn_field *f, const kofn_bands *matrix, kofn_rng *rng)
 }
 
 static void
-multiply(const kofn_field *f, const kofn_bands *a, const kofn_bands *b, const kofn_bands *c)
+multiply(const trial *t, const kofn_bands *factors, const kofn_bands *c)
 {
-    const kofn_product product = {.a = &a->at[0].mat, .b = &b->at[0].mat};
-    paper_must(kofn_multiply(f, &product, c, &paper_error));
+    const kofn_field *f = t->code->field;
+    kofn_mat factor[OPERANDS_MAX];
+    for (size_t o = 0; o < t->code->operands; o++)
+        factor[o] = factors[o].at[0].mat;
+    const kofn_product product = {.a = &factor[0], .b = &factor[1]};
+    const kofn_outer outer = {.count = t->code->operands, .factor = factor};
+    paper_must(t->form->outer ? kofn_outer_multiply(f, &outer, c, &paper_error)
+                              : kofn_multiply(f, &product, c, &paper_error));
 }
+
+/* ---- a trial: all answers of a code -------------------------------------------------------------- */
 
 static kofn_bands
 answer_new(const trial *t, size_t task)
 {
     const kofn_field *f = t->code->field;
-    kofn_bands block[2], c = matrix_new(f, t->coding.part.rows, t->coding.part.cols);
-    for (size_t o = 0; o < 2; o++) {
+    kofn_bands block[OPERANDS_MAX], c = matrix_new(f, t->coding.part.rows, t->coding.part.cols);
+    for (size_t o = 0; o < t->code->operands; o++) {
         size_t rows, cols;
         kofn_coding_block_shape(&t->coding, o, &rows, &cols);
         block[o] = matrix_new(f, rows, cols);
         paper_must(
             kofn_coding_encode(&t->coding, o, &t->operand[o], 1, &task, &block[o], &paper_error));
     }
-    multiply(f, &block[0], &block[1], &c);
-    matrix_fini(&block[0]);
-    matrix_fini(&block[1]);
+    multiply(t, block, &c);
+    for (size_t o = 0; o < t->code->operands; o++)
+        matrix_fini(&block[o]);
     return c;
 }
 
 static void
-trial_init(trial *t, kofn_code *code, uint64_t seed)
+init_coding(trial *t)
 {
-    const kofn_shape shape = {SHAPE_ROWS, SHAPE_INNER, SHAPE_COLS};
+    const kofn_extents *e = &t->form->operands;
+    const bool transposed[OPERANDS_MAX] = {false};
+    if (t->form->outer)
+        kofn_coding_init_outer(&t->coding, t->code, e, transposed);
+    else
+        kofn_coding_init(&t->coding, t->code, (kofn_shape){e->rows[0], e->cols[0], e->cols[1]},
+                         false, false);
+}
+
+static void
+trial_init(trial *t, const form *of, kofn_code *code, uint64_t seed)
+{
     const kofn_field *f = code->field;
     kofn_rng rng;
     kofn_rng_init(&rng, seed, (uint64_t)1 << 62); // codes draw from streams below
-    t->code = code;
-    kofn_coding_init(&t->coding, code, shape, false, false);
-    t->operand[0] = matrix_new(f, shape.rows, shape.inner);
-    t->operand[1] = matrix_new(f, shape.inner, shape.cols);
-    t->product = matrix_new(f, shape.rows, shape.cols);
-    t->found = matrix_new(f, shape.rows, shape.cols);
-    fill_uniform(f, &t->operand[0], &rng);
-    fill_uniform(f, &t->operand[1], &rng);
-    multiply(f, &t->operand[0], &t->operand[1], &t->product);
+    *t = (trial){.form = of, .code = code};
+    init_coding(t);
+    for (size_t o = 0; o < code->operands; o++) {
+        t->operand[o] = matrix_new(f, of->operands.rows[o], of->operands.cols[o]);
+        fill_uniform(f, &t->operand[o], &rng);
+    }
+    t->product = matrix_new(f, t->coding.shape.rows, t->coding.shape.cols);
+    t->found = matrix_new(f, t->coding.shape.rows, t->coding.shape.cols);
+    multiply(t, t->operand, &t->product);
     t->answer = bench_alloc(code->tasks * sizeof *t->answer);
     for (size_t task = 0; task < code->tasks; task++)
         t->answer[task] = answer_new(t, task);
@@ -109,18 +149,20 @@ trial_fini(trial *t)
     for (size_t task = 0; task < t->code->tasks; task++)
         matrix_fini(&t->answer[task]);
     free(t->answer);
-    matrix_fini(&t->operand[0]);
-    matrix_fini(&t->operand[1]);
+    for (size_t o = 0; o < t->code->operands; o++)
+        matrix_fini(&t->operand[o]);
     matrix_fini(&t->product);
     matrix_fini(&t->found);
 }
+
+/* ---- sets ---------------------------------------------------------------------------------------- */
 
 static bool
 find_plan(const trial *t, const size_t *set, kofn_decode_plan *ret_plan)
 {
     kofn_decoder *d = NULL;
     paper_must(kofn_decoder_new(t->code, 0, &d, &paper_error));
-    for (size_t i = 0; i < NEED; i++)
+    for (size_t i = 0; i < t->form->need; i++)
         paper_must(kofn_decoder_add(d, set[i], &paper_error));
     const bool decodable = kofn_decoder_get_state(d) == KOFN_DECODE_EXACT;
     if (decodable)
@@ -130,9 +172,9 @@ find_plan(const trial *t, const size_t *set, kofn_decode_plan *ret_plan)
 }
 
 static void
-try_set(trial *t, const size_t *set, outcome *sum)
+try_set(const trial *t, const size_t *set, outcome *sum)
 {
-    const kofn_bands *answers[NEED];
+    const kofn_bands *answers[NEED_MAX];
     kofn_decode_plan plan;
     sum->sets++;
     if (!find_plan(t, set, &plan))
@@ -148,52 +190,64 @@ try_set(trial *t, const size_t *set, outcome *sum)
     kofn_decode_plan_fini(&plan);
 }
 
-/* Every set of six tasks, as the next in the order of the alphabet. */
+/* Each after the one before it in the alphabet. */
 static void
-try_all_sets(trial *t, outcome *sum)
+try_all_sets(const trial *t, outcome *sum)
 {
-    size_t set[NEED];
-    for (size_t i = 0; i < NEED; i++)
+    const size_t need = t->form->need, tasks = t->code->tasks;
+    size_t set[NEED_MAX];
+    for (size_t i = 0; i < need; i++)
         set[i] = i;
     for (;;) {
         try_set(t, set, sum);
-        size_t at = NEED;
-        while (at > 0 && set[at - 1] == t->code->tasks - NEED + at - 1)
+        size_t at = need;
+        while (at > 0 && set[at - 1] == tasks - need + at - 1)
             at--;
         if (at == 0)
             return;
         set[at - 1]++;
-        for (size_t i = at; i < NEED; i++)
+        for (size_t i = at; i < need; i++)
             set[i] = set[i - 1] + 1;
     }
+}
+
+/* ---- the file ------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name, *label; // in the file
+} fields[] = {{"gf256", "gf256"}, {"gfp:65537", "gfp65537"}};
+
+static const struct {
+    const char *name;
+    size_t spare;
+    bool random; // a code for each trial
+} families[] = {{"alloy_global", SPARE, true}, {"polynomial", SPARE, false}, {"uncoded", 0, false}};
+
+static void
+print_line(FILE *file, size_t field, const form *of, size_t family, const paper_options *o)
+{
+    const size_t seeds = families[family].random ? o->trials / 1000 + 1 : 1;
+    const size_t tasks = of->need + families[family].spare;
+    outcome sum = {0};
+    for (size_t s = 0; s < seeds; s++) {
+        trial t;
+        kofn_code *code =
+            paper_code(fields[field].name, families[family].name, tasks, of->set, o->seed + s);
+        trial_init(&t, of, code, o->seed + s);
+        try_all_sets(&t, &sum);
+        trial_fini(&t);
+        kofn_code_destroy(&code);
+    }
+    fprintf(file, "%s,%s,%s,%zu,%zu,%zu,%zu,%ju\n", of->cut, fields[field].label,
+            families[family].name, tasks, sum.sets, sum.decoded, sum.equal, (uintmax_t)o->seed);
 }
 
 void
 figure_theorem4(FILE *file, const paper_options *o)
 {
-    static const struct {
-        const char *name, *label; // in the file
-    } fields[] = {{"gf256", "gf256"}, {"gfp:65537", "gfp65537"}};
-    static const struct {
-        const char *family;
-        size_t tasks;
-        bool random; // a code for each trial
-    } families[] = {{"alloy_global", 9, true}, {"polynomial", 9, false}, {"uncoded", 6, false}};
-    const size_t seeds = o->trials / 1000 + 1;
-    fprintf(file, "field,family,tasks,sets,decoded,equal,first_seed\n");
-    for (size_t i = 0; i < 2; i++)
-        for (size_t j = 0; j < sizeof families / sizeof families[0]; j++) {
-            outcome sum = {0};
-            for (size_t s = 0; s < (families[j].random ? seeds : 1); s++) {
-                trial t;
-                kofn_code *code = paper_code(fields[i].name, families[j].family, "3,1,2",
-                                             families[j].tasks, NULL, o->seed + s);
-                trial_init(&t, code, o->seed + s);
-                try_all_sets(&t, &sum);
-                trial_fini(&t);
-                kofn_code_destroy(&code);
-            }
-            fprintf(file, "%s,%s,%zu,%zu,%zu,%zu,%ju\n", fields[i].label, families[j].family,
-                    families[j].tasks, sum.sets, sum.decoded, sum.equal, (uintmax_t)o->seed);
-        }
+    fprintf(file, "cut,field,family,tasks,sets,decoded,equal,first_seed\n");
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+        for (size_t field = 0; field < sizeof fields / sizeof fields[0]; field++)
+            for (size_t family = 0; family < sizeof families / sizeof families[0]; family++)
+                print_line(file, field, &forms[i], family, o);
 }
