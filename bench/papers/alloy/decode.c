@@ -134,7 +134,7 @@ print_lines(FILE *file, const shape *s, size_t q, kofn_alloy_draw kind, size_t t
     measure(f, s, kind, trials, first_seed, measured);
     for (size_t i = 0; i < MORE; i++) {
         const size_t rows = s->columns + more[i];
-        fprintf(file, "%s,%zu,%s,%zu,%zu,%.10g,%.6g,%.10g,%.10g,%.6f,%.2f,%.6f,%zu,%ju\n", s->name,
+        fprintf(file, "%s,%zu,%s,%zu,%zu,%.10g,%.6g,%.10g,%.10g,%.6f,%.2f,%.10g,%zu,%ju\n", s->name,
                 q, draw_name(kind), more[i], rows, 1 - miss[i], miss[i],
                 s->columns == 4 ? 1 - quadric_closed(f->order, kind, rows) : NAN,
                 small && more[i] == 0 ? 1 - quadric_brute(f, kind) : NAN, measured[i],

@@ -42,7 +42,7 @@ set title "4 rows of 2 × 2 (lines: exact; marks: measured)"
 plot decode("2x2", "product", 0) using 2:12 with lines ls 6, \
     for [i=1:3] decode("2x2", word(draws, i), 0) using 2:6 with lines ls 1 + i, \
     for [i=1:3] decode("2x2", word(draws, i), 0) using 2:10 with points ls 1 + i
-set yrange [0.95:2.05]; set ytics 0.2; set ylabel "q (1 − P)" offset 0.5
+set yrange [0.8:2.8]; set ytics 0.4; set ylabel "q (1 − P)" offset 0.5
 set title "what is missing, in units of 1 / q (exact)"
 eval place(1)
 plot decode("2x2", "product", 0) using 2:($2 * (1 - $12)) with lines ls 6, \

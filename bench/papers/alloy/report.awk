@@ -44,6 +44,8 @@ function show(number) {
         return sprintf("%.1e", number)
     if (number >= 1000)
         return sprintf("%.0f", number)
+    if (number >= 10)
+        return sprintf("%.4g", number)
     return number > 0.9995 && number < 1 ? sprintf("%.6g", number) : sprintf("%.3g", number)
 }
 
@@ -221,11 +223,11 @@ function table_crossing(setting, each, key, text) {
 }
 
 function table_recover(setting, epsilon, i, key, text) {
-    text = "| p | local alloy | gf256 | entangled polynomial | replicated | uncoded does |\n| --- | --- | --- | --- | --- | --- |"
+    text = "| p | local alloy, any field large enough | gf256 | entangled polynomial | replicated |\n| --- | --- | --- | --- | --- |"
     for (i = 0; ("recover:" setting ":" epsilon ":" i ":p") in at; i += 3) {
         key = "recover:" setting ":" epsilon ":" i ":"
         text = text "\n| " show(at[key "p"] + 0) " | " at[key "alloy"] " | " at[key "alloy_gf256"] \
-            " | " at[key "entangled"] " | " at[key "replicated"] " | " at[key "uncoded"] " |"
+            " | " at[key "entangled"] " | " at[key "replicated"] " |"
     }
     return text
 }
