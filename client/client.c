@@ -411,8 +411,10 @@ plan_here(const kofn_msg_plan_query *asked, kofn_plan_answer *ret_answer, kofn_e
     kofn_plan plan;
     kofn_msg_plan reply;
     kofn_status status = kofn_msg_plan_query_to_query(asked, NULL, &query, err);
-    if (status == KOFN_OK)
-        status = kofn_plan_make(&query, &plan, err);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_plan_make(&query, &plan, err);
+    kofn_field_destroy(&query.field); // rows do not know it
     if (status != KOFN_OK)
         return status;
     status = kofn_msg_plan_from_plan(&query, &plan, &reply, err);

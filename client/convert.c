@@ -89,18 +89,18 @@ kofn_code_choice_set(kofn_code_choice *choice, const char *key, const char *text
 }
 
 kofn_status
-kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype, kofn_error *err)
+kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype, const char *field,
+                       kofn_error *err)
 {
+    const kofn_field *f = NULL;
     kofn_code_spec spec;
     kofn_status status = kofn_choice_to_spec(choice, &spec, err);
-    if (status != KOFN_OK)
-        return status;
-    const kofn_field *field = kofn_field_for_dtype(dtype);
-    if (!field)
-        return kofn_fail(err, KOFN_UNIMPLEMENTED,
-                         "matrices of %s are not multiplied; use f64, f32 or u8",
-                         kofn_dtype_name(dtype));
-    return kofn_code_spec_check(&spec, field, err);
+    if (status == KOFN_OK)
+        status = kofn_field_choose(field ? field : "", dtype, &f, err);
+    if (status == KOFN_OK)
+        status = kofn_code_spec_check(&spec, f, err);
+    kofn_field_destroy(&f);
+    return status;
 }
 
 static void
@@ -326,11 +326,12 @@ kofn_status
 kofn_question_to_message(const kofn_plan_question *q, kofn_msg_plan_query *ret_query,
                          kofn_error *err)
 {
-    const kofn_field *field = kofn_field_for_dtype(q->dtype);
-    if (!field)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "matrices of %s are not multiplied; use f64 or f32",
-                         kofn_dtype_name(q->dtype));
+    const char *name = q->field ? q->field : "";
+    const kofn_field *field;
+    kofn_status status = q->dtype || !name[0] ? kofn_field_choose(name, q->dtype, &field, err)
+                                              : kofn_field_new(name, &field, err);
+    if (status != KOFN_OK)
+        return status;
     kofn_msg_plan_query query = {
         .rows = q->rows,
         .inner = q->inner,
@@ -348,6 +349,7 @@ kofn_question_to_message(const kofn_plan_question *q, kofn_msg_plan_query *ret_q
         .link_rate = q->link_rate,
     };
     (void)snprintf(query.field, sizeof query.field, "%s", field->name);
+    kofn_field_destroy(&field);
     *ret_query = query;
     return KOFN_OK;
 }

@@ -139,9 +139,10 @@ KOFN_MUST_CHECK kofn_status kofn_code_choice_set(kofn_code_choice *choice, const
                                                  const char *text, kofn_error *err);
 
 /* All that can be checked without operands and without a master: that the family and its
- * parameters exist (or else which name is near), and that tasks suffice. */
+ * parameters exist (or else which name is near), that tasks suffice, and that the field has points
+ * for them. `field` as in kofn_product_options; NULL: the one that the dtype implies. */
 KOFN_MUST_CHECK kofn_status kofn_code_choice_check(const kofn_code_choice *choice, kofn_dtype dtype,
-                                                   kofn_error *err);
+                                                   const char *field, kofn_error *err);
 
 /* What a job is done with. Any answers give a best estimate of the product, with a bound of its
  * error that holds for all matrices; approximate families promise a good one from fewer answers
@@ -197,7 +198,8 @@ struct kofn_account {
 typedef struct kofn_product_options {
     kofn_code_choice code;
     const char *policy; // oneshot, speculative, ...
-    const char *field;  // "": the real field of the operands' dtype
+    const char *field;  // arithmetic: f64, f32, gf256, gf16, gf4, or gfp:P for a prime P below
+                        // 2^31; "": what the dtype implies, f64, f32 or gf256 for u8; u32 has none
     int64_t timeout_ms; // for the whole product; 0: none
     const char *key;    // idempotency key; NULL: a random one
     kofn_accept_options accept;
@@ -420,7 +422,8 @@ void kofn_code_list_fini(kofn_code_list *list);
 
 /* What a plan is for. Zero in any field takes what is said in its comment. */
 typedef struct kofn_plan_question {
-    kofn_dtype dtype;           // KOFN_F64 or KOFN_F32
+    kofn_dtype dtype;           // of the elements; the field's
+    const char *field;          // arithmetic, as in kofn_product_options; what the dtype implies
     uint64_t rows, inner, cols; // of the product; each at least 1
     uint64_t workers;           // those that are connected; without a client, it must be given
     uint64_t stragglers;        // none

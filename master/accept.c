@@ -97,20 +97,13 @@ check_shapes(const kofn_msg_product *p, kofn_shape *ret_shape, kofn_error *err)
 }
 
 static kofn_status
-find_field(const kofn_msg_product *p, const kofn_field **ret_field, kofn_error *err)
+choose_field(const kofn_msg_product *p, const kofn_field **ret_field, kofn_error *err)
 {
-    const kofn_dtype dtype = kofn_dtype_parse(p->a.dtype);
-    const kofn_field *field = p->field[0] ? kofn_field_find(p->field) : kofn_field_for_dtype(dtype);
     if (strcmp(p->a.dtype, p->b.dtype) != 0)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "A holds %s and B holds %s: convert one, operands must be of one dtype",
                          p->a.dtype, p->b.dtype);
-    if (!field || field->dtype != dtype)
-        return kofn_fail(err, KOFN_UNIMPLEMENTED,
-                         "no field%s%s for dtype %s: products are over f64 or f32",
-                         p->field[0] ? " " : "", p->field, p->a.dtype);
-    *ret_field = field;
-    return KOFN_OK;
+    return kofn_field_choose(p->field, kofn_dtype_parse(p->a.dtype), ret_field, err);
 }
 
 static const struct {
@@ -165,6 +158,14 @@ check_accept(const kofn_accept *accept, const kofn_code_spec *spec, const kofn_f
     return kofn_accept_check(accept, &code, err);
 }
 
+/* Is the configured code one of that field? It was chosen for real numbers; a job over a finite field
+ * that it does not fit has its code left open. */
+static bool
+has_default(const kofn_master_config *config, const kofn_field *field)
+{
+    return field->order == 0 || kofn_code_spec_check(&config->code, field, NULL) == KOFN_OK;
+}
+
 /* The job's own spec, or the configured default where it names no family. */
 static kofn_status
 choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const kofn_field *field,
@@ -173,7 +174,7 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
     kofn_status status = kofn_msg_code_to_spec(&p->code, ret_spec, err);
     if (status)
         return status;
-    if (!ret_spec->family[0]) {
+    if (!ret_spec->family[0] && has_default(config, field)) {
         const kofn_code_spec asked = *ret_spec;
         *ret_spec = config->code;
         if (asked.has_seed)
@@ -272,7 +273,7 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     const char *policy = p.policy[0] ? p.policy : config->policy; // "auto" until the code is known
     kofn_status status = resolve_operands(master, &p, job, err);
     if (!status)
-        status = find_field(&p, &job->field, err);
+        status = choose_field(&p, &job->field, err);
     if (!status)
         status = check_shapes(&p, &job->shape, err);
     if (!status)

@@ -86,7 +86,7 @@ build_done(kofn_coder_item *item)
     if (!item->start_ns) // the pool was drained before it ran
         build->status = kofn_fail(&build->error, KOFN_UNAVAILABLE, "the master stopped");
     if (build->code && build->built)
-        kofn_jobs_keep_code(job->master->jobs, build->field, &build->spec, build->code);
+        kofn_jobs_keep_code(job->master->jobs, &build->spec, build->code);
     if (kofn_job_is_over(job))
         kofn_job_release_work(job);
     else if (build->status)
@@ -160,10 +160,8 @@ kofn_job_prepare(kofn_job *job)
 }
 
 void
-kofn_job_start(kofn_job *job)
+kofn_job_begin(kofn_job *job)
 {
-    job->times.received_ns = kofn_clock_ns();
-    kofn_job_move(job, KOFN_JOB_EV_RECEIVED);
     if (!is_open(&job->spec) || kofn_sched_count_workers(job->master->sched) > 0) {
         kofn_job_prepare(job);
         return;
@@ -171,4 +169,12 @@ kofn_job_start(kofn_job *job)
     kofn_jobs_add_waiting(job->master->jobs, job);
     kofn_log_write(&job->master->log, KOFN_LOG_INFO, "job_waits",
                    "no worker is connected to choose a code for", "job=%s", job->name);
+}
+
+void
+kofn_job_start(kofn_job *job)
+{
+    job->times.received_ns = kofn_clock_ns();
+    kofn_job_move(job, KOFN_JOB_EV_RECEIVED);
+    kofn_job_check(job);
 }

@@ -42,7 +42,7 @@ kofn_choices_digest(const kofn_plan_machine *machine)
 static bool
 is_same(const kofn_choice_key *a, const kofn_choice_key *b)
 {
-    return a->field == b->field && a->shape.rows == b->shape.rows &&
+    return strcmp(a->field, b->field) == 0 && a->shape.rows == b->shape.rows &&
            a->shape.inner == b->shape.inner && a->shape.cols == b->shape.cols &&
            a->workers == b->workers && a->stragglers == b->stragglers && a->error == b->error &&
            a->link_rate == b->link_rate && a->slowdown == b->slowdown && a->rates == b->rates &&

@@ -19,7 +19,7 @@ void kofn_choices_round(kofn_plan_machine *machine, kofn_plan_worker *at);
 
 /* What a choice depends on; zeroed before it is filled in. */
 typedef struct kofn_choice_key {
-    const kofn_field *field;
+    char field[KOFN_FIELD_NAME_MAX]; // a table may be gone and made again
     kofn_shape shape;
     size_t workers, stragglers;
     double error, link_rate, slowdown;

@@ -77,7 +77,6 @@ fill_item(choose_item *choose)
     choose->context.stragglers = count_stragglers(job->master, workers);
     choose->context.error = job->accept.kind == KOFN_ACCEPT_ERROR ? job->accept.error : 0;
     choose->key = (kofn_choice_key){
-        .field = job->field,
         .shape = job->shape,
         .workers = workers,
         .stragglers = choose->context.stragglers,
@@ -88,6 +87,7 @@ fill_item(choose_item *choose)
         .seed = job->spec.seed,
         .exact = choose->context.exact,
     };
+    snprintf(choose->key.field, sizeof choose->key.field, "%s", job->field->name);
 }
 
 /* NULL: nothing is measured to plan with, or no memory; sizes alone will do. */

@@ -8,9 +8,9 @@
 struct kofn_coded_entry {
     uint64_t hash;
     kofn_coded_set *set;
-    const kofn_field *field;
-    kofn_grid grid;       // as stored
-    uint64_t maker, user; // jobs: the one that made it, the last that used it
+    const kofn_field *field; // a ref of it
+    kofn_grid grid;          // as stored
+    uint64_t maker, user;    // jobs: the one that made it, the last that used it
     kofn_bands block;
     size_t bytes;
     TAILQ_ENTRY(kofn_coded_entry) of_set, of_all;
@@ -57,6 +57,14 @@ kofn_coded_set_init(kofn_coded_set *set, uint64_t number)
 }
 
 static void
+destroy_entry(kofn_coded_entry *entry)
+{
+    kofn_bands_fini(&entry->block);
+    kofn_field_destroy(&entry->field);
+    free(entry);
+}
+
+static void
 forget(kofn_coded *coded, kofn_coded_entry *entry)
 {
     TAILQ_REMOVE(&coded->all, entry, of_all);
@@ -65,8 +73,7 @@ forget(kofn_coded *coded, kofn_coded_entry *entry)
     entry->set->bytes -= entry->bytes;
     coded->bytes -= entry->bytes;
     (void)kofn_map_remove(&coded->by_hash, entry->hash); // it is at hand
-    kofn_bands_fini(&entry->block);
-    free(entry);
+    destroy_entry(entry);
 }
 
 void
@@ -136,7 +143,9 @@ static uint64_t
 hash_key(const kofn_coded *coded, const kofn_coded_set *set, const kofn_coded_key *key)
 {
     const kofn_grid grid = stored_grid(key);
-    uint64_t hash = mix(mix(mix(set->number, grid.rows), grid.cols), (uintptr_t)key->field);
+    uint64_t hash = mix(mix(set->number, grid.rows), grid.cols);
+    for (const char *c = key->field->name; *c; c++) // two tables of one name are one field
+        hash = mix(hash, (unsigned char)*c);
     for (size_t i = 0; i < count_coefs(&grid); i++) {
         uint64_t bits;
         memcpy(&bits, &coded->row[i], sizeof bits);
@@ -150,8 +159,8 @@ is_of(const kofn_coded *coded, const kofn_coded_entry *entry, const kofn_coded_s
       const kofn_coded_key *key)
 {
     const kofn_grid grid = stored_grid(key);
-    return entry->set == set && entry->field == key->field && entry->grid.rows == grid.rows &&
-           entry->grid.cols == grid.cols &&
+    return entry->set == set && strcmp(entry->field->name, key->field->name) == 0 &&
+           entry->grid.rows == grid.rows && entry->grid.cols == grid.cols &&
            memcmp(entry->coef, coded->row, count_coefs(&grid) * sizeof entry->coef[0]) == 0;
 }
 
@@ -196,11 +205,11 @@ new_entry(const kofn_coded *coded, const kofn_coded_key *key, const kofn_bands *
     kofn_coded_entry *entry = malloc(sizeof *entry + count * sizeof entry->coef[0]);
     if (!entry)
         return NULL;
-    *entry = (kofn_coded_entry){.field = key->field, .grid = grid};
+    *entry = (kofn_coded_entry){.field = kofn_field_ref(key->field), .grid = grid};
     memcpy(entry->coef, coded->row, count * sizeof entry->coef[0]);
     if (kofn_bands_ref(block, &entry->block, NULL) == KOFN_OK)
         return entry;
-    free(entry);
+    destroy_entry(entry);
     return NULL;
 }
 
@@ -223,8 +232,7 @@ kofn_coded_keep(kofn_coded *coded, kofn_coded_set *set, const kofn_coded_key *ke
     entry->maker = entry->user = job;
     entry->bytes = bytes;
     if (kofn_map_put(&coded->by_hash, hash, entry, NULL) != KOFN_OK) {
-        kofn_bands_fini(&entry->block);
-        free(entry);
+        destroy_entry(entry);
         return;
     }
     TAILQ_INSERT_TAIL(&coded->all, entry, of_all);

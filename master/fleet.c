@@ -41,6 +41,7 @@ struct assignment {
     bool sent;      // its blocks were given to the connection
     bool left;      // and all of them went out
     bool receiving; // the head of its answer came
+    bool complete;  // and all of its blocks
     bool nonfinite;
     kofn_assembler answer;
     TAILQ_ENTRY(assignment) of_worker;
@@ -275,12 +276,24 @@ fail_assignment(kofn_fleet *fleet, assignment *a, const kofn_error *why)
     const uint64_t number = a->on->number, id = a->id;
     kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "task_failed", why->text,
                    "job=%s task=%zu worker=%s", a->job->name, a->task, a->on->hello.name);
-    if (a->receiving || !a->left) // it still sends, or is still sent to
+    if ((a->receiving && !a->complete) || !a->left) // it still sends, or is still sent to
         take_back(fleet, a);
     else
         forget_assignment(fleet, a);
     kofn_sched_task_fail(fleet->master->sched, kofn_clock_ns(), number, id, why);
 }
+
+/* An answer over a finite field whose elements a coder looks at: what is no number of the field
+ * would spoil the product unseen. */
+typedef struct answer_check {
+    kofn_coder_item item;
+    kofn_fleet *fleet;
+    uint64_t assignment;
+    const kofn_field *field; // a ref
+    kofn_bands blocks;       // a second holder
+    kofn_status status;
+    kofn_error error;
+} answer_check;
 
 static void
 finish_answer(kofn_fleet *fleet, assignment *a)
@@ -303,6 +316,78 @@ finish_answer(kofn_fleet *fleet, assignment *a)
     kofn_bands_fini(&blocks);
 }
 
+static void
+end_check(kofn_fleet *fleet, assignment *a, kofn_status status, kofn_error *why)
+{
+    if (status == KOFN_OK) {
+        finish_answer(fleet, a);
+        return;
+    }
+    if (status == KOFN_INVALID_ARGUMENT) { // an element, and not our lack of memory
+        why->status = KOFN_DATA_LOSS;
+        (void)kofn_fail_within(why, "worker %s", a->on->hello.name);
+    }
+    fail_assignment(fleet, a, why);
+}
+
+static void
+check_run(kofn_coder_item *item)
+{
+    answer_check *check = (answer_check *)item;
+    check->status =
+        kofn_field_check_elements(check->field, "its answer", &check->blocks, &check->error);
+}
+
+/* The task may have been cancelled, or its worker lost, meanwhile. */
+static void
+check_done(kofn_coder_item *item)
+{
+    answer_check *check = (answer_check *)item;
+    assignment *a = kofn_map_find(&check->fleet->assignments, check->assignment);
+    if (a && item->start_ns) { // else the master stops
+        end_check(check->fleet, a, check->status, &check->error);
+        kofn_jobs_act(check->fleet->master->jobs);
+    }
+    kofn_bands_fini(&check->blocks);
+    kofn_field_destroy(&check->field);
+    free(check);
+}
+
+static kofn_status
+start_check(kofn_fleet *fleet, const assignment *a, kofn_error *err)
+{
+    answer_check *check = calloc(1, sizeof *check);
+    if (!check)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to check an answer");
+    const kofn_status status = kofn_bands_ref(&a->answer.mat[0], &check->blocks, err);
+    if (status) {
+        free(check);
+        return status;
+    }
+    check->item = (kofn_coder_item){.run = check_run, .done = check_done};
+    check->fleet = fleet;
+    check->assignment = a->id;
+    check->field = kofn_field_ref(a->job->field);
+    kofn_coders_submit(fleet->master->coders, &check->item);
+    return KOFN_OK;
+}
+
+/* An answer has come whole. */
+static void
+receive_answer(kofn_fleet *fleet, assignment *a)
+{
+    const kofn_bands *c = &a->answer.mat[0];
+    kofn_error err;
+    a->complete = true;
+    if (!kofn_field_is_partial(a->job->field)) {
+        finish_answer(fleet, a);
+    } else if (c->rows * c->cols * kofn_dtype_width(c->dtype) <= KOFN_CHECK_AT_ONCE) {
+        end_check(fleet, a, kofn_field_check_elements(a->job->field, "its answer", c, &err), &err);
+    } else if (start_check(fleet, a, &err) != KOFN_OK) {
+        fail_assignment(fleet, a, &err);
+    }
+}
+
 /* Block frames of an answer, whether they came with its head or after it. */
 static void
 take_blocks(kofn_fleet *fleet, assignment *a, const kofn_inbound *in, bool more)
@@ -312,7 +397,7 @@ take_blocks(kofn_fleet *fleet, assignment *a, const kofn_inbound *in, bool more)
     for (size_t i = 0; i < in->count && !status; i++)
         status = kofn_assembler_take(&a->answer, in->blocks[i], &err);
     if (!status && kofn_assembler_is_complete(&a->answer)) {
-        finish_answer(fleet, a);
+        receive_answer(fleet, a);
         return;
     }
     if (!status && !more)
@@ -375,6 +460,13 @@ on_result(kofn_fleet *fleet, worker *w, const void *message)
         fail_assignment(fleet, a, &err);
         return;
     }
+    if (a->job->field->epsilon == 0 && result->nonfinite) {
+        kofn_fail(&err, KOFN_DATA_LOSS,
+                  "worker %s answered with elements that are no numbers of field %s", w->hello.name,
+                  a->job->field->name);
+        fail_assignment(fleet, a, &err);
+        return;
+    }
     a->receiving = true;
     a->nonfinite = result->nonfinite;
     if (kofn_assembler_expect(&a->answer, dtype, part->rows, part->cols, &err) != KOFN_OK)
@@ -388,7 +480,7 @@ on_data(kofn_fleet *fleet, worker *w, const void *message)
 {
     const kofn_msg_data *data = message;
     assignment *a = find_assignment(fleet, w, data->id);
-    if (a && a->receiving)
+    if (a && a->receiving && !a->complete)
         take_blocks(fleet, a, &fleet->in, data->more);
 }
 
@@ -489,9 +581,12 @@ has_common_field(const char *fields)
 {
     char copy[KOFN_TEXT_MAX], *rest = copy;
     snprintf(copy, sizeof copy, "%s", fields);
-    for (char *name; (name = strsep(&rest, ",")) != NULL;)
-        if (kofn_field_find(name))
-            return true;
+    for (char *name; (name = strsep(&rest, ",")) != NULL;) {
+        const char *kind;
+        for (size_t i = 0; (kind = kofn_field_kind_at(i)) != NULL; i++)
+            if (strcmp(kind, name) == 0)
+                return true;
+    }
     return false;
 }
 

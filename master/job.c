@@ -108,6 +108,7 @@ kofn_job_destroy(kofn_job **job_p)
     if (job->has_product)
         kofn_bands_fini(&job->product);
     kofn_code_destroy(&job->code);
+    kofn_field_destroy(&job->field);
     kofn_wire_buffer_fini(&job->order);
     free(job);
     *job_p = NULL;

@@ -12,7 +12,7 @@
  * is accepted, and keeps them after it ended, until newer records push it out.
  *
  *     job.c        states, and what a record holds       build.c   PREPARING: its code
- *     choose.c     PREPARING: which one
+ *     check.c      PREPARING: its operands' elements     choose.c  PREPARING: which code
  *     encode.c     RUNNING: blocks for tasks             decode.c  DECODING: its product
  *     account.c    what clients are told of it           accept.c  orders become jobs (jobs.h)
  *
@@ -83,6 +83,10 @@ typedef struct kofn_job_times {
     int64_t encode_ns, decode_ns; // of the compute threads
 } kofn_job_times;
 
+/* Bytes of elements that are looked at on the I/O thread: some 20 us, less than the way to another
+ * thread and back. */
+enum { KOFN_CHECK_AT_ONCE = 64 << 10 };
+
 typedef struct kofn_queued_task kofn_queued_task; // a task that waits to be encoded
 
 struct kofn_job {
@@ -98,7 +102,7 @@ struct kofn_job {
     int64_t deadline_ns;
     kofn_request_list requests; // that wait for or watch this job
 
-    const kofn_field *field;
+    const kofn_field *field; // a ref of it
     kofn_shape shape;
     bool transposed[KOFN_OPERANDS_MAX];
     char policy[KOFN_NAME_MAX];
@@ -153,8 +157,11 @@ bool kofn_job_is_over(const kofn_job *job);
 
 /* ---- through its life ---------------------------------------------------------------------------- */
 
-/* Operands are complete: choose a code, or wait for a worker to choose it for. */
+/* Operands are complete: check their elements, then choose a code, or wait for a worker to choose
+ * it for. */
 void kofn_job_start(kofn_job *job);
+void kofn_job_check(kofn_job *job);
+void kofn_job_begin(kofn_job *job);
 void kofn_job_prepare(kofn_job *job);
 
 /* What its code is completed for. */

@@ -26,8 +26,7 @@ struct kofn_jobs {
 
     /* Codes that were built last: many jobs ask for the same. */
     struct {
-        const kofn_field *field;
-        kofn_code *code;
+        kofn_code *code; // knows its field
         kofn_code_spec spec;
     } codes[CODES_KEPT];
     size_t codes_next;
@@ -254,19 +253,17 @@ kofn_code *
 kofn_jobs_find_code(kofn_jobs *jobs, const kofn_field *field, const kofn_code_spec *spec)
 {
     for (size_t i = 0; i < CODES_KEPT; i++)
-        if (jobs->codes[i].code && jobs->codes[i].field == field &&
+        if (jobs->codes[i].code && strcmp(jobs->codes[i].code->field->name, field->name) == 0 &&
             is_same_spec(&jobs->codes[i].spec, spec))
             return jobs->codes[i].code;
     return NULL;
 }
 
 void
-kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_field *field, const kofn_code_spec *spec,
-                    kofn_code *code)
+kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_code_spec *spec, kofn_code *code)
 {
     size_t i = jobs->codes_next++ % CODES_KEPT;
     kofn_code_destroy(&jobs->codes[i].code);
-    jobs->codes[i].field = field;
     jobs->codes[i].spec = *spec;
     jobs->codes[i].code = kofn_code_ref(code);
 }

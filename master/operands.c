@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 typedef enum operand_state {
@@ -20,6 +21,7 @@ struct kofn_operand {
     kofn_operands *of;
     bool transposed;
     kofn_assembler upload; // of one matrix
+    double bound;          // of its elements
     kofn_coded_set coded;
     size_t charge; // bytes, coded blocks aside
     size_t jobs;   // that hold it
@@ -131,10 +133,9 @@ fill_operand(kofn_operand *operand, const kofn_msg_put_operand *order, const cha
 {
     const kofn_dtype dtype = kofn_dtype_parse(order->matrix.dtype);
     size_t bytes;
-    if (!kofn_field_for_dtype(dtype))
+    if (dtype == KOFN_DTYPE_NONE)
         return kofn_fail(err, KOFN_UNIMPLEMENTED,
-                         "no field for dtype %s: products are over f64 or "
-                         "f32",
+                         "dtype '%s' is not known: f64, f32, u8, u32, i32 or i64",
                          order->matrix.dtype);
     kofn_assembler_init(&operand->upload);
     kofn_status status =
@@ -180,6 +181,7 @@ kofn_operands_accept(kofn_operands *operands, const kofn_msg_put_operand *order,
         while (operand->id == 0 || kofn_map_find(&operands->by_id, operand->id));
         snprintf(operand->name, sizeof operand->name, "%016" PRIx64, operand->id);
         operand->of = operands;
+        operand->bound = INFINITY;
         kofn_coded_set_init(&operand->coded, operand->id);
         operands->count++;
         operands->charged += operand->charge;
@@ -265,6 +267,18 @@ bool
 kofn_operand_is_transposed(const kofn_operand *operand)
 {
     return operand->transposed;
+}
+
+double
+kofn_operand_get_bound(const kofn_operand *operand)
+{
+    return operand->bound;
+}
+
+void
+kofn_operand_set_bound(kofn_operand *operand, double bound)
+{
+    operand->bound = bound < operand->bound ? bound : operand->bound;
 }
 
 void

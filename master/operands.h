@@ -65,6 +65,11 @@ const char *kofn_operand_get_name(const kofn_operand *operand);
 const kofn_bands *kofn_operand_get_bands(const kofn_operand *operand); // complete once stored
 bool kofn_operand_is_transposed(const kofn_operand *operand); // it is the transpose of its bands
 
+/* All elements are below this, as far as jobs over finite fields have looked; infinite: nobody
+ * has. */
+double kofn_operand_get_bound(const kofn_operand *operand);
+void kofn_operand_set_bound(kofn_operand *operand, double bound); // keeps the smallest
+
 /* A job's hold on it. */
 void kofn_operand_hold(kofn_operand *operand);
 void

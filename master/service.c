@@ -322,7 +322,7 @@ typedef struct plan_item {
     kofn_coder_item item;
     kofn_request *request;  // NULL: nobody waits any more
     kofn_measured measured; // owned
-    kofn_plan_query query;
+    kofn_plan_query query;  // its field is owned
     kofn_msg_plan reply;
     kofn_status status;
     kofn_error error;
@@ -341,6 +341,14 @@ plan_run(kofn_coder_item *item)
 }
 
 static void
+destroy_plan(plan_item *p)
+{
+    kofn_field_destroy(&p->query.field);
+    free(p->measured.at);
+    free(p);
+}
+
+static void
 plan_done(kofn_coder_item *item)
 {
     plan_item *p = (plan_item *)item;
@@ -355,8 +363,7 @@ plan_done(kofn_coder_item *item)
     else if (request)
         kofn_request_reply(request, &kofn_plan_message, &p->reply, NULL);
     kofn_message_clear(&kofn_plan_message, &p->reply);
-    free(p->measured.at);
-    free(p);
+    destroy_plan(p);
 }
 
 static void
@@ -375,8 +382,7 @@ serve_plan_code(kofn_master *master, kofn_request *request, const kofn_msg_call 
         status = kofn_msg_plan_query_to_query(&body->plan, &p->measured.machine, &p->query, &err);
     if (status) {
         kofn_request_fail(request, &err);
-        free(p->measured.at);
-        free(p);
+        destroy_plan(p);
         return;
     }
     p->measured.known &= body->plan.gflops == 0 && body->plan.link_rate == 0;

@@ -333,7 +333,7 @@ typedef struct kofn_msg_result {
     uint64_t status;
     char message[KOFN_TEXT_MAX];
     kofn_msg_matrix c;
-    bool nonfinite;      // C holds NaN or Inf: the master's I/O thread does not look at elements
+    bool nonfinite;      // C holds NaN or Inf, or what is no number of a finite field
     uint64_t compute_ns; // of the multiplication alone
     bool more;
 } kofn_msg_result;
@@ -418,8 +418,8 @@ KOFN_MUST_CHECK kofn_status kofn_msg_code_to_spec(const kofn_msg_code *message,
                                                   kofn_code_spec *ret_spec, kofn_error *err);
 
 /* The query that a PlanCode asks, with the planner's defaults for what it leaves open; `measured`
- * (may be NULL) is what the fleet is, for what it does not give. INVALID_ARGUMENT, OUT_OF_RANGE,
- * UNIMPLEMENTED (the field). */
+ * (may be NULL) is what the fleet is, for what it does not give. Ownership: ret_query->field, to
+ * kofn_field_destroy(). FAILED_PRECONDITION: no workers. Else what kofn_field_new says. */
 KOFN_MUST_CHECK kofn_status kofn_msg_plan_query_to_query(const kofn_msg_plan_query *message,
                                                          const kofn_plan_machine *measured,
                                                          kofn_plan_query *ret_query,

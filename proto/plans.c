@@ -34,14 +34,14 @@ kofn_status
 kofn_msg_plan_query_to_query(const kofn_msg_plan_query *m, const kofn_plan_machine *measured,
                              kofn_plan_query *ret_query, kofn_error *err)
 {
-    const kofn_field *field = kofn_field_find(m->field[0] ? m->field : "f64");
     const size_t workers = m->workers ? m->workers : measured ? measured->workers : 0;
-    if (!field)
-        return kofn_fail(err, KOFN_UNIMPLEMENTED, "no field '%s': products are over f64 or f32",
-                         m->field);
+    const kofn_field *field;
     if (workers == 0)
         return kofn_fail(err, KOFN_FAILED_PRECONDITION,
                          "no worker is there to plan for: say how many there will be");
+    const kofn_status status = kofn_field_new(m->field[0] ? m->field : "f64", &field, err);
+    if (status)
+        return status;
     kofn_plan_query q;
     const kofn_shape shape = {.rows = m->rows, .inner = m->inner, .cols = m->cols};
     kofn_plan_query_init(&q, field, shape, workers);

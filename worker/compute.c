@@ -83,6 +83,7 @@ kofn_work_fini(kofn_work *work)
     kofn_bands_fini(&work->a);
     kofn_bands_fini(&work->b);
     kofn_bands_fini(&work->c);
+    kofn_field_destroy(&work->field);
 }
 
 /* ---- the actor ------------------------------------------------------------------------------- */

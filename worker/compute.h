@@ -16,8 +16,8 @@
 #include "worker/inject.h"
 
 typedef struct kofn_work {
-    const kofn_field *field; // the task; a and b are let go as soon as they were used
-    kofn_bands a, b;
+    const kofn_field *field; // the task, a ref of its field
+    kofn_bands a, b;         // let go as soon as they were used
     bool transpose_a, transpose_b;
     size_t chunk_bytes; // of the frames of c
     kofn_faults faults;
@@ -25,7 +25,7 @@ typedef struct kofn_work {
     kofn_status status; // the answer; c is empty unless OK
     kofn_error error;
     kofn_bands c;
-    bool nonfinite;     // c holds NaN or Inf
+    bool nonfinite;     // c holds what is no number of the field: NaN, Inf, p or more
     int64_t compute_ns; // of the multiplication alone
 
     atomic_bool cancelled;  // the actor's

@@ -67,6 +67,7 @@ struct kofn_worker {
     int64_t grace_until_ns;      // of SESSION_LEAVING
     char refusal[KOFN_TEXT_MAX]; // the last that was logged
 
+    const kofn_field *field; // of the last task, a ref of it: the next one is mostly of the same
     held_task *tasks;
     size_t tasks_held;    // that the master waits for: received or computed, not cancelled
     uint64_t memory_used; // all of them

@@ -81,18 +81,15 @@ kofn_session_post(kofn_worker *worker, const kofn_wire_message *of, const void *
 
 /* ---- hello ----------------------------------------------------------------------------------- */
 
-/* "f64,f32": the name of each dtype's field. */
+/* "f64,f32,...,gfp" */
 static void
 list_fields(char *ret_text, size_t size)
 {
     size_t length = 0;
+    const char *kind;
     ret_text[0] = '\0';
-    for (kofn_dtype dtype = KOFN_F64; dtype <= KOFN_I64; dtype++) {
-        const kofn_field *field = kofn_field_for_dtype(dtype);
-        if (field && length < size)
-            length += (size_t)snprintf(ret_text + length, size - length, "%s%s", length ? "," : "",
-                                       field->name);
-    }
+    for (size_t i = 0; (kind = kofn_field_kind_at(i)) != NULL && length < size; i++)
+        length += (size_t)snprintf(ret_text + length, size - length, "%s%s", i ? "," : "", kind);
 }
 
 static void

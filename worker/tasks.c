@@ -212,9 +212,9 @@ read_shape(const kofn_field *field, const kofn_msg_matrix *message, const char *
     return KOFN_OK;
 }
 
-typedef struct plan { // what a task will take
-    const kofn_field *field;
-    kofn_mat a, b; // shapes
+typedef struct plan {        // what a task will take
+    const kofn_field *field; // borrowed
+    kofn_mat a, b;           // shapes
     size_t rows, cols;
     double flops;
     uint64_t charge;
@@ -232,15 +232,30 @@ add(uint64_t a, uint64_t b)
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-/* OUT_OF_RANGE, INVALID_ARGUMENT, UNIMPLEMENTED: what is wrong with the task. */
+/* Borrowed until the next call. */
 static kofn_status
-make_plan(const kofn_msg_task *task, plan *ret_plan, kofn_error *err)
+find_field(kofn_worker *worker, const char *name, const kofn_field **ret_field, kofn_error *err)
 {
-    plan p = {.field = kofn_field_find(task->field)};
-    if (!p.field)
-        return kofn_fail(err, KOFN_UNIMPLEMENTED, "this worker cannot compute in field '%s'",
-                         task->field);
+    if (!worker->field || strcmp(worker->field->name, name) != 0) {
+        const kofn_field *field;
+        kofn_error why;
+        const kofn_status status = kofn_field_new(name, &field, &why);
+        if (status == KOFN_RESOURCE_EXHAUSTED)
+            return kofn_fail(err, status, "%s", why.text);
+        if (status)
+            return kofn_fail(err, KOFN_UNIMPLEMENTED, "this worker cannot compute: %s", why.text);
+        kofn_field_destroy(&worker->field);
+        worker->field = field;
+    }
+    *ret_field = worker->field;
+    return KOFN_OK;
+}
 
+/* OUT_OF_RANGE, INVALID_ARGUMENT: what is wrong with the task. */
+static kofn_status
+make_plan(const kofn_msg_task *task, const kofn_field *field, plan *ret_plan, kofn_error *err)
+{
+    plan p = {.field = field};
     uint64_t a_bytes, b_bytes;
     size_t c_bytes;
     kofn_status status = read_shape(p.field, &task->a, "A", &p.a, &a_bytes, err);
@@ -294,7 +309,7 @@ admit(kofn_worker *worker, const kofn_msg_task *message, const plan *p, held_tas
     task->state = TASK_RECEIVING;
     task->charge = p->charge;
     task->flops = p->flops;
-    task->work.field = p->field;
+    task->work.field = kofn_field_ref(p->field);
     task->work.transpose_a = message->transpose_a;
     task->work.transpose_b = message->transpose_b;
     task->work.chunk_bytes = worker->chunk_bytes;
@@ -393,7 +408,10 @@ kofn_tasks_on_task(kofn_worker *worker, const void *message)
     plan p = {0};
     kofn_error error;
     held_task *held = NULL;
-    kofn_status status = make_plan(task, &p, &error);
+    const kofn_field *field = NULL;
+    kofn_status status = find_field(worker, task->field, &field, &error);
+    if (status == KOFN_OK)
+        status = make_plan(task, field, &p, &error);
     if (status == KOFN_OK)
         status = check_room(worker, &p, &error);
     if (status == KOFN_OK)

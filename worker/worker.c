@@ -101,6 +101,7 @@ kofn_worker_destroy(kofn_worker **worker_p)
     kofn_compute_destroy(&worker->compute); // its work is ours again
     while (worker->tasks)
         kofn_tasks_forget(worker, worker->tasks);
+    kofn_field_destroy(&worker->field);
     kofn_inbound_fini(&worker->in);
     kofn_pool_destroy(&worker->pool);
     if (worker->stop_fd >= 0)

@@ -66,6 +66,7 @@ transpose(kofn_pool *pool, const kofn_mat *from, kofn_mat *ret_to, kofn_error *e
 typedef struct encoder {
     const char *folder;
     const cli_product *product;
+    const kofn_field *field;
     kofn_pool *pool;
     kofn_code *code;
     kofn_coding coding;
@@ -189,22 +190,45 @@ encode_operand(encoder *e, size_t operand, kofn_error *err)
     return status;
 }
 
+/* What the arithmetic would take without harm, and give a product that is worth nothing. */
+static kofn_status
+check_elements(const encoder *e, kofn_error *err)
+{
+    const kofn_field *field = e->field;
+    kofn_status status = KOFN_OK;
+    for (size_t o = 0; kofn_field_is_partial(field) && status == KOFN_OK && o < 2; o++) {
+        kofn_bands stored;
+        status = kofn_bands_from_mat(&e->product->npy[o].mat, &stored, err);
+        if (status != KOFN_OK)
+            return status;
+        status = kofn_field_check_elements(field, e->product->path[o], &stored, err);
+        kofn_bands_fini(&stored);
+    }
+    return status;
+}
+
 static kofn_status
 plan_encode(encoder *e, size_t workers, cli_manifest *ret_manifest, kofn_error *err)
 {
     const kofn_dtype dtype = e->product->npy[0].mat.dtype;
-    const kofn_field *field = kofn_field_for_dtype(dtype);
+    const char *name = e->product->field ? e->product->field : "";
     cli_manifest manifest = {.dtype = dtype, .shape = cli_product_get_shape(e->product)};
-    const kofn_code_context context = {.field = field,
+    kofn_status status = kofn_field_choose(name, dtype, &e->field, err);
+    if (status == KOFN_OK)
+        status = check_elements(e, err);
+    if (status != KOFN_OK)
+        return status;
+    (void)snprintf(manifest.field, sizeof manifest.field, "%s", e->field->name);
+    const kofn_code_context context = {.field = e->field,
                                        .rows = manifest.shape.rows,
                                        .inner = manifest.shape.inner,
                                        .cols = manifest.shape.cols,
                                        .workers = workers};
-    kofn_status status = kofn_choice_to_spec(&e->product->code, &manifest.spec, err);
+    status = kofn_choice_to_spec(&e->product->code, &manifest.spec, err);
     if (status == KOFN_OK)
         status = kofn_code_spec_complete(&manifest.spec, &context, err);
     if (status == KOFN_OK)
-        status = kofn_code_spec_build(&manifest.spec, field, &e->code, err);
+        status = kofn_code_spec_build(&manifest.spec, e->field, &e->code, err);
     if (status != KOFN_OK)
         return status;
     kofn_coding_init(&e->coding, e->code, manifest.shape, cli_product_is_transposed(e->product, 0),
@@ -247,6 +271,7 @@ cli_folder_encode(const char *folder, const cli_product *product, size_t workers
     e->product = product;
     kofn_status status = encode_into(e, workers, ret_encoded, err);
     kofn_code_destroy(&e->code);
+    kofn_field_destroy(&e->field);
     kofn_pool_destroy(&e->pool);
     free(e);
     return status;
@@ -309,6 +334,10 @@ read_answer(reader *r, size_t task, kofn_bands *ret_answer, kofn_error *err)
     if (status == KOFN_OK)
         status = kofn_bands_from_mat(&npy.mat, ret_answer, err);
     kofn_mat_fini(&npy.mat);
+    if (status == KOFN_OK && kofn_field_is_partial(r->code->field))
+        status = kofn_field_check_elements(r->code->field, path, ret_answer, err);
+    if (status != KOFN_OK)
+        kofn_bands_fini(ret_answer);
     return status;
 }
 
@@ -483,10 +512,13 @@ static kofn_status
 open_reader(reader *r, kofn_error *err)
 {
     cli_manifest *manifest = &r->out->manifest;
+    const kofn_field *field = NULL;
     kofn_status status = cli_manifest_load(r->folder, manifest, err);
     if (status == KOFN_OK)
-        status = kofn_code_spec_build(&manifest->spec, kofn_field_for_dtype(manifest->dtype),
-                                      &r->code, err);
+        status = kofn_field_choose(manifest->field, manifest->dtype, &field, err);
+    if (status == KOFN_OK)
+        status = kofn_code_spec_build(&manifest->spec, field, &r->code, err);
+    kofn_field_destroy(&field); // the code has a ref
     if (status == KOFN_OK)
         status = kofn_pool_new(0, &r->pool, err);
     if (status == KOFN_OK)

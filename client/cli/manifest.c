@@ -46,9 +46,9 @@ json_of_manifest(const cli_manifest *manifest)
     kofn_choice_from_spec(&manifest->spec, &code);
     json_t *object = cli_json_of_code(&code);
     json_t *more = json_pack(
-        "{s:i, s:s, s:I, s:I, s:I}", "kofn", MANIFEST_VERSION, "dtype",
-        kofn_dtype_name(manifest->dtype), "rows", (json_int_t)manifest->shape.rows, "inner",
-        (json_int_t)manifest->shape.inner, "cols", (json_int_t)manifest->shape.cols);
+        "{s:i, s:s, s:s, s:I, s:I, s:I}", "kofn", MANIFEST_VERSION, "field", manifest->field,
+        "dtype", kofn_dtype_name(manifest->dtype), "rows", (json_int_t)manifest->shape.rows,
+        "inner", (json_int_t)manifest->shape.inner, "cols", (json_int_t)manifest->shape.cols);
     if (!more || json_object_update(object, more) != 0) {
         json_decref(object);
         object = NULL;
@@ -163,6 +163,7 @@ take_sets(json_t *sets, kofn_code_spec *spec, kofn_error *err)
 typedef struct fields { // as they stand in the file
     int version;
     const char *family, *seed, *dtype;
+    const char *field; // "": implied by the dtype, as older manifests have it
     json_int_t x, z, y, tasks, rows, inner, cols;
     json_t *sets; // borrowed
 } fields;
@@ -188,26 +189,36 @@ check_fields(const fields *f, kofn_error *err)
 }
 
 static kofn_status
+fill_spec(const fields *f, kofn_code_spec *spec, kofn_error *err)
+{
+    kofn_status status = kofn_code_spec_set(spec, "family", f->family, err);
+    if (status == KOFN_OK)
+        status = kofn_code_spec_set(spec, "seed", f->seed, err);
+    if (status == KOFN_OK)
+        status = take_sets(f->sets, spec, err);
+    spec->part = (kofn_partition){.x = (size_t)f->x, .z = (size_t)f->z, .y = (size_t)f->y};
+    spec->tasks = (size_t)f->tasks;
+    return status;
+}
+
+static kofn_status
 fill_manifest(const fields *f, cli_manifest *ret_manifest, kofn_error *err)
 {
     cli_manifest manifest = {
         .dtype = kofn_dtype_parse(f->dtype),
         .shape = {.rows = (size_t)f->rows, .inner = (size_t)f->inner, .cols = (size_t)f->cols},
     };
-    const kofn_field *field = kofn_field_for_dtype(manifest.dtype);
-    if (!field)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "dtype '%.20s' is not multiplied", f->dtype);
-
-    kofn_status status = kofn_code_spec_set(&manifest.spec, "family", f->family, err);
+    const kofn_field *field;
+    kofn_error why;
+    if (kofn_field_choose(f->field, manifest.dtype, &field, &why) != KOFN_OK)
+        return kofn_fail(err,
+                         why.status == KOFN_RESOURCE_EXHAUSTED ? why.status : KOFN_INVALID_ARGUMENT,
+                         "dtype '%.20s': %s", f->dtype, why.text);
+    (void)snprintf(manifest.field, sizeof manifest.field, "%s", field->name);
+    kofn_status status = fill_spec(f, &manifest.spec, err);
     if (status == KOFN_OK)
-        status = kofn_code_spec_set(&manifest.spec, "seed", f->seed, err);
-    if (status == KOFN_OK)
-        status = take_sets(f->sets, &manifest.spec, err);
-    if (status != KOFN_OK)
-        return status;
-    manifest.spec.part = (kofn_partition){.x = (size_t)f->x, .z = (size_t)f->z, .y = (size_t)f->y};
-    manifest.spec.tasks = (size_t)f->tasks;
-    status = kofn_code_spec_check(&manifest.spec, field, err);
+        status = kofn_code_spec_check(&manifest.spec, field, err);
+    kofn_field_destroy(&field);
     if (status == KOFN_OK)
         *ret_manifest = manifest;
     return status;
@@ -217,16 +228,16 @@ kofn_status
 cli_manifest_parse(const char *text, cli_manifest *ret_manifest, kofn_error *err)
 {
     json_error_t where;
-    fields f;
+    fields f = {.field = ""};
     json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, &where);
     if (!object)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "line %d: %s", where.line, where.text);
     kofn_status status = KOFN_OK;
     if (json_unpack_ex(object, &where, 0,
-                       "{s:i, s:s, s:[I,I,I!], s:I, s:s, s:o, s:s, s:I, s:I, s:I}", "kofn",
-                       &f.version, "code", &f.family, "partition", &f.x, &f.z, &f.y, "tasks",
-                       &f.tasks, "seed", &f.seed, "set", &f.sets, "dtype", &f.dtype, "rows",
-                       &f.rows, "inner", &f.inner, "cols", &f.cols) != 0)
+                       "{s:i, s?s, s:s, s:[I,I,I!], s:I, s:s, s:o, s:s, s:I, s:I, s:I}", "kofn",
+                       &f.version, "field", &f.field, "code", &f.family, "partition", &f.x, &f.z,
+                       &f.y, "tasks", &f.tasks, "seed", &f.seed, "set", &f.sets, "dtype", &f.dtype,
+                       "rows", &f.rows, "inner", &f.inner, "cols", &f.cols) != 0)
         status = kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s", where.text);
     if (status == KOFN_OK)
         status = check_fields(&f, err);

@@ -16,7 +16,8 @@
 enum { CLI_MANIFEST_BYTES_MAX = 64 * 1024, CLI_PATH_MAX = 4096 };
 
 typedef struct cli_manifest {
-    kofn_dtype dtype;
+    char field[KOFN_FIELD_NAME_MAX];
+    kofn_dtype dtype;    // of the field's elements
     kofn_code_spec spec; // complete
     kofn_shape shape;    // of the product
 } cli_manifest;

@@ -165,6 +165,7 @@ options_of(const arguments *args, cli_progress *progress)
     return (kofn_product_options){
         .code = args->product.code,
         .policy = args->policy,
+        .field = args->product.field,
         .timeout_ms = (args->timeout_ns + 999999) / 1000000,
         .key = args->key,
         .accept = accept_of(args),

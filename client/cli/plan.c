@@ -29,6 +29,7 @@ enum {
     KEY_SEED,
     KEY_LIMIT,
     KEY_LIVE,
+    KEY_FIELD,
 };
 
 enum { MEASURED_SIZE = 640, MEASURED_ROUNDS = 3 };
@@ -125,6 +126,9 @@ parse(int key, char *arg, struct argp_state *state)
         if (args->question.dtype != KOFN_F64 && args->question.dtype != KOFN_F32)
             argp_error(state, "--dtype '%s': f64 or f32", arg);
         return 0;
+    case KEY_FIELD:
+        args->question.field = arg;
+        return 0;
     case KEY_LIVE:
         args->live = true;
         return 0;
@@ -132,6 +136,8 @@ parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "'%s' is one argument too many", arg);
         return 0;
     case ARGP_KEY_END:
+        if (!args->question.field && !args->question.dtype)
+            args->question.dtype = KOFN_F64;
         args->live |= args->common.master || args->common.local;
         if (!args->has_shape)
             argp_error(state, "say what is multiplied: --shape M,K,N");
@@ -158,6 +164,8 @@ static const struct argp_option options[] = {
     {"slowdown", KEY_SLOWDOWN, "F", 0,
      "A straggler takes F times as long; inf: it is lost (default: 5)", 2},
     {"dtype", KEY_DTYPE, "NAME", 0, "f64 or f32 (default: f64)", 2},
+    {"field", KEY_FIELD, "NAME", 0, "Arithmetic instead: gf256, gf16, gf4 or gfp:P for a prime P",
+     2},
     {"tasks", KEY_TASKS, "N", 0, "At most so many (default: twice the workers)", 2},
     {"seed", KEY_SEED, "S", 0, "Of codes and trials (default: 1)", 2},
     {"limit", KEY_LIMIT, "N", 0, "Rows of each family (default: 2)", 2},
@@ -231,22 +239,29 @@ time_product(const kofn_field *f, int threads)
 }
 
 static double
-measure_gflops(kofn_dtype dtype, int threads)
+measure_gflops(const kofn_field *f, int threads)
 {
-    const double n = MEASURED_SIZE, seconds = time_product(kofn_field_for_dtype(dtype), threads);
+    const double n = MEASURED_SIZE, seconds = time_product(f, threads);
     return seconds > 0 ? 2e-9 * n * n * n / seconds : 0;
 }
 
 /* What is not given and no master measures. */
-static void
-fill_rates(kofn_plan_question *q)
+static kofn_status
+fill_rates(kofn_plan_question *q, kofn_error *err)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const kofn_field *f;
     if (q->gflops > 0)
-        return;
-    q->gflops = measure_gflops(q->dtype, 1);
+        return KOFN_OK;
+    kofn_status status =
+        q->field ? kofn_field_new(q->field, &f, err) : kofn_field_choose("", q->dtype, &f, err);
+    if (status != KOFN_OK)
+        return status;
+    q->gflops = measure_gflops(f, 1);
     if (q->local_gflops == 0)
-        q->local_gflops = measure_gflops(q->dtype, cores > 0 ? (int)cores : 1);
+        q->local_gflops = measure_gflops(f, cores > 0 ? (int)cores : 1);
+    kofn_field_destroy(&f);
+    return KOFN_OK;
 }
 
 /* ---- all --------------------------------------------------------------------------------------- */
@@ -291,7 +306,7 @@ fill_stragglers(kofn_client *client, kofn_plan_question *q, kofn_error *err)
 int
 cli_plan(int argc, char **argv)
 {
-    arguments args = {.question = {.dtype = KOFN_F64, .failure = 0.05}};
+    arguments args = {.question = {.failure = 0.05}};
     kofn_client *client = NULL;
     kofn_plan_answer answer;
     kofn_error error;
@@ -302,8 +317,8 @@ cli_plan(int argc, char **argv)
     kofn_status status = KOFN_OK;
     if (!args.has_stragglers)
         status = fill_stragglers(client, &args.question, &error);
-    if (!args.live)
-        fill_rates(&args.question);
+    if (status == KOFN_OK && !args.live)
+        status = fill_rates(&args.question, &error);
     if (status == KOFN_OK)
         status = kofn_client_plan(client, &args.question, &answer, &error);
     kofn_client_close(&client);

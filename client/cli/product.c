@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_CODE = 0x200, KEY_PARTITION, KEY_TASKS, KEY_SEED, KEY_SET, KEY_A, KEY_B };
+enum { KEY_CODE = 0x200, KEY_PARTITION, KEY_TASKS, KEY_SEED, KEY_SET, KEY_A, KEY_B, KEY_FIELD };
 
 static void
 set_code(struct argp_state *state, const char *key, const char *text)
@@ -52,6 +52,9 @@ parse_product(int key, char *arg, struct argp_state *state)
     case KEY_B:
         product->transpose[key - KEY_A] = true;
         return 0;
+    case KEY_FIELD:
+        product->field = arg;
+        return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num >= 2)
             argp_error(state, "'%s' is one operand too many: want A.npy B.npy", arg);
@@ -77,6 +80,10 @@ static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "Operands:", 20},
     {"transpose-a", KEY_A, NULL, 0, "Multiply A's transpose", 20},
     {"transpose-b", KEY_B, NULL, 0, "Multiply B's transpose", 20},
+    {"field", KEY_FIELD, "NAME", 0,
+     "Arithmetic: f64, f32, gf256, gf16, gf4 or gfp:P for a prime P (left out: f64, f32 or gf256 "
+     "for f8, f4 or u1 elements)",
+     20},
     {0},
 };
 
@@ -132,7 +139,8 @@ check_shapes(const cli_product *product, kofn_error *err)
     };
     kofn_status status = kofn_product_shape(&shape, &rows, &cols, err);
     if (status == KOFN_OK)
-        return kofn_code_choice_check(&product->code, product->npy[0].mat.dtype, err);
+        return kofn_code_choice_check(&product->code, product->npy[0].mat.dtype, product->field,
+                                      err);
     return kofn_fail_within(err, "%s and %s", product->path[0], product->path[1]);
 }
 

@@ -10,10 +10,11 @@ typedef struct cli_product {
     const char *path[2]; // A, B: a file, or "@ID"
     bool transpose[2];   // --transpose-a, -b
     kofn_code_choice code;
-    kofn_npy npy[2]; // once read; of a stored operand, once found, all but the elements
+    const char *field; // NULL: implied by the dtype
+    kofn_npy npy[2];   // once read; of a stored operand, once found, all but the elements
 } cli_product;
 
-/* A.npy B.npy --code --partition --tasks --seed --set --transpose-a --transpose-b */
+/* A.npy B.npy --code --partition --tasks --seed --set --field --transpose-a --transpose-b */
 extern const struct argp cli_product_argp;
 
 /* Read the files (INVALID_ARGUMENT and its like: what is wrong with them) and, if both are files,

@@ -34,7 +34,7 @@ enum {
 };
 
 typedef struct kofn_plan_query {
-    const kofn_field *field;
+    const kofn_field *field; // borrowed
     kofn_shape shape;
     kofn_plan_machine machine;
     size_t stragglers; // S: fewer than workers

@@ -4,6 +4,7 @@
 #include "common/linalg/field_real.h"
 #include "common/linalg/prime.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,46 @@ kofn_field_new(const char *name, const kofn_field **ret_field, kofn_error *err)
     return KOFN_OK;
 }
 
+static bool
+has_field_of(kofn_dtype dtype)
+{
+    return dtype == KOFN_U32 || kofn_field_for_dtype(dtype);
+}
+
+kofn_status
+kofn_field_choose(const char *name, kofn_dtype dtype, const kofn_field **ret_field, kofn_error *err)
+{
+    const kofn_field *implied = kofn_field_for_dtype(dtype), *field = NULL;
+    if (!has_field_of(dtype))
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "no field has elements of %s: convert them to f64, f32, u8 or u32",
+                         kofn_dtype_name(dtype));
+    if (!name[0] && !implied)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s elements may be of many fields: name one, --field gfp:P for a prime P "
+                         "above every element",
+                         kofn_dtype_name(dtype));
+    kofn_status status = name[0] ? kofn_field_new(name, &field, err) : KOFN_OK;
+    if (status)
+        return status;
+    field = name[0] ? field : implied;
+    if (field->dtype != dtype) {
+        status = kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                           "field %s has elements of %s, and these are of %s: convert them",
+                           field->name, kofn_dtype_name(field->dtype), kofn_dtype_name(dtype));
+        kofn_field_destroy(&field);
+        return status;
+    }
+    *ret_field = field;
+    return KOFN_OK;
+}
+
+const char *
+kofn_field_kind_at(size_t index)
+{
+    return index < FIELDS ? fields[index]->name : index == FIELDS ? "gfp" : NULL;
+}
+
 const kofn_field *
 kofn_field_ref(const kofn_field *f)
 {
@@ -91,6 +132,12 @@ kofn_field_advise(double least, char *text)
 }
 
 /* ---- elements -------------------------------------------------------------------------------- */
+
+bool
+kofn_field_is_partial(const kofn_field *f)
+{
+    return f->order > 0 && f->order < ldexp(1, 8 * (int)kofn_dtype_width(f->dtype));
+}
 
 /* The first foreign element of a row that has one: bisect. */
 static size_t

@@ -111,6 +111,17 @@ KOFN_MUST_CHECK kofn_status kofn_field_new(const char *name, const kofn_field **
 const kofn_field *kofn_field_ref(const kofn_field *f);
 void kofn_field_destroy(const kofn_field **f_p); // lets go of one ref; accepts NULL
 
+/* The field for elements of this dtype: the one of this name, or for "" the one that the dtype
+ * implies; *ret_field is the caller's. INVALID_ARGUMENT: the field has elements of another dtype,
+ * or there is no name and many fields of that dtype (u32). UNIMPLEMENTED: no field has elements of
+ * that dtype. Else as kofn_field_new. */
+KOFN_MUST_CHECK kofn_status kofn_field_choose(const char *name, kofn_dtype dtype,
+                                              const kofn_field **ret_field, kofn_error *err);
+
+/* What there is, by index: "f64", ... of the fields without parameter, and "gfp" for all of
+ * gfp:P. NULL past the last. What workers say that they can. */
+const char *kofn_field_kind_at(size_t index);
+
 /* Of the fields without parameter, borrowed: by name; by the dtype that implies it (f64, f32, and
  * gf256 for u8). NULL when there is none. */
 const kofn_field *kofn_field_find(const char *name);
@@ -120,6 +131,10 @@ const kofn_field *kofn_field_for_dtype(kofn_dtype dtype);
  * messages. `text` has room for KOFN_FIELD_ADVICE_MAX. */
 enum { KOFN_FIELD_ADVICE_MAX = 64 };
 void kofn_field_advise(double least, char *text);
+
+/* Can there be elements of its dtype that are no numbers of it? Not of gf256, where every byte is
+ * one; NaN and infinities of the reals are values that matrices may hold. */
+bool kofn_field_is_partial(const kofn_field *f);
 
 /* Does the matrix hold numbers of the field only? INVALID_ARGUMENT with the first that is none,
  * where it is, and the limit; `what` names the matrix ("A"). To be asked of each operand once. */

@@ -6,6 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* It must be one: what was read was checked. */
+static void
+check_manifest(const cli_manifest *manifest)
+{
+    const kofn_field *field = NULL;
+    if (kofn_field_choose(manifest->field, manifest->dtype, &field, NULL) != KOFN_OK ||
+        kofn_code_spec_check(&manifest->spec, field, NULL) != KOFN_OK || manifest->spec.tasks == 0)
+        abort();
+    kofn_field_destroy(&field);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
@@ -19,10 +30,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     if (cli_manifest_parse(text, &manifest, &error) != KOFN_OK) {
         if (error.status == KOFN_OK || error.text[0] == '\0')
             abort();
-    } else if (kofn_code_spec_check(&manifest.spec, kofn_field_for_dtype(manifest.dtype), NULL) !=
-                   KOFN_OK ||
-               manifest.spec.tasks == 0) {
-        abort();
+    } else {
+        check_manifest(&manifest);
     }
     free(text);
     return 0;

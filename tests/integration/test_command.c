@@ -236,6 +236,39 @@ write_ones(const char *path, size_t rows, size_t cols)
     free(data);
 }
 
+/* u1 or u4, the same number everywhere. */
+static void
+write_numbers(const char *path, kofn_dtype dtype, size_t rows, size_t cols, uint32_t value)
+{
+    kofn_error error;
+    kofn_bands bands;
+    const size_t width = kofn_dtype_width(dtype);
+    unsigned char *data = malloc(rows * cols * width);
+    assert_non_null(data);
+    for (size_t i = 0; i < rows * cols; i++)
+        memcpy(data + i * width, &value, width); // little-endian
+    const kofn_mat mat = kofn_mat_wrap(data, dtype, rows, cols);
+    assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
+    assert_ok(kofn_npy_write(path, &bands, &error));
+    kofn_bands_fini(&bands);
+    free(data);
+}
+
+static void
+assert_numbers(const char *path, kofn_dtype dtype, size_t rows, size_t cols, uint32_t value)
+{
+    kofn_error error;
+    kofn_npy c;
+    const size_t width = kofn_dtype_width(dtype);
+    assert_ok(kofn_npy_read(path, &c, &error));
+    assert_int_equal(c.mat.dtype, dtype);
+    assert_int_equal(c.mat.rows, rows);
+    assert_int_equal(c.mat.cols, cols);
+    for (size_t i = 0; i < rows * cols; i++)
+        assert_memory_equal((const char *)c.mat.data + i * width, &value, width);
+    kofn_mat_fini(&c.mat);
+}
+
 /* Ones times ones: each element is the inner dimension, whatever the code, up to its rounding. */
 static void
 assert_product_of_ones(const char *path, size_t rows, size_t inner, size_t cols)
@@ -424,6 +457,11 @@ a_plan_needs_no_daemon(void **state)
     r = kofn("plan --shape 500,500,500 --workers 4 --local-rate 1000 --rate 5");
     assert_non_null(strstr(r->out, "local OpenBLAS would be faster than all"));
     assert_exit(kofn("plan --shape 500,500,500 --workers 2"), 0); // measures this machine
+    assert_exit(kofn("plan --shape 500,500,500 --workers 2 --field gfp:65537"), 0); // in its field
+    r = kofn("plan --shape 500,500,500 --workers 4 --rate 1 --field gf256");
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "polynomial"));
+    assert_null(strstr(r->out, "\nrkrp"));
     assert_non_null(strstr(kofn("plan --help")->out, "--stragglers"));
 }
 
@@ -442,6 +480,9 @@ a_plan_that_cannot_be_made_says_why(void **state)
         {"plan --shape 5,5,5 --workers 4 --rate nan", "--rate", 2},
         {"plan --shape 5,5,5 --workers 4 --slowdown 0.5", "--slowdown", 2},
         {"plan --shape 5,5,5 --workers 4 --dtype u8", "f64 or f32", 2},
+        {"plan --shape 5,5,5 --workers 4 --field gfp:9", "the nearest is 7", 2},
+        {"plan --shape 5,5,5 --workers 4 --rate 1 --field gfp:9", "the nearest is 7", 2},
+        {"plan --shape 5,5,5 --workers 4 --rate 1 --dtype f32 --field f64", "elements of f64", 2},
         {"plan --shape 0,5,5 --workers 4 --rate 1", "empty", 2},
         {"plan --shape 5,5,5 --workers 4 --stragglers 4 --rate 1", "fewer than the 4", 2},
         {"plan --shape 5,5,5 --workers 4 --failure 2 --rate 1", "probability", 2},
@@ -524,6 +565,79 @@ a_product_that_cannot_be_written_exits_with_3(void **state)
 }
 
 /* No master is asked: there is none. */
+/* Minus one times minus one, and 21 ones of GF(2^8), whose sum is one. */
+static void
+write_field_files(void)
+{
+    write_numbers(in_root("a4.npy"), KOFN_U32, 30, 20, 65536);
+    write_numbers(in_root("b4.npy"), KOFN_U32, 20, 40, 65536);
+    write_numbers(in_root("a1.npy"), KOFN_U8, 30, 21, 1);
+    write_numbers(in_root("b1.npy"), KOFN_U8, 21, 40, 1);
+}
+
+static void
+finite_fields_are_named_or_implied(void **state)
+{
+    (void)state;
+    write_field_files();
+    run_result *r = kofn("multiply %s %s -o %s --local=2 --json", in_root("a1.npy"),
+                         in_root("b1.npy"), in_root("c1.npy"));
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "\"field\": \"gf256\""));
+    assert_numbers(in_root("c1.npy"), KOFN_U8, 30, 40, 1);
+    r = kofn("multiply %s %s -o %s --local=2 --field gfp:65537 --code polynomial --partition 2,1,2 "
+             "--tasks 6",
+             in_root("a4.npy"), in_root("b4.npy"), in_root("c4.npy"));
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->err, "exact"));
+    assert_numbers(in_root("c4.npy"), KOFN_U32, 30, 40, 20);
+
+    start_daemons("");
+    r = kofn("put %s", in_root("a4.npy"));
+    assert_exit(r, 0);
+    char id[64];
+    (void)snprintf(id, sizeof id, "%.*s", (int)strcspn(r->out, "\n"), r->out);
+    assert_exit(
+        kofn("multiply @%s %s -o %s --field gfp:65537", id, in_root("b4.npy"), in_root("c4.npy")),
+        0);
+    assert_numbers(in_root("c4.npy"), KOFN_U32, 30, 40, 20);
+    assert_exit(
+        kofn("multiply @%s %s -o %s --field gfp:65539", id, in_root("b4.npy"), in_root("c4.npy")),
+        0);
+    assert_numbers(in_root("c4.npy"), KOFN_U32, 30, 40, 20 * 9); // minus three, squared
+    assert_exit(kofn("multiply @%s %s -o %s", id, in_root("b4.npy"), in_root("c4.npy")), 6);
+}
+
+static void
+what_no_field_has_is_refused_with_the_reason(void **state)
+{
+    static const struct {
+        const char *files, *options, *hint;
+        int exit_code;
+    } cases[] = {
+        {"4", "", "--field gfp:P", 2},
+        {"4", "--field gfp:65536", "the nearest is 65537", 2},
+        {"4", "--field gf256", "elements of u8, and these are of u32", 2},
+        {"4", "--field primes", "gfp:P", 2},
+        {"4", "--field gfp:11 --code polynomial --partition 3,1,4 --tasks 13", "gfp:13", 2},
+        {"1", "--code rkrp --partition 2,1,2", "take family polynomial", 2},
+        {"4", "--field gfp:251", "A: element (0, 0) is 65536, not in field gfp:251", 6},
+    };
+    (void)state;
+    write_field_files();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char a[32], b[32];
+        (void)snprintf(a, sizeof a, "a%s.npy", cases[i].files);
+        (void)snprintf(b, sizeof b, "b%s.npy", cases[i].files);
+        const run_result *r = kofn("multiply %s %s -o %s --local=1 %s", in_root(a), in_root(b),
+                                   in_root("none.npy"), cases[i].options);
+        assert_exit(r, cases[i].exit_code);
+        if (!strstr(r->err, cases[i].hint))
+            fail_msg("'%s' gives no hint: %s", cases[i].options, r->err);
+        assert_int_not_equal(access(in_root("none.npy"), F_OK), 0);
+    }
+}
+
 static void
 a_product_without_a_place_is_refused_before_anything_is_sent(void **state)
 {
@@ -926,11 +1040,10 @@ main(void)
         cmocka_unit_test(help_and_version_go_to_standard_output),
         cmocka_unit_test(a_plan_needs_no_daemon),
         cmocka_unit_test(a_plan_that_cannot_be_made_says_why),
-        cmocka_unit_test(a_plan_needs_no_daemon),
-        cmocka_unit_test(a_plan_that_cannot_be_made_says_why),
         cmocka_unit_test(codes_are_listed_without_a_daemon),
         cmocka_unit_test(where_no_master_is_every_command_exits_with_5),
         cmocka_unit_test(local_multiplies_in_this_process),
+        cmocka_unit_test(what_no_field_has_is_refused_with_the_reason),
         cmocka_unit_test(what_the_master_refuses_exits_with_6),
         cmocka_unit_test(a_product_that_cannot_be_written_exits_with_3),
         cmocka_unit_test(a_product_without_a_place_is_refused_before_anything_is_sent),
@@ -944,6 +1057,7 @@ main(void)
         WITH_DAEMONS(a_master_without_workers_does_not_serve),
         WITH_DAEMONS(a_master_that_comes_late_is_waited_for),
         WITH_DAEMONS(operands_are_put_used_listed_and_dropped),
+        WITH_DAEMONS(finite_fields_are_named_or_implied),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -1,5 +1,6 @@
 #include "tests/unit/master_stage.h"
 
+#include <math.h>
 #include <zmq.h>
 
 /* ---- the master ------------------------------------------------------------------------------------- */
@@ -117,7 +118,7 @@ join_worker(stage *s, const char *name, size_t credit)
 {
     peer *p = open_worker(s);
     kofn_msg_hello hello = {
-        .version = 1, .fields = "f64,f32", .credit = credit, .window = p->window};
+        .version = 1, .fields = "f64,f32,gfp", .credit = credit, .window = p->window};
     kofn_msg_welcome welcome;
     snprintf(hello.name, sizeof hello.name, "%s", name);
     post(p, &kofn_hello_message, &hello);
@@ -218,6 +219,43 @@ flush(peer *p)
 
 /* ---- calls ------------------------------------------------------------------------------------------ */
 
+/* Of f64 or u32. */
+static double
+get_element(const kofn_mat *m, size_t row, size_t col)
+{
+    const char *at = (const char *)kofn_mat_get_row(m, row) + col * kofn_dtype_width(m->dtype);
+    double real;
+    uint32_t number;
+    if (m->dtype == KOFN_U32) {
+        memcpy(&number, at, sizeof number);
+        return number;
+    }
+    memcpy(&real, at, sizeof real);
+    return real;
+}
+
+static void
+set_element(const kofn_mat *m, size_t row, size_t col, double value)
+{
+    char *at = (char *)kofn_mat_get_row(m, row) + col * kofn_dtype_width(m->dtype);
+    if (m->dtype == KOFN_U32)
+        memcpy(at, &(uint32_t){(uint32_t)value}, sizeof(uint32_t));
+    else
+        memcpy(at, &value, sizeof value);
+}
+
+static double
+reduce(double value, uint32_t prime) // small integers: exact
+{
+    return prime ? value - prime * floor(value / prime) : value;
+}
+
+static kofn_dtype
+dtype_of(const problem *p)
+{
+    return p->prime ? KOFN_U32 : KOFN_F64;
+}
+
 static double
 element(size_t operand, size_t row, size_t col)
 {
@@ -238,8 +276,10 @@ problem_message(const problem *p)
         m.a.rows = p->inner, m.a.cols = p->rows;
     if (p->transpose_b)
         m.b.rows = p->cols, m.b.cols = p->inner;
-    snprintf(m.a.dtype, sizeof m.a.dtype, "f64");
-    snprintf(m.b.dtype, sizeof m.b.dtype, "f64");
+    snprintf(m.a.dtype, sizeof m.a.dtype, "%s", kofn_dtype_name(dtype_of(p)));
+    snprintf(m.b.dtype, sizeof m.b.dtype, "%s", kofn_dtype_name(dtype_of(p)));
+    if (p->prime)
+        snprintf(m.field, sizeof m.field, "gfp:%u", p->prime);
     if (p->operand[0])
         snprintf(m.operand_a, sizeof m.operand_a, "%s", p->operand[0]);
     if (p->operand[1])
@@ -254,7 +294,8 @@ problem_element(const problem *p, size_t operand, size_t row, size_t col) // of 
 {
     const double scale = operand == 0 && p->scale != 0 ? p->scale : 1;
     const bool mirrored = operand == 0 && p->mirrored;
-    return scale * (mirrored ? element(operand, col, row) : element(operand, row, col));
+    const double value = mirrored ? element(operand, col, row) : element(operand, row, col);
+    return p->prime ? reduce(value + 5, p->prime) : scale * value;
 }
 
 void
@@ -264,9 +305,11 @@ problem_operand(stage *s, const problem *p, size_t operand, kofn_bands *ret_band
     const kofn_msg_product m = problem_message(p);
     const kofn_msg_matrix *shape = operand == 0 ? &m.a : &m.b;
     const bool transposed = operand == 0 ? p->transpose_a : p->transpose_b;
-    const size_t chunk = p->frame_rows ? p->frame_rows * shape->cols * 8 + KOFN_BLOCK_HEADER_BYTES
-                                       : KOFN_FRAME_BYTES_MAX;
-    assert_ok(kofn_block_bands_new(s->pool, KOFN_F64, shape->rows, shape->cols, chunk, ret_bands,
+    const size_t width = kofn_dtype_width(dtype_of(p));
+    const size_t chunk = p->frame_rows
+                             ? p->frame_rows * shape->cols * width + KOFN_BLOCK_HEADER_BYTES
+                             : KOFN_FRAME_BYTES_MAX;
+    assert_ok(kofn_block_bands_new(s->pool, dtype_of(p), shape->rows, shape->cols, chunk, ret_bands,
                                    &error));
     for (size_t b = 0; b < ret_bands->count; b++)
         for (size_t i = 0; i < ret_bands->at[b].mat.rows; i++)
@@ -274,8 +317,12 @@ problem_operand(stage *s, const problem *p, size_t operand, kofn_bands *ret_band
                 const size_t row = ret_bands->at[b].first_row + i;
                 const double value = transposed ? problem_element(p, operand, j, row)
                                                 : problem_element(p, operand, row, j);
-                memcpy((char *)kofn_mat_get_row(&ret_bands->at[b].mat, i) + 8 * j, &value, 8);
+                set_element(&ret_bands->at[b].mat, i, j, value);
             }
+    if (p->foreign[operand]) {
+        const kofn_mat *last = &ret_bands->at[ret_bands->count - 1].mat;
+        set_element(last, last->rows - 1, last->cols - 1, p->prime);
+    }
 }
 
 static double
@@ -284,7 +331,7 @@ product_element(const problem *p, size_t row, size_t col)
     double sum = 0;
     for (size_t k = 0; k < p->inner; k++)
         sum += problem_element(p, 0, row, k) * problem_element(p, 1, k, col);
-    return sum;
+    return reduce(sum, p->prime);
 }
 
 static kofn_msg_call
@@ -455,8 +502,7 @@ assert_product(const problem *what, const kofn_bands *c)
     for (size_t b = 0; b < c->count; b++)
         for (size_t i = 0; i < c->at[b].mat.rows; i++)
             for (size_t j = 0; j < c->cols; j++) {
-                double got;
-                memcpy(&got, (char *)kofn_mat_get_row(&c->at[b].mat, i) + 8 * j, 8);
+                const double got = get_element(&c->at[b].mat, i, j);
                 const double right = product_element(what, c->at[b].first_row + i, j);
                 if (right == right) // a NaN is told by the account
                     assert_true(got == right);
@@ -472,12 +518,12 @@ expect_product(stage *s, peer *p, uint64_t call, const problem *what, char *ret_
     kofn_msg_reply reply;
     assert_int_equal(open_reply(p, call, &kofn_outcome_message, &outcome, &reply), KOFN_OK);
     assert_string_equal(outcome.job.state, "done");
-    assert_string_equal(outcome.c.dtype, "f64");
+    assert_string_equal(outcome.c.dtype, kofn_dtype_name(dtype_of(what)));
     assert_int_equal(outcome.c.rows, what->rows);
     assert_int_equal(outcome.c.cols, what->cols);
     kofn_assembler c;
     kofn_assembler_init(&c);
-    assert_ok(kofn_assembler_expect(&c, KOFN_F64, what->rows, what->cols, &error));
+    assert_ok(kofn_assembler_expect(&c, dtype_of(what), what->rows, what->cols, &error));
     collect(p, call, reply.more, &c);
     assert_product(what, &c.mat[0]);
     kofn_assembler_fini(&c);
@@ -558,16 +604,16 @@ result_of(const peer *p, const task *t)
 static double
 entry(const kofn_mat *m, bool transposed, size_t row, size_t col)
 {
-    double value;
-    memcpy(&value,
-           (char *)kofn_mat_get_row(m, transposed ? col : row) + 8 * (transposed ? row : col), 8);
-    return value;
+    return get_element(m, transposed ? col : row, transposed ? row : col);
 }
 
 static void
 fill_product(const task *t, const kofn_mat *a, const kofn_mat *b, const kofn_bands *c)
 {
     const size_t inner = t->head.transpose_a ? a->rows : a->cols;
+    uint32_t prime = 0;
+    if (c->dtype == KOFN_U32)
+        assert_int_equal(sscanf(t->head.field, "gfp:%" SCNu32, &prime), 1);
     for (size_t band = 0; band < c->count; band++)
         for (size_t i = 0; i < c->at[band].mat.rows; i++)
             for (size_t j = 0; j < c->cols; j++) {
@@ -575,7 +621,7 @@ fill_product(const task *t, const kofn_mat *a, const kofn_mat *b, const kofn_ban
                 for (size_t k = 0; k < inner; k++)
                     sum += entry(a, t->head.transpose_a, c->at[band].first_row + i, k) *
                            entry(b, t->head.transpose_b, k, j);
-                memcpy((char *)kofn_mat_get_row(&c->at[band].mat, i) + 8 * j, &sum, 8);
+                set_element(&c->at[band].mat, i, j, reduce(sum, prime));
             }
 }
 
@@ -597,7 +643,7 @@ answer(stage *s, peer *p, task *t)
     const kofn_msg_result head = result_of(p, t);
     assert_ok(kofn_bands_gather(&t->blocks.mat[0], s->pool, &a, &error));
     assert_ok(kofn_bands_gather(&t->blocks.mat[1], s->pool, &b, &error));
-    assert_ok(kofn_block_bands_new(s->pool, KOFN_F64, head.c.rows, head.c.cols,
+    assert_ok(kofn_block_bands_new(s->pool, a.dtype, head.c.rows, head.c.cols,
                                    s->config.chunk_bytes, &c, &error));
     fill_product(t, &a, &b, &c);
     send_result(p, &head, &c);
@@ -605,6 +651,21 @@ answer(stage *s, peer *p, task *t)
     kofn_mat_fini(&a);
     kofn_mat_fini(&b);
     task_fini(t);
+}
+
+void
+answer_filled(stage *s, peer *p, const kofn_msg_result *head, double value)
+{
+    kofn_error error;
+    kofn_bands c;
+    assert_ok(kofn_block_bands_new(s->pool, kofn_dtype_parse(head->c.dtype), head->c.rows,
+                                   head->c.cols, s->config.chunk_bytes, &c, &error));
+    for (size_t b = 0; b < c.count; b++)
+        for (size_t i = 0; i < c.at[b].mat.rows; i++)
+            for (size_t j = 0; j < c.cols; j++)
+                set_element(&c.at[b].mat, i, j, value);
+    send_result(p, head, &c);
+    kofn_bands_fini(&c);
 }
 
 void

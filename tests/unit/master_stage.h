@@ -80,6 +80,8 @@ typedef struct problem {
     bool mirrored;          // A's elements are those of the transpose of an A without this
     const char *operand[2]; // ids of stored operands that are A, B; NULL: its blocks are sent
     bool described;         // the shapes of those are said all the same
+    uint32_t prime;         // elements are u32, 0 to 10 modulo this, the field gfp:PRIME; 0: f64
+    bool foreign[2];        // the last element of A, B as stored is the prime itself
 } problem;
 
 kofn_msg_product problem_message(const problem *p);
@@ -123,6 +125,7 @@ void expect_task(peer *p, task *ret_task); // with all its blocks
 void task_fini(task *t);
 void answer(stage *s, peer *p, task *t);                        // rightly; ends the task
 void answer_as(stage *s, peer *p, const kofn_msg_result *head); // with zeros of the head's shape
-kofn_msg_result result_of(const peer *p, const task *t);        // what a right answer would say
+void answer_filled(stage *s, peer *p, const kofn_msg_result *head, double value);
+kofn_msg_result result_of(const peer *p, const task *t); // what a right answer would say
 
 #endif

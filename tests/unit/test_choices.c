@@ -25,8 +25,8 @@ what_was_kept_is_found_by_its_whole_key(void **state)
     kofn_choices_keep(&choices, &key, &spec);
     assert_memory_equal(kofn_choices_find(&choices, &key), &spec, sizeof spec);
 
-    kofn_choice_key others[10];
-    for (size_t i = 0; i < 10; i++)
+    kofn_choice_key others[11];
+    for (size_t i = 0; i < 11; i++)
         others[i] = key;
     others[0].shape.inner = 1;
     others[1].shape.cols = 1;
@@ -38,7 +38,8 @@ what_was_kept_is_found_by_its_whole_key(void **state)
     others[7].rates = 1;
     others[8].seed = 1;
     others[9].exact = true;
-    for (size_t i = 0; i < 10; i++)
+    snprintf(others[10].field, sizeof others[10].field, "gfp:101");
+    for (size_t i = 0; i < 11; i++)
         assert_null(kofn_choices_find(&choices, &others[i]));
 }
 

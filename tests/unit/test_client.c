@@ -471,17 +471,23 @@ a_choice_of_code_is_checked_with_a_hint(void **state)
     kofn_error error;
     kofn_code_choice choice = {.family = "rkpr"};
     (void)state;
-    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, &error), KOFN_NOT_FOUND);
+    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, NULL, &error), KOFN_NOT_FOUND);
     assert_non_null(strstr(error.text, "rkrp"));
     memset(choice.family, 'x', sizeof choice.family); // without its NUL
-    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, NULL, &error), KOFN_INVALID_ARGUMENT);
     choice = (kofn_code_choice){.set_count = KOFN_CLIENT_SETS_MAX + 1};
-    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, NULL, &error), KOFN_INVALID_ARGUMENT);
     choice = (kofn_code_choice){.family = "polynomial", .x = 2, .z = 1, .y = 2, .tasks = 3};
-    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, NULL, &error), KOFN_INVALID_ARGUMENT);
     choice.tasks = 5;
-    assert_ok(kofn_code_choice_check(&choice, KOFN_F64, &error));
-    assert_fails(kofn_code_choice_check(&choice, KOFN_I64, &error), KOFN_UNIMPLEMENTED);
+    assert_ok(kofn_code_choice_check(&choice, KOFN_F64, NULL, &error));
+    assert_fails(kofn_code_choice_check(&choice, KOFN_I64, NULL, &error), KOFN_UNIMPLEMENTED);
+    assert_ok(kofn_code_choice_check(&choice, KOFN_U8, NULL, &error));
+    assert_ok(kofn_code_choice_check(&choice, KOFN_U32, "gfp:5", &error));
+    assert_fails(kofn_code_choice_check(&choice, KOFN_U32, "gfp:3", &error), KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "gfp:5"));
+    assert_fails(kofn_code_choice_check(&choice, KOFN_U32, "", &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_code_choice_check(&choice, KOFN_F64, "f32", &error), KOFN_INVALID_ARGUMENT);
 }
 
 /* ---- many in flight -------------------------------------------------------------------------- */

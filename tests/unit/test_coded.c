@@ -116,6 +116,27 @@ what_differs_in_cut_field_or_operand_is_another_block(void **state)
     assert_null(kofn_coded_find(f->coded, &f->other, &key, 1, &others));
 }
 
+/* The table of a prime goes with its last user, and another may come to lie where it was. */
+static void
+two_tables_of_one_field_are_one_field(void **state)
+{
+    fixture *f = *state;
+    const kofn_field *first, *second, *other;
+    kofn_coded_key key = key_of(halves, 2, 1);
+    assert_ok(kofn_field_new("gfp:101", &first, &error));
+    key.field = first;
+    kofn_coded_keep(f->coded, &f->set, &key, 1, &f->block, SIZE_MAX);
+    kofn_field_destroy(&first);
+    assert_ok(kofn_field_new("gfp:103", &other, &error));
+    assert_ok(kofn_field_new("gfp:101", &second, &error));
+    key.field = other;
+    assert_false(has(f, &key, 1));
+    key.field = second;
+    assert_true(has(f, &key, 1));
+    kofn_field_destroy(&second);
+    kofn_field_destroy(&other);
+}
+
 /* op(operand) cut 2 x 3; the transpose of that is the stored matrix cut 3 x 2. */
 static void
 a_transposed_use_finds_what_was_made_for_a_plain_one(void **state)
@@ -223,6 +244,7 @@ main(void)
 #define T(name_) cmocka_unit_test_setup_teardown(name_, set_up, tear_down)
         T(a_block_is_found_by_its_coefficients),
         T(what_differs_in_cut_field_or_operand_is_another_block),
+        T(two_tables_of_one_field_are_one_field),
         T(a_transposed_use_finds_what_was_made_for_a_plain_one),
         T(a_block_that_is_kept_twice_is_one),
         T(what_is_kept_is_counted_with_its_key),

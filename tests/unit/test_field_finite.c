@@ -95,6 +95,68 @@ what_is_no_field_is_refused_with_the_reason(void **state)
 }
 
 static void
+the_field_of_a_product_is_named_or_implied_by_the_dtype(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        kofn_dtype dtype;
+        kofn_status status;
+        const char *says; // or the field
+    } cases[] = {
+        {"", KOFN_F64, KOFN_OK, "f64"},
+        {"", KOFN_F32, KOFN_OK, "f32"},
+        {"", KOFN_U8, KOFN_OK, "gf256"},
+        {"gf16", KOFN_U8, KOFN_OK, "gf16"},
+        {"gfp:101", KOFN_U32, KOFN_OK, "gfp:101"},
+        {"", KOFN_U32, KOFN_INVALID_ARGUMENT, "--field gfp:P"},
+        {"gfp:101", KOFN_U8, KOFN_INVALID_ARGUMENT, "elements of u32, and these are of u8"},
+        {"f64", KOFN_F32, KOFN_INVALID_ARGUMENT, "elements of f64, and these are of f32"},
+        {"gfp:100", KOFN_U32, KOFN_INVALID_ARGUMENT, "nearest is 101"},
+        {"gf3", KOFN_U8, KOFN_NOT_FOUND, "'gf3'"},
+        {"", KOFN_I64, KOFN_UNIMPLEMENTED, "no field has elements of i64"},
+        {"gfp:101", KOFN_I32, KOFN_UNIMPLEMENTED, "no field has elements of i32"},
+        {"f64", KOFN_DTYPE_NONE, KOFN_UNIMPLEMENTED, "none"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const kofn_field *f = NULL;
+        assert_fails(kofn_field_choose(cases[i].name, cases[i].dtype, &f, &error), cases[i].status);
+        const char *text = f ? f->name : error.text;
+        assert_int_equal(f != NULL, cases[i].status == KOFN_OK);
+        if (!strstr(text, cases[i].says))
+            fail_msg("'%s' does not say '%s'", text, cases[i].says);
+        kofn_field_destroy(&f);
+    }
+}
+
+static void
+all_kinds_of_fields_are_listed(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"f64", "f32", "gf256", "gf16", "gf4", "gfp"};
+    for (size_t i = 0; i < 6; i++)
+        assert_string_equal(kofn_field_kind_at(i), kinds[i]);
+    assert_null(kofn_field_kind_at(6));
+    assert_null(kofn_field_kind_at(SIZE_MAX));
+}
+
+static void
+fields_that_do_not_fill_their_dtype_are_partial(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool partial;
+    } cases[] = {{"f64", false}, {"f32", false},  {"gf256", false},
+                 {"gf16", true}, {"gfp:2", true}, {"gfp:2147483647", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const kofn_field *f = new_field(cases[i].name);
+        assert_int_equal(kofn_field_is_partial(f), cases[i].partial);
+        kofn_field_destroy(&f);
+    }
+}
+
+static void
 advice_names_the_smallest_fields_that_do(void **state)
 {
     (void)state;
@@ -767,6 +829,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_are_named_as_they_were_asked_for),
         cmocka_unit_test(what_is_no_field_is_refused_with_the_reason),
+        cmocka_unit_test(the_field_of_a_product_is_named_or_implied_by_the_dtype),
+        cmocka_unit_test(all_kinds_of_fields_are_listed),
+        cmocka_unit_test(fields_that_do_not_fill_their_dtype_are_partial),
         cmocka_unit_test(advice_names_the_smallest_fields_that_do),
         cmocka_unit_test(primes_are_those_of_the_sieve_and_of_flint),
         cmocka_unit_test(coefficients_follow_the_definition),

@@ -478,9 +478,161 @@ operands_that_do_not_match_are_refused(void **state)
     cli_product_fini(&product);
 }
 
+/* ---- finite fields ----------------------------------------------------------------------------- */
+
+enum { PRIME = 65537 };
+
+static void
+write_words(const char *path, uint32_t *data, size_t rows, size_t cols)
+{
+    kofn_error error;
+    kofn_bands bands;
+    const kofn_mat mat = kofn_mat_wrap(data, KOFN_U32, rows, cols);
+    assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
+    assert_ok(kofn_npy_write(path, &bands, &error));
+    kofn_bands_fini(&bands);
+}
+
+static void
+write_random_words(const char *path, size_t rows, size_t cols, uint64_t stream)
+{
+    kofn_rng rng;
+    uint32_t data[64];
+    assert_true(rows * cols <= sizeof data / sizeof data[0]);
+    kofn_rng_init(&rng, 12, stream);
+    for (size_t i = 0; i < rows * cols; i++)
+        data[i] = (uint32_t)(kofn_rng_u64(&rng) % PRIME);
+    write_words(path, data, rows, cols);
+}
+
+/* c := a b modulo PRIME, by remainders. */
+static void
+multiply_words(const char *path_a, const char *path_b, uint32_t *ret_c, size_t *ret_rows,
+               size_t *ret_cols)
+{
+    kofn_error error;
+    kofn_npy a, b;
+    assert_ok(kofn_npy_read(path_a, &a, &error));
+    assert_ok(kofn_npy_read(path_b, &b, &error));
+    const uint32_t *left = a.mat.data, *right = b.mat.data;
+    assert_true(a.mat.rows * b.mat.cols <= 64 && a.mat.cols == b.mat.rows);
+    for (size_t i = 0; i < a.mat.rows; i++)
+        for (size_t j = 0; j < b.mat.cols; j++) {
+            uint64_t sum = 0;
+            for (size_t k = 0; k < a.mat.cols; k++)
+                sum =
+                    (sum + (uint64_t)left[i * a.mat.cols + k] * right[k * b.mat.cols + j]) % PRIME;
+            ret_c[i * b.mat.cols + j] = (uint32_t)sum;
+        }
+    *ret_rows = a.mat.rows;
+    *ret_cols = b.mat.cols;
+    kofn_mat_fini(&a.mat);
+    kofn_mat_fini(&b.mat);
+}
+
+static void
+answer_words(const fixture *f, size_t task, bool spoil)
+{
+    char a[CLI_PATH_MAX], b[CLI_PATH_MAX], c[CLI_PATH_MAX];
+    uint32_t data[64];
+    size_t rows, cols;
+    task_path(f, task, 'a', a);
+    task_path(f, task, 'b', b);
+    task_path(f, task, 'c', c);
+    multiply_words(a, b, data, &rows, &cols);
+    if (spoil)
+        data[rows * cols - 1] = PRIME;
+    write_words(c, data, rows, cols);
+}
+
+static kofn_status
+encode_words(const fixture *f, const char *field, cli_encoded *ret_encoded, kofn_error *err)
+{
+    kofn_error error;
+    cli_product product = {.path = {f->a, f->b}, .field = field};
+    assert_ok(kofn_code_choice_set(&product.code, "family", "polynomial", &error));
+    assert_ok(kofn_code_choice_set(&product.code, "partition", "2,1,2", &error));
+    assert_ok(kofn_code_choice_set(&product.code, "tasks", "6", &error));
+    kofn_status status = cli_product_read(&product, err);
+    if (status == KOFN_OK)
+        status = cli_folder_encode(f->tasks, &product, 4, ret_encoded, err);
+    cli_product_fini(&product);
+    return status;
+}
+
+static void
+a_product_over_a_prime_field_is_exact_and_foreign_answers_are_not_used(void **state)
+{
+    const fixture *f = *state;
+    kofn_error error;
+    cli_encoded encoded;
+    cli_decoded decoded;
+    write_random_words(f->a, ROWS, INNER, 1);
+    write_random_words(f->b, INNER, COLS, 2);
+    assert_ok(encode_words(f, "gfp:65537", &encoded, &error));
+    assert_string_equal(encoded.manifest.field, "gfp:65537");
+    assert_int_equal(encoded.threshold, 4);
+    for (size_t task = 0; task < 4; task++)
+        answer_words(f, task, task == 1);
+    assert_fails(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error),
+                 KOFN_FAILED_PRECONDITION);
+    assert_int_equal(decoded.refused_count, 1);
+    assert_int_equal(decoded.refused[0].task, 1);
+    assert_non_null(strstr(decoded.refused[0].error.text, "is 65537, not in field gfp:65537"));
+    cli_decoded_fini(&decoded);
+
+    answer_words(f, 5, false);
+    assert_ok(cli_folder_decode(f->tasks, f->c, CLI_DECODE_PROMISED, &decoded, &error));
+    assert_int_equal(decoded.used, 4);
+    assert_true(decoded.error_bound == 0 && !decoded.nonfinite);
+    cli_decoded_fini(&decoded);
+    uint32_t want[64];
+    size_t rows, cols;
+    kofn_npy c;
+    multiply_words(f->a, f->b, want, &rows, &cols);
+    assert_ok(kofn_npy_read(f->c, &c, &error));
+    assert_int_equal(c.mat.dtype, KOFN_U32);
+    assert_memory_equal(c.mat.data, want, ROWS * COLS * sizeof want[0]);
+    kofn_mat_fini(&c.mat);
+}
+
+static void
+operands_that_are_not_of_the_field_are_not_encoded(void **state)
+{
+    static const struct {
+        const char *field, *hint;
+    } wrong[] = {
+        {NULL, "--field gfp:P"},
+        {"gfp:65536", "the nearest is 65537"},
+        {"gf256", "has elements of u8"},
+        {"gfp:5", "gfp:7"}, // points
+        {"gfp:32749", "b.npy: element (4, 5) is 40000, not in field gfp:32749"},
+    };
+    const fixture *f = *state;
+    uint32_t a[ROWS * INNER] = {0}, b[INNER * COLS] = {0};
+    b[INNER * COLS - 1] = 40000;
+    write_words(f->a, a, ROWS, INNER);
+    write_words(f->b, b, INNER, COLS);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        kofn_error error;
+        cli_encoded encoded;
+        assert_fails(encode_words(f, wrong[i].field, &encoded, &error), KOFN_INVALID_ARGUMENT);
+        if (!strstr(error.text, wrong[i].hint))
+            fail_msg("'%s' does not say '%s'", error.text, wrong[i].hint);
+        assert_int_not_equal(access(f->tasks, F_OK), 0);
+    }
+}
+
+/* ---- manifests --------------------------------------------------------------------------------- */
+
 #define GOOD                                                                                       \
     "\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "   \
     "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6"
+
+#define FINITE(field_, dtype_)                                                                     \
+    "\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "   \
+    "\"field\": \"" field_ "\", \"dtype\": \"" dtype_ "\", \"rows\": 7, \"inner\": 5, "            \
+    "\"cols\": 6, \"set\": {}"
 
 static void
 a_manifest_that_is_none_or_cannot_be_is_refused(void **state)
@@ -520,6 +672,13 @@ a_manifest_that_is_none_or_cannot_be_is_refused(void **state)
         "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": "
         "\"7\", "
         "\"dtype\": \"i64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
+        "{" FINITE("", "u8") "}",        // whose code is no code of gf256
+        "{" FINITE("", "u32") "}",       // of which field?
+        "{" FINITE("gfp:7", "u8") "}",   // of another dtype
+        "{" FINITE("gfp:91", "u32") "}", // no prime
+        "{" FINITE("gf8", "u8") "}",     // no field
+        "{" FINITE("f64", "f64") ", \"field\": \"f64\"}",
+        "{" FINITE("f64", "f64") ", \"x\": 1, \"field\": 1}",
         "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": "
         "\"7\", "
         "\"dtype\": \"f64\", \"rows\": 9223372036854775807, \"inner\": 5, \"cols\": 6, \"set\": "
@@ -530,6 +689,7 @@ a_manifest_that_is_none_or_cannot_be_is_refused(void **state)
     (void)state;
     assert_ok(cli_manifest_parse("{" GOOD ", \"set\": {}, \"new\": 1}", &manifest, &error));
     assert_int_equal(manifest.shape.rows, 7);
+    assert_string_equal(manifest.field, "f64"); // older ones do not say
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         error.text[0] = '\0';
         if (cli_manifest_parse(wrong[i], &manifest, &error) == KOFN_OK)
@@ -577,6 +737,8 @@ main(void)
         TEST(tasks_of_another_product_are_not_written_over),
         TEST(a_full_disk_is_an_error_and_no_file),
         TEST(operands_that_do_not_match_are_refused),
+        TEST(a_product_over_a_prime_field_is_exact_and_foreign_answers_are_not_used),
+        TEST(operands_that_are_not_of_the_field_are_not_encoded),
         TEST(a_manifest_that_is_none_or_cannot_be_is_refused),
         TEST(a_manifest_that_is_too_large_or_missing_is_refused),
     };

@@ -249,7 +249,13 @@ a_product_must_make_sense(void **state)
         {"f64", "f64", "", "", "", 5, KOFN_INVALID_ARGUMENT}, // inner sizes
         {"f64", "f32", "", "", "", 4, KOFN_INVALID_ARGUMENT},
         {"i64", "i64", "", "", "", 4, KOFN_UNIMPLEMENTED},
-        {"f64", "f64", "f32", "", "", 4, KOFN_UNIMPLEMENTED},
+        {"f64", "f64", "f32", "", "", 4, KOFN_INVALID_ARGUMENT},
+        {"u32", "u32", "", "", "", 4, KOFN_INVALID_ARGUMENT}, // which of many?
+        {"u32", "u32", "gfp:6", "", "", 4, KOFN_INVALID_ARGUMENT},
+        {"u32", "u32", "gfp:4294967291", "", "", 4, KOFN_OUT_OF_RANGE},
+        {"u8", "u8", "gfp:7", "", "", 4, KOFN_INVALID_ARGUMENT},
+        {"u8", "u8", "gf8", "", "", 4, KOFN_NOT_FOUND},
+        {"u8", "u8", "", "rkrp", "", 4, KOFN_INVALID_ARGUMENT},
         {"f64", "f64", "", "polynomail", "", 4, KOFN_NOT_FOUND},
         {"f64", "f64", "", "", "oneshto", 4, KOFN_NOT_FOUND},
     };

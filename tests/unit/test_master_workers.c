@@ -59,7 +59,7 @@ a_worker_without_common_version_or_field_is_refused(void **state)
     const kofn_msg_refuse why = expect_refusal(worker, KOFN_UNIMPLEMENTED);
     assert_non_null(strstr(why.message, "1"));
     hello.version = 1;
-    snprintf(hello.fields, sizeof hello.fields, "gf2,octonions");
+    snprintf(hello.fields, sizeof hello.fields, "gf2,octonions,gfp:7"); // no kind has that name
     post(worker, &kofn_hello_message, &hello);
     (void)expect_refusal(worker, KOFN_UNIMPLEMENTED);
     assert_int_equal(check_health(client).workers, 0);

@@ -382,6 +382,10 @@ what_a_plan_query_leaves_open_is_measured_or_has_its_default(void **state)
     assert_true(q.stragglers == 1 && q.tasks_max == 9 && q.limit == 3 && q.seed == 8);
     assert_true(q.failure == 0.25 && q.error == 1e-3);
     assert_string_equal(q.field->name, "f32");
+    snprintf(asked.field, sizeof asked.field, "gfp:65537");
+    assert_ok(kofn_msg_plan_query_to_query(&asked, &measured, &q, &error));
+    assert_string_equal(q.field->name, "gfp:65537");
+    kofn_field_destroy(&q.field);
 }
 
 static void
@@ -396,7 +400,9 @@ a_plan_query_without_field_or_workers_is_refused(void **state)
     assert_fails(kofn_msg_plan_query_to_query(&asked, &nobody, &q, &error),
                  KOFN_FAILED_PRECONDITION);
     asked = (kofn_msg_plan_query){.field = "f128", .workers = 3};
-    assert_fails(kofn_msg_plan_query_to_query(&asked, NULL, &q, &error), KOFN_UNIMPLEMENTED);
+    assert_fails(kofn_msg_plan_query_to_query(&asked, NULL, &q, &error), KOFN_NOT_FOUND);
+    asked = (kofn_msg_plan_query){.field = "gfp:91", .workers = 3};
+    assert_fails(kofn_msg_plan_query_to_query(&asked, NULL, &q, &error), KOFN_INVALID_ARGUMENT);
 }
 
 static void

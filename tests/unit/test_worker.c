@@ -231,7 +231,7 @@ fill_random(kofn_bands *bands, uint64_t stream)
         for (size_t j = 0; j < bands->at[i].mat.rows * bands->cols; j++)
             if (bands->dtype == KOFN_F64)
                 ((double *)bands->at[i].mat.data)[j] = kofn_rng_normal(&rng);
-            else
+            else if (bands->dtype == KOFN_F32)
                 ((float *)bands->at[i].mat.data)[j] = (float)kofn_rng_normal(&rng);
 }
 
@@ -418,7 +418,7 @@ products_are_those_of_blas(void **state)
     welcome_worker(&s);
     assert_int_equal(s.hello.version, KOFN_PROTOCOL_VERSION);
     assert_int_equal(s.hello.credit, 2);
-    assert_non_null(strstr(s.hello.fields, "f64"));
+    assert_string_equal(s.hello.fields, "f64,f32,gf256,gf16,gf4,gfp");
     check_product(&s, 1, 1, 1, 1, false);
     check_product(&s, 2, 64, 64, 64, false);
     check_product(&s, 3, 64, 64, 64, true);
@@ -482,6 +482,67 @@ single_precision_is_a_field_of_its_own(void **state)
     stage_close(&s);
 }
 
+/* Element `at` of u8 or u32. */
+static void
+set_number(const kofn_bands *m, size_t at, unsigned value)
+{
+    if (m->dtype == KOFN_U8)
+        ((unsigned char *)m->at[0].mat.data)[at] = (unsigned char)value;
+    else
+        memcpy((uint32_t *)m->at[0].mat.data + at, &value, sizeof value);
+}
+
+static unsigned
+get_number(const kofn_bands *m, size_t at)
+{
+    unsigned value;
+    if (m->dtype == KOFN_U8)
+        return ((const unsigned char *)m->at[0].mat.data)[at];
+    memcpy(&value, (const char *)m->at[0].mat.data + 4 * at, sizeof value);
+    return value;
+}
+
+/* (1 2; 3 4) (5 6; 0 1), the same numbers in each field; one task after another, in any order. */
+static void
+finite_fields_take_turns(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *field;
+        kofn_dtype dtype;
+        unsigned product[4];
+    } cases[] = {
+        {"gfp:7", KOFN_U32, {5, 1, 1, 1}},     {"gfp:7", KOFN_U32, {5, 1, 1, 1}},
+        {"gfp:101", KOFN_U32, {5, 8, 15, 22}}, {"gf256", KOFN_U8, {5, 4, 15, 14}},
+        {"gfp:11", KOFN_U32, {5, 8, 4, 0}},    {"gf16", KOFN_U8, {5, 4, 15, 14}},
+        {"gfp:101", KOFN_U32, {5, 8, 15, 22}}, {"gfp:7", KOFN_U32, {5, 1, 1, 1}},
+    };
+    static const unsigned a[] = {1, 2, 3, 4}, b[] = {5, 6, 0, 1};
+    stage s;
+    stage_open(&s, "inproc://master", NULL);
+    welcome_worker(&s);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        task t;
+        kofn_msg_result result;
+        kofn_bands c;
+        make_task(&s, i + 1, cases[i].dtype, 2, 2, 2, &t);
+        snprintf(t.head.field, sizeof t.head.field, "%s", cases[i].field);
+        for (size_t j = 0; j < 4; j++) {
+            set_number(&t.a, j, a[j]);
+            set_number(&t.b, j, b[j]);
+        }
+        send_task(&s, &t);
+        expect_result(&s, &result, &c);
+        assert_int_equal(result.status, KOFN_OK);
+        assert_false(result.nonfinite);
+        for (size_t j = 0; j < 4; j++)
+            assert_int_equal(get_number(&c, j), cases[i].product[j]);
+        kofn_bands_fini(&c);
+        free_task(&t);
+    }
+    stage_close(&s);
+}
+
 static void
 not_a_number_is_multiplied_and_reported(void **state)
 {
@@ -520,9 +581,16 @@ impossible_tasks_are_answered_with_a_status(void **state)
     task t;
     make_task(&s, 1, KOFN_F64, 4, 4, 4, &t);
 
-    strcpy(t.head.field, "gf257");
+    static const char *const unknown[] = {"gf257", "gfp:91", "gfp:", "gfp", "gfp:4294967311", ""};
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
+        strcpy(t.head.field, unknown[i]);
+        send_task(&s, &t);
+        expect_status(&s, 1, KOFN_UNIMPLEMENTED);
+    }
+
+    strcpy(t.head.field, "gfp:7"); // the blocks say f64
     send_task(&s, &t);
-    expect_status(&s, 1, KOFN_UNIMPLEMENTED);
+    expect_status(&s, 1, KOFN_INVALID_ARGUMENT);
 
     strcpy(t.head.field, "f32"); // the blocks say f64
     send_task(&s, &t);
@@ -1267,6 +1335,7 @@ main(void)
         cmocka_unit_test(large_products_travel_in_many_bands),
         cmocka_unit_test(empty_matrices_give_empty_or_zero_products),
         cmocka_unit_test(single_precision_is_a_field_of_its_own),
+        cmocka_unit_test(finite_fields_take_turns),
         cmocka_unit_test(not_a_number_is_multiplied_and_reported),
         cmocka_unit_test(impossible_tasks_are_answered_with_a_status),
         cmocka_unit_test(transfer_that_ends_early_is_invalid),

@@ -1,0 +1,110 @@
+/* PREPARING, before anything is made of the operands: are their elements numbers of the field?
+ * Arithmetic would take others without harm, and give a product that is worth nothing.
+ *
+ * Real numbers are not looked at (NaN is a value), nor where every bit pattern is an element
+ * (gf256). Looking takes a pass over the operands, some GB/s: a coder does it, and what is known of
+ * a stored operand is kept with it.
+ */
+#include "master/jobs.h"
+#include "master/operands.h"
+
+#include <stdlib.h>
+
+typedef struct check_item {
+    kofn_coder_item item;
+    kofn_job *job;
+    kofn_status status;
+    kofn_error error;
+} check_item;
+
+/* Stored, and looked at before for this field or a smaller one. */
+static bool
+is_known(const kofn_job *job, size_t operand)
+{
+    return job->stored[operand] &&
+           kofn_operand_get_bound(job->stored[operand]) <= job->field->order;
+}
+
+static size_t
+count_bytes(const kofn_job *job)
+{
+    size_t bytes = 0;
+    for (size_t o = 0; o < job->operands.count; o++) {
+        const kofn_bands *m = &job->operands.mat[o];
+        if (!is_known(job, o))
+            bytes += m->rows * m->cols * kofn_dtype_width(m->dtype);
+    }
+    return bytes;
+}
+
+static kofn_status
+check_operands(const kofn_job *job, kofn_error *err)
+{
+    kofn_status status = KOFN_OK;
+    for (size_t o = 0; !status && o < job->operands.count; o++) {
+        const char letter[] = {(char)('A' + o), '\0'};
+        status = kofn_field_check_elements(job->field, letter, &job->operands.mat[o], err);
+    }
+    return status;
+}
+
+/* Looked at: go on, or fail the job. */
+static void
+end_check(kofn_job *job, kofn_status status, const kofn_error *why)
+{
+    if (status) {
+        kofn_job_break(job, why);
+        return;
+    }
+    for (size_t o = 0; o < job->operands.count; o++)
+        if (job->stored[o])
+            kofn_operand_set_bound(job->stored[o], job->field->order);
+    kofn_job_begin(job);
+}
+
+static void
+check_run(kofn_coder_item *item)
+{
+    check_item *check = (check_item *)item;
+    check->status = check_operands(check->job, &check->error);
+}
+
+static void
+check_done(kofn_coder_item *item)
+{
+    check_item *check = (check_item *)item;
+    kofn_job *job = check->job;
+    job->items--;
+    if (!item->start_ns) // the pool was drained before it ran
+        check->status = kofn_fail(&check->error, KOFN_UNAVAILABLE, "the master stopped");
+    if (kofn_job_is_over(job))
+        kofn_job_release_work(job);
+    else
+        end_check(job, check->status, &check->error);
+    free(check);
+}
+
+void
+kofn_job_check(kofn_job *job)
+{
+    kofn_error err;
+    const size_t bytes = kofn_field_is_partial(job->field) ? count_bytes(job) : 0;
+    if (bytes == 0) {
+        kofn_job_begin(job);
+        return;
+    }
+    if (bytes <= KOFN_CHECK_AT_ONCE) {
+        end_check(job, check_operands(job, &err), &err);
+        return;
+    }
+    check_item *check = calloc(1, sizeof *check);
+    if (!check) {
+        kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory to check the operands");
+        kofn_job_break(job, &err);
+        return;
+    }
+    check->item = (kofn_coder_item){.run = check_run, .done = check_done};
+    check->job = job;
+    job->items++;
+    kofn_coders_submit(job->master->coders, &check->item);
+}
