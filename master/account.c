@@ -47,6 +47,7 @@ kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *er
     snprintf(m.id, sizeof m.id, "%s", job->name);
     snprintf(m.state, sizeof m.state, "%s", kofn_job_state_name(job->state));
     snprintf(m.policy, sizeof m.policy, "%s", job->policy);
+    snprintf(m.form, sizeof m.form, "%s", job->outer ? KOFN_FORM_OUTER : "");
     snprintf(m.field, sizeof m.field, "%s", job->field->name);
     if (job->error.status) {
         m.status = job->error.status;

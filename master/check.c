@@ -41,10 +41,9 @@ static kofn_status
 check_operands(const kofn_job *job, kofn_error *err)
 {
     kofn_status status = KOFN_OK;
-    for (size_t o = 0; !status && o < job->operands.count; o++) {
-        const char letter[] = {(char)('A' + o), '\0'};
-        status = kofn_field_check_elements(job->field, letter, &job->operands.mat[o], err);
-    }
+    for (size_t o = 0; !status && o < job->operands.count; o++)
+        status = kofn_field_check_elements(job->field, kofn_operand_name(job->outer, o),
+                                           &job->operands.mat[o], err);
     return status;
 }
 

@@ -71,10 +71,12 @@ kofn_job_release_work(kofn_job *job)
     if (job->items > 0) // the last one calls again
         return;
     kofn_assembler_fini(&job->operands);
-    if (job->stored[1] == job->stored[0]) // held once
-        job->stored[1] = NULL;
-    for (size_t o = 0; o < KOFN_OPERANDS_MAX; o++)
+    for (size_t o = 0; o < KOFN_OPERANDS_MAX; o++) {
+        for (size_t other = o + 1; other < KOFN_OPERANDS_MAX; other++)
+            if (job->stored[other] == job->stored[o]) // held once
+                job->stored[other] = NULL;
         kofn_operand_release(&job->stored[o]);
+    }
     if (job->code) {
         for (size_t o = 0; o < job->code->operands; o++)
             kofn_bands_array_fini(&job->plain[o], job->code->e[o].cols);

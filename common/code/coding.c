@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,14 +64,10 @@ check_operand(const kofn_coding *coding, size_t operand, const kofn_bands *store
     if (stored->rows == rows && stored->cols == cols && stored->dtype == dtype &&
         kofn_bands_are_complete(stored))
         return KOFN_OK;
-    char name[8];
-    if (coding->code->parts.count > 0)
-        (void)snprintf(name, sizeof name, "%zu", operand + 1);
-    else
-        (void)snprintf(name, sizeof name, "%c", operand ? 'B' : 'A');
     return kofn_fail(
         err, KOFN_INVALID_ARGUMENT, "encode: operand %s%s is %zu x %zu %s%s, need %zu x %zu %s",
-        name, transposed ? " (stored transposed)" : "", stored->rows, stored->cols,
+        kofn_operand_name(coding->code->parts.count > 0, operand),
+        transposed ? " (stored transposed)" : "", stored->rows, stored->cols,
         kofn_dtype_name(stored->dtype), kofn_bands_are_complete(stored) ? "" : " with rows missing",
         rows, cols, kofn_dtype_name(dtype));
 }

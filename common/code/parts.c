@@ -4,6 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+const char *
+kofn_operand_name(bool outer, size_t index)
+{
+    static const char *const names[][KOFN_OPERANDS_MAX] = {
+        {"A", "B"}, {"A_1", "A_2", "A_3", "A_4", "A_5", "A_6", "A_7", "A_8"}};
+    assert(index < (outer ? KOFN_OPERANDS_MAX : 2));
+    return names[outer][index];
+}
+
 size_t
 kofn_parts_count_pieces(const kofn_parts *parts)
 {

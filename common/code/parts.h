@@ -30,6 +30,9 @@ typedef struct kofn_extents {
     size_t rows[KOFN_OPERANDS_MAX], cols[KOFN_OPERANDS_MAX];
 } kofn_extents;
 
+/* How messages name operand `index`: A and B, and of an outer product A_1 to A_8. */
+const char *kofn_operand_name(bool outer, size_t index);
+
 size_t kofn_parts_count_pieces(const kofn_parts *parts); // their product; SIZE_MAX: too many
 
 bool kofn_parts_are_equal(const kofn_parts *a, const kofn_parts *b);

@@ -53,7 +53,7 @@ kofn_outer_shape(const kofn_outer *p, size_t *ret_rows, size_t *ret_cols, kofn_e
     for (size_t i = 1; i < p->count; i++)
         if (p->factor[i].dtype != p->factor[0].dtype)
             return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                             "operand 1 is %s and operand %zu is %s: convert one of them, a "
+                             "A_1 is %s and A_%zu is %s: convert one of them, a "
                              "product has one dtype",
                              kofn_dtype_name(p->factor[0].dtype), i + 1,
                              kofn_dtype_name(p->factor[i].dtype));
@@ -66,6 +66,47 @@ kofn_outer_shape(const kofn_outer *p, size_t *ret_rows, size_t *ret_cols, kofn_e
     *ret_rows = rows;
     *ret_cols = cols;
     return KOFN_OK;
+}
+
+/* Where the halves are smallest together. */
+static size_t
+choose_split(const kofn_outer *p, size_t first, size_t count)
+{
+    double least = 0;
+    size_t best = 0;
+    for (size_t split = 1; split < count; split++) {
+        size_t rows[2] = {0}, cols[2] = {0};
+        (void)measure(p, first, split, &rows[0], &cols[0]); // parts of what fits
+        (void)measure(p, first + split, count - split, &rows[1], &cols[1]);
+        const double sum = (double)rows[0] * (double)cols[0] + (double)rows[1] * (double)cols[1];
+        if (best == 0 || sum < least) {
+            least = sum;
+            best = split;
+        }
+    }
+    return best;
+}
+
+/* Bytes that factors [first, first + count) take as one matrix, and to make it. */
+static size_t
+count_room(const kofn_outer *p, size_t first, size_t count, bool made)
+{
+    size_t rows = 0, cols = 0, bytes = 0;
+    if (made) {
+        (void)measure(p, first, count, &rows, &cols); // parts of what fits
+        bytes = rows * cols * kofn_dtype_width(p->factor[0].dtype);
+    }
+    if (count == 1)
+        return bytes;
+    const size_t split = choose_split(p, first, count);
+    return bytes + count_room(p, first, split, true) +
+           count_room(p, first + split, count - split, true);
+}
+
+size_t
+kofn_outer_count_room(const kofn_outer *p)
+{
+    return count_room(p, 0, p->count, false);
 }
 
 /* ---- two factors ----------------------------------------------------------------------------- */
@@ -263,25 +304,6 @@ take_factor(const work *w, size_t index, kofn_mat *ret_mat, void **ret_memory, k
     return KOFN_OK;
 }
 
-/* Where the halves are smallest together. */
-static size_t
-choose_split(const kofn_outer *p, size_t first, size_t count)
-{
-    double least = 0;
-    size_t best = 0;
-    for (size_t split = 1; split < count; split++) {
-        size_t rows[2] = {0}, cols[2] = {0};
-        (void)measure(p, first, split, &rows[0], &cols[0]); // parts of what fits
-        (void)measure(p, first + split, count - split, &rows[1], &cols[1]);
-        const double sum = (double)rows[0] * (double)cols[0] + (double)rows[1] * (double)cols[1];
-        if (best == 0 || sum < least) {
-            least = sum;
-            best = split;
-        }
-    }
-    return best;
-}
-
 static kofn_status take_factors(const work *w, size_t first, size_t count, kofn_mat *ret_mat,
                                 void **ret_memory, kofn_error *err);
 
@@ -341,7 +363,7 @@ survey_factors(work *w, kofn_error *err)
             continue;
         if (w->field->order != 0)
             return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                             "operand %zu holds numbers that are none of field %s", i + 1,
+                             "A_%zu holds numbers that are none of field %s", i + 1,
                              w->field->name);
         w->spreads = true;
     }

@@ -20,6 +20,10 @@
 
 #include <stdatomic.h>
 
+/* One element of the product takes a processor about as long as so many flops of a matrix product, in
+ * f64: for those who compare tasks by their flops. */
+#define KOFN_OUTER_FLOPS 32.0
+
 typedef struct kofn_outer {
     size_t count;           // l, at least 2
     const kofn_mat *factor; // [l] as stored, wherever elements lie
@@ -30,6 +34,10 @@ typedef struct kofn_outer {
 /* Shape of the product. INVALID_ARGUMENT: dtypes differ. OUT_OF_RANGE: larger than any memory. */
 KOFN_MUST_CHECK kofn_status kofn_outer_shape(const kofn_outer *p, size_t *ret_rows,
                                              size_t *ret_cols, kofn_error *err);
+
+/* Bytes that making it takes beside the factors and the product, at most. Of a product whose shape is
+ * known to fit. */
+size_t kofn_outer_count_room(const kofn_outer *p);
 
 /* c is complete, of the product's shape and f's dtype; its elements are written, and overlap no
  * factor. CANCELLED: the flag was seen, c's elements are undefined. INVALID_ARGUMENT: shapes or

@@ -1,4 +1,4 @@
-foreach(name code uncoded replication polynomial rkrp bilinear alloy spec decoder estimate coding odds
+foreach(name parts code outer_code uncoded replication polynomial rkrp bilinear alloy spec decoder estimate coding odds
     plan_time plan entangled orthopoly eps)
     kofn_test(${name} LINKS kofn_code)
 endforeach()
