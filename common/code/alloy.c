@@ -1,8 +1,11 @@
 #include "common/code/alloy.h"
+#include "common/base/size.h"
 #include "common/code/binomial.h"
 #include "common/linalg/prime.h"
 
 #include <math.h>
+
+enum { RANKS_MAX = 256 }; // of d_1 by d_2 matrices, d_1 d_2 at most KOFN_TASKS_MAX = 256^2
 
 kofn_status
 kofn_alloy_check(const char *family, const kofn_field *f, const kofn_alloy_params *params,
@@ -139,20 +142,48 @@ hyperplane_share(kofn_alloy_draw draw, double log_q, size_t d1, size_t d2, size_
     return left + (1 - left) * right;
 }
 
+/* What m answers are asked, whatever m is: of the matrices of each rank, log of how many there are (but
+ * for factors) and log of the share of them that a row may miss. The terms of many m cost an
+ * exponential each, and not a dozen. */
+typedef struct rank_terms {
+    size_t count; // 0: no row is ever missed
+    double log_count[RANKS_MAX], log_share[RANKS_MAX];
+} rank_terms;
+
+static void
+fill_terms(const kofn_field *f, const kofn_alloy_params *params, size_t d1, size_t d2,
+           rank_terms *ret)
+{
+    const kofn_alloy_draw draw = kofn_alloy_settle(f, params);
+    const double log_q = log(get_order(f, params));
+    double log_count = -log_difference(log_q, 1, 0); // the hyperplanes
+    ret->count = 0;
+    if (draw == KOFN_ALLOY_NORMAL)
+        return;
+    ret->count = kofn_size_smaller(kofn_size_smaller(d1, d2), RANKS_MAX);
+    for (size_t rank = 1; rank <= ret->count; rank++) {
+        log_count += log_growth(log_q, d1, d2, rank);
+        ret->log_count[rank - 1] = log_count;
+        ret->log_share[rank - 1] = log(hyperplane_share(draw, log_q, d1, d2, rank));
+    }
+}
+
+static double
+sum_terms(const rank_terms *terms, size_t m)
+{
+    double sum = 0;
+    for (size_t i = 0; i < terms->count && sum < 1; i++)
+        sum += exp(terms->log_count[i] + (double)m * terms->log_share[i]);
+    return sum < 1 ? sum : 1;
+}
+
 double
 kofn_alloy_miss(const kofn_field *f, const kofn_alloy_params *params, size_t d1, size_t d2,
                 size_t m)
 {
-    const kofn_alloy_draw draw = kofn_alloy_settle(f, params);
-    if (draw == KOFN_ALLOY_NORMAL)
-        return 0;
-    const double log_q = log(get_order(f, params));
-    double sum = 0, log_count = -log_difference(log_q, 1, 0); // but for factors: the hyperplanes
-    for (size_t rank = 1; rank <= d1 && rank <= d2 && sum < 1; rank++) {
-        log_count += log_growth(log_q, d1, d2, rank);
-        sum += exp(log_count + (double)m * log(hyperplane_share(draw, log_q, d1, d2, rank)));
-    }
-    return sum < 1 ? sum : 1;
+    rank_terms terms;
+    fill_terms(f, params, d1, d2, &terms);
+    return sum_terms(&terms, m);
 }
 
 /* What all further terms add is at most the last one's miss. */
@@ -162,8 +193,10 @@ kofn_alloy_miss_lost(const kofn_field *f, const kofn_alloy_params *params, size_
 {
     const size_t k = kofn_size_multiply(d1, d2);
     double sum = kofn_binomial_below(n, k, failure), miss = 1;
+    rank_terms terms;
+    fill_terms(f, params, d1, d2, &terms);
     for (size_t m = k; m <= n && miss > 0x1p-60 * sum; m++) {
-        miss = kofn_alloy_miss(f, params, d1, d2, m);
+        miss = sum_terms(&terms, m);
         sum += kofn_binomial(n, m, failure) * miss;
     }
     return fmin(sum, 1);
@@ -176,13 +209,15 @@ kofn_alloy_answers(const kofn_field *f, const kofn_alloy_params *params, size_t 
     const size_t k = kofn_size_multiply(d1, d2);
     if (k > KOFN_TASKS_MAX)
         return k; // refused later, with the limit
+    rank_terms terms;
+    fill_terms(f, params, d1, d2, &terms);
     size_t step = 1, most = k;
-    for (; most <= KOFN_TASKS_MAX && kofn_alloy_miss(f, params, d1, d2, most) > miss; step *= 2)
+    for (; most <= KOFN_TASKS_MAX && sum_terms(&terms, most) > miss; step *= 2)
         most += step;
     size_t least = most > k ? most - step / 2 + 1 : k; // the step before was too few
     while (least < most) {
         const size_t middle = least + (most - least) / 2;
-        if (kofn_alloy_miss(f, params, d1, d2, middle) > miss)
+        if (sum_terms(&terms, middle) > miss)
             least = middle + 1;
         else
             most = middle;

@@ -28,11 +28,11 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
     const kofn_status status = kofn_alloy_check("alloy_global", args->field, args->params, err);
     if (status)
         return status;
-    if (args->tasks < k)
+    if (args->tasks < k) // the advice takes a search, and plans ask for many codes that cannot be
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "alloy_global: tasks=%zu, need at least x y z^2 = %zu for partition "
                          "%zu,%zu,%zu; take %zu",
-                         args->tasks, k, p.x, p.z, p.y, count_answers(args, HOPELESS));
+                         args->tasks, k, p.x, p.z, p.y, err ? count_answers(args, HOPELESS) : k);
     const bool likely = !kofn_alloy_is_certain(args->field, args->params);
     *ret = (kofn_thresholds){.exact = k, .enough = k, .likely = likely};
     return KOFN_OK;
