@@ -1,8 +1,16 @@
 #include "common/code/alloy.h"
+#include "common/base/size.h"
 #include "common/code/binomial.h"
 #include "common/linalg/prime.h"
 
 #include <math.h>
+
+enum {
+    RANKS_MAX = 256, // of d_1 by d_2 matrices, d_1 d_2 at most KOFN_TASKS_MAX = 256^2
+    KINDS_MAX = 256, // of hyperplanes: ranks, or sets of operands
+};
+
+_Static_assert(RANKS_MAX <= KINDS_MAX && 1 << KOFN_OPERANDS_MAX <= KINDS_MAX, "all kinds fit");
 
 kofn_status
 kofn_alloy_check(const char *family, const kofn_field *f, const kofn_alloy_params *params,
@@ -146,20 +154,25 @@ hyperplane_share(kofn_alloy_draw draw, double log_q, size_t d1, size_t d2, size_
     return left + (1 - left) * right;
 }
 
-double
-kofn_alloy_miss(const kofn_field *f, const kofn_alloy_params *params, size_t d1, size_t d2,
-                size_t m)
+/* What m answers are asked, whatever m is: of each kind of hyperplanes, log of how many there are
+ * (but for factors) and log of the share of them that a row may miss. The terms of many m cost an
+ * exponential each, and not a dozen. */
+typedef struct miss_terms {
+    size_t count; // 0: no row is ever missed
+    double log_count[KINDS_MAX], log_share[KINDS_MAX];
+} miss_terms;
+
+/* Matrices d1 by d2: the kinds are their ranks. */
+static void
+fill_ranks(kofn_alloy_draw draw, double log_q, size_t d1, size_t d2, miss_terms *terms)
 {
-    const kofn_alloy_draw draw = kofn_alloy_settle(f, params);
-    if (draw == KOFN_ALLOY_NORMAL)
-        return 0;
-    const double log_q = log(get_order(f, params));
-    double sum = 0, log_count = -log_difference(log_q, 1, 0); // but for factors: the hyperplanes
-    for (size_t rank = 1; rank <= d1 && rank <= d2 && sum < 1; rank++) {
+    double log_count = -log_difference(log_q, 1, 0); // the hyperplanes
+    terms->count = kofn_size_smaller(kofn_size_smaller(d1, d2), RANKS_MAX);
+    for (size_t rank = 1; rank <= terms->count; rank++) {
         log_count += log_growth(log_q, d1, d2, rank);
-        sum += exp(log_count + (double)m * log(hyperplane_share(draw, log_q, d1, d2, rank)));
+        terms->log_count[rank - 1] = log_count;
+        terms->log_share[rank - 1] = log(hyperplane_share(draw, log_q, d1, d2, rank));
     }
-    return sum < 1 ? sum : 1;
 }
 
 /* log of the subspaces of dimension r in q^d. */
@@ -185,10 +198,10 @@ orthogonal_share(kofn_alloy_draw draw, double log_q, size_t order, size_t d, boo
     return whole ? pow(q, -(double)d) : 1 / q;
 }
 
-/* Hyperplanes that see all of the modes in `whole` (a bit for each) and a line of the others: the
- * expected number of those that hold all m rows. */
-static double
-expect_hyperplanes(kofn_alloy_draw draw, double log_q, const kofn_cuts *d, unsigned whole, size_t m)
+/* Hyperplanes that see all of the modes in `whole` (a bit for each) and a line of the others. */
+static void
+add_hyperplanes(kofn_alloy_draw draw, double log_q, const kofn_cuts *d, unsigned whole,
+                miss_terms *terms)
 {
     double log_planes = 0, misses = 1, core = 1;
     for (size_t i = 0; i < d->count; i++) {
@@ -201,7 +214,8 @@ expect_hyperplanes(kofn_alloy_draw draw, double log_q, const kofn_cuts *d, unsig
     log_planes += log_difference(log_q, core, 0) - log_difference(log_q, 1, 0);
     if (core > 1)
         misses *= -expm1(log_difference(log_q, core - 1, 0) - log_difference(log_q, core, 0));
-    return exp(log_planes + (double)m * log1p(-misses));
+    terms->log_count[terms->count] = log_planes;
+    terms->log_share[terms->count++] = log1p(-misses);
 }
 
 /* Modes of one number are seen whole or not at all; a form on one longer mode alone sees a line. */
@@ -218,21 +232,48 @@ is_kind(const kofn_cuts *d, unsigned whole)
     return longer != 1;
 }
 
+static void
+fill_terms(const kofn_field *f, const kofn_alloy_params *params, const kofn_cuts *d,
+           miss_terms *ret)
+{
+    const kofn_alloy_draw draw = kofn_alloy_settle(f, params);
+    ret->count = 0;
+    if (draw == KOFN_ALLOY_NORMAL)
+        return;
+    const double log_q = log(get_order(f, params));
+    if (d->count == 2) {
+        fill_ranks(draw, log_q, d->of[0], d->of[1], ret);
+        return;
+    }
+    for (unsigned whole = 0; whole < 1U << d->count; whole++)
+        if (is_kind(d, whole))
+            add_hyperplanes(draw, log_q, d, whole, ret);
+}
+
+static double
+sum_terms(const miss_terms *terms, size_t m)
+{
+    double sum = 0;
+    for (size_t i = 0; i < terms->count && sum < 1; i++)
+        sum += exp(terms->log_count[i] + (double)m * terms->log_share[i]);
+    return sum < 1 ? sum : 1;
+}
+
 double
 kofn_alloy_miss_of(const kofn_field *f, const kofn_alloy_params *params, const kofn_cuts *d,
                    size_t m)
 {
-    const kofn_alloy_draw draw = kofn_alloy_settle(f, params);
-    if (d->count == 2)
-        return kofn_alloy_miss(f, params, d->of[0], d->of[1], m);
-    if (draw == KOFN_ALLOY_NORMAL)
-        return 0;
-    const double log_q = log(get_order(f, params));
-    double sum = 0;
-    for (unsigned whole = 0; whole < 1U << d->count && sum < 1; whole++)
-        if (is_kind(d, whole))
-            sum += expect_hyperplanes(draw, log_q, d, whole, m);
-    return sum < 1 ? sum : 1;
+    miss_terms terms;
+    fill_terms(f, params, d, &terms);
+    return sum_terms(&terms, m);
+}
+
+double
+kofn_alloy_miss(const kofn_field *f, const kofn_alloy_params *params, size_t d1, size_t d2,
+                size_t m)
+{
+    const kofn_cuts d = {.count = 2, .of = {d1, d2}};
+    return kofn_alloy_miss_of(f, params, &d, m);
 }
 
 /* What all further terms add is at most the last one's miss. */
@@ -242,8 +283,10 @@ kofn_alloy_miss_of_lost(const kofn_field *f, const kofn_alloy_params *params, co
 {
     const size_t k = kofn_cuts_count_pieces(d);
     double sum = kofn_binomial_below(n, k, failure), miss = 1;
+    miss_terms terms;
+    fill_terms(f, params, d, &terms);
     for (size_t m = k; m <= n && miss > 0x1p-60 * sum; m++) {
-        miss = kofn_alloy_miss_of(f, params, d, m);
+        miss = sum_terms(&terms, m);
         sum += kofn_binomial(n, m, failure) * miss;
     }
     return fmin(sum, 1);
@@ -264,13 +307,15 @@ kofn_alloy_answers_of(const kofn_field *f, const kofn_alloy_params *params, cons
     const size_t k = kofn_cuts_count_pieces(d);
     if (k > KOFN_TASKS_MAX)
         return k; // refused later, with the limit
+    miss_terms terms;
+    fill_terms(f, params, d, &terms);
     size_t step = 1, most = k;
-    for (; most <= KOFN_TASKS_MAX && kofn_alloy_miss_of(f, params, d, most) > miss; step *= 2)
+    for (; most <= KOFN_TASKS_MAX && sum_terms(&terms, most) > miss; step *= 2)
         most += step;
     size_t least = most > k ? most - step / 2 + 1 : k; // the step before was too few
     while (least < most) {
         const size_t middle = least + (most - least) / 2;
-        if (kofn_alloy_miss_of(f, params, d, middle) > miss)
+        if (sum_terms(&terms, middle) > miss)
             least = middle + 1;
         else
             most = middle;

@@ -32,11 +32,11 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
     const kofn_status status = kofn_alloy_check("alloy_global", args->field, args->params, err);
     if (status)
         return status;
-    if (args->tasks < k)
+    if (args->tasks < k) // the advice takes a search, and plans ask for many codes that cannot be
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "alloy_global: tasks=%zu, need at least %s = %zu for %s; take %zu",
                          args->tasks, args->parts.count > 0 ? "d1 d2 ..." : "x y z^2", k,
-                         kofn_family_name_cut(args, cut), count_answers(args, HOPELESS));
+                         kofn_family_name_cut(args, cut), err ? count_answers(args, HOPELESS) : k);
     const bool likely = !kofn_alloy_is_certain(args->field, args->params);
     *ret = (kofn_thresholds){.exact = k, .enough = k, .likely = likely};
     return KOFN_OK;

@@ -105,13 +105,14 @@ check(const kofn_family_args *args, const kofn_bilinear *g, kofn_thresholds *ret
     if (status)
         return status;
     const size_t need = s.rows * s.cols, group = args->tasks / g->rank;
-    if (group < need)
+    if (group < need) // the advice takes a search, and plans ask for many codes that cannot be
         return kofn_fail(
             err, KOFN_INVALID_ARGUMENT,
             "%s: tasks=%zu, need at least %zu products x %zu = %zu for %s and partition "
             "%zu,%zu,%zu; take %zu",
             family_name, args->tasks, g->rank, need, g->rank * need, params->algorithm,
-            args->part.x, args->part.z, args->part.y, count_least(args, s, g->rank));
+            args->part.x, args->part.z, args->part.y,
+            err ? count_least(args, s, g->rank) : g->rank * need);
     const size_t k = args->tasks - (group - need);
     *ret = (kofn_thresholds){
         .exact = k, .enough = k, .likely = !kofn_alloy_is_certain(args->field, &params->alloy)};

@@ -20,8 +20,8 @@
  * Accuracy   Of times: plan_time.h; encode and decode are taken as dense until a code is built.
  * Cost       About 1 us for each candidate and up to some 10 ms for each code that is built: 10 to
  *            40 ms in all for 6 to 64 workers, under half a second for 4,000, where partitions of
- *            many parts are thinned out; 5 s if nearly all of them straggle. By odds up to half a second for 64 workers
- *            and a little more than one for 4,000.
+ *            many parts are thinned out; 5 s if nearly all of them straggle. By odds up to half a
+ *            second for 64 workers and one or two for 4,000.
  * Seeds      All draws follow from the query: the same one gives the same plan.
  * Threads    Any thread; no shared state.
  */

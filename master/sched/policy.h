@@ -54,8 +54,8 @@ typedef struct kofn_policy {
     /* Lost with its worker, failed there, or cancelled since its answer could add nothing any more.
      * kofn_run_get_copies: how many are still out. */
     void (*on_gone)(kofn_run *run, const kofn_assignment *a);
-    /* The time of kofn_run_wake_at has come. Without it has_work is only asked again, and time alone
-     * makes no work where nothing is out. */
+    /* The time of kofn_run_wake_at has come; then has_work is asked again, as without this. Time makes
+     * no work where nothing is out: a job without either is at its end. */
     void (*on_tick)(kofn_run *run);
 } kofn_policy;
 

@@ -13,7 +13,12 @@
  *
  * Unlike a copy a fresh row is of use beside the late one, whichever comes first. As many are sent as
  * a group still lacks, and one that may be lost; a real fountain, which never stops sending to whoever
- * is free, would spend the master's encoding and its link on rows that nobody needs. */
+ * is free, would spend the master's encoding and its link on rows that nobody needs. But fresh rows may
+ * be late as well, on workers that are as stuck as those before: so one more is sent each time that
+ * the wait has doubled.
+ *
+ *     0        first answer    fresh from here    one more    one more                one more
+ *     |--------------|---|-----------|--------------------|--- ...   (a quarter, a half, one, two) */
 #include "common/base/clock.h"
 #include "master/sched/policy.h"
 
@@ -21,6 +26,8 @@ enum { PATIENCE = 4 };
 
 typedef struct state {
     int64_t fresh_from_ns; // for what is late; 0: nobody has answered
+    int64_t wait_ns;       // until one more is sent; doubles
+    size_t waits;          // that are over: so many more are sent than each group lacks
     uint32_t fresh[];      // [groups] tasks of the reserve that are out
 } state;
 
@@ -39,7 +46,8 @@ find_needed(const kofn_run *run, size_t *ret_task)
     size_t most = 0;
     for (size_t g = 0; g < kofn_run_count_groups(run); g++) {
         const size_t kept = kofn_run_get_group_kept(run, g);
-        const size_t lacks = (kept < threshold ? threshold - kept : 1) + 1; // one may be lost
+        const size_t spare = s->waits > 1 ? s->waits : 1; // may be lost
+        const size_t lacks = (kept < threshold ? threshold - kept : 1) + spare;
         if (lacks > most + s->fresh[g] && kofn_run_find_fresh(run, g, ret_task))
             most = lacks - s->fresh[g];
     }
@@ -93,11 +101,20 @@ is_fresh(const kofn_run *run, const kofn_assignment *a)
 }
 
 static void
+wait_on(kofn_run *run)
+{
+    const state *s = kofn_run_get_state(run);
+    kofn_run_wake_at(run, kofn_clock_after(kofn_run_get_now_ns(run), s->wait_ns));
+}
+
+static void
 on_sent(kofn_run *run, const kofn_assignment *a)
 {
     state *s = kofn_run_get_state(run);
     if (is_fresh(run, a) && kofn_run_get_copies(run, a->task) == 1)
         s->fresh[kofn_run_get_group(run, a->task)]++;
+    if (s->fresh_from_ns != 0 && kofn_run_count_out(run) == 1)
+        wait_on(run);
 }
 
 static void
@@ -108,17 +125,30 @@ on_gone(kofn_run *run, const kofn_assignment *a)
         s->fresh[kofn_run_get_group(run, a->task)]--;
 }
 
+/* A wait is over. Nothing is late while nothing is out. */
+static void
+on_tick(kofn_run *run)
+{
+    state *s = kofn_run_get_state(run);
+    if (kofn_run_count_out(run) == 0)
+        return;
+    s->waits++;
+    wait_on(run);
+    s->wait_ns = kofn_clock_after(s->wait_ns, s->wait_ns);
+}
+
 /* Time goes by the first answer alone, as with oneshot; has_work and pick look at it themselves. */
 static void
 on_answer(kofn_run *run, const kofn_assignment *a)
 {
     state *s = kofn_run_get_state(run);
-    const int64_t now_ns = kofn_run_get_now_ns(run);
     on_gone(run, a);
-    if (s->fresh_from_ns != 0)
-        return;
-    s->fresh_from_ns = kofn_clock_after(now_ns, (now_ns - a->sent_ns) / PATIENCE + 1);
-    kofn_run_wake_at(run, s->fresh_from_ns);
+    if (s->fresh_from_ns == 0) {
+        const int64_t now_ns = kofn_run_get_now_ns(run);
+        s->wait_ns = (now_ns - a->sent_ns) / PATIENCE + 1;
+        s->fresh_from_ns = kofn_clock_after(now_ns, s->wait_ns);
+        kofn_run_wake_at(run, s->fresh_from_ns);
+    }
 }
 
 const kofn_policy kofn_policy_rateless = {
@@ -131,4 +161,5 @@ const kofn_policy kofn_policy_rateless = {
     .on_sent = on_sent,
     .on_answer = on_answer,
     .on_gone = on_gone,
+    .on_tick = on_tick,
 };

@@ -466,8 +466,7 @@ kofn_run_may_complete(const kofn_run *run, size_t *scratch)
 bool
 kofn_run_is_at_end(const kofn_run *run)
 {
-    const bool waits = run->policy->on_tick && run->wake_ns != KOFN_NEVER_NS;
-    return run->count[KOFN_TASK_OUT] == 0 && !run->policy->has_work(run) && !waits;
+    return run->count[KOFN_TASK_OUT] == 0 && !run->policy->has_work(run);
 }
 
 /* ---- what a policy may ask and do ------------------------------------------------------------ */

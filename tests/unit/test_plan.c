@@ -6,6 +6,7 @@
 #include "common/code/plan.h"
 
 #include <math.h>
+#include <time.h>
 
 static kofn_plan_query
 query(size_t size, size_t workers, size_t stragglers)
@@ -411,6 +412,22 @@ large_codes_over_finite_fields_are_planned_without_trials(void **state)
     kofn_field_destroy(&large);
 }
 
+/* About a second; it was minutes when each code that could not be built had advice made up for it. */
+static void
+thousands_of_workers_over_a_finite_field_are_planned_by_odds_in_seconds(void **state)
+{
+    (void)state;
+    kofn_plan_query q = query(4000, 4096, 0);
+    q.field = kofn_field_find("gf256");
+    q.failure = 0.3;
+    q.odds = 1e-6;
+    const clock_t start = clock();
+    kofn_plan plan = make(&q);
+    assert_at_most((double)(clock() - start) / CLOCKS_PER_SEC, 60);
+    assert_non_null(find_row(&plan, "alloy_global"));
+    kofn_plan_fini(&plan);
+}
+
 static void
 never_more_parts_than_the_product_has(void **state)
 {
@@ -474,6 +491,7 @@ main(void)
         cmocka_unit_test(odds_that_no_code_keeps_are_refused_with_what_comes_nearest),
         cmocka_unit_test(trials_save_tasks_where_the_bound_asks_for_too_many),
         cmocka_unit_test(large_codes_over_finite_fields_are_planned_without_trials),
+        cmocka_unit_test(thousands_of_workers_over_a_finite_field_are_planned_by_odds_in_seconds),
         cmocka_unit_test(never_more_parts_than_the_product_has),
         cmocka_unit_test(queries_without_sense_are_refused),
     };

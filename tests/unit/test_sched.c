@@ -1692,6 +1692,33 @@ fresh_rows_for_what_is_late_are_not_for_the_busy_or_the_broken(void **state)
     rig_fini(&r);
 }
 
+/* Of seven workers 1, 6 and 7 answer, and the others are stuck: the first two fresh rows meet two of
+ * these, and the third one gets through. */
+static void
+fresh_rows_that_are_late_as_well_are_made_up_for(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 7);
+    const kofn_code_spec spec = {.part = {1, 1, 2}, .tasks = 3, .reserve = 6, .seed = 1};
+    add_code(&r, 1, "rateless", build_random("alloy_global", "gfp:65537", spec));
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    at(&r, 100);
+    answer(&r, 1, 0, 1);
+    at(&r, 126);
+    assert_actions(&r, "send 1.3>4, send 1.4>5");
+    at(&r, 150);
+    assert_actions(&r, "");
+    at(&r, 152); // a quarter of the first answer's time later
+    assert_actions(&r, "send 1.5>6");
+    at(&r, 200);
+    assert_actions(&r, "");
+    at(&r, 203); // and a half
+    assert_actions(&r, "send 1.6>7");
+    rig_fini(&r);
+}
+
 /* In GF(2) all n rows are there, and the product is not: what was a failure is a few more rows. */
 static void
 bad_luck_is_made_up_for_by_fresh_rows(void **state)
@@ -1889,6 +1916,7 @@ main(void)
         cmocka_unit_test(what_is_late_is_made_up_for_by_fresh_rows),
         cmocka_unit_test(the_group_most_in_need_comes_first),
         cmocka_unit_test(fresh_rows_for_what_is_late_are_not_for_the_busy_or_the_broken),
+        cmocka_unit_test(fresh_rows_that_are_late_as_well_are_made_up_for),
         cmocka_unit_test(bad_luck_is_made_up_for_by_fresh_rows),
         cmocka_unit_test(a_failed_task_is_not_hidden_by_fresh_ones),
         cmocka_unit_test(groups_without_a_worker_are_named_at_the_deadline),
