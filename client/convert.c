@@ -26,6 +26,9 @@ check_choice(const kofn_code_choice *choice, kofn_error *err)
     if (choice->set_count > KOFN_CLIENT_SETS_MAX)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "code: %zu parameters, at most %d are carried",
                          choice->set_count, KOFN_CLIENT_SETS_MAX);
+    if (choice->operands == 1 || choice->operands > KOFN_CLIENT_OPERANDS_MAX)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "code: parts for %zu operands, need 2 to %d",
+                         choice->operands, KOFN_CLIENT_OPERANDS_MAX);
     for (size_t i = 0; i < choice->set_count; i++)
         if (!is_terminated(choice->sets[i].name, sizeof choice->sets[i].name) ||
             !is_terminated(choice->sets[i].value, sizeof choice->sets[i].value))
@@ -48,8 +51,11 @@ kofn_choice_to_spec(const kofn_code_choice *choice, kofn_code_spec *ret_spec, ko
         .has_seed = choice->has_seed,
         .seed = choice->seed,
         .set_count = choice->set_count,
+        .parts = {.count = choice->operands},
     };
     COPY_TEXT(spec.family, choice->family);
+    for (size_t i = 0; i < choice->operands; i++)
+        spec.parts.of[i] = choice->parts[i];
     for (size_t i = 0; i < choice->set_count; i++) {
         COPY_TEXT(spec.sets[i].name, choice->sets[i].name);
         COPY_TEXT(spec.sets[i].value, choice->sets[i].value);
@@ -70,8 +76,11 @@ kofn_choice_from_spec(const kofn_code_spec *spec, kofn_code_choice *ret_choice)
         .has_seed = spec->has_seed,
         .seed = spec->seed,
         .set_count = spec->set_count,
+        .operands = spec->parts.count,
     };
     COPY_TEXT(choice.family, spec->family);
+    for (size_t i = 0; i < spec->parts.count; i++)
+        choice.parts[i] = spec->parts.of[i];
     for (size_t i = 0; i < spec->set_count; i++) {
         COPY_TEXT(choice.sets[i].name, spec->sets[i].name);
         COPY_TEXT(choice.sets[i].value, spec->sets[i].value);
@@ -132,6 +141,12 @@ code_from_message(const kofn_msg_code *code, kofn_code_choice *ret_choice)
         .seed = code->seed,
     };
     COPY_TEXT(choice.family, code->family);
+    kofn_cuts parts;
+    if (kofn_cuts_parse(code->parts, KOFN_TASKS_MAX, &parts, NULL) == KOFN_OK) {
+        choice.operands = parts.count;
+        for (size_t i = 0; i < parts.count; i++)
+            choice.parts[i] = parts.of[i];
+    }
     for (size_t i = 0; i < code->sets.count && i < KOFN_CLIENT_SETS_MAX; i++) {
         COPY_TEXT(choice.sets[i].name, sets[i].name);
         COPY_TEXT(choice.sets[i].value, sets[i].value);
@@ -173,6 +188,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
 {
     kofn_account account = {
         .status = status_from_wire(job->status),
+        .outer = strcmp(job->form, KOFN_FORM_OUTER) == 0,
         .rows = job->rows,
         .inner = job->inner,
         .cols = job->cols,
@@ -318,6 +334,7 @@ family_from_message(const kofn_msg_family *family, kofn_family_info *ret_family,
     COPY_TEXT(ret_family->storage, family->storage);
     COPY_TEXT(ret_family->source, family->source);
     ret_family->rateless = family->rateless;
+    ret_family->outer = family->outer;
     return params_from_list(&family->params, &ret_family->params, &ret_family->param_count, err);
 }
 

@@ -38,7 +38,8 @@ _Static_assert((int)KOFN_CLIENT_NAME_MAX == (int)KOFN_NAME_MAX &&
                    (int)KOFN_CLIENT_TEXT_MAX == (int)KOFN_TEXT_MAX &&
                    (int)KOFN_CLIENT_JOB_MAX == (int)KOFN_ID_MAX &&
                    (int)KOFN_CLIENT_VALUE_MAX == (int)KOFN_SET_VALUE_MAX &&
-                   (int)KOFN_CLIENT_SETS_MAX == (int)KOFN_SETS_MAX,
+                   (int)KOFN_CLIENT_SETS_MAX == (int)KOFN_SETS_MAX &&
+                   (int)KOFN_CLIENT_OPERANDS_MAX == (int)KOFN_OPERANDS_MAX,
                "limits of the public header");
 
 #endif

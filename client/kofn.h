@@ -47,12 +47,13 @@ extern "C" {
 #endif
 
 enum {
-    KOFN_CLIENT_NAME_MAX = 32,  // names of families, parameters, policies; with the final NUL
-    KOFN_CLIENT_TEXT_MAX = 512, // sentences
-    KOFN_CLIENT_JOB_MAX = 20,   // ids of jobs and of stored operands
-    KOFN_CLIENT_VALUE_MAX = 64, // values of a family's parameters
-    KOFN_CLIENT_SETS_MAX = 16,  // parameters of one code
-    KOFN_CLIENT_PRIMES_MAX = 9, // of a product of integers
+    KOFN_CLIENT_NAME_MAX = 32,    // names of families, parameters, policies; with the final NUL
+    KOFN_CLIENT_TEXT_MAX = 512,   // sentences
+    KOFN_CLIENT_JOB_MAX = 20,     // ids of jobs and of stored operands
+    KOFN_CLIENT_VALUE_MAX = 64,   // values of a family's parameters
+    KOFN_CLIENT_SETS_MAX = 16,    // parameters of one code
+    KOFN_CLIENT_OPERANDS_MAX = 8, // of an outer product
+    KOFN_CLIENT_PRIMES_MAX = 9,   // of a product of integers
 };
 
 /* "0.1.0": of the library that is linked, not of this header. */
@@ -129,7 +130,9 @@ typedef struct kofn_setting {
 typedef struct kofn_code_choice {
     char family[KOFN_CLIENT_NAME_MAX]; // "rkrp", "polynomial", ...; "": open
     uint64_t x, z, y; // parts of A's rows, the inner dimension, B's columns; 0: open
-    uint64_t tasks;   // coded tasks; 0: open
+    size_t operands;  // of an outer product whose parts are given, else 0
+    uint64_t parts[KOFN_CLIENT_OPERANDS_MAX]; // of each of them, in the place of x, z, y; 0: open
+    uint64_t tasks;                           // coded tasks; 0: open
     uint64_t reserve; // fresh ones beyond them for what is lost or late; 0: by the policy
     bool has_seed;
     uint64_t seed;
@@ -137,8 +140,9 @@ typedef struct kofn_code_choice {
     kofn_setting sets[KOFN_CLIENT_SETS_MAX]; // the family's own parameters
 } kofn_code_choice;
 
-/* One field from text: "family", "partition" ("2,1,2"), "tasks", "reserve", "seed", or a parameter
- * of the family. INVALID_ARGUMENT, OUT_OF_RANGE, RESOURCE_EXHAUSTED (too many parameters). */
+/* One field from text: "family", "partition" ("2,1,2"), "parts" ("2,3,1"), "tasks", "reserve", "seed",
+ * or a parameter of the family. INVALID_ARGUMENT, OUT_OF_RANGE, RESOURCE_EXHAUSTED (too many
+ * parameters). */
 KOFN_MUST_CHECK kofn_status kofn_code_choice_set(kofn_code_choice *choice, const char *key,
                                                  const char *text, kofn_error *err);
 
@@ -182,6 +186,7 @@ struct kofn_account {
     char policy[KOFN_CLIENT_NAME_MAX];
     kofn_code_choice code;            // complete
     char field[KOFN_CLIENT_NAME_MAX]; // "f64"
+    bool outer;                       // an outer product: inner is 1, code.parts say how it is cut
     uint64_t rows, inner, cols;       // C [rows, cols] = A [rows, inner] B [inner, cols]
     uint64_t threshold;               // answers that give the product, whichever they are
     uint64_t enough;                  // answers that what the job accepts takes, likewise
@@ -244,6 +249,16 @@ KOFN_MUST_CHECK kofn_status kofn_client_multiply(kofn_client *client, const kofn
                                                  const kofn_product_options *options,
                                                  kofn_result **ret_result, kofn_error *err);
 
+/* The outer (Kronecker) product of two operands and more, C := A_1 (x) ... (x) A_count, and wait for
+ * it. With A_i of m_i by n_i, C is m_1 ... m_count by n_1 ... n_count, and element
+ * [(i_1, ..., i_count), (j_1, ..., j_count)] is A_1[i_1, j_1] ... A_count[i_count, j_count]; rows and
+ * columns count like digits, the last one fastest. options->code.parts cuts the operands. All else as
+ * kofn_client_multiply. INVALID_ARGUMENT also: fewer than 2 operands, or more than
+ * KOFN_CLIENT_OPERANDS_MAX. OUT_OF_RANGE: C has too many rows or columns. */
+KOFN_MUST_CHECK kofn_status kofn_client_outer(kofn_client *client, const kofn_matrix *operands,
+                                              size_t count, const kofn_product_options *options,
+                                              kofn_result **ret_result, kofn_error *err);
+
 /* A product in flight. Many may be open on one client. */
 typedef struct kofn_call kofn_call;
 
@@ -253,6 +268,11 @@ KOFN_MUST_CHECK kofn_status kofn_client_start(kofn_client *client, const kofn_ma
                                               const kofn_matrix *b,
                                               const kofn_product_options *options,
                                               kofn_call **ret_call, kofn_error *err);
+
+KOFN_MUST_CHECK kofn_status kofn_client_start_outer(kofn_client *client,
+                                                    const kofn_matrix *operands, size_t count,
+                                                    const kofn_product_options *options,
+                                                    kofn_call **ret_call, kofn_error *err);
 
 /* Wait at most timeout_ms (-1: as long as it takes, 0: only look) until some call is done, and say
  * which; each is said once. NULL in *ret_call when the time is over or a signal came: not an
@@ -361,6 +381,12 @@ KOFN_MUST_CHECK kofn_status kofn_client_submit(kofn_client *client, const kofn_m
                                                const kofn_product_options *options,
                                                char ret_job[KOFN_CLIENT_JOB_MAX], kofn_error *err);
 
+KOFN_MUST_CHECK kofn_status kofn_client_submit_outer(kofn_client *client,
+                                                     const kofn_matrix *operands, size_t count,
+                                                     const kofn_product_options *options,
+                                                     char ret_job[KOFN_CLIENT_JOB_MAX],
+                                                     kofn_error *err);
+
 typedef struct kofn_wait_options {
     int64_t timeout_ms;      // give up waiting, not the job; 0: none
     bool without_product;    // the account alone; the product stays for another wait
@@ -425,6 +451,7 @@ typedef struct kofn_family_info {
     char storage[KOFN_CLIENT_TEXT_MAX];       // elements that it keeps on its worker, likewise
     char source[KOFN_CLIENT_TEXT_MAX];
     bool rateless;
+    bool outer; // makes outer products, too
     size_t param_count;
     kofn_param_info *params;
 } kofn_family_info;

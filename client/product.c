@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/linalg/integers.h"
 #include "common/linalg/multiply.h"
+#include "common/linalg/outer.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -72,26 +73,72 @@ describe_matrix(kofn_dtype dtype, size_t rows, size_t cols, kofn_msg_matrix *ret
     (void)snprintf(ret_message->dtype, sizeof ret_message->dtype, "%s", kofn_dtype_name(dtype));
 }
 
+/* What is multiplied, of either form. */
+typedef struct factors {
+    bool outer;
+    size_t count;
+    const kofn_matrix *at[KOFN_OPERANDS_MAX];
+} factors;
+
+static factors
+list_two(const kofn_matrix *a, const kofn_matrix *b)
+{
+    return (factors){.count = 2, .at = {a, b}};
+}
+
+static kofn_status
+list_outer(const kofn_matrix *operands, size_t count, factors *ret_factors, kofn_error *err)
+{
+    factors list = {.outer = true, .count = count};
+    if (count < 2 || count > KOFN_OPERANDS_MAX)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "an outer product of %zu operands, need 2 to %d", count,
+                         KOFN_OPERANDS_MAX);
+    for (size_t i = 0; i < count; i++)
+        list.at[i] = &operands[i];
+    *ret_factors = list;
+    return KOFN_OK;
+}
+
+static kofn_status
+find_shape(const factors *f, size_t *ret_rows, size_t *ret_cols, kofn_error *err)
+{
+    kofn_mat mats[KOFN_OPERANDS_MAX];
+    bool transposed[KOFN_OPERANDS_MAX];
+    for (size_t i = 0; i < f->count; i++) {
+        mats[i] = as_mat(f->at[i]);
+        transposed[i] = f->at[i]->transposed;
+    }
+    const kofn_product product = {
+        .a = &mats[0], .b = &mats[1], .transpose_a = transposed[0], .transpose_b = transposed[1]};
+    const kofn_outer outer = {.count = f->count, .factor = mats, .transpose = transposed};
+    return f->outer ? kofn_outer_shape(&outer, ret_rows, ret_cols, err)
+                    : kofn_product_shape(&product, ret_rows, ret_cols, err);
+}
+
 /* *ret_c is the product's shape; empty when an operand is stored: only the master knows which way. */
 static kofn_status
-check_operands(const kofn_matrix *a, const kofn_matrix *b, kofn_msg_matrix *ret_c, kofn_error *err)
+check_operands(const factors *f, kofn_msg_matrix *ret_c, kofn_error *err)
 {
     size_t rows, cols;
-    kofn_status status = check_operand(a, "A", err);
-    if (status == KOFN_OK)
-        status = check_operand(b, "B", err);
+    bool stored = false;
+    kofn_status status = KOFN_OK;
+    for (size_t i = 0; i < f->count && status == KOFN_OK; i++) {
+        status = check_operand(f->at[i], kofn_operand_name(f->outer, i), err);
+        stored |= f->at[i]->operand != NULL;
+    }
     if (status != KOFN_OK)
         return status;
     *ret_c = (kofn_msg_matrix){0};
-    if (a->operand || b->operand)
+    if (stored)
         return KOFN_OK;
-    const kofn_mat mat_a = as_mat(a);
-    const kofn_mat mat_b = as_mat(b);
-    const kofn_product product = {
-        .a = &mat_a, .b = &mat_b, .transpose_a = a->transposed, .transpose_b = b->transposed};
-    status = kofn_product_shape(&product, &rows, &cols, err);
+    status = find_shape(f, &rows, &cols, err);
+    if (status == KOFN_OK && (rows > KOFN_DIMENSION_MAX || cols > KOFN_DIMENSION_MAX))
+        status = kofn_fail(err, KOFN_OUT_OF_RANGE,
+                           "the product is %zu x %zu, at most %d in each direction", rows, cols,
+                           KOFN_DIMENSION_MAX);
     if (status == KOFN_OK)
-        describe_matrix(kofn_integers_get_product_dtype(a->dtype), rows, cols, ret_c);
+        describe_matrix(kofn_integers_get_product_dtype(f->at[0]->dtype), rows, cols, ret_c);
     return status;
 }
 
@@ -142,52 +189,64 @@ describe_operand(const kofn_matrix *m, kofn_msg_matrix *ret_matrix, char ret_id[
     return set_name(ret_id, KOFN_ID_MAX, m->operand, "operand", err);
 }
 
-/* The message owns a list: cleared by the caller. */
+/* Operands beyond the second. The list is *message's. */
 static kofn_status
-describe_product(const kofn_matrix *a, const kofn_matrix *b, const kofn_product_options *options,
-                 kofn_msg_product *ret_message, kofn_error *err)
+describe_further(const factors *f, kofn_msg_product *message, kofn_error *err)
 {
-    kofn_msg_product message = {.transpose_a = a->transposed, .transpose_b = b->transposed};
+    kofn_status status =
+        kofn_wire_list_new(f->count - 2, sizeof(kofn_msg_factor), &message->further, err);
+    kofn_msg_factor *further = message->further.at;
+    for (size_t i = 2; i < f->count && status == KOFN_OK; i++, further++) {
+        further->transposed = f->at[i]->transposed;
+        status = describe_operand(f->at[i], &further->matrix, further->operand, err);
+    }
+    return status;
+}
+
+/* The message owns lists: cleared by the caller, also on failure. */
+static kofn_status
+describe_product(const factors *f, const kofn_product_options *options, kofn_msg_product *message,
+                 kofn_error *err)
+{
+    const kofn_matrix *a = f->at[0], *b = f->at[1];
     kofn_code_spec spec;
-    kofn_status status = describe_operand(a, &message.a, message.operand_a, err);
+    *message = (kofn_msg_product){.transpose_a = a->transposed, .transpose_b = b->transposed};
+    (void)snprintf(message->form, sizeof message->form, "%s", f->outer ? KOFN_FORM_OUTER : "");
+    kofn_status status = describe_operand(a, &message->a, message->operand_a, err);
     if (status == KOFN_OK)
-        status = describe_operand(b, &message.b, message.operand_b, err);
+        status = describe_operand(b, &message->b, message->operand_b, err);
     if (status == KOFN_OK)
-        status = set_name(message.policy, sizeof message.policy, options->policy, "policy", err);
+        status = describe_further(f, message, err);
     if (status == KOFN_OK)
-        status = set_name(message.field, sizeof message.field, options->field, "field", err);
+        status = set_name(message->policy, sizeof message->policy, options->policy, "policy", err);
     if (status == KOFN_OK)
-        status = describe_accept(options, &message, err);
+        status = set_name(message->field, sizeof message->field, options->field, "field", err);
+    if (status == KOFN_OK)
+        status = describe_accept(options, message, err);
     if (status == KOFN_OK)
         status = kofn_choice_to_spec(&options->code, &spec, err);
     if (status == KOFN_OK)
-        status = kofn_msg_code_from_spec(&spec, &message.code, err);
-    if (status == KOFN_OK)
-        *ret_message = message;
+        status = kofn_msg_code_from_spec(&spec, &message->code, err);
     return status;
 }
 
 static kofn_status
-open_product(kofn_client *client, kofn_method method, const kofn_matrix *a, const kofn_matrix *b,
+open_product(kofn_client *client, kofn_method method, const factors *f,
              const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
 {
     static const kofn_product_options defaults;
-    const kofn_matrix *const factors[] = {a, b};
-    const kofn_matrix *operands[2];
+    const kofn_matrix *operands[KOFN_OPERANDS_MAX];
     size_t count = 0;
     kofn_msg_product request;
     kofn_msg_matrix c;
 
     options = options ? options : &defaults;
-    kofn_status status = check_operands(a, b, &c, err);
-    if (status == KOFN_OK)
-        status = describe_product(a, b, options, &request, err);
+    kofn_status status = check_operands(f, &c, err);
     if (status != KOFN_OK)
         return status;
-
-    for (size_t i = 0; i < 2; i++)
-        if (!factors[i]->operand)
-            operands[count++] = factors[i];
+    for (size_t i = 0; i < f->count; i++)
+        if (!f->at[i]->operand)
+            operands[count++] = f->at[i];
     const kofn_call_params params = {
         .method = method,
         .request = &request,
@@ -198,24 +257,43 @@ open_product(kofn_client *client, kofn_method method, const kofn_matrix *a, cons
         .slack_ms = outcome_slack_ms(options),
         .key = options->key,
     };
-    status = kofn_engine_open(client, &params, ret_call, err);
+    status = describe_product(f, options, &request, err);
+    if (status == KOFN_OK)
+        status = kofn_engine_open(client, &params, ret_call, err);
     kofn_message_clear(&kofn_product_message, &request);
     return status;
 }
 
 /* ---- calls in flight ------------------------------------------------------------------------- */
 
-kofn_status
-kofn_client_start(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
-                  const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
+static kofn_status
+start(kofn_client *client, const factors *f, const kofn_product_options *options,
+      kofn_call **ret_call, kofn_error *err)
 {
     kofn_call *call;
-    kofn_status status = open_product(client, KOFN_METHOD_MULTIPLY, a, b, options, &call, err);
+    kofn_status status = open_product(client, KOFN_METHOD_MULTIPLY, f, options, &call, err);
     if (status != KOFN_OK)
         return status;
     (void)kofn_engine_step(client, 0); // it is on its way when this returns
     *ret_call = call;
     return KOFN_OK;
+}
+
+kofn_status
+kofn_client_start(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
+                  const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
+{
+    const factors f = list_two(a, b);
+    return start(client, &f, options, ret_call, err);
+}
+
+kofn_status
+kofn_client_start_outer(kofn_client *client, const kofn_matrix *operands, size_t count,
+                        const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
+{
+    factors f;
+    kofn_status status = list_outer(operands, count, &f, err);
+    return status == KOFN_OK ? start(client, &f, options, ret_call, err) : status;
 }
 
 static kofn_call *
@@ -370,17 +448,18 @@ wait_uploaded(kofn_call *call, upload *up, kofn_error *err)
     return status;
 }
 
-kofn_status
-kofn_client_submit(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
-                   const kofn_product_options *options, char ret_job[KOFN_CLIENT_JOB_MAX],
-                   kofn_error *err)
+static kofn_status
+submit(kofn_client *client, const factors *f, const kofn_product_options *options,
+       char ret_job[KOFN_CLIENT_JOB_MAX], kofn_error *err)
 {
     kofn_call *call;
-    kofn_status status = open_product(client, KOFN_METHOD_SUBMIT, a, b, options, &call, err);
+    kofn_status status = open_product(client, KOFN_METHOD_SUBMIT, f, options, &call, err);
     if (status != KOFN_OK)
         return status;
 
-    upload up = {.client = client, .total = bytes_of(a) + bytes_of(b)};
+    upload up = {.client = client};
+    for (size_t i = 0; i < f->count; i++)
+        up.total += bytes_of(f->at[i]);
     if (options) {
         up.progress = options->progress;
         up.context = options->context;
@@ -390,6 +469,25 @@ kofn_client_submit(kofn_client *client, const kofn_matrix *a, const kofn_matrix 
         memcpy(ret_job, ((const kofn_msg_job_ref *)call->reply)->job, KOFN_CLIENT_JOB_MAX);
     kofn_engine_drop(&call);
     return status;
+}
+
+kofn_status
+kofn_client_submit(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
+                   const kofn_product_options *options, char ret_job[KOFN_CLIENT_JOB_MAX],
+                   kofn_error *err)
+{
+    const factors f = list_two(a, b);
+    return submit(client, &f, options, ret_job, err);
+}
+
+kofn_status
+kofn_client_submit_outer(kofn_client *client, const kofn_matrix *operands, size_t count,
+                         const kofn_product_options *options, char ret_job[KOFN_CLIENT_JOB_MAX],
+                         kofn_error *err)
+{
+    factors f;
+    kofn_status status = list_outer(operands, count, &f, err);
+    return status == KOFN_OK ? submit(client, &f, options, ret_job, err) : status;
 }
 
 kofn_status
@@ -510,13 +608,12 @@ time_left_ms(int64_t timeout_ms, int64_t start_ns)
 
 /* Submit, watch, wait: once. *ret_job is "" when it was not even accepted. */
 static kofn_status
-multiply_once(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
-              const kofn_product_options *options, char ret_job[KOFN_CLIENT_JOB_MAX],
-              kofn_result **ret_result, kofn_error *err)
+multiply_once(kofn_client *client, const factors *f, const kofn_product_options *options,
+              char ret_job[KOFN_CLIENT_JOB_MAX], kofn_result **ret_result, kofn_error *err)
 {
     const int64_t start = kofn_clock_ns();
     ret_job[0] = '\0';
-    kofn_status status = kofn_client_submit(client, a, b, options, ret_job, err);
+    kofn_status status = submit(client, f, options, ret_job, err);
     if (status != KOFN_OK)
         return status;
 
@@ -544,8 +641,8 @@ is_worth_repeating(const kofn_client *client, const char *job, kofn_status statu
 }
 
 static kofn_status
-multiply_watched(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
-                 const kofn_product_options *options, kofn_result **ret_result, kofn_error *err)
+multiply_watched(kofn_client *client, const factors *f, const kofn_product_options *options,
+                 kofn_result **ret_result, kofn_error *err)
 {
     const int64_t start = kofn_clock_ns();
     char job[KOFN_CLIENT_JOB_MAX];
@@ -556,7 +653,7 @@ multiply_watched(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b
         kofn_product_options now = *options;
         now.timeout_ms = time_left_ms(options->timeout_ms, start);
         kofn_engine_pause(client, attempts);
-        status = multiply_once(client, a, b, &now, job, &result, err);
+        status = multiply_once(client, f, &now, job, &result, err);
     } while (is_worth_repeating(client, job, status) && attempts++ < client->options.retries);
     if (status != KOFN_OK)
         return status;
@@ -565,13 +662,30 @@ multiply_watched(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b
     return KOFN_OK;
 }
 
+static kofn_status
+multiply(kofn_client *client, const factors *f, const kofn_product_options *options,
+         kofn_result **ret_result, kofn_error *err)
+{
+    if (options && options->progress)
+        return multiply_watched(client, f, options, ret_result, err);
+    kofn_call *call;
+    kofn_status status = start(client, f, options, &call, err);
+    return status == KOFN_OK ? kofn_call_finish(&call, ret_result, err) : status;
+}
+
 kofn_status
 kofn_client_multiply(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
                      const kofn_product_options *options, kofn_result **ret_result, kofn_error *err)
 {
-    if (options && options->progress)
-        return multiply_watched(client, a, b, options, ret_result, err);
-    kofn_call *call;
-    kofn_status status = kofn_client_start(client, a, b, options, &call, err);
-    return status == KOFN_OK ? kofn_call_finish(&call, ret_result, err) : status;
+    const factors f = list_two(a, b);
+    return multiply(client, &f, options, ret_result, err);
+}
+
+kofn_status
+kofn_client_outer(kofn_client *client, const kofn_matrix *operands, size_t count,
+                  const kofn_product_options *options, kofn_result **ret_result, kofn_error *err)
+{
+    factors f;
+    kofn_status status = list_outer(operands, count, &f, err);
+    return status == KOFN_OK ? multiply(client, &f, options, ret_result, err) : status;
 }

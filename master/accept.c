@@ -4,58 +4,103 @@
 
 #include <stdlib.h>
 
+/* One operand as the order has it. */
+typedef struct asked_operand {
+    const char *stored; // id; "": its blocks follow
+    kofn_msg_matrix matrix;
+    bool transpose;
+} asked_operand;
+
+typedef struct operand_list {
+    bool outer;
+    size_t count;
+    asked_operand operand[KOFN_OPERANDS_MAX];
+} operand_list;
+
+/* All operands of an order in one list. */
+static kofn_status
+list_operands(const kofn_msg_product *p, operand_list *ret_asked, kofn_error *err)
+{
+    operand_list list;
+    const kofn_status status =
+        kofn_msg_form_read(p->form, &p->further, &list.outer, &list.count, err);
+    if (status)
+        return status;
+    list.operand[0] =
+        (asked_operand){.stored = p->operand_a, .matrix = p->a, .transpose = p->transpose_a};
+    list.operand[1] =
+        (asked_operand){.stored = p->operand_b, .matrix = p->b, .transpose = p->transpose_b};
+    const kofn_msg_factor *further = p->further.at;
+    for (size_t o = 2; o < list.count; o++, further++)
+        list.operand[o] = (asked_operand){.stored = further->operand,
+                                          .matrix = further->matrix,
+                                          .transpose = further->transposed};
+    *ret_asked = list;
+    return KOFN_OK;
+}
+
 /* A stored operand of the order, and what the order leaves out of its description; nothing for one
  * whose blocks follow. */
 static kofn_status
-resolve_operand(kofn_operands *operands, char letter, const char *name, kofn_msg_matrix *matrix,
-                bool *transpose, kofn_operand **ret_operand, kofn_error *err)
+resolve_operand(kofn_operands *operands, const char *which, asked_operand *asked,
+                kofn_operand **ret_operand, kofn_error *err)
 {
+    kofn_msg_matrix *matrix = &asked->matrix;
     const bool described = matrix->dtype[0] || matrix->rows || matrix->cols;
-    if (!name[0] && described)
+    if (!asked->stored[0] && described)
         return KOFN_OK;
-    if (!name[0])
+    if (!asked->stored[0])
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "%c has neither a shape nor an operand: send its blocks with its shape, "
+                         "%s has neither a shape nor an operand: send its blocks with its shape, "
                          "or name a stored operand",
-                         letter);
-    kofn_operand *operand = kofn_operands_find(operands, name);
+                         which);
+    kofn_operand *operand = kofn_operands_find(operands, asked->stored);
     if (!operand)
         return kofn_fail(err, KOFN_NOT_FOUND,
-                         "operand '%s' for %c is not stored: it never was, it was dropped, or "
+                         "operand '%s' for %s is not stored: it never was, it was dropped, or "
                          "nobody used it for too long",
-                         name, letter);
+                         asked->stored, which);
     const kofn_bands *bands = kofn_operand_get_bands(operand);
     if (described && (kofn_dtype_parse(matrix->dtype) != bands->dtype ||
                       matrix->rows != bands->rows || matrix->cols != bands->cols))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "%c is said to be %s of %zu x %zu, and operand %s is %s of %zu x %zu as "
+                         "%s is said to be %s of %zu x %zu, and operand %s is %s of %zu x %zu as "
                          "stored: leave the shape out",
-                         letter, matrix->dtype, (size_t)matrix->rows, (size_t)matrix->cols, name,
-                         kofn_dtype_name(bands->dtype), bands->rows, bands->cols);
+                         which, matrix->dtype, (size_t)matrix->rows, (size_t)matrix->cols,
+                         asked->stored, kofn_dtype_name(bands->dtype), bands->rows, bands->cols);
     *matrix = (kofn_msg_matrix){.rows = bands->rows, .cols = bands->cols};
     snprintf(matrix->dtype, sizeof matrix->dtype, "%s", kofn_dtype_name(bands->dtype));
-    *transpose = *transpose != kofn_operand_is_transposed(operand);
+    asked->transpose = asked->transpose != kofn_operand_is_transposed(operand);
     *ret_operand = operand;
     return KOFN_OK;
 }
 
-static kofn_status
-resolve_operands(kofn_master *master, kofn_msg_product *p, kofn_job *job, kofn_error *err)
+static bool
+is_among(kofn_operand *const *operands, size_t count, const kofn_operand *operand)
 {
-    kofn_operand *a = NULL, *b = NULL;
-    kofn_status status =
-        resolve_operand(master->operands, 'A', p->operand_a, &p->a, &p->transpose_a, &a, err);
-    if (!status)
-        status =
-            resolve_operand(master->operands, 'B', p->operand_b, &p->b, &p->transpose_b, &b, err);
+    for (size_t i = 0; i < count; i++)
+        if (operands[i] == operand)
+            return true;
+    return false;
+}
+
+/* Each stored operand is held once, however often it is named (kofn_job_release_work). */
+static kofn_status
+resolve_operands(kofn_master *master, operand_list *asked, kofn_job *job, kofn_error *err)
+{
+    kofn_operand *found[KOFN_OPERANDS_MAX] = {NULL};
+    kofn_status status = KOFN_OK;
+    for (size_t o = 0; o < asked->count && !status; o++)
+        status = resolve_operand(master->operands, kofn_operand_name(asked->outer, o),
+                                 &asked->operand[o], &found[o], err);
     if (status)
         return status;
-    if (a)
-        kofn_operand_hold(a);
-    if (b && b != a)
-        kofn_operand_hold(b);
-    job->stored[0] = a;
-    job->stored[1] = b;
+    for (size_t o = 0; o < asked->count; o++) {
+        job->stored[o] = found[o];
+        job->transposed[o] = asked->operand[o].transpose;
+        if (found[o] && !is_among(found, o, found[o]))
+            kofn_operand_hold(found[o]);
+    }
     return KOFN_OK;
 }
 
@@ -63,58 +108,92 @@ resolve_operands(kofn_master *master, kofn_msg_product *p, kofn_job *job, kofn_e
  * there: blocks out at once are bounded by the workers' credit, so twice the operands is what they
  * come to. Of a product of integers: with one prime. */
 static kofn_status
-estimate_charge(const kofn_msg_product *product, const kofn_job *job, size_t *ret_bytes,
-                kofn_error *err)
+estimate_charge(const operand_list *asked, kofn_job *job, kofn_error *err)
 {
-    size_t a, b, c;
-    const kofn_shape *shape = &job->shape;
-    const kofn_dtype dtype = kofn_dtype_parse(product->a.dtype);
-    kofn_status status = kofn_mat_bytes(dtype, product->a.rows, product->a.cols, &a, err);
-    if (!status)
-        status = kofn_mat_bytes(dtype, product->b.rows, product->b.cols, &b, err);
-    if (!status)
-        status = kofn_mat_bytes(kofn_integers_get_product_dtype(dtype), shape->rows, shape->cols,
-                                &c, err);
+    const kofn_dtype dtype = kofn_dtype_parse(asked->operand[0].matrix.dtype);
+    const size_t width = kofn_dtype_width(dtype);
+    size_t bytes[KOFN_OPERANDS_MAX], c, sum = sizeof(kofn_job);
+    kofn_status status = kofn_mat_bytes(kofn_integers_get_product_dtype(dtype), job->shape.rows,
+                                        job->shape.cols, &c, err);
+    for (size_t o = 0; o < asked->count && !status; o++) {
+        const kofn_msg_matrix *m = &asked->operand[o].matrix;
+        status = kofn_mat_bytes(dtype, m->rows, m->cols, &bytes[o], err);
+        if (!status && (bytes[o] > SIZE_MAX / 128 || c > SIZE_MAX / 128))
+            status = kofn_fail(err, KOFN_OUT_OF_RANGE, "the operands are larger than any memory");
+        if (!status)
+            sum += (job->stored[o] ? 0 : bytes[o]) + (job->parts ? 0 : 2 * bytes[o]);
+    }
     if (status)
         return status;
-    if (a > SIZE_MAX / 128 || b > SIZE_MAX / 128 || c > SIZE_MAX / 128)
-        return kofn_fail(err, KOFN_OUT_OF_RANGE, "the operands are larger than any memory");
-    const size_t width = kofn_dtype_width(dtype),
-                 sent = (job->stored[0] ? 0 : a) + (job->stored[1] ? 0 : b);
-    const size_t work = job->parts ? c + kofn_part_estimate_charge(a / width, b / width, c / 8)
-                                   : 2 * a + 2 * b + 2 * c;
-    *ret_bytes = sizeof(kofn_job) + sent + work;
+    job->charge =
+        sum + (job->parts ? c + kofn_part_estimate_charge(bytes[0] / width, bytes[1] / width, c / 8)
+                          : 2 * c);
     return KOFN_OK;
 }
 
 static kofn_status
-check_shapes(const kofn_msg_product *p, kofn_shape *ret_shape, kofn_error *err)
+check_product(const kofn_extents *e, kofn_shape *ret_shape, kofn_error *err)
 {
-    const size_t a_inner = p->transpose_a ? p->a.rows : p->a.cols;
-    const size_t b_inner = p->transpose_b ? p->b.cols : p->b.rows;
-    if (a_inner != b_inner)
+    if (e->cols[0] != e->rows[1])
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "A has %zu columns and B has %zu rows (after transposition): they must be "
                          "equal to multiply",
-                         a_inner, b_inner);
-    *ret_shape = (kofn_shape){.rows = p->transpose_a ? p->a.cols : p->a.rows,
-                              .inner = a_inner,
-                              .cols = p->transpose_b ? p->b.rows : p->b.cols};
+                         e->cols[0], e->rows[1]);
+    *ret_shape = (kofn_shape){.rows = e->rows[0], .inner = e->cols[0], .cols = e->cols[1]};
     return KOFN_OK;
 }
 
 static kofn_status
-choose_field(const kofn_msg_product *p, kofn_job *job, kofn_error *err)
+check_outer_product(const kofn_extents *e, kofn_shape *ret_shape, kofn_error *err)
 {
-    if (strcmp(p->a.dtype, p->b.dtype) != 0)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "A holds %s and B holds %s: convert one, operands must be of one dtype",
-                         p->a.dtype, p->b.dtype);
-    const kofn_dtype dtype = kofn_dtype_parse(p->a.dtype);
+    kofn_shape shape = {1, 1, 1};
+    for (size_t o = 0; o < e->count; o++) {
+        shape.rows = kofn_size_multiply(shape.rows, e->rows[o]);
+        shape.cols = kofn_size_multiply(shape.cols, e->cols[o]);
+    }
+    if (shape.rows > KOFN_DIMENSION_MAX || shape.cols > KOFN_DIMENSION_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "the outer product of these %zu operands has more than %d rows or columns",
+                         e->count, KOFN_DIMENSION_MAX);
+    *ret_shape = shape;
+    return KOFN_OK;
+}
+
+static kofn_status
+check_shapes(const operand_list *asked, kofn_job *job, kofn_error *err)
+{
+    kofn_extents e = {.count = asked->count};
+    for (size_t o = 0; o < asked->count; o++) {
+        const asked_operand *operand = &asked->operand[o];
+        e.rows[o] = operand->transpose ? operand->matrix.cols : operand->matrix.rows;
+        e.cols[o] = operand->transpose ? operand->matrix.rows : operand->matrix.cols;
+    }
+    job->outer = asked->outer;
+    job->extents = e;
+    return asked->outer ? check_outer_product(&e, &job->shape, err)
+                        : check_product(&e, &job->shape, err);
+}
+
+static kofn_status
+choose_field(const char *name, const operand_list *asked, kofn_job *job, kofn_error *err)
+{
+    const char *first = asked->operand[0].matrix.dtype;
+    for (size_t o = 1; o < asked->count; o++)
+        if (strcmp(asked->operand[o].matrix.dtype, first) != 0)
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "%s holds %s and %s holds %s: convert one, operands must be of one "
+                             "dtype",
+                             kofn_operand_name(asked->outer, 0), first,
+                             kofn_operand_name(asked->outer, o), asked->operand[o].matrix.dtype);
+    const kofn_dtype dtype = kofn_dtype_parse(first);
     bool integers;
-    kofn_status status = kofn_integers_choose(p->field, dtype, &job->field, &integers, err);
+    kofn_status status = kofn_integers_choose(name, dtype, &job->field, &integers, err);
     if (status || !integers)
         return status;
+    if (asked->outer)
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "outer products are not made of integers; take u32 elements and a field "
+                         "gfp:P, or f64");
     job->parts = calloc(1, sizeof *job->parts);
     if (!job->parts)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another job");
@@ -174,40 +253,52 @@ check_accept(const kofn_accept *accept, const kofn_code_spec *spec, const kofn_f
     return kofn_accept_check(accept, &code, err);
 }
 
-/* Is the configured code one of that field? It was chosen for real numbers; a job over a finite field
+/* Is the configured code one of that field and form? It was chosen for products of real numbers; a job
  * that it does not fit has its code left open. */
 static bool
-has_default(const kofn_master_config *config, const kofn_field *field)
+has_default(const kofn_code_spec *configured, const kofn_field *field, size_t operands)
 {
-    return field->order == 0 || kofn_code_spec_check(&config->code, field, NULL) == KOFN_OK;
+    kofn_code_spec spec = *configured;
+    return kofn_code_spec_set_form(&spec, operands, NULL) == KOFN_OK &&
+           ((field->order == 0 && operands == 0) ||
+            kofn_code_spec_check(&spec, field, NULL) == KOFN_OK);
 }
 
 /* The job's own spec, or the configured default where it names no family. */
 static kofn_status
-choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const kofn_field *field,
+choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const kofn_job *job,
             kofn_code_spec *ret_spec, kofn_error *err)
 {
-    kofn_status status = kofn_msg_code_to_spec(&p->code, ret_spec, err);
+    const size_t operands = job->outer ? job->extents.count : 0;
+    kofn_code_spec asked;
+    kofn_status status = kofn_msg_code_to_spec(&p->code, &asked, err);
+    if (!status)
+        status = kofn_code_spec_set_form(&asked, operands, err);
     if (status)
         return status;
-    if (!ret_spec->family[0] && has_default(config, field)) {
-        const kofn_code_spec asked = *ret_spec;
-        *ret_spec = config->code;
+    kofn_code_spec spec = asked;
+    if (!asked.family[0] && has_default(&config->code, job->field, operands)) {
+        spec = config->code;
         if (asked.has_seed)
-            ret_spec->seed = asked.seed, ret_spec->has_seed = true;
-        if (asked.part.x || asked.part.z || asked.part.y)
-            ret_spec->part = asked.part;
+            spec.seed = asked.seed, spec.has_seed = true;
+        if (!kofn_code_spec_is_uncut(&asked))
+            spec.part = asked.part, spec.parts = asked.parts;
         if (asked.tasks)
-            ret_spec->tasks = asked.tasks;
+            spec.tasks = asked.tasks;
         if (asked.reserve)
-            ret_spec->reserve = asked.reserve;
+            spec.reserve = asked.reserve;
+        status = kofn_code_spec_set_form(&spec, operands, err);
     }
-    if (!ret_spec->has_seed) { // a fixed default: the same job gives the same bits, and its code
-        ret_spec->has_seed = true; // is found in the cache
-        ret_spec->seed = 1;
+    if (!spec.has_seed) {     // a fixed default: the same job gives the same bits, and its code is
+        spec.has_seed = true; // found in the cache
+        spec.seed = 1;
     }
-    ret_spec->algorithms = config->known;
-    return kofn_code_spec_check(ret_spec, field, err);
+    spec.algorithms = config->known;
+    if (!status)
+        status = kofn_code_spec_check(&spec, job->field, err);
+    if (!status)
+        *ret_spec = spec;
+    return status;
 }
 
 static kofn_status
@@ -288,21 +379,25 @@ static kofn_status
 fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn_error *err)
 {
     const kofn_master_config *config = &master->config;
-    kofn_msg_product p = *order->product;                         // borrows its list
-    const char *policy = p.policy[0] ? p.policy : config->policy; // "auto" until the code is known
-    kofn_status status = resolve_operands(master, &p, job, err);
+    const kofn_msg_product *p = order->product;
+    const char *policy =
+        p->policy[0] ? p->policy : config->policy; // "auto" until the code is known
+    operand_list asked;
+    kofn_status status = list_operands(p, &asked, err);
     if (!status)
-        status = choose_field(&p, job, err);
+        status = resolve_operands(master, &asked, job, err);
     if (!status)
-        status = check_shapes(&p, &job->shape, err);
+        status = choose_field(p->field, &asked, job, err);
     if (!status)
-        status = estimate_charge(&p, job, &job->charge, err);
+        status = check_shapes(&asked, job, err);
     if (!status)
-        status = choose_spec(config, &p, job->field, &job->spec, err);
+        status = estimate_charge(&asked, job, err);
+    if (!status)
+        status = choose_spec(config, p, job, &job->spec, err);
     if (!status)
         status = kofn_master_policy_check(policy, err);
     if (!status)
-        status = read_accept(&p, &job->accept, err);
+        status = read_accept(p, &job->accept, err);
     if (!status)
         status = check_accept(&job->accept, &job->spec, job->field, err);
     if (status)
@@ -311,14 +406,13 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     job->master = master;
     job->session = order->session;
     job->deadline_ns = order->deadline_ns;
-    job->transposed[0] = p.transpose_a;
-    job->transposed[1] = p.transpose_b;
     snprintf(job->policy, sizeof job->policy, "%s", policy);
     TAILQ_INIT(&job->requests);
     kofn_assembler_init(&job->operands);
     job->times.accepted_ns = job->times.heard_ns = kofn_clock_ns();
-    status = expect_operand(job, 0, &p.a, err);
-    return status ? status : expect_operand(job, 1, &p.b, err);
+    for (size_t o = 0; o < asked.count && !status; o++)
+        status = expect_operand(job, o, &asked.operand[o].matrix, err);
+    return status;
 }
 
 kofn_status

@@ -41,6 +41,7 @@ fill_order(const kofn_job *job, kofn_msg_job *m)
     snprintf(m->id, sizeof m->id, "%s", job->name);
     snprintf(m->state, sizeof m->state, "%s", kofn_job_state_name(job->state));
     snprintf(m->policy, sizeof m->policy, "%s", job->policy);
+    snprintf(m->form, sizeof m->form, "%s", job->outer ? KOFN_FORM_OUTER : "");
     snprintf(m->field, sizeof m->field, "%s", job->parts ? "integers" : job->field->name);
     if (job->error.status) {
         m->status = job->error.status;

@@ -1,3 +1,4 @@
+#include "common/linalg/outer.h"
 #include "master/integers.h"
 #include "master/jobs.h"
 
@@ -29,6 +30,23 @@ allocate_work(kofn_job *job, kofn_error *err)
     return KOFN_OK;
 }
 
+void
+kofn_job_init_coding(const kofn_job *job, const kofn_code *code, kofn_coding *coding)
+{
+    if (job->outer)
+        kofn_coding_init_outer(coding, code, &job->extents, job->transposed);
+    else
+        kofn_coding_init(coding, code, job->shape, job->transposed[0], job->transposed[1]);
+}
+
+static double
+count_task_flops(const kofn_job *job)
+{
+    const kofn_shape *part = &job->coding.part;
+    const double elements = (double)part->rows * (double)part->cols;
+    return elements * (job->outer ? KOFN_OUTER_FLOPS : 2 * (double)part->inner);
+}
+
 static bool
 is_policy(const kofn_job *job, const char *name)
 {
@@ -54,15 +72,14 @@ run_job(kofn_job *job, kofn_code *code)
     job->code = kofn_code_ref(code);
     if (is_policy(job, "auto"))
         snprintf(job->policy, sizeof job->policy, "%s", choose_policy(job, code));
-    kofn_coding_init(&job->coding, code, job->shape, job->transposed[0], job->transposed[1]);
-    const kofn_shape *part = &job->coding.part;
+    kofn_job_init_coding(job, code, &job->coding);
     kofn_sched_job order = {
         .id = job->id,
         .client = job->session,
         .code = code,
         .policy = job->policy,
         .deadline_ns = job->deadline_ns,
-        .task_flops = 2.0 * (double)part->rows * (double)part->inner * (double)part->cols,
+        .task_flops = count_task_flops(job),
         .accept = job->accept,
         .noise = kofn_coding_get_noise(&job->coding),
     };
@@ -89,7 +106,7 @@ build_run(kofn_coder_item *item)
             kofn_code_spec_build(&build->spec, build->field, &build->code, &build->error);
     if (build->status)
         return;
-    kofn_coding_init(&coding, build->code, job->shape, job->transposed[0], job->transposed[1]);
+    kofn_job_init_coding(job, build->code, &coding);
     build->status = kofn_accept_check_reach(&job->accept, build->code,
                                             kofn_coding_get_noise(&coding), &build->error);
 }
@@ -136,13 +153,6 @@ build_code(kofn_job *job, kofn_code *known)
     kofn_coders_submit(job->master->coders, &build->item);
 }
 
-static bool
-is_open(const kofn_code_spec *spec)
-{
-    return kofn_code_spec_is_open(spec) || !spec->part.x || !spec->part.z || !spec->part.y ||
-           !spec->tasks;
-}
-
 kofn_code_context
 kofn_job_get_context(const kofn_job *job)
 {
@@ -152,6 +162,7 @@ kofn_job_get_context(const kofn_job *job)
         .rows = job->shape.rows,
         .inner = job->shape.inner,
         .cols = job->shape.cols,
+        .operands = job->extents,
         .workers = kofn_sched_count_workers(master->sched),
         .whole_flops = master->config.whole_flops,
         .exact = job->accept.kind != KOFN_ACCEPT_PROMISE,
@@ -186,7 +197,8 @@ kofn_job_prepare(kofn_job *job)
 void
 kofn_job_begin(kofn_job *job)
 {
-    if (!is_open(&job->spec) || kofn_sched_count_workers(job->master->sched) > 0) {
+    if (kofn_code_spec_is_complete(&job->spec) ||
+        kofn_sched_count_workers(job->master->sched) > 0) {
         kofn_job_prepare(job);
         return;
     }

@@ -40,11 +40,10 @@ static kofn_status
 check_operands(const kofn_job *job, const bool *look, kofn_error *err)
 {
     kofn_status status = KOFN_OK;
-    for (size_t o = 0; !status && o < job->operands.count; o++) {
-        const char letter[] = {(char)('A' + o), '\0'};
+    for (size_t o = 0; !status && o < job->operands.count; o++)
         if (look[o])
-            status = kofn_field_check_elements(job->field, letter, &job->operands.mat[o], err);
-    }
+            status = kofn_field_check_elements(job->field, kofn_operand_name(job->outer, o),
+                                               &job->operands.mat[o], err);
     return status;
 }
 

@@ -110,14 +110,14 @@ new_item(kofn_job *job)
     return choose;
 }
 
-/* Whole is what a small product goes, whoever asks. */
+/* Whole is what a small product goes, whoever asks; outer products are no planner's matter. */
 static bool
 is_planned(const kofn_job *job)
 {
     const kofn_code_spec *spec = &job->spec;
     const double flops =
         2.0 * (double)job->shape.rows * (double)job->shape.inner * (double)job->shape.cols;
-    return kofn_code_spec_is_open(spec) && !spec->part.x && !spec->part.z && !spec->part.y &&
+    return kofn_code_spec_is_open(spec) && kofn_code_spec_is_uncut(spec) && !job->outer &&
            !spec->tasks && flops > job->master->config.whole_flops;
 }
 

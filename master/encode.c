@@ -82,7 +82,7 @@ coded_key(const kofn_job *job, size_t operand, size_t task)
 {
     return (kofn_coded_key){
         .field = job->field,
-        .grid = job->code->grid[operand],
+        .grid = job->coding.grid[operand],
         .transposed = job->transposed[operand],
         .coef = kofn_code_get_row(job->code, operand, task),
     };
@@ -209,15 +209,19 @@ static void
 send_batch(encode_batch *batch)
 {
     const kofn_master *master = batch->job->master;
-    const encode_part *a = &batch->part[0], *b = &batch->part[1];
-    const encode_part *failed = a->status ? a : b->status ? b : NULL;
+    const size_t operands = batch->job->code->operands;
+    const encode_part *failed = NULL;
+    for (size_t o = 0; o < operands && !failed; o++)
+        failed = batch->part[o].status ? &batch->part[o] : NULL;
     for (size_t i = 0; i < batch->count; i++) {
         const uint64_t assignment = batch->sends[i].assignment;
+        const kofn_bands *blocks[KOFN_OPERANDS_MAX];
+        for (size_t o = 0; o < operands; o++)
+            blocks[o] = &batch->part[o].blocks[i];
         if (failed)
             master->carrier->fail(master->fleet, assignment, &failed->error);
-        else
-            (void)master->carrier->send(master->fleet, assignment, &a->blocks[i],
-                                        &b->blocks[i]); // false: cancelled meanwhile
+        else // false: cancelled meanwhile
+            (void)master->carrier->send(master->fleet, assignment, blocks);
     }
 }
 
@@ -336,8 +340,10 @@ kofn_job_send(kofn_job *job)
     const size_t count = job->send_count;
     job->blocks_reused += reused;
     job->send_count = 0; // the array stays for reuse; nothing is added while we send
-    for (size_t i = 0; i < count; i++)
-        (void)master->carrier->send(master->fleet, job->sends[i].assignment,
-                                    find_block(job, 0, job->sends[i].task, &reused),
-                                    find_block(job, 1, job->sends[i].task, &reused));
+    for (size_t i = 0; i < count; i++) {
+        const kofn_bands *blocks[KOFN_OPERANDS_MAX];
+        for (size_t o = 0; o < job->code->operands; o++)
+            blocks[o] = find_block(job, o, job->sends[i].task, &reused);
+        (void)master->carrier->send(master->fleet, job->sends[i].assignment, blocks);
+    }
 }

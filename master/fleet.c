@@ -201,7 +201,7 @@ fill_matrix(kofn_msg_matrix *m, const kofn_bands *bands)
 }
 
 static bool
-send_blocks(kofn_fleet *fleet, uint64_t id, const kofn_bands *a, const kofn_bands *b)
+send_blocks(kofn_fleet *fleet, uint64_t id, const kofn_bands *const *blocks)
 {
     assignment *to = kofn_map_find(&fleet->assignments, id);
     if (!to)
@@ -214,15 +214,23 @@ send_blocks(kofn_fleet *fleet, uint64_t id, const kofn_bands *a, const kofn_band
         .transpose_a = to->job->transposed[0],
         .transpose_b = to->job->transposed[1],
     };
+    const size_t count = to->job->code->operands;
+    kofn_msg_factor further[KOFN_OPERANDS_MAX - 2];
+    snprintf(task.form, sizeof task.form, "%s", to->job->outer ? KOFN_FORM_OUTER : "");
+    for (size_t o = 2; o < count; o++) {
+        further[o - 2] = (kofn_msg_factor){.transposed = to->job->transposed[o]};
+        fill_matrix(&further[o - 2].matrix, blocks[o]);
+    }
+    task.further = (kofn_wire_list){.at = further, .count = count - 2};
     snprintf(task.job, sizeof task.job, "%s", to->job->name);
     snprintf(task.field, sizeof task.field, "%s", to->job->field->name);
-    fill_matrix(&task.a, a);
-    fill_matrix(&task.b, b);
-    const kofn_bands *const mats[] = {a, b};
+    fill_matrix(&task.a, blocks[0]);
+    fill_matrix(&task.b, blocks[1]);
     kofn_error err;
     to->sent = true;
     const int64_t now_ns = kofn_clock_ns();
-    if (kofn_peer_transfer(to->on->peer, id, &kofn_task_message, &task, 2, mats, &err) != KOFN_OK) {
+    if (kofn_peer_transfer(to->on->peer, id, &kofn_task_message, &task, count, blocks, &err) !=
+        KOFN_OK) {
         lose_worker(fleet, to->on, err.text);
         return true;
     }

@@ -70,13 +70,15 @@ kofn_bands_array_fini(kofn_bands **bands_p, size_t count)
 static void
 release_stored(kofn_job *job)
 {
-    if (job->stored[1] == job->stored[0]) // held once
-        job->stored[1] = NULL;
-    for (size_t o = 0; o < KOFN_OPERANDS_MAX; o++)
+    for (size_t o = 0; o < KOFN_OPERANDS_MAX; o++) {
+        for (size_t other = o + 1; other < KOFN_OPERANDS_MAX; other++)
+            if (job->stored[other] == job->stored[o]) // held once
+                job->stored[other] = NULL;
         if (job->is_part) // the whole holds it
             job->stored[o] = NULL;
         else
             kofn_operand_release(&job->stored[o]);
+    }
 }
 
 /* A part that has let go of everything is an item of its whole no more. */

@@ -66,8 +66,8 @@ typedef struct kofn_measured {
 struct kofn_carrier {
     /* SEND: note the assignment; its blocks follow with send, or fail says that they will not. */
     void (*assign)(kofn_fleet *fleet, const kofn_action *action, kofn_job *job);
-    /* The assignment's blocks, which are ref'd. False: it is over. */
-    bool (*send)(kofn_fleet *fleet, uint64_t assignment, const kofn_bands *a, const kofn_bands *b);
+    /* The assignment's blocks, one of each operand, which are ref'd. False: it is over. */
+    bool (*send)(kofn_fleet *fleet, uint64_t assignment, const kofn_bands *const *blocks);
     void (*fail)(kofn_fleet *fleet, uint64_t assignment, const kofn_error *why);
     void (*cancel)(kofn_fleet *fleet, uint64_t assignment);
     /* What the workers are, for planning. RESOURCE_EXHAUSTED. Ownership: free(ret->at). */
@@ -108,7 +108,9 @@ struct kofn_job {
     kofn_parts *parts;       // of a product of integers; NULL: of any other
     kofn_job *whole;         // of a part that works: what it is a part of
     bool is_part;
-    kofn_shape shape;
+    bool outer;           // the product's form
+    kofn_extents extents; // of its operands, after transposition
+    kofn_shape shape;     // of the product; as kofn_coding has it
     bool transposed[KOFN_OPERANDS_MAX];
     char policy[KOFN_NAME_MAX];
     kofn_accept accept; // what it is done with
@@ -168,6 +170,9 @@ void kofn_job_start(kofn_job *job);
 void kofn_job_check(kofn_job *job);
 void kofn_job_begin(kofn_job *job);
 void kofn_job_prepare(kofn_job *job);
+
+/* How matrices of the job are coded with this code. */
+void kofn_job_init_coding(const kofn_job *job, const kofn_code *code, kofn_coding *coding);
 
 /* What its code is completed for. */
 kofn_code_context kofn_job_get_context(const kofn_job *job);

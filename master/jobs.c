@@ -267,8 +267,9 @@ static bool
 is_same_spec(const kofn_code_spec *a, const kofn_code_spec *b)
 {
     if (strcmp(a->family, b->family) != 0 || a->part.x != b->part.x || a->part.z != b->part.z ||
-        a->part.y != b->part.y || a->tasks != b->tasks || a->reserve != b->reserve ||
-        a->seed != b->seed || a->set_count != b->set_count)
+        a->part.y != b->part.y || !kofn_cuts_are_equal(&a->parts, &b->parts) ||
+        a->tasks != b->tasks || a->reserve != b->reserve || a->seed != b->seed ||
+        a->set_count != b->set_count)
         return false;
     for (size_t i = 0; i < a->set_count; i++)
         if (strcmp(a->sets[i].name, b->sets[i].name) != 0 ||

@@ -21,6 +21,7 @@ kofn_msg_code_from_spec(const kofn_code_spec *spec, kofn_msg_code *ret_message, 
         .has_seed = spec->has_seed,
     };
     memcpy(message.family, spec->family, sizeof message.family);
+    kofn_cuts_format(&spec->parts, message.parts);
 
     kofn_status status =
         kofn_wire_list_new(spec->set_count, sizeof(kofn_msg_set), &message.sets, err);
@@ -46,6 +47,12 @@ kofn_msg_code_to_spec(const kofn_msg_code *message, kofn_code_spec *ret_spec, ko
         .seed = message->seed,
     };
     memcpy(spec.family, message->family, sizeof spec.family);
+    if (message->parts[0]) {
+        const kofn_status status =
+            kofn_cuts_parse(message->parts, KOFN_TASKS_MAX, &spec.parts, err);
+        if (status != KOFN_OK)
+            return status;
+    }
 
     /* Through the one function that records a parameter, so that a name given twice or in vain is
      * treated as in a configuration. */
@@ -56,6 +63,25 @@ kofn_msg_code_to_spec(const kofn_msg_code *message, kofn_code_spec *ret_spec, ko
             return status;
     }
     *ret_spec = spec;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_msg_form_read(const char *form, const kofn_wire_list *further, bool *ret_outer,
+                   size_t *ret_operands, kofn_error *err)
+{
+    const bool outer = strcmp(form, KOFN_FORM_OUTER) == 0;
+    if (!outer && form[0])
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "there are no products of form '%s': leave it empty for A B, or take "
+                         "outer",
+                         form);
+    if (!outer && further->count > 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "a product A B has two operands, and %zu further ones are given",
+                         further->count);
+    *ret_outer = outer;
+    *ret_operands = 2 + further->count;
     return KOFN_OK;
 }
 
@@ -95,6 +121,7 @@ fill_family(const kofn_family *family, kofn_msg_family *ret_family, kofn_error *
     set_text(ret_family->storage, sizeof ret_family->storage, family->storage);
     set_text(ret_family->source, sizeof ret_family->source, family->source);
     ret_family->rateless = family->rateless;
+    ret_family->outer = family->outer;
     return KOFN_OK;
 }
 

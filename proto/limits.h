@@ -12,7 +12,7 @@ enum {
     KOFN_ENVELOPE_DEPTH_MAX = 8,       // nested maps and arrays
     KOFN_ENVELOPE_ITEMS_MAX = 65536,   // values in one envelope, all levels
     KOFN_MESSAGE_FRAMES_MAX = 65536,   // block frames in one message
-    KOFN_MATRIX_FRAMES_MAX = 32768,    // block frames of one matrix: two matrices fit a message
+    KOFN_MATRIX_FRAMES_MAX = 32768,    // block frames of one matrix: two such fit a message
     KOFN_FRAME_BYTES_MAX = 256 << 20,  // one block frame; a row of a matrix must fit
     KOFN_CHUNK_BYTES = 4 << 20,        // target size of a block frame over plain TCP
     KOFN_WINDOW_BYTES = 16 << 20,      // unacknowledged bytes that a peer accepts by default

@@ -38,6 +38,18 @@ const kofn_wire_message kofn_matrix_message = {
     .name = "matrix", FIELDS(matrix_fields), .help = "the shape of a matrix whose blocks travel"};
 #undef S
 
+#define S kofn_msg_factor
+static const kofn_wire_field factor_fields[] = {
+    PART(matrix, OPTIONAL, kofn_matrix_message, "its shape as stored; absent: that of the operand"),
+    TEXT(operand, OPTIONAL, "of a product: a stored operand's id, and no blocks of it follow"),
+    BOOL(transposed, "the operand is the transpose of what is stored"),
+};
+const kofn_wire_message kofn_factor_message = {
+    .name = "factor",
+    FIELDS(factor_fields),
+    .help = "an operand of an outer product beyond the second"};
+#undef S
+
 #define S kofn_msg_set
 static const kofn_wire_field set_fields[] = {
     TEXT(name, REQUIRED, "a parameter of the code family"),
@@ -53,6 +65,9 @@ static const kofn_wire_field code_fields[] = {
     U64(x, OPTIONAL, KOFN_COLUMNS_MAX, "row parts of A; 0: the master chooses"),
     U64(z, OPTIONAL, KOFN_COLUMNS_MAX, "inner parts; 0: the master chooses"),
     U64(y, OPTIONAL, KOFN_COLUMNS_MAX, "column parts of B; 0: the master chooses"),
+    TEXT(parts, OPTIONAL,
+         "of an outer product, not x, z, y: parts of each operand, like 2,3,1; 0: the master "
+         "chooses"),
     U64(tasks, OPTIONAL, KOFN_TASKS_MAX, "coded tasks n; 0: the master chooses"),
     U64(reserve, OPTIONAL, KOFN_TASKS_MAX,
         "tasks beyond n that are sent only in place of others; 0: by the policy"),
@@ -96,10 +111,11 @@ static const kofn_wire_field job_fields[] = {
     U64(status, OPTIONAL, 0, "of a job that has ended: a status number"),
     TEXT(message, OPTIONAL, "why it failed"),
     TEXT(policy, OPTIONAL, "scheduling policy"),
+    TEXT(form, OPTIONAL, "as in the product"),
     PART(code, OPTIONAL, kofn_code_message, "complete: what was really used"),
     TEXT(field, OPTIONAL, "arithmetic, as in product"),
     U64(rows, OPTIONAL, 0, "rows of C"),
-    U64(inner, OPTIONAL, 0, "columns of op(A), rows of op(B)"),
+    U64(inner, OPTIONAL, 0, "columns of op(A), rows of op(B); 1 of an outer product"),
     U64(cols, OPTIONAL, 0, "columns of C"),
     U64(threshold, OPTIONAL, 0, "answers that give the product in the worst case, k"),
     U64(enough, OPTIONAL, 0, "answers that what the job accepts takes in the worst case"),
@@ -198,6 +214,7 @@ static const kofn_wire_field family_fields[] = {
     TEXT(storage, OPTIONAL, "what one task keeps on its worker, as a formula"),
     TEXT(source, OPTIONAL, "the paper"),
     BOOL(rateless, "new tasks can be made on demand"),
+    BOOL(outer, "it makes outer products, too"),
     LIST(params, 64, kofn_param_message, "its parameters"),
 };
 const kofn_wire_message kofn_family_message = {
@@ -373,6 +390,9 @@ static const kofn_wire_field product_fields[] = {
     TEXT(operand_b, OPTIONAL, "a stored operand's id: B is that one, and no blocks of it follow"),
     BOOL(transpose_a, "op(A) is the transpose of A"),
     BOOL(transpose_b, "op(B) is the transpose of B"),
+    TEXT(form, OPTIONAL, "empty: C = A B; outer: C = A (x) B (x) further operands"),
+    LIST(further, KOFN_OPERANDS_MAX - 2, kofn_factor_message,
+         "of an outer product: the third operand and later ones"),
     TEXT(field, OPTIONAL,
          "f64, f32, gf256, gf16, gf4, gfp:P, integers; empty: implied by the dtype, u32 implies "
          "none"),
@@ -615,13 +635,16 @@ static const kofn_wire_field task_fields[] = {
     PART(b, REQUIRED, kofn_matrix_message, "coded block of B as stored"),
     BOOL(transpose_a, "op(A) is the transpose of A"),
     BOOL(transpose_b, "op(B) is the transpose of B"),
+    TEXT(form, OPTIONAL, "empty: multiply; outer: C = A (x) B (x) further operands"),
+    LIST(further, KOFN_OPERANDS_MAX - 2, kofn_factor_message,
+         "of an outer product: coded blocks of the third operand and later ones"),
     BOOL(more, "further block frames follow in data messages"),
 };
-const kofn_wire_message kofn_task_message = {.name = "task",
-                                             .envelope = true,
-                                             FIELDS(task_fields),
-                                             .help =
-                                                 "multiply, please; blocks of A, then of B follow"};
+const kofn_wire_message kofn_task_message = {
+    .name = "task",
+    .envelope = true,
+    FIELDS(task_fields),
+    .help = "multiply, please; blocks of A, then of B and of further operands follow"};
 #undef S
 
 #define S kofn_msg_result
@@ -630,7 +653,7 @@ static const kofn_wire_field result_fields[] = {
     U64(epoch, REQUIRED, 0, "of the task"),
     U64(status, OPTIONAL, 0, "a status number; absent: OK, and blocks follow"),
     TEXT(message, OPTIONAL, "one sentence for a person, when the status is not OK"),
-    PART(c, OPTIONAL, kofn_matrix_message, "shape of op(A) op(B)"),
+    PART(c, OPTIONAL, kofn_matrix_message, "shape of the product"),
     BOOL(nonfinite, "C holds what is no number of the field: NaN, Inf, p or more"),
     U64(compute_ns, OPTIONAL, 0, "duration of the multiplication alone"),
     BOOL(more, "further block frames follow in data messages"),
@@ -671,22 +694,22 @@ const kofn_wire_message kofn_bye_message = {.name = "bye",
 
 /* In the order of PROTOCOL.md. */
 static const kofn_wire_message *const all[] = {
-    &kofn_call_message,         &kofn_reply_message,       &kofn_event_message,
-    &kofn_abandon_message,      &kofn_data_message,        &kofn_ack_message,
-    &kofn_hello_message,        &kofn_welcome_message,     &kofn_refuse_message,
-    &kofn_task_message,         &kofn_result_message,      &kofn_cancel_message,
-    &kofn_heartbeat_message,    &kofn_bye_message,         &kofn_product_message,
-    &kofn_outcome_message,      &kofn_job_ref_message,     &kofn_nothing_message,
-    &kofn_list_jobs_message,    &kofn_jobs_message,        &kofn_put_operand_message,
-    &kofn_operand_ref_message,  &kofn_operands_message,    &kofn_workers_message,
-    &kofn_codes_message,        &kofn_plan_query_message,  &kofn_plan_message,
-    &kofn_check_message,        &kofn_health_message,      &kofn_reflection_message,
-    &kofn_matrix_message,       &kofn_set_message,         &kofn_code_message,
-    &kofn_seconds_message,      &kofn_prime_message,       &kofn_job_message,
-    &kofn_operand_message,      &kofn_worker_message,      &kofn_param_message,
-    &kofn_family_message,       &kofn_algorithm_message,   &kofn_field_info_message,
-    &kofn_message_info_message, &kofn_method_info_message, &kofn_limit_info_message,
-    &kofn_plan_row_message,
+    &kofn_call_message,        &kofn_reply_message,        &kofn_event_message,
+    &kofn_abandon_message,     &kofn_data_message,         &kofn_ack_message,
+    &kofn_hello_message,       &kofn_welcome_message,      &kofn_refuse_message,
+    &kofn_task_message,        &kofn_result_message,       &kofn_cancel_message,
+    &kofn_heartbeat_message,   &kofn_bye_message,          &kofn_product_message,
+    &kofn_outcome_message,     &kofn_job_ref_message,      &kofn_nothing_message,
+    &kofn_list_jobs_message,   &kofn_jobs_message,         &kofn_put_operand_message,
+    &kofn_operand_ref_message, &kofn_operands_message,     &kofn_workers_message,
+    &kofn_codes_message,       &kofn_plan_query_message,   &kofn_plan_message,
+    &kofn_check_message,       &kofn_health_message,       &kofn_reflection_message,
+    &kofn_matrix_message,      &kofn_factor_message,       &kofn_set_message,
+    &kofn_code_message,        &kofn_seconds_message,      &kofn_prime_message,
+    &kofn_job_message,         &kofn_operand_message,      &kofn_worker_message,
+    &kofn_param_message,       &kofn_family_message,       &kofn_algorithm_message,
+    &kofn_field_info_message,  &kofn_message_info_message, &kofn_method_info_message,
+    &kofn_limit_info_message,  &kofn_plan_row_message,
 };
 
 size_t

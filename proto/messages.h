@@ -25,6 +25,17 @@ typedef struct kofn_msg_matrix { // shape of a matrix whose blocks travel with t
     uint64_t rows, cols;
 } kofn_msg_matrix;
 
+typedef struct kofn_msg_factor { // an operand of an outer product beyond the second
+    kofn_msg_matrix matrix;      // as stored; dtype "": taken from the operand
+    char operand[KOFN_ID_MAX];   // in a product: a stored one; "": blocks follow
+    bool transposed;
+} kofn_msg_factor;
+
+/* Forms of products and tasks: "" is C := A B. */
+#define KOFN_FORM_OUTER                                                                            \
+    "outer" // C := A_1 (x) A_2 (x) ...: A_1 is a, A_2 is b, the others are further
+enum { KOFN_FORM_MAX = 16 };
+
 typedef struct kofn_msg_set {
     char name[KOFN_NAME_MAX];
     char value[KOFN_SET_VALUE_MAX];
@@ -33,6 +44,7 @@ typedef struct kofn_msg_set {
 typedef struct kofn_msg_code { // kofn_code_spec on the wire
     char family[KOFN_NAME_MAX];
     uint64_t x, z, y, tasks, reserve, seed;
+    char parts[KOFN_CUTS_TEXT_MAX]; // of an outer product: kofn_cuts_format
     bool has_seed;
     kofn_wire_list sets; // of kofn_msg_set
 } kofn_msg_code;
@@ -48,6 +60,7 @@ typedef struct kofn_msg_job {
     uint64_t status;             // kofn_status of a finished job
     char message[KOFN_TEXT_MAX]; // why it failed
     char policy[KOFN_NAME_MAX];
+    char form[KOFN_FORM_MAX];
     kofn_msg_code code; // complete: what was really used
     char field[KOFN_NAME_MAX];
     uint64_t rows, inner, cols;
@@ -117,7 +130,7 @@ typedef struct kofn_msg_family {
     char communication[KOFN_TEXT_MAX];
     char storage[KOFN_TEXT_MAX];
     char source[KOFN_TEXT_MAX];
-    bool rateless;
+    bool rateless, outer;
     kofn_wire_list params; // of kofn_msg_param
 } kofn_msg_family;
 
@@ -192,6 +205,8 @@ typedef struct kofn_msg_product { // Multiply, Submit
     kofn_msg_matrix a, b;         // as stored; dtype "": taken from the operand
     char operand_a[KOFN_ID_MAX], operand_b[KOFN_ID_MAX]; // stored operands; "": blocks follow
     bool transpose_a, transpose_b;
+    char form[KOFN_FORM_MAX];  // "": A B; outer
+    kofn_wire_list further;    // of kofn_msg_factor
     char field[KOFN_NAME_MAX]; // "": implied by the dtype
     kofn_msg_code code;
     char policy[KOFN_NAME_MAX]; // "": the master's default
@@ -348,6 +363,8 @@ typedef struct kofn_msg_task {
     char field[KOFN_NAME_MAX];
     kofn_msg_matrix a, b; // as stored
     bool transpose_a, transpose_b;
+    char form[KOFN_FORM_MAX]; // "": A B; outer
+    kofn_wire_list further;   // of kofn_msg_factor
     bool more;
 } kofn_msg_task;
 
@@ -387,11 +404,11 @@ extern const kofn_wire_message kofn_product_message, kofn_outcome_message, kofn_
     kofn_plan_query_message, kofn_plan_message, kofn_check_message, kofn_health_message,
     kofn_reflection_message; // bodies
 
-extern const kofn_wire_message kofn_matrix_message, kofn_set_message, kofn_code_message,
-    kofn_seconds_message, kofn_prime_message, kofn_job_message, kofn_operand_message,
-    kofn_worker_message, kofn_param_message, kofn_family_message, kofn_algorithm_message,
-    kofn_field_info_message, kofn_message_info_message, kofn_method_info_message,
-    kofn_limit_info_message,
+extern const kofn_wire_message kofn_matrix_message, kofn_factor_message, kofn_set_message,
+    kofn_code_message, kofn_seconds_message, kofn_prime_message, kofn_job_message,
+    kofn_operand_message, kofn_worker_message, kofn_param_message, kofn_family_message,
+    kofn_algorithm_message, kofn_field_info_message, kofn_message_info_message,
+    kofn_method_info_message, kofn_limit_info_message,
     kofn_plan_row_message; // parts
 
 /* All of the above, in the order of PROTOCOL.md: index < count. */
@@ -435,6 +452,12 @@ const kofn_method_info *kofn_method_get(kofn_method method);
 /* INVALID_ARGUMENT is not used: UNIMPLEMENTED, with the nearest name, for an unknown method. */
 KOFN_MUST_CHECK kofn_status kofn_method_find(const char *name, kofn_method *ret_method,
                                              kofn_error *err);
+
+/* Is it an outer product, of so many operands? INVALID_ARGUMENT: further operands of a product of two.
+ * UNIMPLEMENTED: another form. */
+KOFN_MUST_CHECK kofn_status kofn_msg_form_read(const char *form, const kofn_wire_list *further,
+                                               bool *ret_outer, size_t *ret_operands,
+                                               kofn_error *err);
 
 /* Spec to wire and back. The list in *ret_message is owned (kofn_message_clear on its holder). */
 KOFN_MUST_CHECK kofn_status kofn_msg_code_from_spec(const kofn_code_spec *spec,

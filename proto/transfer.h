@@ -22,7 +22,7 @@
 #include "proto/block.h"
 #include "proto/codec.h"
 
-enum { KOFN_TRANSFER_MATRICES_MAX = 2 };
+enum { KOFN_TRANSFER_MATRICES_MAX = 8 }; // operands of a product
 
 typedef struct kofn_assembler {
     size_t count, current; // matrices expected, the one being filled

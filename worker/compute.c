@@ -12,28 +12,55 @@
 
 /* ---- one piece of work ----------------------------------------------------------------------- */
 
-/* In one piece, for kofn_multiply. The frames are let go at once: gathering both operands first and
+/* In one piece, for kofn_multiply. The frames are let go at once: gathering all operands first and
  * freeing later would hold them twice. */
 static kofn_status
-gather(kofn_bands *bands, kofn_pool *pool, kofn_mat *ret_mat, kofn_error *err)
+gather(kofn_work *work, kofn_pool *pool, kofn_mat *ret_mats)
 {
-    kofn_status status = kofn_bands_gather(bands, pool, ret_mat, err);
-    kofn_bands_fini(bands);
+    kofn_status status = KOFN_OK;
+    for (size_t o = 0; o < work->count && status == KOFN_OK; o++) {
+        status = kofn_bands_gather(&work->operand[o], pool, &ret_mats[o], &work->error);
+        kofn_bands_fini(&work->operand[o]);
+    }
     return status;
 }
 
+/* Both forms, so that what follows need not ask. */
+typedef struct product {
+    kofn_product plain;
+    kofn_outer outer;
+} product;
+
 static kofn_status
-multiply(kofn_work *work, const kofn_mat *a, const kofn_mat *b, kofn_pool *pool)
+find_shape(kofn_work *work, const product *p, size_t *ret_rows, size_t *ret_cols)
 {
-    const kofn_product product = {
-        .a = a,
-        .b = b,
-        .transpose_a = work->transpose_a,
-        .transpose_b = work->transpose_b,
-        .cancelled = &work->cancelled,
+    return work->outer ? kofn_outer_shape(&p->outer, ret_rows, ret_cols, &work->error)
+                       : kofn_product_shape(&p->plain, ret_rows, ret_cols, &work->error);
+}
+
+static kofn_status
+fill_product(kofn_work *work, const product *p)
+{
+    return work->outer ? kofn_outer_multiply(work->field, &p->outer, &work->c, &work->error)
+                       : kofn_multiply(work->field, &p->plain, &work->c, &work->error);
+}
+
+static kofn_status
+multiply(kofn_work *work, const kofn_mat *mats, kofn_pool *pool)
+{
+    const product p = {
+        .plain = {.a = &mats[0],
+                  .b = &mats[1],
+                  .transpose_a = work->transposed[0],
+                  .transpose_b = work->transposed[1],
+                  .cancelled = &work->cancelled},
+        .outer = {.count = work->count,
+                  .factor = mats,
+                  .transpose = work->transposed,
+                  .cancelled = &work->cancelled},
     };
     size_t rows, cols;
-    kofn_status status = kofn_product_shape(&product, &rows, &cols, &work->error);
+    kofn_status status = find_shape(work, &p, &rows, &cols);
     if (status == KOFN_OK)
         status = kofn_block_bands_new(pool, work->field->dtype, rows, cols, work->chunk_bytes,
                                       &work->c, &work->error);
@@ -42,7 +69,7 @@ multiply(kofn_work *work, const kofn_mat *a, const kofn_mat *b, kofn_pool *pool)
 
     const int64_t start_ns = kofn_clock_ns();
     for (int64_t i = 0; i < work->faults.repeat && status == KOFN_OK; i++)
-        status = kofn_multiply(work->field, &product, &work->c, &work->error);
+        status = fill_product(work, &p);
     work->compute_ns = kofn_clock_ns() - start_ns;
     return status;
 }
@@ -59,14 +86,12 @@ has_foreign(const kofn_field *field, const kofn_bands *c)
 void
 kofn_work_run(kofn_work *work, kofn_pool *pool)
 {
-    kofn_mat a = {0}, b = {0};
-    work->status = gather(&work->a, pool, &a, &work->error);
+    kofn_mat mats[KOFN_OPERANDS_MAX] = {0};
+    work->status = gather(work, pool, mats);
     if (work->status == KOFN_OK)
-        work->status = gather(&work->b, pool, &b, &work->error);
-    if (work->status == KOFN_OK)
-        work->status = multiply(work, &a, &b, pool);
-    kofn_mat_fini(&a);
-    kofn_mat_fini(&b);
+        work->status = multiply(work, mats, pool);
+    for (size_t o = 0; o < work->count; o++)
+        kofn_mat_fini(&mats[o]);
 
     if (work->faults.crash)
         _exit(137); // as SIGKILL would end it: nothing is flushed, nobody is told
@@ -80,8 +105,8 @@ kofn_work_run(kofn_work *work, kofn_pool *pool)
 void
 kofn_work_fini(kofn_work *work)
 {
-    kofn_bands_fini(&work->a);
-    kofn_bands_fini(&work->b);
+    for (size_t o = 0; o < work->count; o++)
+        kofn_bands_fini(&work->operand[o]);
     kofn_bands_fini(&work->c);
     kofn_field_destroy(&work->field);
 }

@@ -12,14 +12,18 @@
 #ifndef KOFN_WORKER_COMPUTE_H
 #define KOFN_WORKER_COMPUTE_H
 
+#include "common/code/cuts.h"
 #include "common/linalg/multiply.h"
+#include "common/linalg/outer.h"
 #include "worker/inject.h"
 
 typedef struct kofn_work {
-    const kofn_field *field; // the task, a ref of its field
-    kofn_bands a, b;         // let go as soon as they were used
-    bool transpose_a, transpose_b;
-    size_t chunk_bytes; // of the frames of c
+    const kofn_field *field;               // the task, a ref of its field
+    bool outer;                            // the outer product of all operands; else A B
+    size_t count;                          // operands, at least 2
+    kofn_bands operand[KOFN_OPERANDS_MAX]; // let go as soon as they were used
+    bool transposed[KOFN_OPERANDS_MAX];    // the operand is the transpose of what is here
+    size_t chunk_bytes;                    // of the frames of c
     kofn_faults faults;
 
     kofn_status status; // the answer; c is empty unless OK
@@ -32,7 +36,7 @@ typedef struct kofn_work {
     struct kofn_work *next; // the queue's
 } kofn_work;
 
-/* C := op(A) op(B) into new frames from the pool. What went wrong is in work->status. */
+/* The product into new frames from the pool. What went wrong is in work->status. */
 void kofn_work_run(kofn_work *work, kofn_pool *pool);
 void kofn_work_fini(kofn_work *work);
 

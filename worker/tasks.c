@@ -214,7 +214,10 @@ read_shape(const kofn_field *field, const kofn_msg_matrix *message, const char *
 
 typedef struct plan {        // what a task will take
     const kofn_field *field; // borrowed
-    kofn_mat a, b;           // shapes
+    bool outer;
+    size_t count;                      // operands
+    kofn_mat shape[KOFN_OPERANDS_MAX]; // of each
+    bool transposed[KOFN_OPERANDS_MAX];
     size_t rows, cols;
     double flops;
     uint64_t charge;
@@ -251,31 +254,72 @@ find_field(kofn_worker *worker, const char *name, const kofn_field **ret_field, 
     return KOFN_OK;
 }
 
-/* OUT_OF_RANGE, INVALID_ARGUMENT: what is wrong with the task. */
+/* Shapes of all operands. *ret_sum, *ret_largest: their bytes. */
+static kofn_status
+read_shapes(const kofn_msg_task *task, plan *p, uint64_t *ret_sum, uint64_t *ret_largest,
+            kofn_error *err)
+{
+    const kofn_msg_factor *further = task->further.at;
+    *ret_sum = *ret_largest = 0;
+    for (size_t o = 0; o < p->count; o++) {
+        const kofn_msg_matrix *m = o == 0 ? &task->a : o == 1 ? &task->b : &further[o - 2].matrix;
+        uint64_t bytes = 0;
+        const kofn_status status =
+            read_shape(p->field, m, kofn_operand_name(p->outer, o), &p->shape[o], &bytes, err);
+        if (status != KOFN_OK)
+            return status;
+        p->transposed[o] = o == 0   ? task->transpose_a
+                           : o == 1 ? task->transpose_b
+                                    : further[o - 2].transposed;
+        *ret_sum = add(*ret_sum, bytes);
+        *ret_largest = larger(*ret_largest, bytes);
+    }
+    return KOFN_OK;
+}
+
+/* Shape and flops of the product. *ret_room: bytes beside operands and product. */
+static kofn_status
+measure_product(plan *p, uint64_t *ret_room, kofn_error *err)
+{
+    const kofn_product product = {.a = &p->shape[0],
+                                  .b = &p->shape[1],
+                                  .transpose_a = p->transposed[0],
+                                  .transpose_b = p->transposed[1]};
+    const kofn_outer outer = {.count = p->count, .factor = p->shape, .transpose = p->transposed};
+    const kofn_status status = p->outer ? kofn_outer_shape(&outer, &p->rows, &p->cols, err)
+                                        : kofn_product_shape(&product, &p->rows, &p->cols, err);
+    if (status != KOFN_OK)
+        return status;
+    if (p->rows > KOFN_DIMENSION_MAX || p->cols > KOFN_DIMENSION_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "the product has %zu x %zu elements: rows and columns may be at most %d",
+                         p->rows, p->cols, KOFN_DIMENSION_MAX);
+    const double elements = (double)p->rows * (double)p->cols;
+    const size_t inner = p->transposed[0] ? p->shape[0].rows : p->shape[0].cols;
+    p->flops = elements * (p->outer ? KOFN_OUTER_FLOPS : 2 * (double)inner);
+    *ret_room = p->outer ? kofn_outer_count_room(&outer) : 0;
+    return KOFN_OK;
+}
+
+/* OUT_OF_RANGE, INVALID_ARGUMENT, UNIMPLEMENTED: what is wrong with the task. */
 static kofn_status
 make_plan(const kofn_msg_task *task, const kofn_field *field, plan *ret_plan, kofn_error *err)
 {
     plan p = {.field = field};
-    uint64_t a_bytes, b_bytes;
+    uint64_t operands = 0, largest = 0, room = 0;
     size_t c_bytes;
-    kofn_status status = read_shape(p.field, &task->a, "A", &p.a, &a_bytes, err);
+    kofn_status status = kofn_msg_form_read(task->form, &task->further, &p.outer, &p.count, err);
     if (status == KOFN_OK)
-        status = read_shape(p.field, &task->b, "B", &p.b, &b_bytes, err);
-    if (status != KOFN_OK)
-        return status;
-    const kofn_product product = {
-        .a = &p.a, .b = &p.b, .transpose_a = task->transpose_a, .transpose_b = task->transpose_b};
-    status = kofn_product_shape(&product, &p.rows, &p.cols, err);
+        status = read_shapes(task, &p, &operands, &largest, err);
+    if (status == KOFN_OK)
+        status = measure_product(&p, &room, err);
     if (status == KOFN_OK)
         status = kofn_mat_bytes(p.field->dtype, p.rows, p.cols, &c_bytes, err);
     if (status != KOFN_OK)
         return status;
-
-    const double inner = (double)(task->transpose_a ? p.a.rows : p.a.cols);
-    p.flops = 2.0 * (double)p.rows * (double)p.cols * inner;
     /* Blocks that came in bands are gathered one after the other, before C is made: at the worst
-     * both operands and a second copy of the larger, or both and C. */
-    p.charge = add(add(a_bytes, b_bytes), larger(c_bytes, larger(a_bytes, b_bytes)));
+     * all operands and a second copy of the largest, or all and C. */
+    p.charge = add(operands, larger(add(c_bytes, room), largest));
     *ret_plan = p;
     return KOFN_OK;
 }
@@ -310,8 +354,9 @@ admit(kofn_worker *worker, const kofn_msg_task *message, const plan *p, held_tas
     task->charge = p->charge;
     task->flops = p->flops;
     task->work.field = kofn_field_ref(p->field);
-    task->work.transpose_a = message->transpose_a;
-    task->work.transpose_b = message->transpose_b;
+    task->work.outer = p->outer;
+    task->work.count = p->count;
+    memcpy(task->work.transposed, p->transposed, sizeof task->work.transposed);
     task->work.chunk_bytes = worker->chunk_bytes;
     task->next = worker->tasks;
     worker->tasks = task;
@@ -319,10 +364,10 @@ admit(kofn_worker *worker, const kofn_msg_task *message, const plan *p, held_tas
     worker->memory_used += p->charge;
 
     kofn_assembler_init(&task->assembler);
-    kofn_status status =
-        kofn_assembler_expect(&task->assembler, p->a.dtype, p->a.rows, p->a.cols, err);
-    if (status == KOFN_OK)
-        status = kofn_assembler_expect(&task->assembler, p->b.dtype, p->b.rows, p->b.cols, err);
+    kofn_status status = KOFN_OK;
+    for (size_t o = 0; o < p->count && status == KOFN_OK; o++)
+        status = kofn_assembler_expect(&task->assembler, p->shape[o].dtype, p->shape[o].rows,
+                                       p->shape[o].cols, err);
     if (status != KOFN_OK) {
         kofn_tasks_forget(worker, task);
         return status;
@@ -337,8 +382,8 @@ static void
 take_operands(held_task *task)
 {
     kofn_assembler *assembler = &task->assembler;
-    task->work.a = assembler->mat[0];
-    task->work.b = assembler->mat[1];
+    for (size_t o = 0; o < task->work.count; o++)
+        task->work.operand[o] = assembler->mat[o];
     kofn_assembler_init(assembler); // the bands have moved
 }
 
@@ -355,8 +400,9 @@ is_computing(const kofn_worker *worker)
 static void
 start(kofn_worker *worker, held_task *task)
 {
-    const bool came_at_once =
-        task->assembler.mat[0].count <= 1 && task->assembler.mat[1].count <= 1;
+    bool came_at_once = true;
+    for (size_t o = 0; o < task->work.count; o++)
+        came_at_once = came_at_once && task->assembler.mat[o].count <= 1;
     take_operands(task);
     task->work.faults = kofn_injector_next(&worker->injector);
     const bool is_idle = !is_computing(worker);

@@ -243,6 +243,8 @@ plan_encode(encoder *e, size_t workers, cli_manifest *ret_manifest, kofn_error *
                            "tasks instead",
                            manifest.spec.reserve, manifest.spec.reserve);
     if (status == KOFN_OK)
+        status = kofn_code_spec_set_form(&manifest.spec, 0, err);
+    if (status == KOFN_OK)
         status = kofn_code_spec_complete(&manifest.spec, &context, err);
     if (status == KOFN_OK)
         status = kofn_code_spec_build(&manifest.spec, e->field, &e->code, err);
@@ -263,7 +265,7 @@ encode_into(encoder *e, size_t workers, cli_encoded *ret_encoded, kofn_error *er
         status = plan_encode(e, workers, &manifest, err);
     if (status == KOFN_OK)
         status = check_folder(e->folder, err);
-    for (size_t operand = 0; status == KOFN_OK && operand < KOFN_OPERANDS_MAX; operand++)
+    for (size_t operand = 0; status == KOFN_OK && operand < e->code->operands; operand++)
         status = encode_operand(e, operand, err);
     if (status == KOFN_OK)
         status = cli_manifest_save(&manifest, e->folder, err);

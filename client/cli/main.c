@@ -15,6 +15,7 @@ static const struct {
     const char *help;
 } commands[] = {
     {"multiply", cli_multiply, "Multiply two matrices and write the product"},
+    {"outer", cli_outer, "Make the outer product of two matrices or more and write it"},
     {"submit", cli_submit, "Hand a product over and print the job's id"},
     {"wait", cli_wait, "Wait for a job and fetch its product"},
     {"watch", cli_watch, "Print every step of a job"},

@@ -1,4 +1,4 @@
-/* kofn multiply, kofn submit: two files to the master, and the product back into one. */
+/* kofn multiply, kofn outer, kofn submit: files to the master, and the product back into one. */
 #include "client/cli/cli.h"
 #include "client/cli/output.h"
 #include "client/cli/product.h"
@@ -141,6 +141,22 @@ static const struct argp multiply_argp = {
     .children = children,
 };
 
+static const struct argp_child outer_children[] = {
+    {&cli_outer_argp, 0, NULL, 0}, {&cli_connect_argp, 0, "Connection and output:", 80}, {0}};
+
+static const struct argp outer_argp = {
+    .options = multiply_options,
+    .parser = parse_multiply,
+    .args_doc = "A1.npy|@ID A2.npy|@ID ... -o C.npy",
+    .doc =
+        "Make the outer (Kronecker) product of two to eight matrices on the master's workers: "
+        "every "
+        "element of one times every element of the others.\v@ID is an operand that `kofn put` "
+        "stored. Rows and columns of C count like digits, the last operand's fastest. With --json "
+        "the product's account goes to standard output. Ctrl-C cancels the job.",
+    .children = outer_children,
+};
+
 static const struct argp submit_argp = {
     .options = submit_options,
     .parser = parse_multiply,
@@ -203,7 +219,7 @@ report(const arguments *args, kofn_result *result)
     const cli_quality quality = cli_quality_of(account);
     cli_format_code(&account->code, code, sizeof code);
     cli_format_seconds(account->seconds.call, seconds, sizeof seconds);
-    cli_format_shape(account->rows, account->inner, account->cols, shape, sizeof shape);
+    cli_format_product(account, shape, sizeof shape);
     cli_format_quality(&quality, known, sizeof known);
     cli_say(&args->common, "%s: %s in %s by %s, %llu of %llu answers used; %s", args->output, shape,
             seconds, code, (unsigned long long)account->answers_used,
@@ -217,12 +233,16 @@ multiply(const arguments *args, kofn_client *client)
     cli_progress progress;
     kofn_error error;
     kofn_result *result = NULL;
-    const kofn_matrix a = cli_product_get_matrix(&args->product, 0);
-    const kofn_matrix b = cli_product_get_matrix(&args->product, 1);
+    kofn_matrix operands[KOFN_CLIENT_OPERANDS_MAX];
+    for (size_t i = 0; i < args->product.count; i++)
+        operands[i] = cli_product_get_matrix(&args->product, i);
 
     cli_progress_init(&progress, &args->common);
     const kofn_product_options options = options_of(args, &progress);
-    kofn_status status = kofn_client_multiply(client, &a, &b, &options, &result, &error);
+    kofn_status status =
+        args->product.outer
+            ? kofn_client_outer(client, operands, args->product.count, &options, &result, &error)
+            : kofn_client_multiply(client, &operands[0], &operands[1], &options, &result, &error);
     cli_progress_end(&progress);
     if (status != KOFN_OK)
         return cli_fail_job(&args->common, client, progress.account.job, &error,
@@ -259,8 +279,9 @@ run(arguments *args, int (*act)(const arguments *args, kofn_client *client))
     kofn_error error;
     kofn_client *client = NULL;
     int exit_code = CLI_USAGE; // whatever is wrong before anything was sent
-    const bool stored =
-        cli_product_is_stored(&args->product, 0) || cli_product_is_stored(&args->product, 1);
+    bool stored = false;
+    for (size_t i = 0; i < args->product.count; i++)
+        stored |= cli_product_is_stored(&args->product, i);
     kofn_status status = cli_product_read(&args->product, &error);
     if (status == KOFN_OK && !stored)
         status = check_output(args, &exit_code, &error);
@@ -286,6 +307,14 @@ cli_multiply(int argc, char **argv)
 {
     arguments args = {.wants_output = true};
     cli_parse(&multiply_argp, argc, argv, &args);
+    return run(&args, multiply);
+}
+
+int
+cli_outer(int argc, char **argv)
+{
+    arguments args = {.wants_output = true, .product = {.outer = true}};
+    cli_parse(&outer_argp, argc, argv, &args);
     return run(&args, multiply);
 }
 

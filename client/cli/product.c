@@ -1,6 +1,8 @@
 #include "client/cli/product.h"
 
 #include "common/linalg/multiply.h"
+#include "common/linalg/outer.h"
+#include "proto/limits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,12 +10,14 @@
 enum {
     KEY_CODE = 0x200,
     KEY_PARTITION,
+    KEY_PARTS,
     KEY_TASKS,
     KEY_RESERVE,
     KEY_SEED,
     KEY_SET,
     KEY_A,
     KEY_B,
+    KEY_TRANSPOSE,
     KEY_FIELD,
 };
 
@@ -38,6 +42,31 @@ set_parameter(struct argp_state *state, const char *text)
     set_code(state, name, text + length + 1);
 }
 
+static void
+add_operand(struct argp_state *state, const char *path)
+{
+    cli_product *product = state->input;
+    const size_t most = product->outer ? KOFN_OPERANDS_MAX : 2;
+    if (product->count == most && product->outer)
+        argp_error(state, "'%s' is one operand too many: an outer product has at most %zu", path,
+                   most);
+    if (product->count == most)
+        argp_error(state, "'%s' is one operand too many: want A.npy B.npy", path);
+    product->path[product->count++] = path;
+}
+
+static void
+check_operands(struct argp_state *state)
+{
+    const cli_product *product = state->input;
+    if (product->count < 2)
+        argp_error(state, product->outer ? "want two operands or more, A1.npy A2.npy ..."
+                                         : "want two operands, A.npy and B.npy");
+    for (size_t i = product->count; i < KOFN_OPERANDS_MAX; i++)
+        if (product->transpose[i])
+            argp_error(state, "--transpose %zu: there are %zu operands", i + 1, product->count);
+}
+
 static error_t
 parse_product(int key, char *arg, struct argp_state *state)
 {
@@ -48,6 +77,9 @@ parse_product(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_PARTITION:
         set_code(state, "partition", arg);
+        return 0;
+    case KEY_PARTS:
+        set_code(state, "parts", arg);
         return 0;
     case KEY_TASKS:
         set_code(state, "tasks", arg);
@@ -65,34 +97,45 @@ parse_product(int key, char *arg, struct argp_state *state)
     case KEY_B:
         product->transpose[key - KEY_A] = true;
         return 0;
+    case KEY_TRANSPOSE:
+        product->transpose[cli_parse_number(state, "--transpose", arg, 1, KOFN_OPERANDS_MAX) - 1] =
+            true;
+        return 0;
     case KEY_FIELD:
         product->field = arg;
         return 0;
     case ARGP_KEY_ARG:
-        if (state->arg_num >= 2)
-            argp_error(state, "'%s' is one operand too many: want A.npy B.npy", arg);
-        product->path[state->arg_num] = arg;
+        add_operand(state, arg);
         return 0;
     case ARGP_KEY_END:
-        if (state->arg_num < 2)
-            argp_error(state, "want two operands, A.npy and B.npy");
+        check_operands(state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-static const struct argp_option options[] = {
-    {NULL, 0, NULL, 0, "How to code (left out: chosen for the product and the workers):", 10},
-    {"code", KEY_CODE, "NAME", 0, "Code family; `kofn codes` lists them", 10},
+#define CODE_OPTIONS                                                                               \
+    {NULL, 0, NULL, 0, "How to code (left out: chosen for the product and the workers):", 10},     \
+        {"code", KEY_CODE, "NAME", 0, "Code family; `kofn codes` lists them", 10},                 \
+        {"tasks", KEY_TASKS, "N", 0, "Coded tasks", 10},                                           \
+        {"reserve",                                                                                \
+         KEY_RESERVE,                                                                              \
+         "N",                                                                                      \
+         0,                                                                                        \
+         "Fresh tasks beyond those, for what is lost or late (policy rateless has some by "        \
+         "itself)",                                                                                \
+         10},                                                                                      \
+        {"seed", KEY_SEED, "S", 0, "Seed of random codes", 10},                                    \
+        {"set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10},      \
+    {                                                                                              \
+        NULL, 0, NULL, 0, "Operands:", 20                                                          \
+    }
+
+static const struct argp_option product_options[] = {
+    CODE_OPTIONS,
     {"partition", KEY_PARTITION, "X,Z,Y", 0,
      "Parts of A's rows, of the inner dimension, of B's columns; 0 leaves one open", 10},
-    {"tasks", KEY_TASKS, "N", 0, "Coded tasks", 10},
-    {"reserve", KEY_RESERVE, "N", 0,
-     "Fresh tasks beyond those, for what is lost or late (policy rateless has some by itself)", 10},
-    {"seed", KEY_SEED, "S", 0, "Seed of random codes", 10},
-    {"set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10},
-    {NULL, 0, NULL, 0, "Operands:", 20},
     {"transpose-a", KEY_A, NULL, 0, "Multiply A's transpose", 20},
     {"transpose-b", KEY_B, NULL, 0, "Multiply B's transpose", 20},
     {"field", KEY_FIELD, "NAME", 0,
@@ -103,7 +146,21 @@ static const struct argp_option options[] = {
     {0},
 };
 
-const struct argp cli_product_argp = {.options = options, .parser = parse_product};
+static const struct argp_option outer_options[] = {
+    CODE_OPTIONS,
+    {"parts", KEY_PARTS, "D1,D2,...", 0,
+     "Parts of each operand, along its longer direction; 0 leaves one open", 10},
+    {"transpose", KEY_TRANSPOSE, "I", 0,
+     "Take the transpose of operand I, from 1; may be given again", 20},
+    {"field", KEY_FIELD, "NAME", 0,
+     "Arithmetic: f64, f32, gf256, gf16, gf4 or gfp:P for a prime P (left out: f64, f32 or gf256 "
+     "for f8, f4 or u1 elements)",
+     20},
+    {0},
+};
+
+const struct argp cli_product_argp = {.options = product_options, .parser = parse_product};
+const struct argp cli_outer_argp = {.options = outer_options, .parser = parse_product};
 
 bool
 cli_product_is_transposed(const cli_product *product, size_t operand)
@@ -132,19 +189,36 @@ cli_product_get_matrix(const cli_product *product, size_t operand)
                          .transposed = cli_product_is_transposed(product, operand)};
 }
 
+static size_t
+get_rows(const cli_product *product, size_t operand)
+{
+    const kofn_mat *mat = &product->npy[operand].mat;
+    return cli_product_is_transposed(product, operand) ? mat->cols : mat->rows;
+}
+
+static size_t
+get_cols(const cli_product *product, size_t operand)
+{
+    const kofn_mat *mat = &product->npy[operand].mat;
+    return cli_product_is_transposed(product, operand) ? mat->rows : mat->cols;
+}
+
 kofn_shape
 cli_product_get_shape(const cli_product *product)
 {
-    const kofn_mat *a = &product->npy[0].mat;
-    const kofn_mat *b = &product->npy[1].mat;
-    const bool turned_a = cli_product_is_transposed(product, 0);
-    return (kofn_shape){.rows = turned_a ? a->cols : a->rows,
-                        .inner = turned_a ? a->rows : a->cols,
-                        .cols = cli_product_is_transposed(product, 1) ? b->rows : b->cols};
+    kofn_shape shape = {
+        .rows = get_rows(product, 0), .inner = get_cols(product, 0), .cols = get_cols(product, 1)};
+    if (product->outer)
+        shape = (kofn_shape){1, 1, 1};
+    for (size_t i = 0; product->outer && i < product->count; i++) {
+        shape.rows = kofn_size_multiply(shape.rows, get_rows(product, i));
+        shape.cols = kofn_size_multiply(shape.cols, get_cols(product, i));
+    }
+    return shape;
 }
 
 static kofn_status
-check_shapes(const cli_product *product, kofn_error *err)
+check_product(const cli_product *product, kofn_error *err)
 {
     size_t rows, cols;
     const kofn_product shape = {
@@ -153,18 +227,52 @@ check_shapes(const cli_product *product, kofn_error *err)
         .transpose_a = cli_product_is_transposed(product, 0),
         .transpose_b = cli_product_is_transposed(product, 1),
     };
-    kofn_status status = kofn_product_shape(&shape, &rows, &cols, err);
-    if (status == KOFN_OK)
-        return kofn_code_choice_check(&product->code, product->npy[0].mat.dtype, product->field,
-                                      err);
-    return kofn_fail_within(err, "%s and %s", product->path[0], product->path[1]);
+    const kofn_status status = kofn_product_shape(&shape, &rows, &cols, err);
+    if (status != KOFN_OK)
+        return kofn_fail_within(err, "%s and %s", product->path[0], product->path[1]);
+    return KOFN_OK;
+}
+
+static kofn_status
+check_outer_product(const cli_product *product, kofn_error *err)
+{
+    size_t rows, cols;
+    kofn_mat mats[KOFN_OPERANDS_MAX];
+    bool transposed[KOFN_OPERANDS_MAX];
+    for (size_t i = 0; i < product->count; i++) {
+        mats[i] = product->npy[i].mat;
+        transposed[i] = cli_product_is_transposed(product, i);
+    }
+    const kofn_outer shape = {.count = product->count, .factor = mats, .transpose = transposed};
+    const kofn_status status = kofn_outer_shape(&shape, &rows, &cols, err);
+    if (status == KOFN_OK && (rows > KOFN_DIMENSION_MAX || cols > KOFN_DIMENSION_MAX))
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "the product is %zu x %zu, at most %d in each direction", rows, cols,
+                         KOFN_DIMENSION_MAX);
+    return status;
+}
+
+static kofn_status
+check_shapes(const cli_product *product, kofn_error *err)
+{
+    kofn_code_choice code = product->code;
+    kofn_status status =
+        product->outer ? check_outer_product(product, err) : check_product(product, err);
+    if (status != KOFN_OK)
+        return status;
+    if (code.operands > 0 && code.operands != (product->outer ? product->count : 0))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "parts are given for an outer product of %zu operands, and this is %s %zu",
+                         code.operands, product->outer ? "one of" : "a product of", product->count);
+    code.operands = product->outer ? product->count : 0;
+    return kofn_code_choice_check(&code, product->npy[0].mat.dtype, product->field, err);
 }
 
 kofn_status
 cli_product_read(cli_product *product, kofn_error *err)
 {
     bool stored = false;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < product->count; i++) {
         stored |= cli_product_is_stored(product, i);
         if (cli_product_is_stored(product, i))
             continue;
@@ -199,7 +307,7 @@ cli_product_find(cli_product *product, kofn_client *client, kofn_error *err)
     kofn_operand_info *infos = NULL;
     size_t count = 0;
     kofn_status status = kofn_client_list_operands(client, &infos, &count, err);
-    for (size_t i = 0; i < 2 && status == KOFN_OK; i++)
+    for (size_t i = 0; i < product->count && status == KOFN_OK; i++)
         if (cli_product_is_stored(product, i))
             status = find_stored(product->path[i] + 1, infos, count, &product->npy[i], err);
     free(infos);
@@ -209,6 +317,6 @@ cli_product_find(cli_product *product, kofn_client *client, kofn_error *err)
 void
 cli_product_fini(cli_product *product)
 {
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < product->count; i++)
         kofn_mat_fini(&product->npy[i].mat);
 }

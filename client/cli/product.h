@@ -1,4 +1,4 @@
-/* What multiply, submit and encode share: two files and how to multiply them. */
+/* What multiply, outer, submit and encode share: files and how to multiply them. */
 #ifndef KOFN_CLI_PRODUCT_H
 #define KOFN_CLI_PRODUCT_H
 
@@ -7,18 +7,25 @@
 #include "common/linalg/npy.h"
 
 typedef struct cli_product {
-    const char *path[2]; // A, B: a file, or "@ID"
-    bool transpose[2];   // --transpose-a, -b
+    bool outer;                          // set before parsing
+    size_t count;                        // operands: 2, of an outer product 2 or more
+    const char *path[KOFN_OPERANDS_MAX]; // A, B, ...: a file, or "@ID"
+    bool transpose[KOFN_OPERANDS_MAX];   // --transpose-a, -b; --transpose I
     kofn_code_choice code;
     const char *field; // NULL: implied by the dtype
-    kofn_npy npy[2];   // once read; of a stored operand, once found, all but the elements
+    kofn_npy
+        npy[KOFN_OPERANDS_MAX]; // once read; of a stored operand, once found, all but the elements
 } cli_product;
 
 /* A.npy B.npy --code --partition --tasks --reserve --seed --set --field --transpose-a
  * --transpose-b */
 extern const struct argp cli_product_argp;
 
-/* Read the files (INVALID_ARGUMENT and its like: what is wrong with them) and, if both are files,
+/* A1.npy A2.npy ... --code --parts --tasks --seed --set --field --transpose; its input's `outer` is
+ * true. */
+extern const struct argp cli_outer_argp;
+
+/* Read the files (INVALID_ARGUMENT and its like: what is wrong with them) and, if all are files,
  * check the shapes and the code against each other. End with cli_product_fini. */
 KOFN_MUST_CHECK kofn_status cli_product_read(cli_product *product, kofn_error *err);
 
@@ -34,7 +41,7 @@ void cli_product_fini(cli_product *product);
 bool cli_product_is_transposed(const cli_product *product, size_t operand);
 kofn_matrix cli_product_get_matrix(const cli_product *product, size_t operand);
 
-/* Of op(A) op(B), once read. */
+/* Of the product, once read. */
 kofn_shape cli_product_get_shape(const cli_product *product);
 
 #endif

@@ -31,6 +31,15 @@ text(const char *value)
     return string ? string : json_string("?");
 }
 
+static json_t *
+json_of_parts(const kofn_code_choice *code)
+{
+    json_t *parts = json_array();
+    for (size_t i = 0; parts && i < code->operands; i++)
+        (void)json_array_append_new(parts, count(code->parts[i]));
+    return parts;
+}
+
 json_t *
 cli_json_of_code(const kofn_code_choice *code)
 {
@@ -39,10 +48,15 @@ cli_json_of_code(const kofn_code_choice *code)
     json_t *sets = json_object();
     for (size_t i = 0; sets && i < code->set_count; i++)
         (void)json_object_set_new(sets, code->sets[i].name, text(code->sets[i].value));
-    return json_pack("{s:o, s:[o,o,o], s:o, s:o, s:s, s:o}", "code", text(code->family),
-                     "partition", count(code->x), count(code->z), count(code->y), "tasks",
-                     count(code->tasks), "reserve", count(code->reserve), "seed", seed, "set",
-                     sets);
+    json_t *object =
+        json_pack("{s:o, s:[o,o,o], s:o, s:o, s:s, s:o}", "code", text(code->family), "partition",
+                  count(code->x), count(code->z), count(code->y), "tasks", count(code->tasks),
+                  "reserve", count(code->reserve), "seed", seed, "set", sets);
+    if (object && code->operands > 0) { // of an outer product: these cut it
+        (void)json_object_del(object, "partition");
+        (void)json_object_set_new(object, "parts", json_of_parts(code));
+    }
+    return object;
 }
 
 static json_t *
@@ -99,12 +113,12 @@ json_of_primes(const kofn_account *account)
 json_t *
 cli_json_of_account(const kofn_account *account)
 {
-    json_t *object =
-        json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:{s:o, s:o, s:o}}", "job", text(account->job),
-                  "state", text(account->state), "status", kofn_status_name(account->status),
-                  "message", text(account->message), "policy", text(account->policy), "field",
-                  text(account->field), "shape", "rows", count(account->rows), "inner",
-                  count(account->inner), "cols", count(account->cols));
+    json_t *object = json_pack(
+        "{s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:{s:o, s:o, s:o}}", "job", text(account->job),
+        "state", text(account->state), "status", kofn_status_name(account->status), "message",
+        text(account->message), "policy", text(account->policy), "field", text(account->field),
+        "form", account->outer ? "outer" : "product", "shape", "rows", count(account->rows),
+        "inner", count(account->inner), "cols", count(account->cols));
     json_t *more = json_pack(
         "{s:o, s:o, s:b, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}",
         "threshold", count(account->threshold), "enough", count(account->enough), "likely",
@@ -177,11 +191,12 @@ json_of_family(const kofn_family_info *family)
     json_t *params = json_array();
     for (size_t i = 0; params && i < family->param_count; i++)
         (void)json_array_append_new(params, json_of_param(&family->params[i]));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "name", text(family->name),
-                     "summary", text(family->summary), "threshold", text(family->threshold),
-                     "encoding", text(family->encoding), "communication",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "name",
+                     text(family->name), "summary", text(family->summary), "threshold",
+                     text(family->threshold), "encoding", text(family->encoding), "communication",
                      text(family->communication), "storage", text(family->storage), "source",
-                     text(family->source), "rateless", family->rateless, "parameters", params);
+                     text(family->source), "rateless", family->rateless, "outer", family->outer,
+                     "parameters", params);
 }
 
 static json_t *
@@ -230,11 +245,28 @@ cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
 void
 cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size)
 {
+    char parts[24 * KOFN_CLIENT_OPERANDS_MAX];
+    size_t length = 0;
+    for (size_t i = 0; i < code->operands; i++)
+        length += (size_t)snprintf(parts + length, sizeof parts - length, "%s%" PRIu64,
+                                   i > 0 ? "," : "", code->parts[i]);
     if (code->family[0] == '\0')
         (void)snprintf(ret_text, size, "-"); // not chosen yet
+    else if (code->operands > 0)
+        (void)snprintf(ret_text, size, "%s %s n=%" PRIu64, code->family, parts, code->tasks);
     else
         (void)snprintf(ret_text, size, "%s %" PRIu64 ",%" PRIu64 ",%" PRIu64 " n=%" PRIu64,
                        code->family, code->x, code->z, code->y, code->tasks);
+}
+
+void
+cli_format_product(const kofn_account *account, char *ret_text, size_t size)
+{
+    if (account->outer)
+        (void)snprintf(ret_text, size, "%" PRIu64 " x %" PRIu64 " outer", account->rows,
+                       account->cols);
+    else
+        cli_format_shape(account->rows, account->inner, account->cols, ret_text, size);
 }
 
 /* A block of the product is a copy of one answer: what a decode adds up smears a NaN, a copy keeps
@@ -345,7 +377,7 @@ cli_print_account(const kofn_account *account)
     char code[96];
     char shape[96];
     cli_format_code(&account->code, code, sizeof code);
-    cli_format_shape(account->rows, account->inner, account->cols, shape, sizeof shape);
+    cli_format_product(account, shape, sizeof shape);
     (void)cli_line(stdout, "job          %s", account->job);
     (void)cli_line(stdout, "state        %s", account->state);
     if (account->status != KOFN_OK)
@@ -381,7 +413,7 @@ add_job(cli_table *table, const kofn_account *job)
     cli_table_row(table);
     cli_table_cell(table, "%s", job->job);
     cli_table_cell(table, "%s", job->state);
-    cli_format_shape(job->rows, job->inner, job->cols, text, sizeof text);
+    cli_format_product(job, text, sizeof text);
     cli_table_cell(table, "%s", text);
     cli_format_code(&job->code, text, sizeof text);
     cli_table_cell(table, "%s", text);
@@ -493,6 +525,8 @@ print_family(const kofn_family_info *family)
     for (size_t i = 0; i < sizeof rest / sizeof rest[0]; i++)
         if (*rest[i].value) // an older master does not tell all
             (void)cli_line(stdout, "    %-10s %s", rest[i].label, rest[i].value);
+    if (family->outer)
+        (void)cli_line(stdout, "    outer      outer products, too");
     if (family->rateless)
         (void)cli_line(stdout, "    rateless   new tasks can be made on demand");
     for (size_t i = 0; i < family->param_count; i++) {

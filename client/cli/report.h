@@ -25,6 +25,9 @@ int cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
 /* "rkrp 2,1,2 n=6" */
 void cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size);
 
+/* "1000 x 200 x 3000", "4000 x 90 outer". */
+void cli_format_product(const kofn_account *account, char *ret_text, size_t size);
+
 enum { CLI_QUALITY_MAX = 128 };
 
 /* What is known of a product's error, as the end of a sentence: "relative error at most 2e-14", or

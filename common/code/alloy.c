@@ -43,19 +43,26 @@ get_order(const kofn_field *f, const kofn_alloy_params *params)
     return f->order != 0 ? f->order : (double)params->p;
 }
 
-/* Of a zero, by equation (5): 1 - sqrt((q - 1) / q), written so that nothing cancels. */
+/* Of a zero, by equation (7): 1 - ((q - 1) / q)^(1 / order), written so that nothing cancels. The
+ * library's functions differ in their last bits between machines, the square root does not: 40 bits
+ * of them are as good, and the same everywhere. */
 static double
-zero_share(double q)
+zero_share(double q, size_t order)
 {
-    return 1 / (q * (1 + sqrt((q - 1) / q)));
+    if (order == 2)
+        return 1 / (q * (1 + sqrt((q - 1) / q)));
+    const double share = -expm1(log1p(-1 / q) / (double)order);
+    int exponent;
+    const double digits = frexp(share, &exponent);
+    return ldexp(nearbyint(ldexp(digits, 40)), exponent - 40);
 }
 
 static uint64_t
-draw_number(kofn_alloy_draw draw, uint64_t q, kofn_rng *rng)
+draw_number(kofn_alloy_draw draw, uint64_t q, size_t order, kofn_rng *rng)
 {
     if (draw != KOFN_ALLOY_PRODUCT)
         return kofn_rng_below(rng, q);
-    return kofn_rng_unit(rng) < zero_share((double)q) ? 0 : 1 + kofn_rng_below(rng, q - 1);
+    return kofn_rng_unit(rng) < zero_share((double)q, order) ? 0 : 1 + kofn_rng_below(rng, q - 1);
 }
 
 static double
@@ -71,8 +78,8 @@ lift(const kofn_alloy_params *params, uint64_t number)
 }
 
 void
-kofn_alloy_fill(const kofn_field *f, const kofn_alloy_params *params, kofn_rng *rng, size_t len,
-                double *ret)
+kofn_alloy_fill(const kofn_field *f, const kofn_alloy_params *params, size_t order, kofn_rng *rng,
+                size_t len, double *ret)
 {
     const kofn_alloy_draw draw = kofn_alloy_settle(f, params);
     const uint64_t q = (uint64_t)get_order(f, params);
@@ -83,7 +90,7 @@ kofn_alloy_fill(const kofn_field *f, const kofn_alloy_params *params, kofn_rng *
                 ret[i] = kofn_rng_normal(rng);
                 continue;
             }
-            const uint64_t number = draw_number(draw, q, rng);
+            const uint64_t number = draw_number(draw, q, order, rng);
             ret[i] = f->order != 0 ? (double)number : lift(params, number);
             zero = zero && number == 0;
         }
@@ -132,7 +139,7 @@ hyperplane_share(kofn_alloy_draw draw, double log_q, size_t d1, size_t d2, size_
         /* Of each of `rank` numbers, given the others, one value does: none has more than this. A
          * sum of h numbers times constants is zero with probability 1/q + (1 - 1/q) c^h; h = 2 is
          * the worst. */
-        const double c = (q * zero_share(q) - 1) / (q - 1);
+        const double c = (q * zero_share(q, 2) - 1) / (q - 1);
         left = pow(1 / sqrt(q * (q - 1)), (double)rank);
         right = each + (1 - each) * c * c;
     }
@@ -155,37 +162,126 @@ kofn_alloy_miss(const kofn_field *f, const kofn_alloy_params *params, size_t d1,
     return sum < 1 ? sum : 1;
 }
 
+/* log of the subspaces of dimension r in q^d. */
+static double
+log_subspaces(double log_q, size_t d, size_t r)
+{
+    double sum = 0;
+    for (size_t i = 0; i < r; i++)
+        sum += log_difference(log_q, (double)d, (double)i) -
+               log_difference(log_q, (double)r, (double)i);
+    return sum;
+}
+
+/* That a vector of d numbers is orthogonal to a generic subspace of dimension 1 or d. */
+static double
+orthogonal_share(kofn_alloy_draw draw, double log_q, size_t order, size_t d, bool whole)
+{
+    const double q = exp(log_q), zero = zero_share(q, order);
+    if (draw == KOFN_ALLOY_NONZERO)
+        return whole ? 0 : subspace_share(log_q, d - 1, d);
+    if (draw == KOFN_ALLOY_PRODUCT && whole)
+        return pow(zero, (double)d);
+    return whole ? pow(q, -(double)d) : 1 / q;
+}
+
+/* Hyperplanes that see all of the modes in `whole` (a bit for each) and a line of the others: the
+ * expected number of those that hold all m rows. */
+static double
+expect_hyperplanes(kofn_alloy_draw draw, double log_q, const kofn_cuts *d, unsigned whole, size_t m)
+{
+    double log_planes = 0, misses = 1, core = 1;
+    for (size_t i = 0; i < d->count; i++) {
+        const bool sees_all = whole >> i & 1;
+        log_planes += sees_all ? 0 : log_subspaces(log_q, d->of[i], 1);
+        misses *= 1 - orthogonal_share(draw, log_q, d->count, d->of[i], sees_all);
+        core *= sees_all ? (double)d->of[i] : 1;
+    }
+    /* Of the linear forms on the core, up to multiples, those that are zero at one point of it. */
+    log_planes += log_difference(log_q, core, 0) - log_difference(log_q, 1, 0);
+    if (core > 1)
+        misses *= -expm1(log_difference(log_q, core - 1, 0) - log_difference(log_q, core, 0));
+    return exp(log_planes + (double)m * log1p(-misses));
+}
+
+/* Modes of one number are seen whole or not at all; a form on one longer mode alone sees a line. */
+static bool
+is_kind(const kofn_cuts *d, unsigned whole)
+{
+    size_t longer = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        const bool sees_all = whole >> i & 1;
+        if (d->of[i] == 1 && !sees_all)
+            return false;
+        longer += sees_all && d->of[i] > 1;
+    }
+    return longer != 1;
+}
+
+double
+kofn_alloy_miss_of(const kofn_field *f, const kofn_alloy_params *params, const kofn_cuts *d,
+                   size_t m)
+{
+    const kofn_alloy_draw draw = kofn_alloy_settle(f, params);
+    if (d->count == 2)
+        return kofn_alloy_miss(f, params, d->of[0], d->of[1], m);
+    if (draw == KOFN_ALLOY_NORMAL)
+        return 0;
+    const double log_q = log(get_order(f, params));
+    double sum = 0;
+    for (unsigned whole = 0; whole < 1U << d->count && sum < 1; whole++)
+        if (is_kind(d, whole))
+            sum += expect_hyperplanes(draw, log_q, d, whole, m);
+    return sum < 1 ? sum : 1;
+}
+
 /* What all further terms add is at most the last one's miss. */
+double
+kofn_alloy_miss_of_lost(const kofn_field *f, const kofn_alloy_params *params, const kofn_cuts *d,
+                        size_t n, double failure)
+{
+    const size_t k = kofn_cuts_count_pieces(d);
+    double sum = kofn_binomial_below(n, k, failure), miss = 1;
+    for (size_t m = k; m <= n && miss > 0x1p-60 * sum; m++) {
+        miss = kofn_alloy_miss_of(f, params, d, m);
+        sum += kofn_binomial(n, m, failure) * miss;
+    }
+    return fmin(sum, 1);
+}
+
 double
 kofn_alloy_miss_lost(const kofn_field *f, const kofn_alloy_params *params, size_t d1, size_t d2,
                      size_t n, double failure)
 {
-    const size_t k = kofn_size_multiply(d1, d2);
-    double sum = kofn_binomial_below(n, k, failure), miss = 1;
-    for (size_t m = k; m <= n && miss > 0x1p-60 * sum; m++) {
-        miss = kofn_alloy_miss(f, params, d1, d2, m);
-        sum += kofn_binomial(n, m, failure) * miss;
+    const kofn_cuts d = {.count = 2, .of = {d1, d2}};
+    return kofn_alloy_miss_of_lost(f, params, &d, n, failure);
+}
+
+size_t
+kofn_alloy_answers_of(const kofn_field *f, const kofn_alloy_params *params, const kofn_cuts *d,
+                      double miss)
+{
+    const size_t k = kofn_cuts_count_pieces(d);
+    if (k > KOFN_TASKS_MAX)
+        return k; // refused later, with the limit
+    size_t step = 1, most = k;
+    for (; most <= KOFN_TASKS_MAX && kofn_alloy_miss_of(f, params, d, most) > miss; step *= 2)
+        most += step;
+    size_t least = most > k ? most - step / 2 + 1 : k; // the step before was too few
+    while (least < most) {
+        const size_t middle = least + (most - least) / 2;
+        if (kofn_alloy_miss_of(f, params, d, middle) > miss)
+            least = middle + 1;
+        else
+            most = middle;
     }
-    return fmin(sum, 1);
+    return most;
 }
 
 size_t
 kofn_alloy_answers(const kofn_field *f, const kofn_alloy_params *params, size_t d1, size_t d2,
                    double miss)
 {
-    const size_t k = kofn_size_multiply(d1, d2);
-    if (k > KOFN_TASKS_MAX)
-        return k; // refused later, with the limit
-    size_t step = 1, most = k;
-    for (; most <= KOFN_TASKS_MAX && kofn_alloy_miss(f, params, d1, d2, most) > miss; step *= 2)
-        most += step;
-    size_t least = most > k ? most - step / 2 + 1 : k; // the step before was too few
-    while (least < most) {
-        const size_t middle = least + (most - least) / 2;
-        if (kofn_alloy_miss(f, params, d1, d2, middle) > miss)
-            least = middle + 1;
-        else
-            most = middle;
-    }
-    return most;
+    const kofn_cuts d = {.count = 2, .of = {d1, d2}};
+    return kofn_alloy_answers_of(f, params, &d, miss);
 }

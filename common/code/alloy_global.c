@@ -4,35 +4,39 @@
 /* From here on all tasks together may well not decode. */
 static const double HOPELESS = 0.5;
 
-/* Columns of G: the Kronecker product of x z numbers with z y. */
-static size_t
-count_columns(kofn_partition p)
+/* Numbers in a task's vector for each operand: rows of G are their product. */
+static kofn_cuts
+list_vectors(const kofn_family_args *args)
 {
-    return kofn_size_multiply(kofn_partition_products(p), p.z);
+    const kofn_partition p = args->part;
+    if (args->parts.count > 0)
+        return args->parts;
+    return (kofn_cuts){.count = 2,
+                       .of = {kofn_size_multiply(p.x, p.z), kofn_size_multiply(p.z, p.y)}};
 }
 
 /* As many answers as decode but for `miss`. */
 static size_t
 count_answers(const kofn_family_args *args, double miss)
 {
-    const kofn_partition p = args->part;
-    return kofn_alloy_answers(args->field, args->params, kofn_size_multiply(p.x, p.z),
-                              kofn_size_multiply(p.z, p.y), miss);
+    const kofn_cuts vectors = list_vectors(args);
+    return kofn_alloy_answers_of(args->field, args->params, &vectors, miss);
 }
 
 static kofn_status
 threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
 {
-    const kofn_partition p = args->part;
-    const size_t k = count_columns(p);
+    char cut[KOFN_CUT_TEXT_MAX];
+    const kofn_cuts vectors = list_vectors(args);
+    const size_t k = kofn_cuts_count_pieces(&vectors);
     const kofn_status status = kofn_alloy_check("alloy_global", args->field, args->params, err);
     if (status)
         return status;
     if (args->tasks < k)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "alloy_global: tasks=%zu, need at least x y z^2 = %zu for partition "
-                         "%zu,%zu,%zu; take %zu",
-                         args->tasks, k, p.x, p.z, p.y, count_answers(args, HOPELESS));
+                         "alloy_global: tasks=%zu, need at least %s = %zu for %s; take %zu",
+                         args->tasks, args->parts.count > 0 ? "d1 d2 ..." : "x y z^2", k,
+                         kofn_family_name_cut(args, cut), count_answers(args, HOPELESS));
     const bool likely = !kofn_alloy_is_certain(args->field, args->params);
     *ret = (kofn_thresholds){.exact = k, .enough = k, .likely = likely};
     return KOFN_OK;
@@ -49,19 +53,17 @@ default_tasks(const kofn_family_args *args, size_t workers)
 static double
 miss_for(const kofn_family_args *args, double failure, bool *ret_bound)
 {
-    const kofn_partition p = args->part;
+    const kofn_cuts vectors = list_vectors(args);
     *ret_bound = !kofn_alloy_is_certain(args->field, args->params);
-    return kofn_alloy_miss_lost(args->field, args->params, p.x * p.z, p.z * p.y, args->tasks,
-                                failure);
+    return kofn_alloy_miss_of_lost(args->field, args->params, &vectors, args->tasks, failure);
 }
 
 /* In the smallest fields even all answers may not do. */
 static kofn_status
 judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
 {
-    const kofn_partition p = args->part;
-    const double miss =
-        kofn_alloy_miss(args->field, args->params, p.x * p.z, p.z * p.y, args->tasks);
+    const kofn_cuts vectors = list_vectors(args);
+    const double miss = kofn_alloy_miss_of(args->field, args->params, &vectors, args->tasks);
     if (miss > HOPELESS)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "alloy_global: %zu tasks in field %s may well not suffice even together; "
@@ -86,7 +88,7 @@ fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
         kofn_rng rng;
         kofn_rng_init(&rng, code->seed, task);
         for (size_t o = 0; o < code->operands; o++)
-            kofn_alloy_fill(code->field, args->params, &rng, code->e[o].cols,
+            kofn_alloy_fill(code->field, args->params, code->operands, &rng, code->e[o].cols,
                             code->e[o].at + task * code->e[o].cols);
     }
     return KOFN_OK;
@@ -105,6 +107,7 @@ const kofn_family kofn_alloy_global_family = {
     .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
     .params_size = sizeof(kofn_alloy_params),
     .rateless = true,
+    .outer = true,
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
     .miss_for = miss_for,

@@ -2,10 +2,11 @@
  * in any field.
  *
  * Source     Soto, "Random Alloy Codes and the Fundamental Limits of Coded Distributed Tensors",
- *            section II.A. Added here: vectors that are never zero (alloy.h); z > 1.
- * Shapes     E_A [n, x z], E_B [n, z y]: draws of alloy.h. Rows depend on seed and task number only, and
+ *            sections II.A and, for outer products of order l, II.B. Added here: vectors that are never
+ *            zero (alloy.h); z > 1.
+ * Shapes     E_A [n, x z], E_B [n, z y]; of an outer product E_i [n, d_i]: draws of alloy.h. Rows depend on seed and task number only, and
  *            there are as many as one likes, in any field: more than the points of polynomial codes.
- * Threshold  A code is worth its probability of decoding. `threshold` is x y z^2, the columns of G:
+ * Threshold  A code is worth its probability of decoding. `threshold` is x y z^2, the columns of G (d_1 ... d_l):
  *            no fewer answers suffice for z = 1, and so many do with high probability, in GF(q) about
  *            1 - 1/q (alloy.h), but for bad luck with a set: the decoder decides. Each further answer
  *            divides what is missing to certainty by about q. For z > 1 random rows hardly span the

@@ -282,9 +282,9 @@ fill_rows(const kofn_bilinear *g, const kofn_alloy_params *params, kofn_code *co
         const size_t t = task % g->rank;
         kofn_rng rng;
         kofn_rng_init(&rng, code->seed, task);
-        kofn_alloy_fill(code->field, params, &rng, s.rows, strip);
+        kofn_alloy_fill(code->field, params, 2, &rng, s.rows, strip);
         spread(code->field, g->u + t * g->x * g->z, g->x, g->z, strip, s.rows, 1, of_a);
-        kofn_alloy_fill(code->field, params, &rng, s.cols, strip);
+        kofn_alloy_fill(code->field, params, 2, &rng, s.cols, strip);
         spread(code->field, g->v + t * g->z * g->y, g->z, g->y, strip, 1, s.cols, of_b);
         of_a += code->e[0].cols;
         of_b += code->e[1].cols;

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What kofn_code_alloc really allocates: users see the first member. Behind it are e[0], e[1] and,
- * the points and, from there on as sizes, plain[0], plain[1] and the powers. */
+/* What is really allocated: users see the first member. Behind it are all of e[] and, the points and,
+ * from there on as sizes, all of plain[] and the powers. */
 typedef struct counted_code {
     kofn_code code;
     atomic_size_t refs;
@@ -36,32 +36,6 @@ kofn_partition_outputs(kofn_partition part)
     return kofn_size_multiply(part.x, part.y);
 }
 
-static kofn_status
-check_limits(const char *family, kofn_partition part, size_t tasks, kofn_error *err)
-{
-    if (part.x == 0 || part.z == 0 || part.y == 0)
-        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s: partition %zu,%zu,%zu has no parts", family,
-                         part.x, part.z, part.y);
-    if (tasks == 0 || tasks > KOFN_TASKS_MAX)
-        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s: tasks=%zu, need 1 to %d", family, tasks,
-                         KOFN_TASKS_MAX);
-    const size_t columns = kofn_size_multiply(kofn_partition_products(part), part.z);
-    if (columns > KOFN_COLUMNS_MAX)
-        return kofn_fail(
-            err, KOFN_OUT_OF_RANGE,
-            "%s: partition %zu,%zu,%zu mixes more than %d block products; take fewer parts", family,
-            part.x, part.z, part.y, KOFN_COLUMNS_MAX);
-    /* No overflow: columns is at most 2^20, so each part and each product of two is, too. */
-    const size_t coefs = tasks * part.z * (part.x + part.y) + part.x * part.y * columns;
-    if (coefs > KOFN_CODE_BYTES_MAX / sizeof(double))
-        return kofn_fail(err, KOFN_OUT_OF_RANGE,
-                         "%s: partition %zu,%zu,%zu with %zu tasks needs %zu coefficients, at most "
-                         "%zu fit; take fewer parts",
-                         family, part.x, part.z, part.y, tasks, coefs,
-                         KOFN_CODE_BYTES_MAX / sizeof(double));
-    return KOFN_OK;
-}
-
 size_t
 kofn_code_most_tasks(kofn_partition part)
 {
@@ -73,12 +47,54 @@ kofn_code_most_tasks(kofn_partition part)
     return fit < KOFN_TASKS_MAX ? fit : KOFN_TASKS_MAX;
 }
 
-static kofn_coefs
-carve(double **next, size_t rows, size_t cols)
+/* How an operand, or the product, is cut: for messages. */
+static const char *
+name_cut(const kofn_code *like, char text[KOFN_CUTS_TEXT_MAX])
 {
-    const kofn_coefs coefs = {.rows = rows, .cols = cols, .at = *next};
-    *next += rows * cols;
-    return coefs;
+    if (like->parts.count > 0)
+        kofn_cuts_format(&like->parts, text);
+    else
+        (void)snprintf(text, KOFN_CUTS_TEXT_MAX, "%zu,%zu,%zu", like->part.x, like->part.z,
+                       like->part.y);
+    return text;
+}
+
+/* Columns of G; SIZE_MAX where that overflows. */
+static size_t
+count_columns(const kofn_code *like)
+{
+    size_t columns = 1;
+    for (size_t o = 0; o < like->operands; o++)
+        columns = kofn_size_multiply(columns, like->e[o].cols);
+    return columns;
+}
+
+static kofn_status
+check_limits(const kofn_code *like, kofn_error *err)
+{
+    char cut[KOFN_CUTS_TEXT_MAX];
+    const size_t columns = count_columns(like), targets = kofn_partition_outputs(like->part);
+    if (columns == 0)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s: partition %s has no parts", like->family,
+                         name_cut(like, cut));
+    if (like->tasks == 0 || like->tasks > KOFN_TASKS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s: tasks=%zu, need 1 to %d", like->family,
+                         like->tasks, KOFN_TASKS_MAX);
+    if (columns > KOFN_COLUMNS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "%s: partition %s mixes more than %d block products; take fewer parts",
+                         like->family, name_cut(like, cut), KOFN_COLUMNS_MAX);
+    /* No overflow: columns is at most 2^20, so each part and each product of two is, too. */
+    size_t coefs = targets * columns;
+    for (size_t o = 0; o < like->operands; o++)
+        coefs += like->tasks * like->e[o].cols;
+    if (coefs > KOFN_CODE_BYTES_MAX / sizeof(double))
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "%s: partition %s with %zu tasks needs %zu coefficients, at most %zu fit; "
+                         "take fewer parts",
+                         like->family, name_cut(like, cut), like->tasks, coefs,
+                         KOFN_CODE_BYTES_MAX / sizeof(double));
+    return KOFN_OK;
 }
 
 /* C_ij = sum_k A_ik B_kj. False: no memory. */
@@ -105,43 +121,82 @@ make_targets(kofn_partition p, kofn_sums *ret_targets)
     return true;
 }
 
-kofn_status
-kofn_code_alloc(const char *family, const kofn_field *field, kofn_partition part, size_t tasks,
-                kofn_code **ret_code, kofn_error *err)
+/* e[], plain[], points and powers, out of the memory behind *counted. */
+static void
+carve(counted_code *counted)
 {
-    const kofn_status status = check_limits(family, part, tasks, err);
+    kofn_code *code = &counted->code;
+    double *next = counted->coefs;
+    for (size_t o = 0; o < code->operands; o++) {
+        code->e[o].at = next;
+        next += code->tasks * code->e[o].cols;
+    }
+    counted->points = next;
+    size_t *sizes = (size_t *)(void *)(next + code->tasks);
+    for (size_t o = 0; o < code->operands; o++, sizes += code->tasks)
+        code->plain[o] = sizes;
+    counted->powers = sizes;
+}
+
+/* A code with the sizes of `like`: partition, operands, e[].cols, grids. */
+static kofn_status
+alloc_like(const char *family, const kofn_field *field, kofn_code like, kofn_code **ret_code,
+           kofn_error *err)
+{
+    (void)snprintf(like.family, sizeof like.family, "%s", family);
+    const kofn_status status = check_limits(&like, err);
     if (status)
         return status;
-
-    const size_t a = part.x * part.z, b = part.z * part.y, coefs = tasks * (a + b);
-    const size_t targets = part.x * part.y;
-    counted_code *counted = calloc(1, sizeof *counted + (coefs + tasks) * sizeof(double) +
-                                          (2 * tasks + targets) * sizeof(size_t));
-    if (!counted || !make_targets(part, &counted->code.targets)) {
+    size_t coefs = 0;
+    for (size_t o = 0; o < like.operands; o++) {
+        like.e[o].rows = like.tasks;
+        coefs += like.tasks * like.e[o].cols;
+    }
+    const size_t targets = kofn_partition_outputs(like.part);
+    counted_code *counted = calloc(1, sizeof *counted + (coefs + like.tasks) * sizeof(double) +
+                                          (like.operands * like.tasks + targets) * sizeof(size_t));
+    if (!counted || !make_targets(like.part, &like.targets)) {
         free(counted);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "%s: no memory for %zu coefficients", family,
                          coefs);
     }
-
     atomic_init(&counted->refs, 1);
-    kofn_code *code = &counted->code;
-    (void)snprintf(code->family, sizeof code->family, "%s", family);
-    code->field = kofn_field_ref(field);
-    code->part = part;
-    code->tasks = tasks;
-    code->operands = 2;
-    double *next = counted->coefs;
-    code->e[0] = carve(&next, tasks, a);
-    code->e[1] = carve(&next, tasks, b);
-    counted->points = next;
-    code->plain[0] = (size_t *)(void *)(next + tasks);
-    code->plain[1] = code->plain[0] + tasks;
-    counted->powers = code->plain[1] + tasks;
-    code->grid[0] = (kofn_grid){.rows = part.x, .cols = part.z};
-    code->grid[1] = (kofn_grid){.rows = part.z, .cols = part.y};
-    code->out = (kofn_grid){.rows = part.x, .cols = part.y};
-    *ret_code = code;
+    counted->code = like;
+    counted->code.field = kofn_field_ref(field);
+    carve(counted);
+    *ret_code = &counted->code;
     return KOFN_OK;
+}
+
+kofn_status
+kofn_code_alloc(const char *family, const kofn_field *field, kofn_partition part, size_t tasks,
+                kofn_code **ret_code, kofn_error *err)
+{
+    kofn_code like = {.part = part, .tasks = tasks, .operands = 2};
+    like.grid[0] = (kofn_grid){.rows = part.x, .cols = part.z};
+    like.grid[1] = (kofn_grid){.rows = part.z, .cols = part.y};
+    like.out = (kofn_grid){.rows = part.x, .cols = part.y};
+    for (size_t o = 0; o < 2; o++)
+        like.e[o].cols = kofn_size_multiply(like.grid[o].rows, like.grid[o].cols);
+    return alloc_like(family, field, like, ret_code, err);
+}
+
+kofn_status
+kofn_code_alloc_outer(const char *family, const kofn_field *field, const kofn_cuts *parts,
+                      size_t tasks, kofn_code **ret_code, kofn_error *err)
+{
+    assert(parts->count >= 2);
+    const size_t pieces = kofn_cuts_count_pieces(parts);
+    kofn_code like = {.part = {.x = pieces, .z = 1, .y = 1},
+                      .parts = *parts,
+                      .tasks = tasks,
+                      .operands = parts->count,
+                      .out = {.rows = pieces, .cols = 1}};
+    for (size_t o = 0; o < parts->count; o++) {
+        like.grid[o] = (kofn_grid){.rows = parts->of[o], .cols = 1};
+        like.e[o].cols = parts->of[o];
+    }
+    return alloc_like(family, field, like, ret_code, err);
 }
 
 void
@@ -223,16 +278,44 @@ kofn_code_get_row(const kofn_code *code, size_t operand, size_t task)
     return code->e[operand].at + task * code->e[operand].cols;
 }
 
+/* From the back, so that a number is read before its multiples are written over it. */
+static void
+extend_row(const kofn_field *f, double *row, size_t len, const double *by, size_t count)
+{
+    for (size_t i = len; i-- > 0;) {
+        const double number = row[i];
+        for (size_t j = count; j-- > 0;)
+            row[i * count + j] = f->multiply(f, number, by[j]);
+    }
+}
+
+void
+kofn_code_fill_row_from(const kofn_code *code, size_t first, size_t task, double *ret_row)
+{
+    size_t len = 1;
+    ret_row[0] = 1;
+    for (size_t o = first; o < code->operands; len *= code->e[o++].cols)
+        extend_row(code->field, ret_row, len, kofn_code_get_row(code, o, task), code->e[o].cols);
+}
+
 void
 kofn_code_fill_row(const kofn_code *code, size_t task, double *ret_row)
 {
+    kofn_code_fill_row_from(code, 0, task, ret_row);
+}
+
+double
+kofn_code_get_element(const kofn_code *code, size_t task, size_t column)
+{
     const kofn_field *f = code->field;
-    const double *a = kofn_code_get_row(code, 0, task);
-    const double *b = kofn_code_get_row(code, 1, task);
-    const size_t b_blocks = code->e[1].cols;
-    for (size_t i = 0; i < code->e[0].cols; i++)
-        for (size_t j = 0; j < b_blocks; j++)
-            ret_row[i * b_blocks + j] = f->multiply(f, a[i], b[j]);
+    double product = 0;
+    for (size_t o = code->operands; o-- > 0;) {
+        const size_t blocks = code->e[o].cols, rest = o > 0 ? column / blocks : 0;
+        const double number = kofn_code_get_row(code, o, task)[column - rest * blocks];
+        product = o + 1 == code->operands ? number : f->multiply(f, number, product);
+        column = rest;
+    }
+    return product;
 }
 
 size_t
@@ -245,11 +328,14 @@ kofn_code_plain_block(const kofn_code *code, size_t operand, size_t task)
 size_t
 kofn_code_plain_column(const kofn_code *code, size_t task)
 {
-    const size_t a = kofn_code_plain_block(code, 0, task);
-    if (a == SIZE_MAX)
-        return SIZE_MAX;
-    const size_t b = kofn_code_plain_block(code, 1, task);
-    return b == SIZE_MAX ? SIZE_MAX : a * code->e[1].cols + b;
+    size_t column = 0;
+    for (size_t o = 0; o < code->operands; o++) {
+        const size_t block = kofn_code_plain_block(code, o, task);
+        if (block == SIZE_MAX)
+            return SIZE_MAX;
+        column = column * code->e[o].cols + block;
+    }
+    return column;
 }
 
 size_t

@@ -1,11 +1,17 @@
 /* A code is data: blocks, one encoding matrix for each operand, and the targets.
  *
+ * Two forms: a product C := A B, and an outer product C := A_1 (x) ... (x) A_l (outer.h) of two
+ * operands and more.
+ *
  * Source     design idea 1; notation as in the random Khatri-Rao-product paper, with x, z, y for
  *            the parts (our E_A, E_B are its P and Q, our n its N).
  * Shapes     E_A [n, x z], E_B [n, z y]; block (i, k) of A is column i z + k, block (k, j) of B is
  *            column k y + j. Row i of G [n, (x z)(z y)] is the Kronecker product of row i of each:
  *            G[i, a (z y) + b] = E_A[i, a] E_B[i, b]. Targets T [x y, (x z)(z y)], sparse: row
  *            i y + j is C_ij = sum_k A_ik B_kj. All f64 coefficients of `field`, E row-major.
+ *            Outer products: E_i [n, d_i], operand i in d_i parts. Row i of G [n, d_1 ... d_l] is the
+ *            Kronecker product of all of them, the last operand's block fastest. T is the identity:
+ *            target t is the piece that column t is the product of.
  * Threshold  Any `threshold` answers suffice; fewer may, and the decoder says when they do. Where rows
  *            are drawn from a finite field there may be no such number: `likely` then says that most
  *            sets of that many suffice, as all would for coefficients without coincidences, and
@@ -22,11 +28,10 @@
 #ifndef KOFN_CODE_CODE_H
 #define KOFN_CODE_CODE_H
 
-#include "common/linalg/partition.h"
+#include "common/code/cuts.h"
 
 enum {
     KOFN_NAME_MAX = 32,            // of families, parameters, policies, with the final NUL
-    KOFN_OPERANDS_MAX = 2,         // factors of one task's product
     KOFN_TASKS_MAX = 65536,        // n and the reserve
     KOFN_COLUMNS_MAX = 1 << 20,    // columns of G
     KOFN_CODE_BYTES_MAX = 1 << 28, // of E and of T written out, as the decoder's algebra takes it
@@ -55,8 +60,9 @@ typedef enum kofn_estimator {
 
 typedef struct kofn_code {
     char family[KOFN_NAME_MAX];
-    const kofn_field *field; // a ref of it
-    kofn_partition part;
+    const kofn_field *field;         // a ref of it
+    kofn_partition part;             // of an outer product x is the number of pieces, z and y are 1
+    kofn_cuts parts;                 // of an outer product; count 0: a product
     size_t tasks;                    // rows: n and the reserve
     size_t reserve;                  // of them, the last so many
     size_t threshold;                // k; may be above n where `enough` is not
@@ -68,9 +74,10 @@ typedef struct kofn_code {
     uint64_t seed;                   // of whatever was drawn
     uint64_t draw;                   // which of the seed's draws was kept: names the rows for good
     double chosen_condition;         // of that draw, as the family says; 0: nothing was drawn
-    size_t operands;                 // 2: A and B
+    size_t operands;                 // 2, or those of an outer product
     kofn_coefs e[KOFN_OPERANDS_MAX]; // [n, blocks of that operand]
-    kofn_grid grid[KOFN_OPERANDS_MAX]; // how each operand is cut; blocks count row by row
+    kofn_grid grid[KOFN_OPERANDS_MAX]; // how each operand is cut; blocks count row by row. Of an
+                                       // outer product the direction is kofn_coding's to choose
     kofn_grid out;                     // how the product is cut: its blocks are the targets
     kofn_sums targets;                 // [out.rows out.cols, columns of G]
     size_t *plain[KOFN_OPERANDS_MAX];  // [n]: kofn_code_plain_block, once sealed
@@ -93,6 +100,11 @@ size_t kofn_size_multiply(size_t a, size_t b);
 KOFN_MUST_CHECK kofn_status kofn_code_alloc(const char *family, const kofn_field *field,
                                             kofn_partition part, size_t tasks, kofn_code **ret_code,
                                             kofn_error *err);
+
+/* The same for an outer product, parts.count at least 2. */
+KOFN_MUST_CHECK kofn_status kofn_code_alloc_outer(const char *family, const kofn_field *field,
+                                                  const kofn_cuts *parts, size_t tasks,
+                                                  kofn_code **ret_code, kofn_error *err);
 
 /* Code made of polynomials: room for points, and for powers where targets are coefficients. All
  * zero so far; to be called before sealing. */
@@ -118,8 +130,12 @@ size_t kofn_code_most_tasks(kofn_partition part);
 size_t kofn_code_columns(const kofn_code *code);                                     // of G
 const double *kofn_code_get_row(const kofn_code *code, size_t operand, size_t task); // of E
 
-/* Row `task` of G into ret_row [columns]. */
+/* Row `task` of G into ret_row [columns]; and the Kronecker product of the rows of operands `first`
+ * and later alone. */
 void kofn_code_fill_row(const kofn_code *code, size_t task, double *ret_row);
+void kofn_code_fill_row_from(const kofn_code *code, size_t first, size_t task, double *ret_row);
+
+double kofn_code_get_element(const kofn_code *code, size_t task, size_t column); // of G
 
 /* All of a sealed code. The one column of G that `task` is a plain copy of (its answer is that
  * block product), or SIZE_MAX. */

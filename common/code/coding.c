@@ -1,4 +1,5 @@
 #include "common/code/coding.h"
+#include "common/code/coding_outer.h"
 
 #include <assert.h>
 #include <math.h>
@@ -19,7 +20,27 @@ kofn_coding_init(kofn_coding *coding, const kofn_code *code, kofn_shape shape, b
         .rows = {shape.rows, shape.inner},
         .cols = {shape.inner, shape.cols},
         .transposed = {transpose_a, transpose_b},
+        .grid = {code->grid[0], code->grid[1]},
     };
+}
+
+void
+kofn_coding_init_outer(kofn_coding *coding, const kofn_code *code, const kofn_extents *operands,
+                       const bool *transposed)
+{
+    const kofn_shape one = {1, 1, 1};
+    *coding = (kofn_coding){.code = code, .shape = one, .part = one};
+    for (size_t o = 0; o < code->operands; o++) {
+        const kofn_grid grid = kofn_cuts_get_grid(&code->parts, operands, o);
+        coding->grid[o] = grid;
+        coding->rows[o] = operands->rows[o];
+        coding->cols[o] = operands->cols[o];
+        coding->transposed[o] = transposed[o];
+        coding->shape.rows *= operands->rows[o];
+        coding->shape.cols *= operands->cols[o];
+        coding->part.rows *= kofn_part_size(operands->rows[o], grid.rows);
+        coding->part.cols *= kofn_part_size(operands->cols[o], grid.cols);
+    }
 }
 
 void
@@ -27,8 +48,8 @@ kofn_coding_block_shape(const kofn_coding *coding, size_t operand, size_t *ret_r
                         size_t *ret_cols)
 {
     assert(operand < coding->code->operands);
-    const size_t rows = operand == 0 ? coding->part.rows : coding->part.inner;
-    const size_t cols = operand == 0 ? coding->part.inner : coding->part.cols;
+    const size_t rows = kofn_part_size(coding->rows[operand], coding->grid[operand].rows);
+    const size_t cols = kofn_part_size(coding->cols[operand], coding->grid[operand].cols);
     *ret_rows = coding->transposed[operand] ? cols : rows;
     *ret_cols = coding->transposed[operand] ? rows : cols;
 }
@@ -44,8 +65,9 @@ check_operand(const kofn_coding *coding, size_t operand, const kofn_bands *store
         kofn_bands_are_complete(stored))
         return KOFN_OK;
     return kofn_fail(
-        err, KOFN_INVALID_ARGUMENT, "encode: operand %c%s is %zu x %zu %s%s, need %zu x %zu %s",
-        operand ? 'B' : 'A', transposed ? " (stored transposed)" : "", stored->rows, stored->cols,
+        err, KOFN_INVALID_ARGUMENT, "encode: operand %s%s is %zu x %zu %s%s, need %zu x %zu %s",
+        kofn_operand_name(coding->code->parts.count > 0, operand),
+        transposed ? " (stored transposed)" : "", stored->rows, stored->cols,
         kofn_dtype_name(stored->dtype), kofn_bands_are_complete(stored) ? "" : " with rows missing",
         rows, cols, kofn_dtype_name(dtype));
 }
@@ -75,7 +97,7 @@ static void
 list_blocks(const kofn_coding *coding, size_t operand, const kofn_bands *stored,
             kofn_block *ret_blocks)
 {
-    const kofn_grid grid = coding->code->grid[operand];
+    const kofn_grid grid = coding->grid[operand];
     const kofn_grid turned = {.rows = grid.cols, .cols = grid.rows};
     for (size_t i = 0; i < grid.rows; i++)
         for (size_t j = 0; j < grid.cols; j++)
@@ -171,6 +193,8 @@ kofn_coding_decode(const kofn_coding *coding, const kofn_decode_plan *plan,
     assert(rows.first <= rows.end && rows.end <= coding->part.rows);
     kofn_status status = check_decode(coding, plan, answers, c, err);
     operands o = {0};
+    if (!status && coding->code->parts.count > 0)
+        return kofn_coding_decode_outer(coding, plan, answers, rows, c, err);
     if (!status)
         status = operands_init(&o, plan->targets, plan->used, false, err);
     if (status)
@@ -205,8 +229,10 @@ encoding_terms(const kofn_code *code, size_t operand)
 double
 kofn_coding_get_noise(const kofn_coding *coding)
 {
-    const size_t terms =
-        coding->part.inner + encoding_terms(coding->code, 0) + encoding_terms(coding->code, 1);
+    const kofn_code *code = coding->code;
+    size_t terms = code->parts.count > 0 ? code->operands - 1 : coding->part.inner;
+    for (size_t o = 0; o < code->operands; o++)
+        terms += encoding_terms(code, o);
     return expm1((double)terms * coding->code->field->epsilon);
 }
 

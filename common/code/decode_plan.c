@@ -73,8 +73,10 @@ norm(const double *at, size_t count)
 double
 kofn_code_row_norm(const kofn_code *code, size_t task)
 {
-    return norm(kofn_code_get_row(code, 0, task), code->e[0].cols) *
-           norm(kofn_code_get_row(code, 1, task), code->e[1].cols);
+    double product = 1;
+    for (size_t o = 0; o < code->operands; o++)
+        product *= norm(kofn_code_get_row(code, o, task), code->e[o].cols);
+    return product;
 }
 
 /* |g_u| of the answers used; NULL: no memory. */

@@ -111,6 +111,12 @@ kofn_entangled_judge(const char *family, const kofn_family_args *args, double ga
     kofn_partition fits = kofn_entangled_shrink(p);
     while (lose(args->field, fits, gamma) >= 1)
         fits = kofn_entangled_shrink(fits);
+    if (args->parts.count > 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s: %zu pieces make a polynomial of as many coefficients, of which "
+                         "rounding in %s leaves no digit; take parts that make %zu, or a family "
+                         "that is better conditioned",
+                         family, p.x, args->field->name, fits.x);
     return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                      "%s: partition %zu,%zu,%zu makes a polynomial of %zu coefficients, of which "
                      "rounding in %s leaves no digit; take partition %zu,%zu,%zu or a family that "

@@ -82,20 +82,12 @@ balance_fini(balance *b)
     free(b->d);
 }
 
-static double
-element(const kofn_code *code, size_t task, size_t column)
-{
-    const size_t b = code->e[1].cols;
-    return kofn_code_get_row(code, 0, task)[column / b] *
-           kofn_code_get_row(code, 1, task)[column % b];
-}
-
 static bool
 columns_agree(const balance *b, size_t one, size_t other)
 {
     for (size_t i = 0; i < b->peel.coded_count; i++) {
-        const double u = element(b->code, b->peel.coded[i], one);
-        const double v = element(b->code, b->peel.coded[i], other);
+        const double u = kofn_code_get_element(b->code, b->peel.coded[i], one);
+        const double v = kofn_code_get_element(b->code, b->peel.coded[i], other);
         if (fabs(u - v) > b->agree * fmax(fabs(u), fabs(v)))
             return false;
     }
@@ -125,7 +117,8 @@ fill_keys(const balance *b, keyed *keys)
     for (size_t i = 0; i < b->peel.coded_count; i++) {
         const double weight = (1 + fmod((double)i * 0.6180339887498949, 1)) * b->scale[i];
         for (size_t c = 0; c < b->rest.cols; c++)
-            keys[c].key += weight * element(b->code, b->peel.coded[i], b->rest.col[c]);
+            keys[c].key +=
+                weight * kofn_code_get_element(b->code, b->peel.coded[i], b->rest.col[c]);
     }
 }
 
@@ -175,8 +168,8 @@ fill_system(balance *b, kofn_error *err)
                          coded);
     for (size_t i = 0; i < coded; i++)
         for (size_t g = 0; g < groups; g++)
-            b->row[i * groups + g] =
-                b->scale[i] * b->weight[g] * element(b->code, b->peel.coded[i], b->column[g]);
+            b->row[i * groups + g] = b->scale[i] * b->weight[g] *
+                                     kofn_code_get_element(b->code, b->peel.coded[i], b->column[g]);
     const kofn_sums *targets = &b->code->targets;
     for (size_t t = 0; t < open; t++)
         for (size_t i = targets->first[b->rest.target[t]];

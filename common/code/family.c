@@ -12,6 +12,7 @@
 #include "common/code/uncoded.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 static const kofn_family *const families[] = {
@@ -48,10 +49,46 @@ kofn_family_find(const char *name)
     return NULL;
 }
 
+void
+kofn_family_args_set_parts(kofn_family_args *args, const kofn_cuts *parts)
+{
+    args->parts = *parts;
+    args->part = (kofn_partition){.x = kofn_cuts_count_pieces(parts), .z = 1, .y = 1};
+}
+
+const char *
+kofn_family_name_cut(const kofn_family_args *args, char text[KOFN_CUT_TEXT_MAX])
+{
+    char parts[KOFN_CUTS_TEXT_MAX];
+    kofn_cuts_format(&args->parts, parts);
+    if (args->parts.count > 0)
+        (void)snprintf(text, KOFN_CUT_TEXT_MAX, "parts %s", parts);
+    else
+        (void)snprintf(text, KOFN_CUT_TEXT_MAX, "partition %zu,%zu,%zu", args->part.x, args->part.z,
+                       args->part.y);
+    return text;
+}
+
+kofn_status
+kofn_family_check_form(const kofn_family *family, const kofn_field *field, bool outer,
+                       kofn_error *err)
+{
+    if (!outer || family->outer)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                     "%s: this family makes products of two matrices, no outer products; take "
+                     "alloy_global or %s",
+                     family->name, field->order == 0 ? "rkrp" : "polynomial");
+}
+
 static kofn_status
 check_rules(const kofn_family *family, const kofn_family_args *args, kofn_thresholds *ret,
             kofn_error *err)
 {
+    const kofn_status status =
+        kofn_family_check_form(family, args->field, args->parts.count > 0, err);
+    if (status)
+        return status;
     if (args->reserve > 0 && !family->rateless)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "%s: reserve=%zu, but its rows depend on how many there are; take reserve "
@@ -96,7 +133,10 @@ kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_
     kofn_thresholds k = {0};
     kofn_code *code = NULL;
     kofn_status status = check_rules(family, args, &k, err);
-    if (!status)
+    if (!status && args->parts.count > 0)
+        status = kofn_code_alloc_outer(family->name, args->field, &args->parts,
+                                       args->tasks + args->reserve, &code, err);
+    else if (!status)
         status = kofn_code_alloc(family->name, args->field, args->part, args->tasks + args->reserve,
                                  &code, err);
     if (status)

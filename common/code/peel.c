@@ -219,12 +219,8 @@ kofn_rest_init(kofn_rest *rest, const kofn_peel *peel, kofn_error *err)
 kofn_status
 kofn_rest_add(kofn_rest *rest, size_t task, kofn_error *err)
 {
-    const kofn_field *f = rest->code->field;
-    const double *a = kofn_code_get_row(rest->code, 0, task);
-    const double *b = kofn_code_get_row(rest->code, 1, task);
-    const size_t b_blocks = rest->code->e[1].cols;
     for (size_t i = 0; i < rest->cols; i++)
-        rest->row[i] = f->multiply(f, a[rest->col[i] / b_blocks], b[rest->col[i] % b_blocks]);
+        rest->row[i] = kofn_code_get_element(rest->code, task, rest->col[i]);
     bool grew;
     return kofn_span_add(rest->span, rest->row, &grew, err);
 }
@@ -248,14 +244,12 @@ fill_plain(const kofn_peel *peel, const kofn_rest *rest, size_t column, const do
     const kofn_target_index *index = peel->index;
     const kofn_code *code = index->code;
     const kofn_field *f = code->field;
-    const size_t b_blocks = code->e[1].cols;
     for (size_t i = index->first[column]; i < index->first[column + 1]; i++)
         ret_d[index->part[i].target * stride] = index->part[i].coef;
 
     for (size_t r = 0; r < peel->coded_count && rest->targets > 0; r++) {
         const size_t task = peel->coded[r];
-        const double k = f->multiply(f, kofn_code_get_row(code, 0, task)[column / b_blocks],
-                                     kofn_code_get_row(code, 1, task)[column % b_blocks]);
+        const double k = kofn_code_get_element(code, task, column);
         if (k == 0)
             continue;
         for (size_t t = 0; t < rest->targets; t++) {

@@ -14,8 +14,7 @@ void
 kofn_code_set_plain(kofn_code *code, size_t task, size_t product)
 {
     assert(task < code->tasks);
-    const size_t column = kofn_product_column(code->part, product);
-    const size_t a_blocks = code->e[0].cols, b_blocks = code->e[1].cols;
-    code->e[0].at[task * a_blocks + column / b_blocks] = 1;
-    code->e[1].at[task * b_blocks + column % b_blocks] = 1;
+    size_t column = kofn_product_column(code->part, product);
+    for (size_t o = code->operands; o-- > 0; column /= code->e[o].cols)
+        code->e[o].at[task * code->e[o].cols + column % code->e[o].cols] = 1;
 }

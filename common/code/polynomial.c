@@ -9,6 +9,7 @@
 static kofn_status
 threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
 {
+    char cut[KOFN_CUT_TEXT_MAX];
     const kofn_partition p = args->part;
     if (p.z != 1)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
@@ -18,8 +19,8 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
     const size_t k = kofn_partition_outputs(p);
     if (args->tasks < k)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "polynomial: tasks=%zu, need at least x y = %zu for partition %zu,1,%zu",
-                         args->tasks, k, p.x, p.y);
+                         "polynomial: tasks=%zu, need at least x y = %zu for %s", args->tasks, k,
+                         kofn_family_name_cut(args, cut));
     const kofn_status status = kofn_points_check("polynomial", args, err);
     if (status)
         return status;
@@ -39,6 +40,51 @@ judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
     return kofn_entangled_judge("polynomial", args, 1, ret_error, err);
 }
 
+/* Operand i holds powers of t^(d_1 ... d_(i-1)). */
+static void
+fill_outer_task(kofn_code *code, size_t task)
+{
+    const kofn_field *f = code->field;
+    double step = code->point[task] = f->point(f, task, code->tasks);
+    for (size_t o = 0; o < code->operands; o++) {
+        double *row = code->e[o].at + task * code->e[o].cols, power = 1;
+        for (size_t i = 0; i < code->e[o].cols; i++, power = f->multiply(f, power, step))
+            row[i] = power;
+        step = power;
+    }
+}
+
+/* Of the piece at `column`: its blocks' numbers as digits, the first one fastest. */
+static size_t
+find_power(const kofn_code *code, size_t column)
+{
+    size_t power = 0;
+    for (size_t o = code->operands; o-- > 0; column /= code->e[o].cols)
+        power = power * code->e[o].cols + column % code->e[o].cols;
+    return power;
+}
+
+/* Each power below k is again met once, at another place than its number. */
+static void
+fill_outer(kofn_code *code)
+{
+    kofn_code_use_points(code);
+    kofn_code_use_powers(code);
+    for (size_t task = 0; task < code->tasks; task++)
+        fill_outer_task(code, task);
+    for (size_t t = 0; t < code->targets.rows; t++)
+        code->power[t] = find_power(code, t);
+}
+
+static kofn_status
+fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
+{
+    if (args->parts.count == 0)
+        return kofn_entangled_fill_whole(args, code, err);
+    fill_outer(code);
+    return KOFN_OK;
+}
+
 const kofn_family kofn_polynomial_family = {
     .name = "polynomial",
     .summary = "Blocks as coefficients of two polynomials; the smallest threshold, for small x y",
@@ -47,8 +93,9 @@ const kofn_family kofn_polynomial_family = {
     .communication = kofn_family_communication,
     .storage = kofn_family_storage,
     .source = "Yu, Maddah-Ali, Avestimehr, Polynomial Codes, NIPS 2017",
+    .outer = true,
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
     .judge = judge,
-    .fill = kofn_entangled_fill_whole,
+    .fill = fill,
 };

@@ -20,12 +20,12 @@ default_tasks(const kofn_family_args *args, size_t workers)
 static kofn_status
 threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
 {
+    char cut[KOFN_CUT_TEXT_MAX];
     const size_t copies = count_copies(args), tasks = default_tasks(args, 1);
     if (args->tasks != tasks)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "replication: tasks=%zu, need copies x y z = %zu for copies=%zu and "
-                         "partition %zu,%zu,%zu",
-                         args->tasks, tasks, copies, args->part.x, args->part.z, args->part.y);
+                         "replication: tasks=%zu, need copies x y z = %zu for copies=%zu and %s",
+                         args->tasks, tasks, copies, kofn_family_name_cut(args, cut));
     const size_t k = tasks - copies + 1;
     *ret = (kofn_thresholds){.exact = k, .enough = k};
     return KOFN_OK;
@@ -70,6 +70,7 @@ const kofn_family kofn_replication_family = {
     .source = "baseline",
     .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
     .params_size = sizeof(kofn_replication_params),
+    .outer = true,
     .tasks_key = "copies",
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,

@@ -5,13 +5,12 @@
 #include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { SIDE_MAX = 1024 }; // of a Gram matrix. The smaller always fits: their product is columns
 
 typedef struct grams {
     const kofn_residual *in;
-    size_t a, b;          // blocks of each operand
+    size_t a, b;          // blocks of the first operand; products of the others' blocks
     double *left, *right; // sum R_t R_t^T [a, a], sum R_t^T R_t [b, b]; NULL: too large
     double *r;            // [a, b]
     double *scaled;       // [tasks, a]: rows of E_A times D_t
@@ -31,7 +30,8 @@ grams_fini(grams *g)
 static bool
 grams_init(grams *g, const kofn_residual *in)
 {
-    *g = (grams){.in = in, .a = in->code->e[0].cols, .b = in->code->e[1].cols};
+    *g = (grams){.in = in, .a = in->code->e[0].cols};
+    g->b = kofn_code_columns(in->code) / g->a;
     g->r = calloc(g->a * g->b, sizeof *g->r);
     g->scaled = calloc(in->tasks * g->a + 1, sizeof *g->scaled);
     g->eb = calloc(in->tasks * g->b + 1, sizeof *g->eb);
@@ -43,7 +43,7 @@ grams_init(grams *g, const kofn_residual *in)
         (g->b <= SIDE_MAX && !g->right))
         return false;
     for (size_t u = 0; u < in->tasks; u++)
-        memcpy(g->eb + u * g->b, kofn_code_get_row(in->code, 1, in->task[u]), g->b * sizeof *g->eb);
+        kofn_code_fill_row_from(in->code, 1, in->task[u], g->eb + u * g->b);
     return true;
 }
 

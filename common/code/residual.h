@@ -7,6 +7,9 @@
  * the R_t side by side; the smaller is taken. Both are at most the root of the sum of squares of
  * sigma_max(R_t), and with x by y blocks lost altogether they say root of min(x, y), not of x y.
  *
+ * Outer products are taken for those of their first operand with the outer product of the others: b
+ * counts pieces of that, whose norm is the product of the norms.
+ *
  * Cost       2 targets columns tasks flops for the products, targets columns (A blocks + B blocks)
  *            for their Gram matrices, whose largest eigenvalue is safe from squaring.
  * Threads    Any thread.

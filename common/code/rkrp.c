@@ -53,17 +53,21 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
                          args->field->name);
     const size_t k = kofn_size_multiply(kofn_partition_products(p), p.z);
     if (args->tasks < k) {
+        char cut[KOFN_CUT_TEXT_MAX];
         const size_t z = (size_t)sqrt((double)args->tasks / (double)kofn_partition_outputs(p));
-        const kofn_partition fits = {p.x, z, p.y};
+        kofn_family_args fits = *args;
+        fits.part.z = z;
         if (z == 0)
             return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                             "rkrp: tasks=%zu, need at least x y z^2 = %zu for partition "
-                             "%zu,%zu,%zu; take more tasks or fewer parts",
-                             args->tasks, k, p.x, p.z, p.y);
+                             "rkrp: tasks=%zu, need at least x y z^2 = %zu for %s; take more tasks "
+                             "or fewer parts",
+                             args->tasks, k, kofn_family_name_cut(args, cut));
+        char nearest[KOFN_CUT_TEXT_MAX];
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "rkrp: tasks=%zu, need at least x y z^2 = %zu for partition %zu,%zu,%zu; "
-                         "take more tasks or partition %zu,%zu,%zu",
-                         args->tasks, k, p.x, p.z, p.y, fits.x, fits.z, fits.y);
+                         "rkrp: tasks=%zu, need at least x y z^2 = %zu for %s; take more tasks or "
+                         "%s",
+                         args->tasks, k, kofn_family_name_cut(args, cut),
+                         kofn_family_name_cut(&fits, nearest));
     }
     *ret = (kofn_thresholds){.exact = k, .enough = k};
     return KOFN_OK;
@@ -138,30 +142,44 @@ first_set(judge *j)
         sample_set(j);
 }
 
+/* Of G, times `scale`, multiplied from the first operand on: in another order the last bits would
+ * differ, and draws with them. */
+static double
+scaled_element(const kofn_code *code, size_t task, size_t column, double scale)
+{
+    size_t place = kofn_code_columns(code);
+    for (size_t o = 0; o < code->operands; o++) {
+        place /= code->e[o].cols;
+        scale *= kofn_code_get_row(code, o, task)[column / place];
+        column %= place;
+    }
+    return scale;
+}
+
 /* Row i of `work` := coded task's row of G, scaled to length 1, as [unknown columns | I |
  * known]. */
 static void
 load_row(judge *j, size_t i, size_t e, size_t task)
 {
-    const kofn_coefs *ea = &j->code->e[0], *eb = &j->code->e[1];
-    const double *a = ea->at + task * ea->cols, *b = eb->at + task * eb->cols;
-    double aa = 0, bb = 0;
-    for (size_t p = 0; p < ea->cols; p++)
-        aa += a[p] * a[p];
-    for (size_t q = 0; q < eb->cols; q++)
-        bb += b[q] * b[q];
-    const double scale = 1 / sqrt(aa * bb);
+    double size = 1;
+    for (size_t o = 0; o < j->code->operands; o++) {
+        const double *at = kofn_code_get_row(j->code, o, task);
+        double squares = 0;
+        for (size_t c = 0; c < j->code->e[o].cols; c++)
+            squares += at[c] * at[c];
+        size *= squares;
+    }
+    const double scale = 1 / sqrt(size);
 
     double *row = j->work + i * (e + j->k);
     size_t unknown = 0, known = 2 * e;
-    for (size_t p = 0; p < ea->cols; p++)
-        for (size_t q = 0; q < eb->cols; q++) {
-            const double g = scale * a[p] * b[q];
-            if (j->known[p * eb->cols + q])
-                row[known++] = g;
-            else
-                row[unknown++] = g;
-        }
+    for (size_t c = 0; c < j->k; c++) {
+        const double g = scaled_element(j->code, task, c, scale);
+        if (j->known[c])
+            row[known++] = g;
+        else
+            row[unknown++] = g;
+    }
     assert(unknown == e && known == e + j->k);
     for (size_t c = 0; c < e; c++)
         row[e + c] = c == i ? 1 : 0;
@@ -325,6 +343,7 @@ const kofn_family kofn_rkrp_family = {
     .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
     .params_size = sizeof(kofn_rkrp_params),
     .rateless = true,
+    .outer = true,
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
     .fill = fill,

@@ -1,6 +1,7 @@
 #include "common/code/spec.h"
 #include "common/base/size.h"
 #include "common/code/plan.h"
+#include "common/linalg/outer.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -52,6 +53,12 @@ set_partition(kofn_code_spec *spec, const char *text, kofn_error *err)
         "partition '%.60s' is not x,z,y: three whole numbers up to %d, 0 for 'choose', "
         "like 2,1,2",
         text, KOFN_TASKS_MAX);
+}
+
+static kofn_status
+set_parts(kofn_code_spec *spec, const char *text, kofn_error *err)
+{
+    return kofn_cuts_parse(text, KOFN_TASKS_MAX, &spec->parts, err);
 }
 
 /* A number of tasks; 0: choose. */
@@ -144,14 +151,16 @@ static const kofn_key own_keys[] = {
      "Code family, with its own parameters beside this key (see kofn codes); auto: by the product"},
     {"partition", KOFN_KEY_STRING, FIELD(part), 0, 0, "0,0,0", NULL,
      "Parts X,Z,Y: A in X by Z blocks, B in Z by Y; 0: choose"},
+    {"parts", KOFN_KEY_STRING, FIELD(parts), 0, 0, "0,0", NULL,
+     "Of an outer product, in the place of partition: parts D1,D2,... of each operand; 0: choose"},
     {"tasks", KOFN_KEY_INT, FIELD(tasks), 0, KOFN_TASKS_MAX, "0", NULL,
      "Coded tasks; 0: choose for the workers that are there"},
     {"reserve", KOFN_KEY_INT, FIELD(reserve), 0, KOFN_TASKS_MAX, "0", NULL,
      "Fresh tasks beyond those, sent only in place of others; 0: by the policy"},
     {"seed", KOFN_KEY_INT, FIELD(seed), 0, 0, "1", NULL, "Of what the family draws"},
 };
-static set_function *const own_setters[] = {set_family, set_partition, set_tasks, set_reserve,
-                                            set_seed};
+static set_function *const own_setters[] = {set_family, set_partition, set_parts,
+                                            set_tasks,  set_reserve,   set_seed};
 
 enum { OWN_KEYS = sizeof own_keys / sizeof own_keys[0] };
 
@@ -181,6 +190,48 @@ bool
 kofn_code_spec_is_open(const kofn_code_spec *spec)
 {
     return !spec->family[0] || strcmp(spec->family, "auto") == 0;
+}
+
+static bool
+is_cut(const kofn_code_spec *spec)
+{
+    return spec->parts.count > 0 ? kofn_cuts_count_pieces(&spec->parts) > 0
+                                 : spec->part.x && spec->part.z && spec->part.y;
+}
+
+bool
+kofn_code_spec_is_complete(const kofn_code_spec *spec)
+{
+    return !kofn_code_spec_is_open(spec) && is_cut(spec) && spec->tasks > 0;
+}
+
+bool
+kofn_code_spec_is_uncut(const kofn_code_spec *spec)
+{
+    bool uncut = !spec->part.x && !spec->part.z && !spec->part.y;
+    for (size_t i = 0; i < spec->parts.count; i++)
+        uncut = uncut && !spec->parts.of[i];
+    return uncut;
+}
+
+kofn_status
+kofn_code_spec_set_form(kofn_code_spec *spec, size_t operands, kofn_error *err)
+{
+    const kofn_partition p = spec->part;
+    if (operands > 0 && (p.x || p.z || p.y))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "partition %zu,%zu,%zu is for products of two matrices; for an outer "
+                         "product give parts, one number for each operand",
+                         p.x, p.z, p.y);
+    if (operands == 0 && spec->parts.count > 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "parts are for outer products; for this one give a partition x,z,y");
+    if (spec->parts.count > 0 && spec->parts.count != operands)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "parts are given for %zu operands, and there are %zu", spec->parts.count,
+                         operands);
+    spec->parts.count = operands;
+    return KOFN_OK;
 }
 
 static kofn_status
@@ -255,6 +306,18 @@ check_sizes(const kofn_code_spec *spec, kofn_error *err)
     if (p.x > KOFN_TASKS_MAX || p.z > KOFN_TASKS_MAX || p.y > KOFN_TASKS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "partition %zu,%zu,%zu, need parts up to %d each",
                          p.x, p.z, p.y, KOFN_TASKS_MAX);
+    if (spec->parts.count == 1 || spec->parts.count > KOFN_OPERANDS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "parts for %zu operands, need 2 to %d",
+                         spec->parts.count, KOFN_OPERANDS_MAX);
+    for (size_t i = 0; i < spec->parts.count; i++)
+        if (spec->parts.of[i] > KOFN_TASKS_MAX)
+            return kofn_fail(err, KOFN_OUT_OF_RANGE, "%zu parts of operand %zu, need up to %d",
+                             spec->parts.of[i], i + 1, KOFN_TASKS_MAX);
+    if (spec->parts.count > 0 && (p.x || p.z || p.y))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "partition %zu,%zu,%zu and parts are both given; parts are for outer "
+                         "products",
+                         p.x, p.z, p.y);
     if (spec->tasks > KOFN_TASKS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "tasks=%zu, need 0 (choose) to %d", spec->tasks,
                          KOFN_TASKS_MAX);
@@ -263,6 +326,21 @@ check_sizes(const kofn_code_spec *spec, kofn_error *err)
                          "tasks=%zu with reserve=%zu, at most %d in all: take reserve %zu",
                          spec->tasks, spec->reserve, KOFN_TASKS_MAX, KOFN_TASKS_MAX - spec->tasks);
     return KOFN_OK;
+}
+
+static kofn_family_args
+make_args(const kofn_code_spec *spec, const kofn_field *field, const params *p)
+{
+    kofn_family_args args = {.field = field,
+                             .part = spec->part,
+                             .tasks = spec->tasks,
+                             .reserve = spec->reserve,
+                             .seed = spec->seed,
+                             .params = p,
+                             .algorithms = spec->algorithms};
+    if (spec->parts.count > 0)
+        kofn_family_args_set_parts(&args, &spec->parts);
+    return args;
 }
 
 kofn_status
@@ -289,19 +367,14 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
         status = parse_params(spec, family, &p, err);
     if (status)
         return status;
-    kofn_family_args args = {.field = field,
-                             .part = spec->part,
-                             .reserve = spec->reserve,
-                             .seed = spec->seed,
-                             .params = &p,
-                             .algorithms = spec->algorithms};
-    if (family->check_params)
+    status = kofn_family_check_form(family, field, spec->parts.count > 0, err);
+    kofn_family_args args = make_args(spec, field, &p);
+    if (!status && family->check_params)
         status = family->check_params(&args, err);
-    if (status)
+    if (status || !is_cut(spec)) {
+        if (!status)
+            *ret_thresholds = open;
         return status;
-    if (!spec->part.x || !spec->part.z || !spec->part.y) {
-        *ret_thresholds = open;
-        return KOFN_OK;
     }
     args.tasks = spec->tasks ? spec->tasks : family->default_tasks(&args, 1);
     kofn_thresholds k;
@@ -347,6 +420,12 @@ is_candidate(choice *c, size_t tasks, size_t most)
                (k.enough < k.exact ? ESTIMATE_CHOSEN : pow(c->args.field->epsilon, DIGITS_CHOSEN));
 }
 
+static size_t
+at_least_one(size_t n)
+{
+    return n > 0 ? n : 1;
+}
+
 /* Elements that a task takes to its worker; and back, where cutting the inner dimension makes less of
  * the one and more of the other. */
 static double
@@ -357,12 +436,6 @@ measure_task(const choice *c)
                  inner = (double)kofn_part_size(context->inner, c->args.part.z),
                  cols = (double)kofn_part_size(context->cols, c->args.part.y);
     return (rows + cols) * inner + (c->family->splits_inner ? rows * cols : 0);
-}
-
-static size_t
-at_least_one(size_t n)
-{
-    return n > 0 ? n : 1;
 }
 
 /* Sets z to the largest up to z_most that makes a candidate: for x and y as they are, it moves the
@@ -412,16 +485,56 @@ choose_partition(choice *c, kofn_partition open, size_t tasks)
     return best;
 }
 
+/* Elements to a task's worker and back. */
+static double
+measure_outer_task(const choice *c)
+{
+    double sum = 0, piece = 1;
+    for (size_t i = 0; i < c->args.parts.count; i++) {
+        const kofn_grid grid = kofn_cuts_get_grid(&c->args.parts, &c->context->operands, i);
+        const double block = (double)kofn_part_size(c->context->operands.rows[i], grid.rows) *
+                             (double)kofn_part_size(c->context->operands.cols[i], grid.cols);
+        sum += block;
+        piece *= block;
+    }
+    return sum + piece;
+}
+
+/* Of all numbers of pieces that make a candidate, each cut in the one way that kofn_cuts_spread knows:
+ * what moves the least. */
+static kofn_cuts
+choose_parts(choice *c, const kofn_cuts *open, size_t tasks)
+{
+    const size_t most = tasks ? tasks : c->workers;
+    kofn_cuts best = *open;
+    double least = INFINITY;
+    for (size_t i = 0; i < best.count; i++)
+        best.of[i] = at_least_one(best.of[i]);
+    for (size_t pieces = kofn_cuts_count_pieces(&best); pieces <= most; pieces++) {
+        kofn_cuts parts = *open;
+        if (!kofn_cuts_spread(&parts, &c->context->operands, pieces))
+            continue;
+        kofn_family_args_set_parts(&c->args, &parts);
+        if (is_candidate(c, tasks, most) && measure_outer_task(c) < least) {
+            least = measure_outer_task(c);
+            best = parts;
+        }
+    }
+    return best;
+}
+
 /* Whole to one worker when splitting cannot pay: splitting lowers the rate of a small product by
  * the number of parts, and a lone worker would do all the parts anyway. */
 static bool
 goes_whole(const kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
 {
-    const double flops =
-        2.0 * (double)context->rows * (double)context->inner * (double)context->cols;
+    const double each = spec->parts.count > 0 ? KOFN_OUTER_FLOPS : 2 * (double)context->inner;
+    const double flops = each * (double)context->rows * (double)context->cols;
     const kofn_partition p = spec->part;
-    return p.x <= 1 && p.z <= 1 && p.y <= 1 && spec->tasks <= 1 &&
-           (flops <= context->whole_flops || workers == 1);
+    bool whole = p.x <= 1 && p.z <= 1 && p.y <= 1 && spec->tasks <= 1;
+    for (size_t i = 0; i < spec->parts.count; i++)
+        whole = whole && spec->parts.of[i] <= 1;
+    return whole && (flops <= context->whole_flops || workers == 1);
 }
 
 /* By the planner, which takes families and partitions alike. False: not asked for, or it knows
@@ -429,12 +542,11 @@ goes_whole(const kofn_code_spec *spec, const kofn_code_context *context, size_t 
 static bool
 plan_code(kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
 {
-    const kofn_partition p = spec->part;
     const kofn_shape shape = {context->rows, context->inner, context->cols};
     kofn_plan_query q;
     kofn_plan plan;
-    if (!context->machine || p.x || p.z || p.y || spec->tasks ||
-        context->machine->workers != workers)
+    if (!context->machine || spec->parts.count > 0 || !kofn_code_spec_is_uncut(spec) ||
+        spec->tasks || context->machine->workers != workers)
         return false;
     kofn_plan_query_init(&q, context->field, shape, workers);
     q.machine = *context->machine;
@@ -451,19 +563,50 @@ plan_code(kofn_code_spec *spec, const kofn_code_context *context, size_t workers
     return true;
 }
 
+static void
+set_whole(kofn_code_spec *spec)
+{
+    spec->tasks = 1;
+    if (spec->parts.count == 0)
+        spec->part = (kofn_partition){.x = 1, .z = 1, .y = 1};
+    for (size_t i = 0; i < spec->parts.count; i++)
+        spec->parts.of[i] = 1;
+}
+
 /* Of the families, the one that most products should take. */
 static void
 choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
 {
-    const char *name = context->field->order == 0 ? "rkrp" : "polynomial";
+    const double order = context->field->order;
+    const size_t most = spec->tasks ? spec->tasks : 2 * workers; // that default_tasks may say
+    const char *name = order == 0 ? "rkrp" : "polynomial";
+    if (spec->parts.count > 0 && order != 0 && order < (double)most)
+        name = "alloy_global"; // there are not points enough
     if (goes_whole(spec, context, workers)) {
         name = "uncoded";
-        spec->part = (kofn_partition){.x = 1, .z = 1, .y = 1};
-        spec->tasks = 1;
+        set_whole(spec);
     } else if (plan_code(spec, context, workers)) {
         return;
     }
     (void)snprintf(spec->family, sizeof spec->family, "%s", name);
+}
+
+/* What is open of partition or parts, in spec and arguments. */
+static void
+choose_cut(choice *c, kofn_code_spec *spec)
+{
+    if (spec->parts.count > 0) {
+        if (!is_cut(spec))
+            spec->parts = choose_parts(c, &spec->parts, spec->tasks);
+        kofn_family_args_set_parts(&c->args, &spec->parts);
+        return;
+    }
+    if (c->family->cut)
+        c->family->cut(&c->args, &spec->part);
+    if (!spec->part.x || !spec->part.y || (!spec->part.z && c->family->splits_inner))
+        spec->part = choose_partition(c, spec->part, spec->tasks);
+    spec->part.z = at_least_one(spec->part.z);
+    c->args.part = spec->part;
 }
 
 /* Every parameter with the value that was used, in the family's order and spelling: a default that
@@ -488,6 +631,11 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     if (status)
         return status;
 
+    if (spec->parts.count > 0 && spec->parts.count != context->operands.count)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "parts are given for %zu operands, and there are %zu", spec->parts.count,
+                         context->operands.count);
+
     kofn_code_spec done = *spec;
     choice c = {.context = context, .workers = at_least_one(context->workers)};
     if (kofn_code_spec_is_open(&done))
@@ -507,12 +655,7 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
                                 .seed = done.seed,
                                 .params = &p,
                                 .algorithms = done.algorithms};
-    if (c.family->cut)
-        c.family->cut(&c.args, &done.part);
-    if (!done.part.x || !done.part.y || (!done.part.z && c.family->splits_inner))
-        done.part = choose_partition(&c, done.part, done.tasks);
-    done.part.z = at_least_one(done.part.z);
-    c.args.part = done.part;
+    choose_cut(&c, &done);
     c.args.tasks = done.tasks ? done.tasks : c.family->default_tasks(&c.args, c.workers);
     kofn_thresholds k;
     status = kofn_family_check(c.family, &c.args, &k, NULL, err);
@@ -520,16 +663,17 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
         c.args.tasks = kofn_family_tasks_beyond(k.exact, c.workers);
         status = kofn_family_check(c.family, &c.args, &k, NULL, err);
     }
+    char cut[KOFN_CUT_TEXT_MAX];
     if (!status && c.args.tasks > KOFN_TASKS_MAX)
-        status = kofn_fail(err, KOFN_OUT_OF_RANGE,
-                           "%s: partition %zu,%zu,%zu needs %zu tasks, at most %d", done.family,
-                           done.part.x, done.part.z, done.part.y, c.args.tasks, KOFN_TASKS_MAX);
+        status =
+            kofn_fail(err, KOFN_OUT_OF_RANGE, "%s: %s needs %zu tasks, at most %d", done.family,
+                      kofn_family_name_cut(&c.args, cut), c.args.tasks, KOFN_TASKS_MAX);
     if (status)
         return status;
     done.tasks = c.args.tasks;
     if (!done.reserve && (context->reserve == KOFN_RESERVE_ALWAYS ||
                           (context->reserve == KOFN_RESERVE_LIKELY && k.likely)))
-        done.reserve = kofn_family_reserve(c.family, done.part, done.tasks);
+        done.reserve = kofn_family_reserve(c.family, c.args.part, done.tasks);
     status = check_sizes(&done, err);
     if (status)
         return status;
@@ -547,8 +691,7 @@ kofn_code_spec_build(const kofn_code_spec *spec, const kofn_field *field, kofn_c
     const kofn_family *family = NULL;
     params p;
     kofn_status status = check_sizes(spec, err);
-    if (!status && (kofn_code_spec_is_open(spec) || !spec->part.x || !spec->part.z ||
-                    !spec->part.y || !spec->tasks))
+    if (!status && !kofn_code_spec_is_complete(spec))
         status = kofn_fail(err, KOFN_FAILED_PRECONDITION,
                            "the code is not complete: family, partition or tasks are open");
     if (!status)
@@ -557,12 +700,6 @@ kofn_code_spec_build(const kofn_code_spec *spec, const kofn_field *field, kofn_c
         status = parse_params(spec, family, &p, err);
     if (status)
         return status;
-    const kofn_family_args args = {.field = field,
-                                   .part = spec->part,
-                                   .tasks = spec->tasks,
-                                   .reserve = spec->reserve,
-                                   .seed = spec->seed,
-                                   .params = &p,
-                                   .algorithms = spec->algorithms};
+    const kofn_family_args args = make_args(spec, field, &p);
     return kofn_family_build(family, &args, ret_code, err);
 }

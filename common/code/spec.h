@@ -8,6 +8,8 @@
  *       seed: 7
  *       systematic: no
  *
+ * An outer product has `parts: [2, 3, 2]`, one number for each operand, in the place of the partition.
+ *
  * The same struct comes from YAML, from the command line and from the wire; it is checked once,
  * here, and built once, here.
  *
@@ -29,6 +31,7 @@ typedef struct kofn_code_set {
 typedef struct kofn_code_spec {
     char family[KOFN_NAME_MAX]; // "" or "auto": the default for the product's size
     kofn_partition part;        // 0: choose that direction
+    kofn_cuts parts;            // of an outer product, 0: choose; count 0: it is a product
     size_t tasks;               // 0: choose
     size_t reserve;             // fresh rows beyond them (code.h); 0: by the policy
     bool has_seed;
@@ -49,7 +52,8 @@ typedef enum kofn_reserve_choice {
 /* What a spec is completed with. */
 typedef struct kofn_code_context {
     const kofn_field *field;
-    size_t rows, inner, cols; // of the product
+    size_t rows, inner, cols; // of the product; inner is 1 for an outer product
+    kofn_extents operands;    // of an outer product
     size_t workers;           // alive now; 0 is taken as 1
     double whole_flops;       // a product of no more flops goes whole to one worker when the
                               // family is left open
@@ -76,6 +80,17 @@ const char *kofn_code_spec_get_algorithm(const kofn_code_spec *spec);
 
 /* Is the family left to choose: none is named, or "auto"? */
 bool kofn_code_spec_is_open(const kofn_code_spec *spec);
+
+/* Is nothing left to choose: family, partition or parts, and tasks are there? */
+bool kofn_code_spec_is_complete(const kofn_code_spec *spec);
+
+/* Is nothing said of how operands are cut? */
+bool kofn_code_spec_is_uncut(const kofn_code_spec *spec);
+
+/* The spec is for an outer product of `operands`, or with 0 for a product. INVALID_ARGUMENT: it was
+ * written for the other form, or for another number of operands. */
+KOFN_MUST_CHECK kofn_status kofn_code_spec_set_form(kofn_code_spec *spec, size_t operands,
+                                                    kofn_error *err);
 
 /* Check all that can be checked without operands: family and its parameters exist and parse, and
  * where partition and tasks are given, the family's rules. NOT_FOUND with the nearest name. */

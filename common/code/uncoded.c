@@ -4,11 +4,11 @@
 static kofn_status
 threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
 {
+    char cut[KOFN_CUT_TEXT_MAX];
     const size_t products = kofn_partition_products(args->part);
     if (args->tasks != products)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "uncoded: tasks=%zu, need x y z = %zu for partition %zu,%zu,%zu",
-                         args->tasks, products, args->part.x, args->part.z, args->part.y);
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "uncoded: tasks=%zu, need x y z = %zu for %s",
+                         args->tasks, products, kofn_family_name_cut(args, cut));
     *ret = (kofn_thresholds){.exact = products, .enough = products};
     return KOFN_OK;
 }
@@ -37,6 +37,7 @@ const kofn_family kofn_uncoded_family = {
     .communication = kofn_family_communication,
     .storage = kofn_family_storage,
     .source = "baseline",
+    .outer = true,
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
     .fill = fill,

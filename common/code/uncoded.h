@@ -4,7 +4,8 @@
  * one worker) and for policies that make copies when a task is late.
  *
  * Shapes     n = x y z; task (i y + j) z + k multiplies A_ik and B_kj. Rows of E_A, E_B are unit
- *            vectors; C_ij is the sum of its z answers, a plain copy when z = 1.
+ *            vectors; C_ij is the sum of its z answers, a plain copy when z = 1. Of outer products
+ *            n is the number of pieces, in their order.
  * Threshold  k = n.
  * Accuracy   That of the field's arithmetic: no coefficient but 0 and 1.
  */

@@ -94,6 +94,9 @@ struct kofn_field {
      * finite fields never make any. A few GB/s at least, wherever elements lie. */
     bool (*has_foreign)(const kofn_field *f, const void *at, size_t len);
 
+    /* Elements as coefficients, wherever they lie: ret[i] is the number that element i is. */
+    void (*widen)(const kofn_field *f, size_t len, const void *at, double *ret);
+
     /* Euclidean norm of aligned elements, in doubles; exact fields: the root of how many are not
      * zero. */
     double (*norm)(const kofn_field *f, const void *at, size_t len);

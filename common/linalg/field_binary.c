@@ -123,6 +123,15 @@ has_foreign(const kofn_field *f, const void *at, size_t len)
     return false;
 }
 
+static void
+widen(const kofn_field *f, size_t len, const void *at, double *ret)
+{
+    (void)f;
+    const unsigned char *element = at;
+    for (size_t i = 0; i < len; i++)
+        ret[i] = element[i];
+}
+
 /* As codes measure it: sqrt of the elements that are not zero. */
 static double
 norm(const kofn_field *f, const void *at, size_t len)
@@ -236,6 +245,7 @@ no_scratch(const kofn_field *f, size_t rows, size_t cols, size_t inner)
                   .multiply_panel = multiply_panel_,                                               \
                   .scratch_bytes = scratch_bytes_,                                                 \
                   .has_foreign = has_foreign,                                                      \
+                  .widen = widen,                                                                  \
                   .norm = norm},                                                                   \
         .degree = degree_, .polynomial = polynomial_,                                              \
     }

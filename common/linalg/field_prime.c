@@ -96,6 +96,18 @@ has_foreign(const kofn_field *f, const void *at, size_t len)
     return false;
 }
 
+static void
+widen(const kofn_field *f, size_t len, const void *at, double *ret)
+{
+    (void)f;
+    const unsigned char *bytes = at;
+    for (size_t i = 0; i < len; i++) {
+        uint32_t element;
+        memcpy(&element, bytes + i * sizeof element, sizeof element);
+        ret[i] = element;
+    }
+}
+
 /* As codes measure it: sqrt of the elements that are not zero. */
 static double
 norm(const kofn_field *f, const void *at, size_t len)
@@ -136,6 +148,7 @@ static const kofn_field table = {
     .multiply_panel = kofn_prime_multiply_panel,
     .scratch_bytes = kofn_prime_scratch_bytes,
     .has_foreign = has_foreign,
+    .widen = widen,
     .norm = norm,
 };
 

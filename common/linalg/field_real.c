@@ -159,6 +159,25 @@ has_foreign_f32(const kofn_field *f, const void *at, size_t len)
     return false;
 }
 
+static void
+widen_f64(const kofn_field *f, size_t len, const void *at, double *ret)
+{
+    (void)f;
+    memcpy(ret, at, len * sizeof *ret);
+}
+
+static void
+widen_f32(const kofn_field *f, size_t len, const void *at, double *ret)
+{
+    (void)f;
+    const unsigned char *bytes = at;
+    for (size_t i = 0; i < len; i++) {
+        float element;
+        memcpy(&element, bytes + i * sizeof element, sizeof element);
+        ret[i] = element;
+    }
+}
+
 static double
 norm_f64(const kofn_field *f, const void *at, size_t len)
 {
@@ -194,6 +213,7 @@ const kofn_field kofn_field_f64 = {
     .multiply_panel = multiply_panel_f64,
     .scratch_bytes = scratch_bytes,
     .has_foreign = has_foreign_f64,
+    .widen = widen_f64,
     .norm = norm_f64,
 };
 
@@ -214,5 +234,6 @@ const kofn_field kofn_field_f32 = {
     .multiply_panel = multiply_panel_f32,
     .scratch_bytes = scratch_bytes,
     .has_foreign = has_foreign_f32,
+    .widen = widen_f32,
     .norm = norm_f32,
 };

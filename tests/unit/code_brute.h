@@ -91,13 +91,32 @@ brute_rank(long double *at, size_t rows, size_t cols)
     return rank;
 }
 
+/* Of G: the last operand's block is the column's last digit. */
+static inline long double
+brute_element(const kofn_code *code, size_t task, size_t column)
+{
+    long double product = 1;
+    for (size_t o = code->operands; o-- > 0; column /= code->e[o].cols)
+        product *= (long double)code->e[o].at[task * code->e[o].cols + column % code->e[o].cols];
+    return product;
+}
+
+static inline uint64_t
+brute_element_exactly(const kofn_code *code, size_t task, size_t column)
+{
+    uint64_t product = 1;
+    for (size_t o = code->operands; o-- > 0; column /= code->e[o].cols)
+        product = brute_multiply(
+            code->field, product,
+            (uint64_t)code->e[o].at[task * code->e[o].cols + column % code->e[o].cols]);
+    return product;
+}
+
 static inline void
 brute_row(const kofn_code *code, size_t task, long double *row)
 {
-    const size_t a = code->e[0].cols, b = code->e[1].cols;
-    for (size_t i = 0; i < a; i++)
-        for (size_t j = 0; j < b; j++)
-            row[i * b + j] = (long double)code->e[0].at[task * a + i] * code->e[1].at[task * b + j];
+    for (size_t c = 0; c < code->targets.cols; c++)
+        row[c] = brute_element(code, task, c);
 }
 
 /* T written out, [targets, columns]; the caller frees it. */
@@ -117,13 +136,11 @@ new_dense_targets(const kofn_code *code)
 static inline void
 brute_equilibrate(const kofn_code *code, long double *at, size_t rows)
 {
-    const size_t cols = code->targets.cols, b = code->e[1].cols;
+    const size_t cols = code->targets.cols;
     for (size_t c = 0; code->power && c < cols; c++) { // others have no small columns
         long double greatest = 0;
         for (size_t task = 0; task < code->tasks; task++)
-            greatest =
-                fmaxl(greatest, fabsl((long double)code->e[0].at[task * code->e[0].cols + c / b] *
-                                      code->e[1].at[task * b + c % b]));
+            greatest = fmaxl(greatest, fabsl(brute_element(code, task, c)));
         for (size_t r = 0; r < rows && greatest > 0; r++)
             at[r * cols + c] /= greatest;
     }
@@ -132,7 +149,7 @@ brute_equilibrate(const kofn_code *code, long double *at, size_t rows)
 static inline bool
 brute_suffices_exactly(const kofn_code *code, const size_t *tasks, size_t count)
 {
-    const size_t cols = code->targets.cols, targets = code->targets.rows, b = code->e[1].cols;
+    const size_t cols = code->targets.cols, targets = code->targets.rows;
     const kofn_field *f = code->field;
     uint64_t *g = calloc((count + targets) * cols + 1, sizeof *g);
     size_t rank[2];
@@ -140,9 +157,7 @@ brute_suffices_exactly(const kofn_code *code, const size_t *tasks, size_t count)
     for (int with = 0; with < 2; with++) {
         for (size_t i = 0; i < count; i++)
             for (size_t c = 0; c < cols; c++)
-                g[i * cols + c] =
-                    brute_multiply(f, (uint64_t)code->e[0].at[tasks[i] * code->e[0].cols + c / b],
-                                   (uint64_t)code->e[1].at[tasks[i] * b + c % b]);
+                g[i * cols + c] = brute_element_exactly(code, tasks[i], c);
         for (size_t i = 0; i < targets * cols; i++)
             g[count * cols + i] = (uint64_t)dense[i];
         rank[with] = brute_field_rank(f, g, count + (with ? targets : 0), cols);

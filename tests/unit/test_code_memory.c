@@ -3,6 +3,7 @@
 #include "tests/unit/code_brute.h"
 #include "common/code/algorithms.h"
 #include "common/linalg/multiply.h"
+#include "common/linalg/outer.h"
 #include "tests/unit/short_memory.h"
 
 typedef kofn_status scene_function(kofn_code *code, kofn_error *err);
@@ -207,6 +208,54 @@ comparison_scene(kofn_code *code, kofn_error *err)
     return status;
 }
 
+/* An outer product of three whole to one task, and decoded from it. */
+static kofn_status
+outer_scene(kofn_code *code, kofn_error *err)
+{
+    double at[3][2] = {{1, 2}, {3, 4}, {5, 6}}, made[8], decoded[8] = {0}, one = 1;
+    const bool transpose[] = {true, false, true};
+    const kofn_extents extents = {.count = 3, .rows = {2, 1, 2}, .cols = {1, 2, 1}};
+    kofn_mat factor[3],
+        mats[] = {kofn_mat_wrap(made, KOFN_F64, 4, 2), kofn_mat_wrap(decoded, KOFN_F64, 4, 2)};
+    for (size_t i = 0; i < 3; i++)
+        factor[i] = kofn_mat_wrap(at[i], KOFN_F64, 1, 2);
+    const kofn_outer product = {.count = 3, .factor = factor, .transpose = transpose};
+    kofn_bands bands[2] = {{.at = NULL}};
+    const kofn_bands *answers[] = {&bands[0]};
+    size_t task = 0;
+    kofn_decode_plan plan = {.targets = 1, .used = 1, .task = &task, .coef = &one};
+    kofn_coding coding;
+    kofn_coding_init_outer(&coding, code, &extents, transpose);
+    kofn_status status = kofn_bands_from_mat(&mats[0], &bands[0], err);
+    if (!status)
+        status = kofn_bands_from_mat(&mats[1], &bands[1], err);
+    if (!status)
+        status = kofn_outer_multiply(code->field, &product, &bands[0], err);
+    if (!status)
+        status = kofn_coding_decode(&coding, &plan, answers, kofn_coding_all_rows(&coding),
+                                    &bands[1], err);
+    if (!status)
+        assert_memory_equal(decoded, ((const double[]){15, 20, 18, 24, 30, 40, 36, 48}),
+                            sizeof decoded);
+    kofn_bands_fini(&bands[0]);
+    kofn_bands_fini(&bands[1]);
+    return status;
+}
+
+static void
+outer_products_without_memory_are_an_error(void **state)
+{
+    (void)state;
+    kofn_error error;
+    const kofn_cuts parts = {.count = 3, .of = {1, 1, 1}};
+    kofn_family_args args = {.field = kofn_field_find("f64"), .tasks = 1};
+    kofn_code *code = NULL;
+    kofn_family_args_set_parts(&args, &parts);
+    assert_ok(kofn_family_build(kofn_family_find("uncoded"), &args, &code, &error));
+    fail_each(outer_scene, code);
+    kofn_code_destroy(&code);
+}
+
 static kofn_status
 algorithms_scene(kofn_code *code, kofn_error *err)
 {
@@ -255,6 +304,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(running_out_of_memory_is_an_error_and_loses_nothing),
         cmocka_unit_test(decoding_exactly_loses_nothing_either),
+        cmocka_unit_test(outer_products_without_memory_are_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,10 +43,10 @@ make_bands(bench *b, size_t size, double value, kofn_bands *bands)
 static void
 make_work(bench *b, size_t size, kofn_work *work)
 {
-    *work =
-        (kofn_work){.field = kofn_field_find("f64"), .chunk_bytes = 4096, .faults = {.repeat = 1}};
-    make_bands(b, size, 2.0, &work->a);
-    make_bands(b, size, 3.0, &work->b);
+    *work = (kofn_work){
+        .field = kofn_field_find("f64"), .count = 2, .chunk_bytes = 4096, .faults = {.repeat = 1}};
+    make_bands(b, size, 2.0, &work->operand[0]);
+    make_bands(b, size, 3.0, &work->operand[1]);
 }
 
 static kofn_work *
@@ -87,7 +87,7 @@ work_is_done_in_the_order_in_which_it_came(void **state)
     for (size_t i = 0; i < COUNT; i++) {
         assert_ptr_equal(wait_done(&b), &work[i]);
         assert_right(&work[i], SIZE);
-        assert_int_equal(work[i].a.count, 0); // let go
+        assert_int_equal(work[i].operand[0].count, 0); // let go
         kofn_work_fini(&work[i]);
     }
     assert_null(kofn_compute_take_done(b.compute));
@@ -207,8 +207,8 @@ shapes_that_do_not_match_are_invalid(void **state)
     kofn_work work;
     bench_open(&b);
     make_work(&b, 4, &work);
-    kofn_bands_fini(&work.b);
-    make_bands(&b, 5, 1.0, &work.b);
+    kofn_bands_fini(&work.operand[1]);
+    make_bands(&b, 5, 1.0, &work.operand[1]);
     kofn_work_run(&work, b.pool);
     assert_int_equal(work.status, KOFN_INVALID_ARGUMENT);
     assert_int_equal(work.c.count, 0);

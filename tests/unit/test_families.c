@@ -14,13 +14,12 @@ static const kofn_shape shapes[SHAPES] = {
 
 typedef void check_function(const kofn_code *code, const char *what, kofn_rng *rng);
 
-/* All codes of a family over one partition: n at the default, at the threshold and a bit above. */
+/* All codes of a family that are cut in one way: n at the default, at the threshold and a bit above. */
 static void
-check_partition(const kofn_family *family, const kofn_field *field, kofn_partition part,
-                const void *params, const char *variant, check_function *check, kofn_rng *rng)
+check_cut(const kofn_family *family, kofn_family_args args, const char *variant,
+          check_function *check, kofn_rng *rng)
 {
     kofn_error error;
-    kofn_family_args args = {.field = field, .part = part, .seed = rng->seed, .params = params};
     const size_t standard = family->default_tasks(&args, 1);
     size_t checked = 0;
     for (size_t n = 1; n <= standard + 2 && n <= TASKS_MAX; n++) {
@@ -32,9 +31,9 @@ check_partition(const kofn_family *family, const kofn_field *field, kofn_partiti
         }
         if (n != standard && n != k.exact && n != k.enough && n != standard + 2)
             continue;
-        char what[128];
-        (void)snprintf(what, sizeof what, "%s %s %zu,%zu,%zu n=%zu %s", family->name, variant,
-                       part.x, part.z, part.y, n, field->name);
+        char what[256], cut[KOFN_CUT_TEXT_MAX];
+        (void)snprintf(what, sizeof what, "%s %s %s n=%zu %s", family->name, variant,
+                       kofn_family_name_cut(&args, cut), n, args.field->name);
         kofn_code *code;
         assert_ok(kofn_family_build(family, &args, &code, &error));
         assert_string_equal(code->family, family->name);
@@ -50,10 +49,9 @@ check_partition(const kofn_family *family, const kofn_field *field, kofn_partiti
 }
 
 static bool
-accepts(const kofn_family *family, const kofn_field *field, kofn_partition part, const void *params)
+accepts(const kofn_family *family, kofn_family_args args)
 {
     kofn_thresholds k;
-    kofn_family_args args = {.field = field, .part = part, .params = params};
     args.tasks = family->default_tasks(&args, 1);
     return args.tasks <= TASKS_MAX && !family->threshold_for(&args, &k, NULL);
 }
@@ -65,9 +63,12 @@ check_partitions(const kofn_family *family, const kofn_field *field, const void 
     for (size_t x = 1; x <= PARTS_MAX; x++)
         for (size_t y = 1; y <= PARTS_MAX; y++)
             for (size_t z = 1; z <= z_most && z * x * y < 9 + (z == 1); z++) {
-                const kofn_partition part = {.x = x, .z = z, .y = y};
-                if (accepts(family, field, part, params))
-                    check_partition(family, field, part, params, variant, check, rng);
+                const kofn_family_args args = {.field = field,
+                                               .part = {.x = x, .z = z, .y = y},
+                                               .seed = rng->seed,
+                                               .params = params};
+                if (accepts(family, args))
+                    check_cut(family, args, variant, check, rng);
             }
 }
 
@@ -132,6 +133,41 @@ check_finite_fields(check_function *check)
         check_families(finite_fields[i], check);
 }
 
+static const kofn_cuts outer_parts[] = {
+    {.count = 2, .of = {2, 3}},       {.count = 2, .of = {1, 1}},
+    {.count = 3, .of = {2, 1, 2}},    {.count = 3, .of = {2, 2, 2}},
+    {.count = 4, .of = {1, 2, 1, 3}}, {.count = 8, .of = {1, 1, 2, 1, 1, 1, 2, 1}},
+};
+
+/* Every family that makes them, at its defaults. */
+static void
+check_outer_family(const kofn_family *family, const kofn_field *field, check_function *check,
+                   kofn_rng *rng)
+{
+    max_align_t params[KOFN_PARAMS_MAX / sizeof(max_align_t)];
+    kofn_keys_set_defaults(family->keys, params);
+    for (size_t i = 0; family->outer && i < sizeof outer_parts / sizeof outer_parts[0]; i++) {
+        kofn_family_args args = {.field = field, .seed = rng->seed, .params = params};
+        kofn_family_args_set_parts(&args, &outer_parts[i]);
+        if (accepts(family, args))
+            check_cut(family, args, "outer", check, rng);
+    }
+}
+
+static void
+check_outer_products(check_function *check)
+{
+    static const char *const fields[] = {"f64", "gfp:3", "gf16", "gf256", "gfp:65537"};
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(20260203), 0);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        const kofn_field *f = new_field(fields[i]);
+        for (size_t k = 0; k < kofn_family_count(); k++)
+            check_outer_family(kofn_family_at(k), f, check, &rng);
+        kofn_field_destroy(&f);
+    }
+}
+
 /* ---- thresholds ------------------------------------------------------------------------------ */
 
 /* A set of `size` tasks: number `index` of a random sequence. */
@@ -181,6 +217,13 @@ any_threshold_tasks_suffice_and_fewer_may_not(void **state)
     check_finite_fields(check_threshold);
 }
 
+static void
+any_threshold_tasks_of_outer_products_suffice(void **state)
+{
+    (void)state;
+    check_outer_products(check_threshold);
+}
+
 /* Codes of random rows are many, with large n where fields are small, and have test_alloy besides. */
 static size_t
 count_sets(const kofn_code *code)
@@ -227,6 +270,13 @@ verdicts_agree_with_brute_force(void **state)
     (void)state;
     check_families("f64", check_verdicts);
     check_finite_fields(check_verdicts);
+}
+
+static void
+verdicts_on_outer_products_agree_with_brute_force(void **state)
+{
+    (void)state;
+    check_outer_products(check_verdicts);
 }
 
 /* ---- products -------------------------------------------------------------------------------- */
@@ -438,7 +488,9 @@ main(void)
         cmocka_unit_test(tables_describe_themselves),
         cmocka_unit_test(rows_of_rateless_families_do_not_depend_on_n),
         cmocka_unit_test(any_threshold_tasks_suffice_and_fewer_may_not),
+        cmocka_unit_test(any_threshold_tasks_of_outer_products_suffice),
         cmocka_unit_test(verdicts_agree_with_brute_force),
+        cmocka_unit_test(verdicts_on_outer_products_agree_with_brute_force),
         cmocka_unit_test(products_keep_their_bounds_from_every_set_in_f64),
         cmocka_unit_test(products_keep_their_bounds_from_every_set_in_f32),
         cmocka_unit_test(products_are_exact_from_every_set_in_finite_fields),

@@ -139,7 +139,7 @@ encode(const fixture *f, const char *family, const char *partition, const char *
 {
     kofn_error error;
     cli_encoded encoded;
-    cli_product product = {.path = {f->a, f->b}, .transpose = {transpose_a, false}};
+    cli_product product = {.count = 2, .path = {f->a, f->b}, .transpose = {transpose_a, false}};
     assert_ok(kofn_code_choice_set(&product.code, "family", family, &error));
     assert_ok(kofn_code_choice_set(&product.code, "partition", partition, &error));
     assert_ok(kofn_code_choice_set(&product.code, "tasks", tasks, &error));
@@ -432,7 +432,7 @@ tasks_of_another_product_are_not_written_over(void **state)
     write_random(f->a, ROWS, INNER, 1);
     write_random(f->b, INNER, COLS, 2);
     (void)encode(f, "rkrp", "2,1,2", "5", false);
-    cli_product product = {.path = {f->a, f->b}};
+    cli_product product = {.count = 2, .path = {f->a, f->b}};
     assert_ok(cli_product_read(&product, &error));
     assert_fails(cli_folder_encode(f->tasks, &product, NULL, 4, &encoded, &error),
                  KOFN_ALREADY_EXISTS);
@@ -472,7 +472,7 @@ operands_that_do_not_match_are_refused(void **state)
 {
     const fixture *f = *state;
     kofn_error error;
-    cli_product product = {.path = {f->a, f->b}};
+    cli_product product = {.count = 2, .path = {f->a, f->b}};
     write_random(f->a, ROWS, INNER, 1);
     write_random(f->b, COLS, INNER, 2);
     assert_fails(cli_product_read(&product, &error), KOFN_INVALID_ARGUMENT);
@@ -556,7 +556,7 @@ static kofn_status
 encode_words(const fixture *f, const char *field, cli_encoded *ret_encoded, kofn_error *err)
 {
     kofn_error error;
-    cli_product product = {.path = {f->a, f->b}, .field = field};
+    cli_product product = {.count = 2, .path = {f->a, f->b}, .field = field};
     assert_ok(kofn_code_choice_set(&product.code, "family", "polynomial", &error));
     assert_ok(kofn_code_choice_set(&product.code, "partition", "2,1,2", &error));
     assert_ok(kofn_code_choice_set(&product.code, "tasks", "6", &error));
@@ -655,7 +655,7 @@ tasks_over_an_algorithm_of_a_directory_are_decoded_by_the_same_one_only(void **s
     cli_encoded encoded;
     cli_decoded decoded;
     char good[CLI_PATH_MAX], other[CLI_PATH_MAX];
-    cli_product product = {.path = {f->a, f->b}};
+    cli_product product = {.count = 2, .path = {f->a, f->b}};
     write_random(f->a, 5, 6, 1);
     write_random(f->b, 6, 4, 2);
     write_algorithm(f, "good",

@@ -326,6 +326,49 @@ a_spec_survives_the_wire(void **state)
 }
 
 static void
+parts_of_outer_products_survive_the_wire(void **state)
+{
+    (void)state;
+    const kofn_code_spec spec = {.parts = {.count = 4, .of = {2, 0, 65536, 1}}, .tasks = 9};
+    kofn_msg_code out, in;
+    kofn_code_spec again;
+    kofn_wire_buffer buffer = {0};
+    assert_ok(kofn_msg_code_from_spec(&spec, &out, &error));
+    assert_string_equal(out.parts, "2,0,65536,1");
+    assert_ok(kofn_message_pack(&kofn_code_message, &out, &buffer, &error));
+    assert_ok(kofn_message_unpack(&kofn_code_message, buffer.at, buffer.length, &in, &error));
+    assert_ok(kofn_msg_code_to_spec(&in, &again, &error));
+    assert_true(kofn_cuts_are_equal(&spec.parts, &again.parts));
+    kofn_message_clear(&kofn_code_message, &out);
+    kofn_message_clear(&kofn_code_message, &in);
+    kofn_wire_buffer_fini(&buffer);
+
+    static const char *const wrong[] = {"2", "2,,3", "2,65537", "1,1,1,1,1,1,1,1,1", "x"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        kofn_msg_code message = {0};
+        (void)snprintf(message.parts, sizeof message.parts, "%s", wrong[i]);
+        assert_fails(kofn_msg_code_to_spec(&message, &again, &error), KOFN_INVALID_ARGUMENT);
+    }
+}
+
+static void
+forms_are_two_and_only_one_has_further_operands(void **state)
+{
+    (void)state;
+    bool outer = true;
+    size_t operands = 0;
+    const kofn_wire_list none = {0}, three = {.count = 3};
+    assert_ok(kofn_msg_form_read("", &none, &outer, &operands, &error));
+    assert_true(!outer && operands == 2);
+    assert_ok(kofn_msg_form_read("outer", &none, &outer, &operands, &error));
+    assert_true(outer && operands == 2);
+    assert_ok(kofn_msg_form_read("outer", &three, &outer, &operands, &error));
+    assert_true(outer && operands == 5);
+    assert_fails(kofn_msg_form_read("", &three, &outer, &operands, &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_msg_form_read("inner", &none, &outer, &operands, &error), KOFN_UNIMPLEMENTED);
+}
+
+static void
 a_seed_alone_is_a_seed(void **state)
 {
     (void)state;
@@ -582,6 +625,8 @@ main(void)
         cmocka_unit_test(reflection_lists_everything_and_fits_an_envelope),
         cmocka_unit_test(codes_list_every_family_with_its_parameters),
         cmocka_unit_test(a_spec_survives_the_wire),
+        cmocka_unit_test(parts_of_outer_products_survive_the_wire),
+        cmocka_unit_test(forms_are_two_and_only_one_has_further_operands),
         cmocka_unit_test(a_seed_alone_is_a_seed),
         cmocka_unit_test(what_a_plan_query_leaves_open_is_measured_or_has_its_default),
         cmocka_unit_test(a_plan_query_without_field_or_workers_is_refused),

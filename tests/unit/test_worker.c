@@ -543,6 +543,177 @@ finite_fields_take_turns(void **state)
     stage_close(&s);
 }
 
+/* ---- outer products -------------------------------------------------------------------------- */
+
+typedef struct outer_task {
+    kofn_msg_task head;
+    kofn_msg_factor further[KOFN_OPERANDS_MAX - 2];
+    kofn_bands operand[KOFN_OPERANDS_MAX];
+    size_t count;
+} outer_task;
+
+/* Operands of `shape` as stored; in u8 they hold 0, 1, 2, ..., in f64 random numbers. */
+static void
+make_outer_task(stage *s, uint64_t assignment, const char *field, size_t count,
+                const size_t (*shape)[2], outer_task *t)
+{
+    kofn_error error;
+    *t = (outer_task){.head = {.assignment = assignment, .epoch = EPOCH, .form = KOFN_FORM_OUTER},
+                      .count = count};
+    const kofn_dtype dtype = kofn_field_find(field)->dtype;
+    snprintf(t->head.field, sizeof t->head.field, "%s", field);
+    for (size_t o = 0; o < count; o++) {
+        kofn_msg_matrix *m = o == 0 ? &t->head.a : o == 1 ? &t->head.b : &t->further[o - 2].matrix;
+        *m = (kofn_msg_matrix){.rows = shape[o][0], .cols = shape[o][1]};
+        snprintf(m->dtype, sizeof m->dtype, "%s", kofn_dtype_name(dtype));
+        assert_ok(
+            kofn_block_bands_new(s->pool, dtype, m->rows, m->cols, 64, &t->operand[o], &error));
+        fill_random(&t->operand[o], o);
+        for (size_t b = 0, at = 0; dtype == KOFN_U8 && b < t->operand[o].count; b++)
+            for (size_t i = 0; i < t->operand[o].at[b].mat.rows * m->cols; i++)
+                ((unsigned char *)t->operand[o].at[b].mat.data)[i] = (unsigned char)at++;
+    }
+    t->head.further = (kofn_wire_list){.at = t->further, .count = count - 2};
+}
+
+static void
+send_outer_task(stage *s, const outer_task *t)
+{
+    kofn_error error;
+    const kofn_bands *mats[KOFN_OPERANDS_MAX];
+    for (size_t o = 0; o < t->count; o++)
+        mats[o] = &t->operand[o];
+    assert_ok(kofn_peer_transfer(s->peer, t->head.assignment, &kofn_task_message, &t->head,
+                                 t->count, mats, &error));
+}
+
+static void
+free_outer_task(outer_task *t)
+{
+    for (size_t o = 0; o < t->count; o++)
+        kofn_bands_fini(&t->operand[o]);
+}
+
+static void
+outer_products_of_many_operands_are_those_of_their_elements(void **state)
+{
+    (void)state;
+    static const size_t shape[][2] = {{3, 2}, {2, 4}, {1, 3}, {5, 2}};
+    kofn_error error;
+    stage s;
+    stage_open(&s, "inproc://master", NULL);
+    welcome_worker(&s);
+    for (size_t count = 2; count <= 4; count++) {
+        outer_task t;
+        kofn_msg_result result;
+        kofn_bands c;
+        kofn_mat mine, factor[4];
+        make_outer_task(&s, count, "f64", count, shape, &t);
+        t.head.transpose_b = true;
+        t.further[1].transposed = true;
+        send_outer_task(&s, &t);
+        expect_result(&s, &result, &c);
+        assert_int_equal(result.status, KOFN_OK);
+        assert_ok(kofn_bands_gather(&c, s.pool, &mine, &error));
+        for (size_t o = 0; o < count; o++)
+            assert_ok(kofn_bands_gather(&t.operand[o], s.pool, &factor[o], &error));
+        for (size_t i = 0; i < c.rows; i++)
+            for (size_t j = 0; j < c.cols; j++) {
+                double product = 1, got;
+                for (size_t o = count, row = i, col = j; o-- > 0;) {
+                    const bool turned = o == 1 || o == 3;
+                    const size_t rows = turned ? factor[o].cols : factor[o].rows;
+                    const size_t cols = turned ? factor[o].rows : factor[o].cols;
+                    const size_t r = turned ? col % cols : row % rows;
+                    product *= ((double *)factor[o]
+                                    .data)[r * factor[o].cols + (turned ? row % rows : col % cols)];
+                    row /= rows;
+                    col /= cols;
+                }
+                memcpy(&got, (char *)kofn_mat_get_row(&mine, i) + 8 * j, sizeof got);
+                assert_at_most(fabs(got - product), 8 * 0x1p-53 * fabs(product));
+            }
+        for (size_t o = 0; o < count; o++)
+            kofn_mat_fini(&factor[o]);
+        kofn_mat_fini(&mine);
+        kofn_bands_fini(&c);
+        free_outer_task(&t);
+    }
+    stage_close(&s);
+}
+
+static void
+outer_products_over_bytes_are_exact(void **state)
+{
+    (void)state;
+    static const size_t shape[][2] = {{2, 2}, {1, 3}};
+    /* (0 1; 2 3) (x) (0 1 2) in GF(2^8): 2 times 2 is 4, 3 times 2 is 6. */
+    static const unsigned char expected[] = {0, 0, 0, 0, 1, 2, 0, 2, 4, 0, 3, 6};
+    stage s;
+    outer_task t;
+    kofn_msg_result result;
+    kofn_bands c;
+    stage_open(&s, "inproc://master", NULL);
+    welcome_worker(&s);
+    make_outer_task(&s, 1, "gf256", 2, shape, &t);
+    send_outer_task(&s, &t);
+    expect_result(&s, &result, &c);
+    assert_int_equal(result.status, KOFN_OK);
+    assert_int_equal(c.rows, 2);
+    assert_memory_equal(c.at[0].mat.data, expected, sizeof expected);
+    kofn_bands_fini(&c);
+    free_outer_task(&t);
+    stage_close(&s);
+}
+
+static void
+impossible_outer_tasks_are_answered_with_a_status(void **state)
+{
+    (void)state;
+    static const size_t shape[][2] = {{2, 2}, {2, 2}, {2, 2}};
+    stage s;
+    outer_task t;
+    stage_open(&s, "inproc://master", NULL);
+    welcome_worker(&s);
+    make_outer_task(&s, 1, "f64", 3, shape, &t);
+    strcpy(t.head.form, "inner");
+    send_outer_task(&s, &t);
+    expect_status(&s, 1, KOFN_UNIMPLEMENTED);
+
+    strcpy(t.head.form, ""); // with further operands
+    send_outer_task(&s, &t);
+    expect_status(&s, 1, KOFN_INVALID_ARGUMENT);
+
+    strcpy(t.head.form, KOFN_FORM_OUTER);
+    strcpy(t.further[0].matrix.dtype, "u8");
+    send_outer_task(&s, &t);
+    expect_status(&s, 1, KOFN_INVALID_ARGUMENT);
+
+    strcpy(t.further[0].matrix.dtype, "f64"); // more blocks than shapes, as old workers see it
+    t.head.further.count = 0;
+    send_outer_task(&s, &t);
+    expect_status(&s, 1, KOFN_INVALID_ARGUMENT);
+
+    t.head.further.count = 1;
+    t.head.a.rows = t.head.b.rows = 1 << 20;
+    send_outer_task(&s, &t);
+    expect_status(&s, 1, KOFN_OUT_OF_RANGE);
+
+    t.head.a.rows = t.head.b.rows = KOFN_DIMENSION_MAX;
+    t.further[0].matrix.rows = t.further[0].matrix.cols = KOFN_DIMENSION_MAX;
+    send_outer_task(&s, &t);
+    expect_status(&s, 1, KOFN_OUT_OF_RANGE);
+
+    t.head.a.rows = t.head.b.rows = 1 << 12;
+    t.head.a.cols = t.head.b.cols = 1 << 12;
+    t.further[0].matrix.rows = t.further[0].matrix.cols = 1;
+    send_outer_task(&s, &t);
+    expect_status(&s, 1, KOFN_RESOURCE_EXHAUSTED); // two to the 51 bytes
+    free_outer_task(&t);
+    assert_works(&s, 2);
+    stage_close(&s);
+}
+
 static void
 not_a_number_is_multiplied_and_reported(void **state)
 {
@@ -1336,6 +1507,9 @@ main(void)
         cmocka_unit_test(empty_matrices_give_empty_or_zero_products),
         cmocka_unit_test(single_precision_is_a_field_of_its_own),
         cmocka_unit_test(finite_fields_take_turns),
+        cmocka_unit_test(outer_products_of_many_operands_are_those_of_their_elements),
+        cmocka_unit_test(outer_products_over_bytes_are_exact),
+        cmocka_unit_test(impossible_outer_tasks_are_answered_with_a_status),
         cmocka_unit_test(not_a_number_is_multiplied_and_reported),
         cmocka_unit_test(impossible_tasks_are_answered_with_a_status),
         cmocka_unit_test(transfer_that_ends_early_is_invalid),
