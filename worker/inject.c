@@ -50,7 +50,8 @@ kofn_injector_next(kofn_injector *injector)
     }
     if (wrong)
         faults.spoil = whole_block ? KOFN_SPOIL_BLOCK : KOFN_SPOIL_ELEMENT;
-    faults.crash = config->crash_after > 0 && task == (uint64_t)config->crash_after;
+    /* Or one that comes later: the task itself may be cancelled before it is in its middle. */
+    faults.crash = config->crash_after > 0 && task >= (uint64_t)config->crash_after;
     return faults;
 }
 

@@ -91,7 +91,7 @@ one_fault_does_not_move_another(void **state)
 }
 
 static void
-crash_strikes_the_task_after_so_many(void **state)
+crash_strikes_every_task_after_so_many(void **state)
 {
     (void)state;
     kofn_inject config = no_faults();
@@ -99,7 +99,7 @@ crash_strikes_the_task_after_so_many(void **state)
     kofn_injector injector;
     kofn_injector_init(&injector, &config);
     for (int i = 0; i < 6; i++)
-        assert_int_equal(kofn_injector_next(&injector).crash, i == 3);
+        assert_int_equal(kofn_injector_next(&injector).crash, i >= 3);
 }
 
 static void
@@ -168,7 +168,7 @@ main(void)
         cmocka_unit_test(slowness_strikes_independently_with_its_probability),
         cmocka_unit_test(same_seed_gives_the_same_faults),
         cmocka_unit_test(one_fault_does_not_move_another),
-        cmocka_unit_test(crash_strikes_the_task_after_so_many),
+        cmocka_unit_test(crash_strikes_every_task_after_so_many),
         cmocka_unit_test(silence_falls_after_so_many_answers),
         cmocka_unit_test(wrong_answers_change_one_element_or_all),
         cmocka_unit_test(empty_answers_cannot_be_wrong),

@@ -104,6 +104,7 @@ a_product_is_put_together_from_one_for_each_prime(void **state)
     assert_true(m->seconds.encode > 0 && m->seconds.decode > 0);
     const kofn_msg_seconds *t = &m->seconds; // both of the others are of threads side by side
     assert_true(t->receive + t->queue + t->send + t->wait <= t->total);
+    assert_true(t->queue > 0 && t->wait > 0);
     kofn_message_clear(&kofn_outcome_message, &outcome);
 }
 
@@ -418,6 +419,8 @@ the_deadline_is_that_of_every_part(void **state)
     const kofn_msg_prime *primes = outcome.job.primes.at;
     assert_int_equal(outcome.job.primes.count, 3);
     assert_string_equal(primes[0].state, "done");
+    assert_string_not_equal(primes[1].state, "running"); // whichever of the two was first
+    assert_string_not_equal(primes[2].state, "running");
     kofn_message_clear(&kofn_outcome_message, &outcome);
     const kofn_msg_health health = check_health(client);
     assert_int_equal(health.memory_bytes, 0);
@@ -533,7 +536,7 @@ check_gram(stage *s, const problem *like)
     task t;
     kofn_msg_outcome outcome;
     what.cols = what.rows;
-    what.scale = 0;
+    what.scale = 0x1p15; // of both: two primes
     peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
     put_operand(s, client, 1, &what, 0, id);
     what.operand[0] = what.operand[1] = id;
@@ -545,12 +548,12 @@ check_gram(stage *s, const problem *like)
     send_call(client, 3, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
     assert_int_equal(expect_reply(client, 3, NULL, NULL), KOFN_OK);
     answer(s, worker, &t);
-    for (size_t i = 1; i < count_needed(&what); i++) {
+    for (size_t i = 1; i < 2 * count_needed(&what); i++) {
         expect_task(worker, &t);
         answer(s, worker, &t);
     }
     assert_int_equal(expect_reply(client, 2, &kofn_outcome_message, &outcome), KOFN_OK);
-    assert_int_equal(outcome.job.primes.count, 1);
+    assert_int_equal(outcome.job.primes.count, 2);
     kofn_message_clear(&kofn_outcome_message, &outcome);
     assert_int_equal(check_health(client).memory_bytes, 0);
     close_peer(client);
