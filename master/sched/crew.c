@@ -10,8 +10,8 @@
 /* Weight that each further answer leaves to the past: half of the memory is 3 answers old. */
 static const double past_weight = 0.8;
 
-/* Failures in a row that count: more than any credit would only make recovery slower. */
-enum { FAILING_MAX = 64 };
+/* Failures, or cancellations, in a row that count: more than any credit only make recovery slower. */
+enum { FAILING_MAX = 64, STUCK_MAX = 64 };
 
 void
 kofn_crew_init(kofn_crew *crew)
@@ -71,7 +71,9 @@ reorder(kofn_crew *crew, kofn_crew_worker *worker)
     if (!worker->ordered)
         return;
     worker->order.load = worker->running + worker->failing;
-    worker->order.rate = worker->rate > 0 ? worker->rate : INFINITY;
+    worker->order.rate = worker->rate > 0    ? worker->rate
+                         : worker->stuck > 0 ? -(double)worker->stuck
+                                             : INFINITY;
     kofn_order_insert(&crew->free, &worker->order);
 }
 
@@ -214,6 +216,15 @@ note_rate(kofn_crew *crew, kofn_crew_worker *worker, double flops, double second
     worker->rate = rate;
 }
 
+/* Cancelled, and by no rate can be told whether that was early: it says something all the same if it
+ * had been there for twice as long as such a task takes, or nobody knows how long one takes. */
+static bool
+seems_stuck(const kofn_crew *crew, const kofn_assignment *a)
+{
+    const int64_t expected_ns = kofn_crew_expect_ns(crew, NULL, a->flops);
+    return expected_ns == KOFN_NEVER_NS || a->service_ns / 2 > expected_ns;
+}
+
 /* What the time that `a` spent at the head of the queue says about its worker. */
 static void
 measure(kofn_crew *crew, kofn_assignment *a, int64_t now_ns, kofn_ending how)
@@ -224,6 +235,8 @@ measure(kofn_crew *crew, kofn_assignment *a, int64_t now_ns, kofn_ending how)
     if (a->head_ns == KOFN_NEVER_NS || !(a->flops > 0) || !isfinite(a->flops))
         return; // answered out of turn, or nothing to measure by
 
+    if (how == KOFN_ENDED_CANCELLED && worker->stuck < STUCK_MAX)
+        worker->stuck += seems_stuck(crew, a);
     const double seconds = (double)a->service_ns * 1e-9;
     if (a->flops < KOFN_MEASURABLE_FLOPS) {
         if (how == KOFN_ENDED_ANSWERED)
@@ -247,7 +260,7 @@ count_ending(kofn_crew_worker *worker, kofn_ending how)
     worker->failed += how == KOFN_ENDED_FAILED;
     worker->cancelled += how == KOFN_ENDED_CANCELLED;
     if (how == KOFN_ENDED_ANSWERED)
-        worker->failing = 0;
+        worker->failing = worker->stuck = 0;
     else if (how == KOFN_ENDED_FAILED && worker->failing < FAILING_MAX)
         worker->failing++;
 }

@@ -1719,6 +1719,85 @@ fresh_rows_that_are_late_as_well_are_made_up_for(void **state)
     rig_fini(&r);
 }
 
+/* The first three of eight workers are stuck, and nobody has answered anything: after a guess others are
+ * tried, and those who stay stuck come last from then on. */
+static void
+rateless_tries_others_where_nobody_has_answered_yet(void **state)
+{
+    (void)state;
+    const kofn_code_spec spec = {.part = {1, 1, 2}, .tasks = 3, .reserve = 60, .seed = 1};
+    rig r;
+    rig_init(&r);
+    join_many(&r, 8);
+    add_code(&r, 1, "rateless", build_random("alloy_global", "gfp:65537", spec));
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    at(&r, 159);
+    assert_actions(&r, "");
+    at(&r, 161); // 16 floors of 10 ms
+    assert_actions(&r, "send 1.3>4, send 1.4>5, send 1.5>6");
+    at(&r, 162);
+    answer(&r, 1, 3, 4);
+    answer(&r, 1, 4, 5);
+    assert_actions(&r, "cancel 1.0>1, cancel 1.1>2, cancel 1.2>3, cancel 1.5>6, decode 1");
+    rig_fini(&r);
+}
+
+static void
+rateless_knows_from_other_jobs_what_is_late_before_its_first_answer(void **state)
+{
+    (void)state;
+    const kofn_code_spec spec = {.part = {1, 1, 2}, .tasks = 3, .reserve = 60, .seed = 1};
+    rig r;
+    rig_init(&r);
+    join_many(&r, 8);
+    add_code(&r, 1, "rateless", build_random("alloy_global", "gfp:65537", spec));
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    add(&r, 2, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 2.0>4");
+    at(&r, 12);
+    assert_actions(&r, "");
+    at(&r, 15);
+    answer(&r, 2, 0, 4);
+    assert_actions(&r, "decode 2");
+    at(&r, 26); // looked again: 15 ms is what a task takes, and twice that is late
+    assert_actions(&r, "");
+    at(&r, 29);
+    assert_actions(&r, "");
+    at(&r, 31);
+    assert_actions(&r, "send 1.3>5, send 1.4>6, send 1.5>7");
+    rig_fini(&r);
+}
+
+/* Cancelled with nothing known, three workers that never answered are not tried first again, neither by
+ * tasks that are too small to measure by. */
+static void
+a_worker_that_never_answered_stands_behind_the_others(void **state)
+{
+    (void)state;
+    for (int small = 0; small < 2; small++) {
+        rig r;
+        rig_init(&r);
+        r.flops = small ? 1e3 : 1e9;
+        join_many(&r, 5);
+        r.deadline_ns = 500 * KOFN_NS_PER_MS;
+        add(&r, 1, "uncoded", 3, 3, "oneshot");
+        assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+        at(&r, 500);
+        assert_actions(&r, "cancel 1.0>1, cancel 1.1>2, cancel 1.2>3, fail 1 DEADLINE_EXCEEDED");
+        r.deadline_ns = KOFN_NEVER_NS;
+        add(&r, 2, "uncoded", 3, 3, "oneshot");
+        assert_actions(&r, "send 2.0>4, send 2.1>5, send 2.2>1");
+        at(&r, 510);
+        answer(&r, 2, 0, 4);
+        answer(&r, 2, 1, 5);
+        answer(&r, 2, 2, 1); // and is forgiven
+        assert_actions(&r, "decode 2");
+        add(&r, 3, "uncoded", 4, 4, "oneshot");
+        assert_actions(&r, "send 3.0>1, send 3.1>4, send 3.2>5, send 3.3>2");
+        rig_fini(&r);
+    }
+}
+
 /* In GF(2) all n rows are there, and the product is not: what was a failure is a few more rows. */
 static void
 bad_luck_is_made_up_for_by_fresh_rows(void **state)
@@ -1917,6 +1996,9 @@ main(void)
         cmocka_unit_test(the_group_most_in_need_comes_first),
         cmocka_unit_test(fresh_rows_for_what_is_late_are_not_for_the_busy_or_the_broken),
         cmocka_unit_test(fresh_rows_that_are_late_as_well_are_made_up_for),
+        cmocka_unit_test(rateless_tries_others_where_nobody_has_answered_yet),
+        cmocka_unit_test(rateless_knows_from_other_jobs_what_is_late_before_its_first_answer),
+        cmocka_unit_test(a_worker_that_never_answered_stands_behind_the_others),
         cmocka_unit_test(bad_luck_is_made_up_for_by_fresh_rows),
         cmocka_unit_test(a_failed_task_is_not_hidden_by_fresh_ones),
         cmocka_unit_test(groups_without_a_worker_are_named_at_the_deadline),
