@@ -61,15 +61,40 @@ reserve(kofn_crew *crew, size_t credit, kofn_error *err)
     return KOFN_OK;
 }
 
+static void
+count_fields(size_t *counts, uint32_t fields, bool more)
+{
+    for (size_t i = 0; i < KOFN_FIELD_KINDS_MAX; i++)
+        if (fields >> i & 1)
+            counts[i] += more ? 1 : SIZE_MAX;
+}
+
+static void
+set_ready(kofn_crew *crew, const kofn_crew_worker *worker, bool ready)
+{
+    crew->ready += ready ? 1 : SIZE_MAX;
+    count_fields(crew->able, worker->fields, ready);
+}
+
+static void
+unorder(kofn_crew *crew, kofn_crew_worker *worker)
+{
+    if (!worker->ordered)
+        return;
+    worker->ordered = false;
+    kofn_order_remove(&crew->free, &worker->order);
+    count_fields(crew->able_free, worker->fields, false);
+}
+
 /* Put the worker where it now belongs among the free ones. */
 static void
 reorder(kofn_crew *crew, kofn_crew_worker *worker)
 {
-    if (worker->ordered)
-        kofn_order_remove(&crew->free, &worker->order);
+    unorder(crew, worker);
     worker->ordered = !worker->leaving && worker->running < worker->credit;
     if (!worker->ordered)
         return;
+    count_fields(crew->able_free, worker->fields, true);
     worker->order.load = worker->running + worker->failing;
     worker->order.rate = worker->rate > 0    ? worker->rate
                          : worker->stuck > 0 ? -(double)worker->stuck
@@ -78,7 +103,7 @@ reorder(kofn_crew *crew, kofn_crew_worker *worker)
 }
 
 kofn_status
-kofn_crew_join(kofn_crew *crew, uint64_t id, size_t credit, kofn_error *err)
+kofn_crew_join(kofn_crew *crew, uint64_t id, size_t credit, uint32_t fields, kofn_error *err)
 {
     assert(credit > 0);
     if (kofn_map_find(&crew->workers, id))
@@ -96,9 +121,10 @@ kofn_crew_join(kofn_crew *crew, uint64_t id, size_t credit, kofn_error *err)
     }
     worker->id = worker->order.number = id;
     worker->credit = credit;
+    worker->fields = fields;
     kofn_link_init(&worker->queue);
     crew->credit += credit;
-    crew->ready++;
+    set_ready(crew, worker, true);
     reorder(crew, worker);
     return KOFN_OK;
 }
@@ -115,7 +141,7 @@ kofn_crew_leave(kofn_crew *crew, kofn_crew_worker *worker)
     if (worker->leaving)
         return;
     worker->leaving = true;
-    crew->ready--;
+    set_ready(crew, worker, false);
     reorder(crew, worker);
     if (worker->running == 0)
         kofn_crew_remove(crew, worker);
@@ -125,10 +151,9 @@ void
 kofn_crew_remove(kofn_crew *crew, kofn_crew_worker *worker)
 {
     assert(worker->running == 0);
-    if (worker->ordered)
-        kofn_order_remove(&crew->free, &worker->order);
+    unorder(crew, worker);
     if (!worker->leaving)
-        crew->ready--;
+        set_ready(crew, worker, false);
     if (worker->rate > 0)
         kofn_sorted_remove(crew->rates, &crew->measured, worker->rate);
     crew->credit -= worker->credit;
