@@ -1,5 +1,7 @@
 #include "common/base/daemon.h"
 
+#include "common/base/options.h"
+
 #include <argp.h>
 #include <errno.h>
 #include <signal.h>
@@ -113,6 +115,17 @@ fill_options(const kofn_daemon *daemon, struct argp_option *options)
         };
 }
 
+/* For the build, which makes man pages and completion of it. */
+static _Noreturn void
+describe(const kofn_daemon *daemon, const struct argp *argp)
+{
+    kofn_options_describe(argp, stdout);
+    const kofn_daemon_section *section = daemon->sections;
+    for (size_t s = 0; s < KOFN_DAEMON_SECTIONS_MAX && section[s].prefix; s++)
+        kofn_options_describe_keys(section[s].prefix, section[s].keys, stdout);
+    exit(fflush(stdout) == 0 && !ferror(stdout) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
 void
 kofn_daemon_parse(const kofn_daemon *daemon, int argc, char **argv, kofn_daemon_line *ret_line)
 {
@@ -126,6 +139,8 @@ kofn_daemon_parse(const kofn_daemon *daemon, int argc, char **argv, kofn_daemon_
         .doc = doc,
         .help_filter = add_keys,
     };
+    if (kofn_options_wanted(argc, argv))
+        describe(daemon, &argp);
     *ret_line = (kofn_daemon_line){.file = NULL};
     parse_state parse = {.daemon = daemon, .line = ret_line};
     argp_err_exit_status = KOFN_DAEMON_EXIT_USAGE;

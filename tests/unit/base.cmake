@@ -1,6 +1,7 @@
 kofn_test(status LINKS kofn_base)
 kofn_test(clock LINKS kofn_base)
 kofn_test(keys LINKS kofn_base)
+kofn_test(options LINKS kofn_base)
 kofn_test(config LINKS kofn_base)
 kofn_test(pool LINKS kofn_base)
 kofn_test(rng LINKS kofn_base)
