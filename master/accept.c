@@ -170,8 +170,14 @@ check_shapes(const operand_list *asked, kofn_job *job, kofn_error *err)
     }
     job->outer = asked->outer;
     job->extents = e;
-    return asked->outer ? check_outer_product(&e, &job->shape, err)
-                        : check_product(&e, &job->shape, err);
+    kofn_status status = asked->outer ? check_outer_product(&e, &job->shape, err)
+                                      : check_product(&e, &job->shape, err);
+    if (status)
+        return status;
+    const kofn_dtype dtype = kofn_dtype_parse(asked->operand[0].matrix.dtype);
+    status = kofn_block_check_size(kofn_integers_get_product_dtype(dtype), job->shape.rows,
+                                   job->shape.cols, err); // before any work is done for it
+    return status ? kofn_fail_within(err, "the product") : KOFN_OK;
 }
 
 static kofn_status
@@ -274,6 +280,8 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
     kofn_status status = kofn_msg_code_to_spec(&p->code, &asked, err);
     if (!status)
         status = kofn_code_spec_set_form(&asked, operands, err);
+    if (!status && kofn_code_spec_is_open(&asked)) // what only a named family can have
+        status = kofn_code_spec_check(&asked, job->field, err);
     if (status)
         return status;
     kofn_code_spec spec = asked;
@@ -285,8 +293,6 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
             spec.part = asked.part, spec.parts = asked.parts;
         if (asked.tasks)
             spec.tasks = asked.tasks;
-        if (asked.reserve)
-            spec.reserve = asked.reserve;
         status = kofn_code_spec_set_form(&spec, operands, err);
     }
     if (!spec.has_seed) {     // a fixed default: the same job gives the same bits, and its code is
