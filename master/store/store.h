@@ -19,6 +19,10 @@
  *            disk are left; ends and products of those that are there may still use these.
  * Cost       A group costs two syncs at most, whatever its size; matrices above
  *            KOFN_STORE_INLINE_MAX bytes one more each, on as many threads as there are helpers.
+ *            Measured on 2 cores with a virtual disk, 64 clients, a 1500-byte body and two operands:
+ *            11,100 new records a second of 4 x 4 (52 in a commit, median 3 ms, p99 28; without
+ *            syncs 46,700), 2,100 with one client, and 140 to 180 MB/s from 64 KiB a matrix on,
+ *            where a row and a file cost the same: hence KOFN_STORE_INLINE_MAX.
  * Threads    Everything is called on one thread (the I/O thread), where it does not block but in
  *            open, load and close. `done` is called there too.
  */

@@ -310,6 +310,8 @@ a_spoilt_file_costs_its_own_matrix_only(void **state)
     assert_ok(rig_fetch(rig, 1, &error));
     assert_int_equal(truncate(path, LARGE * LARGE * 8 - 1), 0);
     assert_fails(rig_fetch(rig, 1, &error), KOFN_DATA_LOSS);
+    assert_int_equal(truncate(path, LARGE * LARGE * 8 + 1), 0);
+    assert_fails(rig_fetch(rig, 1, &error), KOFN_DATA_LOSS);
     assert_int_equal(unlink(path), 0);
     assert_fails(rig_fetch(rig, 1, &error), KOFN_DATA_LOSS);
     assert_int_equal(mkfifo(path, 0600), 0); // nobody writes: an open that waits would hang
@@ -318,6 +320,20 @@ a_spoilt_file_costs_its_own_matrix_only(void **state)
     assert_int_equal(symlink("/dev/zero", path), 0);
     assert_fails(rig_fetch(rig, 1, &error), KOFN_DATA_LOSS);
     assert_ok(rig_fetch(rig, 2, &error));
+}
+
+/* 2 TiB, said of a file that has 128 KiB: no memory is taken before the file is looked at. */
+static void
+a_row_that_exaggerates_is_refused(void **state)
+{
+    store_rig *rig = *state;
+    kofn_error error;
+    rig_open(rig);
+    assert_ok(rig_put(rig, 1, LARGE, LARGE, &error));
+    kofn_store_close(&rig->store);
+    tamper(rig, "UPDATE matrices SET rows = rows << 24, bytes = bytes << 24");
+    rig_open(rig);
+    assert_fails(rig_fetch(rig, 1, &error), KOFN_DATA_LOSS);
 }
 
 static void
@@ -334,8 +350,7 @@ a_spoilt_row_costs_its_own_matrix_only(void **state)
         "UPDATE matrices SET rows = 1 << 40, bytes = 8 << 40, data = NULL, file = 5 WHERE id = 1",
         "UPDATE matrices SET digest = x'00' WHERE id = 1",
         "UPDATE matrices SET file = 5 WHERE id = 1",
-        "UPDATE matrices SET data = (SELECT data FROM matrices WHERE id = 2),"
-        " digest = (SELECT digest FROM matrices WHERE id = 2) WHERE id = 1",
+        "UPDATE matrices SET (data, digest) = (SELECT data, digest FROM matrices WHERE id = 2)",
     };
     store_rig *rig = *state;
     kofn_error error;
@@ -514,7 +529,7 @@ static void
 a_full_disk_refuses_the_new_and_keeps_the_old(void **state)
 {
     store_rig *rig = *state;
-    int status;
+    int status = 0;
     const pid_t child = fork();
     if (child == 0)
         _exit(fill_small_disk(rig));
@@ -621,6 +636,7 @@ main(void)
         TEST(requests_for_one_id_keep_their_order),
         TEST(closing_carries_out_what_was_submitted),
         TEST(a_spoilt_file_costs_its_own_matrix_only),
+        TEST(a_row_that_exaggerates_is_refused),
         TEST(a_spoilt_row_costs_its_own_matrix_only),
         TEST(a_spoilt_record_is_named_and_the_others_load),
         TEST(files_that_no_row_names_go_at_the_start),
