@@ -170,8 +170,14 @@ check_shapes(const operand_list *asked, kofn_job *job, kofn_error *err)
     }
     job->outer = asked->outer;
     job->extents = e;
-    return asked->outer ? check_outer_product(&e, &job->shape, err)
-                        : check_product(&e, &job->shape, err);
+    kofn_status status = asked->outer ? check_outer_product(&e, &job->shape, err)
+                                      : check_product(&e, &job->shape, err);
+    if (status)
+        return status;
+    const kofn_dtype dtype = kofn_dtype_parse(asked->operand[0].matrix.dtype);
+    status = kofn_block_check_size(kofn_integers_get_product_dtype(dtype), job->shape.rows,
+                                   job->shape.cols, err); // before any work is done for it
+    return status ? kofn_fail_within(err, "the product") : KOFN_OK;
 }
 
 static kofn_status

@@ -143,6 +143,16 @@ kofn_job_destroy(kofn_job **job_p)
     *job_p = NULL;
 }
 
+/* Distinct tasks answered, over all parts. */
+static size_t
+count_answers(const kofn_job *job)
+{
+    size_t count = job->last.kept;
+    for (size_t i = 0; job->parts && i < job->parts->primes; i++)
+        count += job->parts->at[i].account.answers;
+    return count;
+}
+
 static void
 log_end(const kofn_job *job)
 {
@@ -152,7 +162,8 @@ log_end(const kofn_job *job)
                    done ? "job_done" : "job_ended", done ? "the product is there" : job->error.text,
                    "job=%s state=%s family=%s tasks=%zu answers=%zu ms=%.3f", job->name,
                    kofn_job_state_name(job->state), job->spec.family, job->spec.tasks,
-                   job->last.kept, (double)(job->times.ended_ns - job->times.accepted_ns) * 1e-6);
+                   count_answers(job),
+                   (double)(job->times.ended_ns - job->times.accepted_ns) * 1e-6);
 }
 
 /* What is left of an ended job's memory: the product, if it waits to be fetched. A part's is charged

@@ -1,12 +1,14 @@
 #include "master/jobs.h"
 #include "common/base/map.h"
+#include "common/linalg/integers.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #define UPLOAD_IDLE_NS (30 * KOFN_NS_PER_S) // operands of which nothing comes for so long
 
-enum { CODES_KEPT = 8 };
+/* A job over integers has a code for each of its primes. */
+enum { CODES_KEPT = 2 * KOFN_INTEGERS_PRIMES_MAX };
 
 typedef TAILQ_HEAD(job_list, kofn_job) job_list;
 

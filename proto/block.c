@@ -124,14 +124,21 @@ plan_bands(kofn_dtype dtype, size_t rows, size_t cols, size_t chunk_bytes, size_
         return status;
     const size_t row_bytes = cols * kofn_dtype_width(dtype);
     const size_t step = rows > 0 ? band_rows(rows, row_bytes, chunk_bytes) : 1;
-    if (step * row_bytes > KOFN_FRAME_BYTES_MAX - KOFN_BLOCK_HEADER_BYTES)
+    if (rows > 0 && step * row_bytes > KOFN_FRAME_BYTES_MAX - KOFN_BLOCK_HEADER_BYTES)
         return kofn_fail(err, KOFN_OUT_OF_RANGE,
-                         "a matrix of %zu x %zu needs block frames of %zu bytes, at most %d are "
-                         "taken: cut it into more parts",
+                         "a matrix of %zu x %zu needs block frames of %zu bytes, since rows travel "
+                         "whole, and at most %d are taken: it must be less wide",
                          rows, cols, KOFN_BLOCK_HEADER_BYTES + step * row_bytes,
                          KOFN_FRAME_BYTES_MAX);
     *ret_step = step;
     return KOFN_OK;
+}
+
+kofn_status
+kofn_block_check_size(kofn_dtype dtype, size_t rows, size_t cols, kofn_error *err)
+{
+    size_t unused;
+    return plan_bands(dtype, rows, cols, KOFN_FRAME_BYTES_MAX, &unused, err);
 }
 
 kofn_status

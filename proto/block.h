@@ -29,6 +29,10 @@ KOFN_MUST_CHECK kofn_status kofn_block_bands_new(kofn_pool *pool, kofn_dtype dty
                                                  size_t cols, size_t chunk_bytes,
                                                  kofn_bands *ret_bands, kofn_error *err);
 
+/* Can such a matrix travel at all? OUT_OF_RANGE: as above. */
+KOFN_MUST_CHECK kofn_status kofn_block_check_size(kofn_dtype dtype, size_t rows, size_t cols,
+                                                  kofn_error *err);
+
 /* The caller's matrix, cut likewise into bands that have no frame yet: `frame` is NULL, frame_bytes
  * says what it will take. They borrow (or ref) mat's memory; kofn_block_frame copies a band when
  * its turn to be sent comes, so an operand never lies twice in memory. Errors as above. */

@@ -62,9 +62,9 @@ const kofn_wire_message kofn_set_message = {
 #define S kofn_msg_code
 static const kofn_wire_field code_fields[] = {
     TEXT(family, OPTIONAL, "code family; empty or auto: the master chooses"),
-    U64(x, OPTIONAL, KOFN_COLUMNS_MAX, "row parts of A; 0: the master chooses"),
-    U64(z, OPTIONAL, KOFN_COLUMNS_MAX, "inner parts; 0: the master chooses"),
-    U64(y, OPTIONAL, KOFN_COLUMNS_MAX, "column parts of B; 0: the master chooses"),
+    U64(x, OPTIONAL, KOFN_TASKS_MAX, "row parts of A; 0: the master chooses"),
+    U64(z, OPTIONAL, KOFN_TASKS_MAX, "inner parts; 0: the master chooses"),
+    U64(y, OPTIONAL, KOFN_TASKS_MAX, "column parts of B; 0: the master chooses"),
     TEXT(parts, OPTIONAL,
          "of an outer product, not x, z, y: parts of each operand, like 2,3,1; 0: the master "
          "chooses"),

@@ -15,7 +15,7 @@ fail_partition(const kofn_bilinear *g, const kofn_alloy_local_params *params, ko
     return kofn_fail(
         err, KOFN_INVALID_ARGUMENT,
         "%s: partition %zu,%zu,%zu is not that of %s <%zu,%zu,%zu;%zu> with rows=%lld and "
-        "cols=%lld (0: any) strips; take %zu,%zu,%zu",
+        "cols=%lld (0: any) strips; take %zu,%zu,%zu, or other multiples of the first and last",
         family_name, p.x, p.z, p.y, params->algorithm, g->x, g->z, g->y, g->rank,
         (long long)params->rows, (long long)params->cols,
         g->x * (size_t)(params->rows ? params->rows : STRIPS_DEFAULT), g->z,

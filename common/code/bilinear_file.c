@@ -85,8 +85,9 @@ read_size(reader *r, const char *value, kofn_error *err)
 {
     if (r->rank > 0 || !kofn_bilinear_parse_size(value, r->size))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "size: '%.60s' is not [x, z, y], three whole numbers before all products",
-                         value);
+                         "size: '%.60s' is not [x, z, y], three whole numbers from 1 to %d before "
+                         "all products",
+                         value, KOFN_BILINEAR_SIZE_MAX);
     r->length[0] = r->size[0] * r->size[1];
     r->length[1] = r->size[1] * r->size[2];
     r->length[2] = r->size[0] * r->size[2];

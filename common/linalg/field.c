@@ -48,7 +48,7 @@ kofn_field_new(const char *name, const kofn_field **ret_field, kofn_error *err)
     if (!field)
         return kofn_fail(
             err, KOFN_NOT_FOUND,
-            "there is no field '%.40s'; there are f64, f32, gf256, gf16, gf4 and gfp:P "
+            "there is no field '%.40s' here; there are f64, f32, gf256, gf16, gf4 and gfp:P "
             "for primes P up to %d",
             name, KOFN_PRIME_MAX);
     *ret_field = field;

@@ -408,6 +408,17 @@ what_cannot_be_is_refused_with_the_reason(void **state)
     kofn_result *result = NULL;
     assert_fails(kofn_client_outer(cluster_get_client(c), five, 5, NULL, &result, &error),
                  KOFN_OUT_OF_RANGE);
+    static const unsigned char wide[20000];
+    const kofn_matrix row = {.data = wide, .dtype = KOFN_U8, .rows = 1, .cols = sizeof wide};
+    assert_fails(kofn_client_outer(cluster_get_client(c), (kofn_matrix[]){row, row}, 2, NULL,
+                                   &result, &error),
+                 KOFN_OUT_OF_RANGE); // when it is asked for, not by each worker
+    assert_non_null(strstr(error.text, "the product"));
+    const kofn_matrix empty = {.data = wide, .dtype = KOFN_U8, .rows = 0, .cols = sizeof wide};
+    assert_ok(kofn_client_outer(cluster_get_client(c), (kofn_matrix[]){empty, empty}, 2, NULL,
+                                &result, &error));
+    assert_int_equal(kofn_result_get_cols(result), sizeof wide * sizeof wide);
+    kofn_result_destroy(&result);
     const kofn_matrix whole = {.data = bytes, .dtype = KOFN_I32, .rows = 4, .cols = 1};
     assert_fails(kofn_client_outer(cluster_get_client(c), (kofn_matrix[]){whole, whole}, 2, NULL,
                                    &result, &error),

@@ -296,6 +296,11 @@ what_no_frame_can_hold_is_out_of_range(void **state)
         KOFN_OUT_OF_RANGE);
     assert_fails(kofn_block_bands_new(pool, KOFN_DTYPE_NONE, 1, 1, 1, &bands, &error),
                  KOFN_OUT_OF_RANGE);
+    assert_fails(kofn_block_check_size(KOFN_F64, 1, row, &error), KOFN_OUT_OF_RANGE);
+    assert_ok(kofn_block_check_size(KOFN_F64, 1, row - KOFN_BLOCK_HEADER_BYTES / 8, &error));
+    assert_ok(kofn_block_check_size(KOFN_F64, 0, row, &error)); // without rows there is no frame
+    assert_ok(kofn_block_bands_new(pool, KOFN_F64, 0, row, 1, &bands, &error));
+    kofn_bands_fini(&bands);
     kofn_pool_destroy(&pool);
 }
 
