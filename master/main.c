@@ -1,6 +1,8 @@
 /* kofn-master: the command line, signals, and nothing else. */
 #include "common/base/daemon.h"
 #include "common/linalg/blas.h"
+#include "common/systemd/journal.h"
+#include "common/systemd/notify.h"
 #include "master/master.h"
 #include "proto/link/link.h"
 
@@ -27,17 +29,50 @@ stop(void *master)
     kofn_master_stop(master);
 }
 
+static void
+ask_reload(void *master)
+{
+    kofn_master_reload(master);
+}
+
+typedef struct serving {
+    const kofn_daemon_line *line;
+    kofn_log log;
+    kofn_master *master;
+} serving;
+
+/* File and command line again. A file with a mistake changes nothing. */
+static void
+reload(void *context)
+{
+    const serving *s = context;
+    kofn_error err;
+    kofn_master_config fresh;
+    if (load(s->line, &fresh, &err) != KOFN_OK) {
+        kofn_log_write(&s->log, KOFN_LOG_ERROR, "reload_failed", err.text, "");
+        return;
+    }
+    kofn_master_reconfigure(s->master, &fresh);
+    kofn_master_config_fini(&fresh);
+}
+
 static kofn_status
-serve(const kofn_master_config *config, kofn_log log, kofn_error *err)
+serve(const kofn_daemon_line *line, const kofn_master_config *config, kofn_log log, kofn_error *err)
 {
     zsys_handler_set(NULL); // signals are ours
     kofn_master *master = NULL;
     kofn_status status = kofn_master_new(zsys_init(), config, log, &master, err);
     if (status)
         return status;
+    serving s = {.line = line, .log = log, .master = master};
+    kofn_notify notify;
+    kofn_notify_init(&notify, reload, &s);
+    kofn_master_set_supervisor(master, &notify.supervisor);
+    kofn_daemon_on_reload(ask_reload, master);
     kofn_daemon_on_stop(stop, master);
     status = kofn_master_run(master, err);
     kofn_daemon_on_stop(NULL, NULL); // the master is going: nothing is left to stop
+    kofn_daemon_on_reload(NULL, NULL);
     kofn_master_destroy(&master);
     zsys_shutdown(); // waits for the last replies, no longer than their linger
     return status;
@@ -76,7 +111,8 @@ main(int argc, char **argv)
     }
     kofn_log log;
     kofn_log_init(&log, kofn_master_config_get_log_level(&config), STDERR_FILENO);
-    kofn_status status = serve(&config, log, &err);
+    kofn_journal_attach(&log);
+    kofn_status status = serve(&line, &config, log, &err);
     kofn_master_config_fini(&config);
     if (status != KOFN_OK) {
         kofn_log_write(&log, KOFN_LOG_ERROR, "failed", err.text, "status=%s",

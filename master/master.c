@@ -61,6 +61,8 @@ on_tick(zloop_t *loop, int timer, void *context)
     kofn_jobs_on_tick(master->jobs, now_ns);
     kofn_operands_on_tick(master->operands, now_ns);
     kofn_jobs_act(master->jobs);
+    master->supervisor.round(
+        master->supervisor.context); // which is no sooner than all of the above
     if (!master->draining)
         return 0;
     return now_ns >= master->grace_end_ns || is_drained(master) ? -1 : 0;
@@ -105,6 +107,7 @@ on_stop(zloop_t *loop, zmq_pollitem_t *item, void *context)
         return 0;
     const bool again = master->draining || calls > 1; // asked twice: now
     master->draining = true;
+    master->supervisor.stopping(master->supervisor.context);
     if (again) {
         master->grace_end_ns = kofn_clock_ns();
         return -1;
@@ -114,6 +117,17 @@ on_stop(zloop_t *loop, zmq_pollitem_t *item, void *context)
                    "no further jobs are taken, those accepted are finished", "grace_s=%.1f",
                    (double)master->config.grace_ns * 1e-9);
     return is_drained(master) ? -1 : 0;
+}
+
+static int
+on_reload(zloop_t *loop, zmq_pollitem_t *item, void *context)
+{
+    (void)loop;
+    kofn_master *master = context;
+    uint64_t calls; // those that came together are one
+    if (read(item->fd, &calls, sizeof calls) == sizeof calls)
+        master->supervisor.reload(master->supervisor.context);
+    return 0;
 }
 
 /* ---- life -------------------------------------------------------------------------------------------- */
@@ -162,11 +176,13 @@ fill_loop(kofn_master *master, kofn_error *err)
     zmq_pollitem_t clients = {.socket = master->client_socket, .events = ZMQ_POLLIN};
     zmq_pollitem_t workers = {.socket = master->worker_socket, .events = ZMQ_POLLIN};
     zmq_pollitem_t stop = {.fd = master->stop_fd, .events = ZMQ_POLLIN};
+    zmq_pollitem_t reload = {.fd = master->reload_fd, .events = ZMQ_POLLIN};
     const size_t beat_ms = (size_t)(master->config.heartbeat_ns / KOFN_NS_PER_MS);
     zloop_set_nonstop(master->loop, true); // signals are not CZMQ's business here
     int rc = zloop_poller(master->loop, &workers, on_workers, master);
     rc |= zloop_poller(master->loop, &clients, on_clients, master);
     rc |= zloop_poller(master->loop, &stop, on_stop, master);
+    rc |= zloop_poller(master->loop, &reload, on_reload, master);
     rc |= zloop_timer(master->loop, beat_ms, 0, on_beat, master) < 0;
     rc |= zloop_timer(master->loop, TICK_MS, 0, on_tick, master) < 0;
     if (rc)
@@ -193,11 +209,13 @@ kofn_master_new(void *context, const kofn_master_config *config, kofn_log log,
     master->audience = &kofn_sessions_audience;
     master->carrier = &kofn_fleet_carrier;
     master->service = &kofn_master_service;
+    master->supervisor = kofn_supervisor_none;
     master->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    master->reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     master->loop = zloop_new();
 
     kofn_status status = KOFN_OK;
-    if (master->stop_fd < 0 || !master->loop)
+    if (master->stop_fd < 0 || master->reload_fd < 0 || !master->loop)
         status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory or descriptors for a loop");
     if (!status)
         status = open_sockets(master, context, err);
@@ -235,6 +253,8 @@ kofn_master_destroy(kofn_master **master_p)
         zmq_close(master->worker_socket);
     if (master->stop_fd >= 0)
         close(master->stop_fd);
+    if (master->reload_fd >= 0)
+        close(master->reload_fd);
     free(master);
     *master_p = NULL;
 }
@@ -271,6 +291,7 @@ kofn_master_run(kofn_master *master, kofn_error *err)
     kofn_log_write(&master->log, KOFN_LOG_NOTICE, "ready", "workers and clients may connect",
                    "workers=%s clients=%s version=%s", master->worker_endpoint,
                    master->client_endpoint, KOFN_VERSION);
+    master->supervisor.ready(master->supervisor.context);
     int rc;
     do // zloop takes an interrupted poll for the end; its timers begin anew
         rc = zloop_start(master->loop);
@@ -286,6 +307,27 @@ kofn_master_run(kofn_master *master, kofn_error *err)
     let_linger(master);
     kofn_log_write(&master->log, KOFN_LOG_NOTICE, "stopped", "the master has ended", "%s", "");
     return KOFN_OK;
+}
+
+void
+kofn_master_set_supervisor(kofn_master *master, const kofn_supervisor *supervisor)
+{
+    master->supervisor = *supervisor;
+}
+
+void
+kofn_master_reload(kofn_master *master)
+{
+    const uint64_t one = 1;
+    (void)!write(master->reload_fd, &one, sizeof one); // full only after 2^64 calls
+}
+
+void
+kofn_master_reconfigure(kofn_master *master, const kofn_master_config *fresh)
+{
+    master->log.level = kofn_master_config_get_log_level(fresh);
+    kofn_log_write(&master->log, KOFN_LOG_NOTICE, "reloaded", "other keys wait for the next start",
+                   "taken=log.level");
 }
 
 void

@@ -7,12 +7,13 @@
  *                              v  |  pipes
  *                           compute threads: encode, decode
  *
- * Threads    kofn_master_run blocks its thread until stopped; kofn_master_stop may be called from
- *            any thread and from a signal handler.
+ * Threads    kofn_master_run blocks its thread until stopped; kofn_master_stop and _reload may be
+ *            called from any thread and from a signal handler.
  */
 #ifndef KOFN_MASTER_MASTER_H
 #define KOFN_MASTER_MASTER_H
 
+#include "common/base/daemon.h"
 #include "master/config.h"
 
 typedef struct kofn_master kofn_master;
@@ -31,6 +32,16 @@ const char *kofn_master_get_clients_endpoint(const kofn_master *master);
 /* Serve until stopped. OK: running jobs were finished, or failed with UNAVAILABLE after the grace
  * time. */
 KOFN_MUST_CHECK kofn_status kofn_master_run(kofn_master *master, kofn_error *err);
+
+/* Who is told how the master goes, from before it runs. Copied; without it: nobody. */
+void kofn_master_set_supervisor(kofn_master *master, const kofn_supervisor *supervisor);
+
+/* Have the loop call the supervisor's `reload`, which calls kofn_master_reconfigure. */
+void kofn_master_reload(kofn_master *master);
+
+/* Take what may change while the master runs, which is log.level; the rest of `fresh` is for the
+ * next start. In the loop's thread. */
+void kofn_master_reconfigure(kofn_master *master, const kofn_master_config *fresh);
 
 /* Begin to stop: take no further jobs, finish within the grace time. A second call ends at once. */
 void kofn_master_stop(kofn_master *master);

@@ -46,8 +46,10 @@ struct kofn_master {
     int armed_timer;  // for the scheduler
     int64_t armed_ns; // when it fires; KOFN_NEVER_NS: it is not set
     int stop_fd;      // eventfd: counts calls of kofn_master_stop
+    int reload_fd;    // eventfd: counts calls of kofn_master_reload
     bool draining;
     int64_t grace_end_ns;
+    kofn_supervisor supervisor;
 
     kofn_pool *pool;
     kofn_sched *sched;

@@ -1,6 +1,8 @@
 /* kofn-worker: the command line, signals, and nothing else. */
 #include "common/base/daemon.h"
 #include "common/linalg/blas.h"
+#include "common/systemd/journal.h"
+#include "common/systemd/notify.h"
 #include "proto/link/link.h"
 #include "worker/worker.h"
 
@@ -36,28 +38,62 @@ stop(void *worker)
     kofn_worker_stop(worker);
 }
 
+static void
+ask_reload(void *worker)
+{
+    kofn_worker_reload(worker);
+}
+
+typedef struct serving {
+    const kofn_daemon_line *line;
+    kofn_log log;
+    kofn_worker *worker;
+} serving;
+
+/* File and command line again. A file with a mistake changes nothing. */
+static void
+reload(void *context)
+{
+    const serving *s = context;
+    kofn_error err;
+    kofn_worker_config fresh;
+    if (load(s->line, &fresh, &err) != KOFN_OK) {
+        kofn_log_write(&s->log, KOFN_LOG_ERROR, "reload_failed", err.text, "");
+        return;
+    }
+    kofn_worker_reconfigure(s->worker, &fresh);
+}
+
 static kofn_status
-serve(void *context, const kofn_worker_config *config, kofn_log log, kofn_error *err)
+serve(const kofn_daemon_line *line, void *context, const kofn_worker_config *config, kofn_log log,
+      kofn_error *err)
 {
     kofn_worker *worker = NULL;
     kofn_status status = kofn_worker_new(context, config, log, &worker, err);
     if (status != KOFN_OK)
         return status;
+    serving s = {.line = line, .log = log, .worker = worker};
+    kofn_notify notify;
+    kofn_notify_init(&notify, reload, &s);
+    kofn_worker_set_supervisor(worker, &notify.supervisor);
+    kofn_daemon_on_reload(ask_reload, worker);
     kofn_daemon_on_stop(stop, worker);
     status = kofn_worker_run(worker, err);
     kofn_daemon_on_stop(NULL, NULL);
+    kofn_daemon_on_reload(NULL, NULL);
     kofn_worker_destroy(&worker);
     return status;
 }
 
 /* The context ends after the last answers are gone, or their linger is over. */
 static kofn_status
-serve_in_context(const kofn_worker_config *config, kofn_log log, kofn_error *err)
+serve_in_context(const kofn_daemon_line *line, const kofn_worker_config *config, kofn_log log,
+                 kofn_error *err)
 {
     void *context = zmq_ctx_new();
     if (!context)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no ZeroMQ context: %s", strerror(errno));
-    const kofn_status status = serve(context, config, log, err);
+    const kofn_status status = serve(line, context, config, log, err);
     while (zmq_ctx_term(context) != 0 && errno == EINTR)
         continue;
     return status;
@@ -89,7 +125,8 @@ main(int argc, char **argv)
 
     kofn_log log;
     kofn_log_init(&log, kofn_worker_config_get_log_level(&config), STDERR_FILENO);
-    const kofn_status status = serve_in_context(&config, log, &error);
+    kofn_journal_attach(&log);
+    const kofn_status status = serve_in_context(&line, &config, log, &error);
     if (status == KOFN_OK)
         return EXIT_SUCCESS;
     kofn_log_write(&log, KOFN_LOG_ERROR, "failed", error.text, "status=%s",

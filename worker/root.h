@@ -4,7 +4,7 @@
  *     session.c   hello, welcome, refuse, heartbeats, silence, bye
  *     tasks.c     task, data, cancel; memory; answers
  *
- * Threads    The I/O thread, all of it but stop_fd.
+ * Threads    The I/O thread, all of it but stop_fd and reload_fd.
  */
 #ifndef KOFN_WORKER_ROOT_H
 #define KOFN_WORKER_ROOT_H
@@ -44,7 +44,9 @@ struct kofn_worker {
     kofn_worker_config config;
     kofn_log log;
     uint64_t memory_limit;
-    int stop_fd; // counts the calls of stop
+    int stop_fd;   // counts the calls of stop
+    int reload_fd; // and of reload
+    kofn_supervisor supervisor;
 
     kofn_pool *pool;
     kofn_compute *compute;

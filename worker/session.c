@@ -292,6 +292,7 @@ kofn_session_on_time(kofn_worker *worker, int64_t now_ns)
 void
 kofn_session_on_stop(kofn_worker *worker, int64_t now_ns)
 {
+    worker->supervisor.stopping(worker->supervisor.context);
     if (worker->state != SESSION_READY) {
         worker->state = SESSION_OVER;
         return;

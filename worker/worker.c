@@ -57,7 +57,8 @@ static kofn_status
 build(kofn_worker *worker, kofn_error *err)
 {
     worker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (worker->stop_fd < 0)
+    worker->reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (worker->stop_fd < 0 || worker->reload_fd < 0)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no descriptor: %s", strerror(errno));
     kofn_status status = try_endpoint(worker, err);
     if (status == KOFN_OK) // a quarter kept idle: enough for the blocks of one task to come back
@@ -77,7 +78,8 @@ kofn_worker_new(void *context, const kofn_worker_config *config, kofn_log log,
     worker->context = context;
     worker->config = *config;
     worker->log = log;
-    worker->stop_fd = -1;
+    worker->stop_fd = worker->reload_fd = -1;
+    worker->supervisor = kofn_supervisor_none;
     worker->memory_limit = config->memory ? config->memory : half_of_memory();
     fill_name(&worker->config);
     kofn_injector_init(&worker->injector, &config->inject);
@@ -106,6 +108,8 @@ kofn_worker_destroy(kofn_worker **worker_p)
     kofn_pool_destroy(&worker->pool);
     if (worker->stop_fd >= 0)
         (void)close(worker->stop_fd);
+    if (worker->reload_fd >= 0)
+        (void)close(worker->reload_fd);
     free(worker);
     *worker_p = NULL;
 }
@@ -115,6 +119,27 @@ kofn_worker_stop(kofn_worker *worker)
 {
     const uint64_t one = 1;
     (void)!write(worker->stop_fd, &one, sizeof one); // full only after 2^64 stops
+}
+
+void
+kofn_worker_set_supervisor(kofn_worker *worker, const kofn_supervisor *supervisor)
+{
+    worker->supervisor = *supervisor;
+}
+
+void
+kofn_worker_reload(kofn_worker *worker)
+{
+    const uint64_t one = 1;
+    (void)!write(worker->reload_fd, &one, sizeof one); // as above
+}
+
+void
+kofn_worker_reconfigure(kofn_worker *worker, const kofn_worker_config *fresh)
+{
+    worker->log.level = kofn_worker_config_get_log_level(fresh);
+    kofn_log_write(&worker->log, KOFN_LOG_NOTICE, "reloaded", "other keys wait for the next start",
+                   "taken=log.level");
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -255,28 +280,39 @@ take_stops(kofn_worker *worker)
         kofn_session_on_stop(worker, kofn_clock_ns());
 }
 
+static void
+take_reloads(kofn_worker *worker)
+{
+    uint64_t reloads; // those that came together are one
+    if (read(worker->reload_fd, &reloads, sizeof reloads) == sizeof reloads)
+        worker->supervisor.reload(worker->supervisor.context);
+}
+
 static kofn_status
 wait_and_handle(kofn_worker *worker, int64_t due_ns, kofn_error *err)
 {
     const bool frozen = worker->state == SESSION_FROZEN;
     zmq_pollitem_t items[] = {
         {.fd = worker->stop_fd, .events = ZMQ_POLLIN},
+        {.fd = worker->reload_fd, .events = ZMQ_POLLIN},
         {.fd = kofn_compute_get_fd(worker->compute), .events = ZMQ_POLLIN},
         {.socket = worker->socket,
          .events = (short)(ZMQ_POLLIN | (worker->hello_waits ? ZMQ_POLLOUT : 0))},
     };
-    const int count = frozen ? 1 : worker->socket ? 3 : 2;
+    const int count = frozen ? 2 : worker->socket ? 4 : 3;
     if (zmq_poll(items, count, until_ms(due_ns)) < 0 && errno != EINTR)
         return kofn_fail(err, KOFN_UNAVAILABLE, "the worker's poll failed: %s",
                          zmq_strerror(errno));
 
     if (items[0].revents)
         take_stops(worker);
-    if (items[1].revents && worker->state != SESSION_OVER)
+    if (items[1].revents)
+        take_reloads(worker);
+    if (items[2].revents && worker->state != SESSION_OVER)
         kofn_tasks_on_done(worker);
-    if (items[2].revents & ZMQ_POLLOUT && worker->hello_waits)
+    if (items[3].revents & ZMQ_POLLOUT && worker->hello_waits)
         worker->hello_due_ns = 0; // the connection is there
-    if (items[2].revents & ZMQ_POLLIN && is_listening(worker))
+    if (items[3].revents & ZMQ_POLLIN && is_listening(worker))
         for (int i = 0; i < MESSAGES_A_TURN && take_message(worker); i++)
             continue;
     return KOFN_OK;
@@ -310,13 +346,17 @@ kofn_worker_run(kofn_worker *worker, kofn_error *err)
     report_start(worker);
     kofn_session_restart(worker, kofn_clock_ns());
     worker->heard_ns = kofn_clock_ns();
+    worker->supervisor.ready(worker->supervisor.context);
 
     kofn_status status = KOFN_OK;
     while (status == KOFN_OK) {
-        const int64_t due_ns = kofn_session_on_time(worker, kofn_clock_ns());
+        const int64_t now_ns = kofn_clock_ns();
+        const int64_t due_ns = kofn_session_on_time(worker, now_ns);
         if (worker->state == SESSION_OVER)
             break;
-        status = wait_and_handle(worker, due_ns, err);
+        const int64_t round_ns = kofn_clock_after(now_ns, worker->supervisor.round_ns);
+        status = wait_and_handle(worker, due_ns < round_ns ? due_ns : round_ns, err);
+        worker->supervisor.round(worker->supervisor.context);
     }
 
     enum { LAST_ANSWERS_MS = 1000 };

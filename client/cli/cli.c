@@ -3,6 +3,7 @@
 #include "client/cli/signals.h"
 #include "client/cli/text.h"
 #include "common/base/keys.h"
+#include "common/base/options.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -271,6 +272,10 @@ void
 cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
     argp_err_exit_status = CLI_USAGE;
+    if (kofn_options_wanted(argc, argv)) { // by the build
+        kofn_options_describe(argp, stdout);
+        exit(cli_finish(CLI_OK));
+    }
     check_options(argp, argc, argv);
     (void)argp_parse(argp, argc, argv, 0, NULL, input); // ends the process on errors
 }

@@ -2,6 +2,7 @@
 #include "client/cli/cli.h"
 #include "client/cli/signals.h"
 #include "common/base/keys.h"
+#include "common/base/options.h"
 #include "common/linalg/blas.h"
 #include "proto/link/link.h"
 
@@ -56,6 +57,15 @@ help(FILE *to)
     return to == stdout ? cli_finish(CLI_OK) : CLI_USAGE;
 }
 
+/* For the build, which makes the man page and completion of it. */
+static int
+describe(void)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        kofn_options_print(stdout, "command", commands[i].name, commands[i].help, NULL);
+    return cli_finish(CLI_OK);
+}
+
 static int
 fail_unknown(const char *name)
 {
@@ -94,6 +104,8 @@ main(int argc, char **argv)
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0)
         return help(stdout);
+    if (kofn_options_wanted(argc, argv))
+        return describe();
     if (strcmp(argv[1], "--version") == 0) {
         printf("kofn %s\n", kofn_client_version());
         return cli_finish(CLI_OK);

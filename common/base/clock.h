@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#define KOFN_NS_PER_US INT64_C(1000)
 #define KOFN_NS_PER_MS INT64_C(1000000)
 #define KOFN_NS_PER_S  INT64_C(1000000000)
 #define KOFN_NEVER_NS  INT64_MAX // a deadline that does not come

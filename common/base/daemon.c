@@ -1,5 +1,8 @@
 #include "common/base/daemon.h"
 
+#include "common/base/clock.h"
+#include "common/base/options.h"
+
 #include <argp.h>
 #include <errno.h>
 #include <signal.h>
@@ -113,6 +116,17 @@ fill_options(const kofn_daemon *daemon, struct argp_option *options)
         };
 }
 
+/* For the build, which makes man pages and completion of it. */
+static _Noreturn void
+describe(const kofn_daemon *daemon, const struct argp *argp)
+{
+    kofn_options_describe(argp, stdout);
+    const kofn_daemon_section *section = daemon->sections;
+    for (size_t s = 0; s < KOFN_DAEMON_SECTIONS_MAX && section[s].prefix; s++)
+        kofn_options_describe_keys(section[s].prefix, section[s].keys, stdout);
+    exit(fflush(stdout) == 0 && !ferror(stdout) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
 void
 kofn_daemon_parse(const kofn_daemon *daemon, int argc, char **argv, kofn_daemon_line *ret_line)
 {
@@ -126,6 +140,8 @@ kofn_daemon_parse(const kofn_daemon *daemon, int argc, char **argv, kofn_daemon_
         .doc = doc,
         .help_filter = add_keys,
     };
+    if (kofn_options_wanted(argc, argv))
+        describe(daemon, &argp);
     *ret_line = (kofn_daemon_line){.file = NULL};
     parse_state parse = {.daemon = daemon, .line = ret_line};
     argp_err_exit_status = KOFN_DAEMON_EXIT_USAGE;
@@ -134,30 +150,55 @@ kofn_daemon_parse(const kofn_daemon *daemon, int argc, char **argv, kofn_daemon_
 
 /* ---- signals --------------------------------------------------------------------------------- */
 
-/* A handler has no other way to what it stops. */
-static struct {
-    void (*stop)(void *context);
+typedef struct signalled {
+    void (*call)(void *context);
     void *context;
-} stopped_by_signal;
+} signalled;
+
+/* A handler has no other way to what it stops or reloads. */
+static signalled stopped, reloaded;
 
 static void
 on_signal(int number)
 {
-    (void)number;
+    const signalled *by = number == SIGHUP ? &reloaded : &stopped;
     const int saved = errno;
-    stopped_by_signal.stop(stopped_by_signal.context);
+    by->call(by->context);
     errno = saved;
 }
 
 void
 kofn_daemon_on_stop(void (*stop)(void *context), void *context)
 {
-    struct sigaction action = {.sa_handler = stop ? on_signal : SIG_IGN};
-    if (stop) {
-        stopped_by_signal.stop = stop;
-        stopped_by_signal.context = context;
-    }
+    const struct sigaction action = {.sa_handler = stop ? on_signal : SIG_IGN};
+    if (stop)
+        stopped = (signalled){stop, context};
     (void)sigaction(SIGTERM, &action, NULL); // these fail only for numbers that are none
     (void)sigaction(SIGINT, &action, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
 }
+
+void
+kofn_daemon_on_reload(void (*reload)(void *context), void *context)
+{
+    const struct sigaction action = {.sa_handler = reload ? on_signal : SIG_IGN};
+    if (reload)
+        reloaded = (signalled){reload, context};
+    (void)sigaction(SIGHUP, &action, NULL); // as above
+}
+
+/* ---- supervision ----------------------------------------------------------------------------- */
+
+static void
+tell_nobody(void *context)
+{
+    (void)context;
+}
+
+const kofn_supervisor kofn_supervisor_none = {
+    .round_ns = KOFN_NEVER_NS,
+    .ready = tell_nobody,
+    .round = tell_nobody,
+    .reload = tell_nobody,
+    .stopping = tell_nobody,
+};

@@ -1,5 +1,6 @@
 /* What the daemons' mains have in common: `-c FILE --check-config --set KEY=VALUE`, shortcuts for
- * some keys, --help with the table of keys, and stopping on signals.
+ * some keys, --help with the table of keys, stopping and reloading on signals, and what their loops
+ * tell whoever supervises them.
  *
  * Exit codes  0 stopped as asked, 1 failed, 2 wrong usage or configuration.
  * Threads     The main thread, before others are started.
@@ -50,5 +51,22 @@ void kofn_daemon_parse(const kofn_daemon *daemon, int argc, char **argv,
 /* Call stop(context) on SIGTERM and SIGINT, from a signal handler; ignore SIGPIPE. NULL: ignore all
  * three from now on. */
 void kofn_daemon_on_stop(void (*stop)(void *context), void *context);
+
+/* Call reload(context) on SIGHUP, from a signal handler. NULL: ignore it from now on. */
+void kofn_daemon_on_reload(void (*reload)(void *context), void *context);
+
+/* Who looks after a daemon, as its loop sees them: a service manager, or nobody. Each is called in
+ * the loop's thread and must not block. */
+typedef struct kofn_supervisor {
+    int64_t round_ns;                // at least so often `round` wants to be called
+    void (*ready)(void *context);    // once: requests are served from now on
+    void (*round)(void *context);    // the loop has made its round: nothing holds it up
+    void (*reload)(void *context);   // the daemon was asked to read its configuration again
+    void (*stopping)(void *context); // nothing new is taken from now on; may come twice
+    void *context;
+} kofn_supervisor;
+
+/* Nobody: every call does nothing. */
+extern const kofn_supervisor kofn_supervisor_none;
 
 #endif

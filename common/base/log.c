@@ -77,6 +77,20 @@ mask_controls(line *l)
             l->text[i] = '?';
 }
 
+/* The pairs as they are, and the sentence masked like them: it can be an error that quotes a peer. */
+static bool
+send_entry(const kofn_log *log, kofn_log_level level, const char *event, const char *sentence,
+           const char *format, va_list args)
+{
+    line words = {.length = 0}, pairs = {.length = 0};
+    append(&words, "%s", sentence);
+    append_v(&pairs, format, args);
+    mask_controls(&words);
+    mask_controls(&pairs);
+    const kofn_log_entry entry = {level, event, words.text, pairs.text, format};
+    return log->send(&entry);
+}
+
 void
 kofn_log_write(const kofn_log *log, kofn_log_level level, const char *event, const char *sentence,
                const char *pairs, ...)
@@ -84,6 +98,14 @@ kofn_log_write(const kofn_log *log, kofn_log_level level, const char *event, con
     if (log->fd < 0 || level > log->level)
         return;
 
+    if (log->send) {
+        va_list args;
+        va_start(args, pairs);
+        const bool sent = send_entry(log, level, event, sentence, pairs, args);
+        va_end(args);
+        if (sent)
+            return;
+    }
     line l = {.length = 0};
     if (log->journal)
         append(&l, "<%d>", (int)level);

@@ -33,8 +33,12 @@ kofn_need(openblas openblas libopenblas-pthread-dev)
 kofn_need(lapacke lapacke liblapacke-dev)
 kofn_need(yaml yaml-0.1 libyaml-dev)
 kofn_need(sodium libsodium libsodium-dev)
+kofn_need(sqlite sqlite3 libsqlite3-dev)
 kofn_need(jansson jansson libjansson-dev)
-kofn_need(cmocka cmocka libcmocka-dev)
+kofn_need(systemd libsystemd libsystemd-dev)
 kofn_need_library(isal isa-l/erasure_code.h isal libisal-dev)
-kofn_need_library(flint flint/nmod_mat.h flint libflint-dev) # tests only: an oracle
-kofn_need_library(gmp gmp.h gmp libgmp-dev) # which comes with flint, whose headers call it
+if(KOFN_TESTS)
+    kofn_need(cmocka cmocka libcmocka-dev)
+    kofn_need_library(flint flint/nmod_mat.h flint libflint-dev) # an oracle
+    kofn_need_library(gmp gmp.h gmp libgmp-dev) # which comes with flint, whose headers call it
+endif()

@@ -1,6 +1,7 @@
 # What `cmake --install` leaves works wherever it was put: the command finds its library, and a
 # program of somebody else's builds against it by pkg-config and by find_package.
-#     cmake -DBUILD=dir -DSOURCE=dir -DGENERATOR=Ninja -DCC=cc -DFLAGS=-fsanitize=... -P install.cmake
+#     cmake -DBUILD=dir -DSOURCE=dir -DGENERATOR=Ninja -DCC=cc -DFLAGS=-fsanitize=... -DDOCUMENTS=ON
+#         -P install.cmake
 set(root ${BUILD}/tests/installed)
 set(prefix ${root}/prefix)
 file(REMOVE_RECURSE ${root})
@@ -24,6 +25,16 @@ set(prefix ${root}/elsewhere)
 run(${prefix}/bin/kofn codes)
 if(NOT output MATCHES "rkrp")
     message(FATAL_ERROR "the installed kofn lists no codes:\n${output}")
+endif()
+if(DOCUMENTS)
+    foreach(made man/man1/kofn.1 man/man8/kofn-master.8 man/man8/kofn-worker.8
+            man/man5/kofn-master.yaml.5 man/man5/kofn-worker.yaml.5
+            bash-completion/completions/kofn bash-completion/completions/kofn-master
+            bash-completion/completions/kofn-worker doc/kofn/examples/master.yaml)
+        if(NOT EXISTS ${prefix}/share/${made})
+            message(FATAL_ERROR "share/${made} is not installed")
+        endif()
+    endforeach()
 endif()
 
 file(GLOB_RECURSE pc ${prefix}/*/kofn.pc)

@@ -12,5 +12,6 @@ if(KOFN_SANITIZE)
 endif()
 add_test(NAME install COMMAND ${CMAKE_COMMAND} -DBUILD=${CMAKE_BINARY_DIR}
     -DSOURCE=${CMAKE_SOURCE_DIR} -DCC=${CMAKE_C_COMPILER} "-DFLAGS=${sanitize}"
-    -DGENERATOR=${CMAKE_GENERATOR} -P ${CMAKE_CURRENT_SOURCE_DIR}/integration/install.cmake)
+    -DGENERATOR=${CMAKE_GENERATOR} -DDOCUMENTS=$<TARGET_EXISTS:documents>
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/integration/install.cmake)
 set_tests_properties(install PROPERTIES LABELS integration TIMEOUT 300)

@@ -144,6 +144,35 @@ a_redirected_descriptor_is_not_the_journal(void **state)
     unsetenv("JOURNAL_STREAM");
 }
 
+static char sent[512];
+
+static bool
+take_entry(const kofn_log_entry *entry)
+{
+    (void)snprintf(sent, sizeof sent, "%d|%s|%s|%s|%s", (int)entry->level, entry->event,
+                   entry->sentence, entry->pairs, entry->format);
+    return strcmp(entry->event, "lost") != 0;
+}
+
+static void
+entries_go_where_they_are_wanted_or_become_lines(void **state)
+{
+    (void)state;
+    capture c;
+    kofn_log log;
+    capture_init(&c);
+    kofn_log_init(&log, KOFN_LOG_INFO, c.fds[1]);
+    log.send = take_entry;
+    kofn_log_write(&log, KOFN_LOG_DEBUG, "quiet", "above the level", "");
+    assert_string_equal(sent, "");
+    kofn_log_write(&log, KOFN_LOG_ERROR, "taken", "it said\n'x'", "job=%s", "1\033");
+    assert_string_equal(sent, "3|taken|it said?'x'|job=1?|job=%s");
+    kofn_log_write(&log, KOFN_LOG_ERROR, "lost", "nobody took it", "job=%d", 7);
+    const char *text = capture_take(&c);
+    assert_null(strstr(text, "taken"));
+    assert_non_null(strstr(text, " error lost: nobody took it job=7\n"));
+}
+
 static void *
 write_lines(void *context)
 {
@@ -187,6 +216,7 @@ main(void)
         cmocka_unit_test(a_line_too_long_is_cut_and_ended),
         cmocka_unit_test(lines_to_the_journal_carry_a_priority_and_no_time),
         cmocka_unit_test(a_redirected_descriptor_is_not_the_journal),
+        cmocka_unit_test(entries_go_where_they_are_wanted_or_become_lines),
         cmocka_unit_test(lines_of_several_threads_stay_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,39 @@
+#include "master/store/failpoint.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef KOFN_FAILPOINTS
+static const char *const names[] = {
+    [KOFN_FAIL_SCHEMA_MADE] = "schema_made",     [KOFN_FAIL_FILE_WRITTEN] = "file_written",
+    [KOFN_FAIL_FILE_SYNCED] = "file_synced",     [KOFN_FAIL_FILE_RENAMED] = "file_renamed",
+    [KOFN_FAIL_GROUP_WRITTEN] = "group_written", [KOFN_FAIL_GROUP_COMMITTED] = "group_committed",
+    [KOFN_FAIL_GROUP_CLEANED] = "group_cleaned", [KOFN_FAIL_GROUP_TOLD] = "group_told",
+};
+
+int
+kofn_failpoint_pass(kofn_failpoint point)
+{
+    /* The one state that is nobody's: a process is killed once. */
+    static atomic_uint passes[KOFN_FAIL_COUNT];
+    char name[32], action[8];
+    unsigned from;
+    const char *armed = getenv("KOFN_FAILPOINT");
+    if (!armed || sscanf(armed, "%31[a-z_]:%7[a-z]:%u", name, action, &from) != 3 ||
+        strcmp(name, names[point]) != 0 || atomic_fetch_add(&passes[point], 1) + 1 < from)
+        return 0;
+    if (strcmp(action, "kill") == 0)
+        (void)raise(SIGKILL); // does not return
+    return ENOSPC;
+}
+
+const char *
+kofn_failpoint_name(kofn_failpoint point)
+{
+    return names[point];
+}
+#endif

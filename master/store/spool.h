@@ -1,0 +1,52 @@
+/* The spool: matrices that are too large for a row, a file each.
+ *
+ *     <folder>/4f2a90c1d7e35b68        elements, row-major, nothing else
+ *     <folder>/4f2a90c1d7e35b68.new    one that is being written
+ *
+ * A file is written under its second name, synced and renamed, so that whatever has the first name
+ * is whole; it counts when a row names it. What no row names is removed at the next start.
+ *
+ * Threads    Any thread: the folder's descriptor is all that is shared.
+ */
+#ifndef KOFN_MASTER_STORE_SPOOL_H
+#define KOFN_MASTER_STORE_SPOOL_H
+
+#include "common/linalg/mat.h"
+
+typedef struct kofn_spool {
+    int folder; // descriptor; -1: closed
+    bool sync;
+} kofn_spool;
+
+/* Makes the folder if it is not there. Statuses of the system's. */
+KOFN_MUST_CHECK kofn_status kofn_spool_open(const char *path, bool sync, kofn_spool *ret_spool,
+                                            kofn_error *err);
+void kofn_spool_close(kofn_spool *spool); // accepts a closed one
+
+/* After it the file is whole, and there after a crash once kofn_spool_sync has followed. On failure
+ * nothing is left. RESOURCE_EXHAUSTED: the disk is full. */
+KOFN_MUST_CHECK kofn_status kofn_spool_write(const kofn_spool *spool, uint64_t file,
+                                             const kofn_bands *bands, kofn_error *err);
+
+/* Names of files written before now are on disk. */
+KOFN_MUST_CHECK kofn_status kofn_spool_sync(const kofn_spool *spool, kofn_error *err);
+
+/* The elements, unchecked but for their number. DATA_LOSS: no such file, or not of that size.
+ * RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_spool_read(const kofn_spool *spool, uint64_t file, kofn_pool *pool,
+                                            kofn_dtype dtype, size_t rows, size_t cols,
+                                            kofn_mat *ret_mat, kofn_error *err);
+
+/* What cannot be removed is left for the next start. */
+void kofn_spool_remove(const kofn_spool *spool, uint64_t file);
+
+/* Remove whatever is_wanted does not want, and all that is half written. */
+KOFN_MUST_CHECK kofn_status kofn_spool_sweep(const kofn_spool *spool,
+                                             bool (*is_wanted)(void *context, uint64_t file),
+                                             void *context, kofn_error *err);
+
+/* Bytes that the file system has left. */
+KOFN_MUST_CHECK kofn_status kofn_spool_get_free(const kofn_spool *spool, uint64_t *ret_bytes,
+                                                kofn_error *err);
+
+#endif
