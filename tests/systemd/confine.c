@@ -242,7 +242,7 @@ restrict_families(void)
         allowed[find_family(name)] = true;
     for (unsigned family = 0; family < AF_MAX; family++)
         if (!allowed[family])
-            forbid(EAFNOSUPPORT, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, family));
+            forbid(EAFNOSUPPORT, SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, family, 0));
 }
 
 static void
@@ -280,7 +280,7 @@ filter_arguments(void)
     if (says("LockPersonality", "yes"))
         forbid_always(EPERM, SCMP_SYS(personality));
     if (says("RestrictRealtime", "yes"))
-        forbid(EPERM, SCMP_SYS(sched_setscheduler), SCMP_A1(SCMP_CMP_GT, 0));
+        forbid(EPERM, SCMP_SYS(sched_setscheduler), SCMP_A1(SCMP_CMP_GT, 0, 0));
 }
 
 /* The arguments' filter first: the calls' one forbids to load another. */
