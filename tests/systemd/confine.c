@@ -4,7 +4,7 @@
  * their live tests, and not on the first machine that boots with it. It becomes the program: same
  * process, same signals, same exit status.
  *
- *     applied     ProtectSystem=strict, PrivateDevices=, ProcSubset= and ProtectProc= (as root),
+ *     applied     ProtectSystem=strict, PrivateDevices=, ProcSubset= and ProtectProc= (confine.h),
  *                 CapabilityBoundingSet= (empty), NoNewPrivileges=, SystemCallFilter=,
  *                 SystemCallErrorNumber=, RestrictAddressFamilies=, RestrictNamespaces=,
  *                 MemoryDenyWriteExecute=, LockPersonality=, RestrictRealtime=
@@ -12,6 +12,8 @@
  *                 ProtectHome= (they are there, and so may be the build), Protect*= that forbid
  *                 what the list of calls and the empty set of capabilities forbid already
  */
+#include "tests/systemd/confine.h"
+
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -305,7 +307,7 @@ main(int argc, char **argv)
     if (argc < 2)
         errx(2, "usage: confine PROGRAM ARGUMENT...");
     read_unit(argv[1]);
-    if (geteuid() == 0)
+    if (confine_locks_files())
         hide_files();
     drop_capabilities();
     lock_kernel();
