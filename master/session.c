@@ -16,6 +16,7 @@ enum { MESSAGES_A_TURN = 64 };
 
 struct kofn_session {
     kofn_peer_id id;
+    char key[KOFN_CURVE_TEXT]; // "" without keys
     uint64_t number;
     kofn_sessions *of;
     kofn_peer *whole;  // for calls without a window: everything in one message
@@ -430,6 +431,7 @@ new_session(kofn_sessions *sessions, const kofn_peer_id *id, kofn_error *err)
         return NULL;
     }
     session->id = *id;
+    memcpy(session->key, sessions->in.key, sizeof session->key);
     session->number = ++sessions->next_number;
     session->of = sessions;
     session->probed_ns = kofn_clock_ns();
@@ -563,6 +565,54 @@ reap(kofn_sessions *sessions)
     }
 }
 
+/* ---- keys ----------------------------------------------------------------------------------------------- */
+
+/* May the sender of what was just received speak? A routing id that another key takes over is not who
+ * it was: that one is lost before a word of the new one is heard. */
+static bool
+is_admitted(kofn_sessions *sessions)
+{
+    kofn_guard *guard = sessions->master->guard;
+    kofn_session *session = zhashx_lookup(sessions->by_peer, &sessions->in.peer);
+    if (!guard)
+        return true;
+    if (!kofn_guard_admit(guard, KOFN_LINK_MASTER_CLIENTS, sessions->in.key))
+        return false;
+    if (session && strcmp(session->key, sessions->in.key) != 0)
+        lose_session(session, "another key came with its routing id");
+    return true;
+}
+
+static const kofn_error not_allowed = {
+    .status = KOFN_UNAUTHENTICATED,
+    .text = "this key may not speak to this master: it was revoked, or is no client's",
+};
+
+/* Those that wait are told why they wait in vain. */
+static void
+revoke_session(kofn_session *session)
+{
+    for (kofn_request *request; (request = TAILQ_FIRST(&session->requests));) {
+        kofn_job *job = request->job;
+        kofn_request_fail(request, &not_allowed);
+        end_unwanted(job, "the key of the client that asked for it was revoked");
+    }
+    lose_session(session, "its key was revoked");
+}
+
+void
+kofn_sessions_on_keys(kofn_sessions *sessions)
+{
+    kofn_session *session;
+    TAILQ_FOREACH(session, &sessions->all, of_sessions)
+    {
+        if (!kofn_guard_allows(sessions->master->guard, KOFN_LINK_MASTER_CLIENTS, session->key))
+            revoke_session(session);
+    }
+    reap(sessions);
+    kofn_jobs_act(sessions->master->jobs);
+}
+
 void
 kofn_sessions_on_readable(kofn_sessions *sessions)
 {
@@ -573,6 +623,10 @@ kofn_sessions_on_readable(kofn_sessions *sessions)
                                                KOFN_LINK_MASTER_CLIENTS, &sessions->in, &got, &err);
         if (!got)
             break; // nothing waits, or the context ends
+        if (!is_admitted(sessions)) {
+            on_garbage(sessions, &not_allowed);
+            continue;
+        }
         if (!status && !sessions->in.delimited)
             continue; // nobody that we could answer
         if (!status)

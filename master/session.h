@@ -49,6 +49,9 @@ void kofn_sessions_destroy(kofn_sessions **sessions_p);
 /* Messages wait on the clients' socket. */
 void kofn_sessions_on_readable(kofn_sessions *sessions);
 
+/* The list of keys changed: clients that may not speak any more are lost. */
+void kofn_sessions_on_keys(kofn_sessions *sessions);
+
 /* Deadlines of requests, clients that went away, events for watchers. */
 void kofn_sessions_on_tick(kofn_sessions *sessions, int64_t now_ns);
 
