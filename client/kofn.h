@@ -315,7 +315,8 @@ void *kofn_call_get_context(const kofn_call *call);
  *
  * Lifetime   The master's, not the client's: until kofn_client_drop, until it was unused for the
  *            master's limits.keep_operands, or until the master ends. Then products that name it
- *            fail with NOT_FOUND. Every client of the master may use and drop it. */
+ *            fail with NOT_FOUND. With keys it is this key's, and an admin's; without, any
+ *            client of the master may use and drop it. */
 
 typedef struct kofn_put_options {
     int64_t timeout_ms;      // for the upload; 0: none

@@ -23,6 +23,7 @@
 #define KOFN_MASTER_ROOT_H
 
 #include "common/base/clock.h"
+#include "master/asker.h"
 #include "master/coders.h"
 #include "master/guard.h"
 #include "master/master.h"

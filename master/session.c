@@ -16,7 +16,7 @@ enum { MESSAGES_A_TURN = 64 };
 
 struct kofn_session {
     kofn_peer_id id;
-    char key[KOFN_CURVE_TEXT]; // "" without keys
+    kofn_asker asker;
     uint64_t number;
     kofn_sessions *of;
     kofn_peer *whole;  // for calls without a window: everything in one message
@@ -35,6 +35,7 @@ struct kofn_sessions {
     zhashx_t *by_peer;
     TAILQ_HEAD(, kofn_session) all;
     uint64_t next_number;
+    bool by_admin;   // the message at hand
     bool reap_due;   // some session is gone or unreachable
     kofn_inbound in; // reused
     uint64_t strangers;
@@ -44,6 +45,12 @@ uint64_t
 kofn_session_get_number(const kofn_session *session)
 {
     return session->number;
+}
+
+const kofn_asker *
+kofn_session_get_asker(const kofn_session *session)
+{
+    return &session->asker;
 }
 
 /* ---- requests --------------------------------------------------------------------------------------- */
@@ -431,7 +438,8 @@ new_session(kofn_sessions *sessions, const kofn_peer_id *id, kofn_error *err)
         return NULL;
     }
     session->id = *id;
-    memcpy(session->key, sessions->in.key, sizeof session->key);
+    memcpy(session->asker.key, sessions->in.key, sizeof session->asker.key);
+    session->asker.admin = sessions->by_admin;
     session->number = ++sessions->next_number;
     session->of = sessions;
     session->probed_ns = kofn_clock_ns();
@@ -576,10 +584,15 @@ is_admitted(kofn_sessions *sessions)
     kofn_session *session = zhashx_lookup(sessions->by_peer, &sessions->in.peer);
     if (!guard)
         return true;
-    if (!kofn_guard_admit(guard, KOFN_LINK_MASTER_CLIENTS, sessions->in.key))
+    const kofn_certificate *by =
+        kofn_guard_admit(guard, KOFN_LINK_MASTER_CLIENTS, sessions->in.key);
+    if (!by)
         return false;
-    if (session && strcmp(session->key, sessions->in.key) != 0)
+    sessions->by_admin = by->role == KOFN_ROLE_ADMIN;
+    if (session && strcmp(session->asker.key, sessions->in.key) != 0)
         lose_session(session, "another key came with its routing id");
+    else if (session)
+        session->asker.admin = sessions->by_admin; // as the certificate says now
     return true;
 }
 
@@ -606,7 +619,8 @@ kofn_sessions_on_keys(kofn_sessions *sessions)
     kofn_session *session;
     TAILQ_FOREACH(session, &sessions->all, of_sessions)
     {
-        if (!kofn_guard_allows(sessions->master->guard, KOFN_LINK_MASTER_CLIENTS, session->key))
+        if (!kofn_guard_allows(sessions->master->guard, KOFN_LINK_MASTER_CLIENTS,
+                               session->asker.key))
             revoke_session(session);
     }
     reap(sessions);

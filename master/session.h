@@ -62,6 +62,7 @@ void kofn_sessions_end_uploads(kofn_sessions *sessions, const kofn_error *why);
 bool kofn_sessions_are_flushed(const kofn_sessions *sessions);
 
 uint64_t kofn_session_get_number(const kofn_session *session);
+const kofn_asker *kofn_session_get_asker(const kofn_session *session);
 
 /* Answer a request and forget it. `of` describes body; NULL: none. `mat` (may be NULL) travels with
  * it. */

@@ -450,6 +450,105 @@ a_folder_that_is_gone_allows_nobody(void **state)
     assert_int_equal(status, KOFN_UNAUTHENTICATED);
 }
 
+/* ---- whose it is --------------------------------------------------------------------------------- */
+
+static kofn_client *
+open_as(cluster *c, const char *own)
+{
+    char key[CLUSTER_PATH_MAX], server_key[CLUSTER_PATH_MAX];
+    cluster_get_path(c, own, key);
+    cluster_get_path(c, "keys/master.key", server_key);
+    const kofn_client_options options = {
+        .endpoint = cluster_get_clients_endpoint(c), .key = key, .server_key = server_key};
+    kofn_client *client = NULL;
+    kofn_error error;
+    assert_ok(kofn_client_open(&options, &client, &error));
+    return client;
+}
+
+static const double four[4] = {1, 2, 3, 4};
+
+static void
+submit(kofn_client *client, const char *key, char ret_job[KOFN_CLIENT_JOB_MAX])
+{
+    const kofn_matrix a = test_view(four, 2, 2);
+    const kofn_product_options options = {.key = key};
+    kofn_error error;
+    assert_ok(kofn_client_submit(client, &a, &a, &options, ret_job, &error));
+}
+
+static size_t
+count_jobs(kofn_client *client)
+{
+    kofn_account *jobs = NULL;
+    size_t count = 0;
+    kofn_error error;
+    assert_ok(kofn_client_list_jobs(client, 100, &jobs, &count, &error));
+    free(jobs);
+    return count;
+}
+
+static void
+a_job_is_its_clients_alone_and_an_admins(void **state)
+{
+    cluster *c = new_ready(state);
+    kofn_client *alice = open_as(c, "keys/alice.key"), *bob = open_as(c, "keys/bob.key");
+    char job[KOFN_CLIENT_JOB_MAX];
+    kofn_account account;
+    kofn_result *result = NULL;
+    kofn_error error;
+    submit(alice, NULL, job);
+    assert_fails(kofn_client_wait(bob, job, NULL, &result, &error), KOFN_NOT_FOUND);
+    assert_fails(kofn_client_get_job(bob, job, &account, &error), KOFN_NOT_FOUND);
+    assert_fails(kofn_client_cancel(bob, job, &account, &error), KOFN_NOT_FOUND);
+    assert_int_equal(count_jobs(bob), 0);
+    assert_int_equal(count_jobs(alice), 1);
+    assert_int_equal(count_jobs(cluster_get_client(c)), 1);
+    assert_ok(kofn_client_get_job(cluster_get_client(c), job, &account, &error));
+    assert_ok(kofn_client_wait(alice, job, NULL, &result, &error));
+    kofn_result_destroy(&result);
+    kofn_client_close(&alice);
+    kofn_client_close(&bob);
+}
+
+/* From another connection of the same key as well. */
+static void
+a_retried_submit_is_the_same_job_for_its_own_key_only(void **state)
+{
+    cluster *c = new_ready(state);
+    char of_alice[KOFN_CLIENT_JOB_MAX], again[KOFN_CLIENT_JOB_MAX], of_bob[KOFN_CLIENT_JOB_MAX];
+    kofn_client *alice = open_as(c, "keys/alice.key"), *bob = open_as(c, "keys/bob.key");
+    submit(alice, "the same", of_alice);
+    kofn_client_close(&alice);
+    alice = open_as(c, "keys/alice.key");
+    submit(alice, "the same", again);
+    submit(bob, "the same", of_bob);
+    assert_string_equal(of_alice, again);
+    assert_string_not_equal(of_alice, of_bob);
+    kofn_client_close(&alice);
+    kofn_client_close(&bob);
+}
+
+static void
+a_stored_operand_is_its_clients_alone(void **state)
+{
+    cluster *c = new_ready(state);
+    kofn_client *alice = open_as(c, "keys/alice.key"), *bob = open_as(c, "keys/bob.key");
+    const kofn_matrix a = test_view(four, 2, 2);
+    char operand[KOFN_CLIENT_JOB_MAX];
+    kofn_result *result = NULL;
+    kofn_error error;
+    assert_ok(kofn_client_put(alice, &a, NULL, operand, &error));
+    const kofn_matrix stored = {.operand = operand};
+    assert_fails(kofn_client_multiply(bob, &stored, &a, NULL, &result, &error), KOFN_NOT_FOUND);
+    assert_fails(kofn_client_drop(bob, operand, &error), KOFN_NOT_FOUND);
+    assert_ok(kofn_client_multiply(alice, &stored, &a, NULL, &result, &error));
+    kofn_result_destroy(&result);
+    assert_ok(kofn_client_drop(cluster_get_client(c), operand, &error)); // boss
+    kofn_client_close(&alice);
+    kofn_client_close(&bob);
+}
+
 /* ---- starting ------------------------------------------------------------------------------------ */
 
 static void
@@ -539,6 +638,9 @@ main(void)
         LIVE(a_key_may_be_added_while_the_master_runs),
         LIVE(a_broken_certificate_harms_no_other),
         LIVE(a_folder_that_is_gone_allows_nobody),
+        LIVE(a_job_is_its_clients_alone_and_an_admins),
+        LIVE(a_retried_submit_is_the_same_job_for_its_own_key_only),
+        LIVE(a_stored_operand_is_its_clients_alone),
         LIVE(a_master_does_not_start_without_its_certificate),
         LIVE(a_master_does_not_start_with_half_of_its_keys),
         LIVE(a_master_does_not_start_with_a_public_certificate),
