@@ -275,6 +275,8 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
     kofn_status status = kofn_msg_code_to_spec(&p->code, &asked, err);
     if (!status)
         status = kofn_code_spec_set_form(&asked, operands, err);
+    if (!status && kofn_code_spec_is_open(&asked)) // what only a named family can have
+        status = kofn_code_spec_check(&asked, job->field, err);
     if (status)
         return status;
     kofn_code_spec spec = asked;
@@ -286,8 +288,6 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
             spec.part = asked.part, spec.parts = asked.parts;
         if (asked.tasks)
             spec.tasks = asked.tasks;
-        if (asked.reserve)
-            spec.reserve = asked.reserve;
         status = kofn_code_spec_set_form(&spec, operands, err);
     }
     if (!spec.has_seed) {     // a fixed default: the same job gives the same bits, and its code is

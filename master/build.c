@@ -163,7 +163,7 @@ kofn_job_get_context(const kofn_job *job)
         .inner = job->shape.inner,
         .cols = job->shape.cols,
         .operands = job->extents,
-        .workers = kofn_sched_count_workers(master->sched),
+        .workers = kofn_sched_count_able(master->sched, job->field),
         .whole_flops = master->config.whole_flops,
         .exact = job->accept.kind != KOFN_ACCEPT_PROMISE,
         .reserve = is_policy(job, "rateless") ? KOFN_RESERVE_ALWAYS
@@ -198,7 +198,7 @@ void
 kofn_job_begin(kofn_job *job)
 {
     if (kofn_code_spec_is_complete(&job->spec) ||
-        kofn_sched_count_workers(job->master->sched) > 0) {
+        kofn_sched_count_able(job->master->sched, job->field) > 0) {
         kofn_job_prepare(job);
         return;
     }

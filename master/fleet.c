@@ -587,20 +587,6 @@ new_worker(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hell
 }
 
 static bool
-has_common_field(const char *fields)
-{
-    char copy[KOFN_TEXT_MAX], *rest = copy;
-    snprintf(copy, sizeof copy, "%s", fields);
-    for (char *name; (name = strsep(&rest, ",")) != NULL;) {
-        const char *kind;
-        for (size_t i = 0; (kind = kofn_field_kind_at(i)) != NULL; i++)
-            if (strcmp(kind, name) == 0)
-                return true;
-    }
-    return false;
-}
-
-static bool
 check_hello(const kofn_msg_hello *hello, kofn_error *err)
 {
     uint64_t version; // there is one today: nothing depends on which
@@ -610,7 +596,7 @@ check_hello(const kofn_msg_hello *hello, kofn_error *err)
         kofn_fail(err, KOFN_INVALID_ARGUMENT,
                   "worker %s says credit %" PRIu64 " and window %" PRIu64 ": at least 1 each",
                   hello->name, hello->credit, hello->window);
-    else if (!has_common_field(hello->fields))
+    else if (!kofn_field_kinds_parse(hello->fields))
         kofn_fail(err, KOFN_UNIMPLEMENTED, "worker %s computes in no field of this master: '%s'",
                   hello->name, hello->fields);
     else
@@ -624,7 +610,8 @@ join(kofn_fleet *fleet, const worker *w, kofn_error *err)
     size_t credit = w->hello.credit > KOFN_CREDIT_MAX ? KOFN_CREDIT_MAX : w->hello.credit;
     if (credit == 0)
         credit = 1;
-    return kofn_sched_worker_join(fleet->master->sched, w->heard_ns, w->number, credit, err);
+    return kofn_sched_worker_join(fleet->master->sched, w->heard_ns, w->number, credit,
+                                  kofn_field_kinds_parse(w->hello.fields), err);
 }
 
 static void

@@ -368,8 +368,10 @@ kofn_jobs_get_choices(kofn_jobs *jobs)
 void
 kofn_jobs_on_worker(kofn_jobs *jobs)
 {
-    kofn_job *job;
-    while ((job = TAILQ_FIRST(&jobs->waiting))) {
+    for (kofn_job *job = TAILQ_FIRST(&jobs->waiting), *next; job; job = next) {
+        next = TAILQ_NEXT(job, of_stage);
+        if (kofn_sched_count_able(jobs->master->sched, job->field) == 0)
+            continue;
         job->waits = false;
         TAILQ_REMOVE(&jobs->waiting, job, of_stage);
         kofn_job_prepare(job);
@@ -400,8 +402,9 @@ find_overdue(const kofn_job *job, int64_t now_ns, kofn_error *err)
         return !late ? KOFN_OK
                      : kofn_fail(err, KOFN_DEADLINE_EXCEEDED,
                                  "the deadline came before a task could be sent: %zu workers are "
-                                 "connected",
-                                 kofn_sched_count_workers(job->master->sched));
+                                 "connected that compute in %s",
+                                 kofn_sched_count_able(job->master->sched, job->field),
+                                 job->field->name);
     case KOFN_JOB_DECODING: // the best of what was there at the deadline is made after it
         return !late || job->accept.best
                    ? KOFN_OK

@@ -70,7 +70,9 @@ static const kofn_wire_field code_fields[] = {
          "chooses"),
     U64(tasks, OPTIONAL, KOFN_TASKS_MAX, "coded tasks n; 0: the master chooses"),
     U64(reserve, OPTIONAL, KOFN_TASKS_MAX,
-        "tasks beyond n that are sent only in place of others; 0: by the policy"),
+        "tasks beyond n that are sent only in place of others, of a family that is named; 0: by "
+        "the "
+        "policy"),
     U64(seed, OPTIONAL, 0, "of whatever the family draws"),
     BOOL(has_seed, "seed is meant even if it is 0"),
     LIST(sets, KOFN_SETS_MAX, kofn_set_message, "the family's own parameters"),
@@ -397,7 +399,9 @@ static const kofn_wire_field product_fields[] = {
          "f64, f32, gf256, gf16, gf4, gfp:P, integers; empty: implied by the dtype, u32 implies "
          "none"),
     PART(code, OPTIONAL, kofn_code_message, "how to cut and code; absent: the master chooses"),
-    TEXT(policy, OPTIONAL, "scheduling policy; empty: the master's default"),
+    TEXT(policy, OPTIONAL,
+         "scheduling policy; empty: the master's default; under rateless a code left open is of a "
+         "family with fresh rows, where one fits"),
     TEXT(accept, OPTIONAL, "exact, error; empty: what the code's family promises"),
     F64(accept_error, OPTIONAL, "with accept error: done as soon as error_bound is at most this"),
     BOOL(deadline_best, "when time or answers run out, the best estimate instead of an error"),

@@ -80,13 +80,13 @@ parse_multiply(int key, char *arg, struct argp_state *state)
 }
 
 #define PRODUCT_OPTIONS                                                                            \
-    {                                                                                              \
-        "policy",                                                                                  \
-        KEY_POLICY,                                                                                \
-        "NAME",                                                                                    \
-        0,                                                                                         \
-        "How tasks are spread over workers; `kofn codes` lists them",                              \
-        30},                                                                                       \
+    {"policy",                                                                                     \
+     KEY_POLICY,                                                                                   \
+     "NAME",                                                                                       \
+     0,                                                                                            \
+     "How tasks are spread over workers; `kofn codes` lists them; rateless takes a family "        \
+     "with fresh rows where the code is left out",                                                 \
+     30},                                                                                          \
         {"timeout", KEY_TIMEOUT, "TIME", 0, "Give the job up after this time, like 30s or 5min",   \
          30},                                                                                      \
         {"key", KEY_KEY, "TEXT", 0, "Idempotency key: the same one means the same job", 30},       \

@@ -124,7 +124,7 @@ parse_product(int key, char *arg, struct argp_state *state)
          "N",                                                                                      \
          0,                                                                                        \
          "Fresh tasks beyond those, for what is lost or late (policy rateless has some by "        \
-         "itself)",                                                                                \
+         "itself); for a family that is named",                                                    \
          10},                                                                                      \
         {"seed", KEY_SEED, "S", 0, "Seed of random codes", 10},                                    \
         {"set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10},      \

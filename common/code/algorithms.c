@@ -293,10 +293,16 @@ kofn_algorithms_get_name(const kofn_algorithms *set, size_t index)
 static kofn_status
 fail_unknown(const kofn_algorithms *set, const char *name, kofn_error *err)
 {
+    static const char more[] = "..., ";
     char known[256] = "";
-    for (size_t i = 0, at = 0; i < kofn_algorithms_count(set) && at < sizeof known; i++)
-        at += (size_t)snprintf(known + at, sizeof known - at, "%s, ",
-                               kofn_algorithms_get_name(set, i));
+    for (size_t i = 0, at = 0; i < kofn_algorithms_count(set); i++) {
+        const char *next = kofn_algorithms_get_name(set, i);
+        const bool fits = strlen(next) + sizeof ", " + sizeof more <= sizeof known - at;
+        at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", fits ? next : more,
+                               fits ? ", " : "");
+        if (!fits)
+            break;
+    }
     return kofn_fail(
         err, KOFN_NOT_FOUND,
         "there is no algorithm '%s'; there are %sclassical:X,Z,Y and products of these "

@@ -42,6 +42,9 @@ typedef enum kofn_alloy_lift {
     KOFN_ALLOY_POSITIVE,  // [0, p)
 } kofn_alloy_lift;
 
+/* From this probability on all tasks together may well not decode: such a code is refused. */
+#define KOFN_ALLOY_HOPELESS 0.5
+
 /* First in both families' params. */
 typedef struct kofn_alloy_params {
     int draw;    // kofn_alloy_draw

@@ -1,9 +1,6 @@
 #include "common/code/alloy_global.h"
 #include "common/code/alloy.h"
 
-/* From here on all tasks together may well not decode. */
-static const double HOPELESS = 0.5;
-
 /* Numbers in a task's vector for each operand: rows of G are their product. */
 static kofn_cuts
 list_vectors(const kofn_family_args *args)
@@ -36,7 +33,8 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "alloy_global: tasks=%zu, need at least %s = %zu for %s; take %zu",
                          args->tasks, args->parts.count > 0 ? "d1 d2 ..." : "x y z^2", k,
-                         kofn_family_name_cut(args, cut), err ? count_answers(args, HOPELESS) : k);
+                         kofn_family_name_cut(args, cut),
+                         err ? count_answers(args, KOFN_ALLOY_HOPELESS) : k);
     const bool likely = !kofn_alloy_is_certain(args->field, args->params);
     *ret = (kofn_thresholds){.exact = k, .enough = k, .likely = likely};
     return KOFN_OK;
@@ -64,11 +62,11 @@ judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
 {
     const kofn_cuts vectors = list_vectors(args);
     const double miss = kofn_alloy_miss_of(args->field, args->params, &vectors, args->tasks);
-    if (miss > HOPELESS)
+    if (miss > KOFN_ALLOY_HOPELESS)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "alloy_global: %zu tasks in field %s may well not suffice even together; "
                          "take %zu or a larger field",
-                         args->tasks, args->field->name, count_answers(args, HOPELESS));
+                         args->tasks, args->field->name, count_answers(args, KOFN_ALLOY_HOPELESS));
     *ret_error = args->field->epsilon;
     return KOFN_OK;
 }

@@ -22,9 +22,6 @@ fail_partition(const kofn_bilinear *g, const kofn_alloy_local_params *params, ko
         g->y * (size_t)(params->cols ? params->cols : STRIPS_DEFAULT));
 }
 
-/* From here on all tasks together may well not decode. */
-static const double HOPELESS = 0.5;
-
 /* Strips of each product. */
 typedef struct strips {
     size_t rows, cols;
@@ -82,13 +79,13 @@ miss_of(const kofn_family_args *args, strips s, size_t rank, size_t tasks)
 static size_t
 count_least(const kofn_family_args *args, strips s, size_t rank)
 {
-    const size_t each =
-        kofn_alloy_answers(args->field, args->params, s.rows, s.cols, HOPELESS / (double)rank);
+    const size_t each = kofn_alloy_answers(args->field, args->params, s.rows, s.cols,
+                                           KOFN_ALLOY_HOPELESS / (double)rank);
     size_t least = kofn_size_multiply(rank, each);
     if (least > KOFN_TASKS_MAX)
         return least; // refused later, with the limit
     const size_t rule = rank * s.rows * s.cols;
-    while (least > rule && miss_of(args, s, rank, least - 1) <= HOPELESS)
+    while (least > rule && miss_of(args, s, rank, least - 1) <= KOFN_ALLOY_HOPELESS)
         least--;
     return least;
 }
@@ -232,7 +229,7 @@ judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
     kofn_bilinear_destroy(&g);
     if (status)
         return status;
-    if (miss_of(args, s, rank, args->tasks) > HOPELESS)
+    if (miss_of(args, s, rank, args->tasks) > KOFN_ALLOY_HOPELESS)
         return kofn_fail(
             err, KOFN_INVALID_ARGUMENT,
             "%s: %zu tasks in field %s, %zu for each product, may well not suffice even "

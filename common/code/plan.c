@@ -555,19 +555,46 @@ judge(search *s, const kofn_plan_row *row)
     return REASON_ERROR;
 }
 
+/* The candidate with other tasks: what follows from their number. False: the family has no such code. */
+static bool
+change_tasks(const search *s, candidate *c, size_t tasks)
+{
+    const kofn_family_args args = {.field = s->query->field,
+                                   .part = c->part,
+                                   .tasks = tasks,
+                                   .seed = s->query->seed,
+                                   .params = s->family->params_size ? &s->params : NULL};
+    kofn_thresholds k;
+    if (s->family->threshold_for(&args, &k, NULL) || k.enough > tasks)
+        return false;
+    c->tasks = tasks;
+    c->k = k;
+    c->needed = k.enough;
+    const kofn_plan_load load = weigh(s->query, c);
+    c->late = kofn_plan_model_run(s->model, &load, s->query->stragglers);
+    c->calm = kofn_plan_model_run(s->model, &load, 0);
+    return true;
+}
+
 /* Where the odds are bounded only, fewer tasks may do: as many trials as some milliseconds allow. */
 static kofn_status
-refine(const search *s, candidate *c, kofn_error *err)
+refine(search *s, candidate *c, kofn_error *err)
 {
     kofn_typical_question question = ask_typical(s, c->part);
     const double needed = (double)c->needed, trials = TYPICAL_BUDGET / (needed * needed * needed);
     if (c->typical.method != KOFN_TYPICAL_BOUND || trials < TYPICAL_TRIALS_MIN)
         return KOFN_OK;
     question.trials = trials < TYPICAL_TRIALS_MAX ? (size_t)trials : (size_t)TYPICAL_TRIALS_MAX;
-    const kofn_status status = kofn_typical_find(&question, &c->typical, err);
-    if (!status)
-        c->tasks = c->typical.tasks;
-    return status;
+    kofn_typical found;
+    const kofn_status status = kofn_typical_find(&question, &found, err);
+    if (status)
+        return status;
+    set_value(s, &found);
+    if (change_tasks(s, c, found.tasks))
+        c->typical = found;
+    else
+        set_value(s, &c->typical);
+    return KOFN_OK;
 }
 
 static kofn_status
@@ -893,6 +920,8 @@ kofn_plan_make(const kofn_plan_query *query, kofn_plan *ret_plan, kofn_error *er
         s.tasks_max = kofn_size_smaller(s.tasks_max, query->machine.workers);
     status = start(&s, err);
     for (size_t i = 0; i < kofn_family_count() && !status; i++) {
+        if (query->rateless && !kofn_family_at(i)->rateless)
+            continue;
         start_family(&s, i);
         if (!has_candidate(&s))
             raise_params(&s);

@@ -50,6 +50,7 @@ typedef struct kofn_plan_query {
     size_t tasks_max;    // 0: twice the workers
     size_t limit;        // rows of each family; 0: 2
     uint64_t seed;       // of codes and of trials
+    bool rateless;       // only families with fresh rows
 } kofn_plan_query;
 
 /* The defaults of everything but field, shape and workers. */

@@ -352,10 +352,15 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
     if (status)
         return status;
     if (kofn_code_spec_is_open(spec)) {
-        if (spec->set_count > 0 || spec->reserve > 0)
+        if (spec->set_count > 0)
             return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                              "parameter '%s' is set but no code family is named; name one",
-                             spec->set_count > 0 ? spec->sets[0].name : "reserve");
+                             spec->sets[0].name);
+        if (spec->reserve > 0)
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "reserve=%zu needs a family with fresh rows: name one, like "
+                             "alloy_global",
+                             spec->reserve);
         *ret_thresholds = open;
         return KOFN_OK;
     }
@@ -537,6 +542,13 @@ goes_whole(const kofn_code_spec *spec, const kofn_code_context *context, size_t 
     return whole && (flops <= context->whole_flops || workers == 1);
 }
 
+/* Fresh rows are wanted, and with them a family that has them. */
+static bool
+wants_fresh(const kofn_code_context *context)
+{
+    return context->reserve == KOFN_RESERVE_ALWAYS;
+}
+
 /* By the planner, which takes families and partitions alike. False: not asked for, or it knows
  * nothing that fits. */
 static bool
@@ -554,7 +566,13 @@ plan_code(kofn_code_spec *spec, const kofn_code_context *context, size_t workers
     q.error = context->error;
     q.limit = 1;
     q.seed = spec->has_seed ? spec->seed : q.seed;
-    if (kofn_plan_make(&q, &plan, NULL) != KOFN_OK)
+    q.rateless = wants_fresh(context);
+    kofn_status status = kofn_plan_make(&q, &plan, NULL);
+    if (status && q.rateless) { // no such family fits
+        q.rateless = false;
+        status = kofn_plan_make(&q, &plan, NULL);
+    }
+    if (status)
         return false;
     const kofn_algorithms *algorithms = spec->algorithms;
     *spec = plan.rows[0].spec;
@@ -582,6 +600,8 @@ choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t wor
     const char *name = order == 0 ? "rkrp" : "polynomial";
     if (spec->parts.count > 0 && order != 0 && order < (double)most)
         name = "alloy_global"; // there are not points enough
+    if (wants_fresh(context) && !kofn_family_find(name)->rateless)
+        name = "alloy_global";
     if (goes_whole(spec, context, workers)) {
         name = "uncoded";
         set_whole(spec);

@@ -46,7 +46,7 @@ typedef struct kofn_code_spec {
 typedef enum kofn_reserve_choice {
     KOFN_RESERVE_NONE,
     KOFN_RESERVE_LIKELY, // codes of which nobody knows how many answers suffice
-    KOFN_RESERVE_ALWAYS, // those that can have fresh rows
+    KOFN_RESERVE_ALWAYS, // those that can have fresh rows; of families left open, one that can
 } kofn_reserve_choice;
 
 /* What a spec is completed with. */

@@ -95,6 +95,38 @@ kofn_field_kind_at(size_t index)
     return index < FIELDS ? fields[index]->name : index == FIELDS ? "gfp" : NULL;
 }
 
+size_t
+kofn_field_kind_of(const kofn_field *f)
+{
+    size_t i = 0;
+    while (i < FIELDS && strcmp(fields[i]->name, f->name) != 0)
+        i++;
+    return i;
+}
+
+static uint32_t
+parse_kind(const char *name, size_t length)
+{
+    const char *kind;
+    for (size_t i = 0; (kind = kofn_field_kind_at(i)) != NULL; i++)
+        if (strlen(kind) == length && memcmp(kind, name, length) == 0)
+            return UINT32_C(1) << i;
+    return 0;
+}
+
+uint32_t
+kofn_field_kinds_parse(const char *list)
+{
+    uint32_t kinds = 0;
+    for (const char *name = list;; name++) {
+        const size_t length = strcspn(name, ",");
+        kinds |= parse_kind(name, length);
+        name += length;
+        if (!*name)
+            return kinds;
+    }
+}
+
 const kofn_field *
 kofn_field_ref(const kofn_field *f)
 {

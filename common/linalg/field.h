@@ -121,6 +121,12 @@ KOFN_MUST_CHECK kofn_status kofn_field_choose(const char *name, kofn_dtype dtype
 /* What there is, by index: "f64", ... of the fields without parameter, and "gfp" for all of
  * gfp:P. NULL past the last. What workers say that they can. */
 const char *kofn_field_kind_at(size_t index);
+size_t kofn_field_kind_of(const kofn_field *f); // its index there: below KOFN_FIELD_KINDS_MAX
+
+/* Kinds as a set, one bit for each index. kofn_field_kinds_parse: those that a list with commas names and
+ * that there are; 0: none. */
+enum { KOFN_FIELD_KINDS_MAX = 32 };
+uint32_t kofn_field_kinds_parse(const char *list);
 
 /* Of the fields without parameter, borrowed: by name; by the dtype that implies it (f64, f32, and
  * gf256 for u8). NULL when there is none. */

@@ -123,7 +123,7 @@ typedef struct pair {
     const work *w;
     const kofn_mat *left, *right; // elements aligned
     double *coef;                 // [cols of L, or OUTS] room
-    void *row;                    // one of C, aligned: only where w->spreads
+    void *row;                    // a call's share of one of C: only where w->spreads
     size_t bytes;                 // of C
 } pair;
 
@@ -134,85 +134,121 @@ is_cancelled(const kofn_outer *p)
     return p->cancelled && atomic_load_explicit(p->cancelled, memory_order_relaxed);
 }
 
-/* `rows` rows of C from `to` on: row i of L with rows j, j + 1, ... of R. */
-static void
+/* How many of `len` elements one call makes `outs` times: all, but where a row of C alone is more than
+ * a call may write. Whole lines of the caches. */
+static size_t
+piece_length(const pair *q, size_t rows, size_t outs, size_t len)
+{
+    const size_t most = CALL_BYTES / q->w->width / outs / 64 * 64;
+    return rows > 1 || len < most ? len : most;
+}
+
+/* `rows` rows of C from `to` on: row i of L with rows j, j + 1, ... of R. False: cancelled. */
+static bool
 write_multiples(const pair *q, size_t i, size_t j, size_t rows, unsigned char *to, size_t stride)
 {
     const kofn_field *f = q->w->field;
-    const size_t step = q->right->cols * q->w->width;
-    const void *src = kofn_mat_get_row(q->right, j);
-    const size_t src_stride = q->right->stride * q->w->width;
+    const size_t width = q->w->width, step = q->right->cols * width;
+    const unsigned char *from = kofn_mat_get_row(q->right, j);
+    const size_t src_stride = q->right->stride * width;
+    /* One long row, both of them? */
+    const bool flat = q->left->cols == 1 && src_stride == step && stride == step;
+    const size_t len = flat ? q->right->cols * rows : q->right->cols;
+    const void *src;
     void *dst[OUTS];
     size_t dst_stride[OUTS];
     kofn_combination c = {.ins = 1,
-                          .rows = rows,
-                          .len = q->right->cols,
+                          .rows = flat ? 1 : rows,
                           .coef = q->coef,
                           .src = &src,
                           .dst = dst,
                           .src_stride = &src_stride,
                           .dst_stride = dst_stride,
                           .result_bytes = q->bytes};
-    if (q->left->cols == 1 && src_stride == step && stride == step) { // one long row, both of them
-        c.rows = 1;
-        c.len *= rows;
-    }
     f->widen(f, q->left->cols, kofn_mat_get_row(q->left, i), q->coef);
     for (size_t p = 0; p < q->left->cols; p += c.outs, c.coef += c.outs) {
         c.outs = q->left->cols - p < OUTS ? q->left->cols - p : OUTS;
-        for (size_t o = 0; o < c.outs; o++) {
-            dst[o] = to + (p + o) * step;
-            dst_stride[o] = stride;
+        const size_t most = piece_length(q, rows, c.outs, len);
+        for (size_t at = 0; at < len; at += c.len) {
+            if (is_cancelled(q->w->p))
+                return false;
+            c.len = len - at < most ? len - at : most;
+            src = from + at * width;
+            for (size_t o = 0; o < c.outs; o++) {
+                dst[o] = to + (p + o) * step + at * width;
+                dst_stride[o] = stride;
+            }
+            f->combine(f, &c);
         }
-        f->combine(f, &c);
     }
+    return true;
 }
 
 /* The same where R is a column: multiples of the row of L. */
-static void
+static bool
 write_multiples_of_left(const pair *q, size_t i, size_t j, size_t rows, unsigned char *to,
                         size_t stride)
 {
     const kofn_field *f = q->w->field;
-    const void *src = kofn_mat_get_row(q->left, i);
+    const unsigned char *from = kofn_mat_get_row(q->left, i);
+    const size_t width = q->w->width, len = q->left->cols;
+    const void *src;
     void *dst[OUTS];
-    kofn_combination c = {.ins = 1,
-                          .rows = 1,
-                          .len = q->left->cols,
-                          .coef = q->coef,
-                          .src = &src,
-                          .dst = dst,
-                          .result_bytes = q->bytes};
+    kofn_combination c = {
+        .ins = 1, .rows = 1, .coef = q->coef, .src = &src, .dst = dst, .result_bytes = q->bytes};
     for (size_t row = 0; row < rows; row += c.outs) {
         c.outs = rows - row < OUTS ? rows - row : OUTS;
-        for (size_t o = 0; o < c.outs; o++) {
-            dst[o] = to + (row + o) * stride;
+        const size_t most = piece_length(q, rows, c.outs, len);
+        for (size_t o = 0; o < c.outs; o++)
             f->widen(f, 1, kofn_mat_get_row(q->right, j + row + o), &q->coef[o]);
+        for (size_t at = 0; at < len; at += c.len) {
+            if (is_cancelled(q->w->p))
+                return false;
+            c.len = len - at < most ? len - at : most;
+            src = from + at * width;
+            for (size_t o = 0; o < c.outs; o++)
+                dst[o] = to + (row + o) * stride + at * width;
+            f->combine(f, &c);
         }
-        f->combine(f, &c);
     }
+    return true;
 }
 
-/* The same by matrix products of a column and a row, which multiply zeros like other numbers. Slow,
- * and for operands that hold NaN or Inf only. */
-static void
-write_products(const pair *q, size_t i, size_t j, size_t rows, unsigned char *to, size_t stride)
+/* One row of C, the same by matrix products of a column and a row: some elements of L's row with all
+ * of R's, or one with some. */
+static bool
+write_row_of_products(const pair *q, const unsigned char *left, const unsigned char *right,
+                      unsigned char *to)
 {
     const kofn_field *f = q->w->field;
-    const size_t cols = q->left->cols * q->right->cols;
-    for (size_t row = 0; row < rows; row++) {
-        const kofn_panel panel = {.rows = q->left->cols,
-                                  .cols = q->right->cols,
-                                  .inner = 1,
-                                  .a = kofn_mat_get_row(q->left, i),
-                                  .b = kofn_mat_get_row(q->right, j + row),
-                                  .stride_a = 1,
-                                  .stride_b = q->right->cols,
-                                  .c = q->row,
-                                  .stride_c = q->right->cols};
-        f->multiply_panel(f, &panel);
-        memcpy(to + row * stride, q->row, cols * q->w->width);
+    const size_t width = q->w->width, most = CALL_BYTES / width, len = q->right->cols;
+    const size_t cols_most = len < most ? len : most, rows_most = most / cols_most;
+    kofn_panel panel = {.inner = 1, .stride_a = 1, .stride_b = len, .c = q->row};
+    for (size_t i = 0; i < q->left->cols; i += panel.rows) {
+        panel.rows = q->left->cols - i < rows_most ? q->left->cols - i : rows_most;
+        panel.a = left + i * width;
+        for (size_t j = 0; j < len; j += panel.cols) {
+            if (is_cancelled(q->w->p))
+                return false;
+            panel.cols = panel.stride_c = len - j < cols_most ? len - j : cols_most;
+            panel.b = right + j * width;
+            f->multiply_panel(f, &panel);
+            memcpy(to + (i * len + j) * width, q->row, panel.rows * panel.cols * width);
+        }
     }
+    return true;
+}
+
+/* The same by matrix products, which multiply zeros like other numbers. Slow, and for operands that
+ * hold NaN or Inf only. */
+static bool
+write_products(const pair *q, size_t i, size_t j, size_t rows, unsigned char *to, size_t stride)
+{
+    for (size_t row = 0; row < rows; row++)
+        if (!write_row_of_products(q, kofn_mat_get_row(q->left, i),
+                                   kofn_mat_get_row(q->right, j + row), to + row * stride))
+            return false;
+    return true;
 }
 
 /* Rows of one band, the first of which is `first` of C; false: cancelled. */
@@ -223,15 +259,15 @@ write_band(const pair *q, size_t first, const kofn_mat *band)
     const size_t most = row_bytes < CALL_BYTES ? CALL_BYTES / row_bytes : 1;
     size_t rows;
     for (size_t row = 0; row < band->rows; row += rows) {
-        if (is_cancelled(q->w->p))
-            return false;
         const size_t i = (first + row) / q->right->rows, j = (first + row) % q->right->rows;
         rows = band->rows - row < most ? band->rows - row : most;
         rows = q->right->rows - j < rows ? q->right->rows - j : rows;
-        (q->w->spreads                              ? write_products
-         : q->right->cols == 1 && q->left->cols > 1 ? write_multiples_of_left
-                                                    : write_multiples)(
+        const bool goes_on = (q->w->spreads                              ? write_products
+                              : q->right->cols == 1 && q->left->cols > 1 ? write_multiples_of_left
+                                                                         : write_multiples)(
             q, i, j, rows, kofn_mat_get_row(band, row), band->stride * q->w->width);
+        if (!goes_on)
+            return false;
     }
     return true;
 }
@@ -243,7 +279,7 @@ multiply_pair(const work *w, const kofn_mat *left, const kofn_mat *right, const 
     const size_t cols = left->cols * right->cols, coefs = left->cols > OUTS ? left->cols : OUTS;
     pair q = {.w = w, .left = left, .right = right, .bytes = c->rows * cols * w->width};
     q.coef = malloc(coefs * sizeof *q.coef);
-    q.row = malloc(w->spreads ? cols * w->width : 1);
+    q.row = malloc(!w->spreads ? 1 : cols < CALL_BYTES / w->width ? cols * w->width : CALL_BYTES);
     kofn_status status = KOFN_OK;
     if (!q.coef || !q.row)
         status =

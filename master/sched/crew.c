@@ -10,8 +10,8 @@
 /* Weight that each further answer leaves to the past: half of the memory is 3 answers old. */
 static const double past_weight = 0.8;
 
-/* Failures in a row that count: more than any credit would only make recovery slower. */
-enum { FAILING_MAX = 64 };
+/* Failures, or cancellations, in a row that count: more than any credit only make recovery slower. */
+enum { FAILING_MAX = 64, STUCK_MAX = 64 };
 
 void
 kofn_crew_init(kofn_crew *crew)
@@ -61,22 +61,49 @@ reserve(kofn_crew *crew, size_t credit, kofn_error *err)
     return KOFN_OK;
 }
 
+static void
+count_fields(size_t *counts, uint32_t fields, bool more)
+{
+    for (size_t i = 0; i < KOFN_FIELD_KINDS_MAX; i++)
+        if (fields >> i & 1)
+            counts[i] += more ? 1 : SIZE_MAX;
+}
+
+static void
+set_ready(kofn_crew *crew, const kofn_crew_worker *worker, bool ready)
+{
+    crew->ready += ready ? 1 : SIZE_MAX;
+    count_fields(crew->able, worker->fields, ready);
+}
+
+static void
+unorder(kofn_crew *crew, kofn_crew_worker *worker)
+{
+    if (!worker->ordered)
+        return;
+    worker->ordered = false;
+    kofn_order_remove(&crew->free, &worker->order);
+    count_fields(crew->able_free, worker->fields, false);
+}
+
 /* Put the worker where it now belongs among the free ones. */
 static void
 reorder(kofn_crew *crew, kofn_crew_worker *worker)
 {
-    if (worker->ordered)
-        kofn_order_remove(&crew->free, &worker->order);
+    unorder(crew, worker);
     worker->ordered = !worker->leaving && worker->running < worker->credit;
     if (!worker->ordered)
         return;
+    count_fields(crew->able_free, worker->fields, true);
     worker->order.load = worker->running + worker->failing;
-    worker->order.rate = worker->rate > 0 ? worker->rate : INFINITY;
+    worker->order.rate = worker->rate > 0    ? worker->rate
+                         : worker->stuck > 0 ? -(double)worker->stuck
+                                             : INFINITY;
     kofn_order_insert(&crew->free, &worker->order);
 }
 
 kofn_status
-kofn_crew_join(kofn_crew *crew, uint64_t id, size_t credit, kofn_error *err)
+kofn_crew_join(kofn_crew *crew, uint64_t id, size_t credit, uint32_t fields, kofn_error *err)
 {
     assert(credit > 0);
     if (kofn_map_find(&crew->workers, id))
@@ -94,9 +121,10 @@ kofn_crew_join(kofn_crew *crew, uint64_t id, size_t credit, kofn_error *err)
     }
     worker->id = worker->order.number = id;
     worker->credit = credit;
+    worker->fields = fields;
     kofn_link_init(&worker->queue);
     crew->credit += credit;
-    crew->ready++;
+    set_ready(crew, worker, true);
     reorder(crew, worker);
     return KOFN_OK;
 }
@@ -113,7 +141,7 @@ kofn_crew_leave(kofn_crew *crew, kofn_crew_worker *worker)
     if (worker->leaving)
         return;
     worker->leaving = true;
-    crew->ready--;
+    set_ready(crew, worker, false);
     reorder(crew, worker);
     if (worker->running == 0)
         kofn_crew_remove(crew, worker);
@@ -123,10 +151,9 @@ void
 kofn_crew_remove(kofn_crew *crew, kofn_crew_worker *worker)
 {
     assert(worker->running == 0);
-    if (worker->ordered)
-        kofn_order_remove(&crew->free, &worker->order);
+    unorder(crew, worker);
     if (!worker->leaving)
-        crew->ready--;
+        set_ready(crew, worker, false);
     if (worker->rate > 0)
         kofn_sorted_remove(crew->rates, &crew->measured, worker->rate);
     crew->credit -= worker->credit;
@@ -214,6 +241,15 @@ note_rate(kofn_crew *crew, kofn_crew_worker *worker, double flops, double second
     worker->rate = rate;
 }
 
+/* Cancelled, and by no rate can be told whether that was early: it says something all the same if it
+ * had been there for twice as long as such a task takes, or nobody knows how long one takes. */
+static bool
+seems_stuck(const kofn_crew *crew, const kofn_assignment *a)
+{
+    const int64_t expected_ns = kofn_crew_expect_ns(crew, NULL, a->flops);
+    return expected_ns == KOFN_NEVER_NS || a->service_ns / 2 > expected_ns;
+}
+
 /* What the time that `a` spent at the head of the queue says about its worker. */
 static void
 measure(kofn_crew *crew, kofn_assignment *a, int64_t now_ns, kofn_ending how)
@@ -224,6 +260,8 @@ measure(kofn_crew *crew, kofn_assignment *a, int64_t now_ns, kofn_ending how)
     if (a->head_ns == KOFN_NEVER_NS || !(a->flops > 0) || !isfinite(a->flops))
         return; // answered out of turn, or nothing to measure by
 
+    if (how == KOFN_ENDED_CANCELLED && worker->stuck < STUCK_MAX)
+        worker->stuck += seems_stuck(crew, a);
     const double seconds = (double)a->service_ns * 1e-9;
     if (a->flops < KOFN_MEASURABLE_FLOPS) {
         if (how == KOFN_ENDED_ANSWERED)
@@ -247,7 +285,7 @@ count_ending(kofn_crew_worker *worker, kofn_ending how)
     worker->failed += how == KOFN_ENDED_FAILED;
     worker->cancelled += how == KOFN_ENDED_CANCELLED;
     if (how == KOFN_ENDED_ANSWERED)
-        worker->failing = 0;
+        worker->failing = worker->stuck = 0;
     else if (how == KOFN_ENDED_FAILED && worker->failing < FAILING_MAX)
         worker->failing++;
 }

@@ -16,12 +16,16 @@
  *            KOFN_MEASURABLE_FLOPS is nearly all overhead: it says nothing of a worker's rate.
  * Failing    A failure counts as one more task in hand until the worker's next answer, so that a
  *            broken worker, always free, does not draw every task to itself first.
+ * Stuck      Who is not measured yet is tried first, to be measured. A worker that never answers must
+ *            not stay there: cancelled where no rate can tell anything by that, it stands behind
+ *            all others until its next answer.
  * Cost       A few hash probes and O(log P) for each call. Only join allocates.
  */
 #ifndef KOFN_MASTER_SCHED_CREW_H
 #define KOFN_MASTER_SCHED_CREW_H
 
 #include "common/base/map.h"
+#include "common/linalg/field.h"
 #include "master/sched/list.h"
 #include "master/sched/order.h"
 
@@ -49,10 +53,12 @@ struct kofn_crew_worker {
     kofn_order_node order; // first: cast from there
     uint64_t id;
     size_t credit;
+    uint32_t fields;       // kinds that it computes in (kofn_field_kinds_parse)
     bool leaving, ordered; // ordered: it is among the free ones
     kofn_link queue;       // of assignments
     size_t running, done, failed, cancelled;
     size_t failing;        // failures since its last answer
+    size_t stuck;          // cancellations since then that came late
     double flops, seconds; // decayed sums
     double rate;           // 0: nothing measured yet
 };
@@ -62,9 +68,11 @@ enum { KOFN_OVERHEAD_SAMPLES = 63 };
 typedef struct kofn_crew {
     kofn_map workers, assignments;
     kofn_order free;
-    size_t ready;   // workers that take tasks
-    size_t credit;  // of all workers, leaving ones included
-    size_t records; // assignments allocated: at least `credit`
+    size_t ready; // workers that take tasks
+    size_t able[KOFN_FIELD_KINDS_MAX],
+        able_free[KOFN_FIELD_KINDS_MAX]; // of those, and free, by kind
+    size_t credit;                       // of all workers, leaving ones included
+    size_t records;                      // assignments allocated: at least `credit`
     kofn_link spare;
     uint64_t last_id;
     double *rates; // of those measured, sorted
@@ -86,7 +94,7 @@ void kofn_crew_fini(kofn_crew *crew); // also frees whatever is assigned
 
 /* ALREADY_EXISTS: the id. RESOURCE_EXHAUSTED: no memory. credit > 0. */
 KOFN_MUST_CHECK kofn_status kofn_crew_join(kofn_crew *crew, uint64_t id, size_t credit,
-                                           kofn_error *err);
+                                           uint32_t fields, kofn_error *err);
 kofn_crew_worker *kofn_crew_find(const kofn_crew *crew, uint64_t id);
 void kofn_crew_leave(kofn_crew *crew, kofn_crew_worker *worker);  // gone once it has nothing
 void kofn_crew_remove(kofn_crew *crew, kofn_crew_worker *worker); // it has nothing

@@ -12,7 +12,8 @@
 
 typedef struct kofn_order_node {
     size_t load;     // fewer first
-    double rate;     // then faster; INFINITY: not measured yet, so tried before others
+    double rate;     // then faster; INFINITY: not measured yet, so tried before others; below 0:
+                     // nor any more
     uint64_t number; // then lower; unique
     uint64_t priority;
     struct kofn_order_node *left, *right;

@@ -18,23 +18,43 @@
  * the wait has doubled.
  *
  *     0        first answer    fresh from here    one more    one more                one more
- *     |--------------|---|-----------|--------------------|--- ...   (a quarter, a half, one, two) */
-#include "common/base/clock.h"
+ *     |--------------|---|-----------|--------------------|--- ...   (a quarter, a half, one, two)
+ *
+ * Should all that is out be on stuck workers, no first answer comes to tell the time by. So as long
+ * as there is none, the limit is the one that speculative copies by: what workers did for other jobs.
+ * Where they did nothing yet, only trying others can tell a long task from a stuck worker, and a
+ * guess decides when: a wrong one costs a few rows on workers that had nothing to do. */
 #include "master/sched/policy.h"
+#include "common/base/clock.h"
 
-enum { PATIENCE = 4 };
+#include <math.h>
+
+enum {
+    PATIENCE = 4,
+    GUESS_FLOORS = 16, // backup floors that a task may take while nothing is known of any
+};
 
 typedef struct state {
-    int64_t fresh_from_ns; // for what is late; 0: nobody has answered
-    int64_t wait_ns;       // until one more is sent; doubles
-    size_t waits;          // that are over: so many more are sent than each group lacks
-    uint32_t fresh[];      // [groups] tasks of the reserve that are out
+    int64_t sent_ns;       // of the first task, while nobody has answered
+    int64_t fresh_from_ns; // for what is late; KOFN_NEVER_NS: nothing tells yet
+    bool answered;
+    int64_t wait_ns;  // until one more is sent; doubles
+    size_t waits;     // that are over: so many more are sent than each group lacks
+    uint32_t fresh[]; // [groups] tasks of the reserve that are out
 } state;
 
 static size_t
 state_bytes(size_t tasks)
 {
     return sizeof(state) + tasks * sizeof(uint32_t); // there are no more groups than tasks
+}
+
+static void
+start(kofn_run *run)
+{
+    state *s = kofn_run_get_state(run);
+    s->fresh_from_ns = KOFN_NEVER_NS;
+    kofn_run_want_first(run);
 }
 
 /* The next row of the group that lacks most answers beside the fresh ones that are out. */
@@ -65,7 +85,7 @@ static bool
 is_late(const kofn_run *run)
 {
     const state *s = kofn_run_get_state(run);
-    return s->fresh_from_ns != 0 && s->fresh_from_ns <= kofn_run_get_now_ns(run);
+    return s->fresh_from_ns <= kofn_run_get_now_ns(run);
 }
 
 static bool
@@ -100,6 +120,29 @@ is_fresh(const kofn_run *run, const kofn_assignment *a)
     return a->task >= kofn_code_first_tasks(kofn_run_get_code(run));
 }
 
+/* Nobody has answered. What is the limit, by what others took? While nothing is measured, look again
+ * from time to time: other jobs' answers will tell, or the guess will be over. */
+static void
+foresee(kofn_run *run)
+{
+    state *s = kofn_run_get_state(run);
+    const int64_t now_ns = kofn_run_get_now_ns(run), expected = kofn_run_expect_ns(run);
+    const kofn_sched_config *config = kofn_run_get_config(run);
+    const double floor_ns = (double)config->backup_floor_ns;
+    const bool known = expected != KOFN_NEVER_NS;
+    const double limit =
+        known ? fmax(floor_ns, config->backup_factor * (double)expected) : GUESS_FLOORS * floor_ns;
+    const int64_t limit_ns = limit < 9e18 ? (int64_t)limit : KOFN_NEVER_NS;
+    const int64_t from_ns = kofn_clock_after(s->sent_ns, limit_ns);
+    const int64_t look_ns = kofn_clock_after(now_ns, config->backup_floor_ns);
+    if (known || from_ns <= now_ns) {
+        s->fresh_from_ns = from_ns;
+        s->wait_ns = limit_ns / PATIENCE + 1;
+    }
+    if (from_ns > now_ns)
+        kofn_run_wake_at(run, known || from_ns < look_ns ? from_ns : look_ns);
+}
+
 static void
 wait_on(kofn_run *run)
 {
@@ -113,8 +156,14 @@ on_sent(kofn_run *run, const kofn_assignment *a)
     state *s = kofn_run_get_state(run);
     if (is_fresh(run, a) && kofn_run_get_copies(run, a->task) == 1)
         s->fresh[kofn_run_get_group(run, a->task)]++;
-    if (s->fresh_from_ns != 0 && kofn_run_count_out(run) == 1)
+    if (kofn_run_count_out(run) != 1)
+        return;
+    if (s->answered || is_late(run)) {
         wait_on(run);
+    } else {
+        s->sent_ns = a->sent_ns;
+        foresee(run);
+    }
 }
 
 static void
@@ -132,30 +181,36 @@ on_tick(kofn_run *run)
     state *s = kofn_run_get_state(run);
     if (kofn_run_count_out(run) == 0)
         return;
+    if (!s->answered && !is_late(run))
+        foresee(run);
+    if (!s->answered && !is_late(run))
+        return;
     s->waits++;
     wait_on(run);
     s->wait_ns = kofn_clock_after(s->wait_ns, s->wait_ns);
 }
 
-/* Time goes by the first answer alone, as with oneshot; has_work and pick look at it themselves. */
+/* Time goes by the first answer, as with oneshot; has_work and pick look at it themselves. Where it is
+ * over already, fresh rows are out. */
 static void
 on_answer(kofn_run *run, const kofn_assignment *a)
 {
     state *s = kofn_run_get_state(run);
     on_gone(run, a);
-    if (s->fresh_from_ns == 0) {
+    if (!s->answered && !is_late(run)) {
         const int64_t now_ns = kofn_run_get_now_ns(run);
         s->wait_ns = (now_ns - a->sent_ns) / PATIENCE + 1;
         s->fresh_from_ns = kofn_clock_after(now_ns, s->wait_ns);
         kofn_run_wake_at(run, s->fresh_from_ns);
     }
+    s->answered = true;
 }
 
 const kofn_policy kofn_policy_rateless = {
     .name = "rateless",
     .help = "send all tasks at once, and fresh ones in place of what is lost or late",
     .state_bytes = state_bytes,
-    .start = kofn_run_want_first,
+    .start = start,
     .has_work = has_work,
     .pick = pick,
     .on_sent = on_sent,

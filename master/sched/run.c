@@ -113,6 +113,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     run->policy_state = (char *)run + state_at;
     run->config = config;
     run->task_flops = job->task_flops;
+    run->kind = kofn_field_kind_of(job->code->field);
     run->deadline_ns = job->deadline_ns;
     run->wake_ns = run->settle_ns = KOFN_NEVER_NS;
     run->accept = job->accept;
@@ -464,6 +465,12 @@ kofn_run_may_complete(const kofn_run *run, size_t *scratch)
 }
 
 bool
+kofn_run_suits(const kofn_run *run, const kofn_crew_worker *worker)
+{
+    return worker->fields >> run->kind & 1;
+}
+
+bool
 kofn_run_is_at_end(const kofn_run *run)
 {
     return run->count[KOFN_TASK_OUT] == 0 && !run->policy->has_work(run);
@@ -550,6 +557,13 @@ kofn_run_find_behind(const kofn_run *run, size_t *ret_task)
 }
 
 static bool
+is_able(const kofn_run *run, uint64_t worker)
+{
+    const kofn_crew_worker *w = kofn_crew_find(run->crew, worker);
+    return w && kofn_run_suits(run, w);
+}
+
+static bool
 has_failed_on(const kofn_run *run, size_t task, uint64_t worker)
 {
     for (const kofn_failure *f = run->failures; f; f = f->next)
@@ -561,7 +575,7 @@ has_failed_on(const kofn_run *run, size_t task, uint64_t worker)
 bool
 kofn_run_find_queued(const kofn_run *run, uint64_t worker, size_t *ret_task)
 {
-    uint32_t task = run->queue_first;
+    uint32_t task = is_able(run, worker) ? run->queue_first : none;
     while (task != none && has_failed_on(run, task, worker))
         task = run->tasks[task].next;
     if (task == none)
@@ -576,7 +590,7 @@ kofn_run_may_take(const kofn_run *run, uint64_t worker, size_t task)
     for (const kofn_assignment *a = run->tasks[task].copies; a; a = a->next_copy)
         if (a->worker_id == worker)
             return false;
-    return !has_failed_on(run, task, worker);
+    return is_able(run, worker) && !has_failed_on(run, task, worker);
 }
 
 size_t

@@ -75,6 +75,7 @@ struct kofn_run {
     const kofn_crew *crew;
     const int64_t *now_ns; // the scheduler's
     double task_flops;
+    size_t kind; // of the code's field
 
     int64_t deadline_ns;
     int64_t wake_ns;   // asked for by the policy
@@ -143,6 +144,9 @@ void kofn_run_replace_lost(kofn_run *run, size_t *scratch);
 
 /* Would what is out and queued complete the product? Likewise. */
 bool kofn_run_may_complete(const kofn_run *run, size_t *scratch);
+
+/* Does the worker compute in the field of the code? */
+bool kofn_run_suits(const kofn_run *run, const kofn_crew_worker *worker);
 
 /* Nothing is on its way to the run, and nothing will be sent. */
 bool kofn_run_is_at_end(const kofn_run *run);

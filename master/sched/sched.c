@@ -347,16 +347,17 @@ check_hope(kofn_sched *s, kofn_run *run)
         give_up(s, run);
         return;
     }
-    for (const kofn_failure *f = run->failures; f && s->crew.ready > 0; f = f->next) {
-        if (run->tasks[f->task].state != KOFN_TASK_QUEUED ||
-            count_present(s, run, f->task) < s->crew.ready)
+    const size_t able = s->crew.able[run->kind];
+    for (const kofn_failure *f = run->failures; f && able > 0; f = f->next) {
+        if (run->tasks[f->task].state != KOFN_TASK_QUEUED || count_present(s, run, f->task) < able)
             continue;
         char why[KOFN_ERROR_TEXT_MAX]; // run->error holds the latest failure until the end
         (void)snprintf(why, sizeof why, "%s", run->error.text);
-        kofn_fail(&run->error, KOFN_UNAVAILABLE,
-                  "task %zu failed on each of the %zu workers there are, last: %s; try again when "
-                  "others have joined",
-                  f->task, s->crew.ready, why);
+        kofn_fail(
+            &run->error, KOFN_UNAVAILABLE,
+            "task %zu failed on each of the %zu workers there are for it, last: %s; try again when "
+            "others have joined",
+            f->task, able, why);
         give_up(s, run);
         return;
     }
@@ -440,7 +441,7 @@ stop_at_deadline(kofn_sched *s, kofn_run *run)
               "the deadline passed with %zu answers where %s %zu suffice%s (tasks out: "
               "%zu, queued: %zu, workers: %zu): allow more time, or fewer or smaller tasks",
               run->count[KOFN_TASK_KEPT], which_suffice(run), kofn_run_get_enough(run), groups,
-              run->count[KOFN_TASK_OUT], run->count[KOFN_TASK_QUEUED], s->crew.ready);
+              run->count[KOFN_TASK_OUT], run->count[KOFN_TASK_QUEUED], s->crew.able[run->kind]);
     move_run(s, run, EV_STOPPED);
 }
 
@@ -559,13 +560,13 @@ kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job)
 
 kofn_status
 kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, uint64_t worker, size_t credit,
-                       kofn_error *err)
+                       uint32_t fields, kofn_error *err)
 {
     advance(s, now_ns);
     if (credit == 0 || credit > KOFN_CREDIT_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "credit is %zu tasks, need 1 to %d", credit,
                          KOFN_CREDIT_MAX);
-    return kofn_crew_join(&s->crew, worker, credit, err);
+    return kofn_crew_join(&s->crew, worker, credit, fields, err);
 }
 
 /* Fewer workers are left: for some run, the last that had not failed its task may be gone. */
@@ -800,9 +801,12 @@ dispatch(kofn_sched *s, kofn_action *ret_action)
     size_t looks = 0;
     if (!kofn_crew_first_free(&s->crew))
         return false;
-    for (kofn_run *run = kofn_turns_first(&s->turns); run && looks < RUNS_LOOKED_AT; looks++) {
+    for (kofn_run *run = kofn_turns_first(&s->turns); run && looks < RUNS_LOOKED_AT;) {
         size_t task;
-        kofn_crew_worker *worker = find_place(s, run, &task);
+        const bool able =
+            s->crew.able_free[run->kind] > 0; // or it may wait for long, and is no look
+        kofn_crew_worker *worker = able ? find_place(s, run, &task) : NULL;
+        looks += able;
         if (worker) {
             send(s, run, worker, task, ret_action);
             return true;
@@ -911,6 +915,12 @@ size_t
 kofn_sched_count_workers(const kofn_sched *s)
 {
     return s->crew.ready;
+}
+
+size_t
+kofn_sched_count_able(const kofn_sched *s, const kofn_field *field)
+{
+    return s->crew.able[kofn_field_kind_of(field)];
 }
 
 size_t

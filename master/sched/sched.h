@@ -147,10 +147,11 @@ KOFN_MUST_CHECK kofn_status kofn_sched_job_add(kofn_sched *s, int64_t now_ns,
 /* FAIL(CANCELLED) and CANCELs follow. False: no such job. */
 bool kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job);
 
-/* A worker that takes up to `credit` tasks at a time. OUT_OF_RANGE: the credit. ALREADY_EXISTS,
+/* A worker that takes up to `credit` tasks at a time, of codes over these kinds of fields
+ * (kofn_field_kinds_parse) only. OUT_OF_RANGE: the credit. ALREADY_EXISTS,
  * RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, uint64_t worker,
-                                                   size_t credit, kofn_error *err);
+                                                   size_t credit, uint32_t fields, kofn_error *err);
 
 /* Leave: it finishes what it has. Lose: it is gone with what it had. */
 void kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns, uint64_t worker);
@@ -196,8 +197,9 @@ typedef struct kofn_sched_worker_view {
 
 bool kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_view);
 bool kofn_sched_get_worker(const kofn_sched *s, uint64_t worker, kofn_sched_worker_view *ret_view);
-size_t kofn_sched_count_workers(const kofn_sched *s); // that take tasks
-size_t kofn_sched_count_jobs(const kofn_sched *s);    // not over yet
+size_t kofn_sched_count_workers(const kofn_sched *s);                       // that take tasks
+size_t kofn_sched_count_able(const kofn_sched *s, const kofn_field *field); // of those, over it
+size_t kofn_sched_count_jobs(const kofn_sched *s);                          // not over yet
 
 /* What decodes a job that was just told to DECODE. It changes no more, so that another thread may
  * read it, and stays until kofn_sched_job_forget. FAILed jobs are forgotten by themselves. NULL: no

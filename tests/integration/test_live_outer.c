@@ -201,11 +201,26 @@ static void
 products_of_two_to_eight_operands_are_right_over_every_field(void **state)
 {
     static const family_wish wishes[] = {
-        {.count = 2, .operands = {{13, 7}, {5, 11, true}}},
-        {.count = 3, .operands = {{9, 1}, {1, 14, true}, {6, 5}}},
-        {.count = 4, .operands = {{5, 2}, {3, 3, true}, {1, 6}, {4, 1}}},
+        {.count = 2,
+         .operands = {{.rows = 13, .cols = 7}, {.rows = 5, .cols = 11, .transposed = true}}},
+        {.count = 3,
+         .operands = {{.rows = 9, .cols = 1},
+                      {.rows = 1, .cols = 14, .transposed = true},
+                      {.rows = 6, .cols = 5}}},
+        {.count = 4,
+         .operands = {{.rows = 5, .cols = 2},
+                      {.rows = 3, .cols = 3, .transposed = true},
+                      {.rows = 1, .cols = 6},
+                      {.rows = 4, .cols = 1}}},
         {.count = 8,
-         .operands = {{2, 1}, {1, 2}, {3, 1, true}, {2, 2}, {1, 3}, {2, 1}, {1, 1}, {2, 2}}},
+         .operands = {{.rows = 2, .cols = 1},
+                      {.rows = 1, .cols = 2},
+                      {.rows = 3, .cols = 1, .transposed = true},
+                      {.rows = 2, .cols = 2},
+                      {.rows = 1, .cols = 3},
+                      {.rows = 2, .cols = 1},
+                      {.rows = 1, .cols = 1},
+                      {.rows = 2, .cols = 2}}},
     };
     cluster *c = cluster_new_ready(state, "whole_flops: 1e3\n", 6);
     kofn_rng rng;
@@ -257,7 +272,10 @@ a_product_without_elements_is_empty(void **state)
     kofn_rng_init(&rng, test_seed(3), 0);
     static const size_t shapes[][2] = {{0, 3}, {3, 0}, {0, 0}};
     for (size_t i = 0; i < 3; i++) {
-        family_wish w = {.field = "f64", .count = 3, .operands = {{2, 2}, {0, 0}, {3, 1}}};
+        family_wish w = {
+            .field = "f64",
+            .count = 3,
+            .operands = {{.rows = 2, .cols = 2}, {.rows = 0, .cols = 0}, {.rows = 3, .cols = 1}}};
         w.operands[1].rows = shapes[i][0];
         w.operands[1].cols = shapes[i][1];
         (void)outer(cluster_get_client(c), &w, &rng);
@@ -278,13 +296,14 @@ the_product_is_right_though_workers_are_stuck_and_killed(void **state)
     for (size_t i = 0; i < 6; i++)
         cluster_start_worker(c, i, i < 4 ? "inject:\n  sleep: 1h\n" : "");
     cluster_await_workers(c, 6);
-    family_wish w = {.field = "gf256",
-                     .family = "alloy_global",
-                     .parts = "2,1,2",
-                     .policy = "oneshot",
-                     .tasks = 12,
-                     .count = 3,
-                     .operands = {{40, 3}, {2, 3}, {5, 30}}};
+    family_wish w = {
+        .field = "gf256",
+        .family = "alloy_global",
+        .parts = "2,1,2",
+        .policy = "oneshot",
+        .tasks = 12,
+        .count = 3,
+        .operands = {{.rows = 40, .cols = 3}, {.rows = 2, .cols = 3}, {.rows = 5, .cols = 30}}};
     kofn_matrix views[OPERANDS_MAX], product;
     for (size_t i = 0; i < w.count; i++) {
         make_operand(&w.operands[i], w.field, &rng);
@@ -313,12 +332,13 @@ stored_operands_may_be_any_of_them_and_the_same_more_than_once(void **state)
     kofn_client *client = cluster_get_client(c);
     kofn_rng rng;
     kofn_rng_init(&rng, test_seed(5), 0);
-    family_wish w = {.field = "gf256",
-                     .family = "alloy_global",
-                     .parts = "2,1,2",
-                     .tasks = 6,
-                     .count = 3,
-                     .operands = {{6, 5}, {3, 4}, {6, 5}}};
+    family_wish w = {
+        .field = "gf256",
+        .family = "alloy_global",
+        .parts = "2,1,2",
+        .tasks = 6,
+        .count = 3,
+        .operands = {{.rows = 6, .cols = 5}, {.rows = 3, .cols = 4}, {.rows = 6, .cols = 5}}};
     make_operand(&w.operands[0], w.field, &rng);
     make_operand(&w.operands[1], w.field, &rng);
     w.operands[2] = w.operands[0]; // the same
@@ -410,7 +430,8 @@ a_configured_code_that_makes_none_is_left_open(void **state)
         state, "whole_flops: 1\ncode:\n  family: matdot\n  partition: [1, 2, 1]\n  tasks: 4\n", 4);
     kofn_rng rng;
     kofn_rng_init(&rng, test_seed(6), 0);
-    family_wish w = {.field = "f64", .count = 2, .operands = {{12, 2}, {9, 3}}};
+    family_wish w = {
+        .field = "f64", .count = 2, .operands = {{.rows = 12, .cols = 2}, {.rows = 9, .cols = 3}}};
     const kofn_account account = outer(cluster_get_client(c), &w, &rng);
     assert_string_equal(account.code.family, "rkrp");
 }
@@ -434,7 +455,11 @@ the_command_line_makes_them(void **state)
     char path[CLUSTER_PATH_MAX];
     kofn_rng rng;
     kofn_rng_init(&rng, test_seed(7), 0);
-    family_wish w = {.field = "gfp:65537", .count = 3, .operands = {{7, 3}, {2, 5, true}, {4, 1}}};
+    family_wish w = {.field = "gfp:65537",
+                     .count = 3,
+                     .operands = {{.rows = 7, .cols = 3},
+                                  {.rows = 2, .cols = 5, .transposed = true},
+                                  {.rows = 4, .cols = 1}}};
     for (size_t i = 0; i < 3; i++) {
         make_operand(&w.operands[i], w.field, &rng);
         cluster_get_path(c, names[i], path);

@@ -116,10 +116,16 @@ open_worker(stage *s)
 peer *
 join_worker(stage *s, const char *name, size_t credit)
 {
+    return join_worker_of(s, name, credit, "f64,f32,gfp");
+}
+
+peer *
+join_worker_of(stage *s, const char *name, size_t credit, const char *fields)
+{
     peer *p = open_worker(s);
-    kofn_msg_hello hello = {
-        .version = 1, .fields = "f64,f32,gfp", .credit = credit, .window = p->window};
+    kofn_msg_hello hello = {.version = 1, .credit = credit, .window = p->window};
     kofn_msg_welcome welcome;
+    snprintf(hello.fields, sizeof hello.fields, "%s", fields);
     snprintf(hello.name, sizeof hello.name, "%s", name);
     post(p, &kofn_hello_message, &hello);
     expect(p, &kofn_welcome_message, &welcome);

@@ -52,6 +52,7 @@ peer *open_client(stage *s, size_t window); // a DEALER; window 0: its calls are
 peer *open_req_client(stage *s);
 peer *open_worker(stage *s); // says nothing yet
 peer *join_worker(stage *s, const char *name, size_t credit);
+peer *join_worker_of(stage *s, const char *name, size_t credit, const char *fields);
 void close_peer(peer *p);
 
 void post(peer *p, const kofn_wire_message *of, const void *message);

@@ -29,6 +29,7 @@ typedef struct rig {
     double noise;                     // of its answers
     uint64_t client;                  // of the next job
     size_t credit;                    // of the next worker
+    uint32_t fields;                  // of the next worker
     kofn_action sends[RIG_SENDS_MAX]; // all so far
     size_t send_count;
     kofn_action last; // action of the last drain that was no SEND
@@ -51,6 +52,7 @@ rig_init_with(rig *r, kofn_sched_config config)
                .deadline_ns = KOFN_NEVER_NS,
                .client = 1,
                .credit = 1,
+               .fields = UINT32_MAX,
                .noise = 0x1p-46};
     assert_ok(kofn_sched_new(&config, &r->sched, &error));
 }
@@ -109,7 +111,7 @@ static inline void
 join(rig *r, uint64_t worker)
 {
     kofn_error error;
-    assert_ok(kofn_sched_worker_join(r->sched, r->now_ns, worker, r->credit, &error));
+    assert_ok(kofn_sched_worker_join(r->sched, r->now_ns, worker, r->credit, r->fields, &error));
 }
 
 static inline void

@@ -182,6 +182,31 @@ a_directory_is_read_and_its_names_stand_beside_what_ships(void **state)
 }
 
 static void
+names_that_are_too_many_to_say_are_left_out_whole(void **state)
+{
+    (void)state;
+    char names[FILES_MAX][64];
+    file files[FILES_MAX];
+    kofn_error error;
+    kofn_algorithms *set;
+    kofn_bilinear *f;
+    for (int i = 0; i < FILES_MAX; i++) {
+        (void)snprintf(names[i], sizeof names[i],
+                       "one-of-a-name-that-is-longer-than-others-%02d.yaml", i);
+        files[i] = (file){names[i], ONE};
+    }
+    directory d = make_directory(files, FILES_MAX);
+    assert_ok(kofn_algorithms_load(d.path, &set, &error));
+    remove_directory(&d);
+    assert_fails(kofn_algorithms_parse(set, "other", &f, &error), KOFN_NOT_FOUND);
+    assert_non_null(strstr(error.text, "laderman, one-of-a-name-that-is-longer-than-others-00, "));
+    const char *rest = strstr(error.text, ", ..., classical:X,Z,Y and products");
+    assert_non_null(rest);
+    assert_memory_equal(rest - 10, "-others-", 8); // the last of them is whole
+    kofn_algorithms_destroy(&set);
+}
+
+static void
 an_empty_directory_is_an_empty_set(void **state)
 {
     (void)state;
@@ -325,6 +350,7 @@ main(void)
         cmocka_unit_test(everything_that_ships_multiplies_matrices),
         cmocka_unit_test(names_that_are_none_are_refused),
         cmocka_unit_test(a_directory_is_read_and_its_names_stand_beside_what_ships),
+        cmocka_unit_test(names_that_are_too_many_to_say_are_left_out_whole),
         cmocka_unit_test(an_empty_directory_is_an_empty_set),
         cmocka_unit_test(a_directory_with_a_wrong_file_is_refused_with_file_line_and_number),
         cmocka_unit_test(what_is_no_directory_is_refused),

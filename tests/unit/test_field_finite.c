@@ -138,6 +138,10 @@ all_kinds_of_fields_are_listed(void **state)
         assert_string_equal(kofn_field_kind_at(i), kinds[i]);
     assert_null(kofn_field_kind_at(6));
     assert_null(kofn_field_kind_at(SIZE_MAX));
+    assert_int_equal(kofn_field_kinds_parse("f64,f32,gf256,gf16,gf4,gfp"), 0x3f);
+    assert_int_equal(kofn_field_kinds_parse(""), 0);
+    assert_int_equal(kofn_field_kinds_parse("f,gf,gfp:7,,f640"), 0);
+    assert_int_equal(kofn_field_kinds_parse("later,f64,"), 1);
 }
 
 static void

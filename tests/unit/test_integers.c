@@ -563,7 +563,7 @@ static void
 check_product(const kofn_bands *a, const kofn_bands *b, size_t primes, kofn_rng *rng)
 {
     pieces ra[KOFN_INTEGERS_PRIMES_MAX], rb[KOFN_INTEGERS_PRIMES_MAX], rc[KOFN_INTEGERS_PRIMES_MAX];
-    kofn_bands residues[KOFN_INTEGERS_PRIMES_MAX];
+    kofn_bands residues[KOFN_INTEGERS_PRIMES_MAX] = {0};
     for (size_t k = 0; k < primes; k++) {
         ra[k] = new_pieces(KOFN_U32, a->rows, a->cols, rng);
         rb[k] = new_pieces(KOFN_U32, b->rows, b->cols, rng);

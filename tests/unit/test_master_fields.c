@@ -108,6 +108,26 @@ a_default_code_that_a_finite_field_has_is_taken(void **state)
     expect_product(s, client, 1, &what, NULL);
 }
 
+/* The code is left open: it is chosen once there is a worker to compute in the field, for that one. */
+static void
+a_job_waits_for_a_worker_that_computes_in_its_field(void **state)
+{
+    stage *s = *state;
+    problem what = small;
+    task t;
+    what.family = NULL;
+    what.x = what.z = what.y = what.tasks = 0;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    (void)join_worker_of(s, "reals", 2, "f64,f32");
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &what);
+    (void)join_worker_of(s, "more", 2, "f64,later");
+    peer *worker = join_worker_of(s, "able", 1, "gfp");
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    expect_product(s, client, 1, &what, NULL);
+}
+
 /* ---- operands ------------------------------------------------------------------------------------------ */
 
 static void
@@ -331,6 +351,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_product_over_a_prime_field_is_exact_and_says_so),
+        T(a_job_waits_for_a_worker_that_computes_in_its_field),
         T(transposed_operands_are_multiplied_as_well),
         T(a_default_code_of_the_reals_is_none_of_a_finite_field),
         T(a_default_code_that_a_finite_field_has_is_taken),

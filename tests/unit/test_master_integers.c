@@ -499,6 +499,7 @@ primes_beyond_the_memory_end_the_job(void **state)
     expect(client, &kofn_reply_message, &reply);
     assert_int_equal(reply.status, KOFN_RESOURCE_EXHAUSTED);
     assert_non_null(strstr(reply.message, "3 primes"));
+    assert_non_null(strstr(reply.message, "split the product")); // waiting would not help
     assert_int_equal(check_health(client).memory_bytes, 0);
 }
 

@@ -387,7 +387,15 @@ trials_save_tasks_where_the_bound_asks_for_too_many(void **state)
     kofn_plan plan = make(&q);
     const kofn_plan_row *row = find_row(&plan, "rkrp");
     assert_int_equal(row->typical.method, KOFN_TYPICAL_TRIALS);
-    assert_int_equal(row->spec.tasks, 5); // the bound: 6
+    assert_int_equal(row->spec.tasks, 5);     // the bound: 6
+    for (size_t i = 0; i < plan.count; i++) { // and what follows from their number follows
+        kofn_error error;
+        kofn_thresholds k;
+        row = &plan.rows[i];
+        assert_ok(kofn_code_spec_thresholds(&row->spec, q.field, &k, &error));
+        assert_int_equal(row->exact, k.exact);
+        assert_int_equal(row->needed, k.enough);
+    }
     kofn_plan_fini(&plan);
 }
 

@@ -506,7 +506,8 @@ a_leaving_worker_finishes_what_it_has_and_gets_nothing_more(void **state)
     assert_int_equal(kofn_sched_count_workers(r.sched), 0);
     assert_true(kofn_sched_get_worker(r.sched, 1, &view));
     assert_true(view.leaving);
-    assert_fails(kofn_sched_worker_join(r.sched, r.now_ns, 1, 1, &error), KOFN_ALREADY_EXISTS);
+    assert_fails(kofn_sched_worker_join(r.sched, r.now_ns, 1, 1, UINT32_MAX, &error),
+                 KOFN_ALREADY_EXISTS);
     assert_int_equal(answer(&r, 1, 0, 1), KOFN_VERDICT_KEEP);
     assert_actions(&r, "");
     assert_false(kofn_sched_get_worker(r.sched, 1, &view));
@@ -1448,10 +1449,11 @@ workers_that_cannot_be_are_refused(void **state)
     kofn_sched_worker_view view;
     rig r;
     rig_init(&r);
-    assert_fails(kofn_sched_worker_join(r.sched, 0, 1, 0, &error), KOFN_OUT_OF_RANGE);
-    assert_fails(kofn_sched_worker_join(r.sched, 0, 1, SIZE_MAX, &error), KOFN_OUT_OF_RANGE);
+    assert_fails(kofn_sched_worker_join(r.sched, 0, 1, 0, UINT32_MAX, &error), KOFN_OUT_OF_RANGE);
+    assert_fails(kofn_sched_worker_join(r.sched, 0, 1, SIZE_MAX, UINT32_MAX, &error),
+                 KOFN_OUT_OF_RANGE);
     join(&r, 1);
-    assert_fails(kofn_sched_worker_join(r.sched, 0, 1, 1, &error), KOFN_ALREADY_EXISTS);
+    assert_fails(kofn_sched_worker_join(r.sched, 0, 1, 1, UINT32_MAX, &error), KOFN_ALREADY_EXISTS);
     assert_false(kofn_sched_get_worker(r.sched, 2, &view));
     lose(&r, 2);
     kofn_sched_worker_leave(r.sched, 0, 2);
@@ -1719,6 +1721,164 @@ fresh_rows_that_are_late_as_well_are_made_up_for(void **state)
     rig_fini(&r);
 }
 
+/* The first three of eight workers are stuck, and nobody has answered anything: after a guess others are
+ * tried, and those who stay stuck come last from then on. */
+static void
+rateless_tries_others_where_nobody_has_answered_yet(void **state)
+{
+    (void)state;
+    const kofn_code_spec spec = {.part = {1, 1, 2}, .tasks = 3, .reserve = 60, .seed = 1};
+    rig r;
+    rig_init(&r);
+    join_many(&r, 8);
+    add_code(&r, 1, "rateless", build_random("alloy_global", "gfp:65537", spec));
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    at(&r, 159);
+    assert_actions(&r, "");
+    at(&r, 161); // 16 floors of 10 ms
+    assert_actions(&r, "send 1.3>4, send 1.4>5, send 1.5>6");
+    at(&r, 162);
+    answer(&r, 1, 3, 4);
+    answer(&r, 1, 4, 5);
+    assert_actions(&r, "cancel 1.0>1, cancel 1.1>2, cancel 1.2>3, cancel 1.5>6, decode 1");
+    rig_fini(&r);
+}
+
+static void
+rateless_knows_from_other_jobs_what_is_late_before_its_first_answer(void **state)
+{
+    (void)state;
+    const kofn_code_spec spec = {.part = {1, 1, 2}, .tasks = 3, .reserve = 60, .seed = 1};
+    rig r;
+    rig_init(&r);
+    join_many(&r, 8);
+    add_code(&r, 1, "rateless", build_random("alloy_global", "gfp:65537", spec));
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    add(&r, 2, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 2.0>4");
+    at(&r, 12);
+    assert_actions(&r, "");
+    at(&r, 15);
+    answer(&r, 2, 0, 4);
+    assert_actions(&r, "decode 2");
+    at(&r, 26); // looked again: 15 ms is what a task takes, and twice that is late
+    assert_actions(&r, "");
+    at(&r, 29);
+    assert_actions(&r, "");
+    at(&r, 31);
+    assert_actions(&r, "send 1.3>5, send 1.4>6, send 1.5>7");
+    rig_fini(&r);
+}
+
+/* Cancelled with nothing known, three workers that never answered are not tried first again, neither by
+ * tasks that are too small to measure by. */
+static void
+a_worker_that_never_answered_stands_behind_the_others(void **state)
+{
+    (void)state;
+    for (int small = 0; small < 2; small++) {
+        rig r;
+        rig_init(&r);
+        r.flops = small ? 1e3 : 1e9;
+        join_many(&r, 5);
+        r.deadline_ns = 500 * KOFN_NS_PER_MS;
+        add(&r, 1, "uncoded", 3, 3, "oneshot");
+        assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3");
+        at(&r, 500);
+        assert_actions(&r, "cancel 1.0>1, cancel 1.1>2, cancel 1.2>3, fail 1 DEADLINE_EXCEEDED");
+        r.deadline_ns = KOFN_NEVER_NS;
+        add(&r, 2, "uncoded", 3, 3, "oneshot");
+        assert_actions(&r, "send 2.0>4, send 2.1>5, send 2.2>1");
+        at(&r, 510);
+        answer(&r, 2, 0, 4);
+        answer(&r, 2, 1, 5);
+        answer(&r, 2, 2, 1); // and is forgiven
+        assert_actions(&r, "decode 2");
+        add(&r, 3, "uncoded", 4, 4, "oneshot");
+        assert_actions(&r, "send 3.0>1, send 3.1>4, send 3.2>5, send 3.3>2");
+        rig_fini(&r);
+    }
+}
+
+/* ---- fields ---------------------------------------------------------------------------------- */
+
+static void
+tasks_go_only_to_workers_that_compute_in_their_field(void **state)
+{
+    (void)state;
+    static const char *const policies[] = {"oneshot", "speculative", "rateless"};
+    for (size_t i = 0; i < 3; i++) {
+        const kofn_code_spec spec = {.part = {1, 1, 2}, .tasks = 3, .reserve = 6, .seed = 1};
+        rig r;
+        rig_init(&r);
+        r.fields = kofn_field_kinds_parse("f64,f32");
+        join_many(&r, 4);
+        r.fields = kofn_field_kinds_parse("f32,gfp");
+        join(&r, 5);
+        r.fields = kofn_field_kinds_parse("gfp");
+        join(&r, 6);
+        add_code(&r, 1, policies[i], build_random("alloy_global", "gfp:65537", spec));
+        assert_actions(&r, "send 1.0>5, send 1.1>6");
+        add(&r, 2, "uncoded", 3, 3, policies[i]);
+        assert_actions(&r, "send 2.0>1, send 2.1>2, send 2.2>3");
+        at(&r, 100);
+        answer(&r, 1, 0, 5);
+        assert_actions(&r, "send 1.2>5");
+        at(&r, 1000); // late as it is, 4 cannot help
+        assert_actions(&r, i == 1 ? "copy 2.0>4" : "");
+        rig_fini(&r);
+    }
+}
+
+static void
+a_job_that_no_worker_can_do_waits_for_one_and_holds_up_no_other(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.deadline_ns = 500 * KOFN_NS_PER_MS;
+    r.fields = kofn_field_kinds_parse("f64");
+    join(&r, 1);
+    for (uint64_t job = 1; job <= 70; job++) {
+        const kofn_code_spec spec = {.part = {1, 1, 2}, .tasks = 2, .seed = 1};
+        add_code(&r, job, "oneshot", build_random("alloy_global", "gfp:65537", spec));
+    }
+    assert_actions(&r, "");
+    add(&r, 71, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 71.0>1");
+    for (uint64_t job = 2; job <= 70; job++)
+        assert_true(kofn_sched_job_cancel(r.sched, r.now_ns, job));
+    (void)drain(&r);
+    r.fields = kofn_field_kinds_parse("gfp");
+    join(&r, 2);
+    assert_actions(&r, "send 1.0>2");
+    lose(&r, 2);
+    at(&r, 500);
+    (void)drain(&r);
+    assert_int_equal(r.last.error.status, KOFN_DEADLINE_EXCEEDED);
+    rig_fini(&r);
+}
+
+/* The one that failed it is the only one that computes in its field. */
+static void
+a_task_that_failed_on_every_able_worker_fails_its_job(void **state)
+{
+    (void)state;
+    const kofn_code_spec spec = {.part = {1, 1, 2}, .tasks = 2, .seed = 1};
+    rig r;
+    rig_init(&r);
+    join(&r, 1);
+    r.fields = kofn_field_kinds_parse("f64");
+    join(&r, 2);
+    add_code(&r, 1, "oneshot", build_random("alloy_global", "gfp:65537", spec));
+    assert_actions(&r, "send 1.0>1");
+    break_down(&r, 1, 0, 1, "no memory");
+    assert_actions(&r, "fail 1 UNAVAILABLE");
+    rig_fini(&r);
+}
+
+/* ---- bad luck -------------------------------------------------------------------------------- */
+
 /* In GF(2) all n rows are there, and the product is not: what was a failure is a few more rows. */
 static void
 bad_luck_is_made_up_for_by_fresh_rows(void **state)
@@ -1917,6 +2077,12 @@ main(void)
         cmocka_unit_test(the_group_most_in_need_comes_first),
         cmocka_unit_test(fresh_rows_for_what_is_late_are_not_for_the_busy_or_the_broken),
         cmocka_unit_test(fresh_rows_that_are_late_as_well_are_made_up_for),
+        cmocka_unit_test(rateless_tries_others_where_nobody_has_answered_yet),
+        cmocka_unit_test(rateless_knows_from_other_jobs_what_is_late_before_its_first_answer),
+        cmocka_unit_test(a_worker_that_never_answered_stands_behind_the_others),
+        cmocka_unit_test(tasks_go_only_to_workers_that_compute_in_their_field),
+        cmocka_unit_test(a_job_that_no_worker_can_do_waits_for_one_and_holds_up_no_other),
+        cmocka_unit_test(a_task_that_failed_on_every_able_worker_fails_its_job),
         cmocka_unit_test(bad_luck_is_made_up_for_by_fresh_rows),
         cmocka_unit_test(a_failed_task_is_not_hidden_by_fresh_ones),
         cmocka_unit_test(groups_without_a_worker_are_named_at_the_deadline),

@@ -474,7 +474,7 @@ some_worker_joins(world *w)
             continue;
         w->workers[i] = (model_worker){.id = ++w->last_worker, .credit = 1 + draw(w, 3)};
         assert_ok(kofn_sched_worker_join(w->sched, w->now_ns, w->workers[i].id,
-                                         w->workers[i].credit, &error));
+                                         w->workers[i].credit, UINT32_MAX, &error));
         return;
     }
 }

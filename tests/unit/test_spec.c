@@ -162,7 +162,7 @@ a_reserve_is_for_families_with_fresh_rows(void **state)
     kofn_code_spec spec = {0};
     set_ok(&spec, "reserve", "4");
     assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_INVALID_ARGUMENT);
-    assert_non_null(strstr(error.text, "'reserve'"));
+    assert_non_null(strstr(error.text, "reserve=4 needs"));
     set_ok(&spec, "family", "polynomial");
     set_ok(&spec, "partition", "2,1,2");
     set_ok(&spec, "tasks", "6");
@@ -440,6 +440,43 @@ a_code_left_open_is_planned_where_the_machine_is_known(void **state)
     assert_int_equal(small.tasks, 1);
 }
 
+/* For rateless, by plan and by sizes; where no such family fits the plan stays. */
+static void
+a_code_left_open_can_have_fresh_rows_where_they_are_wanted(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {"f64", "gf256"};
+    for (size_t i = 0; i < 4; i++) {
+        kofn_error error;
+        kofn_plan_machine machine;
+        kofn_plan_machine_init(&machine, 12);
+        const kofn_code_context context = {.field = kofn_field_find(fields[i % 2]),
+                                           .rows = 3000,
+                                           .inner = 3000,
+                                           .cols = 3000,
+                                           .workers = 12,
+                                           .whole_flops = 1e8,
+                                           .machine = i < 2 ? &machine : NULL,
+                                           .stragglers = 2,
+                                           .reserve = KOFN_RESERVE_ALWAYS};
+        kofn_code_spec spec = {.has_seed = true, .seed = 9};
+        assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+        if (!kofn_family_find(spec.family)->rateless || spec.reserve == 0)
+            fail_msg("%s, reserve %zu, over %s", spec.family, spec.reserve, fields[i % 2]);
+    }
+}
+
+static void
+a_reserve_without_a_family_is_told_to_name_one(void **state)
+{
+    (void)state;
+    kofn_error error;
+    const kofn_code_spec spec = {.reserve = 4};
+    assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_INVALID_ARGUMENT);
+    assert_string_equal(error.text,
+                        "reserve=4 needs a family with fresh rows: name one, like alloy_global");
+}
+
 static void
 a_finite_field_gets_a_family_that_works_there(void **state)
 {
@@ -614,6 +651,8 @@ main(void)
         cmocka_unit_test(an_impossible_threshold_is_found_without_operands),
         cmocka_unit_test(sizes_from_a_hostile_struct_are_refused),
         cmocka_unit_test(what_is_open_is_chosen_for_product_and_workers),
+        cmocka_unit_test(a_code_left_open_can_have_fresh_rows_where_they_are_wanted),
+        cmocka_unit_test(a_reserve_without_a_family_is_told_to_name_one),
         cmocka_unit_test(a_code_left_open_is_planned_where_the_machine_is_known),
         cmocka_unit_test(a_finite_field_gets_a_family_that_works_there),
         cmocka_unit_test(a_complete_spec_stays_as_it_is_and_replays),

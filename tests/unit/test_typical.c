@@ -442,8 +442,9 @@ products_of_what_ships_do_not_depend_on_each_other(void **state)
         assert_ok(kofn_span_new(kofn_field_find("f64"), a * b, 0, row, &span, &error));
         for (size_t t = 0; t < g->rank; t++) {
             bool grew;
-            for (size_t k = 0; k < a * b; k++)
-                row[k] = g->u[t * a + k / b] * g->v[t * b + k % b];
+            for (size_t i_a = 0; i_a < a; i_a++)
+                for (size_t i_b = 0; i_b < b; i_b++)
+                    row[i_a * b + i_b] = g->u[t * a + i_a] * g->v[t * b + i_b];
             assert_ok(kofn_span_add(span, row, &grew, &error));
             assert_true(grew);
         }

@@ -59,10 +59,10 @@ measure(const kofn_field *f, draw d, size_t trials, uint64_t seed, sample *ret)
 }
 
 /* Field elements in cell c, of q that lie as evenly as may be. */
-static double
+static size_t
 size_of_cell(size_t q, size_t cells, size_t c)
 {
-    return (double)(((c + 1) * q + cells - 1) / cells - (c * q + cells - 1) / cells);
+    return ((c + 1) * q + cells - 1) / cells - (c * q + cells - 1) / cells;
 }
 
 static double
@@ -70,7 +70,8 @@ chi_square(const sample *s, size_t q, size_t trials)
 {
     double sum = 0;
     for (size_t c = 0; c < s->cells; c++) {
-        const double expected = (double)trials * size_of_cell(q, s->cells, c) / (double)q;
+        const double size = (double)size_of_cell(q, s->cells, c);
+        const double expected = (double)trials * size / (double)q;
         sum += ((double)s->count[c] - expected) * ((double)s->count[c] - expected) / expected;
     }
     const double freedom = (double)s->cells - 1;

@@ -81,8 +81,10 @@ list_planes(const kofn_field *f, const points *p, size_t *ret_count)
     plane *planes = bench_alloc((q * q * q + q * q + q + 1) * sizeof *planes);
     size_t count = 0;
     for (size_t code = 1; code < q * q * q * q; code++) {
-        plane at = {.vector = {(double)(code / (q * q * q)), (double)(code / (q * q) % q),
-                               (double)(code / q % q), (double)(code % q)}};
+        const size_t digit[] = {code / (q * q * q), code / (q * q) % q, code / q % q, code % q};
+        plane at = {0};
+        for (size_t i = 0; i < 4; i++)
+            at.vector[i] = (double)digit[i];
         while (at.vector[at.lead] == 0)
             at.lead++;
         if (at.vector[at.lead] != 1)
