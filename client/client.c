@@ -121,7 +121,7 @@ load_keys(kofn_client *client, kofn_error *err)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "%s: a client's key and its master's go together",
                          options->key ? "server_key (--server-key, $KOFN_SERVER_KEY) is missing"
-                                      : "key (--key, $KOFN_KEY) is missing");
+                                      : "key (--identity, $KOFN_KEY) is missing");
     if (!options->key)
         return KOFN_OK;
     const kofn_status status =

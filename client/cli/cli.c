@@ -91,7 +91,7 @@ enum {
     KEY_ALGORITHMS,
     KEY_PATIENCE,
     KEY_JSON,
-    KEY_KEY,
+    KEY_IDENTITY,
     KEY_SERVER_KEY
 };
 
@@ -194,8 +194,8 @@ parse_connect(int key, char *arg, struct argp_state *state)
     case KEY_ALGORITHMS:
         common->algorithms = arg;
         return 0;
-    case KEY_KEY:
-        common->key = arg;
+    case KEY_IDENTITY:
+        common->identity = arg;
         return 0;
     case KEY_SERVER_KEY:
         common->server_key = arg;
@@ -225,7 +225,8 @@ static const struct argp_option connect_options[] = {
      "With --local: directory of bilinear algorithms beside those that ship (default: "
      "$KOFN_ALGORITHMS)",
      80},
-    {"key", KEY_KEY, "FILE", 0, "Certificate of yours, from kofn keygen (default: $KOFN_KEY)", 80},
+    {"identity", KEY_IDENTITY, "FILE", 0,
+     "Certificate of yours, from kofn keygen (default: $KOFN_KEY)", 80},
     {"server-key", KEY_SERVER_KEY, "FILE", 0,
      "The master's public certificate (default: $KOFN_SERVER_KEY)", 80},
     {"patience", KEY_PATIENCE, "TIME", 0, "How long to look for a master (default: 5s)", 80},
@@ -308,7 +309,7 @@ cli_open(const cli_common *common, kofn_client **ret_client, kofn_error *err)
         .endpoint = common->master,
         .local_workers = common->local,
         .algorithms = common->algorithms,
-        .key = common->key,
+        .key = common->identity,
         .server_key = common->server_key,
         .patience_ms = (common->patience_ns + 999999) / 1000000,
         .progress = not_interrupted,

@@ -54,7 +54,7 @@ help(FILE *to)
         "$KOFN_MASTER is the master's endpoint where --master is not given, $KOFN_ALGORITHMS the "
         "directory\nof algorithms where --algorithms is not. $KOFN_KEY and $KOFN_SERVER_KEY are "
         "the files "
-        "of --key and\n--server-key.\n",
+        "of --identity and\n--server-key.\n",
         to);
     return to == stdout ? cli_finish(CLI_OK) : CLI_USAGE;
 }

@@ -156,6 +156,22 @@ those_with_keys_may(void **state)
     assert_int_equal(call_as(c, "keys/boss.key", "keys/master.key"), KOFN_OK);
 }
 
+/* --key is of the product: another thing than --identity. */
+static void
+the_command_takes_keys_from_its_line(void **state)
+{
+    static const char digits[] = KOFN_SOURCE_DIR "/tests/data/digits.npy";
+    cluster *c = new_ready(state);
+    outcome run;
+    (void)setup(state);
+    cluster_run(c, &run, "multiply", digits, digits, "--transpose-b", "-o", "gram.npy", "--key",
+                "mine", "--identity", "keys/alice.key", "--server-key", "keys/master.key", NULL);
+    assert_int_equal(run.status, 0);
+    cluster_run(c, &run, "jobs", "--identity", "out/mallory.key", "--server-key", "keys/master.key",
+                NULL);
+    assert_int_equal(run.status, 6);
+}
+
 static void
 a_key_that_is_not_listed_is_refused(void **state)
 {
@@ -619,6 +635,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         LIVE(those_with_keys_may),
+        LIVE(the_command_takes_keys_from_its_line),
         LIVE(a_key_that_is_not_listed_is_refused),
         LIVE(a_client_without_a_key_gets_no_answer),
         LIVE(a_master_with_another_key_gets_no_call),
