@@ -66,6 +66,8 @@ fill_options(kofn_client_options *options)
 {
     options->endpoint = find_text(options->endpoint, "KOFN_MASTER", DEFAULT_ENDPOINT);
     options->algorithms = find_text(options->algorithms, "KOFN_ALGORITHMS", NULL);
+    options->key = find_text(options->key, "KOFN_KEY", NULL);
+    options->server_key = find_text(options->server_key, "KOFN_SERVER_KEY", NULL);
     options->patience_ms = options->patience_ms ? options->patience_ms : DEFAULT_PATIENCE_MS;
     options->retries = options->retries ? options->retries : DEFAULT_RETRIES;
     options->backoff_ms = options->backoff_ms ? options->backoff_ms : DEFAULT_BACKOFF_MS;
@@ -110,6 +112,27 @@ await_local_workers(kofn_client *client, kofn_error *err)
 }
 
 static kofn_status
+load_keys(kofn_client *client, kofn_error *err)
+{
+    kofn_client_options *options = &client->options;
+    if (client->local) // inside this process
+        options->key = options->server_key = NULL;
+    if (!options->key != !options->server_key)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s: a client's key and its master's go together",
+                         options->key ? "server_key (--server-key, $KOFN_SERVER_KEY) is missing"
+                                      : "key (--identity, $KOFN_KEY) is missing");
+    if (!options->key)
+        return KOFN_OK;
+    const kofn_status status =
+        kofn_link_keys_load(options->key, options->server_key, &client->keys, err);
+    if (status == KOFN_OK)
+        client->connection.keys = &client->keys;
+    options->key = options->server_key = NULL; // the caller's, and read by now
+    return status;
+}
+
+static kofn_status
 start(kofn_client *client, kofn_error *err)
 {
     kofn_status status = memory_new(client->options.keep_bytes, &client->memory, err);
@@ -136,7 +159,9 @@ start(kofn_client *client, kofn_error *err)
     client->options.endpoint = client->endpoint;
     client->connection = (kofn_connection){
         .context = client->context, .endpoint = client->endpoint, .pool = client->memory->pool};
-    status = kofn_connection_open(&client->connection, err);
+    status = load_keys(client, err);
+    if (status == KOFN_OK)
+        status = kofn_connection_open(&client->connection, err);
     if (status == KOFN_OK && client->local)
         status = await_local_workers(client, err);
     return status;
@@ -193,6 +218,7 @@ kofn_client_close(kofn_client **client_p)
         while (zmq_ctx_term(client->context) != 0 && errno == EINTR)
             ;
     kofn_client_memory_release(&client->memory);
+    explicit_bzero(&client->keys, sizeof client->keys);
     free(client);
 }
 

@@ -21,7 +21,8 @@ open_monitor(kofn_connection *connection, kofn_error *err)
     (void)snprintf(name, sizeof name, "inproc://kofn-monitor-%p-%u", (void *)connection,
                    connection->number);
     if (zmq_socket_monitor(connection->socket, name,
-                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0)
+                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                               ZMQ_EVENT_DISCONNECTED) != 0)
         return kofn_fail(err, KOFN_INTERNAL, "monitor of the connection: %s", zmq_strerror(errno));
 
     const int linger = 0;
@@ -40,6 +41,8 @@ kofn_connection_open(kofn_connection *connection, kofn_error *err)
     connection->number++;
     kofn_status status =
         kofn_link_socket_new(connection->context, KOFN_LINK_CLIENT, &connection->socket, err);
+    if (status == KOFN_OK && connection->keys)
+        status = kofn_link_secure(connection->socket, KOFN_LINK_CLIENT, connection->keys, err);
     if (status == KOFN_OK && is_monitored(connection)) // before connecting: no event is missed
         status = open_monitor(connection, err);
     if (status == KOFN_OK)
@@ -95,11 +98,15 @@ kofn_connection_look(kofn_connection *connection)
 {
     uint16_t event;
     while (connection->monitor && take_event(connection->monitor, &event)) {
-        if (event == ZMQ_EVENT_DISCONNECTED)
-            connection->state = KOFN_CONNECTION_LOST; // and stays lost: see the header
-        else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED &&
-                 connection->state == KOFN_CONNECTION_CONNECTING)
+        const bool was_up = connection->state == KOFN_CONNECTION_UP;
+        if (connection->state == KOFN_CONNECTION_LOST)
+            continue; // and stays lost: see the header
+        if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+            connection->state = KOFN_CONNECTION_REFUSED;
+        else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
             connection->state = KOFN_CONNECTION_UP;
+        else if (was_up || connection->state == KOFN_CONNECTION_CONNECTING)
+            connection->state = KOFN_CONNECTION_LOST;
     }
 }
 

@@ -17,13 +17,15 @@ typedef enum kofn_connection_state {
     KOFN_CONNECTION_NONE,       // closed
     KOFN_CONNECTION_CONNECTING, // nobody answered yet
     KOFN_CONNECTION_UP,
-    KOFN_CONNECTION_LOST, // what was in it is gone
+    KOFN_CONNECTION_REFUSED, // the master does not take our key; libzmq goes on trying
+    KOFN_CONNECTION_LOST,    // what was in it is gone
 } kofn_connection_state;
 
 typedef struct kofn_connection {
-    void *context;        // libzmq's
-    const char *endpoint; // borrowed
-    kofn_pool *pool;      // borrowed: frames of what is sent
+    void *context;              // libzmq's
+    const char *endpoint;       // borrowed
+    const kofn_link_keys *keys; // borrowed; NULL: no encryption
+    kofn_pool *pool;            // borrowed: frames of what is sent
     kofn_connection_state state;
     unsigned number; // of connections made: names the monitor
     void *socket, *monitor;

@@ -253,6 +253,19 @@ send_failed(kofn_client *client, kofn_call *call, const kofn_error *why)
 
 /* ---- the connection -------------------------------------------------------------------------- */
 
+/* Trying again would not help: somebody must look at the keys. */
+static void
+end_refused(kofn_client *client)
+{
+    kofn_error error;
+    (void)kofn_fail(&error, KOFN_UNAUTHENTICATED,
+                    "the master at %s does not take this key: have its public certificate put into "
+                    "the master's keys.allowed, in the role of a client or admin",
+                    client->endpoint);
+    while (!TAILQ_EMPTY(&client->open))
+        finish(TAILQ_FIRST(&client->open), &error);
+}
+
 static void
 keep_connected(kofn_client *client, int64_t now)
 {
@@ -270,6 +283,8 @@ keep_connected(kofn_client *client, int64_t now)
         if (kofn_connection_open(connection, &error) != KOFN_OK)
             connection_lost(client, &error); // tried again after the backoff
     }
+    if (connection->state == KOFN_CONNECTION_REFUSED)
+        end_refused(client);
     if (connection->state == KOFN_CONNECTION_UP)
         client->down_ns = KOFN_NEVER_NS;
 }

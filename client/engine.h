@@ -76,7 +76,8 @@ void kofn_client_memory_release(kofn_client_memory **memory_p);
 struct kofn_client {
     kofn_client_options options; // defaults filled in
     char endpoint[256];
-    void *context; // libzmq's
+    void *context;       // libzmq's
+    kofn_link_keys keys; // with options.key
     kofn_client_memory *memory;
     kofn_local *local;
     kofn_connection connection;

@@ -18,7 +18,8 @@
  *            untouched on failure.
  *                KOFN_INVALID_ARGUMENT, KOFN_OUT_OF_RANGE, KOFN_NOT_FOUND   fix the call
  *                KOFN_RESOURCE_EXHAUSTED   the master (or this process) has no room: later, smaller
- *                KOFN_UNAVAILABLE          no master, after all retries; or it has no workers left
+ *                KOFN_UNAUTHENTICATED      the master does not take this key
+                KOFN_UNAVAILABLE          no master, after all retries; or it has no workers left
  *                KOFN_DEADLINE_EXCEEDED, KOFN_CANCELLED   the call was given up
  *                KOFN_DATA_LOSS            what arrived is not what was sent
  * Retries    Calls that fail with KOFN_UNAVAILABLE, or whose connection is lost, are made again
@@ -73,17 +74,20 @@ typedef bool kofn_progress(void *context, const kofn_account *account);
 
 /* Zero or NULL in any field takes what is said in its comment. */
 typedef struct kofn_client_options {
-    const char *endpoint;    // of the master; $KOFN_MASTER, or else tcp://127.0.0.1:7501
-    int local_workers;       // 0: use the endpoint. Otherwise a master and this many workers run
-                             // inside this process, and no daemon is needed
-    int64_t patience_ms;     // how long to look for a master that is not there; 5000
-    int retries;             // of one call after KOFN_UNAVAILABLE; 8, and -1 for none
-    int64_t backoff_ms;      // before the first retry, doubled for each further one; 100
-    int64_t backoff_max_ms;  // longest backoff; 5000
-    uint64_t window;         // bytes of products that may be under way to us; 16 MiB
-    uint64_t keep_bytes;     // of message buffers kept for use again; 256 MiB
-    const char *algorithms;  // with local workers: directory of bilinear algorithms that codes may
-                             // name beside those that ship; $KOFN_ALGORITHMS, or else none
+    const char *endpoint;   // of the master; $KOFN_MASTER, or else tcp://127.0.0.1:7501
+    int local_workers;      // 0: use the endpoint. Otherwise a master and this many workers run
+                            // inside this process, and no daemon is needed
+    int64_t patience_ms;    // how long to look for a master that is not there; 5000
+    int retries;            // of one call after KOFN_UNAVAILABLE; 8, and -1 for none
+    int64_t backoff_ms;     // before the first retry, doubled for each further one; 100
+    int64_t backoff_max_ms; // longest backoff; 5000
+    uint64_t window;        // bytes of products that may be under way to us; 16 MiB
+    uint64_t keep_bytes;    // of message buffers kept for use again; 256 MiB
+    const char *algorithms; // with local workers: directory of bilinear algorithms that codes may
+                            // name beside those that ship; $KOFN_ALGORITHMS, or else none
+    const char *key;        // file of this client's certificate, made by `kofn keygen`: the link is
+                            // encrypted, and jobs are seen by this key alone; $KOFN_KEY, or none
+    const char *server_key; // file of the master's public certificate; $KOFN_SERVER_KEY
     kofn_progress *progress; // of functions that take none of their own: NULL waits on; the account
                              // it gets is empty, and false ends no job
     void *context;           // for progress
@@ -94,7 +98,8 @@ typedef struct kofn_client kofn_client;
 /* Open a client; `options` may be NULL. The connection is made in the background, so a master that
  * is not there shows in the first call. A local client is ready when this returns.
  * Ownership: end *ret_client with kofn_client_close.
- * Errors: INVALID_ARGUMENT: no such kind of endpoint, or options out of range. RESOURCE_EXHAUSTED:
+ * Errors: INVALID_ARGUMENT: no such kind of endpoint, or options out of range, or files that are no
+ * certificates. NOT_FOUND, PERMISSION_DENIED: those files. RESOURCE_EXHAUSTED:
  * memory, threads or file descriptors. */
 KOFN_MUST_CHECK kofn_status kofn_client_open(const kofn_client_options *options,
                                              kofn_client **ret_client, kofn_error *err);
@@ -310,7 +315,8 @@ void *kofn_call_get_context(const kofn_call *call);
  *
  * Lifetime   The master's, not the client's: until kofn_client_drop, until it was unused for the
  *            master's limits.keep_operands, or until the master ends. Then products that name it
- *            fail with NOT_FOUND. Every client of the master may use and drop it. */
+ *            fail with NOT_FOUND. With keys it is this key's, and an admin's; without, any
+ *            client of the master may use and drop it. */
 
 typedef struct kofn_put_options {
     int64_t timeout_ms;      // for the upload; 0: none

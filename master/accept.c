@@ -42,8 +42,8 @@ list_operands(const kofn_msg_product *p, operand_list *ret_asked, kofn_error *er
 /* A stored operand of the order, and what the order leaves out of its description; nothing for one
  * whose blocks follow. */
 static kofn_status
-resolve_operand(kofn_operands *operands, const char *which, asked_operand *asked,
-                kofn_operand **ret_operand, kofn_error *err)
+resolve_operand(kofn_operands *operands, const kofn_asker *who, const char *which,
+                asked_operand *asked, kofn_operand **ret_operand, kofn_error *err)
 {
     kofn_msg_matrix *matrix = &asked->matrix;
     const bool described = matrix->dtype[0] || matrix->rows || matrix->cols;
@@ -54,7 +54,7 @@ resolve_operand(kofn_operands *operands, const char *which, asked_operand *asked
                          "%s has neither a shape nor an operand: send its blocks with its shape, "
                          "or name a stored operand",
                          which);
-    kofn_operand *operand = kofn_operands_find(operands, asked->stored);
+    kofn_operand *operand = kofn_operands_find(operands, who, asked->stored);
     if (!operand)
         return kofn_fail(err, KOFN_NOT_FOUND,
                          "operand '%s' for %s is not stored: it never was, it was dropped, or "
@@ -86,12 +86,13 @@ is_among(kofn_operand *const *operands, size_t count, const kofn_operand *operan
 
 /* Each stored operand is held once, however often it is named (kofn_job_release_work). */
 static kofn_status
-resolve_operands(kofn_master *master, operand_list *asked, kofn_job *job, kofn_error *err)
+resolve_operands(kofn_master *master, const kofn_asker *who, operand_list *asked, kofn_job *job,
+                 kofn_error *err)
 {
     kofn_operand *found[KOFN_OPERANDS_MAX] = {NULL};
     kofn_status status = KOFN_OK;
     for (size_t o = 0; o < asked->count && !status; o++)
-        status = resolve_operand(master->operands, kofn_operand_name(asked->outer, o),
+        status = resolve_operand(master->operands, who, kofn_operand_name(asked->outer, o),
                                  &asked->operand[o], &found[o], err);
     if (status)
         return status;
@@ -329,7 +330,8 @@ static kofn_status
 identify_order(const kofn_job_order *order, kofn_job *job, kofn_error *err)
 {
     job->keep = order->keep;
-    snprintf(job->key, sizeof job->key, "%s", order->key);
+    memcpy(job->owner, order->asker->key, sizeof job->owner);
+    job->key = kofn_owned_key_make(job->owner, order->key);
     if (!order->key[0])
         return KOFN_OK;
     return kofn_message_pack(&kofn_product_message, order->product, &job->order, err);
@@ -355,7 +357,7 @@ find_known(kofn_jobs *jobs, const kofn_job_order *order, const kofn_job *like, k
            kofn_error *err)
 {
     *ret_job = NULL;
-    kofn_job *known = kofn_jobs_find_key(jobs, order->key);
+    kofn_job *known = kofn_jobs_find_key(jobs, &like->key);
     if (!known)
         return KOFN_OK;
     if (!is_same_order(known, like))
@@ -365,7 +367,7 @@ find_known(kofn_jobs *jobs, const kofn_job_order *order, const kofn_job *like, k
     if (is_useful(known))
         *ret_job = known;
     else
-        kofn_jobs_forget_key(jobs, order->key); // run it anew under the same key
+        kofn_jobs_forget_key(jobs, &like->key); // run it anew under the same key
     return KOFN_OK;
 }
 
@@ -391,7 +393,7 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     operand_list asked;
     kofn_status status = list_operands(p, &asked, err);
     if (!status)
-        status = resolve_operands(master, &asked, job, err);
+        status = resolve_operands(master, order->asker, &asked, job, err);
     if (!status)
         status = choose_field(p->field, &asked, job, err);
     if (!status)

@@ -21,6 +21,13 @@ static const kofn_key keys[] = {
      "Endpoint that workers connect to"},
     {"listen.clients", KOFN_KEY_STRING, FIELD(clients), 1, 255, "tcp://127.0.0.1:7501", NULL,
      "Endpoint that clients connect to"},
+    {"keys.own", KOFN_KEY_STRING, FIELD(own_key), 0, 255, "", NULL,
+     "This master's certificate, NAME.key with NAME.key_secret beside it; with it every link is "
+     "encrypted; empty: none is"},
+    {"keys.allowed", KOFN_KEY_STRING, FIELD(allowed_keys), 0, 255, "", NULL,
+     "Folder of the certificates that may connect; read again when it changes"},
+    {"insecure", KOFN_KEY_BOOL, FIELD(insecure), 0, 0, "false", NULL,
+     "Listen beyond this machine without keys: whoever reaches the ports may use the service"},
     {"compute_threads", KOFN_KEY_INT, FIELD(compute_threads), 1, 64, "2", NULL,
      "Threads that encode and decode; both are bound by memory, so two are plenty"},
     {"heartbeat", KOFN_KEY_DURATION, FIELD(heartbeat_ns), 10 * MS, HOURS, "500ms", NULL,
@@ -153,6 +160,51 @@ check_endpoints(const kofn_master_config *config, kofn_error *err)
     return KOFN_OK;
 }
 
+/* Can nobody but this machine reach it? */
+static bool
+is_local(const char *endpoint)
+{
+    static const char *const local[] = {"ipc://",           "inproc://",    "tcp://127.",
+                                        "tcp://localhost:", "tcp://[::1]:", "tcp://lo:"};
+    for (size_t i = 0; i < sizeof local / sizeof local[0]; i++)
+        if (strncmp(endpoint, local[i], strlen(local[i])) == 0)
+            return true;
+    return false;
+}
+
+static kofn_status
+check_keys(const kofn_master_config *config, kofn_error *err)
+{
+    const bool secured = config->own_key[0];
+    if (secured != (config->allowed_keys[0] != '\0'))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "keys.%s is missing: keys.own and keys.allowed go together",
+                         secured ? "allowed" : "own");
+    const char *const endpoints[] = {config->workers, config->clients};
+    for (size_t i = 0; secured && i < 2; i++)
+        if (strncmp(endpoints[i], "inproc://", 9) == 0)
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "%s cannot be encrypted: use tcp:// or ipc:// with keys",
+                             endpoints[i]);
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_master_config_check_exposure(const kofn_master_config *config, kofn_error *err)
+{
+    const char *open = !is_local(config->workers)   ? config->workers
+                       : !is_local(config->clients) ? config->clients
+                                                    : NULL;
+    if (!open || config->own_key[0] || config->insecure)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                     "%s is open to other machines and there are no keys; run 'kofn keygen master "
+                     "--role master -o keys' and 'kofn-master --set keys.own=keys/master.key --set "
+                     "keys.allowed=keys' with your other options; or set insecure: true, and "
+                     "whoever reaches the port may use the service",
+                     open);
+}
+
 kofn_status
 kofn_master_config_check(const kofn_master_config *config, kofn_error *err)
 {
@@ -166,6 +218,8 @@ kofn_master_config_check(const kofn_master_config *config, kofn_error *err)
                          "limits.memory: %zu bytes are less than one peer's window of %zu",
                          (size_t)config->memory, (size_t)config->window);
     kofn_status status = check_endpoints(config, err);
+    if (!status)
+        status = check_keys(config, err);
     if (!status)
         status = kofn_master_policy_check(config->policy, err);
     return status ? status : kofn_code_spec_check(&config->code, kofn_field_find("f64"), err);

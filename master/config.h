@@ -16,8 +16,11 @@ typedef struct kofn_master_plan { // what codes that are left open are chosen fo
 } kofn_master_plan;
 
 typedef struct kofn_master_config {
-    char workers[256]; // endpoint for workers
-    char clients[256]; // endpoint for clients
+    char workers[256];      // endpoint for workers
+    char clients[256];      // endpoint for clients
+    char own_key[256];      // the master's certificate; "": no keys
+    char allowed_keys[256]; // folder of those that may connect
+    bool insecure;          // may listen beyond loopback without keys
     int64_t compute_threads;
     int64_t heartbeat_ns; // how often both sides beat
     int64_t silence_ns;   // a worker not heard for this long is lost
@@ -54,6 +57,11 @@ void kofn_master_config_fini(kofn_master_config *config);
 /* What keys cannot say one by one. */
 KOFN_MUST_CHECK kofn_status kofn_master_config_check(const kofn_master_config *config,
                                                      kofn_error *err);
+
+/* An endpoint that other machines reach, neither keys nor `insecure`: FAILED_PRECONDITION, and what to
+ * do. Apart from the check above because a command line may add keys to a file that has none. */
+KOFN_MUST_CHECK kofn_status kofn_master_config_check_exposure(const kofn_master_config *config,
+                                                              kofn_error *err);
 
 /* limits.memory; half of the machine's where it is 0. */
 uint64_t kofn_master_config_get_memory(const kofn_master_config *config);

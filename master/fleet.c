@@ -20,7 +20,8 @@ typedef enum worker_state {
 
 typedef struct worker {
     kofn_peer_id id;
-    uint64_t number; // of this connection, the scheduler's name for it
+    char key[KOFN_CURVE_TEXT]; // "" without keys
+    uint64_t number;           // of this connection, the scheduler's name for it
     worker_state state;
     kofn_peer *peer;
     kofn_msg_hello hello;
@@ -567,6 +568,7 @@ new_worker(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hell
     }
     const size_t window = hello->window ? hello->window : 1;
     w->id = *id;
+    memcpy(w->key, fleet->in.key, sizeof w->key);
     w->hello = *hello;
     w->number = ++fleet->next_number;
     w->heard_ns = kofn_clock_ns();
@@ -728,6 +730,39 @@ on_message(kofn_fleet *fleet)
     kofn_message_clear(of, &message);
 }
 
+/* ---- keys ------------------------------------------------------------------------------------------- */
+
+/* May the sender of what was just received speak? A routing id that another key takes over is not who
+ * it was: what that one held is void before a word of the new one is heard. */
+static bool
+is_admitted(kofn_fleet *fleet)
+{
+    kofn_guard *guard = fleet->master->guard;
+    worker *w = zhashx_lookup(fleet->by_peer, &fleet->in.peer);
+    if (!guard)
+        return true;
+    if (!kofn_guard_admit(guard, KOFN_LINK_MASTER_WORKERS, fleet->in.key))
+        return false;
+    if (w && strcmp(w->key, fleet->in.key) != 0) {
+        lose_worker(fleet, w, "another key came with its routing id");
+        destroy_worker(fleet, w);
+    }
+    return true;
+}
+
+void
+kofn_fleet_on_keys(kofn_fleet *fleet)
+{
+    worker *w;
+    TAILQ_FOREACH(w, &fleet->workers, of_fleet)
+    {
+        if (!kofn_guard_allows(fleet->master->guard, KOFN_LINK_MASTER_WORKERS, w->key))
+            lose_worker(fleet, w, "its key was revoked");
+    }
+    sweep(fleet);
+    kofn_jobs_act(fleet->master->jobs);
+}
+
 void
 kofn_fleet_on_readable(kofn_fleet *fleet)
 {
@@ -738,6 +773,10 @@ kofn_fleet_on_readable(kofn_fleet *fleet)
                                                KOFN_LINK_MASTER_WORKERS, &fleet->in, &got, &err);
         if (!got)
             break; // nothing waits, or the context ends
+        if (!is_admitted(fleet)) {
+            refuse(fleet, &fleet->in.peer, KOFN_UNAUTHENTICATED, "this key may not work here");
+            continue;
+        }
         acknowledge(fleet);
         if (status)
             on_garbage(fleet, &err);

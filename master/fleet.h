@@ -25,6 +25,9 @@ void kofn_fleet_destroy(kofn_fleet **fleet_p);
 /* Messages wait on the workers' socket. */
 void kofn_fleet_on_readable(kofn_fleet *fleet);
 
+/* The list of keys changed: workers that may not speak any more are lost. */
+void kofn_fleet_on_keys(kofn_fleet *fleet);
+
 /* Beat, and lose who was silent for too long. */
 void kofn_fleet_on_beat(kofn_fleet *fleet, int64_t now_ns);
 

@@ -222,6 +222,7 @@ fill_part(const kofn_job *whole, size_t k, kofn_job *part, kofn_error *err)
     part->master = whole->master;
     part->is_part = true;
     part->session = whole->session;
+    memcpy(part->owner, whole->owner, sizeof part->owner);
     part->deadline_ns = whole->deadline_ns;
     part->shape = whole->shape;
     part->accept = whole->accept;

@@ -97,8 +97,9 @@ struct kofn_job {
     kofn_job_state state;
     kofn_master *master;
 
-    uint64_t session;            // who asked
-    char key[KOFN_KEY_TEXT_MAX]; // idempotency key, "" if none
+    uint64_t session;            // who asked: turns are by connection
+    char owner[KOFN_CURVE_TEXT]; // and whose it is (asker.h)
+    kofn_owned_key key;          // idempotency key
     kofn_wire_buffer order;      // with a key: the request, packed, to tell it from others
     bool keep;                   // submitted: the product waits to be fetched
     int64_t deadline_ns;

@@ -91,7 +91,7 @@ kofn_jobs_find(kofn_jobs *jobs, const char *name)
 }
 
 size_t
-kofn_jobs_list(kofn_jobs *jobs, size_t limit, kofn_job **ret_jobs)
+kofn_jobs_list(kofn_jobs *jobs, const kofn_asker *who, size_t limit, kofn_job **ret_jobs)
 {
     size_t count = 0;
     kofn_job *job;
@@ -99,7 +99,7 @@ kofn_jobs_list(kofn_jobs *jobs, size_t limit, kofn_job **ret_jobs)
     {
         if (count == limit)
             break;
-        if (!job->is_part)
+        if (!job->is_part && kofn_asker_may(who, job->owner))
             ret_jobs[count++] = job;
     }
     return count;
@@ -200,8 +200,8 @@ kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
     kofn_status status = kofn_map_put(&jobs->by_id, job->id, job, err);
     if (status)
         return status;
-    if (job->key[0])
-        zhashx_update(jobs->by_key, job->key, job);
+    if (job->key.text[0])
+        zhashx_update(jobs->by_key, job->key.text, job);
     TAILQ_INSERT_TAIL(&jobs->all, job, of_all);
     jobs->live++;
     jobs->live_parts += job->is_part;
@@ -210,15 +210,15 @@ kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
 }
 
 kofn_job *
-kofn_jobs_find_key(kofn_jobs *jobs, const char *key)
+kofn_jobs_find_key(kofn_jobs *jobs, const kofn_owned_key *key)
 {
-    return key[0] ? zhashx_lookup(jobs->by_key, key) : NULL;
+    return key->text[0] ? zhashx_lookup(jobs->by_key, key->text) : NULL;
 }
 
 void
-kofn_jobs_forget_key(kofn_jobs *jobs, const char *key)
+kofn_jobs_forget_key(kofn_jobs *jobs, const kofn_owned_key *key)
 {
-    zhashx_delete(jobs->by_key, key);
+    zhashx_delete(jobs->by_key, key->text);
 }
 
 /* One that is in no list of a stage any more. */
@@ -226,8 +226,8 @@ static void
 forget_job(kofn_jobs *jobs, kofn_job *job)
 {
     TAILQ_REMOVE(&jobs->all, job, of_all);
-    if (job->key[0] && zhashx_lookup(jobs->by_key, job->key) == job)
-        zhashx_delete(jobs->by_key, job->key);
+    if (kofn_jobs_find_key(jobs, &job->key) == job)
+        kofn_jobs_forget_key(jobs, &job->key);
     (void)kofn_map_remove(&jobs->by_id, job->id); // the pointer is at hand already
     kofn_job_destroy(&job);
 }

@@ -21,6 +21,7 @@ typedef struct kofn_job_order {
     const kofn_msg_product *product;
     const char *key;
     uint64_t session;
+    const kofn_asker *asker;
     int64_t deadline_ns;
     bool keep;
 } kofn_job_order;
@@ -42,8 +43,8 @@ void kofn_jobs_trim(kofn_jobs *jobs);
 
 /* Give the job an id and list it. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err);
-kofn_job *kofn_jobs_find_key(kofn_jobs *jobs, const char *key); // NULL: none has that key
-void kofn_jobs_forget_key(kofn_jobs *jobs, const char *key);
+kofn_job *kofn_jobs_find_key(kofn_jobs *jobs, const kofn_owned_key *key); // NULL: none has it
+void kofn_jobs_forget_key(kofn_jobs *jobs, const kofn_owned_key *key);
 kofn_master *kofn_jobs_get_master(const kofn_jobs *jobs);
 
 /* ---- views ---------------------------------------------------------------------------------------------- */
@@ -51,8 +52,9 @@ kofn_master *kofn_jobs_get_master(const kofn_jobs *jobs);
 /* NULL: not known, a part (integers.h), or no id at all. Neither does the list have parts. */
 kofn_job *kofn_jobs_find(kofn_jobs *jobs, const char *name);
 
-/* Newest first, at most `limit`. ret_jobs has room for limit; returns how many. */
-size_t kofn_jobs_list(kofn_jobs *jobs, size_t limit, kofn_job **ret_jobs);
+/* Those that `who` may see, newest first, at most `limit`. ret_jobs has room for limit; returns how
+ * many. */
+size_t kofn_jobs_list(kofn_jobs *jobs, const kofn_asker *who, size_t limit, kofn_job **ret_jobs);
 
 typedef struct kofn_jobs_totals {
     size_t running, queued, memory;

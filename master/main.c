@@ -20,7 +20,9 @@ load(const kofn_daemon_line *line, kofn_master_config *ret_config, kofn_error *e
     for (size_t i = 0; i < line->count && !status; i++)
         status =
             kofn_master_config_set(ret_config, line->settings[i].key, line->settings[i].value, err);
-    return status ? status : kofn_master_config_check(ret_config, err);
+    if (!status)
+        status = kofn_master_config_check(ret_config, err);
+    return status ? status : kofn_master_config_check_exposure(ret_config, err);
 }
 
 static void

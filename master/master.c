@@ -35,6 +35,15 @@ on_workers(zloop_t *loop, zmq_pollitem_t *item, void *context)
 }
 
 static int
+on_guard(zloop_t *loop, zmq_pollitem_t *item, void *context)
+{
+    (void)loop, (void)item;
+    kofn_master *master = context;
+    kofn_guard_on_readable(master->guard);
+    return 0;
+}
+
+static int
 on_beat(zloop_t *loop, int timer, void *context)
 {
     (void)loop, (void)timer;
@@ -57,6 +66,10 @@ on_tick(zloop_t *loop, int timer, void *context)
     (void)loop, (void)timer;
     kofn_master *master = context;
     const int64_t now_ns = kofn_clock_ns();
+    if (master->guard && kofn_guard_on_tick(master->guard, now_ns)) {
+        kofn_fleet_on_keys(master->fleet);
+        kofn_sessions_on_keys(master->sessions);
+    }
     kofn_sessions_on_tick(master->sessions, now_ns);
     kofn_jobs_on_tick(master->jobs, now_ns);
     kofn_operands_on_tick(master->operands, now_ns);
@@ -130,23 +143,38 @@ on_reload(zloop_t *loop, zmq_pollitem_t *item, void *context)
     return 0;
 }
 
+/* ---- sockets ----------------------------------------------------------------------------------------- */
+
+static kofn_status
+open_socket(kofn_master *master, void *context, kofn_link_kind kind, const char *endpoint,
+            void **ret_socket, char ret_endpoint[256], kofn_error *err)
+{
+    kofn_status status = kofn_link_socket_new(context, kind, ret_socket, err);
+    if (!status && master->guard)
+        status = kofn_guard_secure(master->guard, *ret_socket, kind, err);
+    if (!status)
+        status = kofn_link_open(*ret_socket, kind, endpoint, ret_endpoint, 256, err);
+    if (!status && master->guard)
+        status = kofn_guard_prove(master->guard, context, kind, ret_endpoint, err);
+    return status;
+}
+
 /* ---- life -------------------------------------------------------------------------------------------- */
 
 static kofn_status
 open_sockets(kofn_master *master, void *context, kofn_error *err)
 {
     const kofn_master_config *config = &master->config;
-    kofn_status status =
-        kofn_link_socket_new(context, KOFN_LINK_MASTER_WORKERS, &master->worker_socket, err);
+    kofn_status status = KOFN_OK;
+    if (config->own_key[0])
+        status = kofn_guard_new(context, config->own_key, config->allowed_keys, master->log,
+                                &master->guard, err);
     if (!status)
-        status =
-            kofn_link_socket_new(context, KOFN_LINK_MASTER_CLIENTS, &master->client_socket, err);
+        status = open_socket(master, context, KOFN_LINK_MASTER_WORKERS, config->workers,
+                             &master->worker_socket, master->worker_endpoint, err);
     if (!status)
-        status = kofn_link_open(master->worker_socket, KOFN_LINK_MASTER_WORKERS, config->workers,
-                                master->worker_endpoint, sizeof master->worker_endpoint, err);
-    if (!status)
-        status = kofn_link_open(master->client_socket, KOFN_LINK_MASTER_CLIENTS, config->clients,
-                                master->client_endpoint, sizeof master->client_endpoint, err);
+        status = open_socket(master, context, KOFN_LINK_MASTER_CLIENTS, config->clients,
+                             &master->client_socket, master->client_endpoint, err);
     return status;
 }
 
@@ -180,6 +208,11 @@ fill_loop(kofn_master *master, kofn_error *err)
     const size_t beat_ms = (size_t)(master->config.heartbeat_ns / KOFN_NS_PER_MS);
     zloop_set_nonstop(master->loop, true); // signals are not CZMQ's business here
     int rc = zloop_poller(master->loop, &workers, on_workers, master);
+    if (master->guard) {
+        zmq_pollitem_t guard = {.socket = kofn_guard_get_socket(master->guard),
+                                .events = ZMQ_POLLIN};
+        rc |= zloop_poller(master->loop, &guard, on_guard, master);
+    }
     rc |= zloop_poller(master->loop, &clients, on_clients, master);
     rc |= zloop_poller(master->loop, &stop, on_stop, master);
     rc |= zloop_poller(master->loop, &reload, on_reload, master);
@@ -251,6 +284,7 @@ kofn_master_destroy(kofn_master **master_p)
         zmq_close(master->client_socket);
     if (master->worker_socket)
         zmq_close(master->worker_socket);
+    kofn_guard_destroy(&master->guard); // after the sockets: without it they let everybody in
     if (master->stop_fd >= 0)
         close(master->stop_fd);
     if (master->reload_fd >= 0)

@@ -15,8 +15,9 @@ typedef enum operand_state {
 
 struct kofn_operand {
     uint64_t id;
-    char name[KOFN_ID_MAX]; // the id as clients see it
-    char key[KOFN_KEY_TEXT_MAX];
+    char name[KOFN_ID_MAX];      // the id as clients see it
+    char owner[KOFN_CURVE_TEXT]; // whose it is
+    kofn_owned_key key;
     operand_state state;
     kofn_operands *of;
     bool transposed;
@@ -102,15 +103,15 @@ is_same_matrix(const kofn_operand *operand, const kofn_msg_put_operand *order)
 
 /* The operand that is stored under the key, NULL if there is none. ALREADY_EXISTS: it is another. */
 static kofn_status
-find_known(const kofn_operands *operands, const kofn_msg_put_operand *order, const char *key,
-           const kofn_operand **ret_known, kofn_error *err)
+find_known(const kofn_operands *operands, const kofn_msg_put_operand *order,
+           const kofn_owned_key *key, const kofn_operand **ret_known, kofn_error *err)
 {
-    const kofn_operand *known = key[0] ? zhashx_lookup(operands->by_key, key) : NULL;
+    const kofn_operand *known = key->text[0] ? zhashx_lookup(operands->by_key, key->text) : NULL;
     if (known && !is_same_matrix(known, order))
         return kofn_fail(err, KOFN_ALREADY_EXISTS,
-                         "key '%s' belongs to operand %s, which is another matrix: choose a new "
-                         "key",
-                         key, known->name);
+                         "this key belongs to operand %s, which is another matrix: choose a new "
+                         "one",
+                         known->name);
     *ret_known = known;
     return KOFN_OK;
 }
@@ -128,8 +129,8 @@ check_room(const kofn_operands *operands, size_t charge, bool *ret_never, kofn_e
 
 /* What was ordered, checked, as an upload that is not counted yet. */
 static kofn_status
-fill_operand(kofn_operand *operand, const kofn_msg_put_operand *order, const char *key,
-             kofn_error *err)
+fill_operand(kofn_operand *operand, const kofn_msg_put_operand *order, const kofn_asker *who,
+             const char *key, kofn_error *err)
 {
     const kofn_dtype dtype = kofn_dtype_parse(order->matrix.dtype);
     size_t bytes;
@@ -146,14 +147,15 @@ fill_operand(kofn_operand *operand, const kofn_msg_put_operand *order, const cha
         return status;
     operand->transposed = order->transposed;
     operand->charge = sizeof *operand + bytes;
-    snprintf(operand->key, sizeof operand->key, "%s", key);
+    memcpy(operand->owner, who->key, sizeof operand->owner);
+    operand->key = kofn_owned_key_make(operand->owner, key);
     return KOFN_OK;
 }
 
 kofn_status
-kofn_operands_accept(kofn_operands *operands, const kofn_msg_put_operand *order, const char *key,
-                     kofn_operand **ret_operand, const kofn_operand **ret_known, bool *ret_never,
-                     kofn_error *err)
+kofn_operands_accept(kofn_operands *operands, const kofn_msg_put_operand *order,
+                     const kofn_asker *who, const char *key, kofn_operand **ret_operand,
+                     const kofn_operand **ret_known, bool *ret_never, kofn_error *err)
 {
     *ret_never = false;
     if (operands->master->draining)
@@ -163,9 +165,9 @@ kofn_operands_accept(kofn_operands *operands, const kofn_msg_put_operand *order,
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another operand");
 
     const kofn_operand *known = NULL;
-    kofn_status status = fill_operand(operand, order, key, err);
+    kofn_status status = fill_operand(operand, order, who, key, err);
     if (!status)
-        status = find_known(operands, order, key, &known, err);
+        status = find_known(operands, order, &operand->key, &known, err);
     if (!status && !known)
         status = check_room(operands, operand->charge, ret_never, err);
     if (status || known) {
@@ -220,7 +222,7 @@ kofn_operand_store(kofn_operand **operand_p, const kofn_operand **ret_stored, ko
                                   .transposed = operand->transposed};
     snprintf(order.matrix.dtype, sizeof order.matrix.dtype, "%s", kofn_dtype_name(bands->dtype));
     const kofn_operand *known = NULL;
-    kofn_status status = find_known(operands, &order, operand->key, &known, err);
+    kofn_status status = find_known(operands, &order, &operand->key, &known, err);
     if (!status && !known)
         status = kofn_map_put(&operands->by_id, operand->id, operand, err);
     if (status || known) {
@@ -232,8 +234,8 @@ kofn_operand_store(kofn_operand **operand_p, const kofn_operand **ret_stored, ko
     operand->state = STORED;
     operand->stored_ns = operand->used_ns = kofn_clock_ns();
     TAILQ_INSERT_TAIL(&operands->stored, operand, of_all);
-    if (operand->key[0])
-        zhashx_update(operands->by_key, operand->key, operand);
+    if (operand->key.text[0])
+        zhashx_update(operands->by_key, operand->key.text, operand);
     kofn_log_write(&operands->master->log, KOFN_LOG_INFO, "operand_stored", "products may name it",
                    "operand=%s rows=%zu cols=%zu", operand->name, bands->rows, bands->cols);
     *ret_stored = operand;
@@ -244,11 +246,12 @@ kofn_operand_store(kofn_operand **operand_p, const kofn_operand **ret_stored, ko
 /* ---- use ------------------------------------------------------------------------------------------- */
 
 kofn_operand *
-kofn_operands_find(kofn_operands *operands, const char *name)
+kofn_operands_find(kofn_operands *operands, const kofn_asker *who, const char *name)
 {
     if (strlen(name) != 16 || strspn(name, "0123456789abcdef") != 16)
         return NULL;
-    return kofn_map_find(&operands->by_id, strtoull(name, NULL, 16));
+    kofn_operand *operand = kofn_map_find(&operands->by_id, strtoull(name, NULL, 16));
+    return operand && kofn_asker_may(who, operand->owner) ? operand : NULL;
 }
 
 const char *
@@ -339,8 +342,8 @@ kofn_operands_drop(kofn_operands *operands, kofn_operand *operand)
     operands->count--;
     TAILQ_REMOVE(&operands->stored, operand, of_all);
     (void)kofn_map_remove(&operands->by_id, operand->id); // it is at hand
-    if (operand->key[0])
-        zhashx_delete(operands->by_key, operand->key);
+    if (operand->key.text[0])
+        zhashx_delete(operands->by_key, operand->key.text);
     kofn_coded_clear(operands->coded, &operand->coded);
     if (operand->jobs == 0)
         destroy_operand(operand);
@@ -365,8 +368,8 @@ describe_operand(const kofn_operand *operand, int64_t now_ns, kofn_msg_operand *
 }
 
 kofn_status
-kofn_operands_describe(const kofn_operands *operands, kofn_msg_operands *ret_message,
-                       kofn_error *err)
+kofn_operands_describe(const kofn_operands *operands, const kofn_asker *who,
+                       kofn_msg_operands *ret_message, kofn_error *err)
 {
     const int64_t now_ns = kofn_clock_ns();
     const kofn_operand *operand;
@@ -377,8 +380,10 @@ kofn_operands_describe(const kofn_operands *operands, kofn_msg_operands *ret_mes
         return status;
     TAILQ_FOREACH_REVERSE(operand, &operands->stored, operand_list, of_all)
     {
-        describe_operand(operand, now_ns, (kofn_msg_operand *)ret_message->operands.at + i++);
+        if (kofn_asker_may(who, operand->owner))
+            describe_operand(operand, now_ns, (kofn_msg_operand *)ret_message->operands.at + i++);
     }
+    ret_message->operands.count = i;
     return KOFN_OK;
 }
 

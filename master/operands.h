@@ -9,8 +9,8 @@
  *         \                                                                      no job holds it
  *          `--- abandoned, overdue, a bad block ---> gone
  *
- * An operand belongs to no client: once it is stored it outlives its connection, and whoever knows
- * its id may use and drop it. While it is received it is its request's.
+ * An operand is the key's that put it (asker.h), and of no connection: once it is stored it outlives
+ * its client's. While it is received it is its request's.
  *
  * Jobs hold operands by count and read their blocks where they lie; what the coders made of them
  * comes back here, to be found by the next job (coded.h).
@@ -41,7 +41,8 @@ void kofn_operands_destroy(kofn_operands **operands_p);
  * RESOURCE_EXHAUSTED: too many operands or bytes, and when *ret_never these alone: no later try
  * will do. UNAVAILABLE: the master is stopping. */
 KOFN_MUST_CHECK kofn_status kofn_operands_accept(kofn_operands *operands,
-                                                 const kofn_msg_put_operand *order, const char *key,
+                                                 const kofn_msg_put_operand *order,
+                                                 const kofn_asker *who, const char *key,
                                                  kofn_operand **ret_operand,
                                                  const kofn_operand **ret_known, bool *ret_never,
                                                  kofn_error *err);
@@ -58,8 +59,8 @@ void kofn_operand_discard(kofn_operand **operand_p); // accepts NULL
 
 /* ---- use ------------------------------------------------------------------------------------------- */
 
-/* NULL: not stored, or no id at all. */
-kofn_operand *kofn_operands_find(kofn_operands *operands, const char *name);
+/* NULL: not stored, not for `who` to see, or no id at all. */
+kofn_operand *kofn_operands_find(kofn_operands *operands, const kofn_asker *who, const char *name);
 
 const char *kofn_operand_get_name(const kofn_operand *operand);
 const kofn_bands *kofn_operand_get_bands(const kofn_operand *operand); // complete once stored
@@ -88,8 +89,9 @@ void kofn_operand_keep_coded(kofn_operand *operand, const kofn_coded_key *key, u
 
 void kofn_operands_drop(kofn_operands *operands, kofn_operand *operand); // of one that was found
 
-/* All that are stored, newest first. Cleared by the caller. RESOURCE_EXHAUSTED. */
+/* All that `who` may see, newest first. Cleared by the caller. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_operands_describe(const kofn_operands *operands,
+                                                   const kofn_asker *who,
                                                    kofn_msg_operands *ret_message, kofn_error *err);
 
 /* Bytes charged for all of them, coded blocks included. */

@@ -13,6 +13,7 @@
  *     operands.h, coded.h             matrices that are kept for many jobs, and what was made of them
  *        |
  *     coders.h, sched/, proto/        threads that touch elements; who does what; the wire
+ *     guard.h                         which keys may speak
  *
  * What goes up goes through const structs of functions that master.c puts into the root: jobs tell
  * an audience (the sessions) how they move and give blocks to a carrier (the fleet), sessions hand
@@ -22,7 +23,9 @@
 #define KOFN_MASTER_ROOT_H
 
 #include "common/base/clock.h"
+#include "master/asker.h"
 #include "master/coders.h"
+#include "master/guard.h"
 #include "master/master.h"
 
 typedef struct kofn_sessions kofn_sessions;
@@ -39,6 +42,7 @@ struct kofn_master {
     kofn_log log;
     uint64_t epoch; // of this life: answers to an earlier one are told by it
     int64_t started_ns;
+    kofn_guard *guard; // NULL: no keys, whoever connects may speak
     void *client_socket, *worker_socket;
     char client_endpoint[256], worker_endpoint[256];
 

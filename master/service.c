@@ -55,6 +55,7 @@ serve_product(kofn_master *master, kofn_request *request, const kofn_msg_call *c
         .product = &body->product,
         .key = call->key,
         .session = kofn_session_get_number(request->session),
+        .asker = kofn_session_get_asker(request->session),
         .deadline_ns = request->deadline_ns,
         .keep = request->method == KOFN_METHOD_SUBMIT,
     };
@@ -102,8 +103,8 @@ serve_put_operand(kofn_master *master, kofn_request *request, const kofn_msg_cal
     const kofn_operand *known;
     bool never;
     kofn_error err;
-    if (kofn_operands_accept(master->operands, &body->put, call->key, &operand, &known, &never,
-                             &err) != KOFN_OK) {
+    if (kofn_operands_accept(master->operands, &body->put, kofn_session_get_asker(request->session),
+                             call->key, &operand, &known, &never, &err) != KOFN_OK) {
         refuse(request, &err, never);
     } else if (known) { // its blocks came with the first call of this key: these are dropped
         request->receiving = false;
@@ -140,7 +141,8 @@ serve_drop_operand(kofn_master *master, kofn_request *request, const kofn_msg_ca
 {
     (void)call;
     const kofn_msg_nothing nothing = {0};
-    kofn_operand *operand = kofn_operands_find(master->operands, body->operand.operand);
+    kofn_operand *operand = kofn_operands_find(
+        master->operands, kofn_session_get_asker(request->session), body->operand.operand);
     kofn_error err;
     if (!operand) {
         kofn_fail(&err, KOFN_NOT_FOUND, "operand '%s' is not stored: it never was, or it is gone",
@@ -159,7 +161,8 @@ serve_list_operands(kofn_master *master, kofn_request *request, const kofn_msg_c
     (void)call, (void)body;
     kofn_msg_operands operands = {0};
     kofn_error err;
-    if (kofn_operands_describe(master->operands, &operands, &err) != KOFN_OK) {
+    if (kofn_operands_describe(master->operands, kofn_session_get_asker(request->session),
+                               &operands, &err) != KOFN_OK) {
         kofn_request_fail(request, &err);
         return;
     }
@@ -174,6 +177,8 @@ find_job(kofn_master *master, kofn_request *request, const char *name)
 {
     kofn_job *job = kofn_jobs_find(master->jobs, name);
     kofn_error err;
+    if (job && !kofn_asker_may(kofn_session_get_asker(request->session), job->owner))
+        job = NULL;
     if (!job) {
         kofn_fail(&err, KOFN_NOT_FOUND,
                   "job '%s' is not known: it never was, or it ended too long ago", name);
@@ -255,7 +260,8 @@ serve_list_jobs(kofn_master *master, kofn_request *request, const kofn_msg_call 
     kofn_error err;
     kofn_status status = KOFN_OK;
     if (found && at) {
-        const size_t count = kofn_jobs_list(master->jobs, limit, found);
+        const size_t count =
+            kofn_jobs_list(master->jobs, kofn_session_get_asker(request->session), limit, found);
         for (; jobs.jobs.count < count && !status; jobs.jobs.count++)
             status = describe_shortly(found[jobs.jobs.count], &at[jobs.jobs.count], &err);
     }

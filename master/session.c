@@ -16,6 +16,7 @@ enum { MESSAGES_A_TURN = 64 };
 
 struct kofn_session {
     kofn_peer_id id;
+    kofn_asker asker;
     uint64_t number;
     kofn_sessions *of;
     kofn_peer *whole;  // for calls without a window: everything in one message
@@ -34,6 +35,7 @@ struct kofn_sessions {
     zhashx_t *by_peer;
     TAILQ_HEAD(, kofn_session) all;
     uint64_t next_number;
+    bool by_admin;   // the message at hand
     bool reap_due;   // some session is gone or unreachable
     kofn_inbound in; // reused
     uint64_t strangers;
@@ -43,6 +45,12 @@ uint64_t
 kofn_session_get_number(const kofn_session *session)
 {
     return session->number;
+}
+
+const kofn_asker *
+kofn_session_get_asker(const kofn_session *session)
+{
+    return &session->asker;
 }
 
 /* ---- requests --------------------------------------------------------------------------------------- */
@@ -430,6 +438,8 @@ new_session(kofn_sessions *sessions, const kofn_peer_id *id, kofn_error *err)
         return NULL;
     }
     session->id = *id;
+    memcpy(session->asker.key, sessions->in.key, sizeof session->asker.key);
+    session->asker.admin = sessions->by_admin;
     session->number = ++sessions->next_number;
     session->of = sessions;
     session->probed_ns = kofn_clock_ns();
@@ -563,6 +573,60 @@ reap(kofn_sessions *sessions)
     }
 }
 
+/* ---- keys ----------------------------------------------------------------------------------------------- */
+
+/* May the sender of what was just received speak? A routing id that another key takes over is not who
+ * it was: that one is lost before a word of the new one is heard. */
+static bool
+is_admitted(kofn_sessions *sessions)
+{
+    kofn_guard *guard = sessions->master->guard;
+    kofn_session *session = zhashx_lookup(sessions->by_peer, &sessions->in.peer);
+    if (!guard)
+        return true;
+    const kofn_certificate *by =
+        kofn_guard_admit(guard, KOFN_LINK_MASTER_CLIENTS, sessions->in.key);
+    if (!by)
+        return false;
+    sessions->by_admin = by->role == KOFN_ROLE_ADMIN;
+    if (session && strcmp(session->asker.key, sessions->in.key) != 0)
+        lose_session(session, "another key came with its routing id");
+    else if (session)
+        session->asker.admin = sessions->by_admin; // as the certificate says now
+    return true;
+}
+
+static const kofn_error not_allowed = {
+    .status = KOFN_UNAUTHENTICATED,
+    .text = "this key may not speak to this master: it was revoked, or is no client's",
+};
+
+/* Those that wait are told why they wait in vain. */
+static void
+revoke_session(kofn_session *session)
+{
+    for (kofn_request *request; (request = TAILQ_FIRST(&session->requests));) {
+        kofn_job *job = request->job;
+        kofn_request_fail(request, &not_allowed);
+        end_unwanted(job, "the key of the client that asked for it was revoked");
+    }
+    lose_session(session, "its key was revoked");
+}
+
+void
+kofn_sessions_on_keys(kofn_sessions *sessions)
+{
+    kofn_session *session;
+    TAILQ_FOREACH(session, &sessions->all, of_sessions)
+    {
+        if (!kofn_guard_allows(sessions->master->guard, KOFN_LINK_MASTER_CLIENTS,
+                               session->asker.key))
+            revoke_session(session);
+    }
+    reap(sessions);
+    kofn_jobs_act(sessions->master->jobs);
+}
+
 void
 kofn_sessions_on_readable(kofn_sessions *sessions)
 {
@@ -573,6 +637,10 @@ kofn_sessions_on_readable(kofn_sessions *sessions)
                                                KOFN_LINK_MASTER_CLIENTS, &sessions->in, &got, &err);
         if (!got)
             break; // nothing waits, or the context ends
+        if (!is_admitted(sessions)) {
+            on_garbage(sessions, &not_allowed);
+            continue;
+        }
         if (!status && !sessions->in.delimited)
             continue; // nobody that we could answer
         if (!status)

@@ -49,6 +49,9 @@ void kofn_sessions_destroy(kofn_sessions **sessions_p);
 /* Messages wait on the clients' socket. */
 void kofn_sessions_on_readable(kofn_sessions *sessions);
 
+/* The list of keys changed: clients that may not speak any more are lost. */
+void kofn_sessions_on_keys(kofn_sessions *sessions);
+
 /* Deadlines of requests, clients that went away, events for watchers. */
 void kofn_sessions_on_tick(kofn_sessions *sessions, int64_t now_ns);
 
@@ -59,6 +62,7 @@ void kofn_sessions_end_uploads(kofn_sessions *sessions, const kofn_error *why);
 bool kofn_sessions_are_flushed(const kofn_sessions *sessions);
 
 uint64_t kofn_session_get_number(const kofn_session *session);
+const kofn_asker *kofn_session_get_asker(const kofn_session *session);
 
 /* Answer a request and forget it. `of` describes body; NULL: none. `mat` (may be NULL) travels with
  * it. */

@@ -10,6 +10,10 @@
 static const kofn_key keys[] = {
     {"master", KOFN_KEY_STRING, FIELD(master), 1, 255, "tcp://127.0.0.1:7502", NULL,
      "Endpoint of the master that gives the tasks"},
+    {"keys.own", KOFN_KEY_STRING, FIELD(own_key), 0, 255, "", NULL,
+     "This worker's certificate, NAME.key with NAME.key_secret beside it; empty: no encryption"},
+    {"keys.master", KOFN_KEY_STRING, FIELD(master_key), 0, 255, "", NULL,
+     "The master's public certificate, which it must prove to have"},
     {"name", KOFN_KEY_STRING, FIELD(name), 0, 63, "", NULL,
      "Name shown to people; empty: host name and process id"},
     {"blas_threads", KOFN_KEY_INT, FIELD(blas_threads), 1, 256, "1", NULL,
@@ -56,6 +60,10 @@ kofn_worker_config_check(const kofn_worker_config *config, kofn_error *err)
                          "memory: %zu bytes are less than the window of %zu; raise memory or "
                          "lower window",
                          (size_t)config->memory, (size_t)config->window);
+    if (!config->own_key[0] != !config->master_key[0])
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "keys.%s is missing: keys.own and keys.master go together",
+                         config->own_key[0] ? "master" : "own");
     return KOFN_OK;
 }
 

@@ -18,8 +18,10 @@ typedef struct kofn_inject {
 } kofn_inject;
 
 typedef struct kofn_worker_config {
-    char master[256]; // endpoint to connect to
-    char name[64];    // for people; "": host name and process id
+    char master[256];     // endpoint to connect to
+    char own_key[256];    // this worker's certificate; "": no keys
+    char master_key[256]; // the master's public one
+    char name[64];        // for people; "": host name and process id
     int64_t blas_threads;
     int64_t credit;   // tasks held at a time
     uint64_t window;  // block bytes taken unacknowledged

@@ -44,8 +44,9 @@ struct kofn_worker {
     kofn_worker_config config;
     kofn_log log;
     uint64_t memory_limit;
-    int stop_fd;   // counts the calls of stop
-    int reload_fd; // and of reload
+    kofn_link_keys keys; // with config.own_key
+    int stop_fd;         // counts the calls of stop
+    int reload_fd;       // and of reload
     kofn_supervisor supervisor;
 
     kofn_pool *pool;
@@ -80,6 +81,10 @@ struct kofn_worker {
 /* A task has come whole: acknowledge at once what it brought, unless that is little, so that the
  * master can tell how long the way took. */
 void kofn_worker_acknowledge_task(kofn_worker *worker);
+
+/* A new socket for the master, with our keys if there are any; not yet connected. */
+KOFN_MUST_CHECK kofn_status kofn_worker_new_socket(kofn_worker *worker, void **ret_socket,
+                                                   kofn_error *err);
 
 /* ---- session.c ------------------------------------------------------------------------------- */
 

@@ -28,8 +28,7 @@
 static kofn_status
 open_link(kofn_worker *worker, kofn_error *err)
 {
-    kofn_status status =
-        kofn_link_socket_new(worker->context, KOFN_LINK_WORKER, &worker->socket, err);
+    kofn_status status = kofn_worker_new_socket(worker, &worker->socket, err);
     if (status == KOFN_OK)
         status =
             kofn_link_open(worker->socket, KOFN_LINK_WORKER, worker->config.master, NULL, 0, err);

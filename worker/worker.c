@@ -38,12 +38,44 @@ fill_name(kofn_worker_config *config)
     (void)snprintf(config->name, sizeof config->name, "%s-%ld", host, (long)getpid());
 }
 
-/* Open and close the link once, so that an endpoint that cannot be one stops the start. */
-static kofn_status
-try_endpoint(const kofn_worker *worker, kofn_error *err)
+kofn_status
+kofn_worker_new_socket(kofn_worker *worker, void **ret_socket, kofn_error *err)
 {
     void *socket;
     kofn_status status = kofn_link_socket_new(worker->context, KOFN_LINK_WORKER, &socket, err);
+    if (status != KOFN_OK)
+        return status;
+    if (worker->config.own_key[0])
+        status = kofn_link_secure(socket, KOFN_LINK_WORKER, &worker->keys, err);
+    if (status == KOFN_OK)
+        *ret_socket = socket;
+    else
+        (void)zmq_close(socket); // fails only for what is no socket
+    return status;
+}
+
+static kofn_status
+load_keys(kofn_worker *worker, kofn_error *err)
+{
+    const kofn_worker_config *config = &worker->config;
+    if (!config->own_key[0])
+        return KOFN_OK;
+    kofn_status status =
+        kofn_link_keys_load(config->own_key, config->master_key, &worker->keys, err);
+    if (status == KOFN_OK && worker->keys.own.role != KOFN_ROLE_WORKER)
+        status =
+            kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                      "keys.own: %s is the certificate of a %s, which no master takes for a worker",
+                      config->own_key, kofn_role_name(worker->keys.own.role));
+    return status;
+}
+
+/* Open and close the link once, so that an endpoint that cannot be one stops the start. */
+static kofn_status
+try_endpoint(kofn_worker *worker, kofn_error *err)
+{
+    void *socket;
+    kofn_status status = kofn_worker_new_socket(worker, &socket, err);
     if (status != KOFN_OK)
         return status;
     const int linger_ms = 0;
@@ -60,7 +92,9 @@ build(kofn_worker *worker, kofn_error *err)
     worker->reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (worker->stop_fd < 0 || worker->reload_fd < 0)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no descriptor: %s", strerror(errno));
-    kofn_status status = try_endpoint(worker, err);
+    kofn_status status = load_keys(worker, err);
+    if (status == KOFN_OK)
+        status = try_endpoint(worker, err);
     if (status == KOFN_OK) // a quarter kept idle: enough for the blocks of one task to come back
         status = kofn_pool_new((size_t)(worker->memory_limit / 4), &worker->pool, err);
     if (status == KOFN_OK)
@@ -110,6 +144,7 @@ kofn_worker_destroy(kofn_worker **worker_p)
         (void)close(worker->stop_fd);
     if (worker->reload_fd >= 0)
         (void)close(worker->reload_fd);
+    explicit_bzero(&worker->keys, sizeof worker->keys);
     free(worker);
     *worker_p = NULL;
 }

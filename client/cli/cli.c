@@ -86,7 +86,15 @@ cli_fail(const cli_common *common, const kofn_error *error, int exit_code)
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-enum { KEY_MASTER = 0x100, KEY_LOCAL, KEY_ALGORITHMS, KEY_PATIENCE, KEY_JSON };
+enum {
+    KEY_MASTER = 0x100,
+    KEY_LOCAL,
+    KEY_ALGORITHMS,
+    KEY_PATIENCE,
+    KEY_JSON,
+    KEY_IDENTITY,
+    KEY_SERVER_KEY
+};
 
 int64_t
 cli_parse_duration(const struct argp_state *state, const char *option, const char *text)
@@ -187,6 +195,12 @@ parse_connect(int key, char *arg, struct argp_state *state)
     case KEY_ALGORITHMS:
         common->algorithms = arg;
         return 0;
+    case KEY_IDENTITY:
+        common->identity = arg;
+        return 0;
+    case KEY_SERVER_KEY:
+        common->server_key = arg;
+        return 0;
     case KEY_PATIENCE:
         common->patience_ns = cli_parse_duration(state, "--patience", arg);
         return 0;
@@ -212,6 +226,10 @@ static const struct argp_option connect_options[] = {
      "With --local: directory of bilinear algorithms beside those that ship (default: "
      "$KOFN_ALGORITHMS)",
      80},
+    {"identity", KEY_IDENTITY, "FILE", 0,
+     "Certificate of yours, from kofn keygen (default: $KOFN_KEY)", 80},
+    {"server-key", KEY_SERVER_KEY, "FILE", 0,
+     "The master's public certificate (default: $KOFN_SERVER_KEY)", 80},
     {"patience", KEY_PATIENCE, "TIME", 0, "How long to look for a master (default: 5s)", 80},
     {0},
 };
@@ -296,6 +314,8 @@ cli_open(const cli_common *common, kofn_client **ret_client, kofn_error *err)
         .endpoint = common->master,
         .local_workers = common->local,
         .algorithms = common->algorithms,
+        .key = common->identity,
+        .server_key = common->server_key,
         .patience_ms = (common->patience_ns + 999999) / 1000000,
         .progress = not_interrupted,
     };

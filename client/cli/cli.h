@@ -26,9 +26,10 @@ int cli_exit_of(kofn_status status);
 
 /* Options of every command. */
 typedef struct cli_common {
-    const char *master;     // endpoint; NULL: the environment's or the default
-    int local;              // workers in this process; 0: none
-    const char *algorithms; // of those; NULL: the environment's or none
+    const char *master;                // endpoint; NULL: the environment's or the default
+    int local;                         // workers in this process; 0: none
+    const char *algorithms;            // of those; NULL: the environment's or none
+    const char *identity, *server_key; // files; NULL: the environment's or none
     int64_t patience_ns;
     bool json, quiet;
 } cli_common;
@@ -92,5 +93,6 @@ int cli_plan(int argc, char **argv);
 int cli_encode(int argc, char **argv);
 int cli_decode(int argc, char **argv);
 int cli_algorithm(int argc, char **argv);
+int cli_keygen(int argc, char **argv);
 
 #endif

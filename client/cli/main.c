@@ -33,6 +33,7 @@ static const struct {
     {"encode", cli_encode, "Write coded tasks as files, to be multiplied anywhere"},
     {"decode", cli_decode, "Rebuild a product from files of answers"},
     {"algorithm", cli_algorithm, "Prove a file of a bilinear algorithm"},
+    {"keygen", cli_keygen, "Make the keys of a client, worker, admin or master"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -52,7 +53,9 @@ help(FILE *to)
         "could not be\nwritten; 4 cancelled, interrupted, or the deadline came; 5 no master, or "
         "no workers left;\n6 refused by the master; 7 data loss.\n\n"
         "$KOFN_MASTER is the master's endpoint where --master is not given, $KOFN_ALGORITHMS the "
-        "directory\nof algorithms where --algorithms is not.\n",
+        "directory\nof algorithms where --algorithms is not. $KOFN_KEY and $KOFN_SERVER_KEY are "
+        "the files "
+        "of --identity and\n--server-key.\n",
         to);
     return to == stdout ? cli_finish(CLI_OK) : CLI_USAGE;
 }

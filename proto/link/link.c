@@ -97,6 +97,80 @@ kofn_link_socket_new(void *context, kofn_link_kind kind, void **ret_socket, kofn
     return KOFN_OK;
 }
 
+/* ---- keys ------------------------------------------------------------------------------------ */
+
+static kofn_status
+load_master_key(const char *path, char ret_key[KOFN_CURVE_TEXT], kofn_error *err)
+{
+    kofn_certificate master;
+    const kofn_status status = kofn_certificate_load(path, &master, err);
+    if (status != KOFN_OK)
+        return status;
+    if (master.role != KOFN_ROLE_MASTER)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s is the certificate of a %s: want a master's", path,
+                         kofn_role_name(master.role));
+    memcpy(ret_key, master.public_key, sizeof master.public_key);
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_link_keys_load(const char *own, const char *master, kofn_link_keys *ret_keys, kofn_error *err)
+{
+    kofn_link_keys keys = {.master = ""};
+    kofn_status status = kofn_certificate_load_secret(own, &keys.own, err);
+    if (status == KOFN_OK && !master != (keys.own.role == KOFN_ROLE_MASTER))
+        status = kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s is the certificate of a %s: want %s",
+                           own, kofn_role_name(keys.own.role),
+                           master ? "a client's, worker's or admin's" : "a master's");
+    if (status == KOFN_OK && master)
+        status = load_master_key(master, keys.master, err);
+    if (status == KOFN_OK)
+        *ret_keys = keys;
+    explicit_bzero(&keys, sizeof keys);
+    return status;
+}
+
+const char *
+kofn_link_domain(kofn_link_kind kind)
+{
+    return kind == KOFN_LINK_MASTER_WORKERS ? "workers" : "clients";
+}
+
+static bool
+set_key(void *socket, int option, const char *key)
+{
+    return zmq_setsockopt(socket, option, key, KOFN_CURVE_TEXT) == 0;
+}
+
+static bool
+secure_server(void *socket, kofn_link_kind kind, const kofn_link_keys *keys)
+{
+    const int yes = 1;
+    const char *domain = kofn_link_domain(kind);
+    return zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &yes, sizeof yes) == 0 &&
+           set_key(socket, ZMQ_CURVE_SECRETKEY, keys->own.secret_key) &&
+           zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, domain, strlen(domain)) == 0;
+}
+
+static bool
+secure_client(void *socket, const kofn_link_keys *keys)
+{
+    return set_key(socket, ZMQ_CURVE_SERVERKEY, keys->master) &&
+           set_key(socket, ZMQ_CURVE_PUBLICKEY, keys->own.public_key) &&
+           set_key(socket, ZMQ_CURVE_SECRETKEY, keys->own.secret_key);
+}
+
+kofn_status
+kofn_link_secure(void *socket, kofn_link_kind kind, const kofn_link_keys *keys, kofn_error *err)
+{
+    if (!(is_router(kind) ? secure_server(socket, kind, keys) : secure_client(socket, keys)))
+        return kofn_fail(err, KOFN_INTERNAL, "keys of a socket: %s", zmq_strerror(errno));
+    return KOFN_OK;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
 static kofn_status
 fail_open(const char *verb, const char *endpoint, int reason, kofn_error *err)
 {
@@ -187,6 +261,7 @@ clear_inbound(kofn_inbound *in)
     in->block_bytes = 0;
     in->peer.length = 0;
     in->delimited = false;
+    in->key[0] = '\0';
 }
 
 void
@@ -257,6 +332,15 @@ take_peer_id(kofn_inbound *in, zmq_msg_t *frame)
     return true;
 }
 
+/* Frames carry what ZAP said of their sender, but for the routing id, which the socket itself made. */
+static void
+take_key(kofn_inbound *in, zmq_msg_t *frame)
+{
+    const char *key = zmq_msg_gets(frame, "User-Id");
+    if (key && strlen(key) < sizeof in->key)
+        memcpy(in->key, key, strlen(key) + 1);
+}
+
 /* Where the next frame belongs. */
 typedef enum frame_place { PLACE_PEER, PLACE_DELIMITER, PLACE_HEAD, PLACE_BLOCKS } frame_place;
 
@@ -313,6 +397,8 @@ kofn_inbound_recv(void *socket, kofn_link_kind kind, kofn_inbound *in, bool *ret
         }
         more = zmq_msg_more(&frame);
         *ret_got = true;
+        if (is_router(kind) && (place == PLACE_DELIMITER || place == PLACE_HEAD))
+            take_key(in, &frame);
         if (status == KOFN_OK)
             status = take_frame(kind, in, &frame, &place, err);
         else if (place == PLACE_BLOCKS)

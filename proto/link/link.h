@@ -16,6 +16,7 @@
 #ifndef KOFN_PROTO_LINK_LINK_H
 #define KOFN_PROTO_LINK_LINK_H
 
+#include "proto/link/certificate.h"
 #include "proto/messages.h"
 #include "proto/transfer.h"
 
@@ -44,6 +45,26 @@ void kofn_link_tune_malloc(void);
 KOFN_MUST_CHECK kofn_status kofn_link_socket_new(void *context, kofn_link_kind kind,
                                                  void **ret_socket, kofn_error *err);
 
+/* What one end of encrypted links holds. */
+typedef struct kofn_link_keys {
+    kofn_certificate own;         // with its secret key
+    char master[KOFN_CURVE_TEXT]; // the master's public key; "" at the master
+} kofn_link_keys;
+
+/* Read `own` with its secret and, where this end connects, the master's public certificate; `master`
+ * is NULL at the master. INVALID_ARGUMENT: not the role; errors of kofn_certificate_load. */
+KOFN_MUST_CHECK kofn_status kofn_link_keys_load(const char *own, const char *master,
+                                                kofn_link_keys *ret_keys, kofn_error *err);
+
+/* Have a socket speak CURVE and nothing else; before kofn_link_open. A master's asks the process's
+ * ZAP handler, in the domain of kofn_link_domain; without one libzmq lets every key in, and their
+ * messages carry no key. Not for inproc, which libzmq never encrypts. */
+KOFN_MUST_CHECK kofn_status kofn_link_secure(void *socket, kofn_link_kind kind,
+                                             const kofn_link_keys *keys, kofn_error *err);
+
+/* ZAP's name for who comes in there: "clients" or "workers". */
+const char *kofn_link_domain(kofn_link_kind kind);
+
 /* Bind (masters) or connect. ret_endpoint (may be NULL) gets the endpoint as bound, with the port
  * that a wildcard became. ALREADY_EXISTS: the address is in use. INVALID_ARGUMENT: no endpoint. */
 KOFN_MUST_CHECK kofn_status kofn_link_open(void *socket, kofn_link_kind kind, const char *endpoint,
@@ -51,8 +72,10 @@ KOFN_MUST_CHECK kofn_status kofn_link_open(void *socket, kofn_link_kind kind, co
 
 typedef struct kofn_inbound {
     kofn_peer_id peer;
-    bool delimited; // the empty delimiter was there (clients)
-    kofn_buf *head; // envelope
+    bool delimited;            // the empty delimiter was there (clients)
+    char key[KOFN_CURVE_TEXT]; // the sender's public key on secured sockets, by ZAP; "": none. On
+                               // others a peer can write there what it likes
+    kofn_buf *head;            // envelope
     size_t count, capacity;
     kofn_buf **blocks;  // [count]
     size_t block_bytes; // of all block frames

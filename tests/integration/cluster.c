@@ -75,7 +75,8 @@ remove_folder(const char *folder)
     for (const struct dirent *e; (e = readdir(dir));) {
         char path[sizeof e->d_name + CLUSTER_PATH_MAX];
         (void)snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-        (void)unlink(path); // "." and ".." refuse
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && unlink(path) != 0)
+            remove_folder(path);
     }
     (void)closedir(dir);
     (void)rmdir(folder);
