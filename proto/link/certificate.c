@@ -220,11 +220,24 @@ check_secret(const kofn_certificate *c, const char *path, kofn_error *err)
     return KOFN_OK;
 }
 
+/* The folder of systemd's LoadCredential= has the name of the service in it, and is another one for
+ * each worker of a machine, which share their configuration. */
+static const char *
+find_credential(const char *name, char room[KOFN_CERTIFICATE_PATH])
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    if (!folder || strchr(name, '/'))
+        return name;
+    const int length = snprintf(room, KOFN_CERTIFICATE_PATH, "%s/%s", folder, name);
+    return length < KOFN_CERTIFICATE_PATH && access(room, F_OK) == 0 ? room : name;
+}
+
 kofn_status
 kofn_certificate_load_secret(const char *path, kofn_certificate *ret_certificate, kofn_error *err)
 {
-    char secret_path[KOFN_CERTIFICATE_PATH];
+    char secret_path[KOFN_CERTIFICATE_PATH + sizeof "_secret"], credential[KOFN_CERTIFICATE_PATH];
     kofn_certificate read = {.name = ""};
+    path = find_credential(path, credential);
     (void)snprintf(secret_path, sizeof secret_path, "%s_secret", path);
     kofn_status status = load(secret_path, &read, err);
     if (status == KOFN_NOT_FOUND)

@@ -56,8 +56,9 @@ KOFN_MUST_CHECK kofn_status kofn_certificate_load(const char *path,
                                                   kofn_certificate *ret_certificate,
                                                   kofn_error *err);
 
-/* Read both keys, from PATH_secret if there is one, else from PATH. Also INVALID_ARGUMENT: there is
- * no secret key, or it is another one's. Wipe it with explicit_bzero when done. */
+/* Read both keys, from PATH_secret if there is one, else from PATH. A path without a folder is looked
+ * for in $CREDENTIALS_DIRECTORY first, where services find their secrets. Also INVALID_ARGUMENT: there
+ * is no secret key, or it is another one's. Wipe it with explicit_bzero when done. */
 KOFN_MUST_CHECK kofn_status kofn_certificate_load_secret(const char *path,
                                                          kofn_certificate *ret_certificate,
                                                          kofn_error *err);

@@ -212,6 +212,24 @@ a_certificate_of_mixed_keys_is_refused(void **state)
     assert_fails(kofn_certificate_load_secret(path, &read, &error), KOFN_INVALID_ARGUMENT);
 }
 
+/* As a service has it: the certificate's folder is in the environment, the configuration names it
+ * bare. What lies beside the daemon under that name is another's. */
+static void
+a_bare_name_is_a_credential_of_the_service_first(void **state)
+{
+    const scene *s = *state;
+    kofn_certificate read;
+    kofn_error error;
+    assert_fails(kofn_certificate_load_secret("w1.key", &read, &error), KOFN_NOT_FOUND);
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", s->folder, 1), 0);
+    assert_ok(kofn_certificate_load_secret("w1.key_secret", &read, &error));
+    assert_string_equal(read.secret_key, s->w1.secret_key);
+    assert_ok(kofn_certificate_load_secret("w1.key", &read, &error)); // a pair is as good
+    assert_fails(kofn_certificate_load_secret("./w1.key_secret", &read, &error), KOFN_NOT_FOUND);
+    assert_fails(kofn_certificate_load_secret("w2.key", &read, &error), KOFN_NOT_FOUND);
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+}
+
 static void
 a_secret_is_for_its_owners_eyes_only(void **state)
 {
@@ -237,6 +255,7 @@ main(void)
         SCENE(a_handler_that_is_stuck_lets_nobody_in),
         SCENE(one_context_has_one_guard),
         SCENE(a_certificate_of_mixed_keys_is_refused),
+        SCENE(a_bare_name_is_a_credential_of_the_service_first),
         SCENE(a_secret_is_for_its_owners_eyes_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
