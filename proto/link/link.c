@@ -31,6 +31,9 @@ enum {
     HEARTBEAT_TIMEOUT_MS = 15000,
     HEARTBEAT_TTL_MS = 30000, // what we ask the peer to apply to us
     HANDSHAKE_MS = 10000,
+    /* The kernel asks again after 1, 3, 7, ... 63 s. A network that was away for a minute would be
+     * back for another before anybody noticed; so an attempt of ours is not as long as its pauses. */
+    CONNECT_MS = 3000,
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 2000,
     BACKLOG = 1024, // a rack of workers that starts at once
@@ -62,6 +65,7 @@ set_options(void *socket, kofn_link_kind kind)
         {ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS, true},
         {ZMQ_HEARTBEAT_TTL, HEARTBEAT_TTL_MS, true},
         {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS, true},
+        {ZMQ_CONNECT_TIMEOUT, CONNECT_MS, true},
         {ZMQ_RECONNECT_IVL, RECONNECT_MS, true},
         {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS, true},
         {ZMQ_TCP_KEEPALIVE, 1, true},
