@@ -38,7 +38,7 @@ typedef struct listed_file {
 
 struct kofn_guard {
     kofn_link_keys keys;
-    char folder[KOFN_CERTIFICATE_PATH];
+    char own[KOFN_CERTIFICATE_PATH], folder[KOFN_CERTIFICATE_PATH];
     char seal[KOFN_SEAL_TEXT]; // on every message that we vouch for
     kofn_log log;
     void *socket;    // ROUTER: libzmq asks. A REP that failed to answer once would never hear again
@@ -305,9 +305,24 @@ kofn_guard_on_tick(kofn_guard *guard, int64_t now_ns)
     return changed;
 }
 
+static void
+look_at_own(const kofn_guard *guard)
+{
+    kofn_link_keys keys = {.master = ""};
+    kofn_error err;
+    if (kofn_link_keys_load(guard->own, NULL, &keys, &err) != KOFN_OK)
+        kofn_log_write(&guard->log, KOFN_LOG_ERROR, "own_key_unread", err.text, "%s", "");
+    else if (strcmp(keys.own.secret_key, guard->keys.own.secret_key) != 0)
+        kofn_log_write(&guard->log, KOFN_LOG_WARNING, "own_key_waits",
+                       "the master's own key changed, and is used from its next start on", "%s",
+                       "");
+    explicit_bzero(&keys, sizeof keys);
+}
+
 void
 kofn_guard_look_again(kofn_guard *guard)
 {
+    look_at_own(guard);
     guard->look_ns = 0;
     for (listed_file *file = zhashx_first(guard->files); file; file = zhashx_next(guard->files))
         file->look = 0;
@@ -350,6 +365,7 @@ kofn_guard_new(void *context, const char *own, const char *folder, kofn_log log,
     if (!guard)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the keys");
     guard->log = log;
+    (void)snprintf(guard->own, sizeof guard->own, "%s", own);
     (void)snprintf(guard->folder, sizeof guard->folder, "%s", folder);
     kofn_status status = make_parts(guard, err);
     if (status == KOFN_OK)

@@ -58,7 +58,8 @@ const kofn_certificate *kofn_guard_find(const kofn_guard *guard, kofn_link_kind 
 /* True when the list was read anew: look after those that are connected. */
 bool kofn_guard_on_tick(kofn_guard *guard, int64_t now_ns);
 
-/* Have the next tick read every certificate, changed or not. */
+/* Have the next tick read every certificate, changed or not. The master's own is used as it was read at
+ * the start, since its sockets are bound with it; one that changed is worth a line in the log. */
 void kofn_guard_look_again(kofn_guard *guard);
 
 #endif

@@ -131,6 +131,12 @@ kofn_link_keys_load(const char *own, const char *master, kofn_link_keys *ret_key
     return status;
 }
 
+size_t
+kofn_link_chunk_bytes(bool secured)
+{
+    return secured ? KOFN_CHUNK_BYTES_CURVE : KOFN_CHUNK_BYTES;
+}
+
 const char *
 kofn_link_domain(kofn_link_kind kind)
 {

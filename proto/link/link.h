@@ -65,6 +65,9 @@ KOFN_MUST_CHECK kofn_status kofn_link_keys_load(const char *own, const char *mas
 KOFN_MUST_CHECK kofn_status kofn_link_secure(void *socket, kofn_link_kind kind,
                                              const kofn_link_keys *keys, kofn_error *err);
 
+/* The size of block frames that suits such a link, by measurement (bench/README.md). */
+size_t kofn_link_chunk_bytes(bool secured);
+
 /* ZAP's name for who comes in there: "clients" or "workers". */
 const char *kofn_link_domain(kofn_link_kind kind);
 
