@@ -3,6 +3,7 @@
 #include "tests/assert.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -245,6 +246,9 @@ half_a_certificate_is_none(void **state)
 
 #define KEY "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
 
+#define WHOLE                                                                                      \
+    "metadata\n    name = \"a\"\n    role = \"client\"\ncurve\n    public-key = \"" KEY "\"\n"
+
 static const char *const no_certificates[] = {
     "",
     "\n\n\n",
@@ -274,7 +278,7 @@ what_is_no_certificate_is_refused(void **state)
         assert_fails(kofn_certificate_load(path_of("bad.key"), &read, &error),
                      KOFN_INVALID_ARGUMENT);
     }
-    static const char nul[] = "metadata\n    name = \"a\"\n\0   role = \"client\"\n";
+    static const char nul[] = WHOLE "\0 and more";
     write_text("bad.key", nul, sizeof nul - 1);
     assert_fails(kofn_certificate_load(path_of("bad.key"), &read, &error), KOFN_INVALID_ARGUMENT);
 }
@@ -304,12 +308,21 @@ what_is_no_file_is_not_waited_for(void **state)
     kofn_error error;
     assert_int_equal(mkfifo(path_of("pipe.key"), 0600), 0);
     assert_fails(kofn_certificate_load(path_of("pipe.key"), &read, &error), KOFN_INVALID_ARGUMENT);
+    const int pipe = open(path_of("pipe.key"), O_RDWR); // not even when a certificate comes out
+    assert_int_equal(write(pipe, WHOLE, strlen(WHOLE)), strlen(WHOLE));
+    assert_fails(kofn_certificate_load(path_of("pipe.key"), &read, &error), KOFN_INVALID_ARGUMENT);
+    (void)close(pipe);
     assert_int_equal(symlink("/dev/zero", path_of("zero.key")), 0);
     assert_fails(kofn_certificate_load(path_of("zero.key"), &read, &error), KOFN_INVALID_ARGUMENT);
     assert_fails(kofn_certificate_load(folder, &read, &error), KOFN_INVALID_ARGUMENT);
     assert_fails(kofn_certificate_load(path_of("none.key"), &read, &error), KOFN_NOT_FOUND);
-    write_text("huge.key", "", 0);
+    write_text("huge.key", WHOLE "#", strlen(WHOLE) + 1);
+    assert_ok(kofn_certificate_load(path_of("huge.key"), &read, &error));
     assert_int_equal(truncate(path_of("huge.key"), INT64_C(1) << 40), 0);
+    assert_fails(kofn_certificate_load(path_of("huge.key"), &read, &error), KOFN_INVALID_ARGUMENT);
+    char long_comment[9000] = WHOLE;
+    memset(long_comment + strlen(WHOLE), '#', sizeof long_comment - strlen(WHOLE));
+    write_text("huge.key", long_comment, sizeof long_comment);
     assert_fails(kofn_certificate_load(path_of("huge.key"), &read, &error), KOFN_INVALID_ARGUMENT);
 }
 

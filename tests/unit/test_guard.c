@@ -291,7 +291,7 @@ a_secret_among_the_public_ones_is_found(void **state)
     int pipe_fds[2];
     kofn_log to_pipe;
     kofn_error error;
-    assert_int_equal(pipe(pipe_fds), 0);
+    assert_int_equal(pipe2(pipe_fds, O_NONBLOCK | O_CLOEXEC), 0);
     write_copy(s, &s->me, "me.key", "client", true);
     kofn_log_init(&to_pipe, KOFN_LOG_WARNING, pipe_fds[1]);
     kofn_guard_destroy(&s->guard);
@@ -499,6 +499,78 @@ a_worker_that_is_not_listed_hears_why(void **state)
     kofn_monitor_close(&monitor);
 }
 
+typedef struct zap_case {
+    const char *version, *domain, *mechanism;
+    size_t key_length, frames;
+} zap_case;
+
+/* Ask as libzmq asks: the status, "" without an answer. */
+static void
+ask_handler(scene *s, const zap_case *c, const uint8_t *key, char ret_status[8])
+{
+    const int patience_ms = 100;
+    void *asker = zmq_socket(s->context, ZMQ_REQ);
+    assert_int_equal(zmq_setsockopt(asker, ZMQ_RCVTIMEO, &patience_ms, sizeof patience_ms), 0);
+    assert_int_equal(zmq_setsockopt(asker, ZMQ_LINGER, &(int){0}, sizeof(int)), 0);
+    assert_int_equal(zmq_connect(asker, "inproc://zeromq.zap.01"), 0);
+    const struct {
+        const void *at;
+        size_t length;
+    } frames[] = {
+        {c->version, strlen(c->version)},
+        {"7", 1},
+        {c->domain, strlen(c->domain)},
+        {"127.0.0.1", 9},
+        {"", 0},
+        {c->mechanism, strlen(c->mechanism)},
+        {key, c->key_length},
+        {"", 0},
+    };
+    for (size_t i = 0; i < c->frames; i++)
+        assert_true(zmq_send(asker, frames[i].at, frames[i].length,
+                             i + 1 < c->frames ? ZMQ_SNDMORE : 0) >= 0);
+    for (int i = 0; i < 100; i++) { // it is in the handler's queue at once, or soon
+        zmq_pollitem_t item = {.socket = kofn_guard_get_socket(s->guard), .events = ZMQ_POLLIN};
+        if (zmq_poll(&item, 1, 10) > 0)
+            break;
+    }
+    kofn_guard_on_readable(s->guard);
+    char frame[2][64] = {"", ""};
+    ret_status[0] = '\0';
+    if (zmq_recv(asker, frame[0], 63, 0) >= 0 && zmq_recv(asker, frame[1], 63, 0) >= 0 &&
+        zmq_recv(asker, ret_status, 7, 0) == 3)
+        ret_status[3] = '\0';
+    (void)zmq_close(asker);
+}
+
+static void
+the_handler_grants_what_is_a_request_of_a_listed_key_and_nothing_else(void **state)
+{
+    static const zap_case good = {"1.0", "workers", "CURVE", 32, 7};
+    static const zap_case bad[] = {
+        {"1.1", "workers", "CURVE", 32, 7}, {"", "workers", "CURVE", 32, 7},
+        {"1.0", "clients", "CURVE", 32, 7}, {"1.0", "", "CURVE", 32, 7},
+        {"1.0", "worker", "CURVE", 32, 7},  {"1.0", "workers", "NULL", 32, 7},
+        {"1.0", "workers", "PLAIN", 32, 7}, {"1.0", "workers", "CURVE", 31, 7},
+        {"1.0", "workers", "CURVE", 0, 7},  {"1.0", "workers", "CURVE", 32, 6},
+        {"1.0", "workers", "CURVE", 32, 8}, {"1.0", "workers", "CURVE", 32, 1},
+    };
+    scene *s = *state;
+    uint8_t key[32];
+    char status[8];
+    assert_non_null(zmq_z85_decode(key, s->w1.public_key));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ask_handler(s, &bad[i], key, status);
+        assert_string_equal(status, "400");
+    }
+    key[0] ^= 1;
+    ask_handler(s, &good, key, status);
+    assert_string_equal(status, "400");
+    key[0] ^= 1;
+    ask_handler(s, &good, key, status);
+    assert_string_equal(status, "200");
+}
+
 static void
 one_context_has_one_guard(void **state)
 {
@@ -535,6 +607,7 @@ main(void)
         SCENE(a_name_that_no_handler_gave_admits_nobody),
         SCENE(who_is_listed_is_admitted_by_what_it_sends),
         SCENE(a_worker_that_is_not_listed_hears_why),
+        SCENE(the_handler_grants_what_is_a_request_of_a_listed_key_and_nothing_else),
         SCENE(one_context_has_one_guard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
