@@ -135,6 +135,12 @@ kofn_link_keys_load(const char *own, const char *master, kofn_link_keys *ret_key
     return status;
 }
 
+size_t
+kofn_link_chunk_bytes(bool secured)
+{
+    return secured ? KOFN_CHUNK_BYTES_CURVE : KOFN_CHUNK_BYTES;
+}
+
 const char *
 kofn_link_domain(kofn_link_kind kind)
 {
@@ -265,7 +271,7 @@ clear_inbound(kofn_inbound *in)
     in->block_bytes = 0;
     in->peer.length = 0;
     in->delimited = false;
-    in->key[0] = '\0';
+    in->key[0] = in->seal[0] = '\0';
 }
 
 void
@@ -338,11 +344,18 @@ take_peer_id(kofn_inbound *in, zmq_msg_t *frame)
 
 /* Frames carry what ZAP said of their sender, but for the routing id, which the socket itself made. */
 static void
+take_property(zmq_msg_t *frame, const char *property, char *ret_text, size_t size)
+{
+    const char *text = zmq_msg_gets(frame, property);
+    if (text && strlen(text) < size)
+        memcpy(ret_text, text, strlen(text) + 1);
+}
+
+static void
 take_key(kofn_inbound *in, zmq_msg_t *frame)
 {
-    const char *key = zmq_msg_gets(frame, "User-Id");
-    if (key && strlen(key) < sizeof in->key)
-        memcpy(in->key, key, strlen(key) + 1);
+    take_property(frame, "User-Id", in->key, sizeof in->key);
+    take_property(frame, KOFN_LINK_SEAL, in->seal, sizeof in->seal);
 }
 
 /* Where the next frame belongs. */
