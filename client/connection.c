@@ -14,37 +14,16 @@ is_monitored(const kofn_connection *connection)
     return strncmp(connection->endpoint, "inproc://", strlen("inproc://")) != 0;
 }
 
-static kofn_status
-open_monitor(kofn_connection *connection, kofn_error *err)
-{
-    char name[96];
-    (void)snprintf(name, sizeof name, "inproc://kofn-monitor-%p-%u", (void *)connection,
-                   connection->number);
-    if (zmq_socket_monitor(connection->socket, name,
-                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-                               ZMQ_EVENT_DISCONNECTED) != 0)
-        return kofn_fail(err, KOFN_INTERNAL, "monitor of the connection: %s", zmq_strerror(errno));
-
-    const int linger = 0;
-    connection->monitor = zmq_socket(connection->context, ZMQ_PAIR);
-    if (!connection->monitor ||
-        zmq_setsockopt(connection->monitor, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
-        zmq_connect(connection->monitor, name) != 0)
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "monitor of the connection: %s",
-                         zmq_strerror(errno));
-    return KOFN_OK;
-}
-
 kofn_status
 kofn_connection_open(kofn_connection *connection, kofn_error *err)
 {
-    connection->number++;
     kofn_status status =
         kofn_link_socket_new(connection->context, KOFN_LINK_CLIENT, &connection->socket, err);
     if (status == KOFN_OK && connection->keys)
         status = kofn_link_secure(connection->socket, KOFN_LINK_CLIENT, connection->keys, err);
     if (status == KOFN_OK && is_monitored(connection)) // before connecting: no event is missed
-        status = open_monitor(connection, err);
+        status =
+            kofn_monitor_open(connection->context, connection->socket, &connection->monitor, err);
     if (status == KOFN_OK)
         status = kofn_link_open(connection->socket, KOFN_LINK_CLIENT, connection->endpoint, NULL, 0,
                                 err);
@@ -64,49 +43,43 @@ void
 kofn_connection_close(kofn_connection *connection)
 {
     kofn_peer_destroy(&connection->peer);
-    /* Whatever lingers in a closed socket makes it connect again, and libzmq's I/O thread tells the
-     * monitor of it: without anybody there it would wait for ever, and every connection with it. So
-     * the monitor ends first. */
-    if (connection->monitor)
-        (void)zmq_socket_monitor(connection->socket, NULL,
-                                 0); // fails if it was never started: fine
+    kofn_monitor_close(&connection->monitor);
     /* zmq_close cannot fail on a socket that is one. Its linger is set by the link: an abandon that
      * was just sent still leaves. */
     if (connection->socket)
         (void)zmq_close(connection->socket);
-    if (connection->monitor)
-        (void)zmq_close(connection->monitor);
-    connection->socket = connection->monitor = NULL;
+    connection->socket = NULL;
     connection->state = KOFN_CONNECTION_NONE;
 }
 
-/* An event is two frames: number and value, then the address, which we know. */
+/* Handshakes that are cut off are a refusal to who has keys and was never let in: they are wrong, most
+ * likely. Without keys the master may be starting, behind something that connects in its place. */
 static bool
-take_event(void *monitor, uint16_t *ret_event)
+is_refusal(const kofn_connection *connection, kofn_monitor_event event)
 {
-    unsigned char frame[64];
-    const int length = zmq_recv(monitor, frame, sizeof frame, ZMQ_DONTWAIT);
-    if (length < (int)sizeof *ret_event)
-        return false;
-    memcpy(ret_event, frame, sizeof *ret_event);
-    (void)zmq_recv(monitor, frame, sizeof frame, ZMQ_DONTWAIT); // cut: nobody reads it
-    return true;
+    return event == KOFN_MONITOR_REFUSED || event == KOFN_MONITOR_MISMATCH ||
+           (event == KOFN_MONITOR_CUT && connection->keys && !connection->was_up);
 }
 
 void
 kofn_connection_look(kofn_connection *connection)
 {
-    uint16_t event;
-    while (connection->monitor && take_event(connection->monitor, &event)) {
-        const bool was_up = connection->state == KOFN_CONNECTION_UP;
+    kofn_monitor_event event;
+    while (kofn_monitor_next(&connection->monitor, &event)) {
         if (connection->state == KOFN_CONNECTION_LOST)
             continue; // and stays lost: see the header
-        if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
-            connection->state = KOFN_CONNECTION_REFUSED;
-        else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
-            connection->state = KOFN_CONNECTION_UP;
-        else if (was_up || connection->state == KOFN_CONNECTION_CONNECTING)
+        if (event == KOFN_MONITOR_DOWN) {
             connection->state = KOFN_CONNECTION_LOST;
+        } else if (event == KOFN_MONITOR_UP) {
+            connection->state = KOFN_CONNECTION_UP;
+            connection->was_up = true;
+            connection->cut_off = false;
+        } else if (is_refusal(connection, event)) {
+            connection->state = KOFN_CONNECTION_REFUSED;
+            connection->refusal = event;
+        } else {
+            connection->cut_off = true;
+        }
     }
 }
 
@@ -129,7 +102,8 @@ kofn_connection_wait(kofn_connection *connection, int64_t until_ns)
     int count = 0;
     if (connection->socket)
         items[count++] = (zmq_pollitem_t){.socket = connection->socket, .events = ZMQ_POLLIN};
-    if (connection->monitor)
-        items[count++] = (zmq_pollitem_t){.socket = connection->monitor, .events = ZMQ_POLLIN};
+    if (connection->monitor.socket)
+        items[count++] =
+            (zmq_pollitem_t){.socket = connection->monitor.socket, .events = ZMQ_POLLIN};
     return zmq_poll(items, count, milliseconds_until(until_ns)) >= 0 || errno != EINTR;
 }

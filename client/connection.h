@@ -12,12 +12,13 @@
 #define KOFN_CLIENT_CONNECTION_H
 
 #include "proto/link/link.h"
+#include "proto/link/monitor.h"
 
 typedef enum kofn_connection_state {
     KOFN_CONNECTION_NONE,       // closed
     KOFN_CONNECTION_CONNECTING, // nobody answered yet
     KOFN_CONNECTION_UP,
-    KOFN_CONNECTION_REFUSED, // the master does not take our key; libzmq goes on trying
+    KOFN_CONNECTION_REFUSED, // see `refusal`; it comes to nothing any more
     KOFN_CONNECTION_LOST,    // what was in it is gone
 } kofn_connection_state;
 
@@ -27,8 +28,11 @@ typedef struct kofn_connection {
     const kofn_link_keys *keys; // borrowed; NULL: no encryption
     kofn_pool *pool;            // borrowed: frames of what is sent
     kofn_connection_state state;
-    unsigned number; // of connections made: names the monitor
-    void *socket, *monitor;
+    bool was_up;                // this one, or one before it
+    bool cut_off;               // somebody is there who ends each handshake
+    kofn_monitor_event refusal; // in KOFN_CONNECTION_REFUSED: REFUSED, MISMATCH or CUT
+    void *socket;
+    kofn_monitor monitor;
     kofn_peer *peer;
 } kofn_connection;
 

@@ -52,14 +52,16 @@ set_key(kofn_client *client, kofn_call *call, const char *key, kofn_error *err)
 
 /* The user's memory as bands: each becomes a frame when its turn comes. */
 static kofn_status
-cut_operand(const kofn_matrix *from, kofn_bands *ret_bands, kofn_error *err)
+cut_operand(const kofn_client *client, const kofn_matrix *from, kofn_bands *ret_bands,
+            kofn_error *err)
 {
     const kofn_mat mat = {.data = (void *)(uintptr_t)from->data, // read only, from here on
                           .dtype = from->dtype,
                           .rows = from->rows,
                           .cols = from->cols,
                           .stride = from->stride ? from->stride : from->cols};
-    return kofn_block_bands_over(&mat, KOFN_CHUNK_BYTES, ret_bands, err);
+    return kofn_block_bands_over(&mat, kofn_link_chunk_bytes(client->connection.keys != NULL),
+                                 ret_bands, err);
 }
 
 static void
@@ -104,7 +106,7 @@ kofn_engine_open(kofn_client *client, const kofn_call_params *params, kofn_call 
     if (status == KOFN_OK)
         status = kofn_message_pack(method_of(call)->request, params->request, &call->body, err);
     for (size_t i = 0; status == KOFN_OK && i < params->operand_count; i++) {
-        status = cut_operand(params->operands[i], &call->operands[i], err);
+        status = cut_operand(client, params->operands[i], &call->operands[i], err);
         call->operand_count += status == KOFN_OK;
     }
     if (status != KOFN_OK) {
@@ -258,12 +260,11 @@ static void
 end_refused(kofn_client *client)
 {
     kofn_error error;
-    (void)kofn_fail(&error, KOFN_UNAUTHENTICATED,
-                    "the master at %s does not take this key: have its public certificate put into "
-                    "the master's keys.allowed, in the role of a client or admin",
-                    client->endpoint);
+    (void)kofn_monitor_explain(client->connection.refusal, client->endpoint, "client",
+                               client->connection.keys != NULL, &error);
     while (!TAILQ_EMPTY(&client->open))
         finish(TAILQ_FIRST(&client->open), &error);
+    connection_lost(client, &error); // for later calls: libzmq may have given up
 }
 
 static void
@@ -306,6 +307,17 @@ give_up_at(const kofn_call *call)
     return kofn_clock_after(call->deadline_ns, call->slack_ns);
 }
 
+static void
+say_unreachable(const kofn_client *client, kofn_error *ret_error)
+{
+    if (client->connection.cut_off)
+        (void)kofn_monitor_explain(KOFN_MONITOR_CUT, client->endpoint, "client",
+                                   client->connection.keys != NULL, ret_error);
+    else
+        (void)kofn_fail(ret_error, KOFN_UNAVAILABLE,
+                        "no master answers at %s; is kofn-master running there?", client->endpoint);
+}
+
 /* A product that is on its way is not cut off by the deadline: it was met. */
 static void
 expire(kofn_client *client, int64_t now)
@@ -315,9 +327,7 @@ expire(kofn_client *client, int64_t now)
         next = TAILQ_NEXT(call, link);
         if (now >= patience_end(client, call) ||
             (now >= give_up_at(call) && client->down_ns != KOFN_NEVER_NS)) {
-            (void)kofn_fail(&error, KOFN_UNAVAILABLE,
-                            "no master answers at %s; is kofn-master running there?",
-                            client->endpoint);
+            say_unreachable(client, &error);
             finish(call, &error);
         } else if (now >= give_up_at(call) && call->state != KOFN_CALL_RECEIVING) {
             (void)kofn_fail(&error, KOFN_DEADLINE_EXCEEDED,

@@ -34,8 +34,8 @@ static const kofn_key keys[] = {
      "How often master and workers beat"},
     {"silence", KOFN_KEY_DURATION, FIELD(silence_ns), 50 * MS, HOURS, "2.5s", NULL,
      "A worker not heard for this long is lost, and its tasks replaced where they are needed"},
-    {"chunk", KOFN_KEY_SIZE, FIELD(chunk_bytes), 4 * KIB, 64 * MIB, "4MiB", NULL,
-     "Target size of a block frame"},
+    {"chunk", KOFN_KEY_SIZE, FIELD(chunk_bytes), 0, 64 * MIB, "0", NULL,
+     "Target size of a block frame, 4KiB at least; 0: what suits the links, less with keys"},
     {"window", KOFN_KEY_SIZE, FIELD(window), 64 * KIB, 4 * KIB *MIB, "16MiB", NULL,
      "Block bytes that a peer may have on their way to the master"},
     {"limits.memory", KOFN_KEY_SIZE, FIELD(memory), 0, TIB, "0", NULL,
@@ -222,6 +222,9 @@ kofn_master_config_check(const kofn_master_config *config, kofn_error *err)
                          "silence: %.3f s is less than two heartbeats of %.3f s; every worker "
                          "would be taken for lost",
                          (double)config->silence_ns * 1e-9, (double)config->heartbeat_ns * 1e-9);
+    if (config->chunk_bytes > 0 && config->chunk_bytes < 4 * KIB)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "chunk: %zu bytes are less than 4KiB",
+                         (size_t)config->chunk_bytes);
     if (config->memory > 0 && config->memory < config->window)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "limits.memory: %zu bytes are less than one peer's window of %zu",

@@ -742,7 +742,7 @@ is_admitted(kofn_fleet *fleet)
     worker *w = zhashx_lookup(fleet->by_peer, &fleet->in.peer);
     if (!guard)
         return true;
-    if (!kofn_guard_admit(guard, KOFN_LINK_MASTER_WORKERS, fleet->in.key))
+    if (!kofn_guard_admit(guard, KOFN_LINK_MASTER_WORKERS, &fleet->in))
         return false;
     if (w && strcmp(w->key, fleet->in.key) != 0) {
         lose_worker(fleet, w, "another key came with its routing id");
@@ -757,7 +757,7 @@ kofn_fleet_on_keys(kofn_fleet *fleet)
     worker *w;
     TAILQ_FOREACH(w, &fleet->workers, of_fleet)
     {
-        if (!kofn_guard_allows(fleet->master->guard, KOFN_LINK_MASTER_WORKERS, w->key))
+        if (!kofn_guard_find(fleet->master->guard, KOFN_LINK_MASTER_WORKERS, w->key))
             lose_worker(fleet, w, "its key was revoked");
     }
     sweep(fleet);

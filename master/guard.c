@@ -1,3 +1,8 @@
+/* The list is kept by file, so that a look at a folder in which one of many certificates changed reads
+ * that one. What a file said counts until it is known to say something else: the loop has no
+ * descriptor left, say, and cannot read it. It counts no longer when the file is gone, cannot be read
+ * for good, or is no certificate.
+ */
 #include "master/guard.h"
 #include "common/base/clock.h"
 
@@ -5,11 +10,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define LOOK_NS KOFN_NS_PER_S
+#define LOOK_NS        KOFN_NS_PER_S
+#define LOOK_MAX_NS    (3 * KOFN_NS_PER_S)  // even where looking takes long
+#define LOOK_SHARE     20                   // of the time between looks, a look takes no more
+#define READ_NS        (KOFN_NS_PER_S / 10) // of reading in one look; the rest waits for the next
+#define JUST_CHANGED_S 2
 
 enum {
     PROVE_MS = 5000,
@@ -18,14 +28,26 @@ enum {
     CERTIFICATES_MAX = 100000, // in the folder
 };
 
+typedef struct listed_file {
+    uint64_t look; // digest of its stat as it was read; 0: it is to be read
+    uint64_t round;
+    bool read, usable, ambiguous;
+    kofn_certificate certificate; // when usable
+    char name[];
+} listed_file;
+
 struct kofn_guard {
     kofn_link_keys keys;
-    char folder[KOFN_CERTIFICATE_PATH];
+    char own[KOFN_CERTIFICATE_PATH], folder[KOFN_CERTIFICATE_PATH];
+    char seal[KOFN_SEAL_TEXT]; // on every message that we vouch for
     kofn_log log;
-    void *socket;     // REP: libzmq asks
-    zhashx_t *listed; // of kofn_certificate, by public key
-    uint64_t look;    // digest of the folder as it was read
-    int64_t looked_ns;
+    void *socket;    // ROUTER: libzmq asks. A REP that failed to answer once would never hear again
+    zhashx_t *files; // of listed_file, by name
+    zhashx_t *listed; // the usable ones among them, by public key
+    uint64_t round;   // of looks
+    size_t seen;      // files in it
+    int64_t look_ns;  // the next
+    bool unread;      // it was said that the folder cannot be read
     uint64_t refused, unheard;
     bool proving; // the stranger is ourselves
 };
@@ -33,21 +55,22 @@ struct kofn_guard {
 /* ---- the list -------------------------------------------------------------------------------- */
 
 static void
-destroy_certificate(void **item_p)
+destroy_file(void **item_p)
 {
     free(*item_p);
     *item_p = NULL;
 }
 
+/* Keys live in the items. */
 static zhashx_t *
-list_new(void)
+list_new(void (*destroy_item)(void **item_p))
 {
     zhashx_t *list = zhashx_new();
     if (!list)
         return NULL;
-    zhashx_set_key_duplicator(list, NULL); // keys live in their certificates
+    zhashx_set_key_duplicator(list, NULL);
     zhashx_set_key_destructor(list, NULL);
-    zhashx_set_destructor(list, destroy_certificate);
+    zhashx_set_destructor(list, destroy_item);
     return list;
 }
 
@@ -67,109 +90,271 @@ mix(uint64_t digest, const void *bytes, size_t length)
     return digest;
 }
 
-/* Names, sizes, times: what changes whenever a certificate does. The sum of the files' digests, since
- * a folder has no order. */
+/* Of what changes whenever a file does, or what a link leads to. *ret_settled: a change from now on
+ * would show. One within the same tick of the file system's clock does not. */
 static uint64_t
-look_at(const struct dirent *entry, int folder)
+look_at(int folder, const char *name, bool *ret_settled)
 {
     struct stat s;
-    if (fstatat(folder, entry->d_name, &s, 0) != 0)
-        return 0; // it went between two looks
-    uint64_t digest = mix(UINT64_C(14695981039346656037), entry->d_name, strlen(entry->d_name));
-    digest = mix(digest, &s.st_ino, sizeof s.st_ino);
+    *ret_settled = true;
+    if (fstatat(folder, name, &s, 0) != 0)
+        return 1; // a link into nothing, or it went just now
+    *ret_settled = time(NULL) - s.st_ctim.tv_sec > JUST_CHANGED_S;
+    uint64_t digest = mix(UINT64_C(14695981039346656037), &s.st_ino, sizeof s.st_ino);
+    digest = mix(digest, &s.st_dev, sizeof s.st_dev);
     digest = mix(digest, &s.st_size, sizeof s.st_size);
     digest = mix(digest, &s.st_mtim, sizeof s.st_mtim);
     return mix(digest, &s.st_ctim, sizeof s.st_ctim);
 }
 
-static void
-list_file(kofn_guard *guard, zhashx_t *list, const char *name)
+static listed_file *
+find_file(kofn_guard *guard, const char *name, kofn_error *err)
 {
-    char path[KOFN_CERTIFICATE_PATH + 256];
-    kofn_error err;
-    kofn_certificate *c = calloc(1, sizeof *c);
-    (void)snprintf(path, sizeof path, "%s/%s", guard->folder, name);
-    kofn_status status = c ? kofn_certificate_load(path, c, &err)
-                           : kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory for %s", path);
-    if (status == KOFN_OK && zhashx_insert(list, c->public_key, c) == 0)
-        return;
-    if (status == KOFN_OK)
-        kofn_fail(&err, KOFN_ALREADY_EXISTS, "%s: its key is another certificate's as well", path);
-    kofn_log_write(&guard->log, KOFN_LOG_WARNING, "certificate_ignored", err.text, "%s", "");
-    free(c);
+    listed_file *file = zhashx_lookup(guard->files, name);
+    if (file)
+        return file;
+    if (zhashx_size(guard->files) >= CERTIFICATES_MAX) {
+        (void)kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                        "%s has more than %d certificates: take out those that nobody uses",
+                        guard->folder, CERTIFICATES_MAX);
+        return NULL;
+    }
+    file = calloc(1, sizeof *file + strlen(name) + 1);
+    if (file) {
+        memcpy(file->name, name, strlen(name) + 1);
+        (void)zhashx_insert(guard->files, file->name, file); // it was not there
+    } else {
+        (void)kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the list of keys");
+    }
+    return file;
 }
 
-/* Walk the folder: its digest, and when `list` is not NULL its certificates. */
-static kofn_status
-walk(kofn_guard *guard, zhashx_t *list, uint64_t *ret_look, kofn_error *err)
+static bool
+is_same(const kofn_certificate *a, const kofn_certificate *b)
 {
-    DIR *folder = opendir(guard->folder);
-    if (!folder)
-        return kofn_fail(err, kofn_status_from_errno(errno), "keys.allowed: %s: %s", guard->folder,
-                         strerror(errno));
-    uint64_t look = 1;
-    size_t count = 0;
-    for (const struct dirent *e; count < CERTIFICATES_MAX && (e = readdir(folder)) != NULL;) {
+    return a->role == b->role && strcmp(a->name, b->name) == 0 &&
+           strcmp(a->public_key, b->public_key) == 0 && a->holds_secret == b->holds_secret;
+}
+
+/* Take over what the file says. True: it is something else than before. */
+static bool
+update_file(kofn_guard *guard, listed_file *file, const kofn_certificate *fresh,
+            const kofn_error *why)
+{
+    const bool usable = why->status == KOFN_OK, first = !file->read;
+    file->read = true;
+    if (!first && usable == file->usable && (!usable || is_same(fresh, &file->certificate)))
+        return false;
+    file->usable = usable;
+    if (usable)
+        file->certificate = *fresh;
+    else
+        kofn_log_write(&guard->log, KOFN_LOG_WARNING, "certificate_ignored", why->text, "%s", "");
+    if (usable && fresh->holds_secret)
+        kofn_log_write(&guard->log, KOFN_LOG_WARNING, "secret_exposed",
+                       "a secret key is among the public certificates: take it out, and make its "
+                       "owner a new one",
+                       "file=%s/%s", guard->folder, file->name);
+    return true;
+}
+
+/* RESOURCE_EXHAUSTED: it could not be read for now. */
+static kofn_status
+read_file(kofn_guard *guard, listed_file *file, bool *changed, kofn_error *err)
+{
+    char path[KOFN_CERTIFICATE_PATH];
+    kofn_certificate fresh = {.name = ""};
+    kofn_error why = {.status = KOFN_OK};
+    const int length = snprintf(path, sizeof path, "%s/%s", guard->folder, file->name);
+    kofn_status status =
+        length > 0 && (size_t)length < sizeof path
+            ? kofn_certificate_load(path, &fresh, &why)
+            : kofn_fail(&why, KOFN_INVALID_ARGUMENT, "%s: the path is too long", path);
+    if (status == KOFN_RESOURCE_EXHAUSTED)
+        return kofn_fail(err, status, "%s", why.text);
+    *changed |= update_file(guard, file, &fresh, &why);
+    return KOFN_OK;
+}
+
+/* Look at every file, and read those that changed until the time is over: the others stay what they
+ * were, and are still to be read. */
+static kofn_status
+look_at_files(kofn_guard *guard, DIR *folder, int64_t until_ns, bool *changed, kofn_error *err)
+{
+    bool all = true;
+    for (const struct dirent *e; (e = readdir(folder)) != NULL;) {
+        bool settled;
         if (!is_listed_file(e->d_name))
             continue;
-        count++;
-        look += look_at(e, dirfd(folder));
-        if (list)
-            list_file(guard, list, e->d_name);
+        listed_file *file = find_file(guard, e->d_name, err);
+        if (!file)
+            return err->status;
+        const uint64_t look = look_at(dirfd(folder), e->d_name, &settled);
+        guard->seen += file->round != guard->round;
+        file->round = guard->round;
+        if (look == file->look)
+            continue;
+        if (kofn_clock_ns() >= until_ns) {
+            all = false;
+            continue;
+        }
+        const kofn_status status = read_file(guard, file, changed, err);
+        if (status != KOFN_OK)
+            return status;
+        file->look = settled ? look : 0;
     }
-    (void)closedir(folder); // it was only read
-    *ret_look = look;
+    if (!all)
+        guard->look_ns = 0;
     return KOFN_OK;
 }
 
-/* The digest is the one from before: what changes while it is read is read once more. */
-static kofn_status
-read_list(kofn_guard *guard, kofn_error *err)
+/* Those that were not there this time. */
+static bool
+forget_files(kofn_guard *guard)
 {
-    uint64_t before, after;
-    zhashx_t *list = list_new();
-    if (!list)
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the list of keys");
-    kofn_status status = walk(guard, NULL, &before, err);
-    if (status == KOFN_OK)
-        status = walk(guard, list, &after, err);
-    if (status != KOFN_OK) {
-        zhashx_destroy(&list);
-        return status;
+    bool forgot = false;
+    if (guard->seen == zhashx_size(guard->files)) // mostly
+        return false;
+    zlistx_t *names = zhashx_keys(guard->files);
+    for (const char *name = names ? zlistx_first(names) : NULL; name; name = zlistx_next(names)) {
+        const listed_file *file = zhashx_lookup(guard->files, name);
+        if (file->round == guard->round)
+            continue;
+        zhashx_delete(guard->files, name);
+        forgot = true;
     }
-    zhashx_destroy(&guard->listed);
-    guard->listed = list;
-    guard->look = before;
+    zlistx_destroy(&names);
+    return forgot;
+}
+
+/* A key that is there in two roles is not let in at all: nobody knows which of them is meant. */
+static void
+list_file(kofn_guard *guard, listed_file *file)
+{
+    listed_file *other = zhashx_lookup(guard->listed, file->certificate.public_key);
+    file->ambiguous = false;
+    if (!other) {
+        (void)zhashx_insert(guard->listed, file->certificate.public_key, file);
+        return;
+    }
+    if (other->certificate.role == file->certificate.role)
+        return;
+    other->ambiguous = true;
+    kofn_log_write(&guard->log, KOFN_LOG_ERROR, "key_ambiguous",
+                   "one key is in two certificates with different roles: it may not connect until "
+                   "one of them is gone",
+                   "file=%s other=%s", file->name, other->name);
+}
+
+static void
+list_files(kofn_guard *guard)
+{
+    zhashx_purge(guard->listed);
+    for (listed_file *file = zhashx_first(guard->files); file; file = zhashx_next(guard->files))
+        if (file->usable)
+            list_file(guard, file);
     kofn_log_write(&guard->log, KOFN_LOG_NOTICE, "keys_read", "who may connect", "count=%zu",
-                   zhashx_size(list));
-    return KOFN_OK;
+                   zhashx_size(guard->listed));
+}
+
+/* A folder that is gone, or that we are kept out of, allows nobody. */
+static bool
+is_closed(kofn_status status)
+{
+    return status == KOFN_NOT_FOUND || status == KOFN_PERMISSION_DENIED;
+}
+
+static kofn_status
+read_folder(kofn_guard *guard, int64_t until_ns, bool *changed, kofn_error *err)
+{
+    DIR *folder = opendir(guard->folder);
+    kofn_status status = KOFN_OK;
+    guard->round++;
+    guard->seen = 0;
+    if (folder)
+        status = look_at_files(guard, folder, until_ns, changed, err);
+    else
+        status = kofn_fail(err, kofn_status_from_errno(errno), "keys.allowed: %s: %s",
+                           guard->folder, strerror(errno));
+    if (folder)
+        (void)closedir(folder); // it was only read
+    if (status == KOFN_OK || is_closed(status))
+        *changed |= forget_files(guard);
+    return status;
 }
 
 bool
 kofn_guard_on_tick(kofn_guard *guard, int64_t now_ns)
 {
-    uint64_t look;
+    bool changed = false;
     kofn_error err;
-    if (now_ns - guard->looked_ns < LOOK_NS)
+    if (now_ns < guard->look_ns)
         return false;
-    guard->looked_ns = now_ns;
-    kofn_status status = walk(guard, NULL, &look, &err);
-    if (status == KOFN_OK && look == guard->look)
-        return false;
-    if (status == KOFN_OK)
-        status = read_list(guard, &err);
-    if (status == KOFN_OK)
-        return true;
-    const bool gone = status == KOFN_NOT_FOUND && zhashx_size(guard->listed) > 0;
-    if (guard->look != 0) // said once, until it can be read again
+    const int64_t began_ns = kofn_clock_ns();
+    guard->look_ns = kofn_clock_after(now_ns, LOOK_NS);
+    const kofn_status status =
+        read_folder(guard, kofn_clock_after(began_ns, READ_NS), &changed, &err);
+    const int64_t pause_ns = LOOK_SHARE * (kofn_clock_ns() - began_ns);
+    if (pause_ns > LOOK_NS && guard->look_ns != 0)
+        guard->look_ns = kofn_clock_after(now_ns, pause_ns < LOOK_MAX_NS ? pause_ns : LOOK_MAX_NS);
+    if (status != KOFN_OK && !guard->unread) // said once, until it can be read again
         kofn_log_write(&guard->log, KOFN_LOG_ERROR, "keys_unread", err.text, "%s", "");
-    if (gone)
-        zhashx_purge(guard->listed);
-    guard->look = 0;
-    return gone;
+    guard->unread = status != KOFN_OK;
+    if (changed)
+        list_files(guard);
+    return changed;
+}
+
+static void
+look_at_own(const kofn_guard *guard)
+{
+    kofn_link_keys keys = {.master = ""};
+    kofn_error err;
+    if (kofn_link_keys_load(guard->own, NULL, &keys, &err) != KOFN_OK)
+        kofn_log_write(&guard->log, KOFN_LOG_ERROR, "own_key_unread", err.text, "%s", "");
+    else if (strcmp(keys.own.secret_key, guard->keys.own.secret_key) != 0)
+        kofn_log_write(&guard->log, KOFN_LOG_WARNING, "own_key_waits",
+                       "the master's own key changed, and is used from its next start on", "%s",
+                       "");
+    explicit_bzero(&keys, sizeof keys);
+}
+
+void
+kofn_guard_look_again(kofn_guard *guard)
+{
+    look_at_own(guard);
+    guard->look_ns = 0;
+    for (listed_file *file = zhashx_first(guard->files); file; file = zhashx_next(guard->files))
+        file->look = 0;
 }
 
 /* ---- the life of a guard --------------------------------------------------------------------- */
+
+static kofn_status
+make_parts(kofn_guard *guard, kofn_error *err)
+{
+    unsigned char seal[(KOFN_SEAL_TEXT - 1) / 2];
+    if (sodium_init() < 0)
+        return kofn_fail(err, KOFN_INTERNAL, "libsodium does not start: no source of randomness");
+    randombytes_buf(seal, sizeof seal);
+    (void)sodium_bin2hex(guard->seal, sizeof guard->seal, seal, sizeof seal);
+    guard->files = list_new(destroy_file);
+    guard->listed = list_new(NULL);
+    if (!guard->files || !guard->listed)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the list of keys");
+    return KOFN_OK;
+}
+
+/* All of it, however long that takes: nobody waits yet. */
+static kofn_status
+read_list(kofn_guard *guard, kofn_error *err)
+{
+    bool changed = false;
+    const kofn_status status = read_folder(guard, KOFN_NEVER_NS, &changed, err);
+    if (status == KOFN_OK)
+        list_files(guard);
+    return status;
+}
 
 kofn_status
 kofn_guard_new(void *context, const char *own, const char *folder, kofn_log log,
@@ -180,11 +365,14 @@ kofn_guard_new(void *context, const char *own, const char *folder, kofn_log log,
     if (!guard)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the keys");
     guard->log = log;
+    (void)snprintf(guard->own, sizeof guard->own, "%s", own);
     (void)snprintf(guard->folder, sizeof guard->folder, "%s", folder);
-    kofn_status status = kofn_link_keys_load(own, NULL, &guard->keys, err);
+    kofn_status status = make_parts(guard, err);
+    if (status == KOFN_OK)
+        status = kofn_link_keys_load(own, NULL, &guard->keys, err);
     if (status == KOFN_OK)
         status = read_list(guard, err);
-    if (status == KOFN_OK && !(guard->socket = zmq_socket(context, ZMQ_REP)))
+    if (status == KOFN_OK && !(guard->socket = zmq_socket(context, ZMQ_ROUTER)))
         status =
             kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no socket for ZAP: %s", zmq_strerror(errno));
     if (status == KOFN_OK)
@@ -209,7 +397,8 @@ kofn_guard_destroy(kofn_guard **guard_p)
     if (guard->socket)
         (void)zmq_close(guard->socket); // fails only for what is no socket
     zhashx_destroy(&guard->listed);
-    explicit_bzero(&guard->keys, sizeof guard->keys);
+    zhashx_destroy(&guard->files);
+    explicit_bzero(guard, sizeof *guard);
     free(guard);
 }
 
@@ -234,43 +423,42 @@ role_fits(kofn_role role, kofn_link_kind kind)
                                             : role == KOFN_ROLE_CLIENT || role == KOFN_ROLE_ADMIN;
 }
 
-static const kofn_certificate *
-find(const kofn_guard *guard, kofn_link_kind kind, const char *key)
+const kofn_certificate *
+kofn_guard_find(const kofn_guard *guard, kofn_link_kind kind, const char *key)
 {
-    const kofn_certificate *c = key[0] ? zhashx_lookup(guard->listed, key) : NULL;
-    return c && role_fits(c->role, kind) ? c : NULL;
-}
-
-bool
-kofn_guard_allows(const kofn_guard *guard, kofn_link_kind kind, const char *key)
-{
-    return find(guard, kind, key) != NULL;
+    const listed_file *file = key[0] ? zhashx_lookup(guard->listed, key) : NULL;
+    return file && !file->ambiguous && role_fits(file->certificate.role, kind) ? &file->certificate
+                                                                               : NULL;
 }
 
 /* At powers of two: whoever is refused tries again and again. */
 static void
 note(kofn_guard *guard, uint64_t *counter, const char *event, const char *why, const char *domain,
-     const char *key)
+     const char *address, const char *key)
 {
     const uint64_t count = ++*counter;
     if ((count & (count - 1)) == 0)
-        kofn_log_write(&guard->log, KOFN_LOG_WARNING, event, why, "from=%s key=%s count=%" PRIu64,
-                       domain, key[0] ? key : "none", count);
+        kofn_log_write(&guard->log, KOFN_LOG_WARNING, event, why,
+                       "from=%s address=%s key=%s count=%" PRIu64, domain, address,
+                       key[0] ? key : "none", count);
 }
 
 const kofn_certificate *
-kofn_guard_admit(kofn_guard *guard, kofn_link_kind kind, const char *key)
+kofn_guard_admit(kofn_guard *guard, kofn_link_kind kind, const kofn_inbound *in)
 {
-    const kofn_certificate *c = find(guard, kind, key);
+    const bool sealed = sodium_memcmp(in->seal, guard->seal, sizeof guard->seal) == 0;
+    const kofn_certificate *c = sealed ? kofn_guard_find(guard, kind, in->key) : NULL;
     if (!c)
         note(guard, &guard->unheard, "message_unheard", "its key may not speak here",
-             kofn_link_domain(kind), key);
+             kofn_link_domain(kind), "?", sealed ? in->key : "");
     return c;
 }
 
 /* ---- ZAP ------------------------------------------------------------------------------------- */
 
 enum {
+    ZAP_ROUTE, // the connection, to our socket
+    ZAP_DELIMITER,
     ZAP_VERSION,
     ZAP_ID,
     ZAP_DOMAIN,
@@ -315,34 +503,65 @@ receive_request(void *socket, zap_request *ret_request)
     return true;
 }
 
+static bool
+says(const zap_request *r, size_t frame, const char *text)
+{
+    return r->length[frame] == strlen(text) && memcmp(r->at[frame], text, strlen(text)) == 0;
+}
+
 /* The text of the key, when the request is from one that may connect there. */
 static bool
 grants(const kofn_guard *guard, const zap_request *r, char key[KOFN_CURVE_TEXT])
 {
-    if (r->count != ZAP_COUNT || strcmp(r->at[ZAP_VERSION], "1.0") != 0 ||
-        strcmp(r->at[ZAP_MECHANISM], "CURVE") != 0 || r->length[ZAP_KEY] != 32)
+    if (r->count != ZAP_COUNT || !says(r, ZAP_VERSION, "1.0") || !says(r, ZAP_MECHANISM, "CURVE") ||
+        r->length[ZAP_KEY] != 32)
         return false;
     if (!zmq_z85_encode(key, (const uint8_t *)r->at[ZAP_KEY], 32))
         return false;
     static const kofn_link_kind kinds[] = {KOFN_LINK_MASTER_WORKERS, KOFN_LINK_MASTER_CLIENTS};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (strcmp(r->at[ZAP_DOMAIN], kofn_link_domain(kinds[i])) == 0)
-            return find(guard, kinds[i], key) != NULL;
+        if (says(r, ZAP_DOMAIN, kofn_link_domain(kinds[i])))
+            return kofn_guard_find(guard, kinds[i], key) != NULL;
     return false;
 }
 
-static void
-reply(void *socket, const zap_request *r, const char *code, const char *text, const char *user)
+/* The properties that libzmq attaches to the connection's messages: one, our seal. */
+static size_t
+write_seal(const kofn_guard *guard, char ret_bytes[128])
 {
+    static const char name[] = KOFN_LINK_SEAL;
+    const size_t value = sizeof guard->seal - 1;
+    char *at = ret_bytes;
+    *at++ = (char)(sizeof name - 1);
+    memcpy(at, name, sizeof name - 1);
+    at += sizeof name - 1;
+    memcpy(at, "\0\0\0", 3); // four bytes of length, the highest first
+    at[3] = (char)value;
+    memcpy(at + 4, guard->seal, value);
+    return (size_t)(at + 4 + value - ret_bytes);
+}
+
+/* `user` is "" for who is refused. */
+static void
+reply(const kofn_guard *guard, const zap_request *r, const char *code, const char *text,
+      const char *user)
+{
+    char seal[128];
+    const size_t seal_length = user[0] ? write_seal(guard, seal) : 0;
     const struct {
         const char *at;
         size_t length;
-    } frames[] = {{"1.0", 3},           {r->at[ZAP_ID], r->count > ZAP_ID ? r->length[ZAP_ID] : 0},
-                  {code, strlen(code)}, {text, strlen(text)},
-                  {user, strlen(user)}, {"", 0}};
+    } frames[] = {{r->at[ZAP_ROUTE], r->length[ZAP_ROUTE]},
+                  {"", 0},
+                  {"1.0", 3},
+                  {r->at[ZAP_ID], r->count > ZAP_ID ? r->length[ZAP_ID] : 0},
+                  {code, strlen(code)},
+                  {text, strlen(text)},
+                  {user, strlen(user)},
+                  {seal, seal_length}};
     const size_t count = sizeof frames / sizeof frames[0];
     for (size_t i = 0; i < count; i++) // one that fails leaves the connection without an answer
-        (void)zmq_send(socket, frames[i].at, frames[i].length,
+        (void)zmq_send(guard->socket, frames[i].at, frames[i].length,
                        ZMQ_DONTWAIT | (i + 1 < count ? ZMQ_SNDMORE : 0));
 }
 
@@ -353,14 +572,15 @@ kofn_guard_on_readable(kofn_guard *guard)
     for (int i = 0; i < REQUESTS_A_TURN && receive_request(guard->socket, &request); i++) {
         char key[KOFN_CURVE_TEXT] = "";
         if (grants(guard, &request, key)) {
-            reply(guard->socket, &request, "200", "OK", key);
+            reply(guard, &request, "200", "OK", key);
             continue;
         }
         if (!guard->proving)
             note(guard, &guard->refused, "connection_refused",
                  "its key is not among keys.allowed, or not in that role",
-                 request.count > ZAP_DOMAIN ? request.at[ZAP_DOMAIN] : "?", key);
-        reply(guard->socket, &request, "400", "this key may not connect here", "");
+                 request.count > ZAP_DOMAIN ? request.at[ZAP_DOMAIN] : "?",
+                 request.count > ZAP_ADDRESS ? request.at[ZAP_ADDRESS] : "?", key);
+        reply(guard, &request, "400", "this key may not connect here", "");
     }
 }
 
@@ -404,6 +624,7 @@ open_stranger(const kofn_guard *guard, void *context, kofn_link_kind kind, const
                             ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) != 0 ||
          !(s->monitor = zmq_socket(context, ZMQ_PAIR)) || zmq_connect(s->monitor, name) != 0))
         status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no monitor: %s", zmq_strerror(errno));
+    explicit_bzero(&keys, sizeof keys);
     return status == KOFN_OK ? kofn_link_open(s->socket, end, endpoint, NULL, 0, err) : status;
 }
 

@@ -6,17 +6,20 @@
  * Answer     Two lines. The handler is a socket of the I/O thread's own loop, so it answers from the
  *            same list that the loop changes, and cannot die by itself. And each message brings the
  *            key that the handler named (User-Id), which is looked up again: a key that is not on
- *            the list any more, or that no handler ever saw, is not heard.
+ *            the list any more is not heard. A peer can give itself a User-Id where no handler did;
+ *            so the handler's seal, a number made at each start, must be beside it.
  *
- *     connection --CURVE--> libzmq --ZAP: domain, key--> on_readable --200 key / 400--> libzmq
- *     message    --User-Id: key------------------------> admit: certificate, or NULL
+ *     connection --CURVE--> libzmq --ZAP: domain, key--> on_readable --200 key, seal / 400--> libzmq
+ *     message    --User-Id: key, seal------------------> admit: certificate, or NULL
  *
- * The list is a folder of public certificates, *.key. It is read again as soon as a look at it, once
- * a second, finds it changed. A file that cannot be
- * read allows nobody; neither does a folder that is gone. One that cannot be listed for the moment
- * (no descriptors left) leaves the list as it is.
+ * The list is a folder of public certificates, *.key. A look at it, once a second, finds those that
+ * changed and reads them. A file that cannot be read allows nobody; neither does a folder that is
+ * gone or closed to us, nor a key that is there in two roles. What cannot be read for the moment (no
+ * descriptors left) stays as it was.
  *
- * Threads    The I/O thread. Looking at the folder costs it a stat for each file.
+ * Cost       A look takes a stat for each file, and no more than a tenth of a second of reading; a folder
+ *            in which it takes long is looked at less often, every three seconds at least.
+ * Threads    The I/O thread.
  */
 #ifndef KOFN_MASTER_GUARD_H
 #define KOFN_MASTER_GUARD_H
@@ -45,12 +48,18 @@ void *kofn_guard_get_socket(const kofn_guard *guard); // for the loop
 void kofn_guard_on_readable(kofn_guard *guard);
 
 /* The certificate of a message's sender, or NULL: it may not speak there. Valid until the next tick. */
-const kofn_certificate *kofn_guard_admit(kofn_guard *guard, kofn_link_kind kind, const char *key);
+const kofn_certificate *kofn_guard_admit(kofn_guard *guard, kofn_link_kind kind,
+                                         const kofn_inbound *in);
 
-/* The same, asked for somebody who did not speak just now. */
-bool kofn_guard_allows(const kofn_guard *guard, kofn_link_kind kind, const char *key);
+/* The same of a key that did not speak just now. */
+const kofn_certificate *kofn_guard_find(const kofn_guard *guard, kofn_link_kind kind,
+                                        const char *key);
 
 /* True when the list was read anew: look after those that are connected. */
 bool kofn_guard_on_tick(kofn_guard *guard, int64_t now_ns);
+
+/* Have the next tick read every certificate, changed or not. The master's own is used as it was read at
+ * the start, since its sockets are bound with it; one that changed is worth a line in the log. */
+void kofn_guard_look_again(kofn_guard *guard);
 
 #endif

@@ -252,6 +252,8 @@ kofn_master_new(void *context, const kofn_master_config *config, kofn_log log,
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a master");
     master->config = *config;
     master->config.memory = kofn_master_config_get_memory(config);
+    if (config->chunk_bytes == 0)
+        master->config.chunk_bytes = kofn_link_chunk_bytes(config->own_key[0]);
     master->config.known = kofn_algorithms_ref(config->known);
     master->log = log;
     do
@@ -386,8 +388,10 @@ void
 kofn_master_reconfigure(kofn_master *master, const kofn_master_config *fresh)
 {
     master->log.level = kofn_master_config_get_log_level(fresh);
+    if (master->guard)
+        kofn_guard_look_again(master->guard);
     kofn_log_write(&master->log, KOFN_LOG_NOTICE, "reloaded", "other keys wait for the next start",
-                   "taken=log.level");
+                   "taken=log.level%s", master->guard ? ",certificates" : "");
 }
 
 void

@@ -667,10 +667,11 @@ is_admitted(kofn_sessions *sessions)
 {
     kofn_guard *guard = sessions->master->guard;
     kofn_session *session = zhashx_lookup(sessions->by_peer, &sessions->in.peer);
-    if (!guard)
+    if (!guard) {
+        sessions->in.key[0] = '\0'; // whatever the peer called itself
         return true;
-    const kofn_certificate *by =
-        kofn_guard_admit(guard, KOFN_LINK_MASTER_CLIENTS, sessions->in.key);
+    }
+    const kofn_certificate *by = kofn_guard_admit(guard, KOFN_LINK_MASTER_CLIENTS, &sessions->in);
     if (!by)
         return false;
     sessions->by_admin = by->role == KOFN_ROLE_ADMIN;
@@ -698,15 +699,35 @@ revoke_session(kofn_session *session)
     lose_session(session, "its key was revoked");
 }
 
+/* The key has another role now: what it asked for while it was an admin's, and may see no longer, ends
+ * as if it were not there. */
+static void
+change_role(kofn_session *session, bool admin)
+{
+    const kofn_error not_its_own = {
+        .status = KOFN_NOT_FOUND,
+        .text = "this job is another client's, and this key is no admin's any more",
+    };
+    session->asker.admin = admin;
+    for (kofn_request *request = TAILQ_FIRST(&session->requests), *next; request; request = next) {
+        next = TAILQ_NEXT(request, of_session);
+        if (request->job && !kofn_asker_may(&session->asker, request->job->owner))
+            kofn_request_fail(request, &not_its_own);
+    }
+}
+
 void
 kofn_sessions_on_keys(kofn_sessions *sessions)
 {
     kofn_session *session;
     TAILQ_FOREACH(session, &sessions->all, of_sessions)
     {
-        if (!kofn_guard_allows(sessions->master->guard, KOFN_LINK_MASTER_CLIENTS,
-                               session->asker.key))
+        const kofn_certificate *c =
+            kofn_guard_find(sessions->master->guard, KOFN_LINK_MASTER_CLIENTS, session->asker.key);
+        if (!c)
             revoke_session(session);
+        else
+            change_role(session, c->role == KOFN_ROLE_ADMIN);
     }
     reap(sessions);
     kofn_jobs_act(sessions->master->jobs);

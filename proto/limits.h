@@ -15,9 +15,11 @@ enum {
     KOFN_MATRIX_FRAMES_MAX = 32768,    // block frames of one matrix: two such fit a message
     KOFN_FRAME_BYTES_MAX = 256 << 20,  // one block frame; a row of a matrix must fit
     KOFN_CHUNK_BYTES = 4 << 20,        // target size of a block frame over plain TCP
-    KOFN_WINDOW_BYTES = 16 << 20,      // unacknowledged bytes that a peer accepts by default
-    KOFN_ACK_BYTES = 256 << 10,        // at the end of a task, so many are acknowledged at once
-    KOFN_TEXT_MAX = 512,               // of one text field, with the final NUL
+    KOFN_CHUNK_BYTES_CURVE =
+        256 << 10,                // over CURVE, which copies and seals each frame in one piece
+    KOFN_WINDOW_BYTES = 16 << 20, // unacknowledged bytes that a peer accepts by default
+    KOFN_ACK_BYTES = 256 << 10,   // at the end of a task, so many are acknowledged at once
+    KOFN_TEXT_MAX = 512,          // of one text field, with the final NUL
     KOFN_METHOD_MAX = 64,
     KOFN_ID_MAX = 20,               // job ids: 16 hex digits and the final NUL
     KOFN_KEY_TEXT_MAX = 128,        // idempotency keys

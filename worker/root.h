@@ -10,6 +10,7 @@
 #define KOFN_WORKER_ROOT_H
 
 #include "proto/link/link.h"
+#include "proto/link/monitor.h"
 #include "worker/compute.h"
 #include "worker/inject.h"
 #include "worker/worker.h"
@@ -53,7 +54,8 @@ struct kofn_worker {
     kofn_compute *compute;
     kofn_injector injector;
 
-    void *socket; // NULL: could not be opened, tried again with the next hello
+    void *socket;         // NULL: could not be opened, tried again with the next hello
+    kofn_monitor monitor; // of `socket`, unless that is inproc
     kofn_peer *peer;
     kofn_inbound in;
     kofn_error in_error; // of the blocks of `in`; its status is OK when all are there
@@ -92,6 +94,9 @@ KOFN_MUST_CHECK kofn_status kofn_worker_new_socket(kofn_worker *worker, void **r
 void kofn_session_restart(kofn_worker *worker, int64_t hello_ns);
 void kofn_session_close(kofn_worker *worker, int linger_ms);
 
+/* The same at once, with other keys: what is held is handed back first. */
+void kofn_session_renew(kofn_worker *worker);
+
 /* Send a control message. One that cannot be sent needs no more than a line in the log: a
  * connection that is lost shows as silence. */
 void kofn_session_post(kofn_worker *worker, const kofn_wire_message *of, const void *message);
@@ -103,6 +108,9 @@ void kofn_session_on_stop(kofn_worker *worker, int64_t now_ns);
 void kofn_session_on_welcome(kofn_worker *worker, const void *message);
 void kofn_session_on_refuse(kofn_worker *worker, const void *message);
 void kofn_session_on_heartbeat(kofn_worker *worker, const void *message);
+/* News of the connection: say why the master does not let us in. */
+void kofn_session_on_connection(kofn_worker *worker);
+
 void kofn_session_on_ack(kofn_worker *worker, const void *message);
 
 /* ---- tasks.c --------------------------------------------------------------------------------- */

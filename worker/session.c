@@ -29,6 +29,8 @@ static kofn_status
 open_link(kofn_worker *worker, kofn_error *err)
 {
     kofn_status status = kofn_worker_new_socket(worker, &worker->socket, err);
+    if (status == KOFN_OK && strncmp(worker->config.master, "inproc://", 9) != 0)
+        status = kofn_monitor_open(worker->context, worker->socket, &worker->monitor, err);
     if (status == KOFN_OK)
         status =
             kofn_link_open(worker->socket, KOFN_LINK_WORKER, worker->config.master, NULL, 0, err);
@@ -42,6 +44,7 @@ kofn_session_close(kofn_worker *worker, int linger_ms)
 {
     kofn_tasks_abandon_all(worker);
     kofn_peer_destroy(&worker->peer);
+    kofn_monitor_close(&worker->monitor);
     if (!worker->socket)
         return;
     (void)zmq_setsockopt(worker->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
@@ -56,6 +59,24 @@ kofn_session_restart(kofn_worker *worker, int64_t hello_ns)
     worker->state = SESSION_GREETING;
     worker->hello_due_ns = hello_ns;
     worker->hello_waits = false;
+}
+
+void
+kofn_session_renew(kofn_worker *worker)
+{
+    enum { LAST_ANSWERS_MS = 1000 };
+    if (worker->state != SESSION_GREETING && worker->state != SESSION_READY)
+        return; // it ends, or does not listen: there is no next session
+    kofn_log_write(&worker->log, KOFN_LOG_NOTICE, "keys_changed", "connecting with the new ones",
+                   "master=%s tasks=%zu", worker->config.master, worker->tasks_held);
+    if (worker->state == SESSION_READY) {
+        const kofn_msg_bye bye = {.reason = "its keys changed"};
+        kofn_session_post(worker, &kofn_bye_message, &bye);
+        kofn_tasks_hand_back(worker);
+    }
+    worker->refusal[0] = '\0';
+    kofn_session_close(worker, LAST_ANSWERS_MS);
+    kofn_session_restart(worker, kofn_clock_ns());
 }
 
 /* The session is over; another follows unless the worker is leaving. */
@@ -125,6 +146,35 @@ say_hello(kofn_worker *worker, int64_t now_ns)
     kofn_log_write(&worker->log, KOFN_LOG_DEBUG, "hello",
                    worker->hello_waits ? "waits for a connection" : "said", "master=%s",
                    worker->config.master);
+}
+
+/* Once said is enough. */
+static void
+say_refused(kofn_worker *worker, kofn_monitor_event event)
+{
+    kofn_error why;
+    (void)kofn_monitor_explain(event, worker->config.master, "worker", worker->config.own_key[0],
+                               &why);
+    if (strcmp(worker->refusal, why.text) != 0)
+        kofn_log_write(&worker->log, KOFN_LOG_ERROR, "refused", why.text,
+                       "status=%s master=%s name=%s", kofn_status_name(why.status),
+                       worker->config.master, worker->config.name);
+    (void)snprintf(worker->refusal, sizeof worker->refusal, "%s", why.text);
+}
+
+void
+kofn_session_on_connection(kofn_worker *worker)
+{
+    kofn_monitor_event event;
+    while (kofn_monitor_next(&worker->monitor, &event)) {
+        if (event == KOFN_MONITOR_UP || event == KOFN_MONITOR_DOWN)
+            continue;
+        say_refused(worker, event);
+        if (event != KOFN_MONITOR_CUT && worker->state == SESSION_GREETING) {
+            kofn_session_restart(worker, kofn_clock_after(kofn_clock_ns(), HELLO_REFUSED_NS));
+            return; // libzmq has given up
+        }
+    }
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */

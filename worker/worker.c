@@ -55,18 +55,16 @@ kofn_worker_new_socket(kofn_worker *worker, void **ret_socket, kofn_error *err)
 }
 
 static kofn_status
-load_keys(kofn_worker *worker, kofn_error *err)
+load_keys(const kofn_worker_config *config, kofn_link_keys *ret_keys, kofn_error *err)
 {
-    const kofn_worker_config *config = &worker->config;
     if (!config->own_key[0])
         return KOFN_OK;
-    kofn_status status =
-        kofn_link_keys_load(config->own_key, config->master_key, &worker->keys, err);
-    if (status == KOFN_OK && worker->keys.own.role != KOFN_ROLE_WORKER)
+    kofn_status status = kofn_link_keys_load(config->own_key, config->master_key, ret_keys, err);
+    if (status == KOFN_OK && ret_keys->own.role != KOFN_ROLE_WORKER)
         status =
             kofn_fail(err, KOFN_INVALID_ARGUMENT,
                       "keys.own: %s is the certificate of a %s, which no master takes for a worker",
-                      config->own_key, kofn_role_name(worker->keys.own.role));
+                      config->own_key, kofn_role_name(ret_keys->own.role));
     return status;
 }
 
@@ -92,7 +90,7 @@ build(kofn_worker *worker, kofn_error *err)
     worker->reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (worker->stop_fd < 0 || worker->reload_fd < 0)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no descriptor: %s", strerror(errno));
-    kofn_status status = load_keys(worker, err);
+    kofn_status status = load_keys(&worker->config, &worker->keys, err);
     if (status == KOFN_OK)
         status = try_endpoint(worker, err);
     if (status == KOFN_OK) // a quarter kept idle: enough for the blocks of one task to come back
@@ -169,12 +167,40 @@ kofn_worker_reload(kofn_worker *worker)
     (void)!write(worker->reload_fd, &one, sizeof one); // as above
 }
 
+static bool
+are_same(const kofn_link_keys *a, const kofn_link_keys *b)
+{
+    return strcmp(a->own.secret_key, b->own.secret_key) == 0 && strcmp(a->master, b->master) == 0;
+}
+
+/* The files may say something else though their names are what they were. With files that cannot be
+ * used the worker goes on as it is. */
+static void
+reload_keys(kofn_worker *worker, const kofn_worker_config *fresh)
+{
+    kofn_link_keys keys = {.master = ""};
+    kofn_error err;
+    if (load_keys(fresh, &keys, &err) != KOFN_OK) {
+        kofn_log_write(&worker->log, KOFN_LOG_ERROR, "reload_failed", err.text, "going_on_with=%s",
+                       worker->config.own_key);
+    } else {
+        const bool same = are_same(&keys, &worker->keys);
+        worker->keys = keys;
+        memcpy(worker->config.own_key, fresh->own_key, sizeof fresh->own_key);
+        memcpy(worker->config.master_key, fresh->master_key, sizeof fresh->master_key);
+        if (!same)
+            kofn_session_renew(worker);
+    }
+    explicit_bzero(&keys, sizeof keys);
+}
+
 void
 kofn_worker_reconfigure(kofn_worker *worker, const kofn_worker_config *fresh)
 {
     worker->log.level = kofn_worker_config_get_log_level(fresh);
+    reload_keys(worker, fresh);
     kofn_log_write(&worker->log, KOFN_LOG_NOTICE, "reloaded", "other keys wait for the next start",
-                   "taken=log.level");
+                   "taken=log.level,keys.own,keys.master");
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -333,8 +359,9 @@ wait_and_handle(kofn_worker *worker, int64_t due_ns, kofn_error *err)
         {.fd = kofn_compute_get_fd(worker->compute), .events = ZMQ_POLLIN},
         {.socket = worker->socket,
          .events = (short)(ZMQ_POLLIN | (worker->hello_waits ? ZMQ_POLLOUT : 0))},
+        {.socket = worker->monitor.socket, .events = ZMQ_POLLIN},
     };
-    const int count = frozen ? 2 : worker->socket ? 4 : 3;
+    const int count = frozen ? 2 : !worker->socket ? 3 : worker->monitor.socket ? 5 : 4;
     if (zmq_poll(items, count, until_ms(due_ns)) < 0 && errno != EINTR)
         return kofn_fail(err, KOFN_UNAVAILABLE, "the worker's poll failed: %s",
                          zmq_strerror(errno));
@@ -350,6 +377,8 @@ wait_and_handle(kofn_worker *worker, int64_t due_ns, kofn_error *err)
     if (items[3].revents & ZMQ_POLLIN && is_listening(worker))
         for (int i = 0; i < MESSAGES_A_TURN && take_message(worker); i++)
             continue;
+    if (items[4].revents)
+        kofn_session_on_connection(worker);
     return KOFN_OK;
 }
 

@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEY_ROLE = 0x900 };
+enum { KEY_ROLE = 0x900, KEY_FORCE };
 
 typedef struct arguments {
     cli_common common;
     const char *name, *folder;
     kofn_role role;
+    kofn_certificate_saving saving;
 } arguments;
 
 static error_t
@@ -30,6 +31,9 @@ parse(int key, char *arg, struct argp_state *state)
     case 'o':
         args->folder = arg;
         return 0;
+    case KEY_FORCE:
+        args->saving = KOFN_CERTIFICATE_REPLACE;
+        return 0;
     case ARGP_KEY_ARG:
         if (args->name)
             argp_error(state, "'%s' is one argument too many", arg);
@@ -47,6 +51,8 @@ parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option options[] = {
     {"role", KEY_ROLE, "ROLE", 0, "client, worker, admin (sees all jobs) or master", 1},
     {"output", 'o', "DIR", 0, "Folder for the two files (default: this one)", 1},
+    {"force", KEY_FORCE, NULL, 0, "Replace keys that are there: who has the old ones is refused",
+     1},
     {0},
 };
 
@@ -73,7 +79,7 @@ cli_keygen(int argc, char **argv)
     cli_parse(&keygen_argp, argc, argv, &args);
     kofn_status status = kofn_certificate_make(args.name, args.role, &made, &error);
     if (status == KOFN_OK)
-        status = kofn_certificate_save(&made, args.folder, path, &error);
+        status = kofn_certificate_save(&made, args.folder, args.saving, path, &error);
     explicit_bzero(made.secret_key, sizeof made.secret_key);
     if (status != KOFN_OK)
         return cli_fail(&args.common, &error, CLI_USAGE);

@@ -7,6 +7,9 @@
  *                    name = "w1"                  public-key = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
  *                    role = "worker"              secret-key = "..."
  *
+ *            A path that begins with $CREDENTIALS_DIRECTORY/ is below the folder that systemd makes
+ *            for a service (LoadCredential=). There NAME.key may hold both keys.
+ *
  *            A certificate is not signed: it says what its reader's administrator wrote into it.
  * Units      Keys are text: Z85, 40 characters.
  * Threads    No state: any thread. Loading and saving block.
@@ -31,6 +34,7 @@ typedef struct kofn_certificate {
     kofn_role role;
     char public_key[KOFN_CURVE_TEXT];
     char secret_key[KOFN_CURVE_TEXT]; // "": not known
+    bool holds_secret;                // the file that it was read from does
 } kofn_certificate;
 
 const char *kofn_role_name(kofn_role role);
@@ -44,20 +48,28 @@ KOFN_MUST_CHECK kofn_status kofn_certificate_make(const char *name, kofn_role ro
                                                   kofn_certificate *ret_certificate,
                                                   kofn_error *err);
 
-/* Write FOLDER/NAME.key and FOLDER/NAME.key_secret, which only the owner may read; *ret_path (room for
- * KOFN_CERTIFICATE_PATH) is the former. The folder is made when it is not there. ALREADY_EXISTS: a
- * file is never written over. */
-KOFN_MUST_CHECK kofn_status kofn_certificate_save(const kofn_certificate *certificate,
-                                                  const char *folder, char *ret_path,
-                                                  kofn_error *err);
+typedef enum kofn_certificate_saving {
+    KOFN_CERTIFICATE_NEW,     // a file that is there stays, and is ALREADY_EXISTS
+    KOFN_CERTIFICATE_REPLACE, // it is replaced, and its key with it
+} kofn_certificate_saving;
 
-/* Read the public part. NOT_FOUND, PERMISSION_DENIED: the file. INVALID_ARGUMENT: what it says. */
+/* Write FOLDER/NAME.key and FOLDER/NAME.key_secret, which only the owner may read; *ret_path (room for
+ * KOFN_CERTIFICATE_PATH) is the former. Each file is there whole or not at all. The folder is made
+ * when it is not there. */
+KOFN_MUST_CHECK kofn_status kofn_certificate_save(const kofn_certificate *certificate,
+                                                  const char *folder, kofn_certificate_saving how,
+                                                  char *ret_path, kofn_error *err);
+
+/* Read the public part. NOT_FOUND, PERMISSION_DENIED: the file. INVALID_ARGUMENT: what it says.
+ * RESOURCE_EXHAUSTED: no descriptor or memory for the moment. FAILED_PRECONDITION: no folder of
+ * credentials. */
 KOFN_MUST_CHECK kofn_status kofn_certificate_load(const char *path,
                                                   kofn_certificate *ret_certificate,
                                                   kofn_error *err);
 
 /* Read both keys, from PATH_secret if there is one, else from PATH. Also INVALID_ARGUMENT: there is
- * no secret key, or it is another one's. Wipe it with explicit_bzero when done. */
+ * no secret key, or it is another one's. PERMISSION_DENIED: others can read or write the file (the
+ * group may read what is root's). Wipe it with explicit_bzero when done. */
 KOFN_MUST_CHECK kofn_status kofn_certificate_load_secret(const char *path,
                                                          kofn_certificate *ret_certificate,
                                                          kofn_error *err);

@@ -31,6 +31,9 @@ enum {
     HEARTBEAT_TIMEOUT_MS = 15000,
     HEARTBEAT_TTL_MS = 30000, // what we ask the peer to apply to us
     HANDSHAKE_MS = 10000,
+    /* The kernel asks again after 1, 3, 7, ... 63 s. A network that was away for a minute would be
+     * back for another before anybody noticed; so an attempt of ours is not as long as its pauses. */
+    CONNECT_MS = 3000,
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 2000,
     BACKLOG = 1024, // a rack of workers that starts at once
@@ -62,6 +65,7 @@ set_options(void *socket, kofn_link_kind kind)
         {ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS, true},
         {ZMQ_HEARTBEAT_TTL, HEARTBEAT_TTL_MS, true},
         {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS, true},
+        {ZMQ_CONNECT_TIMEOUT, CONNECT_MS, true},
         {ZMQ_RECONNECT_IVL, RECONNECT_MS, true},
         {ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS, true},
         {ZMQ_TCP_KEEPALIVE, 1, true},
@@ -129,6 +133,12 @@ kofn_link_keys_load(const char *own, const char *master, kofn_link_keys *ret_key
         *ret_keys = keys;
     explicit_bzero(&keys, sizeof keys);
     return status;
+}
+
+size_t
+kofn_link_chunk_bytes(bool secured)
+{
+    return secured ? KOFN_CHUNK_BYTES_CURVE : KOFN_CHUNK_BYTES;
 }
 
 const char *
@@ -261,7 +271,7 @@ clear_inbound(kofn_inbound *in)
     in->block_bytes = 0;
     in->peer.length = 0;
     in->delimited = false;
-    in->key[0] = '\0';
+    in->key[0] = in->seal[0] = '\0';
 }
 
 void
@@ -334,11 +344,18 @@ take_peer_id(kofn_inbound *in, zmq_msg_t *frame)
 
 /* Frames carry what ZAP said of their sender, but for the routing id, which the socket itself made. */
 static void
+take_property(zmq_msg_t *frame, const char *property, char *ret_text, size_t size)
+{
+    const char *text = zmq_msg_gets(frame, property);
+    if (text && strlen(text) < size)
+        memcpy(ret_text, text, strlen(text) + 1);
+}
+
+static void
 take_key(kofn_inbound *in, zmq_msg_t *frame)
 {
-    const char *key = zmq_msg_gets(frame, "User-Id");
-    if (key && strlen(key) < sizeof in->key)
-        memcpy(in->key, key, strlen(key) + 1);
+    take_property(frame, "User-Id", in->key, sizeof in->key);
+    take_property(frame, KOFN_LINK_SEAL, in->seal, sizeof in->seal);
 }
 
 /* Where the next frame belongs. */

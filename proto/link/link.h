@@ -27,7 +27,10 @@ typedef enum kofn_link_kind {
     KOFN_LINK_WORKER,         // DEALER: ...
 } kofn_link_kind;
 
-enum { KOFN_PEER_ID_MAX = 255 };
+enum { KOFN_PEER_ID_MAX = 255, KOFN_SEAL_TEXT = 33 };
+
+/* The property of a message in which the ZAP handler of this process vouches for its key. */
+#define KOFN_LINK_SEAL "X-Kofn-Seal"
 
 typedef struct kofn_peer_id { // a ROUTER's routing id; empty on a DEALER
     size_t length;
@@ -62,6 +65,9 @@ KOFN_MUST_CHECK kofn_status kofn_link_keys_load(const char *own, const char *mas
 KOFN_MUST_CHECK kofn_status kofn_link_secure(void *socket, kofn_link_kind kind,
                                              const kofn_link_keys *keys, kofn_error *err);
 
+/* The size of block frames that suits such a link, by measurement (bench/README.md). */
+size_t kofn_link_chunk_bytes(bool secured);
+
 /* ZAP's name for who comes in there: "clients" or "workers". */
 const char *kofn_link_domain(kofn_link_kind kind);
 
@@ -72,10 +78,11 @@ KOFN_MUST_CHECK kofn_status kofn_link_open(void *socket, kofn_link_kind kind, co
 
 typedef struct kofn_inbound {
     kofn_peer_id peer;
-    bool delimited;            // the empty delimiter was there (clients)
-    char key[KOFN_CURVE_TEXT]; // the sender's public key on secured sockets, by ZAP; "": none. On
-                               // others a peer can write there what it likes
-    kofn_buf *head;            // envelope
+    bool delimited; // the empty delimiter was there (clients)
+    /* The sender's public key as ZAP names it, "": none. A peer can write there what it likes where
+     * no handler did; `seal` is what the handler adds and no peer knows. */
+    char key[KOFN_CURVE_TEXT], seal[KOFN_SEAL_TEXT];
+    kofn_buf *head; // envelope
     size_t count, capacity;
     kofn_buf **blocks;  // [count]
     size_t block_bytes; // of all block frames

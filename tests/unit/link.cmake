@@ -1,1 +1,2 @@
 kofn_test(link LINKS kofn_link)
+kofn_test(certificate LINKS kofn_link)
