@@ -162,13 +162,12 @@ fill(zconfig_t *root, const char *path, kofn_certificate *c, kofn_error *err)
     const char *name = zconfig_get(root, "metadata/name", ""),
                *public_key = zconfig_get(root, "curve/public-key", ""),
                *secret_key = zconfig_get(root, "curve/secret-key", "");
-    kofn_status status = check_name(name, err);
+    kofn_error why; // of a role that is not known: NOT_FOUND, which here would mean the file
+    kofn_status status = check_name(name, &why);
     if (status == KOFN_OK)
-        status = kofn_role_parse(zconfig_get(root, "metadata/role", ""), &c->role, err);
-    if (status != KOFN_OK) {
-        (void)kofn_fail_within(err, "%s: metadata", path);
-        return KOFN_INVALID_ARGUMENT;
-    }
+        status = kofn_role_parse(zconfig_get(root, "metadata/role", ""), &c->role, &why);
+    if (status != KOFN_OK)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s: metadata: %s", path, why.text);
     if (!is_key(public_key) || (secret_key[0] && !is_key(secret_key)))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "%s: under curve, a key is no CURVE key of 40 characters", path);
