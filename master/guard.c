@@ -315,18 +315,25 @@ receive_request(void *socket, zap_request *ret_request)
     return true;
 }
 
+/* As bytes: a text of C would end at a NUL that the frame holds. */
+static bool
+frame_is(const zap_request *r, int frame, const char *text)
+{
+    return r->length[frame] == strlen(text) && memcmp(r->at[frame], text, strlen(text)) == 0;
+}
+
 /* The text of the key, when the request is from one that may connect there. */
 static bool
 grants(const kofn_guard *guard, const zap_request *r, char key[KOFN_CURVE_TEXT])
 {
-    if (r->count != ZAP_COUNT || strcmp(r->at[ZAP_VERSION], "1.0") != 0 ||
-        strcmp(r->at[ZAP_MECHANISM], "CURVE") != 0 || r->length[ZAP_KEY] != 32)
+    if (r->count != ZAP_COUNT || !frame_is(r, ZAP_VERSION, "1.0") ||
+        !frame_is(r, ZAP_MECHANISM, "CURVE") || r->length[ZAP_KEY] != 32)
         return false;
     if (!zmq_z85_encode(key, (const uint8_t *)r->at[ZAP_KEY], 32))
         return false;
     static const kofn_link_kind kinds[] = {KOFN_LINK_MASTER_WORKERS, KOFN_LINK_MASTER_CLIENTS};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (strcmp(r->at[ZAP_DOMAIN], kofn_link_domain(kinds[i])) == 0)
+        if (frame_is(r, ZAP_DOMAIN, kofn_link_domain(kinds[i])))
             return find(guard, kinds[i], key) != NULL;
     return false;
 }
