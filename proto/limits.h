@@ -22,6 +22,7 @@ enum {
     KOFN_ID_MAX = 20,               // job ids: 16 hex digits and the final NUL
     KOFN_KEY_TEXT_MAX = 128,        // idempotency keys
     KOFN_LIST_MAX = 4096,           // entries in a list field, where the field says no less
+    KOFN_CALLS_MAX = 16384,         // open calls of one connection
     KOFN_PRIMES_MAX = 9,            // of a product of integers
     KOFN_SETTLE_MS_MAX = 86400000,  // a day
     KOFN_JOBS_LISTED_MAX = 500,     // by one ListJobs: they must fit an envelope

@@ -110,6 +110,7 @@ static const kofn_msg_limit_info limits[] = {
     {"KOFN_WINDOW_BYTES", KOFN_WINDOW_BYTES},
     {"KOFN_DIMENSION_MAX", KOFN_DIMENSION_MAX},
     {"KOFN_LIST_MAX", KOFN_LIST_MAX},
+    {"KOFN_CALLS_MAX", KOFN_CALLS_MAX},
 };
 
 /* Names and helps are our own literals; one that is cut shows in the test that reads them back. */
