@@ -13,6 +13,8 @@ enum {
     KOFN_ENVELOPE_ITEMS_MAX = 65536,   // values in one envelope, all levels
     KOFN_MESSAGE_FRAMES_MAX = 65536,   // block frames in one message
     KOFN_MATRIX_FRAMES_MAX = 32768,    // block frames of one matrix: two such fit a message
+    KOFN_SMALL_FRAMES_MAX = 64,        // block frames of one matrix, however small they are
+    KOFN_SMALL_FRAME_BYTES = 1024,     // elements in each further one, taking all together
     KOFN_FRAME_BYTES_MAX = 256 << 20,  // one block frame; a row of a matrix must fit
     KOFN_CHUNK_BYTES = 4 << 20,        // target size of a block frame over plain TCP
     KOFN_WINDOW_BYTES = 16 << 20,      // unacknowledged bytes that a peer accepts by default
