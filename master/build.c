@@ -175,6 +175,40 @@ kofn_job_get_context(const kofn_job *job)
     };
 }
 
+enum { TASK_BYTES = 64 }; // of what the scheduler and the job keep for each task, about
+
+/* Of the coefficients, where the code is not there already, and of the decoder's elimination, whose
+ * rows are the answers that can be independent. Without overflow: sizes of a spec have 17 bits. */
+static size_t
+count_code_bytes(const kofn_code_spec *spec, bool known)
+{
+    const kofn_partition p = spec->part;
+    const size_t tasks = spec->tasks + spec->reserve;
+    size_t coefs = p.z * (p.x + p.y), columns = kofn_size_multiply(p.x * p.z, p.z * p.y);
+    if (spec->parts.count > 0) {
+        coefs = 0;
+        columns = kofn_cuts_count_pieces(&spec->parts);
+        for (size_t o = 0; o < spec->parts.count; o++)
+            coefs += spec->parts.of[o];
+    }
+    const size_t rank = tasks < columns ? tasks : columns;
+    return tasks * TASK_BYTES + (known ? 0 : tasks * coefs * sizeof(double)) +
+           rank * rank * sizeof(double);
+}
+
+/* A product of two by two may have a code of 65536 tasks. */
+static kofn_status
+charge_code(kofn_job *job, bool known, kofn_error *err)
+{
+    const size_t bytes = count_code_bytes(&job->spec, known);
+    bool never;
+    kofn_status status =
+        kofn_master_check_room(job->master, "the code of this job", bytes, &never, err);
+    if (!status)
+        kofn_jobs_change_charge(job->master->jobs, job, job->charge + bytes);
+    return status;
+}
+
 void
 kofn_job_prepare(kofn_job *job)
 {
@@ -191,6 +225,8 @@ kofn_job_prepare(kofn_job *job)
         return;
     }
     kofn_code *code = status ? NULL : kofn_jobs_find_code(master->jobs, job->field, &job->spec);
+    if (!status)
+        status = charge_code(job, code != NULL, &err);
     if (status)
         kofn_job_break(job, &err);
     else if (code && job->accept.kind != KOFN_ACCEPT_ERROR)

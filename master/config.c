@@ -42,6 +42,8 @@ static const kofn_key keys[] = {
      "Memory for operands, coded blocks, answers and results; 0: half of the machine's"},
     {"limits.jobs", KOFN_KEY_INT, FIELD(jobs_max), 1, 1000000, "10000", NULL,
      "Jobs accepted and not finished"},
+    {"limits.connections", KOFN_KEY_INT, FIELD(connections_max), 1, 1000000, "16384", NULL,
+     "Clients connected at a time"},
     {"limits.operands", KOFN_KEY_INT, FIELD(operands_max), 1, KOFN_STORED_MAX, "1000", NULL,
      "Operands stored"},
     {"limits.keep_operands", KOFN_KEY_DURATION, FIELD(keep_operands_ns), 0, 8760 * HOURS, "1h",

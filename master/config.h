@@ -33,6 +33,7 @@ typedef struct kofn_master_config {
     uint64_t window;      // block bytes a peer may send us unacknowledged
     uint64_t memory;  // of operands, coded blocks, answers and results; 0: half of the machine's
     int64_t jobs_max; // accepted and not finished
+    int64_t connections_max;    // of clients
     int64_t operands_max;       // stored
     int64_t keep_operands_ns;   // a stored operand that no job used for so long goes; 0: none does
     uint64_t coded_cache;       // of coded blocks of stored operands

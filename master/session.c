@@ -9,10 +9,14 @@
 
 #define WATCH_INTERVAL_NS (100 * KOFN_NS_PER_MS)
 #define PROBE_INTERVAL_NS KOFN_NS_PER_S
+#define ROOM_INTERVAL_NS  (100 * KOFN_NS_PER_MS)
 #define RETRY_MS          200 // hint for clients that find no room, or a master that stops
 #define IDLE_NS           (60 * KOFN_NS_PER_S)
 
-enum { MESSAGES_A_TURN = 64 };
+enum {
+    MESSAGES_A_TURN = 64,
+    ALL_CALLS_MAX = 4 * KOFN_CALLS_MAX, // of all connections
+};
 
 struct kofn_session {
     kofn_peer_id id;
@@ -35,6 +39,8 @@ struct kofn_sessions {
     zhashx_t *by_peer;
     TAILQ_HEAD(, kofn_session) all;
     uint64_t next_number;
+    size_t calls;    // that are open and listed, of all sessions
+    int64_t room_ns; // when room was last made
     bool by_admin;   // the message at hand
     bool reap_due;   // some session is gone or unreachable
     kofn_inbound in; // reused
@@ -71,8 +77,10 @@ forget_request(kofn_request *request)
     if (request->place)
         *request->place = NULL;
     TAILQ_REMOVE(&request->session->requests, request, of_session);
-    if (request->listed)
+    if (request->listed) {
         (void)kofn_map_remove(&request->session->by_call, request->call); // it is at hand
+        request->session->of->calls--;
+    }
     free(request);
 }
 
@@ -419,11 +427,18 @@ static kofn_status
 list_request(kofn_request *request, kofn_error *err)
 {
     kofn_map *by_call = &request->session->by_call;
+    kofn_sessions *sessions = request->session->of;
     if (kofn_map_find(by_call, request->call))
         return kofn_fail(err, KOFN_ALREADY_EXISTS,
                          "call %" PRIu64 " is open already: number calls anew", request->call);
+    if (by_call->count >= KOFN_CALLS_MAX || sessions->calls >= ALL_CALLS_MAX)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                         "%zu calls are open on this connection and %zu on all, %d and %d may be: "
+                         "wait for replies before the next",
+                         by_call->count, sessions->calls, KOFN_CALLS_MAX, ALL_CALLS_MAX);
     kofn_status status = kofn_map_put(by_call, request->call, request, err);
     request->listed = status == KOFN_OK;
+    sessions->calls += request->listed;
     return status;
 }
 
@@ -513,9 +528,69 @@ destroy_session(kofn_sessions *sessions, kofn_session *session)
     free(session);
 }
 
+static void
+reap(kofn_sessions *sessions)
+{
+    if (!sessions->reap_due)
+        return;
+    sessions->reap_due = false;
+    kofn_session *next;
+    for (kofn_session *session = TAILQ_FIRST(&sessions->all); session; session = next) {
+        next = TAILQ_NEXT(session, of_sessions);
+        if (session->unreachable)
+            lose_session(session, "it cannot be sent to");
+        if (session->gone)
+            destroy_session(sessions, session);
+    }
+}
+
+/* A ROUTER is not told when a peer goes: an empty ack finds out whether there is still a route. Only
+ * for clients that take messages in between (REQ would take it for its reply). */
+static void
+probe(kofn_session *session, int64_t now_ns, int64_t interval_ns)
+{
+    const kofn_msg_ack nothing = {0};
+    kofn_error err;
+    if (!session->stream || now_ns - session->probed_ns < interval_ns)
+        return;
+    session->probed_ns = now_ns;
+    if (kofn_peer_post(session->stream, &kofn_ack_message, &nothing, &err) != KOFN_OK)
+        lose_session(session, err.text);
+}
+
+/* Sessions that nobody would miss go: those without a stream begin anew with the next message, and
+ * of the others those without a route. Looks at all of them, so not more often than it can help. */
+static kofn_status
+make_room(kofn_sessions *sessions, kofn_error *err)
+{
+    const size_t most = (size_t)sessions->master->config.connections_max;
+    const int64_t now_ns = kofn_clock_ns();
+    kofn_session *session;
+    if (zhashx_size(sessions->by_peer) < most)
+        return KOFN_OK;
+    if (now_ns - sessions->room_ns >= ROOM_INTERVAL_NS) {
+        sessions->room_ns = now_ns;
+        TAILQ_FOREACH(session, &sessions->all, of_sessions)
+        {
+            if (session->stream && !session->gone)
+                probe(session, now_ns, ROOM_INTERVAL_NS);
+            else if (TAILQ_EMPTY(&session->requests))
+                session->gone = sessions->reap_due = true;
+        }
+        reap(sessions);
+    }
+    if (zhashx_size(sessions->by_peer) < most)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                     "%zu clients are connected, limits.connections is %zu: try again later",
+                     zhashx_size(sessions->by_peer), most);
+}
+
 static kofn_session *
 new_session(kofn_sessions *sessions, const kofn_peer_id *id, kofn_error *err)
 {
+    if (make_room(sessions, err) != KOFN_OK)
+        return NULL;
     kofn_session *session = calloc(1, sizeof *session);
     if (!session) {
         kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another client");
@@ -642,22 +717,6 @@ on_garbage(kofn_sessions *sessions, const kofn_error *why)
     kofn_peer_destroy(&peer);
 }
 
-static void
-reap(kofn_sessions *sessions)
-{
-    if (!sessions->reap_due)
-        return;
-    sessions->reap_due = false;
-    kofn_session *next;
-    for (kofn_session *session = TAILQ_FIRST(&sessions->all); session; session = next) {
-        next = TAILQ_NEXT(session, of_sessions);
-        if (session->unreachable)
-            lose_session(session, "it cannot be sent to");
-        if (session->gone)
-            destroy_session(sessions, session);
-    }
-}
-
 /* ---- keys ----------------------------------------------------------------------------------------------- */
 
 /* May the sender of what was just received speak? A routing id that another key takes over is not who
@@ -762,21 +821,6 @@ kofn_sessions_on_readable(kofn_sessions *sessions)
 
 /* ---- time ----------------------------------------------------------------------------------------------- */
 
-/* A ROUTER is not told when a peer goes: an empty ack finds out whether there is still a route. Only
- * for clients that take messages in between (REQ would take it for its reply). */
-static void
-probe(kofn_session *session, int64_t now_ns)
-{
-    const kofn_msg_ack nothing = {0};
-    kofn_error err;
-    const int64_t interval_ns = TAILQ_EMPTY(&session->requests) ? IDLE_NS : PROBE_INTERVAL_NS;
-    if (!session->stream || now_ns - session->probed_ns < interval_ns)
-        return;
-    session->probed_ns = now_ns;
-    if (kofn_peer_post(session->stream, &kofn_ack_message, &nothing, &err) != KOFN_OK)
-        lose_session(session, err.text);
-}
-
 /* A Multiply or Submit ends with its job, which has the deadline. Unless it shares one, by its key,
  * that may take longer. */
 static bool
@@ -834,7 +878,7 @@ tick_session(kofn_session *session, int64_t now_ns)
     else if (!session->stream && idle && TAILQ_EMPTY(&session->requests))
         session->gone = session->of->reap_due = true;
     else
-        probe(session, now_ns);
+        probe(session, now_ns, TAILQ_EMPTY(&session->requests) ? IDLE_NS : PROBE_INTERVAL_NS);
 }
 
 void

@@ -58,6 +58,17 @@ current_matrix(kofn_assembler *assembler)
     return assembler->current < assembler->count ? &assembler->mat[assembler->current] : NULL;
 }
 
+/* Frames cost room beside their elements, which no limit of memory counts: so few may be small. */
+static bool
+has_many_small_frames(const kofn_bands *bands)
+{
+    if (bands->count <= KOFN_SMALL_FRAMES_MAX)
+        return false;
+    const size_t row_bytes = bands->cols * kofn_dtype_width(bands->dtype);
+    return rows_so_far(bands) * row_bytes / KOFN_SMALL_FRAME_BYTES <
+           bands->count - KOFN_SMALL_FRAMES_MAX;
+}
+
 /* Dtype, columns and too many rows are kofn_bands_append's to refuse. */
 static kofn_status
 append_in_order(kofn_bands *bands, kofn_band *band, kofn_error *err)
@@ -71,6 +82,12 @@ append_in_order(kofn_bands *bands, kofn_band *band, kofn_error *err)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "a matrix in more than %d block frames: send larger ones",
                          KOFN_MATRIX_FRAMES_MAX);
+    if (has_many_small_frames(bands))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%zu block frames hold %zu rows of %zu columns: beyond %d, send frames of "
+                         "%d bytes or more",
+                         bands->count, rows_so_far(bands), bands->cols, KOFN_SMALL_FRAMES_MAX,
+                         KOFN_SMALL_FRAME_BYTES);
     return kofn_bands_append(bands, &band->mat, band->frame, band->frame_bytes, err);
 }
 

@@ -97,6 +97,9 @@ band_rows(size_t rows, size_t row_bytes, size_t chunk_bytes)
     size_t fit = room / row_bytes;
     if (fit < round_up_divide(rows, KOFN_MATRIX_FRAMES_MAX))
         fit = round_up_divide(rows, KOFN_MATRIX_FRAMES_MAX);
+    if (round_up_divide(rows, fit) > KOFN_SMALL_FRAMES_MAX &&
+        fit < round_up_divide(KOFN_SMALL_FRAME_BYTES, row_bytes))
+        fit = round_up_divide(KOFN_SMALL_FRAME_BYTES, row_bytes);
     return round_up_divide(rows, round_up_divide(rows, fit));
 }
 

@@ -22,7 +22,7 @@
 enum { KOFN_BLOCK_HEADER_BYTES = 40, KOFN_BLOCK_HEADROOM = 64 };
 
 /* A rows x cols matrix from the pool, cut into bands of whole rows with frames of about chunk_bytes
- * (at least one row each, at most KOFN_MATRIX_FRAMES_MAX frames), headers written, elements
+ * (at least one row each, at most KOFN_MATRIX_FRAMES_MAX frames, few of them small), headers written, elements
  * undefined. RESOURCE_EXHAUSTED: no memory. OUT_OF_RANGE: a frame would pass KOFN_FRAME_BYTES_MAX,
  * a size KOFN_DIMENSION_MAX, or the matrix size_t. */
 KOFN_MUST_CHECK kofn_status kofn_block_bands_new(kofn_pool *pool, kofn_dtype dtype, size_t rows,

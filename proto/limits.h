@@ -13,6 +13,8 @@ enum {
     KOFN_ENVELOPE_ITEMS_MAX = 65536,   // values in one envelope, all levels
     KOFN_MESSAGE_FRAMES_MAX = 65536,   // block frames in one message
     KOFN_MATRIX_FRAMES_MAX = 32768,    // block frames of one matrix: two such fit a message
+    KOFN_SMALL_FRAMES_MAX = 64,        // block frames of one matrix, however small they are
+    KOFN_SMALL_FRAME_BYTES = 1024,     // elements in each further one, taking all together
     KOFN_FRAME_BYTES_MAX = 256 << 20,  // one block frame; a row of a matrix must fit
     KOFN_CHUNK_BYTES = 4 << 20,        // target size of a block frame over plain TCP
     KOFN_CHUNK_BYTES_CURVE =
@@ -24,6 +26,7 @@ enum {
     KOFN_ID_MAX = 20,               // job ids: 16 hex digits and the final NUL
     KOFN_KEY_TEXT_MAX = 128,        // idempotency keys
     KOFN_LIST_MAX = 4096,           // entries in a list field, where the field says no less
+    KOFN_CALLS_MAX = 16384,         // open calls of one connection
     KOFN_PRIMES_MAX = 9,            // of a product of integers
     KOFN_SETTLE_MS_MAX = 86400000,  // a day
     KOFN_JOBS_LISTED_MAX = 500,     // by one ListJobs: they must fit an envelope

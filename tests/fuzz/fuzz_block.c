@@ -1,16 +1,10 @@
 /* Any bytes as block frames: the first byte chooses a shape to expect, the second where the rest is
  * cut in two frames. What is taken keeps the assembler's order and stays inside its frame. */
 #include "proto/transfer.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static void
-insist(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void
 free_data(void *data, void *hint)

@@ -1,10 +1,10 @@
 /* Any bytes as a configuration file: each is read or refused with a sentence, and every scalar is
  * tried on a key of each type. */
 #include "common/base/config.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <math.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct target {
@@ -29,13 +29,6 @@ static const kofn_key table[] = {
      .choices = "one|two|three"},
 };
 static const kofn_keys keys = {table, sizeof table / sizeof table[0]};
-
-static void
-insist(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* What was read, written out, must read back as the same field. */
 static void

@@ -1,6 +1,7 @@
 /* Any bytes as a manifest of coded tasks: read or refused with a sentence; what is read describes a
  * code that can be checked again. */
 #include "client/cli/manifest.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdint.h>
 #include <stdlib.h>

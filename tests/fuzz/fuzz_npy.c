@@ -1,11 +1,10 @@
 /* .npy headers: whatever comes in, the parser keeps within its input, and what it accepts fits the
  * file that it was told of. The first byte says how much longer than its head the file claims to be. */
 #include "common/linalg/npy.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

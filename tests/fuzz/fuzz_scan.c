@@ -3,16 +3,9 @@
 #include "proto/limits.h"
 #include "proto/scan.h"
 #include "proto/token.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <msgpack.h>
-#include <stdlib.h>
-
-static void
-insist(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)

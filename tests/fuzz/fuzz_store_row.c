@@ -1,16 +1,10 @@
 /* Any values as a row of the store, of any types: read or refused with a sentence. What is read as
  * a matrix has its elements in one place and as many as its shape says. */
 #include "master/store/rows.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static void
-insist(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* The next column's value: a byte of type and length, then its bytes. */
 static void

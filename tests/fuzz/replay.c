@@ -1,14 +1,17 @@
 /* Feeds every file of the given folders to a fuzzer's entry, so that seeds and past findings are
  * ordinary tests in builds without libFuzzer. */
+#include "tests/fuzz/fuzz.h"
+
 #include <dirent.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
+static bool
+is_folder(const char *path)
+{
+    struct stat at;
+    return stat(path, &at) == 0 && S_ISDIR(at.st_mode);
+}
 
 /* The bytes are in a block of exactly their size, so that ASan and valgrind see a read behind it. */
 static bool
@@ -47,7 +50,8 @@ replay_folder(const char *folder)
         if (entry->d_name[0] == '.')
             continue;
         snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        count = replay_file(path) ? count + 1 : -1;
+        if (!is_folder(path))
+            count = replay_file(path) ? count + 1 : -1;
     }
     closedir(dir);
     return count;

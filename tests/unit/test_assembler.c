@@ -248,24 +248,54 @@ sizes_out_of_range_are_not_expected(void **state)
     kofn_assembler_fini(&assembler);
 }
 
+/* A row of u8 elements as a frame of its own. */
+static kofn_status
+give_row(kofn_assembler *assembler, size_t row, size_t cols)
+{
+    static unsigned char frame[12 + KOFN_SMALL_FRAME_BYTES] = {0x95, 0x03, 0x01, 0xcd, 0, 0,
+                                                               0xcd, 0,    0,    0xc5, 0, 0};
+    frame[4] = frame[10] = (unsigned char)(cols >> 8);
+    frame[5] = frame[11] = (unsigned char)cols;
+    frame[7] = (unsigned char)(row >> 8);
+    frame[8] = (unsigned char)row;
+    return give_bytes(assembler, frame, 12 + cols);
+}
+
 static void
 a_matrix_in_too_many_frames_is_refused(void **state)
 {
     (void)state;
     kofn_assembler assembler;
     kofn_assembler_init(&assembler);
-    assert_ok(kofn_assembler_expect(&assembler, KOFN_U8, KOFN_MATRIX_FRAMES_MAX + 1, 1, &error));
-    char frame[] = "\x95\x03\x01\x01\xcd\0\0\xc4\x01x";
-    for (size_t row = 0; row < KOFN_MATRIX_FRAMES_MAX; row++) {
-        frame[5] = (char)(row >> 8);
-        frame[6] = (char)row;
-        assert_ok(give_bytes(&assembler, frame, 10));
-    }
-    frame[5] = (char)(KOFN_MATRIX_FRAMES_MAX >> 8);
-    frame[6] = (char)KOFN_MATRIX_FRAMES_MAX;
-    assert_fails(give_bytes(&assembler, frame, 10), KOFN_INVALID_ARGUMENT);
+    assert_ok(kofn_assembler_expect(&assembler, KOFN_U8, KOFN_MATRIX_FRAMES_MAX + 1,
+                                    KOFN_SMALL_FRAME_BYTES, &error));
+    for (size_t row = 0; row < KOFN_MATRIX_FRAMES_MAX; row++)
+        assert_ok(give_row(&assembler, row, KOFN_SMALL_FRAME_BYTES));
+    assert_fails(give_row(&assembler, KOFN_MATRIX_FRAMES_MAX, KOFN_SMALL_FRAME_BYTES),
+                 KOFN_INVALID_ARGUMENT);
     assert_false(kofn_assembler_is_complete(&assembler));
     kofn_assembler_fini(&assembler);
+}
+
+static void
+so_many_frames_of_a_matrix_may_be_small_and_no_more(void **state)
+{
+    (void)state;
+    static const size_t cols[] = {0, 1, 512};
+    for (size_t i = 0; i < 3; i++) {
+        kofn_assembler assembler;
+        kofn_assembler_init(&assembler);
+        assert_ok(kofn_assembler_expect(&assembler, KOFN_U8, 1000, cols[i], &error));
+        size_t row = 0;
+        while (row < 1000 && give_row(&assembler, row, cols[i]) == KOFN_OK)
+            row++;
+        /* n rows of c bytes, and the next: until c n / 1024 < n - 64 */
+        const size_t most =
+            KOFN_SMALL_FRAMES_MAX * KOFN_SMALL_FRAME_BYTES / (KOFN_SMALL_FRAME_BYTES - cols[i]);
+        assert_true(row > KOFN_SMALL_FRAMES_MAX && row >= most && row <= most + 1);
+        assert_fails(give_row(&assembler, row, cols[i]), KOFN_INVALID_ARGUMENT);
+        kofn_assembler_fini(&assembler);
+    }
 }
 
 static void
@@ -298,6 +328,7 @@ main(void)
         with_fixture(rows_without_columns_take_a_frame),
         with_fixture(sizes_out_of_range_are_not_expected),
         with_fixture(a_matrix_in_too_many_frames_is_refused),
+        with_fixture(so_many_frames_of_a_matrix_may_be_small_and_no_more),
         with_fixture(an_assembler_given_up_lets_go_of_its_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,7 +218,7 @@ assert_well_banded(const kofn_bands *bands, size_t chunk_bytes)
         assert_ptr_equal((char *)band->frame + KOFN_BLOCK_HEADER_BYTES, band->mat.data);
         assert_int_equal(band->frame_bytes, KOFN_BLOCK_HEADER_BYTES + bytes);
         assert_true(band->frame_bytes <= chunk_bytes || band->mat.rows == 1 || bands->cols == 0 ||
-                    bands->count > KOFN_MATRIX_FRAMES_MAX / 2);
+                    bytes < 2 * KOFN_SMALL_FRAME_BYTES);
         memset(band->mat.data, 0x3f, bytes);
         assert_ok(parse(band->frame, band->frame_bytes, &again));
         assert_int_equal(again.first_row, row);

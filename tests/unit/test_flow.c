@@ -181,14 +181,14 @@ transfers_take_turns(void **state)
 {
     (void)state;
     fixture f = fixture_with(10000);
-    push(&f, 1, 70);
+    push(&f, 1, 60);
     assert_next(&f, HEAD_MORE(1), 25);
     push(&f, 2, 30);
     push(&f, 3, 1);
     assert_next(&f, DATA_MORE(1), 25); // it was alone when it was last put back
     assert_next(&f, HEAD_MORE(2), 25);
     assert_next(&f, HEAD(3), 1);
-    assert_next(&f, DATA(1), 20);
+    assert_next(&f, DATA(1), 10);
     assert_next(&f, DATA(2), 5);
     assert_none(&f);
     fixture_fini(&f);

@@ -613,6 +613,69 @@ thousands_of_calls_are_open_at_once(void **state)
     assert_int_equal(check_health(client).jobs_done, CALLS);
 }
 
+static void
+a_connection_may_have_so_many_calls_open_and_no_more(void **state)
+{
+    stage *s = *state;
+    char id[KOFN_ID_MAX];
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *other = open_client(s, KOFN_WINDOW_BYTES);
+    submit(s, client, 1, &small, id); // nobody computes it
+    for (uint64_t i = 0; i < KOFN_CALLS_MAX; i++)
+        send_job_call(client, 2 + i, KOFN_METHOD_WAIT, id);
+    send_job_call(client, 1, KOFN_METHOD_GET_JOB, id);
+    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_RESOURCE_EXHAUSTED);
+    assert_string_equal(get_job(other, id).state, "queued"); // others go on
+
+    const kofn_msg_abandon abandon = {.call = 2};
+    post(client, &kofn_abandon_message, &abandon);
+    assert_string_equal(get_job(client, id).state, "queued");
+}
+
+static void
+one_client_too_many_is_told_to_come_back(void **state)
+{
+    stage *s = *state;
+    kofn_msg_reply reply;
+    s->config.connections_max = 2;
+    stage_run(s);
+    peer *first = open_client(s, KOFN_WINDOW_BYTES), *second = open_client(s, KOFN_WINDOW_BYTES),
+         *third = open_client(s, KOFN_WINDOW_BYTES);
+    (void)check_health(first); // both have a stream now: their credit is counted
+    (void)check_health(second);
+    const kofn_msg_abandon nothing = {.call = 1};
+    post(third, &kofn_abandon_message, &nothing);
+    expect(third, &kofn_reply_message, &reply);
+    assert_int_equal(reply.call, 0);
+    assert_int_equal(reply.status, KOFN_RESOURCE_EXHAUSTED);
+    (void)check_health(first);
+
+    close_peer(second); // the master finds out when it needs the place
+    do {
+        send_call(third, 5, KOFN_METHOD_CHECK, NULL, NULL);
+        expect(third, &kofn_reply_message, &reply);
+    } while (reply.status == KOFN_RESOURCE_EXHAUSTED);
+    assert_int_equal(reply.status, KOFN_OK);
+    assert_int_equal(reply.call, 5);
+}
+
+static void
+clients_without_a_stream_make_room_for_others(void **state)
+{
+    stage *s = *state;
+    kofn_msg_reply reply;
+    s->config.connections_max = 2;
+    stage_run(s);
+    for (size_t i = 0; i < 4; i++) {
+        peer *plain = open_client(s, 0);
+        do { // room is not made with every message
+            send_call(plain, 7, KOFN_METHOD_CHECK, NULL, NULL);
+            expect(plain, &kofn_reply_message, &reply);
+        } while (reply.status == KOFN_RESOURCE_EXHAUSTED);
+        assert_int_equal(reply.status, KOFN_OK);
+    }
+}
+
 int
 main(void)
 {
@@ -645,6 +708,9 @@ main(void)
         T(a_watcher_sees_every_state),
         T(a_waiter_gives_up_at_its_deadline_and_the_job_goes_on),
         T(thousands_of_calls_are_open_at_once),
+        T(a_connection_may_have_so_many_calls_open_and_no_more),
+        T(one_client_too_many_is_told_to_come_back),
+        T(clients_without_a_stream_make_room_for_others),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

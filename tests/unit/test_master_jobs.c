@@ -587,6 +587,33 @@ a_second_stop_ends_at_once(void **state)
     assert_int_equal(s->ended, KOFN_OK);
 }
 
+static void
+a_code_that_memory_has_no_room_for_is_not_built(void **state)
+{
+    static const problem huge = {.rows = 2,
+                                 .inner = 2,
+                                 .cols = 2,
+                                 .family = "rkrp",
+                                 .x = 64,
+                                 .z = 1,
+                                 .y = 64,
+                                 .tasks = KOFN_TASKS_MAX};
+    static const problem tiny = {.rows = 2, .inner = 2, .cols = 2};
+    stage *s = *state;
+    task t;
+    s->config.memory = 64 << 20; // of 200 MiB
+    s->config.window = 1 << 20;
+    stage_run(s);
+    peer *worker = join_worker(s, "w", 2), *client = open_client(s, KOFN_WINDOW_BYTES);
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &huge);
+    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_RESOURCE_EXHAUSTED);
+    assert_int_equal(check_health(client).memory_bytes, 0);
+    send_product(s, client, 2, KOFN_METHOD_MULTIPLY, &tiny);
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    expect_product(s, client, 2, &tiny, NULL);
+}
+
 int
 main(void)
 {
@@ -616,6 +643,7 @@ main(void)
         T(a_master_that_stops_finishes_what_runs),
         T(jobs_are_handed_back_when_the_grace_time_is_over),
         T(a_second_stop_ends_at_once),
+        T(a_code_that_memory_has_no_room_for_is_not_built),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
