@@ -639,6 +639,7 @@ static const kofn_wire_field hello_fields[] = {
     U64(cache_bytes, OPTIONAL, 0, "memory for coded blocks; 0: it keeps none"),
     LIST(held, KOFN_HELD_MAX, kofn_held_message,
          "answers that it has, or computes, from earlier connections"),
+    LIST(cached, KOFN_CACHED_MAX, kofn_block_name_message, "coded blocks that it keeps"),
 };
 const kofn_wire_message kofn_hello_message = {
     .name = "hello", .envelope = true, FIELDS(hello_fields), .help = "a worker presents itself"};
