@@ -91,6 +91,7 @@ run_job(kofn_job *job, kofn_code *code)
         return;
     }
     kofn_job_move(job, KOFN_JOB_EV_BUILT);
+    job->master->carrier->begin(job->master->fleet, job);
     kofn_jobs_act(job->master->jobs);
 }
 

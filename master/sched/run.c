@@ -315,9 +315,12 @@ void
 kofn_run_note_hint(kofn_run *run, size_t task, uint64_t worker, size_t bytes)
 {
     size_t count = 0;
-    for (const kofn_hint *h = run->tasks[task].hints; h; h = h->next_of_task, count++)
+    for (kofn_hint *h = run->tasks[task].hints; h; h = h->next_of_task, count++) {
+        if (h->worker == worker)
+            h->bytes += bytes; // of another operand
         if (h->worker == worker || count == KOFN_HINTS_MAX - 1)
             return;
+    }
     kofn_hint *hint = malloc(sizeof *hint);
     kofn_hint *first = kofn_map_find(&run->hints, worker);
     if (!hint || (!first && kofn_map_put(&run->hints, worker, hint, NULL) != KOFN_OK)) {

@@ -174,8 +174,8 @@ bool kofn_sched_adopt(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t j
 /* What the worker was to send it has not got any more, which is no failure: the task is lost there. */
 void kofn_sched_task_return(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
 
-/* A hint: the worker has coded blocks of the task, of so many bytes. Said soon after job_add; one too
- * many, or of what is not known, is dropped. */
+/* A hint: the worker has coded blocks of the task, of so many bytes; said again, of so many more. Comes
+ * soon after job_add; one too many, or of what is not known, is dropped. */
 void kofn_sched_prefer(kofn_sched *s, uint64_t job, size_t task, uint64_t worker, size_t bytes);
 
 /* The worker could not do it (no memory, unsupported field), or its answer was unusable. The text
