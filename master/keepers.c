@@ -168,7 +168,7 @@ kofn_keepers_settle(kofn_keepers *keepers, uint64_t worker, uint64_t assignment,
 static bool
 outlives_master(const kofn_job *job)
 {
-    return (job->whole ? job->whole : job)->keep;
+    return (job->whole ? job->whole : job)->durable;
 }
 
 /* Short of memory it is settled: then it is computed again if it must be. */
@@ -261,7 +261,7 @@ decide(kofn_keepers *keepers, uint64_t worker, const kofn_msg_held *held)
 {
     kofn_job *job = kofn_jobs_find(keepers->master->jobs, held->job);
     const kofn_msg_settlement answer = {.assignment = held->assignment, .epoch = held->epoch};
-    bool later = false;
+    bool later = job && job->state == KOFN_JOB_ENDING; // should that fail, it is run once more
     kofn_job *run = job && !kofn_job_is_over(job) ? find_run(job, held, &later) : NULL;
     uint64_t assignment;
     if (!run) {
