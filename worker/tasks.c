@@ -496,6 +496,9 @@ start(kofn_worker *worker, held_task *task)
         came_at_once = came_at_once && task->assembler.mat[o].count <= 1;
     take_operands(worker, task);
     task->work.faults = kofn_injector_next(&worker->injector);
+    kofn_log_write(&worker->log, KOFN_LOG_DEBUG, "task_complete", "to be computed",
+                   "assignment=%" PRIu64 " job=%s task=%" PRIu64, task->assignment, task->id.job,
+                   task->id.task);
     const bool is_idle = !is_computing(worker);
     move(worker, task, TASK_COMPUTING);
     if (task->flops <= INLINE_FLOPS_MAX && came_at_once && is_idle &&

@@ -7,7 +7,7 @@ enum { SIZE = 256 };
 
 static kofn_error error;
 
-#define SLOW "inject:\n  sleep: 2s\n"
+#define SLOW "log:\n  level: debug\ninject:\n  sleep: 2s\n"
 
 typedef struct product {
     double *a, *b;
@@ -41,6 +41,22 @@ finish_product(product *p)
     return account;
 }
 
+/* Until worker `number` has logged so many of these lines. */
+static void
+await_logged(cluster *c, size_t number, const char *line, size_t count)
+{
+    char name[32], path[CLUSTER_PATH_MAX], text[512];
+    (void)snprintf(name, sizeof name, "w%zu.log", number);
+    cluster_get_path(c, name, path);
+    for (size_t seen = 0; seen < count;) { // the test's own patience ends it
+        FILE *log = fopen(path, "r");
+        for (seen = 0; log && fgets(text, sizeof text, log);)
+            seen += strstr(text, line) != NULL;
+        if (log)
+            (void)fclose(log);
+    }
+}
+
 /* The worker stands still until the master has lost it, and goes on. */
 static void
 have_worker_given_up(cluster *c)
@@ -62,7 +78,7 @@ a_worker_that_was_given_up_delivers_what_it_computed(void **state)
     cluster_start_worker(c, 0, SLOW);
     cluster_await_workers(c, 1);
     product p = start_product(c, "1,1,1", "oneshot");
-    cluster_await_running(c, 0, 1);
+    await_logged(c, 0, "task_complete", 1);
     have_worker_given_up(c);
     const kofn_account account = finish_product(&p);
     assert_int_equal(account.answers_held, 1);
@@ -77,7 +93,7 @@ a_worker_that_keeps_nothing_computes_again(void **state)
     cluster_start_worker(c, 0, SLOW "keep: 0\ncache: 0\n");
     cluster_await_workers(c, 1);
     product p = start_product(c, "1,1,1", "oneshot");
-    cluster_await_running(c, 0, 1);
+    await_logged(c, 0, "task_complete", 1);
     have_worker_given_up(c);
     const kofn_account account = finish_product(&p);
     assert_int_equal(account.answers_held, 0);
