@@ -208,6 +208,8 @@ kofn_keepsakes_on_settled(kofn_worker *worker, const void *message)
     const kofn_msg_settlement *at = settled->answers.at;
     if (!is_in_session(worker))
         return;
+    kofn_log_write(&worker->log, KOFN_LOG_DEBUG, "answers_settled", "stored, or not wanted",
+                   "count=%zu", settled->answers.count);
     for (size_t i = 0; i < settled->answers.count; i++) {
         const kofn_answer_name name = {.epoch = at[i].epoch, .assignment = at[i].assignment};
         kofn_kept *kept = kofn_shelf_find(&worker->shelf, name);

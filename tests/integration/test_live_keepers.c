@@ -1,5 +1,6 @@
 /* What workers keep across connections, lives of the master, and products. */
 #include "tests/assert.h"
+#include "common/base/clock.h"
 #include "tests/integration/cluster.h"
 
 /* Enough flops to be kept, and blocks large enough to be named. */
@@ -98,6 +99,87 @@ a_worker_that_keeps_nothing_computes_again(void **state)
     const kofn_account account = finish_product(&p);
     assert_int_equal(account.answers_held, 0);
     assert_int_equal(account.tasks_sent, 2);
+}
+
+static void
+submit(cluster *c, const char *family, const char *partition, char *ret_job)
+{
+    double *a = test_matrix(SIZE, SIZE, 5), *b = test_matrix(SIZE, SIZE, 6);
+    const kofn_matrix a_view = test_view(a, SIZE, SIZE), b_view = test_view(b, SIZE, SIZE);
+    kofn_product_options options = {.policy = "oneshot"};
+    assert_ok(kofn_code_choice_set(&options.code, "family", family, &error));
+    assert_ok(kofn_code_choice_set(&options.code, "partition", partition, &error));
+    assert_ok(
+        kofn_client_submit(cluster_get_client(c), &a_view, &b_view, &options, ret_job, &error));
+    free(a);
+    free(b);
+}
+
+static kofn_account
+await_product(cluster *c, const char *job)
+{
+    double *a = test_matrix(SIZE, SIZE, 5), *b = test_matrix(SIZE, SIZE, 6);
+    const kofn_wait_options options = {.timeout_ms = PATIENCE_S * 1000};
+    kofn_result *result = NULL;
+    kofn_matrix made;
+    assert_ok(kofn_client_wait(cluster_get_client(c), job, &options, &result, &error));
+    assert_ok(kofn_result_get_matrix(result, &made, &error));
+    const kofn_account account = *kofn_result_get_account(result);
+    assert_product(a, b, &made, SIZE, account.amplification);
+    kofn_result_destroy(&result);
+    free(a);
+    free(b);
+    return account;
+}
+
+/* Worker 0 has answered its two tasks, worker 1 computes its own, and the master dies. */
+static void
+a_job_ends_with_answers_from_before_the_master_was_killed(void **state)
+{
+    cluster *c = cluster_new(state, CLUSTER_STORE);
+    char job[KOFN_CLIENT_JOB_MAX];
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, "log:\n  level: debug\n");
+    cluster_start_worker(c, 1, SLOW);
+    cluster_await_workers(c, 2);
+    submit(c, "uncoded", "4,1,1", job);
+    await_logged(c, 0, "task_done", 2);
+    await_logged(c, 1, "task_complete", 2);
+    cluster_kill_master(c);
+    cluster_start_master(c);
+    const kofn_account account = await_product(c, job);
+    assert_in_range(account.answers_held, 2, 4);
+    assert_in_range(account.tasks_sent, 0, 2); // those of worker 1, should 0 come back before it
+}
+
+static void
+workers_are_back_within_ten_seconds(void **state)
+{
+    cluster *c = cluster_new_ready(state, CLUSTER_STORE, 3);
+    cluster_kill_master(c);
+    cluster_start_master(c);
+    const int64_t start_ns = kofn_clock_ns();
+    cluster_await_workers(c, 3);
+    print_message("workers were back after %.2f s\n", (double)(kofn_clock_ns() - start_ns) * 1e-9);
+    assert_true(kofn_clock_ns() - start_ns < 10 * KOFN_NS_PER_S);
+}
+
+/* A job that is not on disk is unknown afterwards, and what was kept for it is let go. */
+static void
+answers_for_a_master_that_forgot_are_settled(void **state)
+{
+    cluster *c = cluster_new(state, "");
+    char job[KOFN_CLIENT_JOB_MAX];
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, SLOW);
+    cluster_await_workers(c, 1);
+    submit(c, "uncoded", "2,1,1", job);
+    await_logged(c, 0, "task_complete", 2);
+    cluster_kill_master(c);
+    cluster_start_master(c);
+    await_logged(c, 0, "answers_settled", 1);
+    submit(c, "uncoded", "2,1,1", job);
+    assert_int_equal(await_product(c, job).answers_held, 0);
 }
 
 /* ---- coded blocks -------------------------------------------------------------------------------- */
@@ -240,6 +322,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         LIVE(a_worker_that_was_given_up_delivers_what_it_computed),
         LIVE(a_worker_that_keeps_nothing_computes_again),
+        LIVE(a_job_ends_with_answers_from_before_the_master_was_killed),
+        LIVE(workers_are_back_within_ten_seconds),
+        LIVE(answers_for_a_master_that_forgot_are_settled),
         LIVE(a_second_product_sends_no_block_of_the_stored_operand),
         LIVE(blocks_of_one_code_do_not_stand_in_for_those_of_another),
         LIVE(a_worker_that_was_restarted_gets_its_blocks_again),
