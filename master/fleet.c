@@ -48,7 +48,7 @@ struct assignment {
     bool nonfinite;
     bool kept;                                   // its worker keeps the answer until it is settled
     bool recalled;                               // of a task that was not sent
-    bool named;                                  // some block was named and not sent
+    size_t named;                                // blocks that were named and not sent
     bool whole;                                  // the worker lacked one: now all are sent
     char fresh[KOFN_OPERANDS_MAX][KOFN_TAG_MAX]; // names of blocks that its worker gets by this
     kofn_assembler answer;
@@ -247,16 +247,17 @@ name_blocks(kofn_fleet *fleet, assignment *to, const kofn_bands *const *blocks,
         ret_names[o].kept = may && !to->whole && kofn_holdings_has(holdings, w->number, name);
         to->fresh[o][0] = '\0';
         if (ret_names[o].kept) {
-            to->named = true;
-            to->job->blocks_spared++;
+            to->named++;
             continue;
         }
         ret_sent[sent++] = blocks[o];
-        if (may) {
-            kofn_holdings_note(holdings, w->number, name);
+        if (may)
             memcpy(to->fresh[o], name, sizeof to->fresh[o]);
-        }
     }
+    to->job->blocks_spared += to->named;
+    for (size_t o = 0; o < to->job->code->operands; o++) // now: both operands may be one block
+        if (to->fresh[o][0])
+            kofn_holdings_note(holdings, w->number, to->fresh[o]);
     return sent;
 }
 
@@ -574,7 +575,9 @@ send_again(kofn_fleet *fleet, assignment *a)
             kofn_holdings_forget(holdings, a->on->number, name);
     }
     (void)kofn_peer_drop(a->on->peer, a->id);
-    a->sent = a->left = a->named = false;
+    a->job->blocks_spared -= a->named;
+    a->named = 0;
+    a->sent = a->left = false;
     a->whole = true;
     kofn_job_queue_again(a->job, a->task, a->id);
 }
@@ -584,7 +587,7 @@ static bool
 lacks_something(kofn_fleet *fleet, assignment *a)
 {
     const uint64_t number = a->on->number, id = a->id;
-    if (a->named) {
+    if (a->named > 0) {
         send_again(fleet, a);
     } else if (a->recalled) {
         forget_assignment(fleet, a);

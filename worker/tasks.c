@@ -386,13 +386,12 @@ check_room(kofn_worker *worker, const plan *p, kofn_error *err)
                          "%zu tasks are held, the worker's credit is %" PRId64 "; wait for answers",
                          worker->tasks_held, worker->config.credit);
     const uint64_t used = worker->memory_used + kofn_peer_get_queued(worker->peer);
-    if (used <= worker->memory_limit && p->charge <= worker->memory_limit - used)
-        kofn_keepsakes_yield(worker, used + p->charge);
-    else
+    if (used > worker->memory_limit || p->charge > worker->memory_limit - used)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
                          "the task takes %" PRIu64 " bytes, %" PRIu64 " of the worker's %" PRIu64
                          " are in use; cut the product finer or raise the worker's memory",
                          p->charge, used, worker->memory_limit);
+    kofn_keepsakes_yield(worker, used + p->charge);
     return KOFN_OK;
 }
 

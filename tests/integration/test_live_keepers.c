@@ -234,6 +234,25 @@ a_second_product_sends_no_block_of_the_stored_operand(void **state)
     free_stored(&s);
 }
 
+/* Both operands are one block: it is sent twice to begin with, and then not at all. */
+static void
+a_square_of_a_stored_operand_needs_no_block_the_second_time(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 1);
+    stored s = put(c);
+    const kofn_matrix a = {.operand = s.id};
+    for (int i = 0; i < 3; i++) {
+        kofn_result *result = NULL;
+        kofn_matrix made;
+        assert_ok(kofn_client_multiply(cluster_get_client(c), &a, &a, NULL, &result, &error));
+        assert_ok(kofn_result_get_matrix(result, &made, &error));
+        assert_product(s.a, s.a, &made, SIZE, 1);
+        assert_int_equal(kofn_result_get_account(result)->blocks_spared, i > 0 ? 2 : 0);
+        kofn_result_destroy(&result);
+    }
+    free_stored(&s);
+}
+
 /* Another cut, and another row, is another block. */
 static void
 blocks_of_one_code_do_not_stand_in_for_those_of_another(void **state)
@@ -326,6 +345,7 @@ main(void)
         LIVE(workers_are_back_within_ten_seconds),
         LIVE(answers_for_a_master_that_forgot_are_settled),
         LIVE(a_second_product_sends_no_block_of_the_stored_operand),
+        LIVE(a_square_of_a_stored_operand_needs_no_block_the_second_time),
         LIVE(blocks_of_one_code_do_not_stand_in_for_those_of_another),
         LIVE(a_worker_that_was_restarted_gets_its_blocks_again),
         LIVE(a_cache_that_is_too_small_costs_nothing_but_time),
