@@ -205,6 +205,8 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
         .replaced = job->replaced,
         .fresh = job->fresh,
         .blocks_reused = job->blocks_reused,
+        .blocks_spared = job->blocks_spared,
+        .answers_held = job->answers_held,
         .decodable = job->decodable,
         .waited = job->waited,
         .error_bound = job->error_bound,

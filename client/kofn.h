@@ -203,6 +203,8 @@ struct kofn_account {
     uint64_t replaced;                // tasks sent again, or fresh ones for them, after a loss
     uint64_t fresh;                   // tasks sent beyond `tasks`, of the code's reserve
     uint64_t blocks_reused;           // of stored operands, as an earlier product had coded them
+    uint64_t blocks_spared;           // and those not sent, since their workers kept them
+    uint64_t answers_held;            // that workers had from before a connection was lost
     kofn_accept_options accept;       // as asked for
     bool decodable;                   // the answers so far suffice
     bool waited;                      // they did, and better ones were waited for

@@ -73,6 +73,8 @@ fill_tasks(const kofn_job *job, kofn_job_state state, kofn_msg_job *m)
     m->replaced = view.replaced;
     m->fresh = view.fresh;
     m->blocks_reused = job->blocks_reused;
+    m->blocks_spared = job->blocks_spared;
+    m->answers_held = view.held;
     m->decodable = view.decodable || state == KOFN_JOB_DECODING || state == KOFN_JOB_DONE;
     m->waited = job->waited;
     m->nonfinite = job->nonfinite;

@@ -92,6 +92,7 @@ run_job(kofn_job *job, kofn_code *code)
         return;
     }
     kofn_job_move(job, KOFN_JOB_EV_BUILT);
+    job->master->carrier->begin(job->master->fleet, job);
     if (job->durable)
         (void)kofn_failpoint_pass(KOFN_FAIL_JOB_STARTED);
     kofn_jobs_act(job->master->jobs);

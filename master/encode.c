@@ -12,25 +12,30 @@ struct kofn_queued_task {
 void
 kofn_job_queue_send(kofn_job *job, const kofn_action *action)
 {
-    const kofn_master *master = job->master;
     if (job->times.sent_ns == 0)
         job->times.sent_ns = kofn_clock_ns();
     job->last.sent++;
     job->last.backups += action->backup;
+    kofn_job_queue_again(job, action->task, action->assignment);
+}
+
+void
+kofn_job_queue_again(kofn_job *job, size_t task, uint64_t assignment)
+{
+    const kofn_master *master = job->master;
     if (job->send_count == job->send_capacity) {
         const size_t capacity = job->send_capacity ? 2 * job->send_capacity : 4;
         kofn_queued_task *sends = realloc(job->sends, capacity * sizeof *sends);
         if (!sends) {
             kofn_error err;
             kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory to queue a task");
-            master->carrier->fail(master->fleet, action->assignment, &err);
+            master->carrier->fail(master->fleet, assignment, &err);
             return;
         }
         job->sends = sends;
         job->send_capacity = capacity;
     }
-    job->sends[job->send_count++] =
-        (kofn_queued_task){.task = action->task, .assignment = action->assignment};
+    job->sends[job->send_count++] = (kofn_queued_task){.task = task, .assignment = assignment};
     kofn_jobs_add_touched(job->master->jobs, job);
 }
 
@@ -77,8 +82,8 @@ find_ready(const kofn_job *job, size_t operand, size_t task)
     return plain->dtype != KOFN_DTYPE_NONE ? plain : NULL; // one without rows has no bands
 }
 
-static kofn_coded_key
-coded_key(const kofn_job *job, size_t operand, size_t task)
+kofn_coded_key
+kofn_job_get_coded_key(const kofn_job *job, size_t operand, size_t task)
 {
     return (kofn_coded_key){
         .field = job->field,
@@ -97,7 +102,7 @@ find_block(const kofn_job *job, size_t operand, size_t task, size_t *reused)
     if (ready || !job->stored[operand])
         return ready;
     bool others = false;
-    const kofn_coded_key key = coded_key(job, operand, task);
+    const kofn_coded_key key = kofn_job_get_coded_key(job, operand, task);
     ready = kofn_operand_find_coded(job->stored[operand], &key, job->id, &others);
     *reused += ready && others;
     return ready;
@@ -199,7 +204,7 @@ keep_blocks(const encode_part *part)
         const size_t task = batch->sends[i].task;
         if (is_whole(batch->job, part->operand, task))
             continue;
-        const kofn_coded_key key = coded_key(batch->job, part->operand, task);
+        const kofn_coded_key key = kofn_job_get_coded_key(batch->job, part->operand, task);
         kofn_operand_keep_coded(stored, &key, batch->job->id, &part->blocks[i]);
     }
 }

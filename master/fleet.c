@@ -1,7 +1,9 @@
 #include "master/fleet.h"
 #include "common/base/map.h"
 #include "master/jobs.h"
+#include "master/keepers.h"
 #include "master/meter.h"
+#include "master/tags.h"
 #include "proto/link/link.h"
 
 #include <assert.h>
@@ -44,6 +46,11 @@ struct assignment {
     bool receiving; // the head of its answer came
     bool complete;  // and all of its blocks
     bool nonfinite;
+    bool kept;                                   // its worker keeps the answer until it is settled
+    bool recalled;                               // of a task that was not sent
+    size_t named;                                // blocks that were named and not sent
+    bool whole;                                  // the worker lacked one: now all are sent
+    char fresh[KOFN_OPERANDS_MAX][KOFN_TAG_MAX]; // names of blocks that its worker gets by this
     kofn_assembler answer;
     TAILQ_ENTRY(assignment) of_worker;
 };
@@ -59,6 +66,7 @@ struct kofn_fleet {
     int64_t beat_ns; // when the last beat was due and done
     kofn_inbound in; // reused
     uint64_t strangers;
+    kofn_keepers *keepers;
     kofn_meter link;  // block bytes to all workers together
     size_t receiving; // workers whose meters run
 };
@@ -130,6 +138,7 @@ lose_worker(kofn_fleet *fleet, worker *w, const char *why)
     while (!TAILQ_EMPTY(&w->held))
         forget_assignment(fleet, TAILQ_FIRST(&w->held));
     drop_burst(fleet, w);
+    kofn_keepers_lose(fleet->keepers, w->number);
     kofn_sched_worker_lose(fleet->master->sched, kofn_clock_ns(), w->number);
 }
 
@@ -202,6 +211,67 @@ fill_matrix(kofn_msg_matrix *m, const kofn_bands *bands)
 }
 
 static bool
+has_name(const kofn_msg_task_block *names, size_t count)
+{
+    for (size_t o = 0; o < count; o++)
+        if (names[o].name[0])
+            return true;
+    return false;
+}
+
+/* An answer that is worked out sooner than it is listed is not worth keeping. */
+#define KEEP_FLOPS_MIN 1e6
+
+static bool
+is_worth_keeping(const worker *w, const kofn_job *job)
+{
+    const kofn_shape *part = &job->coding.part;
+    return w->hello.keep_bytes > 0 &&
+           2.0 * (double)part->rows * (double)part->inner * (double)part->cols >= KEEP_FLOPS_MIN;
+}
+
+/* Blocks that the worker keeps are named, those that it may keep are named and sent: *ret_sent, in
+ * order; returns how many. */
+static size_t
+name_blocks(kofn_fleet *fleet, assignment *to, const kofn_bands *const *blocks,
+            kofn_msg_task_block *ret_names, const kofn_bands **ret_sent)
+{
+    kofn_holdings *holdings = kofn_keepers_get_holdings(fleet->keepers);
+    const worker *w = to->on;
+    size_t sent = 0, bytes;
+    for (size_t o = 0; o < to->job->code->operands; o++) {
+        char *name = ret_names[o].name;
+        const bool may = kofn_keepers_name_block(to->job, o, to->task, &bytes, name) &&
+                         bytes <= w->hello.cache_bytes;
+        name[0] = may ? name[0] : '\0';
+        ret_names[o].kept = may && !to->whole && kofn_holdings_has(holdings, w->number, name);
+        to->fresh[o][0] = '\0';
+        if (ret_names[o].kept) {
+            to->named++;
+            continue;
+        }
+        ret_sent[sent++] = blocks[o];
+        if (may)
+            memcpy(to->fresh[o], name, sizeof to->fresh[o]);
+    }
+    to->job->blocks_spared += to->named;
+    for (size_t o = 0; o < to->job->code->operands; o++) // now: both operands may be one block
+        if (to->fresh[o][0])
+            kofn_holdings_note(holdings, w->number, to->fresh[o]);
+    return sent;
+}
+
+/* The task did not get there whole, or was refused: who knows what became of its blocks. */
+static void
+forget_blocks(kofn_fleet *fleet, const assignment *a)
+{
+    for (size_t o = 0; a->sent && o < KOFN_OPERANDS_MAX; o++)
+        if (a->fresh[o][0])
+            kofn_holdings_forget(kofn_keepers_get_holdings(fleet->keepers), a->on->number,
+                                 a->fresh[o]);
+}
+
+static bool
 send_blocks(kofn_fleet *fleet, uint64_t id, const kofn_bands *const *blocks)
 {
     assignment *to = kofn_map_find(&fleet->assignments, id);
@@ -217,20 +287,27 @@ send_blocks(kofn_fleet *fleet, uint64_t id, const kofn_bands *const *blocks)
     };
     const size_t count = to->job->code->operands;
     kofn_msg_factor further[KOFN_OPERANDS_MAX - 2];
+    kofn_msg_task_block names[KOFN_OPERANDS_MAX] = {0};
+    const kofn_bands *sent[KOFN_OPERANDS_MAX];
+    const size_t sent_count = name_blocks(fleet, to, blocks, names, sent);
+    task.blocks = (kofn_wire_list){.at = names, .count = has_name(names, count) ? count : 0};
+    to->kept = is_worth_keeping(to->on, to->job);
+    if (to->kept)
+        kofn_tag_answer(to->job, to->task, task.answer);
     snprintf(task.form, sizeof task.form, "%s", to->job->outer ? KOFN_FORM_OUTER : "");
     for (size_t o = 2; o < count; o++) {
         further[o - 2] = (kofn_msg_factor){.transposed = to->job->transposed[o]};
         fill_matrix(&further[o - 2].matrix, blocks[o]);
     }
     task.further = (kofn_wire_list){.at = further, .count = count - 2};
-    snprintf(task.job, sizeof task.job, "%s", to->job->name);
+    snprintf(task.job, sizeof task.job, "%s", (to->job->whole ? to->job->whole : to->job)->name);
     snprintf(task.field, sizeof task.field, "%s", to->job->field->name);
     fill_matrix(&task.a, blocks[0]);
     fill_matrix(&task.b, blocks[1]);
     kofn_error err;
     to->sent = true;
     const int64_t now_ns = kofn_clock_ns();
-    if (kofn_peer_transfer(to->on->peer, id, &kofn_task_message, &task, count, blocks, &err) !=
+    if (kofn_peer_transfer(to->on->peer, id, &kofn_task_message, &task, sent_count, sent, &err) !=
         KOFN_OK) {
         lose_worker(fleet, to->on, err.text);
         return true;
@@ -248,6 +325,8 @@ take_back(kofn_fleet *fleet, assignment *a)
     worker *w = a->on;
     const bool sent = a->sent;
     const kofn_msg_cancel cancel = {.assignment = a->id, .epoch = fleet->master->epoch};
+    if (!a->left)
+        forget_blocks(fleet, a);
     forget_assignment(fleet, a);
     kofn_error err;
     if (!sent)
@@ -277,6 +356,58 @@ fail_task(kofn_fleet *fleet, uint64_t id, const kofn_error *why)
     kofn_sched_task_fail(fleet->master->sched, kofn_clock_ns(), number, id, why);
 }
 
+/* ---- what workers keep ------------------------------------------------------------------------------ */
+
+static size_t
+count_answer_bytes(const kofn_job *job)
+{
+    const kofn_shape *part = &job->coding.part;
+    return part->rows * part->cols * kofn_dtype_width(job->field->dtype);
+}
+
+/* It has the answer to this assignment, and will send it. */
+static void
+recall(kofn_fleet *fleet, uint64_t number, uint64_t id, kofn_job *job, const kofn_msg_held *held)
+{
+    const kofn_action action = {.worker = number, .assignment = id, .task = held->task};
+    const kofn_msg_recall message = {.assignment = id,
+                                     .epoch = fleet->master->epoch,
+                                     .held_assignment = held->assignment,
+                                     .held_epoch = held->epoch};
+    assign(fleet, &action, job);
+    assignment *a = kofn_map_find(&fleet->assignments, id);
+    if (!a) // no memory: the task has failed there
+        return;
+    a->sent = a->left = a->kept = a->recalled = true;
+    kofn_error err;
+    if (kofn_peer_post(a->on->peer, &kofn_recall_message, &message, &err) != KOFN_OK)
+        lose_worker(fleet, a->on, err.text);
+}
+
+static void
+tell_settled(kofn_fleet *fleet, uint64_t number, const kofn_msg_settled *settled)
+{
+    worker *w = kofn_map_find(&fleet->by_number, number);
+    kofn_error err;
+    if (w && w->state != WORKER_GONE &&
+        kofn_peer_post(w->peer, &kofn_settled_message, settled, &err) != KOFN_OK)
+        lose_worker(fleet, w, err.text);
+}
+
+static void
+begin_job(kofn_fleet *fleet, kofn_job *job)
+{
+    kofn_keepers_begin(fleet->keepers, job);
+}
+
+static void
+end_job(kofn_fleet *fleet, const kofn_job *job)
+{
+    kofn_keepers_over(fleet->keepers, job);
+}
+
+static const kofn_keepers_fleet keepers_fleet = {.recall = recall, .settle = tell_settled};
+
 /* ---- answers --------------------------------------------------------------------------------------- */
 
 static void
@@ -285,6 +416,9 @@ fail_assignment(kofn_fleet *fleet, assignment *a, const kofn_error *why)
     const uint64_t number = a->on->number, id = a->id;
     kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "task_failed", why->text,
                    "job=%s task=%zu worker=%s", a->job->name, a->task, a->on->hello.name);
+    forget_blocks(fleet, a);
+    if (a->kept && a->complete) // it was no answer, so nobody wants it again
+        kofn_keepers_settle(fleet->keepers, number, id, count_answer_bytes(a->job));
     if ((a->receiving && !a->complete) || !a->left) // it still sends, or is still sent to
         take_back(fleet, a);
     else
@@ -314,13 +448,20 @@ finish_answer(kofn_fleet *fleet, assignment *a)
     kofn_bands blocks = a->answer.mat[0];
     a->answer.count = 0; // ours now
     const uint64_t id = a->id, number = a->on->number;
+    const bool kept = a->kept;
+    const size_t bytes = count_answer_bytes(job);
     worker *w = a->on;
     if (!a->left) // it did not need all of the task
         (void)kofn_peer_drop(w->peer, id);
     forget_assignment(fleet, a);
     if (TAILQ_EMPTY(&w->held)) // it has all, and does not acknowledge the end of a task
         drop_burst(fleet, w);
-    if (kofn_sched_answer(master->sched, kofn_clock_ns(), number, id) == KOFN_VERDICT_KEEP)
+    const kofn_verdict verdict = kofn_sched_answer(master->sched, kofn_clock_ns(), number, id);
+    if (kept && verdict == KOFN_VERDICT_KEEP)
+        kofn_keepers_owe(fleet->keepers, number, id, job, bytes);
+    else if (kept)
+        kofn_keepers_settle(fleet->keepers, number, id, bytes);
+    if (verdict == KOFN_VERDICT_KEEP)
         kofn_job_keep_answer(job, task, &blocks, nonfinite);
     kofn_bands_fini(&blocks);
 }
@@ -422,6 +563,41 @@ find_assignment(kofn_fleet *fleet, const worker *w, uint64_t id)
     return a && a->on == w ? a : NULL;
 }
 
+/* It has no such block any more, whatever it said: the same task again, with all of them. */
+static void
+send_again(kofn_fleet *fleet, assignment *a)
+{
+    kofn_holdings *holdings = kofn_keepers_get_holdings(fleet->keepers);
+    for (size_t o = 0; o < a->job->code->operands; o++) {
+        char name[KOFN_TAG_MAX];
+        size_t bytes;
+        if (kofn_keepers_name_block(a->job, o, a->task, &bytes, name))
+            kofn_holdings_forget(holdings, a->on->number, name);
+    }
+    (void)kofn_peer_drop(a->on->peer, a->id);
+    a->job->blocks_spared -= a->named;
+    a->named = 0;
+    a->sent = a->left = false;
+    a->whole = true;
+    kofn_job_queue_again(a->job, a->task, a->id);
+}
+
+/* What the worker was believed to have it has not: no failure of the task. */
+static bool
+lacks_something(kofn_fleet *fleet, assignment *a)
+{
+    const uint64_t number = a->on->number, id = a->id;
+    if (a->named > 0) {
+        send_again(fleet, a);
+    } else if (a->recalled) {
+        forget_assignment(fleet, a);
+        kofn_sched_task_return(fleet->master->sched, kofn_clock_ns(), number, id);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* The worker could not do it. One that leaves hands back what it did not finish: it is as good as
  * gone, and its tasks have not failed. */
 static void
@@ -435,6 +611,8 @@ on_failure(kofn_fleet *fleet, assignment *a, const kofn_msg_result *result)
         lose_worker(fleet, w, "it stopped and handed its tasks back");
         return;
     }
+    if (status == KOFN_NOT_FOUND && lacks_something(fleet, a))
+        return;
     kofn_fail(&err, status, "worker %s: %s", w->hello.name,
               result->message[0] ? result->message : kofn_status_name(status));
     fail_assignment(fleet, a, &err);
@@ -451,6 +629,9 @@ on_result(kofn_fleet *fleet, worker *w, const void *message)
         kofn_log_write(&fleet->master->log, KOFN_LOG_DEBUG, "answer_dropped",
                        "it is late, or nobody asked for it", "worker=%s assignment=%" PRIu64,
                        w->hello.name, result->assignment);
+        if (!a && w->hello.keep_bytes > 0 && result->status == KOFN_OK &&
+            result->epoch == fleet->master->epoch)
+            kofn_keepers_settle(fleet->keepers, w->number, result->assignment, 0);
         return;
     }
     kofn_error err;
@@ -506,6 +687,15 @@ on_ack(kofn_fleet *fleet, worker *w, const void *message)
     }
     count_burst(fleet, w, ack->bytes);
     note_left(w);
+}
+
+static void
+on_evicted(kofn_fleet *fleet, worker *w, const void *message)
+{
+    const kofn_msg_evicted *evicted = message;
+    const kofn_msg_block_name *names = evicted->blocks.at;
+    for (size_t i = 0; i < evicted->blocks.count; i++)
+        kofn_holdings_forget(kofn_keepers_get_holdings(fleet->keepers), w->number, names[i].name);
 }
 
 static void
@@ -570,6 +760,7 @@ new_worker(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hell
     w->id = *id;
     memcpy(w->key, fleet->in.key, sizeof w->key);
     w->hello = *hello;
+    w->hello.held = w->hello.cached = (kofn_wire_list){0}; // the message's
     w->number = ++fleet->next_number;
     w->heard_ns = kofn_clock_ns();
     TAILQ_INIT(&w->held);
@@ -642,6 +833,7 @@ on_hello(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello)
     kofn_log_write(&fleet->master->log, KOFN_LOG_NOTICE, "worker_joined", "ready for tasks",
                    "worker=%s number=%" PRIu64 " cores=%" PRIu64 " kernel=%s version=%s",
                    w->hello.name, w->number, w->hello.cores, w->hello.kernel, w->hello.software);
+    kofn_keepers_join(fleet->keepers, w->number, hello);
     kofn_jobs_on_worker(fleet->master->jobs);
 }
 
@@ -654,6 +846,7 @@ typedef union worker_message {
     kofn_msg_ack ack;
     kofn_msg_heartbeat heartbeat;
     kofn_msg_bye bye;
+    kofn_msg_evicted evicted;
 } worker_message;
 
 static const struct {
@@ -662,7 +855,7 @@ static const struct {
 } handlers[] = {
     {&kofn_result_message, on_result}, {&kofn_data_message, on_data},
     {&kofn_ack_message, on_ack},       {&kofn_heartbeat_message, on_heartbeat},
-    {&kofn_bye_message, on_bye},
+    {&kofn_bye_message, on_bye},       {&kofn_evicted_message, on_evicted},
 };
 
 static void
@@ -819,6 +1012,7 @@ kofn_fleet_on_beat(kofn_fleet *fleet, int64_t now_ns)
         if (w->state != WORKER_GONE)
             beat(fleet, w, now_ns, patient);
     }
+    kofn_keepers_flush(fleet->keepers);
     sweep(fleet);
     kofn_jobs_act(fleet->master->jobs);
 }
@@ -834,7 +1028,8 @@ kofn_fleet_new(kofn_master *master, kofn_fleet **ret_fleet, kofn_error *err)
         TAILQ_INIT(&fleet->workers);
         fleet->by_peer = kofn_peer_table_new();
     }
-    if (!fleet || !fleet->by_peer) {
+    if (!fleet || !fleet->by_peer ||
+        kofn_keepers_new(master, &keepers_fleet, &fleet->keepers, NULL) != KOFN_OK) {
         kofn_fleet_destroy(&fleet);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the table of workers");
     }
@@ -858,6 +1053,7 @@ kofn_fleet_destroy(kofn_fleet **fleet_p)
     zhashx_destroy(&fleet->by_peer);
     kofn_map_fini(&fleet->by_number);
     kofn_map_fini(&fleet->assignments);
+    kofn_keepers_destroy(&fleet->keepers);
     kofn_inbound_fini(&fleet->in);
     free(fleet);
     *fleet_p = NULL;
@@ -1012,4 +1208,6 @@ const kofn_carrier kofn_fleet_carrier = {.assign = assign,
                                          .send = send_blocks,
                                          .fail = fail_task,
                                          .cancel = cancel_task,
+                                         .begin = begin_job,
+                                         .over = end_job,
                                          .measure = measure};

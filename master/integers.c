@@ -493,6 +493,8 @@ add_account(kofn_msg_job *m, const kofn_msg_job *part)
     m->replaced += part->replaced;
     m->fresh += part->fresh;
     m->blocks_reused += part->blocks_reused;
+    m->blocks_spared += part->blocks_spared;
+    m->answers_held += part->answers_held;
     m->decodable &= part->decodable;
     m->waited |= part->waited;
     m->likely |= part->likely;

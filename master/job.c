@@ -192,6 +192,7 @@ kofn_job_close(kofn_job *job)
     kofn_jobs_add_ended(jobs, job);
     kofn_jobs_change_charge(jobs, job, charge_kept(job));
     log_end(job);
+    job->master->carrier->over(job->master->fleet, job);
     if (whole) {
         kofn_job_end_part(whole, job);
         return;

@@ -29,6 +29,7 @@
 #define KOFN_MASTER_JOB_H
 
 #include "common/code/coding.h"
+#include "master/coded.h"
 #include "master/root.h"
 #include "proto/messages.h"
 #include "proto/transfer.h"
@@ -80,6 +81,9 @@ struct kofn_carrier {
     bool (*send)(kofn_fleet *fleet, uint64_t assignment, const kofn_bands *const *blocks);
     void (*fail)(kofn_fleet *fleet, uint64_t assignment, const kofn_error *why);
     void (*cancel)(kofn_fleet *fleet, uint64_t assignment);
+    /* The scheduler has the job, and nothing of it was sent; it has ended. */
+    void (*begin)(kofn_fleet *fleet, kofn_job *job);
+    void (*over)(kofn_fleet *fleet, const kofn_job *job);
     /* What the workers are, for planning. RESOURCE_EXHAUSTED. Ownership: free(ret->at). */
     kofn_status (*measure)(const kofn_fleet *fleet, kofn_measured *ret, kofn_error *err);
 };
@@ -135,6 +139,7 @@ struct kofn_job {
     kofn_queued_task *sends;                 // tasks that wait for the next encode
     size_t send_count, send_capacity;
     size_t blocks_reused; // coded blocks sent that another job had made
+    size_t blocks_spared; // and those not sent, since their workers have them
     bool encoding;        // an encode item is out: one at a time
     size_t items;         // compute items out: the record stays while there are any
     kofn_bands *answers;  // [code->tasks]: those kept
@@ -219,6 +224,12 @@ bool kofn_job_choose(kofn_job *job);
 /* SEND: note the task; kofn_job_send encodes and sends all that were noted. */
 void kofn_job_queue_send(kofn_job *job, const kofn_action *action);
 void kofn_job_send(kofn_job *job);
+
+/* A task whose worker lacks a block that it was believed to have: its blocks are to be sent again. */
+void kofn_job_queue_again(kofn_job *job, size_t task, uint64_t assignment);
+
+/* What one block of an operand is (coded.h). */
+kofn_coded_key kofn_job_get_coded_key(const kofn_job *job, size_t operand, size_t task);
 
 /* An answer is complete; takes over its blocks. */
 void kofn_job_keep_answer(kofn_job *job, size_t task, kofn_bands *blocks, bool nonfinite);

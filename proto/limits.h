@@ -25,6 +25,9 @@ enum {
     KOFN_METHOD_MAX = 64,
     KOFN_ID_MAX = 20,               // job ids: 16 hex digits and the final NUL
     KOFN_KEY_TEXT_MAX = 128,        // idempotency keys
+    KOFN_TAG_MAX = 33,              // digests of rows: 32 hex digits and the final NUL
+    KOFN_HELD_MAX = 2048,           // answers that a worker keeps or computes at hello
+    KOFN_CACHED_MAX = 4096,         // coded blocks that a worker keeps
     KOFN_LIST_MAX = 4096,           // entries in a list field, where the field says no less
     KOFN_CALLS_MAX = 16384,         // open calls of one connection
     KOFN_PRIMES_MAX = 9,            // of a product of integers

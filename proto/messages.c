@@ -132,6 +132,10 @@ static const kofn_wire_field job_fields[] = {
     U64(fresh, OPTIONAL, 0, "tasks sent beyond the first n, of the code's reserve"),
     U64(blocks_reused, OPTIONAL, 0,
         "coded blocks of stored operands sent as an earlier product had made them"),
+    U64(blocks_spared, OPTIONAL, 0,
+        "coded blocks of stored operands not sent, since their workers kept them"),
+    U64(answers_held, OPTIONAL, 0,
+        "answers that workers had kept when their connection, or the master, was lost"),
     TEXT(accept, OPTIONAL, "as in the product"),
     F64(accept_error, OPTIONAL, "as in the product"),
     BOOL(decodable, "the answers so far suffice"),
@@ -312,6 +316,42 @@ static const kofn_wire_field plan_row_fields[] = {
 };
 const kofn_wire_message kofn_plan_row_message = {
     .name = "plan_row", FIELDS(plan_row_fields), .help = "one code of a plan"};
+#undef S
+
+#define S kofn_msg_held
+static const kofn_wire_field held_fields[] = {
+    U64(assignment, REQUIRED, 0, "of the task"), U64(epoch, REQUIRED, 0, "of the task"),
+    TEXT(job, REQUIRED, "of the task"),          U64(task, OPTIONAL, KOFN_TASKS_MAX, "of the task"),
+    TEXT(answer, REQUIRED, "of the task"),
+};
+const kofn_wire_message kofn_held_message = {
+    .name = "held", FIELDS(held_fields), .help = "an answer that a worker has or computes"};
+#undef S
+
+#define S kofn_msg_task_block
+static const kofn_wire_field task_block_fields[] = {
+    TEXT(name, OPTIONAL, "names the coded block, whatever task it is for: keep it; absent: do not"),
+    BOOL(kept, "the worker keeps it: no frames of it follow"),
+};
+const kofn_wire_message kofn_task_block_message = {
+    .name = "task_block", FIELDS(task_block_fields), .help = "a coded block of a task"};
+#undef S
+
+#define S kofn_msg_block_name
+static const kofn_wire_field block_name_fields[] = {
+    TEXT(name, REQUIRED, "as in task_block"),
+};
+const kofn_wire_message kofn_block_name_message = {
+    .name = "block_name", FIELDS(block_name_fields), .help = "a coded block"};
+#undef S
+
+#define S kofn_msg_settlement
+static const kofn_wire_field settlement_fields[] = {
+    U64(assignment, REQUIRED, 0, "of the task"),
+    U64(epoch, REQUIRED, 0, "of the task"),
+};
+const kofn_wire_message kofn_settlement_message = {
+    .name = "settlement", FIELDS(settlement_fields), .help = "an answer"};
 #undef S
 
 /* ---- envelopes between client and master ----------------------------------------------------- */
@@ -598,6 +638,11 @@ static const kofn_wire_field hello_fields[] = {
     U64(memory_bytes, OPTIONAL, 0, "memory it may use"),
     U64(credit, REQUIRED, 0, "tasks it takes at a time, at least 1"),
     U64(window, REQUIRED, 0, "block bytes it takes unacknowledged, at least 1"),
+    U64(keep_bytes, OPTIONAL, 0, "memory for answers that are not settled; 0: it keeps none"),
+    U64(cache_bytes, OPTIONAL, 0, "memory for coded blocks; 0: it keeps none"),
+    LIST(held, KOFN_HELD_MAX, kofn_held_message,
+         "answers that it has, or computes, from earlier connections"),
+    LIST(cached, KOFN_CACHED_MAX, kofn_block_name_message, "coded blocks that it keeps"),
 };
 const kofn_wire_message kofn_hello_message = {
     .name = "hello", .envelope = true, FIELDS(hello_fields), .help = "a worker presents itself"};
@@ -645,6 +690,9 @@ static const kofn_wire_field task_fields[] = {
     TEXT(form, OPTIONAL, "empty: multiply; outer: C = A (x) B (x) further operands"),
     LIST(further, KOFN_OPERANDS_MAX - 2, kofn_factor_message,
          "of an outer product: coded blocks of the third operand and later ones"),
+    TEXT(answer, OPTIONAL, "names the answer, whoever computes it: keep it; absent: do not"),
+    LIST(blocks, KOFN_OPERANDS_MAX, kofn_task_block_message,
+         "which coded blocks may be kept, or are; as many as there are operands, or none"),
     BOOL(more, "further block frames follow in data messages"),
 };
 const kofn_wire_message kofn_task_message = {
@@ -678,6 +726,40 @@ const kofn_wire_message kofn_cancel_message = {
     .name = "cancel", .envelope = true, FIELDS(cancel_fields), .help = "give up a task"};
 #undef S
 
+#define S kofn_msg_recall
+static const kofn_wire_field recall_fields[] = {
+    U64(assignment, REQUIRED, 0, "a new one, of which the answer is to be the result"),
+    U64(epoch, REQUIRED, 0, "as in welcome"),
+    U64(held_assignment, REQUIRED, 0, "as in hello"),
+    U64(held_epoch, REQUIRED, 0, "as in hello"),
+};
+const kofn_wire_message kofn_recall_message = {.name = "recall",
+                                               .envelope = true,
+                                               FIELDS(recall_fields),
+                                               .help = "send an answer that is held"};
+#undef S
+
+#define S kofn_msg_settled
+static const kofn_wire_field settled_fields[] = {
+    LIST(answers, KOFN_LIST_MAX, kofn_settlement_message, "stored, or not wanted"),
+};
+const kofn_wire_message kofn_settled_message = {.name = "settled",
+                                                .envelope = true,
+                                                FIELDS(settled_fields),
+                                                .help = "answers that need not be kept"};
+#undef S
+
+#define S kofn_msg_evicted
+static const kofn_wire_field evicted_fields[] = {
+    LIST(blocks, KOFN_CACHED_MAX, kofn_block_name_message, "by name"),
+};
+const kofn_wire_message kofn_evicted_message = {
+    .name = "evicted",
+    .envelope = true,
+    FIELDS(evicted_fields),
+    .help = "coded blocks that the worker does not keep, or not any more"};
+#undef S
+
 #define S kofn_msg_heartbeat
 static const kofn_wire_field heartbeat_fields[] = {
     U64(epoch, OPTIONAL, 0, "the sender's idea of it; 0 before a welcome"),
@@ -705,6 +787,7 @@ static const kofn_wire_message *const all[] = {
     &kofn_abandon_message,     &kofn_data_message,         &kofn_ack_message,
     &kofn_hello_message,       &kofn_welcome_message,      &kofn_refuse_message,
     &kofn_task_message,        &kofn_result_message,       &kofn_cancel_message,
+    &kofn_recall_message,      &kofn_settled_message,      &kofn_evicted_message,
     &kofn_heartbeat_message,   &kofn_bye_message,          &kofn_product_message,
     &kofn_outcome_message,     &kofn_job_ref_message,      &kofn_nothing_message,
     &kofn_list_jobs_message,   &kofn_jobs_message,         &kofn_put_operand_message,
@@ -716,7 +799,8 @@ static const kofn_wire_message *const all[] = {
     &kofn_job_message,         &kofn_operand_message,      &kofn_worker_message,
     &kofn_param_message,       &kofn_family_message,       &kofn_algorithm_message,
     &kofn_field_info_message,  &kofn_message_info_message, &kofn_method_info_message,
-    &kofn_limit_info_message,  &kofn_plan_row_message,
+    &kofn_limit_info_message,  &kofn_plan_row_message,     &kofn_held_message,
+    &kofn_task_block_message,  &kofn_block_name_message,   &kofn_settlement_message,
 };
 
 size_t

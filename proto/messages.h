@@ -5,8 +5,8 @@
  *
  *     client -> master   call, data, ack, abandon
  *     master -> client   reply, data, ack, event
- *     worker -> master   hello, result, data, ack, heartbeat, bye
- *     master -> worker   welcome, refuse, task, data, ack, heartbeat, cancel
+ *     worker -> master   hello, result, data, ack, heartbeat, bye, evicted
+ *     master -> worker   welcome, refuse, task, data, ack, heartbeat, cancel, recall, settled
  *
  * Units      *_ms milliseconds of remaining time, *_ns nanoseconds of duration, bytes in bytes.
  */
@@ -70,6 +70,8 @@ typedef struct kofn_msg_job {
     uint64_t fresh; // tasks of the code's reserve that were sent
     bool likely;    // most sets of `threshold` answers suffice, not any
     uint64_t blocks_reused; // coded blocks of stored operands that an earlier product made
+    uint64_t blocks_spared; // and those that their workers had, so that they were not sent
+    uint64_t answers_held;  // answers that workers had from an earlier connection
     uint64_t enough;        // answers that what the job accepts takes in the worst case
     char accept[16];        // as in the product
     double accept_error;
@@ -333,6 +335,27 @@ typedef struct kofn_msg_reflection {
 
 /* ---- envelopes between worker and master ----------------------------------------------------- */
 
+/* An answer that a worker computed, or computes, for a connection that is over. */
+typedef struct kofn_msg_held {
+    uint64_t assignment, epoch; // as in its task: how it is called
+    char job[KOFN_ID_MAX];
+    uint64_t task;
+    char answer[KOFN_TAG_MAX];
+} kofn_msg_held;
+
+typedef struct kofn_msg_task_block { // of one operand of a task
+    char name[KOFN_TAG_MAX];         // "": not to be kept
+    bool kept;                       // the worker has it: it does not follow
+} kofn_msg_task_block;
+
+typedef struct kofn_msg_block_name {
+    char name[KOFN_TAG_MAX];
+} kofn_msg_block_name;
+
+typedef struct kofn_msg_settlement {
+    uint64_t assignment, epoch;
+} kofn_msg_settlement;
+
 typedef struct kofn_msg_hello {
     uint64_t version;             // of the protocol
     char name[KOFN_NAME_MAX * 2]; // for people; identity is the connection (later: the key)
@@ -340,8 +363,11 @@ typedef struct kofn_msg_hello {
     char fields[KOFN_TEXT_MAX]; // "f64,f32"
     char kernel[KOFN_NAME_MAX]; // of OpenBLAS
     uint64_t cores, blas_threads, memory_bytes;
-    uint64_t credit; // tasks it takes at a time
-    uint64_t window; // block bytes it takes unacknowledged
+    uint64_t credit;                  // tasks it takes at a time
+    uint64_t window;                  // block bytes it takes unacknowledged
+    uint64_t keep_bytes, cache_bytes; // for answers that are not settled; for coded blocks
+    kofn_wire_list held;              // of kofn_msg_held
+    kofn_wire_list cached;            // of kofn_msg_block_name
 } kofn_msg_hello;
 
 typedef struct kofn_msg_welcome {
@@ -365,8 +391,10 @@ typedef struct kofn_msg_task {
     char field[KOFN_NAME_MAX];
     kofn_msg_matrix a, b; // as stored
     bool transpose_a, transpose_b;
-    char form[KOFN_FORM_MAX]; // "": A B; outer
-    kofn_wire_list further;   // of kofn_msg_factor
+    char form[KOFN_FORM_MAX];  // "": A B; outer
+    kofn_wire_list further;    // of kofn_msg_factor
+    char answer[KOFN_TAG_MAX]; // what names the answer, whoever computes it; "": not to be kept
+    kofn_wire_list blocks;     // of kofn_msg_task_block, for the first operands; without: none
     bool more;
 } kofn_msg_task;
 
@@ -384,6 +412,19 @@ typedef struct kofn_msg_cancel {
     uint64_t assignment, epoch;
 } kofn_msg_cancel;
 
+typedef struct kofn_msg_recall { // send what you hold
+    uint64_t assignment, epoch;  // as the result of this
+    uint64_t held_assignment, held_epoch;
+} kofn_msg_recall;
+
+typedef struct kofn_msg_settled { // answers that need not be kept any more
+    kofn_wire_list answers;       // of kofn_msg_settlement
+} kofn_msg_settled;
+
+typedef struct kofn_msg_evicted { // coded blocks that the worker does not keep any more
+    kofn_wire_list blocks;        // of kofn_msg_block_name
+} kofn_msg_evicted;
+
 typedef struct kofn_msg_heartbeat {
     uint64_t epoch; // the sender's idea of it; 0 before a welcome
     uint64_t tasks; // held by a worker
@@ -398,7 +439,8 @@ typedef struct kofn_msg_bye { // the worker stops: no further tasks, please
 extern const kofn_wire_message kofn_call_message, kofn_reply_message, kofn_event_message,
     kofn_abandon_message, kofn_data_message, kofn_ack_message, kofn_hello_message,
     kofn_welcome_message, kofn_refuse_message, kofn_task_message, kofn_result_message,
-    kofn_cancel_message, kofn_heartbeat_message, kofn_bye_message; // envelopes
+    kofn_cancel_message, kofn_recall_message, kofn_settled_message, kofn_evicted_message,
+    kofn_heartbeat_message, kofn_bye_message; // envelopes
 
 extern const kofn_wire_message kofn_product_message, kofn_outcome_message, kofn_job_ref_message,
     kofn_nothing_message, kofn_list_jobs_message, kofn_jobs_message, kofn_put_operand_message,
@@ -410,8 +452,8 @@ extern const kofn_wire_message kofn_matrix_message, kofn_factor_message, kofn_se
     kofn_code_message, kofn_seconds_message, kofn_prime_message, kofn_job_message,
     kofn_operand_message, kofn_worker_message, kofn_param_message, kofn_family_message,
     kofn_algorithm_message, kofn_field_info_message, kofn_message_info_message,
-    kofn_method_info_message, kofn_limit_info_message,
-    kofn_plan_row_message; // parts
+    kofn_method_info_message, kofn_limit_info_message, kofn_plan_row_message, kofn_held_message,
+    kofn_task_block_message, kofn_block_name_message, kofn_settlement_message; // parts
 
 /* All of the above, in the order of PROTOCOL.md: index < count. */
 size_t kofn_messages_count(void);

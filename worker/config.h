@@ -26,6 +26,8 @@ typedef struct kofn_worker_config {
     int64_t credit;   // tasks held at a time
     uint64_t window;  // block bytes taken unacknowledged
     uint64_t memory;  // of tasks and answers held; 0: half of the machine's
+    uint64_t keep;    // of that, for answers that are not settled; 0: none is kept
+    uint64_t cache;   // and for coded blocks; 0: none is kept
     int64_t grace_ns; // after SIGTERM: finish what is running within this time
     int log_level;    // index into the choices of log.level
     kofn_inject inject;

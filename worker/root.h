@@ -3,6 +3,7 @@
  *     worker.c    birth, loop, end; which handler gets which message
  *     session.c   hello, welcome, refuse, heartbeats, silence, bye
  *     tasks.c     task, data, cancel; memory; answers
+ *     keepsakes.c what outlives a connection: answers, coded blocks; recall, settled
  *
  * Threads    The I/O thread, all of it but stop_fd and reload_fd.
  */
@@ -11,9 +12,13 @@
 
 #include "proto/link/link.h"
 #include "proto/link/monitor.h"
+#include "worker/cache.h"
 #include "worker/compute.h"
 #include "worker/inject.h"
+#include "worker/shelf.h"
 #include "worker/worker.h"
+
+enum { KOFN_EVICTED_AT_ONCE = 64 };
 
 typedef enum session_state {
     SESSION_GREETING, // hello was said, or is due; nothing is held
@@ -28,10 +33,14 @@ typedef enum task_state {
     TASK_COMPUTING, // queued or running in the compute thread
     TASK_CANCELLED, // the same, but the master only wants to hear that it is over
     TASK_ABANDONED, // the same, but there is nobody who would want to hear of it
+    TASK_DETACHED,  // the same, but its connection is over: its answer is kept, or recalled
 } task_state;
 
 typedef struct held_task {
     uint64_t assignment;
+    kofn_answer_id id;
+    bool listed;                                 // in the latest hello
+    char names[KOFN_OPERANDS_MAX][KOFN_TAG_MAX]; // of operands that are to be cached; else ""
     task_state state;
     kofn_assembler assembler;
     kofn_work work;
@@ -73,6 +82,11 @@ struct kofn_worker {
     char refusal[KOFN_TEXT_MAX]; // the last that was logged
 
     const kofn_field *field; // of the last task, a ref of it: the next one is mostly of the same
+    kofn_shelf shelf;
+    kofn_cache cache;
+    kofn_msg_block_name evicted[KOFN_EVICTED_AT_ONCE]; // not told yet
+    size_t evicted_count;
+
     held_task *tasks;
     size_t tasks_held;    // that the master waits for: received or computed, not cancelled
     uint64_t memory_used; // all of them
@@ -90,7 +104,8 @@ KOFN_MUST_CHECK kofn_status kofn_worker_new_socket(kofn_worker *worker, void **r
 
 /* ---- session.c ------------------------------------------------------------------------------- */
 
-/* Connect anew and say hello at hello_ns. Everything held is dropped. */
+/* Connect anew and say hello at hello_ns. What is computed goes on and is kept, what was received in
+ * part is dropped. */
 void kofn_session_restart(kofn_worker *worker, int64_t hello_ns);
 void kofn_session_close(kofn_worker *worker, int linger_ms);
 
@@ -122,7 +137,43 @@ void kofn_tasks_on_done(kofn_worker *worker); // the compute thread finished som
 void kofn_tasks_forget(kofn_worker *worker, held_task *task);
 void kofn_tasks_abandon_all(kofn_worker *worker);
 
+/* The connection is over: what may be kept is computed on. */
+void kofn_tasks_detach_all(kofn_worker *worker);
+void kofn_tasks_abandon(kofn_worker *worker, held_task *task);
+
+/* Have the master wait for a detached task under another number. */
+void kofn_tasks_attach(kofn_worker *worker, held_task *task, kofn_answer_name name);
+
+bool kofn_tasks_are_held(const kofn_worker *worker, uint64_t assignment);
+
+/* Answers of a task; the first two without blocks. */
+void kofn_tasks_fail(kofn_worker *worker, uint64_t assignment, const kofn_error *why);
+void kofn_tasks_send_kept(kofn_worker *worker, const kofn_kept *kept);
+
 /* Tell the master of each task that it will not be done here. */
 void kofn_tasks_hand_back(kofn_worker *worker);
+
+/* ---- keepsakes.c ----------------------------------------------------------------------------- */
+
+void kofn_keepsakes_init(kofn_worker *worker);
+void kofn_keepsakes_fini(kofn_worker *worker);
+
+/* What outlives connections, for a hello; its lists are the caller's to clear. Short of memory they
+ * are empty, and what is not listed goes with the welcome. */
+void kofn_keepsakes_list(kofn_worker *worker, kofn_msg_hello *hello);
+void kofn_keepsakes_drop_unlisted(kofn_worker *worker);
+
+/* The answer of a task that is done. NULL: it is not kept. */
+kofn_kept *kofn_keepsakes_add(kofn_worker *worker, const kofn_answer_id *id, const kofn_work *work);
+
+/* Let go of blocks, then of answers, as far as a task of so many bytes needs the room: they are worth
+ * less than that. */
+void kofn_keepsakes_yield(kofn_worker *worker, uint64_t bytes);
+
+/* Tell the master which blocks went. */
+void kofn_keepsakes_tell_evicted(kofn_worker *worker);
+
+void kofn_keepsakes_on_recall(kofn_worker *worker, const void *message);
+void kofn_keepsakes_on_settled(kofn_worker *worker, const void *message);
 
 #endif

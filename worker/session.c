@@ -42,7 +42,7 @@ open_link(kofn_worker *worker, kofn_error *err)
 void
 kofn_session_close(kofn_worker *worker, int linger_ms)
 {
-    kofn_tasks_abandon_all(worker);
+    kofn_tasks_detach_all(worker);
     kofn_peer_destroy(&worker->peer);
     kofn_monitor_close(&worker->monitor);
     if (!worker->socket)
@@ -83,8 +83,9 @@ kofn_session_renew(kofn_worker *worker)
 static void
 lose_master(kofn_worker *worker, const char *event, const char *sentence, int64_t pause_ns)
 {
-    kofn_log_write(&worker->log, KOFN_LOG_WARNING, event, sentence, "master=%s dropped=%zu",
-                   worker->config.master, worker->tasks_held);
+    kofn_log_write(&worker->log, KOFN_LOG_WARNING, event, sentence,
+                   "master=%s tasks=%zu answers=%zu", worker->config.master, worker->tasks_held,
+                   worker->shelf.count);
     if (worker->state == SESSION_LEAVING)
         worker->state = SESSION_OVER;
     else
@@ -113,7 +114,7 @@ list_fields(char *ret_text, size_t size)
 }
 
 static void
-make_hello(const kofn_worker *worker, kofn_msg_hello *hello)
+make_hello(kofn_worker *worker, kofn_msg_hello *hello)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     *hello = (kofn_msg_hello){
@@ -124,7 +125,10 @@ make_hello(const kofn_worker *worker, kofn_msg_hello *hello)
         .memory_bytes = worker->memory_limit,
         .credit = (uint64_t)worker->config.credit,
         .window = worker->config.window,
+        .keep_bytes = worker->shelf.limit,
+        .cache_bytes = worker->cache.limit,
     };
+    kofn_keepsakes_list(worker, hello);
     (void)snprintf(hello->name, sizeof hello->name, "%s", worker->config.name);
     (void)snprintf(hello->kernel, sizeof hello->kernel, "%s", kofn_blas_kernel());
     list_fields(hello->fields, sizeof hello->fields);
@@ -143,6 +147,7 @@ say_hello(kofn_worker *worker, int64_t now_ns)
     kofn_msg_hello hello;
     make_hello(worker, &hello);
     worker->hello_waits = kofn_peer_post(worker->peer, &kofn_hello_message, &hello, &error) != 0;
+    kofn_message_clear(&kofn_hello_message, &hello);
     kofn_log_write(&worker->log, KOFN_LOG_DEBUG, "hello",
                    worker->hello_waits ? "waits for a connection" : "said", "master=%s",
                    worker->config.master);
@@ -207,7 +212,8 @@ kofn_session_on_welcome(kofn_worker *worker, const void *message)
     if (worker->state == SESSION_LEAVING)
         return;
 
-    kofn_tasks_abandon_all(worker); // of an earlier welcome, if two hellos were answered
+    kofn_tasks_detach_all(worker); // of an earlier welcome, if two hellos were answered
+    kofn_keepsakes_drop_unlisted(worker);
     kofn_peer *peer;
     kofn_error error;
     const size_t window = welcome->window ? welcome->window : KOFN_WINDOW_BYTES;
@@ -291,7 +297,7 @@ keep_in_touch(kofn_worker *worker, int64_t now_ns)
 {
     const int64_t silent_ns = kofn_clock_after(worker->heard_ns, worker->silence_ns);
     if (now_ns >= silent_ns) {
-        lose_master(worker, "master_silent", "dropping its tasks, saying hello again", 0);
+        lose_master(worker, "master_silent", "keeping what is computed, saying hello again", 0);
         return now_ns;
     }
     if (now_ns >= worker->beat_due_ns)
@@ -326,6 +332,7 @@ kofn_session_on_time(kofn_worker *worker, int64_t now_ns)
             say_hello(worker, now_ns);
         return worker->hello_due_ns;
     case SESSION_READY:
+        kofn_keepsakes_tell_evicted(worker);
         return keep_in_touch(worker, now_ns);
     case SESSION_LEAVING:
         return leave(worker, now_ns);

@@ -6,7 +6,9 @@
  *                        v                       v     else between two panels
  *                      gone                  CANCELLED --done--> answered with CANCELLED
  *
- * When the session ends, what runs is ABANDONED and goes without a word.
+ * When the session ends, what runs is DETACHED: its answer is kept, and listed in the next hello, where
+ * the master recalls it (then it is COMPUTING again, under another number) or settles it. What the master
+ * did not name so that it could be kept is ABANDONED and goes without a word.
  *
  * A task that is refused is answered and forgotten: its further blocks are taken off the socket,
  * acknowledged and dropped like those of any assignment that is not known.
@@ -78,8 +80,8 @@ move(kofn_worker *worker, held_task *task, task_state state)
     worker->tasks_held += is_wanted(task);
 }
 
-static void
-abandon(kofn_worker *worker, held_task *task)
+void
+kofn_tasks_abandon(kofn_worker *worker, held_task *task)
 {
     const bool is_here =
         task->state == TASK_RECEIVING || kofn_compute_cancel(worker->compute, &task->work);
@@ -93,15 +95,42 @@ kofn_tasks_abandon_all(kofn_worker *worker)
 {
     for (held_task *task = worker->tasks, *next; task; task = next) {
         next = task->next;
-        abandon(worker, task);
+        kofn_tasks_abandon(worker, task);
     }
+}
+
+void
+kofn_tasks_detach_all(kofn_worker *worker)
+{
+    for (held_task *task = worker->tasks, *next; task; task = next) {
+        next = task->next;
+        if (task->state == TASK_COMPUTING && task->id.tag[0])
+            move(worker, task, TASK_DETACHED);
+        else if (task->state != TASK_DETACHED)
+            kofn_tasks_abandon(worker, task);
+    }
+}
+
+void
+kofn_tasks_attach(kofn_worker *worker, held_task *task, kofn_answer_name name)
+{
+    assert(task->state == TASK_DETACHED);
+    task->assignment = name.assignment;
+    task->id.latest = name;
+    move(worker, task, TASK_COMPUTING);
+}
+
+bool
+kofn_tasks_are_held(const kofn_worker *worker, uint64_t assignment)
+{
+    return find_task(worker, assignment) != NULL;
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
 /* An answer without blocks. */
-static void
-answer_failure(kofn_worker *worker, uint64_t assignment, const kofn_error *why)
+void
+kofn_tasks_fail(kofn_worker *worker, uint64_t assignment, const kofn_error *why)
 {
     kofn_msg_result result = {
         .assignment = assignment, .epoch = worker->epoch, .status = why->status};
@@ -120,17 +149,18 @@ answer_cancelled(kofn_worker *worker, uint64_t assignment)
 }
 
 static void
-answer_product(kofn_worker *worker, uint64_t assignment, const kofn_work *work)
+send_product(kofn_worker *worker, uint64_t assignment, const kofn_bands *c, bool nonfinite,
+             int64_t compute_ns)
 {
     kofn_msg_result result = {
         .assignment = assignment,
         .epoch = worker->epoch,
-        .c = {.rows = work->c.rows, .cols = work->c.cols},
-        .nonfinite = work->nonfinite,
-        .compute_ns = work->compute_ns > 0 ? (uint64_t)work->compute_ns : 0,
+        .c = {.rows = c->rows, .cols = c->cols},
+        .nonfinite = nonfinite,
+        .compute_ns = compute_ns > 0 ? (uint64_t)compute_ns : 0,
     };
-    (void)snprintf(result.c.dtype, sizeof result.c.dtype, "%s", kofn_dtype_name(work->c.dtype));
-    const kofn_bands *const mats[] = {&work->c};
+    (void)snprintf(result.c.dtype, sizeof result.c.dtype, "%s", kofn_dtype_name(c->dtype));
+    const kofn_bands *const mats[] = {c};
     kofn_error error;
     if (kofn_peer_transfer(worker->peer, assignment, &kofn_result_message, &result, 1, mats,
                            &error) != KOFN_OK) {
@@ -140,29 +170,37 @@ answer_product(kofn_worker *worker, uint64_t assignment, const kofn_work *work)
         return;
     }
     kofn_log_write(&worker->log, KOFN_LOG_DEBUG, "task_done", "answered",
-                   "assignment=%" PRIu64 " compute_us=%" PRId64, assignment,
-                   work->compute_ns / 1000);
+                   "assignment=%" PRIu64 " compute_us=%" PRId64, assignment, compute_ns / 1000);
+}
+
+void
+kofn_tasks_send_kept(kofn_worker *worker, const kofn_kept *kept)
+{
+    send_product(worker, kept->id.latest.assignment, &kept->c, kept->nonfinite, kept->compute_ns);
 }
 
 static void
 answer(kofn_worker *worker, uint64_t assignment, const kofn_work *work)
 {
     if (work->status == KOFN_OK)
-        answer_product(worker, assignment, work);
+        send_product(worker, assignment, &work->c, work->nonfinite, work->compute_ns);
     else
-        answer_failure(worker, assignment, &work->error);
+        kofn_tasks_fail(worker, assignment, &work->error);
     if (kofn_injector_answered(&worker->injector)) {
         kofn_log_write(&worker->log, KOFN_LOG_WARNING, "inject_freeze", "falling silent", "");
         worker->state = SESSION_FROZEN;
     }
 }
 
-/* The work of a task is over. The task goes first: answering may end the session. */
+/* The work of a task is over. The answer is kept and the task goes before it is sent: answering may end
+ * the session. */
 static void
 finish(kofn_worker *worker, held_task *task)
 {
     const task_state state = task->state;
     move(worker, task, TASK_ABANDONED);
+    if (state == TASK_COMPUTING || state == TASK_DETACHED)
+        (void)kofn_keepsakes_add(worker, &task->id, &task->work); // if not, it goes to waste
     if (state == TASK_COMPUTING)
         answer(worker, task->assignment, &task->work);
     else if (state == TASK_CANCELLED)
@@ -187,8 +225,8 @@ kofn_tasks_hand_back(kofn_worker *worker)
     for (held_task *task = worker->tasks, *next; task; task = next) {
         next = task->next;
         if (is_wanted(task))
-            answer_failure(worker, task->assignment, &why);
-        abandon(worker, task);
+            kofn_tasks_fail(worker, task->assignment, &why);
+        kofn_tasks_abandon(worker, task);
     }
 }
 
@@ -221,6 +259,7 @@ typedef struct plan {        // what a task will take
     size_t rows, cols;
     double flops;
     uint64_t charge;
+    const kofn_msg_task_block *blocks; // [count]; NULL: none is to be kept, or is
 } plan;
 
 static uint64_t
@@ -301,6 +340,17 @@ measure_product(plan *p, uint64_t *ret_room, kofn_error *err)
     return KOFN_OK;
 }
 
+static kofn_status
+read_blocks(const kofn_msg_task *task, plan *p, kofn_error *err)
+{
+    if (task->blocks.count > 0 && task->blocks.count != p->count)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "blocks: %zu entries for %zu operands; one for each, or none",
+                         task->blocks.count, p->count);
+    p->blocks = task->blocks.count > 0 ? task->blocks.at : NULL;
+    return KOFN_OK;
+}
+
 /* OUT_OF_RANGE, INVALID_ARGUMENT, UNIMPLEMENTED: what is wrong with the task. */
 static kofn_status
 make_plan(const kofn_msg_task *task, const kofn_field *field, plan *ret_plan, kofn_error *err)
@@ -309,6 +359,8 @@ make_plan(const kofn_msg_task *task, const kofn_field *field, plan *ret_plan, ko
     uint64_t operands = 0, largest = 0, room = 0;
     size_t c_bytes;
     kofn_status status = kofn_msg_form_read(task->form, &task->further, &p.outer, &p.count, err);
+    if (status == KOFN_OK)
+        status = read_blocks(task, &p, err);
     if (status == KOFN_OK)
         status = read_shapes(task, &p, &operands, &largest, err);
     if (status == KOFN_OK)
@@ -325,7 +377,7 @@ make_plan(const kofn_msg_task *task, const kofn_field *field, plan *ret_plan, ko
 }
 
 static kofn_status
-check_room(const kofn_worker *worker, const plan *p, kofn_error *err)
+check_room(kofn_worker *worker, const plan *p, kofn_error *err)
 {
     if (worker->state != SESSION_READY)
         return kofn_fail(err, KOFN_UNAVAILABLE, "the worker stops; give the task to another");
@@ -339,7 +391,42 @@ check_room(const kofn_worker *worker, const plan *p, kofn_error *err)
                          "the task takes %" PRIu64 " bytes, %" PRIu64 " of the worker's %" PRIu64
                          " are in use; cut the product finer or raise the worker's memory",
                          p->charge, used, worker->memory_limit);
+    kofn_keepsakes_yield(worker, used + p->charge);
     return KOFN_OK;
+}
+
+/* An operand comes in frames, or is here. NOT_FOUND: it is not; the master thought so. */
+static kofn_status
+expect_operand(kofn_worker *worker, held_task *task, const plan *p, size_t o, kofn_error *err)
+{
+    const kofn_mat *shape = &p->shape[o];
+    if (!p->blocks || !p->blocks[o].kept) {
+        if (p->blocks && worker->config.cache > 0)
+            memcpy(task->names[o], p->blocks[o].name, sizeof task->names[o]);
+        return kofn_assembler_expect(&task->assembler, shape->dtype, shape->rows, shape->cols, err);
+    }
+    const char *which = kofn_operand_name(p->outer, o);
+    const kofn_bands *block = kofn_cache_find(&worker->cache, p->blocks[o].name);
+    if (!block)
+        return kofn_fail(err, KOFN_NOT_FOUND, "%s: no block '%s' is kept here; send it", which,
+                         p->blocks[o].name);
+    if (block->dtype != shape->dtype || block->rows != shape->rows || block->cols != shape->cols)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s: the block that is kept is %s %zu x %zu, the task says %s %zu x %zu",
+                         which, kofn_dtype_name(block->dtype), block->rows, block->cols,
+                         kofn_dtype_name(shape->dtype), shape->rows, shape->cols);
+    return kofn_assembler_have(&task->assembler, block, err);
+}
+
+static void
+fill_id(const kofn_worker *worker, const kofn_msg_task *message, kofn_answer_id *id)
+{
+    id->first = id->latest =
+        (kofn_answer_name){.epoch = message->epoch, .assignment = message->assignment};
+    memcpy(id->job, message->job, sizeof id->job);
+    id->task = message->task;
+    if (worker->config.keep > 0)
+        memcpy(id->tag, message->answer, sizeof id->tag);
 }
 
 static kofn_status
@@ -350,6 +437,7 @@ admit(kofn_worker *worker, const kofn_msg_task *message, const plan *p, held_tas
     if (!task)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a task");
     task->assignment = message->assignment;
+    fill_id(worker, message, &task->id);
     task->state = TASK_RECEIVING;
     task->charge = p->charge;
     task->flops = p->flops;
@@ -366,8 +454,7 @@ admit(kofn_worker *worker, const kofn_msg_task *message, const plan *p, held_tas
     kofn_assembler_init(&task->assembler);
     kofn_status status = KOFN_OK;
     for (size_t o = 0; o < p->count && status == KOFN_OK; o++)
-        status = kofn_assembler_expect(&task->assembler, p->shape[o].dtype, p->shape[o].rows,
-                                       p->shape[o].cols, err);
+        status = expect_operand(worker, task, p, o, err);
     if (status != KOFN_OK) {
         kofn_tasks_forget(worker, task);
         return status;
@@ -379,11 +466,14 @@ admit(kofn_worker *worker, const kofn_msg_task *message, const plan *p, held_tas
 /* ---- what comes in -------------------------------------------------------------------------- */
 
 static void
-take_operands(held_task *task)
+take_operands(kofn_worker *worker, held_task *task)
 {
     kofn_assembler *assembler = &task->assembler;
-    for (size_t o = 0; o < task->work.count; o++)
+    for (size_t o = 0; o < task->work.count; o++) {
         task->work.operand[o] = assembler->mat[o];
+        if (task->names[o][0])
+            kofn_cache_put(&worker->cache, task->names[o], &task->work.operand[o]);
+    }
     kofn_assembler_init(assembler); // the bands have moved
 }
 
@@ -403,8 +493,11 @@ start(kofn_worker *worker, held_task *task)
     bool came_at_once = true;
     for (size_t o = 0; o < task->work.count; o++)
         came_at_once = came_at_once && task->assembler.mat[o].count <= 1;
-    take_operands(task);
+    take_operands(worker, task);
     task->work.faults = kofn_injector_next(&worker->injector);
+    kofn_log_write(&worker->log, KOFN_LOG_DEBUG, "task_complete", "to be computed",
+                   "assignment=%" PRIu64 " job=%s task=%" PRIu64, task->assignment, task->id.job,
+                   task->id.task);
     const bool is_idle = !is_computing(worker);
     move(worker, task, TASK_COMPUTING);
     if (task->flops <= INLINE_FLOPS_MAX && came_at_once && is_idle &&
@@ -432,7 +525,7 @@ take_blocks(kofn_worker *worker, held_task *task, bool more)
     if (status != KOFN_OK) {
         const uint64_t assignment = task->assignment;
         kofn_tasks_forget(worker, task);
-        answer_failure(worker, assignment, &error);
+        kofn_tasks_fail(worker, assignment, &error);
     } else if (!more) {
         kofn_worker_acknowledge_task(worker);
         start(worker, task);
@@ -465,7 +558,7 @@ kofn_tasks_on_task(kofn_worker *worker, const void *message)
     if (status == KOFN_OK)
         take_blocks(worker, held, task->more);
     else
-        answer_failure(worker, task->assignment, &error);
+        kofn_tasks_fail(worker, task->assignment, &error);
 }
 
 void
@@ -486,6 +579,11 @@ kofn_tasks_on_cancel(kofn_worker *worker, const void *message)
     held_task *task = find_task(worker, cancel->assignment);
     if (!task) {
         (void)kofn_peer_drop(worker->peer, cancel->assignment); // the master drops a torso itself
+        kofn_kept *kept =
+            kofn_shelf_find(&worker->shelf, (kofn_answer_name){.epoch = cancel->epoch,
+                                                               .assignment = cancel->assignment});
+        if (kept)
+            kofn_shelf_drop(&worker->shelf, kept);
     } else if (task->state == TASK_RECEIVING) {
         kofn_tasks_forget(worker, task);
     } else if (kofn_compute_cancel(worker->compute, &task->work)) {

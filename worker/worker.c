@@ -115,6 +115,7 @@ kofn_worker_new(void *context, const kofn_worker_config *config, kofn_log log,
     worker->memory_limit = config->memory ? config->memory : half_of_memory();
     fill_name(&worker->config);
     kofn_injector_init(&worker->injector, &config->inject);
+    kofn_keepsakes_init(worker);
     kofn_blas_set_threads((int)config->blas_threads);
 
     kofn_status status = build(worker, err);
@@ -135,6 +136,7 @@ kofn_worker_destroy(kofn_worker **worker_p)
     kofn_compute_destroy(&worker->compute); // its work is ours again
     while (worker->tasks)
         kofn_tasks_forget(worker, worker->tasks);
+    kofn_keepsakes_fini(worker);
     kofn_field_destroy(&worker->field);
     kofn_inbound_fini(&worker->in);
     kofn_pool_destroy(&worker->pool);
@@ -213,6 +215,8 @@ typedef union any_message {
     kofn_msg_ack ack;
     kofn_msg_heartbeat heartbeat;
     kofn_msg_cancel cancel;
+    kofn_msg_recall recall;
+    kofn_msg_settled settled;
 } any_message;
 
 static const struct handler {
@@ -222,6 +226,8 @@ static const struct handler {
     {&kofn_task_message, kofn_tasks_on_task},
     {&kofn_data_message, kofn_tasks_on_data},
     {&kofn_cancel_message, kofn_tasks_on_cancel},
+    {&kofn_recall_message, kofn_keepsakes_on_recall},
+    {&kofn_settled_message, kofn_keepsakes_on_settled},
     {&kofn_ack_message, kofn_session_on_ack},
     {&kofn_heartbeat_message, kofn_session_on_heartbeat},
     {&kofn_welcome_message, kofn_session_on_welcome},
@@ -425,6 +431,7 @@ kofn_worker_run(kofn_worker *worker, kofn_error *err)
 
     enum { LAST_ANSWERS_MS = 1000 };
     kofn_session_close(worker, status == KOFN_OK ? LAST_ANSWERS_MS : 0);
+    kofn_tasks_abandon_all(worker);
     if (status == KOFN_OK)
         kofn_log_write(&worker->log, KOFN_LOG_NOTICE, "stopped", "nothing is held", "");
     return status;

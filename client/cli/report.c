@@ -120,15 +120,17 @@ cli_json_of_account(const kofn_account *account)
         "form", account->outer ? "outer" : "product", "shape", "rows", count(account->rows),
         "inner", count(account->inner), "cols", count(account->cols));
     json_t *more = json_pack(
-        "{s:o, s:o, s:b, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b}",
+        "{s:o, s:o, s:b, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, "
+        "s:b}",
         "threshold", count(account->threshold), "enough", count(account->enough), "likely",
         account->likely, "accept", "kind", accept_name(account->accept.kind), "error",
         real(account->accept.error), "tasks_sent", count(account->tasks_sent), "answers",
         count(account->answers), "answers_used", count(account->answers_used), "workers",
         count(account->workers), "backups", count(account->backups), "replaced",
         count(account->replaced), "fresh", count(account->fresh), "blocks_reused",
-        count(account->blocks_reused), "decodable", account->decodable, "waited", account->waited,
-        "durable", account->durable);
+        count(account->blocks_reused), "blocks_spared", count(account->blocks_spared),
+        "answers_held", count(account->answers_held), "decodable", account->decodable, "waited",
+        account->waited, "durable", account->durable);
     json_t *quality = json_pack(
         "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "error", "kind",
         text(account->error_kind), "bound", real(account->error_bound), "estimate",
@@ -404,6 +406,12 @@ cli_print_account(const kofn_account *account)
     if (account->blocks_reused > 0)
         (void)cli_line(stdout, "reused       %" PRIu64 " coded blocks of stored operands",
                        account->blocks_reused);
+    if (account->blocks_spared > 0)
+        (void)cli_line(stdout, "spared       %" PRIu64 " coded blocks that workers had kept",
+                       account->blocks_spared);
+    if (account->answers_held > 0)
+        (void)cli_line(stdout, "held         %" PRIu64 " answers that workers had kept",
+                       account->answers_held);
     if (account->error_kind[0])
         print_quality(account);
     print_seconds(account);

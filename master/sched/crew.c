@@ -41,7 +41,8 @@ kofn_crew_fini(kofn_crew *crew)
 static kofn_status
 reserve(kofn_crew *crew, size_t credit, kofn_error *err)
 {
-    kofn_status status = kofn_map_reserve(&crew->assignments, crew->credit + credit, err);
+    kofn_status status =
+        kofn_map_reserve(&crew->assignments, crew->credit + credit + crew->adopted, err);
     if (status != KOFN_OK)
         return status;
     if (crew->workers.count >= crew->rates_capacity) {
@@ -204,6 +205,35 @@ kofn_crew_assign(kofn_crew *crew, kofn_crew_worker *worker, int64_t now_ns, doub
     return a;
 }
 
+/* Its record is one more, so that those of the credit are there for what is sent. */
+kofn_assignment *
+kofn_crew_adopt(kofn_crew *crew, kofn_crew_worker *worker, int64_t now_ns)
+{
+    kofn_assignment *a = malloc(sizeof *a);
+    if (!a || kofn_map_reserve(&crew->assignments, crew->credit + crew->adopted + 1, NULL)) {
+        free(a);
+        return NULL;
+    }
+    *a = (kofn_assignment){
+        .id = ++crew->last_id,
+        .worker_id = worker->id,
+        .worker = worker,
+        .sent_ns = now_ns,
+        .head_ns = now_ns, // it waits behind nothing
+        .adopted = true,
+    };
+    kofn_link_init(&a->pending);
+    kofn_link_init(&a->in_run);
+    kofn_link_insert_before(&worker->queue, &a->in_worker);
+    worker->running++;
+    crew->adopted++;
+    reorder(crew, worker);
+    const kofn_status status = kofn_map_put(&crew->assignments, a->id, a, NULL);
+    assert(status == KOFN_OK); // reserved above
+    (void)status;
+    return a;
+}
+
 kofn_assignment *
 kofn_crew_find_assignment(const kofn_crew *crew, uint64_t id)
 {
@@ -299,6 +329,7 @@ kofn_crew_release(kofn_crew *crew, kofn_assignment *a, int64_t now_ns, kofn_endi
     count_ending(worker, how);
 
     (void)kofn_map_remove(&crew->assignments, a->id);
+    crew->adopted -= a->adopted;
     kofn_link_remove(&a->in_worker);
     a->worker = NULL;
     worker->running--;
@@ -317,6 +348,10 @@ void
 kofn_crew_recycle(kofn_crew *crew, kofn_assignment *a)
 {
     assert(!a->worker && !kofn_link_is_listed(&a->in_run));
+    if (a->adopted) {
+        free(a);
+        return;
+    }
     if (crew->records <= crew->credit) {
         kofn_link_insert_before(&crew->spare, &a->pending);
         return;

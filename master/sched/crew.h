@@ -45,6 +45,7 @@ typedef struct kofn_assignment {
     int64_t head_ns;    // when it came to the head of its worker's queue; KOFN_NEVER_NS: not yet
     int64_t service_ns; // once answered: how long it was at the head
     size_t ahead;       // tasks in front of it when it was sent
+    bool adopted;       // nothing was sent: the worker had it. Says nothing of how fast it is
     kofn_link in_worker, in_run;
     struct kofn_assignment *next_copy; // of the same task
 } kofn_assignment;
@@ -73,6 +74,7 @@ typedef struct kofn_crew {
         able_free[KOFN_FIELD_KINDS_MAX]; // of those, and free, by kind
     size_t credit;                       // of all workers, leaving ones included
     size_t records;                      // assignments allocated: at least `credit`
+    size_t adopted;                      // and those beyond all credit
     kofn_link spare;
     uint64_t last_id;
     double *rates; // of those measured, sorted
@@ -106,6 +108,8 @@ kofn_crew_worker *kofn_crew_next_free(const kofn_crew *crew, const kofn_crew_wor
 /* Put a task on a free worker. The caller fills run, job_id and task and links in_run. */
 kofn_assignment *kofn_crew_assign(kofn_crew *crew, kofn_crew_worker *worker, int64_t now_ns,
                                   double flops);
+/* The same for a task whose answer the worker has; it need not be free. NULL: no memory. */
+kofn_assignment *kofn_crew_adopt(kofn_crew *crew, kofn_crew_worker *worker, int64_t now_ns);
 kofn_assignment *kofn_crew_find_assignment(const kofn_crew *crew, uint64_t id);
 
 /* The assignment is over: measure it, give its credit back. It stays the caller's to recycle. A

@@ -60,7 +60,7 @@ on_answer(kofn_run *run, const kofn_assignment *a)
 {
     state *s = kofn_run_get_state(run);
     const int64_t now_ns = kofn_run_get_now_ns(run);
-    if (s->copy_from_ns != 0)
+    if (s->copy_from_ns != 0 || a->adopted)
         return;
     s->copy_from_ns = kofn_clock_after(now_ns, (now_ns - a->sent_ns) / PATIENCE + 1);
     size_t task;

@@ -197,6 +197,8 @@ on_answer(kofn_run *run, const kofn_assignment *a)
 {
     state *s = kofn_run_get_state(run);
     on_gone(run, a);
+    if (a->adopted) // it took no time here
+        return;
     if (!s->answered && !is_late(run)) {
         const int64_t now_ns = kofn_run_get_now_ns(run);
         s->wait_ns = (now_ns - a->sent_ns) / PATIENCE + 1;

@@ -178,7 +178,8 @@ on_answer(kofn_run *run, const kofn_assignment *a)
 {
     state *s = kofn_run_get_state(run);
     unlist(s, a->task);
-    kofn_sorted_insert(s->service, &s->answered, (double)a->service_ns * 1e-9);
+    if (!a->adopted) // it took no time here
+        kofn_sorted_insert(s->service, &s->answered, (double)a->service_ns * 1e-9);
     look(run);
 }
 

@@ -9,6 +9,8 @@
 
 enum { BEHIND_LOOKS = 16 }; // assignments looked at for one that waits behind another
 
+static const double SLOW = 2; // times the median: nothing is left to such a worker
+
 static const uint32_t none = UINT32_MAX; // no task
 
 /* ---- groups ---------------------------------------------------------------------------------- */
@@ -141,6 +143,14 @@ kofn_run_destroy(kofn_run **run_p)
         run->failures = failure->next;
         free(failure);
     }
+    for (size_t task = 0; task < run->code->tasks && run->hints.count > 0; task++) {
+        while (run->tasks[task].hints) {
+            kofn_hint *hint = run->tasks[task].hints;
+            run->tasks[task].hints = hint->next_of_task;
+            free(hint);
+        }
+    }
+    kofn_map_fini(&run->hints);
     kofn_map_fini(&run->seen);
     kofn_decoder_destroy(&run->decoder);
     kofn_code_destroy(&run->code);
@@ -161,6 +171,7 @@ typedef enum task_event {
     EV_STANDS_IN, // wanted in the place of one that is lost
     EV_RETIRED,   // lost, and another stands in for it
     EV_SENT,      // to a worker
+    EV_ADOPTED,   // a worker has its answer
     EV_ANSWERED,  // for the first time
     EV_LOST,      // with the last worker that had it
     EV_SPARED,    // its answer could add nothing any more
@@ -233,6 +244,10 @@ static const task_move task_moves[] = {
     {KOFN_TASK_IDLE, EV_SENT, KOFN_TASK_OUT, advance_next}, // a policy's fresh row
     {KOFN_TASK_QUEUED, EV_SENT, KOFN_TASK_OUT, dequeue},
     {KOFN_TASK_OUT, EV_SENT, KOFN_TASK_OUT, nothing}, // a copy
+    {KOFN_TASK_IDLE, EV_ADOPTED, KOFN_TASK_OUT, nothing},
+    {KOFN_TASK_QUEUED, EV_ADOPTED, KOFN_TASK_OUT, dequeue},
+    {KOFN_TASK_OUT, EV_ADOPTED, KOFN_TASK_OUT, nothing}, // beside another
+    {KOFN_TASK_LOST, EV_ADOPTED, KOFN_TASK_OUT, nothing},
     {KOFN_TASK_OUT, EV_ANSWERED, KOFN_TASK_KEPT, nothing},
     {KOFN_TASK_OUT, EV_LOST, KOFN_TASK_LOST, nothing},
     {KOFN_TASK_LOST, EV_WANTED, KOFN_TASK_QUEUED, enqueue_first},
@@ -273,14 +288,53 @@ kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task)
     a->job_id = run->id;
     a->task = task;
     a->next_copy = t->copies;
-    run->sent++;
-    run->backups += t->copies != NULL;
-    run->fresh += t->copies == NULL && task >= kofn_code_first_tasks(run->code);
+    if (!a->adopted) {
+        run->sent++;
+        run->backups += t->copies != NULL;
+        run->fresh += t->copies == NULL && task >= kofn_code_first_tasks(run->code);
+    }
     t->copies = a;
     kofn_link_insert_before(&run->out, &a->in_run);
-    move_task(run, task, EV_SENT);
+    move_task(run, task, a->adopted ? EV_ADOPTED : EV_SENT);
     const kofn_status noted = kofn_map_put(&run->seen, a->worker_id, run, NULL);
     (void)noted; // it was there already; or without memory, a count for people misses one
+}
+
+bool
+kofn_run_may_adopt(const kofn_run *run, uint64_t worker, size_t task)
+{
+    if (task >= run->code->tasks ||
+        (run->state != KOFN_RUN_OPEN && run->state != KOFN_RUN_IMPROVING))
+        return false;
+    const uint32_t state = run->tasks[task].state;
+    return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED &&
+           kofn_run_may_take(run, worker, task) && !kofn_run_is_spare(run, task);
+}
+
+void
+kofn_run_note_hint(kofn_run *run, size_t task, uint64_t worker, size_t bytes)
+{
+    size_t count = 0;
+    for (kofn_hint *h = run->tasks[task].hints; h; h = h->next_of_task, count++) {
+        if (h->worker == worker)
+            h->bytes += bytes; // of another operand
+        if (h->worker == worker || count == KOFN_HINTS_MAX - 1)
+            return;
+    }
+    kofn_hint *hint = malloc(sizeof *hint);
+    kofn_hint *first = kofn_map_find(&run->hints, worker);
+    if (!hint || (!first && kofn_map_put(&run->hints, worker, hint, NULL) != KOFN_OK)) {
+        free(hint);
+        return;
+    }
+    *hint = (kofn_hint){.next_of_task = run->tasks[task].hints,
+                        .next_of_worker = first ? first->next_of_worker : NULL,
+                        .worker = worker,
+                        .task = task,
+                        .bytes = bytes};
+    run->tasks[task].hints = hint;
+    if (first)
+        first->next_of_worker = hint;
 }
 
 void
@@ -572,11 +626,47 @@ has_failed_on(const kofn_run *run, size_t task, uint64_t worker)
     return false;
 }
 
+/* The queued task of which the worker has most. */
+static const kofn_hint *
+find_liked(const kofn_run *run, uint64_t worker)
+{
+    const kofn_hint *best = NULL;
+    for (const kofn_hint *h = kofn_map_find(&run->hints, worker); h; h = h->next_of_worker) {
+        if (run->tasks[h->task].state != KOFN_TASK_QUEUED || has_failed_on(run, h->task, worker))
+            continue;
+        if (!best || h->bytes > best->bytes || (h->bytes == best->bytes && h->task < best->task))
+            best = h;
+    }
+    return best;
+}
+
+/* Some other worker has blocks of the task, and could take it now as well. Who is slow would keep
+ * the job longer than the blocks take to another. */
+static bool
+is_left_to_another(const kofn_run *run, size_t task, uint64_t worker)
+{
+    for (const kofn_hint *h = run->tasks[task].hints; h && !run->loose; h = h->next_of_task) {
+        const kofn_crew_worker *w =
+            h->worker != worker ? kofn_crew_find(run->crew, h->worker) : NULL;
+        if (w && w->ordered && w->failing == 0 && kofn_crew_slowdown(run->crew, w) <= SLOW &&
+            !kofn_crew_has_run(w, run) && !has_failed_on(run, task, w->id))
+            return true;
+    }
+    return false;
+}
+
 bool
 kofn_run_find_queued(const kofn_run *run, uint64_t worker, size_t *ret_task)
 {
-    uint32_t task = is_able(run, worker) ? run->queue_first : none;
-    while (task != none && has_failed_on(run, task, worker))
+    const bool able = is_able(run, worker);
+    const kofn_hint *liked = able ? find_liked(run, worker) : NULL;
+    if (liked) {
+        *ret_task = liked->task;
+        return true;
+    }
+    uint32_t task = able ? run->queue_first : none;
+    while (task != none &&
+           (has_failed_on(run, task, worker) || is_left_to_another(run, task, worker)))
         task = run->tasks[task].next;
     if (task == none)
         return false;

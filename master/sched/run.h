@@ -7,6 +7,7 @@
  *            +--- sent (by a policy that queues nothing) ---+
  *
  *        any of them but kept ------> spared: its answer could add nothing any more
+ *        any of these but spared ---> out: a worker has its answer (adopted)
  *
  * Of a code with a reserve a lost row is not asked for again: a fresh one of its group takes its
  * place, and it goes back among the idle ones, behind those that were never sent.
@@ -43,9 +44,18 @@ typedef enum kofn_run_state {
     KOFN_RUN_FAILED,    // over: FAIL was said, and the record goes when that action is taken
 } kofn_run_state;
 
+typedef struct kofn_hint { // a worker that has coded blocks of a task
+    struct kofn_hint *next_of_task, *next_of_worker;
+    uint64_t worker;
+    size_t task, bytes;
+} kofn_hint;
+
+enum { KOFN_HINTS_MAX = 8 }; // of one task
+
 typedef struct kofn_run_task {
     kofn_assignment *copies; // out, oldest last
-    uint32_t next;           // in the queue
+    kofn_hint *hints;
+    uint32_t next; // in the queue
     uint32_t state;
 } kofn_run_task;
 
@@ -102,7 +112,10 @@ struct kofn_run {
     bool waited, poor, forgotten;
     kofn_error error; // of a run that failed
 
-    size_t sent, answered, backups, replaced, fresh;
+    kofn_map hints; // kofn_hint, the first of each worker
+    bool loose;     // tasks are not left to those that have their blocks
+
+    size_t sent, answered, backups, replaced, fresh, held;
     kofn_map seen; // workers that were given a task
     kofn_run_task tasks[];
 };
@@ -117,6 +130,12 @@ bool kofn_run_is_over(const kofn_run *run);
 
 /* The task goes out as this assignment. */
 void kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task);
+
+/* May the worker's answer of this task, that it says it has, be waited for? */
+bool kofn_run_may_adopt(const kofn_run *run, uint64_t worker, size_t task);
+
+/* Without memory it is not noted. */
+void kofn_run_note_hint(kofn_run *run, size_t task, uint64_t worker, size_t bytes);
 
 /* The assignment is over. Its task is not moved: what follows says what came of it. */
 void kofn_run_detach(kofn_run *run, kofn_assignment *a);

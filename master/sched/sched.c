@@ -678,6 +678,7 @@ kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assig
     for (kofn_assignment *copy; (copy = run->tasks[a->task].copies);)
         cancel(s, copy);
     kofn_status status = kofn_run_keep(run, a->task, &run->error);
+    run->held += a->adopted;
     if (status != KOFN_OK)
         move_run(s, run, EV_STOPPED);
     else if (run->state != KOFN_RUN_SETTLING)
@@ -723,6 +724,47 @@ kofn_sched_task_fail(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t as
     consider(s, run);
 }
 
+bool
+kofn_sched_adopt(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t job, size_t task,
+                 uint64_t *ret_assignment)
+{
+    advance(s, now_ns);
+    kofn_run *run = find_running(s, job);
+    kofn_crew_worker *w = kofn_crew_find(&s->crew, worker);
+    if (!run || !w || w->leaving || !kofn_run_may_adopt(run, worker, task))
+        return false;
+    kofn_assignment *a = kofn_crew_adopt(&s->crew, w, s->now_ns);
+    if (!a)
+        return false;
+    kofn_run_attach(run, a, task);
+    if (run->policy->on_sent)
+        run->policy->on_sent(run, a);
+    refresh(s, run);
+    *ret_assignment = a->id;
+    return true;
+}
+
+void
+kofn_sched_task_return(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment)
+{
+    advance(s, now_ns);
+    kofn_assignment *a = kofn_crew_find_assignment(&s->crew, assignment);
+    if (!a || a->worker_id != worker)
+        return;
+    kofn_run *run = a->run;
+    drop_assignment(s, a, KOFN_ENDED_LOST);
+    consider(s, run);
+    kofn_crew_recycle(&s->crew, a);
+}
+
+void
+kofn_sched_prefer(kofn_sched *s, uint64_t job, size_t task, uint64_t worker, size_t bytes)
+{
+    kofn_run *run = find_running(s, job);
+    if (run && task < run->code->tasks && kofn_crew_find(&s->crew, worker))
+        kofn_run_note_hint(run, task, worker, bytes);
+}
+
 void
 kofn_sched_tick(kofn_sched *s, int64_t now_ns)
 {
@@ -751,7 +793,7 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
 /* The free worker that gets the run's next task: the first in order without a task of the run, else
  * the first in order. Beyond HOLDERS_PASSED workers with one the work is spread widely enough. */
 static kofn_crew_worker *
-find_place(const kofn_sched *s, const kofn_run *run, size_t *ret_task)
+look_for_place(const kofn_sched *s, const kofn_run *run, size_t *ret_task)
 {
     const kofn_crew *crew = &s->crew;
     size_t passed = 0;
@@ -771,6 +813,19 @@ find_place(const kofn_sched *s, const kofn_run *run, size_t *ret_task)
             return w;
     }
     return NULL;
+}
+
+/* Tasks are left to workers that have their blocks, but nobody goes without a task for it. */
+static kofn_crew_worker *
+find_place(const kofn_sched *s, kofn_run *run, size_t *ret_task)
+{
+    kofn_crew_worker *worker = look_for_place(s, run, ret_task);
+    if (worker || run->hints.count == 0)
+        return worker;
+    run->loose = true;
+    worker = look_for_place(s, run, ret_task);
+    run->loose = false;
+    return worker;
 }
 
 static void
@@ -884,6 +939,7 @@ kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_v
         .backups = run->backups,
         .replaced = run->replaced,
         .fresh = run->fresh,
+        .held = run->held,
         .workers = run->seen.count,
         .decodable = run->state == KOFN_RUN_IMPROVING || run->state == KOFN_RUN_SETTLING ||
                      run->state == KOFN_RUN_DECODED,

@@ -23,6 +23,12 @@
  *             answers kept and the tasks still out or queued cannot suffice. Of a code with a
  *             reserve a fresh row of the same group is queued instead of a lost one, until all were
  *             sent. A job without any live worker waits for one until its deadline.
+ * Held work   A worker may have an answer of a job from before its connection, or this process, was
+ *             new. A job that can use it adopts it: the task is out there, beyond the worker's credit,
+ *             since there is nothing to be sent or computed; where another has the task, beside it.
+ * Affinity    A worker that has coded blocks of a queued task gets that one before others, and others
+ *             leave it to it as long as it could take it at once, without another task of the job
+ *             and no slower than half the median. Whoever is free never waits for one that is not.
  * Failures    DEADLINE_EXCEEDED, CANCELLED. ABORTED: a task failed on three distinct workers.
  *             UNAVAILABLE: it failed on all the workers there are. FAILED_PRECONDITION: all answers
  *             are here and do not suffice (rounding). RESOURCE_EXHAUSTED: no memory.
@@ -159,6 +165,19 @@ void kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker);
 
 kofn_verdict kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
 
+/* The worker says that it has the answer of this task, or computes it. True: the job can use it, and
+ * waits for it as the answer of *ret_assignment; no SEND follows. False: it cannot, now or later: the
+ * job is over or not known, the task was answered or could add nothing, or there is no memory. */
+bool kofn_sched_adopt(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t job, size_t task,
+                      uint64_t *ret_assignment);
+
+/* What the worker was to send it has not got any more, which is no failure: the task is lost there. */
+void kofn_sched_task_return(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
+
+/* A hint: the worker has coded blocks of the task, of so many bytes; said again, of so many more. Comes
+ * soon after job_add; one too many, or of what is not known, is dropped. */
+void kofn_sched_prefer(kofn_sched *s, uint64_t job, size_t task, uint64_t worker, size_t bytes);
+
 /* The worker could not do it (no memory, unsupported field), or its answer was unusable. The text
  * becomes part of the job's error should the job fail of it. */
 void kofn_sched_task_fail(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment,
@@ -182,6 +201,7 @@ typedef struct kofn_sched_job_view {
     size_t sent, answered, kept; // tasks; `kept` are distinct ones
     size_t backups, replaced;
     size_t fresh;   // tasks of the code's reserve that were sent
+    size_t held;    // answers that were adopted; not among those sent
     size_t workers; // distinct ones that were given a task
     bool decodable; // those here suffice for what the job accepts
     double bound;   // of the best estimate's error, when last looked; 0: not looked

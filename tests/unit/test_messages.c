@@ -61,7 +61,7 @@ envelopes_are_found_by_type_and_nothing_else_is(void **state)
         assert_ptr_equal(kofn_envelope_find(of->name), of->envelope ? of : NULL);
         envelopes += of->envelope;
     }
-    assert_int_equal(envelopes, 14);
+    assert_int_equal(envelopes, 17);
     assert_null(kofn_envelope_find(""));
     assert_null(kofn_envelope_find("nonsense"));
 }

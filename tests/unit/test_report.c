@@ -403,9 +403,10 @@ static void
 an_account_in_json_has_all_that_programs_need(void **state)
 {
     static const char *const keys[] = {
-        "status", "code",      "partition", "tasks",  "answers_used",  "workers",   "seconds",
-        "error",  "condition", "seed",      "set",    "threshold",     "nonfinite", "waited",
-        "job",    "state",     "enough",    "accept", "blocks_reused", "primes"};
+        "status",        "code",          "partition",    "tasks", "answers_used", "workers",
+        "seconds",       "error",         "condition",    "seed",  "set",          "threshold",
+        "nonfinite",     "waited",        "job",          "state", "enough",       "accept",
+        "blocks_reused", "blocks_spared", "answers_held", "primes"};
     static const char *const seconds[] = {"encode", "send",  "wait", "decode",
                                           "check",  "total", "call"};
     kofn_account account = {.job = "aa",

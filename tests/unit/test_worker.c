@@ -1498,6 +1498,227 @@ endpoint_that_is_none_stops_the_start(void **state)
     zmq_ctx_term(context);
 }
 
+/* ---- what outlives a connection ------------------------------------------------------------- */
+
+enum { NEXT_EPOCH = 99 };
+
+/* A task whose answer may be kept, and whose A is named so. */
+static void
+send_named(stage *s, uint64_t assignment, size_t size, const char *block, bool kept)
+{
+    kofn_error error;
+    task t;
+    make_task(s, assignment, KOFN_F64, size, size, size, &t);
+    kofn_msg_task_block blocks[2] = {{.kept = kept}};
+    snprintf(blocks[0].name, sizeof blocks[0].name, "%s", block);
+    snprintf(t.head.job, sizeof t.head.job, "00c0ffee00c0ffee");
+    snprintf(t.head.answer, sizeof t.head.answer, "answer %zu", (size_t)assignment);
+    t.head.blocks = (kofn_wire_list){.at = blocks, .count = block[0] ? 2 : 0};
+    const kofn_bands *const all[] = {&t.a, &t.b};
+    assert_ok(kofn_peer_transfer(s->peer, assignment, &kofn_task_message, &t.head, kept ? 1 : 2,
+                                 kept ? all + 1 : all, &error));
+    free_task(&t);
+}
+
+/* The result of that assignment; its first element. */
+static double
+expect_first(stage *s, uint64_t assignment)
+{
+    kofn_msg_result result;
+    kofn_bands c;
+    double first;
+    expect_result(s, &result, &c);
+    assert_int_equal(result.assignment, assignment);
+    assert_int_equal(result.status, KOFN_OK);
+    memcpy(&first, c.at[0].mat.data, sizeof first);
+    kofn_bands_fini(&c);
+    return first;
+}
+
+/* The master is another one now: it knows nobody. */
+static void
+restart_master(stage *s)
+{
+    post(s, &kofn_refuse_message, &(kofn_msg_refuse){.status = KOFN_FAILED_PRECONDITION});
+    s->welcome.epoch = NEXT_EPOCH;
+    welcome_worker(s);
+}
+
+static void
+recall(stage *s, uint64_t assignment, uint64_t held)
+{
+    post(s, &kofn_recall_message,
+         &(kofn_msg_recall){.assignment = assignment,
+                            .epoch = NEXT_EPOCH,
+                            .held_assignment = held,
+                            .held_epoch = EPOCH});
+}
+
+static void
+settle(stage *s, uint64_t epoch, uint64_t assignment)
+{
+    kofn_msg_settlement answers[] = {{.epoch = epoch, .assignment = assignment}};
+    post(s, &kofn_settled_message, &(kofn_msg_settled){.answers = {.at = answers, .count = 1}});
+}
+
+static void
+forget_hello(stage *s)
+{
+    kofn_message_clear(&kofn_hello_message, &s->hello);
+}
+
+static void
+an_answer_is_kept_listed_recalled_and_settled(void **state)
+{
+    (void)state;
+    stage s;
+    stage_open(&s, "inproc://master", NULL);
+    welcome_worker(&s);
+    assert_int_equal(s.hello.held.count, 0);
+    assert_true(s.hello.keep_bytes > 0 && s.hello.cache_bytes > 0);
+    send_named(&s, 7, 64, "", false);
+    const double first = expect_first(&s, 7);
+    restart_master(&s);
+    assert_int_equal(s.hello.held.count, 1);
+    const kofn_msg_held *held = s.hello.held.at;
+    assert_int_equal(held->assignment, 7);
+    assert_int_equal(held->epoch, EPOCH);
+    assert_string_equal(held->job, "00c0ffee00c0ffee");
+    assert_string_equal(held->answer, "answer 7");
+    forget_hello(&s);
+
+    for (uint64_t number = 1; number <= 2; number++) { // as often as the master likes
+        recall(&s, number, 7);
+        assert_true(expect_first(&s, number) == first);
+    }
+    settle(&s, EPOCH, 8); // unknown, like those of another epoch
+    settle(&s, 4711, 7);
+    settle(&s, NEXT_EPOCH, 2);
+    recall(&s, 3, 7);
+    expect_status(&s, 3, KOFN_NOT_FOUND);
+    stage_close(&s);
+}
+
+static void
+what_is_computed_for_a_lost_master_goes_on(void **state)
+{
+    (void)state;
+    stage s;
+    kofn_worker_config config = default_config();
+    config.inject.sleep_ns = KOFN_NS_PER_S / 2;
+    stage_init(&s);
+    bind_master(&s, "inproc://master");
+    start_worker(&s, &config);
+    welcome_worker(&s);
+    send_named(&s, 1, 64, "", false);
+    send_named(&s, 2, 64, "", false);
+    restart_master(&s);
+    assert_int_equal(s.hello.held.count, 2);
+    forget_hello(&s);
+    recall(&s, 11, 1);
+    settle(&s, EPOCH, 2);
+    (void)expect_first(&s, 11);
+    recall(&s, 12, 2);
+    expect_status(&s, 12, KOFN_NOT_FOUND); // it was given up
+    stage_close(&s);
+}
+
+static void
+a_budget_of_nothing_keeps_nothing(void **state)
+{
+    (void)state;
+    stage s;
+    kofn_worker_config config = default_config();
+    config.keep = config.cache = 0;
+    stage_init(&s);
+    bind_master(&s, "inproc://master");
+    start_worker(&s, &config);
+    welcome_worker(&s);
+    assert_int_equal(s.hello.keep_bytes, 0);
+    assert_int_equal(s.hello.cache_bytes, 0);
+    send_named(&s, 1, 64, "block", false);
+    (void)expect_first(&s, 1);
+    send_named(&s, 2, 64, "block", true);
+    expect_status(&s, 2, KOFN_NOT_FOUND);
+    restart_master(&s);
+    assert_int_equal(s.hello.held.count, 0);
+    assert_int_equal(s.hello.cached.count, 0);
+    forget_hello(&s);
+    stage_close(&s);
+}
+
+static void
+a_named_block_stands_for_itself_and_for_no_other(void **state)
+{
+    (void)state;
+    stage s;
+    stage_open(&s, "inproc://master", NULL);
+    welcome_worker(&s);
+    send_named(&s, 1, 64, "block", true); // nothing was ever sent
+    expect_status(&s, 1, KOFN_NOT_FOUND);
+    send_named(&s, 2, 64, "block", false);
+    const double first = expect_first(&s, 2);
+    send_named(&s, 3, 64, "block", true);
+    assert_true(expect_first(&s, 3) == first);
+    send_named(&s, 4, 64, "black", true);
+    expect_status(&s, 4, KOFN_NOT_FOUND);
+    send_named(&s, 5, 65, "block", true); // of another shape
+    expect_status(&s, 5, KOFN_INVALID_ARGUMENT);
+    assert_works(&s, 6);
+    restart_master(&s);
+    assert_int_equal(s.hello.cached.count, 1);
+    assert_string_equal(((const kofn_msg_block_name *)s.hello.cached.at)->name, "block");
+    forget_hello(&s);
+    stage_close(&s);
+}
+
+static void
+names_for_some_operands_only_are_invalid(void **state)
+{
+    (void)state;
+    stage s;
+    task t;
+    stage_open(&s, "inproc://master", NULL);
+    welcome_worker(&s);
+    make_task(&s, 1, KOFN_F64, 8, 8, 8, &t);
+    kofn_msg_task_block blocks[3] = {{.name = "a"}, {.name = "b"}, {.name = "c"}};
+    t.head.blocks = (kofn_wire_list){.at = blocks, .count = 3};
+    send_task(&s, &t);
+    expect_status(&s, 1, KOFN_INVALID_ARGUMENT);
+    t.head.assignment = 2;
+    t.head.blocks.count = 1;
+    send_task(&s, &t);
+    expect_status(&s, 2, KOFN_INVALID_ARGUMENT);
+    free_task(&t);
+    assert_works(&s, 3);
+    stage_close(&s);
+}
+
+/* Room for one block beside the task: the first is pushed out, and the master hears of it. */
+static void
+a_block_that_is_pushed_out_is_told(void **state)
+{
+    (void)state;
+    enum { SIZE = 64 };
+    stage s;
+    kofn_worker_config config = default_config();
+    config.cache = SIZE * SIZE * 8 * 3 / 2;
+    stage_init(&s);
+    bind_master(&s, "inproc://master");
+    start_worker(&s, &config);
+    welcome_worker(&s);
+    send_named(&s, 1, SIZE, "first", false);
+    (void)expect_first(&s, 1);
+    send_named(&s, 2, SIZE, "second", false);
+    (void)expect_first(&s, 2);
+    kofn_msg_evicted evicted;
+    expect(&s, &kofn_evicted_message, &evicted);
+    assert_int_equal(evicted.blocks.count, 1);
+    assert_string_equal(((const kofn_msg_block_name *)evicted.blocks.at)->name, "first");
+    kofn_message_clear(&kofn_evicted_message, &evicted);
+    stage_close(&s);
+}
+
 int
 main(void)
 {
@@ -1545,6 +1766,12 @@ main(void)
         cmocka_unit_test(frozen_worker_is_silent_and_still_stops),
         cmocka_unit_test(wrong_answers_are_wrong),
         cmocka_unit_test(endpoint_that_is_none_stops_the_start),
+        cmocka_unit_test(an_answer_is_kept_listed_recalled_and_settled),
+        cmocka_unit_test(what_is_computed_for_a_lost_master_goes_on),
+        cmocka_unit_test(a_budget_of_nothing_keeps_nothing),
+        cmocka_unit_test(a_named_block_stands_for_itself_and_for_no_other),
+        cmocka_unit_test(names_for_some_operands_only_are_invalid),
+        cmocka_unit_test(a_block_that_is_pushed_out_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

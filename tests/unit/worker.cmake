@@ -1,6 +1,8 @@
 kofn_test(worker_config LINKS kofn_worker_core)
 kofn_test(inject LINKS kofn_worker_core)
 kofn_test(compute LINKS kofn_worker_core)
+kofn_test(shelf LINKS kofn_worker_core)
+kofn_test(block_cache LINKS kofn_worker_core)
 kofn_test(worker LINKS kofn_worker_core kofn::openblas)
 kofn_test(worker_program LINKS kofn_link)
 target_compile_definitions(test_worker_program PRIVATE
