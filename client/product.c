@@ -400,7 +400,12 @@ wait_watched(kofn_client *client, kofn_call *call, onlooker *looker, kofn_error 
             continue;
         looker->news = false;
         next = now + KOFN_CLIENT_TICK_NS;
-        if (!looker->progress(looker->context, &looker->account))
+        kofn_account account = looker->account;
+        if (kofn_engine_is_away(client))
+            memcpy(account.state, "away", sizeof "away");
+        else if (call->state == KOFN_CALL_QUEUED && call->attempts > 0)
+            memcpy(account.state, "put off", sizeof "put off");
+        if (!looker->progress(looker->context, &account))
             return fail_cancelled(err);
     }
     return KOFN_OK;
@@ -419,8 +424,9 @@ static bool
 show_upload(void *context, const kofn_account *account)
 {
     upload *up = context;
-    (void)account; // nothing is heard of the job before it is accepted
-    if (up->client->down_ns != KOFN_NEVER_NS) {
+    if (account->state[0]) { // not the job's, which is not accepted yet: why it is not
+        up->account = *account;
+    } else if (up->client->down_ns != KOFN_NEVER_NS) {
         up->account = (kofn_account){0}; // nothing is on its way before there is a connection
     } else {
         const size_t unsent = kofn_engine_get_unsent(up->client);
