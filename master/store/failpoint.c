@@ -9,10 +9,26 @@
 
 #ifdef KOFN_FAILPOINTS
 static const char *const names[] = {
-    [KOFN_FAIL_SCHEMA_MADE] = "schema_made",     [KOFN_FAIL_FILE_WRITTEN] = "file_written",
-    [KOFN_FAIL_FILE_SYNCED] = "file_synced",     [KOFN_FAIL_FILE_RENAMED] = "file_renamed",
-    [KOFN_FAIL_GROUP_WRITTEN] = "group_written", [KOFN_FAIL_GROUP_COMMITTED] = "group_committed",
-    [KOFN_FAIL_GROUP_CLEANED] = "group_cleaned", [KOFN_FAIL_GROUP_TOLD] = "group_told",
+    [KOFN_FAIL_SCHEMA_MADE] = "schema_made",
+    [KOFN_FAIL_FILE_WRITTEN] = "file_written",
+    [KOFN_FAIL_FILE_SYNCED] = "file_synced",
+    [KOFN_FAIL_FILE_RENAMED] = "file_renamed",
+    [KOFN_FAIL_GROUP_WRITTEN] = "group_written",
+    [KOFN_FAIL_GROUP_COMMITTED] = "group_committed",
+    [KOFN_FAIL_GROUP_CLEANED] = "group_cleaned",
+    [KOFN_FAIL_GROUP_TOLD] = "group_told",
+    [KOFN_FAIL_JOB_RECEIVED] = "job_received",
+    [KOFN_FAIL_JOB_KEPT] = "job_kept",
+    [KOFN_FAIL_JOB_TOLD] = "job_told",
+    [KOFN_FAIL_JOB_STARTED] = "job_started",
+    [KOFN_FAIL_JOB_MADE] = "job_made",
+    [KOFN_FAIL_JOB_ENDED] = "job_ended",
+    [KOFN_FAIL_JOB_ANSWERED] = "job_answered",
+    [KOFN_FAIL_JOB_REMOVING] = "job_removing",
+    [KOFN_FAIL_OPERAND_RECEIVED] = "operand_received",
+    [KOFN_FAIL_OPERAND_KEPT] = "operand_kept",
+    [KOFN_FAIL_OPERAND_DROPPING] = "operand_dropping",
+    [KOFN_FAIL_OPERAND_DROPPED] = "operand_dropped",
 };
 
 int

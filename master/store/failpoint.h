@@ -1,9 +1,25 @@
-/* Failpoints: places in the store at which a test lets the process die or the disk be full.
+/* Failpoints: places in the store, and in the life of what is kept in it, at which a test lets the
+ * process die or the disk be full.
  *
  *     KOFN_FAILPOINT=group_written:kill:3     the third pass there is the last thing it does
  *     KOFN_FAILPOINT=file_written:full:1      from the first pass on, no space is left
  *
- * Only kofn_store_failing, the layer as tests link it, has them; elsewhere a pass is nothing.
+ * Only kofn_store_failing and kofn-master-failing, the layer and the daemon as tests have them, do;
+ * elsewhere a pass is nothing. The daemon's own places know no full disk.
+ *
+ *     point              where                                      a client may then have seen
+ *     job_received       all operands are there, nothing is stored  nothing: its call is lost
+ *     job_kept           record and operands are committed          nothing, and the job is there
+ *     job_told           the Submit is answered                     the job's id
+ *     job_started        the scheduler has it                       the same
+ *     job_made           the product is made, not stored            the same
+ *     job_ended          its end (and product) is committed         the same, or Wait has no answer
+ *     job_answered       those who wait are answered                the product, or nothing yet
+ *     job_removing       its record is about to go                  that it was there
+ *     operand_received   all blocks are there, nothing is stored    nothing
+ *     operand_kept       the operand is committed                   nothing, and it is there
+ *     operand_dropping   a drop is about to be stored               the operand
+ *     operand_dropped    a drop is committed, nobody told           the operand, which is gone
  *
  * Threads    Any thread.
  */
@@ -19,6 +35,19 @@ typedef enum kofn_failpoint {
     KOFN_FAIL_GROUP_COMMITTED, // committed, nobody told; files that no row names still there
     KOFN_FAIL_GROUP_CLEANED,   // those removed
     KOFN_FAIL_GROUP_TOLD,      // the submitters' thread is woken
+    KOFN_FAIL_STORE_COUNT,     // the daemon's, from here on
+    KOFN_FAIL_JOB_RECEIVED = KOFN_FAIL_STORE_COUNT,
+    KOFN_FAIL_JOB_KEPT,
+    KOFN_FAIL_JOB_TOLD,
+    KOFN_FAIL_JOB_STARTED,
+    KOFN_FAIL_JOB_MADE,
+    KOFN_FAIL_JOB_ENDED,
+    KOFN_FAIL_JOB_ANSWERED,
+    KOFN_FAIL_JOB_REMOVING,
+    KOFN_FAIL_OPERAND_RECEIVED,
+    KOFN_FAIL_OPERAND_KEPT,
+    KOFN_FAIL_OPERAND_DROPPING,
+    KOFN_FAIL_OPERAND_DROPPED,
     KOFN_FAIL_COUNT,
 } kofn_failpoint;
 

@@ -28,6 +28,7 @@ struct cluster {
     char clients[ENDPOINT_MAX], workers[ENDPOINT_MAX];
     process master, worker[CLUSTER_WORKERS_MAX], run[RUNS_MAX];
     kofn_client *client;
+    char failpoint[64]; // of the master; "": it has none
     char log[LOG_MAX];
 };
 
@@ -268,7 +269,26 @@ start_daemon(cluster *c, process *p, const char *program, const char *name)
 void
 cluster_start_master(cluster *c)
 {
-    start_daemon(c, &c->master, KOFN_MASTER_PROGRAM, "master");
+    if (!c->failpoint[0]) {
+        start_daemon(c, &c->master, KOFN_MASTER_PROGRAM, "master");
+        return;
+    }
+    assert_int_equal(setenv("KOFN_FAILPOINT", c->failpoint, 1), 0); // for the child alone
+    start_daemon(c, &c->master, KOFN_MASTER_FAILING_PROGRAM, "master");
+    assert_int_equal(unsetenv("KOFN_FAILPOINT"), 0);
+}
+
+void
+cluster_kill_master(cluster *c)
+{
+    cluster_signal_master(c, SIGKILL);
+    assert_int_equal(cluster_await_master_end(c), 128 + SIGKILL);
+}
+
+void
+cluster_arm_master(cluster *c, const char *failpoint)
+{
+    (void)snprintf(c->failpoint, sizeof c->failpoint, "%s", failpoint ? failpoint : "");
 }
 
 void

@@ -43,6 +43,16 @@ void cluster_start_worker(cluster *c, size_t number, const char *yaml);
 /* Master and `workers` plain workers, all of them ready: what most tests begin with. */
 cluster *cluster_new_ready(void **state, const char *master_yaml, size_t workers);
 
+/* End the master with SIGKILL, reaped; its ports and its folder are the next one's. */
+void cluster_kill_master(cluster *c);
+
+/* From its next start on, the master is the one that has failpoints (master/store/failpoint.h), and
+ * this one is armed: "job_kept:kill:1". NULL: none is, and it is the ordinary one again. */
+void cluster_arm_master(cluster *c, const char *failpoint);
+
+/* A store in the cluster's folder, in the words of master.yaml. */
+#define CLUSTER_STORE "store:\n  dir: store\n"
+
 void cluster_signal_master(cluster *c, int signal);
 void cluster_signal_worker(cluster *c, size_t number, int signal);
 

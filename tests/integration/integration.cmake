@@ -6,8 +6,9 @@ if(TARGET kofn-master AND TARGET kofn-worker AND TARGET kofn-cli)
             LINKS kofn_client kofn_proto kofn::zmq kofn::openblas)
         target_compile_definitions(test_live_${name} PRIVATE
             KOFN_MASTER_PROGRAM="$<TARGET_FILE:kofn-master>"
+            KOFN_MASTER_FAILING_PROGRAM="$<TARGET_FILE:kofn-master-failing>"
             KOFN_WORKER_PROGRAM="$<TARGET_FILE:kofn-worker>"
             KOFN_CLI_PROGRAM="$<TARGET_FILE:kofn-cli>")
-        add_dependencies(test_live_${name} kofn-master kofn-worker kofn-cli)
+        add_dependencies(test_live_${name} kofn-master kofn-master-failing kofn-worker kofn-cli)
     endforeach()
 endif()

@@ -285,7 +285,7 @@ a_kill_at_any_failpoint_loses_nothing_that_was_done(void **state)
     store_rig *rig = *state;
     model m = new_model(test_seed(11));
     char armed[64];
-    for (unsigned point = 0; point < KOFN_FAIL_COUNT; point++)
+    for (unsigned point = 0; point < KOFN_FAIL_STORE_COUNT; point++)
         for (size_t i = 0; i < 3; i++) {
             if (point == KOFN_FAIL_SCHEMA_MADE && i > 0)
                 continue; // it is passed once in a store's life
