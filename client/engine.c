@@ -420,6 +420,24 @@ send_queued(kofn_client *client, int64_t now)
     }
 }
 
+void
+kofn_engine_tell(kofn_client *client, kofn_method method, const void *request)
+{
+    const kofn_method_info *info = kofn_method_get(method);
+    kofn_msg_call message = {.version = KOFN_PROTOCOL_VERSION,
+                             .call = ++client->last_call,
+                             .window = client->options.window};
+    kofn_wire_buffer body = {0};
+    (void)snprintf(message.method, sizeof message.method, "%s", info->name);
+    if (client->connection.state == KOFN_CONNECTION_UP &&
+        kofn_message_pack(info->request, request, &body, NULL) == KOFN_OK) {
+        message.body = (kofn_wire_raw){.bytes = body.at, .length = body.length};
+        (void)!kofn_peer_post(client->connection.peer, &kofn_call_message, &message,
+                              NULL); // or it is gone, and does not know
+    }
+    kofn_wire_buffer_fini(&body);
+}
+
 /* ---- receiving ------------------------------------------------------------------------------- */
 
 static kofn_call *

@@ -110,6 +110,9 @@ typedef struct kofn_call_params {
 KOFN_MUST_CHECK kofn_status kofn_engine_open(kofn_client *client, const kofn_call_params *params,
                                              kofn_call **ret_call, kofn_error *err);
 
+/* Send a call whose reply nobody waits for, if there is a connection. */
+void kofn_engine_tell(kofn_client *client, kofn_method method, const void *request);
+
 /* Abandons it at the master if it is not done. Accepts NULL. */
 void kofn_engine_drop(kofn_call **call_p);
 

@@ -538,7 +538,8 @@ static kofn_status
 open_job_call(kofn_client *client, kofn_method method, const char *job,
               const kofn_wait_options *options, kofn_call **ret_call, kofn_error *err)
 {
-    kofn_msg_job_ref request = {.without_result = options->without_product};
+    kofn_msg_job_ref request = {.without_result = options->without_product,
+                                .hold = !options->without_product};
     kofn_status status = set_name(request.job, sizeof request.job, job, "job", err);
     if (status != KOFN_OK)
         return status;
@@ -547,6 +548,15 @@ open_job_call(kofn_client *client, kofn_method method, const char *job,
                                                 .request = &request,
                                                 .timeout_ms = options->timeout_ms},
                             ret_call, err);
+}
+
+/* The product is here, whole: the master need not keep it. It is not lost with a connection before. */
+static void
+let_go(kofn_client *client, const char *job)
+{
+    kofn_msg_job_ref request = {.without_result = true, .let_go = true};
+    memcpy(request.job, job, strlen(job) + 1); // it was waited for: it fits
+    kofn_engine_tell(client, KOFN_METHOD_WAIT, &request);
 }
 
 /* A wait for the account alone ends well even when the job did not. */
@@ -596,6 +606,8 @@ kofn_client_wait(kofn_client *client, const char *job, const kofn_wait_options *
         kofn_result_destroy(&result);
         return status;
     }
+    if (!options->without_product)
+        let_go(client, job);
     *ret_result = result;
     return KOFN_OK;
 }

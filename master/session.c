@@ -191,7 +191,7 @@ reply_failed(kofn_request *request, const kofn_job *job, const kofn_msg_outcome 
     kofn_wire_buffer_fini(&packed);
 }
 
-/* Answer one who waits for a job that is over. Was the product fetched with it? */
+/* Answer one who waits for a job that is over. Has the product been taken? */
 static bool
 answer_request(kofn_request *request, const kofn_job *job)
 {
@@ -199,6 +199,7 @@ answer_request(kofn_request *request, const kofn_job *job)
     kofn_error err;
     const bool watch = request->method == KOFN_METHOD_WATCH;
     const bool fetch = !watch && !request->without_result && job->has_product;
+    const bool taken = (fetch && !request->hold) || (request->let_go && job->has_product);
     if (kofn_job_describe(job, &outcome.job, &err) != KOFN_OK) {
         kofn_request_fail(request, &err);
         return false;
@@ -215,7 +216,7 @@ answer_request(kofn_request *request, const kofn_job *job)
         kofn_request_reply(request, &kofn_outcome_message, &outcome, NULL);
     }
     kofn_message_clear(&kofn_outcome_message, &outcome);
-    return fetch;
+    return taken;
 }
 
 static bool
