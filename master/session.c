@@ -9,7 +9,7 @@
 
 #define WATCH_INTERVAL_NS (100 * KOFN_NS_PER_MS)
 #define PROBE_INTERVAL_NS KOFN_NS_PER_S
-#define RETRY_MS          200 // hint for clients that find no room, or a master that stops
+#define RETRY_MS          200 // hint for clients that find a master that stops
 #define IDLE_NS           (60 * KOFN_NS_PER_S)
 
 enum { MESSAGES_A_TURN = 64 };
@@ -166,8 +166,10 @@ reply_error(kofn_request *request, const kofn_error *why, uint64_t retry_ms)
 void
 kofn_request_fail(kofn_request *request, const kofn_error *why)
 {
-    const bool may_pass = why->status == KOFN_UNAVAILABLE || why->status == KOFN_RESOURCE_EXHAUSTED;
-    reply_error(request, why, may_pass ? RETRY_MS : 0);
+    kofn_turns *turns = &request->session->of->master->turns;
+    const bool full = why->status == KOFN_RESOURCE_EXHAUSTED;
+    const uint64_t may_pass_ms = why->status == KOFN_UNAVAILABLE ? RETRY_MS : 0;
+    reply_error(request, why, full ? kofn_turns_give(turns, kofn_clock_ns()) : may_pass_ms);
 }
 
 void
@@ -256,6 +258,7 @@ static void
 on_job_over(kofn_job *job)
 {
     bool fetched = false;
+    kofn_turns_note_end(&job->master->turns, kofn_clock_ns());
     while (!TAILQ_EMPTY(&job->requests)) {
         kofn_request *request = TAILQ_FIRST(&job->requests);
         leave_job(request);

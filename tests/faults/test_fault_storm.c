@@ -19,7 +19,7 @@ enum { WORKERS = 2, CLIENTS = 8, OUT = 4, ANSWER_S_MAX = 5, BACK_S_MAX = 10 };
 
 /* All records stay: a client asks for every job once more after its end. */
 #define CONFIG                                                                                     \
-    CLUSTER_STORE "results:\n  jobs: 1000000\nlimits:\n  jobs: 1000000\nlog:\n  level: warning\n"
+    CLUSTER_STORE "results:\n  jobs: 100000\nlimits:\n  jobs: 100000\nlog:\n  level: warning\n"
 
 static crowd_wish
 wish_of(const cluster *c, uint64_t seed)
