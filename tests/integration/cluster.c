@@ -362,6 +362,12 @@ cluster_get_client(cluster *c)
     return c->client;
 }
 
+pid_t
+cluster_get_worker_pid(const cluster *c, size_t number)
+{
+    return c->worker[number].pid;
+}
+
 void
 cluster_await_workers(cluster *c, size_t count)
 {

@@ -70,6 +70,8 @@ void cluster_await_running(cluster *c, size_t number, size_t tasks);
 /* Until at least so many tasks of worker `number` have failed. */
 void cluster_await_failed(cluster *c, size_t number, size_t tasks);
 
+pid_t cluster_get_worker_pid(const cluster *c, size_t number);
+
 /* What the master says of worker `number`; fails when it does not know it. */
 kofn_worker_info cluster_get_worker(cluster *c, size_t number);
 
