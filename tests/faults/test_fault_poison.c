@@ -14,8 +14,8 @@ a_job_that_kills_its_workers_fails_and_names_three(void **state)
     for (size_t i = 0; i < 5; i++)
         cluster_start_worker(c, i, "credit: 1\ninject:\n  crash_after: 1\n");
     cluster_await_workers(c, 5);
-    for (size_t i = 0; i < 5; i++) // each has its first; a second only where all have one
-        (void)cluster_multiply(c, &(product_wish){64, 64, 64, "uncoded", "1,1,1", "oneshot", 1});
+    /* Five tasks at once for five workers that take one: each has had its first. */
+    (void)cluster_multiply(c, &(product_wish){320, 64, 64, "uncoded", "5,1,1", "oneshot", 5});
 
     kofn_error error;
     kofn_result *result = NULL;
