@@ -20,9 +20,9 @@ static const struct {
     const char *family, *partition;
     size_t losses;
 } codes[] = {
-    {"rkrp", "2,1,2", 2},     {"polynomial", "2,1,2", 2}, {"polynomial", "3,1,1", 3},
-    {"matdot", "1,2,1", 3},   {"orthopoly", "2,1,2", 2},  {"orthomatdot", "1,2,1", 3},
-    {"polydot", "2,1,2", 2},  {"replication", "3,1,1", 1}, {"rkrp", "1,1,5", 1},
+    {"rkrp", "2,1,2", 2},    {"polynomial", "2,1,2", 2},  {"polynomial", "3,1,1", 3},
+    {"matdot", "1,2,1", 3},  {"orthopoly", "2,1,2", 2},   {"orthomatdot", "1,2,1", 3},
+    {"polydot", "2,1,2", 2}, {"replication", "3,1,1", 1}, {"rkrp", "1,1,5", 1},
     {"matdot", "1,3,1", 1},
 };
 
@@ -40,8 +40,7 @@ static run
 begin(cluster *c, kofn_rng *rng, size_t code)
 {
     const size_t shape = kofn_rng_below(rng, sizeof shapes / sizeof shapes[0]);
-    run r = {
-        .rows = shapes[shape].rows, .inner = shapes[shape].inner, .cols = shapes[shape].cols};
+    run r = {.rows = shapes[shape].rows, .inner = shapes[shape].inner, .cols = shapes[shape].cols};
     r.a = test_matrix(r.rows, r.inner, kofn_rng_u64(rng));
     r.b = test_matrix(r.inner, r.cols, kofn_rng_u64(rng));
     const kofn_matrix a = test_view(r.a, r.rows, r.inner), b = test_view(r.b, r.inner, r.cols);
@@ -65,8 +64,7 @@ end(run *r)
     assert_ok(kofn_result_get_matrix(result, &product, &error));
     assert_int_equal(product.rows, r->rows);
     assert_int_equal(product.cols, r->cols);
-    assert_product(r->a, r->b, &product, r->inner,
-                   kofn_result_get_account(result)->amplification);
+    assert_product(r->a, r->b, &product, r->inner, kofn_result_get_account(result)->amplification);
     kofn_result_destroy(&result);
     free(r->a);
     free(r->b);
