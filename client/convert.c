@@ -223,6 +223,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
                     .total = job->seconds.total},
         .progress = job->progress,
         .age_ms = job->age_ms,
+        .durable = job->durable,
     };
     COPY_TEXT(account.job, job->id);
     COPY_TEXT(account.state, job->state);
@@ -291,6 +292,8 @@ kofn_health_from_message(const kofn_msg_health *health, kofn_health *ret_health)
         .jobs_failed = health->jobs_failed,
         .memory_bytes = health->memory_bytes,
         .memory_limit_bytes = health->memory_limit_bytes,
+        .store_bytes = health->store_bytes,
+        .store_limit_bytes = health->store_limit_bytes,
         .uptime_ms = health->uptime_ms,
     };
     COPY_TEXT(to.status, health->status);

@@ -195,10 +195,10 @@ typedef struct kofn_prime_account {
 /* What is known of a job: its state while it runs, its account when it is done. */
 struct kofn_account {
     char job[KOFN_CLIENT_JOB_MAX];
-    char state[16];     // queued, receiving, running, decoding, done, failed, cancelled; of this
-                        // library's own: sending (operands), away (the master is) and put off (it
-                        // has no room, or is stopping), both tried again
-    kofn_status status; // of a finished job
+    char state[16]; // receiving, storing, queued, running, decoding, done, failed, cancelled; of
+                    // this library's own: sending (operands), away (the master is) and put off
+                    // (it has no room, or is stopping), both tried again
+    kofn_status status;                 // of a finished job
     char message[KOFN_CLIENT_TEXT_MAX]; // why it failed
     char policy[KOFN_CLIENT_NAME_MAX];
     kofn_code_choice code;            // complete
@@ -230,6 +230,7 @@ struct kofn_account {
     } seconds;
     double progress;    // 0 to 1
     uint64_t age_ms;    // since it was accepted
+    bool durable;       // it is on the master's disk: it goes on even if the master is killed
     size_t prime_count; // of a product of integers: then counts above are sums over the primes, and
                         // `code` is that of each. Not in lists of jobs
     kofn_prime_account primes[KOFN_CLIENT_PRIMES_MAX];
@@ -326,7 +327,7 @@ void *kofn_call_get_context(const kofn_call *call);
  * as an earlier one did, transposed or not, does not encode it again.
  *
  * Lifetime   The master's, not the client's: until kofn_client_drop, until it was unused for the
- *            master's limits.keep_operands, or until the master ends. Then products that name it
+ *            master's limits.keep_operands, or until a master without a store ends. Then products that name it
  *            fail with NOT_FOUND. With keys it is this key's, and an admin's; without, any
  *            client of the master may use and drop it. */
 
@@ -566,6 +567,7 @@ typedef struct kofn_health {
     char version[KOFN_CLIENT_NAME_MAX];
     uint64_t workers, jobs_running, jobs_queued, jobs_done, jobs_failed;
     uint64_t memory_bytes, memory_limit_bytes;
+    uint64_t store_bytes, store_limit_bytes; // on disk; a limit of 0: as that allows
     uint64_t uptime_ms;
 } kofn_health;
 

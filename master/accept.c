@@ -1,5 +1,6 @@
 #include "master/integers.h"
 #include "master/jobs.h"
+#include "master/keep.h"
 #include "master/operands.h"
 
 #include <stdlib.h>
@@ -45,6 +46,7 @@ static kofn_status
 resolve_operand(kofn_operands *operands, const kofn_asker *who, const char *which,
                 asked_operand *asked, kofn_operand **ret_operand, kofn_error *err)
 {
+    /* Nobody asks: the order was accepted before, and one that was dropped since is held for it. */
     kofn_msg_matrix *matrix = &asked->matrix;
     const bool described = matrix->dtype[0] || matrix->rows || matrix->cols;
     if (!asked->stored[0] && described)
@@ -54,7 +56,8 @@ resolve_operand(kofn_operands *operands, const kofn_asker *who, const char *whic
                          "%s has neither a shape nor an operand: send its blocks with its shape, "
                          "or name a stored operand",
                          which);
-    kofn_operand *operand = kofn_operands_find(operands, who, asked->stored);
+    kofn_operand *operand = who ? kofn_operands_find(operands, who, asked->stored)
+                                : kofn_operands_find_kept(operands, asked->stored);
     if (!operand)
         return kofn_fail(err, KOFN_NOT_FOUND,
                          "operand '%s' for %s is not stored: it never was, it was dropped, or "
@@ -327,12 +330,13 @@ check_room(const kofn_master *master, size_t charge, bool *ret_never, kofn_error
 
 /* What the same key must come with again, however it was spelled on the wire. */
 static kofn_status
-identify_order(const kofn_job_order *order, kofn_job *job, kofn_error *err)
+identify_order(const kofn_master *master, const kofn_job_order *order, kofn_job *job,
+               kofn_error *err)
 {
     job->keep = order->keep;
     memcpy(job->owner, order->asker->key, sizeof job->owner);
     job->key = kofn_owned_key_make(job->owner, order->key);
-    if (!order->key[0])
+    if (!order->key[0] && !(order->keep && master->keep))
         return KOFN_OK;
     return kofn_message_pack(&kofn_product_message, order->product, &job->order, err);
 }
@@ -348,8 +352,8 @@ is_same_order(const kofn_job *a, const kofn_job *b)
 static bool
 is_useful(const kofn_job *job)
 {
-    return job->state == KOFN_JOB_PREPARING || job->state == KOFN_JOB_RUNNING ||
-           job->state == KOFN_JOB_DECODING || job->has_product;
+    return job->state == KOFN_JOB_STORING || job->state == KOFN_JOB_PREPARING ||
+           job->state == KOFN_JOB_RUNNING || job->state == KOFN_JOB_DECODING || job->has_product;
 }
 
 static kofn_status
@@ -371,13 +375,18 @@ find_known(kofn_jobs *jobs, const kofn_job_order *order, const kofn_job *like, k
     return KOFN_OK;
 }
 
-/* A stored operand is there already, whole. */
+/* A stored operand is there already, whole; if only on disk, its place is taken. */
 static kofn_status
 expect_operand(kofn_job *job, size_t operand, const kofn_msg_matrix *matrix, kofn_error *err)
 {
-    if (job->stored[operand])
-        return kofn_assembler_have(&job->operands, kofn_operand_get_bands(job->stored[operand]),
-                                   err);
+    static const kofn_bands empty = {.dtype = KOFN_DTYPE_NONE};
+    const kofn_operand *stored = job->stored[operand];
+    if (job->on_disk || (stored && !kofn_operand_is_loaded(stored))) {
+        job->absent |= 1U << operand;
+        return kofn_assembler_have(&job->operands, &empty, err);
+    }
+    if (stored)
+        return kofn_assembler_have(&job->operands, kofn_operand_get_bands(stored), err);
     const kofn_dtype dtype = job->parts ? job->parts->dtype : job->field->dtype;
     return kofn_assembler_expect(&job->operands, dtype, matrix->rows, matrix->cols, err);
 }
@@ -391,16 +400,18 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     const char *policy =
         p->policy[0] ? p->policy : config->policy; // "auto" until the code is known
     operand_list asked;
+    TAILQ_INIT(&job->requests);
+    job->master = master;
     kofn_status status = list_operands(p, &asked, err);
     if (!status)
-        status = resolve_operands(master, order->asker, &asked, job, err);
+        status = resolve_operands(master, job->on_disk ? NULL : order->asker, &asked, job, err);
     if (!status)
         status = choose_field(p->field, &asked, job, err);
     if (!status)
         status = check_shapes(&asked, job, err);
     if (!status)
         status = estimate_charge(&asked, job, err);
-    if (!status)
+    if (!status && !job->on_disk) // else: it was
         status = choose_spec(config, p, job, &job->spec, err);
     if (!status)
         status = kofn_master_policy_check(policy, err);
@@ -411,15 +422,38 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     if (status)
         return status;
 
-    job->master = master;
     job->session = order->session;
     job->deadline_ns = order->deadline_ns;
     snprintf(job->policy, sizeof job->policy, "%s", policy);
-    TAILQ_INIT(&job->requests);
     kofn_assembler_init(&job->operands);
     job->times.accepted_ns = job->times.heard_ns = kofn_clock_ns();
     for (size_t o = 0; o < asked.count && !status; o++)
         status = expect_operand(job, o, &asked.operand[o].matrix, err);
+    return status;
+}
+
+/* Only what comes with the order goes to disk with it. */
+static uint64_t
+count_own_bytes(const kofn_job *job)
+{
+    uint64_t bytes = job->order.length;
+    for (size_t o = 0; o < job->operands.count; o++) {
+        const kofn_bands *m = &job->operands.mat[o];
+        bytes += job->stored[o] ? 0 : m->rows * m->cols * kofn_dtype_width(m->dtype);
+    }
+    return bytes;
+}
+
+/* Where the disk is full, products that were fetched go, for whoever tries again. */
+static kofn_status
+check_disk(kofn_master *master, const kofn_job *job, kofn_error *err)
+{
+    if (!job->keep)
+        return KOFN_OK;
+    const uint64_t bytes = count_own_bytes(job);
+    const kofn_status status = kofn_keep_check_room(master->keep, bytes, err);
+    if (status)
+        kofn_jobs_yield_disk(master->jobs, bytes);
     return status;
 }
 
@@ -437,13 +471,15 @@ kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_jo
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another job");
 
     kofn_job *known = NULL;
-    kofn_status status = identify_order(order, job, err);
+    kofn_status status = identify_order(master, order, job, err);
     if (!status) // before all else: the operands that it names may be gone by now
         status = find_known(jobs, order, job, &known, err);
     if (!status && !known)
         status = fill_order(master, order, job, err);
     if (!status && !known)
         status = check_room(master, job->charge, ret_never, err);
+    if (!status && !known)
+        status = check_disk(master, job, err);
     if (!status && !known)
         status = kofn_jobs_add(jobs, job, err);
     if (status || known)
@@ -453,4 +489,85 @@ kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_jo
     *ret_known = known != NULL;
     *ret_job = known ? known : job;
     return KOFN_OK;
+}
+
+/* ---- from the disk --------------------------------------------------------------------------- */
+
+static kofn_status
+copy_order(const kofn_kept_job *kept, kofn_job *job, kofn_error *err)
+{
+    job->order.at = malloc(kept->order.length + 1);
+    if (!job->order.at)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a job that was kept");
+    if (kept->order.length > 0)
+        memcpy(job->order.at, kept->order.bytes, kept->order.length);
+    job->order.length = kept->order.length;
+    job->order.capacity = kept->order.length + 1;
+    return KOFN_OK;
+}
+
+static kofn_status
+new_restored(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_job **ret_job, kofn_error *err)
+{
+    kofn_job *job = calloc(1, sizeof *job);
+    if (!job || copy_order(kept, job, err) != KOFN_OK) {
+        free(job);
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a job that was kept");
+    }
+    job->master = kofn_jobs_get_master(jobs);
+    job->id = kept->id;
+    job->keep = job->durable = job->on_disk = true;
+    snprintf(job->owner, sizeof job->owner, "%s", kept->owner);
+    job->key = kofn_owned_key_make(job->owner, kept->key);
+    job->deadline_ns = kept->deadline_ns;
+    TAILQ_INIT(&job->requests);
+    *ret_job = job;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *err)
+{
+    kofn_master *master = kofn_jobs_get_master(jobs);
+    kofn_job *job;
+    kofn_status status = new_restored(jobs, kept, &job, err);
+    if (status)
+        return status;
+    const kofn_job_order order = {
+        .product = kept->product, .key = kept->key, .deadline_ns = kept->deadline_ns, .keep = true};
+    job->state = KOFN_JOB_STORING;
+    job->spec = kept->spec;
+    job->spec.algorithms = master->config.known;
+    job->choice_on_disk = kofn_code_spec_is_complete(&job->spec);
+    status = fill_order(master, &order, job, err);
+    job->times.accepted_ns = kept->accepted_ns;
+    snprintf(job->policy, sizeof job->policy, "%s", kept->policy);
+    if (!status)
+        status = kofn_jobs_add(jobs, job, err);
+    if (status)
+        kofn_job_destroy(&job);
+    return status;
+}
+
+kofn_status
+kofn_jobs_restore_ended(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *err)
+{
+    kofn_job *job;
+    kofn_status status = new_restored(jobs, kept, &job, err);
+    if (status)
+        return status;
+    job->state = kept->state;
+    job->lost = kept->lost;
+    job->times.accepted_ns = kept->accepted_ns;
+    job->times.ended_ns = kept->ended_ns;
+    job->error.status = (kofn_status)kept->account->status;
+    snprintf(job->error.text, sizeof job->error.text, "%s", kept->account->message);
+    job->has_product = job->product_on_disk = job->product_away = kept->has_product;
+    kofn_bands_init(&job->product, kept->dtype, kept->rows, kept->cols);
+    status = kofn_message_pack(&kofn_job_message, kept->account, &job->account, err);
+    if (!status)
+        status = kofn_jobs_add(jobs, job, err);
+    if (status)
+        kofn_job_destroy(&job);
+    return status;
 }

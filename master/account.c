@@ -36,10 +36,11 @@ fill_error(const kofn_job *job, kofn_msg_job *m)
 
 /* What was asked for, and what it became. */
 static void
-fill_order(const kofn_job *job, kofn_msg_job *m)
+fill_order(const kofn_job *job, kofn_job_state state, kofn_msg_job *m)
 {
     snprintf(m->id, sizeof m->id, "%s", job->name);
-    snprintf(m->state, sizeof m->state, "%s", kofn_job_state_name(job->state));
+    snprintf(m->state, sizeof m->state, "%s", kofn_job_state_name(state));
+    m->durable = job->on_disk;
     snprintf(m->policy, sizeof m->policy, "%s", job->policy);
     snprintf(m->form, sizeof m->form, "%s", job->outer ? KOFN_FORM_OUTER : "");
     snprintf(m->field, sizeof m->field, "%s", job->parts ? "integers" : job->field->name);
@@ -60,7 +61,7 @@ fill_order(const kofn_job *job, kofn_msg_job *m)
 
 /* How far it came. */
 static void
-fill_tasks(const kofn_job *job, kofn_msg_job *m)
+fill_tasks(const kofn_job *job, kofn_job_state state, kofn_msg_job *m)
 {
     kofn_sched_job_view view = job->last;
     (void)kofn_sched_get_job(job->master->sched, job->id, &view); // it forgets those that are over
@@ -72,34 +73,65 @@ fill_tasks(const kofn_job *job, kofn_msg_job *m)
     m->replaced = view.replaced;
     m->fresh = view.fresh;
     m->blocks_reused = job->blocks_reused;
-    m->decodable = view.decodable || job->state == KOFN_JOB_DECODING || job->state == KOFN_JOB_DONE;
+    m->decodable = view.decodable || state == KOFN_JOB_DECODING || state == KOFN_JOB_DONE;
     m->waited = job->waited;
     m->nonfinite = job->nonfinite;
-    if (job->state == KOFN_JOB_DONE)
+    if (state == KOFN_JOB_DONE)
         fill_error(job, m);
-    else if (job->state == KOFN_JOB_RUNNING)
+    else if (state == KOFN_JOB_RUNNING)
         m->error_bound = view.bound;
 }
 
-kofn_status
-kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *err)
+static uint64_t
+count_age_ms(const kofn_job *job)
 {
+    return (uint64_t)((kofn_clock_ns() - job->times.accepted_ns) / KOFN_NS_PER_MS);
+}
+
+/* As it was packed when it ended. */
+static kofn_status
+recall(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *err)
+{
+    const kofn_status status = kofn_message_unpack(&kofn_job_message, job->account.at,
+                                                   job->account.length, ret_message, err);
+    if (!status)
+        ret_message->age_ms = count_age_ms(job);
+    return status;
+}
+
+static kofn_status
+describe(const kofn_job *job, kofn_job_state state, kofn_msg_job *ret_message, kofn_error *err)
+{
+    if (job->account.length > 0)
+        return recall(job, ret_message, err);
     kofn_msg_job m = {0};
     kofn_job_times times = job->times;
     kofn_status status = kofn_msg_code_from_spec(&job->spec, &m.code, err);
     if (status)
         return status;
-    fill_order(job, &m);
-    fill_tasks(job, &m);
+    fill_order(job, state, &m);
+    fill_tasks(job, state, &m);
     if (job->parts)
         status = kofn_job_describe_parts(job, &m, &times, err);
     if (status)
         return status;
     fill_seconds(job, &times, &m.seconds);
-    m.progress = job->state == KOFN_JOB_DONE ? 1
-                 : m.enough                  ? fmin(0.99, (double)m.answers / (double)m.enough)
-                                             : 0;
-    m.age_ms = (uint64_t)(kofn_clock_ns() - job->times.accepted_ns) / KOFN_NS_PER_MS;
+    m.progress = state == KOFN_JOB_DONE ? 1
+                 : m.enough             ? fmin(0.99, (double)m.answers / (double)m.enough)
+                                        : 0;
+    m.age_ms = count_age_ms(job);
     *ret_message = m;
     return KOFN_OK;
+}
+
+kofn_status
+kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *err)
+{
+    return describe(job, job->state, ret_message, err);
+}
+
+kofn_status
+kofn_job_describe_end(const kofn_job *job, kofn_msg_job *ret_message, kofn_error *err)
+{
+    return describe(job, kofn_job_get_end(job), ret_message, err);
 }

@@ -1,6 +1,7 @@
 #include "common/linalg/outer.h"
 #include "master/integers.h"
 #include "master/jobs.h"
+#include "master/store/failpoint.h"
 
 #include <stdlib.h>
 
@@ -91,6 +92,8 @@ run_job(kofn_job *job, kofn_code *code)
         return;
     }
     kofn_job_move(job, KOFN_JOB_EV_BUILT);
+    if (job->durable)
+        (void)kofn_failpoint_pass(KOFN_FAIL_JOB_STARTED);
     kofn_jobs_act(job->master->jobs);
 }
 
@@ -181,6 +184,8 @@ kofn_job_prepare(kofn_job *job)
     const kofn_code_context context = kofn_job_get_context(job);
     kofn_error err;
     kofn_status status = kofn_code_spec_complete(&job->spec, &context, &err);
+    if (!status)
+        kofn_job_keep_choice(job);
     if (!status && job->parts) {
         kofn_job_split(job);
         return;
@@ -205,12 +210,4 @@ kofn_job_begin(kofn_job *job)
     kofn_jobs_add_waiting(job->master->jobs, job);
     kofn_log_write(&job->master->log, KOFN_LOG_INFO, "job_waits",
                    "no worker is connected to choose a code for", "job=%s", job->name);
-}
-
-void
-kofn_job_start(kofn_job *job)
-{
-    job->times.received_ns = kofn_clock_ns();
-    kofn_job_move(job, KOFN_JOB_EV_RECEIVED);
-    kofn_job_check(job);
 }

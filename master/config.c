@@ -48,6 +48,15 @@ static const kofn_key keys[] = {
      NULL, "A stored operand that no job used for so long is dropped; 0: only clients drop it"},
     {"limits.coded_cache", KOFN_KEY_SIZE, FIELD(coded_cache), 0, TIB, "1GiB", NULL,
      "Coded blocks of stored operands that are kept for the next product, within limits.memory"},
+    {"store.dir", KOFN_KEY_STRING, FIELD(store), 0, 255, "", NULL,
+     "Folder for submitted jobs, their results and stored operands, which then survive the master; "
+     "empty: they live in memory"},
+    {"store.size", KOFN_KEY_SIZE, FIELD(store_bytes), 0, 1024 * TIB, "0", NULL,
+     "Bytes in that folder, beyond which new jobs and operands are refused; 0: as the disk allows"},
+    {"durability", KOFN_KEY_CHOICE, FIELD(durability), 0, 0, "full", "full|none",
+     "full: what was accepted is synced to disk, and survives the machine; none: it is written "
+     "and not "
+     "synced, and survives the process"},
     {"results.keep", KOFN_KEY_DURATION, FIELD(keep_ns), 0, 8760 * HOURS, "10min", NULL,
      "How long a submitted job's product waits to be fetched"},
     {"results.jobs", KOFN_KEY_INT, FIELD(keep_jobs), 0, 100000, "1000", NULL,

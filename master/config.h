@@ -15,6 +15,11 @@ typedef struct kofn_master_plan { // what codes that are left open are chosen fo
     double link;                  // of the master, GB/s; 0: as measured
 } kofn_master_plan;
 
+typedef enum kofn_durability { // choices of `durability`, in their order
+    KOFN_DURABILITY_FULL,      // what was accepted survives the machine
+    KOFN_DURABILITY_NONE,      // it survives the process: nothing is synced
+} kofn_durability;
+
 typedef struct kofn_master_config {
     char workers[256];      // endpoint for workers
     char clients[256];      // endpoint for clients
@@ -31,6 +36,9 @@ typedef struct kofn_master_config {
     int64_t operands_max;       // stored
     int64_t keep_operands_ns;   // a stored operand that no job used for so long goes; 0: none does
     uint64_t coded_cache;       // of coded blocks of stored operands
+    char store[256];            // folder of what survives the master; "": nothing does
+    int durability;             // kofn_durability
+    uint64_t store_bytes;       // in that folder at most; 0: as the disk allows
     int64_t keep_ns;            // how long a result waits to be fetched
     int64_t keep_jobs;          // finished jobs that stay in the list
     int64_t grace_ns;           // after SIGTERM: finish what is running within this time

@@ -145,8 +145,7 @@ finish_decode(kofn_job *job, kofn_status status, const kofn_error *why)
     job->quality = job->plan.quality;
     job->estimate = job->plan.estimate;
     job->error_bound = job->plan.truncation + job->plan.rounding;
-    kofn_job_move(job, KOFN_JOB_EV_DECODED);
-    kofn_job_close(job);
+    kofn_job_finish(job, KOFN_JOB_EV_DECODED);
 }
 
 static void

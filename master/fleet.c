@@ -598,6 +598,7 @@ new_worker(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hell
         free(w);
         return NULL;
     }
+    kofn_peer_set_pool(w->peer, fleet->master->pool); // for operands that come from disk
     zhashx_update(fleet->by_peer, &w->id, w);
     TAILQ_INSERT_TAIL(&fleet->workers, w, of_fleet);
     fleet->count++;

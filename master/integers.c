@@ -398,8 +398,7 @@ restore_end(kofn_job *whole, kofn_status status, const kofn_error *why, int64_t 
         return;
     }
     whole->has_product = true;
-    kofn_job_move(whole, KOFN_JOB_EV_DECODED);
-    kofn_job_close(whole);
+    kofn_job_finish(whole, KOFN_JOB_EV_DECODED);
 }
 
 static void

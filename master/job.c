@@ -11,17 +11,28 @@ static const struct {
     kofn_job_state to;
 } moves[] = {
     {KOFN_JOB_RECEIVING, KOFN_JOB_EV_RECEIVED, KOFN_JOB_PREPARING},
+    {KOFN_JOB_RECEIVING, KOFN_JOB_EV_STORING, KOFN_JOB_STORING},
     {KOFN_JOB_RECEIVING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
     {KOFN_JOB_RECEIVING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
+    {KOFN_JOB_STORING, KOFN_JOB_EV_RECEIVED, KOFN_JOB_PREPARING},
+    {KOFN_JOB_STORING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
+    {KOFN_JOB_STORING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
+    {KOFN_JOB_STORING, KOFN_JOB_EV_ENDING, KOFN_JOB_ENDING},
     {KOFN_JOB_PREPARING, KOFN_JOB_EV_BUILT, KOFN_JOB_RUNNING},
     {KOFN_JOB_PREPARING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
     {KOFN_JOB_PREPARING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
+    {KOFN_JOB_PREPARING, KOFN_JOB_EV_ENDING, KOFN_JOB_ENDING},
     {KOFN_JOB_RUNNING, KOFN_JOB_EV_ENOUGH, KOFN_JOB_DECODING},
     {KOFN_JOB_RUNNING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
     {KOFN_JOB_RUNNING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
+    {KOFN_JOB_RUNNING, KOFN_JOB_EV_ENDING, KOFN_JOB_ENDING},
     {KOFN_JOB_DECODING, KOFN_JOB_EV_DECODED, KOFN_JOB_DONE},
     {KOFN_JOB_DECODING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
     {KOFN_JOB_DECODING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
+    {KOFN_JOB_DECODING, KOFN_JOB_EV_ENDING, KOFN_JOB_ENDING},
+    {KOFN_JOB_ENDING, KOFN_JOB_EV_DECODED, KOFN_JOB_DONE},
+    {KOFN_JOB_ENDING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
+    {KOFN_JOB_ENDING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
 };
 
 const char *
@@ -31,7 +42,8 @@ kofn_job_state_name(kofn_job_state state)
         [KOFN_JOB_RECEIVING] = "receiving", [KOFN_JOB_PREPARING] = "queued",
         [KOFN_JOB_RUNNING] = "running",     [KOFN_JOB_DECODING] = "decoding",
         [KOFN_JOB_DONE] = "done",           [KOFN_JOB_FAILED] = "failed",
-        [KOFN_JOB_CANCELLED] = "cancelled",
+        [KOFN_JOB_CANCELLED] = "cancelled", [KOFN_JOB_STORING] = "storing",
+        [KOFN_JOB_ENDING] = "storing",
     };
     return names[state];
 }
@@ -55,7 +67,7 @@ kofn_job_move(kofn_job *job, kofn_job_event event)
 bool
 kofn_job_is_over(const kofn_job *job)
 {
-    return job->state >= KOFN_JOB_DONE;
+    return job->state >= KOFN_JOB_ENDING;
 }
 
 void
@@ -98,7 +110,8 @@ kofn_job_release_work(kofn_job *job)
     if (job->items > 0) // the last one calls again
         return;
     kofn_assembler_fini(&job->operands);
-    release_stored(job);
+    if (job->state != KOFN_JOB_ENDING) // until then it may have to begin anew, with what it holds
+        release_stored(job);
     if (job->parts)
         kofn_parts_clear(job->parts);
     if (job->code) {
@@ -115,17 +128,6 @@ kofn_job_release_work(kofn_job *job)
 }
 
 void
-kofn_job_drop_product(kofn_job *job)
-{
-    if (!job->has_product)
-        return;
-    kofn_bands_fini(&job->product);
-    job->has_product = false;
-    kofn_jobs_change_charge(job->master->jobs, job, 0);
-    kofn_jobs_add_fetched(job->master->jobs, job);
-}
-
-void
 kofn_job_destroy(kofn_job **job_p)
 {
     kofn_job *job = *job_p;
@@ -135,6 +137,7 @@ kofn_job_destroy(kofn_job **job_p)
     kofn_job_release_work(job);
     if (job->has_product)
         kofn_bands_fini(&job->product);
+    kofn_wire_buffer_fini(&job->account);
     kofn_code_destroy(&job->code);
     kofn_field_destroy(&job->field);
     kofn_wire_buffer_fini(&job->order);
@@ -203,9 +206,9 @@ kofn_job_close(kofn_job *job)
 void
 kofn_job_break(kofn_job *job, const kofn_error *why)
 {
-    job->error = *why;
-    kofn_job_move(job, why->status == KOFN_CANCELLED ? KOFN_JOB_EV_CANCEL : KOFN_JOB_EV_BROKEN);
-    kofn_job_close(job);
+    if (why != &job->error)
+        job->error = *why;
+    kofn_job_finish(job, why->status == KOFN_CANCELLED ? KOFN_JOB_EV_CANCEL : KOFN_JOB_EV_BROKEN);
 }
 
 void

@@ -1,10 +1,12 @@
 /* A job: what a product goes through in the master, from its operands to its result.
  *
  *     RECEIVING   operands are coming in
+ *     STORING     it and its operands are on their way to disk, or from there
  *     PREPARING   the code is being completed and built (a coder), or waits for a worker
  *     RUNNING     the scheduler has it: tasks are encoded, sent, answered
  *     DECODING    the answers suffice: a coder rebuilds the product, or the estimate of it that the
  *                 job accepts
+ *     ENDING      how it ends is known, and is on its way to disk: nobody is told yet
  *     DONE        the product is there (or was, and has been fetched)
  *     FAILED, CANCELLED
  *
@@ -15,6 +17,7 @@
  *     check.c      PREPARING: its operands' elements     choose.c  PREPARING: which code
  *     encode.c     RUNNING: blocks for tasks             decode.c  DECODING: its product
  *     account.c    what clients are told of it           accept.c  orders become jobs (jobs.h)
+ *     durable.c    STORING, ENDING: to disk and back     keep.h    what is on disk, and how
  *     integers.c   products of integers, which are put together from other jobs' (integers.h)
  *
  * Pass-through  A block that needs no arithmetic and no cutting leaves in the frames in which it
@@ -36,13 +39,15 @@ typedef struct kofn_job kofn_job;
 
 typedef enum kofn_job_state {
     KOFN_JOB_RECEIVING,
+    KOFN_JOB_STORING,
     KOFN_JOB_PREPARING,
     KOFN_JOB_RUNNING,
     KOFN_JOB_DECODING,
+    KOFN_JOB_ENDING,
     KOFN_JOB_DONE,
     KOFN_JOB_FAILED,
     KOFN_JOB_CANCELLED,
-} kofn_job_state; // the last three are over
+} kofn_job_state; // the last four are over, and of the last three people know
 
 typedef struct kofn_request kofn_request; // session.h
 typedef TAILQ_HEAD(kofn_request_list, kofn_request) kofn_request_list;
@@ -51,6 +56,11 @@ typedef TAILQ_HEAD(kofn_request_list, kofn_request) kofn_request_list;
 struct kofn_audience {
     void (*moved)(kofn_job *job); // to another state: watchers want to know. May not end jobs.
     void (*over)(kofn_job *job); // ended: whoever waits gets the outcome. Called once, after moved.
+    void (*accepted)(kofn_job *job); // it will not be lost any more: whoever submitted it may know
+    /* Of a job that is over: its product is in memory again, or why not (else NULL). */
+    void (*loaded)(kofn_job *job, const kofn_error *why);
+    /* It goes on when the master is started again: whoever waits is told that. */
+    void (*suspended)(kofn_job *job, const kofn_error *why);
 };
 
 /* Workers that are there, as measured or as the configuration has it; what neither says is
@@ -100,7 +110,7 @@ struct kofn_job {
     uint64_t session;            // who asked: turns are by connection
     char owner[KOFN_CURVE_TEXT]; // and whose it is (asker.h)
     kofn_owned_key key;          // idempotency key
-    kofn_wire_buffer order;      // with a key: the request, packed, to tell it from others
+    kofn_wire_buffer order;      // with a key, or kept on disk: the request, packed
     bool keep;                   // submitted: the product waits to be fetched
     int64_t deadline_ns;
     kofn_request_list requests; // that wait for or watch this job
@@ -131,7 +141,22 @@ struct kofn_job {
     bool nonfinite;       // an answer that was used holds NaN or Inf
     kofn_decode_plan plan;
     kofn_bands product;
-    bool has_product;
+    bool has_product; // that can be fetched
+
+    bool durable;             // its record is on disk, or about to be
+    bool on_disk;             // committed
+    bool choice_on_disk;      // its code is complete there
+    bool product_on_disk;     // of has_product
+    bool product_away;        // there alone: the bands have a shape and no elements
+    bool product_coming;      // from there
+    bool fetched;             // is in the list of those that are only kept on disk
+    bool lost;                // a record that could not be read: nobody knows whose
+    bool suspended;           // the master stops: what becomes of it now is of no account
+    unsigned absent;          // bit o: operand o is not in memory
+    size_t loading;           // operands on their way
+    kofn_job_state end;       // ENDING: what comes next
+    kofn_wire_buffer account; // of one that ended in an earlier life of the master; packed
+
     size_t answers_used; // these outlive the plan
     kofn_span_quality quality;
     bool estimate;                     // of the product, not the product
@@ -145,17 +170,20 @@ struct kofn_job {
     bool waits;   // is in the list of those that wait for a worker
     bool touched; // has tasks that wait to be encoded
     TAILQ_ENTRY(kofn_job) of_touched;
+    TAILQ_ENTRY(kofn_job) of_fetched;
     TAILQ_ENTRY(kofn_job) of_stage; // waiting for a worker; kept with its product; ended
     TAILQ_ENTRY(kofn_job) of_all;
 };
 
 typedef enum kofn_job_event {
-    KOFN_JOB_EV_RECEIVED, // all operand blocks are there
+    KOFN_JOB_EV_STORING,  // all operand blocks are there or on disk
+    KOFN_JOB_EV_RECEIVED, // all operands are in memory, and on disk where they must be
     KOFN_JOB_EV_BUILT,    // the scheduler has it
     KOFN_JOB_EV_ENOUGH,   // the answers suffice for what it accepts
     KOFN_JOB_EV_DECODED,  // the product is there
     KOFN_JOB_EV_BROKEN,   // it cannot go on
     KOFN_JOB_EV_CANCEL,   // nobody wants it any more
+    KOFN_JOB_EV_ENDING,   // one of the last three, once it is on disk
 } kofn_job_event;
 
 /* Move to the next state. A move that the table does not know is a bug: asserts. */
@@ -165,12 +193,18 @@ bool kofn_job_is_over(const kofn_job *job);
 
 /* ---- through its life ---------------------------------------------------------------------------- */
 
-/* Operands are complete: check their elements, then choose a code, or wait for a worker to choose
- * it for. */
+/* All blocks that its client sends are there: put it on disk where it must survive, then start. */
+void kofn_job_receive(kofn_job *job);
+
+/* Read the operands that are on disk alone, if there are any; check elements, then choose a code, or
+ * wait for a worker to choose it for. */
 void kofn_job_start(kofn_job *job);
 void kofn_job_check(kofn_job *job);
 void kofn_job_begin(kofn_job *job);
 void kofn_job_prepare(kofn_job *job);
+
+/* Its code is complete: what survives the master begins again with the same. */
+void kofn_job_keep_choice(kofn_job *job);
 
 /* How matrices of the job are coded with this code. */
 void kofn_job_init_coding(const kofn_job *job, const kofn_code *code, kofn_coding *coding);
@@ -203,6 +237,9 @@ void kofn_job_stop(kofn_job *job, const kofn_error *why);
 /* Likewise, once the scheduler has it no more. */
 void kofn_job_break(kofn_job *job, const kofn_error *why);
 
+/* It ends, by DECODED, BROKEN or CANCEL: at once, or once that is on disk. */
+void kofn_job_finish(kofn_job *job, kofn_job_event event);
+
 /* Common to every end: whoever waits is told, memory is let go, the record joins the ended ones. */
 void kofn_job_close(kofn_job *job);
 
@@ -211,14 +248,34 @@ void kofn_bands_array_fini(kofn_bands **bands_p, size_t count); // accepts NULL,
 /* Let go of everything but the record and the product, unless coders' items use it. */
 void kofn_job_release_work(kofn_job *job);
 
-/* Of a job that is over: its product, if it has one, is no longer kept. */
+/* Of a job that is over: its product, if it has one, is no longer kept; was fetched, and is kept on
+ * disk at most; is not needed in memory, since it is on disk. */
 void kofn_job_drop_product(kofn_job *job);
+void kofn_job_note_fetched(kofn_job *job);
+void kofn_job_put_away_product(kofn_job *job);
+
+/* Have the product read that is on disk alone: the audience's `loaded`. */
+void kofn_job_load_product(kofn_job *job);
 void kofn_job_destroy(kofn_job **job_p);
+
+/* ---- from the disk (keep.h): `why` is NULL, or why not ------------------------------------------- */
+
+void kofn_job_on_kept(kofn_job *job, const kofn_error *why);
+void kofn_job_on_end_kept(kofn_job *job, const kofn_error *why);
+void kofn_job_on_operand(kofn_job *job, size_t operand, kofn_bands *bands, const kofn_error *why);
+void kofn_job_on_product(kofn_job *job, kofn_bands *bands, const kofn_error *why);
+
+/* The state it is in; of one that is ENDING: that will be. */
+kofn_job_state kofn_job_get_end(const kofn_job *job);
 
 const char *kofn_job_accept_name(kofn_accept_kind kind); // as on the wire
 
 /* The account, for clients. Cleared by the caller (kofn_message_clear). */
 KOFN_MUST_CHECK kofn_status kofn_job_describe(const kofn_job *job, kofn_msg_job *ret_message,
                                               kofn_error *err);
+
+/* The same as of its end, for one that is ENDING. */
+KOFN_MUST_CHECK kofn_status kofn_job_describe_end(const kofn_job *job, kofn_msg_job *ret_message,
+                                                  kofn_error *err);
 
 #endif

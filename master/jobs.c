@@ -1,4 +1,5 @@
 #include "master/jobs.h"
+#include "master/keep.h"
 #include "common/base/map.h"
 #include "common/linalg/integers.h"
 
@@ -21,7 +22,8 @@ struct kofn_jobs {
     job_list waiting; // PREPARING, for a worker to be there
     job_list touched; // have tasks to encode
     job_list kept;    // DONE, with a product to be fetched; oldest first
-    job_list ended;   // over, and nothing left but the record; oldest first
+    job_list ended;   // over, and nothing left in memory but the record; oldest first
+    job_list fetched; // of them: the product is on disk
     job_list spent;   // parts that are over: their wholes know what is to be known
     size_t live, ended_count, charged;
     size_t live_parts, running; // of `live`; that run or decode, without parts
@@ -57,6 +59,7 @@ kofn_jobs_new(kofn_master *master, kofn_jobs **ret_jobs, kofn_error *err)
     TAILQ_INIT(&jobs->touched);
     TAILQ_INIT(&jobs->kept);
     TAILQ_INIT(&jobs->ended);
+    TAILQ_INIT(&jobs->fetched);
     TAILQ_INIT(&jobs->spent);
     *ret_jobs = jobs;
     return KOFN_OK;
@@ -150,13 +153,31 @@ kofn_jobs_count_move(kofn_jobs *jobs, const kofn_job *job, kofn_job_state from)
 }
 
 void
-kofn_jobs_add_ended(kofn_jobs *jobs, kofn_job *job)
+kofn_jobs_set_aside(kofn_jobs *jobs, kofn_job *job)
 {
     if (job->waits)
         TAILQ_REMOVE(&jobs->waiting, job, of_stage);
     if (job->touched)
         TAILQ_REMOVE(&jobs->touched, job, of_touched);
     job->waits = job->touched = false;
+}
+
+/* Among those that are over, by what is left of it. */
+static void
+list_ended(kofn_jobs *jobs, kofn_job *job)
+{
+    if (job->has_product) {
+        TAILQ_INSERT_TAIL(&jobs->kept, job, of_stage);
+    } else {
+        TAILQ_INSERT_TAIL(&jobs->ended, job, of_stage);
+        jobs->ended_count++;
+    }
+}
+
+void
+kofn_jobs_add_ended(kofn_jobs *jobs, kofn_job *job)
+{
+    kofn_jobs_set_aside(jobs, job);
     jobs->live--;
     if (job->is_part) {
         jobs->live_parts--;
@@ -167,20 +188,35 @@ kofn_jobs_add_ended(kofn_jobs *jobs, kofn_job *job)
         jobs->done++;
     else
         jobs->failed++;
-    if (job->has_product) {
-        TAILQ_INSERT_TAIL(&jobs->kept, job, of_stage);
-    } else {
-        TAILQ_INSERT_TAIL(&jobs->ended, job, of_stage);
-        jobs->ended_count++;
-    }
+    list_ended(jobs, job);
+}
+
+static void
+move_to_ended(kofn_jobs *jobs, kofn_job *job)
+{
+    TAILQ_REMOVE(&jobs->kept, job, of_stage);
+    TAILQ_INSERT_TAIL(&jobs->ended, job, of_stage);
+    jobs->ended_count++;
 }
 
 void
 kofn_jobs_add_fetched(kofn_jobs *jobs, kofn_job *job)
 {
-    TAILQ_REMOVE(&jobs->kept, job, of_stage);
-    TAILQ_INSERT_TAIL(&jobs->ended, job, of_stage);
-    jobs->ended_count++;
+    if (job->fetched) // once more
+        return;
+    move_to_ended(jobs, job);
+    TAILQ_INSERT_TAIL(&jobs->fetched, job, of_fetched);
+    job->fetched = true;
+}
+
+void
+kofn_jobs_add_dropped(kofn_jobs *jobs, kofn_job *job)
+{
+    if (job->fetched)
+        TAILQ_REMOVE(&jobs->fetched, job, of_fetched);
+    else
+        move_to_ended(jobs, job);
+    job->fetched = false;
 }
 
 void
@@ -193,9 +229,9 @@ kofn_jobs_change_charge(kofn_jobs *jobs, kofn_job *job, size_t charge)
 kofn_status
 kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
 {
-    do
+    const bool over = kofn_job_is_over(job);
+    while (job->id == 0 || (!job->on_disk && kofn_map_find(&jobs->by_id, job->id)))
         job->id = kofn_rng_u64(&jobs->names);
-    while (job->id == 0 || kofn_map_find(&jobs->by_id, job->id));
     snprintf(job->name, sizeof job->name, "%016" PRIx64, job->id);
     kofn_status status = kofn_map_put(&jobs->by_id, job->id, job, err);
     if (status)
@@ -203,7 +239,9 @@ kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
     if (job->key.text[0])
         zhashx_update(jobs->by_key, job->key.text, job);
     TAILQ_INSERT_TAIL(&jobs->all, job, of_all);
-    jobs->live++;
+    if (over)
+        list_ended(jobs, job);
+    jobs->live += !over;
     jobs->live_parts += job->is_part;
     jobs->charged += job->charge;
     return KOFN_OK;
@@ -226,6 +264,10 @@ static void
 forget_job(kofn_jobs *jobs, kofn_job *job)
 {
     TAILQ_REMOVE(&jobs->all, job, of_all);
+    if (job->fetched)
+        TAILQ_REMOVE(&jobs->fetched, job, of_fetched);
+    if (job->durable && jobs->master->keep)
+        kofn_keep_forget(job);
     if (kofn_jobs_find_key(jobs, &job->key) == job)
         kofn_jobs_forget_key(jobs, &job->key);
     (void)kofn_map_remove(&jobs->by_id, job->id); // the pointer is at hand already
@@ -261,6 +303,40 @@ drop_old_products(kofn_jobs *jobs, int64_t now_ns)
     while ((job = TAILQ_FIRST(&jobs->kept)) &&
            now_ns - job->times.ended_ns > jobs->master->config.keep_ns)
         kofn_job_drop_product(job);
+    while ((job = TAILQ_FIRST(&jobs->fetched)) &&
+           now_ns - job->times.ended_ns > jobs->master->config.keep_ns)
+        kofn_job_drop_product(job);
+}
+
+static size_t
+count_product_bytes(const kofn_job *job)
+{
+    const kofn_bands *c = &job->product;
+    return c->rows * c->cols * kofn_dtype_width(c->dtype);
+}
+
+void
+kofn_jobs_yield_memory(kofn_jobs *jobs, size_t bytes)
+{
+    kofn_job *job;
+    size_t freed = 0;
+    TAILQ_FOREACH(job, &jobs->kept, of_stage)
+    {
+        if (freed >= bytes)
+            return;
+        freed += job->product_on_disk && !job->product_away ? job->charge : 0;
+        kofn_job_put_away_product(job);
+    }
+}
+
+void
+kofn_jobs_yield_disk(kofn_jobs *jobs, uint64_t bytes)
+{
+    kofn_job *job;
+    for (uint64_t freed = 0; freed < bytes && (job = TAILQ_FIRST(&jobs->fetched));) {
+        freed += count_product_bytes(job) + 1; // one without elements ends the walk, too
+        kofn_job_drop_product(job);
+    }
 }
 
 /* ---- codes ------------------------------------------------------------------------------------------- */
@@ -400,6 +476,11 @@ find_overdue(const kofn_job *job, int64_t now_ns, kofn_error *err)
     switch (job->state) {
     case KOFN_JOB_RECEIVING:
         return kofn_upload_check(job->deadline_ns, job->times.heard_ns, now_ns, err);
+    case KOFN_JOB_STORING:
+        return !late
+                   ? KOFN_OK
+                   : kofn_fail(err, KOFN_DEADLINE_EXCEEDED,
+                               "the deadline came before its operands were on disk, or read back");
     case KOFN_JOB_PREPARING:
         return !late ? KOFN_OK
                      : kofn_fail(err, KOFN_DEADLINE_EXCEEDED,
@@ -432,13 +513,63 @@ kofn_jobs_on_tick(kofn_jobs *jobs, int64_t now_ns)
     kofn_jobs_trim(jobs);
 }
 
-void
+/* ---- an end and a beginning ---------------------------------------------------------------------------- */
+
+static void
+suspend_job(kofn_job *job)
+{
+    kofn_error why;
+    kofn_fail(&why, KOFN_UNAVAILABLE,
+              "the master stopped and the job is kept: wait for %s again when it is back",
+              job->name);
+    job->suspended = true;
+    job->master->audience->suspended(job, &why);
+}
+
+size_t
 kofn_jobs_end_all(kofn_jobs *jobs, const kofn_error *why)
 {
     kofn_job *job;
+    size_t kept = 0;
     TAILQ_FOREACH(job, &jobs->all, of_all)
     {
-        kofn_job_end(job, why); // ends others at most: none leaves the list
+        if (kofn_job_is_over(job) || (job->whole && job->whole->durable))
+            continue;
+        kept += job->durable;
+        if (job->durable)
+            suspend_job(job);
+        else
+            kofn_job_end(job, why); // ends others at most: none leaves the list
     }
     kofn_jobs_act(jobs);
+    return kept;
+}
+
+static void
+resume_job(kofn_job *job)
+{
+    kofn_error why;
+    if (kofn_clock_ns() < job->deadline_ns) {
+        kofn_job_start(job);
+        return;
+    }
+    kofn_fail(&why, KOFN_DEADLINE_EXCEEDED, "the deadline came while the master was away");
+    kofn_job_break(job, &why);
+}
+
+void
+kofn_jobs_resume(kofn_jobs *jobs, size_t *ret_jobs, size_t *ret_results)
+{
+    kofn_job *job;
+    size_t open = 0, results = 0;
+    TAILQ_FOREACH(job, &jobs->all, of_all) // parts join at its end, and run
+    {
+        results += job->has_product;
+        if (job->state != KOFN_JOB_STORING || job->loading > 0)
+            continue;
+        open++;
+        resume_job(job);
+    }
+    *ret_jobs = open;
+    *ret_results = results;
 }

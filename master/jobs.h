@@ -36,12 +36,44 @@ KOFN_MUST_CHECK kofn_status kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_ord
                                              kofn_job **ret_job, bool *ret_known, bool *ret_never,
                                              kofn_error *err);
 
+/* ---- from the disk (keep.h) ------------------------------------------------------------------------- */
+
+/* A job as it was kept. Everything in it is borrowed. */
+typedef struct kofn_kept_job {
+    uint64_t id;
+    const char *owner, *key;
+    kofn_wire_raw order;
+    int64_t accepted_ns, ended_ns,
+        deadline_ns; // of kofn_clock_ns; accepted may lie before the boot
+
+    const kofn_msg_product *product; // of one that had not ended: the order
+    kofn_code_spec spec;
+    const char *policy;
+
+    const kofn_msg_job *account; // of one that had
+    kofn_job_state state;
+    bool has_product, lost;
+    kofn_dtype dtype; // of the product
+    size_t rows, cols;
+} kofn_kept_job;
+
+/* One that had not ended is listed again, to be resumed. Errors: as of kofn_jobs_accept; then it is
+ * not. */
+KOFN_MUST_CHECK kofn_status kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept,
+                                              kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_jobs_restore_ended(kofn_jobs *jobs, const kofn_kept_job *kept,
+                                                    kofn_error *err);
+
+/* All are restored: go on with those that had not ended. */
+void kofn_jobs_resume(kofn_jobs *jobs, size_t *ret_jobs, size_t *ret_results);
+
 /* ---- for accept.c ------------------------------------------------------------------------------------ */
 
 /* Forget records beyond those that are kept. No job pointer may be held meanwhile. */
 void kofn_jobs_trim(kofn_jobs *jobs);
 
-/* Give the job an id and list it. RESOURCE_EXHAUSTED: no memory. */
+/* Give the job an id, unless it has one, and list it; one that is over among those that have ended.
+ * RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err);
 kofn_job *kofn_jobs_find_key(kofn_jobs *jobs, const kofn_owned_key *key); // NULL: none has it
 void kofn_jobs_forget_key(kofn_jobs *jobs, const kofn_owned_key *key);
@@ -63,8 +95,13 @@ typedef struct kofn_jobs_totals {
 
 void kofn_jobs_get_totals(const kofn_jobs *jobs, kofn_jobs_totals *ret_totals);
 
-/* End all that have not ended: the master stops. */
-void kofn_jobs_end_all(kofn_jobs *jobs, const kofn_error *why);
+/* End all that have not ended: the master stops. Those that are kept on disk go on when it is started
+ * again; their number is returned. */
+size_t kofn_jobs_end_all(kofn_jobs *jobs, const kofn_error *why);
+
+/* Make room: in memory, of products that are on disk as well; on disk, of products that were fetched. */
+void kofn_jobs_yield_memory(kofn_jobs *jobs, size_t bytes);
+void kofn_jobs_yield_disk(kofn_jobs *jobs, uint64_t bytes);
 
 /* ---- for jobs and the fleet ------------------------------------------------------------------------ */
 
@@ -76,11 +113,13 @@ void kofn_jobs_act(kofn_jobs *jobs);
 void kofn_jobs_add_waiting(kofn_jobs *jobs, kofn_job *job);
 void kofn_jobs_add_touched(kofn_jobs *jobs, kofn_job *job);
 void kofn_jobs_add_ended(kofn_jobs *jobs, kofn_job *job);
+void kofn_jobs_set_aside(kofn_jobs *jobs, kofn_job *job); // it waits for nothing any more
 void kofn_jobs_count_move(kofn_jobs *jobs, const kofn_job *job, kofn_job_state from); // it moved
 void kofn_jobs_change_charge(kofn_jobs *jobs, kofn_job *job, size_t charge);
 
-/* Its product is gone: only the record is left. */
+/* Its product was fetched, and is on disk alone; or is gone, and only the record is left. */
 void kofn_jobs_add_fetched(kofn_jobs *jobs, kofn_job *job);
+void kofn_jobs_add_dropped(kofn_jobs *jobs, kofn_job *job);
 
 /* A code that was built before for the same spec, or NULL; and one to be found next time. */
 kofn_code *kofn_jobs_find_code(kofn_jobs *jobs, const kofn_field *field,

@@ -1,6 +1,7 @@
 #include "master/root.h"
 #include "master/fleet.h"
 #include "master/jobs.h"
+#include "master/keep.h"
 #include "master/operands.h"
 #include "master/service.h"
 #include "proto/link/link.h"
@@ -31,6 +32,16 @@ on_workers(zloop_t *loop, zmq_pollitem_t *item, void *context)
     (void)loop, (void)item;
     kofn_master *master = context;
     kofn_fleet_on_readable(master->fleet);
+    return 0;
+}
+
+static int
+on_disk(zloop_t *loop, zmq_pollitem_t *item, void *context)
+{
+    (void)loop, (void)item;
+    kofn_master *master = context;
+    kofn_keep_serve(master->keep);
+    kofn_jobs_act(master->jobs);
     return 0;
 }
 
@@ -74,8 +85,9 @@ on_tick(zloop_t *loop, int timer, void *context)
     kofn_jobs_on_tick(master->jobs, now_ns);
     kofn_operands_on_tick(master->operands, now_ns);
     kofn_jobs_act(master->jobs);
-    master->supervisor.round(
-        master->supervisor.context); // which is no sooner than all of the above
+    if (!master->keep || !kofn_keep_is_stuck(master->keep, now_ns))
+        master->supervisor.round(
+            master->supervisor.context); // which is no sooner than all of the above
     if (!master->draining)
         return 0;
     return now_ns >= master->grace_end_ns || is_drained(master) ? -1 : 0;
@@ -195,6 +207,10 @@ make_parts(kofn_master *master, kofn_error *err)
         status = kofn_sessions_new(master, &master->sessions, err);
     if (!status)
         status = kofn_fleet_new(master, &master->fleet, err);
+    if (!status)
+        status = kofn_keep_new(master, &master->keep, err);
+    if (!status && master->keep)
+        status = kofn_keep_load(master->keep, err);
     return status;
 }
 
@@ -212,6 +228,10 @@ fill_loop(kofn_master *master, kofn_error *err)
         zmq_pollitem_t guard = {.socket = kofn_guard_get_socket(master->guard),
                                 .events = ZMQ_POLLIN};
         rc |= zloop_poller(master->loop, &guard, on_guard, master);
+    }
+    if (master->keep) {
+        zmq_pollitem_t disk = {.fd = kofn_keep_get_fd(master->keep), .events = ZMQ_POLLIN};
+        rc |= zloop_poller(master->loop, &disk, on_disk, master);
     }
     rc |= zloop_poller(master->loop, &clients, on_clients, master);
     rc |= zloop_poller(master->loop, &stop, on_stop, master);
@@ -270,6 +290,7 @@ kofn_master_destroy(kofn_master **master_p)
     if (!master)
         return;
 
+    kofn_keep_close(&master->keep);
     if (master->coders)
         kofn_coders_destroy(&master->coders); // its items end first: they point into the rest
     kofn_fleet_destroy(&master->fleet);
@@ -336,10 +357,15 @@ kofn_master_run(kofn_master *master, kofn_error *err)
     kofn_error why;
     kofn_fail(&why, KOFN_UNAVAILABLE,
               "the master stopped before the job was done: submit it again");
-    kofn_jobs_end_all(master->jobs, &why);
+    const size_t kept = kofn_jobs_end_all(master->jobs, &why);
     kofn_sessions_end_uploads(master->sessions, &why);
+    kofn_keep_close(&master->keep);
     let_linger(master);
-    kofn_log_write(&master->log, KOFN_LOG_NOTICE, "stopped", "the master has ended", "%s", "");
+    kofn_log_write(&master->log, KOFN_LOG_NOTICE, "stopped",
+                   kept > 0 ? "the master has ended; jobs that are kept go on when it is started "
+                              "again"
+                            : "the master has ended",
+                   "kept=%zu", kept);
     return KOFN_OK;
 }
 

@@ -13,6 +13,11 @@ typedef enum operand_state {
     DROPPED,
 } operand_state;
 
+typedef struct operand_wait {
+    kofn_job *job;
+    size_t which;
+} operand_wait;
+
 struct kofn_operand {
     uint64_t id;
     char name[KOFN_ID_MAX];      // the id as clients see it
@@ -24,8 +29,15 @@ struct kofn_operand {
     kofn_assembler upload; // of one matrix
     double bound;          // of its elements
     kofn_coded_set coded;
-    size_t charge; // bytes, coded blocks aside
-    size_t jobs;   // that hold it
+    size_t charge;       // bytes, coded blocks aside
+    size_t jobs;         // that hold it
+    bool on_disk;        // its record is
+    bool away;           // its elements are there alone
+    bool coming;         // from there
+    operand_wait *waits; // for that
+    size_t wait_count, wait_capacity;
+    kofn_operand_stored *tell; // RECEIVING, and on its way to disk: whoever put it
+    void *context;
     uint64_t products;
     int64_t stored_ns, used_ns; // used: when the last job let go of it
     TAILQ_ENTRY(kofn_operand) of_all;
@@ -37,6 +49,7 @@ struct kofn_operands {
     zhashx_t *by_key; // of them, by idempotency key
     kofn_rng names;
     TAILQ_HEAD(operand_list, kofn_operand) stored; // oldest first
+    struct operand_list dropped;                   // on disk, held by jobs that were restored
     size_t count;                                  // RECEIVING and STORED
     size_t charged;                                // all, coded blocks aside
     kofn_coded *coded;
@@ -48,6 +61,7 @@ kofn_operands_new(kofn_master *master, kofn_operands **ret_operands, kofn_error 
     kofn_operands *operands = calloc(1, sizeof *operands);
     if (operands) {
         TAILQ_INIT(&operands->stored);
+        TAILQ_INIT(&operands->dropped);
         operands->by_key = zhashx_new();
     }
     if (!operands || !operands->by_key || kofn_coded_new(&operands->coded, NULL) != KOFN_OK) {
@@ -69,6 +83,7 @@ destroy_operand(kofn_operand *operand)
     operands->charged -= operand->charge;
     kofn_coded_clear(operands->coded, &operand->coded);
     kofn_assembler_fini(&operand->upload);
+    free(operand->waits);
     free(operand);
 }
 
@@ -212,35 +227,101 @@ kofn_operand_discard(kofn_operand **operand_p)
     destroy_operand(operand);
 }
 
-kofn_status
-kofn_operand_store(kofn_operand **operand_p, const kofn_operand **ret_stored, kofn_error *err)
+static kofn_status
+find_same(const kofn_operand *operand, const kofn_operand **ret_known, kofn_error *err)
 {
-    kofn_operand *operand = *operand_p;
-    kofn_operands *operands = operand->of;
     const kofn_bands *bands = &operand->upload.mat[0];
     kofn_msg_put_operand order = {.matrix = {.rows = bands->rows, .cols = bands->cols},
                                   .transposed = operand->transposed};
     snprintf(order.matrix.dtype, sizeof order.matrix.dtype, "%s", kofn_dtype_name(bands->dtype));
-    const kofn_operand *known = NULL;
-    kofn_status status = find_known(operands, &order, &operand->key, &known, err);
-    if (!status && !known)
-        status = kofn_map_put(&operands->by_id, operand->id, operand, err);
-    if (status || known) {
-        kofn_operand_discard(operand_p);
-        if (!status)
-            *ret_stored = known;
-        return status;
-    }
+    return find_known(operand->of, &order, &operand->key, ret_known, err);
+}
+
+/* From now on it can be found. */
+static void
+list_stored(kofn_operand *operand)
+{
+    kofn_operands *operands = operand->of;
     operand->state = STORED;
-    operand->stored_ns = operand->used_ns = kofn_clock_ns();
+    operand->used_ns = kofn_clock_ns();
     TAILQ_INSERT_TAIL(&operands->stored, operand, of_all);
     if (operand->key.text[0])
         zhashx_update(operands->by_key, operand->key.text, operand);
-    kofn_log_write(&operands->master->log, KOFN_LOG_INFO, "operand_stored", "products may name it",
-                   "operand=%s rows=%zu cols=%zu", operand->name, bands->rows, bands->cols);
-    *ret_stored = operand;
+}
+
+/* All is done but to tell: it is the one, or another was stored under its key meanwhile. */
+static void
+settle_upload(kofn_operand *operand, const kofn_error *why)
+{
+    kofn_operands *operands = operand->of;
+    kofn_operand_stored *tell = operand->tell;
+    void *context = operand->context;
+    const kofn_operand *known = NULL;
+    kofn_error err = {.status = KOFN_OK};
+    kofn_status status = why ? (err = *why).status : find_same(operand, &known, &err);
+    if (!status && !known)
+        status = kofn_map_put(&operands->by_id, operand->id, operand, &err);
+    if (!status && !known) {
+        const kofn_bands *bands = kofn_operand_get_bands(operand);
+        operand->stored_ns = kofn_clock_ns();
+        list_stored(operand);
+        kofn_log_write(&operands->master->log, KOFN_LOG_INFO, "operand_stored",
+                       "products may name it", "operand=%s rows=%zu cols=%zu", operand->name,
+                       bands->rows, bands->cols);
+        known = operand;
+    } else {
+        if (operand->on_disk && operands->master->keep)
+            kofn_keep_remove_operand(operands->master->keep, operand->id, NULL, NULL);
+        kofn_operand_discard(&operand);
+    }
+    tell(context, known, status ? &err : NULL);
+}
+
+static void
+on_kept(void *context, const kofn_error *why, kofn_bands *elements)
+{
+    (void)elements;
+    kofn_operand *operand = context;
+    operand->on_disk = !why;
+    if (!why)
+        (void)kofn_failpoint_pass(KOFN_FAIL_OPERAND_KEPT);
+    settle_upload(operand, why);
+}
+
+static kofn_kept_operand
+describe_kept(const kofn_operand *operand)
+{
+    const kofn_bands *bands = kofn_operand_get_bands(operand);
+    return (kofn_kept_operand){
+        .id = operand->id,
+        .owner = operand->owner,
+        .key = operand->key.text[0] ? operand->key.text + strlen(operand->owner) : "",
+        .transposed = operand->transposed,
+        .dropped = operand->state == DROPPED,
+        .dtype = bands->dtype,
+        .rows = bands->rows,
+        .cols = bands->cols,
+        .stored_ms = operand->stored_ns ? kofn_unix_ms_at(operand->stored_ns) : kofn_unix_ms(),
+    };
+}
+
+void
+kofn_operand_store(kofn_operand **operand_p, kofn_operand_stored *stored, void *context)
+{
+    kofn_operand *operand = *operand_p;
+    kofn_keep *keep = operand->of->master->keep;
+    const kofn_operand *known = NULL;
+    kofn_error err;
     *operand_p = NULL;
-    return KOFN_OK;
+    operand->tell = stored;
+    operand->context = context;
+    if (!keep || find_same(operand, &known, &err) != KOFN_OK || known) {
+        settle_upload(operand, NULL); // which finds the same
+        return;
+    }
+    (void)kofn_failpoint_pass(KOFN_FAIL_OPERAND_RECEIVED);
+    const kofn_kept_operand what = describe_kept(operand);
+    kofn_keep_operand(keep, &what, kofn_operand_get_bands(operand), on_kept, operand);
 }
 
 /* ---- use ------------------------------------------------------------------------------------------- */
@@ -251,7 +332,14 @@ kofn_operands_find(kofn_operands *operands, const kofn_asker *who, const char *n
     if (strlen(name) != 16 || strspn(name, "0123456789abcdef") != 16)
         return NULL;
     kofn_operand *operand = kofn_map_find(&operands->by_id, strtoull(name, NULL, 16));
-    return operand && kofn_asker_may(who, operand->owner) ? operand : NULL;
+    return operand && operand->state == STORED && kofn_asker_may(who, operand->owner) ? operand
+                                                                                      : NULL;
+}
+
+kofn_operand *
+kofn_operands_find_kept(kofn_operands *operands, const char *name)
+{
+    return kofn_map_find(&operands->by_id, strtoull(name, NULL, 16));
 }
 
 const char *
@@ -287,9 +375,122 @@ kofn_operand_set_bound(kofn_operand *operand, double bound)
 void
 kofn_operand_hold(kofn_operand *operand)
 {
-    assert(operand->state == STORED);
+    assert(operand->state != RECEIVING);
     operand->jobs++;
     operand->products++;
+}
+
+bool
+kofn_operand_is_loaded(const kofn_operand *operand)
+{
+    return !operand->away;
+}
+
+static void
+give_operand(const kofn_operand *operand, const operand_wait *wait, const kofn_error *why)
+{
+    kofn_bands bands = {0};
+    kofn_error err;
+    if (!why && kofn_bands_ref(kofn_operand_get_bands(operand), &bands, &err) != KOFN_OK)
+        why = &err;
+    wait->job->items--;
+    kofn_job_on_operand(wait->job, wait->which, &bands, why);
+    kofn_bands_fini(&bands); // if it did not take them
+}
+
+/* Whoever is given it may end, and with it the last that held the operand. */
+static void
+on_loaded(void *context, const kofn_error *why, kofn_bands *elements)
+{
+    kofn_operand *operand = context;
+    operand_wait *waits = operand->waits;
+    const size_t count = operand->wait_count;
+    operand->waits = NULL;
+    operand->wait_count = operand->wait_capacity = 0;
+    operand->coming = false;
+    if (!why) {
+        kofn_bands_fini(&operand->upload.mat[0]);
+        operand->upload.mat[0] = *elements;
+        memset(elements, 0, sizeof *elements);
+        operand->away = false;
+    } else {
+        kofn_log_write(&operand->of->master->log, KOFN_LOG_ERROR, "operand_lost", why->text,
+                       "operand=%s", operand->name);
+    }
+    operand->jobs++;
+    for (size_t i = 0; i < count; i++)
+        give_operand(operand, &waits[i], why);
+    free(waits);
+    kofn_operand_release(&operand);
+}
+
+static kofn_status
+add_wait(kofn_operand *operand, kofn_job *job, size_t which, kofn_error *err)
+{
+    if (operand->wait_count == operand->wait_capacity) {
+        const size_t capacity = operand->wait_capacity ? 2 * operand->wait_capacity : 4;
+        operand_wait *waits = reallocarray(operand->waits, capacity, sizeof *waits);
+        if (!waits)
+            return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to wait for an operand");
+        operand->waits = waits;
+        operand->wait_capacity = capacity;
+    }
+    operand->waits[operand->wait_count++] = (operand_wait){job, which};
+    return KOFN_OK;
+}
+
+void
+kofn_operand_load(kofn_operand *operand, kofn_job *job, size_t which)
+{
+    kofn_keep *keep = operand->of->master->keep;
+    const operand_wait wait = {job, which};
+    kofn_error err;
+    kofn_status status = KOFN_OK;
+    job->items++;
+    if (operand->away && !keep)
+        status = kofn_fail(&err, KOFN_UNAVAILABLE, "the master is stopping");
+    if (!status && operand->away)
+        status = add_wait(operand, job, which, &err);
+    if (status || !operand->away) {
+        give_operand(operand, &wait, status ? &err : NULL);
+        return;
+    }
+    if (operand->coming)
+        return;
+    operand->coming = true;
+    kofn_keep_fetch_elements(keep, operand->id, on_loaded, operand);
+}
+
+/* One whose drop is to be told; NULL: nobody asks. */
+typedef struct drop_call {
+    kofn_operand_dropped *dropped;
+    void *context;
+} drop_call;
+
+static void
+on_dropped(void *context, const kofn_error *why, kofn_bands *elements)
+{
+    (void)elements;
+    drop_call *call = context;
+    if (!call)
+        return;
+    (void)kofn_failpoint_pass(KOFN_FAIL_OPERAND_DROPPED);
+    call->dropped(call->context, why);
+    free(call);
+}
+
+/* Nobody holds it any more. */
+static void
+end_dropped(kofn_operand *operand, drop_call *call)
+{
+    kofn_keep *keep = operand->of->master->keep;
+    const uint64_t id = operand->id;
+    const bool on_disk = operand->on_disk && keep;
+    destroy_operand(operand);
+    if (on_disk)
+        kofn_keep_remove_operand(keep, id, on_dropped, call);
+    else
+        on_dropped(call, NULL, NULL);
 }
 
 void
@@ -302,7 +503,7 @@ kofn_operand_release(kofn_operand **operand_p)
     assert(operand->jobs > 0);
     operand->used_ns = kofn_clock_ns();
     if (--operand->jobs == 0 && operand->state == DROPPED)
-        destroy_operand(operand);
+        end_dropped(operand, NULL);
 }
 
 const kofn_bands *
@@ -334,10 +535,41 @@ kofn_operand_keep_coded(kofn_operand *operand, const kofn_coded_key *key, uint64
 
 /* ---- all of them ----------------------------------------------------------------------------------- */
 
+static drop_call *
+new_call(kofn_operand_dropped *dropped, void *context)
+{
+    drop_call *call = malloc(sizeof *call);
+    if (call)
+        *call = (drop_call){dropped, context};
+    return call;
+}
+
+/* Jobs that hold it need it after a restart as well. */
+static void
+keep_drop(kofn_operand *operand, drop_call *call)
+{
+    kofn_keep *keep = operand->of->master->keep;
+    if (!operand->on_disk || !keep) {
+        on_dropped(call, NULL, NULL);
+        return;
+    }
+    const kofn_kept_operand what = describe_kept(operand);
+    kofn_keep_operand(keep, &what, NULL, on_dropped, call);
+}
+
 void
-kofn_operands_drop(kofn_operands *operands, kofn_operand *operand)
+kofn_operands_drop(kofn_operands *operands, kofn_operand *operand, kofn_operand_dropped *dropped,
+                   void *context)
 {
     assert(operand->state == STORED);
+    drop_call *call = dropped ? new_call(dropped, context) : NULL;
+    if (dropped && !call) {
+        kofn_error err;
+        kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory to drop an operand: try again");
+        dropped(context, &err);
+        return;
+    }
+    (void)kofn_failpoint_pass(KOFN_FAIL_OPERAND_DROPPING);
     operand->state = DROPPED;
     operands->count--;
     TAILQ_REMOVE(&operands->stored, operand, of_all);
@@ -346,7 +578,76 @@ kofn_operands_drop(kofn_operands *operands, kofn_operand *operand)
         zhashx_delete(operands->by_key, operand->key.text);
     kofn_coded_clear(operands->coded, &operand->coded);
     if (operand->jobs == 0)
-        destroy_operand(operand);
+        end_dropped(operand, call);
+    else
+        keep_drop(operand, call);
+}
+
+/* ---- from the disk --------------------------------------------------------------------------------- */
+
+static kofn_operand *
+new_restored(kofn_operands *operands, const kofn_kept_operand *what)
+{
+    kofn_operand *operand = calloc(1, sizeof *operand);
+    if (!operand)
+        return NULL;
+    operand->id = what->id;
+    snprintf(operand->name, sizeof operand->name, "%016" PRIx64, what->id);
+    snprintf(operand->owner, sizeof operand->owner, "%s", what->owner);
+    operand->key = kofn_owned_key_make(operand->owner, what->key);
+    operand->of = operands;
+    operand->transposed = what->transposed;
+    operand->on_disk = operand->away = true;
+    operand->bound = INFINITY;
+    operand->stored_ns = kofn_moment_of_unix_ms(what->stored_ms);
+    kofn_coded_set_init(&operand->coded, operand->id);
+    kofn_assembler_init(&operand->upload);
+    return operand;
+}
+
+/* It is charged as it was: there is room to load it when it is needed. */
+kofn_status
+kofn_operands_restore(kofn_operands *operands, const kofn_kept_operand *what, kofn_error *err)
+{
+    size_t bytes;
+    kofn_operand *operand = new_restored(operands, what);
+    if (!operand)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for an operand that was kept");
+    kofn_status status =
+        kofn_assembler_expect(&operand->upload, what->dtype, what->rows, what->cols, err);
+    if (!status)
+        status = kofn_mat_bytes(what->dtype, what->rows, what->cols, &bytes, err);
+    if (!status)
+        status = kofn_map_put(&operands->by_id, operand->id, operand, err);
+    if (status) {
+        kofn_assembler_fini(&operand->upload);
+        free(operand);
+        return status;
+    }
+    operand->charge = sizeof *operand + bytes;
+    operands->charged += operand->charge;
+    if (what->dropped) {
+        operand->state = DROPPED;
+        operand->used_ns = kofn_clock_ns();
+        TAILQ_INSERT_TAIL(&operands->dropped, operand, of_all);
+        return KOFN_OK;
+    }
+    operands->count++;
+    list_stored(operand);
+    return KOFN_OK;
+}
+
+size_t
+kofn_operands_settle(kofn_operands *operands)
+{
+    kofn_operand *operand;
+    while ((operand = TAILQ_FIRST(&operands->dropped)) != NULL) {
+        TAILQ_REMOVE(&operands->dropped, operand, of_all);
+        (void)kofn_map_remove(&operands->by_id, operand->id); // it is there
+        if (operand->jobs == 0)
+            end_dropped(operand, NULL);
+    }
+    return operands->count;
 }
 
 static void
@@ -413,6 +714,6 @@ kofn_operands_on_tick(kofn_operands *operands, int64_t now_ns)
             continue;
         kofn_log_write(&operands->master->log, KOFN_LOG_NOTICE, "operand_dropped",
                        "no job used it for limits.keep_operands", "operand=%s", operand->name);
-        kofn_operands_drop(operands, operand);
+        kofn_operands_drop(operands, operand, NULL, NULL);
     }
 }

@@ -1,6 +1,6 @@
 /* Stored operands: matrices that a client uploads once and names in many products.
  *
- *     RECEIVING   its blocks are coming in; nobody can name it yet
+ *     RECEIVING   its blocks are coming in, or go to disk; nobody can name it yet
  *     STORED      products may name it
  *     DROPPED     not to be found any more; lives until the last job lets go of it
  *
@@ -11,6 +11,9 @@
  *
  * An operand is the key's that put it (asker.h), and of no connection: once it is stored it outlives
  * its client's. While it is received it is its request's.
+ *
+ * With a store (keep.h) an operand is on disk before it can be named, and after a restart at first only
+ * there: it is loaded when a job needs it.
  *
  * Jobs hold operands by count and read their blocks where they lie; what the coders made of them
  * comes back here, to be found by the next job (coded.h).
@@ -23,7 +26,8 @@
 #define KOFN_MASTER_OPERANDS_H
 
 #include "master/coded.h"
-#include "master/root.h"
+#include "master/job.h"
+#include "master/keep.h"
 #include "proto/messages.h"
 #include "proto/transfer.h"
 
@@ -50,11 +54,13 @@ KOFN_MUST_CHECK kofn_status kofn_operands_accept(kofn_operands *operands,
 /* Where the blocks of an upload go. */
 kofn_assembler *kofn_operand_get_upload(kofn_operand *operand);
 
-/* All blocks are there: from now on it can be found. *ret_stored is it, or the one that was stored
- * under its key meanwhile. ALREADY_EXISTS: as above. RESOURCE_EXHAUSTED: no memory. On failure it
- * is discarded. */
-KOFN_MUST_CHECK kofn_status kofn_operand_store(kofn_operand **operand_p,
-                                               const kofn_operand **ret_stored, kofn_error *err);
+/* Called once: from now on the operand can be found. `stored` is it, or the one that was stored under
+ * its key meanwhile; NULL: why not. ALREADY_EXISTS: as above. RESOURCE_EXHAUSTED: no memory, or
+ * disk. */
+typedef void kofn_operand_stored(void *context, const kofn_operand *stored, const kofn_error *why);
+
+/* All blocks are there; it is taken over, whatever comes of it. */
+void kofn_operand_store(kofn_operand **operand_p, kofn_operand_stored *stored, void *context);
 void kofn_operand_discard(kofn_operand **operand_p); // accepts NULL
 
 /* ---- use ------------------------------------------------------------------------------------------- */
@@ -70,6 +76,11 @@ bool kofn_operand_is_transposed(const kofn_operand *operand); // it is the trans
  * has. */
 double kofn_operand_get_bound(const kofn_operand *operand);
 void kofn_operand_set_bound(kofn_operand *operand, double bound); // keeps the smallest
+
+/* Are its elements in memory? If not, have them read for one operand of a job that holds it:
+ * kofn_job_on_operand. */
+bool kofn_operand_is_loaded(const kofn_operand *operand);
+void kofn_operand_load(kofn_operand *operand, kofn_job *job, size_t which);
 
 /* A job's hold on it. */
 void kofn_operand_hold(kofn_operand *operand);
@@ -87,7 +98,22 @@ void kofn_operand_keep_coded(kofn_operand *operand, const kofn_coded_key *key, u
 
 /* ---- all of them ----------------------------------------------------------------------------------- */
 
-void kofn_operands_drop(kofn_operands *operands, kofn_operand *operand); // of one that was found
+/* One that was found can be found no more. `dropped` (may be NULL) is called once that is sure; `why`
+ * is NULL, or why it may be there again after a restart. */
+typedef void kofn_operand_dropped(void *context, const kofn_error *why);
+void kofn_operands_drop(kofn_operands *operands, kofn_operand *operand,
+                        kofn_operand_dropped *dropped, void *context);
+
+/* ---- from the disk (keep.h) -------------------------------------------------------------------------- */
+
+KOFN_MUST_CHECK kofn_status kofn_operands_restore(kofn_operands *operands,
+                                                  const kofn_kept_operand *what, kofn_error *err);
+
+/* Whoever's it is, and even if it was dropped: until settle, for jobs that are restored. */
+kofn_operand *kofn_operands_find_kept(kofn_operands *operands, const char *name);
+
+/* All jobs are restored: dropped ones that none of them holds go. Returns how many are stored. */
+size_t kofn_operands_settle(kofn_operands *operands);
 
 /* All that `who` may see, newest first. Cleared by the caller. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_operands_describe(const kofn_operands *operands,

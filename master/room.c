@@ -25,6 +25,10 @@ kofn_master_check_room(const kofn_master *master, const char *what, size_t bytes
         kofn_operands_yield(master->operands, used - (limit - bytes));
         used = kofn_master_get_charge(master);
     }
+    if (used > limit - bytes) {
+        kofn_jobs_yield_memory(master->jobs, used - (limit - bytes));
+        used = kofn_master_get_charge(master);
+    }
     if (used > limit - bytes)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
                          "%s needs about %zu MiB and %zu of %zu MiB are in use, %zu by stored "

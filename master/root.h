@@ -12,6 +12,8 @@
  *        |
  *     operands.h, coded.h             matrices that are kept for many jobs, and what was made of them
  *        |
+ *     keep.h, store/                  what of them is on disk
+ *        |
  *     coders.h, sched/, proto/        threads that touch elements; who does what; the wire
  *     guard.h                         which keys may speak
  *
@@ -32,6 +34,7 @@
 typedef struct kofn_sessions kofn_sessions;
 typedef struct kofn_jobs kofn_jobs;
 typedef struct kofn_fleet kofn_fleet;
+typedef struct kofn_keep kofn_keep;
 typedef struct kofn_operands kofn_operands;
 typedef struct kofn_operand kofn_operand;   // operands.h
 typedef struct kofn_audience kofn_audience; // job.h
@@ -62,6 +65,7 @@ struct kofn_master {
     kofn_coders *coders;
     kofn_sessions *sessions;
     kofn_operands *operands;
+    kofn_keep *keep; // NULL: nothing is kept on disk, or no more
     kofn_jobs *jobs;
     kofn_fleet *fleet;
     const kofn_audience *audience;

@@ -1,6 +1,7 @@
 #include "master/service.h"
 #include "master/fleet.h"
 #include "master/jobs.h"
+#include "master/keep.h"
 #include "master/operands.h"
 #include "master/sched/policy.h"
 
@@ -40,14 +41,6 @@ refuse(kofn_request *request, const kofn_error *why, bool never)
 /* ---- products --------------------------------------------------------------------------------------- */
 
 static void
-reply_submitted(kofn_request *request, const kofn_job *job)
-{
-    kofn_msg_job_ref ref = {.without_result = false};
-    snprintf(ref.job, sizeof ref.job, "%s", job->name);
-    kofn_request_reply(request, &kofn_job_ref_message, &ref, NULL);
-}
-
-static void
 serve_product(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
               const request_body *body)
 {
@@ -69,20 +62,8 @@ serve_product(kofn_master *master, kofn_request *request, const kofn_msg_call *c
         kofn_request_take_blocks(request, call->more);
     } else { // its blocks came with the first call of this key: these are dropped
         request->receiving = false;
-        if (order.keep)
-            reply_submitted(request, job);
-        else
-            kofn_request_wait(request, job);
+        kofn_request_wait(request, job);
     }
-}
-
-static void
-receive_product(kofn_request *request)
-{
-    kofn_job *job = request->job;
-    if (request->method == KOFN_METHOD_SUBMIT)
-        reply_submitted(request, job); // the request is gone with it
-    kofn_job_start(job);
 }
 
 /* ---- stored operands ---------------------------------------------------------------------------------- */
@@ -115,15 +96,51 @@ serve_put_operand(kofn_master *master, kofn_request *request, const kofn_msg_cal
     }
 }
 
+/* A call that is answered once the disk has done its part. */
+typedef struct disk_call {
+    kofn_request *request; // NULL: nobody waits any more
+} disk_call;
+
+/* NULL: no memory, and the request has failed. */
+static disk_call *
+new_disk_call(kofn_request *request)
+{
+    disk_call *call = malloc(sizeof *call);
+    if (!call) {
+        fail_short_of_memory(request);
+        return NULL;
+    }
+    call->request = request;
+    request->place = &call->request;
+    return call;
+}
+
+static kofn_request *
+end_disk_call(disk_call *call)
+{
+    kofn_request *request = call->request;
+    if (request)
+        request->place = NULL;
+    free(call);
+    return request;
+}
+
+static void
+on_operand_stored(void *context, const kofn_operand *stored, const kofn_error *why)
+{
+    kofn_request *request = end_disk_call(context);
+    if (request && why)
+        kofn_request_fail(request, why);
+    else if (request)
+        reply_stored(request, stored);
+}
+
 static void
 receive_operand(kofn_request *request)
 {
-    const kofn_operand *stored;
-    kofn_error err;
-    if (kofn_operand_store(&request->upload, &stored, &err) != KOFN_OK)
-        kofn_request_fail(request, &err);
-    else
-        reply_stored(request, stored);
+    disk_call *call = new_disk_call(request);
+    if (call)
+        kofn_operand_store(&request->upload, on_operand_stored, call);
 }
 
 static void
@@ -132,7 +149,18 @@ receive(kofn_request *request)
     if (request->upload)
         receive_operand(request);
     else
-        receive_product(request);
+        kofn_job_receive(request->job);
+}
+
+static void
+on_operand_dropped(void *context, const kofn_error *why)
+{
+    const kofn_msg_nothing nothing = {0};
+    kofn_request *request = end_disk_call(context);
+    if (request && why)
+        kofn_request_fail(request, why);
+    else if (request)
+        kofn_request_reply(request, &kofn_nothing_message, &nothing, NULL);
 }
 
 static void
@@ -140,7 +168,6 @@ serve_drop_operand(kofn_master *master, kofn_request *request, const kofn_msg_ca
                    const request_body *body)
 {
     (void)call;
-    const kofn_msg_nothing nothing = {0};
     kofn_operand *operand = kofn_operands_find(
         master->operands, kofn_session_get_asker(request->session), body->operand.operand);
     kofn_error err;
@@ -150,8 +177,9 @@ serve_drop_operand(kofn_master *master, kofn_request *request, const kofn_msg_ca
         kofn_request_fail(request, &err);
         return;
     }
-    kofn_operands_drop(master->operands, operand);
-    kofn_request_reply(request, &kofn_nothing_message, &nothing, NULL);
+    disk_call *waits = new_disk_call(request);
+    if (waits)
+        kofn_operands_drop(master->operands, operand, on_operand_dropped, waits);
 }
 
 static void
@@ -177,7 +205,7 @@ find_job(kofn_master *master, kofn_request *request, const char *name)
 {
     kofn_job *job = kofn_jobs_find(master->jobs, name);
     kofn_error err;
-    if (job && !kofn_asker_may(kofn_session_get_asker(request->session), job->owner))
+    if (job && !job->lost && !kofn_asker_may(kofn_session_get_asker(request->session), job->owner))
         job = NULL;
     if (!job) {
         kofn_fail(&err, KOFN_NOT_FOUND,
@@ -225,7 +253,7 @@ serve_cancel(kofn_master *master, kofn_request *request, const kofn_msg_call *ca
     kofn_error err;
     kofn_fail(&err, KOFN_CANCELLED, "a client cancelled the job");
     kofn_job_end(job, &err); // nothing, if it has ended
-    reply_account(request, job);
+    kofn_request_wait(request, job);
 }
 
 static void
@@ -433,6 +461,8 @@ serve_check(kofn_master *master, kofn_request *request, const kofn_msg_call *cal
         .jobs_failed = totals.failed,
         .memory_bytes = kofn_master_get_charge(master),
         .memory_limit_bytes = master->config.memory,
+        .store_bytes = kofn_keep_get_bytes(master->keep),
+        .store_limit_bytes = master->keep ? master->config.store_bytes : 0,
         .uptime_ms = (uint64_t)((kofn_clock_ns() - master->started_ns) / KOFN_NS_PER_MS),
     };
     snprintf(health.status, sizeof health.status, "%s", status);

@@ -187,10 +187,33 @@ reply_failed(kofn_request *request, const kofn_job *job, const kofn_msg_outcome 
     kofn_msg_reply reply = {.status = job->error.status};
     kofn_wire_buffer packed = {0};
     snprintf(reply.message, sizeof reply.message, "%s", job->error.text);
+    if (request->method == KOFN_METHOD_SUBMIT && reply.status == KOFN_RESOURCE_EXHAUSTED)
+        reply.retry_ms = kofn_turns_give(&job->master->turns, kofn_clock_ns()); // the disk is full
     if (kofn_message_pack(&kofn_outcome_message, outcome, &packed, NULL) == KOFN_OK)
         reply.body = (kofn_wire_raw){.bytes = packed.at, .length = packed.length};
     send_reply(request, &reply, NULL);
     kofn_wire_buffer_fini(&packed);
+}
+
+/* A Watch or a Cancel succeeds whatever became of the job. */
+static bool
+wants_outcome(const kofn_request *request)
+{
+    return request->method != KOFN_METHOD_WATCH && request->method != KOFN_METHOD_CANCEL;
+}
+
+static bool
+wants_product(const kofn_request *request, const kofn_job *job)
+{
+    return wants_outcome(request) && !request->without_result && job->has_product;
+}
+
+static void
+reply_submitted(kofn_request *request, const kofn_job *job)
+{
+    kofn_msg_job_ref ref = {.without_result = false};
+    snprintf(ref.job, sizeof ref.job, "%s", job->name);
+    kofn_request_reply(request, &kofn_job_ref_message, &ref, NULL);
 }
 
 /* Answer one who waits for a job that is over. Has the product been taken? */
@@ -199,8 +222,8 @@ answer_request(kofn_request *request, const kofn_job *job)
 {
     kofn_msg_outcome outcome = {0};
     kofn_error err;
-    const bool watch = request->method == KOFN_METHOD_WATCH;
-    const bool fetch = !watch && !request->without_result && job->has_product;
+    const bool fetch = wants_product(request, job);
+    const bool watch = !wants_outcome(request);
     const bool taken = (fetch && !request->hold) || (request->let_go && job->has_product);
     if (kofn_job_describe(job, &outcome.job, &err) != KOFN_OK) {
         kofn_request_fail(request, &err);
@@ -243,14 +266,21 @@ tell_watcher(kofn_request *request, int64_t now_ns)
 void
 kofn_request_wait(kofn_request *request, kofn_job *job)
 {
-    if (kofn_job_is_over(job)) {
+    const bool told = job->state >= KOFN_JOB_DONE;
+    if (request->method == KOFN_METHOD_SUBMIT && job->on_disk) {
+        reply_submitted(request, job);
+        return;
+    }
+    if (told && !(wants_product(request, job) && job->product_away)) {
         if (answer_request(request, job))
-            kofn_job_drop_product(job);
+            kofn_job_note_fetched(job);
         return;
     }
     request->job = job;
     TAILQ_INSERT_TAIL(&job->requests, request, of_job);
-    if (is_watcher(request))
+    if (told)
+        kofn_job_load_product(job); // which answers
+    else if (is_watcher(request))
         tell_watcher(request, kofn_clock_ns());
 }
 
@@ -265,7 +295,45 @@ on_job_over(kofn_job *job)
         fetched |= answer_request(request, job);
     }
     if (fetched)
-        kofn_job_drop_product(job);
+        kofn_job_note_fetched(job);
+}
+
+static void
+on_job_accepted(kofn_job *job)
+{
+    kofn_request *request, *next;
+    for (request = TAILQ_FIRST(&job->requests); request; request = next) {
+        next = TAILQ_NEXT(request, of_job);
+        if (request->method == KOFN_METHOD_SUBMIT)
+            reply_submitted(request, job); // the request is gone with it
+    }
+}
+
+/* Those who wait for its product; the others are answered at once. */
+static void
+on_job_loaded(kofn_job *job, const kofn_error *why)
+{
+    if (!why) {
+        on_job_over(job);
+        kofn_job_put_away_product(job); // if they are gone by now
+        return;
+    }
+    for (kofn_request *request; (request = TAILQ_FIRST(&job->requests));) {
+        leave_job(request);
+        kofn_request_fail(request, why);
+    }
+}
+
+/* A Submit is answered with its commit, which comes before the end. */
+static void
+on_job_suspended(kofn_job *job, const kofn_error *why)
+{
+    kofn_request *request, *next;
+    for (request = TAILQ_FIRST(&job->requests); request; request = next) {
+        next = TAILQ_NEXT(request, of_job);
+        if (request->method != KOFN_METHOD_SUBMIT)
+            kofn_request_fail(request, why);
+    }
 }
 
 static void
@@ -279,7 +347,13 @@ on_job_moved(kofn_job *job)
     }
 }
 
-const kofn_audience kofn_sessions_audience = {.moved = on_job_moved, .over = on_job_over};
+const kofn_audience kofn_sessions_audience = {
+    .moved = on_job_moved,
+    .over = on_job_over,
+    .accepted = on_job_accepted,
+    .loaded = on_job_loaded,
+    .suspended = on_job_suspended,
+};
 
 /* ---- calls -------------------------------------------------------------------------------------------- */
 
@@ -322,8 +396,11 @@ open_stream(kofn_session *session, uint64_t window, kofn_error *err)
 {
     if (session->stream)
         return true;
-    return kofn_peer_new(session->of->master->client_socket, KOFN_LINK_MASTER_CLIENTS, &session->id,
-                         window, &session->stream, err) == KOFN_OK;
+    if (kofn_peer_new(session->of->master->client_socket, KOFN_LINK_MASTER_CLIENTS, &session->id,
+                      window, &session->stream, err) != KOFN_OK)
+        return false;
+    kofn_peer_set_pool(session->stream, session->of->master->pool); // for what comes from disk
+    return true;
 }
 
 static int64_t
@@ -453,6 +530,7 @@ new_session(kofn_sessions *sessions, const kofn_peer_id *id, kofn_error *err)
         free(session);
         return NULL;
     }
+    kofn_peer_set_pool(session->whole, sessions->master->pool); // for what comes from disk
     zhashx_update(sessions->by_peer, &session->id, session);
     TAILQ_INSERT_TAIL(&sessions->all, session, of_sessions);
     return session;

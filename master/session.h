@@ -78,7 +78,8 @@ void kofn_request_refuse(kofn_request *request, const kofn_error *why);
  * at hand; `more` follow in data messages. Calls the service's `received` once they are complete. */
 void kofn_request_take_blocks(kofn_request *request, bool more);
 
-/* Make the request wait for the job: it is answered when the job ends, or now if it has. */
+/* Make the request wait for the job: a Submit until it is accepted, any other until it ends and its
+ * product is in memory; it is answered now if that is so. */
 void kofn_request_wait(kofn_request *request, kofn_job *job);
 
 #endif

@@ -109,7 +109,7 @@ const kofn_wire_message kofn_prime_message = {
 #define S kofn_msg_job
 static const kofn_wire_field job_fields[] = {
     TEXT(id, REQUIRED, "16 hexadecimal digits"),
-    TEXT(state, REQUIRED, "queued, receiving, running, decoding, done, failed, cancelled"),
+    TEXT(state, REQUIRED, "receiving, storing, queued, running, decoding, done, failed, cancelled"),
     U64(status, OPTIONAL, 0, "of a job that has ended: a status number"),
     TEXT(message, OPTIONAL, "why it failed"),
     TEXT(policy, OPTIONAL, "scheduling policy"),
@@ -146,6 +146,7 @@ static const kofn_wire_field job_fields[] = {
     PART(seconds, OPTIONAL, kofn_seconds_message, "where the time went"),
     F64(progress, OPTIONAL, "0 to 1"),
     U64(age_ms, OPTIONAL, 0, "since the job was accepted"),
+    BOOL(durable, "it is on the master's disk: it goes on even if the master is killed"),
     LIST(primes, KOFN_PRIMES_MAX, kofn_prime_message,
          "of a product of integers: one modulo each, the counts above are sums; not in ListJobs"),
 };
@@ -566,6 +567,8 @@ static const kofn_wire_field health_fields[] = {
     U64(jobs_failed, OPTIONAL, 0, "since the start"),
     U64(memory_bytes, OPTIONAL, 0, "held for jobs and stored operands"),
     U64(memory_limit_bytes, OPTIONAL, 0, "beyond it jobs and operands are refused"),
+    U64(store_bytes, OPTIONAL, 0, "on disk"),
+    U64(store_limit_bytes, OPTIONAL, 0, "likewise; 0: as the disk allows"),
     U64(uptime_ms, OPTIONAL, 0, "since the start"),
 };
 const kofn_wire_message kofn_health_message = {

@@ -56,8 +56,8 @@ typedef struct kofn_msg_seconds { // where a job's time went
 /* What is known of one product: state while it runs, account when it is done. */
 typedef struct kofn_msg_job {
     char id[KOFN_ID_MAX];
-    char state[16];              // queued, receiving, running, decoding, done, failed, cancelled
-    uint64_t status;             // kofn_status of a finished job
+    char state[16];  // queued, receiving, storing, running, decoding, done, failed, cancelled
+    uint64_t status; // kofn_status of a finished job
     char message[KOFN_TEXT_MAX]; // why it failed
     char policy[KOFN_NAME_MAX];
     char form[KOFN_FORM_MAX];
@@ -82,6 +82,7 @@ typedef struct kofn_msg_job {
     kofn_msg_seconds seconds;
     double progress;       // 0 to 1
     uint64_t age_ms;       // since it was accepted
+    bool durable;          // it is on disk: the master may end
     kofn_wire_list primes; // of kofn_msg_prime: then all counts are sums over them
 } kofn_msg_job;
 
@@ -294,6 +295,7 @@ typedef struct kofn_msg_health {
     char version[KOFN_NAME_MAX];
     uint64_t workers, jobs_running, jobs_queued, jobs_done, jobs_failed;
     uint64_t memory_bytes, memory_limit_bytes;
+    uint64_t store_bytes, store_limit_bytes; // on disk
     uint64_t uptime_ms;
 } kofn_msg_health;
 

@@ -120,14 +120,15 @@ cli_json_of_account(const kofn_account *account)
         "form", account->outer ? "outer" : "product", "shape", "rows", count(account->rows),
         "inner", count(account->inner), "cols", count(account->cols));
     json_t *more = json_pack(
-        "{s:o, s:o, s:b, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}",
+        "{s:o, s:o, s:b, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b}",
         "threshold", count(account->threshold), "enough", count(account->enough), "likely",
         account->likely, "accept", "kind", accept_name(account->accept.kind), "error",
         real(account->accept.error), "tasks_sent", count(account->tasks_sent), "answers",
         count(account->answers), "answers_used", count(account->answers_used), "workers",
         count(account->workers), "backups", count(account->backups), "replaced",
         count(account->replaced), "fresh", count(account->fresh), "blocks_reused",
-        count(account->blocks_reused), "decodable", account->decodable, "waited", account->waited);
+        count(account->blocks_reused), "decodable", account->decodable, "waited", account->waited,
+        "durable", account->durable);
     json_t *quality = json_pack(
         "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "error", "kind",
         text(account->error_kind), "bound", real(account->error_bound), "estimate",
@@ -141,13 +142,15 @@ cli_json_of_account(const kofn_account *account)
 json_t *
 cli_json_of_health(const kofn_health *health)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "status",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "status",
                      text(health->status), "version", text(health->version), "workers",
                      count(health->workers), "jobs_running", count(health->jobs_running),
                      "jobs_queued", count(health->jobs_queued), "jobs_done",
                      count(health->jobs_done), "jobs_failed", count(health->jobs_failed),
                      "memory_bytes", count(health->memory_bytes), "memory_limit_bytes",
-                     count(health->memory_limit_bytes), "uptime_ms", count(health->uptime_ms));
+                     count(health->memory_limit_bytes), "store_bytes", count(health->store_bytes),
+                     "store_limit_bytes", count(health->store_limit_bytes), "uptime_ms",
+                     count(health->uptime_ms));
 }
 
 json_t *

@@ -139,7 +139,7 @@ a_worker_that_slept_too_long_joins_anew(void **state)
     s.b = test_matrix(s.n, s.n, 2);
     cluster_start_master(s.c);
     for (size_t i = 0; i < WORKERS; i++)
-        cluster_start_worker(s.c, i, i == 0 ? "inject:\n  sleep: 2s\n" : "");
+        cluster_start_worker(s.c, i, "inject:\n  sleep: 1s\n");
     cluster_await_workers(s.c, WORKERS);
     kofn_call *call = begin(&s);
     cluster_await_running(s.c, 0, 1);
