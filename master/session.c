@@ -285,10 +285,9 @@ kofn_request_wait(kofn_request *request, kofn_job *job)
 }
 
 static void
-on_job_over(kofn_job *job)
+answer_all(kofn_job *job)
 {
     bool fetched = false;
-    kofn_turns_note_end(&job->master->turns, kofn_clock_ns());
     while (!TAILQ_EMPTY(&job->requests)) {
         kofn_request *request = TAILQ_FIRST(&job->requests);
         leave_job(request);
@@ -296,6 +295,13 @@ on_job_over(kofn_job *job)
     }
     if (fetched)
         kofn_job_note_fetched(job);
+}
+
+static void
+on_job_over(kofn_job *job)
+{
+    kofn_turns_note_end(&job->master->turns, kofn_clock_ns());
+    answer_all(job);
 }
 
 static void
@@ -314,7 +320,7 @@ static void
 on_job_loaded(kofn_job *job, const kofn_error *why)
 {
     if (!why) {
-        on_job_over(job);
+        answer_all(job);
         kofn_job_put_away_product(job); // if they are gone by now
         return;
     }

@@ -119,38 +119,6 @@ count_put_off(void *context, const kofn_account *account)
 }
 
 static void
-submit_one(member *m)
-{
-    crowd *c = m->of;
-    double a[N * N], b[N * N];
-    fill(&m->rng, a);
-    fill(&m->rng, b);
-    const kofn_matrix views[] = {{.data = a, .dtype = KOFN_F64, .rows = N, .cols = N},
-                                 {.data = b, .dtype = KOFN_F64, .rows = N, .cols = N}};
-    const size_t order = atomic_fetch_add(&c->orders, 1);
-    out_job *job = &m->out[(m->first + m->count) % CROWD_OUT_MAX];
-    kofn_error error;
-    const kofn_product_options options = {.progress = count_put_off, .context = c};
-    history_note(c->history, (history_event){.kind = HISTORY_SUBMIT,
-                                             .order = order,
-                                             .digest = digest_product(a, b),
-                                             .at_ns = kofn_clock_ns()});
-    const kofn_status status =
-        kofn_client_submit(m->client, &views[0], &views[1], &options, job->name, &error);
-    if (status != KOFN_OK) {
-        trouble(c, "submit", &error);
-        return; // maybe accepted, maybe not: nothing is promised
-    }
-    job->id = strtoull(job->name, NULL, 16);
-    history_note(c->history, (history_event){.kind = HISTORY_ACCEPTED,
-                                             .order = order,
-                                             .job = job->id,
-                                             .at_ns = kofn_clock_ns()});
-    m->count++;
-    atomic_fetch_add(&c->accepted, 1);
-}
-
-static void
 note_account(const crowd *c, uint64_t job, const kofn_account *account)
 {
     static const struct {
@@ -189,6 +157,40 @@ cancel(member *m, const out_job *job)
         trouble(m->of, "cancel", &error);
 }
 
+static void
+submit_one(member *m)
+{
+    crowd *c = m->of;
+    double a[N * N], b[N * N];
+    fill(&m->rng, a);
+    fill(&m->rng, b);
+    const kofn_matrix views[] = {{.data = a, .dtype = KOFN_F64, .rows = N, .cols = N},
+                                 {.data = b, .dtype = KOFN_F64, .rows = N, .cols = N}};
+    const size_t order = atomic_fetch_add(&c->orders, 1);
+    out_job *job = &m->out[(m->first + m->count) % CROWD_OUT_MAX];
+    kofn_error error;
+    const kofn_product_options options = {.progress = count_put_off, .context = c};
+    history_note(c->history, (history_event){.kind = HISTORY_SUBMIT,
+                                             .order = order,
+                                             .digest = digest_product(a, b),
+                                             .at_ns = kofn_clock_ns()});
+    const kofn_status status =
+        kofn_client_submit(m->client, &views[0], &views[1], &options, job->name, &error);
+    if (status != KOFN_OK) {
+        trouble(c, "submit", &error);
+        return; // maybe accepted, maybe not: nothing is promised
+    }
+    job->id = strtoull(job->name, NULL, 16);
+    history_note(c->history, (history_event){.kind = HISTORY_ACCEPTED,
+                                             .order = order,
+                                             .job = job->id,
+                                             .at_ns = kofn_clock_ns()});
+    m->count++;
+    atomic_fetch_add(&c->accepted, 1);
+    if (kofn_rng_unit(&m->rng) < c->wish.cancels)
+        cancel(m, job);
+}
+
 /* To its end. A cancelled one says so. */
 static void
 fetch(member *m, const out_job *job)
@@ -206,7 +208,8 @@ fetch(member *m, const out_job *job)
     else if (status != KOFN_CANCELLED)
         trouble(c, "wait", &error);
     kofn_result_destroy(&result);
-    look_at(m, job);
+    if (c->wish.last_looks || status == KOFN_CANCELLED)
+        look_at(m, job);
     atomic_fetch_add(&c->settled, 1);
 }
 
@@ -219,8 +222,6 @@ settle_oldest(member *m)
     m->count--;
     if (kofn_rng_unit(&m->rng) < wish->looks)
         look_at(m, &job);
-    if (kofn_rng_unit(&m->rng) < wish->cancels)
-        cancel(m, &job);
     fetch(m, &job);
 }
 
@@ -271,6 +272,7 @@ crowd_start(const crowd_wish *wish, history *h)
     c->wish = *wish;
     (void)snprintf(c->endpoint, sizeof c->endpoint, "%s", wish->endpoint);
     c->history = h;
+    atomic_store(&c->orders, wish->first_order);
     for (size_t i = 0; i < wish->clients; i++) {
         member *m = &c->members[i];
         *m = (member){.of = c, .number = i, .client = open_client(c->endpoint)};

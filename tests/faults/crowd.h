@@ -16,8 +16,10 @@ typedef struct crowd_wish {
     const char *endpoint; // of the master
     size_t clients;       // at most CROWD_MAX
     size_t out;           // jobs that a client has out at a time; at most CROWD_OUT_MAX
+    size_t first_order;   // its number, where the history goes on
     uint64_t seed;
     double looks, cancels; // of all jobs: asked about, cancelled
+    bool last_looks;       // each is asked about once more after its product came
     int64_t pause_ns;      // between jobs of a client; 0: none
 } crowd_wish;
 
