@@ -263,11 +263,18 @@ tell_watcher(kofn_request *request, int64_t now_ns)
     kofn_message_clear(&kofn_event_message, &event);
 }
 
+/* It will not be lost, or only with the master. */
+static bool
+is_accepted(const kofn_job *job)
+{
+    return job->durable ? job->on_disk : job->state != KOFN_JOB_RECEIVING;
+}
+
 void
 kofn_request_wait(kofn_request *request, kofn_job *job)
 {
     const bool told = job->state >= KOFN_JOB_DONE;
-    if (request->method == KOFN_METHOD_SUBMIT && job->on_disk) {
+    if (request->method == KOFN_METHOD_SUBMIT && is_accepted(job)) {
         reply_submitted(request, job);
         return;
     }
