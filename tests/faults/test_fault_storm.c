@@ -212,12 +212,60 @@ a_kill_when_a_record_goes_loses_nothing(void **state)
     history_fini(&h);
 }
 
+/* ---- on the command line ----------------------------------------------------------------------------- */
+
+static void
+await_text(cluster *c, const char *name, const char *text)
+{
+    char path[CLUSTER_PATH_MAX], line[1024];
+    cluster_get_path(c, name, path);
+    for (const double since_s = fault_now_s(); fault_now_s() < since_s + PATIENCE_S;
+         fault_pause()) {
+        FILE *file = fopen(path, "r");
+        bool found = false;
+        while (file && !found && fgets(line, sizeof line, file))
+            found = strstr(line, text) != NULL;
+        if (file)
+            (void)fclose(file);
+        if (found)
+            return;
+    }
+    fail_msg("nothing said '%s'", text);
+}
+
+/* It stays away for longer than the watcher would look for one that was never there. */
+static void
+kofn_watch_says_that_the_master_is_away_and_goes_on(void **state)
+{
+    cluster *c = cluster_new(state, CLUSTER_STORE);
+    double *a = test_matrix(16, 16, 1);
+    const kofn_matrix view = test_view(a, 16, 16);
+    kofn_error error;
+    char job[KOFN_CLIENT_JOB_MAX];
+    cluster_start_master(c);
+    assert_ok(kofn_client_submit(cluster_get_client(c), &view, &view, NULL, job, &error));
+    const pid_t waiter = cluster_spawn(c, "wait", job, "-o", "C.npy", NULL);
+    const pid_t watcher = cluster_spawn(c, "watch", job, "--patience", "2s", NULL);
+    await_text(c, "spawned.log", "queued");
+    cluster_kill_master(c);
+    await_text(c, "spawned.log", "master is away, trying again");
+    wait_s(2.5);
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, "");
+    assert_int_equal(cluster_await_run(c, waiter), 0);
+    assert_int_equal(cluster_await_run(c, watcher), 0);
+    await_text(c, "spawned.log", "product in C.npy");
+    free(a);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(kills_at_random_times_lose_and_double_nothing, cluster_teardown),
         cmocka_unit_test_teardown(a_kill_at_any_failpoint_loses_and_doubles_nothing,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(kofn_watch_says_that_the_master_is_away_and_goes_on,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_kill_when_a_record_goes_loses_nothing, cluster_teardown),
     };
