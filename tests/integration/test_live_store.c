@@ -348,6 +348,69 @@ integers_and_outer_products_survive(void **state)
     free(b);
 }
 
+static void
+make_key(cluster *c, const char *name, const char *role)
+{
+    outcome run;
+    cluster_run(c, &run, "keygen", name, "--role", role, "-o", "keys", NULL);
+    assert_int_equal(run.status, 0);
+}
+
+static kofn_client *
+open_as(cluster *c, const char *name)
+{
+    char file[64], own[CLUSTER_PATH_MAX], server[CLUSTER_PATH_MAX];
+    kofn_client *client = NULL;
+    kofn_error error;
+    (void)snprintf(file, sizeof file, "keys/%s.key", name);
+    cluster_get_path(c, file, own);
+    cluster_get_path(c, "keys/master.key", server);
+    const kofn_client_options options = {.endpoint = cluster_get_clients_endpoint(c),
+                                         .key = own,
+                                         .server_key = server,
+                                         .patience_ms = PATIENCE_S * 1000};
+    assert_ok(kofn_client_open(&options, &client, &error));
+    return client;
+}
+
+static void
+a_job_and_an_operand_are_their_keys_after_a_restart(void **state)
+{
+    static const char *const names[] = {"alice", "bob", "boss"};
+    cluster *c = cluster_new(state, CLUSTER_STORE "keys:\n  own: keys/master.key\n"
+                                                  "  allowed: keys\n");
+    make_key(c, "master", "master");
+    for (size_t i = 0; i < 3; i++)
+        make_key(c, names[i], i == 2 ? "admin" : "client");
+    cluster_start_master(c);
+    kofn_client *client = open_as(c, "alice");
+    kofn_error error;
+    work keyed = small;
+    keyed.key = "a key of hers";
+    char job[KOFN_CLIENT_JOB_MAX], operand[KOFN_CLIENT_JOB_MAX], other[KOFN_CLIENT_JOB_MAX];
+    assert_ok(try_submit(client, &keyed, job, &error));
+    double *a = test_matrix(2, 2, 1);
+    const kofn_matrix view = test_view(a, 2, 2);
+    assert_ok(kofn_client_put(client, &view, NULL, operand, &error));
+    free(a);
+    kofn_client_close(&client);
+    restart(c);
+    for (size_t i = 0; i < 3; i++) {
+        kofn_account account;
+        kofn_operand_info *operands = NULL;
+        size_t count;
+        client = open_as(c, names[i]);
+        assert_int_equal(kofn_client_get_job(client, job, &account, &error),
+                         i == 1 ? KOFN_NOT_FOUND : KOFN_OK);
+        assert_ok(kofn_client_list_operands(client, &operands, &count, &error));
+        assert_int_equal(count, i != 1);
+        free(operands);
+        assert_ok(try_submit(client, &keyed, other, &error));
+        assert_int_equal(strcmp(other, job) == 0, i == 0); // the same key of another is another
+        kofn_client_close(&client);
+    }
+}
+
 /* ---- stored operands --------------------------------------------------------------------------------- */
 
 static void
@@ -655,6 +718,8 @@ main(void)
         cmocka_unit_test_teardown(a_cancelled_job_stays_cancelled, cluster_teardown),
         cmocka_unit_test_teardown(new_jobs_get_other_ids_and_all_are_listed, cluster_teardown),
         cmocka_unit_test_teardown(integers_and_outer_products_survive, cluster_teardown),
+        cmocka_unit_test_teardown(a_job_and_an_operand_are_their_keys_after_a_restart,
+                                  cluster_teardown),
         cmocka_unit_test_teardown(a_stored_operand_survives_the_master, cluster_teardown),
         cmocka_unit_test_teardown(a_dropped_operand_is_gone_and_a_job_that_names_it_goes_on,
                                   cluster_teardown),

@@ -1,0 +1,266 @@
+/* A master with a store, played by hand: what it sends and says before and after it was started
+ * anew. Its end is always at once: open jobs stay open. */
+#include "tests/unit/master_stage.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const problem small = {.rows = 6, .inner = 4, .cols = 3};
+static const problem square = {.rows = 4, .inner = 4, .cols = 4};
+
+static int
+store_setup(void **state)
+{
+    (void)stage_setup(state);
+    stage *s = *state;
+    snprintf(s->config.store, sizeof s->config.store, "/tmp/kofn-master-store-XXXXXX");
+    return mkdtemp(s->config.store) ? 0 : -1;
+}
+
+static int
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static int
+store_teardown(void **state)
+{
+    stage *s = *state;
+    char folder[256];
+    snprintf(folder, sizeof folder, "%s", s->config.store);
+    (void)stage_teardown(state);
+    return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* All peers are gone afterwards. */
+static void
+restart(stage *s)
+{
+    kofn_master_stop(s->master);
+    kofn_master_stop(s->master);
+    stage_join(s);
+    for (size_t i = 0; i < s->count; i++)
+        close_peer(&s->peers[i]);
+    s->count = 0;
+    stage_run(s);
+}
+
+/* ---- jobs ------------------------------------------------------------------------------------------ */
+
+enum { TASKS_MAX = 8, ELEMENTS_MAX = 64 };
+
+typedef struct seen_tasks {
+    size_t count;
+    bool seen[TASKS_MAX];
+    double a[TASKS_MAX][ELEMENTS_MAX]; // the first block of each, by number
+} seen_tasks;
+
+static void
+see_task(stage *s, peer *worker, seen_tasks *seen)
+{
+    task t;
+    kofn_mat a;
+    kofn_error error;
+    expect_task(worker, &t);
+    assert_true(t.head.task < TASKS_MAX);
+    assert_ok(kofn_bands_gather(&t.blocks.mat[0], s->pool, &a, &error));
+    assert_true(a.rows * a.cols <= ELEMENTS_MAX);
+    memcpy(seen->a[t.head.task], a.data, a.rows * a.cols * sizeof(double));
+    seen->seen[t.head.task] = true;
+    seen->count++;
+    kofn_mat_fini(&a);
+    task_fini(&t);
+}
+
+static void
+the_same_rows_are_sent_after_a_restart(void **state)
+{
+    stage *s = *state;
+    seen_tasks before = {0}, after = {0};
+    const problem open = {
+        .rows = 6, .inner = 4, .cols = 3, .family = "rkrp", .x = 2, .z = 1, .y = 1};
+    char job[KOFN_ID_MAX];
+    stage_run(s);
+    peer *workers[4];
+    for (size_t i = 0; i < 4; i++)
+        workers[i] = join_worker(s, "w", 1);
+    submit(s, open_client(s, KOFN_WINDOW_BYTES), 1, &open, job);
+    for (size_t i = 0; i < 4; i++)
+        see_task(s, workers[i], &before); // four workers: a code of four tasks
+    restart(s);
+    peer *only = join_worker(s, "w", 4); // for one worker it would be another code
+    for (size_t i = 0; i < 4; i++)
+        see_task(s, only, &after);
+    for (size_t t = 0; t < TASKS_MAX; t++) {
+        assert_int_equal(after.seen[t], before.seen[t]);
+        assert_memory_equal(after.a[t], before.a[t], sizeof after.a[t]);
+    }
+}
+
+static void
+one_key_at_once_from_two_clients_is_one_job(void **state)
+{
+    stage *s = *state;
+    problem keyed = small;
+    keyed.key = "the same";
+    stage_run(s);
+    peer *client[2] = {open_client(s, KOFN_WINDOW_BYTES), open_client(s, KOFN_WINDOW_BYTES)};
+    for (size_t round = 0; round < 20; round++) {
+        kofn_msg_job_ref ref[2];
+        char key[32];
+        snprintf(key, sizeof key, "round %zu", round);
+        keyed.key = key;
+        for (size_t i = 0; i < 2; i++)
+            send_product(s, client[i], round + 1, KOFN_METHOD_SUBMIT, &keyed);
+        for (size_t i = 0; i < 2; i++)
+            assert_int_equal(expect_reply(client[i], round + 1, &kofn_job_ref_message, &ref[i]),
+                             KOFN_OK);
+        assert_string_equal(ref[0].job, ref[1].job);
+    }
+}
+
+static void
+who_waits_when_it_stops_is_told_to_come_again(void **state)
+{
+    stage *s = *state;
+    char job[KOFN_ID_MAX], same[KOFN_ID_MAX];
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    submit(s, client, 1, &small, job);
+    assert_true(get_job(client, job).durable);
+    send_job_call(client, 2, KOFN_METHOD_WAIT, job);
+    (void)check_health(client); // after which the call is known
+    kofn_master_stop(s->master);
+    kofn_master_stop(s->master);
+    assert_int_equal(expect_reply(client, 2, NULL, NULL), KOFN_UNAVAILABLE);
+    restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    peer *worker = join_worker(s, "w", 1);
+    send_job_call(client, 3, KOFN_METHOD_WAIT, job);
+    task t;
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    expect_product(s, client, 3, &small, same);
+    assert_string_equal(same, job);
+    send_job_call(client, 4, KOFN_METHOD_WAIT, job);
+    expect_product(s, client, 4, &small, same); // once more, from disk
+}
+
+static void
+a_multiply_is_not_kept(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    send_product(s, open_client(s, KOFN_WINDOW_BYTES), 1, KOFN_METHOD_MULTIPLY, &small);
+    (void)check_health(open_client(s, 0));
+    restart(s);
+    kofn_msg_jobs jobs;
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    send_call(client, 1, KOFN_METHOD_LIST_JOBS, NULL, NULL);
+    assert_int_equal(expect_reply(client, 1, &kofn_jobs_message, &jobs), KOFN_OK);
+    assert_int_equal(jobs.jobs.count, 0);
+    kofn_message_clear(&kofn_jobs_message, &jobs);
+}
+
+static void
+a_job_is_refused_when_the_store_is_full_with_a_hint_to_retry(void **state)
+{
+    stage *s = *state;
+    s->config.store_bytes = 100;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    send_product(s, client, 1, KOFN_METHOD_SUBMIT, &small);
+    kofn_msg_reply reply;
+    expect(client, &kofn_reply_message, &reply);
+    assert_int_equal(reply.status, KOFN_RESOURCE_EXHAUSTED);
+    assert_true(reply.retry_ms > 0);
+    char operand[KOFN_ID_MAX];
+    const problem tiny = {.rows = 1, .inner = 1, .cols = 1};
+    put_operand(s, client, 2, &tiny, 0, operand); // this one has room
+}
+
+/* ---- operands ---------------------------------------------------------------------------------------- */
+
+static void
+jobs_that_need_an_operand_from_disk_share_one_load(void **state)
+{
+    stage *s = *state;
+    char operand[KOFN_ID_MAX], again[KOFN_ID_MAX];
+    problem put = square;
+    put.key = "of this name";
+    stage_run(s);
+    put_operand(s, open_client(s, KOFN_WINDOW_BYTES), 1, &put, 0, operand);
+    restart(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    put_operand(s, client, 1, &put, 0, again);
+    assert_string_equal(again, operand);
+    problem named = square;
+    named.operand[0] = operand;
+    for (size_t call = 2; call < 5; call++)
+        send_product(s, client, call, call == 4 ? KOFN_METHOD_SUBMIT : KOFN_METHOD_MULTIPLY,
+                     &named);
+    kofn_msg_job_ref ref;
+    assert_int_equal(expect_reply(client, 4, &kofn_job_ref_message, &ref), KOFN_OK);
+    peer *worker = join_worker(s, "w", 1);
+    for (size_t call = 2; call < 5; call++) {
+        task t;
+        expect_task(worker, &t);
+        answer(s, worker, &t);
+        if (call < 4)
+            expect_product(s, client, call, &named, again);
+    }
+    send_job_call(client, 5, KOFN_METHOD_WAIT, ref.job);
+    expect_product(s, client, 5, &named, again);
+}
+
+static void
+an_operand_that_was_dropped_in_use_goes_with_its_last_job(void **state)
+{
+    stage *s = *state;
+    char operand[KOFN_ID_MAX], job[KOFN_ID_MAX], same[KOFN_ID_MAX];
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    put_operand(s, client, 1, &square, 0, operand);
+    problem named = square;
+    named.operand[0] = operand;
+    submit(s, client, 2, &named, job);
+    kofn_msg_operand_ref ref;
+    snprintf(ref.operand, sizeof ref.operand, "%s", operand);
+    send_call(client, 3, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
+    assert_int_equal(expect_reply(client, 3, NULL, NULL), KOFN_OK);
+    const uint64_t with_operand = check_health(client).store_bytes;
+    restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    assert_int_equal(check_health(client).store_bytes, with_operand);
+    peer *worker = join_worker(s, "w", 1);
+    task t;
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    send_job_call(client, 4, KOFN_METHOD_WAIT, job);
+    expect_product(s, client, 4, &named, same);
+    restart(s); // and with it goes what is still on its way to disk
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    send_call(client, 5, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
+    assert_int_equal(expect_reply(client, 5, NULL, NULL), KOFN_NOT_FOUND);
+    send_job_call(client, 6, KOFN_METHOD_WAIT, job);
+    expect_product(s, client, 6, &named, same);
+}
+
+int
+main(void)
+{
+#define TEST(name_) cmocka_unit_test_setup_teardown(name_, store_setup, store_teardown)
+    static const struct CMUnitTest tests[] = {
+        TEST(the_same_rows_are_sent_after_a_restart),
+        TEST(one_key_at_once_from_two_clients_is_one_job),
+        TEST(who_waits_when_it_stops_is_told_to_come_again),
+        TEST(a_multiply_is_not_kept),
+        TEST(a_job_is_refused_when_the_store_is_full_with_a_hint_to_retry),
+        TEST(jobs_that_need_an_operand_from_disk_share_one_load),
+        TEST(an_operand_that_was_dropped_in_use_goes_with_its_last_job),
+    };
+    return cmocka_run_group_tests_name("master_store", tests, NULL, NULL);
+}
