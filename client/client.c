@@ -15,6 +15,7 @@
 
 enum {
     DEFAULT_PATIENCE_MS = 5000,
+    DEFAULT_AWAY_MS = 60000,
     DEFAULT_RETRIES = 8,
     DEFAULT_BACKOFF_MS = 100,
     DEFAULT_BACKOFF_MAX_MS = 5000,
@@ -37,18 +38,19 @@ check_options(const kofn_client_options *options, kofn_error *err)
 {
     const struct {
         const char *name;
-        int64_t value, max;
+        int64_t value, max, min;
     } checks[] = {
-        {"patience_ms", options->patience_ms, MS_MAX},
-        {"backoff_ms", options->backoff_ms, MS_MAX},
-        {"backoff_max_ms", options->backoff_max_ms, MS_MAX},
-        {"local_workers", options->local_workers, 1024},
+        {"patience_ms", options->patience_ms, MS_MAX, 0},
+        {"away_ms", options->away_ms, MS_MAX, KOFN_CLIENT_FOREVER},
+        {"backoff_ms", options->backoff_ms, MS_MAX, 0},
+        {"backoff_max_ms", options->backoff_max_ms, MS_MAX, 0},
+        {"local_workers", options->local_workers, 1024, KOFN_CLIENT_LOCAL_CORES},
     };
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
-        if (checks[i].value > checks[i].max ||
-            (checks[i].value < 0 && !(i == 3 && checks[i].value == KOFN_CLIENT_LOCAL_CORES)))
-            return kofn_fail(err, KOFN_INVALID_ARGUMENT, "option %s is %" PRId64 ", 0 to %" PRId64,
-                             checks[i].name, checks[i].value, checks[i].max);
+        if (checks[i].value > checks[i].max || checks[i].value < checks[i].min)
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "option %s is %" PRId64 ", %" PRId64 " to %" PRId64, checks[i].name,
+                             checks[i].value, checks[i].min, checks[i].max);
     return KOFN_OK;
 }
 
@@ -69,6 +71,7 @@ fill_options(kofn_client_options *options)
     options->key = find_text(options->key, "KOFN_KEY", NULL);
     options->server_key = find_text(options->server_key, "KOFN_SERVER_KEY", NULL);
     options->patience_ms = options->patience_ms ? options->patience_ms : DEFAULT_PATIENCE_MS;
+    options->away_ms = options->away_ms ? options->away_ms : DEFAULT_AWAY_MS;
     options->retries = options->retries ? options->retries : DEFAULT_RETRIES;
     options->backoff_ms = options->backoff_ms ? options->backoff_ms : DEFAULT_BACKOFF_MS;
     options->backoff_max_ms =
@@ -180,7 +183,7 @@ kofn_client_open(const kofn_client_options *options, kofn_client **ret_client, k
 
     fill_options(&given);
     client->options = given;
-    client->down_ns = kofn_clock_ns();
+    client->down_ns = client->unheard_ns = kofn_clock_ns();
     client->reopen_ns = KOFN_NEVER_NS;
     TAILQ_INIT(&client->open);
     TAILQ_INIT(&client->done);

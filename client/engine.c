@@ -191,15 +191,11 @@ backoff_ns(kofn_client *client, int attempt)
     return (int64_t)(ms * (0.5 + 0.5 * kofn_rng_unit(&client->rng)) * (double)KOFN_NS_PER_MS);
 }
 
-/* Back to the queue, or to an end when it was there too often. */
+/* Back to the queue, with nothing of what it got so far. */
 static void
-retry(kofn_call *call, int64_t wait_ns, const kofn_error *why)
+requeue(kofn_call *call, int64_t wait_ns)
 {
     stop_sending(call);
-    if (call->retries < 0 || ++call->attempts > call->retries) {
-        finish(call, why);
-        return;
-    }
     if (call->reply)
         kofn_message_clear(method_of(call)->reply, call->reply);
     free(call->reply);
@@ -210,19 +206,37 @@ retry(kofn_call *call, int64_t wait_ns, const kofn_error *why)
     call->retry_ns = kofn_clock_after(kofn_clock_ns(), wait_ns);
 }
 
+/* The same after a refusal, or to an end when there were too many. */
+static void
+retry(kofn_call *call, int64_t wait_ns, const kofn_error *why)
+{
+    const bool insists = call->client->options.insist && call->retries > 0;
+    if (call->retries < 0 || (call->attempts >= call->retries && !insists)) {
+        finish(call, why);
+        return;
+    }
+    call->attempts++;
+    requeue(call, wait_ns);
+}
+
+/* Losses are not counted against a call: time bounds them (patience_end). Away is a master from when it
+ * was last heard, so one that falls as soon as it stands is not there. */
 static void
 connection_lost(kofn_client *client, const kofn_error *why)
 {
     const int64_t now = kofn_clock_ns();
     kofn_connection_close(&client->connection);
-    if (client->down_ns == KOFN_NEVER_NS)
-        client->down_ns = now;
+    if (client->losses == 0)
+        client->unheard_ns = now;
+    client->down_ns = client->unheard_ns;
     client->reopen_ns = kofn_clock_after(now, backoff_ns(client, client->losses));
     client->losses++;
     for (kofn_call *call = TAILQ_FIRST(&client->open), *next; call; call = next) {
         next = TAILQ_NEXT(call, link);
-        if (call->state != KOFN_CALL_QUEUED)
-            retry(call, 0, why); // as soon as there is a connection again
+        if (call->state != KOFN_CALL_QUEUED && call->retries < 0)
+            finish(call, why);
+        else if (call->state != KOFN_CALL_QUEUED)
+            requeue(call, 0); // sent as soon as there is a connection again
     }
 }
 
@@ -290,13 +304,20 @@ keep_connected(kofn_client *client, int64_t now)
         client->down_ns = KOFN_NEVER_NS;
 }
 
+/* A master that was there comes back, and takes its jobs up again: a call's deadline says how long
+ * that may take, or else the client's options do. */
 static int64_t
 patience_end(const kofn_client *client, const kofn_call *call)
 {
+    const kofn_client_options *options = &client->options;
+    const int64_t since = client->down_ns > call->started_ns ? client->down_ns : call->started_ns;
     if (client->down_ns == KOFN_NEVER_NS)
         return KOFN_NEVER_NS;
-    const int64_t since = client->down_ns > call->started_ns ? client->down_ns : call->started_ns;
-    return kofn_clock_after(since, client->options.patience_ms * KOFN_NS_PER_MS);
+    if (!client->spoken || call->retries < 0)
+        return kofn_clock_after(since, options->patience_ms * KOFN_NS_PER_MS);
+    if (call->deadline_ns != KOFN_NEVER_NS || options->away_ms < 0)
+        return KOFN_NEVER_NS;
+    return kofn_clock_after(since, options->away_ms * KOFN_NS_PER_MS);
 }
 
 static int64_t
@@ -308,11 +329,15 @@ give_up_at(const kofn_call *call)
 }
 
 static void
-say_unreachable(const kofn_client *client, kofn_error *ret_error)
+say_unreachable(const kofn_client *client, int64_t now, kofn_error *ret_error)
 {
     if (client->connection.cut_off)
         (void)kofn_monitor_explain(KOFN_MONITOR_CUT, client->endpoint, "client",
                                    client->connection.keys != NULL, ret_error);
+    else if (client->spoken)
+        (void)kofn_fail(ret_error, KOFN_UNAVAILABLE,
+                        "the master at %s is away since %.1f s and does not come back",
+                        client->endpoint, (double)(now - client->down_ns) / 1e9);
     else
         (void)kofn_fail(ret_error, KOFN_UNAVAILABLE,
                         "no master answers at %s; is kofn-master running there?", client->endpoint);
@@ -327,7 +352,7 @@ expire(kofn_client *client, int64_t now)
         next = TAILQ_NEXT(call, link);
         if (now >= patience_end(client, call) ||
             (now >= give_up_at(call) && client->down_ns != KOFN_NEVER_NS)) {
-            say_unreachable(client, &error);
+            say_unreachable(client, now, &error);
             finish(call, &error);
         } else if (now >= give_up_at(call) && call->state != KOFN_CALL_RECEIVING) {
             (void)kofn_fail(&error, KOFN_DEADLINE_EXCEEDED,
@@ -399,6 +424,24 @@ send_queued(kofn_client *client, int64_t now)
     }
 }
 
+void
+kofn_engine_tell(kofn_client *client, kofn_method method, const void *request)
+{
+    const kofn_method_info *info = kofn_method_get(method);
+    kofn_msg_call message = {.version = KOFN_PROTOCOL_VERSION,
+                             .call = ++client->last_call,
+                             .window = client->options.window};
+    kofn_wire_buffer body = {0};
+    (void)snprintf(message.method, sizeof message.method, "%s", info->name);
+    if (client->connection.state == KOFN_CONNECTION_UP &&
+        kofn_message_pack(info->request, request, &body, NULL) == KOFN_OK) {
+        message.body = (kofn_wire_raw){.bytes = body.at, .length = body.length};
+        (void)!kofn_peer_post(client->connection.peer, &kofn_call_message, &message,
+                              NULL); // or it is gone, and does not know
+    }
+    kofn_wire_buffer_fini(&body);
+}
+
 /* ---- receiving ------------------------------------------------------------------------------- */
 
 static kofn_call *
@@ -416,10 +459,10 @@ is_retryable(const kofn_call *call, const kofn_msg_reply *reply, kofn_status sta
 {
     if (status == KOFN_RESOURCE_EXHAUSTED)
         return reply->retry_ms > 0;
-    /* A job that ended so stays so for those who wait for it; under the key that made it, it runs
-     * anew. */
-    return status == KOFN_UNAVAILABLE && call->method != KOFN_METHOD_WAIT &&
-           call->method != KOFN_METHOD_WATCH;
+    /* A job that ended so (its account says it) stays so for those who wait for it; under the key
+     * that made it, it runs anew. */
+    const bool waits = call->method == KOFN_METHOD_WAIT || call->method == KOFN_METHOD_WATCH;
+    return status == KOFN_UNAVAILABLE && !(waits && reply->body.length > 0);
 }
 
 static void
@@ -435,7 +478,8 @@ call_refused(kofn_client *client, kofn_call *call, const kofn_msg_reply *reply)
         return;
     }
     const uint64_t hint_ms = reply->retry_ms < 3600000 ? reply->retry_ms : 3600000;
-    const int64_t hint_ns = (int64_t)hint_ms * KOFN_NS_PER_MS;
+    const double jitter = 1 + 0.5 * kofn_rng_unit(&client->rng); // never sooner than told
+    const int64_t hint_ns = (int64_t)((double)hint_ms * jitter * (double)KOFN_NS_PER_MS);
     const int64_t backoff = backoff_ns(client, call->attempts);
     retry(call, backoff > hint_ns ? backoff : hint_ns, &error);
 }
@@ -624,6 +668,7 @@ receive(kofn_client *client)
     if (!got)
         return false;
     client->losses = 0;
+    client->spoken = true;
     if (client->in.block_bytes > 0 && client->connection.peer &&
         kofn_peer_took(client->connection.peer, client->in.block_bytes, client->options.window,
                        &error) != KOFN_OK)
@@ -658,6 +703,12 @@ kofn_engine_pause(kofn_client *client, int attempt)
     const int64_t until = kofn_clock_after(kofn_clock_ns(), backoff_ns(client, attempt - 1));
     while (kofn_clock_ns() < until)
         (void)kofn_engine_step(client, until);
+}
+
+bool
+kofn_engine_is_away(const kofn_client *client)
+{
+    return client->spoken && client->down_ns != KOFN_NEVER_NS;
 }
 
 size_t

@@ -3,7 +3,7 @@
  *              connection is up                    reply, more blocks
  *     QUEUED --------------------------> SENT --------------------------> RECEIVING
  *       ^                                 |                                   |
- *       |  connection lost, UNAVAILABLE   | reply, error, deadline            | last block
+ *       |  connection lost, put off       | reply, error, deadline            | last block
  *       +---------------------------------+---------> DONE <------------------+
  *
  * A call keeps its packed request and its operands until it is DONE, so that it can be sent again.
@@ -82,10 +82,12 @@ struct kofn_client {
     kofn_local *local;
     kofn_connection connection;
     kofn_inbound in;
-    int64_t down_ns;   // since when there is no connection; KOFN_NEVER_NS: there is one
-    int64_t reopen_ns; // when to try the next one; KOFN_NEVER_NS: one is being made
-    int losses;        // connections lost since a message came
-    kofn_rng rng;      // keys and jitter
+    int64_t down_ns;    // since when there is no connection; KOFN_NEVER_NS: there is one
+    int64_t reopen_ns;  // when to try the next one; KOFN_NEVER_NS: one is being made
+    int losses;         // connections lost since a message came
+    int64_t unheard_ns; // when the first of those was lost
+    bool spoken;        // the master has sent something: it exists
+    kofn_rng rng;       // keys and jitter
     uint64_t last_call;
     kofn_call_list open, done;
     uint64_t endings; // calls that became done: a step that saw one does not wait
@@ -108,6 +110,9 @@ typedef struct kofn_call_params {
 KOFN_MUST_CHECK kofn_status kofn_engine_open(kofn_client *client, const kofn_call_params *params,
                                              kofn_call **ret_call, kofn_error *err);
 
+/* Send a call whose reply nobody waits for, if there is a connection. */
+void kofn_engine_tell(kofn_client *client, kofn_method method, const void *request);
+
 /* Abandons it at the master if it is not done. Accepts NULL. */
 void kofn_engine_drop(kofn_call **call_p);
 
@@ -117,6 +122,9 @@ bool kofn_engine_step(kofn_client *client, int64_t until_ns);
 
 /* The backoff before the attempt of this number (0: none), while the client goes on working. */
 void kofn_engine_pause(kofn_client *client, int attempt);
+
+/* Is a master that was there away? Calls go on when it is back. */
+bool kofn_engine_is_away(const kofn_client *client);
 
 /* Bytes of operands that have not left yet. */
 size_t kofn_engine_get_unsent(const kofn_client *client);

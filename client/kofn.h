@@ -19,12 +19,15 @@
  *                KOFN_INVALID_ARGUMENT, KOFN_OUT_OF_RANGE, KOFN_NOT_FOUND   fix the call
  *                KOFN_RESOURCE_EXHAUSTED   the master (or this process) has no room: later, smaller
  *                KOFN_UNAUTHENTICATED      the master does not take this key
-                KOFN_UNAVAILABLE          no master, after all retries; or it has no workers left
+ *                KOFN_UNAVAILABLE          no master, after all retries; or it has no workers left
  *                KOFN_DEADLINE_EXCEEDED, KOFN_CANCELLED   the call was given up
  *                KOFN_DATA_LOSS            what arrived is not what was sent
- * Retries    Calls that fail with KOFN_UNAVAILABLE, or whose connection is lost, are made again
- *            with exponential backoff and jitter. Each product carries an idempotency key, so a
- *            repeated call never becomes a second job.
+ * Retries    Calls whose connection is lost are made again when the master is back: until their
+ *            deadline, or for `away_ms`. So a wait outlives a restart of the master, and an upload
+ *            or a product begins anew. Calls that the master puts off (KOFN_UNAVAILABLE,
+ *            KOFN_RESOURCE_EXHAUSTED with a hint when to come again) are repeated with exponential
+ *            backoff and jitter, never sooner than the hint. Each product carries an idempotency
+ *            key, so a repeated call never becomes a second job.
  * Memory     Operands are borrowed until their call is done. They are never copied whole: bands of
  *            them are copied into message frames as the master takes them.
  * Threads    A client and everything made from it belong to one thread at a time. No thread runs
@@ -72,13 +75,20 @@ typedef bool kofn_progress(void *context, const kofn_account *account);
 /* KOFN_CLIENT_LOCAL_CORES: as many local workers as the machine has cores. */
 #define KOFN_CLIENT_LOCAL_CORES (-1)
 
+/* KOFN_CLIENT_FOREVER: a time without an end. */
+#define KOFN_CLIENT_FOREVER (-1)
+
 /* Zero or NULL in any field takes what is said in its comment. */
 typedef struct kofn_client_options {
     const char *endpoint;   // of the master; $KOFN_MASTER, or else tcp://127.0.0.1:7501
     int local_workers;      // 0: use the endpoint. Otherwise a master and this many workers run
                             // inside this process, and no daemon is needed
     int64_t patience_ms;    // how long to look for a master that is not there; 5000
-    int retries;            // of one call after KOFN_UNAVAILABLE; 8, and -1 for none
+    int64_t away_ms;        // how long calls without a deadline wait for a master that was there
+                            // and is away; 60000, or KOFN_CLIENT_FOREVER
+    bool insist;            // a call that is put off is made again until its deadline, and
+                            // without one for ever, not only `retries` times
+    int retries;            // of one call that is put off; 8, and -1 for none, whatever fails
     int64_t backoff_ms;     // before the first retry, doubled for each further one; 100
     int64_t backoff_max_ms; // longest backoff; 5000
     uint64_t window;        // bytes of products that may be under way to us; 16 MiB
@@ -185,8 +195,10 @@ typedef struct kofn_prime_account {
 /* What is known of a job: its state while it runs, its account when it is done. */
 struct kofn_account {
     char job[KOFN_CLIENT_JOB_MAX];
-    char state[16];     // receiving, storing, queued, running, decoding, done, failed, cancelled
-    kofn_status status; // of a finished job
+    char state[16]; // receiving, storing, queued, running, decoding, done, failed, cancelled; of
+                    // this library's own: sending (operands), away (the master is) and put off
+                    // (it has no room, or is stopping), both tried again
+    kofn_status status;                 // of a finished job
     char message[KOFN_CLIENT_TEXT_MAX]; // why it failed
     char policy[KOFN_CLIENT_NAME_MAX];
     kofn_code_choice code;            // complete

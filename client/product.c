@@ -400,7 +400,12 @@ wait_watched(kofn_client *client, kofn_call *call, onlooker *looker, kofn_error 
             continue;
         looker->news = false;
         next = now + KOFN_CLIENT_TICK_NS;
-        if (!looker->progress(looker->context, &looker->account))
+        kofn_account account = looker->account;
+        if (kofn_engine_is_away(client))
+            memcpy(account.state, "away", sizeof "away");
+        else if (call->state == KOFN_CALL_QUEUED && call->attempts > 0)
+            memcpy(account.state, "put off", sizeof "put off");
+        if (!looker->progress(looker->context, &account))
             return fail_cancelled(err);
     }
     return KOFN_OK;
@@ -419,8 +424,9 @@ static bool
 show_upload(void *context, const kofn_account *account)
 {
     upload *up = context;
-    (void)account; // nothing is heard of the job before it is accepted
-    if (up->client->down_ns != KOFN_NEVER_NS) {
+    if (account->state[0]) { // not the job's, which is not accepted yet: why it is not
+        up->account = *account;
+    } else if (up->client->down_ns != KOFN_NEVER_NS) {
         up->account = (kofn_account){0}; // nothing is on its way before there is a connection
     } else {
         const size_t unsent = kofn_engine_get_unsent(up->client);
@@ -532,7 +538,8 @@ static kofn_status
 open_job_call(kofn_client *client, kofn_method method, const char *job,
               const kofn_wait_options *options, kofn_call **ret_call, kofn_error *err)
 {
-    kofn_msg_job_ref request = {.without_result = options->without_product};
+    kofn_msg_job_ref request = {.without_result = options->without_product,
+                                .hold = !options->without_product};
     kofn_status status = set_name(request.job, sizeof request.job, job, "job", err);
     if (status != KOFN_OK)
         return status;
@@ -541,6 +548,15 @@ open_job_call(kofn_client *client, kofn_method method, const char *job,
                                                 .request = &request,
                                                 .timeout_ms = options->timeout_ms},
                             ret_call, err);
+}
+
+/* The product is here, whole: the master need not keep it. It is not lost with a connection before. */
+static void
+let_go(kofn_client *client, const char *job)
+{
+    kofn_msg_job_ref request = {.without_result = true, .let_go = true};
+    memcpy(request.job, job, strlen(job) + 1); // it was waited for: it fits
+    kofn_engine_tell(client, KOFN_METHOD_WAIT, &request);
 }
 
 /* A wait for the account alone ends well even when the job did not. */
@@ -590,6 +606,8 @@ kofn_client_wait(kofn_client *client, const char *job, const kofn_wait_options *
         kofn_result_destroy(&result);
         return status;
     }
+    if (!options->without_product)
+        let_go(client, job);
     *ret_result = result;
     return KOFN_OK;
 }

@@ -124,13 +124,14 @@ drop_burst(kofn_fleet *fleet, worker *w)
 /* ---- assignments ----------------------------------------------------------------------------------- */
 
 /* The worker is lost: its assignments are void, the scheduler places their tasks anew. The record
- * stays until sweep(), since callers up the stack may hold it. */
+ * stays until sweep(), since callers up the stack may hold it. `excused`: not by what it had. */
 static void
-lose_worker(kofn_fleet *fleet, worker *w, const char *why)
+end_worker(kofn_fleet *fleet, worker *w, const char *why, bool excused)
 {
     if (w->state == WORKER_GONE)
         return;
-    const bool expected = w->state == WORKER_LEAVING && TAILQ_EMPTY(&w->held);
+    const bool left = w->state == WORKER_LEAVING;
+    const bool expected = left && TAILQ_EMPTY(&w->held);
     w->state = WORKER_GONE;
     kofn_log_write(&fleet->master->log, expected ? KOFN_LOG_NOTICE : KOFN_LOG_WARNING,
                    expected ? "worker_left" : "worker_lost", why, "worker=%s number=%" PRIu64,
@@ -139,7 +140,24 @@ lose_worker(kofn_fleet *fleet, worker *w, const char *why)
         forget_assignment(fleet, TAILQ_FIRST(&w->held));
     drop_burst(fleet, w);
     kofn_keepers_lose(fleet->keepers, w->number);
-    kofn_sched_worker_lose(fleet->master->sched, kofn_clock_ns(), w->number);
+    if (excused || left)
+        kofn_sched_worker_lose(fleet->master->sched, kofn_clock_ns(), w->number);
+    else
+        kofn_sched_worker_die(fleet->master->sched, kofn_clock_ns(), w->number, w->hello.name);
+}
+
+/* It is there, or may be, but not any more for us. */
+static void
+lose_worker(kofn_fleet *fleet, worker *w, const char *why)
+{
+    end_worker(fleet, w, why, true);
+}
+
+/* It is silent, or its connection has ended: for all we know, something that it had killed it. */
+static void
+bury_worker(kofn_fleet *fleet, worker *w, const char *why)
+{
+    end_worker(fleet, w, why, false);
 }
 
 static void
@@ -309,7 +327,7 @@ send_blocks(kofn_fleet *fleet, uint64_t id, const kofn_bands *const *blocks)
     const int64_t now_ns = kofn_clock_ns();
     if (kofn_peer_transfer(to->on->peer, id, &kofn_task_message, &task, sent_count, sent, &err) !=
         KOFN_OK) {
-        lose_worker(fleet, to->on, err.text);
+        bury_worker(fleet, to->on, err.text);
         return true;
     }
     begin_burst(fleet, to->on, now_ns);
@@ -334,7 +352,7 @@ take_back(kofn_fleet *fleet, assignment *a)
     (void)kofn_peer_drop(w->peer,
                          cancel.assignment); // a torso is dropped by the worker at our cancel
     if (kofn_peer_post(w->peer, &kofn_cancel_message, &cancel, &err) != KOFN_OK)
-        lose_worker(fleet, w, err.text);
+        bury_worker(fleet, w, err.text);
 }
 
 static void
@@ -886,7 +904,7 @@ acknowledge(kofn_fleet *fleet)
     if (w && w->state != WORKER_GONE && fleet->in.block_bytes > 0 &&
         kofn_peer_took(w->peer, fleet->in.block_bytes, fleet->master->config.window, &err) !=
             KOFN_OK)
-        lose_worker(fleet, w, err.text);
+        bury_worker(fleet, w, err.text);
 }
 
 static void
@@ -993,9 +1011,9 @@ beat(kofn_fleet *fleet, worker *w, int64_t now_ns, bool patient)
     if (now_ns - w->heard_ns > fleet->master->config.silence_ns) {
         kofn_fail(&err, KOFN_UNAVAILABLE, "it was silent for %.1f s",
                   (double)(now_ns - w->heard_ns) * 1e-9);
-        lose_worker(fleet, w, err.text);
+        bury_worker(fleet, w, err.text);
     } else if (kofn_peer_post(w->peer, &kofn_heartbeat_message, &message, &err) != KOFN_OK) {
-        lose_worker(fleet, w, err.text);
+        bury_worker(fleet, w, err.text);
     }
 }
 

@@ -29,6 +29,7 @@
 #include "master/coders.h"
 #include "master/guard.h"
 #include "master/master.h"
+#include "master/turns.h"
 
 typedef struct kofn_sessions kofn_sessions;
 typedef struct kofn_jobs kofn_jobs;
@@ -57,6 +58,7 @@ struct kofn_master {
     bool draining;
     int64_t grace_end_ns;
     kofn_supervisor supervisor;
+    kofn_turns turns; // of those who found no room
 
     kofn_pool *pool;
     kofn_sched *sched;

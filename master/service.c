@@ -237,6 +237,8 @@ serve_wait(kofn_master *master, kofn_request *request, const kofn_msg_call *call
     if (!job)
         return;
     request->without_result = body->ref.without_result;
+    request->hold = body->ref.hold;
+    request->let_go = body->ref.let_go;
     kofn_request_wait(request, job);
 }
 

@@ -10,7 +10,7 @@
 #define WATCH_INTERVAL_NS (100 * KOFN_NS_PER_MS)
 #define PROBE_INTERVAL_NS KOFN_NS_PER_S
 #define ROOM_INTERVAL_NS  (100 * KOFN_NS_PER_MS)
-#define RETRY_MS          200 // hint for clients that find no room, or a master that stops
+#define RETRY_MS          200 // hint for clients that find a master that stops
 #define IDLE_NS           (60 * KOFN_NS_PER_S)
 
 enum {
@@ -174,8 +174,10 @@ reply_error(kofn_request *request, const kofn_error *why, uint64_t retry_ms)
 void
 kofn_request_fail(kofn_request *request, const kofn_error *why)
 {
-    const bool may_pass = why->status == KOFN_UNAVAILABLE || why->status == KOFN_RESOURCE_EXHAUSTED;
-    reply_error(request, why, may_pass ? RETRY_MS : 0);
+    kofn_turns *turns = &request->session->of->master->turns;
+    const bool full = why->status == KOFN_RESOURCE_EXHAUSTED;
+    const uint64_t may_pass_ms = why->status == KOFN_UNAVAILABLE ? RETRY_MS : 0;
+    reply_error(request, why, full ? kofn_turns_give(turns, kofn_clock_ns()) : may_pass_ms);
 }
 
 void
@@ -194,7 +196,7 @@ reply_failed(kofn_request *request, const kofn_job *job, const kofn_msg_outcome 
     kofn_wire_buffer packed = {0};
     snprintf(reply.message, sizeof reply.message, "%s", job->error.text);
     if (request->method == KOFN_METHOD_SUBMIT && reply.status == KOFN_RESOURCE_EXHAUSTED)
-        reply.retry_ms = RETRY_MS; // the disk did not take it
+        reply.retry_ms = kofn_turns_give(&job->master->turns, kofn_clock_ns()); // the disk is full
     if (kofn_message_pack(&kofn_outcome_message, outcome, &packed, NULL) == KOFN_OK)
         reply.body = (kofn_wire_raw){.bytes = packed.at, .length = packed.length};
     send_reply(request, &reply, NULL);
@@ -222,7 +224,7 @@ reply_submitted(kofn_request *request, const kofn_job *job)
     kofn_request_reply(request, &kofn_job_ref_message, &ref, NULL);
 }
 
-/* Answer one who waits for a job that is over. Was the product fetched with it? */
+/* Answer one who waits for a job that is over. Has the product been taken? */
 static bool
 answer_request(kofn_request *request, const kofn_job *job)
 {
@@ -230,6 +232,7 @@ answer_request(kofn_request *request, const kofn_job *job)
     kofn_error err;
     const bool fetch = wants_product(request, job);
     const bool watch = !wants_outcome(request);
+    const bool taken = (fetch && !request->hold) || (request->let_go && job->has_product);
     if (kofn_job_describe(job, &outcome.job, &err) != KOFN_OK) {
         kofn_request_fail(request, &err);
         return false;
@@ -246,7 +249,7 @@ answer_request(kofn_request *request, const kofn_job *job)
         kofn_request_reply(request, &kofn_outcome_message, &outcome, NULL);
     }
     kofn_message_clear(&kofn_outcome_message, &outcome);
-    return fetch;
+    return taken;
 }
 
 static bool
@@ -297,7 +300,7 @@ kofn_request_wait(kofn_request *request, kofn_job *job)
 }
 
 static void
-on_job_over(kofn_job *job)
+answer_all(kofn_job *job)
 {
     bool fetched = false;
     while (!TAILQ_EMPTY(&job->requests)) {
@@ -307,6 +310,13 @@ on_job_over(kofn_job *job)
     }
     if (fetched)
         kofn_job_note_fetched(job);
+}
+
+static void
+on_job_over(kofn_job *job)
+{
+    kofn_turns_note_end(&job->master->turns, kofn_clock_ns());
+    answer_all(job);
 }
 
 static void
@@ -325,7 +335,7 @@ static void
 on_job_loaded(kofn_job *job, const kofn_error *why)
 {
     if (!why) {
-        on_job_over(job);
+        answer_all(job);
         kofn_job_put_away_product(job); // if they are gone by now
         return;
     }

@@ -21,6 +21,7 @@ struct kofn_request {
     bool listed;          // among the session's calls by number
     bool window;          // the reply may come in pieces
     bool without_result;  // Wait: the account alone
+    bool hold, let_go;    // Wait: the product stays all the same; it has arrived
     bool receiving;       // block frames of this call are still to come, for `upload` or `job`
     kofn_job *job;        // that it waits for; NULL: none
     kofn_operand *upload; // PutOperand: that its blocks go to, owned; NULL: none

@@ -470,6 +470,8 @@ const kofn_wire_message kofn_outcome_message = {
 static const kofn_wire_field job_ref_fields[] = {
     TEXT(job, REQUIRED, "a job's id"),
     BOOL(without_result, "Wait: only the account, the product stays for another Wait"),
+    BOOL(hold, "Wait: the product is sent and stays all the same"),
+    BOOL(let_go, "Wait: whoever held the product has it; with without_result"),
 };
 const kofn_wire_message kofn_job_ref_message = {
     .name = "job_ref", FIELDS(job_ref_fields), .help = "names a job"};

@@ -228,6 +228,7 @@ typedef struct kofn_msg_outcome {
 typedef struct kofn_msg_job_ref { // Wait, Watch, Cancel, GetJob; reply of Submit
     char job[KOFN_ID_MAX];
     bool without_result; // Wait: only the account, keep the product for another Wait
+    bool hold, let_go;   // Wait: keep the product until let go; let it go
 } kofn_msg_job_ref;
 
 typedef struct kofn_msg_nothing {

@@ -317,6 +317,8 @@ cli_open(const cli_common *common, kofn_client **ret_client, kofn_error *err)
         .key = common->identity,
         .server_key = common->server_key,
         .patience_ms = (common->patience_ns + 999999) / 1000000,
+        .away_ms = common->insists ? KOFN_CLIENT_FOREVER : 0,
+        .insist = common->insists,
         .progress = not_interrupted,
     };
     return kofn_client_open(&options, ret_client, err);

@@ -32,6 +32,7 @@ typedef struct cli_common {
     const char *identity, *server_key; // files; NULL: the environment's or none
     int64_t patience_ns;
     bool json, quiet;
+    bool insists; // the command's own: a master that is away or full is asked until the timeout
 } cli_common;
 
 extern const struct argp cli_common_argp;  // --json, --quiet; its input is a cli_common

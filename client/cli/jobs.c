@@ -79,7 +79,8 @@ static const struct argp wait_argp = {
     .parser = parse,
     .args_doc = "JOB",
     .doc = "Wait until a job has ended and fetch its product.\vThe exit code is the job's. Ctrl-C "
-           "ends waiting; the job goes on.",
+           "ends waiting; the job goes on. When the master goes away it is tried again until "
+           "--timeout.",
     .children = children,
 };
 
@@ -136,7 +137,7 @@ wait_for(const arguments *args, kofn_client *client, const kofn_wait_options *op
 int
 cli_wait(int argc, char **argv)
 {
-    arguments args = {.wants_job = true, .may_name_job = true};
+    arguments args = {.common.insists = true, .wants_job = true, .may_name_job = true};
     kofn_client *client = NULL;
     kofn_error error;
     cli_progress progress;
@@ -206,7 +207,7 @@ watch_step(void *context, const kofn_account *account)
 int
 cli_watch(int argc, char **argv)
 {
-    arguments args = {.wants_job = true, .may_name_job = true};
+    arguments args = {.common.insists = true, .wants_job = true, .may_name_job = true};
     kofn_client *client = NULL;
     kofn_error error;
     if (start(&watch_argp, argc, argv, &args, &client, &error) != KOFN_OK)

@@ -161,8 +161,10 @@ static const struct argp submit_argp = {
     .options = submit_options,
     .parser = parse_multiply,
     .args_doc = "A.npy|@ID B.npy|@ID",
-    .doc = "Hand a product over to the master and print the job's id.\vIt runs on without this "
-           "command: `kofn wait JOB -o C.npy` fetches it.",
+    .doc =
+        "Hand a product over to the master and print the job's id.\vIt runs on without this "
+        "command: `kofn wait JOB -o C.npy` fetches it. A master that has no room, or is away for a "
+        "moment, is asked again until --timeout.",
     .children = children,
 };
 
@@ -305,7 +307,7 @@ run(arguments *args, int (*act)(const arguments *args, kofn_client *client))
 int
 cli_multiply(int argc, char **argv)
 {
-    arguments args = {.wants_output = true};
+    arguments args = {.common.insists = true, .wants_output = true};
     cli_parse(&multiply_argp, argc, argv, &args);
     return run(&args, multiply);
 }
@@ -313,7 +315,7 @@ cli_multiply(int argc, char **argv)
 int
 cli_outer(int argc, char **argv)
 {
-    arguments args = {.wants_output = true, .product = {.outer = true}};
+    arguments args = {.common.insists = true, .wants_output = true, .product = {.outer = true}};
     cli_parse(&outer_argp, argc, argv, &args);
     return run(&args, multiply);
 }
@@ -321,7 +323,7 @@ cli_outer(int argc, char **argv)
 int
 cli_submit(int argc, char **argv)
 {
-    arguments args = {0};
+    arguments args = {.common.insists = true};
     cli_parse(&submit_argp, argc, argv, &args);
     if (args.common.local) {
         (void)fprintf(stderr, "kofn submit: --local has no master that outlives this command; use "

@@ -95,7 +95,7 @@ put(const arguments *args, kofn_client *client, const kofn_matrix *matrix)
 int
 cli_put(int argc, char **argv)
 {
-    arguments args = {.wants = "file: A.npy"};
+    arguments args = {.common.insists = true, .wants = "file: A.npy"};
     kofn_client *client = NULL;
     kofn_error error;
     kofn_npy npy = {0};

@@ -68,13 +68,27 @@ format_bound(const kofn_account *account, char *ret_text, size_t size)
                    account->accept.error);
 }
 
+/* NULL: it is heard of. */
+static const char *
+say_why_not(const kofn_account *account)
+{
+    if (account->state[0] == '\0')
+        return "waiting for the master";
+    if (strcmp(account->state, "away") == 0)
+        return "master is away, trying again";
+    if (strcmp(account->state, "put off") == 0)
+        return "master has no room now, trying again";
+    return NULL;
+}
+
 void
 cli_progress_format(const cli_progress *progress, int64_t now_ns, char *ret_text, size_t size)
 {
     const kofn_account *account = &progress->account;
     char rate[80], bound[64];
-    if (account->state[0] == '\0') {
-        (void)snprintf(ret_text, size, "waiting for the master");
+    const char *why_not = say_why_not(account);
+    if (why_not) {
+        (void)snprintf(ret_text, size, "%s", why_not);
     } else if (account->job[0] == '\0') {
         (void)snprintf(ret_text, size, "%s operands: %.0f%%", account->state,
                        100 * account->progress);
@@ -118,6 +132,8 @@ cli_progress_show(void *context, const kofn_account *account)
     const int64_t now = kofn_clock_ns();
     if (account->answers != progress->account.answers)
         progress->moved_ns = now;
+    const bool stopped = account->state[0] && say_why_not(account) &&
+                         strcmp(account->state, progress->account.state) != 0;
     progress->account = *account;
     if (progress->running_ns == 0 && account->tasks_sent > 0)
         progress->running_ns = now;
@@ -126,7 +142,7 @@ cli_progress_show(void *context, const kofn_account *account)
         return !cli_signals_get();
     if (progress->terminal) {
         draw(progress, now);
-    } else if (now - progress->said_ns >= LOG_EVERY_NS) {
+    } else if (stopped || now - progress->said_ns >= LOG_EVERY_NS) {
         char line[256];
         cli_progress_format(progress, now, line, sizeof line);
         cli_say(progress->common, "%s", line);

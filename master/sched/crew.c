@@ -92,7 +92,7 @@ static void
 reorder(kofn_crew *crew, kofn_crew_worker *worker)
 {
     unorder(crew, worker);
-    worker->ordered = !worker->leaving && worker->running < worker->credit;
+    worker->ordered = !worker->leaving && worker->running < (worker->alone ? 1 : worker->credit);
     if (!worker->ordered)
         return;
     count_fields(crew->able_free, worker->fields, true);
@@ -193,6 +193,7 @@ kofn_crew_assign(kofn_crew *crew, kofn_crew_worker *worker, int64_t now_ns, doub
         .sent_ns = now_ns,
         .head_ns = worker->running == 0 ? now_ns : KOFN_NEVER_NS,
         .ahead = worker->running,
+        .alone = worker->alone,
     };
     kofn_link_init(&a->pending);
     kofn_link_init(&a->in_run);
@@ -232,6 +233,13 @@ kofn_crew_adopt(kofn_crew *crew, kofn_crew_worker *worker, int64_t now_ns)
     assert(status == KOFN_OK); // reserved above
     (void)status;
     return a;
+}
+
+void
+kofn_crew_set_alone(kofn_crew *crew, kofn_crew_worker *worker, bool alone)
+{
+    worker->alone = alone;
+    reorder(crew, worker);
 }
 
 kofn_assignment *
@@ -333,6 +341,7 @@ kofn_crew_release(kofn_crew *crew, kofn_assignment *a, int64_t now_ns, kofn_endi
     kofn_link_remove(&a->in_worker);
     a->worker = NULL;
     worker->running--;
+    worker->alone = worker->alone && !a->alone;
     kofn_link *head = kofn_list_first(&worker->queue);
     kofn_assignment *next = head ? KOFN_OWNER(head, kofn_assignment, in_worker) : NULL;
     if (next && next->head_ns == KOFN_NEVER_NS)

@@ -46,6 +46,7 @@ typedef struct kofn_assignment {
     int64_t service_ns; // once answered: how long it was at the head
     size_t ahead;       // tasks in front of it when it was sent
     bool adopted;       // nothing was sent: the worker had it. Says nothing of how fast it is
+    bool alone;         // nothing else is sent to its worker meanwhile
     kofn_link in_worker, in_run;
     struct kofn_assignment *next_copy; // of the same task
 } kofn_assignment;
@@ -56,6 +57,7 @@ struct kofn_crew_worker {
     size_t credit;
     uint32_t fields;       // kinds that it computes in (kofn_field_kinds_parse)
     bool leaving, ordered; // ordered: it is among the free ones
+    bool alone;            // one task at a time: it has a suspect, or is to get one (deaths.h)
     kofn_link queue;       // of assignments
     size_t running, done, failed, cancelled;
     size_t failing;        // failures since its last answer
@@ -111,6 +113,10 @@ kofn_assignment *kofn_crew_assign(kofn_crew *crew, kofn_crew_worker *worker, int
 /* The same for a task whose answer the worker has; it need not be free. NULL: no memory. */
 kofn_assignment *kofn_crew_adopt(kofn_crew *crew, kofn_crew_worker *worker, int64_t now_ns);
 kofn_assignment *kofn_crew_find_assignment(const kofn_crew *crew, uint64_t id);
+
+/* One task at a time, from now on or no longer. Also ends with the first assignment that
+ * was made so. */
+void kofn_crew_set_alone(kofn_crew *crew, kofn_crew_worker *worker, bool alone);
 
 /* The assignment is over: measure it, give its credit back. It stays the caller's to recycle. A
  * leaving worker goes with its last one. */

@@ -126,6 +126,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     init_groups(run);
     kofn_link_init(&run->out);
     kofn_link_init(&run->troubled);
+    kofn_link_init(&run->suspicious);
     kofn_link_init(&run->ready);
     kofn_link_init(&run->pending);
     *ret_run = run;
@@ -151,6 +152,7 @@ kofn_run_destroy(kofn_run **run_p)
         }
     }
     kofn_map_fini(&run->hints);
+    kofn_deaths_fini(&run->deaths);
     kofn_map_fini(&run->seen);
     kofn_decoder_destroy(&run->decoder);
     kofn_code_destroy(&run->code);
@@ -438,7 +440,7 @@ list_stand_ins(kofn_run *run, size_t *ret_tasks)
 
 /* Some task of the group is lost, and none of its failures is to be remembered: it may come again
  * when everything else was tried. */
-static void
+static size_t
 retire_one(kofn_run *run, size_t group)
 {
     size_t task = group;
@@ -447,6 +449,7 @@ retire_one(kofn_run *run, size_t group)
         assert(task < run->code->tasks);
     }
     move_task(run, task, EV_RETIRED);
+    return task;
 }
 
 /* Each goes to the front of the queue: the first is the first in the end. */
@@ -457,7 +460,8 @@ want_stand_ins(kofn_run *run, const size_t *tasks, size_t count)
         if (run->tasks[tasks[count]].state == KOFN_TASK_LOST) {
             move_task(run, tasks[count], EV_WANTED);
         } else {
-            retire_one(run, kofn_run_get_group(run, tasks[count]));
+            const size_t retired = retire_one(run, kofn_run_get_group(run, tasks[count]));
+            kofn_deaths_move(&run->deaths, retired, tasks[count]);
             move_task(run, tasks[count], EV_STANDS_IN);
         }
     }
@@ -626,13 +630,21 @@ has_failed_on(const kofn_run *run, size_t task, uint64_t worker)
     return false;
 }
 
+/* A suspect is for a worker that has nothing else. */
+static bool
+is_fit(const kofn_run *run, size_t task, uint64_t worker)
+{
+    return !kofn_deaths_is_suspect(&run->deaths, task) || kofn_crew_find(run->crew, worker)->alone;
+}
+
 /* The queued task of which the worker has most. */
 static const kofn_hint *
 find_liked(const kofn_run *run, uint64_t worker)
 {
     const kofn_hint *best = NULL;
     for (const kofn_hint *h = kofn_map_find(&run->hints, worker); h; h = h->next_of_worker) {
-        if (run->tasks[h->task].state != KOFN_TASK_QUEUED || has_failed_on(run, h->task, worker))
+        if (run->tasks[h->task].state != KOFN_TASK_QUEUED || has_failed_on(run, h->task, worker) ||
+            !is_fit(run, h->task, worker))
             continue;
         if (!best || h->bytes > best->bytes || (h->bytes == best->bytes && h->task < best->task))
             best = h;
@@ -649,7 +661,8 @@ is_left_to_another(const kofn_run *run, size_t task, uint64_t worker)
         const kofn_crew_worker *w =
             h->worker != worker ? kofn_crew_find(run->crew, h->worker) : NULL;
         if (w && w->ordered && w->failing == 0 && kofn_crew_slowdown(run->crew, w) <= SLOW &&
-            !kofn_crew_has_run(w, run) && !has_failed_on(run, task, w->id))
+            !kofn_crew_has_run(w, run) && !has_failed_on(run, task, w->id) &&
+            is_fit(run, task, w->id))
             return true;
     }
     return false;
@@ -665,8 +678,8 @@ kofn_run_find_queued(const kofn_run *run, uint64_t worker, size_t *ret_task)
         return true;
     }
     uint32_t task = able ? run->queue_first : none;
-    while (task != none &&
-           (has_failed_on(run, task, worker) || is_left_to_another(run, task, worker)))
+    while (task != none && (has_failed_on(run, task, worker) || !is_fit(run, task, worker) ||
+                            is_left_to_another(run, task, worker)))
         task = run->tasks[task].next;
     if (task == none)
         return false;
@@ -680,7 +693,7 @@ kofn_run_may_take(const kofn_run *run, uint64_t worker, size_t task)
     for (const kofn_assignment *a = run->tasks[task].copies; a; a = a->next_copy)
         if (a->worker_id == worker)
             return false;
-    return is_able(run, worker) && !has_failed_on(run, task, worker);
+    return is_able(run, worker) && !has_failed_on(run, task, worker) && is_fit(run, task, worker);
 }
 
 size_t

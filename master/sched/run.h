@@ -22,6 +22,7 @@
 #ifndef KOFN_MASTER_SCHED_RUN_H
 #define KOFN_MASTER_SCHED_RUN_H
 
+#include "master/sched/deaths.h"
 #include "master/sched/policy.h"
 #include "master/sched/timers.h"
 #include "master/sched/worth.h"
@@ -104,6 +105,8 @@ struct kofn_run {
     kofn_link out;                  // assignments, oldest first
     kofn_failure *failures;
     kofn_link troubled; // among the runs that have failures
+    kofn_deaths deaths;
+    kofn_link suspicious; // among the runs that have suspects
 
     kofn_turn *turn;
     kofn_link ready; // in its client's list of runs that have work

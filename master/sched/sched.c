@@ -33,10 +33,12 @@ struct kofn_sched {
     kofn_map runs; // by job id: those not over, and those decoded and not forgotten
     kofn_turns turns;
     kofn_timers timers;
-    kofn_link cancels;  // actions to take: assignments
-    kofn_link outcomes; // likewise: runs
-    kofn_link troubled; // runs with failed tasks
-    size_t open;        // runs not over
+    kofn_link cancels;    // actions to take: assignments
+    kofn_link outcomes;   // likewise: runs
+    kofn_link troubled;   // runs with failed tasks
+    kofn_link suspicious; // runs with suspects
+    uint64_t kept_free;   // worker for a suspect that waits; 0: none
+    size_t open;          // runs not over
     uint64_t arrivals;
     size_t *scratch; // room for the tasks of the largest code so far
     size_t scratch_size;
@@ -97,6 +99,7 @@ kofn_sched_new(const kofn_sched_config *config, kofn_sched **ret_sched, kofn_err
     kofn_link_init(&s->cancels);
     kofn_link_init(&s->outcomes);
     kofn_link_init(&s->troubled);
+    kofn_link_init(&s->suspicious);
     *ret_sched = s;
     return KOFN_OK;
 }
@@ -174,6 +177,7 @@ end_run(kofn_sched *s, kofn_run *run)
     kofn_turns_remove(&s->turns, run);
     kofn_timers_set(&s->timers, &run->timer, KOFN_NEVER_NS);
     kofn_link_remove(&run->troubled);
+    kofn_link_remove(&run->suspicious);
     kofn_link_insert_before(&s->outcomes, &run->pending);
     s->open--;
 }
@@ -605,10 +609,43 @@ drop_assignment(kofn_sched *s, kofn_assignment *a, kofn_ending how)
         run->policy->on_gone(run, a);
 }
 
-void
-kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker)
+/* A job that ends its workers is over, with the best there is if that will do. */
+static void
+stop_poisoned(kofn_sched *s, kofn_run *run, size_t task)
 {
-    advance(s, now_ns);
+    char workers[KOFN_DEATHS_TEXT_MAX];
+    kofn_deaths_list(&run->deaths, task, workers);
+    kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
+              "the job was failed: workers %s died one after another while they computed its task "
+              "%zu; find out what ends them before it is submitted again",
+              workers, task);
+    if (run->state == KOFN_RUN_IMPROVING)
+        move_run(s, run, EV_ESTIMATE);
+    else if (takes_best(run) && run->count[KOFN_TASK_KEPT] > 0)
+        move_run(s, run, EV_BEST);
+    else
+        move_run(s, run, EV_STOPPED);
+}
+
+/* Its worker died with it. What SETTLING runs have out is not sent again. */
+static void
+note_death(kofn_sched *s, const kofn_assignment *a, const char *name)
+{
+    kofn_run *run = a->run;
+    if (kofn_run_is_over(run) || run->state == KOFN_RUN_SETTLING ||
+        !kofn_deaths_note(&run->deaths, a->task, name, a->id, s->crew.last_id))
+        return;
+    if (kofn_deaths_is_proven(&run->deaths, a->task))
+        stop_poisoned(s, run, a->task);
+    else if (kofn_deaths_is_suspect(&run->deaths, a->task) &&
+             !kofn_link_is_listed(&run->suspicious))
+        kofn_link_insert_before(&s->suspicious, &run->suspicious);
+}
+
+/* `name` is NULL when nothing that the worker had is to blame. */
+static void
+lose_worker(kofn_sched *s, uint64_t worker, const char *name)
+{
     kofn_crew_worker *w = kofn_crew_find(&s->crew, worker);
     if (!w)
         return;
@@ -623,10 +660,26 @@ kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker)
     }
     for (kofn_link *link; (link = kofn_list_take_first(&lost));) {
         kofn_assignment *a = KOFN_OWNER(link, kofn_assignment, pending);
+        if (name)
+            note_death(s, a, name);
         consider(s, a->run);
         kofn_crew_recycle(&s->crew, a);
     }
     review_troubled(s);
+}
+
+void
+kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker)
+{
+    advance(s, now_ns);
+    lose_worker(s, worker, NULL);
+}
+
+void
+kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker, const char *name)
+{
+    advance(s, now_ns);
+    lose_worker(s, worker, name);
 }
 
 static bool
@@ -848,12 +901,92 @@ send(kofn_sched *s, kofn_run *run, kofn_crew_worker *worker, size_t task, kofn_a
     refresh(s, run);
 }
 
+/* The worker that is kept free may be gone, or of no use any more: no suspect waits, or it has come to
+ * have nothing and none may go there. */
+static void
+review_kept(kofn_sched *s, bool waits)
+{
+    kofn_crew_worker *worker = kofn_crew_find(&s->crew, s->kept_free);
+    if (worker && !worker->leaving && worker->running > 0 && waits)
+        return;
+    s->kept_free = 0;
+    if (worker)
+        kofn_crew_set_alone(&s->crew, worker, false);
+}
+
+/* A suspect that waits to be sent. */
+static bool
+find_suspect(const kofn_run *run, size_t *ret_task)
+{
+    const kofn_death *cursor = NULL;
+    while (kofn_deaths_next_suspect(&run->deaths, &cursor, ret_task))
+        if (run->tasks[*ret_task].state == KOFN_TASK_QUEUED)
+            return true;
+    return false;
+}
+
+/* May the suspect go to this worker, once that has nothing else? */
+static bool
+may_be_alone_with(const kofn_run *run, kofn_crew_worker *worker, size_t task)
+{
+    const bool was = worker->alone;
+    worker->alone = true;
+    const bool may = kofn_run_may_take(run, worker->id, task);
+    worker->alone = was;
+    return may;
+}
+
+/* A worker that has nothing; else the first in order is kept free from now on, unless one is. */
+static kofn_crew_worker *
+find_lone_place(kofn_sched *s, const kofn_run *run, size_t task)
+{
+    for (kofn_crew_worker *w = kofn_crew_first_free(&s->crew); w;
+         w = kofn_crew_next_free(&s->crew, w)) {
+        if (!may_be_alone_with(run, w, task))
+            continue;
+        if (w->running > 0 && s->kept_free == 0) {
+            s->kept_free = w->id;
+            kofn_crew_set_alone(&s->crew, w, true);
+            return NULL;
+        }
+        return w->running == 0 ? w : NULL;
+    }
+    return NULL;
+}
+
+/* Suspects go before all others: they are few, and what they bring out serves everybody. */
+static bool
+dispatch_suspect(kofn_sched *s, kofn_action *ret_action)
+{
+    bool waits = false;
+    kofn_link *link = kofn_list_first(&s->suspicious);
+    for (; link; link = kofn_list_after(&s->suspicious, link)) {
+        kofn_run *run = KOFN_OWNER(link, kofn_run, suspicious);
+        size_t task;
+        if (run->state == KOFN_RUN_SETTLING || !find_suspect(run, &task))
+            continue;
+        kofn_crew_worker *worker = find_lone_place(s, run, task);
+        waits = true;
+        if (!worker)
+            continue;
+        if (worker->id == s->kept_free)
+            s->kept_free = 0;
+        worker->alone = true; // until its end: kofn_crew_release
+        send(s, run, worker, task, ret_action);
+        return true;
+    }
+    review_kept(s, waits);
+    return false;
+}
+
 /* A run may have work that no free worker may take (its late task is on the only one, say): others
  * go first then. Such runs are few, so a look at the first ones does. */
 static bool
 dispatch(kofn_sched *s, kofn_action *ret_action)
 {
     size_t looks = 0;
+    if ((kofn_link_is_listed(&s->suspicious) || s->kept_free) && dispatch_suspect(s, ret_action))
+        return true;
     if (!kofn_crew_first_free(&s->crew))
         return false;
     for (kofn_run *run = kofn_turns_first(&s->turns); run && looks < RUNS_LOOKED_AT;) {

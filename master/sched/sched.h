@@ -1,8 +1,8 @@
 /* The scheduler: events in, actions out. No socket, clock, thread or random source of its own.
  *
  *     job_add, job_cancel                          SEND    put this task on that worker
- *     worker_join, worker_leave, worker_lose  -->  CANCEL  the worker may drop it
- *     answer, task_fail, tick                      DECODE  the answers kept so far suffice
+ *     worker_join, worker_leave, worker_lose, -->  CANCEL  the worker may drop it
+ *     worker_die, answer, task_fail, tick          DECODE  the answers kept so far suffice
  *                                                          for what the job accepts
  *                                                  FAIL    the job cannot or may not go on
  *
@@ -29,9 +29,12 @@
  * Affinity    A worker that has coded blocks of a queued task gets that one before others, and others
  *             leave it to it as long as it could take it at once, without another task of the job
  *             and no slower than half the median. Whoever is free never waits for one that is not.
+ * Deaths      A task that one worker after another dies of fails its job (deaths.h). Before that, as a
+ *             suspect, it runs where nothing else does: it is sent before all others, if need be to
+ *             the first worker that is kept free for it.
  * Failures    DEADLINE_EXCEEDED, CANCELLED. ABORTED: a task failed on three distinct workers.
  *             UNAVAILABLE: it failed on all the workers there are. FAILED_PRECONDITION: all answers
- *             are here and do not suffice (rounding). RESOURCE_EXHAUSTED: no memory.
+ *             are here and do not suffice (rounding), or three workers died of a task. RESOURCE_EXHAUSTED: no memory.
  * Estimates   A job may accept an estimate of the product: what its family promises of so many
  *             answers, or whatever has a small enough bound (worth.h). Then it may allow time for
  *             the product itself: for `settle_ns` it goes on, tasks are still sent, and an answer
@@ -159,9 +162,11 @@ bool kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job);
 KOFN_MUST_CHECK kofn_status kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, uint64_t worker,
                                                    size_t credit, uint32_t fields, kofn_error *err);
 
-/* Leave: it finishes what it has. Lose: it is gone with what it had. */
+/* Leave: it finishes what it has. Lose: it is gone with what it had, through no fault of that. Die:
+ * it is gone, and nobody knows why; `name` is what people call it, and tells it from others. */
 void kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns, uint64_t worker);
 void kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker);
+void kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker, const char *name);
 
 kofn_verdict kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
 

@@ -30,6 +30,7 @@ typedef struct process {
 struct cluster {
     char folder[CLUSTER_PATH_MAX / 2];
     char clients[ENDPOINT_MAX], workers[ENDPOINT_MAX];
+    char route[ENDPOINT_MAX]; // where workers connect to; "": to `workers`
     process master, worker[CLUSTER_WORKERS_MAX], run[RUNS_MAX];
     kofn_client *client;
     char failpoint[64]; // of the master; "": it has none
@@ -303,9 +304,16 @@ cluster_start_worker(cluster *c, size_t number, const char *yaml)
     (void)snprintf(name, sizeof name, "w%zu", number);
     (void)snprintf(file, sizeof file, "%s.yaml", name);
     cluster_get_path(c, file, path);
-    (void)snprintf(text, sizeof text, "master: %s\nname: %s\n%s", c->workers, name, yaml);
+    (void)snprintf(text, sizeof text, "master: %s\nname: %s\n%s",
+                   c->route[0] ? c->route : c->workers, name, yaml);
     write_text(path, text);
     start_daemon(c, &c->worker[number], KOFN_WORKER_PROGRAM, name);
+}
+
+void
+cluster_set_route(cluster *c, const char *endpoint)
+{
+    (void)snprintf(c->route, sizeof c->route, "%s", endpoint ? endpoint : "");
 }
 
 cluster *
@@ -364,6 +372,12 @@ cluster_get_client(cluster *c)
     if (!c->client)
         assert_ok(kofn_client_open(&options, &c->client, &error));
     return c->client;
+}
+
+pid_t
+cluster_get_worker_pid(const cluster *c, size_t number)
+{
+    return c->worker[number].pid;
 }
 
 void
@@ -450,6 +464,12 @@ const char *
 cluster_get_clients_endpoint(const cluster *c)
 {
     return c->clients;
+}
+
+pid_t
+cluster_get_master_pid(const cluster *c)
+{
+    return c->master.pid;
 }
 
 const char *

@@ -40,6 +40,10 @@ int cluster_teardown(void **state);
 void cluster_start_master(cluster *c);
 void cluster_start_worker(cluster *c, size_t number, const char *yaml);
 
+/* Workers that are started from now on connect there, not to the master itself: to a proxy. NULL: to
+ * the master again. */
+void cluster_set_route(cluster *c, const char *endpoint);
+
 /* Master and `workers` plain workers, all of them ready: what most tests begin with. */
 cluster *cluster_new_ready(void **state, const char *master_yaml, size_t workers);
 
@@ -70,6 +74,8 @@ void cluster_await_running(cluster *c, size_t number, size_t tasks);
 /* Until at least so many tasks of worker `number` have failed. */
 void cluster_await_failed(cluster *c, size_t number, size_t tasks);
 
+pid_t cluster_get_worker_pid(const cluster *c, size_t number);
+
 /* What the master says of worker `number`; fails when it does not know it. */
 kofn_worker_info cluster_get_worker(cluster *c, size_t number);
 
@@ -81,6 +87,8 @@ const char *cluster_get_workers_endpoint(const cluster *c);
 
 /* "folder/name". */
 void cluster_get_path(const cluster *c, const char *name, char ret_path[CLUSTER_PATH_MAX]);
+
+pid_t cluster_get_master_pid(const cluster *c);
 
 /* The text that a daemon has logged so far; owned by the cluster, valid until the next call. */
 const char *cluster_get_master_log(cluster *c);

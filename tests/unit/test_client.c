@@ -2,6 +2,7 @@
 #include "tests/assert.h"
 
 #include "client/kofn.h"
+#include "common/base/clock.h"
 #include "common/base/rng.h"
 #include "tests/unit/fake_master.h"
 
@@ -707,6 +708,124 @@ a_master_that_vanishes_and_returns_gets_the_same_call_again(void **state)
     pair_fini(&p);
 }
 
+/* Each time it is called but the last, it answers something and goes. */
+static void
+vanish_often(fake_master *fake, fake_call *call)
+{
+    const size_t *times = fake->test;
+    const kofn_msg_job running = {.id = "00000000000000aa", .state = "running"};
+    const kofn_msg_outcome outcome = {.job = {.id = "00000000000000aa", .state = "done"},
+                                      .c = {.dtype = "f64", .rows = 2, .cols = 3}};
+    if (call->job.let_go)
+        return; // and is gone
+    fake_event(fake, call, &running);
+    if (fake->call_count <= *times)
+        fake->vanish = true;
+    else
+        fake_send_product(fake, call, &outcome.c, 2);
+}
+
+static void
+a_wait_outlives_more_masters_than_it_has_retries(void **state)
+{
+    fixture f;
+    size_t times = 12; // retries: 8
+    kofn_error error;
+    kofn_result *result = NULL;
+    (void)state;
+    begin(&f, vanish_often, &times);
+    assert_ok(kofn_client_wait(f.client, "00000000000000aa", NULL, &result, &error));
+    kofn_result_destroy(&result);
+    end(&f);
+    assert_true(f.fake.call_count > times); // and one more, which lets the product go
+    assert_int_equal(f.fake.peers, times + 1);
+    for (size_t i = 0; i <= times; i++)
+        assert_string_equal(f.fake.calls[i].job.job, "00000000000000aa");
+}
+
+static void
+vanish_always(fake_master *fake, fake_call *call)
+{
+    (void)call;
+    fake->vanish = true;
+}
+
+static void
+a_master_that_falls_as_soon_as_it_stands_is_not_there(void **state)
+{
+    fixture f = {.client = NULL};
+    kofn_error error;
+    kofn_result *result = NULL;
+    (void)state;
+    fake_start(&f.fake, vanish_always, NULL);
+    const kofn_client_options options = {
+        .endpoint = f.fake.endpoint, .patience_ms = 200, .backoff_ms = 1, .backoff_max_ms = 20};
+    assert_ok(kofn_client_open(&options, &f.client, &error));
+    assert_fails(kofn_client_wait(f.client, "aa", NULL, &result, &error), KOFN_UNAVAILABLE);
+    end(&f);
+}
+
+typedef struct put_off {
+    size_t times;
+    kofn_status with;
+    uint64_t retry_ms;
+    int64_t called_ns[FAKE_CALLS_MAX];
+} put_off;
+
+static void
+put_off_often(fake_master *fake, fake_call *call)
+{
+    put_off *how = fake->test;
+    const size_t number = fake->call_count;
+    how->called_ns[number - 1] = kofn_clock_ns();
+    if (number <= how->times)
+        fake_refuse(fake, call, how->with, "no room", how->retry_ms);
+    else
+        fake_multiply(fake, call, KOFN_CHUNK_BYTES);
+}
+
+static kofn_status
+multiply_insisting(bool insist, int64_t timeout_ms, put_off *how)
+{
+    fixture f = {.client = NULL};
+    pair p = pair_new(2, 2, 2);
+    kofn_result *result = NULL;
+    kofn_error error;
+    fake_start(&f.fake, put_off_often, how);
+    const kofn_client_options options = {
+        .endpoint = f.fake.endpoint, .insist = insist, .backoff_ms = 1, .backoff_max_ms = 2};
+    const kofn_product_options product = {.timeout_ms = timeout_ms};
+    assert_ok(kofn_client_open(&options, &f.client, &error));
+    kofn_status status = kofn_client_multiply(f.client, &p.a, &p.b, &product, &result, &error);
+    kofn_result_destroy(&result);
+    end(&f);
+    pair_fini(&p);
+    return status;
+}
+
+static void
+who_insists_is_put_off_until_the_deadline(void **state)
+{
+    put_off full = {.times = 20, .with = KOFN_RESOURCE_EXHAUSTED, .retry_ms = 1};
+    put_off stopping = {.times = 20, .with = KOFN_UNAVAILABLE};
+    put_off always = {.times = FAKE_CALLS_MAX, .with = KOFN_RESOURCE_EXHAUSTED, .retry_ms = 20};
+    (void)state;
+    assert_int_equal(multiply_insisting(false, 0, &full), KOFN_RESOURCE_EXHAUSTED);
+    assert_int_equal(multiply_insisting(true, 0, &full), KOFN_OK);
+    assert_int_equal(multiply_insisting(true, 0, &stopping), KOFN_OK);
+    assert_int_equal(multiply_insisting(true, 200, &always), KOFN_DEADLINE_EXCEEDED);
+}
+
+static void
+nobody_comes_again_sooner_than_told(void **state)
+{
+    put_off how = {.times = 3, .with = KOFN_RESOURCE_EXHAUSTED, .retry_ms = 40};
+    (void)state;
+    assert_int_equal(multiply_insisting(false, 0, &how), KOFN_OK);
+    for (size_t i = 1; i <= how.times; i++)
+        assert_true(how.called_ns[i] - how.called_ns[i - 1] >= 40 * KOFN_NS_PER_MS);
+}
+
 static void
 where_no_master_is_the_call_is_unavailable(void **state)
 {
@@ -733,7 +852,7 @@ options_out_of_range_are_refused(void **state)
     static const kofn_client_options wrong[] = {
         {.endpoint = "nonsense"},      {.endpoint = "tcp://"}, {.patience_ms = -1},
         {.backoff_ms = INT64_MAX},     {.local_workers = -2},  {.backoff_max_ms = -5},
-        {.local_workers = 1000000000},
+        {.local_workers = 1000000000}, {.away_ms = -2},
     };
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -884,9 +1003,11 @@ a_product_of_another_shape_or_cut_short_is_data_loss(void **state)
 
 typedef struct job_script {
     size_t submits, waits, watches, cancels;
-    bool forget; // the first job: as a master does that was restarted
-    bool hold;   // do not answer the wait
-    bool gone;   // the product was fetched already
+    size_t held, let_go; // waits for a product that stays, and for one that need not
+    bool forget;         // the first job: as a master does that was restarted
+    bool hold;           // do not answer the wait
+    bool gone;           // the product was fetched already
+    int stopping;        // so many waits are put off
     char last_job[KOFN_ID_MAX];
 } job_script;
 
@@ -908,9 +1029,18 @@ serve_job(fake_master *fake, fake_call *call)
         fake_event(fake, call, &running);
         break;
     case KOFN_METHOD_WAIT:
+        if (call->job.let_go) {
+            script->let_go++;
+            break;
+        }
         script->waits++;
+        script->held += call->job.hold;
         if (script->hold)
             break;
+        if (script->stopping-- > 0) {
+            fake_refuse(fake, call, KOFN_UNAVAILABLE, "the master is stopping", 1);
+            break;
+        }
         if (script->forget) {
             script->forget = false;
             fake_refuse(fake, call, KOFN_NOT_FOUND, "job is not known", 0);
@@ -973,6 +1103,28 @@ a_submitted_job_is_waited_for_and_cancelled_by_its_id(void **state)
     pair_fini(&p);
 }
 
+/* The cancel behind it shows that the master has read it. */
+static void
+a_product_is_let_go_when_it_has_arrived(void **state)
+{
+    fixture f;
+    job_script script = {0};
+    kofn_error error;
+    kofn_result *result = NULL;
+    const kofn_wait_options account_only = {.without_product = true};
+    (void)state;
+    begin(&f, serve_job, &script);
+    assert_ok(kofn_client_wait(f.client, "aa", &account_only, &result, &error));
+    kofn_result_destroy(&result);
+    assert_ok(kofn_client_wait(f.client, "aa", NULL, &result, &error));
+    kofn_result_destroy(&result);
+    assert_ok(kofn_client_cancel(f.client, "aa", NULL, &error));
+    end(&f);
+    assert_int_equal(script.waits, 2);
+    assert_int_equal(script.held, 1);
+    assert_int_equal(script.let_go, 1);
+}
+
 static void
 submit_late(fake_master *fake, fake_call *call)
 {
@@ -1017,6 +1169,61 @@ a_product_that_was_fetched_before_is_not_found(void **state)
     assert_fails(kofn_client_wait(f.client, "aa", NULL, &result, &error), KOFN_NOT_FOUND);
     assert_null(result);
     end(&f);
+}
+
+/* The job's own end comes with its account; a master that stops has none to give. */
+static void
+a_wait_that_is_put_off_is_no_end_of_the_job(void **state)
+{
+    fixture f;
+    job_script script = {.stopping = 2};
+    kofn_error error;
+    kofn_result *result = NULL;
+    (void)state;
+    begin(&f, serve_job, &script);
+    assert_ok(kofn_client_wait(f.client, "aa", NULL, &result, &error));
+    kofn_result_destroy(&result);
+    end(&f);
+    assert_int_equal(script.waits, 3);
+}
+
+typedef struct last_state {
+    char at[16];
+} last_state;
+
+static bool
+note_state(void *context, const kofn_account *account)
+{
+    last_state *last = context;
+    memcpy(last->at, account->state, sizeof last->at);
+    return true;
+}
+
+/* Once it was heard: for away_ms where there is no deadline, else until that. */
+static void
+how_long_a_master_may_be_away_is_bounded(void **state)
+{
+    fixture f = {.client = NULL};
+    kofn_error error;
+    kofn_result *result = NULL;
+    job_script script = {.hold = true};
+    last_state looker = {0};
+    const kofn_wait_options shorter = {
+        .timeout_ms = 100, .progress = note_state, .context = &looker};
+    (void)state;
+    fake_start(&f.fake, serve_job, &script);
+    const kofn_client_options options = {
+        .endpoint = f.fake.endpoint, .away_ms = 300, .backoff_ms = 1, .backoff_max_ms = 20};
+    assert_ok(kofn_client_open(&options, &f.client, &error));
+    assert_ok(kofn_client_cancel(f.client, "aa", NULL, &error)); // heard
+    fake_stop(&f.fake);
+    const int64_t begin_ns = kofn_clock_ns();
+    assert_fails(kofn_client_wait(f.client, "aa", &shorter, &result, &error), KOFN_UNAVAILABLE);
+    assert_string_equal(looker.at, "away");
+    assert_fails(kofn_client_wait(f.client, "aa", NULL, &result, &error), KOFN_UNAVAILABLE);
+    assert_non_null(strstr(error.text, "is away"));
+    assert_true(kofn_clock_ns() - begin_ns >= 400 * KOFN_NS_PER_MS);
+    kofn_client_close(&f.client);
 }
 
 typedef struct onlooker {
@@ -1523,6 +1730,13 @@ main(void)
         cmocka_unit_test(retries_end),
         cmocka_unit_test(what_is_refused_is_not_tried_again),
         cmocka_unit_test(a_master_that_vanishes_and_returns_gets_the_same_call_again),
+        cmocka_unit_test(a_wait_outlives_more_masters_than_it_has_retries),
+        cmocka_unit_test(a_master_that_falls_as_soon_as_it_stands_is_not_there),
+        cmocka_unit_test(how_long_a_master_may_be_away_is_bounded),
+        cmocka_unit_test(who_insists_is_put_off_until_the_deadline),
+        cmocka_unit_test(nobody_comes_again_sooner_than_told),
+        cmocka_unit_test(a_product_is_let_go_when_it_has_arrived),
+        cmocka_unit_test(a_wait_that_is_put_off_is_no_end_of_the_job),
         cmocka_unit_test(where_no_master_is_the_call_is_unavailable),
         cmocka_unit_test(options_out_of_range_are_refused),
         cmocka_unit_test(a_master_that_does_not_answer_is_left_after_the_deadline),

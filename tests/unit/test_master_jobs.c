@@ -281,6 +281,35 @@ a_submitted_product_is_kept_until_it_was_fetched(void **state)
 }
 
 static void
+a_held_product_stays_until_it_is_let_go(void **state)
+{
+    stage *s = *state;
+    kofn_msg_outcome outcome;
+    kofn_msg_job_ref held = {.hold = true};
+    kofn_msg_job_ref let_go = {.without_result = true, .let_go = true};
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
+    submit(s, client, 1, &small, held.job);
+    memcpy(let_go.job, held.job, sizeof let_go.job);
+    send_call(client, 2, KOFN_METHOD_WAIT, &kofn_job_ref_message, &held); // before its end
+    finish_one(s, worker);
+    expect_product(s, client, 2, &small, NULL);
+    send_call(client, 3, KOFN_METHOD_WAIT, &kofn_job_ref_message, &held); // and after
+    expect_product(s, client, 3, &small, NULL);
+    assert_true(check_health(client).memory_bytes >= 6 * 3 * 8);
+
+    send_call(client, 4, KOFN_METHOD_WAIT, &kofn_job_ref_message, &let_go);
+    assert_int_equal(expect_reply(client, 4, &kofn_outcome_message, &outcome), KOFN_OK);
+    assert_int_equal(outcome.c.rows, 0);
+    kofn_message_clear(&kofn_outcome_message, &outcome);
+    assert_int_equal(check_health(client).memory_bytes, 0);
+    send_call(client, 5, KOFN_METHOD_WAIT, &kofn_job_ref_message, &held);
+    assert_int_equal(expect_reply(client, 5, &kofn_outcome_message, &outcome), KOFN_OK);
+    assert_int_equal(outcome.c.rows, 0);
+    kofn_message_clear(&kofn_outcome_message, &outcome);
+}
+
+static void
 all_who_wait_get_the_product(void **state)
 {
     stage *s = *state;
@@ -629,6 +658,7 @@ main(void)
         T(a_job_may_be_cancelled_at_any_moment),
         T(a_failed_jobs_account_comes_with_its_status),
         T(a_submitted_product_is_kept_until_it_was_fetched),
+        T(a_held_product_stays_until_it_is_let_go),
         T(all_who_wait_get_the_product),
         T(a_product_nobody_fetches_goes_after_the_keep_time),
         T(records_are_bounded),

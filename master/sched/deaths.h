@@ -1,0 +1,58 @@
+/* Deaths: which workers died with which task, to tell a task that kills from bad luck.
+ *
+ * A worker that dies takes what it held along, and mostly none of that is to blame: machines fail,
+ * operators kill, several go at once. What is suspicious is a task that was given to a worker again
+ * after a death, and that one died as well:
+ *
+ *     task 2    sent to w1, w3 (a copy) -- both die: one death -- sent to w4 -- dies: two
+ *                                       -- sent to w5, which has nothing else -- dies: three
+ *
+ * So the deaths of a task are a chain: one counts only if the assignment was made after the one
+ * before was seen. Any number of workers that go together are one link of it at most. Two distinct
+ * workers make a suspect: it runs on a worker that has nothing else meanwhile, so that what dies
+ * then died of it, and a task that happened to travel with it is cleared. The third distinct one is
+ * proof. Where there are fewer workers, who come back each time under the same name, it takes
+ * KOFN_DEATHS_MAX of them.
+ *
+ * Threads    One thread at a time.
+ */
+#ifndef KOFN_MASTER_SCHED_DEATHS_H
+#define KOFN_MASTER_SCHED_DEATHS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    KOFN_DEATHS_DISTINCT_MAX = 3, // workers by name
+    KOFN_DEATHS_MAX = 6,          // of one task, whoever died
+    KOFN_DEATHS_TEXT_MAX = 512,
+};
+
+typedef struct kofn_death kofn_death;
+
+typedef struct kofn_deaths { // of one job; {0} to begin with
+    kofn_death *first;       // latest first
+} kofn_deaths;
+
+void kofn_deaths_fini(kofn_deaths *deaths);
+
+/* The worker died with the task, which it had by `assignment`; `issued` is the last one that was
+ * made for anybody so far. Does it count? Not without memory either: then it takes one more. */
+bool kofn_deaths_note(kofn_deaths *deaths, size_t task, const char *worker, uint64_t assignment,
+                      uint64_t issued);
+
+/* Another task does the work of this one from now on. */
+void kofn_deaths_move(kofn_deaths *deaths, size_t from, size_t to);
+
+bool kofn_deaths_is_suspect(const kofn_deaths *deaths, size_t task); // one more proves it
+bool kofn_deaths_is_proven(const kofn_deaths *deaths, size_t task);
+
+/* "w1, w3, w4", in the order in which they died. */
+void kofn_deaths_list(const kofn_deaths *deaths, size_t task, char ret_text[KOFN_DEATHS_TEXT_MAX]);
+
+/* Every suspect in turn, from *cursor = NULL on; false after the last. */
+bool kofn_deaths_next_suspect(const kofn_deaths *deaths, const kofn_death **cursor,
+                              size_t *ret_task);
+
+#endif

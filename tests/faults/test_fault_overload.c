@@ -1,0 +1,192 @@
+/* Ten times the load that the workers can serve: what there is no room for is refused, with a hint
+ * when to come again; what is accepted is served at the full rate; and memory stays within its limit.
+ *
+ * Workers wait a fixed time for each task, so the capacity is known: WORKERS / SLEEP. Callers do
+ * not try again, and each offers its next product when its time has come, whatever became of the
+ * last.
+ */
+#include "tests/assert.h"
+#include "tests/faults/faults.h"
+#include "tests/integration/cluster.h"
+#include "tests/integration/raw.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum {
+    WORKERS = 2,
+    SLEEP_MS = 10,
+    CAPACITY = WORKERS * 1000 / SLEEP_MS, // jobs a second
+    CALLERS = 4,
+    N = 64,
+    LIMIT_MIB = 32,
+    TIMES = 10,
+};
+
+typedef struct caller {
+    pthread_t thread;
+    const char *endpoint;
+    double rate, seconds; // of its offers
+    const double *at;
+    size_t offered, served, refused, others;
+    atomic_bool done;
+} caller;
+
+static void
+settle(caller *self, kofn_call **call)
+{
+    kofn_result *result = NULL;
+    const kofn_status status = kofn_call_finish(call, &result, NULL);
+    self->served += status == KOFN_OK;
+    self->refused += status == KOFN_RESOURCE_EXHAUSTED;
+    self->others += status != KOFN_OK && status != KOFN_RESOURCE_EXHAUSTED;
+    kofn_result_destroy(&result);
+}
+
+/* Take what has ended, until the next offer is due. */
+static void
+settle_until(caller *self, kofn_client *client, double until_s, size_t *open)
+{
+    for (double left_s; (left_s = until_s - fault_now_s()) > 0;) {
+        kofn_call *call = NULL;
+        if (*open == 0) {
+            fault_pause();
+        } else if (kofn_client_next(client, (int64_t)(left_s * 1e3), &call, NULL) == KOFN_OK &&
+                   call) {
+            settle(self, &call);
+            (*open)--;
+        }
+    }
+}
+
+static void *
+offer(void *arg)
+{
+    caller *self = arg;
+    const kofn_client_options options = {.endpoint = self->endpoint, .retries = -1};
+    const kofn_matrix view = test_view(self->at, N, N);
+    kofn_client *client = NULL;
+    size_t open = 0;
+    if (kofn_client_open(&options, &client, NULL) != KOFN_OK)
+        abort();
+    const double start_s = fault_now_s();
+    for (; fault_now_s() < start_s + self->seconds; self->offered++) {
+        kofn_call *call;
+        if (kofn_client_start(client, &view, &view, NULL, &call, NULL) != KOFN_OK)
+            abort();
+        open++;
+        settle_until(self, client, start_s + (double)(self->offered + 1) / self->rate, &open);
+    }
+    while (open > 0)
+        settle_until(self, client, fault_now_s() + 0.1, &open);
+    kofn_client_close(&client);
+    atomic_store(&self->done, true);
+    return NULL;
+}
+
+typedef struct tally {
+    double offered, served;         // a second
+    size_t refused, others, memory; // memory: the master's most
+} tally;
+
+/* This many times the capacity, for so long. */
+static tally
+press(cluster *c, double times, double seconds, const double *at)
+{
+    caller callers[CALLERS] = {{.rate = 0}};
+    tally sum = {.offered = 0};
+    const double start_s = fault_now_s();
+    for (size_t i = 0; i < CALLERS; i++) {
+        callers[i] = (caller){.endpoint = cluster_get_clients_endpoint(c),
+                              .rate = times * CAPACITY / CALLERS,
+                              .seconds = seconds,
+                              .at = at};
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, offer, &callers[i]), 0);
+    }
+    for (size_t i = 0; i < CALLERS; i++) {
+        while (!atomic_load(&callers[i].done)) {
+            const size_t memory = fault_get_memory(cluster_get_master_pid(c));
+            sum.memory = memory > sum.memory ? memory : sum.memory;
+            fault_pause();
+        }
+        assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
+        sum.offered += (double)callers[i].offered / seconds;
+        sum.served += (double)callers[i].served;
+        sum.refused += callers[i].refused;
+        sum.others += callers[i].others;
+    }
+    sum.served /= fault_now_s() - start_s; // what waited at the end was served later
+    return sum;
+}
+
+static void
+ten_times_the_load_is_refused_and_the_rest_served(void **state)
+{
+    const double seconds = (double)fault_amount(3, 30);
+    cluster *c = cluster_new(state, "limits:\n  memory: 32MiB\n  coded_cache: 0\n");
+    double *at = test_matrix(N, N, 1);
+    char yaml[64];
+    (void)snprintf(yaml, sizeof yaml, "credit: 2\ninject:\n  sleep: %dms\n", SLEEP_MS);
+    cluster_start_master(c);
+    for (size_t i = 0; i < WORKERS; i++)
+        cluster_start_worker(c, i, yaml);
+    cluster_await_workers(c, WORKERS);
+    const tally alone = press(c, 1, seconds, at);
+    const size_t idle = fault_get_memory(cluster_get_master_pid(c));
+    const tally pressed = press(c, TIMES, seconds, at);
+    free(at);
+    print_message("overload: capacity %d jobs/s; offered %.0f: served %.0f, refused %zu; offered "
+                  "%.0f: served %.0f, refused %zu; memory %.1f MiB idle, %.1f at most, limit %d\n",
+                  CAPACITY, alone.offered, alone.served, alone.refused, pressed.offered,
+                  pressed.served, pressed.refused, (double)idle / 0x1p20,
+                  (double)pressed.memory / 0x1p20, LIMIT_MIB);
+    assert_int_equal(alone.others + pressed.others, 0);
+    assert_true(pressed.refused > 0);
+    assert_true(pressed.served >= 0.5 * alone.served);
+    assert_true((double)pressed.memory <= (double)idle + 1.1 * LIMIT_MIB * 0x1p20);
+}
+
+/* A REQ client that wants more than there is room for beside a job that waits for a worker. */
+static void
+a_refusal_says_when_to_come_again(void **state)
+{
+    cluster *c = cluster_new(state, "limits:\n  jobs: 1\n");
+    raw_peer peer;
+    raw_message message;
+    kofn_msg_reply reply;
+    double *at = test_matrix(N, N, 1);
+    const kofn_matrix view = test_view(at, N, N);
+    kofn_error error;
+    char job[KOFN_CLIENT_JOB_MAX];
+    cluster_start_master(c);
+    assert_ok(kofn_client_submit(cluster_get_client(c), &view, &view, NULL, job, &error));
+    raw_open(&peer, ZMQ_DEALER, true, cluster_get_clients_endpoint(c));
+    uint64_t last_ms = 0;
+    for (uint64_t i = 1; i <= 3; i++) {
+        const kofn_msg_product product = {.a = {.dtype = "f64", .rows = N, .cols = N},
+                                          .b = {.dtype = "f64", .rows = N, .cols = N}};
+        raw_call(&peer, &(kofn_msg_call){.call = i}, KOFN_METHOD_MULTIPLY, &product, true);
+        raw_send_block(&peer, at, N, N, 0, true);
+        raw_send_block(&peer, at, N, N, 0, false);
+        raw_expect(&peer, "reply", &reply, &message);
+        assert_int_equal(reply.status, KOFN_RESOURCE_EXHAUSTED);
+        assert_true(reply.retry_ms > last_ms); // each has its own turn
+        last_ms = reply.retry_ms;
+        raw_message_fini(&message);
+        kofn_message_clear(&kofn_reply_message, &reply);
+    }
+    raw_close(&peer);
+    free(at);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(ten_times_the_load_is_refused_and_the_rest_served,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(a_refusal_says_when_to_come_again, cluster_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

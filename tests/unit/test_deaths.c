@@ -1,0 +1,292 @@
+#include "master/sched/deaths.h"
+#include "tests/unit/sched_rig.h"
+
+/* ---- the records ------------------------------------------------------------------------------ */
+
+static void
+three_workers_one_after_another_prove_it(void **state)
+{
+    (void)state;
+    kofn_deaths deaths = {0};
+    char text[KOFN_DEATHS_TEXT_MAX];
+    assert_true(kofn_deaths_note(&deaths, 2, "w1", 1, 4));
+    assert_false(kofn_deaths_is_suspect(&deaths, 2));
+    assert_true(kofn_deaths_note(&deaths, 2, "w3", 5, 9));
+    assert_true(kofn_deaths_is_suspect(&deaths, 2));
+    assert_false(kofn_deaths_is_proven(&deaths, 2));
+    assert_true(kofn_deaths_note(&deaths, 2, "w4", 10, 12));
+    assert_true(kofn_deaths_is_proven(&deaths, 2));
+    kofn_deaths_list(&deaths, 2, text);
+    assert_string_equal(text, "w1, w3, w4");
+    kofn_deaths_fini(&deaths);
+}
+
+static void
+those_that_die_together_are_one_link(void **state)
+{
+    (void)state;
+    kofn_deaths deaths = {0};
+    assert_true(kofn_deaths_note(&deaths, 0, "w1", 1, 9));
+    assert_false(kofn_deaths_note(&deaths, 0, "w2", 8, 9)); // a copy that was out
+    assert_false(kofn_deaths_note(&deaths, 0, "w3", 9, 9));
+    assert_false(kofn_deaths_is_suspect(&deaths, 0));
+    assert_true(kofn_deaths_note(&deaths, 1, "w2", 2, 9)); // another task, another chain
+    assert_false(kofn_deaths_is_suspect(&deaths, 1));
+    kofn_deaths_fini(&deaths);
+}
+
+static void
+one_worker_alone_proves_it_only_after_six_lives(void **state)
+{
+    (void)state;
+    kofn_deaths deaths = {0};
+    char text[KOFN_DEATHS_TEXT_MAX];
+    for (uint64_t life = 1; life <= KOFN_DEATHS_MAX; life++) {
+        assert_false(kofn_deaths_is_proven(&deaths, 7));
+        assert_int_equal(kofn_deaths_is_suspect(&deaths, 7), life == KOFN_DEATHS_MAX);
+        assert_true(kofn_deaths_note(&deaths, 7, "w1", life, life));
+    }
+    assert_true(kofn_deaths_is_proven(&deaths, 7));
+    kofn_deaths_list(&deaths, 7, text);
+    assert_string_equal(text, "w1");
+    kofn_deaths_fini(&deaths);
+}
+
+static void
+deaths_follow_the_work_to_another_task(void **state)
+{
+    (void)state;
+    kofn_deaths deaths = {0};
+    const kofn_death *cursor = NULL;
+    size_t task = 0;
+    assert_true(kofn_deaths_note(&deaths, 1, "w1", 1, 1));
+    assert_true(kofn_deaths_note(&deaths, 1, "w2", 2, 2));
+    kofn_deaths_move(&deaths, 1, 6);
+    assert_false(kofn_deaths_is_suspect(&deaths, 1));
+    assert_true(kofn_deaths_next_suspect(&deaths, &cursor, &task));
+    assert_int_equal(task, 6);
+    assert_false(kofn_deaths_next_suspect(&deaths, &cursor, &task));
+    kofn_deaths_fini(&deaths);
+}
+
+/* ---- in the scheduler ------------------------------------------------------------------------- */
+
+static void
+die(rig *r, uint64_t worker)
+{
+    char name[16];
+    (void)snprintf(name, sizeof name, "w%d", (int)worker);
+    kofn_sched_worker_die(r->sched, r->now_ns, worker, name);
+}
+
+static void
+a_task_that_kills_three_workers_fails_its_job_and_names_them(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 5);
+    add(&r, 1, "uncoded", 2, 2, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2");
+    (void)answer(&r, 1, 0, 1);
+    assert_actions(&r, "");
+    die(&r, 2);
+    assert_actions(&r, "send 1.1>3");
+    die(&r, 3);
+    assert_actions(&r, "send 1.1>4");
+    die(&r, 4);
+    assert_actions(&r, "fail 1 FAILED_PRECONDITION");
+    assert_non_null(strstr(r.last.error.text, "w2, w3, w4 died one after another"));
+    rig_fini(&r);
+}
+
+static void
+workers_that_die_together_fail_nothing(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 8);
+    add(&r, 1, "polynomial", 2, 6, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5, send 1.5>6");
+    for (uint64_t worker = 1; worker <= 5; worker++)
+        die(&r, worker);
+    assert_actions(&r, "send 1.0>7");
+    die(&r, 6);
+    assert_actions(&r, "send 1.1>8");
+    (void)answer(&r, 1, 0, 7);
+    (void)answer(&r, 1, 1, 8);
+    assert_actions(&r, "decode 1");
+    rig_fini(&r);
+}
+
+static void
+workers_that_leave_or_are_sent_away_are_no_evidence(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join_many(&r, 6);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    for (uint64_t worker = 1; worker <= 5; worker++) {
+        char text[32];
+        lose(&r, worker);
+        (void)snprintf(text, sizeof text, "send 1.0>%d", (int)worker + 1);
+        assert_actions(&r, text);
+    }
+    (void)answer(&r, 1, 0, 6);
+    assert_actions(&r, "decode 1");
+    rig_fini(&r);
+}
+
+/* Tasks 1.0 and 2.0 share a worker twice. Only alone it shows which of them kills. */
+static void
+what_travelled_with_a_killer_is_cleared(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join(&r, 1);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    add(&r, 2, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 2.0>1");
+    die(&r, 1);
+    join(&r, 2);
+    assert_actions(&r, "send 1.0>2, send 2.0>2");
+    die(&r, 2);
+    join(&r, 3);
+    assert_actions(&r, "send 1.0>3"); // alone, though the worker takes two
+    (void)answer(&r, 1, 0, 3);
+    assert_actions(&r, "decode 1, send 2.0>3");
+    die(&r, 3);
+    assert_actions(&r, "fail 2 FAILED_PRECONDITION");
+    rig_fini(&r);
+}
+
+/* Workers are never idle: one is kept from further tasks until the suspect can have it. */
+static void
+a_suspect_gets_its_turn_among_busy_workers(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    die(&r, 1);
+    assert_actions(&r, "send 1.0>2");
+    r.client = 2;
+    add(&r, 2, "uncoded", 12, 12, "oneshot");
+    assert_actions(&r, "send 2.0>2");
+    join(&r, 3);
+    assert_actions(&r, "send 2.1>3, send 2.2>3");
+    die(&r, 2);
+    assert_actions(&r, "");
+    (void)answer(&r, 2, 1, 3);
+    assert_actions(&r, ""); // 3 has room, but is kept free
+    (void)answer(&r, 2, 2, 3);
+    assert_actions(&r, "send 1.0>3");
+    (void)answer(&r, 1, 0, 3);
+    assert_actions(&r, "decode 1, send 2.0>3, send 2.3>3");
+    rig_fini(&r);
+}
+
+static void
+a_worker_is_not_kept_free_for_a_job_that_is_over(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 2);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    die(&r, 1);
+    assert_actions(&r, "send 1.0>2");
+    r.client = 2;
+    add(&r, 2, "uncoded", 4, 4, "oneshot");
+    assert_actions(&r, "send 2.0>2");
+    join(&r, 3);
+    assert_actions(&r, "send 2.1>3, send 2.2>3");
+    die(&r, 2);
+    (void)answer(&r, 2, 1, 3);
+    assert_actions(&r, "");
+    assert_true(kofn_sched_job_cancel(r.sched, r.now_ns, 1));
+    assert_actions(&r, "fail 1 CANCELLED, send 2.0>3");
+    rig_fini(&r);
+}
+
+/* A fresh row in place of a lost one would kill as well, and hide how often. */
+static void
+fresh_rows_inherit_the_deaths_of_those_they_stand_in_for(void **state)
+{
+    (void)state;
+    rig r;
+    kofn_error error;
+    kofn_code *code = NULL;
+    const kofn_field *field = NULL;
+    kofn_code_spec spec = {
+        .part = {2, 1, 1}, .tasks = 2, .reserve = 2, .has_seed = true, .seed = 1};
+    (void)snprintf(spec.family, sizeof spec.family, "alloy_global");
+    assert_ok(kofn_field_new("gfp:65537", &field, &error));
+    assert_ok(kofn_code_spec_build(&spec, field, &code, &error));
+    rig_init(&r);
+    assert_ok(try_add(&r, 1, code, "rateless", &error));
+    join_many(&r, 2);
+    assert_actions(&r, "send 1.0>1, send 1.1>2");
+    die(&r, 2);
+    join(&r, 3);
+    assert_actions(&r, "send 1.2>3");
+    die(&r, 3);
+    join(&r, 4);
+    assert_actions(&r, "send 1.3>4");
+    die(&r, 4);
+    assert_actions(&r, "cancel 1.0>1, fail 1 FAILED_PRECONDITION");
+    kofn_code_destroy(&code);
+    kofn_field_destroy(&field);
+    rig_fini(&r);
+}
+
+static void
+the_best_estimate_survives_a_killer(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    r.accept = (kofn_accept){.best = true};
+    join_many(&r, 4);
+    add(&r, 1, "uncoded", 2, 2, "oneshot");
+    assert_actions(&r, "send 1.0>1, send 1.1>2");
+    (void)answer(&r, 1, 0, 1);
+    assert_actions(&r, "");
+    die(&r, 2);
+    assert_actions(&r, "send 1.1>3");
+    die(&r, 3);
+    assert_actions(&r, "send 1.1>4");
+    die(&r, 4);
+    assert_actions(&r, "decode 1 estimate");
+    rig_fini(&r);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(three_workers_one_after_another_prove_it),
+        cmocka_unit_test(those_that_die_together_are_one_link),
+        cmocka_unit_test(one_worker_alone_proves_it_only_after_six_lives),
+        cmocka_unit_test(deaths_follow_the_work_to_another_task),
+        cmocka_unit_test(a_task_that_kills_three_workers_fails_its_job_and_names_them),
+        cmocka_unit_test(workers_that_die_together_fail_nothing),
+        cmocka_unit_test(workers_that_leave_or_are_sent_away_are_no_evidence),
+        cmocka_unit_test(what_travelled_with_a_killer_is_cleared),
+        cmocka_unit_test(a_suspect_gets_its_turn_among_busy_workers),
+        cmocka_unit_test(a_worker_is_not_kept_free_for_a_job_that_is_over),
+        cmocka_unit_test(fresh_rows_inherit_the_deaths_of_those_they_stand_in_for),
+        cmocka_unit_test(the_best_estimate_survives_a_killer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

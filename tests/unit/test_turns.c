@@ -1,0 +1,82 @@
+/* When refused callers are told to come again. */
+#include "tests/assert.h"
+
+#include "common/base/clock.h"
+#include "master/turns.h"
+
+#define MS KOFN_NS_PER_MS
+
+/* One end each gap_ms, `count` of them; returns the time of the last. */
+static int64_t
+end_often(kofn_turns *turns, int64_t from_ns, int64_t gap_ms, size_t count)
+{
+    for (size_t i = 0; i < count; i++, from_ns += gap_ms * MS)
+        kofn_turns_note_end(turns, from_ns);
+    return from_ns - gap_ms * MS;
+}
+
+static void
+without_a_rate_turns_are_a_fixed_time_apart(void **state)
+{
+    kofn_turns turns = {0};
+    (void)state;
+    for (uint64_t i = 1; i <= 10; i++)
+        assert_int_equal(kofn_turns_give(&turns, MS), i * KOFN_TURNS_GAP_MS);
+}
+
+static void
+turns_are_as_far_apart_as_ends(void **state)
+{
+    kofn_turns turns = {0};
+    (void)state;
+    const int64_t now = end_often(&turns, MS, 50, 100);
+    for (uint64_t i = 1; i <= 10; i++)
+        assert_int_equal(kofn_turns_give(&turns, now), i * 50);
+    assert_int_equal(kofn_turns_give(&turns, now + 450 * MS), 100);  // the tenth is at 500
+    assert_int_equal(kofn_turns_give(&turns, now + 10000 * MS), 50); // long after: the next one
+}
+
+static void
+turns_are_neither_at_once_nor_for_ever(void **state)
+{
+    kofn_turns turns = {0};
+    (void)state;
+    int64_t now = end_often(&turns, MS, 1, 2000);
+    assert_int_equal(kofn_turns_give(&turns, now), KOFN_TURNS_MS_MIN);
+    for (size_t i = 0; i < 100000; i++)
+        assert_in_range(kofn_turns_give(&turns, now), KOFN_TURNS_MS_MIN, KOFN_TURNS_MS_MAX);
+    assert_int_equal(kofn_turns_give(&turns, now), KOFN_TURNS_MS_MAX);
+}
+
+static void
+a_rate_follows_what_happens(void **state)
+{
+    kofn_turns turns = {0};
+    (void)state;
+    int64_t now = end_often(&turns, MS, 10, 500);
+    now = end_often(&turns, now + 100 * MS, 100, 100);
+    assert_in_range(kofn_turns_give(&turns, now), 99, 100);
+}
+
+static void
+idle_time_is_no_rate(void **state)
+{
+    kofn_turns turns = {0};
+    (void)state;
+    int64_t now = end_often(&turns, MS, 50, 100);
+    now = end_often(&turns, now + 3600 * KOFN_NS_PER_S, 50, 3);
+    assert_int_equal(kofn_turns_give(&turns, now), 50);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_rate_turns_are_a_fixed_time_apart),
+        cmocka_unit_test(turns_are_as_far_apart_as_ends),
+        cmocka_unit_test(turns_are_neither_at_once_nor_for_ever),
+        cmocka_unit_test(a_rate_follows_what_happens),
+        cmocka_unit_test(idle_time_is_no_rate),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
