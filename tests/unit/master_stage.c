@@ -15,6 +15,7 @@ stage_init(stage *s)
     snprintf(s->config.clients, sizeof s->config.clients, "tcp://127.0.0.1:*");
     s->config.heartbeat_ns = 50 * KOFN_NS_PER_MS;
     s->config.silence_ns = 600 * KOFN_NS_PER_S;
+    s->config.chunk_bytes = KOFN_CHUNK_BYTES;
     assert_ok(kofn_pool_new(1 << 24, &s->pool, &error));
 }
 
