@@ -1,1 +1,2 @@
+kofn_test(checksum LINKS kofn_link)
 kofn_test(link LINKS kofn_link)
