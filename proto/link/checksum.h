@@ -8,7 +8,9 @@
  * bit that flips on the way and a product that is wrong in silence. To receivers who do not know it
  * the entry is an unknown key; senders who do not know it are not checked.
  *
- * Cost       CRC32C of ISA-L: 10 GB/s and more, of what a socket moves at 3.
+ * Cost       CRC32C of ISA-L, on each end once: 67 GB/s in cache, 4 from memory that others use too.
+ *            CPU time of all daemons and the client of a job that only moves data (40000 x 256 by
+ *            256 x 8): 1.2 times that without; elapsed, within the noise.
  * Threads    Any thread.
  */
 #ifndef KOFN_PROTO_LINK_CHECKSUM_H

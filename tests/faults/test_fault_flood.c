@@ -27,7 +27,7 @@ enum {
     GARBAGE_MAX = 4096,
     SAMPLES_MAX = 1 << 20,
     MEMORY_MORE_MAX = 1 << 20,
-    SETTLE_S = 30,
+    SETTLE_S = 90, // a stranger's session is forgotten after 60 s, and memory given back every 10 s
 };
 
 /* ---- a good client ---------------------------------------------------------------------------- */
@@ -176,9 +176,8 @@ static const char *const lies[] = {
     "\xc6\xff\xff\xff\xff",
     "\xdb\x7f\xff\xff\xff",
     "\x81\xa4type\xdb\xff\xff\xff",
-    "\x82\xa4type\xa4"
-    "call\xa4"
-    "body\xdd\x7f\xff\xff\xff",
+    ("\x82\xa4type\xa3\x61\x63k\xa5" // a field of an ack that is an endless array
+     "bytes\xdd\x7f\xff\xff\xff"),
     "\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91\x91",
 };
 
