@@ -537,6 +537,13 @@ static void
 on_reply(kofn_client *client, const kofn_msg_reply *reply)
 {
     kofn_error error;
+    if (reply->call == 0 &&
+        (reply->status == KOFN_DATA_LOSS || reply->status == KOFN_INVALID_ARGUMENT)) {
+        (void)kofn_fail(&error, KOFN_UNAVAILABLE, "a message to %s was damaged on its way: %s",
+                        client->endpoint, reply->message);
+        connection_lost(client, &error); // of which call, nobody knows
+        return;
+    }
     kofn_call *call = find_call(client, reply->call, KOFN_CALL_SENT);
     if (!call) // abandoned, or an attempt that was given up
         return;
@@ -659,6 +666,8 @@ receive(kofn_client *client)
 
     kofn_status status =
         kofn_inbound_recv(client->connection.socket, KOFN_LINK_CLIENT, &client->in, &got, &error);
+    if (status == KOFN_DATA_LOSS) // on another connection it may come as it was
+        error.status = KOFN_UNAVAILABLE;
     if (status == KOFN_OK && got)
         status = handle_message(client, &error);
     if (status != KOFN_OK) {

@@ -9,7 +9,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { MESSAGES_A_TURN = 64 }; // taken off the socket before the loop looks at others
+enum {
+    MESSAGES_A_TURN = 64, // taken off the socket before the loop looks at others
+    REFUSALS_MAX = 1000,  // between two beats: who floods us does not read either, and they pile up
+    REFUSALS_LOGGED = 10, // likewise
+};
 
 typedef struct assignment assignment;
 typedef TAILQ_HEAD(assignment_list, assignment) assignment_list;
@@ -67,6 +71,7 @@ struct kofn_fleet {
     kofn_inbound in; // reused
     uint64_t strangers;
     kofn_keepers *keepers;
+    size_t refusals;  // since the last beat; who is not told says something again
     kofn_meter link;  // block bytes to all workers together
     size_t receiving; // workers whose meters run
 };
@@ -737,6 +742,8 @@ on_bye(kofn_fleet *fleet, worker *w, const void *message)
 static void
 refuse(kofn_fleet *fleet, const kofn_peer_id *id, kofn_status status, const char *text)
 {
+    if (fleet->refusals++ >= REFUSALS_MAX)
+        return;
     kofn_peer *peer = NULL;
     kofn_msg_refuse message = {.status = status};
     snprintf(message.message, sizeof message.message, "%s", text);
@@ -829,7 +836,9 @@ on_hello(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello)
 {
     kofn_error err;
     if (!check_hello(hello, &err)) {
-        kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "worker_refused", err.text, "%s", "");
+        if (fleet->refusals < REFUSALS_LOGGED)
+            kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "worker_refused", err.text, "%s",
+                           "");
         refuse(fleet, id, err.status, err.text);
         return;
     }
@@ -916,6 +925,18 @@ on_garbage(kofn_fleet *fleet, const kofn_error *why)
                        "from=workers count=%" PRIu64, fleet->strangers);
 }
 
+/* Its checksum is wrong: it may have been a result, or anything, so both sides begin anew. */
+static void
+on_damage(kofn_fleet *fleet, const kofn_error *why)
+{
+    worker *w = zhashx_lookup(fleet->by_peer, &fleet->in.peer);
+    if (!w || w->state == WORKER_GONE)
+        return;
+    lose_worker(fleet, w, why->text);
+    refuse(fleet, &fleet->in.peer, KOFN_FAILED_PRECONDITION,
+           "a message of yours was damaged on its way: say hello");
+}
+
 static void
 on_message(kofn_fleet *fleet)
 {
@@ -985,6 +1006,7 @@ kofn_fleet_on_readable(kofn_fleet *fleet)
                                                KOFN_LINK_MASTER_WORKERS, &fleet->in, &got, &err);
         if (!got)
             break; // nothing waits, or the context ends
+        kofn_master_note_blocks(fleet->master, fleet->in.block_bytes);
         if (!is_admitted(fleet)) {
             refuse(fleet, &fleet->in.peer, KOFN_UNAUTHENTICATED, "this key may not work here");
             continue;
@@ -992,7 +1014,9 @@ kofn_fleet_on_readable(kofn_fleet *fleet)
         acknowledge(fleet);
         if (status)
             on_garbage(fleet, &err);
-        else
+        if (status == KOFN_DATA_LOSS)
+            on_damage(fleet, &err);
+        if (!status)
             on_message(fleet);
         kofn_jobs_act(fleet->master->jobs);
     }
@@ -1024,6 +1048,7 @@ kofn_fleet_on_beat(kofn_fleet *fleet, int64_t now_ns)
     const bool patient =
         fleet->beat_ns && now_ns - fleet->beat_ns > fleet->master->config.silence_ns / 2;
     fleet->beat_ns = now_ns;
+    fleet->refusals = 0;
     worker *w;
     TAILQ_FOREACH(w, &fleet->workers, of_fleet)
     {

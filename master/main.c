@@ -10,6 +10,7 @@
 #include <czmq.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 const char *argp_program_version = "kofn-master " KOFN_VERSION;
 
@@ -58,6 +59,18 @@ reload(void *context)
     kofn_master_config_fini(&fresh);
 }
 
+/* Each connection is a descriptor, and the usual soft limit of 1024 is for programs that call select:
+ * none of ours. Where it cannot be raised, libzmq turns connections away until others end. */
+static void
+raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); // else: with those that there are
+}
+
 static kofn_status
 serve(const kofn_daemon_line *line, const kofn_master_config *config, kofn_log log, kofn_error *err)
 {
@@ -67,6 +80,7 @@ serve(const kofn_daemon_line *line, const kofn_master_config *config, kofn_log l
     if (status)
         return status;
     serving s = {.line = line, .log = log, .master = master};
+    kofn_master_be_thrifty(master);
     kofn_notify notify;
     kofn_notify_init(&notify, reload, &s);
     kofn_master_set_supervisor(master, &notify.supervisor);
@@ -97,6 +111,7 @@ main(int argc, char **argv)
     };
     kofn_blas_choose_kernel(argv);
     kofn_link_tune_malloc();
+    raise_descriptors();
     kofn_daemon_line line;
     kofn_daemon_parse(&daemon, argc, argv, &line);
 

@@ -12,6 +12,12 @@
 #include <unistd.h>
 
 #define TICK_MS 100 // requests' deadlines, watchers, drain
+#define TRIM_NS (10 * KOFN_NS_PER_S)
+
+enum {
+    BUSY_BYTES = 64 << 20, // of blocks within TRIM_NS: their pages are wanted again at once
+    LARGE_BYTES = 1 << 18, // messages whose pages count so
+};
 
 /* ---- the loop ---------------------------------------------------------------------------------------- */
 
@@ -71,6 +77,19 @@ is_drained(kofn_master *master)
     return totals.running + totals.queued == 0 && kofn_sessions_are_flushed(master->sessions);
 }
 
+/* A crowd that came and went (connections, garbage, a wave of jobs) leaves free memory behind, which
+ * malloc keeps for the frames to come. */
+static void
+trim(kofn_master *master, int64_t now_ns)
+{
+    if (!master->thrifty || now_ns - master->looked_ns < TRIM_NS)
+        return;
+    if (master->block_bytes - master->looked_at_bytes < BUSY_BYTES)
+        kofn_link_trim_malloc();
+    master->looked_at_bytes = master->block_bytes;
+    master->looked_ns = now_ns;
+}
+
 static int
 on_tick(zloop_t *loop, int timer, void *context)
 {
@@ -85,6 +104,7 @@ on_tick(zloop_t *loop, int timer, void *context)
     kofn_jobs_on_tick(master->jobs, now_ns);
     kofn_operands_on_tick(master->operands, now_ns);
     kofn_jobs_act(master->jobs);
+    trim(master, now_ns);
     if (!master->keep || !kofn_keep_is_stuck(master->keep, now_ns))
         master->supervisor.round(
             master->supervisor.context); // which is no sooner than all of the above
@@ -375,6 +395,19 @@ void
 kofn_master_set_supervisor(kofn_master *master, const kofn_supervisor *supervisor)
 {
     master->supervisor = *supervisor;
+}
+
+void
+kofn_master_note_blocks(kofn_master *master, size_t bytes)
+{
+    if (bytes >= LARGE_BYTES)
+        master->block_bytes += bytes;
+}
+
+void
+kofn_master_be_thrifty(kofn_master *master)
+{
+    master->thrifty = true;
 }
 
 void

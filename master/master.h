@@ -36,6 +36,10 @@ KOFN_MUST_CHECK kofn_status kofn_master_run(kofn_master *master, kofn_error *err
 /* Who is told how the master goes, from before it runs. Copied; without it: nobody. */
 void kofn_master_set_supervisor(kofn_master *master, const kofn_supervisor *supervisor);
 
+/* The process is the master's alone and its allocator set by kofn_link_tune_malloc: have it give
+ * memory back when few blocks come. Before it runs. */
+void kofn_master_be_thrifty(kofn_master *master);
+
 /* Have the loop call the supervisor's `reload`, which calls kofn_master_reconfigure. */
 void kofn_master_reload(kofn_master *master);
 

@@ -56,6 +56,10 @@ struct kofn_master {
     int stop_fd;      // eventfd: counts calls of kofn_master_stop
     int reload_fd;    // eventfd: counts calls of kofn_master_reload
     bool draining;
+    bool thrifty;         // gives memory back (kofn_master_be_thrifty)
+    uint64_t block_bytes; // of large messages, ever; and when it looked last
+    uint64_t looked_at_bytes;
+    int64_t looked_ns;
     int64_t grace_end_ns;
     kofn_supervisor supervisor;
     kofn_turns turns; // of those who found no room
@@ -75,6 +79,9 @@ struct kofn_master {
 
 /* Have the loop wake up for kofn_sched_next_tick; cheap when nothing changed. */
 void kofn_master_arm(kofn_master *master);
+
+/* A message came with so many bytes of blocks. */
+void kofn_master_note_blocks(kofn_master *master, size_t bytes);
 
 /* Bytes of limits.memory that jobs and stored operands hold. */
 size_t kofn_master_get_charge(const kofn_master *master);

@@ -16,6 +16,7 @@
 enum {
     MESSAGES_A_TURN = 64,
     ALL_CALLS_MAX = 4 * KOFN_CALLS_MAX, // of all connections
+    COMPLAINTS_MAX = 64, // between two ticks: who floods us does not read either, and they pile up
 };
 
 struct kofn_session {
@@ -45,6 +46,7 @@ struct kofn_sessions {
     bool reap_due;   // some session is gone or unreachable
     kofn_inbound in; // reused
     uint64_t strangers;
+    size_t complaints; // to strangers since the last tick
 };
 
 uint64_t
@@ -716,6 +718,9 @@ on_garbage(kofn_sessions *sessions, const kofn_error *why)
     if ((sessions->strangers & (sessions->strangers - 1)) == 0) // at powers of two: no flood
         kofn_log_write(&sessions->master->log, KOFN_LOG_WARNING, "message_dropped", why->text,
                        "from=clients count=%" PRIu64, sessions->strangers);
+    const bool stranger = !zhashx_lookup(sessions->by_peer, &sessions->in.peer);
+    if (stranger && sessions->complaints++ >= COMPLAINTS_MAX)
+        return;
     kofn_msg_reply reply = {.version = KOFN_PROTOCOL_VERSION, .status = why->status};
     snprintf(reply.message, sizeof reply.message, "%s", why->text);
     kofn_peer *peer = NULL;
@@ -725,6 +730,15 @@ on_garbage(kofn_sessions *sessions, const kofn_error *why)
         sent = kofn_peer_post(peer, &kofn_reply_message, &reply, NULL);
     (void)sent; // if it is gone: fine
     kofn_peer_destroy(&peer);
+}
+
+/* Which of its calls the message belonged to, nobody knows: all of them end, and begin anew. */
+static void
+lose_damaged(kofn_sessions *sessions, const kofn_error *why)
+{
+    kofn_session *session = zhashx_lookup(sessions->by_peer, &sessions->in.peer);
+    if (session)
+        lose_session(session, why->text);
 }
 
 /* ---- keys ----------------------------------------------------------------------------------------------- */
@@ -812,6 +826,7 @@ kofn_sessions_on_readable(kofn_sessions *sessions)
                                                KOFN_LINK_MASTER_CLIENTS, &sessions->in, &got, &err);
         if (!got)
             break; // nothing waits, or the context ends
+        kofn_master_note_blocks(sessions->master, sessions->in.block_bytes);
         if (!is_admitted(sessions)) {
             on_garbage(sessions, &not_allowed);
             continue;
@@ -822,6 +837,8 @@ kofn_sessions_on_readable(kofn_sessions *sessions)
             status = on_message(sessions, &plain, &err);
         if (status)
             on_garbage(sessions, &err);
+        if (status == KOFN_DATA_LOSS)
+            lose_damaged(sessions, &err);
         if (!plain)
             acknowledge(sessions);
     }
@@ -895,6 +912,7 @@ void
 kofn_sessions_on_tick(kofn_sessions *sessions, int64_t now_ns)
 {
     kofn_session *session;
+    sessions->complaints = 0;
     TAILQ_FOREACH(session, &sessions->all, of_sessions)
     {
         if (!session->gone)

@@ -120,6 +120,7 @@ void kofn_session_post(kofn_worker *worker, const kofn_wire_message *of, const v
 int64_t kofn_session_on_time(kofn_worker *worker, int64_t now_ns);
 void kofn_session_on_stop(kofn_worker *worker, int64_t now_ns);
 
+void kofn_session_on_damage(kofn_worker *worker, const kofn_error *what);
 void kofn_session_on_welcome(kofn_worker *worker, const void *message);
 void kofn_session_on_refuse(kofn_worker *worker, const void *message);
 void kofn_session_on_heartbeat(kofn_worker *worker, const void *message);

@@ -17,11 +17,12 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#define HELLO_AGAIN_NS   KOFN_NS_PER_S       // after a hello without an answer, or in vain
-#define HELLO_REFUSED_NS (5 * KOFN_NS_PER_S) // after a refusal that somebody must look at
-#define HEARTBEAT_MIN_MS 10
-#define HEARTBEAT_MAX_MS 60000
-#define CHUNK_BYTES_MIN  4096
+#define HELLO_AGAIN_NS    KOFN_NS_PER_S       // after a hello without an answer, or in vain
+#define HELLO_REFUSED_NS  (5 * KOFN_NS_PER_S) // after a refusal that somebody must look at
+#define RESTART_LINGER_MS 200                 // for the last words on a connection
+#define HEARTBEAT_MIN_MS  10
+#define HEARTBEAT_MAX_MS  60000
+#define CHUNK_BYTES_MIN   4096
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
@@ -55,10 +56,18 @@ kofn_session_close(kofn_worker *worker, int linger_ms)
 void
 kofn_session_restart(kofn_worker *worker, int64_t hello_ns)
 {
-    kofn_session_close(worker, 0);
+    kofn_session_close(worker, RESTART_LINGER_MS);
     worker->state = SESSION_GREETING;
     worker->hello_due_ns = hello_ns;
     worker->hello_waits = false;
+}
+
+void
+kofn_session_post(kofn_worker *worker, const kofn_wire_message *of, const void *message)
+{
+    kofn_error error;
+    if (kofn_peer_post(worker->peer, of, message, &error) != KOFN_OK)
+        kofn_log_write(&worker->log, KOFN_LOG_INFO, "not_sent", error.text, "type=%s", of->name);
 }
 
 void
@@ -92,12 +101,22 @@ lose_master(kofn_worker *worker, const char *event, const char *sentence, int64_
         kofn_session_restart(worker, kofn_clock_after(kofn_clock_ns(), pause_ns));
 }
 
-void
-kofn_session_post(kofn_worker *worker, const kofn_wire_message *of, const void *message)
+/* To a master that may be there: that this connection ends is no death of what we hold. */
+static void
+give_up_master(kofn_worker *worker, const char *event, const char *sentence)
 {
-    kofn_error error;
-    if (kofn_peer_post(worker->peer, of, message, &error) != KOFN_OK)
-        kofn_log_write(&worker->log, KOFN_LOG_INFO, "not_sent", error.text, "type=%s", of->name);
+    if (worker->state == SESSION_READY)
+        kofn_session_post(worker, &kofn_bye_message,
+                          &(kofn_msg_bye){.reason = "it gives this connection up"});
+    lose_master(worker, event, sentence, 0);
+}
+
+/* It may have been a task, or anything: both sides begin anew. */
+void
+kofn_session_on_damage(kofn_worker *worker, const kofn_error *what)
+{
+    if (worker->state != SESSION_GREETING) // else nothing is lost
+        give_up_master(worker, "message_damaged", what->text);
 }
 
 /* ---- hello ----------------------------------------------------------------------------------- */
@@ -297,7 +316,7 @@ keep_in_touch(kofn_worker *worker, int64_t now_ns)
 {
     const int64_t silent_ns = kofn_clock_after(worker->heard_ns, worker->silence_ns);
     if (now_ns >= silent_ns) {
-        lose_master(worker, "master_silent", "keeping what is computed, saying hello again", 0);
+        give_up_master(worker, "master_silent", "keeping what is computed, saying hello again");
         return now_ns;
     }
     if (now_ns >= worker->beat_due_ns)

@@ -318,6 +318,10 @@ take_message(kofn_worker *worker)
 
     /* What could be read of an envelope is handled though blocks are lost: the task must fail. */
     error = worker->in_error;
+    if (error.status == KOFN_DATA_LOSS) {
+        kofn_session_on_damage(worker, &error);
+        return is_listening(worker);
+    }
     if ((error.status != KOFN_OK && !has_envelope(worker)) || dispatch(worker, &error) != KOFN_OK)
         note_unreadable(worker, &error);
     return is_listening(worker);

@@ -25,7 +25,7 @@
 
 enum {
     KOFN_DEATHS_DISTINCT_MAX = 3, // workers by name
-    KOFN_DEATHS_MAX = 6,          // of one task, whoever died
+    KOFN_DEATHS_MAX = 20,         // of one task, whoever died: a few bad links are no proof
     KOFN_DEATHS_TEXT_MAX = 512,
 };
 

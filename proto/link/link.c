@@ -9,10 +9,13 @@
  * The way in. Each block frame stays in the zmq_msg_t that it arrived in, wrapped as a kofn_buf, so
  * that an answer is used where libzmq read it.
  *
+ * The sum. Where nothing else protects what is on the way, the envelope carries a checksum (checksum.h).
+ *
  * The way out. A block frame is handed to libzmq with a ref of its owner; libzmq's I/O thread lets
  * go when the bytes are on the wire.
  */
 #include "proto/link/link.h"
+#include "proto/link/checksum.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -417,6 +420,24 @@ take_frame(kofn_link_kind kind, kofn_inbound *in, zmq_msg_t *frame, frame_place 
     return KOFN_INTERNAL; // no further places
 }
 
+static kofn_status
+check_sum(const kofn_inbound *in, kofn_error *err)
+{
+    const void *head = kofn_buf_get_data(in->head);
+    const size_t length = kofn_buf_get_size(in->head), place = kofn_checksum_find(head, length);
+    if (place == 0)
+        return KOFN_OK;
+    uint32_t sum = kofn_checksum_of_head(head, length, place);
+    for (size_t i = 0; i < in->count; i++)
+        sum = kofn_checksum_add(sum, kofn_buf_get_data(in->blocks[i]),
+                                kofn_buf_get_size(in->blocks[i]));
+    if (sum != kofn_checksum_get(head, place))
+        return kofn_fail(err, KOFN_DATA_LOSS,
+                         "a message was damaged on its way: its checksum is %08x, not %08x", sum,
+                         kofn_checksum_get(head, place));
+    return KOFN_OK;
+}
+
 kofn_status
 kofn_inbound_recv(void *socket, kofn_link_kind kind, kofn_inbound *in, bool *ret_got,
                   kofn_error *err)
@@ -452,7 +473,7 @@ kofn_inbound_recv(void *socket, kofn_link_kind kind, kofn_inbound *in, bool *ret
 
     if (status == KOFN_OK && (!in->head || kofn_buf_get_size(in->head) == 0))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "message without an envelope");
-    return status;
+    return status == KOFN_OK ? check_sum(in, err) : status;
 }
 
 /* ---- the way out ----------------------------------------------------------------------------- */
@@ -465,8 +486,21 @@ struct kofn_peer {
     size_t window;   // 0: the peer cannot acknowledge, everything goes at once
     kofn_flow *flow;
     size_t taken; // block bytes that the peer is still to be told of
+    bool summed;  // messages carry a checksum
     kofn_wire_buffer head, more_head;
 };
+
+/* CURVE authenticates all that it carries, and within one process nothing is on its way. */
+static bool
+needs_sum(void *socket)
+{
+    int mechanism = ZMQ_NULL;
+    char endpoint[256] = "";
+    size_t size = sizeof mechanism, length = sizeof endpoint;
+    (void)zmq_getsockopt(socket, ZMQ_MECHANISM, &mechanism, &size);
+    (void)zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &length); // else: as if by wire
+    return mechanism != ZMQ_CURVE && strncmp(endpoint, "inproc:", 7) != 0;
+}
 
 kofn_status
 kofn_peer_new(void *socket, kofn_link_kind kind, const kofn_peer_id *id, size_t window,
@@ -480,6 +514,7 @@ kofn_peer_new(void *socket, kofn_link_kind kind, const kofn_peer_id *id, size_t 
     if (id)
         peer->id = *id;
     peer->window = window;
+    peer->summed = needs_sum(socket);
     kofn_status status = kofn_flow_new(window, &peer->flow, err);
     if (status != KOFN_OK) {
         free(peer);
@@ -512,7 +547,6 @@ kofn_peer_set_pool(kofn_peer *peer, kofn_pool *pool)
  * is kept until all frames were offered. */
 typedef struct sending {
     void *socket;
-    kofn_pool *pool;
     bool under_way;
     int reason; // errno of the first failure
 } sending;
@@ -558,27 +592,76 @@ unref_sent(void *data, void *hint)
     kofn_buf_unref(&owner);
 }
 
+/* Takes the band's ref. */
 static void
-send_block(sending *s, const kofn_band *band, bool more)
+send_block(sending *s, kofn_band *band, bool more)
 {
     zmq_msg_t frame;
-    kofn_band framed = {0};
-    if (s->reason && !s->under_way)
+    if (s->reason && !s->under_way) {
+        kofn_mat_fini(&band->mat);
         return;
-
-    assert((band->frame || s->pool) && "a band that is sent has a frame, or gets one");
-    if (band->frame) {
-        framed = *band;
-        framed.mat.owner = kofn_buf_ref(band->mat.owner);
     }
-    if ((!framed.frame && kofn_block_frame(s->pool, band, &framed, NULL) != KOFN_OK) ||
-        zmq_msg_init_data(&frame, framed.frame, framed.frame_bytes, unref_sent, framed.mat.owner) !=
-            0) {
+    if (zmq_msg_init_data(&frame, band->frame, band->frame_bytes, unref_sent, band->mat.owner) !=
+        0) {
         s->reason = ENOMEM;
-        kofn_mat_fini(&framed.mat);
+        kofn_mat_fini(&band->mat);
         (void)zmq_msg_init(&frame);
     }
     send_frame(s, &frame, more);
+}
+
+/* Refs of the bands, each with a frame. NULL: no memory. */
+static kofn_band *
+frame_all(const kofn_peer *peer, size_t count, const kofn_band *blocks)
+{
+    kofn_band *framed = calloc(count + 1, sizeof *framed);
+    for (size_t i = 0; framed && i < count; i++) {
+        assert((blocks[i].frame || peer->pool) && "a band that is sent has a frame, or gets one");
+        if (blocks[i].frame) {
+            framed[i] = blocks[i];
+            framed[i].mat.owner = kofn_buf_ref(blocks[i].mat.owner);
+        } else if (kofn_block_frame(peer->pool, &blocks[i], &framed[i], NULL) != KOFN_OK) {
+            while (i-- > 0)
+                kofn_mat_fini(&framed[i].mat);
+            free(framed);
+            return NULL;
+        }
+    }
+    return framed;
+}
+
+/* The envelope with the message's sum, in a buffer of its own; NULL: as it is, or no memory. */
+static unsigned char *
+sum_up(const void *head, size_t *length, size_t count, const kofn_band *framed)
+{
+    unsigned char *summed = malloc(*length + KOFN_CHECKSUM_ROOM);
+    const size_t grown = summed ? kofn_checksum_insert(head, *length, summed) : 0;
+    if (grown == 0) {
+        free(summed);
+        return NULL;
+    }
+    const size_t place = kofn_checksum_find(summed, grown);
+    uint32_t sum = kofn_checksum_of_head(summed, grown, place);
+    for (size_t i = 0; i < count; i++)
+        sum = kofn_checksum_add(sum, framed[i].frame, framed[i].frame_bytes);
+    kofn_checksum_put(summed, place, sum);
+    *length = grown;
+    return summed;
+}
+
+static void
+send_frames(sending *s, const kofn_peer *peer, const void *head, size_t head_length, size_t count,
+            kofn_band *framed)
+{
+    unsigned char *summed = peer->summed ? sum_up(head, &head_length, count, framed) : NULL;
+    if (is_router(peer->kind))
+        send_copy(s, peer->id.at, peer->id.length, true);
+    if (is_delimited(peer->kind))
+        send_copy(s, NULL, 0, true);
+    send_copy(s, summed ? summed : head, head_length, count > 0);
+    for (size_t i = 0; i < count; i++)
+        send_block(s, &framed[i], i + 1 < count);
+    free(summed);
 }
 
 /* [id] [empty] head blocks: all of it, or nothing with UNAVAILABLE. */
@@ -586,15 +669,13 @@ static kofn_status
 send_message(const kofn_peer *peer, const void *head, size_t head_length, size_t count,
              const kofn_band *blocks, kofn_error *err)
 {
-    sending s = {.socket = peer->socket, .pool = peer->pool};
-    if (is_router(peer->kind))
-        send_copy(&s, peer->id.at, peer->id.length, true);
-    if (is_delimited(peer->kind))
-        send_copy(&s, NULL, 0, true);
-    send_copy(&s, head, head_length, count > 0);
-    for (size_t i = 0; i < count; i++)
-        send_block(&s, &blocks[i], i + 1 < count);
-
+    sending s = {.socket = peer->socket};
+    kofn_band *framed = frame_all(peer, count, blocks);
+    if (framed)
+        send_frames(&s, peer, head, head_length, count, framed);
+    else
+        s.reason = ENOMEM;
+    free(framed);
     if (s.reason == 0)
         return KOFN_OK;
     /* Without memory, too: a transfer that has lost a message is a torso, whatever the reason. */

@@ -10,6 +10,9 @@
  * kofn_peer      the sending side towards one peer: control messages go out at once, transfers pass
  *                through a kofn_flow with credit. And the counting of what it sent us, for acks.
  *
+ * Where the socket is neither encrypted nor inproc, messages go with a checksum (checksum.h); one that
+ * comes with one is checked.
+ *
  * Never blocks: sends use ZMQ_DONTWAIT, and a peer whose pipe is full or gone is UNAVAILABLE.
  * Threads    The socket's thread.
  */
@@ -40,6 +43,9 @@ typedef struct kofn_peer_id { // a ROUTER's routing id; empty on a DEALER
 /* Have malloc keep the pages of received frames for the next ones. Call it first in main: it sets
  * glibc's allocator for the whole process, so a library has no business to. */
 void kofn_link_tune_malloc(void);
+
+/* Give back what malloc keeps: for when few frames come. Likewise no library's business. */
+void kofn_link_trim_malloc(void);
 
 /* A raw libzmq socket of `context` for that kind, with every option set: bounded LINGER and HWM,
  * MAXMSGSIZE, ROUTER_MANDATORY, TCP heartbeats and handshake limit. Not yet bound or connected.
@@ -90,7 +96,8 @@ typedef struct kofn_inbound {
 
 /* Take one message off the socket. *ret_got is false when none waits. INVALID_ARGUMENT: a message
  * without an envelope, or with more than KOFN_MESSAGE_FRAMES_MAX frames; RESOURCE_EXHAUSTED: no
- * memory (in both *ret_got is true, the message was drained, peer and block_bytes are filled in).
+ * memory; DATA_LOSS: its checksum is wrong (in all three *ret_got is true, the message was drained,
+ * peer and block_bytes are filled in).
  * UNAVAILABLE: the context was terminated. `in` must be {0} or used before; it is cleared first. */
 KOFN_MUST_CHECK kofn_status kofn_inbound_recv(void *socket, kofn_link_kind kind, kofn_inbound *in,
                                               bool *ret_got, kofn_error *err);

@@ -19,3 +19,9 @@ kofn_link_tune_malloc(void)
     (void)mallopt(M_TRIM_THRESHOLD, KEEP_AT_MOST);
     (void)mallopt(M_ARENA_MAX, ARENAS);
 }
+
+void
+kofn_link_trim_malloc(void)
+{
+    (void)malloc_trim(0); // says only whether there was something
+}

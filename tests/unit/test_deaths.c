@@ -36,7 +36,7 @@ those_that_die_together_are_one_link(void **state)
 }
 
 static void
-one_worker_alone_proves_it_only_after_six_lives(void **state)
+one_worker_alone_proves_it_only_after_many_lives(void **state)
 {
     (void)state;
     kofn_deaths deaths = {0};
@@ -277,7 +277,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_workers_one_after_another_prove_it),
         cmocka_unit_test(those_that_die_together_are_one_link),
-        cmocka_unit_test(one_worker_alone_proves_it_only_after_six_lives),
+        cmocka_unit_test(one_worker_alone_proves_it_only_after_many_lives),
         cmocka_unit_test(deaths_follow_the_work_to_another_task),
         cmocka_unit_test(a_task_that_kills_three_workers_fails_its_job_and_names_them),
         cmocka_unit_test(workers_that_die_together_fail_nothing),

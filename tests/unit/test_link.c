@@ -461,6 +461,77 @@ blocks_are_sent_without_a_copy_and_let_go(void **state)
     ends_close(&e);
 }
 
+/* ---- checksums ------------------------------------------------------------------------------- */
+
+enum { WIRE_BYTES_MAX = 8192 };
+
+/* A 4 x 5 answer by wire, as its two frames came. */
+static void
+send_answer(ends *e, const char *endpoint, unsigned char frame[2][WIRE_BYTES_MAX], size_t length[2])
+{
+    kofn_error error;
+    kofn_bands bands;
+    ends_open(e, KOFN_LINK_MASTER_WORKERS, KOFN_LINK_WORKER, endpoint);
+    assert_ok(kofn_peer_new(e->far, e->far_kind, NULL, 65536, &e->far_peer, &error));
+    zmq_pollitem_t item = {.socket = e->far, .events = ZMQ_POLLOUT};
+    assert_int_equal(zmq_poll(&item, 1, 10000), 1); // connected
+    make_bands(e, 4, 5, 65536, 1, &bands);
+    const kofn_bands *mats[] = {&bands};
+    const kofn_msg_result result = {.assignment = 1, .c = {.dtype = "f64", .rows = 4, .cols = 5}};
+    assert_ok(kofn_peer_transfer(e->far_peer, 1, &kofn_result_message, &result, 1, mats, &error));
+    kofn_bands_fini(&bands);
+    assert_ok(take(e->near, e->near_kind, &e->near_in, &error));
+    const kofn_buf *frames[] = {e->near_in.head, e->near_in.blocks[0]};
+    for (size_t i = 0; i < 2; i++) {
+        length[i] = kofn_buf_get_size(frames[i]);
+        assert_true(length[i] <= WIRE_BYTES_MAX);
+        memcpy(frame[i], kofn_buf_get_data(frames[i]), length[i]);
+    }
+}
+
+static kofn_status
+send_raw(ends *e, unsigned char frame[2][WIRE_BYTES_MAX], const size_t length[2], kofn_error *err)
+{
+    assert_true(zmq_send(e->far, frame[0], length[0], ZMQ_SNDMORE) >= 0);
+    assert_true(zmq_send(e->far, frame[1], length[1], 0) >= 0);
+    return take(e->near, e->near_kind, &e->near_in, err);
+}
+
+static void
+every_flipped_bit_is_found(void **state)
+{
+    (void)state;
+    enum { HEAD_BYTES = 1, ENTRY_BYTES = 9 };
+    static unsigned char frame[2][WIRE_BYTES_MAX];
+    size_t length[2];
+    ends e;
+    kofn_error error;
+    send_answer(&e, "tcp://127.0.0.1:*", frame, length);
+    assert_ok(send_raw(&e, frame, length, &error));
+    for (size_t f = 0; f < 2; f++)
+        for (size_t at = f ? 0 : HEAD_BYTES + ENTRY_BYTES; at < length[f]; at++) {
+            frame[f][at] ^= (unsigned char)(1 << at % 8);
+            assert_int_equal(send_raw(&e, frame, length, &error), KOFN_DATA_LOSS);
+            assert_true(e.near_in.peer.length > 0);
+            frame[f][at] ^= (unsigned char)(1 << at % 8);
+        }
+    ends_close(&e);
+}
+
+static void
+within_one_process_there_is_no_checksum(void **state)
+{
+    (void)state;
+    static unsigned char frame[2][WIRE_BYTES_MAX];
+    size_t length[2];
+    ends e;
+    kofn_error error;
+    send_answer(&e, "inproc://workers", frame, length);
+    frame[1][length[1] - 1] ^= 1;
+    assert_ok(send_raw(&e, frame, length, &error)); // so nothing notices
+    ends_close(&e);
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static void
@@ -558,6 +629,8 @@ main(void)
         cmocka_unit_test(dropped_transfer_leaves_a_torso_once_begun),
         cmocka_unit_test(ack_for_more_than_was_sent_is_refused),
         cmocka_unit_test(blocks_are_sent_without_a_copy_and_let_go),
+        cmocka_unit_test(every_flipped_bit_is_found),
+        cmocka_unit_test(within_one_process_there_is_no_checksum),
         cmocka_unit_test(address_in_use_already_exists),
         cmocka_unit_test(what_is_no_endpoint_is_invalid),
         cmocka_unit_test(a_small_frame_that_is_kept_keeps_no_more_than_itself),

@@ -368,6 +368,25 @@ blocks_of_what_was_not_understood_are_acknowledged(void **state)
     expect_acks(client, KOFN_WINDOW_BYTES / 4);
 }
 
+/* Which of its calls it belonged to, nobody knows. */
+static void
+a_damaged_message_ends_the_connections_work(void **state)
+{
+    static const char damaged[] = "\x82\xa3"
+                                  "crc\xce\x01\x02\x03\x04\xa4type\xa3"
+                                  "ack";
+    stage *s = *state;
+    char id[KOFN_ID_MAX];
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *other = open_client(s, 0);
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &small);
+    submit(s, client, 2, &small, id);
+    assert_int_equal(check_health(other).jobs_queued, 2);
+    post_raw(client, damaged, sizeof damaged - 1, NULL, 0);
+    assert_int_equal(expect_reply(client, 0, NULL, NULL), KOFN_DATA_LOSS);
+    assert_int_equal(check_health(other).jobs_queued, 1); // the submitted one
+}
+
 static void
 an_ack_for_more_than_is_out_ends_the_connections_work(void **state)
 {
@@ -698,6 +717,7 @@ main(void)
         T(a_product_must_be_able_to_give_what_it_accepts),
         T(garbage_is_answered_and_survived),
         T(blocks_of_what_was_not_understood_are_acknowledged),
+        T(a_damaged_message_ends_the_connections_work),
         T(an_ack_for_more_than_is_out_ends_the_connections_work),
         T(data_nobody_waits_for_is_dropped),
         T(check_tells_whether_work_gets_done),

@@ -99,6 +99,30 @@ garbage_from_workers_is_dropped(void **state)
     kofn_message_clear(&kofn_workers_message, &workers);
 }
 
+/* It may have been the answer: the worker begins anew, and so does its task. */
+static void
+a_damaged_message_of_a_worker_voids_what_it_holds(void **state)
+{
+    static const char damaged[] = "\x82\xa3"
+                                  "crc\xce\x01\x02\x03\x04\xa4type\xa6"
+                                  "result";
+    stage *s = *state;
+    kofn_msg_refuse refuse;
+    task t;
+    stage_run(s);
+    peer *worker = join_worker(s, "w", 1), *client = open_client(s, KOFN_WINDOW_BYTES);
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &whole);
+    expect_task(worker, &t);
+    task_fini(&t);
+    post_raw(worker, damaged, sizeof damaged - 1, NULL, 0);
+    expect(worker, &kofn_refuse_message, &refuse);
+    assert_int_equal(refuse.status, KOFN_FAILED_PRECONDITION);
+    worker = join_worker(s, "w", 1);
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    expect_product(s, client, 1, &whole, NULL);
+}
+
 /* ---- losses ---------------------------------------------------------------------------------------------- */
 
 static void
@@ -661,6 +685,7 @@ main(void)
         T(a_worker_without_common_version_or_field_is_refused),
         T(a_stranger_is_told_to_say_hello),
         T(garbage_from_workers_is_dropped),
+        T(a_damaged_message_of_a_worker_voids_what_it_holds),
         T(a_second_hello_starts_anew),
         T(what_a_silent_worker_held_goes_to_another),
         T(a_lost_worker_is_not_replaced_where_the_rest_suffices),
