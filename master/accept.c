@@ -315,7 +315,7 @@ check_room(const kofn_master *master, size_t charge, bool *ret_never, kofn_error
     kofn_jobs_totals totals;
     kofn_jobs_get_totals(master->jobs, &totals);
     const size_t live = totals.running + totals.queued;
-    kofn_status status = kofn_master_check_room(master, "this job", charge, ret_never, err);
+    kofn_status status = kofn_master_check_room(master, "this job", 0, charge, ret_never, err);
     if (status)
         return status;
     if (live >= most)
