@@ -35,6 +35,11 @@ void kofn_algorithms_destroy(kofn_algorithms **set_p);      // lets go of one re
 KOFN_MUST_CHECK kofn_status kofn_algorithms_parse(const kofn_algorithms *set, const char *text,
                                                   kofn_bilinear **ret, kofn_error *err);
 
+/* Its shape, without its numbers: what rules take. Errors likewise, but for memory, which it needs
+ * none of. */
+KOFN_MUST_CHECK kofn_status kofn_algorithms_measure(const kofn_algorithms *set, const char *text,
+                                                    kofn_bilinear_shape *ret, kofn_error *err);
+
 /* For lists: what ships first, then the set's (may be NULL) by name. Names are borrowed. */
 size_t kofn_algorithms_count(const kofn_algorithms *set);
 const char *kofn_algorithms_get_name(const kofn_algorithms *set, size_t index);

@@ -37,9 +37,4 @@ typedef struct kofn_alloy_local_params {
 
 extern const kofn_family kofn_alloy_local_family;
 
-/* The same over an algorithm of the caller's, whatever params name. Errors of kofn_family_build. */
-KOFN_MUST_CHECK kofn_status kofn_code_alloy_local_new(const kofn_family_args *args,
-                                                      const kofn_bilinear *algorithm,
-                                                      kofn_code **ret_code, kofn_error *err);
-
 #endif

@@ -32,6 +32,14 @@ typedef struct kofn_bilinear {
     int32_t *u, *v, *w;  // one piece of memory, u's
 } kofn_bilinear;
 
+/* All that rules ask of an algorithm: what it is but for its numbers. That of a product follows from
+ * those of its factors. */
+typedef struct kofn_bilinear_shape {
+    size_t x, z, y, rank;
+    int64_t denominator;
+    int64_t largest[3]; // of |U|, |V|, |W|
+} kofn_bilinear_shape;
+
 /* An algorithm of the caller's numbers, which are copied. INVALID_ARGUMENT: it does not multiply
  * matrices, with the first coefficient that is wrong. OUT_OF_RANGE: too large.
  * RESOURCE_EXHAUSTED: no memory. */
@@ -64,6 +72,12 @@ KOFN_MUST_CHECK kofn_status kofn_bilinear_multiply(const kofn_bilinear *outer,
                                                    const kofn_bilinear *f, kofn_bilinear **ret,
                                                    kofn_error *err);
 
+/* The shape of that product, without making it. OUT_OF_RANGE: there will be none. */
+KOFN_MUST_CHECK kofn_status kofn_bilinear_multiply_shapes(const kofn_bilinear_shape *outer,
+                                                          const kofn_bilinear_shape *f,
+                                                          kofn_bilinear_shape *ret,
+                                                          kofn_error *err);
+
 /* ---- proof ----------------------------------------------------------------------------------- */
 
 /* "X,Z,Y" and nothing else: false. Numbers beyond the limits are left to the check below. */
@@ -91,11 +105,14 @@ bool kofn_bilinear_find_slip(const kofn_bilinear *f, kofn_bilinear_slip *ret);
 
 /* ---- what is known of one -------------------------------------------------------------------- */
 
+/* One look at each number. */
+kofn_bilinear_shape kofn_bilinear_measure(const kofn_bilinear *f);
+
 /* n times one: what a whole number of U, V, W is in a field. */
 double kofn_bilinear_number(const kofn_field *field, int64_t n);
 
-/* Does the denominator have an inverse there? */
-bool kofn_bilinear_fits(const kofn_bilinear *f, const kofn_field *field);
+/* Does the denominator of an algorithm have an inverse there? */
+bool kofn_bilinear_fits(int64_t denominator, const kofn_field *field);
 
 /* Of blocks, by the sums as they stand: what several sums have in common is counted in each. */
 size_t kofn_bilinear_count_additions(const kofn_bilinear *f);

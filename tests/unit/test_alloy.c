@@ -571,40 +571,6 @@ open_parameters_are_recorded(void **state)
     }
 }
 
-/* ---- algorithms of the caller's -------------------------------------------------------------- */
-
-static void
-an_algorithm_of_the_callers_is_coded_as_the_shipped_ones(void **state)
-{
-    (void)state;
-    kofn_error error;
-    int32_t u[] = {1, 1, 1, -1}, v[] = {1, 1, 1, -1}, w[] = {1, 1}; // 2 (a0 b0 + a1 b1)
-    const kofn_bilinear numbers = {
-        .x = 1, .z = 2, .y = 1, .rank = 2, .denominator = 2, .u = u, .v = v, .w = w};
-    kofn_bilinear *halves;
-    assert_ok(kofn_bilinear_new(&numbers, &halves, &error));
-    const kofn_alloy_local_params params = {.algorithm = "halves"};
-    kofn_family_args args = {
-        .part = {.x = 2, .z = 2, .y = 1}, .tasks = 6, .seed = 1, .params = &params};
-    static const char *const fields[] = {"gfp:65537", "f64", "gf256", "gfp:2"};
-    for (size_t i = 0; i < 4; i++) {
-        kofn_code *code = NULL;
-        args.field = new_field(fields[i]);
-        if (i < 2) {
-            assert_ok(kofn_code_alloy_local_new(&args, halves, &code, &error));
-            assert_int_equal(code->threshold, 5);
-            assert_true(decodes(code, 6));
-            kofn_code_destroy(&code);
-        } else { // a0 b0 and a1 b1 are there only together with their half
-            assert_fails(kofn_code_alloy_local_new(&args, halves, &code, &error),
-                         KOFN_INVALID_ARGUMENT);
-            assert_non_null(strstr(error.text, "divides by 2"));
-        }
-        kofn_field_destroy(&args.field);
-    }
-    kofn_bilinear_destroy(&halves);
-}
-
 /* ---- what is refused ------------------------------------------------------------------------- */
 
 static void
@@ -779,7 +745,6 @@ main(void)
         cmocka_unit_test(all_algorithms_decode_from_all_their_tasks),
         cmocka_unit_test(the_partition_follows_from_algorithm_and_strips),
         cmocka_unit_test(open_parameters_are_recorded),
-        cmocka_unit_test(an_algorithm_of_the_callers_is_coded_as_the_shipped_ones),
         cmocka_unit_test(wrong_settings_are_refused_with_what_would_do),
         cmocka_unit_test(hopeless_task_counts_are_refused_with_the_nearest_that_works),
         cmocka_unit_test(a_reserve_adds_rows_and_changes_none),
