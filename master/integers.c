@@ -449,8 +449,12 @@ kofn_job_end_part(kofn_job *whole, kofn_job *part)
     kofn_part *at = find_part(whole->parts, part);
     keep_account(whole, at);
     at->job = NULL;
-    if (kofn_job_is_over(whole))
+    if (kofn_job_is_over(whole)) {
+        if (part->has_product) // decoded when the whole ended: nobody waits for it, nor is it charged
+            kofn_bands_fini(&part->product);
+        part->has_product = false;
         return;
+    }
     if (part->state != KOFN_JOB_DONE) {
         kofn_error why = part->error;
         (void)kofn_fail_within(&why, "modulo %.0f", part->field->order);
