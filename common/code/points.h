@@ -10,10 +10,10 @@
 #include "common/code/family.h"
 
 /* Are there n points that differ, also once they are rounded to the field's elements?
- * INVALID_ARGUMENT with the most tasks that work, and for a finite field with the smallest that has
- * enough. `family` is for the message. */
+ * INVALID_ARGUMENT with the most tasks that work, where they are the k or more that the code needs, and
+ * for a finite field with the smallest that has enough. `family` is for the message. */
 KOFN_MUST_CHECK kofn_status kofn_points_check(const char *family, const kofn_family_args *args,
-                                              kofn_error *err);
+                                              size_t k, kofn_error *err);
 
 /* kofn_family_tasks_beyond, but no more than there are points as long as k are. */
 size_t kofn_points_tasks(const kofn_family_args *args, size_t k, size_t workers);
