@@ -1,6 +1,7 @@
 #include "common/code/alloy.h"
 #include "common/base/size.h"
 #include "common/code/binomial.h"
+#include "common/linalg/field_prime.h"
 #include "common/linalg/prime.h"
 
 #include <math.h>
@@ -22,7 +23,15 @@ kofn_alloy_check(const char *family, const kofn_field *f, const kofn_alloy_param
                          "%s: draw=normal in field %s, which is finite; take nonzero", family,
                          f->name);
     const uint32_t p = (uint32_t)params->p;
-    if (f->order == 0 && draw != KOFN_ALLOY_NORMAL && !kofn_is_prime(p))
+    const bool lifts = f->order == 0 && draw != KOFN_ALLOY_NORMAL;
+    if (!lifts && (p != KOFN_PRIME_MAX || params->lift != KOFN_ALLOY_SYMMETRIC))
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "%s: p and lift are for numbers of GF(p) in the reals, and nothing is lifted "
+            "in field %s%s; leave them out%s",
+            family, f->name, f->order == 0 ? " where draw is normal" : "",
+            f->order == 0 ? ", or say draw=nonzero" : "");
+    if (lifts && !kofn_is_prime(p))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s: p=%u is not a prime; take %u", family, p,
                          kofn_previous_prime(p) ? kofn_previous_prime(p) : 2);
     return KOFN_OK;

@@ -82,7 +82,8 @@ typedef struct kofn_alloy_params {
                 "more are missing than were allowed for"                                           \
     }
 
-/* KOFN_OK where rows can be drawn. INVALID_ARGUMENT: normals in a finite field; p is no prime. */
+/* KOFN_OK where rows can be drawn. INVALID_ARGUMENT: normals in a finite field; p is no prime; p or
+ * lift, of which this draw in this field takes none, is not as it would be left open. */
 KOFN_MUST_CHECK kofn_status kofn_alloy_check(const char *family, const kofn_field *f,
                                              const kofn_alloy_params *params, kofn_error *err);
 

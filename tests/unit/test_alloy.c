@@ -612,6 +612,13 @@ wrong_settings_are_refused_with_what_would_do(void **state)
                    "4 for each product");
     assert_refused(&(test_code){l, "4,2,4", 27, NULL}, "f64", KOFN_INVALID_ARGUMENT, "take 28");
     assert_refused(&(test_code){g, "2,1,2", 3, NULL}, "f64", KOFN_INVALID_ARGUMENT, "take 4");
+    assert_refused(&(test_code){g, "2,1,2", 6, "p=5"}, "f64", KOFN_INVALID_ARGUMENT,
+                   "nothing is lifted in field f64 where draw is normal; leave them out, or say "
+                   "draw=nonzero");
+    assert_refused(&(test_code){g, "2,1,2", 6, "p=5"}, "gf256", KOFN_INVALID_ARGUMENT,
+                   "nothing is lifted in field gf256; leave them out");
+    assert_refused(&(test_code){l, "4,2,4", 35, "lift=positive"}, "gf256", KOFN_INVALID_ARGUMENT,
+                   "nothing is lifted");
     assert_refused(&(test_code){l, "4096,2,2", 20000, NULL}, "gfp:65537", KOFN_OUT_OF_RANGE,
                    "2048 x 1 strips");
 
