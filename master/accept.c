@@ -252,6 +252,12 @@ check_accept(const kofn_accept *accept, const kofn_code_spec *spec, const kofn_f
              kofn_error *err)
 {
     kofn_thresholds k;
+    if (accept->best && field->epsilon == 0)
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "deadline_best: nothing is rounded in field %s, and where nothing is there "
+            "are no estimates; leave it out",
+            field->name);
     kofn_status status = kofn_code_spec_thresholds(spec, field, &k, err);
     if (status)
         return status;

@@ -107,7 +107,9 @@ parse_multiply(int key, char *arg, struct argp_state *state)
          KEY_DEADLINE_BEST,                                                                        \
          NULL,                                                                                     \
          0,                                                                                        \
-         "At the timeout, or when no further answer can come: the best estimate there is",         \
+         "At the timeout, or when no further answer can come: the best estimate there is (of "     \
+         "real "                                                                                   \
+         "numbers)",                                                                               \
          40},                                                                                      \
         {"settle",                                                                                 \
          KEY_SETTLE,                                                                               \

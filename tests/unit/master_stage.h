@@ -83,6 +83,7 @@ typedef struct problem {
     bool described;         // the shapes of those are said all the same
     uint32_t prime;         // elements are u32, 0 to 10 modulo this, the field gfp:PRIME; 0: f64
     kofn_dtype integers;    // elements are i32 or i64, without a field: they must be whole and fit
+    bool deadline_best;     // the best estimate in time
     bool foreign[2];        // the last element of A, B as stored is the prime itself
 } problem;
 
