@@ -459,6 +459,21 @@ write_npy(const char *path, const operand *o, const char *field)
 }
 
 static void
+assert_written(cluster *c, const char *name, const family_wish *w, size_t rows, size_t cols)
+{
+    char path[CLUSTER_PATH_MAX];
+    kofn_npy npy;
+    cluster_get_path(c, name, path);
+    assert_ok(kofn_npy_read(path, &npy, &error));
+    assert_int_equal(npy.mat.rows, rows);
+    assert_int_equal(npy.mat.cols, cols);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j++)
+            assert_true(load(npy.mat.data, KOFN_U32, i * cols + j) == expected(w, i, j));
+    kofn_mat_fini(&npy.mat);
+}
+
+static void
 the_command_line_makes_them(void **state)
 {
     cluster *c = cluster_new_ready(state, "", 3);
@@ -484,13 +499,20 @@ the_command_line_makes_them(void **state)
         fail_msg("%s", o->err);
     assert_non_null(strstr(o->err, "56 x 15 outer"));
     assert_non_null(strstr(o->err, "alloy_global 2,1,2 n=6"));
-    kofn_npy npy;
-    cluster_get_path(c, "out.npy", path);
-    assert_ok(kofn_npy_read(path, &npy, &error));
-    for (size_t i = 0; i < 56; i++)
-        for (size_t j = 0; j < 15; j++)
-            assert_true(load(npy.mat.data, KOFN_U32, i * 15 + j) == expected(&w, i, j));
-    kofn_mat_fini(&npy.mat);
+    assert_written(c, "out.npy", &w, 56, 15);
+
+    cluster_run(c, o, "outer", "a.npy", "b.npy", "c.npy", "--transpose", "2", "--field",
+                "gfp:65537", "--submit", NULL);
+    assert_int_equal(o->status, 0);
+    o->out[strcspn(o->out, "\n")] = '\0';
+    char job[64];
+    (void)snprintf(job, sizeof job, "%s", o->out);
+    cluster_run(c, o, "wait", job, "-o", "later.npy", NULL);
+    assert_int_equal(o->status, 0);
+    assert_written(c, "later.npy", &w, 56, 15);
+    cluster_run(c, o, "outer", "a.npy", "b.npy", "--submit", "-o", "out.npy", NULL);
+    assert_int_equal(o->status, 2);
+
     cluster_run(c, o, "jobs", NULL);
     assert_non_null(strstr(o->out, "56 x 15 outer"));
     cluster_run(c, o, "outer", "a.npy", "b.npy", "--parts", "2,2,2", "-o", "out.npy", NULL);
