@@ -123,8 +123,8 @@ log_difference(double log_q, double n, double i)
     return n * log_q + log1p(-exp((i - n) * log_q));
 }
 
-/* log of how many more d1 by d2 matrices there are of this rank than of the one before, of which there
- * are the product over i < rank of (q^d1 - q^i) (q^d2 - q^i) / (q^rank - q^i). */
+/* log of how many more d1 by d2 matrices there are of this rank than of the one before, of which
+ * there are the product over i < rank of (q^d1 - q^i) (q^d2 - q^i) / (q^rank - q^i). */
 static double
 log_growth(double log_q, size_t d1, size_t d2, size_t rank)
 {

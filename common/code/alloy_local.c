@@ -63,8 +63,8 @@ check_field(const kofn_family_args *args, const kofn_bilinear_shape *g, kofn_err
     return KOFN_OK;
 }
 
-/* A bound on the probability that not all of `rank` products can be had from `tasks` tasks together:
- * the first of them have one more than the others. */
+/* A bound on the probability that not all of `rank` products can be had from `tasks` tasks
+ * together: the first of them have one more than the others. */
 static double
 miss_of(const kofn_family_args *args, strips s, size_t rank, size_t tasks)
 {
@@ -229,8 +229,8 @@ settle(const kofn_family_args *args, void *params)
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-/* ret[i, k] of [rows x of_rows, cols x of_cols] := the algorithm's numbers [rows, cols] times strips
- * of_rows by of_cols, one of which is 1. */
+/* ret[i, k] of [rows x of_rows, cols x of_cols] := the algorithm's numbers [rows, cols] times
+ * strips of_rows by of_cols, one of which is 1. */
 static void
 spread(const kofn_field *f, const int32_t *numbers, size_t rows, size_t cols, const double *strip,
        size_t of_rows, size_t of_cols, double *ret)

@@ -193,8 +193,8 @@ kofn_bilinear_check(const kofn_bilinear *algorithm, kofn_error *err)
 /* ---- slips ----------------------------------------------------------------------------------- */
 
 /* A number of U that is too small by d in product t leaves A_a with all B_b in all C_c lacking
- * d V[t, b] W[t, c], and nothing else lacking; likewise for V and W. So what is wrong must be in one
- * slice, one product's other two numbers say what d would be, and the slice decides. */
+ * d V[t, b] W[t, c], and nothing else lacking; likewise for V and W. So what is wrong must be in
+ * one slice, one product's other two numbers say what d would be, and the slice decides. */
 static const int32_t *
 find_row(const kofn_bilinear *f, size_t factor, size_t product)
 {
@@ -389,7 +389,8 @@ kofn_bilinear_multiply_shapes(const kofn_bilinear_shape *outer, const kofn_bilin
     return KOFN_OK;
 }
 
-/* Row t of the product of two factors: blocks of `inner` within those of `outer`, all row by row. */
+/* Row t of the product of two factors: blocks of `inner` within those of `outer`, all row by
+ * row. */
 static void
 multiply_rows(const int32_t *outer, size_t outer_rows, size_t outer_cols, const int32_t *inner,
               size_t inner_rows, size_t inner_cols, int32_t *ret_row)

@@ -1,5 +1,5 @@
-/* Bilinear algorithms as data: C := A B over x by z and z by y blocks from `rank` products of sums of
- * blocks.
+/* Bilinear algorithms as data: C := A B over x by z and z by y blocks from `rank` products of sums
+ * of blocks.
  *
  *     P_t = (sum_a U[t, a] A_a) (sum_b V[t, b] B_b)        C_c = sum_t W[t, c] P_t / denominator
  *
@@ -32,8 +32,8 @@ typedef struct kofn_bilinear {
     int32_t *u, *v, *w;  // one piece of memory, u's
 } kofn_bilinear;
 
-/* All that rules ask of an algorithm: what it is but for its numbers. That of a product follows from
- * those of its factors. */
+/* All that rules ask of an algorithm: what it is but for its numbers. That of a product follows
+ * from those of its factors. */
 typedef struct kofn_bilinear_shape {
     size_t x, z, y, rank;
     int64_t denominator;
@@ -61,8 +61,8 @@ KOFN_MUST_CHECK kofn_status kofn_bilinear_classical(size_t x, size_t z, size_t y
  *
  * with the rows of U, V and W for each product: whole numbers or fractions like -1/2. The names of
  * products are free. Errors of kofn_config_load and of kofn_bilinear_new, with the line: where one
- * number alone is wrong, its own, with what it would have to be; else that of the first product that
- * takes part in what is wrong. */
+ * number alone is wrong, its own, with what it would have to be; else that of the first product
+ * that takes part in what is wrong. */
 KOFN_MUST_CHECK kofn_status kofn_bilinear_load(const char *path, kofn_bilinear **ret,
                                                kofn_error *err);
 

@@ -28,7 +28,8 @@ enum {
     MANY_TASKS = 1000,        // and more
 };
 
-/* Multiplications of one code's trials, about: for what it is worth, and for how few tasks will do. */
+/* Multiplications of one code's trials, about: for what it is worth, and for how few tasks will
+ * do. */
 static const double TRIALS_BUDGET = 5e4, TYPICAL_BUDGET = 1e6;
 
 typedef enum reason { // why a family has no row; the furthest it came
@@ -555,9 +556,9 @@ judge(search *s, const kofn_plan_row *row)
     return REASON_ERROR;
 }
 
-/* Where the odds are bounded only, fewer tasks may do: as many trials as some milliseconds allow. They
- * change nothing else: thresholds that depend on the number of tasks are of families that know their
- * odds better (kofn_family.miss_for), and of these none is tried. */
+/* Where the odds are bounded only, fewer tasks may do: as many trials as some milliseconds allow.
+ * They change nothing else: thresholds that depend on the number of tasks are of families that know
+ * their odds better (kofn_family.miss_for), and of these none is tried. */
 static kofn_status
 refine(search *s, candidate *c, kofn_error *err)
 {

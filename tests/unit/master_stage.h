@@ -58,8 +58,8 @@ void close_peer(peer *p);
 void post(peer *p, const kofn_wire_message *of, const void *message);
 void post_raw(peer *p, const void *head, size_t length, const void *block, size_t block_length);
 
-/* The next message but for heartbeats, empty acks and acks, which are dealt with on the way: it must
- * be of that kind. Cleared by the caller where it has lists. */
+/* The next message but for heartbeats, empty acks and acks, which are dealt with on the way: it
+ * must be of that kind. Cleared by the caller where it has lists. */
 void expect(peer *p, const kofn_wire_message *of, void *ret_message);
 
 /* Acknowledgements until the master took so many bytes of ours, all in all. */

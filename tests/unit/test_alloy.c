@@ -19,8 +19,8 @@ build(const char *family, const char *field, const char *partition, size_t tasks
 
 /* ---- what is drawn --------------------------------------------------------------------------- */
 
-/* Pearson's statistic of counts against shares; with `cells` - 1 degrees of freedom it has that mean
- * and twice that variance. */
+/* Pearson's statistic of counts against shares; with `cells` - 1 degrees of freedom it has that
+ * mean and twice that variance. */
 static double
 chi_square(const size_t *counts, const double *shares, size_t cells, size_t total)
 {
@@ -67,7 +67,8 @@ numbers_are_zero_as_often_as_equation_5_says_and_else_uniform(void **state)
             }
             assert_at_most(chi_square(counts, product ? shares : even, q, 3 * DRAWN),
                            chi_square_limit(q));
-            /* What the distribution is made for: products are uniform, and of uniform numbers not. */
+            /* What the distribution is made for: products are uniform, and of uniform numbers
+             * not. */
             const double chi = chi_square(products, even, q, DRAWN);
             if (product)
                 assert_at_most(chi, chi_square_limit(q));
@@ -645,7 +646,8 @@ advised(const test_code *t, const char *field)
     return strtoul(take + strlen("take "), NULL, 10);
 }
 
-/* Too few tasks by the rule and too few by luck: what is said to do does, and one fewer does not. */
+/* Too few tasks by the rule and too few by luck: what is said to do does, and one fewer does
+ * not. */
 static void
 hopeless_task_counts_are_refused_with_the_nearest_that_works(void **state)
 {
@@ -706,7 +708,8 @@ a_reserve_adds_rows_and_changes_none(void **state)
     }
 }
 
-/* 34 of 35 suffice in the reals, but not 34 of 49: all of six groups' rows, and two of the seventh. */
+/* 34 of 35 suffice in the reals, but not 34 of 49: all of six groups' rows, and two of the
+ * seventh. */
 static void
 fresh_rows_of_other_groups_do_not_count(void **state)
 {

@@ -67,8 +67,8 @@ assert_mended(kofn_bilinear *f, const kofn_bilinear_slip *slip)
     *number = (int32_t)slip->is;
 }
 
-/* Each number of Laderman's made wrong, in turn. Where its row has no other, another may mend it: a sign
- * can stand in any factor. */
+/* Each number of Laderman's made wrong, in turn. Where its row has no other, another may mend it: a
+ * sign can stand in any factor. */
 static void
 a_single_wrong_number_is_found_with_what_it_must_be(void **state)
 {

@@ -108,7 +108,8 @@ a_default_code_that_a_finite_field_has_is_taken(void **state)
     expect_product(s, client, 1, &what, NULL);
 }
 
-/* The code is left open: it is chosen once there is a worker to compute in the field, for that one. */
+/* The code is left open: it is chosen once there is a worker to compute in the field, for that
+ * one. */
 static void
 a_job_waits_for_a_worker_that_computes_in_its_field(void **state)
 {
