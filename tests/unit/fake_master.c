@@ -257,6 +257,14 @@ fake_stop(fake_master *fake)
 
 /* ---- answering ------------------------------------------------------------------------------- */
 
+/* A client that is gone needs no answer. */
+static void
+must_or_gone(kofn_status status, const kofn_error *error)
+{
+    if (status != KOFN_UNAVAILABLE)
+        must(status, error);
+}
+
 static void
 send_reply(fake_master *fake, const kofn_msg_reply *reply, const kofn_bands *mat)
 {
@@ -264,8 +272,7 @@ send_reply(fake_master *fake, const kofn_msg_reply *reply, const kofn_bands *mat
     kofn_status status = mat ? kofn_peer_transfer(fake->peer, reply->call, &kofn_reply_message,
                                                   reply, 1, &mat, &error)
                              : kofn_peer_post(fake->peer, &kofn_reply_message, reply, &error);
-    if (status != KOFN_UNAVAILABLE) // a client that is gone needs no reply
-        must(status, &error);
+    must_or_gone(status, &error);
 }
 
 static void
@@ -331,7 +338,7 @@ fake_event(fake_master *fake, const fake_call *call, const kofn_msg_job *job)
 {
     kofn_error error;
     const kofn_msg_event event = {.call = call->call.call, .job = *job};
-    must(kofn_peer_post(fake->peer, &kofn_event_message, &event, &error), &error);
+    must_or_gone(kofn_peer_post(fake->peer, &kofn_event_message, &event, &error), &error);
 }
 
 void
