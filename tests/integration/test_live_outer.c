@@ -156,13 +156,10 @@ assert_outer(const family_wish *w, const kofn_matrix *c, const kofn_account *acc
 static kofn_product_options
 options_of(const family_wish *w)
 {
-    kofn_product_options options = {
-        .field = w->field, .policy = w->policy, .timeout_ms = PATIENCE_S * 1000};
+    kofn_product_options options = test_options(w->policy, w->family);
+    options.field = w->field;
     options.code.tasks = w->tasks;
-    if (w->family)
-        assert_ok(kofn_code_choice_set(&options.code, "family", w->family, &error));
-    if (w->parts)
-        assert_ok(kofn_code_choice_set(&options.code, "parts", w->parts, &error));
+    test_choose(&options, "parts", w->parts);
     return options;
 }
 
@@ -387,11 +384,9 @@ what_cannot_be_is_refused_with_the_reason(void **state)
         for (size_t k = 0; k < 9; k++)
             m[k] = (kofn_matrix){.data = bytes, .dtype = KOFN_U8, .rows = 20, .cols = 1};
         m[1].dtype = cases[i].second;
-        kofn_product_options options = {.field = cases[i].field};
-        if (cases[i].family)
-            assert_ok(kofn_code_choice_set(&options.code, "family", cases[i].family, &error));
-        if (cases[i].parts)
-            assert_ok(kofn_code_choice_set(&options.code, "parts", cases[i].parts, &error));
+        kofn_product_options options = test_options(NULL, cases[i].family);
+        options.field = cases[i].field;
+        test_choose(&options, "parts", cases[i].parts);
         kofn_result *result = NULL;
         const kofn_status status =
             kofn_client_outer(cluster_get_client(c), m, cases[i].count, &options, &result, &error);
