@@ -17,6 +17,9 @@
  * Odds       Where odds are asked for, they take the place of S, which then says only how many are
  *            late: a code gets as many tasks as its typical recovery threshold (typical.h), each on
  *            a worker of its own, so that there are no more tasks than workers.
+ * Parameters Those that families have by default, but for whole numbers that are raised where
+ *            stragglers ask for it. Of alloy_local that is Strassen's algorithm only: others (kofn
+ *            codes) are for those who name them.
  * Honesty    Rows without redundancy are planned like any other. `verdict` says in a sentence
  *            whether coding pays, and whether the client's own BLAS would be faster still.
  * Accuracy   Of times: plan_time.h; encode and decode are taken as dense until a code is built.
