@@ -24,7 +24,8 @@ double bench_median(double *values, size_t count);
 /* The median of a[i] / b[i]. */
 double bench_median_ratio(const double *a, const double *b, size_t count);
 
-/* Aligned, touched memory; uniform numbers in [-1, 1) from a seed. Exits when there is no memory. */
+/* Aligned, touched memory; uniform numbers in [-1, 1) from a seed. Exits when there is no
+ * memory. */
 double *bench_matrix_new(size_t rows, size_t cols, uint64_t seed);
 void *bench_alloc(size_t bytes);
 

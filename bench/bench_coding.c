@@ -1,5 +1,5 @@
-/* Encode against a plain memory copy, decode against the bare GEMM of its shape, and how much error a
- * decode adds. All within one process: what the master's compute threads do, without the master.
+/* Encode against a plain memory copy, decode against the bare GEMM of its shape, and how much error
+ * a decode adds. All within one process: what the master's compute threads do, without the master.
  *
  * encode.*   bytes read and written a second, over memcpy's. Read is counted once for each operand:
  *            a second pass would show as a lower ratio.

@@ -1,9 +1,9 @@
 /* The same job with one worker 5 times slow, frozen (SIGSTOP in mid-job) and killed (SIGKILL in
  * mid-job), each as a ratio to the job without faults that ran just before it on the same workers.
  *
- * The slow worker repeats its work, so on a machine with fewer processors than workers it also takes
- * time from the others, as a slow machine would not: faults.slow is an upper bound there. faults.late
- * waits instead: four times what its task takes, without computing.
+ * The slow worker repeats its work, so on a machine with fewer processors than workers it also
+ * takes time from the others, as a slow machine would not: faults.slow is an upper bound there.
+ * faults.late waits instead: four times what its task takes, without computing.
  */
 #include "bench/bench.h"
 #include "bench/product.h"

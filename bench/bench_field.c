@@ -158,8 +158,8 @@ measure_gf256(sides s, size_t rounds)
     free(ours), free(whole), free(best);
 }
 
-/* Encode: six results from four blocks, against ISA-L on the same bytes where it knows the field and
- * against memcpy of what is read and written otherwise. */
+/* Encode: six results from four blocks, against ISA-L on the same bytes where it knows the field
+ * and against memcpy of what is read and written otherwise. */
 static void
 measure_combine(const char *name, size_t bytes, size_t rounds)
 {

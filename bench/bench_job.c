@@ -1,9 +1,11 @@
-/* One whole job (n = 2000, f64, operands in the client and the product back in it) against the floor,
- * against the sum of its parts, and against local OpenBLAS; in turns, so that all see the same machine.
+/* One whole job (n = 2000, f64, operands in the client and the product back in it) against the
+ * floor, against the sum of its parts, and against local OpenBLAS; in turns, so that all see the
+ * same machine.
  *
  * The parts are what the job could not do without, one after another: its bytes over one bare
- * ZeroMQ stream, its encode and decode as the master accounts for them, and its four multiplications
- * by bare OpenBLAS, spread over the processors. A ratio below 1 means that they overlap.
+ * ZeroMQ stream, its encode and decode as the master accounts for them, and its four
+ * multiplications by bare OpenBLAS, spread over the processors. A ratio below 1 means that they
+ * overlap.
  */
 #include "bench/bench.h"
 #include "bench/floor.h"

@@ -1,7 +1,7 @@
 /* Matrices for the demo: make a random one, or hold a product against local OpenBLAS.
  *
  *     bench_matrix random N SEED OUT.npy
- *     bench_matrix check A.npy B.npy C.npy [--transpose-b]     prints |C - A B|_F / |A B|_F and seconds
+ *     bench_matrix check A.npy B.npy C.npy [--transpose-b]   prints |C - A B|_F / |A B|_F, seconds
  *
  * check exits with 1 when that is above WRONG: far above what rounding does to any code that the
  * demo runs (1e-16 to 1e-13), far below what one wrong element in a block would do.

@@ -1,5 +1,6 @@
-/* What a worker's multiplication loses against one bare OpenBLAS call on the same block: panels that
- * can be given up, and a result in frames ready for the wire. One BLAS thread. Prints the kernel.
+/* What a worker's multiplication loses against one bare OpenBLAS call on the same block: panels
+ * that can be given up, and a result in frames ready for the wire. One BLAS thread. Prints the
+ * kernel.
  */
 #include "bench/bench.h"
 #include "common/linalg/blas.h"

@@ -1,5 +1,6 @@
-/* What outer products cost: the kernel against memset, which is the least that writing C can take, and
- * against the flops of a matrix product that take as long; decoding them against memcpy. One thread.
+/* What outer products cost: the kernel against memset, which is the least that writing C can take,
+ * and against the flops of a matrix product that take as long; decoding them against memcpy. One
+ * thread.
  */
 #include "bench/bench.h"
 #include "common/code/coding.h"

@@ -1,5 +1,5 @@
-/* The planner's times against those of real daemons: the best code of each family, for the workers as
- * the master measured them, undisturbed and with one worker that is late.
+/* The planner's times against those of real daemons: the best code of each family, for the workers
+ * as the master measured them, undisturbed and with one worker that is late.
  *
  * The late worker waits before each task, four times what the plan says that a task computes, so
  * that it takes `slowdown` 5 times as long without taking processors from the others. Where workers
@@ -87,7 +87,8 @@ run(const turn *t, const kofn_plan_choice *choice)
     return seconds;
 }
 
-/* Each round plans anew, for the rates of the job that ran just before: a machine's load changes. */
+/* Each round plans anew, for the rates of the job that ran just before: a machine's load
+ * changes. */
 static double
 compare(const turn *t)
 {

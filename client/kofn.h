@@ -250,7 +250,7 @@ typedef struct kofn_product_options {
     kofn_accept_options accept;
     bool deadline_best; // at the timeout, or when no answer can come any more: the best estimate
                         // of what came, if anything did. Made after the timeout, so the result may
-                        // come up to as much later
+                        // come up to as much later. Refused where nothing is rounded
     int64_t settle_ms;  // once an estimate would do, wait so long for the product, if it can still
                         // come; a day at most. 0: not at all
     kofn_progress *progress;

@@ -255,6 +255,12 @@ check_accept(const kofn_accept *accept, const kofn_code_spec *spec, const kofn_f
              kofn_error *err)
 {
     kofn_thresholds k;
+    if (accept->best && field->epsilon == 0)
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "deadline_best: nothing is rounded in field %s, and where nothing is there "
+            "are no estimates; leave it out",
+            field->name);
     kofn_status status = kofn_code_spec_thresholds(spec, field, &k, err);
     if (status)
         return status;
@@ -318,7 +324,7 @@ check_room(const kofn_master *master, size_t charge, bool *ret_never, kofn_error
     kofn_jobs_totals totals;
     kofn_jobs_get_totals(master->jobs, &totals);
     const size_t live = totals.running + totals.queued;
-    kofn_status status = kofn_master_check_room(master, "this job", charge, ret_never, err);
+    kofn_status status = kofn_master_check_room(master, "this job", 0, charge, ret_never, err);
     if (status)
         return status;
     if (live >= most)

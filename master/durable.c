@@ -238,7 +238,7 @@ kofn_job_load_product(kofn_job *job)
     bool never;
     if (job->product_coming)
         return;
-    kofn_status status = kofn_master_check_room(master, "this result", bytes, &never, &err);
+    kofn_status status = kofn_master_check_room(master, "this result", 0, bytes, &never, &err);
     if (!status && !master->keep)
         status = kofn_fail(&err, KOFN_UNAVAILABLE, "the master is stopping: try again in a moment");
     if (status) {

@@ -336,17 +336,13 @@ charge_primes(kofn_job *whole, kofn_error *err)
     const kofn_shape *s = &whole->shape;
     const size_t each =
         kofn_part_estimate_charge(s->rows * s->inner, s->inner * s->cols, s->rows * s->cols);
-    const size_t more = (whole->parts->primes - 1) * each, limit = whole->master->config.memory;
+    const size_t more = (whole->parts->primes - 1) * each;
     char what[64];
     bool never;
-    if (more > limit || whole->charge > limit - more) // what is short then is not other jobs'
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
-                         "this job, now that it takes %zu primes, needs about %zu MiB and "
-                         "limits.memory is %zu MiB: raise it or split the product",
-                         whole->parts->primes, (whole->charge + more) >> 20, limit >> 20);
     snprintf(what, sizeof what, "this job, now that it takes %zu primes,", whole->parts->primes);
-    kofn_status status = kofn_master_check_room(whole->master, what, more, &never, err);
-    if (!status)
+    kofn_status status =
+        kofn_master_check_room(whole->master, what, whole->charge, more, &never, err);
+    if (!status) // what never fits is not told apart: the job ends either way
         kofn_jobs_change_charge(whole->master->jobs, whole, whole->charge + more);
     return status;
 }
@@ -452,8 +448,12 @@ kofn_job_end_part(kofn_job *whole, kofn_job *part)
     kofn_part *at = find_part(whole->parts, part);
     keep_account(whole, at);
     at->job = NULL;
-    if (kofn_job_is_over(whole))
+    if (kofn_job_is_over(whole)) {
+        if (part->has_product) // decoded when the whole ended: nobody waits for it, nor is it charged
+            kofn_bands_fini(&part->product);
+        part->has_product = false;
         return;
+    }
     if (part->state != KOFN_JOB_DONE) {
         kofn_error why = part->error;
         (void)kofn_fail_within(&why, "modulo %.0f", part->field->order);

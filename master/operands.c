@@ -139,7 +139,7 @@ check_room(const kofn_operands *operands, size_t charge, bool *ret_never, kofn_e
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
                          "%zu operands are stored, limits.operands is %zu: drop some",
                          operands->count, (size_t)master->config.operands_max);
-    return kofn_master_check_room(master, "this operand", charge, ret_never, err);
+    return kofn_master_check_room(master, "this operand", 0, charge, ret_never, err);
 }
 
 /* What was ordered, checked, as an upload that is not counted yet. */

@@ -10,30 +10,30 @@ kofn_master_get_charge(const kofn_master *master)
 }
 
 kofn_status
-kofn_master_check_room(const kofn_master *master, const char *what, size_t bytes, bool *ret_never,
-                       kofn_error *err)
+kofn_master_check_room(const kofn_master *master, const char *what, size_t held, size_t more,
+                       bool *ret_never, kofn_error *err)
 {
     const size_t limit = master->config.memory;
     size_t used = kofn_master_get_charge(master);
-    *ret_never = bytes > limit;
+    *ret_never = more > limit || held > limit - more;
     if (*ret_never)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
                          "%s needs about %zu MiB and limits.memory is %zu MiB: raise it or split "
                          "the product",
-                         what, bytes >> 20, limit >> 20);
-    if (used > limit - bytes) {
-        kofn_operands_yield(master->operands, used - (limit - bytes));
+                         what, (held >> 20) + (more >> 20), limit >> 20);
+    if (used > limit - more) {
+        kofn_operands_yield(master->operands, used - (limit - more));
         used = kofn_master_get_charge(master);
     }
-    if (used > limit - bytes) {
-        kofn_jobs_yield_memory(master->jobs, used - (limit - bytes));
+    if (used > limit - more) {
+        kofn_jobs_yield_memory(master->jobs, used - (limit - more));
         used = kofn_master_get_charge(master);
     }
-    if (used > limit - bytes)
+    if (used > limit - more)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
-                         "%s needs about %zu MiB and %zu of %zu MiB are in use, %zu by stored "
-                         "operands: try again when jobs have finished, or drop operands",
-                         what, bytes >> 20, used >> 20, limit >> 20,
+                         "%s needs about %zu MiB and others hold %zu of %zu MiB, stored operands "
+                         "%zu of them: try again when jobs have finished, or drop operands",
+                         what, (held + more) >> 20, (used - held) >> 20, limit >> 20,
                          kofn_operands_get_charge(master->operands) >> 20);
     return KOFN_OK;
 }

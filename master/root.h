@@ -86,10 +86,12 @@ void kofn_master_note_blocks(kofn_master *master, size_t bytes);
 /* Bytes of limits.memory that jobs and stored operands hold. */
 size_t kofn_master_get_charge(const kofn_master *master);
 
-/* Is there room for `bytes` more? Coded blocks that are kept make place. `what` begins the sentence.
- * RESOURCE_EXHAUSTED: no, and when *ret_never, there never will be. */
+/* Is there room for `more` bytes for one that holds `held` of them already? Coded blocks that are kept
+ * make place. `what` begins the sentence. RESOURCE_EXHAUSTED: no, and when *ret_never, there never
+ * will be, whatever others let go of. */
 KOFN_MUST_CHECK kofn_status kofn_master_check_room(const kofn_master *master, const char *what,
-                                                   size_t bytes, bool *ret_never, kofn_error *err);
+                                                   size_t held, size_t more, bool *ret_never,
+                                                   kofn_error *err);
 
 /* A table whose keys are a kofn_peer_id inside each item. NULL: no memory. */
 zhashx_t *kofn_peer_table_new(void);

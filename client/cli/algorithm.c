@@ -127,7 +127,7 @@ check_field(const char *name, const char *file, const kofn_bilinear *f, kofn_err
     kofn_status status = kofn_field_new(name, &field, err);
     if (status != KOFN_OK)
         return status;
-    if (!kofn_bilinear_fits(f, field))
+    if (!kofn_bilinear_fits(f->denominator, field))
         status = kofn_fail(err, KOFN_INVALID_ARGUMENT,
                            "%s divides by %" PRId64 ", which is zero in field %s", file,
                            f->denominator, name);

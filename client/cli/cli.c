@@ -32,6 +32,22 @@ cli_exit_of(kofn_status status)
     }
 }
 
+int
+cli_exit_of_own(kofn_status status)
+{
+    switch (status) {
+    case KOFN_OK:
+        return CLI_OK;
+    case KOFN_CANCELLED:
+        return CLI_CANCELLED;
+    case KOFN_RESOURCE_EXHAUSTED:
+    case KOFN_UNAVAILABLE:
+        return CLI_FAILED;
+    default:
+        return CLI_USAGE;
+    }
+}
+
 /* ---- saying ---------------------------------------------------------------------------------- */
 
 void

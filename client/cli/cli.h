@@ -11,7 +11,10 @@
 #include <argp.h>
 #include <jansson.h>
 
-enum cli_exit { // documented in `kofn --help`
+/* Documented in `kofn --help` and kofn(1). What is wrong with a call is CLI_USAGE where the command can
+ * see that by itself, from its line and its files, and CLI_REFUSED where it takes a master: what it
+ * has (jobs, stored operands, policies, workers), its limits, and what it grants. */
+enum cli_exit {
     CLI_OK = 0,
     CLI_USAGE = 2,       // the command line, or an input file
     CLI_FAILED = 3,      // the job, or writing its product
@@ -21,8 +24,9 @@ enum cli_exit { // documented in `kofn --help`
     CLI_DATA_LOSS = 7,
 };
 
-/* What a status that came from a master means for the exit code. */
+/* What a status that came from a master means for the exit code; and one of the command's own work. */
 int cli_exit_of(kofn_status status);
+int cli_exit_of_own(kofn_status status);
 
 /* Options of every command. */
 typedef struct cli_common {

@@ -106,14 +106,6 @@ report_encoded(const arguments *args, const cli_encoded *encoded)
     return cli_print_json(object);
 }
 
-static int
-exit_of_encode(kofn_status status)
-{
-    if (status == KOFN_CANCELLED)
-        return CLI_CANCELLED;
-    return status == KOFN_RESOURCE_EXHAUSTED || status == KOFN_UNAVAILABLE ? CLI_FAILED : CLI_USAGE;
-}
-
 int
 cli_encode(int argc, char **argv)
 {
@@ -127,7 +119,7 @@ cli_encode(int argc, char **argv)
     if (status == KOFN_OK) {
         status = cli_folder_encode(args.folder, &args.product, args.algorithms,
                                    (size_t)args.workers, &encoded, &error);
-        exit_code = exit_of_encode(status);
+        exit_code = cli_exit_of_own(status);
     }
     exit_code = status == KOFN_OK ? report_encoded(&args, &encoded)
                                   : cli_fail(&args.common, &error, exit_code);
@@ -262,20 +254,8 @@ json_of_decoded(const cli_decoded *decoded, const kofn_error *error)
 static int
 exit_of_decode(const cli_decoded *decoded, kofn_status status)
 {
-    if (decoded->no_output)
-        return CLI_FAILED;
-    switch (status) {
-    case KOFN_OK:
-        return CLI_OK;
-    case KOFN_CANCELLED:
-        return CLI_CANCELLED;
-    case KOFN_FAILED_PRECONDITION: // not yet
-    case KOFN_RESOURCE_EXHAUSTED:
-    case KOFN_UNAVAILABLE:
-        return CLI_FAILED;
-    default:
-        return CLI_USAGE;
-    }
+    const bool not_yet = status == KOFN_FAILED_PRECONDITION;
+    return decoded->no_output || not_yet ? CLI_FAILED : cli_exit_of_own(status);
 }
 
 static void

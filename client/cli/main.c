@@ -49,9 +49,10 @@ help(FILE *to)
     (void)fputs(
         "\n`kofn COMMAND --help` says more. Data goes to standard output, talk to standard "
         "error;\n--json makes every command print JSON.\n\n"
-        "Exit codes: 0 good; 2 usage or an input file; 3 the job failed, or its product "
-        "could not be\nwritten; 4 cancelled, interrupted, or the deadline came; 5 no master, or "
-        "no workers left;\n6 refused by the master; 7 data loss.\n\n"
+        "Exit codes: 0 good; 2 usage or an input file, as the command sees by itself; 3 the job "
+        "failed,\nor its product could not be written; 4 cancelled, interrupted, or the deadline "
+        "came; 5 no master,\nor no workers left; 6 refused by the master, which alone could see "
+        "it; 7 data loss.\n\n"
         "$KOFN_MASTER is the master's endpoint where --master is not given, $KOFN_ALGORITHMS the "
         "directory\nof algorithms where --algorithms is not. $KOFN_KEY and $KOFN_SERVER_KEY are "
         "the files "

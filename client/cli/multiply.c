@@ -20,6 +20,7 @@ enum {
     KEY_ACCEPT_EXACT,
     KEY_DEADLINE_BEST,
     KEY_SETTLE,
+    KEY_SUBMIT,
 };
 
 typedef struct arguments {
@@ -30,7 +31,7 @@ typedef struct arguments {
     int64_t timeout_ns, settle_ns;
     double accept_error; // 0: not given
     bool accept_exact, deadline_best;
-    bool wants_output;
+    bool wants_output, submits;
 } arguments;
 
 static error_t
@@ -66,7 +67,17 @@ parse_multiply(int key, char *arg, struct argp_state *state)
     case KEY_SETTLE:
         args->settle_ns = cli_parse_duration(state, "--settle", arg);
         return 0;
+    case KEY_SUBMIT:
+        args->submits = true;
+        args->wants_output = false;
+        return 0;
     case ARGP_KEY_END:
+        if (args->submits && args->output)
+            argp_error(state, "a job that is handed over has no output yet: `kofn wait JOB -o` "
+                              "fetches it");
+        if (args->submits && args->common.local)
+            argp_error(state, "--local has no master that outlives this command: leave --submit "
+                              "out");
         if (args->accept_exact && args->accept_error > 0)
             argp_error(state, "--accept-error and --accept-exact exclude each other");
         if (args->wants_output && !args->output)
@@ -107,7 +118,8 @@ parse_multiply(int key, char *arg, struct argp_state *state)
          KEY_DEADLINE_BEST,                                                                        \
          NULL,                                                                                     \
          0,                                                                                        \
-         "At the timeout, or when no further answer can come: the best estimate there is",         \
+         "At the timeout, or when no further answer can come: the best estimate there is, of "     \
+         "real numbers",                                                                           \
          40},                                                                                      \
         {"settle",                                                                                 \
          KEY_SETTLE,                                                                               \
@@ -121,6 +133,12 @@ parse_multiply(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option multiply_options[] = {
     {"output", 'o', "C.npy", 0, "Where the product goes", 1},
+    PRODUCT_OPTIONS,
+};
+
+static const struct argp_option outer_options[] = {
+    {"output", 'o', "C.npy", 0, "Where the product goes", 1},
+    {"submit", KEY_SUBMIT, NULL, 0, "Hand it over and print the job's id, as kofn submit does", 1},
     PRODUCT_OPTIONS,
 };
 
@@ -145,13 +163,13 @@ static const struct argp_child outer_children[] = {
     {&cli_outer_argp, 0, NULL, 0}, {&cli_connect_argp, 0, "Connection and output:", 80}, {0}};
 
 static const struct argp outer_argp = {
-    .options = multiply_options,
+    .options = outer_options,
     .parser = parse_multiply,
-    .args_doc = "A1.npy|@ID A2.npy|@ID ... -o C.npy",
+    .args_doc = "A1.npy|@ID A2.npy|@ID ... -o C.npy|--submit",
     .doc =
         "Make the outer (Kronecker) product of two to eight matrices on the master's workers: "
-        "every "
-        "element of one times every element of the others.\v@ID is an operand that `kofn put` "
+        "every element of one times every element of the others.\v@ID is an operand that `kofn "
+        "put` "
         "stored. Rows and columns of C count like digits, the last operand's fastest. With --json "
         "the product's account goes to standard output. Ctrl-C cancels the job.",
     .children = outer_children,
@@ -229,6 +247,13 @@ report(const arguments *args, kofn_result *result)
     return args->common.json ? cli_print_json(cli_json_of_account(account)) : CLI_OK;
 }
 
+static void
+list_operands(const arguments *args, kofn_matrix ret[KOFN_CLIENT_OPERANDS_MAX])
+{
+    for (size_t i = 0; i < args->product.count; i++)
+        ret[i] = cli_product_get_matrix(&args->product, i);
+}
+
 static int
 multiply(const arguments *args, kofn_client *client)
 {
@@ -236,8 +261,7 @@ multiply(const arguments *args, kofn_client *client)
     kofn_error error;
     kofn_result *result = NULL;
     kofn_matrix operands[KOFN_CLIENT_OPERANDS_MAX];
-    for (size_t i = 0; i < args->product.count; i++)
-        operands[i] = cli_product_get_matrix(&args->product, i);
+    list_operands(args, operands);
 
     cli_progress_init(&progress, &args->common);
     const kofn_product_options options = options_of(args, &progress);
@@ -260,12 +284,15 @@ submit(const arguments *args, kofn_client *client)
     cli_progress progress;
     kofn_error error;
     char job[KOFN_CLIENT_JOB_MAX];
-    const kofn_matrix a = cli_product_get_matrix(&args->product, 0);
-    const kofn_matrix b = cli_product_get_matrix(&args->product, 1);
+    kofn_matrix operands[KOFN_CLIENT_OPERANDS_MAX];
+    list_operands(args, operands);
 
     cli_progress_init(&progress, &args->common);
     const kofn_product_options options = options_of(args, &progress);
-    kofn_status status = kofn_client_submit(client, &a, &b, &options, job, &error);
+    kofn_status status =
+        args->product.outer
+            ? kofn_client_submit_outer(client, operands, args->product.count, &options, job, &error)
+            : kofn_client_submit(client, &operands[0], &operands[1], &options, job, &error);
     cli_progress_end(&progress);
     if (status != KOFN_OK)
         return cli_fail(&args->common, &error, cli_exit_of(status));
@@ -317,7 +344,7 @@ cli_outer(int argc, char **argv)
 {
     arguments args = {.common.insists = true, .wants_output = true, .product = {.outer = true}};
     cli_parse(&outer_argp, argc, argv, &args);
-    return run(&args, multiply);
+    return run(&args, args.submits ? submit : multiply);
 }
 
 int

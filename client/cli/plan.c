@@ -361,11 +361,11 @@ cli_plan(int argc, char **argv)
     if (status == KOFN_OK)
         status = kofn_client_plan(client, &args.question, &answer, &error);
     kofn_client_close(&client);
-    if (status != KOFN_OK)
+    if (status != KOFN_OK) {
+        const bool of_master = args.live && status != KOFN_INVALID_ARGUMENT;
         return cli_fail(&args.common, &error,
-                        args.live                         ? cli_exit_of(status)
-                        : status == KOFN_INVALID_ARGUMENT ? CLI_USAGE
-                                                          : cli_exit_of(status));
+                        of_master ? cli_exit_of(status) : cli_exit_of_own(status));
+    }
     const int exit_code = report(&args, &answer);
     kofn_plan_answer_fini(&answer);
     return cli_finish(exit_code);

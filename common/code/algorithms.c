@@ -10,6 +10,7 @@
 typedef struct entry {
     char name[KOFN_BILINEAR_NAME_MAX];
     kofn_bilinear *f;
+    kofn_bilinear_shape shape;
 } entry;
 
 struct kofn_algorithms {
@@ -136,6 +137,14 @@ make_shipped(const shipped *s, kofn_bilinear **ret, kofn_error *err)
     return kofn_bilinear_copy(&f, ret, err);
 }
 
+/* As written above: of ones, and divided by nothing. */
+static kofn_bilinear_shape
+measure_shipped(const shipped *s)
+{
+    return (kofn_bilinear_shape){
+        .x = s->x, .z = s->z, .y = s->y, .rank = s->rank, .denominator = 1, .largest = {1, 1, 1}};
+}
+
 static const shipped *
 find_shipped(const char *name)
 {
@@ -219,8 +228,11 @@ add_file(kofn_algorithms *set, const char *directory, const char *file, kofn_err
         return status;
     }
     status = kofn_bilinear_load(path, &e->f, err);
-    set->count += status == KOFN_OK;
-    return status;
+    if (status)
+        return status;
+    e->shape = kofn_bilinear_measure(e->f);
+    set->count++;
+    return KOFN_OK;
 }
 
 static void
@@ -311,24 +323,95 @@ fail_unknown(const kofn_algorithms *set, const char *name, kofn_error *err)
 }
 
 /* One algorithm, without '*'. */
+typedef struct factor {
+    kofn_bilinear_shape shape;
+    const shipped *ships; // one of these, or both NULL: a classical one of this shape
+    const entry *own;
+} factor;
+
 static kofn_status
-parse_factor(const kofn_algorithms *set, const char *name, kofn_bilinear **ret, kofn_error *err)
+find_classical(const char *name, const char *sizes, kofn_bilinear_shape *ret, kofn_error *err)
 {
-    static const char classical[] = "classical:";
-    const shipped *ships = find_shipped(name);
-    const entry *own = find_entry(set, name);
     size_t size[3];
-    if (ships)
-        return make_shipped(ships, ret, err);
-    if (own)
-        return kofn_bilinear_copy(own->f, ret, err);
-    if (strncmp(name, classical, sizeof classical - 1) != 0)
-        return fail_unknown(set, name, err);
-    if (!kofn_bilinear_parse_size(name + sizeof classical - 1, size))
+    if (!kofn_bilinear_parse_size(sizes, size))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "algorithm '%s' is not classical:X,Z,Y with whole numbers up to %d", name,
                          KOFN_BILINEAR_SIZE_MAX);
-    return kofn_bilinear_classical(size[0], size[1], size[2], ret, err);
+    const size_t rank = size[0] * size[1] * size[2];
+    *ret = (kofn_bilinear_shape){.x = size[0],
+                                 .z = size[1],
+                                 .y = size[2],
+                                 .rank = rank,
+                                 .denominator = 1,
+                                 .largest = {1, 1, 1}};
+    return kofn_bilinear_check_size(size[0], size[1], size[2], rank, err);
+}
+
+static kofn_status
+find_factor(const kofn_algorithms *set, const char *name, factor *ret, kofn_error *err)
+{
+    static const char classical[] = "classical:";
+    *ret = (factor){.ships = find_shipped(name), .own = find_entry(set, name)};
+    if (ret->ships)
+        ret->shape = measure_shipped(ret->ships);
+    else if (ret->own)
+        ret->shape = ret->own->shape;
+    else if (strncmp(name, classical, sizeof classical - 1) == 0)
+        return find_classical(name, name + sizeof classical - 1, &ret->shape, err);
+    else
+        return fail_unknown(set, name, err);
+    return KOFN_OK;
+}
+
+static kofn_status
+make_factor(const factor *f, kofn_bilinear **ret, kofn_error *err)
+{
+    if (f->ships)
+        return make_shipped(f->ships, ret, err);
+    if (f->own)
+        return kofn_bilinear_copy(f->own->f, ret, err);
+    return kofn_bilinear_classical(f->shape.x, f->shape.z, f->shape.y, ret, err);
+}
+
+/* The factors of a text, of which there are at most half as many as letters. */
+enum { FACTORS_MAX = KOFN_BILINEAR_NAME_MAX / 2 };
+
+static kofn_status
+find_factors(const kofn_algorithms *set, const char *text, factor ret[FACTORS_MAX],
+             size_t *ret_count, kofn_error *err)
+{
+    char name[KOFN_BILINEAR_NAME_MAX];
+    if (strlen(text) >= sizeof name)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "algorithm '%.60s' is longer than %zu letters",
+                         text, sizeof name - 1);
+    size_t count = 0;
+    kofn_status status = KOFN_OK;
+    for (const char *at = text; at && !status;) { // no name is empty: it stops at the first
+        const size_t length = strcspn(at, "*");
+        memcpy(name, at, length);
+        name[length] = '\0';
+        status = find_factor(set, name, &ret[count++], err);
+        at = at[length] ? at + length + 1 : NULL;
+    }
+    *ret_count = count;
+    return status;
+}
+
+kofn_status
+kofn_algorithms_measure(const kofn_algorithms *set, const char *text, kofn_bilinear_shape *ret,
+                        kofn_error *err)
+{
+    factor factors[FACTORS_MAX];
+    size_t count;
+    kofn_status status = find_factors(set, text, factors, &count, err);
+    if (status)
+        return status;
+    kofn_bilinear_shape shape = factors[0].shape;
+    for (size_t i = 1; i < count && !status; i++)
+        status = kofn_bilinear_multiply_shapes(&shape, &factors[i].shape, &shape, err);
+    if (!status)
+        *ret = shape;
+    return status;
 }
 
 /* *f_p := *f_p times g, which is ended. */
@@ -353,20 +436,16 @@ kofn_status
 kofn_algorithms_parse(const kofn_algorithms *set, const char *text, kofn_bilinear **ret,
                       kofn_error *err)
 {
-    char name[KOFN_BILINEAR_NAME_MAX];
-    kofn_bilinear *f = NULL, *factor = NULL;
-    kofn_status status = KOFN_OK;
-    if (strlen(text) >= sizeof name)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "algorithm '%.60s' is longer than %zu letters",
-                         text, sizeof name - 1);
-    for (const char *at = text; at && !status;) {
-        const size_t length = strcspn(at, "*");
-        memcpy(name, at, length);
-        name[length] = '\0';
-        status = parse_factor(set, name, &factor, err);
+    factor factors[FACTORS_MAX];
+    size_t count;
+    kofn_bilinear *f = NULL, *next = NULL;
+    kofn_status status = find_factors(set, text, factors, &count, err);
+    if (status)
+        return status;
+    for (size_t i = 0; i < count && !status; i++) {
+        status = make_factor(&factors[i], &next, err);
         if (!status)
-            status = multiply_by(&f, factor, err);
-        at = at[length] ? at + length + 1 : NULL;
+            status = multiply_by(&f, next, err);
     }
     if (status)
         kofn_bilinear_destroy(&f);

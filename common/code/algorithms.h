@@ -5,9 +5,10 @@
  *     NAME                               of the directory's NAME.yaml, NAME.yml or NAME.json
  *     strassen*classical:1,2,1           a product: the first cuts first
  *
- * A set is what a directory holds, read and proven once. Who has one passes it down: a master to the
- * specs of its jobs, `kofn decode` to that of its manifest. So a job says a name, no file has to
- * travel with it, and no peer can make a daemon open one. What a file says after that is not seen.
+ * A set is what a directory holds, read and proven once. Who has one passes it down: a master to
+ * the specs of its jobs, `kofn decode` to that of its manifest. So a job says a name, no file has
+ * to travel with it, and no peer can make a daemon open one. What a file says after that is not
+ * seen.
  *
  * Threads    Any thread; a set is immutable and counted.
  */
@@ -22,8 +23,8 @@ typedef struct kofn_algorithms kofn_algorithms;
 
 /* All files NAME.yaml, NAME.yml and NAME.json of a directory; others, and hidden ones, are passed
  * over. *ret is the caller's, to kofn_algorithms_destroy(). Errors of kofn_bilinear_load.
- * INVALID_ARGUMENT: a name that nobody could write: letters, digits, '_', '-', '.'. ALREADY_EXISTS: it
- * ships, or two files have it. RESOURCE_EXHAUSTED: too many. */
+ * INVALID_ARGUMENT: a name that nobody could write: letters, digits, '_', '-', '.'. ALREADY_EXISTS:
+ * it ships, or two files have it. RESOURCE_EXHAUSTED: too many. */
 KOFN_MUST_CHECK kofn_status kofn_algorithms_load(const char *directory, kofn_algorithms **ret,
                                                  kofn_error *err);
 kofn_algorithms *kofn_algorithms_ref(kofn_algorithms *set); // accepts NULL
@@ -34,6 +35,11 @@ void kofn_algorithms_destroy(kofn_algorithms **set_p);      // lets go of one re
  * OUT_OF_RANGE: too large. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_algorithms_parse(const kofn_algorithms *set, const char *text,
                                                   kofn_bilinear **ret, kofn_error *err);
+
+/* Its shape, without its numbers: what rules take. Errors likewise, but for memory, which it needs
+ * none of. */
+KOFN_MUST_CHECK kofn_status kofn_algorithms_measure(const kofn_algorithms *set, const char *text,
+                                                    kofn_bilinear_shape *ret, kofn_error *err);
 
 /* For lists: what ships first, then the set's (may be NULL) by name. Names are borrowed. */
 size_t kofn_algorithms_count(const kofn_algorithms *set);

@@ -1,6 +1,7 @@
 #include "common/code/alloy.h"
 #include "common/base/size.h"
 #include "common/code/binomial.h"
+#include "common/linalg/field_prime.h"
 #include "common/linalg/prime.h"
 
 #include <math.h>
@@ -22,7 +23,15 @@ kofn_alloy_check(const char *family, const kofn_field *f, const kofn_alloy_param
                          "%s: draw=normal in field %s, which is finite; take nonzero", family,
                          f->name);
     const uint32_t p = (uint32_t)params->p;
-    if (f->order == 0 && draw != KOFN_ALLOY_NORMAL && !kofn_is_prime(p))
+    const bool lifts = f->order == 0 && draw != KOFN_ALLOY_NORMAL;
+    if (!lifts && (p != KOFN_PRIME_MAX || params->lift != KOFN_ALLOY_SYMMETRIC))
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "%s: p and lift are for numbers of GF(p) in the reals, and nothing is lifted "
+            "in field %s%s; leave them out%s",
+            family, f->name, f->order == 0 ? " where draw is normal" : "",
+            f->order == 0 ? ", or say draw=nonzero" : "");
+    if (lifts && !kofn_is_prime(p))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s: p=%u is not a prime; take %u", family, p,
                          kofn_previous_prime(p) ? kofn_previous_prime(p) : 2);
     return KOFN_OK;
@@ -114,8 +123,8 @@ log_difference(double log_q, double n, double i)
     return n * log_q + log1p(-exp((i - n) * log_q));
 }
 
-/* log of how many more d1 by d2 matrices there are of this rank than of the one before, of which there
- * are the product over i < rank of (q^d1 - q^i) (q^d2 - q^i) / (q^rank - q^i). */
+/* log of how many more d1 by d2 matrices there are of this rank than of the one before, of which
+ * there are the product over i < rank of (q^d1 - q^i) (q^d2 - q^i) / (q^rank - q^i). */
 static double
 log_growth(double log_q, size_t d1, size_t d2, size_t rank)
 {

@@ -1,9 +1,9 @@
-/* Random alloy codes: what the global and the local family share. How rows are drawn, and how many of
- * them it takes.
+/* Random alloy codes: what the global and the local family share. How rows are drawn, and how many
+ * of them it takes.
  *
  * Source     Soto, "Random Alloy Codes and the Fundamental Limits of Coded Distributed Tensors":
- *            equations (5) and (7), Theorem 2, Lemma 1. Vectors that are uniform but never zero are not in
- *            the paper.
+ *            equations (5) and (7), Theorem 2, Lemma 1. Vectors that are uniform but never zero are
+ *            not in the paper.
  * Draws      A task has one vector for each operand; its row of G is their Kronecker product.
  *              nonzero    each vector uniform among those that are not zero
  *              product    numbers i.i.d. by equation (7), which for two operands is (5): zero more
@@ -18,10 +18,11 @@
  *                 Theorem 1  0.308    0.564    0.689    0.761
  *            (exact up to 5; then to two digits and a half). So `nonzero` is what `auto` takes in
  *            finite fields. The paper's formula is not what is measured: it takes each row for
- *            uniform among all vectors, but products of numbers are uniform one by one, not jointly,
- *            and rows of rank one are few among all. Both tend to 1 - 1/q.
- * Reals      Draws but `normal` are taken in GF(p) and lifted to whole numbers (Lemma 1: independent
- *            mod p is independent), from [0, p) or from (-p/2, p/2), over the power of two above p.
+ *            uniform among all vectors, but products of numbers are uniform one by one, not
+ *            jointly, and rows of rank one are few among all. Both tend to 1 - 1/q.
+ * Reals      Draws but `normal` are taken in GF(p) and lifted to whole numbers (Lemma 1:
+ *            independent mod p is independent), from [0, p) or from (-p/2, p/2), over the power of
+ *            two above p.
  * Threads    Any thread.
  */
 #ifndef KOFN_CODE_ALLOY_H
@@ -82,7 +83,8 @@ typedef struct kofn_alloy_params {
                 "more are missing than were allowed for"                                           \
     }
 
-/* KOFN_OK where rows can be drawn. INVALID_ARGUMENT: normals in a finite field; p is no prime. */
+/* KOFN_OK where rows can be drawn. INVALID_ARGUMENT: normals in a finite field; p is no prime; p or
+ * lift, of which this draw in this field takes none, is not as it would be left open. */
 KOFN_MUST_CHECK kofn_status kofn_alloy_check(const char *family, const kofn_field *f,
                                              const kofn_alloy_params *params, kofn_error *err);
 
@@ -103,8 +105,8 @@ void kofn_alloy_fill(const kofn_field *f, const kofn_alloy_params *params, size_
 double kofn_alloy_miss(const kofn_field *f, const kofn_alloy_params *params, size_t d1, size_t d2,
                        size_t m);
 
-/* The same for n rows of which each is lost with probability `failure`, with the odds that fewer than
- * d_1 d_2 are left. For normals that is not a bound but so. */
+/* The same for n rows of which each is lost with probability `failure`, with the odds that fewer
+ * than d_1 d_2 are left. For normals that is not a bound but so. */
 double kofn_alloy_miss_lost(const kofn_field *f, const kofn_alloy_params *params, size_t d1,
                             size_t d2, size_t n, double failure);
 
@@ -115,9 +117,9 @@ size_t kofn_alloy_answers(const kofn_field *f, const kofn_alloy_params *params, 
 /* The same for rows that are products of d.count vectors of d.of[i] numbers. Of more than two it is
  * an estimate and no bound: hyperplanes are counted that are generic in the space of those modes of
  * which they see more than a line, and taken for average there. Against 20,000 codes for each of 33
- * cases, orders 3 and 4, fields of 5 to 257 elements: never below what was counted, but for chance, and
- * above it by less than a factor of 1.8; more for `uniform`, where each hyperplane is said to hold
- * vectors of zeros (test_outer_code). */
+ * cases, orders 3 and 4, fields of 5 to 257 elements: never below what was counted, but for chance,
+ * and above it by less than a factor of 1.8; more for `uniform`, where each hyperplane is said to
+ * hold vectors of zeros (test_outer_code). */
 double kofn_alloy_miss_of(const kofn_field *f, const kofn_alloy_params *params, const kofn_cuts *d,
                           size_t m);
 double kofn_alloy_miss_of_lost(const kofn_field *f, const kofn_alloy_params *params,

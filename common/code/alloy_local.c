@@ -9,8 +9,8 @@ static const char family_name[] = "alloy_local";
 /* ---- rules ----------------------------------------------------------------------------------- */
 
 static kofn_status
-fail_partition(const kofn_bilinear *g, const kofn_alloy_local_params *params, kofn_partition p,
-               kofn_error *err)
+fail_partition(const kofn_bilinear_shape *g, const kofn_alloy_local_params *params,
+               kofn_partition p, kofn_error *err)
 {
     return kofn_fail(
         err, KOFN_INVALID_ARGUMENT,
@@ -28,7 +28,8 @@ typedef struct strips {
 } strips;
 
 static kofn_status
-find_strips(const kofn_family_args *args, const kofn_bilinear *g, strips *ret, kofn_error *err)
+find_strips(const kofn_family_args *args, const kofn_bilinear_shape *g, strips *ret,
+            kofn_error *err)
 {
     const kofn_alloy_local_params *params = args->params;
     const kofn_partition p = args->part;
@@ -49,21 +50,21 @@ find_strips(const kofn_family_args *args, const kofn_bilinear *g, strips *ret, k
 
 /* Rules that ask for no partition. */
 static kofn_status
-check_field(const kofn_family_args *args, const kofn_bilinear *g, kofn_error *err)
+check_field(const kofn_family_args *args, const kofn_bilinear_shape *g, kofn_error *err)
 {
     const kofn_alloy_local_params *params = args->params;
     const kofn_status status = kofn_alloy_check(family_name, args->field, &params->alloy, err);
     if (status)
         return status;
-    if (!kofn_bilinear_fits(g, args->field))
+    if (!kofn_bilinear_fits(g->denominator, args->field))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "%s: algorithm %s divides by %lld, which is zero in field %s", family_name,
                          params->algorithm, (long long)g->denominator, args->field->name);
     return KOFN_OK;
 }
 
-/* A bound on the probability that not all of `rank` products can be had from `tasks` tasks together:
- * the first of them have one more than the others. */
+/* A bound on the probability that not all of `rank` products can be had from `tasks` tasks
+ * together: the first of them have one more than the others. */
 static double
 miss_of(const kofn_family_args *args, strips s, size_t rank, size_t tasks)
 {
@@ -90,64 +91,49 @@ count_least(const kofn_family_args *args, strips s, size_t rank)
     return least;
 }
 
-/* All the rules, for an algorithm that is at hand. */
 static kofn_status
-check(const kofn_family_args *args, const kofn_bilinear *g, kofn_thresholds *ret, kofn_error *err)
+measure(const kofn_family_args *args, kofn_bilinear_shape *ret, kofn_error *err)
 {
     const kofn_alloy_local_params *params = args->params;
-    strips s = {0};
-    kofn_status status = check_field(args, g, err);
-    if (!status)
-        status = find_strips(args, g, &s, err);
-    if (status)
-        return status;
-    const size_t need = s.rows * s.cols, group = args->tasks / g->rank;
-    if (group < need) // the advice takes a search, and plans ask for many codes that cannot be
-        return kofn_fail(
-            err, KOFN_INVALID_ARGUMENT,
-            "%s: tasks=%zu, need at least %zu products x %zu = %zu for %s and partition "
-            "%zu,%zu,%zu; take %zu",
-            family_name, args->tasks, g->rank, need, g->rank * need, params->algorithm,
-            args->part.x, args->part.z, args->part.y,
-            err ? count_least(args, s, g->rank) : g->rank * need);
-    const size_t k = args->tasks - (group - need);
-    *ret = (kofn_thresholds){
-        .exact = k, .enough = k, .likely = !kofn_alloy_is_certain(args->field, &params->alloy)};
-    return KOFN_OK;
-}
-
-static kofn_status
-parse(const kofn_family_args *args, kofn_bilinear **ret, kofn_error *err)
-{
-    const kofn_alloy_local_params *params = args->params;
-    const kofn_status status = kofn_algorithms_parse(args->algorithms, params->algorithm, ret, err);
-    if (status)
-        (void)kofn_fail_within(err, "%s", family_name);
-    return status;
+    const kofn_status status =
+        kofn_algorithms_measure(args->algorithms, params->algorithm, ret, err);
+    return status ? kofn_fail_within(err, "%s", family_name) : KOFN_OK;
 }
 
 static kofn_status
 check_params(const kofn_family_args *args, kofn_error *err)
 {
-    kofn_bilinear *g;
-    kofn_status status = parse(args, &g, err);
-    if (status)
-        return status;
-    status = check_field(args, g, err);
-    kofn_bilinear_destroy(&g);
-    return status;
+    kofn_bilinear_shape g;
+    const kofn_status status = measure(args, &g, err);
+    return status ? status : check_field(args, &g, err);
 }
 
+/* All the rules. */
 static kofn_status
 threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
 {
-    kofn_bilinear *g;
-    kofn_status status = parse(args, &g, err);
+    const kofn_alloy_local_params *params = args->params;
+    kofn_bilinear_shape g;
+    strips s;
+    kofn_status status = measure(args, &g, err);
+    if (!status)
+        status = check_field(args, &g, err);
+    if (!status)
+        status = find_strips(args, &g, &s, err);
     if (status)
         return status;
-    status = check(args, g, ret, err);
-    kofn_bilinear_destroy(&g);
-    return status;
+    const size_t need = s.rows * s.cols, group = args->tasks / g.rank;
+    if (group < need) // the advice takes a search, and plans ask for many codes that cannot be
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "%s: tasks=%zu, need at least %zu products x %zu = %zu for %s and partition "
+            "%zu,%zu,%zu; take %zu",
+            family_name, args->tasks, g.rank, need, g.rank * need, params->algorithm, args->part.x,
+            args->part.z, args->part.y, err ? count_least(args, s, g.rank) : g.rank * need);
+    const size_t k = args->tasks - (group - need);
+    *ret = (kofn_thresholds){
+        .exact = k, .enough = k, .likely = !kofn_alloy_is_certain(args->field, &params->alloy)};
+    return KOFN_OK;
 }
 
 /* ---- choices --------------------------------------------------------------------------------- */
@@ -156,16 +142,15 @@ static void
 cut(const kofn_family_args *args, kofn_partition *part)
 {
     const kofn_alloy_local_params *params = args->params;
-    kofn_bilinear *g;
-    if (kofn_algorithms_parse(args->algorithms, params->algorithm, &g, NULL))
+    kofn_bilinear_shape g;
+    if (measure(args, &g, NULL))
         return; // threshold_for says why
     if (!part->x)
-        part->x = g->x * (size_t)(params->rows ? params->rows : STRIPS_DEFAULT);
+        part->x = g.x * (size_t)(params->rows ? params->rows : STRIPS_DEFAULT);
     if (!part->z)
-        part->z = g->z;
+        part->z = g.z;
     if (!part->y)
-        part->y = g->y * (size_t)(params->cols ? params->cols : STRIPS_DEFAULT);
-    kofn_bilinear_destroy(&g);
+        part->y = g.y * (size_t)(params->cols ? params->cols : STRIPS_DEFAULT);
 }
 
 /* For each product as many tasks as decode it but for its share of `miss`, and some to lose. */
@@ -173,18 +158,15 @@ static size_t
 default_tasks(const kofn_family_args *args, size_t workers)
 {
     const kofn_alloy_local_params *params = args->params;
-    strips s = {.rows = 1, .cols = 1};
-    kofn_bilinear *g;
-    if (kofn_algorithms_parse(args->algorithms, params->algorithm, &g, NULL))
+    kofn_bilinear_shape g;
+    strips s;
+    if (measure(args, &g, NULL))
         return 1; // likewise
-    size_t tasks = g->rank;
-    if (!find_strips(args, g, &s, NULL)) {
-        const size_t answers = kofn_alloy_answers(args->field, &params->alloy, s.rows, s.cols,
-                                                  params->alloy.miss / (double)g->rank);
-        tasks = kofn_size_multiply(g->rank, kofn_family_tasks_beyond(answers, workers / g->rank));
-    }
-    kofn_bilinear_destroy(&g);
-    return tasks;
+    if (find_strips(args, &g, &s, NULL))
+        return g.rank;
+    const size_t answers = kofn_alloy_answers(args->field, &params->alloy, s.rows, s.cols,
+                                              params->alloy.miss / (double)g.rank);
+    return kofn_size_multiply(g.rank, kofn_family_tasks_beyond(answers, workers / g.rank));
 }
 
 /* Each product has its own tasks, so that they fail on their own; floor(n / r) tasks or one more. A
@@ -194,19 +176,15 @@ static double
 miss_for(const kofn_family_args *args, double failure, bool *ret_bound)
 {
     const kofn_alloy_local_params *params = args->params;
-    kofn_bilinear *g;
+    kofn_bilinear_shape g;
     strips s;
     *ret_bound = true;
-    if (parse(args, &g, NULL))
-        return 1; // no memory
-    const size_t rank = g->rank, least = args->tasks / rank, more = args->tasks % rank;
-    const kofn_status status = find_strips(args, g, &s, NULL);
-    kofn_bilinear_destroy(&g);
-    if (status)
-        return 1;
+    if (measure(args, &g, NULL) || find_strips(args, &g, &s, NULL))
+        return 1; // threshold_for has refused it
+    const size_t least = args->tasks / g.rank, more = args->tasks % g.rank;
     double log_good = 0;
     for (size_t t = 0; t < 2; t++) {
-        const size_t groups = t == 0 ? rank - more : more, tasks = least + t;
+        const size_t groups = t == 0 ? g.rank - more : more, tasks = least + t;
         if (groups > 0) // else zero times minus infinity where nothing is left
             log_good +=
                 (double)groups * log1p(-kofn_alloy_miss_lost(args->field, &params->alloy, s.rows,
@@ -219,23 +197,20 @@ miss_for(const kofn_family_args *args, double failure, bool *ret_bound)
 static kofn_status
 judge(const kofn_family_args *args, double *ret_error, kofn_error *err)
 {
-    kofn_bilinear *g;
+    kofn_bilinear_shape g;
     strips s;
-    kofn_status status = parse(args, &g, err);
+    kofn_status status = measure(args, &g, err);
+    if (!status)
+        status = find_strips(args, &g, &s, err);
     if (status)
         return status;
-    status = find_strips(args, g, &s, err);
-    const size_t rank = g->rank;
-    kofn_bilinear_destroy(&g);
-    if (status)
-        return status;
-    if (miss_of(args, s, rank, args->tasks) > KOFN_ALLOY_HOPELESS)
+    if (miss_of(args, s, g.rank, args->tasks) > KOFN_ALLOY_HOPELESS)
         return kofn_fail(
             err, KOFN_INVALID_ARGUMENT,
             "%s: %zu tasks in field %s, %zu for each product, may well not suffice even "
             "together; take %zu or a larger field",
-            family_name, args->tasks, args->field->name, args->tasks / rank,
-            count_least(args, s, rank));
+            family_name, args->tasks, args->field->name, args->tasks / g.rank,
+            count_least(args, s, g.rank));
     *ret_error = args->field->epsilon;
     return KOFN_OK;
 }
@@ -244,19 +219,18 @@ static void
 settle(const kofn_family_args *args, void *params)
 {
     kofn_alloy_local_params *own = params;
-    kofn_bilinear *g;
+    kofn_bilinear_shape g;
     own->alloy.draw = kofn_alloy_settle(args->field, &own->alloy);
-    if (kofn_algorithms_parse(args->algorithms, own->algorithm, &g, NULL))
-        return; // no memory: they follow from the partition
-    own->rows = (int64_t)(args->part.x / g->x);
-    own->cols = (int64_t)(args->part.y / g->y);
-    kofn_bilinear_destroy(&g);
+    if (measure(args, &g, NULL))
+        return; // threshold_for has refused it
+    own->rows = (int64_t)(args->part.x / g.x);
+    own->cols = (int64_t)(args->part.y / g.y);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-/* ret[i, k] of [rows x of_rows, cols x of_cols] := the algorithm's numbers [rows, cols] times strips
- * of_rows by of_cols, one of which is 1. */
+/* ret[i, k] of [rows x of_rows, cols x of_cols] := the algorithm's numbers [rows, cols] times
+ * strips of_rows by of_cols, one of which is 1. */
 static void
 spread(const kofn_field *f, const int32_t *numbers, size_t rows, size_t cols, const double *strip,
        size_t of_rows, size_t of_cols, double *ret)
@@ -294,33 +268,11 @@ fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
 {
     const kofn_alloy_local_params *params = args->params;
     kofn_bilinear *g;
-    const kofn_status status = parse(args, &g, err);
+    const kofn_status status = kofn_algorithms_parse(args->algorithms, params->algorithm, &g, err);
     if (status)
-        return status;
+        return kofn_fail_within(err, "%s", family_name);
     fill_rows(g, &params->alloy, code);
     kofn_bilinear_destroy(&g);
-    return KOFN_OK;
-}
-
-kofn_status
-kofn_code_alloy_local_new(const kofn_family_args *args, const kofn_bilinear *algorithm,
-                          kofn_code **ret_code, kofn_error *err)
-{
-    const kofn_alloy_local_params *params = args->params;
-    kofn_thresholds k;
-    kofn_code *code;
-    kofn_status status = check(args, algorithm, &k, err);
-    if (!status)
-        status = kofn_code_alloc(family_name, args->field, args->part, args->tasks + args->reserve,
-                                 &code, err);
-    if (status)
-        return status;
-    kofn_code_set_thresholds(code, &k);
-    code->reserve = args->reserve;
-    code->seed = args->seed;
-    fill_rows(algorithm, &params->alloy, code);
-    kofn_code_seal(code);
-    *ret_code = code;
     return KOFN_OK;
 }
 

@@ -193,8 +193,8 @@ kofn_bilinear_check(const kofn_bilinear *algorithm, kofn_error *err)
 /* ---- slips ----------------------------------------------------------------------------------- */
 
 /* A number of U that is too small by d in product t leaves A_a with all B_b in all C_c lacking
- * d V[t, b] W[t, c], and nothing else lacking; likewise for V and W. So what is wrong must be in one
- * slice, one product's other two numbers say what d would be, and the slice decides. */
+ * d V[t, b] W[t, c], and nothing else lacking; likewise for V and W. So what is wrong must be in
+ * one slice, one product's other two numbers say what d would be, and the slice decides. */
 static const int32_t *
 find_row(const kofn_bilinear *f, size_t factor, size_t product)
 {
@@ -279,6 +279,30 @@ kofn_bilinear_find_slip(const kofn_bilinear *f, kofn_bilinear_slip *ret)
 
 /* ---- what is known of one -------------------------------------------------------------------- */
 
+static int64_t
+find_largest(const int32_t *numbers, size_t count)
+{
+    int64_t largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        const int64_t size = numbers[i] < 0 ? -(int64_t)numbers[i] : numbers[i];
+        largest = size > largest ? size : largest;
+    }
+    return largest;
+}
+
+kofn_bilinear_shape
+kofn_bilinear_measure(const kofn_bilinear *f)
+{
+    return (kofn_bilinear_shape){.x = f->x,
+                                 .z = f->z,
+                                 .y = f->y,
+                                 .rank = f->rank,
+                                 .denominator = f->denominator,
+                                 .largest = {find_largest(f->u, f->rank * f->x * f->z),
+                                             find_largest(f->v, f->rank * f->z * f->y),
+                                             find_largest(f->w, f->rank * f->x * f->y)}};
+}
+
 double
 kofn_bilinear_number(const kofn_field *field, int64_t n)
 {
@@ -292,9 +316,9 @@ kofn_bilinear_number(const kofn_field *field, int64_t n)
 }
 
 bool
-kofn_bilinear_fits(const kofn_bilinear *f, const kofn_field *field)
+kofn_bilinear_fits(int64_t denominator, const kofn_field *field)
 {
-    return kofn_bilinear_number(field, f->denominator) != 0;
+    return kofn_bilinear_number(field, denominator) != 0;
 }
 
 /* In each sum one fewer than there are terms; a sum is a row here, or with `across` a column. */
@@ -341,53 +365,71 @@ kofn_bilinear_digest(const kofn_bilinear *f)
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-/* Row t of the product of two factors: blocks of `inner` within those of `outer`, all row by row. */
-static bool
+kofn_status
+kofn_bilinear_multiply_shapes(const kofn_bilinear_shape *outer, const kofn_bilinear_shape *f,
+                              kofn_bilinear_shape *ret, kofn_error *err)
+{
+    kofn_bilinear_shape product = {.x = outer->x * f->x, // each at most 2^16: none overflows
+                                   .z = outer->z * f->z,
+                                   .y = outer->y * f->y,
+                                   .rank = outer->rank * f->rank};
+    const kofn_status status =
+        kofn_bilinear_check_size(product.x, product.z, product.y, product.rank, err);
+    if (status)
+        return status;
+    bool fits = !__builtin_mul_overflow(outer->denominator, f->denominator, &product.denominator);
+    for (size_t i = 0; i < 3; i++) { // each at most 2^31, likewise
+        product.largest[i] = outer->largest[i] * f->largest[i];
+        fits &= product.largest[i] <= INT32_MAX;
+    }
+    if (!fits)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "the product of two algorithms has a coefficient of more than 32 bits");
+    *ret = product;
+    return KOFN_OK;
+}
+
+/* Row t of the product of two factors: blocks of `inner` within those of `outer`, all row by
+ * row. */
+static void
 multiply_rows(const int32_t *outer, size_t outer_rows, size_t outer_cols, const int32_t *inner,
               size_t inner_rows, size_t inner_cols, int32_t *ret_row)
 {
     const size_t cols = outer_cols * inner_cols;
     for (size_t i = 0; i < outer_rows * inner_rows; i++)
         for (size_t j = 0; j < cols; j++)
-            if (__builtin_mul_overflow(outer[i / inner_rows * outer_cols + j / inner_cols],
-                                       inner[i % inner_rows * inner_cols + j % inner_cols],
-                                       &ret_row[i * cols + j]))
-                return false;
-    return true;
+            ret_row[i * cols + j] = outer[i / inner_rows * outer_cols + j / inner_cols] *
+                                    inner[i % inner_rows * inner_cols + j % inner_cols];
 }
 
-static bool
+static void
 multiply_into(const kofn_bilinear *f, const kofn_bilinear *g, kofn_bilinear *p)
 {
-    if (__builtin_mul_overflow(f->denominator, g->denominator, &p->denominator))
-        return false;
     for (size_t t = 0; t < p->rank; t++) {
         const size_t s = t / g->rank, r = t % g->rank;
-        if (!multiply_rows(f->u + s * f->x * f->z, f->x, f->z, g->u + r * g->x * g->z, g->x, g->z,
-                           p->u + t * p->x * p->z) ||
-            !multiply_rows(f->v + s * f->z * f->y, f->z, f->y, g->v + r * g->z * g->y, g->z, g->y,
-                           p->v + t * p->z * p->y) ||
-            !multiply_rows(f->w + s * f->x * f->y, f->x, f->y, g->w + r * g->x * g->y, g->x, g->y,
-                           p->w + t * p->x * p->y))
-            return false;
+        multiply_rows(f->u + s * f->x * f->z, f->x, f->z, g->u + r * g->x * g->z, g->x, g->z,
+                      p->u + t * p->x * p->z);
+        multiply_rows(f->v + s * f->z * f->y, f->z, f->y, g->v + r * g->z * g->y, g->z, g->y,
+                      p->v + t * p->z * p->y);
+        multiply_rows(f->w + s * f->x * f->y, f->x, f->y, g->w + r * g->x * g->y, g->x, g->y,
+                      p->w + t * p->x * p->y);
     }
-    return true;
 }
 
 kofn_status
 kofn_bilinear_multiply(const kofn_bilinear *outer, const kofn_bilinear *f, kofn_bilinear **ret,
                        kofn_error *err)
 {
-    kofn_bilinear *product; // sizes are at most 2^16 each, so none of these overflows
-    const kofn_status status = alloc(outer->x * f->x, outer->z * f->z, outer->y * f->y,
-                                     outer->rank * f->rank, &product, err);
+    const kofn_bilinear_shape shapes[] = {kofn_bilinear_measure(outer), kofn_bilinear_measure(f)};
+    kofn_bilinear_shape s;
+    kofn_bilinear *product = NULL;
+    kofn_status status = kofn_bilinear_multiply_shapes(&shapes[0], &shapes[1], &s, err);
+    if (!status)
+        status = alloc(s.x, s.z, s.y, s.rank, &product, err);
     if (status)
         return status;
-    if (!multiply_into(outer, f, product)) {
-        kofn_bilinear_destroy(&product);
-        return kofn_fail(err, KOFN_OUT_OF_RANGE,
-                         "the product of two algorithms has a coefficient of more than 32 bits");
-    }
+    product->denominator = s.denominator;
+    multiply_into(outer, f, product);
     *ret = product;
     return KOFN_OK;
 }

@@ -1,5 +1,5 @@
-/* Bilinear algorithms as data: C := A B over x by z and z by y blocks from `rank` products of sums of
- * blocks.
+/* Bilinear algorithms as data: C := A B over x by z and z by y blocks from `rank` products of sums
+ * of blocks.
  *
  *     P_t = (sum_a U[t, a] A_a) (sum_b V[t, b] B_b)        C_c = sum_t W[t, c] P_t / denominator
  *
@@ -32,6 +32,14 @@ typedef struct kofn_bilinear {
     int32_t *u, *v, *w;  // one piece of memory, u's
 } kofn_bilinear;
 
+/* All that rules ask of an algorithm: what it is but for its numbers. That of a product follows
+ * from those of its factors. */
+typedef struct kofn_bilinear_shape {
+    size_t x, z, y, rank;
+    int64_t denominator;
+    int64_t largest[3]; // of |U|, |V|, |W|
+} kofn_bilinear_shape;
+
 /* An algorithm of the caller's numbers, which are copied. INVALID_ARGUMENT: it does not multiply
  * matrices, with the first coefficient that is wrong. OUT_OF_RANGE: too large.
  * RESOURCE_EXHAUSTED: no memory. */
@@ -53,8 +61,8 @@ KOFN_MUST_CHECK kofn_status kofn_bilinear_classical(size_t x, size_t z, size_t y
  *
  * with the rows of U, V and W for each product: whole numbers or fractions like -1/2. The names of
  * products are free. Errors of kofn_config_load and of kofn_bilinear_new, with the line: where one
- * number alone is wrong, its own, with what it would have to be; else that of the first product that
- * takes part in what is wrong. */
+ * number alone is wrong, its own, with what it would have to be; else that of the first product
+ * that takes part in what is wrong. */
 KOFN_MUST_CHECK kofn_status kofn_bilinear_load(const char *path, kofn_bilinear **ret,
                                                kofn_error *err);
 
@@ -63,6 +71,12 @@ KOFN_MUST_CHECK kofn_status kofn_bilinear_load(const char *path, kofn_bilinear *
 KOFN_MUST_CHECK kofn_status kofn_bilinear_multiply(const kofn_bilinear *outer,
                                                    const kofn_bilinear *f, kofn_bilinear **ret,
                                                    kofn_error *err);
+
+/* The shape of that product, without making it. OUT_OF_RANGE: there will be none. */
+KOFN_MUST_CHECK kofn_status kofn_bilinear_multiply_shapes(const kofn_bilinear_shape *outer,
+                                                          const kofn_bilinear_shape *f,
+                                                          kofn_bilinear_shape *ret,
+                                                          kofn_error *err);
 
 /* ---- proof ----------------------------------------------------------------------------------- */
 
@@ -91,11 +105,14 @@ bool kofn_bilinear_find_slip(const kofn_bilinear *f, kofn_bilinear_slip *ret);
 
 /* ---- what is known of one -------------------------------------------------------------------- */
 
+/* One look at each number. */
+kofn_bilinear_shape kofn_bilinear_measure(const kofn_bilinear *f);
+
 /* n times one: what a whole number of U, V, W is in a field. */
 double kofn_bilinear_number(const kofn_field *field, int64_t n);
 
-/* Does the denominator have an inverse there? */
-bool kofn_bilinear_fits(const kofn_bilinear *f, const kofn_field *field);
+/* Does the denominator of an algorithm have an inverse there? */
+bool kofn_bilinear_fits(int64_t denominator, const kofn_field *field);
 
 /* Of blocks, by the sums as they stand: what several sums have in common is counted in each. */
 size_t kofn_bilinear_count_additions(const kofn_bilinear *f);

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is really allocated: users see the first member. Behind it are all of e[] and, the points and,
- * from there on as sizes, all of plain[] and the powers. */
+/* What is really allocated: users see the first member. Behind it are all of e[] and, the points
+ * and, from there on as sizes, all of plain[] and the powers. */
 typedef struct counted_code {
     kofn_code code;
     atomic_size_t refs;

@@ -9,20 +9,20 @@
  *            column k y + j. Row i of G [n, (x z)(z y)] is the Kronecker product of row i of each:
  *            G[i, a (z y) + b] = E_A[i, a] E_B[i, b]. Targets T [x y, (x z)(z y)], sparse: row
  *            i y + j is C_ij = sum_k A_ik B_kj. All f64 coefficients of `field`, E row-major.
- *            Outer products: E_i [n, d_i], operand i in d_i parts. Row i of G [n, d_1 ... d_l] is the
- *            Kronecker product of all of them, the last operand's block fastest. T is the identity:
- *            target t is the piece that column t is the product of.
- * Threshold  Any `threshold` answers suffice; fewer may, and the decoder says when they do. Where rows
- *            are drawn from a finite field there may be no such number: `likely` then says that most
- *            sets of that many suffice, as all would for coefficients without coincidences, and
- *            nobody but the decoder knows which. Any `enough` answers give an estimate worth having,
- *            which the family's header bounds.
- * Groups     Of some codes, tasks i, i + groups, i + 2 groups, ... make one thing (a product of a fast
- *            algorithm): a few of them give it, and the others are then of no use (groups.h).
- * Reserve    Where row i does not depend on n there can be more rows than n. The first n are those that
- *            are meant to be sent, and what thresholds, plans and accounts are about; the others are
- *            there to take the places of tasks that were lost or came to nothing. `tasks` counts all
- *            rows, so that tables by task need not know.
+ *            Outer products: E_i [n, d_i], operand i in d_i parts. Row i of G [n, d_1 ... d_l] is
+ *            the Kronecker product of all of them, the last operand's block fastest. T is the
+ *            identity: target t is the piece that column t is the product of.
+ * Threshold  Any `threshold` answers suffice; fewer may, and the decoder says when they do. Where
+ *            rows are drawn from a finite field there may be no such number: `likely` then says
+ *            that most sets of that many suffice, as all would for coefficients without
+ *            coincidences, and nobody but the decoder knows which. Any `enough` answers give an
+ *            estimate worth having, which the family's header bounds.
+ * Groups     Of some codes, tasks i, i + groups, i + 2 groups, ... make one thing (a product of a
+ *            fast algorithm): a few of them give it, and the others are then of no use (groups.h).
+ * Reserve    Where row i does not depend on n there can be more rows than n. The first n are those
+ *            that are meant to be sent, and what thresholds, plans and accounts are about; the
+ *            others are there to take the places of tasks that were lost or came to nothing.
+ *            `tasks` counts all rows, so that tables by task need not know.
  * Threads    Immutable once built: any thread. Counted, since jobs and tasks share it.
  */
 #ifndef KOFN_CODE_CODE_H

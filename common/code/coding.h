@@ -6,8 +6,8 @@
  *
  *     stored A [m, k] or [k, m]  --blocks-->  A~_i [coded block]  --worker-->  C~_i = op(A~) op(B~)
  *
- * Threads    Any thread; blocks only by computing. Different tasks may be encoded, and different rows
- *            decoded, side by side.
+ * Threads    Any thread; blocks only by computing. Different tasks may be encoded, and different
+ *            rows decoded, side by side.
  */
 #ifndef KOFN_CODE_CODING_H
 #define KOFN_CODE_CODING_H
@@ -23,8 +23,8 @@ typedef struct kofn_range {
     size_t first, end; // [first, end)
 } kofn_range;
 
-/* What a job is about: filled by an init, then const. Of an outer product rows and cols of `shape` and
- * `part` are products of the operands', and inner is 1. */
+/* What a job is about: filled by an init, then const. Of an outer product rows and cols of `shape`
+ * and `part` are products of the operands', and inner is 1. */
 typedef struct kofn_coding {
     const kofn_code *code; // borrowed
     kofn_shape shape;      // of the product
@@ -38,8 +38,8 @@ typedef struct kofn_coding {
 void kofn_coding_init(kofn_coding *coding, const kofn_code *code, kofn_shape shape,
                       bool transpose_a, bool transpose_b);
 
-/* The same for an outer product, whose operands have these shapes after transposition; their product
- * does not overflow. */
+/* The same for an outer product, whose operands have these shapes after transposition; their
+ * product does not overflow. */
 void kofn_coding_init_outer(kofn_coding *coding, const kofn_code *code,
                             const kofn_extents *operands, const bool *transposed);
 
@@ -68,9 +68,9 @@ KOFN_MUST_CHECK kofn_status kofn_coding_decode(const kofn_coding *coding,
 kofn_range kofn_coding_all_rows(const kofn_coding *coding);
 
 /* A bound on the rounding of one answer C~ = A~ B~, encoding included, whatever the elements:
- * |fl(C~) - C~|_F <= noise |e_A| |e_B| |A|_F |B|_F with e_A, e_B the task's rows, and so on for outer
- * products. It counts every term of every sum once; what is usual is about the root of that. 0 in
- * exact fields. */
+ * |fl(C~) - C~|_F <= noise |e_A| |e_B| |A|_F |B|_F with e_A, e_B the task's rows, and so on for
+ * outer products. It counts every term of every sum once; what is usual is about the root of that.
+ * 0 in exact fields. */
 double kofn_coding_get_noise(const kofn_coding *coding);
 
 /* *ret_relative := |C - C'|_F / |C|_F, C made by `plan` and C' by `other`, over at most `sample`

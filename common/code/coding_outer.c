@@ -51,8 +51,8 @@ find_first(const kofn_coding *coding, const axis *a, bool columns, size_t target
     }
 }
 
-/* Where element `at` of a piece belongs in the product; *ret_count: so many from it on lie side by side
- * in both. False: it is padding, and so are so many. */
+/* Where element `at` of a piece belongs in the product; *ret_count: so many from it on lie side by
+ * side in both. False: it is padding, and so are so many. */
 static bool
 place(const axis *a, const size_t *first, size_t at, size_t *ret_to, size_t *ret_count)
 {

@@ -1,14 +1,15 @@
 /* Decoding outer products: kofn_coding_decode for those codes, and its inside.
  *
- * Elements of one piece lie apart in C: neighbouring rows of a piece are neighbours in C only as far as
- * the last operands go that are not cut that way. So pieces are made tile by tile in memory that stays
- * in the caches, and copied from there:
+ * Elements of one piece lie apart in C: neighbouring rows of a piece are neighbours in C only as
+ * far as the last operands go that are not cut that way. So pieces are made tile by tile in memory
+ * that stays in the caches, and copied from there:
  *
  *     answers [part.rows, part.cols]        tiles of all pieces            C
  *       |::::|                               |::| piece 0          --->   :: .. :: ..
- *       |::::|  ... one tile of each, D ---> |..| piece 1          --->   runs, to where they belong
+ *       |::::|  ... one tile of each, D ---> |..| piece 1          --->   runs, where they belong
  *
- * Cost       Each answer is read once and each element of C written twice, once of which to the caches.
+ * Cost       Each answer is read once and each element of C written twice, once of which to the
+ *            caches.
  * Threads    Any thread; different rows may be decoded side by side.
  */
 #ifndef KOFN_CODE_CODING_OUTER_H

@@ -2,9 +2,9 @@
  *
  *     A_1 in 2 parts, A_2 in 3:   pieces of C = A_1 (x) A_2 are products of two blocks, 6 in all
  *
- * Each operand is cut along its longer direction, by rows where it is square: the parts differ least
- * from each other there, and the most of them have elements. All of them are blocks of one size, as
- * everywhere, the last padded.
+ * Each operand is cut along its longer direction, by rows where it is square: the parts differ
+ * least from each other there, and the most of them have elements. All of them are blocks of one
+ * size, as everywhere, the last padded.
  *
  * Threads    Any thread; values.
  */

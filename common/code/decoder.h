@@ -80,10 +80,10 @@ size_t kofn_decoder_get_missing(const kofn_decoder *d);
  * it, and one that is not certain never. */
 bool kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t count);
 
-/* Could the answer of this task still add anything? False when it was answered, when it is a copy of
- * an answer, when all is decoded, and when its group has all that it would bring (groups.h): then it
- * need not be sent, and is not worth waiting for. True says no more than that nobody knows better;
- * in the reals an answer helps also by making others' errors grow less. */
+/* Could the answer of this task still add anything? False when it was answered, when it is a copy
+ * of an answer, when all is decoded, and when its group has all that it would bring (groups.h):
+ * then it need not be sent, and is not worth waiting for. True says no more than that nobody knows
+ * better; in the reals an answer helps also by making others' errors grow less. */
 bool kofn_decoder_would_help(const kofn_decoder *d, size_t task);
 
 /* A smallest-by-inclusion list of further tasks that would complete the set, lowest numbers first:
@@ -102,8 +102,9 @@ KOFN_MUST_CHECK kofn_status kofn_decoder_plan(const kofn_decoder *d, double nois
 /* The best plan from the answers that there are, by the code's estimator (estimate.h): when they
  * do not suffice an estimate, otherwise the exact plan, unless the balanced estimate has less than
  * half its bound, as may be when the set is badly conditioned. Of a code that promises estimates
- * (enough < threshold) fewer answers than the threshold do not suffice, whatever the state says. FAILED_PRECONDITION: no answers;
- * in exact fields, not decodable yet. RESOURCE_EXHAUSTED: too large. */
+ * (enough < threshold) fewer answers than the threshold do not suffice, whatever the state says.
+ * FAILED_PRECONDITION: no answers; in exact fields, not decodable yet. RESOURCE_EXHAUSTED: too
+ * large. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_estimate(const kofn_decoder *d, double noise,
                                                   kofn_decode_plan *ret_plan, kofn_error *err);
 

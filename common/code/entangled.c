@@ -1,6 +1,6 @@
-/* Why these powers: z consecutive powers of A meet z of B that run the other way, so A_ik B_lj lands
- * at z - 1 + (k - l) + z (i + x j), and k = l for all k at the same place, the middle of 2 z - 1.
- * Groups are z apart: the upper half of one lies on the lower half of the next, but never on a
+/* Why these powers: z consecutive powers of A meet z of B that run the other way, so A_ik B_lj
+ * lands at z - 1 + (k - l) + z (i + x j), and k = l for all k at the same place, the middle of 2 z
+ * - 1. Groups are z apart: the upper half of one lies on the lower half of the next, but never on a
  * middle.
  *
  *     x, z, y = 2, 3, 1     power   0    1    2    3    4    5    6    7

@@ -2,15 +2,16 @@
  * Behind polynomial, matdot, polydot and the two eps families, which differ in their rules and in
  * the scale of their points.
  *
- * Source     Jeong, Devulapalli, Cadambe, Calmon, "epsilon-Approximate Coded Matrix Multiplication",
- *            Construction 2; Yu, Maddah-Ali, Avestimehr, "Straggler Mitigation in Distributed Matrix
- *            Multiplication", Theorem 2. Their p, q are our x = y and z; blocks count from 0 here.
+ * Source     Jeong, Devulapalli, Cadambe, Calmon, "epsilon-Approximate Coded Matrix
+ *            Multiplication", Construction 2; Yu, Maddah-Ali, Avestimehr, "Straggler Mitigation in
+ *            Distributed Matrix Multiplication", Theorem 2. Their p, q are our x = y and z; blocks
+ *            count from 0 here.
  * Shapes     A(t) = sum A_ik t^(k + z i), B(t) = sum B_kj t^(z - 1 - k + z x j). The product has
  *            C_ij at t^(z - 1 + z i + z x j), and no other product of blocks at that power.
  * Threshold  x y z + z - 1, the number of its coefficients.
- * Accuracy   What coefficients of polynomials of degree d cost on all of [-1, 1]: the answers' errors
- *            grow by about (1 + sqrt 2)^d for z = 1, by 2.28^d for x = y = 1. No digit is right for
- *            more than x y = 44 (f64) or 21 (f32) if z = 1, z = 24 or 12 if x = y = 1.
+ * Accuracy   What coefficients of polynomials of degree d cost on all of [-1, 1]: the answers'
+ *            errors grow by about (1 + sqrt 2)^d for z = 1, by 2.28^d for x = y = 1. No digit is
+ *            right for more than x y = 44 (f64) or 21 (f32) if z = 1, z = 24 or 12 if x = y = 1.
  */
 #ifndef KOFN_CODE_ENTANGLED_H
 #define KOFN_CODE_ENTANGLED_H
@@ -37,8 +38,8 @@ KOFN_MUST_CHECK kofn_status kofn_entangled_check_tasks(const char *family,
  * factor of 3 of the measured |D| |e_A| |e_B| for up to 42 coefficients. 1 in finite fields. */
 double kofn_entangled_growth(kofn_partition part);
 
-/* The same partition with fewer parts, the inner dimension first, then the longer side; of more than
- * one part. */
+/* The same partition with fewer parts, the inner dimension first, then the longer side; of more
+ * than one part. */
 kofn_partition kofn_entangled_shrink(kofn_partition part);
 
 /* kofn_family.judge for exact answers from points divided by gamma. */

@@ -133,7 +133,7 @@ get_thresholds(const char *family, const char *formula, const kofn_family_args *
     const size_t z_fits = args->tasks / kofn_partition_outputs(args->part);
     kofn_status status = kofn_entangled_check_tasks(family, args, blocks, formula, z_fits, err);
     if (!status)
-        status = kofn_points_check(family, args, err);
+        status = kofn_points_check(family, args, blocks, err);
     if (status)
         return status;
 

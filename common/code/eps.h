@@ -1,14 +1,14 @@
 /* epsilon-approximate MatDot and PolyDot codes: nearly the product from half the answers.
  *
- * Source     Jeong, Devulapalli, Cadambe, Calmon, "epsilon-Approximate Coded Matrix Multiplication Is
- *            Nearly Twice as Efficient as Exact Multiplication", Constructions 3 (eps_polydot, here
- *            for any x, z, y) and 4 (eps_matdot, x = y = 1), and gamma of its Fig. 1. Added here:
- *            gamma tuned to dtype, blocks and tasks.
+ * Source     Jeong, Devulapalli, Cadambe, Calmon, "epsilon-Approximate Coded Matrix Multiplication
+ *            Is Nearly Twice as Efficient as Exact Multiplication", Constructions 3 (eps_polydot,
+ *            here for any x, z, y) and 4 (eps_matdot, x = y = 1), and gamma of its Fig. 1. Added
+ *            here: gamma tuned to dtype, blocks and tasks.
  * Shapes     entangled.h with N = x y z; its points divided by gamma. So A(t) B(t) has hardly
  *            anything but its first N coefficients, the targets are among them, and N answers know
  *            them.
- * Threshold  enough = N answers for the estimate, exact = N + z - 1; n may be as small as N. Equal for
- *            z = 1, and where gamma is so small that N answers say nothing.
+ * Threshold  enough = N answers for the estimate, exact = N + z - 1; n may be as small as N. Equal
+ *            for z = 1, and where gamma is so small that N answers say nothing.
  * Accuracy   Of the estimate from the worst N of n answers, relative to |A| |B| in Frobenius norms:
  *
  *                truncation  h / gamma                   h = sin(pi N / n) / (2 sin(pi / 2 n))
@@ -18,11 +18,11 @@
  *            the points is what a missing coefficient adds to the one wanted), q their capacity,
  *            epsilon the dtype's. All n = N points sum to zero; then the next coefficient
  *            counts, n / (4 gamma^2).
- *            Measured against the paper's decoder on all sets or the 400 most telling: truncation as
- *            said within 0.3 %, rounding / formula 0.64 to 1.9 for n <= N + 2, N <= 12 and for
- *            n <= 2 N, N <= 5; 5 at N = 8, n = 16; 2.3 at N = 20, n = 22.
- * Gamma      By default where the sum is least, gamma^N = h / ((N - 1) epsilon q^(N - 1)), to 3 digits
- *            and not below 1. Predicted, worst by the paper's decoder, by the balanced one:
+ *            Measured against the paper's decoder on all sets or the 400 most telling: truncation
+ *            as said within 0.3 %, rounding / formula 0.64 to 1.9 for n <= N + 2, N <= 12 and for n
+ *            <= 2 N, N <= 5; 5 at N = 8, n = 16; 2.3 at N = 20, n = 22.
+ * Gamma      By default where the sum is least, gamma^N = h / ((N - 1) epsilon q^(N - 1)), to 3
+ *            digits and not below 1. Predicted, worst by the paper's decoder, by the balanced one:
  *
  *                 z, n        f64: gamma                           f32: gamma
  *                 2, 3         5.41e7   3.2e-8 3.0e-8 3.0e-8          2330    7.4e-4 6.9e-4 6.9e-4

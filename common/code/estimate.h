@@ -18,9 +18,9 @@
  * Accuracy   The bound is computed from D itself, whatever made it (decode_plan.h, residual.h).
  * Cost       For k coded answers, c unknown columns of which g are different, and t open targets:
  *            2 (g + k) k^2 + 4 t (g + k) k flops to solve, 2 t c k for the bound, and c k for the
- *            columns. Interpolation: 3 k^3, and the bound. On one core of an AMD EPYC: 0.6 ms for 20
- *            answers of a MatDot code with 20 blocks, 50 ms for 100 of 100, 12 ms for 399 answers of
- *            a systematic code with 20 x 20 blocks, 40 of them coded.
+ *            columns. Interpolation: 3 k^3, and the bound. On one core of an AMD EPYC: 0.6 ms for
+ *            20 answers of a MatDot code with 20 blocks, 50 ms for 100 of 100, 12 ms for 399
+ *            answers of a systematic code with 20 x 20 blocks, 40 of them coded.
  * Threads    Any thread.
  */
 #ifndef KOFN_CODE_ESTIMATE_H
@@ -36,8 +36,8 @@ typedef struct kofn_estimate_input {
     double noise; // of an answer, above 0
 } kofn_estimate_input;
 
-/* The weight of rounding: root of noise times epsilon, as errors of n terms grow like the root of n,
- * but at least 8 units of the doubles in which D is computed. */
+/* The weight of rounding: root of noise times epsilon, as errors of n terms grow like the root of
+ * n, but at least 8 units of the doubles in which D is computed. */
 double kofn_estimate_delta(const kofn_field *field, double noise);
 
 /* RESOURCE_EXHAUSTED: no memory, or more than KOFN_CODE_BYTES_MAX of coefficients. */

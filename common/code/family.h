@@ -62,8 +62,8 @@ typedef struct kofn_family {
     kofn_status (*threshold_for)(const kofn_family_args *args, kofn_thresholds *ret,
                                  kofn_error *err);
 
-    /* Fill in what is zero in *part (args->part is not read), where parameters decide the partition.
-     * NULL, or still zero: it is chosen by the product's size. */
+    /* Fill in what is zero in *part (args->part is not read), where parameters decide the
+     * partition. NULL, or still zero: it is chosen by the product's size. */
     void (*cut)(const kofn_family_args *args, kofn_partition *part);
 
     /* Tasks when the user names none, for `workers` workers: usually enough to lose one. */

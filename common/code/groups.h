@@ -1,13 +1,13 @@
 /* Groups of a code's tasks, and which tasks' answers follow from those that their group has: the
  * decoder's inside, and the reason why a fast algorithm's tasks end one by one.
  *
- *     group 2:   row 2     row 9     row 16    row 23    row 30         Any four good rows give the
- *                answer    answer    answer    answer    follows        product; the fifth is theirs
+ *     group 2:   row 2     row 9     row 16    row 23    row 30       Any four good rows give the
+ *                answer    answer    answer    answer    follows      product; the fifth is theirs
  *
- * Method     A span for each group, over the columns that its rows have at all; targets are its rows.
- *            In exact fields a row follows when it is covered. In the reals it is not enough that it
- *            could be computed: while errors would grow in that beyond a share of the decoder's limit
- *            for the whole, another answer is still worth having.
+ * Method     A span for each group, over the columns that its rows have at all; targets are its
+ *            rows. In exact fields a row follows when it is covered. In the reals it is not enough
+ *            that it could be computed: while errors would grow in that beyond a share of the
+ *            decoder's limit for the whole, another answer is still worth having.
  * Cost       O(rank columns of the group) for each answer, nothing for a question.
  */
 #ifndef KOFN_CODE_GROUPS_H

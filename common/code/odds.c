@@ -109,8 +109,8 @@ add_worker(const kofn_odds_question *q, size_t worker, size_t used, kofn_decoder
     return status;
 }
 
-/* A decoder with the answers of workers in a random order, until they suffice. *ret_workers: how many
- * these are; SIZE_MAX where all do not suffice. */
+/* A decoder with the answers of workers in a random order, until they suffice. *ret_workers: how
+ * many these are; SIZE_MAX where all do not suffice. */
 static kofn_status
 run_order(const kofn_odds_question *q, kofn_rng *rng, size_t *order, kofn_decoder **ret_decoder,
           size_t *ret_workers, kofn_error *err)

@@ -19,7 +19,7 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
                          "orthopoly: tasks=%zu, need at least x y = %zu for partition %zu,1,%zu; "
                          "take more tasks or fewer parts",
                          args->tasks, k, p.x, p.y);
-    status = kofn_points_check("orthopoly", args, err);
+    status = kofn_points_check("orthopoly", args, k, err);
     if (!status)
         *ret = (kofn_thresholds){.exact = k, .enough = k};
     return status;

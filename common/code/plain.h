@@ -1,7 +1,7 @@
 /* Plain tasks: rows that copy one block of each operand. Shared by the families that have some.
  *
- * Order      Products count as their sums are written: product (i y + j) z + k is A_ik B_kj. Of an outer
- *            product they are its pieces, in their order.
+ * Order      Products count as their sums are written: product (i y + j) z + k is A_ik B_kj. Of an
+ *            outer product they are its pieces, in their order.
  */
 #ifndef KOFN_CODE_PLAIN_H
 #define KOFN_CODE_PLAIN_H

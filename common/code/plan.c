@@ -28,7 +28,8 @@ enum {
     MANY_TASKS = 1000,        // and more
 };
 
-/* Multiplications of one code's trials, about: for what it is worth, and for how few tasks will do. */
+/* Multiplications of one code's trials, about: for what it is worth, and for how few tasks will
+ * do. */
 static const double TRIALS_BUDGET = 5e4, TYPICAL_BUDGET = 1e6;
 
 typedef enum reason { // why a family has no row; the furthest it came
@@ -555,28 +556,9 @@ judge(search *s, const kofn_plan_row *row)
     return REASON_ERROR;
 }
 
-/* The candidate with other tasks: what follows from their number. False: the family has no such code. */
-static bool
-change_tasks(const search *s, candidate *c, size_t tasks)
-{
-    const kofn_family_args args = {.field = s->query->field,
-                                   .part = c->part,
-                                   .tasks = tasks,
-                                   .seed = s->query->seed,
-                                   .params = s->family->params_size ? &s->params : NULL};
-    kofn_thresholds k;
-    if (s->family->threshold_for(&args, &k, NULL) || k.enough > tasks)
-        return false;
-    c->tasks = tasks;
-    c->k = k;
-    c->needed = k.enough;
-    const kofn_plan_load load = weigh(s->query, c);
-    c->late = kofn_plan_model_run(s->model, &load, s->query->stragglers);
-    c->calm = kofn_plan_model_run(s->model, &load, 0);
-    return true;
-}
-
-/* Where the odds are bounded only, fewer tasks may do: as many trials as some milliseconds allow. */
+/* Where the odds are bounded only, fewer tasks may do: as many trials as some milliseconds allow.
+ * They change nothing else: thresholds that depend on the number of tasks are of families that know
+ * their odds better (kofn_family.miss_for), and of these none is tried. */
 static kofn_status
 refine(search *s, candidate *c, kofn_error *err)
 {
@@ -585,16 +567,10 @@ refine(search *s, candidate *c, kofn_error *err)
     if (c->typical.method != KOFN_TYPICAL_BOUND || trials < TYPICAL_TRIALS_MIN)
         return KOFN_OK;
     question.trials = trials < TYPICAL_TRIALS_MAX ? (size_t)trials : (size_t)TYPICAL_TRIALS_MAX;
-    kofn_typical found;
-    const kofn_status status = kofn_typical_find(&question, &found, err);
-    if (status)
-        return status;
-    set_value(s, &found);
-    if (change_tasks(s, c, found.tasks))
-        c->typical = found;
-    else
-        set_value(s, &c->typical);
-    return KOFN_OK;
+    const kofn_status status = kofn_typical_find(&question, &c->typical, err);
+    if (!status)
+        c->tasks = c->typical.tasks;
+    return status;
 }
 
 static kofn_status

@@ -1,4 +1,5 @@
-/* Planning: which codes fit a product and the workers there are, what each costs, how long it takes.
+/* Planning: which codes fit a product and the workers there are, what each costs, how long it
+ * takes.
  *
  *     query --search--> candidates  every family of family.c, partitions and tasks up to a limit;
  *                           |       threshold_for says which can be built, plan_time.h how long
@@ -7,16 +8,20 @@
  *                           |       conditioning, error, odds by trial (odds.h)
  *                       --sort-->   by time with stragglers
  *
- * Fits       A code that can lose tasks must lose all those of S workers: n - k >= S times the tasks
- *            of one. A code that cannot (n = k, and no more tasks can be had) runs under policy
- *            speculative, whose copies do the same. With an error to keep to, families that promise
- *            estimates need only `enough` answers; without, they must give the product itself.
- *            A code whose usual set is POOR (decoder.h) does not fit: it would wait for more.
- * Odds       Where odds are asked for, they take the place of S, which then says only how many are late:
- *            a code gets as many tasks as its typical recovery threshold (typical.h), each on a worker
- *            of its own, so that there are no more tasks than workers.
- * Honesty    Rows without redundancy are planned like any other. `verdict` says in a sentence whether
- *            coding pays, and whether the client's own BLAS would be faster still.
+ * Fits       A code that can lose tasks must lose all those of S workers: n - k >= S times the
+ *            tasks of one. A code that cannot (n = k, and no more tasks can be had) runs under
+ *            policy speculative, whose copies do the same. With an error to keep to, families that
+ *            promise estimates need only `enough` answers; without, they must give the product
+ *            itself. A code whose usual set is POOR (decoder.h) does not fit: it would wait for
+ *            more.
+ * Odds       Where odds are asked for, they take the place of S, which then says only how many are
+ *            late: a code gets as many tasks as its typical recovery threshold (typical.h), each on
+ *            a worker of its own, so that there are no more tasks than workers.
+ * Parameters Those that families have by default, but for whole numbers that are raised where
+ *            stragglers ask for it. Of alloy_local that is Strassen's algorithm only: others (kofn
+ *            codes) are for those who name them.
+ * Honesty    Rows without redundancy are planned like any other. `verdict` says in a sentence
+ *            whether coding pays, and whether the client's own BLAS would be faster still.
  * Accuracy   Of times: plan_time.h; encode and decode are taken as dense until a code is built.
  * Cost       About 1 us for each candidate and up to some 10 ms for each code that is built: 10 to
  *            40 ms in all for 6 to 64 workers, under half a second for 4,000, where partitions of

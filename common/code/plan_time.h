@@ -12,10 +12,10 @@
  *     reply     |C| / L
  *
  * L is the master's link, l a worker's own, r its rate. The two directions of a link do not hinder
- * each other. The wave is what policy oneshot sends: all tasks, as far as credit goes; the rest goes
- * to whoever answers. What waits behind another task is taken over by a worker that is done, once a
- * quarter more than the first answer's time is over. Stragglers are the fastest workers, which are
- * given work first: nothing in the choice helps.
+ * each other. The wave is what policy oneshot sends: all tasks, as far as credit goes; the rest
+ * goes to whoever answers. What waits behind another task is taken over by a worker that is done,
+ * once a quarter more than the first answer's time is over. Stragglers are the fastest workers,
+ * which are given work first: nothing in the choice helps.
  *
  * A job that cannot do without any of its tasks (tasks == needed) runs under speculative: a task
  * of a straggler is late at max(floor, factor x median x tasks of its worker up to it), and a copy

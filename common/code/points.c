@@ -1,6 +1,7 @@
 #include "common/code/points.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* The two outermost nodes are the closest: 1 - cos^2 falls from (3 pi / 2 n)^2 / 2 to a ninth, so
  * they are pi^2 / n^2 apart. Two elements near 1 are 2 epsilon apart at least. */
@@ -13,23 +14,23 @@ count_distinct(const kofn_field *f)
 }
 
 kofn_status
-kofn_points_check(const char *family, const kofn_family_args *args, kofn_error *err)
+kofn_points_check(const char *family, const kofn_family_args *args, size_t k, kofn_error *err)
 {
     const size_t most = count_distinct(args->field);
-    char advice[KOFN_FIELD_ADVICE_MAX] = "";
+    const bool finite = args->field->order != 0;
+    char fewer[48], larger[KOFN_FIELD_ADVICE_MAX] = "f64";
     if (args->tasks <= most)
         return KOFN_OK;
-    if (args->field->order == 0)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "%s: tasks=%zu, but field %s has only %zu points that differ; take "
-                         "tasks=%zu or fewer",
-                         family, args->tasks, args->field->name, most, most);
-    if (err) // a search for primes, and plans ask for many codes that cannot be
-        kofn_field_advise((double)args->tasks, advice);
+    if (finite && err) // a search for primes, and plans ask for many codes that cannot be
+        kofn_field_advise((double)args->tasks, larger);
+    if (k <= most)
+        (void)snprintf(fewer, sizeof fewer, "tasks=%zu or fewer", most);
+    else // that many tasks would not be enough
+        (void)snprintf(fewer, sizeof fewer, "fewer parts");
     return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                     "%s: tasks=%zu, but field %s has only %zu points; take tasks=%zu or fewer, or "
-                     "field %s",
-                     family, args->tasks, args->field->name, most, most, advice);
+                     "%s: tasks=%zu, but field %s has only %zu points%s; take %s, or field %s",
+                     family, args->tasks, args->field->name, most, finite ? "" : " that differ",
+                     fewer, larger);
 }
 
 size_t

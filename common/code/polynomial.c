@@ -21,7 +21,7 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "polynomial: tasks=%zu, need at least x y = %zu for %s", args->tasks, k,
                          kofn_family_name_cut(args, cut));
-    const kofn_status status = kofn_points_check("polynomial", args, err);
+    const kofn_status status = kofn_points_check("polynomial", args, k, err);
     if (status)
         return status;
     *ret = (kofn_thresholds){.exact = k, .enough = k};

@@ -1,6 +1,6 @@
 /* How far D G is from T, as a bound on the product's error that needs no norm of a block.
  *
- *     C'_t - C_t = sum_ab R_t[a,b] A_a B_b,   R_t = E_A^T diag(D_t) E_B - T_t   [A blocks, B blocks]
+ *     C'_t - C_t = sum_ab R_t[a,b] A_a B_b,   R_t = E_A^T diag(D_t) E_B - T_t  [A blocks, B blocks]
  *
  * With A's blocks side by side and B's on top of each other, that is A (R_t x I) B. Stacked over
  * the targets it has a norm of at most sigma_max([R_1; R_2; ...]) |A|_F |B|_F, and likewise with

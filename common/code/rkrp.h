@@ -9,8 +9,8 @@
  *            Rows depend on (seed, draw, task number) only: the code records the draw it kept.
  * Threshold  k = x y z^2, the columns of G, with probability 1 (Theorems 7 and 10). For z = 1 that
  *            is x y, the least possible. For z > 1 random rows do not span the sums without
- *            spanning all x y z^2 products, wanted or not: MatDot codes need far fewer. Outer products
- *            of any order: one matrix for each operand, and k the number of pieces. A
+ *            spanning all x y z^2 products, wanted or not: MatDot codes need far fewer. Outer
+ *            products of any order: one matrix for each operand, and k the number of pieces. A
  *            systematic code is then decodable from its x y z plain tasks alone, too.
  * Accuracy   Relative error of 400 products of 24 x 24, x = y = 2, n = 6, any 4 answers (f64):
  *            median 3e-16 and worst 2e-15 when systematic, 7e-16 and 6e-15 when not.

@@ -399,10 +399,10 @@ kofn_code_spec_check(const kofn_code_spec *spec, const kofn_field *field, kofn_e
 /* ---- completion ------------------------------------------------------------------------------ */
 
 /* What is left open of the partition is chosen for the least data that a task moves, so blocks stay
- * as square as the product allows. Candidates are the partitions for which the tasks that the family
- * asks for (which leave room for losses) are no more than the tasks given or, if those are open too,
- * the workers, and of which no great error is to be expected. The inner dimension is left whole,
- * unless the family is made for cutting it. */
+ * as square as the product allows. Candidates are the partitions for which the tasks that the
+ * family asks for (which leave room for losses) are no more than the tasks given or, if those are
+ * open too, the workers, and of which no great error is to be expected. The inner dimension is left
+ * whole, unless the family is made for cutting it. */
 static const double ESTIMATE_CHOSEN = 1e-2;    // an estimate's error, relative to |A| |B|
 static const double DIGITS_CHOSEN = 11.0 / 16; // of a product's digits that rounding must leave
 
@@ -431,8 +431,8 @@ at_least_one(size_t n)
     return n > 0 ? n : 1;
 }
 
-/* Elements that a task takes to its worker; and back, where cutting the inner dimension makes less of
- * the one and more of the other. */
+/* Elements that a task takes to its worker; and back, where cutting the inner dimension makes less
+ * of the one and more of the other. */
 static double
 measure_task(const choice *c)
 {
@@ -505,8 +505,8 @@ measure_outer_task(const choice *c)
     return sum + piece;
 }
 
-/* Of all numbers of pieces that make a candidate, each cut in the one way that kofn_cuts_spread knows:
- * what moves the least. */
+/* Of all numbers of pieces that make a candidate, each cut in the one way that kofn_cuts_spread
+ * knows: what moves the least. */
 static kofn_cuts
 choose_parts(choice *c, const kofn_cuts *open, size_t tasks)
 {

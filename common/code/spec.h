@@ -8,7 +8,8 @@
  *       seed: 7
  *       systematic: no
  *
- * An outer product has `parts: [2, 3, 2]`, one number for each operand, in the place of the partition.
+ * An outer product has `parts: [2, 3, 2]`, one number for each operand, in the place of the
+ * partition.
  *
  * The same struct comes from YAML, from the command line and from the wire; it is checked once,
  * here, and built once, here.
@@ -104,8 +105,8 @@ KOFN_MUST_CHECK kofn_status kofn_code_spec_thresholds(const kofn_code_spec *spec
                                                       kofn_thresholds *ret_thresholds,
                                                       kofn_error *err);
 
-/* Fill what is open: family, partition, tasks, reserve, seed, and every parameter of the family, in its
- * table's order. Leaves a spec that names everything, so that it can be recorded, compared and
+/* Fill what is open: family, partition, tasks, reserve, seed, and every parameter of the family, in
+ * its table's order. Leaves a spec that names everything, so that it can be recorded, compared and
  * replayed, also by a version with other defaults. Never chooses more parts than the product has
  * rows, inner or columns, but where the family's parameters make the partition. */
 KOFN_MUST_CHECK kofn_status kofn_code_spec_complete(kofn_code_spec *spec,

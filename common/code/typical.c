@@ -28,8 +28,8 @@ make_args(const kofn_typical_question *q, const void *of, size_t tasks)
         .field = q->field, .part = q->part, .tasks = tasks, .seed = q->seed, .params = of};
 }
 
-/* Does the number of answers decide, and nothing else? Independent output blocks need as many; and of
- * approximate codes nobody takes fewer for the product. */
+/* Does the number of answers decide, and nothing else? Independent output blocks need as many; and
+ * of approximate codes nobody takes fewer for the product. */
 static bool
 is_counted(const kofn_family_args *args, const kofn_thresholds *k)
 {

@@ -1,18 +1,19 @@
-/* The typical recovery threshold: how many workers a code takes to decode but for a small probability.
+/* The typical recovery threshold: how many workers a code takes to decode but for a small
+ * probability.
  *
  *     R(x, y, z, p, epsilon) := the fewest tasks, each on a worker of its own that fails with
- *                               probability p, whose answers do not suffice with a probability below
- *                               epsilon
+ *                               probability p, whose answers do not suffice with a probability
+ *                               below epsilon
  *
  * Source     Soto, "Random Alloy Codes and the Fundamental Limits of Coded Distributed Tensors",
  *            section I.B. A threshold counts the worst case; this counts how often it comes.
- * Method     formula    P(fewer than k of n live) where exactly the number of answers counts; for families
- *                       that know better, what they say (kofn_family.miss_for): products over the
- *                       groups of uncoded, replicated and locally coded algorithms
- *            bound      the same where fewer answers may do now and then, or rows are drawn in a finite
- *                       field (alloy.h): R is that or less
- *            trials     of the decoder (odds.h) with fewer tasks than the bound asks for, as long as
- *                       the mean plus two standard errors is below epsilon
+ * Method     formula    P(fewer than k of n live) where exactly the number of answers counts; for
+ *                       families that know better, what they say (kofn_family.miss_for): products
+ *                       over the groups of uncoded, replicated and locally coded algorithms
+ *            bound      the same where fewer answers may do now and then, or rows are drawn in a
+ *                       finite field (alloy.h): R is that or less
+ *            trials     of the decoder (odds.h) with fewer tasks than the bound asks for, as long
+ *                       as the mean plus two standard errors is below epsilon
  *            Odds fall with each further task, so that R is found by doubling and bisection.
  * Cost       Formulas some microseconds for each number that is looked at. Trials: a code built and
  *            `trials` decoders for each.

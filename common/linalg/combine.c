@@ -81,8 +81,8 @@ offset(const kofn_combination *c, const size_t *stride, size_t index, size_t row
     return c->rows > 1 ? row * stride[index] : 0;
 }
 
-/* memcpy for pieces of results that are larger than the caches together. It would fetch each line of
- * the destination first, since it sees one piece of a few KiB at a time: half as fast. */
+/* memcpy for pieces of results that are larger than the caches together. It would fetch each line
+ * of the destination first, since it sees one piece of a few KiB at a time: half as fast. */
 static void
 copy_past_caches(unsigned char *dst, const unsigned char *src, size_t bytes)
 {

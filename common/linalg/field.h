@@ -123,8 +123,8 @@ KOFN_MUST_CHECK kofn_status kofn_field_choose(const char *name, kofn_dtype dtype
 const char *kofn_field_kind_at(size_t index);
 size_t kofn_field_kind_of(const kofn_field *f); // its index there: below KOFN_FIELD_KINDS_MAX
 
-/* Kinds as a set, one bit for each index. kofn_field_kinds_parse: those that a list with commas names and
- * that there are; 0: none. */
+/* Kinds as a set, one bit for each index. kofn_field_kinds_parse: those that a list with commas
+ * names and that there are; 0: none. */
 enum { KOFN_FIELD_KINDS_MAX = 32 };
 uint32_t kofn_field_kinds_parse(const char *list);
 

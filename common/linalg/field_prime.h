@@ -4,8 +4,8 @@
  *            exact: in 64-bit integers for combinations (combine_prime.c), in doubles through
  *            OpenBLAS for matrix products (multiply_prime.c).
  * Accuracy   Exact.
- * Cost       Of the speed of dgemm on the same shape, measured in bench/: two thirds to three quarters
- *            up to P near 2^23, a third above.
+ * Cost       Of the speed of dgemm on the same shape, measured in bench/: two thirds to three
+ *            quarters up to P near 2^23, a third above.
  * Threads    Any thread.
  */
 #ifndef KOFN_LINALG_FIELD_PRIME_H

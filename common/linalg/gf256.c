@@ -1,5 +1,5 @@
-/* GF(2^8) on long vectors through ISA-L, whose kernels multiply bytes by looking up their two halves
- * in tables of sixteen, a whole vector register at a time:
+/* GF(2^8) on long vectors through ISA-L, whose kernels multiply bytes by looking up their two
+ * halves in tables of sixteen, a whole vector register at a time:
  *
  *     ec_encode_data(len, k, rows, tables, src[k], dst[rows])    dst[r] := sum_i coef[r, i] src[i]
  *

@@ -8,8 +8,8 @@
  *
  * so the sign needs no care, and the size of x is that of its highest digit: with p near 2^23 a
  * digit v_3 or above means |x| > 2^67, and below it x passes 64 bits only if |v_2| nears 2^17.
- * Digits from 0 to p_i - 1 are simpler to compute; they are those of x + (M-1)/2, whose residues are
- * r_i + (p_i - 1)/2, since M-1 = -1 mod p_i. From u_0 on,
+ * Digits from 0 to p_i - 1 are simpler to compute; they are those of x + (M-1)/2, whose residues
+ * are r_i + (p_i - 1)/2, since M-1 = -1 mod p_i. From u_0 on,
  *
  *     u_i = (..((r_i - u_0) / p_0 - u_1) / p_1 - ..) / p_{i-1}    mod p_i
  *

@@ -7,8 +7,8 @@
  *             from about 2^22.5 to 2^23.5: doubles hold 512 products at 2^23 before a reduction is
  *             due. Near 2^24 they hold 128, and above each element is two limbs: half the speed.
  * Range       |C_ij| <= inner max|A| max|B| =: b, and k primes tell -(M-1)/2 to (M-1)/2 apart, M
- *             their product. With b <= (M-1)/2 what comes back is the true product, whatever its size:
- *             one that passes 64 bits is seen and refused. Nine primes do for any operands.
+ *             their product. With b <= (M-1)/2 what comes back is the true product, whatever its
+ *             size: one that passes 64 bits is seen and refused. Nine primes do for any operands.
  * Accuracy    Exact.
  * Cost        One pass over the elements each. Measured, one thread, in GB/s of what is read and
  *             written: the largest 5; two primes: reduce 5 of i32, 2.7 of i64, restore 4.7; nine

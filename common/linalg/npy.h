@@ -22,8 +22,8 @@ typedef struct kofn_npy {
 } kofn_npy;
 
 /* NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE: the file. INVALID_ARGUMENT: no .npy, hostile,
- * truncated or longer than its matrix, or more than two dimensions. UNIMPLEMENTED: a dtype or byte order we do not carry.
- * The caller ends *ret_npy with kofn_mat_fini(&npy.mat). */
+ * truncated or longer than its matrix, or more than two dimensions. UNIMPLEMENTED: a dtype or byte
+ * order we do not carry. The caller ends *ret_npy with kofn_mat_fini(&npy.mat). */
 KOFN_MUST_CHECK kofn_status kofn_npy_read(const char *path, kofn_npy *ret_npy, kofn_error *err);
 
 /* The header alone, from memory: for the fuzzer and for kofn_npy_read. *ret_offset is where the

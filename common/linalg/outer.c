@@ -134,8 +134,8 @@ is_cancelled(const kofn_outer *p)
     return p->cancelled && atomic_load_explicit(p->cancelled, memory_order_relaxed);
 }
 
-/* How many of `len` elements one call makes `outs` times: all, but where a row of C alone is more than
- * a call may write. Whole lines of the caches. */
+/* How many of `len` elements one call makes `outs` times: all, but where a row of C alone is more
+ * than a call may write. Whole lines of the caches. */
 static size_t
 piece_length(const pair *q, size_t rows, size_t outs, size_t len)
 {
@@ -214,8 +214,8 @@ write_multiples_of_left(const pair *q, size_t i, size_t j, size_t rows, unsigned
     return true;
 }
 
-/* One row of C, the same by matrix products of a column and a row: some elements of L's row with all
- * of R's, or one with some. */
+/* One row of C, the same by matrix products of a column and a row: some elements of L's row with
+ * all of R's, or one with some. */
 static bool
 write_row_of_products(const pair *q, const unsigned char *left, const unsigned char *right,
                       unsigned char *to)

@@ -46,8 +46,8 @@ KOFN_MUST_CHECK kofn_status kofn_span_new(const kofn_field *f, size_t cols, size
                                           kofn_error *err);
 void kofn_span_destroy(kofn_span **span_p);
 
-/* Add a row [cols]; *ret_grew says whether it raised the rank. INVALID_ARGUMENT: a coefficient is no
- * number of the field. */
+/* Add a row [cols]; *ret_grew says whether it raised the rank. INVALID_ARGUMENT: a coefficient is
+ * no number of the field. */
 KOFN_MUST_CHECK kofn_status kofn_span_add(kofn_span *span, const double *row, bool *ret_grew,
                                           kofn_error *err);
 
@@ -56,9 +56,10 @@ size_t kofn_span_rank(const kofn_span *span);
 size_t kofn_span_missing(const kofn_span *span); // targets outside the span: 0 means solvable
 bool kofn_span_covers(const kofn_span *span, size_t target);
 
-/* Look for targets that rows cover all together and add() has not found: it takes rows as they come,
- * and after many that nearly depend on each other, like those of neighbouring points, it cannot tell
- * a new direction from rounding any more. Costs a solution. RESOURCE_EXHAUSTED: nothing changed. */
+/* Look for targets that rows cover all together and add() has not found: it takes rows as they
+ * come, and after many that nearly depend on each other, like those of neighbouring points, it
+ * cannot tell a new direction from rounding any more. Costs a solution. RESOURCE_EXHAUSTED: nothing
+ * changed. */
 KOFN_MUST_CHECK kofn_status kofn_span_review(kofn_span *span, kofn_error *err);
 
 /* D [targets, rows added], row-major, zero where a row is not needed. Rows of uncovered targets

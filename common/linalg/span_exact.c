@@ -4,15 +4,16 @@
  * is not zero, made one; rows further down are zero in the pivots of those above.
  *
  *     1 . . . .        A row is reduced from the top down: a multiple of each kept row clears that
- *     0 1 . . .        row's pivot. What is left is zero (the row depends on the others) or the next
+ *     0 1 . . .        row's pivot. What is left is zero (the row depends on others) or the next
  *     0 0 0 1 .        row to keep. Targets are reduced by each new row as it comes; one that
  *                      reaches zero is covered.
  *
- * That costs O(rank cols) for a row and O(cols) for a target. How rows combine to the targets is not
- * tracked along: solve() eliminates once more, with rows extended by unit vectors, and is free to
- * choose another order: copies of targets first, then sparse rows first, stopping when all is
+ * That costs O(rank cols) for a row and O(cols) for a target. How rows combine to the targets is
+ * not tracked along: solve() eliminates once more, with rows extended by unit vectors, and is free
+ * to choose another order: copies of targets first, then sparse rows first, stopping when all is
  * covered. So a copy stays a copy, whatever came before it, and dense rows are read where only they
- * can help. Rows chosen are independent, so their D is unique, with zeros wherever it can have some. */
+ * can help. Rows chosen are independent, so their D is unique, with zeros wherever it can have
+ * some. */
 #include "common/linalg/span_class.h"
 
 #include <math.h>

@@ -641,6 +641,22 @@ assert_product(const double *a, const double *b, const kofn_matrix *c, size_t in
     assert_at_most(error, 8 * (amplification + 1) * (double)inner * 0x1p-53 * scale);
 }
 
+void
+test_choose(kofn_product_options *options, const char *name, const char *text)
+{
+    kofn_error error;
+    if (text)
+        assert_ok(kofn_code_choice_set(&options->code, name, text, &error));
+}
+
+kofn_product_options
+test_options(const char *policy, const char *family)
+{
+    kofn_product_options options = {.policy = policy, .timeout_ms = PATIENCE_S * 1000};
+    test_choose(&options, "family", family);
+    return options;
+}
+
 kofn_account
 cluster_multiply(cluster *c, const product_wish *wish)
 {
@@ -649,12 +665,9 @@ cluster_multiply(cluster *c, const product_wish *wish)
     double *b = test_matrix(wish->inner, wish->cols, 2);
     const kofn_matrix a_view = test_view(a, wish->rows, wish->inner);
     const kofn_matrix b_view = test_view(b, wish->inner, wish->cols);
-    kofn_product_options options = {
-        .policy = wish->policy, .timeout_ms = PATIENCE_S * 1000, .code = {.tasks = wish->tasks}};
-    if (wish->family)
-        assert_ok(kofn_code_choice_set(&options.code, "family", wish->family, &error));
-    if (wish->partition)
-        assert_ok(kofn_code_choice_set(&options.code, "partition", wish->partition, &error));
+    kofn_product_options options = test_options(wish->policy, wish->family);
+    options.code.tasks = wish->tasks;
+    test_choose(&options, "partition", wish->partition);
     kofn_result *result = NULL;
     kofn_matrix product;
     assert_ok(

@@ -117,6 +117,11 @@ void cluster_run_program(cluster *c, outcome *ret_outcome, const char *program, 
 double *test_matrix(size_t rows, size_t cols, uint64_t seed);
 kofn_matrix test_view(const double *at, size_t rows, size_t cols);
 
+/* What is left out otherwise is set here: a policy and a time of PATIENCE_S; then parts of the code by
+ * their names, of which NULL leaves one to the master. */
+kofn_product_options test_options(const char *policy, const char *family);
+void test_choose(kofn_product_options *options, const char *name, const char *text);
+
 /* C := A B by cluster_get_client; fails the test unless it is right within the error that the account
  * allows. `family` may be NULL; partition 0,0,0 leaves it to the master. */
 typedef struct product_wish {

@@ -554,8 +554,8 @@ a_plan_that_cannot_be_made_says_why(void **state)
         {"plan --shape 5,5,5 --workers 4 --odds nan", "--odds", 2},
         {"plan --shape 5,5,5 --workers 4 --partition 2,2", "x,z,y", 2},
         {"plan --shape 5,5,5 --workers 4 --partition 2,6,2 --rate 1", "more parts than", 2},
-        {"plan --shape 500,500,500 --workers 4 --rate 1 --odds 1e-9", "comes nearest", 6},
-        {"plan --shape 500,500,500 --workers 4 --rate 1 --error 1e-30", "nearest", 6},
+        {"plan --shape 500,500,500 --workers 4 --rate 1 --odds 1e-9", "comes nearest", 2},
+        {"plan --shape 500,500,500 --workers 4 --rate 1 --error 1e-30", "nearest", 2},
         {"plan --shape 5,5,5 --master ipc:///nonexistent --patience 50ms", "no master answers", 5},
     };
     (void)state;
@@ -621,6 +621,41 @@ what_the_master_refuses_exits_with_6(void **state)
     json_t *object = parse(r);
     assert_non_null(strstr(text_of(object, "message"), "sideways"));
     json_decref(object);
+}
+
+static void
+what_the_command_can_see_by_itself_exits_with_2(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {
+        "multiply a.npy a.npy -o c.npy",
+        "multiply a.npy gone.npy -o c.npy",
+        "multiply a.npy b.npy -o c.npy --code nope",
+        "multiply a.npy b.npy -o c.npy --field gfp:4",
+        "multiply a.npy b.npy -o c.npy --code polynomial --partition 2,2,2",
+        "multiply a.npy b.npy -o c.npy --code rkrp --set draws=99",
+        "encode a.npy a.npy -d e",
+        "encode a.npy b.npy -d e --code nope",
+        "encode a.npy b.npy -d e --code alloy_local --set algorithm=nope",
+        "decode gone -o c.npy",
+        "put gone.npy",
+        "algorithm gone.yaml",
+        "plan --shape 9,9,9 --field nope",
+        "plan --shape 9,9,9 --partition 10,1,1",
+        "plan --shape 9,9,9 --workers 2 --stragglers 2",
+        "plan --shape 900,900,900 --workers 4 --error 1e-30", // no machine is asked
+        "plan --shape 900,900,900 --workers 2 --failure 0.5 --odds 1e-30",
+    };
+    const int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(before >= 0);
+    assert_int_equal(chdir(root), 0);
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        const run_result *r = kofn("%s", calls[i]);
+        if (r->exit_code != 2)
+            fail_msg("kofn %s: exit code %d, expected 2\n%s", calls[i], r->exit_code, r->err);
+    }
+    assert_int_equal(fchdir(before), 0);
+    assert_int_equal(close(before), 0);
 }
 
 static void
@@ -1167,6 +1202,7 @@ main(void)
         cmocka_unit_test(local_multiplies_in_this_process),
         cmocka_unit_test(what_no_field_has_is_refused_with_the_reason),
         cmocka_unit_test(what_the_master_refuses_exits_with_6),
+        cmocka_unit_test(what_the_command_can_see_by_itself_exits_with_2),
         cmocka_unit_test(a_product_that_cannot_be_written_exits_with_3),
         cmocka_unit_test(a_product_without_a_place_is_refused_before_anything_is_sent),
         cmocka_unit_test(every_command_that_waits_exits_with_4_when_it_is_interrupted),

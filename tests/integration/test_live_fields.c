@@ -114,14 +114,10 @@ typedef struct wish {
 static kofn_product_options
 options_of(const arithmetic *f, const wish *w)
 {
-    kofn_product_options options = {
-        .field = f->name, .policy = w->policy, .timeout_ms = PATIENCE_S * 1000};
-    if (w->family)
-        assert_ok(kofn_code_choice_set(&options.code, "family", w->family, &error));
-    if (w->partition)
-        assert_ok(kofn_code_choice_set(&options.code, "partition", w->partition, &error));
-    if (w->tasks)
-        assert_ok(kofn_code_choice_set(&options.code, "tasks", w->tasks, &error));
+    kofn_product_options options = test_options(w->policy, w->family);
+    options.field = f->name;
+    test_choose(&options, "partition", w->partition);
+    test_choose(&options, "tasks", w->tasks);
     return options;
 }
 

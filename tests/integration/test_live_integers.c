@@ -68,13 +68,9 @@ typedef struct wish {
 static kofn_product_options
 options_of(const wish *w)
 {
-    kofn_product_options options = {.policy = w->policy, .timeout_ms = PATIENCE_S * 1000};
-    if (w->family)
-        assert_ok(kofn_code_choice_set(&options.code, "family", w->family, &error));
-    if (w->partition)
-        assert_ok(kofn_code_choice_set(&options.code, "partition", w->partition, &error));
-    if (w->tasks)
-        assert_ok(kofn_code_choice_set(&options.code, "tasks", w->tasks, &error));
+    kofn_product_options options = test_options(w->policy, w->family);
+    test_choose(&options, "partition", w->partition);
+    test_choose(&options, "tasks", w->tasks);
     return options;
 }
 

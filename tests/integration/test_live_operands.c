@@ -48,11 +48,8 @@ put(kofn_client *client, matrices *x)
 static kofn_product_options
 options_of(const char *family, const char *partition)
 {
-    kofn_product_options options = {.timeout_ms = PATIENCE_S * 1000};
-    if (family)
-        assert_ok(kofn_code_choice_set(&options.code, "family", family, &error));
-    if (partition)
-        assert_ok(kofn_code_choice_set(&options.code, "partition", partition, &error));
+    kofn_product_options options = test_options(NULL, family);
+    test_choose(&options, "partition", partition);
     return options;
 }
 

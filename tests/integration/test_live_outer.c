@@ -156,13 +156,10 @@ assert_outer(const family_wish *w, const kofn_matrix *c, const kofn_account *acc
 static kofn_product_options
 options_of(const family_wish *w)
 {
-    kofn_product_options options = {
-        .field = w->field, .policy = w->policy, .timeout_ms = PATIENCE_S * 1000};
+    kofn_product_options options = test_options(w->policy, w->family);
+    options.field = w->field;
     options.code.tasks = w->tasks;
-    if (w->family)
-        assert_ok(kofn_code_choice_set(&options.code, "family", w->family, &error));
-    if (w->parts)
-        assert_ok(kofn_code_choice_set(&options.code, "parts", w->parts, &error));
+    test_choose(&options, "parts", w->parts);
     return options;
 }
 
@@ -387,11 +384,9 @@ what_cannot_be_is_refused_with_the_reason(void **state)
         for (size_t k = 0; k < 9; k++)
             m[k] = (kofn_matrix){.data = bytes, .dtype = KOFN_U8, .rows = 20, .cols = 1};
         m[1].dtype = cases[i].second;
-        kofn_product_options options = {.field = cases[i].field};
-        if (cases[i].family)
-            assert_ok(kofn_code_choice_set(&options.code, "family", cases[i].family, &error));
-        if (cases[i].parts)
-            assert_ok(kofn_code_choice_set(&options.code, "parts", cases[i].parts, &error));
+        kofn_product_options options = test_options(NULL, cases[i].family);
+        options.field = cases[i].field;
+        test_choose(&options, "parts", cases[i].parts);
         kofn_result *result = NULL;
         const kofn_status status =
             kofn_client_outer(cluster_get_client(c), m, cases[i].count, &options, &result, &error);
@@ -459,6 +454,21 @@ write_npy(const char *path, const operand *o, const char *field)
 }
 
 static void
+assert_written(cluster *c, const char *name, const family_wish *w, size_t rows, size_t cols)
+{
+    char path[CLUSTER_PATH_MAX];
+    kofn_npy npy;
+    cluster_get_path(c, name, path);
+    assert_ok(kofn_npy_read(path, &npy, &error));
+    assert_int_equal(npy.mat.rows, rows);
+    assert_int_equal(npy.mat.cols, cols);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j++)
+            assert_true(load(npy.mat.data, KOFN_U32, i * cols + j) == expected(w, i, j));
+    kofn_mat_fini(&npy.mat);
+}
+
+static void
 the_command_line_makes_them(void **state)
 {
     cluster *c = cluster_new_ready(state, "", 3);
@@ -484,13 +494,20 @@ the_command_line_makes_them(void **state)
         fail_msg("%s", o->err);
     assert_non_null(strstr(o->err, "56 x 15 outer"));
     assert_non_null(strstr(o->err, "alloy_global 2,1,2 n=6"));
-    kofn_npy npy;
-    cluster_get_path(c, "out.npy", path);
-    assert_ok(kofn_npy_read(path, &npy, &error));
-    for (size_t i = 0; i < 56; i++)
-        for (size_t j = 0; j < 15; j++)
-            assert_true(load(npy.mat.data, KOFN_U32, i * 15 + j) == expected(&w, i, j));
-    kofn_mat_fini(&npy.mat);
+    assert_written(c, "out.npy", &w, 56, 15);
+
+    cluster_run(c, o, "outer", "a.npy", "b.npy", "c.npy", "--transpose", "2", "--field",
+                "gfp:65537", "--submit", NULL);
+    assert_int_equal(o->status, 0);
+    o->out[strcspn(o->out, "\n")] = '\0';
+    char job[64];
+    (void)snprintf(job, sizeof job, "%s", o->out);
+    cluster_run(c, o, "wait", job, "-o", "later.npy", NULL);
+    assert_int_equal(o->status, 0);
+    assert_written(c, "later.npy", &w, 56, 15);
+    cluster_run(c, o, "outer", "a.npy", "b.npy", "--submit", "-o", "out.npy", NULL);
+    assert_int_equal(o->status, 2);
+
     cluster_run(c, o, "jobs", NULL);
     assert_non_null(strstr(o->out, "56 x 15 outer"));
     cluster_run(c, o, "outer", "a.npy", "b.npy", "--parts", "2,2,2", "-o", "out.npy", NULL);

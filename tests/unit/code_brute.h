@@ -131,8 +131,8 @@ new_dense_targets(const kofn_code *code)
     return dense;
 }
 
-/* Each column of G and T [count + targets, cols] over the greatest |G| in it, of all tasks: spans stay
- * as they are, and columns that are small as a whole still count. */
+/* Each column of G and T [count + targets, cols] over the greatest |G| in it, of all tasks: spans
+ * stay as they are, and columns that are small as a whole still count. */
 static inline void
 brute_equilibrate(const kofn_code *code, long double *at, size_t rows)
 {

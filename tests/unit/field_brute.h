@@ -125,8 +125,8 @@ mat_get(const kofn_mat *mat, size_t row, size_t col)
     return exact_get(mat->dtype, kofn_mat_get_row(mat, row), col);
 }
 
-/* Random elements; with `extreme`, near those that make the largest sums, with low bits that differ:
- * sums of equal terms end in zeros, which hide that they are not exact. */
+/* Random elements; with `extreme`, near those that make the largest sums, with low bits that
+ * differ: sums of equal terms end in zeros, which hide that they are not exact. */
 static inline void
 mat_fill(const kofn_field *f, kofn_mat *mat, bool extreme, kofn_rng *rng)
 {

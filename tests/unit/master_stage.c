@@ -281,6 +281,7 @@ problem_message(const problem *p)
         .b = {.rows = p->inner, .cols = p->cols},
         .transpose_a = p->transpose_a,
         .transpose_b = p->transpose_b,
+        .deadline_best = p->deadline_best,
         .code = {.x = p->x, .z = p->z, .y = p->y, .tasks = p->tasks},
     };
     if (p->transpose_a)

@@ -58,8 +58,8 @@ void close_peer(peer *p);
 void post(peer *p, const kofn_wire_message *of, const void *message);
 void post_raw(peer *p, const void *head, size_t length, const void *block, size_t block_length);
 
-/* The next message but for heartbeats, empty acks and acks, which are dealt with on the way: it must
- * be of that kind. Cleared by the caller where it has lists. */
+/* The next message but for heartbeats, empty acks and acks, which are dealt with on the way: it
+ * must be of that kind. Cleared by the caller where it has lists. */
 void expect(peer *p, const kofn_wire_message *of, void *ret_message);
 
 /* Acknowledgements until the master took so many bytes of ours, all in all. */
@@ -83,6 +83,7 @@ typedef struct problem {
     bool described;         // the shapes of those are said all the same
     uint32_t prime;         // elements are u32, 0 to 10 modulo this, the field gfp:PRIME; 0: f64
     kofn_dtype integers;    // elements are i32 or i64, without a field: they must be whole and fit
+    bool deadline_best;     // the best estimate in time
     bool foreign[2];        // the last element of A, B as stored is the prime itself
 } problem;
 

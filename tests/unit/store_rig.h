@@ -107,7 +107,8 @@ element_of(uint64_t id, unsigned slot, unsigned version, size_t i)
     return (double)(id * 1000003 + slot * 10007 + version * 101 + i % 97);
 }
 
-/* f64, in two bands of which the second has a stride, as views of a caller's transposition might. */
+/* f64, in two bands of which the second has a stride, as views of a caller's transposition
+ * might. */
 static inline void
 make_bands(kofn_pool *pool, uint64_t id, unsigned slot, unsigned version, size_t rows, size_t cols,
            kofn_bands *ret_bands)

@@ -22,6 +22,22 @@ parse(const char *text)
     return parse_with(NULL, text);
 }
 
+/* What is said without the numbers is what they say. */
+static void
+assert_measured(const kofn_algorithms *set, const char *text)
+{
+    kofn_error error;
+    kofn_bilinear *f = parse_with(set, text);
+    const kofn_bilinear_shape s = kofn_bilinear_measure(f);
+    kofn_bilinear_shape shape;
+    assert_ok(kofn_algorithms_measure(set, text, &shape, &error));
+    assert_true(shape.x == s.x && shape.z == s.z && shape.y == s.y && shape.rank == s.rank);
+    assert_int_equal(shape.denominator, s.denominator);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(shape.largest[i], s.largest[i]);
+    kofn_bilinear_destroy(&f);
+}
+
 static void
 everything_that_ships_multiplies_matrices(void **state)
 {
@@ -55,6 +71,7 @@ everything_that_ships_multiplies_matrices(void **state)
             assert_ok(kofn_bilinear_check(f, &error));
         kofn_bilinear_destroy(&f);
         assert_null(f);
+        assert_measured(NULL, all[i].text);
     }
 }
 
@@ -67,6 +84,10 @@ assert_no_algorithm(const char *text, kofn_status status, const char *says)
     if (!strstr(error.text, says))
         fail_msg("'%s' does not say '%s'", error.text, says);
     assert_null(f);
+    kofn_bilinear_shape shape;
+    assert_fails(kofn_algorithms_measure(NULL, text, &shape, &error), status);
+    if (!strstr(error.text, says))
+        fail_msg("'%s' does not say '%s'", error.text, says);
 }
 
 static void
@@ -167,6 +188,7 @@ a_directory_is_read_and_its_names_stand_beside_what_ships(void **state)
     f = parse_with(set, "half*strassen*half");
     assert_true(f->rank == 7 && f->denominator == 4);
     kofn_bilinear_destroy(&f);
+    assert_measured(set, "half*strassen*half");
     assert_fails(kofn_algorithms_parse(set, "halve", &f, &error), KOFN_NOT_FOUND);
     assert_non_null(strstr(error.text, "laderman, half, one, t-1.x, classical:X,Z,Y"));
     assert_fails(kofn_algorithms_parse(NULL, "half", &f, &error), KOFN_NOT_FOUND);
@@ -179,6 +201,26 @@ a_directory_is_read_and_its_names_stand_beside_what_ships(void **state)
     kofn_algorithms_destroy(&again);
     assert_null(kofn_algorithms_ref(NULL));
     kofn_algorithms_destroy(&again);
+}
+
+static void
+numbers_that_a_product_has_no_room_for_are_refused(void **state)
+{
+    (void)state;
+    static const file files[] = {
+        {"big.yaml", "size: [1, 1, 1]\nproducts:\n  1: {a: [50000], b: [1], c: [1/50000]}\n"}};
+    kofn_error error;
+    kofn_algorithms *set;
+    kofn_bilinear *f;
+    kofn_bilinear_shape shape;
+    directory d = make_directory(files, 1);
+    assert_ok(kofn_algorithms_load(d.path, &set, &error));
+    remove_directory(&d);
+    assert_measured(set, "big*strassen");
+    assert_fails(kofn_algorithms_parse(set, "big*big", &f, &error), KOFN_OUT_OF_RANGE);
+    assert_non_null(strstr(error.text, "more than 32 bits"));
+    assert_fails(kofn_algorithms_measure(set, "big*big", &shape, &error), KOFN_OUT_OF_RANGE);
+    kofn_algorithms_destroy(&set);
 }
 
 static void
@@ -350,6 +392,7 @@ main(void)
         cmocka_unit_test(everything_that_ships_multiplies_matrices),
         cmocka_unit_test(names_that_are_none_are_refused),
         cmocka_unit_test(a_directory_is_read_and_its_names_stand_beside_what_ships),
+        cmocka_unit_test(numbers_that_a_product_has_no_room_for_are_refused),
         cmocka_unit_test(names_that_are_too_many_to_say_are_left_out_whole),
         cmocka_unit_test(an_empty_directory_is_an_empty_set),
         cmocka_unit_test(a_directory_with_a_wrong_file_is_refused_with_file_line_and_number),

@@ -19,8 +19,8 @@ build(const char *family, const char *field, const char *partition, size_t tasks
 
 /* ---- what is drawn --------------------------------------------------------------------------- */
 
-/* Pearson's statistic of counts against shares; with `cells` - 1 degrees of freedom it has that mean
- * and twice that variance. */
+/* Pearson's statistic of counts against shares; with `cells` - 1 degrees of freedom it has that
+ * mean and twice that variance. */
 static double
 chi_square(const size_t *counts, const double *shares, size_t cells, size_t total)
 {
@@ -67,7 +67,8 @@ numbers_are_zero_as_often_as_equation_5_says_and_else_uniform(void **state)
             }
             assert_at_most(chi_square(counts, product ? shares : even, q, 3 * DRAWN),
                            chi_square_limit(q));
-            /* What the distribution is made for: products are uniform, and of uniform numbers not. */
+            /* What the distribution is made for: products are uniform, and of uniform numbers
+             * not. */
             const double chi = chi_square(products, even, q, DRAWN);
             if (product)
                 assert_at_most(chi, chi_square_limit(q));
@@ -571,40 +572,6 @@ open_parameters_are_recorded(void **state)
     }
 }
 
-/* ---- algorithms of the caller's -------------------------------------------------------------- */
-
-static void
-an_algorithm_of_the_callers_is_coded_as_the_shipped_ones(void **state)
-{
-    (void)state;
-    kofn_error error;
-    int32_t u[] = {1, 1, 1, -1}, v[] = {1, 1, 1, -1}, w[] = {1, 1}; // 2 (a0 b0 + a1 b1)
-    const kofn_bilinear numbers = {
-        .x = 1, .z = 2, .y = 1, .rank = 2, .denominator = 2, .u = u, .v = v, .w = w};
-    kofn_bilinear *halves;
-    assert_ok(kofn_bilinear_new(&numbers, &halves, &error));
-    const kofn_alloy_local_params params = {.algorithm = "halves"};
-    kofn_family_args args = {
-        .part = {.x = 2, .z = 2, .y = 1}, .tasks = 6, .seed = 1, .params = &params};
-    static const char *const fields[] = {"gfp:65537", "f64", "gf256", "gfp:2"};
-    for (size_t i = 0; i < 4; i++) {
-        kofn_code *code = NULL;
-        args.field = new_field(fields[i]);
-        if (i < 2) {
-            assert_ok(kofn_code_alloy_local_new(&args, halves, &code, &error));
-            assert_int_equal(code->threshold, 5);
-            assert_true(decodes(code, 6));
-            kofn_code_destroy(&code);
-        } else { // a0 b0 and a1 b1 are there only together with their half
-            assert_fails(kofn_code_alloy_local_new(&args, halves, &code, &error),
-                         KOFN_INVALID_ARGUMENT);
-            assert_non_null(strstr(error.text, "divides by 2"));
-        }
-        kofn_field_destroy(&args.field);
-    }
-    kofn_bilinear_destroy(&halves);
-}
-
 /* ---- what is refused ------------------------------------------------------------------------- */
 
 static void
@@ -646,6 +613,13 @@ wrong_settings_are_refused_with_what_would_do(void **state)
                    "4 for each product");
     assert_refused(&(test_code){l, "4,2,4", 27, NULL}, "f64", KOFN_INVALID_ARGUMENT, "take 28");
     assert_refused(&(test_code){g, "2,1,2", 3, NULL}, "f64", KOFN_INVALID_ARGUMENT, "take 4");
+    assert_refused(&(test_code){g, "2,1,2", 6, "p=5"}, "f64", KOFN_INVALID_ARGUMENT,
+                   "nothing is lifted in field f64 where draw is normal; leave them out, or say "
+                   "draw=nonzero");
+    assert_refused(&(test_code){g, "2,1,2", 6, "p=5"}, "gf256", KOFN_INVALID_ARGUMENT,
+                   "nothing is lifted in field gf256; leave them out");
+    assert_refused(&(test_code){l, "4,2,4", 35, "lift=positive"}, "gf256", KOFN_INVALID_ARGUMENT,
+                   "nothing is lifted");
     assert_refused(&(test_code){l, "4096,2,2", 20000, NULL}, "gfp:65537", KOFN_OUT_OF_RANGE,
                    "2048 x 1 strips");
 
@@ -672,7 +646,8 @@ advised(const test_code *t, const char *field)
     return strtoul(take + strlen("take "), NULL, 10);
 }
 
-/* Too few tasks by the rule and too few by luck: what is said to do does, and one fewer does not. */
+/* Too few tasks by the rule and too few by luck: what is said to do does, and one fewer does
+ * not. */
 static void
 hopeless_task_counts_are_refused_with_the_nearest_that_works(void **state)
 {
@@ -733,7 +708,8 @@ a_reserve_adds_rows_and_changes_none(void **state)
     }
 }
 
-/* 34 of 35 suffice in the reals, but not 34 of 49: all of six groups' rows, and two of the seventh. */
+/* 34 of 35 suffice in the reals, but not 34 of 49: all of six groups' rows, and two of the
+ * seventh. */
 static void
 fresh_rows_of_other_groups_do_not_count(void **state)
 {
@@ -779,7 +755,6 @@ main(void)
         cmocka_unit_test(all_algorithms_decode_from_all_their_tasks),
         cmocka_unit_test(the_partition_follows_from_algorithm_and_strips),
         cmocka_unit_test(open_parameters_are_recorded),
-        cmocka_unit_test(an_algorithm_of_the_callers_is_coded_as_the_shipped_ones),
         cmocka_unit_test(wrong_settings_are_refused_with_what_would_do),
         cmocka_unit_test(hopeless_task_counts_are_refused_with_the_nearest_that_works),
         cmocka_unit_test(a_reserve_adds_rows_and_changes_none),

@@ -614,8 +614,8 @@ strassen_with_local_codes_decodes_when_each_group_has_four(void **state)
     kofn_code_destroy(&code);
 }
 
-/* As one worker sends them: task by task, from neighbouring points. Answer by answer these depend on
- * each other up to rounding, and all together have a condition of some tens. */
+/* As one worker sends them: task by task, from neighbouring points. Answer by answer these depend
+ * on each other up to rounding, and all together have a condition of some tens. */
 static void
 answers_in_order_of_their_points_decode_once_all_are_there(void **state)
 {

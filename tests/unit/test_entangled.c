@@ -18,8 +18,8 @@ enum { CASES = sizeof cases / sizeof cases[0] };
 
 /* ---- a second implementation, after Construction 2 ------------------------------------------- */
 
-/* p_A(t) and p_B(t) for blocks that are numbers, i, j, k, l counted from 1 as in the paper, whose q is
- * z; its p is x in p_A and in the step of l. */
+/* p_A(t) and p_B(t) for blocks that are numbers, i, j, k, l counted from 1 as in the paper, whose q
+ * is z; its p is x in p_A and in the step of l. */
 typedef struct polynomials {
     int64_t a[BLOCKS_MAX], b[BLOCKS_MAX]; // blocks, row by row
     int64_t pa[COEFS_MAX], pb[COEFS_MAX], pc[COEFS_MAX];

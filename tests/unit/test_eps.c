@@ -1,5 +1,5 @@
-/* The eps families: the paper's bound in whole numbers, without any rounding; the errors that the header
- * predicts; and what is refused. */
+/* The eps families: the paper's bound in whole numbers, without any rounding; the errors that the
+ * header predicts; and what is refused. */
 #include "common/code/eps.h"
 #include "common/code/entangled.h"
 #include "tests/unit/code_brute.h"
@@ -152,8 +152,8 @@ value_at(const points *p, size_t i, const int64_t *c, size_t degree)
     return value;
 }
 
-/* Is |c^ - c[N - 1]| < epsilon, c^ the last coefficient of the polynomial through the N points? With
- * V = prod over pairs (X_i - X_j) and w_i = V / prod over j != i of (X_i - X_j), all whole:
+/* Is |c^ - c[N - 1]| < epsilon, c^ the last coefficient of the polynomial through the N points?
+ * With V = prod over pairs (X_i - X_j) and w_i = V / prod over j != i of (X_i - X_j), all whole:
  *
  *     c^ V 2^(bits (degree - N + 1)) = sum_i value_at(i) w_i
  */
@@ -210,9 +210,9 @@ build(const char *family, const char *field, kofn_partition part, size_t tasks,
     return code;
 }
 
-/* Every set of x y z answers, or those of neighbouring tasks, which are the worst. The paper's decoder
- * takes as many of them for a target as its power needs. Epsilons far below what doubles could show
- * are as good as any here. */
+/* Every set of x y z answers, or those of neighbouring tasks, which are the worst. The paper's
+ * decoder takes as many of them for a target as its power needs. Epsilons far below what doubles
+ * could show are as good as any here. */
 static void
 any_n_answers_are_within_epsilon_in_exact_arithmetic(void **state)
 {
@@ -299,8 +299,8 @@ points_are_inside_the_bound(void **state)
 
 /* ---- gamma ----------------------------------------------------------------------------------- */
 
-/* What the paper's decoder makes of a MatDot code's set of z answers: sigma_max of what is missed, at
- * most its Frobenius norm, and |D| |e_A| |e_B|. The missed coefficient z - 1 + l enters with the
+/* What the paper's decoder makes of a MatDot code's set of z answers: sigma_max of what is missed,
+ * at most its Frobenius norm, and |D| |e_A| |e_B|. The missed coefficient z - 1 + l enters with the
  * complete homogeneous polynomial h_l of the points. */
 static double
 error_of_set(const kofn_code *code, const size_t *set)
@@ -379,8 +379,8 @@ tuned_gamma_is_where_the_worst_set_is_best(void **state)
         }
 }
 
-/* With real rounding: C from every set of z answers, by the paper's decoder. The bound is of the worst
- * matrices; 2 for the rounding of coefficients beside that of products. */
+/* With real rounding: C from every set of z answers, by the paper's decoder. The bound is of the
+ * worst matrices; 2 for the rounding of coefficients beside that of products. */
 static void
 estimates_are_as_good_as_predicted(void **state)
 {

@@ -371,8 +371,8 @@ balanced_of(const kofn_target_index *index, const size_t *tasks, size_t count, d
 }
 
 /* Answers one by one, plain and coded: the minimum never rises. Slack: D is rounded by a few units
- * of 2^-53, and delta, which weighs it, is 8 of them; coefficients of plain answers are rounded, and
- * nothing weighs them. */
+ * of 2^-53, and delta, which weighs it, is 8 of them; coefficients of plain answers are rounded,
+ * and nothing weighs them. */
 static void
 check_nested(kofn_code *code, kofn_rng *rng)
 {
@@ -457,7 +457,8 @@ merged_columns_have_the_same_minimum(void **state)
         kofn_decode_plan merged = estimate_of(code, tasks, COUNT, noise);
         const double expected = (double)objective(code, &whole, noise);
         assert_true(merged.estimate);
-        /* near 1, rows agree to rounding: D is off by a few units of 2^-53, and delta is 8 of them */
+        /* near 1, rows agree to rounding: D is off by a few units of 2^-53, and delta is 8 of
+         * them */
         assert_at_most(fabs((double)objective(code, &merged, noise) - expected),
                        (round % 2 ? 0.25 : 1e-9) * expected);
         kofn_decode_plan_fini(&merged);

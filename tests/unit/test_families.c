@@ -14,7 +14,8 @@ static const kofn_shape shapes[SHAPES] = {
 
 typedef void check_function(const kofn_code *code, const char *what, kofn_rng *rng);
 
-/* All codes of a family that are cut in one way: n at the default, at the threshold and a bit above. */
+/* All codes of a family that are cut in one way: n at the default, at the threshold and a bit
+ * above. */
 static void
 check_cut(const kofn_family *family, kofn_family_args args, const char *variant,
           check_function *check, kofn_rng *rng)
@@ -72,8 +73,8 @@ check_partitions(const kofn_family *family, const kofn_field *field, const void 
             }
 }
 
-/* Value `index` of those at which a parameter is tried: each boolean and choice, small numbers. False:
- * there are no more. */
+/* Value `index` of those at which a parameter is tried: each boolean and choice, small numbers.
+ * False: there are no more. */
 static bool
 get_value(const kofn_key *key, size_t index, char *ret_value, size_t size)
 {
@@ -224,7 +225,8 @@ any_threshold_tasks_of_outer_products_suffice(void **state)
     check_outer_products(check_threshold);
 }
 
-/* Codes of random rows are many, with large n where fields are small, and have test_alloy besides. */
+/* Codes of random rows are many, with large n where fields are small, and have test_alloy
+ * besides. */
 static size_t
 count_sets(const kofn_code *code)
 {

@@ -357,8 +357,8 @@ an_open_socket_does_not_pass_the_proof(void **state)
         KOFN_UNAVAILABLE);
 }
 
-/* libzmq lets every key in when no ZAP handler is there; its messages carry no key, and so are those
- * of nobody. */
+/* libzmq lets every key in when no ZAP handler is there; its messages carry no key, and so are
+ * those of nobody. */
 static void
 without_a_handler_nobody_is_admitted(void **state)
 {

@@ -170,7 +170,7 @@ a_directory_of_algorithms_is_read_with_the_file_that_names_it(void **state)
     (void)state;
     static const char *const orders[] = {
         "algorithms: %s\ncode: {family: alloy_local, algorithm: a*strassen}\n",
-        "code: {family: alloy_local, algorithm: a*strassen}\nalgorithms: %s\n", // in between unknown
+        "code: {family: alloy_local, algorithm: a*strassen}\nalgorithms: %s\n", // unknown yet
     };
     kofn_error error;
     kofn_master_config config;

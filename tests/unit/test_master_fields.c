@@ -108,7 +108,8 @@ a_default_code_that_a_finite_field_has_is_taken(void **state)
     expect_product(s, client, 1, &what, NULL);
 }
 
-/* The code is left open: it is chosen once there is a worker to compute in the field, for that one. */
+/* The code is left open: it is chosen once there is a worker to compute in the field, for that
+ * one. */
 static void
 a_job_waits_for_a_worker_that_computes_in_its_field(void **state)
 {
@@ -161,6 +162,23 @@ an_element_outside_of_the_field_is_named_and_nothing_is_sent(void **state)
     }
     (void)multiply(s, client, worker, &small); // whose task is the first that the worker sees
     assert_int_equal(check_health(client).jobs_failed, 4);
+}
+
+static void
+where_nothing_is_rounded_no_best_estimate_can_be_had(void **state)
+{
+    stage *s = *state;
+    problem what = small;
+    what.deadline_best = true;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    send_product(s, client, 2, KOFN_METHOD_MULTIPLY, &what);
+    expect_refusal(client, 2, "deadline_best: nothing is rounded in field gfp:101");
+    what.prime = 0;
+    what.integers = KOFN_I32;
+    send_product(s, client, 3, KOFN_METHOD_MULTIPLY, &what);
+    expect_refusal(client, 3, "deadline_best: nothing is rounded");
+    assert_int_equal(check_health(client).jobs_failed, 0); // they never were jobs
 }
 
 static void
@@ -356,6 +374,7 @@ main(void)
         T(a_default_code_of_the_reals_is_none_of_a_finite_field),
         T(a_default_code_that_a_finite_field_has_is_taken),
         T(an_element_outside_of_the_field_is_named_and_nothing_is_sent),
+        T(where_nothing_is_rounded_no_best_estimate_can_be_had),
         T(a_submitted_job_fails_with_the_element),
         T(a_job_may_be_abandoned_while_its_elements_are_looked_at),
         T(more_tasks_than_the_field_has_points_are_refused_with_one_that_has_them),

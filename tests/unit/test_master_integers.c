@@ -1,4 +1,5 @@
-/* Jobs over the integers in the master: what they are put together from, and how whole and parts end. */
+/* Jobs over the integers in the master: what they are put together from, and how whole and parts
+ * end. */
 #include "common/linalg/integers.h"
 #include "tests/unit/master_stage.h"
 

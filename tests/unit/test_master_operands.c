@@ -1,5 +1,5 @@
-/* Stored operands in the master: upload, use in products, what is kept of their encoding, their ends
- * and their limits. */
+/* Stored operands in the master: upload, use in products, what is kept of their encoding, their
+ * ends and their limits. */
 #include "tests/unit/master_stage.h"
 
 #include <zmq.h>

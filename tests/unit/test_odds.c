@@ -93,8 +93,8 @@ counted_odds_are_those_of_all_subsets(void **state)
     }
 }
 
-/* Of replication, fewer than the threshold often do: q_m comes from trials, and the sum is off by no
- * more than the largest sqrt(q (1 - q) / trials), here by four of them. */
+/* Of replication, fewer than the threshold often do: q_m comes from trials, and the sum is off by
+ * no more than the largest sqrt(q (1 - q) / trials), here by four of them. */
 static void
 tried_odds_are_near_those_of_all_subsets(void **state)
 {

@@ -66,7 +66,8 @@ order_two_has_the_rows_of_the_product_of_x_by_y(void **state)
     }
 }
 
-/* Pearson's statistic; with `cells` - 1 degrees of freedom it has that mean and twice that variance. */
+/* Pearson's statistic; with `cells` - 1 degrees of freedom it has that mean and twice that
+ * variance. */
 static double
 chi_square(const size_t *counts, const double *shares, size_t cells, size_t total)
 {

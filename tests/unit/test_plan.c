@@ -420,7 +420,8 @@ large_codes_over_finite_fields_are_planned_without_trials(void **state)
     kofn_field_destroy(&large);
 }
 
-/* About a second; it was minutes when each code that could not be built had advice made up for it. */
+/* About a second; it was minutes when each code that could not be built had advice made up for
+ * it. */
 static void
 thousands_of_workers_over_a_finite_field_are_planned_by_odds_in_seconds(void **state)
 {

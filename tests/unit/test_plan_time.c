@@ -96,9 +96,9 @@ credit_hides_transfers_behind_arithmetic(void **state)
     assert_true(run(&m, load, 0) == 3 * (8 + 100 + 2));
 }
 
-/* n = 6, k = 4 on 4 workers: 0 and 1 have a second task behind their first. Should these two be lost,
- * the others are done with theirs at 6 x 8 + 100 and take both over, 8 bytes each, when a quarter
- * more than that is over. */
+/* n = 6, k = 4 on 4 workers: 0 and 1 have a second task behind their first. Should these two be
+ * lost, the others are done with theirs at 6 x 8 + 100 and take both over, 8 bytes each, when a
+ * quarter more than that is over. */
 static void
 what_waits_behind_the_lost_is_taken_over(void **state)
 {

@@ -83,6 +83,33 @@ more_tasks_than_a_finite_field_has_points_are_refused(void **state)
     }
 }
 
+/* Fewer tasks than the code needs are no way out. */
+static void
+more_parts_than_a_field_has_points_take_a_larger_field(void **state)
+{
+    (void)state;
+    static const struct {
+        test_code code;
+        const char *field, *says;
+    } cases[] = {
+        {{"polynomial", "3,1,3", 9, NULL}, "gf4", "take fewer parts, or field gfp:11 or gf16"},
+        {{"polynomial", "17,1,16", 300, NULL}, "gf256", "take fewer parts, or field gfp:307"},
+        {{"matdot", "1,3,1", 6, NULL}, "gf4", "take fewer parts, or field gfp:7 or gf16"},
+        {{"polydot", "2,2,2", 20, NULL}, "gfp:7", "take fewer parts, or field gfp:23 or gf256"},
+        {{"polynomial", "96,1,96", 9300, NULL}, "f32", "take fewer parts, or field f64"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_error error;
+        kofn_code_spec spec;
+        const kofn_field *f = new_field(cases[i].field);
+        fill_spec(&cases[i].code, 1, &spec);
+        assert_fails(kofn_code_spec_check(&spec, f, &error), KOFN_INVALID_ARGUMENT);
+        if (!strstr(error.text, cases[i].says))
+            fail_msg("'%s' does not say '%s'", error.text, cases[i].says);
+        kofn_field_destroy(&f);
+    }
+}
+
 static void
 open_tasks_stay_within_the_points_of_the_field(void **state)
 {
@@ -145,6 +172,7 @@ main(void)
         cmocka_unit_test(no_task_repeats_another),
         cmocka_unit_test(wrong_settings_are_refused_with_the_rule),
         cmocka_unit_test(more_tasks_than_a_finite_field_has_points_are_refused),
+        cmocka_unit_test(more_parts_than_a_field_has_points_take_a_larger_field),
         cmocka_unit_test(open_tasks_stay_within_the_points_of_the_field),
         cmocka_unit_test(condition_at_four_by_four_is_what_the_header_says),
     };

@@ -1280,7 +1280,8 @@ what_a_complete_group_has_out_is_cancelled(void **state)
     rig_fini(&r);
 }
 
-/* Whatever the order: what is kept are 28 answers, good ones, where entangled polynomials take 33. */
+/* Whatever the order: what is kept are 28 answers, good ones, where entangled polynomials take
+ * 33. */
 static void
 thirty_five_workers_need_28_answers_in_any_order(void **state)
 {
@@ -1650,8 +1651,8 @@ what_is_late_is_made_up_for_by_fresh_rows(void **state)
     rig_fini(&r);
 }
 
-/* Group 1 lacks three answers and group 0 one: of three free workers two are for group 1, and by then
- * both lack as many. */
+/* Group 1 lacks three answers and group 0 one: of three free workers two are for group 1, and by
+ * then both lack as many. */
 static void
 the_group_most_in_need_comes_first(void **state)
 {
@@ -1694,8 +1695,8 @@ fresh_rows_for_what_is_late_are_not_for_the_busy_or_the_broken(void **state)
     rig_fini(&r);
 }
 
-/* Of seven workers 1, 6 and 7 answer, and the others are stuck: the first two fresh rows meet two of
- * these, and the third one gets through. */
+/* Of seven workers 1, 6 and 7 answer, and the others are stuck: the first two fresh rows meet two
+ * of these, and the third one gets through. */
 static void
 fresh_rows_that_are_late_as_well_are_made_up_for(void **state)
 {
@@ -1721,8 +1722,8 @@ fresh_rows_that_are_late_as_well_are_made_up_for(void **state)
     rig_fini(&r);
 }
 
-/* The first three of eight workers are stuck, and nobody has answered anything: after a guess others are
- * tried, and those who stay stuck come last from then on. */
+/* The first three of eight workers are stuck, and nobody has answered anything: after a guess
+ * others are tried, and those who stay stuck come last from then on. */
 static void
 rateless_tries_others_where_nobody_has_answered_yet(void **state)
 {
@@ -1770,8 +1771,8 @@ rateless_knows_from_other_jobs_what_is_late_before_its_first_answer(void **state
     rig_fini(&r);
 }
 
-/* Cancelled with nothing known, three workers that never answered are not tried first again, neither by
- * tasks that are too small to measure by. */
+/* Cancelled with nothing known, three workers that never answered are not tried first again,
+ * neither by tasks that are too small to measure by. */
 static void
 a_worker_that_never_answered_stands_behind_the_others(void **state)
 {

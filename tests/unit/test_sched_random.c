@@ -218,8 +218,8 @@ check_place(const world *w, const model_worker *chosen, size_t job, size_t task)
     }
 }
 
-/* Fresh rows are for what their group has lost; only rateless sends more. What failed, or is late, is
- * not fresh. */
+/* Fresh rows are for what their group has lost; only rateless sends more. What failed, or is late,
+ * is not fresh. */
 static void
 check_fresh(model_job *job, const kofn_action *a)
 {

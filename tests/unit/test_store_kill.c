@@ -2,9 +2,10 @@
  * opened again and compared with a model of what it may hold.
  *
  * Steps 0, 1, 2, ... follow from the seed: each puts other contents into one of a few records, or
- * removes it. The victim tells through a pipe which steps it submitted and which were done. A record
- * must then be as some step left it that is not older than the last one that was done, and not newer
- * than the last one that was submitted: nothing that was promised is lost, nothing is half there. */
+ * removes it. The victim tells through a pipe which steps it submitted and which were done. A
+ * record must then be as some step left it that is not older than the last one that was done, and
+ * not newer than the last one that was submitted: nothing that was promised is lost, nothing is
+ * half there. */
 #include "tests/unit/store_rig.h"
 
 #include "common/base/rng.h"

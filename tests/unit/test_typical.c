@@ -1,5 +1,5 @@
-/* Typical recovery thresholds against every set of workers, against trials of the decoder, and against
- * a plain search; binomial odds against what is known in closed form. */
+/* Typical recovery thresholds against every set of workers, against trials of the decoder, and
+ * against a plain search; binomial odds against what is known in closed form. */
 #include "tests/assert.h"
 
 #include "common/code/algorithms.h"
@@ -214,8 +214,8 @@ try_codes(const asked *a, size_t tasks, size_t codes, size_t trials, uint64_t se
     return mean;
 }
 
-/* Of those that are drawn in a finite field the formula is a bound: less than twice as much, where it
- * is below 0.1 and not so small that some hundred trials hardly see it. */
+/* Of those that are drawn in a finite field the formula is a bound: less than twice as much, where
+ * it is below 0.1 and not so small that some hundred trials hardly see it. */
 static void
 formulas_and_trials_agree(void **state)
 {
@@ -371,8 +371,8 @@ estimates_have_a_threshold_of_their_own(void **state)
     end(&a);
 }
 
-/* Four columns, but two of the plain tasks are all that the sum needs, so that fewer than 4 answers may
- * do: 5 tasks miss with 0.081 by the bound, in truth with 0.058. */
+/* Four columns, but two of the plain tasks are all that the sum needs, so that fewer than 4 answers
+ * may do: 5 tasks miss with 0.081 by the bound, in truth with 0.058. */
 static void
 trials_find_fewer_tasks_where_the_bound_is_loose(void **state)
 {
@@ -402,10 +402,10 @@ find_workers(asked *a, double failure, double odds)
     return find(a).tasks;
 }
 
-/* The paper's example, 4 x 2 by 2 x 4 blocks. Strassen's 28 tasks, each product in a code of its own,
- * are fewer than the 33 answers that entangled polynomials need; but a loss hurts one product only,
- * and each of the seven must be prepared for it. So the local code takes fewer workers only where
- * failures are rare and may be noticed. */
+/* The paper's example, 4 x 2 by 2 x 4 blocks. Strassen's 28 tasks, each product in a code of its
+ * own, are fewer than the 33 answers that entangled polynomials need; but a loss hurts one product
+ * only, and each of the seven must be prepared for it. So the local code takes fewer workers only
+ * where failures are rare and may be noticed. */
 static void
 local_codes_take_fewer_workers_only_where_failures_are_rare(void **state)
 {
@@ -423,8 +423,8 @@ local_codes_take_fewer_workers_only_where_failures_are_rare(void **state)
     end(&entangled);
 }
 
-/* Of the algorithms that ship no product is a sum of others': the rows of U[t] x V[t] are independent,
- * as the odds of alloy_local take for granted. */
+/* Of the algorithms that ship no product is a sum of others': the rows of U[t] x V[t] are
+ * independent, as the odds of alloy_local take for granted. */
 static void
 products_of_what_ships_do_not_depend_on_each_other(void **state)
 {

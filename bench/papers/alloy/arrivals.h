@@ -1,5 +1,5 @@
-/* Codes in groups, each of which needs so many answers: how often what arrives suffices, by formula and
- * by asking the decoder.
+/* Codes in groups, each of which needs so many answers: how often what arrives suffices, by formula
+ * and by asking the decoder.
  *
  *     local alloy code    as many groups as the algorithm has products, each needs rows x cols
  *     MDS                 one group: any k answers of n (entangled polynomials)
@@ -31,9 +31,9 @@ void arrivals_shares(const arrivals *a, double *ret_share);
 enum { ARRIVALS_RECOVER_MAX = 1 << 18 };
 size_t arrivals_recover(const arrivals *a, double p, double epsilon);
 
-/* Answers in an order drawn from `seed` until the decoder has enough (tasks + 1: all are not), and how
- * many of them were not known from their group when they came: those that a master has to receive
- * which cancels the rest of a group that is complete. */
+/* Answers in an order drawn from `seed` until the decoder has enough (tasks + 1: all are not), and
+ * how many of them were not known from their group when they came: those that a master has to
+ * receive which cancels the rest of a group that is complete. */
 typedef struct arrivals_count {
     size_t answers, wanted;
 } arrivals_count;

@@ -114,8 +114,8 @@ find_miss(const kofn_field *f, const shape *s, kofn_alloy_draw kind, double *ret
             ret[i] = quadric_closed(f->order, kind, n[i]);
 }
 
-/* Standard errors between what was measured and what is known; NAN where nothing is, or where too few
- * trials are to miss for that to mean anything. */
+/* Standard errors between what was measured and what is known; NAN where nothing is, or where too
+ * few trials are to miss for that to mean anything. */
 static double
 z_of(double missed, double miss, size_t trials)
 {

@@ -1,6 +1,6 @@
-/* The paper's distributions, as formulas and as draws: numbers of GF(q) for an outer product of a given
- * order, by equation (7), of which (5) is order 2; uniform numbers; and vectors that are uniform but
- * never zero.
+/* The paper's distributions, as formulas and as draws: numbers of GF(q) for an outer product of a
+ * given order, by equation (7), of which (5) is order 2; uniform numbers; and vectors that are
+ * uniform but never zero.
  *
  * Threads    Any thread.
  */

@@ -1,6 +1,6 @@
-/* lift.csv: Lemma 1 in doubles. Rows drawn in GF(p) and lifted to whole numbers are independent when
- * they were in GF(p); how much do errors of the answers grow in the product (amplification), beside
- * standard normals and beside rkrp? From k answers of k tasks. */
+/* lift.csv: Lemma 1 in doubles. Rows drawn in GF(p) and lifted to whole numbers are independent
+ * when they were in GF(p); how much do errors of the answers grow in the product (amplification),
+ * beside standard normals and beside rkrp? From k answers of k tasks. */
 #include "bench/bench.h"
 #include "bench/papers/alloy/paper.h"
 #include "common/code/decoder.h"

@@ -1,4 +1,5 @@
-/* Local alloy codes beside entangled polynomials, and beside their algorithm uncoded and replicated.
+/* Local alloy codes beside entangled polynomials, and beside their algorithm uncoded and
+ * replicated.
  *
  *     needed.csv     share of sets of m answers that decode
  *     failure.csv    how often a product fails when each worker does with probability p
@@ -6,8 +7,8 @@
  *     recover.csv    the typical recovery threshold R(p, epsilon): workers for a given odds
  *     rate.csv       R for larger and larger groups, beside Theorem 5's limit
  *
- * All tasks of a setting are of one size: the products of the algorithm, each cut in 2 x 2 strips, and
- * the polynomials' have the same partition. */
+ * All tasks of a setting are of one size: the products of the algorithm, each cut in 2 x 2 strips,
+ * and the polynomials' have the same partition. */
 #include "bench/bench.h"
 #include "bench/papers/alloy/arrivals.h"
 #include "bench/papers/alloy/paper.h"
@@ -120,8 +121,8 @@ fewer(size_t n, size_t need, double p)
     return arrivals_miss(&(arrivals){.groups = 1, .need = need, .tasks = n}, p);
 }
 
-/* How often it fails: the mean over trials, each of which needed so many of the answers in its order,
- * and the mean's standard error. */
+/* How often it fails: the mean over trials, each of which needed so many of the answers in its
+ * order, and the mean's standard error. */
 static double
 failure_of(const measured *f, double p, double *ret_error)
 {
@@ -250,8 +251,8 @@ bisect(const arrivals *one, const arrivals *other, double low, double high)
     return low;
 }
 
-/* The first crossing from below on: 1 if entangled polynomials stay ahead as long as alloy codes ever
- * decode, NAN if they are never. */
+/* The first crossing from below on: 1 if entangled polynomials stay ahead as long as alloy codes
+ * ever decode, NAN if they are never. */
 static double
 find_crossing(const arrivals *alloy, const arrivals *entangled)
 {

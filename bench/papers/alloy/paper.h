@@ -36,8 +36,8 @@ void figure_lift(FILE *file, const paper_options *o);     // Lemma 1 in doubles
 void paper_must(kofn_status status);
 extern kofn_error paper_error;
 
-/* The field of this name, the caller's; a code by what users write, `set` as "draw=product,miss=0.1",
- * with ; for commas of values. Both exit when there is none. */
+/* The field of this name, the caller's; a code by what users write, `set` as
+ * "draw=product,miss=0.1", with ; for commas of values. Both exit when there is none. */
 const kofn_field *paper_field(const char *name);
 kofn_code *paper_code(const char *field, const char *family, size_t tasks, const char *set,
                       uint64_t seed);

@@ -56,8 +56,8 @@ list_points(const kofn_field *f, kofn_alloy_draw kind, points *ret)
 
 /* ---- enumeration ------------------------------------------------------------------------------- */
 
-/* A vector whose first number that is not zero is 1: a plane {row: vector . row = 0}, and which points
- * are in it. */
+/* A vector whose first number that is not zero is 1: a plane {row: vector . row = 0}, and which
+ * points are in it. */
 typedef struct plane {
     double vector[4];
     size_t lead;

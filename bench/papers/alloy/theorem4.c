@@ -1,5 +1,6 @@
-/* theorem4.csv: codes that Theorem 4 rules out, d1 + ... + dl < d1 ... dl, tried on matrices: encode,
- * multiply, decode from every set of d1 ... dl of the tasks, compare with the product bit by bit.
+/* theorem4.csv: codes that Theorem 4 rules out, d1 + ... + dl < d1 ... dl, tried on matrices:
+ * encode, multiply, decode from every set of d1 ... dl of the tasks, compare with the product bit
+ * by bit.
  *
  *     3;1;2   C := A B, A in three row blocks, B in two column blocks
  *     3;2     C := A_1 (x) A_2, the Kronecker product, in three and two parts

@@ -7,13 +7,13 @@
  *
  *     Z = W X      eps_matdot 1,5,1    for nearly Z                any 5 of 11
  *
- * Column blocks of X^T are the row blocks of X, and both codes mix blocks of B with T_0 to T_4 at the
- * same eleven points. So X is stored once an iteration, and what the master coded for the first
+ * Column blocks of X^T are the row blocks of X, and both codes mix blocks of B with T_0 to T_4 at
+ * the same eleven points. So X is stored once an iteration, and what the master coded for the first
  * product serves the second, transposed by the workers. (Approximate MatDot cannot do that with its
  * own second product, which cuts X by samples.)
  *
- * Runs of the same regression: on one core by BLAS alone; with X sent in each product; with X stored, and
- * with two workers killed halfway; with eps_matdot for Z.
+ * Runs of the same regression: on one core by BLAS alone; with X sent in each product; with X
+ * stored, and with two workers killed halfway; with eps_matdot for Z.
  */
 #include "bench/bench.h"
 #include "bench/papers/eps-approx/regression.h"

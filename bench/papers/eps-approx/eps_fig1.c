@@ -3,8 +3,8 @@
  *     bench_eps_fig1 --out fig1.csv [--draws 21] [--size 100] [--seed 2]
  *     bench_eps_fig1 --kernel      which of OpenBLAS's is in use
  *
- * For each pair of operands (normal elements, Frobenius norm 1), code and number of answers: the error
- * of the pattern that errs most. A line holds the median over the pairs, and their extremes.
+ * For each pair of operands (normal elements, Frobenius norm 1), code and number of answers: the
+ * error of the pattern that errs most. A line holds the median over the pairs, and their extremes.
  *
  *     a   MatDot at gamma 1 and 70000, Chebyshev; decoders of the authors' program for that figure
  *         (products), of the theorem, and kofn's; and kofn's eps_matdot as it tunes itself

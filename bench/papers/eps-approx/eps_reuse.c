@@ -2,11 +2,11 @@
  *
  *     bench_eps_reuse --out reuse.csv
  *
- * X~_i = sum_k E[i, k] X_k, coded from the row blocks of X for W X, is as its transpose a mix of the
- * column blocks of X^T: the answers H X~_i^T are what a polynomial code of partition 1, 1, m gives, and
- * any m of them hold all H X_k^T. This needs the inverse of m rows of E, and not the one coefficient
- * that MatDot's decoder takes. A line says what is left of H X^T on random operands, for the pattern
- * of `answers` that errs most: |G^ - G|_F / |G|_F.
+ * X~_i = sum_k E[i, k] X_k, coded from the row blocks of X for W X, is as its transpose a mix of
+ * the column blocks of X^T: the answers H X~_i^T are what a polynomial code of partition 1, 1, m
+ * gives, and any m of them hold all H X_k^T. This needs the inverse of m rows of E, and not the one
+ * coefficient that MatDot's decoder takes. A line says what is left of H X^T on random operands,
+ * for the pattern of `answers` that errs most: |G^ - G|_F / |G|_F.
  */
 #include "bench/bench.h"
 #include "bench/papers/eps-approx/scheme.h"
@@ -45,7 +45,8 @@ answers_new(const scheme *s, const double *h, const double *x)
     return answer;
 }
 
-/* Square of |G^ - G|_F for one pattern: each H X_k^T is row k of the pseudo-inverse times answers. */
+/* Square of |G^ - G|_F for one pattern: each H X_k^T is row k of the pseudo-inverse times
+ * answers. */
 static double
 square_error(const scheme *s, const size_t *task, const double *answer, const double *exact)
 {

@@ -3,9 +3,10 @@
  *     bench_eps_tables --mnist DIR --out runs.csv [--folds 10] [--iterations 40000] [--jobs 2]
  *     bench_eps_tables --synthetic 2000 --out runs.csv --iterations 200 --folds 1
  *
- * A chunk of work is one row of the tables in one fold: its schemes, each with worst-case and random
- * losses, side by side. Chunks go fold by fold, so that every cell has its first folds early; what the
- * file holds already is not run again, so an interrupted run goes on when started again.
+ * A chunk of work is one row of the tables in one fold: its schemes, each with worst-case and
+ * random losses, side by side. Chunks go fold by fold, so that every cell has its first folds
+ * early; what the file holds already is not run again, so an interrupted run goes on when started
+ * again.
  *
  * Processes  `jobs` children take chunks from a shared counter; a chunk ends as one write.
  */
@@ -35,8 +36,8 @@ typedef struct unit {
     size_t m, answers, nodes;
 } unit;
 
-/* gamma of approximate MatDot: what the names of the authors' code files say; the paper does not. That
- * of eps_matdot: as the family tunes itself. */
+/* gamma of approximate MatDot: what the names of the authors' code files say; the paper does not.
+ * That of eps_matdot: as the family tunes itself. */
 static const unit units[] = {
     {"uncoded", "uncoded", DECODING_SUM, 0, 1, 1, 1},
     {"two-lost", "uncoded", DECODING_SUM, 0, 5, 3, 5},

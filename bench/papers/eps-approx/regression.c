@@ -209,8 +209,8 @@ encode_batch(const scheme *s, const double *blocks, size_t size, const bool *nee
     combine(s, s->nodes, s->m, 1, size, s->code->e[1].at, src, 0, dst, 0);
 }
 
-/* to [CLASSES, cols] := the product as decoded from the answers of `pattern`: left [CLASSES, m part]
- * times an operand that is coded already, [nodes][part, cols]. */
+/* to [CLASSES, cols] := the product as decoded from the answers of `pattern`: left [CLASSES, m
+ * part] times an operand that is coded already, [nodes][part, cols]. */
 static void
 multiply(const run *r, const scheme *s, size_t pattern, const double *left, size_t part,
          const double *coded, size_t cols, double *to)
@@ -231,8 +231,8 @@ multiply(const run *r, const scheme *s, size_t pattern, const double *left, size
     combine(s, 1, s->answers, 1, CLASSES * cols, s->row + pattern * s->answers, src, 0, &to, 0);
 }
 
-/* X and X^T of the batch; the padding stays zero. X is written in whole cache lines: its columns are
- * a power of two apart and would throw each other out of the cache. */
+/* X and X^T of the batch; the padding stays zero. X is written in whole cache lines: its columns
+ * are a power of two apart and would throw each other out of the cache. */
 static void
 gather(const run *r, const uint32_t *sample)
 {

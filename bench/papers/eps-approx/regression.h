@@ -3,10 +3,10 @@
  *     W [10, d]  cut into m column blocks   X [d, batch]  into m row blocks       (features)
  *     H [10, b]  cut into m column blocks   X^T [b, d]    into m row blocks       (samples)
  *
- * Every task's product is computed on its coded blocks and the answers are decoded, so that rounding is
- * that of a real run. Schemes that cut alike learn side by side from the same batches, and each has
- * two models, which share the coding of X: one loses the worst pattern in every product, one a
- * pattern drawn for each product.
+ * Every task's product is computed on its coded blocks and the answers are decoded, so that
+ * rounding is that of a real run. Schemes that cut alike learn side by side from the same batches,
+ * and each has two models, which share the coding of X: one loses the worst pattern in every
+ * product, one a pattern drawn for each product.
  *
  * Threads    One call, one thread.
  */
@@ -41,8 +41,8 @@ typedef struct regression_result { // of one scheme
 
 void regression_run(const regression_params *p, regression_result *ret_results);
 
-/* The draws behind a fold, the same for every scheme: which samples are left out, W at the start, and
- * the generator of batches. Used by regression_run and by the run on a cluster. */
+/* The draws behind a fold, the same for every scheme: which samples are left out, W at the start,
+ * and the generator of batches. Used by regression_run and by the run on a cluster. */
 typedef struct regression_draws {
     size_t train, test; // samples in each
     uint32_t *order;    // [train + test]: training samples first

@@ -127,8 +127,8 @@ decode_by_products(const scheme *s, const size_t *task, double *ret_row)
  *
  *     sum_u answer_u (-1)^(r-m) e_{r-m}(t_j, j != u) / prod_{j != u} (t_u - t_j),
  *
- * e_k the elementary symmetric polynomial; with r = m, Theorem 2's last row of the inverse. Products
- * only: no system is solved, so that what is left is the error of the answers. */
+ * e_k the elementary symmetric polynomial; with r = m, Theorem 2's last row of the inverse.
+ * Products only: no system is solved, so that what is left is the error of the answers. */
 static void
 decode_by_theorem(const scheme *s, const size_t *task, double *ret_row)
 {

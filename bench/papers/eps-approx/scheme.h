@@ -1,10 +1,10 @@
 /* Schemes: a code for C := sum_k A_k B_k, and what to do with each set of answers that may come.
  *
- * Source     Jeong, Devulapalli, Cadambe, Calmon, "Epsilon-Approximate Coded Matrix Multiplication is
- *            Nearly Twice as Efficient as Exact Multiplication", 2021, and the authors' programs
+ * Source     Jeong, Devulapalli, Cadambe, Calmon, "Epsilon-Approximate Coded Matrix Multiplication
+ *            is Nearly Twice as Efficient as Exact Multiplication", 2021, and the authors' programs
  *            (github.com/Ateet-dev/ApproxCodedMatrixMulArxiv), from which the decoders are.
- * Shapes     The target is one row: the decoding row d of a pattern R gives C^ = sum_u d_u answer_u.
- *            G_R [answers, m^2], V_R [answers, 2 m - 1] of the points' powers.
+ * Shapes     The target is one row: the decoding row d of a pattern R gives C^ = sum_u d_u
+ *            answer_u. G_R [answers, m^2], V_R [answers, 2 m - 1] of the points' powers.
  * Patterns   All subsets of `answers` out of `nodes` tasks, in lexicographic order.
  * Threads    Any thread, once made.
  */
@@ -32,9 +32,10 @@ typedef struct scheme {
     size_t worst; // pattern of the largest loss
 } scheme;
 
-/* Exits when there is no memory or the family refuses. `family`: matdot with a gamma of 1 or more, or
- * chebyshev with gamma 1, both as the authors have them; or a family of kofn's, whose gamma is then
- * noted where it has one (pass 0). `shape`: of the product, whose rounding the balanced decoder weighs. */
+/* Exits when there is no memory or the family refuses. `family`: matdot with a gamma of 1 or more,
+ * or chebyshev with gamma 1, both as the authors have them; or a family of kofn's, whose gamma is
+ * then noted where it has one (pass 0). `shape`: of the product, whose rounding the balanced
+ * decoder weighs. */
 scheme *scheme_new(const char *family, size_t m, size_t nodes, size_t answers, double gamma,
                    kofn_shape shape, decoding how);
 void scheme_destroy(scheme **s_p);

@@ -184,8 +184,9 @@ condition_of(double *matrix, size_t side)
     return condition;
 }
 
-/* Plain answers into found and known. What they leave of G_R u = y_R, (20), becomes a system of `open`
- * equations: left [open, open], right [open]. Without plain tasks that is all of it: (8), (25). */
+/* Plain answers into found and known. What they leave of G_R u = y_R, (20), becomes a system of
+ * `open` equations: left [open, open], right [open]. Without plain tasks that is all of it: (8),
+ * (25). */
 static void
 peel(trial *t, const kofn_code *code, const double *g, double *left, double *right)
 {

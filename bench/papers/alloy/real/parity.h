@@ -2,9 +2,9 @@
  *
  *     parity [PARITIES x L] = P [PARITIES x k] D [k x L]       row i of D: file i, zeros behind it
  *
- * P is ISA-L's Cauchy matrix, so any k of the k + PARITIES rows give all. Then as many files are lost as
- * there are parities, and the lost rows are the rows that belong to them of (the inverse of what is left's
- * matrix) times what is left: a product again.
+ * P is ISA-L's Cauchy matrix, so any k of the k + PARITIES rows give all. Then as many files are
+ * lost as there are parities, and the lost rows are the rows that belong to them of (the inverse of
+ * what is left's matrix) times what is left: a product again.
  */
 #ifndef KOFN_ALLOY_PARITY_H
 #define KOFN_ALLOY_PARITY_H

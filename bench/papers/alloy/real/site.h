@@ -1,7 +1,8 @@
 /* A master and workers of which some are killed in the middle of each product.
  *
- * The victims never answer: they hold their tasks until SIGKILL, and come back for the next product. The
- * others rest before each answer, so that a product lasts long enough to be in the middle of it.
+ * The victims never answer: they hold their tasks until SIGKILL, and come back for the next
+ * product. The others rest before each answer, so that a product lasts long enough to be in the
+ * middle of it.
  *
  * Threads    One.
  */
