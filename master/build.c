@@ -203,8 +203,8 @@ charge_code(kofn_job *job, bool known, kofn_error *err)
 {
     const size_t bytes = count_code_bytes(&job->spec, known);
     bool never;
-    kofn_status status =
-        kofn_master_check_room(job->master, "the code of this job", job->charge, bytes, &never, err);
+    kofn_status status = kofn_master_check_room(job->master, "the code of this job", job->charge,
+                                                bytes, &never, err);
     if (!status)
         kofn_jobs_change_charge(job->master->jobs, job, job->charge + bytes);
     return status;
