@@ -232,6 +232,7 @@ a_worker_hands_its_tasks_back_before_it_connects_with_another_key(void **state)
     assert_ok(kofn_client_wait(cluster_get_client(c), job, NULL, &result, &error));
     kofn_result_destroy(&result);
     keyring_await_master_log(c, "worker_leaves: its keys changed worker=w0");
+    keyring_await_master_log(c, "it stopped and handed its tasks back worker=w0"); // not: was gone
     cluster_await_workers(c, 2);
 }
 
