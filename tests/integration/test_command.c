@@ -1029,8 +1029,9 @@ a_cancelled_job_and_a_deadline_exit_with_4(void **state)
     (void)snprintf(job, sizeof job, "%s", submit(""));
     assert_exit(kofn("cancel %s", job), 0);
     assert_exit(kofn("wait %s", job), 4);
-    assert_exit(kofn("wait %s --timeout 50ms", submit("")), 4);
-    const run_result *r = kofn("multiply %s %s -o %s --timeout 50ms --json", in_root("a.npy"),
+    /* Long enough to have reached the master on a busy machine: else it is 5, nobody answers. */
+    assert_exit(kofn("wait %s --timeout 2s", submit("")), 4);
+    const run_result *r = kofn("multiply %s %s -o %s --timeout 2s --json", in_root("a.npy"),
                                in_root("b.npy"), in_root("late.npy"));
     assert_exit(r, 4);
     json_t *object = parse(r);
