@@ -148,7 +148,7 @@ end_worker(kofn_fleet *fleet, worker *w, const char *why, bool excused)
     if (excused || left)
         kofn_sched_worker_lose(fleet->master->sched, kofn_clock_ns(), w->number);
     else
-        kofn_sched_worker_die(fleet->master->sched, kofn_clock_ns(), w->number, w->hello.name);
+        kofn_sched_worker_die(fleet->master->sched, kofn_clock_ns(), w->number);
 }
 
 /* It is there, or may be, but not any more for us. */
@@ -827,8 +827,14 @@ join(kofn_fleet *fleet, const worker *w, kofn_error *err)
     size_t credit = w->hello.credit > KOFN_CREDIT_MAX ? KOFN_CREDIT_MAX : w->hello.credit;
     if (credit == 0)
         credit = 1;
-    return kofn_sched_worker_join(fleet->master->sched, w->heard_ns, w->number, credit,
-                                  kofn_field_kinds_parse(w->hello.fields), err);
+    const kofn_sched_worker joining = {
+        .id = w->number,
+        .name = w->hello.name,
+        .life = w->hello.life,
+        .credit = credit,
+        .fields = kofn_field_kinds_parse(w->hello.fields),
+    };
+    return kofn_sched_worker_join(fleet->master->sched, w->heard_ns, &joining, err);
 }
 
 static void

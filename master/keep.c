@@ -112,6 +112,18 @@ kofn_keep_take_fetched(kofn_keep_request *request, kofn_bands *ret_bands, kofn_e
                                  ret_bands, err);
 }
 
+kofn_status
+kofn_keep_check_shape(const kofn_bands *bands, kofn_dtype dtype, size_t rows, size_t cols,
+                      kofn_error *err)
+{
+    if (bands->dtype == dtype && bands->rows == rows && bands->cols == cols)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_DATA_LOSS,
+                     "the store has %zu x %zu %s, and its record says %zu x %zu %s", bands->rows,
+                     bands->cols, kofn_dtype_name(bands->dtype), rows, cols,
+                     kofn_dtype_name(dtype));
+}
+
 bool
 kofn_keep_is_stuck(const kofn_keep *keep, int64_t now_ns)
 {

@@ -642,6 +642,8 @@ static const kofn_wire_field hello_fields[] = {
     U64(window, REQUIRED, 0, "block bytes it takes unacknowledged, at least 1"),
     U64(keep_bytes, OPTIONAL, 0, "memory for answers that are not settled; 0: it keeps none"),
     U64(cache_bytes, OPTIONAL, 0, "memory for coded blocks; 0: it keeps none"),
+    U64(life, OPTIONAL, 0,
+        "random number of this process, the same on all its connections; 0: none"),
     LIST(held, KOFN_HELD_MAX, kofn_held_message,
          "answers that it has, or computes, from earlier connections"),
     LIST(cached, KOFN_CACHED_MAX, kofn_block_name_message, "coded blocks that it keeps"),

@@ -367,6 +367,7 @@ typedef struct kofn_msg_hello {
     uint64_t credit;                  // tasks it takes at a time
     uint64_t window;                  // block bytes it takes unacknowledged
     uint64_t keep_bytes, cache_bytes; // for answers that are not settled; for coded blocks
+    uint64_t life;                    // of its process
     kofn_wire_list held;              // of kofn_msg_held
     kofn_wire_list cached;            // of kofn_msg_block_name
 } kofn_msg_hello;

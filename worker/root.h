@@ -72,6 +72,7 @@ struct kofn_worker {
 
     session_state state;
     uint64_t epoch, number; // as in welcome
+    uint64_t life;          // as in hello
     size_t chunk_bytes;
     int64_t heartbeat_ns, silence_ns;
     int64_t heard_ns;            // when the master was last heard

@@ -146,6 +146,7 @@ make_hello(kofn_worker *worker, kofn_msg_hello *hello)
         .window = worker->config.window,
         .keep_bytes = worker->shelf.limit,
         .cache_bytes = worker->cache.limit,
+        .life = worker->life,
     };
     kofn_keepsakes_list(worker, hello);
     (void)snprintf(hello->name, sizeof hello->name, "%s", worker->config.name);

@@ -1,6 +1,7 @@
 #include "worker/root.h"
 
 #include "common/base/clock.h"
+#include "common/base/rng.h"
 #include "common/linalg/blas.h"
 
 #include <errno.h>
@@ -113,6 +114,7 @@ kofn_worker_new(void *context, const kofn_worker_config *config, kofn_log log,
     worker->stop_fd = worker->reload_fd = -1;
     worker->supervisor = kofn_supervisor_none;
     worker->memory_limit = config->memory ? config->memory : half_of_memory();
+    worker->life = kofn_rng_fresh_seed();
     fill_name(&worker->config);
     kofn_injector_init(&worker->injector, &config->inject);
     kofn_keepsakes_init(worker);

@@ -1,10 +1,12 @@
 #include "master/sched/crew.h"
 #include "common/base/clock.h"
+#include "master/sched/sched.h"
 #include "master/sched/sorted.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Weight that each further answer leaves to the past: half of the memory is 3 answers old. */
@@ -104,12 +106,13 @@ reorder(kofn_crew *crew, kofn_crew_worker *worker)
 }
 
 kofn_status
-kofn_crew_join(kofn_crew *crew, uint64_t id, size_t credit, uint32_t fields, kofn_error *err)
+kofn_crew_join(kofn_crew *crew, const kofn_sched_worker *joining, kofn_error *err)
 {
-    assert(credit > 0);
+    const uint64_t id = joining->id;
+    assert(joining->credit > 0);
     if (kofn_map_find(&crew->workers, id))
         return kofn_fail(err, KOFN_ALREADY_EXISTS, "worker %" PRIu64 " has joined already", id);
-    kofn_status status = reserve(crew, credit, err);
+    kofn_status status = reserve(crew, joining->credit, err);
     if (status != KOFN_OK)
         return status;
     kofn_crew_worker *worker = calloc(1, sizeof *worker);
@@ -121,10 +124,12 @@ kofn_crew_join(kofn_crew *crew, uint64_t id, size_t credit, uint32_t fields, kof
         return status;
     }
     worker->id = worker->order.number = id;
-    worker->credit = credit;
-    worker->fields = fields;
+    (void)snprintf(worker->name, sizeof worker->name, "%s", joining->name);
+    worker->life = joining->life;
+    worker->credit = joining->credit;
+    worker->fields = joining->fields;
     kofn_link_init(&worker->queue);
-    crew->credit += credit;
+    crew->credit += joining->credit;
     set_ready(crew, worker, true);
     reorder(crew, worker);
     return KOFN_OK;

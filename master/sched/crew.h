@@ -26,12 +26,14 @@
 
 #include "common/base/map.h"
 #include "common/linalg/field.h"
+#include "master/sched/deaths.h"
 #include "master/sched/list.h"
 #include "master/sched/order.h"
 
 #define KOFN_MEASURABLE_FLOPS 2e7 // some 0.3 ms on a fast core, about what a task costs around it
 
-typedef struct kofn_run kofn_run; // run.h: a job as the scheduler runs it
+typedef struct kofn_sched_worker kofn_sched_worker; // sched.h
+typedef struct kofn_run kofn_run;                   // run.h: a job as the scheduler runs it
 typedef struct kofn_crew_worker kofn_crew_worker;
 
 typedef struct kofn_assignment {
@@ -54,6 +56,8 @@ typedef struct kofn_assignment {
 struct kofn_crew_worker {
     kofn_order_node order; // first: cast from there
     uint64_t id;
+    char name[KOFN_DEATHS_NAME_MAX];
+    uint64_t life; // of its process; 0: not known
     size_t credit;
     uint32_t fields;       // kinds that it computes in (kofn_field_kinds_parse)
     bool leaving, ordered; // ordered: it is among the free ones
@@ -97,8 +101,8 @@ void kofn_crew_init(kofn_crew *crew);
 void kofn_crew_fini(kofn_crew *crew); // also frees whatever is assigned
 
 /* ALREADY_EXISTS: the id. RESOURCE_EXHAUSTED: no memory. credit > 0. */
-KOFN_MUST_CHECK kofn_status kofn_crew_join(kofn_crew *crew, uint64_t id, size_t credit,
-                                           uint32_t fields, kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_crew_join(kofn_crew *crew, const kofn_sched_worker *joining,
+                                           kofn_error *err);
 kofn_crew_worker *kofn_crew_find(const kofn_crew *crew, uint64_t id);
 void kofn_crew_leave(kofn_crew *crew, kofn_crew_worker *worker);  // gone once it has nothing
 void kofn_crew_remove(kofn_crew *crew, kofn_crew_worker *worker); // it has nothing

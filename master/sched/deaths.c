@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_BYTES = 64 }; // of a worker, with its NUL
-
 struct kofn_death {
     kofn_death *next;
     size_t task;
     uint64_t issued; // the last assignment that was made before it was seen
-    char worker[NAME_MAX_BYTES];
+    uint64_t life;
+    char worker[KOFN_DEATHS_NAME_MAX];
 };
 
 void
@@ -33,8 +32,8 @@ find_death(const kofn_death *from, size_t task)
 }
 
 bool
-kofn_deaths_note(kofn_deaths *deaths, size_t task, const char *worker, uint64_t assignment,
-                 uint64_t issued)
+kofn_deaths_note(kofn_deaths *deaths, size_t task, const char *worker, uint64_t life,
+                 uint64_t assignment, uint64_t issued)
 {
     const kofn_death *last = find_death(deaths->first, task);
     if (last && assignment <= last->issued)
@@ -42,10 +41,25 @@ kofn_deaths_note(kofn_deaths *deaths, size_t task, const char *worker, uint64_t 
     kofn_death *death = malloc(sizeof *death);
     if (!death)
         return false;
-    *death = (kofn_death){.next = deaths->first, .task = task, .issued = issued};
+    *death = (kofn_death){.next = deaths->first, .task = task, .issued = issued, .life = life};
     (void)snprintf(death->worker, sizeof death->worker, "%s", worker);
     deaths->first = death;
     return true;
+}
+
+void
+kofn_deaths_withdraw(kofn_deaths *deaths, const char *worker, uint64_t life)
+{
+    kofn_death **link = &deaths->first;
+    while (*link) {
+        kofn_death *death = *link;
+        if (life == 0 || death->life != life || strcmp(death->worker, worker) != 0) {
+            link = &death->next;
+            continue;
+        }
+        *link = death->next;
+        free(death);
+    }
 }
 
 void
@@ -67,29 +81,44 @@ came_back(const kofn_deaths *deaths, const kofn_death *death)
     return false;
 }
 
-/* Would `further` deaths of further workers prove it? */
-static bool
-is_near(const kofn_deaths *deaths, size_t task, size_t further)
+size_t
+kofn_deaths_count(const kofn_deaths *deaths, size_t task, const char *worker)
 {
-    size_t all = 0, distinct = 0;
+    size_t count = 0;
     for (const kofn_death *death = find_death(deaths->first, task); death;
-         death = find_death(death->next, task)) {
-        all++;
-        distinct += !came_back(deaths, death);
-    }
-    return all + further >= KOFN_DEATHS_MAX || distinct + further >= KOFN_DEATHS_DISTINCT_MAX;
+         death = find_death(death->next, task))
+        count += strcmp(death->worker, worker) == 0;
+    return count;
 }
 
 bool
 kofn_deaths_is_suspect(const kofn_deaths *deaths, size_t task)
 {
-    return deaths->first && is_near(deaths, task, 1);
+    size_t all = 0;
+    for (const kofn_death *death = find_death(deaths->first, task); death;
+         death = find_death(death->next, task))
+        all++;
+    return all >= KOFN_DEATHS_SUSPECT;
 }
 
 bool
 kofn_deaths_is_proven(const kofn_deaths *deaths, size_t task)
 {
-    return is_near(deaths, task, 0);
+    size_t distinct = 0;
+    for (const kofn_death *death = find_death(deaths->first, task); death;
+         death = find_death(death->next, task))
+        distinct += !came_back(deaths, death);
+    return distinct >= KOFN_DEATHS_DISTINCT_MAX;
+}
+
+bool
+kofn_deaths_is_spent(const kofn_deaths *deaths, size_t task)
+{
+    for (const kofn_death *death = find_death(deaths->first, task); death;
+         death = find_death(death->next, task))
+        if (kofn_deaths_count(deaths, task, death->worker) >= KOFN_DEATHS_OF_ONE_MAX)
+            return true;
+    return false;
 }
 
 /* The records are few, latest first, and wanted the other way round. */

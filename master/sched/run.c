@@ -117,7 +117,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     run->task_flops = job->task_flops;
     run->kind = kofn_field_kind_of(job->code->field);
     run->deadline_ns = job->deadline_ns;
-    run->wake_ns = run->settle_ns = KOFN_NEVER_NS;
+    run->wake_ns = run->settle_ns = run->trial_ns = KOFN_NEVER_NS;
     run->accept = job->accept;
     run->noise = job->noise;
     run->look.bound = INFINITY;
@@ -126,6 +126,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     init_groups(run);
     kofn_link_init(&run->out);
     kofn_link_init(&run->troubled);
+    kofn_link_init(&run->bereaved);
     kofn_link_init(&run->suspicious);
     kofn_link_init(&run->ready);
     kofn_link_init(&run->pending);
@@ -300,17 +301,6 @@ kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task)
     move_task(run, task, a->adopted ? EV_ADOPTED : EV_SENT);
     const kofn_status noted = kofn_map_put(&run->seen, a->worker_id, run, NULL);
     (void)noted; // it was there already; or without memory, a count for people misses one
-}
-
-bool
-kofn_run_may_adopt(const kofn_run *run, uint64_t worker, size_t task)
-{
-    if (task >= run->code->tasks ||
-        (run->state != KOFN_RUN_OPEN && run->state != KOFN_RUN_IMPROVING))
-        return false;
-    const uint32_t state = run->tasks[task].state;
-    return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED &&
-           kofn_run_may_take(run, worker, task) && !kofn_run_is_spare(run, task);
 }
 
 void
@@ -630,11 +620,36 @@ has_failed_on(const kofn_run *run, size_t task, uint64_t worker)
     return false;
 }
 
-/* A suspect is for a worker that has nothing else. */
+/* Does a worker live, free or not, that could take the task and died of it less often? */
+static bool
+has_survivor(const kofn_run *run, size_t task, size_t often)
+{
+    size_t cursor = 0;
+    for (const kofn_crew_worker *w; often > 0 && (w = kofn_map_next(&run->crew->workers, &cursor));)
+        if (!w->leaving && kofn_run_suits(run, w) && !has_failed_on(run, task, w->id) &&
+            kofn_deaths_count(&run->deaths, task, w->name) < often)
+            return true;
+    return false;
+}
+
+bool
+kofn_run_is_deadly(const kofn_run *run, size_t task)
+{
+    return kofn_deaths_is_proven(&run->deaths, task) ||
+           (kofn_deaths_is_spent(&run->deaths, task) &&
+            !has_survivor(run, task, KOFN_DEATHS_OF_ONE_MAX));
+}
+
+/* A suspect is for a worker that has nothing else, and a task with deaths for whoever had fewest. */
 static bool
 is_fit(const kofn_run *run, size_t task, uint64_t worker)
 {
-    return !kofn_deaths_is_suspect(&run->deaths, task) || kofn_crew_find(run->crew, worker)->alone;
+    if (!run->deaths.first)
+        return true;
+    const kofn_crew_worker *w = kofn_crew_find(run->crew, worker);
+    return (w->alone || !kofn_deaths_is_suspect(&run->deaths, task)) &&
+           !kofn_run_is_deadly(run, task) &&
+           !has_survivor(run, task, kofn_deaths_count(&run->deaths, task, w->name));
 }
 
 /* The queued task of which the worker has most. */
@@ -687,13 +702,32 @@ kofn_run_find_queued(const kofn_run *run, uint64_t worker, size_t *ret_task)
     return true;
 }
 
-bool
-kofn_run_may_take(const kofn_run *run, uint64_t worker, size_t task)
+/* Could it, where nobody is to be spared? */
+static bool
+can_take(const kofn_run *run, uint64_t worker, size_t task)
 {
     for (const kofn_assignment *a = run->tasks[task].copies; a; a = a->next_copy)
         if (a->worker_id == worker)
             return false;
-    return is_able(run, worker) && !has_failed_on(run, task, worker) && is_fit(run, task, worker);
+    return is_able(run, worker) && !has_failed_on(run, task, worker);
+}
+
+bool
+kofn_run_may_take(const kofn_run *run, uint64_t worker, size_t task)
+{
+    return can_take(run, worker, task) && is_fit(run, task, worker);
+}
+
+/* Deaths do not matter: nothing is to be computed any more, or that has begun. */
+bool
+kofn_run_may_adopt(const kofn_run *run, uint64_t worker, size_t task)
+{
+    if (task >= run->code->tasks ||
+        (run->state != KOFN_RUN_OPEN && run->state != KOFN_RUN_IMPROVING))
+        return false;
+    const uint32_t state = run->tasks[task].state;
+    return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED && can_take(run, worker, task) &&
+           !kofn_run_is_spare(run, task);
 }
 
 size_t

@@ -106,7 +106,9 @@ struct kofn_run {
     kofn_failure *failures;
     kofn_link troubled; // among the runs that have failures
     kofn_deaths deaths;
+    kofn_link bereaved;   // among the runs that have deaths
     kofn_link suspicious; // among the runs that have suspects
+    int64_t trial_ns;     // when a deadly task ends it; KOFN_NEVER_NS: none that is wanted
 
     kofn_turn *turn;
     kofn_link ready; // in its client's list of runs that have work
@@ -169,6 +171,9 @@ bool kofn_run_may_complete(const kofn_run *run, size_t *scratch);
 
 /* Does the worker compute in the field of the code? */
 bool kofn_run_suits(const kofn_run *run, const kofn_crew_worker *worker);
+
+/* The deaths of the task are proof against it, for now (deaths.h): nobody gets it. */
+bool kofn_run_is_deadly(const kofn_run *run, size_t task);
 
 /* Nothing is on its way to the run, and nothing will be sent. */
 bool kofn_run_is_at_end(const kofn_run *run);

@@ -17,6 +17,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     FAILURES_MAX = 3,      // distinct workers that a task may fail on
@@ -36,6 +37,7 @@ struct kofn_sched {
     kofn_link cancels;    // actions to take: assignments
     kofn_link outcomes;   // likewise: runs
     kofn_link troubled;   // runs with failed tasks
+    kofn_link bereaved;   // runs with deaths
     kofn_link suspicious; // runs with suspects
     uint64_t kept_free;   // worker for a suspect that waits; 0: none
     size_t open;          // runs not over
@@ -99,6 +101,7 @@ kofn_sched_new(const kofn_sched_config *config, kofn_sched **ret_sched, kofn_err
     kofn_link_init(&s->cancels);
     kofn_link_init(&s->outcomes);
     kofn_link_init(&s->troubled);
+    kofn_link_init(&s->bereaved);
     kofn_link_init(&s->suspicious);
     *ret_sched = s;
     return KOFN_OK;
@@ -177,6 +180,7 @@ end_run(kofn_sched *s, kofn_run *run)
     kofn_turns_remove(&s->turns, run);
     kofn_timers_set(&s->timers, &run->timer, KOFN_NEVER_NS);
     kofn_link_remove(&run->troubled);
+    kofn_link_remove(&run->bereaved);
     kofn_link_remove(&run->suspicious);
     kofn_link_insert_before(&s->outcomes, &run->pending);
     s->open--;
@@ -378,9 +382,22 @@ refresh(kofn_sched *s, kofn_run *run)
     int64_t due_ns = run->deadline_ns;
     if (sends && run->wake_ns < due_ns)
         due_ns = run->wake_ns;
+    if (sends && run->trial_ns < due_ns)
+        due_ns = run->trial_ns;
     if (run->settle_ns < due_ns)
         due_ns = run->settle_ns;
     kofn_timers_set(&s->timers, &run->timer, due_ns);
+}
+
+/* By a death, or since a task took the deaths of one that it stands in for to its own. */
+static void
+review_deaths(kofn_sched *s, kofn_run *run)
+{
+    const kofn_death *cursor = NULL;
+    size_t task;
+    if (!kofn_link_is_listed(&run->suspicious) && !kofn_run_is_over(run) &&
+        kofn_deaths_next_suspect(&run->deaths, &cursor, &task))
+        kofn_link_insert_before(&s->suspicious, &run->suspicious);
 }
 
 /* After an event of the run: do its answers suffice, or can they still? */
@@ -404,6 +421,7 @@ consider(kofn_sched *s, kofn_run *run)
         check_hope(s, run);
         break;
     }
+    review_deaths(s, run);
     refresh(s, run);
 }
 
@@ -562,15 +580,28 @@ kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job)
     return true;
 }
 
+/* It did not die, where it was thought to have: its connection did. */
+static void
+withdraw_deaths(kofn_sched *s, const kofn_sched_worker *worker)
+{
+    for (kofn_link *link = kofn_list_first(&s->bereaved); link && worker->life;
+         link = kofn_list_after(&s->bereaved, link))
+        kofn_deaths_withdraw(&KOFN_OWNER(link, kofn_run, bereaved)->deaths, worker->name,
+                             worker->life);
+}
+
 kofn_status
-kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, uint64_t worker, size_t credit,
-                       uint32_t fields, kofn_error *err)
+kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, const kofn_sched_worker *worker,
+                       kofn_error *err)
 {
     advance(s, now_ns);
-    if (credit == 0 || credit > KOFN_CREDIT_MAX)
-        return kofn_fail(err, KOFN_OUT_OF_RANGE, "credit is %zu tasks, need 1 to %d", credit,
-                         KOFN_CREDIT_MAX);
-    return kofn_crew_join(&s->crew, worker, credit, fields, err);
+    if (worker->credit == 0 || worker->credit > KOFN_CREDIT_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "credit is %zu tasks, need 1 to %d",
+                         worker->credit, KOFN_CREDIT_MAX);
+    const kofn_status status = kofn_crew_join(&s->crew, worker, err);
+    if (status == KOFN_OK)
+        withdraw_deaths(s, worker);
+    return status;
 }
 
 /* Fewer workers are left: for some run, the last that had not failed its task may be gone. */
@@ -616,9 +647,9 @@ stop_poisoned(kofn_sched *s, kofn_run *run, size_t task)
     char workers[KOFN_DEATHS_TEXT_MAX];
     kofn_deaths_list(&run->deaths, task, workers);
     kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
-              "the job was failed: workers %s died one after another while they computed its task "
-              "%zu; find out what ends them before it is submitted again",
-              workers, task);
+              "the job was failed: %s %s died one after another while computing its task %zu; find "
+              "out what ends workers before it is submitted again",
+              strchr(workers, ',') ? "workers" : "three lives of worker", workers, task);
     if (run->state == KOFN_RUN_IMPROVING)
         move_run(s, run, EV_ESTIMATE);
     else if (takes_best(run) && run->count[KOFN_TASK_KEPT] > 0)
@@ -629,26 +660,35 @@ stop_poisoned(kofn_sched *s, kofn_run *run, size_t task)
 
 /* Its worker died with it. What SETTLING runs have out is not sent again. */
 static void
-note_death(kofn_sched *s, const kofn_assignment *a, const char *name)
+note_death(kofn_sched *s, const kofn_assignment *a, const kofn_crew_worker *dead)
 {
     kofn_run *run = a->run;
     if (kofn_run_is_over(run) || run->state == KOFN_RUN_SETTLING ||
-        !kofn_deaths_note(&run->deaths, a->task, name, a->id, s->crew.last_id))
+        !kofn_deaths_note(&run->deaths, a->task, dead->name, dead->life, a->id, s->crew.last_id))
         return;
-    if (kofn_deaths_is_proven(&run->deaths, a->task))
-        stop_poisoned(s, run, a->task);
-    else if (kofn_deaths_is_suspect(&run->deaths, a->task) &&
-             !kofn_link_is_listed(&run->suspicious))
-        kofn_link_insert_before(&s->suspicious, &run->suspicious);
+    if (!kofn_link_is_listed(&run->bereaved))
+        kofn_link_insert_before(&s->bereaved, &run->bereaved);
 }
 
-/* `name` is NULL when nothing that the worker had is to blame. */
+/* Is its process here on another connection? */
+static bool
+lives_on(const kofn_sched *s, const kofn_crew_worker *gone)
+{
+    size_t cursor = 0;
+    for (const kofn_crew_worker *w; (w = kofn_map_next(&s->crew.workers, &cursor));)
+        if (w->id != gone->id && w->life == gone->life && strcmp(w->name, gone->name) == 0)
+            return gone->life != 0;
+    return false;
+}
+
 static void
-lose_worker(kofn_sched *s, uint64_t worker, const char *name)
+lose_worker(kofn_sched *s, uint64_t worker, bool is_dead)
 {
     kofn_crew_worker *w = kofn_crew_find(&s->crew, worker);
     if (!w)
         return;
+    const kofn_crew_worker gone = *w; // for who it was
+    is_dead = is_dead && !lives_on(s, &gone);
     if (!w->leaving)
         kofn_crew_leave(&s->crew, w); // and gone with the last of what it has
     kofn_link lost;
@@ -660,8 +700,8 @@ lose_worker(kofn_sched *s, uint64_t worker, const char *name)
     }
     for (kofn_link *link; (link = kofn_list_take_first(&lost));) {
         kofn_assignment *a = KOFN_OWNER(link, kofn_assignment, pending);
-        if (name)
-            note_death(s, a, name);
+        if (is_dead)
+            note_death(s, a, &gone);
         consider(s, a->run);
         kofn_crew_recycle(&s->crew, a);
     }
@@ -672,14 +712,14 @@ void
 kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker)
 {
     advance(s, now_ns);
-    lose_worker(s, worker, NULL);
+    lose_worker(s, worker, false);
 }
 
 void
-kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker, const char *name)
+kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker)
 {
     advance(s, now_ns);
-    lose_worker(s, worker, name);
+    lose_worker(s, worker, true);
 }
 
 static bool
@@ -818,6 +858,40 @@ kofn_sched_prefer(kofn_sched *s, uint64_t job, size_t task, uint64_t worker, siz
         kofn_run_note_hint(run, task, worker, bytes);
 }
 
+/* A suspect that is wanted, and that nobody gets: none of those that died of it has come back. */
+static bool
+find_deadly(const kofn_run *run, size_t *ret_task)
+{
+    const kofn_death *cursor = NULL;
+    while (kofn_deaths_next_suspect(&run->deaths, &cursor, ret_task))
+        if (run->tasks[*ret_task].state == KOFN_TASK_QUEUED && kofn_run_is_deadly(run, *ret_task))
+            return true;
+    return false;
+}
+
+/* From now on for the time of grace, or no longer. */
+static void
+review_trial(kofn_sched *s, kofn_run *run)
+{
+    size_t task;
+    const bool is_on = run->trial_ns != KOFN_NEVER_NS;
+    if (find_deadly(run, &task) == is_on)
+        return;
+    run->trial_ns = is_on ? KOFN_NEVER_NS : kofn_clock_after(s->now_ns, KOFN_DEATHS_GRACE_NS);
+    refresh(s, run);
+}
+
+static void
+judge(kofn_sched *s, kofn_run *run)
+{
+    size_t task;
+    run->trial_ns = KOFN_NEVER_NS;
+    if (find_deadly(run, &task))
+        stop_poisoned(s, run, task);
+    else
+        consider(s, run);
+}
+
 void
 kofn_sched_tick(kofn_sched *s, int64_t now_ns)
 {
@@ -832,6 +906,8 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
             move_run(s, run, EV_ESTIMATE);
         } else if (run->deadline_ns <= s->now_ns) {
             stop_at_deadline(s, run);
+        } else if (run->trial_ns <= s->now_ns) {
+            judge(s, run);
         } else {
             run->wake_ns = KOFN_NEVER_NS;
             if (run->policy->on_tick)
@@ -914,17 +990,6 @@ review_kept(kofn_sched *s, bool waits)
         kofn_crew_set_alone(&s->crew, worker, false);
 }
 
-/* A suspect that waits to be sent. */
-static bool
-find_suspect(const kofn_run *run, size_t *ret_task)
-{
-    const kofn_death *cursor = NULL;
-    while (kofn_deaths_next_suspect(&run->deaths, &cursor, ret_task))
-        if (run->tasks[*ret_task].state == KOFN_TASK_QUEUED)
-            return true;
-    return false;
-}
-
 /* May the suspect go to this worker, once that has nothing else? */
 static bool
 may_be_alone_with(const kofn_run *run, kofn_crew_worker *worker, size_t task)
@@ -954,6 +1019,22 @@ find_lone_place(kofn_sched *s, const kofn_run *run, size_t task)
     return NULL;
 }
 
+/* A place for any suspect of the run that waits for one; *waits is set if there is such a one. */
+static kofn_crew_worker *
+place_suspect(kofn_sched *s, const kofn_run *run, size_t *ret_task, bool *waits)
+{
+    const kofn_death *cursor = NULL;
+    while (kofn_deaths_next_suspect(&run->deaths, &cursor, ret_task)) {
+        if (run->tasks[*ret_task].state != KOFN_TASK_QUEUED || kofn_run_is_deadly(run, *ret_task))
+            continue;
+        *waits = true;
+        kofn_crew_worker *worker = find_lone_place(s, run, *ret_task);
+        if (worker)
+            return worker;
+    }
+    return NULL;
+}
+
 /* Suspects go before all others: they are few, and what they bring out serves everybody. */
 static bool
 dispatch_suspect(kofn_sched *s, kofn_action *ret_action)
@@ -963,10 +1044,10 @@ dispatch_suspect(kofn_sched *s, kofn_action *ret_action)
     for (; link; link = kofn_list_after(&s->suspicious, link)) {
         kofn_run *run = KOFN_OWNER(link, kofn_run, suspicious);
         size_t task;
-        if (run->state == KOFN_RUN_SETTLING || !find_suspect(run, &task))
+        if (run->state == KOFN_RUN_SETTLING)
             continue;
-        kofn_crew_worker *worker = find_lone_place(s, run, task);
-        waits = true;
+        review_trial(s, run);
+        kofn_crew_worker *worker = place_suspect(s, run, &task, &waits);
         if (!worker)
             continue;
         if (worker->id == s->kept_free)

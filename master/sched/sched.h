@@ -29,12 +29,13 @@
  * Affinity    A worker that has coded blocks of a queued task gets that one before others, and others
  *             leave it to it as long as it could take it at once, without another task of the job
  *             and no slower than half the median. Whoever is free never waits for one that is not.
- * Deaths      A task that one worker after another dies of fails its job (deaths.h). Before that, as a
- *             suspect, it runs where nothing else does: it is sent before all others, if need be to
- *             the first worker that is kept free for it.
+ * Deaths      A task that one worker after another dies of fails its job (deaths.h), if the job does
+ *             not end without it while proof is held back. Before that, as a suspect, it runs where
+ *             nothing else does: it is sent before all others, if need be to the first worker that is
+ *             kept free for it. Who died of it waits for those who have not, busy or not.
  * Failures    DEADLINE_EXCEEDED, CANCELLED. ABORTED: a task failed on three distinct workers.
  *             UNAVAILABLE: it failed on all the workers there are. FAILED_PRECONDITION: all answers
- *             are here and do not suffice (rounding), or three workers died of a task. RESOURCE_EXHAUSTED: no memory.
+ *             are here and do not suffice (rounding), or workers died of a task. RESOURCE_EXHAUSTED: no memory.
  * Estimates   A job may accept an estimate of the product: what its family promises of so many
  *             answers, or whatever has a small enough bound (worth.h). Then it may allow time for
  *             the product itself: for `settle_ns` it goes on, tasks are still sent, and an answer
@@ -156,17 +157,24 @@ KOFN_MUST_CHECK kofn_status kofn_sched_job_add(kofn_sched *s, int64_t now_ns,
 /* FAIL(CANCELLED) and CANCELs follow. False: no such job. */
 bool kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job);
 
-/* A worker that takes up to `credit` tasks at a time, of codes over these kinds of fields
- * (kofn_field_kinds_parse) only. OUT_OF_RANGE: the credit. ALREADY_EXISTS,
- * RESOURCE_EXHAUSTED. */
-KOFN_MUST_CHECK kofn_status kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, uint64_t worker,
-                                                   size_t credit, uint32_t fields, kofn_error *err);
+typedef struct kofn_sched_worker {
+    uint64_t id;      // of this connection
+    const char *name; // what people call it, and tells it from others when it comes again
+    uint64_t life;    // a number of its process: who comes again with it has not died; 0: not known
+    size_t credit;    // tasks that it takes at a time
+    uint32_t fields;  // kinds that it computes in (kofn_field_kinds_parse)
+} kofn_sched_worker;
+
+/* OUT_OF_RANGE: the credit. ALREADY_EXISTS: the id. RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_sched_worker_join(kofn_sched *s, int64_t now_ns,
+                                                   const kofn_sched_worker *worker,
+                                                   kofn_error *err);
 
 /* Leave: it finishes what it has. Lose: it is gone with what it had, through no fault of that. Die:
- * it is gone, and nobody knows why; `name` is what people call it, and tells it from others. */
+ * it is gone, and nobody knows why. */
 void kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns, uint64_t worker);
 void kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker);
-void kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker, const char *name);
+void kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker);
 
 kofn_verdict kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
 

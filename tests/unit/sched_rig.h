@@ -108,10 +108,20 @@ add(rig *r, uint64_t job, const char *family, size_t x, size_t tasks, const char
 }
 
 static inline void
-join(rig *r, uint64_t worker)
+join_as(rig *r, uint64_t worker, const char *name, uint64_t life)
 {
     kofn_error error;
-    assert_ok(kofn_sched_worker_join(r->sched, r->now_ns, worker, r->credit, r->fields, &error));
+    const kofn_sched_worker joining = {
+        .id = worker, .name = name, .life = life, .credit = r->credit, .fields = r->fields};
+    assert_ok(kofn_sched_worker_join(r->sched, r->now_ns, &joining, &error));
+}
+
+static inline void
+join(rig *r, uint64_t worker) // as "w1" and so on
+{
+    char name[24];
+    (void)snprintf(name, sizeof name, "w%d", (int)worker);
+    join_as(r, worker, name, 0);
 }
 
 static inline void

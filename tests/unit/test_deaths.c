@@ -9,12 +9,12 @@ three_workers_one_after_another_prove_it(void **state)
     (void)state;
     kofn_deaths deaths = {0};
     char text[KOFN_DEATHS_TEXT_MAX];
-    assert_true(kofn_deaths_note(&deaths, 2, "w1", 1, 4));
+    assert_true(kofn_deaths_note(&deaths, 2, "w1", 0, 1, 4));
     assert_false(kofn_deaths_is_suspect(&deaths, 2));
-    assert_true(kofn_deaths_note(&deaths, 2, "w3", 5, 9));
+    assert_true(kofn_deaths_note(&deaths, 2, "w3", 0, 5, 9));
     assert_true(kofn_deaths_is_suspect(&deaths, 2));
     assert_false(kofn_deaths_is_proven(&deaths, 2));
-    assert_true(kofn_deaths_note(&deaths, 2, "w4", 10, 12));
+    assert_true(kofn_deaths_note(&deaths, 2, "w4", 0, 10, 12));
     assert_true(kofn_deaths_is_proven(&deaths, 2));
     kofn_deaths_list(&deaths, 2, text);
     assert_string_equal(text, "w1, w3, w4");
@@ -26,29 +26,53 @@ those_that_die_together_are_one_link(void **state)
 {
     (void)state;
     kofn_deaths deaths = {0};
-    assert_true(kofn_deaths_note(&deaths, 0, "w1", 1, 9));
-    assert_false(kofn_deaths_note(&deaths, 0, "w2", 8, 9)); // a copy that was out
-    assert_false(kofn_deaths_note(&deaths, 0, "w3", 9, 9));
+    assert_true(kofn_deaths_note(&deaths, 0, "w1", 0, 1, 9));
+    assert_false(kofn_deaths_note(&deaths, 0, "w2", 0, 8, 9)); // a copy that was out
+    assert_false(kofn_deaths_note(&deaths, 0, "w3", 0, 9, 9));
     assert_false(kofn_deaths_is_suspect(&deaths, 0));
-    assert_true(kofn_deaths_note(&deaths, 1, "w2", 2, 9)); // another task, another chain
+    assert_true(kofn_deaths_note(&deaths, 1, "w2", 0, 2, 9)); // another task, another chain
     assert_false(kofn_deaths_is_suspect(&deaths, 1));
     kofn_deaths_fini(&deaths);
 }
 
 static void
-one_worker_alone_proves_it_only_after_many_lives(void **state)
+one_worker_alone_is_spent_and_proves_nothing(void **state)
 {
     (void)state;
     kofn_deaths deaths = {0};
     char text[KOFN_DEATHS_TEXT_MAX];
-    for (uint64_t life = 1; life <= KOFN_DEATHS_MAX; life++) {
-        assert_false(kofn_deaths_is_proven(&deaths, 7));
-        assert_int_equal(kofn_deaths_is_suspect(&deaths, 7), life == KOFN_DEATHS_MAX);
-        assert_true(kofn_deaths_note(&deaths, 7, "w1", life, life));
+    for (uint64_t death = 1; death <= KOFN_DEATHS_OF_ONE_MAX; death++) {
+        assert_false(kofn_deaths_is_spent(&deaths, 7));
+        assert_int_equal(kofn_deaths_is_suspect(&deaths, 7), death > KOFN_DEATHS_SUSPECT);
+        assert_true(kofn_deaths_note(&deaths, 7, "w1", death, death, death));
+        assert_int_equal(kofn_deaths_count(&deaths, 7, "w1"), death);
     }
-    assert_true(kofn_deaths_is_proven(&deaths, 7));
+    assert_true(kofn_deaths_is_spent(&deaths, 7));
+    assert_false(kofn_deaths_is_proven(&deaths, 7));
+    assert_int_equal(kofn_deaths_count(&deaths, 7, "w2"), 0);
     kofn_deaths_list(&deaths, 7, text);
     assert_string_equal(text, "w1");
+    kofn_deaths_fini(&deaths);
+}
+
+static void
+who_comes_back_in_the_same_life_has_not_died(void **state)
+{
+    (void)state;
+    kofn_deaths deaths = {0};
+    assert_true(kofn_deaths_note(&deaths, 0, "w1", 11, 1, 1));
+    assert_true(kofn_deaths_note(&deaths, 0, "w2", 22, 2, 2));
+    assert_true(kofn_deaths_note(&deaths, 1, "w1", 11, 2, 2));
+    assert_true(kofn_deaths_note(&deaths, 0, "w3", 0, 3, 3));
+    assert_true(kofn_deaths_is_proven(&deaths, 0));
+    kofn_deaths_withdraw(&deaths, "w1", 12); // another process
+    kofn_deaths_withdraw(&deaths, "w2", 11); // another worker, with its number by chance
+    kofn_deaths_withdraw(&deaths, "w3", 0);  // nobody knows
+    assert_true(kofn_deaths_is_proven(&deaths, 0));
+    kofn_deaths_withdraw(&deaths, "w1", 11);
+    assert_false(kofn_deaths_is_proven(&deaths, 0));
+    assert_true(kofn_deaths_is_suspect(&deaths, 0));
+    assert_int_equal(kofn_deaths_count(&deaths, 1, "w1"), 0);
     kofn_deaths_fini(&deaths);
 }
 
@@ -59,8 +83,8 @@ deaths_follow_the_work_to_another_task(void **state)
     kofn_deaths deaths = {0};
     const kofn_death *cursor = NULL;
     size_t task = 0;
-    assert_true(kofn_deaths_note(&deaths, 1, "w1", 1, 1));
-    assert_true(kofn_deaths_note(&deaths, 1, "w2", 2, 2));
+    assert_true(kofn_deaths_note(&deaths, 1, "w1", 0, 1, 1));
+    assert_true(kofn_deaths_note(&deaths, 1, "w2", 0, 2, 2));
     kofn_deaths_move(&deaths, 1, 6);
     assert_false(kofn_deaths_is_suspect(&deaths, 1));
     assert_true(kofn_deaths_next_suspect(&deaths, &cursor, &task));
@@ -69,14 +93,14 @@ deaths_follow_the_work_to_another_task(void **state)
     kofn_deaths_fini(&deaths);
 }
 
+enum { GRACE_MS = KOFN_DEATHS_GRACE_NS / KOFN_NS_PER_MS };
+
 /* ---- in the scheduler ------------------------------------------------------------------------- */
 
 static void
 die(rig *r, uint64_t worker)
 {
-    char name[16];
-    (void)snprintf(name, sizeof name, "w%d", (int)worker);
-    kofn_sched_worker_die(r->sched, r->now_ns, worker, name);
+    kofn_sched_worker_die(r->sched, r->now_ns, worker);
 }
 
 static void
@@ -95,6 +119,10 @@ a_task_that_kills_three_workers_fails_its_job_and_names_them(void **state)
     die(&r, 3);
     assert_actions(&r, "send 1.1>4");
     die(&r, 4);
+    assert_actions(&r, ""); // 5 is spared
+    at(&r, GRACE_MS - 1);
+    assert_actions(&r, "");
+    at(&r, GRACE_MS);
     assert_actions(&r, "fail 1 FAILED_PRECONDITION");
     assert_non_null(strstr(r.last.error.text, "w2, w3, w4 died one after another"));
     rig_fini(&r);
@@ -161,6 +189,8 @@ what_travelled_with_a_killer_is_cleared(void **state)
     (void)answer(&r, 1, 0, 3);
     assert_actions(&r, "decode 1, send 2.0>3");
     die(&r, 3);
+    assert_actions(&r, "");
+    at(&r, GRACE_MS);
     assert_actions(&r, "fail 2 FAILED_PRECONDITION");
     rig_fini(&r);
 }
@@ -244,9 +274,173 @@ fresh_rows_inherit_the_deaths_of_those_they_stand_in_for(void **state)
     join(&r, 4);
     assert_actions(&r, "send 1.3>4");
     die(&r, 4);
+    assert_actions(&r, "");
+    at(&r, GRACE_MS);
     assert_actions(&r, "cancel 1.0>1, fail 1 FAILED_PRECONDITION");
     kofn_code_destroy(&code);
     kofn_field_destroy(&field);
+    rig_fini(&r);
+}
+
+/* systemd starts it again each time. */
+static void
+the_only_worker_may_die_three_times(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    for (uint64_t life = 1; life <= 3; life++) {
+        char text[32];
+        join_as(&r, life, "w1", life);
+        (void)snprintf(text, sizeof text, "send 1.0>%d", (int)life);
+        assert_actions(&r, text);
+        die(&r, life);
+        assert_actions(&r, "");
+    }
+    join_as(&r, 4, "w1", 4);
+    assert_actions(&r, "");
+    at(&r, GRACE_MS);
+    assert_actions(&r, "fail 1 FAILED_PRECONDITION");
+    assert_non_null(strstr(r.last.error.text, "three lives of worker w1"));
+    rig_fini(&r);
+}
+
+/* Nobody is left with fewer deaths, until one comes within the time of grace. */
+static void
+another_worker_is_another_chance(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    for (uint64_t life = 1; life <= 3; life++) {
+        join_as(&r, life, "w1", life);
+        (void)kofn_sched_next_action(r.sched, &r.last);
+        die(&r, life);
+        assert_actions(&r, "");
+    }
+    at(&r, GRACE_MS - 1);
+    join(&r, 5);
+    assert_actions(&r, "send 1.0>5");
+    at(&r, GRACE_MS);
+    assert_actions(&r, "");
+    (void)answer(&r, 1, 0, 5);
+    assert_actions(&r, "decode 1");
+    rig_fini(&r);
+}
+
+/* Two in turn, the one with fewer deaths first, each three times. */
+static void
+two_workers_take_turns_in_dying(void **state)
+{
+    (void)state;
+    static const char *const sends[] = {"send 1.0>1", "send 1.0>2", "send 1.0>3",
+                                        "send 1.0>4", "send 1.0>5", "send 1.0>6"};
+    rig r;
+    rig_init(&r);
+    join_as(&r, 1, "w1", 1);
+    join_as(&r, 2, "w2", 2);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    for (uint64_t life = 1; life <= 6; life++) {
+        assert_actions(&r, sends[life - 1]);
+        die(&r, life);
+        join_as(&r, life + 2, life % 2 ? "w1" : "w2", life + 2);
+    }
+    assert_actions(&r, "");
+    at(&r, GRACE_MS);
+    assert_actions(&r, "fail 1 FAILED_PRECONDITION");
+    rig_fini(&r);
+}
+
+/* 1 is free, and has died of it; 2 is busy, and has not. */
+static void
+who_died_of_a_task_waits_for_who_has_not(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    join(&r, 1);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    add(&r, 2, "uncoded", 1, 1, "oneshot");
+    join(&r, 2);
+    assert_actions(&r, "send 2.0>2");
+    die(&r, 1);
+    join_as(&r, 3, "w1", 0);
+    assert_actions(&r, "");
+    (void)answer(&r, 2, 0, 2);
+    assert_actions(&r, "decode 2, send 1.0>2");
+    rig_fini(&r);
+}
+
+static void
+cut_connections_are_no_deaths_once_their_workers_are_back(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    for (uint64_t worker = 1; worker <= 4; worker++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "w%d", (int)worker);
+        join_as(&r, worker, name, worker);
+    }
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    die(&r, 1);
+    assert_actions(&r, "send 1.0>2");
+    die(&r, 2);
+    assert_actions(&r, "send 1.0>3");
+    die(&r, 3);
+    assert_actions(&r, "");
+    at(&r, GRACE_MS - 1);
+    join_as(&r, 5, "w2", 2);
+    assert_actions(&r, "send 1.0>4");
+    die(&r, 4);
+    join_as(&r, 6, "w1", 1);
+    assert_actions(&r, "send 1.0>5"); // two deaths, of 3 and 4: a suspect
+    (void)answer(&r, 1, 0, 5);
+    assert_actions(&r, "decode 1");
+    rig_fini(&r);
+}
+
+/* Its new connection is here before the end of the old one is. */
+static void
+who_is_here_on_another_connection_has_not_died(void **state)
+{
+    (void)state;
+    rig r;
+    rig_init(&r);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    for (uint64_t worker = 1; worker <= 4; worker++) {
+        join_as(&r, worker, "w1", 7);
+        if (worker > 1)
+            die(&r, worker - 1);
+        assert_int_equal(kofn_sched_next_action(r.sched, &r.last), true);
+        assert_int_equal(r.last.worker, worker);
+    }
+    rig_fini(&r);
+}
+
+/* What is done must not be refused since others died of doing it. */
+static void
+the_kept_answer_of_a_suspect_is_taken(void **state)
+{
+    (void)state;
+    rig r;
+    uint64_t assignment;
+    rig_init(&r);
+    r.credit = 2;
+    join_many(&r, 3);
+    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(&r, "send 1.0>1");
+    die(&r, 1);
+    assert_actions(&r, "send 1.0>2");
+    die(&r, 2);
+    assert_true(kofn_sched_adopt(r.sched, r.now_ns, 3, 1, 0, &assignment));
+    assert_actions(&r, "");
+    assert_int_equal(kofn_sched_answer(r.sched, r.now_ns, 3, assignment), KOFN_VERDICT_KEEP);
+    assert_actions(&r, "decode 1");
     rig_fini(&r);
 }
 
@@ -267,6 +461,8 @@ the_best_estimate_survives_a_killer(void **state)
     die(&r, 3);
     assert_actions(&r, "send 1.1>4");
     die(&r, 4);
+    assert_actions(&r, "");
+    at(&r, GRACE_MS);
     assert_actions(&r, "decode 1 estimate");
     rig_fini(&r);
 }
@@ -277,7 +473,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_workers_one_after_another_prove_it),
         cmocka_unit_test(those_that_die_together_are_one_link),
-        cmocka_unit_test(one_worker_alone_proves_it_only_after_many_lives),
+        cmocka_unit_test(one_worker_alone_is_spent_and_proves_nothing),
+        cmocka_unit_test(who_comes_back_in_the_same_life_has_not_died),
         cmocka_unit_test(deaths_follow_the_work_to_another_task),
         cmocka_unit_test(a_task_that_kills_three_workers_fails_its_job_and_names_them),
         cmocka_unit_test(workers_that_die_together_fail_nothing),
@@ -286,6 +483,13 @@ main(void)
         cmocka_unit_test(a_suspect_gets_its_turn_among_busy_workers),
         cmocka_unit_test(a_worker_is_not_kept_free_for_a_job_that_is_over),
         cmocka_unit_test(fresh_rows_inherit_the_deaths_of_those_they_stand_in_for),
+        cmocka_unit_test(the_only_worker_may_die_three_times),
+        cmocka_unit_test(another_worker_is_another_chance),
+        cmocka_unit_test(two_workers_take_turns_in_dying),
+        cmocka_unit_test(who_died_of_a_task_waits_for_who_has_not),
+        cmocka_unit_test(cut_connections_are_no_deaths_once_their_workers_are_back),
+        cmocka_unit_test(who_is_here_on_another_connection_has_not_died),
+        cmocka_unit_test(the_kept_answer_of_a_suspect_is_taken),
         cmocka_unit_test(the_best_estimate_survives_a_killer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

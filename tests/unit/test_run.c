@@ -38,7 +38,10 @@ stand_init(stand *s, size_t tasks)
     kofn_crew_init(&s->crew);
     static const uint64_t workers[] = {1, 2, 7};
     for (size_t i = 0; i < 3; i++)
-        assert_ok(kofn_crew_join(&s->crew, workers[i], 16, UINT32_MAX, &error));
+        assert_ok(kofn_crew_join(
+            &s->crew,
+            &(kofn_sched_worker){.id = workers[i], .name = "w", .credit = 16, .fields = UINT32_MAX},
+            &error));
     const kofn_sched_job job = {
         .id = 1, .code = rig_code("uncoded", tasks, 1, tasks), .deadline_ns = KOFN_NEVER_NS};
     assert_ok(kofn_run_new(&job, &by_hand, &s->config, &s->run, &error));

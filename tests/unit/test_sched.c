@@ -506,8 +506,8 @@ a_leaving_worker_finishes_what_it_has_and_gets_nothing_more(void **state)
     assert_int_equal(kofn_sched_count_workers(r.sched), 0);
     assert_true(kofn_sched_get_worker(r.sched, 1, &view));
     assert_true(view.leaving);
-    assert_fails(kofn_sched_worker_join(r.sched, r.now_ns, 1, 1, UINT32_MAX, &error),
-                 KOFN_ALREADY_EXISTS);
+    const kofn_sched_worker again = {.id = 1, .name = "w1", .credit = 1, .fields = UINT32_MAX};
+    assert_fails(kofn_sched_worker_join(r.sched, r.now_ns, &again, &error), KOFN_ALREADY_EXISTS);
     assert_int_equal(answer(&r, 1, 0, 1), KOFN_VERDICT_KEEP);
     assert_actions(&r, "");
     assert_false(kofn_sched_get_worker(r.sched, 1, &view));
@@ -1450,11 +1450,13 @@ workers_that_cannot_be_are_refused(void **state)
     kofn_sched_worker_view view;
     rig r;
     rig_init(&r);
-    assert_fails(kofn_sched_worker_join(r.sched, 0, 1, 0, UINT32_MAX, &error), KOFN_OUT_OF_RANGE);
-    assert_fails(kofn_sched_worker_join(r.sched, 0, 1, SIZE_MAX, UINT32_MAX, &error),
-                 KOFN_OUT_OF_RANGE);
+    kofn_sched_worker worker = {.id = 1, .name = "w1", .credit = 0, .fields = UINT32_MAX};
+    assert_fails(kofn_sched_worker_join(r.sched, 0, &worker, &error), KOFN_OUT_OF_RANGE);
+    worker.credit = SIZE_MAX;
+    assert_fails(kofn_sched_worker_join(r.sched, 0, &worker, &error), KOFN_OUT_OF_RANGE);
     join(&r, 1);
-    assert_fails(kofn_sched_worker_join(r.sched, 0, 1, 1, UINT32_MAX, &error), KOFN_ALREADY_EXISTS);
+    worker.credit = 1;
+    assert_fails(kofn_sched_worker_join(r.sched, 0, &worker, &error), KOFN_ALREADY_EXISTS);
     assert_false(kofn_sched_get_worker(r.sched, 2, &view));
     lose(&r, 2);
     kofn_sched_worker_leave(r.sched, 0, 2);

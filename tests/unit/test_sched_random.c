@@ -473,8 +473,11 @@ some_worker_joins(world *w)
         if (w->workers[i].id)
             continue;
         w->workers[i] = (model_worker){.id = ++w->last_worker, .credit = 1 + draw(w, 3)};
-        assert_ok(kofn_sched_worker_join(w->sched, w->now_ns, w->workers[i].id,
-                                         w->workers[i].credit, UINT32_MAX, &error));
+        const kofn_sched_worker joining = {.id = w->workers[i].id,
+                                           .name = "",
+                                           .credit = w->workers[i].credit,
+                                           .fields = UINT32_MAX};
+        assert_ok(kofn_sched_worker_join(w->sched, w->now_ns, &joining, &error));
         return;
     }
 }
