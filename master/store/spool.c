@@ -223,7 +223,12 @@ kofn_spool_sweep(const kofn_spool *spool, bool (*is_wanted)(void *context, uint6
 kofn_status
 kofn_spool_get_free(const kofn_spool *spool, uint64_t *ret_bytes, kofn_error *err)
 {
+    struct stat folder;
     struct statvfs st;
+    if (fstat(spool->folder, &folder) == 0 &&
+        folder.st_nlink == 0) // writing would go on, to nowhere
+        return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                         "the store's folder was removed: start kofn-master anew");
     if (fstatvfs(spool->folder, &st) != 0)
         return fail_by_errno(err, errno, "ask for the space left for", "its folder");
     *ret_bytes = (uint64_t)st.f_bavail * st.f_frsize;

@@ -4,8 +4,11 @@
 #include "tests/integration/cluster.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
@@ -705,6 +708,144 @@ a_file_that_is_no_store_refuses_the_start(void **state)
     assert_non_null(strstr(cluster_get_master_log(c), "DATA_LOSS"));
 }
 
+/* ---- a disk of its own, that is full ------------------------------------------------------------------ */
+
+/* The store is on a disk in memory; 64 MiB of it are kept for ends (keep.c). Skips without the right to
+ * mount one. */
+static cluster *
+new_on_disk(void **state, int mib)
+{
+    char path[CLUSTER_PATH_MAX], size[32];
+    cluster *c = cluster_new(state, CLUSTER_STORE);
+    cluster_get_path(c, "store", path);
+    (void)snprintf(size, sizeof size, "size=%dm", mib);
+    assert_int_equal(mkdir(path, 0700), 0);
+    if (mount("tmpfs", path, "tmpfs", 0, size) != 0) {
+        print_message("SKIPPED: no disk in memory can be mounted: %s\n", strerror(errno));
+        skip();
+    }
+    cluster_start_master(c);
+    cluster_await_workers(c, 0); // until it answers
+    return c;
+}
+
+static int
+disk_teardown(void **state)
+{
+    char path[CLUSTER_PATH_MAX];
+    cluster_get_path(*state, "store", path);
+    (void)umount2(path, MNT_DETACH); // not mounted where the test was skipped
+    return cluster_teardown(state);
+}
+
+/* A file that takes all that is left. */
+static void
+fill_disk(cluster *c)
+{
+    static const char zeros[1 << 16];
+    char path[CLUSTER_PATH_MAX];
+    cluster_get_path(c, "store/ballast", path);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    size_t bytes = sizeof zeros;
+    while (bytes > 0)
+        if (write(fd, zeros, bytes) <= 0)
+            bytes /= 2;
+    assert_int_equal(close(fd), 0);
+}
+
+static void
+remove_ballast(cluster *c)
+{
+    char path[CLUSTER_PATH_MAX];
+    cluster_get_path(c, "store/ballast", path);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* Refused as it should be; true: taken. */
+static bool
+submit_or_be_refused(cluster *c, char *ret_job)
+{
+    kofn_error error;
+    kofn_client *brief = NULL; // does not wait for room for long
+    const kofn_client_options options = {.endpoint = cluster_get_clients_endpoint(c),
+                                         .patience_ms = 500};
+    assert_ok(kofn_client_open(&options, &brief, &error));
+    const kofn_status status = try_submit(brief, &large, ret_job, &error);
+    kofn_client_close(&brief);
+    if (status == KOFN_OK)
+        return true;
+    assert_int_equal(status, KOFN_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(error.text, "the store's disk has"));
+    assert_non_null(strstr(error.text, "free some space"));
+    return false;
+}
+
+static void
+a_full_disk_refuses_new_jobs_until_results_were_fetched(void **state)
+{
+    enum { MOST = 64 };
+    static char job[MOST][KOFN_CLIENT_JOB_MAX];
+    cluster *c = new_on_disk(state, 70);
+    size_t taken = 0;
+    while (taken < MOST && submit_or_be_refused(c, job[taken]))
+        taken++;
+    print_message("%zu jobs fill the disk\n", taken);
+    assert_in_range(taken, 2, MOST - 1);
+    cluster_start_worker(c, 0, "");
+    for (size_t i = 0; i < taken; i++)
+        await_product(c, job[i], &large);
+
+    /* Twice what the disk holds: their products are there still, and go for those who come. A
+     * client that is refused asks again by itself. */
+    for (size_t i = 0; i < MOST; i++) {
+        const time_t until = time(NULL) + PATIENCE_S;
+        while (!submit_or_be_refused(c, job[0]))
+            assert_true(time(NULL) < until);
+        await_product(c, job[0], &large);
+    }
+}
+
+static void
+an_end_that_the_disk_has_no_room_for_is_told_all_the_same(void **state)
+{
+    cluster *c = new_on_disk(state, 80);
+    char first[KOFN_CLIENT_JOB_MAX], second[KOFN_CLIENT_JOB_MAX], later[KOFN_CLIENT_JOB_MAX];
+    submit(c, &small, first);
+    submit(c, &large, second);
+    fill_disk(c);
+    assert_false(submit_or_be_refused(c, later));
+    cluster_start_worker(c, 0, "");
+    await_product(c, second, &large);
+    await_product(c, first, &small);
+    assert_non_null(strstr(cluster_get_master_log(c), "end_not_stored"));
+    remove_ballast(c);
+    submit(c, &large, later);
+    await_product(c, later, &large);
+    restart(c); // what could not be stored is run once more, and ends alike
+    await_product(c, second, &large);
+    await_product(c, later, &large);
+}
+
+static void
+a_store_that_was_removed_takes_no_jobs_and_ends_those_it_has(void **state)
+{
+    cluster *c = cluster_new_ready(state, CLUSTER_STORE, 0);
+    char path[CLUSTER_PATH_MAX], command[2 * CLUSTER_PATH_MAX], job[KOFN_CLIENT_JOB_MAX];
+    char other[KOFN_CLIENT_JOB_MAX];
+    kofn_error error;
+    submit(c, &large, job);
+    cluster_get_path(c, "store", path);
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", path);
+    assert_int_equal(system(command), 0);
+    assert_fails(try_submit(cluster_get_client(c), &small, other, &error),
+                 KOFN_FAILED_PRECONDITION);
+    assert_non_null(strstr(error.text, "was removed"));
+    cluster_start_worker(c, 0, "");
+    await_product(c, job, &large);
+    assert_non_null(strstr(cluster_get_master_log(c), "end_not_stored"));
+}
+
 int
 main(void)
 {
@@ -738,6 +879,12 @@ main(void)
         cmocka_unit_test_teardown(a_store_that_is_in_use_refuses_the_second_master,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_file_that_is_no_store_refuses_the_start, cluster_teardown),
+        cmocka_unit_test_teardown(a_full_disk_refuses_new_jobs_until_results_were_fetched,
+                                  disk_teardown),
+        cmocka_unit_test_teardown(an_end_that_the_disk_has_no_room_for_is_told_all_the_same,
+                                  disk_teardown),
+        cmocka_unit_test_teardown(a_store_that_was_removed_takes_no_jobs_and_ends_those_it_has,
+                                  cluster_teardown),
     };
     return cmocka_run_group_tests_name("live_store", tests, NULL, NULL);
 }
