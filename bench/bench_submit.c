@@ -1,6 +1,8 @@
 /* Durable submits: 64 clients that each have one Submit of a 4 x 4 product on its way. Answers a
  * second and their latency, accepting alone (no workers) and with two workers (jobs run, and their
  * ends are stored as well): synced, written without syncs (`durability: none`), and without a store.
+ * Then what all these jobs cost: processor time of a master that only holds them, and how long one that
+ * was killed is away, from its start until it answers.
  *
  * The clients are sockets of one thread, so that they cost as little as they can beside the master.
  */
@@ -14,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 #include <zmq.h>
 
 enum { CLIENTS = 64, SIDE = 4, JOBS_MAX = 1 << 20 };
@@ -136,27 +140,83 @@ close_crowd(crowd *c)
     kofn_bands_fini(&c->block);
 }
 
+/* Processor seconds of the master so far. */
+static double
+get_master_time(const cluster *daemons)
+{
+    char path[64];
+    unsigned long user = 0, system = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)cluster_get_master_pid(daemons));
+    FILE *file = fopen(path, "r");
+    if (!file || fscanf(file, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                        &system) != 2)
+        bench_die("cannot read '%s'", path);
+    (void)fclose(file);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static void
+print(const char *name, size_t workers, const char *what, double value, const char *unit)
+{
+    char label[64];
+    (void)snprintf(label, sizeof label, "submit.%s.workers%zu.%s", name, workers, what);
+    bench_print(label, value, unit);
+}
+
+static void
+measure_idle(cluster *daemons, const char *name, size_t workers)
+{
+    const struct timespec pause = {.tv_sec = 3};
+    const double since = bench_now(), before = get_master_time(daemons);
+    (void)nanosleep(&pause, NULL); // what is measured is a time in which nothing happens
+    const double busy = (get_master_time(daemons) - before) / (bench_now() - since);
+    print(name, workers, "idle", 100 * busy, "%");
+}
+
+static void
+measure_restart(cluster *daemons, const char *name, size_t workers)
+{
+    kofn_health health;
+    kofn_client *client = NULL;
+    const kofn_client_options options = {.endpoint = cluster_get_clients_endpoint(daemons),
+                                         .patience_ms = PATIENCE_S * 1000,
+                                         .away_ms = PATIENCE_S * 1000,
+                                         .backoff_ms = 10,
+                                         .backoff_max_ms = 20};
+    cluster_kill_master(daemons);
+    const double since = bench_now();
+    cluster_start_master(daemons);
+    must(kofn_client_open(&options, &client, &error));
+    while (kofn_client_check(client, NULL, 200, &health, &error) != KOFN_OK)
+        if (bench_now() - since > PATIENCE_S)
+            bench_die("the master does not answer: %s", error.text);
+    print(name, workers, "restart", bench_now() - since, "s");
+    kofn_client_close(&client);
+}
+
 static void
 measure(const char *name, const char *yaml, size_t workers, size_t jobs)
 {
     static double latency[JOBS_MAX];
     static crowd c;
     void *state = NULL;
-    char text[512], label[64];
+    char text[512];
     size_t refused;
     memset(&c, 0, sizeof c);
-    (void)snprintf(text, sizeof text, "%slimits:\n  jobs: 1000000\n", yaml);
+    (void)snprintf(text, sizeof text, "%slimits:\n  jobs: 1000000\nresults:\n  jobs: 100000\n",
+                   yaml);
     cluster *daemons = cluster_new_ready(&state, text, workers);
     open_crowd(&c, cluster_get_clients_endpoint(daemons));
     const double rate = run(&c, jobs, latency, &refused);
-    (void)snprintf(label, sizeof label, "submit.%s.workers%zu.rate", name, workers);
-    bench_print(label, rate, "/s");
-    (void)snprintf(label, sizeof label, "submit.%s.workers%zu.median", name, workers);
-    bench_print(label, bench_quantile(latency, jobs, 0.5), "ms");
-    (void)snprintf(label, sizeof label, "submit.%s.workers%zu.p99", name, workers);
-    bench_print(label, bench_quantile(latency, jobs, 0.99), "ms");
+    print(name, workers, "rate", rate, "/s");
+    print(name, workers, "median", bench_quantile(latency, jobs, 0.5), "ms");
+    print(name, workers, "p99", bench_quantile(latency, jobs, 0.99), "ms");
     fprintf(stderr, "%s, %zu workers: %zu refused\n", name, workers, refused);
     close_crowd(&c);
+    if (workers == 0)
+        measure_idle(daemons, name, workers);
+    if (strcmp(name, "full") == 0)
+        measure_restart(daemons, name, workers);
     (void)cluster_teardown(&state);
 }
 

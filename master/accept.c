@@ -317,6 +317,17 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
     return status;
 }
 
+/* A code from disk was checked before it was put there, but not by whoever changed it since. */
+static kofn_status
+check_kept_spec(kofn_job *job, kofn_error *err)
+{
+    kofn_status status =
+        kofn_code_spec_set_form(&job->spec, job->outer ? job->extents.count : 0, err);
+    if (!status)
+        status = kofn_code_spec_check(&job->spec, job->field, err);
+    return status;
+}
+
 static kofn_status
 check_room(const kofn_master *master, size_t charge, bool *ret_never, kofn_error *err)
 {
@@ -417,8 +428,9 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
         status = check_shapes(&asked, job, err);
     if (!status)
         status = estimate_charge(&asked, job, err);
-    if (!status && !job->on_disk) // else: it was
-        status = choose_spec(config, p, job, &job->spec, err);
+    if (!status) // that of one from disk was chosen
+        status =
+            job->on_disk ? check_kept_spec(job, err) : choose_spec(config, p, job, &job->spec, err);
     if (!status)
         status = kofn_master_policy_check(policy, err);
     if (!status)

@@ -71,9 +71,27 @@ end_loading(kofn_job *job)
     kofn_jobs_act(job->master->jobs);
 }
 
+/* One of its own. Stored ones are checked where they are loaded. */
+static kofn_status
+check_operand(const kofn_job *job, size_t operand, const kofn_bands *bands, kofn_error *err)
+{
+    const kofn_dtype dtype = job->parts ? job->parts->dtype : job->field->dtype;
+    size_t rows = job->extents.rows[operand], cols = job->extents.cols[operand];
+    if (job->stored[operand])
+        return KOFN_OK;
+    if (job->transposed[operand]) {
+        rows = job->extents.cols[operand];
+        cols = job->extents.rows[operand];
+    }
+    return kofn_keep_check_shape(bands, dtype, rows, cols, err);
+}
+
 void
 kofn_job_on_operand(kofn_job *job, size_t operand, kofn_bands *bands, const kofn_error *why)
 {
+    kofn_error other;
+    if (!why && check_operand(job, operand, bands, &other) != KOFN_OK)
+        why = &other;
     if (why && !job->error.status) {
         job->error = *why;
         (void)kofn_fail_within(&job->error, "%s, which was kept on disk",
@@ -253,6 +271,11 @@ kofn_job_load_product(kofn_job *job)
 void
 kofn_job_on_product(kofn_job *job, kofn_bands *bands, const kofn_error *why)
 {
+    const kofn_bands shape = job->product;
+    kofn_error other;
+    if (!why && job->has_product &&
+        kofn_keep_check_shape(bands, shape.dtype, shape.rows, shape.cols, &other) != KOFN_OK)
+        why = &other;
     job->product_coming = false;
     if (!why && job->has_product) { // else: dropped meanwhile
         kofn_bands_fini(&job->product);

@@ -1,7 +1,8 @@
 /* The list is kept by file, so that a look at a folder in which one of many certificates changed reads
  * that one. What a file said counts until it is known to say something else: the loop has no
  * descriptor left, say, and cannot read it. It counts no longer when the file is gone, cannot be read
- * for good, or is no certificate.
+ * for good, or is no certificate. The folder is held open: to see that a file is gone takes no
+ * descriptor, so that nobody keeps a key that is taken back by opening connections until there is none.
  */
 #include "master/guard.h"
 #include "common/base/clock.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define LOOK_NS        KOFN_NS_PER_S
 #define LOOK_MAX_NS    (3 * KOFN_NS_PER_S)  // even where looking takes long
@@ -42,6 +44,7 @@ struct kofn_guard {
     char seal[KOFN_SEAL_TEXT]; // on every message that we vouch for
     kofn_log log;
     void *socket;    // ROUTER: libzmq asks. A REP that failed to answer once would never hear again
+    DIR *held;       // the folder; NULL: it was not there yet
     zhashx_t *files; // of listed_file, by name
     zhashx_t *listed; // the usable ones among them, by public key
     uint64_t round;   // of looks
@@ -176,36 +179,37 @@ read_file(kofn_guard *guard, listed_file *file, bool *changed, kofn_error *err)
     return KOFN_OK;
 }
 
-/* Look at every file, and read those that changed until the time is over: the others stay what they
- * were, and are still to be read. */
+/* Look at every file, and read those that changed until the time is over or one cannot be read for
+ * now: the others stay what they were, and are still to be read. *ret_all: every file was looked at. */
 static kofn_status
-look_at_files(kofn_guard *guard, DIR *folder, int64_t until_ns, bool *changed, kofn_error *err)
+look_at_files(kofn_guard *guard, int64_t until_ns, bool *changed, bool *ret_all, kofn_error *err)
 {
-    bool all = true;
-    for (const struct dirent *e; (e = readdir(folder)) != NULL;) {
+    bool late = false;
+    kofn_status status = KOFN_OK;
+    for (const struct dirent *e; (e = readdir(guard->held)) != NULL;) {
         bool settled;
         if (!is_listed_file(e->d_name))
             continue;
         listed_file *file = find_file(guard, e->d_name, err);
         if (!file)
             return err->status;
-        const uint64_t look = look_at(dirfd(folder), e->d_name, &settled);
+        const uint64_t look = look_at(dirfd(guard->held), e->d_name, &settled);
         guard->seen += file->round != guard->round;
         file->round = guard->round;
-        if (look == file->look)
+        if (look == file->look || status != KOFN_OK)
             continue;
         if (kofn_clock_ns() >= until_ns) {
-            all = false;
+            late = true;
             continue;
         }
-        const kofn_status status = read_file(guard, file, changed, err);
-        if (status != KOFN_OK)
-            return status;
-        file->look = settled ? look : 0;
+        status = read_file(guard, file, changed, err);
+        if (status == KOFN_OK)
+            file->look = settled ? look : 0;
     }
-    if (!all)
+    if (late)
         guard->look_ns = 0;
-    return KOFN_OK;
+    *ret_all = true;
+    return status;
 }
 
 /* Those that were not there this time. */
@@ -264,21 +268,42 @@ is_closed(kofn_status status)
     return status == KOFN_NOT_FOUND || status == KOFN_PERMISSION_DENIED;
 }
 
+/* What the path leads to now, from its first entry on. */
+static kofn_status
+hold_folder(kofn_guard *guard, kofn_error *err)
+{
+    struct stat there, held;
+    if (stat(guard->folder, &there) != 0 || access(guard->folder, R_OK | X_OK) != 0)
+        goto out;
+    if (guard->held && fstat(dirfd(guard->held), &held) == 0 && held.st_dev == there.st_dev &&
+        held.st_ino == there.st_ino) {
+        rewinddir(guard->held);
+        return KOFN_OK;
+    }
+    DIR *fresh = opendir(guard->folder);
+    if (!fresh)
+        goto out;
+    if (guard->held)
+        (void)closedir(guard->held); // it was only read
+    guard->held = fresh;
+    return KOFN_OK;
+out:
+    return kofn_fail(err, kofn_status_from_errno(errno), "keys.allowed: %s: %s", guard->folder,
+                     strerror(errno));
+}
+
 static kofn_status
 read_folder(kofn_guard *guard, int64_t until_ns, bool *changed, kofn_error *err)
 {
-    DIR *folder = opendir(guard->folder);
-    kofn_status status = KOFN_OK;
+    bool all = false;
     guard->round++;
     guard->seen = 0;
-    if (folder)
-        status = look_at_files(guard, folder, until_ns, changed, err);
+    kofn_status status = hold_folder(guard, err);
+    if (status == KOFN_OK)
+        status = look_at_files(guard, until_ns, changed, &all, err);
     else
-        status = kofn_fail(err, kofn_status_from_errno(errno), "keys.allowed: %s: %s",
-                           guard->folder, strerror(errno));
-    if (folder)
-        (void)closedir(folder); // it was only read
-    if (status == KOFN_OK || is_closed(status))
+        all = is_closed(status);
+    if (all)
         *changed |= forget_files(guard);
     return status;
 }
@@ -396,6 +421,8 @@ kofn_guard_destroy(kofn_guard **guard_p)
         return;
     if (guard->socket)
         (void)zmq_close(guard->socket); // fails only for what is no socket
+    if (guard->held)
+        (void)closedir(guard->held); // it was only read
     zhashx_destroy(&guard->listed);
     zhashx_destroy(&guard->files);
     explicit_bzero(guard, sizeof *guard);

@@ -15,7 +15,7 @@
  * The list is a folder of public certificates, *.key. A look at it, once a second, finds those that
  * changed and reads them. A file that cannot be read allows nobody; neither does a folder that is
  * gone or closed to us, nor a key that is there in two roles. What cannot be read for the moment (no
- * descriptors left) stays as it was.
+ * descriptors left) stays as it was; that a file is gone is seen even then.
  *
  * Cost       A look takes a stat for each file, and no more than a tenth of a second of reading; a folder
  *            in which it takes long is looked at less often, every three seconds at least.

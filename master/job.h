@@ -31,6 +31,7 @@
 #include "common/code/coding.h"
 #include "master/coded.h"
 #include "master/root.h"
+#include "master/sched/timers.h"
 #include "proto/messages.h"
 #include "proto/transfer.h"
 
@@ -172,8 +173,9 @@ struct kofn_job {
     kofn_job_times times;
     kofn_sched_job_view last; // the scheduler's account, as far as it is known without it
     bool waited;
-    bool waits;   // is in the list of those that wait for a worker
-    bool touched; // has tasks that wait to be encoded
+    kofn_timer due; // when it is to be looked at, for its deadline
+    bool waits;     // is in the list of those that wait for a worker
+    bool touched;   // has tasks that wait to be encoded
     TAILQ_ENTRY(kofn_job) of_touched;
     TAILQ_ENTRY(kofn_job) of_fetched;
     TAILQ_ENTRY(kofn_job) of_stage; // waiting for a worker; kept with its product; ended

@@ -1,5 +1,6 @@
 #include "master/jobs.h"
 #include "master/keep.h"
+#include "master/sched/list.h"
 #include "common/base/map.h"
 #include "common/linalg/integers.h"
 
@@ -25,6 +26,8 @@ struct kofn_jobs {
     job_list ended;   // over, and nothing left in memory but the record; oldest first
     job_list fetched; // of them: the product is on disk
     job_list spent;   // parts that are over: their wholes know what is to be known
+    kofn_timers due;  // of those that are not over: when to look for their deadlines
+    uint64_t added;
     size_t live, ended_count, charged;
     size_t live_parts, running; // of `live`; that run or decode, without parts
     uint64_t done, failed;
@@ -78,6 +81,7 @@ kofn_jobs_destroy(kofn_jobs **jobs_p)
     }
     for (size_t i = 0; i < CODES_KEPT; i++)
         kofn_code_destroy(&jobs->codes[i].code);
+    kofn_timers_fini(&jobs->due);
     kofn_map_fini(&jobs->by_id);
     zhashx_destroy(&jobs->by_key);
     free(jobs);
@@ -160,6 +164,7 @@ kofn_jobs_set_aside(kofn_jobs *jobs, kofn_job *job)
     if (job->touched)
         TAILQ_REMOVE(&jobs->touched, job, of_touched);
     job->waits = job->touched = false;
+    kofn_timers_set(&jobs->due, &job->due, KOFN_NEVER_NS);
 }
 
 /* Among those that are over, by what is left of it. */
@@ -226,6 +231,16 @@ kofn_jobs_change_charge(kofn_jobs *jobs, kofn_job *job, size_t charge)
     job->charge = charge;
 }
 
+/* When it has to be looked at next, as far as is known now. */
+static int64_t
+find_due(const kofn_job *job)
+{
+    if (job->state != KOFN_JOB_RECEIVING)
+        return job->deadline_ns;
+    const int64_t idle_ns = job->times.heard_ns + UPLOAD_IDLE_NS + 1;
+    return idle_ns < job->deadline_ns ? idle_ns : job->deadline_ns;
+}
+
 kofn_status
 kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
 {
@@ -233,9 +248,14 @@ kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
     while (job->id == 0 || (!job->on_disk && kofn_map_find(&jobs->by_id, job->id)))
         job->id = kofn_rng_u64(&jobs->names);
     snprintf(job->name, sizeof job->name, "%016" PRIx64, job->id);
-    kofn_status status = kofn_map_put(&jobs->by_id, job->id, job, err);
+    kofn_status status = kofn_timers_reserve(&jobs->due, jobs->live + 1, err);
+    if (!status)
+        status = kofn_map_put(&jobs->by_id, job->id, job, err);
     if (status)
         return status;
+    job->due.number = jobs->added++;
+    if (!over)
+        kofn_timers_set(&jobs->due, &job->due, find_due(job));
     if (job->key.text[0])
         zhashx_update(jobs->by_key, job->key.text, job);
     TAILQ_INSERT_TAIL(&jobs->all, job, of_all);
@@ -498,17 +518,25 @@ find_overdue(const kofn_job *job, int64_t now_ns, kofn_error *err)
     }
 }
 
+/* One that is past its deadline and goes on (RUNNING: the scheduler ends it; DECODING the best
+ * estimate) is looked at with each tick: what it moves to may have to end. */
+static void
+end_overdue(kofn_jobs *jobs, int64_t now_ns)
+{
+    kofn_error err;
+    for (kofn_timer *timer; (timer = kofn_timers_first(&jobs->due)) && timer->due_ns <= now_ns;) {
+        kofn_job *job = KOFN_OWNER(timer, kofn_job, due);
+        const int64_t next_ns = find_due(job);
+        kofn_timers_set(&jobs->due, timer, next_ns > now_ns ? next_ns : now_ns + 1);
+        if (find_overdue(job, now_ns, &err) != KOFN_OK)
+            kofn_job_end(job, &err);
+    }
+}
+
 void
 kofn_jobs_on_tick(kofn_jobs *jobs, int64_t now_ns)
 {
-    kofn_job *job;
-    kofn_error err;
-    if (jobs->live > kofn_sched_count_jobs(jobs->master->sched)) // spares most ticks the walk
-        TAILQ_FOREACH(job, &jobs->all, of_all)
-        {
-            if (find_overdue(job, now_ns, &err) != KOFN_OK)
-                kofn_job_end(job, &err);
-        }
+    end_overdue(jobs, now_ns);
     drop_old_products(jobs, now_ns);
     kofn_jobs_trim(jobs);
 }

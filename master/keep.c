@@ -112,6 +112,18 @@ kofn_keep_take_fetched(kofn_keep_request *request, kofn_bands *ret_bands, kofn_e
                                  ret_bands, err);
 }
 
+kofn_status
+kofn_keep_check_shape(const kofn_bands *bands, kofn_dtype dtype, size_t rows, size_t cols,
+                      kofn_error *err)
+{
+    if (bands->dtype == dtype && bands->rows == rows && bands->cols == cols)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_DATA_LOSS,
+                     "the store has %zu x %zu %s, and its record says %zu x %zu %s", bands->rows,
+                     bands->cols, kofn_dtype_name(bands->dtype), rows, cols,
+                     kofn_dtype_name(dtype));
+}
+
 bool
 kofn_keep_is_stuck(const kofn_keep *keep, int64_t now_ns)
 {
@@ -178,31 +190,34 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
 
 typedef struct loading {
     kofn_master *master;
-    kofn_store_kind kind; // that this walk is for
     size_t broken;
 } loading;
 
 static kofn_status
-on_record(void *context, const kofn_store_record *record, const kofn_error *broken, kofn_error *err)
+on_operand(void *context, const kofn_store_record *record, const kofn_error *broken,
+           kofn_error *err)
 {
     loading *load = context;
-    if (record->kind != load->kind)
-        return KOFN_OK;
     load->broken += broken != NULL;
-    return record->kind == KOFN_STORE_OPERAND
-               ? kofn_keep_restore_operand(load->master, record, broken, err)
-               : kofn_keep_restore_job(load->master, record, broken, err);
+    return kofn_keep_restore_operand(load->master, record, broken, err);
+}
+
+static kofn_status
+on_job(void *context, const kofn_store_record *record, const kofn_error *broken, kofn_error *err)
+{
+    loading *load = context;
+    load->broken += broken != NULL;
+    return kofn_keep_restore_job(load->master, record, broken, err);
 }
 
 kofn_status
 kofn_keep_load(kofn_keep *keep, kofn_error *err)
 {
     kofn_master *master = keep->master;
-    loading load = {.master = master, .kind = KOFN_STORE_OPERAND};
-    kofn_status status = kofn_store_load(keep->store, on_record, &load, err);
-    load.kind = KOFN_STORE_JOB;
+    loading load = {.master = master};
+    kofn_status status = kofn_store_load(keep->store, KOFN_STORE_OPERAND, on_operand, &load, err);
     if (!status) // they find operands
-        status = kofn_store_load(keep->store, on_record, &load, err);
+        status = kofn_store_load(keep->store, KOFN_STORE_JOB, on_job, &load, err);
     if (status)
         return kofn_fail_within(err, "store '%s'", master->config.store);
     size_t jobs, results;

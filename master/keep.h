@@ -124,6 +124,10 @@ void kofn_keep_submit(kofn_keep_request **request_p);          // its body is th
 KOFN_MUST_CHECK kofn_status kofn_keep_take_fetched(kofn_keep_request *request,
                                                    kofn_bands *ret_bands, kofn_error *err);
 
+/* Is what came from disk the matrix that its record told? DATA_LOSS: another, however whole. */
+KOFN_MUST_CHECK kofn_status kofn_keep_check_shape(const kofn_bands *bands, kofn_dtype dtype,
+                                                  size_t rows, size_t cols, kofn_error *err);
+
 /* One record, at the start. A broken one: kind and id alone. */
 KOFN_MUST_CHECK kofn_status kofn_keep_restore_operand(kofn_master *master,
                                                       const kofn_store_record *record,

@@ -323,6 +323,53 @@ restore_open(kofn_master *master, const kept_job *body, kofn_kept_job *kept, kof
     return status;
 }
 
+static kofn_job_state
+get_end(const kofn_store_record *record)
+{
+    return record->state == FAILED      ? KOFN_JOB_FAILED
+           : record->state == CANCELLED ? KOFN_JOB_CANCELLED
+                                        : KOFN_JOB_DONE;
+}
+
+/* Does the account tell of this job, and of this end? What says otherwise would be a product that is
+ * another's, or a failure that reads as none. */
+static kofn_status
+check_account(const kofn_store_record *record, const kofn_msg_job *account, kofn_error *err)
+{
+    char name[KOFN_ID_MAX];
+    const char *state = kofn_job_state_name(get_end(record));
+    snprintf(name, sizeof name, "%016" PRIx64, record->id);
+    if (record->state < OPEN || record->state > CANCELLED)
+        return kofn_fail(err, KOFN_DATA_LOSS, "its record is in state %u, which is none",
+                         record->state);
+    if (strcmp(account->id, name) != 0 || strcmp(account->state, state) != 0)
+        return kofn_fail(err, KOFN_DATA_LOSS,
+                         "its account is of job '%s', %s; its record is of a "
+                         "job that is %s",
+                         account->id, account->state, state);
+    const bool is_well = account->status == KOFN_OK;
+    if (is_well != (get_end(record) == KOFN_JOB_DONE) || account->status > KOFN_UNAUTHENTICATED)
+        return kofn_fail(err, KOFN_DATA_LOSS, "its account has status %" PRIu64 ", and it is %s",
+                         account->status, state);
+    return KOFN_OK;
+}
+
+static kofn_status
+read_product(const kept_job *body, const kofn_msg_job *account, kofn_kept_job *kept,
+             kofn_error *err)
+{
+    size_t bytes;
+    kept->has_product = true;
+    kept->dtype = kofn_dtype_parse(body->product.dtype);
+    kept->rows = body->product.rows;
+    kept->cols = body->product.cols;
+    if (kept->rows != account->rows || kept->cols != account->cols)
+        return kofn_fail(err, KOFN_DATA_LOSS,
+                         "its product is %zu x %zu, and its account says %" PRIu64 " x %" PRIu64,
+                         kept->rows, kept->cols, account->rows, account->cols);
+    return kofn_mat_bytes(kept->dtype, kept->rows, kept->cols, &bytes, err);
+}
+
 static kofn_status
 restore_ended(kofn_master *master, const kofn_store_record *record, const kept_job *body,
               kofn_kept_job *kept, kofn_error *err)
@@ -333,16 +380,12 @@ restore_ended(kofn_master *master, const kofn_store_record *record, const kept_j
     if (status)
         return status;
     kept->account = &account;
-    kept->state = record->state == FAILED      ? KOFN_JOB_FAILED
-                  : record->state == CANCELLED ? KOFN_JOB_CANCELLED
-                                               : KOFN_JOB_DONE;
-    if (record->state == DONE) {
-        kept->has_product = true;
-        kept->dtype = kofn_dtype_parse(body->product.dtype);
-        kept->rows = body->product.rows;
-        kept->cols = body->product.cols;
-    }
-    status = kofn_jobs_restore_ended(master->jobs, kept, err);
+    kept->state = get_end(record);
+    status = check_account(record, &account, err);
+    if (!status && record->state == DONE)
+        status = read_product(body, &account, kept, err);
+    if (!status)
+        status = kofn_jobs_restore_ended(master->jobs, kept, err);
     kofn_message_clear(&kofn_job_message, &account);
     return status;
 }
@@ -386,5 +429,6 @@ kofn_keep_restore_job(kofn_master *master, const kofn_store_record *record,
     kept.state = KOFN_JOB_FAILED;
     kept.lost = true;
     kept.has_product = false;
+    kept.rows = kept.cols = 0;
     return kofn_jobs_restore_ended(master->jobs, &kept, err);
 }

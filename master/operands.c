@@ -50,6 +50,7 @@ struct kofn_operands {
     kofn_rng names;
     TAILQ_HEAD(operand_list, kofn_operand) stored; // oldest first
     struct operand_list dropped;                   // on disk, held by jobs that were restored
+    bool settled;                                  // and no longer in that list
     size_t count;                                  // RECEIVING and STORED
     size_t charged;                                // all, coded blocks aside
     kofn_coded *coded;
@@ -96,6 +97,10 @@ kofn_operands_destroy(kofn_operands **operands_p)
 
     for (kofn_operand *operand; (operand = TAILQ_FIRST(&operands->stored)) != NULL;) {
         TAILQ_REMOVE(&operands->stored, operand, of_all);
+        destroy_operand(operand);
+    }
+    for (kofn_operand *operand; (operand = TAILQ_FIRST(&operands->dropped)) != NULL;) {
+        TAILQ_REMOVE(&operands->dropped, operand, of_all);
         destroy_operand(operand);
     }
     kofn_coded_destroy(&operands->coded);
@@ -403,6 +408,10 @@ static void
 on_loaded(void *context, const kofn_error *why, kofn_bands *elements)
 {
     kofn_operand *operand = context;
+    const kofn_bands *shape = &operand->upload.mat[0];
+    kofn_error other;
+    if (!why && kofn_keep_check_shape(elements, shape->dtype, shape->rows, shape->cols, &other))
+        why = &other;
     operand_wait *waits = operand->waits;
     const size_t count = operand->wait_count;
     operand->waits = NULL;
@@ -502,8 +511,8 @@ kofn_operand_release(kofn_operand **operand_p)
         return;
     assert(operand->jobs > 0);
     operand->used_ns = kofn_clock_ns();
-    if (--operand->jobs == 0 && operand->state == DROPPED)
-        end_dropped(operand, NULL);
+    if (--operand->jobs == 0 && operand->state == DROPPED && operand->of->settled)
+        end_dropped(operand, NULL); // else: a job that could not be restored, others may follow
 }
 
 const kofn_bands *
@@ -574,8 +583,8 @@ kofn_operands_drop(kofn_operands *operands, kofn_operand *operand, kofn_operand_
     operands->count--;
     TAILQ_REMOVE(&operands->stored, operand, of_all);
     (void)kofn_map_remove(&operands->by_id, operand->id); // it is at hand
-    if (operand->key.text[0])
-        zhashx_delete(operands->by_key, operand->key.text);
+    if (operand->key.text[0] && zhashx_lookup(operands->by_key, operand->key.text) == operand)
+        zhashx_delete(operands->by_key, operand->key.text); // records may share one by mistake
     kofn_coded_clear(operands->coded, &operand->coded);
     if (operand->jobs == 0)
         end_dropped(operand, call);
@@ -641,6 +650,7 @@ size_t
 kofn_operands_settle(kofn_operands *operands)
 {
     kofn_operand *operand;
+    operands->settled = true;
     while ((operand = TAILQ_FIRST(&operands->dropped)) != NULL) {
         TAILQ_REMOVE(&operands->dropped, operand, of_all);
         (void)kofn_map_remove(&operands->by_id, operand->id); // it is there

@@ -45,7 +45,7 @@ static const char *const statement_texts[STATEMENTS] = {
     [FIND_MATRIX] = "SELECT dtype, rows, cols, bytes, digest, file, data FROM matrices"
                     " WHERE kind = ?1 AND id = ?2 AND slot = ?3",
     [ALL_RECORDS] = "SELECT kind, id, owner, key, state, created_ms, ended_ms, deadline_ms, digest,"
-                    " body FROM records ORDER BY number",
+                    " body FROM records WHERE ?1 = 0 OR kind = ?1 ORDER BY number",
     [FIND_FILE] = "SELECT 1 FROM matrices WHERE file = ?1",
     [COUNT_BYTES] = "SELECT (SELECT total(length(body)) FROM records)"
                     " + (SELECT total(bytes) FROM matrices)",
@@ -524,9 +524,11 @@ kofn_rows_release(kofn_rows *rows)
 }
 
 kofn_status
-kofn_rows_load(kofn_rows *rows, kofn_store_visit visit, void *context, kofn_error *err)
+kofn_rows_load(kofn_rows *rows, unsigned kind, kofn_store_visit visit, void *context,
+               kofn_error *err)
 {
     sqlite3_stmt *stmt = rows->statements[ALL_RECORDS];
+    (void)sqlite3_bind_int64(stmt, 1, kind); // a number takes no memory
     kofn_status status = KOFN_OK;
     int code = SQLITE_DONE;
     while (!status && (code = sqlite3_step(stmt)) == SQLITE_ROW) {

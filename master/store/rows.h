@@ -45,8 +45,8 @@ KOFN_MUST_CHECK kofn_status kofn_rows_find(kofn_rows *rows, const kofn_store_req
                                            kofn_matrix_row *ret_row, kofn_error *err);
 void kofn_rows_release(kofn_rows *rows); // what find lent
 
-KOFN_MUST_CHECK kofn_status kofn_rows_load(kofn_rows *rows, kofn_store_visit visit, void *context,
-                                           kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_rows_load(kofn_rows *rows, unsigned kind, kofn_store_visit visit,
+                                           void *context, kofn_error *err);
 
 bool kofn_rows_names_file(kofn_rows *rows, uint64_t file); // true also when that cannot be told
 KOFN_MUST_CHECK kofn_status kofn_rows_count_bytes(kofn_rows *rows, uint64_t *ret_bytes,

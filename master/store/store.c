@@ -528,10 +528,11 @@ kofn_store_serve(kofn_store *store)
 }
 
 kofn_status
-kofn_store_load(kofn_store *store, kofn_store_visit visit, void *context, kofn_error *err)
+kofn_store_load(kofn_store *store, unsigned kind, kofn_store_visit visit, void *context,
+                kofn_error *err)
 {
     assert(store->outstanding == 0 && store->written == 0);
-    return kofn_rows_load(store->rows, visit, context, err);
+    return kofn_rows_load(store->rows, kind, visit, context, err);
 }
 
 void

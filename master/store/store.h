@@ -114,9 +114,10 @@ void kofn_store_close(kofn_store **store_p);
 typedef kofn_status (*kofn_store_visit)(void *context, const kofn_store_record *record,
                                         const kofn_error *broken, kofn_error *err);
 
-/* Walk over all records; before the first submit. DATA_LOSS: jobs.db cannot be read any further. */
-KOFN_MUST_CHECK kofn_status kofn_store_load(kofn_store *store, kofn_store_visit visit,
-                                            void *context, kofn_error *err);
+/* Walk over all records of a kind (0: of any); before the first submit. Those of the other are neither
+ * read nor checked. DATA_LOSS: jobs.db cannot be read any further. */
+KOFN_MUST_CHECK kofn_status kofn_store_load(kofn_store *store, unsigned kind,
+                                            kofn_store_visit visit, void *context, kofn_error *err);
 
 /* Takes over nothing but the request, which comes back through `done`, not before the return. */
 void kofn_store_submit(kofn_store *store, kofn_store_request *request);

@@ -343,13 +343,12 @@ parse(char *text, const char *path, kofn_certificate *c, kofn_error *err)
     if (!parse_text(text, sizeof entries / sizeof entries[0], entries))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "%s is no certificate: an entry is there twice, or is too long", path);
-    kofn_status status = check_name(c->name, err);
+    kofn_error why; // of a role that is not known: NOT_FOUND, which here would mean the file
+    kofn_status status = check_name(c->name, &why);
     if (status == KOFN_OK)
-        status = kofn_role_parse(role, &c->role, err);
-    if (status != KOFN_OK) {
-        (void)kofn_fail_within(err, "%s: metadata", path);
-        return KOFN_INVALID_ARGUMENT;
-    }
+        status = kofn_role_parse(role, &c->role, &why);
+    if (status != KOFN_OK)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s: metadata: %s", path, why.text);
     if (!is_key(c->public_key) || (c->secret_key[0] && !is_key(c->secret_key)))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "%s: under curve, a key is no CURVE key of %d characters", path,

@@ -28,7 +28,7 @@ write_certificate(const char *folder, const char *name, const char *role, const 
     char path[256];
     (void)snprintf(path, sizeof path, "%s/%s.key", folder, name);
     FILE *file = fopen(path, "w");
-    insist(file != NULL);
+    insist(file != NULL && chmod(path, 0600) == 0);
     (void)fprintf(file, "metadata\n    name = \"%s\"\n    role = \"%s\"\ncurve\n%s", name, role,
                   keys);
     insist(fclose(file) == 0);

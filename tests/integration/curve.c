@@ -119,7 +119,8 @@ static bool
 take_welcome(curve_peer *peer, handshake *h)
 {
     unsigned char welcome[256], nonce[24], plain[KEY + COOKIE];
-    if (read_frame(peer->fd, welcome, sizeof welcome) != 168 || memcmp(welcome, "\x07WELCOME", 8))
+    if (read_frame(peer->fd, welcome, sizeof welcome) != 168 ||
+        memcmp(welcome, "\x07WELCOME", 8) != 0)
         return false;
     fill_nonce(nonce, "WELCOME-", welcome + 8);
     if (crypto_box_open_easy(plain, welcome + 24, MAC + sizeof plain, nonce, h->server,

@@ -4,10 +4,11 @@
  * their live tests, and not on the first machine that boots with it. It becomes the program: same
  * process, same signals, same exit status.
  *
- *     applied     ProtectSystem=strict, PrivateDevices=, ProcSubset= and ProtectProc= (confine.h),
+ *     applied     ProtectSystem=strict, StateDirectory= (CONFINE_STATE where it starts, whatever the
+ *                 unit calls it), PrivateDevices=, ProcSubset= and ProtectProc= (confine.h),
  *                 CapabilityBoundingSet= (empty), NoNewPrivileges=, SystemCallFilter=,
  *                 SystemCallErrorNumber=, RestrictAddressFamilies=, RestrictNamespaces=,
- *                 MemoryDenyWriteExecute=, LockPersonality=, RestrictRealtime=
+ *                 MemoryDenyWriteExecute=, LockPersonality=, RestrictRealtime=, UMask=
  *     left out    DynamicUser= and PrivateUsers= (the tests' folders are the user's), PrivateTmp= and
  *                 ProtectHome= (they are there, and so may be the build), Protect*= that forbid
  *                 what the list of calls and the empty set of capabilities forbid already
@@ -113,16 +114,44 @@ replace_devices(void)
     }
 }
 
+static bool
+has(const char *key)
+{
+    char got[WORD_MAX];
+    const char *at = unit;
+    return next_value(&at, key, got, sizeof got);
+}
+
+/* A mount of its own, so that it can be open to writing where all else is not. */
+static void
+make_state(void)
+{
+    must(mkdir(CONFINE_STATE, 0700) == 0 || errno == EEXIST, CONFINE_STATE);
+    must(mount(CONFINE_STATE, CONFINE_STATE, NULL, MS_BIND, NULL) == 0, CONFINE_STATE);
+}
+
+static void
+protect_system(void)
+{
+    struct mount_attr closed = {.attr_set = MOUNT_ATTR_RDONLY},
+                      open_again = {.attr_clr = MOUNT_ATTR_RDONLY};
+    const bool state = has("StateDirectory");
+    if (state)
+        make_state();
+    must(mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &closed, sizeof closed) == 0,
+         "a read-only file system");
+    if (state)
+        must(mount_setattr(AT_FDCWD, CONFINE_STATE, 0, &open_again, sizeof open_again) == 0,
+             CONFINE_STATE);
+}
+
 static void
 hide_files(void)
 {
     must(unshare(CLONE_NEWNS) == 0, "a mount namespace");
     must(mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0, "private mounts");
-    if (says("ProtectSystem", "strict")) {
-        struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
-        must(mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &read_only, sizeof read_only) == 0,
-             "a read-only file system");
-    }
+    if (says("ProtectSystem", "strict"))
+        protect_system();
     if (says("PrivateDevices", "yes"))
         replace_devices();
     if (says("ProtectProc", "invisible"))
@@ -309,6 +338,8 @@ main(int argc, char **argv)
     read_unit(argv[1]);
     if (confine_locks_files())
         hide_files();
+    if (says("UMask", "0077"))
+        (void)umask(0077);
     drop_capabilities();
     lock_kernel();
     (void)execv(argv[1], argv + 1);

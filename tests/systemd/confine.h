@@ -7,6 +7,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#define CONFINE_STATE "store" // the folder that a confined program may write to, below its own
+
 /* Locks on files take mounts: root's, and not in a container that may make none. */
 static inline bool
 confine_locks_files(void)

@@ -16,7 +16,7 @@ if(SYSTEMD_ANALYZE AND seccomp_FOUND AND NOT KOFN_SANITIZE AND TARGET test_live_
     kofn_test(confine FOLDER systemd)
     target_compile_definitions(test_confine PRIVATE KOFN_CONFINE="$<TARGET_FILE:confine>")
     add_dependencies(test_confine confine)
-    foreach(name cluster jobs fields)
+    foreach(name cluster jobs fields store keys)
         add_test(NAME confined_${name} COMMAND test_live_${name})
         set_tests_properties(confined_${name} PROPERTIES TIMEOUT 300 LABELS systemd
             ENVIRONMENT "KOFN_TEST_CONFINE=$<TARGET_FILE:confine>")

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
@@ -19,6 +20,28 @@ static int
 write_a_system_file(void)
 {
     return open("/etc/kofn-was-here", O_WRONLY | O_CREAT, 0600);
+}
+
+static int
+write_beside_the_state(void)
+{
+    return open("elsewhere", O_WRONLY | O_CREAT, 0600);
+}
+
+/* As SQLite's log of what was written does: shared, synced, and given another name. */
+static int
+write_the_state(void)
+{
+    const int fd = open(CONFINE_STATE "/a", O_RDWR | O_CREAT, 0600);
+    if (fd < 0 || ftruncate(fd, 4096) != 0)
+        return -1;
+    void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    const struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+    return at == MAP_FAILED || fcntl(fd, F_SETLK, &lock) != 0 || fdatasync(fd) != 0 ||
+                   rename(CONFINE_STATE "/a", CONFINE_STATE "/b") != 0 ||
+                   unlink(CONFINE_STATE "/b") != 0
+               ? -1
+               : 0;
 }
 
 static int
@@ -88,6 +111,8 @@ try {
 }
 tries[] = {
     {"write_a_system_file", write_a_system_file, EROFS, true},
+    {"write_beside_the_state", write_beside_the_state, EROFS, true},
+    {"write_the_state", write_the_state, 0, true},
     {"become_another_user", become_another_user, EPERM, false},
     {"see_all_packets", see_all_packets, EAFNOSUPPORT, false},
     {"make_code", make_code, EPERM, false},
@@ -109,6 +134,24 @@ attempt(const char *name)
         if (strcmp(name, tries[i].name) == 0)
             return tries[i].run() < 0 ? errno : 0;
     return 255;
+}
+
+/* A folder to start in, which the tries leave as empty as it was. */
+static char folder[] = "/tmp/kofn-confine-XXXXXX";
+
+static int
+setup(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    (void)rmdir(CONFINE_STATE); // not there where no locks on files are
+    return chdir("/") == 0 && rmdir(folder) == 0 ? 0 : -1;
 }
 
 static void
@@ -141,7 +184,8 @@ main(int argc, char **argv)
     if (argc > 1)
         return attempt(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_a_unit_forbids_is_refused_and_the_rest_is_not),
+        cmocka_unit_test_setup_teardown(what_a_unit_forbids_is_refused_and_the_rest_is_not, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

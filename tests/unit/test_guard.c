@@ -267,6 +267,44 @@ what_cannot_be_read_for_the_moment_stays(void **state)
     assert_true(kept && still);
 }
 
+/* Whoever takes all descriptors with connections does not keep a key by that. */
+static void
+a_key_is_taken_back_even_when_no_descriptor_is_left(void **state)
+{
+    scene *s = *state;
+    struct rlimit before, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const int spare = open("/dev/null", O_RDONLY);
+    assert_true(spare >= 0);
+    (void)close(spare);
+    write_copy(s, &s->me, "me.key", "client", false); // it is to be read again, and cannot be
+    assert_int_equal(unlink(path_of(s, "w1.key")), 0);
+    none = before;
+    none.rlim_cur = (rlim_t)spare;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const bool changed = look(s), gone = !has(s, KOFN_LINK_MASTER_WORKERS, &s->w1),
+               kept = has(s, KOFN_LINK_MASTER_CLIENTS, &s->me);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(changed && gone && kept);
+}
+
+static void
+the_folder_is_the_one_that_the_path_leads_to_now(void **state)
+{
+    scene *s = *state;
+    char aside[sizeof s->folder + 8];
+    (void)snprintf(aside, sizeof aside, "%s.aside", s->folder);
+    assert_int_equal(rename(s->folder, aside), 0);
+    assert_int_equal(mkdir(s->folder, 0700), 0);
+    write_copy(s, &s->me, "fresh.key", "client", false);
+    const bool changed = look(s), me = has(s, KOFN_LINK_MASTER_CLIENTS, &s->me),
+               w1 = has(s, KOFN_LINK_MASTER_WORKERS, &s->w1);
+    assert_int_equal(unlink(path_of(s, "fresh.key")), 0);
+    assert_int_equal(rmdir(s->folder), 0);
+    assert_int_equal(rename(aside, s->folder), 0);
+    assert_true(changed && me && !w1);
+}
+
 static void
 a_folder_that_is_gone_allows_nobody_until_it_is_back(void **state)
 {
@@ -599,6 +637,8 @@ main(void)
         SCENE(a_file_that_becomes_nonsense_allows_nobody),
         SCENE(a_link_is_what_it_leads_to),
         SCENE(what_cannot_be_read_for_the_moment_stays),
+        SCENE(a_key_is_taken_back_even_when_no_descriptor_is_left),
+        SCENE(the_folder_is_the_one_that_the_path_leads_to_now),
         SCENE(a_folder_that_is_gone_allows_nobody_until_it_is_back),
         SCENE(a_secret_among_the_public_ones_is_found),
         SCENE(ten_thousand_certificates_hold_nobody_up),

@@ -43,7 +43,7 @@ load(store_rig *rig)
 {
     seen_records seen = {0};
     kofn_error error;
-    assert_ok(kofn_store_load(rig->store, see, &seen, &error));
+    assert_ok(kofn_store_load(rig->store, 0, see, &seen, &error));
     return seen;
 }
 

@@ -131,7 +131,7 @@ be_victim(store_rig *rig, uint64_t seed, uint32_t first, int pipe)
 {
     victim v = {.rig = rig, .seed = seed, .pipe = pipe};
     if (kofn_store_open(&rig->params, &rig->store, NULL) != KOFN_OK ||
-        kofn_store_load(rig->store, note_there, v.there, NULL) != KOFN_OK)
+        kofn_store_load(rig->store, 0, note_there, v.there, NULL) != KOFN_OK)
         _exit(6);
     for (uint32_t number = first; number < STEPS_MAX; number++) {
         while (v.outstanding >= OUTSTANDING) {
@@ -223,7 +223,7 @@ check_store(store_rig *rig, model *m)
     for (uint64_t id = 1; id <= RECORDS; id++)
         m->seen[id] = NEVER;
     rig_open(rig);
-    assert_ok(kofn_store_load(rig->store, note_seen, m, &error));
+    assert_ok(kofn_store_load(rig->store, 0, note_seen, m, &error));
     for (uint64_t id = 1; id <= RECORDS; id++) {
         if (m->seen[id] == NEVER) {
             assert_true(may_be_absent(m, id));
