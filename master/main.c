@@ -109,6 +109,7 @@ main(int argc, char **argv)
                      {"code.", kofn_code_spec_keys}},
         .shortcuts = shortcuts,
     };
+    kofn_link_choose_malloc(argv);
     kofn_blas_choose_kernel(argv);
     kofn_link_tune_malloc();
     raise_descriptors();

@@ -72,6 +72,7 @@ kofn_operands_new(kofn_master *master, kofn_operands **ret_operands, kofn_error 
     zhashx_set_key_duplicator(operands->by_key, NULL); // keys live in their operands
     zhashx_set_key_destructor(operands->by_key, NULL);
     operands->master = master;
+    operands->settled = !master->config.store[0]; // else when all is read
     kofn_rng_init(&operands->names, kofn_rng_fresh_seed(), 0);
     *ret_operands = operands;
     return KOFN_OK;

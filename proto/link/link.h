@@ -44,6 +44,10 @@ typedef struct kofn_peer_id { // a ROUTER's routing id; empty on a DEALER
  * glibc's allocator for the whole process, so a library has no business to. */
 void kofn_link_tune_malloc(void);
 
+/* Start the program anew without caches of threads, unless $GLIBC_TUNABLES says how it is to be: first
+ * of all in main. Returns where that cannot be, or has been. */
+void kofn_link_choose_malloc(char **argv);
+
 /* Give back what malloc keeps: for when few frames come. Likewise no library's business. */
 void kofn_link_trim_malloc(void);
 

@@ -1,6 +1,8 @@
 #include "proto/link/link.h"
 
 #include <malloc.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 /* libzmq reads every large frame into a fresh malloc. By default glibc maps such a block anew and
  * gives it back on free, so that each frame pays for the first touch of its pages. Blocks below 32
@@ -18,6 +20,17 @@ kofn_link_tune_malloc(void)
     (void)mallopt(M_MMAP_THRESHOLD, KEEP_BLOCKS_BELOW); // a refusal costs speed, nothing else
     (void)mallopt(M_TRIM_THRESHOLD, KEEP_AT_MOST);
     (void)mallopt(M_ARENA_MAX, ARENAS);
+}
+
+/* What a thread frees it keeps for itself, up to seven pieces of each small size, where no trim finds
+ * them: each holds a page of what a crowd of connections left. Only an environment variable that is
+ * there when the process starts turns that off. */
+void
+kofn_link_choose_malloc(char **argv)
+{
+    if (!getenv("GLIBC_TUNABLES") &&
+        setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 0) == 0)
+        (void)execv("/proc/self/exe", argv); // without /proc we go on, and keep more
 }
 
 void
