@@ -137,7 +137,8 @@ read_record(const kofn_store_record *record, kofn_kept_operand *ret_what, kofn_e
     return KOFN_OK;
 }
 
-/* One that is broken is left where it is, for whoever wants to look: nobody can name it. */
+/* One that is broken, or too large for this master, is left where it is, for whoever wants to look, or
+ * for one that is given more memory. */
 kofn_status
 kofn_keep_restore_operand(kofn_master *master, const kofn_store_record *record,
                           const kofn_error *broken, kofn_error *err)
@@ -146,8 +147,13 @@ kofn_keep_restore_operand(kofn_master *master, const kofn_store_record *record,
     kofn_error why;
     if (broken)
         why = *broken;
-    else if (read_record(record, &what, &why) == KOFN_OK)
-        return kofn_operands_restore(master->operands, &what, err);
+    else if (read_record(record, &what, &why) == KOFN_OK &&
+             kofn_operands_restore(master->operands, &what, &why) == KOFN_OK)
+        return KOFN_OK;
+    if (why.status == KOFN_RESOURCE_EXHAUSTED) {
+        *err = why;
+        return why.status;
+    }
     kofn_log_write(&master->log, KOFN_LOG_ERROR, "operand_lost", why.text, "operand=%016" PRIx64,
                    record->id);
     return KOFN_OK;

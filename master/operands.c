@@ -627,6 +627,10 @@ kofn_operands_restore(kofn_operands *operands, const kofn_kept_operand *what, ko
         kofn_assembler_expect(&operand->upload, what->dtype, what->rows, what->cols, err);
     if (!status)
         status = kofn_mat_bytes(what->dtype, what->rows, what->cols, &bytes, err);
+    if (!status && bytes > operands->master->config.memory)
+        status = kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                           "it has %zu bytes, and limits.memory is %" PRIu64, bytes,
+                           operands->master->config.memory);
     if (!status)
         status = kofn_map_put(&operands->by_id, operand->id, operand, err);
     if (status) {

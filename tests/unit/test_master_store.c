@@ -218,6 +218,30 @@ jobs_that_need_an_operand_from_disk_share_one_load(void **state)
 }
 
 static void
+an_operand_that_the_memory_cannot_hold_waits_on_disk(void **state)
+{
+    stage *s = *state;
+    char operand[KOFN_ID_MAX];
+    const uint64_t memory = s->config.memory;
+    stage_run(s);
+    put_operand(s, open_client(s, KOFN_WINDOW_BYTES), 1, &square, 0, operand);
+
+    kofn_msg_operand_ref ref;
+    snprintf(ref.operand, sizeof ref.operand, "%s", operand);
+    s->config.memory = 100; // of 128 bytes
+    restart(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    send_call(client, 1, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
+    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_NOT_FOUND);
+
+    s->config.memory = memory;
+    restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    send_call(client, 1, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
+    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_OK);
+}
+
+static void
 an_operand_that_was_dropped_in_use_goes_with_its_last_job(void **state)
 {
     stage *s = *state;
@@ -261,6 +285,7 @@ main(void)
         TEST(a_multiply_is_not_kept),
         TEST(a_job_is_refused_when_the_store_is_full_with_a_hint_to_retry),
         TEST(jobs_that_need_an_operand_from_disk_share_one_load),
+        TEST(an_operand_that_the_memory_cannot_hold_waits_on_disk),
         TEST(an_operand_that_was_dropped_in_use_goes_with_its_last_job),
     };
     return cmocka_run_group_tests_name("master_store", tests, NULL, NULL);
