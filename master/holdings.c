@@ -2,6 +2,7 @@
 
 #include "common/base/map.h"
 #include "proto/limits.h"
+#include "proto/tag.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,19 +45,10 @@ kofn_holdings_new(kofn_holdings **ret_holdings, kofn_error *err)
     return KOFN_OK;
 }
 
-static uint64_t
-hash_name(const char *name) // FNV-1a
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
-    return hash;
-}
-
 static block *
 find_block(const kofn_holdings *holdings, const char *name)
 {
-    block *b = kofn_map_find(&holdings->blocks, hash_name(name));
+    block *b = kofn_map_find(&holdings->blocks, kofn_tag_hash(name));
     return b && strcmp(b->name, name) == 0 ? b : NULL;
 }
 
@@ -114,7 +106,7 @@ kofn_holdings_destroy(kofn_holdings **holdings_p)
 static block *
 get_block(kofn_holdings *holdings, const char *name)
 {
-    const uint64_t hash = hash_name(name);
+    const uint64_t hash = kofn_tag_hash(name);
     block *b = kofn_map_find(&holdings->blocks, hash);
     if (b)
         return strcmp(b->name, name) == 0 ? b : NULL;

@@ -1,5 +1,7 @@
 #include "worker/cache.h"
 
+#include "proto/tag.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,19 +33,10 @@ kofn_cache_fini(kofn_cache *cache)
     kofn_map_fini(&cache->by_hash);
 }
 
-static uint64_t
-hash_name(const char *name) // FNV-1a
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
-    return hash;
-}
-
 static kofn_cached *
 find(const kofn_cache *cache, const char *name)
 {
-    kofn_cached *entry = kofn_map_find(&cache->by_hash, hash_name(name));
+    kofn_cached *entry = kofn_map_find(&cache->by_hash, kofn_tag_hash(name));
     return entry && strcmp(entry->name, name) == 0 ? entry : NULL;
 }
 
@@ -81,7 +74,7 @@ new_entry(const char *name, const kofn_bands *block)
         free(entry);
         return NULL;
     }
-    entry->hash = hash_name(name);
+    entry->hash = kofn_tag_hash(name);
     (void)snprintf(entry->name, sizeof entry->name, "%s", name);
     return entry;
 }

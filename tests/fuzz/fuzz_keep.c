@@ -9,16 +9,11 @@
  * jobs read their operands and encode them. What comes out as a product is what the store had: of the
  * shape that the account tells, each element as it was put. */
 #include "common/base/clock.h"
-#include "master/fleet.h"
-#include "master/jobs.h"
 #include "master/keep.h"
-#include "master/operands.h"
-#include "master/session.h"
 #include "proto/block.h"
 #include "proto/link/link.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz_master.h"
 
-#include <errno.h>
 #include <ftw.h>
 #include <poll.h>
 #include <string.h>
@@ -167,16 +162,6 @@ drop_puts(stage *s)
 
 /* ---- the master -------------------------------------------------------------------------------- */
 
-static void *
-connect_peer(stage *s, const char *endpoint)
-{
-    void *socket = zmq_socket(s->context, ZMQ_DEALER);
-    const int linger_ms = 0;
-    insist(socket && zmq_setsockopt(socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms) == 0);
-    insist(zmq_connect(socket, endpoint) == 0);
-    return socket;
-}
-
 static void
 open_master(stage *s)
 {
@@ -198,18 +183,16 @@ open_master(stage *s)
         fprintf(stderr, "%s\n", error.text);
         insist(!"a master begins with whatever records there are");
     }
-    s->client = connect_peer(s, s->config.clients);
-    s->worker = connect_peer(s, s->config.workers);
+    s->client = connect_peer(s->context, s->config.clients);
+    s->worker = connect_peer(s->context, s->config.workers);
 }
 
 static void
-close_master(stage *s)
+close_stage(stage *s)
 {
     kofn_inbound_fini(&s->in);
     insist(zmq_close(s->client) == 0 && zmq_close(s->worker) == 0);
-    kofn_master_destroy(&s->master);
-    while (zmq_ctx_term(s->context) != 0)
-        insist(errno == EINTR); // libFuzzer's alarm
+    close_master(&s->master, s->context);
 }
 
 /* ---- what it is asked -------------------------------------------------------------------------- */
@@ -325,19 +308,11 @@ hear(stage *s, void *socket, kofn_link_kind kind)
 
 /* ---- turns ------------------------------------------------------------------------------------- */
 
-static int
-end_loop(zloop_t *loop, int timer, void *context)
-{
-    (void)loop, (void)timer, (void)context;
-    return -1;
-}
-
 static void
 turn(stage *s)
 {
     kofn_jobs_totals totals;
-    insist(zloop_timer(s->master->loop, 1, 1, end_loop, NULL) >= 0);
-    (void)zloop_start(s->master->loop); // -1, as the timer says
+    run_loop(s->master);
     hear(s, s->client, KOFN_LINK_CLIENT);
     hear(s, s->worker, KOFN_LINK_WORKER);
     kofn_jobs_get_totals(s->master->jobs, &totals);
@@ -348,11 +323,7 @@ static void
 pass_time(stage *s, int64_t ahead_ns)
 {
     const int64_t now_ns = kofn_clock_ns() + ahead_ns;
-    kofn_sessions_on_tick(s->master->sessions, now_ns);
-    kofn_jobs_on_tick(s->master->jobs, now_ns);
-    kofn_operands_on_tick(s->master->operands, now_ns);
-    kofn_fleet_on_beat(s->master->fleet, now_ns);
-    kofn_jobs_act(s->master->jobs);
+    tick_at(s->master, now_ns);
 }
 
 /* Jobs that run wait for the worker for ever: a few rounds are enough for all else. */
@@ -380,7 +351,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
         turn(s);
     pass_time(s, 3600 * KOFN_NS_PER_S);
     turn(s);
-    close_master(s);
+    close_stage(s);
     drop_puts(s);
     free(s);
     return 0;

@@ -9,15 +9,9 @@
  * last: JOB (16 letters J) and OPERAND (16 letters O) in texts, and as 8-byte integers of aa an
  * assignment and of ee the epoch. */
 #include "common/base/clock.h"
-#include "master/fleet.h"
-#include "master/jobs.h"
-#include "master/operands.h"
-#include "master/root.h"
-#include "master/session.h"
 #include "proto/link/link.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz_master.h"
 
-#include <errno.h>
 #include <string.h>
 
 enum { CLIENTS = 2, PEERS = 4, FRAMES_MAX = 8, TURNS_MAX = 64, MEMORY = 8 << 20, ID = 16 };
@@ -34,16 +28,6 @@ typedef struct stage {
 } stage;
 
 /* ---- the master ------------------------------------------------------------------------------ */
-
-static void *
-connect_peer(stage *s, const char *endpoint)
-{
-    void *socket = zmq_socket(s->context, ZMQ_DEALER);
-    const int linger_ms = 0;
-    insist(socket && zmq_setsockopt(socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms) == 0);
-    insist(zmq_connect(socket, endpoint) == 0);
-    return socket;
-}
 
 static void
 open_stage(stage *s)
@@ -62,7 +46,7 @@ open_stage(stage *s)
     s->context = zmq_ctx_new();
     insist(kofn_master_new(s->context, &config, log, &s->master, NULL) == KOFN_OK);
     for (size_t i = 0; i < PEERS; i++)
-        s->peers[i] = connect_peer(s, i < CLIENTS ? config.clients : config.workers);
+        s->peers[i] = connect_peer(s->context, i < CLIENTS ? config.clients : config.workers);
 }
 
 static void
@@ -71,9 +55,7 @@ close_stage(stage *s)
     kofn_inbound_fini(&s->in);
     for (size_t i = 0; i < PEERS; i++)
         insist(zmq_close(s->peers[i]) == 0);
-    kofn_master_destroy(&s->master);
-    while (zmq_ctx_term(s->context) != 0)
-        insist(errno == EINTR); // libFuzzer's alarm
+    close_master(&s->master, s->context);
 }
 
 /* ---- what it says ---------------------------------------------------------------------------- */
@@ -186,31 +168,12 @@ speak(stage *s, size_t peer, size_t frames, bool delimited)
 
 /* ---- turns ----------------------------------------------------------------------------------- */
 
-static int
-end_loop(zloop_t *loop, int timer, void *context)
-{
-    (void)loop, (void)timer, (void)context;
-    return -1;
-}
-
-/* Let the loop serve what its threads have done. */
-static void
-run_loop(stage *s)
-{
-    insist(zloop_timer(s->master->loop, 1, 1, end_loop, NULL) >= 0);
-    (void)zloop_start(s->master->loop); // -1, as the timer says
-}
-
 static void
 pass_time(stage *s, unsigned how_far)
 {
     s->ahead_ns += (int64_t)how_far * how_far * KOFN_NS_PER_MS * 10; // to 11 minutes
     const int64_t now_ns = kofn_clock_ns() + s->ahead_ns;
-    kofn_sessions_on_tick(s->master->sessions, now_ns);
-    kofn_jobs_on_tick(s->master->jobs, now_ns);
-    kofn_operands_on_tick(s->master->operands, now_ns);
-    kofn_fleet_on_beat(s->master->fleet, now_ns);
-    kofn_jobs_act(s->master->jobs);
+    tick_at(s->master, now_ns);
 }
 
 /* A byte: two bits who, three how many frames, one without the delimiter, two what else. */
@@ -226,7 +189,7 @@ turn(stage *s)
     kofn_sessions_on_readable(s->master->sessions);
     kofn_fleet_on_readable(s->master->fleet);
     if (op >> 6 == 2)
-        run_loop(s);
+        run_loop(s->master);
     for (size_t i = 0; i < PEERS; i++)
         hear(s, i);
     insist(kofn_master_get_charge(s->master) <= MEMORY);

@@ -1,10 +1,11 @@
 /* A scheduler under a script: events in virtual milliseconds, actions as text.
  *
- *     join(&rig, 1); join(&rig, 2);
- *     add(&rig, 1, "uncoded", 2, 2, "oneshot");
- *     assert_actions(&rig, "send 1.0>1, send 1.1>2");      job.task>worker
- *     answer(&rig, 1, 0, 1);
- *     assert_actions(&rig, "");
+ *     rig *r = *state;                                     of a rig_test
+ *     join(r, 1); join(r, 2);
+ *     add(r, 1, "uncoded", 2, 2, "oneshot");
+ *     assert_actions(r, "send 1.0>1, send 1.1>2");         job.task>worker
+ *     answer(r, 1, 0, 1);
+ *     assert_actions(r, "");
  */
 #ifndef KOFN_TESTS_UNIT_SCHED_RIG_H
 #define KOFN_TESTS_UNIT_SCHED_RIG_H
@@ -17,7 +18,9 @@
 
 #include <math.h>
 
-enum { RIG_SENDS_MAX = 4096, RIG_TEXT_MAX = 8192 };
+enum { RIG_SENDS_MAX = 4096, RIG_TEXT_MAX = 8192, RIG_POLICIES = 3 };
+
+static const char *const rig_policies[RIG_POLICIES] = {"oneshot", "speculative", "rateless"};
 
 typedef struct rig {
     kofn_sched *sched;
@@ -70,15 +73,40 @@ rig_fini(rig *r)
     assert_null(r->sched);
 }
 
+static inline int
+rig_set_up(void **state)
+{
+    static rig r;
+    rig_init(&r);
+    *state = &r;
+    return 0;
+}
+
+static inline int
+rig_tear_down(void **state)
+{
+    rig_fini(*state);
+    return 0;
+}
+
+/* A test whose state is a rig under the default configuration. */
+#define rig_test(f) cmocka_unit_test_setup_teardown(f, rig_set_up, rig_tear_down)
+
 static inline kofn_code *
-rig_code(const char *family, size_t x, size_t y, size_t tasks)
+rig_build(const kofn_code_spec *spec)
 {
     kofn_error error;
     kofn_code *code = NULL;
+    assert_ok(kofn_code_spec_build(spec, kofn_field_find("f64"), &code, &error));
+    return code;
+}
+
+static inline kofn_code *
+rig_code(const char *family, size_t x, size_t y, size_t tasks)
+{
     kofn_code_spec spec = {.part = {x, 1, y}, .tasks = tasks, .has_seed = true, .seed = 1};
     (void)snprintf(spec.family, sizeof spec.family, "%s", family);
-    assert_ok(kofn_code_spec_build(&spec, kofn_field_find("f64"), &code, &error));
-    return code;
+    return rig_build(&spec);
 }
 
 static inline kofn_status
@@ -97,14 +125,20 @@ try_add(rig *r, uint64_t job, kofn_code *code, const char *policy, kofn_error *e
     return kofn_sched_job_add(r->sched, r->now_ns, &params, error);
 }
 
+/* A job with that code, which is destroyed. */
+static inline void
+add_code(rig *r, uint64_t job, const char *policy, kofn_code *code)
+{
+    kofn_error error;
+    assert_ok(try_add(r, job, code, policy, &error));
+    kofn_code_destroy(&code);
+}
+
 /* A job of `tasks` tasks over x row parts of A. */
 static inline void
 add(rig *r, uint64_t job, const char *family, size_t x, size_t tasks, const char *policy)
 {
-    kofn_error error;
-    kofn_code *code = rig_code(family, x, 1, tasks);
-    assert_ok(try_add(r, job, code, policy, &error));
-    kofn_code_destroy(&code);
+    add_code(r, job, policy, rig_code(family, x, 1, tasks));
 }
 
 static inline void
@@ -168,6 +202,14 @@ break_down(rig *r, uint64_t job, size_t task, uint64_t worker, const char *why)
     kofn_error error;
     (void)kofn_fail(&error, KOFN_RESOURCE_EXHAUSTED, "%s", why);
     kofn_sched_task_fail(r->sched, r->now_ns, worker, assignment_of(r, job, task, worker), &error);
+}
+
+static inline kofn_sched_job_view
+view_of(const rig *r, uint64_t job)
+{
+    kofn_sched_job_view view = {0};
+    assert_true(kofn_sched_get_job(r->sched, job, &view));
+    return view;
 }
 
 static inline int

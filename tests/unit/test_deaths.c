@@ -106,155 +106,136 @@ die(rig *r, uint64_t worker)
 static void
 a_task_that_kills_three_workers_fails_its_job_and_names_them(void **state)
 {
-    (void)state;
-    rig r;
-    rig_init(&r);
-    join_many(&r, 5);
-    add(&r, 1, "uncoded", 2, 2, "oneshot");
-    assert_actions(&r, "send 1.0>1, send 1.1>2");
-    (void)answer(&r, 1, 0, 1);
-    assert_actions(&r, "");
-    die(&r, 2);
-    assert_actions(&r, "send 1.1>3");
-    die(&r, 3);
-    assert_actions(&r, "send 1.1>4");
-    die(&r, 4);
-    assert_actions(&r, ""); // 5 is spared
-    at(&r, GRACE_MS - 1);
-    assert_actions(&r, "");
-    at(&r, GRACE_MS);
-    assert_actions(&r, "fail 1 FAILED_PRECONDITION");
-    assert_non_null(strstr(r.last.error.text, "w2, w3, w4 died one after another"));
-    rig_fini(&r);
+    rig *r = *state;
+    join_many(r, 5);
+    add(r, 1, "uncoded", 2, 2, "oneshot");
+    assert_actions(r, "send 1.0>1, send 1.1>2");
+    (void)answer(r, 1, 0, 1);
+    assert_actions(r, "");
+    die(r, 2);
+    assert_actions(r, "send 1.1>3");
+    die(r, 3);
+    assert_actions(r, "send 1.1>4");
+    die(r, 4);
+    assert_actions(r, ""); // 5 is spared
+    at(r, GRACE_MS - 1);
+    assert_actions(r, "");
+    at(r, GRACE_MS);
+    assert_actions(r, "fail 1 FAILED_PRECONDITION");
+    assert_non_null(strstr(r->last.error.text, "w2, w3, w4 died one after another"));
 }
 
 static void
 workers_that_die_together_fail_nothing(void **state)
 {
-    (void)state;
-    rig r;
-    rig_init(&r);
-    join_many(&r, 8);
-    add(&r, 1, "polynomial", 2, 6, "oneshot");
-    assert_actions(&r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5, send 1.5>6");
+    rig *r = *state;
+    join_many(r, 8);
+    add(r, 1, "polynomial", 2, 6, "oneshot");
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5, send 1.5>6");
     for (uint64_t worker = 1; worker <= 5; worker++)
-        die(&r, worker);
-    assert_actions(&r, "send 1.0>7");
-    die(&r, 6);
-    assert_actions(&r, "send 1.1>8");
-    (void)answer(&r, 1, 0, 7);
-    (void)answer(&r, 1, 1, 8);
-    assert_actions(&r, "decode 1");
-    rig_fini(&r);
+        die(r, worker);
+    assert_actions(r, "send 1.0>7");
+    die(r, 6);
+    assert_actions(r, "send 1.1>8");
+    (void)answer(r, 1, 0, 7);
+    (void)answer(r, 1, 1, 8);
+    assert_actions(r, "decode 1");
 }
 
 static void
 workers_that_leave_or_are_sent_away_are_no_evidence(void **state)
 {
-    (void)state;
-    rig r;
-    rig_init(&r);
-    join_many(&r, 6);
-    add(&r, 1, "uncoded", 1, 1, "oneshot");
-    assert_actions(&r, "send 1.0>1");
+    rig *r = *state;
+    join_many(r, 6);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
     for (uint64_t worker = 1; worker <= 5; worker++) {
         char text[32];
-        lose(&r, worker);
+        lose(r, worker);
         (void)snprintf(text, sizeof text, "send 1.0>%d", (int)worker + 1);
-        assert_actions(&r, text);
+        assert_actions(r, text);
     }
-    (void)answer(&r, 1, 0, 6);
-    assert_actions(&r, "decode 1");
-    rig_fini(&r);
+    (void)answer(r, 1, 0, 6);
+    assert_actions(r, "decode 1");
 }
 
 /* Tasks 1.0 and 2.0 share a worker twice. Only alone it shows which of them kills. */
 static void
 what_travelled_with_a_killer_is_cleared(void **state)
 {
-    (void)state;
-    rig r;
-    rig_init(&r);
-    r.credit = 2;
-    join(&r, 1);
-    add(&r, 1, "uncoded", 1, 1, "oneshot");
-    add(&r, 2, "uncoded", 1, 1, "oneshot");
-    assert_actions(&r, "send 1.0>1, send 2.0>1");
-    die(&r, 1);
-    join(&r, 2);
-    assert_actions(&r, "send 1.0>2, send 2.0>2");
-    die(&r, 2);
-    join(&r, 3);
-    assert_actions(&r, "send 1.0>3"); // alone, though the worker takes two
-    (void)answer(&r, 1, 0, 3);
-    assert_actions(&r, "decode 1, send 2.0>3");
-    die(&r, 3);
-    assert_actions(&r, "");
-    at(&r, GRACE_MS);
-    assert_actions(&r, "fail 2 FAILED_PRECONDITION");
-    rig_fini(&r);
+    rig *r = *state;
+    r->credit = 2;
+    join(r, 1);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    add(r, 2, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1, send 2.0>1");
+    die(r, 1);
+    join(r, 2);
+    assert_actions(r, "send 1.0>2, send 2.0>2");
+    die(r, 2);
+    join(r, 3);
+    assert_actions(r, "send 1.0>3"); // alone, though the worker takes two
+    (void)answer(r, 1, 0, 3);
+    assert_actions(r, "decode 1, send 2.0>3");
+    die(r, 3);
+    assert_actions(r, "");
+    at(r, GRACE_MS);
+    assert_actions(r, "fail 2 FAILED_PRECONDITION");
 }
 
 /* Workers are never idle: one is kept from further tasks until the suspect can have it. */
 static void
 a_suspect_gets_its_turn_among_busy_workers(void **state)
 {
-    (void)state;
-    rig r;
-    rig_init(&r);
-    r.credit = 2;
-    join_many(&r, 2);
-    add(&r, 1, "uncoded", 1, 1, "oneshot");
-    assert_actions(&r, "send 1.0>1");
-    die(&r, 1);
-    assert_actions(&r, "send 1.0>2");
-    r.client = 2;
-    add(&r, 2, "uncoded", 12, 12, "oneshot");
-    assert_actions(&r, "send 2.0>2");
-    join(&r, 3);
-    assert_actions(&r, "send 2.1>3, send 2.2>3");
-    die(&r, 2);
-    assert_actions(&r, "");
-    (void)answer(&r, 2, 1, 3);
-    assert_actions(&r, ""); // 3 has room, but is kept free
-    (void)answer(&r, 2, 2, 3);
-    assert_actions(&r, "send 1.0>3");
-    (void)answer(&r, 1, 0, 3);
-    assert_actions(&r, "decode 1, send 2.0>3, send 2.3>3");
-    rig_fini(&r);
+    rig *r = *state;
+    r->credit = 2;
+    join_many(r, 2);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    die(r, 1);
+    assert_actions(r, "send 1.0>2");
+    r->client = 2;
+    add(r, 2, "uncoded", 12, 12, "oneshot");
+    assert_actions(r, "send 2.0>2");
+    join(r, 3);
+    assert_actions(r, "send 2.1>3, send 2.2>3");
+    die(r, 2);
+    assert_actions(r, "");
+    (void)answer(r, 2, 1, 3);
+    assert_actions(r, ""); // 3 has room, but is kept free
+    (void)answer(r, 2, 2, 3);
+    assert_actions(r, "send 1.0>3");
+    (void)answer(r, 1, 0, 3);
+    assert_actions(r, "decode 1, send 2.0>3, send 2.3>3");
 }
 
 static void
 a_worker_is_not_kept_free_for_a_job_that_is_over(void **state)
 {
-    (void)state;
-    rig r;
-    rig_init(&r);
-    r.credit = 2;
-    join_many(&r, 2);
-    add(&r, 1, "uncoded", 1, 1, "oneshot");
-    assert_actions(&r, "send 1.0>1");
-    die(&r, 1);
-    assert_actions(&r, "send 1.0>2");
-    r.client = 2;
-    add(&r, 2, "uncoded", 4, 4, "oneshot");
-    assert_actions(&r, "send 2.0>2");
-    join(&r, 3);
-    assert_actions(&r, "send 2.1>3, send 2.2>3");
-    die(&r, 2);
-    (void)answer(&r, 2, 1, 3);
-    assert_actions(&r, "");
-    assert_true(kofn_sched_job_cancel(r.sched, r.now_ns, 1));
-    assert_actions(&r, "fail 1 CANCELLED, send 2.0>3");
-    rig_fini(&r);
+    rig *r = *state;
+    r->credit = 2;
+    join_many(r, 2);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    die(r, 1);
+    assert_actions(r, "send 1.0>2");
+    r->client = 2;
+    add(r, 2, "uncoded", 4, 4, "oneshot");
+    assert_actions(r, "send 2.0>2");
+    join(r, 3);
+    assert_actions(r, "send 2.1>3, send 2.2>3");
+    die(r, 2);
+    (void)answer(r, 2, 1, 3);
+    assert_actions(r, "");
+    assert_true(kofn_sched_job_cancel(r->sched, r->now_ns, 1));
+    assert_actions(r, "fail 1 CANCELLED, send 2.0>3");
 }
 
 /* A fresh row in place of a lost one would kill as well, and hide how often. */
 static void
 fresh_rows_inherit_the_deaths_of_those_they_stand_in_for(void **state)
 {
-    (void)state;
-    rig r;
+    rig *r = *state;
     kofn_error error;
     kofn_code *code = NULL;
     const kofn_field *field = NULL;
@@ -263,208 +244,182 @@ fresh_rows_inherit_the_deaths_of_those_they_stand_in_for(void **state)
     (void)snprintf(spec.family, sizeof spec.family, "alloy_global");
     assert_ok(kofn_field_new("gfp:65537", &field, &error));
     assert_ok(kofn_code_spec_build(&spec, field, &code, &error));
-    rig_init(&r);
-    assert_ok(try_add(&r, 1, code, "rateless", &error));
-    join_many(&r, 2);
-    assert_actions(&r, "send 1.0>1, send 1.1>2");
-    die(&r, 2);
-    join(&r, 3);
-    assert_actions(&r, "send 1.2>3");
-    die(&r, 3);
-    join(&r, 4);
-    assert_actions(&r, "send 1.3>4");
-    die(&r, 4);
-    assert_actions(&r, "");
-    at(&r, GRACE_MS);
-    assert_actions(&r, "cancel 1.0>1, fail 1 FAILED_PRECONDITION");
+    assert_ok(try_add(r, 1, code, "rateless", &error));
+    join_many(r, 2);
+    assert_actions(r, "send 1.0>1, send 1.1>2");
+    die(r, 2);
+    join(r, 3);
+    assert_actions(r, "send 1.2>3");
+    die(r, 3);
+    join(r, 4);
+    assert_actions(r, "send 1.3>4");
+    die(r, 4);
+    assert_actions(r, "");
+    at(r, GRACE_MS);
+    assert_actions(r, "cancel 1.0>1, fail 1 FAILED_PRECONDITION");
     kofn_code_destroy(&code);
     kofn_field_destroy(&field);
-    rig_fini(&r);
 }
 
 /* systemd starts it again each time. */
 static void
 the_only_worker_may_die_three_times(void **state)
 {
-    (void)state;
-    rig r;
-    rig_init(&r);
-    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    rig *r = *state;
+    add(r, 1, "uncoded", 1, 1, "oneshot");
     for (uint64_t life = 1; life <= 3; life++) {
         char text[32];
-        join_as(&r, life, "w1", life);
+        join_as(r, life, "w1", life);
         (void)snprintf(text, sizeof text, "send 1.0>%d", (int)life);
-        assert_actions(&r, text);
-        die(&r, life);
-        assert_actions(&r, "");
+        assert_actions(r, text);
+        die(r, life);
+        assert_actions(r, "");
     }
-    join_as(&r, 4, "w1", 4);
-    assert_actions(&r, "");
-    at(&r, GRACE_MS);
-    assert_actions(&r, "fail 1 FAILED_PRECONDITION");
-    assert_non_null(strstr(r.last.error.text, "three lives of worker w1"));
-    rig_fini(&r);
+    join_as(r, 4, "w1", 4);
+    assert_actions(r, "");
+    at(r, GRACE_MS);
+    assert_actions(r, "fail 1 FAILED_PRECONDITION");
+    assert_non_null(strstr(r->last.error.text, "three lives of worker w1"));
 }
 
 /* Nobody is left with fewer deaths, until one comes within the time of grace. */
 static void
 another_worker_is_another_chance(void **state)
 {
-    (void)state;
-    rig r;
-    rig_init(&r);
-    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    rig *r = *state;
+    add(r, 1, "uncoded", 1, 1, "oneshot");
     for (uint64_t life = 1; life <= 3; life++) {
-        join_as(&r, life, "w1", life);
-        (void)kofn_sched_next_action(r.sched, &r.last);
-        die(&r, life);
-        assert_actions(&r, "");
+        join_as(r, life, "w1", life);
+        (void)kofn_sched_next_action(r->sched, &r->last);
+        die(r, life);
+        assert_actions(r, "");
     }
-    at(&r, GRACE_MS - 1);
-    join(&r, 5);
-    assert_actions(&r, "send 1.0>5");
-    at(&r, GRACE_MS);
-    assert_actions(&r, "");
-    (void)answer(&r, 1, 0, 5);
-    assert_actions(&r, "decode 1");
-    rig_fini(&r);
+    at(r, GRACE_MS - 1);
+    join(r, 5);
+    assert_actions(r, "send 1.0>5");
+    at(r, GRACE_MS);
+    assert_actions(r, "");
+    (void)answer(r, 1, 0, 5);
+    assert_actions(r, "decode 1");
 }
 
 /* Two in turn, the one with fewer deaths first, each three times. */
 static void
 two_workers_take_turns_in_dying(void **state)
 {
-    (void)state;
     static const char *const sends[] = {"send 1.0>1", "send 1.0>2", "send 1.0>3",
                                         "send 1.0>4", "send 1.0>5", "send 1.0>6"};
-    rig r;
-    rig_init(&r);
-    join_as(&r, 1, "w1", 1);
-    join_as(&r, 2, "w2", 2);
-    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    rig *r = *state;
+    join_as(r, 1, "w1", 1);
+    join_as(r, 2, "w2", 2);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
     for (uint64_t life = 1; life <= 6; life++) {
-        assert_actions(&r, sends[life - 1]);
-        die(&r, life);
-        join_as(&r, life + 2, life % 2 ? "w1" : "w2", life + 2);
+        assert_actions(r, sends[life - 1]);
+        die(r, life);
+        join_as(r, life + 2, life % 2 ? "w1" : "w2", life + 2);
     }
-    assert_actions(&r, "");
-    at(&r, GRACE_MS);
-    assert_actions(&r, "fail 1 FAILED_PRECONDITION");
-    rig_fini(&r);
+    assert_actions(r, "");
+    at(r, GRACE_MS);
+    assert_actions(r, "fail 1 FAILED_PRECONDITION");
 }
 
 /* 1 is free, and has died of it; 2 is busy, and has not. */
 static void
 who_died_of_a_task_waits_for_who_has_not(void **state)
 {
-    (void)state;
-    rig r;
-    rig_init(&r);
-    join(&r, 1);
-    add(&r, 1, "uncoded", 1, 1, "oneshot");
-    assert_actions(&r, "send 1.0>1");
-    add(&r, 2, "uncoded", 1, 1, "oneshot");
-    join(&r, 2);
-    assert_actions(&r, "send 2.0>2");
-    die(&r, 1);
-    join_as(&r, 3, "w1", 0);
-    assert_actions(&r, "");
-    (void)answer(&r, 2, 0, 2);
-    assert_actions(&r, "decode 2, send 1.0>2");
-    rig_fini(&r);
+    rig *r = *state;
+    join(r, 1);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    add(r, 2, "uncoded", 1, 1, "oneshot");
+    join(r, 2);
+    assert_actions(r, "send 2.0>2");
+    die(r, 1);
+    join_as(r, 3, "w1", 0);
+    assert_actions(r, "");
+    (void)answer(r, 2, 0, 2);
+    assert_actions(r, "decode 2, send 1.0>2");
 }
 
 static void
 cut_connections_are_no_deaths_once_their_workers_are_back(void **state)
 {
-    (void)state;
-    rig r;
-    rig_init(&r);
+    rig *r = *state;
     for (uint64_t worker = 1; worker <= 4; worker++) {
         char name[16];
         (void)snprintf(name, sizeof name, "w%d", (int)worker);
-        join_as(&r, worker, name, worker);
+        join_as(r, worker, name, worker);
     }
-    add(&r, 1, "uncoded", 1, 1, "oneshot");
-    assert_actions(&r, "send 1.0>1");
-    die(&r, 1);
-    assert_actions(&r, "send 1.0>2");
-    die(&r, 2);
-    assert_actions(&r, "send 1.0>3");
-    die(&r, 3);
-    assert_actions(&r, "");
-    at(&r, GRACE_MS - 1);
-    join_as(&r, 5, "w2", 2);
-    assert_actions(&r, "send 1.0>4");
-    die(&r, 4);
-    join_as(&r, 6, "w1", 1);
-    assert_actions(&r, "send 1.0>5"); // two deaths, of 3 and 4: a suspect
-    (void)answer(&r, 1, 0, 5);
-    assert_actions(&r, "decode 1");
-    rig_fini(&r);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    die(r, 1);
+    assert_actions(r, "send 1.0>2");
+    die(r, 2);
+    assert_actions(r, "send 1.0>3");
+    die(r, 3);
+    assert_actions(r, "");
+    at(r, GRACE_MS - 1);
+    join_as(r, 5, "w2", 2);
+    assert_actions(r, "send 1.0>4");
+    die(r, 4);
+    join_as(r, 6, "w1", 1);
+    assert_actions(r, "send 1.0>5"); // two deaths, of 3 and 4: a suspect
+    (void)answer(r, 1, 0, 5);
+    assert_actions(r, "decode 1");
 }
 
 /* Its new connection is here before the end of the old one is. */
 static void
 who_is_here_on_another_connection_has_not_died(void **state)
 {
-    (void)state;
-    rig r;
-    rig_init(&r);
-    add(&r, 1, "uncoded", 1, 1, "oneshot");
+    rig *r = *state;
+    add(r, 1, "uncoded", 1, 1, "oneshot");
     for (uint64_t worker = 1; worker <= 4; worker++) {
-        join_as(&r, worker, "w1", 7);
+        join_as(r, worker, "w1", 7);
         if (worker > 1)
-            die(&r, worker - 1);
-        assert_int_equal(kofn_sched_next_action(r.sched, &r.last), true);
-        assert_int_equal(r.last.worker, worker);
+            die(r, worker - 1);
+        assert_int_equal(kofn_sched_next_action(r->sched, &r->last), true);
+        assert_int_equal(r->last.worker, worker);
     }
-    rig_fini(&r);
 }
 
 /* What is done must not be refused since others died of doing it. */
 static void
 the_kept_answer_of_a_suspect_is_taken(void **state)
 {
-    (void)state;
-    rig r;
+    rig *r = *state;
     uint64_t assignment;
-    rig_init(&r);
-    r.credit = 2;
-    join_many(&r, 3);
-    add(&r, 1, "uncoded", 1, 1, "oneshot");
-    assert_actions(&r, "send 1.0>1");
-    die(&r, 1);
-    assert_actions(&r, "send 1.0>2");
-    die(&r, 2);
-    assert_true(kofn_sched_adopt(r.sched, r.now_ns, 3, 1, 0, &assignment));
-    assert_actions(&r, "");
-    assert_int_equal(kofn_sched_answer(r.sched, r.now_ns, 3, assignment), KOFN_VERDICT_KEEP);
-    assert_actions(&r, "decode 1");
-    rig_fini(&r);
+    r->credit = 2;
+    join_many(r, 3);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    die(r, 1);
+    assert_actions(r, "send 1.0>2");
+    die(r, 2);
+    assert_true(kofn_sched_adopt(r->sched, r->now_ns, 3, 1, 0, &assignment));
+    assert_actions(r, "");
+    assert_int_equal(kofn_sched_answer(r->sched, r->now_ns, 3, assignment), KOFN_VERDICT_KEEP);
+    assert_actions(r, "decode 1");
 }
 
 static void
 the_best_estimate_survives_a_killer(void **state)
 {
-    (void)state;
-    rig r;
-    rig_init(&r);
-    r.accept = (kofn_accept){.best = true};
-    join_many(&r, 4);
-    add(&r, 1, "uncoded", 2, 2, "oneshot");
-    assert_actions(&r, "send 1.0>1, send 1.1>2");
-    (void)answer(&r, 1, 0, 1);
-    assert_actions(&r, "");
-    die(&r, 2);
-    assert_actions(&r, "send 1.1>3");
-    die(&r, 3);
-    assert_actions(&r, "send 1.1>4");
-    die(&r, 4);
-    assert_actions(&r, "");
-    at(&r, GRACE_MS);
-    assert_actions(&r, "decode 1 estimate");
-    rig_fini(&r);
+    rig *r = *state;
+    r->accept = (kofn_accept){.best = true};
+    join_many(r, 4);
+    add(r, 1, "uncoded", 2, 2, "oneshot");
+    assert_actions(r, "send 1.0>1, send 1.1>2");
+    (void)answer(r, 1, 0, 1);
+    assert_actions(r, "");
+    die(r, 2);
+    assert_actions(r, "send 1.1>3");
+    die(r, 3);
+    assert_actions(r, "send 1.1>4");
+    die(r, 4);
+    assert_actions(r, "");
+    at(r, GRACE_MS);
+    assert_actions(r, "decode 1 estimate");
 }
 
 int
@@ -476,21 +431,21 @@ main(void)
         cmocka_unit_test(one_worker_alone_is_spent_and_proves_nothing),
         cmocka_unit_test(who_comes_back_in_the_same_life_has_not_died),
         cmocka_unit_test(deaths_follow_the_work_to_another_task),
-        cmocka_unit_test(a_task_that_kills_three_workers_fails_its_job_and_names_them),
-        cmocka_unit_test(workers_that_die_together_fail_nothing),
-        cmocka_unit_test(workers_that_leave_or_are_sent_away_are_no_evidence),
-        cmocka_unit_test(what_travelled_with_a_killer_is_cleared),
-        cmocka_unit_test(a_suspect_gets_its_turn_among_busy_workers),
-        cmocka_unit_test(a_worker_is_not_kept_free_for_a_job_that_is_over),
-        cmocka_unit_test(fresh_rows_inherit_the_deaths_of_those_they_stand_in_for),
-        cmocka_unit_test(the_only_worker_may_die_three_times),
-        cmocka_unit_test(another_worker_is_another_chance),
-        cmocka_unit_test(two_workers_take_turns_in_dying),
-        cmocka_unit_test(who_died_of_a_task_waits_for_who_has_not),
-        cmocka_unit_test(cut_connections_are_no_deaths_once_their_workers_are_back),
-        cmocka_unit_test(who_is_here_on_another_connection_has_not_died),
-        cmocka_unit_test(the_kept_answer_of_a_suspect_is_taken),
-        cmocka_unit_test(the_best_estimate_survives_a_killer),
+        rig_test(a_task_that_kills_three_workers_fails_its_job_and_names_them),
+        rig_test(workers_that_die_together_fail_nothing),
+        rig_test(workers_that_leave_or_are_sent_away_are_no_evidence),
+        rig_test(what_travelled_with_a_killer_is_cleared),
+        rig_test(a_suspect_gets_its_turn_among_busy_workers),
+        rig_test(a_worker_is_not_kept_free_for_a_job_that_is_over),
+        rig_test(fresh_rows_inherit_the_deaths_of_those_they_stand_in_for),
+        rig_test(the_only_worker_may_die_three_times),
+        rig_test(another_worker_is_another_chance),
+        rig_test(two_workers_take_turns_in_dying),
+        rig_test(who_died_of_a_task_waits_for_who_has_not),
+        rig_test(cut_connections_are_no_deaths_once_their_workers_are_back),
+        rig_test(who_is_here_on_another_connection_has_not_died),
+        rig_test(the_kept_answer_of_a_suspect_is_taken),
+        rig_test(the_best_estimate_survives_a_killer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -542,7 +542,6 @@ static kofn_code *
 some_random_code(world *w)
 {
     kofn_error error;
-    kofn_code *code;
     const bool grouped = draw(w, 2);
     kofn_code_spec spec = {.part = {1 + draw(w, 2), 1, 2}, .has_seed = true, .seed = draw(w, 1000)};
     (void)snprintf(spec.family, sizeof spec.family, grouped ? "alloy_local" : "alloy_global");
@@ -554,21 +553,19 @@ some_random_code(world *w)
     const size_t least = spec.part.x * spec.part.y;
     spec.tasks = least + draw(w, TASKS / 2 - least + 1);
     spec.reserve = draw(w, TASKS - spec.tasks + 1);
-    assert_ok(kofn_code_spec_build(&spec, kofn_field_find("f64"), &code, &error));
-    return code;
+    return rig_build(&spec);
 }
 
 static void
 some_job_arrives(world *w)
 {
-    static const char *const policies[] = {"oneshot", "speculative", "rateless"};
     kofn_error error;
     size_t at = 0;
     while (at < JOBS && w->jobs[at].id)
         at++;
     if (at == JOBS)
         return;
-    const size_t policy = draw(w, 3);
+    const size_t policy = draw(w, RIG_POLICIES);
     model_job *job = &w->jobs[at];
     *job = (model_job){.id = ++w->last_job,
                        .deadline_ns = KOFN_NEVER_NS,
@@ -586,7 +583,7 @@ some_job_arrives(world *w)
         .id = job->id,
         .client = draw(w, 4),
         .code = job->code,
-        .policy = policies[policy],
+        .policy = rig_policies[policy],
         .deadline_ns = job->deadline_ns,
         .task_flops = 1e7 * (double)(1 + draw(w, 5)),
         .accept = job->accept,

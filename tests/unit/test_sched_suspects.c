@@ -177,22 +177,18 @@ some_task_fails(world *w)
 static kofn_code *
 some_code(world *w)
 {
-    kofn_error error;
-    kofn_code *code;
     kofn_code_spec spec = {.part = {2, 1, 2}, .has_seed = true, .seed = draw(w, 1000)};
     if (draw(w, 2))
         return rig_code(draw(w, 2) ? "polynomial" : "uncoded", 2, 2, 4);
     (void)snprintf(spec.family, sizeof spec.family, "alloy_global");
     spec.tasks = 4 + draw(w, 3);
     spec.reserve = draw(w, TASKS - spec.tasks + 1);
-    assert_ok(kofn_code_spec_build(&spec, kofn_field_find("f64"), &code, &error));
-    return code;
+    return rig_build(&spec);
 }
 
 static void
 some_job_arrives(world *w)
 {
-    static const char *const policies[] = {"oneshot", "speculative", "rateless"};
     kofn_error error;
     const size_t at = find_job(w, 0);
     if (at == JOBS)
@@ -201,7 +197,7 @@ some_job_arrives(world *w)
     const kofn_sched_job job = {.id = ++w->last_job,
                                 .client = draw(w, 2),
                                 .code = code,
-                                .policy = policies[draw(w, 3)],
+                                .policy = rig_policies[draw(w, RIG_POLICIES)],
                                 .deadline_ns = KOFN_NEVER_NS,
                                 .task_flops = 1e9,
                                 .noise = 0x1p-46};
