@@ -323,7 +323,7 @@ send_blocks(kofn_fleet *fleet, uint64_t id, const kofn_bands *const *blocks)
         fill_matrix(&further[o - 2].matrix, blocks[o]);
     }
     task.further = (kofn_wire_list){.at = further, .count = count - 2};
-    snprintf(task.job, sizeof task.job, "%s", (to->job->whole ? to->job->whole : to->job)->name);
+    snprintf(task.job, sizeof task.job, "%s", kofn_job_get_whole(to->job)->name);
     snprintf(task.field, sizeof task.field, "%s", to->job->field->name);
     fill_matrix(&task.a, blocks[0]);
     fill_matrix(&task.b, blocks[1]);

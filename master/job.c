@@ -70,6 +70,12 @@ kofn_job_is_over(const kofn_job *job)
     return job->state >= KOFN_JOB_ENDING;
 }
 
+const kofn_job *
+kofn_job_get_whole(const kofn_job *job)
+{
+    return job->whole ? job->whole : job;
+}
+
 void
 kofn_bands_array_fini(kofn_bands **bands_p, size_t count)
 {

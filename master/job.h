@@ -198,6 +198,9 @@ void kofn_job_move(kofn_job *job, kofn_job_event event);
 const char *kofn_job_state_name(kofn_job_state state);
 bool kofn_job_is_over(const kofn_job *job);
 
+/* What its client handed in: of a part the whole, else itself. */
+const kofn_job *kofn_job_get_whole(const kofn_job *job);
+
 /* ---- through its life ---------------------------------------------------------------------------- */
 
 /* All blocks that its client sends are there: put it on disk where it must survive, then start. */

@@ -168,7 +168,7 @@ kofn_keepers_settle(kofn_keepers *keepers, uint64_t worker, uint64_t assignment,
 static bool
 outlives_master(const kofn_job *job)
 {
-    return (job->whole ? job->whole : job)->durable;
+    return kofn_job_get_whole(job)->durable;
 }
 
 /* Short of memory it is settled: then it is computed again if it must be. */
@@ -198,7 +198,7 @@ note_debt(kofn_keepers *keepers, uint64_t id, const debt *owed)
 static void
 owe(kofn_keepers *keepers, const kofn_job *job, const debt *owed)
 {
-    const uint64_t id = (job->whole ? job->whole : job)->id;
+    const uint64_t id = kofn_job_get_whole(job)->id;
     if (!outlives_master(job) || !note_debt(keepers, id, owed))
         settle(keepers, owed->worker, owed->answer, owed->bytes);
 }
@@ -393,7 +393,7 @@ give_hints(kofn_keepers *keepers, const kofn_job *job, size_t operand)
 void
 kofn_keepers_begin(kofn_keepers *keepers, kofn_job *job)
 {
-    review(keepers, (job->whole ? job->whole : job)->name);
+    review(keepers, kofn_job_get_whole(job)->name);
     for (size_t o = 0; o < job->code->operands && kofn_holdings_count(keepers->holdings) > 0; o++)
         give_hints(keepers, job, o);
 }

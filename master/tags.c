@@ -53,7 +53,7 @@ kofn_tag_answer(const kofn_job *job, size_t task, char ret_tag[KOFN_TAG_MAX])
 {
     digest d;
     begin(&d, "answer");
-    add_number(&d, job->whole ? job->whole->id : job->id);
+    add_number(&d, kofn_job_get_whole(job)->id);
     add_text(&d, job->field->name);
     add_number(&d, job->outer);
     add_number(&d, job->coding.part.rows);
