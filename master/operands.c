@@ -251,8 +251,10 @@ list_stored(kofn_operand *operand)
     operand->state = STORED;
     operand->used_ns = kofn_clock_ns();
     TAILQ_INSERT_TAIL(&operands->stored, operand, of_all);
-    if (operand->key.text[0])
-        zhashx_update(operands->by_key, operand->key.text, operand);
+    if (operand->key.text[0]) { // not update: that keeps the key of whoever had it (jobs.c)
+        zhashx_delete(operands->by_key, operand->key.text);
+        (void)zhashx_insert(operands->by_key, operand->key.text, operand);
+    }
 }
 
 /* All is done but to tell: it is the one, or another was stored under its key meanwhile. */
