@@ -401,8 +401,8 @@ give_operand(const kofn_operand *operand, const operand_wait *wait, const kofn_e
     kofn_error err;
     if (!why && kofn_bands_ref(kofn_operand_get_bands(operand), &bands, &err) != KOFN_OK)
         why = &err;
-    wait->job->items--;
     kofn_job_on_operand(wait->job, wait->which, &bands, why);
+    kofn_job_leave(wait->job);
     kofn_bands_fini(&bands); // if it did not take them
 }
 
