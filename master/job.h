@@ -6,6 +6,7 @@
  *     RUNNING     the scheduler has it: tasks are encoded, sent, answered
  *     DECODING    the answers suffice: a coder rebuilds the product, or the estimate of it that the
  *                 job accepts
+ *     BLOCKED     it is on disk, and this master cannot take it up: another configuration can
  *     ENDING      how it ends is known, and is on its way to disk: nobody is told yet
  *     DONE        the product is there (or was, and has been fetched)
  *     FAILED, CANCELLED
@@ -45,6 +46,7 @@ typedef enum kofn_job_state {
     KOFN_JOB_PREPARING,
     KOFN_JOB_RUNNING,
     KOFN_JOB_DECODING,
+    KOFN_JOB_BLOCKED,
     KOFN_JOB_ENDING,
     KOFN_JOB_DONE,
     KOFN_JOB_FAILED,

@@ -29,7 +29,8 @@ struct kofn_jobs {
     kofn_timers due;  // of those that are not over: when to look for their deadlines
     uint64_t added;
     size_t live, ended_count, charged;
-    size_t live_parts, running; // of `live`; that run or decode, without parts
+    size_t live_parts, blocked; // of `live`
+    size_t running;             // of it, or decode; without parts
     uint64_t done, failed;
     bool acting;
 
@@ -117,7 +118,7 @@ kofn_jobs_get_totals(const kofn_jobs *jobs, kofn_jobs_totals *ret_totals)
 {
     *ret_totals = (kofn_jobs_totals){
         .running = jobs->running,
-        .queued = jobs->live - jobs->live_parts - jobs->running,
+        .queued = jobs->live - jobs->live_parts - jobs->blocked - jobs->running,
         .memory = jobs->charged,
         .done = jobs->done,
         .failed = jobs->failed,
@@ -154,6 +155,7 @@ kofn_jobs_count_move(kofn_jobs *jobs, const kofn_job *job, kofn_job_state from)
     const bool runs = job->state == KOFN_JOB_RUNNING || job->state == KOFN_JOB_DECODING;
     if (!job->is_part)
         jobs->running = jobs->running - ran + runs;
+    jobs->blocked -= from == KOFN_JOB_BLOCKED;
 }
 
 void
@@ -265,6 +267,7 @@ kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
         list_ended(jobs, job);
     jobs->live += !over;
     jobs->live_parts += job->is_part;
+    jobs->blocked += job->state == KOFN_JOB_BLOCKED;
     jobs->charged += job->charge;
     return KOFN_OK;
 }
@@ -498,6 +501,10 @@ find_overdue(const kofn_job *job, int64_t now_ns, kofn_error *err)
     switch (job->state) {
     case KOFN_JOB_RECEIVING:
         return kofn_upload_check(job->deadline_ns, job->times.heard_ns, now_ns, err);
+    case KOFN_JOB_BLOCKED:
+        return !late ? KOFN_OK
+                     : kofn_fail(err, KOFN_DEADLINE_EXCEEDED, "the deadline came first: %.400s",
+                                 job->error.text);
     case KOFN_JOB_STORING:
         return !late
                    ? KOFN_OK
@@ -595,6 +602,8 @@ kofn_jobs_resume(kofn_jobs *jobs, size_t *ret_jobs, size_t *ret_results)
     TAILQ_FOREACH(job, &jobs->all, of_all) // parts join at its end, and run
     {
         results += job->has_product;
+        if (job->durable && !job->on_disk)
+            kofn_keep_lost(job);
         if (job->state != KOFN_JOB_STORING || job->loading > 0)
             continue;
         open++;

@@ -210,6 +210,28 @@ kofn_keep_end(kofn_job *job)
 }
 
 static void
+lost_done(kofn_keep_request *request)
+{
+    kofn_job *job = request->about;
+    const kofn_error *why = find_failure(request);
+    if (why) // the next start finds it as this one did
+        kofn_log_write(&job->master->log, KOFN_LOG_ERROR, "end_not_stored", why->text, "job=%s",
+                       job->name);
+    kofn_job_leave(job);
+}
+
+void
+kofn_keep_lost(kofn_job *job)
+{
+    kofn_keep_request *request = new_put(job, lost_done, NULL);
+    if (!request) // likewise
+        return;
+    job->on_disk = true;
+    request->store.drop = OPERAND_SLOTS | 1 << KOFN_KEEP_PRODUCT_SLOT;
+    kofn_keep_submit(&request);
+}
+
+static void
 drop_done(kofn_keep_request *request)
 {
     kofn_job_leave(request->about);
@@ -316,6 +338,12 @@ restore_open(kofn_master *master, const kept_job *body, kofn_kept_job *kept, kof
     status = kofn_msg_code_to_spec(&body->code, &kept->spec, err);
     if (!status)
         status = kofn_jobs_restore(master->jobs, kept, err);
+    if (status && status != KOFN_RESOURCE_EXHAUSTED && status != KOFN_DATA_LOSS) {
+        const kofn_error why = *err;
+        kofn_log_write(&master->log, KOFN_LOG_ERROR, "job_blocked", why.text, "job=%016" PRIx64,
+                       kept->id);
+        status = kofn_jobs_restore_blocked(master->jobs, kept, &why, err);
+    }
     kofn_message_clear(&kofn_product_message, &product);
     return status;
 }
@@ -378,6 +406,7 @@ restore_ended(kofn_master *master, const kofn_store_record *record, const kept_j
         return status;
     kept->account = &account;
     kept->state = get_end(record);
+    kept->lost = account.status == KOFN_DATA_LOSS && !record->owner[0]; // as in an earlier life
     status = check_account(record, &account, err);
     if (!status && record->state == DONE)
         status = read_product(body, &account, kept, err);
@@ -403,7 +432,24 @@ restore_record(kofn_master *master, const kofn_store_record *record, kofn_kept_j
     return status;
 }
 
-/* What cannot be what it was is a failed job, so that whoever asks for it is told. */
+/* Whoever asks for it is told. */
+static kofn_status
+restore_lost(kofn_master *master, kofn_kept_job *kept, const kofn_error *why, kofn_error *err)
+{
+    kofn_msg_job account = {.status = KOFN_DATA_LOSS};
+    snprintf(account.id, sizeof account.id, "%016" PRIx64, kept->id);
+    snprintf(account.state, sizeof account.state, "%s", kofn_job_state_name(KOFN_JOB_FAILED));
+    snprintf(account.message, sizeof account.message, "the job cannot be taken up again: %.400s",
+             why->text);
+    kofn_log_write(&master->log, KOFN_LOG_ERROR, "job_lost", why->text, "job=%s", account.id);
+    kept->account = &account;
+    kept->state = KOFN_JOB_FAILED;
+    kept->lost = kept->stale = true;
+    kept->has_product = false;
+    kept->rows = kept->cols = 0;
+    return kofn_jobs_restore_ended(master->jobs, kept, err);
+}
+
 kofn_status
 kofn_keep_restore_job(kofn_master *master, const kofn_store_record *record,
                       const kofn_error *broken, kofn_error *err)
@@ -414,18 +460,12 @@ kofn_keep_restore_job(kofn_master *master, const kofn_store_record *record,
         why = *broken;
     else if (restore_record(master, record, &kept, &why) == KOFN_OK)
         return KOFN_OK;
-    kofn_error lost = {.status = KOFN_DATA_LOSS};
-    snprintf(lost.text, sizeof lost.text, "the job cannot be taken up again: %.400s", why.text);
-    kofn_log_write(&master->log, KOFN_LOG_ERROR, "job_lost", why.text, "job=%016" PRIx64,
-                   record->id);
-    kofn_msg_job account = {.status = KOFN_DATA_LOSS};
-    snprintf(account.id, sizeof account.id, "%016" PRIx64, record->id);
-    snprintf(account.state, sizeof account.state, "%s", kofn_job_state_name(KOFN_JOB_FAILED));
-    snprintf(account.message, sizeof account.message, "%s", lost.text);
-    kept.account = &account;
-    kept.state = KOFN_JOB_FAILED;
-    kept.lost = true;
-    kept.has_product = false;
-    kept.rows = kept.cols = 0;
-    return kofn_jobs_restore_ended(master->jobs, &kept, err);
+    if (!broken && why.status == KOFN_RESOURCE_EXHAUSTED) {
+        *err = why;
+        return why.status;
+    }
+    kept.ended_ns = kofn_clock_ns();
+    if (record->created_ms == 0) // of one that is broken even that is not known
+        kept.accepted_ns = kept.ended_ns;
+    return restore_lost(master, &kept, &why, err);
 }

@@ -349,6 +349,15 @@ a_key_of_two_operands_is_the_newer_ones_when_the_older_is_dropped(void **state)
     assert_string_equal(again, newer);
 }
 
+static kofn_status
+drop_operand(peer *client, uint64_t call, const char *operand)
+{
+    kofn_msg_operand_ref ref;
+    snprintf(ref.operand, sizeof ref.operand, "%s", operand);
+    send_call(client, call, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
+    return expect_reply(client, call, NULL, NULL);
+}
+
 static void
 an_operand_that_the_memory_cannot_hold_waits_on_disk(void **state)
 {
@@ -358,19 +367,124 @@ an_operand_that_the_memory_cannot_hold_waits_on_disk(void **state)
     stage_run(s);
     put_operand(s, open_client(s, KOFN_WINDOW_BYTES), 1, &square, 0, operand);
 
-    kofn_msg_operand_ref ref;
-    snprintf(ref.operand, sizeof ref.operand, "%s", operand);
+    problem named = square;
+    named.operand[0] = operand;
     s->config.memory = 100; // of 128 bytes
     restart(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
-    send_call(client, 1, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
-    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_NOT_FOUND);
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &named);
+    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_FAILED_PRECONDITION);
 
     s->config.memory = memory;
     restart(s);
     client = open_client(s, KOFN_WINDOW_BYTES);
-    send_call(client, 1, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
-    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_OK);
+    peer *worker = join_worker(s, "w", 1);
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &named);
+    task t;
+    char job[KOFN_ID_MAX];
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    expect_product(s, client, 1, &named, job);
+
+    s->config.memory = 100;
+    restart(s);
+    assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_OK);
+    s->config.memory = memory;
+    restart(s);
+    assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_NOT_FOUND);
+}
+
+/* A job whose stored operand, dropped since, is larger than the memory of the next master. */
+static void
+block_job(stage *s, problem *ret_named, char operand[KOFN_ID_MAX], char job[KOFN_ID_MAX])
+{
+    *ret_named = square;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    put_operand(s, client, 1, &square, 0, operand);
+    ret_named->operand[0] = operand;
+    ret_named->key = "of a job that waits for a better master";
+    submit(s, client, 2, ret_named, job);
+    assert_int_equal(drop_operand(client, 3, operand), KOFN_OK);
+    s->config.memory = 100;
+    s->config.keep_jobs = 0;
+    restart(s);
+}
+
+static void
+a_job_that_another_configuration_can_take_up_waits_for_it(void **state)
+{
+    stage *s = *state;
+    problem named;
+    char operand[KOFN_ID_MAX], job[KOFN_ID_MAX], again[KOFN_ID_MAX];
+    const uint64_t memory = s->config.memory;
+    block_job(s, &named, operand, job);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_job account = get_job(client, job);
+    assert_string_equal(account.state, "blocked");
+    assert_int_equal(account.status, KOFN_FAILED_PRECONDITION);
+    assert_non_null(strstr(account.message, operand));
+    send_job_call(client, 1, KOFN_METHOD_WAIT, job);
+    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_FAILED_PRECONDITION);
+    submit(s, client, 2, &named, again); // which would trim it, were it over
+    assert_string_equal(again, job);
+    assert_int_equal(check_health(client).jobs_queued, 0);
+
+    s->config.memory = memory;
+    restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    peer *worker = join_worker(s, "w", 1);
+    task t;
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    send_job_call(client, 1, KOFN_METHOD_WAIT, job);
+    expect_product(s, client, 1, &named, again);
+}
+
+static void
+a_job_that_waits_for_another_configuration_can_be_cancelled(void **state)
+{
+    stage *s = *state;
+    problem named;
+    char operand[KOFN_ID_MAX], job[KOFN_ID_MAX];
+    const uint64_t memory = s->config.memory;
+    block_job(s, &named, operand, job);
+    s->config.keep_jobs = 10;
+    restart(s);
+    cancel(open_client(s, KOFN_WINDOW_BYTES), 1, job);
+    s->config.memory = memory;
+    restart(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    assert_string_equal(get_job(client, job).state, "cancelled");
+    assert_int_equal(drop_operand(client, 1, operand), KOFN_NOT_FOUND);
+}
+
+/* Its order is no order, however whole the record is. */
+static void
+a_job_that_is_lost_has_failed_on_disk_too(void **state)
+{
+    enum { FAILED_ON_DISK = 4 };
+    stage *s = *state;
+    char job[KOFN_ID_MAX];
+    found_record found;
+    stage_run(s);
+    submit(s, open_client(s, KOFN_WINDOW_BYTES), 1, &small, job);
+    stop(s);
+    kofn_store *store = open_store(s, KOFN_STORE_JOB, &found);
+    memset(found.body, 0xc1, found.record.body_bytes); // never used in msgpack
+    found.record.owner[0] = '\0';
+    put_record(&store, &found.record, NULL);
+    for (size_t life = 0; life < 2; life++) {
+        stage_run(s);
+        peer *client = open_client(s, KOFN_WINDOW_BYTES);
+        send_job_call(client, 1, KOFN_METHOD_WAIT, job);
+        assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_DATA_LOSS);
+        assert_string_equal(get_job(client, job).state, "failed");
+        stop(s);
+        store = open_store(s, KOFN_STORE_JOB, &found);
+        kofn_store_close(&store);
+        assert_int_equal(found.record.state, FAILED_ON_DISK);
+    }
 }
 
 static void
@@ -420,6 +534,9 @@ main(void)
         TEST(jobs_that_need_an_operand_from_disk_share_one_load),
         TEST(a_key_of_two_operands_is_the_newer_ones_when_the_older_is_dropped),
         TEST(an_operand_that_the_memory_cannot_hold_waits_on_disk),
+        TEST(a_job_that_another_configuration_can_take_up_waits_for_it),
+        TEST(a_job_that_waits_for_another_configuration_can_be_cancelled),
+        TEST(a_job_that_is_lost_has_failed_on_disk_too),
         TEST(an_operand_that_was_dropped_in_use_goes_with_its_last_job),
     };
     return cmocka_run_group_tests_name("master_store", tests, NULL, NULL);
