@@ -559,6 +559,7 @@ kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *err)
     const kofn_job_order order = {
         .product = kept->product, .key = kept->key, .deadline_ns = kept->deadline_ns, .keep = true};
     job->state = KOFN_JOB_STORING;
+    job->attempts = kept->attempts;
     job->spec = kept->spec;
     job->spec.algorithms = master->config.known;
     job->choice_on_disk = kofn_code_spec_is_complete(&job->spec);

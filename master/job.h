@@ -159,6 +159,8 @@ struct kofn_job {
     bool product_coming;      // from there
     bool fetched;             // is in the list of those that are only kept on disk
     bool lost;                // a record that could not be read: nobody knows whose
+    bool suspect;             // is in the list of those that are to be tried alone
+    uint64_t attempts;        // 1: it saw a master die; and one for each time it was tried alone
     bool suspended;           // the master stops: what becomes of it now is of no account
     unsigned absent;          // bit o: operand o is not in memory
     size_t loading;           // operands on their way

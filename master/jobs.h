@@ -49,6 +49,7 @@ typedef struct kofn_kept_job {
     const kofn_msg_product *product; // of one that had not ended: the order
     kofn_code_spec spec;
     const char *policy;
+    uint64_t attempts;
 
     const kofn_msg_job *account; // of one that had
     kofn_job_state state;
@@ -70,8 +71,14 @@ KOFN_MUST_CHECK kofn_status kofn_jobs_restore_blocked(kofn_jobs *jobs, const kof
 KOFN_MUST_CHECK kofn_status kofn_jobs_restore_ended(kofn_jobs *jobs, const kofn_kept_job *kept,
                                                     kofn_error *err);
 
-/* All are restored: go on with those that had not ended. */
-void kofn_jobs_resume(kofn_jobs *jobs, size_t *ret_jobs, size_t *ret_results);
+/* All are restored: go on with those that had not ended. `crashed`: the master before this one died
+ * without a word, and one of them may be why. Those that saw one such end are begun together; those
+ * that saw two one after another, each when the one before it is over and a worker is there. Who is
+ * tried so when the master dies, three times, is FAILED. */
+void kofn_jobs_resume(kofn_jobs *jobs, bool crashed, size_t *ret_jobs, size_t *ret_results);
+
+/* What kofn_keep_attempts put is on disk: the job begins now, or in its turn. */
+void kofn_jobs_take_up(kofn_jobs *jobs, kofn_job *job);
 
 /* ---- for accept.c ------------------------------------------------------------------------------------ */
 

@@ -14,6 +14,7 @@ typedef struct kept_job {
     kofn_wire_raw order; // a product
     kofn_msg_code code;
     char policy[KOFN_NAME_MAX];
+    uint64_t attempts;
     kofn_wire_raw account; // a job, once it is over
     kofn_msg_matrix product;
 } kept_job;
@@ -32,6 +33,10 @@ static const kofn_wire_field fields[] = {
      .of = &kofn_code_message,
      .help = "as far as it is chosen"},
     {.name = "policy", .type = KOFN_WIRE_TEXT, FIELD(policy), .help = "likewise"},
+    {.name = "attempts",
+     .type = KOFN_WIRE_U64,
+     FIELD(attempts),
+     .help = "ends of masters that it may be the cause of"},
     {.name = "account", .type = KOFN_WIRE_RAW, FIELD(account), .help = "once it is over"},
     {.name = "product",
      .type = KOFN_WIRE_MESSAGE,
@@ -84,6 +89,7 @@ pack_body(const kofn_job *job, kofn_wire_buffer *ret_body, kofn_error *err)
     if (!over)
         status = kofn_msg_code_from_spec(&job->spec, &body.code, err);
     snprintf(body.policy, sizeof body.policy, "%s", job->policy);
+    body.attempts = job->attempts;
     if (over)
         status = pack_account(job, &account, err);
     if (over && job->has_product) {
@@ -182,6 +188,28 @@ kofn_keep_choice(kofn_job *job)
     kofn_keep_request *request = new_put(job, choice_done, NULL);
     if (request)
         kofn_keep_submit(&request);
+}
+
+static void
+attempts_done(kofn_keep_request *request)
+{
+    kofn_job *job = request->about;
+    const kofn_error *why = find_failure(request);
+    if (why)
+        kofn_log_write(&job->master->log, KOFN_LOG_WARNING, "attempts_not_stored", why->text,
+                       "job=%s", job->name);
+    kofn_job_leave(job);
+    kofn_jobs_take_up(job->master->jobs, job);
+}
+
+void
+kofn_keep_attempts(kofn_job *job)
+{
+    kofn_keep_request *request = new_put(job, attempts_done, NULL);
+    if (request)
+        kofn_keep_submit(&request);
+    else // short of memory: not noted
+        kofn_jobs_take_up(job->master->jobs, job);
 }
 
 static void
@@ -330,6 +358,7 @@ restore_open(kofn_master *master, const kept_job *body, kofn_kept_job *kept, kof
 {
     kofn_msg_product product;
     kept->policy = body->policy;
+    kept->attempts = body->attempts;
     kofn_status status = kofn_message_unpack(&kofn_product_message, body->order.bytes,
                                              body->order.length, &product, err);
     if (status)

@@ -282,6 +282,101 @@ a_key_of_two_records_is_the_newer_jobs_when_the_older_is_forgotten(void **state)
     assert_string_equal(again, second);
 }
 
+/* ---- masters that die -------------------------------------------------------------------------------- */
+
+/* What one leaves that did not stop; the jobs that were open are so in either case. */
+static void
+die_and_restart(stage *s)
+{
+    char path[300], boot[64];
+    stop(s);
+    FILE *from = fopen("/proc/sys/kernel/random/boot_id", "re");
+    assert_non_null(from);
+    assert_non_null(fgets(boot, sizeof boot, from));
+    assert_int_equal(fclose(from), 0);
+    (void)snprintf(path, sizeof path, "%s/running", s->config.store);
+    assert_int_equal(access(path, F_OK), -1); // it stopped
+    FILE *to = fopen(path, "we");
+    assert_non_null(to);
+    assert_true(fputs(boot, to) >= 0);
+    assert_int_equal(fclose(to), 0);
+    stage_run(s);
+}
+
+/* The job whose task comes, which is not answered. */
+static void
+expect_task_of(stage *s, const char *job)
+{
+    task t;
+    expect_task(join_worker(s, "w", 4), &t);
+    assert_string_equal(t.head.job, job);
+    task_fini(&t);
+}
+
+static void
+a_job_under_which_the_master_dies_again_and_again_has_failed(void **state)
+{
+    enum { TRIES = 3 };
+    stage *s = *state;
+    char bad[KOFN_ID_MAX], good[KOFN_ID_MAX], same[KOFN_ID_MAX];
+    task t;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    submit(s, client, 1, &small, bad);
+    submit(s, client, 2, &small, good);
+    die_and_restart(s);
+    peer *worker = join_worker(s, "w", 4);
+    for (size_t i = 0; i < 2; i++) { // both at once
+        expect_task(worker, &t);
+        task_fini(&t);
+    }
+    for (size_t i = 0; i <= TRIES; i++) {
+        die_and_restart(s);
+        expect_task_of(s, bad);
+        client = open_client(s, KOFN_WINDOW_BYTES);
+        assert_string_equal(get_job(client, good).state, "storing"); // and no task of it
+        assert_string_equal(get_job(client, bad).state, "running");
+        if (i > 0)
+            continue;
+        restart(s); // a stop is no death: this try does not count
+    }
+    die_and_restart(s);
+    worker = join_worker(s, "w", 4);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    send_job_call(client, 1, KOFN_METHOD_WAIT, good);
+    expect_product(s, client, 1, &small, same);
+    send_job_call(client, 2, KOFN_METHOD_WAIT, bad);
+    assert_int_equal(expect_reply(client, 2, NULL, NULL), KOFN_FAILED_PRECONDITION);
+    assert_non_null(strstr(get_job(client, bad).message, "died 3 times"));
+}
+
+static void
+suspects_are_begun_one_after_another_and_done(void **state)
+{
+    stage *s = *state;
+    char job[3][KOFN_ID_MAX], same[KOFN_ID_MAX];
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    for (size_t i = 0; i < 3; i++)
+        submit(s, client, i + 1, &small, job[i]);
+    die_and_restart(s);
+    (void)check_health(open_client(s, 0));
+    die_and_restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    cancel(client, 1, job[1]);
+    peer *worker = join_worker(s, "w", 4);
+    for (size_t i = 0; i < 3; i += 2) {
+        task t;
+        expect_task(worker, &t);
+        assert_string_equal(t.head.job, job[i]);
+        answer(s, worker, &t);
+        send_job_call(client, 2 + i, KOFN_METHOD_WAIT, job[i]);
+        expect_product(s, client, 2 + i, &small, same);
+    }
+}
+
 /* ---- operands ---------------------------------------------------------------------------------------- */
 
 static void
@@ -531,6 +626,8 @@ main(void)
         TEST(a_multiply_is_not_kept),
         TEST(a_job_is_refused_when_the_store_is_full_with_a_hint_to_retry),
         TEST(a_key_of_two_records_is_the_newer_jobs_when_the_older_is_forgotten),
+        TEST(a_job_under_which_the_master_dies_again_and_again_has_failed),
+        TEST(suspects_are_begun_one_after_another_and_done),
         TEST(jobs_that_need_an_operand_from_disk_share_one_load),
         TEST(a_key_of_two_operands_is_the_newer_ones_when_the_older_is_dropped),
         TEST(an_operand_that_the_memory_cannot_hold_waits_on_disk),
