@@ -29,11 +29,15 @@ struct kofn_operand {
     kofn_assembler upload; // of one matrix
     double bound;          // of its elements
     kofn_coded_set coded;
-    size_t charge;       // bytes, coded blocks aside
-    size_t jobs;         // that hold it
-    bool on_disk;        // its record is
-    bool away;           // its elements are there alone
-    bool coming;         // from there
+    size_t charge;                 // bytes, coded blocks aside
+    size_t jobs;                   // that hold it
+    bool on_disk;                  // its record is
+    bool away;                     // its elements are there alone
+    bool coming;                   // from there
+    bool dropping;                 // its drop is on the way there
+    bool drop_on_disk;             // and has arrived
+    kofn_operand_dropped *dropped; // whoever is to be told of that
+    void *dropped_context;
     bool too_large;      // to be loaded: it waits there for more limits.memory
     operand_wait *waits; // for that
     size_t wait_count, wait_capacity;
@@ -487,36 +491,62 @@ kofn_operand_load(kofn_operand *operand, kofn_job *job, size_t which)
     kofn_keep_fetch_elements(keep, operand->id, on_loaded, operand);
 }
 
-/* One whose drop is to be told; NULL: nobody asks. */
-typedef struct drop_call {
-    kofn_operand_dropped *dropped;
-    void *context;
-} drop_call;
-
+/* Whoever asked for the drop is told, once. */
 static void
-on_dropped(void *context, const kofn_error *why, kofn_bands *elements)
+tell_dropped(kofn_operand_dropped *dropped, void *context, const kofn_error *why)
 {
-    (void)elements;
-    drop_call *call = context;
-    if (!call)
+    if (!dropped)
         return;
     (void)kofn_failpoint_pass(KOFN_FAIL_OPERAND_DROPPED);
-    call->dropped(call->context, why);
-    free(call);
+    dropped(context, why);
+}
+
+/* The disk has it still, and so would the next master: whoever wants it gone asks again. */
+static void
+list_again(kofn_operand *operand, const kofn_error *why)
+{
+    kofn_operands *operands = operand->of;
+    kofn_log_write(&operands->master->log, KOFN_LOG_ERROR, "operand_not_dropped", why->text,
+                   "operand=%s", operand->name);
+    if (zhashx_lookup(operands->by_key, operand->key.text))
+        operand->key.text[0] = '\0'; // another was stored under it meanwhile
+    kofn_error err;
+    if (kofn_map_put(&operands->by_id, operand->id, operand, &err) != KOFN_OK) // it is only listed
+        kofn_log_write(&operands->master->log, KOFN_LOG_ERROR, "operand_not_found", err.text,
+                       "operand=%s", operand->name);
+    operands->count++;
+    list_stored(operand);
+}
+
+static void
+on_removed(void *context, const kofn_error *why, kofn_bands *elements)
+{
+    (void)elements;
+    kofn_operand *operand = context;
+    kofn_operand_dropped *dropped = operand->dropped;
+    void *told = operand->dropped_context;
+    const bool still = why && !operand->drop_on_disk;
+    operand->dropped = NULL;
+    if (still) {
+        list_again(operand, why);
+    } else {
+        if (why) // the next start tries again
+            kofn_log_write(&operand->of->master->log, KOFN_LOG_WARNING, "operand_not_removed",
+                           why->text, "operand=%s", operand->name);
+        destroy_operand(operand);
+    }
+    tell_dropped(dropped, told, still ? why : NULL);
 }
 
 /* Nobody holds it any more. */
 static void
-end_dropped(kofn_operand *operand, drop_call *call)
+end_dropped(kofn_operand *operand)
 {
     kofn_keep *keep = operand->of->master->keep;
-    const uint64_t id = operand->id;
-    const bool on_disk = operand->on_disk && keep;
-    destroy_operand(operand);
-    if (on_disk)
-        kofn_keep_remove_operand(keep, id, on_dropped, call);
+    if (operand->on_disk && keep)
+        kofn_keep_remove_operand(keep, operand->id, on_removed, operand);
     else
-        on_dropped(call, NULL, NULL);
+        on_removed(operand, NULL, NULL);
 }
 
 void
@@ -528,8 +558,9 @@ kofn_operand_release(kofn_operand **operand_p)
         return;
     assert(operand->jobs > 0);
     operand->used_ns = kofn_clock_ns();
-    if (--operand->jobs == 0 && operand->state == DROPPED && operand->of->settled)
-        end_dropped(operand, NULL); // else: a job that could not be restored, others may follow
+    if (--operand->jobs == 0 && operand->state == DROPPED && operand->of->settled &&
+        !operand->dropping)
+        end_dropped(operand); // not settled: a job that could not be restored, others may follow
 }
 
 const kofn_bands *
@@ -561,26 +592,38 @@ kofn_operand_keep_coded(kofn_operand *operand, const kofn_coded_key *key, uint64
 
 /* ---- all of them ----------------------------------------------------------------------------------- */
 
-static drop_call *
-new_call(kofn_operand_dropped *dropped, void *context)
+static void
+on_drop_kept(void *context, const kofn_error *why, kofn_bands *elements)
 {
-    drop_call *call = malloc(sizeof *call);
-    if (call)
-        *call = (drop_call){dropped, context};
-    return call;
+    (void)elements;
+    kofn_operand *operand = context;
+    kofn_operand_dropped *dropped = operand->dropped;
+    operand->dropping = false;
+    operand->drop_on_disk = !why;
+    if (operand->jobs == 0) { // meanwhile: how that ends is told
+        end_dropped(operand);
+        return;
+    }
+    operand->dropped = NULL;
+    if (why)
+        list_again(operand, why);
+    tell_dropped(dropped, operand->dropped_context, why);
 }
 
 /* Jobs that hold it need it after a restart as well. */
 static void
-keep_drop(kofn_operand *operand, drop_call *call)
+keep_drop(kofn_operand *operand)
 {
     kofn_keep *keep = operand->of->master->keep;
     if (!operand->on_disk || !keep) {
-        on_dropped(call, NULL, NULL);
+        kofn_operand_dropped *dropped = operand->dropped;
+        operand->dropped = NULL;
+        tell_dropped(dropped, operand->dropped_context, NULL);
         return;
     }
     const kofn_kept_operand what = describe_kept(operand);
-    kofn_keep_operand(keep, &what, NULL, on_dropped, call);
+    operand->dropping = true;
+    kofn_keep_operand(keep, &what, NULL, on_drop_kept, operand);
 }
 
 void
@@ -588,14 +631,9 @@ kofn_operands_drop(kofn_operands *operands, kofn_operand *operand, kofn_operand_
                    void *context)
 {
     assert(operand->state == STORED);
-    drop_call *call = dropped ? new_call(dropped, context) : NULL;
-    if (dropped && !call) {
-        kofn_error err;
-        kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory to drop an operand: try again");
-        dropped(context, &err);
-        return;
-    }
     (void)kofn_failpoint_pass(KOFN_FAIL_OPERAND_DROPPING);
+    operand->dropped = dropped;
+    operand->dropped_context = context;
     operand->state = DROPPED;
     operands->count--;
     TAILQ_REMOVE(&operands->stored, operand, of_all);
@@ -604,9 +642,9 @@ kofn_operands_drop(kofn_operands *operands, kofn_operand *operand, kofn_operand_
         zhashx_delete(operands->by_key, operand->key.text); // records may share one by mistake
     kofn_coded_clear(operands->coded, &operand->coded);
     if (operand->jobs == 0)
-        end_dropped(operand, call);
+        end_dropped(operand);
     else
-        keep_drop(operand, call);
+        keep_drop(operand);
 }
 
 /* ---- from the disk --------------------------------------------------------------------------------- */
@@ -659,6 +697,7 @@ kofn_operands_restore(kofn_operands *operands, const kofn_kept_operand *what, ko
                        "operand=%s", operand->name);
     if (what->dropped) {
         operand->state = DROPPED;
+        operand->drop_on_disk = true;
         operand->used_ns = kofn_clock_ns();
         TAILQ_INSERT_TAIL(&operands->dropped, operand, of_all);
         return KOFN_OK;
@@ -677,7 +716,7 @@ kofn_operands_settle(kofn_operands *operands)
         TAILQ_REMOVE(&operands->dropped, operand, of_all);
         (void)kofn_map_remove(&operands->by_id, operand->id); // it is there
         if (operand->jobs == 0)
-            end_dropped(operand, NULL);
+            end_dropped(operand);
     }
     return operands->count;
 }

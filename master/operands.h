@@ -6,7 +6,7 @@
  *
  *                 all blocks                 DropOperand, or unused for limits.keep_operands
  *     RECEIVING -------------> STORED ------------------------------------> DROPPED -----> gone
- *         \                                                                      no job holds it
+ *         \                       <--- the disk refuses that ---                 no job holds it
  *          `--- abandoned, overdue, a bad block ---> gone
  *
  * An operand is the key's that put it (asker.h), and of no connection: once it is stored it outlives
@@ -101,8 +101,8 @@ void kofn_operand_keep_coded(kofn_operand *operand, const kofn_coded_key *key, u
 
 /* ---- all of them ----------------------------------------------------------------------------------- */
 
-/* One that was found can be found no more. `dropped` (may be NULL) is called once that is sure; `why`
- * is NULL, or why it may be there again after a restart. */
+/* One that was found can be found no more. `dropped` (may be NULL) is called once that is sure, which
+ * may be at once; `why` is NULL, or why the disk refused: then it is found again. */
 typedef void kofn_operand_dropped(void *context, const kofn_error *why);
 void kofn_operands_drop(kofn_operands *operands, kofn_operand *operand,
                         kofn_operand_dropped *dropped, void *context);

@@ -5,8 +5,9 @@
 #include "master/store/store.h"
 
 #include <ftw.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const problem small = {.rows = 6, .inner = 4, .cols = 3};
@@ -371,6 +372,7 @@ suspects_are_begun_one_after_another_and_done(void **state)
         task t;
         expect_task(worker, &t);
         assert_string_equal(t.head.job, job[i]);
+        assert_string_equal(get_job(client, job[2]).state, i == 0 ? "storing" : "running");
         answer(s, worker, &t);
         send_job_call(client, 2 + i, KOFN_METHOD_WAIT, job[i]);
         expect_product(s, client, 2 + i, &small, same);
@@ -485,6 +487,56 @@ an_operand_that_the_memory_cannot_hold_waits_on_disk(void **state)
     restart(s);
     assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_OK);
     s->config.memory = memory;
+    restart(s);
+    assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_NOT_FOUND);
+}
+
+static void
+limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Every write fails meanwhile. */
+static kofn_status
+drop_on_a_broken_disk(peer *client, uint64_t call, const char *operand)
+{
+    limit_files(1);
+    const kofn_status status = drop_operand(client, call, operand);
+    limit_files(RLIM_INFINITY);
+    return status;
+}
+
+static void
+an_operand_whose_drop_the_disk_refuses_is_still_there(void **state)
+{
+    stage *s = *state;
+    char operand[KOFN_ID_MAX], job[KOFN_ID_MAX], again[KOFN_ID_MAX];
+    problem named = square;
+    (void)signal(SIGXFSZ, SIG_IGN); // a failed write is an error like another
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    named.key = "of the operand";
+    put_operand(s, client, 1, &named, 0, operand);
+    assert_int_not_equal(drop_on_a_broken_disk(client, 2, operand), KOFN_OK);
+    put_operand(s, client, 3, &named, 0, again);
+    assert_string_equal(again, operand);
+
+    named.key = NULL;
+    named.operand[0] = operand; // in use: its drop is noted first
+    submit(s, client, 4, &named, job);
+    assert_int_not_equal(drop_on_a_broken_disk(client, 5, operand), KOFN_OK);
+    assert_int_equal(drop_operand(client, 6, operand), KOFN_OK);
+    assert_int_equal(drop_operand(client, 7, operand), KOFN_NOT_FOUND);
+    peer *worker = join_worker(s, "w", 1);
+    task t;
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    send_job_call(client, 8, KOFN_METHOD_WAIT, job);
+    expect_product(s, client, 8, &named, again);
     restart(s);
     assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_NOT_FOUND);
 }
@@ -631,6 +683,7 @@ main(void)
         TEST(jobs_that_need_an_operand_from_disk_share_one_load),
         TEST(a_key_of_two_operands_is_the_newer_ones_when_the_older_is_dropped),
         TEST(an_operand_that_the_memory_cannot_hold_waits_on_disk),
+        TEST(an_operand_whose_drop_the_disk_refuses_is_still_there),
         TEST(a_job_that_another_configuration_can_take_up_waits_for_it),
         TEST(a_job_that_waits_for_another_configuration_can_be_cancelled),
         TEST(a_job_that_is_lost_has_failed_on_disk_too),
