@@ -103,12 +103,13 @@ open_store(stage *s, kofn_store_kind kind, found_record *ret_found)
 }
 
 static void
-put_record(kofn_store **store_p, const kofn_store_record *record, const kofn_bands *fresh)
+put_record(kofn_store **store_p, const kofn_store_record *record, bool is_new,
+           const kofn_bands *fresh)
 {
     bool done = false;
     kofn_store_request put = {
         .verb = KOFN_STORE_PUT, .record = *record, .done = note_done, .context = &done};
-    put.is_new = fresh != NULL;
+    put.is_new = is_new;
     put.matrix_count = fresh != NULL;
     put.matrices[0].bands = fresh;
     kofn_store_submit(*store_p, &put);
@@ -432,7 +433,7 @@ a_key_of_two_operands_is_the_newer_ones_when_the_older_is_dropped(void **state)
     found.record.id++;
     snprintf(newer, sizeof newer, "%016" PRIx64, found.record.id);
     problem_operand(s, &keyed, 0, &bands);
-    put_record(&store, &found.record, &bands);
+    put_record(&store, &found.record, true, &bands);
     kofn_bands_fini(&bands);
 
     stage_run(s);
@@ -541,6 +542,43 @@ an_operand_whose_drop_the_disk_refuses_is_still_there(void **state)
     assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_NOT_FOUND);
 }
 
+static void
+jobs_from_disk_take_turns_by_owner(void **state)
+{
+    enum { JOBS = 4, LAST = JOBS - 1 };
+    static const size_t order[JOBS] = {0, 1, LAST, 2}; // the first is out before the others are in
+    stage *s = *state;
+    char operand[KOFN_ID_MAX], job[JOBS][KOFN_ID_MAX];
+    found_record found;
+    problem named = square;
+    s->config.compute_threads = 1; // codes are there in the order of the jobs
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    put_operand(s, client, 1, &square, 0, operand);
+    named.operand[0] = named.operand[1] = operand;
+    submit(s, client, 2, &named, job[0]);
+    stop(s);
+    kofn_store *store = open_store(s, KOFN_STORE_JOB, &found);
+    kofn_store_close(&store);
+    for (size_t i = 1; i < JOBS; i++) { // the last is another's
+        const kofn_store_params params = {.folder = s->config.store, .helpers = 1, .pool = s->pool};
+        kofn_error error;
+        found.record.id++;
+        snprintf(job[i], sizeof job[i], "%016" PRIx64, found.record.id);
+        snprintf(found.record.owner, sizeof found.record.owner, "%s", i == LAST ? "another" : "");
+        assert_ok(kofn_store_open(&params, &store, &error));
+        put_record(&store, &found.record, true, NULL);
+    }
+    stage_run(s);
+    peer *worker = join_worker(s, "w", 1);
+    for (size_t i = 0; i < JOBS; i++) {
+        task t;
+        expect_task(worker, &t);
+        assert_string_equal(t.head.job, job[order[i]]);
+        answer(s, worker, &t);
+    }
+}
+
 /* A job whose stored operand, dropped since, is larger than the memory of the next master. */
 static void
 block_job(stage *s, problem *ret_named, char operand[KOFN_ID_MAX], char job[KOFN_ID_MAX])
@@ -620,7 +658,7 @@ a_job_that_is_lost_has_failed_on_disk_too(void **state)
     kofn_store *store = open_store(s, KOFN_STORE_JOB, &found);
     memset(found.body, 0xc1, found.record.body_bytes); // never used in msgpack
     found.record.owner[0] = '\0';
-    put_record(&store, &found.record, NULL);
+    put_record(&store, &found.record, false, NULL);
     for (size_t life = 0; life < 2; life++) {
         stage_run(s);
         peer *client = open_client(s, KOFN_WINDOW_BYTES);
@@ -684,6 +722,7 @@ main(void)
         TEST(a_key_of_two_operands_is_the_newer_ones_when_the_older_is_dropped),
         TEST(an_operand_that_the_memory_cannot_hold_waits_on_disk),
         TEST(an_operand_whose_drop_the_disk_refuses_is_still_there),
+        TEST(jobs_from_disk_take_turns_by_owner),
         TEST(a_job_that_another_configuration_can_take_up_waits_for_it),
         TEST(a_job_that_waits_for_another_configuration_can_be_cancelled),
         TEST(a_job_that_is_lost_has_failed_on_disk_too),
