@@ -17,10 +17,8 @@
  *
  * Each request of a job that is out is an item of it (kofn_job.items), so the job stays.
  *
- * Cost       Two puts a job (three where a code of several tasks was left open) and one remove. Measured
- *            by bench_submit, 64 clients and 4 x 4 products, twice on 2 cores that were busy with
- *            other work: 3,600 to 6,900 submits a second, with two workers that run them or none;
- *            5,000 to 13,500 without syncs, 12,500 to 20,800 without a store.
+ * Cost       Two puts a job (three where a code of several tasks was left open) and one remove:
+ *            bench_submit measures them (bench/README.md).
  *
  * Threads    The I/O thread. Nothing blocks but new, load and close.
  */
