@@ -216,6 +216,7 @@ retry(kofn_call *call, int64_t wait_ns, const kofn_error *why)
         return;
     }
     call->attempts++;
+    call->error = *why;
     requeue(call, wait_ns);
 }
 
@@ -355,9 +356,11 @@ expire(kofn_client *client, int64_t now)
             say_unreachable(client, now, &error);
             finish(call, &error);
         } else if (now >= give_up_at(call) && call->state != KOFN_CALL_RECEIVING) {
-            (void)kofn_fail(&error, KOFN_DEADLINE_EXCEEDED,
-                            "no outcome within %.3g s; allow more time",
-                            (double)(call->deadline_ns - call->started_ns) / 1e9);
+            const bool was_put_off = call->error.status != KOFN_OK;
+            (void)kofn_fail(
+                &error, KOFN_DEADLINE_EXCEEDED, "no outcome within %.3g s%s%s; allow more time",
+                (double)(call->deadline_ns - call->started_ns) / 1e9,
+                was_put_off ? ", since it was put off: " : "", was_put_off ? call->error.text : "");
             if (call->state == KOFN_CALL_SENT)
                 abandon(call);
             finish(call, &error);
