@@ -770,6 +770,7 @@ typedef struct put_off {
     kofn_status with;
     uint64_t retry_ms;
     int64_t called_ns[FAKE_CALLS_MAX];
+    kofn_error error; // of the call
 } put_off;
 
 static void
@@ -791,12 +792,14 @@ multiply_insisting(bool insist, int64_t timeout_ms, put_off *how)
     pair p = pair_new(2, 2, 2);
     kofn_result *result = NULL;
     kofn_error error;
+    how->error = (kofn_error){.status = KOFN_OK};
     fake_start(&f.fake, put_off_often, how);
     const kofn_client_options options = {
         .endpoint = f.fake.endpoint, .insist = insist, .backoff_ms = 1, .backoff_max_ms = 2};
     const kofn_product_options product = {.timeout_ms = timeout_ms};
     assert_ok(kofn_client_open(&options, &f.client, &error));
-    kofn_status status = kofn_client_multiply(f.client, &p.a, &p.b, &product, &result, &error);
+    const kofn_status status =
+        kofn_client_multiply(f.client, &p.a, &p.b, &product, &result, &how->error);
     kofn_result_destroy(&result);
     end(&f);
     pair_fini(&p);
@@ -814,6 +817,7 @@ who_insists_is_put_off_until_the_deadline(void **state)
     assert_int_equal(multiply_insisting(true, 0, &full), KOFN_OK);
     assert_int_equal(multiply_insisting(true, 0, &stopping), KOFN_OK);
     assert_int_equal(multiply_insisting(true, 200, &always), KOFN_DEADLINE_EXCEEDED);
+    assert_non_null(strstr(always.error.text, "put off: no room"));
 }
 
 static void
