@@ -496,9 +496,8 @@ a_dropped_operand_is_gone_and_a_job_that_names_it_goes_on(void **state)
     await_product(c, job, &named);
     restart(c);
     await_product(c, job, &named);
-    kofn_health health;
-    assert_ok(kofn_client_check(cluster_get_client(c), NULL, 1000, &health, &error));
-    assert_true(health.store_bytes < 2 * LARGE * LARGE * sizeof(double)); // the product alone
+    assert_true(cluster_check(c).store_bytes <
+                2 * LARGE * LARGE * sizeof(double)); // the product alone
 }
 
 /* ---- damage ------------------------------------------------------------------------------------------ */
