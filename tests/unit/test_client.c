@@ -1203,33 +1203,6 @@ note_state(void *context, const kofn_account *account)
     return true;
 }
 
-/* Once it was heard: for away_ms where there is no deadline, else until that. */
-static void
-how_long_a_master_may_be_away_is_bounded(void **state)
-{
-    fixture f = {.client = NULL};
-    kofn_error error;
-    kofn_result *result = NULL;
-    job_script script = {.hold = true};
-    last_state looker = {0};
-    const kofn_wait_options shorter = {
-        .timeout_ms = 100, .progress = note_state, .context = &looker};
-    (void)state;
-    fake_start(&f.fake, serve_job, &script);
-    const kofn_client_options options = {
-        .endpoint = f.fake.endpoint, .away_ms = 300, .backoff_ms = 1, .backoff_max_ms = 20};
-    assert_ok(kofn_client_open(&options, &f.client, &error));
-    assert_ok(kofn_client_cancel(f.client, "aa", NULL, &error)); // heard
-    fake_stop(&f.fake);
-    const int64_t begin_ns = kofn_clock_ns();
-    assert_fails(kofn_client_wait(f.client, "aa", &shorter, &result, &error), KOFN_UNAVAILABLE);
-    assert_string_equal(looker.at, "away");
-    assert_fails(kofn_client_wait(f.client, "aa", NULL, &result, &error), KOFN_UNAVAILABLE);
-    assert_non_null(strstr(error.text, "is away"));
-    assert_true(kofn_clock_ns() - begin_ns >= 400 * KOFN_NS_PER_MS);
-    kofn_client_close(&f.client);
-}
-
 typedef struct onlooker {
     size_t calls;
     double progress;
@@ -1244,6 +1217,37 @@ look_on(void *context, const kofn_account *account)
     if (account->progress > 0)
         o->progress = account->progress;
     return !o->stop_at || strcmp(account->state, o->stop_at) != 0;
+}
+
+/* Once it was heard: for away_ms where there is no deadline, else until that. */
+static void
+how_long_a_master_may_be_away_is_bounded(void **state)
+{
+    fixture f = {.client = NULL};
+    kofn_error error;
+    kofn_result *result = NULL;
+    job_script script = {.hold = true};
+    onlooker waker = {.stop_at = "away"};
+    last_state looker = {0};
+    const kofn_wait_options until_away = {
+        .timeout_ms = 60000, .progress = look_on, .context = &waker};
+    const kofn_wait_options shorter = {
+        .timeout_ms = 100, .progress = note_state, .context = &looker};
+    (void)state;
+    fake_start(&f.fake, serve_job, &script);
+    const kofn_client_options options = {
+        .endpoint = f.fake.endpoint, .away_ms = 300, .backoff_ms = 1, .backoff_max_ms = 20};
+    assert_ok(kofn_client_open(&options, &f.client, &error));
+    assert_ok(kofn_client_cancel(f.client, "aa", NULL, &error)); // heard
+    fake_stop(&f.fake);
+    assert_fails(kofn_client_wait(f.client, "aa", &until_away, &result, &error), KOFN_CANCELLED);
+    const int64_t begin_ns = kofn_clock_ns();
+    assert_fails(kofn_client_wait(f.client, "aa", &shorter, &result, &error), KOFN_UNAVAILABLE);
+    assert_string_equal(looker.at, "away");
+    assert_fails(kofn_client_wait(f.client, "aa", NULL, &result, &error), KOFN_UNAVAILABLE);
+    assert_non_null(strstr(error.text, "is away"));
+    assert_true(kofn_clock_ns() - begin_ns >= 400 * KOFN_NS_PER_MS);
+    kofn_client_close(&f.client);
 }
 
 static void
