@@ -19,6 +19,7 @@ struct kofn_keep {
     kofn_master *master;
     kofn_store *store;
     TAILQ_HEAD(, kofn_keep_request) out; // oldest first
+    int64_t patience_ns;
 };
 
 /* ---- time ---------------------------------------------------------------------------------------- */
@@ -128,7 +129,7 @@ bool
 kofn_keep_is_stuck(const kofn_keep *keep, int64_t now_ns)
 {
     const kofn_keep_request *oldest = TAILQ_FIRST(&keep->out);
-    return oldest && now_ns - oldest->since_ns > STUCK_NS;
+    return oldest && now_ns - oldest->since_ns > keep->patience_ns;
 }
 
 kofn_status
@@ -171,6 +172,7 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the store");
     keep->master = master;
     TAILQ_INIT(&keep->out);
+    keep->patience_ns = kofn_failpoint_get_patience(STUCK_NS);
     const kofn_store_params params = {
         .folder = config->store,
         .sync = config->durability == KOFN_DURABILITY_FULL,
