@@ -2,51 +2,8 @@
  * anew. Its end is always at once: open jobs stay open. */
 #include "tests/unit/master_stage.h"
 
-#include <ftw.h>
-#include <stdio.h>
-#include <unistd.h>
-
 static const problem small = {.rows = 6, .inner = 4, .cols = 3};
 static const problem square = {.rows = 4, .inner = 4, .cols = 4};
-
-static int
-store_setup(void **state)
-{
-    (void)stage_setup(state);
-    stage *s = *state;
-    snprintf(s->config.store, sizeof s->config.store, "/tmp/kofn-master-store-XXXXXX");
-    return mkdtemp(s->config.store) ? 0 : -1;
-}
-
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
-static int
-store_teardown(void **state)
-{
-    stage *s = *state;
-    char folder[256];
-    snprintf(folder, sizeof folder, "%s", s->config.store);
-    (void)stage_teardown(state);
-    return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-/* All peers are gone afterwards. */
-static void
-restart(stage *s)
-{
-    kofn_master_stop(s->master);
-    kofn_master_stop(s->master);
-    stage_join(s);
-    for (size_t i = 0; i < s->count; i++)
-        close_peer(&s->peers[i]);
-    s->count = 0;
-    stage_run(s);
-}
 
 /* ---- jobs ------------------------------------------------------------------------------------------ */
 
@@ -90,7 +47,7 @@ the_same_rows_are_sent_after_a_restart(void **state)
     submit(s, open_client(s, KOFN_WINDOW_BYTES), 1, &open, job);
     for (size_t i = 0; i < 4; i++)
         see_task(s, workers[i], &before); // four workers: a code of four tasks
-    restart(s);
+    stage_restart(s);
     peer *only = join_worker(s, "w", 4); // for one worker it would be another code
     for (size_t i = 0; i < 4; i++)
         see_task(s, only, &after);
@@ -136,7 +93,7 @@ who_waits_when_it_stops_is_told_to_come_again(void **state)
     kofn_master_stop(s->master);
     kofn_master_stop(s->master);
     assert_int_equal(expect_reply(client, 2, NULL, NULL), KOFN_UNAVAILABLE);
-    restart(s);
+    stage_restart(s);
     client = open_client(s, KOFN_WINDOW_BYTES);
     peer *worker = join_worker(s, "w", 1);
     send_job_call(client, 3, KOFN_METHOD_WAIT, job);
@@ -156,7 +113,7 @@ a_multiply_is_not_kept(void **state)
     stage_run(s);
     send_product(s, open_client(s, KOFN_WINDOW_BYTES), 1, KOFN_METHOD_MULTIPLY, &small);
     (void)check_health(open_client(s, 0));
-    restart(s);
+    stage_restart(s);
     kofn_msg_jobs jobs;
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
     send_call(client, 1, KOFN_METHOD_LIST_JOBS, NULL, NULL);
@@ -193,7 +150,7 @@ jobs_that_need_an_operand_from_disk_share_one_load(void **state)
     put.key = "of this name";
     stage_run(s);
     put_operand(s, open_client(s, KOFN_WINDOW_BYTES), 1, &put, 0, operand);
-    restart(s);
+    stage_restart(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
     put_operand(s, client, 1, &put, 0, again);
     assert_string_equal(again, operand);
@@ -229,13 +186,13 @@ an_operand_that_the_memory_cannot_hold_waits_on_disk(void **state)
     kofn_msg_operand_ref ref;
     snprintf(ref.operand, sizeof ref.operand, "%s", operand);
     s->config.memory = 100; // of 128 bytes
-    restart(s);
+    stage_restart(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
     send_call(client, 1, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
     assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_NOT_FOUND);
 
     s->config.memory = memory;
-    restart(s);
+    stage_restart(s);
     client = open_client(s, KOFN_WINDOW_BYTES);
     send_call(client, 1, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
     assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_OK);
@@ -257,7 +214,7 @@ an_operand_that_was_dropped_in_use_goes_with_its_last_job(void **state)
     send_call(client, 3, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
     assert_int_equal(expect_reply(client, 3, NULL, NULL), KOFN_OK);
     const uint64_t with_operand = check_health(client).store_bytes;
-    restart(s);
+    stage_restart(s);
     client = open_client(s, KOFN_WINDOW_BYTES);
     assert_int_equal(check_health(client).store_bytes, with_operand);
     peer *worker = join_worker(s, "w", 1);
@@ -266,7 +223,7 @@ an_operand_that_was_dropped_in_use_goes_with_its_last_job(void **state)
     answer(s, worker, &t);
     send_job_call(client, 4, KOFN_METHOD_WAIT, job);
     expect_product(s, client, 4, &named, same);
-    restart(s); // and with it goes what is still on its way to disk
+    stage_restart(s); // and with it goes what is still on its way to disk
     client = open_client(s, KOFN_WINDOW_BYTES);
     send_call(client, 5, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
     assert_int_equal(expect_reply(client, 5, NULL, NULL), KOFN_NOT_FOUND);
@@ -277,7 +234,7 @@ an_operand_that_was_dropped_in_use_goes_with_its_last_job(void **state)
 int
 main(void)
 {
-#define TEST(name_) cmocka_unit_test_setup_teardown(name_, store_setup, store_teardown)
+#define TEST(name_) cmocka_unit_test_setup_teardown(name_, stage_setup_kept, stage_teardown_kept)
     static const struct CMUnitTest tests[] = {
         TEST(the_same_rows_are_sent_after_a_restart),
         TEST(one_key_at_once_from_two_clients_is_one_job),
