@@ -10,7 +10,8 @@
 #define WATCH_INTERVAL_NS (100 * KOFN_NS_PER_MS)
 #define PROBE_INTERVAL_NS KOFN_NS_PER_S
 #define ROOM_INTERVAL_NS  (100 * KOFN_NS_PER_MS)
-#define RETRY_MS          200 // hint for clients that find a master that stops
+#define RETRY_MS          200  // hint for clients that find a master that stops
+#define ROOM_RETRY_MS     1000 // the same for those that there is no session for
 #define IDLE_NS           (60 * KOFN_NS_PER_S)
 
 enum {
@@ -710,7 +711,8 @@ on_message(kofn_sessions *sessions, bool *ret_plain, kofn_error *err)
     return session ? KOFN_OK : err->status;
 }
 
-/* Tell a peer that cannot be understood, so that its author learns why: status and sentence, call 0. */
+/* Tell a peer that cannot be understood, or served, so that its author learns why: status and sentence,
+ * call 0. A client that is told nothing in a crowd finds out by our silence. */
 static void
 on_garbage(kofn_sessions *sessions, const kofn_error *why)
 {
@@ -722,6 +724,8 @@ on_garbage(kofn_sessions *sessions, const kofn_error *why)
     if (stranger && sessions->complaints++ >= COMPLAINTS_MAX)
         return;
     kofn_msg_reply reply = {.version = KOFN_PROTOCOL_VERSION, .status = why->status};
+    if (why->status == KOFN_RESOURCE_EXHAUSTED)
+        reply.retry_ms = ROOM_RETRY_MS;
     snprintf(reply.message, sizeof reply.message, "%s", why->text);
     kofn_peer *peer = NULL;
     kofn_status sent = kofn_peer_new(sessions->master->client_socket, KOFN_LINK_MASTER_CLIENTS,

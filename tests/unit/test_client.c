@@ -1,6 +1,7 @@
 /* libkofn against a master that does what each test wants. */
 #include "tests/assert.h"
 
+#include "client/engine.h"
 #include "client/kofn.h"
 #include "common/base/clock.h"
 #include "common/base/rng.h"
@@ -886,6 +887,132 @@ a_master_that_does_not_answer_is_left_after_the_deadline(void **state)
     pair_fini(&p);
 }
 
+/* ---- refusals of which call nobody knows ----------------------------------------------------- */
+
+static const fake_call no_call = {.call = {.call = 0}};
+
+typedef struct turned_away {
+    size_t times;
+    kofn_status with;
+    uint64_t retry_ms;
+} turned_away;
+
+static void
+turn_away(fake_master *fake, fake_call *call)
+{
+    const turned_away *how = fake->test;
+    if (fake->call_count <= how->times)
+        fake_refuse(fake, &no_call, how->with, "nobody knows of which call", how->retry_ms);
+    else
+        fake_multiply(fake, call, KOFN_CHUNK_BYTES);
+}
+
+/* With a deadline, lest a client that does not hear it waits for ever. */
+static kofn_status
+multiply_turned_away(turned_away *how, bool insist, fixture *f)
+{
+    pair p = pair_new(4, 3, 2);
+    kofn_error error;
+    kofn_result *result = NULL;
+    const kofn_product_options multiply = {.timeout_ms = 20000};
+    fake_start(&f->fake, turn_away, how);
+    const kofn_client_options options = {.endpoint = f->fake.endpoint,
+                                         .insist = insist,
+                                         .retries = 3,
+                                         .backoff_ms = 1,
+                                         .backoff_max_ms = 5};
+    assert_ok(kofn_client_open(&options, &f->client, &error));
+    const kofn_status status =
+        kofn_client_multiply(f->client, &p.a, &p.b, &multiply, &result, &error);
+    kofn_result_destroy(&result);
+    end(f);
+    pair_fini(&p);
+    return status;
+}
+
+static void
+who_finds_no_room_comes_again_on_another_connection(void **state)
+{
+    static const uint64_t hints_ms[] = {0, 20};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        fixture f;
+        turned_away how = {2, KOFN_RESOURCE_EXHAUSTED, hints_ms[i]};
+        assert_int_equal(multiply_turned_away(&how, false, &f), KOFN_OK);
+        assert_int_equal(f.fake.call_count, 3);
+        assert_int_equal(f.fake.peers, 3);
+        assert_string_equal(f.fake.calls[0].call.key, f.fake.calls[2].call.key);
+    }
+}
+
+static void
+who_finds_no_room_at_last_is_told(void **state)
+{
+    fixture f;
+    turned_away how = {1000, KOFN_RESOURCE_EXHAUSTED, 1};
+    (void)state;
+    assert_int_equal(multiply_turned_away(&how, false, &f), KOFN_RESOURCE_EXHAUSTED);
+    assert_int_equal(f.fake.call_count, 4); // once and 3 retries
+}
+
+static void
+who_may_not_speak_any_more_is_told(void **state)
+{
+    fixture f;
+    turned_away how = {1000, KOFN_UNAUTHENTICATED, 0};
+    (void)state;
+    assert_int_equal(multiply_turned_away(&how, true, &f), KOFN_UNAUTHENTICATED);
+    assert_int_equal(f.fake.call_count, 1);
+}
+
+/* However much its caller insists: another try brings the same. */
+static void
+a_call_that_cannot_be_read_is_not_sent_for_ever(void **state)
+{
+    fixture f;
+    turned_away how = {1000, KOFN_INVALID_ARGUMENT, 0};
+    (void)state;
+    assert_int_equal(multiply_turned_away(&how, true, &f), KOFN_INVALID_ARGUMENT);
+    assert_int_equal(f.fake.call_count, 4);
+}
+
+/* Damage on the way is chance, and not counted. */
+static void
+a_call_that_was_damaged_is_sent_again(void **state)
+{
+    fixture f;
+    turned_away how = {6, KOFN_DATA_LOSS, 0};
+    (void)state;
+    assert_int_equal(multiply_turned_away(&how, false, &f), KOFN_OK);
+    assert_int_equal(f.fake.call_count, 7);
+}
+
+static void
+hear_nothing_once(fake_master *fake, fake_call *call)
+{
+    if (fake->call_count > 1)
+        fake_multiply(fake, call, KOFN_CHUNK_BYTES);
+}
+
+static void
+a_call_of_which_nothing_is_heard_is_sent_again(void **state)
+{
+    fixture f;
+    pair p = pair_new(4, 3, 2);
+    kofn_error error;
+    kofn_result *result = NULL;
+    const kofn_product_options multiply = {.timeout_ms = 20000};
+    (void)state;
+    begin(&f, hear_nothing_once, NULL);
+    f.client->silence_ns = 50 * KOFN_NS_PER_MS;
+    assert_ok(kofn_client_multiply(f.client, &p.a, &p.b, &multiply, &result, &error));
+    assert_is_product(result, &p.a, &p.b);
+    kofn_result_destroy(&result);
+    end(&f);
+    assert_int_equal(f.fake.peers, 2);
+    pair_fini(&p);
+}
+
 /* ---- replies that are none ------------------------------------------------------------------- */
 
 static void
@@ -1748,6 +1875,12 @@ main(void)
         cmocka_unit_test(where_no_master_is_the_call_is_unavailable),
         cmocka_unit_test(options_out_of_range_are_refused),
         cmocka_unit_test(a_master_that_does_not_answer_is_left_after_the_deadline),
+        cmocka_unit_test(who_finds_no_room_comes_again_on_another_connection),
+        cmocka_unit_test(who_finds_no_room_at_last_is_told),
+        cmocka_unit_test(who_may_not_speak_any_more_is_told),
+        cmocka_unit_test(a_call_that_cannot_be_read_is_not_sent_for_ever),
+        cmocka_unit_test(a_call_that_was_damaged_is_sent_again),
+        cmocka_unit_test(a_call_of_which_nothing_is_heard_is_sent_again),
         cmocka_unit_test(garbage_fails_the_call_and_not_the_client),
         cmocka_unit_test(messages_for_nobody_are_dropped),
         cmocka_unit_test(a_reply_with_a_malformed_body_fails_its_call),
