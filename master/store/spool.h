@@ -13,13 +13,17 @@
 
 #include "common/linalg/mat.h"
 
+#include <stdatomic.h>
+
 typedef struct kofn_spool {
     int folder; // descriptor; -1: closed
     bool sync;
+    atomic_uint_fast64_t *moved; // counts bytes that were written or read
 } kofn_spool;
 
-/* Makes the folder if it is not there. Statuses of the system's. */
-KOFN_MUST_CHECK kofn_status kofn_spool_open(const char *path, bool sync, kofn_spool *ret_spool,
+/* Makes the folder if it is not there; `moved` outlives the spool. Statuses of the system's. */
+KOFN_MUST_CHECK kofn_status kofn_spool_open(const char *path, bool sync,
+                                            atomic_uint_fast64_t *moved, kofn_spool *ret_spool,
                                             kofn_error *err);
 void kofn_spool_close(kofn_spool *spool); // accepts a closed one
 
