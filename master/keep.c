@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* A sync takes milliseconds, some seconds on a disk that is busy with others. What takes longer than
- * this will not come back by itself; the service's watchdog waits a little longer. */
+/* How long the store may stand still with work to do: a disk may be slow, and have gigabytes to write,
+ * but each step is small (spool.c). What takes longer than this will not come back by itself; the
+ * service's watchdog waits a little longer. */
 #define STUCK_NS (20 * KOFN_NS_PER_S)
 
 enum {
@@ -20,6 +21,8 @@ struct kofn_keep {
     kofn_store *store;
     TAILQ_HEAD(, kofn_keep_request) out; // oldest first
     int64_t patience_ns;
+    uint64_t progress; // the store's, when it was seen to move last
+    int64_t moved_ns;  // and when that was
 };
 
 /* ---- time ---------------------------------------------------------------------------------------- */
@@ -94,7 +97,6 @@ kofn_keep_submit(kofn_keep_request **request_p)
     request->store.record.body = request->body.at;
     request->store.record.body_bytes = request->body.length;
     request->store.done = on_done;
-    request->since_ns = kofn_clock_ns();
     TAILQ_INSERT_TAIL(&keep->out, request, of_out);
     kofn_store_submit(keep->store, &request->store);
 }
@@ -126,10 +128,14 @@ kofn_keep_check_shape(const kofn_bands *bands, kofn_dtype dtype, size_t rows, si
 }
 
 bool
-kofn_keep_is_stuck(const kofn_keep *keep, int64_t now_ns)
+kofn_keep_is_stuck(kofn_keep *keep, int64_t now_ns)
 {
-    const kofn_keep_request *oldest = TAILQ_FIRST(&keep->out);
-    return oldest && now_ns - oldest->since_ns > keep->patience_ns;
+    const uint64_t progress = kofn_store_get_progress(keep->store);
+    if (progress != keep->progress || TAILQ_EMPTY(&keep->out)) {
+        keep->progress = progress;
+        keep->moved_ns = now_ns;
+    }
+    return now_ns - keep->moved_ns > keep->patience_ns;
 }
 
 kofn_status
@@ -173,6 +179,7 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
     keep->master = master;
     TAILQ_INIT(&keep->out);
     keep->patience_ns = kofn_failpoint_get_patience(STUCK_NS);
+    keep->moved_ns = kofn_clock_ns();
     const kofn_store_params params = {
         .folder = config->store,
         .sync = config->durability == KOFN_DURABILITY_FULL,
@@ -180,6 +187,8 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
         .spare_bytes = SPARE_BYTES,
         .helpers = HELPERS,
         .pool = master->pool,
+        .starting = master->supervisor.starting,
+        .context = master->supervisor.context,
     };
     const kofn_status status = kofn_store_open(&params, &keep->store, err);
     if (status) {
@@ -201,6 +210,7 @@ on_operand(void *context, const kofn_store_record *record, const kofn_error *bro
 {
     loading *load = context;
     load->broken += broken != NULL;
+    load->master->supervisor.starting(load->master->supervisor.context);
     return kofn_keep_restore_operand(load->master, record, broken, err);
 }
 
@@ -209,6 +219,7 @@ on_job(void *context, const kofn_store_record *record, const kofn_error *broken,
 {
     loading *load = context;
     load->broken += broken != NULL;
+    load->master->supervisor.starting(load->master->supervisor.context);
     return kofn_keep_restore_job(load->master, record, broken, err);
 }
 

@@ -45,8 +45,9 @@ void kofn_keep_close(kofn_keep **keep_p);
 int kofn_keep_get_fd(const kofn_keep *keep); // readable: call serve
 void kofn_keep_serve(kofn_keep *keep);
 
-/* Has something waited for the disk longer than any disk takes? */
-bool kofn_keep_is_stuck(const kofn_keep *keep, int64_t now_ns);
+/* Does something wait for the disk, which has not moved a byte for longer than any disk takes? To be
+ * asked at every tick, since that is when it looks. */
+bool kofn_keep_is_stuck(kofn_keep *keep, int64_t now_ns);
 
 /* Is there room on disk for so many bytes more? RESOURCE_EXHAUSTED: no; `keep` may be NULL: yes. */
 KOFN_MUST_CHECK kofn_status kofn_keep_check_room(kofn_keep *keep, uint64_t bytes, kofn_error *err);
@@ -105,7 +106,6 @@ struct kofn_keep_request {
     kofn_store_request store;
     kofn_keep *keep;
     kofn_wire_buffer body;
-    int64_t since_ns;
     void (*done)(kofn_keep_request *request); // with the result in `store`; it is freed afterwards
     void *about;                              // a job, an operand
     kofn_kept_operand_done *operand_done;

@@ -13,7 +13,12 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { NAME_DIGITS = 16, NAME_MAX_BYTES = 32 };
+enum {
+    NAME_DIGITS = 16,
+    NAME_MAX_BYTES = 32,
+    STEP_BYTES = 1 << 20, // that are written or read at once: each step counts as progress
+    SYNC_BYTES = 64 << 20 // and so many are synced, lest a sync have gigabytes to do
+};
 
 kofn_status
 kofn_spool_status(int error_number)
@@ -35,14 +40,15 @@ fail_by_errno(kofn_error *err, int error_number, const char *what, const char *n
 }
 
 kofn_status
-kofn_spool_open(const char *path, bool sync, kofn_spool *ret_spool, kofn_error *err)
+kofn_spool_open(const char *path, bool sync, atomic_uint_fast64_t *moved, kofn_spool *ret_spool,
+                kofn_error *err)
 {
     if (mkdir(path, 0700) != 0 && errno != EEXIST)
         return fail_by_errno(err, errno, "make the folder", path);
     const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         return fail_by_errno(err, errno, "open the folder", path);
-    *ret_spool = (kofn_spool){.folder = folder, .sync = sync};
+    *ret_spool = (kofn_spool){.folder = folder, .sync = sync, .moved = moved};
     return KOFN_OK;
 }
 
@@ -56,18 +62,31 @@ kofn_spool_close(kofn_spool *spool)
 
 /* ---- writing ----------------------------------------------------------------------------------- */
 
-/* 0 or an errno. */
+static void
+count_moved(const kofn_spool *spool, ssize_t bytes)
+{
+    atomic_fetch_add_explicit(spool->moved, (uint64_t)bytes, memory_order_relaxed);
+}
+
+/* 0 or an errno. *unsynced: bytes of the file since its last sync. */
 static int
-write_whole(int fd, const char *data, size_t bytes)
+write_whole(const kofn_spool *spool, int fd, const char *data, size_t bytes, size_t *unsynced)
 {
     while (bytes > 0) {
-        const ssize_t written = write(fd, data, bytes);
+        const ssize_t written = write(fd, data, bytes < STEP_BYTES ? bytes : STEP_BYTES);
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0)
             return errno;
         data += written;
         bytes -= (size_t)written;
+        *unsynced += (size_t)written;
+        if (spool->sync && *unsynced >= SYNC_BYTES) {
+            if (fdatasync(fd) != 0)
+                return errno;
+            *unsynced = 0;
+        }
+        count_moved(spool, written);
     }
     return 0;
 }
@@ -77,10 +96,10 @@ write_elements(const kofn_spool *spool, int fd, const kofn_bands *bands)
 {
     kofn_piece_cursor cursor = {0};
     const void *data;
-    size_t bytes;
+    size_t bytes, unsynced = 0;
     int failed = 0;
     while (!failed && kofn_bands_next_piece(bands, &cursor, &data, &bytes))
-        failed = write_whole(fd, data, bytes);
+        failed = write_whole(spool, fd, data, bytes, &unsynced);
     if (!failed)
         failed = kofn_failpoint_pass(KOFN_FAIL_FILE_WRITTEN);
     if (!failed && spool->sync && fdatasync(fd) != 0)
@@ -129,23 +148,24 @@ kofn_spool_sync(const kofn_spool *spool, kofn_error *err)
 
 /* 0 or an errno; ENODATA where the file ends too soon. */
 static int
-read_whole(int fd, char *data, size_t bytes)
+read_whole(const kofn_spool *spool, int fd, char *data, size_t bytes)
 {
     while (bytes > 0) {
-        const ssize_t got = read(fd, data, bytes);
+        const ssize_t got = read(fd, data, bytes < STEP_BYTES ? bytes : STEP_BYTES);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
             return got < 0 ? errno : ENODATA;
         data += got;
         bytes -= (size_t)got;
+        count_moved(spool, got);
     }
     return 0;
 }
 
 static kofn_status
-read_elements(int fd, const char *name, kofn_pool *pool, const kofn_mat *shape, kofn_mat *ret_mat,
-              kofn_error *err)
+read_elements(const kofn_spool *spool, int fd, const char *name, kofn_pool *pool,
+              const kofn_mat *shape, kofn_mat *ret_mat, kofn_error *err)
 {
     struct stat st;
     size_t bytes;
@@ -161,7 +181,7 @@ read_elements(int fd, const char *name, kofn_pool *pool, const kofn_mat *shape, 
     status = kofn_mat_new(pool, shape->dtype, shape->rows, shape->cols, &mat, err);
     if (status)
         return status;
-    const int failed = read_whole(fd, mat.data, bytes);
+    const int failed = read_whole(spool, fd, mat.data, bytes);
     if (failed) {
         kofn_mat_fini(&mat);
         return kofn_fail(err, KOFN_DATA_LOSS, "spool: cannot read '%s': %s", name,
@@ -184,7 +204,7 @@ kofn_spool_read(const kofn_spool *spool, uint64_t file, kofn_pool *pool, kofn_dt
     if (fd < 0)
         return fail_by_errno(err, errno, "open", name);
     const kofn_mat shape = {.dtype = dtype, .rows = rows, .cols = cols};
-    const kofn_status status = read_elements(fd, name, pool, &shape, ret_mat, err);
+    const kofn_status status = read_elements(spool, fd, name, pool, &shape, ret_mat, err);
     close(fd);
     return status;
 }

@@ -13,17 +13,21 @@
 
 #include "common/linalg/mat.h"
 
+#include <stdatomic.h>
+
 typedef struct kofn_spool {
     int folder; // descriptor; -1: closed
     bool sync;
+    atomic_uint_fast64_t *moved; // counts bytes that were written or read
 } kofn_spool;
 
 /* Statuses below are kofn_status_from_errno's, but for rights and folders that are missing: these are
  * the store's to mend, not those of whoever asks for a job, so FAILED_PRECONDITION. */
 kofn_status kofn_spool_status(int error_number);
 
-/* Makes the folder if it is not there. */
-KOFN_MUST_CHECK kofn_status kofn_spool_open(const char *path, bool sync, kofn_spool *ret_spool,
+/* Makes the folder if it is not there; `moved` outlives the spool. */
+KOFN_MUST_CHECK kofn_status kofn_spool_open(const char *path, bool sync,
+                                            atomic_uint_fast64_t *moved, kofn_spool *ret_spool,
                                             kofn_error *err);
 void kofn_spool_close(kofn_spool *spool); // accepts a closed one
 

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ typedef struct request_queue {
 
 struct kofn_store {
     kofn_rows *rows; // the writer's, once it runs
+    atomic_uint_fast64_t progress;
     kofn_spool spool;
     kofn_store_params params;
     int wake_fd; // an eventfd, readable while requests are done
@@ -86,6 +88,7 @@ finish(kofn_store *store, kofn_store_request *request)
     const uint64_t one = 1;
     store->reserved -= request->reserved;
     request->reserved = 0;
+    atomic_fetch_add_explicit(&store->progress, 1, memory_order_relaxed);
     append(&store->done, request);
     pthread_cond_signal(&store->to_serve);
     if (write(store->wake_fd, &one, sizeof one) != sizeof one)
@@ -316,8 +319,10 @@ commit_rows(kofn_store *store, kofn_store_request *const *group, size_t count,
             kofn_rows_effect *effect, kofn_error *err)
 {
     kofn_status status = kofn_rows_begin(store->rows, err);
-    for (size_t i = 0; !status && i < count; i++)
+    for (size_t i = 0; !status && i < count; i++) {
         status = kofn_rows_apply(store->rows, group[i], effect, err);
+        atomic_fetch_add_explicit(&store->progress, 1, memory_order_relaxed);
+    }
     if (!status && kofn_failpoint_pass(KOFN_FAIL_GROUP_WRITTEN) != 0)
         status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "jobs.db: the disk is full");
     if (status) {
@@ -535,6 +540,12 @@ kofn_store_load(kofn_store *store, unsigned kind, kofn_store_visit visit, void *
     return kofn_rows_load(store->rows, kind, visit, context, err);
 }
 
+uint64_t
+kofn_store_get_progress(const kofn_store *store)
+{
+    return atomic_load_explicit(&store->progress, memory_order_relaxed);
+}
+
 void
 kofn_store_get_totals(kofn_store *store, kofn_store_totals *ret_totals)
 {
@@ -551,7 +562,10 @@ kofn_store_get_totals(kofn_store *store, kofn_store_totals *ret_totals)
 static bool
 names_file(void *context, uint64_t file)
 {
-    return kofn_rows_names_file(context, file);
+    kofn_store *store = context;
+    if (store->params.starting)
+        store->params.starting(store->params.context);
+    return kofn_rows_names_file(store->rows, file);
 }
 
 /* The database first: it is what keeps a second process away from the spool. */
@@ -568,9 +582,9 @@ open_files(kofn_store *store, kofn_error *err)
     kofn_status status = kofn_rows_open(path, store->params.sync, &store->rows, err);
     snprintf(path, sizeof path, "%s/spool", folder);
     if (!status)
-        status = kofn_spool_open(path, store->params.sync, &store->spool, err);
+        status = kofn_spool_open(path, store->params.sync, &store->progress, &store->spool, err);
     if (!status)
-        status = kofn_spool_sweep(&store->spool, names_file, store->rows, err);
+        status = kofn_spool_sweep(&store->spool, names_file, store, err);
     if (!status)
         status = kofn_rows_count_bytes(store->rows, &store->bytes, err);
     return status ? kofn_fail_within(err, "store '%s'", folder) : KOFN_OK;

@@ -94,8 +94,10 @@ typedef struct kofn_store_params {
     bool sync;          // false: what was stored survives the process, not the machine
     uint64_t bytes_max; // of bodies and matrices; 0: no limit
     uint64_t spare_bytes;
-    size_t helpers;  // threads, at least 1
-    kofn_pool *pool; // for what is fetched; outlives the store
+    size_t helpers;                  // threads, at least 1
+    kofn_pool *pool;                 // for what is fetched; outlives the store
+    void (*starting)(void *context); // called now and then while open works; NULL: nobody
+    void *context;
 } kofn_store_params;
 
 typedef struct kofn_store kofn_store;
@@ -136,6 +138,10 @@ typedef struct kofn_store_totals {
     uint64_t commits, written; // groups, and the requests in them
     size_t waiting;            // submitted and not done
 } kofn_store_totals;
+
+/* Grows with each bit of work done: bytes of files written and read, rows, requests. While something
+ * is out it stands still only where the disk does. */
+uint64_t kofn_store_get_progress(const kofn_store *store);
 
 void kofn_store_get_totals(kofn_store *store, kofn_store_totals *ret_totals);
 

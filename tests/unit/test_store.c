@@ -4,7 +4,9 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -427,6 +429,37 @@ files_that_no_row_names_go_at_the_start(void **state)
     assert_ok(rig_fetch(rig, 1, &error));
 }
 
+/* ---- progress ------------------------------------------------------------------------------------- */
+
+/* A file that may not grow any further stops a write in its middle. */
+static void
+progress_is_made_with_every_step_and_not_without_work(void **state)
+{
+    enum { STEPS = 3, STEP = 1 << 20, SIDE = 1024 }; // a matrix of 8 steps
+    store_rig *rig = *state;
+    kofn_error error;
+    struct rlimit usual, tight;
+    rig_open(rig);
+    const uint64_t idle = kofn_store_get_progress(rig->store);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    tight = (struct rlimit){.rlim_cur = STEPS * STEP, .rlim_max = usual.rlim_max};
+    assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    const kofn_status status = rig_put(rig, 1, SIDE, SIDE, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+    assert_int_not_equal(status, KOFN_OK);
+    const uint64_t stopped = kofn_store_get_progress(rig->store);
+    assert_true(stopped - idle >= STEPS * STEP && stopped - idle < 8 * STEP);
+
+    assert_ok(rig_put(rig, 2, SIDE, SIDE, &error));
+    const uint64_t written = kofn_store_get_progress(rig->store);
+    assert_true(written - stopped >= 8 * STEP);
+    assert_ok(rig_fetch(rig, 2, &error));
+    const uint64_t fetched = kofn_store_get_progress(rig->store);
+    assert_true(fetched - written >= 8 * STEP);
+    assert_int_equal(kofn_store_get_progress(rig->store), fetched);
+}
+
 /* ---- limits and full disks ----------------------------------------------------------------------- */
 
 static void
@@ -664,6 +697,7 @@ main(void)
         TEST(a_spoilt_row_costs_its_own_matrix_only),
         TEST(a_spoilt_record_is_named_and_the_others_load),
         TEST(files_that_no_row_names_go_at_the_start),
+        TEST(progress_is_made_with_every_step_and_not_without_work),
         TEST(the_limit_binds_new_records_only),
         TEST(the_disks_last_bytes_are_for_those_that_are_there),
         TEST(no_space_at_any_step_refuses_the_new_and_keeps_the_old),
