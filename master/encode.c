@@ -253,7 +253,6 @@ encode_done(kofn_coder_item *item)
         return;
     kofn_job *job = batch->job;
     const int64_t took_ns = batch_ns(batch);
-    job->items--;
     job->encoding = false;
     job->times.encode_ns += took_ns;
     for (size_t o = 0; took_ns > 0 && o < job->code->operands; o++)
@@ -261,9 +260,8 @@ encode_done(kofn_coder_item *item)
     if (took_ns > 0) // else the master stops
         send_batch(batch);
     destroy_batch(batch);
-    if (kofn_job_is_over(job))
-        kofn_job_release_work(job);
-    else if (job->state == KOFN_JOB_RUNNING)
+    kofn_job_leave(job); // not sooner: its operands were used
+    if (job->state == KOFN_JOB_RUNNING)
         kofn_job_send(job);
     kofn_jobs_act(job->master->jobs);
 }

@@ -105,15 +105,13 @@ leave_whole(kofn_job *part)
 {
     kofn_job *whole = part->whole;
     part->whole = NULL;
-    whole->items--;
-    if (kofn_job_is_over(whole))
-        kofn_job_release_work(whole);
+    kofn_job_leave(whole);
 }
 
 void
 kofn_job_release_work(kofn_job *job)
 {
-    if (job->items > 0) // the last one calls again
+    if (job->items > 0) // the last one to leave calls again
         return;
     kofn_assembler_fini(&job->operands);
     if (job->state != KOFN_JOB_ENDING) // until then it may have to begin anew, with what it holds
@@ -131,6 +129,14 @@ kofn_job_release_work(kofn_job *job)
     job->send_count = job->send_capacity = 0;
     if (job->whole)
         leave_whole(job);
+}
+
+void
+kofn_job_leave(kofn_job *job)
+{
+    assert(job->items > 0);
+    if (--job->items == 0 && kofn_job_is_over(job))
+        kofn_job_release_work(job);
 }
 
 void

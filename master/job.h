@@ -142,7 +142,7 @@ struct kofn_job {
     size_t blocks_reused; // coded blocks sent that another job had made
     size_t blocks_spared; // and those not sent, since their workers have them
     bool encoding;        // an encode item is out: one at a time
-    size_t items;         // compute items out: the record stays while there are any
+    size_t items;         // out, of the coders and the store: the record stays for them
     kofn_bands *answers;  // [code->tasks]: those kept
     bool nonfinite;       // an answer that was used holds NaN or Inf
     kofn_decode_plan plan;
@@ -261,8 +261,11 @@ void kofn_job_close(kofn_job *job);
 
 void kofn_bands_array_fini(kofn_bands **bands_p, size_t count); // accepts NULL, NULLs
 
-/* Let go of everything but the record and the product, unless coders' items use it. */
+/* Let go of everything but the record and the product, unless items use it. */
 void kofn_job_release_work(kofn_job *job);
+
+/* An item of it is done: the last one of a job that is over lets go of its work. */
+void kofn_job_leave(kofn_job *job);
 
 /* Of a job that is over: its product, if it has one, is no longer kept; was fetched, and is kept on
  * disk at most; is not needed in memory, since it is on disk. */

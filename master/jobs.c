@@ -256,8 +256,10 @@ kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
     job->due.number = jobs->added++;
     if (!over)
         kofn_timers_set(&jobs->due, &job->due, find_due(job));
-    if (job->key.text[0])
-        zhashx_update(jobs->by_key, job->key.text, job);
+    if (job->key.text[0]) { // not update: that keeps the key of whoever had it, and it lives there
+        kofn_jobs_forget_key(jobs, &job->key);
+        (void)zhashx_insert(jobs->by_key, job->key.text, job); // nobody has it now
+    }
     TAILQ_INSERT_TAIL(&jobs->all, job, of_all);
     if (over)
         list_ended(jobs, job);

@@ -143,7 +143,7 @@ static void
 job_done(kofn_keep_request *request)
 {
     kofn_job *job = request->about;
-    job->items--;
+    kofn_job_leave(job);
     kofn_job_on_kept(job, find_failure(request));
 }
 
@@ -173,9 +173,7 @@ choice_done(kofn_keep_request *request)
     if (why) // as good a code will be chosen
         kofn_log_write(&job->master->log, KOFN_LOG_WARNING, "choice_not_stored", why->text,
                        "job=%s", job->name);
-    job->items--;
-    if (kofn_job_is_over(job))
-        kofn_job_release_work(job);
+    kofn_job_leave(job);
 }
 
 void
@@ -190,7 +188,7 @@ static void
 end_done(kofn_keep_request *request)
 {
     kofn_job *job = request->about;
-    job->items--;
+    kofn_job_leave(job);
     kofn_job_on_end_kept(job, find_failure(request));
 }
 
@@ -214,8 +212,7 @@ kofn_keep_end(kofn_job *job)
 static void
 drop_done(kofn_keep_request *request)
 {
-    kofn_job *job = request->about;
-    job->items--;
+    kofn_job_leave(request->about);
 }
 
 void
@@ -238,7 +235,7 @@ fetch_done(kofn_keep_request *request)
     kofn_bands bands = {0};
     kofn_error err;
     const kofn_status status = kofn_keep_take_fetched(request, &bands, &err);
-    job->items--;
+    kofn_job_leave(job);
     if (slot == KOFN_KEEP_PRODUCT_SLOT)
         kofn_job_on_product(job, &bands, status ? &err : NULL);
     else

@@ -254,8 +254,10 @@ list_stored(kofn_operand *operand)
     operand->state = STORED;
     operand->used_ns = kofn_clock_ns();
     TAILQ_INSERT_TAIL(&operands->stored, operand, of_all);
-    if (operand->key.text[0])
-        zhashx_update(operands->by_key, operand->key.text, operand);
+    if (operand->key.text[0]) { // not update: that keeps the key of whoever had it (jobs.c)
+        zhashx_delete(operands->by_key, operand->key.text);
+        (void)zhashx_insert(operands->by_key, operand->key.text, operand);
+    }
 }
 
 /* All is done but to tell: it is the one, or another was stored under its key meanwhile. */
@@ -402,8 +404,8 @@ give_operand(const kofn_operand *operand, const operand_wait *wait, const kofn_e
     kofn_error err;
     if (!why && kofn_bands_ref(kofn_operand_get_bands(operand), &bands, &err) != KOFN_OK)
         why = &err;
-    wait->job->items--;
     kofn_job_on_operand(wait->job, wait->which, &bands, why);
+    kofn_job_leave(wait->job);
     kofn_bands_fini(&bands); // if it did not take them
 }
 

@@ -102,7 +102,7 @@ stage_teardown_kept(void **state)
 }
 
 void
-stage_restart(stage *s)
+stage_stop(stage *s)
 {
     kofn_master_stop(s->master);
     kofn_master_stop(s->master);
@@ -110,6 +110,12 @@ stage_restart(stage *s)
     for (size_t i = 0; i < s->count; i++)
         close_peer(&s->peers[i]);
     s->count = 0;
+}
+
+void
+stage_restart(stage *s)
+{
+    stage_stop(s);
     stage_run(s);
 }
 

@@ -2,8 +2,72 @@
  * anew. Its end is always at once: open jobs stay open. */
 #include "tests/unit/master_stage.h"
 
+#include "master/store/store.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
 static const problem small = {.rows = 6, .inner = 4, .cols = 3};
 static const problem square = {.rows = 4, .inner = 4, .cols = 4};
+
+/* ---- what another hand does to the store ------------------------------------------------------------- */
+
+typedef struct found_record {
+    kofn_store_record record; // its body is in `body`
+    char body[4096];
+    size_t count;
+} found_record;
+
+static kofn_status
+take_record(void *context, const kofn_store_record *record, const kofn_error *broken,
+            kofn_error *err)
+{
+    (void)err;
+    found_record *found = context;
+    assert_null(broken);
+    assert_true(record->body_bytes <= sizeof found->body);
+    found->record = *record;
+    memcpy(found->body, record->body, record->body_bytes);
+    found->record.body = found->body;
+    found->count++;
+    return KOFN_OK;
+}
+
+static void
+note_done(kofn_store_request *request)
+{
+    assert_int_equal(request->error.status, KOFN_OK);
+    *(bool *)request->context = true;
+}
+
+/* The only record of a kind, as the master that is stopped left it. */
+static kofn_store *
+open_store(stage *s, kofn_store_kind kind, found_record *ret_found)
+{
+    const kofn_store_params params = {.folder = s->config.store, .helpers = 1, .pool = s->pool};
+    kofn_store *store;
+    kofn_error error;
+    assert_ok(kofn_store_open(&params, &store, &error));
+    ret_found->count = 0;
+    assert_ok(kofn_store_load(store, kind, take_record, ret_found, &error));
+    assert_int_equal(ret_found->count, 1);
+    return store;
+}
+
+static void
+put_record(kofn_store **store_p, const kofn_store_record *record, const kofn_bands *fresh)
+{
+    bool done = false;
+    kofn_store_request put = {
+        .verb = KOFN_STORE_PUT, .record = *record, .done = note_done, .context = &done};
+    put.is_new = fresh != NULL;
+    put.matrix_count = fresh != NULL;
+    put.matrices[0].bands = fresh;
+    kofn_store_submit(*store_p, &put);
+    kofn_store_close(store_p);
+    assert_true(done);
+}
 
 /* ---- jobs ------------------------------------------------------------------------------------------ */
 
@@ -139,6 +203,39 @@ a_job_is_refused_when_the_store_is_full_with_a_hint_to_retry(void **state)
     put_operand(s, client, 2, &tiny, 0, operand); // this one has room
 }
 
+static void
+cancel(peer *client, uint64_t call, const char *job)
+{
+    send_job_call(client, call, KOFN_METHOD_CANCEL, job);
+    assert_int_equal(expect_reply(client, call, NULL, NULL), KOFN_OK);
+}
+
+/* The record of a job that ended keeps the key under which another one runs by now. */
+static void
+a_key_of_two_records_is_the_newer_jobs_when_the_older_is_forgotten(void **state)
+{
+    stage *s = *state;
+    char first[KOFN_ID_MAX], second[KOFN_ID_MAX], other[KOFN_ID_MAX], again[KOFN_ID_MAX];
+    problem keyed = small, other_key = small;
+    keyed.key = "of two records";
+    other_key.key = "whose job takes the memory of the first";
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    submit(s, client, 1, &keyed, first);
+    cancel(client, 2, first);
+    submit(s, client, 3, &keyed, second);
+    assert_string_not_equal(second, first);
+
+    s->config.keep_jobs = 0;
+    stage_restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    submit(s, client, 1, &other_key, other);
+    send_job_call(client, 2, KOFN_METHOD_GET_JOB, first);
+    assert_int_equal(expect_reply(client, 2, NULL, NULL), KOFN_NOT_FOUND);
+    submit(s, client, 3, &keyed, again);
+    assert_string_equal(again, second);
+}
+
 /* ---- operands ---------------------------------------------------------------------------------------- */
 
 static void
@@ -172,6 +269,38 @@ jobs_that_need_an_operand_from_disk_share_one_load(void **state)
         expect_product(s, others[i], 2, &named, again);
     send_job_call(client, 3, KOFN_METHOD_WAIT, ref.job);
     expect_product(s, client, 3, &named, again);
+}
+
+/* Put under one key at once, and the master was killed before the second of them went. */
+static void
+a_key_of_two_operands_is_the_newer_ones_when_the_older_is_dropped(void **state)
+{
+    stage *s = *state;
+    char older[KOFN_ID_MAX], other[KOFN_ID_MAX], again[KOFN_ID_MAX], newer[KOFN_ID_MAX];
+    problem keyed = square, other_key = square;
+    keyed.key = "of two records";
+    other_key.key = "of the operand that takes the memory";
+    stage_run(s);
+    put_operand(s, open_client(s, KOFN_WINDOW_BYTES), 1, &keyed, 0, older);
+    stage_stop(s);
+    found_record found;
+    kofn_bands bands;
+    kofn_store *store = open_store(s, KOFN_STORE_OPERAND, &found);
+    found.record.id++;
+    snprintf(newer, sizeof newer, "%016" PRIx64, found.record.id);
+    problem_operand(s, &keyed, 0, &bands);
+    put_record(&store, &found.record, &bands);
+    kofn_bands_fini(&bands);
+
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    kofn_msg_operand_ref ref;
+    snprintf(ref.operand, sizeof ref.operand, "%s", older);
+    send_call(client, 1, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
+    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_OK);
+    put_operand(s, client, 2, &other_key, 0, other);
+    put_operand(s, client, 3, &keyed, 0, again);
+    assert_string_equal(again, newer);
 }
 
 static void
@@ -241,7 +370,9 @@ main(void)
         TEST(who_waits_when_it_stops_is_told_to_come_again),
         TEST(a_multiply_is_not_kept),
         TEST(a_job_is_refused_when_the_store_is_full_with_a_hint_to_retry),
+        TEST(a_key_of_two_records_is_the_newer_jobs_when_the_older_is_forgotten),
         TEST(jobs_that_need_an_operand_from_disk_share_one_load),
+        TEST(a_key_of_two_operands_is_the_newer_ones_when_the_older_is_dropped),
         TEST(an_operand_that_the_memory_cannot_hold_waits_on_disk),
         TEST(an_operand_that_was_dropped_in_use_goes_with_its_last_job),
     };
