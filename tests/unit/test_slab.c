@@ -8,26 +8,34 @@
 enum { RECORDS = 1000, BYTES = 4248 };
 
 static void
+take_clean(kofn_slab *slab, unsigned char **ret_at)
+{
+    *ret_at = kofn_slab_take(slab);
+    assert_non_null(*ret_at);
+    assert_int_equal((uintptr_t)*ret_at % _Alignof(max_align_t), 0);
+    for (size_t b = 0; b < 41; b++)
+        assert_int_equal((*ret_at)[b], 0);
+}
+
+static void
 a_record_is_zeros_and_aligned_and_its_own(void **state)
 {
     (void)state;
     static unsigned char *at[RECORDS];
     kofn_slab slab;
     kofn_slab_init(&slab, 41);
-    for (size_t round = 0; round < 2; round++) {
-        for (size_t i = 0; i < RECORDS; i++) {
-            at[i] = kofn_slab_take(&slab);
-            assert_non_null(at[i]);
-            assert_int_equal((uintptr_t)at[i] % _Alignof(max_align_t), 0);
-            for (size_t b = 0; b < 41; b++)
-                assert_int_equal(at[i][b], 0);
-            memset(at[i], (int)(i % 255) + 1, 41);
-        }
-        for (size_t i = 0; i < RECORDS; i++) {
-            assert_int_equal(at[i][0], i % 255 + 1);
-            assert_int_equal(at[i][40], i % 255 + 1);
-            kofn_slab_give(&slab, at[i]);
-        }
+    for (size_t i = 0; i < RECORDS; i++) {
+        take_clean(&slab, &at[i]);
+        memset(at[i], (int)(i % 255) + 1, 41);
+    }
+    for (size_t i = 1; i < RECORDS; i += 2)
+        kofn_slab_give(&slab, at[i]);
+    for (size_t i = 1; i < RECORDS; i += 2)
+        take_clean(&slab, &at[i]);
+    for (size_t i = 0; i < RECORDS; i++) {
+        assert_int_equal(at[i][0], i % 2 ? 0 : i % 255 + 1);
+        assert_int_equal(at[i][40], i % 2 ? 0 : i % 255 + 1);
+        kofn_slab_give(&slab, at[i]);
     }
     kofn_slab_fini(&slab);
 }
@@ -86,6 +94,7 @@ a_record_larger_than_a_chunk_has_one_of_its_own(void **state)
     kofn_slab slab;
     kofn_slab_init(&slab, 100000);
     void *a = kofn_slab_take(&slab), *b = kofn_slab_take(&slab);
+    assert_true(kofn_slab_count_bytes(&slab) >= 200000);
     memset(a, 1, 100000);
     memset(b, 2, 100000);
     kofn_slab_give(&slab, a);
