@@ -2,6 +2,7 @@
 #include "master/keep.h"
 #include "master/sched/list.h"
 #include "common/base/map.h"
+#include "common/base/slab.h"
 #include "common/linalg/integers.h"
 
 #include <assert.h>
@@ -16,6 +17,7 @@ typedef TAILQ_HEAD(job_list, kofn_job) job_list;
 
 struct kofn_jobs {
     kofn_master *master;
+    kofn_slab records;
     kofn_map by_id;
     zhashx_t *by_key; // of kofn_job, by idempotency key
     kofn_rng names;
@@ -47,6 +49,7 @@ kofn_jobs_new(kofn_master *master, kofn_jobs **ret_jobs, kofn_error *err)
 {
     kofn_jobs *jobs = calloc(1, sizeof *jobs);
     if (jobs) {
+        kofn_slab_init(&jobs->records, sizeof(kofn_job));
         TAILQ_INIT(&jobs->all);
         jobs->by_key = zhashx_new();
     }
@@ -84,8 +87,24 @@ kofn_jobs_destroy(kofn_jobs **jobs_p)
     kofn_timers_fini(&jobs->due);
     kofn_map_fini(&jobs->by_id);
     zhashx_destroy(&jobs->by_key);
+    kofn_slab_fini(&jobs->records);
     free(jobs);
     *jobs_p = NULL;
+}
+
+kofn_job *
+kofn_jobs_new_record(kofn_jobs *jobs)
+{
+    kofn_job *job = kofn_slab_take(&jobs->records);
+    if (job)
+        job->master = jobs->master;
+    return job;
+}
+
+void
+kofn_jobs_free_record(kofn_jobs *jobs, kofn_job *job)
+{
+    kofn_slab_give(&jobs->records, job);
 }
 
 kofn_job *

@@ -69,6 +69,11 @@ void kofn_jobs_resume(kofn_jobs *jobs, size_t *ret_jobs, size_t *ret_results);
 
 /* ---- for accept.c ------------------------------------------------------------------------------------ */
 
+/* A record of zeros that knows its master. NULL: no memory. Ownership: kofn_job_destroy, until it is
+ * listed. */
+kofn_job *kofn_jobs_new_record(kofn_jobs *jobs);
+void kofn_jobs_free_record(kofn_jobs *jobs, kofn_job *job); // for job.c
+
 /* Forget records beyond those that are kept. No job pointer may be held meanwhile. */
 void kofn_jobs_trim(kofn_jobs *jobs);
 
