@@ -165,6 +165,15 @@ bury_worker(kofn_fleet *fleet, worker *w, const char *why)
     end_worker(fleet, w, why, false);
 }
 
+/* Whom nothing can be sent to is gone. */
+static void
+post(kofn_fleet *fleet, worker *w, const kofn_wire_message *type, const void *message)
+{
+    kofn_error err;
+    if (kofn_peer_post(w->peer, type, message, &err) != KOFN_OK)
+        bury_worker(fleet, w, err.text);
+}
+
 static void
 destroy_worker(kofn_fleet *fleet, worker *w)
 {
@@ -351,13 +360,11 @@ take_back(kofn_fleet *fleet, assignment *a)
     if (!a->left)
         forget_blocks(fleet, a);
     forget_assignment(fleet, a);
-    kofn_error err;
     if (!sent)
         return;
     (void)kofn_peer_drop(w->peer,
                          cancel.assignment); // a torso is dropped by the worker at our cancel
-    if (kofn_peer_post(w->peer, &kofn_cancel_message, &cancel, &err) != KOFN_OK)
-        bury_worker(fleet, w, err.text);
+    post(fleet, w, &kofn_cancel_message, &cancel);
 }
 
 static void
@@ -402,19 +409,15 @@ recall(kofn_fleet *fleet, uint64_t number, uint64_t id, kofn_job *job, const kof
     if (!a) // no memory: the task has failed there
         return;
     a->sent = a->left = a->kept = a->recalled = true;
-    kofn_error err;
-    if (kofn_peer_post(a->on->peer, &kofn_recall_message, &message, &err) != KOFN_OK)
-        lose_worker(fleet, a->on, err.text);
+    post(fleet, a->on, &kofn_recall_message, &message);
 }
 
 static void
 tell_settled(kofn_fleet *fleet, uint64_t number, const kofn_msg_settled *settled)
 {
     worker *w = kofn_map_find(&fleet->by_number, number);
-    kofn_error err;
-    if (w && w->state != WORKER_GONE &&
-        kofn_peer_post(w->peer, &kofn_settled_message, settled, &err) != KOFN_OK)
-        lose_worker(fleet, w, err.text);
+    if (w && w->state != WORKER_GONE)
+        post(fleet, w, &kofn_settled_message, settled);
 }
 
 static void
@@ -768,9 +771,7 @@ welcome(kofn_fleet *fleet, worker *w)
         .silence_ms = (uint64_t)(config->silence_ns / KOFN_NS_PER_MS),
         .chunk_bytes = config->chunk_bytes,
     };
-    kofn_error err;
-    if (kofn_peer_post(w->peer, &kofn_welcome_message, &message, &err) != KOFN_OK)
-        lose_worker(fleet, w, err.text);
+    post(fleet, w, &kofn_welcome_message, &message);
 }
 
 static worker *
@@ -1042,8 +1043,8 @@ beat(kofn_fleet *fleet, worker *w, int64_t now_ns, bool patient)
         kofn_fail(&err, KOFN_UNAVAILABLE, "it was silent for %.1f s",
                   (double)(now_ns - w->heard_ns) * 1e-9);
         bury_worker(fleet, w, err.text);
-    } else if (kofn_peer_post(w->peer, &kofn_heartbeat_message, &message, &err) != KOFN_OK) {
-        bury_worker(fleet, w, err.text);
+    } else {
+        post(fleet, w, &kofn_heartbeat_message, &message);
     }
 }
 

@@ -49,6 +49,7 @@ typedef struct kofn_assignment {
     size_t ahead;       // tasks in front of it when it was sent
     bool adopted;       // nothing was sent: the worker had it. Says nothing of how fast it is
     bool alone;         // nothing else is sent to its worker meanwhile
+    bool copy;          // its task was out already
     kofn_link in_worker, in_run;
     struct kofn_assignment *next_copy; // of the same task
 } kofn_assignment;
@@ -111,7 +112,7 @@ void kofn_crew_remove(kofn_crew *crew, kofn_crew_worker *worker); // it has noth
 kofn_crew_worker *kofn_crew_first_free(const kofn_crew *crew);
 kofn_crew_worker *kofn_crew_next_free(const kofn_crew *crew, const kofn_crew_worker *worker);
 
-/* Put a task on a free worker. The caller fills run, job_id and task and links in_run. */
+/* Put a task on a free worker. The caller fills run, job_id, task and copy and links in_run. */
 kofn_assignment *kofn_crew_assign(kofn_crew *crew, kofn_crew_worker *worker, int64_t now_ns,
                                   double flops);
 /* The same for a task whose answer the worker has; it need not be free. NULL: no memory. */

@@ -49,7 +49,7 @@ typedef struct kofn_policy {
     bool (*pick)(const kofn_run *run, uint64_t worker, size_t *ret_task);
 
     void (*on_sent)(kofn_run *run, const kofn_assignment *a);
-    /* The first answer of a task; other copies of it are cancelled already. */
+    /* The first answer of a task; its other copies are gone already. */
     void (*on_answer)(kofn_run *run, const kofn_assignment *a);
     /* Lost with its worker, failed there, or cancelled since its answer could add nothing any more.
      * kofn_run_get_copies: how many are still out. */
@@ -81,6 +81,9 @@ size_t kofn_run_count_out(const kofn_run *run);
 
 /* That worker has nothing to do, and did not fail what it did last. */
 bool kofn_run_is_idle(const kofn_run *run, uint64_t worker);
+
+/* What is out, oldest first: the one after `before`, or the first. NULL: none. */
+const kofn_assignment *kofn_run_get_out(const kofn_run *run, const kofn_assignment *before);
 
 /* A task that is out once, and waits there behind another: among the ones sent last, as many as are
  * looked at in constant time. */

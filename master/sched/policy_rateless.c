@@ -15,7 +15,8 @@
  * a group still lacks, and one that may be lost; a real fountain, which never stops sending to whoever
  * is free, would spend the master's encoding and its link on rows that nobody needs. But fresh rows may
  * be late as well, on workers that are as stuck as those before: so one more is sent each time that
- * the wait has doubled.
+ * the wait has doubled. Where the group's rows are all out, or the code has no reserve, it is a copy
+ * of what has been out for longest.
  *
  *     0        first answer    fresh from here    one more    one more                one more
  *     |--------------|---|-----------|--------------------|--- ...   (a quarter, a half, one, two)
@@ -32,6 +33,7 @@
 enum {
     PATIENCE = 4,
     GUESS_FLOORS = 16, // backup floors that a task may take while nothing is known of any
+    COPY_LOOKS = 16,   // assignments looked at for one to copy
 };
 
 typedef struct state {
@@ -40,7 +42,7 @@ typedef struct state {
     bool answered;
     int64_t wait_ns;  // until one more is sent; doubles
     size_t waits;     // that are over: so many more are sent than each group lacks
-    uint32_t fresh[]; // [groups] tasks of the reserve that are out
+    uint32_t extra[]; // [groups] of what is out: tasks of the reserve, and copies
 } state;
 
 static size_t
@@ -57,21 +59,49 @@ start(kofn_run *run)
     kofn_run_want_first(run);
 }
 
-/* The next row of the group that lacks most answers beside the fresh ones that are out. */
-static bool
-find_needed(const kofn_run *run, size_t *ret_task)
+/* Answers that the group lacks beside the extra ones that are out. */
+static size_t
+count_lacking(const kofn_run *run, size_t group)
 {
     const state *s = kofn_run_get_state(run);
     const size_t threshold = kofn_run_get_group_threshold(run);
+    const size_t kept = kofn_run_get_group_kept(run, group);
+    const size_t spare = s->waits > 1 ? s->waits : 1; // may be lost
+    const size_t lacks = (kept < threshold ? threshold - kept : 1) + spare;
+    return lacks > s->extra[group] ? lacks - s->extra[group] : 0;
+}
+
+/* The next row of the group that lacks most. */
+static bool
+find_needed(const kofn_run *run, size_t *ret_task)
+{
     size_t most = 0;
     for (size_t g = 0; g < kofn_run_count_groups(run); g++) {
-        const size_t kept = kofn_run_get_group_kept(run, g);
-        const size_t spare = s->waits > 1 ? s->waits : 1; // may be lost
-        const size_t lacks = (kept < threshold ? threshold - kept : 1) + spare;
-        if (lacks > most + s->fresh[g] && kofn_run_find_fresh(run, g, ret_task))
-            most = lacks - s->fresh[g];
+        const size_t lacking = count_lacking(run, g);
+        if (lacking > most && kofn_run_find_fresh(run, g, ret_task))
+            most = lacking;
     }
     return most > 0;
+}
+
+/* A task of a group that has no fresh rows for what it lacks: with the fewest copies among those out
+ * for longest. Nobody: for whichever worker. */
+static bool
+find_copy(const kofn_run *run, const uint64_t *worker, size_t *ret_task)
+{
+    size_t fewest = SIZE_MAX, looks = 0, fresh;
+    for (const kofn_assignment *a = kofn_run_get_out(run, NULL); a && looks < COPY_LOOKS;
+         a = kofn_run_get_out(run, a), looks++) {
+        const size_t group = kofn_run_get_group(run, a->task);
+        const size_t copies = kofn_run_get_copies(run, a->task);
+        if (copies < fewest && count_lacking(run, group) > 0 &&
+            !kofn_run_find_fresh(run, group, &fresh) &&
+            (!worker || kofn_run_may_take(run, *worker, a->task))) {
+            fewest = copies;
+            *ret_task = a->task;
+        }
+    }
+    return fewest < SIZE_MAX;
 }
 
 /* All that was sent came to an end, and more is needed. */
@@ -94,8 +124,10 @@ has_work(const kofn_run *run)
     size_t task;
     if (kofn_run_count_queued(run) > 0)
         return true;
-    return (is_stuck(run) || is_late(run)) &&
-           (find_needed(run, &task) || (is_late(run) && kofn_run_find_behind(run, &task)));
+    if (!is_stuck(run) && !is_late(run))
+        return false;
+    return find_needed(run, &task) ||
+           (is_late(run) && (kofn_run_find_behind(run, &task) || find_copy(run, NULL, &task)));
 }
 
 static bool
@@ -106,18 +138,19 @@ pick(const kofn_run *run, uint64_t worker, size_t *ret_task)
         return true;
     if (!is_stuck(run) && !(is_late(run) && kofn_run_is_idle(run, worker)))
         return false;
-    /* A copy of what waits where the code has no fresh rows, or no more. */
-    if ((!find_needed(run, &task) && !kofn_run_find_behind(run, &task)) ||
-        !kofn_run_may_take(run, worker, task))
-        return false;
-    *ret_task = task;
-    return true;
+    /* A copy where the code has no fresh rows, or no more: of what waits first. */
+    if ((find_needed(run, &task) || kofn_run_find_behind(run, &task)) &&
+        kofn_run_may_take(run, worker, task)) {
+        *ret_task = task;
+        return true;
+    }
+    return find_copy(run, &worker, ret_task);
 }
 
 static bool
-is_fresh(const kofn_run *run, const kofn_assignment *a)
+is_extra(const kofn_run *run, const kofn_assignment *a)
 {
-    return a->task >= kofn_code_first_tasks(kofn_run_get_code(run));
+    return a->copy || a->task >= kofn_code_first_tasks(kofn_run_get_code(run));
 }
 
 /* Nobody has answered. What is the limit, by what others took? While nothing is measured, look again
@@ -154,8 +187,7 @@ static void
 on_sent(kofn_run *run, const kofn_assignment *a)
 {
     state *s = kofn_run_get_state(run);
-    if (is_fresh(run, a) && kofn_run_get_copies(run, a->task) == 1)
-        s->fresh[kofn_run_get_group(run, a->task)]++;
+    s->extra[kofn_run_get_group(run, a->task)] += is_extra(run, a);
     if (kofn_run_count_out(run) != 1)
         return;
     if (s->answered || is_late(run)) {
@@ -170,8 +202,7 @@ static void
 on_gone(kofn_run *run, const kofn_assignment *a)
 {
     state *s = kofn_run_get_state(run);
-    if (is_fresh(run, a) && kofn_run_get_copies(run, a->task) == 0)
-        s->fresh[kofn_run_get_group(run, a->task)]--;
+    s->extra[kofn_run_get_group(run, a->task)] -= is_extra(run, a);
 }
 
 /* A wait is over. Nothing is late while nothing is out. */

@@ -291,10 +291,11 @@ kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task)
     a->job_id = run->id;
     a->task = task;
     a->next_copy = t->copies;
+    a->copy = t->copies != NULL;
     if (!a->adopted) {
         run->sent++;
-        run->backups += t->copies != NULL;
-        run->fresh += t->copies == NULL && task >= kofn_code_first_tasks(run->code);
+        run->backups += a->copy;
+        run->fresh += !a->copy && task >= kofn_code_first_tasks(run->code);
     }
     t->copies = a;
     kofn_link_insert_before(&run->out, &a->in_run);
@@ -587,6 +588,13 @@ kofn_run_is_idle(const kofn_run *run, uint64_t worker)
 {
     const kofn_crew_worker *w = kofn_crew_find(run->crew, worker);
     return w && w->running == 0 && w->failing == 0;
+}
+
+const kofn_assignment *
+kofn_run_get_out(const kofn_run *run, const kofn_assignment *before)
+{
+    const kofn_link *link = before ? before->in_run.next : run->out.next;
+    return link != &run->out ? KOFN_OWNER(link, kofn_assignment, in_run) : NULL;
 }
 
 bool

@@ -728,6 +728,17 @@ was_issued(const kofn_sched *s, uint64_t assignment)
     return assignment > 0 && assignment <= s->crew.last_id;
 }
 
+/* Nothing of the task is waited for any more. */
+static void
+withdraw(kofn_sched *s, kofn_run *run, size_t task)
+{
+    for (kofn_assignment *a; (a = run->tasks[task].copies);) {
+        cancel(s, a);
+        if (run->state != KOFN_RUN_SETTLING && run->policy->on_gone)
+            run->policy->on_gone(run, a);
+    }
+}
+
 /* What the answer of `task` made useless within its group is not waited for. */
 static void
 spare_group(kofn_sched *s, kofn_run *run, size_t task)
@@ -736,11 +747,7 @@ spare_group(kofn_sched *s, kofn_run *run, size_t task)
     for (size_t other = task % groups; other < run->code->tasks; other += groups) {
         if (!kofn_run_is_spare(run, other))
             continue;
-        for (kofn_assignment *a; (a = run->tasks[other].copies);) {
-            cancel(s, a);
-            if (run->policy->on_gone)
-                run->policy->on_gone(run, a);
-        }
+        withdraw(s, run, other);
         kofn_run_spare(run, other);
     }
 }
@@ -768,8 +775,7 @@ kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assig
     kofn_run *run = a->run;
     kofn_run_detach(run, a);
     kofn_crew_release(&s->crew, a, s->now_ns, KOFN_ENDED_ANSWERED);
-    for (kofn_assignment *copy; (copy = run->tasks[a->task].copies);)
-        cancel(s, copy);
+    withdraw(s, run, a->task);
     kofn_status status = kofn_run_keep(run, a->task, &run->error);
     run->held += a->adopted;
     if (status != KOFN_OK)
@@ -971,7 +977,7 @@ send(kofn_sched *s, kofn_run *run, kofn_crew_worker *worker, size_t task, kofn_a
         .assignment = a->id,
         .worker = worker->id,
         .task = task,
-        .backup = a->next_copy != NULL,
+        .backup = a->copy,
     };
     kofn_turns_serve(&s->turns, run);
     refresh(s, run);
