@@ -33,7 +33,7 @@ struct kofn_jobs {
     size_t live, ended_count, charged;
     size_t live_parts, running; // of `live`; that run or decode, without parts
     uint64_t done, failed;
-    bool acting;
+    bool acting; // or held back
 
     /* Codes that were built last: many jobs ask for the same. */
     struct {
@@ -474,6 +474,20 @@ kofn_jobs_act(kofn_jobs *jobs)
     } while (!quiet);
     jobs->acting = false;
     kofn_master_arm(jobs->master);
+}
+
+void
+kofn_jobs_hold(kofn_jobs *jobs)
+{
+    assert(!jobs->acting);
+    jobs->acting = true;
+}
+
+void
+kofn_jobs_release(kofn_jobs *jobs)
+{
+    jobs->acting = false;
+    kofn_jobs_act(jobs);
 }
 
 /* ---- time and workers ---------------------------------------------------------------------------------- */

@@ -114,6 +114,11 @@ void kofn_jobs_yield_disk(kofn_jobs *jobs, uint64_t bytes);
  * within. */
 void kofn_jobs_act(kofn_jobs *jobs);
 
+/* For a walk over what actions may free: from hold to release there are none, and then those that came
+ * up. Not from within kofn_jobs_act. */
+void kofn_jobs_hold(kofn_jobs *jobs);
+void kofn_jobs_release(kofn_jobs *jobs);
+
 /* The job waits for a worker to join; it has tasks to encode; it has ended. */
 void kofn_jobs_add_waiting(kofn_jobs *jobs, kofn_job *job);
 void kofn_jobs_add_touched(kofn_jobs *jobs, kofn_job *job);

@@ -899,7 +899,8 @@ static void
 tick_session(kofn_session *session, int64_t now_ns)
 {
     const bool idle = now_ns - session->heard_ns > IDLE_NS;
-    kofn_request *next; // ends with r at most: a job that ends now has nobody else who waits
+    kofn_request
+        *next; // which stays: r's job, if it ends, has nobody else who waits, and none acts
     for (kofn_request *r = TAILQ_FIRST(&session->requests); r; r = next) {
         next = TAILQ_NEXT(r, of_session);
         tick_request(r, now_ns);
@@ -917,12 +918,14 @@ kofn_sessions_on_tick(kofn_sessions *sessions, int64_t now_ns)
 {
     kofn_session *session;
     sessions->complaints = 0;
+    kofn_jobs_hold(sessions->master->jobs);
     TAILQ_FOREACH(session, &sessions->all, of_sessions)
     {
         if (!session->gone)
             tick_session(session, now_ns);
     }
     reap(sessions);
+    kofn_jobs_release(sessions->master->jobs);
 }
 
 void

@@ -406,7 +406,7 @@ cluster_get_worker_pid(const cluster *c, size_t number)
 kofn_health
 cluster_check(cluster *c)
 {
-    const double limit = now_s() + PATIENCE_S;
+    const double limit = now_s() + patience_s;
     kofn_health health = {0};
     while (kofn_client_check(cluster_get_client(c), NULL, 1000, &health, NULL) != KOFN_OK) {
         if (now_s() > limit)
