@@ -561,6 +561,8 @@ kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *err)
     job->times.accepted_ns = kept->accepted_ns;
     snprintf(job->policy, sizeof job->policy, "%s", kept->policy);
     if (!status)
+        status = kofn_master_policy_check(kept->policy, err);
+    if (!status)
         status = kofn_jobs_add(jobs, job, err);
     if (status)
         kofn_job_destroy(&job);

@@ -22,6 +22,7 @@ struct kofn_keep {
     TAILQ_HEAD(, kofn_keep_request) out; // oldest first
     uint64_t progress;                   // the store's, when it was seen to move last
     int64_t moved_ns;                    // and when that was
+    int64_t patience_ns;
 };
 
 /* ---- time ---------------------------------------------------------------------------------------- */
@@ -134,7 +135,7 @@ kofn_keep_is_stuck(kofn_keep *keep, int64_t now_ns)
         keep->progress = progress;
         keep->moved_ns = now_ns;
     }
-    return now_ns - keep->moved_ns > STUCK_NS;
+    return now_ns - keep->moved_ns > keep->patience_ns;
 }
 
 kofn_status
@@ -206,6 +207,7 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
     keep->master = master;
     TAILQ_INIT(&keep->out);
     keep->moved_ns = kofn_clock_ns();
+    keep->patience_ns = kofn_failpoint_get_patience(STUCK_NS);
     const kofn_store_params params = {
         .folder = config->store,
         .sync = config->durability == KOFN_DURABILITY_FULL,

@@ -24,12 +24,23 @@ enum {
     SYNC_BYTES = 64 << 20 // and so many are synced, lest a sync have gigabytes to do
 };
 
+kofn_status
+kofn_spool_status(int error_number)
+{
+    const kofn_status status = kofn_status_from_errno(error_number);
+    return status == KOFN_PERMISSION_DENIED || status == KOFN_NOT_FOUND ? KOFN_FAILED_PRECONDITION
+                                                                        : status;
+}
+
 static kofn_status
 fail_by_errno(kofn_error *err, int error_number, const char *what, const char *name)
 {
-    return kofn_fail(err, kofn_status_from_errno(error_number), "spool: cannot %s '%s': %s%s", what,
-                     name, strerror(error_number),
-                     error_number == ENOSPC ? "; free some space on that disk" : "");
+    const kofn_status status = kofn_spool_status(error_number);
+    const char *hint = error_number == ENOSPC               ? "; free some space on that disk"
+                       : status == KOFN_FAILED_PRECONDITION ? "; make the store writable again"
+                                                            : "";
+    return kofn_fail(err, status, "spool: cannot %s '%s': %s%s", what, name, strerror(error_number),
+                     hint);
 }
 
 kofn_status

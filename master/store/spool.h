@@ -25,11 +25,15 @@ typedef struct kofn_spool {
     atomic_uint_fast64_t *moved; // counts bytes that were written or read
 } kofn_spool;
 
+/* Statuses below are kofn_status_from_errno's, but for rights and folders that are missing: these are
+ * the store's to mend, not those of whoever asks for a job, so FAILED_PRECONDITION. */
+kofn_status kofn_spool_status(int error_number);
+
 /* The folder, made if it is not there, and on disk if `sync`: without its parent a folder can be gone
  * after a power cut, with all that is in it. */
 KOFN_MUST_CHECK kofn_status kofn_spool_make_folder(const char *path, bool sync, kofn_error *err);
 
-/* Makes the folder if it is not there; `moved` outlives the spool. Statuses of the system's. */
+/* Makes the folder if it is not there; `moved` outlives the spool. */
 KOFN_MUST_CHECK kofn_status kofn_spool_open(const char *path, bool sync,
                                             atomic_uint_fast64_t *moved, kofn_spool *ret_spool,
                                             kofn_error *err);

@@ -85,6 +85,13 @@ take_first(request_queue *queue)
     return request;
 }
 
+/* Of the threads that wait for the disk: what is refused before it comes to them does not count. */
+static void
+count_progress(kofn_store *store)
+{
+    atomic_fetch_add_explicit(&store->progress, 1, memory_order_relaxed);
+}
+
 /* Any thread, with the mutex held. */
 static void
 finish(kofn_store *store, kofn_store_request *request)
@@ -92,7 +99,6 @@ finish(kofn_store *store, kofn_store_request *request)
     const uint64_t one = 1;
     store->reserved -= request->reserved;
     request->reserved = 0;
-    atomic_fetch_add_explicit(&store->progress, 1, memory_order_relaxed);
     append(&store->done, request);
     pthread_cond_signal(&store->to_serve);
     if (write(store->wake_fd, &one, sizeof one) != sizeof one)
@@ -254,6 +260,7 @@ helper_main(void *context)
             read_file(store, request);
         else
             write_files(store, request);
+        count_progress(store);
         pthread_mutex_lock(&store->mutex);
         if (request->verb == KOFN_STORE_FETCH || request->error.status) {
             finish(store, request);
@@ -325,7 +332,7 @@ commit_rows(kofn_store *store, kofn_store_request *const *group, size_t count,
     kofn_status status = kofn_rows_begin(store->rows, err);
     for (size_t i = 0; !status && i < count; i++) {
         status = kofn_rows_apply(store->rows, group[i], effect, err);
-        atomic_fetch_add_explicit(&store->progress, 1, memory_order_relaxed);
+        count_progress(store);
     }
     if (!status && kofn_failpoint_pass(KOFN_FAIL_GROUP_WRITTEN) != 0)
         status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "jobs.db: the disk is full");
@@ -351,6 +358,7 @@ commit(kofn_store *store, kofn_store_request *const *group, size_t count, kofn_e
     if (!status)
         status = commit_rows(store, group, count, &effect, err);
     if (!status) {
+        count_progress(store);
         (void)kofn_failpoint_pass(KOFN_FAIL_GROUP_COMMITTED); // too late to fail
         for (size_t i = 0; i < effect.count; i++)
             kofn_spool_remove(&store->spool, effect.files[i]);
@@ -390,6 +398,7 @@ serve_round(kofn_store *store, kofn_store_request *const *round, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (round[i]->verb == KOFN_STORE_FETCH) {
             goes_on[i] = fetch_row(store, round[i]);
+            count_progress(store);
         } else {
             digest_small(round[i]);
             group[group_count++] = round[i];

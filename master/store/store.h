@@ -152,7 +152,7 @@ typedef struct kofn_store_totals {
     size_t waiting;            // submitted and not done
 } kofn_store_totals;
 
-/* Grows with each bit of work done: bytes of files written and read, rows, requests. While something
+/* Grows with each bit of work done: bytes of files written and read, rows, steps. While something
  * is out it stands still only where the disk does. */
 uint64_t kofn_store_get_progress(const kofn_store *store);
 
