@@ -167,6 +167,34 @@ kofn_keep_serve(kofn_keep *keep)
 
 /* ---- life ---------------------------------------------------------------------------------------- */
 
+/* Whoever reads the log can look after what was lost; nobody else learns of it. */
+static void
+tell_findings(kofn_keep *keep)
+{
+    const kofn_log *log = &keep->master->log;
+    const char *folder = keep->master->config.store;
+    kofn_store_findings found;
+    kofn_store_get_findings(keep->store, &found);
+    if (found.aside[0])
+        kofn_log_write(
+            log, KOFN_LOG_ERROR, "store_damaged",
+            "jobs.db was damaged: what can be read of it is there again, and the damaged "
+            "file is kept beside it; look at the disk",
+            "records=%" PRIu64 " matrices=%" PRIu64 " unreadable=%" PRIu64 " file=%s/%s",
+            found.records, found.matrices, found.spoilt, folder, found.aside);
+    if (found.commits > 0)
+        kofn_log_write(log, KOFN_LOG_ERROR, "commits_lost",
+                       "the end of jobs.db-wal cannot be read: jobs that were accepted last may be "
+                       "lost; look at the disk",
+                       "commits=%" PRIu64 " store=%s", found.commits, folder);
+    if (found.files > 0)
+        kofn_log_write(
+            log, KOFN_LOG_WARNING, "files_lost",
+            "no record names these matrices, a few of which a kill may leave: they are in "
+            "the spool's folder 'lost' for a week",
+            "files=%" PRIu64 " bytes=%" PRIu64 " store=%s", found.files, found.files_bytes, folder);
+}
+
 kofn_status
 kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
 {
@@ -195,6 +223,7 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
         free(keep);
         return status;
     }
+    tell_findings(keep);
     *ret_keep = keep;
     return KOFN_OK;
 }

@@ -30,8 +30,7 @@
 #include "master/store/store.h"
 
 /* Open the store of the configuration; *ret_keep is NULL where it names none. FAILED_PRECONDITION:
- * another process has it open, or a newer kofn wrote it. DATA_LOSS: it is no store. Else what the
- * system says. */
+ * another process has it open, a newer kofn wrote it, or it is no store. Else what the system says. */
 KOFN_MUST_CHECK kofn_status kofn_keep_new(kofn_master *master, kofn_keep **ret_keep,
                                           kofn_error *err);
 

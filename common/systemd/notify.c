@@ -8,10 +8,10 @@
 /* What systemd does not hear it notices by itself, so failures of sd_notify have no other answer. */
 #define tell(...) ((void)sd_notifyf(0, __VA_ARGS__))
 
-/* Most starts are over sooner than the first of these. Each gives far more time than passes until the
- * next, since a disk that is busy with others holds up any one step. */
+/* Each gives far more time than passes until the next as a rule: a step may be the check of a database
+ * of gigabytes, on a disk that is busy with others. */
 #define EXTEND_EVERY_NS (5 * KOFN_NS_PER_S)
-#define EXTEND_BY_NS    (60 * KOFN_NS_PER_S)
+#define EXTEND_BY_NS    (600 * KOFN_NS_PER_S)
 
 static void
 on_starting(void *context)
@@ -82,6 +82,6 @@ kofn_notify_init(kofn_notify *notify, void (*reload)(void *context), void *conte
             },
         .reload = reload,
         .context = context,
-        .fed_ns = kofn_clock_ns(),
+        .fed_ns = -EXTEND_EVERY_NS,
     };
 }

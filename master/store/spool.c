@@ -6,12 +6,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOST_S (7 * 24 * 3600) // that a file stays in lost/
 
 enum {
     NAME_DIGITS = 16,
@@ -40,11 +44,29 @@ fail_by_errno(kofn_error *err, int error_number, const char *what, const char *n
 }
 
 kofn_status
+kofn_spool_make_folder(const char *path, bool sync, kofn_error *err)
+{
+    if (mkdir(path, 0700) != 0)
+        return errno == EEXIST ? KOFN_OK : fail_by_errno(err, errno, "make the folder", path);
+    char *copy = sync ? strdup(path) : NULL;
+    if (!copy)
+        return sync ? kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the store") : KOFN_OK;
+    const int parent = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool synced = parent >= 0 && fsync(parent) == 0;
+    const int failed = errno;
+    if (parent >= 0)
+        close(parent);
+    free(copy);
+    return synced ? KOFN_OK : fail_by_errno(err, failed, "sync the folder around", path);
+}
+
+kofn_status
 kofn_spool_open(const char *path, bool sync, atomic_uint_fast64_t *moved, kofn_spool *ret_spool,
                 kofn_error *err)
 {
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return fail_by_errno(err, errno, "make the folder", path);
+    const kofn_status status = kofn_spool_make_folder(path, sync, err);
+    if (status)
+        return status;
     const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         return fail_by_errno(err, errno, "open the folder", path);
@@ -230,13 +252,109 @@ parse_name(const char *name, uint64_t *ret_file, bool *ret_whole)
     return *ret_whole || strcmp(name + NAME_DIGITS, ".new") == 0;
 }
 
-kofn_status
-kofn_spool_sweep(const kofn_spool *spool, bool (*is_wanted)(void *context, uint64_t file),
-                 void *context, kofn_error *err)
+typedef struct lost_file {
+    char name[NAME_DIGITS + 1];
+    uint64_t bytes;
+    int64_t since_s; // it is lost
+} lost_file;
+
+typedef struct sweep {
+    const kofn_spool *spool;
+    bool (*is_wanted)(void *context, uint64_t file);
+    void *context;
+    int lost; // descriptor; -1: there is no such folder
+    uint64_t count, bytes;
+    lost_file *files; // [file_count]: what is in there
+    size_t file_count, file_capacity;
+} sweep;
+
+/* False: the system does not let us, which is tried again at the next start. */
+static bool
+open_lost(sweep *s, bool make)
 {
-    const int fd = openat(spool->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    if (!folder) {
+    const int folder = s->spool->folder;
+    if (s->lost < 0 && make && mkdirat(folder, "lost", 0700) != 0 && errno != EEXIST)
+        return false;
+    if (s->lost < 0)
+        s->lost = openat(folder, "lost", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return s->lost >= 0;
+}
+
+static void
+lose(sweep *s, const char *name)
+{
+    struct stat st;
+    if (!open_lost(s, true) || fstatat(s->spool->folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        renameat(s->spool->folder, name, s->lost, name) != 0)
+        return;
+    s->count++;
+    s->bytes += (uint64_t)st.st_size;
+}
+
+static void
+sweep_spool(sweep *s, const char *name, uint64_t file, bool whole)
+{
+    if (!whole)
+        (void)unlinkat(s->spool->folder, name, 0); // nobody was told of it
+    else if (!s->is_wanted(s->context, file))
+        lose(s, name);
+}
+
+/* A rename sets st_ctime, on all file systems that we know: since then it is lost. */
+static void
+sweep_lost(sweep *s, const char *name, uint64_t file, bool whole)
+{
+    struct stat st;
+    if (!whole || fstatat(s->lost, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return;
+    if (s->is_wanted(s->context, file)) {
+        (void)renameat2(s->lost, name, s->spool->folder, name, RENAME_NOREPLACE);
+        return;
+    }
+    if (s->file_count == s->file_capacity) {
+        const size_t capacity = 2 * s->file_capacity + 16;
+        lost_file *files = reallocarray(s->files, capacity, sizeof files[0]);
+        if (!files)
+            return; // it is counted the next time
+        s->files = files;
+        s->file_capacity = capacity;
+    }
+    lost_file *lost = &s->files[s->file_count++];
+    *lost = (lost_file){.bytes = (uint64_t)st.st_size, .since_s = st.st_ctim.tv_sec};
+    memcpy(lost->name, name, NAME_DIGITS);
+}
+
+static int
+compare_lost(const void *a, const void *b)
+{
+    const lost_file *x = a, *y = b;
+    return x->since_s != y->since_s ? (x->since_s < y->since_s ? 1 : -1) : strcmp(x->name, y->name);
+}
+
+/* The newest stay. */
+static void
+trim_lost(sweep *s, uint64_t bytes_max)
+{
+    struct timespec now;
+    uint64_t bytes = 0;
+    (void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail for this clock
+    if (s->file_count > 0)
+        qsort(s->files, s->file_count, sizeof s->files[0], compare_lost);
+    for (size_t i = 0; i < s->file_count; i++) {
+        bytes += s->files[i].bytes;
+        if (bytes > bytes_max || now.tv_sec - s->files[i].since_s > LOST_S)
+            (void)unlinkat(s->lost, s->files[i].name, 0);
+    }
+}
+
+/* Each of our names in a folder; what is not ours stays as it is. */
+static kofn_status
+walk(sweep *s, int folder, void (*visit)(sweep *s, const char *name, uint64_t file, bool whole),
+     kofn_error *err)
+{
+    const int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+    if (!entries) {
         const int failed = errno;
         if (fd >= 0)
             close(fd);
@@ -244,10 +362,35 @@ kofn_spool_sweep(const kofn_spool *spool, bool (*is_wanted)(void *context, uint6
     }
     uint64_t file;
     bool whole;
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
-        if (parse_name(entry->d_name, &file, &whole) && !(whole && is_wanted(context, file)))
-            (void)unlinkat(spool->folder, entry->d_name, 0); // tried again at the next start
-    closedir(folder);
+    for (const struct dirent *entry; (entry = readdir(entries)) != NULL;)
+        if (parse_name(entry->d_name, &file, &whole))
+            visit(s, entry->d_name, file, whole);
+    closedir(entries);
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_spool_sweep(const kofn_spool *spool, bool (*is_wanted)(void *context, uint64_t file),
+                 void *context, uint64_t bytes_max, uint64_t *ret_count, uint64_t *ret_bytes,
+                 kofn_error *err)
+{
+    sweep s = {.spool = spool, .is_wanted = is_wanted, .context = context, .lost = -1};
+    kofn_status status = walk(&s, spool->folder, sweep_spool, err);
+    if (!status && bytes_max == 0) {
+        status = kofn_spool_get_free(spool, &bytes_max, err);
+        bytes_max /= 4;
+    }
+    if (!status && open_lost(&s, false)) {
+        status = walk(&s, s.lost, sweep_lost, err);
+        trim_lost(&s, bytes_max);
+    }
+    if (s.lost >= 0)
+        close(s.lost);
+    free(s.files);
+    if (status)
+        return status;
+    *ret_count = s.count;
+    *ret_bytes = s.bytes;
     return KOFN_OK;
 }
 
