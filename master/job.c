@@ -30,6 +30,9 @@ static const struct {
     {KOFN_JOB_DECODING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
     {KOFN_JOB_DECODING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
     {KOFN_JOB_DECODING, KOFN_JOB_EV_ENDING, KOFN_JOB_ENDING},
+    {KOFN_JOB_BLOCKED, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
+    {KOFN_JOB_BLOCKED, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
+    {KOFN_JOB_BLOCKED, KOFN_JOB_EV_ENDING, KOFN_JOB_ENDING},
     {KOFN_JOB_ENDING, KOFN_JOB_EV_DECODED, KOFN_JOB_DONE},
     {KOFN_JOB_ENDING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
     {KOFN_JOB_ENDING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
@@ -43,7 +46,7 @@ kofn_job_state_name(kofn_job_state state)
         [KOFN_JOB_RUNNING] = "running",     [KOFN_JOB_DECODING] = "decoding",
         [KOFN_JOB_DONE] = "done",           [KOFN_JOB_FAILED] = "failed",
         [KOFN_JOB_CANCELLED] = "cancelled", [KOFN_JOB_STORING] = "storing",
-        [KOFN_JOB_ENDING] = "storing",
+        [KOFN_JOB_ENDING] = "storing",      [KOFN_JOB_BLOCKED] = "blocked",
     };
     return names[state];
 }

@@ -6,6 +6,7 @@
  *     RUNNING     the scheduler has it: tasks are encoded, sent, answered
  *     DECODING    the answers suffice: a coder rebuilds the product, or the estimate of it that the
  *                 job accepts
+ *     BLOCKED     it is on disk, and this master cannot take it up: another configuration can
  *     ENDING      how it ends is known, and is on its way to disk: nobody is told yet
  *     DONE        the product is there (or was, and has been fetched)
  *     FAILED, CANCELLED
@@ -45,6 +46,7 @@ typedef enum kofn_job_state {
     KOFN_JOB_PREPARING,
     KOFN_JOB_RUNNING,
     KOFN_JOB_DECODING,
+    KOFN_JOB_BLOCKED,
     KOFN_JOB_ENDING,
     KOFN_JOB_DONE,
     KOFN_JOB_FAILED,
@@ -157,6 +159,8 @@ struct kofn_job {
     bool product_coming;      // from there
     bool fetched;             // is in the list of those that are only kept on disk
     bool lost;                // a record that could not be read: nobody knows whose
+    bool suspect;             // is in the list of those that are to be tried alone
+    uint64_t attempts;        // 1: it saw a master die; and one for each time it was tried alone
     bool suspended;           // the master stops: what becomes of it now is of no account
     unsigned absent;          // bit o: operand o is not in memory
     size_t loading;           // operands on their way

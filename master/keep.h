@@ -14,6 +14,12 @@
  * At the start records become what they were: operands first, whose elements stay on disk until a
  * job needs them; jobs that had not ended, which read their operands back and begin anew, with the
  * code that was chosen; and jobs that had, whose products stay on disk until somebody waits.
+ * Where the master before this one died, one of the jobs may be why: kofn_jobs_resume.
+ *
+ * What cannot be that is told apart by what would mend it. Short of memory: the start fails, and the
+ * next one may not. What another configuration can mend (limits.memory, algorithms, an older version):
+ * a job is BLOCKED and an operand listed, and both stay on disk as they are. Neither: DATA_LOSS; such a
+ * job is FAILED, on disk too.
  *
  * Each request of a job that is out is an item of it (kofn_job.items), so the job stays.
  *
@@ -61,8 +67,14 @@ void kofn_keep_job(kofn_job *job);
 /* Its code has been chosen: put that. Nobody is told. */
 void kofn_keep_choice(kofn_job *job);
 
+/* Put how many ends of masters it may be the cause of: kofn_jobs_take_up. */
+void kofn_keep_attempts(kofn_job *job);
+
 /* Put how it ends (job->end), with the product that it has: kofn_job_on_end_kept. */
 void kofn_keep_end(kofn_job *job);
+
+/* Put how it ended of one that was lost, and let go of its matrices. Nobody is told. */
+void kofn_keep_lost(kofn_job *job);
 
 /* Let go of the product on disk, of a job that is over. */
 void kofn_keep_drop_product(kofn_job *job);
