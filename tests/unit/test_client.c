@@ -852,6 +852,28 @@ where_no_master_is_the_call_is_unavailable(void **state)
 }
 
 static void
+who_had_no_time_to_knock_does_not_say_that_no_master_is_there(void **state)
+{
+    static const struct {
+        int64_t timeout_ms;
+        kofn_status status;
+    } cases[] = {{1, KOFN_DEADLINE_EXCEEDED}, {800, KOFN_UNAVAILABLE}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_error error;
+        kofn_client *client = NULL;
+        char job[KOFN_CLIENT_JOB_MAX];
+        pair p = pair_new(2, 2, 2);
+        const kofn_client_options options = {.endpoint = "tcp://127.0.0.1:1"};
+        const kofn_product_options submit = {.timeout_ms = cases[i].timeout_ms};
+        assert_ok(kofn_client_open(&options, &client, &error));
+        assert_fails(kofn_client_submit(client, &p.a, &p.b, &submit, job, &error), cases[i].status);
+        kofn_client_close(&client);
+        pair_fini(&p);
+    }
+}
+
+static void
 options_out_of_range_are_refused(void **state)
 {
     static const kofn_client_options wrong[] = {
@@ -1873,6 +1895,7 @@ main(void)
         cmocka_unit_test(a_product_is_let_go_when_it_has_arrived),
         cmocka_unit_test(a_wait_that_is_put_off_is_no_end_of_the_job),
         cmocka_unit_test(where_no_master_is_the_call_is_unavailable),
+        cmocka_unit_test(who_had_no_time_to_knock_does_not_say_that_no_master_is_there),
         cmocka_unit_test(options_out_of_range_are_refused),
         cmocka_unit_test(a_master_that_does_not_answer_is_left_after_the_deadline),
         cmocka_unit_test(who_finds_no_room_comes_again_on_another_connection),
