@@ -243,7 +243,7 @@ static void
 die_and_restart(stage *s)
 {
     char path[300], boot[64];
-    stop(s);
+    stage_stop(s);
     FILE *from = fopen("/proc/sys/kernel/random/boot_id", "re");
     assert_non_null(from);
     assert_non_null(fgets(boot, sizeof boot, from));
@@ -292,7 +292,7 @@ a_job_under_which_the_master_dies_again_and_again_has_failed(void **state)
         assert_string_equal(get_job(client, bad).state, "running");
         if (i > 0)
             continue;
-        restart(s); // a stop is no death: this try does not count
+        stage_restart(s); // a stop is no death: this try does not count
     }
     die_and_restart(s);
     worker = join_worker(s, "w", 4);
@@ -436,10 +436,10 @@ an_operand_that_the_memory_cannot_hold_waits_on_disk(void **state)
     expect_product(s, client, 1, &named, job);
 
     s->config.memory = 100;
-    restart(s);
+    stage_restart(s);
     assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_OK);
     s->config.memory = memory;
-    restart(s);
+    stage_restart(s);
     assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_NOT_FOUND);
 }
 
@@ -457,7 +457,7 @@ block_job(stage *s, problem *ret_named, char operand[KOFN_ID_MAX], char job[KOFN
     assert_int_equal(drop_operand(client, 3, operand), KOFN_OK);
     s->config.memory = 100;
     s->config.keep_jobs = 0;
-    restart(s);
+    stage_restart(s);
 }
 
 static void
@@ -480,7 +480,7 @@ a_job_that_another_configuration_can_take_up_waits_for_it(void **state)
     assert_int_equal(check_health(client).jobs_queued, 0);
 
     s->config.memory = memory;
-    restart(s);
+    stage_restart(s);
     client = open_client(s, KOFN_WINDOW_BYTES);
     peer *worker = join_worker(s, "w", 1);
     task t;
@@ -499,10 +499,10 @@ a_job_that_waits_for_another_configuration_can_be_cancelled(void **state)
     const uint64_t memory = s->config.memory;
     block_job(s, &named, operand, job);
     s->config.keep_jobs = 10;
-    restart(s);
+    stage_restart(s);
     cancel(open_client(s, KOFN_WINDOW_BYTES), 1, job);
     s->config.memory = memory;
-    restart(s);
+    stage_restart(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
     assert_string_equal(get_job(client, job).state, "cancelled");
     assert_int_equal(drop_operand(client, 1, operand), KOFN_NOT_FOUND);
@@ -518,7 +518,7 @@ a_job_that_is_lost_has_failed_on_disk_too(void **state)
     found_record found;
     stage_run(s);
     submit(s, open_client(s, KOFN_WINDOW_BYTES), 1, &small, job);
-    stop(s);
+    stage_stop(s);
     kofn_store *store = open_store(s, KOFN_STORE_JOB, &found);
     memset(found.body, 0xc1, found.record.body_bytes); // never used in msgpack
     found.record.owner[0] = '\0';
@@ -529,7 +529,7 @@ a_job_that_is_lost_has_failed_on_disk_too(void **state)
         send_job_call(client, 1, KOFN_METHOD_WAIT, job);
         assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_DATA_LOSS);
         assert_string_equal(get_job(client, job).state, "failed");
-        stop(s);
+        stage_stop(s);
         store = open_store(s, KOFN_STORE_JOB, &found);
         kofn_store_close(&store);
         assert_int_equal(found.record.state, FAILED_ON_DISK);
