@@ -199,8 +199,8 @@ struct kofn_account {
                     // queued, running, decoding, done, failed, cancelled; of this library's own:
                     // sending (operands), away (the master is) and put off (it has no room, or is
                     // stopping), both tried again
-    kofn_status status;                 // of a finished job
-    char message[KOFN_CLIENT_TEXT_MAX]; // why it failed
+    kofn_status status;                 // of a finished job, or the refusal that put it off
+    char message[KOFN_CLIENT_TEXT_MAX]; // why it failed, or was put off
     char policy[KOFN_CLIENT_NAME_MAX];
     kofn_code_choice code;            // complete
     char field[KOFN_CLIENT_NAME_MAX]; // "f64"

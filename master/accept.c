@@ -422,7 +422,6 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
         p->policy[0] ? p->policy : config->policy; // "auto" until the code is known
     operand_list asked;
     TAILQ_INIT(&job->requests);
-    job->master = master;
     kofn_status status = list_operands(p, &asked, err);
     if (!status)
         status = resolve_operands(master, job->on_disk ? NULL : order->asker, &asked, job, err);
@@ -488,7 +487,7 @@ kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_jo
     if (master->draining)
         return kofn_fail(err, KOFN_UNAVAILABLE, "the master is stopping: try again in a moment");
     kofn_jobs_trim(jobs);
-    kofn_job *job = calloc(1, sizeof *job);
+    kofn_job *job = kofn_jobs_new_record(jobs);
     if (!job)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another job");
 
@@ -531,12 +530,11 @@ copy_order(const kofn_kept_job *kept, kofn_job *job, kofn_error *err)
 static kofn_status
 new_restored(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_job **ret_job, kofn_error *err)
 {
-    kofn_job *job = calloc(1, sizeof *job);
+    kofn_job *job = kofn_jobs_new_record(jobs);
     if (!job || copy_order(kept, job, err) != KOFN_OK) {
-        free(job);
+        kofn_jobs_free_record(jobs, job);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a job that was kept");
     }
-    job->master = kofn_jobs_get_master(jobs);
     job->id = kept->id;
     job->keep = job->durable = true;
     job->on_disk = !kept->stale;
@@ -580,6 +578,8 @@ kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *err)
     status = fill_order(master, &order, job, err);
     job->times.accepted_ns = kept->accepted_ns;
     snprintf(job->policy, sizeof job->policy, "%s", kept->policy);
+    if (!status)
+        status = kofn_master_policy_check(kept->policy, err);
     if (!status)
         status = kofn_jobs_add(jobs, job, err);
     if (status)

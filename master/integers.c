@@ -217,7 +217,6 @@ fill_part(const kofn_job *whole, size_t k, kofn_job *part, kofn_error *err)
 {
     const kofn_parts *parts = whole->parts;
     char field[KOFN_FIELD_NAME_MAX];
-    part->master = whole->master;
     part->is_part = true;
     part->session = whole->session;
     memcpy(part->owner, whole->owner, sizeof part->owner);
@@ -243,7 +242,7 @@ fill_part(const kofn_job *whole, size_t k, kofn_job *part, kofn_error *err)
 static kofn_status
 new_part(kofn_job *whole, size_t k, kofn_error *err)
 {
-    kofn_job *part = calloc(1, sizeof *part);
+    kofn_job *part = kofn_jobs_new_record(whole->master->jobs);
     if (!part)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for prime %zu of %zu", k + 1,
                          whole->parts->primes);

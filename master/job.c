@@ -157,7 +157,7 @@ kofn_job_destroy(kofn_job **job_p)
     kofn_field_destroy(&job->field);
     kofn_wire_buffer_fini(&job->order);
     free(job->parts);
-    free(job);
+    kofn_jobs_free_record(job->master->jobs, job);
     *job_p = NULL;
 }
 

@@ -2,6 +2,7 @@
 #include "master/keep.h"
 #include "master/sched/list.h"
 #include "common/base/map.h"
+#include "common/base/slab.h"
 #include "common/linalg/integers.h"
 
 #include <assert.h>
@@ -19,6 +20,7 @@ typedef TAILQ_HEAD(job_list, kofn_job) job_list;
 
 struct kofn_jobs {
     kofn_master *master;
+    kofn_slab records;
     kofn_map by_id;
     zhashx_t *by_key; // of kofn_job, by idempotency key
     kofn_rng names;
@@ -38,7 +40,7 @@ struct kofn_jobs {
     size_t live_parts, blocked; // of `live`
     size_t running;             // of it, or decode; without parts
     uint64_t done, failed;
-    bool acting;
+    bool acting; // or held back
 
     /* Codes that were built last: many jobs ask for the same. */
     struct {
@@ -54,6 +56,7 @@ kofn_jobs_new(kofn_master *master, kofn_jobs **ret_jobs, kofn_error *err)
 {
     kofn_jobs *jobs = calloc(1, sizeof *jobs);
     if (jobs) {
+        kofn_slab_init(&jobs->records, sizeof(kofn_job));
         TAILQ_INIT(&jobs->all);
         jobs->by_key = zhashx_new();
     }
@@ -92,8 +95,24 @@ kofn_jobs_destroy(kofn_jobs **jobs_p)
     kofn_timers_fini(&jobs->due);
     kofn_map_fini(&jobs->by_id);
     zhashx_destroy(&jobs->by_key);
+    kofn_slab_fini(&jobs->records);
     free(jobs);
     *jobs_p = NULL;
+}
+
+kofn_job *
+kofn_jobs_new_record(kofn_jobs *jobs)
+{
+    kofn_job *job = kofn_slab_take(&jobs->records);
+    if (job)
+        job->master = jobs->master;
+    return job;
+}
+
+void
+kofn_jobs_free_record(kofn_jobs *jobs, kofn_job *job)
+{
+    kofn_slab_give(&jobs->records, job);
 }
 
 kofn_job *
@@ -497,6 +516,20 @@ kofn_jobs_act(kofn_jobs *jobs)
     } while (!quiet);
     jobs->acting = false;
     kofn_master_arm(jobs->master);
+}
+
+void
+kofn_jobs_hold(kofn_jobs *jobs)
+{
+    assert(!jobs->acting);
+    jobs->acting = true;
+}
+
+void
+kofn_jobs_release(kofn_jobs *jobs)
+{
+    jobs->acting = false;
+    kofn_jobs_act(jobs);
 }
 
 /* ---- time and workers ---------------------------------------------------------------------------------- */

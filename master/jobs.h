@@ -82,6 +82,11 @@ void kofn_jobs_take_up(kofn_jobs *jobs, kofn_job *job);
 
 /* ---- for accept.c ------------------------------------------------------------------------------------ */
 
+/* A record of zeros that knows its master. NULL: no memory. Ownership: kofn_job_destroy, until it is
+ * listed. */
+kofn_job *kofn_jobs_new_record(kofn_jobs *jobs);
+void kofn_jobs_free_record(kofn_jobs *jobs, kofn_job *job); // for job.c
+
 /* Forget records beyond those that are kept. No job pointer may be held meanwhile. */
 void kofn_jobs_trim(kofn_jobs *jobs);
 
@@ -121,6 +126,11 @@ void kofn_jobs_yield_disk(kofn_jobs *jobs, uint64_t bytes);
 /* Carry out the scheduler's actions. Call after each of its events; may be called again from
  * within. */
 void kofn_jobs_act(kofn_jobs *jobs);
+
+/* For a walk over what actions may free: from hold to release there are none, and then those that came
+ * up. Not from within kofn_jobs_act. */
+void kofn_jobs_hold(kofn_jobs *jobs);
+void kofn_jobs_release(kofn_jobs *jobs);
 
 /* The job waits for a worker to join; it has tasks to encode; it has ended. */
 void kofn_jobs_add_waiting(kofn_jobs *jobs, kofn_job *job);

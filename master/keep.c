@@ -7,8 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A sync takes milliseconds, some seconds on a disk that is busy with others. What takes longer than
- * this will not come back by itself; the service's watchdog waits a little longer. */
+/* How long the store may stand still with work to do: a disk may be slow, and have gigabytes to write,
+ * but each step is small (spool.c). What takes longer than this will not come back by itself; the
+ * service's watchdog waits a little longer. */
 #define STUCK_NS (20 * KOFN_NS_PER_S)
 
 enum {
@@ -21,6 +22,9 @@ struct kofn_keep {
     kofn_store *store;
     bool marked;                         // this life is, in its folder
     TAILQ_HEAD(, kofn_keep_request) out; // oldest first
+    int64_t patience_ns;
+    uint64_t progress; // the store's, when it was seen to move last
+    int64_t moved_ns;  // and when that was
 };
 
 /* ---- time ---------------------------------------------------------------------------------------- */
@@ -95,7 +99,6 @@ kofn_keep_submit(kofn_keep_request **request_p)
     request->store.record.body = request->body.at;
     request->store.record.body_bytes = request->body.length;
     request->store.done = on_done;
-    request->since_ns = kofn_clock_ns();
     TAILQ_INSERT_TAIL(&keep->out, request, of_out);
     kofn_store_submit(keep->store, &request->store);
 }
@@ -133,10 +136,14 @@ kofn_keep_check_shape(const kofn_bands *bands, kofn_dtype dtype, size_t rows, si
 }
 
 bool
-kofn_keep_is_stuck(const kofn_keep *keep, int64_t now_ns)
+kofn_keep_is_stuck(kofn_keep *keep, int64_t now_ns)
 {
-    const kofn_keep_request *oldest = TAILQ_FIRST(&keep->out);
-    return oldest && now_ns - oldest->since_ns > STUCK_NS;
+    const uint64_t progress = kofn_store_get_progress(keep->store);
+    if (progress != keep->progress || TAILQ_EMPTY(&keep->out)) {
+        keep->progress = progress;
+        keep->moved_ns = now_ns;
+    }
+    return now_ns - keep->moved_ns > keep->patience_ns;
 }
 
 kofn_status
@@ -168,6 +175,34 @@ kofn_keep_serve(kofn_keep *keep)
 
 /* ---- life ---------------------------------------------------------------------------------------- */
 
+/* Whoever reads the log can look after what was lost; nobody else learns of it. */
+static void
+tell_findings(kofn_keep *keep)
+{
+    const kofn_log *log = &keep->master->log;
+    const char *folder = keep->master->config.store;
+    kofn_store_findings found;
+    kofn_store_get_findings(keep->store, &found);
+    if (found.aside[0])
+        kofn_log_write(
+            log, KOFN_LOG_ERROR, "store_damaged",
+            "jobs.db was damaged: what can be read of it is there again, and the damaged "
+            "file is kept beside it; look at the disk",
+            "records=%" PRIu64 " matrices=%" PRIu64 " unreadable=%" PRIu64 " file=%s/%s",
+            found.records, found.matrices, found.spoilt, folder, found.aside);
+    if (found.commits > 0)
+        kofn_log_write(log, KOFN_LOG_ERROR, "commits_lost",
+                       "the end of jobs.db-wal cannot be read: jobs that were accepted last may be "
+                       "lost; look at the disk",
+                       "commits=%" PRIu64 " store=%s", found.commits, folder);
+    if (found.files > 0)
+        kofn_log_write(
+            log, KOFN_LOG_WARNING, "files_lost",
+            "no record names these matrices, a few of which a kill may leave: they are in "
+            "the spool's folder 'lost' for a week",
+            "files=%" PRIu64 " bytes=%" PRIu64 " store=%s", found.files, found.files_bytes, folder);
+}
+
 kofn_status
 kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
 {
@@ -179,6 +214,8 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the store");
     keep->master = master;
     TAILQ_INIT(&keep->out);
+    keep->patience_ns = kofn_failpoint_get_patience(STUCK_NS);
+    keep->moved_ns = kofn_clock_ns();
     const kofn_store_params params = {
         .folder = config->store,
         .sync = config->durability == KOFN_DURABILITY_FULL,
@@ -186,12 +223,15 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
         .spare_bytes = SPARE_BYTES,
         .helpers = HELPERS,
         .pool = master->pool,
+        .starting = master->supervisor.starting,
+        .context = master->supervisor.context,
     };
     const kofn_status status = kofn_store_open(&params, &keep->store, err);
     if (status) {
         free(keep);
         return status;
     }
+    tell_findings(keep);
     *ret_keep = keep;
     return KOFN_OK;
 }
@@ -256,6 +296,7 @@ on_operand(void *context, const kofn_store_record *record, const kofn_error *bro
 {
     loading *load = context;
     load->broken += broken != NULL;
+    load->master->supervisor.starting(load->master->supervisor.context);
     return kofn_keep_restore_operand(load->master, record, broken, err);
 }
 
@@ -264,6 +305,7 @@ on_job(void *context, const kofn_store_record *record, const kofn_error *broken,
 {
     loading *load = context;
     load->broken += broken != NULL;
+    load->master->supervisor.starting(load->master->supervisor.context);
     return kofn_keep_restore_job(load->master, record, broken, err);
 }
 

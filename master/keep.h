@@ -23,10 +23,8 @@
  *
  * Each request of a job that is out is an item of it (kofn_job.items), so the job stays.
  *
- * Cost       Two puts a job (three where a code of several tasks was left open) and one remove. Measured
- *            by bench_submit, 64 clients and 4 x 4 products, twice on 2 cores that were busy with
- *            other work: 3,600 to 6,900 submits a second, with two workers that run them or none;
- *            5,000 to 13,500 without syncs, 12,500 to 20,800 without a store.
+ * Cost       Two puts a job (three where a code of several tasks was left open) and one remove:
+ *            bench_submit measures them (bench/README.md).
  *
  * Threads    The I/O thread. Nothing blocks but new, load and close.
  */
@@ -38,8 +36,7 @@
 #include "master/store/store.h"
 
 /* Open the store of the configuration; *ret_keep is NULL where it names none. FAILED_PRECONDITION:
- * another process has it open, or a newer kofn wrote it. DATA_LOSS: it is no store. Else what the
- * system says. */
+ * another process has it open, a newer kofn wrote it, or it is no store. Else what the system says. */
 KOFN_MUST_CHECK kofn_status kofn_keep_new(kofn_master *master, kofn_keep **ret_keep,
                                           kofn_error *err);
 
@@ -53,8 +50,9 @@ void kofn_keep_close(kofn_keep **keep_p);
 int kofn_keep_get_fd(const kofn_keep *keep); // readable: call serve
 void kofn_keep_serve(kofn_keep *keep);
 
-/* Has something waited for the disk longer than any disk takes? */
-bool kofn_keep_is_stuck(const kofn_keep *keep, int64_t now_ns);
+/* Does something wait for the disk, which has not moved a byte for longer than any disk takes? To be
+ * asked at every tick, since that is when it looks. */
+bool kofn_keep_is_stuck(kofn_keep *keep, int64_t now_ns);
 
 /* Is there room on disk for so many bytes more? RESOURCE_EXHAUSTED: no; `keep` may be NULL: yes. */
 KOFN_MUST_CHECK kofn_status kofn_keep_check_room(kofn_keep *keep, uint64_t bytes, kofn_error *err);
@@ -119,7 +117,6 @@ struct kofn_keep_request {
     kofn_store_request store;
     kofn_keep *keep;
     kofn_wire_buffer body;
-    int64_t since_ns;
     void (*done)(kofn_keep_request *request); // with the result in `store`; it is freed afterwards
     void *about;                              // a job, an operand
     kofn_kept_operand_done *operand_done;

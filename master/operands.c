@@ -29,20 +29,19 @@ struct kofn_operand {
     kofn_assembler upload; // of one matrix
     double bound;          // of its elements
     kofn_coded_set coded;
-    size_t charge;                 // bytes, coded blocks aside
-    size_t jobs;                   // that hold it
-    bool on_disk;                  // its record is
-    bool away;                     // its elements are there alone
-    bool coming;                   // from there
-    bool dropping;                 // its drop is on the way there
-    bool drop_on_disk;             // and has arrived
-    kofn_operand_dropped *dropped; // whoever is to be told of that
-    void *dropped_context;
+    size_t charge;       // bytes, coded blocks aside
+    size_t jobs;         // that hold it
+    bool on_disk;        // its record is
+    bool needed;         // and stays until the next start
+    bool removing;       // DROPPED, and the record goes at once
+    bool away;           // its elements are there alone
+    bool coming;         // from there
     bool too_large;      // to be loaded: it waits there for more limits.memory
     operand_wait *waits; // for that
     size_t wait_count, wait_capacity;
-    kofn_operand_stored *tell; // RECEIVING, and on its way to disk: whoever put it
-    void *context;
+    kofn_operand_stored *tell;          // RECEIVING, and on its way to disk: whoever put it
+    kofn_operand_dropped *tell_dropped; // DROPPED, and so is that: whoever asked; NULL: nobody
+    void *context;                      // of either
     uint64_t products;
     int64_t stored_ns, used_ns; // used: when the last job let go of it
     TAILQ_ENTRY(kofn_operand) of_all;
@@ -50,7 +49,7 @@ struct kofn_operand {
 
 struct kofn_operands {
     kofn_master *master;
-    kofn_map by_id;   // those that are STORED
+    kofn_map by_id;   // those that are STORED, or whose drop is on its way to disk
     zhashx_t *by_key; // of them, by idempotency key
     kofn_rng names;
     TAILQ_HEAD(operand_list, kofn_operand) stored; // oldest first
@@ -491,62 +490,16 @@ kofn_operand_load(kofn_operand *operand, kofn_job *job, size_t which)
     kofn_keep_fetch_elements(keep, operand->id, on_loaded, operand);
 }
 
-/* Whoever asked for the drop is told, once. */
-static void
-tell_dropped(kofn_operand_dropped *dropped, void *context, const kofn_error *why)
-{
-    if (!dropped)
-        return;
-    (void)kofn_failpoint_pass(KOFN_FAIL_OPERAND_DROPPED);
-    dropped(context, why);
-}
-
-/* The disk has it still, and so would the next master: whoever wants it gone asks again. */
-static void
-list_again(kofn_operand *operand, const kofn_error *why)
-{
-    kofn_operands *operands = operand->of;
-    kofn_log_write(&operands->master->log, KOFN_LOG_ERROR, "operand_not_dropped", why->text,
-                   "operand=%s", operand->name);
-    if (zhashx_lookup(operands->by_key, operand->key.text))
-        operand->key.text[0] = '\0'; // another was stored under it meanwhile
-    kofn_error err;
-    if (kofn_map_put(&operands->by_id, operand->id, operand, &err) != KOFN_OK) // it is only listed
-        kofn_log_write(&operands->master->log, KOFN_LOG_ERROR, "operand_not_found", err.text,
-                       "operand=%s", operand->name);
-    operands->count++;
-    list_stored(operand);
-}
-
-static void
-on_removed(void *context, const kofn_error *why, kofn_bands *elements)
-{
-    (void)elements;
-    kofn_operand *operand = context;
-    kofn_operand_dropped *dropped = operand->dropped;
-    void *told = operand->dropped_context;
-    const bool still = why && !operand->drop_on_disk;
-    operand->dropped = NULL;
-    if (still) {
-        list_again(operand, why);
-    } else {
-        if (why) // the next start tries again
-            kofn_log_write(&operand->of->master->log, KOFN_LOG_WARNING, "operand_not_removed",
-                           why->text, "operand=%s", operand->name);
-        destroy_operand(operand);
-    }
-    tell_dropped(dropped, told, still ? why : NULL);
-}
-
 /* Nobody holds it any more. */
 static void
 end_dropped(kofn_operand *operand)
 {
     kofn_keep *keep = operand->of->master->keep;
-    if (operand->on_disk && keep)
-        kofn_keep_remove_operand(keep, operand->id, on_removed, operand);
-    else
-        on_removed(operand, NULL, NULL);
+    const uint64_t id = operand->id;
+    const bool goes = operand->on_disk && !operand->needed && keep;
+    destroy_operand(operand);
+    if (goes)
+        kofn_keep_remove_operand(keep, id, NULL, NULL); // or the next start does it
 }
 
 void
@@ -558,9 +511,14 @@ kofn_operand_release(kofn_operand **operand_p)
         return;
     assert(operand->jobs > 0);
     operand->used_ns = kofn_clock_ns();
-    if (--operand->jobs == 0 && operand->state == DROPPED && operand->of->settled &&
-        !operand->dropping)
-        end_dropped(operand); // not settled: a job that could not be restored, others may follow
+    if (--operand->jobs == 0 && operand->state == DROPPED && operand->of->settled)
+        end_dropped(operand); // else: a job that could not be restored, others may follow
+}
+
+void
+kofn_operand_need(kofn_operand *operand)
+{
+    operand->needed = true;
 }
 
 const kofn_bands *
@@ -593,21 +551,34 @@ kofn_operand_keep_coded(kofn_operand *operand, const kofn_coded_key *key, uint64
 /* ---- all of them ----------------------------------------------------------------------------------- */
 
 static void
+list_again(kofn_operand *operand)
+{
+    kofn_operands *operands = operand->of;
+    operand->state = STORED;
+    operands->count++;
+    TAILQ_INSERT_TAIL(&operands->stored, operand, of_all);
+    if (operand->key.text[0]) // unless the key has been taken meanwhile
+        (void)zhashx_insert(operands->by_key, operand->key.text, operand);
+}
+
+/* What the disk did not take would be there again after a restart: so it is there at once. */
+static void
 on_drop_kept(void *context, const kofn_error *why, kofn_bands *elements)
 {
     (void)elements;
     kofn_operand *operand = context;
-    kofn_operand_dropped *dropped = operand->dropped;
-    operand->dropping = false;
-    operand->drop_on_disk = !why;
-    if (operand->jobs == 0) { // meanwhile: how that ends is told
-        end_dropped(operand);
-        return;
+    kofn_operand_dropped *tell = operand->tell_dropped;
+    if (why) {
+        list_again(operand);
+    } else {
+        operand->on_disk = operand->on_disk && !operand->removing;
+        (void)kofn_map_remove(&operand->of->by_id, operand->id); // it is there
     }
-    operand->dropped = NULL;
-    if (why)
-        list_again(operand, why);
-    tell_dropped(dropped, operand->dropped_context, why);
+    if (tell) {
+        (void)kofn_failpoint_pass(KOFN_FAIL_OPERAND_DROPPED);
+        tell(operand->context, why);
+    }
+    kofn_operand_release(&operand);
 }
 
 /* Jobs that hold it need it after a restart as well. */
@@ -616,13 +587,15 @@ keep_drop(kofn_operand *operand)
 {
     kofn_keep *keep = operand->of->master->keep;
     if (!operand->on_disk || !keep) {
-        kofn_operand_dropped *dropped = operand->dropped;
-        operand->dropped = NULL;
-        tell_dropped(dropped, operand->dropped_context, NULL);
+        on_drop_kept(operand, NULL, NULL);
+        return;
+    }
+    operand->removing = operand->jobs == 1 && !operand->needed;
+    if (operand->removing) {
+        kofn_keep_remove_operand(keep, operand->id, on_drop_kept, operand);
         return;
     }
     const kofn_kept_operand what = describe_kept(operand);
-    operand->dropping = true;
     kofn_keep_operand(keep, &what, NULL, on_drop_kept, operand);
 }
 
@@ -632,19 +605,16 @@ kofn_operands_drop(kofn_operands *operands, kofn_operand *operand, kofn_operand_
 {
     assert(operand->state == STORED);
     (void)kofn_failpoint_pass(KOFN_FAIL_OPERAND_DROPPING);
-    operand->dropped = dropped;
-    operand->dropped_context = context;
     operand->state = DROPPED;
+    operand->tell_dropped = dropped;
+    operand->context = context;
     operands->count--;
     TAILQ_REMOVE(&operands->stored, operand, of_all);
-    (void)kofn_map_remove(&operands->by_id, operand->id); // it is at hand
     if (operand->key.text[0] && zhashx_lookup(operands->by_key, operand->key.text) == operand)
         zhashx_delete(operands->by_key, operand->key.text); // records may share one by mistake
     kofn_coded_clear(operands->coded, &operand->coded);
-    if (operand->jobs == 0)
-        end_dropped(operand);
-    else
-        keep_drop(operand);
+    operand->jobs++; // held until the disk has done its part
+    keep_drop(operand);
 }
 
 /* ---- from the disk --------------------------------------------------------------------------------- */
@@ -697,7 +667,6 @@ kofn_operands_restore(kofn_operands *operands, const kofn_kept_operand *what, ko
                        "operand=%s", operand->name);
     if (what->dropped) {
         operand->state = DROPPED;
-        operand->drop_on_disk = true;
         operand->used_ns = kofn_clock_ns();
         TAILQ_INSERT_TAIL(&operands->dropped, operand, of_all);
         return KOFN_OK;

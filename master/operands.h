@@ -6,7 +6,7 @@
  *
  *                 all blocks                 DropOperand, or unused for limits.keep_operands
  *     RECEIVING -------------> STORED ------------------------------------> DROPPED -----> gone
- *         \                       <--- the disk refuses that ---                 no job holds it
+ *         \                                                                      no job holds it
  *          `--- abandoned, overdue, a bad block ---> gone
  *
  * An operand is the key's that put it (asker.h), and of no connection: once it is stored it outlives
@@ -90,6 +90,10 @@ void kofn_operand_hold(kofn_operand *operand);
 void
 kofn_operand_release(kofn_operand **operand_p); // accepts NULL; may be the end of a dropped one
 
+/* A job that holds it is open on disk and will not be told otherwise: it begins anew at the next start,
+ * with this operand, whose record stays until then even if it is dropped. */
+void kofn_operand_need(kofn_operand *operand);
+
 /* A coded block that is kept, or NULL; valid until the next call that keeps one or needs room.
  * *ret_others: another job than `job` made it. */
 const kofn_bands *kofn_operand_find_coded(const kofn_operand *operand, const kofn_coded_key *key,
@@ -101,8 +105,8 @@ void kofn_operand_keep_coded(kofn_operand *operand, const kofn_coded_key *key, u
 
 /* ---- all of them ----------------------------------------------------------------------------------- */
 
-/* One that was found can be found no more. `dropped` (may be NULL) is called once that is sure, which
- * may be at once; `why` is NULL, or why the disk refused: then it is found again. */
+/* One that was found can be found no more. `dropped` (may be NULL) is called once that is sure; `why`
+ * is NULL, or why it is there as before. */
 typedef void kofn_operand_dropped(void *context, const kofn_error *why);
 void kofn_operands_drop(kofn_operands *operands, kofn_operand *operand,
                         kofn_operand_dropped *dropped, void *context);

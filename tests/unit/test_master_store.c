@@ -4,7 +4,6 @@
 
 #include "master/store/store.h"
 
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -12,51 +11,6 @@
 
 static const problem small = {.rows = 6, .inner = 4, .cols = 3};
 static const problem square = {.rows = 4, .inner = 4, .cols = 4};
-
-static int
-store_setup(void **state)
-{
-    (void)stage_setup(state);
-    stage *s = *state;
-    snprintf(s->config.store, sizeof s->config.store, "/tmp/kofn-master-store-XXXXXX");
-    return mkdtemp(s->config.store) ? 0 : -1;
-}
-
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
-static int
-store_teardown(void **state)
-{
-    stage *s = *state;
-    char folder[256];
-    snprintf(folder, sizeof folder, "%s", s->config.store);
-    (void)stage_teardown(state);
-    return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-/* All peers are gone afterwards. */
-static void
-stop(stage *s)
-{
-    kofn_master_stop(s->master);
-    kofn_master_stop(s->master);
-    stage_join(s);
-    for (size_t i = 0; i < s->count; i++)
-        close_peer(&s->peers[i]);
-    s->count = 0;
-}
-
-static void
-restart(stage *s)
-{
-    stop(s);
-    stage_run(s);
-}
 
 /* ---- what another hand does to the store ------------------------------------------------------------- */
 
@@ -159,7 +113,7 @@ the_same_rows_are_sent_after_a_restart(void **state)
     submit(s, open_client(s, KOFN_WINDOW_BYTES), 1, &open, job);
     for (size_t i = 0; i < 4; i++)
         see_task(s, workers[i], &before); // four workers: a code of four tasks
-    restart(s);
+    stage_restart(s);
     peer *only = join_worker(s, "w", 4); // for one worker it would be another code
     for (size_t i = 0; i < 4; i++)
         see_task(s, only, &after);
@@ -205,7 +159,7 @@ who_waits_when_it_stops_is_told_to_come_again(void **state)
     kofn_master_stop(s->master);
     kofn_master_stop(s->master);
     assert_int_equal(expect_reply(client, 2, NULL, NULL), KOFN_UNAVAILABLE);
-    restart(s);
+    stage_restart(s);
     client = open_client(s, KOFN_WINDOW_BYTES);
     peer *worker = join_worker(s, "w", 1);
     send_job_call(client, 3, KOFN_METHOD_WAIT, job);
@@ -225,7 +179,7 @@ a_multiply_is_not_kept(void **state)
     stage_run(s);
     send_product(s, open_client(s, KOFN_WINDOW_BYTES), 1, KOFN_METHOD_MULTIPLY, &small);
     (void)check_health(open_client(s, 0));
-    restart(s);
+    stage_restart(s);
     kofn_msg_jobs jobs;
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
     send_call(client, 1, KOFN_METHOD_LIST_JOBS, NULL, NULL);
@@ -275,7 +229,7 @@ a_key_of_two_records_is_the_newer_jobs_when_the_older_is_forgotten(void **state)
     assert_string_not_equal(second, first);
 
     s->config.keep_jobs = 0;
-    restart(s);
+    stage_restart(s);
     client = open_client(s, KOFN_WINDOW_BYTES);
     submit(s, client, 1, &other_key, other);
     send_job_call(client, 2, KOFN_METHOD_GET_JOB, first);
@@ -291,7 +245,7 @@ static void
 die_and_restart(stage *s)
 {
     char path[300], boot[64];
-    stop(s);
+    stage_stop(s);
     FILE *from = fopen("/proc/sys/kernel/random/boot_id", "re");
     assert_non_null(from);
     assert_non_null(fgets(boot, sizeof boot, from));
@@ -340,7 +294,7 @@ a_job_under_which_the_master_dies_again_and_again_has_failed(void **state)
         assert_string_equal(get_job(client, bad).state, "running");
         if (i > 0)
             continue;
-        restart(s); // a stop is no death: this try does not count
+        stage_restart(s); // a stop is no death: this try does not count
     }
     die_and_restart(s);
     worker = join_worker(s, "w", 4);
@@ -391,7 +345,7 @@ jobs_that_need_an_operand_from_disk_share_one_load(void **state)
     put.key = "of this name";
     stage_run(s);
     put_operand(s, open_client(s, KOFN_WINDOW_BYTES), 1, &put, 0, operand);
-    restart(s);
+    stage_restart(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
     put_operand(s, client, 1, &put, 0, again);
     assert_string_equal(again, operand);
@@ -426,7 +380,7 @@ a_key_of_two_operands_is_the_newer_ones_when_the_older_is_dropped(void **state)
     other_key.key = "of the operand that takes the memory";
     stage_run(s);
     put_operand(s, open_client(s, KOFN_WINDOW_BYTES), 1, &keyed, 0, older);
-    stop(s);
+    stage_stop(s);
     found_record found;
     kofn_bands bands;
     kofn_store *store = open_store(s, KOFN_STORE_OPERAND, &found);
@@ -468,13 +422,13 @@ an_operand_that_the_memory_cannot_hold_waits_on_disk(void **state)
     problem named = square;
     named.operand[0] = operand;
     s->config.memory = 100; // of 128 bytes
-    restart(s);
+    stage_restart(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
     send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &named);
     assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_FAILED_PRECONDITION);
 
     s->config.memory = memory;
-    restart(s);
+    stage_restart(s);
     client = open_client(s, KOFN_WINDOW_BYTES);
     peer *worker = join_worker(s, "w", 1);
     send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &named);
@@ -485,10 +439,10 @@ an_operand_that_the_memory_cannot_hold_waits_on_disk(void **state)
     expect_product(s, client, 1, &named, job);
 
     s->config.memory = 100;
-    restart(s);
+    stage_restart(s);
     assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_OK);
     s->config.memory = memory;
-    restart(s);
+    stage_restart(s);
     assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_NOT_FOUND);
 }
 
@@ -538,7 +492,7 @@ an_operand_whose_drop_the_disk_refuses_is_still_there(void **state)
     answer(s, worker, &t);
     send_job_call(client, 8, KOFN_METHOD_WAIT, job);
     expect_product(s, client, 8, &named, again);
-    restart(s);
+    stage_restart(s);
     assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_NOT_FOUND);
 }
 
@@ -557,7 +511,7 @@ jobs_from_disk_take_turns_by_owner(void **state)
     put_operand(s, client, 1, &square, 0, operand);
     named.operand[0] = named.operand[1] = operand;
     submit(s, client, 2, &named, job[0]);
-    stop(s);
+    stage_stop(s);
     kofn_store *store = open_store(s, KOFN_STORE_JOB, &found);
     kofn_store_close(&store);
     for (size_t i = 1; i < JOBS; i++) { // the last is another's
@@ -593,7 +547,7 @@ block_job(stage *s, problem *ret_named, char operand[KOFN_ID_MAX], char job[KOFN
     assert_int_equal(drop_operand(client, 3, operand), KOFN_OK);
     s->config.memory = 100;
     s->config.keep_jobs = 0;
-    restart(s);
+    stage_restart(s);
 }
 
 static void
@@ -616,7 +570,7 @@ a_job_that_another_configuration_can_take_up_waits_for_it(void **state)
     assert_int_equal(check_health(client).jobs_queued, 0);
 
     s->config.memory = memory;
-    restart(s);
+    stage_restart(s);
     client = open_client(s, KOFN_WINDOW_BYTES);
     peer *worker = join_worker(s, "w", 1);
     task t;
@@ -635,10 +589,10 @@ a_job_that_waits_for_another_configuration_can_be_cancelled(void **state)
     const uint64_t memory = s->config.memory;
     block_job(s, &named, operand, job);
     s->config.keep_jobs = 10;
-    restart(s);
+    stage_restart(s);
     cancel(open_client(s, KOFN_WINDOW_BYTES), 1, job);
     s->config.memory = memory;
-    restart(s);
+    stage_restart(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
     assert_string_equal(get_job(client, job).state, "cancelled");
     assert_int_equal(drop_operand(client, 1, operand), KOFN_NOT_FOUND);
@@ -654,7 +608,7 @@ a_job_that_is_lost_has_failed_on_disk_too(void **state)
     found_record found;
     stage_run(s);
     submit(s, open_client(s, KOFN_WINDOW_BYTES), 1, &small, job);
-    stop(s);
+    stage_stop(s);
     kofn_store *store = open_store(s, KOFN_STORE_JOB, &found);
     memset(found.body, 0xc1, found.record.body_bytes); // never used in msgpack
     found.record.owner[0] = '\0';
@@ -665,7 +619,7 @@ a_job_that_is_lost_has_failed_on_disk_too(void **state)
         send_job_call(client, 1, KOFN_METHOD_WAIT, job);
         assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_DATA_LOSS);
         assert_string_equal(get_job(client, job).state, "failed");
-        stop(s);
+        stage_stop(s);
         store = open_store(s, KOFN_STORE_JOB, &found);
         kofn_store_close(&store);
         assert_int_equal(found.record.state, FAILED_ON_DISK);
@@ -688,7 +642,7 @@ an_operand_that_was_dropped_in_use_goes_with_its_last_job(void **state)
     send_call(client, 3, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
     assert_int_equal(expect_reply(client, 3, NULL, NULL), KOFN_OK);
     const uint64_t with_operand = check_health(client).store_bytes;
-    restart(s);
+    stage_restart(s);
     client = open_client(s, KOFN_WINDOW_BYTES);
     assert_int_equal(check_health(client).store_bytes, with_operand);
     peer *worker = join_worker(s, "w", 1);
@@ -697,7 +651,7 @@ an_operand_that_was_dropped_in_use_goes_with_its_last_job(void **state)
     answer(s, worker, &t);
     send_job_call(client, 4, KOFN_METHOD_WAIT, job);
     expect_product(s, client, 4, &named, same);
-    restart(s); // and with it goes what is still on its way to disk
+    stage_restart(s); // and with it goes what is still on its way to disk
     client = open_client(s, KOFN_WINDOW_BYTES);
     send_call(client, 5, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
     assert_int_equal(expect_reply(client, 5, NULL, NULL), KOFN_NOT_FOUND);
@@ -708,7 +662,7 @@ an_operand_that_was_dropped_in_use_goes_with_its_last_job(void **state)
 int
 main(void)
 {
-#define TEST(name_) cmocka_unit_test_setup_teardown(name_, store_setup, store_teardown)
+#define TEST(name_) cmocka_unit_test_setup_teardown(name_, stage_setup_kept, stage_teardown_kept)
     static const struct CMUnitTest tests[] = {
         TEST(the_same_rows_are_sent_after_a_restart),
         TEST(one_key_at_once_from_two_clients_is_one_job),
