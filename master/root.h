@@ -29,7 +29,7 @@
 #include "master/coders.h"
 #include "master/guard.h"
 #include "master/master.h"
-#include "master/turns.h"
+#include "master/retries.h"
 
 typedef struct kofn_sessions kofn_sessions;
 typedef struct kofn_jobs kofn_jobs;
@@ -62,7 +62,7 @@ struct kofn_master {
     int64_t looked_ns;
     int64_t grace_end_ns;
     kofn_supervisor supervisor;
-    kofn_turns turns; // of those who found no room
+    kofn_retries retries; // of those who found no room
 
     kofn_pool *pool;
     kofn_sched *sched;

@@ -1,7 +1,7 @@
 kofn_test(master_config LINKS kofn_master_core)
 kofn_test(guard SOURCES integration/curve.c LINKS kofn_master_core)
 kofn_test(meter LINKS kofn_master_core)
-kofn_test(turns LINKS kofn_master_core)
+kofn_test(retries LINKS kofn_master_core)
 kofn_test(choices LINKS kofn_master_core)
 kofn_test(master LINKS kofn_master_core SOURCES unit/master_stage.c)
 kofn_test(master_jobs LINKS kofn_master_core SOURCES unit/master_stage.c)
