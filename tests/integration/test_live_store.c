@@ -6,8 +6,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -851,6 +853,147 @@ a_store_that_was_removed_takes_no_jobs_and_ends_those_it_has(void **state)
     assert_non_null(strstr(cluster_get_master_log(c), "end_not_stored"));
 }
 
+/* ---- a disk that takes nothing ------------------------------------------------------------------------ */
+
+static bool
+set_immutable(const char *path, bool wanted)
+{
+    int flags = 0;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool done = fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
+    flags = wanted ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+    done = done && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return done;
+}
+
+/* No file system goes read-only while somebody writes, and rights do not hold for root. What is
+ * immutable takes nothing either, not even by descriptors that are open. */
+static bool
+lock_store(cluster *c, bool wanted)
+{
+    static const char *const names[] = {"store/jobs.db", "store/jobs.db-wal", "store/spool",
+                                        "store"};
+    char path[CLUSTER_PATH_MAX];
+    bool done = true;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        cluster_get_path(c, names[i], path);
+        done = set_immutable(path, wanted) && done;
+    }
+    return done;
+}
+
+/* Some file systems know the flag and write all the same, by descriptors that are open. */
+static bool
+can_lock(cluster *c)
+{
+    char path[CLUSTER_PATH_MAX];
+    cluster_get_path(c, "probe", path);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    const bool can = set_immutable(path, true) && write(fd, "x", 1) < 0;
+    (void)close(fd);
+    (void)set_immutable(path, false);
+    return can;
+}
+
+static int
+lock_teardown(void **state)
+{
+    (void)lock_store(*state, false); // nothing was locked where the test was skipped
+    return cluster_teardown(state);
+}
+
+static cluster *
+new_lockable(void **state)
+{
+    cluster *c = cluster_new(state, CLUSTER_STORE);
+    if (!can_lock(c)) {
+        print_message("SKIPPED: nothing can be made immutable here\n");
+        skip();
+    }
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, "");
+    cluster_await_workers(c, 1);
+    return c;
+}
+
+static void
+assert_refused(kofn_status status, const kofn_error *why)
+{
+    const kofn_error error = *why;
+    assert_fails(status, KOFN_FAILED_PRECONDITION);
+    assert_non_null(strstr(error.text, "make the store writable again"));
+}
+
+static void
+assert_nothing_is_taken(cluster *c, const char *operand)
+{
+    kofn_client *client = cluster_get_client(c);
+    kofn_error error;
+    char none[KOFN_CLIENT_JOB_MAX];
+    assert_refused(try_submit(client, &small, none, &error), &error);
+    assert_refused(try_submit(client, &large, none, &error), &error);
+    const work sizes[] = {small, large};
+    for (size_t i = 0; i < 2; i++) {
+        double *a = test_matrix(sizes[i].rows, sizes[i].inner, 1);
+        const kofn_matrix view = test_view(a, sizes[i].rows, sizes[i].inner);
+        assert_refused(kofn_client_put(client, &view, NULL, none, &error), &error);
+        free(a);
+    }
+    assert_refused(kofn_client_drop(client, operand, &error), &error);
+    assert_int_equal(count_operands(c), 1); // it would be there after a restart, so it is
+}
+
+static void
+a_store_that_cannot_be_written_takes_nothing_and_serves_what_it_has(void **state)
+{
+    cluster *c = new_lockable(state);
+    kofn_client *client = cluster_get_client(c);
+    kofn_error error;
+    kofn_account account;
+    char done[2][KOFN_CLIENT_JOB_MAX], open[2][KOFN_CLIENT_JOB_MAX], later[KOFN_CLIENT_JOB_MAX],
+        operand[KOFN_CLIENT_JOB_MAX];
+    submit(c, &small, done[0]);
+    submit(c, &large, done[1]);
+    await_done(c, done[0]);
+    await_done(c, done[1]);
+    cluster_signal_worker(c, 0, SIGKILL);
+    (void)cluster_await_worker_end(c, 0);
+    restart(c); // from here on their products are on disk alone
+    put(c, &large, operand);
+    work named = large;
+    named.operand = operand;
+    submit(c, &large, open[0]);
+    submit(c, &named, open[1]);
+
+    assert_true(lock_store(c, true));
+    assert_nothing_is_taken(c, operand);
+    await_product(c, done[0], &small);
+    await_product(c, done[1], &large);
+    assert_ok(kofn_client_get_job(client, open[1], &account, &error));
+    cluster_start_worker(c, 0, "");
+    await_product(c, open[0], &large);
+    await_product(c, open[1], &named);
+    assert_non_null(strstr(cluster_get_master_log(c), "end_not_stored"));
+    (void)cluster_multiply(c,
+                           &(product_wish){.rows = 9, .inner = 9, .cols = 9}); // leaves no record
+    assert_nothing_is_taken(c, operand);
+
+    assert_true(lock_store(c, false));
+    submit(c, &large, later);
+    await_product(c, later, &large);
+    assert_ok(kofn_client_drop(client, operand, &error));
+    assert_int_equal(count_operands(c), 0);
+    restart(c); // ends that were not stored come again, though what one of them needs was dropped
+    assert_int_equal(count_operands(c), 0);
+    await_product(c, open[0], &large);
+    await_product(c, open[1], &named);
+    await_product(c, later, &large);
+    await_product(c, done[1], &large);
+}
+
 int
 main(void)
 {
@@ -890,6 +1033,8 @@ main(void)
                                   disk_teardown),
         cmocka_unit_test_teardown(a_store_that_was_removed_takes_no_jobs_and_ends_those_it_has,
                                   cluster_teardown),
+        cmocka_unit_test_teardown(
+            a_store_that_cannot_be_written_takes_nothing_and_serves_what_it_has, lock_teardown),
     };
     return cmocka_run_group_tests_name("live_store", tests, NULL, NULL);
 }
