@@ -376,6 +376,12 @@ cluster_await_worker_end(cluster *c, size_t number)
 }
 
 bool
+cluster_master_has_ended(cluster *c)
+{
+    return has_ended(&c->master);
+}
+
+bool
 cluster_worker_has_ended(cluster *c, size_t number)
 {
     return has_ended(&c->worker[number]);
@@ -397,17 +403,26 @@ cluster_get_worker_pid(const cluster *c, size_t number)
     return c->worker[number].pid;
 }
 
+kofn_health
+cluster_check(cluster *c)
+{
+    const double limit = now_s() + patience_s;
+    kofn_health health = {0};
+    while (kofn_client_check(cluster_get_client(c), NULL, 1000, &health, NULL) != KOFN_OK) {
+        if (now_s() > limit)
+            give_up(c, "an answer of the master");
+        pause_briefly();
+    }
+    return health;
+}
+
 void
 cluster_await_workers(cluster *c, size_t count)
 {
     const double limit = now_s() + patience_s;
     char wanted[64];
     (void)snprintf(wanted, sizeof wanted, "%zu workers, as the master counts them", count);
-    for (;;) {
-        kofn_health health;
-        if (kofn_client_check(cluster_get_client(c), NULL, 1000, &health, NULL) == KOFN_OK &&
-            health.workers == count)
-            return;
+    while (cluster_check(c).workers != count) {
         if (now_s() > limit)
             give_up(c, wanted);
         pause_briefly();

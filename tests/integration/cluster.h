@@ -69,7 +69,12 @@ void cluster_signal_worker(cluster *c, size_t number, int signal);
 /* Wait for its end; exit status, or 128 + signal. */
 int cluster_await_master_end(cluster *c);
 int cluster_await_worker_end(cluster *c, size_t number);
+bool cluster_master_has_ended(cluster *c);
 bool cluster_worker_has_ended(cluster *c, size_t number);
+
+/* What the master says of itself, as soon as it answers: one that was just restarted costs its clients
+ * the connection, and a check is made only once. */
+kofn_health cluster_check(cluster *c);
 
 /* Until the master counts exactly so many workers. */
 void cluster_await_workers(cluster *c, size_t count);

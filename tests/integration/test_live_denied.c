@@ -398,6 +398,24 @@ an_open_link_is_not_heard_after_its_key_was_revoked(void **state)
     raw_close(&peer);
 }
 
+/* The master does not say of which call. */
+static void
+a_client_on_an_open_link_is_told_that_its_key_was_revoked(void **state)
+{
+    cluster *c = keyring_new_ready(state);
+    kofn_client *bob = keyring_open(c, "keys/bob.key");
+    kofn_error error;
+    kofn_health health;
+    assert_ok(kofn_client_check(bob, NULL, 1000 * PATIENCE_S, &health, &error));
+    keyring_await_master_log(c, "keys_read: who may connect count=6\n");
+    keyring_remove(c, "keys/bob.key");
+    keyring_await_master_log(c, "keys_read: who may connect count=5\n");
+    for (int i = 0; i < 2; i++) // then on a link of its own, which is refused
+        assert_fails(kofn_client_check(bob, NULL, 1000 * PATIENCE_S, &health, &error),
+                     KOFN_UNAUTHENTICATED);
+    kofn_client_close(&bob);
+}
+
 static void
 the_answer_of_a_worker_that_was_revoked_does_not_count(void **state)
 {
@@ -668,6 +686,7 @@ main(void)
         LIVE(a_client_is_no_worker_by_what_it_says),
         LIVE(a_client_that_is_revoked_is_refused_within_five_seconds),
         LIVE(an_open_link_is_not_heard_after_its_key_was_revoked),
+        LIVE(a_client_on_an_open_link_is_told_that_its_key_was_revoked),
         LIVE(the_answer_of_a_worker_that_was_revoked_does_not_count),
         LIVE(a_client_whose_role_became_a_workers_is_refused),
         LIVE(an_admin_that_became_a_client_sees_others_jobs_no_more),
