@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* For a connection with its handshakes, to a master that is there: what a slow link or machine takes. */
+#define KNOCK_NS (500 * KOFN_NS_PER_MS)
+
 void
 kofn_client_memory_release(kofn_client_memory **memory_p)
 {
@@ -218,6 +221,7 @@ retry(kofn_call *call, int64_t wait_ns, const kofn_error *why)
         return;
     }
     call->attempts++;
+    call->error = *why;
     requeue(call, wait_ns);
 }
 
@@ -369,6 +373,25 @@ say_unreachable(const kofn_client *client, int64_t now, kofn_error *ret_error)
                         "no master answers at %s; is kofn-master running there?", client->endpoint);
 }
 
+/* Was there time for a master that is there to let us in? A call with less says nothing about it. */
+static bool
+has_knocked(const kofn_client *client, int64_t now)
+{
+    return client->spoken || now - client->down_ns >= KNOCK_NS;
+}
+
+static void
+say_late(const kofn_client *client, const kofn_call *call, kofn_error *ret_error)
+{
+    const bool connected = client->down_ns == KOFN_NEVER_NS;
+    const bool was_put_off = call->error.status != KOFN_OK;
+    (void)kofn_fail(ret_error, KOFN_DEADLINE_EXCEEDED, "no %s within %.3g s%s%s; allow more time",
+                    connected ? "outcome" : "connection to the master",
+                    (double)(call->deadline_ns - call->started_ns) / 1e9,
+                    was_put_off ? ", since it was put off: " : "",
+                    was_put_off ? call->error.text : "");
+}
+
 /* A product that is on its way is not cut off by the deadline: it was met. */
 static void
 expire(kofn_client *client, int64_t now)
@@ -377,13 +400,12 @@ expire(kofn_client *client, int64_t now)
     for (kofn_call *call = TAILQ_FIRST(&client->open), *next; call; call = next) {
         next = TAILQ_NEXT(call, link);
         if (now >= patience_end(client, call) ||
-            (now >= give_up_at(call) && client->down_ns != KOFN_NEVER_NS)) {
+            (now >= give_up_at(call) && client->down_ns != KOFN_NEVER_NS &&
+             has_knocked(client, now))) {
             say_unreachable(client, now, &error);
             finish(call, &error);
         } else if (now >= give_up_at(call) && call->state != KOFN_CALL_RECEIVING) {
-            (void)kofn_fail(&error, KOFN_DEADLINE_EXCEEDED,
-                            "no outcome within %.3g s; allow more time",
-                            (double)(call->deadline_ns - call->started_ns) / 1e9);
+            say_late(client, call, &error);
             if (call->state == KOFN_CALL_SENT)
                 abandon(call);
             finish(call, &error);

@@ -61,7 +61,8 @@ struct kofn_call {
     void *reply;             // the method's reply struct; NULL: none came
     kofn_assembler blocks;   // of the reply
     kofn_msg_matrix product; // what the blocks must be; dtype "": the reply decides
-    kofn_error error;        // outcome; KOFN_OK: reply and blocks are complete
+    kofn_error error;        // outcome; KOFN_OK: reply and blocks are complete. Until then: why it
+                             // was put off last
     int64_t done_ns;
 
     void (*on_event)(kofn_call *call, const kofn_msg_job *job); // Watch

@@ -260,7 +260,6 @@ encode_done(kofn_coder_item *item)
     if (--batch->out > 0)
         return;
     kofn_job *job = batch->job;
-    job->items--;
     job->encoding = false;
     if (has_run(batch)) {
         job->times.encode_ns += batch_ns(batch);
@@ -269,9 +268,8 @@ encode_done(kofn_coder_item *item)
         send_batch(batch);
     }
     destroy_batch(batch);
-    if (kofn_job_is_over(job))
-        kofn_job_release_work(job);
-    else if (job->state == KOFN_JOB_RUNNING)
+    kofn_job_leave(job); // not sooner: its operands were used
+    if (job->state == KOFN_JOB_RUNNING)
         kofn_job_send(job);
     kofn_jobs_act(job->master->jobs);
 }

@@ -284,7 +284,8 @@ is_accepted(const kofn_job *job)
 void
 kofn_request_wait(kofn_request *request, kofn_job *job)
 {
-    const bool told = job->state >= KOFN_JOB_DONE;
+    const bool told = job->state >= KOFN_JOB_DONE ||
+                      (job->state == KOFN_JOB_BLOCKED && request->method != KOFN_METHOD_CANCEL);
     if (request->method == KOFN_METHOD_SUBMIT && is_accepted(job)) {
         reply_submitted(request, job);
         return;

@@ -15,4 +15,5 @@ kofn_test(master_clock LINKS kofn_master_core -Wl,--wrap=kofn_clock_ns SOURCES u
 kofn_test(master_memory LINKS kofn_master_core -Wl,--wrap=zhashx_insert SOURCES unit/master_stage.c)
 kofn_test(coded LINKS kofn_master_core)
 kofn_test(holdings LINKS kofn_master_core)
+kofn_test(tags LINKS kofn_master_core)
 set_property(TEST master master_jobs master_store master_workers master_operands master_keepers master_fields master_integers APPEND PROPERTY LABELS tsan)

@@ -555,7 +555,7 @@ a_worker_that_is_not_listed_hears_why(void **state)
     assert_ok(kofn_certificate_make("stranger", KOFN_ROLE_WORKER, &stranger, &error));
     open_server(s, true);
     open_worker(s, &stranger);
-    assert_ok(kofn_monitor_open(s->context, s->client, &monitor, &error));
+    assert_ok(kofn_monitor_open(s->context, s->client, false, &monitor, &error));
     assert_ok(kofn_link_open(s->client, KOFN_LINK_WORKER, s->endpoint, NULL, 0, &error));
     assert_true(serve_until_readable(s, monitor.socket));
     assert_true(kofn_monitor_next(&monitor, &event));
