@@ -1,5 +1,6 @@
 /* The master's root: everything that the parts of the daemon share. One struct, passed down; each
- * part's own state is behind its own header. Includes go downwards only:
+ * part's own state is behind its own header. Includes go downwards, but for one knot: jobs, operands and
+ * what is on disk of them know each other:
  *
  *     master.c                        binds the parts, runs the loop
  *        |

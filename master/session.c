@@ -623,8 +623,13 @@ new_session(kofn_sessions *sessions, const kofn_peer_id *id, kofn_error *err)
         free(session);
         return NULL;
     }
+    if (zhashx_insert(sessions->by_peer, &session->id, session) != 0) { // it was not there
+        kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to list another client");
+        kofn_peer_destroy(&session->whole);
+        free(session);
+        return NULL;
+    }
     kofn_peer_set_pool(session->whole, sessions->master->pool); // for what comes from disk
-    zhashx_update(sessions->by_peer, &session->id, session);
     TAILQ_INSERT_TAIL(&sessions->all, session, of_sessions);
     return session;
 }
