@@ -185,6 +185,14 @@ kofn_job_finish(kofn_job *job, kofn_job_event event)
         kofn_jobs_act(job->master->jobs); // those that were running
 }
 
+static void
+need_operands(const kofn_job *job)
+{
+    for (size_t o = 0; o < KOFN_OPERANDS_MAX; o++)
+        if (job->stored[o])
+            kofn_operand_need(job->stored[o]);
+}
+
 /* Where the disk takes no end, its job will be run once more after a restart, and ends alike. */
 void
 kofn_job_on_end_kept(kofn_job *job, const kofn_error *why)
@@ -193,9 +201,11 @@ kofn_job_on_end_kept(kofn_job *job, const kofn_error *why)
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (ends[i].state == job->end)
             event = ends[i].event;
-    if (why)
+    if (why) {
         kofn_log_write(&job->master->log, KOFN_LOG_ERROR, "end_not_stored", why->text, "job=%s",
                        job->name);
+        need_operands(job);
+    }
     job->on_disk = true;
     job->product_on_disk = !why && job->has_product;
     (void)kofn_failpoint_pass(KOFN_FAIL_JOB_ENDED);

@@ -75,13 +75,11 @@ end_pass(pass *p, int64_t end_ns)
     const kofn_error error = p->error;
     const int64_t took_ns = end_ns - p->start_ns;
     free(p);
-    whole->items--;
-    if (!kofn_job_is_over(whole)) {
+    kofn_job_leave(whole);
+    if (kofn_job_is_over(whole))
+        kofn_bands_fini(&whole->product); // if that was being made
+    else
         kind->end(whole, status, &error, took_ns);
-        return;
-    }
-    kofn_bands_fini(&whole->product); // if that was being made
-    kofn_job_release_work(whole);
 }
 
 static void

@@ -32,12 +32,16 @@ struct kofn_operand {
     size_t charge;       // bytes, coded blocks aside
     size_t jobs;         // that hold it
     bool on_disk;        // its record is
+    bool needed;         // and stays until the next start
+    bool removing;       // DROPPED, and the record goes at once
     bool away;           // its elements are there alone
     bool coming;         // from there
+    bool too_large;      // to be loaded: it waits there for more limits.memory
     operand_wait *waits; // for that
     size_t wait_count, wait_capacity;
-    kofn_operand_stored *tell; // RECEIVING, and on its way to disk: whoever put it
-    void *context;
+    kofn_operand_stored *tell;          // RECEIVING, and on its way to disk: whoever put it
+    kofn_operand_dropped *tell_dropped; // DROPPED, and so is that: whoever asked; NULL: nobody
+    void *context;                      // of either
     uint64_t products;
     int64_t stored_ns, used_ns; // used: when the last job let go of it
     TAILQ_ENTRY(kofn_operand) of_all;
@@ -45,7 +49,7 @@ struct kofn_operand {
 
 struct kofn_operands {
     kofn_master *master;
-    kofn_map by_id;   // those that are STORED
+    kofn_map by_id;   // those that are STORED, or whose drop is on its way to disk
     zhashx_t *by_key; // of them, by idempotency key
     kofn_rng names;
     TAILQ_HEAD(operand_list, kofn_operand) stored; // oldest first
@@ -251,8 +255,10 @@ list_stored(kofn_operand *operand)
     operand->state = STORED;
     operand->used_ns = kofn_clock_ns();
     TAILQ_INSERT_TAIL(&operands->stored, operand, of_all);
-    if (operand->key.text[0])
-        zhashx_update(operands->by_key, operand->key.text, operand);
+    if (operand->key.text[0]) { // not update: that keeps the key of whoever had it (jobs.c)
+        zhashx_delete(operands->by_key, operand->key.text);
+        (void)zhashx_insert(operands->by_key, operand->key.text, operand);
+    }
 }
 
 /* All is done but to tell: it is the one, or another was stored under its key meanwhile. */
@@ -386,6 +392,19 @@ kofn_operand_hold(kofn_operand *operand)
     operand->products++;
 }
 
+kofn_status
+kofn_operand_check_fit(const kofn_operand *operand, kofn_error *err)
+{
+    const kofn_bands *m = &operand->upload.mat[0];
+    return !operand->too_large
+               ? KOFN_OK
+               : kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                           "operand %s has %zu bytes on disk, and limits.memory is %" PRIu64
+                           ": start the master with more, or drop it",
+                           operand->name, m->rows * m->cols * kofn_dtype_width(m->dtype),
+                           operand->of->master->config.memory);
+}
+
 bool
 kofn_operand_is_loaded(const kofn_operand *operand)
 {
@@ -399,8 +418,8 @@ give_operand(const kofn_operand *operand, const operand_wait *wait, const kofn_e
     kofn_error err;
     if (!why && kofn_bands_ref(kofn_operand_get_bands(operand), &bands, &err) != KOFN_OK)
         why = &err;
-    wait->job->items--;
     kofn_job_on_operand(wait->job, wait->which, &bands, why);
+    kofn_job_leave(wait->job);
     kofn_bands_fini(&bands); // if it did not take them
 }
 
@@ -471,36 +490,16 @@ kofn_operand_load(kofn_operand *operand, kofn_job *job, size_t which)
     kofn_keep_fetch_elements(keep, operand->id, on_loaded, operand);
 }
 
-/* One whose drop is to be told; NULL: nobody asks. */
-typedef struct drop_call {
-    kofn_operand_dropped *dropped;
-    void *context;
-} drop_call;
-
-static void
-on_dropped(void *context, const kofn_error *why, kofn_bands *elements)
-{
-    (void)elements;
-    drop_call *call = context;
-    if (!call)
-        return;
-    (void)kofn_failpoint_pass(KOFN_FAIL_OPERAND_DROPPED);
-    call->dropped(call->context, why);
-    free(call);
-}
-
 /* Nobody holds it any more. */
 static void
-end_dropped(kofn_operand *operand, drop_call *call)
+end_dropped(kofn_operand *operand)
 {
     kofn_keep *keep = operand->of->master->keep;
     const uint64_t id = operand->id;
-    const bool on_disk = operand->on_disk && keep;
+    const bool goes = operand->on_disk && !operand->needed && keep;
     destroy_operand(operand);
-    if (on_disk)
-        kofn_keep_remove_operand(keep, id, on_dropped, call);
-    else
-        on_dropped(call, NULL, NULL);
+    if (goes)
+        kofn_keep_remove_operand(keep, id, NULL, NULL); // or the next start does it
 }
 
 void
@@ -513,7 +512,13 @@ kofn_operand_release(kofn_operand **operand_p)
     assert(operand->jobs > 0);
     operand->used_ns = kofn_clock_ns();
     if (--operand->jobs == 0 && operand->state == DROPPED && operand->of->settled)
-        end_dropped(operand, NULL); // else: a job that could not be restored, others may follow
+        end_dropped(operand); // else: a job that could not be restored, others may follow
+}
+
+void
+kofn_operand_need(kofn_operand *operand)
+{
+    operand->needed = true;
 }
 
 const kofn_bands *
@@ -545,26 +550,53 @@ kofn_operand_keep_coded(kofn_operand *operand, const kofn_coded_key *key, uint64
 
 /* ---- all of them ----------------------------------------------------------------------------------- */
 
-static drop_call *
-new_call(kofn_operand_dropped *dropped, void *context)
+static void
+list_again(kofn_operand *operand)
 {
-    drop_call *call = malloc(sizeof *call);
-    if (call)
-        *call = (drop_call){dropped, context};
-    return call;
+    kofn_operands *operands = operand->of;
+    operand->state = STORED;
+    operands->count++;
+    TAILQ_INSERT_TAIL(&operands->stored, operand, of_all);
+    if (operand->key.text[0]) // unless the key has been taken meanwhile
+        (void)zhashx_insert(operands->by_key, operand->key.text, operand);
+}
+
+/* What the disk did not take would be there again after a restart: so it is there at once. */
+static void
+on_drop_kept(void *context, const kofn_error *why, kofn_bands *elements)
+{
+    (void)elements;
+    kofn_operand *operand = context;
+    kofn_operand_dropped *tell = operand->tell_dropped;
+    if (why) {
+        list_again(operand);
+    } else {
+        operand->on_disk = operand->on_disk && !operand->removing;
+        (void)kofn_map_remove(&operand->of->by_id, operand->id); // it is there
+    }
+    if (tell) {
+        (void)kofn_failpoint_pass(KOFN_FAIL_OPERAND_DROPPED);
+        tell(operand->context, why);
+    }
+    kofn_operand_release(&operand);
 }
 
 /* Jobs that hold it need it after a restart as well. */
 static void
-keep_drop(kofn_operand *operand, drop_call *call)
+keep_drop(kofn_operand *operand)
 {
     kofn_keep *keep = operand->of->master->keep;
     if (!operand->on_disk || !keep) {
-        on_dropped(call, NULL, NULL);
+        on_drop_kept(operand, NULL, NULL);
+        return;
+    }
+    operand->removing = operand->jobs == 1 && !operand->needed;
+    if (operand->removing) {
+        kofn_keep_remove_operand(keep, operand->id, on_drop_kept, operand);
         return;
     }
     const kofn_kept_operand what = describe_kept(operand);
-    kofn_keep_operand(keep, &what, NULL, on_dropped, call);
+    kofn_keep_operand(keep, &what, NULL, on_drop_kept, operand);
 }
 
 void
@@ -572,25 +604,17 @@ kofn_operands_drop(kofn_operands *operands, kofn_operand *operand, kofn_operand_
                    void *context)
 {
     assert(operand->state == STORED);
-    drop_call *call = dropped ? new_call(dropped, context) : NULL;
-    if (dropped && !call) {
-        kofn_error err;
-        kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory to drop an operand: try again");
-        dropped(context, &err);
-        return;
-    }
     (void)kofn_failpoint_pass(KOFN_FAIL_OPERAND_DROPPING);
     operand->state = DROPPED;
+    operand->tell_dropped = dropped;
+    operand->context = context;
     operands->count--;
     TAILQ_REMOVE(&operands->stored, operand, of_all);
-    (void)kofn_map_remove(&operands->by_id, operand->id); // it is at hand
     if (operand->key.text[0] && zhashx_lookup(operands->by_key, operand->key.text) == operand)
         zhashx_delete(operands->by_key, operand->key.text); // records may share one by mistake
     kofn_coded_clear(operands->coded, &operand->coded);
-    if (operand->jobs == 0)
-        end_dropped(operand, call);
-    else
-        keep_drop(operand, call);
+    operand->jobs++; // held until the disk has done its part
+    keep_drop(operand);
 }
 
 /* ---- from the disk --------------------------------------------------------------------------------- */
@@ -620,6 +644,7 @@ kofn_status
 kofn_operands_restore(kofn_operands *operands, const kofn_kept_operand *what, kofn_error *err)
 {
     size_t bytes;
+    kofn_error why;
     kofn_operand *operand = new_restored(operands, what);
     if (!operand)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for an operand that was kept");
@@ -627,10 +652,6 @@ kofn_operands_restore(kofn_operands *operands, const kofn_kept_operand *what, ko
         kofn_assembler_expect(&operand->upload, what->dtype, what->rows, what->cols, err);
     if (!status)
         status = kofn_mat_bytes(what->dtype, what->rows, what->cols, &bytes, err);
-    if (!status && bytes > operands->master->config.memory)
-        status = kofn_fail(err, KOFN_FAILED_PRECONDITION,
-                           "it has %zu bytes, and limits.memory is %" PRIu64, bytes,
-                           operands->master->config.memory);
     if (!status)
         status = kofn_map_put(&operands->by_id, operand->id, operand, err);
     if (status) {
@@ -638,8 +659,12 @@ kofn_operands_restore(kofn_operands *operands, const kofn_kept_operand *what, ko
         free(operand);
         return status;
     }
-    operand->charge = sizeof *operand + bytes;
+    operand->too_large = bytes > operands->master->config.memory;
+    operand->charge = sizeof *operand + (operand->too_large ? 0 : bytes);
     operands->charged += operand->charge;
+    if (kofn_operand_check_fit(operand, &why) != KOFN_OK)
+        kofn_log_write(&operands->master->log, KOFN_LOG_WARNING, "operand_too_large", why.text,
+                       "operand=%s", operand->name);
     if (what->dropped) {
         operand->state = DROPPED;
         operand->used_ns = kofn_clock_ns();
@@ -660,7 +685,7 @@ kofn_operands_settle(kofn_operands *operands)
         TAILQ_REMOVE(&operands->dropped, operand, of_all);
         (void)kofn_map_remove(&operands->by_id, operand->id); // it is there
         if (operand->jobs == 0)
-            end_dropped(operand, NULL);
+            end_dropped(operand);
     }
     return operands->count;
 }

@@ -77,6 +77,9 @@ bool kofn_operand_is_transposed(const kofn_operand *operand); // it is the trans
 double kofn_operand_get_bound(const kofn_operand *operand);
 void kofn_operand_set_bound(kofn_operand *operand, double bound); // keeps the smallest
 
+/* FAILED_PRECONDITION: it was restored, and this master has not the memory to load it. */
+KOFN_MUST_CHECK kofn_status kofn_operand_check_fit(const kofn_operand *operand, kofn_error *err);
+
 /* Are its elements in memory? If not, have them read for one operand of a job that holds it:
  * kofn_job_on_operand. */
 bool kofn_operand_is_loaded(const kofn_operand *operand);
@@ -86,6 +89,10 @@ void kofn_operand_load(kofn_operand *operand, kofn_job *job, size_t which);
 void kofn_operand_hold(kofn_operand *operand);
 void
 kofn_operand_release(kofn_operand **operand_p); // accepts NULL; may be the end of a dropped one
+
+/* A job that holds it is open on disk and will not be told otherwise: it begins anew at the next start,
+ * with this operand, whose record stays until then even if it is dropped. */
+void kofn_operand_need(kofn_operand *operand);
 
 /* A coded block that is kept, or NULL; valid until the next call that keeps one or needs room.
  * *ret_others: another job than `job` made it. */
@@ -99,7 +106,7 @@ void kofn_operand_keep_coded(kofn_operand *operand, const kofn_coded_key *key, u
 /* ---- all of them ----------------------------------------------------------------------------------- */
 
 /* One that was found can be found no more. `dropped` (may be NULL) is called once that is sure; `why`
- * is NULL, or why it may be there again after a restart. */
+ * is NULL, or why it is there as before. */
 typedef void kofn_operand_dropped(void *context, const kofn_error *why);
 void kofn_operands_drop(kofn_operands *operands, kofn_operand *operand,
                         kofn_operand_dropped *dropped, void *context);

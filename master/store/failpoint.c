@@ -1,4 +1,5 @@
 #include "master/store/failpoint.h"
+#include "common/base/clock.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifdef KOFN_FAILPOINTS
 static const char *const names[] = {
@@ -44,6 +46,8 @@ kofn_failpoint_pass(kofn_failpoint point)
         return 0;
     if (strcmp(action, "kill") == 0)
         (void)raise(SIGKILL); // does not return
+    while (strcmp(action, "hang") == 0)
+        (void)pause(); // other signals than SIGKILL do not help it either
     return ENOSPC;
 }
 
@@ -51,5 +55,12 @@ const char *
 kofn_failpoint_name(kofn_failpoint point)
 {
     return names[point];
+}
+
+int64_t
+kofn_failpoint_get_patience(int64_t usual_ns)
+{
+    const char *wish = getenv("KOFN_STUCK_MS");
+    return wish ? strtoll(wish, NULL, 10) * KOFN_NS_PER_MS : usual_ns;
 }
 #endif

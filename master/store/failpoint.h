@@ -1,11 +1,12 @@
 /* Failpoints: places in the store, and in the life of what is kept in it, at which a test lets the
- * process die or the disk be full.
+ * process die, the disk be full, or the thread that comes there hang.
  *
  *     KOFN_FAILPOINT=group_written:kill:3     the third pass there is the last thing it does
  *     KOFN_FAILPOINT=file_written:full:1      from the first pass on, no space is left
+ *     KOFN_FAILPOINT=group_written:hang:2     the second pass does not return
  *
  * Only kofn_store_failing and kofn-master-failing, the layer and the daemon as tests have them, do;
- * elsewhere a pass is nothing. The daemon's own places know no full disk.
+ * elsewhere a pass is nothing. The daemon's own places know no full disk, and hang all of it.
  *
  *     point              where                                      a client may then have seen
  *     job_received       all operands are there, nothing is stored  nothing: its call is lost
@@ -25,6 +26,8 @@
  */
 #ifndef KOFN_MASTER_STORE_FAILPOINT_H
 #define KOFN_MASTER_STORE_FAILPOINT_H
+
+#include <stdint.h>
 
 typedef enum kofn_failpoint {
     KOFN_FAIL_SCHEMA_MADE,     // tables are made or migrated, not committed
@@ -56,12 +59,22 @@ typedef enum kofn_failpoint {
 int kofn_failpoint_pass(kofn_failpoint point);
 
 const char *kofn_failpoint_name(kofn_failpoint point);
+
+/* How long something may wait for the store before that counts as stuck: as usual, unless
+ * KOFN_STUCK_MS in the environment says how many milliseconds. */
+int64_t kofn_failpoint_get_patience(int64_t usual_ns);
 #else
 static inline int
 kofn_failpoint_pass(kofn_failpoint point)
 {
     (void)point;
     return 0;
+}
+
+static inline int64_t
+kofn_failpoint_get_patience(int64_t usual_ns)
+{
+    return usual_ns;
 }
 #endif
 

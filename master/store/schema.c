@@ -1,9 +1,11 @@
 #include "master/store/schema.h"
 #include "master/store/failpoint.h"
+#include "master/store/spool.h"
 #include "master/store/store.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { APPLICATION_ID = 0x6b6f666e }; // "kofn"
 
@@ -40,11 +42,28 @@ static const char *const migration_steps[] = {
     "CREATE UNIQUE INDEX matrices_by_file ON matrices (file) WHERE file IS NOT NULL;",
 };
 
+/* What the system said of jobs.db or its log last, which sqlite3_system_errno keeps of few calls;
+ * 0: nothing. */
+static int
+find_errno(sqlite3 *db)
+{
+    sqlite3_file *log = NULL;
+    int found = sqlite3_system_errno(db);
+    if (found == 0)
+        (void)sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log && log->pMethods)
+        (void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &found);
+    if (found == 0)
+        (void)sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &found);
+    return found;
+}
+
 kofn_status
 kofn_schema_fail(sqlite3 *db, const char *what, kofn_error *err)
 {
     kofn_status status = KOFN_INTERNAL;
-    const char *hint = "";
+    const char *hint = "", *said = sqlite3_errmsg(db);
+    int found;
     switch (sqlite3_errcode(db) & 0xff) {
     case SQLITE_FULL:
     case SQLITE_NOMEM:
@@ -57,22 +76,29 @@ kofn_schema_fail(sqlite3 *db, const char *what, kofn_error *err)
         hint = "; another kofn-master uses this store: stop it, or choose another store.dir";
         break;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
         status = KOFN_DATA_LOSS;
-        hint = "; put a copy in its place, or move it away to begin anew";
+        hint = "; at its next start kofn-master goes on with what can be read of it";
+        break;
+    case SQLITE_NOTADB:
+        status = KOFN_FAILED_PRECONDITION;
+        hint = "; put a copy in its place, or move the whole folder away to begin anew";
         break;
     case SQLITE_IOERR:
-        status = kofn_status_from_errno(sqlite3_system_errno(db));
+        found = find_errno(db);
+        status = kofn_spool_status(found);
+        said = found ? strerror(found) : said;
         break;
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_READONLY:
-        status = KOFN_PERMISSION_DENIED;
+        status = KOFN_FAILED_PRECONDITION;
         break;
     default:
         break;
     }
-    return kofn_fail(err, status, "jobs.db: cannot %s: %s%s", what, sqlite3_errmsg(db), hint);
+    if (status == KOFN_FAILED_PRECONDITION && !hint[0])
+        hint = "; make the store writable again";
+    return kofn_fail(err, status, "jobs.db: cannot %s: %s%s", what, said, hint);
 }
 
 static kofn_status
@@ -125,7 +151,7 @@ kofn_schema_migrate(sqlite3 *db, const char *const *steps, size_t step_count, ko
     if (status)
         return status;
     if (application != APPLICATION_ID && (application != 0 || tables != 0))
-        return kofn_fail(err, KOFN_DATA_LOSS,
+        return kofn_fail(err, KOFN_FAILED_PRECONDITION,
                          "jobs.db: this is a database of some other program: choose another "
                          "store.dir");
     if (version < 0 || (uint64_t)version > step_count)

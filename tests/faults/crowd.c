@@ -13,12 +13,29 @@
 #include <string.h>
 #include <time.h>
 
-enum { N = 8, CALL_MS = 120000, ELEMENT_MAX = 9 };
+enum { CALL_MS = 120000, ELEMENT_MAX = 9 };
+
+typedef struct shape {
+    size_t rows, inner, cols;
+} shape;
+
+/* What is larger than 64 KiB is a file in a store (store.h). */
+static const shape small = {8, 8, 8}, deep = {8, 1032, 8}, wide = {96, 8, 96};
+
+enum { MATRIX_MAX = 8 * 1032 }; // elements of any operand of these
 
 typedef struct out_job {
     char name[KOFN_CLIENT_JOB_MAX];
     uint64_t id;
 } out_job;
+
+typedef struct operand { // that a client has stored, or had
+    char name[KOFN_CLIENT_JOB_MAX];
+    uint64_t id;
+    bool stored;
+    const shape *of; // its products
+    double at[MATRIX_MAX];
+} operand;
 
 typedef struct member {
     crowd *of;
@@ -28,6 +45,7 @@ typedef struct member {
     kofn_rng rng;
     out_job out[CROWD_OUT_MAX]; // a ring
     size_t first, count;
+    operand a;
 } member;
 
 struct crowd {
@@ -53,6 +71,13 @@ note(const crowd *c, history_kind kind, uint64_t job)
 }
 
 static void
+note_operand(const crowd *c, history_kind kind, uint64_t id)
+{
+    history_note(c->history,
+                 (history_event){.kind = kind, .operand = id, .at_ns = kofn_clock_ns()});
+}
+
+static void
 trouble(crowd *c, const char *what, const kofn_error *why)
 {
     if (atomic_fetch_add(&c->troubles, 1) < 10)
@@ -63,9 +88,9 @@ trouble(crowd *c, const char *what, const kofn_error *why)
 /* ---- products of small whole numbers: rounding hides nothing --------------------------------------- */
 
 static void
-fill(kofn_rng *rng, double *at)
+fill(kofn_rng *rng, double *at, size_t count)
 {
-    for (size_t i = 0; i < N * N; i++)
+    for (size_t i = 0; i < count; i++)
         at[i] = (double)(kofn_rng_u64(rng) % (2 * ELEMENT_MAX + 1)) - ELEMENT_MAX;
 }
 
@@ -77,29 +102,35 @@ digest_add(uint64_t digest, double element)
 }
 
 static uint64_t
-digest_product(const double *a, const double *b)
+digest_begin(size_t rows, size_t cols)
 {
-    uint64_t digest = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < N; i++)
-        for (size_t j = 0; j < N; j++) {
+    return digest_add(digest_add(UINT64_C(0xcbf29ce484222325), (double)rows), (double)cols);
+}
+
+static uint64_t
+digest_product(const shape *of, const double *a, const double *b)
+{
+    uint64_t digest = digest_begin(of->rows, of->cols);
+    for (size_t i = 0; i < of->rows; i++)
+        for (size_t j = 0; j < of->cols; j++) {
             double sum = 0;
-            for (size_t k = 0; k < N; k++)
-                sum += a[i * N + k] * b[k * N + j];
+            for (size_t k = 0; k < of->inner; k++)
+                sum += a[i * of->inner + k] * b[k * of->cols + j];
             digest = digest_add(digest, sum);
         }
     return digest;
 }
 
-/* 0, which no product has, for what is not near whole numbers or has another shape. */
+/* 0, which no product has, for what is not near whole numbers. */
 static uint64_t
 digest_result(kofn_result *result)
 {
-    uint64_t digest = UINT64_C(0xcbf29ce484222325);
     kofn_matrix c;
-    if (kofn_result_get_matrix(result, &c, NULL) != KOFN_OK || c.rows != N || c.cols != N)
+    if (kofn_result_get_matrix(result, &c, NULL) != KOFN_OK)
         return 0;
-    for (size_t i = 0; i < N * N; i++) {
-        const double at = ((const double *)c.data)[i / N * c.stride + i % N];
+    uint64_t digest = digest_begin(c.rows, c.cols);
+    for (size_t i = 0; i < c.rows * c.cols; i++) {
+        const double at = ((const double *)c.data)[i / c.cols * c.stride + i % c.cols];
         if (!(fabs(at - nearbyint(at)) < 1e-6)) // any code's rounding is far below that here
             return 0;
         digest = digest_add(digest, at);
@@ -158,24 +189,65 @@ cancel(member *m, const out_job *job)
 }
 
 static void
-submit_one(member *m)
+put_operand(member *m)
+{
+    operand *a = &m->a;
+    kofn_error error;
+    a->of = kofn_rng_unit(&m->rng) < m->of->wish.large ? &deep : &small;
+    fill(&m->rng, a->at, a->of->rows * a->of->inner);
+    const kofn_matrix view = {
+        .data = a->at, .dtype = KOFN_F64, .rows = a->of->rows, .cols = a->of->inner};
+    if (kofn_client_put(m->client, &view, NULL, a->name, &error) != KOFN_OK) {
+        trouble(m->of, "put", &error);
+        return;
+    }
+    a->stored = true;
+    a->id = strtoull(a->name, NULL, 16);
+    note_operand(m->of, HISTORY_STORED, a->id);
+}
+
+/* The call is repeated when its reply was lost, and what it did before is not found then. */
+static void
+drop_operand(member *m)
+{
+    kofn_error error;
+    m->a.stored = false;
+    note_operand(m->of, HISTORY_DROP, m->a.id);
+    const kofn_status status = kofn_client_drop(m->client, m->a.name, &error);
+    if (status == KOFN_OK || status == KOFN_NOT_FOUND)
+        note_operand(m->of, HISTORY_DROPPED, m->a.id);
+    else
+        trouble(m->of, "drop", &error);
+}
+
+/* C := A B of this shape. With `a` NULL, A is the stored operand, which may be gone. */
+static void
+submit(member *m, const shape *of, const double *a)
 {
     crowd *c = m->of;
-    double a[N * N], b[N * N];
-    fill(&m->rng, a);
-    fill(&m->rng, b);
-    const kofn_matrix views[] = {{.data = a, .dtype = KOFN_F64, .rows = N, .cols = N},
-                                 {.data = b, .dtype = KOFN_F64, .rows = N, .cols = N}};
+    double b[MATRIX_MAX];
+    fill(&m->rng, b, of->inner * of->cols);
+    const kofn_matrix sent = {.data = a, .dtype = KOFN_F64, .rows = of->rows, .cols = of->inner},
+                      named = {.operand = m->a.name},
+                      right = {.data = b, .dtype = KOFN_F64, .rows = of->inner, .cols = of->cols};
     const size_t order = atomic_fetch_add(&c->orders, 1);
     out_job *job = &m->out[(m->first + m->count) % CROWD_OUT_MAX];
     kofn_error error;
     const kofn_product_options options = {.progress = count_put_off, .context = c};
     history_note(c->history, (history_event){.kind = HISTORY_SUBMIT,
                                              .order = order,
-                                             .digest = digest_product(a, b),
+                                             .operand = a ? 0 : m->a.id,
+                                             .digest = digest_product(of, a ? a : m->a.at, b),
                                              .at_ns = kofn_clock_ns()});
     const kofn_status status =
-        kofn_client_submit(m->client, &views[0], &views[1], &options, job->name, &error);
+        kofn_client_submit(m->client, a ? &sent : &named, &right, &options, job->name, &error);
+    if (status == KOFN_NOT_FOUND && !a) {
+        history_note(c->history, (history_event){.kind = HISTORY_REFUSED,
+                                                 .order = order,
+                                                 .operand = m->a.id,
+                                                 .at_ns = kofn_clock_ns()});
+        return;
+    }
     if (status != KOFN_OK) {
         trouble(c, "submit", &error);
         return; // maybe accepted, maybe not: nothing is promised
@@ -189,6 +261,41 @@ submit_one(member *m)
     atomic_fetch_add(&c->accepted, 1);
     if (kofn_rng_unit(&m->rng) < c->wish.cancels)
         cancel(m, job);
+}
+
+static void
+submit_sent(member *m)
+{
+    double a[MATRIX_MAX];
+    const shape *of = &small;
+    if (kofn_rng_unit(&m->rng) < m->of->wish.large)
+        of = kofn_rng_unit(&m->rng) < 0.5 ? &deep : &wide;
+    fill(&m->rng, a, of->rows * of->inner);
+    submit(m, of, a);
+}
+
+static void
+submit_named(member *m)
+{
+    if (!m->a.stored)
+        put_operand(m);
+    if (!m->a.stored)
+        return;
+    submit(m, m->a.of, NULL);
+    if (kofn_rng_unit(&m->rng) < 0.7)
+        return;
+    drop_operand(m); // while the job is out, which may be about to end
+    if (kofn_rng_unit(&m->rng) < 0.5)
+        submit(m, m->a.of, NULL);
+}
+
+static void
+submit_one(member *m)
+{
+    if (kofn_rng_unit(&m->rng) < m->of->wish.named)
+        submit_named(m);
+    else
+        submit_sent(m);
 }
 
 /* To its end. A cancelled one says so. */
@@ -234,7 +341,7 @@ live(void *arg)
                                    .tv_nsec = wish->pause_ns % KOFN_NS_PER_S};
     while (!atomic_load(&m->of->stop)) {
         submit_one(m);
-        if (m->count == wish->out)
+        while (m->count >= wish->out)
             settle_oldest(m);
         if (wish->pause_ns > 0)
             (void)nanosleep(&pause, NULL); // the load, not a wait for something
@@ -267,7 +374,7 @@ crowd *
 crowd_start(const crowd_wish *wish, history *h)
 {
     crowd *c = calloc(1, sizeof *c);
-    if (!c || wish->clients > CROWD_MAX || wish->out > CROWD_OUT_MAX || wish->out == 0)
+    if (!c || wish->clients > CROWD_MAX || wish->out >= CROWD_OUT_MAX || wish->out == 0)
         give_up("no memory, or more than there is room for");
     c->wish = *wish;
     (void)snprintf(c->endpoint, sizeof c->endpoint, "%s", wish->endpoint);
@@ -307,10 +414,9 @@ crowd_stop(crowd **c_p)
     return count;
 }
 
-void
-crowd_list(const char *endpoint, history *h)
+static void
+list_jobs(kofn_client *client, history *h)
 {
-    kofn_client *client = open_client(endpoint);
     kofn_account *jobs = NULL;
     size_t count = 0;
     kofn_error error;
@@ -321,5 +427,29 @@ crowd_list(const char *endpoint, history *h)
                                         .job = strtoull(jobs[i].job, NULL, 16),
                                         .at_ns = kofn_clock_ns()});
     free(jobs);
+}
+
+static void
+list_operands(kofn_client *client, history *h)
+{
+    kofn_operand_info *operands = NULL;
+    size_t count = 0;
+    kofn_error error;
+    if (kofn_client_list_operands(client, &operands, &count, &error) != KOFN_OK)
+        give_up(error.text);
+    history_note(h, (history_event){.kind = HISTORY_OPERANDS, .at_ns = kofn_clock_ns()});
+    for (size_t i = 0; i < count; i++)
+        history_note(h, (history_event){.kind = HISTORY_HELD,
+                                        .operand = strtoull(operands[i].operand, NULL, 16),
+                                        .at_ns = kofn_clock_ns()});
+    free(operands);
+}
+
+void
+crowd_list(const char *endpoint, history *h)
+{
+    kofn_client *client = open_client(endpoint);
+    list_jobs(client, h);
+    list_operands(client, h);
     kofn_client_close(&client);
 }

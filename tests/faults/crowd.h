@@ -2,8 +2,9 @@
  *
  * Each client is a thread with a connection of its own. It submits tiny products of whole numbers,
  * keeps some out, and takes them in the order in which they were accepted; now and then it asks how
- * one stands, or cancels one. Nothing of it depends on when daemons die; the seed decides what is
- * asked for.
+ * one stands, or cancels one. If it is to, it has an operand stored, names it in some orders, drops it
+ * while its jobs are out, and names it once more. Nothing of it depends on when daemons die; the seed
+ * decides what is asked for.
  *
  * Threads    One for each client; the functions below are for the thread that started them.
  */
@@ -15,10 +16,12 @@
 typedef struct crowd_wish {
     const char *endpoint; // of the master
     size_t clients;       // at most CROWD_MAX
-    size_t out;           // jobs that a client has out at a time; at most CROWD_OUT_MAX
+    size_t out;           // jobs that a client has out at a time; below CROWD_OUT_MAX
     size_t first_order;   // its number, where the history goes on
     uint64_t seed;
     double looks, cancels; // of all jobs: asked about, cancelled
+    double large, named;   // of all orders: with matrices that a store has as files; that name a
+                           // stored operand
     bool last_looks;       // each is asked about once more after its product came
     int64_t pause_ns;      // between jobs of a client; 0: none
 } crowd_wish;
@@ -42,7 +45,8 @@ crowd_count crowd_look(const crowd *c);
  * trouble. */
 crowd_count crowd_stop(crowd **c_p);
 
-/* Note what the master lists at the end: at most its list's length of the newest jobs. */
+/* Note what the master lists at the end: at most its list's length of the newest jobs, and all
+ * operands. */
 void crowd_list(const char *endpoint, history *h);
 
 #endif

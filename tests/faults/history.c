@@ -38,9 +38,17 @@ history_note(history *h, history_event event)
 
 /* ---- the model --------------------------------------------------------------------------------- */
 
+typedef struct keeping { // of an operand
+    bool drop_wished, dropped;
+    size_t seen; // the last list that has it
+    history_event stored_as;
+} keeping;
+
 /* An order, and the job that it became. */
 typedef struct life {
     bool known, refused, accepted;
+    const keeping *names; // the operand; NULL: none
+    bool named_dropped;   // which was dropped before
     uint64_t job, digest;
     bool over;
     history_kind end; // DONE, FAILED, CANCELLED
@@ -52,6 +60,9 @@ typedef struct checker {
     life *lives; // by order
     size_t count;
     kofn_map by_job;
+    keeping *keepings; // [operands]
+    size_t operands, lists;
+    kofn_map by_operand;
     history_verdict verdict;
 } checker;
 
@@ -70,6 +81,8 @@ on_accepted(checker *c, const history_event *e)
     const life *other = kofn_map_find(&c->by_job, e->job);
     if (l->refused)
         blame(c, HISTORY_RESURRECTED, e);
+    if (l->named_dropped)
+        blame(c, HISTORY_UNDEAD, e);
     if (l->accepted && l->job != e->job)
         blame(c, HISTORY_DOUBLED, e);
     if (other && other != l)
@@ -138,15 +151,78 @@ on_job_event(checker *c, const history_event *e)
 }
 
 static void
+on_submit(checker *c, const history_event *e)
+{
+    life *l = &c->lives[e->order];
+    l->known = true;
+    l->digest = e->digest;
+    if (e->operand == 0)
+        return;
+    c->verdict.named++;
+    l->names = kofn_map_find(&c->by_operand, e->operand);
+    l->named_dropped = l->names && l->names->dropped;
+    if (!l->names)
+        blame(c, HISTORY_STRAY, e);
+}
+
+static void
+on_refused(checker *c, const history_event *e)
+{
+    life *l = &c->lives[e->order];
+    l->refused = true;
+    if (l->names && !l->names->drop_wished)
+        blame(c, HISTORY_MISSED, e);
+}
+
+static void
+on_stored(checker *c, const history_event *e)
+{
+    if (kofn_map_find(&c->by_operand, e->operand)) {
+        blame(c, HISTORY_STRAY, e);
+        return;
+    }
+    keeping *k = &c->keepings[c->operands++];
+    k->stored_as = *e;
+    if (kofn_map_put(&c->by_operand, e->operand, k, NULL) != KOFN_OK)
+        abort();
+}
+
+static void
+on_operand_event(checker *c, const history_event *e)
+{
+    keeping *k = kofn_map_find(&c->by_operand, e->operand);
+    if (!k) {
+        blame(c, HISTORY_STRAY, e);
+        return;
+    }
+    if (e->kind == HISTORY_HELD && k->dropped)
+        blame(c, HISTORY_UNDEAD, e);
+    if (e->kind == HISTORY_HELD)
+        k->seen = c->lists;
+    k->drop_wished |= e->kind != HISTORY_HELD;
+    k->dropped |= e->kind == HISTORY_DROPPED;
+}
+
+static void
 on_event(checker *c, const history_event *e)
 {
     switch (e->kind) {
     case HISTORY_SUBMIT:
-        c->lives[e->order].known = true;
-        c->lives[e->order].digest = e->digest;
+        on_submit(c, e);
         break;
     case HISTORY_REFUSED:
-        c->lives[e->order].refused = true;
+        on_refused(c, e);
+        break;
+    case HISTORY_STORED:
+        on_stored(c, e);
+        break;
+    case HISTORY_OPERANDS:
+        c->lists++;
+        break;
+    case HISTORY_DROP:
+    case HISTORY_DROPPED:
+    case HISTORY_HELD:
+        on_operand_event(c, e);
         break;
     case HISTORY_ACCEPTED:
         on_accepted(c, e);
@@ -169,6 +245,16 @@ close_life(checker *c, const life *l)
         blame(c, HISTORY_LOST, &l->accepted_as);
 }
 
+/* The last list tells of all: whoever was lost sooner does not come back. */
+static void
+close_keeping(checker *c, const keeping *k)
+{
+    c->verdict.operands++;
+    c->verdict.dropped += k->dropped;
+    if (!k->drop_wished && k->seen < c->lists)
+        blame(c, HISTORY_MISSED, &k->stored_as);
+}
+
 static size_t
 count_orders(const history_event *events, size_t count)
 {
@@ -179,18 +265,32 @@ count_orders(const history_event *events, size_t count)
     return orders;
 }
 
+static size_t
+count_operands(const history_event *events, size_t count)
+{
+    size_t operands = 0;
+    for (size_t i = 0; i < count; i++)
+        operands += events[i].kind == HISTORY_STORED;
+    return operands;
+}
+
 history_verdict
 history_check(const history_event *events, size_t count)
 {
     checker c = {.count = count_orders(events, count)};
     c.lives = calloc(c.count + 1, sizeof *c.lives);
-    if (!c.lives)
+    c.keepings = calloc(count_operands(events, count) + 1, sizeof *c.keepings);
+    if (!c.lives || !c.keepings)
         abort();
     for (size_t i = 0; i < count; i++)
         on_event(&c, &events[i]);
     for (size_t i = 0; i < c.count; i++)
         close_life(&c, &c.lives[i]);
+    for (size_t i = 0; i < c.operands; i++)
+        close_keeping(&c, &c.keepings[i]);
     kofn_map_fini(&c.by_job);
+    kofn_map_fini(&c.by_operand);
+    free(c.keepings);
     free(c.lives);
     return c.verdict;
 }
@@ -212,6 +312,9 @@ history_fault_name(history_fault fault)
         [HISTORY_UNASKED] = "cancelled by nobody",
         [HISTORY_RESURRECTED] = "refused, and accepted later",
         [HISTORY_GHOST] = "listed, and nobody's",
+        [HISTORY_MISSED] = "an operand that nobody dropped is not there",
+        [HISTORY_UNDEAD] = "an operand that was dropped is there",
+        [HISTORY_STRAY] = "an operand that nobody stored, or two that are one",
     };
     return names[fault];
 }
@@ -220,11 +323,13 @@ void
 history_print(const history_verdict *v)
 {
     (void)printf("history: %zu orders, %zu accepted, %zu refused, %zu products, %zu done, "
-                 "%zu cancelled, %zu faults\n",
-                 v->orders, v->accepted, v->refused, v->results, v->done, v->cancelled, v->faults);
+                 "%zu cancelled; %zu operands, %zu dropped, named by %zu orders; %zu faults\n",
+                 v->orders, v->accepted, v->refused, v->results, v->done, v->cancelled, v->operands,
+                 v->dropped, v->named, v->faults);
     for (int i = 0; i < HISTORY_FAULTS; i++)
         if (v->fault[i])
-            (void)printf("FAULT: %zu jobs: %s; first: order %zu, job %016" PRIx64 " at %.6f s\n",
+            (void)printf("FAULT: %zu times: %s; first: order %zu, job %016" PRIx64
+                         ", operand %016" PRIx64 " at %.6f s\n",
                          v->fault[i], history_fault_name((history_fault)i), v->first[i].order,
-                         v->first[i].job, (double)v->first[i].at_ns / 1e9);
+                         v->first[i].job, v->first[i].operand, (double)v->first[i].at_ns / 1e9);
 }

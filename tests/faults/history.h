@@ -3,14 +3,17 @@
  * The model: an order is handed over under one key; the master may refuse it, or accept it as one
  * job. A job that was accepted ends exactly once, as done with the right product, or as cancelled if
  * somebody asked for that. What ended stays as it ended, whatever happens to the master. A job that
- * is not known to anybody does not exist.
+ * is not known to anybody does not exist. A stored operand is there until somebody wishes it dropped,
+ * and not any more once it is; an order that names it is refused in no other case, and a job that it
+ * became has the right product, even if the operand is dropped meanwhile.
  *
  *     SUBMIT --> REFUSED
  *            --> ACCEPTED --> RUNS* --> DONE RESULT* | CANCELLED | FAILED
+ *     STORED --> DROP --> DROPPED
  *
  * Times are the clients': an event is noted when its reply is read, an order and a wish to cancel before
  * they are sent. So an earlier event of one client was seen earlier; between clients that is as
- * good as it needs to be, since a job has one client here.
+ * good as it needs to be, since a job and an operand have one client here.
  *
  * Threads    history_note: any. The rest: when nobody notes any more.
  */
@@ -33,12 +36,19 @@ typedef enum history_kind {
     HISTORY_CANCELLED,
     HISTORY_RESULT, // `job`'s product came; `digest` is its
     HISTORY_LISTED, // `job` is in the master's list at the end
+
+    HISTORY_STORED,   // `operand` is there
+    HISTORY_DROP,     // `operand` is about to be dropped
+    HISTORY_DROPPED,  // it was
+    HISTORY_OPERANDS, // the master's list of operands, whole, follows
+    HISTORY_HELD,     // `operand` is in it
 } history_kind;
 
 typedef struct history_event {
     history_kind kind;
-    size_t order; // SUBMIT, REFUSED, ACCEPTED
-    uint64_t job; // the others, and ACCEPTED
+    size_t order;     // SUBMIT, REFUSED, ACCEPTED
+    uint64_t job;     // the others of jobs, and ACCEPTED
+    uint64_t operand; // those of operands, and SUBMIT: it names this one; 0: none
     uint64_t digest;
     int64_t at_ns;
 } history_event;
@@ -66,6 +76,9 @@ typedef enum history_fault {
     HISTORY_UNASKED,     // cancelled, and nobody wished it
     HISTORY_RESURRECTED, // refused, and accepted later
     HISTORY_GHOST,       // listed, and no order became it
+    HISTORY_MISSED,      // an operand that nobody dropped is not there
+    HISTORY_UNDEAD,      // an operand that was dropped is there
+    HISTORY_STRAY,       // an operand that nobody stored, or two that are one
     HISTORY_FAULTS,
 } history_fault;
 
@@ -73,6 +86,7 @@ const char *history_fault_name(history_fault fault); // a sentence
 
 typedef struct history_verdict {
     size_t orders, accepted, refused, done, cancelled, results;
+    size_t operands, dropped, named; // stored; of them dropped; orders that name one
     size_t fault[HISTORY_FAULTS];
     history_event first[HISTORY_FAULTS]; // of each kind, where it showed
     size_t faults;                       // their sum

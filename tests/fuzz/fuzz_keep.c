@@ -179,7 +179,7 @@ open_master(stage *s)
     kofn_log_init(&log, getenv("KOFN_FUZZ_SAY") ? KOFN_LOG_DEBUG : KOFN_LOG_ERROR,
                   getenv("KOFN_FUZZ_SAY") ? STDERR_FILENO : -1);
     s->context = zmq_ctx_new();
-    if (kofn_master_new(s->context, &s->config, log, &s->master, &error) != KOFN_OK) {
+    if (kofn_master_new(s->context, &s->config, log, NULL, &s->master, &error) != KOFN_OK) {
         fprintf(stderr, "%s\n", error.text);
         insist(!"a master begins with whatever records there are");
     }
@@ -259,6 +259,29 @@ check_product(const stage *s, const put *p, const kofn_msg_matrix *c, bool more)
     insist(more || rows == c->rows);
 }
 
+/* What goes on, from whatever a record says, is a job that could have been ordered. */
+static void
+check_reopened(const kofn_msg_job *job)
+{
+    const bool done = strcmp(job->state, "done") == 0;
+    const bool over =
+        done || strcmp(job->state, "failed") == 0 || strcmp(job->state, "cancelled") == 0;
+    size_t bytes;
+    insist(over || strcmp(job->state, "queued") == 0 || strcmp(job->state, "storing") == 0 ||
+           strcmp(job->state, "running") == 0 || strcmp(job->state, "decoding") == 0);
+    insist(job->status <= KOFN_UNAUTHENTICATED && (!over || (job->status == KOFN_OK) == done));
+    if (over)
+        return;
+    insist(kofn_master_policy_check(job->policy, NULL) == KOFN_OK);
+    insist(kofn_mat_bytes(KOFN_F64, job->rows, job->cols, &bytes, NULL) == KOFN_OK);
+    insist(kofn_mat_bytes(KOFN_F64, job->rows, job->inner, &bytes, NULL) == KOFN_OK);
+    insist(job->code.tasks <= KOFN_TASKS_MAX && job->code.reserve <= KOFN_TASKS_MAX);
+    insist(job->code.x <= KOFN_TASKS_MAX && job->code.z <= KOFN_COLUMNS_MAX &&
+           job->code.y <= KOFN_TASKS_MAX);
+    insist(job->progress >= 0 && job->progress <= 1);
+    insist(job->durable);
+}
+
 static void
 check_outcome(const stage *s, const kofn_msg_reply *reply)
 {
@@ -269,6 +292,7 @@ check_outcome(const stage *s, const kofn_msg_reply *reply)
     insist(kofn_message_unpack(&kofn_outcome_message, reply->body.bytes, reply->body.length,
                                &outcome, NULL) == KOFN_OK);
     insist(strtoull(outcome.job.id, NULL, 16) == record->id);
+    check_reopened(&outcome.job);
     if (reply->call & 1) { // Wait, and all is well: there is a product, and it is this job's
         insist(strcmp(outcome.job.state, "done") == 0 && outcome.job.status == KOFN_OK);
         if (outcome.c.dtype[0]) { // else: it was fetched before

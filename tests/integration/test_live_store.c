@@ -6,8 +6,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -25,6 +27,8 @@ typedef struct work {
     int64_t timeout_ms;
     const char *family, *partition;
     const char *operand; // A is this stored one
+    kofn_progress *progress;
+    void *context;
 } work;
 
 static const work small = {.rows = SIDE, .inner = SIDE, .cols = SIDE, .seed = 1};
@@ -38,7 +42,8 @@ try_submit(kofn_client *client, const work *w, char *ret_job, kofn_error *ret_er
     double *b = test_matrix(w->inner, w->cols, w->seed + 100);
     kofn_matrix a_view = test_view(a, w->rows, w->inner);
     const kofn_matrix b_view = test_view(b, w->inner, w->cols);
-    kofn_product_options options = {.key = w->key, .timeout_ms = w->timeout_ms};
+    kofn_product_options options = {
+        .key = w->key, .timeout_ms = w->timeout_ms, .progress = w->progress, .context = w->context};
     if (w->operand)
         a_view = (kofn_matrix){.operand = w->operand};
     if (w->family)
@@ -169,6 +174,14 @@ a_result_survives_the_master_and_can_be_fetched_again(void **state)
     assert_non_null(strstr(cluster_get_master_log(c), "jobs=0 results=2 operands=0 broken=0"));
 }
 
+/* Nobody waits for a master that has ended. */
+static bool
+master_lives(void *context, const kofn_account *account)
+{
+    (void)account;
+    return !cluster_master_has_ended(context);
+}
+
 static void
 no_job_is_lost_at_any_failpoint(void **state)
 {
@@ -189,21 +202,19 @@ no_job_is_lost_at_any_failpoint(void **state)
         cluster_start_worker(c, 0, "");
         cluster_await_workers(c, 1);
         kofn_error error;
-        kofn_client *brief = NULL; // gives up soon
-        const kofn_client_options options = {.endpoint = cluster_get_clients_endpoint(c),
-                                             .patience_ms = 2000};
-        assert_ok(kofn_client_open(&options, &brief, &error));
-        const kofn_status status = try_submit(brief, &keyed, job, &error);
+        keyed.progress = master_lives;
+        keyed.context = c;
+        const kofn_status status = try_submit(cluster_get_client(c), &keyed, job, &error);
         kofn_result *result = NULL;
-        const kofn_wait_options wait = {.timeout_ms = 2000};
+        const kofn_wait_options wait = {.progress = master_lives, .context = c};
         if (status == KOFN_OK)
-            (void)!kofn_client_wait(brief, job, &wait, &result, &error);
+            (void)!kofn_client_wait(cluster_get_client(c), job, &wait, &result, &error);
         kofn_result_destroy(&result);
-        kofn_client_close(&brief);
         assert_int_equal(cluster_await_master_end(c), 128 + SIGKILL);
         cluster_arm_master(c, NULL);
         cluster_start_master(c);
         char again[KOFN_CLIENT_JOB_MAX];
+        keyed.progress = NULL;
         submit(c, &keyed, again);
         if (status == KOFN_OK)
             assert_string_equal(again, job);
@@ -487,9 +498,8 @@ a_dropped_operand_is_gone_and_a_job_that_names_it_goes_on(void **state)
     await_product(c, job, &named);
     restart(c);
     await_product(c, job, &named);
-    kofn_health health;
-    assert_ok(kofn_client_check(cluster_get_client(c), NULL, 1000, &health, &error));
-    assert_true(health.store_bytes < 2 * LARGE * LARGE * sizeof(double)); // the product alone
+    assert_true(cluster_check(c).store_bytes <
+                2 * LARGE * LARGE * sizeof(double)); // the product alone
 }
 
 /* ---- damage ------------------------------------------------------------------------------------------ */
@@ -644,7 +654,7 @@ a_full_store_refuses_new_jobs_and_keeps_the_old(void **state)
     kofn_error error;
     kofn_client *brief = NULL;
     const kofn_client_options options = {.endpoint = cluster_get_clients_endpoint(c),
-                                         .patience_ms = 500};
+                                         .retries = -1};
     assert_ok(kofn_client_open(&options, &brief, &error));
     char first[KOFN_CLIENT_JOB_MAX], second[KOFN_CLIENT_JOB_MAX], other[KOFN_CLIENT_JOB_MAX];
     submit(c, &large, first);
@@ -663,19 +673,16 @@ static void
 results_leave_the_disk_when_their_time_is_over(void **state)
 {
     cluster *c = cluster_new_ready(state, CLUSTER_STORE "results:\n  keep: 200ms\n  jobs: 1\n", 1);
-    kofn_error error;
-    kofn_health health = {0};
     char job[KOFN_CLIENT_JOB_MAX];
     for (size_t i = 0; i < 4; i++) {
         submit(c, &large, job);
         await_done(c, job);
     }
-    do
-        assert_ok(kofn_client_check(cluster_get_client(c), NULL, 1000, &health, &error));
-    while (health.store_bytes > 10000);
+    const time_t until = time(NULL) + PATIENCE_S;
+    while (cluster_check(c).store_bytes > 10000)
+        assert_true(time(NULL) < until);
     restart(c);
-    assert_ok(kofn_client_check(cluster_get_client(c), NULL, 1000, &health, &error));
-    assert_true(health.store_bytes <= 10000);
+    assert_true(cluster_check(c).store_bytes <= 10000);
 }
 
 static void
@@ -762,14 +769,14 @@ remove_ballast(cluster *c)
     assert_int_equal(unlink(path), 0);
 }
 
-/* Refused as it should be; true: taken. */
+/* Refused as it should be, after so many `retries` (-1: none); true: taken. */
 static bool
-submit_or_be_refused(cluster *c, char *ret_job)
+submit_or_be_refused(cluster *c, int retries, char *ret_job)
 {
     kofn_error error;
-    kofn_client *brief = NULL; // does not wait for room for long
+    kofn_client *brief = NULL;
     const kofn_client_options options = {.endpoint = cluster_get_clients_endpoint(c),
-                                         .patience_ms = 500};
+                                         .retries = retries};
     assert_ok(kofn_client_open(&options, &brief, &error));
     const kofn_status status = try_submit(brief, &large, ret_job, &error);
     kofn_client_close(&brief);
@@ -788,7 +795,7 @@ a_full_disk_refuses_new_jobs_until_results_were_fetched(void **state)
     static char job[MOST][KOFN_CLIENT_JOB_MAX];
     cluster *c = new_on_disk(state, 70);
     size_t taken = 0;
-    while (taken < MOST && submit_or_be_refused(c, job[taken]))
+    while (taken < MOST && submit_or_be_refused(c, -1, job[taken]))
         taken++;
     print_message("%zu jobs fill the disk\n", taken);
     assert_in_range(taken, 2, MOST - 1);
@@ -800,7 +807,7 @@ a_full_disk_refuses_new_jobs_until_results_were_fetched(void **state)
      * client that is refused asks again by itself. */
     for (size_t i = 0; i < MOST; i++) {
         const time_t until = time(NULL) + PATIENCE_S;
-        while (!submit_or_be_refused(c, job[0]))
+        while (!submit_or_be_refused(c, 8, job[0]))
             assert_true(time(NULL) < until);
         await_product(c, job[0], &large);
     }
@@ -814,7 +821,7 @@ an_end_that_the_disk_has_no_room_for_is_told_all_the_same(void **state)
     submit(c, &small, first);
     submit(c, &large, second);
     fill_disk(c);
-    assert_false(submit_or_be_refused(c, later));
+    assert_false(submit_or_be_refused(c, -1, later));
     cluster_start_worker(c, 0, "");
     await_product(c, second, &large);
     await_product(c, first, &small);
@@ -844,6 +851,147 @@ a_store_that_was_removed_takes_no_jobs_and_ends_those_it_has(void **state)
     cluster_start_worker(c, 0, "");
     await_product(c, job, &large);
     assert_non_null(strstr(cluster_get_master_log(c), "end_not_stored"));
+}
+
+/* ---- a disk that takes nothing ------------------------------------------------------------------------ */
+
+static bool
+set_immutable(const char *path, bool wanted)
+{
+    int flags = 0;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool done = fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
+    flags = wanted ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+    done = done && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return done;
+}
+
+/* No file system goes read-only while somebody writes, and rights do not hold for root. What is
+ * immutable takes nothing either, not even by descriptors that are open. */
+static bool
+lock_store(cluster *c, bool wanted)
+{
+    static const char *const names[] = {"store/jobs.db", "store/jobs.db-wal", "store/spool",
+                                        "store"};
+    char path[CLUSTER_PATH_MAX];
+    bool done = true;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        cluster_get_path(c, names[i], path);
+        done = set_immutable(path, wanted) && done;
+    }
+    return done;
+}
+
+/* Some file systems know the flag and write all the same, by descriptors that are open. */
+static bool
+can_lock(cluster *c)
+{
+    char path[CLUSTER_PATH_MAX];
+    cluster_get_path(c, "probe", path);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    const bool can = set_immutable(path, true) && write(fd, "x", 1) < 0;
+    (void)close(fd);
+    (void)set_immutable(path, false);
+    return can;
+}
+
+static int
+lock_teardown(void **state)
+{
+    (void)lock_store(*state, false); // nothing was locked where the test was skipped
+    return cluster_teardown(state);
+}
+
+static cluster *
+new_lockable(void **state)
+{
+    cluster *c = cluster_new(state, CLUSTER_STORE);
+    if (!can_lock(c)) {
+        print_message("SKIPPED: nothing can be made immutable here\n");
+        skip();
+    }
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, "");
+    cluster_await_workers(c, 1);
+    return c;
+}
+
+static void
+assert_refused(kofn_status status, const kofn_error *why)
+{
+    const kofn_error error = *why;
+    assert_fails(status, KOFN_FAILED_PRECONDITION);
+    assert_non_null(strstr(error.text, "make the store writable again"));
+}
+
+static void
+assert_nothing_is_taken(cluster *c, const char *operand)
+{
+    kofn_client *client = cluster_get_client(c);
+    kofn_error error;
+    char none[KOFN_CLIENT_JOB_MAX];
+    assert_refused(try_submit(client, &small, none, &error), &error);
+    assert_refused(try_submit(client, &large, none, &error), &error);
+    const work sizes[] = {small, large};
+    for (size_t i = 0; i < 2; i++) {
+        double *a = test_matrix(sizes[i].rows, sizes[i].inner, 1);
+        const kofn_matrix view = test_view(a, sizes[i].rows, sizes[i].inner);
+        assert_refused(kofn_client_put(client, &view, NULL, none, &error), &error);
+        free(a);
+    }
+    assert_refused(kofn_client_drop(client, operand, &error), &error);
+    assert_int_equal(count_operands(c), 1); // it would be there after a restart, so it is
+}
+
+static void
+a_store_that_cannot_be_written_takes_nothing_and_serves_what_it_has(void **state)
+{
+    cluster *c = new_lockable(state);
+    kofn_client *client = cluster_get_client(c);
+    kofn_error error;
+    kofn_account account;
+    char done[2][KOFN_CLIENT_JOB_MAX], open[2][KOFN_CLIENT_JOB_MAX], later[KOFN_CLIENT_JOB_MAX],
+        operand[KOFN_CLIENT_JOB_MAX];
+    submit(c, &small, done[0]);
+    submit(c, &large, done[1]);
+    await_done(c, done[0]);
+    await_done(c, done[1]);
+    cluster_signal_worker(c, 0, SIGKILL);
+    (void)cluster_await_worker_end(c, 0);
+    restart(c); // from here on their products are on disk alone
+    put(c, &large, operand);
+    work named = large;
+    named.operand = operand;
+    submit(c, &large, open[0]);
+    submit(c, &named, open[1]);
+
+    assert_true(lock_store(c, true));
+    assert_nothing_is_taken(c, operand);
+    await_product(c, done[0], &small);
+    await_product(c, done[1], &large);
+    assert_ok(kofn_client_get_job(client, open[1], &account, &error));
+    cluster_start_worker(c, 0, "");
+    await_product(c, open[0], &large);
+    await_product(c, open[1], &named);
+    assert_non_null(strstr(cluster_get_master_log(c), "end_not_stored"));
+    (void)cluster_multiply(c,
+                           &(product_wish){.rows = 9, .inner = 9, .cols = 9}); // leaves no record
+    assert_nothing_is_taken(c, operand);
+
+    assert_true(lock_store(c, false));
+    submit(c, &large, later);
+    await_product(c, later, &large);
+    assert_ok(kofn_client_drop(client, operand, &error));
+    assert_int_equal(count_operands(c), 0);
+    restart(c); // ends that were not stored come again, though what one of them needs was dropped
+    assert_int_equal(count_operands(c), 0);
+    await_product(c, open[0], &large);
+    await_product(c, open[1], &named);
+    await_product(c, later, &large);
+    await_product(c, done[1], &large);
 }
 
 int
@@ -885,6 +1033,8 @@ main(void)
                                   disk_teardown),
         cmocka_unit_test_teardown(a_store_that_was_removed_takes_no_jobs_and_ends_those_it_has,
                                   cluster_teardown),
+        cmocka_unit_test_teardown(
+            a_store_that_cannot_be_written_takes_nothing_and_serves_what_it_has, lock_teardown),
     };
     return cmocka_run_group_tests_name("live_store", tests, NULL, NULL);
 }

@@ -22,6 +22,14 @@ enum { SUM = 77, OTHER = 78 };
     {                                                                                              \
         .kind = HISTORY_RESULT, .job = (name), .digest = (sum)                                     \
     }
+#define OF_OPERAND(what, name)                                                                     \
+    {                                                                                              \
+        .kind = HISTORY_##what, .operand = (name)                                                  \
+    }
+#define NAMES(number, name)                                                                        \
+    {                                                                                              \
+        .kind = HISTORY_SUBMIT, .order = (number), .digest = SUM, .operand = (name)                \
+    }
 
 /* Exactly this fault, once. */
 static void
@@ -217,6 +225,86 @@ a_listed_job_that_is_nobodys_is_blamed(void **state)
     assert_int_equal(v.first[HISTORY_GHOST].job, 12);
 }
 
+/* One is dropped while a job uses it, one stays, and one's drop is not known to be done. */
+static void
+operands_that_come_and_go_are_counted(void **state)
+{
+    static const history_event events[] = {
+        OF_OPERAND(STORED, 20),
+        NAMES(0, 20),
+        ACCEPTED(0, 10),
+        OF_OPERAND(DROP, 20),
+        OF_OPERAND(DROPPED, 20),
+        OF_OPERAND(DROPPED, 20), // the call was repeated
+        NAMES(1, 20),
+        {.kind = HISTORY_REFUSED, .order = 1},
+        RESULT(10, SUM),
+        OF_OPERAND(STORED, 21),
+        OF_OPERAND(STORED, 22),
+        OF_OPERAND(DROP, 22),
+        {.kind = HISTORY_OPERANDS},
+        OF_OPERAND(HELD, 21),
+    };
+    (void)state;
+    const history_verdict v = CHECK(events);
+    assert_int_equal(v.faults, 0);
+    assert_int_equal(v.operands, 3);
+    assert_int_equal(v.dropped, 1);
+    assert_int_equal(v.named, 2);
+    assert_int_equal(v.refused, 1);
+}
+
+static void
+a_lost_operand_is_blamed(void **state)
+{
+    static const history_event refused[] = {
+        OF_OPERAND(STORED, 20), NAMES(0, 20), {.kind = HISTORY_REFUSED, .order = 0}};
+    static const history_event unlisted[] = {OF_OPERAND(STORED, 20),
+                                             {.kind = HISTORY_OPERANDS},
+                                             OF_OPERAND(HELD, 20),
+                                             {.kind = HISTORY_OPERANDS}};
+    (void)state;
+    history_verdict v = CHECK(refused);
+    assert_blamed(&v, HISTORY_MISSED);
+    v = CHECK(unlisted);
+    assert_blamed(&v, HISTORY_MISSED);
+    assert_int_equal(v.first[HISTORY_MISSED].operand, 20);
+}
+
+static void
+a_dropped_operand_that_is_there_is_blamed(void **state)
+{
+    static const history_event used[] = {OF_OPERAND(STORED, 20),  OF_OPERAND(DROP, 20),
+                                         OF_OPERAND(DROPPED, 20), NAMES(0, 20),
+                                         ACCEPTED(0, 10),         RESULT(10, SUM)};
+    static const history_event listed[] = {OF_OPERAND(STORED, 20),
+                                           OF_OPERAND(DROP, 20),
+                                           OF_OPERAND(DROPPED, 20),
+                                           {.kind = HISTORY_OPERANDS},
+                                           OF_OPERAND(HELD, 20)};
+    (void)state;
+    history_verdict v = CHECK(used);
+    assert_blamed(&v, HISTORY_UNDEAD);
+    v = CHECK(listed);
+    assert_blamed(&v, HISTORY_UNDEAD);
+}
+
+static void
+an_operand_of_nobody_is_blamed(void **state)
+{
+    static const history_event listed[] = {OF_OPERAND(STORED, 20),
+                                           {.kind = HISTORY_OPERANDS},
+                                           OF_OPERAND(HELD, 20),
+                                           OF_OPERAND(HELD, 21)};
+    static const history_event twice[] = {OF_OPERAND(STORED, 20), OF_OPERAND(STORED, 20)};
+    (void)state;
+    history_verdict v = CHECK(listed);
+    assert_blamed(&v, HISTORY_STRAY);
+    assert_int_equal(v.first[HISTORY_STRAY].operand, 21);
+    v = CHECK(twice); // two puts, one operand
+    assert_blamed(&v, HISTORY_STRAY);
+}
+
 static void
 notes_are_kept_in_order(void **state)
 {
@@ -252,6 +340,10 @@ main(void)
         cmocka_unit_test(a_cancel_that_nobody_asked_for_is_blamed),
         cmocka_unit_test(a_refused_order_that_becomes_a_job_is_blamed),
         cmocka_unit_test(a_listed_job_that_is_nobodys_is_blamed),
+        cmocka_unit_test(operands_that_come_and_go_are_counted),
+        cmocka_unit_test(a_lost_operand_is_blamed),
+        cmocka_unit_test(a_dropped_operand_that_is_there_is_blamed),
+        cmocka_unit_test(an_operand_of_nobody_is_blamed),
         cmocka_unit_test(notes_are_kept_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,8 +54,34 @@ a_rate_follows_what_happens(void **state)
     kofn_turns turns = {0};
     (void)state;
     int64_t now = end_often(&turns, MS, 10, 500);
+    now = end_often(&turns, now + 100 * MS, 100, 5);
+    assert_in_range(kofn_turns_give(&turns, now + 10000 * MS), 20, 90); // not at once
     now = end_often(&turns, now + 100 * MS, 100, 100);
-    assert_in_range(kofn_turns_give(&turns, now), 99, 100);
+    assert_in_range(kofn_turns_give(&turns, now + 20000 * MS), 99, 100);
+}
+
+static void
+ends_that_come_together_are_counted_over_time(void **state)
+{
+    kofn_turns turns = {0};
+    (void)state;
+    int64_t now = MS;
+    for (size_t i = 0; i < 20; i++, now += 600 * MS)
+        (void)end_often(&turns, now, 0, 6);
+    assert_int_equal(kofn_turns_give(&turns, now), 100);
+}
+
+/* Though the third comes more than five seconds after the first. */
+static void
+ends_that_are_seconds_apart_have_a_rate(void **state)
+{
+    kofn_turns turns = {0};
+    (void)state;
+    int64_t now = end_often(&turns, MS, 4000, 2);
+    assert_int_equal(kofn_turns_give(&turns, now), 4000);
+    now = end_often(&turns, now + 2000 * MS, 2000, 1);
+    turns.given_ns = 0;
+    assert_in_range(kofn_turns_give(&turns, now), 2600, 2700); // 1 / (1/4 + 1/2) * 2
 }
 
 static void
@@ -66,6 +92,8 @@ idle_time_is_no_rate(void **state)
     int64_t now = end_often(&turns, MS, 50, 100);
     now = end_often(&turns, now + 3600 * KOFN_NS_PER_S, 50, 3);
     assert_int_equal(kofn_turns_give(&turns, now), 50);
+    now = end_often(&turns, now + 50 * MS, 50, 100); // nor do ends from before count for one
+    assert_int_equal(kofn_turns_give(&turns, now + 1000 * MS), 50);
 }
 
 int
@@ -76,6 +104,8 @@ main(void)
         cmocka_unit_test(turns_are_as_far_apart_as_ends),
         cmocka_unit_test(turns_are_neither_at_once_nor_for_ever),
         cmocka_unit_test(a_rate_follows_what_happens),
+        cmocka_unit_test(ends_that_come_together_are_counted_over_time),
+        cmocka_unit_test(ends_that_are_seconds_apart_have_a_rate),
         cmocka_unit_test(idle_time_is_no_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
