@@ -313,7 +313,7 @@ keep_connected(kofn_client *client, int64_t now)
 static int64_t
 silent_at(const kofn_client *client, const kofn_call *call)
 {
-    if (call->state != KOFN_CALL_SENT)
+    if (call->state == KOFN_CALL_QUEUED)
         return KOFN_NEVER_NS;
     return kofn_clock_after(call->sent_ns > client->heard_ns ? call->sent_ns : client->heard_ns,
                             client->silence_ns);
@@ -507,7 +507,8 @@ static bool
 is_retryable(const kofn_call *call, const kofn_msg_reply *reply, kofn_status status)
 {
     if (reply->call == 0) // it has made nothing, and may be another call that was not read
-        return status == KOFN_RESOURCE_EXHAUSTED || status == KOFN_INVALID_ARGUMENT;
+        return status == KOFN_RESOURCE_EXHAUSTED || status == KOFN_UNAVAILABLE ||
+               status == KOFN_INVALID_ARGUMENT;
     if (status == KOFN_RESOURCE_EXHAUSTED)
         return reply->retry_ms > 0;
     /* A job that ended so (its account says it) stays so for those who wait for it; under the key

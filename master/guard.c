@@ -123,13 +123,13 @@ find_file(kofn_guard *guard, const char *name, kofn_error *err)
         return NULL;
     }
     file = calloc(1, sizeof *file + strlen(name) + 1);
-    if (file) {
+    if (file)
         memcpy(file->name, name, strlen(name) + 1);
-        (void)zhashx_insert(guard->files, file->name, file); // it was not there
-    } else {
-        (void)kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the list of keys");
-    }
-    return file;
+    if (file && zhashx_insert(guard->files, file->name, file) == 0) // it was not there
+        return file;
+    free(file);
+    (void)kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the list of keys");
+    return NULL;
 }
 
 static bool

@@ -177,10 +177,10 @@ reply_error(kofn_request *request, const kofn_error *why, uint64_t retry_ms)
 void
 kofn_request_fail(kofn_request *request, const kofn_error *why)
 {
-    kofn_turns *turns = &request->session->of->master->turns;
+    kofn_retries *retries = &request->session->of->master->retries;
     const bool full = why->status == KOFN_RESOURCE_EXHAUSTED;
     const uint64_t may_pass_ms = why->status == KOFN_UNAVAILABLE ? RETRY_MS : 0;
-    reply_error(request, why, full ? kofn_turns_give(turns, kofn_clock_ns()) : may_pass_ms);
+    reply_error(request, why, full ? kofn_retries_give(retries, kofn_clock_ns()) : may_pass_ms);
 }
 
 void
@@ -199,7 +199,8 @@ reply_failed(kofn_request *request, const kofn_job *job, const kofn_msg_outcome 
     kofn_wire_buffer packed = {0};
     snprintf(reply.message, sizeof reply.message, "%s", job->error.text);
     if (request->method == KOFN_METHOD_SUBMIT && reply.status == KOFN_RESOURCE_EXHAUSTED)
-        reply.retry_ms = kofn_turns_give(&job->master->turns, kofn_clock_ns()); // the disk is full
+        reply.retry_ms =
+            kofn_retries_give(&job->master->retries, kofn_clock_ns()); // the disk is full
     if (kofn_message_pack(&kofn_outcome_message, outcome, &packed, NULL) == KOFN_OK)
         reply.body = (kofn_wire_raw){.bytes = packed.at, .length = packed.length};
     send_reply(request, &reply, NULL);
@@ -319,7 +320,7 @@ answer_all(kofn_job *job)
 static void
 on_job_over(kofn_job *job)
 {
-    kofn_turns_note_end(&job->master->turns, kofn_clock_ns());
+    kofn_retries_note_end(&job->master->retries, kofn_clock_ns());
     answer_all(job);
 }
 
@@ -622,8 +623,13 @@ new_session(kofn_sessions *sessions, const kofn_peer_id *id, kofn_error *err)
         free(session);
         return NULL;
     }
+    if (zhashx_insert(sessions->by_peer, &session->id, session) != 0) { // it was not there
+        kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to list another client");
+        kofn_peer_destroy(&session->whole);
+        free(session);
+        return NULL;
+    }
     kofn_peer_set_pool(session->whole, sessions->master->pool); // for what comes from disk
-    zhashx_update(sessions->by_peer, &session->id, session);
     TAILQ_INSERT_TAIL(&sessions->all, session, of_sessions);
     return session;
 }

@@ -206,13 +206,17 @@ void
 keyring_await_status(cluster *c, const char *own, kofn_status wanted)
 {
     const double limit = keyring_now_s() + REVOKED_WITHIN_S;
+    kofn_error error = {.status = KOFN_OK};
     kofn_status status;
-    while ((status = keyring_call(c, own, "keys/master.key", NULL)) != wanted &&
-           keyring_now_s() < limit)
+    double begun;
+    do { // what begins after the limit decides: one that began before may end long after it
         keyring_wait_a_moment();
+        begun = keyring_now_s();
+        status = keyring_call(c, own, "keys/master.key", &error);
+    } while (status != wanted && begun < limit);
     if (status != wanted)
-        fail_msg("a call as %s comes to %s after %d s, wanted: %s", own, kofn_status_name(status),
-                 REVOKED_WITHIN_S, kofn_status_name(wanted));
+        fail_msg("a call as %s comes to %s after %d s, wanted %s: %s", own,
+                 kofn_status_name(status), REVOKED_WITHIN_S, kofn_status_name(wanted), error.text);
 }
 
 void
