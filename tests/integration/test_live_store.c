@@ -735,7 +735,7 @@ a_file_that_is_no_store_refuses_the_start(void **state)
     assert_int_equal(fclose(file), 0);
     cluster_start_master(c);
     assert_int_equal(cluster_await_master_end(c), 1);
-    assert_non_null(strstr(cluster_get_master_log(c), "DATA_LOSS"));
+    assert_non_null(strstr(cluster_get_master_log(c), "FAILED_PRECONDITION"));
 }
 
 /* ---- a disk of its own, that is full ------------------------------------------------------------------ */
