@@ -185,6 +185,7 @@ kofn_client_open(const kofn_client_options *options, kofn_client **ret_client, k
     client->options = given;
     client->down_ns = client->unheard_ns = kofn_clock_ns();
     client->reopen_ns = KOFN_NEVER_NS;
+    client->silence_ns = KOFN_CLIENT_SILENCE_NS;
     TAILQ_INIT(&client->open);
     TAILQ_INIT(&client->done);
     kofn_rng_init(&client->rng, kofn_rng_fresh_seed(), 0);

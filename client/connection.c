@@ -22,8 +22,8 @@ kofn_connection_open(kofn_connection *connection, kofn_error *err)
     if (status == KOFN_OK && connection->keys)
         status = kofn_link_secure(connection->socket, KOFN_LINK_CLIENT, connection->keys, err);
     if (status == KOFN_OK && is_monitored(connection)) // before connecting: no event is missed
-        status =
-            kofn_monitor_open(connection->context, connection->socket, &connection->monitor, err);
+        status = kofn_monitor_open(connection->context, connection->socket, false,
+                                   &connection->monitor, err);
     if (status == KOFN_OK)
         status = kofn_link_open(connection->socket, KOFN_LINK_CLIENT, connection->endpoint, NULL, 0,
                                 err);

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* For a connection with its handshakes, to a master that is there: what a slow link or machine takes. */
+#define KNOCK_NS (500 * KOFN_NS_PER_MS)
+
 void
 kofn_client_memory_release(kofn_client_memory **memory_p)
 {
@@ -206,16 +209,19 @@ requeue(kofn_call *call, int64_t wait_ns)
     call->retry_ns = kofn_clock_after(kofn_clock_ns(), wait_ns);
 }
 
-/* The same after a refusal, or to an end when there were too many. */
+/* The same after a refusal, or to an end when there were too many. To insist on what cannot be read
+ * would bring the same for ever. */
 static void
 retry(kofn_call *call, int64_t wait_ns, const kofn_error *why)
 {
-    const bool insists = call->client->options.insist && call->retries > 0;
+    const bool insists =
+        call->client->options.insist && call->retries > 0 && why->status != KOFN_INVALID_ARGUMENT;
     if (call->retries < 0 || (call->attempts >= call->retries && !insists)) {
         finish(call, why);
         return;
     }
     call->attempts++;
+    call->error = *why;
     requeue(call, wait_ns);
 }
 
@@ -304,6 +310,30 @@ keep_connected(kofn_client *client, int64_t now)
         client->down_ns = KOFN_NEVER_NS;
 }
 
+static int64_t
+silent_at(const kofn_client *client, const kofn_call *call)
+{
+    if (call->state == KOFN_CALL_QUEUED)
+        return KOFN_NEVER_NS;
+    return kofn_clock_after(call->sent_ns > client->heard_ns ? call->sent_ns : client->heard_ns,
+                            client->silence_ns);
+}
+
+static void
+mind_silence(kofn_client *client, int64_t now)
+{
+    kofn_error error;
+    const kofn_call *call;
+    TAILQ_FOREACH(call, &client->open, link)
+    if (now >= silent_at(client, call)) {
+        (void)kofn_fail(&error, KOFN_UNAVAILABLE,
+                        "nothing was heard of the master at %s for %.3g s, with calls open",
+                        client->endpoint, (double)client->silence_ns / 1e9);
+        connection_lost(client, &error);
+        return;
+    }
+}
+
 /* A master that was there comes back, and takes its jobs up again: a call's deadline says how long
  * that may take, or else the client's options do. */
 static int64_t
@@ -343,6 +373,25 @@ say_unreachable(const kofn_client *client, int64_t now, kofn_error *ret_error)
                         "no master answers at %s; is kofn-master running there?", client->endpoint);
 }
 
+/* Was there time for a master that is there to let us in? A call with less says nothing about it. */
+static bool
+has_knocked(const kofn_client *client, int64_t now)
+{
+    return client->spoken || now - client->down_ns >= KNOCK_NS;
+}
+
+static void
+say_late(const kofn_client *client, const kofn_call *call, kofn_error *ret_error)
+{
+    const bool connected = client->down_ns == KOFN_NEVER_NS;
+    const bool was_put_off = call->error.status != KOFN_OK;
+    (void)kofn_fail(ret_error, KOFN_DEADLINE_EXCEEDED, "no %s within %.3g s%s%s; allow more time",
+                    connected ? "outcome" : "connection to the master",
+                    (double)(call->deadline_ns - call->started_ns) / 1e9,
+                    was_put_off ? ", since it was put off: " : "",
+                    was_put_off ? call->error.text : "");
+}
+
 /* A product that is on its way is not cut off by the deadline: it was met. */
 static void
 expire(kofn_client *client, int64_t now)
@@ -351,13 +400,12 @@ expire(kofn_client *client, int64_t now)
     for (kofn_call *call = TAILQ_FIRST(&client->open), *next; call; call = next) {
         next = TAILQ_NEXT(call, link);
         if (now >= patience_end(client, call) ||
-            (now >= give_up_at(call) && client->down_ns != KOFN_NEVER_NS)) {
+            (now >= give_up_at(call) && client->down_ns != KOFN_NEVER_NS &&
+             has_knocked(client, now))) {
             say_unreachable(client, now, &error);
             finish(call, &error);
         } else if (now >= give_up_at(call) && call->state != KOFN_CALL_RECEIVING) {
-            (void)kofn_fail(&error, KOFN_DEADLINE_EXCEEDED,
-                            "no outcome within %.3g s; allow more time",
-                            (double)(call->deadline_ns - call->started_ns) / 1e9);
+            say_late(client, call, &error);
             if (call->state == KOFN_CALL_SENT)
                 abandon(call);
             finish(call, &error);
@@ -372,11 +420,11 @@ next_timer(const kofn_client *client)
     const kofn_call *call;
     TAILQ_FOREACH(call, &client->open, link)
     {
-        const int64_t of_call[] = {give_up_at(call), patience_end(client, call),
-                                   call->state == KOFN_CALL_QUEUED &&
-                                           client->connection.state == KOFN_CONNECTION_UP
-                                       ? call->retry_ns
-                                       : KOFN_NEVER_NS};
+        const int64_t of_call[] = {
+            give_up_at(call), patience_end(client, call), silent_at(client, call),
+            call->state == KOFN_CALL_QUEUED && client->connection.state == KOFN_CONNECTION_UP
+                ? call->retry_ns
+                : KOFN_NEVER_NS};
         for (size_t i = 0; i < sizeof of_call / sizeof of_call[0]; i++)
             if (of_call[i] < at && !(i == 0 && call->state == KOFN_CALL_RECEIVING))
                 at = of_call[i];
@@ -401,6 +449,7 @@ send_call(kofn_client *client, kofn_call *call, int64_t now, kofn_error *err)
         message.timeout_ms = (uint64_t)((call->deadline_ns - now) / KOFN_NS_PER_MS) + 1;
 
     call->state = KOFN_CALL_SENT;
+    call->sent_ns = now;
     if (call->operand_count == 0)
         return kofn_peer_post(client->connection.peer, &kofn_call_message, &message, err);
     const kofn_bands *mats[KOFN_OPERANDS_MAX];
@@ -457,6 +506,9 @@ find_call(const kofn_client *client, uint64_t id, kofn_call_state state)
 static bool
 is_retryable(const kofn_call *call, const kofn_msg_reply *reply, kofn_status status)
 {
+    if (reply->call == 0) // it has made nothing, and may be another call that was not read
+        return status == KOFN_RESOURCE_EXHAUSTED || status == KOFN_UNAVAILABLE ||
+               status == KOFN_INVALID_ARGUMENT;
     if (status == KOFN_RESOURCE_EXHAUSTED)
         return reply->retry_ms > 0;
     /* A job that ended so (its account says it) stays so for those who wait for it; under the key
@@ -482,6 +534,22 @@ call_refused(kofn_client *client, kofn_call *call, const kofn_msg_reply *reply)
     const int64_t hint_ns = (int64_t)((double)hint_ms * jitter * (double)KOFN_NS_PER_MS);
     const int64_t backoff = backoff_ns(client, call->attempts);
     retry(call, backoff > hint_ns ? backoff : hint_ns, &error);
+}
+
+/* Of which call, nobody knows: all that are out are made again, on another connection, since on this
+ * one neither credit nor transfers add up any more. Only damage on the way is no call's fault. */
+static void
+all_refused(kofn_client *client, const kofn_msg_reply *reply)
+{
+    kofn_error error;
+    for (kofn_call *call = TAILQ_FIRST(&client->open), *next; call; call = next) {
+        next = TAILQ_NEXT(call, link);
+        if (call->state == KOFN_CALL_SENT && reply->status != KOFN_DATA_LOSS)
+            call_refused(client, call, reply);
+    }
+    (void)kofn_fail(&error, KOFN_UNAVAILABLE, "a message to %s was refused: %s", client->endpoint,
+                    reply->message);
+    connection_lost(client, &error);
 }
 
 /* The blocks of one message. Whole matrix: done. `more`: go on. */
@@ -537,11 +605,9 @@ static void
 on_reply(kofn_client *client, const kofn_msg_reply *reply)
 {
     kofn_error error;
-    if (reply->call == 0 &&
-        (reply->status == KOFN_DATA_LOSS || reply->status == KOFN_INVALID_ARGUMENT)) {
-        (void)kofn_fail(&error, KOFN_UNAVAILABLE, "a message to %s was damaged on its way: %s",
-                        client->endpoint, reply->message);
-        connection_lost(client, &error); // of which call, nobody knows
+    if (reply->call == 0) {
+        if (reply->status != KOFN_OK && reply->status != KOFN_UNIMPLEMENTED) // an older master's
+            all_refused(client, reply);
         return;
     }
     kofn_call *call = find_call(client, reply->call, KOFN_CALL_SENT);
@@ -677,6 +743,7 @@ receive(kofn_client *client)
     if (!got)
         return false;
     client->losses = 0;
+    client->heard_ns = kofn_clock_ns();
     client->spoken = true;
     if (client->in.block_bytes > 0 && client->connection.peer &&
         kofn_peer_took(client->connection.peer, client->in.block_bytes, client->options.window,
@@ -695,6 +762,7 @@ kofn_engine_step(kofn_client *client, int64_t until_ns)
     send_queued(client, now);
     while (receive(client))
         moved = true;
+    mind_silence(client, now);
     expire(client, now);
     if (moved || client->endings != endings)
         return true;

@@ -26,6 +26,12 @@
  * up by itself. */
 enum { KOFN_CLIENT_SLACK_MS = 2000 };
 
+/* A master says something every second to who has a call open, and goes on with a product that it
+ * sends. One that is silent for so long does not know of the call: it had no words left for us, say,
+ * when it turned away a crowd. Long, since on a
+ * slow link one large frame may be all that moves. */
+#define KOFN_CLIENT_SILENCE_NS (60 * KOFN_NS_PER_S)
+
 /* A progress callback is asked at least this often. */
 #define KOFN_CLIENT_TICK_NS (200 * KOFN_NS_PER_MS)
 
@@ -48,13 +54,15 @@ struct kofn_call {
     kofn_bands operands[KOFN_OPERANDS_MAX]; // unframed, in the caller's memory
 
     int64_t started_ns, deadline_ns, slack_ns;
+    int64_t sent_ns; // the latest attempt
     int attempts, retries;
     int64_t retry_ns; // not to be sent before
 
     void *reply;             // the method's reply struct; NULL: none came
     kofn_assembler blocks;   // of the reply
     kofn_msg_matrix product; // what the blocks must be; dtype "": the reply decides
-    kofn_error error;        // outcome; KOFN_OK: reply and blocks are complete
+    kofn_error error;        // outcome; KOFN_OK: reply and blocks are complete. Until then: why it
+                             // was put off last
     int64_t done_ns;
 
     void (*on_event)(kofn_call *call, const kofn_msg_job *job); // Watch
@@ -86,6 +94,8 @@ struct kofn_client {
     int64_t reopen_ns;  // when to try the next one; KOFN_NEVER_NS: one is being made
     int losses;         // connections lost since a message came
     int64_t unheard_ns; // when the first of those was lost
+    int64_t heard_ns;   // when the last message came
+    int64_t silence_ns; // KOFN_CLIENT_SILENCE_NS, but for tests
     bool spoken;        // the master has sent something: it exists
     kofn_rng rng;       // keys and jitter
     uint64_t last_call;

@@ -388,6 +388,14 @@ fail_cancelled(kofn_error *err)
     return kofn_fail(err, KOFN_CANCELLED, "interrupted");
 }
 
+static void
+say_put_off(const kofn_call *call, kofn_account *ret_account)
+{
+    memcpy(ret_account->state, "put off", sizeof "put off");
+    ret_account->status = call->error.status;
+    (void)snprintf(ret_account->message, sizeof ret_account->message, "%s", call->error.text);
+}
+
 /* Until the call is done. CANCELLED: the onlooker does not want to wait; the call is still open. */
 static kofn_status
 wait_watched(kofn_client *client, kofn_call *call, onlooker *looker, kofn_error *err)
@@ -404,7 +412,7 @@ wait_watched(kofn_client *client, kofn_call *call, onlooker *looker, kofn_error 
         if (kofn_engine_is_away(client))
             memcpy(account.state, "away", sizeof "away");
         else if (call->state == KOFN_CALL_QUEUED && call->attempts > 0)
-            memcpy(account.state, "put off", sizeof "put off");
+            say_put_off(call, &account);
         if (!looker->progress(looker->context, &account))
             return fail_cancelled(err);
     }

@@ -774,6 +774,17 @@ welcome(kofn_fleet *fleet, worker *w)
     post(fleet, w, &kofn_welcome_message, &message);
 }
 
+/* So that it can be found, by peer and by number: neither is there yet. */
+static kofn_status
+list_worker(kofn_fleet *fleet, worker *w, kofn_error *err)
+{
+    const kofn_status status = kofn_map_put(&fleet->by_number, w->number, w, err);
+    if (status || zhashx_insert(fleet->by_peer, &w->id, w) == 0)
+        return status;
+    (void)kofn_map_remove(&fleet->by_number, w->number);
+    return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to list another worker");
+}
+
 static worker *
 new_worker(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello, kofn_error *err)
 {
@@ -792,13 +803,12 @@ new_worker(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hell
     TAILQ_INIT(&w->held);
     if (kofn_peer_new(fleet->master->worker_socket, KOFN_LINK_MASTER_WORKERS, id, window, &w->peer,
                       err) != KOFN_OK ||
-        kofn_map_put(&fleet->by_number, w->number, w, err) != KOFN_OK) {
+        list_worker(fleet, w, err) != KOFN_OK) {
         kofn_peer_destroy(&w->peer);
         free(w);
         return NULL;
     }
     kofn_peer_set_pool(w->peer, fleet->master->pool); // for operands that come from disk
-    zhashx_update(fleet->by_peer, &w->id, w);
     TAILQ_INSERT_TAIL(&fleet->workers, w, of_fleet);
     fleet->count++;
     return w;

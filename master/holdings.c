@@ -140,12 +140,10 @@ get_holder(kofn_holdings *holdings, uint64_t worker)
 void
 kofn_holdings_note(kofn_holdings *holdings, uint64_t worker, const char *name)
 {
-    if (find(holdings, worker, name))
-        return;
     block *b = get_block(holdings, name);
     holder *by = b ? get_holder(holdings, worker) : NULL;
     holding *h = by ? calloc(1, sizeof *h) : NULL;
-    if (!h || kofn_map_put(&by->by_hash, b->hash, h, NULL) != KOFN_OK) {
+    if (!h || kofn_map_put(&by->by_hash, b->hash, h, NULL) != KOFN_OK) { // it is noted already, say
         free(h);
         tidy(holdings, b, by);
         return;

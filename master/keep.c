@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 /* How long the store may stand still with work to do: a disk may be slow, and have gigabytes to write,
  * but each step is small (spool.c). What takes longer than this will not come back by itself; the
@@ -19,10 +20,11 @@ enum {
 struct kofn_keep {
     kofn_master *master;
     kofn_store *store;
+    bool marked;                         // this life is, in its folder
     TAILQ_HEAD(, kofn_keep_request) out; // oldest first
-    uint64_t progress;                   // the store's, when it was seen to move last
-    int64_t moved_ns;                    // and when that was
     int64_t patience_ns;
+    uint64_t progress; // the store's, when it was seen to move last
+    int64_t moved_ns;  // and when that was
 };
 
 /* ---- time ---------------------------------------------------------------------------------------- */
@@ -206,8 +208,8 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the store");
     keep->master = master;
     TAILQ_INIT(&keep->out);
-    keep->moved_ns = kofn_clock_ns();
     keep->patience_ns = kofn_failpoint_get_patience(STUCK_NS);
+    keep->moved_ns = kofn_clock_ns();
     const kofn_store_params params = {
         .folder = config->store,
         .sync = config->durability == KOFN_DURABILITY_FULL,
@@ -226,6 +228,55 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
     tell_findings(keep);
     *ret_keep = keep;
     return KOFN_OK;
+}
+
+/* ---- lives: a file that is there while a master is, and after one that died ------------------------ */
+
+enum { BOOT_MAX = 64 };
+
+static void
+read_line(const char *path, char ret_line[BOOT_MAX])
+{
+    FILE *file = fopen(path, "re");
+    ret_line[0] = '\0';
+    if (!file)
+        return;
+    if (!fgets(ret_line, BOOT_MAX, file))
+        ret_line[0] = '\0';
+    (void)fclose(file); // of reading
+}
+
+static void
+get_mark_path(const kofn_keep *keep, char *ret_path, size_t size)
+{
+    (void)snprintf(ret_path, size, "%s/running", keep->master->config.store); // the store's fits
+}
+
+/* Did the master before this one die, in this boot? The machine's end is no job's fault. */
+static bool
+begin_life(kofn_keep *keep)
+{
+    char path[4096], boot[BOOT_MAX], before[BOOT_MAX];
+    get_mark_path(keep, path, sizeof path);
+    read_line("/proc/sys/kernel/random/boot_id", boot);
+    read_line(path, before);
+    FILE *file = fopen(path, "we");
+    keep->marked = file && fputs(boot, file) >= 0;
+    if (file && fclose(file) != 0)
+        keep->marked = false;
+    if (!keep->marked)
+        kofn_log_write(&keep->master->log, KOFN_LOG_WARNING, "life_not_marked",
+                       "if this master dies, the next one takes it for stopped", "file=%s", path);
+    return before[0] && strcmp(before, boot) == 0;
+}
+
+static void
+end_life(const kofn_keep *keep)
+{
+    char path[4096];
+    get_mark_path(keep, path, sizeof path);
+    if (keep->marked)
+        (void)unlink(path); // if it stays, jobs that are open count one death more
 }
 
 typedef struct loading {
@@ -263,12 +314,14 @@ kofn_keep_load(kofn_keep *keep, kofn_error *err)
     if (status)
         return kofn_fail_within(err, "store '%s'", master->config.store);
     size_t jobs, results;
-    kofn_jobs_resume(master->jobs, &jobs, &results);
+    const bool crashed = begin_life(keep);
+    kofn_jobs_resume(master->jobs, crashed, &jobs, &results);
     const size_t operands = kofn_operands_settle(master->operands);
-    kofn_log_write(&master->log, KOFN_LOG_NOTICE, "restored",
-                   "what was kept is there again, and jobs that had not ended go on",
-                   "jobs=%zu results=%zu operands=%zu broken=%zu bytes=%" PRIu64 " from=%s", jobs,
-                   results, operands, load.broken, kofn_keep_get_bytes(keep), master->config.store);
+    kofn_log_write(
+        &master->log, KOFN_LOG_NOTICE, "restored",
+        "what was kept is there again, and jobs that had not ended go on",
+        "jobs=%zu results=%zu operands=%zu broken=%zu bytes=%" PRIu64 " crashed=%d from=%s", jobs,
+        results, operands, load.broken, kofn_keep_get_bytes(keep), crashed, master->config.store);
     return KOFN_OK;
 }
 
@@ -279,6 +332,7 @@ kofn_keep_close(kofn_keep **keep_p)
     if (!keep)
         return;
     kofn_store_close(&keep->store);
+    end_life(keep);
     *keep_p = NULL; // not sooner: whoever is told meanwhile may ask for more
     free(keep);
 }

@@ -14,13 +14,17 @@
  * At the start records become what they were: operands first, whose elements stay on disk until a
  * job needs them; jobs that had not ended, which read their operands back and begin anew, with the
  * code that was chosen; and jobs that had, whose products stay on disk until somebody waits.
+ * Where the master before this one died, one of the jobs may be why: kofn_jobs_resume.
+ *
+ * What cannot be that is told apart by what would mend it. Short of memory: the start fails, and the
+ * next one may not. What another configuration can mend (limits.memory, algorithms, an older version):
+ * a job is BLOCKED and an operand listed, and both stay on disk as they are. Neither: DATA_LOSS; such a
+ * job is FAILED, on disk too.
  *
  * Each request of a job that is out is an item of it (kofn_job.items), so the job stays.
  *
- * Cost       Two puts a job (three where a code of several tasks was left open) and one remove. Measured
- *            by bench_submit, 64 clients and 4 x 4 products, twice on 2 cores that were busy with
- *            other work: 3,600 to 6,900 submits a second, with two workers that run them or none;
- *            5,000 to 13,500 without syncs, 12,500 to 20,800 without a store.
+ * Cost       Two puts a job (three where a code of several tasks was left open) and one remove:
+ *            bench_submit measures them (bench/README.md).
  *
  * Threads    The I/O thread. Nothing blocks but new, load and close.
  */
@@ -63,8 +67,14 @@ void kofn_keep_job(kofn_job *job);
 /* Its code has been chosen: put that. Nobody is told. */
 void kofn_keep_choice(kofn_job *job);
 
+/* Put how many ends of masters it may be the cause of: kofn_jobs_take_up. */
+void kofn_keep_attempts(kofn_job *job);
+
 /* Put how it ends (job->end), with the product that it has: kofn_job_on_end_kept. */
 void kofn_keep_end(kofn_job *job);
+
+/* Put how it ended of one that was lost, and let go of its matrices. Nobody is told. */
+void kofn_keep_lost(kofn_job *job);
 
 /* Let go of the product on disk, of a job that is over. */
 void kofn_keep_drop_product(kofn_job *job);

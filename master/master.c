@@ -199,7 +199,7 @@ open_sockets(kofn_master *master, void *context, kofn_error *err)
     const kofn_master_config *config = &master->config;
     kofn_status status = KOFN_OK;
     if (config->own_key[0])
-        status = kofn_guard_new(context, config->own_key, config->allowed_keys, master->log,
+        status = kofn_guard_new(context, config->own_key, config->allowed_keys, &master->log,
                                 &master->guard, err);
     if (!status)
         status = open_socket(master, context, KOFN_LINK_MASTER_WORKERS, config->workers,

@@ -1,5 +1,6 @@
 /* The master's root: everything that the parts of the daemon share. One struct, passed down; each
- * part's own state is behind its own header. Includes go downwards only:
+ * part's own state is behind its own header. Includes go downwards, but for one knot: jobs, operands and
+ * what is on disk of them know each other:
  *
  *     master.c                        binds the parts, runs the loop
  *        |
@@ -29,7 +30,7 @@
 #include "master/coders.h"
 #include "master/guard.h"
 #include "master/master.h"
-#include "master/turns.h"
+#include "master/retries.h"
 
 typedef struct kofn_sessions kofn_sessions;
 typedef struct kofn_jobs kofn_jobs;
@@ -62,7 +63,7 @@ struct kofn_master {
     int64_t looked_ns;
     int64_t grace_end_ns;
     kofn_supervisor supervisor;
-    kofn_turns turns; // of those who found no room
+    kofn_retries retries; // of those who found no room
 
     kofn_pool *pool;
     kofn_sched *sched;

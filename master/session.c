@@ -10,7 +10,8 @@
 #define WATCH_INTERVAL_NS (100 * KOFN_NS_PER_MS)
 #define PROBE_INTERVAL_NS KOFN_NS_PER_S
 #define ROOM_INTERVAL_NS  (100 * KOFN_NS_PER_MS)
-#define RETRY_MS          200 // hint for clients that find a master that stops
+#define RETRY_MS          200  // hint for clients that find a master that stops
+#define ROOM_RETRY_MS     1000 // the same for those that there is no session for
 #define IDLE_NS           (60 * KOFN_NS_PER_S)
 
 enum {
@@ -176,10 +177,10 @@ reply_error(kofn_request *request, const kofn_error *why, uint64_t retry_ms)
 void
 kofn_request_fail(kofn_request *request, const kofn_error *why)
 {
-    kofn_turns *turns = &request->session->of->master->turns;
+    kofn_retries *retries = &request->session->of->master->retries;
     const bool full = why->status == KOFN_RESOURCE_EXHAUSTED;
     const uint64_t may_pass_ms = why->status == KOFN_UNAVAILABLE ? RETRY_MS : 0;
-    reply_error(request, why, full ? kofn_turns_give(turns, kofn_clock_ns()) : may_pass_ms);
+    reply_error(request, why, full ? kofn_retries_give(retries, kofn_clock_ns()) : may_pass_ms);
 }
 
 void
@@ -198,7 +199,8 @@ reply_failed(kofn_request *request, const kofn_job *job, const kofn_msg_outcome 
     kofn_wire_buffer packed = {0};
     snprintf(reply.message, sizeof reply.message, "%s", job->error.text);
     if (request->method == KOFN_METHOD_SUBMIT && reply.status == KOFN_RESOURCE_EXHAUSTED)
-        reply.retry_ms = kofn_turns_give(&job->master->turns, kofn_clock_ns()); // the disk is full
+        reply.retry_ms =
+            kofn_retries_give(&job->master->retries, kofn_clock_ns()); // the disk is full
     if (kofn_message_pack(&kofn_outcome_message, outcome, &packed, NULL) == KOFN_OK)
         reply.body = (kofn_wire_raw){.bytes = packed.at, .length = packed.length};
     send_reply(request, &reply, NULL);
@@ -283,7 +285,8 @@ is_accepted(const kofn_job *job)
 void
 kofn_request_wait(kofn_request *request, kofn_job *job)
 {
-    const bool told = job->state >= KOFN_JOB_DONE;
+    const bool told = job->state >= KOFN_JOB_DONE ||
+                      (job->state == KOFN_JOB_BLOCKED && request->method != KOFN_METHOD_CANCEL);
     if (request->method == KOFN_METHOD_SUBMIT && is_accepted(job)) {
         reply_submitted(request, job);
         return;
@@ -317,7 +320,7 @@ answer_all(kofn_job *job)
 static void
 on_job_over(kofn_job *job)
 {
-    kofn_turns_note_end(&job->master->turns, kofn_clock_ns());
+    kofn_retries_note_end(&job->master->retries, kofn_clock_ns());
     answer_all(job);
 }
 
@@ -620,8 +623,13 @@ new_session(kofn_sessions *sessions, const kofn_peer_id *id, kofn_error *err)
         free(session);
         return NULL;
     }
+    if (zhashx_insert(sessions->by_peer, &session->id, session) != 0) { // it was not there
+        kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to list another client");
+        kofn_peer_destroy(&session->whole);
+        free(session);
+        return NULL;
+    }
     kofn_peer_set_pool(session->whole, sessions->master->pool); // for what comes from disk
-    zhashx_update(sessions->by_peer, &session->id, session);
     TAILQ_INSERT_TAIL(&sessions->all, session, of_sessions);
     return session;
 }
@@ -710,7 +718,8 @@ on_message(kofn_sessions *sessions, bool *ret_plain, kofn_error *err)
     return session ? KOFN_OK : err->status;
 }
 
-/* Tell a peer that cannot be understood, so that its author learns why: status and sentence, call 0. */
+/* Tell a peer that cannot be understood, or served, so that its author learns why: status and sentence,
+ * call 0. A client that is told nothing in a crowd finds out by our silence. */
 static void
 on_garbage(kofn_sessions *sessions, const kofn_error *why)
 {
@@ -722,6 +731,8 @@ on_garbage(kofn_sessions *sessions, const kofn_error *why)
     if (stranger && sessions->complaints++ >= COMPLAINTS_MAX)
         return;
     kofn_msg_reply reply = {.version = KOFN_PROTOCOL_VERSION, .status = why->status};
+    if (why->status == KOFN_RESOURCE_EXHAUSTED)
+        reply.retry_ms = ROOM_RETRY_MS;
     snprintf(reply.message, sizeof reply.message, "%s", why->text);
     kofn_peer *peer = NULL;
     kofn_status sent = kofn_peer_new(sessions->master->client_socket, KOFN_LINK_MASTER_CLIENTS,
@@ -895,7 +906,8 @@ static void
 tick_session(kofn_session *session, int64_t now_ns)
 {
     const bool idle = now_ns - session->heard_ns > IDLE_NS;
-    kofn_request *next; // ends with r at most: a job that ends now has nobody else who waits
+    kofn_request
+        *next; // which stays: r's job, if it ends, has nobody else who waits, and none acts
     for (kofn_request *r = TAILQ_FIRST(&session->requests); r; r = next) {
         next = TAILQ_NEXT(r, of_session);
         tick_request(r, now_ns);
@@ -913,12 +925,14 @@ kofn_sessions_on_tick(kofn_sessions *sessions, int64_t now_ns)
 {
     kofn_session *session;
     sessions->complaints = 0;
+    kofn_jobs_hold(sessions->master->jobs);
     TAILQ_FOREACH(session, &sessions->all, of_sessions)
     {
         if (!session->gone)
             tick_session(session, now_ns);
     }
     reap(sessions);
+    kofn_jobs_release(sessions->master->jobs);
 }
 
 void

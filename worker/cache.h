@@ -41,7 +41,7 @@ void kofn_cache_fini(kofn_cache *cache); // tells nobody
 /* NULL: not kept. Valid until the next call of put or shrink; now used most recently. */
 const kofn_bands *kofn_cache_find(kofn_cache *cache, const char *name);
 
-/* Keep a block (refs of its bands); no effect on one that is there. */
+/* Keep a block (refs of its bands). One that is there stays as it is, now used most recently. */
 void kofn_cache_put(kofn_cache *cache, const char *name, const kofn_bands *block);
 
 /* Let go until at most `bytes` are left. */

@@ -1,6 +1,7 @@
 #include "worker/config.h"
 
 #include "common/base/config.h"
+#include "proto/link/link.h"
 
 #define FIELD(field_) KOFN_KEY_FIELD(kofn_worker_config, field_)
 #define MIB           1048576.0
@@ -64,6 +65,9 @@ kofn_worker_config_check(const kofn_worker_config *config, kofn_error *err)
                          "memory: %zu bytes are less than the window of %zu; raise memory or "
                          "lower window",
                          (size_t)config->memory, (size_t)config->window);
+    const kofn_status status = kofn_link_check_endpoint(KOFN_LINK_WORKER, config->master, err);
+    if (status != KOFN_OK)
+        return kofn_fail_within(err, "master");
     if (!config->own_key[0] != !config->master_key[0])
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "keys.%s is missing: keys.own and keys.master go together",

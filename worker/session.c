@@ -19,6 +19,7 @@
 
 #define HELLO_AGAIN_NS    KOFN_NS_PER_S       // after a hello without an answer, or in vain
 #define HELLO_REFUSED_NS  (5 * KOFN_NS_PER_S) // after a refusal that somebody must look at
+#define UNHEARD_NS        (5 * KOFN_NS_PER_S) // without a word from the master: it is said
 #define RESTART_LINGER_MS 200                 // for the last words on a connection
 #define HEARTBEAT_MIN_MS  10
 #define HEARTBEAT_MAX_MS  60000
@@ -31,7 +32,7 @@ open_link(kofn_worker *worker, kofn_error *err)
 {
     kofn_status status = kofn_worker_new_socket(worker, &worker->socket, err);
     if (status == KOFN_OK && strncmp(worker->config.master, "inproc://", 9) != 0)
-        status = kofn_monitor_open(worker->context, worker->socket, &worker->monitor, err);
+        status = kofn_monitor_open(worker->context, worker->socket, true, &worker->monitor, err);
     if (status == KOFN_OK)
         status =
             kofn_link_open(worker->socket, KOFN_LINK_WORKER, worker->config.master, NULL, 0, err);
@@ -245,6 +246,7 @@ kofn_session_on_welcome(kofn_worker *worker, const void *message)
     worker->peer = peer;
     adopt(worker, welcome);
     worker->state = SESSION_READY;
+    worker->unreached = 0;
     worker->refusal[0] = '\0';
     worker->beat_due_ns = kofn_clock_ns();
     kofn_log_write(&worker->log, KOFN_LOG_NOTICE, "ready", "the master takes this worker",
@@ -343,14 +345,39 @@ leave(kofn_worker *worker, int64_t now_ns)
     return sooner(touch_ns, worker->grace_until_ns);
 }
 
+/* Nobody answers: say so after a while, and again after twice as long each time. Who was refused knows more. */
+static int64_t
+mind_unheard(kofn_worker *worker, int64_t now_ns)
+{
+    enum { DOUBLINGS_MAX = 16 }; // four days
+    const unsigned doublings =
+        worker->unreached < DOUBLINGS_MAX ? worker->unreached : DOUBLINGS_MAX;
+    const int64_t due_ns = kofn_clock_after(worker->heard_ns, UNHEARD_NS << doublings);
+    if (worker->refusal[0])
+        return KOFN_NEVER_NS;
+    if (now_ns < due_ns)
+        return due_ns;
+    worker->unreached++;
+    kofn_log_write(&worker->log, KOFN_LOG_WARNING, "master_unreached",
+                   kofn_monitor_describe_way(&worker->monitor), "master=%s unheard_s=%d",
+                   worker->config.master, (int)((now_ns - worker->heard_ns) / KOFN_NS_PER_S));
+    return now_ns;
+}
+
+static int64_t
+greet(kofn_worker *worker, int64_t now_ns)
+{
+    if (now_ns >= worker->hello_due_ns)
+        say_hello(worker, now_ns);
+    return sooner(worker->hello_due_ns, mind_unheard(worker, now_ns));
+}
+
 int64_t
 kofn_session_on_time(kofn_worker *worker, int64_t now_ns)
 {
     switch (worker->state) {
     case SESSION_GREETING:
-        if (now_ns >= worker->hello_due_ns)
-            say_hello(worker, now_ns);
-        return worker->hello_due_ns;
+        return greet(worker, now_ns);
     case SESSION_READY:
         kofn_keepsakes_tell_evicted(worker);
         return keep_in_touch(worker, now_ns);

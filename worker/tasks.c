@@ -189,6 +189,7 @@ answer(kofn_worker *worker, uint64_t assignment, const kofn_work *work)
     if (kofn_injector_answered(&worker->injector)) {
         kofn_log_write(&worker->log, KOFN_LOG_WARNING, "inject_freeze", "falling silent", "");
         worker->state = SESSION_FROZEN;
+        kofn_monitor_close(&worker->monitor); // nobody reads it any more
     }
 }
 

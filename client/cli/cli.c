@@ -2,6 +2,7 @@
 
 #include "client/cli/signals.h"
 #include "client/cli/text.h"
+#include "common/base/clock.h"
 #include "common/base/keys.h"
 #include "common/base/options.h"
 
@@ -317,10 +318,11 @@ cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 /* ---- clients --------------------------------------------------------------------------------- */
 
 static bool
-not_interrupted(void *context, const kofn_account *account)
+is_worth_waiting(void *context, const kofn_account *account)
 {
-    (void)context, (void)account; // there is no job
-    return !cli_signals_get();
+    const cli_common *common = context;
+    (void)account; // there is no job
+    return !cli_signals_get() && (common->until_ns == 0 || kofn_clock_ns() < common->until_ns);
 }
 
 kofn_status
@@ -335,7 +337,8 @@ cli_open(const cli_common *common, kofn_client **ret_client, kofn_error *err)
         .patience_ms = (common->patience_ns + 999999) / 1000000,
         .away_ms = common->insists ? KOFN_CLIENT_FOREVER : 0,
         .insist = common->insists,
-        .progress = not_interrupted,
+        .progress = is_worth_waiting,
+        .context = (void *)(uintptr_t)common, // for its time: nothing is written
     };
     return kofn_client_open(&options, ret_client, err);
 }

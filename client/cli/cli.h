@@ -35,6 +35,7 @@ typedef struct cli_common {
     const char *algorithms;            // of those; NULL: the environment's or none
     const char *identity, *server_key; // files; NULL: the environment's or none
     int64_t patience_ns;
+    int64_t until_ns; // the command's own: when its small calls are given up; 0: never
     bool json, quiet;
     bool insists; // the command's own: a master that is away or full is asked until the timeout
 } cli_common;

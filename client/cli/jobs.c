@@ -5,6 +5,7 @@
 #include "client/cli/report.h"
 #include "client/cli/signals.h"
 #include "client/cli/text.h"
+#include "common/base/clock.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -101,25 +102,42 @@ wait_report(const arguments *args, const kofn_result *result)
     return CLI_OK;
 }
 
-/* The product is gone once it was fetched. A job that is not known is the wait's to report. */
+/* The product is gone once it was fetched. What else is wrong with a job is the wait's to report, but not
+ * after looking for a master twice. */
 static kofn_status
-check_output(const arguments *args, kofn_client *client, kofn_error *err)
+check_output(const arguments *args, kofn_client *client, int *exit_code, kofn_error *err)
 {
     kofn_account account;
-    if (!args->output || kofn_client_get_job(client, args->job, &account, NULL) != KOFN_OK)
+    if (!args->output)
         return KOFN_OK;
+    const kofn_status known = kofn_client_get_job(client, args->job, &account, err);
+    *exit_code = known == KOFN_UNAVAILABLE ? cli_exit_of(known) : CLI_FAILED;
+    if (known != KOFN_OK)
+        return known == KOFN_UNAVAILABLE ? known : KOFN_OK;
     const kofn_dtype dtype = kofn_dtype_parse(account.field); // real fields are named alike
     return cli_output_check(args->output, dtype ? dtype : KOFN_F64, account.rows, account.cols,
                             err);
 }
 
+/* What is left of --timeout, in milliseconds, at least 1: 0 would mean that there is none. */
+static int64_t
+time_left_ms(const arguments *args)
+{
+    const int64_t left_ns = args->common.until_ns - kofn_clock_ns();
+    if (args->common.until_ns == 0)
+        return 0;
+    return left_ns > 0 ? left_ns / KOFN_NS_PER_MS + 1 : 1;
+}
+
 static int
-wait_for(const arguments *args, kofn_client *client, const kofn_wait_options *options)
+wait_for(const arguments *args, kofn_client *client, kofn_wait_options *options)
 {
     kofn_error error;
     kofn_result *result = NULL;
-    if (check_output(args, client, &error) != KOFN_OK)
-        return cli_fail(&args->common, &error, CLI_FAILED);
+    int exit_code;
+    if (check_output(args, client, &exit_code, &error) != KOFN_OK)
+        return cli_fail(&args->common, &error, exit_code);
+    options->timeout_ms = time_left_ms(args);
     kofn_status status = kofn_client_wait(client, args->job, options, &result, &error);
     cli_progress_end(options->context);
     if (status == KOFN_CANCELLED && cli_signals_get())
@@ -129,7 +147,7 @@ wait_for(const arguments *args, kofn_client *client, const kofn_wait_options *op
                         args->job, args->job);
     if (status != KOFN_OK)
         return cli_fail_job(&args->common, client, args->job, &error, cli_exit_of(status));
-    const int exit_code = wait_report(args, result);
+    exit_code = wait_report(args, result);
     kofn_result_destroy(&result);
     return exit_code;
 }
@@ -144,9 +162,10 @@ cli_wait(int argc, char **argv)
     if (start(&wait_argp, argc, argv, &args, &client, &error) != KOFN_OK)
         return cli_fail(&args.common, &error, CLI_USAGE);
 
+    if (args.timeout_ns > 0)
+        args.common.until_ns = kofn_clock_after(kofn_clock_ns(), args.timeout_ns);
     cli_progress_init(&progress, &args.common);
-    const kofn_wait_options options = {
-        .timeout_ms = (args.timeout_ns + 999999) / 1000000,
+    kofn_wait_options options = {
         .without_product = !args.output,
         .progress = cli_progress_show,
         .context = &progress,

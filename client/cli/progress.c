@@ -77,7 +77,7 @@ say_why_not(const kofn_account *account)
     if (strcmp(account->state, "away") == 0)
         return "master is away, trying again";
     if (strcmp(account->state, "put off") == 0)
-        return "master has no room now, trying again";
+        return "put off, trying again";
     return NULL;
 }
 
@@ -88,7 +88,8 @@ cli_progress_format(const cli_progress *progress, int64_t now_ns, char *ret_text
     char rate[80], bound[64];
     const char *why_not = say_why_not(account);
     if (why_not) {
-        (void)snprintf(ret_text, size, "%s", why_not);
+        (void)snprintf(ret_text, size, "%s%s%s", why_not, account->message[0] ? ": " : "",
+                       account->message);
     } else if (account->job[0] == '\0') {
         (void)snprintf(ret_text, size, "%s operands: %.0f%%", account->state,
                        100 * account->progress);

@@ -658,12 +658,12 @@ stop_poisoned(kofn_sched *s, kofn_run *run, size_t task)
         move_run(s, run, EV_STOPPED);
 }
 
-/* Its worker died with it. What SETTLING runs have out is not sent again. */
+/* Its worker died with it. */
 static void
 note_death(kofn_sched *s, const kofn_assignment *a, const kofn_crew_worker *dead)
 {
     kofn_run *run = a->run;
-    if (kofn_run_is_over(run) || run->state == KOFN_RUN_SETTLING ||
+    if (kofn_run_is_over(run) ||
         !kofn_deaths_note(&run->deaths, a->task, dead->name, dead->life, a->id, s->crew.last_id))
         return;
     if (!kofn_link_is_listed(&run->bereaved))

@@ -245,14 +245,32 @@ unmap_ipv4(char *endpoint)
 }
 
 kofn_status
-kofn_link_open(void *socket, kofn_link_kind kind, const char *endpoint, char *ret_endpoint,
-               size_t size, kofn_error *err)
+kofn_link_check_endpoint(kofn_link_kind kind, const char *endpoint, kofn_error *err)
 {
+    static const char *const schemes[] = {"tcp://", "ipc://", "inproc://"};
     const bool bind = is_router(kind);
+    size_t i = 0;
+    while (i < sizeof schemes / sizeof schemes[0] &&
+           strncmp(endpoint, schemes[i], strlen(schemes[i])) != 0)
+        i++;
+    if (i == sizeof schemes / sizeof schemes[0])
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "'%s' is no endpoint: write it as tcp://ADDRESS:PORT", endpoint);
     if (!has_valid_port(endpoint, bind))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "endpoint '%s': no port; end it with a number from %d to 65535%s",
                          endpoint, bind ? 0 : 1, bind ? ", or * for any that is free" : "");
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_link_open(void *socket, kofn_link_kind kind, const char *endpoint, char *ret_endpoint,
+               size_t size, kofn_error *err)
+{
+    const bool bind = is_router(kind);
+    const kofn_status status = kofn_link_check_endpoint(kind, endpoint, err);
+    if (status != KOFN_OK)
+        return status;
     if ((bind ? zmq_bind(socket, endpoint) : zmq_connect(socket, endpoint)) != 0)
         return fail_open(bind ? "bind" : "connect to", endpoint, errno, err);
     if (!ret_endpoint)

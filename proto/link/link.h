@@ -81,6 +81,10 @@ size_t kofn_link_chunk_bytes(bool secured);
 /* ZAP's name for who comes in there: "clients" or "workers". */
 const char *kofn_link_domain(kofn_link_kind kind);
 
+/* Is that an endpoint to bind or to connect to, as far as its text says? INVALID_ARGUMENT. */
+KOFN_MUST_CHECK kofn_status kofn_link_check_endpoint(kofn_link_kind kind, const char *endpoint,
+                                                     kofn_error *err);
+
 /* Bind (masters) or connect. ret_endpoint (may be NULL) gets the endpoint as bound, with the port
  * that a wildcard became. ALREADY_EXISTS: the address is in use. INVALID_ARGUMENT: no endpoint. */
 KOFN_MUST_CHECK kofn_status kofn_link_open(void *socket, kofn_link_kind kind, const char *endpoint,

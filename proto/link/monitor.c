@@ -11,17 +11,20 @@ enum {
     EVENTS = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
              ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
              ZMQ_EVENT_DISCONNECTED,
+    ATTEMPTS = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CONNECT_DELAYED | ZMQ_EVENT_CONNECT_RETRIED |
+               ZMQ_EVENT_CLOSED,
 };
 
 kofn_status
-kofn_monitor_open(void *context, void *watched, kofn_monitor *ret_monitor, kofn_error *err)
+kofn_monitor_open(void *context, void *watched, bool every_attempt, kofn_monitor *ret_monitor,
+                  kofn_error *err)
 {
     static atomic_uint count; // a name is free again only some time after its monitor has ended
     char name[64];
     const int linger_ms = 0;
     kofn_monitor monitor = {.watched = watched};
     (void)snprintf(name, sizeof name, "inproc://kofn-monitor-%u", atomic_fetch_add(&count, 1));
-    if (zmq_socket_monitor(watched, name, EVENTS) != 0)
+    if (zmq_socket_monitor(watched, name, EVENTS | (every_attempt ? ATTEMPTS : 0)) != 0)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "monitor of the connection: %s",
                          zmq_strerror(errno));
     monitor.socket = zmq_socket(context, ZMQ_PAIR);
@@ -64,6 +67,38 @@ receive(void *socket, uint16_t *ret_event, uint32_t *ret_value)
     return true;
 }
 
+/* Of one attempt: none of DELAYED (the address is being tried), CLOSED (it was) and CONNECTED comes where
+ * there is no address. RETRIED ends an attempt in vain. */
+static void
+follow(kofn_monitor *monitor, uint16_t event)
+{
+    if (event == ZMQ_EVENT_CONNECTED)
+        monitor->way = KOFN_MONITOR_WAY_OPEN;
+    else if (event == ZMQ_EVENT_CONNECT_RETRIED && monitor->way != KOFN_MONITOR_WAY_OPEN)
+        monitor->way = monitor->tried ? KOFN_MONITOR_WAY_CLOSED : KOFN_MONITOR_WAY_NOWHERE;
+    monitor->tried = event != ZMQ_EVENT_CONNECT_RETRIED;
+}
+
+const char *
+kofn_monitor_describe_way(const kofn_monitor *monitor)
+{
+    switch (monitor->way) {
+    case KOFN_MONITOR_WAY_NOWHERE:
+        return "its name does not resolve, or there is no way to it: is it spelled right?";
+    case KOFN_MONITOR_WAY_CLOSED:
+        return "nobody takes connections there: is kofn-master running, and does a firewall let us "
+               "through?";
+    case KOFN_MONITOR_WAY_OPEN:
+        if (monitor->up)
+            return "somebody takes the connection and does not greet: is it a kofn master, and its "
+                   "port for workers?";
+        return "somebody takes the connection and nothing else: is it a kofn master, and alive?";
+    case KOFN_MONITOR_WAY_UNKNOWN:
+        break;
+    }
+    return "nothing is known of the connection yet";
+}
+
 /* False: nothing that is to be told. */
 static bool
 cut(kofn_monitor *monitor, kofn_monitor_event *ret_event)
@@ -98,6 +133,7 @@ translate(kofn_monitor *monitor, uint16_t event, uint32_t value, kofn_monitor_ev
         *ret_event = KOFN_MONITOR_DOWN;
         return true;
     default:
+        follow(monitor, event);
         return false;
     }
 }

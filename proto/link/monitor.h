@@ -35,18 +35,33 @@ typedef enum kofn_monitor_event {
     KOFN_MONITOR_CUT, // for the KOFN_MONITOR_CUTS-th time, and from then on each time
 } kofn_monitor_event;
 
+/* How far the latest attempt got. */
+typedef enum kofn_monitor_way {
+    KOFN_MONITOR_WAY_UNKNOWN,
+    KOFN_MONITOR_WAY_NOWHERE, // there was no address to try: no such name, or no network
+    KOFN_MONITOR_WAY_CLOSED,  // nobody takes connections at the address
+    KOFN_MONITOR_WAY_OPEN,    // somebody does; `up` says whether the handshake succeeded
+} kofn_monitor_way;
+
 typedef struct kofn_monitor {
     void *watched, *socket; // `socket` is what to poll; NULL: closed
     unsigned cuts;          // in a row
     bool up;
+    bool tried; // an address, in this attempt
+    kofn_monitor_way way;
 } kofn_monitor;
 
-/* Begin before the socket connects, so that no event is missed. RESOURCE_EXHAUSTED. */
-KOFN_MUST_CHECK kofn_status kofn_monitor_open(void *context, void *watched,
+/* Begin before the socket connects, so that no event is missed. `every_attempt`: follow `way` as well, for
+ * who takes all events soon: those of attempts never end, and a monitor that is full stops libzmq.
+ * RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_monitor_open(void *context, void *watched, bool every_attempt,
                                               kofn_monitor *ret_monitor, kofn_error *err);
 
 /* Before the watched socket is closed. Accepts {0}. */
 void kofn_monitor_close(kofn_monitor *monitor);
+
+/* What may be wrong where nobody has refused us and nobody greets, as a clause. */
+const char *kofn_monitor_describe_way(const kofn_monitor *monitor);
 
 /* Take one event. False: none waits. */
 bool kofn_monitor_next(kofn_monitor *monitor, kofn_monitor_event *ret_event);

@@ -3,13 +3,16 @@
  *
  * Workers wait a fixed time for each task, so the capacity is known: WORKERS / SLEEP. Callers do
  * not try again, and each offers its next product when its time has come, whatever became of the
- * last.
+ * last. Once with products that are waited for; once with jobs that are submitted to a store, each
+ * of which must be done, and right, if it was accepted.
  */
 #include "tests/assert.h"
 #include "tests/faults/faults.h"
 #include "tests/integration/cluster.h"
 #include "tests/integration/raw.h"
 
+#include <cblas.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -18,30 +21,57 @@ enum {
     WORKERS = 2,
     SLEEP_MS = 10,
     CAPACITY = WORKERS * 1000 / SLEEP_MS, // jobs a second
-    CALLERS = 4,
+    CALLERS = 16,
     N = 64,
     LIMIT_MIB = 32,
     TIMES = 10,
 };
 
+typedef char job_name[KOFN_CLIENT_JOB_MAX];
+
 typedef struct caller {
     pthread_t thread;
     const char *endpoint;
     double rate, seconds; // of its offers
-    const double *at;
-    size_t offered, served, refused, others;
+    bool submits;
+    const double *at, *square; // N x N: what is offered, and its product with itself
+    size_t offered, served, refused, wrong, others;
+    job_name *jobs; // [accepted]
+    size_t accepted;
     atomic_bool done;
 } caller;
+
+static bool
+is_right(const caller *self, kofn_result *result)
+{
+    kofn_matrix c;
+    if (kofn_result_get_matrix(result, &c, NULL) || c.rows != N || c.cols != N)
+        return false;
+    const double *got = c.data;
+    double most = 0;
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < N; j++)
+            most = fmax(most, fabs(got[i * c.stride + j] - self->square[i * N + j]));
+    return most <= 2 * N * 0x1p-52 * N; // two ways to add N products of at most 1
+}
+
+static void
+count_ending(caller *self, kofn_status status, kofn_result **result)
+{
+    const bool is_wrong = status == KOFN_OK && !is_right(self, *result);
+    self->served += status == KOFN_OK && !is_wrong;
+    self->refused += status == KOFN_RESOURCE_EXHAUSTED;
+    self->wrong += is_wrong;
+    self->others += status != KOFN_OK && status != KOFN_RESOURCE_EXHAUSTED;
+    kofn_result_destroy(result);
+}
 
 static void
 settle(caller *self, kofn_call **call)
 {
     kofn_result *result = NULL;
     const kofn_status status = kofn_call_finish(call, &result, NULL);
-    self->served += status == KOFN_OK;
-    self->refused += status == KOFN_RESOURCE_EXHAUSTED;
-    self->others += status != KOFN_OK && status != KOFN_RESOURCE_EXHAUSTED;
-    kofn_result_destroy(&result);
+    count_ending(self, status, &result);
 }
 
 /* Take what has ended, until the next offer is due. */
@@ -60,48 +90,87 @@ settle_until(caller *self, kofn_client *client, double until_s, size_t *open)
     }
 }
 
-static void *
-offer(void *arg)
+static double
+next_offer_s(const caller *self, double start_s)
 {
-    caller *self = arg;
-    const kofn_client_options options = {.endpoint = self->endpoint, .retries = -1};
+    return start_s + (double)(self->offered + 1) / self->rate;
+}
+
+static void
+offer_products(caller *self, kofn_client *client)
+{
     const kofn_matrix view = test_view(self->at, N, N);
-    kofn_client *client = NULL;
-    size_t open = 0;
-    if (kofn_client_open(&options, &client, NULL) != KOFN_OK)
-        abort();
     const double start_s = fault_now_s();
+    size_t open = 0;
     for (; fault_now_s() < start_s + self->seconds; self->offered++) {
         kofn_call *call;
         if (kofn_client_start(client, &view, &view, NULL, &call, NULL) != KOFN_OK)
             abort();
         open++;
-        settle_until(self, client, start_s + (double)(self->offered + 1) / self->rate, &open);
+        settle_until(self, client, next_offer_s(self, start_s), &open);
     }
     while (open > 0)
         settle_until(self, client, fault_now_s() + 0.1, &open);
+}
+
+/* One call at a time: it returns when the job is on disk, or refused. */
+static void
+offer_jobs(caller *self, kofn_client *client)
+{
+    const kofn_matrix view = test_view(self->at, N, N);
+    const double start_s = fault_now_s();
+    for (; fault_now_s() < start_s + self->seconds; self->offered++) {
+        const kofn_status status =
+            kofn_client_submit(client, &view, &view, NULL, self->jobs[self->accepted], NULL);
+        self->accepted += status == KOFN_OK;
+        self->refused += status == KOFN_RESOURCE_EXHAUSTED;
+        self->others += status != KOFN_OK && status != KOFN_RESOURCE_EXHAUSTED;
+        while (fault_now_s() < next_offer_s(self, start_s))
+            fault_pause();
+    }
+    for (size_t i = 0; i < self->accepted; i++) {
+        kofn_result *result = NULL;
+        const kofn_status status = kofn_client_wait(client, self->jobs[i], NULL, &result, NULL);
+        count_ending(self, status, &result);
+    }
+}
+
+static void *
+offer(void *arg)
+{
+    caller *self = arg;
+    const kofn_client_options options = {.endpoint = self->endpoint, .retries = -1};
+    kofn_client *client = NULL;
+    if (kofn_client_open(&options, &client, NULL) != KOFN_OK)
+        abort();
+    if (self->submits)
+        offer_jobs(self, client);
+    else
+        offer_products(self, client);
     kofn_client_close(&client);
     atomic_store(&self->done, true);
     return NULL;
 }
 
 typedef struct tally {
-    double offered, served;         // a second
-    size_t refused, others, memory; // memory: the master's most
+    double offered, served;                // a second
+    size_t refused, wrong, others, memory; // memory: the master's most
 } tally;
 
-/* This many times the capacity, for so long. */
+/* What `offered` has, this many times the capacity, for so long. */
 static tally
-press(cluster *c, double times, double seconds, const double *at)
+press(cluster *c, const caller *offered, double times, double seconds)
 {
-    caller callers[CALLERS] = {{.rate = 0}};
+    caller callers[CALLERS];
     tally sum = {.offered = 0};
     const double start_s = fault_now_s();
     for (size_t i = 0; i < CALLERS; i++) {
-        callers[i] = (caller){.endpoint = cluster_get_clients_endpoint(c),
-                              .rate = times * CAPACITY / CALLERS,
-                              .seconds = seconds,
-                              .at = at};
+        callers[i] = *offered;
+        callers[i].endpoint = cluster_get_clients_endpoint(c);
+        callers[i].rate = times * CAPACITY / CALLERS;
+        callers[i].seconds = seconds;
+        callers[i].jobs = calloc((size_t)(callers[i].rate * seconds) + 2, sizeof(job_name));
+        assert_non_null(callers[i].jobs);
         assert_int_equal(pthread_create(&callers[i].thread, NULL, offer, &callers[i]), 0);
     }
     for (size_t i = 0; i < CALLERS; i++) {
@@ -111,9 +180,11 @@ press(cluster *c, double times, double seconds, const double *at)
             fault_pause();
         }
         assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
+        free(callers[i].jobs);
         sum.offered += (double)callers[i].offered / seconds;
         sum.served += (double)callers[i].served;
         sum.refused += callers[i].refused;
+        sum.wrong += callers[i].wrong;
         sum.others += callers[i].others;
     }
     sum.served /= fault_now_s() - start_s; // what waited at the end was served later
@@ -121,30 +192,48 @@ press(cluster *c, double times, double seconds, const double *at)
 }
 
 static void
-ten_times_the_load_is_refused_and_the_rest_served(void **state)
+check_overload(void **state, bool submits, const char *master_yaml)
 {
-    const double seconds = (double)fault_amount(3, 30);
-    cluster *c = cluster_new(state, "limits:\n  memory: 32MiB\n  coded_cache: 0\n");
+    const double seconds = (double)fault_amount(2, 30);
+    cluster *c = cluster_new(state, master_yaml);
     double *at = test_matrix(N, N, 1);
+    double square[N * N];
     char yaml[64];
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, N, N, N, 1, at, N, at, N, 0, square, N);
     (void)snprintf(yaml, sizeof yaml, "credit: 2\ninject:\n  sleep: %dms\n", SLEEP_MS);
     cluster_start_master(c);
     for (size_t i = 0; i < WORKERS; i++)
         cluster_start_worker(c, i, yaml);
     cluster_await_workers(c, WORKERS);
-    const tally alone = press(c, 1, seconds, at);
     const size_t idle = fault_get_memory(cluster_get_master_pid(c));
-    const tally pressed = press(c, TIMES, seconds, at);
+    const caller offered = {.submits = submits, .at = at, .square = square};
+    const tally alone = press(c, &offered, 1, seconds);
+    const tally pressed = press(c, &offered, TIMES, seconds);
     free(at);
-    print_message("overload: capacity %d jobs/s; offered %.0f: served %.0f, refused %zu; offered "
-                  "%.0f: served %.0f, refused %zu; memory %.1f MiB idle, %.1f at most, limit %d\n",
-                  CAPACITY, alone.offered, alone.served, alone.refused, pressed.offered,
-                  pressed.served, pressed.refused, (double)idle / 0x1p20,
-                  (double)pressed.memory / 0x1p20, LIMIT_MIB);
+    print_message("overload: %s, capacity %d a second; offered %.0f: served %.0f, refused %zu; "
+                  "offered %.0f: served %.0f, refused %zu; memory %.1f MiB idle, %.1f at most, "
+                  "limit %d\n",
+                  submits ? "jobs in a store" : "products", CAPACITY, alone.offered, alone.served,
+                  alone.refused, pressed.offered, pressed.served, pressed.refused,
+                  (double)idle / 0x1p20, (double)pressed.memory / 0x1p20, LIMIT_MIB);
     assert_int_equal(alone.others + pressed.others, 0);
+    assert_int_equal(alone.wrong + pressed.wrong, 0);
     assert_true(pressed.refused > 0);
     assert_true(pressed.served >= 0.5 * alone.served);
-    assert_true((double)pressed.memory <= (double)idle + 1.1 * LIMIT_MIB * 0x1p20);
+    assert_true(!FAULT_MEMORY_COUNTS ||
+                (double)pressed.memory <= (double)idle + 1.1 * LIMIT_MIB * 0x1p20);
+}
+
+static void
+ten_times_the_load_is_refused_and_the_rest_served(void **state)
+{
+    check_overload(state, false, "limits:\n  memory: 32MiB\n  coded_cache: 0\n");
+}
+
+static void
+ten_times_the_load_of_a_store_is_refused_and_all_accepted_served(void **state)
+{
+    check_overload(state, true, "limits:\n  memory: 32MiB\n  coded_cache: 0\n" CLUSTER_STORE);
 }
 
 /* A REQ client that wants more than there is room for beside a job that waits for a worker. */
@@ -185,6 +274,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(ten_times_the_load_is_refused_and_the_rest_served,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(ten_times_the_load_of_a_store_is_refused_and_all_accepted_served,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_refusal_says_when_to_come_again, cluster_teardown),
     };

@@ -31,6 +31,12 @@ enum { CLUSTER_WORKERS_MAX = 16, CLUSTER_PATH_MAX = 256, PATIENCE_S = 60 };
 
 typedef struct cluster cluster;
 
+/* How long a wait of the cluster, of its people and of raw peers may take: PATIENCE_S, until one was in
+ * vain. The next ones are in vain soon: what is broken is so for all, and the test is to say it before it
+ * is stopped from outside. */
+double cluster_get_patience_s(void);
+void cluster_note_in_vain(void);
+
 /* Folder, free ports and the master's configuration; nothing runs yet. `master_yaml` is added to the
  * configuration. *state is for the teardown. */
 cluster *cluster_new(void **state, const char *master_yaml);
@@ -63,7 +69,12 @@ void cluster_signal_worker(cluster *c, size_t number, int signal);
 /* Wait for its end; exit status, or 128 + signal. */
 int cluster_await_master_end(cluster *c);
 int cluster_await_worker_end(cluster *c, size_t number);
+bool cluster_master_has_ended(cluster *c);
 bool cluster_worker_has_ended(cluster *c, size_t number);
+
+/* What the master says of itself, as soon as it answers: one that was just restarted costs its clients
+ * the connection, and a check is made only once. */
+kofn_health cluster_check(cluster *c);
 
 /* Until the master counts exactly so many workers. */
 void cluster_await_workers(cluster *c, size_t count);

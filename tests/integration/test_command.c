@@ -1095,6 +1095,9 @@ a_master_that_is_killed_is_unavailable(void **state)
     assert_int_equal(waitpid(master, NULL, 0), master);
     master = 0;
     assert_exit(kofn("health --timeout 200ms"), 5);
+    const int64_t asked_ns = kofn_clock_ns();
+    assert_exit(kofn("wait 4f2a -o %s --timeout 800ms --patience 60s", in_root("c.npy")), 5);
+    assert_true(kofn_clock_ns() - asked_ns < 30 * KOFN_NS_PER_S);
     assert_exit(kofn("multiply %s %s -o %s --patience 200ms", in_root("a.npy"), in_root("b.npy"),
                      in_root("c.npy")),
                 5);

@@ -295,10 +295,10 @@ static void
 end_theft(theft *t)
 {
     static const double square[4] = {7, 10, 15, 22};
-    kofn_result *result = NULL;
     kofn_error error;
     raw_answer(&t->worker, &t->task, square, 2, 2);
-    assert_ok(kofn_client_wait(t->alice, t->job, NULL, &result, &error));
+    kofn_result *result =
+        keyring_await_product(t->alice, t->job, "the answer of whose task it is counts");
     kofn_matrix c;
     assert_ok(kofn_result_get_matrix(result, &c, &error));
     assert_memory_equal(c.data, square, sizeof square);
@@ -396,6 +396,24 @@ an_open_link_is_not_heard_after_its_key_was_revoked(void **state)
         raw_message_fini(&message);
     }
     raw_close(&peer);
+}
+
+/* The master does not say of which call. */
+static void
+a_client_on_an_open_link_is_told_that_its_key_was_revoked(void **state)
+{
+    cluster *c = keyring_new_ready(state);
+    kofn_client *bob = keyring_open(c, "keys/bob.key");
+    kofn_error error;
+    kofn_health health;
+    assert_ok(kofn_client_check(bob, NULL, 1000 * PATIENCE_S, &health, &error));
+    keyring_await_master_log(c, "keys_read: who may connect count=6\n");
+    keyring_remove(c, "keys/bob.key");
+    keyring_await_master_log(c, "keys_read: who may connect count=5\n");
+    for (int i = 0; i < 2; i++) // then on a link of its own, which is refused
+        assert_fails(kofn_client_check(bob, NULL, 1000 * PATIENCE_S, &health, &error),
+                     KOFN_UNAUTHENTICATED);
+    kofn_client_close(&bob);
 }
 
 static void
@@ -502,7 +520,7 @@ anothers_job_cannot_be_waited_for(void **state)
     kofn_result *result = NULL;
     kofn_error error;
     assert_fails(kofn_client_wait(h.bob, h.job, NULL, &result, &error), KOFN_NOT_FOUND);
-    assert_ok(kofn_client_wait(h.alice, h.job, NULL, &result, &error));
+    result = keyring_await_product(h.alice, h.job, "it is hers");
     kofn_result_destroy(&result);
     leave(&h);
 }
@@ -526,7 +544,7 @@ anothers_job_cannot_be_cancelled(void **state)
     kofn_result *result = NULL;
     kofn_error error;
     assert_fails(kofn_client_cancel(h.bob, h.job, &account, &error), KOFN_NOT_FOUND);
-    assert_ok(kofn_client_wait(h.alice, h.job, NULL, &result, &error));
+    result = keyring_await_product(h.alice, h.job, "it is hers");
     kofn_result_destroy(&result);
     leave(&h);
 }
@@ -630,7 +648,7 @@ an_admin_may_all_of_that(void **state)
     assert_ok(kofn_client_list_operands(boss, &operands, &count, &error));
     assert_int_equal(count, 1);
     assert_ok(kofn_client_get_job(boss, h.job, &account, &error));
-    assert_ok(kofn_client_wait(boss, h.job, NULL, &result, &error));
+    result = keyring_await_product(boss, h.job, "an admin may wait for it");
     kofn_result_destroy(&result);
     assert_ok(kofn_client_cancel(boss, h.job, &account, &error)); // over, and so it stays
     assert_ok(kofn_client_multiply(boss, &stored, &a, NULL, &result, &error));
@@ -668,6 +686,7 @@ main(void)
         LIVE(a_client_is_no_worker_by_what_it_says),
         LIVE(a_client_that_is_revoked_is_refused_within_five_seconds),
         LIVE(an_open_link_is_not_heard_after_its_key_was_revoked),
+        LIVE(a_client_on_an_open_link_is_told_that_its_key_was_revoked),
         LIVE(the_answer_of_a_worker_that_was_revoked_does_not_count),
         LIVE(a_client_whose_role_became_a_workers_is_refused),
         LIVE(an_admin_that_became_a_client_sees_others_jobs_no_more),

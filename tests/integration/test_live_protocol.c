@@ -443,6 +443,43 @@ strangers_on_the_port_do_no_harm(void **state)
     assert_alive(c);
 }
 
+static kofn_status
+call_as(kofn_client *client)
+{
+    kofn_worker_info *workers = NULL;
+    size_t count = 0;
+    kofn_error error;
+    const kofn_status status = kofn_client_list_workers(client, &workers, &count, &error);
+    free(workers);
+    return status;
+}
+
+static kofn_client *
+open_library_client(cluster *c, int retries)
+{
+    const kofn_client_options options = {
+        .endpoint = cluster_get_clients_endpoint(c), .insist = true, .retries = retries};
+    kofn_client *client = NULL;
+    kofn_error error;
+    assert_ok(kofn_client_open(&options, &client, &error));
+    return client;
+}
+
+static void
+a_client_beyond_the_limit_comes_again_until_there_is_room(void **state)
+{
+    cluster *c = cluster_new_ready(state, "limits:\n  connections: 2\n", 0);
+    kofn_client *second = open_library_client(c, 0), *impatient = open_library_client(c, -1),
+                *patient = open_library_client(c, 0);
+    assert_int_equal(call_as(cluster_get_client(c)), KOFN_OK);
+    assert_int_equal(call_as(second), KOFN_OK);
+    assert_int_equal(call_as(impatient), KOFN_RESOURCE_EXHAUSTED);
+    kofn_client_close(&second);
+    assert_int_equal(call_as(patient), KOFN_OK);
+    kofn_client_close(&impatient);
+    kofn_client_close(&patient);
+}
+
 int
 main(void)
 {
@@ -465,6 +502,8 @@ main(void)
         cmocka_unit_test_teardown(a_block_that_is_none_is_refused, cluster_teardown),
         cmocka_unit_test_teardown(half_a_call_and_away, cluster_teardown),
         cmocka_unit_test_teardown(strangers_on_the_port_do_no_harm, cluster_teardown),
+        cmocka_unit_test_teardown(a_client_beyond_the_limit_comes_again_until_there_is_room,
+                                  cluster_teardown),
     };
     cmocka_set_test_filter(getenv("KOFN_TEST")); // a pattern: these tests take their time
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,8 @@ typedef struct work {
     int64_t timeout_ms;
     const char *family, *partition;
     const char *operand; // A is this stored one
+    kofn_progress *progress;
+    void *context;
 } work;
 
 static const work small = {.rows = SIDE, .inner = SIDE, .cols = SIDE, .seed = 1};
@@ -40,7 +42,8 @@ try_submit(kofn_client *client, const work *w, char *ret_job, kofn_error *ret_er
     double *b = test_matrix(w->inner, w->cols, w->seed + 100);
     kofn_matrix a_view = test_view(a, w->rows, w->inner);
     const kofn_matrix b_view = test_view(b, w->inner, w->cols);
-    kofn_product_options options = {.key = w->key, .timeout_ms = w->timeout_ms};
+    kofn_product_options options = {
+        .key = w->key, .timeout_ms = w->timeout_ms, .progress = w->progress, .context = w->context};
     if (w->operand)
         a_view = (kofn_matrix){.operand = w->operand};
     if (w->family)
@@ -171,6 +174,14 @@ a_result_survives_the_master_and_can_be_fetched_again(void **state)
     assert_non_null(strstr(cluster_get_master_log(c), "jobs=0 results=2 operands=0 broken=0"));
 }
 
+/* Nobody waits for a master that has ended. */
+static bool
+master_lives(void *context, const kofn_account *account)
+{
+    (void)account;
+    return !cluster_master_has_ended(context);
+}
+
 static void
 no_job_is_lost_at_any_failpoint(void **state)
 {
@@ -191,21 +202,19 @@ no_job_is_lost_at_any_failpoint(void **state)
         cluster_start_worker(c, 0, "");
         cluster_await_workers(c, 1);
         kofn_error error;
-        kofn_client *brief = NULL; // gives up soon
-        const kofn_client_options options = {.endpoint = cluster_get_clients_endpoint(c),
-                                             .patience_ms = 2000};
-        assert_ok(kofn_client_open(&options, &brief, &error));
-        const kofn_status status = try_submit(brief, &keyed, job, &error);
+        keyed.progress = master_lives;
+        keyed.context = c;
+        const kofn_status status = try_submit(cluster_get_client(c), &keyed, job, &error);
         kofn_result *result = NULL;
-        const kofn_wait_options wait = {.timeout_ms = 2000};
+        const kofn_wait_options wait = {.progress = master_lives, .context = c};
         if (status == KOFN_OK)
-            (void)!kofn_client_wait(brief, job, &wait, &result, &error);
+            (void)!kofn_client_wait(cluster_get_client(c), job, &wait, &result, &error);
         kofn_result_destroy(&result);
-        kofn_client_close(&brief);
         assert_int_equal(cluster_await_master_end(c), 128 + SIGKILL);
         cluster_arm_master(c, NULL);
         cluster_start_master(c);
         char again[KOFN_CLIENT_JOB_MAX];
+        keyed.progress = NULL;
         submit(c, &keyed, again);
         if (status == KOFN_OK)
             assert_string_equal(again, job);
@@ -489,9 +498,8 @@ a_dropped_operand_is_gone_and_a_job_that_names_it_goes_on(void **state)
     await_product(c, job, &named);
     restart(c);
     await_product(c, job, &named);
-    kofn_health health;
-    assert_ok(kofn_client_check(cluster_get_client(c), NULL, 1000, &health, &error));
-    assert_true(health.store_bytes < 2 * LARGE * LARGE * sizeof(double)); // the product alone
+    assert_true(cluster_check(c).store_bytes <
+                2 * LARGE * LARGE * sizeof(double)); // the product alone
 }
 
 /* ---- damage ------------------------------------------------------------------------------------------ */
@@ -723,7 +731,7 @@ a_full_store_refuses_new_jobs_and_keeps_the_old(void **state)
     kofn_error error;
     kofn_client *brief = NULL;
     const kofn_client_options options = {.endpoint = cluster_get_clients_endpoint(c),
-                                         .patience_ms = 500};
+                                         .retries = -1};
     assert_ok(kofn_client_open(&options, &brief, &error));
     char first[KOFN_CLIENT_JOB_MAX], second[KOFN_CLIENT_JOB_MAX], other[KOFN_CLIENT_JOB_MAX];
     submit(c, &large, first);
@@ -742,19 +750,16 @@ static void
 results_leave_the_disk_when_their_time_is_over(void **state)
 {
     cluster *c = cluster_new_ready(state, CLUSTER_STORE "results:\n  keep: 200ms\n  jobs: 1\n", 1);
-    kofn_error error;
-    kofn_health health = {0};
     char job[KOFN_CLIENT_JOB_MAX];
     for (size_t i = 0; i < 4; i++) {
         submit(c, &large, job);
         await_done(c, job);
     }
-    do
-        assert_ok(kofn_client_check(cluster_get_client(c), NULL, 1000, &health, &error));
-    while (health.store_bytes > 10000);
+    const time_t until = time(NULL) + PATIENCE_S;
+    while (cluster_check(c).store_bytes > 10000)
+        assert_true(time(NULL) < until);
     restart(c);
-    assert_ok(kofn_client_check(cluster_get_client(c), NULL, 1000, &health, &error));
-    assert_true(health.store_bytes <= 10000);
+    assert_true(cluster_check(c).store_bytes <= 10000);
 }
 
 static void
@@ -841,14 +846,14 @@ remove_ballast(cluster *c)
     assert_int_equal(unlink(path), 0);
 }
 
-/* Refused as it should be; true: taken. */
+/* Refused as it should be, after so many `retries` (-1: none); true: taken. */
 static bool
-submit_or_be_refused(cluster *c, char *ret_job)
+submit_or_be_refused(cluster *c, int retries, char *ret_job)
 {
     kofn_error error;
-    kofn_client *brief = NULL; // does not wait for room for long
+    kofn_client *brief = NULL;
     const kofn_client_options options = {.endpoint = cluster_get_clients_endpoint(c),
-                                         .patience_ms = 500};
+                                         .retries = retries};
     assert_ok(kofn_client_open(&options, &brief, &error));
     const kofn_status status = try_submit(brief, &large, ret_job, &error);
     kofn_client_close(&brief);
@@ -867,7 +872,7 @@ a_full_disk_refuses_new_jobs_until_results_were_fetched(void **state)
     static char job[MOST][KOFN_CLIENT_JOB_MAX];
     cluster *c = new_on_disk(state, 70);
     size_t taken = 0;
-    while (taken < MOST && submit_or_be_refused(c, job[taken]))
+    while (taken < MOST && submit_or_be_refused(c, -1, job[taken]))
         taken++;
     print_message("%zu jobs fill the disk\n", taken);
     assert_in_range(taken, 2, MOST - 1);
@@ -879,7 +884,7 @@ a_full_disk_refuses_new_jobs_until_results_were_fetched(void **state)
      * client that is refused asks again by itself. */
     for (size_t i = 0; i < MOST; i++) {
         const time_t until = time(NULL) + PATIENCE_S;
-        while (!submit_or_be_refused(c, job[0]))
+        while (!submit_or_be_refused(c, 8, job[0]))
             assert_true(time(NULL) < until);
         await_product(c, job[0], &large);
     }
@@ -893,7 +898,7 @@ an_end_that_the_disk_has_no_room_for_is_told_all_the_same(void **state)
     submit(c, &small, first);
     submit(c, &large, second);
     fill_disk(c);
-    assert_false(submit_or_be_refused(c, later));
+    assert_false(submit_or_be_refused(c, -1, later));
     cluster_start_worker(c, 0, "");
     await_product(c, second, &large);
     await_product(c, first, &small);

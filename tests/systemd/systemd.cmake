@@ -2,9 +2,14 @@
 find_program(SYSTEMD_ANALYZE systemd-analyze)
 if(SYSTEMD_ANALYZE)
     add_test(NAME units COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/systemd/check_units
-        ${CMAKE_BINARY_DIR}/deploy/systemd $<TARGET_FILE:kofn-master> $<TARGET_FILE:kofn-worker>)
+        ${CMAKE_BINARY_DIR}/deploy/systemd $<TARGET_FILE:kofn-master> $<TARGET_FILE:kofn-worker>
+        ${CMAKE_SOURCE_DIR}/deploy/systemd/kofn-backoff)
     set_tests_properties(units PROPERTIES TIMEOUT 60 LABELS unit)
 endif()
+
+add_test(NAME backoff COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/systemd/check_backoff
+    ${CMAKE_SOURCE_DIR}/deploy/systemd/kofn-backoff)
+set_tests_properties(backoff PROPERTIES TIMEOUT 60 LABELS unit)
 
 # The daemons under the locks of their units. Sanitizers need what these forbid.
 pkg_check_modules(seccomp IMPORTED_TARGET QUIET libseccomp)

@@ -1,6 +1,9 @@
 #include "tests/unit/master_stage.h"
 
+#include <ftw.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <zmq.h>
 
 /* ---- the master ------------------------------------------------------------------------------------- */
@@ -70,6 +73,50 @@ stage_teardown(void **state)
     kofn_pool_destroy(&s->pool);
     free(s);
     return 0;
+}
+
+int
+stage_setup_kept(void **state)
+{
+    (void)stage_setup(state);
+    stage *s = *state;
+    snprintf(s->config.store, sizeof s->config.store, "/tmp/kofn-master-store-XXXXXX");
+    return mkdtemp(s->config.store) ? 0 : -1;
+}
+
+static int
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+int
+stage_teardown_kept(void **state)
+{
+    stage *s = *state;
+    char folder[256];
+    snprintf(folder, sizeof folder, "%s", s->config.store);
+    (void)stage_teardown(state);
+    return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+void
+stage_stop(stage *s)
+{
+    kofn_master_stop(s->master);
+    kofn_master_stop(s->master);
+    stage_join(s);
+    for (size_t i = 0; i < s->count; i++)
+        close_peer(&s->peers[i]);
+    s->count = 0;
+}
+
+void
+stage_restart(stage *s)
+{
+    stage_stop(s);
+    stage_run(s);
 }
 
 /* ---- peers ------------------------------------------------------------------------------------------ */

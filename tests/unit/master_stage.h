@@ -46,6 +46,14 @@ void stage_join(stage *s); // once the master stops
 int stage_setup(void **state);
 int stage_teardown(void **state);
 
+/* The same with a store, in a folder of its own. */
+int stage_setup_kept(void **state);
+int stage_teardown_kept(void **state);
+
+/* At once: open jobs stay open. All peers are gone afterwards. */
+void stage_stop(stage *s);
+void stage_restart(stage *s);
+
 /* ---- peers ------------------------------------------------------------------------------------------ */
 
 peer *open_client(stage *s, size_t window); // a DEALER; window 0: its calls are plain

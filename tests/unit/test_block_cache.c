@@ -1,6 +1,7 @@
 /* The worker's coded blocks: by name, least recently used out, every departure told. */
 #include "tests/assert.h"
 
+#include "proto/tag.h"
 #include "worker/cache.h"
 
 enum { ROWS = 4, BYTES = ROWS * ROWS * 8 };
@@ -55,6 +56,25 @@ a_block_is_found_by_its_name_alone(void **state)
     kofn_cache_fini(&s.cache);
 }
 
+/* One number by kofn_tag_hash. */
+static const char *const twins[2] = {"8yn0iYCKYHlIj4-BwPqk", "GReLUrM4wMqfg9yzV3KQ"};
+
+static void
+of_two_names_with_one_hash_the_second_is_not_kept(void **state)
+{
+    (void)state;
+    stage s;
+    init(&s, 4);
+    assert_true(kofn_tag_hash(twins[0]) == kofn_tag_hash(twins[1]));
+    put(&s, twins[0], a);
+    assert_null(kofn_cache_find(&s.cache, twins[1]));
+    put(&s, twins[1], b);
+    assert_string_equal(s.gone, twins[1]);
+    assert_null(kofn_cache_find(&s.cache, twins[1]));
+    assert_ptr_equal(kofn_cache_find(&s.cache, twins[0])->at[0].mat.data, a);
+    kofn_cache_fini(&s.cache);
+}
+
 static void
 what_was_used_least_recently_goes_first_and_is_told(void **state)
 {
@@ -71,6 +91,20 @@ what_was_used_least_recently_goes_first_and_is_told(void **state)
     kofn_cache_shrink(&s.cache, 0);
     assert_string_equal(s.gone, "bca");
     assert_int_equal(s.cache.bytes, 0);
+    kofn_cache_fini(&s.cache);
+}
+
+static void
+a_block_that_comes_again_is_used_most_recently(void **state)
+{
+    (void)state;
+    stage s;
+    init(&s, 2);
+    put(&s, "a", a);
+    put(&s, "b", b);
+    put(&s, "a", a);
+    put(&s, "c", a);
+    assert_string_equal(s.gone, "b");
     kofn_cache_fini(&s.cache);
 }
 
@@ -121,7 +155,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_is_found_by_its_name_alone),
+        cmocka_unit_test(of_two_names_with_one_hash_the_second_is_not_kept),
         cmocka_unit_test(what_was_used_least_recently_goes_first_and_is_told),
+        cmocka_unit_test(a_block_that_comes_again_is_used_most_recently),
         cmocka_unit_test(a_budget_of_nothing_keeps_nothing_and_says_so),
         cmocka_unit_test(a_block_that_is_too_large_pushes_nothing_out),
         cmocka_unit_test(the_number_of_blocks_is_bounded),

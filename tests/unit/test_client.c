@@ -1,6 +1,7 @@
 /* libkofn against a master that does what each test wants. */
 #include "tests/assert.h"
 
+#include "client/engine.h"
 #include "client/kofn.h"
 #include "common/base/clock.h"
 #include "common/base/rng.h"
@@ -770,6 +771,7 @@ typedef struct put_off {
     kofn_status with;
     uint64_t retry_ms;
     int64_t called_ns[FAKE_CALLS_MAX];
+    kofn_error error; // of the call
 } put_off;
 
 static void
@@ -791,12 +793,14 @@ multiply_insisting(bool insist, int64_t timeout_ms, put_off *how)
     pair p = pair_new(2, 2, 2);
     kofn_result *result = NULL;
     kofn_error error;
+    how->error = (kofn_error){.status = KOFN_OK};
     fake_start(&f.fake, put_off_often, how);
     const kofn_client_options options = {
         .endpoint = f.fake.endpoint, .insist = insist, .backoff_ms = 1, .backoff_max_ms = 2};
     const kofn_product_options product = {.timeout_ms = timeout_ms};
     assert_ok(kofn_client_open(&options, &f.client, &error));
-    kofn_status status = kofn_client_multiply(f.client, &p.a, &p.b, &product, &result, &error);
+    const kofn_status status =
+        kofn_client_multiply(f.client, &p.a, &p.b, &product, &result, &how->error);
     kofn_result_destroy(&result);
     end(&f);
     pair_fini(&p);
@@ -814,6 +818,7 @@ who_insists_is_put_off_until_the_deadline(void **state)
     assert_int_equal(multiply_insisting(true, 0, &full), KOFN_OK);
     assert_int_equal(multiply_insisting(true, 0, &stopping), KOFN_OK);
     assert_int_equal(multiply_insisting(true, 200, &always), KOFN_DEADLINE_EXCEEDED);
+    assert_non_null(strstr(always.error.text, "put off: no room"));
 }
 
 static void
@@ -844,6 +849,28 @@ where_no_master_is_the_call_is_unavailable(void **state)
     assert_null(client);
     kofn_client_close(&client);
     pair_fini(&p);
+}
+
+static void
+who_had_no_time_to_knock_does_not_say_that_no_master_is_there(void **state)
+{
+    static const struct {
+        int64_t timeout_ms;
+        kofn_status status;
+    } cases[] = {{1, KOFN_DEADLINE_EXCEEDED}, {800, KOFN_UNAVAILABLE}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_error error;
+        kofn_client *client = NULL;
+        char job[KOFN_CLIENT_JOB_MAX];
+        pair p = pair_new(2, 2, 2);
+        const kofn_client_options options = {.endpoint = "tcp://127.0.0.1:1"};
+        const kofn_product_options submit = {.timeout_ms = cases[i].timeout_ms};
+        assert_ok(kofn_client_open(&options, &client, &error));
+        assert_fails(kofn_client_submit(client, &p.a, &p.b, &submit, job, &error), cases[i].status);
+        kofn_client_close(&client);
+        pair_fini(&p);
+    }
 }
 
 static void
@@ -879,6 +906,164 @@ a_master_that_does_not_answer_is_left_after_the_deadline(void **state)
                  KOFN_DEADLINE_EXCEEDED);
     end(&f);
     assert_int_equal(f.fake.abandoned, f.fake.call_count); // 0 where there was no time to connect
+    pair_fini(&p);
+}
+
+/* ---- refusals of which call nobody knows ----------------------------------------------------- */
+
+static const fake_call no_call = {.call = {.call = 0}};
+
+typedef struct turned_away {
+    size_t times;
+    kofn_status with;
+    uint64_t retry_ms;
+} turned_away;
+
+static void
+turn_away(fake_master *fake, fake_call *call)
+{
+    const turned_away *how = fake->test;
+    if (fake->call_count <= how->times)
+        fake_refuse(fake, &no_call, how->with, "nobody knows of which call", how->retry_ms);
+    else
+        fake_multiply(fake, call, KOFN_CHUNK_BYTES);
+}
+
+/* With a deadline, lest a client that does not hear it waits for ever. */
+static kofn_status
+multiply_turned_away(turned_away *how, bool insist, fixture *f)
+{
+    pair p = pair_new(4, 3, 2);
+    kofn_error error;
+    kofn_result *result = NULL;
+    const kofn_product_options multiply = {.timeout_ms = 20000};
+    fake_start(&f->fake, turn_away, how);
+    const kofn_client_options options = {.endpoint = f->fake.endpoint,
+                                         .insist = insist,
+                                         .retries = 3,
+                                         .backoff_ms = 1,
+                                         .backoff_max_ms = 5};
+    assert_ok(kofn_client_open(&options, &f->client, &error));
+    const kofn_status status =
+        kofn_client_multiply(f->client, &p.a, &p.b, &multiply, &result, &error);
+    kofn_result_destroy(&result);
+    end(f);
+    pair_fini(&p);
+    return status;
+}
+
+static void
+who_finds_no_room_comes_again_on_another_connection(void **state)
+{
+    static const uint64_t hints_ms[] = {0, 20};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        fixture f;
+        turned_away how = {2, KOFN_RESOURCE_EXHAUSTED, hints_ms[i]};
+        assert_int_equal(multiply_turned_away(&how, false, &f), KOFN_OK);
+        assert_int_equal(f.fake.call_count, 3);
+        assert_int_equal(f.fake.peers, 3);
+        assert_string_equal(f.fake.calls[0].call.key, f.fake.calls[2].call.key);
+    }
+}
+
+static void
+whose_calls_are_put_off_altogether_makes_them_again(void **state)
+{
+    fixture f;
+    turned_away how = {2, KOFN_UNAVAILABLE, 0};
+    (void)state;
+    assert_int_equal(multiply_turned_away(&how, false, &f), KOFN_OK);
+    assert_int_equal(f.fake.peers, 3);
+}
+
+static void
+who_finds_no_room_at_last_is_told(void **state)
+{
+    fixture f;
+    turned_away how = {1000, KOFN_RESOURCE_EXHAUSTED, 1};
+    (void)state;
+    assert_int_equal(multiply_turned_away(&how, false, &f), KOFN_RESOURCE_EXHAUSTED);
+    assert_int_equal(f.fake.call_count, 4); // once and 3 retries
+}
+
+static void
+who_may_not_speak_any_more_is_told(void **state)
+{
+    fixture f;
+    turned_away how = {1000, KOFN_UNAUTHENTICATED, 0};
+    (void)state;
+    assert_int_equal(multiply_turned_away(&how, true, &f), KOFN_UNAUTHENTICATED);
+    assert_int_equal(f.fake.call_count, 1);
+}
+
+/* However much its caller insists: another try brings the same. */
+static void
+a_call_that_cannot_be_read_is_not_sent_for_ever(void **state)
+{
+    fixture f;
+    turned_away how = {1000, KOFN_INVALID_ARGUMENT, 0};
+    (void)state;
+    assert_int_equal(multiply_turned_away(&how, true, &f), KOFN_INVALID_ARGUMENT);
+    assert_int_equal(f.fake.call_count, 4);
+}
+
+/* Damage on the way is chance, and not counted. */
+static void
+a_call_that_was_damaged_is_sent_again(void **state)
+{
+    fixture f;
+    turned_away how = {6, KOFN_DATA_LOSS, 0};
+    (void)state;
+    assert_int_equal(multiply_turned_away(&how, false, &f), KOFN_OK);
+    assert_int_equal(f.fake.call_count, 7);
+}
+
+static void
+hear_nothing_once(fake_master *fake, fake_call *call)
+{
+    if (fake->call_count > 1)
+        fake_multiply(fake, call, KOFN_CHUNK_BYTES);
+}
+
+/* The head of a product, and that its rows follow. */
+static void
+hear_a_beginning_once(fake_master *fake, fake_call *call)
+{
+    if (fake->call_count > 1) {
+        fake_multiply(fake, call, KOFN_CHUNK_BYTES);
+        return;
+    }
+    const kofn_msg_outcome outcome = {.c = {.dtype = "f64", .rows = 4, .cols = 2}};
+    kofn_wire_buffer body = {0};
+    (void)!kofn_message_pack(&kofn_outcome_message, &outcome, &body, NULL);
+    const kofn_msg_reply reply = {.version = KOFN_PROTOCOL_VERSION,
+                                  .call = call->call.call,
+                                  .more = true,
+                                  .body = {.bytes = body.at, .length = body.length}};
+    (void)!kofn_peer_post(fake->peer, &kofn_reply_message, &reply, NULL);
+    kofn_wire_buffer_fini(&body);
+}
+
+static void
+a_call_of_which_nothing_is_heard_is_sent_again(void **state)
+{
+    fake_handler *const handlers[] = {hear_nothing_once, hear_a_beginning_once};
+    pair p = pair_new(4, 3, 2);
+    const kofn_product_options multiply = {.timeout_ms = 20000};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        fixture f;
+        kofn_error error;
+        kofn_result *result = NULL;
+        begin(&f, handlers[i], NULL);
+        f.client->silence_ns = 200 * KOFN_NS_PER_MS;
+        assert_ok(kofn_client_multiply(f.client, &p.a, &p.b, &multiply, &result, &error));
+        assert_is_product(result, &p.a, &p.b);
+        kofn_result_destroy(&result);
+        end(&f);
+        assert_true(f.fake.peers >= 2);
+    }
     pair_fini(&p);
 }
 
@@ -1199,33 +1384,6 @@ note_state(void *context, const kofn_account *account)
     return true;
 }
 
-/* Once it was heard: for away_ms where there is no deadline, else until that. */
-static void
-how_long_a_master_may_be_away_is_bounded(void **state)
-{
-    fixture f = {.client = NULL};
-    kofn_error error;
-    kofn_result *result = NULL;
-    job_script script = {.hold = true};
-    last_state looker = {0};
-    const kofn_wait_options shorter = {
-        .timeout_ms = 100, .progress = note_state, .context = &looker};
-    (void)state;
-    fake_start(&f.fake, serve_job, &script);
-    const kofn_client_options options = {
-        .endpoint = f.fake.endpoint, .away_ms = 300, .backoff_ms = 1, .backoff_max_ms = 20};
-    assert_ok(kofn_client_open(&options, &f.client, &error));
-    assert_ok(kofn_client_cancel(f.client, "aa", NULL, &error)); // heard
-    fake_stop(&f.fake);
-    const int64_t begin_ns = kofn_clock_ns();
-    assert_fails(kofn_client_wait(f.client, "aa", &shorter, &result, &error), KOFN_UNAVAILABLE);
-    assert_string_equal(looker.at, "away");
-    assert_fails(kofn_client_wait(f.client, "aa", NULL, &result, &error), KOFN_UNAVAILABLE);
-    assert_non_null(strstr(error.text, "is away"));
-    assert_true(kofn_clock_ns() - begin_ns >= 400 * KOFN_NS_PER_MS);
-    kofn_client_close(&f.client);
-}
-
 typedef struct onlooker {
     size_t calls;
     double progress;
@@ -1240,6 +1398,37 @@ look_on(void *context, const kofn_account *account)
     if (account->progress > 0)
         o->progress = account->progress;
     return !o->stop_at || strcmp(account->state, o->stop_at) != 0;
+}
+
+/* Once it was heard: for away_ms where there is no deadline, else until that. */
+static void
+how_long_a_master_may_be_away_is_bounded(void **state)
+{
+    fixture f = {.client = NULL};
+    kofn_error error;
+    kofn_result *result = NULL;
+    job_script script = {.hold = true};
+    onlooker waker = {.stop_at = "away"};
+    last_state looker = {0};
+    const kofn_wait_options until_away = {
+        .timeout_ms = 60000, .progress = look_on, .context = &waker};
+    const kofn_wait_options shorter = {
+        .timeout_ms = 100, .progress = note_state, .context = &looker};
+    (void)state;
+    fake_start(&f.fake, serve_job, &script);
+    const kofn_client_options options = {
+        .endpoint = f.fake.endpoint, .away_ms = 300, .backoff_ms = 1, .backoff_max_ms = 20};
+    assert_ok(kofn_client_open(&options, &f.client, &error));
+    assert_ok(kofn_client_cancel(f.client, "aa", NULL, &error)); // heard
+    fake_stop(&f.fake);
+    assert_fails(kofn_client_wait(f.client, "aa", &until_away, &result, &error), KOFN_CANCELLED);
+    const int64_t begin_ns = kofn_clock_ns();
+    assert_fails(kofn_client_wait(f.client, "aa", &shorter, &result, &error), KOFN_UNAVAILABLE);
+    assert_string_equal(looker.at, "away");
+    assert_fails(kofn_client_wait(f.client, "aa", NULL, &result, &error), KOFN_UNAVAILABLE);
+    assert_non_null(strstr(error.text, "is away"));
+    assert_true(kofn_clock_ns() - begin_ns >= 400 * KOFN_NS_PER_MS);
+    kofn_client_close(&f.client);
 }
 
 static void
@@ -1738,8 +1927,16 @@ main(void)
         cmocka_unit_test(a_product_is_let_go_when_it_has_arrived),
         cmocka_unit_test(a_wait_that_is_put_off_is_no_end_of_the_job),
         cmocka_unit_test(where_no_master_is_the_call_is_unavailable),
+        cmocka_unit_test(who_had_no_time_to_knock_does_not_say_that_no_master_is_there),
         cmocka_unit_test(options_out_of_range_are_refused),
         cmocka_unit_test(a_master_that_does_not_answer_is_left_after_the_deadline),
+        cmocka_unit_test(who_finds_no_room_comes_again_on_another_connection),
+        cmocka_unit_test(whose_calls_are_put_off_altogether_makes_them_again),
+        cmocka_unit_test(who_finds_no_room_at_last_is_told),
+        cmocka_unit_test(who_may_not_speak_any_more_is_told),
+        cmocka_unit_test(a_call_that_cannot_be_read_is_not_sent_for_ever),
+        cmocka_unit_test(a_call_that_was_damaged_is_sent_again),
+        cmocka_unit_test(a_call_of_which_nothing_is_heard_is_sent_again),
         cmocka_unit_test(garbage_fails_the_call_and_not_the_client),
         cmocka_unit_test(messages_for_nobody_are_dropped),
         cmocka_unit_test(a_reply_with_a_malformed_body_fails_its_call),

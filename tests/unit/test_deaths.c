@@ -209,6 +209,85 @@ a_suspect_gets_its_turn_among_busy_workers(void **state)
     assert_actions(r, "decode 1, send 2.0>3, send 2.3>3");
 }
 
+/* One is enough, and it has to be empty: neither a second one is kept free nor a busy one taken. */
+static void
+a_suspect_waits_for_one_busy_worker_among_many(void **state)
+{
+    rig *r = *state;
+    r->credit = 2;
+    join_many(r, 2);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    die(r, 1);
+    assert_actions(r, "send 1.0>2");
+    join(r, 3);
+    join(r, 4);
+    r->client = 2;
+    add(r, 2, "uncoded", 2, 2, "oneshot");
+    assert_actions(r, "send 2.0>3, send 2.1>4");
+    die(r, 2);
+    assert_actions(r, "");
+    assert_actions(r, ""); // worker 4 has room, and still has a task
+    add(r, 3, "uncoded", 2, 2, "oneshot");
+    assert_actions(r, "send 3.0>4");
+    (void)answer(r, 2, 0, 3);
+    assert_actions(r, "send 1.0>3");
+    (void)answer(r, 1, 0, 3);
+    assert_actions(r, "decode 1, send 3.1>3");
+}
+
+static void
+a_suspect_has_its_worker_for_itself(void **state)
+{
+    rig *r = *state;
+    r->credit = 2;
+    join(r, 1);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    die(r, 1);
+    join(r, 2);
+    assert_actions(r, "send 1.0>2");
+    die(r, 2);
+    r->client = 2;
+    add(r, 2, "uncoded", 1, 1, "oneshot");
+    join(r, 3);
+    assert_actions(r, "send 1.0>3");
+    (void)answer(r, 1, 0, 3);
+    assert_actions(r, "decode 1, send 2.0>3");
+}
+
+/* Job 3 waits for its time of grace, and for no worker. */
+static void
+a_worker_is_not_kept_free_for_a_job_that_kills(void **state)
+{
+    rig *r = *state;
+    r->credit = 2;
+    add(r, 3, "uncoded", 1, 1, "oneshot");
+    for (uint64_t worker = 11; worker <= 13; worker++) {
+        join(r, worker);
+        (void)kofn_sched_next_action(r->sched, &r->last);
+        die(r, worker);
+    }
+    assert_actions(r, "");
+    join_many(r, 2);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    die(r, 1);
+    assert_actions(r, "send 1.0>2");
+    r->client = 2;
+    add(r, 2, "uncoded", 4, 4, "oneshot");
+    assert_actions(r, "send 2.0>2");
+    join(r, 3);
+    assert_actions(r, "send 2.1>3, send 2.2>3");
+    die(r, 2);
+    (void)answer(r, 2, 1, 3);
+    assert_actions(r, "");
+    assert_true(kofn_sched_job_cancel(r->sched, r->now_ns, 1));
+    assert_actions(r, "fail 1 CANCELLED, send 2.0>3");
+    at(r, GRACE_MS);
+    assert_actions(r, "fail 3 FAILED_PRECONDITION");
+}
+
 static void
 a_worker_is_not_kept_free_for_a_job_that_is_over(void **state)
 {
@@ -303,6 +382,45 @@ another_worker_is_another_chance(void **state)
     assert_actions(r, "decode 1");
 }
 
+/* From the death of each, not from the first time that nobody was left. */
+static void
+the_time_of_grace_begins_anew(void **state)
+{
+    rig *r = *state;
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    for (uint64_t life = 1; life <= 3; life++) {
+        join_as(r, life, "w1", life);
+        (void)kofn_sched_next_action(r->sched, &r->last);
+        die(r, life);
+        assert_actions(r, "");
+    }
+    at(r, GRACE_MS - 1);
+    join(r, 5);
+    assert_actions(r, "send 1.0>5");
+    die(r, 5);
+    assert_actions(r, "");
+    at(r, 2 * GRACE_MS - 2);
+    assert_actions(r, "");
+    at(r, 2 * GRACE_MS - 1);
+    assert_actions(r, "fail 1 FAILED_PRECONDITION");
+}
+
+static void
+who_comes_at_the_last_moment_is_a_chance_too(void **state)
+{
+    rig *r = *state;
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    for (uint64_t life = 1; life <= 3; life++) {
+        join_as(r, life, "w1", life);
+        (void)kofn_sched_next_action(r->sched, &r->last);
+        die(r, life);
+        assert_actions(r, "");
+    }
+    join(r, 5); // and no action is taken before the clock is looked at
+    at(r, GRACE_MS);
+    assert_actions(r, "send 1.0>5");
+}
+
 /* Two in turn, the one with fewer deaths first, each three times. */
 static void
 two_workers_take_turns_in_dying(void **state)
@@ -339,6 +457,59 @@ who_died_of_a_task_waits_for_who_has_not(void **state)
     assert_actions(r, "");
     (void)answer(r, 2, 0, 2);
     assert_actions(r, "decode 2, send 1.0>2");
+}
+
+/* Worker 1 has died of job 1 and is back as 3; who has not died of it is 2, in some way. */
+static void
+come_back_beside(rig *r)
+{
+    die(r, 1);
+    join_as(r, 3, "w1", 0);
+}
+
+static void
+nobody_waits_for_a_worker_that_leaves(void **state)
+{
+    rig *r = *state;
+    join(r, 1);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    add(r, 2, "uncoded", 1, 1, "oneshot");
+    join(r, 2);
+    assert_actions(r, "send 2.0>2");
+    come_back_beside(r);
+    assert_actions(r, "");
+    kofn_sched_worker_leave(r->sched, r->now_ns, 2);
+    assert_actions(r, "send 1.0>3");
+}
+
+static void
+nobody_waits_for_a_worker_without_the_field(void **state)
+{
+    rig *r = *state;
+    join(r, 1);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    r->fields = 0;
+    join(r, 2);
+    r->fields = UINT32_MAX;
+    come_back_beside(r);
+    assert_actions(r, "send 1.0>3");
+}
+
+static void
+nobody_waits_for_a_worker_on_which_the_task_failed(void **state)
+{
+    rig *r = *state;
+    join(r, 2);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>2");
+    join(r, 1);
+    break_down(r, 1, 0, 2, "no memory");
+    assert_actions(r, "send 1.0>1");
+    join_as(r, 3, "w1", 0); // or nobody would be left, and the job would fail
+    die(r, 1);
+    assert_actions(r, "send 1.0>3");
 }
 
 static void
@@ -383,6 +554,39 @@ who_is_here_on_another_connection_has_not_died(void **state)
     }
 }
 
+/* Had it counted, the task would wait for 9, which is busy. */
+static void
+what_was_out_on_its_old_connection_goes_to_the_new_one(void **state)
+{
+    rig *r = *state;
+    join_as(r, 1, "w1", 7);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    add(r, 2, "uncoded", 1, 1, "oneshot");
+    join(r, 9);
+    assert_actions(r, "send 2.0>9");
+    join_as(r, 3, "w1", 7);
+    die(r, 1);
+    assert_actions(r, "send 1.0>3");
+}
+
+static void
+one_of_two_workers_of_a_name_may_die(void **state)
+{
+    rig *r = *state;
+    join_as(r, 1, "twin", 0); // whose lives nobody knows
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    add(r, 2, "uncoded", 1, 1, "oneshot");
+    join(r, 9);
+    assert_actions(r, "send 2.0>9");
+    join_as(r, 3, "twin", 0);
+    die(r, 1);
+    assert_actions(r, "");
+    (void)answer(r, 2, 0, 9);
+    assert_actions(r, "decode 2, send 1.0>9");
+}
+
 /* What is done must not be refused since others died of doing it. */
 static void
 the_kept_answer_of_a_suspect_is_taken(void **state)
@@ -399,6 +603,28 @@ the_kept_answer_of_a_suspect_is_taken(void **state)
     assert_true(kofn_sched_adopt(r->sched, r->now_ns, 3, 1, 0, &assignment));
     assert_actions(r, "");
     assert_int_equal(kofn_sched_answer(r->sched, r->now_ns, 3, assignment), KOFN_VERDICT_KEEP);
+    assert_actions(r, "decode 1");
+}
+
+/* It comes within the time of grace, which does not end the job then. */
+static void
+the_kept_answer_of_a_killer_is_taken(void **state)
+{
+    rig *r = *state;
+    uint64_t assignment;
+    join_many(r, 4);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    die(r, 1);
+    assert_actions(r, "send 1.0>2");
+    die(r, 2);
+    assert_actions(r, "send 1.0>3");
+    die(r, 3);
+    assert_actions(r, "");
+    assert_true(kofn_sched_adopt(r->sched, r->now_ns, 4, 1, 0, &assignment));
+    at(r, GRACE_MS);
+    assert_actions(r, "");
+    assert_int_equal(kofn_sched_answer(r->sched, r->now_ns, 4, assignment), KOFN_VERDICT_KEEP);
     assert_actions(r, "decode 1");
 }
 
@@ -436,15 +662,26 @@ main(void)
         rig_test(workers_that_leave_or_are_sent_away_are_no_evidence),
         rig_test(what_travelled_with_a_killer_is_cleared),
         rig_test(a_suspect_gets_its_turn_among_busy_workers),
+        rig_test(a_suspect_waits_for_one_busy_worker_among_many),
+        rig_test(a_suspect_has_its_worker_for_itself),
+        rig_test(a_worker_is_not_kept_free_for_a_job_that_kills),
         rig_test(a_worker_is_not_kept_free_for_a_job_that_is_over),
         rig_test(fresh_rows_inherit_the_deaths_of_those_they_stand_in_for),
         rig_test(the_only_worker_may_die_three_times),
         rig_test(another_worker_is_another_chance),
+        rig_test(the_time_of_grace_begins_anew),
+        rig_test(who_comes_at_the_last_moment_is_a_chance_too),
         rig_test(two_workers_take_turns_in_dying),
         rig_test(who_died_of_a_task_waits_for_who_has_not),
+        rig_test(nobody_waits_for_a_worker_that_leaves),
+        rig_test(nobody_waits_for_a_worker_without_the_field),
+        rig_test(nobody_waits_for_a_worker_on_which_the_task_failed),
         rig_test(cut_connections_are_no_deaths_once_their_workers_are_back),
         rig_test(who_is_here_on_another_connection_has_not_died),
+        rig_test(what_was_out_on_its_old_connection_goes_to_the_new_one),
+        rig_test(one_of_two_workers_of_a_name_may_die),
         rig_test(the_kept_answer_of_a_suspect_is_taken),
+        rig_test(the_kept_answer_of_a_killer_is_taken),
         rig_test(the_best_estimate_survives_a_killer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

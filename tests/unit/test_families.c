@@ -14,11 +14,68 @@ static const kofn_shape shapes[SHAPES] = {
 
 typedef void check_function(const kofn_code *code, const char *what, kofn_rng *rng);
 
+typedef struct checker { // of all codes of a family over a field
+    check_function *check;
+    kofn_rng rng;
+    size_t seen; // codes
+    uint64_t mark[1024];
+} checker;
+
+/* ---- codes that were seen ---------------------------------------------------------------------- */
+
+static uint64_t
+mix(uint64_t mark, const void *from, size_t bytes)
+{
+    const unsigned char *at = from;
+    for (size_t i = 0; from && i < bytes; i++)
+        mark = (mark ^ at[i]) * UINT64_C(0x100000001b3); // FNV-1a
+    return mark;
+}
+
+/* Of all that decoders and coding look at. */
+static uint64_t
+mark_of(const kofn_code *code)
+{
+    const kofn_sums *t = &code->targets;
+    const size_t terms = t->first[t->rows];
+    const size_t numbers[] = {
+        code->tasks,      code->reserve,  code->threshold,       code->enough,    code->likely,
+        code->groups,     code->operands, code->group_threshold, code->estimator, code->out.rows,
+        code->point != 0, t->rows,        code->power != 0,      code->out.cols,  t->cols};
+    uint64_t mark = mix(UINT64_C(0xcbf29ce484222325), numbers, sizeof numbers);
+    for (size_t o = 0; o < code->operands; o++) {
+        const kofn_coefs *e = &code->e[o];
+        const size_t grid[] = {code->grid[o].rows, code->grid[o].cols, e->cols};
+        mark = mix(mark, grid, sizeof grid);
+        mark = mix(mark, e->at, code->tasks * e->cols * sizeof *e->at);
+    }
+    mark = mix(mark, t->first, (t->rows + 1) * sizeof *t->first);
+    mark = mix(mark, t->column, terms * sizeof *t->column);
+    mark = mix(mark, t->coef, terms * sizeof *t->coef);
+    mark = mix(mark, code->point, code->tasks * sizeof *code->point);
+    return mix(mark, code->power, t->rows * sizeof *code->power);
+}
+
+/* A value that is the default, or of a parameter that says nothing about this cut, makes a code once
+ * more. */
+static bool
+was_seen(checker *c, const kofn_code *code)
+{
+    const uint64_t mark = mark_of(code);
+    for (size_t i = 0; i < c->seen; i++)
+        if (c->mark[i] == mark)
+            return true;
+    assert_true(c->seen < sizeof c->mark / sizeof c->mark[0]);
+    c->mark[c->seen++] = mark;
+    return false;
+}
+
+/* ---- all codes of a family ---------------------------------------------------------------------- */
+
 /* All codes of a family that are cut in one way: n at the default, at the threshold and a bit
  * above. */
 static void
-check_cut(const kofn_family *family, kofn_family_args args, const char *variant,
-          check_function *check, kofn_rng *rng)
+check_cut(const kofn_family *family, kofn_family_args args, const char *variant, checker *c)
 {
     kofn_error error;
     const size_t standard = family->default_tasks(&args, 1);
@@ -42,7 +99,8 @@ check_cut(const kofn_family *family, kofn_family_args args, const char *variant,
         assert_int_equal(code->likely, k.likely);
         assert_int_equal(code->enough, k.enough);
         assert_int_equal(code->tasks, n);
-        check(code, what, rng);
+        if (!was_seen(c, code))
+            c->check(code, what, &c->rng);
         kofn_code_destroy(&code);
         checked++;
     }
@@ -59,17 +117,17 @@ accepts(const kofn_family *family, kofn_family_args args)
 
 static void
 check_partitions(const kofn_family *family, const kofn_field *field, const void *params,
-                 const char *variant, size_t z_most, check_function *check, kofn_rng *rng)
+                 const char *variant, size_t z_most, checker *c)
 {
     for (size_t x = 1; x <= PARTS_MAX; x++)
         for (size_t y = 1; y <= PARTS_MAX; y++)
             for (size_t z = 1; z <= z_most && z * x * y < 9 + (z == 1); z++) {
                 const kofn_family_args args = {.field = field,
                                                .part = {.x = x, .z = z, .y = y},
-                                               .seed = rng->seed,
+                                               .seed = c->rng.seed,
                                                .params = params};
                 if (accepts(family, args))
-                    check_cut(family, args, variant, check, rng);
+                    check_cut(family, args, variant, c);
             }
 }
 
@@ -93,13 +151,13 @@ get_value(const kofn_key *key, size_t index, char *ret_value, size_t size)
 
 /* Each parameter at its default, and one by one at other values, where those are in bounds. */
 static void
-check_family(const kofn_family *family, const kofn_field *field, check_function *check,
-             kofn_rng *rng)
+check_family(const kofn_family *family, const kofn_field *field, checker *c)
 {
     kofn_error error;
     max_align_t params[KOFN_PARAMS_MAX / sizeof(max_align_t)];
+    c->seen = 0;
     kofn_keys_set_defaults(family->keys, params);
-    check_partitions(family, field, params, "default", PARTS_MAX, check, rng);
+    check_partitions(family, field, params, "default", PARTS_MAX, c);
     if (field->order > 3 && field->order != 256)
         return; // two fields do for all values of all parameters
     for (size_t i = 0; i < family->keys.count; i++) {
@@ -111,7 +169,7 @@ check_family(const kofn_family *family, const kofn_field *field, check_function 
             kofn_keys_set_defaults(family->keys, params);
             if (kofn_key_parse(key, value, params, &error) == KOFN_OUT_OF_RANGE)
                 continue;
-            check_partitions(family, field, params, variant, 2, check, rng);
+            check_partitions(family, field, params, variant, 2, c);
         }
     }
 }
@@ -119,11 +177,11 @@ check_family(const kofn_family *family, const kofn_field *field, check_function 
 static void
 check_families(const char *field, check_function *check)
 {
-    kofn_rng rng;
+    checker c = {.check = check};
     const kofn_field *f = new_field(field);
-    kofn_rng_init(&rng, test_seed(20260131), 0);
+    kofn_rng_init(&c.rng, test_seed(20260131), 0);
     for (size_t i = 0; i < kofn_family_count(); i++)
-        check_family(kofn_family_at(i), f, check, &rng);
+        check_family(kofn_family_at(i), f, &c);
     kofn_field_destroy(&f);
 }
 
@@ -142,16 +200,16 @@ static const kofn_cuts outer_parts[] = {
 
 /* Every family that makes them, at its defaults. */
 static void
-check_outer_family(const kofn_family *family, const kofn_field *field, check_function *check,
-                   kofn_rng *rng)
+check_outer_family(const kofn_family *family, const kofn_field *field, checker *c)
 {
     max_align_t params[KOFN_PARAMS_MAX / sizeof(max_align_t)];
+    c->seen = 0;
     kofn_keys_set_defaults(family->keys, params);
     for (size_t i = 0; family->outer && i < sizeof outer_parts / sizeof outer_parts[0]; i++) {
-        kofn_family_args args = {.field = field, .seed = rng->seed, .params = params};
+        kofn_family_args args = {.field = field, .seed = c->rng.seed, .params = params};
         kofn_family_args_set_parts(&args, &outer_parts[i]);
         if (accepts(family, args))
-            check_cut(family, args, "outer", check, rng);
+            check_cut(family, args, "outer", c);
     }
 }
 
@@ -159,12 +217,12 @@ static void
 check_outer_products(check_function *check)
 {
     static const char *const fields[] = {"f64", "gfp:3", "gf16", "gf256", "gfp:65537"};
-    kofn_rng rng;
-    kofn_rng_init(&rng, test_seed(20260203), 0);
+    checker c = {.check = check};
+    kofn_rng_init(&c.rng, test_seed(20260203), 0);
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         const kofn_field *f = new_field(fields[i]);
         for (size_t k = 0; k < kofn_family_count(); k++)
-            check_outer_family(kofn_family_at(k), f, check, &rng);
+            check_outer_family(kofn_family_at(k), f, &c);
         kofn_field_destroy(&f);
     }
 }

@@ -3,6 +3,7 @@
 
 #include "master/holdings.h"
 #include "proto/limits.h"
+#include "proto/tag.h"
 
 static kofn_holdings *
 make(void)
@@ -47,6 +48,37 @@ what_was_noted_is_known_of_that_worker_alone(void **state)
 }
 
 static void
+what_one_worker_let_go_of_others_still_have(void **state)
+{
+    (void)state;
+    kofn_holdings *h = make();
+    kofn_holdings_note(h, 1, "a");
+    kofn_holdings_note(h, 1, "b");
+    kofn_holdings_note(h, 2, "a");
+    kofn_holdings_forget(h, 1, "a");
+    assert_false(kofn_holdings_has(h, 1, "a"));
+    assert_true(kofn_holdings_has(h, 1, "b") && kofn_holdings_has(h, 2, "a"));
+    kofn_holdings_note(h, 1, "a");
+    assert_true(kofn_holdings_has(h, 1, "a"));
+    kofn_holdings_destroy(&h);
+}
+
+static void
+of_two_names_with_one_hash_the_second_is_not_noted(void **state)
+{
+    (void)state;
+    static const char *const twins[2] = {"8yn0iYCKYHlIj4-BwPqk", "GReLUrM4wMqfg9yzV3KQ"};
+    kofn_holdings *h = make();
+    assert_true(kofn_tag_hash(twins[0]) == kofn_tag_hash(twins[1]));
+    kofn_holdings_note(h, 1, twins[0]);
+    assert_false(kofn_holdings_has(h, 1, twins[1]));
+    kofn_holdings_note(h, 2, twins[1]);
+    assert_false(kofn_holdings_has(h, 2, twins[0]) || kofn_holdings_has(h, 2, twins[1]));
+    assert_int_equal(kofn_holdings_count(h), 1);
+    kofn_holdings_destroy(&h);
+}
+
+static void
 all_that_have_a_block_are_visited_latest_first(void **state)
 {
     (void)state;
@@ -74,11 +106,12 @@ a_worker_that_is_gone_has_nothing(void **state)
     kofn_holdings_note(h, 1, "a");
     kofn_holdings_note(h, 1, "b");
     kofn_holdings_note(h, 2, "a");
-    kofn_holdings_forget_worker(h, 1);
-    kofn_holdings_forget_worker(h, 1);
-    assert_false(kofn_holdings_has(h, 1, "a"));
-    assert_true(kofn_holdings_has(h, 2, "a"));
-    assert_int_equal(kofn_holdings_count(h), 1);
+    for (int twice = 0; twice < 2; twice++) {
+        kofn_holdings_forget_worker(h, 1);
+        assert_false(kofn_holdings_has(h, 1, "a") || kofn_holdings_has(h, 1, "b"));
+        assert_true(kofn_holdings_has(h, 2, "a"));
+        assert_int_equal(kofn_holdings_count(h), 1);
+    }
     kofn_holdings_destroy(&h);
 }
 
@@ -103,6 +136,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_noted_is_known_of_that_worker_alone),
+        cmocka_unit_test(what_one_worker_let_go_of_others_still_have),
+        cmocka_unit_test(of_two_names_with_one_hash_the_second_is_not_noted),
         cmocka_unit_test(all_that_have_a_block_are_visited_latest_first),
         cmocka_unit_test(a_worker_that_is_gone_has_nothing),
         cmocka_unit_test(a_worker_is_known_to_keep_no_more_than_it_may),

@@ -668,6 +668,7 @@ one_client_too_many_is_told_to_come_back(void **state)
     expect(third, &kofn_reply_message, &reply);
     assert_int_equal(reply.call, 0);
     assert_int_equal(reply.status, KOFN_RESOURCE_EXHAUSTED);
+    assert_true(reply.retry_ms > 0);
     (void)check_health(first);
 
     close_peer(second); // the master finds out when it needs the place

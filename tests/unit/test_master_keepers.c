@@ -13,22 +13,28 @@ static const problem large = {.rows = 120,
                               .y = 1,
                               .tasks = 2};
 
+static void
+say_hello(peer *p, kofn_msg_hello *hello)
+{
+    kofn_msg_welcome welcome;
+    hello->version = 1;
+    hello->window = p->window;
+    (void)snprintf(hello->name, sizeof hello->name, "keeper");
+    (void)snprintf(hello->fields, sizeof hello->fields, "f64");
+    post(p, &kofn_hello_message, hello);
+    expect(p, &kofn_welcome_message, &welcome);
+    p->epoch = welcome.epoch;
+}
+
 static peer *
 join_keeper(stage *s, const kofn_msg_held *held, size_t count)
 {
     peer *p = open_worker(s);
-    kofn_msg_hello hello = {.version = 1,
-                            .credit = 2,
-                            .window = p->window,
-                            .name = "keeper",
-                            .fields = "f64",
+    kofn_msg_hello hello = {.credit = 2,
                             .keep_bytes = 1 << 20,
                             .cache_bytes = 1 << 20,
                             .held = {.at = (void *)held, .count = count}};
-    kofn_msg_welcome welcome;
-    post(p, &kofn_hello_message, &hello);
-    expect(p, &kofn_welcome_message, &welcome);
-    p->epoch = welcome.epoch;
+    say_hello(p, &hello);
     return p;
 }
 
@@ -115,6 +121,79 @@ a_small_task_is_not_worth_keeping(void **state)
     expect_product(s, client, 1, &tiny, job);
 }
 
+static void
+what_a_worker_has_no_room_for_gets_no_name(void **state)
+{
+    stage *s = *state;
+    char id[KOFN_ID_MAX], job[KOFN_ID_MAX];
+    problem what = large;
+    task t;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "plain", 1);
+    put_operand(s, client, 1, &large, 0, id);
+    what.operand[0] = id;
+    for (uint64_t round = 0; round < 2; round++) {
+        send_product(s, client, 2 + round, KOFN_METHOD_MULTIPLY, &what);
+        for (size_t i = 0; i < 2; i++) {
+            expect_task(worker, &t); // with all its blocks
+            assert_string_equal(t.head.answer, "");
+            const kofn_msg_task_block *blocks = t.head.blocks.at;
+            for (size_t o = 0; o < t.head.blocks.count; o++)
+                assert_string_equal(blocks[o].name, "");
+            answer_and_forget(s, worker, &t);
+        }
+        expect_product(s, client, 2 + round, &what, job);
+    }
+}
+
+static void
+a_small_block_gets_no_name(void **state)
+{
+    stage *s = *state;
+    static const problem tiny = {.rows = 6, .inner = 4, .cols = 3};
+    char id[KOFN_ID_MAX], job[KOFN_ID_MAX];
+    problem what = tiny;
+    task t;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_keeper(s, NULL, 0);
+    put_operand(s, client, 1, &tiny, 0, id);
+    what.operand[0] = id;
+    send_product(s, client, 2, KOFN_METHOD_MULTIPLY, &what);
+    expect_task(worker, &t);
+    const kofn_msg_task_block *blocks = t.head.blocks.at;
+    for (size_t o = 0; o < t.head.blocks.count; o++)
+        assert_string_equal(blocks[o].name, "");
+    answer_and_forget(s, worker, &t);
+    expect_product(s, client, 2, &what, job);
+}
+
+/* Two answers of three suffice; the third worker had no time to hear of that. */
+static void
+an_answer_that_comes_too_late_is_settled(void **state)
+{
+    stage *s = *state;
+    problem spare = large;
+    peer *worker[3];
+    task t[3];
+    stage_run(s);
+    spare.family = "polynomial";
+    spare.tasks = 3;
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    for (size_t i = 0; i < 3; i++)
+        worker[i] = join_keeper(s, NULL, 0);
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &spare);
+    for (size_t i = 0; i < 3; i++)
+        expect_task(worker[i], &t[i]);
+    for (size_t i = 0; i < 2; i++)
+        answer(s, worker[i], &t[i]);
+    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_OK);
+    kofn_msg_cancel cancel;
+    expect(worker[2], &kofn_cancel_message, &cancel);
+    answer(s, worker[2], &t[2]);
+    for (size_t i = 0; i < 3; i++)
+        expect_settled(worker[i], 1);
+}
+
 /* The worker comes back on another connection with one of its two answers. */
 static void
 a_held_answer_is_recalled_and_used(void **state)
@@ -136,12 +215,21 @@ a_held_answer_is_recalled_and_used(void **state)
     t[1].head.assignment = recall.assignment;
     answer(s, now, &t[1]);
     kofn_msg_cancel cancel;
+    expect_settled(join_keeper(s, &held, 1), 1); // one is enough
     expect(before, &kofn_cancel_message, &cancel);
     assert_int_equal(cancel.assignment, held.assignment);
     answer(s, before, &t[0]);
     await_state(client, job, "done");
     assert_int_equal(get_job(client, job).answers_held, 1);
     assert_int_equal(get_job(client, job).tasks_sent, 2);
+}
+
+static void
+await_replaced(peer *client, const char *job)
+{
+    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
+    while (get_job(client, job).replaced == 0)
+        assert_true(kofn_clock_ns() < until_ns);
 }
 
 static void
@@ -160,8 +248,7 @@ a_recalled_answer_that_is_not_there_is_computed(void **state)
     const kofn_msg_result handed_back = {
         .assignment = t[0].head.assignment, .epoch = before->epoch, .status = KOFN_UNAVAILABLE};
     post(before, &kofn_result_message, &handed_back);
-    while (get_job(client, job).replaced == 0) // both are to be sent anew
-        ;
+    await_replaced(client, job); // both are to be sent anew
     peer *liar = join_keeper(s, &held, 1);
     kofn_msg_recall recall;
     expect(liar, &kofn_recall_message, &recall);
@@ -207,12 +294,101 @@ answers_that_no_job_can_use_are_settled(void **state)
     assert_int_equal(get_job(client, job).answers_held, 0);
 }
 
+/* ---- answers of jobs that outlive the master ---------------------------------------------------------- */
+
+static void
+await_answers(peer *client, const char *job, size_t count)
+{
+    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
+    while (get_job(client, job).answers < count)
+        assert_true(kofn_clock_ns() < until_ns);
+}
+
+/* Another life of the master would need them. */
+static void
+answers_of_a_durable_job_are_settled_when_it_is_over(void **state)
+{
+    stage *s = *state;
+    static const problem tiny = {.rows = 6, .inner = 4, .cols = 3};
+    char job[KOFN_ID_MAX], other[KOFN_ID_MAX];
+    task t[2], between;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_keeper(s, NULL, 0);
+    submit(s, client, 1, &large, job);
+    for (size_t i = 0; i < 2; i++)
+        expect_task(worker, &t[i]);
+    answer(s, worker, &t[0]);
+    await_answers(client, job, 1);
+    const int64_t beats_ns = kofn_clock_after(kofn_clock_ns(), 4 * s->config.heartbeat_ns);
+    for (uint64_t call = 2; call == 2 || kofn_clock_ns() < beats_ns; call++) {
+        send_product(s, client, call, KOFN_METHOD_MULTIPLY, &tiny);
+        expect_task(worker, &between); // and no word of the answer before it
+        answer_and_forget(s, worker, &between);
+        expect_product(s, client, call, &tiny, other);
+    }
+    answer(s, worker, &t[1]);
+    await_state(client, job, "done");
+    expect_settled(worker, 2);
+}
+
+static void
+a_held_answer_is_used_by_the_next_life_of_the_master(void **state)
+{
+    stage *s = *state;
+    char job[KOFN_ID_MAX];
+    task t[2], rest;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_keeper(s, NULL, 0);
+    submit(s, client, 1, &large, job);
+    for (size_t i = 0; i < 2; i++)
+        expect_task(worker, &t[i]);
+    const kofn_msg_held held = held_of(worker, &t[1]);
+    stage_restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    worker = join_keeper(s, &held, 1);
+    kofn_msg_recall recall;
+    expect(worker, &kofn_recall_message, &recall);
+    assert_int_equal(recall.held_assignment, held.assignment);
+    assert_int_equal(recall.held_epoch, held.epoch);
+    t[1].head.assignment = recall.assignment;
+    answer(s, worker, &t[1]);
+    expect_task(worker, &rest);
+    assert_int_equal(rest.head.task, t[0].head.task);
+    answer(s, worker, &rest);
+    await_state(client, job, "done");
+    assert_int_equal(get_job(client, job).answers_held, 1);
+    assert_int_equal(get_job(client, job).tasks_sent, 1);
+    forget_task(&t[0]);
+}
+
 /* ---- blocks ----------------------------------------------------------------------------------------- */
 
 typedef struct named_task {
     uint64_t assignment;
     char name[KOFN_TAG_MAX]; // of A's block
 } named_task;
+
+/* All of B, and nothing else. */
+static void
+expect_blocks_of_b(peer *p, const kofn_msg_task *head)
+{
+    kofn_error error;
+    kofn_assembler blocks;
+    kofn_assembler_init(&blocks);
+    assert_ok(kofn_assembler_expect(&blocks, KOFN_F64, head->b.rows, head->b.cols, &error));
+    for (bool more = head->more;; more = false) {
+        for (size_t i = 0; i < p->in.count; i++)
+            assert_ok(kofn_assembler_take(&blocks, p->in.blocks[i], &error));
+        if (!more)
+            break;
+        kofn_msg_data data;
+        expect(p, &kofn_data_message, &data);
+        assert_int_equal(data.id, head->assignment);
+        assert_false(data.more); // that was half of it at least
+    }
+    assert_true(kofn_assembler_is_complete(&blocks));
+    kofn_assembler_fini(&blocks);
+}
 
 /* A task with the stored A, of which the worker was sent a block by an earlier one. */
 static void
@@ -225,6 +401,7 @@ expect_named(peer *p, named_task *ret_task)
     assert_int_equal(strlen(blocks[0].name), KOFN_TAG_MAX - 1);
     assert_true(blocks[0].kept);
     assert_string_equal(blocks[1].name, ""); // B is not stored
+    expect_blocks_of_b(p, &head);
     ret_task->assignment = head.assignment;
     memcpy(ret_task->name, blocks[0].name, sizeof ret_task->name);
     kofn_message_clear(&kofn_task_message, &head);
@@ -274,6 +451,7 @@ a_block_that_is_not_there_after_all_is_sent(void **state)
     expect_product(s, client, 3, &what, job);
     assert_int_equal(get_job(client, job).tasks_sent, 2);
     assert_int_equal(get_job(client, job).replaced, 0);
+    assert_int_equal(get_job(client, job).blocks_spared, 0);
 }
 
 /* Then it is the worker that is broken. */
@@ -329,19 +507,71 @@ blocks_that_were_evicted_are_sent(void **state)
     assert_int_equal(get_job(client, job).blocks_spared, 0);
 }
 
+static void
+join_with_blocks(peer *p, size_t count, const kofn_msg_block_name *names)
+{
+    kofn_msg_hello hello = {
+        .credit = 1, .cache_bytes = 1 << 20, .cached = {.at = (void *)names, .count = count}};
+    say_hello(p, &hello);
+}
+
+/* One more said so in each of its lives, and has nothing in the one that it lives now. */
+static void
+a_task_goes_to_whoever_says_that_it_has_the_block(void **state)
+{
+    enum { LIVES = 9 }; // more than workers are looked at for one task
+    stage *s = *state;
+    problem what;
+    peer *client, *worker, *has[2];
+    char id[KOFN_ID_MAX];
+    named_task named[2], got;
+    kofn_msg_block_name names[2];
+    open_second_product(s, &client, &worker, &what, id);
+    for (size_t i = 0; i < 2; i++) {
+        expect_named(worker, &named[i]);
+        const kofn_msg_result result = {.assignment = named[i].assignment,
+                                        .epoch = worker->epoch,
+                                        .c = {.dtype = "f64", .rows = 60, .cols = 100}};
+        answer_as(s, worker, &result);
+        memcpy(names[i].name, named[i].name, sizeof names[i].name);
+    }
+    assert_int_equal(expect_reply(client, 3, NULL, NULL), KOFN_OK);
+    expect_settled(worker, 2);
+    join_with_blocks(worker, 0, NULL); // hello again, with nothing
+    for (size_t i = 0; i < 2; i++)
+        join_with_blocks(has[i] = open_worker(s), 1, &names[1 - i]);
+    peer *forgetful = open_worker(s);
+    for (size_t life = 0; life < LIVES; life++)
+        join_with_blocks(forgetful, 2, names);
+    join_with_blocks(forgetful, 0, NULL);
+    what.policy = "oneshot"; // nobody gets a copy
+    send_product(s, client, 4, KOFN_METHOD_MULTIPLY, &what);
+    for (size_t i = 0; i < 2; i++) {
+        expect_named(has[i], &got);
+        assert_string_equal(got.name, names[1 - i].name);
+    }
+}
+
 int
 main(void)
 {
 #define STAGED(test_) cmocka_unit_test_setup_teardown(test_, stage_setup, stage_teardown)
+#define KEPT(test_)   cmocka_unit_test_setup_teardown(test_, stage_setup_kept, stage_teardown_kept)
     const struct CMUnitTest tests[] = {
         STAGED(answers_of_a_product_are_settled_when_they_are_there),
         STAGED(a_small_task_is_not_worth_keeping),
+        STAGED(what_a_worker_has_no_room_for_gets_no_name),
+        STAGED(a_small_block_gets_no_name),
+        STAGED(an_answer_that_comes_too_late_is_settled),
         STAGED(a_held_answer_is_recalled_and_used),
         STAGED(a_recalled_answer_that_is_not_there_is_computed),
         STAGED(answers_that_no_job_can_use_are_settled),
+        KEPT(answers_of_a_durable_job_are_settled_when_it_is_over),
+        KEPT(a_held_answer_is_used_by_the_next_life_of_the_master),
         STAGED(a_block_that_is_not_there_after_all_is_sent),
         STAGED(a_worker_that_lacks_what_it_was_sent_has_failed),
         STAGED(blocks_that_were_evicted_are_sent),
+        STAGED(a_task_goes_to_whoever_says_that_it_has_the_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -266,6 +266,29 @@ a_settling_job_does_without_a_task_that_fails_everywhere(void **state)
     assert_actions(r, "cancel 1.4>5, decode 1 estimate waited");
 }
 
+/* Task 0 has killed three workers; then the others' answers come within the error. */
+static void
+a_settling_job_ends_with_the_estimate_when_the_rest_kills(void **state)
+{
+    rig *r = *state;
+    r->accept =
+        (kofn_accept){.kind = KOFN_ACCEPT_ERROR, .error = 0.5, .settle_ns = 60 * KOFN_NS_PER_S};
+    start_five(r);
+    kofn_sched_worker_die(r->sched, r->now_ns, 1);
+    join(r, 6);
+    assert_actions(r, "send 1.0>6");
+    kofn_sched_worker_die(r->sched, r->now_ns, 6);
+    join(r, 7);
+    assert_actions(r, "send 1.0>7");
+    kofn_sched_worker_die(r->sched, r->now_ns, 7);
+    assert_actions(r, "");
+    for (size_t task = 1; task <= 3; task++)
+        answer(r, 1, task, task + 1);
+    assert_actions(r, "");
+    at(r, 60 * 1000 - 1); // when what is out would still be waited for
+    assert_actions(r, "cancel 1.4>5, decode 1 estimate waited");
+}
+
 /* ---- an error -------------------------------------------------------------------------------- */
 
 static void
@@ -544,6 +567,7 @@ main(void)
         rig_test(a_settling_job_goes_on_sending),
         rig_test(a_settling_job_may_be_cancelled),
         rig_test(a_settling_job_does_without_a_task_that_fails_everywhere),
+        rig_test(a_settling_job_ends_with_the_estimate_when_the_rest_kills),
         cmocka_unit_test(a_job_ends_with_the_first_answers_within_the_error),
         rig_test(an_error_that_the_product_meets_is_met_by_the_product),
         rig_test(a_product_that_is_not_within_the_error_goes_on),

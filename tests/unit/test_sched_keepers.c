@@ -1,6 +1,8 @@
 /* What workers have already: answers that a job adopts, coded blocks that decide who gets which task. */
 #include "tests/unit/sched_rig.h"
 
+#include <malloc.h>
+
 /* The worker offers the answer of a task: the assignment, or 0 when the job does not want it. */
 static uint64_t
 offer(rig *r, uint64_t job, size_t task, uint64_t worker)
@@ -150,6 +152,44 @@ an_answer_that_was_not_there_after_all_is_no_failure(void **state)
     assert_actions(r, "decode 1");
 }
 
+/* As soon as the answer is there, though the job goes on. */
+static void
+what_was_answered_is_not_computed_any_more(void **state)
+{
+    rig *r = *state;
+    join_many(r, 3);
+    add(r, 1, "uncoded", 2, 2, "oneshot");
+    assert_actions(r, "send 1.0>1, send 1.1>2");
+    const uint64_t held = offer(r, 1, 0, 3);
+    assert_int_equal(deliver(r, 3, held), KOFN_VERDICT_KEEP);
+    assert_actions(r, "cancel 1.0>1");
+    assert_int_equal(answer(r, 1, 1, 2), KOFN_VERDICT_KEEP);
+    assert_actions(r, "decode 1");
+}
+
+static size_t
+count_allocated(void) // nothing where a sanitizer allocates
+{
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+/* Many thousands of them take no more memory than one. */
+static void
+adopting_leaves_nothing_behind(void **state)
+{
+    rig *r = *state;
+    size_t used = 0;
+    join(r, 1);
+    add(r, 1, "uncoded", 1, 1, "oneshot");
+    for (int i = 0; i < 20000; i++) {
+        kofn_sched_task_return(r->sched, r->now_ns, 1, offer(r, 1, 0, 1));
+        if (i == 10)
+            used = count_allocated();
+    }
+    assert_in_range(count_allocated(), 0, used + 4096);
+}
+
 /* It was computed in another time: no worker is fast for having it. */
 static void
 adopted_answers_tell_nothing_about_speed(void **state)
@@ -178,14 +218,18 @@ a_held_row_of_the_reserve_counts_like_any_other(void **state)
         .part = {2, 1, 1}, .tasks = 2, .reserve = 6, .has_seed = true, .seed = 1};
     (void)snprintf(spec.family, sizeof spec.family, "rkrp");
     add_code(r, 1, "rateless", rig_build(&spec));
-    const uint64_t held = offer(r, 1, 7, 1); // idle
+    const uint64_t held = offer(r, 1, 5, 1); // idle
     assert_true(held > 0);
     assert_actions(r, "send 1.0>2");
     deliver(r, 1, held);
     assert_actions(r, "send 1.1>1");
-    answer(r, 1, 0, 2);
-    assert_actions(r, "cancel 1.1>1, decode 1");
-    assert_int_equal(view_of(r, 1).fresh, 0);
+    lose(r, 1);
+    lose(r, 2);
+    join(r, 3);
+    assert_actions(r, "send 1.2>3"); // the first that was not sent yet
+    answer(r, 1, 2, 3);
+    assert_actions(r, "decode 1");
+    assert_int_equal(view_of(r, 1).fresh, 1);
 }
 
 static void
@@ -237,6 +281,18 @@ most_bytes_decide_and_then_the_number(void **state)
 }
 
 static void
+blocks_of_both_operands_count(void **state)
+{
+    rig *r = *state;
+    join(r, 1);
+    add(r, 1, "uncoded", 2, 2, "oneshot");
+    prefer(r, 1, 0, 1, 150);
+    prefer(r, 1, 1, 1, 100);
+    prefer(r, 1, 1, 1, 100);
+    assert_actions(r, "send 1.1>1");
+}
+
+static void
 a_task_is_left_to_a_free_worker_that_has_its_blocks(void **state)
 {
     rig *r = *state;
@@ -285,6 +341,26 @@ nobody_is_idle_while_tasks_are_left_for_others(void **state)
     assert_actions(r, "send 1.2>1");
 }
 
+/* Worker 9 keeps blocks, and says that it cannot compute with them. */
+static void
+nobody_is_idle_for_a_worker_that_cannot(void **state)
+{
+    rig *r = *state;
+    r->fields = 0;
+    join(r, 9);
+    r->fields = UINT32_MAX;
+    join(r, 1);
+    add(r, 1, "uncoded", 2, 2, "oneshot");
+    prefer(r, 1, 0, 9, 100);
+    prefer(r, 1, 1, 9, 100);
+    assert_actions(r, "send 1.0>1");
+    lose(r, 1);
+    join(r, 4);
+    join(r, 5);
+    prefer(r, 1, 1, 5, 100);
+    assert_actions(r, "send 1.1>5, send 1.0>4"); // that time is over: 4 leaves to 5 what 5 has
+}
+
 /* Two answers at the same speed, then one of a tenth: worker 3 is slow. */
 static void
 nothing_is_left_to_a_slow_worker(void **state)
@@ -324,6 +400,7 @@ hints_about_what_is_not_there_are_dropped(void **state)
     add(r, 1, "uncoded", 2, 2, "oneshot");
     prefer(r, 9, 0, 1, 100);
     prefer(r, 1, 2, 1, 100);
+    prefer(r, 1, (size_t)1 << 30, 1, 100);
     prefer(r, 1, 0, 9, 100);
     prefer(r, 1, 1, 1, 100);
     prefer(r, 1, 1, 1, 100); // twice
@@ -338,6 +415,8 @@ hints_of_one_task_are_bounded(void **state)
     rig *r = *state;
     join_many(r, 12);
     add(r, 1, "uncoded", 1, 1, "oneshot");
+    for (uint64_t worker = 112; worker > 100; worker--)
+        prefer(r, 1, 0, worker, 100); // nobody
     for (uint64_t worker = 12; worker > 0; worker--)
         prefer(r, 1, 0, worker, 100);
     assert_actions(r, "send 1.0>5"); // 12 to 5 were noted
@@ -355,15 +434,19 @@ main(void)
         rig_test(the_same_answer_is_adopted_once_from_a_worker),
         rig_test(nothing_is_adopted_from_a_worker_that_leaves),
         rig_test(an_answer_that_was_not_there_after_all_is_no_failure),
+        rig_test(what_was_answered_is_not_computed_any_more),
+        rig_test(adopting_leaves_nothing_behind),
         rig_test(adopted_answers_tell_nothing_about_speed),
         rig_test(a_held_row_of_the_reserve_counts_like_any_other),
         rig_test(a_worker_that_is_lost_takes_its_held_answers_along),
         rig_test(each_worker_gets_the_task_whose_blocks_it_has),
         rig_test(most_bytes_decide_and_then_the_number),
+        rig_test(blocks_of_both_operands_count),
         rig_test(a_task_is_left_to_a_free_worker_that_has_its_blocks),
         rig_test(nobody_waits_for_a_busy_worker),
         rig_test(affinity_does_not_queue_tasks_on_one_worker),
         rig_test(nobody_is_idle_while_tasks_are_left_for_others),
+        rig_test(nobody_is_idle_for_a_worker_that_cannot),
         rig_test(nothing_is_left_to_a_slow_worker),
         rig_test(a_worker_that_failed_a_task_is_not_waited_for),
         rig_test(hints_about_what_is_not_there_are_dropped),

@@ -714,6 +714,30 @@ migration_takes_the_steps_that_are_missing_or_none(void **state)
     sqlite3_close(db);
 }
 
+/* A service that runs for months has filled it within minutes. */
+static void
+what_is_cached_of_the_file_has_its_limit(void **state)
+{
+    enum { CACHE_MAX = (1024 + 128) << 10 }; // a page's own record is not counted in cache_size
+    store_rig *rig = *state;
+    char path[96];
+    sqlite3 *db = NULL;
+    kofn_error error;
+    int cached = 0, highest = 0;
+    (void)snprintf(path, sizeof path, "%s/cached.db", rig->folder);
+    assert_ok(kofn_schema_open(path, false, &db, &error));
+    assert_int_equal(sqlite3_exec(db,
+                                  "CREATE TABLE a (x BLOB);"
+                                  "WITH RECURSIVE i (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i "
+                                  "WHERE n < 5000) INSERT INTO a SELECT randomblob(1000) FROM i",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_USED, &cached, &highest, 0),
+                     SQLITE_OK);
+    assert_in_range(cached, CACHE_MAX / 2, CACHE_MAX);
+    sqlite3_close(db);
+}
+
 int
 main(void)
 {
@@ -744,6 +768,7 @@ main(void)
         TEST(what_is_not_our_database_is_left_alone),
         TEST(a_newer_schema_is_refused),
         cmocka_unit_test(migration_takes_the_steps_that_are_missing_or_none),
+        TEST(what_is_cached_of_the_file_has_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

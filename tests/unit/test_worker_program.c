@@ -3,6 +3,8 @@
 
 #include "proto/link/link.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -11,8 +13,9 @@
 
 enum { ARGUMENTS_MAX = 12, PATIENCE_MS = 20000 };
 
+/* With its log into `log_fd`; -1: to nowhere. */
 static pid_t
-start(const char *const *arguments)
+start_logging(const char *const *arguments, int log_fd)
 {
     const char *argv[ARGUMENTS_MAX + 2] = {KOFN_WORKER_PROGRAM};
     for (size_t i = 0; arguments[i]; i++) {
@@ -24,10 +27,18 @@ start(const char *const *arguments)
     assert_int_equal(posix_spawn_file_actions_init(&quiet), 0);
     for (int fd = 1; fd <= 2 && !getenv("KOFN_TEST_LOG"); fd++)
         assert_int_equal(posix_spawn_file_actions_addopen(&quiet, fd, "/dev/null", 1, 0), 0);
+    if (log_fd >= 0)
+        assert_int_equal(posix_spawn_file_actions_adddup2(&quiet, log_fd, 2), 0);
     assert_int_equal(
         posix_spawn(&pid, KOFN_WORKER_PROGRAM, &quiet, NULL, (char *const *)argv, environ), 0);
     posix_spawn_file_actions_destroy(&quiet);
     return pid;
+}
+
+static pid_t
+start(const char *const *arguments)
+{
+    return start_logging(arguments, -1);
 }
 
 static int
@@ -65,10 +76,12 @@ good_configuration_passes_the_check(void **state)
 }
 
 static void
-endpoint_that_is_none_exits_with_1(void **state)
+endpoint_that_is_none_exits_with_2(void **state)
 {
     (void)state;
-    assert_int_equal(exit_code("--master", "tcp://nowhere"), 1);
+    assert_int_equal(exit_code("--master", "tcp://nowhere"), 2);
+    assert_int_equal(exit_code("--master", "foo"), 2);
+    assert_int_equal(exit_code("--master", "foo", "--check-config"), 2);
 }
 
 /* ---- with a master --------------------------------------------------------------------------- */
@@ -184,6 +197,53 @@ sigterm_ends_a_worker_without_a_master_with_0(void **state)
     master_close(&m);
 }
 
+/* Read a log until it says that. */
+static void
+await_log(int fd, const char *words)
+{
+    char text[16384] = "";
+    size_t length = 0;
+    while (!strstr(text, words)) {
+        struct pollfd readable = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&readable, 1, 6 * PATIENCE_MS), 1);
+        const ssize_t got = read(fd, text + length, sizeof text - 1 - length);
+        assert_true(got > 0);
+        length += (size_t)got;
+        text[length] = '\0';
+    }
+}
+
+static void
+worker_that_nobody_greets_says_why(void **state)
+{
+    (void)state;
+    master silent;
+    master_open(&silent); // takes connections, and says nothing
+    const struct {
+        const char *master, *words;
+    } cases[] = {
+        {"tcp://nosuch.invalid:7502", "its name does not resolve"},
+        {"tcp://127.0.0.1:1", "nobody takes connections there"},
+        {silent.endpoint, "does not greet"},
+    };
+    enum { CASES = sizeof cases / sizeof cases[0] };
+    pid_t pids[CASES];
+    int logs[CASES][2];
+    for (size_t i = 0; i < CASES; i++) {
+        assert_int_equal(pipe2(logs[i], O_CLOEXEC), 0);
+        pids[i] =
+            start_logging((const char *const[]){"--master", cases[i].master, NULL}, logs[i][1]);
+        close(logs[i][1]);
+    }
+    for (size_t i = 0; i < CASES; i++) {
+        await_log(logs[i][0], cases[i].words);
+        assert_int_equal(kill(pids[i], SIGTERM), 0);
+        assert_int_equal(wait_exit(pids[i]), 0);
+        close(logs[i][0]);
+    }
+    master_close(&silent);
+}
+
 static void
 crash_on_purpose_comes_in_the_middle_of_the_task_after_so_many(void **state)
 {
@@ -206,9 +266,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_usage_exits_with_2),
         cmocka_unit_test(good_configuration_passes_the_check),
-        cmocka_unit_test(endpoint_that_is_none_exits_with_1),
+        cmocka_unit_test(endpoint_that_is_none_exits_with_2),
         cmocka_unit_test(sigterm_ends_an_idle_worker_with_0_after_a_bye),
         cmocka_unit_test(sigterm_ends_a_worker_without_a_master_with_0),
+        cmocka_unit_test(worker_that_nobody_greets_says_why),
         cmocka_unit_test(crash_on_purpose_comes_in_the_middle_of_the_task_after_so_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
