@@ -566,6 +566,7 @@ void kofn_plan_answer_fini(kofn_plan_answer *answer);
 
 typedef struct kofn_health {
     char status[24]; // UNKNOWN, SERVING, NOT_SERVING, SERVICE_UNKNOWN
+    char why[512];   // it does not serve, or takes no new jobs for now; "": all is well
     char version[KOFN_CLIENT_NAME_MAX];
     uint64_t workers, jobs_running, jobs_queued, jobs_done, jobs_failed;
     uint64_t memory_bytes, memory_limit_bytes;

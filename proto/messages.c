@@ -599,6 +599,7 @@ const kofn_wire_message kofn_check_message = {
 #define S kofn_msg_health
 static const kofn_wire_field health_fields[] = {
     TEXT(status, REQUIRED, "UNKNOWN, SERVING, NOT_SERVING, SERVICE_UNKNOWN"),
+    TEXT(why, OPTIONAL, "it does not serve, or takes no new jobs for now; empty: all is well"),
     TEXT(version, OPTIONAL, "of the master's software"),
     U64(workers, OPTIONAL, 0, "workers that are not silent"),
     U64(jobs_running, OPTIONAL, 0, "jobs under way"),

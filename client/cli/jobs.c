@@ -404,6 +404,8 @@ print_overview(const overview *view)
                    " running, %" PRIu64 " queued, %" PRIu64 " done, %" PRIu64 " failed",
                    h->status, h->version, uptime, h->workers, h->workers == 1 ? "" : "s",
                    h->jobs_running, h->jobs_queued, h->jobs_done, h->jobs_failed);
+    if (h->why[0])
+        (void)cli_line(stdout, "%s", h->why);
     if (h->store_bytes > 0)
         (void)cli_line(stdout, "on disk: %.1f MiB", (double)h->store_bytes * 0x1p-20);
     (void)putchar('\n');

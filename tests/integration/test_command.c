@@ -1117,7 +1117,10 @@ a_master_without_workers_does_not_serve(void **state)
     assert_exit(r, 5);
     json_t *health = parse(r);
     assert_string_equal(text_of(health, "status"), "NOT_SERVING");
+    assert_non_null(strstr(text_of(health, "why"), "no worker is connected"));
     json_decref(health);
+    assert_non_null(strstr(kofn("health")->out, "NOT_SERVING: no worker is connected"));
+    assert_non_null(strstr(kofn("status")->out, "no worker is connected"));
 }
 
 static void
