@@ -537,7 +537,7 @@ typedef struct kofn_plan_choice {
     double seconds;      // from the call to the product, undisturbed
     double seconds_late; // with the stragglers
     bool redundant;      // tasks can be lost
-    bool pays;           // faster with the stragglers than all that is not redundant
+    bool pays; // faster with the stragglers than all that is not redundant, and than local
 } kofn_plan_choice;
 
 typedef struct kofn_plan_answer {

@@ -312,7 +312,7 @@ static const kofn_wire_field plan_row_fields[] = {
     F64(seconds, OPTIONAL, "from the call to the product, undisturbed"),
     F64(seconds_late, OPTIONAL, "the same with the stragglers"),
     BOOL(redundant, "tasks can be lost"),
-    BOOL(pays, "faster with the stragglers than all that cannot lose a task"),
+    BOOL(pays, "faster with the stragglers than all that cannot lose a task, and than local"),
 };
 const kofn_wire_message kofn_plan_row_message = {
     .name = "plan_row", FIELDS(plan_row_fields), .help = "one code of a plan"};
