@@ -538,6 +538,7 @@ a_plan_that_cannot_be_made_says_why(void **state)
     } cases[] = {
         {"plan --workers 4", "--shape M,K,N", 2},
         {"plan --shape 5,5 --workers 4", "M,K,N", 2},
+        {"plan --shape 5,12345678901,5 --workers 4", "too large", 2},
         {"plan --shape 5,5,5,5 --workers 4", "M,K,N", 2},
         {"plan --shape 5,-5,5 --workers 4", "M,K,N", 2},
         {"plan --shape 5,5,5", "--workers", 2},
