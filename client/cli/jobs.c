@@ -146,7 +146,7 @@ wait_for(const arguments *args, kofn_client *client, kofn_wait_options *options)
                         "ends it",
                         args->job, args->job);
     if (status != KOFN_OK)
-        return cli_fail_job(&args->common, client, args->job, &error, cli_exit_of(status));
+        return cli_fail_job(&args->common, client, args->job, &error, cli_exit_of_job(status));
     exit_code = wait_report(args, result);
     kofn_result_destroy(&result);
     return exit_code;
@@ -241,7 +241,7 @@ cli_watch(int argc, char **argv)
         .context = &w,
     };
     kofn_status status = kofn_client_wait(client, args.job, &options, &result, &error);
-    int exit_code = cli_exit_of(status);
+    int exit_code = cli_exit_of_job(status);
     if (status == KOFN_OK) {
         (void)watch_step(&w, kofn_result_get_account(result));
         exit_code = cli_finish(CLI_OK);
