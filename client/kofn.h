@@ -195,9 +195,10 @@ typedef struct kofn_prime_account {
 /* What is known of a job: its state while it runs, its account when it is done. */
 struct kofn_account {
     char job[KOFN_CLIENT_JOB_MAX];
-    char state[16]; // receiving, storing, queued, running, decoding, done, failed, cancelled; of
-                    // this library's own: sending (operands), away (the master is) and put off
-                    // (it has no room, or is stopping), both tried again
+    char state[16]; // receiving, storing, blocked (on disk, for another master; message says why),
+                    // queued, running, decoding, done, failed, cancelled; of this library's own:
+                    // sending (operands), away (the master is) and put off (it has no room, or is
+                    // stopping), both tried again
     kofn_status status;                 // of a finished job, or the refusal that put it off
     char message[KOFN_CLIENT_TEXT_MAX]; // why it failed, or was put off
     char policy[KOFN_CLIENT_NAME_MAX];

@@ -71,7 +71,7 @@ start_master(kofn_local *local, void *context, const char *algorithms, kofn_erro
     if (algorithms)
         status = kofn_master_config_set(&config, "algorithms", algorithms, err);
     if (status == KOFN_OK)
-        status = kofn_master_new(context, &config, quiet, &local->master, err);
+        status = kofn_master_new(context, &config, quiet, NULL, &local->master, err);
     kofn_master_config_fini(&config);
     if (status == KOFN_OK)
         status = start_thread(run_master, local->master, &local->thread, err);

@@ -59,11 +59,14 @@ resolve_operand(kofn_operands *operands, const kofn_asker *who, const char *whic
     kofn_operand *operand = who ? kofn_operands_find(operands, who, asked->stored)
                                 : kofn_operands_find_kept(operands, asked->stored);
     if (!operand)
-        return kofn_fail(err, KOFN_NOT_FOUND,
+        return kofn_fail(err, who ? KOFN_NOT_FOUND : KOFN_DATA_LOSS,
                          "operand '%s' for %s is not stored: it never was, it was dropped, or "
                          "nobody used it for too long",
                          asked->stored, which);
     const kofn_bands *bands = kofn_operand_get_bands(operand);
+    kofn_status status = kofn_operand_check_fit(operand, err);
+    if (status)
+        return status;
     if (described && (kofn_dtype_parse(matrix->dtype) != bands->dtype ||
                       matrix->rows != bands->rows || matrix->cols != bands->cols))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
@@ -370,7 +373,8 @@ static bool
 is_useful(const kofn_job *job)
 {
     return job->state == KOFN_JOB_STORING || job->state == KOFN_JOB_PREPARING ||
-           job->state == KOFN_JOB_RUNNING || job->state == KOFN_JOB_DECODING || job->has_product;
+           job->state == KOFN_JOB_RUNNING || job->state == KOFN_JOB_DECODING ||
+           job->state == KOFN_JOB_BLOCKED || job->has_product;
 }
 
 static kofn_status
@@ -418,7 +422,6 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
         p->policy[0] ? p->policy : config->policy; // "auto" until the code is known
     operand_list asked;
     TAILQ_INIT(&job->requests);
-    job->master = master;
     kofn_status status = list_operands(p, &asked, err);
     if (!status)
         status = resolve_operands(master, job->on_disk ? NULL : order->asker, &asked, job, err);
@@ -484,7 +487,7 @@ kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_jo
     if (master->draining)
         return kofn_fail(err, KOFN_UNAVAILABLE, "the master is stopping: try again in a moment");
     kofn_jobs_trim(jobs);
-    kofn_job *job = calloc(1, sizeof *job);
+    kofn_job *job = kofn_jobs_new_record(jobs);
     if (!job)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another job");
 
@@ -527,14 +530,14 @@ copy_order(const kofn_kept_job *kept, kofn_job *job, kofn_error *err)
 static kofn_status
 new_restored(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_job **ret_job, kofn_error *err)
 {
-    kofn_job *job = calloc(1, sizeof *job);
+    kofn_job *job = kofn_jobs_new_record(jobs);
     if (!job || copy_order(kept, job, err) != KOFN_OK) {
-        free(job);
+        kofn_jobs_free_record(jobs, job);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a job that was kept");
     }
-    job->master = kofn_jobs_get_master(jobs);
     job->id = kept->id;
-    job->keep = job->durable = job->on_disk = true;
+    job->keep = job->durable = true;
+    job->on_disk = !kept->stale;
     snprintf(job->owner, sizeof job->owner, "%s", kept->owner);
     job->key = kofn_owned_key_make(job->owner, kept->key);
     job->deadline_ns = kept->deadline_ns;
@@ -554,6 +557,7 @@ kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *err)
     const kofn_job_order order = {
         .product = kept->product, .key = kept->key, .deadline_ns = kept->deadline_ns, .keep = true};
     job->state = KOFN_JOB_STORING;
+    job->attempts = kept->attempts;
     job->spec = kept->spec;
     job->spec.algorithms = master->config.known;
     job->choice_on_disk = kofn_code_spec_is_complete(&job->spec);
@@ -564,6 +568,46 @@ kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *err)
         status = kofn_master_policy_check(kept->policy, err);
     if (!status)
         status = kofn_jobs_add(jobs, job, err);
+    if (status)
+        kofn_job_destroy(&job);
+    return status;
+}
+
+/* Those that are there: dropped ones, too, stay for it. */
+static void
+hold_named(kofn_job *job, const kofn_msg_product *p)
+{
+    operand_list asked;
+    if (list_operands(p, &asked, NULL) != KOFN_OK)
+        return; // it names none that this master could know
+    for (size_t o = 0; o < asked.count; o++) {
+        kofn_operand *operand =
+            asked.operand[o].stored[0]
+                ? kofn_operands_find_kept(job->master->operands, asked.operand[o].stored)
+                : NULL;
+        if (operand && !is_among(job->stored, o, operand))
+            kofn_operand_hold(operand);
+        job->stored[o] = operand;
+    }
+}
+
+kofn_status
+kofn_jobs_restore_blocked(kofn_jobs *jobs, const kofn_kept_job *kept, const kofn_error *why,
+                          kofn_error *err)
+{
+    kofn_job *job;
+    kofn_status status = new_restored(jobs, kept, &job, err);
+    if (status)
+        return status;
+    job->state = KOFN_JOB_BLOCKED;
+    job->spec = kept->spec;
+    job->times.accepted_ns = kept->accepted_ns;
+    snprintf(job->policy, sizeof job->policy, "%s", kept->policy);
+    kofn_fail(&job->error, KOFN_FAILED_PRECONDITION,
+              "the job stays on disk until a master is started that can take it up: %.400s",
+              why->text);
+    hold_named(job, kept->product);
+    status = kofn_jobs_add(jobs, job, err);
     if (status)
         kofn_job_destroy(&job);
     return status;

@@ -43,7 +43,8 @@ fill_order(const kofn_job *job, kofn_job_state state, kofn_msg_job *m)
     m->durable = job->on_disk;
     snprintf(m->policy, sizeof m->policy, "%s", job->policy);
     snprintf(m->form, sizeof m->form, "%s", job->outer ? KOFN_FORM_OUTER : "");
-    snprintf(m->field, sizeof m->field, "%s", job->parts ? "integers" : job->field->name);
+    if (job->parts || job->field) // one that is BLOCKED may have none
+        snprintf(m->field, sizeof m->field, "%s", job->parts ? "integers" : job->field->name);
     if (job->error.status) {
         m->status = job->error.status;
         snprintf(m->message, sizeof m->message, "%s", job->error.text);

@@ -120,16 +120,14 @@ build_done(kofn_coder_item *item)
 {
     build_item *build = (build_item *)item;
     kofn_job *job = build->job;
-    job->items--;
+    kofn_job_leave(job);
     if (!item->start_ns) // the pool was drained before it ran
         build->status = kofn_fail(&build->error, KOFN_UNAVAILABLE, "the master stopped");
     if (build->code && build->built)
         kofn_jobs_keep_code(job->master->jobs, &build->spec, build->code);
-    if (kofn_job_is_over(job))
-        kofn_job_release_work(job);
-    else if (build->status)
+    if (!kofn_job_is_over(job) && build->status)
         kofn_job_break(job, &build->error);
-    else
+    else if (!kofn_job_is_over(job))
         run_job(job, build->code);
     kofn_code_destroy(&build->code);
     free(build);

@@ -73,12 +73,10 @@ check_done(kofn_coder_item *item)
 {
     check_item *check = (check_item *)item;
     kofn_job *job = check->job;
-    job->items--;
+    kofn_job_leave(job);
     if (!item->start_ns) // the pool was drained before it ran
         check->status = kofn_fail(&check->error, KOFN_UNAVAILABLE, "the master stopped");
-    if (kofn_job_is_over(job))
-        kofn_job_release_work(job);
-    else
+    if (!kofn_job_is_over(job))
         end_check(job, check->look, check->status, &check->error);
     free(check);
 }

@@ -46,16 +46,14 @@ choose_done(kofn_coder_item *item)
 {
     choose_item *choose = (choose_item *)item;
     kofn_job *job = choose->job;
-    job->items--;
+    kofn_job_leave(job);
     if (!item->start_ns) // the pool was drained before it ran
         choose->status = kofn_fail(&choose->error, KOFN_UNAVAILABLE, "the master stopped");
     if (!choose->status)
         kofn_choices_keep(kofn_jobs_get_choices(job->master->jobs), &choose->key, &choose->spec);
-    if (kofn_job_is_over(job)) {
-        kofn_job_release_work(job);
-    } else if (choose->status) {
+    if (!kofn_job_is_over(job) && choose->status) {
         kofn_job_break(job, &choose->error);
-    } else {
+    } else if (!kofn_job_is_over(job)) {
         job->spec = choose->spec;
         kofn_job_prepare(job);
     }

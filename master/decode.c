@@ -152,7 +152,7 @@ static void
 end_work(decode_work *work, int64_t end_ns)
 {
     kofn_job *job = work->job;
-    job->items--;
+    kofn_job_leave(job);
     job->times.decode_ns = end_ns - work->start_ns;
     job->error_opinion = work->differs;
     if (work->status)
@@ -162,7 +162,6 @@ end_work(decode_work *work, int64_t end_ns)
     } else { // it was ended while we decoded
         kofn_bands_fini(&job->product);
         kofn_sched_job_forget(job->master->sched, job->id);
-        kofn_job_release_work(job);
     }
     free(work->answers);
     free(work);

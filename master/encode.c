@@ -230,15 +230,23 @@ send_batch(encode_batch *batch)
     }
 }
 
-/* From when the first part began until the last one ended; 0 if the pool was drained before. */
+/* Else the pool was drained before it could: the master stops. */
+static bool
+has_run(const encode_batch *batch)
+{
+    bool all = true;
+    for (size_t o = 0; o < batch->job->code->operands; o++)
+        all &= batch->part[o].item.start_ns != 0;
+    return all;
+}
+
+/* From when the first part began until the last one ended: 0 by a coarse clock. */
 static int64_t
 batch_ns(const encode_batch *batch)
 {
     int64_t start_ns = batch->part[0].item.start_ns, end_ns = batch->part[0].item.end_ns;
     for (size_t o = 1; o < batch->job->code->operands; o++) {
         const kofn_coder_item *item = &batch->part[o].item;
-        if (!start_ns || !item->start_ns)
-            return 0;
         start_ns = item->start_ns < start_ns ? item->start_ns : start_ns;
         end_ns = item->end_ns > end_ns ? item->end_ns : end_ns;
     }
@@ -252,18 +260,16 @@ encode_done(kofn_coder_item *item)
     if (--batch->out > 0)
         return;
     kofn_job *job = batch->job;
-    const int64_t took_ns = batch_ns(batch);
-    job->items--;
     job->encoding = false;
-    job->times.encode_ns += took_ns;
-    for (size_t o = 0; took_ns > 0 && o < job->code->operands; o++)
-        keep_blocks(&batch->part[o]);
-    if (took_ns > 0) // else the master stops
+    if (has_run(batch)) {
+        job->times.encode_ns += batch_ns(batch);
+        for (size_t o = 0; o < job->code->operands; o++)
+            keep_blocks(&batch->part[o]);
         send_batch(batch);
+    }
     destroy_batch(batch);
-    if (kofn_job_is_over(job))
-        kofn_job_release_work(job);
-    else if (job->state == KOFN_JOB_RUNNING)
+    kofn_job_leave(job); // not sooner: its operands were used
+    if (job->state == KOFN_JOB_RUNNING)
         kofn_job_send(job);
     kofn_jobs_act(job->master->jobs);
 }

@@ -42,7 +42,7 @@ struct kofn_guard {
     kofn_link_keys keys;
     char own[KOFN_CERTIFICATE_PATH], folder[KOFN_CERTIFICATE_PATH];
     char seal[KOFN_SEAL_TEXT]; // on every message that we vouch for
-    kofn_log log;
+    const kofn_log *log;       // whose level changes with a reload
     void *socket;    // ROUTER: libzmq asks. A REP that failed to answer once would never hear again
     DIR *held;       // the folder; NULL: it was not there yet
     zhashx_t *files; // of listed_file, by name
@@ -152,9 +152,9 @@ update_file(kofn_guard *guard, listed_file *file, const kofn_certificate *fresh,
     if (usable)
         file->certificate = *fresh;
     else
-        kofn_log_write(&guard->log, KOFN_LOG_WARNING, "certificate_ignored", why->text, "%s", "");
+        kofn_log_write(guard->log, KOFN_LOG_WARNING, "certificate_ignored", why->text, "%s", "");
     if (usable && fresh->holds_secret)
-        kofn_log_write(&guard->log, KOFN_LOG_WARNING, "secret_exposed",
+        kofn_log_write(guard->log, KOFN_LOG_WARNING, "secret_exposed",
                        "a secret key is among the public certificates: take it out, and make its "
                        "owner a new one",
                        "file=%s/%s", guard->folder, file->name);
@@ -244,7 +244,7 @@ list_file(kofn_guard *guard, listed_file *file)
     if (other->certificate.role == file->certificate.role)
         return;
     other->ambiguous = true;
-    kofn_log_write(&guard->log, KOFN_LOG_ERROR, "key_ambiguous",
+    kofn_log_write(guard->log, KOFN_LOG_ERROR, "key_ambiguous",
                    "one key is in two certificates with different roles: it may not connect until "
                    "one of them is gone",
                    "file=%s other=%s", file->name, other->name);
@@ -257,7 +257,7 @@ list_files(kofn_guard *guard)
     for (listed_file *file = zhashx_first(guard->files); file; file = zhashx_next(guard->files))
         if (file->usable)
             list_file(guard, file);
-    kofn_log_write(&guard->log, KOFN_LOG_NOTICE, "keys_read", "who may connect", "count=%zu",
+    kofn_log_write(guard->log, KOFN_LOG_NOTICE, "keys_read", "who may connect", "count=%zu",
                    zhashx_size(guard->listed));
 }
 
@@ -323,7 +323,7 @@ kofn_guard_on_tick(kofn_guard *guard, int64_t now_ns)
     if (pause_ns > LOOK_NS && guard->look_ns != 0)
         guard->look_ns = kofn_clock_after(now_ns, pause_ns < LOOK_MAX_NS ? pause_ns : LOOK_MAX_NS);
     if (status != KOFN_OK && !guard->unread) // said once, until it can be read again
-        kofn_log_write(&guard->log, KOFN_LOG_ERROR, "keys_unread", err.text, "%s", "");
+        kofn_log_write(guard->log, KOFN_LOG_ERROR, "keys_unread", err.text, "%s", "");
     guard->unread = status != KOFN_OK;
     if (changed)
         list_files(guard);
@@ -336,9 +336,9 @@ look_at_own(const kofn_guard *guard)
     kofn_link_keys keys = {.master = ""};
     kofn_error err;
     if (kofn_link_keys_load(guard->own, NULL, &keys, &err) != KOFN_OK)
-        kofn_log_write(&guard->log, KOFN_LOG_ERROR, "own_key_unread", err.text, "%s", "");
+        kofn_log_write(guard->log, KOFN_LOG_ERROR, "own_key_unread", err.text, "%s", "");
     else if (strcmp(keys.own.secret_key, guard->keys.own.secret_key) != 0)
-        kofn_log_write(&guard->log, KOFN_LOG_WARNING, "own_key_waits",
+        kofn_log_write(guard->log, KOFN_LOG_WARNING, "own_key_waits",
                        "the master's own key changed, and is used from its next start on", "%s",
                        "");
     explicit_bzero(&keys, sizeof keys);
@@ -382,7 +382,7 @@ read_list(kofn_guard *guard, kofn_error *err)
 }
 
 kofn_status
-kofn_guard_new(void *context, const char *own, const char *folder, kofn_log log,
+kofn_guard_new(void *context, const char *own, const char *folder, const kofn_log *log,
                kofn_guard **ret_guard, kofn_error *err)
 {
     const int linger_ms = 0;
@@ -465,7 +465,7 @@ note(kofn_guard *guard, uint64_t *counter, const char *event, const char *why, c
 {
     const uint64_t count = ++*counter;
     if ((count & (count - 1)) == 0)
-        kofn_log_write(&guard->log, KOFN_LOG_WARNING, event, why,
+        kofn_log_write(guard->log, KOFN_LOG_WARNING, event, why,
                        "from=%s address=%s key=%s count=%" PRIu64, domain, address,
                        key[0] ? key : "none", count);
 }

@@ -29,10 +29,12 @@
 
 typedef struct kofn_guard kofn_guard;
 
-/* Read the master's certificate and the list, and become the ZAP handler of `context`. NOT_FOUND,
+/* Read the master's certificate and the list, and become the ZAP handler of `context`. The log is
+ * borrowed: its level may change. NOT_FOUND,
  * PERMISSION_DENIED, INVALID_ARGUMENT: a file. ALREADY_EXISTS: the context has a handler. */
 KOFN_MUST_CHECK kofn_status kofn_guard_new(void *context, const char *own, const char *folder,
-                                           kofn_log log, kofn_guard **ret_guard, kofn_error *err);
+                                           const kofn_log *log, kofn_guard **ret_guard,
+                                           kofn_error *err);
 void kofn_guard_destroy(kofn_guard **guard_p);
 
 /* kofn_link_secure with the master's certificate. */

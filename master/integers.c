@@ -75,13 +75,11 @@ end_pass(pass *p, int64_t end_ns)
     const kofn_error error = p->error;
     const int64_t took_ns = end_ns - p->start_ns;
     free(p);
-    whole->items--;
-    if (!kofn_job_is_over(whole)) {
+    kofn_job_leave(whole);
+    if (kofn_job_is_over(whole))
+        kofn_bands_fini(&whole->product); // if that was being made
+    else
         kind->end(whole, status, &error, took_ns);
-        return;
-    }
-    kofn_bands_fini(&whole->product); // if that was being made
-    kofn_job_release_work(whole);
 }
 
 static void
@@ -219,7 +217,6 @@ fill_part(const kofn_job *whole, size_t k, kofn_job *part, kofn_error *err)
 {
     const kofn_parts *parts = whole->parts;
     char field[KOFN_FIELD_NAME_MAX];
-    part->master = whole->master;
     part->is_part = true;
     part->session = whole->session;
     memcpy(part->owner, whole->owner, sizeof part->owner);
@@ -245,7 +242,7 @@ fill_part(const kofn_job *whole, size_t k, kofn_job *part, kofn_error *err)
 static kofn_status
 new_part(kofn_job *whole, size_t k, kofn_error *err)
 {
-    kofn_job *part = calloc(1, sizeof *part);
+    kofn_job *part = kofn_jobs_new_record(whole->master->jobs);
     if (!part)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for prime %zu of %zu", k + 1,
                          whole->parts->primes);

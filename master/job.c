@@ -30,6 +30,9 @@ static const struct {
     {KOFN_JOB_DECODING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
     {KOFN_JOB_DECODING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
     {KOFN_JOB_DECODING, KOFN_JOB_EV_ENDING, KOFN_JOB_ENDING},
+    {KOFN_JOB_BLOCKED, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
+    {KOFN_JOB_BLOCKED, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
+    {KOFN_JOB_BLOCKED, KOFN_JOB_EV_ENDING, KOFN_JOB_ENDING},
     {KOFN_JOB_ENDING, KOFN_JOB_EV_DECODED, KOFN_JOB_DONE},
     {KOFN_JOB_ENDING, KOFN_JOB_EV_BROKEN, KOFN_JOB_FAILED},
     {KOFN_JOB_ENDING, KOFN_JOB_EV_CANCEL, KOFN_JOB_CANCELLED},
@@ -43,7 +46,7 @@ kofn_job_state_name(kofn_job_state state)
         [KOFN_JOB_RUNNING] = "running",     [KOFN_JOB_DECODING] = "decoding",
         [KOFN_JOB_DONE] = "done",           [KOFN_JOB_FAILED] = "failed",
         [KOFN_JOB_CANCELLED] = "cancelled", [KOFN_JOB_STORING] = "storing",
-        [KOFN_JOB_ENDING] = "storing",
+        [KOFN_JOB_ENDING] = "storing",      [KOFN_JOB_BLOCKED] = "blocked",
     };
     return names[state];
 }
@@ -105,15 +108,13 @@ leave_whole(kofn_job *part)
 {
     kofn_job *whole = part->whole;
     part->whole = NULL;
-    whole->items--;
-    if (kofn_job_is_over(whole))
-        kofn_job_release_work(whole);
+    kofn_job_leave(whole);
 }
 
 void
 kofn_job_release_work(kofn_job *job)
 {
-    if (job->items > 0) // the last one calls again
+    if (job->items > 0) // the last one to leave calls again
         return;
     kofn_assembler_fini(&job->operands);
     if (job->state != KOFN_JOB_ENDING) // until then it may have to begin anew, with what it holds
@@ -134,6 +135,14 @@ kofn_job_release_work(kofn_job *job)
 }
 
 void
+kofn_job_leave(kofn_job *job)
+{
+    assert(job->items > 0);
+    if (--job->items == 0 && kofn_job_is_over(job))
+        kofn_job_release_work(job);
+}
+
+void
 kofn_job_destroy(kofn_job **job_p)
 {
     kofn_job *job = *job_p;
@@ -148,7 +157,7 @@ kofn_job_destroy(kofn_job **job_p)
     kofn_field_destroy(&job->field);
     kofn_wire_buffer_fini(&job->order);
     free(job->parts);
-    free(job);
+    kofn_jobs_free_record(job->master->jobs, job);
     *job_p = NULL;
 }
 

@@ -6,6 +6,7 @@
  *     RUNNING     the scheduler has it: tasks are encoded, sent, answered
  *     DECODING    the answers suffice: a coder rebuilds the product, or the estimate of it that the
  *                 job accepts
+ *     BLOCKED     it is on disk, and this master cannot take it up: another configuration can
  *     ENDING      how it ends is known, and is on its way to disk: nobody is told yet
  *     DONE        the product is there (or was, and has been fetched)
  *     FAILED, CANCELLED
@@ -45,6 +46,7 @@ typedef enum kofn_job_state {
     KOFN_JOB_PREPARING,
     KOFN_JOB_RUNNING,
     KOFN_JOB_DECODING,
+    KOFN_JOB_BLOCKED,
     KOFN_JOB_ENDING,
     KOFN_JOB_DONE,
     KOFN_JOB_FAILED,
@@ -142,7 +144,7 @@ struct kofn_job {
     size_t blocks_reused; // coded blocks sent that another job had made
     size_t blocks_spared; // and those not sent, since their workers have them
     bool encoding;        // an encode item is out: one at a time
-    size_t items;         // compute items out: the record stays while there are any
+    size_t items;         // out, of the coders and the store: the record stays for them
     kofn_bands *answers;  // [code->tasks]: those kept
     bool nonfinite;       // an answer that was used holds NaN or Inf
     kofn_decode_plan plan;
@@ -157,6 +159,8 @@ struct kofn_job {
     bool product_coming;      // from there
     bool fetched;             // is in the list of those that are only kept on disk
     bool lost;                // a record that could not be read: nobody knows whose
+    bool suspect;             // is in the list of those that are to be tried alone
+    uint64_t attempts;        // 1: it saw a master die; and one for each time it was tried alone
     bool suspended;           // the master stops: what becomes of it now is of no account
     unsigned absent;          // bit o: operand o is not in memory
     size_t loading;           // operands on their way
@@ -261,8 +265,11 @@ void kofn_job_close(kofn_job *job);
 
 void kofn_bands_array_fini(kofn_bands **bands_p, size_t count); // accepts NULL, NULLs
 
-/* Let go of everything but the record and the product, unless coders' items use it. */
+/* Let go of everything but the record and the product, unless items use it. */
 void kofn_job_release_work(kofn_job *job);
+
+/* An item of it is done: the last one of a job that is over lets go of its work. */
+void kofn_job_leave(kofn_job *job);
 
 /* Of a job that is over: its product, if it has one, is no longer kept; was fetched, and is kept on
  * disk at most; is not needed in memory, since it is on disk. */

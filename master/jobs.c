@@ -2,10 +2,14 @@
 #include "master/keep.h"
 #include "master/sched/list.h"
 #include "common/base/map.h"
+#include "common/base/slab.h"
 #include "common/linalg/integers.h"
 
 #include <assert.h>
 #include <stdlib.h>
+
+/* Tries alone after which the master died, before a job is given up. */
+enum { TRIES_MAX = 3 };
 
 #define UPLOAD_IDLE_NS (30 * KOFN_NS_PER_S) // operands of which nothing comes for so long
 
@@ -16,22 +20,27 @@ typedef TAILQ_HEAD(job_list, kofn_job) job_list;
 
 struct kofn_jobs {
     kofn_master *master;
+    kofn_slab records;
     kofn_map by_id;
     zhashx_t *by_key; // of kofn_job, by idempotency key
     kofn_rng names;
-    job_list all;     // owned here, in the order in which they were accepted
-    job_list waiting; // PREPARING, for a worker to be there
-    job_list touched; // have tasks to encode
-    job_list kept;    // DONE, with a product to be fetched; oldest first
-    job_list ended;   // over, and nothing left in memory but the record; oldest first
-    job_list fetched; // of them: the product is on disk
-    job_list spent;   // parts that are over: their wholes know what is to be known
-    kofn_timers due;  // of those that are not over: when to look for their deadlines
+    job_list all;      // owned here, in the order in which they were accepted
+    job_list waiting;  // PREPARING, for a worker to be there
+    job_list touched;  // have tasks to encode
+    job_list kept;     // DONE, with a product to be fetched; oldest first
+    job_list ended;    // over, and nothing left in memory but the record; oldest first
+    job_list fetched;  // of them: the product is on disk
+    job_list spent;    // parts that are over: their wholes know what is to be known
+    job_list suspects; // to be tried one at a time (kofn_jobs_resume)
+    kofn_job *tried;   // of them: the one that is
+    bool may_try;      // one of them could not be begun before, and perhaps can now
+    kofn_timers due;   // of those that are not over: when to look for their deadlines
     uint64_t added;
     size_t live, ended_count, charged;
-    size_t live_parts, running; // of `live`; that run or decode, without parts
+    size_t live_parts, blocked; // of `live`
+    size_t running;             // of it, or decode; without parts
     uint64_t done, failed;
-    bool acting;
+    bool acting; // or held back
 
     /* Codes that were built last: many jobs ask for the same. */
     struct {
@@ -47,6 +56,7 @@ kofn_jobs_new(kofn_master *master, kofn_jobs **ret_jobs, kofn_error *err)
 {
     kofn_jobs *jobs = calloc(1, sizeof *jobs);
     if (jobs) {
+        kofn_slab_init(&jobs->records, sizeof(kofn_job));
         TAILQ_INIT(&jobs->all);
         jobs->by_key = zhashx_new();
     }
@@ -64,6 +74,7 @@ kofn_jobs_new(kofn_master *master, kofn_jobs **ret_jobs, kofn_error *err)
     TAILQ_INIT(&jobs->ended);
     TAILQ_INIT(&jobs->fetched);
     TAILQ_INIT(&jobs->spent);
+    TAILQ_INIT(&jobs->suspects);
     *ret_jobs = jobs;
     return KOFN_OK;
 }
@@ -84,8 +95,24 @@ kofn_jobs_destroy(kofn_jobs **jobs_p)
     kofn_timers_fini(&jobs->due);
     kofn_map_fini(&jobs->by_id);
     zhashx_destroy(&jobs->by_key);
+    kofn_slab_fini(&jobs->records);
     free(jobs);
     *jobs_p = NULL;
+}
+
+kofn_job *
+kofn_jobs_new_record(kofn_jobs *jobs)
+{
+    kofn_job *job = kofn_slab_take(&jobs->records);
+    if (job)
+        job->master = jobs->master;
+    return job;
+}
+
+void
+kofn_jobs_free_record(kofn_jobs *jobs, kofn_job *job)
+{
+    kofn_slab_give(&jobs->records, job);
 }
 
 kofn_job *
@@ -117,7 +144,7 @@ kofn_jobs_get_totals(const kofn_jobs *jobs, kofn_jobs_totals *ret_totals)
 {
     *ret_totals = (kofn_jobs_totals){
         .running = jobs->running,
-        .queued = jobs->live - jobs->live_parts - jobs->running,
+        .queued = jobs->live - jobs->live_parts - jobs->blocked - jobs->running,
         .memory = jobs->charged,
         .done = jobs->done,
         .failed = jobs->failed,
@@ -154,6 +181,7 @@ kofn_jobs_count_move(kofn_jobs *jobs, const kofn_job *job, kofn_job_state from)
     const bool runs = job->state == KOFN_JOB_RUNNING || job->state == KOFN_JOB_DECODING;
     if (!job->is_part)
         jobs->running = jobs->running - ran + runs;
+    jobs->blocked -= from == KOFN_JOB_BLOCKED;
 }
 
 void
@@ -163,7 +191,13 @@ kofn_jobs_set_aside(kofn_jobs *jobs, kofn_job *job)
         TAILQ_REMOVE(&jobs->waiting, job, of_stage);
     if (job->touched)
         TAILQ_REMOVE(&jobs->touched, job, of_touched);
-    job->waits = job->touched = false;
+    if (job->suspect)
+        TAILQ_REMOVE(&jobs->suspects, job, of_stage);
+    job->waits = job->touched = job->suspect = false;
+    if (jobs->tried == job) {
+        jobs->tried = NULL;
+        jobs->may_try = true;
+    }
     kofn_timers_set(&jobs->due, &job->due, KOFN_NEVER_NS);
 }
 
@@ -256,13 +290,17 @@ kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
     job->due.number = jobs->added++;
     if (!over)
         kofn_timers_set(&jobs->due, &job->due, find_due(job));
-    if (job->key.text[0])
-        zhashx_update(jobs->by_key, job->key.text, job);
+    if (job->key.text[0]) { // not update: that keeps the key of whoever had it, and it lives there
+        kofn_jobs_forget_key(jobs, &job->key);
+        (void)zhashx_insert(jobs->by_key, job->key.text, job); // nobody has it now
+    }
     TAILQ_INSERT_TAIL(&jobs->all, job, of_all);
     if (over)
         list_ended(jobs, job);
+    jobs->failed += job->lost; // now, when it was found out
     jobs->live += !over;
     jobs->live_parts += job->is_part;
+    jobs->blocked += job->state == KOFN_JOB_BLOCKED;
     jobs->charged += job->charge;
     return KOFN_OK;
 }
@@ -431,6 +469,31 @@ carry_out(kofn_jobs *jobs, const kofn_action *action)
     }
 }
 
+/* Not before it could send a task: until then there is little that it could do to the master. */
+static void
+try_suspect(kofn_jobs *jobs)
+{
+    kofn_job *job = NULL;
+    if (jobs->may_try && !jobs->tried)
+        TAILQ_FOREACH(job, &jobs->suspects, of_stage)
+        {
+            if (kofn_sched_count_able(jobs->master->sched, job->field) > 0)
+                break;
+        }
+    jobs->may_try = false;
+    if (!job)
+        return;
+    TAILQ_REMOVE(&jobs->suspects, job, of_stage);
+    job->suspect = false;
+    jobs->tried = job;
+    job->attempts++;
+    kofn_log_write(&jobs->master->log, KOFN_LOG_NOTICE, "job_tried",
+                   "two masters or more died while it was not done: no other of its kind runs "
+                   "beside it",
+                   "job=%s attempts=%" PRIu64, job->name, job->attempts);
+    kofn_keep_attempts(job);
+}
+
 void
 kofn_jobs_act(kofn_jobs *jobs)
 {
@@ -441,6 +504,7 @@ kofn_jobs_act(kofn_jobs *jobs)
     kofn_action action;
     kofn_job *job;
     bool quiet;
+    try_suspect(jobs);
     do { // sending may lose a worker, which makes actions
         quiet = true;
         for (; kofn_sched_next_action(jobs->master->sched, &action); quiet = false)
@@ -455,6 +519,20 @@ kofn_jobs_act(kofn_jobs *jobs)
     kofn_master_arm(jobs->master);
 }
 
+void
+kofn_jobs_hold(kofn_jobs *jobs)
+{
+    assert(!jobs->acting);
+    jobs->acting = true;
+}
+
+void
+kofn_jobs_release(kofn_jobs *jobs)
+{
+    jobs->acting = false;
+    kofn_jobs_act(jobs);
+}
+
 /* ---- time and workers ---------------------------------------------------------------------------------- */
 
 kofn_choices *
@@ -466,6 +544,7 @@ kofn_jobs_get_choices(kofn_jobs *jobs)
 void
 kofn_jobs_on_worker(kofn_jobs *jobs)
 {
+    jobs->may_try = true;
     for (kofn_job *job = TAILQ_FIRST(&jobs->waiting), *next; job; job = next) {
         next = TAILQ_NEXT(job, of_stage);
         if (kofn_sched_count_able(jobs->master->sched, job->field) == 0)
@@ -496,6 +575,10 @@ find_overdue(const kofn_job *job, int64_t now_ns, kofn_error *err)
     switch (job->state) {
     case KOFN_JOB_RECEIVING:
         return kofn_upload_check(job->deadline_ns, job->times.heard_ns, now_ns, err);
+    case KOFN_JOB_BLOCKED:
+        return !late ? KOFN_OK
+                     : kofn_fail(err, KOFN_DEADLINE_EXCEEDED, "the deadline came first: %.400s",
+                                 job->error.text);
     case KOFN_JOB_STORING:
         return !late
                    ? KOFN_OK
@@ -585,18 +668,73 @@ resume_job(kofn_job *job)
     kofn_job_break(job, &why);
 }
 
+static void
+add_suspect(kofn_jobs *jobs, kofn_job *job)
+{
+    TAILQ_INSERT_TAIL(&jobs->suspects, job, of_stage);
+    job->suspect = jobs->may_try = true;
+}
+
 void
-kofn_jobs_resume(kofn_jobs *jobs, size_t *ret_jobs, size_t *ret_results)
+kofn_jobs_take_up(kofn_jobs *jobs, kofn_job *job)
+{
+    if (kofn_job_is_over(job) || job->suspended)
+        return;
+    if (job->attempts < 2 || job == jobs->tried)
+        resume_job(job);
+    else
+        add_suspect(jobs, job);
+}
+
+/* The first death that a job sees is nobody's in particular; from the second on those who saw it are
+ * suspects; each try alone is noted before it begins, so that one without an end shows. */
+static void
+resume_after_crash(kofn_jobs *jobs, kofn_job *job)
+{
+    kofn_error why;
+    if (job->attempts == 0) {
+        job->attempts = 1;
+        kofn_keep_attempts(job);
+    } else if (job->attempts <= TRIES_MAX) {
+        add_suspect(jobs, job);
+    } else {
+        kofn_fail(&why, KOFN_FAILED_PRECONDITION,
+                  "the master died %d times while it tried this job alone, after it had died "
+                  "twice with others: it is not tried again; see the master's log for how it died",
+                  TRIES_MAX);
+        kofn_job_break(job, &why);
+    }
+}
+
+/* One that was being tried when the master stopped, or the machine, did no harm by that. */
+static void
+resume_after_stop(kofn_job *job)
+{
+    if (job->attempts < 2) {
+        resume_job(job);
+        return;
+    }
+    job->attempts--;
+    kofn_keep_attempts(job);
+}
+
+void
+kofn_jobs_resume(kofn_jobs *jobs, bool crashed, size_t *ret_jobs, size_t *ret_results)
 {
     kofn_job *job;
     size_t open = 0, results = 0;
     TAILQ_FOREACH(job, &jobs->all, of_all) // parts join at its end, and run
     {
         results += job->has_product;
+        if (job->durable && !job->on_disk)
+            kofn_keep_lost(job);
         if (job->state != KOFN_JOB_STORING || job->loading > 0)
             continue;
         open++;
-        resume_job(job);
+        if (crashed)
+            resume_after_crash(jobs, job);
+        else
+            resume_after_stop(job);
     }
     *ret_jobs = open;
     *ret_results = results;

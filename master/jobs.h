@@ -49,25 +49,43 @@ typedef struct kofn_kept_job {
     const kofn_msg_product *product; // of one that had not ended: the order
     kofn_code_spec spec;
     const char *policy;
+    uint64_t attempts;
 
     const kofn_msg_job *account; // of one that had
     kofn_job_state state;
     bool has_product, lost;
+    bool stale;       // on disk it is otherwise: what is here is to be put
     kofn_dtype dtype; // of the product
     size_t rows, cols;
 } kofn_kept_job;
 
-/* One that had not ended is listed again, to be resumed. Errors: as of kofn_jobs_accept; then it is
- * not. */
+/* One that had not ended is listed again, to be resumed. Then it is not: RESOURCE_EXHAUSTED: no memory.
+ * DATA_LOSS: an operand of it is not there. Others, as of kofn_jobs_accept: this master cannot. */
 KOFN_MUST_CHECK kofn_status kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept,
                                               kofn_error *err);
+
+/* One of the last kind is listed all the same, BLOCKED, and holds the operands that it names: on disk
+ * nothing changes. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_jobs_restore_blocked(kofn_jobs *jobs, const kofn_kept_job *kept,
+                                                      const kofn_error *why, kofn_error *err);
 KOFN_MUST_CHECK kofn_status kofn_jobs_restore_ended(kofn_jobs *jobs, const kofn_kept_job *kept,
                                                     kofn_error *err);
 
-/* All are restored: go on with those that had not ended. */
-void kofn_jobs_resume(kofn_jobs *jobs, size_t *ret_jobs, size_t *ret_results);
+/* All are restored: go on with those that had not ended. `crashed`: the master before this one died
+ * without a word, and one of them may be why. Those that saw one such end are begun together; those
+ * that saw two one after another, each when the one before it is over and a worker is there. Who is
+ * tried so when the master dies, three times, is FAILED. */
+void kofn_jobs_resume(kofn_jobs *jobs, bool crashed, size_t *ret_jobs, size_t *ret_results);
+
+/* What kofn_keep_attempts put is on disk: the job begins now, or in its turn. */
+void kofn_jobs_take_up(kofn_jobs *jobs, kofn_job *job);
 
 /* ---- for accept.c ------------------------------------------------------------------------------------ */
+
+/* A record of zeros that knows its master. NULL: no memory. Ownership: kofn_job_destroy, until it is
+ * listed. */
+kofn_job *kofn_jobs_new_record(kofn_jobs *jobs);
+void kofn_jobs_free_record(kofn_jobs *jobs, kofn_job *job); // for job.c
 
 /* Forget records beyond those that are kept. No job pointer may be held meanwhile. */
 void kofn_jobs_trim(kofn_jobs *jobs);
@@ -108,6 +126,11 @@ void kofn_jobs_yield_disk(kofn_jobs *jobs, uint64_t bytes);
 /* Carry out the scheduler's actions. Call after each of its events; may be called again from
  * within. */
 void kofn_jobs_act(kofn_jobs *jobs);
+
+/* For a walk over what actions may free: from hold to release there are none, and then those that came
+ * up. Not from within kofn_jobs_act. */
+void kofn_jobs_hold(kofn_jobs *jobs);
+void kofn_jobs_release(kofn_jobs *jobs);
 
 /* The job waits for a worker to join; it has tasks to encode; it has ended. */
 void kofn_jobs_add_waiting(kofn_jobs *jobs, kofn_job *job);

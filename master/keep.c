@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
-/* A sync takes milliseconds, some seconds on a disk that is busy with others. What takes longer than
- * this will not come back by itself; the service's watchdog waits a little longer. */
+/* How long the store may stand still with work to do: a disk may be slow, and have gigabytes to write,
+ * but each step is small (spool.c). What takes longer than this will not come back by itself; the
+ * service's watchdog waits a little longer. */
 #define STUCK_NS (20 * KOFN_NS_PER_S)
 
 enum {
@@ -18,8 +20,11 @@ enum {
 struct kofn_keep {
     kofn_master *master;
     kofn_store *store;
+    bool marked;                         // this life is, in its folder
     TAILQ_HEAD(, kofn_keep_request) out; // oldest first
     int64_t patience_ns;
+    uint64_t progress; // the store's, when it was seen to move last
+    int64_t moved_ns;  // and when that was
 };
 
 /* ---- time ---------------------------------------------------------------------------------------- */
@@ -94,7 +99,6 @@ kofn_keep_submit(kofn_keep_request **request_p)
     request->store.record.body = request->body.at;
     request->store.record.body_bytes = request->body.length;
     request->store.done = on_done;
-    request->since_ns = kofn_clock_ns();
     TAILQ_INSERT_TAIL(&keep->out, request, of_out);
     kofn_store_submit(keep->store, &request->store);
 }
@@ -126,10 +130,14 @@ kofn_keep_check_shape(const kofn_bands *bands, kofn_dtype dtype, size_t rows, si
 }
 
 bool
-kofn_keep_is_stuck(const kofn_keep *keep, int64_t now_ns)
+kofn_keep_is_stuck(kofn_keep *keep, int64_t now_ns)
 {
-    const kofn_keep_request *oldest = TAILQ_FIRST(&keep->out);
-    return oldest && now_ns - oldest->since_ns > keep->patience_ns;
+    const uint64_t progress = kofn_store_get_progress(keep->store);
+    if (progress != keep->progress || TAILQ_EMPTY(&keep->out)) {
+        keep->progress = progress;
+        keep->moved_ns = now_ns;
+    }
+    return now_ns - keep->moved_ns > keep->patience_ns;
 }
 
 kofn_status
@@ -161,6 +169,34 @@ kofn_keep_serve(kofn_keep *keep)
 
 /* ---- life ---------------------------------------------------------------------------------------- */
 
+/* Whoever reads the log can look after what was lost; nobody else learns of it. */
+static void
+tell_findings(kofn_keep *keep)
+{
+    const kofn_log *log = &keep->master->log;
+    const char *folder = keep->master->config.store;
+    kofn_store_findings found;
+    kofn_store_get_findings(keep->store, &found);
+    if (found.aside[0])
+        kofn_log_write(
+            log, KOFN_LOG_ERROR, "store_damaged",
+            "jobs.db was damaged: what can be read of it is there again, and the damaged "
+            "file is kept beside it; look at the disk",
+            "records=%" PRIu64 " matrices=%" PRIu64 " unreadable=%" PRIu64 " file=%s/%s",
+            found.records, found.matrices, found.spoilt, folder, found.aside);
+    if (found.commits > 0)
+        kofn_log_write(log, KOFN_LOG_ERROR, "commits_lost",
+                       "the end of jobs.db-wal cannot be read: jobs that were accepted last may be "
+                       "lost; look at the disk",
+                       "commits=%" PRIu64 " store=%s", found.commits, folder);
+    if (found.files > 0)
+        kofn_log_write(
+            log, KOFN_LOG_WARNING, "files_lost",
+            "no record names these matrices, a few of which a kill may leave: they are in "
+            "the spool's folder 'lost' for a week",
+            "files=%" PRIu64 " bytes=%" PRIu64 " store=%s", found.files, found.files_bytes, folder);
+}
+
 kofn_status
 kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
 {
@@ -173,6 +209,7 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
     keep->master = master;
     TAILQ_INIT(&keep->out);
     keep->patience_ns = kofn_failpoint_get_patience(STUCK_NS);
+    keep->moved_ns = kofn_clock_ns();
     const kofn_store_params params = {
         .folder = config->store,
         .sync = config->durability == KOFN_DURABILITY_FULL,
@@ -180,14 +217,66 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
         .spare_bytes = SPARE_BYTES,
         .helpers = HELPERS,
         .pool = master->pool,
+        .starting = master->supervisor.starting,
+        .context = master->supervisor.context,
     };
     const kofn_status status = kofn_store_open(&params, &keep->store, err);
     if (status) {
         free(keep);
         return status;
     }
+    tell_findings(keep);
     *ret_keep = keep;
     return KOFN_OK;
+}
+
+/* ---- lives: a file that is there while a master is, and after one that died ------------------------ */
+
+enum { BOOT_MAX = 64 };
+
+static void
+read_line(const char *path, char ret_line[BOOT_MAX])
+{
+    FILE *file = fopen(path, "re");
+    ret_line[0] = '\0';
+    if (!file)
+        return;
+    if (!fgets(ret_line, BOOT_MAX, file))
+        ret_line[0] = '\0';
+    (void)fclose(file); // of reading
+}
+
+static void
+get_mark_path(const kofn_keep *keep, char *ret_path, size_t size)
+{
+    (void)snprintf(ret_path, size, "%s/running", keep->master->config.store); // the store's fits
+}
+
+/* Did the master before this one die, in this boot? The machine's end is no job's fault. */
+static bool
+begin_life(kofn_keep *keep)
+{
+    char path[4096], boot[BOOT_MAX], before[BOOT_MAX];
+    get_mark_path(keep, path, sizeof path);
+    read_line("/proc/sys/kernel/random/boot_id", boot);
+    read_line(path, before);
+    FILE *file = fopen(path, "we");
+    keep->marked = file && fputs(boot, file) >= 0;
+    if (file && fclose(file) != 0)
+        keep->marked = false;
+    if (!keep->marked)
+        kofn_log_write(&keep->master->log, KOFN_LOG_WARNING, "life_not_marked",
+                       "if this master dies, the next one takes it for stopped", "file=%s", path);
+    return before[0] && strcmp(before, boot) == 0;
+}
+
+static void
+end_life(const kofn_keep *keep)
+{
+    char path[4096];
+    get_mark_path(keep, path, sizeof path);
+    if (keep->marked)
+        (void)unlink(path); // if it stays, jobs that are open count one death more
 }
 
 typedef struct loading {
@@ -201,6 +290,7 @@ on_operand(void *context, const kofn_store_record *record, const kofn_error *bro
 {
     loading *load = context;
     load->broken += broken != NULL;
+    load->master->supervisor.starting(load->master->supervisor.context);
     return kofn_keep_restore_operand(load->master, record, broken, err);
 }
 
@@ -209,6 +299,7 @@ on_job(void *context, const kofn_store_record *record, const kofn_error *broken,
 {
     loading *load = context;
     load->broken += broken != NULL;
+    load->master->supervisor.starting(load->master->supervisor.context);
     return kofn_keep_restore_job(load->master, record, broken, err);
 }
 
@@ -223,12 +314,14 @@ kofn_keep_load(kofn_keep *keep, kofn_error *err)
     if (status)
         return kofn_fail_within(err, "store '%s'", master->config.store);
     size_t jobs, results;
-    kofn_jobs_resume(master->jobs, &jobs, &results);
+    const bool crashed = begin_life(keep);
+    kofn_jobs_resume(master->jobs, crashed, &jobs, &results);
     const size_t operands = kofn_operands_settle(master->operands);
-    kofn_log_write(&master->log, KOFN_LOG_NOTICE, "restored",
-                   "what was kept is there again, and jobs that had not ended go on",
-                   "jobs=%zu results=%zu operands=%zu broken=%zu bytes=%" PRIu64 " from=%s", jobs,
-                   results, operands, load.broken, kofn_keep_get_bytes(keep), master->config.store);
+    kofn_log_write(
+        &master->log, KOFN_LOG_NOTICE, "restored",
+        "what was kept is there again, and jobs that had not ended go on",
+        "jobs=%zu results=%zu operands=%zu broken=%zu bytes=%" PRIu64 " crashed=%d from=%s", jobs,
+        results, operands, load.broken, kofn_keep_get_bytes(keep), crashed, master->config.store);
     kofn_error full;
     if (kofn_keep_check_room(keep, 1, &full) != KOFN_OK)
         kofn_log_write(&master->log, KOFN_LOG_WARNING, "store_full", full.text, "dir=%s",
@@ -243,6 +336,7 @@ kofn_keep_close(kofn_keep **keep_p)
     if (!keep)
         return;
     kofn_store_close(&keep->store);
+    end_life(keep);
     *keep_p = NULL; // not sooner: whoever is told meanwhile may ask for more
     free(keep);
 }

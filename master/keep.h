@@ -14,6 +14,12 @@
  * At the start records become what they were: operands first, whose elements stay on disk until a
  * job needs them; jobs that had not ended, which read their operands back and begin anew, with the
  * code that was chosen; and jobs that had, whose products stay on disk until somebody waits.
+ * Where the master before this one died, one of the jobs may be why: kofn_jobs_resume.
+ *
+ * What cannot be that is told apart by what would mend it. Short of memory: the start fails, and the
+ * next one may not. What another configuration can mend (limits.memory, algorithms, an older version):
+ * a job is BLOCKED and an operand listed, and both stay on disk as they are. Neither: DATA_LOSS; such a
+ * job is FAILED, on disk too.
  *
  * Each request of a job that is out is an item of it (kofn_job.items), so the job stays.
  *
@@ -30,8 +36,7 @@
 #include "master/store/store.h"
 
 /* Open the store of the configuration; *ret_keep is NULL where it names none. FAILED_PRECONDITION:
- * another process has it open, or a newer kofn wrote it. DATA_LOSS: it is no store. Else what the
- * system says. */
+ * another process has it open, a newer kofn wrote it, or it is no store. Else what the system says. */
 KOFN_MUST_CHECK kofn_status kofn_keep_new(kofn_master *master, kofn_keep **ret_keep,
                                           kofn_error *err);
 
@@ -45,8 +50,9 @@ void kofn_keep_close(kofn_keep **keep_p);
 int kofn_keep_get_fd(const kofn_keep *keep); // readable: call serve
 void kofn_keep_serve(kofn_keep *keep);
 
-/* Has something waited for the disk longer than any disk takes? */
-bool kofn_keep_is_stuck(const kofn_keep *keep, int64_t now_ns);
+/* Does something wait for the disk, which has not moved a byte for longer than any disk takes? To be
+ * asked at every tick, since that is when it looks. */
+bool kofn_keep_is_stuck(kofn_keep *keep, int64_t now_ns);
 
 /* Is there room on disk for so many bytes more? RESOURCE_EXHAUSTED: no; `keep` may be NULL: yes. */
 KOFN_MUST_CHECK kofn_status kofn_keep_check_room(kofn_keep *keep, uint64_t bytes, kofn_error *err);
@@ -61,8 +67,14 @@ void kofn_keep_job(kofn_job *job);
 /* Its code has been chosen: put that. Nobody is told. */
 void kofn_keep_choice(kofn_job *job);
 
+/* Put how many ends of masters it may be the cause of: kofn_jobs_take_up. */
+void kofn_keep_attempts(kofn_job *job);
+
 /* Put how it ends (job->end), with the product that it has: kofn_job_on_end_kept. */
 void kofn_keep_end(kofn_job *job);
+
+/* Put how it ended of one that was lost, and let go of its matrices. Nobody is told. */
+void kofn_keep_lost(kofn_job *job);
 
 /* Let go of the product on disk, of a job that is over. */
 void kofn_keep_drop_product(kofn_job *job);
@@ -105,7 +117,6 @@ struct kofn_keep_request {
     kofn_store_request store;
     kofn_keep *keep;
     kofn_wire_buffer body;
-    int64_t since_ns;
     void (*done)(kofn_keep_request *request); // with the result in `store`; it is freed afterwards
     void *about;                              // a job, an operand
     kofn_kept_operand_done *operand_done;

@@ -14,6 +14,7 @@ typedef struct kept_job {
     kofn_wire_raw order; // a product
     kofn_msg_code code;
     char policy[KOFN_NAME_MAX];
+    uint64_t attempts;
     kofn_wire_raw account; // a job, once it is over
     kofn_msg_matrix product;
 } kept_job;
@@ -32,6 +33,10 @@ static const kofn_wire_field fields[] = {
      .of = &kofn_code_message,
      .help = "as far as it is chosen"},
     {.name = "policy", .type = KOFN_WIRE_TEXT, FIELD(policy), .help = "likewise"},
+    {.name = "attempts",
+     .type = KOFN_WIRE_U64,
+     FIELD(attempts),
+     .help = "ends of masters that it may be the cause of"},
     {.name = "account", .type = KOFN_WIRE_RAW, FIELD(account), .help = "once it is over"},
     {.name = "product",
      .type = KOFN_WIRE_MESSAGE,
@@ -84,6 +89,7 @@ pack_body(const kofn_job *job, kofn_wire_buffer *ret_body, kofn_error *err)
     if (!over)
         status = kofn_msg_code_from_spec(&job->spec, &body.code, err);
     snprintf(body.policy, sizeof body.policy, "%s", job->policy);
+    body.attempts = job->attempts;
     if (over)
         status = pack_account(job, &account, err);
     if (over && job->has_product) {
@@ -143,7 +149,7 @@ static void
 job_done(kofn_keep_request *request)
 {
     kofn_job *job = request->about;
-    job->items--;
+    kofn_job_leave(job);
     kofn_job_on_kept(job, find_failure(request));
 }
 
@@ -173,9 +179,7 @@ choice_done(kofn_keep_request *request)
     if (why) // as good a code will be chosen
         kofn_log_write(&job->master->log, KOFN_LOG_WARNING, "choice_not_stored", why->text,
                        "job=%s", job->name);
-    job->items--;
-    if (kofn_job_is_over(job))
-        kofn_job_release_work(job);
+    kofn_job_leave(job);
 }
 
 void
@@ -187,10 +191,32 @@ kofn_keep_choice(kofn_job *job)
 }
 
 static void
+attempts_done(kofn_keep_request *request)
+{
+    kofn_job *job = request->about;
+    const kofn_error *why = find_failure(request);
+    if (why)
+        kofn_log_write(&job->master->log, KOFN_LOG_WARNING, "attempts_not_stored", why->text,
+                       "job=%s", job->name);
+    kofn_job_leave(job);
+    kofn_jobs_take_up(job->master->jobs, job);
+}
+
+void
+kofn_keep_attempts(kofn_job *job)
+{
+    kofn_keep_request *request = new_put(job, attempts_done, NULL);
+    if (request)
+        kofn_keep_submit(&request);
+    else // short of memory: not noted
+        kofn_jobs_take_up(job->master->jobs, job);
+}
+
+static void
 end_done(kofn_keep_request *request)
 {
     kofn_job *job = request->about;
-    job->items--;
+    kofn_job_leave(job);
     kofn_job_on_end_kept(job, find_failure(request));
 }
 
@@ -212,10 +238,31 @@ kofn_keep_end(kofn_job *job)
 }
 
 static void
-drop_done(kofn_keep_request *request)
+lost_done(kofn_keep_request *request)
 {
     kofn_job *job = request->about;
-    job->items--;
+    const kofn_error *why = find_failure(request);
+    if (why) // the next start finds it as this one did
+        kofn_log_write(&job->master->log, KOFN_LOG_ERROR, "end_not_stored", why->text, "job=%s",
+                       job->name);
+    kofn_job_leave(job);
+}
+
+void
+kofn_keep_lost(kofn_job *job)
+{
+    kofn_keep_request *request = new_put(job, lost_done, NULL);
+    if (!request) // likewise
+        return;
+    job->on_disk = true;
+    request->store.drop = OPERAND_SLOTS | 1 << KOFN_KEEP_PRODUCT_SLOT;
+    kofn_keep_submit(&request);
+}
+
+static void
+drop_done(kofn_keep_request *request)
+{
+    kofn_job_leave(request->about);
 }
 
 void
@@ -238,7 +285,7 @@ fetch_done(kofn_keep_request *request)
     kofn_bands bands = {0};
     kofn_error err;
     const kofn_status status = kofn_keep_take_fetched(request, &bands, &err);
-    job->items--;
+    kofn_job_leave(job);
     if (slot == KOFN_KEEP_PRODUCT_SLOT)
         kofn_job_on_product(job, &bands, status ? &err : NULL);
     else
@@ -311,6 +358,7 @@ restore_open(kofn_master *master, const kept_job *body, kofn_kept_job *kept, kof
 {
     kofn_msg_product product;
     kept->policy = body->policy;
+    kept->attempts = body->attempts;
     kofn_status status = kofn_message_unpack(&kofn_product_message, body->order.bytes,
                                              body->order.length, &product, err);
     if (status)
@@ -319,6 +367,12 @@ restore_open(kofn_master *master, const kept_job *body, kofn_kept_job *kept, kof
     status = kofn_msg_code_to_spec(&body->code, &kept->spec, err);
     if (!status)
         status = kofn_jobs_restore(master->jobs, kept, err);
+    if (status && status != KOFN_RESOURCE_EXHAUSTED && status != KOFN_DATA_LOSS) {
+        const kofn_error why = *err;
+        kofn_log_write(&master->log, KOFN_LOG_ERROR, "job_blocked", why.text, "job=%016" PRIx64,
+                       kept->id);
+        status = kofn_jobs_restore_blocked(master->jobs, kept, &why, err);
+    }
     kofn_message_clear(&kofn_product_message, &product);
     return status;
 }
@@ -381,6 +435,7 @@ restore_ended(kofn_master *master, const kofn_store_record *record, const kept_j
         return status;
     kept->account = &account;
     kept->state = get_end(record);
+    kept->lost = account.status == KOFN_DATA_LOSS && !record->owner[0]; // as in an earlier life
     status = check_account(record, &account, err);
     if (!status && record->state == DONE)
         status = read_product(body, &account, kept, err);
@@ -406,7 +461,24 @@ restore_record(kofn_master *master, const kofn_store_record *record, kofn_kept_j
     return status;
 }
 
-/* What cannot be what it was is a failed job, so that whoever asks for it is told. */
+/* Whoever asks for it is told. */
+static kofn_status
+restore_lost(kofn_master *master, kofn_kept_job *kept, const kofn_error *why, kofn_error *err)
+{
+    kofn_msg_job account = {.status = KOFN_DATA_LOSS};
+    snprintf(account.id, sizeof account.id, "%016" PRIx64, kept->id);
+    snprintf(account.state, sizeof account.state, "%s", kofn_job_state_name(KOFN_JOB_FAILED));
+    snprintf(account.message, sizeof account.message, "the job cannot be taken up again: %.400s",
+             why->text);
+    kofn_log_write(&master->log, KOFN_LOG_ERROR, "job_lost", why->text, "job=%s", account.id);
+    kept->account = &account;
+    kept->state = KOFN_JOB_FAILED;
+    kept->lost = kept->stale = true;
+    kept->has_product = false;
+    kept->rows = kept->cols = 0;
+    return kofn_jobs_restore_ended(master->jobs, kept, err);
+}
+
 kofn_status
 kofn_keep_restore_job(kofn_master *master, const kofn_store_record *record,
                       const kofn_error *broken, kofn_error *err)
@@ -417,18 +489,12 @@ kofn_keep_restore_job(kofn_master *master, const kofn_store_record *record,
         why = *broken;
     else if (restore_record(master, record, &kept, &why) == KOFN_OK)
         return KOFN_OK;
-    kofn_error lost = {.status = KOFN_DATA_LOSS};
-    snprintf(lost.text, sizeof lost.text, "the job cannot be taken up again: %.400s", why.text);
-    kofn_log_write(&master->log, KOFN_LOG_ERROR, "job_lost", why.text, "job=%016" PRIx64,
-                   record->id);
-    kofn_msg_job account = {.status = KOFN_DATA_LOSS};
-    snprintf(account.id, sizeof account.id, "%016" PRIx64, record->id);
-    snprintf(account.state, sizeof account.state, "%s", kofn_job_state_name(KOFN_JOB_FAILED));
-    snprintf(account.message, sizeof account.message, "%s", lost.text);
-    kept.account = &account;
-    kept.state = KOFN_JOB_FAILED;
-    kept.lost = true;
-    kept.has_product = false;
-    kept.rows = kept.cols = 0;
-    return kofn_jobs_restore_ended(master->jobs, &kept, err);
+    if (!broken && why.status == KOFN_RESOURCE_EXHAUSTED) {
+        *err = why;
+        return why.status;
+    }
+    kept.ended_ns = kofn_clock_ns();
+    if (record->created_ms == 0) // of one that is broken even that is not known
+        kept.accepted_ns = kept.ended_ns;
+    return restore_lost(master, &kept, &why, err);
 }

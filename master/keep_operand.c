@@ -137,8 +137,7 @@ read_record(const kofn_store_record *record, kofn_kept_operand *ret_what, kofn_e
     return KOFN_OK;
 }
 
-/* One that is broken, or too large for this master, is left where it is, for whoever wants to look, or
- * for one that is given more memory. */
+/* One that is broken is left where it is, for whoever wants to look. */
 kofn_status
 kofn_keep_restore_operand(kofn_master *master, const kofn_store_record *record,
                           const kofn_error *broken, kofn_error *err)

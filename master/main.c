@@ -76,14 +76,15 @@ serve(const kofn_daemon_line *line, const kofn_master_config *config, kofn_log l
 {
     zsys_handler_set(NULL); // signals are ours
     kofn_master *master = NULL;
-    kofn_status status = kofn_master_new(zsys_init(), config, log, &master, err);
-    if (status)
-        return status;
-    serving s = {.line = line, .log = log, .master = master};
-    kofn_master_be_thrifty(master);
+    serving s = {.line = line, .log = log};
     kofn_notify notify;
     kofn_notify_init(&notify, reload, &s);
-    kofn_master_set_supervisor(master, &notify.supervisor);
+    kofn_status status =
+        kofn_master_new(zsys_init(), config, log, &notify.supervisor, &master, err);
+    if (status)
+        return status;
+    s.master = master;
+    kofn_master_be_thrifty(master);
     kofn_daemon_on_reload(ask_reload, master);
     kofn_daemon_on_stop(stop, master);
     status = kofn_master_run(master, err);

@@ -199,7 +199,7 @@ open_sockets(kofn_master *master, void *context, kofn_error *err)
     const kofn_master_config *config = &master->config;
     kofn_status status = KOFN_OK;
     if (config->own_key[0])
-        status = kofn_guard_new(context, config->own_key, config->allowed_keys, master->log,
+        status = kofn_guard_new(context, config->own_key, config->allowed_keys, &master->log,
                                 &master->guard, err);
     if (!status)
         status = open_socket(master, context, KOFN_LINK_MASTER_WORKERS, config->workers,
@@ -265,7 +265,7 @@ fill_loop(kofn_master *master, kofn_error *err)
 
 kofn_status
 kofn_master_new(void *context, const kofn_master_config *config, kofn_log log,
-                kofn_master **ret_master, kofn_error *err)
+                const kofn_supervisor *supervisor, kofn_master **ret_master, kofn_error *err)
 {
     kofn_master *master = calloc(1, sizeof *master);
     if (!master)
@@ -284,7 +284,7 @@ kofn_master_new(void *context, const kofn_master_config *config, kofn_log log,
     master->audience = &kofn_sessions_audience;
     master->carrier = &kofn_fleet_carrier;
     master->service = &kofn_master_service;
-    master->supervisor = kofn_supervisor_none;
+    master->supervisor = supervisor ? *supervisor : kofn_supervisor_none;
     master->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     master->reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     master->loop = zloop_new();
@@ -389,12 +389,6 @@ kofn_master_run(kofn_master *master, kofn_error *err)
                             : "the master has ended",
                    "kept=%zu", kept);
     return KOFN_OK;
-}
-
-void
-kofn_master_set_supervisor(kofn_master *master, const kofn_supervisor *supervisor)
-{
-    master->supervisor = *supervisor;
 }
 
 void

@@ -18,11 +18,12 @@
 
 typedef struct kofn_master kofn_master;
 
-/* Binds both endpoints. ALREADY_EXISTS: an address is in use. The config is copied,
- * and what it refers to held. */
+/* Binds both endpoints and restores what was kept. ALREADY_EXISTS: an address is in use. The config is
+ * copied, and what it refers to held; so is the supervisor, who is told how the master goes. NULL:
+ * nobody. */
 KOFN_MUST_CHECK kofn_status kofn_master_new(void *context, const kofn_master_config *config,
-                                            kofn_log log, kofn_master **ret_master,
-                                            kofn_error *err);
+                                            kofn_log log, const kofn_supervisor *supervisor,
+                                            kofn_master **ret_master, kofn_error *err);
 void kofn_master_destroy(kofn_master **master_p);
 
 /* The endpoints as bound (a wildcard port resolved). */
@@ -32,9 +33,6 @@ const char *kofn_master_get_clients_endpoint(const kofn_master *master);
 /* Serve until stopped. OK: running jobs were finished, or failed with UNAVAILABLE after the grace
  * time. */
 KOFN_MUST_CHECK kofn_status kofn_master_run(kofn_master *master, kofn_error *err);
-
-/* Who is told how the master goes, from before it runs. Copied; without it: nobody. */
-void kofn_master_set_supervisor(kofn_master *master, const kofn_supervisor *supervisor);
 
 /* The process is the master's alone and its allocator set by kofn_link_tune_malloc: have it give
  * memory back when few blocks come. Before it runs. */

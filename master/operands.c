@@ -36,6 +36,7 @@ struct kofn_operand {
     bool removing;       // DROPPED, and the record goes at once
     bool away;           // its elements are there alone
     bool coming;         // from there
+    bool too_large;      // to be loaded: it waits there for more limits.memory
     operand_wait *waits; // for that
     size_t wait_count, wait_capacity;
     kofn_operand_stored *tell;          // RECEIVING, and on its way to disk: whoever put it
@@ -254,8 +255,10 @@ list_stored(kofn_operand *operand)
     operand->state = STORED;
     operand->used_ns = kofn_clock_ns();
     TAILQ_INSERT_TAIL(&operands->stored, operand, of_all);
-    if (operand->key.text[0])
-        zhashx_update(operands->by_key, operand->key.text, operand);
+    if (operand->key.text[0]) { // not update: that keeps the key of whoever had it (jobs.c)
+        zhashx_delete(operands->by_key, operand->key.text);
+        (void)zhashx_insert(operands->by_key, operand->key.text, operand);
+    }
 }
 
 /* All is done but to tell: it is the one, or another was stored under its key meanwhile. */
@@ -389,6 +392,19 @@ kofn_operand_hold(kofn_operand *operand)
     operand->products++;
 }
 
+kofn_status
+kofn_operand_check_fit(const kofn_operand *operand, kofn_error *err)
+{
+    const kofn_bands *m = &operand->upload.mat[0];
+    return !operand->too_large
+               ? KOFN_OK
+               : kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                           "operand %s has %zu bytes on disk, and limits.memory is %" PRIu64
+                           ": start the master with more, or drop it",
+                           operand->name, m->rows * m->cols * kofn_dtype_width(m->dtype),
+                           operand->of->master->config.memory);
+}
+
 bool
 kofn_operand_is_loaded(const kofn_operand *operand)
 {
@@ -402,8 +418,8 @@ give_operand(const kofn_operand *operand, const operand_wait *wait, const kofn_e
     kofn_error err;
     if (!why && kofn_bands_ref(kofn_operand_get_bands(operand), &bands, &err) != KOFN_OK)
         why = &err;
-    wait->job->items--;
     kofn_job_on_operand(wait->job, wait->which, &bands, why);
+    kofn_job_leave(wait->job);
     kofn_bands_fini(&bands); // if it did not take them
 }
 
@@ -628,6 +644,7 @@ kofn_status
 kofn_operands_restore(kofn_operands *operands, const kofn_kept_operand *what, kofn_error *err)
 {
     size_t bytes;
+    kofn_error why;
     kofn_operand *operand = new_restored(operands, what);
     if (!operand)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for an operand that was kept");
@@ -635,10 +652,6 @@ kofn_operands_restore(kofn_operands *operands, const kofn_kept_operand *what, ko
         kofn_assembler_expect(&operand->upload, what->dtype, what->rows, what->cols, err);
     if (!status)
         status = kofn_mat_bytes(what->dtype, what->rows, what->cols, &bytes, err);
-    if (!status && bytes > operands->master->config.memory)
-        status = kofn_fail(err, KOFN_FAILED_PRECONDITION,
-                           "it has %zu bytes, and limits.memory is %" PRIu64, bytes,
-                           operands->master->config.memory);
     if (!status)
         status = kofn_map_put(&operands->by_id, operand->id, operand, err);
     if (status) {
@@ -646,8 +659,12 @@ kofn_operands_restore(kofn_operands *operands, const kofn_kept_operand *what, ko
         free(operand);
         return status;
     }
-    operand->charge = sizeof *operand + bytes;
+    operand->too_large = bytes > operands->master->config.memory;
+    operand->charge = sizeof *operand + (operand->too_large ? 0 : bytes);
     operands->charged += operand->charge;
+    if (kofn_operand_check_fit(operand, &why) != KOFN_OK)
+        kofn_log_write(&operands->master->log, KOFN_LOG_WARNING, "operand_too_large", why.text,
+                       "operand=%s", operand->name);
     if (what->dropped) {
         operand->state = DROPPED;
         operand->used_ns = kofn_clock_ns();

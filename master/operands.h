@@ -77,6 +77,9 @@ bool kofn_operand_is_transposed(const kofn_operand *operand); // it is the trans
 double kofn_operand_get_bound(const kofn_operand *operand);
 void kofn_operand_set_bound(kofn_operand *operand, double bound); // keeps the smallest
 
+/* FAILED_PRECONDITION: it was restored, and this master has not the memory to load it. */
+KOFN_MUST_CHECK kofn_status kofn_operand_check_fit(const kofn_operand *operand, kofn_error *err);
+
 /* Are its elements in memory? If not, have them read for one operand of a job that holds it:
  * kofn_job_on_operand. */
 bool kofn_operand_is_loaded(const kofn_operand *operand);

@@ -297,7 +297,8 @@ is_accepted(const kofn_job *job)
 void
 kofn_request_wait(kofn_request *request, kofn_job *job)
 {
-    const bool told = job->state >= KOFN_JOB_DONE;
+    const bool told = job->state >= KOFN_JOB_DONE ||
+                      (job->state == KOFN_JOB_BLOCKED && request->method != KOFN_METHOD_CANCEL);
     if (request->method == KOFN_METHOD_SUBMIT && is_accepted(job)) {
         reply_submitted(request, job);
         return;
@@ -912,7 +913,8 @@ static void
 tick_session(kofn_session *session, int64_t now_ns)
 {
     const bool idle = now_ns - session->heard_ns > IDLE_NS;
-    kofn_request *next; // ends with r at most: a job that ends now has nobody else who waits
+    kofn_request
+        *next; // which stays: r's job, if it ends, has nobody else who waits, and none acts
     for (kofn_request *r = TAILQ_FIRST(&session->requests); r; r = next) {
         next = TAILQ_NEXT(r, of_session);
         tick_request(r, now_ns);
@@ -930,12 +932,14 @@ kofn_sessions_on_tick(kofn_sessions *sessions, int64_t now_ns)
 {
     kofn_session *session;
     sessions->complaints = 0;
+    kofn_jobs_hold(sessions->master->jobs);
     TAILQ_FOREACH(session, &sessions->all, of_sessions)
     {
         if (!session->gone)
             tick_session(session, now_ns);
     }
     reap(sessions);
+    kofn_jobs_release(sessions->master->jobs);
 }
 
 void

@@ -109,7 +109,8 @@ const kofn_wire_message kofn_prime_message = {
 #define S kofn_msg_job
 static const kofn_wire_field job_fields[] = {
     TEXT(id, REQUIRED, "16 hexadecimal digits"),
-    TEXT(state, REQUIRED, "receiving, storing, queued, running, decoding, done, failed, cancelled"),
+    TEXT(state, REQUIRED,
+         "receiving, storing, blocked, queued, running, decoding, done, failed, cancelled"),
     U64(status, OPTIONAL, 0, "of a job that has ended: a status number"),
     TEXT(message, OPTIONAL, "why it failed"),
     TEXT(policy, OPTIONAL, "scheduling policy"),

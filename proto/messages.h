@@ -56,7 +56,8 @@ typedef struct kofn_msg_seconds { // where a job's time went
 /* What is known of one product: state while it runs, account when it is done. */
 typedef struct kofn_msg_job {
     char id[KOFN_ID_MAX];
-    char state[16];  // queued, receiving, storing, running, decoding, done, failed, cancelled
+    char state[16];  // receiving, storing, blocked, queued, running, decoding, done, failed,
+                     // cancelled
     uint64_t status; // kofn_status of a finished job
     char message[KOFN_TEXT_MAX]; // why it failed
     char policy[KOFN_NAME_MAX];

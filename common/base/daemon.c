@@ -197,6 +197,7 @@ tell_nobody(void *context)
 
 const kofn_supervisor kofn_supervisor_none = {
     .round_ns = KOFN_NEVER_NS,
+    .starting = tell_nobody,
     .ready = tell_nobody,
     .round = tell_nobody,
     .reload = tell_nobody,

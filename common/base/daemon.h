@@ -59,6 +59,7 @@ void kofn_daemon_on_reload(void (*reload)(void *context), void *context);
  * the loop's thread and must not block. */
 typedef struct kofn_supervisor {
     int64_t round_ns;                // at least so often `round` wants to be called
+    void (*starting)(void *context); // now and then before that: the start goes on
     void (*ready)(void *context);    // once: requests are served from now on
     void (*round)(void *context);    // the loop has made its round: nothing holds it up
     void (*reload)(void *context);   // the daemon was asked to read its configuration again

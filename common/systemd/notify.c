@@ -8,6 +8,22 @@
 /* What systemd does not hear it notices by itself, so failures of sd_notify have no other answer. */
 #define tell(...) ((void)sd_notifyf(0, __VA_ARGS__))
 
+/* Each gives far more time than passes until the next as a rule: a step may be the check of a database
+ * of gigabytes, on a disk that is busy with others. */
+#define EXTEND_EVERY_NS (5 * KOFN_NS_PER_S)
+#define EXTEND_BY_NS    (600 * KOFN_NS_PER_S)
+
+static void
+on_starting(void *context)
+{
+    kofn_notify *notify = context;
+    const int64_t now_ns = kofn_clock_ns();
+    if (now_ns - notify->fed_ns < EXTEND_EVERY_NS)
+        return;
+    notify->fed_ns = now_ns;
+    tell("EXTEND_TIMEOUT_USEC=%" PRId64, EXTEND_BY_NS / KOFN_NS_PER_US);
+}
+
 static void
 on_ready(void *context)
 {
@@ -57,6 +73,7 @@ kofn_notify_init(kofn_notify *notify, void (*reload)(void *context), void *conte
                 .round_ns = watched && watchdog_us < INT64_MAX / KOFN_NS_PER_US
                                 ? (int64_t)watchdog_us * KOFN_NS_PER_US / 4
                                 : KOFN_NEVER_NS,
+                .starting = on_starting,
                 .ready = on_ready,
                 .round = on_round,
                 .reload = on_reload,
@@ -65,5 +82,6 @@ kofn_notify_init(kofn_notify *notify, void (*reload)(void *context), void *conte
             },
         .reload = reload,
         .context = context,
+        .fed_ns = -EXTEND_EVERY_NS,
     };
 }

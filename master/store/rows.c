@@ -1,8 +1,11 @@
 #include "master/store/rows.h"
 #include "master/store/digest.h"
+#include "master/store/salvage.h"
 #include "master/store/schema.h"
+#include "master/store/wal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,23 +82,84 @@ prepare_statements(kofn_rows *rows, kofn_error *err)
     return KOFN_OK;
 }
 
-kofn_status
-kofn_rows_open(const char *path, bool sync, kofn_rows **ret_rows, kofn_error *err)
+/* A page that nobody reads at the start would fail those who write to it later, and an index that tells
+ * something else than its table would lose rows. */
+static kofn_status
+check_pages(kofn_rows *rows, const kofn_store_params *params, kofn_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    kofn_status status = KOFN_OK;
+    if (params->starting)
+        params->starting(params->context); // SQLite does not, in this
+    if (sqlite3_prepare_v2(rows->db, "PRAGMA integrity_check(1)", -1, &stmt, NULL) != SQLITE_OK ||
+        sqlite3_step(stmt) != SQLITE_ROW) {
+        status = kofn_schema_fail(rows->db, "be checked", err);
+    } else {
+        const char *said = (const char *)sqlite3_column_text(stmt, 0);
+        if (!said || strcmp(said, "ok") != 0)
+            status = kofn_fail(err, KOFN_DATA_LOSS, "jobs.db: it is damaged: %s", said ? said : "");
+    }
+    sqlite3_finalize(stmt);
+    return status;
+}
+
+/* SQLite calls it once in so many steps of its machine. */
+enum { STARTING_STEPS = 100000 };
+
+static int
+on_steps(void *context)
+{
+    const kofn_store_params *params = context;
+    params->starting(params->context);
+    return 0; // go on
+}
+
+static kofn_status
+open_rows(const char *path, const kofn_store_params *params, kofn_rows **ret_rows, kofn_error *err)
 {
     kofn_rows *rows = calloc(1, sizeof *rows);
     if (!rows)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the job store");
-    kofn_status status = kofn_schema_open(path, sync, &rows->db, err);
+    kofn_status status = kofn_schema_open(path, params->sync, &rows->db, err);
+    if (!status && params->starting)
+        sqlite3_progress_handler(rows->db, STARTING_STEPS, on_steps, (void *)(uintptr_t)params);
+    if (!status)
+        status = check_pages(rows, params, err);
     if (!status)
         status = tidy(rows, err);
     if (!status)
         status = prepare_statements(rows, err);
+    if (rows->db)
+        sqlite3_progress_handler(rows->db, 0, NULL, NULL);
     if (status) {
         kofn_rows_close(&rows);
         return status;
     }
     *ret_rows = rows;
     return KOFN_OK;
+}
+
+kofn_status
+kofn_rows_open(const char *path, const kofn_store_params *params, kofn_rows **ret_rows,
+               kofn_store_findings *ret_findings, kofn_error *err)
+{
+    char log[4096];
+    kofn_store_findings findings = {0};
+    kofn_status status = KOFN_OK;
+    (void)snprintf(log, sizeof log, "%s-wal", path);
+    const uint64_t commits = kofn_wal_count_lost(log);
+    const bool due = kofn_salvage_is_due(path);
+    if (!due)
+        status = open_rows(path, params, ret_rows, err);
+    if (due || status == KOFN_DATA_LOSS) {
+        status = kofn_salvage(path, params, &findings, err);
+        if (!status)
+            status = open_rows(path, params, ret_rows, err);
+    }
+    findings.commits = commits;
+    if (!status)
+        *ret_findings = findings;
+    return status;
 }
 
 void

@@ -11,8 +11,10 @@
 
 typedef struct kofn_rows kofn_rows;
 
-/* As kofn_schema_open; also removes matrices without a record. */
-KOFN_MUST_CHECK kofn_status kofn_rows_open(const char *path, bool sync, kofn_rows **ret_rows,
+/* As kofn_schema_open; also puts what is damaged in order (salvage.h) and removes matrices without a
+ * record. `params`: sync and starting. *ret_findings: what is of rows. */
+KOFN_MUST_CHECK kofn_status kofn_rows_open(const char *path, const kofn_store_params *params,
+                                           kofn_rows **ret_rows, kofn_store_findings *ret_findings,
                                            kofn_error *err);
 void kofn_rows_close(kofn_rows **rows_p);
 

@@ -76,9 +76,12 @@ kofn_schema_fail(sqlite3 *db, const char *what, kofn_error *err)
         hint = "; another kofn-master uses this store: stop it, or choose another store.dir";
         break;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
         status = KOFN_DATA_LOSS;
-        hint = "; put a copy in its place, or move it away to begin anew";
+        hint = "; at its next start kofn-master goes on with what can be read of it";
+        break;
+    case SQLITE_NOTADB:
+        status = KOFN_FAILED_PRECONDITION;
+        hint = "; put a copy in its place, or move the whole folder away to begin anew";
         break;
     case SQLITE_IOERR:
         found = find_errno(db);
@@ -148,7 +151,7 @@ kofn_schema_migrate(sqlite3 *db, const char *const *steps, size_t step_count, ko
     if (status)
         return status;
     if (application != APPLICATION_ID && (application != 0 || tables != 0))
-        return kofn_fail(err, KOFN_DATA_LOSS,
+        return kofn_fail(err, KOFN_FAILED_PRECONDITION,
                          "jobs.db: this is a database of some other program: choose another "
                          "store.dir");
     if (version < 0 || (uint64_t)version > step_count)

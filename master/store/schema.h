@@ -13,7 +13,8 @@
 #include <sqlite3.h>
 
 /* The database of this path, made if it is not there, of today's schema, locked for this process.
- * FAILED_PRECONDITION: it is in use, or of a newer schema. DATA_LOSS: not a database of ours. */
+ * FAILED_PRECONDITION: it is in use, of a newer schema, or not a database of ours. DATA_LOSS: it is
+ * damaged. */
 KOFN_MUST_CHECK kofn_status kofn_schema_open(const char *path, bool sync, sqlite3 **ret_db,
                                              kofn_error *err);
 

@@ -9,12 +9,15 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,8 +31,11 @@ typedef struct request_queue {
 
 struct kofn_store {
     kofn_rows *rows; // the writer's, once it runs
+    atomic_uint_fast64_t progress;
     kofn_spool spool;
     kofn_store_params params;
+    kofn_store_findings findings;
+    int lock_fd; // the folder
     int wake_fd; // an eventfd, readable while requests are done
 
     kofn_map busy; // by id: the request that is out; the I/O thread's, as are these
@@ -77,6 +83,13 @@ take_first(request_queue *queue)
     if (!queue->first)
         queue->last = &queue->first;
     return request;
+}
+
+/* Of the threads that wait for the disk: what is refused before it comes to them does not count. */
+static void
+count_progress(kofn_store *store)
+{
+    atomic_fetch_add_explicit(&store->progress, 1, memory_order_relaxed);
 }
 
 /* Any thread, with the mutex held. */
@@ -247,6 +260,7 @@ helper_main(void *context)
             read_file(store, request);
         else
             write_files(store, request);
+        count_progress(store);
         pthread_mutex_lock(&store->mutex);
         if (request->verb == KOFN_STORE_FETCH || request->error.status) {
             finish(store, request);
@@ -316,8 +330,10 @@ commit_rows(kofn_store *store, kofn_store_request *const *group, size_t count,
             kofn_rows_effect *effect, kofn_error *err)
 {
     kofn_status status = kofn_rows_begin(store->rows, err);
-    for (size_t i = 0; !status && i < count; i++)
+    for (size_t i = 0; !status && i < count; i++) {
         status = kofn_rows_apply(store->rows, group[i], effect, err);
+        count_progress(store);
+    }
     if (!status && kofn_failpoint_pass(KOFN_FAIL_GROUP_WRITTEN) != 0)
         status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "jobs.db: the disk is full");
     if (status) {
@@ -342,6 +358,7 @@ commit(kofn_store *store, kofn_store_request *const *group, size_t count, kofn_e
     if (!status)
         status = commit_rows(store, group, count, &effect, err);
     if (!status) {
+        count_progress(store);
         (void)kofn_failpoint_pass(KOFN_FAIL_GROUP_COMMITTED); // too late to fail
         for (size_t i = 0; i < effect.count; i++)
             kofn_spool_remove(&store->spool, effect.files[i]);
@@ -381,6 +398,7 @@ serve_round(kofn_store *store, kofn_store_request *const *round, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (round[i]->verb == KOFN_STORE_FETCH) {
             goes_on[i] = fetch_row(store, round[i]);
+            count_progress(store);
         } else {
             digest_small(round[i]);
             group[group_count++] = round[i];
@@ -527,12 +545,24 @@ kofn_store_serve(kofn_store *store)
         serve_done(store);
 }
 
+void
+kofn_store_get_findings(const kofn_store *store, kofn_store_findings *ret_findings)
+{
+    *ret_findings = store->findings;
+}
+
 kofn_status
 kofn_store_load(kofn_store *store, unsigned kind, kofn_store_visit visit, void *context,
                 kofn_error *err)
 {
     assert(store->outstanding == 0 && store->written == 0);
     return kofn_rows_load(store->rows, kind, visit, context, err);
+}
+
+uint64_t
+kofn_store_get_progress(const kofn_store *store)
+{
+    return atomic_load_explicit(&store->progress, memory_order_relaxed);
 }
 
 void
@@ -551,26 +581,47 @@ kofn_store_get_totals(kofn_store *store, kofn_store_totals *ret_totals)
 static bool
 names_file(void *context, uint64_t file)
 {
-    return kofn_rows_names_file(context, file);
+    kofn_store *store = context;
+    if (store->params.starting)
+        store->params.starting(store->params.context);
+    return kofn_rows_names_file(store->rows, file);
 }
 
-/* The database first: it is what keeps a second process away from the spool. */
+/* SQLite's own lock goes with the file, and a damaged one is renamed. */
+static kofn_status
+lock(kofn_store *store, const char *folder, kofn_error *err)
+{
+    store->lock_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->lock_fd < 0)
+        return kofn_fail(err, kofn_status_from_errno(errno),
+                         "the store's folder cannot be opened: %s", strerror(errno));
+    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return KOFN_OK; // some file systems have no such locks
+    return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                     "another kofn-master uses this store: stop it, or choose another store.dir");
+}
+
+enum { NAME_ENDS = 64 }; // room for what is put behind the name of the database
+
 static kofn_status
 open_files(kofn_store *store, kofn_error *err)
 {
     char path[4096];
     const char *folder = store->params.folder;
-    if (mkdir(folder, 0700) != 0 && errno != EEXIST)
-        return kofn_fail(err, kofn_status_from_errno(errno),
-                         "cannot make the store's folder '%s': %s", folder, strerror(errno));
-    if ((size_t)snprintf(path, sizeof path, "%s/jobs.db", folder) >= sizeof path)
+    kofn_store_findings *found = &store->findings;
+    if ((size_t)snprintf(path, sizeof path, "%s/jobs.db", folder) >= sizeof path - NAME_ENDS)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "the path of the store's folder is too long");
-    kofn_status status = kofn_rows_open(path, store->params.sync, &store->rows, err);
+    kofn_status status = kofn_spool_make_folder(folder, store->params.sync, err);
+    if (!status)
+        status = lock(store, folder, err);
+    if (!status)
+        status = kofn_rows_open(path, &store->params, &store->rows, found, err);
     snprintf(path, sizeof path, "%s/spool", folder);
     if (!status)
-        status = kofn_spool_open(path, store->params.sync, &store->spool, err);
+        status = kofn_spool_open(path, store->params.sync, &store->progress, &store->spool, err);
     if (!status)
-        status = kofn_spool_sweep(&store->spool, names_file, store->rows, err);
+        status = kofn_spool_sweep(&store->spool, names_file, store, store->params.bytes_max / 4,
+                                  &found->files, &found->files_bytes, err);
     if (!status)
         status = kofn_rows_count_bytes(store->rows, &store->bytes, err);
     return status ? kofn_fail_within(err, "store '%s'", folder) : KOFN_OK;
@@ -600,7 +651,7 @@ kofn_store_open(const kofn_store_params *params, kofn_store **ret_store, kofn_er
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the store");
     }
     store->params = *params;
-    store->spool.folder = store->wake_fd = -1;
+    store->spool.folder = store->wake_fd = store->lock_fd = -1;
     queue_init(&store->helping);
     queue_init(&store->writing);
     queue_init(&store->done);
@@ -658,6 +709,8 @@ kofn_store_close(kofn_store **store_p)
     kofn_spool_close(&store->spool);
     kofn_rows_close(&store->rows);
     kofn_map_fini(&store->busy);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd);
     if (store->wake_fd >= 0)
         close(store->wake_fd);
     pthread_cond_destroy(&store->to_help);

@@ -23,6 +23,8 @@
  *            11,100 new records a second of 4 x 4 (52 in a commit, median 3 ms, p99 28; without
  *            syncs 46,700), 2,100 with one client, and 140 to 180 MB/s from 64 KiB a matrix on,
  *            where a row and a file cost the same: hence KOFN_STORE_INLINE_MAX.
+ *            Opening checks every page of jobs.db: 8 us a record with two such operands, or what the
+ *            disk needs to read it.
  * Threads    Everything is called on one thread (the I/O thread), where it does not block but in
  *            open, load and close. `done` is called there too.
  */
@@ -94,20 +96,33 @@ typedef struct kofn_store_params {
     bool sync;          // false: what was stored survives the process, not the machine
     uint64_t bytes_max; // of bodies and matrices; 0: no limit
     uint64_t spare_bytes;
-    size_t helpers;  // threads, at least 1
-    kofn_pool *pool; // for what is fetched; outlives the store
+    size_t helpers;                  // threads, at least 1
+    kofn_pool *pool;                 // for what is fetched; outlives the store
+    void (*starting)(void *context); // called now and then while open works; NULL: nobody
+    void *context;
 } kofn_store_params;
+
+/* What open met that should not be. Somebody has to be told. */
+typedef struct kofn_store_findings {
+    char aside[64];              // jobs.db was damaged, and has this name now; "": it was not
+    uint64_t records, matrices;  // that could be read of it
+    uint64_t spoilt;             // rows that could not, or places of them
+    uint64_t commits;            // whole ones in its log that damage has cut off
+    uint64_t files, files_bytes; // that no record names: in spool/lost now
+} kofn_store_findings;
 
 typedef struct kofn_store kofn_store;
 
-/* Also brings an older schema up to date and removes what a crash left half done.
- * FAILED_PRECONDITION: another process has it open, or a newer kofn wrote it. DATA_LOSS: it is no
- * store. Otherwise what the system says. */
+/* Also brings an older schema up to date, removes what a crash left half done, and makes the best of
+ * what is damaged: a new jobs.db of the rows that can be read. FAILED_PRECONDITION: another process has
+ * it open, a newer kofn wrote it, or it is no store. Otherwise what the system says. */
 KOFN_MUST_CHECK kofn_status kofn_store_open(const kofn_store_params *params, kofn_store **ret_store,
                                             kofn_error *err);
 
 /* Carries out what was submitted, and what is submitted by `done` meanwhile, before it ends. */
 void kofn_store_close(kofn_store **store_p);
+
+void kofn_store_get_findings(const kofn_store *store, kofn_store_findings *ret_findings);
 
 /* Called for each record, oldest first. `broken` is NULL, or why there is nothing but kind and id.
  * What the record borrows is gone afterwards. A failure ends the walk and becomes its result. */
@@ -136,6 +151,10 @@ typedef struct kofn_store_totals {
     uint64_t commits, written; // groups, and the requests in them
     size_t waiting;            // submitted and not done
 } kofn_store_totals;
+
+/* Grows with each bit of work done: bytes of files written and read, rows, steps. While something
+ * is out it stands still only where the disk does. */
+uint64_t kofn_store_get_progress(const kofn_store *store);
 
 void kofn_store_get_totals(kofn_store *store, kofn_store_totals *ret_totals);
 

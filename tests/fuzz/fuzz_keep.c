@@ -179,7 +179,7 @@ open_master(stage *s)
     kofn_log_init(&log, getenv("KOFN_FUZZ_SAY") ? KOFN_LOG_DEBUG : KOFN_LOG_ERROR,
                   getenv("KOFN_FUZZ_SAY") ? STDERR_FILENO : -1);
     s->context = zmq_ctx_new();
-    if (kofn_master_new(s->context, &s->config, log, &s->master, &error) != KOFN_OK) {
+    if (kofn_master_new(s->context, &s->config, log, NULL, &s->master, &error) != KOFN_OK) {
         fprintf(stderr, "%s\n", error.text);
         insist(!"a master begins with whatever records there are");
     }

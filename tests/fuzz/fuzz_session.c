@@ -44,7 +44,7 @@ open_stage(stage *s)
     config.operands_max = 4;
     kofn_log_init(&log, KOFN_LOG_ERROR, -1);
     s->context = zmq_ctx_new();
-    insist(kofn_master_new(s->context, &config, log, &s->master, NULL) == KOFN_OK);
+    insist(kofn_master_new(s->context, &config, log, NULL, &s->master, NULL) == KOFN_OK);
     for (size_t i = 0; i < PEERS; i++)
         s->peers[i] = connect_peer(s->context, i < CLIENTS ? config.clients : config.workers);
 }

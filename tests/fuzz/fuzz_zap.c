@@ -49,14 +49,14 @@ make_guard(void *context)
 {
     char folder[] = "/tmp/kofn-fuzz-XXXXXX", own[64];
     kofn_guard *guard = NULL;
-    kofn_log log;
+    static kofn_log log;
     insist(mkdtemp(folder) != NULL);
     write_certificate(folder, "w1", "worker", "    public-key = \"" LISTED_WORKER "\"\n");
     write_certificate(folder, "master", "master",
                       "    public-key = \"" MASTER "\"\n    secret-key = \"" MASTER_SECRET "\"\n");
     (void)snprintf(own, sizeof own, "%s/master.key", folder);
     kofn_log_init(&log, KOFN_LOG_ERROR, -1);
-    insist(kofn_guard_new(context, own, folder, log, &guard, NULL) == KOFN_OK);
+    insist(kofn_guard_new(context, own, folder, &log, &guard, NULL) == KOFN_OK);
     remove_folder(folder, "w1");
     remove_folder(folder, "master");
     return guard;

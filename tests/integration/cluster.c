@@ -185,9 +185,26 @@ print_log(const cluster *c, const char *name)
     (void)fclose(file);
 }
 
+static double patience_s = PATIENCE_S;
+
+double
+cluster_get_patience_s(void)
+{
+    return patience_s;
+}
+
+void
+cluster_note_in_vain(void)
+{
+    enum { NEXT_S = 10 };
+    patience_s = NEXT_S;
+}
+
 static void
 give_up(const cluster *c, const char *what)
 {
+    const double waited_s = patience_s;
+    cluster_note_in_vain();
     print_log(c, "spawned.log");
     print_log(c, "master.log");
     for (size_t i = 0; i < CLUSTER_WORKERS_MAX; i++) {
@@ -195,13 +212,13 @@ give_up(const cluster *c, const char *what)
         (void)snprintf(name, sizeof name, "w%zu.log", i);
         print_log(c, name);
     }
-    fail_msg("%s did not happen within %d s", what, PATIENCE_S);
+    fail_msg("%s did not happen within %.0f s", what, waited_s);
 }
 
 static int
 await_end(cluster *c, process *p, const char *what)
 {
-    const double limit = now_s() + PATIENCE_S;
+    const double limit = now_s() + patience_s;
     while (!has_ended(p)) {
         if (now_s() > limit)
             give_up(c, what);
@@ -389,7 +406,7 @@ cluster_get_worker_pid(const cluster *c, size_t number)
 kofn_health
 cluster_check(cluster *c)
 {
-    const double limit = now_s() + PATIENCE_S;
+    const double limit = now_s() + patience_s;
     kofn_health health = {0};
     while (kofn_client_check(cluster_get_client(c), NULL, 1000, &health, NULL) != KOFN_OK) {
         if (now_s() > limit)
@@ -402,10 +419,12 @@ cluster_check(cluster *c)
 void
 cluster_await_workers(cluster *c, size_t count)
 {
-    const double limit = now_s() + PATIENCE_S;
+    const double limit = now_s() + patience_s;
+    char wanted[64];
+    (void)snprintf(wanted, sizeof wanted, "%zu workers, as the master counts them", count);
     while (cluster_check(c).workers != count) {
         if (now_s() > limit)
-            give_up(c, "the wanted number of workers");
+            give_up(c, wanted);
         pause_briefly();
     }
 }
@@ -443,7 +462,7 @@ static void
 await_worker(cluster *c, size_t number, bool (*holds)(const kofn_worker_info *info, size_t tasks),
              size_t tasks, const char *what)
 {
-    const double limit = now_s() + PATIENCE_S;
+    const double limit = now_s() + patience_s;
     for (kofn_worker_info info; !find_worker(c, number, &info) || !holds(&info, tasks);) {
         if (now_s() > limit)
             give_up(c, what);

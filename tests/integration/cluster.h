@@ -31,6 +31,12 @@ enum { CLUSTER_WORKERS_MAX = 16, CLUSTER_PATH_MAX = 256, PATIENCE_S = 60 };
 
 typedef struct cluster cluster;
 
+/* How long a wait of the cluster, of its people and of raw peers may take: PATIENCE_S, until one was in
+ * vain. The next ones are in vain soon: what is broken is so for all, and the test is to say it before it
+ * is stopped from outside. */
+double cluster_get_patience_s(void);
+void cluster_note_in_vain(void);
+
 /* Folder, free ports and the master's configuration; nothing runs yet. `master_yaml` is added to the
  * configuration. *state is for the teardown. */
 cluster *cluster_new(void **state, const char *master_yaml);

@@ -210,7 +210,9 @@ keyring_await_status(cluster *c, const char *own, kofn_status wanted)
     while ((status = keyring_call(c, own, "keys/master.key", NULL)) != wanted &&
            keyring_now_s() < limit)
         keyring_wait_a_moment();
-    assert_int_equal(status, wanted);
+    if (status != wanted)
+        fail_msg("a call as %s comes to %s after %d s, wanted: %s", own, kofn_status_name(status),
+                 REVOKED_WITHIN_S, kofn_status_name(wanted));
 }
 
 void
@@ -218,7 +220,7 @@ keyring_open_raw(cluster *c, raw_peer *peer, const char *own, const char *routin
                  const char *endpoint, bool delimited)
 {
     char path[CLUSTER_PATH_MAX / 2], public_key[41], secret_key[41], server_key[41];
-    const int linger = 0, patience_ms = 1000 * PATIENCE_S;
+    const int linger = 0, patience_ms = (int)(1000 * cluster_get_patience_s());
     (void)snprintf(path, sizeof path, "%s_secret", own);
     keyring_read(c, path, "public-key", public_key);
     keyring_read(c, path, "secret-key", secret_key);
@@ -267,6 +269,19 @@ keyring_submit(kofn_client *client, const char *key, char ret_job[KOFN_CLIENT_JO
     assert_ok(kofn_client_submit(client, &a, &a, &options, ret_job, &error));
 }
 
+kofn_result *
+keyring_await_product(kofn_client *client, const char *job, const char *for_what)
+{
+    const kofn_wait_options options = {.timeout_ms = (int64_t)(1000 * cluster_get_patience_s())};
+    kofn_result *result = NULL;
+    kofn_error error;
+    if (kofn_client_wait(client, job, &options, &result, &error) != KOFN_OK) {
+        cluster_note_in_vain();
+        fail_msg("%s: job %s has no product: %s", for_what, job, error.text);
+    }
+    return result;
+}
+
 /* ---- logs -------------------------------------------------------------------------------------- */
 
 void
@@ -274,7 +289,7 @@ keyring_await_log(cluster *c, const char *file, const char *text)
 {
     static char log[1 << 16];
     char path[CLUSTER_PATH_MAX];
-    const double limit = keyring_now_s() + PATIENCE_S;
+    const double limit = keyring_now_s() + cluster_get_patience_s();
     log[0] = '\0';
     cluster_get_path(c, file, path);
     for (;;) {
@@ -282,8 +297,10 @@ keyring_await_log(cluster *c, const char *file, const char *text)
             read_file(c, file, log, sizeof log);
         if (strstr(log, text))
             return;
-        if (keyring_now_s() > limit)
-            fail_msg("%s does not say '%s'", file, text);
+        if (keyring_now_s() > limit) {
+            cluster_note_in_vain();
+            fail_msg("%s does not say '%s', it says:\n%s", file, text, log);
+        }
         keyring_wait_a_moment();
     }
 }

@@ -57,6 +57,10 @@ bool keyring_hears_something(raw_peer *peer); // within SHORT_MS
 /* A small product that nobody has computed yet. */
 void keyring_submit(kofn_client *client, const char *key, char ret_job[KOFN_CLIENT_JOB_MAX]);
 
+/* The product of a submitted job, of the caller; without it after PATIENCE_S the test fails, and says
+ * that it waited `for_what`. */
+kofn_result *keyring_await_product(kofn_client *client, const char *job, const char *for_what);
+
 void keyring_await_master_log(cluster *c, const char *text);
 void keyring_await_log(cluster *c, const char *file, const char *text);
 

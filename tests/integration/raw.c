@@ -1,5 +1,6 @@
 #include "tests/integration/raw.h"
 
+#include "common/base/clock.h"
 #include "tests/assert.h"
 #include "tests/integration/cluster.h"
 
@@ -12,7 +13,7 @@ raw_open(raw_peer *peer, int type, bool delimited, const char *endpoint)
     assert_non_null(peer->context);
     peer->socket = zmq_socket(peer->context, type);
     assert_non_null(peer->socket);
-    const int patience_ms = PATIENCE_S * 1000;
+    const int patience_ms = (int)(1000 * cluster_get_patience_s());
     assert_int_equal(zmq_setsockopt(peer->socket, ZMQ_RCVTIMEO, &patience_ms, sizeof patience_ms),
                      0);
     assert_int_equal(zmq_connect(peer->socket, endpoint), 0);
@@ -102,16 +103,18 @@ raw_call(raw_peer *peer, kofn_msg_call *call, kofn_method method, const void *bo
 
 /* ---- receiving --------------------------------------------------------------------------------- */
 
-void
-raw_receive(raw_peer *peer, raw_message *ret_message)
+static void
+receive(raw_peer *peer, const char *awaited, raw_message *ret_message)
 {
     ret_message->count = 0;
     bool more = true;
     for (size_t i = 0; more; i++) {
         zmq_msg_t frame;
         assert_int_equal(zmq_msg_init(&frame), 0);
-        if (zmq_msg_recv(&frame, peer->socket, 0) < 0)
-            fail_msg("no message: %s", zmq_strerror(errno));
+        if (zmq_msg_recv(&frame, peer->socket, 0) < 0) {
+            cluster_note_in_vain();
+            fail_msg("awaited %s, and got no message: %s", awaited, zmq_strerror(errno));
+        }
         more = zmq_msg_more(&frame);
         if (i == 0 && peer->delimited) {
             assert_int_equal(zmq_msg_size(&frame), 0);
@@ -122,6 +125,12 @@ raw_receive(raw_peer *peer, raw_message *ret_message)
         ret_message->frame[ret_message->count++] = frame;
     }
     assert_true(ret_message->count > 0);
+}
+
+void
+raw_receive(raw_peer *peer, raw_message *ret_message)
+{
+    receive(peer, "anything", ret_message);
 }
 
 void
@@ -136,15 +145,20 @@ void
 raw_expect(raw_peer *peer, const char *type, void *ret_envelope, raw_message *ret_message)
 {
     kofn_error error;
-    for (;;) {
+    const int64_t until_ns = kofn_clock_ns() + (int64_t)(1e9 * cluster_get_patience_s());
+    for (;;) { // heartbeats never end
         char got[32];
-        raw_receive(peer, ret_message);
+        receive(peer, type, ret_message);
         zmq_msg_t *head = &ret_message->frame[0];
         assert_ok(kofn_message_peek(zmq_msg_data(head), zmq_msg_size(head), "type", got, sizeof got,
                                     &error));
         if (strcmp(got, type) == 0)
             break;
         raw_message_fini(ret_message);
+        if (kofn_clock_ns() > until_ns) {
+            cluster_note_in_vain();
+            fail_msg("awaited %s, and the last of what came is %s", type, got);
+        }
     }
     const kofn_wire_message *of = kofn_envelope_find(type);
     assert_non_null(of);

@@ -295,10 +295,10 @@ static void
 end_theft(theft *t)
 {
     static const double square[4] = {7, 10, 15, 22};
-    kofn_result *result = NULL;
     kofn_error error;
     raw_answer(&t->worker, &t->task, square, 2, 2);
-    assert_ok(kofn_client_wait(t->alice, t->job, NULL, &result, &error));
+    kofn_result *result =
+        keyring_await_product(t->alice, t->job, "the answer of whose task it is counts");
     kofn_matrix c;
     assert_ok(kofn_result_get_matrix(result, &c, &error));
     assert_memory_equal(c.data, square, sizeof square);
@@ -520,7 +520,7 @@ anothers_job_cannot_be_waited_for(void **state)
     kofn_result *result = NULL;
     kofn_error error;
     assert_fails(kofn_client_wait(h.bob, h.job, NULL, &result, &error), KOFN_NOT_FOUND);
-    assert_ok(kofn_client_wait(h.alice, h.job, NULL, &result, &error));
+    result = keyring_await_product(h.alice, h.job, "it is hers");
     kofn_result_destroy(&result);
     leave(&h);
 }
@@ -544,7 +544,7 @@ anothers_job_cannot_be_cancelled(void **state)
     kofn_result *result = NULL;
     kofn_error error;
     assert_fails(kofn_client_cancel(h.bob, h.job, &account, &error), KOFN_NOT_FOUND);
-    assert_ok(kofn_client_wait(h.alice, h.job, NULL, &result, &error));
+    result = keyring_await_product(h.alice, h.job, "it is hers");
     kofn_result_destroy(&result);
     leave(&h);
 }
@@ -648,7 +648,7 @@ an_admin_may_all_of_that(void **state)
     assert_ok(kofn_client_list_operands(boss, &operands, &count, &error));
     assert_int_equal(count, 1);
     assert_ok(kofn_client_get_job(boss, h.job, &account, &error));
-    assert_ok(kofn_client_wait(boss, h.job, NULL, &result, &error));
+    result = keyring_await_product(boss, h.job, "an admin may wait for it");
     kofn_result_destroy(&result);
     assert_ok(kofn_client_cancel(boss, h.job, &account, &error)); // over, and so it stays
     assert_ok(kofn_client_multiply(boss, &stored, &a, NULL, &result, &error));

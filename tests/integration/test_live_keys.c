@@ -91,8 +91,8 @@ a_worker_that_is_revoked_loses_its_tasks_to_others(void **state)
     keyring_start_worker(c, 1, "");
     cluster_await_workers(c, 2);
     keyring_remove(c, "keys/w0.key");
-    kofn_result *result = NULL;
-    assert_ok(kofn_client_wait(cluster_get_client(c), job, NULL, &result, &error));
+    kofn_result *result = keyring_await_product(cluster_get_client(c), job,
+                                                "a revoked worker's task goes to another");
     kofn_result_destroy(&result);
     cluster_await_workers(c, 1);
     assert_non_null(
@@ -218,8 +218,6 @@ a_worker_hands_its_tasks_back_before_it_connects_with_another_key(void **state)
     keyring_use(c, "keys/boss.key", "keys/master.key");
     cluster_await_workers(c, 1);
     char job[KOFN_CLIENT_JOB_MAX];
-    kofn_result *result = NULL;
-    kofn_error error;
     keyring_submit(cluster_get_client(c), NULL, job);
     cluster_await_running(c, 0, 1);
     keyring_start_worker(c, 1, "");
@@ -229,7 +227,8 @@ a_worker_hands_its_tasks_back_before_it_connects_with_another_key(void **state)
     keyring_copy(c, "new/w0.key_secret", "keys/w0.key_secret");
     keyring_await_master_log(c, "keys_read: who may connect count=7");
     cluster_signal_worker(c, 0, SIGHUP);
-    assert_ok(kofn_client_wait(cluster_get_client(c), job, NULL, &result, &error));
+    kofn_result *result = keyring_await_product(cluster_get_client(c), job,
+                                                "a worker with new keys hands its task back");
     kofn_result_destroy(&result);
     keyring_await_master_log(c, "worker_leaves: its keys changed worker=w0");
     keyring_await_master_log(c, "it stopped and handed its tasks back worker=w0"); // not: was gone

@@ -36,7 +36,7 @@ stage_run(stage *s)
     kofn_error error;
     kofn_log log;
     kofn_log_init(&log, KOFN_LOG_DEBUG, getenv("KOFN_TEST_LOG") ? 2 : -1);
-    assert_ok(kofn_master_new(s->context, &s->config, log, &s->master, &error));
+    assert_ok(kofn_master_new(s->context, &s->config, log, NULL, &s->master, &error));
     assert_int_equal(pthread_create(&s->thread, NULL, run_master, s), 0);
     s->running = true;
 }
@@ -102,7 +102,7 @@ stage_teardown_kept(void **state)
 }
 
 void
-stage_restart(stage *s)
+stage_stop(stage *s)
 {
     kofn_master_stop(s->master);
     kofn_master_stop(s->master);
@@ -110,6 +110,12 @@ stage_restart(stage *s)
     for (size_t i = 0; i < s->count; i++)
         close_peer(&s->peers[i]);
     s->count = 0;
+}
+
+void
+stage_restart(stage *s)
+{
+    stage_stop(s);
     stage_run(s);
 }
 

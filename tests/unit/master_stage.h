@@ -50,7 +50,8 @@ int stage_teardown(void **state);
 int stage_setup_kept(void **state);
 int stage_teardown_kept(void **state);
 
-/* Stop at once and start anew: open jobs stay open. All peers are gone afterwards. */
+/* At once: open jobs stay open. All peers are gone afterwards. */
+void stage_stop(stage *s);
 void stage_restart(stage *s);
 
 /* ---- peers ------------------------------------------------------------------------------------------ */

@@ -182,7 +182,7 @@ count_files(const store_rig *rig, char *ret_path, size_t path_max)
     DIR *spool = opendir(folder);
     assert_non_null(spool);
     for (const struct dirent *entry; (entry = readdir(spool)) != NULL;)
-        if (entry->d_name[0] != '.') {
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "lost") != 0) {
             count++;
             if (ret_path)
                 snprintf(ret_path, path_max, "%s/%s", folder, entry->d_name);

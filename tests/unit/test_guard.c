@@ -35,7 +35,7 @@ static int
 setup(void **state)
 {
     static scene s;
-    kofn_log quiet;
+    static kofn_log quiet;
     kofn_error error;
     s = (scene){.folder = "/tmp/kofn-guard-XXXXXX", .now_ns = INT64_C(1) << 40};
     assert_non_null(mkdtemp(s.folder));
@@ -45,7 +45,7 @@ setup(void **state)
     (void)snprintf(s.own, sizeof s.own, "%s/master.key", s.folder);
     kofn_log_init(&quiet, KOFN_LOG_ERROR, -1);
     s.context = zmq_ctx_new();
-    assert_ok(kofn_guard_new(s.context, s.own, s.folder, quiet, &s.guard, &error));
+    assert_ok(kofn_guard_new(s.context, s.own, s.folder, &quiet, &s.guard, &error));
     assert_ok(kofn_link_socket_new(s.context, KOFN_LINK_MASTER_WORKERS, &s.server, &error));
     *state = &s;
     return 0;
@@ -335,12 +335,38 @@ a_secret_among_the_public_ones_is_found(void **state)
     kofn_log_init(&to_pipe, KOFN_LOG_WARNING, pipe_fds[1]);
     kofn_guard_destroy(&s->guard);
     void *context = zmq_ctx_new(); // the place of the handler in the other one is free only soon
-    assert_ok(kofn_guard_new(context, s->own, s->folder, to_pipe, &s->guard, &error));
+    assert_ok(kofn_guard_new(context, s->own, s->folder, &to_pipe, &s->guard, &error));
     assert_true(read(pipe_fds[0], log, sizeof log - 1) > 0);
     assert_non_null(strstr(log, "secret_exposed"));
     assert_null(strstr(log, s->me.secret_key));
     assert_string_equal(
         kofn_guard_find(s->guard, KOFN_LINK_MASTER_CLIENTS, s->me.public_key)->secret_key, "");
+    kofn_guard_destroy(&s->guard);
+    (void)zmq_ctx_term(context);
+    (void)close(pipe_fds[0]);
+    (void)close(pipe_fds[1]);
+}
+
+/* A reload changes the level of the log that is the master's. */
+static void
+what_is_logged_follows_the_masters_level(void **state)
+{
+    scene *s = *state;
+    char log[4096] = "";
+    int pipe_fds[2];
+    kofn_log to_pipe;
+    kofn_error error;
+    assert_int_equal(pipe2(pipe_fds, O_NONBLOCK | O_CLOEXEC), 0);
+    kofn_log_init(&to_pipe, KOFN_LOG_ERROR, pipe_fds[1]);
+    kofn_guard_destroy(&s->guard);
+    void *context = zmq_ctx_new();
+    assert_ok(kofn_guard_new(context, s->own, s->folder, &to_pipe, &s->guard, &error));
+    assert_true(read(pipe_fds[0], log, sizeof log - 1) < 0);
+    to_pipe.level = KOFN_LOG_NOTICE;
+    write_copy(s, &s->me, "me.key", "admin", false);
+    assert_true(look(s));
+    assert_true(read(pipe_fds[0], log, sizeof log - 1) > 0);
+    assert_non_null(strstr(log, "keys_read"));
     kofn_guard_destroy(&s->guard);
     (void)zmq_ctx_term(context);
     (void)close(pipe_fds[0]);
@@ -620,7 +646,7 @@ one_context_has_one_guard(void **state)
     kofn_guard *second = NULL;
     kofn_error error;
     kofn_log_init(&quiet, KOFN_LOG_ERROR, -1);
-    assert_fails(kofn_guard_new(s->context, s->own, s->folder, quiet, &second, &error),
+    assert_fails(kofn_guard_new(s->context, s->own, s->folder, &quiet, &second, &error),
                  KOFN_ALREADY_EXISTS);
 }
 
@@ -642,6 +668,7 @@ main(void)
         SCENE(the_folder_is_the_one_that_the_path_leads_to_now),
         SCENE(a_folder_that_is_gone_allows_nobody_until_it_is_back),
         SCENE(a_secret_among_the_public_ones_is_found),
+        SCENE(what_is_logged_follows_the_masters_level),
         SCENE(ten_thousand_certificates_hold_nobody_up),
         SCENE(a_secured_socket_passes_the_proof),
         SCENE(an_open_socket_does_not_pass_the_proof),

@@ -1,6 +1,8 @@
 /* The life of jobs in the master: their ends in every state, keys, limits, memory, and stopping. */
 #include "tests/unit/master_stage.h"
 
+#include "master/job.h"
+
 #include <zmq.h>
 
 static const problem small = {.rows = 6, .inner = 4, .cols = 3};
@@ -643,6 +645,23 @@ a_code_that_memory_has_no_room_for_is_not_built(void **state)
     expect_product(s, client, 2, &tiny, NULL);
 }
 
+/* Whatever it was: a piece of computing, or something asked of the store. */
+static void
+the_last_item_of_a_job_that_is_over_lets_go_of_its_work(void **state)
+{
+    (void)state;
+    kofn_job job = {.state = KOFN_JOB_FAILED, .items = 2};
+    kofn_bands operand;
+    kofn_error error;
+    kofn_bands_init(&operand, KOFN_F64, 0, 0);
+    kofn_assembler_init(&job.operands);
+    assert_ok(kofn_assembler_have(&job.operands, &operand, &error));
+    kofn_job_leave(&job);
+    assert_int_equal(job.operands.count, 1);
+    kofn_job_leave(&job);
+    assert_int_equal(job.operands.count, 0);
+}
+
 int
 main(void)
 {
@@ -674,6 +693,7 @@ main(void)
         T(jobs_are_handed_back_when_the_grace_time_is_over),
         T(a_second_stop_ends_at_once),
         T(a_code_that_memory_has_no_room_for_is_not_built),
+        cmocka_unit_test(the_last_item_of_a_job_that_is_over_lets_go_of_its_work),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -319,10 +319,13 @@ answers_of_a_durable_job_are_settled_when_it_is_over(void **state)
         expect_task(worker, &t[i]);
     answer(s, worker, &t[0]);
     await_answers(client, job, 1);
-    send_product(s, client, 2, KOFN_METHOD_MULTIPLY, &tiny);
-    expect_task(worker, &between); // and no word of the answer before it
-    answer(s, worker, &between);
-    expect_product(s, client, 2, &tiny, other);
+    const int64_t beats_ns = kofn_clock_after(kofn_clock_ns(), 4 * s->config.heartbeat_ns);
+    for (uint64_t call = 2; call == 2 || kofn_clock_ns() < beats_ns; call++) {
+        send_product(s, client, call, KOFN_METHOD_MULTIPLY, &tiny);
+        expect_task(worker, &between); // and no word of the answer before it
+        answer_and_forget(s, worker, &between);
+        expect_product(s, client, call, &tiny, other);
+    }
     answer(s, worker, &t[1]);
     await_state(client, job, "done");
     expect_settled(worker, 2);
@@ -541,6 +544,7 @@ a_task_goes_to_whoever_says_that_it_has_the_block(void **state)
     for (size_t life = 0; life < LIVES; life++)
         join_with_blocks(forgetful, 2, names);
     join_with_blocks(forgetful, 0, NULL);
+    what.policy = "oneshot"; // nobody gets a copy
     send_product(s, client, 4, KOFN_METHOD_MULTIPLY, &what);
     for (size_t i = 0; i < 2; i++) {
         expect_named(has[i], &got);

@@ -2,8 +2,72 @@
  * anew. Its end is always at once: open jobs stay open. */
 #include "tests/unit/master_stage.h"
 
+#include "master/store/store.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
 static const problem small = {.rows = 6, .inner = 4, .cols = 3};
 static const problem square = {.rows = 4, .inner = 4, .cols = 4};
+
+/* ---- what another hand does to the store ------------------------------------------------------------- */
+
+typedef struct found_record {
+    kofn_store_record record; // its body is in `body`
+    char body[4096];
+    size_t count;
+} found_record;
+
+static kofn_status
+take_record(void *context, const kofn_store_record *record, const kofn_error *broken,
+            kofn_error *err)
+{
+    (void)err;
+    found_record *found = context;
+    assert_null(broken);
+    assert_true(record->body_bytes <= sizeof found->body);
+    found->record = *record;
+    memcpy(found->body, record->body, record->body_bytes);
+    found->record.body = found->body;
+    found->count++;
+    return KOFN_OK;
+}
+
+static void
+note_done(kofn_store_request *request)
+{
+    assert_int_equal(request->error.status, KOFN_OK);
+    *(bool *)request->context = true;
+}
+
+/* The only record of a kind, as the master that is stopped left it. */
+static kofn_store *
+open_store(stage *s, kofn_store_kind kind, found_record *ret_found)
+{
+    const kofn_store_params params = {.folder = s->config.store, .helpers = 1, .pool = s->pool};
+    kofn_store *store;
+    kofn_error error;
+    assert_ok(kofn_store_open(&params, &store, &error));
+    ret_found->count = 0;
+    assert_ok(kofn_store_load(store, kind, take_record, ret_found, &error));
+    assert_int_equal(ret_found->count, 1);
+    return store;
+}
+
+static void
+put_record(kofn_store **store_p, const kofn_store_record *record, const kofn_bands *fresh)
+{
+    bool done = false;
+    kofn_store_request put = {
+        .verb = KOFN_STORE_PUT, .record = *record, .done = note_done, .context = &done};
+    put.is_new = fresh != NULL;
+    put.matrix_count = fresh != NULL;
+    put.matrices[0].bands = fresh;
+    kofn_store_submit(*store_p, &put);
+    kofn_store_close(store_p);
+    assert_true(done);
+}
 
 /* ---- jobs ------------------------------------------------------------------------------------------ */
 
@@ -139,6 +203,134 @@ a_job_is_refused_when_the_store_is_full_with_a_hint_to_retry(void **state)
     put_operand(s, client, 2, &tiny, 0, operand); // this one has room
 }
 
+static void
+cancel(peer *client, uint64_t call, const char *job)
+{
+    send_job_call(client, call, KOFN_METHOD_CANCEL, job);
+    assert_int_equal(expect_reply(client, call, NULL, NULL), KOFN_OK);
+}
+
+/* The record of a job that ended keeps the key under which another one runs by now. */
+static void
+a_key_of_two_records_is_the_newer_jobs_when_the_older_is_forgotten(void **state)
+{
+    stage *s = *state;
+    char first[KOFN_ID_MAX], second[KOFN_ID_MAX], other[KOFN_ID_MAX], again[KOFN_ID_MAX];
+    problem keyed = small, other_key = small;
+    keyed.key = "of two records";
+    other_key.key = "whose job takes the memory of the first";
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    submit(s, client, 1, &keyed, first);
+    cancel(client, 2, first);
+    submit(s, client, 3, &keyed, second);
+    assert_string_not_equal(second, first);
+
+    s->config.keep_jobs = 0;
+    stage_restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    submit(s, client, 1, &other_key, other);
+    send_job_call(client, 2, KOFN_METHOD_GET_JOB, first);
+    assert_int_equal(expect_reply(client, 2, NULL, NULL), KOFN_NOT_FOUND);
+    submit(s, client, 3, &keyed, again);
+    assert_string_equal(again, second);
+}
+
+/* ---- masters that die -------------------------------------------------------------------------------- */
+
+/* What one leaves that did not stop; the jobs that were open are so in either case. */
+static void
+die_and_restart(stage *s)
+{
+    char path[300], boot[64];
+    stage_stop(s);
+    FILE *from = fopen("/proc/sys/kernel/random/boot_id", "re");
+    assert_non_null(from);
+    assert_non_null(fgets(boot, sizeof boot, from));
+    assert_int_equal(fclose(from), 0);
+    (void)snprintf(path, sizeof path, "%s/running", s->config.store);
+    assert_int_equal(access(path, F_OK), -1); // it stopped
+    FILE *to = fopen(path, "we");
+    assert_non_null(to);
+    assert_true(fputs(boot, to) >= 0);
+    assert_int_equal(fclose(to), 0);
+    stage_run(s);
+}
+
+/* The job whose task comes, which is not answered. */
+static void
+expect_task_of(stage *s, const char *job)
+{
+    task t;
+    expect_task(join_worker(s, "w", 4), &t);
+    assert_string_equal(t.head.job, job);
+    task_fini(&t);
+}
+
+static void
+a_job_under_which_the_master_dies_again_and_again_has_failed(void **state)
+{
+    enum { TRIES = 3 };
+    stage *s = *state;
+    char bad[KOFN_ID_MAX], good[KOFN_ID_MAX], same[KOFN_ID_MAX];
+    task t;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    submit(s, client, 1, &small, bad);
+    submit(s, client, 2, &small, good);
+    die_and_restart(s);
+    peer *worker = join_worker(s, "w", 4);
+    for (size_t i = 0; i < 2; i++) { // both at once
+        expect_task(worker, &t);
+        task_fini(&t);
+    }
+    for (size_t i = 0; i <= TRIES; i++) {
+        die_and_restart(s);
+        expect_task_of(s, bad);
+        client = open_client(s, KOFN_WINDOW_BYTES);
+        assert_string_equal(get_job(client, good).state, "storing"); // and no task of it
+        assert_string_equal(get_job(client, bad).state, "running");
+        if (i > 0)
+            continue;
+        stage_restart(s); // a stop is no death: this try does not count
+    }
+    die_and_restart(s);
+    worker = join_worker(s, "w", 4);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    send_job_call(client, 1, KOFN_METHOD_WAIT, good);
+    expect_product(s, client, 1, &small, same);
+    send_job_call(client, 2, KOFN_METHOD_WAIT, bad);
+    assert_int_equal(expect_reply(client, 2, NULL, NULL), KOFN_FAILED_PRECONDITION);
+    assert_non_null(strstr(get_job(client, bad).message, "died 3 times"));
+}
+
+static void
+suspects_are_begun_one_after_another_and_done(void **state)
+{
+    stage *s = *state;
+    char job[3][KOFN_ID_MAX], same[KOFN_ID_MAX];
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    for (size_t i = 0; i < 3; i++)
+        submit(s, client, i + 1, &small, job[i]);
+    die_and_restart(s);
+    (void)check_health(open_client(s, 0));
+    die_and_restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    cancel(client, 1, job[1]);
+    peer *worker = join_worker(s, "w", 4);
+    for (size_t i = 0; i < 3; i += 2) {
+        task t;
+        expect_task(worker, &t);
+        assert_string_equal(t.head.job, job[i]);
+        answer(s, worker, &t);
+        send_job_call(client, 2 + i, KOFN_METHOD_WAIT, job[i]);
+        expect_product(s, client, 2 + i, &small, same);
+    }
+}
+
 /* ---- operands ---------------------------------------------------------------------------------------- */
 
 static void
@@ -174,6 +366,47 @@ jobs_that_need_an_operand_from_disk_share_one_load(void **state)
     expect_product(s, client, 3, &named, again);
 }
 
+/* Put under one key at once, and the master was killed before the second of them went. */
+static void
+a_key_of_two_operands_is_the_newer_ones_when_the_older_is_dropped(void **state)
+{
+    stage *s = *state;
+    char older[KOFN_ID_MAX], other[KOFN_ID_MAX], again[KOFN_ID_MAX], newer[KOFN_ID_MAX];
+    problem keyed = square, other_key = square;
+    keyed.key = "of two records";
+    other_key.key = "of the operand that takes the memory";
+    stage_run(s);
+    put_operand(s, open_client(s, KOFN_WINDOW_BYTES), 1, &keyed, 0, older);
+    stage_stop(s);
+    found_record found;
+    kofn_bands bands;
+    kofn_store *store = open_store(s, KOFN_STORE_OPERAND, &found);
+    found.record.id++;
+    snprintf(newer, sizeof newer, "%016" PRIx64, found.record.id);
+    problem_operand(s, &keyed, 0, &bands);
+    put_record(&store, &found.record, &bands);
+    kofn_bands_fini(&bands);
+
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    kofn_msg_operand_ref ref;
+    snprintf(ref.operand, sizeof ref.operand, "%s", older);
+    send_call(client, 1, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
+    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_OK);
+    put_operand(s, client, 2, &other_key, 0, other);
+    put_operand(s, client, 3, &keyed, 0, again);
+    assert_string_equal(again, newer);
+}
+
+static kofn_status
+drop_operand(peer *client, uint64_t call, const char *operand)
+{
+    kofn_msg_operand_ref ref;
+    snprintf(ref.operand, sizeof ref.operand, "%s", operand);
+    send_call(client, call, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
+    return expect_reply(client, call, NULL, NULL);
+}
+
 static void
 an_operand_that_the_memory_cannot_hold_waits_on_disk(void **state)
 {
@@ -183,19 +416,125 @@ an_operand_that_the_memory_cannot_hold_waits_on_disk(void **state)
     stage_run(s);
     put_operand(s, open_client(s, KOFN_WINDOW_BYTES), 1, &square, 0, operand);
 
-    kofn_msg_operand_ref ref;
-    snprintf(ref.operand, sizeof ref.operand, "%s", operand);
+    problem named = square;
+    named.operand[0] = operand;
     s->config.memory = 100; // of 128 bytes
     stage_restart(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
-    send_call(client, 1, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
-    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_NOT_FOUND);
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &named);
+    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_FAILED_PRECONDITION);
 
     s->config.memory = memory;
     stage_restart(s);
     client = open_client(s, KOFN_WINDOW_BYTES);
-    send_call(client, 1, KOFN_METHOD_DROP_OPERAND, &kofn_operand_ref_message, &ref);
-    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_OK);
+    peer *worker = join_worker(s, "w", 1);
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &named);
+    task t;
+    char job[KOFN_ID_MAX];
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    expect_product(s, client, 1, &named, job);
+
+    s->config.memory = 100;
+    stage_restart(s);
+    assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_OK);
+    s->config.memory = memory;
+    stage_restart(s);
+    assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_NOT_FOUND);
+}
+
+/* A job whose stored operand, dropped since, is larger than the memory of the next master. */
+static void
+block_job(stage *s, problem *ret_named, char operand[KOFN_ID_MAX], char job[KOFN_ID_MAX])
+{
+    *ret_named = square;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    put_operand(s, client, 1, &square, 0, operand);
+    ret_named->operand[0] = operand;
+    ret_named->key = "of a job that waits for a better master";
+    submit(s, client, 2, ret_named, job);
+    assert_int_equal(drop_operand(client, 3, operand), KOFN_OK);
+    s->config.memory = 100;
+    s->config.keep_jobs = 0;
+    stage_restart(s);
+}
+
+static void
+a_job_that_another_configuration_can_take_up_waits_for_it(void **state)
+{
+    stage *s = *state;
+    problem named;
+    char operand[KOFN_ID_MAX], job[KOFN_ID_MAX], again[KOFN_ID_MAX];
+    const uint64_t memory = s->config.memory;
+    block_job(s, &named, operand, job);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_job account = get_job(client, job);
+    assert_string_equal(account.state, "blocked");
+    assert_int_equal(account.status, KOFN_FAILED_PRECONDITION);
+    assert_non_null(strstr(account.message, operand));
+    send_job_call(client, 1, KOFN_METHOD_WAIT, job);
+    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_FAILED_PRECONDITION);
+    submit(s, client, 2, &named, again); // which would trim it, were it over
+    assert_string_equal(again, job);
+    assert_int_equal(check_health(client).jobs_queued, 0);
+
+    s->config.memory = memory;
+    stage_restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    peer *worker = join_worker(s, "w", 1);
+    task t;
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    send_job_call(client, 1, KOFN_METHOD_WAIT, job);
+    expect_product(s, client, 1, &named, again);
+}
+
+static void
+a_job_that_waits_for_another_configuration_can_be_cancelled(void **state)
+{
+    stage *s = *state;
+    problem named;
+    char operand[KOFN_ID_MAX], job[KOFN_ID_MAX];
+    const uint64_t memory = s->config.memory;
+    block_job(s, &named, operand, job);
+    s->config.keep_jobs = 10;
+    stage_restart(s);
+    cancel(open_client(s, KOFN_WINDOW_BYTES), 1, job);
+    s->config.memory = memory;
+    stage_restart(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    assert_string_equal(get_job(client, job).state, "cancelled");
+    assert_int_equal(drop_operand(client, 1, operand), KOFN_NOT_FOUND);
+}
+
+/* Its order is no order, however whole the record is. */
+static void
+a_job_that_is_lost_has_failed_on_disk_too(void **state)
+{
+    enum { FAILED_ON_DISK = 4 };
+    stage *s = *state;
+    char job[KOFN_ID_MAX];
+    found_record found;
+    stage_run(s);
+    submit(s, open_client(s, KOFN_WINDOW_BYTES), 1, &small, job);
+    stage_stop(s);
+    kofn_store *store = open_store(s, KOFN_STORE_JOB, &found);
+    memset(found.body, 0xc1, found.record.body_bytes); // never used in msgpack
+    found.record.owner[0] = '\0';
+    put_record(&store, &found.record, NULL);
+    for (size_t life = 0; life < 2; life++) {
+        stage_run(s);
+        peer *client = open_client(s, KOFN_WINDOW_BYTES);
+        send_job_call(client, 1, KOFN_METHOD_WAIT, job);
+        assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_DATA_LOSS);
+        assert_string_equal(get_job(client, job).state, "failed");
+        assert_true(life > 0 || check_health(client).jobs_failed == 1); // since it was found out
+        stage_stop(s);
+        store = open_store(s, KOFN_STORE_JOB, &found);
+        kofn_store_close(&store);
+        assert_int_equal(found.record.state, FAILED_ON_DISK);
+    }
 }
 
 static void
@@ -241,8 +580,15 @@ main(void)
         TEST(who_waits_when_it_stops_is_told_to_come_again),
         TEST(a_multiply_is_not_kept),
         TEST(a_job_is_refused_when_the_store_is_full_with_a_hint_to_retry),
+        TEST(a_key_of_two_records_is_the_newer_jobs_when_the_older_is_forgotten),
+        TEST(a_job_under_which_the_master_dies_again_and_again_has_failed),
+        TEST(suspects_are_begun_one_after_another_and_done),
         TEST(jobs_that_need_an_operand_from_disk_share_one_load),
+        TEST(a_key_of_two_operands_is_the_newer_ones_when_the_older_is_dropped),
         TEST(an_operand_that_the_memory_cannot_hold_waits_on_disk),
+        TEST(a_job_that_another_configuration_can_take_up_waits_for_it),
+        TEST(a_job_that_waits_for_another_configuration_can_be_cancelled),
+        TEST(a_job_that_is_lost_has_failed_on_disk_too),
         TEST(an_operand_that_was_dropped_in_use_goes_with_its_last_job),
     };
     return cmocka_run_group_tests_name("master_store", tests, NULL, NULL);

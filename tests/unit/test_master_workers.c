@@ -394,6 +394,37 @@ a_task_that_fails_on_three_workers_fails_its_job(void **state)
     assert_int_equal(check_health(client).memory_bytes, 0);
 }
 
+/* A request comes to its deadline, the last for its job; the cancel finds the worker gone, which was the
+ * last hope of the client's next request. That one is gone in the middle of the look at deadlines. */
+static void
+a_deadline_may_end_the_next_request_too(void **state)
+{
+    stage *s = *state;
+    problem shared = whole;
+    shared.key = "shared";
+    task t;
+    s->config.heartbeat_ns = 3 * KOFN_NS_PER_S; // or that would find the worker gone first
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *first = open_client(s, KOFN_WINDOW_BYTES);
+    peer *doomed = join_worker(s, "doomed", 1);
+    send_product(s, first, 1, KOFN_METHOD_MULTIPLY, &shared);
+    expect_task(doomed, &t);
+    task_fini(&t);
+    peer *other = join_worker(s, "other", 1);
+    close_peer(doomed);
+
+    shared.timeout_ms = 1000;
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &shared);
+    send_product(s, client, 2, KOFN_METHOD_MULTIPLY, &whole);
+    (void)check_health(client);
+    post(first, &kofn_abandon_message, &(kofn_msg_abandon){.call = 1});
+    expect_task(other, &t);
+    answer_that_memory_is_short(s, other, &t);
+    task_fini(&t);
+    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_DEADLINE_EXCEEDED);
+    assert_int_equal(expect_reply(client, 2, NULL, NULL), KOFN_UNAVAILABLE);
+}
+
 /* Answers nobody asked for: dropped, but their bytes are acknowledged. */
 static void
 answers_nobody_asked_for_are_dropped(void **state)
@@ -693,6 +724,7 @@ main(void)
         T(an_ack_for_more_than_is_out_loses_the_worker),
         T(a_wrong_answer_is_asked_again_of_another),
         T(a_task_that_fails_on_three_workers_fails_its_job),
+        T(a_deadline_may_end_the_next_request_too),
         T(answers_nobody_asked_for_are_dropped),
         T(losers_are_cancelled),
         T(a_task_that_failed_early_is_not_sent_on),

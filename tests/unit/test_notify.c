@@ -57,6 +57,25 @@ rounds_feed_the_watchdog_four_times_in_its_time(void **state)
 }
 
 static void
+a_start_that_takes_long_asks_for_more_time(void **state)
+{
+    (void)state;
+    manager m;
+    kofn_notify notify;
+    manager_open(&m, NULL);
+    kofn_notify_init(&notify, count_call, NULL);
+    const kofn_supervisor *s = &notify.supervisor;
+    for (int times = 0; times < 3; times++) {
+        for (int i = 0; i < 100; i++)
+            s->starting(s->context);
+        assert_string_equal(manager_hear(&m, 1000), "EXTEND_TIMEOUT_USEC=600000000");
+        assert_string_equal(manager_hear(&m, 0), ""); // it has time now
+        notify.fed_ns -= 5 * KOFN_NS_PER_S;
+    }
+    manager_close(&m);
+}
+
+static void
 without_a_watchdog_no_round_is_told(void **state)
 {
     (void)state;
@@ -94,6 +113,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readiness_reloads_and_the_end_are_told_in_order),
         cmocka_unit_test(rounds_feed_the_watchdog_four_times_in_its_time),
+        cmocka_unit_test(a_start_that_takes_long_asks_for_more_time),
         cmocka_unit_test(without_a_watchdog_no_round_is_told),
         cmocka_unit_test(without_systemd_a_reload_is_still_done),
     };

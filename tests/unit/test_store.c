@@ -4,7 +4,9 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -408,23 +410,114 @@ a_spoilt_record_is_named_and_the_others_load(void **state)
 }
 
 static void
-files_that_no_row_names_go_at_the_start(void **state)
+make_file(const store_rig *rig, const char *name, off_t bytes, char ret_path[128])
+{
+    snprintf(ret_path, 128, "%s/spool/%s", rig->folder, name);
+    const int fd = open(ret_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, bytes), 0);
+    close(fd);
+}
+
+static bool
+is_lost(const store_rig *rig, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/spool/lost/%s", rig->folder, name);
+    return access(path, F_OK) == 0;
+}
+
+static void
+files_that_no_row_names_are_put_aside_at_the_start(void **state)
 {
     store_rig *rig = *state;
     kofn_error error;
+    kofn_store_findings findings;
     char path[128];
-    static const char *const names[] = {"00000000000000aa", "00000000000000bb.new", "notes.txt"};
     rig_open(rig);
     assert_ok(rig_put(rig, 1, LARGE, LARGE, &error));
     kofn_store_close(&rig->store);
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(path, sizeof path, "%s/spool/%s", rig->folder, names[i]);
-        close(open(path, O_CREAT | O_WRONLY, 0600));
-    }
+    make_file(rig, "00000000000000aa", 5, path);
+    make_file(rig, "00000000000000bb.new", 0, path);
+    make_file(rig, "notes.txt", 0, path);
     rig_open(rig);
     assert_int_equal(count_files(rig, NULL, 0), 2); // the matrix, and what is not ours
     assert_int_equal(access(path, F_OK), 0);
+    assert_true(is_lost(rig, "00000000000000aa"));
+    assert_false(is_lost(rig, "00000000000000bb.new"));
+    kofn_store_get_findings(rig->store, &findings);
+    assert_int_equal(findings.files, 1);
+    assert_int_equal(findings.files_bytes, 5);
     assert_ok(rig_fetch(rig, 1, &error));
+}
+
+static void
+what_was_put_aside_comes_back_to_the_row_that_names_it(void **state)
+{
+    store_rig *rig = *state;
+    kofn_error error;
+    char path[128], lost[128];
+    rig_open(rig);
+    assert_ok(rig_put(rig, 1, LARGE, LARGE, &error));
+    kofn_store_close(&rig->store);
+    assert_int_equal(count_files(rig, path, sizeof path), 1);
+    snprintf(lost, sizeof lost, "%s/spool/lost", rig->folder);
+    assert_int_equal(mkdir(lost, 0700), 0);
+    snprintf(lost, sizeof lost, "%s/spool/lost/%s", rig->folder, strrchr(path, '/') + 1);
+    assert_int_equal(rename(path, lost), 0);
+    rig_open(rig);
+    assert_ok(rig_fetch(rig, 1, &error));
+}
+
+static void
+what_was_put_aside_does_not_grow_beyond_its_limit(void **state)
+{
+    store_rig *rig = *state;
+    char path[128];
+    rig->params.bytes_max = 4000; // a quarter is for these
+    rig_open(rig);
+    kofn_store_close(&rig->store);
+    make_file(rig, "00000000000000aa", 600, path);
+    rig_open(rig);
+    kofn_store_close(&rig->store);
+    make_file(rig, "00000000000000bb", 600, path);
+    rig_open(rig);
+    kofn_store_close(&rig->store);
+    assert_int_not_equal(is_lost(rig, "00000000000000aa"), is_lost(rig, "00000000000000bb"));
+    make_file(rig, "00000000000000cc", 2000, path); // more than they may be: it stays no longer
+    rig_open(rig);
+    assert_false(is_lost(rig, "00000000000000cc"));
+}
+
+/* ---- progress ------------------------------------------------------------------------------------- */
+
+/* A file that may not grow any further stops a write in its middle. */
+static void
+progress_is_made_with_every_step_and_not_without_work(void **state)
+{
+    enum { STEPS = 3, STEP = 1 << 20, SIDE = 1024 }; // a matrix of 8 steps
+    store_rig *rig = *state;
+    kofn_error error;
+    struct rlimit usual, tight;
+    rig_open(rig);
+    const uint64_t idle = kofn_store_get_progress(rig->store);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    tight = (struct rlimit){.rlim_cur = STEPS * STEP, .rlim_max = usual.rlim_max};
+    assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    const kofn_status status = rig_put(rig, 1, SIDE, SIDE, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+    assert_int_not_equal(status, KOFN_OK);
+    const uint64_t stopped = kofn_store_get_progress(rig->store);
+    assert_true(stopped - idle >= STEPS * STEP && stopped - idle < 8 * STEP);
+
+    assert_ok(rig_put(rig, 2, SIDE, SIDE, &error));
+    const uint64_t written = kofn_store_get_progress(rig->store);
+    assert_true(written - stopped >= 8 * STEP);
+    assert_ok(rig_fetch(rig, 2, &error));
+    const uint64_t fetched = kofn_store_get_progress(rig->store);
+    assert_true(fetched - written >= 8 * STEP);
+    assert_int_equal(kofn_store_get_progress(rig->store), fetched);
 }
 
 /* ---- limits and full disks ----------------------------------------------------------------------- */
@@ -562,13 +655,13 @@ what_is_not_our_database_is_left_alone(void **state)
     kofn_error error;
     char path[96];
     tamper(rig, "CREATE TABLE records (recipe TEXT)");
-    assert_fails(kofn_store_open(&rig->params, &rig->store, &error), KOFN_DATA_LOSS);
+    assert_fails(kofn_store_open(&rig->params, &rig->store, &error), KOFN_FAILED_PRECONDITION);
     snprintf(path, sizeof path, "%s/jobs.db", rig->folder);
     const int fd = open(path, O_WRONLY | O_TRUNC);
     for (int i = 0; i < 100; i++)
         assert_int_equal(write(fd, "no database, but long enough to be one.\n", 40), 40);
     close(fd);
-    assert_fails(kofn_store_open(&rig->params, &rig->store, &error), KOFN_DATA_LOSS);
+    assert_fails(kofn_store_open(&rig->params, &rig->store, &error), KOFN_FAILED_PRECONDITION);
     rig->params.folder = "/proc/none";
     assert_int_not_equal(kofn_store_open(&rig->params, &rig->store, &error), KOFN_OK);
     assert_null(rig->store);
@@ -663,7 +756,10 @@ main(void)
         TEST(a_row_that_exaggerates_is_refused),
         TEST(a_spoilt_row_costs_its_own_matrix_only),
         TEST(a_spoilt_record_is_named_and_the_others_load),
-        TEST(files_that_no_row_names_go_at_the_start),
+        TEST(files_that_no_row_names_are_put_aside_at_the_start),
+        TEST(what_was_put_aside_comes_back_to_the_row_that_names_it),
+        TEST(what_was_put_aside_does_not_grow_beyond_its_limit),
+        TEST(progress_is_made_with_every_step_and_not_without_work),
         TEST(the_limit_binds_new_records_only),
         TEST(the_disks_last_bytes_are_for_those_that_are_there),
         TEST(no_space_at_any_step_refuses_the_new_and_keeps_the_old),
