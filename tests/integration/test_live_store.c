@@ -846,6 +846,13 @@ remove_ballast(cluster *c)
     assert_int_equal(unlink(path), 0);
 }
 
+static void
+a_disk_that_is_too_small_is_said_at_the_start(void **state)
+{
+    cluster *c = new_on_disk(state, 40);
+    assert_non_null(strstr(cluster_get_master_log(c), "store_full"));
+}
+
 /* Refused as it should be, after so many `retries` (-1: none); true: taken. */
 static bool
 submit_or_be_refused(cluster *c, int retries, char *ret_job)
@@ -903,6 +910,10 @@ an_end_that_the_disk_has_no_room_for_is_told_all_the_same(void **state)
     await_product(c, second, &large);
     await_product(c, first, &small);
     assert_non_null(strstr(cluster_get_master_log(c), "end_not_stored"));
+    assert_non_null(strstr(cluster_get_master_log(c), "no_room"));
+    const kofn_health health = cluster_check(c);
+    assert_string_equal(health.status, "SERVING"); // what is there
+    assert_non_null(strstr(health.why, "the store's disk has"));
     remove_ballast(c);
     submit(c, &large, later);
     await_product(c, later, &large);
@@ -927,6 +938,9 @@ a_store_that_was_removed_takes_no_jobs_and_ends_those_it_has(void **state)
     assert_non_null(strstr(error.text, "was removed"));
     cluster_start_worker(c, 0, "");
     await_product(c, job, &large);
+    const kofn_health health = cluster_check(c);
+    assert_string_equal(health.status, "NOT_SERVING");
+    assert_non_null(strstr(health.why, "was removed"));
     assert_non_null(strstr(cluster_get_master_log(c), "end_not_stored"));
 }
 
@@ -1109,6 +1123,7 @@ main(void)
         cmocka_unit_test_teardown(a_file_that_is_no_store_refuses_the_start, cluster_teardown),
         cmocka_unit_test_teardown(a_full_disk_refuses_new_jobs_until_results_were_fetched,
                                   disk_teardown),
+        cmocka_unit_test_teardown(a_disk_that_is_too_small_is_said_at_the_start, disk_teardown),
         cmocka_unit_test_teardown(an_end_that_the_disk_has_no_room_for_is_told_all_the_same,
                                   disk_teardown),
         cmocka_unit_test_teardown(a_store_that_was_removed_takes_no_jobs_and_ends_those_it_has,
