@@ -546,6 +546,17 @@ new_restored(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_job **ret_job, kof
     return KOFN_OK;
 }
 
+/* Whose turn it takes: its client's connection is gone, so its owner's. FNV-1a; connections are counted
+ * from 1, and never come to the highest bit. */
+static uint64_t
+number_owner(const char *owner)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    for (; *owner; owner++)
+        hash = (hash ^ (unsigned char)*owner) * 0x100000001b3;
+    return hash | (uint64_t)1 << 63;
+}
+
 kofn_status
 kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *err)
 {
@@ -554,8 +565,11 @@ kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *err)
     kofn_status status = new_restored(jobs, kept, &job, err);
     if (status)
         return status;
-    const kofn_job_order order = {
-        .product = kept->product, .key = kept->key, .deadline_ns = kept->deadline_ns, .keep = true};
+    const kofn_job_order order = {.product = kept->product,
+                                  .key = kept->key,
+                                  .session = number_owner(kept->owner),
+                                  .deadline_ns = kept->deadline_ns,
+                                  .keep = true};
     job->state = KOFN_JOB_STORING;
     job->attempts = kept->attempts;
     job->spec = kept->spec;

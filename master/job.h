@@ -114,7 +114,7 @@ struct kofn_job {
     kofn_job_state state;
     kofn_master *master;
 
-    uint64_t session;            // who asked: turns are by connection
+    uint64_t session;            // who asked: turns are by connection, of one from disk by owner
     char owner[KOFN_CURVE_TEXT]; // and whose it is (asker.h)
     kofn_owned_key key;          // idempotency key
     kofn_wire_buffer order;      // with a key, or kept on disk: the request, packed

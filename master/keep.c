@@ -103,6 +103,12 @@ kofn_keep_submit(kofn_keep_request **request_p)
     kofn_store_submit(keep->store, &request->store);
 }
 
+const kofn_log *
+kofn_keep_get_log(const kofn_keep *keep)
+{
+    return &keep->master->log;
+}
+
 kofn_status
 kofn_keep_take_fetched(kofn_keep_request *request, kofn_bands *ret_bands, kofn_error *err)
 {

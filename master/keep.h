@@ -129,6 +129,8 @@ kofn_keep_request *kofn_keep_request_new(kofn_keep *keep, kofn_store_verb verb,
 void kofn_keep_request_destroy(kofn_keep_request **request_p); // that was not submitted
 void kofn_keep_submit(kofn_keep_request **request_p);          // its body is that of the record
 
+const kofn_log *kofn_keep_get_log(const kofn_keep *keep);
+
 /* What a fetch brought, in bands that can be sent. */
 KOFN_MUST_CHECK kofn_status kofn_keep_take_fetched(kofn_keep_request *request,
                                                    kofn_bands *ret_bands, kofn_error *err);

@@ -326,14 +326,25 @@ kofn_keep_fetch_product(kofn_job *job)
     fetch(job, KOFN_KEEP_PRODUCT_SLOT);
 }
 
+static void
+forget_done(kofn_keep_request *request)
+{
+    const kofn_error *why = find_failure(request);
+    if (why) // the next start lists it again
+        kofn_log_write(kofn_keep_get_log(request->keep), KOFN_LOG_WARNING, "job_not_removed",
+                       why->text, "job=%016" PRIx64, request->store.record.id);
+}
+
 void
 kofn_keep_forget(const kofn_job *job)
 {
     (void)kofn_failpoint_pass(KOFN_FAIL_JOB_REMOVING);
     kofn_keep_request *request =
         kofn_keep_request_new(job->master->keep, KOFN_STORE_REMOVE, KOFN_STORE_JOB, job->id, NULL);
-    if (request) // short of memory: the next start lists it again
-        kofn_keep_submit(&request);
+    if (!request) // short of memory: likewise
+        return;
+    request->done = forget_done;
+    kofn_keep_submit(&request);
 }
 
 /* ---- at the start -------------------------------------------------------------------------------- */

@@ -39,6 +39,9 @@ on_done(kofn_keep_request *request)
         status = kofn_keep_take_fetched(request, &elements, &err);
     if (request->operand_done)
         request->operand_done(request->about, status ? &err : NULL, &elements);
+    else if (status) // nobody waits; the next start finds it
+        kofn_log_write(kofn_keep_get_log(request->keep), KOFN_LOG_WARNING, "operand_not_removed",
+                       err.text, "operand=%016" PRIx64, request->store.record.id);
     kofn_bands_fini(&elements);
 }
 

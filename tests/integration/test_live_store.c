@@ -174,6 +174,29 @@ a_result_survives_the_master_and_can_be_fetched_again(void **state)
     assert_non_null(strstr(cluster_get_master_log(c), "jobs=0 results=2 operands=0 broken=0"));
 }
 
+/* It dies with the first job that starts: once when all begin together, three times of the one that it
+ * tries alone. */
+static void
+a_job_of_which_the_master_dies_has_failed_and_others_are_done(void **state)
+{
+    cluster *c = cluster_new_ready(state, CLUSTER_STORE, 0);
+    char bad[KOFN_CLIENT_JOB_MAX], good[KOFN_CLIENT_JOB_MAX];
+    kofn_error error;
+    submit(c, &small, bad);
+    submit(c, &large, good);
+    cluster_kill_master(c);
+    cluster_start_worker(c, 0, "");
+    cluster_arm_master(c, "job_started:kill:1");
+    for (size_t deaths = 0; deaths < 4; deaths++) {
+        cluster_start_master(c);
+        assert_int_equal(cluster_await_master_end(c), 128 + SIGKILL);
+    }
+    cluster_arm_master(c, NULL);
+    cluster_start_master(c);
+    assert_fails(await_failure(c, bad, &error), KOFN_FAILED_PRECONDITION);
+    await_product(c, good, &large);
+}
+
 /* Nobody waits for a master that has ended. */
 static bool
 master_lives(void *context, const kofn_account *account)
@@ -1094,6 +1117,8 @@ main(void)
         cmocka_unit_test_teardown(a_running_job_begins_anew_with_the_code_that_was_chosen,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_result_survives_the_master_and_can_be_fetched_again,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(a_job_of_which_the_master_dies_has_failed_and_others_are_done,
                                   cluster_teardown),
         cmocka_unit_test_teardown(no_job_is_lost_at_any_failpoint, cluster_teardown),
         cmocka_unit_test_teardown(what_the_grace_time_does_not_finish_goes_on_at_the_next_start,

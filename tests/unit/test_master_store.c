@@ -4,8 +4,9 @@
 
 #include "master/store/store.h"
 
-#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const problem small = {.rows = 6, .inner = 4, .cols = 3};
@@ -56,12 +57,13 @@ open_store(stage *s, kofn_store_kind kind, found_record *ret_found)
 }
 
 static void
-put_record(kofn_store **store_p, const kofn_store_record *record, const kofn_bands *fresh)
+put_record(kofn_store **store_p, const kofn_store_record *record, bool is_new,
+           const kofn_bands *fresh)
 {
     bool done = false;
     kofn_store_request put = {
         .verb = KOFN_STORE_PUT, .record = *record, .done = note_done, .context = &done};
-    put.is_new = fresh != NULL;
+    put.is_new = is_new;
     put.matrix_count = fresh != NULL;
     put.matrices[0].bands = fresh;
     kofn_store_submit(*store_p, &put);
@@ -325,6 +327,7 @@ suspects_are_begun_one_after_another_and_done(void **state)
         task t;
         expect_task(worker, &t);
         assert_string_equal(t.head.job, job[i]);
+        assert_string_equal(get_job(client, job[2]).state, i == 0 ? "storing" : "running");
         answer(s, worker, &t);
         send_job_call(client, 2 + i, KOFN_METHOD_WAIT, job[i]);
         expect_product(s, client, 2 + i, &small, same);
@@ -384,7 +387,7 @@ a_key_of_two_operands_is_the_newer_ones_when_the_older_is_dropped(void **state)
     found.record.id++;
     snprintf(newer, sizeof newer, "%016" PRIx64, found.record.id);
     problem_operand(s, &keyed, 0, &bands);
-    put_record(&store, &found.record, &bands);
+    put_record(&store, &found.record, true, &bands);
     kofn_bands_fini(&bands);
 
     stage_run(s);
@@ -441,6 +444,93 @@ an_operand_that_the_memory_cannot_hold_waits_on_disk(void **state)
     s->config.memory = memory;
     stage_restart(s);
     assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_NOT_FOUND);
+}
+
+static void
+limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Every write fails meanwhile. */
+static kofn_status
+drop_on_a_broken_disk(peer *client, uint64_t call, const char *operand)
+{
+    limit_files(1);
+    const kofn_status status = drop_operand(client, call, operand);
+    limit_files(RLIM_INFINITY);
+    return status;
+}
+
+static void
+an_operand_whose_drop_the_disk_refuses_is_still_there(void **state)
+{
+    stage *s = *state;
+    char operand[KOFN_ID_MAX], job[KOFN_ID_MAX], again[KOFN_ID_MAX];
+    problem named = square;
+    (void)signal(SIGXFSZ, SIG_IGN); // a failed write is an error like another
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    named.key = "of the operand";
+    put_operand(s, client, 1, &named, 0, operand);
+    assert_int_not_equal(drop_on_a_broken_disk(client, 2, operand), KOFN_OK);
+    put_operand(s, client, 3, &named, 0, again);
+    assert_string_equal(again, operand);
+
+    named.key = NULL;
+    named.operand[0] = operand; // in use: its drop is noted first
+    submit(s, client, 4, &named, job);
+    assert_int_not_equal(drop_on_a_broken_disk(client, 5, operand), KOFN_OK);
+    assert_int_equal(drop_operand(client, 6, operand), KOFN_OK);
+    assert_int_equal(drop_operand(client, 7, operand), KOFN_NOT_FOUND);
+    peer *worker = join_worker(s, "w", 1);
+    task t;
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    send_job_call(client, 8, KOFN_METHOD_WAIT, job);
+    expect_product(s, client, 8, &named, again);
+    stage_restart(s);
+    assert_int_equal(drop_operand(open_client(s, KOFN_WINDOW_BYTES), 1, operand), KOFN_NOT_FOUND);
+}
+
+static void
+jobs_from_disk_take_turns_by_owner(void **state)
+{
+    enum { JOBS = 4, LAST = JOBS - 1 };
+    static const size_t order[JOBS] = {0, 1, LAST, 2}; // the first is out before the others are in
+    stage *s = *state;
+    char operand[KOFN_ID_MAX], job[JOBS][KOFN_ID_MAX];
+    found_record found;
+    problem named = square;
+    s->config.compute_threads = 1; // codes are there in the order of the jobs
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    put_operand(s, client, 1, &square, 0, operand);
+    named.operand[0] = named.operand[1] = operand;
+    submit(s, client, 2, &named, job[0]);
+    stage_stop(s);
+    kofn_store *store = open_store(s, KOFN_STORE_JOB, &found);
+    kofn_store_close(&store);
+    for (size_t i = 1; i < JOBS; i++) { // the last is another's
+        const kofn_store_params params = {.folder = s->config.store, .helpers = 1, .pool = s->pool};
+        kofn_error error;
+        found.record.id++;
+        snprintf(job[i], sizeof job[i], "%016" PRIx64, found.record.id);
+        snprintf(found.record.owner, sizeof found.record.owner, "%s", i == LAST ? "another" : "");
+        assert_ok(kofn_store_open(&params, &store, &error));
+        put_record(&store, &found.record, true, NULL);
+    }
+    stage_run(s);
+    peer *worker = join_worker(s, "w", 1);
+    for (size_t i = 0; i < JOBS; i++) {
+        task t;
+        expect_task(worker, &t);
+        assert_string_equal(t.head.job, job[order[i]]);
+        answer(s, worker, &t);
+    }
 }
 
 /* A job whose stored operand, dropped since, is larger than the memory of the next master. */
@@ -522,7 +612,7 @@ a_job_that_is_lost_has_failed_on_disk_too(void **state)
     kofn_store *store = open_store(s, KOFN_STORE_JOB, &found);
     memset(found.body, 0xc1, found.record.body_bytes); // never used in msgpack
     found.record.owner[0] = '\0';
-    put_record(&store, &found.record, NULL);
+    put_record(&store, &found.record, false, NULL);
     for (size_t life = 0; life < 2; life++) {
         stage_run(s);
         peer *client = open_client(s, KOFN_WINDOW_BYTES);
@@ -586,6 +676,8 @@ main(void)
         TEST(jobs_that_need_an_operand_from_disk_share_one_load),
         TEST(a_key_of_two_operands_is_the_newer_ones_when_the_older_is_dropped),
         TEST(an_operand_that_the_memory_cannot_hold_waits_on_disk),
+        TEST(an_operand_whose_drop_the_disk_refuses_is_still_there),
+        TEST(jobs_from_disk_take_turns_by_owner),
         TEST(a_job_that_another_configuration_can_take_up_waits_for_it),
         TEST(a_job_that_waits_for_another_configuration_can_be_cancelled),
         TEST(a_job_that_is_lost_has_failed_on_disk_too),
