@@ -299,6 +299,7 @@ kofn_health_from_message(const kofn_msg_health *health, kofn_health *ret_health)
         .uptime_ms = health->uptime_ms,
     };
     COPY_TEXT(to.status, health->status);
+    COPY_TEXT(to.why, health->why);
     COPY_TEXT(to.version, health->version);
     *ret_health = to;
 }

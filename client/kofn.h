@@ -538,7 +538,7 @@ typedef struct kofn_plan_choice {
     double seconds;      // from the call to the product, undisturbed
     double seconds_late; // with the stragglers
     bool redundant;      // tasks can be lost
-    bool pays;           // faster with the stragglers than all that is not redundant
+    bool pays; // faster with the stragglers than all that is not redundant, and than local
 } kofn_plan_choice;
 
 typedef struct kofn_plan_answer {
@@ -567,6 +567,7 @@ void kofn_plan_answer_fini(kofn_plan_answer *answer);
 
 typedef struct kofn_health {
     char status[24]; // UNKNOWN, SERVING, NOT_SERVING, SERVICE_UNKNOWN
+    char why[512];   // it does not serve, or takes no new jobs for now; "": all is well
     char version[KOFN_CLIENT_NAME_MAX];
     uint64_t workers, jobs_running, jobs_queued, jobs_done, jobs_failed;
     uint64_t memory_bytes, memory_limit_bytes;

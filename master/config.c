@@ -54,7 +54,8 @@ static const kofn_key keys[] = {
      "Folder for submitted jobs, their results and stored operands, which then survive the master; "
      "empty: they live in memory"},
     {"store.size", KOFN_KEY_SIZE, FIELD(store_bytes), 0, 1024 * TIB, "0", NULL,
-     "Bytes in that folder, beyond which new jobs and operands are refused; 0: as the disk allows"},
+     "Bytes in that folder, beyond which new jobs and operands are refused; 0: as the disk allows. "
+     "64MiB of the disk are always left to the jobs that are there"},
     {"durability", KOFN_KEY_CHOICE, FIELD(durability), 0, 0, "full", "full|none",
      "full: what was accepted is synced to disk, and survives the machine; none: it is written "
      "and not "
@@ -231,6 +232,11 @@ kofn_master_config_check(const kofn_master_config *config, kofn_error *err)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "limits.memory: %zu bytes are less than one peer's window of %zu",
                          (size_t)config->memory, (size_t)config->window);
+    if (config->store_bytes > 0 && config->store_bytes < MIB)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "store.size: %zu bytes hold next to nothing; 1MiB at least, or 0 for as "
+                         "much as the disk allows",
+                         (size_t)config->store_bytes);
     kofn_status status = check_endpoints(config, err);
     if (!status)
         status = check_keys(config, err);

@@ -297,6 +297,7 @@ kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
     TAILQ_INSERT_TAIL(&jobs->all, job, of_all);
     if (over)
         list_ended(jobs, job);
+    jobs->failed += job->lost; // now, when it was found out
     jobs->live += !over;
     jobs->live_parts += job->is_part;
     jobs->blocked += job->state == KOFN_JOB_BLOCKED;

@@ -328,6 +328,10 @@ kofn_keep_load(kofn_keep *keep, kofn_error *err)
         "what was kept is there again, and jobs that had not ended go on",
         "jobs=%zu results=%zu operands=%zu broken=%zu bytes=%" PRIu64 " crashed=%d from=%s", jobs,
         results, operands, load.broken, kofn_keep_get_bytes(keep), crashed, master->config.store);
+    kofn_error full;
+    if (kofn_keep_check_room(keep, 1, &full) != KOFN_OK)
+        kofn_log_write(&master->log, KOFN_LOG_WARNING, "store_full", full.text, "dir=%s",
+                       master->config.store);
     return KOFN_OK;
 }
 

@@ -442,6 +442,25 @@ serve_plan_code(kofn_master *master, kofn_request *request, const kofn_msg_call 
     kofn_coders_submit(master->coders, &p->item);
 }
 
+/* Does the master get work done? *ret_why: what is missing, also where it serves but has no room. */
+static bool
+is_serving(const kofn_master *master, kofn_error *ret_why)
+{
+    *ret_why = (kofn_error){.status = KOFN_OK};
+    if (master->draining) {
+        (void)kofn_fail(ret_why, KOFN_UNAVAILABLE, "the master is stopping: it takes no new jobs");
+        return false;
+    }
+    if (kofn_sched_count_workers(master->sched) == 0) {
+        (void)kofn_fail(ret_why, KOFN_UNAVAILABLE,
+                        "no worker is connected; they come to %s, and their logs say what is wrong",
+                        master->config.workers);
+        return false;
+    }
+    const kofn_status room = kofn_keep_check_room(master->keep, 1, ret_why);
+    return room == KOFN_OK || room == KOFN_RESOURCE_EXHAUSTED; // that passes: results are fetched
+}
+
 static void
 serve_check(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
             const request_body *body)
@@ -449,7 +468,8 @@ serve_check(kofn_master *master, kofn_request *request, const kofn_msg_call *cal
     (void)call;
     const char *service = body->check.service;
     const bool known = !service[0] || strcmp(service, "kofn.v1.Master") == 0;
-    const bool serving = !master->draining && kofn_sched_count_workers(master->sched) > 0;
+    kofn_error why;
+    const bool serving = is_serving(master, &why);
     const char *status = !known ? "SERVICE_UNKNOWN" : serving ? "SERVING" : "NOT_SERVING";
     kofn_jobs_totals totals;
     kofn_jobs_get_totals(master->jobs, &totals);
@@ -466,6 +486,8 @@ serve_check(kofn_master *master, kofn_request *request, const kofn_msg_call *cal
         .uptime_ms = (uint64_t)((kofn_clock_ns() - master->started_ns) / KOFN_NS_PER_MS),
     };
     snprintf(health.status, sizeof health.status, "%s", status);
+    if (known && why.status)
+        snprintf(health.why, sizeof health.why, "%s", why.text);
     snprintf(health.version, sizeof health.version, "%s", KOFN_VERSION);
     kofn_request_reply(request, &kofn_health_message, &health, NULL);
 }

@@ -47,6 +47,7 @@ struct kofn_sessions {
     bool reap_due;   // some session is gone or unreachable
     kofn_inbound in; // reused
     uint64_t strangers;
+    uint64_t put_off;  // calls, for lack of room
     size_t complaints; // to strangers since the last tick
 };
 
@@ -174,13 +175,25 @@ reply_error(kofn_request *request, const kofn_error *why, uint64_t retry_ms)
     send_reply(request, &reply, NULL);
 }
 
+/* For lack of room: when to come again, in milliseconds. A crowd is put off in thousands: said at powers of
+ * two. */
+static uint64_t
+put_off(const kofn_request *request, const kofn_error *why)
+{
+    kofn_sessions *sessions = request->session->of;
+    const uint64_t count = ++sessions->put_off;
+    if ((count & (count - 1)) == 0)
+        kofn_log_write(&sessions->master->log, KOFN_LOG_WARNING, "no_room", why->text,
+                       "method=%s count=%" PRIu64, kofn_method_get(request->method)->name, count);
+    return kofn_retries_give(&sessions->master->retries, kofn_clock_ns());
+}
+
 void
 kofn_request_fail(kofn_request *request, const kofn_error *why)
 {
-    kofn_retries *retries = &request->session->of->master->retries;
-    const bool full = why->status == KOFN_RESOURCE_EXHAUSTED;
     const uint64_t may_pass_ms = why->status == KOFN_UNAVAILABLE ? RETRY_MS : 0;
-    reply_error(request, why, full ? kofn_retries_give(retries, kofn_clock_ns()) : may_pass_ms);
+    const bool full = why->status == KOFN_RESOURCE_EXHAUSTED;
+    reply_error(request, why, full ? put_off(request, why) : may_pass_ms);
 }
 
 void
@@ -199,8 +212,7 @@ reply_failed(kofn_request *request, const kofn_job *job, const kofn_msg_outcome 
     kofn_wire_buffer packed = {0};
     snprintf(reply.message, sizeof reply.message, "%s", job->error.text);
     if (request->method == KOFN_METHOD_SUBMIT && reply.status == KOFN_RESOURCE_EXHAUSTED)
-        reply.retry_ms =
-            kofn_retries_give(&job->master->retries, kofn_clock_ns()); // the disk is full
+        reply.retry_ms = put_off(request, &job->error); // the disk is full
     if (kofn_message_pack(&kofn_outcome_message, outcome, &packed, NULL) == KOFN_OK)
         reply.body = (kofn_wire_raw){.bytes = packed.at, .length = packed.length};
     send_reply(request, &reply, NULL);

@@ -313,7 +313,7 @@ static const kofn_wire_field plan_row_fields[] = {
     F64(seconds, OPTIONAL, "from the call to the product, undisturbed"),
     F64(seconds_late, OPTIONAL, "the same with the stragglers"),
     BOOL(redundant, "tasks can be lost"),
-    BOOL(pays, "faster with the stragglers than all that cannot lose a task"),
+    BOOL(pays, "faster with the stragglers than all that cannot lose a task, and than local"),
 };
 const kofn_wire_message kofn_plan_row_message = {
     .name = "plan_row", FIELDS(plan_row_fields), .help = "one code of a plan"};
@@ -600,6 +600,7 @@ const kofn_wire_message kofn_check_message = {
 #define S kofn_msg_health
 static const kofn_wire_field health_fields[] = {
     TEXT(status, REQUIRED, "UNKNOWN, SERVING, NOT_SERVING, SERVICE_UNKNOWN"),
+    TEXT(why, OPTIONAL, "it does not serve, or takes no new jobs for now; empty: all is well"),
     TEXT(version, OPTIONAL, "of the master's software"),
     U64(workers, OPTIONAL, 0, "workers that are not silent"),
     U64(jobs_running, OPTIONAL, 0, "jobs under way"),

@@ -295,6 +295,7 @@ typedef struct kofn_msg_check {
 
 typedef struct kofn_msg_health {
     char status[24]; // UNKNOWN, SERVING, NOT_SERVING, SERVICE_UNKNOWN
+    char why[KOFN_TEXT_MAX];
     char version[KOFN_NAME_MAX];
     uint64_t workers, jobs_running, jobs_queued, jobs_done, jobs_failed;
     uint64_t memory_bytes, memory_limit_bytes;

@@ -34,6 +34,12 @@ cli_exit_of(kofn_status status)
 }
 
 int
+cli_exit_of_job(kofn_status status)
+{
+    return status == KOFN_FAILED_PRECONDITION ? CLI_FAILED : cli_exit_of(status);
+}
+
+int
 cli_exit_of_own(kofn_status status)
 {
     switch (status) {

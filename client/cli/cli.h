@@ -28,6 +28,10 @@ enum cli_exit {
 int cli_exit_of(kofn_status status);
 int cli_exit_of_own(kofn_status status);
 
+/* The same of a job that was accepted: what it cannot be done with (it kills workers, say) is its
+ * failure, not a refusal. */
+int cli_exit_of_job(kofn_status status);
+
 /* Options of every command. */
 typedef struct cli_common {
     const char *master;                // endpoint; NULL: the environment's or the default

@@ -146,7 +146,7 @@ wait_for(const arguments *args, kofn_client *client, kofn_wait_options *options)
                         "ends it",
                         args->job, args->job);
     if (status != KOFN_OK)
-        return cli_fail_job(&args->common, client, args->job, &error, cli_exit_of(status));
+        return cli_fail_job(&args->common, client, args->job, &error, cli_exit_of_job(status));
     exit_code = wait_report(args, result);
     kofn_result_destroy(&result);
     return exit_code;
@@ -241,7 +241,7 @@ cli_watch(int argc, char **argv)
         .context = &w,
     };
     kofn_status status = kofn_client_wait(client, args.job, &options, &result, &error);
-    int exit_code = cli_exit_of(status);
+    int exit_code = cli_exit_of_job(status);
     if (status == KOFN_OK) {
         (void)watch_step(&w, kofn_result_get_account(result));
         exit_code = cli_finish(CLI_OK);
@@ -404,6 +404,8 @@ print_overview(const overview *view)
                    " running, %" PRIu64 " queued, %" PRIu64 " done, %" PRIu64 " failed",
                    h->status, h->version, uptime, h->workers, h->workers == 1 ? "" : "s",
                    h->jobs_running, h->jobs_queued, h->jobs_done, h->jobs_failed);
+    if (h->why[0])
+        (void)cli_line(stdout, "%s", h->why);
     if (h->store_bytes > 0)
         (void)cli_line(stdout, "on disk: %.1f MiB", (double)h->store_bytes * 0x1p-20);
     (void)putchar('\n');

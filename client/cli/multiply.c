@@ -270,9 +270,10 @@ multiply(const arguments *args, kofn_client *client)
             ? kofn_client_outer(client, operands, args->product.count, &options, &result, &error)
             : kofn_client_multiply(client, &operands[0], &operands[1], &options, &result, &error);
     cli_progress_end(&progress);
+    const char *job = progress.account.job; // "": it was not accepted
     if (status != KOFN_OK)
-        return cli_fail_job(&args->common, client, progress.account.job, &error,
-                            cli_exit_of(status));
+        return cli_fail_job(&args->common, client, job, &error,
+                            job[0] ? cli_exit_of_job(status) : cli_exit_of(status));
     const int exit_code = report(args, result);
     kofn_result_destroy(&result);
     return exit_code;

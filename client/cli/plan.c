@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/linalg/field.h"
 #include "common/linalg/multiply.h"
+#include "proto/limits.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -59,6 +60,10 @@ parse_shape(const struct argp_state *state, const char *text, kofn_plan_question
 {
     unsigned long long sizes[3];
     char rest;
+    for (const char *at = text; *at; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ','))
+        if (strspn(at, "0123456789") > 10)
+            argp_error(state, "--shape '%s': '%.*s' is too large, at most %d in each direction",
+                       text, (int)strcspn(at, ","), at, KOFN_DIMENSION_MAX);
     if (text[strspn(text, "0123456789,")] != '\0' ||
         sscanf(text, "%10llu,%10llu,%10llu%c", &sizes[0], &sizes[1], &sizes[2], &rest) != 3)
         argp_error(state,

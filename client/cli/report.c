@@ -144,15 +144,15 @@ cli_json_of_account(const kofn_account *account)
 json_t *
 cli_json_of_health(const kofn_health *health)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "status",
-                     text(health->status), "version", text(health->version), "workers",
-                     count(health->workers), "jobs_running", count(health->jobs_running),
-                     "jobs_queued", count(health->jobs_queued), "jobs_done",
-                     count(health->jobs_done), "jobs_failed", count(health->jobs_failed),
-                     "memory_bytes", count(health->memory_bytes), "memory_limit_bytes",
-                     count(health->memory_limit_bytes), "store_bytes", count(health->store_bytes),
-                     "store_limit_bytes", count(health->store_limit_bytes), "uptime_ms",
-                     count(health->uptime_ms));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "status",
+                     text(health->status), "why", text(health->why), "version",
+                     text(health->version), "workers", count(health->workers), "jobs_running",
+                     count(health->jobs_running), "jobs_queued", count(health->jobs_queued),
+                     "jobs_done", count(health->jobs_done), "jobs_failed",
+                     count(health->jobs_failed), "memory_bytes", count(health->memory_bytes),
+                     "memory_limit_bytes", count(health->memory_limit_bytes), "store_bytes",
+                     count(health->store_bytes), "store_limit_bytes",
+                     count(health->store_limit_bytes), "uptime_ms", count(health->uptime_ms));
 }
 
 json_t *

@@ -127,9 +127,9 @@ static const struct argp_option health_options[] = {
 static const struct argp health_argp = {
     .options = health_options,
     .parser = parse,
-    .doc =
-        "Ask the master whether it serves.\vExit code 0: it does. 5: it does not, or it does not "
-        "answer.",
+    .doc = "Ask the master whether it serves, and what is missing.\vExit code 0: it does, though "
+           "it may "
+           "have no room for new jobs now, and says why. 5: it does not, or it does not answer.",
     .children = children,
 };
 
@@ -152,7 +152,7 @@ cli_health(int argc, char **argv)
         return cli_fail(&args.common, &error, cli_exit_of(status));
     const int answer = strcmp(health.status, "SERVING") == 0 ? CLI_OK : CLI_UNAVAILABLE;
     if (!args.common.json) {
-        (void)cli_line(stdout, "%s", health.status);
+        (void)cli_line(stdout, "%s%s%s", health.status, health.why[0] ? ": " : "", health.why);
         return cli_finish(answer);
     }
     const int printed = cli_print_json(cli_json_of_health(&health));

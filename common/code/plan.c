@@ -757,13 +757,14 @@ finish(search *s)
     kofn_plan *plan = &s->plan;
     qsort(plan->rows, plan->count, sizeof *plan->rows, compare_rows);
     const kofn_plan_row *plain = find_row(plan, false);
-    for (size_t i = 0; i < plan->count; i++) {
-        kofn_plan_row *row = &plan->rows[i];
-        row->pays = row->redundant && (!plain || row->seconds_late < plain->seconds_late);
-    }
     if (q->machine.local_rate > 0)
         plan->local = 2 * product(q->shape.rows, q->shape.inner) * (double)q->shape.cols /
                       q->machine.local_rate;
+    for (size_t i = 0; i < plan->count; i++) {
+        kofn_plan_row *row = &plan->rows[i];
+        const bool local = plan->local > 0 && plan->local <= row->seconds_late;
+        row->pays = row->redundant && !local && (!plain || row->seconds_late < plain->seconds_late);
+    }
     write_verdict(q, plan);
     write_left_out(s);
 }

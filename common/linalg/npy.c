@@ -105,6 +105,7 @@ read_size(reader *r, uint64_t *ret_value)
 typedef struct dictionary {
     char descr[TOKEN_MAX];
     bool fortran_order;
+    bool negative; // a dimension
     uint64_t shape[2];
     size_t dims; // may pass 2; only the first two are kept
 } dictionary;
@@ -118,6 +119,7 @@ read_shape(reader *r, dictionary *h)
     h->dims = 0;
     while (!accept(r, ')')) {
         uint64_t size;
+        h->negative |= accept(r, '-');
         if (!read_size(r, &size))
             return false;
         if (h->dims < 2)
@@ -162,6 +164,9 @@ read_entry(reader *r, dictionary *h, unsigned *seen, kofn_error *err)
     if (!valid || (*seen & bit))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "the .npy header's '%s' is %s", key,
                          valid ? "given twice" : "not readable");
+    if (h->negative)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "the .npy header's 'shape' has a dimension below 0");
     *seen |= bit;
     return KOFN_OK;
 }

@@ -126,13 +126,23 @@ typedef struct copying {
     kofn_error *err;
 } copying;
 
+/* What memory did not suffice for is not lost: the whole of it is tried again at the next start. */
+static int
+step(copying *c, sqlite3_stmt *stmt)
+{
+    const int code = sqlite3_step(stmt);
+    if ((code & 0xff) == SQLITE_NOMEM && !c->status)
+        c->status = kofn_schema_fail(c->from, "be read", c->err);
+    return code;
+}
+
 /* SQLITE_ROW: *ret_row; SQLITE_DONE: there is none; else it cannot be told. */
 static int
-seek(sqlite3_stmt *stmt, int64_t low, int64_t high, int64_t *ret_row)
+seek(copying *c, sqlite3_stmt *stmt, int64_t low, int64_t high, int64_t *ret_row)
 {
     (void)sqlite3_bind_int64(stmt, 1, low);
     (void)sqlite3_bind_int64(stmt, 2, high);
-    const int code = sqlite3_step(stmt);
+    const int code = step(c, stmt);
     if (code == SQLITE_ROW)
         *ret_row = sqlite3_column_int64(stmt, 0);
     (void)sqlite3_reset(stmt);
@@ -144,7 +154,7 @@ static int
 copy_with(copying *c, sqlite3_stmt *select, int64_t row, bool *ret_copied)
 {
     (void)sqlite3_bind_int64(select, 1, row);
-    const int found = sqlite3_step(select);
+    const int found = step(c, select);
     if (found == SQLITE_ROW) {
         for (int i = 0; i < c->columns; i++)
             (void)sqlite3_bind_value(c->insert, i + 1, sqlite3_column_value(select, i));
@@ -180,13 +190,13 @@ copy_range(copying *c, int64_t low, int64_t high)
 {
     int64_t row = 0;
     int code = SQLITE_ROW;
-    while (low <= high && !c->status && (code = seek(c->next, low, high, &row)) == SQLITE_ROW &&
+    while (low <= high && !c->status && (code = seek(c, c->next, low, high, &row)) == SQLITE_ROW &&
            copy_row(c, row))
         low = row + 1;
     if (low > high || c->status || code == SQLITE_DONE)
         return;
-    while (low <= high && !c->status && (code = seek(c->previous, low, high, &row)) == SQLITE_ROW &&
-           copy_row(c, row))
+    while (low <= high && !c->status &&
+           (code = seek(c, c->previous, low, high, &row)) == SQLITE_ROW && copy_row(c, row))
         high = row - 1;
     if (low > high || c->status || code == SQLITE_DONE)
         return;
@@ -200,31 +210,32 @@ copy_range(copying *c, int64_t low, int64_t high)
     copy_range(c, middle + 1, high);
 }
 
+/* NULL: the table is not there any more, or the way to it. That it cannot be opened at all is another
+ * matter, and left to the next start. */
 static sqlite3_stmt *
-prepare(sqlite3 *db, const char *text)
+prepare(copying *c, sqlite3 *db, const char *text)
 {
     sqlite3_stmt *stmt = NULL;
-    if (text)
-        (void)sqlite3_prepare_v2(db, text, -1, &stmt, NULL); // NULL: see copy_table
+    const int code = text ? sqlite3_prepare_v2(db, text, -1, &stmt, NULL) & 0xff : SQLITE_OK;
+    const bool lost = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_IOERR ||
+                      code == SQLITE_ERROR;
+    if (code != SQLITE_OK && !c->status && (db == c->to || !lost))
+        c->status = kofn_schema_fail(db, "be made anew", c->err);
     return stmt;
 }
 
-/* A table that is not there any more has no rows. */
 static kofn_status
-copy_table(copying *c, const table *what, kofn_error *err)
+copy_table(copying *c, const table *what)
 {
-    c->err = err;
     c->columns = what->columns;
     c->halvings = HALVINGS;
     c->copied = c->spoilt = 0;
-    c->insert = prepare(c->to, what->insert);
-    c->select = prepare(c->from, what->select);
-    c->stub = prepare(c->from, what->stub);
-    c->next = prepare(c->from, what->next);
-    c->previous = prepare(c->from, what->previous);
-    if (!c->insert)
-        c->status = kofn_schema_fail(c->to, "be made anew", err);
-    else if (c->select && c->next && c->previous)
+    c->insert = prepare(c, c->to, what->insert);
+    c->select = prepare(c, c->from, what->select);
+    c->stub = prepare(c, c->from, what->stub);
+    c->next = prepare(c, c->from, what->next);
+    c->previous = prepare(c, c->from, what->previous);
+    if (!c->status && c->select && c->next && c->previous)
         copy_range(c, 1, INT64_MAX - 1);
     else
         c->spoilt++;
@@ -258,18 +269,23 @@ copy_rows(const char *old, const char *fresh, copying *c, kofn_store_findings *f
     if (!status && sqlite3_exec(c->to, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
         status = kofn_schema_fail(c->to, "be made anew", err);
     c->from = open_damaged(old);
+    c->err = err;
+    if (!status && !c->from)
+        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to read jobs.db");
     if (!status)
-        status = copy_table(c, &records, err);
+        status = copy_table(c, &records);
     findings->records = c->copied;
     findings->spoilt = c->spoilt;
     if (!status)
-        status = copy_table(c, &matrices, err);
+        status = copy_table(c, &matrices);
     findings->matrices = c->copied;
     findings->spoilt += c->spoilt;
-    if (!status && sqlite3_exec(c->to, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-        status = kofn_schema_fail(c->to, "be made anew", err);
+    if (!status && (sqlite3_exec(c->to, "COMMIT", NULL, NULL, NULL) != SQLITE_OK ||
+                    sqlite3_wal_checkpoint_v2(c->to, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+                                              NULL) != SQLITE_OK))
+        status = kofn_schema_fail(c->to, "be made anew", err); // the file alone is renamed
     sqlite3_close(c->from);
-    sqlite3_close(c->to); // which takes its log into the file
+    sqlite3_close(c->to);
     return status;
 }
 

@@ -538,6 +538,7 @@ a_plan_that_cannot_be_made_says_why(void **state)
     } cases[] = {
         {"plan --workers 4", "--shape M,K,N", 2},
         {"plan --shape 5,5 --workers 4", "M,K,N", 2},
+        {"plan --shape 5,12345678901,5 --workers 4", "too large", 2},
         {"plan --shape 5,5,5,5 --workers 4", "M,K,N", 2},
         {"plan --shape 5,-5,5 --workers 4", "M,K,N", 2},
         {"plan --shape 5,5,5", "--workers", 2},
@@ -1117,7 +1118,10 @@ a_master_without_workers_does_not_serve(void **state)
     assert_exit(r, 5);
     json_t *health = parse(r);
     assert_string_equal(text_of(health, "status"), "NOT_SERVING");
+    assert_non_null(strstr(text_of(health, "why"), "no worker is connected"));
     json_decref(health);
+    assert_non_null(strstr(kofn("health")->out, "NOT_SERVING: no worker is connected"));
+    assert_non_null(strstr(kofn("status")->out, "no worker is connected"));
 }
 
 static void

@@ -668,6 +668,83 @@ a_flipped_bit_in_a_row_fails_its_job_alone(void **state)
     await_product(c, good, &small);
 }
 
+enum { MANY = 60 };
+
+static void
+submit_many(cluster *c, work works[MANY], char keys[MANY][32], char jobs[MANY][KOFN_CLIENT_JOB_MAX])
+{
+    for (size_t i = 0; i < MANY; i++) {
+        (void)snprintf(keys[i], 32, "job %zu of a damaged page", i);
+        works[i] = small;
+        works[i].seed = 100 + i;
+        works[i].key = keys[i];
+        submit(c, &works[i], jobs[i]);
+    }
+}
+
+/* Right, or told: how many are not there any more. */
+static size_t
+count_lost(cluster *c, const work works[MANY], char jobs[MANY][KOFN_CLIENT_JOB_MAX])
+{
+    size_t lost = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        kofn_error error;
+        kofn_result *result = NULL;
+        const kofn_wait_options options = {.timeout_ms = PATIENCE_S * 1000,
+                                           .without_product = true};
+        const kofn_status status =
+            kofn_client_wait(cluster_get_client(c), jobs[i], &options, &result, &error);
+        kofn_result_destroy(&result);
+        lost += status != KOFN_OK;
+        if (status == KOFN_OK)
+            await_product(c, jobs[i], &works[i]);
+        else
+            assert_true(status == KOFN_NOT_FOUND || status == KOFN_DATA_LOSS);
+    }
+    return lost;
+}
+
+static void
+a_damaged_page_costs_its_jobs_and_not_the_daemon(void **state)
+{
+    cluster *c = cluster_new_ready(state, CLUSTER_STORE "grace: 0\n", 0);
+    work works[MANY];
+    char keys[MANY][32], jobs[MANY][KOFN_CLIENT_JOB_MAX], path[CLUSTER_PATH_MAX],
+        later[KOFN_CLIENT_JOB_MAX];
+    submit_many(c, works, keys, jobs);
+    cluster_signal_master(c, SIGTERM);
+    assert_int_equal(cluster_await_master_end(c), 0);
+    cluster_get_path(c, "store/jobs.db", path);
+    const off_t at = find_bytes(path, keys[10], strlen(keys[10]));
+    flip_bit(path, at / 4096 * 4096); // what kind of page it is
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, "");
+    const size_t lost = count_lost(c, works, jobs);
+    assert_non_null(strstr(cluster_get_master_log(c), "store_damaged"));
+    assert_in_range(lost, 1, MANY / 2);
+    submit(c, &large, later);
+    await_product(c, later, &large);
+}
+
+static void
+commits_that_damage_cuts_off_the_log_are_told(void **state)
+{
+    cluster *c = cluster_new_ready(state, CLUSTER_STORE, 0);
+    work works[MANY];
+    char keys[MANY][32], jobs[MANY][KOFN_CLIENT_JOB_MAX], path[CLUSTER_PATH_MAX],
+        later[KOFN_CLIENT_JOB_MAX];
+    submit_many(c, works, keys, jobs);
+    cluster_kill_master(c);
+    cluster_get_path(c, "store/jobs.db-wal", path);
+    flip_bit(path, find_bytes(path, keys[10], strlen(keys[10])));
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, "");
+    assert_in_range(count_lost(c, works, jobs), 1, MANY);
+    assert_non_null(strstr(cluster_get_master_log(c), "commits_lost"));
+    submit(c, &large, later);
+    await_product(c, later, &large);
+}
+
 /* ---- limits ------------------------------------------------------------------------------------------ */
 
 static void
@@ -792,6 +869,13 @@ remove_ballast(cluster *c)
     assert_int_equal(unlink(path), 0);
 }
 
+static void
+a_disk_that_is_too_small_is_said_at_the_start(void **state)
+{
+    cluster *c = new_on_disk(state, 40);
+    assert_non_null(strstr(cluster_get_master_log(c), "store_full"));
+}
+
 /* Refused as it should be, after so many `retries` (-1: none); true: taken. */
 static bool
 submit_or_be_refused(cluster *c, int retries, char *ret_job)
@@ -849,6 +933,10 @@ an_end_that_the_disk_has_no_room_for_is_told_all_the_same(void **state)
     await_product(c, second, &large);
     await_product(c, first, &small);
     assert_non_null(strstr(cluster_get_master_log(c), "end_not_stored"));
+    assert_non_null(strstr(cluster_get_master_log(c), "no_room"));
+    const kofn_health health = cluster_check(c);
+    assert_string_equal(health.status, "SERVING"); // what is there
+    assert_non_null(strstr(health.why, "the store's disk has"));
     remove_ballast(c);
     submit(c, &large, later);
     await_product(c, later, &large);
@@ -873,6 +961,9 @@ a_store_that_was_removed_takes_no_jobs_and_ends_those_it_has(void **state)
     assert_non_null(strstr(error.text, "was removed"));
     cluster_start_worker(c, 0, "");
     await_product(c, job, &large);
+    const kofn_health health = cluster_check(c);
+    assert_string_equal(health.status, "NOT_SERVING");
+    assert_non_null(strstr(health.why, "was removed"));
     assert_non_null(strstr(cluster_get_master_log(c), "end_not_stored"));
 }
 
@@ -1046,6 +1137,9 @@ main(void)
         cmocka_unit_test_teardown(a_damaged_result_is_data_loss_and_never_a_product,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_flipped_bit_in_a_row_fails_its_job_alone, cluster_teardown),
+        cmocka_unit_test_teardown(a_damaged_page_costs_its_jobs_and_not_the_daemon,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(commits_that_damage_cuts_off_the_log_are_told, cluster_teardown),
         cmocka_unit_test_teardown(a_full_store_refuses_new_jobs_and_keeps_the_old,
                                   cluster_teardown),
         cmocka_unit_test_teardown(results_leave_the_disk_when_their_time_is_over, cluster_teardown),
@@ -1054,6 +1148,7 @@ main(void)
         cmocka_unit_test_teardown(a_file_that_is_no_store_refuses_the_start, cluster_teardown),
         cmocka_unit_test_teardown(a_full_disk_refuses_new_jobs_until_results_were_fetched,
                                   disk_teardown),
+        cmocka_unit_test_teardown(a_disk_that_is_too_small_is_said_at_the_start, disk_teardown),
         cmocka_unit_test_teardown(an_end_that_the_disk_has_no_room_for_is_told_all_the_same,
                                   disk_teardown),
         cmocka_unit_test_teardown(a_store_that_was_removed_takes_no_jobs_and_ends_those_it_has,

@@ -426,10 +426,13 @@ check_tells_whether_work_gets_done(void **state)
     kofn_msg_check whose = {.service = "kofn.v1.Slave"};
     stage_run(s);
     peer *client = open_client(s, 0);
-    assert_string_equal(check_health(client).status, "NOT_SERVING");
+    health = check_health(client);
+    assert_string_equal(health.status, "NOT_SERVING");
+    assert_non_null(strstr(health.why, "no worker is connected"));
     (void)join_worker(s, "w", 1);
     health = check_health(client);
     assert_string_equal(health.status, "SERVING");
+    assert_string_equal(health.why, "");
     assert_string_equal(health.version, KOFN_VERSION);
     assert_int_equal(health.workers, 1);
     assert_int_equal(health.memory_limit_bytes, kofn_master_config_get_memory(&s->config));

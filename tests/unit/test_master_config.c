@@ -91,6 +91,7 @@ what_is_wrong_is_refused_with_its_place(void **state)
     assert_refused("limits:\n  memmory: 1GiB\n", KOFN_NOT_FOUND, ":2:3:", "limits.memory");
     assert_refused("heartbeat: soon\n", KOFN_INVALID_ARGUMENT, ":1:1:", "soon");
     assert_refused("plan: {slowdown: 0.5}\n", KOFN_OUT_OF_RANGE, ":1:", "slowdown");
+    assert_refused("store: {size: 10KiB}\n", KOFN_OUT_OF_RANGE, "store.size", "1MiB");
     assert_refused("chunk: 1GiB\n", KOFN_OUT_OF_RANGE, ":1:1:", "64MiB");
     assert_refused("a: [b\n", KOFN_INVALID_ARGUMENT, ":", "");
     assert_refused("policy: speculativ\n", KOFN_NOT_FOUND, ":1:1:", "speculative");

@@ -619,6 +619,7 @@ a_job_that_is_lost_has_failed_on_disk_too(void **state)
         send_job_call(client, 1, KOFN_METHOD_WAIT, job);
         assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_DATA_LOSS);
         assert_string_equal(get_job(client, job).state, "failed");
+        assert_true(life > 0 || check_health(client).jobs_failed == 1); // since it was found out
         stage_stop(s);
         store = open_store(s, KOFN_STORE_JOB, &found);
         kofn_store_close(&store);

@@ -163,6 +163,19 @@ fortran_order_is_the_transpose_and_vectors_are_columns(void **state)
 }
 
 static void
+a_dimension_below_0_is_named(void **state)
+{
+    (void)state;
+    kofn_npy npy;
+    size_t offset;
+    unsigned char file[1024];
+    const size_t length = make_image(file, 1, F8("(-5, 5)"), 64);
+    assert_fails(kofn_npy_parse(file, length, length, &npy, &offset, &error),
+                 KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "below 0"));
+}
+
+static void
 hostile_headers_are_refused(void **state)
 {
     (void)state;
@@ -537,6 +550,7 @@ main(void)
         cmocka_unit_test(headers_of_all_versions_and_spellings_are_read),
         cmocka_unit_test(all_carried_dtypes_are_known),
         cmocka_unit_test(fortran_order_is_the_transpose_and_vectors_are_columns),
+        cmocka_unit_test(a_dimension_below_0_is_named),
         cmocka_unit_test(hostile_headers_are_refused),
         cmocka_unit_test(what_is_not_carried_says_so),
         cmocka_unit_test(a_file_cut_anywhere_is_refused),

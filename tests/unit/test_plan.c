@@ -167,6 +167,8 @@ a_faster_local_multiplication_is_told(void **state)
     assert_true(plan.local == 2 * 4000.0 * 4000 * 4000 / 1e12 && !plan.pays);
     assert_ptr_equal(strstr(plan.verdict, "Coding does not pay with 1 straggler"), plan.verdict);
     assert_non_null(strstr(plan.verdict, "local OpenBLAS would be faster than all"));
+    for (size_t i = 0; i < plan.count; i++)
+        assert_false(plan.rows[i].pays); // as the verdict says
     kofn_plan_fini(&plan);
 }
 

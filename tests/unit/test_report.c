@@ -511,6 +511,9 @@ every_status_has_its_exit_code(void **state)
     assert_int_equal(cli_exit_of(KOFN_DEADLINE_EXCEEDED), 4);
     assert_int_equal(cli_exit_of(KOFN_UNAVAILABLE), 5);
     assert_int_equal(cli_exit_of(KOFN_INVALID_ARGUMENT), 6);
+    assert_int_equal(cli_exit_of(KOFN_FAILED_PRECONDITION), 6);
+    assert_int_equal(cli_exit_of_job(KOFN_FAILED_PRECONDITION), 3); // it was accepted
+    assert_int_equal(cli_exit_of_job(KOFN_NOT_FOUND), 6);
     assert_int_equal(cli_exit_of(KOFN_RESOURCE_EXHAUSTED), 6);
     assert_int_equal(cli_exit_of(KOFN_PERMISSION_DENIED), 6);
     assert_int_equal(cli_exit_of(KOFN_DATA_LOSS), 7);
