@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,6 +89,35 @@ remove_folder(const char *folder)
     (void)rmdir(folder);
 }
 
+static bool
+is_taken(int port)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons((uint16_t)port),
+                                        .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    assert_true(fd >= 0);
+    const int failure = bind(fd, (const struct sockaddr *)&address, sizeof address);
+    (void)close(fd);
+    return failure != 0;
+}
+
+/* Until this program ends, also while its daemon is down: another test would have the port by then.
+ * A name among abstract sockets is one program's at a time, and goes with it, as do ports with their
+ * network. */
+static bool
+claim_port(int port)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    (void)snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "kofn-test-port-%d", port);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    if (bind(fd, (const struct sockaddr *)&name, sizeof name) == 0)
+        return true; // and stays open
+    (void)close(fd);
+    return false;
+}
+
 /* A port that nobody has. Below the range of outgoing connections, so that none of those takes it
  * before the daemon does; the daemons must find it again after a restart, so 0 would not do. */
 static int
@@ -96,14 +126,7 @@ free_port(void)
     static unsigned next;
     for (unsigned tries = 0; tries < 10000; tries++) {
         const int port = 20000 + (int)(((unsigned)getpid() * 37 + next++) % 12000);
-        const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_true(fd >= 0);
-        const struct sockaddr_in address = {.sin_family = AF_INET,
-                                            .sin_port = htons((uint16_t)port),
-                                            .sin_addr = {htonl(INADDR_LOOPBACK)}};
-        const int failure = bind(fd, (const struct sockaddr *)&address, sizeof address);
-        (void)close(fd);
-        if (!failure)
+        if (!is_taken(port) && claim_port(port))
             return port;
     }
     fail_msg("no free port");
