@@ -2,7 +2,7 @@
 #include "master/jobs.h"
 #include "master/operands.h"
 
-#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -238,18 +238,17 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
 
 /* ---- lives: a file that is there while a master is, and after one that died ------------------------ */
 
-enum { BOOT_MAX = 64 };
+/* Lives of one boot agree about when that was, but for steps of the clock: one that is longer makes a
+ * death look like the machine's. */
+#define BOOT_TOLERANCE_MS 5000
 
-static void
-read_line(const char *path, char ret_line[BOOT_MAX])
+/* The boot's id would be a better name, but in /proc/sys, which services do not see (ProcSubset=pid). */
+static int64_t
+get_boot_unix_ms(void)
 {
-    FILE *file = fopen(path, "re");
-    ret_line[0] = '\0';
-    if (!file)
-        return;
-    if (!fgets(ret_line, BOOT_MAX, file))
-        ret_line[0] = '\0';
-    (void)fclose(file); // of reading
+    struct timespec t;
+    (void)clock_gettime(CLOCK_BOOTTIME, &t); // cannot fail for this clock
+    return kofn_unix_ms() - (int64_t)t.tv_sec * 1000 - t.tv_nsec / KOFN_NS_PER_MS;
 }
 
 static void
@@ -258,22 +257,35 @@ get_mark_path(const kofn_keep *keep, char *ret_path, size_t size)
     (void)snprintf(ret_path, size, "%s/running", keep->master->config.store); // the store's fits
 }
 
+/* The boot of the life that left a mark; 0: there is none, or not a whole one. */
+static int64_t
+read_mark(const char *path)
+{
+    int64_t boot_ms = 0;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%" SCNd64 "\n", &boot_ms) != 1)
+        boot_ms = 0;
+    (void)fclose(file); // of reading
+    return boot_ms;
+}
+
 /* Did the master before this one die, in this boot? The machine's end is no job's fault. */
 static bool
 begin_life(kofn_keep *keep)
 {
-    char path[4096], boot[BOOT_MAX], before[BOOT_MAX];
+    char path[4096];
     get_mark_path(keep, path, sizeof path);
-    read_line("/proc/sys/kernel/random/boot_id", boot);
-    read_line(path, before);
+    const int64_t boot_ms = get_boot_unix_ms(), before_ms = read_mark(path);
     FILE *file = fopen(path, "we");
-    keep->marked = file && fputs(boot, file) >= 0;
+    keep->marked = file && fprintf(file, "%" PRId64 "\n", boot_ms) >= 0;
     if (file && fclose(file) != 0)
         keep->marked = false;
     if (!keep->marked)
         kofn_log_write(&keep->master->log, KOFN_LOG_WARNING, "life_not_marked",
                        "if this master dies, the next one takes it for stopped", "file=%s", path);
-    return before[0] && strcmp(before, boot) == 0;
+    return before_ms >= boot_ms - BOOT_TOLERANCE_MS && before_ms <= boot_ms + BOOT_TOLERANCE_MS;
 }
 
 static void

@@ -242,20 +242,35 @@ a_key_of_two_records_is_the_newer_jobs_when_the_older_is_forgotten(void **state)
 
 /* What one leaves that did not stop; the jobs that were open are so in either case. */
 static void
-die_and_restart(stage *s)
+leave_mark(stage *s, const char *text)
 {
-    char path[300], boot[64];
-    stage_stop(s);
-    FILE *from = fopen("/proc/sys/kernel/random/boot_id", "re");
-    assert_non_null(from);
-    assert_non_null(fgets(boot, sizeof boot, from));
-    assert_int_equal(fclose(from), 0);
+    char path[300];
     (void)snprintf(path, sizeof path, "%s/running", s->config.store);
     assert_int_equal(access(path, F_OK), -1); // it stopped
     FILE *to = fopen(path, "we");
     assert_non_null(to);
-    assert_true(fputs(boot, to) >= 0);
+    assert_true(fputs(text, to) >= 0);
     assert_int_equal(fclose(to), 0);
+}
+
+static void
+read_mark(stage *s, char ret_text[64])
+{
+    char path[300];
+    (void)snprintf(path, sizeof path, "%s/running", s->config.store);
+    FILE *from = fopen(path, "re");
+    assert_non_null(from);
+    assert_non_null(fgets(ret_text, 64, from));
+    assert_int_equal(fclose(from), 0);
+}
+
+static void
+die_and_restart(stage *s)
+{
+    char mark[64];
+    read_mark(s, mark);
+    stage_stop(s);
+    leave_mark(s, mark);
     stage_run(s);
 }
 
@@ -267,6 +282,27 @@ expect_task_of(stage *s, const char *job)
     expect_task(join_worker(s, "w", 4), &t);
     assert_string_equal(t.head.job, job);
     task_fini(&t);
+}
+
+/* Another boot's mark, by an hour, and marks that were cut off or are none. */
+static void
+a_machine_that_went_down_is_no_death_of_the_master(void **state)
+{
+    stage *s = *state;
+    char job[KOFN_ID_MAX], mark[64];
+    stage_run(s);
+    submit(s, open_client(s, KOFN_WINDOW_BYTES), 1, &small, job);
+    read_mark(s, mark);
+    char earlier[64];
+    (void)snprintf(earlier, sizeof earlier, "%lld\n", strtoll(mark, NULL, 10) - 3600000);
+    const char *const marks[] = {earlier, earlier, earlier, earlier, earlier, "", "x\n", "1\n"};
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        stage_stop(s);
+        leave_mark(s, marks[i]);
+        stage_run(s);
+        expect_task_of(s, job);
+    }
+    assert_string_equal(get_job(open_client(s, KOFN_WINDOW_BYTES), job).state, "running");
 }
 
 static void
@@ -671,6 +707,7 @@ main(void)
         TEST(a_multiply_is_not_kept),
         TEST(a_job_is_refused_when_the_store_is_full_with_a_hint_to_retry),
         TEST(a_key_of_two_records_is_the_newer_jobs_when_the_older_is_forgotten),
+        TEST(a_machine_that_went_down_is_no_death_of_the_master),
         TEST(a_job_under_which_the_master_dies_again_and_again_has_failed),
         TEST(suspects_are_begun_one_after_another_and_done),
         TEST(jobs_that_need_an_operand_from_disk_share_one_load),
