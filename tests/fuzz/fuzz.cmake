@@ -56,6 +56,7 @@ kofn_fuzz(zap LINKS kofn_master_core)
 kofn_fuzz(session LINKS kofn_master_core)
 kofn_fuzz(manifest LINKS kofn_cli_core)
 kofn_fuzz(store_row LINKS kofn_store)
+kofn_fuzz(wal LINKS kofn_store)
 kofn_fuzz(keep LINKS kofn_master_core)
 
 # A message's seed, made of its table; and whether one, or a fuzzer, is missing.

@@ -266,11 +266,14 @@ check_reopened(const kofn_msg_job *job)
     const bool done = strcmp(job->state, "done") == 0;
     const bool over =
         done || strcmp(job->state, "failed") == 0 || strcmp(job->state, "cancelled") == 0;
+    const bool blocked =
+        strcmp(job->state, "blocked") == 0; // another master may know what it means
     size_t bytes;
-    insist(over || strcmp(job->state, "queued") == 0 || strcmp(job->state, "storing") == 0 ||
-           strcmp(job->state, "running") == 0 || strcmp(job->state, "decoding") == 0);
+    insist(over || blocked || strcmp(job->state, "queued") == 0 ||
+           strcmp(job->state, "storing") == 0 || strcmp(job->state, "running") == 0 ||
+           strcmp(job->state, "decoding") == 0);
     insist(job->status <= KOFN_UNAUTHENTICATED && (!over || (job->status == KOFN_OK) == done));
-    if (over)
+    if (over || blocked)
         return;
     insist(kofn_master_policy_check(job->policy, NULL) == KOFN_OK);
     insist(kofn_mat_bytes(KOFN_F64, job->rows, job->cols, &bytes, NULL) == KOFN_OK);
