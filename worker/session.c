@@ -349,12 +349,10 @@ leave(kofn_worker *worker, int64_t now_ns)
 static int64_t
 mind_unheard(kofn_worker *worker, int64_t now_ns)
 {
-    enum { DOUBLINGS_MAX = 16 }; // four days
-    const unsigned doublings =
-        worker->unreached < DOUBLINGS_MAX ? worker->unreached : DOUBLINGS_MAX;
-    const int64_t due_ns = kofn_clock_after(worker->heard_ns, UNHEARD_NS << doublings);
-    if (worker->refusal[0])
+    enum { DOUBLINGS_MAX = 16 }; // four days: it has been said often enough
+    if (worker->refusal[0] || worker->unreached > DOUBLINGS_MAX)
         return KOFN_NEVER_NS;
+    const int64_t due_ns = kofn_clock_after(worker->heard_ns, UNHEARD_NS << worker->unreached);
     if (now_ns < due_ns)
         return due_ns;
     worker->unreached++;
