@@ -72,11 +72,13 @@ receive(void *socket, uint16_t *ret_event, uint32_t *ret_value)
 static void
 follow(kofn_monitor *monitor, uint16_t event)
 {
+    const bool over = event == ZMQ_EVENT_CONNECT_RETRIED;
     if (event == ZMQ_EVENT_CONNECTED)
         monitor->way = KOFN_MONITOR_WAY_OPEN;
-    else if (event == ZMQ_EVENT_CONNECT_RETRIED && monitor->way != KOFN_MONITOR_WAY_OPEN)
+    else if (over && !monitor->connected)
         monitor->way = monitor->tried ? KOFN_MONITOR_WAY_CLOSED : KOFN_MONITOR_WAY_NOWHERE;
-    monitor->tried = event != ZMQ_EVENT_CONNECT_RETRIED;
+    monitor->tried = !over;
+    monitor->connected = !over && (monitor->connected || event == ZMQ_EVENT_CONNECTED);
 }
 
 const char *

@@ -47,7 +47,7 @@ typedef struct kofn_monitor {
     void *watched, *socket; // `socket` is what to poll; NULL: closed
     unsigned cuts;          // in a row
     bool up;
-    bool tried; // an address, in this attempt
+    bool tried, connected; // an address, in this attempt
     kofn_monitor_way way;
 } kofn_monitor;
 
