@@ -300,6 +300,17 @@ sweep_spool(sweep *s, const char *name, uint64_t file, bool whole)
         lose(s, name);
 }
 
+/* What is in the spool by that name stays. Not all file systems can be told so. */
+static void
+bring_back(sweep *s, const char *name)
+{
+    const int there = s->spool->folder;
+    if (renameat2(s->lost, name, there, name, RENAME_NOREPLACE) == 0 || errno == EEXIST)
+        return;
+    if (faccessat(there, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        (void)renameat(s->lost, name, there, name); // or the job that names it says what it lacks
+}
+
 /* A rename sets st_ctime, on all file systems that we know: since then it is lost. */
 static void
 sweep_lost(sweep *s, const char *name, uint64_t file, bool whole)
@@ -308,7 +319,7 @@ sweep_lost(sweep *s, const char *name, uint64_t file, bool whole)
     if (!whole || fstatat(s->lost, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return;
     if (s->is_wanted(s->context, file)) {
-        (void)renameat2(s->lost, name, s->spool->folder, name, RENAME_NOREPLACE);
+        bring_back(s, name);
         return;
     }
     if (s->file_count == s->file_capacity) {
@@ -405,6 +416,8 @@ kofn_spool_get_free(const kofn_spool *spool, uint64_t *ret_bytes, kofn_error *er
                          "the store's folder was removed: start kofn-master anew");
     if (fstatvfs(spool->folder, &st) != 0)
         return fail_by_errno(err, errno, "ask for the space left for", "its folder");
+    if (st.f_flag & ST_RDONLY)
+        return fail_by_errno(err, EROFS, "write to", "its folder");
     *ret_bytes = (uint64_t)st.f_bavail * st.f_frsize;
     return KOFN_OK;
 }
