@@ -225,7 +225,7 @@ kofn_job_put_away_product(kofn_job *job)
     kofn_bands_fini(&job->product);
     kofn_bands_init(&job->product, c.dtype, c.rows, c.cols);
     job->product_away = true;
-    kofn_jobs_change_charge(job->master->jobs, job, 0);
+    kofn_jobs_change_charge(job->master->jobs, job, kofn_job_count_kept_bytes(job));
 }
 
 /* On disk it stays as long as the record: a reply may get lost, with the master that sent it. */
@@ -252,7 +252,7 @@ kofn_job_drop_product(kofn_job *job)
     if (job->product_on_disk && job->master->keep)
         kofn_keep_drop_product(job);
     job->product_on_disk = false;
-    kofn_jobs_change_charge(job->master->jobs, job, 0);
+    kofn_jobs_change_charge(job->master->jobs, job, kofn_job_count_kept_bytes(job));
     kofn_jobs_add_dropped(job->master->jobs, job);
 }
 
@@ -274,7 +274,7 @@ kofn_job_load_product(kofn_job *job)
         return;
     }
     job->product_coming = true;
-    kofn_jobs_change_charge(master->jobs, job, sizeof *job + bytes);
+    kofn_jobs_change_charge(master->jobs, job, kofn_job_count_kept_bytes(job));
     kofn_keep_fetch_product(job);
 }
 
@@ -292,8 +292,7 @@ kofn_job_on_product(kofn_job *job, kofn_bands *bands, const kofn_error *why)
         job->product = *bands;
         memset(bands, 0, sizeof *bands);
         job->product_away = false;
-    } else {
-        kofn_jobs_change_charge(job->master->jobs, job, 0);
     }
+    kofn_jobs_change_charge(job->master->jobs, job, kofn_job_count_kept_bytes(job));
     job->master->audience->loaded(job, job->has_product ? why : NULL);
 }

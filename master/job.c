@@ -184,15 +184,15 @@ log_end(const kofn_job *job)
                    (double)(job->times.ended_ns - job->times.accepted_ns) * 1e-6);
 }
 
-/* What is left of an ended job's memory: the product, if it waits to be fetched. A part's is charged
- * to its whole. */
-static size_t
-charge_kept(const kofn_job *job)
+size_t
+kofn_job_count_kept_bytes(const kofn_job *job)
 {
     const kofn_bands *c = &job->product;
-    return job->has_product && !job->is_part
-               ? sizeof *job + c->rows * c->cols * kofn_dtype_width(c->dtype)
-               : 0;
+    if (!job->has_product || job->is_part)
+        return 0;
+    const bool here = !job->product_away || job->product_coming;
+    return sizeof *job + job->account.length +
+           (here ? c->rows * c->cols * kofn_dtype_width(c->dtype) : 0);
 }
 
 void
@@ -205,7 +205,7 @@ kofn_job_close(kofn_job *job)
         kofn_job_end_parts(job);
     kofn_job_release_work(job);
     kofn_jobs_add_ended(jobs, job);
-    kofn_jobs_change_charge(jobs, job, charge_kept(job));
+    kofn_jobs_change_charge(jobs, job, kofn_job_count_kept_bytes(job));
     log_end(job);
     job->master->carrier->over(job->master->fleet, job);
     if (whole) {

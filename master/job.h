@@ -260,6 +260,10 @@ void kofn_job_break(kofn_job *job, const kofn_error *why);
 /* It ends, by DECODED, BROKEN or CANCEL: at once, or once that is on disk. */
 void kofn_job_finish(kofn_job *job, kofn_job_event event);
 
+/* What an ended job takes of limits.memory: its product and its record, as long as there is something
+ * to fetch; records of others are bounded by their number (results.jobs). A part's is its whole's. */
+size_t kofn_job_count_kept_bytes(const kofn_job *job);
+
 /* Common to every end: whoever waits is told, memory is let go, the record joins the ended ones. */
 void kofn_job_close(kofn_job *job);
 

@@ -382,7 +382,7 @@ kofn_jobs_yield_memory(kofn_jobs *jobs, size_t bytes)
     {
         if (freed >= bytes)
             return;
-        freed += job->product_on_disk && !job->product_away ? job->charge : 0;
+        freed += job->product_on_disk && !job->product_away ? count_product_bytes(job) : 0;
         kofn_job_put_away_product(job);
     }
 }
