@@ -557,6 +557,20 @@ number_owner(const char *owner)
     return hash | (uint64_t)1 << 63;
 }
 
+/* A master with less memory than the one before takes up those of its jobs that fit, the oldest first:
+ * others would have to fail. */
+static kofn_status
+check_restored_room(const kofn_job *job, kofn_error *err)
+{
+    const size_t limit = job->master->config.memory, used = kofn_master_get_charge(job->master);
+    if (job->charge <= limit && used <= limit - job->charge)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                     "it needs about %zu MiB, and those before it hold %zu of the %zu MiB of "
+                     "limits.memory: raise that",
+                     job->charge >> 20, used >> 20, limit >> 20);
+}
+
 kofn_status
 kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *err)
 {
@@ -578,6 +592,8 @@ kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *err)
     status = fill_order(master, &order, job, err);
     job->times.accepted_ns = kept->accepted_ns;
     snprintf(job->policy, sizeof job->policy, "%s", kept->policy);
+    if (!status)
+        status = check_restored_room(job, err);
     if (!status)
         status = kofn_master_policy_check(kept->policy, err);
     if (!status)
@@ -643,6 +659,7 @@ kofn_jobs_restore_ended(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *
     job->has_product = job->product_on_disk = job->product_away = kept->has_product;
     kofn_bands_init(&job->product, kept->dtype, kept->rows, kept->cols);
     status = kofn_message_pack(&kofn_job_message, kept->account, &job->account, err);
+    job->charge = kofn_job_count_kept_bytes(job);
     if (!status)
         status = kofn_jobs_add(jobs, job, err);
     if (status)

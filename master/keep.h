@@ -17,7 +17,7 @@
  * Where the master before this one died, one of the jobs may be why: kofn_jobs_resume.
  *
  * What cannot be that is told apart by what would mend it. Short of memory: the start fails, and the
- * next one may not. What another configuration can mend (limits.memory, algorithms, an older version):
+ * next one may not. What another configuration can mend (limits.memory, algorithms):
  * a job is BLOCKED and an operand listed, and both stay on disk as they are. Neither: DATA_LOSS; such a
  * job is FAILED, on disk too.
  *

@@ -617,6 +617,38 @@ a_job_that_another_configuration_can_take_up_waits_for_it(void **state)
 }
 
 static void
+jobs_that_less_memory_does_not_hold_together_wait_for_more(void **state)
+{
+    stage *s = *state;
+    char older[KOFN_ID_MAX], newer[KOFN_ID_MAX], same[KOFN_ID_MAX];
+    const uint64_t memory = s->config.memory;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    submit(s, client, 1, &small, older);
+    submit(s, client, 2, &small, newer);
+    s->config.memory = check_health(client).memory_bytes * 3 / 4;
+    stage_restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    assert_string_not_equal(get_job(client, older).state, "blocked");
+    const kofn_msg_job account = get_job(client, newer);
+    assert_string_equal(account.state, "blocked");
+    assert_non_null(strstr(account.message, "limits.memory"));
+
+    s->config.memory = memory;
+    stage_restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    peer *worker = join_worker(s, "w", 1);
+    const char *const jobs[] = {older, newer};
+    for (size_t i = 0; i < 2; i++) {
+        task t;
+        expect_task(worker, &t);
+        answer(s, worker, &t);
+        send_job_call(client, i + 1, KOFN_METHOD_WAIT, jobs[i]);
+        expect_product(s, client, i + 1, &small, same);
+    }
+}
+
+static void
 a_job_that_waits_for_another_configuration_can_be_cancelled(void **state)
 {
     stage *s = *state;
@@ -716,6 +748,7 @@ main(void)
         TEST(an_operand_whose_drop_the_disk_refuses_is_still_there),
         TEST(jobs_from_disk_take_turns_by_owner),
         TEST(a_job_that_another_configuration_can_take_up_waits_for_it),
+        TEST(jobs_that_less_memory_does_not_hold_together_wait_for_more),
         TEST(a_job_that_waits_for_another_configuration_can_be_cancelled),
         TEST(a_job_that_is_lost_has_failed_on_disk_too),
         TEST(an_operand_that_was_dropped_in_use_goes_with_its_last_job),
