@@ -37,7 +37,7 @@ typedef struct caller {
     const double *at, *square; // N x N: what is offered, and its product with itself
     size_t offered, served, refused, wrong, others;
     job_name *jobs; // [accepted]
-    size_t accepted;
+    size_t accepted, fetched;
     atomic_bool done;
 } caller;
 
@@ -113,7 +113,26 @@ offer_products(caller *self, kofn_client *client)
         settle_until(self, client, fault_now_s() + 0.1, &open);
 }
 
-/* One call at a time: it returns when the job is on disk, or refused. */
+/* The product of the oldest job that was accepted; 0: as long as it takes. False: there is none, or it
+ * is not done. */
+static bool
+fetch_next(caller *self, kofn_client *client, int64_t timeout_ms)
+{
+    if (self->fetched == self->accepted)
+        return false;
+    const kofn_wait_options options = {.timeout_ms = timeout_ms};
+    kofn_result *result = NULL;
+    const kofn_status status =
+        kofn_client_wait(client, self->jobs[self->fetched], &options, &result, NULL);
+    if (timeout_ms > 0 && status == KOFN_DEADLINE_EXCEEDED)
+        return false;
+    self->fetched++;
+    count_ending(self, status, &result);
+    return true;
+}
+
+/* One call at a time: it returns when the job is on disk, or refused. Between them products are
+ * fetched, since those that nobody fetches take room as well. */
 static void
 offer_jobs(caller *self, kofn_client *client)
 {
@@ -125,14 +144,12 @@ offer_jobs(caller *self, kofn_client *client)
         self->accepted += status == KOFN_OK;
         self->refused += status == KOFN_RESOURCE_EXHAUSTED;
         self->others += status != KOFN_OK && status != KOFN_RESOURCE_EXHAUSTED;
-        while (fault_now_s() < next_offer_s(self, start_s))
-            fault_pause();
+        for (double left_s; (left_s = next_offer_s(self, start_s) - fault_now_s()) > 0;)
+            if (left_s < 1e-3 || !fetch_next(self, client, (int64_t)(left_s * 1e3)))
+                fault_pause();
     }
-    for (size_t i = 0; i < self->accepted; i++) {
-        kofn_result *result = NULL;
-        const kofn_status status = kofn_client_wait(client, self->jobs[i], NULL, &result, NULL);
-        count_ending(self, status, &result);
-    }
+    while (fetch_next(self, client, 0))
+        ;
 }
 
 static void *
