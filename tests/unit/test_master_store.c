@@ -616,6 +616,32 @@ a_job_that_another_configuration_can_take_up_waits_for_it(void **state)
     expect_product(s, client, 1, &named, again);
 }
 
+/* Its product is on disk alone. Records of what is over are bounded by their number, and count no more. */
+static void
+a_result_that_nobody_fetched_takes_memory_for_its_record(void **state)
+{
+    stage *s = *state;
+    char job[KOFN_ID_MAX];
+    task t;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    assert_int_equal(check_health(client).memory_bytes, 0);
+    submit(s, client, 1, &small, job);
+    peer *worker = join_worker(s, "w", 1);
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    while (strcmp(get_job(client, job).state, "done") != 0)
+        ;
+    stage_restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    assert_in_range(check_health(client).memory_bytes, 2000, 10000);
+    s->config.keep_ns = 1;
+    stage_restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    while (check_health(client).memory_bytes > 0) // until it is dropped, at a tick
+        ;
+}
+
 static void
 jobs_that_less_memory_does_not_hold_together_wait_for_more(void **state)
 {
@@ -748,6 +774,7 @@ main(void)
         TEST(an_operand_whose_drop_the_disk_refuses_is_still_there),
         TEST(jobs_from_disk_take_turns_by_owner),
         TEST(a_job_that_another_configuration_can_take_up_waits_for_it),
+        TEST(a_result_that_nobody_fetched_takes_memory_for_its_record),
         TEST(jobs_that_less_memory_does_not_hold_together_wait_for_more),
         TEST(a_job_that_waits_for_another_configuration_can_be_cancelled),
         TEST(a_job_that_is_lost_has_failed_on_disk_too),
