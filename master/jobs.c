@@ -326,6 +326,7 @@ forget_job(kofn_jobs *jobs, kofn_job *job)
         TAILQ_REMOVE(&jobs->fetched, job, of_fetched);
     if (job->durable && jobs->master->keep)
         kofn_keep_forget(job);
+    kofn_jobs_change_charge(jobs, job, 0);
     if (kofn_jobs_find_key(jobs, &job->key) == job)
         kofn_jobs_forget_key(jobs, &job->key);
     (void)kofn_map_remove(&jobs->by_id, job->id); // the pointer is at hand already
