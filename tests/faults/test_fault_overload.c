@@ -21,7 +21,7 @@ enum {
     WORKERS = 2,
     SLEEP_MS = 10,
     CAPACITY = WORKERS * 1000 / SLEEP_MS, // jobs a second
-    CALLERS = 16,
+    CALLERS = 4,
     N = 64,
     LIMIT_MIB = 32,
     TIMES = 10,
