@@ -89,7 +89,8 @@ mend_first_page(const char *path)
 /* ---- rows ---------------------------------------------------------------------------------------- */
 
 typedef struct table {
-    const char *insert, *select, *stub, *next, *previous; // stub: of a row that is read in part
+    const char *insert, *select, *remnant, *next,
+        *previous; // remnant: of a row that is read in part
     int columns;
 } table;
 
@@ -100,8 +101,8 @@ typedef struct table {
 static const table records = {
     .insert = "INSERT INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     .select = "SELECT * FROM records NOT INDEXED WHERE rowid = ?1",
-    .stub = "SELECT number, kind, id, '', '', 0, 0, 0, 0, x'', x'' FROM records NOT INDEXED"
-            " WHERE rowid = ?1",
+    .remnant = "SELECT number, kind, id, '', '', 0, 0, 0, 0, x'', x'' FROM records NOT INDEXED"
+               " WHERE rowid = ?1",
     .next = SEEK("records", "ASC"),
     .previous = SEEK("records", "DESC"),
     .columns = 11,
@@ -117,7 +118,7 @@ static const table matrices = {
 
 typedef struct copying {
     sqlite3 *from, *to;
-    sqlite3_stmt *insert, *select, *stub, *next, *previous;
+    sqlite3_stmt *insert, *select, *remnant, *next, *previous;
     int columns;
     unsigned halvings;
     uint64_t copied, spoilt;
@@ -173,15 +174,15 @@ copy_with(copying *c, sqlite3_stmt *select, int64_t row, bool *ret_copied)
 static bool
 copy_row(copying *c, int64_t row)
 {
-    bool whole = false, stub = false;
+    bool whole = false, remnant = false;
     if (c->params->starting)
         c->params->starting(c->params->context);
     if (copy_with(c, c->select, row, &whole) == SQLITE_DONE)
         return false;
     c->copied += whole;
     c->spoilt += !whole;
-    if (!whole && !c->status && c->stub)
-        (void)copy_with(c, c->stub, row, &stub); // or nobody can be told
+    if (!whole && !c->status && c->remnant)
+        (void)copy_with(c, c->remnant, row, &remnant); // or nobody can be told
     return true;
 }
 
@@ -232,14 +233,14 @@ copy_table(copying *c, const table *what)
     c->copied = c->spoilt = 0;
     c->insert = prepare(c, c->to, what->insert);
     c->select = prepare(c, c->from, what->select);
-    c->stub = prepare(c, c->from, what->stub);
+    c->remnant = prepare(c, c->from, what->remnant);
     c->next = prepare(c, c->from, what->next);
     c->previous = prepare(c, c->from, what->previous);
     if (!c->status && c->select && c->next && c->previous)
         copy_range(c, 1, INT64_MAX - 1);
     else
         c->spoilt++;
-    sqlite3_stmt *const all[] = {c->insert, c->select, c->stub, c->next, c->previous};
+    sqlite3_stmt *const all[] = {c->insert, c->select, c->remnant, c->next, c->previous};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         sqlite3_finalize(all[i]); // accepts NULL
     return c->status;
