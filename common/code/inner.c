@@ -34,7 +34,7 @@ kofn_inner_set_defaults(kofn_code_spec *spec, const kofn_field *field, kofn_erro
                        field->order == 0 ? "rkrp" : "polynomial");
     if (!has_param(spec, "points") || names_param(spec, "points"))
         return KOFN_OK;
-    return kofn_code_spec_set(spec, "points", "spread", err);
+    return kofn_code_spec_set(spec, "points", field->order == 0 ? "spread" : "random", err);
 }
 
 static kofn_status
