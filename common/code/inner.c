@@ -50,9 +50,6 @@ check_spec(const kofn_code_spec *spec, bool plain, kofn_error *err)
                          "inner code: reserve=%zu, but a stream takes coded rows as it needs them; "
                          "take reserve 0",
                          spec->reserve);
-    if (spec->tasks > KOFN_TASKS_MAX)
-        return kofn_fail(err, KOFN_OUT_OF_RANGE, "inner code: tasks=%zu coded rows, need 1 to %d",
-                         spec->tasks, KOFN_TASKS_MAX);
     if (plain && p.z != 1)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "inner code: partition %zu,%zu,%zu splits the inner dimension, and plain "
@@ -182,7 +179,7 @@ kofn_inner_build(const kofn_code_spec *spec, const kofn_field *field, bool plain
 
     kofn_code_spec whole = *spec;
     if (!status && systematic && spec->tasks > 0) {
-        whole.tasks += kofn_partition_outputs(spec->part);
+        whole.tasks += kofn_partition_outputs(spec->part); // if it overflows, to too few
         status = kofn_code_spec_set(&whole, "systematic", "yes", err);
     }
     kofn_code *code;
