@@ -40,12 +40,12 @@
 KOFN_MUST_CHECK kofn_status kofn_inner_set_defaults(kofn_code_spec *spec, const kofn_field *field,
                                                     kofn_error *err);
 
-/* Build the code of `spec`, whose family, partition (z = 1 where plain is wanted), seed and parameters
- * are complete and whose `tasks` is the number of coded rows, with the block products in front if
- * `plain`. Of families with `systematic` that parameter is then set: rkrp chooses its draw by mixed
- * sets. INVALID_ARGUMENT: the family gives no certain threshold, more than x y or plain rows of its
- * own where plain is wanted, or is none for z; a reserve; an outer product; errors of
- * kofn_code_spec_build. Ownership: kofn_code_destroy. */
+/* Build the code of `spec`, whose family, partition (z = 1 where plain is wanted), seed and
+ * parameters are complete and whose `tasks` is the number of coded rows, with the block products in
+ * front if `plain`; else the family's code as it is. Of families with `systematic` that parameter is
+ * then set: rkrp chooses its draw by mixed sets. INVALID_ARGUMENT: the family gives no certain
+ * threshold, more than x y or plain rows of its own where plain is wanted, or is none for z; a
+ * reserve; an outer product; errors of kofn_code_spec_build. Ownership: kofn_code_destroy. */
 KOFN_MUST_CHECK kofn_status kofn_inner_build(const kofn_code_spec *spec, const kofn_field *field,
                                              bool plain, kofn_code **ret_code, kofn_error *err);
 
