@@ -45,6 +45,11 @@
  * Bad sets    A set that is decodable but POOR waits for better answers that are due, all in all
  *             for `wait_for_better_ns` at most; then DECODE says `waited`. Nothing more is sent
  *             meanwhile.
+ * Streams     Jobs of a stream share rounds (rounds.h): which row goes to which worker, and when, is
+ *             decided there, by slots. Slots are bound to workers: at first the fastest, each with one
+ *             slot; who is lost leaves a vacancy that the next worker takes which has no slot of the
+ *             stream, at once if there is one. Credit, turns and deadlines hold as for all jobs; a set
+ *             that is POOR is decoded at once, since rounds do not wait.
  * Units       Times are absolute monotonic nanoseconds given by the caller; never decreasing.
  * Cost        O(log) in workers and jobs for each event and action. On one core of an AMD EPYC, a
  *             whole job of one task, job_add to job_forget: 1.3 us; with 10,000 workers and
@@ -56,6 +61,7 @@
 
 #include "common/base/keys.h"
 #include "common/code/decoder.h"
+#include "master/sched/rounds.h"
 
 #include <stdint.h>
 
@@ -113,7 +119,8 @@ typedef struct kofn_sched_job {
     int64_t deadline_ns; // KOFN_NEVER_NS: none
     double task_flops;   // work of one task: what times are compared by
     kofn_accept accept;
-    double noise; // relative rounding error of an answer (kofn_coding_get_noise)
+    double noise;    // relative rounding error of an answer (kofn_coding_get_noise)
+    uint64_t stream; // that it is a job of, with policy "rounds"; 0: none
 } kofn_sched_job;
 
 typedef enum kofn_action_kind {
@@ -130,6 +137,8 @@ typedef struct kofn_action {
     uint64_t worker;     // SEND, CANCEL
     size_t task;         // SEND, CANCEL
     bool backup;         // SEND: a copy of a task that is out already
+    uint64_t round;      // SEND: of a stream's round, from 1; 0: of no stream
+    size_t slot;         // SEND: of a stream's slot
     bool estimate;       // DECODE: by kofn_decoder_estimate, the best of what is here
     bool waited;         // DECODE: better answers were waited for
     bool poor;           // DECODE: it is badly conditioned all the same
@@ -156,6 +165,23 @@ KOFN_MUST_CHECK kofn_status kofn_sched_job_add(kofn_sched *s, int64_t now_ns,
 
 /* FAIL(CANCELLED) and CANCELs follow. False: no such job. */
 bool kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job);
+
+typedef struct kofn_sched_stream {
+    uint64_t id; // not zero, not known yet
+    size_t need; // answers that a job takes: the threshold of its inner code
+    const kofn_field *field;
+    kofn_rounds_config rounds; // settled
+} kofn_sched_stream;
+
+/* A stream, for jobs to come. Its slots are bound to the workers there are, and to those that join.
+ * Jobs of it are added with its number, policy "rounds", and a code whose rows are as
+ * kofn_rounds_count_rows says. ALREADY_EXISTS: the id. RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_sched_stream_open(kofn_sched *s, int64_t now_ns,
+                                                   const kofn_sched_stream *stream,
+                                                   kofn_error *err);
+
+/* No further jobs: it is gone with the last one that it has. False: no such stream. */
+bool kofn_sched_stream_close(kofn_sched *s, uint64_t stream);
 
 typedef struct kofn_sched_worker {
     uint64_t id;      // of this connection
@@ -230,6 +256,15 @@ typedef struct kofn_sched_worker_view {
 
 bool kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_view);
 bool kofn_sched_get_worker(const kofn_sched *s, uint64_t worker, kofn_sched_worker_view *ret_view);
+
+typedef struct kofn_sched_stream_view {
+    kofn_rounds_view rounds;
+    size_t slots, vacant;
+    size_t jobs; // not over
+} kofn_sched_stream_view;
+
+bool kofn_sched_get_stream(const kofn_sched *s, uint64_t stream, kofn_sched_stream_view *ret_view);
+
 size_t kofn_sched_count_workers(const kofn_sched *s);                       // that take tasks
 size_t kofn_sched_count_able(const kofn_sched *s, const kofn_field *field); // of those, over it
 size_t kofn_sched_count_jobs(const kofn_sched *s);                          // not over yet

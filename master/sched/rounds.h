@@ -1,0 +1,165 @@
+/* Rounds: which mini-task of a stream goes to whom, and when a round is over.
+ *
+ * A stream is a sequence of jobs. One job is born with each round, as long as any waits, and is to be
+ * finished T rounds later at the latest. In each round each slot (one of P places, held by a worker or
+ * vacant) gets a list of mini-tasks, in order, of the jobs of the last T + 1 rounds:
+ *
+ *     round t    l = 1        2          3      ...  T+1         mini-tasks of one slot, in order
+ *               job of       job of     job of       job of
+ *               round t      t - 1      t - 2        t - T       the due job: finished in this round
+ *
+ * A mini-task is a row of its job's inner code (inner.h). Of a job that is finished it is trivial: it
+ * is in no list, and costs nothing. When the round ends, what is out is taken back: those mini-tasks
+ * have failed, and their slot was a straggler in that round.
+ *
+ * Time       tau is what the first slot took to do its list. After (1 + mu) tau whoever has not done
+ *            his is a straggler, and the round is over unless its scheme waits:
+ *     dip          until the due job is finished. Each slot gets one fresh row of each unfinished job of
+ *                  age 0 to T-1, and ceil((need - answers) / lambda) of the due one (Algorithm 1).
+ *     idip         until the pattern of stragglers conforms: at most N in any W successive rounds, all
+ *                  slots together; who does his list meanwhile is none. W = T + 1 rows of each slot:
+ *                  failed ones again, plain ones as long as they cannot all fail, coded ones after that
+ *                  (Algorithm 2). need = x y = P W - N.
+ *     idip_burst   the same, but plain rows are given by another forecast: a worker that straggles does
+ *                  so in at most B successive rounds, and at most N / B workers do in any W. Where that
+ *                  fails the due job waits. Ours: the paper names it, and its supplement is not at hand.
+ *     polynomial   T = 0, coded rows, one for each slot: until the job is finished, whatever the time.
+ *     uncoded      T = 0, plain rows, dealt to the slots in turn: likewise.
+ * Always     No round ends before its due job is finished, whatever the scheme and whatever happened:
+ *            that is the invariant. If all rows of it that were given came to nothing, or do not span,
+ *            further ones are given in the same round. Jobs that failed count as finished.
+ * Vacant     The list of a slot without a worker is dealt out to the others, behind their own (of dip,
+ *            which needs no fixed number, it is left out). A straggler by vacancy counts only if what
+ *            was dealt out failed.
+ * Rescue     A round that waits for longer than `rescue` times tau has the mini-tasks that it waits for
+ *            copied to slots that have done their lists. 0: never, as in the paper.
+ * Birth      A round begins when the one before is over and there is a job that waits or is not
+ *            finished: it never waits for the client, so that one who pushes job i + T + 1 once it has
+ *            the result of i is always served.
+ * Source     Krishnan, Hosseini, Khisti, "Coded Sequential Matrix Multiplication For Straggler
+ *            Mitigation", NeurIPS 2020: section 3, Algorithms 1 and 2. Line 9 of Algorithm 2 is read
+ *            once for each slot list: entries that remain before any of this list is given.
+ * Cost       O(1) for each mini-task and answer, O(W) for each forecast. Memory: P (T + 1) mini-tasks,
+ *            and the rows of T + 1 jobs.
+ * Threads    One thread at a time. No clock: times are absolute nanoseconds, never decreasing.
+ */
+#ifndef KOFN_MASTER_SCHED_ROUNDS_H
+#define KOFN_MASTER_SCHED_ROUNDS_H
+
+#include "common/base/keys.h"
+
+#include <stdint.h>
+
+enum { KOFN_SLOTS_MAX = 10000, KOFN_DELAY_MAX = 64 };
+
+typedef enum kofn_scheme {
+    KOFN_SCHEME_DIP,
+    KOFN_SCHEME_IDIP,
+    KOFN_SCHEME_IDIP_BURST,
+    KOFN_SCHEME_POLYNOMIAL,
+    KOFN_SCHEME_UNCODED,
+} kofn_scheme;
+
+/* Zero in `delay`, `window`, `failures` and `lambda` leaves them to kofn_rounds_settle. */
+typedef struct kofn_rounds_config {
+    int scheme;       // kofn_scheme
+    int64_t slots;    // P
+    int64_t delay;    // T
+    int64_t lambda;   // dip: of P workers, those that must answer in a due round; default P
+    double tolerance; // mu
+    int64_t failures; // idip: N
+    int64_t window;   // idip: W
+    int64_t burst;    // idip_burst: B, a divisor of N
+    double rescue;    // times tau; 0: never
+} kofn_rounds_config;
+
+/* The table of these keys, with their defaults: configuration, command line, protocol. */
+extern const kofn_keys kofn_rounds_keys;
+
+const char *kofn_scheme_name(kofn_scheme scheme);
+
+/* Fill what is left open, for jobs that take `need` answers: W = T + 1, N = P W - need, T = 0 of the
+ * baselines, lambda = P. INVALID_ARGUMENT, OUT_OF_RANGE: they contradict each other; the text has the
+ * equation with its numbers and the nearest that holds:
+ *     idip   need = P W - N, T = W - 1, 0 <= N < P W      dip   1 <= lambda <= P, T >= 1
+ *     burst  B divides N, B <= W                          polynomial need <= P      T = 0 of both */
+KOFN_MUST_CHECK kofn_status kofn_rounds_settle(kofn_rounds_config *config, size_t need,
+                                               kofn_error *err);
+
+/* Rows that a job's inner code should have: plain ones in front (need, or 0), and coded ones behind
+ * them. Where these are used up, rows that failed are given again. */
+void kofn_rounds_count_rows(const kofn_rounds_config *config, size_t need, size_t *ret_plain,
+                            size_t *ret_coded);
+
+typedef struct kofn_rounds kofn_rounds;
+
+/* `config` is settled for need. RESOURCE_EXHAUSTED. All slots are vacant. */
+KOFN_MUST_CHECK kofn_status kofn_rounds_new(const kofn_rounds_config *config, size_t need,
+                                            kofn_rounds **ret_rounds, kofn_error *err);
+void kofn_rounds_destroy(kofn_rounds **rounds_p); // accepts NULL
+
+typedef struct kofn_mini_task {
+    uint64_t job;
+    size_t row;
+    size_t slot; // that is to do it
+    bool copy;   // it is out on another slot (rescue)
+} kofn_mini_task;
+
+/* ---- jobs and slots -------------------------------------------------------------------------- */
+
+/* A further job, not zero and not known. RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_rounds_push(kofn_rounds *r, uint64_t job, kofn_error *err);
+
+/* It is finished: its answers suffice; or it is given up. The caller drops what of it is out. */
+void kofn_rounds_finish(kofn_rounds *r, int64_t now_ns, uint64_t job);
+
+/* The slot has a worker, or none any more: then what is out there comes to nothing (no lose follows),
+ * and is dealt out to others within the round. */
+void kofn_rounds_fill_slot(kofn_rounds *r, int64_t now_ns, size_t slot);
+void kofn_rounds_vacate_slot(kofn_rounds *r, int64_t now_ns, size_t slot);
+
+/* ---- a round --------------------------------------------------------------------------------- */
+
+/* Begin the next round. False: one is on, or there is nothing to do, or every slot is vacant. */
+bool kofn_rounds_begin(kofn_rounds *r, int64_t now_ns);
+
+/* The mini-task that the slot is to get next; false: none now. Then: it was sent. */
+bool kofn_rounds_peek(const kofn_rounds *r, size_t slot, kofn_mini_task *ret_task);
+void kofn_rounds_send(kofn_rounds *r, int64_t now_ns, size_t slot);
+
+/* Its answer came, from whichever slot: other copies of it are over, for the caller to drop. Or it
+ * came to nothing on that slot (failed, or was returned): it is given again within the round, to
+ * another slot where there is one. What is not out is ignored. */
+void kofn_rounds_answer(kofn_rounds *r, int64_t now_ns, uint64_t job, size_t row, size_t slot);
+void kofn_rounds_lose(kofn_rounds *r, int64_t now_ns, uint64_t job, size_t row, size_t slot);
+
+/* Is the round over, or what else does time bring? To be asked after events, and at the time that
+ * kofn_rounds_get_due names (KOFN_NEVER_NS: none). True: it is over; take back what is out, one after
+ * the other, and begin the next. */
+bool kofn_rounds_end(kofn_rounds *r, int64_t now_ns);
+bool kofn_rounds_take_back(kofn_rounds *r, kofn_mini_task *ret_task);
+int64_t kofn_rounds_get_due(const kofn_rounds *r);
+
+/* ---- views ----------------------------------------------------------------------------------- */
+
+typedef struct kofn_rounds_view {
+    uint64_t round; // the one that is on, or was last; from 1
+    bool on;
+    size_t waiting, unfinished; // jobs: not born yet; born and not finished
+    size_t load;                // mini-tasks of the longest list of that round
+    size_t stragglers;          // of the round that ended last
+    uint64_t rounds, waited;    // that ended; of them those that waited beyond the tolerance
+    uint64_t given, answered, failed, rescued, mended; // mini-tasks
+    uint64_t load_sum, load_max;                       // of all rounds
+    int64_t busy_ns;                                   // time with a round on
+} kofn_rounds_view;
+
+kofn_rounds_view kofn_rounds_get_view(const kofn_rounds *r);
+
+/* Was the slot a straggler in the round that ended last? */
+bool kofn_rounds_was_straggler(const kofn_rounds *r, size_t slot);
+
+/* The round in which the job was born; 0: not yet, or not known. */
+uint64_t kofn_rounds_get_birth(const kofn_rounds *r, uint64_t job);
+
+#endif
