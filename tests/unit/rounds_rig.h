@@ -36,7 +36,7 @@ typedef struct rig_job { // job i is jobs[i mod RIG_JOBS_MAX]
     uint64_t id;         // 0: finished
     size_t answers;
     uint8_t out[RIG_ROWS_MAX]; // times that the row is out
-    bool answered[RIG_ROWS_MAX];
+    bool given[RIG_ROWS_MAX], answered[RIG_ROWS_MAX];
 } rig_job;
 
 /* When a job with answers enough is told to be finished. */
@@ -64,6 +64,8 @@ struct rounds_rig {
     double (*factor)(rounds_rig *rig, uint64_t round, size_t slot);
     /* After each event: may do anything. */
     void (*disturb)(rounds_rig *rig);
+    /* In mid-round nothing is out, and nothing would ever happen. NULL: that is a failure. */
+    void (*on_stuck)(rounds_rig *rig);
     void (*on_sent)(rounds_rig *rig, const kofn_mini_task *task);
     void (*on_finish)(rounds_rig *rig, const rig_job *job); // about to be told
     void *context;
@@ -125,6 +127,15 @@ rig_vacate(rounds_rig *rig, size_t slot)
     kofn_rounds_vacate_slot(rig->rounds, rig->now_ns, slot);
     while (rig->slots[slot].count > 0)
         rig_remove(rig, slot, 0);
+}
+
+/* What is out there came to nothing. */
+static inline void
+rig_lose(rounds_rig *rig, size_t slot, size_t index)
+{
+    const kofn_mini_task task = rig->slots[slot].out[index].task;
+    rig_remove(rig, slot, index);
+    kofn_rounds_lose(rig->rounds, rig->now_ns, task.job, task.row, slot);
 }
 
 static inline uint64_t
@@ -193,6 +204,7 @@ rig_send(rounds_rig *rig, size_t slot)
         assert_false(job->answered[task.row]);
         assert_true(job->out[task.row] == 0 || rig->config.rescue > 0);
         assert_true(job->out[task.row]++ < 2);
+        job->given[task.row] = true;
         assert_true(s->count < RIG_ROWS_MAX);
         kofn_rounds_send(rig->rounds, rig->now_ns, slot);
         const double factor = rig->factor ? rig->factor(rig, rig->round, slot) : 1;
@@ -201,6 +213,13 @@ rig_send(rounds_rig *rig, size_t slot)
         if (rig->on_sent)
             rig->on_sent(rig, &task);
     }
+}
+
+static inline void
+rig_send_all(rounds_rig *rig)
+{
+    for (size_t slot = 0; slot < (size_t)rig->config.slots; slot++)
+        rig_send(rig, slot);
 }
 
 static inline void
@@ -301,13 +320,17 @@ rig_round(rounds_rig *rig)
     rig->deadline_ns = KOFN_NEVER_NS;
     const size_t slots = (size_t)rig->config.slots;
     for (;;) {
+        rig_send_all(rig);
         if (rig->tell != RIG_AT_ONCE)
             rig_finish_due(rig);
         if (kofn_rounds_end(rig->rounds, rig->now_ns))
             break;
-        for (size_t slot = 0; slot < slots; slot++)
-            rig_send(rig, slot);
+        rig_send_all(rig); // what time brought
         const int64_t next_ns = rig_next_ns(rig);
+        if (next_ns == KOFN_NEVER_NS && rig->on_stuck) {
+            rig->on_stuck(rig);
+            continue;
+        }
         assert_true(next_ns < KOFN_NEVER_NS);
         assert_true(next_ns >= rig->now_ns);
         rig->now_ns = next_ns;
