@@ -177,7 +177,9 @@ static const struct argp_option listed_options[] = {
     {NULL, 0, NULL, 0, "Operands, all of them:", 20},
     TRANSPOSE_OPTIONS,
     {"field", KEY_FIELD, "NAME", 0,
-     "Arithmetic: f64, f32, gf256, gf16, gf4 or gfp:P for a prime P (left out: f64)", 20},
+     "Arithmetic: f64, f32, gf256, gf16, gf4 or gfp:P for a prime P (left out: f64, f32 or gf256 "
+     "for f8, f4 or u1 elements of the first)",
+     20},
     {0},
 };
 

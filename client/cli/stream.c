@@ -115,7 +115,8 @@ describe_key(const kofn_key *key, char *ret_help, size_t size, char ret_kind[16]
     kofn_key_format_bounds(key, bounds, sizeof bounds);
     (void)snprintf(ret_help, size, "%s%s%s", key->help, key->type == KOFN_KEY_CHOICE ? ": " : "",
                    key->type == KOFN_KEY_CHOICE ? bounds : "");
-    ret_help[0] = (char)toupper((unsigned char)ret_help[0]);
+    if (ret_help[strcspn(ret_help, ": ")] == ' ') // else it begins with the name of a number
+        ret_help[0] = (char)toupper((unsigned char)ret_help[0]);
     (void)snprintf(ret_kind, 16, "%s",
                    key->type == KOFN_KEY_CHOICE ? "NAME"
                    : key->type == KOFN_KEY_REAL ? "X"
@@ -351,9 +352,10 @@ finish_job(session *s, kofn_stream_product *product)
 {
     job *j = product->context;
     kofn_error error = product->error;
+    kofn_status status = error.status;
     if (product->result)
-        (void)kofn_result_write_npy(product->result, j->output, &error);
-    if (error.status == KOFN_OK) {
+        status = kofn_result_write_npy(product->result, j->output, &error);
+    if (status == KOFN_OK) {
         s->done++;
         if (!s->args->common.json) {
             cli_progress_end(&s->progress);
@@ -383,11 +385,18 @@ take_product(session *s, int64_t timeout_ms, kofn_error *err)
 
 /* ---- the stream ------------------------------------------------------------------------------ */
 
+/* Arithmetic is of all jobs alike: left out, of the first one's elements where they are at hand. */
 static kofn_status
-open_stream(session *s, kofn_error *err)
+open_stream(session *s, const job *first, kofn_error *err)
 {
-    const kofn_stream_options options = options_of(s->args);
-    return kofn_client_open_stream(s->client, &options, &s->stream, err);
+    kofn_stream_options options = options_of(s->args);
+    const kofn_field *field = NULL;
+    if (!options.field && !cli_product_is_stored(&first->product, 0) &&
+        kofn_field_choose("", first->product.npy[0].mat.dtype, &field, NULL) == KOFN_OK)
+        options.field = field->name;
+    kofn_status status = kofn_client_open_stream(s->client, &options, &s->stream, err);
+    kofn_field_destroy(&field);
+    return status;
 }
 
 /* The master was started again: what it had not answered is pushed anew. */
@@ -402,13 +411,15 @@ reopen(session *s, const kofn_error *why, kofn_error *err)
     kofn_stream_abandon(&s->stream);
     STAILQ_FOREACH(j, &s->jobs, link)
     j->pushed = false;
-    return open_stream(s, err);
+    return KOFN_OK;
 }
 
 static void
 show(session *s)
 {
     char line[160], quiet[64] = "";
+    if (!s->stream)
+        return;
     const int64_t now = kofn_clock_ns();
     const double seconds = (double)(now - s->start_ns) / 1e9;
     const size_t count = kofn_stream_count(s->stream);
@@ -425,9 +436,11 @@ show(session *s)
 static kofn_status
 step(session *s, kofn_error *err)
 {
-    const size_t count = kofn_stream_count(s->stream);
-    const bool room = count < kofn_stream_get_limit(s->stream);
+    const size_t count = s->stream ? kofn_stream_count(s->stream) : 0;
+    const bool room = !s->stream || count < kofn_stream_get_limit(s->stream);
     job *unpushed = find_unpushed(s);
+    if (unpushed && !s->stream)
+        return open_stream(s, unpushed, err);
     if (unpushed && room)
         return push(s, unpushed, err);
     if (!unpushed && room && !s->pairs.ended) {
@@ -443,7 +456,7 @@ static kofn_status
 run_list(session *s, kofn_error *err)
 {
     kofn_error error;
-    kofn_status status = open_stream(s, err);
+    kofn_status status = KOFN_OK;
     while (status == KOFN_OK && !(s->pairs.ended && STAILQ_EMPTY(&s->jobs))) {
         if (cli_signals_get())
             return kofn_fail(err, KOFN_CANCELLED, "interrupted");
@@ -478,7 +491,7 @@ report(session *s, const kofn_stream_account *account)
         return exit_code ? exit_code : printed;
     }
     cli_format_seconds((double)(kofn_clock_ns() - s->start_ns) / 1e9, seconds, sizeof seconds);
-    if (!s->args->common.quiet)
+    if (!s->args->common.quiet && account->stream[0])
         cli_print_stream(stderr, account);
     cli_say(&s->args->common, "%zu products in %s, %zu failed", s->done, seconds, s->failed);
     return cli_finish(exit_code);
@@ -488,11 +501,11 @@ static int
 run(session *s)
 {
     kofn_error error;
-    kofn_stream_account account;
+    kofn_stream_account account = {0};
     cli_progress_init(&s->progress, &s->args->common);
     s->start_ns = s->moved_ns = kofn_clock_ns();
     kofn_status status = run_list(s, &error);
-    if (status == KOFN_OK)
+    if (status == KOFN_OK && s->stream) // no line, no stream
         status = kofn_stream_close(&s->stream, &account, &error);
     cli_progress_end(&s->progress);
     return status == KOFN_OK ? report(s, &account)
