@@ -6,9 +6,10 @@
  *            Since T_a T_xb = (T_(xb+a) + T_|xb-a|) / 2, G is the Chebyshev-Vandermonde matrix of
  *            the points times a triangular matrix of ones and halves, the paper's H.
  * Threshold  k = x y, whichever tasks answer.
- *            With points=spread no minor of G is zero either, as in points.h: with growing c the
- *            entry in column (a, b) of point i goes like c^(i (a + x b)), and a minor like the one
- *            product in it that pairs larger i with larger a + x b.
+ *            With points=spread, turns, no minor of G is 0 (points.h says the same of powers): turn
+ *            i is T_i(c), i from 1 on, c = cos(2 pi / g), so a minor is a polynomial in c. Column
+ *            (a, b) has degree i (a + x b), and the highest degree of all, larger i with larger
+ *            a + x b, comes up once; c is transcendental.
  * Accuracy   At Chebyshev nodes: condition grows as a power of n for a fixed n - k, and exponentially in n - k.
  *            Amplification (span.h) of 400 random sets of k for x = y = 4, median and worst: 9 and
  *            9 for n = 16, 24 and 1.9e3 for n = 18, 52 and 1e5 for n = 20.

@@ -4,36 +4,46 @@
 
 #define PRIME UINT64_C(2147483647) // below 2^31, so that products fit
 
+static const test_code spread[] = {
+    {"polynomial", "1,1,2", 3000, "points=spread"},
+    {"orthopoly", "1,1,2", 3000, "points=spread"},
+};
+
 static void
-spread_points_are_cosines_of_golden_multiples(void **state)
+spread_points_are_what_the_header_says(void **state)
 {
     (void)state;
     const long double golden = (1 + sqrtl(5)) / 2;
-    const test_code t = {"polynomial", "1,1,2", 5000, "points=spread"};
-    kofn_code *code = make_code(&t, "f64", 1);
-    for (size_t i = 0; i < 5000; i++) // rounded to 40 bits, from an angle of 64
-        assert_at_most(
-            fabs(code->point[i] - (double)cosl(2 * acosl(-1) * (long double)(i + 1) / golden)),
-            0x1p-40);
-    kofn_code_destroy(&code);
+    kofn_code *powers = make_code(&spread[0], "f64", 1), *turns = make_code(&spread[1], "f64", 1);
+    for (size_t i = 0; i < 3000; i++) { // rounded to 40 bits, from a turn of 53
+        const long double turn = (long double)(i + 1) / golden;
+        const double size = (double)exp2l(2 * (turn - floorl(turn)) - 1);
+        assert_at_most(fabs(turns->point[i] - (double)cosl(2 * acosl(-1) * turn)), 0x1p-40);
+        assert_at_most(fabs(powers->point[i] - (i % 2 ? size : -size)), 0x1p-40);
+    }
+    kofn_code_destroy(&powers);
+    kofn_code_destroy(&turns);
 }
 
-/* Of any number of first ones, no tenth of the angles is left out or crowded. Multiples of the golden
+/* Of any number of first ones, no tenth of the range is left out or crowded. Multiples of the golden
  * ratio in an interval of the circle are off their share by at most 1 + log_1.6(n) / 2 or so. */
 static void
 any_first_spread_points_are_spread(void **state)
 {
     (void)state;
-    const test_code t = {"orthopoly", "1,1,2", 1000, "points=spread"};
-    kofn_code *code = make_code(&t, "f64", 1);
-    size_t counts[10] = {0};
-    for (size_t n = 1; n <= 1000; n++) {
-        counts[(size_t)(acos(code->point[n - 1]) / acos(-1) * 10)]++;
-        for (size_t part = 0; part < 10; part++)
-            assert_at_most(fabs((double)counts[part] - (double)n / 10),
-                           1 + log((double)n) / log(1.6) / 2);
+    for (size_t c = 0; c < 2; c++) {
+        kofn_code *code = make_code(&spread[c], "f64", 1);
+        size_t counts[10] = {0};
+        for (size_t n = 1; n <= 3000; n++) {
+            const double t = code->point[n - 1];
+            const double place = c ? acos(t) / acos(-1) : (log2(fabs(t)) + 1) / 2;
+            counts[(size_t)(place * 10)]++;
+            for (size_t part = 0; part < 10; part++)
+                assert_at_most(fabs((double)counts[part] - (double)n / 10),
+                               1 + log((double)n) / log(1.6) / 2);
+        }
+        kofn_code_destroy(&code);
     }
-    kofn_code_destroy(&code);
 }
 
 static int
@@ -43,12 +53,22 @@ compare_floats(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static float sizes[20000];
+
+static void
+expect_distinct(size_t count)
+{
+    assert_true(count <= sizeof sizes / sizeof sizes[0]);
+    qsort(sizes, count, sizeof sizes[0], compare_floats);
+    for (size_t i = 1; i < count; i++)
+        assert_true(sizes[i - 1] != sizes[i]);
+}
+
 static void
 random_points_differ_in_size_and_stay_in_their_range(void **state)
 {
     (void)state;
     enum { COUNT = 20000 }; // of which eight pairs would be opposite, had they a choice
-    static float sizes[COUNT];
     const test_code t = {"polynomial", "1,1,2", COUNT, "points=random"};
     kofn_code *code = make_code(&t, "f32", test_seed(3));
     size_t negative = 0, small = 0;
@@ -59,9 +79,7 @@ random_points_differ_in_size_and_stay_in_their_range(void **state)
         negative += code->point[i] < 0;
         small += size < 1.25;
     }
-    qsort(sizes, COUNT, sizeof sizes[0], compare_floats);
-    for (size_t i = 1; i < COUNT; i++)
-        assert_true(sizes[i - 1] != sizes[i]);
+    expect_distinct(COUNT);
     const double half = COUNT / 2, six_sigma = 6 * sqrt(COUNT) / 2;
     assert_at_most(fabs((double)negative - half), six_sigma);
     assert_at_most(fabs((double)small - half), six_sigma);
@@ -124,7 +142,7 @@ as_many_spread_points_as_f32_takes_differ_in_it(void **state)
     (void)state;
     kofn_error error;
     enum { MOST = 3119 }; // 1.16 / n^2 >= 2 epsilon
-    const test_code t = {"polynomial", "1,1,2", MOST, "points=spread"};
+    const test_code t = {"orthopoly", "1,1,2", MOST, "points=spread"};
     kofn_code *code = make_code(&t, "f32", 1);
     for (size_t i = 0; i < MOST; i++)
         for (size_t j = 0; j < i; j++)
@@ -136,6 +154,13 @@ as_many_spread_points_as_f32_takes_differ_in_it(void **state)
                  KOFN_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "only 3119 points"));
     assert_ok(kofn_code_spec_check(&spec, kofn_field_find("f64"), &error));
+    kofn_code_destroy(&code);
+
+    const test_code powers = {"polynomial", "1,1,2", 10000, "points=spread"};
+    code = make_code(&powers, "f32", 1);
+    for (size_t i = 0; i < 10000; i++)
+        sizes[i] = fabsf((float)code->point[i]);
+    expect_distinct(10000);
     kofn_code_destroy(&code);
 }
 
@@ -210,23 +235,40 @@ chebyshev_at_two(size_t degree)
     return now;
 }
 
-/* points.h: each minor is a polynomial in c. It is not the polynomial zero if it is not zero at c = 2,
- * which is so if it is not modulo a prime; and then it is not zero at a transcendental c. */
+/* orthopoly.h: each minor is a polynomial in c. It is not the polynomial 0 if it is not 0 at c = 2,
+ * which is so if it is not modulo a prime; and then it is not 0 at a transcendental c. */
 static void
-no_minor_at_spread_points_is_zero(void **state)
+no_minor_at_turns_is_zero(void **state)
 {
     (void)state;
-    for (size_t x = 0; x <= 4; x++) { // 0: powers; else T_a(t) T_b(T_x(t))
+    for (size_t x = 1; x <= 4; x++) {
         uint64_t at[POINTS][COLUMNS];
         for (size_t i = 0; i < POINTS; i++)
             for (size_t c = 0; c < COLUMNS; c++)
-                at[i][c] = x == 0 ? power(chebyshev_at_two(i + 1), c)
-                                  : chebyshev_at_two((i + 1) * (c % x)) *
-                                        chebyshev_at_two((i + 1) * x * (c / x)) % PRIME;
+                at[i][c] = chebyshev_at_two((i + 1) * (c % x)) *
+                           chebyshev_at_two((i + 1) * x * (c / x)) % PRIME;
         size_t all;
         assert_int_equal(count_singular(at, &all), 0);
         assert_int_equal(all, 24309); // C(17, 8) - 1
     }
+}
+
+/* points.h: likewise in w, of which any value does. Point i is w^i over 2^(2 floor(i / g) + 1), with
+ * its sign. */
+static void
+no_minor_at_spread_points_is_zero(void **state)
+{
+    (void)state;
+    uint64_t at[POINTS][COLUMNS];
+    for (size_t i = 1; i <= POINTS; i++) {
+        const uint64_t whole = (uint64_t)((double)i * 2 / (1 + sqrt(5)));
+        const uint64_t size =
+            power(123456789, i) * power(power(2, 2 * whole + 1), PRIME - 2) % PRIME;
+        for (size_t c = 0; c < COLUMNS; c++)
+            at[i - 1][c] = power(i % 2 ? PRIME - size : size, c);
+    }
+    size_t all;
+    assert_int_equal(count_singular(at, &all), 0);
 }
 
 /* Chebyshev nodes come in pairs t and -t; whole numbers in their place have the same symmetry. */
@@ -248,12 +290,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(spread_points_are_cosines_of_golden_multiples),
+        cmocka_unit_test(spread_points_are_what_the_header_says),
         cmocka_unit_test(any_first_spread_points_are_spread),
         cmocka_unit_test(random_points_differ_in_size_and_stay_in_their_range),
         cmocka_unit_test(points_do_not_depend_on_how_many_there_are),
         cmocka_unit_test(points_of_finite_fields_differ_and_are_not_zero),
         cmocka_unit_test(as_many_spread_points_as_f32_takes_differ_in_it),
+        cmocka_unit_test(no_minor_at_turns_is_zero),
         cmocka_unit_test(no_minor_at_spread_points_is_zero),
         cmocka_unit_test(minors_at_opposite_points_are_zero),
     };
