@@ -197,10 +197,13 @@ race_run(const race_params *params)
     const size_t batch_jobs = params->jobs / batches;
     double batch[RACE_BATCHES];
     race_result result = {0};
+    uint64_t round = 0;
+    while (batches > 1 && round < 4 * r.ring) // the first rounds have few jobs
+        run_job(&r, ++round, &result);
     for (size_t b = 0; b < batches; b++) {
         const int64_t start_ns = r.now_ns;
-        for (size_t i = 1; i <= batch_jobs; i++)
-            run_job(&r, b * batch_jobs + i, &result);
+        for (size_t i = 0; i < batch_jobs; i++)
+            run_job(&r, ++round, &result);
         batch[b] = (double)(r.now_ns - start_ns) / JOB_NS / (double)batch_jobs;
         result.time += batch[b] / (double)batches;
     }

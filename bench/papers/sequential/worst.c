@@ -174,7 +174,7 @@ try_small(FILE *out, const model *m)
     try_all(&h, 0);
     double least = INFINITY;
     size_t others = 0;
-    for (size_t i = 0; i < h.count; i++) {
+    for (size_t i = 2; i < h.count; i++) { // the first two are among them
         if (h.settings[i].waited)
             continue;
         others++;
