@@ -149,9 +149,11 @@ typedef struct kofn_rounds_view {
     size_t load;                // mini-tasks of the longest list of that round
     size_t stragglers;          // of the round that ended last
     uint64_t rounds, waited;    // that ended; of them those that waited beyond the tolerance
-    uint64_t given, answered, failed, rescued, mended; // mini-tasks
-    uint64_t load_sum, load_max;                       // of all rounds
-    int64_t busy_ns;                                   // time with a round on
+    uint64_t given, answered, failed, dropped; // mini-tasks: all; of these, dropped since their job
+                                               // was finished (what is left is queued or out)
+    uint64_t rescued, mended;                  // copies; given since a due job had run out
+    uint64_t load_sum, load_max;               // of all rounds
+    int64_t busy_ns;                           // time with a round on
 } kofn_rounds_view;
 
 kofn_rounds_view kofn_rounds_get_view(const kofn_rounds *r);
