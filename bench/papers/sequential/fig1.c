@@ -265,7 +265,7 @@ agree(const settings *s, const figure *f, double delta)
             formula_polynomial(f->alpha, f->workers, spare, delta),
             race(f, delta, configure(f, scheme, spare), f->workers - spare, s->jobs, s->seed + 3));
     }
-    for (size_t n = 1; n < f->workers * window; n += 2) {
+    for (size_t n = 1; n < f->workers * window; n++) {
         const size_t beta = f->workers * window - n;
         print_agree(s, f, delta, "idip_bound", beta, n,
                     formula_idip_bound(f->alpha, f->workers, n, window, delta),

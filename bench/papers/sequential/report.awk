@@ -12,6 +12,9 @@
 #   {{farthest FORMULA}}      the largest difference in standard errors
 #   {{below FIGURE ONE OTHER}}        at how many delta curve ONE of fig1.csv is not above OTHER
 #   {{above_at FIGURE ONE OTHER}}     where it is
+#   {{same_load FIGURE COLUMN}}       at how many S and delta IDIP with N = S W is not above polynomial: the
+#                             bound (expected), or as simulated (time)
+#   {{worse_from FIGURE COLUMN}}      of each S, the first delta at which it is
 #   {{figure NAME}}  {{worst SMALL}}  tables of fig1.csv and worst.csv
 #   {{var KEY}}               from the environment
 
@@ -20,6 +23,10 @@ BEGIN {
     keys["fig1"] = 3
     keys["agree"] = 5
     keys["worst"] = 4
+    workers["a"] = 4
+    window["a"] = 4
+    workers["b"] = 6
+    window["b"] = 5
 }
 
 function fail(text) {
@@ -123,6 +130,36 @@ function below(figure, one, other, d, good) {
     return good + 0 " of " deltas
 }
 
+# IDIP at the load of polynomial: with N = S W.
+function is_worse(figure, column, delta, spare, p, w, idip, polynomial, error) {
+    p = workers[figure]
+    w = window[figure]
+    idip = figure ":" delta ":idip_bound:" p * w - spare * w ":" spare * w
+    polynomial = figure ":" delta ":polynomial:" p - spare ":" spare
+    error = column == "time" ? ERRORS * value("agree:error:" idip) : 0
+    return value("agree:" column ":" idip) > value("agree:expected:" polynomial) + error + 2e-6
+}
+
+function same_load(figure, column, d, spare, good, all) {
+    for (spare = 1; spare < workers[figure]; spare++) {
+        for (d = 1; d <= deltas; d++) {
+            all++
+            good += !is_worse(figure, column, delta_at[d], spare)
+        }
+    }
+    return good + 0 " of " all
+}
+
+function worse_from(figure, column, d, spare, list) {
+    for (spare = 1; spare < workers[figure]; spare++) {
+        for (d = 1; d <= deltas && !is_worse(figure, column, delta_at[d], spare); d++)
+            ;
+        if (d <= deltas)
+            list = list (list == "" ? "" : ", ") delta_at[d] + 0 " (S = " spare ")"
+    }
+    return list == "" ? "-" : list
+}
+
 function curve_cell(figure, delta, curve, beta, free, text) {
     text = sprintf("%.3f", value("fig1:time:" figure ":" delta ":" curve))
     beta = value("fig1:beta:" figure ":" delta ":" curve)
@@ -186,6 +223,10 @@ function expand(text, word, count, i) {
         return below(word[2], word[3], word[4])
     if (word[1] == "above_at")
         return above_at(word[2], word[3], word[4])
+    if (word[1] == "same_load")
+        return same_load(word[2], word[3])
+    if (word[1] == "worse_from")
+        return worse_from(word[2], word[3])
     if (word[1] == "less")
         return less(word[2], word[3])
     if (word[1] == "figure")
