@@ -15,6 +15,9 @@ typedef union request_body {
     kofn_msg_list_jobs list_jobs;
     kofn_msg_check check;
     kofn_msg_plan_query plan;
+    kofn_msg_open_stream open;
+    kofn_msg_push push;
+    kofn_msg_close_stream close;
     kofn_msg_nothing nothing;
 } request_body;
 
@@ -537,6 +540,12 @@ serve_call(kofn_master *master, kofn_request *request, const kofn_msg_call *call
         KOFN_OK) {
         kofn_fail_within(&err, "the request of %s", info->name);
         kofn_request_fail(request, &err);
+        return;
+    }
+    if (!methods[request->method]) {
+        kofn_fail(&err, KOFN_UNIMPLEMENTED, "%s: this master has no streams", info->name);
+        kofn_request_fail(request, &err);
+        kofn_message_clear(info->request, &body);
         return;
     }
     methods[request->method](master, request, call, &body);

@@ -1,44 +1,109 @@
 #include "common/code/points.h"
+#include "common/base/map.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* The two outermost nodes are the closest: 1 - cos^2 falls from (3 pi / 2 n)^2 / 2 to a ninth, so
- * they are pi^2 / n^2 apart. Two elements near 1 are 2 epsilon apart at least. */
+ * they are pi^2 / n^2 apart. Spread points i and j are 2 |sin(pi (i + j) g) sin(pi (i - j) g)|
+ * apart, g the golden ratio; m g is 0.38 / m at least from whole numbers, so that is 1.16 / n^2.
+ * Two elements near 1 are 2 epsilon apart at least. Random ones are drawn until they differ. */
 static size_t
-count_distinct(const kofn_field *f)
+count_distinct(const kofn_field *f, kofn_points points)
 {
-    if (f->order != 0)
-        return f->order < (double)SIZE_MAX ? (size_t)f->order : SIZE_MAX;
-    return (size_t)(M_PI / sqrt(2 * f->epsilon));
+    if (f->order != 0) {
+        const double order = points == KOFN_POINTS_CHEBYSHEV ? f->order : f->order - 1;
+        return order < (double)SIZE_MAX ? (size_t)order : SIZE_MAX;
+    }
+    if (points == KOFN_POINTS_RANDOM)
+        return 4 * (size_t)KOFN_TASKS_MAX;
+    return (size_t)((points == KOFN_POINTS_SPREAD ? sqrt(1.16) : M_PI) / sqrt(2 * f->epsilon));
 }
 
 kofn_status
-kofn_points_check(const char *family, const kofn_family_args *args, size_t k, kofn_error *err)
+kofn_points_check(const char *family, const kofn_family_args *args, kofn_points points, size_t k,
+                  kofn_error *err)
 {
-    const size_t most = count_distinct(args->field);
-    const bool finite = args->field->order != 0;
+    const size_t most = count_distinct(args->field, points);
+    const bool finite = args->field->order != 0, zero = points == KOFN_POINTS_CHEBYSHEV;
     char fewer[48], larger[KOFN_FIELD_ADVICE_MAX] = "f64";
     if (args->tasks <= most)
         return KOFN_OK;
     if (finite && err) // a search for primes, and plans ask for many codes that cannot be
-        kofn_field_advise((double)args->tasks, larger);
+        kofn_field_advise((double)args->tasks + (zero ? 0 : 1), larger);
     if (k <= most)
         (void)snprintf(fewer, sizeof fewer, "tasks=%zu or fewer", most);
     else // that many tasks would not be enough
         (void)snprintf(fewer, sizeof fewer, "fewer parts");
     return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                      "%s: tasks=%zu, but field %s has only %zu points%s; take %s, or field %s",
-                     family, args->tasks, args->field->name, most, finite ? "" : " that differ",
-                     fewer, larger);
+                     family, args->tasks, args->field->name, most,
+                     finite ? zero ? "" : " beside 0" : " that differ", fewer, larger);
 }
 
 size_t
-kofn_points_tasks(const kofn_family_args *args, size_t k, size_t workers)
+kofn_points_tasks(const kofn_family_args *args, kofn_points points, size_t k, size_t workers)
 {
     const size_t tasks = kofn_family_tasks_beyond(k, workers);
-    const size_t most = count_distinct(args->field);
+    const size_t most = count_distinct(args->field, points);
     return tasks <= most || k > most ? tasks : most;
+}
+
+/* High powers of t count for little below 1 and for all above it: a range that is its own inverse
+ * favours neither end, and mixed sets that lack a few powers are ten thousand times better off at
+ * x y = 12 than with points from (-1, 1). To f32 precision, so that points differ there, too. */
+static double
+draw_point(const kofn_field *f, kofn_rng *rng)
+{
+    if (f->order != 0)
+        return 1 + (double)kofn_rng_below(rng, (uint64_t)f->order - 1);
+    const double size = 0.5 + ldexp((double)kofn_rng_below(rng, 3 << 22), -23);
+    return kofn_rng_below(rng, 2) ? -size : size;
+}
+
+/* One after another from one stream, so that none depends on how many there are. Opposite ones count
+ * as equal: in the reals their even powers are. */
+static kofn_status
+fill_random(kofn_code *code, kofn_error *err)
+{
+    kofn_map seen;
+    kofn_rng rng;
+    kofn_map_init(&seen);
+    kofn_rng_init(&rng, code->seed, 0);
+    const kofn_status status = kofn_map_reserve(&seen, code->tasks, err);
+    for (size_t task = 0; !status && task < code->tasks;) {
+        const double point = code->point[task] = draw_point(code->field, &rng), size = fabs(point);
+        uint64_t key;
+        memcpy(&key, &size, sizeof key);
+        task += kofn_map_put(&seen, key, code, NULL) == KOFN_OK;
+    }
+    kofn_map_fini(&seen);
+    return status;
+}
+
+/* Turns in units of 2^-64, where multiples of the golden ratio's inverse lose their whole turns by
+ * themselves. Rounded as field_real.c does it: libraries differ in the last bit of cos. */
+static double
+spread_point(const kofn_field *f, size_t task)
+{
+    if (f->order != 0)
+        return (double)task + 1;
+    const uint64_t turn = ((uint64_t)task + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    const double angle = 2 * M_PI * ldexp((double)turn, -64);
+    return ldexp(nearbyint(ldexp(cos(angle), 40)), -40);
+}
+
+kofn_status
+kofn_points_fill(kofn_code *code, kofn_points points, kofn_error *err)
+{
+    const kofn_field *f = code->field;
+    if (points == KOFN_POINTS_RANDOM)
+        return fill_random(code, err);
+    for (size_t task = 0; task < code->tasks; task++)
+        code->point[task] =
+            points == KOFN_POINTS_SPREAD ? spread_point(f, task) : f->point(f, task, code->tasks);
+    return KOFN_OK;
 }
 
 kofn_status

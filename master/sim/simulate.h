@@ -1,0 +1,93 @@
+/* Simulation: the daemon's own scheduler in virtual time, under any policy, code and stragglers.
+ *
+ *     +-----------+  SEND, CANCEL   +--------------------------------------+
+ *     | scheduler | --------------> | workers: each does what it was sent, |
+ *     | (sched.h) | <-------------- | one after another, in that order     |
+ *     +-----------+  answer, tick   +--------------------------------------+
+ *           ^ DECODE                       factors of straggler.h, jitter
+ *           +-- the next job is added
+ *
+ * Time       A task takes (its flops / the job's flops) x unit x factor x jitter + overhead. `unit` is
+ *            the whole job on one worker that is no straggler. The factor is that of the worker in the
+ *            job (jobs count as the model's rounds) or, of a stream, in the round it was sent in.
+ *            Jitter is exp(sigma z), z normal: median 1. Nothing else takes time: blocks come at
+ *            once, encoding and decoding cost nothing. Cancelled, a task frees its worker at once.
+ * Order      What happens at the same moment: answers first, by worker, then the scheduler's time.
+ * Jobs       `at_once` are under way; whenever one ends, the next one is added. All have the same code.
+ * Seeds      The same configuration gives the same figures everywhere.
+ * Cost       O(log P) for each task, O(P) for each job. Memory: 8 bytes for each job.
+ * Threads    A run belongs to one thread; there is no shared state.
+ */
+#ifndef KOFN_MASTER_SIM_SIMULATE_H
+#define KOFN_MASTER_SIM_SIMULATE_H
+
+#include "common/code/spec.h"
+#include "common/code/straggler.h"
+#include "master/sched/sched.h"
+
+enum { KOFN_SIM_WORKERS_MAX = 10000, KOFN_SIM_JOBS_MAX = 100000000 };
+
+typedef struct kofn_sim_config {
+    int64_t workers;                // P
+    int64_t jobs;                   // in all
+    int64_t at_once;                // of them under way
+    int64_t credit;                 // tasks that a worker takes at a time
+    int64_t unit_ns;                // the whole job on one worker
+    int64_t overhead_ns;            // of each task
+    double jitter;                  // sigma
+    int64_t seed;                   // of jitter
+    char policy[KOFN_NAME_MAX];     // of each job
+    const kofn_field *field;        // borrowed
+    kofn_code_spec code;            // what is open is chosen as for a large product
+    kofn_straggler_spec stragglers; // with a seed of its own
+    kofn_sched_config sched;
+} kofn_sim_config;
+
+/* The table of the keys above that are numbers. */
+extern const kofn_keys kofn_sim_keys;
+
+/* Every default: oneshot, f64, no stragglers, and the master's own. */
+void kofn_sim_config_init(kofn_sim_config *config);
+
+/* Complete the code, and check all. OUT_OF_RANGE, INVALID_ARGUMENT, NOT_FOUND: a key, with what would do;
+ * errors of the code. kofn_sim_run does it for itself. */
+KOFN_MUST_CHECK kofn_status kofn_sim_settle(kofn_sim_config *config, kofn_error *err);
+
+typedef struct kofn_sim_job {   // that ended
+    uint64_t job;               // from 1
+    int64_t begun_ns, ended_ns; // begun: when it was added
+    size_t sent, answered;      // tasks
+    bool failed;
+} kofn_sim_job;
+
+/* Who watches; any may be NULL, and so may the observer. on_job: in the order of ending. go_on: from
+ * time to time, with jobs that ended; false ends the run as CANCELLED. */
+typedef struct kofn_sim_observer {
+    void *context;
+    void (*on_job)(void *context, const kofn_sim_job *job);
+    bool (*go_on)(void *context, uint64_t ended);
+} kofn_sim_observer;
+
+typedef struct kofn_sim_figures {
+    uint64_t jobs, failed;         // that ended; of them badly, most often by FAILED_PRECONDITION
+    char why[KOFN_ERROR_TEXT_MAX]; // the first that failed
+    double seconds;                // virtual, from the first job to the last end
+    double time;                   // for each job, in units: the paper's R-hat
+    double load;                   // work that a job gives to each worker, in units: the paper's L
+    double busy;                   // share of their time that workers computed
+    double slow;                   // share of (job, worker) that the model made stragglers
+    uint64_t sent, answered, cancelled, backups; // tasks
+    double *latency; // [jobs - failed] seconds from begun to ended, ascending; owned
+} kofn_sim_figures;
+
+/* Run it. Errors of kofn_sim_settle and of the straggler model; FAILED_PRECONDITION: nothing more
+ * would ever happen; CANCELLED: the observer; RESOURCE_EXHAUSTED. End with kofn_sim_figures_fini. */
+KOFN_MUST_CHECK kofn_status kofn_sim_run(const kofn_sim_config *config,
+                                         const kofn_sim_observer *observer,
+                                         kofn_sim_figures *ret_figures, kofn_error *err);
+void kofn_sim_figures_fini(kofn_sim_figures *figures);
+
+/* The latency that a share of all jobs, in [0, 1], keeps below or at; 0 where there are none. */
+double kofn_sim_percentile(const kofn_sim_figures *figures, double share);
+
+#endif
