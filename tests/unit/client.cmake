@@ -1,4 +1,5 @@
 kofn_test(client LINKS kofn_client SOURCES unit/fake_master.c)
+kofn_test(client_stream LINKS kofn_client SOURCES unit/fake_master.c)
 kofn_test(folder LINKS kofn_cli_core)
 kofn_test(report LINKS kofn_cli_core)
 kofn_test(command FOLDER integration LINKS kofn_linalg kofn::jansson TIMEOUT 300)
