@@ -129,6 +129,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     kofn_link_init(&run->bereaved);
     kofn_link_init(&run->suspicious);
     kofn_link_init(&run->ready);
+    kofn_link_init(&run->in_stream);
     kofn_link_init(&run->pending);
     *ret_run = run;
     return KOFN_OK;
@@ -251,6 +252,7 @@ static const task_move task_moves[] = {
     {KOFN_TASK_QUEUED, EV_ADOPTED, KOFN_TASK_OUT, dequeue},
     {KOFN_TASK_OUT, EV_ADOPTED, KOFN_TASK_OUT, nothing}, // beside another
     {KOFN_TASK_LOST, EV_ADOPTED, KOFN_TASK_OUT, nothing},
+    {KOFN_TASK_LOST, EV_SENT, KOFN_TASK_OUT, nothing}, // in a later round
     {KOFN_TASK_OUT, EV_ANSWERED, KOFN_TASK_KEPT, nothing},
     {KOFN_TASK_OUT, EV_LOST, KOFN_TASK_LOST, nothing},
     {KOFN_TASK_LOST, EV_WANTED, KOFN_TASK_QUEUED, enqueue_first},
@@ -522,6 +524,8 @@ kofn_run_suits(const kofn_run *run, const kofn_crew_worker *worker)
 bool
 kofn_run_is_at_end(const kofn_run *run)
 {
+    if (run->stream) // rows that came to nothing are given again
+        return run->count[KOFN_TASK_KEPT] == run->code->tasks;
     return run->count[KOFN_TASK_OUT] == 0 && !run->policy->has_work(run);
 }
 
