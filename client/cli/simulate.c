@@ -25,12 +25,21 @@ enum {
     KEY_JITTER,
     KEY_SEED,
     KEY_POLICY,
+    KEY_SCHEME,
+    KEY_DELAY,
+    KEY_LAMBDA,
+    KEY_TOLERANCE,
+    KEY_FAILURES,
+    KEY_WINDOW,
+    KEY_BURST,
+    KEY_RESCUE,
     KEY_CODE,
     KEY_PARTITION,
     KEY_TASKS,
     KEY_RESERVE,
     KEY_SET,
     KEY_FIELD,
+    KEY_DECODER,
     KEY_STRAGGLER,
     KEY_CSV,
     KEY_PLOT,
@@ -42,7 +51,8 @@ typedef struct arguments {
     cli_common common;
     kofn_sim_config config;
     const kofn_field *field; // owned, where one is named
-    const char *straggler, *csv, *plot;
+    const char *policy, *straggler, *csv, *plot;
+    bool rounds; // a key of rounds is named
 } arguments;
 
 /* ---- options --------------------------------------------------------------------------------- */
@@ -103,6 +113,17 @@ set_straggler(struct argp_state *state, arguments *args)
     }
 }
 
+static void
+set_policy(struct argp_state *state, arguments *args)
+{
+    const char *policy = args->policy ? args->policy : args->rounds ? "rounds" : "oneshot";
+    if (args->rounds && strcmp(policy, "rounds") != 0)
+        argp_error(state,
+                   "--scheme and what belongs to it are of a stream's rounds, not of policy %s",
+                   policy);
+    (void)snprintf(args->config.policy, sizeof args->config.policy, "%s", policy);
+}
+
 static error_t
 parse_code(int key, char *arg, struct argp_state *state)
 {
@@ -135,9 +156,16 @@ parse(int key, char *arg, struct argp_state *state)
 {
     static const char *const names[] = {"workers", "jobs",     "at_once", "credit",
                                         "unit",    "overhead", "jitter",  "seed"};
+    static const char *const rounds[] = {"scheme",   "delay",  "lambda", "tolerance",
+                                         "failures", "window", "burst",  "rescue"};
     arguments *args = state->input;
     if (key >= KEY_WORKERS && key <= KEY_SEED) {
         set_key(state, kofn_sim_keys, &args->config, names[key - KEY_WORKERS], arg);
+        return 0;
+    }
+    if (key >= KEY_SCHEME && key <= KEY_RESCUE) {
+        set_key(state, kofn_rounds_keys, &args->config.rounds, rounds[key - KEY_SCHEME], arg);
+        args->rounds = true;
         return 0;
     }
     switch (key) {
@@ -145,7 +173,10 @@ parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &args->common;
         return 0;
     case KEY_POLICY:
-        (void)snprintf(args->config.policy, sizeof args->config.policy, "%s", arg);
+        args->policy = arg;
+        return 0;
+    case KEY_DECODER:
+        args->config.decoder = true;
         return 0;
     case KEY_STRAGGLER:
         args->straggler = arg;
@@ -161,6 +192,7 @@ parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         set_straggler(state, args);
+        set_policy(state, args);
         return 0;
     default:
         return parse_code(key, arg, state);
@@ -170,12 +202,29 @@ parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option options[] = {
     {"workers", KEY_WORKERS, "P", 0, "How many (default: 4)", 1},
     {"jobs", KEY_JOBS, "J", 0, "How many (default: 10000)", 1},
-    {"policy", KEY_POLICY, "NAME", 0, "Of each job (default: oneshot)", 1},
+    {"policy", KEY_POLICY, "NAME", 0,
+     "Of each job; `kofn codes` lists them (default: oneshot, with --scheme rounds)", 1},
     {"straggler", KEY_STRAGGLER, "MODEL", 0,
-     "Who is slow in which job: none, persistent:count=1, iid:delta=0.3, "
+     "Who is slow in which job, or round: none, persistent:count=1, iid:delta=0.3, "
      "fritchman:enter=0.05,leave=0.5,states=2, arbitrary:failures=4,window=4 or trace:file=FILE; "
      "slowdown=5 says how slow (default: none)",
      1},
+    {NULL, 0, NULL, 0, "Jobs of one stream, in rounds:", 5},
+    {"scheme", KEY_SCHEME, "NAME", 0, "dip, idip, idip_burst, polynomial or uncoded", 5},
+    {"delay", KEY_DELAY, "T", 0,
+     "Rounds after that of its birth by which a job is finished (default: window - 1; of dip, 3)",
+     5},
+    {"lambda", KEY_LAMBDA, "L", 0,
+     "dip: workers that must answer when a job is due (default: all of them)", 5},
+    {"tolerance", KEY_TOLERANCE, "MU", 0,
+     "Workers get MU times as long again as the first one took (default: 0.25)", 5},
+    {"failures", KEY_FAILURES, "N", 0,
+     "idip: stragglers in any window (default: workers times window - X Y)", 5},
+    {"window", KEY_WINDOW, "W", 0, "idip: rounds of a window (default: delay + 1)", 5},
+    {"burst", KEY_BURST, "B", 0, "idip_burst: rounds that a straggler is one for; divides N", 5},
+    {"rescue", KEY_RESCUE, "F", 0,
+     "Copy what a round has waited for F times as long as the first worker took (default: never)",
+     5},
     {NULL, 0, NULL, 0, "How to code (left out: chosen for the workers):", 10},
     {"code", KEY_CODE, "NAME", 0, "Code family; `kofn codes` lists them", 10},
     {"partition", KEY_PARTITION, "X,Z,Y", 0,
@@ -184,17 +233,20 @@ static const struct argp_option options[] = {
     {"reserve", KEY_RESERVE, "N", 0, "Fresh tasks beyond those", 10},
     {"set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10},
     {"field", KEY_FIELD, "NAME", 0, "Arithmetic of the code (default: f64)", 10},
+    {"decoder", KEY_DECODER, NULL, 0,
+     "Ask the decoder of each set of answers, where counting them says as much but for rounding",
+     10},
     {NULL, 0, NULL, 0, "Time and chance:", 20},
     {"unit", KEY_UNIT, "TIME", 0, "What the whole job takes on one worker (default: 1s)", 20},
     {"overhead", KEY_OVERHEAD, "TIME", 0, "What each task takes beside its work (default: 0)", 20},
     {"jitter", KEY_JITTER, "SIGMA", 0,
      "Times of tasks vary by a log-normal factor of this sigma (default: 0)", 20},
     {"at-once", KEY_AT_ONCE, "N", 0,
-     "Jobs under way; whenever one ends, the next is added (default: 1)", 20},
+     "Jobs under way; whenever one ends, the next is added (default: 1, of a stream T + 2)", 20},
     {"credit", KEY_CREDIT, "N", 0, "Tasks that a worker takes at a time (default: 2)", 20},
     {"seed", KEY_SEED, "S", 0, "Of all that is drawn (default: 1)", 20},
     {NULL, 0, NULL, 0, "Files:", 30},
-    {"csv", KEY_CSV, "FILE", 0, "Write a row for each job", 30},
+    {"csv", KEY_CSV, "FILE", 0, "Write a row for each job, of a stream for each round", 30},
     {"plot", KEY_PLOT, "FILE", 0, "Draw times of jobs, FILE.svg or FILE.png, with gnuplot", 30},
     {0},
 };
@@ -215,6 +267,12 @@ static const struct argp simulate_argp = {
 
 /* ---- watching -------------------------------------------------------------------------------- */
 
+static bool
+is_stream(const arguments *args)
+{
+    return strcmp(args->config.policy, "rounds") == 0;
+}
+
 typedef struct watch {
     const arguments *args;
     FILE *csv;
@@ -228,12 +286,23 @@ on_job(void *context, const kofn_sim_job *job)
 {
     watch *w = context;
     const double seconds = (double)(job->ended_ns - job->begun_ns) * 1e-9;
-    if (w->csv) // checked when it is closed
+    if (w->csv && !is_stream(w->args)) // checked when it is closed
         (void)fprintf(w->csv, "%" PRIu64 ",%.9f,%.9f,%.9f,%zu,%zu,%d\n", job->job,
                       (double)job->begun_ns * 1e-9, (double)job->ended_ns * 1e-9, seconds,
                       job->sent, job->answered, job->failed);
     if (w->plot && !job->failed)
         cli_plot_add(w->plot, (double)job->ended_ns * 1e-9, seconds);
+}
+
+static void
+on_round(void *context, const kofn_sim_round *round)
+{
+    const watch *w = context;
+    const double begun = (double)round->begun_ns * 1e-9, ended = (double)round->ended_ns * 1e-9;
+    if (w->csv)
+        (void)fprintf(w->csv, "%" PRIu64 ",%.9f,%.9f,%.9f,%zu,%zu,%zu,%d\n", round->round, begun,
+                      ended, ended - begun, round->load, round->slow, round->stragglers,
+                      round->waited);
 }
 
 static bool
@@ -276,7 +345,9 @@ open_files(watch *w, kofn_error *err)
     w->csv = fopen(args->csv, "we");
     if (!w->csv)
         return fail_file(args->csv, err);
-    (void)fputs("job,begun,ended,seconds,sent,answered,failed\n", w->csv);
+    (void)fputs(is_stream(args) ? "round,begun,ended,seconds,load,slow,stragglers,waited\n"
+                                : "job,begun,ended,seconds,sent,answered,failed\n",
+                w->csv);
     return KOFN_OK;
 }
 
@@ -296,7 +367,7 @@ close_csv(watch *w, kofn_error *err)
 static kofn_status
 run(watch *w, kofn_sim_figures *ret_figures, kofn_error *err)
 {
-    const kofn_sim_observer observer = {w, on_job, go_on};
+    const kofn_sim_observer observer = {w, on_job, on_round, go_on};
     const kofn_status status = kofn_sim_run(&w->args->config, &observer, ret_figures, err);
     if (w->drawn)
         (void)fputs("\r\033[K", stderr);
@@ -310,11 +381,26 @@ static const char *const share_names[] = {"50", "90", "99", "99.9", "max"};
 
 enum { SHARES = sizeof shares / sizeof shares[0] };
 
+/* "idip 2,1,3 T=3 W=4 N=10, tolerance 0.25", "polynomial 2,1,1 n=4, oneshot". */
 static void
-format_code(const kofn_code_spec *code, char *ret_text, size_t size)
+format_code(const kofn_sim_config *c, char *ret_text, size_t size)
 {
-    (void)snprintf(ret_text, size, "%s %zu,%zu,%zu n=%zu", code->family, code->part.x, code->part.z,
-                   code->part.y, code->tasks);
+    const kofn_partition part = c->code.part;
+    const kofn_rounds_config *rounds = &c->rounds;
+    char more[96] = "";
+    if (strcmp(c->policy, "rounds") != 0) {
+        (void)snprintf(ret_text, size, "%s %zu,%zu,%zu n=%zu, %s", c->code.family, part.x, part.z,
+                       part.y, c->code.tasks, c->policy);
+        return;
+    }
+    if (rounds->scheme == KOFN_SCHEME_DIP)
+        (void)snprintf(more, sizeof more, " lambda=%" PRId64, rounds->lambda);
+    else if (rounds->scheme == KOFN_SCHEME_IDIP || rounds->scheme == KOFN_SCHEME_IDIP_BURST)
+        (void)snprintf(more, sizeof more, " W=%" PRId64 " N=%" PRId64, rounds->window,
+                       rounds->failures);
+    (void)snprintf(ret_text, size, "%s %zu,1,%zu T=%" PRId64 "%s, tolerance %g",
+                   kofn_scheme_name(rounds->scheme), part.x, part.y, rounds->delay, more,
+                   rounds->tolerance);
 }
 
 static json_t *
@@ -330,17 +416,18 @@ json_of_percentiles(const kofn_sim_figures *f)
 static json_t *
 json_of(const kofn_sim_config *c, const kofn_sim_figures *f)
 {
-    char code[96];
-    format_code(&c->code, code, sizeof code);
+    char code[192];
+    format_code(c, code, sizeof code);
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:I, "
-                     "s:I, s:I}",
+                     "s:I, s:I, s:I, s:I, s:f}",
                      "status", "OK", "policy", c->policy, "code", code, "workers",
                      (json_int_t)c->workers, "seed", (json_int_t)c->seed, "jobs",
                      (json_int_t)f->jobs, "failed", (json_int_t)f->failed, "seconds", f->seconds,
                      "time_per_job", f->time, "load", f->load, "busy", f->busy, "slow", f->slow,
                      "latency", json_of_percentiles(f), "sent", (json_int_t)f->sent, "answered",
                      (json_int_t)f->answered, "cancelled", (json_int_t)f->cancelled, "backups",
-                     (json_int_t)f->backups);
+                     (json_int_t)f->backups, "rounds", (json_int_t)f->rounds, "waited",
+                     (json_int_t)f->waited, "stragglers", f->stragglers);
 }
 
 static void
@@ -361,14 +448,23 @@ print_latency(const kofn_sim_figures *f)
 static void
 print(const kofn_sim_config *c, const kofn_sim_figures *f)
 {
-    char code[96];
-    format_code(&c->code, code, sizeof code);
-    (void)cli_line(stdout, "%s, %s, %" PRId64 " workers: %" PRIu64 " jobs in %.6gs, seed %" PRId64,
-                   code, c->policy, c->workers, f->jobs, f->seconds, c->seed);
+    char code[192];
+    format_code(c, code, sizeof code);
+    (void)cli_line(stdout, "%s, %" PRId64 " workers: %" PRIu64 " jobs in %.6gs, seed %" PRId64,
+                   code, c->workers, f->jobs, f->seconds, c->seed);
     (void)cli_line(stdout, "time per job  %.5f of the job on one worker", f->time);
     (void)cli_line(stdout, "load          %.5f of a job for each worker; busy %.1f%% of the time",
                    f->load, 100 * f->busy);
-    (void)cli_line(stdout, "stragglers    %.2f%%", 100 * f->slow);
+    if (f->rounds > 0)
+        (void)cli_line(stdout,
+                       "rounds        %" PRIu64 ", of which %" PRIu64
+                       " waited beyond the tolerance (%.2f%%)",
+                       f->rounds, f->waited, 100 * (double)f->waited / (double)f->rounds);
+    if (f->rounds > 0)
+        (void)cli_line(stdout, "stragglers    %.2f%% slow, %.2f%% with something left to do",
+                       100 * f->slow, 100 * f->stragglers);
+    else
+        (void)cli_line(stdout, "stragglers    %.2f%%", 100 * f->slow);
     print_latency(f);
     (void)cli_line(stdout,
                    "tasks         %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64

@@ -766,7 +766,7 @@ turn(kofn_sched *s, kofn_stream *stream)
         (void)end_round(s, stream);
     while (kofn_rounds_begin(stream->rounds, s->now_ns));
     stream->round = kofn_rounds_get_view(stream->rounds).round;
-    kofn_stream_offer_all(stream);
+    kofn_stream_offer(stream);
     kofn_timers_set(&s->round_timers, &stream->timer, kofn_rounds_get_due(stream->rounds));
     kofn_link_remove(&stream->stirred); // by what was taken back
     refresh_stream(s, stream);

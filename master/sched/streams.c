@@ -216,11 +216,11 @@ kofn_slot_offer(kofn_slot *slot)
 }
 
 void
-kofn_stream_offer_all(kofn_stream *stream)
+kofn_stream_offer(kofn_stream *stream)
 {
-    for (size_t i = 0; i < stream->slot_count; i++)
-        if (!kofn_link_is_listed(&stream->slots[i].link))
-            kofn_slot_offer(&stream->slots[i]);
+    for (size_t slot; kofn_rounds_next_woken(stream->rounds, &slot);)
+        if (!kofn_link_is_listed(&stream->slots[slot].link))
+            kofn_slot_offer(&stream->slots[slot]);
 }
 
 void

@@ -42,7 +42,6 @@ struct kofn_stream {
     kofn_link runs;
     kofn_link ready, vacated, vacant; // slots
     size_t seated;                    // slots whose worker stays
-    uint64_t dealt;                   // mini-tasks that slots were given beside their lists
     kofn_link stirred;                // among those to be turned
     size_t slot_count;
     kofn_slot slots[];
@@ -79,9 +78,9 @@ void kofn_stream_vacate(kofn_stream *stream, int64_t now_ns);
 /* The worker's slot; NULL: it has none. */
 kofn_slot *kofn_stream_find_slot(const kofn_stream *stream, const kofn_crew_worker *worker);
 
-/* Put the slot where it belongs, and all of them. */
+/* Put the slot where it belongs; and all that the rounds gave something new. */
 void kofn_slot_offer(kofn_slot *slot);
-void kofn_stream_offer_all(kofn_stream *stream);
+void kofn_stream_offer(kofn_stream *stream);
 
 /* An assignment of the slot is over; the rounds are not told. A worker that leaves is unseated with its
  * last one. */

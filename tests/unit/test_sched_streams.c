@@ -42,6 +42,37 @@ start(rig *r, uint64_t workers)
 }
 
 static void
+jobs_overlap_in_rounds_that_nobody_waits_for(void **state)
+{
+    rig *r = *state;
+    r->credit = 2;
+    start(r, 3);
+    push(r, 1, ROWS, NEED);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    push(r, 2, ROWS, NEED);
+    assert_actions(r, ""); // born with the next round
+    at(r, 100);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 1, 2);
+    answer(r, 1, 2, 3);
+    /* Each gets its first before any gets its second; in the order of the list. */
+    assert_actions(r, "send 2.0>1, send 2.1>2, send 2.2>3, send 1.3>1, send 1.4>2, send 1.5>3");
+    assert_int_equal(stream_of(r, 1).rounds.round, 2);
+    assert_int_equal(stream_of(r, 1).jobs, 2);
+    at(r, 200);
+    answer(r, 2, 1, 2);
+    answer(r, 1, 4, 2);
+    assert_actions(r, "cancel 1.3>1, cancel 1.5>3, decode 1");
+    answer(r, 2, 2, 3);
+    assert_actions(r, "");
+    answer(r, 2, 0, 1);
+    assert_actions(r, "send 2.3>1, send 2.4>2, send 2.5>3");
+    answer(r, 2, 3, 1);
+    assert_actions(r, "cancel 2.4>2, cancel 2.5>3, decode 2");
+    assert_int_equal(stream_of(r, 1).rounds.rounds, 3);
+}
+
+static void
 a_job_goes_through_its_rounds_and_is_decoded(void **state)
 {
     rig *r = *state;
@@ -76,6 +107,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         rig_test(a_job_goes_through_its_rounds_and_is_decoded),
+        rig_test(jobs_overlap_in_rounds_that_nobody_waits_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
