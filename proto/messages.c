@@ -818,6 +818,8 @@ static const kofn_wire_field task_fields[] = {
     TEXT(answer, OPTIONAL, "names the answer, whoever computes it: keep it; absent: do not"),
     LIST(blocks, KOFN_OPERANDS_MAX, kofn_task_block_message,
          "which coded blocks may be kept, or are; as many as there are operands, or none"),
+    U64(round, OPTIONAL, 0, "of a stream, from 1 on, for people; absent: the task is of no stream"),
+    U64(slot, OPTIONAL, KOFN_TASKS_MAX, "the worker's place in the stream, for people"),
     BOOL(more, "further block frames follow in data messages"),
 };
 const kofn_wire_message kofn_task_message = {

@@ -448,6 +448,7 @@ typedef struct kofn_msg_task {
     kofn_wire_list further;    // of kofn_msg_factor
     char answer[KOFN_TAG_MAX]; // what names the answer, whoever computes it; "": not to be kept
     kofn_wire_list blocks;     // of kofn_msg_task_block, for the first operands; without: none
+    uint64_t round, slot;      // of a stream; round 0: of none
     bool more;
 } kofn_msg_task;
 

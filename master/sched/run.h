@@ -110,6 +110,9 @@ struct kofn_run {
     kofn_link suspicious; // among the runs that have suspects
     int64_t trial_ns;     // when a deadly task ends it; KOFN_NEVER_NS: none that is wanted
 
+    struct kofn_stream *stream; // that it is a job of; NULL: of none, or over
+    kofn_link in_stream;
+
     kofn_turn *turn;
     kofn_link ready; // in its client's list of runs that have work
 

@@ -1,0 +1,902 @@
+/* How it is held together
+ *
+ *     job    waits in a queue of ids, then has a book: the one of round t is books[t mod (T + 1)]. The
+ *            job of the round T + 1 before is finished by then, which is the invariant.
+ *     book   which rows were never given, are out (with a chain of their copies), failed. Rows are
+ *            taken in ascending order, so those that were given are two prefixes.
+ *     slot   a queue of what is to be sent, and a list of what is out there. A mini-task knows on
+ *            which slot it is, and in whose list it was given (`home`): that one is a straggler if it
+ *            is not answered, wherever it went.
+ *
+ * While a slot is present, the queues of vacant ones are empty; else all that is left lies in them. */
+#include "master/sched/rounds.h"
+#include "common/base/clock.h"
+#include "common/base/map.h"
+#include "common/base/size.h"
+#include "master/sched/list.h"
+#include "master/sched/scheme.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum round_state {
+    ROUND_NONE,      // none is on
+    ROUND_OPEN,      // no slot has done its list
+    ROUND_TOLERANT,  // one has: the others have until the deadline
+    ROUND_WAITING,   // past the deadline: for the due job, or for its scheme
+    ROUND_TAKING_IN, // over: what is out is taken back
+} round_state;
+
+typedef enum round_event {
+    EVENT_BEGUN,
+    EVENT_FIRST_DONE,
+    EVENT_LATE,
+    EVENT_OVER,
+    EVENT_CLEARED,
+} round_event;
+
+typedef struct mini {
+    kofn_link link;    // in its slot's queue, or in what is out there
+    struct mini *twin; // the next copy of the row; of one that is free, the next free one
+    kofn_book *book;
+    uint32_t row, slot, home;
+    bool sent, copy;
+} mini;
+
+struct kofn_book {
+    uint64_t job, birth; // 0: empty
+    size_t plain, coded; // rows that there are
+    size_t plain_given, coded_given, answers, out;
+    mini **at;        // [row]: those that are queued or out; NULL: none
+    uint32_t *failed; // a stack of rows to be given again
+    size_t failed_count;
+    uint32_t *owed; // [slot]: the row that failed there in the round before, + 1; 0: none
+    size_t owed_count;
+};
+
+typedef struct seat {
+    kofn_link queue, out;
+    kofn_link woken; // among those to be told of
+    size_t left;  // of its list: neither answered nor trivial
+    size_t load;  // mini-tasks that came to it in this round
+    size_t place; // in `present`, + 1; 0: it is vacant
+    bool straggler;
+    kofn_burst burst;
+} seat;
+
+typedef struct job {
+    uint64_t id;
+    kofn_link link;  // of `waiting`
+    kofn_book *book; // NULL: it waits
+} job;
+
+struct kofn_rounds {
+    kofn_rounds_config config;
+    size_t need, slot_count;
+    const kofn_scheme_ops *scheme;
+    round_state state;
+    kofn_history history;
+
+    kofn_map jobs;            // by id
+    kofn_link waiting, woken; // of jobs, of slots
+    kofn_book *books;         // [T + 1]
+
+    seat *slots;
+    uint32_t *present, *idle; // slots with a worker; of these some, while they are looked for
+    size_t present_count, turn;
+    size_t undone; // slots with something left of their lists
+    size_t taking; // slot that is taken back from
+
+    mini *minis, *free; // all; a list of those that were given back
+    size_t mini_count, mini_used;
+
+    int64_t begin_ns, tau_ns, deadline_ns, rescue_ns;
+    kofn_rounds_view view;
+};
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static bool
+make_book(kofn_book *book, size_t plain, size_t coded, size_t slots)
+{
+    *book = (kofn_book){
+        .plain = plain,
+        .coded = coded,
+        .at = calloc(plain + coded, sizeof *book->at),
+        .failed = calloc(plain + coded, sizeof *book->failed),
+        .owed = calloc(slots, sizeof *book->owed),
+    };
+    return book->at && book->failed && book->owed;
+}
+
+static bool
+make_parts(kofn_rounds *r)
+{
+    const size_t slots = r->slot_count, books = (size_t)r->config.delay + 1;
+    r->slots = calloc(slots, sizeof *r->slots);
+    r->present = calloc(slots, sizeof *r->present);
+    r->idle = calloc(slots, sizeof *r->idle);
+    r->books = calloc(books, sizeof *r->books);
+    r->minis = calloc(r->mini_count, sizeof *r->minis);
+    if (!r->slots || !r->present || !r->idle || !r->books || !r->minis)
+        return false;
+    for (size_t i = 0; i < slots; i++) {
+        kofn_link_init(&r->slots[i].queue);
+        kofn_link_init(&r->slots[i].out);
+        kofn_link_init(&r->slots[i].woken);
+    }
+    size_t plain = 0, coded = 0;
+    kofn_rounds_count_rows(&r->config, r->need, &plain, &coded);
+    for (size_t i = 0; i < books; i++)
+        if (!make_book(&r->books[i], plain, coded, slots))
+            return false;
+    return true;
+}
+
+kofn_status
+kofn_rounds_new(const kofn_rounds_config *config, size_t need, kofn_rounds **ret_rounds,
+                kofn_error *err)
+{
+    kofn_rounds *r = calloc(1, sizeof *r);
+    if (!r)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the rounds of a stream");
+    r->config = *config;
+    r->need = need;
+    r->slot_count = (size_t)config->slots;
+    r->scheme = kofn_scheme_get(config->scheme);
+    r->history.window = (size_t)config->window;
+    kofn_link_init(&r->waiting);
+    kofn_link_init(&r->woken);
+    // Lists, what is given in addition when a due job has run out, and a copy of each.
+    r->mini_count = (size_t)r->scheme->count_tasks(config, need) + need;
+    if (config->rescue > 0)
+        r->mini_count *= 2;
+    if (!make_parts(r)) {
+        kofn_rounds_destroy(&r);
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                         "no memory for the rounds of %lld slots, each job with %zu answers",
+                         (long long)config->slots, need);
+    }
+    *ret_rounds = r;
+    return KOFN_OK;
+}
+
+void
+kofn_rounds_destroy(kofn_rounds **rounds_p)
+{
+    kofn_rounds *r = *rounds_p;
+    if (!r)
+        return;
+    size_t cursor = 0;
+    for (job *j = kofn_map_next(&r->jobs, &cursor); j; j = kofn_map_next(&r->jobs, &cursor))
+        free(j);
+    kofn_map_fini(&r->jobs);
+    for (int64_t i = 0; r->books && i <= r->config.delay; i++) {
+        free(r->books[i].at);
+        free(r->books[i].failed);
+        free(r->books[i].owed);
+    }
+    free(r->books);
+    free(r->minis);
+    free(r->idle);
+    free(r->present);
+    free(r->slots);
+    free(r);
+    *rounds_p = NULL;
+}
+
+/* ---- mini-tasks ------------------------------------------------------------------------------ */
+
+static bool
+is_on(const kofn_rounds *r)
+{
+    return r->state != ROUND_NONE && r->state != ROUND_TAKING_IN;
+}
+
+static mini *
+take_mini(kofn_rounds *r) // NULL: all are in use
+{
+    mini *m = r->free;
+    if (m)
+        r->free = m->twin;
+    else if (r->mini_used < r->mini_count)
+        m = &r->minis[r->mini_used++];
+    return m;
+}
+
+/* To the end of a slot's queue. */
+static void
+place(kofn_rounds *r, mini *m, size_t on)
+{
+    seat *s = &r->slots[on];
+    m->slot = (uint32_t)on;
+    m->sent = false;
+    kofn_link_insert_before(&s->queue, &m->link);
+    if (s->place == 0)
+        return;
+    if (!kofn_link_is_listed(&s->woken))
+        kofn_link_insert_before(&r->woken, &s->woken);
+    s->load++;
+    if (s->load > r->view.load)
+        r->view.load = s->load;
+}
+
+/* A further mini-task of the row: the first, in the list of `home`, or a copy of it on another. */
+static bool
+add_mini(kofn_rounds *r, kofn_book *book, size_t row, size_t home, size_t on)
+{
+    mini *m = take_mini(r);
+    if (!m)
+        return false;
+    m->book = book;
+    m->row = (uint32_t)row;
+    m->home = (uint32_t)home;
+    m->copy = book->at[row] != NULL;
+    m->twin = book->at[row];
+    book->at[row] = m;
+    place(r, m, on);
+    return true;
+}
+
+/* Away with it. True: it was the last of its row. */
+static bool
+drop_mini(kofn_rounds *r, mini *m)
+{
+    mini **at = &m->book->at[m->row];
+    const bool was_last = *at == m && !m->twin;
+    while (*at != m)
+        at = &(*at)->twin;
+    *at = m->twin;
+    kofn_link_remove(&m->link);
+    m->twin = r->free;
+    r->free = m;
+    return was_last;
+}
+
+/* One less in the list of that slot. True: it was the last, and the slot has done its list. */
+static bool
+count_down(kofn_rounds *r, size_t home)
+{
+    if (--r->slots[home].left > 0)
+        return false;
+    r->undone--;
+    return true;
+}
+
+/* All mini-tasks of the row, since it was answered, or is trivial now. */
+static void move(kofn_rounds *r, int64_t now_ns, round_event event);
+
+static void
+drop_row(kofn_rounds *r, int64_t now_ns, kofn_book *book, size_t row)
+{
+    const size_t home = book->at[row]->home;
+    while (book->at[row])
+        drop_mini(r, book->at[row]);
+    book->out--;
+    if (count_down(r, home) && r->state == ROUND_OPEN)
+        move(r, now_ns, EVENT_FIRST_DONE);
+}
+
+/* It has failed there. What failed in a list is owed to the same slot in the next round. */
+static void
+fail_mini(kofn_rounds *r, mini *m)
+{
+    kofn_book *book = m->book;
+    const uint32_t row = m->row, home = m->home;
+    if (!drop_mini(r, m))
+        return;
+    book->out--;
+    r->view.failed++;
+    (void)count_down(r, home); // nobody has done anything
+    if (r->scheme->deals && book->owed[home] == 0) {
+        book->owed[home] = row + 1;
+        book->owed_count++;
+    } else {
+        book->failed[book->failed_count++] = row;
+    }
+}
+
+/* The next slot with a worker in turn, another one if there is any; or the same, where none has. */
+static size_t
+choose_slot(kofn_rounds *r, size_t but)
+{
+    for (size_t tries = 0; tries < 2 && r->present_count > 0; tries++) {
+        r->turn = (r->turn + 1) % r->present_count;
+        if (r->present[r->turn] != but)
+            return r->present[r->turn];
+    }
+    return but;
+}
+
+static void
+move_mini(kofn_rounds *r, mini *m)
+{
+    kofn_link_remove(&m->link);
+    place(r, m, choose_slot(r, m->slot));
+}
+
+/* What lies in the queues of vacant slots, to the others. */
+static void
+deal_out(kofn_rounds *r)
+{
+    if (r->present_count == 0 || r->present_count == r->slot_count)
+        return;
+    for (size_t i = 0; i < r->slot_count; i++)
+        while (r->slots[i].place == 0 && kofn_link_is_listed(&r->slots[i].queue))
+            move_mini(r, KOFN_OWNER(r->slots[i].queue.next, mini, link));
+}
+
+/* ---- what a scheme may ask and do ------------------------------------------------------------ */
+
+const kofn_rounds_config *
+kofn_rounds_get_config(const kofn_rounds *r)
+{
+    return &r->config;
+}
+
+size_t
+kofn_rounds_get_need(const kofn_rounds *r)
+{
+    return r->need;
+}
+
+uint64_t
+kofn_rounds_get_number(const kofn_rounds *r)
+{
+    return r->view.round;
+}
+
+const kofn_history *
+kofn_rounds_get_history(const kofn_rounds *r)
+{
+    return &r->history;
+}
+
+const kofn_burst *
+kofn_rounds_get_burst(const kofn_rounds *r, size_t slot)
+{
+    return &r->slots[slot].burst;
+}
+
+bool
+kofn_rounds_is_vacant(const kofn_rounds *r, size_t slot)
+{
+    return r->slots[slot].place == 0;
+}
+
+kofn_book *
+kofn_rounds_find_book(kofn_rounds *r, size_t age)
+{
+    if (age >= r->view.round)
+        return NULL;
+    kofn_book *book = &r->books[(r->view.round - age) % ((size_t)r->config.delay + 1)];
+    return book->job != 0 ? book : NULL;
+}
+
+size_t
+kofn_book_count_answers(const kofn_book *book)
+{
+    return book->answers;
+}
+
+size_t
+kofn_book_count_plain(const kofn_book *book)
+{
+    return book->plain - book->plain_given;
+}
+
+bool
+kofn_book_is_owed(const kofn_book *book, size_t slot)
+{
+    return book->owed[slot] != 0;
+}
+
+size_t
+kofn_book_count_owed(const kofn_book *book)
+{
+    return book->owed_count;
+}
+
+/* `home` is where it is, too: of vacant slots it is dealt out later. */
+static void
+give_row(kofn_rounds *r, kofn_book *book, size_t row, size_t home)
+{
+    assert(!book->at[row]);
+    if (!add_mini(r, book, row, home, home)) {
+        book->failed[book->failed_count++] = (uint32_t)row;
+        return;
+    }
+    book->out++;
+    r->view.given++;
+    if (r->slots[home].left++ == 0)
+        r->undone++;
+}
+
+void
+kofn_rounds_give_owed(kofn_rounds *r, kofn_book *book, size_t slot)
+{
+    const size_t row = book->owed[slot] - 1;
+    book->owed[slot] = 0;
+    book->owed_count--;
+    give_row(r, book, row, slot);
+}
+
+void
+kofn_rounds_give_plain(kofn_rounds *r, kofn_book *book, size_t slot)
+{
+    assert(book->plain_given < book->plain);
+    give_row(r, book, book->plain_given++, slot);
+}
+
+/* False: all rows are out or answered. */
+static bool
+take_coded(kofn_book *book, size_t *ret_row)
+{
+    if (book->coded_given < book->coded)
+        *ret_row = book->plain + book->coded_given++;
+    else if (book->failed_count > 0)
+        *ret_row = book->failed[--book->failed_count];
+    else if (book->plain_given < book->plain)
+        *ret_row = book->plain_given++;
+    else
+        return false;
+    return true;
+}
+
+void
+kofn_rounds_give_coded(kofn_rounds *r, kofn_book *book, size_t slot)
+{
+    size_t row = 0;
+    if (take_coded(book, &row))
+        give_row(r, book, row, slot);
+}
+
+/* ---- jobs ------------------------------------------------------------------------------------ */
+
+kofn_status
+kofn_rounds_push(kofn_rounds *r, uint64_t id, kofn_error *err)
+{
+    assert(id != 0);
+    job *j = calloc(1, sizeof *j);
+    if (!j)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a further job of a stream");
+    kofn_status status = kofn_map_put(&r->jobs, id, j, err);
+    if (status != KOFN_OK) {
+        free(j);
+        return status;
+    }
+    j->id = id;
+    kofn_link_insert_before(&r->waiting, &j->link);
+    r->view.waiting++;
+    return KOFN_OK;
+}
+
+static void
+bear(kofn_rounds *r, kofn_book *book)
+{
+    kofn_link *link = kofn_list_take_first(&r->waiting);
+    if (!link)
+        return;
+    job *j = KOFN_OWNER(link, job, link);
+    j->book = book;
+    book->job = j->id;
+    book->birth = r->view.round;
+    r->view.waiting--;
+    r->view.unfinished++;
+}
+
+static void
+drop_rows(kofn_rounds *r, int64_t now_ns, kofn_book *book, size_t first, size_t count)
+{
+    for (size_t row = first; row < first + count; row++) {
+        if (!book->at[row])
+            continue;
+        r->view.dropped++;
+        drop_row(r, now_ns, book, row);
+    }
+}
+
+static void
+clear_book(kofn_rounds *r, int64_t now_ns, kofn_book *book)
+{
+    drop_rows(r, now_ns, book, 0, book->plain_given);
+    drop_rows(r, now_ns, book, book->plain, book->coded_given);
+    if (book->owed_count > 0)
+        memset(book->owed, 0, r->slot_count * sizeof *book->owed);
+    book->job = book->birth = 0;
+    book->plain_given = book->coded_given = book->answers = 0;
+    book->failed_count = book->owed_count = 0;
+}
+
+void
+kofn_rounds_finish(kofn_rounds *r, int64_t now_ns, uint64_t id)
+{
+    job *j = kofn_map_remove(&r->jobs, id);
+    if (!j)
+        return;
+    if (j->book) {
+        clear_book(r, now_ns, j->book);
+        r->view.unfinished--;
+    } else {
+        kofn_link_remove(&j->link);
+        r->view.waiting--;
+    }
+    free(j);
+}
+
+/* ---- slots ----------------------------------------------------------------------------------- */
+
+void
+kofn_rounds_fill_slot(kofn_rounds *r, int64_t now_ns, size_t slot)
+{
+    (void)now_ns;
+    assert(slot < r->slot_count && r->slots[slot].place == 0);
+    r->present[r->present_count++] = (uint32_t)slot;
+    r->slots[slot].place = r->present_count;
+    if (r->present_count == 1)
+        deal_out(r);
+}
+
+static void
+leave(kofn_rounds *r, seat *s)
+{
+    const uint32_t last = r->present[--r->present_count];
+    r->present[s->place - 1] = last;
+    r->slots[last].place = s->place;
+    s->place = 0;
+}
+
+static void
+empty_list(kofn_rounds *r, kofn_link *from)
+{
+    kofn_link all;
+    kofn_link_init(&all);
+    for (kofn_link *link = kofn_list_take_first(from); link; link = kofn_list_take_first(from))
+        kofn_link_insert_before(&all, link);
+    for (kofn_link *link = kofn_list_first(&all); link; link = kofn_list_first(&all)) {
+        mini *m = KOFN_OWNER(link, mini, link);
+        const bool is_only = m->book->at[m->row] == m && !m->twin;
+        if (is_only && r->scheme->deals && is_on(r))
+            move_mini(r, m);
+        else
+            fail_mini(r, m);
+    }
+}
+
+void
+kofn_rounds_vacate_slot(kofn_rounds *r, int64_t now_ns, size_t slot)
+{
+    (void)now_ns;
+    assert(slot < r->slot_count && r->slots[slot].place != 0);
+    leave(r, &r->slots[slot]);
+    empty_list(r, &r->slots[slot].out);
+    if (r->present_count > 0 || !r->scheme->deals)
+        empty_list(r, &r->slots[slot].queue);
+}
+
+/* ---- a round --------------------------------------------------------------------------------- */
+
+static int64_t
+scale_ns(int64_t ns, double factor)
+{
+    const double scaled = (double)ns * factor;
+    return scaled < (double)KOFN_NEVER_NS ? (int64_t)scaled : KOFN_NEVER_NS;
+}
+
+static void
+give_lists(kofn_rounds *r, int64_t now_ns)
+{
+    assert(r->undone == 0);
+    r->begin_ns = now_ns;
+    r->deadline_ns = KOFN_NEVER_NS;
+    r->view.on = true;
+    r->view.load = 0;
+    for (size_t i = 0; i < r->slot_count; i++)
+        r->slots[i].load = 0;
+    r->scheme->give(r);
+    deal_out(r);
+}
+
+static void
+set_deadline(kofn_rounds *r, int64_t now_ns)
+{
+    r->tau_ns = now_ns - r->begin_ns;
+    r->deadline_ns = kofn_clock_after(now_ns, scale_ns(r->tau_ns, r->config.tolerance));
+}
+
+static void
+begin_waiting(kofn_rounds *r, int64_t now_ns)
+{
+    (void)now_ns;
+    r->view.waited++;
+    r->rescue_ns = KOFN_NEVER_NS;
+    if (r->config.rescue > 0)
+        r->rescue_ns = kofn_clock_after(r->begin_ns, scale_ns(r->tau_ns, r->config.rescue));
+}
+
+static void
+mark_stragglers(kofn_rounds *r, int64_t now_ns)
+{
+    kofn_rounds_view *view = &r->view;
+    kofn_history_add(&r->history, r->undone);
+    for (size_t i = 0; i < r->slot_count; i++) {
+        seat *s = &r->slots[i];
+        s->straggler = s->left > 0;
+        if (s->straggler)
+            kofn_burst_add(&s->burst, view->round);
+    }
+    r->taking = 0;
+    view->on = false;
+    view->stragglers = r->undone;
+    view->rounds++;
+    view->load_sum += view->load;
+    if (view->load > view->load_max)
+        view->load_max = view->load;
+    view->busy_ns += now_ns - r->begin_ns;
+}
+
+static const struct {
+    round_state state;
+    round_event event;
+    round_state next;
+    void (*action)(kofn_rounds *r, int64_t now_ns);
+} transitions[] = {
+    {ROUND_NONE, EVENT_BEGUN, ROUND_OPEN, give_lists},
+    {ROUND_OPEN, EVENT_FIRST_DONE, ROUND_TOLERANT, set_deadline},
+    {ROUND_OPEN, EVENT_OVER, ROUND_TAKING_IN, mark_stragglers}, // nobody had anything to do
+    {ROUND_TOLERANT, EVENT_LATE, ROUND_WAITING, begin_waiting},
+    {ROUND_TOLERANT, EVENT_OVER, ROUND_TAKING_IN, mark_stragglers},
+    {ROUND_WAITING, EVENT_OVER, ROUND_TAKING_IN, mark_stragglers},
+    {ROUND_TAKING_IN, EVENT_CLEARED, ROUND_NONE, NULL},
+};
+
+static void
+move(kofn_rounds *r, int64_t now_ns, round_event event)
+{
+    for (size_t i = 0; i < sizeof transitions / sizeof transitions[0]; i++) {
+        if (transitions[i].state != r->state || transitions[i].event != event)
+            continue;
+        r->state = transitions[i].next;
+        if (transitions[i].action)
+            transitions[i].action(r, now_ns);
+        return;
+    }
+    assert(!"an event that this state has not");
+}
+
+bool
+kofn_rounds_begin(kofn_rounds *r, int64_t now_ns)
+{
+    kofn_mini_task ignored;
+    while (kofn_rounds_take_back(r, &ignored))
+        ;
+    const bool has_work = r->view.waiting > 0 || r->view.unfinished > 0;
+    if (r->state != ROUND_NONE || !has_work || r->present_count == 0)
+        return false;
+    r->view.round++;
+    kofn_book *book = &r->books[r->view.round % ((size_t)r->config.delay + 1)];
+    assert(book->job == 0); // each job is finished by the end of round birth + T
+    bear(r, book);
+    move(r, now_ns, EVENT_BEGUN);
+    return true;
+}
+
+static void
+describe(const mini *m, kofn_mini_task *ret_task)
+{
+    *ret_task = (kofn_mini_task){
+        .job = m->book->job,
+        .row = m->row,
+        .slot = m->slot,
+        .copy = m->copy,
+    };
+}
+
+bool
+kofn_rounds_peek(const kofn_rounds *r, size_t slot, kofn_mini_task *ret_task)
+{
+    assert(slot < r->slot_count);
+    if (!is_on(r) || r->slots[slot].place == 0)
+        return false;
+    const kofn_link *link = kofn_list_first(&r->slots[slot].queue);
+    if (!link)
+        return false;
+    describe(KOFN_OWNER(link, const mini, link), ret_task);
+    return true;
+}
+
+void
+kofn_rounds_send(kofn_rounds *r, int64_t now_ns, size_t slot)
+{
+    (void)now_ns;
+    kofn_link *link = kofn_list_take_first(&r->slots[slot].queue);
+    assert(link && is_on(r));
+    KOFN_OWNER(link, mini, link)->sent = true;
+    kofn_link_insert_before(&r->slots[slot].out, link);
+}
+
+bool
+kofn_rounds_next_woken(kofn_rounds *r, size_t *ret_slot)
+{
+    const kofn_link *link = kofn_list_take_first(&r->woken);
+    if (link)
+        *ret_slot = (size_t)(KOFN_OWNER(link, seat, woken) - r->slots);
+    return link != NULL;
+}
+
+static kofn_book *
+find_book(const kofn_rounds *r, uint64_t id, size_t row) // NULL: the row is not out
+{
+    const job *j = kofn_map_find(&r->jobs, id);
+    if (!j || !j->book || row >= j->book->plain + j->book->coded || !j->book->at[row])
+        return NULL;
+    return j->book;
+}
+
+void
+kofn_rounds_answer(kofn_rounds *r, int64_t now_ns, uint64_t id, size_t row, size_t slot)
+{
+    (void)slot;
+    kofn_book *book = find_book(r, id, row);
+    if (!book)
+        return;
+    book->answers++;
+    r->view.answered++;
+    drop_row(r, now_ns, book, row);
+}
+
+void
+kofn_rounds_lose(kofn_rounds *r, int64_t now_ns, uint64_t id, size_t row, size_t slot)
+{
+    (void)now_ns;
+    kofn_book *book = find_book(r, id, row);
+    mini *m = book ? book->at[row] : NULL;
+    while (m && !(m->slot == slot && m->sent))
+        m = m->twin;
+    if (!m)
+        return;
+    const bool is_only = book->at[row] == m && !m->twin;
+    if (is_only && is_on(r))
+        move_mini(r, m);
+    else
+        fail_mini(r, m);
+}
+
+/* ---- time ------------------------------------------------------------------------------------ */
+
+/* Slots that have nothing to do; or all, if each has something. */
+static size_t
+find_idle(kofn_rounds *r)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->present_count; i++) {
+        const seat *s = &r->slots[r->present[i]];
+        if (!kofn_link_is_listed(&s->queue) && !kofn_link_is_listed(&s->out))
+            r->idle[count++] = r->present[i];
+    }
+    return count;
+}
+
+/* The due job is not finished, and nothing more of it is to come. */
+static void
+mend(kofn_rounds *r, kofn_book *due)
+{
+    const uint32_t *slots = r->idle;
+    size_t count = find_idle(r);
+    if (count == 0) {
+        slots = r->present;
+        count = r->present_count;
+    }
+    size_t missing = r->need > due->answers ? r->need - due->answers : 1, row = 0;
+    for (size_t i = 0; count > 0 && i < missing && take_coded(due, &row); i++) {
+        give_row(r, due, row, slots[i % count]);
+        r->view.mended++;
+    }
+}
+
+static void
+copy_list(kofn_rounds *r, const kofn_link *list, const kofn_book *only, size_t idle, size_t *turn)
+{
+    for (kofn_link *link = kofn_list_first(list); link; link = kofn_list_after(list, link)) {
+        mini *m = KOFN_OWNER(link, mini, link);
+        if ((only && m->book != only) || m->book->at[m->row]->twin)
+            continue;
+        if (!add_mini(r, m->book, m->row, m->home, r->idle[*turn % idle]))
+            return;
+        (*turn)++;
+        r->view.rescued++;
+    }
+}
+
+static void
+rescue(kofn_rounds *r, int64_t now_ns, const kofn_book *due)
+{
+    const size_t idle = find_idle(r);
+    size_t turn = 0;
+    for (size_t i = 0; idle > 0 && i < r->slot_count; i++) {
+        copy_list(r, &r->slots[i].out, due, idle, &turn);
+        copy_list(r, &r->slots[i].queue, due, idle, &turn);
+    }
+    const int64_t again_ns = scale_ns(r->tau_ns, r->config.rescue);
+    r->rescue_ns = kofn_clock_after(now_ns, again_ns > 0 ? again_ns : 1);
+}
+
+static bool
+is_over(const kofn_rounds *r, int64_t now_ns, const kofn_book *due)
+{
+    if (due)
+        return false;
+    if (r->undone == 0)
+        return true;
+    return now_ns >= r->deadline_ns && (!r->scheme->conforms || r->scheme->conforms(r, r->undone));
+}
+
+bool
+kofn_rounds_end(kofn_rounds *r, int64_t now_ns)
+{
+    if (!is_on(r))
+        return r->state == ROUND_TAKING_IN;
+    kofn_book *due = kofn_rounds_find_book(r, (size_t)r->config.delay);
+    if (is_over(r, now_ns, due)) {
+        move(r, now_ns, EVENT_OVER);
+        return true;
+    }
+    if (r->state == ROUND_TOLERANT && now_ns >= r->deadline_ns)
+        move(r, now_ns, EVENT_LATE);
+    if (due && due->out == 0)
+        mend(r, due);
+    if (r->state == ROUND_WAITING && now_ns >= r->rescue_ns)
+        rescue(r, now_ns, due);
+    return false;
+}
+
+bool
+kofn_rounds_take_back(kofn_rounds *r, kofn_mini_task *ret_task)
+{
+    if (r->state != ROUND_TAKING_IN)
+        return false;
+    for (; r->taking < r->slot_count; r->taking++) {
+        seat *s = &r->slots[r->taking];
+        kofn_link *link = kofn_list_first(&s->out);
+        if (link) {
+            describe(KOFN_OWNER(link, mini, link), ret_task);
+            fail_mini(r, KOFN_OWNER(link, mini, link));
+            return true;
+        }
+        while ((link = kofn_list_first(&s->queue)))
+            fail_mini(r, KOFN_OWNER(link, mini, link));
+    }
+    move(r, 0, EVENT_CLEARED);
+    return false;
+}
+
+int64_t
+kofn_rounds_get_due(const kofn_rounds *r)
+{
+    if (r->state == ROUND_TOLERANT)
+        return r->deadline_ns;
+    return r->state == ROUND_WAITING ? r->rescue_ns : KOFN_NEVER_NS;
+}
+
+/* ---- views ----------------------------------------------------------------------------------- */
+
+kofn_rounds_view
+kofn_rounds_get_view(const kofn_rounds *r)
+{
+    return r->view;
+}
+
+bool
+kofn_rounds_was_straggler(const kofn_rounds *r, size_t slot)
+{
+    assert(slot < r->slot_count);
+    return r->slots[slot].straggler;
+}
+
+uint64_t
+kofn_rounds_get_birth(const kofn_rounds *r, uint64_t id)
+{
+    const job *j = kofn_map_find(&r->jobs, id);
+    return j && j->book ? j->book->birth : 0;
+}

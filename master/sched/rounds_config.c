@@ -1,0 +1,126 @@
+#include "master/sched/scheme.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const kofn_scheme_ops *const schemes[] = {
+    [KOFN_SCHEME_DIP] = &kofn_scheme_dip,
+    [KOFN_SCHEME_IDIP] = &kofn_scheme_idip,
+    [KOFN_SCHEME_IDIP_BURST] = &kofn_scheme_idip_burst,
+    [KOFN_SCHEME_POLYNOMIAL] = &kofn_scheme_polynomial,
+    [KOFN_SCHEME_UNCODED] = &kofn_scheme_uncoded,
+};
+
+enum { SCHEME_COUNT = sizeof schemes / sizeof schemes[0] };
+
+#define FIELD(name_) KOFN_KEY_FIELD(kofn_rounds_config, name_)
+
+static const kofn_key keys[] = {
+    {"scheme", KOFN_KEY_CHOICE, FIELD(scheme), 0, 0, "dip",
+     "dip|idip|idip_burst|polynomial|uncoded", "how a job's mini-tasks are spread over its rounds"},
+    {"slots", KOFN_KEY_INT, FIELD(slots), 1, KOFN_SLOTS_MAX, NULL, NULL,
+     "P: workers of the stream, each with a list of mini-tasks in each round"},
+    {"delay", KOFN_KEY_INT, FIELD(delay), 0, KOFN_DELAY_MAX, "0", NULL,
+     "T: rounds after that of its birth by which a job is finished; 0: window - 1, or 3 for dip"},
+    {"lambda", KOFN_KEY_INT, FIELD(lambda), 0, KOFN_SLOTS_MAX, "0", NULL,
+     "dip: slots that must answer when a job is due; 0: all of them"},
+    {"tolerance", KOFN_KEY_REAL, FIELD(tolerance), 0, 1000, "0.25", NULL,
+     "mu: slots get so many times as long again as the first one took before they are stragglers"},
+    {"failures", KOFN_KEY_INT, FIELD(failures), 0, KOFN_SLOTS_MAX *(double)(KOFN_DELAY_MAX + 1),
+     "0", NULL, "N: stragglers in any window of rounds that idip bears; 0: slots * window - need"},
+    {"window", KOFN_KEY_INT, FIELD(window), 0, KOFN_DELAY_MAX + 1, "0", NULL,
+     "W: rounds of that window; 0: delay + 1"},
+    {"burst", KOFN_KEY_INT, FIELD(burst), 1, KOFN_DELAY_MAX + 1, "1", NULL,
+     "B: rounds for which idip_burst expects a straggler to be one; divides failures"},
+    {"rescue", KOFN_KEY_REAL, FIELD(rescue), 0, 1e6, "0", NULL,
+     "a round that waits for so many times as long as the first slot took copies what is late; "
+     "0: never"},
+};
+
+const kofn_keys kofn_rounds_keys = {keys, sizeof keys / sizeof keys[0]};
+
+const kofn_scheme_ops *
+kofn_scheme_get(int scheme)
+{
+    return scheme >= 0 && scheme < SCHEME_COUNT ? schemes[scheme] : NULL;
+}
+
+const char *
+kofn_scheme_name(kofn_scheme scheme)
+{
+    assert(kofn_scheme_get((int)scheme));
+    return schemes[scheme]->name;
+}
+
+kofn_status
+kofn_scheme_settle_delay(kofn_rounds_config *config, int64_t fallback, kofn_error *err)
+{
+    if (config->delay == 0)
+        config->delay = config->window != 0 ? config->window - 1 : fallback;
+    if (config->window == 0)
+        config->window = config->delay + 1;
+    if (config->delay == config->window - 1)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                     "%s: T = W - 1, but T = %lld and W = %lld: take delay=%lld or window=%lld",
+                     schemes[config->scheme]->name, (long long)config->delay,
+                     (long long)config->window, (long long)config->window - 1,
+                     (long long)config->delay + 1);
+}
+
+/* Each number by itself, as the table has it: structs come from elsewhere, too. */
+static kofn_status
+check_bounds(const kofn_rounds_config *config, kofn_error *err)
+{
+    for (size_t i = 0; i < kofn_rounds_keys.count; i++) {
+        const kofn_key *key = &keys[i];
+        const char *field = (const char *)config + key->offset;
+        double value = 0;
+        if (key->type == KOFN_KEY_CHOICE)
+            continue;
+        if (key->type == KOFN_KEY_REAL)
+            value = *(const double *)(const void *)field;
+        else
+            value = (double)*(const int64_t *)(const void *)field;
+        const bool is_open = strcmp(key->name, "burst") == 0 && value == 0;
+        if (!is_open && !(value >= key->min && value <= key->max))
+            return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s = %g is not %g to %g", key->name, value,
+                             key->min, key->max);
+    }
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_rounds_settle(kofn_rounds_config *config, size_t need, kofn_error *err)
+{
+    kofn_rounds_config settled = *config;
+    const kofn_scheme_ops *scheme = kofn_scheme_get(settled.scheme);
+    if (!scheme)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "scheme %d is none of the %d", settled.scheme,
+                         (int)SCHEME_COUNT);
+    kofn_status status = check_bounds(&settled, err);
+    if (status != KOFN_OK)
+        return status;
+    if (need < 1 || need > KOFN_ROUND_TASKS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "jobs that take %zu answers: 1 to %d are possible",
+                         need, (int)KOFN_ROUND_TASKS_MAX);
+    status = scheme->settle(&settled, need, err);
+    if (status != KOFN_OK)
+        return status;
+    const uint64_t tasks = scheme->count_tasks(&settled, need);
+    if (tasks > KOFN_ROUND_TASKS_MAX)
+        return kofn_fail(
+            err, KOFN_OUT_OF_RANGE,
+            "%s: up to %llu mini-tasks in a round, at most %d are possible: take fewer "
+            "slots, larger blocks, or a larger lambda",
+            scheme->name, (unsigned long long)tasks, (int)KOFN_ROUND_TASKS_MAX);
+    *config = settled;
+    return KOFN_OK;
+}
+
+void
+kofn_rounds_count_rows(const kofn_rounds_config *config, size_t need, size_t *ret_plain,
+                       size_t *ret_coded)
+{
+    schemes[config->scheme]->count_rows(config, need, ret_plain, ret_coded);
+}

@@ -1,0 +1,201 @@
+/* IDIP: plain rows as long as they cannot all fail, coded ones after that (Algorithm 2).
+ *
+ * Each slot has one mini-task of each unfinished job in each of its W rounds. One that fails is given
+ * to the same slot again in the next round, so that N failures in those P W leave need = P W - N
+ * answers; what a plain row brings must not be lost for good, so it is given only where the slot
+ * cannot fail in each of the rounds that the job has left. */
+#include "master/sched/scheme.h"
+
+enum { DELAY_DEFAULT = 3 }; // the paper's
+
+static kofn_status
+settle(kofn_rounds_config *config, size_t need, kofn_error *err)
+{
+    const long long slots = (long long)config->slots, takes = (long long)need;
+    const char *name = kofn_scheme_name((kofn_scheme)config->scheme);
+    int64_t fallback = DELAY_DEFAULT; // where this gives too few, as many rounds as it takes
+    if (config->failures != 0 && (takes + config->failures) % slots == 0)
+        fallback = (takes + config->failures) / slots - 1;
+    else if (takes > slots * (DELAY_DEFAULT + 1))
+        fallback = (takes + slots - 1) / slots - 1;
+    kofn_status status = kofn_scheme_settle_delay(config, fallback, err);
+    if (status != KOFN_OK)
+        return status;
+
+    const long long window = (long long)config->window, failures = slots * window - takes;
+    const long long window_least = (takes + slots - 1) / slots;
+    if (window > KOFN_DELAY_MAX + 1 || (failures < 0 && window_least > KOFN_DELAY_MAX + 1))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s: need = P W - N, but need = %lld > P W = %lld with P = %lld and any "
+                         "W <= %d: take slots=%lld",
+                         name, takes, slots * (KOFN_DELAY_MAX + 1), slots, KOFN_DELAY_MAX + 1,
+                         (takes + KOFN_DELAY_MAX) / (KOFN_DELAY_MAX + 1));
+    if (failures < 0)
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "%s: need = P W - N and N >= 0, but need = %lld > P W = %lld x %lld = %lld: "
+            "take window=%lld (delay=%lld)",
+            name, takes, slots, window, slots * window, window_least, window_least - 1);
+    if (config->failures != 0 && config->failures != failures)
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "%s: need = P W - N, but %lld is not %lld x %lld - %lld: take "
+            "failures=%lld, or jobs of %lld blocks",
+            name, takes, slots, window, (long long)config->failures, failures,
+            slots * window > config->failures ? slots * window - (long long)config->failures : 1);
+    config->failures = failures;
+    return KOFN_OK;
+}
+
+static uint64_t
+count_tasks(const kofn_rounds_config *config, size_t need)
+{
+    (void)need;
+    return (uint64_t)config->slots * (uint64_t)config->window;
+}
+
+/* A slot gets another row only once it has answered the one before: whatever happens, need - 1
+ * answers and one row at each slot are the most that there can be before the job is finished. */
+static void
+count_rows(const kofn_rounds_config *config, size_t need, size_t *ret_plain, size_t *ret_coded)
+{
+    const uint64_t all = count_tasks(config, need), most = need - 1 + (uint64_t)config->slots;
+    *ret_plain = need;
+    *ret_coded = (size_t)(most < all ? most : all);
+}
+
+/* Lines 5 to 19 for one job. `may_fail` is asked of those slots that are owed nothing. */
+static void
+give_job(kofn_rounds *r, kofn_book *book, size_t left,
+         bool (*may_fail)(const kofn_rounds *r, size_t slot, size_t left, uint64_t recent),
+         uint64_t recent)
+{
+    const size_t slots = (size_t)kofn_rounds_get_config(r)->slots;
+    const size_t owed = kofn_book_count_owed(book);
+    const bool has_plain = kofn_book_count_plain(book) >= slots - owed; // line 9
+    for (size_t slot = 0; slot < slots; slot++) {
+        if (kofn_book_is_owed(book, slot))
+            kofn_rounds_give_owed(r, book, slot);
+        else if (has_plain && !may_fail(r, slot, left, recent)) // line 13
+            kofn_rounds_give_plain(r, book, slot);
+        else
+            kofn_rounds_give_coded(r, book, slot);
+    }
+}
+
+static bool
+may_always(const kofn_rounds *r, size_t slot, size_t left, uint64_t recent)
+{
+    (void)r, (void)slot, (void)left, (void)recent;
+    return true;
+}
+
+static bool
+may_never(const kofn_rounds *r, size_t slot, size_t left, uint64_t recent)
+{
+    (void)r, (void)slot, (void)left, (void)recent;
+    return false;
+}
+
+/* In the arbitrary model all slots are alike. */
+static bool
+may_all_fail(const kofn_rounds *r, size_t left)
+{
+    return kofn_history_may_fail_all(kofn_rounds_get_history(r), left,
+                                     (uint64_t)kofn_rounds_get_config(r)->failures);
+}
+
+static void
+give(kofn_rounds *r)
+{
+    const size_t window = (size_t)kofn_rounds_get_config(r)->window;
+    for (size_t age = 0; age < window; age++) {
+        kofn_book *book = kofn_rounds_find_book(r, age);
+        const size_t left = window - age; // rounds, with this one: t to t + W - l, l = age + 1
+        if (book)
+            give_job(r, book, left, may_all_fail(r, left) ? may_always : may_never, 0);
+    }
+}
+
+static bool
+conforms(const kofn_rounds *r, size_t stragglers)
+{
+    return kofn_history_admits(kofn_rounds_get_history(r), stragglers,
+                               (uint64_t)kofn_rounds_get_config(r)->failures);
+}
+
+const kofn_scheme_ops kofn_scheme_idip = {
+    .name = "idip",
+    .deals = true,
+    .settle = settle,
+    .count_rows = count_rows,
+    .count_tasks = count_tasks,
+    .give = give,
+    .conforms = conforms,
+};
+
+/* ---- bursts ---------------------------------------------------------------------------------- */
+
+static kofn_status
+settle_burst(kofn_rounds_config *config, size_t need, kofn_error *err)
+{
+    kofn_status status = settle(config, need, err);
+    if (status != KOFN_OK)
+        return status;
+    if (config->burst == 0)
+        config->burst = 1;
+    int64_t nearest = config->burst < config->window ? config->burst : config->window;
+    while (config->failures % nearest != 0)
+        nearest--;
+    if (nearest != config->burst)
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "idip_burst: B divides N and B <= W, but B = %lld, N = %lld, W = %lld: take "
+            "burst=%lld",
+            (long long)config->burst, (long long)config->failures, (long long)config->window,
+            (long long)nearest);
+    return KOFN_OK;
+}
+
+static bool
+may_burst(const kofn_rounds *r, size_t slot, size_t left, uint64_t recent)
+{
+    const kofn_rounds_config *config = kofn_rounds_get_config(r);
+    return kofn_burst_may_fail_all(kofn_rounds_get_burst(r, slot), kofn_rounds_get_history(r), left,
+                                   (uint64_t)config->burst, recent,
+                                   (uint64_t)(config->failures / config->burst));
+}
+
+static uint64_t
+count_recent(const kofn_rounds *r)
+{
+    const size_t slots = (size_t)kofn_rounds_get_config(r)->slots;
+    uint64_t count = 0;
+    for (size_t slot = 0; slot < slots; slot++)
+        count += kofn_burst_is_recent(kofn_rounds_get_burst(r, slot), kofn_rounds_get_history(r));
+    return count;
+}
+
+/* Rounds wait until N in W holds, so what cannot happen under that model cannot happen here. */
+static void
+give_burst(kofn_rounds *r)
+{
+    const size_t window = (size_t)kofn_rounds_get_config(r)->window;
+    const uint64_t recent = count_recent(r);
+    for (size_t age = 0; age < window; age++) {
+        kofn_book *book = kofn_rounds_find_book(r, age);
+        const size_t left = window - age;
+        if (book)
+            give_job(r, book, left, may_all_fail(r, left) ? may_burst : may_never, recent);
+    }
+}
+
+const kofn_scheme_ops kofn_scheme_idip_burst = {
+    .name = "idip_burst",
+    .deals = true,
+    .settle = settle_burst,
+    .count_rows = count_rows,
+    .count_tasks = count_tasks,
+    .give = give_burst,
+    .conforms = conforms,
+};
