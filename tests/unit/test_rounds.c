@@ -1,5 +1,144 @@
 #include "tests/unit/rounds_rig.h"
 
+#include <math.h>
+
+/* ---- configuration --------------------------------------------------------------------------- */
+
+static void
+assert_settles(kofn_rounds_config config, size_t need, int64_t delay, int64_t failures)
+{
+    kofn_error error;
+    assert_ok(kofn_rounds_settle(&config, need, &error));
+    assert_int_equal(config.delay, delay);
+    assert_int_equal(config.window, delay + 1);
+    assert_int_equal(config.failures, failures);
+    const kofn_rounds_config settled = config;
+    assert_ok(kofn_rounds_settle(&config, need, &error)); // as it is read from a store again
+    assert_memory_equal(&config, &settled, sizeof config);
+}
+
+static void
+assert_refused(kofn_rounds_config config, size_t need, kofn_status status, const char *part)
+{
+    kofn_error error;
+    const kofn_rounds_config before = config;
+    assert_fails(kofn_rounds_settle(&config, need, &error), status);
+    if (!strstr(error.text, part))
+        print_error("'%s' is not in: %s\n", part, error.text);
+    assert_non_null(strstr(error.text, part));
+    assert_memory_equal(&config, &before, sizeof config);
+}
+
+#define CONFIG(scheme_, ...) ((kofn_rounds_config){.scheme = KOFN_SCHEME_##scheme_, __VA_ARGS__})
+
+static void
+what_is_left_open_is_settled(void **state)
+{
+    (void)state;
+    assert_settles(CONFIG(IDIP, .slots = 4, .delay = 3), 6, 3, 10); // the paper's
+    assert_settles(CONFIG(IDIP, .slots = 4), 6, 3, 10);
+    assert_settles(CONFIG(IDIP, .slots = 4, .failures = 6), 6, 2, 6);
+    assert_settles(CONFIG(IDIP, .slots = 4, .window = 1), 3, 0, 1);
+    assert_settles(CONFIG(IDIP, .slots = 4), 20, 4, 0); // 3 would not do
+    assert_settles(CONFIG(IDIP_BURST, .slots = 4, .burst = 4), 12, 3, 4);
+    assert_settles(CONFIG(DIP, .slots = 4), 6, 3, 0);
+    assert_settles(CONFIG(DIP, .slots = 4, .window = 3), 600, 2, 0);
+    assert_settles(CONFIG(POLYNOMIAL, .slots = 4), 4, 0, 0);
+    assert_settles(CONFIG(UNCODED, .slots = 4), 9, 0, 0);
+    kofn_rounds_config dip = CONFIG(DIP, .slots = 4);
+    kofn_error error;
+    assert_ok(kofn_rounds_settle(&dip, 6, &error));
+    assert_int_equal(dip.lambda, 4);
+}
+
+static void
+contradictions_are_refused_with_the_equation_and_what_holds(void **state)
+{
+    (void)state;
+    const kofn_status invalid = KOFN_INVALID_ARGUMENT, range = KOFN_OUT_OF_RANGE;
+    assert_refused(CONFIG(IDIP, .slots = 4, .delay = 3, .failures = 9), 6, invalid,
+                   "need = P W - N, but 6 is not 4 x 4 - 9: take failures=10, or jobs of 7 blocks");
+    assert_refused(CONFIG(IDIP, .slots = 4, .delay = 3, .failures = 16), 6, invalid,
+                   "N < P W, but N = 16 and P W = 4 x 4 = 16: take failures=10");
+    assert_refused(CONFIG(IDIP, .slots = 4, .delay = 3), 17, invalid,
+                   "need = 17 > P W = 4 x 4 = 16: take window=5 (delay=4)");
+    assert_refused(CONFIG(IDIP, .slots = 4), 261, invalid, "take slots=5");
+    assert_refused(CONFIG(IDIP, .slots = 4, .delay = 2, .window = 4), 6, invalid,
+                   "T = W - 1, but T = 2 and W = 4: take delay=3 or window=3");
+    assert_refused(CONFIG(IDIP_BURST, .slots = 4, .burst = 3), 12, invalid,
+                   "B divides N and B <= W, but B = 3, N = 4, W = 4: take burst=2");
+    assert_refused(CONFIG(IDIP_BURST, .slots = 4, .burst = 5), 6, invalid, "take burst=2");
+    assert_refused(CONFIG(DIP, .slots = 4, .lambda = 5), 6, range,
+                   "lambda = 5, but 1 <= lambda <= P = 4: take lambda=4");
+    assert_refused(CONFIG(DIP, .slots = 4, .window = 1), 6, invalid, "take delay=1");
+    assert_refused(CONFIG(POLYNOMIAL, .slots = 4), 5, invalid, "need <= P = 4");
+    assert_refused(CONFIG(POLYNOMIAL, .slots = 4, .delay = 1), 4, invalid, "T = W - 1 = 0, not 1");
+    assert_refused(CONFIG(UNCODED, .slots = 4, .window = 3), 4, invalid, "T = W - 1 = 0, not 2");
+}
+
+static void
+numbers_out_of_bounds_are_refused(void **state)
+{
+    (void)state;
+    const kofn_status range = KOFN_OUT_OF_RANGE;
+    assert_refused(CONFIG(DIP, .slots = 0), 6, range, "slots = 0");
+    assert_refused(CONFIG(DIP, .slots = KOFN_SLOTS_MAX + 1), 6, range, "slots = 10001");
+    assert_refused(CONFIG(DIP, .slots = INT64_MAX), 6, range, "slots");
+    assert_refused(CONFIG(DIP, .slots = 4, .delay = KOFN_DELAY_MAX + 1), 6, range, "delay = 65");
+    assert_refused(CONFIG(IDIP, .slots = 4, .failures = -1), 6, range, "failures = -1");
+    assert_refused(CONFIG(DIP, .slots = 4, .lambda = INT64_MIN), 6, range, "lambda");
+    assert_refused(CONFIG(DIP, .slots = 4, .tolerance = -0.5), 6, range, "tolerance = -0.5");
+    assert_refused(CONFIG(DIP, .slots = 4, .rescue = INFINITY), 6, range, "rescue = inf");
+    assert_refused(CONFIG(DIP, .slots = 4), 0, range, "0 answers");
+    assert_refused(CONFIG(UNCODED, .slots = 4), SIZE_MAX, range, "answers");
+    assert_refused(CONFIG(DIP, .slots = 10000, .lambda = 1), 500, range, "5030000 mini-tasks");
+    assert_refused((kofn_rounds_config){.scheme = 5, .slots = 4}, 6, KOFN_INVALID_ARGUMENT,
+                   "scheme 5");
+}
+
+static void
+keys_have_the_names_of_the_schemes(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_rounds_config config;
+    kofn_keys_set_defaults(kofn_rounds_keys, &config);
+    for (int scheme = KOFN_SCHEME_DIP; scheme <= KOFN_SCHEME_UNCODED; scheme++) {
+        const char *name = kofn_scheme_name((kofn_scheme)scheme);
+        assert_ok(kofn_keys_parse(kofn_rounds_keys, "scheme", name, &config, &error));
+        assert_int_equal(config.scheme, scheme);
+        config.slots = 4;
+        assert_ok(kofn_rounds_settle(&config, 4, &error)); // with all defaults
+        kofn_keys_set_defaults(kofn_rounds_keys, &config);
+    }
+}
+
+/* Each slot has every row that a scheme could want of it, by the count of lists. */
+static void
+an_inner_code_has_as_many_rows_as_a_job_may_be_given(void **state)
+{
+    (void)state;
+    kofn_error error;
+    const struct {
+        kofn_rounds_config config;
+        size_t need, plain, coded;
+    } cases[] = {
+        {CONFIG(DIP, .slots = 4, .delay = 3, .lambda = 1), 6, 0, 4 * (3 + 6)},
+        {CONFIG(IDIP, .slots = 4, .delay = 3), 6, 6, 6 - 1 + 4},
+        {CONFIG(IDIP, .slots = 4, .delay = 3), 16, 16, 16},
+        {CONFIG(POLYNOMIAL, .slots = 4), 2, 0, 4},
+        {CONFIG(UNCODED, .slots = 4), 9, 9, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_rounds_config config = cases[i].config;
+        size_t plain = 99, coded = 99;
+        assert_ok(kofn_rounds_settle(&config, cases[i].need, &error));
+        kofn_rounds_count_rows(&config, cases[i].need, &plain, &coded);
+        assert_int_equal(plain, cases[i].plain);
+        assert_int_equal(coded, cases[i].coded);
+    }
+}
+
 /* ---- lists, as they are given ---------------------------------------------------------------- */
 
 /* "j1.0 j2.4" for each slot: jobs and rows in the order in which they are sent. */
@@ -223,6 +362,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_left_open_is_settled),
+        cmocka_unit_test(contradictions_are_refused_with_the_equation_and_what_holds),
+        cmocka_unit_test(numbers_out_of_bounds_are_refused),
+        cmocka_unit_test(keys_have_the_names_of_the_schemes),
+        cmocka_unit_test(an_inner_code_has_as_many_rows_as_a_job_may_be_given),
         cmocka_unit_test(dip_gives_what_algorithm_1_says),
         cmocka_unit_test(polynomial_ends_with_the_answer_that_suffices),
         cmocka_unit_test(uncoded_deals_plain_rows_to_the_slots_in_turn),
