@@ -36,6 +36,11 @@ enum {
     KOFN_WORKERS_LISTED_MAX = 1000, // by one ListWorkers, likewise
     KOFN_STORED_MAX = 1000,         // operands by one ListOperands: no master stores more
     KOFN_PLAN_LISTED_MAX = 500,     // rows of one plan, likewise
+    KOFN_STREAMS_LISTED_MAX = 500,  // by one ListStreams, likewise; no master has more
+    KOFN_STREAM_SLOTS_MAX = 10000,  // places for workers of one stream
+    KOFN_STREAM_DELAY_MAX = 64,     // rounds
+    KOFN_STREAM_JOBS_MAX = 1024,    // of one stream, pushed and not answered
+    KOFN_GRACE_MS_MAX = 3600000,    // an hour
     KOFN_DIMENSION_MAX = INT32_MAX, // rows or columns of a matrix: what BLAS counts to
 };
 

@@ -154,6 +154,11 @@ static const kofn_wire_field job_fields[] = {
     BOOL(durable, "it is on the master's disk: it goes on even if the master is killed"),
     LIST(primes, KOFN_PRIMES_MAX, kofn_prime_message,
          "of a product of integers: one modulo each, the counts above are sums; not in ListJobs"),
+    TEXT(stream, OPTIONAL, "the stream that it is a job of; absent: of none"),
+    U64(index, OPTIONAL, 0, "of a stream: the job's number there"),
+    U64(born, OPTIONAL, 0,
+        "of a stream: the round in which its first tasks were given; 0: none yet"),
+    U64(finished, OPTIONAL, 0, "of a stream: the round that was on when it ended"),
 };
 const kofn_wire_message kofn_job_message = {
     .name = "job", FIELDS(job_fields), .help = "what is known of one product"};
@@ -355,6 +360,51 @@ const kofn_wire_message kofn_settlement_message = {
     .name = "settlement", FIELDS(settlement_fields), .help = "an answer"};
 #undef S
 
+#define S kofn_msg_stream
+static const kofn_wire_field stream_fields[] = {
+    TEXT(id, REQUIRED, "16 hexadecimal digits"),
+    TEXT(state, REQUIRED, "open; closing: takes no further jobs; closed: has none any more"),
+    TEXT(scheme, OPTIONAL, "as in open_stream, and so are those down to grace_ms: complete"),
+    U64(slots, OPTIONAL, 0, "P"),
+    U64(delay, OPTIONAL, 0, "T"),
+    U64(lambda, OPTIONAL, 0, "of dip"),
+    U64(failures, OPTIONAL, 0, "N, of idip"),
+    U64(window, OPTIONAL, 0, "W, of idip"),
+    U64(burst, OPTIONAL, 0, "B, of idip_burst"),
+    F64(tolerance, OPTIONAL, "mu"),
+    F64(rescue, OPTIONAL, "times tau; 0: never"),
+    PART(code, OPTIONAL, kofn_code_message, "of all its jobs; tasks: its coded rows"),
+    TEXT(field, OPTIONAL, "arithmetic of all its jobs"),
+    U64(need, OPTIONAL, 0, "answers that a job takes"),
+    U64(limit, OPTIONAL, 0, "jobs that may be pushed and not answered"),
+    U64(grace_ms, OPTIONAL, 0, "how long it outlives its client's connection"),
+    U64(pushed, OPTIONAL, 0, "jobs so far: the next one has this index and one more"),
+    U64(answered, OPTIONAL, 0, "jobs that have ended, and all before them"),
+    U64(done, OPTIONAL, 0, "jobs that have ended with a product"),
+    U64(failed, OPTIONAL, 0, "jobs that have ended without one"),
+    U64(waiting, OPTIONAL, 0, "jobs that are not born yet"),
+    U64(unfinished, OPTIONAL, 0, "jobs that are born and not finished"),
+    U64(round, OPTIONAL, 0, "the round that is on, or was last; from 1"),
+    U64(rounds, OPTIONAL, 0, "rounds that have ended"),
+    U64(waited, OPTIONAL, 0, "of them, those that waited beyond the tolerance"),
+    U64(stragglers, OPTIONAL, 0, "slots, of the round that ended last"),
+    U64(given, OPTIONAL, 0, "mini-tasks sent to workers"),
+    U64(returned, OPTIONAL, 0, "mini-tasks answered"),
+    U64(lost, OPTIONAL, 0, "mini-tasks that failed: taken back, or their worker lost"),
+    U64(dropped, OPTIONAL, 0, "mini-tasks that were not needed any more: their job was finished"),
+    U64(rescued, OPTIONAL, 0, "mini-tasks copied to another slot, since their round waited"),
+    U64(mended, OPTIONAL, 0, "further rows given, since those of a due job came to nothing"),
+    U64(load, OPTIONAL, 0, "mini-tasks of the round's longest list"),
+    U64(load_sum, OPTIONAL, 0, "the same, of all rounds together"),
+    U64(load_max, OPTIONAL, 0, "the same, of the worst round"),
+    U64(vacant, OPTIONAL, 0, "slots without a worker"),
+    F64(busy, OPTIONAL, "seconds with a round on"),
+    U64(age_ms, OPTIONAL, 0, "since it was opened"),
+};
+const kofn_wire_message kofn_stream_message = {
+    .name = "stream", FIELDS(stream_fields), .help = "a stream: what it is, and its account"};
+#undef S
+
 /* ---- envelopes between client and master ----------------------------------------------------- */
 
 #define S kofn_msg_call
@@ -521,6 +571,76 @@ static const kofn_wire_field operands_fields[] = {
 };
 const kofn_wire_message kofn_operands_message = {
     .name = "operands", FIELDS(operands_fields), .help = "stored operands"};
+#undef S
+
+#define S kofn_msg_open_stream
+static const kofn_wire_field open_stream_fields[] = {
+    TEXT(scheme, OPTIONAL,
+         "dip, idip, idip_burst, polynomial, uncoded; empty: the master's default"),
+    U64(slots, OPTIONAL, KOFN_STREAM_SLOTS_MAX,
+        "P, places for workers; 0: as many as there are workers"),
+    U64(delay, OPTIONAL, KOFN_STREAM_DELAY_MAX,
+        "T: a job ends so many rounds after the one it is born in; 0: by the scheme"),
+    U64(lambda, OPTIONAL, KOFN_STREAM_SLOTS_MAX,
+        "of dip: workers that are to answer in the round in which a job is due; 0: P"),
+    U64(failures, OPTIONAL, KOFN_STREAM_SLOTS_MAX *(KOFN_STREAM_DELAY_MAX + 1),
+        "N, of idip: stragglers in any W rounds; 0: P W less the answers that a job takes"),
+    U64(window, OPTIONAL, KOFN_STREAM_DELAY_MAX + 1, "W, of idip; 0: T + 1"),
+    U64(burst, OPTIONAL, KOFN_STREAM_DELAY_MAX + 1,
+        "B, of idip_burst: rounds in which a worker straggles in a row; 0: by the master"),
+    F64(tolerance, OPTIONAL,
+        "mu: who takes longer than 1 + mu times the fastest straggles; 0: the master's default"),
+    F64(rescue, OPTIONAL,
+        "a round that waits for so many times the fastest copies what it waits for to other "
+        "slots; below 0: never; 0: the master's default"),
+    PART(code, OPTIONAL, kofn_code_message,
+         "the inner code of each job: family, x, z, y, seed, sets; tasks and reserve follow from "
+         "the scheme"),
+    TEXT(field, OPTIONAL, "arithmetic of all jobs, as in product, not integers; empty: f64"),
+    U64(limit, OPTIONAL, KOFN_STREAM_JOBS_MAX,
+        "jobs that may be pushed and not answered, at least T + 1; 0: 2 (T + 1)"),
+    U64(grace_ms, OPTIONAL, KOFN_GRACE_MS_MAX,
+        "the stream outlives its client's connection for so long; 0: the master's default"),
+};
+const kofn_wire_message kofn_open_stream_message = {.name = "open_stream",
+                                                    FIELDS(open_stream_fields),
+                                                    .help =
+                                                        "a sequence of products that share rounds"};
+#undef S
+
+#define S kofn_msg_push
+static const kofn_wire_field push_fields[] = {
+    TEXT(stream, REQUIRED, "a stream's id"),
+    U64(index, REQUIRED, 0, "number of the job in its stream, from 1"),
+    U64(received, OPTIONAL, 0, "the outcomes up to this index have come and need not be kept"),
+    PART(a, OPTIONAL, kofn_matrix_message, "as in product"),
+    PART(b, OPTIONAL, kofn_matrix_message, "as in product"),
+    TEXT(operand_a, OPTIONAL, "as in product"),
+    TEXT(operand_b, OPTIONAL, "as in product"),
+    BOOL(transpose_a, "op(A) is the transpose of A"),
+    BOOL(transpose_b, "op(B) is the transpose of B"),
+};
+const kofn_wire_message kofn_push_message = {
+    .name = "push",
+    FIELDS(push_fields),
+    .help = "a stream's next job; blocks of A, then of B follow where they are not stored"};
+#undef S
+
+#define S kofn_msg_close_stream
+static const kofn_wire_field close_stream_fields[] = {
+    TEXT(stream, REQUIRED, "a stream's id"),
+    BOOL(abandon, "cancel the jobs that are under way"),
+};
+const kofn_wire_message kofn_close_stream_message = {
+    .name = "close_stream", FIELDS(close_stream_fields), .help = "a stream takes no further jobs"};
+#undef S
+
+#define S kofn_msg_streams
+static const kofn_wire_field streams_fields[] = {
+    LIST(streams, KOFN_STREAMS_LISTED_MAX, kofn_stream_message, "newest first"),
+};
+const kofn_wire_message kofn_streams_message = {
+    .name = "streams", FIELDS(streams_fields), .help = "streams"};
 #undef S
 
 #define S kofn_msg_workers
@@ -699,6 +819,8 @@ static const kofn_wire_field task_fields[] = {
     TEXT(answer, OPTIONAL, "names the answer, whoever computes it: keep it; absent: do not"),
     LIST(blocks, KOFN_OPERANDS_MAX, kofn_task_block_message,
          "which coded blocks may be kept, or are; as many as there are operands, or none"),
+    U64(round, OPTIONAL, 0, "of a stream, from 1 on, for people; absent: the task is of no stream"),
+    U64(slot, OPTIONAL, KOFN_TASKS_MAX, "the worker's place in the stream, for people"),
     BOOL(more, "further block frames follow in data messages"),
 };
 const kofn_wire_message kofn_task_message = {
@@ -789,24 +911,26 @@ const kofn_wire_message kofn_bye_message = {.name = "bye",
 
 /* In the order of PROTOCOL.md. */
 static const kofn_wire_message *const all[] = {
-    &kofn_call_message,        &kofn_reply_message,        &kofn_event_message,
-    &kofn_abandon_message,     &kofn_data_message,         &kofn_ack_message,
-    &kofn_hello_message,       &kofn_welcome_message,      &kofn_refuse_message,
-    &kofn_task_message,        &kofn_result_message,       &kofn_cancel_message,
-    &kofn_recall_message,      &kofn_settled_message,      &kofn_evicted_message,
-    &kofn_heartbeat_message,   &kofn_bye_message,          &kofn_product_message,
-    &kofn_outcome_message,     &kofn_job_ref_message,      &kofn_nothing_message,
-    &kofn_list_jobs_message,   &kofn_jobs_message,         &kofn_put_operand_message,
-    &kofn_operand_ref_message, &kofn_operands_message,     &kofn_workers_message,
-    &kofn_codes_message,       &kofn_plan_query_message,   &kofn_plan_message,
-    &kofn_check_message,       &kofn_health_message,       &kofn_reflection_message,
-    &kofn_matrix_message,      &kofn_factor_message,       &kofn_set_message,
-    &kofn_code_message,        &kofn_seconds_message,      &kofn_prime_message,
-    &kofn_job_message,         &kofn_operand_message,      &kofn_worker_message,
-    &kofn_param_message,       &kofn_family_message,       &kofn_algorithm_message,
-    &kofn_field_info_message,  &kofn_message_info_message, &kofn_method_info_message,
-    &kofn_limit_info_message,  &kofn_plan_row_message,     &kofn_held_message,
-    &kofn_task_block_message,  &kofn_block_name_message,   &kofn_settlement_message,
+    &kofn_call_message,        &kofn_reply_message,      &kofn_event_message,
+    &kofn_abandon_message,     &kofn_data_message,       &kofn_ack_message,
+    &kofn_hello_message,       &kofn_welcome_message,    &kofn_refuse_message,
+    &kofn_task_message,        &kofn_result_message,     &kofn_cancel_message,
+    &kofn_recall_message,      &kofn_settled_message,    &kofn_evicted_message,
+    &kofn_heartbeat_message,   &kofn_bye_message,        &kofn_product_message,
+    &kofn_outcome_message,     &kofn_job_ref_message,    &kofn_nothing_message,
+    &kofn_list_jobs_message,   &kofn_jobs_message,       &kofn_put_operand_message,
+    &kofn_operand_ref_message, &kofn_operands_message,   &kofn_workers_message,
+    &kofn_codes_message,       &kofn_plan_query_message, &kofn_plan_message,
+    &kofn_check_message,       &kofn_health_message,     &kofn_reflection_message,
+    &kofn_open_stream_message, &kofn_push_message,       &kofn_close_stream_message,
+    &kofn_streams_message,     &kofn_matrix_message,     &kofn_factor_message,
+    &kofn_set_message,         &kofn_code_message,       &kofn_seconds_message,
+    &kofn_prime_message,       &kofn_job_message,        &kofn_operand_message,
+    &kofn_worker_message,      &kofn_param_message,      &kofn_family_message,
+    &kofn_algorithm_message,   &kofn_field_info_message, &kofn_message_info_message,
+    &kofn_method_info_message, &kofn_limit_info_message, &kofn_plan_row_message,
+    &kofn_held_message,        &kofn_task_block_message, &kofn_block_name_message,
+    &kofn_settlement_message,  &kofn_stream_message,
 };
 
 size_t

@@ -83,10 +83,12 @@ typedef struct kofn_msg_job {
     double condition, amplification, residual;
     bool nonfinite; // the product holds NaN or Inf: blocks may have smeared into each other
     kofn_msg_seconds seconds;
-    double progress;       // 0 to 1
-    uint64_t age_ms;       // since it was accepted
-    bool durable;          // it is on disk: the master may end
-    kofn_wire_list primes; // of kofn_msg_prime: then all counts are sums over them
+    double progress;                // 0 to 1
+    uint64_t age_ms;                // since it was accepted
+    bool durable;                   // it is on disk: the master may end
+    kofn_wire_list primes;          // of kofn_msg_prime: then all counts are sums over them
+    char stream[KOFN_ID_MAX];       // that it is a job of
+    uint64_t index, born, finished; // its number there; rounds: its first and its last
 } kofn_msg_job;
 
 typedef struct kofn_msg_prime { // of a product of integers: the product modulo one prime
@@ -144,6 +146,25 @@ typedef struct kofn_msg_algorithm {
     uint64_t denominator, additions;
     bool ships; // else of the master's directory
 } kofn_msg_algorithm;
+
+typedef struct kofn_msg_stream { // a stream: what it is, and its account
+    char id[KOFN_ID_MAX];
+    char state[16];             // open, closing, closed
+    char scheme[KOFN_NAME_MAX]; // complete from here to grace_ms
+    uint64_t slots, delay, lambda, failures, window, burst;
+    double tolerance, rescue;
+    kofn_msg_code code; // of all its jobs; tasks are its coded rows
+    char field[KOFN_NAME_MAX];
+    uint64_t need, limit, grace_ms;
+    uint64_t pushed, answered;                  // jobs: indices used; replies that may go out
+    uint64_t done, failed, waiting, unfinished; // jobs
+    uint64_t round, rounds, waited, stragglers; // rounds: the one that is on, or was last
+    uint64_t given, returned, lost, dropped, rescued, mended; // mini-tasks
+    uint64_t load, load_sum, load_max;                        // mini-tasks of the longest list
+    uint64_t vacant;                                          // slots
+    double busy;                                              // seconds with a round on
+    uint64_t age_ms;
+} kofn_msg_stream;
 
 typedef struct kofn_msg_plan_row { // kofn_plan_row on the wire
     kofn_msg_code code;            // complete
@@ -225,6 +246,34 @@ typedef struct kofn_msg_outcome {
     kofn_msg_job job;
     kofn_msg_matrix c;
 } kofn_msg_outcome;
+
+/* OpenStream. Zero in any number: the master's default. */
+typedef struct kofn_msg_open_stream {
+    char scheme[KOFN_NAME_MAX];
+    uint64_t slots, delay, lambda, failures, window, burst;
+    double tolerance, rescue; // rescue below 0: never
+    kofn_msg_code code;       // the inner one: its tasks and reserve stay 0
+    char field[KOFN_NAME_MAX];
+    uint64_t limit, grace_ms;
+} kofn_msg_open_stream;
+
+typedef struct kofn_msg_push {
+    char stream[KOFN_ID_MAX];
+    uint64_t index;    // from 1
+    uint64_t received; // outcomes up to this one have come
+    kofn_msg_matrix a, b;
+    char operand_a[KOFN_ID_MAX], operand_b[KOFN_ID_MAX]; // as in product
+    bool transpose_a, transpose_b;
+} kofn_msg_push;
+
+typedef struct kofn_msg_close_stream {
+    char stream[KOFN_ID_MAX];
+    bool abandon; // jobs that are under way are cancelled
+} kofn_msg_close_stream;
+
+typedef struct kofn_msg_streams {
+    kofn_wire_list streams; // of kofn_msg_stream
+} kofn_msg_streams;
 
 typedef struct kofn_msg_job_ref { // Wait, Watch, Cancel, GetJob; reply of Submit
     char job[KOFN_ID_MAX];
@@ -399,6 +448,7 @@ typedef struct kofn_msg_task {
     kofn_wire_list further;    // of kofn_msg_factor
     char answer[KOFN_TAG_MAX]; // what names the answer, whoever computes it; "": not to be kept
     kofn_wire_list blocks;     // of kofn_msg_task_block, for the first operands; without: none
+    uint64_t round, slot;      // of a stream; round 0: of none
     bool more;
 } kofn_msg_task;
 
@@ -450,14 +500,16 @@ extern const kofn_wire_message kofn_product_message, kofn_outcome_message, kofn_
     kofn_nothing_message, kofn_list_jobs_message, kofn_jobs_message, kofn_put_operand_message,
     kofn_operand_ref_message, kofn_operands_message, kofn_workers_message, kofn_codes_message,
     kofn_plan_query_message, kofn_plan_message, kofn_check_message, kofn_health_message,
-    kofn_reflection_message; // bodies
+    kofn_reflection_message, kofn_open_stream_message, kofn_push_message, kofn_close_stream_message,
+    kofn_streams_message; // bodies
 
 extern const kofn_wire_message kofn_matrix_message, kofn_factor_message, kofn_set_message,
     kofn_code_message, kofn_seconds_message, kofn_prime_message, kofn_job_message,
     kofn_operand_message, kofn_worker_message, kofn_param_message, kofn_family_message,
     kofn_algorithm_message, kofn_field_info_message, kofn_message_info_message,
     kofn_method_info_message, kofn_limit_info_message, kofn_plan_row_message, kofn_held_message,
-    kofn_task_block_message, kofn_block_name_message, kofn_settlement_message; // parts
+    kofn_task_block_message, kofn_block_name_message, kofn_settlement_message,
+    kofn_stream_message; // parts
 
 /* All of the above, in the order of PROTOCOL.md: index < count. */
 size_t kofn_messages_count(void);
@@ -482,6 +534,10 @@ typedef enum kofn_method {
     KOFN_METHOD_PUT_OPERAND,
     KOFN_METHOD_DROP_OPERAND,
     KOFN_METHOD_LIST_OPERANDS,
+    KOFN_METHOD_OPEN_STREAM,
+    KOFN_METHOD_PUSH,
+    KOFN_METHOD_CLOSE_STREAM,
+    KOFN_METHOD_LIST_STREAMS,
     KOFN_METHOD_LIST_WORKERS,
     KOFN_METHOD_LIST_CODES,
     KOFN_METHOD_PLAN_CODE,

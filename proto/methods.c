@@ -47,6 +47,17 @@ static const kofn_method_info methods[KOFN_METHOD_COUNT] = {
                                   "has ended"},
     [KOFN_METHOD_LIST_OPERANDS] = {"kofn.v1.Master/ListOperands", &kofn_nothing_message,
                                    &kofn_operands_message, "stored operands"},
+    [KOFN_METHOD_OPEN_STREAM] = {"kofn.v1.Master/OpenStream", &kofn_open_stream_message,
+                                 &kofn_stream_message,
+                                 "open a stream of products that share rounds"},
+    [KOFN_METHOD_PUSH] = {"kofn.v1.Master/Push", &kofn_push_message, &kofn_outcome_message,
+                          "the stream's next job; reply with the product, in the order of the "
+                          "jobs"},
+    [KOFN_METHOD_CLOSE_STREAM] = {"kofn.v1.Master/CloseStream", &kofn_close_stream_message,
+                                  &kofn_stream_message,
+                                  "take no further jobs, and reply when the last one has ended"},
+    [KOFN_METHOD_LIST_STREAMS] = {"kofn.v1.Master/ListStreams", &kofn_nothing_message,
+                                  &kofn_streams_message, "streams that the master knows"},
     [KOFN_METHOD_LIST_WORKERS] = {"kofn.v1.Master/ListWorkers", &kofn_nothing_message,
                                   &kofn_workers_message, "connected workers"},
     [KOFN_METHOD_LIST_CODES] =
@@ -114,6 +125,9 @@ static const kofn_msg_limit_info limits[] = {
     {"KOFN_DIMENSION_MAX", KOFN_DIMENSION_MAX},
     {"KOFN_LIST_MAX", KOFN_LIST_MAX},
     {"KOFN_CALLS_MAX", KOFN_CALLS_MAX},
+    {"KOFN_STREAM_SLOTS_MAX", KOFN_STREAM_SLOTS_MAX},
+    {"KOFN_STREAM_DELAY_MAX", KOFN_STREAM_DELAY_MAX},
+    {"KOFN_STREAM_JOBS_MAX", KOFN_STREAM_JOBS_MAX},
 };
 
 /* Names and helps are our own literals; one that is cut shows in the test that reads them back. */
