@@ -389,9 +389,10 @@ check_hope(kofn_sched *s, kofn_run *run)
         give_up(s, run);
         return;
     }
-    const size_t able = s->crew.able[run->kind];
+    const size_t able = run->stream ? run->stream->seated : s->crew.able[run->kind];
+    const uint32_t wanted = run->stream ? KOFN_TASK_LOST : KOFN_TASK_QUEUED; // rounds queue nothing
     for (const kofn_failure *f = run->failures; f && able > 0; f = f->next) {
-        if (run->tasks[f->task].state != KOFN_TASK_QUEUED || count_present(s, run, f->task) < able)
+        if (run->tasks[f->task].state != wanted || count_present(s, run, f->task) < able)
             continue;
         char why[KOFN_ERROR_TEXT_MAX]; // run->error holds the latest failure until the end
         (void)snprintf(why, sizeof why, "%s", run->error.text);
@@ -733,6 +734,11 @@ take_back(kofn_sched *s, kofn_stream *stream, const kofn_mini_task *task)
         a = a->next_copy;
     if (!a)
         return;
+    if (a->adopted) { // it costs nothing to wait for that
+        kofn_slot_release(a);
+        a->slot = NULL;
+        return;
+    }
     cancel(s, a);
     kofn_run_lose(run, task->row);
 }
@@ -881,12 +887,14 @@ drop_assignment(kofn_sched *s, kofn_assignment *a, kofn_ending how)
 static void
 stop_poisoned(kofn_sched *s, kofn_run *run, size_t task)
 {
-    char workers[KOFN_DEATHS_TEXT_MAX];
+    char workers[KOFN_DEATHS_TEXT_MAX], which[32] = "s"; // of a stream: any
+    if (task != kofn_run_get_death_key(run))
+        (void)snprintf(which, sizeof which, " %zu", task);
     kofn_deaths_list(&run->deaths, task, workers);
     kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
-              "the job was failed: %s %s died one after another while computing its task %zu; find "
+              "the job was failed: %s %s died one after another while computing its task%s; find "
               "out what ends workers before it is submitted again",
-              strchr(workers, ',') ? "workers" : "three lives of worker", workers, task);
+              strchr(workers, ',') ? "workers" : "three lives of worker", workers, which);
     if (run->state == KOFN_RUN_IMPROVING)
         move_run(s, run, EV_ESTIMATE);
     else if (takes_best(run) && run->count[KOFN_TASK_KEPT] > 0)
@@ -900,8 +908,12 @@ static void
 note_death(kofn_sched *s, const kofn_assignment *a, const kofn_crew_worker *dead)
 {
     kofn_run *run = a->run;
-    if (kofn_run_is_over(run) ||
-        !kofn_deaths_note(&run->deaths, a->task, dead->name, dead->life, a->id, s->crew.last_id))
+    const size_t tasks[] = {a->task, kofn_run_get_death_key(run)}; // the latter of a stream
+    bool noted = false;
+    for (size_t i = 0; i < (run->stream ? 2 : 1) && !kofn_run_is_over(run); i++)
+        noted |= kofn_deaths_note(&run->deaths, tasks[i], dead->name, dead->life, a->id,
+                                  s->crew.last_id);
+    if (!noted)
         return;
     if (!kofn_link_is_listed(&run->bereaved))
         kofn_link_insert_before(&s->bereaved, &run->bereaved);
@@ -1067,7 +1079,7 @@ kofn_sched_adopt(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t job, s
     advance(s, now_ns);
     kofn_run *run = find_running(s, job);
     kofn_crew_worker *w = kofn_crew_find(&s->crew, worker);
-    if (!run || run->stream || !w || w->leaving || !kofn_run_may_adopt(run, worker, task))
+    if (!run || !w || w->leaving || !kofn_run_may_adopt(run, worker, task))
         return false;
     kofn_assignment *a = kofn_crew_adopt(&s->crew, w, s->now_ns);
     if (!a)
@@ -1101,13 +1113,22 @@ kofn_sched_prefer(kofn_sched *s, uint64_t job, size_t task, uint64_t worker, siz
         kofn_run_note_hint(run, task, worker, bytes);
 }
 
+/* Of a stream's job, every row is, until it is answered. */
+static bool
+is_wanted(const kofn_run *run, size_t task)
+{
+    if (!run->stream)
+        return run->tasks[task].state == KOFN_TASK_QUEUED;
+    return task == kofn_run_get_death_key(run) || run->tasks[task].state != KOFN_TASK_KEPT;
+}
+
 /* A suspect that is wanted, and that nobody gets: none of those that died of it has come back. */
 static bool
 find_deadly(const kofn_run *run, size_t *ret_task)
 {
     const kofn_death *cursor = NULL;
     while (kofn_deaths_next_suspect(&run->deaths, &cursor, ret_task))
-        if (run->tasks[*ret_task].state == KOFN_TASK_QUEUED && kofn_run_is_deadly(run, *ret_task))
+        if (is_wanted(run, *ret_task) && kofn_run_is_deadly(run, *ret_task))
             return true;
     return false;
 }
@@ -1212,10 +1233,13 @@ find_task(kofn_sched *s, kofn_run *run, kofn_placed *ret_placed)
         ret_placed->worker = find_place(s, run, &ret_placed->task);
         return ret_placed->worker != NULL;
     }
-    if (run->policy->place(run, ret_placed))
-        return true;
+    kofn_stream *stream = run->stream;
+    const bool found = run->policy->place(run, ret_placed);
+    if (stream->skipped)
+        stir(s, stream);
+    stream->skipped = false;
     refresh(s, run);
-    return false;
+    return found;
 }
 
 static void
@@ -1300,6 +1324,52 @@ place_suspect(kofn_sched *s, const kofn_run *run, size_t *ret_task, bool *waits)
     return NULL;
 }
 
+/* Of the slots that wait for a row of this run the one whose worker died of it least often. Those that
+ * have come to wait for something else are put elsewhere. */
+static kofn_slot *
+choose_parked(kofn_run *run, size_t *ret_task)
+{
+    kofn_slot *best = NULL;
+    size_t fewest = SIZE_MAX;
+    for (kofn_link *next, *link = run->parked.next; link != &run->parked; link = next) {
+        kofn_slot *slot = (kofn_slot *)link;
+        kofn_mini_task task;
+        next = link->next;
+        if (!kofn_rounds_peek(run->stream->rounds, slot->number, &task) || task.job != run->id ||
+            !kofn_run_is_suspect(run, task.row)) {
+            kofn_slot_offer(slot);
+            continue;
+        }
+        const size_t deaths =
+            kofn_deaths_count(&run->deaths, kofn_run_get_death_key(run), slot->worker->name);
+        if (deaths < fewest && !kofn_run_is_deadly(run, task.row)) {
+            best = slot;
+            fewest = deaths;
+            *ret_task = task.row;
+        }
+    }
+    return best;
+}
+
+/* A suspect of a stream goes where the rounds say, but one row of the job at a time: or its next death
+ * would be that of all workers. */
+static kofn_crew_worker *
+place_parked(kofn_sched *s, kofn_run *run, size_t *ret_task, bool *waits)
+{
+    const kofn_slot *slot = choose_parked(run, ret_task);
+    refresh_stream(s, run->stream);
+    if (!slot || run->count[KOFN_TASK_OUT] > 0)
+        return NULL;
+    *waits = true;
+    if (slot->worker->running == 0)
+        return slot->worker;
+    if (s->kept_free == 0) {
+        s->kept_free = slot->worker->id;
+        kofn_crew_set_alone(&s->crew, slot->worker, true);
+    }
+    return NULL;
+}
+
 /* Suspects go before all others: they are few, and what they bring out serves everybody. */
 static bool
 dispatch_suspect(kofn_sched *s, kofn_action *ret_action)
@@ -1312,7 +1382,8 @@ dispatch_suspect(kofn_sched *s, kofn_action *ret_action)
         if (run->state == KOFN_RUN_SETTLING)
             continue;
         review_trial(s, run);
-        kofn_crew_worker *worker = place_suspect(s, run, &task, &waits);
+        kofn_crew_worker *worker = run->stream ? place_parked(s, run, &task, &waits)
+                                               : place_suspect(s, run, &task, &waits);
         if (!worker)
             continue;
         if (worker->id == s->kept_free)
@@ -1383,18 +1454,22 @@ tell_outcome(kofn_run *run, kofn_action *ret_action)
 bool
 kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action)
 {
-    turn_streams(s);
-    kofn_assignment *a = take_cancel(s);
-    if (a) {
-        tell_cancel(s, a, ret_action);
-        return true;
-    }
-    kofn_run *run = take_outcome(s);
-    if (run) {
-        tell_outcome(run, ret_action);
-        return true;
-    }
-    return dispatch(s, ret_action);
+    do {
+        turn_streams(s);
+        kofn_assignment *a = take_cancel(s);
+        if (a) {
+            tell_cancel(s, a, ret_action);
+            return true;
+        }
+        kofn_run *run = take_outcome(s);
+        if (run) {
+            tell_outcome(run, ret_action);
+            return true;
+        }
+        if (dispatch(s, ret_action))
+            return true;
+    } while (kofn_link_is_listed(&s->stirred)); // dispatch met what was answered already
+    return false;
 }
 
 int64_t

@@ -74,12 +74,11 @@ kofn_stream_check(const kofn_stream *stream, const kofn_sched_job *job, kofn_err
         code->enough < code->threshold)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "a job of a stream ends with the product, at once: accept nothing else");
-    if (code->threshold != stream->need || !kofn_code_is_certain(code))
+    if (code->threshold != stream->need)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "a %s code of which %s %zu answers suffice, and jobs of this stream take "
-                         "any %zu: take another partition or family",
-                         code->family, kofn_code_is_certain(code) ? "any" : "most sets of",
-                         code->threshold, stream->need);
+                         "a %s code of which %zu answers suffice, and jobs of this stream take "
+                         "%zu: take another partition or family",
+                         code->family, code->threshold, stream->need);
     if (code->tasks != stream->rows || kofn_field_kind_of(code->field) != stream->kind)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "a code of %zu rows over %s, and jobs of this stream have %zu, over the "
@@ -111,6 +110,8 @@ kofn_stream_remove(kofn_stream *stream, kofn_run *run, int64_t now_ns)
     kofn_link_remove(&run->in_stream);
     run->stream = NULL;
     kofn_rounds_finish(stream->rounds, now_ns, run->id);
+    for (kofn_link *link; (link = kofn_list_first(&run->parked));)
+        kofn_slot_offer((kofn_slot *)link);
 }
 
 kofn_run *

@@ -6,6 +6,7 @@
  *     slot 0   worker 7   in stream->ready     it has something to send, and its worker may be free
  *     slot 1   worker 3   in worker->waiting   it has, and its worker is not
  *     slot 2   worker 9   nowhere              it has nothing
+ *     slot 5   worker 2   in run->parked       of a suspect (deaths.h), which goes a way of its own
  *     slot 3   -          in stream->vacated   its worker is gone, and the rounds are to be told
  *     slot 4   -          in stream->vacant    they know
  *
@@ -38,6 +39,7 @@ struct kofn_stream {
     size_t need, rows;
     size_t kind;   // of the field
     bool closed;   // gone with its last job
+    bool skipped;  // something that was answered already, since the rounds were looked at
     kofn_map jobs; // runs that are not over, by number
     kofn_link runs;
     kofn_link ready, vacated, vacant; // slots
