@@ -661,14 +661,6 @@ check_new_stream(const kofn_sched *s, const kofn_sched_stream *params, kofn_erro
     return KOFN_OK;
 }
 
-/* Vacant slots go to workers that have none of the stream. */
-static void
-fill_slots(kofn_sched *s, kofn_stream *stream)
-{
-    for (kofn_crew_worker *w; (w = kofn_stream_find_worker(stream, &s->crew));)
-        kofn_stream_seat(stream, w, s->now_ns);
-}
-
 kofn_status
 kofn_sched_stream_open(kofn_sched *s, int64_t now_ns, const kofn_sched_stream *params,
                        kofn_error *err)
@@ -682,12 +674,16 @@ kofn_sched_stream_open(kofn_sched *s, int64_t now_ns, const kofn_sched_stream *p
         status = kofn_stream_new(params, &stream, err);
     if (status == KOFN_OK)
         status = kofn_map_put(&s->streams, params->id, stream, err);
+    if (status == KOFN_OK) {
+        status = kofn_stream_fill(stream, &s->crew, s->now_ns, err);
+        if (status != KOFN_OK)
+            (void)kofn_map_remove(&s->streams, params->id); // the pointer is at hand already
+    }
     if (status != KOFN_OK) {
         kofn_stream_destroy(&stream);
         return status;
     }
     stream->timer.number = ++s->stream_arrivals;
-    fill_slots(s, stream);
     return KOFN_OK;
 }
 
@@ -743,16 +739,26 @@ take_back(kofn_sched *s, kofn_stream *stream, const kofn_mini_task *task)
     kofn_run_lose(run, task->row);
 }
 
-static bool
+/* Slots of workers that are gone go to others that have none of the stream. */
+static void
+replace_gone(kofn_sched *s, kofn_stream *stream)
+{
+    if (!kofn_link_is_listed(&stream->vacated))
+        return;
+    kofn_stream_vacate(stream, s->now_ns);
+    for (kofn_crew_worker *w; (w = kofn_stream_find_worker(stream, &s->crew));)
+        kofn_stream_seat(stream, w, s->now_ns);
+}
+
+static void
 end_round(kofn_sched *s, kofn_stream *stream)
 {
     kofn_mini_task task;
     if (!kofn_rounds_end(stream->rounds, s->now_ns))
-        return false;
+        return;
     while (kofn_rounds_take_back(stream->rounds, &task))
         take_back(s, stream, &task);
-    kofn_stream_vacate(stream, s->now_ns); // of workers that leave, what was out was the last
-    return true;
+    replace_gone(s, stream); // of workers that leave, that was the last
 }
 
 /* After whatever may have ended the round, or may begin one. */
@@ -764,12 +770,9 @@ turn(kofn_sched *s, kofn_stream *stream)
         end_stream(s, stream);
         return;
     }
-    const bool vacated = kofn_link_is_listed(&stream->vacated);
-    kofn_stream_vacate(stream, s->now_ns);
-    if (vacated)
-        fill_slots(s, stream);
+    replace_gone(s, stream);
     do
-        (void)end_round(s, stream);
+        end_round(s, stream);
     while (kofn_rounds_begin(stream->rounds, s->now_ns));
     stream->round = kofn_rounds_get_view(stream->rounds).round;
     kofn_stream_offer(stream);

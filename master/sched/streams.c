@@ -162,6 +162,31 @@ is_better(const kofn_crew_worker *a, const kofn_crew_worker *b)
     return a->rate != b->rate ? a->rate > b->rate : a->id < b->id;
 }
 
+static int
+compare(const void *a, const void *b)
+{
+    const kofn_crew_worker *const *first = a, *const *second = b;
+    return is_better(*first, *second) ? -1 : 1;
+}
+
+kofn_status
+kofn_stream_fill(kofn_stream *stream, const kofn_crew *crew, int64_t now_ns, kofn_error *err)
+{
+    size_t cursor = 0, count = 0;
+    kofn_crew_worker **able = malloc((crew->workers.count + 1) * sizeof *able);
+    if (!able)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to choose from %zu workers",
+                         crew->workers.count);
+    for (kofn_crew_worker *w; (w = kofn_map_next(&crew->workers, &cursor));)
+        if (kofn_stream_wants(stream, w))
+            able[count++] = w;
+    qsort(able, count, sizeof(kofn_crew_worker *), compare);
+    for (size_t i = 0; i < count && kofn_link_is_listed(&stream->vacant); i++)
+        kofn_stream_seat(stream, able[i], now_ns);
+    free(able);
+    return KOFN_OK;
+}
+
 kofn_crew_worker *
 kofn_stream_find_worker(const kofn_stream *stream, const kofn_crew *crew)
 {
