@@ -58,9 +58,9 @@ struct kofn_book {
 typedef struct seat {
     kofn_link queue, out;
     kofn_link woken; // among those to be told of
-    size_t left;  // of its list: neither answered nor trivial
-    size_t load;  // mini-tasks that came to it in this round
-    size_t place; // in `present`, + 1; 0: it is vacant
+    size_t left;     // of its list: neither answered nor trivial
+    size_t load;     // mini-tasks that came to it in this round
+    size_t place;    // in `present`, + 1; 0: it is vacant
     bool straggler;
     kofn_burst burst;
 } seat;
