@@ -101,6 +101,7 @@ int cli_workers(int argc, char **argv);
 int cli_codes(int argc, char **argv);
 int cli_health(int argc, char **argv);
 int cli_plan(int argc, char **argv);
+int cli_simulate(int argc, char **argv);
 int cli_encode(int argc, char **argv);
 int cli_decode(int argc, char **argv);
 int cli_algorithm(int argc, char **argv);

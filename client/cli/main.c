@@ -30,6 +30,7 @@ static const struct {
     {"workers", cli_workers, "List workers: state, speed, silence"},
     {"codes", cli_codes, "List code families and their parameters"},
     {"plan", cli_plan, "Say which codes fit a product, and whether coding pays"},
+    {"simulate", cli_simulate, "Run jobs through the scheduler in virtual time"},
     {"health", cli_health, "Ask whether the master serves"},
     {"encode", cli_encode, "Write coded tasks as files, to be multiplied anywhere"},
     {"decode", cli_decode, "Rebuild a product from files of answers"},

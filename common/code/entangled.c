@@ -142,28 +142,37 @@ fill_task(kofn_code *code, size_t task, double t)
         for (size_t k = p.z; k-- > 0; power = f->multiply(f, power, t))
             b[k * p.y + j] = power;
     }
-    code->point[task] = t;
 }
 
 void
-kofn_entangled_fill(kofn_code *code, double gamma)
+kofn_entangled_fill(kofn_code *code)
 {
     const kofn_partition p = code->part;
-    kofn_code_use_points(code);
     kofn_code_use_powers(code);
-    for (size_t task = 0; task < code->tasks; task++) {
-        const double t = code->field->point(code->field, task, code->tasks);
-        fill_task(code, task, code->field->order == 0 ? t / gamma : t);
-    }
+    for (size_t task = 0; task < code->tasks; task++)
+        fill_task(code, task, code->point[task]);
     for (size_t i = 0; i < p.x; i++)
         for (size_t j = 0; j < p.y; j++)
             code->power[i * p.y + j] = p.z - 1 + p.z * (i + p.x * j);
 }
 
+void
+kofn_entangled_fill_scaled(kofn_code *code, double gamma)
+{
+    const kofn_field *f = code->field;
+    kofn_code_use_points(code);
+    for (size_t task = 0; task < code->tasks; task++) {
+        const double t = f->point(f, task, code->tasks);
+        code->point[task] = f->order == 0 ? t / gamma : t;
+    }
+    kofn_entangled_fill(code);
+}
+
 size_t
 kofn_entangled_default_tasks(const kofn_family_args *args, size_t workers)
 {
-    return kofn_points_tasks(args, kofn_entangled_threshold(args->part), workers);
+    return kofn_points_tasks(args, KOFN_POINTS_CHEBYSHEV, kofn_entangled_threshold(args->part),
+                             workers);
 }
 
 kofn_status
@@ -171,6 +180,6 @@ kofn_entangled_fill_whole(const kofn_family_args *args, kofn_code *code, kofn_er
 {
     (void)args;
     (void)err; // cannot fail
-    kofn_entangled_fill(code, 1);
+    kofn_entangled_fill_scaled(code, 1);
     return KOFN_OK;
 }

@@ -46,8 +46,12 @@ kofn_partition kofn_entangled_shrink(kofn_partition part);
 KOFN_MUST_CHECK kofn_status kofn_entangled_judge(const char *family, const kofn_family_args *args,
                                                  double gamma, double *ret_error, kofn_error *err);
 
-/* E, points (each divided by gamma: 1 leaves them, and finite fields have no other) and powers. */
-void kofn_entangled_fill(kofn_code *code, double gamma);
+/* E and powers, of the points that the code has. */
+void kofn_entangled_fill(kofn_code *code);
+
+/* The same, and Chebyshev points, each divided by gamma: 1 leaves them, and finite fields have no
+ * other. */
+void kofn_entangled_fill_scaled(kofn_code *code, double gamma);
 
 /* kofn_family.default_tasks of a code whose threshold is kofn_entangled_threshold, and
  * kofn_family.fill with points as the field has them. */

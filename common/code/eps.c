@@ -133,7 +133,7 @@ get_thresholds(const char *family, const char *formula, const kofn_family_args *
     const size_t z_fits = args->tasks / kofn_partition_outputs(args->part);
     kofn_status status = kofn_entangled_check_tasks(family, args, blocks, formula, z_fits, err);
     if (!status)
-        status = kofn_points_check(family, args, blocks, err);
+        status = kofn_points_check(family, args, KOFN_POINTS_CHEBYSHEV, blocks, err);
     if (status)
         return status;
 
@@ -314,7 +314,7 @@ fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
     (void)err; // cannot fail
     const kofn_eps_params *params = args->params;
     code->estimator = (kofn_estimator)params->decoder;
-    kofn_entangled_fill(code, kofn_eps_gamma(args));
+    kofn_entangled_fill_scaled(code, kofn_eps_gamma(args));
     return KOFN_OK;
 }
 

@@ -12,17 +12,40 @@
  *            the coded rows are a polynomial code at random points. Any family of code.h will do
  *            whose rows of any number suffice (kofn_code_is_certain).
  * Mixed sets Plain rows are unit rows of G: the decoder (decoder.h) solves whatever mixture came
- *            back, and what is left to invert is as large as the entries that are missing.
+ *            back, and what is left to invert is as large as the entries that are missing. Which
+ *            ones came back need not be a prefix, so every minor of the coded rows has to be other
+ *            than 0. In exact arithmetic it is
+ *
+ *                polynomial, orthopoly   reals, points=spread: always (points.h)
+ *                polynomial              reals, points=random: with probability 1
+ *                                        reals, points=chebyshev: no; refused
+ *                                        finite fields, not at point 0: for k <= 2 always; above
+ *                                        that the code is `likely`. Of drawn points a set with e
+ *                                        coded rows falls short with probability e k / q at most,
+ *                                        and in fact with about 1 / q: 0.35 % in gf256 at x y = 6
+ *                rkrp                    with probability 1
+ *
+ *            Over finite fields, where a set of `threshold` answers falls short, one more nearly
+ *            always helps; without plain rows, none falls short.
  */
 #ifndef KOFN_CODE_INNER_H
 #define KOFN_CODE_INNER_H
 
 #include "common/code/spec.h"
 
-/* Build the code of `spec`, whose family, partition (z = 1 where plain is wanted), seed and parameters
- * are complete and whose `tasks` is the number of coded rows, with the block products in front if
- * `plain`. INVALID_ARGUMENT: the family gives no certain threshold, or is none for z; errors of
- * kofn_code_spec_build. Ownership: kofn_code_destroy. */
+/* What an inner code should be where the spec leaves it open, to be asked before
+ * kofn_code_spec_complete: family rkrp, or polynomial over finite fields; points=spread, or random
+ * over finite fields, where the family has points. RESOURCE_EXHAUSTED: the spec has no room for a
+ * parameter. */
+KOFN_MUST_CHECK kofn_status kofn_inner_set_defaults(kofn_code_spec *spec, const kofn_field *field,
+                                                    kofn_error *err);
+
+/* Build the code of `spec`, whose family, partition (z = 1 where plain is wanted), seed and
+ * parameters are complete and whose `tasks` is the number of coded rows, with the block products in
+ * front if `plain`; else the family's code as it is. Of families with `systematic` that parameter is
+ * then set: rkrp chooses its draw by mixed sets. INVALID_ARGUMENT: the family gives no certain
+ * threshold, more than x y or plain rows of its own where plain is wanted, or is none for z; a
+ * reserve; an outer product; errors of kofn_code_spec_build. Ownership: kofn_code_destroy. */
 KOFN_MUST_CHECK kofn_status kofn_inner_build(const kofn_code_spec *spec, const kofn_field *field,
                                              bool plain, kofn_code **ret_code, kofn_error *err);
 

@@ -12,7 +12,7 @@ kofn_matdot_threshold(const char *family, const kofn_family_args *args, const ch
     const size_t k = kofn_entangled_threshold(args->part);
     status = kofn_entangled_check_tasks(family, args, k, "2 z - 1", (args->tasks + 1) / 2, err);
     if (!status)
-        status = kofn_points_check(family, args, k, err);
+        status = kofn_points_check(family, args, KOFN_POINTS_CHEBYSHEV, k, err);
     if (!status)
         *ret = (kofn_thresholds){.exact = k, .enough = k};
     return status;

@@ -1,6 +1,13 @@
 #include "common/code/orthopoly.h"
 #include "common/code/points.h"
 
+/* Its points=spread are those that suit its polynomials. */
+static kofn_points
+points_of(const kofn_family_args *args)
+{
+    return kofn_points_of(args) == KOFN_POINTS_SPREAD ? KOFN_POINTS_TURNS : KOFN_POINTS_CHEBYSHEV;
+}
+
 static kofn_status
 threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
 {
@@ -19,7 +26,7 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
                          "orthopoly: tasks=%zu, need at least x y = %zu for partition %zu,1,%zu; "
                          "take more tasks or fewer parts",
                          args->tasks, k, p.x, p.y);
-    status = kofn_points_check("orthopoly", args, k, err);
+    status = kofn_points_check("orthopoly", args, points_of(args), k, err);
     if (!status)
         *ret = (kofn_thresholds){.exact = k, .enough = k};
     return status;
@@ -34,17 +41,25 @@ default_tasks(const kofn_family_args *args, size_t workers)
 static kofn_status
 fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
 {
-    (void)err; // cannot fail
     const size_t x = args->part.x, y = args->part.y;
     kofn_code_use_points(code);
-    for (size_t task = 0; task < args->tasks; task++) {
-        const double t = args->field->point(args->field, task, args->tasks);
+    const kofn_status status = kofn_points_fill(code, points_of(args), err);
+    for (size_t task = 0; !status && task < args->tasks; task++) {
+        const double t = code->point[task];
         kofn_fill_chebyshev(t, x, code->e[0].at + task * x);
         kofn_fill_chebyshev(kofn_chebyshev(t, x), y, code->e[1].at + task * y); // T_b(T_x) = T_xb
-        code->point[task] = t;
     }
-    return KOFN_OK;
+    return status;
 }
+
+static const kofn_key keys[] = {
+    {.name = "points",
+     .type = KOFN_KEY_CHOICE,
+     KOFN_KEY_FIELD(kofn_points_params, points),
+     .choices = "chebyshev|spread",
+     .fallback = "chebyshev",
+     .help = "Where tasks evaluate: Chebyshev nodes, or spread from the first on"},
+};
 
 const kofn_family kofn_orthopoly_family = {
     .name = "orthopoly",
@@ -54,6 +69,8 @@ const kofn_family kofn_orthopoly_family = {
     .communication = kofn_family_communication,
     .storage = kofn_family_storage,
     .source = "Fahim, Cadambe, Numerically Stable Polynomially Coded Computing, 2021",
+    .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
+    .params_size = sizeof(kofn_points_params),
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
     .fill = fill,

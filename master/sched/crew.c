@@ -20,6 +20,7 @@ kofn_crew_init(kofn_crew *crew)
 {
     *crew = (kofn_crew){0};
     kofn_link_init(&crew->spare);
+    kofn_link_init(&crew->woken);
 }
 
 void
@@ -89,7 +90,7 @@ unorder(kofn_crew *crew, kofn_crew_worker *worker)
     count_fields(crew->able_free, worker->fields, false);
 }
 
-/* Put the worker where it now belongs among the free ones. */
+/* Put the worker where it now belongs among the free ones; who waited for that is told. */
 static void
 reorder(kofn_crew *crew, kofn_crew_worker *worker)
 {
@@ -103,6 +104,8 @@ reorder(kofn_crew *crew, kofn_crew_worker *worker)
                          : worker->stuck > 0 ? -(double)worker->stuck
                                              : INFINITY;
     kofn_order_insert(&crew->free, &worker->order);
+    for (kofn_link *link; (link = kofn_list_take_first(&worker->waiting));)
+        kofn_link_insert_before(&crew->woken, link);
 }
 
 kofn_status
@@ -129,6 +132,8 @@ kofn_crew_join(kofn_crew *crew, const kofn_sched_worker *joining, kofn_error *er
     worker->credit = joining->credit;
     worker->fields = joining->fields;
     kofn_link_init(&worker->queue);
+    kofn_link_init(&worker->slots);
+    kofn_link_init(&worker->waiting);
     crew->credit += joining->credit;
     set_ready(crew, worker, true);
     reorder(crew, worker);
@@ -156,7 +161,7 @@ kofn_crew_leave(kofn_crew *crew, kofn_crew_worker *worker)
 void
 kofn_crew_remove(kofn_crew *crew, kofn_crew_worker *worker)
 {
-    assert(worker->running == 0);
+    assert(worker->running == 0 && !kofn_link_is_listed(&worker->slots));
     unorder(crew, worker);
     if (!worker->leaving)
         set_ready(crew, worker, false);

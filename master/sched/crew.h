@@ -34,6 +34,7 @@
 
 typedef struct kofn_sched_worker kofn_sched_worker; // sched.h
 typedef struct kofn_run kofn_run;                   // run.h: a job as the scheduler runs it
+typedef struct kofn_slot kofn_slot;                 // streams.h: a place of a stream
 typedef struct kofn_crew_worker kofn_crew_worker;
 
 typedef struct kofn_assignment {
@@ -50,6 +51,7 @@ typedef struct kofn_assignment {
     bool adopted;       // nothing was sent: the worker had it. Says nothing of how fast it is
     bool alone;         // nothing else is sent to its worker meanwhile
     bool copy;          // its task was out already
+    kofn_slot *slot;    // of a stream, that it was sent for; NULL: none, or taken back
     kofn_link in_worker, in_run;
     struct kofn_assignment *next_copy; // of the same task
 } kofn_assignment;
@@ -64,6 +66,9 @@ struct kofn_crew_worker {
     bool leaving, ordered; // ordered: it is among the free ones
     bool alone;            // one task at a time: it has a suspect, or is to get one (deaths.h)
     kofn_link queue;       // of assignments
+    kofn_link slots;       // that it holds, of streams
+    size_t slot_count;
+    kofn_link waiting; // of those slots: have something for it, once it is free
     size_t running, done, failed, cancelled;
     size_t failing;        // failures since its last answer
     size_t stuck;          // cancellations since then that came late
@@ -76,7 +81,8 @@ enum { KOFN_OVERHEAD_SAMPLES = 63 };
 typedef struct kofn_crew {
     kofn_map workers, assignments;
     kofn_order free;
-    size_t ready; // workers that take tasks
+    kofn_link woken; // slots that waited for workers that are free now
+    size_t ready;    // workers that take tasks
     size_t able[KOFN_FIELD_KINDS_MAX],
         able_free[KOFN_FIELD_KINDS_MAX]; // of those, and free, by kind
     size_t credit;                       // of all workers, leaving ones included

@@ -11,13 +11,10 @@
  *     the time asked for -> on_tick    queued again by the core, before or after
  *
  * A task that is idle may be sent without having been queued: rateless hands out rows that nobody
- * wanted before. How those to come fit:
+ * wanted before. Jobs of a stream share rounds that say which row is whose: rounds names worker and
+ * task itself (place), and when a round is over is the core's to ask (streams.h). How one to come fits:
  *   two_stage   start wants the uncoded rows and asks for a wake-up; on_tick wants coded rows in
  *               place of what is late. (speculative is the same with copies.)
- *   rounds      Rows are bound to workers: row (round, w) is worker w's. pick answers only for the
- *               worker whose row it is (the core offers every free worker), on_answer counts the
- *               round, on_tick closes it and wants the next one's rows. A stream's jobs share the
- *               rounds: their runs find each other through a stream's number in kofn_sched_job.
  *
  * Threads    The scheduler's. No hook blocks, allocates, or fails.
  */
@@ -27,8 +24,14 @@
 #include "master/sched/crew.h"
 #include "master/sched/sched.h"
 
+typedef struct kofn_placed {
+    kofn_run *run;
+    kofn_crew_worker *worker;
+    size_t task;
+} kofn_placed;
+
 /* Hooks are called only while tasks of the job may still be sent, each from one event at a time.
- * Any may be NULL but name, help, start, has_work and pick. */
+ * Any may be NULL but name, help, has_work, and one of pick and place. */
 typedef struct kofn_policy {
     const char *name;
     const char *help; // one sentence without a full stop
@@ -48,6 +51,10 @@ typedef struct kofn_policy {
      * assignment a copy, and may not go where it is. */
     bool (*pick)(const kofn_run *run, uint64_t worker, size_t *ret_task);
 
+    /* Instead of pick, of a policy by which it is settled whose task is whose: the next one, of this job
+     * or another that shares its turns, and the free worker that it is for. False: none now. */
+    bool (*place)(kofn_run *run, kofn_placed *ret_placed);
+
     void (*on_sent)(kofn_run *run, const kofn_assignment *a);
     /* The first answer of a task; its other copies are gone already. */
     void (*on_answer)(kofn_run *run, const kofn_assignment *a);
@@ -60,6 +67,7 @@ typedef struct kofn_policy {
 } kofn_policy;
 
 extern const kofn_policy kofn_policy_oneshot, kofn_policy_speculative, kofn_policy_rateless;
+extern const kofn_policy kofn_policy_rounds; // of streams: nobody asks for it by name
 
 const kofn_policy *kofn_policy_find(const char *name); // NULL: unknown
 const char *kofn_policy_nearest(const char *name);     // "did you mean"; NULL: none is close

@@ -57,6 +57,7 @@ struct kofn_book {
 
 typedef struct seat {
     kofn_link queue, out;
+    kofn_link woken; // among those to be told of
     size_t left;  // of its list: neither answered nor trivial
     size_t load;  // mini-tasks that came to it in this round
     size_t place; // in `present`, + 1; 0: it is vacant
@@ -77,9 +78,9 @@ struct kofn_rounds {
     round_state state;
     kofn_history history;
 
-    kofn_map jobs; // by id
-    kofn_link waiting;
-    kofn_book *books; // [T + 1]
+    kofn_map jobs;            // by id
+    kofn_link waiting, woken; // of jobs, of slots
+    kofn_book *books;         // [T + 1]
 
     seat *slots;
     uint32_t *present, *idle; // slots with a worker; of these some, while they are looked for
@@ -123,6 +124,7 @@ make_parts(kofn_rounds *r)
     for (size_t i = 0; i < slots; i++) {
         kofn_link_init(&r->slots[i].queue);
         kofn_link_init(&r->slots[i].out);
+        kofn_link_init(&r->slots[i].woken);
     }
     size_t plain = 0, coded = 0;
     kofn_rounds_count_rows(&r->config, r->need, &plain, &coded);
@@ -145,6 +147,7 @@ kofn_rounds_new(const kofn_rounds_config *config, size_t need, kofn_rounds **ret
     r->scheme = kofn_scheme_get(config->scheme);
     r->history.window = (size_t)config->window;
     kofn_link_init(&r->waiting);
+    kofn_link_init(&r->woken);
     // Lists, what is given in addition when a due job has run out, and a copy of each.
     r->mini_count = (size_t)r->scheme->count_tasks(config, need) + need;
     if (config->rescue > 0)
@@ -212,6 +215,8 @@ place(kofn_rounds *r, mini *m, size_t on)
     kofn_link_insert_before(&s->queue, &m->link);
     if (s->place == 0)
         return;
+    if (!kofn_link_is_listed(&s->woken))
+        kofn_link_insert_before(&r->woken, &s->woken);
     s->load++;
     if (s->load > r->view.load)
         r->view.load = s->load;
@@ -709,6 +714,15 @@ kofn_rounds_send(kofn_rounds *r, int64_t now_ns, size_t slot)
     assert(link && is_on(r));
     KOFN_OWNER(link, mini, link)->sent = true;
     kofn_link_insert_before(&r->slots[slot].out, link);
+}
+
+bool
+kofn_rounds_next_woken(kofn_rounds *r, size_t *ret_slot)
+{
+    const kofn_link *link = kofn_list_take_first(&r->woken);
+    if (link)
+        *ret_slot = (size_t)(KOFN_OWNER(link, seat, woken) - r->slots);
+    return link != NULL;
 }
 
 static kofn_book *

@@ -127,6 +127,10 @@ bool kofn_rounds_begin(kofn_rounds *r, int64_t now_ns);
 bool kofn_rounds_peek(const kofn_rounds *r, size_t slot, kofn_mini_task *ret_task);
 void kofn_rounds_send(kofn_rounds *r, int64_t now_ns, size_t slot);
 
+/* A slot to which something came since this was asked last, and which may have something to send for
+ * that; each once. False: no further one. So nobody has to peek at all of them after each event. */
+bool kofn_rounds_next_woken(kofn_rounds *r, size_t *ret_slot);
+
 /* Its answer came, from whichever slot: other copies of it are over, for the caller to drop. Or it
  * came to nothing on that slot (failed, or was returned): it is given again within the round, to
  * another slot where there is one. What is not out is ignored. */

@@ -102,7 +102,10 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     kofn_run *run = calloc(1, state_at + (policy->state_bytes ? policy->state_bytes(tasks) : 0));
     if (!run)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a job of %zu tasks", tasks);
-    kofn_status status = kofn_decoder_new(job->code, config->max_amplification, &run->decoder, err);
+    kofn_status status =
+        config->count_only && kofn_code_is_certain(job->code)
+            ? kofn_decoder_new_counter(job->code, &run->decoder, err)
+            : kofn_decoder_new(job->code, config->max_amplification, &run->decoder, err);
     if (status != KOFN_OK) {
         free(run);
         return status;
@@ -129,6 +132,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     kofn_link_init(&run->bereaved);
     kofn_link_init(&run->suspicious);
     kofn_link_init(&run->ready);
+    kofn_link_init(&run->in_stream);
     kofn_link_init(&run->pending);
     *ret_run = run;
     return KOFN_OK;
@@ -251,6 +255,7 @@ static const task_move task_moves[] = {
     {KOFN_TASK_QUEUED, EV_ADOPTED, KOFN_TASK_OUT, dequeue},
     {KOFN_TASK_OUT, EV_ADOPTED, KOFN_TASK_OUT, nothing}, // beside another
     {KOFN_TASK_LOST, EV_ADOPTED, KOFN_TASK_OUT, nothing},
+    {KOFN_TASK_LOST, EV_SENT, KOFN_TASK_OUT, nothing}, // in a later round
     {KOFN_TASK_OUT, EV_ANSWERED, KOFN_TASK_KEPT, nothing},
     {KOFN_TASK_OUT, EV_LOST, KOFN_TASK_LOST, nothing},
     {KOFN_TASK_LOST, EV_WANTED, KOFN_TASK_QUEUED, enqueue_first},
@@ -522,6 +527,8 @@ kofn_run_suits(const kofn_run *run, const kofn_crew_worker *worker)
 bool
 kofn_run_is_at_end(const kofn_run *run)
 {
+    if (run->stream) // rows that came to nothing are given again
+        return run->count[KOFN_TASK_KEPT] == run->code->tasks;
     return run->count[KOFN_TASK_OUT] == 0 && !run->policy->has_work(run);
 }
 

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "master/sched/crew.h"
 #include "master/sched/run.h"
+#include "master/sched/streams.h"
 #include "master/sched/timers.h"
 #include "master/sched/turns.h"
 
@@ -34,14 +35,17 @@ struct kofn_sched {
     kofn_map runs; // by job id: those not over, and those decoded and not forgotten
     kofn_turns turns;
     kofn_timers timers;
-    kofn_link cancels;    // actions to take: assignments
-    kofn_link outcomes;   // likewise: runs
-    kofn_link troubled;   // runs with failed tasks
-    kofn_link bereaved;   // runs with deaths
-    kofn_link suspicious; // runs with suspects
-    uint64_t kept_free;   // worker for a suspect that waits; 0: none
-    size_t open;          // runs not over
-    uint64_t arrivals;
+    kofn_map streams;
+    kofn_timers round_timers; // of streams
+    kofn_link stirred;        // streams whose rounds are to be looked at
+    kofn_link cancels;        // actions to take: assignments
+    kofn_link outcomes;       // likewise: runs
+    kofn_link troubled;       // runs with failed tasks
+    kofn_link bereaved;       // runs with deaths
+    kofn_link suspicious;     // runs with suspects
+    uint64_t kept_free;       // worker for a suspect that waits; 0: none
+    size_t open;              // runs not over
+    uint64_t arrivals, stream_arrivals;
     size_t *scratch; // room for the tasks of the largest code so far
     size_t scratch_size;
 };
@@ -98,6 +102,8 @@ kofn_sched_new(const kofn_sched_config *config, kofn_sched **ret_sched, kofn_err
     kofn_crew_init(&s->crew);
     kofn_map_init(&s->runs);
     kofn_turns_init(&s->turns);
+    kofn_map_init(&s->streams);
+    kofn_link_init(&s->stirred);
     kofn_link_init(&s->cancels);
     kofn_link_init(&s->outcomes);
     kofn_link_init(&s->troubled);
@@ -135,7 +141,12 @@ kofn_sched_destroy(kofn_sched **sched_p)
     size_t cursor = 0;
     for (kofn_run *run; (run = kofn_map_next(&s->runs, &cursor));)
         kofn_run_destroy(&run);
+    cursor = 0;
+    for (kofn_stream *stream; (stream = kofn_map_next(&s->streams, &cursor));)
+        kofn_stream_destroy(&stream);
     kofn_map_fini(&s->runs);
+    kofn_map_fini(&s->streams);
+    kofn_timers_fini(&s->round_timers);
     kofn_turns_fini(&s->turns);
     kofn_timers_fini(&s->timers);
     kofn_crew_fini(&s->crew);
@@ -163,11 +174,30 @@ typedef struct run_move {
     void (*action)(kofn_sched *s, kofn_run *run);
 } run_move;
 
+/* The rounds of the stream are looked at before the next action is taken. */
+static void
+stir(kofn_sched *s, kofn_stream *stream)
+{
+    kofn_timers_set(&s->round_timers, &stream->timer, KOFN_NEVER_NS);
+    if (!kofn_link_is_listed(&stream->stirred))
+        kofn_link_insert_before(&s->stirred, &stream->stirred);
+}
+
+static void
+release(kofn_sched *s, kofn_assignment *a, kofn_ending how)
+{
+    kofn_run_detach(a->run, a);
+    if (a->run->stream)
+        stir(s, a->run->stream);
+    kofn_slot_release(a);
+    kofn_crew_release(&s->crew, a, s->now_ns, how);
+}
+
 static void
 cancel(kofn_sched *s, kofn_assignment *a)
 {
-    kofn_run_detach(a->run, a);
-    kofn_crew_release(&s->crew, a, s->now_ns, KOFN_ENDED_CANCELLED);
+    release(s, a, KOFN_ENDED_CANCELLED);
+    a->slot = NULL; // nobody tells the rounds: they know, or it does not matter any more
     kofn_link_insert_before(&s->cancels, &a->pending);
 }
 
@@ -177,6 +207,10 @@ end_run(kofn_sched *s, kofn_run *run)
 {
     for (kofn_link *link; (link = kofn_list_first(&run->out));)
         cancel(s, KOFN_OWNER(link, kofn_assignment, in_run));
+    if (run->stream) {
+        stir(s, run->stream);
+        kofn_stream_remove(run->stream, run, s->now_ns);
+    }
     kofn_turns_remove(&s->turns, run);
     kofn_timers_set(&s->timers, &run->timer, KOFN_NEVER_NS);
     kofn_link_remove(&run->troubled);
@@ -263,7 +297,7 @@ move_run(kofn_sched *s, kofn_run *run, run_event event)
 static bool
 better_is_due(const kofn_sched *s, const kofn_run *run)
 {
-    if (s->config.wait_for_better_ns == 0)
+    if (s->config.wait_for_better_ns == 0 || run->stream)
         return false;
     int64_t by_ns = kofn_clock_after(s->now_ns, s->config.wait_for_better_ns);
     if (run->state == KOFN_RUN_SETTLING)
@@ -417,7 +451,8 @@ consider(kofn_sched *s, kofn_run *run)
         move_run(s, run, product_is_due(s, run) ? EV_ESTIMATE_DUE : EV_ESTIMATE);
         break;
     case KOFN_WORTH_NOTHING:
-        kofn_run_replace_lost(run, s->scratch);
+        if (!run->stream) // else it is given again in its round
+            kofn_run_replace_lost(run, s->scratch);
         check_hope(s, run);
         break;
     }
@@ -495,6 +530,10 @@ find_policy(const char *name, const kofn_policy **ret_policy, kofn_error *err)
     *ret_policy = kofn_policy_find(name);
     if (*ret_policy)
         return KOFN_OK;
+    if (strcmp(name, kofn_policy_rounds.name) == 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "policy '%s' is for jobs of a stream: open one, or take another policy",
+                         name);
     const char *nearest = kofn_policy_nearest(name);
     if (nearest)
         return kofn_fail(err, KOFN_NOT_FOUND, "policy '%s' is not known, did you mean '%s'?", name,
@@ -507,8 +546,10 @@ find_policy(const char *name, const kofn_policy **ret_policy, kofn_error *err)
 static kofn_status
 add_run(kofn_sched *s, const kofn_sched_job *job, kofn_run **ret_run, kofn_error *err)
 {
-    const kofn_policy *policy;
-    kofn_status status = find_policy(job->policy, &policy, err);
+    const kofn_policy *policy = &kofn_policy_rounds;
+    kofn_status status = KOFN_OK;
+    if (job->stream == 0)
+        status = find_policy(job->policy, &policy, err);
     if (status == KOFN_OK)
         status = reserve(s, job->code->tasks, err);
     if (status != KOFN_OK)
@@ -526,6 +567,13 @@ add_run(kofn_sched *s, const kofn_sched_job *job, kofn_run **ret_run, kofn_error
         if (status != KOFN_OK)
             (void)kofn_map_remove(&s->runs, job->id); // the pointer is at hand already
     }
+    if (status == KOFN_OK && job->stream != 0) {
+        status = kofn_stream_add(kofn_map_find(&s->streams, job->stream), run, err);
+        if (status != KOFN_OK) {
+            (void)kofn_map_remove(&s->runs, job->id); // likewise
+            kofn_turns_remove(&s->turns, run);
+        }
+    }
     if (status != KOFN_OK) {
         kofn_run_destroy(&run);
         return status;
@@ -534,6 +582,20 @@ add_run(kofn_sched *s, const kofn_sched_job *job, kofn_run **ret_run, kofn_error
     s->open++;
     *ret_run = run;
     return KOFN_OK;
+}
+
+static kofn_status
+check_stream(const kofn_sched *s, const kofn_sched_job *job, kofn_error *err)
+{
+    const kofn_stream *stream = kofn_map_find(&s->streams, job->stream);
+    if (!stream)
+        return kofn_fail(err, KOFN_NOT_FOUND, "stream %" PRIx64 " is not known: open it first",
+                         job->stream);
+    if (strcmp(job->policy, kofn_policy_rounds.name) != 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "policy '%s' is none for jobs of a stream: theirs is '%s'", job->policy,
+                         kofn_policy_rounds.name);
+    return kofn_stream_check(stream, job, err);
 }
 
 kofn_status
@@ -546,12 +608,17 @@ kofn_sched_job_add(kofn_sched *s, int64_t now_ns, const kofn_sched_job *job, kof
         return kofn_fail(err, KOFN_ALREADY_EXISTS, "job %" PRIx64 " is known already", job->id);
     kofn_run *run;
     kofn_status status = kofn_accept_check(&job->accept, job->code, err);
+    if (status == KOFN_OK && job->stream != 0)
+        status = check_stream(s, job, err);
     if (status == KOFN_OK)
         status = add_run(s, job, &run, err);
     if (status != KOFN_OK)
         return status;
 
-    run->policy->start(run);
+    if (run->stream)
+        stir(s, run->stream);
+    if (run->policy->start)
+        run->policy->start(run);
     if (run->deadline_ns <= s->now_ns)
         stop_at_deadline(s, run);
     consider(s, run);
@@ -580,6 +647,174 @@ kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job)
     return true;
 }
 
+/* ---- streams --------------------------------------------------------------------------------- */
+
+static kofn_status
+check_new_stream(const kofn_sched *s, const kofn_sched_stream *params, kofn_error *err)
+{
+    if (params->id == 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "stream id is 0, need another number");
+    if (kofn_map_find(&s->streams, params->id))
+        return kofn_fail(err, KOFN_ALREADY_EXISTS, "stream %" PRIx64 " is known already",
+                         params->id);
+    return KOFN_OK;
+}
+
+/* Vacant slots go to workers that have none of the stream. */
+static void
+fill_slots(kofn_sched *s, kofn_stream *stream)
+{
+    for (kofn_crew_worker *w; (w = kofn_stream_find_worker(stream, &s->crew));)
+        kofn_stream_seat(stream, w, s->now_ns);
+}
+
+kofn_status
+kofn_sched_stream_open(kofn_sched *s, int64_t now_ns, const kofn_sched_stream *params,
+                       kofn_error *err)
+{
+    advance(s, now_ns);
+    kofn_stream *stream = NULL;
+    kofn_status status = check_new_stream(s, params, err);
+    if (status == KOFN_OK)
+        status = kofn_timers_reserve(&s->round_timers, s->streams.count + 1, err);
+    if (status == KOFN_OK)
+        status = kofn_stream_new(params, &stream, err);
+    if (status == KOFN_OK)
+        status = kofn_map_put(&s->streams, params->id, stream, err);
+    if (status != KOFN_OK) {
+        kofn_stream_destroy(&stream);
+        return status;
+    }
+    stream->timer.number = ++s->stream_arrivals;
+    fill_slots(s, stream);
+    return KOFN_OK;
+}
+
+/* No job of it is left, and none will come. */
+static void
+end_stream(kofn_sched *s, kofn_stream *stream)
+{
+    kofn_timers_set(&s->round_timers, &stream->timer, KOFN_NEVER_NS);
+    kofn_link_remove(&stream->stirred);
+    for (size_t i = 0; i < stream->slot_count; i++)
+        if (stream->slots[i].worker)
+            kofn_slot_unseat(&stream->slots[i]);
+    (void)kofn_map_remove(&s->streams, stream->id); // the pointer is at hand already
+    kofn_stream_destroy(&stream);
+}
+
+bool
+kofn_sched_stream_close(kofn_sched *s, uint64_t id)
+{
+    kofn_stream *stream = kofn_map_find(&s->streams, id);
+    if (!stream || stream->closed)
+        return false;
+    stream->closed = true;
+    stir(s, stream);
+    return true;
+}
+
+/* One job of the stream has the turns of all. */
+static void
+refresh_stream(kofn_sched *s, const kofn_stream *stream)
+{
+    kofn_run *run = kofn_stream_get_first(stream);
+    if (run)
+        refresh(s, run);
+}
+
+/* Its round is over before it was done, or answered by a copy. */
+static void
+take_back(kofn_sched *s, kofn_stream *stream, const kofn_mini_task *task)
+{
+    kofn_run *run = kofn_map_find(&stream->jobs, task->job);
+    kofn_assignment *a = run ? run->tasks[task->row].copies : NULL;
+    while (a && a->slot != &stream->slots[task->slot])
+        a = a->next_copy;
+    if (!a)
+        return;
+    cancel(s, a);
+    kofn_run_lose(run, task->row);
+}
+
+static bool
+end_round(kofn_sched *s, kofn_stream *stream)
+{
+    kofn_mini_task task;
+    if (!kofn_rounds_end(stream->rounds, s->now_ns))
+        return false;
+    while (kofn_rounds_take_back(stream->rounds, &task))
+        take_back(s, stream, &task);
+    kofn_stream_vacate(stream, s->now_ns); // of workers that leave, what was out was the last
+    return true;
+}
+
+/* After whatever may have ended the round, or may begin one. */
+static void
+turn(kofn_sched *s, kofn_stream *stream)
+{
+    kofn_link_remove(&stream->stirred);
+    if (stream->closed && stream->jobs.count == 0) {
+        end_stream(s, stream);
+        return;
+    }
+    const bool vacated = kofn_link_is_listed(&stream->vacated);
+    kofn_stream_vacate(stream, s->now_ns);
+    if (vacated)
+        fill_slots(s, stream);
+    do
+        (void)end_round(s, stream);
+    while (kofn_rounds_begin(stream->rounds, s->now_ns));
+    stream->round = kofn_rounds_get_view(stream->rounds).round;
+    kofn_stream_offer(stream);
+    kofn_timers_set(&s->round_timers, &stream->timer, kofn_rounds_get_due(stream->rounds));
+    kofn_link_remove(&stream->stirred); // by what was taken back
+    refresh_stream(s, stream);
+}
+
+/* What the rounds make of the latest event. */
+static void
+turn_streams(kofn_sched *s)
+{
+    for (kofn_link *link; (link = kofn_list_first(&s->stirred));)
+        turn(s, KOFN_OWNER(link, kofn_stream, stirred));
+    for (kofn_link *link; (link = kofn_list_take_first(&s->crew.woken));) {
+        kofn_slot *slot = (kofn_slot *)link;
+        kofn_slot_offer(slot);
+        refresh_stream(s, slot->stream);
+    }
+}
+
+/* A worker joined: every stream that lacks one has it. */
+static void
+seat_everywhere(kofn_sched *s, kofn_crew_worker *worker)
+{
+    size_t cursor = 0;
+    for (kofn_stream *stream; (stream = kofn_map_next(&s->streams, &cursor));) {
+        if (!kofn_stream_wants(stream, worker))
+            continue;
+        kofn_stream_seat(stream, worker, s->now_ns);
+        stir(s, stream);
+    }
+}
+
+/* It takes nothing more. `is_gone`: and what it has is lost. */
+static void
+unseat_everywhere(kofn_sched *s, kofn_crew_worker *worker, bool is_gone)
+{
+    for (kofn_link *link = worker->slots.next; link != &worker->slots;) {
+        kofn_slot *slot = KOFN_OWNER(link, kofn_slot, in_worker);
+        link = link->next;
+        stir(s, slot->stream);
+        if (slot->out == 0 || is_gone)
+            kofn_slot_unseat(slot);
+        else
+            slot->stream->seated--; // and unseated with the last
+    }
+}
+
+/* ---- workers --------------------------------------------------------------------------------- */
+
 /* It did not die, where it was thought to have: its connection did. */
 static void
 withdraw_deaths(kofn_sched *s, const kofn_sched_worker *worker)
@@ -599,9 +834,11 @@ kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, const kofn_sched_worker *w
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "credit is %zu tasks, need 1 to %d",
                          worker->credit, KOFN_CREDIT_MAX);
     const kofn_status status = kofn_crew_join(&s->crew, worker, err);
-    if (status == KOFN_OK)
-        withdraw_deaths(s, worker);
-    return status;
+    if (status != KOFN_OK)
+        return status;
+    withdraw_deaths(s, worker);
+    seat_everywhere(s, kofn_crew_find(&s->crew, worker->id));
+    return KOFN_OK;
 }
 
 /* Fewer workers are left: for some run, the last that had not failed its task may be gone. */
@@ -622,8 +859,9 @@ kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns, uint64_t worker)
 {
     advance(s, now_ns);
     kofn_crew_worker *w = kofn_crew_find(&s->crew, worker);
-    if (!w)
+    if (!w || w->leaving)
         return;
+    unseat_everywhere(s, w, false);
     kofn_crew_leave(&s->crew, w);
     review_troubled(s);
 }
@@ -633,8 +871,7 @@ static void
 drop_assignment(kofn_sched *s, kofn_assignment *a, kofn_ending how)
 {
     kofn_run *run = a->run;
-    kofn_run_detach(run, a);
-    kofn_crew_release(&s->crew, a, s->now_ns, how);
+    release(s, a, how);
     kofn_run_lose(run, a->task);
     if (run->state != KOFN_RUN_SETTLING && run->policy->on_gone)
         run->policy->on_gone(run, a);
@@ -689,6 +926,7 @@ lose_worker(kofn_sched *s, uint64_t worker, bool is_dead)
         return;
     const kofn_crew_worker gone = *w; // for who it was
     is_dead = is_dead && !lives_on(s, &gone);
+    unseat_everywhere(s, w, true);
     if (!w->leaving)
         kofn_crew_leave(&s->crew, w); // and gone with the last of what it has
     kofn_link lost;
@@ -773,8 +1011,7 @@ kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assig
         return KOFN_VERDICT_UNKNOWN;
 
     kofn_run *run = a->run;
-    kofn_run_detach(run, a);
-    kofn_crew_release(&s->crew, a, s->now_ns, KOFN_ENDED_ANSWERED);
+    release(s, a, KOFN_ENDED_ANSWERED);
     withdraw(s, run, a->task);
     kofn_status status = kofn_run_keep(run, a->task, &run->error);
     run->held += a->adopted;
@@ -830,7 +1067,7 @@ kofn_sched_adopt(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t job, s
     advance(s, now_ns);
     kofn_run *run = find_running(s, job);
     kofn_crew_worker *w = kofn_crew_find(&s->crew, worker);
-    if (!run || !w || w->leaving || !kofn_run_may_adopt(run, worker, task))
+    if (!run || run->stream || !w || w->leaving || !kofn_run_may_adopt(run, worker, task))
         return false;
     kofn_assignment *a = kofn_crew_adopt(&s->crew, w, s->now_ns);
     if (!a)
@@ -921,6 +1158,9 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
             consider(s, run);
         }
     }
+    for (kofn_timer *timer;
+         (timer = kofn_timers_first(&s->round_timers)) && timer->due_ns <= s->now_ns;)
+        stir(s, (kofn_stream *)timer);
 }
 
 /* ---- actions --------------------------------------------------------------------------------- */
@@ -963,12 +1203,29 @@ find_place(const kofn_sched *s, kofn_run *run, size_t *ret_task)
     return worker;
 }
 
+/* The task that is sent when it is this run's turn. */
+static bool
+find_task(kofn_sched *s, kofn_run *run, kofn_placed *ret_placed)
+{
+    if (!run->policy->place) {
+        ret_placed->run = run;
+        ret_placed->worker = find_place(s, run, &ret_placed->task);
+        return ret_placed->worker != NULL;
+    }
+    if (run->policy->place(run, ret_placed))
+        return true;
+    refresh(s, run);
+    return false;
+}
+
 static void
 send(kofn_sched *s, kofn_run *run, kofn_crew_worker *worker, size_t task, kofn_action *ret_action)
 {
     assert(kofn_run_may_take(run, worker->id, task));
     kofn_assignment *a = kofn_crew_assign(&s->crew, worker, s->now_ns, run->task_flops);
     kofn_run_attach(run, a, task);
+    if (run->stream)
+        a->slot = kofn_stream_find_slot(run->stream, worker);
     if (run->policy->on_sent)
         run->policy->on_sent(run, a);
     *ret_action = (kofn_action){
@@ -978,6 +1235,8 @@ send(kofn_sched *s, kofn_run *run, kofn_crew_worker *worker, size_t task, kofn_a
         .worker = worker->id,
         .task = task,
         .backup = a->copy,
+        .round = a->slot ? a->slot->stream->round : 0,
+        .slot = a->slot ? a->slot->number : 0,
     };
     kofn_turns_serve(&s->turns, run);
     refresh(s, run);
@@ -1077,16 +1336,16 @@ dispatch(kofn_sched *s, kofn_action *ret_action)
     if (!kofn_crew_first_free(&s->crew))
         return false;
     for (kofn_run *run = kofn_turns_first(&s->turns); run && looks < RUNS_LOOKED_AT;) {
-        size_t task;
+        kofn_placed placed;
         const bool able =
-            s->crew.able_free[run->kind] > 0; // or it may wait for long, and is no look
-        kofn_crew_worker *worker = able ? find_place(s, run, &task) : NULL;
-        looks += able;
-        if (worker) {
-            send(s, run, worker, task, ret_action);
+            s->crew.able_free[run->kind] > 0;             // or it may wait for long, and is no look
+        kofn_run *next = kofn_turns_next(&s->turns, run); // while it has work
+        if (able && find_task(s, run, &placed)) {
+            send(s, placed.run, placed.worker, placed.task, ret_action);
             return true;
         }
-        run = kofn_turns_next(&s->turns, run);
+        looks += able;
+        run = next;
     }
     return false;
 }
@@ -1114,6 +1373,7 @@ tell_outcome(kofn_run *run, kofn_action *ret_action)
         .estimate = run->estimate && !failed,
         .waited = run->waited && !failed,
         .poor = run->poor,
+        .round = run->round,
     };
     if (failed)
         ret_action->error = run->error;
@@ -1124,6 +1384,7 @@ tell_outcome(kofn_run *run, kofn_action *ret_action)
 bool
 kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action)
 {
+    turn_streams(s);
     kofn_assignment *a = take_cancel(s);
     if (a) {
         tell_cancel(s, a, ret_action);
@@ -1141,7 +1402,9 @@ int64_t
 kofn_sched_next_tick(const kofn_sched *s)
 {
     const kofn_timer *timer = kofn_timers_first(&s->timers);
-    return timer ? timer->due_ns : KOFN_NEVER_NS;
+    const kofn_timer *round = kofn_timers_first(&s->round_timers);
+    const int64_t due_ns = timer ? timer->due_ns : KOFN_NEVER_NS;
+    return round && round->due_ns < due_ns ? round->due_ns : due_ns;
 }
 
 /* ---- views ----------------------------------------------------------------------------------- */
@@ -1183,6 +1446,24 @@ kofn_sched_get_worker(const kofn_sched *s, uint64_t worker, kofn_sched_worker_vi
         .leaving = w->leaving,
         .flops_rate = w->rate,
         .slowdown = kofn_crew_slowdown(&s->crew, w),
+    };
+    return true;
+}
+
+bool
+kofn_sched_get_stream(const kofn_sched *s, uint64_t id, kofn_sched_stream_view *ret_view)
+{
+    const kofn_stream *stream = kofn_map_find(&s->streams, id);
+    if (!stream)
+        return false;
+    size_t vacant = 0;
+    for (size_t i = 0; i < stream->slot_count; i++)
+        vacant += !stream->slots[i].worker;
+    *ret_view = (kofn_sched_stream_view){
+        .rounds = kofn_rounds_get_view(stream->rounds),
+        .slots = stream->slot_count,
+        .vacant = vacant,
+        .jobs = stream->jobs.count,
     };
     return true;
 }

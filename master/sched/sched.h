@@ -76,6 +76,9 @@ typedef struct kofn_sched_config {
     double backup_quantile;     // and not before this share of the tasks has answered (0.5)
     int64_t wait_for_better_ns; // longest wait for one more answer to a POOR set
     double max_amplification;   // what makes a set POOR; 0: the decoder's default
+    bool
+        count_only; // for simulation, and no key: any `threshold` answers of a code that is certain
+                    // suffice, whatever they are
 } kofn_sched_config;
 
 /* The table of the keys above, with their defaults, for the master's configuration. */
@@ -137,12 +140,13 @@ typedef struct kofn_action {
     uint64_t worker;     // SEND, CANCEL
     size_t task;         // SEND, CANCEL
     bool backup;         // SEND: a copy of a task that is out already
-    uint64_t round;      // SEND: of a stream's round, from 1; 0: of no stream
-    size_t slot;         // SEND: of a stream's slot
-    bool estimate;       // DECODE: by kofn_decoder_estimate, the best of what is here
-    bool waited;         // DECODE: better answers were waited for
-    bool poor;           // DECODE: it is badly conditioned all the same
-    kofn_error error;    // FAIL: see above
+    uint64_t round;   // SEND: of a stream's round, from 1; DECODE, FAIL: in which it was over, 0 if
+                      // it was not born; 0: of no stream
+    size_t slot;      // SEND: of a stream's slot
+    bool estimate;    // DECODE: by kofn_decoder_estimate, the best of what is here
+    bool waited;      // DECODE: better answers were waited for
+    bool poor;        // DECODE: it is badly conditioned all the same
+    kofn_error error; // FAIL: see above
 } kofn_action;
 
 /* What to do with an answer that came in. */

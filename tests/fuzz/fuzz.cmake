@@ -46,6 +46,7 @@ kofn_fuzz(daemon_config LINKS kofn_master_core kofn_worker_core SEEDS config con
 kofn_fuzz(npy LINKS kofn_linalg)
 kofn_fuzz(algorithm LINKS kofn_code SEEDS config/algorithms)
 kofn_fuzz(spec LINKS kofn_proto)
+kofn_fuzz(straggler LINKS kofn_code)
 kofn_fuzz(scan LINKS kofn_proto)
 kofn_fuzz(envelope LINKS kofn_proto SOURCES fuzz/messages.c)
 kofn_fuzz(message LINKS kofn_proto SOURCES fuzz/messages.c)

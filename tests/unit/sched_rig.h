@@ -30,6 +30,7 @@ typedef struct rig {
     int64_t deadline_ns;              // of the next job
     kofn_accept accept;               // of the next job
     double noise;                     // of its answers
+    uint64_t stream;                  // of the next job; 0: none
     uint64_t client;                  // of the next job
     size_t credit;                    // of the next worker
     uint32_t fields;                  // of the next worker
@@ -41,7 +42,7 @@ typedef struct rig {
 static inline kofn_sched_config
 rig_config(void)
 {
-    kofn_sched_config config;
+    kofn_sched_config config = {0};
     kofn_keys_set_defaults(kofn_sched_keys, &config);
     return config;
 }
@@ -121,6 +122,7 @@ try_add(rig *r, uint64_t job, kofn_code *code, const char *policy, kofn_error *e
         .task_flops = r->flops,
         .accept = r->accept,
         .noise = r->noise,
+        .stream = r->stream,
     };
     return kofn_sched_job_add(r->sched, r->now_ns, &params, error);
 }

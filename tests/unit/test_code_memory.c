@@ -2,9 +2,13 @@
  * which nothing is lost. */
 #include "tests/unit/code_brute.h"
 #include "common/code/algorithms.h"
+#include "common/code/inner.h"
+#include "common/code/straggler.h"
 #include "common/linalg/multiply.h"
 #include "common/linalg/outer.h"
 #include "tests/unit/short_memory.h"
+
+#include <unistd.h>
 
 typedef kofn_status scene_function(kofn_code *code, kofn_error *err);
 
@@ -36,6 +40,23 @@ build_scene(kofn_code *code, kofn_error *err)
         .family = "rkrp", .part = {.x = 2, .z = 1, .y = 2}, .tasks = 6, .has_seed = true};
     kofn_code *built = NULL;
     const kofn_status status = kofn_code_spec_build(&spec, kofn_field_find("f64"), &built, err);
+    assert_int_equal(status == KOFN_OK, built != NULL);
+    kofn_code_destroy(&built);
+    return status;
+}
+
+static kofn_status
+inner_scene(kofn_code *code, kofn_error *err)
+{
+    const kofn_code_spec spec = {.family = "polynomial",
+                                 .part = {.x = 2, .z = 1, .y = 2},
+                                 .tasks = 6,
+                                 .has_seed = true,
+                                 .set_count = 1,
+                                 .sets = {{.name = "points", .value = "random"}}};
+    kofn_code *built = NULL;
+    (void)code;
+    const kofn_status status = kofn_inner_build(&spec, kofn_field_find("f64"), true, &built, err);
     assert_int_equal(status == KOFN_OK, built != NULL);
     kofn_code_destroy(&built);
     return status;
@@ -272,6 +293,30 @@ algorithms_scene(kofn_code *code, kofn_error *err)
     return status;
 }
 
+static kofn_status
+straggler_scene(kofn_code *code, kofn_error *err)
+{
+    (void)code;
+    static const char *const models[] = {"iid", "arbitrary", "trace:file=%s"};
+    char path[] = "/tmp/kofn-trace-XXXXXX", text[64];
+    const int file = mkstemp(path);
+    assert_true(file >= 0);
+    assert_int_equal(write(file, "0 1 1\n", 6), 6);
+    assert_int_equal(close(file), 0);
+    kofn_status status = KOFN_OK;
+    for (size_t i = 0; i < 3 && status == KOFN_OK; i++) {
+        kofn_straggler_spec spec;
+        kofn_straggler *model = NULL;
+        (void)snprintf(text, sizeof text, models[i], path);
+        assert_int_equal(kofn_straggler_parse(text, &spec, err), KOFN_OK);
+        status = kofn_straggler_new(&spec, 3, &model, err);
+        assert_int_equal(status == KOFN_OK, model != NULL);
+        kofn_straggler_destroy(&model);
+    }
+    assert_int_equal(unlink(path), 0);
+    return status;
+}
+
 static void
 running_out_of_memory_is_an_error_and_loses_nothing(void **state)
 {
@@ -279,12 +324,14 @@ running_out_of_memory_is_an_error_and_loses_nothing(void **state)
     const test_code t = {.family = "rkrp", .partition = "2,1,2", .tasks = 6};
     kofn_code *code = make_code(&t, "f64", 2);
     fail_each(build_scene, code);
+    fail_each(inner_scene, code);
     fail_each(coded_first_scene, code);
     fail_each(coded_last_scene, code);
     fail_each(question_scene, code);
     fail_each(coding_scene, code);
     fail_each(comparison_scene, code);
     fail_each(algorithms_scene, code);
+    fail_each(straggler_scene, code);
     kofn_code_destroy(&code);
     static const test_code estimated[] = {
         {.family = "rkrp", .partition = "3,1,2", .tasks = 8},
