@@ -199,7 +199,8 @@ typedef STAILQ_HEAD(job_list, job) job_list;
 typedef struct session {
     const arguments *args;
     kofn_client *client;
-    kofn_stream *stream;
+    kofn_stream *stream;        // NULL: not yet, or not any more
+    kofn_stream_account opened; // the latest
     cli_pairs pairs;
     job_list jobs; // in the order of the list: those pushed, then the others
     size_t done, failed;
@@ -386,6 +387,22 @@ take_product(session *s, int64_t timeout_ms, kofn_error *err)
 
 /* ---- the stream ------------------------------------------------------------------------------ */
 
+/* The same numbers again, whoever is there by now: workers come back later than their master. */
+static void
+ask_again(const kofn_stream_account *before, kofn_stream_options *options)
+{
+    options->scheme = before->scheme;
+    options->code = before->code;
+    options->code.tasks = options->code.reserve = 0; // the scheme's
+    options->field = before->field;
+    options->slots = before->slots;
+    options->delay = before->delay;
+    options->lambda = before->lambda;
+    options->failures = before->failures;
+    options->window = before->window;
+    options->burst = before->burst;
+}
+
 /* Arithmetic is of all jobs alike: left out, of the first one's elements where they are at hand. */
 static kofn_status
 open_stream(session *s, const job *first, kofn_error *err)
@@ -395,8 +412,12 @@ open_stream(session *s, const job *first, kofn_error *err)
     if (!options.field && !cli_product_is_stored(&first->product, 0) &&
         kofn_field_choose("", first->product.npy[0].mat.dtype, &field, NULL) == KOFN_OK)
         options.field = field->name;
+    if (s->opened.stream[0])
+        ask_again(&s->opened, &options);
     kofn_status status = kofn_client_open_stream(s->client, &options, &s->stream, err);
     kofn_field_destroy(&field);
+    if (status == KOFN_OK)
+        s->opened = *kofn_stream_get_account(s->stream);
     return status;
 }
 
