@@ -400,7 +400,7 @@ serve_push(kofn_master *master, kofn_request *request, const kofn_msg_call *call
     kofn_job *job;
     bool known, never;
     kofn_error err;
-    if (kofn_stream_push(stream, &order, &job, &known, &never, &err) != KOFN_OK) {
+    if (kofn_stream_take(stream, &order, &job, &known, &never, &err) != KOFN_OK) {
         refuse(request, &err, never);
         return;
     }
@@ -423,7 +423,7 @@ serve_close_stream(kofn_master *master, kofn_request *request, const kofn_msg_ca
     later_call *later = stream ? new_later_call(request) : NULL;
     kofn_error err;
     if (later &&
-        kofn_stream_close(stream, body->close_stream.abandon, on_stream, later, &err) != KOFN_OK)
+        kofn_stream_shut(stream, body->close_stream.abandon, on_stream, later, &err) != KOFN_OK)
         kofn_request_fail(end_later_call(later), &err);
 }
 

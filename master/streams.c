@@ -410,7 +410,7 @@ take_over(kofn_stream *stream, kofn_job *job)
 }
 
 kofn_status
-kofn_stream_push(kofn_stream *stream, const kofn_push_order *order, kofn_job **ret_job,
+kofn_stream_take(kofn_stream *stream, const kofn_push_order *order, kofn_job **ret_job,
                  bool *ret_known, bool *ret_never, kofn_error *err)
 {
     const uint64_t index = order->push->index;
@@ -474,8 +474,8 @@ close_stream(kofn_stream *stream, const char *abandon)
 }
 
 kofn_status
-kofn_stream_close(kofn_stream *stream, bool abandon, kofn_stream_done *done, void *context,
-                  kofn_error *err)
+kofn_stream_shut(kofn_stream *stream, bool abandon, kofn_stream_done *done, void *context,
+                 kofn_error *err)
 {
     if (stream->state == KOFN_STREAM_CLOSED) {
         done(context, stream, NULL);

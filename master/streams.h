@@ -63,15 +63,15 @@ typedef struct kofn_push_order {
  * already. INVALID_ARGUMENT: index 0. OUT_OF_RANGE: a gap. FAILED_PRECONDITION: the stream takes no
  * further jobs, or the outcome is not kept any more. RESOURCE_EXHAUSTED: the window, or as of
  * kofn_jobs_accept. */
-KOFN_MUST_CHECK kofn_status kofn_stream_push(kofn_stream *stream, const kofn_push_order *order,
+KOFN_MUST_CHECK kofn_status kofn_stream_take(kofn_stream *stream, const kofn_push_order *order,
                                              kofn_job **ret_job, bool *ret_known, bool *ret_never,
                                              kofn_error *err);
 
 /* No further jobs; `abandon` ends those that are there. `done` is called when none is left: at once,
  * maybe. RESOURCE_EXHAUSTED: no memory. */
-KOFN_MUST_CHECK kofn_status kofn_stream_close(kofn_stream *stream, bool abandon,
-                                              kofn_stream_done *done, void *context,
-                                              kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_stream_shut(kofn_stream *stream, bool abandon,
+                                             kofn_stream_done *done, void *context,
+                                             kofn_error *err);
 
 /* Cleared by the caller (kofn_message_clear). */
 KOFN_MUST_CHECK kofn_status kofn_stream_describe(const kofn_stream *stream,

@@ -88,6 +88,7 @@ KOFN_MUST_CHECK kofn_status cli_open(const cli_common *common, kofn_client **ret
 int cli_multiply(int argc, char **argv);
 int cli_outer(int argc, char **argv);
 int cli_submit(int argc, char **argv);
+int cli_stream(int argc, char **argv);
 int cli_wait(int argc, char **argv);
 int cli_watch(int argc, char **argv);
 int cli_cancel(int argc, char **argv);
@@ -100,6 +101,7 @@ int cli_workers(int argc, char **argv);
 int cli_codes(int argc, char **argv);
 int cli_health(int argc, char **argv);
 int cli_plan(int argc, char **argv);
+int cli_simulate(int argc, char **argv);
 int cli_encode(int argc, char **argv);
 int cli_decode(int argc, char **argv);
 int cli_algorithm(int argc, char **argv);

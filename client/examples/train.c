@@ -312,7 +312,8 @@ typedef struct training {
     network net[NETWORKS];
     size_t *order; // of the training images
     size_t under_way, products;
-    double start; // of the clock, which stands while tests are made
+    double start;          // of the clock, which stands while tests are made
+    double encode, decode; // seconds that the master spent on that, over all products
     FILE *csv;
 } training;
 
@@ -354,6 +355,8 @@ take_result(training *t)
     network *n = kofn_call_get_context(call);
     must(kofn_call_finish(&call, &result, &error));
     must(kofn_result_copy(result, next_product(n, &left, &right), 0, &error));
+    t->encode += kofn_result_get_account(result)->seconds.encode;
+    t->decode += kofn_result_get_account(result)->seconds.decode;
     kofn_result_destroy(&result);
     finish_step(n);
     t->under_way--;
@@ -443,8 +446,9 @@ train(training *t)
         report(t);
     }
     const double seconds = now() - t->start;
-    printf("%zu products in %.2f s: %.4f s each\n", t->products, seconds,
-           seconds / (double)t->products);
+    const double count = (double)t->products;
+    printf("%zu products in %.2f s: %.5f s each; encode %.5f s, decode %.5f s\n", t->products,
+           seconds, seconds / count, t->encode / count, t->decode / count);
 }
 
 /* ---- the command line -------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@ struct kofn_decoder {
     kofn_code *code;
     double max_amplification;
     kofn_decode_state state;
+    bool counts;        // answers, and nothing else: what follows `task` is empty
     unsigned char *has; // [n] ABSENT or ANSWERED
     size_t *task;       // [n] answers in the order of their arrival
     size_t count;
@@ -34,10 +35,12 @@ static kofn_status
 fill_decoder(kofn_decoder *d, kofn_error *err)
 {
     const size_t tasks = d->code->tasks;
-    kofn_status status = kofn_target_index_init(&d->index, d->code, err);
-    if (!status)
+    kofn_status status = KOFN_OK;
+    if (!d->counts)
+        status = kofn_target_index_init(&d->index, d->code, err);
+    if (!status && !d->counts)
         status = kofn_peel_init(&d->peel, &d->index, NULL, err);
-    if (!status)
+    if (!status && !d->counts)
         status = kofn_groups_init(&d->groups, d->code, d->max_amplification, err);
     if (status)
         return status;
@@ -48,14 +51,15 @@ fill_decoder(kofn_decoder *d, kofn_error *err)
     return KOFN_OK;
 }
 
-kofn_status
-kofn_decoder_new(kofn_code *code, double max_amplification, kofn_decoder **ret_decoder,
-                 kofn_error *err)
+static kofn_status
+make(kofn_code *code, double max_amplification, bool counts, kofn_decoder **ret_decoder,
+     kofn_error *err)
 {
     kofn_decoder *d = calloc(1, sizeof *d);
     if (!d)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "decoder: no memory");
     d->code = kofn_code_ref(code);
+    d->counts = counts;
     d->max_amplification = max_amplification;
     if (code->field->epsilon == 0)
         d->max_amplification = INFINITY;
@@ -67,10 +71,24 @@ kofn_decoder_new(kofn_code *code, double max_amplification, kofn_decoder **ret_d
         kofn_decoder_destroy(&d);
         return status;
     }
-    if (d->peel.open == 0)
+    if (!counts && d->peel.open == 0)
         d->state = KOFN_DECODE_EXACT; // all targets are zero
     *ret_decoder = d;
     return KOFN_OK;
+}
+
+kofn_status
+kofn_decoder_new(kofn_code *code, double max_amplification, kofn_decoder **ret_decoder,
+                 kofn_error *err)
+{
+    return make(code, max_amplification, false, ret_decoder, err);
+}
+
+kofn_status
+kofn_decoder_new_counter(kofn_code *code, kofn_decoder **ret_decoder, kofn_error *err)
+{
+    assert(kofn_code_is_certain(code));
+    return make(code, 0, true, ret_decoder, err);
 }
 
 void
@@ -192,6 +210,11 @@ kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err)
     const size_t column = kofn_code_plain_column(d->code, task);
     d->has[task] = ANSWERED;
     d->task[d->count++] = task;
+    if (d->counts) {
+        if (d->count >= d->code->threshold)
+            d->state = KOFN_DECODE_EXACT;
+        return KOFN_OK;
+    }
     if (d->state == KOFN_DECODE_EXACT || !kofn_peel_add(&d->peel, task, column))
         return KOFN_OK;
 
@@ -230,6 +253,8 @@ kofn_decoder_get_missing(const kofn_decoder *d)
 {
     if (d->state != KOFN_DECODE_NOT_YET)
         return 0;
+    if (d->counts)
+        return d->code->threshold - d->count;
     return d->rest.span ? kofn_span_missing(d->rest.span) : d->peel.open;
 }
 
@@ -297,6 +322,8 @@ kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t co
     if (kofn_code_is_certain(d->code) && total >= d->code->threshold &&
         d->count < d->code->threshold)
         return true;
+    if (d->counts)
+        return false;
     return would_complete(d, tasks, count);
 }
 
@@ -306,6 +333,8 @@ kofn_decoder_would_help(const kofn_decoder *d, size_t task)
     assert(task < d->code->tasks);
     if (d->has[task] == ANSWERED || d->state == KOFN_DECODE_EXACT)
         return false;
+    if (d->counts)
+        return true;
     const size_t column = kofn_code_plain_column(d->code, task);
     if (column != KOFN_NO_COLUMN && d->peel.giver[column] != KOFN_NO_TASK)
         return false;
@@ -346,6 +375,13 @@ prune(const kofn_decoder *d, size_t *tasks, size_t count)
     return count;
 }
 
+static kofn_status
+fail_counter(kofn_error *err)
+{
+    return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                     "decoder: it counts answers, and knows nothing else of them");
+}
+
 kofn_status
 kofn_decoder_suggest(const kofn_decoder *d, size_t *ret_tasks, size_t *ret_count, kofn_error *err)
 {
@@ -353,6 +389,8 @@ kofn_decoder_suggest(const kofn_decoder *d, size_t *ret_tasks, size_t *ret_count
         *ret_count = 0;
         return KOFN_OK;
     }
+    if (d->counts)
+        return fail_counter(err);
     size_t count = 0;
     for (size_t task = 0; task < d->code->tasks; task++)
         if (!d->has[task])
@@ -413,6 +451,8 @@ fail_open(const kofn_decoder *d, kofn_error *err)
 kofn_status
 kofn_decoder_plan(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan, kofn_error *err)
 {
+    if (d->counts)
+        return fail_counter(err);
     return d->state == KOFN_DECODE_NOT_YET ? fail_open(d, err)
                                            : exact_plan(d, noise, ret_plan, err);
 }
@@ -449,6 +489,8 @@ kofn_status
 kofn_decoder_estimate(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan,
                       kofn_error *err)
 {
+    if (d->counts)
+        return fail_counter(err);
     const bool decodable = is_decodable(d);
     if (d->code->field->epsilon == 0 || (decodable && d->plan.used == 0))
         return kofn_decoder_plan(d, noise, ret_plan, err); // exact, or copies and their sums

@@ -60,6 +60,11 @@ typedef enum kofn_decode_state {
  * ref'd. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_new(kofn_code *code, double max_amplification,
                                              kofn_decoder **ret_decoder, kofn_error *err);
+
+/* One for simulation: of a code that is certain any `threshold` answers are the product, whatever they
+ * are. An add costs nothing, and there are no plans, estimates and suggestions: FAILED_PRECONDITION. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_new_counter(kofn_code *code, kofn_decoder **ret_decoder,
+                                                     kofn_error *err);
 void kofn_decoder_destroy(kofn_decoder **decoder_p);
 
 /* Answer of `task` is here. On failure nothing changes. ALREADY_EXISTS: it was here before.

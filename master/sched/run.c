@@ -102,7 +102,10 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     kofn_run *run = calloc(1, state_at + (policy->state_bytes ? policy->state_bytes(tasks) : 0));
     if (!run)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a job of %zu tasks", tasks);
-    kofn_status status = kofn_decoder_new(job->code, config->max_amplification, &run->decoder, err);
+    kofn_status status =
+        config->count_only && kofn_code_is_certain(job->code)
+            ? kofn_decoder_new_counter(job->code, &run->decoder, err)
+            : kofn_decoder_new(job->code, config->max_amplification, &run->decoder, err);
     if (status != KOFN_OK) {
         free(run);
         return status;

@@ -76,6 +76,9 @@ typedef struct kofn_sched_config {
     double backup_quantile;     // and not before this share of the tasks has answered (0.5)
     int64_t wait_for_better_ns; // longest wait for one more answer to a POOR set
     double max_amplification;   // what makes a set POOR; 0: the decoder's default
+    bool
+        count_only; // for simulation, and no key: any `threshold` answers of a code that is certain
+                    // suffice, whatever they are
 } kofn_sched_config;
 
 /* The table of the keys above, with their defaults, for the master's configuration. */

@@ -1,6 +1,7 @@
 #include "master/sim/simulate.h"
 #include "common/base/clock.h"
 #include "common/base/rng.h"
+#include "common/code/inner.h"
 #include "master/sched/policy.h"
 #include "master/sched/timers.h"
 
@@ -26,6 +27,8 @@ typedef struct job {
     double *factor; // [workers]
 } job;
 
+enum { STREAM = 1 }; // its id
+
 typedef struct task { // on a worker
     uint64_t assignment;
     int64_t takes_ns;
@@ -50,10 +53,13 @@ typedef struct run {
     worker *workers;
     task *queues;    // [workers][credit]
     job *jobs;       // [at_once]
-    double *factors; // [at_once][workers]
-    double share;    // of a job that is one task
+    double *factors; // [at_once][workers]; of a stream [workers], of the round
+    bool stream;
+    double share; // of a job that is one task
     int64_t now_ns, busy_ns;
-    uint64_t added, slow;
+    uint64_t added, slow, stragglers;
+    kofn_sim_round round;  // that is on
+    kofn_rounds_view view; // when it began
     kofn_sim_figures figures;
     kofn_error *err;
 } run;
@@ -65,8 +71,8 @@ static const kofn_key keys[] = {
      "4", NULL, "How many workers"},
     {"jobs", KOFN_KEY_INT, KOFN_KEY_FIELD(kofn_sim_config, jobs), 1, KOFN_SIM_JOBS_MAX, "10000",
      NULL, "How many jobs"},
-    {"at_once", KOFN_KEY_INT, KOFN_KEY_FIELD(kofn_sim_config, at_once), 1, 1000, "1", NULL,
-     "Jobs under way at a time: whenever one ends, the next is added"},
+    {"at_once", KOFN_KEY_INT, KOFN_KEY_FIELD(kofn_sim_config, at_once), 0, 1000, "0", NULL,
+     "Jobs under way at a time: whenever one ends, the next is added; 0: 1, or T + 2 of a stream"},
     {"credit", KOFN_KEY_INT, KOFN_KEY_FIELD(kofn_sim_config, credit), 1, KOFN_CREDIT_MAX, "2", NULL,
      "Tasks that a worker takes at a time"},
     {"unit", KOFN_KEY_DURATION, KOFN_KEY_FIELD(kofn_sim_config, unit_ns), 1e6, 1e15, "1s", NULL,
@@ -88,6 +94,7 @@ kofn_sim_config_init(kofn_sim_config *config)
     kofn_keys_set_defaults(kofn_sim_keys, config);
     kofn_keys_set_defaults(kofn_sched_keys, &config->sched);
     kofn_keys_set_defaults(kofn_straggler_keys, &config->stragglers);
+    kofn_keys_set_defaults(kofn_rounds_keys, &config->rounds);
 }
 
 /* By parsing what is there again: the table has the bounds and the words. */
@@ -116,9 +123,18 @@ check_policy(const char *name, kofn_error *err)
                      nearest ? "'?" : "");
 }
 
-static kofn_status
-complete_code(kofn_sim_config *config, kofn_error *err)
+static bool
+is_stream(const kofn_sim_config *config)
 {
+    return strcmp(config->policy, "rounds") == 0;
+}
+
+static kofn_status
+settle_jobs(kofn_sim_config *config, kofn_error *err)
+{
+    const kofn_status status = check_policy(config->policy, err);
+    if (status != KOFN_OK)
+        return status;
     const kofn_code_context context = {
         .field = config->field,
         .rows = LARGE,
@@ -129,6 +145,20 @@ complete_code(kofn_sim_config *config, kofn_error *err)
             strcmp(config->policy, "rateless") == 0 ? KOFN_RESERVE_ALWAYS : KOFN_RESERVE_NONE,
     };
     return kofn_code_spec_complete(&config->code, &context, err);
+}
+
+/* Of a stream's code, all that is open is its partition. */
+static kofn_status
+settle_rounds(kofn_sim_config *config, kofn_error *err)
+{
+    kofn_partition *part = &config->code.part;
+    if (part->z == 0)
+        part->z = 1;
+    if (part->x == 0 || part->y == 0 || part->z != 1)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "a stream's jobs are cut into x y blocks: want a partition X,1,Y");
+    config->rounds.slots = config->workers;
+    return kofn_rounds_settle(&config->rounds, kofn_size_multiply(part->x, part->y), err);
 }
 
 /* What one task is of the job. */
@@ -155,10 +185,12 @@ kofn_status
 kofn_sim_settle(kofn_sim_config *config, kofn_error *err)
 {
     kofn_status status = check_keys(config, err);
-    if (status == KOFN_OK)
-        status = check_policy(config->policy, err);
-    if (status == KOFN_OK)
-        status = complete_code(config, err);
+    if (status == KOFN_OK && is_stream(config))
+        status = settle_rounds(config, err);
+    else if (status == KOFN_OK)
+        status = settle_jobs(config, err);
+    if (config->at_once == 0)
+        config->at_once = is_stream(config) ? config->rounds.delay + 2 : 1;
     return status == KOFN_OK ? check_unit(config, err) : status;
 }
 
@@ -200,6 +232,15 @@ get_job(const run *r, uint64_t id)
     return &r->jobs[(id - 1) % (uint64_t)r->config.at_once];
 }
 
+/* The worker's, in what the task belongs to. */
+static double
+get_factor(const run *r, const job *j, size_t index)
+{
+    return r->stream ? r->factors[index] : j->factor[index];
+}
+
+static void begin_round(run *r, uint64_t number);
+
 static void
 on_send(run *r, const kofn_action *action)
 {
@@ -207,24 +248,28 @@ on_send(run *r, const kofn_action *action)
     worker *w = &r->workers[index];
     job *j = get_job(r, action->job);
     assert(w->count < (size_t)r->config.credit);
-    j->sent++;
+    if (action->round != r->round.round)
+        begin_round(r, action->round);
+    if (j->sent++ == 0 && r->stream) // now it is born
+        j->begun_ns = r->now_ns;
     r->figures.sent++;
     r->figures.backups += action->backup;
-    w->queue[w->count++] = (task){action->assignment, draw_time(r, j->factor[index]), j};
+    w->queue[w->count++] = (task){action->assignment, draw_time(r, get_factor(r, j, index)), j};
     if (w->count == 1)
         begin_front(r, w);
 }
 
+/* One that was answered in the same moment is not there any more. */
 static void
 on_cancel(run *r, const kofn_action *action)
 {
     worker *w = &r->workers[action->worker - 1];
-    size_t at = 0;
-    while (w->queue[at].assignment != action->assignment)
-        at++;
-    assert(at < w->count);
     r->figures.cancelled++;
-    remove_task(r, w, at);
+    for (size_t at = 0; at < w->count; at++)
+        if (w->queue[at].assignment == action->assignment) {
+            remove_task(r, w, at);
+            return;
+        }
 }
 
 static void
@@ -239,22 +284,62 @@ answer(run *r, worker *w)
     r->figures.answered++;
 }
 
-/* ---- jobs ------------------------------------------------------------------------------------ */
+/* ---- rounds ---------------------------------------------------------------------------------- */
+
+static kofn_rounds_view
+get_view(const run *r)
+{
+    kofn_sched_stream_view view = {0};
+    (void)kofn_sched_get_stream(r->sched, STREAM, &view);
+    return view.rounds;
+}
+
+/* The round that was on is over, by what the stream says of it now. */
+static void
+end_round(run *r, const kofn_rounds_view *view)
+{
+    kofn_sim_round *round = &r->round;
+    if (view->rounds == r->view.rounds)
+        return;
+    round->ended_ns = round->begun_ns + (view->busy_ns - r->view.busy_ns);
+    round->stragglers = view->stragglers;
+    round->waited = view->waited > r->view.waited;
+    r->stragglers += view->stragglers;
+    if (r->observer && r->observer->on_round)
+        r->observer->on_round(r->observer->context, round);
+}
+
+static size_t
+fill_factors(run *r, uint64_t number, double *factor)
+{
+    size_t slow = 0;
+    kofn_straggler_fill(r->model, number - 1, factor);
+    for (int64_t i = 0; i < r->config.workers; i++)
+        slow += factor[i] > 1;
+    r->slow += slow;
+    return slow;
+}
 
 static void
-fill_factors(run *r, job *j)
+begin_round(run *r, uint64_t number)
 {
-    kofn_straggler_fill(r->model, j->number - 1, j->factor);
-    for (int64_t i = 0; i < r->config.workers; i++)
-        r->slow += j->factor[i] > 1;
+    const kofn_rounds_view view = get_view(r);
+    if (r->round.round > 0)
+        end_round(r, &view);
+    r->view = view;
+    r->round = (kofn_sim_round){.round = number, .begun_ns = r->now_ns, .load = view.load};
+    r->round.slow = fill_factors(r, number, r->factors);
 }
+
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 /* The next one, in the place of one that ended. */
 static kofn_status
 add_job(run *r, job *j)
 {
     *j = (job){.number = ++r->added, .begun_ns = r->now_ns, .factor = j->factor};
-    fill_factors(r, j);
+    if (!r->stream)
+        (void)fill_factors(r, j->number, j->factor);
     const kofn_sched_job params = {
         .id = r->added * (uint64_t)r->config.at_once + (uint64_t)(j - r->jobs) + 1,
         .client = 1,
@@ -263,6 +348,7 @@ add_job(run *r, job *j)
         .deadline_ns = KOFN_NEVER_NS,
         .task_flops = r->share * JOB_FLOPS,
         .noise = r->config.field->epsilon,
+        .stream = r->stream ? STREAM : 0,
     };
     return kofn_sched_job_add(r->sched, r->now_ns, &params, r->err);
 }
@@ -272,8 +358,9 @@ end_job(run *r, const kofn_action *action)
 {
     job *j = get_job(r, action->job);
     kofn_sim_figures *f = &r->figures;
-    const kofn_sim_job ended = {j->number, j->begun_ns, r->now_ns,
-                                j->sent,   j->answered, action->kind == KOFN_ACTION_FAIL};
+    const kofn_sim_job ended = {
+        j->number, j->begun_ns, r->now_ns, j->sent, j->answered, action->kind == KOFN_ACTION_FAIL,
+    };
     if (!ended.failed)
         f->latency[f->jobs - f->failed] = (double)(r->now_ns - j->begun_ns) * 1e-9;
     else if (f->failed == 0)
@@ -309,14 +396,22 @@ drain(run *r)
     return status;
 }
 
+/* All who are done at that moment. */
+static void
+answer_all(run *r, int64_t now_ns)
+{
+    r->now_ns = now_ns;
+    for (kofn_timer *first; (first = kofn_timers_first(&r->timers)) && first->due_ns == now_ns;)
+        answer(r, (worker *)first);
+}
+
 static kofn_status
 step(run *r)
 {
-    kofn_timer *first = kofn_timers_first(&r->timers);
+    const kofn_timer *first = kofn_timers_first(&r->timers);
     const int64_t tick_ns = kofn_sched_next_tick(r->sched);
     if (first && first->due_ns <= tick_ns) {
-        r->now_ns = first->due_ns;
-        answer(r, (worker *)first);
+        answer_all(r, first->due_ns);
     } else if (tick_ns != KOFN_NEVER_NS) {
         r->now_ns = tick_ns > r->now_ns ? tick_ns : r->now_ns;
         kofn_sched_tick(r->sched, r->now_ns);
@@ -356,11 +451,25 @@ join_workers(run *r)
 }
 
 static kofn_status
+open_stream(run *r)
+{
+    const kofn_sched_stream stream = {
+        .id = STREAM,
+        .need = r->code->threshold,
+        .field = r->config.field,
+        .rounds = r->config.rounds,
+    };
+    return kofn_sched_stream_open(r->sched, 0, &stream, r->err);
+}
+
+static kofn_status
 go(run *r)
 {
     kofn_status status = join_workers(r);
+    if (status == KOFN_OK && r->stream)
+        status = open_stream(r);
     for (int64_t i = 0; i < r->config.at_once && status == KOFN_OK; i++) {
-        r->jobs[i].factor = r->factors + i * r->config.workers;
+        r->jobs[i].factor = r->stream ? NULL : r->factors + i * r->config.workers;
         if (i < r->config.jobs)
             status = add_job(r, &r->jobs[i]);
     }
@@ -379,17 +488,83 @@ compare(const void *a, const void *b)
 }
 
 static void
+sum_up_rounds(run *r)
+{
+    kofn_sim_figures *f = &r->figures;
+    const kofn_rounds_view view = get_view(r);
+    end_round(r, &view);
+    f->rounds = view.rounds;
+    f->waited = view.waited;
+    if (f->rounds == 0)
+        return;
+    const double pairs = (double)r->round.round * (double)r->config.workers;
+    f->load = (double)view.load_sum / (double)f->rounds * r->share;
+    f->stragglers = (double)r->stragglers / pairs;
+    f->slow = (double)r->slow / pairs;
+}
+
+static void
 sum_up(run *r)
 {
     kofn_sim_figures *f = &r->figures;
     const double jobs = (double)f->jobs, workers = (double)r->config.workers;
-    const double unit = (double)r->config.unit_ns;
     f->seconds = (double)r->now_ns * 1e-9;
-    f->time = (double)r->now_ns / jobs / unit;
-    f->load = (double)f->sent * r->share / jobs / workers;
+    f->time = (double)r->now_ns / jobs / (double)r->config.unit_ns;
     f->busy = r->now_ns > 0 ? (double)r->busy_ns / (double)r->now_ns / workers : 0;
+    f->load = (double)f->sent * r->share / jobs / workers;
     f->slow = (double)r->slow / jobs / workers;
+    if (r->stream)
+        sum_up_rounds(r);
     qsort(f->latency, (size_t)(f->jobs - f->failed), sizeof *f->latency, compare);
+}
+
+/* A code of which any k rows suffice, and nothing else is to be known. */
+static kofn_status
+make_counted(run *r, size_t rows, size_t reserve, size_t k)
+{
+    kofn_code *code;
+    const kofn_partition whole = {1, 1, 1};
+    const kofn_status status =
+        kofn_code_alloc("counted", r->config.field, whole, rows, &code, r->err);
+    if (status != KOFN_OK)
+        return status;
+    kofn_code_set_thresholds(code, &(kofn_thresholds){.exact = k, .enough = k});
+    code->reserve = reserve;
+    kofn_code_seal(code);
+    r->code = code;
+    r->config.sched.count_only = true;
+    return KOFN_OK;
+}
+
+static kofn_status
+make_stream_code(run *r)
+{
+    size_t plain, coded;
+    kofn_code_spec spec = r->config.code;
+    const size_t need = spec.part.x * spec.part.y;
+    kofn_rounds_count_rows(&r->config.rounds, need, &plain, &coded);
+    if (!r->config.decoder)
+        return make_counted(r, plain + coded, 0, need);
+    if (kofn_code_spec_is_open(&spec))
+        (void)snprintf(spec.family, sizeof spec.family, "%s", coded > 0 ? "rkrp" : "uncoded");
+    spec.tasks = coded;
+    return kofn_inner_build(&spec, r->config.field, plain > 0, &r->code, r->err);
+}
+
+static kofn_status
+make_code(run *r)
+{
+    const kofn_code_spec *spec = &r->config.code;
+    kofn_thresholds k;
+    if (r->stream)
+        return make_stream_code(r);
+    const kofn_status status = kofn_code_spec_thresholds(spec, r->config.field, &k, r->err);
+    if (status != KOFN_OK)
+        return status;
+    const bool counts = !r->config.decoder && !k.likely && k.enough == k.exact &&
+                        k.exact == spec->part.x * spec->part.y;
+    return counts ? make_counted(r, spec->tasks + spec->reserve, spec->reserve, k.exact)
+                  : kofn_code_spec_build(spec, r->config.field, &r->code, r->err);
 }
 
 static kofn_status
@@ -397,11 +572,12 @@ set_up(run *r)
 {
     const size_t workers = (size_t)r->config.workers, at_once = (size_t)r->config.at_once;
     kofn_rng_init(&r->rng, (uint64_t)r->config.seed, 0);
+    r->stream = is_stream(&r->config);
     r->share = get_share(&r->config);
     r->workers = calloc(workers, sizeof *r->workers);
     r->queues = calloc(workers * (size_t)r->config.credit, sizeof *r->queues);
     r->jobs = calloc(at_once, sizeof *r->jobs);
-    r->factors = calloc(at_once * workers, sizeof *r->factors);
+    r->factors = calloc((r->stream ? 1 : at_once) * workers, sizeof *r->factors);
     r->figures.latency = malloc((size_t)r->config.jobs * sizeof *r->figures.latency);
     if (!r->workers || !r->queues || !r->jobs || !r->factors || !r->figures.latency)
         return kofn_fail(r->err, KOFN_RESOURCE_EXHAUSTED,
@@ -411,7 +587,7 @@ set_up(run *r)
     if (status == KOFN_OK)
         status = kofn_straggler_new(&r->config.stragglers, workers, &r->model, r->err);
     if (status == KOFN_OK)
-        status = kofn_code_spec_build(&r->config.code, r->config.field, &r->code, r->err);
+        status = make_code(r);
     return status == KOFN_OK ? kofn_sched_new(&r->config.sched, &r->sched, r->err) : status;
 }
 

@@ -7,13 +7,20 @@
  *           ^ DECODE                       factors of straggler.h, jitter
  *           +-- the next job is added
  *
+ * Streams    Under policy "rounds" all jobs are of one stream (rounds.h), whose slots are the workers.
  * Time       A task takes (its flops / the job's flops) x unit x factor x jitter + overhead. `unit` is
  *            the whole job on one worker that is no straggler. The factor is that of the worker in the
  *            job (jobs count as the model's rounds) or, of a stream, in the round it was sent in.
  *            Jitter is exp(sigma z), z normal: median 1. Nothing else takes time: blocks come at
  *            once, encoding and decoding cost nothing. Cancelled, a task frees its worker at once.
- * Order      What happens at the same moment: answers first, by worker, then the scheduler's time.
- * Jobs       `at_once` are under way; whenever one ends, the next one is added. All have the same code.
+ * Order      What happens at the same moment: answers first, by worker, then the scheduler's time, then
+ *            what it asks for. So with a tolerance of 0 all who are as fast as the first have done their
+ *            lists in time.
+ * Jobs       `at_once` are under way or wait; whenever one ends, the next one is added. All have the same
+ *            code.
+ * Answers    Are counted where any k of them suffice and no fewer ever can: of streams, and where k = x y.
+ *            Then sets are never badly conditioned, nothing is encoded or solved, and neither costs any
+ *            time here. Other codes, and all with `decoder`, have the daemon's decoder.
  * Seeds      The same configuration gives the same figures everywhere.
  * Cost       O(log P) for each task, O(P) for each job. Memory: 8 bytes for each job.
  * Threads    A run belongs to one thread; there is no shared state.
@@ -28,17 +35,20 @@
 enum { KOFN_SIM_WORKERS_MAX = 10000, KOFN_SIM_JOBS_MAX = 100000000 };
 
 typedef struct kofn_sim_config {
-    int64_t workers;                // P
-    int64_t jobs;                   // in all
-    int64_t at_once;                // of them under way
-    int64_t credit;                 // tasks that a worker takes at a time
-    int64_t unit_ns;                // the whole job on one worker
-    int64_t overhead_ns;            // of each task
-    double jitter;                  // sigma
-    int64_t seed;                   // of jitter
-    char policy[KOFN_NAME_MAX];     // of each job
-    const kofn_field *field;        // borrowed
-    kofn_code_spec code;            // what is open is chosen as for a large product
+    int64_t workers;            // P
+    int64_t jobs;               // in all
+    int64_t at_once;            // of them under way; 0: 1, or T + 2 of a stream
+    int64_t credit;             // tasks that a worker takes at a time
+    int64_t unit_ns;            // the whole job on one worker
+    int64_t overhead_ns;        // of each task
+    double jitter;              // sigma
+    int64_t seed;               // of jitter
+    char policy[KOFN_NAME_MAX]; // of each job; "rounds": they are a stream's
+    kofn_rounds_config rounds;  // of that; `slots` is set
+    const kofn_field *field;    // borrowed
+    kofn_code_spec code;        // what is open is chosen as for a large product; of a stream the
+                                // partition alone counts, z = 1, and with `decoder` the family
+    bool decoder;               // nothing is counted
     kofn_straggler_spec stragglers; // with a seed of its own
     kofn_sched_config sched;
 } kofn_sim_config;
@@ -49,22 +59,32 @@ extern const kofn_keys kofn_sim_keys;
 /* Every default: oneshot, f64, no stragglers, and the master's own. */
 void kofn_sim_config_init(kofn_sim_config *config);
 
-/* Complete the code, and check all. OUT_OF_RANGE, INVALID_ARGUMENT, NOT_FOUND: a key, with what would do;
+/* Complete code and rounds, and check all. OUT_OF_RANGE, INVALID_ARGUMENT, NOT_FOUND: a key, with what would do;
  * errors of the code. kofn_sim_run does it for itself. */
 KOFN_MUST_CHECK kofn_status kofn_sim_settle(kofn_sim_config *config, kofn_error *err);
 
 typedef struct kofn_sim_job {   // that ended
     uint64_t job;               // from 1
-    int64_t begun_ns, ended_ns; // begun: when it was added
+    int64_t begun_ns, ended_ns; // begun: when it was added; of a stream, born
     size_t sent, answered;      // tasks
     bool failed;
 } kofn_sim_job;
+
+typedef struct kofn_sim_round { // of a stream, that is over
+    uint64_t round;             // from 1
+    int64_t begun_ns, ended_ns;
+    size_t load;       // mini-tasks of the longest list
+    size_t slow;       // workers that the model made stragglers
+    size_t stragglers; // slots that had not done their lists at the end
+    bool waited;       // it was not over at the end of the tolerance
+} kofn_sim_round;
 
 /* Who watches; any may be NULL, and so may the observer. on_job: in the order of ending. go_on: from
  * time to time, with jobs that ended; false ends the run as CANCELLED. */
 typedef struct kofn_sim_observer {
     void *context;
     void (*on_job)(void *context, const kofn_sim_job *job);
+    void (*on_round)(void *context, const kofn_sim_round *round);
     bool (*go_on)(void *context, uint64_t ended);
 } kofn_sim_observer;
 
@@ -73,11 +93,14 @@ typedef struct kofn_sim_figures {
     char why[KOFN_ERROR_TEXT_MAX]; // the first that failed
     double seconds;                // virtual, from the first job to the last end
     double time;                   // for each job, in units: the paper's R-hat
-    double load;                   // work that a job gives to each worker, in units: the paper's L
-    double busy;                   // share of their time that workers computed
-    double slow;                   // share of (job, worker) that the model made stragglers
+    double load; // work that a job gives each worker, in units: the paper's L, of a stream
+    // for the longest list of each round
+    double busy; // share of their time that workers computed
+    double slow; // share of (job or round, worker) that the model made stragglers
     uint64_t sent, answered, cancelled, backups; // tasks
-    double *latency; // [jobs - failed] seconds from begun to ended, ascending; owned
+    uint64_t rounds, waited;                     // of a stream: that ended; beyond the tolerance
+    double stragglers; // share of (round, slot) with something left to do at the end
+    double *latency;   // [jobs - failed] seconds from begun to ended, ascending; owned
 } kofn_sim_figures;
 
 /* Run it. Errors of kofn_sim_settle and of the straggler model; FAILED_PRECONDITION: nothing more

@@ -42,7 +42,7 @@ typedef struct rig {
 static inline kofn_sched_config
 rig_config(void)
 {
-    kofn_sched_config config;
+    kofn_sched_config config = {0};
     kofn_keys_set_defaults(kofn_sched_keys, &config);
     return config;
 }

@@ -649,6 +649,38 @@ answers_in_order_of_their_points_decode_once_all_are_there(void **state)
     }
 }
 
+/* In the simulator. */
+static void
+a_counter_takes_the_threshold_at_its_word_and_makes_no_plan(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_decode_plan plan;
+    kofn_decoder *d;
+    const test_code rows = {.family = "polynomial", .partition = "2,1,2", .tasks = 7};
+    const size_t coming[] = {0, 5, 6};
+    size_t tasks[7], count;
+    kofn_code *code = make_code(&rows, "f64", 1);
+    assert_ok(kofn_decoder_new_counter(code, &d, &error));
+    add_all(d, (const size_t[]){6, 2, 3}, 3);
+    assert_fails(kofn_decoder_add(d, 2, &error), KOFN_ALREADY_EXISTS);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_NOT_YET);
+    assert_int_equal(kofn_decoder_get_missing(d), 1);
+    assert_true(kofn_decoder_would_help(d, 0));
+    assert_false(kofn_decoder_would_help(d, 2));
+    assert_true(kofn_decoder_would_suffice(d, coming, 3));
+    assert_false(kofn_decoder_would_suffice(d, &coming[2], 1)); // it is here
+    assert_fails(kofn_decoder_suggest(d, tasks, &count, &error), KOFN_FAILED_PRECONDITION);
+    assert_fails(kofn_decoder_estimate(d, 0x1p-53, &plan, &error), KOFN_FAILED_PRECONDITION);
+    add_all(d, coming, 1);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+    assert_int_equal(kofn_decoder_get_missing(d), 0);
+    assert_false(kofn_decoder_would_help(d, 5));
+    assert_fails(kofn_decoder_plan(d, 0x1p-53, &plan, &error), KOFN_FAILED_PRECONDITION);
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&code);
+}
+
 int
 main(void)
 {
@@ -674,6 +706,7 @@ main(void)
         cmocka_unit_test(a_batch_of_pairs_decodes_from_any_three),
         cmocka_unit_test(strassen_with_local_codes_decodes_when_each_group_has_four),
         cmocka_unit_test(answers_in_order_of_their_points_decode_once_all_are_there),
+        cmocka_unit_test(a_counter_takes_the_threshold_at_its_word_and_makes_no_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,517 @@
+/* kofn simulate: the daemon's scheduler in virtual time (master/sim/simulate.h). Here its options are
+ * read and its figures said; nothing is sent anywhere.
+ */
+#include "client/cli/cli.h"
+#include "client/cli/plot.h"
+#include "client/cli/signals.h"
+#include "client/cli/text.h"
+#include "common/base/clock.h"
+#include "master/sim/simulate.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    KEY_WORKERS = 0xa00,
+    KEY_JOBS,
+    KEY_AT_ONCE,
+    KEY_CREDIT,
+    KEY_UNIT,
+    KEY_OVERHEAD,
+    KEY_JITTER,
+    KEY_SEED,
+    KEY_POLICY,
+    KEY_SCHEME,
+    KEY_DELAY,
+    KEY_LAMBDA,
+    KEY_TOLERANCE,
+    KEY_FAILURES,
+    KEY_WINDOW,
+    KEY_BURST,
+    KEY_RESCUE,
+    KEY_CODE,
+    KEY_PARTITION,
+    KEY_TASKS,
+    KEY_RESERVE,
+    KEY_SET,
+    KEY_FIELD,
+    KEY_DECODER,
+    KEY_STRAGGLER,
+    KEY_CSV,
+    KEY_PLOT,
+};
+
+#define DRAW_EVERY_NS (KOFN_NS_PER_S / 5)
+
+typedef struct arguments {
+    cli_common common;
+    kofn_sim_config config;
+    const kofn_field *field; // owned, where one is named
+    const char *policy, *straggler, *csv, *plot;
+    bool rounds; // a key of rounds is named
+} arguments;
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+static void
+set_key(struct argp_state *state, kofn_keys keys, void *target, const char *name, const char *text)
+{
+    kofn_error error;
+    if (kofn_keys_parse(keys, name, text, target, &error) != KOFN_OK)
+        argp_error(state, "--%s", error.text);
+}
+
+static void
+set_code(struct argp_state *state, const char *key, const char *text)
+{
+    arguments *args = state->input;
+    kofn_error error;
+    if (kofn_code_spec_set(&args->config.code, key, text, &error) != KOFN_OK)
+        argp_error(state, "%s", error.text);
+}
+
+static void
+set_parameter(struct argp_state *state, const char *text)
+{
+    char name[KOFN_NAME_MAX];
+    const size_t length = strcspn(text, "=");
+    if (text[length] != '=' || length == 0 || length >= sizeof name)
+        argp_error(state, "--set '%s': want NAME=VALUE; `kofn codes` lists the names", text);
+    memcpy(name, text, length);
+    name[length] = '\0';
+    set_code(state, name, text + length + 1);
+}
+
+static void
+set_field(struct argp_state *state, const char *name)
+{
+    arguments *args = state->input;
+    kofn_error error;
+    kofn_field_destroy(&args->field);
+    if (kofn_field_new(name, &args->field, &error) != KOFN_OK)
+        argp_error(state, "%s", error.text);
+    args->config.field = args->field;
+}
+
+/* One seed for all, but for a model that names its own. */
+static void
+set_straggler(struct argp_state *state, arguments *args)
+{
+    kofn_error error;
+    kofn_straggler_spec *spec = &args->config.stragglers;
+    if (args->straggler && kofn_straggler_parse(args->straggler, spec, &error) != KOFN_OK)
+        argp_error(state, "--straggler: %s", error.text);
+    if (!args->straggler || !strstr(args->straggler, "seed="))
+        spec->seed = args->config.seed;
+    if (!args->config.code.has_seed) {
+        args->config.code.has_seed = true;
+        args->config.code.seed = (uint64_t)args->config.seed;
+    }
+}
+
+static void
+set_policy(struct argp_state *state, arguments *args)
+{
+    const char *policy = args->policy ? args->policy : args->rounds ? "rounds" : "oneshot";
+    if (args->rounds && strcmp(policy, "rounds") != 0)
+        argp_error(state,
+                   "--scheme and what belongs to it are of a stream's rounds, not of policy %s",
+                   policy);
+    (void)snprintf(args->config.policy, sizeof args->config.policy, "%s", policy);
+}
+
+static error_t
+parse_code(int key, char *arg, struct argp_state *state)
+{
+    switch (key) {
+    case KEY_CODE:
+        set_code(state, "family", arg);
+        return 0;
+    case KEY_PARTITION:
+        set_code(state, "partition", arg);
+        return 0;
+    case KEY_TASKS:
+        set_code(state, "tasks", arg);
+        return 0;
+    case KEY_RESERVE:
+        set_code(state, "reserve", arg);
+        return 0;
+    case KEY_SET:
+        set_parameter(state, arg);
+        return 0;
+    case KEY_FIELD:
+        set_field(state, arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t
+parse(int key, char *arg, struct argp_state *state)
+{
+    static const char *const names[] = {"workers", "jobs",     "at_once", "credit",
+                                        "unit",    "overhead", "jitter",  "seed"};
+    static const char *const rounds[] = {"scheme",   "delay",  "lambda", "tolerance",
+                                         "failures", "window", "burst",  "rescue"};
+    arguments *args = state->input;
+    if (key >= KEY_WORKERS && key <= KEY_SEED) {
+        set_key(state, kofn_sim_keys, &args->config, names[key - KEY_WORKERS], arg);
+        return 0;
+    }
+    if (key >= KEY_SCHEME && key <= KEY_RESCUE) {
+        set_key(state, kofn_rounds_keys, &args->config.rounds, rounds[key - KEY_SCHEME], arg);
+        args->rounds = true;
+        return 0;
+    }
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &args->common;
+        return 0;
+    case KEY_POLICY:
+        args->policy = arg;
+        return 0;
+    case KEY_DECODER:
+        args->config.decoder = true;
+        return 0;
+    case KEY_STRAGGLER:
+        args->straggler = arg;
+        return 0;
+    case KEY_CSV:
+        args->csv = arg;
+        return 0;
+    case KEY_PLOT:
+        args->plot = arg;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "'%s' is one argument too many", arg);
+        return 0;
+    case ARGP_KEY_END:
+        set_straggler(state, args);
+        set_policy(state, args);
+        return 0;
+    default:
+        return parse_code(key, arg, state);
+    }
+}
+
+static const struct argp_option options[] = {
+    {"workers", KEY_WORKERS, "P", 0, "How many (default: 4)", 1},
+    {"jobs", KEY_JOBS, "J", 0, "How many (default: 10000)", 1},
+    {"policy", KEY_POLICY, "NAME", 0,
+     "Of each job; `kofn codes` lists them (default: oneshot, with --scheme rounds)", 1},
+    {"straggler", KEY_STRAGGLER, "MODEL", 0,
+     "Who is slow in which job, or round: none, persistent:count=1, iid:delta=0.3, "
+     "fritchman:enter=0.05,leave=0.5,states=2, arbitrary:failures=4,window=4 or trace:file=FILE; "
+     "slowdown=5 says how slow (default: none)",
+     1},
+    {NULL, 0, NULL, 0, "Jobs of one stream, in rounds:", 5},
+    {"scheme", KEY_SCHEME, "NAME", 0, "dip, idip, idip_burst, polynomial or uncoded", 5},
+    {"delay", KEY_DELAY, "T", 0,
+     "Rounds after that of its birth by which a job is finished (default: window - 1; of dip, 3)",
+     5},
+    {"lambda", KEY_LAMBDA, "L", 0,
+     "dip: workers that must answer when a job is due (default: all of them)", 5},
+    {"tolerance", KEY_TOLERANCE, "MU", 0,
+     "Workers get MU times as long again as the first one took (default: 0.25)", 5},
+    {"failures", KEY_FAILURES, "N", 0,
+     "idip: stragglers in any window (default: workers times window - X Y)", 5},
+    {"window", KEY_WINDOW, "W", 0, "idip: rounds of a window (default: delay + 1)", 5},
+    {"burst", KEY_BURST, "B", 0, "idip_burst: rounds that a straggler is one for; divides N", 5},
+    {"rescue", KEY_RESCUE, "F", 0,
+     "Copy what a round has waited for F times as long as the first worker took (default: never)",
+     5},
+    {NULL, 0, NULL, 0, "How to code (left out: chosen for the workers):", 10},
+    {"code", KEY_CODE, "NAME", 0, "Code family; `kofn codes` lists them", 10},
+    {"partition", KEY_PARTITION, "X,Z,Y", 0,
+     "Parts of A's rows, of the inner dimension, of B's columns; 0 leaves one open", 10},
+    {"tasks", KEY_TASKS, "N", 0, "Coded tasks", 10},
+    {"reserve", KEY_RESERVE, "N", 0, "Fresh tasks beyond those", 10},
+    {"set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10},
+    {"field", KEY_FIELD, "NAME", 0, "Arithmetic of the code (default: f64)", 10},
+    {"decoder", KEY_DECODER, NULL, 0,
+     "Ask the decoder of each set of answers, where counting them says as much but for rounding",
+     10},
+    {NULL, 0, NULL, 0, "Time and chance:", 20},
+    {"unit", KEY_UNIT, "TIME", 0, "What the whole job takes on one worker (default: 1s)", 20},
+    {"overhead", KEY_OVERHEAD, "TIME", 0, "What each task takes beside its work (default: 0)", 20},
+    {"jitter", KEY_JITTER, "SIGMA", 0,
+     "Times of tasks vary by a log-normal factor of this sigma (default: 0)", 20},
+    {"at-once", KEY_AT_ONCE, "N", 0,
+     "Jobs under way; whenever one ends, the next is added (default: 1, of a stream T + 2)", 20},
+    {"credit", KEY_CREDIT, "N", 0, "Tasks that a worker takes at a time (default: 2)", 20},
+    {"seed", KEY_SEED, "S", 0, "Of all that is drawn (default: 1)", 20},
+    {NULL, 0, NULL, 0, "Files:", 30},
+    {"csv", KEY_CSV, "FILE", 0, "Write a row for each job, of a stream for each round", 30},
+    {"plot", KEY_PLOT, "FILE", 0, "Draw times of jobs, FILE.svg or FILE.png, with gnuplot", 30},
+    {0},
+};
+
+static const struct argp_child children[] = {{&cli_common_argp, 0, "Output:", 80}, {0}};
+
+static const struct argp simulate_argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "--workers P --jobs J --straggler MODEL",
+    .doc =
+        "Run jobs through the master's scheduler in virtual time.\vA task takes its share of the "
+        "job, times the factor of its worker in that job; blocks come at once, encoding and "
+        "decoding take no time, and what is cancelled frees its worker at once. \"time per job\" "
+        "is in units of the whole job on one worker. The same options give the same figures.",
+    .children = children,
+};
+
+/* ---- watching -------------------------------------------------------------------------------- */
+
+static bool
+is_stream(const arguments *args)
+{
+    return strcmp(args->config.policy, "rounds") == 0;
+}
+
+typedef struct watch {
+    const arguments *args;
+    FILE *csv;
+    cli_plot *plot;
+    bool terminal, drawn;
+    int64_t start_ns, drawn_ns;
+} watch;
+
+static void
+on_job(void *context, const kofn_sim_job *job)
+{
+    watch *w = context;
+    const double seconds = (double)(job->ended_ns - job->begun_ns) * 1e-9;
+    if (w->csv && !is_stream(w->args)) // checked when it is closed
+        (void)fprintf(w->csv, "%" PRIu64 ",%.9f,%.9f,%.9f,%zu,%zu,%d\n", job->job,
+                      (double)job->begun_ns * 1e-9, (double)job->ended_ns * 1e-9, seconds,
+                      job->sent, job->answered, job->failed);
+    if (w->plot && !job->failed)
+        cli_plot_add(w->plot, (double)job->ended_ns * 1e-9, seconds);
+}
+
+static void
+on_round(void *context, const kofn_sim_round *round)
+{
+    const watch *w = context;
+    const double begun = (double)round->begun_ns * 1e-9, ended = (double)round->ended_ns * 1e-9;
+    if (w->csv)
+        (void)fprintf(w->csv, "%" PRIu64 ",%.9f,%.9f,%.9f,%zu,%zu,%zu,%d\n", round->round, begun,
+                      ended, ended - begun, round->load, round->slow, round->stragglers,
+                      round->waited);
+}
+
+static bool
+go_on(void *context, uint64_t ended)
+{
+    watch *w = context;
+    const int64_t now_ns = kofn_clock_ns();
+    if (!w->terminal || now_ns - w->drawn_ns < DRAW_EVERY_NS)
+        return !cli_signals_get();
+    char left[32] = "-";
+    const double jobs = (double)w->args->config.jobs;
+    if (ended > 0)
+        cli_format_seconds((double)(now_ns - w->start_ns) * 1e-9 * (jobs / (double)ended - 1), left,
+                           sizeof left);
+    (void)fprintf(stderr, "\r\033[K%" PRIu64 " of %" PRId64 " jobs, %.0f%%, ETA %s", ended,
+                  w->args->config.jobs, 100 * (double)ended / jobs, left);
+    w->drawn = true;
+    w->drawn_ns = now_ns;
+    return !cli_signals_get();
+}
+
+static kofn_status
+fail_file(const char *path, kofn_error *err)
+{
+    return kofn_fail(err, kofn_status_from_errno(errno), "%s: cannot be written: %s", path,
+                     strerror(errno));
+}
+
+static kofn_status
+open_files(watch *w, kofn_error *err)
+{
+    const arguments *args = w->args;
+    if (args->plot) {
+        const kofn_status status = cli_plot_new(args->plot, &w->plot, err);
+        if (status != KOFN_OK)
+            return status;
+    }
+    if (!args->csv)
+        return KOFN_OK;
+    w->csv = fopen(args->csv, "we");
+    if (!w->csv)
+        return fail_file(args->csv, err);
+    (void)fputs(is_stream(args) ? "round,begun,ended,seconds,load,slow,stragglers,waited\n"
+                                : "job,begun,ended,seconds,sent,answered,failed\n",
+                w->csv);
+    return KOFN_OK;
+}
+
+static kofn_status
+close_csv(watch *w, kofn_error *err)
+{
+    FILE *csv = w->csv;
+    w->csv = NULL;
+    if (!csv)
+        return KOFN_OK;
+    const bool bad = ferror(csv) != 0;
+    if (fclose(csv) != 0 || bad)
+        return fail_file(w->args->csv, err);
+    return KOFN_OK;
+}
+
+static kofn_status
+run(watch *w, kofn_sim_figures *ret_figures, kofn_error *err)
+{
+    const kofn_sim_observer observer = {w, on_job, on_round, go_on};
+    const kofn_status status = kofn_sim_run(&w->args->config, &observer, ret_figures, err);
+    if (w->drawn)
+        (void)fputs("\r\033[K", stderr);
+    return status;
+}
+
+/* ---- saying ---------------------------------------------------------------------------------- */
+
+static const double shares[] = {0.5, 0.9, 0.99, 0.999, 1};
+static const char *const share_names[] = {"50", "90", "99", "99.9", "max"};
+
+enum { SHARES = sizeof shares / sizeof shares[0] };
+
+/* "idip 2,1,3 T=3 W=4 N=10, tolerance 0.25", "polynomial 2,1,1 n=4, oneshot". */
+static void
+format_code(const kofn_sim_config *c, char *ret_text, size_t size)
+{
+    const kofn_partition part = c->code.part;
+    const kofn_rounds_config *rounds = &c->rounds;
+    char more[96] = "";
+    if (strcmp(c->policy, "rounds") != 0) {
+        (void)snprintf(ret_text, size, "%s %zu,%zu,%zu n=%zu, %s", c->code.family, part.x, part.z,
+                       part.y, c->code.tasks, c->policy);
+        return;
+    }
+    if (rounds->scheme == KOFN_SCHEME_DIP)
+        (void)snprintf(more, sizeof more, " lambda=%" PRId64, rounds->lambda);
+    else if (rounds->scheme == KOFN_SCHEME_IDIP || rounds->scheme == KOFN_SCHEME_IDIP_BURST)
+        (void)snprintf(more, sizeof more, " W=%" PRId64 " N=%" PRId64, rounds->window,
+                       rounds->failures);
+    (void)snprintf(ret_text, size, "%s %zu,1,%zu T=%" PRId64 "%s, tolerance %g",
+                   kofn_scheme_name(rounds->scheme), part.x, part.y, rounds->delay, more,
+                   rounds->tolerance);
+}
+
+static json_t *
+json_of_percentiles(const kofn_sim_figures *f)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; object && i < SHARES; i++)
+        (void)json_object_set_new(object, share_names[i],
+                                  json_real(kofn_sim_percentile(f, shares[i])));
+    return object;
+}
+
+static json_t *
+json_of(const kofn_sim_config *c, const kofn_sim_figures *f)
+{
+    char code[192];
+    format_code(c, code, sizeof code);
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:I, "
+                     "s:I, s:I, s:I, s:I, s:f}",
+                     "status", "OK", "policy", c->policy, "code", code, "workers",
+                     (json_int_t)c->workers, "seed", (json_int_t)c->seed, "jobs",
+                     (json_int_t)f->jobs, "failed", (json_int_t)f->failed, "seconds", f->seconds,
+                     "time_per_job", f->time, "load", f->load, "busy", f->busy, "slow", f->slow,
+                     "latency", json_of_percentiles(f), "sent", (json_int_t)f->sent, "answered",
+                     (json_int_t)f->answered, "cancelled", (json_int_t)f->cancelled, "backups",
+                     (json_int_t)f->backups, "rounds", (json_int_t)f->rounds, "waited",
+                     (json_int_t)f->waited, "stragglers", f->stragglers);
+}
+
+static void
+print_latency(const kofn_sim_figures *f)
+{
+    char line[160] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < SHARES; i++) {
+        char cell[32];
+        cli_format_seconds(kofn_sim_percentile(f, shares[i]), cell, sizeof cell);
+        length +=
+            (size_t)snprintf(line + length, sizeof line - length, "%s%s%s %s", i > 0 ? ", " : "",
+                             share_names[i], shares[i] < 1 ? "%" : "", cell);
+    }
+    (void)cli_line(stdout, "job latency   %s", line);
+}
+
+static void
+print(const kofn_sim_config *c, const kofn_sim_figures *f)
+{
+    char code[192];
+    format_code(c, code, sizeof code);
+    (void)cli_line(stdout, "%s, %" PRId64 " workers: %" PRIu64 " jobs in %.6gs, seed %" PRId64,
+                   code, c->workers, f->jobs, f->seconds, c->seed);
+    (void)cli_line(stdout, "time per job  %.5f of the job on one worker", f->time);
+    (void)cli_line(stdout, "load          %.5f of a job for each worker; busy %.1f%% of the time",
+                   f->load, 100 * f->busy);
+    if (f->rounds > 0)
+        (void)cli_line(stdout,
+                       "rounds        %" PRIu64 ", of which %" PRIu64
+                       " waited beyond the tolerance (%.2f%%)",
+                       f->rounds, f->waited, 100 * (double)f->waited / (double)f->rounds);
+    if (f->rounds > 0)
+        (void)cli_line(stdout, "stragglers    %.2f%% slow, %.2f%% with something left to do",
+                       100 * f->slow, 100 * f->stragglers);
+    else
+        (void)cli_line(stdout, "stragglers    %.2f%%", 100 * f->slow);
+    print_latency(f);
+    (void)cli_line(stdout,
+                   "tasks         %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64
+                   " cancelled, %" PRIu64 " copies",
+                   f->sent, f->answered, f->cancelled, f->backups);
+    if (f->failed > 0)
+        (void)cli_line(stdout, "failed        %" PRIu64 " jobs, the first: %s", f->failed, f->why);
+}
+
+static int
+report(const arguments *args, const kofn_sim_figures *f)
+{
+    if (args->common.json)
+        return cli_print_json(json_of(&args->config, f));
+    print(&args->config, f);
+    return cli_finish(CLI_OK);
+}
+
+int
+cli_simulate(int argc, char **argv)
+{
+    arguments args = {0};
+    kofn_sim_figures figures = {0};
+    kofn_error error;
+    kofn_sim_config_init(&args.config);
+    cli_parse(&simulate_argp, argc, argv, &args);
+    watch w = {.args = &args,
+               .terminal = !args.common.quiet && isatty(STDERR_FILENO) == 1,
+               .start_ns = kofn_clock_ns()};
+    w.drawn_ns = w.start_ns;
+
+    kofn_status status = kofn_sim_settle(&args.config, &error);
+    if (status == KOFN_OK)
+        status = open_files(&w, &error);
+    if (status == KOFN_OK)
+        status = run(&w, &figures, &error);
+    if (status == KOFN_OK)
+        status = close_csv(&w, &error);
+    if (status == KOFN_OK && w.plot)
+        status = cli_plot_draw(w.plot, &error);
+    const int exit_code = status == KOFN_OK
+                              ? report(&args, &figures)
+                              : cli_fail(&args.common, &error, cli_exit_of_own(status));
+    if (w.csv)
+        (void)fclose(w.csv); // what went wrong before is said
+    cli_plot_destroy(&w.plot);
+    kofn_sim_figures_fini(&figures);
+    kofn_field_destroy(&args.field);
+    return exit_code;
+}

@@ -1,0 +1,401 @@
+/* The simulator against what can be worked out by hand. */
+#include "tests/assert.h"
+
+#include "common/base/clock.h"
+#include "master/sim/simulate.h"
+
+#include <math.h>
+
+static void
+choose_code(kofn_sim_config *c, const char *family, size_t x, size_t y, size_t tasks)
+{
+    (void)snprintf(c->code.family, sizeof c->code.family, "%s", family);
+    c->code.part = (kofn_partition){x, 1, y};
+    c->code.tasks = tasks;
+    c->code.has_seed = true;
+    c->code.seed = 1;
+}
+
+static void
+choose_stragglers(kofn_sim_config *c, const char *text, int64_t seed)
+{
+    kofn_error error;
+    assert_ok(kofn_straggler_parse(text, &c->stragglers, &error));
+    c->stragglers.seed = seed;
+}
+
+static kofn_sim_config
+config_of(int64_t workers, int64_t jobs)
+{
+    kofn_sim_config c;
+    kofn_sim_config_init(&c);
+    c.workers = workers;
+    c.jobs = jobs;
+    choose_code(&c, "uncoded", (size_t)workers, 1, (size_t)workers);
+    return c;
+}
+
+static kofn_sim_figures
+simulate(const kofn_sim_config *c)
+{
+    kofn_error error;
+    kofn_sim_figures f = {0};
+    assert_ok(kofn_sim_run(c, NULL, &f, &error));
+    assert_int_equal(f.jobs, c->jobs);
+    assert_int_equal(f.failed, 0);
+    return f;
+}
+
+/* More than S of P straggle. */
+static double
+miss(size_t p, size_t s, double delta)
+{
+    double sum = 0;
+    for (size_t i = s + 1; i <= p; i++)
+        sum += exp(lgamma((double)p + 1) - lgamma((double)i + 1) - lgamma((double)(p - i) + 1) +
+                   (double)i * log(delta) + (double)(p - i) * log1p(-delta));
+    return sum;
+}
+
+/* Section 4 of the paper: (alpha p + 1 - p) / (P - S). Each job is slow with probability p, alone,
+ * so the mean's standard deviation is (alpha - 1) / (P - S) sqrt(p (1 - p) / J). */
+static void
+assert_formula(size_t p, size_t x, size_t y, double delta, double alpha, int64_t seed)
+{
+    const double k = (double)(x * y), slow = miss(p, p - x * y, delta);
+    char text[64];
+    kofn_sim_config c = config_of((int64_t)p, 4000);
+    (void)snprintf(text, sizeof text, "iid:delta=%g,slowdown=%g", delta, alpha);
+    choose_stragglers(&c, text, seed);
+    choose_code(&c, x * y < p ? "polynomial" : "uncoded", x, y, p);
+    kofn_sim_figures f = simulate(&c);
+    const double sigma = (alpha - 1) / k * sqrt(slow * (1 - slow) / (double)c.jobs);
+    assert_at_most(fabs(f.time - (alpha * slow + 1 - slow) / k), 5 * sigma + 1e-6);
+    assert_at_most(fabs(f.load - 1 / k), 1e-12);
+    assert_at_most(fabs(f.slow - delta),
+                   5 * sqrt(delta * (1 - delta) / (double)p / (double)c.jobs));
+    kofn_sim_figures_fini(&f);
+}
+
+static void
+a_polynomial_code_takes_what_the_paper_says(void **state)
+{
+    (void)state;
+    const int64_t seed = (int64_t)test_seed(1);
+    assert_formula(4, 2, 1, 0.3, 5, seed);
+    assert_formula(4, 3, 1, 0.1, 5, seed);
+    assert_formula(6, 2, 2, 0.2, 10, seed);
+    assert_formula(6, 1, 1, 0.5, 10, seed);
+}
+
+static void
+uncoded_takes_what_the_paper_says(void **state)
+{
+    (void)state;
+    const int64_t seed = (int64_t)test_seed(2);
+    assert_formula(4, 2, 2, 0.3, 5, seed);
+    assert_formula(6, 6, 1, 0.05, 10, seed);
+}
+
+static void
+as_many_persistent_stragglers_as_a_code_loses_cost_nothing(void **state)
+{
+    (void)state;
+    for (int64_t slow = 0; slow <= 3; slow++) {
+        kofn_sim_config c = config_of(6, 50);
+        choose_stragglers(&c, "persistent:slowdown=7", 1);
+        c.stragglers.count = slow;
+        choose_code(&c, "polynomial", 2, 2, 6);
+        kofn_sim_figures f = simulate(&c);
+        assert_at_most(fabs(f.time - (slow <= 2 ? 0.25 : 1.75)), 1e-6);
+        assert_at_most(fabs(kofn_sim_percentile(&f, 1) - kofn_sim_percentile(&f, 0)), 1e-6);
+        assert_int_equal(f.sent, 6 * 50);
+        assert_int_equal(f.answered, 4 * 50);
+        assert_int_equal(f.cancelled, 2 * 50);
+        kofn_sim_figures_fini(&f);
+    }
+}
+
+static void
+the_same_seed_gives_the_same_figures(void **state)
+{
+    (void)state;
+    double time[3];
+    for (int64_t i = 0; i < 3; i++) {
+        kofn_sim_config c = config_of(5, 300);
+        choose_stragglers(&c, "fritchman", 3);
+        choose_code(&c, "polynomial", 3, 1, 5);
+        c.jitter = 0.2;
+        c.seed = i / 2;
+        kofn_sim_figures f = simulate(&c);
+        time[i] = f.time;
+        kofn_sim_figures_fini(&f);
+    }
+    assert_true(time[0] == time[1]);
+    assert_true(time[0] != time[2]);
+}
+
+static double
+time_of(const kofn_sim_config *c)
+{
+    kofn_sim_figures f = simulate(c);
+    const double time = f.time;
+    kofn_sim_figures_fini(&f);
+    return time;
+}
+
+static void
+copies_beat_waiting_where_stragglers_are_rare_and_cost_nothing_where_there_are_none(void **state)
+{
+    (void)state;
+    kofn_sim_config c = config_of(10, 2000);
+    c.unit_ns = 100 * KOFN_NS_PER_S; // the floor of copies is far below a task
+    const double undisturbed = time_of(&c);
+    choose_stragglers(&c, "iid:delta=0.01,slowdown=20", 1);
+    const double waited = time_of(&c);
+    (void)snprintf(c.policy, sizeof c.policy, "speculative");
+    const double copied = time_of(&c);
+    assert_at_most(copied, 0.5 * waited);
+    assert_at_most(undisturbed, copied);
+    choose_stragglers(&c, "none", 1);
+    assert_at_most(fabs(time_of(&c) - undisturbed), 1e-9);
+}
+
+static void
+rateless_rows_run_to_their_end(void **state)
+{
+    (void)state;
+    kofn_sim_config c = config_of(6, 500);
+    choose_stragglers(&c, "iid:delta=0.3", 1);
+    choose_code(&c, "rkrp", 2, 2, 5);
+    (void)snprintf(c.policy, sizeof c.policy, "rateless");
+    kofn_sim_figures f = simulate(&c);
+    assert_true(f.answered >= 4 * 500);
+    assert_in_range(f.sent, f.answered, 20 * 500);
+    kofn_sim_figures_fini(&f);
+}
+
+static void
+jobs_at_once_share_the_workers(void **state)
+{
+    (void)state;
+    kofn_sim_config c = config_of(4, 100);
+    choose_code(&c, "uncoded", 2, 1, 2);
+    kofn_sim_figures f = simulate(&c);
+    assert_at_most(fabs(f.time - 0.5), 1e-9);
+    assert_at_most(fabs(f.busy - 0.5), 1e-9);
+    kofn_sim_figures_fini(&f);
+    c.at_once = 2;
+    f = simulate(&c);
+    assert_at_most(fabs(f.time - 0.25), 1e-9);
+    assert_at_most(fabs(f.busy - 1), 1e-9);
+    kofn_sim_figures_fini(&f);
+}
+
+static void
+a_worker_does_one_task_after_another(void **state)
+{
+    (void)state;
+    kofn_sim_config c = config_of(1, 10);
+    choose_code(&c, "uncoded", 5, 1, 5);
+    c.overhead_ns = KOFN_NS_PER_S / 10;
+    for (c.credit = 1; c.credit <= 5; c.credit += 2)
+        assert_at_most(fabs(time_of(&c) - 5 * (0.2 + 0.1)), 1e-9);
+}
+
+/* The q-quantile of exp(sigma z) is exp(sigma z_q); its estimate from n draws has the standard
+ * deviation sqrt(q (1 - q) / n) over the density there. */
+static void
+jitter_is_log_normal(void **state)
+{
+    (void)state;
+    const double sigma = 0.5, z = 1.2815515655446004, q = 0.9, n = 20000;
+    kofn_sim_config c = config_of(1, (int64_t)n);
+    c.jitter = sigma;
+    c.seed = (int64_t)test_seed(1);
+    kofn_sim_figures f = simulate(&c);
+    const double normal = exp(-z * z / 2) / sqrt(2 * M_PI);
+    assert_at_most(fabs(log(kofn_sim_percentile(&f, q)) - sigma * z),
+                   5 * sigma * sqrt(q * (1 - q) / n) / normal);
+    assert_at_most(fabs(log(kofn_sim_percentile(&f, 0.5))),
+                   5 * sigma * sqrt(0.25 / n) * sqrt(2 * M_PI));
+    assert_at_most(kofn_sim_percentile(&f, 0.999), kofn_sim_percentile(&f, 1));
+    kofn_sim_figures_fini(&f);
+}
+
+/* ---- who watches ----------------------------------------------------------------------------- */
+
+typedef struct seen {
+    uint64_t jobs, asked;
+    int64_t ended_ns;
+    double seconds;
+} seen;
+
+static void
+see_job(void *context, const kofn_sim_job *job)
+{
+    seen *s = context;
+    assert_int_equal(job->job, ++s->jobs);
+    assert_int_equal(job->begun_ns, s->ended_ns);
+    assert_true(job->ended_ns > job->begun_ns);
+    assert_int_equal(job->sent, 5);
+    assert_int_equal(job->answered, 3);
+    assert_false(job->failed);
+    s->ended_ns = job->ended_ns;
+    s->seconds += (double)(job->ended_ns - job->begun_ns) * 1e-9;
+}
+
+static bool
+stop(void *context, uint64_t ended)
+{
+    seen *s = context;
+    s->asked = ended;
+    return false;
+}
+
+static kofn_sim_config
+watched(int64_t jobs)
+{
+    kofn_sim_config c = config_of(5, jobs);
+    choose_code(&c, "polynomial", 3, 1, 5);
+    choose_stragglers(&c, "iid", 1);
+    return c;
+}
+
+static void
+each_job_is_told_of_in_order(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_sim_figures f;
+    seen s = {0};
+    const kofn_sim_config c = watched(500);
+    const kofn_sim_observer observer = {.context = &s, .on_job = see_job};
+    assert_ok(kofn_sim_run(&c, &observer, &f, &error));
+    assert_int_equal(s.jobs, 500);
+    assert_at_most(fabs(s.seconds - f.seconds), 1e-6);
+    assert_at_most(fabs(f.time - f.seconds / 500), 1e-9);
+    kofn_sim_figures_fini(&f);
+}
+
+static void
+a_run_that_is_stopped_is_cancelled(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_sim_figures f;
+    seen s = {0};
+    const kofn_sim_config c = watched(1000000);
+    const kofn_sim_observer observer = {.context = &s, .go_on = stop};
+    assert_fails(kofn_sim_run(&c, &observer, &f, &error), KOFN_CANCELLED);
+    assert_in_range(s.asked, 1, 100000);
+}
+
+/* ---- bad input ------------------------------------------------------------------------------- */
+
+static void
+assert_refused(kofn_sim_config c, kofn_status status, const char *part)
+{
+    kofn_error error;
+    kofn_sim_figures f;
+    assert_fails(kofn_sim_run(&c, NULL, &f, &error), status);
+    if (!strstr(error.text, part))
+        fail_msg("'%s' lacks '%s'", error.text, part);
+}
+
+static void
+what_is_out_of_bounds_is_refused(void **state)
+{
+    (void)state;
+    const kofn_sim_config good = config_of(4, 10);
+    kofn_sim_config c = good;
+    c.workers = 0;
+    assert_refused(c, KOFN_OUT_OF_RANGE, "workers");
+    c = good;
+    c.workers = INT64_MAX;
+    assert_refused(c, KOFN_OUT_OF_RANGE, "workers");
+    c = good;
+    c.jobs = -1;
+    assert_refused(c, KOFN_OUT_OF_RANGE, "jobs");
+    c = good;
+    c.jitter = NAN;
+    assert_refused(c, KOFN_INVALID_ARGUMENT, "jitter");
+    c = good;
+    c.credit = KOFN_CREDIT_MAX + 1;
+    assert_refused(c, KOFN_OUT_OF_RANGE, "credit");
+    c = good;
+    c.unit_ns = 0;
+    assert_refused(c, KOFN_OUT_OF_RANGE, "unit");
+    c = good;
+    choose_code(&c, "uncoded", 150, 100, 15000);
+    c.unit_ns = KOFN_NS_PER_MS;
+    assert_refused(c, KOFN_OUT_OF_RANGE, "unit");
+}
+
+static void
+what_does_not_fit_together_is_refused(void **state)
+{
+    (void)state;
+    const kofn_sim_config good = config_of(4, 10);
+    kofn_sim_config c = good;
+    (void)snprintf(c.policy, sizeof c.policy, "onesho");
+    assert_refused(c, KOFN_NOT_FOUND, "oneshot");
+    c = good;
+    choose_code(&c, "polynomial", 3, 1, 2);
+    assert_refused(c, KOFN_INVALID_ARGUMENT, "x y = 3");
+    c = good;
+    choose_stragglers(&c, "persistent:count=5", 1);
+    assert_refused(c, KOFN_INVALID_ARGUMENT, "5");
+    c = good;
+    choose_stragglers(&c, "trace:file=/nowhere", 1);
+    assert_refused(c, KOFN_NOT_FOUND, "/nowhere");
+}
+
+static void
+jobs_that_fail_are_counted(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_sim_figures f;
+    kofn_sim_config c = config_of(4, 20);
+    c.field = kofn_field_find("gf4"); // so few values that random rows are often dependent
+    choose_code(&c, "alloy_global", 2, 2, 5);
+    c.sched.wait_for_better_ns = 0;
+    for (c.code.seed = 1; c.code.seed < 50; c.code.seed++) {
+        assert_ok(kofn_sim_run(&c, NULL, &f, &error));
+        const uint64_t failed = f.failed;
+        assert_int_equal(f.jobs, 20);
+        if (failed > 0) {
+            assert_int_equal(failed, 20);
+            assert_non_null(strstr(f.why, "do not give the product"));
+            assert_true(kofn_sim_percentile(&f, 1) == 0);
+        }
+        kofn_sim_figures_fini(&f);
+        if (failed > 0)
+            return;
+    }
+    fail_msg("no seed gave dependent rows");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_polynomial_code_takes_what_the_paper_says),
+        cmocka_unit_test(uncoded_takes_what_the_paper_says),
+        cmocka_unit_test(as_many_persistent_stragglers_as_a_code_loses_cost_nothing),
+        cmocka_unit_test(the_same_seed_gives_the_same_figures),
+        cmocka_unit_test(
+            copies_beat_waiting_where_stragglers_are_rare_and_cost_nothing_where_there_are_none),
+        cmocka_unit_test(rateless_rows_run_to_their_end),
+        cmocka_unit_test(jobs_at_once_share_the_workers),
+        cmocka_unit_test(a_worker_does_one_task_after_another),
+        cmocka_unit_test(jitter_is_log_normal),
+        cmocka_unit_test(each_job_is_told_of_in_order),
+        cmocka_unit_test(a_run_that_is_stopped_is_cancelled),
+        cmocka_unit_test(what_is_out_of_bounds_is_refused),
+        cmocka_unit_test(what_does_not_fit_together_is_refused),
+        cmocka_unit_test(jobs_that_fail_are_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
