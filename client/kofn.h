@@ -359,7 +359,7 @@ typedef struct kofn_stream kofn_stream;
 typedef struct kofn_stream_options {
     const char *scheme;    // dip, idip, idip_burst, polynomial, uncoded
     kofn_code_choice code; // the inner code of each job; its `tasks` and `reserve` are the scheme's
-    const char *field;     // arithmetic, as in kofn_product_options, but not integers
+    const char *field;     // arithmetic, as in kofn_product_options, but not integers; f64
     uint64_t slots;        // P: workers that share the rounds; those that are there
     uint64_t delay;        // T: rounds that a job may take beyond its own
     uint64_t lambda;       // dip: workers that answer in the round in which a job is due; P

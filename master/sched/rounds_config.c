@@ -18,8 +18,9 @@ enum { SCHEME_COUNT = sizeof schemes / sizeof schemes[0] };
 static const kofn_key keys[] = {
     {"scheme", KOFN_KEY_CHOICE, FIELD(scheme), 0, 0, "dip",
      "dip|idip|idip_burst|polynomial|uncoded", "how a job's mini-tasks are spread over its rounds"},
-    {"slots", KOFN_KEY_INT, FIELD(slots), 1, KOFN_SLOTS_MAX, NULL, NULL,
-     "P: workers of the stream, each with a list of mini-tasks in each round"},
+    {"slots", KOFN_KEY_INT, FIELD(slots), 0, KOFN_SLOTS_MAX, "0", NULL,
+     "P: workers of the stream, each with a list of mini-tasks in each round; 0: as many as are "
+     "there"},
     {"delay", KOFN_KEY_INT, FIELD(delay), 0, KOFN_DELAY_MAX, "0", NULL,
      "T: rounds after that of its birth by which a job is finished; 0: window - 1, or 3 for dip"},
     {"lambda", KOFN_KEY_INT, FIELD(lambda), 0, KOFN_SLOTS_MAX, "0", NULL,
@@ -101,6 +102,8 @@ kofn_rounds_settle(kofn_rounds_config *config, size_t need, kofn_error *err)
     kofn_status status = check_bounds(&settled, err);
     if (status != KOFN_OK)
         return status;
+    if (settled.slots == 0) // whoever knows the workers says how many
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "slots = 0 is not 1 to %d", KOFN_SLOTS_MAX);
     if (need < 1 || need > KOFN_ROUND_TASKS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "jobs that take %zu answers: 1 to %d are possible",
                          need, (int)KOFN_ROUND_TASKS_MAX);

@@ -111,6 +111,7 @@ struct kofn_run {
     int64_t trial_ns;     // when a deadly task ends it; KOFN_NEVER_NS: none that is wanted
 
     struct kofn_stream *stream; // that it is a job of; NULL: of none, or over
+    uint64_t round;             // of the stream, in which it was over; 0: it was not born
     kofn_link in_stream;
 
     kofn_turn *turn;

@@ -1373,6 +1373,7 @@ tell_outcome(kofn_run *run, kofn_action *ret_action)
         .estimate = run->estimate && !failed,
         .waited = run->waited && !failed,
         .poor = run->poor,
+        .round = run->round,
     };
     if (failed)
         ret_action->error = run->error;

@@ -110,6 +110,7 @@ kofn_stream_remove(kofn_stream *stream, kofn_run *run, int64_t now_ns)
     (void)kofn_map_remove(&stream->jobs, run->id); // the pointer is at hand already
     kofn_link_remove(&run->in_stream);
     run->stream = NULL;
+    run->round = kofn_rounds_get_birth(stream->rounds, run->id) ? stream->round : 0;
     kofn_rounds_finish(stream->rounds, now_ns, run->id);
 }
 
