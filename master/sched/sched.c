@@ -1472,7 +1472,7 @@ kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action)
         }
         if (dispatch(s, ret_action))
             return true;
-    } while (kofn_link_is_listed(&s->stirred)); // dispatch met what was answered already
+    } while (kofn_link_is_listed(&s->stirred)); // dispatch skipped something
     return false;
 }
 

@@ -39,7 +39,7 @@ struct kofn_stream {
     size_t need, rows;
     size_t kind;   // of the field
     bool closed;   // gone with its last job
-    bool skipped;  // something that was answered already, since the rounds were looked at
+    bool skipped;  // what was next, for something answered already or a suspect: look again
     kofn_map jobs; // runs that are not over, by number
     kofn_link runs;
     kofn_link ready, vacated, vacant; // slots
