@@ -161,8 +161,7 @@ begin(rounds_rig *rig)
     rig_push(rig);
     assert_true(kofn_rounds_begin(rig->rounds, rig->now_ns));
     rig->round++;
-    for (size_t slot = 0; slot < (size_t)rig->config.slots; slot++)
-        rig_send(rig, slot);
+    rig_send_all(rig);
 }
 
 /* All but those slots do their lists; the round is to end with that. */
