@@ -43,7 +43,8 @@ struct kofn_stream {
     kofn_map jobs; // runs that are not over, by number
     kofn_link runs;
     kofn_link ready, vacated, vacant; // slots
-    size_t seated;                    // slots whose worker stays
+    size_t held;                      // slots that have a worker
+    size_t seated;                    // of those, whose worker stays
     kofn_link stirred;                // among those to be turned
     size_t slot_count;
     kofn_slot slots[];

@@ -378,6 +378,44 @@ a_task_that_fails_on_all_workers_of_the_stream_fails_its_job(void **state)
 }
 
 static void
+open_scheme(rig *r, kofn_scheme scheme, int64_t slots, size_t need, double rescue)
+{
+    kofn_error error;
+    kofn_sched_stream params = {.id = 1, .need = need, .field = kofn_field_find("f64")};
+    kofn_keys_set_defaults(kofn_rounds_keys, &params.rounds);
+    params.rounds.scheme = (int)scheme;
+    params.rounds.slots = slots;
+    params.rounds.rescue = rescue;
+    assert_ok(kofn_rounds_settle(&params.rounds, need, &error));
+    assert_ok(kofn_sched_stream_open(r->sched, r->now_ns, &params, &error));
+    r->stream = 1;
+}
+
+static void
+failures_on_one_worker_count_once(void **state)
+{
+    rig *r = *state;
+    join_many(r, 3);
+    open_scheme(r, KOFN_SCHEME_UNCODED, 3, 3, 0);
+    add(r, 1, "uncoded", 3, 3, "rounds");
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    break_down(r, 1, 0, 1, "no memory");
+    answer(r, 1, 1, 2);
+    assert_actions(r, "send 1.0>2");
+    lose(r, 2);
+    join(r, 4);
+    assert_actions(r, "send 1.0>1");
+    break_down(r, 1, 0, 1, "no memory");
+    assert_actions(r, "");
+    answer(r, 1, 2, 3);
+    assert_actions(r, "send 1.0>3");
+    break_down(r, 1, 0, 3, "no memory");
+    assert_actions(r, "send 1.0>4");
+    break_down(r, 1, 0, 4, "no memory");
+    assert_actions(r, "fail 1 ABORTED");
+}
+
+static void
 what_is_returned_is_given_again(void **state)
 {
     rig *r = *state;
@@ -413,16 +451,8 @@ static void
 late_mini_tasks_are_copied_where_that_is_wanted(void **state)
 {
     rig *r = *state;
-    kofn_error error;
     join_many(r, 2);
-    kofn_sched_stream params = {.id = 1, .need = 2, .field = kofn_field_find("f64")};
-    kofn_keys_set_defaults(kofn_rounds_keys, &params.rounds);
-    params.rounds.scheme = KOFN_SCHEME_POLYNOMIAL;
-    params.rounds.slots = 2;
-    params.rounds.rescue = 3;
-    assert_ok(kofn_rounds_settle(&params.rounds, 2, &error));
-    assert_ok(kofn_sched_stream_open(r->sched, r->now_ns, &params, &error));
-    r->stream = 1;
+    open_scheme(r, KOFN_SCHEME_POLYNOMIAL, 2, 2, 3);
     push(r, 1, 2, 2);
     assert_actions(r, "send 1.0>1, send 1.1>2");
     at(r, 100);
@@ -535,7 +565,30 @@ what_is_kept_by_whom_it_is_given_to_is_waited_for_there(void **state)
     assert_actions(r, "decode 1");
 }
 
-/* ---- deaths ---------------------------------------------------------------------------------- */
+static void
+what_is_kept_is_not_taken_back_with_the_round(void **state)
+{
+    rig *r = *state;
+    r->credit = 2;
+    join_many(r, 2);
+    open_stream(r, 1, 2, 2, 6);
+    push(r, 1, 10, 6); // 2 for each of two rounds, and 6
+    assert_actions(r, "send 1.0>1, send 1.1>2");
+    const uint64_t early = adopt(r, 1, 3, 2);
+    answer(r, 1, 0, 1);
+    at(r, 10);
+    assert_actions(r, "cancel 1.1>2, send 1.2>1");
+    at(r, 20);
+    answer(r, 1, 2, 1);
+    at(r, 30);
+    assert_actions(r, "send 1.4>1, send 1.5>2, send 1.6>1");
+    assert_int_equal(kofn_sched_answer(r->sched, r->now_ns, 2, early), KOFN_VERDICT_KEEP);
+    assert_actions(r, "send 1.7>2");
+    answer(r, 1, 5, 2);
+    answer(r, 1, 4, 1);
+    answer(r, 1, 6, 1);
+    assert_actions(r, "cancel 1.7>2, decode 1");
+}
 
 static void
 die(rig *r, uint64_t worker)
@@ -575,6 +628,37 @@ a_job_that_ends_workers_one_after_another_fails_and_the_stream_goes_on(void **st
     at(r, 5000);
     assert_actions(r, "fail 1 FAILED_PRECONDITION, send 2.3>11, send 2.4>12");
     assert_non_null(strstr(r->last.error.text, "workers w1, w2, w3 died one after another while"));
+}
+
+/* Job 2 ends whoever gets it; what is behind it there goes as well. */
+static void
+a_job_that_travels_with_such_a_one_is_cleared(void **state)
+{
+    rig *r = *state;
+    r->credit = 2;
+    join(r, 1);
+    open_stream(r, 1, 1, 2, 4);
+    push(r, 1, 6, 4);
+    push(r, 2, 6, 4);
+    assert_actions(r, "send 1.0>1");
+    answer(r, 1, 0, 1);
+    assert_actions(r, "send 2.0>1, send 1.1>1");
+    die(r, 1);
+    join(r, 2);
+    assert_actions(r, "send 2.1>2, send 1.2>2");
+    die(r, 2);
+    join(r, 3);
+    assert_actions(r, "send 1.5>3"); // a suspect, alone
+    answer(r, 1, 5, 3);
+    assert_actions(r, "send 1.4>3, send 1.3>3"); // and none any more
+    answer(r, 1, 4, 3);
+    answer(r, 1, 3, 3);
+    assert_actions(r, "decode 1, send 2.2>3");
+    die(r, 3);
+    join(r, 4);
+    assert_actions(r, "");
+    at(r, 5000);
+    assert_actions(r, "fail 2 FAILED_PRECONDITION");
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -667,6 +751,7 @@ main(void)
         rig_test(a_deadline_in_mid_round_ends_the_job_alone),
         rig_test(a_task_that_fails_everywhere_fails_its_job_and_no_other),
         rig_test(a_task_that_fails_on_all_workers_of_the_stream_fails_its_job),
+        rig_test(failures_on_one_worker_count_once),
         rig_test(what_is_returned_is_given_again),
         rig_test(a_badly_conditioned_set_is_decoded_at_once),
         rig_test(late_mini_tasks_are_copied_where_that_is_wanted),
@@ -674,7 +759,9 @@ main(void)
         rig_test(an_answer_that_was_kept_is_not_computed_again),
         rig_test(what_was_answered_before_it_was_given_is_skipped),
         rig_test(what_is_kept_by_whom_it_is_given_to_is_waited_for_there),
+        rig_test(what_is_kept_is_not_taken_back_with_the_round),
         rig_test(a_job_that_ends_workers_one_after_another_fails_and_the_stream_goes_on),
+        rig_test(a_job_that_travels_with_such_a_one_is_cleared),
         rig_test(a_closed_stream_ends_with_its_last_job),
         rig_test(jobs_that_do_not_fit_the_stream_are_refused),
         rig_test(streams_have_numbers_of_their_own),
