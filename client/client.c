@@ -188,6 +188,7 @@ kofn_client_open(const kofn_client_options *options, kofn_client **ret_client, k
     client->silence_ns = KOFN_CLIENT_SILENCE_NS;
     TAILQ_INIT(&client->open);
     TAILQ_INIT(&client->done);
+    TAILQ_INIT(&client->streams);
     kofn_rng_init(&client->rng, kofn_rng_fresh_seed(), 0);
     status = start(client, err);
     if (status != KOFN_OK) {
@@ -210,9 +211,12 @@ void
 kofn_client_close(kofn_client **client_p)
 {
     kofn_client *client = *client_p;
+    kofn_stream *stream;
     *client_p = NULL;
     if (!client)
         return;
+    while ((stream = TAILQ_FIRST(&client->streams)))
+        kofn_stream_abandon(&stream);
     drop_all(&client->open);
     drop_all(&client->done);
     kofn_connection_close(&client->connection);
@@ -227,51 +231,6 @@ kofn_client_close(kofn_client **client_p)
 }
 
 /* ---- calls with a small reply ---------------------------------------------------------------- */
-
-/* Until the call is done. CANCELLED: the client's onlooker does not want to wait; the call is still
- * open. It is asked after a signal, and every tick, since a signal that comes just before the wait
- * does not interrupt it: a reply that is there at once is taken, whatever came before. */
-static kofn_status
-wait_looked_on(kofn_client *client, const kofn_call *call, kofn_error *err)
-{
-    static const kofn_account none;
-    const kofn_client_options *options = &client->options;
-    int64_t next = KOFN_NEVER_NS;
-    while (call->state != KOFN_CALL_DONE) {
-        if (options->progress && next == KOFN_NEVER_NS)
-            next = kofn_clock_after(kofn_clock_ns(), KOFN_CLIENT_TICK_NS);
-        const bool on = kofn_engine_step(client, next); // false: a signal came
-        if (!options->progress || call->state == KOFN_CALL_DONE || (on && kofn_clock_ns() < next))
-            continue;
-        next = KOFN_NEVER_NS;
-        if (!options->progress(options->context, &none))
-            return kofn_fail(err, KOFN_CANCELLED, "interrupted");
-    }
-    return KOFN_OK;
-}
-
-/* Make the call and wait. The reply, in *ret_call, is the caller's to drop. */
-static kofn_status
-call_method(kofn_client *client, const kofn_call_params *params, kofn_call **ret_call,
-            kofn_error *err)
-{
-    kofn_call *call;
-    kofn_status status = kofn_engine_open(client, params, &call, err);
-    if (status != KOFN_OK)
-        return status;
-    status = wait_looked_on(client, call, err);
-    if (status != KOFN_OK) {
-        kofn_engine_drop(&call);
-        return status;
-    }
-    if (call->error.status != KOFN_OK) {
-        status = kofn_fail(err, call->error.status, "%s", call->error.text);
-        kofn_engine_drop(&call);
-        return status;
-    }
-    *ret_call = call;
-    return KOFN_OK;
-}
 
 static kofn_status
 set_job(kofn_msg_job_ref *ref, const char *job, kofn_error *err)
@@ -293,8 +252,8 @@ call_for_account(kofn_client *client, kofn_method method, const char *job,
     kofn_call *call;
     kofn_status status = set_job(&request, job, err);
     if (status == KOFN_OK)
-        status = call_method(client, &(kofn_call_params){.method = method, .request = &request},
-                             &call, err);
+        status = kofn_engine_call(
+            client, &(kofn_call_params){.method = method, .request = &request}, &call, err);
     if (status != KOFN_OK)
         return status;
     if (ret_account)
@@ -322,7 +281,7 @@ kofn_client_list_jobs(kofn_client *client, size_t limit, kofn_account **ret_jobs
 {
     const kofn_msg_list_jobs request = {.limit = limit};
     kofn_call *call;
-    kofn_status status = call_method(
+    kofn_status status = kofn_engine_call(
         client, &(kofn_call_params){.method = KOFN_METHOD_LIST_JOBS, .request = &request}, &call,
         err);
     if (status != KOFN_OK)
@@ -351,7 +310,7 @@ kofn_client_drop(kofn_client *client, const char *operand, kofn_error *err)
                          "operand '%.40s' is not stored: ids have at most %zu characters", operand,
                          sizeof request.operand - 1);
     memcpy(request.operand, operand, strlen(operand) + 1);
-    kofn_status status = call_method(
+    kofn_status status = kofn_engine_call(
         client, &(kofn_call_params){.method = KOFN_METHOD_DROP_OPERAND, .request = &request}, &call,
         err);
     if (status == KOFN_OK)
@@ -365,7 +324,7 @@ kofn_client_list_operands(kofn_client *client, kofn_operand_info **ret_operands,
 {
     const kofn_msg_nothing request = {0};
     kofn_call *call;
-    kofn_status status = call_method(
+    kofn_status status = kofn_engine_call(
         client, &(kofn_call_params){.method = KOFN_METHOD_LIST_OPERANDS, .request = &request},
         &call, err);
     if (status != KOFN_OK)
@@ -392,7 +351,7 @@ kofn_client_list_workers(kofn_client *client, kofn_worker_info **ret_workers, si
 {
     const kofn_msg_nothing request = {0};
     kofn_call *call;
-    kofn_status status = call_method(
+    kofn_status status = kofn_engine_call(
         client, &(kofn_call_params){.method = KOFN_METHOD_LIST_WORKERS, .request = &request}, &call,
         err);
     if (status != KOFN_OK)
@@ -432,7 +391,7 @@ kofn_client_list_codes(kofn_client *client, kofn_code_list *ret_list, kofn_error
 
     const kofn_msg_nothing request = {0};
     kofn_call *call;
-    kofn_status status = call_method(
+    kofn_status status = kofn_engine_call(
         client, &(kofn_call_params){.method = KOFN_METHOD_LIST_CODES, .request = &request}, &call,
         err);
     if (status != KOFN_OK)
@@ -474,7 +433,7 @@ kofn_client_plan(kofn_client *client, const kofn_plan_question *question,
     if (status == KOFN_OK && !client)
         return plan_here(&request, ret_answer, err);
     if (status == KOFN_OK)
-        status = call_method(
+        status = kofn_engine_call(
             client, &(kofn_call_params){.method = KOFN_METHOD_PLAN_CODE, .request = &request},
             &call, err);
     if (status != KOFN_OK)
@@ -500,7 +459,7 @@ kofn_client_check(kofn_client *client, const char *service, int64_t timeout_ms,
                                      .request = &request,
                                      .timeout_ms = timeout_ms > 0 ? timeout_ms : DEFAULT_CHECK_MS,
                                      .retries = -1};
-    kofn_status status = call_method(client, &params, &call, &error);
+    kofn_status status = kofn_engine_call(client, &params, &call, &error);
     if (status == KOFN_DEADLINE_EXCEEDED) // whoever does not answer a health check is not healthy
         return kofn_fail(err, KOFN_UNAVAILABLE, "the master at %s does not answer: %s",
                          client->endpoint, error.text);

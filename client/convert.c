@@ -226,8 +226,12 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
         .progress = job->progress,
         .age_ms = job->age_ms,
         .durable = job->durable,
+        .index = job->index,
+        .born = job->born,
+        .finished = job->finished,
     };
     COPY_TEXT(account.job, job->id);
+    COPY_TEXT(account.stream, job->stream);
     COPY_TEXT(account.state, job->state);
     COPY_TEXT(account.message, job->message);
     COPY_TEXT(account.policy, job->policy);
@@ -235,6 +239,46 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
     COPY_TEXT(account.error_kind, job->error_kind);
     code_from_message(&job->code, &account.code);
     primes_from_list(&job->primes, &account);
+    *ret_account = account;
+}
+
+void
+kofn_stream_from_message(const kofn_msg_stream *stream, kofn_stream_account *ret_account)
+{
+    kofn_stream_account account = {
+        .slots = stream->slots,
+        .delay = stream->delay,
+        .lambda = stream->lambda,
+        .failures = stream->failures,
+        .window = stream->window,
+        .burst = stream->burst,
+        .limit = stream->limit,
+        .tolerance = stream->tolerance,
+        .rescue = stream->rescue,
+        .grace_ms = (int64_t)(stream->grace_ms < INT64_MAX ? stream->grace_ms : INT64_MAX),
+        .need = stream->need,
+        .pushed = stream->pushed,
+        .done = stream->done,
+        .failed = stream->failed,
+        .rounds = stream->rounds,
+        .waited = stream->waited,
+        .given = stream->given,
+        .answered = stream->returned,
+        .lost = stream->lost,
+        .dropped = stream->dropped,
+        .rescued = stream->rescued,
+        .mended = stream->mended,
+        .load_sum = stream->load_sum,
+        .load_max = stream->load_max,
+        .vacant = stream->vacant,
+        .busy = stream->busy,
+        .age_ms = stream->age_ms,
+    };
+    COPY_TEXT(account.stream, stream->id);
+    COPY_TEXT(account.state, stream->state);
+    COPY_TEXT(account.scheme, stream->scheme);
+    COPY_TEXT(account.field, stream->field);
+    code_from_message(&stream->code, &account.code);
     *ret_account = account;
 }
 

@@ -16,6 +16,7 @@ KOFN_MUST_CHECK kofn_status kofn_choice_to_spec(const kofn_code_choice *choice,
 void kofn_choice_from_spec(const kofn_code_spec *spec, kofn_code_choice *ret_choice);
 
 void kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account);
+void kofn_stream_from_message(const kofn_msg_stream *stream, kofn_stream_account *ret_account);
 void kofn_operand_from_message(const kofn_msg_operand *operand, kofn_operand_info *ret_operand);
 void kofn_worker_from_message(const kofn_msg_worker *worker, kofn_worker_info *ret_worker);
 void kofn_health_from_message(const kofn_msg_health *health, kofn_health *ret_health);

@@ -101,6 +101,7 @@ kofn_engine_open(kofn_client *client, const kofn_call_params *params, kofn_call 
     call->slack_ns =
         slack_ms < INT64_MAX / KOFN_NS_PER_MS ? slack_ms * KOFN_NS_PER_MS : KOFN_NEVER_NS;
     call->retries = params->retries ? params->retries : client->options.retries;
+    call->stream = params->stream;
     if (params->product)
         call->product = *params->product;
     kofn_assembler_init(&call->blocks);
@@ -413,6 +414,19 @@ expire(kofn_client *client, int64_t now)
     }
 }
 
+/* A stream takes its pushes in order: one behind another that was put off would only be put off, too. */
+static bool
+is_behind(const kofn_client *client, const kofn_call *call)
+{
+    const kofn_call *before;
+    if (!call->stream)
+        return false;
+    TAILQ_FOREACH(before, &client->open, link)
+    if (before == call || (before->stream == call->stream && before->state == KOFN_CALL_QUEUED))
+        break;
+    return before != call;
+}
+
 static int64_t
 next_timer(const kofn_client *client)
 {
@@ -422,7 +436,8 @@ next_timer(const kofn_client *client)
     {
         const int64_t of_call[] = {
             give_up_at(call), patience_end(client, call), silent_at(client, call),
-            call->state == KOFN_CALL_QUEUED && client->connection.state == KOFN_CONNECTION_UP
+            call->state == KOFN_CALL_QUEUED && client->connection.state == KOFN_CONNECTION_UP &&
+                    !is_behind(client, call)
                 ? call->retry_ns
                 : KOFN_NEVER_NS};
         for (size_t i = 0; i < sizeof of_call / sizeof of_call[0]; i++)
@@ -468,7 +483,7 @@ send_queued(kofn_client *client, int64_t now)
         if (client->connection.state != KOFN_CONNECTION_UP)
             return;
         if (call->state == KOFN_CALL_QUEUED && call->retry_ns <= now && now < call->deadline_ns &&
-            send_call(client, call, now, &error) != KOFN_OK)
+            !is_behind(client, call) && send_call(client, call, now, &error) != KOFN_OK)
             send_failed(client, call, &error);
     }
 }
@@ -511,9 +526,13 @@ is_retryable(const kofn_call *call, const kofn_msg_reply *reply, kofn_status sta
                status == KOFN_INVALID_ARGUMENT;
     if (status == KOFN_RESOURCE_EXHAUSTED)
         return reply->retry_ms > 0;
+    if (call->method == KOFN_METHOD_PUSH &&
+        status == KOFN_OUT_OF_RANGE) // a gap: one before was put off
+        return reply->body.length == 0;
     /* A job that ended so (its account says it) stays so for those who wait for it; under the key
      * that made it, it runs anew. */
-    const bool waits = call->method == KOFN_METHOD_WAIT || call->method == KOFN_METHOD_WATCH;
+    const bool waits = call->method == KOFN_METHOD_WAIT || call->method == KOFN_METHOD_WATCH ||
+                       call->method == KOFN_METHOD_PUSH;
     return status == KOFN_UNAVAILABLE && !(waits && reply->body.length > 0);
 }
 
@@ -526,6 +545,7 @@ call_refused(kofn_client *client, kofn_call *call, const kofn_msg_reply *reply)
     (void)kofn_fail(&error, status, "%s",
                     reply->message[0] ? reply->message : kofn_status_name(status));
     if (!is_retryable(call, reply, status)) {
+        call->answered = reply->body.length > 0;
         finish(call, &error);
         return;
     }
@@ -780,6 +800,49 @@ kofn_engine_pause(kofn_client *client, int attempt)
     const int64_t until = kofn_clock_after(kofn_clock_ns(), backoff_ns(client, attempt - 1));
     while (kofn_clock_ns() < until)
         (void)kofn_engine_step(client, until);
+}
+
+/* The onlooker is asked after a signal, and every tick, since a signal that comes just before the wait
+ * does not interrupt it: a reply that is there at once is taken, whatever came before. */
+kofn_status
+kofn_engine_await(kofn_client *client, const kofn_call *call, kofn_error *err)
+{
+    static const kofn_account none;
+    const kofn_client_options *options = &client->options;
+    int64_t next = KOFN_NEVER_NS;
+    while (call->state != KOFN_CALL_DONE) {
+        if (options->progress && next == KOFN_NEVER_NS)
+            next = kofn_clock_after(kofn_clock_ns(), KOFN_CLIENT_TICK_NS);
+        const bool on = kofn_engine_step(client, next); // false: a signal came
+        if (!options->progress || call->state == KOFN_CALL_DONE || (on && kofn_clock_ns() < next))
+            continue;
+        next = KOFN_NEVER_NS;
+        if (!options->progress(options->context, &none))
+            return kofn_fail(err, KOFN_CANCELLED, "interrupted");
+    }
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_engine_call(kofn_client *client, const kofn_call_params *params, kofn_call **ret_call,
+                 kofn_error *err)
+{
+    kofn_call *call;
+    kofn_status status = kofn_engine_open(client, params, &call, err);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_engine_await(client, call, err);
+    if (status != KOFN_OK) {
+        kofn_engine_drop(&call);
+        return status;
+    }
+    if (call->error.status != KOFN_OK) {
+        status = kofn_fail(err, call->error.status, "%s", call->error.text);
+        kofn_engine_drop(&call);
+        return status;
+    }
+    *ret_call = call;
+    return KOFN_OK;
 }
 
 bool

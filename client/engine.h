@@ -63,15 +63,18 @@ struct kofn_call {
     kofn_msg_matrix product; // what the blocks must be; dtype "": the reply decides
     kofn_error error;        // outcome; KOFN_OK: reply and blocks are complete. Until then: why it
                              // was put off last
+    bool answered;           // the master refused with an account: the job failed, not the call
     int64_t done_ns;
 
     void (*on_event)(kofn_call *call, const kofn_msg_job *job); // Watch
     void *event_context;
-    bool told;     // kofn_client_next has named it
-    void *context; // the caller's
+    const kofn_stream *stream; // a push: it does not leave before earlier ones of its stream
+    bool told;                 // kofn_client_next has named it
+    void *context;             // the caller's
 };
 
 typedef TAILQ_HEAD(kofn_call_list, kofn_call) kofn_call_list;
+typedef TAILQ_HEAD(kofn_stream_list, kofn_stream) kofn_stream_list;
 
 /* The pool lives as long as the client or any of its results. */
 typedef struct kofn_client_memory {
@@ -100,6 +103,7 @@ struct kofn_client {
     kofn_rng rng;       // keys and jitter
     uint64_t last_call;
     kofn_call_list open, done;
+    kofn_stream_list streams;
     uint64_t endings; // calls that became done: a step that saw one does not wait
 };
 
@@ -114,6 +118,7 @@ typedef struct kofn_call_params {
     int64_t slack_ms;                   // what its outcome may take after the deadline; 0: default
     const char *key;                    // NULL: a random one where the method makes something
     int retries;                        // -1: none, 0: the client's
+    const kofn_stream *stream;          // of a push
 } kofn_call_params;
 
 /* Queue a call. INVALID_ARGUMENT: the key is too long. RESOURCE_EXHAUSTED: no memory. */
@@ -129,6 +134,15 @@ void kofn_engine_drop(kofn_call **call_p);
 /* Send, receive, retry whatever can move; wait for something to move until until_ns (in the past:
  * do not wait). False when a signal interrupted the wait. Never fails: troubles end calls. */
 bool kofn_engine_step(kofn_client *client, int64_t until_ns);
+
+/* Until the call is done. CANCELLED: the client's onlooker does not want to wait; the call is still
+ * open. */
+KOFN_MUST_CHECK kofn_status kofn_engine_await(kofn_client *client, const kofn_call *call,
+                                              kofn_error *err);
+
+/* Make the call and wait. The reply, in *ret_call, is the caller's to drop. */
+KOFN_MUST_CHECK kofn_status kofn_engine_call(kofn_client *client, const kofn_call_params *params,
+                                             kofn_call **ret_call, kofn_error *err);
 
 /* The backoff before the attempt of this number (0: none), while the client goes on working. */
 void kofn_engine_pause(kofn_client *client, int attempt);

@@ -21,6 +21,7 @@
  *                KOFN_UNAUTHENTICATED      the master does not take this key
  *                KOFN_UNAVAILABLE          no master, after all retries; or it has no workers left
  *                KOFN_DEADLINE_EXCEEDED, KOFN_CANCELLED   the call was given up
+ *                KOFN_ABORTED              a stream is gone: begin another one
  *                KOFN_DATA_LOSS            what arrived is not what was sent
  * Retries    Calls whose connection is lost are made again when the master is back: until their
  *            deadline, or for `away_ms`. So a wait outlives a restart of the master, and an upload
@@ -114,7 +115,7 @@ typedef struct kofn_client kofn_client;
 KOFN_MUST_CHECK kofn_status kofn_client_open(const kofn_client_options *options,
                                              kofn_client **ret_client, kofn_error *err);
 
-/* Abandons the calls that are still open (their kofn_call pointers become invalid), stops a local
+/* Abandons the calls and streams that are still open (their pointers become invalid), stops a local
  * master and its workers. Results stay valid. Accepts NULL, NULLs the caller's pointer. */
 void kofn_client_close(kofn_client **client_p);
 
@@ -231,9 +232,12 @@ struct kofn_account {
         double queue, receive, encode, send, wait, decode, check, total; // at the master
         double call; // as the client saw it, from the call to the last element
     } seconds;
-    double progress;    // 0 to 1
-    uint64_t age_ms;    // since it was accepted
-    bool durable;       // it is on the master's disk: it goes on even if the master is killed
+    double progress; // 0 to 1
+    uint64_t age_ms; // since it was accepted
+    bool durable;    // it is on the master's disk: it goes on even if the master is killed
+    char stream[KOFN_CLIENT_JOB_MAX]; // that it is a job of; "": of none
+    uint64_t index, born, finished;   // of a stream: the number of its push; the rounds in which it
+                                      // began and ended, 0: not yet
     size_t prime_count; // of a product of integers: then counts above are sums over the primes, and
                         // `code` is that of each. Not in lists of jobs
     kofn_prime_account primes[KOFN_CLIENT_PRIMES_MAX];
@@ -315,6 +319,125 @@ void kofn_call_abandon(kofn_call **call_p);
 /* A pointer of the caller's, carried along. */
 void kofn_call_set_context(kofn_call *call, void *context);
 void *kofn_call_get_context(const kofn_call *call);
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+/* A sequence of products, pushed one after the other, that share their workers in rounds: what a
+ * straggler did not do of one job is done in the next rounds, beside later jobs, and job i is finished
+ * `delay` rounds after its own at the latest. All jobs have one code; shapes may differ.
+ *
+ *     kofn_stream *stream = NULL;
+ *     kofn_stream_product product;
+ *     kofn_stream_options options = {.scheme = "dip", .code = {.x = 2, .z = 1, .y = 2}};
+ *     status = kofn_client_open_stream(client, &options, &stream, &error);
+ *     while (status == KOFN_OK && (next < count || kofn_stream_count(stream) > 0)) {
+ *         if (next < count && kofn_stream_count(stream) < kofn_stream_get_limit(stream)) {
+ *             status = kofn_stream_push(stream, &a[next], &b[next], &c[next], &error);
+ *             next++;
+ *             continue;
+ *         }
+ *         status = kofn_stream_next(stream, -1, &product, &error);
+ *         if (status == KOFN_OK && product.result)
+ *             use(product.context, product.result);
+ *         kofn_result_destroy(&product.result);
+ *     }
+ *     if (status == KOFN_OK)
+ *         status = kofn_stream_close(&stream, &account, &error);
+ *     kofn_stream_abandon(&stream);
+ *
+ * Order      Products come in the order of the pushes, those that failed too: the stream goes on
+ *            after them.
+ * Memory     Operands are borrowed until their product was taken, or the stream is over.
+ * Retries    As on top of this header: the master keeps a stream whose client is away, for its grace
+ *            time, and a push that is sent again is known by its index. A master that was started
+ *            again knows no streams, nor does one that was away for longer than that time: then what
+ *            was not taken is lost, every function says ABORTED, and a new stream begins with it.
+ * Threads    The client's. What was pushed moves on while any function of the client waits. */
+typedef struct kofn_stream kofn_stream;
+
+/* Zero or NULL in any field leaves it to the master. */
+typedef struct kofn_stream_options {
+    const char *scheme;    // dip, idip, idip_burst, polynomial, uncoded
+    kofn_code_choice code; // the inner code of each job; its `tasks` and `reserve` are the scheme's
+    const char *field;     // arithmetic, as in kofn_product_options, but not integers; f64
+    uint64_t slots;        // P: workers that share the rounds; those that are there
+    uint64_t delay;        // T: rounds that a job may take beyond its own
+    uint64_t lambda;       // dip: workers that answer in the round in which a job is due; P
+    uint64_t failures;  // idip: N stragglers in any W rounds; P W less the answers that a job takes
+    uint64_t window;    // idip: W; T + 1
+    uint64_t burst;     // idip_burst: B rounds in a row in which a worker straggles
+    double tolerance;   // mu: who takes longer than 1 + mu times the fastest is a straggler
+    double rescue;      // a round that waits for so many times the fastest gives what it waits for
+                        // to other workers as well; below 0: never
+    uint64_t limit;     // jobs that may be pushed and not taken; 2 (T + 1)
+    int64_t grace_ms;   // how long the stream outlives the client's connection
+    int64_t timeout_ms; // of opening it; 0: none
+} kofn_stream_options;
+
+/* What a stream is, and how it went. */
+typedef struct kofn_stream_account {
+    char stream[KOFN_CLIENT_JOB_MAX];
+    char state[16]; // open; closing: takes no further jobs; closed: has none any more
+    char scheme[KOFN_CLIENT_NAME_MAX];
+    kofn_code_choice code; // complete; `tasks` are its rows
+    char field[KOFN_CLIENT_NAME_MAX];
+    uint64_t slots, delay, lambda, failures, window, burst, limit; // complete
+    double tolerance, rescue;                                      // likewise
+    int64_t grace_ms;                                              // likewise
+    uint64_t need;                                                 // answers that a job takes
+    uint64_t pushed, done, failed; // jobs; those that ended, with a product and without
+    uint64_t rounds, waited;       // that ended; of them, beyond the tolerance
+    uint64_t given, answered;    // mini-tasks, the parts of jobs: sent to workers; of them answered
+    uint64_t lost, dropped;      // of them failed or too late; and not needed any more
+    uint64_t rescued, mended;    // further copies; further ones for those that failed
+    uint64_t load_sum, load_max; // mini-tasks of the longest list of each round
+    uint64_t vacant;             // slots without a worker
+    double busy;                 // seconds with a round on
+    uint64_t age_ms;
+} kofn_stream_account;
+
+/* Open a stream, and wait until the master has it. `options` may be NULL.
+ * Ownership: end *ret_stream with kofn_stream_close or kofn_stream_abandon.
+ * Errors: as on top of this header. INVALID_ARGUMENT, OUT_OF_RANGE: scheme, code and numbers
+ * contradict each other; the text has the equation. FAILED_PRECONDITION: no worker is there. */
+KOFN_MUST_CHECK kofn_status kofn_client_open_stream(kofn_client *client,
+                                                    const kofn_stream_options *options,
+                                                    kofn_stream **ret_stream, kofn_error *err);
+
+/* The next product, C := op(A) op(B). Does not wait. `context` is carried along to its outcome.
+ * Errors: RESOURCE_EXHAUSTED: `limit` are under way, and are to be taken first. INVALID_ARGUMENT,
+ * OUT_OF_RANGE, NOT_FOUND: these operands, and nothing was pushed. ABORTED: the stream is gone. */
+KOFN_MUST_CHECK kofn_status kofn_stream_push(kofn_stream *stream, const kofn_matrix *a,
+                                             const kofn_matrix *b, void *context, kofn_error *err);
+
+typedef struct kofn_stream_product {
+    uint64_t index;      // of its push, from 1; 0: there is none yet
+    void *context;       // of its push
+    kofn_result *result; // the caller's, to kofn_result_destroy; NULL: the job failed
+    kofn_error error;    // why
+} kofn_stream_product;
+
+/* Wait at most timeout_ms (-1: as long as it takes, 0: only look) for the next product in the order
+ * of the pushes, and take it. An index of 0 when the time is over or a signal came: not an error.
+ * Errors: FAILED_PRECONDITION: none is under way. ABORTED: the stream is gone, and what is under way
+ * with it. UNAVAILABLE, UNAUTHENTICATED: the same, since the master is. */
+KOFN_MUST_CHECK kofn_status kofn_stream_next(kofn_stream *stream, int64_t timeout_ms,
+                                             kofn_stream_product *ret_product, kofn_error *err);
+
+size_t kofn_stream_count(const kofn_stream *stream);     // pushed, and not taken
+size_t kofn_stream_get_limit(const kofn_stream *stream); // of them
+
+/* What the master has made of the options: of its numbers, those that are settled when it is opened. */
+const kofn_stream_account *kofn_stream_get_account(const kofn_stream *stream);
+
+/* Wait until its jobs have ended, and end it; products that were not taken are dropped.
+ * *ret_account may be NULL. The stream is over in every case: *stream_p becomes NULL.
+ * Errors: as kofn_stream_next. */
+KOFN_MUST_CHECK kofn_status kofn_stream_close(kofn_stream **stream_p,
+                                              kofn_stream_account *ret_account, kofn_error *err);
+
+/* Give it up; the master cancels its jobs. Accepts NULL, NULLs the caller's pointer. */
+void kofn_stream_abandon(kofn_stream **stream_p);
 
 /* ---- stored operands ------------------------------------------------------------------------- */
 

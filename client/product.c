@@ -12,11 +12,9 @@
 
 #include "client/convert.h"
 #include "client/engine.h"
+#include "client/factors.h"
 #include "client/result.h"
 #include "common/base/clock.h"
-#include "common/linalg/integers.h"
-#include "common/linalg/multiply.h"
-#include "common/linalg/outer.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -34,125 +32,6 @@ outcome_slack_ms(const kofn_product_options *options)
 }
 
 /* ---- what is asked --------------------------------------------------------------------------- */
-
-static kofn_status
-check_operand(const kofn_matrix *m, const char *name, kofn_error *err)
-{
-    size_t bytes;
-    if (m->operand && !m->operand[0]) // it would mean none, and blocks that never come
-        return kofn_fail(err, KOFN_NOT_FOUND, "%s is an operand whose id is empty", name);
-    if (m->operand)
-        return KOFN_OK;
-    if (kofn_dtype_width(m->dtype) == 0)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has no known dtype", name);
-    if (m->stride != 0 && m->stride < m->cols)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has a stride of %zu for rows of %zu", name,
-                         m->stride, m->cols);
-    if (m->rows > KOFN_DIMENSION_MAX || m->cols > KOFN_DIMENSION_MAX)
-        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s is %zu x %zu, at most %d in each direction",
-                         name, m->rows, m->cols, KOFN_DIMENSION_MAX);
-    kofn_status status =
-        kofn_mat_bytes(m->dtype, m->rows, m->stride ? m->stride : m->cols, &bytes, err);
-    if (status != KOFN_OK)
-        return kofn_fail_within(err, "%s", name);
-    if (bytes > 0 && !m->data)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has no data", name);
-    return KOFN_OK;
-}
-
-static kofn_mat
-as_mat(const kofn_matrix *m) // for its shape: nothing is written
-{
-    return kofn_mat_wrap((void *)(uintptr_t)m->data, m->dtype, m->rows, m->cols);
-}
-
-static void
-describe_matrix(kofn_dtype dtype, size_t rows, size_t cols, kofn_msg_matrix *ret_message)
-{
-    *ret_message = (kofn_msg_matrix){.rows = rows, .cols = cols};
-    (void)snprintf(ret_message->dtype, sizeof ret_message->dtype, "%s", kofn_dtype_name(dtype));
-}
-
-/* What is multiplied, of either form. */
-typedef struct factors {
-    bool outer;
-    size_t count;
-    const kofn_matrix *at[KOFN_OPERANDS_MAX];
-} factors;
-
-static factors
-list_two(const kofn_matrix *a, const kofn_matrix *b)
-{
-    return (factors){.count = 2, .at = {a, b}};
-}
-
-static kofn_status
-list_outer(const kofn_matrix *operands, size_t count, factors *ret_factors, kofn_error *err)
-{
-    factors list = {.outer = true, .count = count};
-    if (count < 2 || count > KOFN_OPERANDS_MAX)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "an outer product of %zu operands, need 2 to %d", count,
-                         KOFN_OPERANDS_MAX);
-    for (size_t i = 0; i < count; i++)
-        list.at[i] = &operands[i];
-    *ret_factors = list;
-    return KOFN_OK;
-}
-
-static kofn_status
-find_shape(const factors *f, size_t *ret_rows, size_t *ret_cols, kofn_error *err)
-{
-    kofn_mat mats[KOFN_OPERANDS_MAX];
-    bool transposed[KOFN_OPERANDS_MAX];
-    for (size_t i = 0; i < f->count; i++) {
-        mats[i] = as_mat(f->at[i]);
-        transposed[i] = f->at[i]->transposed;
-    }
-    const kofn_product product = {
-        .a = &mats[0], .b = &mats[1], .transpose_a = transposed[0], .transpose_b = transposed[1]};
-    const kofn_outer outer = {.count = f->count, .factor = mats, .transpose = transposed};
-    return f->outer ? kofn_outer_shape(&outer, ret_rows, ret_cols, err)
-                    : kofn_product_shape(&product, ret_rows, ret_cols, err);
-}
-
-/* *ret_c is the product's shape; empty when an operand is stored: only the master knows which way. */
-static kofn_status
-check_operands(const factors *f, kofn_msg_matrix *ret_c, kofn_error *err)
-{
-    size_t rows, cols;
-    bool stored = false;
-    kofn_status status = KOFN_OK;
-    for (size_t i = 0; i < f->count && status == KOFN_OK; i++) {
-        status = check_operand(f->at[i], kofn_operand_name(f->outer, i), err);
-        stored |= f->at[i]->operand != NULL;
-    }
-    if (status != KOFN_OK)
-        return status;
-    *ret_c = (kofn_msg_matrix){0};
-    if (stored)
-        return KOFN_OK;
-    status = find_shape(f, &rows, &cols, err);
-    if (status == KOFN_OK && (rows > KOFN_DIMENSION_MAX || cols > KOFN_DIMENSION_MAX))
-        status = kofn_fail(err, KOFN_OUT_OF_RANGE,
-                           "the product is %zu x %zu, at most %d in each direction", rows, cols,
-                           KOFN_DIMENSION_MAX);
-    if (status == KOFN_OK)
-        describe_matrix(kofn_integers_get_product_dtype(f->at[0]->dtype), rows, cols, ret_c);
-    return status;
-}
-
-static kofn_status
-set_name(char *to, size_t size, const char *from, const char *what, kofn_error *err)
-{
-    if (!from)
-        return KOFN_OK;
-    if (strlen(from) >= size)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "%s '%.40s' is too long, at most %zu characters", what, from, size - 1);
-    memcpy(to, from, strlen(from) + 1);
-    return KOFN_OK;
-}
 
 static kofn_status
 describe_accept(const kofn_product_options *options, kofn_msg_product *message, kofn_error *err)
@@ -179,48 +58,40 @@ describe_accept(const kofn_product_options *options, kofn_msg_product *message, 
     return KOFN_OK;
 }
 
-/* Its shape, or its id and whatever the caller says of its shape. */
-static kofn_status
-describe_operand(const kofn_matrix *m, kofn_msg_matrix *ret_matrix, char ret_id[KOFN_ID_MAX],
-                 kofn_error *err)
-{
-    if (m->dtype || m->rows || m->cols)
-        describe_matrix(m->dtype, m->rows, m->cols, ret_matrix);
-    return set_name(ret_id, KOFN_ID_MAX, m->operand, "operand", err);
-}
-
 /* Operands beyond the second. The list is *message's. */
 static kofn_status
-describe_further(const factors *f, kofn_msg_product *message, kofn_error *err)
+describe_further(const kofn_factors *f, kofn_msg_product *message, kofn_error *err)
 {
     kofn_status status =
         kofn_wire_list_new(f->count - 2, sizeof(kofn_msg_factor), &message->further, err);
     kofn_msg_factor *further = message->further.at;
     for (size_t i = 2; i < f->count && status == KOFN_OK; i++, further++) {
         further->transposed = f->at[i]->transposed;
-        status = describe_operand(f->at[i], &further->matrix, further->operand, err);
+        status = kofn_factor_describe(f->at[i], &further->matrix, further->operand, err);
     }
     return status;
 }
 
 /* The message owns lists: cleared by the caller, also on failure. */
 static kofn_status
-describe_product(const factors *f, const kofn_product_options *options, kofn_msg_product *message,
-                 kofn_error *err)
+describe_product(const kofn_factors *f, const kofn_product_options *options,
+                 kofn_msg_product *message, kofn_error *err)
 {
     const kofn_matrix *a = f->at[0], *b = f->at[1];
     kofn_code_spec spec;
     *message = (kofn_msg_product){.transpose_a = a->transposed, .transpose_b = b->transposed};
     (void)snprintf(message->form, sizeof message->form, "%s", f->outer ? KOFN_FORM_OUTER : "");
-    kofn_status status = describe_operand(a, &message->a, message->operand_a, err);
+    kofn_status status = kofn_factor_describe(a, &message->a, message->operand_a, err);
     if (status == KOFN_OK)
-        status = describe_operand(b, &message->b, message->operand_b, err);
+        status = kofn_factor_describe(b, &message->b, message->operand_b, err);
     if (status == KOFN_OK)
         status = describe_further(f, message, err);
     if (status == KOFN_OK)
-        status = set_name(message->policy, sizeof message->policy, options->policy, "policy", err);
+        status = kofn_text_describe(message->policy, sizeof message->policy, options->policy,
+                                    "policy", err);
     if (status == KOFN_OK)
-        status = set_name(message->field, sizeof message->field, options->field, "field", err);
+        status =
+            kofn_text_describe(message->field, sizeof message->field, options->field, "field", err);
     if (status == KOFN_OK)
         status = describe_accept(options, message, err);
     if (status == KOFN_OK)
@@ -231,22 +102,19 @@ describe_product(const factors *f, const kofn_product_options *options, kofn_msg
 }
 
 static kofn_status
-open_product(kofn_client *client, kofn_method method, const factors *f,
+open_product(kofn_client *client, kofn_method method, const kofn_factors *f,
              const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
 {
     static const kofn_product_options defaults;
     const kofn_matrix *operands[KOFN_OPERANDS_MAX];
-    size_t count = 0;
+    const size_t count = kofn_factors_list_sent(f, operands);
     kofn_msg_product request;
     kofn_msg_matrix c;
 
     options = options ? options : &defaults;
-    kofn_status status = check_operands(f, &c, err);
+    kofn_status status = kofn_factors_check(f, &c, err);
     if (status != KOFN_OK)
         return status;
-    for (size_t i = 0; i < f->count; i++)
-        if (!f->at[i]->operand)
-            operands[count++] = f->at[i];
     const kofn_call_params params = {
         .method = method,
         .request = &request,
@@ -267,7 +135,7 @@ open_product(kofn_client *client, kofn_method method, const factors *f,
 /* ---- calls in flight ------------------------------------------------------------------------- */
 
 static kofn_status
-start(kofn_client *client, const factors *f, const kofn_product_options *options,
+start(kofn_client *client, const kofn_factors *f, const kofn_product_options *options,
       kofn_call **ret_call, kofn_error *err)
 {
     kofn_call *call;
@@ -283,7 +151,7 @@ kofn_status
 kofn_client_start(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
                   const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
 {
-    const factors f = list_two(a, b);
+    const kofn_factors f = kofn_factors_two(a, b);
     return start(client, &f, options, ret_call, err);
 }
 
@@ -291,17 +159,17 @@ kofn_status
 kofn_client_start_outer(kofn_client *client, const kofn_matrix *operands, size_t count,
                         const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
 {
-    factors f;
-    kofn_status status = list_outer(operands, count, &f, err);
+    kofn_factors f;
+    kofn_status status = kofn_factors_outer(operands, count, &f, err);
     return status == KOFN_OK ? start(client, &f, options, ret_call, err) : status;
 }
 
 static kofn_call *
-find_untold(const kofn_client *client)
+find_untold(const kofn_call_list *calls)
 {
     kofn_call *call;
-    TAILQ_FOREACH(call, &client->done, link)
-    if (!call->told)
+    TAILQ_FOREACH(call, calls, link)
+    if (!call->told && !call->stream)
         return call;
     return NULL;
 }
@@ -312,13 +180,13 @@ kofn_client_next(kofn_client *client, int64_t timeout_ms, kofn_call **ret_call, 
     const int64_t until = timeout_ms < 0 || timeout_ms > INT64_MAX / KOFN_NS_PER_MS
                               ? KOFN_NEVER_NS
                               : kofn_clock_after(kofn_clock_ns(), timeout_ms * KOFN_NS_PER_MS);
-    kofn_call *call = find_untold(client);
+    kofn_call *call = find_untold(&client->done);
     bool may_wait = true;
-    if (!call && TAILQ_EMPTY(&client->open))
+    if (!call && !find_untold(&client->open))
         return kofn_fail(err, KOFN_FAILED_PRECONDITION, "no call is open on this client");
     while (!call && may_wait) {
         may_wait = kofn_engine_step(client, until) && kofn_clock_ns() < until;
-        call = find_untold(client);
+        call = find_untold(&client->done);
     }
     if (call)
         call->told = true;
@@ -463,7 +331,7 @@ wait_uploaded(kofn_call *call, upload *up, kofn_error *err)
 }
 
 static kofn_status
-submit(kofn_client *client, const factors *f, const kofn_product_options *options,
+submit(kofn_client *client, const kofn_factors *f, const kofn_product_options *options,
        char ret_job[KOFN_CLIENT_JOB_MAX], kofn_error *err)
 {
     kofn_call *call;
@@ -490,7 +358,7 @@ kofn_client_submit(kofn_client *client, const kofn_matrix *a, const kofn_matrix 
                    const kofn_product_options *options, char ret_job[KOFN_CLIENT_JOB_MAX],
                    kofn_error *err)
 {
-    const factors f = list_two(a, b);
+    const kofn_factors f = kofn_factors_two(a, b);
     return submit(client, &f, options, ret_job, err);
 }
 
@@ -499,8 +367,8 @@ kofn_client_submit_outer(kofn_client *client, const kofn_matrix *operands, size_
                          const kofn_product_options *options, char ret_job[KOFN_CLIENT_JOB_MAX],
                          kofn_error *err)
 {
-    factors f;
-    kofn_status status = list_outer(operands, count, &f, err);
+    kofn_factors f;
+    kofn_status status = kofn_factors_outer(operands, count, &f, err);
     return status == KOFN_OK ? submit(client, &f, options, ret_job, err) : status;
 }
 
@@ -515,10 +383,10 @@ kofn_client_put(kofn_client *client, const kofn_matrix *matrix, const kofn_put_o
     if (matrix->operand)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "operand '%.40s' is stored already",
                          matrix->operand);
-    kofn_status status = check_operand(matrix, "the operand", err);
+    kofn_status status = kofn_factor_check(matrix, "the operand", err);
     if (status != KOFN_OK)
         return status;
-    describe_matrix(matrix->dtype, matrix->rows, matrix->cols, &request.matrix);
+    kofn_shape_describe(matrix->dtype, matrix->rows, matrix->cols, &request.matrix);
     status = kofn_engine_open(client,
                               &(kofn_call_params){.method = KOFN_METHOD_PUT_OPERAND,
                                                   .request = &request,
@@ -548,7 +416,7 @@ open_job_call(kofn_client *client, kofn_method method, const char *job,
 {
     kofn_msg_job_ref request = {.without_result = options->without_product,
                                 .hold = !options->without_product};
-    kofn_status status = set_name(request.job, sizeof request.job, job, "job", err);
+    kofn_status status = kofn_text_describe(request.job, sizeof request.job, job, "job", err);
     if (status != KOFN_OK)
         return status;
     return kofn_engine_open(client,
@@ -634,7 +502,7 @@ time_left_ms(int64_t timeout_ms, int64_t start_ns)
 
 /* Submit, watch, wait: once. *ret_job is "" when it was not even accepted. */
 static kofn_status
-multiply_once(kofn_client *client, const factors *f, const kofn_product_options *options,
+multiply_once(kofn_client *client, const kofn_factors *f, const kofn_product_options *options,
               char ret_job[KOFN_CLIENT_JOB_MAX], kofn_result **ret_result, kofn_error *err)
 {
     const int64_t start = kofn_clock_ns();
@@ -667,7 +535,7 @@ is_worth_repeating(const kofn_client *client, const char *job, kofn_status statu
 }
 
 static kofn_status
-multiply_watched(kofn_client *client, const factors *f, const kofn_product_options *options,
+multiply_watched(kofn_client *client, const kofn_factors *f, const kofn_product_options *options,
                  kofn_result **ret_result, kofn_error *err)
 {
     const int64_t start = kofn_clock_ns();
@@ -689,7 +557,7 @@ multiply_watched(kofn_client *client, const factors *f, const kofn_product_optio
 }
 
 static kofn_status
-multiply(kofn_client *client, const factors *f, const kofn_product_options *options,
+multiply(kofn_client *client, const kofn_factors *f, const kofn_product_options *options,
          kofn_result **ret_result, kofn_error *err)
 {
     if (options && options->progress)
@@ -703,7 +571,7 @@ kofn_status
 kofn_client_multiply(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
                      const kofn_product_options *options, kofn_result **ret_result, kofn_error *err)
 {
-    const factors f = list_two(a, b);
+    const kofn_factors f = kofn_factors_two(a, b);
     return multiply(client, &f, options, ret_result, err);
 }
 
@@ -711,7 +579,7 @@ kofn_status
 kofn_client_outer(kofn_client *client, const kofn_matrix *operands, size_t count,
                   const kofn_product_options *options, kofn_result **ret_result, kofn_error *err)
 {
-    factors f;
-    kofn_status status = list_outer(operands, count, &f, err);
+    kofn_factors f;
+    kofn_status status = kofn_factors_outer(operands, count, &f, err);
     return status == KOFN_OK ? multiply(client, &f, options, ret_result, err) : status;
 }

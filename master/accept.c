@@ -2,6 +2,7 @@
 #include "master/jobs.h"
 #include "master/keep.h"
 #include "master/operands.h"
+#include "master/streams.h"
 
 #include <stdlib.h>
 
@@ -354,7 +355,8 @@ identify_order(const kofn_master *master, const kofn_job_order *order, kofn_job 
                kofn_error *err)
 {
     job->keep = order->keep;
-    memcpy(job->owner, order->asker->key, sizeof job->owner);
+    snprintf(job->owner, sizeof job->owner, "%s",
+             order->stream ? kofn_stream_get_owner(order->stream) : order->asker->key);
     job->key = kofn_owned_key_make(job->owner, order->key);
     if (!order->key[0] && !(order->keep && master->keep))
         return KOFN_OK;
@@ -412,6 +414,19 @@ expect_operand(kofn_job *job, size_t operand, const kofn_msg_matrix *matrix, kof
     return kofn_assembler_expect(&job->operands, dtype, matrix->rows, matrix->cols, err);
 }
 
+static kofn_status
+find_spec(const kofn_master_config *config, const kofn_job_order *order, kofn_job *job,
+          kofn_error *err)
+{
+    if (job->on_disk) // it was chosen
+        return check_kept_spec(job, err);
+    if (!order->stream)
+        return choose_spec(config, order->product, job, &job->spec, err);
+    job->spec = *kofn_stream_get_spec(order->stream);
+    job->charge += kofn_code_count_bytes(&job->spec, true);
+    return KOFN_OK;
+}
+
 /* What an order says, checked, in a record that is not listed yet. */
 static kofn_status
 fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn_error *err)
@@ -419,9 +434,16 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     const kofn_master_config *config = &master->config;
     const kofn_msg_product *p = order->product;
     const char *policy =
-        p->policy[0] ? p->policy : config->policy; // "auto" until the code is known
+        order->stream
+            ? "rounds"
+            : (p->policy[0] ? p->policy : config->policy); // "auto" until the code is known
     operand_list asked;
     TAILQ_INIT(&job->requests);
+    job->session = order->session;
+    job->deadline_ns = order->deadline_ns;
+    snprintf(job->policy, sizeof job->policy, "%s", policy);
+    kofn_assembler_init(&job->operands);
+    job->times.accepted_ns = job->times.heard_ns = kofn_clock_ns();
     kofn_status status = list_operands(p, &asked, err);
     if (!status)
         status = resolve_operands(master, job->on_disk ? NULL : order->asker, &asked, job, err);
@@ -431,23 +453,17 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
         status = check_shapes(&asked, job, err);
     if (!status)
         status = estimate_charge(&asked, job, err);
-    if (!status) // that of one from disk was chosen
-        status =
-            job->on_disk ? check_kept_spec(job, err) : choose_spec(config, p, job, &job->spec, err);
     if (!status)
+        status = find_spec(config, order, job, err);
+    if (!status && !order->stream)
         status = kofn_master_policy_check(policy, err);
     if (!status)
         status = read_accept(p, &job->accept, err);
-    if (!status)
+    if (!status && !order->stream) // its code is what its stream says
         status = check_accept(&job->accept, &job->spec, job->field, err);
     if (status)
         return status;
 
-    job->session = order->session;
-    job->deadline_ns = order->deadline_ns;
-    snprintf(job->policy, sizeof job->policy, "%s", policy);
-    kofn_assembler_init(&job->operands);
-    job->times.accepted_ns = job->times.heard_ns = kofn_clock_ns();
     for (size_t o = 0; o < asked.count && !status; o++)
         status = expect_operand(job, o, &asked.operand[o].matrix, err);
     return status;
@@ -478,6 +494,23 @@ check_disk(kofn_master *master, const kofn_job *job, kofn_error *err)
     return status;
 }
 
+/* Of a stream: what is wrong with an order is its job's own end, and not that of those behind it. What
+ * may pass is none. */
+static kofn_status
+take_place(const kofn_job_order *order, kofn_status status, kofn_job *job, const kofn_error *why)
+{
+    if (!order->stream)
+        return status;
+    job->stream = order->stream;
+    job->held_back = true;
+    job->index = order->index;
+    snprintf(job->stream_name, sizeof job->stream_name, "%s", kofn_stream_get_name(order->stream));
+    if (!status || status == KOFN_RESOURCE_EXHAUSTED || status == KOFN_UNAVAILABLE)
+        return status;
+    job->error = *why;
+    return KOFN_OK;
+}
+
 kofn_status
 kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_job, bool *ret_known,
                  bool *ret_never, kofn_error *err)
@@ -496,7 +529,7 @@ kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_jo
     if (!status) // before all else: the operands that it names may be gone by now
         status = find_known(jobs, order, job, &known, err);
     if (!status && !known)
-        status = fill_order(master, order, job, err);
+        status = take_place(order, fill_order(master, order, job, err), job, err);
     if (!status && !known)
         status = check_room(master, job->charge, ret_never, err);
     if (!status && !known)

@@ -58,6 +58,10 @@ fill_order(const kofn_job *job, kofn_job_state state, kofn_msg_job *m)
     m->accept_error = job->accept.error;
     m->likely = job->code && !kofn_code_is_certain(job->code);
     m->tasks = job->code ? kofn_code_first_tasks(job->code) : job->spec.tasks;
+    snprintf(m->stream, sizeof m->stream, "%s", job->stream_name);
+    m->index = job->index;
+    m->born = job->born;
+    m->finished = job->finished;
 }
 
 /* How far it came. */

@@ -2,6 +2,7 @@
 #include "master/integers.h"
 #include "master/jobs.h"
 #include "master/store/failpoint.h"
+#include "master/streams.h"
 
 #include <stdlib.h>
 
@@ -65,9 +66,8 @@ choose_policy(const kofn_job *job, const kofn_code *code)
     return tasks > kofn_accept_enough(&job->accept, code) ? "oneshot" : "speculative";
 }
 
-/* The code is there: hand the job to the scheduler. */
-static void
-run_job(kofn_job *job, kofn_code *code)
+void
+kofn_job_run(kofn_job *job, kofn_code *code)
 {
     kofn_error err;
     job->code = kofn_code_ref(code);
@@ -83,6 +83,7 @@ run_job(kofn_job *job, kofn_code *code)
         .task_flops = count_task_flops(job),
         .accept = job->accept,
         .noise = kofn_coding_get_noise(&job->coding),
+        .stream = job->stream ? kofn_stream_get_id(job->stream) : 0,
     };
     kofn_status status = allocate_work(job, &err);
     if (!status)
@@ -128,7 +129,7 @@ build_done(kofn_coder_item *item)
     if (!kofn_job_is_over(job) && build->status)
         kofn_job_break(job, &build->error);
     else if (!kofn_job_is_over(job))
-        run_job(job, build->code);
+        kofn_job_run(job, build->code);
     kofn_code_destroy(&build->code);
     free(build);
 }
@@ -178,8 +179,8 @@ enum { TASK_BYTES = 64 }; // of what the scheduler and the job keep for each tas
 
 /* Of the coefficients, where the code is not there already, and of the decoder's elimination, whose
  * rows are the answers that can be independent. Without overflow: sizes of a spec have 17 bits. */
-static size_t
-count_code_bytes(const kofn_code_spec *spec, bool known)
+size_t
+kofn_code_count_bytes(const kofn_code_spec *spec, bool known)
 {
     const kofn_partition p = spec->part;
     const size_t tasks = spec->tasks + spec->reserve;
@@ -199,7 +200,7 @@ count_code_bytes(const kofn_code_spec *spec, bool known)
 static kofn_status
 charge_code(kofn_job *job, bool known, kofn_error *err)
 {
-    const size_t bytes = count_code_bytes(&job->spec, known);
+    const size_t bytes = kofn_code_count_bytes(&job->spec, known);
     bool never;
     kofn_status status = kofn_master_check_room(job->master, "the code of this job", job->charge,
                                                 bytes, &never, err);
@@ -229,7 +230,7 @@ kofn_job_prepare(kofn_job *job)
     if (status)
         kofn_job_break(job, &err);
     else if (code && job->accept.kind != KOFN_ACCEPT_ERROR)
-        run_job(job, code);
+        kofn_job_run(job, code);
     else
         build_code(job, code);
 }
@@ -237,6 +238,10 @@ kofn_job_prepare(kofn_job *job)
 void
 kofn_job_begin(kofn_job *job)
 {
+    if (job->stream) {
+        kofn_stream_on_ready(job->stream, job);
+        return;
+    }
     if (kofn_code_spec_is_complete(&job->spec) ||
         kofn_sched_count_able(job->master->sched, job->field) > 0) {
         kofn_job_prepare(job);

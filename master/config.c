@@ -46,6 +46,12 @@ static const kofn_key keys[] = {
      "Clients connected at a time"},
     {"limits.operands", KOFN_KEY_INT, FIELD(operands_max), 1, KOFN_STORED_MAX, "1000", NULL,
      "Operands stored"},
+    {"limits.streams", KOFN_KEY_INT, FIELD(streams_max), 1, KOFN_STREAMS_LISTED_MAX, "100", NULL,
+     "Streams open at a time"},
+    {"limits.client_streams", KOFN_KEY_INT, FIELD(client_streams_max), 1, KOFN_STREAMS_LISTED_MAX,
+     "16", NULL, "Of them, those of one client: of its key, or without keys of its connection"},
+    {"limits.stream_grace", KOFN_KEY_DURATION, FIELD(stream_grace_ns), 1 * MS, HOURS, "10s", NULL,
+     "How long a stream outlives its client's connection, where the client does not say"},
     {"limits.keep_operands", KOFN_KEY_DURATION, FIELD(keep_operands_ns), 0, 8760 * HOURS, "1h",
      NULL, "A stored operand that no job used for so long is dropped; 0: only clients drop it"},
     {"limits.coded_cache", KOFN_KEY_SIZE, FIELD(coded_cache), 0, TIB, "1GiB", NULL,
@@ -92,7 +98,7 @@ const kofn_keys kofn_master_keys = {.at = keys, .count = sizeof keys / sizeof ke
 void
 kofn_master_config_fini(kofn_master_config *config)
 {
-    config->code.algorithms = NULL;
+    config->code.algorithms = config->stream_code.algorithms = NULL;
     kofn_algorithms_destroy(&config->known);
 }
 
@@ -106,7 +112,7 @@ read_algorithms(kofn_master_config *config, kofn_error *err)
         return status;
     kofn_master_config_fini(config);
     config->known = known;
-    config->code.algorithms = known;
+    config->code.algorithms = config->stream_code.algorithms = known;
     return KOFN_OK;
 }
 
@@ -118,6 +124,14 @@ kofn_master_config_set(kofn_master_config *config, const char *path, const char 
         return KOFN_OK;
     if (strncmp(path, "code.", 5) == 0)
         return kofn_code_spec_set(&config->code, path + 5, value, err);
+    if (strcmp(path, "streams") == 0 && !value[0])
+        return KOFN_OK;
+    if (strcmp(path, "streams.code") == 0 && !value[0])
+        return KOFN_OK;
+    if (strncmp(path, "streams.code.", 13) == 0)
+        return kofn_code_spec_set(&config->stream_code, path + 13, value, err);
+    if (strncmp(path, "streams.", 8) == 0)
+        return kofn_keys_parse(kofn_rounds_keys, path + 8, value, &config->streams, err);
     if (strcmp(path, "scheduler") == 0 && !value[0])
         return KOFN_OK;
     if (strncmp(path, "scheduler.", 10) == 0)
@@ -217,6 +231,25 @@ kofn_master_config_check_exposure(const kofn_master_config *config, kofn_error *
                      open);
 }
 
+/* As far as it does not depend on workers and clients. */
+static kofn_status
+check_streams(const kofn_master_config *config, kofn_error *err)
+{
+    const kofn_code_spec *code = &config->stream_code;
+    kofn_rounds_config rounds = config->streams;
+    kofn_status status = KOFN_OK;
+    if (code->tasks > 0 || code->reserve > 0)
+        status = kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                           "tasks=%zu reserve=%zu: how many rows the inner code has follows from "
+                           "the scheme, leave both out",
+                           code->tasks, code->reserve);
+    if (!status)
+        status = kofn_code_spec_check(code, kofn_field_find("f64"), err);
+    if (!status && rounds.slots > 0 && code->part.x > 0 && code->part.y > 0)
+        status = kofn_rounds_settle(&rounds, kofn_size_multiply(code->part.x, code->part.y), err);
+    return status ? kofn_fail_within(err, "streams") : KOFN_OK;
+}
+
 kofn_status
 kofn_master_config_check(const kofn_master_config *config, kofn_error *err)
 {
@@ -242,6 +275,8 @@ kofn_master_config_check(const kofn_master_config *config, kofn_error *err)
         status = check_keys(config, err);
     if (!status)
         status = kofn_master_policy_check(config->policy, err);
+    if (!status)
+        status = check_streams(config, err);
     return status ? status : kofn_code_spec_check(&config->code, kofn_field_find("f64"), err);
 }
 
@@ -279,6 +314,7 @@ kofn_master_config_load(const char *path, kofn_master_config *ret_config, kofn_e
     memset(&config, 0, sizeof config);
     kofn_keys_set_defaults(kofn_master_keys, &config);
     kofn_keys_set_defaults(kofn_sched_keys, &config.sched);
+    kofn_keys_set_defaults(kofn_rounds_keys, &config.streams);
     kofn_status status =
         path ? kofn_config_load_checked(path, visit, check_all, &config, err) : KOFN_OK;
     if (status) {

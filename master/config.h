@@ -35,6 +35,9 @@ typedef struct kofn_master_config {
     int64_t jobs_max; // accepted and not finished
     int64_t connections_max;    // of clients
     int64_t operands_max;       // stored
+    int64_t streams_max;        // open
+    int64_t client_streams_max; // of one key; without keys: connection
+    int64_t stream_grace_ns;    // how long one outlives its client's connection
     int64_t keep_operands_ns;   // a stored operand that no job used for so long goes; 0: none does
     uint64_t coded_cache;       // of coded blocks of stored operands
     char store[256];            // folder of what survives the master; "": nothing does
@@ -48,9 +51,11 @@ typedef struct kofn_master_config {
     int log_level;              // index into the choices of `log.level`
     kofn_sched_config sched;
     kofn_master_plan plan;
-    kofn_code_spec code;    // for jobs that name none
-    char algorithms[256];   // directory; "": none
-    kofn_algorithms *known; // what it holds; NULL: none. A ref, see kofn_master_config_fini
+    kofn_code_spec code;        // for jobs that name none
+    kofn_rounds_config streams; // for streams that name none
+    kofn_code_spec stream_code; // the inner one, likewise
+    char algorithms[256];       // directory; "": none
+    kofn_algorithms *known;     // what it holds; NULL: none. A ref, see kofn_master_config_fini
 } kofn_master_config;
 
 extern const kofn_keys kofn_master_keys;

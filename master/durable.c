@@ -232,7 +232,7 @@ kofn_job_put_away_product(kofn_job *job)
 void
 kofn_job_note_fetched(kofn_job *job)
 {
-    if (!job->has_product)
+    if (!job->has_product || job->stream) // of a stream: once its client has it
         return;
     if (!job->product_on_disk) {
         kofn_job_drop_product(job);

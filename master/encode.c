@@ -14,6 +14,8 @@ kofn_job_queue_send(kofn_job *job, const kofn_action *action)
 {
     if (job->times.sent_ns == 0)
         job->times.sent_ns = kofn_clock_ns();
+    if (job->born == 0)
+        job->born = action->round;
     job->last.sent++;
     job->last.backups += action->backup;
     kofn_job_queue_again(job, action->task, action->assignment);

@@ -45,6 +45,8 @@ struct assignment {
     worker *on;
     kofn_job *job;
     size_t task;
+    uint64_t round; // of a stream; 0: of none
+    size_t slot;    // of a stream
     bool sent;      // its blocks were given to the connection
     bool left;      // and all of them went out
     bool receiving; // the head of its answer came
@@ -214,6 +216,8 @@ assign(kofn_fleet *fleet, const kofn_action *action, kofn_job *job)
     a->on = w;
     a->job = job;
     a->task = action->task;
+    a->round = action->round;
+    a->slot = action->slot;
     kofn_assembler_init(&a->answer);
     TAILQ_INSERT_TAIL(&w->held, a, of_worker);
 }
@@ -314,6 +318,8 @@ send_blocks(kofn_fleet *fleet, uint64_t id, const kofn_bands *const *blocks)
         .assignment = id,
         .epoch = fleet->master->epoch,
         .task = to->task,
+        .round = to->round,
+        .slot = to->slot,
         .transpose_a = to->job->transposed[0],
         .transpose_b = to->job->transposed[1],
     };

@@ -1,6 +1,7 @@
 #include "master/integers.h"
 #include "master/jobs.h"
 #include "master/operands.h"
+#include "master/streams.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -213,8 +214,10 @@ kofn_job_close(kofn_job *job)
         return;
     }
     job->master->audience->over(job);
-    if (!job->keep)
+    if (!job->keep && !job->stream)
         kofn_job_drop_product(job);
+    if (job->stream)
+        kofn_stream_on_over(job->stream, job);
     if (job->parts)
         kofn_jobs_act(jobs); // those that were running
 }

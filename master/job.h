@@ -59,7 +59,10 @@ typedef TAILQ_HEAD(kofn_request_list, kofn_request) kofn_request_list;
 /* Who is told of a job's life: the sessions. */
 struct kofn_audience {
     void (*moved)(kofn_job *job); // to another state: watchers want to know. May not end jobs.
-    void (*over)(kofn_job *job); // ended: whoever waits gets the outcome. Called once, after moved.
+    /* Ended: whoever waits gets the outcome; pushes not while it is held back. Called once, after
+     * moved. */
+    void (*over)(kofn_job *job);
+    void (*turn)(kofn_job *job);     // over, and held back no more
     void (*accepted)(kofn_job *job); // it will not be lost any more: whoever submitted it may know
     /* Of a job that is over: its product is in memory again, or why not (else NULL). */
     void (*loaded)(kofn_job *job, const kofn_error *why);
@@ -107,6 +110,7 @@ enum { KOFN_CHECK_AT_ONCE = 64 << 10 };
 
 typedef struct kofn_queued_task kofn_queued_task; // a task that waits to be encoded
 typedef struct kofn_parts kofn_parts;             // integers.h
+typedef struct kofn_stream kofn_stream;           // streams.h
 
 struct kofn_job {
     uint64_t id;
@@ -126,9 +130,15 @@ struct kofn_job {
     kofn_parts *parts;       // of a product of integers; NULL: of any other
     kofn_job *whole;         // of a part that works: what it is a part of
     bool is_part;
-    bool outer;           // the product's form
-    kofn_extents extents; // of its operands, after transposition
-    kofn_shape shape;     // of the product; as kofn_coding has it
+    kofn_stream *stream;           // that it has a place in; NULL: none, or not any more
+    char stream_name[KOFN_ID_MAX]; // that it was pushed to; "": none
+    uint64_t index;                // of a stream: its number there
+    uint64_t born, finished;       // rounds
+    bool held_back;                // pushes wait: a job before it is not over
+    bool orphan;                   // the connection that its blocks came by is gone
+    bool outer;                    // the product's form
+    kofn_extents extents;          // of its operands, after transposition
+    kofn_shape shape;              // of the product; as kofn_coding has it
     bool transposed[KOFN_OPERANDS_MAX];
     char policy[KOFN_NAME_MAX];
     kofn_accept accept; // what it is done with
@@ -216,6 +226,12 @@ void kofn_job_start(kofn_job *job);
 void kofn_job_check(kofn_job *job);
 void kofn_job_begin(kofn_job *job);
 void kofn_job_prepare(kofn_job *job);
+
+/* Hand it to the scheduler, with this code; of a stream's job: when its turn comes. */
+void kofn_job_run(kofn_job *job, kofn_code *code);
+
+/* Bytes that decoding by a code of this spec takes; and the coefficients, unless it is `known`. */
+size_t kofn_code_count_bytes(const kofn_code_spec *spec, bool known);
 
 /* Its code is complete: what survives the master begins again with the same. */
 void kofn_job_keep_choice(kofn_job *job);

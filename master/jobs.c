@@ -347,7 +347,7 @@ kofn_jobs_trim(kofn_jobs *jobs)
     for (job = TAILQ_FIRST(&jobs->ended);
          job && jobs->ended_count > (size_t)jobs->master->config.keep_jobs; job = next) {
         next = TAILQ_NEXT(job, of_stage);
-        if (job->items > 0)
+        if (job->items > 0 || job->stream)
             continue;
         TAILQ_REMOVE(&jobs->ended, job, of_stage);
         jobs->ended_count--;
@@ -358,10 +358,13 @@ kofn_jobs_trim(kofn_jobs *jobs)
 static void
 drop_old_products(kofn_jobs *jobs, int64_t now_ns)
 {
-    kofn_job *job;
-    while ((job = TAILQ_FIRST(&jobs->kept)) &&
-           now_ns - job->times.ended_ns > jobs->master->config.keep_ns)
-        kofn_job_drop_product(job);
+    kofn_job *job, *next;
+    for (job = TAILQ_FIRST(&jobs->kept);
+         job && now_ns - job->times.ended_ns > jobs->master->config.keep_ns; job = next) {
+        next = TAILQ_NEXT(job, of_stage);
+        if (!job->stream) // which lets go of it
+            kofn_job_drop_product(job);
+    }
     while ((job = TAILQ_FIRST(&jobs->fetched)) &&
            now_ns - job->times.ended_ns > jobs->master->config.keep_ns)
         kofn_job_drop_product(job);
@@ -460,9 +463,11 @@ carry_out(kofn_jobs *jobs, const kofn_action *action)
         kofn_job_queue_send(job, action);
         break;
     case KOFN_ACTION_DECODE:
+        job->finished = action->round;
         kofn_job_decode(job, action);
         break;
     case KOFN_ACTION_FAIL:
+        job->finished = action->round;
         fail_from_scheduler(job, action);
         break;
     case KOFN_ACTION_CANCEL:

@@ -24,6 +24,8 @@ typedef struct kofn_job_order {
     const kofn_asker *asker;
     int64_t deadline_ns;
     bool keep;
+    kofn_stream *stream; // that it is pushed to, as the product's field says; NULL: to none
+    uint64_t index;
 } kofn_job_order;
 
 /* Check everything that can be checked without operands and open a record, or find the one with the
@@ -31,7 +33,7 @@ typedef struct kofn_job_order {
  * names the code, and else when that is chosen. INVALID_ARGUMENT, UNIMPLEMENTED, NOT_FOUND: the
  * order is wrong. RESOURCE_EXHAUSTED: too many jobs or bytes, and when *ret_never a single job's:
  * no later try will do. UNAVAILABLE: the master is stopping. ALREADY_EXISTS: the key belongs to
- * another order. */
+ * another order. Of a stream a wrong order is a job all the same, which is to be broken by its error. */
 KOFN_MUST_CHECK kofn_status kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order,
                                              kofn_job **ret_job, bool *ret_known, bool *ret_never,
                                              kofn_error *err);

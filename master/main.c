@@ -107,7 +107,9 @@ main(int argc, char **argv)
         .doc = "Serves coded matrix products: clients submit them, workers compute them.",
         .sections = {{"", kofn_master_keys},
                      {"scheduler.", kofn_sched_keys},
-                     {"code.", kofn_code_spec_keys}},
+                     {"code.", kofn_code_spec_keys},
+                     {"streams.", kofn_rounds_keys},
+                     {"streams.code.", kofn_code_spec_keys}},
         .shortcuts = shortcuts,
     };
     kofn_link_choose_malloc(argv);

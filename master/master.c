@@ -4,6 +4,7 @@
 #include "master/keep.h"
 #include "master/operands.h"
 #include "master/service.h"
+#include "master/streams.h"
 #include "proto/link/link.h"
 
 #include <limits.h>
@@ -103,6 +104,7 @@ on_tick(zloop_t *loop, int timer, void *context)
     kofn_sessions_on_tick(master->sessions, now_ns);
     kofn_jobs_on_tick(master->jobs, now_ns);
     kofn_operands_on_tick(master->operands, now_ns);
+    kofn_streams_on_tick(master->streams, now_ns);
     kofn_jobs_act(master->jobs);
     trim(master, now_ns);
     if (!master->keep || !kofn_keep_is_stuck(master->keep, now_ns))
@@ -224,6 +226,8 @@ make_parts(kofn_master *master, kofn_error *err)
     if (!status)
         status = kofn_jobs_new(master, &master->jobs, err);
     if (!status)
+        status = kofn_streams_new(master, &master->streams, err);
+    if (!status)
         status = kofn_sessions_new(master, &master->sessions, err);
     if (!status)
         status = kofn_fleet_new(master, &master->fleet, err);
@@ -318,6 +322,7 @@ kofn_master_destroy(kofn_master **master_p)
     kofn_fleet_destroy(&master->fleet);
     kofn_sessions_destroy(&master->sessions);
     kofn_jobs_destroy(&master->jobs);
+    kofn_streams_destroy(&master->streams);
     kofn_operands_destroy(&master->operands);
     kofn_sched_destroy(&master->sched);
     kofn_pool_destroy(&master->pool);

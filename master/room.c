@@ -1,12 +1,14 @@
 #include "master/jobs.h"
 #include "master/operands.h"
+#include "master/streams.h"
 
 size_t
 kofn_master_get_charge(const kofn_master *master)
 {
     kofn_jobs_totals totals;
     kofn_jobs_get_totals(master->jobs, &totals);
-    return totals.memory + kofn_operands_get_charge(master->operands);
+    return totals.memory + kofn_operands_get_charge(master->operands) +
+           kofn_streams_get_charge(master->streams);
 }
 
 kofn_status

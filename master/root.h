@@ -1,6 +1,6 @@
 /* The master's root: everything that the parts of the daemon share. One struct, passed down; each
- * part's own state is behind its own header. Includes go downwards, but for one knot: jobs, operands and
- * what is on disk of them know each other:
+ * part's own state is behind its own header. Includes go downwards, but for one knot: jobs, their streams,
+ * operands and what is on disk of them know each other:
  *
  *     master.c                        binds the parts, runs the loop
  *        |
@@ -10,6 +10,7 @@
  *          \          /               workers: connections, assignments, heartbeats
  *           \        /
  *     jobs.h, job.h                   all jobs; one: operands in, product out
+ *     streams.h                       jobs that share rounds, and their order
  *        |
  *     operands.h, coded.h             matrices that are kept for many jobs, and what was made of them
  *        |
@@ -33,6 +34,7 @@
 #include "master/retries.h"
 
 typedef struct kofn_sessions kofn_sessions;
+typedef struct kofn_streams kofn_streams;
 typedef struct kofn_jobs kofn_jobs;
 typedef struct kofn_fleet kofn_fleet;
 typedef struct kofn_keep kofn_keep;
@@ -72,6 +74,7 @@ struct kofn_master {
     kofn_operands *operands;
     kofn_keep *keep; // NULL: nothing is kept on disk, or no more
     kofn_jobs *jobs;
+    kofn_streams *streams;
     kofn_fleet *fleet;
     const kofn_audience *audience;
     const kofn_carrier *carrier;

@@ -4,6 +4,7 @@
 #include "master/keep.h"
 #include "master/operands.h"
 #include "master/sched/policy.h"
+#include "master/streams.h"
 
 #include <stdlib.h>
 
@@ -15,11 +16,16 @@ typedef union request_body {
     kofn_msg_list_jobs list_jobs;
     kofn_msg_check check;
     kofn_msg_plan_query plan;
-    kofn_msg_open_stream open;
+    kofn_msg_open_stream open_stream;
     kofn_msg_push push;
-    kofn_msg_close_stream close;
+    kofn_msg_close_stream close_stream;
     kofn_msg_nothing nothing;
 } request_body;
+
+/* A call that is answered by a callback. */
+typedef struct later_call {
+    kofn_request *request; // NULL: nobody waits any more
+} later_call;
 
 typedef void serve(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
                    const request_body *body);
@@ -39,6 +45,30 @@ refuse(kofn_request *request, const kofn_error *why, bool never)
         kofn_request_refuse(request, why);
     else
         kofn_request_fail(request, why);
+}
+
+/* NULL: no memory, and the request has failed. */
+static later_call *
+new_later_call(kofn_request *request)
+{
+    later_call *call = malloc(sizeof *call);
+    if (!call) {
+        fail_short_of_memory(request);
+        return NULL;
+    }
+    call->request = request;
+    request->place = &call->request;
+    return call;
+}
+
+static kofn_request *
+end_later_call(later_call *call)
+{
+    kofn_request *request = call->request;
+    if (request)
+        request->place = NULL;
+    free(call);
+    return request;
 }
 
 /* ---- products --------------------------------------------------------------------------------------- */
@@ -99,39 +129,10 @@ serve_put_operand(kofn_master *master, kofn_request *request, const kofn_msg_cal
     }
 }
 
-/* A call that is answered once the disk has done its part. */
-typedef struct disk_call {
-    kofn_request *request; // NULL: nobody waits any more
-} disk_call;
-
-/* NULL: no memory, and the request has failed. */
-static disk_call *
-new_disk_call(kofn_request *request)
-{
-    disk_call *call = malloc(sizeof *call);
-    if (!call) {
-        fail_short_of_memory(request);
-        return NULL;
-    }
-    call->request = request;
-    request->place = &call->request;
-    return call;
-}
-
-static kofn_request *
-end_disk_call(disk_call *call)
-{
-    kofn_request *request = call->request;
-    if (request)
-        request->place = NULL;
-    free(call);
-    return request;
-}
-
 static void
 on_operand_stored(void *context, const kofn_operand *stored, const kofn_error *why)
 {
-    kofn_request *request = end_disk_call(context);
+    kofn_request *request = end_later_call(context);
     if (request && why)
         kofn_request_fail(request, why);
     else if (request)
@@ -141,7 +142,7 @@ on_operand_stored(void *context, const kofn_operand *stored, const kofn_error *w
 static void
 receive_operand(kofn_request *request)
 {
-    disk_call *call = new_disk_call(request);
+    later_call *call = new_later_call(request);
     if (call)
         kofn_operand_store(&request->upload, on_operand_stored, call);
 }
@@ -159,7 +160,7 @@ static void
 on_operand_dropped(void *context, const kofn_error *why)
 {
     const kofn_msg_nothing nothing = {0};
-    kofn_request *request = end_disk_call(context);
+    kofn_request *request = end_later_call(context);
     if (request && why)
         kofn_request_fail(request, why);
     else if (request)
@@ -180,7 +181,7 @@ serve_drop_operand(kofn_master *master, kofn_request *request, const kofn_msg_ca
         kofn_request_fail(request, &err);
         return;
     }
-    disk_call *waits = new_disk_call(request);
+    later_call *waits = new_later_call(request);
     if (waits)
         kofn_operands_drop(master->operands, operand, on_operand_dropped, waits);
 }
@@ -306,6 +307,147 @@ serve_list_jobs(kofn_master *master, kofn_request *request, const kofn_msg_call 
         kofn_request_reply(request, &kofn_jobs_message, &jobs, NULL);
     kofn_message_clear(&kofn_jobs_message, &jobs);
     free(found);
+}
+
+/* ---- streams ------------------------------------------------------------------------------------------ */
+
+static void
+reply_stream(kofn_request *request, const kofn_stream *stream)
+{
+    kofn_msg_stream message = {0};
+    kofn_error err;
+    if (kofn_stream_describe(stream, &message, &err) != KOFN_OK)
+        kofn_request_fail(request, &err);
+    else
+        kofn_request_reply(request, &kofn_stream_message, &message, NULL);
+    kofn_message_clear(&kofn_stream_message, &message);
+}
+
+static void
+on_stream(void *context, kofn_stream *stream, const kofn_error *why)
+{
+    kofn_request *request = end_later_call(context);
+    if (request && why)
+        kofn_request_fail(request, why);
+    else if (request)
+        reply_stream(request, stream);
+}
+
+static void
+serve_open_stream(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+                  const request_body *body)
+{
+    (void)call;
+    later_call *later = new_later_call(request);
+    bool never;
+    kofn_error err;
+    if (!later || kofn_streams_open(master->streams, &body->open_stream,
+                                    kofn_session_get_asker(request->session),
+                                    kofn_session_get_number(request->session), on_stream, later,
+                                    &never, &err) == KOFN_OK)
+        return;
+    refuse(end_later_call(later), &err, never);
+}
+
+/* NULL: not known, and the request has failed. */
+static kofn_stream *
+find_stream(kofn_master *master, kofn_request *request, const char *name)
+{
+    kofn_stream *stream =
+        kofn_streams_find(master->streams, kofn_session_get_asker(request->session), name);
+    kofn_error err;
+    if (stream) {
+        kofn_stream_use(stream, kofn_session_get_number(request->session));
+        return stream;
+    }
+    kofn_fail(
+        &err, KOFN_NOT_FOUND,
+        "stream '%s' is not known: it never was, or it was closed, or its client was gone for "
+        "too long",
+        name);
+    kofn_request_fail(request, &err);
+    return NULL;
+}
+
+/* Those that wait for this job since it was pushed before. */
+static void
+supersede_pushes(const kofn_job *job)
+{
+    kofn_error why;
+    kofn_request *next;
+    kofn_fail(&why, KOFN_ABORTED, "job %" PRIu64 " of stream %s was pushed again", job->index,
+              job->stream_name);
+    for (kofn_request *r = TAILQ_FIRST(&job->requests); r; r = next) {
+        next = TAILQ_NEXT(r, of_job);
+        if (r->method == KOFN_METHOD_PUSH)
+            kofn_request_fail(r, &why);
+    }
+}
+
+static void
+serve_push(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+           const request_body *body)
+{
+    kofn_stream *stream = find_stream(master, request, body->push.stream);
+    if (!stream)
+        return;
+    const kofn_push_order order = {
+        .push = &body->push,
+        .asker = kofn_session_get_asker(request->session),
+        .session = kofn_session_get_number(request->session),
+        .deadline_ns = request->deadline_ns,
+    };
+    kofn_job *job;
+    bool known, never;
+    kofn_error err;
+    if (kofn_stream_take(stream, &order, &job, &known, &never, &err) != KOFN_OK) {
+        refuse(request, &err, never);
+        return;
+    }
+    if (known)
+        supersede_pushes(job);
+    const bool drop = known || kofn_job_is_over(job); // it does not fit, or its blocks came before
+    if (drop)
+        request->receiving = false;
+    kofn_request_wait(request, job);
+    if (!drop)
+        kofn_request_take_blocks(request, call->more);
+}
+
+static void
+serve_close_stream(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+                   const request_body *body)
+{
+    (void)call;
+    kofn_stream *stream = find_stream(master, request, body->close_stream.stream);
+    later_call *later = stream ? new_later_call(request) : NULL;
+    kofn_error err;
+    if (later &&
+        kofn_stream_shut(stream, body->close_stream.abandon, on_stream, later, &err) != KOFN_OK)
+        kofn_request_fail(end_later_call(later), &err);
+}
+
+static void
+serve_list_streams(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
+                   const request_body *body)
+{
+    (void)call, (void)body;
+    kofn_msg_streams streams = {0};
+    kofn_error err;
+    if (kofn_streams_describe(master->streams, kofn_session_get_asker(request->session), &streams,
+                              &err) != KOFN_OK) {
+        kofn_request_fail(request, &err);
+        return;
+    }
+    kofn_request_reply(request, &kofn_streams_message, &streams, NULL);
+    kofn_message_clear(&kofn_streams_message, &streams);
+}
+
+static void
+note_gone(kofn_master *master, uint64_t session)
+{
+    if (master->streams)
+        kofn_streams_on_session_gone(master->streams, session);
 }
 
 /* ---- the service itself ----------------------------------------------------------------------------- */
@@ -523,6 +665,10 @@ static serve *const methods[KOFN_METHOD_COUNT] = {
     [KOFN_METHOD_PUT_OPERAND] = serve_put_operand,
     [KOFN_METHOD_DROP_OPERAND] = serve_drop_operand,
     [KOFN_METHOD_LIST_OPERANDS] = serve_list_operands,
+    [KOFN_METHOD_OPEN_STREAM] = serve_open_stream,
+    [KOFN_METHOD_PUSH] = serve_push,
+    [KOFN_METHOD_CLOSE_STREAM] = serve_close_stream,
+    [KOFN_METHOD_LIST_STREAMS] = serve_list_streams,
     [KOFN_METHOD_LIST_WORKERS] = serve_list_workers,
     [KOFN_METHOD_LIST_CODES] = serve_list_codes,
     [KOFN_METHOD_PLAN_CODE] = serve_plan_code,
@@ -542,14 +688,12 @@ serve_call(kofn_master *master, kofn_request *request, const kofn_msg_call *call
         kofn_request_fail(request, &err);
         return;
     }
-    if (!methods[request->method]) {
-        kofn_fail(&err, KOFN_UNIMPLEMENTED, "%s: this master has no streams", info->name);
-        kofn_request_fail(request, &err);
-        kofn_message_clear(info->request, &body);
-        return;
-    }
     methods[request->method](master, request, call, &body);
     kofn_message_clear(info->request, &body);
 }
 
-const kofn_service kofn_master_service = {.call = serve_call, .received = receive};
+const kofn_service kofn_master_service = {
+    .call = serve_call,
+    .received = receive,
+    .gone = note_gone,
+};

@@ -88,13 +88,14 @@ forget_request(kofn_request *request)
     free(request);
 }
 
-/* Nobody waits any more for a job that only its caller wanted? */
+/* Nobody waits any more for a job that only its caller wanted? A stream's is wanted as long as that. */
 static void
 end_unwanted(kofn_job *job, const char *why)
 {
     if (!job || kofn_job_is_over(job) || !TAILQ_EMPTY(&job->requests) ||
-        (job->keep && job->state != KOFN_JOB_RECEIVING))
+        ((job->keep || job->stream) && job->state != KOFN_JOB_RECEIVING))
         return;
+    job->orphan = job->stream != NULL;
     kofn_error err;
     kofn_fail(&err, KOFN_CANCELLED, "%s", why);
     kofn_job_end(job, &err);
@@ -294,10 +295,17 @@ is_accepted(const kofn_job *job)
     return job->durable ? job->on_disk : job->state != KOFN_JOB_RECEIVING;
 }
 
+/* Pushes are answered in the order of their jobs. */
+static bool
+waits_for_turn(const kofn_request *request, const kofn_job *job)
+{
+    return job->held_back && request->method == KOFN_METHOD_PUSH;
+}
+
 void
 kofn_request_wait(kofn_request *request, kofn_job *job)
 {
-    const bool told = job->state >= KOFN_JOB_DONE ||
+    const bool told = (job->state >= KOFN_JOB_DONE && !waits_for_turn(request, job)) ||
                       (job->state == KOFN_JOB_BLOCKED && request->method != KOFN_METHOD_CANCEL);
     if (request->method == KOFN_METHOD_SUBMIT && is_accepted(job)) {
         reply_submitted(request, job);
@@ -320,8 +328,11 @@ static void
 answer_all(kofn_job *job)
 {
     bool fetched = false;
-    while (!TAILQ_EMPTY(&job->requests)) {
-        kofn_request *request = TAILQ_FIRST(&job->requests);
+    kofn_request *request, *next;
+    for (request = TAILQ_FIRST(&job->requests); request; request = next) {
+        next = TAILQ_NEXT(request, of_job);
+        if (waits_for_turn(request, job))
+            continue;
         leave_job(request);
         fetched |= answer_request(request, job);
     }
@@ -388,6 +399,7 @@ on_job_moved(kofn_job *job)
 const kofn_audience kofn_sessions_audience = {
     .moved = on_job_moved,
     .over = on_job_over,
+    .turn = answer_all,
     .accepted = on_job_accepted,
     .loaded = on_job_loaded,
     .suspended = on_job_suspended,
@@ -515,8 +527,9 @@ on_data(kofn_session *session, const void *message)
 {
     const kofn_msg_data *data = message;
     kofn_request *request = kofn_map_find(&session->by_call, data->id);
+    const bool open = request && request->job && !kofn_job_is_over(request->job);
     if (request && request->receiving &&
-        (request->job || request->upload)) // else: of a call that was refused; acked
+        (open || request->upload)) // else: of a call that was refused; acked
         kofn_request_take_blocks(request, data->more);
 }
 
@@ -529,6 +542,18 @@ on_ack(kofn_session *session, const void *message)
         lose_session(session, err.text);
 }
 
+/* Its index stays used. */
+static void
+abandon_push(kofn_request *request)
+{
+    kofn_job *job = request->job;
+    kofn_error why;
+    kofn_fail(&why, KOFN_CANCELLED, "its client abandoned the call");
+    forget_request(request);
+    if (TAILQ_EMPTY(&job->requests))
+        kofn_job_end(job, &why); // nothing, if it is over
+}
+
 static void
 on_abandon(kofn_session *session, const void *message)
 {
@@ -536,7 +561,9 @@ on_abandon(kofn_session *session, const void *message)
     kofn_request *request = kofn_map_find(&session->by_call, abandon->call);
     if (session->stream)
         (void)kofn_peer_drop(session->stream, abandon->call); // it knows: no cancel needed
-    if (request)
+    if (request && request->job && request->method == KOFN_METHOD_PUSH)
+        abandon_push(request);
+    else if (request)
         abandon_request(request, "its client abandoned the call");
 }
 
@@ -545,6 +572,7 @@ on_abandon(kofn_session *session, const void *message)
 static void
 destroy_session(kofn_sessions *sessions, kofn_session *session)
 {
+    sessions->master->service->gone(sessions->master, session->number);
     while (!TAILQ_EMPTY(&session->requests))
         forget_request(TAILQ_FIRST(&session->requests));
     TAILQ_REMOVE(&sessions->all, session, of_sessions);
@@ -876,8 +904,8 @@ kofn_sessions_on_readable(kofn_sessions *sessions)
 static bool
 is_expired(const kofn_request *request, int64_t now_ns)
 {
-    const bool owner =
-        request->method == KOFN_METHOD_MULTIPLY || request->method == KOFN_METHOD_SUBMIT;
+    const bool owner = request->method == KOFN_METHOD_MULTIPLY ||
+                       request->method == KOFN_METHOD_SUBMIT || request->method == KOFN_METHOD_PUSH;
     return request->job && now_ns >= request->deadline_ns &&
            !(owner && request->job->deadline_ns <= request->deadline_ns);
 }

@@ -36,8 +36,10 @@ struct kofn_service {
     /* A call came: answer it, or have it wait. Its block frames are with the session, for
      * kofn_request_take_blocks. */
     void (*call)(kofn_master *master, kofn_request *request, const kofn_msg_call *call);
-    /* All blocks of a Multiply, Submit or PutOperand are there. */
+    /* All blocks of a Multiply, Submit, Push or PutOperand are there. */
     void (*received)(kofn_request *request);
+    /* A connection is gone, by its number. */
+    void (*gone)(kofn_master *master, uint64_t session);
 };
 
 /* For the root. */

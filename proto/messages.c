@@ -373,7 +373,7 @@ static const kofn_wire_field stream_fields[] = {
     U64(burst, OPTIONAL, 0, "B, of idip_burst"),
     F64(tolerance, OPTIONAL, "mu"),
     F64(rescue, OPTIONAL, "times tau; 0: never"),
-    PART(code, OPTIONAL, kofn_code_message, "of all its jobs; tasks: its rows, plain and coded"),
+    PART(code, OPTIONAL, kofn_code_message, "of all its jobs; tasks: its coded rows"),
     TEXT(field, OPTIONAL, "arithmetic of all its jobs"),
     U64(need, OPTIONAL, 0, "answers that a job takes"),
     U64(limit, OPTIONAL, 0, "jobs that may be pushed and not answered"),
@@ -391,6 +391,7 @@ static const kofn_wire_field stream_fields[] = {
     U64(given, OPTIONAL, 0, "mini-tasks sent to workers"),
     U64(returned, OPTIONAL, 0, "mini-tasks answered"),
     U64(lost, OPTIONAL, 0, "mini-tasks that failed: taken back, or their worker lost"),
+    U64(dropped, OPTIONAL, 0, "mini-tasks that were not needed any more: their job was finished"),
     U64(rescued, OPTIONAL, 0, "mini-tasks copied to another slot, since their round waited"),
     U64(mended, OPTIONAL, 0, "further rows given, since those of a due job came to nothing"),
     U64(load, OPTIONAL, 0, "mini-tasks of the round's longest list"),
@@ -818,6 +819,8 @@ static const kofn_wire_field task_fields[] = {
     TEXT(answer, OPTIONAL, "names the answer, whoever computes it: keep it; absent: do not"),
     LIST(blocks, KOFN_OPERANDS_MAX, kofn_task_block_message,
          "which coded blocks may be kept, or are; as many as there are operands, or none"),
+    U64(round, OPTIONAL, 0, "of a stream, from 1 on, for people; absent: the task is of no stream"),
+    U64(slot, OPTIONAL, KOFN_TASKS_MAX, "the worker's place in the stream, for people"),
     BOOL(more, "further block frames follow in data messages"),
 };
 const kofn_wire_message kofn_task_message = {

@@ -156,13 +156,13 @@ typedef struct kofn_msg_stream { // a stream: what it is, and its account
     kofn_msg_code code; // of all its jobs; tasks are its coded rows
     char field[KOFN_NAME_MAX];
     uint64_t need, limit, grace_ms;
-    uint64_t pushed, answered;                       // jobs: indices used; replies that may go out
-    uint64_t done, failed, waiting, unfinished;      // jobs
-    uint64_t round, rounds, waited, stragglers;      // rounds: the one that is on, or was last
-    uint64_t given, returned, lost, rescued, mended; // mini-tasks
-    uint64_t load, load_sum, load_max;               // mini-tasks of the longest list
-    uint64_t vacant;                                 // slots
-    double busy;                                     // seconds with a round on
+    uint64_t pushed, answered;                  // jobs: indices used; replies that may go out
+    uint64_t done, failed, waiting, unfinished; // jobs
+    uint64_t round, rounds, waited, stragglers; // rounds: the one that is on, or was last
+    uint64_t given, returned, lost, dropped, rescued, mended; // mini-tasks
+    uint64_t load, load_sum, load_max;                        // mini-tasks of the longest list
+    uint64_t vacant;                                          // slots
+    double busy;                                              // seconds with a round on
     uint64_t age_ms;
 } kofn_msg_stream;
 
@@ -448,6 +448,7 @@ typedef struct kofn_msg_task {
     kofn_wire_list further;    // of kofn_msg_factor
     char answer[KOFN_TAG_MAX]; // what names the answer, whoever computes it; "": not to be kept
     kofn_wire_list blocks;     // of kofn_msg_task_block, for the first operands; without: none
+    uint64_t round, slot;      // of a stream; round 0: of none
     bool more;
 } kofn_msg_task;
 

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -170,11 +171,10 @@ remove_from(work_list *list, kofn_work *work)
     return false;
 }
 
-/* With the lock held: wait until the work may begin. False: it was cancelled meanwhile. */
+/* With the lock held: as the work's faults want it. False: it was cancelled meanwhile. */
 static bool
-sleep_before(kofn_compute *compute, const kofn_work *work)
+wait_until(kofn_compute *compute, const kofn_work *work, int64_t until_ns)
 {
-    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), work->faults.sleep_ns);
     const struct timespec until = {.tv_sec = until_ns / KOFN_NS_PER_S,
                                    .tv_nsec = until_ns % KOFN_NS_PER_S};
     while (!atomic_load(&work->cancelled) && kofn_clock_ns() < until_ns)
@@ -189,6 +189,21 @@ wait_for_work(kofn_compute *compute)
     while (!compute->stopping && !compute->queue.first)
         (void)pthread_cond_wait(&compute->change, &compute->lock);
     return compute->stopping ? NULL : take_first(&compute->queue);
+}
+
+/* With the lock held, behind the multiplication: until it took as long as its faults want. */
+static void
+linger(kofn_compute *compute, kofn_work *work, int64_t start_ns)
+{
+    const kofn_faults *faults = &work->faults;
+    const double length_ns =
+        fmax((double)faults->least_ns, (1 + faults->lag) * (double)work->compute_ns);
+    const int64_t until_ns =
+        length_ns < 0x1p63 ? kofn_clock_after(start_ns, (int64_t)length_ns) : KOFN_NEVER_NS;
+    if (work->status != KOFN_OK || wait_until(compute, work, until_ns))
+        return;
+    kofn_bands_fini(&work->c);
+    work->status = kofn_fail(&work->error, KOFN_CANCELLED, "cancelled while it waited");
 }
 
 /* With the lock held: hand it back. */
@@ -208,7 +223,8 @@ compute_main(void *argument)
     (void)pthread_mutex_lock(&compute->lock);
     for (kofn_work *work; (work = wait_for_work(compute)) != NULL;) {
         compute->running = work;
-        const bool begins = sleep_before(compute, work);
+        const int64_t begin_ns = kofn_clock_after(kofn_clock_ns(), work->faults.sleep_ns);
+        const bool begins = wait_until(compute, work, begin_ns);
         (void)pthread_mutex_unlock(&compute->lock);
 
         if (begins)
@@ -217,6 +233,7 @@ compute_main(void *argument)
             work->status = kofn_fail(&work->error, KOFN_CANCELLED, "cancelled before it began");
 
         (void)pthread_mutex_lock(&compute->lock);
+        linger(compute, work, begin_ns);
         finish(compute, work);
     }
     (void)pthread_mutex_unlock(&compute->lock);

@@ -3,6 +3,8 @@
 #include "common/base/config.h"
 #include "proto/link/link.h"
 
+#include <inttypes.h>
+
 #define FIELD(field_) KOFN_KEY_FIELD(kofn_worker_config, field_)
 #define MIB           1048576.0
 #define TIB           (MIB * MIB)
@@ -47,6 +49,16 @@ static const kofn_key keys[] = {
      "Fault: exit in the middle of the task after this many; 0: never"},
     {"inject.wrong", KOFN_KEY_REAL, FIELD(inject.wrong), 0, 1, "0", NULL,
      "Fault: share of the answers that are wrong, drawn independently"},
+    {"inject.straggler", KOFN_KEY_STRING, FIELD(inject.straggler), 0, 0, "", NULL,
+     "Fault: be slow in the rounds of a model, like iid:delta=0.3,seed=7; empty: never"},
+    {"inject.straggler_workers", KOFN_KEY_INT, FIELD(inject.straggler_workers), 1, 1024, "64", NULL,
+     "Workers of the model's pattern, the same for all that share it"},
+    {"inject.column", KOFN_KEY_INT, FIELD(inject.column), 0, 1023, "0", NULL,
+     "Which of them this worker is, for tasks of no stream; those of streams say it"},
+    {"inject.by", KOFN_KEY_CHOICE, FIELD(inject.by), 0, 0, "repeat", "repeat|wait",
+     "How the model's stragglers are slow: multiply again and again, or once and wait"},
+    {"inject.pace", KOFN_KEY_REAL, FIELD(inject.pace), 0, 1e6, "0", NULL,
+     "GFlop/s that this worker keeps to, by waiting; 0: as fast as it can"},
 };
 
 const kofn_keys kofn_worker_keys = {.at = keys, .count = sizeof keys / sizeof keys[0]};
@@ -55,6 +67,25 @@ static kofn_status
 set_key(void *context, const char *path, const char *value, kofn_error *err)
 {
     return kofn_keys_parse(kofn_worker_keys, path, value, context, err);
+}
+
+static kofn_status
+check_straggler(const kofn_inject *inject, kofn_error *err)
+{
+    kofn_straggler_spec spec;
+    if (!inject->straggler[0])
+        return KOFN_OK;
+    const kofn_status status = kofn_straggler_parse(inject->straggler, &spec, err);
+    if (status != KOFN_OK) {
+        (void)kofn_fail_within(err, "inject.straggler");
+        return status;
+    }
+    if (inject->column >= inject->straggler_workers)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "inject.column: %" PRId64 ", and the pattern has columns 0 to %" PRId64
+                         "; raise inject.straggler_workers",
+                         inject->column, inject->straggler_workers - 1);
+    return KOFN_OK;
 }
 
 kofn_status
@@ -72,7 +103,7 @@ kofn_worker_config_check(const kofn_worker_config *config, kofn_error *err)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "keys.%s is missing: keys.own and keys.master go together",
                          config->own_key[0] ? "master" : "own");
-    return KOFN_OK;
+    return check_straggler(&config->inject, err);
 }
 
 static kofn_status

@@ -5,6 +5,12 @@
 
 #include "common/base/keys.h"
 #include "common/base/log.h"
+#include "common/code/straggler.h"
+
+typedef enum kofn_inject_by { // how a straggler of the model is slow
+    KOFN_INJECT_BY_REPEAT,    // it multiplies so many times
+    KOFN_INJECT_BY_WAIT,      // it multiplies once, and waits
+} kofn_inject_by;
 
 /* Faults on purpose, for experiments and tests; everything off by default. */
 typedef struct kofn_inject {
@@ -15,6 +21,12 @@ typedef struct kofn_inject {
     int64_t freeze_after; // stop answering and beating after this many tasks; 0: never
     int64_t crash_after;  // exit in the middle of the task after this many; 0: never
     double wrong;         // probability of a wrong answer
+
+    char straggler[KOFN_STRAGGLER_PATH_MAX + 64]; // as kofn_straggler_parse takes it; "": none
+    int64_t straggler_workers;                    // columns of its pattern
+    int64_t column;                               // this worker's, for tasks of no stream
+    int by;                                       // kofn_inject_by
+    double pace; // GFlop/s: a task takes at least its flops over this; 0: as long as it takes
 } kofn_inject;
 
 typedef struct kofn_worker_config {

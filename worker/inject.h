@@ -3,6 +3,16 @@
  * The draws of one task are the same numbers whatever the others draw (a stream for each task), so
  * that a test can switch one fault on without moving the rest.
  *
+ * Stragglers A model (common/code/straggler.h) says in which rounds a worker is slow, and how much. A
+ *            task of a stream brings its round, and its slot as the column; else the worker counts
+ *            its tasks and has a column of its own. Workers with the same model follow one pattern.
+ * Pace       For measurements on machines with fewer cores than workers: what a task's flops take at
+ *            a given rate is waited for, so that workers that share a core seem to have one each.
+ *
+ *     by repeat         |multiply|multiply|multiply|
+ *     by wait           |multiply|     wait        |     as long as it would have taken
+ *     by wait, at pace  |     wait        |multiply|     so that who is cancelled has not computed
+ *
  * Threads    An injector belongs to one thread; kofn_faults are values.
  */
 #ifndef KOFN_WORKER_INJECT_H
@@ -15,7 +25,9 @@ typedef enum kofn_spoil { KOFN_SPOIL_NOTHING, KOFN_SPOIL_ELEMENT, KOFN_SPOIL_BLO
 
 typedef struct kofn_faults { // of one task
     int64_t repeat;          // multiplications, at least 1
-    int64_t sleep_ns;        // before the answer
+    int64_t sleep_ns;        // before them
+    int64_t least_ns;        // that they take, by waiting behind them
+    double lag;              // and waited behind them, in times of what they took
     bool crash;              // exit in the middle of it
     kofn_spoil spoil;        // how the answer is wrong
     uint64_t where;          // random: which element
@@ -23,13 +35,26 @@ typedef struct kofn_faults { // of one task
 
 typedef struct kofn_injector {
     kofn_inject config;
-    uint64_t drawn;   // tasks that have their faults
-    int64_t answered; // tasks whose answer went out
+    kofn_straggler *straggler; // NULL: none
+    uint64_t drawn;            // tasks that have their faults
+    int64_t answered;          // tasks whose answer went out
 } kofn_injector;
 
-void kofn_injector_init(kofn_injector *injector, const kofn_inject *config);
+typedef struct kofn_victim { // a task, as far as its faults depend on it
+    double flops;
+    uint64_t round; // of its stream, from 1 on; 0: it is of none
+    uint64_t slot;  // of its stream
+} kofn_victim;
+
+/* Rounds of a pattern: then it begins again, and no message makes a worker draw more of them. */
+enum { KOFN_INJECT_ROUNDS = 1 << 20 };
+
+/* Errors of kofn_straggler_parse and kofn_straggler_new: the model. */
+KOFN_MUST_CHECK kofn_status kofn_injector_init(kofn_injector *injector, const kofn_inject *config,
+                                               kofn_error *err);
+void kofn_injector_fini(kofn_injector *injector);        // accepts zeros
 bool kofn_injector_is_on(const kofn_injector *injector); // false: no fault is configured
-kofn_faults kofn_injector_next(kofn_injector *injector); // of the next task
+kofn_faults kofn_injector_next(kofn_injector *injector, const kofn_victim *task);
 
 /* One more answer went out; true when the worker is to fall silent now. */
 bool kofn_injector_answered(kofn_injector *injector);

@@ -46,6 +46,7 @@ typedef struct held_task {
     kofn_work work;
     uint64_t charge; // of memory_used
     double flops;
+    uint64_t round, slot; // of its stream, as in the message
     struct held_task *next;
 } held_task;
 

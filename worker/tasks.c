@@ -442,6 +442,8 @@ admit(kofn_worker *worker, const kofn_msg_task *message, const plan *p, held_tas
     task->state = TASK_RECEIVING;
     task->charge = p->charge;
     task->flops = p->flops;
+    task->round = message->round;
+    task->slot = message->slot;
     task->work.field = kofn_field_ref(p->field);
     task->work.outer = p->outer;
     task->work.count = p->count;
@@ -495,7 +497,9 @@ start(kofn_worker *worker, held_task *task)
     for (size_t o = 0; o < task->work.count; o++)
         came_at_once = came_at_once && task->assembler.mat[o].count <= 1;
     take_operands(worker, task);
-    task->work.faults = kofn_injector_next(&worker->injector);
+    task->work.faults = kofn_injector_next(
+        &worker->injector,
+        &(kofn_victim){.flops = task->flops, .round = task->round, .slot = task->slot});
     kofn_log_write(&worker->log, KOFN_LOG_DEBUG, "task_complete", "to be computed",
                    "assignment=%" PRIu64 " job=%s task=%" PRIu64, task->assignment, task->id.job,
                    task->id.task);

@@ -91,7 +91,9 @@ build(kofn_worker *worker, kofn_error *err)
     worker->reload_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (worker->stop_fd < 0 || worker->reload_fd < 0)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no descriptor: %s", strerror(errno));
-    kofn_status status = load_keys(&worker->config, &worker->keys, err);
+    kofn_status status = kofn_injector_init(&worker->injector, &worker->config.inject, err);
+    if (status == KOFN_OK)
+        status = load_keys(&worker->config, &worker->keys, err);
     if (status == KOFN_OK)
         status = try_endpoint(worker, err);
     if (status == KOFN_OK) // a quarter kept idle: enough for the blocks of one task to come back
@@ -116,7 +118,6 @@ kofn_worker_new(void *context, const kofn_worker_config *config, kofn_log log,
     worker->memory_limit = config->memory ? config->memory : half_of_memory();
     worker->life = kofn_rng_fresh_seed();
     fill_name(&worker->config);
-    kofn_injector_init(&worker->injector, &config->inject);
     kofn_keepsakes_init(worker);
     kofn_blas_set_threads((int)config->blas_threads);
 
@@ -138,6 +139,7 @@ kofn_worker_destroy(kofn_worker **worker_p)
     kofn_compute_destroy(&worker->compute); // its work is ours again
     while (worker->tasks)
         kofn_tasks_forget(worker, worker->tasks);
+    kofn_injector_fini(&worker->injector);
     kofn_keepsakes_fini(worker);
     kofn_field_destroy(&worker->field);
     kofn_inbound_fini(&worker->in);
@@ -409,7 +411,7 @@ report_start(const kofn_worker *worker)
                        "OPENBLAS_CORETYPE chooses the kernel; unset it unless that is meant",
                        "kernel=%s", kofn_blas_kernel());
     if (kofn_injector_is_on(&worker->injector)) {
-        char faults[256];
+        char faults[768];
         kofn_inject_format(&config->inject, faults, sizeof faults);
         kofn_log_write(log, KOFN_LOG_WARNING, "inject_on", "this worker misbehaves on purpose",
                        "%s", faults);

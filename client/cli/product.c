@@ -105,20 +105,45 @@ parse_product(int key, char *arg, struct argp_state *state)
         product->field = arg;
         return 0;
     case ARGP_KEY_ARG:
+        if (product->listed)
+            return ARGP_ERR_UNKNOWN;
         add_operand(state, arg);
         return 0;
     case ARGP_KEY_END:
-        check_operands(state);
+        if (!product->listed)
+            check_operands(state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
+#define CODE_OPTION                                                                                \
+    {                                                                                              \
+        "code", KEY_CODE, "NAME", 0, "Code family; `kofn codes` lists them", 10                    \
+    }
+#define SEED_OPTION                                                                                \
+    {                                                                                              \
+        "seed", KEY_SEED, "S", 0, "Seed of random codes", 10                                       \
+    }
+#define SET_OPTION                                                                                 \
+    {                                                                                              \
+        "set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10         \
+    }
+#define PARTITION_OPTION                                                                           \
+    {                                                                                              \
+        "partition", KEY_PARTITION, "X,Z,Y", 0,                                                    \
+            "Parts of A's rows, of the inner dimension, of B's columns; 0 leaves one open", 10     \
+    }
+#define TRANSPOSE_OPTIONS                                                                          \
+    {"transpose-a", KEY_A, NULL, 0, "Multiply A's transpose", 20},                                 \
+    {                                                                                              \
+        "transpose-b", KEY_B, NULL, 0, "Multiply B's transpose", 20                                \
+    }
+
 #define CODE_OPTIONS                                                                               \
     {NULL, 0, NULL, 0, "How to code (left out: chosen for the product and the workers):", 10},     \
-        {"code", KEY_CODE, "NAME", 0, "Code family; `kofn codes` lists them", 10},                 \
-        {"tasks", KEY_TASKS, "N", 0, "Coded tasks", 10},                                           \
+        CODE_OPTION, {"tasks", KEY_TASKS, "N", 0, "Coded tasks", 10},                              \
         {"reserve",                                                                                \
          KEY_RESERVE,                                                                              \
          "N",                                                                                      \
@@ -126,22 +151,34 @@ parse_product(int key, char *arg, struct argp_state *state)
          "Fresh tasks beyond those, for what is lost or late (policy rateless has some by "        \
          "itself); for a family that is named",                                                    \
          10},                                                                                      \
-        {"seed", KEY_SEED, "S", 0, "Seed of random codes", 10},                                    \
-        {"set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10},      \
+        SEED_OPTION, SET_OPTION,                                                                   \
     {                                                                                              \
         NULL, 0, NULL, 0, "Operands:", 20                                                          \
     }
 
 static const struct argp_option product_options[] = {
     CODE_OPTIONS,
-    {"partition", KEY_PARTITION, "X,Z,Y", 0,
-     "Parts of A's rows, of the inner dimension, of B's columns; 0 leaves one open", 10},
-    {"transpose-a", KEY_A, NULL, 0, "Multiply A's transpose", 20},
-    {"transpose-b", KEY_B, NULL, 0, "Multiply B's transpose", 20},
+    PARTITION_OPTION,
+    TRANSPOSE_OPTIONS,
     {"field", KEY_FIELD, "NAME", 0,
      "Arithmetic: f64, f32, gf256, gf16, gf4, gfp:P for a prime P, or integers (left out: f64, "
      "f32, "
      "gf256 or integers for f8, f4, u1 or i4 and i8 elements)",
+     20},
+    {0},
+};
+
+static const struct argp_option listed_options[] = {
+    {NULL, 0, NULL, 0, "How to code (left out: chosen for the scheme and the workers):", 10},
+    CODE_OPTION,
+    SEED_OPTION,
+    SET_OPTION,
+    PARTITION_OPTION,
+    {NULL, 0, NULL, 0, "Operands, all of them:", 20},
+    TRANSPOSE_OPTIONS,
+    {"field", KEY_FIELD, "NAME", 0,
+     "Arithmetic: f64, f32, gf256, gf16, gf4 or gfp:P for a prime P (left out: f64, f32 or gf256 "
+     "for f8, f4 or u1 elements of the first)",
      20},
     {0},
 };
@@ -160,6 +197,7 @@ static const struct argp_option outer_options[] = {
 };
 
 const struct argp cli_product_argp = {.options = product_options, .parser = parse_product};
+const struct argp cli_listed_argp = {.options = listed_options, .parser = parse_product};
 const struct argp cli_outer_argp = {.options = outer_options, .parser = parse_product};
 
 bool

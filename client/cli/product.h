@@ -1,4 +1,4 @@
-/* What multiply, outer, submit and encode share: files and how to multiply them. */
+/* What multiply, outer, submit, stream and encode share: files and how to multiply them. */
 #ifndef KOFN_CLI_PRODUCT_H
 #define KOFN_CLI_PRODUCT_H
 
@@ -8,6 +8,7 @@
 
 typedef struct cli_product {
     bool outer;                          // set before parsing
+    bool listed;                         // likewise: the command line names no operands
     size_t count;                        // operands: 2, of an outer product 2 or more
     const char *path[KOFN_OPERANDS_MAX]; // A, B, ...: a file, or "@ID"
     bool transpose[KOFN_OPERANDS_MAX];   // --transpose-a, -b; --transpose I
@@ -24,6 +25,9 @@ extern const struct argp cli_product_argp;
 /* A1.npy A2.npy ... --code --parts --tasks --seed --set --field --transpose; its input's `outer` is
  * true. */
 extern const struct argp cli_outer_argp;
+
+/* --code --partition --seed --set --field --transpose-a --transpose-b; its input's `listed` is true. */
+extern const struct argp cli_listed_argp;
 
 /* Read the files (INVALID_ARGUMENT and its like: what is wrong with them) and, if all are files,
  * check the shapes and the code against each other. End with cli_product_fini. */

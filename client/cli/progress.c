@@ -117,13 +117,24 @@ terminal_columns(void)
 }
 
 static void
-draw(cli_progress *progress, int64_t now_ns)
+draw(cli_progress *progress, const char *line)
 {
-    char line[256];
-    cli_progress_format(progress, now_ns, line, sizeof line);
     const size_t columns = terminal_columns();
     (void)fprintf(stderr, "\r\033[K%.*s", (int)(columns > 1 ? columns - 1 : 1), line);
     progress->drawn = true;
+}
+
+void
+cli_progress_say(cli_progress *progress, int64_t now_ns, bool news, const char *line)
+{
+    if (progress->common->quiet)
+        return;
+    if (progress->terminal) {
+        draw(progress, line);
+    } else if (news || now_ns - progress->said_ns >= LOG_EVERY_NS) {
+        cli_say(progress->common, "%s", line);
+        progress->said_ns = now_ns;
+    }
 }
 
 bool
@@ -139,16 +150,9 @@ cli_progress_show(void *context, const kofn_account *account)
     if (progress->running_ns == 0 && account->tasks_sent > 0)
         progress->running_ns = now;
 
-    if (progress->common->quiet)
-        return !cli_signals_get();
-    if (progress->terminal) {
-        draw(progress, now);
-    } else if (stopped || now - progress->said_ns >= LOG_EVERY_NS) {
-        char line[256];
-        cli_progress_format(progress, now, line, sizeof line);
-        cli_say(progress->common, "%s", line);
-        progress->said_ns = now;
-    }
+    char line[256];
+    cli_progress_format(progress, now, line, sizeof line);
+    cli_progress_say(progress, now, stopped, line);
     return !cli_signals_get();
 }
 

@@ -21,6 +21,10 @@ void cli_progress_init(cli_progress *progress, const cli_common *common);
 /* A kofn_progress; context is a cli_progress. False after a signal. */
 bool cli_progress_show(void *context, const kofn_account *account);
 
+/* The same for a clean line of the caller's own: drawn, or where there is no terminal, said when it is
+ * time, or at once for news. */
+void cli_progress_say(cli_progress *progress, int64_t now_ns, bool news, const char *line);
+
 /* Wipe the line, so that what follows has the terminal for itself. */
 void cli_progress_end(cli_progress *progress);
 

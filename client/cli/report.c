@@ -138,7 +138,36 @@ cli_json_of_account(const kofn_account *account)
         real(account->amplification), "residual", real(account->residual), "nonfinite",
         account->nonfinite, "progress", real(account->progress), "age_ms", count(account->age_ms),
         "seconds", json_of_seconds(account), "primes", json_of_primes(account));
+    if (quality && account->stream[0]) {
+        (void)json_object_set_new(quality, "stream", text(account->stream));
+        (void)json_object_set_new(quality, "index", count(account->index));
+        (void)json_object_set_new(quality, "born", count(account->born));
+        (void)json_object_set_new(quality, "finished", count(account->finished));
+    }
     return join(object, cli_json_of_code(&account->code), more, quality);
+}
+
+json_t *
+cli_json_of_stream(const kofn_stream_account *stream)
+{
+    json_t *object = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "stream",
+        text(stream->stream), "state", text(stream->state), "scheme", text(stream->scheme), "field",
+        text(stream->field), "slots", count(stream->slots), "delay", count(stream->delay), "lambda",
+        count(stream->lambda), "failures", count(stream->failures), "window", count(stream->window),
+        "burst", count(stream->burst), "tolerance", real(stream->tolerance), "rescue",
+        real(stream->rescue), "limit", count(stream->limit), "need", count(stream->need));
+    json_t *rounds = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pushed",
+        count(stream->pushed), "done", count(stream->done), "failed", count(stream->failed),
+        "rounds", count(stream->rounds), "waited", count(stream->waited), "given",
+        count(stream->given), "answered", count(stream->answered), "lost", count(stream->lost),
+        "dropped", count(stream->dropped), "rescued", count(stream->rescued), "mended",
+        count(stream->mended), "load_sum", count(stream->load_sum), "load_max",
+        count(stream->load_max), "vacant", count(stream->vacant), "busy", real(stream->busy));
+    json_t *times = json_pack("{s:o, s:I}", "age_ms", count(stream->age_ms), "grace_ms",
+                              (json_int_t)stream->grace_ms);
+    return join(object, cli_json_of_code(&stream->code), rounds, times);
 }
 
 json_t *
@@ -415,6 +444,46 @@ cli_print_account(const kofn_account *account)
     if (account->error_kind[0])
         print_quality(account);
     print_seconds(account);
+}
+
+/* "dip P=4 T=3 lambda=4 mu=0.25": what the scheme knows of. */
+static void
+format_scheme(const kofn_stream_account *stream, char *ret_text, size_t size)
+{
+    char more[64] = "";
+    if (strncmp(stream->scheme, "idip", 4) == 0)
+        (void)snprintf(more, sizeof more, " N=%" PRIu64 " W=%" PRIu64, stream->failures,
+                       stream->window);
+    else if (strcmp(stream->scheme, "dip") == 0)
+        (void)snprintf(more, sizeof more, " lambda=%" PRIu64, stream->lambda);
+    (void)snprintf(ret_text, size, "%s P=%" PRIu64 " T=%" PRIu64 "%s mu=%g", stream->scheme,
+                   stream->slots, stream->delay, more, stream->tolerance);
+}
+
+void
+cli_print_stream(FILE *to, const kofn_stream_account *stream)
+{
+    char scheme[128], code[96], busy[32];
+    const double rounds = stream->rounds > 0 ? (double)stream->rounds : 1;
+    format_scheme(stream, scheme, sizeof scheme);
+    cli_format_code(&stream->code, code, sizeof code);
+    cli_format_seconds(stream->busy, busy, sizeof busy);
+    (void)cli_line(to, "stream       %s", stream->stream);
+    (void)cli_line(to, "scheme       %s", scheme);
+    (void)cli_line(to, "code         %s, any %" PRIu64 " suffice, seed %" PRIu64, code,
+                   stream->need, stream->code.seed);
+    (void)cli_line(to, "jobs         %" PRIu64 " done, %" PRIu64 " failed", stream->done,
+                   stream->failed);
+    (void)cli_line(to, "rounds       %" PRIu64 " in %s, %" PRIu64 " waited for stragglers",
+                   stream->rounds, busy, stream->waited);
+    (void)cli_line(to, "load         %.3g mini-tasks a round, %" PRIu64 " at most",
+                   (double)stream->load_sum / rounds, stream->load_max);
+    (void)cli_line(to,
+                   "mini-tasks   %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64
+                   " too late or lost, %" PRIu64 " not needed, %" PRIu64 " rescued, %" PRIu64
+                   " mended",
+                   stream->given, stream->answered, stream->lost, stream->dropped, stream->rescued,
+                   stream->mended);
 }
 
 static void

@@ -7,10 +7,13 @@
 
 #include "client/cli/cli.h"
 
+#include <stdio.h>
+
 /* code, partition, tasks, seed, set: what must be named to get the same code again. Seeds are
  * texts: JSON's numbers end at 2^53 for many readers. */
 json_t *cli_json_of_code(const kofn_code_choice *code);
 json_t *cli_json_of_account(const kofn_account *account);
+json_t *cli_json_of_stream(const kofn_stream_account *stream);
 json_t *cli_json_of_health(const kofn_health *health);
 json_t *cli_json_of_operand(const kofn_operand_info *operand);
 json_t *cli_json_of_worker(const kofn_worker_info *worker);
@@ -49,6 +52,7 @@ void cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
 /* The account on standard output, a name and a value a line. */
 void cli_print_account(const kofn_account *account);
 
+void cli_print_stream(FILE *to, const kofn_stream_account *stream);
 void cli_print_jobs(const kofn_account *jobs, size_t count);
 void cli_print_operands(const kofn_operand_info *operands, size_t count);
 void cli_print_workers(const kofn_worker_info *workers, size_t count);

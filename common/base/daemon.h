@@ -23,7 +23,7 @@ typedef struct kofn_daemon_section {
     kofn_keys keys;
 } kofn_daemon_section;
 
-enum { KOFN_DAEMON_SECTIONS_MAX = 4 };
+enum { KOFN_DAEMON_SECTIONS_MAX = 6 };
 
 typedef struct kofn_daemon {
     const char *doc;                                        // one sentence for --help

@@ -34,7 +34,7 @@ kofn_inner_set_defaults(kofn_code_spec *spec, const kofn_field *field, kofn_erro
                        field->order == 0 ? "rkrp" : "polynomial");
     if (!has_param(spec, "points") || names_param(spec, "points"))
         return KOFN_OK;
-    return kofn_code_spec_set(spec, "points", "spread", err);
+    return kofn_code_spec_set(spec, "points", field->order == 0 ? "spread" : "random", err);
 }
 
 static kofn_status
@@ -50,9 +50,6 @@ check_spec(const kofn_code_spec *spec, bool plain, kofn_error *err)
                          "inner code: reserve=%zu, but a stream takes coded rows as it needs them; "
                          "take reserve 0",
                          spec->reserve);
-    if (spec->tasks > KOFN_TASKS_MAX)
-        return kofn_fail(err, KOFN_OUT_OF_RANGE, "inner code: tasks=%zu coded rows, need 1 to %d",
-                         spec->tasks, KOFN_TASKS_MAX);
     if (plain && p.z != 1)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "inner code: partition %zu,%zu,%zu splits the inner dimension, and plain "
@@ -76,6 +73,22 @@ check_threshold(const kofn_code *code, bool plain, kofn_error *err)
                          "take rkrp or polynomial",
                          code->family, code->threshold, outputs);
     return KOFN_OK;
+}
+
+static kofn_status
+build_family(const kofn_code_spec *spec, const kofn_field *field, bool plain, kofn_code **ret_code,
+             kofn_error *err)
+{
+    kofn_code *code;
+    kofn_status status = kofn_code_spec_build(spec, field, &code, err);
+    if (status)
+        return status;
+    status = check_threshold(code, plain, err);
+    if (status)
+        kofn_code_destroy(&code);
+    else
+        *ret_code = code;
+    return status;
 }
 
 /* ---- coded rows beside plain ones ------------------------------------------------------------ */
@@ -159,41 +172,49 @@ build_mixed(const kofn_code_spec *spec, const kofn_field *field, kofn_code **ret
     const size_t outputs = kofn_partition_outputs(spec->part);
     alone.tasks = spec->tasks < outputs ? outputs : spec->tasks;
     kofn_code *from;
-    kofn_status status = kofn_code_spec_build(&alone, field, &from, err);
+    kofn_status status = build_family(&alone, field, true, &from, err);
     if (status)
         return status;
-    status = check_threshold(from, true, err);
-    if (!status)
-        status = check_coded(from, spec->tasks, err);
+    status = check_coded(from, spec->tasks, err);
     if (!status)
         status = join(from, spec->tasks, ret_code, err);
     kofn_code_destroy(&from);
     return status;
 }
 
+static kofn_status
+build_systematic(const kofn_code_spec *spec, const kofn_field *field, kofn_code **ret_code,
+                 kofn_error *err)
+{
+    kofn_code_spec whole = *spec;
+    whole.tasks += kofn_partition_outputs(spec->part); // if it overflows, to too few
+    const kofn_status status = kofn_code_spec_set(&whole, "systematic", "yes", err);
+    return status ? status : build_family(&whole, field, true, ret_code, err);
+}
+
+/* No coded rows at all, whatever the family. */
+static kofn_status
+build_plain(const kofn_code_spec *spec, const kofn_field *field, kofn_code **ret_code,
+            kofn_error *err)
+{
+    kofn_code_spec alone = *spec;
+    alone.set_count = 0;
+    alone.tasks = kofn_partition_outputs(spec->part);
+    const kofn_status status = kofn_code_spec_set(&alone, "family", "uncoded", err);
+    return status ? status : build_family(&alone, field, true, ret_code, err);
+}
+
 kofn_status
 kofn_inner_build(const kofn_code_spec *spec, const kofn_field *field, bool plain,
                  kofn_code **ret_code, kofn_error *err)
 {
-    const bool systematic = plain && has_param(spec, "systematic");
-    kofn_status status = check_spec(spec, plain, err);
-    if (!status && plain && !systematic && kofn_code_spec_is_complete(spec))
-        return build_mixed(spec, field, ret_code, err);
-
-    kofn_code_spec whole = *spec;
-    if (!status && systematic && spec->tasks > 0) {
-        whole.tasks += kofn_partition_outputs(spec->part);
-        status = kofn_code_spec_set(&whole, "systematic", "yes", err);
-    }
-    kofn_code *code;
-    if (!status)
-        status = kofn_code_spec_build(&whole, field, &code, err);
+    const kofn_status status = check_spec(spec, plain, err);
     if (status)
         return status;
-    status = check_threshold(code, plain, err);
-    if (status)
-        kofn_code_destroy(&code);
-    else
-        *ret_code = code;
-    return status;
+    if (plain && spec->tasks == 0)
+        return build_plain(spec, field, ret_code, err);
+    if (!plain || !kofn_code_spec_is_complete(spec)) // which fails, and says why
+        return build_family(spec, field, plain, ret_code, err);
+    return has_param(spec, "systematic") ? build_systematic(spec, field, ret_code, err)
+                                         : build_mixed(spec, field, ret_code, err);
 }

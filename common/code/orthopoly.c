@@ -1,6 +1,13 @@
 #include "common/code/orthopoly.h"
 #include "common/code/points.h"
 
+/* Its points=spread are those that suit its polynomials. */
+static kofn_points
+points_of(const kofn_family_args *args)
+{
+    return kofn_points_of(args) == KOFN_POINTS_SPREAD ? KOFN_POINTS_TURNS : KOFN_POINTS_CHEBYSHEV;
+}
+
 static kofn_status
 threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
 {
@@ -19,7 +26,7 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
                          "orthopoly: tasks=%zu, need at least x y = %zu for partition %zu,1,%zu; "
                          "take more tasks or fewer parts",
                          args->tasks, k, p.x, p.y);
-    status = kofn_points_check("orthopoly", args, kofn_points_of(args), k, err);
+    status = kofn_points_check("orthopoly", args, points_of(args), k, err);
     if (!status)
         *ret = (kofn_thresholds){.exact = k, .enough = k};
     return status;
@@ -36,7 +43,7 @@ fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
 {
     const size_t x = args->part.x, y = args->part.y;
     kofn_code_use_points(code);
-    const kofn_status status = kofn_points_fill(code, kofn_points_of(args), err);
+    const kofn_status status = kofn_points_fill(code, points_of(args), err);
     for (size_t task = 0; !status && task < args->tasks; task++) {
         const double t = code->point[task];
         kofn_fill_chebyshev(t, x, code->e[0].at + task * x);

@@ -6,9 +6,10 @@
 #include <string.h>
 
 /* The two outermost nodes are the closest: 1 - cos^2 falls from (3 pi / 2 n)^2 / 2 to a ninth, so
- * they are pi^2 / n^2 apart. Spread points i and j are 2 |sin(pi (i + j) g) sin(pi (i - j) g)|
- * apart, g the golden ratio; m g is 0.38 / m at least from whole numbers, so that is 1.16 / n^2.
- * Two elements near 1 are 2 epsilon apart at least. Random ones are drawn until they differ. */
+ * they are pi^2 / n^2 apart. Turns i and j are 2 |sin(pi (i + j) / g) sin(pi (i - j) / g)| apart;
+ * m / g is 0.38 / m at least from whole numbers, so that is 1.16 / n^2. Two elements near 1 are 2
+ * epsilon apart at least. Spread ones are n times farther apart than turns; random ones are drawn
+ * until they differ. */
 static size_t
 count_distinct(const kofn_field *f, kofn_points points)
 {
@@ -16,9 +17,9 @@ count_distinct(const kofn_field *f, kofn_points points)
         const double order = points == KOFN_POINTS_CHEBYSHEV ? f->order : f->order - 1;
         return order < (double)SIZE_MAX ? (size_t)order : SIZE_MAX;
     }
-    if (points == KOFN_POINTS_RANDOM)
+    if (points == KOFN_POINTS_RANDOM || points == KOFN_POINTS_SPREAD)
         return 4 * (size_t)KOFN_TASKS_MAX;
-    return (size_t)((points == KOFN_POINTS_SPREAD ? sqrt(1.16) : M_PI) / sqrt(2 * f->epsilon));
+    return (size_t)((points == KOFN_POINTS_TURNS ? sqrt(1.16) : M_PI) / sqrt(2 * f->epsilon));
 }
 
 kofn_status
@@ -50,9 +51,7 @@ kofn_points_tasks(const kofn_family_args *args, kofn_points points, size_t k, si
     return tasks <= most || k > most ? tasks : most;
 }
 
-/* High powers of t count for little below 1 and for all above it: a range that is its own inverse
- * favours neither end, and mixed sets that lack a few powers are ten thousand times better off at
- * x y = 12 than with points from (-1, 1). To f32 precision, so that points differ there, too. */
+/* To f32 precision, so that points differ there, too. */
 static double
 draw_point(const kofn_field *f, kofn_rng *rng)
 {
@@ -83,26 +82,41 @@ fill_random(kofn_code *code, kofn_error *err)
 }
 
 /* Turns in units of 2^-64, where multiples of the golden ratio's inverse lose their whole turns by
- * themselves. Rounded as field_real.c does it: libraries differ in the last bit of cos. */
+ * themselves. */
 static double
-spread_point(const kofn_field *f, size_t task)
+golden_turn(size_t task)
 {
+    const uint64_t turn = ((uint64_t)task + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    return ldexp((double)turn, -64);
+}
+
+/* As field_real.c does it: libraries differ in the last bit of what is no sum or product. */
+static double
+round_point(double point)
+{
+    return ldexp(nearbyint(ldexp(point, 40)), -40);
+}
+
+static double
+find_point(const kofn_field *f, kofn_points points, size_t task, size_t tasks)
+{
+    if (points == KOFN_POINTS_CHEBYSHEV)
+        return f->point(f, task, tasks);
     if (f->order != 0)
         return (double)task + 1;
-    const uint64_t turn = ((uint64_t)task + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    const double angle = 2 * M_PI * ldexp((double)turn, -64);
-    return ldexp(nearbyint(ldexp(cos(angle), 40)), -40);
+    if (points == KOFN_POINTS_TURNS)
+        return round_point(cos(2 * M_PI * golden_turn(task)));
+    const double size = round_point(exp2(2 * golden_turn(task) - 1));
+    return task % 2 ? size : -size;
 }
 
 kofn_status
 kofn_points_fill(kofn_code *code, kofn_points points, kofn_error *err)
 {
-    const kofn_field *f = code->field;
     if (points == KOFN_POINTS_RANDOM)
         return fill_random(code, err);
     for (size_t task = 0; task < code->tasks; task++)
-        code->point[task] =
-            points == KOFN_POINTS_SPREAD ? spread_point(f, task) : f->point(f, task, code->tasks);
+        code->point[task] = find_point(code->field, points, task, code->tasks);
     return KOFN_OK;
 }
 

@@ -1,22 +1,26 @@
 /* Evaluation points and the rows made of them: shared by the families that are polynomials.
  *
- * Points     points=      reals                             finite fields
- *            chebyshev    field->point(i, n): the nodes     0, 1, 2, ...
- *                         cos((2 i + 1) pi / 2 n)
- *            spread       cos(2 pi (i + 1) / golden ratio)  1, 2, 3, ...
- *            random       uniform in +-[1/2, 2)             uniform, not 0
+ * Points     Of task i; g the golden ratio, {} the fraction, s = 2^(2 {(i + 1) / g} - 1):
  *
- *            All n differ; spread and random ones do not depend on n and are never 0, and in the
- *            reals no two are opposite. Every number of first ones of the spread points is spread
- *            over (-1, 1) as Chebyshev nodes are: multiples of the golden ratio divide the circle
- *            evenly wherever they end.
- * Minors     With c = cos(2 pi / golden ratio), spread points are T_1(c), T_2(c), ... So a minor of
- *            their Vandermonde matrix, any rows and any columns, is a polynomial in c with whole
- *            coefficients. That polynomial is not zero: at c > 1 the points are positive and differ,
- *            and there Descartes' rule of signs keeps each minor from 0. And c is transcendental
- *            (Gelfond and Schneider), so at c it is not zero either. At Chebyshev nodes many are:
- *            t and -t agree in all even powers. At random points each is 0 with probability 0; in a
- *            field of q elements, for e rows of k columns, with less than e k / q.
+ *                         reals                               finite fields
+ *            chebyshev    field->point(i, n): the nodes       0, 1, 2, ...
+ *                         cos((2 i + 1) pi / 2 n)
+ *            spread       -s for even i, s for odd            1, 2, 3, ...
+ *            random       uniform in +-[1/2, 2)               uniform, not 0
+ *            turns        cos(2 pi (i + 1) / g)               as spread
+ *
+ *            All n differ. Those of the last three do not depend on n and are never 0, and in
+ *            the reals no two are opposite. Multiples of 1 / g divide the circle evenly wherever
+ *            they end: any first ones of the spread points are spread over +-[1/2, 2], on a
+ *            logarithmic scale, and any first turns over (-1, 1) as Chebyshev nodes are. To powers
+ *            of t a range that is its own inverse does justice: below 1 the high ones count for
+ *            little, above it the low ones. To Chebyshev polynomials (-1, 1) does.
+ * Minors     Of spread points, any rows and any columns of t^u, none is 0. Point i is a rational
+ *            number times w^i, i from 1 on, w = 2^(2 / g): a minor is a polynomial in w, in which
+ *            the highest power, larger i with larger u, comes up once. And w is transcendental
+ *            (Gelfond and Schneider). At Chebyshev nodes many are 0: t and -t agree in all even
+ *            powers. At random points each is 0 with probability 0; in a field of q elements, for e
+ *            rows of k columns, with less than e k / q.
  * Accuracy   Points are rounded to 40 bits, random ones to 24. T_k by its recurrence: within k^2
  *            epsilon of the exact value, and the same bits on every machine, which cos(k acos t) is
  *            not.
@@ -30,6 +34,7 @@ typedef enum kofn_points {
     KOFN_POINTS_CHEBYSHEV,
     KOFN_POINTS_SPREAD,
     KOFN_POINTS_RANDOM,
+    KOFN_POINTS_TURNS,
 } kofn_points;
 
 /* The parameters of families whose points may be chosen, and what they choose; without any, as the

@@ -1,7 +1,6 @@
 #include "master/sched/scheme.h"
 
 #include <assert.h>
-#include <string.h>
 
 static const kofn_scheme_ops *const schemes[] = {
     [KOFN_SCHEME_DIP] = &kofn_scheme_dip,
@@ -18,8 +17,9 @@ enum { SCHEME_COUNT = sizeof schemes / sizeof schemes[0] };
 static const kofn_key keys[] = {
     {"scheme", KOFN_KEY_CHOICE, FIELD(scheme), 0, 0, "dip",
      "dip|idip|idip_burst|polynomial|uncoded", "how a job's mini-tasks are spread over its rounds"},
-    {"slots", KOFN_KEY_INT, FIELD(slots), 1, KOFN_SLOTS_MAX, NULL, NULL,
-     "P: workers of the stream, each with a list of mini-tasks in each round"},
+    {"slots", KOFN_KEY_INT, FIELD(slots), 0, KOFN_SLOTS_MAX, "0", NULL,
+     "P: workers of the stream, each with a list of mini-tasks in each round; 0: as many as are "
+     "there"},
     {"delay", KOFN_KEY_INT, FIELD(delay), 0, KOFN_DELAY_MAX, "0", NULL,
      "T: rounds after that of its birth by which a job is finished; 0: window - 1, or 3 for dip"},
     {"lambda", KOFN_KEY_INT, FIELD(lambda), 0, KOFN_SLOTS_MAX, "0", NULL,
@@ -30,8 +30,8 @@ static const kofn_key keys[] = {
      "0", NULL, "N: stragglers in any window of rounds that idip bears; 0: slots * window - need"},
     {"window", KOFN_KEY_INT, FIELD(window), 0, KOFN_DELAY_MAX + 1, "0", NULL,
      "W: rounds of that window; 0: delay + 1"},
-    {"burst", KOFN_KEY_INT, FIELD(burst), 1, KOFN_DELAY_MAX + 1, "1", NULL,
-     "B: rounds for which idip_burst expects a straggler to be one; divides failures"},
+    {"burst", KOFN_KEY_INT, FIELD(burst), 0, KOFN_DELAY_MAX + 1, "0", NULL,
+     "B: rounds for which idip_burst expects a straggler to be one, a divisor of failures; 0: 1"},
     {"rescue", KOFN_KEY_REAL, FIELD(rescue), 0, 1e6, "0", NULL,
      "a round that waits for so many times as long as the first slot took copies what is late; "
      "0: never"},
@@ -82,8 +82,7 @@ check_bounds(const kofn_rounds_config *config, kofn_error *err)
             value = *(const double *)(const void *)field;
         else
             value = (double)*(const int64_t *)(const void *)field;
-        const bool is_open = strcmp(key->name, "burst") == 0 && value == 0;
-        if (!is_open && !(value >= key->min && value <= key->max))
+        if (!(value >= key->min && value <= key->max))
             return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s = %g is not %g to %g", key->name, value,
                              key->min, key->max);
     }
@@ -101,6 +100,8 @@ kofn_rounds_settle(kofn_rounds_config *config, size_t need, kofn_error *err)
     kofn_status status = check_bounds(&settled, err);
     if (status != KOFN_OK)
         return status;
+    if (settled.slots == 0) // whoever knows the workers says how many
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "slots = 0 is not 1 to %d", KOFN_SLOTS_MAX);
     if (need < 1 || need > KOFN_ROUND_TASKS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "jobs that take %zu answers: 1 to %d are possible",
                          need, (int)KOFN_ROUND_TASKS_MAX);

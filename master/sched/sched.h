@@ -140,12 +140,13 @@ typedef struct kofn_action {
     uint64_t worker;     // SEND, CANCEL
     size_t task;         // SEND, CANCEL
     bool backup;         // SEND: a copy of a task that is out already
-    uint64_t round;      // SEND: of a stream's round, from 1; 0: of no stream
-    size_t slot;         // SEND: of a stream's slot
-    bool estimate;       // DECODE: by kofn_decoder_estimate, the best of what is here
-    bool waited;         // DECODE: better answers were waited for
-    bool poor;           // DECODE: it is badly conditioned all the same
-    kofn_error error;    // FAIL: see above
+    uint64_t round;   // SEND: of a stream's round, from 1; DECODE, FAIL: in which it was over, 0 if
+                      // it was not born; 0: of no stream
+    size_t slot;      // SEND: of a stream's slot
+    bool estimate;    // DECODE: by kofn_decoder_estimate, the best of what is here
+    bool waited;      // DECODE: better answers were waited for
+    bool poor;        // DECODE: it is badly conditioned all the same
+    kofn_error error; // FAIL: see above
 } kofn_action;
 
 /* What to do with an answer that came in. */

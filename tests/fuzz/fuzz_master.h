@@ -7,6 +7,7 @@
 #include "master/operands.h"
 #include "master/root.h"
 #include "master/session.h"
+#include "master/streams.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
@@ -51,6 +52,7 @@ tick_at(kofn_master *master, int64_t now_ns)
     kofn_sessions_on_tick(master->sessions, now_ns);
     kofn_jobs_on_tick(master->jobs, now_ns);
     kofn_operands_on_tick(master->operands, now_ns);
+    kofn_streams_on_tick(master->streams, now_ns);
     kofn_fleet_on_beat(master->fleet, now_ns);
     kofn_jobs_act(master->jobs);
 }

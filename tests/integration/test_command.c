@@ -649,7 +649,8 @@ static void
 jobs_and_streams_run_in_virtual_time(void **state)
 {
     (void)state;
-    const char *csv = in_root("jobs.csv");
+    char csv[128];
+    (void)snprintf(csv, sizeof csv, "%s", in_root("jobs.csv"));
     run_result *r =
         kofn("simulate --workers 4 --jobs 50 --code polynomial --partition 2,1,1 --tasks 4 "
              "--straggler persistent:slowdown=9 --csv %s --json",
@@ -681,7 +682,8 @@ simulations_are_drawn_by_gnuplot_where_it_is(void **state)
 {
     (void)state;
     const bool is_there = system("command -v gnuplot >/dev/null") == 0; // NOLINT: no user's text
-    const char *svg = in_root("jobs.svg");
+    char svg[128];
+    (void)snprintf(svg, sizeof svg, "%s", in_root("jobs.svg"));
     run_result *r = kofn("simulate --jobs 200 --jitter 0.3 --plot %s", svg);
     assert_exit(r, is_there ? 0 : 2);
     if (is_there)

@@ -304,6 +304,47 @@ a_killed_command_harms_nobody(void **state)
     (void)cluster_multiply(c, &any_of_two);
 }
 
+/* Two workers of one pattern, in which the first is slow by hours in each round: each job has its answer
+ * from the other, and the slow one is free as soon as the job is over. */
+static void
+stragglers_of_a_model_are_passed_by_and_freed(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 0);
+    char trace[CLUSTER_PATH_MAX], yaml[2 * CLUSTER_PATH_MAX];
+    cluster_get_path(c, "pattern", trace);
+    FILE *file = fopen(trace, "w");
+    assert_non_null(file);
+    assert_true(fputs("# w0 w1\n1 0\n1 0\n", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(yaml, sizeof yaml,
+                       "inject:\n"
+                       "  straggler: trace:file=%s,slowdown=1000000\n"
+                       "  straggler_workers: 2\n"
+                       "  column: %zu\n"
+                       "  by: wait\n"
+                       "  pace: 0.01\n",
+                       trace, i);
+        cluster_start_worker(c, i, yaml);
+    }
+    cluster_await_workers(c, 2);
+    const product_wish any_of_two = {.rows = 64, // 52 ms of the one, 15 h of the other
+                                     .inner = 64,
+                                     .cols = 64,
+                                     .family = "replication",
+                                     .partition = "1,1,1",
+                                     .tasks = 2,
+                                     .policy = "oneshot"};
+    for (int i = 0; i < 3; i++) {
+        const kofn_account account = cluster_multiply(c, &any_of_two);
+        assert_string_equal(account.state, "done");
+        cluster_await_running(c, 0, 0);
+    }
+    assert_int_equal(cluster_get_worker(c, 0).tasks_done, 0);
+    assert_int_equal(cluster_get_worker(c, 1).tasks_done, 3);
+    assert_int_equal(cluster_get_worker(c, 0).tasks_cancelled, 3);
+}
+
 /* ---- keys, memory ------------------------------------------------------------------------------- */
 
 static void
@@ -380,6 +421,7 @@ main(void)
         cmocka_unit_test_teardown(a_submitted_job_outlives_its_client, cluster_teardown),
         cmocka_unit_test_teardown(the_job_of_a_client_that_vanishes_is_cancelled, cluster_teardown),
         cmocka_unit_test_teardown(a_killed_command_harms_nobody, cluster_teardown),
+        cmocka_unit_test_teardown(stragglers_of_a_model_are_passed_by_and_freed, cluster_teardown),
         cmocka_unit_test_teardown(a_repeated_key_is_the_same_job, cluster_teardown),
         cmocka_unit_test_teardown(a_job_over_the_memory_limit_is_refused_for_good,
                                   cluster_teardown),

@@ -88,6 +88,15 @@ expect(fake_call *call, const kofn_msg_matrix *m)
 }
 
 static void
+expect_factors(fake_call *call)
+{
+    if (!call->product.operand_a[0])
+        expect(call, &call->product.a);
+    if (!call->product.operand_b[0])
+        expect(call, &call->product.b);
+}
+
+static void
 on_call(fake_master *fake, kofn_inbound *in, const void *bytes, size_t length)
 {
     kofn_error error;
@@ -104,10 +113,26 @@ on_call(fake_master *fake, kofn_inbound *in, const void *bytes, size_t length)
         must(kofn_message_unpack(of, call->call.body.bytes, call->call.body.length, &call->product,
                                  &error),
              &error);
-        if (!call->product.operand_a[0])
-            expect(call, &call->product.a);
-        if (!call->product.operand_b[0])
-            expect(call, &call->product.b);
+        expect_factors(call);
+    } else if (of == &kofn_push_message) {
+        must(kofn_message_unpack(of, call->call.body.bytes, call->call.body.length, &call->push,
+                                 &error),
+             &error);
+        call->product.a = call->push.a;
+        call->product.b = call->push.b;
+        call->product.transpose_a = call->push.transpose_a;
+        call->product.transpose_b = call->push.transpose_b;
+        memcpy(call->product.operand_a, call->push.operand_a, sizeof call->product.operand_a);
+        memcpy(call->product.operand_b, call->push.operand_b, sizeof call->product.operand_b);
+        expect_factors(call);
+    } else if (of == &kofn_open_stream_message) {
+        must(kofn_message_unpack(of, call->call.body.bytes, call->call.body.length, &call->opening,
+                                 &error),
+             &error);
+    } else if (of == &kofn_close_stream_message) {
+        must(kofn_message_unpack(of, call->call.body.bytes, call->call.body.length, &call->closing,
+                                 &error),
+             &error);
     } else if (of == &kofn_put_operand_message) {
         must(kofn_message_unpack(of, call->call.body.bytes, call->call.body.length, &call->put,
                                  &error),
@@ -249,6 +274,7 @@ fake_stop(fake_master *fake)
     for (size_t i = 0; i < fake->call_count; i++) {
         kofn_assembler_fini(&fake->calls[i].operands);
         kofn_message_clear(&kofn_product_message, &fake->calls[i].product);
+        kofn_message_clear(&kofn_open_stream_message, &fake->calls[i].opening);
     }
     close_socket(fake);
     (void)zmq_ctx_term(fake->context);
@@ -305,6 +331,23 @@ fake_refuse(fake_master *fake, const fake_call *call, kofn_status status, const 
                             .retry_ms = retry_ms};
     (void)snprintf(reply.message, sizeof reply.message, "%s", message);
     send_reply(fake, &reply, NULL);
+}
+
+void
+fake_fail_job(fake_master *fake, const fake_call *call, kofn_status status, const char *message)
+{
+    kofn_error error;
+    kofn_wire_buffer packed = {0};
+    kofn_msg_outcome outcome = {.job = {.state = "failed", .status = status}};
+    (void)snprintf(outcome.job.message, sizeof outcome.job.message, "%s", message);
+    must(kofn_message_pack(&kofn_outcome_message, &outcome, &packed, &error), &error);
+    kofn_msg_reply reply = {.version = KOFN_PROTOCOL_VERSION,
+                            .call = call->call.call,
+                            .status = status,
+                            .body = {.bytes = packed.at, .length = packed.length}};
+    (void)snprintf(reply.message, sizeof reply.message, "%s", message);
+    send_reply(fake, &reply, NULL);
+    kofn_wire_buffer_fini(&packed);
 }
 
 void

@@ -17,10 +17,14 @@ enum { FAKE_CALLS_MAX = 256 };
 typedef struct fake_call {
     kofn_msg_call call; // its body is packed below
     kofn_method method;
-    kofn_msg_product product;     // Multiply, Submit; its list is cleared at the end
-    kofn_msg_job_ref job;         // Wait, Watch, Cancel, GetJob
-    kofn_msg_put_operand put;     // PutOperand
-    kofn_msg_operand_ref operand; // DropOperand
+    kofn_msg_product
+        product;          // Multiply, Submit; its list is cleared at the end. Push: its operands
+    kofn_msg_job_ref job; // Wait, Watch, Cancel, GetJob
+    kofn_msg_put_operand put;      // PutOperand
+    kofn_msg_operand_ref operand;  // DropOperand
+    kofn_msg_open_stream opening;  // OpenStream; its list is cleared at the end
+    kofn_msg_push push;            // Push
+    kofn_msg_close_stream closing; // CloseStream
     kofn_assembler operands;
     bool complete; // was handed to the handler
 } fake_call;
@@ -60,6 +64,10 @@ void fake_reply(fake_master *fake, const fake_call *call, const kofn_wire_messag
                 const void *body);
 void fake_refuse(fake_master *fake, const fake_call *call, kofn_status status, const char *message,
                  uint64_t retry_ms);
+
+/* A refusal with an account: it is the job that failed. */
+void fake_fail_job(fake_master *fake, const fake_call *call, kofn_status status,
+                   const char *message);
 
 /* C := op(A) op(B), in frames of about `chunk` bytes, as credit allows. */
 void fake_multiply(fake_master *fake, const fake_call *call, size_t chunk);

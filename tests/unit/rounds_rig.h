@@ -19,7 +19,7 @@
 #include "common/base/rng.h"
 #include "master/sched/rounds.h"
 
-enum { RIG_UNIT_NS = 1000, RIG_SLOTS_MAX = 32, RIG_JOBS_MAX = 256, RIG_ROWS_MAX = 1024 };
+enum { RIG_UNIT_NS = 1000, RIG_SLOTS_MAX = 16, RIG_JOBS_MAX = 64, RIG_ROWS_MAX = 256 };
 
 typedef struct rig_task {
     kofn_mini_task task;
@@ -34,11 +34,17 @@ typedef struct rig_slot {
 
 typedef struct rig_job { // job i is jobs[i mod RIG_JOBS_MAX]
     uint64_t id;         // 0: finished
-    uint64_t birth;
     size_t answers;
     uint8_t out[RIG_ROWS_MAX]; // times that the row is out
-    bool answered[RIG_ROWS_MAX];
+    bool given[RIG_ROWS_MAX], answered[RIG_ROWS_MAX];
 } rig_job;
+
+/* When a job with answers enough is told to be finished. */
+typedef enum rig_tell {
+    RIG_AT_ONCE,
+    RIG_AT_END, // of the round; if it is due, when nothing but it is waited for: the paper's scheme
+    RIG_AT_DUE, // likewise, but not before it is due
+} rig_tell;
 
 typedef struct rounds_rig rounds_rig;
 
@@ -47,10 +53,10 @@ struct rounds_rig {
     kofn_rounds_config config;
     size_t need, plain;
     int64_t now_ns, deadline_ns;
-    uint64_t pushed, round;
+    uint64_t pushed, first, round; // jobs first to pushed; those before are finished
+    rig_tell tell;
     size_t credit; // mini-tasks that a slot is sent at a time; 0: all
-    bool late;    // finished jobs are told as late as they may be: the paper's scheme to the letter
-    size_t extra; // answers that a job takes beyond `need`, as if they did not span
+    size_t extra;  // answers that a job takes beyond `need`, as if they did not span
     rig_slot slots[RIG_SLOTS_MAX];
     rig_job jobs[RIG_JOBS_MAX];
 
@@ -58,9 +64,10 @@ struct rounds_rig {
     double (*factor)(rounds_rig *rig, uint64_t round, size_t slot);
     /* After each event: may do anything. */
     void (*disturb)(rounds_rig *rig);
-    /* A mini-task that was sent, answered, taken back. */
+    /* In mid-round nothing is out, and nothing would ever happen. NULL: that is a failure. */
+    void (*on_stuck)(rounds_rig *rig);
     void (*on_sent)(rounds_rig *rig, const kofn_mini_task *task);
-    void (*on_answer)(rounds_rig *rig, const kofn_mini_task *task);
+    void (*on_finish)(rounds_rig *rig, const rig_job *job); // about to be told
     void *context;
 };
 
@@ -76,6 +83,7 @@ rig_open(rounds_rig *rig, kofn_rounds_config config, size_t need)
     assert_true(config.slots <= RIG_SLOTS_MAX && rig->plain + coded <= RIG_ROWS_MAX);
     rig->config = config;
     rig->need = need;
+    rig->first = 1;
 }
 
 static inline void
@@ -121,6 +129,15 @@ rig_vacate(rounds_rig *rig, size_t slot)
         rig_remove(rig, slot, 0);
 }
 
+/* What is out there came to nothing. */
+static inline void
+rig_lose(rounds_rig *rig, size_t slot, size_t index)
+{
+    const kofn_mini_task task = rig->slots[slot].out[index].task;
+    rig_remove(rig, slot, index);
+    kofn_rounds_lose(rig->rounds, rig->now_ns, task.job, task.row, slot);
+}
+
 static inline uint64_t
 rig_push(rounds_rig *rig)
 {
@@ -150,9 +167,12 @@ rig_finish(rounds_rig *rig, uint64_t id)
 {
     rig_job *job = rig_job_at(rig, id);
     assert_true(job->id == id);
-    job->birth = kofn_rounds_get_birth(rig->rounds, id);
+    if (rig->on_finish)
+        rig->on_finish(rig, job);
     rig_drop(rig, id, NULL);
     job->id = 0;
+    while (rig->first <= rig->pushed && rig_job_at(rig, rig->first)->id == 0)
+        rig->first++;
     kofn_rounds_finish(rig->rounds, rig->now_ns, id);
 }
 
@@ -184,6 +204,7 @@ rig_send(rounds_rig *rig, size_t slot)
         assert_false(job->answered[task.row]);
         assert_true(job->out[task.row] == 0 || rig->config.rescue > 0);
         assert_true(job->out[task.row]++ < 2);
+        job->given[task.row] = true;
         assert_true(s->count < RIG_ROWS_MAX);
         kofn_rounds_send(rig->rounds, rig->now_ns, slot);
         const double factor = rig->factor ? rig->factor(rig, rig->round, slot) : 1;
@@ -192,6 +213,13 @@ rig_send(rounds_rig *rig, size_t slot)
         if (rig->on_sent)
             rig->on_sent(rig, &task);
     }
+}
+
+static inline void
+rig_send_all(rounds_rig *rig)
+{
+    for (size_t slot = 0; slot < (size_t)rig->config.slots; slot++)
+        rig_send(rig, slot);
 }
 
 static inline void
@@ -204,41 +232,36 @@ rig_answer(rounds_rig *rig, size_t slot)
     job->answers++;
     rig_drop(rig, task.job, &task.row);
     kofn_rounds_answer(rig->rounds, rig->now_ns, task.job, task.row, slot);
-    if (rig->on_answer)
-        rig->on_answer(rig, &task);
-    if (!rig->late && rig_is_complete(rig, job))
+    if (rig->tell == RIG_AT_ONCE && rig_is_complete(rig, job))
         rig_finish(rig, task.job);
 }
 
-/* Mini-tasks that are in lists and not sent; of one job, or (0) all. */
-static inline size_t
-rig_count_queued(const rounds_rig *rig)
+static inline bool
+rig_is_due(const rounds_rig *rig, uint64_t id)
 {
-    const kofn_rounds_view view = kofn_rounds_get_view(rig->rounds);
-    size_t out = 0; // rows
-    for (size_t i = 0; i < RIG_JOBS_MAX; i++)
-        for (size_t row = 0; rig->jobs[i].id != 0 && row < RIG_ROWS_MAX; row++)
-            out += rig->jobs[i].out[row] > 0;
-    return (size_t)(view.given - view.answered - view.failed - view.dropped) - out;
+    const uint64_t birth = kofn_rounds_get_birth(rig->rounds, id);
+    return birth != 0 && birth + (uint64_t)rig->config.delay == rig->round;
 }
 
-/* Told at the latest: the due job when the round would be over but for it; others after that. */
+/* In the round: the due job, once the round would be over but for it. */
 static inline void
-rig_finish_late(rounds_rig *rig, bool all)
+rig_finish_due(rounds_rig *rig)
 {
     const int64_t due_ns = kofn_rounds_get_due(rig->rounds);
-    if (due_ns != KOFN_NEVER_NS && rig->deadline_ns == KOFN_NEVER_NS)
+    if (rig->deadline_ns == KOFN_NEVER_NS)
         rig->deadline_ns = due_ns;
-    const bool is_late = rig->now_ns >= rig->deadline_ns;
-    for (size_t i = 0; i < RIG_JOBS_MAX; i++) {
-        rig_job *job = &rig->jobs[i];
-        if (!rig_is_complete(rig, job))
-            continue;
-        const uint64_t birth = kofn_rounds_get_birth(rig->rounds, job->id);
-        const bool is_due = birth + (uint64_t)rig->config.delay == rig->round;
-        if (all || (is_due && (is_late || rig_count_out(rig, job->id) == 0)))
-            rig_finish(rig, job->id);
-    }
+    for (uint64_t id = rig->first; id <= rig->pushed; id++)
+        if (rig_is_complete(rig, rig_job_at(rig, id)) && rig_is_due(rig, id) &&
+            (rig->now_ns >= rig->deadline_ns || rig_count_out(rig, id) == 0))
+            rig_finish(rig, id);
+}
+
+static inline void
+rig_finish_others(rounds_rig *rig)
+{
+    for (uint64_t id = rig->first; id <= rig->pushed; id++)
+        if (rig_is_complete(rig, rig_job_at(rig, id)))
+            rig_finish(rig, id);
 }
 
 /* The next time at which something happens; KOFN_NEVER_NS: none. */
@@ -277,13 +300,14 @@ rig_check(rounds_rig *rig)
     for (size_t slot = 0; slot < (size_t)rig->config.slots; slot++)
         stragglers += kofn_rounds_was_straggler(rig->rounds, slot);
     assert_int_equal(view.stragglers, stragglers);
-    for (size_t i = 0; i < RIG_JOBS_MAX; i++) {
-        const uint64_t id = rig->jobs[i].id;
-        const uint64_t birth = id == 0 ? 0 : kofn_rounds_get_birth(rig->rounds, id);
+    for (uint64_t id = rig->first; id <= rig->pushed; id++) {
+        if (rig_job_at(rig, id)->id == 0)
+            continue;
+        const uint64_t birth = kofn_rounds_get_birth(rig->rounds, id);
         unfinished += birth != 0;
-        assert_true(birth == 0 || rig->late || rig->round < birth + (uint64_t)rig->config.delay);
+        assert_true(birth == 0 || rig->round < birth + (uint64_t)rig->config.delay);
     }
-    assert_true(rig->late || view.unfinished == unfinished);
+    assert_int_equal(view.unfinished, unfinished);
 }
 
 /* One round from its begin to its end. False: there is none. Dies where nothing would ever happen. */
@@ -296,13 +320,17 @@ rig_round(rounds_rig *rig)
     rig->deadline_ns = KOFN_NEVER_NS;
     const size_t slots = (size_t)rig->config.slots;
     for (;;) {
-        if (rig->late)
-            rig_finish_late(rig, false);
+        rig_send_all(rig);
+        if (rig->tell != RIG_AT_ONCE)
+            rig_finish_due(rig);
         if (kofn_rounds_end(rig->rounds, rig->now_ns))
             break;
-        for (size_t slot = 0; slot < slots; slot++)
-            rig_send(rig, slot);
+        rig_send_all(rig); // what time brought
         const int64_t next_ns = rig_next_ns(rig);
+        if (next_ns == KOFN_NEVER_NS && rig->on_stuck) {
+            rig->on_stuck(rig);
+            continue;
+        }
         assert_true(next_ns < KOFN_NEVER_NS);
         assert_true(next_ns >= rig->now_ns);
         rig->now_ns = next_ns;
@@ -313,8 +341,8 @@ rig_round(rounds_rig *rig)
             rig->disturb(rig);
     }
     rig_take_back(rig);
-    if (rig->late)
-        rig_finish_late(rig, true);
+    if (rig->tell == RIG_AT_END)
+        rig_finish_others(rig);
     rig_check(rig);
     return true;
 }

@@ -2,6 +2,7 @@
  * which nothing is lost. */
 #include "tests/unit/code_brute.h"
 #include "common/code/algorithms.h"
+#include "common/code/inner.h"
 #include "common/code/straggler.h"
 #include "common/linalg/multiply.h"
 #include "common/linalg/outer.h"
@@ -39,6 +40,23 @@ build_scene(kofn_code *code, kofn_error *err)
         .family = "rkrp", .part = {.x = 2, .z = 1, .y = 2}, .tasks = 6, .has_seed = true};
     kofn_code *built = NULL;
     const kofn_status status = kofn_code_spec_build(&spec, kofn_field_find("f64"), &built, err);
+    assert_int_equal(status == KOFN_OK, built != NULL);
+    kofn_code_destroy(&built);
+    return status;
+}
+
+static kofn_status
+inner_scene(kofn_code *code, kofn_error *err)
+{
+    const kofn_code_spec spec = {.family = "polynomial",
+                                 .part = {.x = 2, .z = 1, .y = 2},
+                                 .tasks = 6,
+                                 .has_seed = true,
+                                 .set_count = 1,
+                                 .sets = {{.name = "points", .value = "random"}}};
+    kofn_code *built = NULL;
+    (void)code;
+    const kofn_status status = kofn_inner_build(&spec, kofn_field_find("f64"), true, &built, err);
     assert_int_equal(status == KOFN_OK, built != NULL);
     kofn_code_destroy(&built);
     return status;
@@ -306,6 +324,7 @@ running_out_of_memory_is_an_error_and_loses_nothing(void **state)
     const test_code t = {.family = "rkrp", .partition = "2,1,2", .tasks = 6};
     kofn_code *code = make_code(&t, "f64", 2);
     fail_each(build_scene, code);
+    fail_each(inner_scene, code);
     fail_each(coded_first_scene, code);
     fail_each(coded_last_scene, code);
     fail_each(question_scene, code);

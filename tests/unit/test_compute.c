@@ -136,6 +136,78 @@ cancelled_work_comes_back_at_once_or_as_cancelled(void **state)
     bench_close(&b);
 }
 
+/* Whether the cancel finds it computing or waiting: nothing is left of it. */
+static void
+work_that_waits_behind_its_product_is_cancelled_at_once(void **state)
+{
+    (void)state;
+    bench b;
+    kofn_work waits;
+    bench_open(&b);
+    for (int lag = 0; lag < 2; lag++) {
+        make_work(&b, 100, &waits);
+        waits.faults.least_ns = lag ? 0 : 3600 * KOFN_NS_PER_S;
+        waits.faults.lag = lag ? 1e9 : 0;
+        kofn_compute_push(b.compute, &waits);
+        struct pollfd fd = {.fd = kofn_compute_get_fd(b.compute), .events = POLLIN};
+        assert_int_equal(poll(&fd, 1, 20), 0); // most likely it waits by now
+        if (!kofn_compute_cancel(b.compute, &waits)) {
+            assert_ptr_equal(wait_done(&b), &waits);
+            assert_int_equal(waits.status, KOFN_CANCELLED);
+            assert_int_equal(waits.c.count, 0);
+            assert_null(kofn_compute_take_done(b.compute)); // and nothing is readable
+        }
+        kofn_work_fini(&waits);
+    }
+    bench_close(&b);
+}
+
+static void
+an_actor_that_ends_does_not_wait_for_the_slow(void **state)
+{
+    (void)state;
+    bench b;
+    kofn_work waits;
+    bench_open(&b);
+    make_work(&b, 4, &waits);
+    waits.faults.least_ns = INT64_MAX;
+    kofn_compute_push(b.compute, &waits);
+    struct pollfd fd = {.fd = kofn_compute_get_fd(b.compute), .events = POLLIN};
+    assert_int_equal(poll(&fd, 1, 20), 0);
+    kofn_compute_destroy(&b.compute);
+    kofn_work_fini(&waits);
+    bench_close(&b);
+}
+
+static void
+slow_work_takes_its_time_and_is_right(void **state)
+{
+    (void)state;
+    enum { SIZE = 60 };
+    bench b;
+    kofn_work work;
+    bench_open(&b);
+    make_work(&b, SIZE, &work);
+    work.faults.least_ns = 60 * KOFN_NS_PER_MS;
+    int64_t start_ns = kofn_clock_ns();
+    kofn_compute_push(b.compute, &work);
+    assert_ptr_equal(wait_done(&b), &work);
+    assert_true(kofn_clock_ns() - start_ns >= work.faults.least_ns);
+    assert_right(&work, SIZE);
+    kofn_work_fini(&work);
+
+    make_work(&b, SIZE, &work);
+    work.faults.repeat = 50;
+    work.faults.lag = 4;
+    start_ns = kofn_clock_ns();
+    kofn_compute_push(b.compute, &work);
+    assert_ptr_equal(wait_done(&b), &work);
+    assert_true(kofn_clock_ns() - start_ns >= 5 * work.compute_ns);
+    assert_right(&work, SIZE);
+    kofn_work_fini(&work);
+    bench_close(&b);
+}
+
 static void
 cancel_of_work_that_is_done_changes_nothing(void **state)
 {
@@ -223,6 +295,9 @@ main(void)
         cmocka_unit_test(work_is_done_in_the_order_in_which_it_came),
         cmocka_unit_test(descriptor_is_readable_only_while_something_is_done),
         cmocka_unit_test(cancelled_work_comes_back_at_once_or_as_cancelled),
+        cmocka_unit_test(work_that_waits_behind_its_product_is_cancelled_at_once),
+        cmocka_unit_test(an_actor_that_ends_does_not_wait_for_the_slow),
+        cmocka_unit_test(slow_work_takes_its_time_and_is_right),
         cmocka_unit_test(cancel_of_work_that_is_done_changes_nothing),
         cmocka_unit_test(cancel_wakes_a_sleeper),
         cmocka_unit_test(destroy_gives_everything_up),

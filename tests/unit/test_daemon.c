@@ -8,7 +8,7 @@
 #include <ctype.h>
 #include <sys/wait.h>
 
-enum { TABLES = 3 };
+enum { TABLES = 5 };
 
 typedef struct program {
     const char *name, *path, *config, *shortcut;
@@ -25,7 +25,9 @@ static const program programs[] = {
      .shortcut = "--workers",
      .tables = {{"", &kofn_master_keys},
                 {"scheduler.", &kofn_sched_keys},
-                {"code.", &kofn_code_spec_keys}}},
+                {"code.", &kofn_code_spec_keys},
+                {"streams.", &kofn_rounds_keys},
+                {"streams.code.", &kofn_code_spec_keys}}},
     {.name = "kofn-worker",
      .path = KOFN_WORKER_PROGRAM,
      .config = KOFN_SOURCE_DIR "/config/worker.yaml",

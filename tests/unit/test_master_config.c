@@ -38,8 +38,11 @@ the_file_that_is_shipped_shows_the_defaults(void **state)
     assert_ok(kofn_master_config_load(KOFN_SOURCE_DIR "/config/master.yaml", &shipped, &error));
     assert_ok(kofn_master_config_load(NULL, &defaults, &error));
     assert_string_equal(shipped.code.family, "auto"); // the one thing that the file spells out
+    assert_string_equal(shipped.stream_code.family, "auto"); // twice
     memset(&shipped.code, 0, sizeof shipped.code);
+    memset(&shipped.stream_code, 0, sizeof shipped.stream_code);
     memset(&defaults.code, 0, sizeof defaults.code);
+    memset(&defaults.stream_code, 0, sizeof defaults.stream_code);
     assert_memory_equal(&shipped, &defaults, sizeof defaults);
 }
 
@@ -70,7 +73,9 @@ a_file_sets_what_it_names_and_leaves_the_rest(void **state)
     assert_ok(load_text("listen:\n  clients: tcp://*:9001\nlimits: {memory: 2GiB}\n"
                         "scheduler: {backup_factor: 3}\npolicy: speculative\n"
                         "plan: {stragglers: 2, slowdown: 3, gflops: 50, link: 1.5}\n"
-                        "code: {family: rkrp, partition: [2, 1, 3], tasks: 8, systematic: no}\n",
+                        "code: {family: rkrp, partition: [2, 1, 3], tasks: 8, systematic: no}\n"
+                        "streams: {scheme: idip, slots: 4, window: 3, tolerance: 0.5,\n"
+                        "  code: {family: polynomial, partition: [3, 1, 3], points: random}}\n",
                         &config, &error));
     assert_string_equal(config.clients, "tcp://*:9001");
     assert_string_equal(config.workers, "tcp://127.0.0.1:7502");
@@ -82,6 +87,11 @@ a_file_sets_what_it_names_and_leaves_the_rest(void **state)
     assert_string_equal(config.code.family, "rkrp");
     assert_int_equal(config.code.part.y, 3);
     assert_int_equal(config.code.tasks, 8);
+    assert_int_equal(config.streams.scheme, KOFN_SCHEME_IDIP);
+    assert_int_equal(config.streams.window, 3);
+    assert_true(config.streams.tolerance == 0.5 && config.streams.rescue == 0);
+    assert_string_equal(config.stream_code.family, "polynomial");
+    assert_string_equal(config.stream_code.sets[0].value, "random");
 }
 
 static void
@@ -96,6 +106,9 @@ what_is_wrong_is_refused_with_its_place(void **state)
     assert_refused("a: [b\n", KOFN_INVALID_ARGUMENT, ":", "");
     assert_refused("policy: speculativ\n", KOFN_NOT_FOUND, ":1:1:", "speculative");
     assert_refused("scheduler:\n  backup_facter: 2\n", KOFN_NOT_FOUND, ":2:3:", "backup_factor");
+    assert_refused("streams:\n  scheme: dipp\n", KOFN_INVALID_ARGUMENT, ":2:3:", "dip");
+    assert_refused("streams:\n  burts: 2\n", KOFN_NOT_FOUND, ":2:3:", "burst");
+    assert_refused("streams: {code: {family: rkpr}}\n", KOFN_NOT_FOUND, ":1:", "rkrp");
 }
 
 static void
@@ -104,6 +117,13 @@ what_contradicts_itself_is_refused(void **state)
     (void)state;
     assert_refused("policy: auto\nsilence: 600ms\n", KOFN_INVALID_ARGUMENT, ":2:1:", "heartbeat");
     assert_refused("limits: {memory: 1MiB}\n", KOFN_INVALID_ARGUMENT, ":1:10:", "window");
+    assert_refused(
+        "streams: {scheme: polynomial, slots: 4, delay: 2, code: {partition: [2, 1, 2]}}\n",
+        KOFN_INVALID_ARGUMENT, ":1:", "T = W - 1");
+    assert_refused("streams:\n  scheme: idip\n  slots: 4\n  failures: 3\n  window: 4\n"
+                   "  code: {partition: [3, 1, 4]}\n",
+                   KOFN_INVALID_ARGUMENT, ":6:", "need = P W - N");
+    assert_refused("streams: {code: {tasks: 9}}\n", KOFN_INVALID_ARGUMENT, ":1:", "tasks");
     /* more answers needed than tasks: whichever comes last is where it goes wrong */
     assert_refused("code:\n  family: polynomial\n  partition: [3, 1, 3]\n  tasks: 8\n",
                    KOFN_INVALID_ARGUMENT, ":4:3:", "9");

@@ -1515,6 +1515,86 @@ wrong_answers_are_wrong(void **state)
     stage_close(&s);
 }
 
+/* Two heartbeats go by, in which an ordinary small task would have been answered. */
+static void
+expect_no_result_for_a_while(stage *s)
+{
+    for (int beats = 0; beats < 2;) {
+        kofn_error error;
+        char type[KOFN_NAME_MAX];
+        bool got;
+        size_t length;
+        assert_true(hears(s, PATIENCE_MS));
+        assert_ok(kofn_inbound_recv(s->socket, KOFN_LINK_MASTER_WORKERS, &s->in, &got, &error));
+        const void *head = head_of(s, &length);
+        assert_ok(kofn_message_peek(head, length, "type", type, sizeof type, &error));
+        assert_string_not_equal(type, "result");
+        beats += strcmp(type, "heartbeat") == 0;
+    }
+}
+
+/* Slow is: for hours, unless it is cancelled. */
+static void
+stragglers_of_a_stream_are_slow_in_their_rounds_and_slots_alone(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/kofn-trace-XXXXXX";
+    const int file = mkstemp(path);
+    assert_true(file >= 0);
+    assert_int_equal(write(file, "0 0\n0 1\n", 8), 8);
+    assert_int_equal(close(file), 0);
+    for (int by = KOFN_INJECT_BY_REPEAT; by <= KOFN_INJECT_BY_WAIT; by++) {
+        stage s;
+        kofn_worker_config config = default_config();
+        (void)snprintf(config.inject.straggler, sizeof config.inject.straggler,
+                       "trace:file=%s,slowdown=1000000", path);
+        config.inject.straggler_workers = 2;
+        config.inject.by = by;
+        config.inject.pace = by == KOFN_INJECT_BY_WAIT ? 1e-2 : 0; // 128,000 flops: 13 ms
+        stage_open(&s, "inproc://master", &config);
+        welcome_worker(&s);
+        static const struct {
+            uint64_t round, slot;
+            kofn_status status;
+        } tasks[] = {
+            {1, 0, KOFN_OK}, {1, 1, KOFN_OK},        {2, 0, KOFN_OK}, {2, 1, KOFN_CANCELLED},
+            {3, 1, KOFN_OK}, {4, 1, KOFN_CANCELLED}, {1, 1, KOFN_OK}, // and back
+        };
+        for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++) {
+            task t;
+            make_task(&s, 1 + i, KOFN_F64, 40, 40, 40, &t);
+            t.head.round = tasks[i].round;
+            t.head.slot = tasks[i].slot;
+            send_task(&s, &t);
+            free_task(&t);
+            if (tasks[i].status == KOFN_CANCELLED) {
+                expect_no_result_for_a_while(&s);
+                cancel(&s, 1 + i);
+            }
+            expect_status(&s, 1 + i, tasks[i].status);
+        }
+        stage_close(&s);
+    }
+    assert_int_equal(unlink(path), 0);
+}
+
+static void
+a_model_that_cannot_be_had_stops_the_start(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_worker *worker = NULL;
+    void *context = zmq_ctx_new();
+    kofn_log log;
+    kofn_log_init(&log, KOFN_LOG_ERROR, -1);
+    kofn_worker_config config = default_config();
+    strcpy(config.inject.straggler, "trace:file=/nowhere/trace");
+    assert_fails(kofn_worker_new(context, &config, log, &worker, &error), KOFN_NOT_FOUND);
+    assert_non_null(strstr(error.text, "inject.straggler"));
+    assert_null(worker);
+    zmq_ctx_term(context);
+}
+
 /* ---- starting ------------------------------------------------------------------------------- */
 
 static void
@@ -1802,6 +1882,8 @@ main(void)
         cmocka_unit_test(worker_without_a_master_stops_at_once),
         cmocka_unit_test(frozen_worker_is_silent_and_still_stops),
         cmocka_unit_test(wrong_answers_are_wrong),
+        cmocka_unit_test(stragglers_of_a_stream_are_slow_in_their_rounds_and_slots_alone),
+        cmocka_unit_test(a_model_that_cannot_be_had_stops_the_start),
         cmocka_unit_test(endpoint_that_is_none_stops_the_start),
         cmocka_unit_test(an_answer_is_kept_listed_recalled_and_settled),
         cmocka_unit_test(what_is_computed_for_a_lost_master_goes_on),

@@ -108,6 +108,34 @@ window_larger_than_memory_is_refused(void **state)
 }
 
 static void
+a_model_of_stragglers_is_checked_where_it_is_written(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_worker_config config;
+    assert_ok(load_text("inject:\n  straggler: 'iid:delta=0.2,seed=3'\n  by: wait\n"
+                        "  straggler_workers: 4\n  column: 3\n  pace: 0.5\n",
+                        &config, &error));
+    assert_string_equal(config.inject.straggler, "iid:delta=0.2,seed=3");
+    assert_int_equal(config.inject.by, KOFN_INJECT_BY_WAIT);
+    assert_true(config.inject.straggler_workers == 4 && config.inject.column == 3);
+    assert_true(config.inject.pace == 0.5);
+
+    assert_fails(load_text("inject:\n  straggler: frichman\n", &config, &error),
+                 KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, ":2:3: inject.straggler: "));
+    assert_non_null(strstr(error.text, "did you mean 'fritchman'?"));
+    assert_fails(load_text("inject:\n  straggler: iid:delta=2\n", &config, &error),
+                 KOFN_OUT_OF_RANGE);
+    assert_fails(
+        load_text("inject: {straggler: iid, straggler_workers: 4, column: 4}\n", &config, &error),
+        KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "columns 0 to 3"));
+    assert_fails(load_text("inject: {by: sleeping}\n", &config, &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(load_text("inject: {pace: -1}\n", &config, &error), KOFN_OUT_OF_RANGE);
+}
+
+static void
 missing_file_is_not_found(void **state)
 {
     (void)state;
@@ -124,6 +152,7 @@ main(void)
         cmocka_unit_test(file_overrides_defaults),
         cmocka_unit_test(errors_carry_line_and_column_and_leave_the_config_alone),
         cmocka_unit_test(window_larger_than_memory_is_refused),
+        cmocka_unit_test(a_model_of_stragglers_is_checked_where_it_is_written),
         cmocka_unit_test(missing_file_is_not_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

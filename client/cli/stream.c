@@ -1,0 +1,590 @@
+/* kofn stream: a list of products, pushed as the list comes and written in its order.
+ *
+ *     list --pairs--> jobs: read, not pushed | pushed, not taken --stream--> written, or told why not
+ *
+ * A job keeps its operands until its product was taken, so a stream that is gone with its master is
+ * opened anew and gets what the old one owed.
+ */
+#include "client/cli/cli.h"
+#include "client/cli/output.h"
+#include "client/cli/pairs.h"
+#include "client/cli/product.h"
+#include "client/cli/progress.h"
+#include "client/cli/report.h"
+#include "client/cli/signals.h"
+#include "client/cli/text.h"
+#include "common/base/clock.h"
+#include "common/linalg/integers.h"
+#include "master/sched/rounds.h"
+#include "proto/limits.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+
+enum {
+    KEY_LIMIT = 0x900,
+    KEY_GRACE,
+    KEY_ROUNDS, // and as many as kofn_rounds_keys has
+    ROUNDS_MAX = 16,
+    WAIT_MS = 200,  // between looks at signals
+    GLANCE_MS = 20, // for a product, while the list may go on: nothing tells of both
+    REOPEN_MAX = 5, // streams in a row that brought nothing
+};
+
+/* Who is quiet for so long says so. */
+#define QUIET_NS (2 * KOFN_NS_PER_S)
+
+/* ---- arguments ------------------------------------------------------------------------------- */
+
+typedef struct arguments {
+    cli_common common;
+    cli_product product; // of each line, but for its operands
+    const char *list, *folder;
+    kofn_rounds_config rounds;
+    bool given[ROUNDS_MAX]; // of kofn_rounds_keys
+    int64_t limit, grace_ns;
+} arguments;
+
+static error_t
+parse_stream(int key, char *arg, struct argp_state *state)
+{
+    arguments *args = state->input;
+    kofn_error error;
+    if (key >= KEY_ROUNDS && key < KEY_ROUNDS + (int)kofn_rounds_keys.count) {
+        const size_t i = (size_t)(key - KEY_ROUNDS);
+        if (kofn_key_parse(&kofn_rounds_keys.at[i], arg, &args->rounds, &error) != KOFN_OK)
+            argp_error(state, "%s", error.text);
+        args->given[i] = true;
+        return 0;
+    }
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &args->product;
+        state->child_inputs[1] = &args->common;
+        return 0;
+    case 'd':
+        args->folder = arg;
+        return 0;
+    case KEY_LIMIT:
+        args->limit = cli_parse_number(state, "--limit", arg, 1, KOFN_STREAM_JOBS_MAX);
+        return 0;
+    case KEY_GRACE:
+        args->grace_ns = cli_parse_duration(state, "--grace", arg);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (args->list)
+            argp_error(state, "'%s' is one argument too many: want one list", arg);
+        args->list = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (!args->list)
+            argp_error(state, "say which list of products; - is standard input");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option own_options[] = {
+    {"directory", 'd', "DIR", 0,
+     "Where products go that the list has no name for: DIR/1.npy is of the first line", 1},
+    {"limit", KEY_LIMIT, "N", 0,
+     "Products under way at most, and with their operands in memory (left out: 2 (T + 1))", 1},
+    {"grace", KEY_GRACE, "TIME", 0,
+     "How long the master keeps the stream for a client whose connection is lost", 1},
+    {NULL, 0, NULL, 0, "How rounds are made (left out: by the master's configuration):", 5},
+};
+
+enum { OWN_OPTIONS = sizeof own_options / sizeof own_options[0] };
+
+/* The scheme's options are the keys of its table, and say what that says. */
+typedef struct stream_options {
+    struct argp_option at[OWN_OPTIONS + ROUNDS_MAX + 1];
+    char help[ROUNDS_MAX][512], kinds[ROUNDS_MAX][16];
+} stream_options;
+
+static void
+describe_key(const kofn_key *key, char *ret_help, size_t size, char ret_kind[16])
+{
+    char bounds[256];
+    kofn_key_format_bounds(key, bounds, sizeof bounds);
+    (void)snprintf(ret_help, size, "%s%s%s", key->help, key->type == KOFN_KEY_CHOICE ? ": " : "",
+                   key->type == KOFN_KEY_CHOICE ? bounds : "");
+    if (ret_help[strcspn(ret_help, ": ")] == ' ') // else it begins with the name of a number
+        ret_help[0] = (char)toupper((unsigned char)ret_help[0]);
+    (void)snprintf(ret_kind, 16, "%s",
+                   key->type == KOFN_KEY_CHOICE ? "NAME"
+                   : key->type == KOFN_KEY_REAL ? "X"
+                                                : "N");
+}
+
+static void
+fill_options(stream_options *ret_options)
+{
+    memset(ret_options, 0, sizeof *ret_options);
+    memcpy(ret_options->at, own_options, sizeof own_options);
+    for (size_t i = 0; i < kofn_rounds_keys.count && i < ROUNDS_MAX; i++) {
+        const kofn_key *key = &kofn_rounds_keys.at[i];
+        describe_key(key, ret_options->help[i], sizeof ret_options->help[i], ret_options->kinds[i]);
+        ret_options->at[OWN_OPTIONS + i] = (struct argp_option){.name = key->name,
+                                                                .key = KEY_ROUNDS + (int)i,
+                                                                .arg = ret_options->kinds[i],
+                                                                .doc = ret_options->help[i],
+                                                                .group = 5};
+    }
+}
+
+static const struct argp_child children[] = {
+    {&cli_listed_argp, 0, NULL, 0}, {&cli_connect_argp, 0, "Connection and output:", 80}, {0}};
+
+static const char args_doc[] = "LIST|-";
+static const char doc[] =
+    "Multiply a list of pairs in rounds: what a straggler did not do of one product is done beside "
+    "later ones.\vLIST has a line for each product: A.npy B.npy C.npy, or A.npy B.npy with -d; @ID "
+    "is an operand that `kofn put` stored, a line that begins with # is none. - is standard input, "
+    "and another program may write it as it goes on: each product's name is printed once it is "
+    "written, in the order of the list. A bad line, or a product that cannot be made, is told and "
+    "passed over; the exit code is 3 then. With --json the stream's account is printed at the end, "
+    "with a list of errors. "
+    "Ctrl-C cancels what is under way.";
+
+static bool
+is_given(const arguments *args, const char *name)
+{
+    const kofn_key *key = kofn_keys_find(kofn_rounds_keys, name);
+    return key && args->given[key - kofn_rounds_keys.at];
+}
+
+/* Zero leaves it to the master, so a zero that was asked for is said in another way. */
+static kofn_stream_options
+options_of(const arguments *args)
+{
+    const kofn_rounds_config *rounds = &args->rounds;
+    const bool no_tolerance = is_given(args, "tolerance") && rounds->tolerance == 0;
+    const bool no_rescue = is_given(args, "rescue") && rounds->rescue == 0;
+    return (kofn_stream_options){
+        .scheme = is_given(args, "scheme") ? kofn_scheme_name((kofn_scheme)rounds->scheme) : NULL,
+        .code = args->product.code,
+        .field = args->product.field,
+        .slots = (uint64_t)rounds->slots,
+        .delay = (uint64_t)rounds->delay,
+        .lambda = (uint64_t)rounds->lambda,
+        .failures = (uint64_t)rounds->failures,
+        .window = (uint64_t)rounds->window,
+        .burst = (uint64_t)rounds->burst,
+        .tolerance = no_tolerance ? 1e-9 : rounds->tolerance,
+        .rescue = no_rescue ? -1 : rounds->rescue,
+        .limit = (uint64_t)args->limit,
+        .grace_ms = (args->grace_ns + 999999) / 1000000,
+    };
+}
+
+/* ---- jobs ------------------------------------------------------------------------------------ */
+
+typedef struct job {
+    STAILQ_ENTRY(job) link;
+    size_t line;
+    cli_product product;
+    char *operands[2], *output;
+    bool pushed;
+} job;
+
+typedef STAILQ_HEAD(job_list, job) job_list;
+
+typedef struct session {
+    const arguments *args;
+    kofn_client *client;
+    kofn_stream *stream;        // NULL: not yet, or not any more
+    kofn_stream_account opened; // the latest
+    cli_pairs pairs;
+    job_list jobs; // in the order of the list: those pushed, then the others
+    size_t done, failed;
+    size_t fruitless; // streams in a row that were lost before they brought anything
+    json_t *errors;   // of {line, status, message}
+    int64_t start_ns, moved_ns;
+    cli_progress progress;
+} session;
+
+static void
+job_destroy(job **job_p)
+{
+    job *j = *job_p;
+    *job_p = NULL;
+    if (!j)
+        return;
+    cli_product_fini(&j->product);
+    for (size_t i = 0; i < 2; i++)
+        free(j->operands[i]);
+    free(j->output);
+    free(j);
+}
+
+/* "DIR/7.npy". NULL: no memory. */
+static char *
+name_output(const arguments *args, const cli_pair *pair)
+{
+    char *path;
+    if (pair->c)
+        return strdup(pair->c);
+    return asprintf(&path, "%s/%zu.npy", args->folder, pair->line) < 0 ? NULL : path;
+}
+
+static kofn_status
+job_new(const arguments *args, const cli_pair *pair, job **ret_job, kofn_error *err)
+{
+    if (!pair->c && !args->folder)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "no word says where the product goes: A.npy B.npy C.npy, or give -d DIR");
+    job *j = calloc(1, sizeof *j);
+    if (j) {
+        j->line = pair->line;
+        j->product = args->product;
+        j->operands[0] = strdup(pair->a);
+        j->operands[1] = strdup(pair->b);
+        j->output = name_output(args, pair);
+    }
+    if (!j || !j->operands[0] || !j->operands[1] || !j->output) {
+        job_destroy(&j);
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a product");
+    }
+    j->product.count = 2;
+    j->product.path[0] = j->operands[0];
+    j->product.path[1] = j->operands[1];
+    *ret_job = j;
+    return KOFN_OK;
+}
+
+/* A product that has no place to go is better known before it is made. */
+static kofn_status
+check_output(const job *j, kofn_error *err)
+{
+    if (cli_product_is_stored(&j->product, 0) || cli_product_is_stored(&j->product, 1))
+        return KOFN_OK; // its shape is with the master
+    const kofn_shape shape = cli_product_get_shape(&j->product);
+    const kofn_dtype dtype = kofn_integers_get_product_dtype(j->product.npy[0].mat.dtype);
+    return cli_output_check(j->output, dtype, shape.rows, shape.cols, err);
+}
+
+/* ---- what failed ----------------------------------------------------------------------------- */
+
+/* One line of the list; the others go on. */
+static void
+tell_failure(session *s, size_t line, const kofn_error *why)
+{
+    s->failed++;
+    cli_progress_end(&s->progress);
+    (void)cli_line(stderr, "kofn: %s:%zu: %s", s->pairs.name, line, why->text);
+    json_t *object = json_pack("{s:I, s:s, s:s}", "line", (json_int_t)line, "status",
+                               kofn_status_name(why->status), "message", why->text);
+    (void)json_array_append_new(s->errors, object); // NULL where there is no memory
+}
+
+/* ---- from the list to the stream ------------------------------------------------------------- */
+
+static void
+add_pair(session *s, const cli_pair *pair)
+{
+    kofn_error error;
+    job *j = NULL;
+    kofn_status status = job_new(s->args, pair, &j, &error);
+    if (status == KOFN_OK)
+        status = cli_product_read(&j->product, &error);
+    if (status == KOFN_OK)
+        status = check_output(j, &error);
+    if (status == KOFN_OK) {
+        STAILQ_INSERT_TAIL(&s->jobs, j, link);
+        return;
+    }
+    tell_failure(s, pair->line, &error);
+    job_destroy(&j);
+}
+
+/* Takes a line of the list if there is one in time. */
+static kofn_status
+read_pair(session *s, int timeout_ms, kofn_error *err)
+{
+    cli_pair pair;
+    kofn_status status = cli_pairs_next(&s->pairs, timeout_ms, &pair, err);
+    if (status == KOFN_OK && pair.line)
+        add_pair(s, &pair);
+    if (status == KOFN_INVALID_ARGUMENT && pair.line) {
+        tell_failure(s, pair.line, err);
+        return KOFN_OK;
+    }
+    return status;
+}
+
+static job *
+find_unpushed(const session *s)
+{
+    job *j;
+    STAILQ_FOREACH(j, &s->jobs, link)
+    if (!j->pushed)
+        return j;
+    return NULL;
+}
+
+static kofn_status
+push(session *s, job *j, kofn_error *err)
+{
+    kofn_error error;
+    const kofn_matrix a = cli_product_get_matrix(&j->product, 0);
+    const kofn_matrix b = cli_product_get_matrix(&j->product, 1);
+    kofn_status status = kofn_stream_push(s->stream, &a, &b, j, &error);
+    j->pushed = status == KOFN_OK;
+    if (status == KOFN_OK)
+        return KOFN_OK;
+    if (status != KOFN_INVALID_ARGUMENT && status != KOFN_OUT_OF_RANGE && status != KOFN_NOT_FOUND)
+        return kofn_fail(err, status, "%s", error.text); // the stream's
+    tell_failure(s, j->line, &error);
+    STAILQ_REMOVE(&s->jobs, j, job, link);
+    job_destroy(&j);
+    return KOFN_OK;
+}
+
+/* ---- from the stream to files ---------------------------------------------------------------- */
+
+static void
+finish_job(session *s, kofn_stream_product *product)
+{
+    job *j = product->context;
+    kofn_error error = product->error;
+    kofn_status status = error.status;
+    if (product->result)
+        status = kofn_result_write_npy(product->result, j->output, &error);
+    if (status == KOFN_OK) {
+        s->done++;
+        if (!s->args->common.json) {
+            cli_progress_end(&s->progress);
+            (void)cli_line(stdout, "%s", j->output);
+            (void)fflush(stdout); // a program may wait for it; cli_finish sees if it failed
+        }
+    } else {
+        tell_failure(s, j->line, &error);
+    }
+    kofn_result_destroy(&product->result);
+    STAILQ_REMOVE_HEAD(&s->jobs, link);
+    job_destroy(&j);
+}
+
+static kofn_status
+take_product(session *s, int64_t timeout_ms, kofn_error *err)
+{
+    kofn_stream_product product;
+    kofn_status status = kofn_stream_next(s->stream, timeout_ms, &product, err);
+    if (status != KOFN_OK || product.index == 0)
+        return status;
+    s->moved_ns = kofn_clock_ns();
+    s->fruitless = 0;
+    finish_job(s, &product);
+    return KOFN_OK;
+}
+
+/* ---- the stream ------------------------------------------------------------------------------ */
+
+/* The same numbers again, whoever is there by now: workers come back later than their master. */
+static void
+ask_again(const kofn_stream_account *before, kofn_stream_options *options)
+{
+    options->scheme = before->scheme;
+    options->code = before->code;
+    options->code.tasks = options->code.reserve = 0; // the scheme's
+    options->field = before->field;
+    options->slots = before->slots;
+    options->delay = before->delay;
+    options->lambda = before->lambda;
+    options->failures = before->failures;
+    options->window = before->window;
+    options->burst = before->burst;
+}
+
+/* Arithmetic is of all jobs alike: left out, of the first one's elements where they are at hand. */
+static kofn_status
+open_stream(session *s, const job *first, kofn_error *err)
+{
+    kofn_stream_options options = options_of(s->args);
+    const kofn_field *field = NULL;
+    if (!options.field && !cli_product_is_stored(&first->product, 0) &&
+        kofn_field_choose("", first->product.npy[0].mat.dtype, &field, NULL) == KOFN_OK)
+        options.field = field->name;
+    if (s->opened.stream[0])
+        ask_again(&s->opened, &options);
+    kofn_status status = kofn_client_open_stream(s->client, &options, &s->stream, err);
+    kofn_field_destroy(&field);
+    if (status == KOFN_OK)
+        s->opened = *kofn_stream_get_account(s->stream);
+    return status;
+}
+
+/* The master was started again: what it had not answered is pushed anew. */
+static kofn_status
+reopen(session *s, const kofn_error *why, kofn_error *err)
+{
+    job *j;
+    if (s->fruitless++ == REOPEN_MAX)
+        return kofn_fail(err, why->status, "%s", why->text);
+    cli_progress_end(&s->progress);
+    cli_say(&s->args->common, "%s; a new stream goes on with them", why->text);
+    kofn_stream_abandon(&s->stream);
+    STAILQ_FOREACH(j, &s->jobs, link)
+    j->pushed = false;
+    return KOFN_OK;
+}
+
+static void
+show(session *s)
+{
+    char line[160], quiet[64] = "";
+    if (!s->stream)
+        return;
+    const int64_t now = kofn_clock_ns();
+    const double seconds = (double)(now - s->start_ns) / 1e9;
+    const size_t count = kofn_stream_count(s->stream);
+    if (count > 0 && now - s->moved_ns > QUIET_NS)
+        (void)snprintf(quiet, sizeof quiet, ", none for %.0fs", (double)(now - s->moved_ns) / 1e9);
+    (void)snprintf(line, sizeof line, "%s: %zu done, %zu failed, %zu under way, %.3g/s%s",
+                   kofn_stream_get_account(s->stream)->stream, s->done, s->failed, count,
+                   seconds > 0 ? (double)s->done / seconds : 0, quiet);
+    cli_clean(line);
+    cli_progress_say(&s->progress, now, false, line);
+}
+
+/* One thing: push what was read, read what there is room for, or take a product. */
+static kofn_status
+step(session *s, kofn_error *err)
+{
+    const size_t count = s->stream ? kofn_stream_count(s->stream) : 0;
+    const bool room = !s->stream || count < kofn_stream_get_limit(s->stream);
+    job *unpushed = find_unpushed(s);
+    if (unpushed && !s->stream)
+        return open_stream(s, unpushed, err);
+    if (unpushed && room)
+        return push(s, unpushed, err);
+    if (!unpushed && room && !s->pairs.ended) {
+        const size_t line = s->pairs.line;
+        kofn_status status = read_pair(s, count > 0 ? 0 : WAIT_MS, err);
+        if (status != KOFN_OK || s->pairs.line > line || count == 0)
+            return status;
+    }
+    return take_product(s, room && !s->pairs.ended ? GLANCE_MS : WAIT_MS, err);
+}
+
+static kofn_status
+run_list(session *s, kofn_error *err)
+{
+    kofn_error error;
+    kofn_status status = KOFN_OK;
+    while (status == KOFN_OK && !(s->pairs.ended && STAILQ_EMPTY(&s->jobs))) {
+        if (cli_signals_get())
+            return kofn_fail(err, KOFN_CANCELLED, "interrupted");
+        status = step(s, &error);
+        if (status == KOFN_ABORTED)
+            status = reopen(s, &error, err);
+        else if (status != KOFN_OK)
+            return kofn_fail(err, status, "%s", error.text);
+        if (status == KOFN_OK)
+            show(s);
+    }
+    return status;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static int
+report(session *s, const kofn_stream_account *account)
+{
+    const int exit_code = s->failed > 0 ? CLI_FAILED : CLI_OK;
+    char seconds[32];
+    if (s->args->common.json) {
+        json_t *object = cli_json_of_stream(account);
+        json_t *list = json_pack("{s:I, s:O}", "written", (json_int_t)s->done, "errors", s->errors);
+        if (!list || json_object_update(object, list) != 0) {
+            json_decref(object);
+            object = NULL;
+        }
+        json_decref(list);
+        const int printed = cli_print_json(object);
+        return exit_code ? exit_code : printed;
+    }
+    cli_format_seconds((double)(kofn_clock_ns() - s->start_ns) / 1e9, seconds, sizeof seconds);
+    if (!s->args->common.quiet && account->stream[0])
+        cli_print_stream(stderr, account);
+    cli_say(&s->args->common, "%zu products in %s, %zu failed", s->done, seconds, s->failed);
+    return cli_finish(exit_code);
+}
+
+static int
+run(session *s)
+{
+    kofn_error error;
+    kofn_stream_account account = {0};
+    cli_progress_init(&s->progress, &s->args->common);
+    s->start_ns = s->moved_ns = kofn_clock_ns();
+    kofn_status status = run_list(s, &error);
+    if (status == KOFN_OK && s->stream) // no line, no stream
+        status = kofn_stream_close(&s->stream, &account, &error);
+    cli_progress_end(&s->progress);
+    return status == KOFN_OK ? report(s, &account)
+                             : cli_fail(&s->args->common, &error, cli_exit_of(status));
+}
+
+static kofn_status
+make_folder(const char *folder, kofn_error *err)
+{
+    if (!folder || mkdir(folder, 0777) == 0 || errno == EEXIST)
+        return KOFN_OK;
+    return kofn_fail(err, kofn_status_from_errno(errno), "-d %s: %s", folder, strerror(errno));
+}
+
+static int
+open_and_run(session *s)
+{
+    kofn_error error;
+    int exit_code = CLI_USAGE; // whatever is wrong before anything was sent
+    kofn_status status = cli_pairs_open(s->args->list, &s->pairs, &error);
+    if (status == KOFN_OK)
+        status = make_folder(s->args->folder, &error);
+    if (status == KOFN_OK)
+        status = cli_open(&s->args->common, &s->client, &error);
+    if (status == KOFN_OK)
+        exit_code = run(s);
+    else
+        (void)cli_fail(&s->args->common, &error, exit_code);
+    return exit_code;
+}
+
+int
+cli_stream(int argc, char **argv)
+{
+    arguments args = {.common.insists = true, .product = {.listed = true}};
+    stream_options options;
+    fill_options(&options);
+    const struct argp argp = {.options = options.at,
+                              .parser = parse_stream,
+                              .args_doc = args_doc,
+                              .doc = doc,
+                              .children = children};
+    cli_parse(&argp, argc, argv, &args);
+
+    session *s = calloc(1, sizeof *s);
+    if (!s)
+        return CLI_FAILED;
+    s->args = &args;
+    s->errors = json_array();
+    STAILQ_INIT(&s->jobs);
+    const int exit_code = open_and_run(s);
+    kofn_client_close(&s->client); // and with it a stream that is open
+    for (job *j; (j = STAILQ_FIRST(&s->jobs));) {
+        STAILQ_REMOVE_HEAD(&s->jobs, link);
+        job_destroy(&j);
+    }
+    cli_pairs_close(&s->pairs);
+    json_decref(s->errors);
+    free(s);
+    return exit_code;
+}

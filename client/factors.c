@@ -1,0 +1,139 @@
+#include "client/factors.h"
+
+#include "common/linalg/integers.h"
+#include "common/linalg/multiply.h"
+#include "common/linalg/outer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+kofn_status
+kofn_factor_check(const kofn_matrix *m, const char *name, kofn_error *err)
+{
+    size_t bytes;
+    if (m->operand && !m->operand[0]) // it would mean none, and blocks that never come
+        return kofn_fail(err, KOFN_NOT_FOUND, "%s is an operand whose id is empty", name);
+    if (m->operand)
+        return KOFN_OK;
+    if (kofn_dtype_width(m->dtype) == 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has no known dtype", name);
+    if (m->stride != 0 && m->stride < m->cols)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has a stride of %zu for rows of %zu", name,
+                         m->stride, m->cols);
+    if (m->rows > KOFN_DIMENSION_MAX || m->cols > KOFN_DIMENSION_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s is %zu x %zu, at most %d in each direction",
+                         name, m->rows, m->cols, KOFN_DIMENSION_MAX);
+    kofn_status status =
+        kofn_mat_bytes(m->dtype, m->rows, m->stride ? m->stride : m->cols, &bytes, err);
+    if (status != KOFN_OK)
+        return kofn_fail_within(err, "%s", name);
+    if (bytes > 0 && !m->data)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has no data", name);
+    return KOFN_OK;
+}
+
+static kofn_mat
+as_mat(const kofn_matrix *m) // for its shape: nothing is written
+{
+    return kofn_mat_wrap((void *)(uintptr_t)m->data, m->dtype, m->rows, m->cols);
+}
+
+void
+kofn_shape_describe(kofn_dtype dtype, size_t rows, size_t cols, kofn_msg_matrix *ret_message)
+{
+    *ret_message = (kofn_msg_matrix){.rows = rows, .cols = cols};
+    (void)snprintf(ret_message->dtype, sizeof ret_message->dtype, "%s", kofn_dtype_name(dtype));
+}
+
+kofn_factors
+kofn_factors_two(const kofn_matrix *a, const kofn_matrix *b)
+{
+    return (kofn_factors){.count = 2, .at = {a, b}};
+}
+
+kofn_status
+kofn_factors_outer(const kofn_matrix *operands, size_t count, kofn_factors *ret_factors,
+                   kofn_error *err)
+{
+    kofn_factors list = {.outer = true, .count = count};
+    if (count < 2 || count > KOFN_OPERANDS_MAX)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "an outer product of %zu operands, need 2 to %d", count,
+                         KOFN_OPERANDS_MAX);
+    for (size_t i = 0; i < count; i++)
+        list.at[i] = &operands[i];
+    *ret_factors = list;
+    return KOFN_OK;
+}
+
+static kofn_status
+find_shape(const kofn_factors *f, size_t *ret_rows, size_t *ret_cols, kofn_error *err)
+{
+    kofn_mat mats[KOFN_OPERANDS_MAX];
+    bool transposed[KOFN_OPERANDS_MAX];
+    for (size_t i = 0; i < f->count; i++) {
+        mats[i] = as_mat(f->at[i]);
+        transposed[i] = f->at[i]->transposed;
+    }
+    const kofn_product product = {
+        .a = &mats[0], .b = &mats[1], .transpose_a = transposed[0], .transpose_b = transposed[1]};
+    const kofn_outer outer = {.count = f->count, .factor = mats, .transpose = transposed};
+    return f->outer ? kofn_outer_shape(&outer, ret_rows, ret_cols, err)
+                    : kofn_product_shape(&product, ret_rows, ret_cols, err);
+}
+
+kofn_status
+kofn_factors_check(const kofn_factors *f, kofn_msg_matrix *ret_c, kofn_error *err)
+{
+    size_t rows, cols;
+    bool stored = false;
+    kofn_status status = KOFN_OK;
+    for (size_t i = 0; i < f->count && status == KOFN_OK; i++) {
+        status = kofn_factor_check(f->at[i], kofn_operand_name(f->outer, i), err);
+        stored |= f->at[i]->operand != NULL;
+    }
+    if (status != KOFN_OK)
+        return status;
+    *ret_c = (kofn_msg_matrix){0};
+    if (stored)
+        return KOFN_OK;
+    status = find_shape(f, &rows, &cols, err);
+    if (status == KOFN_OK && (rows > KOFN_DIMENSION_MAX || cols > KOFN_DIMENSION_MAX))
+        status = kofn_fail(err, KOFN_OUT_OF_RANGE,
+                           "the product is %zu x %zu, at most %d in each direction", rows, cols,
+                           KOFN_DIMENSION_MAX);
+    if (status == KOFN_OK)
+        kofn_shape_describe(kofn_integers_get_product_dtype(f->at[0]->dtype), rows, cols, ret_c);
+    return status;
+}
+
+kofn_status
+kofn_text_describe(char *to, size_t size, const char *from, const char *what, kofn_error *err)
+{
+    if (!from)
+        return KOFN_OK;
+    if (strlen(from) >= size)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s '%.40s' is too long, at most %zu characters", what, from, size - 1);
+    memcpy(to, from, strlen(from) + 1);
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_factor_describe(const kofn_matrix *m, kofn_msg_matrix *ret_matrix, char ret_id[KOFN_ID_MAX],
+                     kofn_error *err)
+{
+    if (m->dtype || m->rows || m->cols)
+        kofn_shape_describe(m->dtype, m->rows, m->cols, ret_matrix);
+    return kofn_text_describe(ret_id, KOFN_ID_MAX, m->operand, "operand", err);
+}
+
+size_t
+kofn_factors_list_sent(const kofn_factors *f, const kofn_matrix *ret_sent[KOFN_OPERANDS_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < f->count; i++)
+        if (!f->at[i]->operand)
+            ret_sent[count++] = f->at[i];
+    return count;
+}

@@ -1,0 +1,46 @@
+/* Operands as a caller gives them: checked, and described for a message.
+ *
+ * Threads    The client's.
+ */
+#ifndef KOFN_CLIENT_FACTORS_H
+#define KOFN_CLIENT_FACTORS_H
+
+#include "client/kofn.h"
+#include "proto/messages.h"
+
+/* What is multiplied, of either form. The matrices are borrowed. */
+typedef struct kofn_factors {
+    bool outer;
+    size_t count;
+    const kofn_matrix *at[KOFN_OPERANDS_MAX];
+} kofn_factors;
+
+kofn_factors kofn_factors_two(const kofn_matrix *a, const kofn_matrix *b);
+
+/* INVALID_ARGUMENT: fewer than two operands, or too many. */
+KOFN_MUST_CHECK kofn_status kofn_factors_outer(const kofn_matrix *operands, size_t count,
+                                               kofn_factors *ret_factors, kofn_error *err);
+
+/* INVALID_ARGUMENT, OUT_OF_RANGE, NOT_FOUND (an empty id): what is wrong with an operand, by the name
+ * given to it; or with all of them together. *ret_c is the product's shape; empty when an operand is
+ * stored: only the master knows which way. */
+KOFN_MUST_CHECK kofn_status kofn_factor_check(const kofn_matrix *m, const char *name,
+                                              kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_factors_check(const kofn_factors *f, kofn_msg_matrix *ret_c,
+                                               kofn_error *err);
+
+/* Those whose blocks travel, and how many. */
+size_t kofn_factors_list_sent(const kofn_factors *f,
+                              const kofn_matrix *ret_sent[KOFN_OPERANDS_MAX]);
+
+/* Its shape, or its id and whatever the caller says of its shape. INVALID_ARGUMENT: the id is too
+ * long. */
+KOFN_MUST_CHECK kofn_status kofn_factor_describe(const kofn_matrix *m, kofn_msg_matrix *ret_matrix,
+                                                 char ret_id[KOFN_ID_MAX], kofn_error *err);
+void kofn_shape_describe(kofn_dtype dtype, size_t rows, size_t cols, kofn_msg_matrix *ret_message);
+
+/* `from` (NULL: nothing) into a text of a message. INVALID_ARGUMENT: it is too long. */
+KOFN_MUST_CHECK kofn_status kofn_text_describe(char *to, size_t size, const char *from,
+                                               const char *what, kofn_error *err);
+
+#endif

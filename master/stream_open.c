@@ -1,0 +1,280 @@
+/* What a stream is, from what was asked for, what is configured, and what follows from both. */
+#include "master/stream.h"
+
+#include "common/code/inner.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { WINDOW_USUAL = 4 }; // rounds: the paper's, of four workers and of six
+
+/* Rounds that a stream and its jobs keep mini-tasks for: each one's record, about. */
+enum { MINI_TASK_BYTES = 64 };
+
+static_assert((int)KOFN_STREAM_SLOTS_MAX == (int)KOFN_SLOTS_MAX &&
+                  (int)KOFN_STREAM_DELAY_MAX == (int)KOFN_DELAY_MAX,
+              "the protocol's limits are the scheduler's");
+
+/* ---- rounds ----------------------------------------------------------------------------------- */
+
+/* Numbers that hang together by one equation are configured together, or asked for together. */
+static bool
+names_shape(const kofn_msg_open_stream *asked)
+{
+    return asked->slots || asked->delay || asked->lambda || asked->failures || asked->window ||
+           asked->burst;
+}
+
+static kofn_status
+merge_rounds(const kofn_rounds_config *configured, const kofn_msg_open_stream *asked,
+             kofn_rounds_config *ret_rounds, kofn_error *err)
+{
+    kofn_rounds_config rounds = *configured;
+    kofn_status status = KOFN_OK;
+    if (asked->scheme[0])
+        status = kofn_keys_parse(kofn_rounds_keys, "scheme", asked->scheme, &rounds, err);
+    if (!status && (names_shape(asked) || rounds.scheme != configured->scheme)) {
+        rounds.slots = (int64_t)asked->slots; // the tables of messages bound them
+        rounds.delay = (int64_t)asked->delay;
+        rounds.lambda = (int64_t)asked->lambda;
+        rounds.failures = (int64_t)asked->failures;
+        rounds.window = (int64_t)asked->window;
+        rounds.burst = (int64_t)asked->burst;
+    }
+    if (asked->tolerance != 0) // bounds are kofn_rounds_settle's
+        rounds.tolerance = asked->tolerance;
+    if (asked->rescue != 0)
+        rounds.rescue = asked->rescue < 0 ? 0 : asked->rescue;
+    if (!status)
+        *ret_rounds = rounds;
+    return status;
+}
+
+static kofn_status
+settle_slots(kofn_master *master, const kofn_field *field, kofn_rounds_config *rounds,
+             kofn_error *err)
+{
+    const size_t there = kofn_sched_count_able(master->sched, field);
+    if (rounds->slots > 0)
+        return KOFN_OK;
+    if (there == 0)
+        return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                         "slots is 0, which is one for each worker, and none is connected that "
+                         "computes in %s: say how many, or wait for workers",
+                         field->name);
+    rounds->slots = there < KOFN_SLOTS_MAX ? (int64_t)there : KOFN_SLOTS_MAX;
+    return KOFN_OK;
+}
+
+/* ---- the inner code --------------------------------------------------------------------------- */
+
+/* Answers that a job should take where its code leaves that open: those that the scheme gathers while
+ * one worker straggles all the time. */
+static size_t
+choose_need(const kofn_rounds_config *r)
+{
+    const bool alone = r->scheme == KOFN_SCHEME_POLYNOMIAL || r->scheme == KOFN_SCHEME_UNCODED;
+    const size_t slots = (size_t)r->slots, failures = (size_t)r->failures;
+    const size_t window = alone       ? 1
+                          : r->window ? (size_t)r->window
+                          : r->delay  ? (size_t)r->delay + 1
+                                      : WINDOW_USUAL;
+    if (r->scheme == KOFN_SCHEME_UNCODED || slots == 1)
+        return slots * window;
+    return failures > 0 && failures < slots * window ? slots * window - failures
+                                                     : (slots - 1) * window;
+}
+
+/* As square as it can be. */
+static void
+choose_parts(kofn_partition *part, size_t need)
+{
+    part->z = part->z ? part->z : 1;
+    if (part->x == 0 && part->y == 0) {
+        part->x = (size_t)sqrt((double)need);
+        while (need % part->x != 0)
+            part->x--;
+    }
+    if (part->x == 0)
+        part->x = need > part->y ? need / part->y : 1;
+    if (part->y == 0)
+        part->y = need > part->x ? need / part->x : 1;
+}
+
+static kofn_status
+merge_spec(const kofn_master *master, const kofn_msg_open_stream *asked, const kofn_field *field,
+           kofn_code_spec *ret_spec, kofn_error *err)
+{
+    kofn_code_spec spec;
+    kofn_status status = kofn_msg_code_to_spec(&asked->code, &spec, err);
+    if (!status)
+        status = kofn_code_spec_set_form(&spec, 0, err);
+    if (status)
+        return status;
+    if (spec.tasks > 0 || spec.reserve > 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "the inner code has tasks %zu and reserve %zu: how many rows it has "
+                         "follows from the scheme, leave both out",
+                         spec.tasks, spec.reserve);
+    if (kofn_code_spec_is_open(&spec) && spec.set_count == 0) {
+        const kofn_code_spec named = spec;
+        spec = master->config.stream_code;
+        if (named.has_seed)
+            spec.seed = named.seed, spec.has_seed = true;
+        if (!kofn_code_spec_is_uncut(&named))
+            spec.part = named.part;
+    }
+    if (!spec.has_seed) {
+        spec.has_seed = true;
+        spec.seed = 1;
+    }
+    spec.algorithms = master->config.known;
+    status = kofn_inner_set_defaults(&spec, field, err);
+    if (!status)
+        *ret_spec = spec;
+    return status;
+}
+
+/* What is left open of parameters; the number of rows is not known yet, and nothing depends on it. */
+static kofn_status
+complete_spec(const kofn_field *field, kofn_code_spec *spec, kofn_error *err)
+{
+    const kofn_code_context context = {
+        .field = field,
+        .rows = KOFN_DIMENSION_MAX,
+        .inner = KOFN_DIMENSION_MAX,
+        .cols = KOFN_DIMENSION_MAX,
+        .workers = 1,
+        .exact = true,
+        .reserve = KOFN_RESERVE_NONE,
+    };
+    return kofn_code_spec_complete(spec, &context, err);
+}
+
+/* Answers that a job takes: x y, unless the inner dimension is cut, and the family says. */
+static kofn_status
+find_need(kofn_stream *stream, kofn_error *err)
+{
+    const kofn_partition p = stream->spec.part;
+    kofn_code_spec spec = stream->spec;
+    kofn_thresholds k = {.exact = kofn_size_multiply(p.x, p.y)};
+    if (k.exact > KOFN_TASKS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "x y = %zu x %zu is more than %d: fewer parts",
+                         p.x, p.y, KOFN_TASKS_MAX);
+    kofn_status status = complete_spec(stream->field, &spec, err);
+    if (!status && p.z > 1)
+        status = kofn_code_spec_thresholds(&spec, stream->field, &k, err);
+    stream->need = k.exact;
+    stream->spec = spec;
+    return status;
+}
+
+static kofn_status
+count_rows(kofn_stream *stream, kofn_error *err)
+{
+    size_t plain, coded;
+    kofn_rounds_count_rows(&stream->rounds, stream->need, &plain, &coded);
+    if (plain + coded > KOFN_TASKS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "the inner code would have %zu rows for %d slots, need %d or fewer: take "
+                         "fewer parts, slots or rounds",
+                         plain + coded, (int)stream->rounds.slots, KOFN_TASKS_MAX);
+    stream->plain = plain > 0 && coded > 0;
+    stream->spec.tasks = coded;
+    if (coded == 0) { // then it is no code
+        snprintf(stream->spec.family, sizeof stream->spec.family, "uncoded");
+        stream->spec.set_count = 0;
+        stream->spec.tasks = plain;
+    }
+    const size_t coefs = (plain + coded) * (stream->spec.part.x + stream->spec.part.y) *
+                         stream->spec.part.z * sizeof(double);
+    const size_t mini =
+        (size_t)stream->rounds.slots * (size_t)(stream->rounds.delay + 1) * MINI_TASK_BYTES;
+    stream->charge = sizeof *stream + coefs + mini;
+    return KOFN_OK;
+}
+
+/* ---- the whole -------------------------------------------------------------------------------- */
+
+static kofn_status
+settle_limits(const kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream *stream,
+              kofn_error *err)
+{
+    const size_t least = (size_t)stream->rounds.delay + 1;
+    stream->limit = asked->limit ? (size_t)asked->limit : 2 * least;
+    stream->grace_ns = asked->grace_ms ? (int64_t)asked->grace_ms * KOFN_NS_PER_MS
+                                       : master->config.stream_grace_ns;
+    if (stream->limit < least)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "limit %zu is less than T + 1 = %zu: a job may end only when as many were "
+                         "pushed",
+                         stream->limit, least);
+    stream->places = calloc(stream->limit, sizeof *stream->places);
+    stream->charge += stream->limit * sizeof *stream->places;
+    if (!stream->places)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another stream");
+    return KOFN_OK;
+}
+
+static kofn_status
+choose_field(const char *name, const kofn_field **ret_field, kofn_error *err)
+{
+    if (strcmp(name, "integers") == 0)
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "streams are not made of integers; take f64, or u32 elements and a field "
+                         "gfp:P");
+    return kofn_field_new(name[0] ? name : "f64", ret_field, err);
+}
+
+static kofn_status
+fill(kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream *stream, kofn_error *err)
+{
+    kofn_status status = choose_field(asked->field, &stream->field, err);
+    if (!status)
+        status = merge_rounds(&master->config.streams, asked, &stream->rounds, err);
+    if (!status)
+        status = settle_slots(master, stream->field, &stream->rounds, err);
+    if (!status)
+        status = merge_spec(master, asked, stream->field, &stream->spec, err);
+    if (status)
+        return status;
+    choose_parts(&stream->spec.part, choose_need(&stream->rounds));
+    status = find_need(stream, err);
+    if (!status)
+        status = kofn_rounds_settle(&stream->rounds, stream->need, err);
+    if (!status)
+        status = count_rows(stream, err);
+    if (!status)
+        status = settle_limits(master, asked, stream, err);
+    return status;
+}
+
+kofn_status
+kofn_stream_settle(kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream **ret_stream,
+                   kofn_error *err)
+{
+    kofn_stream *stream = calloc(1, sizeof *stream);
+    if (!stream)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another stream");
+    STAILQ_INIT(&stream->closers);
+    const kofn_status status = fill(master, asked, stream, err);
+    if (status)
+        kofn_streams_free_record(&stream);
+    else
+        *ret_stream = stream;
+    return status;
+}
+
+void
+kofn_streams_free_record(kofn_stream **stream_p)
+{
+    kofn_stream *stream = *stream_p;
+    if (!stream)
+        return;
+
+    kofn_code_destroy(&stream->code);
+    kofn_field_destroy(&stream->field);
+    free(stream->places);
+    free(stream);
+    *stream_p = NULL;
+}
