@@ -674,7 +674,7 @@ jobs_and_streams_run_in_virtual_time(void **state)
     r = kofn("simulate --scheme idip --partition 2,1,6 --window 4 --failures 5");
     assert_exit(r, 2);
     assert_non_null(strstr(r->err, "P W - N"));
-    assert_exit(kofn("simulate --jobs 100 --csv /dev/full"), 2);
+    assert_exit(kofn("simulate --jobs 100 --csv /dev/full"), 3);
 }
 
 static void
