@@ -345,7 +345,7 @@ counting_says_what_the_decoder_says(void **state)
 typedef struct seen {
     uint64_t jobs, asked, rounds, waited;
     int64_t ended_ns;
-    double seconds, load;
+    double seconds, load, stragglers;
 } seen;
 
 static void
@@ -372,6 +372,7 @@ see_round(void *context, const kofn_sim_round *round)
     assert_true(round->load > 0 && round->stragglers <= 4 && round->slow <= 4);
     s->waited += round->waited;
     s->load += (double)round->load;
+    s->stragglers += (double)round->stragglers;
     s->ended_ns = round->ended_ns;
     s->seconds += (double)(round->ended_ns - round->begun_ns) * 1e-9;
 }
@@ -427,6 +428,8 @@ each_round_is_told_of_in_order(void **state)
     assert_int_equal(s.waited, f.waited);
     assert_true(f.waited > 0 && f.rounds >= 500 && f.rounds <= 503);
     assert_at_most(fabs(s.load / 12 / (double)f.rounds - f.load), 1e-9);
+    assert_at_most(fabs(s.stragglers / 4 / (double)f.rounds - f.stragglers), 1e-9);
+    assert_true(f.stragglers > 0.05 && f.stragglers < f.slow);
     assert_at_most(s.seconds, f.seconds + 1e-9); // the last round may go on after the last job
     kofn_sim_figures_fini(&f);
 }
