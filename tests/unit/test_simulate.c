@@ -526,6 +526,10 @@ contradictions_of_a_stream_are_refused_with_the_equation(void **state)
     c = good;
     choose_rounds(&c, KOFN_SCHEME_DIP, SIZE_MAX / 2, 3);
     assert_refused(c, KOFN_OUT_OF_RANGE, "answers");
+    c = config_of(1000, 10);
+    choose_rounds(&c, KOFN_SCHEME_DIP, 20, 20);
+    c.rounds.lambda = 1;
+    assert_refused(c, KOFN_OUT_OF_RANGE, "larger lambda");
 }
 
 static void
