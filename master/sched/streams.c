@@ -74,12 +74,12 @@ kofn_stream_check(const kofn_stream *stream, const kofn_sched_job *job, kofn_err
         code->enough < code->threshold)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "a job of a stream ends with the product, at once: accept nothing else");
-    if (code->threshold != stream->need || !kofn_code_is_certain(code))
+    if (code->threshold != stream->need || code->groups > 0) // `likely`: what lacks is given behind
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "a %s code of which %s %zu answers suffice, and jobs of this stream take "
                          "any %zu: take another partition or family",
-                         code->family, kofn_code_is_certain(code) ? "any" : "most sets of",
-                         code->threshold, stream->need);
+                         code->family, code->groups > 0 ? "not just any" : "any", code->threshold,
+                         stream->need);
     if (code->tasks != stream->rows || kofn_field_kind_of(code->field) != stream->kind)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "a code of %zu rows over %s, and jobs of this stream have %zu, over the "
