@@ -12,8 +12,10 @@
  *     backward   G3 = A2' D3    D2 = D3 W3'     G2 = A1' D2       D3 = softmax(Z3 + b) - labels,
  *                D1 = D2 W2'    G1 = X' D1                        D2, D1: zero where A is
  *
- * One network alone would leave the workers idle while its products are put together. The products of
- * five take turns, so when one is done the next of that network is pushed, and four are under way.
+ * The products go into a stream, in which each is done over several rounds, so that workers that are late
+ * in one of them hold up nobody (scheme dip, with a delay of T = 3 rounds). The networks take turns: a
+ * product that is done has its network push the next one, while those of the other four are under way.
+ * They are in rounds i + 1 to i + 4 then, where i is the product's own, and T + 1 is what they may take.
  */
 #include <kofn.h>
 
@@ -302,18 +304,19 @@ typedef struct settings {
     const char *folder, *csv;
     size_t hidden, iterations, batch, every, tests;
     int local;
-    kofn_product_options product;
+    kofn_stream_options stream;
 } settings;
 
 typedef struct training {
     const settings *set;
     kofn_client *client;
+    kofn_stream *stream;
     digits train, test;
     network net[NETWORKS];
-    size_t *order; // of the training images
-    size_t under_way, products;
-    double start;          // of the clock, which stands while tests are made
-    double encode, decode; // seconds that the master spent on that, over all products
+    size_t *order;          // of the training images
+    size_t products, round; // done; in which the latest of them was
+    double start;           // of the clock, which stands while tests are made
+    double encode, decode;  // seconds that the master spent on that, over all products
     FILE *csv;
 } training;
 
@@ -333,33 +336,31 @@ static void
 push(training *t, network *n)
 {
     kofn_matrix left, right;
-    kofn_call *call;
     if (n->step == 0)
         take_batch(t, n);
     (void)next_product(n, &left, &right); // where it belongs is asked again when it is there
-    must(kofn_client_start(t->client, &left, &right, &t->set->product, &call, &error));
-    kofn_call_set_context(call, n);
-    t->under_way++;
+    must(kofn_stream_push(t->stream, &left, &right, n, &error));
 }
 
-/* Wait for a result, and let its network do what it has to do with it. */
+/* Wait for a product, and let its network do what it has to do with it. */
 static network *
-take_result(training *t)
+take_product(training *t)
 {
     kofn_matrix left, right;
-    kofn_call *call;
-    kofn_result *result;
+    kofn_stream_product product;
     do
-        must(kofn_client_next(t->client, -1, &call, &error));
-    while (!call); // a signal
-    network *n = kofn_call_get_context(call);
-    must(kofn_call_finish(&call, &result, &error));
-    must(kofn_result_copy(result, next_product(n, &left, &right), 0, &error));
-    t->encode += kofn_result_get_account(result)->seconds.encode;
-    t->decode += kofn_result_get_account(result)->seconds.decode;
-    kofn_result_destroy(&result);
+        must(kofn_stream_next(t->stream, -1, &product, &error));
+    while (product.index == 0); // a signal
+    if (!product.result)
+        die(product.error.text, "");
+    network *n = product.context;
+    must(kofn_result_copy(product.result, next_product(n, &left, &right), 0, &error));
+    const kofn_account *account = kofn_result_get_account(product.result);
+    t->encode += account->seconds.encode;
+    t->decode += account->seconds.decode;
+    t->round = account->finished;
+    kofn_result_destroy(&product.result);
     finish_step(n);
-    t->under_way--;
     t->products++;
     return n;
 }
@@ -395,7 +396,7 @@ static void
 write_line(const training *t, const network *n, double at, const char *test_fields)
 {
     if (t->csv)
-        (void)fprintf(t->csv, "%.6f,%zu,%d,%zu,%.6f,%s\n", at - t->start, t->products,
+        (void)fprintf(t->csv, "%.6f,%zu,%zu,%d,%zu,%.6f,%s\n", at - t->start, t->round, t->products,
                       (int)(n - t->net) + 1, n->iteration, n->loss, test_fields);
 }
 
@@ -425,8 +426,8 @@ train_until(training *t, size_t end)
 {
     for (size_t i = 0; i < NETWORKS; i++)
         push(t, &t->net[i]);
-    while (t->under_way > 0) {
-        network *n = take_result(t);
+    while (kofn_stream_count(t->stream) > 0) {
+        network *n = take_product(t);
         if (n->step == 0)
             write_line(t, n, now(), ",");
         if (n->iteration < end)
@@ -438,7 +439,8 @@ static void
 train(training *t)
 {
     if (t->csv)
-        (void)fprintf(t->csv, "seconds,products,network,iteration,loss,test_loss,accuracy\n");
+        (void)fprintf(t->csv, "seconds,round,products,network,iteration,loss,test_loss,accuracy\n");
+    must(kofn_client_open_stream(t->client, &t->set->stream, &t->stream, &error));
     t->start = now();
     while (t->net[0].iteration < t->set->iterations) {
         const size_t next = t->net[0].iteration + t->set->every;
@@ -447,8 +449,14 @@ train(training *t)
     }
     const double seconds = now() - t->start;
     const double count = (double)t->products;
+    kofn_stream_account account;
+    must(kofn_stream_close(&t->stream, &account, &error));
     printf("%zu products in %.2f s: %.5f s each; encode %.5f s, decode %.5f s\n", t->products,
            seconds, seconds / count, t->encode / count, t->decode / count);
+    printf("%s: %llu rounds, %.2f mini-tasks of %llu in each, %llu rounds waited for stragglers\n",
+           account.scheme, (unsigned long long)account.rounds,
+           (double)account.load_sum / (double)account.rounds, (unsigned long long)account.need,
+           (unsigned long long)account.waited);
 }
 
 /* ---- the command line -------------------------------------------------------------------------- */
@@ -462,8 +470,12 @@ static const char USAGE[] =
     "  --batch N           images in an iteration (1024)\n"
     "  --test-every N      iterations from one test to the next (25)\n"
     "  --tests N           images in a test (1000)\n"
-    "  --csv FILE          seconds, products, network, iteration, loss, test loss and accuracy\n"
-    "  --set KEY=VALUE     family, partition, tasks or a parameter of the code\n";
+    "  --csv FILE          seconds, round, products, network, iteration, loss, test loss and "
+    "accuracy\n"
+    "  --scheme NAME       dip, idip, idip_burst, polynomial or uncoded\n"
+    "  --set KEY=VALUE     delay, lambda, tolerance, failures, window, burst, slots, rescue; and "
+    "of the\n"
+    "                      inner code: family, partition or a parameter\n";
 
 static size_t
 parse_count(const char *text)
@@ -475,26 +487,56 @@ parse_count(const char *text)
     return count;
 }
 
+/* A number of the stream, or of its code. */
 static void
-parse_setting(kofn_code_choice *choice, char *text)
+parse_setting(kofn_stream_options *stream, char *text)
 {
+    const struct {
+        const char *name;
+        uint64_t *count;
+        double *number;
+    } known[] = {
+        {"slots", &stream->slots, NULL},         {"delay", &stream->delay, NULL},
+        {"lambda", &stream->lambda, NULL},       {"failures", &stream->failures, NULL},
+        {"window", &stream->window, NULL},       {"burst", &stream->burst, NULL},
+        {"tolerance", NULL, &stream->tolerance}, {"rescue", NULL, &stream->rescue},
+    };
     char *value = strchr(text, '=');
     if (!value)
         die(text, "is not KEY=VALUE");
     *value++ = '\0';
-    must(kofn_code_choice_set(choice, text, value, &error));
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(text, known[i].name) != 0)
+            continue;
+        if (known[i].count)
+            *known[i].count = parse_count(value);
+        else
+            *known[i].number = strtod(value, NULL);
+        return;
+    }
+    must(kofn_code_choice_set(&stream->code, text, value, &error));
 }
 
 static settings
 parse(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"data", required_argument, NULL, 'd'},   {"local", required_argument, NULL, 'l'},
-        {"hidden", required_argument, NULL, 'h'}, {"iterations", required_argument, NULL, 'i'},
-        {"batch", required_argument, NULL, 'b'},  {"test-every", required_argument, NULL, 'e'},
-        {"tests", required_argument, NULL, 't'},  {"csv", required_argument, NULL, 'c'},
-        {"set", required_argument, NULL, 's'},    {NULL, 0, NULL, 0}};
-    settings s = {.hidden = 128, .iterations = 100, .batch = 1024, .every = 25, .tests = 1000};
+    static const struct option options[] = {{"data", required_argument, NULL, 'd'},
+                                            {"local", required_argument, NULL, 'l'},
+                                            {"hidden", required_argument, NULL, 'h'},
+                                            {"iterations", required_argument, NULL, 'i'},
+                                            {"batch", required_argument, NULL, 'b'},
+                                            {"test-every", required_argument, NULL, 'e'},
+                                            {"tests", required_argument, NULL, 't'},
+                                            {"csv", required_argument, NULL, 'c'},
+                                            {"set", required_argument, NULL, 's'},
+                                            {"scheme", required_argument, NULL, 'm'},
+                                            {NULL, 0, NULL, 0}};
+    settings s = {.hidden = 128,
+                  .iterations = 100,
+                  .batch = 1024,
+                  .every = 25,
+                  .tests = 1000,
+                  .stream = {.field = "f32", .limit = NETWORKS}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
@@ -522,8 +564,11 @@ parse(int argc, char **argv)
         case 'c':
             s.csv = optarg;
             break;
+        case 'm':
+            s.stream.scheme = optarg;
+            break;
         case 's':
-            parse_setting(&s.product.code, optarg);
+            parse_setting(&s.stream, optarg);
             break;
         default:
             die(USAGE, "");

@@ -27,7 +27,7 @@
  * Draws      Of iid and fritchman each worker has its own, so that a column is the same however many
  *            workers there are. A pattern of `arbitrary` is one of so many workers.
  * Cost       get_factor in ascending order: a draw for each round since the last one asked for of that
- *            worker, about 8 ns; arbitrary: one for each straggler of those rounds. Going back: all
+ *            worker, about 16 ns; arbitrary: one for each straggler of those rounds. Going back: all
  *            of them from round 0.
  * Threads    A model belongs to one thread.
  */
