@@ -324,11 +324,27 @@ reply_stream(kofn_request *request, const kofn_stream *stream)
 }
 
 static void
+fail_unknown_stream(kofn_request *request, const char *name)
+{
+    kofn_error err;
+    kofn_fail(
+        &err, KOFN_NOT_FOUND,
+        "stream '%s' is not known: it never was, or it was closed, or its client was gone for "
+        "too long",
+        name);
+    kofn_request_fail(request, &err);
+}
+
+/* One that opened or closed it may have been an admin then, and is none any more. */
+static void
 on_stream(void *context, kofn_stream *stream, const kofn_error *why)
 {
     kofn_request *request = end_later_call(context);
     if (request && why)
         kofn_request_fail(request, why);
+    else if (request && !kofn_asker_may(kofn_session_get_asker(request->session),
+                                        kofn_stream_get_owner(stream)))
+        fail_unknown_stream(request, kofn_stream_get_name(stream));
     else if (request)
         reply_stream(request, stream);
 }
@@ -355,17 +371,11 @@ find_stream(kofn_master *master, kofn_request *request, const char *name)
 {
     kofn_stream *stream =
         kofn_streams_find(master->streams, kofn_session_get_asker(request->session), name);
-    kofn_error err;
     if (stream) {
         kofn_stream_use(stream, kofn_session_get_number(request->session));
         return stream;
     }
-    kofn_fail(
-        &err, KOFN_NOT_FOUND,
-        "stream '%s' is not known: it never was, or it was closed, or its client was gone for "
-        "too long",
-        name);
-    kofn_request_fail(request, &err);
+    fail_unknown_stream(request, name);
     return NULL;
 }
 
