@@ -518,6 +518,29 @@ a_push_again_in_mid_upload_begins_anew(void **state)
     assert_int_equal(find_stream(client, &stream).done, 1);
 }
 
+static void
+a_stream_that_is_over_holds_no_memory(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 2);
+    kofn_msg_open_stream asked = one_by_one;
+    asked.grace_ms = 1;
+    const uint64_t before = check_health(client).memory_bytes;
+    const kofn_msg_stream stream = open_stream(client, &asked);
+    assert_true(check_health(client).memory_bytes > before);
+    for (uint64_t i = 1; i <= 6; i++) {
+        push(s, client, &stream, i);
+        answer_tasks(s, worker, 1);
+        expect_job(s, client, &stream, i, NULL);
+    }
+    push_misfit(client, 7, &stream, 7);
+    (void)expect_failure(client, 7, KOFN_INVALID_ARGUMENT);
+    (void)close_stream(client, 70, &stream, false);
+    await_stream_state(client, &stream, "");
+    assert_int_equal(check_health(client).memory_bytes, before);
+}
+
 /* ---- ends ------------------------------------------------------------------------------------ */
 
 static void
@@ -773,6 +796,7 @@ main(void)
         T(an_outcome_that_was_received_is_let_go),
         T(an_index_whose_blocks_were_lost_may_be_pushed_again),
         T(a_push_again_in_mid_upload_begins_anew),
+        T(a_stream_that_is_over_holds_no_memory),
         T(a_cancelled_job_is_answered_in_its_turn_and_the_stream_goes_on),
         T(an_abandoned_push_ends_its_job_and_no_other),
         T(a_deadline_ends_its_job_alone),
