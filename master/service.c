@@ -350,6 +350,14 @@ on_stream(void *context, kofn_stream *stream, const kofn_error *why)
 }
 
 static void
+on_stream_opened(void *context, kofn_stream *stream, const kofn_error *why)
+{
+    if (stream && !((later_call *)context)->request)
+        kofn_stream_forsake(stream);
+    on_stream(context, stream, why);
+}
+
+static void
 serve_open_stream(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
                   const request_body *body)
 {
@@ -359,8 +367,8 @@ serve_open_stream(kofn_master *master, kofn_request *request, const kofn_msg_cal
     kofn_error err;
     if (!later || kofn_streams_open(master->streams, &body->open_stream,
                                     kofn_session_get_asker(request->session),
-                                    kofn_session_get_number(request->session), on_stream, later,
-                                    &never, &err) == KOFN_OK)
+                                    kofn_session_get_number(request->session), on_stream_opened,
+                                    later, &never, &err) == KOFN_OK)
         return;
     refuse(end_later_call(later), &err, never);
 }

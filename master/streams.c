@@ -490,6 +490,12 @@ kofn_stream_shut(kofn_stream *stream, bool abandon, kofn_stream_done *done, void
     return KOFN_OK;
 }
 
+void
+kofn_stream_forsake(kofn_stream *stream)
+{
+    close_stream(stream, NULL);
+}
+
 static void
 forget_stream(kofn_stream *stream)
 {

@@ -715,6 +715,28 @@ a_client_that_goes_has_its_stream_closed_after_the_grace(void **state)
     assert_int_equal(check_health(client).jobs_running, 0);
 }
 
+/* Whether the reply was on its way or not. */
+static void
+a_stream_that_nobody_heard_of_ends(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *gone = open_client(s, KOFN_WINDOW_BYTES), *client = open_client(s, KOFN_WINDOW_BYTES);
+    kofn_msg_open_stream asked = {.slots = 100, .code = {.x = 30, .y = 30}, .grace_ms = 2000};
+    kofn_msg_streams list;
+    send_call(gone, 1, KOFN_METHOD_OPEN_STREAM, &kofn_open_stream_message, &asked);
+    post(gone, &kofn_abandon_message, &(kofn_msg_abandon){.call = 1});
+    assert_true(check_health(gone).memory_bytes > 0); // both came before this
+    close_peer(gone);
+    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
+    while (check_health(client).memory_bytes > 0)
+        assert_true(kofn_clock_ns() < until_ns);
+    send_call(client, 1, KOFN_METHOD_LIST_STREAMS, NULL, NULL);
+    assert_int_equal(expect_reply(client, 1, &kofn_streams_message, &list), KOFN_OK);
+    assert_int_equal(list.streams.count, 0);
+    kofn_message_clear(&kofn_streams_message, &list);
+}
+
 static void
 a_client_that_comes_back_finds_its_jobs(void **state)
 {
@@ -804,6 +826,7 @@ main(void)
         T(an_abandoned_stream_cancels_its_jobs),
         T(a_free_index_does_not_keep_a_stream_from_closing),
         T(a_client_that_goes_has_its_stream_closed_after_the_grace),
+        T(a_stream_that_nobody_heard_of_ends),
         T(a_client_that_comes_back_finds_its_jobs),
         T(a_master_that_stops_finishes_what_was_pushed),
         T(stored_operands_serve_in_streams),
