@@ -265,6 +265,7 @@ kofn_stream_from_message(const kofn_msg_stream *stream, kofn_stream_account *ret
         .given = stream->given,
         .answered = stream->returned,
         .lost = stream->lost,
+        .dropped = stream->dropped,
         .rescued = stream->rescued,
         .mended = stream->mended,
         .load_sum = stream->load_sum,

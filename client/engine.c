@@ -526,6 +526,9 @@ is_retryable(const kofn_call *call, const kofn_msg_reply *reply, kofn_status sta
                status == KOFN_INVALID_ARGUMENT;
     if (status == KOFN_RESOURCE_EXHAUSTED)
         return reply->retry_ms > 0;
+    if (call->method == KOFN_METHOD_PUSH &&
+        status == KOFN_OUT_OF_RANGE) // a gap: one before was put off
+        return reply->body.length == 0;
     /* A job that ended so (its account says it) stays so for those who wait for it; under the key
      * that made it, it runs anew. */
     const bool waits = call->method == KOFN_METHOD_WAIT || call->method == KOFN_METHOD_WATCH ||

@@ -385,15 +385,14 @@ typedef struct kofn_stream_account {
     double tolerance, rescue;                                      // likewise
     int64_t grace_ms;                                              // likewise
     uint64_t need;                                                 // answers that a job takes
-    uint64_t pushed, done, failed;  // jobs; those that ended, with a product and without
-    uint64_t rounds, waited;        // that ended; of them, beyond the tolerance
-    uint64_t given, answered, lost; // mini-tasks, the parts of jobs: sent to workers; of
-                                    // them those answered, and those that failed or came
-                                    // too late
-    uint64_t rescued, mended;       // further copies; further ones for those that failed
-    uint64_t load_sum, load_max;    // mini-tasks of the longest list of each round
-    uint64_t vacant;                // slots without a worker
-    double busy;                    // seconds with a round on
+    uint64_t pushed, done, failed; // jobs; those that ended, with a product and without
+    uint64_t rounds, waited;       // that ended; of them, beyond the tolerance
+    uint64_t given, answered;    // mini-tasks, the parts of jobs: sent to workers; of them answered
+    uint64_t lost, dropped;      // of them failed or too late; and not needed any more
+    uint64_t rescued, mended;    // further copies; further ones for those that failed
+    uint64_t load_sum, load_max; // mini-tasks of the longest list of each round
+    uint64_t vacant;             // slots without a worker
+    double busy;                 // seconds with a round on
     uint64_t age_ms;
 } kofn_stream_account;
 

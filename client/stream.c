@@ -209,11 +209,12 @@ is_of_job(const kofn_call *call)
     return call->error.status == KOFN_OK || call->answered;
 }
 
-/* What ended the push ends the stream. Who does not know it was started again, or waited too long. */
+/* What ended the push ends the stream. A master that does not know it was started again; one that has
+ * closed it waited too long for us. */
 static kofn_status
 end_stream(kofn_stream *stream, const kofn_error *why, kofn_error *err)
 {
-    if (why->status == KOFN_NOT_FOUND)
+    if (why->status == KOFN_NOT_FOUND || why->status == KOFN_FAILED_PRECONDITION)
         (void)kofn_fail(&stream->over, KOFN_ABORTED,
                         "stream %s is gone, with %zu of its products: %s", stream->account.stream,
                         kofn_stream_count(stream), why->text);

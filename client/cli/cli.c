@@ -175,6 +175,15 @@ cli_parse_number(const struct argp_state *state, const char *option, const char 
     return to.number;
 }
 
+void
+cli_parse_key(const struct argp_state *state, kofn_keys keys, const char *name, const char *text,
+              void *target)
+{
+    kofn_error error;
+    if (kofn_keys_parse(keys, name, text, target, &error) != KOFN_OK)
+        argp_error(state, "--%s", error.text);
+}
+
 static error_t
 parse_common(int key, char *arg, struct argp_state *state)
 {

@@ -7,6 +7,7 @@
 #define KOFN_CLI_CLI_H
 
 #include "client/kofn.h"
+#include "common/base/keys.h"
 
 #include <argp.h>
 #include <jansson.h>
@@ -58,6 +59,10 @@ double cli_parse_real(const struct argp_state *state, const char *option, const 
                       double min, double max);
 int64_t cli_parse_number(const struct argp_state *state, const char *option, const char *text,
                          int64_t min, int64_t max);
+
+/* A key of a table into its struct; ends the process with usage otherwise. */
+void cli_parse_key(const struct argp_state *state, kofn_keys keys, const char *name,
+                   const char *text, void *target);
 
 /* ---- saying ---------------------------------------------------------------------------------- */
 

@@ -118,8 +118,8 @@ split(const cli_pairs *pairs, char *line, cli_pair *ret_pair, kofn_error *err)
     if (count == 2 || count == 3)
         return KOFN_OK;
     return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                     "%s:%zu: %zu words, want 'A.npy B.npy' or 'A.npy B.npy C.npy'", pairs->name,
-                     pairs->line, count);
+                     "%zu word%s, want 'A.npy B.npy' or 'A.npy B.npy C.npy'", count,
+                     count == 1 ? "" : "s");
 }
 
 kofn_status
@@ -136,8 +136,8 @@ cli_pairs_next(cli_pairs *pairs, int timeout_ms, cli_pair *ret_pair, kofn_error 
         pairs->passing = false;
         if (too_long) {
             ret_pair->line = pairs->line;
-            return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s:%zu: more than %d bytes in a line",
-                             pairs->name, pairs->line, CLI_PAIRS_LINE_MAX);
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT, "more than %d bytes in a line",
+                             CLI_PAIRS_LINE_MAX);
         }
         line += strspn(line, blanks);
         if (*line != '\0' && *line != '#')

@@ -1,7 +1,9 @@
 /* kofn plan: which codes fit a product, and whether coding pays. Nothing is run but, without a master
- * and without --rate, three small multiplications to see how fast this machine is.
+ * and without --rate, three small multiplications to see how fast this machine is. With --straggler,
+ * which scheme fits a stream of products (plan_stream.h).
  */
 #include "client/cli/cli.h"
+#include "client/cli/plan_stream.h"
 #include "client/cli/report.h"
 #include "client/cli/signals.h"
 #include "client/cli/text.h"
@@ -40,6 +42,7 @@ enum { MEASURED_SIZE = 640, MEASURED_ROUNDS = 3 };
 typedef struct arguments {
     cli_common common;
     kofn_plan_question question;
+    cli_plan_stream stream;
     bool live, has_shape, has_stragglers;
 } arguments;
 
@@ -141,6 +144,7 @@ parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &args->common;
+        state->child_inputs[1] = &args->stream;
         return 0;
     case KEY_SHAPE:
         parse_shape(state, arg, &args->question);
@@ -167,8 +171,18 @@ parse(int key, char *arg, struct argp_state *state)
         if (!args->question.field && !args->question.dtype)
             args->question.dtype = KOFN_F64;
         args->live |= args->common.master || args->common.local;
-        if (!args->has_shape)
-            argp_error(state, "say what is multiplied: --shape M,K,N");
+        if (args->stream.straggler && (args->has_shape || args->live))
+            argp_error(state,
+                       "--straggler plans a stream, for which there is no --shape and no master: "
+                       "--workers P and --delay T say what it is");
+        if (!args->stream.straggler && args->stream.other)
+            argp_error(state,
+                       "%s are for streams: say how their workers straggle, --straggler MODEL",
+                       args->stream.other);
+        if (!args->has_shape && !args->stream.straggler)
+            argp_error(state,
+                       "say what is multiplied, --shape M,K,N, or for a stream how its workers "
+                       "straggle, --straggler MODEL");
         if (!args->live && !args->question.workers)
             argp_error(state, "say on how many workers: --workers P, or --live for a master's");
         return 0;
@@ -218,13 +232,13 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static const struct argp_child children[] = {{&cli_connect_argp, 0, "Connection and output:", 80},
-                                             {0}};
+static const struct argp_child children[] = {
+    {&cli_connect_argp, 0, "Connection and output:", 80}, {&cli_plan_stream_argp, 0, NULL, 0}, {0}};
 
 static const struct argp plan_argp = {
     .options = options,
     .parser = parse,
-    .args_doc = "--shape M,K,N --workers P",
+    .args_doc = "--shape M,K,N|--straggler MODEL --workers P",
     .doc =
         "Say which codes fit a product, what each costs, and whether coding pays.\vThe first line "
         "says whether it does. Rows are sorted by LATE, the time from the call to the product with "
@@ -245,7 +259,19 @@ static const struct argp plan_argp = {
         "Times come from a model (common/code/plan_time.h): operands to the master, encoding, "
         "blocks over its link, arithmetic, answers back, decoding, the product back. It leaves out "
         "other jobs. What is assumed where nothing is given or measured: 20 Gflop/s, 1 GB/s, 12 "
-        "GB/s of memory for encoding and decoding, 0.5 ms around each task.",
+        "GB/s of memory for encoding and decoding, 0.5 ms around each task.\n\n"
+        "With --straggler, schemes of a stream are tried in virtual time, as kofn simulate does: "
+        "first "
+        "all with short runs, then the best of each with longer ones. R is the time for each job, "
+        "in "
+        "units of the whole job on one worker, with its standard error; LOAD what each worker is "
+        "given "
+        "of a job in a round; WAITED the rounds that went on beyond the tolerance; MEDIAN and 99% "
+        "how "
+        "long jobs took from birth to product. What needs no code stands beside it: uncoded jobs, "
+        "with "
+        "copies of what is late (policy speculative), one after another and as many at once as the "
+        "delay allows.",
     .children = children,
 };
 
@@ -355,6 +381,9 @@ cli_plan(int argc, char **argv)
     kofn_plan_answer answer;
     kofn_error error;
     cli_parse(&plan_argp, argc, argv, &args);
+    if (args.stream.straggler)
+        return cli_plan_stream_run(&args.common, &args.stream, args.question.workers,
+                                   args.question.seed, args.question.limit);
     if (args.live && cli_open(&args.common, &client, &error) != KOFN_OK)
         return cli_fail(&args.common, &error, CLI_USAGE);
 

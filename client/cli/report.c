@@ -158,13 +158,13 @@ cli_json_of_stream(const kofn_stream_account *stream)
         "burst", count(stream->burst), "tolerance", real(stream->tolerance), "rescue",
         real(stream->rescue), "limit", count(stream->limit), "need", count(stream->need));
     json_t *rounds = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pushed",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pushed",
         count(stream->pushed), "done", count(stream->done), "failed", count(stream->failed),
         "rounds", count(stream->rounds), "waited", count(stream->waited), "given",
         count(stream->given), "answered", count(stream->answered), "lost", count(stream->lost),
-        "rescued", count(stream->rescued), "mended", count(stream->mended), "load_sum",
-        count(stream->load_sum), "load_max", count(stream->load_max), "vacant",
-        count(stream->vacant), "busy", real(stream->busy));
+        "dropped", count(stream->dropped), "rescued", count(stream->rescued), "mended",
+        count(stream->mended), "load_sum", count(stream->load_sum), "load_max",
+        count(stream->load_max), "vacant", count(stream->vacant), "busy", real(stream->busy));
     json_t *times = json_pack("{s:o, s:I}", "age_ms", count(stream->age_ms), "grace_ms",
                               (json_int_t)stream->grace_ms);
     return join(object, cli_json_of_code(&stream->code), rounds, times);
@@ -480,8 +480,10 @@ cli_print_stream(FILE *to, const kofn_stream_account *stream)
                    (double)stream->load_sum / rounds, stream->load_max);
     (void)cli_line(to,
                    "mini-tasks   %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64
-                   " too late or lost, %" PRIu64 " rescued, %" PRIu64 " mended",
-                   stream->given, stream->answered, stream->lost, stream->rescued, stream->mended);
+                   " too late or lost, %" PRIu64 " not needed, %" PRIu64 " rescued, %" PRIu64
+                   " mended",
+                   stream->given, stream->answered, stream->lost, stream->dropped, stream->rescued,
+                   stream->mended);
 }
 
 static void

@@ -58,14 +58,6 @@ typedef struct arguments {
 /* ---- options --------------------------------------------------------------------------------- */
 
 static void
-set_key(struct argp_state *state, kofn_keys keys, void *target, const char *name, const char *text)
-{
-    kofn_error error;
-    if (kofn_keys_parse(keys, name, text, target, &error) != KOFN_OK)
-        argp_error(state, "--%s", error.text);
-}
-
-static void
 set_code(struct argp_state *state, const char *key, const char *text)
 {
     arguments *args = state->input;
@@ -160,11 +152,11 @@ parse(int key, char *arg, struct argp_state *state)
                                          "failures", "window", "burst",  "rescue"};
     arguments *args = state->input;
     if (key >= KEY_WORKERS && key <= KEY_SEED) {
-        set_key(state, kofn_sim_keys, &args->config, names[key - KEY_WORKERS], arg);
+        cli_parse_key(state, kofn_sim_keys, names[key - KEY_WORKERS], arg, &args->config);
         return 0;
     }
     if (key >= KEY_SCHEME && key <= KEY_RESCUE) {
-        set_key(state, kofn_rounds_keys, &args->config.rounds, rounds[key - KEY_SCHEME], arg);
+        cli_parse_key(state, kofn_rounds_keys, rounds[key - KEY_SCHEME], arg, &args->config.rounds);
         args->rounds = true;
         return 0;
     }
@@ -381,28 +373,6 @@ static const char *const share_names[] = {"50", "90", "99", "99.9", "max"};
 
 enum { SHARES = sizeof shares / sizeof shares[0] };
 
-/* "idip 2,1,3 T=3 W=4 N=10, tolerance 0.25", "polynomial 2,1,1 n=4, oneshot". */
-static void
-format_code(const kofn_sim_config *c, char *ret_text, size_t size)
-{
-    const kofn_partition part = c->code.part;
-    const kofn_rounds_config *rounds = &c->rounds;
-    char more[96] = "";
-    if (strcmp(c->policy, "rounds") != 0) {
-        (void)snprintf(ret_text, size, "%s %zu,%zu,%zu n=%zu, %s", c->code.family, part.x, part.z,
-                       part.y, c->code.tasks, c->policy);
-        return;
-    }
-    if (rounds->scheme == KOFN_SCHEME_DIP)
-        (void)snprintf(more, sizeof more, " lambda=%" PRId64, rounds->lambda);
-    else if (rounds->scheme == KOFN_SCHEME_IDIP || rounds->scheme == KOFN_SCHEME_IDIP_BURST)
-        (void)snprintf(more, sizeof more, " W=%" PRId64 " N=%" PRId64, rounds->window,
-                       rounds->failures);
-    (void)snprintf(ret_text, size, "%s %zu,1,%zu T=%" PRId64 "%s, tolerance %g",
-                   kofn_scheme_name(rounds->scheme), part.x, part.y, rounds->delay, more,
-                   rounds->tolerance);
-}
-
 static json_t *
 json_of_percentiles(const kofn_sim_figures *f)
 {
@@ -416,8 +386,8 @@ json_of_percentiles(const kofn_sim_figures *f)
 static json_t *
 json_of(const kofn_sim_config *c, const kofn_sim_figures *f)
 {
-    char code[192];
-    format_code(c, code, sizeof code);
+    char code[KOFN_SIM_NAME_MAX];
+    kofn_sim_format(c, code, sizeof code);
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:I, "
                      "s:I, s:I, s:I, s:I, s:f}",
                      "status", "OK", "policy", c->policy, "code", code, "workers",
@@ -448,8 +418,8 @@ print_latency(const kofn_sim_figures *f)
 static void
 print(const kofn_sim_config *c, const kofn_sim_figures *f)
 {
-    char code[192];
-    format_code(c, code, sizeof code);
+    char code[KOFN_SIM_NAME_MAX];
+    kofn_sim_format(c, code, sizeof code);
     (void)cli_line(stdout, "%s, %" PRId64 " workers: %" PRIu64 " jobs in %.6gs, seed %" PRId64,
                    code, c->workers, f->jobs, f->seconds, c->seed);
     (void)cli_line(stdout, "time per job  %.5f of the job on one worker", f->time);

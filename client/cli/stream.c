@@ -149,7 +149,8 @@ static const char doc[] =
     "is an operand that `kofn put` stored, a line that begins with # is none. - is standard input, "
     "and another program may write it as it goes on: each product's name is printed once it is "
     "written, in the order of the list. A bad line, or a product that cannot be made, is told and "
-    "passed over; the exit code is 3 then. With --json the stream's account is printed at the end. "
+    "passed over; the exit code is 3 then. With --json the stream's account is printed at the end, "
+    "with a list of errors. "
     "Ctrl-C cancels what is under way.";
 
 static bool
@@ -198,12 +199,13 @@ typedef STAILQ_HEAD(job_list, job) job_list;
 typedef struct session {
     const arguments *args;
     kofn_client *client;
-    kofn_stream *stream;
+    kofn_stream *stream;        // NULL: not yet, or not any more
+    kofn_stream_account opened; // the latest
     cli_pairs pairs;
     job_list jobs; // in the order of the list: those pushed, then the others
     size_t done, failed;
     size_t fruitless; // streams in a row that were lost before they brought anything
-    json_t *failures; // of {line, status, message}
+    json_t *errors;   // of {line, status, message}
     int64_t start_ns, moved_ns;
     cli_progress progress;
 } session;
@@ -277,9 +279,9 @@ tell_failure(session *s, size_t line, const kofn_error *why)
     s->failed++;
     cli_progress_end(&s->progress);
     (void)cli_line(stderr, "kofn: %s:%zu: %s", s->pairs.name, line, why->text);
-    json_t *failure = json_pack("{s:I, s:s, s:s}", "line", (json_int_t)line, "status",
-                                kofn_status_name(why->status), "message", why->text);
-    (void)json_array_append_new(s->failures, failure); // NULL where there is no memory
+    json_t *object = json_pack("{s:I, s:s, s:s}", "line", (json_int_t)line, "status",
+                               kofn_status_name(why->status), "message", why->text);
+    (void)json_array_append_new(s->errors, object); // NULL where there is no memory
 }
 
 /* ---- from the list to the stream ------------------------------------------------------------- */
@@ -385,6 +387,22 @@ take_product(session *s, int64_t timeout_ms, kofn_error *err)
 
 /* ---- the stream ------------------------------------------------------------------------------ */
 
+/* The same numbers again, whoever is there by now: workers come back later than their master. */
+static void
+ask_again(const kofn_stream_account *before, kofn_stream_options *options)
+{
+    options->scheme = before->scheme;
+    options->code = before->code;
+    options->code.tasks = options->code.reserve = 0; // the scheme's
+    options->field = before->field;
+    options->slots = before->slots;
+    options->delay = before->delay;
+    options->lambda = before->lambda;
+    options->failures = before->failures;
+    options->window = before->window;
+    options->burst = before->burst;
+}
+
 /* Arithmetic is of all jobs alike: left out, of the first one's elements where they are at hand. */
 static kofn_status
 open_stream(session *s, const job *first, kofn_error *err)
@@ -394,8 +412,12 @@ open_stream(session *s, const job *first, kofn_error *err)
     if (!options.field && !cli_product_is_stored(&first->product, 0) &&
         kofn_field_choose("", first->product.npy[0].mat.dtype, &field, NULL) == KOFN_OK)
         options.field = field->name;
+    if (s->opened.stream[0])
+        ask_again(&s->opened, &options);
     kofn_status status = kofn_client_open_stream(s->client, &options, &s->stream, err);
     kofn_field_destroy(&field);
+    if (status == KOFN_OK)
+        s->opened = *kofn_stream_get_account(s->stream);
     return status;
 }
 
@@ -480,8 +502,7 @@ report(session *s, const kofn_stream_account *account)
     char seconds[32];
     if (s->args->common.json) {
         json_t *object = cli_json_of_stream(account);
-        json_t *list = json_pack("{s:I, s:I, s:O}", "written", (json_int_t)s->done, "refused",
-                                 (json_int_t)s->failed, "failures", s->failures);
+        json_t *list = json_pack("{s:I, s:O}", "written", (json_int_t)s->done, "errors", s->errors);
         if (!list || json_object_update(object, list) != 0) {
             json_decref(object);
             object = NULL;
@@ -554,7 +575,7 @@ cli_stream(int argc, char **argv)
     if (!s)
         return CLI_FAILED;
     s->args = &args;
-    s->failures = json_array();
+    s->errors = json_array();
     STAILQ_INIT(&s->jobs);
     const int exit_code = open_and_run(s);
     kofn_client_close(&s->client); // and with it a stream that is open
@@ -563,7 +584,7 @@ cli_stream(int argc, char **argv)
         job_destroy(&j);
     }
     cli_pairs_close(&s->pairs);
-    json_decref(s->failures);
+    json_decref(s->errors);
     free(s);
     return exit_code;
 }

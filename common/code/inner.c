@@ -192,6 +192,18 @@ build_systematic(const kofn_code_spec *spec, const kofn_field *field, kofn_code 
     return status ? status : build_family(&whole, field, true, ret_code, err);
 }
 
+/* No coded rows at all, whatever the family. */
+static kofn_status
+build_plain(const kofn_code_spec *spec, const kofn_field *field, kofn_code **ret_code,
+            kofn_error *err)
+{
+    kofn_code_spec alone = *spec;
+    alone.set_count = 0;
+    alone.tasks = kofn_partition_outputs(spec->part);
+    const kofn_status status = kofn_code_spec_set(&alone, "family", "uncoded", err);
+    return status ? status : build_family(&alone, field, true, ret_code, err);
+}
+
 kofn_status
 kofn_inner_build(const kofn_code_spec *spec, const kofn_field *field, bool plain,
                  kofn_code **ret_code, kofn_error *err)
@@ -199,6 +211,8 @@ kofn_inner_build(const kofn_code_spec *spec, const kofn_field *field, bool plain
     const kofn_status status = check_spec(spec, plain, err);
     if (status)
         return status;
+    if (plain && spec->tasks == 0)
+        return build_plain(spec, field, ret_code, err);
     if (!plain || !kofn_code_spec_is_complete(spec)) // which fails, and says why
         return build_family(spec, field, plain, ret_code, err);
     return has_param(spec, "systematic") ? build_systematic(spec, field, ret_code, err)

@@ -27,6 +27,15 @@
  *
  *            Over finite fields, where a set of `threshold` answers falls short, one more nearly
  *            always helps; without plain rows, none falls short.
+ * Accuracy   Relative error (f64) of 100,000 jobs at stragglers of 30 %, 25,000 for x y = 24: what 1
+ *            of 100 exceeds, and of those jobs how many the decoder took for undecodable in doubles
+ *            (bench/papers/sequential/inner.c, where the others are).
+ *
+ *                x y = 4, 12, 24       coded rows alone, as dip        mixed, as idip
+ *                polynomial, random    7e-12, 7e-6, 19 % undecodable   5e-16, 2e-14, 3e-11
+ *                polynomial, spread    2e-14, 6e-11, 5e-6              3e-16, 2e-15, 4e-13
+ *                orthopoly, spread     1e-14, 6e-12, 3e-9              2e-15, 6e-15, 1e-14
+ *                rkrp                  8e-15, 5e-14, 7e-14             1e-15, 1e-14, 4e-14
  */
 #ifndef KOFN_CODE_INNER_H
 #define KOFN_CODE_INNER_H
@@ -42,10 +51,11 @@ KOFN_MUST_CHECK kofn_status kofn_inner_set_defaults(kofn_code_spec *spec, const 
 
 /* Build the code of `spec`, whose family, partition (z = 1 where plain is wanted), seed and
  * parameters are complete and whose `tasks` is the number of coded rows, with the block products in
- * front if `plain`; else the family's code as it is. Of families with `systematic` that parameter is
- * then set: rkrp chooses its draw by mixed sets. INVALID_ARGUMENT: the family gives no certain
- * threshold, more than x y or plain rows of its own where plain is wanted, or is none for z; a
- * reserve; an outer product; errors of kofn_code_spec_build. Ownership: kofn_code_destroy. */
+ * front if `plain`, and nothing else if that number is 0; else the family's code as it is. Of
+ * families with `systematic` that parameter is set for plain rows: rkrp chooses its draw by mixed
+ * sets. INVALID_ARGUMENT: the family gives no certain threshold, more than x y or plain rows of its
+ * own where plain is wanted, or is none for z; a reserve; an outer product; errors of
+ * kofn_code_spec_build. Ownership: kofn_code_destroy. */
 KOFN_MUST_CHECK kofn_status kofn_inner_build(const kofn_code_spec *spec, const kofn_field *field,
                                              bool plain, kofn_code **ret_code, kofn_error *err);
 

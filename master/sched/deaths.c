@@ -47,18 +47,38 @@ kofn_deaths_note(kofn_deaths *deaths, size_t task, const char *worker, uint64_t 
     return true;
 }
 
+static void
+remove_death(kofn_death **link)
+{
+    kofn_death *death = *link;
+    *link = death->next;
+    free(death);
+}
+
 void
 kofn_deaths_withdraw(kofn_deaths *deaths, const char *worker, uint64_t life)
 {
     kofn_death **link = &deaths->first;
     while (*link) {
-        kofn_death *death = *link;
-        if (life == 0 || death->life != life || strcmp(death->worker, worker) != 0) {
-            link = &death->next;
-            continue;
-        }
-        *link = death->next;
-        free(death);
+        if (life == 0 || (*link)->life != life || strcmp((*link)->worker, worker) != 0)
+            link = &(*link)->next;
+        else
+            remove_death(link);
+    }
+}
+
+void
+kofn_deaths_acquit(kofn_deaths *deaths, size_t task, uint64_t assignment)
+{
+    const kofn_death *last = find_death(deaths->first, task);
+    kofn_death **link = &deaths->first;
+    if (!last || assignment <= last->issued)
+        return;
+    while (*link) {
+        if ((*link)->task != task)
+            link = &(*link)->next;
+        else
+            remove_death(link);
     }
 }
 

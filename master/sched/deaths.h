@@ -57,6 +57,10 @@ bool kofn_deaths_note(kofn_deaths *deaths, size_t task, const char *worker, uint
 /* The worker is back, and lives the same life. */
 void kofn_deaths_withdraw(kofn_deaths *deaths, const char *worker, uint64_t life);
 
+/* The task was done, as `assignment`: if that was made after its latest death was seen, none counts any
+ * more. For what is more than one assignment's work. */
+void kofn_deaths_acquit(kofn_deaths *deaths, size_t task, uint64_t assignment);
+
 /* Another task does the work of this one from now on. */
 void kofn_deaths_move(kofn_deaths *deaths, size_t from, size_t to);
 

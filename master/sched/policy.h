@@ -110,9 +110,9 @@ bool kofn_run_find_fresh(const kofn_run *run, size_t group, size_t *ret_task);
 /* The first queued task that has not failed on this worker; false: none, or it cannot do any. */
 bool kofn_run_find_queued(const kofn_run *run, uint64_t worker, size_t *ret_task);
 
-bool kofn_run_may_take(const kofn_run *run, uint64_t worker, size_t task); // able, not there now,
-                                                                           // not failed there
-size_t kofn_run_get_copies(const kofn_run *run, size_t task);              // assignments out
+/* It is able, the task is not there now, and has not failed there (but of a stream). */
+bool kofn_run_may_take(const kofn_run *run, uint64_t worker, size_t task);
+size_t kofn_run_get_copies(const kofn_run *run, size_t task);                 // assignments out
 const kofn_assignment *kofn_run_get_oldest(const kofn_run *run, size_t task); // of them; or NULL
 
 /* How long a task of this job takes on the median worker, by what workers did before.

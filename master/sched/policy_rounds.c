@@ -8,16 +8,49 @@ has_work(const kofn_run *run)
     return kofn_link_is_listed(&run->stream->ready) && kofn_stream_get_first(run->stream) == run;
 }
 
-/* Where the slot's next mini-task goes; false: it has none any more, or its worker is not free. */
+static kofn_assignment *
+find_copy(const kofn_run *run, size_t task, const kofn_crew_worker *worker)
+{
+    kofn_assignment *a = run->tasks[task].copies;
+    while (a && a->worker != worker)
+        a = a->next_copy;
+    return a;
+}
+
+/* What was adopted may be answered, or there, before the rounds give it. */
 static bool
-look_at(kofn_slot *slot, kofn_placed *ret_placed)
+skip(kofn_slot *slot, const kofn_placed *placed)
+{
+    kofn_stream *stream = slot->stream;
+    const kofn_run *run = placed->run;
+    const int64_t now_ns = kofn_run_get_now_ns(run);
+    kofn_assignment *a = find_copy(run, placed->task, slot->worker);
+    const bool answered = run->tasks[placed->task].state == KOFN_TASK_KEPT;
+    if (!answered && !a)
+        return false;
+    kofn_rounds_send(stream->rounds, now_ns, slot->number);
+    if (answered) {
+        kofn_rounds_answer(stream->rounds, now_ns, run->id, placed->task, slot->number);
+        stream->skipped = true;
+    } else {
+        a->slot = slot;
+        slot->out++;
+    }
+    return true;
+}
+
+static bool
+look_at(const kofn_slot *slot, kofn_placed *ret_placed)
 {
     const kofn_stream *stream = slot->stream;
     kofn_mini_task task;
-    if (!slot->worker->ordered || !kofn_rounds_peek(stream->rounds, slot->number, &task))
+    if (!kofn_rounds_peek(stream->rounds, slot->number, &task))
         return false;
     *ret_placed = (kofn_placed){
-        .run = kofn_map_find(&stream->jobs, task.job), .worker = slot->worker, .task = task.row};
+        .run = kofn_map_find(&stream->jobs, task.job),
+        .worker = slot->worker,
+        .task = task.row,
+    };
     return true;
 }
 
@@ -26,9 +59,15 @@ place(kofn_run *run, kofn_placed *ret_placed)
 {
     for (kofn_link *link; (link = kofn_list_first(&run->stream->ready));) {
         kofn_slot *slot = (kofn_slot *)link;
-        if (look_at(slot, ret_placed))
+        if (!slot->worker->ordered || !look_at(slot, ret_placed)) {
+            kofn_slot_offer(slot); // somewhere else
+        } else if (ret_placed->run->deaths.first &&
+                   kofn_run_is_suspect(ret_placed->run, ret_placed->task)) {
+            kofn_link_remove(link);
+            kofn_link_insert_before(&ret_placed->run->parked, link);
+        } else if (!skip(slot, ret_placed)) {
             return true;
-        kofn_slot_offer(slot);
+        }
     }
     return false;
 }
@@ -49,6 +88,7 @@ on_answer(kofn_run *run, const kofn_assignment *a)
 {
     kofn_rounds_answer(run->stream->rounds, kofn_run_get_now_ns(run), run->id, a->task,
                        a->slot ? a->slot->number : 0);
+    kofn_deaths_acquit(&run->deaths, kofn_run_get_death_key(run), a->id);
 }
 
 /* Not of what was taken back, or was in a slot that is vacated. */

@@ -58,9 +58,9 @@ struct kofn_book {
 typedef struct seat {
     kofn_link queue, out;
     kofn_link woken; // among those to be told of
-    size_t left;  // of its list: neither answered nor trivial
-    size_t load;  // mini-tasks that came to it in this round
-    size_t place; // in `present`, + 1; 0: it is vacant
+    size_t left;     // of its list: neither answered nor trivial
+    size_t load;     // mini-tasks that came to it in this round
+    size_t place;    // in `present`, + 1; 0: it is vacant
     bool straggler;
     kofn_burst burst;
 } seat;
@@ -636,6 +636,15 @@ mark_stragglers(kofn_rounds *r, int64_t now_ns)
     view->busy_ns += now_ns - r->begin_ns;
 }
 
+/* All are free now: the next lists lie in memory in the order in which they are given. */
+static void
+forget_minis(kofn_rounds *r, int64_t now_ns)
+{
+    (void)now_ns;
+    r->mini_used = 0;
+    r->free = NULL;
+}
+
 static const struct {
     round_state state;
     round_event event;
@@ -648,7 +657,7 @@ static const struct {
     {ROUND_TOLERANT, EVENT_LATE, ROUND_WAITING, begin_waiting},
     {ROUND_TOLERANT, EVENT_OVER, ROUND_TAKING_IN, mark_stragglers},
     {ROUND_WAITING, EVENT_OVER, ROUND_TAKING_IN, mark_stragglers},
-    {ROUND_TAKING_IN, EVENT_CLEARED, ROUND_NONE, NULL},
+    {ROUND_TAKING_IN, EVENT_CLEARED, ROUND_NONE, forget_minis},
 };
 
 static void
@@ -658,8 +667,7 @@ move(kofn_rounds *r, int64_t now_ns, round_event event)
         if (transitions[i].state != r->state || transitions[i].event != event)
             continue;
         r->state = transitions[i].next;
-        if (transitions[i].action)
-            transitions[i].action(r, now_ns);
+        transitions[i].action(r, now_ns);
         return;
     }
     assert(!"an event that this state has not");

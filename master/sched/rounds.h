@@ -22,15 +22,22 @@
  *                  (Algorithm 2). need = x y = P W - N.
  *     idip_burst   the same, but plain rows are given by another forecast: a worker that straggles does
  *                  so in at most B successive rounds, and at most N / B workers do in any W. Where that
- *                  fails the due job waits. Ours: the paper names it, and its supplement is not at hand.
+ *                  fails, plain rows may be lost for good and are solved for; no round waits longer.
+ *                  Ours: the paper names it, and its supplement is not at hand.
  *     polynomial   T = 0, coded rows, one for each slot: until the job is finished, whatever the time.
  *     uncoded      T = 0, plain rows, dealt to the slots in turn: likewise.
+ *            A round is over at once, before (1 + mu) tau, when every slot has done its list. As long
+ *            as none has, there is no tau and no deadline.
  * Always     No round ends before its due job is finished, whatever the scheme and whatever happened:
  *            that is the invariant. If all rows of it that were given came to nothing, or do not span,
  *            further ones are given in the same round. Jobs that failed count as finished.
  * Vacant     The list of a slot without a worker is dealt out to the others, behind their own (of dip,
  *            which needs no fixed number, it is left out). A straggler by vacancy counts only if what
  *            was dealt out failed.
+ * Letter     In the paper a job that is finished in mid-round is trivial from the next round on. Who
+ *            wants that tells finish after the round; of the due job once the time that
+ *            kofn_rounds_get_due named is past, or nothing of it is out any more, before he asks
+ *            kofn_rounds_end.
  * Rescue     A round that waits for longer than `rescue` times tau has the mini-tasks that it waits for
  *            copied to slots that have done their lists. 0: never, as in the paper.
  * Birth      A round begins when the one before is over and there is a job that waits or is not
@@ -60,7 +67,7 @@ typedef enum kofn_scheme {
     KOFN_SCHEME_UNCODED,
 } kofn_scheme;
 
-/* Zero in `delay`, `window`, `failures` and `lambda` leaves them to kofn_rounds_settle. */
+/* Zero in `delay`, `window`, `failures`, `lambda` and `burst` leaves them to kofn_rounds_settle. */
 typedef struct kofn_rounds_config {
     int scheme;       // kofn_scheme
     int64_t slots;    // P
@@ -78,9 +85,10 @@ extern const kofn_keys kofn_rounds_keys;
 
 const char *kofn_scheme_name(kofn_scheme scheme);
 
-/* Fill what is left open, for jobs that take `need` answers: W = T + 1, N = P W - need, T = 0 of the
- * baselines, lambda = P. INVALID_ARGUMENT, OUT_OF_RANGE: they contradict each other; the text has the
- * equation with its numbers and the nearest that holds:
+/* Fill what is left open, for jobs that take `need` answers: W = T + 1, N = P W - need, lambda = P,
+ * B = 1, T = 0 of the baselines, else what W or N say, or 3, or as many as it takes. INVALID_ARGUMENT,
+ * OUT_OF_RANGE: they contradict each other; the text has the equation with its numbers and the
+ * nearest that holds:
  *     idip   need = P W - N, T = W - 1, 0 <= N < P W      dip   1 <= lambda <= P, T >= 1
  *     burst  B divides N, B <= W                          polynomial need <= P      T = 0 of both */
 KOFN_MUST_CHECK kofn_status kofn_rounds_settle(kofn_rounds_config *config, size_t need,
@@ -110,7 +118,8 @@ typedef struct kofn_mini_task {
 /* A further job, not zero and not known. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_rounds_push(kofn_rounds *r, uint64_t job, kofn_error *err);
 
-/* It is finished: its answers suffice; or it is given up. The caller drops what of it is out. */
+/* It is finished: its answers suffice; or it is given up. What is left of it in lists is trivial at
+ * once, so that a slot may have done its list by that; the caller drops what of it is out. */
 void kofn_rounds_finish(kofn_rounds *r, int64_t now_ns, uint64_t job);
 
 /* The slot has a worker, or none any more: then what is out there comes to nothing (no lose follows),
@@ -150,7 +159,7 @@ typedef struct kofn_rounds_view {
     uint64_t round; // the one that is on, or was last; from 1
     bool on;
     size_t waiting, unfinished; // jobs: not born yet; born and not finished
-    size_t load;                // mini-tasks of the longest list of that round
+    size_t load;                // the most mini-tasks that came to one slot in that round
     size_t stragglers;          // of the round that ended last
     uint64_t rounds, waited;    // that ended; of them those that waited beyond the tolerance
     uint64_t given, answered, failed, dropped; // mini-tasks: all; of these, dropped since their job

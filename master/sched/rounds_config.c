@@ -1,7 +1,6 @@
 #include "master/sched/scheme.h"
 
 #include <assert.h>
-#include <string.h>
 
 static const kofn_scheme_ops *const schemes[] = {
     [KOFN_SCHEME_DIP] = &kofn_scheme_dip,
@@ -31,8 +30,8 @@ static const kofn_key keys[] = {
      "0", NULL, "N: stragglers in any window of rounds that idip bears; 0: slots * window - need"},
     {"window", KOFN_KEY_INT, FIELD(window), 0, KOFN_DELAY_MAX + 1, "0", NULL,
      "W: rounds of that window; 0: delay + 1"},
-    {"burst", KOFN_KEY_INT, FIELD(burst), 1, KOFN_DELAY_MAX + 1, "1", NULL,
-     "B: rounds for which idip_burst expects a straggler to be one; divides failures"},
+    {"burst", KOFN_KEY_INT, FIELD(burst), 0, KOFN_DELAY_MAX + 1, "0", NULL,
+     "B: rounds for which idip_burst expects a straggler to be one, a divisor of failures; 0: 1"},
     {"rescue", KOFN_KEY_REAL, FIELD(rescue), 0, 1e6, "0", NULL,
      "a round that waits for so many times as long as the first slot took copies what is late; "
      "0: never"},
@@ -83,8 +82,7 @@ check_bounds(const kofn_rounds_config *config, kofn_error *err)
             value = *(const double *)(const void *)field;
         else
             value = (double)*(const int64_t *)(const void *)field;
-        const bool is_open = strcmp(key->name, "burst") == 0 && value == 0;
-        if (!is_open && !(value >= key->min && value <= key->max))
+        if (!(value >= key->min && value <= key->max))
             return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s = %g is not %g to %g", key->name, value,
                              key->min, key->max);
     }

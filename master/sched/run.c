@@ -133,6 +133,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     kofn_link_init(&run->suspicious);
     kofn_link_init(&run->ready);
     kofn_link_init(&run->in_stream);
+    kofn_link_init(&run->parked);
     kofn_link_init(&run->pending);
     *ret_run = run;
     return KOFN_OK;
@@ -379,9 +380,20 @@ kofn_run_spare(kofn_run *run, size_t task)
     move_task(run, task, EV_SPARED);
 }
 
+static bool
+has_failed_on(const kofn_run *run, size_t task, uint64_t worker)
+{
+    for (const kofn_failure *f = run->failures; f; f = f->next)
+        if (f->task == task && f->worker == worker)
+            return true;
+    return false;
+}
+
 kofn_status
 kofn_run_note_failure(kofn_run *run, size_t task, uint64_t worker, kofn_error *err)
 {
+    if (has_failed_on(run, task, worker))
+        return KOFN_OK;
     kofn_failure *failure = malloc(sizeof *failure);
     if (!failure)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to note a failed task");
@@ -626,15 +638,6 @@ is_able(const kofn_run *run, uint64_t worker)
     return w && kofn_run_suits(run, w);
 }
 
-static bool
-has_failed_on(const kofn_run *run, size_t task, uint64_t worker)
-{
-    for (const kofn_failure *f = run->failures; f; f = f->next)
-        if (f->task == task && f->worker == worker)
-            return true;
-    return false;
-}
-
 /* Does a worker live, free or not, that could take the task and died of it less often? */
 static bool
 has_survivor(const kofn_run *run, size_t task, size_t often)
@@ -647,24 +650,44 @@ has_survivor(const kofn_run *run, size_t task, size_t often)
     return false;
 }
 
+size_t
+kofn_run_get_death_key(const kofn_run *run)
+{
+    return run->code->tasks;
+}
+
 bool
-kofn_run_is_deadly(const kofn_run *run, size_t task)
+kofn_run_is_suspect(const kofn_run *run, size_t task)
+{
+    return kofn_deaths_is_suspect(&run->deaths, task) ||
+           (run->stream && kofn_deaths_is_suspect(&run->deaths, kofn_run_get_death_key(run)));
+}
+
+static bool
+is_proof(const kofn_run *run, size_t task)
 {
     return kofn_deaths_is_proven(&run->deaths, task) ||
            (kofn_deaths_is_spent(&run->deaths, task) &&
             !has_survivor(run, task, KOFN_DEATHS_OF_ONE_MAX));
 }
 
-/* A suspect is for a worker that has nothing else, and a task with deaths for whoever had fewest. */
+bool
+kofn_run_is_deadly(const kofn_run *run, size_t task)
+{
+    return is_proof(run, task) || (run->stream && is_proof(run, kofn_run_get_death_key(run)));
+}
+
+/* A suspect is for a worker that has nothing else, and a task with deaths for whoever had fewest: of a
+ * stream, where rounds say whose it is, of those whose it is. */
 static bool
 is_fit(const kofn_run *run, size_t task, uint64_t worker)
 {
     if (!run->deaths.first)
         return true;
     const kofn_crew_worker *w = kofn_crew_find(run->crew, worker);
-    return (w->alone || !kofn_deaths_is_suspect(&run->deaths, task)) &&
-           !kofn_run_is_deadly(run, task) &&
-           !has_survivor(run, task, kofn_deaths_count(&run->deaths, task, w->name));
+    return (w->alone || !kofn_run_is_suspect(run, task)) && !kofn_run_is_deadly(run, task) &&
+           (run->stream ||
+            !has_survivor(run, task, kofn_deaths_count(&run->deaths, task, w->name)));
 }
 
 /* The queued task of which the worker has most. */
@@ -717,14 +740,14 @@ kofn_run_find_queued(const kofn_run *run, uint64_t worker, size_t *ret_task)
     return true;
 }
 
-/* Could it, where nobody is to be spared? */
+/* Could it, where nobody is to be spared? Rounds may have nobody else for what failed there. */
 static bool
 can_take(const kofn_run *run, uint64_t worker, size_t task)
 {
     for (const kofn_assignment *a = run->tasks[task].copies; a; a = a->next_copy)
         if (a->worker_id == worker)
             return false;
-    return is_able(run, worker) && !has_failed_on(run, task, worker);
+    return is_able(run, worker) && (run->stream || !has_failed_on(run, task, worker));
 }
 
 bool

@@ -113,6 +113,7 @@ struct kofn_run {
     struct kofn_stream *stream; // that it is a job of; NULL: of none, or over
     uint64_t round;             // of the stream, in which it was over; 0: it was not born
     kofn_link in_stream;
+    kofn_link parked; // slots of the stream that are to get a row of this run, which is a suspect
 
     kofn_turn *turn;
     kofn_link ready; // in its client's list of runs that have work
@@ -160,7 +161,7 @@ void kofn_run_lose(kofn_run *run, size_t task);
 bool kofn_run_is_spare(const kofn_run *run, size_t task);
 void kofn_run_spare(kofn_run *run, size_t task);
 
-/* The task failed on this worker. RESOURCE_EXHAUSTED: no memory to remember that. */
+/* The task failed on this worker: noted once. RESOURCE_EXHAUSTED: no memory to remember that. */
 KOFN_MUST_CHECK kofn_status kofn_run_note_failure(kofn_run *run, size_t task, uint64_t worker,
                                                   kofn_error *err);
 size_t kofn_run_count_failures(const kofn_run *run, size_t task); // workers that it failed on
@@ -175,6 +176,12 @@ bool kofn_run_may_complete(const kofn_run *run, size_t *scratch);
 
 /* Does the worker compute in the field of the code? */
 bool kofn_run_suits(const kofn_run *run, const kofn_crew_worker *worker);
+
+/* Deaths of any row of a stream's job count for all of them as well, under this number. */
+size_t kofn_run_get_death_key(const kofn_run *run);
+
+/* Two died of the task, or of the job of a stream (deaths.h). */
+bool kofn_run_is_suspect(const kofn_run *run, size_t task);
 
 /* The deaths of the task are proof against it, for now (deaths.h): nobody gets it. */
 bool kofn_run_is_deadly(const kofn_run *run, size_t task);

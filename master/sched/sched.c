@@ -389,9 +389,10 @@ check_hope(kofn_sched *s, kofn_run *run)
         give_up(s, run);
         return;
     }
-    const size_t able = s->crew.able[run->kind];
+    const size_t able = run->stream ? run->stream->seated : s->crew.able[run->kind];
+    const uint32_t wanted = run->stream ? KOFN_TASK_LOST : KOFN_TASK_QUEUED; // rounds queue nothing
     for (const kofn_failure *f = run->failures; f && able > 0; f = f->next) {
-        if (run->tasks[f->task].state != KOFN_TASK_QUEUED || count_present(s, run, f->task) < able)
+        if (run->tasks[f->task].state != wanted || count_present(s, run, f->task) < able)
             continue;
         char why[KOFN_ERROR_TEXT_MAX]; // run->error holds the latest failure until the end
         (void)snprintf(why, sizeof why, "%s", run->error.text);
@@ -660,14 +661,6 @@ check_new_stream(const kofn_sched *s, const kofn_sched_stream *params, kofn_erro
     return KOFN_OK;
 }
 
-/* Vacant slots go to workers that have none of the stream. */
-static void
-fill_slots(kofn_sched *s, kofn_stream *stream)
-{
-    for (kofn_crew_worker *w; (w = kofn_stream_find_worker(stream, &s->crew));)
-        kofn_stream_seat(stream, w, s->now_ns);
-}
-
 kofn_status
 kofn_sched_stream_open(kofn_sched *s, int64_t now_ns, const kofn_sched_stream *params,
                        kofn_error *err)
@@ -681,12 +674,16 @@ kofn_sched_stream_open(kofn_sched *s, int64_t now_ns, const kofn_sched_stream *p
         status = kofn_stream_new(params, &stream, err);
     if (status == KOFN_OK)
         status = kofn_map_put(&s->streams, params->id, stream, err);
+    if (status == KOFN_OK) {
+        status = kofn_stream_fill(stream, &s->crew, s->now_ns, err);
+        if (status != KOFN_OK)
+            (void)kofn_map_remove(&s->streams, params->id); // the pointer is at hand already
+    }
     if (status != KOFN_OK) {
         kofn_stream_destroy(&stream);
         return status;
     }
     stream->timer.number = ++s->stream_arrivals;
-    fill_slots(s, stream);
     return KOFN_OK;
 }
 
@@ -733,20 +730,35 @@ take_back(kofn_sched *s, kofn_stream *stream, const kofn_mini_task *task)
         a = a->next_copy;
     if (!a)
         return;
+    if (a->adopted) { // it costs nothing to wait for that
+        kofn_slot_release(a);
+        a->slot = NULL;
+        return;
+    }
     cancel(s, a);
     kofn_run_lose(run, task->row);
 }
 
-static bool
+/* Slots of workers that are gone go to others that have none of the stream. */
+static void
+replace_gone(kofn_sched *s, kofn_stream *stream)
+{
+    if (!kofn_link_is_listed(&stream->vacated))
+        return;
+    kofn_stream_vacate(stream, s->now_ns);
+    for (kofn_crew_worker *w; (w = kofn_stream_find_worker(stream, &s->crew));)
+        kofn_stream_seat(stream, w, s->now_ns);
+}
+
+static void
 end_round(kofn_sched *s, kofn_stream *stream)
 {
     kofn_mini_task task;
     if (!kofn_rounds_end(stream->rounds, s->now_ns))
-        return false;
+        return;
     while (kofn_rounds_take_back(stream->rounds, &task))
         take_back(s, stream, &task);
-    kofn_stream_vacate(stream, s->now_ns); // of workers that leave, what was out was the last
-    return true;
+    replace_gone(s, stream); // of workers that leave, that was the last
 }
 
 /* After whatever may have ended the round, or may begin one. */
@@ -758,12 +770,9 @@ turn(kofn_sched *s, kofn_stream *stream)
         end_stream(s, stream);
         return;
     }
-    const bool vacated = kofn_link_is_listed(&stream->vacated);
-    kofn_stream_vacate(stream, s->now_ns);
-    if (vacated)
-        fill_slots(s, stream);
+    replace_gone(s, stream);
     do
-        (void)end_round(s, stream);
+        end_round(s, stream);
     while (kofn_rounds_begin(stream->rounds, s->now_ns));
     stream->round = kofn_rounds_get_view(stream->rounds).round;
     kofn_stream_offer(stream);
@@ -881,12 +890,14 @@ drop_assignment(kofn_sched *s, kofn_assignment *a, kofn_ending how)
 static void
 stop_poisoned(kofn_sched *s, kofn_run *run, size_t task)
 {
-    char workers[KOFN_DEATHS_TEXT_MAX];
+    char workers[KOFN_DEATHS_TEXT_MAX], which[32] = "s"; // of a stream: any
+    if (task != kofn_run_get_death_key(run))
+        (void)snprintf(which, sizeof which, " %zu", task);
     kofn_deaths_list(&run->deaths, task, workers);
     kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
-              "the job was failed: %s %s died one after another while computing its task %zu; find "
+              "the job was failed: %s %s died one after another while computing its task%s; find "
               "out what ends workers before it is submitted again",
-              strchr(workers, ',') ? "workers" : "three lives of worker", workers, task);
+              strchr(workers, ',') ? "workers" : "three lives of worker", workers, which);
     if (run->state == KOFN_RUN_IMPROVING)
         move_run(s, run, EV_ESTIMATE);
     else if (takes_best(run) && run->count[KOFN_TASK_KEPT] > 0)
@@ -900,8 +911,12 @@ static void
 note_death(kofn_sched *s, const kofn_assignment *a, const kofn_crew_worker *dead)
 {
     kofn_run *run = a->run;
-    if (kofn_run_is_over(run) ||
-        !kofn_deaths_note(&run->deaths, a->task, dead->name, dead->life, a->id, s->crew.last_id))
+    const size_t tasks[] = {a->task, kofn_run_get_death_key(run)}; // the latter of a stream
+    bool noted = false;
+    for (size_t i = 0; i < (run->stream ? 2 : 1) && !kofn_run_is_over(run); i++)
+        noted |= kofn_deaths_note(&run->deaths, tasks[i], dead->name, dead->life, a->id,
+                                  s->crew.last_id);
+    if (!noted)
         return;
     if (!kofn_link_is_listed(&run->bereaved))
         kofn_link_insert_before(&s->bereaved, &run->bereaved);
@@ -1067,7 +1082,7 @@ kofn_sched_adopt(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t job, s
     advance(s, now_ns);
     kofn_run *run = find_running(s, job);
     kofn_crew_worker *w = kofn_crew_find(&s->crew, worker);
-    if (!run || run->stream || !w || w->leaving || !kofn_run_may_adopt(run, worker, task))
+    if (!run || !w || w->leaving || !kofn_run_may_adopt(run, worker, task))
         return false;
     kofn_assignment *a = kofn_crew_adopt(&s->crew, w, s->now_ns);
     if (!a)
@@ -1101,13 +1116,22 @@ kofn_sched_prefer(kofn_sched *s, uint64_t job, size_t task, uint64_t worker, siz
         kofn_run_note_hint(run, task, worker, bytes);
 }
 
+/* Of a stream's job, every row is, until it is answered. */
+static bool
+is_wanted(const kofn_run *run, size_t task)
+{
+    if (!run->stream)
+        return run->tasks[task].state == KOFN_TASK_QUEUED;
+    return task == kofn_run_get_death_key(run) || run->tasks[task].state != KOFN_TASK_KEPT;
+}
+
 /* A suspect that is wanted, and that nobody gets: none of those that died of it has come back. */
 static bool
 find_deadly(const kofn_run *run, size_t *ret_task)
 {
     const kofn_death *cursor = NULL;
     while (kofn_deaths_next_suspect(&run->deaths, &cursor, ret_task))
-        if (run->tasks[*ret_task].state == KOFN_TASK_QUEUED && kofn_run_is_deadly(run, *ret_task))
+        if (is_wanted(run, *ret_task) && kofn_run_is_deadly(run, *ret_task))
             return true;
     return false;
 }
@@ -1212,10 +1236,13 @@ find_task(kofn_sched *s, kofn_run *run, kofn_placed *ret_placed)
         ret_placed->worker = find_place(s, run, &ret_placed->task);
         return ret_placed->worker != NULL;
     }
-    if (run->policy->place(run, ret_placed))
-        return true;
+    kofn_stream *stream = run->stream;
+    const bool found = run->policy->place(run, ret_placed);
+    if (stream->skipped)
+        stir(s, stream);
+    stream->skipped = false;
     refresh(s, run);
-    return false;
+    return found;
 }
 
 static void
@@ -1300,6 +1327,52 @@ place_suspect(kofn_sched *s, const kofn_run *run, size_t *ret_task, bool *waits)
     return NULL;
 }
 
+/* Of the slots that wait for a row of this run the one whose worker died of it least often. Those that
+ * have come to wait for something else are put elsewhere. */
+static kofn_slot *
+choose_parked(kofn_run *run, size_t *ret_task)
+{
+    kofn_slot *best = NULL;
+    size_t fewest = SIZE_MAX;
+    for (kofn_link *next, *link = run->parked.next; link != &run->parked; link = next) {
+        kofn_slot *slot = (kofn_slot *)link;
+        kofn_mini_task task;
+        next = link->next;
+        if (!kofn_rounds_peek(run->stream->rounds, slot->number, &task) || task.job != run->id ||
+            !kofn_run_is_suspect(run, task.row)) {
+            kofn_slot_offer(slot);
+            continue;
+        }
+        const size_t deaths =
+            kofn_deaths_count(&run->deaths, kofn_run_get_death_key(run), slot->worker->name);
+        if (deaths < fewest && !kofn_run_is_deadly(run, task.row)) {
+            best = slot;
+            fewest = deaths;
+            *ret_task = task.row;
+        }
+    }
+    return best;
+}
+
+/* A suspect of a stream goes where the rounds say, but one row of the job at a time: or its next death
+ * would be that of all workers. */
+static kofn_crew_worker *
+place_parked(kofn_sched *s, kofn_run *run, size_t *ret_task, bool *waits)
+{
+    const kofn_slot *slot = choose_parked(run, ret_task);
+    refresh_stream(s, run->stream);
+    if (!slot || run->count[KOFN_TASK_OUT] > 0)
+        return NULL;
+    *waits = true;
+    if (slot->worker->running == 0)
+        return slot->worker;
+    if (s->kept_free == 0) {
+        s->kept_free = slot->worker->id;
+        kofn_crew_set_alone(&s->crew, slot->worker, true);
+    }
+    return NULL;
+}
+
 /* Suspects go before all others: they are few, and what they bring out serves everybody. */
 static bool
 dispatch_suspect(kofn_sched *s, kofn_action *ret_action)
@@ -1312,7 +1385,8 @@ dispatch_suspect(kofn_sched *s, kofn_action *ret_action)
         if (run->state == KOFN_RUN_SETTLING)
             continue;
         review_trial(s, run);
-        kofn_crew_worker *worker = place_suspect(s, run, &task, &waits);
+        kofn_crew_worker *worker = run->stream ? place_parked(s, run, &task, &waits)
+                                               : place_suspect(s, run, &task, &waits);
         if (!worker)
             continue;
         if (worker->id == s->kept_free)
@@ -1384,18 +1458,22 @@ tell_outcome(kofn_run *run, kofn_action *ret_action)
 bool
 kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action)
 {
-    turn_streams(s);
-    kofn_assignment *a = take_cancel(s);
-    if (a) {
-        tell_cancel(s, a, ret_action);
-        return true;
-    }
-    kofn_run *run = take_outcome(s);
-    if (run) {
-        tell_outcome(run, ret_action);
-        return true;
-    }
-    return dispatch(s, ret_action);
+    do {
+        turn_streams(s);
+        kofn_assignment *a = take_cancel(s);
+        if (a) {
+            tell_cancel(s, a, ret_action);
+            return true;
+        }
+        kofn_run *run = take_outcome(s);
+        if (run) {
+            tell_outcome(run, ret_action);
+            return true;
+        }
+        if (dispatch(s, ret_action))
+            return true;
+    } while (kofn_link_is_listed(&s->stirred)); // dispatch met what was answered already
+    return false;
 }
 
 int64_t

@@ -3,7 +3,13 @@
  * Each slot has one mini-task of each unfinished job in each of its W rounds. One that fails is given
  * to the same slot again in the next round, so that N failures in those P W leave need = P W - N
  * answers; what a plain row brings must not be lost for good, so it is given only where the slot
- * cannot fail in each of the rounds that the job has left. */
+ * cannot fail in each of the rounds that the job has left.
+ *
+ * idip_burst forecasts that for each slot by itself, since stragglers come in bursts: one that has just
+ * been a straggler for B rounds is none now, and where N / B slots were stragglers lately no other
+ * becomes one. Reality may do otherwise. By count that does no harm, whatever the forecast was: of P W
+ * mini-tasks, each a row that was not answered before, at most N fail. A plain row that is lost for
+ * good is solved for with the others. */
 #include "master/sched/scheme.h"
 
 enum { DELAY_DEFAULT = 3 }; // the paper's
@@ -13,21 +19,22 @@ settle(kofn_rounds_config *config, size_t need, kofn_error *err)
 {
     const long long slots = (long long)config->slots, takes = (long long)need;
     const char *name = kofn_scheme_name((kofn_scheme)config->scheme);
-    int64_t fallback = DELAY_DEFAULT; // where this gives too few, as many rounds as it takes
-    if (config->failures != 0 && (takes + config->failures) % slots == 0)
-        fallback = (takes + config->failures) / slots - 1;
-    else if (takes > slots * (DELAY_DEFAULT + 1))
-        fallback = (takes + slots - 1) / slots - 1;
+    const int64_t all = (int64_t)takes + config->failures; // P W, where N is given
+    const int64_t least = (takes + slots - 1) / slots;     // W with N >= 0
+    int64_t fallback = DELAY_DEFAULT;
+    if (config->failures != 0 && all % slots == 0 && all / slots <= KOFN_DELAY_MAX + 1)
+        fallback = all / slots - 1;
+    else if (least > fallback + 1)
+        fallback = least - 1;
     kofn_status status = kofn_scheme_settle_delay(config, fallback, err);
     if (status != KOFN_OK)
         return status;
 
     const long long window = (long long)config->window, failures = slots * window - takes;
-    const long long window_least = (takes + slots - 1) / slots;
-    if (window > KOFN_DELAY_MAX + 1 || (failures < 0 && window_least > KOFN_DELAY_MAX + 1))
+    if (least > KOFN_DELAY_MAX + 1)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "%s: need = P W - N, but need = %lld > P W = %lld with P = %lld and any "
-                         "W <= %d: take slots=%lld",
+                         "%s: need = P W - N, but need = %lld > P W = %lld with P = %lld and the "
+                         "longest W = %d: take slots=%lld",
                          name, takes, slots * (KOFN_DELAY_MAX + 1), slots, KOFN_DELAY_MAX + 1,
                          (takes + KOFN_DELAY_MAX) / (KOFN_DELAY_MAX + 1));
     if (failures < 0)
@@ -35,14 +42,20 @@ settle(kofn_rounds_config *config, size_t need, kofn_error *err)
             err, KOFN_INVALID_ARGUMENT,
             "%s: need = P W - N and N >= 0, but need = %lld > P W = %lld x %lld = %lld: "
             "take window=%lld (delay=%lld)",
-            name, takes, slots, window, slots * window, window_least, window_least - 1);
+            name, takes, slots, window, slots * window, (long long)least, (long long)least - 1);
+    if (config->failures >= slots * window)
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "%s: need = P W - N and N < P W, but N = %lld and P W = %lld x %lld = %lld: "
+            "take failures=%lld",
+            name, (long long)config->failures, slots, window, slots * window, failures);
     if (config->failures != 0 && config->failures != failures)
         return kofn_fail(
             err, KOFN_INVALID_ARGUMENT,
-            "%s: need = P W - N, but %lld is not %lld x %lld - %lld: take "
-            "failures=%lld, or jobs of %lld blocks",
+            "%s: need = P W - N, but %lld is not %lld x %lld - %lld: take failures=%lld, "
+            "or jobs of %lld blocks",
             name, takes, slots, window, (long long)config->failures, failures,
-            slots * window > config->failures ? slots * window - (long long)config->failures : 1);
+            slots * window - (long long)config->failures);
     config->failures = failures;
     return KOFN_OK;
 }
@@ -64,11 +77,28 @@ count_rows(const kofn_rounds_config *config, size_t need, size_t *ret_plain, siz
     *ret_coded = (size_t)(most < all ? most : all);
 }
 
-/* Lines 5 to 19 for one job. `may_fail` is asked of those slots that are owed nothing. */
+/* What is known of one job's rounds to come. */
+typedef struct outlook {
+    size_t left; // rounds, with this one: t to t + W - l
+    bool
+        is_certain; // no slot can fail in all of them, by N in W; of that model all slots are alike
+    bool bursts;    // else ask for each slot, by B:
+    uint64_t recent; // slots that were stragglers in the last W - 1 rounds
+} outlook;
+
+static bool
+may_fail_all(const kofn_rounds *r, const outlook *o, size_t slot)
+{
+    if (o->is_certain || !o->bursts)
+        return !o->is_certain;
+    const kofn_rounds_config *config = kofn_rounds_get_config(r);
+    const uint64_t burst = (uint64_t)config->burst, failures = (uint64_t)config->failures;
+    return kofn_burst_may_fail_all(kofn_rounds_get_burst(r, slot), kofn_rounds_get_history(r),
+                                   o->left, burst, o->recent, failures / burst);
+}
+
 static void
-give_job(kofn_rounds *r, kofn_book *book, size_t left,
-         bool (*may_fail)(const kofn_rounds *r, size_t slot, size_t left, uint64_t recent),
-         uint64_t recent)
+give_job(kofn_rounds *r, kofn_book *book, const outlook *o) // lines 5 to 19
 {
     const size_t slots = (size_t)kofn_rounds_get_config(r)->slots;
     const size_t owed = kofn_book_count_owed(book);
@@ -76,44 +106,40 @@ give_job(kofn_rounds *r, kofn_book *book, size_t left,
     for (size_t slot = 0; slot < slots; slot++) {
         if (kofn_book_is_owed(book, slot))
             kofn_rounds_give_owed(r, book, slot);
-        else if (has_plain && !may_fail(r, slot, left, recent)) // line 13
+        else if (has_plain && !may_fail_all(r, o, slot)) // line 13
             kofn_rounds_give_plain(r, book, slot);
         else
             kofn_rounds_give_coded(r, book, slot);
     }
 }
 
-static bool
-may_always(const kofn_rounds *r, size_t slot, size_t left, uint64_t recent)
+static uint64_t
+count_recent(const kofn_rounds *r)
 {
-    (void)r, (void)slot, (void)left, (void)recent;
-    return true;
+    const size_t slots = (size_t)kofn_rounds_get_config(r)->slots;
+    uint64_t count = 0;
+    for (size_t slot = 0; slot < slots; slot++)
+        count += kofn_burst_is_recent(kofn_rounds_get_burst(r, slot), kofn_rounds_get_history(r));
+    return count;
 }
 
-static bool
-may_never(const kofn_rounds *r, size_t slot, size_t left, uint64_t recent)
-{
-    (void)r, (void)slot, (void)left, (void)recent;
-    return false;
-}
-
-/* In the arbitrary model all slots are alike. */
-static bool
-may_all_fail(const kofn_rounds *r, size_t left)
-{
-    return kofn_history_may_fail_all(kofn_rounds_get_history(r), left,
-                                     (uint64_t)kofn_rounds_get_config(r)->failures);
-}
-
+/* Rounds wait until N in W holds, of bursts as well: what it excludes cannot happen. */
 static void
 give(kofn_rounds *r)
 {
-    const size_t window = (size_t)kofn_rounds_get_config(r)->window;
-    for (size_t age = 0; age < window; age++) {
+    const kofn_rounds_config *config = kofn_rounds_get_config(r);
+    const size_t window = (size_t)config->window;
+    outlook o = {.bursts = config->scheme == KOFN_SCHEME_IDIP_BURST};
+    if (o.bursts)
+        o.recent = count_recent(r);
+    for (size_t age = 0; age < window; age++) { // l = age + 1
         kofn_book *book = kofn_rounds_find_book(r, age);
-        const size_t left = window - age; // rounds, with this one: t to t + W - l, l = age + 1
-        if (book)
-            give_job(r, book, left, may_all_fail(r, left) ? may_always : may_never, 0);
+        if (!book)
+            continue;
+        o.left = window - age;
+        o.is_certain = !kofn_history_may_fail_all(kofn_rounds_get_history(r), o.left,
+                                                  (uint64_t)config->failures);
+        give_job(r, book, &o);
     }
 }
 
@@ -133,8 +159,6 @@ const kofn_scheme_ops kofn_scheme_idip = {
     .give = give,
     .conforms = conforms,
 };
-
-/* ---- bursts ---------------------------------------------------------------------------------- */
 
 static kofn_status
 settle_burst(kofn_rounds_config *config, size_t need, kofn_error *err)
@@ -157,45 +181,12 @@ settle_burst(kofn_rounds_config *config, size_t need, kofn_error *err)
     return KOFN_OK;
 }
 
-static bool
-may_burst(const kofn_rounds *r, size_t slot, size_t left, uint64_t recent)
-{
-    const kofn_rounds_config *config = kofn_rounds_get_config(r);
-    return kofn_burst_may_fail_all(kofn_rounds_get_burst(r, slot), kofn_rounds_get_history(r), left,
-                                   (uint64_t)config->burst, recent,
-                                   (uint64_t)(config->failures / config->burst));
-}
-
-static uint64_t
-count_recent(const kofn_rounds *r)
-{
-    const size_t slots = (size_t)kofn_rounds_get_config(r)->slots;
-    uint64_t count = 0;
-    for (size_t slot = 0; slot < slots; slot++)
-        count += kofn_burst_is_recent(kofn_rounds_get_burst(r, slot), kofn_rounds_get_history(r));
-    return count;
-}
-
-/* Rounds wait until N in W holds, so what cannot happen under that model cannot happen here. */
-static void
-give_burst(kofn_rounds *r)
-{
-    const size_t window = (size_t)kofn_rounds_get_config(r)->window;
-    const uint64_t recent = count_recent(r);
-    for (size_t age = 0; age < window; age++) {
-        kofn_book *book = kofn_rounds_find_book(r, age);
-        const size_t left = window - age;
-        if (book)
-            give_job(r, book, left, may_all_fail(r, left) ? may_burst : may_never, recent);
-    }
-}
-
 const kofn_scheme_ops kofn_scheme_idip_burst = {
     .name = "idip_burst",
     .deals = true,
     .settle = settle_burst,
     .count_rows = count_rows,
     .count_tasks = count_tasks,
-    .give = give_burst,
+    .give = give,
     .conforms = conforms,
 };

@@ -74,12 +74,11 @@ kofn_stream_check(const kofn_stream *stream, const kofn_sched_job *job, kofn_err
         code->enough < code->threshold)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "a job of a stream ends with the product, at once: accept nothing else");
-    if (code->threshold != stream->need || !kofn_code_is_certain(code))
+    if (code->threshold != stream->need)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "a %s code of which %s %zu answers suffice, and jobs of this stream take "
-                         "any %zu: take another partition or family",
-                         code->family, kofn_code_is_certain(code) ? "any" : "most sets of",
-                         code->threshold, stream->need);
+                         "a %s code of which %zu answers suffice, and jobs of this stream take "
+                         "%zu: take another partition or family",
+                         code->family, code->threshold, stream->need);
     if (code->tasks != stream->rows || kofn_field_kind_of(code->field) != stream->kind)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "a code of %zu rows over %s, and jobs of this stream have %zu, over the "
@@ -112,6 +111,8 @@ kofn_stream_remove(kofn_stream *stream, kofn_run *run, int64_t now_ns)
     run->stream = NULL;
     run->round = kofn_rounds_get_birth(stream->rounds, run->id) ? stream->round : 0;
     kofn_rounds_finish(stream->rounds, now_ns, run->id);
+    for (kofn_link *link; (link = kofn_list_first(&run->parked));)
+        kofn_slot_offer((kofn_slot *)link);
 }
 
 kofn_run *
@@ -159,6 +160,31 @@ is_better(const kofn_crew_worker *a, const kofn_crew_worker *b)
     if (a->slot_count != b->slot_count)
         return a->slot_count < b->slot_count;
     return a->rate != b->rate ? a->rate > b->rate : a->id < b->id;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+    const kofn_crew_worker *const *first = a, *const *second = b;
+    return is_better(*first, *second) ? -1 : 1;
+}
+
+kofn_status
+kofn_stream_fill(kofn_stream *stream, const kofn_crew *crew, int64_t now_ns, kofn_error *err)
+{
+    size_t cursor = 0, count = 0;
+    kofn_crew_worker **able = malloc((crew->workers.count + 1) * sizeof *able);
+    if (!able)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to choose from %zu workers",
+                         crew->workers.count);
+    for (kofn_crew_worker *w; (w = kofn_map_next(&crew->workers, &cursor));)
+        if (kofn_stream_wants(stream, w))
+            able[count++] = w;
+    qsort(able, count, sizeof(kofn_crew_worker *), compare);
+    for (size_t i = 0; i < count && kofn_link_is_listed(&stream->vacant); i++)
+        kofn_stream_seat(stream, able[i], now_ns);
+    free(able);
+    return KOFN_OK;
 }
 
 kofn_crew_worker *

@@ -6,6 +6,7 @@
  *     slot 0   worker 7   in stream->ready     it has something to send, and its worker may be free
  *     slot 1   worker 3   in worker->waiting   it has, and its worker is not
  *     slot 2   worker 9   nowhere              it has nothing
+ *     slot 5   worker 2   in run->parked       of a suspect (deaths.h), which goes a way of its own
  *     slot 3   -          in stream->vacated   its worker is gone, and the rounds are to be told
  *     slot 4   -          in stream->vacant    they know
  *
@@ -38,6 +39,7 @@ struct kofn_stream {
     size_t need, rows;
     size_t kind;   // of the field
     bool closed;   // gone with its last job
+    bool skipped;  // something that was answered already, since the rounds were looked at
     kofn_map jobs; // runs that are not over, by number
     kofn_link runs;
     kofn_link ready, vacated, vacant; // slots
@@ -67,8 +69,12 @@ kofn_run *kofn_stream_get_first(const kofn_stream *stream);
 bool kofn_stream_wants(const kofn_stream *stream, const kofn_crew_worker *worker);
 void kofn_stream_seat(kofn_stream *stream, kofn_crew_worker *worker, int64_t now_ns);
 
-/* The best worker for a vacant slot: with the fewest slots of other streams, then the fastest, then the
- * one with the lowest number. NULL: none may have it. */
+/* A worker for each slot, as far as there are any: first those with the fewest slots of other streams,
+ * then the fastest, then those with the lowest numbers. RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_stream_fill(kofn_stream *stream, const kofn_crew *crew,
+                                             int64_t now_ns, kofn_error *err);
+
+/* The first of those for one vacant slot; NULL: none may have it. */
 kofn_crew_worker *kofn_stream_find_worker(const kofn_stream *stream, const kofn_crew *crew);
 
 /* The slot's worker goes. The rounds are told by kofn_stream_vacate: what it had is lost. */

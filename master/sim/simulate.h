@@ -32,7 +32,7 @@
 #include "common/code/straggler.h"
 #include "master/sched/sched.h"
 
-enum { KOFN_SIM_WORKERS_MAX = 10000, KOFN_SIM_JOBS_MAX = 100000000 };
+enum { KOFN_SIM_WORKERS_MAX = 10000, KOFN_SIM_JOBS_MAX = 100000000, KOFN_SIM_NAME_MAX = 192 };
 
 typedef struct kofn_sim_config {
     int64_t workers;            // P
@@ -62,6 +62,10 @@ void kofn_sim_config_init(kofn_sim_config *config);
 /* Complete code and rounds, and check all. OUT_OF_RANGE, INVALID_ARGUMENT, NOT_FOUND: a key, with what would do;
  * errors of the code. kofn_sim_run does it for itself. */
 KOFN_MUST_CHECK kofn_status kofn_sim_settle(kofn_sim_config *config, kofn_error *err);
+
+/* "idip 2,1,3 T=3 W=4 N=10, tolerance 0.25"; "uncoded 4,1,1 n=4, speculative, 5 at once". Of one that
+ * is settled. */
+void kofn_sim_format(const kofn_sim_config *config, char *ret_text, size_t size);
 
 typedef struct kofn_sim_job {   // that ended
     uint64_t job;               // from 1

@@ -425,16 +425,38 @@ send_blocks(peer *p, const kofn_msg_call *call, size_t count, const kofn_bands *
 }
 
 static void
-start_product(stage *s, peer *p, uint64_t call, kofn_method method, const problem *what)
+pack_order(kofn_method method, const kofn_msg_product *m, const problem *what,
+           kofn_wire_buffer *packed)
 {
     kofn_error error;
+    kofn_msg_push push = {
+        .index = what->index,
+        .received = what->received,
+        .a = m->a,
+        .b = m->b,
+        .transpose_a = m->transpose_a,
+        .transpose_b = m->transpose_b,
+    };
+    if (method != KOFN_METHOD_PUSH) {
+        assert_ok(kofn_message_pack(&kofn_product_message, m, packed, &error));
+        return;
+    }
+    snprintf(push.stream, sizeof push.stream, "%s", what->stream);
+    memcpy(push.operand_a, m->operand_a, sizeof push.operand_a);
+    memcpy(push.operand_b, m->operand_b, sizeof push.operand_b);
+    assert_ok(kofn_message_pack(&kofn_push_message, &push, packed, &error));
+}
+
+static void
+start_product(stage *s, peer *p, uint64_t call, kofn_method method, const problem *what)
+{
     kofn_msg_product m = problem_message(what);
     kofn_wire_buffer packed = {0};
     if (what->operand[0] && !what->described)
         m.a = (kofn_msg_matrix){0};
     if (what->operand[1] && !what->described)
         m.b = (kofn_msg_matrix){0};
-    assert_ok(kofn_message_pack(&kofn_product_message, &m, &packed, &error));
+    pack_order(method, &m, what, &packed);
     kofn_msg_call c = new_call(p, call, method);
     c.body = (kofn_wire_raw){.bytes = packed.at, .length = packed.length};
     c.timeout_ms = what->timeout_ms;

@@ -92,7 +92,9 @@ typedef struct problem {
     uint32_t prime;         // elements are u32, 0 to 10 modulo this, the field gfp:PRIME; 0: f64
     kofn_dtype integers;    // elements are i32 or i64, without a field: they must be whole and fit
     bool deadline_best;     // the best estimate in time
-    bool foreign[2];        // the last element of A, B as stored is the prime itself
+    const char *stream;     // with KOFN_METHOD_PUSH: that it is pushed to
+    uint64_t index, received;
+    bool foreign[2]; // the last element of A, B as stored is the prime itself
 } problem;
 
 kofn_msg_product problem_message(const problem *p);

@@ -19,7 +19,7 @@
 #include "common/base/rng.h"
 #include "master/sched/rounds.h"
 
-enum { RIG_UNIT_NS = 1000, RIG_SLOTS_MAX = 32, RIG_JOBS_MAX = 256, RIG_ROWS_MAX = 1024 };
+enum { RIG_UNIT_NS = 1000, RIG_SLOTS_MAX = 16, RIG_JOBS_MAX = 64, RIG_ROWS_MAX = 256 };
 
 typedef struct rig_task {
     kofn_mini_task task;

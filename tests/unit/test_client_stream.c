@@ -414,13 +414,21 @@ forget_from_the_third(fake_master *fake, fake_call *call)
 }
 
 static void
-a_stream_that_the_master_has_forgotten_is_aborted(void **state)
+close_from_the_third(fake_master *fake, fake_call *call)
+{
+    if (call->method == KOFN_METHOD_PUSH && call->push.index >= 3)
+        fake_refuse(fake, call, KOFN_FAILED_PRECONDITION, "it was closed", 0);
+    else
+        do_all(fake, call);
+}
+
+static void
+check_aborted(fake_handler *handle)
 {
     fixture f;
     kofn_error error;
     kofn_stream_product product;
-    (void)state;
-    begin(&f, forget_from_the_third, NULL);
+    begin(&f, handle, NULL);
     for (size_t i = 1; i <= 4; i++)
         assert_ok(push(&f, i, &error));
     assert_next_is(&f, 1);
@@ -433,6 +441,14 @@ a_stream_that_the_master_has_forgotten_is_aborted(void **state)
     assert_fails(kofn_stream_close(&f.stream, NULL, &error), KOFN_ABORTED);
     assert_null(f.stream);
     end(&f);
+}
+
+static void
+a_stream_that_the_master_has_forgotten_or_closed_is_aborted(void **state)
+{
+    (void)state;
+    check_aborted(forget_from_the_third);
+    check_aborted(close_from_the_third);
 }
 
 static void
@@ -515,7 +531,7 @@ put_off_often(fake_master *fake, fake_call *call)
         do_all(fake, call);
     } else if (call->push.index > c->expected) {
         c->gaps++;
-        fake_refuse(fake, call, KOFN_RESOURCE_EXHAUSTED, "a gap", 1);
+        fake_refuse(fake, call, KOFN_OUT_OF_RANGE, "a gap", 0);
     } else if (call->push.index % 4 == 1 && c->put_off < 3 * (call->push.index / 4 + 1)) {
         c->put_off++;
         fake_refuse(fake, call, KOFN_RESOURCE_EXHAUSTED, "no room", 10);
@@ -637,7 +653,7 @@ main(void)
         cmocka_unit_test(a_signal_ends_a_wait_for_the_next),
         cmocka_unit_test(calls_and_pushes_do_not_meet),
         cmocka_unit_test(a_job_that_fails_is_told_in_its_turn_and_the_stream_goes_on),
-        cmocka_unit_test(a_stream_that_the_master_has_forgotten_is_aborted),
+        cmocka_unit_test(a_stream_that_the_master_has_forgotten_or_closed_is_aborted),
         cmocka_unit_test(a_limit_that_no_master_grants_is_not_believed),
         cmocka_unit_test(pushes_are_repeated_in_order_when_the_connection_was_lost),
         cmocka_unit_test(pushes_behind_one_that_was_put_off_wait_for_it),

@@ -85,6 +85,22 @@ one_coded_row_is_enough_to_ask_for(void **state)
     }
 }
 
+static void
+without_coded_rows_the_block_products_are_left(void **state)
+{
+    (void)state;
+    for (size_t c = 0; c < FAMILIES; c++) {
+        test_code none = families[c];
+        none.tasks = 0;
+        kofn_code *code = make_inner(&none, "gf256", true, 3); // the family does not matter
+        assert_int_equal(code->tasks, 6);
+        assert_int_equal(code->threshold, 6);
+        for (size_t task = 0; task < 6; task++)
+            assert_int_equal(kofn_code_plain_column(code, task), task);
+        kofn_code_destroy(&code);
+    }
+}
+
 /* ---- all sets of x y rows ---------------------------------------------------------------------- */
 
 /* Does the decoder take the set, added from its end so that coded rows come first? */
@@ -419,7 +435,8 @@ codes_that_would_break_the_promise_are_refused(void **state)
         {{"polynomial", "2,1,2", 3, "points=spread"}, "f64", false, "at least x y = 4"},
         {{"polynomial", "2,1,2", 6, "points=sprad"}, "f64", true, "spread"},
         {{"polynomial", "0,1,2", 6, "points=spread"}, "f64", true, "not complete"},
-        {{"rkrp", "2,1,2", 0, NULL}, "f64", true, "not complete"},
+        {{"rkrp", "2,1,2", 0, NULL}, "f64", false, "not complete"},
+        {{"rkrp", "0,1,2", 0, NULL}, "f64", true, "not complete"},
         {{"no_such", "2,1,2", 6, NULL}, "f64", true, "no_such"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -514,6 +531,7 @@ main(void)
         cmocka_unit_test(block_products_stand_in_front_in_their_order),
         cmocka_unit_test(coded_rows_are_the_familys_own),
         cmocka_unit_test(one_coded_row_is_enough_to_ask_for),
+        cmocka_unit_test(without_coded_rows_the_block_products_are_left),
         cmocka_unit_test(any_x_y_of_plain_and_coded_rows_suffice_in_the_reals),
         cmocka_unit_test(mixed_sets_for_two_blocks_suffice_in_every_field),
         cmocka_unit_test(coded_rows_alone_suffice_in_finite_fields),

@@ -80,7 +80,7 @@ random_points_differ_in_size_and_stay_in_their_range(void **state)
         small += size < 1.25;
     }
     expect_distinct(COUNT);
-    const double half = COUNT / 2, six_sigma = 6 * sqrt(COUNT) / 2;
+    const double half = COUNT / 2.0, six_sigma = 6 * sqrt(COUNT) / 2;
     assert_at_most(fabs((double)negative - half), six_sigma);
     assert_at_most(fabs((double)small - half), six_sigma);
     kofn_code_destroy(&code);
@@ -100,7 +100,10 @@ points_do_not_depend_on_how_many_there_are(void **state)
             assert_memory_equal(few->point, many->point, 5 * sizeof(double));
             kofn_code_destroy(&many);
             many = make_code(&t[1], fields[f], 10);
-            assert_int_equal(memcmp(few->point, many->point, 5 * sizeof(double)) != 0, s == 1);
+            size_t equal = 0; // another seed draws others, and spreads the same
+            for (size_t i = 0; i < 5; i++)
+                equal += few->point[i] == many->point[i];
+            assert_true(s == 0 ? equal == 5 : equal < 5);
             kofn_code_destroy(&few);
             kofn_code_destroy(&many);
         }

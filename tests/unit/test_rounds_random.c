@@ -108,6 +108,143 @@ idip_bears_every_conforming_pattern(void **state)
     }
 }
 
+/* ---- Theorem 3.1 ----------------------------------------------------------------------------- */
+
+/* A stream of (N, W), under patterns that are given as a bit for each slot and round. */
+typedef struct bits {
+    const uint32_t *slow; // [round - 1]
+    size_t rounds;
+} bits;
+
+static double
+get_bits_factor(rounds_rig *rig, uint64_t round, size_t slot)
+{
+    const bits *b = rig->context;
+    return round <= b->rounds && b->slow[round - 1] >> slot & 1 ? SLOW : 1;
+}
+
+/* The longest list of any round: times 1 / need, the load of the worst round. */
+static size_t
+measure_load(int scheme, size_t slots, size_t window, size_t failures, const bits *b)
+{
+    static rounds_rig rig;
+    const kofn_rounds_config config = {
+        .scheme = scheme, .slots = (int64_t)slots, .window = (int64_t)window};
+    rig_open(&rig, config, slots * window - failures);
+    rig.context = (void *)b; // only read
+    rig.factor = get_bits_factor;
+    rig.tell = RIG_AT_END;
+    rig_fill_all(&rig);
+    for (size_t t = 0; t < b->rounds; t++) {
+        rig_push(&rig);
+        assert_true(rig_round(&rig));
+    }
+    while (rig_round(&rig))
+        ;
+    const kofn_rounds_view view = kofn_rounds_get_view(rig.rounds);
+    assert_int_equal(view.waited, 0);
+    assert_int_equal(rig.first, rig.pushed + 1);
+    rig_close(&rig);
+    return (size_t)view.load_max;
+}
+
+typedef struct worst {
+    size_t slots, window, failures;
+    int scheme;
+    size_t patterns, load;
+} worst;
+
+static void
+try_pattern(worst *w, const bits *b)
+{
+    const size_t load = measure_load(w->scheme, w->slots, w->window, w->failures, b);
+    w->load = load > w->load ? load : w->load;
+    w->patterns++;
+}
+
+/* All patterns of `rounds` rounds that conform, from round `t` on. */
+static void
+try_all(worst *w, uint32_t *slow, size_t t, size_t rounds)
+{
+    if (t == rounds) {
+        try_pattern(w, &(bits){slow, rounds});
+        return;
+    }
+    size_t sum = 0;
+    for (size_t back = 1; back < w->window && back <= t; back++)
+        sum += (size_t)__builtin_popcount(slow[t - back]);
+    for (slow[t] = 0; slow[t] < 1u << w->slots; slow[t]++)
+        if (sum + (size_t)__builtin_popcount(slow[t]) <= w->failures)
+            try_all(w, slow, t + 1, rounds);
+}
+
+static void
+try_some(worst *w, kofn_rng *rng)
+{
+    enum { ROUNDS = 40 };
+    uint32_t slow[ROUNDS];
+    pattern p = {.failures = w->failures, .window = w->window, .slots = w->slots};
+    kofn_rng_init(&p.rng, kofn_rng_u64(rng), 0);
+    for (; p.round < ROUNDS; p.round++) {
+        draw_conforming(&p);
+        slow[p.round] = 0;
+        for (size_t slot = 0; slot < w->slots; slot++)
+            slow[p.round] |= (uint32_t)p.slow[slot] << slot;
+    }
+    try_pattern(w, &(bits){slow, ROUNDS});
+}
+
+/* The load of a round is that of its longest list, 1 / need for each mini-task: the bound of the theorem,
+ * 1 / (P - N / W) = W / need, is met where the longest list has W of them. In each round one slot is
+ * the first, and no straggler: no pattern has more than W (P - 1), whatever N. */
+static void
+assert_worst_load(const worst *w)
+{
+    const bool is_reached = w->failures <= w->window * (w->slots - 1);
+    const size_t least = is_reached ? w->window : 1;
+    if (w->load < least || w->load > w->window)
+        print_error("%s P=%zu W=%zu N=%zu: load %zu in %zu patterns\n",
+                    kofn_scheme_name((kofn_scheme)w->scheme), w->slots, w->window, w->failures,
+                    w->load, w->patterns);
+    assert_in_range(w->load, least, w->window);
+}
+
+static void
+dip_and_idip_meet_the_least_load_over_all_patterns(void **state)
+{
+    (void)state;
+    size_t patterns = 0;
+    const int schemes[] = {KOFN_SCHEME_DIP, KOFN_SCHEME_IDIP};
+    for (size_t slots = 1; slots <= 3; slots++)
+        for (size_t window = 2; slots * window <= 6; window++)
+            for (size_t failures = 0; failures < slots * window; failures++)
+                for (size_t i = 0; i < 2; i++) {
+                    worst w = {slots, window, failures, .scheme = schemes[i]};
+                    uint32_t slow[16];
+                    try_all(&w, slow, 0, window + window / 2);
+                    assert_worst_load(&w);
+                    patterns += w.patterns;
+                }
+    print_message("%zu patterns\n", patterns);
+}
+
+static void
+dip_and_idip_meet_the_least_load_over_random_patterns(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(31), 0);
+    for (size_t i = 0; i < 100; i++) {
+        const size_t slots = 2 + kofn_rng_below(&rng, 7), window = 2 + kofn_rng_below(&rng, 6);
+        worst w = {.slots = slots, .window = window};
+        w.failures = kofn_rng_below(&rng, slots * window);
+        w.scheme = i % 2 == 0 ? KOFN_SCHEME_DIP : KOFN_SCHEME_IDIP;
+        for (size_t tries = 0; tries < 30; tries++)
+            try_some(&w, &rng);
+        assert_in_range(w.load, 1, window);
+    }
+}
+
 /* ---- whatever happens ------------------------------------------------------------------------ */
 
 typedef struct chaos {
@@ -311,6 +448,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(idip_bears_every_conforming_pattern),
+        cmocka_unit_test(dip_and_idip_meet_the_least_load_over_all_patterns),
+        cmocka_unit_test(dip_and_idip_meet_the_least_load_over_random_patterns),
         cmocka_unit_test(each_job_is_finished_in_time_whoever_straggles),
         cmocka_unit_test(each_job_is_finished_in_time_whatever_happens),
     };

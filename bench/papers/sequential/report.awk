@@ -15,7 +15,7 @@
 #   {{same_load FIGURE COLUMN}}       at how many S and delta IDIP with N = S W is not above polynomial: the
 #                             bound (expected), or as simulated (time)
 #   {{worse_from FIGURE COLUMN}}      of each S, the first delta at which it is
-#   {{figure NAME}}  {{worst SMALL}}  tables of fig1.csv and worst.csv
+#   {{figure NAME}}  {{worst SMALL}}  {{inner SCHEME}}  tables of fig1.csv, worst.csv and inner.csv
 #   {{reduction FILE COLUMN MODEL SCHEME}}   by how many per cent it is below polynomial
 #   {{table1 MODEL}}          of table1.csv, beside paper.csv
 #   {{curves MODEL}}          loss and accuracy at the end, and how far the schemes differ
@@ -33,6 +33,7 @@ BEGIN {
     keys["table1"] = 2
     keys["curves"] = 0
     keys["mild"] = 3
+    keys["inner"] = 3
     workers["a"] = 4
     window["a"] = 4
     workers["b"] = 6
@@ -213,6 +214,31 @@ function worst(small, row, text, patterns) {
     return text
 }
 
+# Not every awk reads "inf" as a number.
+function show_error(text) {
+    return text == "inf" ? "∞" : sprintf("%.0e", text)
+}
+
+function inner_cell(row) {
+    return show_error(field["inner", row, "median"]) " / " show_error(field["inner", row, "q99"]) \
+        (field["inner", row, "refused"] > 0 ? sprintf(", %.3g %% undecodable", \
+            100 * field["inner", row, "refused"] / field["inner", row, "jobs"]) : "")
+}
+
+# Of one scheme, a line for each code, its sizes side by side.
+function inner(scheme, row, text, code) {
+    text = "| code | x y = 4 | 6 | 12 | 24 |\n| --- | --- | --- | --- | --- |"
+    for (row = 1; row <= rows["inner"]; row++) {
+        if (field["inner", row, "scheme"] != scheme)
+            continue
+        if (field["inner", row, "code"] != code)
+            text = text "\n| `" field["inner", row, "code"] "` |"
+        code = field["inner", row, "code"]
+        text = text " " inner_cell(row) " |"
+    }
+    return text
+}
+
 # Is the theorem's bound met by both, and by no setting beaten?
 function worst_holds(row) {
     for (row = 1; row <= rows["worst"]; row++)
@@ -341,6 +367,8 @@ function expand(text, word, count, i) {
         return mild(word[2])
     if (word[1] == "least")
         return least(word[2], word[3], word[4])
+    if (word[1] == "inner")
+        return inner(word[2])
     if (word[1] == "worst_holds")
         return worst_holds()
     if (word[1] == "var" && word[2] in ENVIRON)

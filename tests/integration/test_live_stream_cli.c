@@ -1,0 +1,405 @@
+/* `kofn stream` against a real master and real workers. Lists come through a pipe, so that a test
+ * knows how far the command is: it writes a line, and waits for the product's file.
+ */
+#include "tests/assert.h"
+#include "tests/faults/proxy.h"
+#include "tests/integration/cluster.h"
+
+#include "common/base/clock.h"
+#include "common/linalg/npy.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STUCK "inject:\n  sleep: 1h\n"
+
+enum { ROWS = 40, INNER = 30, COLS = 50, JOBS_MAX = 40 };
+
+/* ---- matrices as files ----------------------------------------------------------------------- */
+
+static void
+write_matrix(cluster *c, const char *name, const double *at, size_t rows, size_t cols)
+{
+    kofn_error error;
+    char path[CLUSTER_PATH_MAX];
+    kofn_bands bands;
+    kofn_mat mat = kofn_mat_wrap((void *)(uintptr_t)at, KOFN_F64, rows, cols);
+    cluster_get_path(c, name, path);
+    assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
+    assert_ok(kofn_npy_write(path, &bands, &error));
+    kofn_bands_fini(&bands);
+}
+
+/* A1.npy B1.npy, ...; shapes differ from pair to pair. */
+static void
+write_pairs(cluster *c, size_t count)
+{
+    for (size_t i = 1; i <= count; i++) {
+        char name[32];
+        double *a = test_matrix(ROWS + i, INNER, i), *b = test_matrix(INNER, COLS, 100 + i);
+        (void)snprintf(name, sizeof name, "A%zu.npy", i);
+        write_matrix(c, name, a, ROWS + i, INNER);
+        (void)snprintf(name, sizeof name, "B%zu.npy", i);
+        write_matrix(c, name, b, INNER, COLS);
+        free(a);
+        free(b);
+    }
+}
+
+static bool
+has_product(cluster *c, size_t i)
+{
+    char name[32], path[CLUSTER_PATH_MAX];
+    (void)snprintf(name, sizeof name, "C%zu.npy", i);
+    cluster_get_path(c, name, path);
+    return access(path, F_OK) == 0;
+}
+
+/* Random codes amplify rounding: not beyond a millionfold here. */
+static void
+assert_product_file(cluster *c, size_t i)
+{
+    kofn_error error;
+    char name[32], path[CLUSTER_PATH_MAX];
+    kofn_npy npy;
+    (void)snprintf(name, sizeof name, "C%zu.npy", i);
+    cluster_get_path(c, name, path);
+    assert_ok(kofn_npy_read(path, &npy, &error));
+    assert_int_equal(npy.mat.rows, ROWS + i);
+    assert_int_equal(npy.mat.cols, COLS);
+    double *a = test_matrix(ROWS + i, INNER, i), *b = test_matrix(INNER, COLS, 100 + i);
+    const kofn_matrix product = {.data = npy.mat.data,
+                                 .dtype = KOFN_F64,
+                                 .rows = npy.mat.rows,
+                                 .cols = npy.mat.cols,
+                                 .stride = npy.mat.stride};
+    assert_product(a, b, &product, INNER, 1e6);
+    free(a);
+    free(b);
+    kofn_mat_fini(&npy.mat);
+}
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+static int
+make_list(cluster *c)
+{
+    char path[CLUSTER_PATH_MAX];
+    cluster_get_path(c, "list", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    const int list = open(path, O_RDWR | O_CLOEXEC); // waits for no reader
+    assert_true(list >= 0);
+    return list;
+}
+
+static void
+say(int list, const char *text)
+{
+    assert_int_equal(write(list, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+static void
+say_pairs(int list, size_t first, size_t last)
+{
+    for (size_t i = first; i <= last; i++) {
+        char line[96];
+        (void)snprintf(line, sizeof line, "A%zu.npy B%zu.npy C%zu.npy\n", i, i, i);
+        say(list, line);
+    }
+}
+
+static void
+await_product(cluster *c, size_t i)
+{
+    const int64_t until = kofn_clock_ns() + (int64_t)(cluster_get_patience_s() * 1e9);
+    while (!has_product(c, i)) {
+        if (kofn_clock_ns() > until) {
+            cluster_note_in_vain();
+            fail_msg("product %zu does not come", i);
+        }
+        (void)usleep(2000);
+    }
+}
+
+static void
+assert_products(cluster *c, size_t count)
+{
+    for (size_t i = 1; i <= count; i++)
+        assert_product_file(c, i);
+}
+
+static void
+read_text(cluster *c, const char *name, char *text, size_t size)
+{
+    char path[CLUSTER_PATH_MAX];
+    cluster_get_path(c, name, path);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    text[fread(text, 1, size - 1, file)] = '\0';
+    (void)fclose(file);
+}
+
+static void
+write_list(cluster *c, const char *text)
+{
+    char path[CLUSTER_PATH_MAX];
+    cluster_get_path(c, "list", path);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void
+assert_has(const char *text, const char *part)
+{
+    if (!strstr(text, part))
+        fail_msg("'%s' is not in:\n%s", part, text);
+}
+
+/* ---- the usual ------------------------------------------------------------------------------- */
+
+static void
+every_scheme_makes_all_products_in_their_order(void **state)
+{
+    static const char *const schemes[][2] = {{"dip", "2,1,2"},
+                                             {"idip", "2,1,4"},
+                                             {"idip_burst", "2,1,4"},
+                                             {"polynomial", "2,1,1"},
+                                             {"uncoded", "2,1,2"}};
+    cluster *c = cluster_new_ready(state, "", 3);
+    outcome run;
+    write_pairs(c, 8);
+    for (size_t s = 0; s < sizeof schemes / sizeof schemes[0]; s++) {
+        char list[1024] = "# eight\n\n";
+        for (size_t i = 1; i <= 8; i++) {
+            char *end = list + strlen(list);
+            (void)snprintf(end, (size_t)(list + sizeof list - end), "A%zu.npy B%zu.npy C%zu.npy\n",
+                           i, i, i);
+        }
+        write_list(c, list);
+        cluster_run(c, &run, "stream", "list", "--scheme", schemes[s][0], "--partition",
+                    schemes[s][1], NULL);
+        if (run.status != 0)
+            fail_msg("%s: exit %d: %s", schemes[s][0], run.status, run.err);
+        assert_string_equal(run.out, "C1.npy\nC2.npy\nC3.npy\nC4.npy\n"
+                                     "C5.npy\nC6.npy\nC7.npy\nC8.npy\n");
+        assert_has(run.err, schemes[s][0]);
+        assert_has(run.err, "8 done, 0 failed");
+        assert_products(c, 8);
+    }
+}
+
+static void
+products_without_a_name_are_named_by_their_line(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 2);
+    outcome run;
+    char path[CLUSTER_PATH_MAX];
+    write_pairs(c, 2);
+    write_list(c, "A1.npy B1.npy\n\nA2.npy B2.npy\n");
+    cluster_run(c, &run, "stream", "list", "-q", NULL);
+    assert_int_equal(run.status, 3);
+    assert_has(run.err, "list:1: no word says where the product goes");
+    cluster_run(c, &run, "stream", "list", "-d", "products", "-q", NULL);
+    assert_int_equal(run.status, 0);
+    assert_string_equal(run.out, "products/1.npy\nproducts/3.npy\n");
+    assert_string_equal(run.err, "");
+    cluster_get_path(c, "products/3.npy", path);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+static void
+a_list_that_waits_for_each_product_is_served(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 3);
+    write_pairs(c, 8);
+    const int list = make_list(c);
+    const pid_t pid = cluster_spawn(c, "stream", "list", "--delay", "3", NULL);
+    for (size_t i = 1; i <= 8; i++) {
+        say_pairs(list, i, i);
+        await_product(c, i);
+    }
+    (void)close(list);
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_products(c, 8);
+}
+
+static void
+stored_operands_take_part(void **state)
+{
+    kofn_error error;
+    cluster *c = cluster_new_ready(state, "", 2);
+    outcome run;
+    char line[128], id[KOFN_CLIENT_JOB_MAX];
+    double *a = test_matrix(ROWS + 1, INNER, 1);
+    const kofn_matrix view = test_view(a, ROWS + 1, INNER);
+    write_pairs(c, 1);
+    assert_ok(kofn_client_put(cluster_get_client(c), &view, NULL, id, &error));
+    (void)snprintf(line, sizeof line, "@%s B1.npy C1.npy\n@0123456789abcdef B1.npy C2.npy\n", id);
+    write_list(c, line);
+    cluster_run(c, &run, "stream", "list", NULL);
+    assert_int_equal(run.status, 3);
+    assert_has(run.err, "list:2: ");
+    assert_product_file(c, 1);
+    free(a);
+}
+
+/* ---- what fails alone ------------------------------------------------------------------------ */
+
+static void
+a_bad_pair_in_the_middle_fails_alone(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 3);
+    outcome run;
+    write_pairs(c, 4);
+    write_list(c, "A1.npy B1.npy C1.npy\n"
+                  "A1.npy A2.npy bad.npy\n"
+                  "A2.npy B2.npy C2.npy\n"
+                  "none.npy B2.npy bad.npy\n"
+                  "alone\n"
+                  "A3.npy B3.npy nowhere/bad.npy\n"
+                  "A3.npy B3.npy C3.npy\n");
+    cluster_run(c, &run, "stream", "list", "--json", NULL);
+    assert_int_equal(run.status, 3);
+    assert_products(c, 3);
+    assert_has(run.out, "\"written\": 3");
+    assert_has(run.out, "\"pushed\": 3");
+    static const char *const lines[] = {"\"line\": 2", "\"line\": 4", "\"line\": 5", "\"line\": 6"};
+    for (size_t i = 0; i < 4; i++)
+        assert_has(run.out, lines[i]);
+    assert_has(run.err, "list:2: ");
+    assert_has(run.err, "list:4: ");
+    assert_has(run.err, "list:5: 1 word");
+}
+
+static void
+contradictions_are_refused_with_their_equation(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 2);
+    outcome run;
+    write_pairs(c, 1);
+    write_list(c, "A1.npy B1.npy C1.npy\n");
+    cluster_run(c, &run, "stream", "list", "--scheme", "idip", "--slots", "4", "--delay", "3",
+                "--failures", "3", "--partition", "3,1,4", NULL);
+    assert_int_equal(run.status, 6);
+    assert_has(run.err, "P W - N");
+    cluster_run(c, &run, "stream", "list", "--scheme", "idipp", NULL);
+    assert_int_equal(run.status, 2);
+    cluster_run(c, &run, "stream", "list", "--delay", "1000", NULL);
+    assert_int_equal(run.status, 2);
+    cluster_run(c, &run, "stream", "nowhere", NULL);
+    assert_int_equal(run.status, 2);
+    cluster_run(c, &run, "stream", NULL);
+    assert_int_equal(run.status, 2);
+}
+
+/* ---- losses ---------------------------------------------------------------------------------- */
+
+static void
+a_worker_that_is_killed_costs_no_product(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 4);
+    write_pairs(c, 20);
+    const int list = make_list(c);
+    const pid_t pid = cluster_spawn(c, "stream", "list", "--delay", "3", "--json", NULL);
+    say_pairs(list, 1, 10);
+    await_product(c, 5);
+    cluster_signal_worker(c, 0, SIGKILL);
+    say_pairs(list, 11, 20);
+    (void)close(list);
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    (void)cluster_await_worker_end(c, 0);
+    assert_products(c, 20);
+}
+
+static void
+an_interrupt_cancels_what_is_under_way(void **state)
+{
+    char text[4096];
+    cluster *c = cluster_new(state, "");
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, STUCK);
+    cluster_await_workers(c, 1);
+    write_pairs(c, 2);
+    const int list = make_list(c);
+    const pid_t pid =
+        cluster_spawn(c, "stream", "list", "--scheme", "uncoded", "--partition", "1,1,1", NULL);
+    say_pairs(list, 1, 2);
+    cluster_await_running(c, 0, 1);
+    assert_int_equal(kill(pid, SIGINT), 0);
+    assert_int_equal(cluster_await_run(c, pid), 4);
+    (void)close(list);
+    cluster_await_running(c, 0, 0);
+    read_text(c, "spawned.log", text, sizeof text);
+    assert_has(text, "interrupted");
+}
+
+static void
+a_lost_connection_costs_neither_stream_nor_product(void **state)
+{
+    char text[8192], endpoint[64];
+    int port;
+    cluster *c = cluster_new_ready(state, "", 3);
+    const char *colon = strrchr(cluster_get_clients_endpoint(c), ':');
+    fault_proxy *proxy = fault_proxy_new(atoi(colon + 1), &port);
+    (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port);
+    write_pairs(c, 16);
+    const int list = make_list(c);
+    const pid_t pid =
+        cluster_spawn(c, "stream", "list", "--master", endpoint, "--grace", "1min", "--json", NULL);
+    for (size_t i = 1; i <= 16; i += 4) {
+        say_pairs(list, i, i + 3);
+        await_product(c, i);
+        fault_proxy_cut(proxy);
+    }
+    (void)close(list);
+    const int status = cluster_await_run(c, pid);
+    fault_proxy_destroy(&proxy);
+    assert_int_equal(status, 0);
+    assert_products(c, 16);
+    read_text(c, "spawned.log", text, sizeof text);
+    assert_has(text, "\"pushed\": 16"); // one stream, and no job twice
+}
+
+static void
+a_master_that_is_killed_and_comes_back_gets_a_new_stream(void **state)
+{
+    char text[8192];
+    cluster *c = cluster_new_ready(state, "", 3);
+    write_pairs(c, 12);
+    const int list = make_list(c);
+    const pid_t pid = cluster_spawn(c, "stream", "list", NULL);
+    say_pairs(list, 1, 4);
+    await_product(c, 2);
+    cluster_kill_master(c);
+    say_pairs(list, 5, 12);
+    (void)close(list);
+    cluster_start_master(c);
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_products(c, 12);
+    read_text(c, "spawned.log", text, sizeof text);
+    assert_has(text, "a new stream goes on");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(every_scheme_makes_all_products_in_their_order, cluster_teardown),
+        cmocka_unit_test_teardown(products_without_a_name_are_named_by_their_line,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(a_list_that_waits_for_each_product_is_served, cluster_teardown),
+        cmocka_unit_test_teardown(stored_operands_take_part, cluster_teardown),
+        cmocka_unit_test_teardown(a_bad_pair_in_the_middle_fails_alone, cluster_teardown),
+        cmocka_unit_test_teardown(contradictions_are_refused_with_their_equation, cluster_teardown),
+        cmocka_unit_test_teardown(a_worker_that_is_killed_costs_no_product, cluster_teardown),
+        cmocka_unit_test_teardown(an_interrupt_cancels_what_is_under_way, cluster_teardown),
+        cmocka_unit_test_teardown(a_lost_connection_costs_neither_stream_nor_product,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(a_master_that_is_killed_and_comes_back_gets_a_new_stream,
+                                  cluster_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
