@@ -12,7 +12,7 @@ if(TARGET kofn-master AND TARGET kofn-worker AND TARGET kofn-cli)
         add_dependencies(test_live_${name} kofn-master kofn-master-failing kofn-worker kofn-cli)
     endforeach()
     # Like those above, with a proxy for what networks do.
-    foreach(name stream_cli)
+    foreach(name stream_cli stream_cuts)
         kofn_test(live_${name} FOLDER integration TIMEOUT 300
             SOURCES integration/cluster.c integration/raw.c faults/proxy.c
             LINKS kofn_client kofn_proto kofn::zmq kofn::openblas)

@@ -246,6 +246,45 @@ stored_operands_take_part(void **state)
     free(a);
 }
 
+/* What README.md says is what is tried here. */
+static void
+the_commands_of_the_readme_run(void **state)
+{
+    static char text[1 << 17], script[4096];
+    cluster *c = cluster_new_ready(state, "", 5);
+    outcome run;
+    char path[4096];
+    FILE *file = fopen(KOFN_SOURCE_DIR "/README.md", "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file);
+    char *section = strstr(text, "\n## Streams of products\n");
+    assert_non_null(section);
+    *strstr(section + 4, "\n## ") = '\0';
+    size_t commands = 0;
+    for (char *line = strtok(section, "\n"); line; line = strtok(NULL, "\n"))
+        if (strncmp(line, "    ", 4) == 0) {
+            commands++;
+            (void)strncat(script, line, sizeof script - strlen(script) - 1);
+            (void)strncat(script, "\n", sizeof script - strlen(script) - 1);
+        }
+    assert_int_equal(commands, 3);
+
+    const int folder = (int)(strrchr(KOFN_CLI_PROGRAM, '/') - KOFN_CLI_PROGRAM);
+    (void)snprintf(path, sizeof path, "%.*s:%s", folder, KOFN_CLI_PROGRAM, getenv("PATH"));
+    assert_int_equal(setenv("PATH", path, 1), 0);
+    assert_int_equal(setenv("KOFN_MASTER", cluster_get_clients_endpoint(c), 1), 0);
+    write_pairs(c, 20);
+    cluster_run_program(c, &run, "/bin/sh", "-ec", script, NULL);
+    if (run.status != 0)
+        fail_msg("exit %d: %s", run.status, run.err);
+    assert_products(c, 20);
+    cluster_get_path(c, "products/20.npy", path);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_has(run.out, "\"scheme\": \"idip\"");
+    assert_has(run.out, "\"written\": 20");
+}
+
 /* ---- what fails alone ------------------------------------------------------------------------ */
 
 static void
@@ -392,6 +431,7 @@ main(void)
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_list_that_waits_for_each_product_is_served, cluster_teardown),
         cmocka_unit_test_teardown(stored_operands_take_part, cluster_teardown),
+        cmocka_unit_test_teardown(the_commands_of_the_readme_run, cluster_teardown),
         cmocka_unit_test_teardown(a_bad_pair_in_the_middle_fails_alone, cluster_teardown),
         cmocka_unit_test_teardown(contradictions_are_refused_with_their_equation, cluster_teardown),
         cmocka_unit_test_teardown(a_worker_that_is_killed_costs_no_product, cluster_teardown),
