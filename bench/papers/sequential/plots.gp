@@ -61,14 +61,14 @@ plot NaN with linespoints ls 1 title "uncoded", \
 eval finish
 
 # ---- figure 2: what the networks have learnt, and how far the rounds are, against time
-schemes = "uncoded polynomial dip idip idip_burst plan"
-styles = "1 2 4 3 3 5"
-MODEL = 1; SCHEME = 2; SECONDS = 3; ROUND = 4; NETWORK = 6; LOSS = 9
+schemes(model) = "uncoded polynomial dip " . (model eq "iid" ? "idip" : "idip_burst") . " plan uncoded_many"
+styles = "1 2 4 3 5 6"
+MODEL = 1; SCHEME = 2; SECONDS = 3; PRODUCTS = 5; NETWORK = 6; LOSS = 9
 curves = data . "/curves.csv"
 if (trained) {
     train(model, scheme, c) = strcol(MODEL) eq model && strcol(SCHEME) eq scheme && column(NETWORK) == 1 ? column(c) : NaN
     do for [f=1:2] {
-        eval begin(word("fig2_loss fig2_rounds", f))
+        eval begin(word("fig2_loss fig2_time", f))
         do for [p=0:1] {
             eval place(p)
             model = word("iid fritchman", p + 1)
@@ -77,17 +77,17 @@ if (trained) {
             if (f == 1) {
                 set xlabel "time, s"; set logscale y; set yrange [*:*]; set format y "%g"
                 if (p == 0) { set ylabel "test loss, network 1" offset 0.3 } else { unset ylabel }
-                plot for [i=1:6] curves using (train(model, word(schemes, i), SECONDS)):(column(LOSS)) with linespoints ls int(word(styles, i))
+                plot for [i=1:6] curves using (train(model, word(schemes(model), i), SECONDS)):(column(LOSS)) with linespoints ls int(word(styles, i))
             } else {
-                set xlabel "round"; unset logscale; set yrange [0:*]
+                set xlabel "jobs"; unset logscale; set format y "%g"; set yrange [0:*]
                 if (p == 0) { set ylabel "time, s" offset 0.3 } else { unset ylabel }
-                plot for [i=1:6] curves using (train(model, word(schemes, i), ROUND)):(column(SECONDS)) with linespoints ls int(word(styles, i))
+                plot for [i=1:6] curves using (train(model, word(schemes(model), i), PRODUCTS)):(column(SECONDS)) with linespoints ls int(word(styles, i))
             }
         }
         eval strip
         plot NaN with linespoints ls 1 title "uncoded", NaN with linespoints ls 2 title "polynomial", \
             NaN with linespoints ls 4 title "DIP", NaN with linespoints ls 3 title "IDIP; bursty IDIP", \
-            NaN with linespoints ls 5 title "the planner’s choice"
+            NaN with linespoints ls 5 title "the planner’s choice", NaN with linespoints ls 6 title "uncoded, no rounds"
         eval finish
     }
 }
@@ -102,7 +102,7 @@ do for [p=0:1] {
     slowdown = word("1.5 5", p + 1) + 0
     set title sprintf("slow tasks take %g times as long", slowdown)
     set xlabel "share of slow tasks"
-    set logscale x; set xrange [0.001:0.3]; set xtics ("0.1 %%" 0.001, "0.5 %%" 0.005, "2 %%" 0.02, "8 %%" 0.08, "30 %%" 0.3)
+    set logscale x; set xrange [0.001:0.35]; set xtics ("0.1 %%" 0.001, "0.5 %%" 0.005, "2 %%" 0.02, "8 %%" 0.08, "30 %%" 0.3)
     if (p == 0) { set ylabel "time of a job, of an undisturbed one" offset 0.3 } else { unset ylabel }
     set yrange [1:(p == 0 ? 1.6 : 2.6)]
     plot mild using RATE:(pick(slowdown, "uncoded")) with linespoints ls 1, \
@@ -114,8 +114,9 @@ do for [p=0:1] {
         "" using RATE:(pick(slowdown, "polynomial_many")) with linespoints ls 2 dt (4, 3)
 }
 eval strip
+set key samplen 2 width 0
 plot NaN with linespoints ls 1 title "uncoded", NaN with linespoints ls 6 title "speculative", \
     NaN with linespoints ls 2 title "polynomial", NaN with linespoints ls 3 title "IDIP", \
     NaN with linespoints ls 4 title "DIP", \
-    NaN with lines ls 1 dt (4, 3) title "uncoded, 5 jobs at a time", NaN with lines ls 2 dt (4, 3) title "polynomial, 5 at a time"
+    NaN with lines ls 1 dt (4, 3) title "uncoded, 5 jobs", NaN with lines ls 2 dt (4, 3) title "polynomial, 5 jobs"
 eval finish

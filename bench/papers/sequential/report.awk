@@ -179,14 +179,14 @@ function curve_cell(figure, delta, curve, beta, free, text) {
         return text " (" beta ", " free ")"
     if (curve == "dip_infinite")
         return text " (" beta ")"
-    return curve ~ /uncoded/ ? text : text " (" free ")"
+    return curve ~ /uncoded|daemon/ ? text : text " (" free ")"
 }
 
 function figure(name, curves, count, c, d, text) {
-    count = split("uncoded_formula uncoded polynomial_formula polynomial idip_bound idip dip_infinite dip",
+    count = split("uncoded_formula uncoded polynomial_formula polynomial idip_bound idip idip_daemon dip_infinite dip dip_daemon",
         curves, " ")
-    text = "| delta | uncoded | simulated | polynomial (S) | simulated (S) | IDIP, bound (N) | simulated (N) | DIP, T = ∞ (xy) | finite T, simulated (xy, lambda) |\n"
-    text = text "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    text = "| delta | uncoded | simulated | polynomial (S) | simulated (S) | IDIP, bound (N) | simulated (N) | daemon | DIP, T = ∞ (xy) | finite T, simulated (xy, lambda) | daemon |\n"
+    text = text "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for (d = 1; d <= deltas; d++) {
         text = text "\n| " delta_at[d] + 0 " |"
         for (c = 1; c <= count; c++)
