@@ -14,7 +14,7 @@
 
 enum {
     LARGE = 1 << 20, // rows, inner and columns of the product that open codes are chosen for
-    STEPS_UNASKED = 1 << 13,
+    EVENTS_UNASKED = 1 << 13,
     TASK_NS_MIN = 100, // below it rounding to nanoseconds would show
 };
 
@@ -58,6 +58,7 @@ typedef struct run {
     double share; // of a job that is one task
     int64_t now_ns, busy_ns;
     uint64_t added, slow, stragglers;
+    size_t unasked;        // events since the observer was asked
     kofn_sim_round round;  // that is on
     kofn_rounds_view view; // when it began
     kofn_sim_figures figures;
@@ -288,6 +289,7 @@ static void
 answer(run *r, worker *w)
 {
     const task done = w->queue[0];
+    r->unasked++;
     const uint64_t id = (uint64_t)(w - r->workers) + 1;
     remove_task(r, w, 0);
     if (kofn_sched_answer(r->sched, r->now_ns, id, done.assignment) != KOFN_VERDICT_KEEP)
@@ -427,6 +429,7 @@ step(run *r)
     } else if (tick_ns != KOFN_NEVER_NS) {
         r->now_ns = tick_ns > r->now_ns ? tick_ns : r->now_ns;
         kofn_sched_tick(r->sched, r->now_ns);
+        r->unasked++;
     } else {
         return kofn_fail(r->err, KOFN_FAILED_PRECONDITION,
                          "after %" PRIu64 " of %" PRId64
@@ -440,6 +443,7 @@ static kofn_status
 ask_observer(run *r)
 {
     const kofn_sim_observer *o = r->observer;
+    r->unasked = 0;
     if (!o || !o->go_on || o->go_on(o->context, r->figures.jobs))
         return KOFN_OK;
     return kofn_fail(r->err, KOFN_CANCELLED, "stopped after %" PRIu64 " of %" PRId64 " jobs",
@@ -487,8 +491,8 @@ go(run *r)
     }
     if (status == KOFN_OK)
         status = drain(r);
-    for (size_t steps = 1; status == KOFN_OK && r->figures.jobs < (uint64_t)r->config.jobs; steps++)
-        status = steps % STEPS_UNASKED == 0 ? ask_observer(r) : step(r);
+    while (status == KOFN_OK && r->figures.jobs < (uint64_t)r->config.jobs)
+        status = r->unasked < EVENTS_UNASKED ? step(r) : ask_observer(r);
     return status;
 }
 
