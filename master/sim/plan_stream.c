@@ -281,6 +281,8 @@ try(planner *p, candidate *c, int64_t jobs)
     const kofn_sim_observer observer = {.context = &b, .on_job = count_job, .go_on = ask};
     kofn_sim_figures f;
     const kofn_status status = kofn_sim_run(&config, &observer, &f, p->err);
+    if (status == KOFN_CANCELLED)
+        return kofn_fail(p->err, status, "stopped while planning");
     if (status != KOFN_OK)
         return status;
     const double unit = (double)config.unit_ns * 1e-9;
