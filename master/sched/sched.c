@@ -1542,6 +1542,13 @@ kofn_sched_get_stream(const kofn_sched *s, uint64_t id, kofn_sched_stream_view *
     return true;
 }
 
+const kofn_trace *
+kofn_sched_get_trace(const kofn_sched *s, uint64_t id)
+{
+    const kofn_stream *stream = kofn_map_find(&s->streams, id);
+    return stream ? kofn_rounds_get_trace(stream->rounds) : NULL;
+}
+
 size_t
 kofn_sched_count_workers(const kofn_sched *s)
 {

@@ -276,6 +276,9 @@ typedef struct kofn_sched_stream_view {
 
 bool kofn_sched_get_stream(const kofn_sched *s, uint64_t stream, kofn_sched_stream_view *ret_view);
 
+/* NULL: not known. Lives until the scheduler is called again. */
+const kofn_trace *kofn_sched_get_trace(const kofn_sched *s, uint64_t stream);
+
 size_t kofn_sched_count_workers(const kofn_sched *s);                       // that take tasks
 size_t kofn_sched_count_able(const kofn_sched *s, const kofn_field *field); // of those, over it
 size_t kofn_sched_count_jobs(const kofn_sched *s);                          // not over yet
