@@ -569,6 +569,12 @@ answers_count_in_simulation_whatever_they_are(void **state)
     assert_actions(r, "decode 1");
 }
 
+static void
+die(rig *r, uint64_t worker)
+{
+    kofn_sched_worker_die(r->sched, r->now_ns, worker);
+}
+
 /* ---- kept answers ---------------------------------------------------------------------------- */
 
 static uint64_t
@@ -623,6 +629,26 @@ what_was_answered_before_it_was_given_is_skipped(void **state)
 }
 
 static void
+what_was_answered_is_skipped_of_a_suspect_too(void **state)
+{
+    rig *r = *state;
+    join(r, 1);
+    open_stream(r, 1, 1, 1, 4); // 1 + 4 rows
+    push(r, 1, 5, 4);
+    assert_actions(r, "send 1.0>1");
+    const uint64_t early = adopt(r, 1, 2, 1);
+    assert_int_equal(kofn_sched_answer(r->sched, r->now_ns, 1, early), KOFN_VERDICT_KEEP);
+    answer(r, 1, 0, 1);
+    assert_actions(r, "send 1.1>1");
+    die(r, 1);
+    join(r, 2);
+    assert_actions(r, "send 1.4>2");
+    die(r, 2);
+    join(r, 3); // row 2 would be next
+    assert_actions(r, "send 1.3>3");
+}
+
+static void
 what_is_kept_by_whom_it_is_given_to_is_waited_for_there(void **state)
 {
     rig *r = *state;
@@ -665,12 +691,6 @@ what_is_kept_is_not_taken_back_with_the_round(void **state)
     answer(r, 1, 4, 1);
     answer(r, 1, 6, 1);
     assert_actions(r, "cancel 1.7>2, decode 1");
-}
-
-static void
-die(rig *r, uint64_t worker)
-{
-    kofn_sched_worker_die(r->sched, r->now_ns, worker);
 }
 
 static void
@@ -837,6 +857,7 @@ main(void)
         rig_test(answers_count_in_simulation_whatever_they_are),
         rig_test(an_answer_that_was_kept_is_not_computed_again),
         rig_test(what_was_answered_before_it_was_given_is_skipped),
+        rig_test(what_was_answered_is_skipped_of_a_suspect_too),
         rig_test(what_is_kept_by_whom_it_is_given_to_is_waited_for_there),
         rig_test(what_is_kept_is_not_taken_back_with_the_round),
         rig_test(a_job_that_ends_workers_one_after_another_fails_and_the_stream_goes_on),
