@@ -358,6 +358,7 @@ static void
 an_interrupt_cancels_what_is_under_way(void **state)
 {
     char text[4096];
+    outcome run;
     cluster *c = cluster_new(state, "");
     cluster_start_master(c);
     cluster_start_worker(c, 0, STUCK);
@@ -368,6 +369,10 @@ an_interrupt_cancels_what_is_under_way(void **state)
         cluster_spawn(c, "stream", "list", "--scheme", "uncoded", "--partition", "1,1,1", NULL);
     say_pairs(list, 1, 2);
     cluster_await_running(c, 0, 1);
+    cluster_run(c, &run, "streams", NULL);
+    assert_int_equal(run.status, 0);
+    assert_has(run.out, "open");
+    assert_has(run.out, "uncoded P=1 T=0");
     assert_int_equal(kill(pid, SIGINT), 0);
     assert_int_equal(cluster_await_run(c, pid), 4);
     (void)close(list);
