@@ -439,6 +439,12 @@ KOFN_MUST_CHECK kofn_status kofn_stream_close(kofn_stream **stream_p,
 /* Give it up; the master cancels its jobs. Accepts NULL, NULLs the caller's pointer. */
 void kofn_stream_abandon(kofn_stream **stream_p);
 
+/* Streams that the master knows: with keys, those of this one, and all for an admin. Newest first.
+ * Ownership: free(*ret_streams). */
+KOFN_MUST_CHECK kofn_status kofn_client_list_streams(kofn_client *client,
+                                                     kofn_stream_account **ret_streams,
+                                                     size_t *ret_count, kofn_error *err);
+
 /* ---- stored operands ------------------------------------------------------------------------- */
 
 /* A matrix that takes part in many products is sent once:

@@ -341,3 +341,32 @@ kofn_stream_abandon(kofn_stream **stream_p)
     stream_free(stream_p);
     kofn_engine_tell(client, KOFN_METHOD_CLOSE_STREAM, &request);
 }
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+kofn_status
+kofn_client_list_streams(kofn_client *client, kofn_stream_account **ret_streams, size_t *ret_count,
+                         kofn_error *err)
+{
+    const kofn_msg_nothing request = {0};
+    kofn_call *call;
+    kofn_status status = kofn_engine_call(
+        client, &(kofn_call_params){.method = KOFN_METHOD_LIST_STREAMS, .request = &request}, &call,
+        err);
+    if (status != KOFN_OK)
+        return status;
+
+    const kofn_msg_streams *reply = call->reply;
+    const kofn_msg_stream *from = reply->streams.at;
+    const size_t count = reply->streams.count;
+    kofn_stream_account *streams = calloc(count ? count : 1, sizeof *streams);
+    if (streams) {
+        for (size_t i = 0; i < count; i++)
+            kofn_stream_from_message(&from[i], &streams[i]);
+        *ret_streams = streams;
+        *ret_count = count;
+    }
+    kofn_engine_drop(&call);
+    return streams ? KOFN_OK
+                   : kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a list of streams");
+}

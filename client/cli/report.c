@@ -515,6 +515,39 @@ cli_print_jobs(const kofn_account *jobs, size_t count_)
 }
 
 static void
+add_stream(cli_table *table, const kofn_stream_account *stream)
+{
+    const uint64_t ended = stream->done + stream->failed;
+    char text[128];
+    cli_table_row(table);
+    cli_table_cell(table, "%s", stream->stream);
+    cli_table_cell(table, "%s", stream->state);
+    format_scheme(stream, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+    cli_format_code(&stream->code, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+    cli_table_cell(table, "%" PRIu64, stream->pushed > ended ? stream->pushed - ended : 0);
+    cli_table_cell(table, "%" PRIu64, stream->done);
+    cli_table_cell(table, "%" PRIu64, stream->failed);
+    cli_table_cell(table, "%" PRIu64, stream->rounds);
+    cli_table_cell(table, "%" PRIu64, stream->waited);
+    cli_table_cell(table, "%" PRIu64, stream->vacant);
+    cli_format_seconds((double)stream->age_ms / 1e3, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+}
+
+void
+cli_print_streams(const kofn_stream_account *streams, size_t count_)
+{
+    cli_table table;
+    cli_table_init(&table, "STREAM|STATE|SCHEME|CODE|>JOBS|>DONE|>FAILED|>ROUNDS|>WAITED|>VACANT|"
+                           ">AGE");
+    for (size_t i = 0; i < count_; i++)
+        add_stream(&table, &streams[i]);
+    cli_table_print(&table);
+}
+
+static void
 add_operand(cli_table *table, const kofn_operand_info *operand)
 {
     const bool turned = operand->transposed; // shown as products see it

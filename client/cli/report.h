@@ -53,6 +53,7 @@ void cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
 void cli_print_account(const kofn_account *account);
 
 void cli_print_stream(FILE *to, const kofn_stream_account *stream);
+void cli_print_streams(const kofn_stream_account *streams, size_t count);
 void cli_print_jobs(const kofn_account *jobs, size_t count);
 void cli_print_operands(const kofn_operand_info *operands, size_t count);
 void cli_print_workers(const kofn_worker_info *workers, size_t count);
