@@ -180,6 +180,12 @@ what_is_left_open_follows_from_the_rest_and_is_told(void **state)
     assert_string_equal(poly.code.family, "polynomial");
     assert_string_equal(poly.field, "gf256");
 
+    const kofn_msg_stream none = open_stream(
+        client, &(kofn_msg_open_stream){.scheme = "uncoded", .field = "gf4", .slots = 7});
+    assert_int_equal(none.need, 7);
+    assert_string_equal(none.code.family, "uncoded"); // no points: gf4 has 4
+    assert_int_equal(none.code.tasks, 7);
+
     const kofn_msg_stream fewer =
         open_stream(client, &(kofn_msg_open_stream){.scheme = "idip", .failures = 6});
     assert_int_equal(fewer.need, 10); // P W - N
