@@ -96,6 +96,11 @@ open_run(kofn_coder_item *item)
                       "the inner code takes %zu answers, and its scheme counts on %zu: take "
                       "another family",
                       stream->code->threshold, stream->need);
+    if (!open->status && stream->code->enough < stream->code->threshold)
+        open->status = kofn_fail(&open->error, KOFN_INVALID_ARGUMENT,
+                                 "the inner code: %s settles for estimates, and jobs of a stream "
+                                 "end with the product; take %s",
+                                 stream->spec.family, stream->spec.part.z > 1 ? "matdot" : "rkrp");
 }
 
 static kofn_status

@@ -360,6 +360,23 @@ every_inner_family_serves(void **state)
     }
 }
 
+/* Where there are no plain rows, or nothing else. */
+static void
+the_inner_dimension_may_be_cut(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 4);
+    const kofn_msg_open_stream asked[] = {
+        {.scheme = "dip", .code = {.family = "matdot", .x = 1, .z = 3, .y = 1}},
+        {.scheme = "uncoded", .code = {.x = 2, .z = 2, .y = 1}},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        feed *f = open_feed(c, asked[i]);
+        run_until(f, 10);
+        assert_int_equal(finish(f).done, 10);
+        close_feed(&f);
+    }
+}
+
 /* ---- workers --------------------------------------------------------------------------------- */
 
 static void
@@ -635,6 +652,7 @@ main(void)
         T(every_scheme_multiplies_floats),
         T(every_scheme_multiplies_residues),
         T(every_inner_family_serves),
+        T(the_inner_dimension_may_be_cut),
         T(a_worker_that_is_killed_leaves_its_slot_and_no_job_behind),
         T(a_spare_worker_takes_the_slot_of_one_that_is_killed),
         T(a_worker_that_is_stopped_costs_no_job),

@@ -265,6 +265,9 @@ what_contradicts_itself_is_refused_with_the_equation(void **state)
         {{.scheme = "idip", .slots = 4, .code = {.x = 2, .z = 2, .y = 2}},
          KOFN_INVALID_ARGUMENT,
          ""},
+        {{.slots = 4, .code = {.family = "eps_matdot", .x = 1, .z = 2, .y = 1}},
+         KOFN_INVALID_ARGUMENT,
+         "estimates"},
         {{.slots = 4, .code = {.family = "alloy_local", .x = 2, .z = 2, .y = 2}}, 0, NULL},
         {{.scheme = ""}, KOFN_FAILED_PRECONDITION, "worker"},
     };
