@@ -190,7 +190,7 @@ count_rows(kofn_stream *stream, kofn_error *err)
                          stream->spec.part.z * sizeof(double);
     const size_t mini =
         (size_t)stream->rounds.slots * (size_t)(stream->rounds.delay + 1) * MINI_TASK_BYTES;
-    stream->charge = sizeof *stream + coefs + mini;
+    stream->charge = sizeof *stream + coefs + mini + KOFN_TRACE_BYTES_MAX;
     return KOFN_OK;
 }
 
@@ -274,6 +274,7 @@ kofn_streams_free_record(kofn_stream **stream_p)
 
     kofn_code_destroy(&stream->code);
     kofn_field_destroy(&stream->field);
+    free(stream->trace.at);
     free(stream->places);
     free(stream);
     *stream_p = NULL;
