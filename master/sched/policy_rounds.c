@@ -65,6 +65,7 @@ place(kofn_run *run, kofn_placed *ret_placed)
                    kofn_run_is_suspect(ret_placed->run, ret_placed->task)) {
             kofn_link_remove(link);
             kofn_link_insert_before(&ret_placed->run->parked, link);
+            run->stream->skipped = true; // suspects have their turn before all others
         } else if (!skip(slot, ret_placed)) {
             return true;
         }

@@ -8,7 +8,9 @@
  *            which slot it is, and in whose list it was given (`home`): that one is a straggler if it
  *            is not answered, wherever it went.
  *
- * While a slot is present, the queues of vacant ones are empty; else all that is left lies in them. */
+ *
+ * Vacant slots have neither. What is in their lists lies in `parked` until it is dealt out, which is at
+ * once, unless all are vacant. */
 #include "master/sched/rounds.h"
 #include "common/base/clock.h"
 #include "common/base/map.h"
@@ -81,6 +83,7 @@ struct kofn_rounds {
 
     kofn_map jobs;            // by id
     kofn_link waiting, woken; // of jobs, of slots
+    kofn_link parked;         // mini-tasks
     kofn_book *books;         // [T + 1]
 
     seat *slots;
@@ -152,6 +155,7 @@ kofn_rounds_new(const kofn_rounds_config *config, size_t need, kofn_rounds **ret
     r->history.window = (size_t)config->window;
     kofn_link_init(&r->waiting);
     kofn_link_init(&r->woken);
+    kofn_link_init(&r->parked);
     // Lists, what is given in addition when a due job has run out, and a copy of each.
     r->mini_count = (size_t)r->scheme->count_tasks(config, need) + need;
     if (config->rescue > 0)
@@ -217,7 +221,7 @@ place(kofn_rounds *r, mini *m, size_t on)
     seat *s = &r->slots[on];
     m->slot = (uint32_t)on;
     m->sent = false;
-    kofn_link_insert_before(&s->queue, &m->link);
+    kofn_link_insert_before(s->place == 0 ? &r->parked : &s->queue, &m->link);
     if (s->place == 0)
         return;
     if (!kofn_link_is_listed(&s->woken))
@@ -276,9 +280,9 @@ did_all(const seat *s)
     return s->left == 0 && s->did > 0 && s->did == s->own;
 }
 
-/* All mini-tasks of the row, since it was answered, or is trivial now. */
 static void move(kofn_rounds *r, int64_t now_ns, round_event event);
 
+/* All mini-tasks of the row, since it was answered, or is trivial now. */
 static void
 drop_row(kofn_rounds *r, int64_t now_ns, kofn_book *book, size_t row)
 {
@@ -330,15 +334,11 @@ move_mini(kofn_rounds *r, mini *m)
     place(r, m, choose_slot(r, m->slot));
 }
 
-/* What lies in the queues of vacant slots, to the others. */
 static void
 deal_out(kofn_rounds *r)
 {
-    if (r->present_count == 0 || r->present_count == r->slot_count)
-        return;
-    for (size_t i = 0; i < r->slot_count; i++)
-        while (r->slots[i].place == 0 && kofn_link_is_listed(&r->slots[i].queue))
-            move_mini(r, KOFN_OWNER(r->slots[i].queue.next, mini, link));
+    while (r->present_count > 0 && kofn_link_is_listed(&r->parked))
+        move_mini(r, KOFN_OWNER(r->parked.next, mini, link));
 }
 
 /* ---- what a scheme may ask and do ------------------------------------------------------------ */
@@ -549,8 +549,7 @@ kofn_rounds_fill_slot(kofn_rounds *r, int64_t now_ns, size_t slot)
     assert(slot < r->slot_count && r->slots[slot].place == 0);
     r->present[r->present_count++] = (uint32_t)slot;
     r->slots[slot].place = r->present_count;
-    if (r->present_count == 1)
-        deal_out(r);
+    deal_out(r);
 }
 
 static void
@@ -563,13 +562,9 @@ leave(kofn_rounds *r, seat *s)
 }
 
 static void
-empty_list(kofn_rounds *r, kofn_link *from)
+empty_list(kofn_rounds *r, const kofn_link *list)
 {
-    kofn_link all;
-    kofn_link_init(&all);
-    for (kofn_link *link = kofn_list_take_first(from); link; link = kofn_list_take_first(from))
-        kofn_link_insert_before(&all, link);
-    for (kofn_link *link = kofn_list_first(&all); link; link = kofn_list_first(&all)) {
+    for (kofn_link *link = kofn_list_first(list); link; link = kofn_list_first(list)) {
         mini *m = KOFN_OWNER(link, mini, link);
         const bool is_only = m->book->at[m->row] == m && !m->twin;
         if (is_only && r->scheme->deals && is_on(r))
@@ -586,8 +581,7 @@ kofn_rounds_vacate_slot(kofn_rounds *r, int64_t now_ns, size_t slot)
     assert(slot < r->slot_count && r->slots[slot].place != 0);
     leave(r, &r->slots[slot]);
     empty_list(r, &r->slots[slot].out);
-    if (r->present_count > 0 || !r->scheme->deals)
-        empty_list(r, &r->slots[slot].queue);
+    empty_list(r, &r->slots[slot].queue);
 }
 
 /* ---- a round --------------------------------------------------------------------------------- */
@@ -729,7 +723,7 @@ bool
 kofn_rounds_peek(const kofn_rounds *r, size_t slot, kofn_mini_task *ret_task)
 {
     assert(slot < r->slot_count);
-    if (!is_on(r) || r->slots[slot].place == 0)
+    if (!is_on(r))
         return false;
     const kofn_link *link = kofn_list_first(&r->slots[slot].queue);
     if (!link)
@@ -897,6 +891,13 @@ kofn_rounds_end(kofn_rounds *r, int64_t now_ns)
     return false;
 }
 
+static void
+fail_all(kofn_rounds *r, const kofn_link *list)
+{
+    for (kofn_link *link = kofn_list_first(list); link; link = kofn_list_first(list))
+        fail_mini(r, KOFN_OWNER(link, mini, link));
+}
+
 bool
 kofn_rounds_take_back(kofn_rounds *r, kofn_mini_task *ret_task)
 {
@@ -910,9 +911,9 @@ kofn_rounds_take_back(kofn_rounds *r, kofn_mini_task *ret_task)
             fail_mini(r, KOFN_OWNER(link, mini, link));
             return true;
         }
-        while ((link = kofn_list_first(&s->queue)))
-            fail_mini(r, KOFN_OWNER(link, mini, link));
+        fail_all(r, &s->queue);
     }
+    fail_all(r, &r->parked);
     move(r, 0, EVENT_CLEARED);
     return false;
 }

@@ -161,8 +161,7 @@ begin(rounds_rig *rig)
     rig_push(rig);
     assert_true(kofn_rounds_begin(rig->rounds, rig->now_ns));
     rig->round++;
-    for (size_t slot = 0; slot < (size_t)rig->config.slots; slot++)
-        rig_send(rig, slot);
+    rig_send_all(rig);
 }
 
 /* All but those slots do their lists; the round is to end with that. */
@@ -355,6 +354,31 @@ idip_waits_until_the_pattern_conforms(void **state)
     assert_true(kofn_rounds_end(rig.rounds, rig.now_ns));
     assert_true(kofn_rounds_was_straggler(rig.rounds, 2));
     assert_int_equal(kofn_rounds_get_view(rig.rounds).stragglers, 1);
+    rig_close(&rig);
+}
+
+static void
+idip_burst_gives_plain_rows_to_those_who_cannot_begin_a_burst(void **state)
+{
+    (void)state;
+    rounds_rig rig; // need 5 = 3 x 3 - 4; two slots straggle, for two rounds each
+    rig_open(&rig, CONFIG(IDIP_BURST, .slots = 3, .delay = 2, .burst = 2), 5);
+    rig_fill_all(&rig);
+    begin(&rig); // three rounds are longer than a burst, where idip would fear three failures
+    assert_list(&rig, 0, "1.0");
+    assert_list(&rig, 1, "1.1");
+    assert_list(&rig, 2, "1.2");
+    end_but(&rig, "12");
+    begin(&rig); // slot 0 is the third
+    assert_list(&rig, 0, "2.0 1.3");
+    assert_list(&rig, 1, "2.1 1.1");
+    assert_list(&rig, 2, "2.2 1.2");
+    end_but(&rig, "1");
+    begin(&rig); // job 2: slot 2 was a straggler two rounds ago, and may be for two rounds more
+    assert_list(&rig, 0, "3.0 2.3 1.5");
+    assert_list(&rig, 1, "3.1 2.1 1.1");
+    assert_list(&rig, 2, "3.2 2.5 1.6"); // of job 1 there is one plain row left for two slots
+    end_but(&rig, "");
     rig_close(&rig);
 }
 
@@ -668,18 +692,20 @@ a_loss_goes_to_another_slot_and_back_where_there_is_none(void **state)
 {
     (void)state;
     rounds_rig rig;
-    rig_open(&rig, CONFIG(UNCODED, .slots = 2), 2);
+    rig_open(&rig, CONFIG(UNCODED, .slots = 2), 4);
     rig_fill_all(&rig);
     begin(&rig);
+    rig_lose(&rig, 0, 1);
     rig_lose(&rig, 0, 0);
     rig_send_all(&rig);
     assert_list(&rig, 0, "");
-    assert_list(&rig, 1, "1.1 1.0");
+    assert_list(&rig, 1, "1.1 1.3 1.2 1.0");
+    rig_lose(&rig, 1, 0);
     rig_vacate(&rig, 0);
-    rig_lose(&rig, 1, 1);
-    kofn_rounds_lose(rig.rounds, rig.now_ns, 1, 0, 1); // it is not out
+    rig_lose(&rig, 1, 0);
+    kofn_rounds_lose(rig.rounds, rig.now_ns, 1, 0, 0); // it is out, but not there
     rig_send_all(&rig);
-    assert_list(&rig, 1, "1.1 1.0");
+    assert_list(&rig, 1, "1.2 1.0 1.1 1.3");
     answer_all(&rig, 1);
     assert_true(kofn_rounds_end(rig.rounds, rig.now_ns));
     assert_int_equal(kofn_rounds_get_view(rig.rounds).failed, 0);
@@ -878,6 +904,7 @@ main(void)
         cmocka_unit_test(idip_gives_coded_rows_where_all_could_fail),
         cmocka_unit_test(idip_gives_coded_rows_where_plain_ones_run_short),
         cmocka_unit_test(idip_waits_until_the_pattern_conforms),
+        cmocka_unit_test(idip_burst_gives_plain_rows_to_those_who_cannot_begin_a_burst),
         cmocka_unit_test(the_deadline_is_counted_from_what_the_first_slot_took),
         cmocka_unit_test(a_round_is_over_at_once_when_every_slot_is_done),
         cmocka_unit_test(a_job_that_is_finished_is_trivial_at_once),
