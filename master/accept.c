@@ -423,7 +423,9 @@ find_spec(const kofn_master_config *config, const kofn_job_order *order, kofn_jo
     if (!order->stream)
         return choose_spec(config, order->product, job, &job->spec, err);
     job->spec = *kofn_stream_get_spec(order->stream);
-    job->charge += kofn_code_count_bytes(&job->spec, true);
+    kofn_code_spec all = job->spec; // its plain rows as well
+    all.tasks = kofn_stream_get_code(order->stream)->tasks;
+    job->charge += kofn_code_count_bytes(&all, true);
     return KOFN_OK;
 }
 

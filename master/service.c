@@ -324,13 +324,37 @@ reply_stream(kofn_request *request, const kofn_stream *stream)
 }
 
 static void
+fail_unknown_stream(kofn_request *request, const char *name)
+{
+    kofn_error err;
+    kofn_fail(
+        &err, KOFN_NOT_FOUND,
+        "stream '%s' is not known: it never was, or it was closed, or its client was gone for "
+        "too long",
+        name);
+    kofn_request_fail(request, &err);
+}
+
+/* One that opened or closed it may have been an admin then, and is none any more. */
+static void
 on_stream(void *context, kofn_stream *stream, const kofn_error *why)
 {
     kofn_request *request = end_later_call(context);
     if (request && why)
         kofn_request_fail(request, why);
+    else if (request && !kofn_asker_may(kofn_session_get_asker(request->session),
+                                        kofn_stream_get_owner(stream)))
+        fail_unknown_stream(request, kofn_stream_get_name(stream));
     else if (request)
         reply_stream(request, stream);
+}
+
+static void
+on_stream_opened(void *context, kofn_stream *stream, const kofn_error *why)
+{
+    if (stream && !((later_call *)context)->request)
+        kofn_stream_forsake(stream);
+    on_stream(context, stream, why);
 }
 
 static void
@@ -343,8 +367,8 @@ serve_open_stream(kofn_master *master, kofn_request *request, const kofn_msg_cal
     kofn_error err;
     if (!later || kofn_streams_open(master->streams, &body->open_stream,
                                     kofn_session_get_asker(request->session),
-                                    kofn_session_get_number(request->session), on_stream, later,
-                                    &never, &err) == KOFN_OK)
+                                    kofn_session_get_number(request->session), on_stream_opened,
+                                    later, &never, &err) == KOFN_OK)
         return;
     refuse(end_later_call(later), &err, never);
 }
@@ -355,17 +379,11 @@ find_stream(kofn_master *master, kofn_request *request, const char *name)
 {
     kofn_stream *stream =
         kofn_streams_find(master->streams, kofn_session_get_asker(request->session), name);
-    kofn_error err;
     if (stream) {
         kofn_stream_use(stream, kofn_session_get_number(request->session));
         return stream;
     }
-    kofn_fail(
-        &err, KOFN_NOT_FOUND,
-        "stream '%s' is not known: it never was, or it was closed, or its client was gone for "
-        "too long",
-        name);
-    kofn_request_fail(request, &err);
+    fail_unknown_stream(request, name);
     return NULL;
 }
 

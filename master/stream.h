@@ -37,6 +37,7 @@ struct kofn_stream {
     int64_t grace_ns;
     const kofn_field *field; // a ref
     kofn_code_spec spec;     // its tasks are the coded rows
+    size_t rows;             // of the code
     bool plain;              // plain ones stand in front
     kofn_code *code;
     size_t charge;

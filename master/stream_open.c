@@ -8,8 +8,8 @@
 
 enum { WINDOW_USUAL = 4 }; // rounds: the paper's, of four workers and of six
 
-/* Rounds that a stream and its jobs keep mini-tasks for: each one's record, about. */
-enum { MINI_TASK_BYTES = 64 };
+/* Of what the rounds keep for each mini-task, and for each row of a job, about. */
+enum { MINI_TASK_BYTES = 64, ROW_BYTES = 16 };
 
 static_assert((int)KOFN_STREAM_SLOTS_MAX == (int)KOFN_SLOTS_MAX &&
                   (int)KOFN_STREAM_DELAY_MAX == (int)KOFN_DELAY_MAX,
@@ -186,12 +186,20 @@ count_rows(kofn_stream *stream, kofn_error *err)
         stream->spec.set_count = 0;
         stream->spec.tasks = plain;
     }
-    const size_t coefs = (plain + coded) * (stream->spec.part.x + stream->spec.part.y) *
-                         stream->spec.part.z * sizeof(double);
-    const size_t mini =
-        (size_t)stream->rounds.slots * (size_t)(stream->rounds.delay + 1) * MINI_TASK_BYTES;
-    stream->charge = sizeof *stream + coefs + mini;
+    stream->rows = plain + coded;
     return KOFN_OK;
+}
+
+/* The code, the rounds, and records of jobs that are over: those that are not are charged as jobs.
+ * Without overflow: sizes of a spec have 17 bits, of rounds fewer. */
+static size_t
+count_bytes(const kofn_stream *stream)
+{
+    const kofn_partition p = stream->spec.part;
+    const size_t rounds = (size_t)stream->rounds.delay + 1, slots = (size_t)stream->rounds.slots;
+    return sizeof *stream + stream->rows * p.z * (p.x + p.y) * sizeof(double) +
+           rounds * (slots * MINI_TASK_BYTES + stream->rows * ROW_BYTES) +
+           stream->limit * (sizeof *stream->places + sizeof(kofn_job));
 }
 
 /* ---- the whole -------------------------------------------------------------------------------- */
@@ -210,7 +218,6 @@ settle_limits(const kofn_master *master, const kofn_msg_open_stream *asked, kofn
                          "pushed",
                          stream->limit, least);
     stream->places = calloc(stream->limit, sizeof *stream->places);
-    stream->charge += stream->limit * sizeof *stream->places;
     if (!stream->places)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another stream");
     return KOFN_OK;
@@ -246,6 +253,8 @@ fill(kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream *stream
         status = count_rows(stream, err);
     if (!status)
         status = settle_limits(master, asked, stream, err);
+    if (!status)
+        stream->charge = count_bytes(stream);
     return status;
 }
 

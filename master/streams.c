@@ -490,6 +490,12 @@ kofn_stream_shut(kofn_stream *stream, bool abandon, kofn_stream_done *done, void
     return KOFN_OK;
 }
 
+void
+kofn_stream_forsake(kofn_stream *stream)
+{
+    close_stream(stream, NULL);
+}
+
 static void
 forget_stream(kofn_stream *stream)
 {
@@ -641,11 +647,11 @@ kofn_streams_describe(const kofn_streams *streams, const kofn_asker *who,
     count = count < KOFN_STREAMS_LISTED_MAX ? count : KOFN_STREAMS_LISTED_MAX;
     kofn_status status = kofn_wire_list_new(count, sizeof(kofn_msg_stream), &m.streams, err);
     kofn_msg_stream *at = m.streams.at;
-    const kofn_msg_stream *const end = at + m.streams.count;
+    size_t told = 0;
     TAILQ_FOREACH_REVERSE(stream, &streams->all, stream_list, of_all)
     {
-        if (!status && at < end && kofn_asker_may(who, stream->owner))
-            status = kofn_stream_describe(stream, at++, err);
+        if (!status && told < m.streams.count && kofn_asker_may(who, stream->owner))
+            status = kofn_stream_describe(stream, &at[told++], err);
     }
     if (status)
         kofn_message_clear(&kofn_streams_message, &m);

@@ -67,6 +67,9 @@ KOFN_MUST_CHECK kofn_status kofn_stream_take(kofn_stream *stream, const kofn_pus
                                              kofn_job **ret_job, bool *ret_known, bool *ret_never,
                                              kofn_error *err);
 
+/* Whoever opened it never heard of it: it ends. */
+void kofn_stream_forsake(kofn_stream *stream);
+
 /* No further jobs; `abandon` ends those that are there. `done` is called when none is left: at once,
  * maybe. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_stream_shut(kofn_stream *stream, bool abandon,

@@ -8,7 +8,9 @@
  *            which slot it is, and in whose list it was given (`home`): that one is a straggler if it
  *            is not answered, wherever it went.
  *
- * While a slot is present, the queues of vacant ones are empty; else all that is left lies in them. */
+ *
+ * Vacant slots have neither. What is in their lists lies in `parked` until it is dealt out, which is at
+ * once, unless all are vacant. */
 #include "master/sched/rounds.h"
 #include "common/base/clock.h"
 #include "common/base/map.h"
@@ -60,8 +62,9 @@ typedef struct seat {
     kofn_link woken; // among those to be told of
     size_t left;     // of its list: neither answered nor trivial
     size_t load;     // mini-tasks that came to it in this round
+    size_t own, did; // mini-tasks of its list in this round; of them answered by itself
     size_t place;    // in `present`, + 1; 0: it is vacant
-    bool straggler;
+    bool straggler, late;
     kofn_burst burst;
 } seat;
 
@@ -80,13 +83,16 @@ struct kofn_rounds {
 
     kofn_map jobs;            // by id
     kofn_link waiting, woken; // of jobs, of slots
+    kofn_link parked;         // mini-tasks
     kofn_book *books;         // [T + 1]
 
     seat *slots;
     uint32_t *present, *idle; // slots with a worker; of these some, while they are looked for
     size_t present_count, turn;
-    size_t undone; // slots with something left of their lists
-    size_t taking; // slot that is taken back from
+    size_t undone;    // slots with something left of their lists
+    size_t taking;    // slot that is taken back from
+    size_t first_did; // of the slot that tau is of; 0: others did part of its list
+    kofn_trace trace;
 
     mini *minis, *free; // all; a list of those that were given back
     size_t mini_count, mini_used;
@@ -119,7 +125,8 @@ make_parts(kofn_rounds *r)
     r->idle = calloc(slots, sizeof *r->idle);
     r->books = calloc(books, sizeof *r->books);
     r->minis = calloc(r->mini_count, sizeof *r->minis);
-    if (!r->slots || !r->present || !r->idle || !r->books || !r->minis)
+    if (!r->slots || !r->present || !r->idle || !r->books || !r->minis ||
+        !kofn_trace_init(&r->trace, slots))
         return false;
     for (size_t i = 0; i < slots; i++) {
         kofn_link_init(&r->slots[i].queue);
@@ -148,6 +155,7 @@ kofn_rounds_new(const kofn_rounds_config *config, size_t need, kofn_rounds **ret
     r->history.window = (size_t)config->window;
     kofn_link_init(&r->waiting);
     kofn_link_init(&r->woken);
+    kofn_link_init(&r->parked);
     // Lists, what is given in addition when a due job has run out, and a copy of each.
     r->mini_count = (size_t)r->scheme->count_tasks(config, need) + need;
     if (config->rescue > 0)
@@ -177,6 +185,7 @@ kofn_rounds_destroy(kofn_rounds **rounds_p)
         free(r->books[i].failed);
         free(r->books[i].owed);
     }
+    kofn_trace_fini(&r->trace);
     free(r->books);
     free(r->minis);
     free(r->idle);
@@ -212,7 +221,7 @@ place(kofn_rounds *r, mini *m, size_t on)
     seat *s = &r->slots[on];
     m->slot = (uint32_t)on;
     m->sent = false;
-    kofn_link_insert_before(&s->queue, &m->link);
+    kofn_link_insert_before(s->place == 0 ? &r->parked : &s->queue, &m->link);
     if (s->place == 0)
         return;
     if (!kofn_link_is_listed(&s->woken))
@@ -264,9 +273,16 @@ count_down(kofn_rounds *r, size_t home)
     return true;
 }
 
-/* All mini-tasks of the row, since it was answered, or is trivial now. */
+/* Nothing of its list was trivial, or answered by another slot. */
+static bool
+did_all(const seat *s)
+{
+    return s->left == 0 && s->did > 0 && s->did == s->own;
+}
+
 static void move(kofn_rounds *r, int64_t now_ns, round_event event);
 
+/* All mini-tasks of the row, since it was answered, or is trivial now. */
 static void
 drop_row(kofn_rounds *r, int64_t now_ns, kofn_book *book, size_t row)
 {
@@ -274,8 +290,10 @@ drop_row(kofn_rounds *r, int64_t now_ns, kofn_book *book, size_t row)
     while (book->at[row])
         drop_mini(r, book->at[row]);
     book->out--;
-    if (count_down(r, home) && r->state == ROUND_OPEN)
-        move(r, now_ns, EVENT_FIRST_DONE);
+    if (!count_down(r, home) || r->state != ROUND_OPEN)
+        return;
+    r->first_did = did_all(&r->slots[home]) ? r->slots[home].did : 0;
+    move(r, now_ns, EVENT_FIRST_DONE);
 }
 
 /* It has failed there. What failed in a list is owed to the same slot in the next round. */
@@ -316,15 +334,11 @@ move_mini(kofn_rounds *r, mini *m)
     place(r, m, choose_slot(r, m->slot));
 }
 
-/* What lies in the queues of vacant slots, to the others. */
 static void
 deal_out(kofn_rounds *r)
 {
-    if (r->present_count == 0 || r->present_count == r->slot_count)
-        return;
-    for (size_t i = 0; i < r->slot_count; i++)
-        while (r->slots[i].place == 0 && kofn_link_is_listed(&r->slots[i].queue))
-            move_mini(r, KOFN_OWNER(r->slots[i].queue.next, mini, link));
+    while (r->present_count > 0 && kofn_link_is_listed(&r->parked))
+        move_mini(r, KOFN_OWNER(r->parked.next, mini, link));
 }
 
 /* ---- what a scheme may ask and do ------------------------------------------------------------ */
@@ -409,6 +423,7 @@ give_row(kofn_rounds *r, kofn_book *book, size_t row, size_t home)
     }
     book->out++;
     r->view.given++;
+    r->slots[home].own++;
     if (r->slots[home].left++ == 0)
         r->undone++;
 }
@@ -534,8 +549,7 @@ kofn_rounds_fill_slot(kofn_rounds *r, int64_t now_ns, size_t slot)
     assert(slot < r->slot_count && r->slots[slot].place == 0);
     r->present[r->present_count++] = (uint32_t)slot;
     r->slots[slot].place = r->present_count;
-    if (r->present_count == 1)
-        deal_out(r);
+    deal_out(r);
 }
 
 static void
@@ -548,13 +562,9 @@ leave(kofn_rounds *r, seat *s)
 }
 
 static void
-empty_list(kofn_rounds *r, kofn_link *from)
+empty_list(kofn_rounds *r, const kofn_link *list)
 {
-    kofn_link all;
-    kofn_link_init(&all);
-    for (kofn_link *link = kofn_list_take_first(from); link; link = kofn_list_take_first(from))
-        kofn_link_insert_before(&all, link);
-    for (kofn_link *link = kofn_list_first(&all); link; link = kofn_list_first(&all)) {
+    for (kofn_link *link = kofn_list_first(list); link; link = kofn_list_first(list)) {
         mini *m = KOFN_OWNER(link, mini, link);
         const bool is_only = m->book->at[m->row] == m && !m->twin;
         if (is_only && r->scheme->deals && is_on(r))
@@ -571,8 +581,7 @@ kofn_rounds_vacate_slot(kofn_rounds *r, int64_t now_ns, size_t slot)
     assert(slot < r->slot_count && r->slots[slot].place != 0);
     leave(r, &r->slots[slot]);
     empty_list(r, &r->slots[slot].out);
-    if (r->present_count > 0 || !r->scheme->deals)
-        empty_list(r, &r->slots[slot].queue);
+    empty_list(r, &r->slots[slot].queue);
 }
 
 /* ---- a round --------------------------------------------------------------------------------- */
@@ -593,7 +602,7 @@ give_lists(kofn_rounds *r, int64_t now_ns)
     r->view.on = true;
     r->view.load = 0;
     for (size_t i = 0; i < r->slot_count; i++)
-        r->slots[i].load = 0;
+        r->slots[i].load = r->slots[i].own = r->slots[i].did = 0;
     r->scheme->give(r);
     deal_out(r);
 }
@@ -605,10 +614,13 @@ set_deadline(kofn_rounds *r, int64_t now_ns)
     r->deadline_ns = kofn_clock_after(now_ns, scale_ns(r->tau_ns, r->config.tolerance));
 }
 
+/* What was dealt out for a vacant slot lies behind the others' own lists: that says nothing. */
 static void
 begin_waiting(kofn_rounds *r, int64_t now_ns)
 {
     (void)now_ns;
+    for (size_t i = 0; i < r->slot_count; i++)
+        r->slots[i].late = r->slots[i].left > 0 && r->slots[i].place != 0;
     r->view.waited++;
     r->rescue_ns = KOFN_NEVER_NS;
     if (r->config.rescue > 0)
@@ -620,11 +632,17 @@ mark_stragglers(kofn_rounds *r, int64_t now_ns)
 {
     kofn_rounds_view *view = &r->view;
     kofn_history_add(&r->history, r->undone);
+    kofn_trace_add(&r->trace);
     for (size_t i = 0; i < r->slot_count; i++) {
         seat *s = &r->slots[i];
         s->straggler = s->left > 0;
         if (s->straggler)
             kofn_burst_add(&s->burst, view->round);
+        if (s->straggler || s->late) {
+            kofn_trace_mark(&r->trace, i);
+            view->late++;
+        }
+        s->late = false;
     }
     r->taking = 0;
     view->on = false;
@@ -705,7 +723,7 @@ bool
 kofn_rounds_peek(const kofn_rounds *r, size_t slot, kofn_mini_task *ret_task)
 {
     assert(slot < r->slot_count);
-    if (!is_on(r) || r->slots[slot].place == 0)
+    if (!is_on(r))
         return false;
     const kofn_link *link = kofn_list_first(&r->slots[slot].queue);
     if (!link)
@@ -742,16 +760,30 @@ find_book(const kofn_rounds *r, uint64_t id, size_t row) // NULL: the row is not
     return j->book;
 }
 
+/* It was late, and has done its list since: how many times as long as the first slot, which did as
+ * much? */
+static void
+time_late(kofn_rounds *r, int64_t now_ns, const seat *s)
+{
+    if (r->state != ROUND_WAITING || !s->late || !did_all(s) || s->did != r->first_did ||
+        r->tau_ns <= 0)
+        return;
+    r->view.timed++;
+    r->view.slowdown_sum += (double)(now_ns - r->begin_ns) / (double)r->tau_ns;
+}
+
 void
 kofn_rounds_answer(kofn_rounds *r, int64_t now_ns, uint64_t id, size_t row, size_t slot)
 {
-    (void)slot;
     kofn_book *book = find_book(r, id, row);
     if (!book)
         return;
+    const size_t home = book->at[row]->home;
     book->answers++;
     r->view.answered++;
+    r->slots[home].did += home == slot;
     drop_row(r, now_ns, book, row);
+    time_late(r, now_ns, &r->slots[home]);
 }
 
 void
@@ -859,6 +891,13 @@ kofn_rounds_end(kofn_rounds *r, int64_t now_ns)
     return false;
 }
 
+static void
+fail_all(kofn_rounds *r, const kofn_link *list)
+{
+    for (kofn_link *link = kofn_list_first(list); link; link = kofn_list_first(list))
+        fail_mini(r, KOFN_OWNER(link, mini, link));
+}
+
 bool
 kofn_rounds_take_back(kofn_rounds *r, kofn_mini_task *ret_task)
 {
@@ -872,9 +911,9 @@ kofn_rounds_take_back(kofn_rounds *r, kofn_mini_task *ret_task)
             fail_mini(r, KOFN_OWNER(link, mini, link));
             return true;
         }
-        while ((link = kofn_list_first(&s->queue)))
-            fail_mini(r, KOFN_OWNER(link, mini, link));
+        fail_all(r, &s->queue);
     }
+    fail_all(r, &r->parked);
     move(r, 0, EVENT_CLEARED);
     return false;
 }
@@ -900,6 +939,12 @@ kofn_rounds_was_straggler(const kofn_rounds *r, size_t slot)
 {
     assert(slot < r->slot_count);
     return r->slots[slot].straggler;
+}
+
+const kofn_trace *
+kofn_rounds_get_trace(const kofn_rounds *r)
+{
+    return &r->trace;
 }
 
 uint64_t

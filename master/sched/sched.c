@@ -197,7 +197,6 @@ static void
 cancel(kofn_sched *s, kofn_assignment *a)
 {
     release(s, a, KOFN_ENDED_CANCELLED);
-    a->slot = NULL; // nobody tells the rounds: they know, or it does not matter any more
     kofn_link_insert_before(&s->cancels, &a->pending);
 }
 
@@ -1472,7 +1471,7 @@ kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action)
         }
         if (dispatch(s, ret_action))
             return true;
-    } while (kofn_link_is_listed(&s->stirred)); // dispatch met what was answered already
+    } while (kofn_link_is_listed(&s->stirred)); // dispatch skipped something
     return false;
 }
 
@@ -1534,16 +1533,20 @@ kofn_sched_get_stream(const kofn_sched *s, uint64_t id, kofn_sched_stream_view *
     const kofn_stream *stream = kofn_map_find(&s->streams, id);
     if (!stream)
         return false;
-    size_t vacant = 0;
-    for (size_t i = 0; i < stream->slot_count; i++)
-        vacant += !stream->slots[i].worker;
     *ret_view = (kofn_sched_stream_view){
         .rounds = kofn_rounds_get_view(stream->rounds),
         .slots = stream->slot_count,
-        .vacant = vacant,
+        .vacant = stream->slot_count - stream->held,
         .jobs = stream->jobs.count,
     };
     return true;
+}
+
+const kofn_trace *
+kofn_sched_get_trace(const kofn_sched *s, uint64_t id)
+{
+    const kofn_stream *stream = kofn_map_find(&s->streams, id);
+    return stream ? kofn_rounds_get_trace(stream->rounds) : NULL;
 }
 
 size_t

@@ -157,8 +157,20 @@ settle_rounds(kofn_sim_config *config, kofn_error *err)
     if (part->x == 0 || part->y == 0 || part->z != 1)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "a stream's jobs are cut into x y blocks: want a partition X,1,Y");
+    size_t plain, coded;
+    const size_t need = kofn_size_multiply(part->x, part->y);
     config->rounds.slots = config->workers;
-    return kofn_rounds_settle(&config->rounds, kofn_size_multiply(part->x, part->y), err);
+    const kofn_status status = kofn_rounds_settle(&config->rounds, need, err);
+    if (status != KOFN_OK)
+        return status;
+    kofn_rounds_count_rows(&config->rounds, need, &plain, &coded);
+    if (plain + coded <= KOFN_TASKS_MAX)
+        return KOFN_OK;
+    return kofn_fail(
+        err, KOFN_OUT_OF_RANGE,
+        "%s: the inner code of a job would have %zu rows, at most %d are possible: take "
+        "fewer parts, or of dip a larger lambda",
+        kofn_scheme_name((kofn_scheme)config->rounds.scheme), plain + coded, KOFN_TASKS_MAX);
 }
 
 /* What one task is of the job. */

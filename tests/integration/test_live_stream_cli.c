@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define STUCK "inject:\n  sleep: 1h\n"
@@ -402,20 +403,51 @@ a_lost_connection_costs_neither_stream_nor_product(void **state)
     assert_has(text, "\"pushed\": 16"); // one stream, and no job twice
 }
 
+static size_t
+count_streams(cluster *c)
+{
+    size_t count = 0;
+    for (const char *at = cluster_get_master_log(c); (at = strstr(at, "stream_opened")); at++)
+        count++;
+    return count;
+}
+
+/* Until it has, or the program has ended: then it never will. */
+static void
+await_streams(cluster *c, pid_t pid, size_t count)
+{
+    const int64_t until = kofn_clock_ns() + (int64_t)(cluster_get_patience_s() * 1e9);
+    siginfo_t info;
+    while (count_streams(c) < count && kofn_clock_ns() < until) {
+        info.si_pid = 0;
+        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid)
+            break;
+        (void)usleep(10000);
+    }
+    assert_int_equal(count_streams(c), count);
+}
+
+/* Its workers come back later than the new stream. */
 static void
 a_master_that_is_killed_and_comes_back_gets_a_new_stream(void **state)
 {
+    enum { WORKERS = 3 };
     char text[8192];
-    cluster *c = cluster_new_ready(state, "", 3);
+    cluster *c = cluster_new_ready(state, "log:\n  level: info\n", WORKERS);
     write_pairs(c, 12);
     const int list = make_list(c);
     const pid_t pid = cluster_spawn(c, "stream", "list", NULL);
     say_pairs(list, 1, 4);
     await_product(c, 2);
+    for (size_t i = 0; i < WORKERS; i++)
+        cluster_signal_worker(c, i, SIGSTOP);
     cluster_kill_master(c);
     say_pairs(list, 5, 12);
     (void)close(list);
     cluster_start_master(c);
+    await_streams(c, pid, 2);
+    for (size_t i = 0; i < WORKERS; i++)
+        cluster_signal_worker(c, i, SIGCONT);
     assert_int_equal(cluster_await_run(c, pid), 0);
     assert_products(c, 12);
     read_text(c, "spawned.log", text, sizeof text);

@@ -215,11 +215,18 @@ rig_send(rounds_rig *rig, size_t slot)
     }
 }
 
+/* Slots that were woken, and those that had no credit left: nobody else has anything to send. */
 static inline void
 rig_send_all(rounds_rig *rig)
 {
-    for (size_t slot = 0; slot < (size_t)rig->config.slots; slot++)
+    size_t slot = 0;
+    kofn_mini_task task;
+    while (kofn_rounds_next_woken(rig->rounds, &slot))
         rig_send(rig, slot);
+    for (slot = 0; slot < (size_t)rig->config.slots; slot++) {
+        assert_true(rig->credit > 0 || !kofn_rounds_peek(rig->rounds, slot, &task));
+        rig_send(rig, slot);
+    }
 }
 
 static inline void

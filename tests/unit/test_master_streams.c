@@ -518,6 +518,29 @@ a_push_again_in_mid_upload_begins_anew(void **state)
     assert_int_equal(find_stream(client, &stream).done, 1);
 }
 
+static void
+a_stream_that_is_over_holds_no_memory(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 2);
+    kofn_msg_open_stream asked = one_by_one;
+    asked.grace_ms = 1;
+    const uint64_t before = check_health(client).memory_bytes;
+    const kofn_msg_stream stream = open_stream(client, &asked);
+    assert_true(check_health(client).memory_bytes > before);
+    for (uint64_t i = 1; i <= 6; i++) {
+        push(s, client, &stream, i);
+        answer_tasks(s, worker, 1);
+        expect_job(s, client, &stream, i, NULL);
+    }
+    push_misfit(client, 7, &stream, 7);
+    (void)expect_failure(client, 7, KOFN_INVALID_ARGUMENT);
+    (void)close_stream(client, 70, &stream, false);
+    await_stream_state(client, &stream, "");
+    assert_int_equal(check_health(client).memory_bytes, before);
+}
+
 /* ---- ends ------------------------------------------------------------------------------------ */
 
 static void
@@ -692,6 +715,28 @@ a_client_that_goes_has_its_stream_closed_after_the_grace(void **state)
     assert_int_equal(check_health(client).jobs_running, 0);
 }
 
+/* Whether the reply was on its way or not. */
+static void
+a_stream_that_nobody_heard_of_ends(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *gone = open_client(s, KOFN_WINDOW_BYTES), *client = open_client(s, KOFN_WINDOW_BYTES);
+    kofn_msg_open_stream asked = {.slots = 100, .code = {.x = 30, .y = 30}, .grace_ms = 2000};
+    kofn_msg_streams list;
+    send_call(gone, 1, KOFN_METHOD_OPEN_STREAM, &kofn_open_stream_message, &asked);
+    post(gone, &kofn_abandon_message, &(kofn_msg_abandon){.call = 1});
+    assert_true(check_health(gone).memory_bytes > 0); // both came before this
+    close_peer(gone);
+    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
+    while (check_health(client).memory_bytes > 0)
+        assert_true(kofn_clock_ns() < until_ns);
+    send_call(client, 1, KOFN_METHOD_LIST_STREAMS, NULL, NULL);
+    assert_int_equal(expect_reply(client, 1, &kofn_streams_message, &list), KOFN_OK);
+    assert_int_equal(list.streams.count, 0);
+    kofn_message_clear(&kofn_streams_message, &list);
+}
+
 static void
 a_client_that_comes_back_finds_its_jobs(void **state)
 {
@@ -773,6 +818,7 @@ main(void)
         T(an_outcome_that_was_received_is_let_go),
         T(an_index_whose_blocks_were_lost_may_be_pushed_again),
         T(a_push_again_in_mid_upload_begins_anew),
+        T(a_stream_that_is_over_holds_no_memory),
         T(a_cancelled_job_is_answered_in_its_turn_and_the_stream_goes_on),
         T(an_abandoned_push_ends_its_job_and_no_other),
         T(a_deadline_ends_its_job_alone),
@@ -780,10 +826,10 @@ main(void)
         T(an_abandoned_stream_cancels_its_jobs),
         T(a_free_index_does_not_keep_a_stream_from_closing),
         T(a_client_that_goes_has_its_stream_closed_after_the_grace),
+        T(a_stream_that_nobody_heard_of_ends),
         T(a_client_that_comes_back_finds_its_jobs),
         T(a_master_that_stops_finishes_what_was_pushed),
         T(stored_operands_serve_in_streams),
     };
-    if (getenv("T_ONLY")) cmocka_set_test_filter(getenv("T_ONLY"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -450,9 +450,9 @@ seconds_are_written_with_about_three_digits(void **state)
     static const struct {
         double seconds;
         const char *text;
-    } cases[] = {{0, "0ms"},      {8.66e-5, "86.6us"}, {0.0123, "12.3ms"},
-                 {1.5, "1.5s"},   {59.4, "59.4s"},     {125, "2m05s"},
-                 {7500, "2h05m"}, {1e9, "long"},       {NAN, "long"}};
+    } cases[] = {{0, "0ms"},      {8.66e-5, "86.6us"}, {0.0123, "12.3ms"}, {1.5, "1.5s"},
+                 {59.4, "59.4s"}, {125, "2m05s"},      {7500, "2h05m"},    {1e9, "long"},
+                 {NAN, "long"},   {0.99999, "1s"},     {0.00099999, "1ms"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char text[32];

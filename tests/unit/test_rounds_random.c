@@ -1,5 +1,5 @@
-/* Schemes over random patterns of stragglers, in virtual time. What holds whatever happens is asserted
- * by the rig after each round. */
+/* Schemes over random patterns of stragglers, in virtual time: two million rounds, or more of them with
+ * $KOFN_TEST_STREAMS. What holds whatever happens is asserted by the rig after each round. */
 #include "tests/unit/rounds_rig.h"
 
 enum { SLOW = 1000000 }; // a straggler that brings nothing unless it is waited for
@@ -215,8 +215,8 @@ dip_and_idip_meet_the_least_load_over_all_patterns(void **state)
     (void)state;
     size_t patterns = 0;
     const int schemes[] = {KOFN_SCHEME_DIP, KOFN_SCHEME_IDIP};
-    for (size_t slots = 1; slots <= 3; slots++)
-        for (size_t window = 2; slots * window <= 6; window++)
+    for (size_t slots = 1; slots <= 4; slots++)
+        for (size_t window = 2; slots * window <= 8; window++)
             for (size_t failures = 0; failures < slots * window; failures++)
                 for (size_t i = 0; i < 2; i++) {
                     worst w = {slots, window, failures, .scheme = schemes[i]};
@@ -421,7 +421,7 @@ static void
 run_streams(uint64_t seed, double rate)
 {
     const char *text = getenv("KOFN_TEST_STREAMS");
-    const size_t streams = text ? strtoul(text, NULL, 10) : 400, rounds = 500;
+    const size_t streams = text ? strtoul(text, NULL, 10) : 1400, rounds = 500;
     kofn_rng rng;
     kofn_rng_init(&rng, test_seed(seed), 0);
     for (size_t i = 0; i < streams; i++)
