@@ -21,6 +21,7 @@ enum {
 };
 
 static const double WORK = 4e6;
+static const uint64_t SEEDS = UINT64_C(1) << 53;
 
 typedef struct candidate {
     kofn_stream_row row;
@@ -270,13 +271,20 @@ get_spread(const batches *b, double unit_ns)
     return sqrt(square / (BATCHES - 1) / BATCHES);
 }
 
+/* Within what every key of a seed takes. */
+static int64_t
+move_seed(int64_t seed, int64_t by)
+{
+    return (int64_t)(((uint64_t)seed + (uint64_t)by) % SEEDS);
+}
+
 static kofn_status
 try(planner *p, candidate *c, int64_t jobs)
 {
     kofn_sim_config config = c->row.config;
     config.jobs = jobs;
-    config.seed += p->stage;
-    config.stragglers.seed += p->stage;
+    config.seed = move_seed(config.seed, p->stage);
+    config.stragglers.seed = move_seed(config.stragglers.seed, p->stage);
     batches b = {.planner = p, .jobs = (uint64_t)jobs, .cost = c->cost};
     const kofn_sim_observer observer = {.context = &b, .on_job = count_job, .go_on = ask};
     kofn_sim_figures f;
