@@ -415,8 +415,8 @@ print(const kofn_sim_config *c, const kofn_sim_figures *f)
 {
     char code[KOFN_SIM_NAME_MAX];
     kofn_sim_format(c, code, sizeof code);
-    (void)cli_line(stdout, "%s, %" PRId64 " workers: %" PRIu64 " jobs in %.6gs, seed %" PRId64,
-                   code, c->workers, f->jobs, f->seconds, c->seed);
+    (void)cli_line(stdout, "%s, %" PRId64 " workers: %" PRIu64 " job%s in %.6gs, seed %" PRId64,
+                   code, c->workers, f->jobs, f->jobs > 1 ? "s" : "", f->seconds, c->seed);
     (void)cli_line(stdout, "time per job  %.5f of the job on one worker", f->time);
     (void)cli_line(stdout, "load          %.5f of a job for each worker; busy %.1f%% of the time",
                    f->load, 100 * f->busy);

@@ -305,10 +305,11 @@ step(run *r)
         kofn_sched_tick(r->sched, r->now_ns);
         r->unasked++;
     } else {
-        return kofn_fail(r->err, KOFN_FAILED_PRECONDITION,
-                         "after %" PRIu64 " of %" PRId64
-                         " jobs no worker will ever answer: the stragglers' slowdown is too large",
-                         r->figures.jobs, r->config.jobs);
+        return kofn_fail(
+            r->err, KOFN_FAILED_PRECONDITION,
+            "after %" PRIu64 " of %" PRId64
+            " jobs no worker will ever answer: unit and slowdown are too large together",
+            r->figures.jobs, r->config.jobs);
     }
     return drain(r);
 }

@@ -548,6 +548,9 @@ what_is_out_of_bounds_is_refused(void **state)
     c.jobs = -1;
     assert_refused(c, KOFN_OUT_OF_RANGE, "jobs");
     c = good;
+    c.seed = -1;
+    assert_refused(c, KOFN_OUT_OF_RANGE, "seed");
+    c = good;
     c.jitter = NAN;
     assert_refused(c, KOFN_OUT_OF_RANGE, "jitter");
     c = good;
@@ -560,6 +563,16 @@ what_is_out_of_bounds_is_refused(void **state)
     choose_code(&c, "uncoded", 150, 100, 15000);
     c.unit_ns = KOFN_NS_PER_MS;
     assert_refused(c, KOFN_OUT_OF_RANGE, "unit");
+}
+
+static void
+times_beyond_all_numbers_end_a_run(void **state)
+{
+    (void)state;
+    kofn_sim_config c = config_of(4, 10);
+    choose_stragglers(&c, "persistent:count=1,slowdown=1e6", 1);
+    c.unit_ns = 1000000 * KOFN_NS_PER_S; // 10^21 ns are no time
+    assert_refused(c, KOFN_FAILED_PRECONDITION, "after 0 of 10 jobs");
 }
 
 static void
@@ -655,6 +668,7 @@ main(void)
         cmocka_unit_test(each_round_is_told_of_in_order),
         cmocka_unit_test(a_run_that_is_stopped_is_cancelled),
         cmocka_unit_test(what_is_out_of_bounds_is_refused),
+        cmocka_unit_test(times_beyond_all_numbers_end_a_run),
         cmocka_unit_test(what_does_not_fit_together_is_refused),
         cmocka_unit_test(contradictions_of_a_stream_are_refused_with_the_equation),
         cmocka_unit_test(jobs_that_fail_are_counted),
