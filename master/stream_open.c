@@ -8,11 +8,12 @@
 
 enum { WINDOW_USUAL = 4 }; // rounds: the paper's, of four workers and of six
 
-/* Rounds that a stream and its jobs keep mini-tasks for: each one's record, about. */
-enum { MINI_TASK_BYTES = 64 };
+/* Of what the rounds keep for each mini-task, and for each row of a job, about. */
+enum { MINI_TASK_BYTES = 64, ROW_BYTES = 16 };
 
 static_assert((int)KOFN_STREAM_SLOTS_MAX == (int)KOFN_SLOTS_MAX &&
-                  (int)KOFN_STREAM_DELAY_MAX == (int)KOFN_DELAY_MAX,
+                  (int)KOFN_STREAM_DELAY_MAX == (int)KOFN_DELAY_MAX &&
+                  (int)KOFN_STREAM_TRACE_MAX == (int)KOFN_TRACE_BYTES_MAX,
               "the protocol's limits are the scheduler's");
 
 /* ---- rounds ----------------------------------------------------------------------------------- */
@@ -135,6 +136,14 @@ merge_spec(const kofn_master *master, const kofn_msg_open_stream *asked, const k
     return status;
 }
 
+/* Plain rows are all that there is: whatever family was named or configured has nothing to say. */
+static void
+take_no_code(kofn_code_spec *spec)
+{
+    snprintf(spec->family, sizeof spec->family, "uncoded");
+    spec->set_count = 0;
+}
+
 /* What is left open of parameters; the number of rows is not known yet, and nothing depends on it. */
 static kofn_status
 complete_spec(const kofn_field *field, kofn_code_spec *spec, kofn_error *err)
@@ -180,18 +189,21 @@ count_rows(kofn_stream *stream, kofn_error *err)
                          "fewer parts, slots or rounds",
                          plain + coded, (int)stream->rounds.slots, KOFN_TASKS_MAX);
     stream->plain = plain > 0 && coded > 0;
-    stream->spec.tasks = coded;
-    if (coded == 0) { // then it is no code
-        snprintf(stream->spec.family, sizeof stream->spec.family, "uncoded");
-        stream->spec.set_count = 0;
-        stream->spec.tasks = plain;
-    }
-    const size_t coefs = (plain + coded) * (stream->spec.part.x + stream->spec.part.y) *
-                         stream->spec.part.z * sizeof(double);
-    const size_t mini =
-        (size_t)stream->rounds.slots * (size_t)(stream->rounds.delay + 1) * MINI_TASK_BYTES;
-    stream->charge = sizeof *stream + coefs + mini;
+    stream->spec.tasks = coded > 0 ? coded : plain;
+    stream->rows = plain + coded;
     return KOFN_OK;
+}
+
+/* The code, the rounds, and records of jobs that are over: those that are not are charged as jobs.
+ * Without overflow: sizes of a spec have 17 bits, of rounds fewer. */
+static size_t
+count_bytes(const kofn_stream *stream)
+{
+    const kofn_partition p = stream->spec.part;
+    const size_t rounds = (size_t)stream->rounds.delay + 1, slots = (size_t)stream->rounds.slots;
+    return sizeof *stream + stream->rows * p.z * (p.x + p.y) * sizeof(double) +
+           rounds * (slots * MINI_TASK_BYTES + stream->rows * ROW_BYTES) +
+           stream->limit * (sizeof *stream->places + sizeof(kofn_job)) + KOFN_TRACE_BYTES_MAX;
 }
 
 /* ---- the whole -------------------------------------------------------------------------------- */
@@ -210,7 +222,6 @@ settle_limits(const kofn_master *master, const kofn_msg_open_stream *asked, kofn
                          "pushed",
                          stream->limit, least);
     stream->places = calloc(stream->limit, sizeof *stream->places);
-    stream->charge += stream->limit * sizeof *stream->places;
     if (!stream->places)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another stream");
     return KOFN_OK;
@@ -238,6 +249,8 @@ fill(kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream *stream
         status = merge_spec(master, asked, stream->field, &stream->spec, err);
     if (status)
         return status;
+    if (stream->rounds.scheme == KOFN_SCHEME_UNCODED)
+        take_no_code(&stream->spec);
     choose_parts(&stream->spec.part, choose_need(&stream->rounds));
     status = find_need(stream, err);
     if (!status)
@@ -246,6 +259,8 @@ fill(kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream *stream
         status = count_rows(stream, err);
     if (!status)
         status = settle_limits(master, asked, stream, err);
+    if (!status)
+        stream->charge = count_bytes(stream);
     return status;
 }
 
@@ -274,6 +289,7 @@ kofn_streams_free_record(kofn_stream **stream_p)
 
     kofn_code_destroy(&stream->code);
     kofn_field_destroy(&stream->field);
+    free(stream->trace.at);
     free(stream->places);
     free(stream);
     *stream_p = NULL;

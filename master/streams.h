@@ -67,14 +67,18 @@ KOFN_MUST_CHECK kofn_status kofn_stream_take(kofn_stream *stream, const kofn_pus
                                              kofn_job **ret_job, bool *ret_known, bool *ret_never,
                                              kofn_error *err);
 
+/* Whoever opened it never heard of it: it ends. */
+void kofn_stream_forsake(kofn_stream *stream);
+
 /* No further jobs; `abandon` ends those that are there. `done` is called when none is left: at once,
  * maybe. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_stream_shut(kofn_stream *stream, bool abandon,
                                              kofn_stream_done *done, void *context,
                                              kofn_error *err);
 
-/* Cleared by the caller (kofn_message_clear). */
-KOFN_MUST_CHECK kofn_status kofn_stream_describe(const kofn_stream *stream,
+/* With its trace if `traced`, which is there once it is closed. Cleared by the caller
+ * (kofn_message_clear). */
+KOFN_MUST_CHECK kofn_status kofn_stream_describe(const kofn_stream *stream, bool traced,
                                                  kofn_msg_stream *ret_message, kofn_error *err);
 
 /* Those that `who` may see, newest first. */

@@ -101,7 +101,10 @@ static const struct argp_option options[] = {
     {"rescue", KEY_RESCUE, "F", 0,
      "Copy what a round has waited for F times as long as the first worker took (default: never)",
      20},
-    {"unit", KEY_UNIT, "TIME", 0, "What a whole job takes on one worker (default: 1s)", 20},
+    {"unit", KEY_UNIT, "TIME", 0,
+     "What a whole job takes on one worker: copies go out no sooner than a master's 10ms "
+     "(default: 1s)",
+     20},
     {"overhead", KEY_OVERHEAD, "TIME", 0, "What each task takes beside its work (default: 0)", 20},
     {"jitter", KEY_JITTER, "SIGMA", 0,
      "Times of tasks vary by a log-normal factor of this sigma (default: 0)", 20},
@@ -141,7 +144,7 @@ json_of_row(const kofn_stream_row *row)
     char name[KOFN_SIM_NAME_MAX];
     const kofn_sim_config *c = &row->config;
     const kofn_rounds_config *r = &c->rounds;
-    const bool stream = strcmp(c->policy, "rounds") == 0;
+    const bool stream = kofn_sim_is_stream(c);
     kofn_sim_format(c, name, sizeof name);
     json_t *object = json_pack(
         "{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:f, s:f, s:f, s:f, s:f, s:f}", "name", name, "policy",
@@ -182,12 +185,12 @@ print(const kofn_stream_plan *plan)
         kofn_sim_format(&row->config, name, sizeof name);
         cli_table_row(&table);
         cli_table_cell(&table, "%s", name);
-        cli_table_cell(&table, "%.4f", row->time);
-        cli_table_cell(&table, "%.4f", row->spread);
-        cli_table_cell(&table, "%.4f", row->load);
+        cli_table_cell(&table, "%.4g", row->time);
+        cli_table_cell(&table, "%.1g", row->spread);
+        cli_table_cell(&table, "%.4g", row->load);
         cli_table_cell(&table, "%.2f%%", 100 * row->waited);
-        cli_table_cell(&table, "%.3f", row->latency);
-        cli_table_cell(&table, "%.3f", row->latency_99);
+        cli_table_cell(&table, "%.4g", row->latency);
+        cli_table_cell(&table, "%.4g", row->latency_99);
         cli_table_cell(&table, "%s", row->coded ? "yes" : "no");
     }
     cli_table_print(&table);

@@ -121,14 +121,14 @@ write_script(const cli_plot *plot, FILE *to)
                           (unsigned long long)plot->bins[i]);
     (void)fputs("EOD\n$done << EOD\n0 0\n", to);
     for (size_t i = 0; i < plot->points; i++)
-        (void)fprintf(to, "%.9g %.9g\n", plot->ended[i], plot->done[i]);
+        (void)fprintf(to, "%.9g %.9g\n", plot->done[i], plot->ended[i]);
     (void)fprintf(to,
                   "EOD\nset terminal %s\nset output '%s'\nset multiplot layout 2,1\nset grid\n"
                   "unset key\nset style fill solid 0.6\nset logscale xy\n"
                   "set xlabel 'seconds from begun to ended'\nset ylabel 'jobs'\n"
                   "set yrange [0.5:*]\n"
                   "plot $times using 1:3:2 with boxes\nunset logscale\nset yrange [0:*]\n"
-                  "set xlabel 'virtual time, seconds'\nset ylabel 'jobs done'\n"
+                  "set xlabel 'jobs done'\nset ylabel 'virtual time, seconds'\n"
                   "plot $done with lines linewidth 2\nunset multiplot\n",
                   plot->terminal, plot->path);
 }

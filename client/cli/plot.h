@@ -1,4 +1,4 @@
-/* A picture of a simulation, by gnuplot: how long jobs took, and how many were done by when.
+/* A picture of a simulation, by gnuplot: how long jobs took, and the time over jobs.
  *
  * gnuplot is a program that need not be here: cli_plot_new says so before anything is simulated. It
  * gets script and data by its standard input; so nothing else is written than the picture.

@@ -61,9 +61,9 @@ cli_format_seconds(double seconds, char *ret_text, size_t size)
         (void)snprintf(ret_text, size, "%dh%02dm", (int)seconds / 3600, (int)seconds / 60 % 60);
     else if (seconds >= 60)
         (void)snprintf(ret_text, size, "%dm%02ds", (int)seconds / 60, (int)seconds % 60);
-    else if (seconds >= 1)
+    else if (seconds >= 0.9995) // 999.5ms would be 1e+03ms
         (void)snprintf(ret_text, size, "%.3gs", seconds);
-    else if (seconds >= 1e-3 || seconds <= 0)
+    else if (seconds >= 0.9995e-3 || seconds <= 0)
         (void)snprintf(ret_text, size, "%.3gms", 1e3 * seconds);
     else
         (void)snprintf(ret_text, size, "%.3gus", 1e6 * seconds);

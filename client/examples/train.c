@@ -305,6 +305,7 @@ typedef struct settings {
     size_t hidden, iterations, batch, every, tests;
     int local;
     kofn_stream_options stream;
+    kofn_product_options product; // with a policy: no stream
 } settings;
 
 typedef struct training {
@@ -313,10 +314,11 @@ typedef struct training {
     kofn_stream *stream;
     digits train, test;
     network net[NETWORKS];
-    size_t *order;          // of the training images
-    size_t products, round; // done; in which the latest of them was
-    double start;           // of the clock, which stands while tests are made
-    double encode, decode;  // seconds that the master spent on that, over all products
+    size_t *order;                     // of the training images
+    size_t under_way, products, tasks; // products that were pushed; done; tasks that those took
+    size_t round;                      // in which the latest of them was done
+    double start;                      // of the clock, which stands while tests are made
+    double encode, decode;             // seconds that the master spent on that, over all products
     FILE *csv;
 } training;
 
@@ -339,7 +341,42 @@ push(training *t, network *n)
     if (n->step == 0)
         take_batch(t, n);
     (void)next_product(n, &left, &right); // where it belongs is asked again when it is there
-    must(kofn_stream_push(t->stream, &left, &right, n, &error));
+    t->under_way++;
+    if (t->stream) {
+        must(kofn_stream_push(t->stream, &left, &right, n, &error));
+    } else {
+        kofn_call *call;
+        must(kofn_client_start(t->client, &left, &right, &t->set->product, &call, &error));
+        kofn_call_set_context(call, n);
+    }
+}
+
+/* Wait for the next product of the stream, in the order in which they were pushed. */
+static kofn_result *
+take_from_stream(training *t, network **ret_network)
+{
+    kofn_stream_product product;
+    do
+        must(kofn_stream_next(t->stream, -1, &product, &error));
+    while (product.index == 0); // a signal
+    if (!product.result)
+        die(product.error.text, "");
+    *ret_network = product.context;
+    return product.result;
+}
+
+/* The same of products by themselves: whichever is done. */
+static kofn_result *
+take_any(training *t, network **ret_network)
+{
+    kofn_call *call;
+    kofn_result *result;
+    do
+        must(kofn_client_next(t->client, -1, &call, &error));
+    while (!call); // a signal
+    *ret_network = kofn_call_get_context(call);
+    must(kofn_call_finish(&call, &result, &error));
+    return result;
 }
 
 /* Wait for a product, and let its network do what it has to do with it. */
@@ -347,20 +384,17 @@ static network *
 take_product(training *t)
 {
     kofn_matrix left, right;
-    kofn_stream_product product;
-    do
-        must(kofn_stream_next(t->stream, -1, &product, &error));
-    while (product.index == 0); // a signal
-    if (!product.result)
-        die(product.error.text, "");
-    network *n = product.context;
-    must(kofn_result_copy(product.result, next_product(n, &left, &right), 0, &error));
-    const kofn_account *account = kofn_result_get_account(product.result);
+    network *n;
+    kofn_result *result = t->stream ? take_from_stream(t, &n) : take_any(t, &n);
+    must(kofn_result_copy(result, next_product(n, &left, &right), 0, &error));
+    const kofn_account *account = kofn_result_get_account(result);
     t->encode += account->seconds.encode;
     t->decode += account->seconds.decode;
+    t->tasks += account->tasks_sent;
     t->round = account->finished;
-    kofn_result_destroy(&product.result);
+    kofn_result_destroy(&result);
     finish_step(n);
+    t->under_way--;
     t->products++;
     return n;
 }
@@ -426,7 +460,7 @@ train_until(training *t, size_t end)
 {
     for (size_t i = 0; i < NETWORKS; i++)
         push(t, &t->net[i]);
-    while (kofn_stream_count(t->stream) > 0) {
+    while (t->under_way > 0) {
         network *n = take_product(t);
         if (n->step == 0)
             write_line(t, n, now(), ",");
@@ -440,7 +474,8 @@ train(training *t)
 {
     if (t->csv)
         (void)fprintf(t->csv, "seconds,round,products,network,iteration,loss,test_loss,accuracy\n");
-    must(kofn_client_open_stream(t->client, &t->set->stream, &t->stream, &error));
+    if (!t->set->product.policy)
+        must(kofn_client_open_stream(t->client, &t->set->stream, &t->stream, &error));
     t->start = now();
     while (t->net[0].iteration < t->set->iterations) {
         const size_t next = t->net[0].iteration + t->set->every;
@@ -449,10 +484,13 @@ train(training *t)
     }
     const double seconds = now() - t->start;
     const double count = (double)t->products;
-    kofn_stream_account account;
-    must(kofn_stream_close(&t->stream, &account, &error));
     printf("%zu products in %.2f s: %.5f s each; encode %.5f s, decode %.5f s\n", t->products,
            seconds, seconds / count, t->encode / count, t->decode / count);
+    printf("%.2f tasks sent for each product\n", (double)t->tasks / count);
+    if (!t->stream)
+        return;
+    kofn_stream_account account;
+    must(kofn_stream_close(&t->stream, &account, &error));
     printf("%s: %llu rounds, %.2f mini-tasks of %llu in each, %llu rounds waited for stragglers\n",
            account.scheme, (unsigned long long)account.rounds,
            (double)account.load_sum / (double)account.rounds, (unsigned long long)account.need,
@@ -473,6 +511,7 @@ static const char USAGE[] =
     "  --csv FILE          seconds, round, products, network, iteration, loss, test loss and "
     "accuracy\n"
     "  --scheme NAME       dip, idip, idip_burst, polynomial or uncoded\n"
+    "  --policy NAME       no stream: each product by itself, oneshot or speculative\n"
     "  --set KEY=VALUE     delay, lambda, tolerance, failures, window, burst, slots, rescue; and "
     "of the\n"
     "                      inner code: family, partition or a parameter\n";
@@ -520,17 +559,13 @@ parse_setting(kofn_stream_options *stream, char *text)
 static settings
 parse(int argc, char **argv)
 {
-    static const struct option options[] = {{"data", required_argument, NULL, 'd'},
-                                            {"local", required_argument, NULL, 'l'},
-                                            {"hidden", required_argument, NULL, 'h'},
-                                            {"iterations", required_argument, NULL, 'i'},
-                                            {"batch", required_argument, NULL, 'b'},
-                                            {"test-every", required_argument, NULL, 'e'},
-                                            {"tests", required_argument, NULL, 't'},
-                                            {"csv", required_argument, NULL, 'c'},
-                                            {"set", required_argument, NULL, 's'},
-                                            {"scheme", required_argument, NULL, 'm'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"data", required_argument, NULL, 'd'},   {"local", required_argument, NULL, 'l'},
+        {"hidden", required_argument, NULL, 'h'}, {"iterations", required_argument, NULL, 'i'},
+        {"batch", required_argument, NULL, 'b'},  {"test-every", required_argument, NULL, 'e'},
+        {"tests", required_argument, NULL, 't'},  {"csv", required_argument, NULL, 'c'},
+        {"set", required_argument, NULL, 's'},    {"scheme", required_argument, NULL, 'm'},
+        {"policy", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
     settings s = {.hidden = 128,
                   .iterations = 100,
                   .batch = 1024,
@@ -567,6 +602,9 @@ parse(int argc, char **argv)
         case 'm':
             s.stream.scheme = optarg;
             break;
+        case 'p':
+            s.product.policy = optarg;
+            break;
         case 's':
             parse_setting(&s.stream, optarg);
             break;
@@ -574,6 +612,7 @@ parse(int argc, char **argv)
             die(USAGE, "");
         }
     }
+    s.product.code = s.stream.code;
     return s;
 }
 

@@ -111,8 +111,10 @@ void kofn_crew_fini(kofn_crew *crew); // also frees whatever is assigned
 KOFN_MUST_CHECK kofn_status kofn_crew_join(kofn_crew *crew, const kofn_sched_worker *joining,
                                            kofn_error *err);
 kofn_crew_worker *kofn_crew_find(const kofn_crew *crew, uint64_t id);
-void kofn_crew_leave(kofn_crew *crew, kofn_crew_worker *worker);  // gone once it has nothing
-void kofn_crew_remove(kofn_crew *crew, kofn_crew_worker *worker); // it has nothing
+
+/* Gone once it has nothing; no slot either, then. kofn_crew_remove: it has nothing. */
+void kofn_crew_leave(kofn_crew *crew, kofn_crew_worker *worker);
+void kofn_crew_remove(kofn_crew *crew, kofn_crew_worker *worker);
 
 /* Free workers in order; NULL after the last. */
 kofn_crew_worker *kofn_crew_first_free(const kofn_crew *crew);

@@ -30,7 +30,7 @@ skip(kofn_slot *slot, const kofn_placed *placed)
         return false;
     kofn_rounds_send(stream->rounds, now_ns, slot->number);
     if (answered) {
-        kofn_rounds_answer(stream->rounds, now_ns, run->id, placed->task, slot->number);
+        kofn_rounds_answer(stream->rounds, now_ns, run->id, placed->task, SIZE_MAX);
         stream->skipped = true;
     } else {
         a->slot = slot;
@@ -61,11 +61,14 @@ place(kofn_run *run, kofn_placed *ret_placed)
         kofn_slot *slot = (kofn_slot *)link;
         if (!slot->worker->ordered || !look_at(slot, ret_placed)) {
             kofn_slot_offer(slot); // somewhere else
+        } else if (skip(slot, ret_placed)) {
+            continue;
         } else if (ret_placed->run->deaths.first &&
                    kofn_run_is_suspect(ret_placed->run, ret_placed->task)) {
             kofn_link_remove(link);
             kofn_link_insert_before(&ret_placed->run->parked, link);
-        } else if (!skip(slot, ret_placed)) {
+            run->stream->skipped = true; // suspects have their turn before all others
+        } else {
             return true;
         }
     }
@@ -87,7 +90,7 @@ static void
 on_answer(kofn_run *run, const kofn_assignment *a)
 {
     kofn_rounds_answer(run->stream->rounds, kofn_run_get_now_ns(run), run->id, a->task,
-                       a->slot ? a->slot->number : 0);
+                       a->slot ? a->slot->number : SIZE_MAX);
     kofn_deaths_acquit(&run->deaths, kofn_run_get_death_key(run), a->id);
 }
 

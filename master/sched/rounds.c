@@ -47,8 +47,9 @@ typedef struct seat {
     kofn_link woken; // among those to be told of
     size_t left;     // of its list: neither answered nor trivial
     size_t load;     // mini-tasks that came to it in this round
+    size_t own, did; // mini-tasks of its list in this round; of them answered by itself
     size_t place;    // in `present`, + 1; 0: it is vacant
-    bool straggler;
+    bool straggler, late;
     kofn_burst burst;
 } seat;
 
@@ -73,8 +74,10 @@ struct kofn_rounds {
     seat *slots;
     uint32_t *present, *idle; // slots with a worker; of these some, while they are looked for
     size_t present_count, turn;
-    size_t undone; // slots with something left of their lists
-    size_t taking; // slot that is taken back from
+    size_t undone;    // slots with something left of their lists
+    size_t taking;    // slot that is taken back from
+    size_t first_did; // of the slot that tau is of; 0: others did part of its list
+    kofn_trace trace;
 
     mini *minis, *free; // all; a list of those that were given back
     size_t mini_count, mini_used;
@@ -94,7 +97,8 @@ make_parts(kofn_rounds *r)
     r->idle = calloc(slots, sizeof *r->idle);
     r->books = calloc(books, sizeof *r->books);
     r->minis = calloc(r->mini_count, sizeof *r->minis);
-    if (!r->slots || !r->present || !r->idle || !r->books || !r->minis)
+    if (!r->slots || !r->present || !r->idle || !r->books || !r->minis ||
+        !kofn_trace_init(&r->trace, slots))
         return false;
     for (size_t i = 0; i < slots; i++) {
         kofn_link_init(&r->slots[i].queue);
@@ -150,6 +154,7 @@ kofn_rounds_destroy(kofn_rounds **rounds_p)
     kofn_map_fini(&r->jobs);
     for (int64_t i = 0; r->books && i <= r->config.delay; i++)
         kofn_book_fini(&r->books[i]);
+    kofn_trace_fini(&r->trace);
     free(r->books);
     free(r->minis);
     free(r->idle);
@@ -244,6 +249,13 @@ count_down(kofn_rounds *r, size_t home)
     return true;
 }
 
+/* Nothing of its list was trivial, or answered by another slot. */
+static bool
+did_all(const seat *s)
+{
+    return s->left == 0 && s->did > 0 && s->did == s->own;
+}
+
 static void move(kofn_rounds *r, int64_t now_ns, round_event event);
 
 /* All mini-tasks of the row, since it was answered, or is trivial now. */
@@ -254,8 +266,10 @@ drop_row(kofn_rounds *r, int64_t now_ns, kofn_book *book, size_t row)
     while (book->at[row])
         drop_mini(r, book->at[row]);
     book->out--;
-    if (count_down(r, home) && r->state == ROUND_OPEN)
-        move(r, now_ns, EVENT_FIRST_DONE);
+    if (!count_down(r, home) || r->state != ROUND_OPEN)
+        return;
+    r->first_did = did_all(&r->slots[home]) ? r->slots[home].did : 0;
+    move(r, now_ns, EVENT_FIRST_DONE);
 }
 
 /* It has failed there. What failed in a list is owed to the same slot in the next round. */
@@ -353,6 +367,7 @@ give_row(kofn_rounds *r, kofn_book *book, size_t row, size_t home)
     }
     book->out++;
     r->view.given++;
+    r->slots[home].own++;
     if (r->slots[home].left++ == 0)
         r->undone++;
 }
@@ -500,7 +515,7 @@ give_lists(kofn_rounds *r, int64_t now_ns)
     r->view.on = true;
     r->view.load = 0;
     for (size_t i = 0; i < r->slot_count; i++)
-        r->slots[i].load = 0;
+        r->slots[i].load = r->slots[i].own = r->slots[i].did = 0;
     r->scheme->give(r);
     deal_out(r);
 }
@@ -512,10 +527,13 @@ set_deadline(kofn_rounds *r, int64_t now_ns)
     r->deadline_ns = kofn_clock_after(now_ns, scale_ns(r->tau_ns, r->config.tolerance));
 }
 
+/* What was dealt out for a vacant slot lies behind the others' own lists: that says nothing. */
 static void
 begin_waiting(kofn_rounds *r, int64_t now_ns)
 {
     (void)now_ns;
+    for (size_t i = 0; i < r->slot_count; i++)
+        r->slots[i].late = r->slots[i].left > 0 && r->slots[i].place != 0;
     r->view.waited++;
     r->rescue_ns = KOFN_NEVER_NS;
     if (r->config.rescue > 0)
@@ -527,11 +545,17 @@ mark_stragglers(kofn_rounds *r, int64_t now_ns)
 {
     kofn_rounds_view *view = &r->view;
     kofn_history_add(&r->history, r->undone);
+    kofn_trace_add(&r->trace);
     for (size_t i = 0; i < r->slot_count; i++) {
         seat *s = &r->slots[i];
         s->straggler = s->left > 0;
         if (s->straggler)
             kofn_burst_add(&s->burst, view->round);
+        if (s->straggler || s->late) {
+            kofn_trace_mark(&r->trace, i);
+            view->late++;
+        }
+        s->late = false;
     }
     r->taking = 0;
     view->on = false;
@@ -649,16 +673,30 @@ find_book(const kofn_rounds *r, uint64_t id, size_t row) // NULL: the row is not
     return j->book;
 }
 
+/* It was late, and has done its list since: how many times as long as the first slot, which did as
+ * much? */
+static void
+time_late(kofn_rounds *r, int64_t now_ns, const seat *s)
+{
+    if (r->state != ROUND_WAITING || !s->late || !did_all(s) || s->did != r->first_did ||
+        r->tau_ns <= 0)
+        return;
+    r->view.timed++;
+    r->view.slowdown_sum += (double)(now_ns - r->begin_ns) / (double)r->tau_ns;
+}
+
 void
 kofn_rounds_answer(kofn_rounds *r, int64_t now_ns, uint64_t id, size_t row, size_t slot)
 {
-    (void)slot;
     kofn_book *book = find_book(r, id, row);
     if (!book)
         return;
+    const size_t home = book->at[row]->home;
     book->answers++;
     r->view.answered++;
+    r->slots[home].did += home == slot;
     drop_row(r, now_ns, book, row);
+    time_late(r, now_ns, &r->slots[home]);
 }
 
 void
@@ -813,6 +851,12 @@ kofn_rounds_was_straggler(const kofn_rounds *r, size_t slot)
 {
     assert(slot < r->slot_count);
     return r->slots[slot].straggler;
+}
+
+const kofn_trace *
+kofn_rounds_get_trace(const kofn_rounds *r)
+{
+    return &r->trace;
 }
 
 uint64_t

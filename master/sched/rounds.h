@@ -40,6 +40,11 @@
  *            kofn_rounds_end.
  * Rescue     A round that waits for longer than `rescue` times tau has the mini-tasks that it waits for
  *            copied to slots that have done their lists. 0: never, as in the paper.
+ * Late       Who has not done his list by (1 + mu) tau is late, also if he does it while the round waits:
+ *            the trace (trace.h) is of workers, whatever the scheme makes of them. A vacant slot is only
+ *            if it is a straggler. Of a list that was late, as long as the first one, and done by its
+ *            slot alone, the time over tau is known: `slowdown`. One that was taken back took longer
+ *            than its round, and who knows how long.
  * Birth      A round begins when the one before is over and there is a job that waits or is not
  *            finished: it never waits for the client, so that one who pushes job i + T + 1 once it has
  *            the result of i is always served.
@@ -56,6 +61,7 @@
 #define KOFN_MASTER_SCHED_ROUNDS_H
 
 #include "common/base/keys.h"
+#include "master/sched/trace.h"
 
 #include <stdint.h>
 
@@ -142,7 +148,7 @@ void kofn_rounds_send(kofn_rounds *r, int64_t now_ns, size_t slot);
  * that; each once. False: no further one. So nobody has to peek at all of them after each event. */
 bool kofn_rounds_next_woken(kofn_rounds *r, size_t *ret_slot);
 
-/* Its answer came, from whichever slot: other copies of it are over, for the caller to drop. Or it
+/* Its answer came, from whichever slot (SIZE_MAX: of none, or it was there before): other copies of it are over, for the caller to drop. Or it
  * came to nothing on that slot (failed, or was returned): it is given again within the round, to
  * another slot where there is one. What is not out is ignored. */
 void kofn_rounds_answer(kofn_rounds *r, int64_t now_ns, uint64_t job, size_t row, size_t slot);
@@ -167,6 +173,8 @@ typedef struct kofn_rounds_view {
     uint64_t given, answered, failed, dropped; // mini-tasks: all; of these, dropped since their job
                                                // was finished (what is left is queued or out)
     uint64_t rescued, mended;                  // copies; given since a due job had run out
+    uint64_t late, timed;                      // lists; of them those that were done, and timed
+    double slowdown_sum;                       // of the timed ones: times tau
     uint64_t load_sum, load_max;               // of all rounds
     int64_t busy_ns;                           // time with a round on
 } kofn_rounds_view;
@@ -175,6 +183,9 @@ kofn_rounds_view kofn_rounds_get_view(const kofn_rounds *r);
 
 /* Was the slot a straggler in the round that ended last? */
 bool kofn_rounds_was_straggler(const kofn_rounds *r, size_t slot);
+
+/* Of the rounds that have ended; lives as long as the rounds do. */
+const kofn_trace *kofn_rounds_get_trace(const kofn_rounds *r);
 
 /* The round in which the job was born; 0: not yet, or not known. */
 uint64_t kofn_rounds_get_birth(const kofn_rounds *r, uint64_t job);

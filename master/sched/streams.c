@@ -149,6 +149,7 @@ kofn_stream_seat(kofn_stream *stream, kofn_crew_worker *worker, int64_t now_ns)
     slot->worker = worker;
     kofn_link_insert_before(&worker->slots, &slot->in_worker);
     worker->slot_count++;
+    stream->held++;
     stream->seated++;
     kofn_rounds_fill_slot(stream->rounds, now_ns, slot->number);
     kofn_slot_offer(slot);
@@ -212,6 +213,7 @@ kofn_slot_unseat(kofn_slot *slot)
     }
     slot->out = 0;
     slot->worker = NULL;
+    slot->stream->held--;
     slot->stream->seated -= !worker->leaving;
     worker->slot_count--;
     kofn_link_remove(&slot->in_worker);

@@ -39,11 +39,12 @@ struct kofn_stream {
     size_t need, rows;
     size_t kind;   // of the field
     bool closed;   // gone with its last job
-    bool skipped;  // something that was answered already, since the rounds were looked at
+    bool skipped;  // what was next, for something answered already or a suspect: look again
     kofn_map jobs; // runs that are not over, by number
     kofn_link runs;
     kofn_link ready, vacated, vacant; // slots
-    size_t seated;                    // slots whose worker stays
+    size_t held;                      // slots that have a worker
+    size_t seated;                    // of those, whose worker stays
     kofn_link stirred;                // among those to be turned
     size_t slot_count;
     kofn_slot slots[];

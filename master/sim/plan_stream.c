@@ -1,4 +1,5 @@
 #include "master/sim/plan_stream.h"
+#include "common/base/rng.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -12,9 +13,10 @@ enum {
     DELAYS = 3,   // that are tried
     BATCHES = 10, // of a run, for its standard error
     STAGES = 3,
-    JOBS_MIN = 40, // of a run
+    JOBS_MIN = 20, // of a run
     JOBS_MAX = 200000,
     KEPT_MIN = 3,   // of each family, behind the first stage
+    GRID_MIN = 12,  // of each family, where the whole grid is too much
     KEPT_SHARE = 8, // and one in so many
 };
 
@@ -64,12 +66,13 @@ has_room(planner *p)
     return true;
 }
 
-/* One that cannot be is left out: grids are rectangles. */
+/* One that cannot be is left out: grids are rectangles. Uncoded in rounds always can. */
 static kofn_status
 add(planner *p, int family, kofn_sim_config config, double cost, bool coded)
 {
-    if (kofn_sim_settle(&config, NULL) != KOFN_OK)
-        return KOFN_OK;
+    const kofn_status status = kofn_sim_settle(&config, p->err);
+    if (status != KOFN_OK)
+        return status == KOFN_RESOURCE_EXHAUSTED ? status : KOFN_OK;
     if (!has_room(p))
         return kofn_fail(p->err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu candidates", p->count);
     p->at[p->count++] = (candidate){{.config = config, .coded = coded}, family, cost};
@@ -175,8 +178,55 @@ make_grid(planner *p)
         for (int64_t burst = 1; burst <= delay + 1 && status == KOFN_OK; burst *= 2)
             status = add_idip(p, delay, burst);
     }
-    p->generated = p->count;
     return status;
+}
+
+static size_t
+count_family(const planner *p, int family)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < p->count; i++)
+        count += p->at[i].family == family;
+    return count;
+}
+
+static double
+get_work(const planner *p)
+{
+    return (p->query->work > 0 ? p->query->work : WORK) / STAGES;
+}
+
+static double
+sum_costs(const planner *p)
+{
+    double cost = 0;
+    for (size_t i = 0; i < p->count; i++)
+        cost += p->at[i].cost;
+    return cost;
+}
+
+/* Where even the shortest runs of all are too much, some of each family that are drawn: even steps
+ * through a grid of three sides would meet only some of a side. */
+static void
+thin_out(planner *p)
+{
+    const double share = get_work(p) / (JOBS_MIN * sum_costs(p));
+    size_t left[FAMILIES], wanted[FAMILIES], kept = 0;
+    kofn_rng rng;
+    kofn_rng_init(&rng, (uint64_t)p->query->base.seed, 0);
+    for (int family = 0; family < FAMILIES; family++) {
+        left[family] = count_family(p, family);
+        const double most = fmax(share * (double)left[family], GRID_MIN);
+        wanted[family] = most < (double)left[family] ? (size_t)most : left[family];
+    }
+    for (size_t i = 0; i < p->count; i++) {
+        const int family = p->at[i].family;
+        if (kofn_rng_below(&rng, left[family]--) >= wanted[family])
+            continue;
+        wanted[family]--;
+        p->at[kept++] = p->at[i];
+    }
+    p->count = p->generated = kept;
 }
 
 /* ---- runs ------------------------------------------------------------------------------------ */
@@ -231,6 +281,8 @@ try(planner *p, candidate *c, int64_t jobs)
     const kofn_sim_observer observer = {.context = &b, .on_job = count_job, .go_on = ask};
     kofn_sim_figures f;
     const kofn_status status = kofn_sim_run(&config, &observer, &f, p->err);
+    if (status == KOFN_CANCELLED)
+        return kofn_fail(p->err, status, "stopped while planning");
     if (status != KOFN_OK)
         return status;
     const double unit = (double)config.unit_ns * 1e-9;
@@ -245,14 +297,12 @@ try(planner *p, candidate *c, int64_t jobs)
     return ask(&b, 0) ? KOFN_OK : kofn_fail(p->err, KOFN_CANCELLED, "stopped while planning");
 }
 
-/* As many jobs of each as `work` tasks make, for batches of one size. */
+/* As many jobs of each as the stage has work for, for batches of one size. */
 static int64_t
-share_out(const planner *p, double work)
+share_out(const planner *p)
 {
-    double cost = 0;
-    for (size_t i = 0; i < p->count; i++)
-        cost += p->at[i].cost;
-    return (int64_t)fmin(fmax(work / cost, JOBS_MIN), JOBS_MAX) / BATCHES * BATCHES;
+    const double jobs = get_work(p) / sum_costs(p);
+    return (int64_t)fmin(fmax(jobs, JOBS_MIN), JOBS_MAX) / BATCHES * BATCHES;
 }
 
 static int
@@ -262,15 +312,6 @@ compare(const void *a, const void *b)
     if (x->family != y->family)
         return x->family - y->family;
     return (x->row.time > y->row.time) - (x->row.time < y->row.time);
-}
-
-static size_t
-count_family(const planner *p, int family)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < p->count; i++)
-        count += p->at[i].family == family;
-    return count;
 }
 
 /* The best of each family: so many, and one in `share` of what there is. */
@@ -295,12 +336,10 @@ keep_best(planner *p, size_t least, size_t share)
 static kofn_status
 run_stage(planner *p, int64_t stage)
 {
-    const double work = p->query->work > 0 ? p->query->work : WORK;
-    const int64_t jobs = share_out(p, work / STAGES);
+    const int64_t jobs = share_out(p);
     p->stage = stage;
-    p->work = p->done = 0;
-    for (size_t i = 0; i < p->count; i++)
-        p->work += p->at[i].cost * (double)jobs;
+    p->work = sum_costs(p) * (double)jobs;
+    p->done = 0;
     kofn_status status = KOFN_OK;
     for (size_t i = 0; i < p->count && status == KOFN_OK; i++)
         status = try(p, &p->at[i], jobs);
@@ -311,6 +350,7 @@ static kofn_status
 run_stages(planner *p)
 {
     const size_t limit = p->query->limit > 0 ? (size_t)p->query->limit : 1;
+    thin_out(p);
     kofn_status status = run_stage(p, 0);
     if (status == KOFN_OK) {
         keep_best(p, limit > KEPT_MIN ? limit : KEPT_MIN, KEPT_SHARE);

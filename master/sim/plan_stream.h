@@ -10,8 +10,9 @@
  *            steps where there are many.
  * Without    What a stream competes with: uncoded jobs, with and without backup copies (policies oneshot
  *   coding   and speculative), one after another and as many at once as the stream has under way.
- * Cost       About `work` tasks, half a microsecond to one each: by default some seconds. From some 500
- *            workers on the shortest runs that say anything take more: 15 s with 10,000.
+ * Cost       About `work` tasks, half a microsecond to one each: by default some seconds. Where short
+ *            runs of the whole grid are more, some of it is drawn; with a thousand workers and more
+ *            the least that says anything takes longer: 6 s with 1,000, 20 s with 4,000.
  * Threads    Any thread; there is no shared state.
  */
 #ifndef KOFN_MASTER_SIM_PLAN_STREAM_H

@@ -23,7 +23,7 @@ typedef struct stage {
     void *peers[PEERS]; // clients, then workers
     kofn_inbound in;
     int64_t ahead_ns; // of the real clock
-    char job[ID + 1], operand[ID + 1];
+    char job[ID + 1], operand[ID + 1], stream[ID + 1];
     uint64_t assignment, epoch;
 } stage;
 
@@ -42,6 +42,7 @@ open_stage(stage *s)
     config.compute_threads = 1;
     config.jobs_max = 8;
     config.operands_max = 4;
+    config.streams_max = 4;
     kofn_log_init(&log, KOFN_LOG_ERROR, -1);
     s->context = zmq_ctx_new();
     insist(kofn_master_new(s->context, &config, log, NULL, &s->master, NULL) == KOFN_OK);
@@ -66,6 +67,7 @@ note_reply(stage *s, const void *bytes, size_t length)
     kofn_msg_reply reply;
     kofn_msg_job_ref job;
     kofn_msg_operand_ref operand;
+    kofn_msg_stream stream;
     insist(kofn_message_unpack(&kofn_reply_message, bytes, length, &reply, NULL) == KOFN_OK);
     if (reply.status != KOFN_OK || !reply.body.bytes)
         return;
@@ -77,6 +79,12 @@ note_reply(stage *s, const void *bytes, size_t length)
                             &operand, NULL) == KOFN_OK &&
         strlen(operand.operand) == ID)
         memcpy(s->operand, operand.operand, sizeof s->operand);
+    if (kofn_message_unpack(&kofn_stream_message, reply.body.bytes, reply.body.length, &stream,
+                            NULL) == KOFN_OK) {
+        if (strlen(stream.id) == ID)
+            memcpy(s->stream, stream.id, sizeof s->stream);
+        kofn_message_clear(&kofn_stream_message, &stream);
+    }
 }
 
 static void
@@ -146,6 +154,7 @@ send_frame(stage *s, void *socket, const uint8_t *bytes, size_t length, bool mor
         memcpy(copy, bytes, length);
     replace(copy, length, "JJJJJJJJJJJJJJJJ", s->job, ID);
     replace(copy, length, "OOOOOOOOOOOOOOOO", s->operand, ID);
+    replace(copy, length, "SSSSSSSSSSSSSSSS", s->stream, ID);
     replace_number(copy, length, 0xaa, s->assignment);
     replace_number(copy, length, 0xee, s->epoch);
     insist(zmq_send(socket, copy, length, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0);
@@ -198,7 +207,10 @@ turn(stage *s)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
-    stage s = {.from = {data, length}, .job = "0123456789abcdef", .operand = "0123456789abcdef"};
+    stage s = {.from = {data, length},
+               .job = "0123456789abcdef",
+               .operand = "0123456789abcdef",
+               .stream = "0123456789abcdef"};
     open_stage(&s);
     for (size_t i = 0; i < TURNS_MAX && s.from.left > 0; i++)
         turn(&s);

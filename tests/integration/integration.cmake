@@ -1,6 +1,7 @@
 # Real daemons over real sockets. Built only where there are all of them.
 if(TARGET kofn-master AND TARGET kofn-worker AND TARGET kofn-cli)
-    foreach(name cluster jobs accept protocol workers keepers input operands fields integers rateless outer store stuck)
+    foreach(name cluster jobs stragglers accept protocol workers keepers input operands fields integers rateless outer
+            store stuck stream)
         kofn_test(live_${name} FOLDER integration TIMEOUT 300
             SOURCES integration/cluster.c integration/raw.c
             LINKS kofn_client kofn_proto kofn::zmq kofn::openblas)
@@ -12,7 +13,7 @@ if(TARGET kofn-master AND TARGET kofn-worker AND TARGET kofn-cli)
         add_dependencies(test_live_${name} kofn-master kofn-master-failing kofn-worker kofn-cli)
     endforeach()
     # Like those above, with a proxy for what networks do.
-    foreach(name stream_cli)
+    foreach(name stream_cli stream_cuts)
         kofn_test(live_${name} FOLDER integration TIMEOUT 300
             SOURCES integration/cluster.c integration/raw.c faults/proxy.c
             LINKS kofn_client kofn_proto kofn::zmq kofn::openblas)

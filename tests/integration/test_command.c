@@ -624,6 +624,93 @@ what_the_master_refuses_exits_with_6(void **state)
     json_decref(object);
 }
 
+static double
+real_of(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_number(value))
+        fail_msg("no number '%s' in the JSON", key);
+    return json_number_value(value);
+}
+
+static size_t
+count_lines(const char *path)
+{
+    static char text[OUTPUT_MAX];
+    size_t lines = 0;
+    read_file(path, text, sizeof text);
+    for (const char *at = text; *at; at++)
+        lines += *at == '\n';
+    return lines;
+}
+
+/* No daemon, no network: two of four answers suffice, one worker is slow, so each job takes a half. */
+static void
+jobs_and_streams_run_in_virtual_time(void **state)
+{
+    (void)state;
+    char csv[128];
+    (void)snprintf(csv, sizeof csv, "%s", in_root("jobs.csv"));
+    run_result *r =
+        kofn("simulate --workers 4 --jobs 50 --code polynomial --partition 2,1,1 --tasks 4 "
+             "--straggler persistent:slowdown=9 --csv %s --json",
+             csv);
+    assert_exit(r, 0);
+    json_t *figures = parse(r);
+    assert_true(fabs(real_of(figures, "time_per_job") - 0.5) < 1e-9);
+    assert_true(fabs(real_of(json_object_get(figures, "latency"), "max") - 0.5) < 1e-9);
+    assert_true(real_of(figures, "cancelled") == 100);
+    assert_int_equal(count_lines(csv), 1 + 50);
+    json_decref(figures);
+
+    r = kofn(
+        "simulate --workers 4 --jobs 50 --scheme idip --partition 2,1,6 --window 4 --straggler "
+        "persistent --csv %s",
+        csv);
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "idip 2,1,6 T=3 W=4 N=4"));
+    assert_non_null(strstr(r->out, "0 waited beyond the tolerance"));
+    assert_in_range(count_lines(csv), 1 + 50, 1 + 53);
+    r = kofn("simulate --scheme idip --partition 2,1,6 --window 4 --failures 5");
+    assert_exit(r, 2);
+    assert_non_null(strstr(r->err, "P W - N"));
+    assert_exit(kofn("simulate --jobs 100 --csv /dev/full"), 3);
+}
+
+static void
+simulations_are_drawn_by_gnuplot_where_it_is(void **state)
+{
+    (void)state;
+    const bool is_there = system("command -v gnuplot >/dev/null") == 0; // NOLINT: no user's text
+    char svg[128];
+    (void)snprintf(svg, sizeof svg, "%s", in_root("jobs.svg"));
+    run_result *r = kofn("simulate --jobs 200 --jitter 0.3 --plot %s", svg);
+    assert_exit(r, is_there ? 0 : 2);
+    if (is_there)
+        assert_true(count_lines(svg) > 100);
+    else
+        assert_non_null(strstr(r->err, "gnuplot, which is not installed"));
+    assert_exit(kofn("simulate --jobs 10 --plot /nowhere/jobs.svg"), 2);
+}
+
+static void
+schemes_of_a_stream_are_planned_for_stragglers(void **state)
+{
+    (void)state;
+    run_result *r =
+        kofn("plan --straggler iid:delta=0.3 --workers 4 --delay 2 --work 1e5 --limit 2 --json");
+    assert_exit(r, 0);
+    json_t *plan = parse(r);
+    assert_true(json_is_true(json_object_get(plan, "pays")));
+    const json_t *best = json_array_get(json_object_get(plan, "plans"), 0);
+    assert_string_equal(text_of(best, "scheme"), "dip");
+    assert_true(real_of(json_object_get(best, "rounds"), "delay") <= 2);
+    json_decref(plan);
+    r = kofn("plan --straggler none --workers 4 --work 1e5");
+    assert_exit(r, 0);
+    assert_memory_equal(r->out, "Coding does not pay: uncoded", 28);
+}
+
 static void
 what_the_command_can_see_by_itself_exits_with_2(void **state)
 {
@@ -645,6 +732,23 @@ what_the_command_can_see_by_itself_exits_with_2(void **state)
         "plan --shape 9,9,9 --partition 10,1,1",
         "plan --shape 9,9,9 --workers 2 --stragglers 2",
         "plan --shape 900,900,900 --workers 4 --error 1e-30", // no machine is asked
+        "plan --workers 4 --delay 3",
+        "plan --workers 4 --straggler iid --shape 9,9,9",
+        "plan --straggler iid",
+        "plan --workers 4 --straggler iid:delta=2",
+        "plan --workers 4 --straggler iid --unit 1ns",
+        "simulate --workers 0",
+        "simulate --jobs 1e9",
+        "simulate --policy nope",
+        "simulate --policy oneshot --scheme dip",
+        "simulate --scheme dip",
+        "simulate --scheme nope",
+        "simulate --straggler trace:file=gone",
+        "simulate --straggler nope",
+        "simulate --code polynomial --partition 3,1,1 --tasks 2",
+        "simulate --plot x.pdf",
+        "simulate --csv gone/x.csv",
+        "simulate --jitter nan",
         "plan --shape 900,900,900 --workers 2 --failure 0.5 --odds 1e-30",
     };
     const int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -1206,6 +1310,9 @@ main(void)
         cmocka_unit_test(a_plan_that_cannot_be_made_says_why),
         cmocka_unit_test(codes_are_listed_without_a_daemon),
         cmocka_unit_test(algorithms_are_proven_listed_and_used),
+        cmocka_unit_test(jobs_and_streams_run_in_virtual_time),
+        cmocka_unit_test(simulations_are_drawn_by_gnuplot_where_it_is),
+        cmocka_unit_test(schemes_of_a_stream_are_planned_for_stragglers),
         cmocka_unit_test(where_no_master_is_every_command_exits_with_5),
         cmocka_unit_test(local_multiplies_in_this_process),
         cmocka_unit_test(what_no_field_has_is_refused_with_the_reason),

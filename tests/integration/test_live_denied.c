@@ -632,6 +632,121 @@ anothers_idempotency_key_gives_another_job(void **state)
 }
 
 /* Nothing of the above holds for an admin. */
+/* A stream of alice's, and what a call about it by somebody comes to. */
+typedef struct stream_house {
+    cluster *c;
+    raw_peer alice, other;
+    char stream[KOFN_ID_MAX];
+} stream_house;
+
+static stream_house
+enter_with_stream(void **state, const char *other)
+{
+    stream_house h = {.c = keyring_new_ready(state)};
+    const kofn_msg_open_stream asked = {.scheme = "uncoded", .slots = 1, .code = {.x = 1, .y = 1}};
+    kofn_msg_call call = {.call = 1};
+    kofn_msg_stream opened;
+    raw_message message;
+    keyring_open_raw(h.c, &h.alice, "keys/alice.key", NULL, cluster_get_clients_endpoint(h.c),
+                     true);
+    keyring_open_raw(h.c, &h.other, other, NULL, cluster_get_clients_endpoint(h.c), true);
+    raw_call(&h.alice, &call, KOFN_METHOD_OPEN_STREAM, &asked, false);
+    raw_expect_reply(&h.alice, 1, KOFN_OK, KOFN_METHOD_OPEN_STREAM, &opened, &message);
+    memcpy(h.stream, opened.id, sizeof h.stream);
+    kofn_message_clear(&kofn_stream_message, &opened);
+    raw_message_fini(&message);
+    return h;
+}
+
+static void
+leave_stream(stream_house *h)
+{
+    raw_close(&h->alice);
+    raw_close(&h->other);
+}
+
+static void
+push_as(stream_house *h, raw_peer *who, uint64_t call_number, uint64_t index, kofn_status status)
+{
+    kofn_msg_push push = {.index = index, .a = {"f64", 2, 2}, .b = {"f64", 2, 2}};
+    kofn_msg_call call = {.call = call_number};
+    raw_message message;
+    (void)snprintf(push.stream, sizeof push.stream, "%s", h->stream);
+    raw_call(who, &call, KOFN_METHOD_PUSH, &push, true);
+    raw_send_block(who, four, 2, 2, 0, true);
+    raw_send_block(who, four, 2, 2, 0, false);
+    raw_expect_reply(who, call_number, status, KOFN_METHOD_PUSH, NULL, &message);
+    raw_message_fini(&message);
+}
+
+static void
+close_as(stream_house *h, raw_peer *who, uint64_t call_number, kofn_status status)
+{
+    kofn_msg_close_stream close = {.abandon = true};
+    kofn_msg_call call = {.call = call_number};
+    raw_message message;
+    (void)snprintf(close.stream, sizeof close.stream, "%s", h->stream);
+    raw_call(who, &call, KOFN_METHOD_CLOSE_STREAM, &close, false);
+    raw_expect_reply(who, call_number, status, KOFN_METHOD_CLOSE_STREAM, NULL, &message);
+    raw_message_fini(&message);
+}
+
+static size_t
+count_streams_as(raw_peer *who, uint64_t call_number)
+{
+    kofn_msg_call call = {.call = call_number};
+    const kofn_msg_nothing nothing = {0};
+    kofn_msg_streams list;
+    raw_message message;
+    raw_call(who, &call, KOFN_METHOD_LIST_STREAMS, &nothing, false);
+    raw_expect_reply(who, call_number, KOFN_OK, KOFN_METHOD_LIST_STREAMS, &list, &message);
+    const size_t count = list.streams.count;
+    kofn_message_clear(&kofn_streams_message, &list);
+    raw_message_fini(&message);
+    return count;
+}
+
+static void
+anothers_stream_cannot_be_pushed_to(void **state)
+{
+    stream_house h = enter_with_stream(state, "keys/bob.key");
+    push_as(&h, &h.alice, 2, 1, KOFN_OK);
+    push_as(&h, &h.other, 1, 2, KOFN_NOT_FOUND);
+    push_as(&h, &h.other, 2, 1, KOFN_NOT_FOUND); // the product that is kept
+    push_as(&h, &h.alice, 3, 2, KOFN_OK);
+    leave_stream(&h);
+}
+
+static void
+anothers_stream_cannot_be_closed(void **state)
+{
+    stream_house h = enter_with_stream(state, "keys/bob.key");
+    close_as(&h, &h.other, 1, KOFN_NOT_FOUND);
+    push_as(&h, &h.alice, 2, 1, KOFN_OK);
+    close_as(&h, &h.alice, 3, KOFN_OK);
+    leave_stream(&h);
+}
+
+static void
+anothers_streams_are_not_listed(void **state)
+{
+    stream_house h = enter_with_stream(state, "keys/bob.key");
+    assert_int_equal(count_streams_as(&h.other, 1), 0);
+    assert_int_equal(count_streams_as(&h.alice, 2), 1);
+    leave_stream(&h);
+}
+
+static void
+an_admin_may_use_anothers_stream(void **state)
+{
+    stream_house h = enter_with_stream(state, "keys/boss.key");
+    push_as(&h, &h.other, 1, 1, KOFN_OK);
+    push_as(&h, &h.alice, 2, 1, KOFN_OK); // it is alice's, whoever pushed it
+    assert_int_equal(count_streams_as(&h.other, 2), 1);
+    close_as(&h, &h.other, 3, KOFN_OK);
+    leave_stream(&h);
+}
+
 static void
 an_admin_may_all_of_that(void **state)
 {
@@ -699,6 +814,10 @@ main(void)
         LIVE(anothers_operand_cannot_be_dropped),
         LIVE(anothers_operands_are_not_listed),
         LIVE(anothers_idempotency_key_gives_another_job),
+        LIVE(anothers_stream_cannot_be_pushed_to),
+        LIVE(anothers_stream_cannot_be_closed),
+        LIVE(anothers_streams_are_not_listed),
+        LIVE(an_admin_may_use_anothers_stream),
         LIVE(an_admin_may_all_of_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

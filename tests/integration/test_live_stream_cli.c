@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define STUCK "inject:\n  sleep: 1h\n"
@@ -246,6 +247,45 @@ stored_operands_take_part(void **state)
     free(a);
 }
 
+/* What README.md says is what is tried here. */
+static void
+the_commands_of_the_readme_run(void **state)
+{
+    static char text[1 << 17], script[4096];
+    cluster *c = cluster_new_ready(state, "", 5);
+    outcome run;
+    char path[4096];
+    FILE *file = fopen(KOFN_SOURCE_DIR "/README.md", "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file);
+    char *section = strstr(text, "\n## Streams of products\n");
+    assert_non_null(section);
+    *strstr(section + 4, "\n## ") = '\0';
+    size_t commands = 0;
+    for (char *line = strtok(section, "\n"); line; line = strtok(NULL, "\n"))
+        if (strncmp(line, "    ", 4) == 0) {
+            commands++;
+            (void)strncat(script, line, sizeof script - strlen(script) - 1);
+            (void)strncat(script, "\n", sizeof script - strlen(script) - 1);
+        }
+    assert_int_equal(commands, 3);
+
+    const int folder = (int)(strrchr(KOFN_CLI_PROGRAM, '/') - KOFN_CLI_PROGRAM);
+    (void)snprintf(path, sizeof path, "%.*s:%s", folder, KOFN_CLI_PROGRAM, getenv("PATH"));
+    assert_int_equal(setenv("PATH", path, 1), 0);
+    assert_int_equal(setenv("KOFN_MASTER", cluster_get_clients_endpoint(c), 1), 0);
+    write_pairs(c, 20);
+    cluster_run_program(c, &run, "/bin/sh", "-ec", script, NULL);
+    if (run.status != 0)
+        fail_msg("exit %d: %s", run.status, run.err);
+    assert_products(c, 20);
+    cluster_get_path(c, "products/20.npy", path);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_has(run.out, "\"scheme\": \"idip\"");
+    assert_has(run.out, "\"written\": 20");
+}
+
 /* ---- what fails alone ------------------------------------------------------------------------ */
 
 static void
@@ -272,6 +312,30 @@ a_bad_pair_in_the_middle_fails_alone(void **state)
     assert_has(run.err, "list:2: ");
     assert_has(run.err, "list:4: ");
     assert_has(run.err, "list:5: 1 word");
+}
+
+/* One that no wait would make room for. */
+static void
+a_product_that_is_too_large_for_the_master_fails_alone(void **state)
+{
+    enum { LONG = 4000 };
+    cluster *c = cluster_new_ready(state, "limits:\n  memory: 64MiB\n", 2);
+    outcome run;
+    double *at = test_matrix(LONG, 1, 5);
+    write_pairs(c, 3);
+    write_matrix(c, "column.npy", at, LONG, 1);
+    write_matrix(c, "row.npy", at, 1, LONG);
+    free(at);
+    write_list(c, "A1.npy B1.npy C1.npy\n"
+                  "column.npy row.npy bad.npy\n"
+                  "A2.npy B2.npy C2.npy\n"
+                  "A3.npy B3.npy C3.npy\n");
+    cluster_run(c, &run, "stream", "list", NULL);
+    assert_int_equal(run.status, 3);
+    assert_string_equal(run.out, "C1.npy\nC2.npy\nC3.npy\n");
+    assert_has(run.err, "list:2: ");
+    assert_has(run.err, "limits.memory");
+    assert_products(c, 3);
 }
 
 static void
@@ -318,6 +382,7 @@ static void
 an_interrupt_cancels_what_is_under_way(void **state)
 {
     char text[4096];
+    outcome run;
     cluster *c = cluster_new(state, "");
     cluster_start_master(c);
     cluster_start_worker(c, 0, STUCK);
@@ -328,6 +393,10 @@ an_interrupt_cancels_what_is_under_way(void **state)
         cluster_spawn(c, "stream", "list", "--scheme", "uncoded", "--partition", "1,1,1", NULL);
     say_pairs(list, 1, 2);
     cluster_await_running(c, 0, 1);
+    cluster_run(c, &run, "streams", NULL);
+    assert_int_equal(run.status, 0);
+    assert_has(run.out, "open");
+    assert_has(run.out, "uncoded P=1 T=0");
     assert_int_equal(kill(pid, SIGINT), 0);
     assert_int_equal(cluster_await_run(c, pid), 4);
     (void)close(list);
@@ -363,20 +432,51 @@ a_lost_connection_costs_neither_stream_nor_product(void **state)
     assert_has(text, "\"pushed\": 16"); // one stream, and no job twice
 }
 
+static size_t
+count_streams(cluster *c)
+{
+    size_t count = 0;
+    for (const char *at = cluster_get_master_log(c); (at = strstr(at, "stream_opened")); at++)
+        count++;
+    return count;
+}
+
+/* Until it has, or the program has ended: then it never will. */
+static void
+await_streams(cluster *c, pid_t pid, size_t count)
+{
+    const int64_t until = kofn_clock_ns() + (int64_t)(cluster_get_patience_s() * 1e9);
+    siginfo_t info;
+    while (count_streams(c) < count && kofn_clock_ns() < until) {
+        info.si_pid = 0;
+        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid)
+            break;
+        (void)usleep(10000);
+    }
+    assert_int_equal(count_streams(c), count);
+}
+
+/* Its workers come back later than the new stream. */
 static void
 a_master_that_is_killed_and_comes_back_gets_a_new_stream(void **state)
 {
+    enum { WORKERS = 3 };
     char text[8192];
-    cluster *c = cluster_new_ready(state, "", 3);
+    cluster *c = cluster_new_ready(state, "log:\n  level: info\n", WORKERS);
     write_pairs(c, 12);
     const int list = make_list(c);
     const pid_t pid = cluster_spawn(c, "stream", "list", NULL);
     say_pairs(list, 1, 4);
     await_product(c, 2);
+    for (size_t i = 0; i < WORKERS; i++)
+        cluster_signal_worker(c, i, SIGSTOP);
     cluster_kill_master(c);
     say_pairs(list, 5, 12);
     (void)close(list);
     cluster_start_master(c);
+    await_streams(c, pid, 2);
+    for (size_t i = 0; i < WORKERS; i++)
+        cluster_signal_worker(c, i, SIGCONT);
     assert_int_equal(cluster_await_run(c, pid), 0);
     assert_products(c, 12);
     read_text(c, "spawned.log", text, sizeof text);
@@ -392,7 +492,10 @@ main(void)
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_list_that_waits_for_each_product_is_served, cluster_teardown),
         cmocka_unit_test_teardown(stored_operands_take_part, cluster_teardown),
+        cmocka_unit_test_teardown(the_commands_of_the_readme_run, cluster_teardown),
         cmocka_unit_test_teardown(a_bad_pair_in_the_middle_fails_alone, cluster_teardown),
+        cmocka_unit_test_teardown(a_product_that_is_too_large_for_the_master_fails_alone,
+                                  cluster_teardown),
         cmocka_unit_test_teardown(contradictions_are_refused_with_their_equation, cluster_teardown),
         cmocka_unit_test_teardown(a_worker_that_is_killed_costs_no_product, cluster_teardown),
         cmocka_unit_test_teardown(an_interrupt_cancels_what_is_under_way, cluster_teardown),

@@ -195,6 +195,17 @@ the_same_query_gives_the_same_plan(void **state)
     kofn_stream_plan_fini(&b);
 }
 
+static void
+of_a_grid_that_is_too_much_some_is_drawn(void **state)
+{
+    (void)state;
+    kofn_stream_query q = query_of(80, "iid:delta=0.1", 3);
+    q.work = 1e5;
+    kofn_stream_plan plan = make(&q);
+    assert_in_range(plan.candidates, 8, 8 * 12);
+    kofn_stream_plan_fini(&plan);
+}
+
 /* ---- who watches, and bad input -------------------------------------------------------------- */
 
 static bool
@@ -273,6 +284,7 @@ main(void)
         cmocka_unit_test(rows_say_what_a_longer_run_says),
         cmocka_unit_test(the_limits_of_the_query_are_kept),
         cmocka_unit_test(the_same_query_gives_the_same_plan),
+        cmocka_unit_test(of_a_grid_that_is_too_much_some_is_drawn),
         cmocka_unit_test(progress_grows_to_one_and_may_be_stopped),
         cmocka_unit_test(what_is_out_of_bounds_is_refused),
     };

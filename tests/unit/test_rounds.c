@@ -774,6 +774,120 @@ a_copy_takes_the_place_of_what_was_lost(void **state)
     rig_close(&rig);
 }
 
+/* ---- who was late, and how slow he was ------------------------------------------------------- */
+
+static void
+assert_late(const rounds_rig *rig, uint64_t round, const char *slots)
+{
+    const kofn_trace *trace = kofn_rounds_get_trace(rig->rounds);
+    for (size_t slot = 0; slot < (size_t)rig->config.slots; slot++)
+        assert_int_equal(kofn_trace_was_late(trace, round, slot),
+                         strchr(slots, '0' + (int)slot) != NULL);
+}
+
+/* No scheme that waits for all has a straggler, and yet its workers are slow. */
+static void
+who_does_his_list_while_the_round_waits_was_late_and_is_timed(void **state)
+{
+    (void)state;
+    rounds_rig rig;
+    rig_open(&rig, CONFIG(UNCODED, .slots = 3, .tolerance = 0.5), 6);
+    rig_fill_all(&rig);
+    begin(&rig);
+    rig.now_ns = 1000;
+    answer_all(&rig, 0);
+    rig.now_ns = 1500;
+    answer_all(&rig, 1); // at the deadline: not late
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig.now_ns = 4000;
+    answer_all(&rig, 2);
+    assert_true(kofn_rounds_end(rig.rounds, rig.now_ns));
+    assert_late(&rig, 1, "2");
+    const kofn_rounds_view view = kofn_rounds_get_view(rig.rounds);
+    assert_int_equal(view.stragglers, 0);
+    assert_int_equal(view.late, 1);
+    assert_int_equal(view.timed, 1);
+    assert_true(view.slowdown_sum == 4);
+    rig_close(&rig);
+}
+
+static void
+who_is_taken_back_was_late_and_not_timed(void **state)
+{
+    (void)state;
+    rounds_rig rig; // need 9 = 4 x 3 - 3
+    rig_open(&rig, CONFIG(IDIP, .slots = 4, .delay = 2), 9);
+    rig_fill_all(&rig);
+    begin(&rig);
+    end_but(&rig, "03");
+    begin(&rig);
+    end_but(&rig, "1");
+    assert_late(&rig, 1, "03");
+    assert_late(&rig, 2, "1");
+    assert_int_equal(kofn_rounds_get_view(rig.rounds).late, 3);
+    assert_int_equal(kofn_rounds_get_view(rig.rounds).timed, 0);
+    rig_close(&rig);
+}
+
+/* A list that another slot has helped with took nobody's time. */
+static void
+a_list_that_was_rescued_is_late_and_not_timed(void **state)
+{
+    (void)state;
+    rounds_rig rig;
+    rig_open(&rig, CONFIG(UNCODED, .slots = 3, .tolerance = 0.5, .rescue = 2), 6);
+    rig_fill_all(&rig);
+    begin(&rig);
+    rig.now_ns = 1000;
+    answer_all(&rig, 0);
+    answer_all(&rig, 1);
+    rig.now_ns = 1500;
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig.now_ns = 2000;
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig_send_all(&rig);
+    answer_all(&rig, 0);
+    answer_all(&rig, 1);
+    answer_all(&rig, 2);
+    assert_true(kofn_rounds_end(rig.rounds, rig.now_ns));
+    assert_late(&rig, 1, "2");
+    assert_int_equal(kofn_rounds_get_view(rig.rounds).timed, 0);
+    rig_close(&rig);
+}
+
+static void
+a_vacant_slot_is_late_only_if_what_was_dealt_out_failed(void **state)
+{
+    (void)state;
+    rounds_rig rig;
+    rig_open(&rig, CONFIG(UNCODED, .slots = 3, .tolerance = 0.5), 3);
+    rig_fill(&rig, 0);
+    rig_fill(&rig, 1);
+    begin(&rig);
+    rig.now_ns = 1000;
+    rig_answer(&rig, 0);
+    rig.now_ns = 1500;
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig.now_ns = 2000;
+    answer_all(&rig, 0);
+    answer_all(&rig, 1); // one of them has the list of slot 2
+    assert_true(kofn_rounds_end(rig.rounds, rig.now_ns));
+    assert_late(&rig, 1, "1");
+    assert_int_equal(kofn_rounds_get_view(rig.rounds).timed, 1);
+    rig_close(&rig);
+
+    rig_open(&rig, CONFIG(IDIP, .slots = 3, .window = 2, .failures = 1), 5);
+    rig_fill(&rig, 0);
+    rig_fill(&rig, 1);
+    begin(&rig);
+    rig.now_ns = 1000;
+    rig_answer(&rig, 0);
+    rig_answer(&rig, 1);
+    assert_true(kofn_rounds_end(rig.rounds, kofn_rounds_get_due(rig.rounds)));
+    assert_late(&rig, 1, "2");
+    rig_close(&rig);
+}
+
 int
 main(void)
 {
@@ -806,6 +920,10 @@ main(void)
         cmocka_unit_test(a_loss_goes_to_another_slot_and_back_where_there_is_none),
         cmocka_unit_test(a_round_that_waits_has_what_is_late_copied),
         cmocka_unit_test(a_copy_takes_the_place_of_what_was_lost),
+        cmocka_unit_test(who_does_his_list_while_the_round_waits_was_late_and_is_timed),
+        cmocka_unit_test(who_is_taken_back_was_late_and_not_timed),
+        cmocka_unit_test(a_list_that_was_rescued_is_late_and_not_timed),
+        cmocka_unit_test(a_vacant_slot_is_late_only_if_what_was_dealt_out_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-# The figures as SVG:  gnuplot -e "data='DIR'; out='DIR'" plots.gp
+# The figures as SVG:  gnuplot -e "data='DIR'; out='DIR'; trained=1" plots.gp
 set datafile separator ","
 set datafile missing NaN
 set encoding utf8
@@ -58,4 +58,65 @@ plot NaN with linespoints ls 1 title "uncoded", \
     NaN with linespoints ls 3 title "IDIP, simulated", \
     NaN with lines ls 14 title "DIP, T = ∞", \
     NaN with linespoints ls 4 title "DIP, T finite, simulated"
+eval finish
+
+# ---- figure 2: what the networks have learnt, and how far the rounds are, against time
+schemes(model) = "uncoded polynomial dip " . (model eq "iid" ? "idip" : "idip_burst") . " plan uncoded_many"
+styles = "1 2 4 3 5 6"
+MODEL = 1; SCHEME = 2; SECONDS = 3; PRODUCTS = 5; NETWORK = 6; LOSS = 9
+curves = data . "/curves.csv"
+if (trained) {
+    train(model, scheme, c) = strcol(MODEL) eq model && strcol(SCHEME) eq scheme && column(NETWORK) == 1 ? column(c) : NaN
+    do for [f=1:2] {
+        eval begin(word("fig2_loss fig2_time", f))
+        do for [p=0:1] {
+            eval place(p)
+            model = word("iid fritchman", p + 1)
+            set title word("'i.i.d. stragglers' 'Fritchman'", p + 1)
+            set xrange [0:*]; set xtics auto
+            if (f == 1) {
+                set xlabel "time, s"; set logscale y; set yrange [*:*]; set format y "%g"
+                if (p == 0) { set ylabel "test loss, network 1" offset 0.3 } else { unset ylabel }
+                plot for [i=1:6] curves using (train(model, word(schemes(model), i), SECONDS)):(column(LOSS)) with linespoints ls int(word(styles, i))
+            } else {
+                set xlabel "jobs"; unset logscale; set format y "%g"; set yrange [0:*]
+                if (p == 0) { set ylabel "time, s" offset 0.3 } else { unset ylabel }
+                plot for [i=1:6] curves using (train(model, word(schemes(model), i), PRODUCTS)):(column(SECONDS)) with linespoints ls int(word(styles, i))
+            }
+        }
+        eval strip
+        plot NaN with linespoints ls 1 title "uncoded", NaN with linespoints ls 2 title "polynomial", \
+            NaN with linespoints ls 4 title "DIP", NaN with linespoints ls 3 title "IDIP; bursty IDIP", \
+            NaN with linespoints ls 5 title "the planner’s choice", NaN with linespoints ls 6 title "uncoded, no rounds"
+        eval finish
+    }
+}
+
+# ---- mild stragglers
+mild = data . "/mild.csv"
+RATE = 1; SLOWDOWN = 2; NAME = 3; COST = 6
+pick(slowdown, scheme) = column(SLOWDOWN) == slowdown && strcol(NAME) eq scheme ? column(COST) : NaN
+eval begin("mild")
+do for [p=0:1] {
+    eval place(p)
+    slowdown = word("1.5 5", p + 1) + 0
+    set title sprintf("slow tasks take %g times as long", slowdown)
+    set xlabel "share of slow tasks"
+    set logscale x; set xrange [0.001:0.35]; set xtics ("0.1 %%" 0.001, "0.5 %%" 0.005, "2 %%" 0.02, "8 %%" 0.08, "30 %%" 0.3)
+    if (p == 0) { set ylabel "time of a job, of an undisturbed one" offset 0.3 } else { unset ylabel }
+    set yrange [1:(p == 0 ? 1.6 : 2.6)]
+    plot mild using RATE:(pick(slowdown, "uncoded")) with linespoints ls 1, \
+        "" using RATE:(pick(slowdown, "speculative")) with linespoints ls 6, \
+        "" using RATE:(pick(slowdown, "polynomial")) with linespoints ls 2, \
+        "" using RATE:(pick(slowdown, "idip")) with linespoints ls 3, \
+        "" using RATE:(pick(slowdown, "dip")) with linespoints ls 4, \
+        "" using RATE:(pick(slowdown, "uncoded_many")) with linespoints ls 1 dt (4, 3), \
+        "" using RATE:(pick(slowdown, "polynomial_many")) with linespoints ls 2 dt (4, 3)
+}
+eval strip
+set key samplen 2 width 0
+plot NaN with linespoints ls 1 title "uncoded", NaN with linespoints ls 6 title "speculative", \
+    NaN with linespoints ls 2 title "polynomial", NaN with linespoints ls 3 title "IDIP", \
+    NaN with linespoints ls 4 title "DIP", \
+    NaN with lines ls 1 dt (4, 3) title "uncoded, 5 jobs", NaN with lines ls 2 dt (4, 3) title "polynomial, 5 jobs"
 eval finish

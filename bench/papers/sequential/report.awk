@@ -16,6 +16,12 @@
 #                             bound (expected), or as simulated (time)
 #   {{worse_from FIGURE COLUMN}}      of each S, the first delta at which it is
 #   {{figure NAME}}  {{worst SMALL}}  {{inner SCHEME}}  tables of fig1.csv, worst.csv and inner.csv
+#   {{reduction FILE COLUMN MODEL SCHEME}}   by how many per cent it is below polynomial
+#   {{table1 MODEL}}          of table1.csv, beside paper.csv
+#   {{curves MODEL}}          loss and accuracy at the end, and how far the schemes differ
+#   {{mild SLOWDOWN}}         of mild.csv
+#   {{least RATE SLOWDOWN ALONE}}   which scheme takes the least time per job there, by half a per cent or
+#                             more; ALONE 1: of those that have one job at a time
 #   {{var KEY}}               from the environment
 
 BEGIN {
@@ -23,6 +29,10 @@ BEGIN {
     keys["fig1"] = 3
     keys["agree"] = 5
     keys["worst"] = 4
+    keys["paper"] = 2
+    keys["table1"] = 2
+    keys["curves"] = 0
+    keys["mild"] = 3
     keys["inner"] = 3
     workers["a"] = 4
     window["a"] = 4
@@ -169,14 +179,14 @@ function curve_cell(figure, delta, curve, beta, free, text) {
         return text " (" beta ", " free ")"
     if (curve == "dip_infinite")
         return text " (" beta ")"
-    return curve ~ /uncoded/ ? text : text " (" free ")"
+    return curve ~ /uncoded|daemon/ ? text : text " (" free ")"
 }
 
 function figure(name, curves, count, c, d, text) {
-    count = split("uncoded_formula uncoded polynomial_formula polynomial idip_bound idip dip_infinite dip",
+    count = split("uncoded_formula uncoded polynomial_formula polynomial idip_bound idip idip_daemon dip_infinite dip dip_daemon",
         curves, " ")
-    text = "| delta | uncoded | simulated | polynomial (S) | simulated (S) | IDIP, bound (N) | simulated (N) | DIP, T = ∞ (xy) | finite T, simulated (xy, lambda) |\n"
-    text = text "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    text = "| delta | uncoded | simulated | polynomial (S) | simulated (S) | IDIP, bound (N) | simulated (N) | daemon | DIP, T = ∞ (xy) | finite T, simulated (xy, lambda) | daemon |\n"
+    text = text "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for (d = 1; d <= deltas; d++) {
         text = text "\n| " delta_at[d] + 0 " |"
         for (c = 1; c <= count; c++)
@@ -239,6 +249,94 @@ function worst_holds(row) {
     return "yes"
 }
 
+# Times of table 1. What the paper says of a scheme is "-" of those it has not.
+function paper(column, model, scheme) {
+    return ("paper", model ":" scheme, column) in at ? at["paper", model ":" scheme, column] : "-"
+}
+
+function reduction(file, column, model, scheme, one, base) {
+    if (!((file, model ":" scheme, column) in at))
+        return "-"
+    one = at[file, model ":" scheme, column]
+    base = value(file ":" column ":" model ":polynomial")
+    return sprintf("%.0f %%", 100 * (1 - one / base))
+}
+
+function table1(model, row, text, scheme, key) {
+    text = "| scheme | parameters | R, s | simulated, s | less than polynomial | simulated | the paper | load | rounds that waited | encode, s | decode, s | the paper: R | encode | decode |\n"
+    text = text "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    for (row = 1; row <= rows["table1"]; row++) {
+        if (field["table1", row, "model"] != model)
+            continue
+        scheme = field["table1", row, "scheme"]
+        text = text "\n| " scheme " | " field["table1", row, "settings"] " | " \
+            sprintf("%.4f | %.4f", field["table1", row, "R"], field["table1", row, "predicted"] * ENVIRON["unit"]) \
+            " | " reduction("table1", "R", model, scheme) " | " reduction("table1", "predicted", model, scheme) \
+            " | " reduction("paper", "R", model, scheme) " | " \
+            sprintf("%.3f", field["table1", row, "load"] / field["table1", row, "need"]) " | " \
+            sprintf("%.0f %%", 100 * field["table1", row, "waited"] / field["table1", row, "rounds"]) \
+            sprintf(" | %.4f | %.4f | ", field["table1", row, "encode"], field["table1", row, "decode"]) \
+            paper("R", model, scheme) " | " paper("encode", model, scheme) " | " paper("decode", model, scheme) " |"
+    }
+    return text
+}
+
+# The tests of the last iteration: of each scheme the five networks, and when it was there.
+function curves(model, row, last, text, scheme, schemes, s, n, at_end, time) {
+    for (row = 1; row <= rows["curves"]; row++)
+        if (field["curves", row, "model"] == model && field["curves", row, "iteration"] + 0 > last)
+            last = field["curves", row, "iteration"] + 0
+    for (row = 1; row <= rows["curves"]; row++) {
+        if (field["curves", row, "model"] != model || field["curves", row, "iteration"] + 0 != last)
+            continue
+        scheme = field["curves", row, "scheme"]
+        if (!(scheme in time))
+            schemes[++n] = scheme
+        time[scheme] = field["curves", row, "seconds"]
+        at_end[scheme] = at_end[scheme] sprintf(" | %.4f (%.1f %%)", field["curves", row, "test_loss"], \
+            100 * field["curves", row, "accuracy"])
+    }
+    text = "| scheme | s for " last " iterations | rate 0.1 | 0.15 | 0.2 | 0.25 | 0.3 |\n| --- | --- | --- | --- | --- | --- | --- |"
+    for (s = 1; s <= n; s++)
+        text = text "\n| " schemes[s] " | " sprintf("%.0f", time[schemes[s]]) at_end[schemes[s]] " |"
+    return n ? text : "(not run)"
+}
+
+function mild_key(rate, slowdown, scheme) {
+    return "mild:time:" rate ":" slowdown ":" scheme
+}
+
+# How long a task is of which so many are slow: between 0.6 s (8 %) and 1.8 s (0.5 %), on a line of
+# logarithms.
+function task_length(rate) {
+    return rate < 0.005 || rate > 0.08 ? "" : sprintf("%.1f", 0.6 * exp(log(rate / 0.08) * log(3) / log(0.005 / 0.08)))
+}
+
+function least(rate, slowdown, only_alone, count, names, i, best) {
+    count = split(only_alone ? "uncoded speculative polynomial" : \
+        "uncoded uncoded_many speculative speculative_many polynomial polynomial_many idip dip", names, " ")
+    for (i = 1; i <= count; i++)
+        if (best == "" || value(mild_key(rate, slowdown, names[i])) < value(mild_key(rate, slowdown, best)) * 0.995)
+            best = names[i]
+    return best
+}
+
+function mild(slowdown, row, text, rate, names, count, i) {
+    count = split("uncoded speculative polynomial idip dip uncoded_many speculative_many polynomial_many", names, " ")
+    text = "| slow tasks | task, s | uncoded | speculative | polynomial | idip | dip | uncoded, many | speculative, many | polynomial, many | least, one job at a time | least |\n"
+    text = text "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    for (row = 1; row <= rows["mild"]; row++) {
+        if (field["mild", row, "slowdown"] != slowdown || field["mild", row, "scheme"] != "uncoded")
+            continue
+        rate = field["mild", row, "rate"]
+        text = text "\n| " 100 * rate " % | " task_length(rate) " |"
+        for (i = 1; i <= count; i++)
+            text = text sprintf(" %.2f |", value(mild_key(rate, slowdown, names[i])))
+        text = text " " least(rate, slowdown, 1) " | " least(rate, slowdown, 0) " |"
+    }
+    return text
+}
+
 function expand(text, word, count, i) {
     count = split(text, word, " ")
     if (word[1] == "met")
@@ -259,6 +357,16 @@ function expand(text, word, count, i) {
         return figure(word[2])
     if (word[1] == "worst")
         return worst(word[2])
+    if (word[1] == "table1")
+        return table1(word[2])
+    if (word[1] == "curves")
+        return curves(word[2])
+    if (word[1] == "reduction")
+        return reduction(word[2], word[3], word[4], word[5])
+    if (word[1] == "mild")
+        return mild(word[2])
+    if (word[1] == "least")
+        return least(word[2], word[3], word[4])
     if (word[1] == "inner")
         return inner(word[2])
     if (word[1] == "worst_holds")
@@ -286,7 +394,7 @@ is_data && FNR == 1 {
 is_data {
     count = split($0, cell, ",")
     row = ++rows[file]
-    key = cell[1]
+    key = keys[file] ? cell[1] : row
     for (i = 2; i <= keys[file]; i++)
         key = key ":" cell[i]
     for (i = 1; i <= count; i++) {
