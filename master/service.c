@@ -365,6 +365,7 @@ serve_open_stream(kofn_master *master, kofn_request *request, const kofn_msg_cal
     later_call *later = new_later_call(request);
     bool never;
     kofn_error err;
+    kofn_session_note_stream(request->session);
     if (!later || kofn_streams_open(master->streams, &body->open_stream,
                                     kofn_session_get_asker(request->session),
                                     kofn_session_get_number(request->session), on_stream_opened,
@@ -380,6 +381,7 @@ find_stream(kofn_master *master, kofn_request *request, const char *name)
     kofn_stream *stream =
         kofn_streams_find(master->streams, kofn_session_get_asker(request->session), name);
     if (stream) {
+        kofn_session_note_stream(request->session);
         kofn_stream_use(stream, kofn_session_get_number(request->session));
         return stream;
     }

@@ -135,6 +135,14 @@ merge_spec(const kofn_master *master, const kofn_msg_open_stream *asked, const k
     return status;
 }
 
+/* Plain rows are all that there is: whatever family was named or configured has nothing to say. */
+static void
+take_no_code(kofn_code_spec *spec)
+{
+    snprintf(spec->family, sizeof spec->family, "uncoded");
+    spec->set_count = 0;
+}
+
 /* What is left open of parameters; the number of rows is not known yet, and nothing depends on it. */
 static kofn_status
 complete_spec(const kofn_field *field, kofn_code_spec *spec, kofn_error *err)
@@ -180,12 +188,7 @@ count_rows(kofn_stream *stream, kofn_error *err)
                          "fewer parts, slots or rounds",
                          plain + coded, (int)stream->rounds.slots, KOFN_TASKS_MAX);
     stream->plain = plain > 0 && coded > 0;
-    stream->spec.tasks = coded;
-    if (coded == 0) { // then it is no code
-        snprintf(stream->spec.family, sizeof stream->spec.family, "uncoded");
-        stream->spec.set_count = 0;
-        stream->spec.tasks = plain;
-    }
+    stream->spec.tasks = coded > 0 ? coded : plain;
     stream->rows = plain + coded;
     return KOFN_OK;
 }
@@ -245,6 +248,8 @@ fill(kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream *stream
         status = merge_spec(master, asked, stream->field, &stream->spec, err);
     if (status)
         return status;
+    if (stream->rounds.scheme == KOFN_SCHEME_UNCODED)
+        take_no_code(&stream->spec);
     choose_parts(&stream->spec.part, choose_need(&stream->rounds));
     status = find_need(stream, err);
     if (!status)

@@ -26,11 +26,13 @@ kofn_streams_new(kofn_master *master, kofn_streams **ret_streams, kofn_error *er
     return KOFN_OK;
 }
 
+/* Who waits for the end of a stream: with `why`, in vain. */
 static void
-drop_closers(kofn_stream *stream)
+tell_closers(kofn_stream *stream, const kofn_error *why)
 {
     for (kofn_stream_closer *closer; (closer = STAILQ_FIRST(&stream->closers));) {
         STAILQ_REMOVE_HEAD(&stream->closers, next);
+        closer->done(closer->context, why ? NULL : stream, why);
         free(closer);
     }
 }
@@ -42,9 +44,10 @@ kofn_streams_destroy(kofn_streams **streams_p)
     if (!streams)
         return;
 
+    const kofn_error stopped = {.status = KOFN_UNAVAILABLE, .text = "the master stopped"};
     for (kofn_stream *stream; (stream = TAILQ_FIRST(&streams->all));) {
         TAILQ_REMOVE(&streams->all, stream, of_all);
-        drop_closers(stream);
+        tell_closers(stream, &stopped);
         kofn_streams_free_record(&stream);
     }
     free(streams);
@@ -93,6 +96,11 @@ open_run(kofn_coder_item *item)
                       "the inner code takes %zu answers, and its scheme counts on %zu: take "
                       "another family",
                       stream->code->threshold, stream->need);
+    if (!open->status && stream->code->enough < stream->code->threshold)
+        open->status = kofn_fail(&open->error, KOFN_INVALID_ARGUMENT,
+                                 "the inner code: %s settles for estimates, and jobs of a stream "
+                                 "end with the product; take %s",
+                                 stream->spec.family, stream->spec.part.z > 1 ? "matdot" : "rkrp");
 }
 
 static kofn_status
@@ -270,11 +278,7 @@ end_stream(kofn_stream *stream)
     kofn_log_write(&streams->master->log, KOFN_LOG_INFO, "stream_closed", "its last job has ended",
                    "stream=%s jobs=%" PRIu64 " done=%" PRIu64 " failed=%" PRIu64, stream->name,
                    stream->pushed, stream->done, stream->failed);
-    for (kofn_stream_closer *closer; (closer = STAILQ_FIRST(&stream->closers));) {
-        STAILQ_REMOVE_HEAD(&stream->closers, next);
-        closer->done(closer->context, stream, NULL);
-        free(closer);
-    }
+    tell_closers(stream, NULL);
 }
 
 /* Jobs that are over, and all before them: their pushes are answered. An index that is free blocks the
