@@ -749,6 +749,8 @@ a_client_that_goes_has_its_stream_closed_after_the_grace(void **state)
     await_stream_state(client, &stream, "closed");
     const kofn_msg_stream closed = find_stream(client, &stream);
     assert_int_equal(closed.failed, 1);
+    push(s, client, &stream, 1); // not as a job that was cancelled
+    (void)expect_failure(client, 1, KOFN_NOT_FOUND);
     await_stream_state(client, &stream, ""); // its account stays as long again
     push_misfit(client, 5, &stream, 1);
     (void)expect_failure(client, 5, KOFN_NOT_FOUND);
