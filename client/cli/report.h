@@ -28,6 +28,9 @@ int cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
 /* "rkrp 2,1,2 n=6" */
 void cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size);
 
+/* "idip P=4 T=3 N=4 W=4 mu=0.25" */
+void cli_format_scheme(const kofn_stream_account *stream, char *ret_text, size_t size);
+
 /* "1000 x 200 x 3000", "4000 x 90 outer". */
 void cli_format_product(const kofn_account *account, char *ret_text, size_t size);
 
