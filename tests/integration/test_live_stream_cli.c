@@ -529,6 +529,51 @@ a_master_that_is_killed_and_comes_back_gets_a_new_stream(void **state)
     assert_has(text, "a new stream goes on");
 }
 
+/* As systemctl restart does: it finishes what it can, and what it cannot is not lost either. */
+static void
+a_master_that_is_restarted_costs_no_product(void **state)
+{
+    enum { WORKERS = 2 };
+    cluster *c = cluster_new_ready(state, "grace: 200ms\n", WORKERS);
+    write_pairs(c, 12);
+    const int list = make_list(c);
+    const pid_t pid = cluster_spawn(c, "stream", "list", NULL);
+    say_pairs(list, 1, 4);
+    await_product(c, 4);
+    for (size_t i = 0; i < WORKERS; i++)
+        cluster_signal_worker(c, i, SIGSTOP);
+    say_pairs(list, 5, 12);
+    cluster_await_running(c, 0, 1);
+    cluster_signal_master(c, SIGTERM);
+    assert_int_equal(cluster_await_master_end(c), 0);
+    for (size_t i = 0; i < WORKERS; i++)
+        cluster_signal_worker(c, i, SIGCONT);
+    cluster_start_master(c);
+    (void)close(list);
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_products(c, 12);
+}
+
+/* Between the last product and the end of the list. */
+static void
+a_stream_that_ends_with_its_master_loses_only_its_account(void **state)
+{
+    char text[8192];
+    cluster *c = cluster_new_ready(state, "", 2);
+    write_pairs(c, 2);
+    const int list = make_list(c);
+    const pid_t pid = cluster_spawn(c, "stream", "list", NULL);
+    say_pairs(list, 1, 2);
+    await_product(c, 2);
+    cluster_kill_master(c);
+    cluster_start_master(c);
+    (void)close(list);
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_products(c, 2);
+    read_text(c, "spawned.log", text, sizeof text);
+    assert_has(text, "its account is lost");
+}
+
 int
 main(void)
 {
@@ -550,6 +595,9 @@ main(void)
         cmocka_unit_test_teardown(a_connection_that_is_away_for_too_long_costs_no_product,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_master_that_is_killed_and_comes_back_gets_a_new_stream,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(a_master_that_is_restarted_costs_no_product, cluster_teardown),
+        cmocka_unit_test_teardown(a_stream_that_ends_with_its_master_loses_only_its_account,
                                   cluster_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
