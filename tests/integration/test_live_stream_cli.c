@@ -432,6 +432,52 @@ a_lost_connection_costs_neither_stream_nor_product(void **state)
     assert_has(text, "\"pushed\": 16"); // one stream, and no job twice
 }
 
+static void
+await_log(cluster *c, const char *text)
+{
+    const int64_t until = kofn_clock_ns() + (int64_t)(cluster_get_patience_s() * 1e9);
+    while (!strstr(cluster_get_master_log(c), text)) {
+        if (kofn_clock_ns() > until) {
+            cluster_note_in_vain();
+            fail_msg("'%s' is not logged", text);
+        }
+        (void)usleep(10000);
+    }
+}
+
+/* The master gives the stream up, and cancels its jobs: they are not lost for the list. */
+static void
+a_connection_that_is_away_for_too_long_costs_no_product(void **state)
+{
+    char endpoint[64];
+    int port;
+    cluster *c = cluster_new_ready(state, "", 3);
+    fault_proxy *proxy =
+        fault_proxy_new(atoi(strrchr(cluster_get_clients_endpoint(c), ':') + 1), &port);
+    (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port);
+    write_pairs(c, 12);
+    const int list = make_list(c);
+    const pid_t pid =
+        cluster_spawn(c, "stream", "list", "--master", endpoint, "--grace", "300ms", NULL);
+    say_pairs(list, 1, 4);
+    await_product(c, 4);
+    for (size_t i = 0; i < 3; i++)
+        cluster_signal_worker(c, i, SIGSTOP); // what is pushed now stays under way
+    say_pairs(list, 5, 12);
+    cluster_await_running(c, 0, 1);
+    fault_proxy_get(proxy, FAULT_UP)->cut_after = 1;
+    fault_proxy_cut(proxy);
+    await_log(c, "stream_abandoned");
+    for (size_t i = 0; i < 3; i++)
+        cluster_signal_worker(c, i, SIGCONT);
+    fault_proxy_heal(proxy);
+    (void)close(list);
+    const int status = cluster_await_run(c, pid);
+    fault_proxy_destroy(&proxy);
+    assert_int_equal(status, 0);
+    assert_products(c, 12);
+}
+
 static size_t
 count_streams(cluster *c)
 {
@@ -483,6 +529,51 @@ a_master_that_is_killed_and_comes_back_gets_a_new_stream(void **state)
     assert_has(text, "a new stream goes on");
 }
 
+/* As systemctl restart does: it finishes what it can, and what it cannot is not lost either. */
+static void
+a_master_that_is_restarted_costs_no_product(void **state)
+{
+    enum { WORKERS = 2 };
+    cluster *c = cluster_new_ready(state, "grace: 200ms\n", WORKERS);
+    write_pairs(c, 12);
+    const int list = make_list(c);
+    const pid_t pid = cluster_spawn(c, "stream", "list", NULL);
+    say_pairs(list, 1, 4);
+    await_product(c, 4);
+    for (size_t i = 0; i < WORKERS; i++)
+        cluster_signal_worker(c, i, SIGSTOP);
+    say_pairs(list, 5, 12);
+    cluster_await_running(c, 0, 1);
+    cluster_signal_master(c, SIGTERM);
+    assert_int_equal(cluster_await_master_end(c), 0);
+    for (size_t i = 0; i < WORKERS; i++)
+        cluster_signal_worker(c, i, SIGCONT);
+    cluster_start_master(c);
+    (void)close(list);
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_products(c, 12);
+}
+
+/* Between the last product and the end of the list. */
+static void
+a_stream_that_ends_with_its_master_loses_only_its_account(void **state)
+{
+    char text[8192];
+    cluster *c = cluster_new_ready(state, "", 2);
+    write_pairs(c, 2);
+    const int list = make_list(c);
+    const pid_t pid = cluster_spawn(c, "stream", "list", NULL);
+    say_pairs(list, 1, 2);
+    await_product(c, 2);
+    cluster_kill_master(c);
+    cluster_start_master(c);
+    (void)close(list);
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_products(c, 2);
+    read_text(c, "spawned.log", text, sizeof text);
+    assert_has(text, "its account is lost");
+}
+
 int
 main(void)
 {
@@ -501,7 +592,12 @@ main(void)
         cmocka_unit_test_teardown(an_interrupt_cancels_what_is_under_way, cluster_teardown),
         cmocka_unit_test_teardown(a_lost_connection_costs_neither_stream_nor_product,
                                   cluster_teardown),
+        cmocka_unit_test_teardown(a_connection_that_is_away_for_too_long_costs_no_product,
+                                  cluster_teardown),
         cmocka_unit_test_teardown(a_master_that_is_killed_and_comes_back_gets_a_new_stream,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(a_master_that_is_restarted_costs_no_product, cluster_teardown),
+        cmocka_unit_test_teardown(a_stream_that_ends_with_its_master_loses_only_its_account,
                                   cluster_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

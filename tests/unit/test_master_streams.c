@@ -552,6 +552,35 @@ a_stream_that_is_over_holds_no_memory(void **state)
     assert_int_equal(check_health(client).memory_bytes, before);
 }
 
+/* It is cancelled, and its push waits for its turn: what comes for it is dropped. */
+static void
+blocks_for_a_job_that_is_over_are_dropped(void **state)
+{
+    stage *s = *state;
+    kofn_msg_jobs jobs;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 2);
+    const kofn_msg_stream stream = open_stream(client, &one_by_one);
+    push_head(client, &stream, 1);
+    push_head(client, &stream, 2);
+    await_pushed(client, &stream, 2);
+    send_call(client, 60, KOFN_METHOD_LIST_JOBS, NULL, NULL);
+    assert_int_equal(expect_reply(client, 60, &kofn_jobs_message, &jobs), KOFN_OK);
+    const kofn_msg_job second = ((kofn_msg_job *)jobs.jobs.at)[0];
+    kofn_message_clear(&kofn_jobs_message, &jobs);
+    send_job_call(client, 61, KOFN_METHOD_CANCEL, second.id);
+    assert_int_equal(expect_reply(client, 61, NULL, NULL), KOFN_OK);
+    post(client, &kofn_data_message, &(kofn_msg_data){.id = 2, .more = true});
+    post(client, &kofn_data_message, &(kofn_msg_data){.id = 2});
+    assert_string_equal(get_job(client, second.id).state, "cancelled");
+    post(client, &kofn_data_message, &(kofn_msg_data){.id = 1}); // which is too little
+    (void)expect_failure(client, 1, KOFN_INVALID_ARGUMENT);
+    (void)expect_failure(client, 2, KOFN_CANCELLED);
+    push(s, client, &stream, 3);
+    answer_tasks(s, worker, 1);
+    expect_job(s, client, &stream, 3, NULL);
+}
+
 /* ---- ends ------------------------------------------------------------------------------------ */
 
 static void
@@ -720,6 +749,8 @@ a_client_that_goes_has_its_stream_closed_after_the_grace(void **state)
     await_stream_state(client, &stream, "closed");
     const kofn_msg_stream closed = find_stream(client, &stream);
     assert_int_equal(closed.failed, 1);
+    push(s, client, &stream, 1); // not as a job that was cancelled
+    (void)expect_failure(client, 1, KOFN_NOT_FOUND);
     await_stream_state(client, &stream, ""); // its account stays as long again
     push_misfit(client, 5, &stream, 1);
     (void)expect_failure(client, 5, KOFN_NOT_FOUND);
@@ -1015,6 +1046,7 @@ main(void)
         T(an_outcome_that_was_received_is_let_go),
         T(an_index_whose_blocks_were_lost_may_be_pushed_again),
         T(a_push_again_in_mid_upload_begins_anew),
+        T(blocks_for_a_job_that_is_over_are_dropped),
         T(a_stream_that_is_over_holds_no_memory),
         T(a_cancelled_job_is_answered_in_its_turn_and_the_stream_goes_on),
         T(an_abandoned_push_ends_its_job_and_no_other),
