@@ -12,7 +12,8 @@ enum { WINDOW_USUAL = 4 }; // rounds: the paper's, of four workers and of six
 enum { MINI_TASK_BYTES = 64, ROW_BYTES = 16 };
 
 static_assert((int)KOFN_STREAM_SLOTS_MAX == (int)KOFN_SLOTS_MAX &&
-                  (int)KOFN_STREAM_DELAY_MAX == (int)KOFN_DELAY_MAX,
+                  (int)KOFN_STREAM_DELAY_MAX == (int)KOFN_DELAY_MAX &&
+                  (int)KOFN_STREAM_TRACE_MAX == (int)KOFN_TRACE_BYTES_MAX,
               "the protocol's limits are the scheduler's");
 
 /* ---- rounds ----------------------------------------------------------------------------------- */
@@ -202,7 +203,7 @@ count_bytes(const kofn_stream *stream)
     const size_t rounds = (size_t)stream->rounds.delay + 1, slots = (size_t)stream->rounds.slots;
     return sizeof *stream + stream->rows * p.z * (p.x + p.y) * sizeof(double) +
            rounds * (slots * MINI_TASK_BYTES + stream->rows * ROW_BYTES) +
-           stream->limit * (sizeof *stream->places + sizeof(kofn_job));
+           stream->limit * (sizeof *stream->places + sizeof(kofn_job)) + KOFN_TRACE_BYTES_MAX;
 }
 
 /* ---- the whole -------------------------------------------------------------------------------- */
@@ -288,6 +289,7 @@ kofn_streams_free_record(kofn_stream **stream_p)
 
     kofn_code_destroy(&stream->code);
     kofn_field_destroy(&stream->field);
+    free(stream->trace.at);
     free(stream->places);
     free(stream);
     *stream_p = NULL;

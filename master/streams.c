@@ -264,12 +264,26 @@ release_places(kofn_stream *stream, uint64_t upto)
     }
 }
 
+/* The scheduler's goes with the stream there. Without memory there is none. */
+static void
+keep_trace(kofn_stream *stream)
+{
+    const kofn_trace *trace = kofn_sched_get_trace(stream->of->master->sched, stream->id);
+    const size_t bytes = trace ? kofn_trace_count(trace) * trace->row_bytes : 0;
+    stream->trace.at = bytes > 0 ? malloc(bytes) : NULL;
+    if (!stream->trace.at)
+        return;
+    stream->trace.length = bytes;
+    kofn_trace_copy(trace, stream->trace.at);
+}
+
 static void
 end_stream(kofn_stream *stream)
 {
     kofn_streams *streams = stream->of;
     kofn_sched *sched = streams->master->sched;
     (void)kofn_sched_get_stream(sched, stream->id, &stream->last);
+    keep_trace(stream);
     (void)kofn_sched_stream_close(sched, stream->id); // with its last job it is gone there
     stream->state = KOFN_STREAM_CLOSED;
     stream->closed_ns = kofn_clock_ns();
@@ -601,10 +615,28 @@ fill_rounds(const kofn_stream *stream, kofn_msg_stream *m)
     m->load_max = r->load_max;
     m->vacant = view.vacant;
     m->busy = (double)r->busy_ns * 1e-9;
+    m->late = r->late;
+    m->timed = r->timed;
+    m->slowdown = r->timed > 0 ? r->slowdown_sum / (double)r->timed : 0;
+}
+
+static kofn_status
+copy_trace(const kofn_stream *stream, kofn_wire_bytes *ret_trace, kofn_error *err)
+{
+    const kofn_wire_bytes *trace = &stream->trace;
+    if (trace->length == 0)
+        return KOFN_OK;
+    ret_trace->at = malloc(trace->length);
+    if (!ret_trace->at)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the trace of a stream");
+    ret_trace->length = trace->length;
+    memcpy(ret_trace->at, trace->at, trace->length);
+    return KOFN_OK;
 }
 
 kofn_status
-kofn_stream_describe(const kofn_stream *stream, kofn_msg_stream *ret_message, kofn_error *err)
+kofn_stream_describe(const kofn_stream *stream, bool traced, kofn_msg_stream *ret_message,
+                     kofn_error *err)
 {
     const kofn_rounds_config *r = &stream->rounds;
     kofn_msg_stream m = {
@@ -625,9 +657,13 @@ kofn_stream_describe(const kofn_stream *stream, kofn_msg_stream *ret_message, ko
         .failed = stream->failed,
         .age_ms = (uint64_t)((kofn_clock_ns() - stream->opened_ns) / KOFN_NS_PER_MS),
     };
-    const kofn_status status = kofn_msg_code_from_spec(&stream->spec, &m.code, err);
-    if (status)
+    kofn_status status = kofn_msg_code_from_spec(&stream->spec, &m.code, err);
+    if (!status && traced)
+        status = copy_trace(stream, &m.trace, err);
+    if (status) {
+        kofn_message_clear(&kofn_stream_message, &m);
         return status;
+    }
     snprintf(m.id, sizeof m.id, "%s", stream->name);
     snprintf(m.state, sizeof m.state, "%s", name_state(stream->state));
     snprintf(m.scheme, sizeof m.scheme, "%s", kofn_scheme_name((kofn_scheme)r->scheme));
@@ -655,7 +691,7 @@ kofn_streams_describe(const kofn_streams *streams, const kofn_asker *who,
     TAILQ_FOREACH_REVERSE(stream, &streams->all, stream_list, of_all)
     {
         if (!status && told < m.streams.count && kofn_asker_may(who, stream->owner))
-            status = kofn_stream_describe(stream, &at[told++], err);
+            status = kofn_stream_describe(stream, false, &at[told++], err);
     }
     if (status)
         kofn_message_clear(&kofn_streams_message, &m);

@@ -866,6 +866,67 @@ a_master_that_stops_finishes_what_was_pushed(void **state)
     assert_int_equal(s->ended, KOFN_OK);
 }
 
+/* Both slots have a mini-task of the job; `late` answers once the round waits for it. */
+static void
+play_round(stage *s, peer *client, const kofn_msg_stream *stream, uint64_t index, peer *first,
+           peer *late)
+{
+    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
+    task t;
+    push(s, client, stream, index);
+    expect_task(late, &t);
+    answer_tasks(s, first, 1);
+    while (find_stream(client, stream).waited != index)
+        assert_true(kofn_clock_ns() < until_ns);
+    answer(s, late, &t);
+    expect_job(s, client, stream, index, NULL);
+}
+
+static kofn_msg_stream
+close_traced(peer *p, uint64_t call, const kofn_msg_stream *stream)
+{
+    kofn_msg_close_stream order = {.trace = true};
+    kofn_msg_stream closed;
+    snprintf(order.stream, sizeof order.stream, "%s", stream->id);
+    send_call(p, call, KOFN_METHOD_CLOSE_STREAM, &kofn_close_stream_message, &order);
+    assert_int_equal(expect_reply(p, call, &kofn_stream_message, &closed), KOFN_OK);
+    return closed;
+}
+
+static void
+who_asks_gets_the_trace_of_who_was_late(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    peer *a = join_worker(s, "a", 2), *b = join_worker(s, "b", 2);
+    const kofn_msg_stream stream = open_stream(
+        client, &(kofn_msg_open_stream){.scheme = "uncoded", .slots = 2, .code = {.x = 1, .y = 2}});
+    play_round(s, client, &stream, 1, a, b);
+    play_round(s, client, &stream, 2, b, a);
+    play_round(s, client, &stream, 3, a, b);
+    const kofn_msg_stream plain = close_stream(client, 100, &stream, false);
+    assert_int_equal(plain.late, 3);
+    assert_int_equal(plain.timed, 3);
+    assert_true(plain.slowdown > 1 + plain.tolerance);
+    assert_int_equal(plain.trace.length, 0);
+    assert_int_equal(find_stream(client, &stream).trace.length, 0);
+    for (uint64_t again = 0; again < 2; again++) {
+        kofn_msg_stream traced = close_traced(client, 101 + again, &stream);
+        const unsigned char *rows = traced.trace.at;
+        assert_int_equal(traced.trace.length, traced.rounds); // a byte each
+        assert_int_equal(traced.rounds, 3);
+        assert_true(rows[0] == 1 || rows[0] == 2); // whichever slot b has
+        assert_int_equal(rows[1], rows[0] ^ 3);
+        assert_int_equal(rows[2], rows[0]);
+        kofn_message_clear(&kofn_stream_message, &traced);
+    }
+    const kofn_msg_stream empty = open_stream(client, &one_by_one);
+    kofn_msg_stream traced = close_traced(client, 103, &empty);
+    assert_int_equal(traced.trace.length, 0);
+    kofn_message_clear(&kofn_stream_message, &traced);
+}
+
 static void
 stored_operands_serve_in_streams(void **state)
 {
@@ -1028,6 +1089,7 @@ main(void)
         T(a_client_that_goes_silently_is_missed),
         T(a_client_that_comes_back_finds_its_jobs),
         T(a_master_that_stops_finishes_what_was_pushed),
+        T(who_asks_gets_the_trace_of_who_was_late),
         T(stored_operands_serve_in_streams),
         T(jobs_come_and_go_in_pieces),
         T(numbers_that_are_none_are_told),
