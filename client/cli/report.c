@@ -530,7 +530,7 @@ add_stream(cli_table *table, const kofn_stream_account *stream)
     cli_table_row(table);
     cli_table_cell(table, "%s", stream->stream);
     cli_table_cell(table, "%s", stream->state);
-    format_scheme(stream, text, sizeof text);
+    cli_format_scheme(stream, text, sizeof text);
     cli_table_cell(table, "%s", text);
     cli_format_code(&stream->code, text, sizeof text);
     cli_table_cell(table, "%s", text);
