@@ -1,6 +1,7 @@
 #include "client/convert.h"
 #include "common/linalg/integers.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,6 +273,9 @@ kofn_stream_from_message(const kofn_msg_stream *stream, kofn_stream_account *ret
         .load_max = stream->load_max,
         .vacant = stream->vacant,
         .busy = stream->busy,
+        .late = stream->late,
+        .timed = stream->timed,
+        .slowdown = stream->slowdown,
         .age_ms = stream->age_ms,
     };
     COPY_TEXT(account.stream, stream->id);
@@ -280,6 +284,37 @@ kofn_stream_from_message(const kofn_msg_stream *stream, kofn_stream_account *ret
     COPY_TEXT(account.field, stream->field);
     code_from_message(&stream->code, &account.code);
     *ret_account = account;
+}
+
+kofn_status
+kofn_trace_from_message(const kofn_msg_stream *stream, kofn_stream_trace *ret_trace,
+                        kofn_error *err)
+{
+    const kofn_wire_bytes *bits = &stream->trace;
+    const uint64_t row_bytes = stream->slots / 8 + (stream->slots % 8 > 0);
+    if (bits->length == 0 && stream->rounds > 0)
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "the master sent no trace: it is an older one, or has no memory for it");
+    if (bits->length == 0) {
+        *ret_trace = (kofn_stream_trace){.slots = (size_t)stream->slots, .first = 1};
+        return KOFN_OK;
+    }
+    if (stream->slots == 0 || row_bytes > bits->length || bits->length % row_bytes != 0 ||
+        bits->length / row_bytes > stream->rounds)
+        return kofn_fail(err, KOFN_INTERNAL,
+                         "the master sent a trace of %zu bytes, for %" PRIu64 " rounds of %" PRIu64
+                         " slots",
+                         bits->length, stream->rounds, stream->slots);
+    const size_t slots = (size_t)stream->slots, rounds = bits->length / (size_t)row_bytes;
+    uint8_t *late = malloc(rounds * slots); // bounded by the bits
+    if (!late)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a trace of %zu rounds",
+                         rounds);
+    for (size_t i = 0; i < rounds * slots; i++)
+        late[i] = bits->at[i / slots * row_bytes + i % slots / 8] >> i % slots % 8 & 1;
+    *ret_trace = (kofn_stream_trace){
+        .slots = slots, .rounds = rounds, .first = stream->rounds - rounds + 1, .late = late};
+    return KOFN_OK;
 }
 
 void

@@ -17,6 +17,11 @@ void kofn_choice_from_spec(const kofn_code_spec *spec, kofn_code_choice *ret_cho
 
 void kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account);
 void kofn_stream_from_message(const kofn_msg_stream *stream, kofn_stream_account *ret_account);
+
+/* Ends with kofn_stream_trace_fini. INTERNAL: it is none of these slots and rounds. UNIMPLEMENTED:
+ * there is none. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_trace_from_message(const kofn_msg_stream *stream,
+                                                    kofn_stream_trace *ret_trace, kofn_error *err);
 void kofn_operand_from_message(const kofn_msg_operand *operand, kofn_operand_info *ret_operand);
 void kofn_worker_from_message(const kofn_msg_worker *worker, kofn_worker_info *ret_worker);
 void kofn_health_from_message(const kofn_msg_health *health, kofn_health *ret_health);

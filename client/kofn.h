@@ -393,6 +393,9 @@ typedef struct kofn_stream_account {
     uint64_t load_sum, load_max; // mini-tasks of the longest list of each round
     uint64_t vacant;             // slots without a worker
     double busy;                 // seconds with a round on
+    uint64_t late, timed; // lists not done after 1 + mu times the fastest; of them done after
+                          // all, while their round waited
+    double slowdown;      // mean time of these, times the fastest; 0: there are none
     uint64_t age_ms;
 } kofn_stream_account;
 
@@ -436,8 +439,29 @@ const kofn_stream_account *kofn_stream_get_account(const kofn_stream *stream);
 KOFN_MUST_CHECK kofn_status kofn_stream_close(kofn_stream **stream_p,
                                               kofn_stream_account *ret_account, kofn_error *err);
 
+/* Which workers were slow: a model of stragglers that was measured. The latest rounds, as many as the
+ * master keeps: 32768 of up to 8 slots, 2048 of 128. */
+typedef struct kofn_stream_trace {
+    size_t slots, rounds; // columns, rows
+    uint64_t first;       // number of the first row's round, from 1
+    uint8_t *late;        // [rounds, slots]: 1, or 0
+} kofn_stream_trace;
+
+/* As kofn_stream_close, with the trace. UNIMPLEMENTED: the master sent none, since it is an older one,
+ * or has no memory for it. Ownership: end *ret_trace with kofn_stream_trace_fini. */
+KOFN_MUST_CHECK kofn_status kofn_stream_close_traced(kofn_stream **stream_p,
+                                                     kofn_stream_account *ret_account,
+                                                     kofn_stream_trace *ret_trace, kofn_error *err);
+void kofn_stream_trace_fini(kofn_stream_trace *trace); // accepts zeros
+
 /* Give it up; the master cancels its jobs. Accepts NULL, NULLs the caller's pointer. */
 void kofn_stream_abandon(kofn_stream **stream_p);
+
+/* Streams that the master knows: with keys, those of this one, and all for an admin. Newest first.
+ * Ownership: free(*ret_streams). */
+KOFN_MUST_CHECK kofn_status kofn_client_list_streams(kofn_client *client,
+                                                     kofn_stream_account **ret_streams,
+                                                     size_t *ret_count, kofn_error *err);
 
 /* ---- stored operands ------------------------------------------------------------------------- */
 

@@ -302,32 +302,58 @@ name_stream(const kofn_stream *stream)
     return message;
 }
 
+/* A NULL is not asked for. */
 static kofn_status
-close_drained(kofn_stream *stream, kofn_stream_account *ret_account, kofn_error *err)
+close_drained(kofn_stream *stream, kofn_stream_account *ret_account, kofn_stream_trace *ret_trace,
+              kofn_error *err)
 {
-    const kofn_msg_close_stream request = name_stream(stream);
+    kofn_msg_close_stream request = name_stream(stream);
+    request.trace = ret_trace != NULL;
     const kofn_call_params params = {.method = KOFN_METHOD_CLOSE_STREAM, .request = &request};
     kofn_call *call = NULL;
     kofn_error error;
     if (kofn_engine_call(stream->client, &params, &call, &error) != KOFN_OK)
         return end_stream(stream, &error, err);
-    if (ret_account)
+    const kofn_status status =
+        ret_trace ? kofn_trace_from_message(call->reply, ret_trace, err) : KOFN_OK;
+    if (status == KOFN_OK && ret_account)
         kofn_stream_from_message(call->reply, ret_account);
     kofn_engine_drop(&call);
-    return KOFN_OK;
+    return status;
 }
 
-kofn_status
-kofn_stream_close(kofn_stream **stream_p, kofn_stream_account *ret_account, kofn_error *err)
+static kofn_status
+close_stream(kofn_stream **stream_p, kofn_stream_account *ret_account, kofn_stream_trace *ret_trace,
+             kofn_error *err)
 {
     kofn_status status = drain(*stream_p, err);
     if (status == KOFN_OK)
-        status = close_drained(*stream_p, ret_account, err);
+        status = close_drained(*stream_p, ret_account, ret_trace, err);
     if (status == KOFN_OK)
         stream_free(stream_p);
     else
         kofn_stream_abandon(stream_p);
     return status;
+}
+
+kofn_status
+kofn_stream_close(kofn_stream **stream_p, kofn_stream_account *ret_account, kofn_error *err)
+{
+    return close_stream(stream_p, ret_account, NULL, err);
+}
+
+kofn_status
+kofn_stream_close_traced(kofn_stream **stream_p, kofn_stream_account *ret_account,
+                         kofn_stream_trace *ret_trace, kofn_error *err)
+{
+    return close_stream(stream_p, ret_account, ret_trace, err);
+}
+
+void
+kofn_stream_trace_fini(kofn_stream_trace *trace)
+{
+    free(trace->late);
+    *trace = (kofn_stream_trace){0};
 }
 
 void
@@ -340,4 +366,33 @@ kofn_stream_abandon(kofn_stream **stream_p)
     request.abandon = true;
     stream_free(stream_p);
     kofn_engine_tell(client, KOFN_METHOD_CLOSE_STREAM, &request);
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+kofn_status
+kofn_client_list_streams(kofn_client *client, kofn_stream_account **ret_streams, size_t *ret_count,
+                         kofn_error *err)
+{
+    const kofn_msg_nothing request = {0};
+    kofn_call *call;
+    kofn_status status = kofn_engine_call(
+        client, &(kofn_call_params){.method = KOFN_METHOD_LIST_STREAMS, .request = &request}, &call,
+        err);
+    if (status != KOFN_OK)
+        return status;
+
+    const kofn_msg_streams *reply = call->reply;
+    const kofn_msg_stream *from = reply->streams.at;
+    const size_t count = reply->streams.count;
+    kofn_stream_account *streams = calloc(count ? count : 1, sizeof *streams);
+    if (streams) {
+        for (size_t i = 0; i < count; i++)
+            kofn_stream_from_message(&from[i], &streams[i]);
+        *ret_streams = streams;
+        *ret_count = count;
+    }
+    kofn_engine_drop(&call);
+    return streams ? KOFN_OK
+                   : kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a list of streams");
 }

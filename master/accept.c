@@ -513,6 +513,20 @@ take_place(const kofn_job_order *order, kofn_status status, kofn_job *job, const
     return KOFN_OK;
 }
 
+/* And so is that it will never fit: those behind it may. */
+static kofn_status
+check_place(const kofn_master *master, const kofn_job_order *order, kofn_job *job, bool *ret_never,
+            kofn_error *err)
+{
+    const kofn_status status = check_room(master, job->charge, ret_never, err);
+    if (!order->stream || !*ret_never)
+        return status;
+    *ret_never = false;
+    job->error = *err;
+    job->charge = 0; // nothing of it is held
+    return KOFN_OK;
+}
+
 kofn_status
 kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_job, bool *ret_known,
                  bool *ret_never, kofn_error *err)
@@ -533,7 +547,7 @@ kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order, kofn_job **ret_jo
     if (!status && !known)
         status = take_place(order, fill_order(master, order, job, err), job, err);
     if (!status && !known)
-        status = check_room(master, job->charge, ret_never, err);
+        status = check_place(master, order, job, ret_never, err);
     if (!status && !known)
         status = check_disk(master, job, err);
     if (!status && !known)

@@ -312,11 +312,11 @@ serve_list_jobs(kofn_master *master, kofn_request *request, const kofn_msg_call 
 /* ---- streams ------------------------------------------------------------------------------------------ */
 
 static void
-reply_stream(kofn_request *request, const kofn_stream *stream)
+reply_stream(kofn_request *request, const kofn_stream *stream, bool traced)
 {
     kofn_msg_stream message = {0};
     kofn_error err;
-    if (kofn_stream_describe(stream, &message, &err) != KOFN_OK)
+    if (kofn_stream_describe(stream, traced, &message, &err) != KOFN_OK)
         kofn_request_fail(request, &err);
     else
         kofn_request_reply(request, &kofn_stream_message, &message, NULL);
@@ -346,7 +346,16 @@ on_stream(void *context, kofn_stream *stream, const kofn_error *why)
                                         kofn_stream_get_owner(stream)))
         fail_unknown_stream(request, kofn_stream_get_name(stream));
     else if (request)
-        reply_stream(request, stream);
+        reply_stream(request, stream, false);
+}
+
+static void
+on_traced_stream(void *context, kofn_stream *stream, const kofn_error *why)
+{
+    kofn_request *request = end_later_call(context);
+    (void)why; // one that closes is there
+    if (request)
+        reply_stream(request, stream, true);
 }
 
 static void
@@ -365,6 +374,7 @@ serve_open_stream(kofn_master *master, kofn_request *request, const kofn_msg_cal
     later_call *later = new_later_call(request);
     bool never;
     kofn_error err;
+    kofn_session_note_stream(request->session);
     if (!later || kofn_streams_open(master->streams, &body->open_stream,
                                     kofn_session_get_asker(request->session),
                                     kofn_session_get_number(request->session), on_stream_opened,
@@ -380,6 +390,7 @@ find_stream(kofn_master *master, kofn_request *request, const char *name)
     kofn_stream *stream =
         kofn_streams_find(master->streams, kofn_session_get_asker(request->session), name);
     if (stream) {
+        kofn_session_note_stream(request->session);
         kofn_stream_use(stream, kofn_session_get_number(request->session));
         return stream;
     }
@@ -439,9 +450,9 @@ serve_close_stream(kofn_master *master, kofn_request *request, const kofn_msg_ca
     (void)call;
     kofn_stream *stream = find_stream(master, request, body->close_stream.stream);
     later_call *later = stream ? new_later_call(request) : NULL;
+    kofn_stream_done *done = body->close_stream.trace ? on_traced_stream : on_stream;
     kofn_error err;
-    if (later &&
-        kofn_stream_shut(stream, body->close_stream.abandon, on_stream, later, &err) != KOFN_OK)
+    if (later && kofn_stream_shut(stream, body->close_stream.abandon, done, later, &err) != KOFN_OK)
         kofn_request_fail(end_later_call(later), &err);
 }
 

@@ -31,6 +31,7 @@ struct kofn_session {
     kofn_map by_call; // the same
     int64_t heard_ns, probed_ns;
     int64_t uploaded_ns; // operand blocks came, for any of its calls
+    bool has_stream;     // it used one: who goes is missed, though no call of it is open
     bool unreachable; // a message to it failed: lost when nobody is in the middle of its requests
     bool gone;        // to be removed at the end of this turn
     TAILQ_ENTRY(kofn_session) of_sessions;
@@ -61,6 +62,12 @@ const kofn_asker *
 kofn_session_get_asker(const kofn_session *session)
 {
     return &session->asker;
+}
+
+void
+kofn_session_note_stream(kofn_session *session)
+{
+    session->has_stream = true;
 }
 
 /* ---- requests --------------------------------------------------------------------------------------- */
@@ -957,7 +964,9 @@ tick_session(kofn_session *session, int64_t now_ns)
     else if (!session->stream && idle && TAILQ_EMPTY(&session->requests))
         session->gone = session->of->reap_due = true;
     else
-        probe(session, now_ns, TAILQ_EMPTY(&session->requests) ? IDLE_NS : PROBE_INTERVAL_NS);
+        probe(session, now_ns,
+              TAILQ_EMPTY(&session->requests) && !session->has_stream ? IDLE_NS
+                                                                      : PROBE_INTERVAL_NS);
 }
 
 void

@@ -67,6 +67,9 @@ bool kofn_sessions_are_flushed(const kofn_sessions *sessions);
 uint64_t kofn_session_get_number(const kofn_session *session);
 const kofn_asker *kofn_session_get_asker(const kofn_session *session);
 
+/* It uses a stream: from now on it is found out within a second or so that it is gone. */
+void kofn_session_note_stream(kofn_session *session);
+
 /* Answer a request and forget it. `of` describes body; NULL: none. `mat` (may be NULL) travels with
  * it. */
 void kofn_request_reply(kofn_request *request, const kofn_wire_message *of, const void *body,

@@ -46,6 +46,7 @@ struct kofn_stream {
     uint64_t done, failed;
     kofn_stream_place *places;   // [limit]: that of index i at i % limit
     kofn_sched_stream_view last; // once it is CLOSED
+    kofn_wire_bytes trace;       // likewise; empty: no memory, or no round
     STAILQ_HEAD(, kofn_stream_closer) closers;
     TAILQ_ENTRY(kofn_stream) of_all;
 };

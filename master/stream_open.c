@@ -12,7 +12,8 @@ enum { WINDOW_USUAL = 4 }; // rounds: the paper's, of four workers and of six
 enum { MINI_TASK_BYTES = 64, ROW_BYTES = 16 };
 
 static_assert((int)KOFN_STREAM_SLOTS_MAX == (int)KOFN_SLOTS_MAX &&
-                  (int)KOFN_STREAM_DELAY_MAX == (int)KOFN_DELAY_MAX,
+                  (int)KOFN_STREAM_DELAY_MAX == (int)KOFN_DELAY_MAX &&
+                  (int)KOFN_STREAM_TRACE_MAX == (int)KOFN_TRACE_BYTES_MAX,
               "the protocol's limits are the scheduler's");
 
 /* ---- rounds ----------------------------------------------------------------------------------- */
@@ -135,6 +136,14 @@ merge_spec(const kofn_master *master, const kofn_msg_open_stream *asked, const k
     return status;
 }
 
+/* Plain rows are all that there is: whatever family was named or configured has nothing to say. */
+static void
+take_no_code(kofn_code_spec *spec)
+{
+    snprintf(spec->family, sizeof spec->family, "uncoded");
+    spec->set_count = 0;
+}
+
 /* What is left open of parameters; the number of rows is not known yet, and nothing depends on it. */
 static kofn_status
 complete_spec(const kofn_field *field, kofn_code_spec *spec, kofn_error *err)
@@ -180,12 +189,7 @@ count_rows(kofn_stream *stream, kofn_error *err)
                          "fewer parts, slots or rounds",
                          plain + coded, (int)stream->rounds.slots, KOFN_TASKS_MAX);
     stream->plain = plain > 0 && coded > 0;
-    stream->spec.tasks = coded;
-    if (coded == 0) { // then it is no code
-        snprintf(stream->spec.family, sizeof stream->spec.family, "uncoded");
-        stream->spec.set_count = 0;
-        stream->spec.tasks = plain;
-    }
+    stream->spec.tasks = coded > 0 ? coded : plain;
     stream->rows = plain + coded;
     return KOFN_OK;
 }
@@ -199,7 +203,7 @@ count_bytes(const kofn_stream *stream)
     const size_t rounds = (size_t)stream->rounds.delay + 1, slots = (size_t)stream->rounds.slots;
     return sizeof *stream + stream->rows * p.z * (p.x + p.y) * sizeof(double) +
            rounds * (slots * MINI_TASK_BYTES + stream->rows * ROW_BYTES) +
-           stream->limit * (sizeof *stream->places + sizeof(kofn_job));
+           stream->limit * (sizeof *stream->places + sizeof(kofn_job)) + KOFN_TRACE_BYTES_MAX;
 }
 
 /* ---- the whole -------------------------------------------------------------------------------- */
@@ -245,6 +249,8 @@ fill(kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream *stream
         status = merge_spec(master, asked, stream->field, &stream->spec, err);
     if (status)
         return status;
+    if (stream->rounds.scheme == KOFN_SCHEME_UNCODED)
+        take_no_code(&stream->spec);
     choose_parts(&stream->spec.part, choose_need(&stream->rounds));
     status = find_need(stream, err);
     if (!status)
@@ -283,6 +289,7 @@ kofn_streams_free_record(kofn_stream **stream_p)
 
     kofn_code_destroy(&stream->code);
     kofn_field_destroy(&stream->field);
+    free(stream->trace.at);
     free(stream->places);
     free(stream);
     *stream_p = NULL;

@@ -26,11 +26,13 @@ kofn_streams_new(kofn_master *master, kofn_streams **ret_streams, kofn_error *er
     return KOFN_OK;
 }
 
+/* Who waits for the end of a stream: with `why`, in vain. */
 static void
-drop_closers(kofn_stream *stream)
+tell_closers(kofn_stream *stream, const kofn_error *why)
 {
     for (kofn_stream_closer *closer; (closer = STAILQ_FIRST(&stream->closers));) {
         STAILQ_REMOVE_HEAD(&stream->closers, next);
+        closer->done(closer->context, why ? NULL : stream, why);
         free(closer);
     }
 }
@@ -42,9 +44,10 @@ kofn_streams_destroy(kofn_streams **streams_p)
     if (!streams)
         return;
 
+    const kofn_error stopped = {.status = KOFN_UNAVAILABLE, .text = "the master stopped"};
     for (kofn_stream *stream; (stream = TAILQ_FIRST(&streams->all));) {
         TAILQ_REMOVE(&streams->all, stream, of_all);
-        drop_closers(stream);
+        tell_closers(stream, &stopped);
         kofn_streams_free_record(&stream);
     }
     free(streams);
@@ -93,6 +96,11 @@ open_run(kofn_coder_item *item)
                       "the inner code takes %zu answers, and its scheme counts on %zu: take "
                       "another family",
                       stream->code->threshold, stream->need);
+    if (!open->status && stream->code->enough < stream->code->threshold)
+        open->status = kofn_fail(&open->error, KOFN_INVALID_ARGUMENT,
+                                 "the inner code: %s settles for estimates, and jobs of a stream "
+                                 "end with the product; take %s",
+                                 stream->spec.family, stream->spec.part.z > 1 ? "matdot" : "rkrp");
 }
 
 static kofn_status
@@ -256,12 +264,26 @@ release_places(kofn_stream *stream, uint64_t upto)
     }
 }
 
+/* The scheduler's goes with the stream there. Without memory there is none. */
+static void
+keep_trace(kofn_stream *stream)
+{
+    const kofn_trace *trace = kofn_sched_get_trace(stream->of->master->sched, stream->id);
+    const size_t bytes = trace ? kofn_trace_count(trace) * trace->row_bytes : 0;
+    stream->trace.at = bytes > 0 ? malloc(bytes) : NULL;
+    if (!stream->trace.at)
+        return;
+    stream->trace.length = bytes;
+    kofn_trace_copy(trace, stream->trace.at);
+}
+
 static void
 end_stream(kofn_stream *stream)
 {
     kofn_streams *streams = stream->of;
     kofn_sched *sched = streams->master->sched;
     (void)kofn_sched_get_stream(sched, stream->id, &stream->last);
+    keep_trace(stream);
     (void)kofn_sched_stream_close(sched, stream->id); // with its last job it is gone there
     stream->state = KOFN_STREAM_CLOSED;
     stream->closed_ns = kofn_clock_ns();
@@ -270,11 +292,7 @@ end_stream(kofn_stream *stream)
     kofn_log_write(&streams->master->log, KOFN_LOG_INFO, "stream_closed", "its last job has ended",
                    "stream=%s jobs=%" PRIu64 " done=%" PRIu64 " failed=%" PRIu64, stream->name,
                    stream->pushed, stream->done, stream->failed);
-    for (kofn_stream_closer *closer; (closer = STAILQ_FIRST(&stream->closers));) {
-        STAILQ_REMOVE_HEAD(&stream->closers, next);
-        closer->done(closer->context, stream, NULL);
-        free(closer);
-    }
+    tell_closers(stream, NULL);
 }
 
 /* Jobs that are over, and all before them: their pushes are answered. An index that is free blocks the
@@ -597,10 +615,28 @@ fill_rounds(const kofn_stream *stream, kofn_msg_stream *m)
     m->load_max = r->load_max;
     m->vacant = view.vacant;
     m->busy = (double)r->busy_ns * 1e-9;
+    m->late = r->late;
+    m->timed = r->timed;
+    m->slowdown = r->timed > 0 ? r->slowdown_sum / (double)r->timed : 0;
+}
+
+static kofn_status
+copy_trace(const kofn_stream *stream, kofn_wire_bytes *ret_trace, kofn_error *err)
+{
+    const kofn_wire_bytes *trace = &stream->trace;
+    if (trace->length == 0)
+        return KOFN_OK;
+    ret_trace->at = malloc(trace->length);
+    if (!ret_trace->at)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the trace of a stream");
+    ret_trace->length = trace->length;
+    memcpy(ret_trace->at, trace->at, trace->length);
+    return KOFN_OK;
 }
 
 kofn_status
-kofn_stream_describe(const kofn_stream *stream, kofn_msg_stream *ret_message, kofn_error *err)
+kofn_stream_describe(const kofn_stream *stream, bool traced, kofn_msg_stream *ret_message,
+                     kofn_error *err)
 {
     const kofn_rounds_config *r = &stream->rounds;
     kofn_msg_stream m = {
@@ -621,9 +657,13 @@ kofn_stream_describe(const kofn_stream *stream, kofn_msg_stream *ret_message, ko
         .failed = stream->failed,
         .age_ms = (uint64_t)((kofn_clock_ns() - stream->opened_ns) / KOFN_NS_PER_MS),
     };
-    const kofn_status status = kofn_msg_code_from_spec(&stream->spec, &m.code, err);
-    if (status)
+    kofn_status status = kofn_msg_code_from_spec(&stream->spec, &m.code, err);
+    if (!status && traced)
+        status = copy_trace(stream, &m.trace, err);
+    if (status) {
+        kofn_message_clear(&kofn_stream_message, &m);
         return status;
+    }
     snprintf(m.id, sizeof m.id, "%s", stream->name);
     snprintf(m.state, sizeof m.state, "%s", name_state(stream->state));
     snprintf(m.scheme, sizeof m.scheme, "%s", kofn_scheme_name((kofn_scheme)r->scheme));
@@ -651,7 +691,7 @@ kofn_streams_describe(const kofn_streams *streams, const kofn_asker *who,
     TAILQ_FOREACH_REVERSE(stream, &streams->all, stream_list, of_all)
     {
         if (!status && told < m.streams.count && kofn_asker_may(who, stream->owner))
-            status = kofn_stream_describe(stream, &at[told++], err);
+            status = kofn_stream_describe(stream, false, &at[told++], err);
     }
     if (status)
         kofn_message_clear(&kofn_streams_message, &m);

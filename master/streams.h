@@ -76,8 +76,9 @@ KOFN_MUST_CHECK kofn_status kofn_stream_shut(kofn_stream *stream, bool abandon,
                                              kofn_stream_done *done, void *context,
                                              kofn_error *err);
 
-/* Cleared by the caller (kofn_message_clear). */
-KOFN_MUST_CHECK kofn_status kofn_stream_describe(const kofn_stream *stream,
+/* With its trace if `traced`, which is there once it is closed. Cleared by the caller
+ * (kofn_message_clear). */
+KOFN_MUST_CHECK kofn_status kofn_stream_describe(const kofn_stream *stream, bool traced,
                                                  kofn_msg_stream *ret_message, kofn_error *err);
 
 /* Those that `who` may see, newest first. */

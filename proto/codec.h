@@ -5,8 +5,8 @@
  * text that does not fit, a number out of range or a key given twice is INVALID_ARGUMENT and names
  * the field. A nil counts as a missing key.
  *
- * Ownership  Unpacked structs own their lists (kofn_message_clear frees them); raw slices point
- *            into the unpacked bytes.
+ * Ownership  Unpacked structs own their lists and bytes (kofn_message_clear frees them); raw slices
+ *            point into what was unpacked.
  * Threads    Any thread; tables are const.
  */
 #ifndef KOFN_PROTO_CODEC_H
@@ -23,6 +23,7 @@ typedef enum kofn_wire_type {
     KOFN_WIRE_I64,     // int64_t
     KOFN_WIRE_F64,     // double; integers are accepted
     KOFN_WIRE_TEXT,    // char[size], UTF-8 without NUL inside, NUL-terminated in the struct
+    KOFN_WIRE_BYTES,   // kofn_wire_bytes
     KOFN_WIRE_MESSAGE, // a nested struct, described by `of`
     KOFN_WIRE_LIST,    // kofn_wire_list of structs described by `of`
     KOFN_WIRE_RAW,     // kofn_wire_raw: one msgpack object, carried as it is
@@ -32,6 +33,11 @@ typedef struct kofn_wire_raw {
     const void *bytes; // NULL: absent
     size_t length;
 } kofn_wire_raw;
+
+typedef struct kofn_wire_bytes {
+    unsigned char *at; // malloc'd
+    size_t length;
+} kofn_wire_bytes;
 
 typedef struct kofn_wire_list {
     void *at; // array of `count` structs
@@ -51,8 +57,8 @@ typedef struct kofn_wire_field {
     const char *name; // the key on the wire
     kofn_wire_type type;
     bool required;
-    size_t offset, size;         // in the struct
-    double max;                  // numbers: largest value; lists: largest count; 0: the type's own
+    size_t offset, size; // in the struct
+    double max;          // numbers: largest value; lists, bytes: largest count; 0: the type's own
     const kofn_wire_message *of; // nested struct or list entry
     const char *help;            // meaning and unit
 } kofn_wire_field;
@@ -67,7 +73,7 @@ struct kofn_wire_message {
 };
 
 /* The field's type as PROTOCOL.md writes it ("u64", "matrix", "list of job"), and the largest
- * value, longest text in bytes or longest list that is taken; 0: whatever the type holds. */
+ * value, longest text or bytes or longest list that is taken; 0: whatever the type holds. */
 void kofn_wire_type_format(const kofn_wire_field *field, char *ret_text, size_t size);
 double kofn_wire_field_max(const kofn_wire_field *field);
 

@@ -107,6 +107,23 @@ pack_text(msgpack_packer *packer, const kofn_wire_field *field, const void *at)
 }
 
 static bool
+is_zero_bytes(const kofn_wire_field *field, const void *at)
+{
+    (void)field;
+    return ((const kofn_wire_bytes *)at)->length == 0;
+}
+
+static void
+pack_bytes(msgpack_packer *packer, const kofn_wire_field *field, const void *at)
+{
+    const kofn_wire_bytes *bytes = at;
+    assert((double)bytes->length <= kofn_wire_field_max(field));
+    (void)field; // only asserted
+    msgpack_pack_bin(packer, bytes->length);
+    msgpack_pack_bin_body(packer, bytes->at, bytes->length);
+}
+
+static bool
 is_zero_nested(const kofn_wire_field *field, const void *at)
 {
     return is_zero_message(field->of, at);
@@ -163,6 +180,7 @@ static const struct {
     [KOFN_WIRE_I64] = {is_zero_integer, pack_i64},
     [KOFN_WIRE_F64] = {is_zero_f64, pack_f64},
     [KOFN_WIRE_TEXT] = {is_zero_text, pack_text},
+    [KOFN_WIRE_BYTES] = {is_zero_bytes, pack_bytes},
     [KOFN_WIRE_MESSAGE] = {is_zero_nested, pack_nested},
     [KOFN_WIRE_LIST] = {is_zero_list, pack_list},
     [KOFN_WIRE_RAW] = {is_zero_raw, pack_raw},

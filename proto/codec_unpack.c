@@ -46,7 +46,8 @@ kofn_wire_type_format(const kofn_wire_field *field, char *ret_text, size_t size)
 {
     static const char *const names[] = {
         [KOFN_WIRE_BOOL] = "bool", [KOFN_WIRE_U64] = "u64",   [KOFN_WIRE_I64] = "i64",
-        [KOFN_WIRE_F64] = "f64",   [KOFN_WIRE_TEXT] = "text", [KOFN_WIRE_RAW] = "any",
+        [KOFN_WIRE_F64] = "f64",   [KOFN_WIRE_TEXT] = "text", [KOFN_WIRE_BYTES] = "bytes",
+        [KOFN_WIRE_RAW] = "any",
     };
     if (field->type == KOFN_WIRE_LIST)
         (void)snprintf(ret_text, size, "list of %s", field->of->name); // names are ours, and short
@@ -180,6 +181,28 @@ unpack_text(const kofn_wire_field *field, kofn_cursor *cursor, void *at, kofn_er
 }
 
 static kofn_status
+unpack_bytes(const kofn_wire_field *field, kofn_cursor *cursor, void *at, kofn_error *err)
+{
+    const kofn_token token = next_token(cursor);
+    if (token.kind != KOFN_TOKEN_BIN)
+        return fail_kind(field, &token, err);
+    if ((double)token.number > field->max)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s: %" PRIu64 " bytes, at most %.17g are taken", field->name,
+                         token.number, field->max);
+    if (token.number == 0)
+        return KOFN_OK;
+    kofn_wire_bytes *bytes = at;
+    bytes->at = malloc((size_t)token.number);
+    if (!bytes->at)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "%s: no memory for %" PRIu64 " bytes",
+                         field->name, token.number);
+    bytes->length = (size_t)token.number;
+    memcpy(bytes->at, token.bytes, bytes->length);
+    return KOFN_OK;
+}
+
+static kofn_status
 unpack_nested(const kofn_wire_field *field, kofn_cursor *cursor, void *at, kofn_error *err)
 {
     const kofn_status status = unpack_message(field->of, cursor, at, err);
@@ -225,10 +248,11 @@ unpack_raw(const kofn_wire_field *field, kofn_cursor *cursor, void *at, kofn_err
 
 static kofn_status (*const readers[])(const kofn_wire_field *field, kofn_cursor *cursor, void *at,
                                       kofn_error *err) = {
-    [KOFN_WIRE_BOOL] = unpack_bool, [KOFN_WIRE_U64] = unpack_u64,
-    [KOFN_WIRE_I64] = unpack_i64,   [KOFN_WIRE_F64] = unpack_f64,
-    [KOFN_WIRE_TEXT] = unpack_text, [KOFN_WIRE_MESSAGE] = unpack_nested,
-    [KOFN_WIRE_LIST] = unpack_list, [KOFN_WIRE_RAW] = unpack_raw,
+    [KOFN_WIRE_BOOL] = unpack_bool,   [KOFN_WIRE_U64] = unpack_u64,
+    [KOFN_WIRE_I64] = unpack_i64,     [KOFN_WIRE_F64] = unpack_f64,
+    [KOFN_WIRE_TEXT] = unpack_text,   [KOFN_WIRE_MESSAGE] = unpack_nested,
+    [KOFN_WIRE_LIST] = unpack_list,   [KOFN_WIRE_RAW] = unpack_raw,
+    [KOFN_WIRE_BYTES] = unpack_bytes,
 };
 
 /* strncmp would run past a name when the key holds a NUL. */
@@ -357,6 +381,8 @@ kofn_message_clear(const kofn_wire_message *of, void *message)
         void *at = (unsigned char *)message + field->offset;
         if (field->type == KOFN_WIRE_LIST)
             clear_list(field->of, at);
+        else if (field->type == KOFN_WIRE_BYTES)
+            free(((kofn_wire_bytes *)at)->at);
         else if (field->type == KOFN_WIRE_MESSAGE)
             kofn_message_clear(field->of, at);
     }

@@ -39,6 +39,7 @@ enum {
     KOFN_STREAMS_LISTED_MAX = 500,  // by one ListStreams, likewise; no master has more
     KOFN_STREAM_SLOTS_MAX = 10000,  // places for workers of one stream
     KOFN_STREAM_DELAY_MAX = 64,     // rounds
+    KOFN_STREAM_TRACE_MAX = 32768,  // bytes of a stream's trace
     KOFN_STREAM_JOBS_MAX = 1024,    // of one stream, pushed and not answered
     KOFN_GRACE_MS_MAX = 3600000,    // an hour
     KOFN_DIMENSION_MAX = INT32_MAX, // rows or columns of a matrix: what BLAS counts to

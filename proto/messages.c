@@ -21,6 +21,7 @@ enum { OPTIONAL = 0, REQUIRED = 1 };
 #define TEXT(key_, need_, help_)      ROW(key_, KOFN_WIRE_TEXT, need_, 0, NULL, help_)
 #define PART(key_, need_, of_, help_) ROW(key_, KOFN_WIRE_MESSAGE, need_, 0, &of_, help_)
 #define LIST(key_, max_, of_, help_)  ROW(key_, KOFN_WIRE_LIST, OPTIONAL, max_, &of_, help_)
+#define BYTES(key_, max_, help_)      ROW(key_, KOFN_WIRE_BYTES, OPTIONAL, max_, NULL, help_)
 #define RAW(key_, help_)              ROW(key_, KOFN_WIRE_RAW, OPTIONAL, 0, NULL, help_)
 
 #define FIELDS(rows_)                                                                              \
@@ -399,6 +400,12 @@ static const kofn_wire_field stream_fields[] = {
     U64(load_max, OPTIONAL, 0, "the same, of the worst round"),
     U64(vacant, OPTIONAL, 0, "slots without a worker"),
     F64(busy, OPTIONAL, "seconds with a round on"),
+    U64(late, OPTIONAL, 0, "lists of slots that were not done after (1 + mu) tau, of all rounds"),
+    U64(timed, OPTIONAL, 0,
+        "of them those that were done after all, by their slot alone, as long as the first one's"),
+    F64(slowdown, OPTIONAL, "mean time of these, times tau"),
+    BYTES(trace, KOFN_STREAM_TRACE_MAX,
+          "reply of CloseStream with `trace`: which slots were late in the latest rounds"),
     U64(age_ms, OPTIONAL, 0, "since it was opened"),
 };
 const kofn_wire_message kofn_stream_message = {
@@ -630,6 +637,7 @@ const kofn_wire_message kofn_push_message = {
 static const kofn_wire_field close_stream_fields[] = {
     TEXT(stream, REQUIRED, "a stream's id"),
     BOOL(abandon, "cancel the jobs that are under way"),
+    BOOL(trace, "the reply is to have the trace"),
 };
 const kofn_wire_message kofn_close_stream_message = {
     .name = "close_stream", FIELDS(close_stream_fields), .help = "a stream takes no further jobs"};

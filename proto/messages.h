@@ -163,6 +163,9 @@ typedef struct kofn_msg_stream { // a stream: what it is, and its account
     uint64_t load, load_sum, load_max;                        // mini-tasks of the longest list
     uint64_t vacant;                                          // slots
     double busy;                                              // seconds with a round on
+    uint64_t late, timed;  // lists: not done in time; of them those done after all
+    double slowdown;       // mean of these, times tau
+    kofn_wire_bytes trace; // [rounds kept, ceil(slots / 8)], the oldest first; if asked for
     uint64_t age_ms;
 } kofn_msg_stream;
 
@@ -269,6 +272,7 @@ typedef struct kofn_msg_push {
 typedef struct kofn_msg_close_stream {
     char stream[KOFN_ID_MAX];
     bool abandon; // jobs that are under way are cancelled
+    bool trace;   // the reply has it
 } kofn_msg_close_stream;
 
 typedef struct kofn_msg_streams {

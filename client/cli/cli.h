@@ -94,6 +94,7 @@ int cli_multiply(int argc, char **argv);
 int cli_outer(int argc, char **argv);
 int cli_submit(int argc, char **argv);
 int cli_stream(int argc, char **argv);
+int cli_streams(int argc, char **argv);
 int cli_wait(int argc, char **argv);
 int cli_watch(int argc, char **argv);
 int cli_cancel(int argc, char **argv);

@@ -19,6 +19,7 @@ static const struct {
     {"outer", cli_outer, "Make the outer product of two matrices or more and write it"},
     {"submit", cli_submit, "Hand a product over and print the job's id"},
     {"stream", cli_stream, "Multiply a list of pairs in rounds that stragglers hardly delay"},
+    {"streams", cli_streams, "List streams"},
     {"wait", cli_wait, "Wait for a job and fetch its product"},
     {"watch", cli_watch, "Print every step of a job"},
     {"cancel", cli_cancel, "End a job"},

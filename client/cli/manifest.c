@@ -1,5 +1,6 @@
 #include "client/cli/manifest.h"
 
+#include "client/cli/output.h"
 #include "client/cli/report.h"
 #include "client/convert.h"
 
@@ -97,42 +98,6 @@ json_of_manifest(const cli_manifest *manifest, const char *digest)
     return object;
 }
 
-static kofn_status
-fail_write(const char *path, kofn_error *err)
-{
-    return kofn_fail(err, kofn_status_from_errno(errno), "%s cannot be written: %s", path,
-                     strerror(errno));
-}
-
-static bool
-write_text(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "wxe");
-    if (!file)
-        return false;
-    const bool good = fputs(text, file) != EOF && fputc('\n', file) != EOF && fflush(file) == 0 &&
-                      fsync(fileno(file)) == 0;
-    const int reason = errno;
-    const bool closed = fclose(file) == 0;
-    if (!good)
-        errno = reason;
-    return good && closed;
-}
-
-/* Under a name of its own first: a manifest is there whole, or not at all. */
-static kofn_status
-write_whole(const char *path, const char *text, kofn_error *err)
-{
-    char temporary[CLI_PATH_MAX + 32];
-    (void)snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
-    if (write_text(temporary, text) && rename(temporary, path) == 0)
-        return KOFN_OK;
-    const int reason = errno;
-    (void)unlink(temporary);
-    errno = reason;
-    return fail_write(path, err);
-}
-
 kofn_status
 cli_manifest_save(const cli_manifest *manifest, const char *folder, kofn_error *err)
 {
@@ -146,7 +111,7 @@ cli_manifest_save(const cli_manifest *manifest, const char *folder, kofn_error *
     json_t *object = json_of_manifest(manifest, digest);
     char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
     json_decref(object);
-    status = text ? write_whole(path, text, err)
+    status = text ? cli_text_write(path, text, err)
                   : kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the manifest");
     free(text);
     return status;

@@ -4,6 +4,9 @@
 #include "common/linalg/mat.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,4 +76,81 @@ cli_output_check(const char *path, kofn_dtype dtype, size_t rows, size_t cols, k
                                               : fail(path, errno, err);
     free(target);
     return status;
+}
+
+/* ---- texts ----------------------------------------------------------------------------------- */
+
+static kofn_status
+fail_text(const char *path, int reason, kofn_error *err)
+{
+    return kofn_fail(err, kofn_status_from_errno(reason), "%s cannot be written: %s", path,
+                     strerror(reason));
+}
+
+/* Is it there, and no file that another could take the place of? */
+static bool
+is_special(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
+/* NULL: no memory. */
+static char *
+name_temporary(const char *path)
+{
+    char *name;
+    return asprintf(&name, "%s.%ld.tmp", path, (long)getpid()) < 0 ? NULL : name;
+}
+
+/* 0, or why not. */
+static int
+write_text(const char *path, const char *mode, const char *text)
+{
+    FILE *file = fopen(path, mode);
+    if (!file)
+        return errno;
+    const bool whole = fputs(text, file) != EOF && fputc('\n', file) != EOF && fflush(file) == 0 &&
+                       (fsync(fileno(file)) == 0 || errno == EINVAL || errno == EROFS); // of a pipe
+    const int reason = whole ? 0 : errno;
+    return fclose(file) != 0 && whole ? errno : reason;
+}
+
+kofn_status
+cli_text_write(const char *path, const char *text, kofn_error *err)
+{
+    const bool special = is_special(path);
+    char *temporary = special ? strdup(path) : name_temporary(path);
+    if (!temporary)
+        return fail_text(path, ENOMEM, err);
+    int reason = write_text(temporary, special ? "we" : "wxe", text);
+    if (!reason && !special && rename(temporary, path) != 0)
+        reason = errno;
+    if (reason && !special)
+        (void)unlink(temporary); // what is left of it is of no use
+    free(temporary);
+    return reason ? fail_text(path, reason, err) : KOFN_OK;
+}
+
+kofn_status
+cli_text_check(const char *path, kofn_error *err)
+{
+    struct stat info;
+    char *temporary = name_temporary(path);
+    const bool there = stat(path, &info) == 0;
+    int reason = temporary ? 0 : ENOMEM;
+    if (there && S_ISDIR(info.st_mode))
+        reason = EISDIR;
+    else if (there && !S_ISREG(info.st_mode))
+        reason = access(path, W_OK) == 0 ? 0 : errno;
+    else if (!reason) {
+        const int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        reason = fd < 0 ? errno : 0;
+        if (fd >= 0) {
+            (void)close(fd); // nothing was written
+            (void)unlink(temporary);
+        }
+    }
+    free(temporary);
+    return reason ? fail_text(path, reason, err) : KOFN_OK;
 }

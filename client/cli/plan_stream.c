@@ -144,7 +144,7 @@ json_of_row(const kofn_stream_row *row)
     char name[KOFN_SIM_NAME_MAX];
     const kofn_sim_config *c = &row->config;
     const kofn_rounds_config *r = &c->rounds;
-    const bool stream = strcmp(c->policy, "rounds") == 0;
+    const bool stream = kofn_sim_is_stream(c);
     kofn_sim_format(c, name, sizeof name);
     json_t *object = json_pack(
         "{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:f, s:f, s:f, s:f, s:f, s:f}", "name", name, "policy",

@@ -165,8 +165,9 @@ cli_json_of_stream(const kofn_stream_account *stream)
         "dropped", count(stream->dropped), "rescued", count(stream->rescued), "mended",
         count(stream->mended), "load_sum", count(stream->load_sum), "load_max",
         count(stream->load_max), "vacant", count(stream->vacant), "busy", real(stream->busy));
-    json_t *times = json_pack("{s:o, s:I}", "age_ms", count(stream->age_ms), "grace_ms",
-                              (json_int_t)stream->grace_ms);
+    json_t *times = json_pack("{s:o, s:I, s:o, s:o, s:o}", "age_ms", count(stream->age_ms),
+                              "grace_ms", (json_int_t)stream->grace_ms, "late", count(stream->late),
+                              "timed", count(stream->timed), "slowdown", real(stream->slowdown));
     return join(object, cli_json_of_code(&stream->code), rounds, times);
 }
 
@@ -447,8 +448,8 @@ cli_print_account(const kofn_account *account)
 }
 
 /* "dip P=4 T=3 lambda=4 mu=0.25": what the scheme knows of. */
-static void
-format_scheme(const kofn_stream_account *stream, char *ret_text, size_t size)
+void
+cli_format_scheme(const kofn_stream_account *stream, char *ret_text, size_t size)
 {
     char more[64] = "";
     if (strncmp(stream->scheme, "idip", 4) == 0)
@@ -465,7 +466,7 @@ cli_print_stream(FILE *to, const kofn_stream_account *stream)
 {
     char scheme[128], code[96], busy[32];
     const double rounds = stream->rounds > 0 ? (double)stream->rounds : 1;
-    format_scheme(stream, scheme, sizeof scheme);
+    cli_format_scheme(stream, scheme, sizeof scheme);
     cli_format_code(&stream->code, code, sizeof code);
     cli_format_seconds(stream->busy, busy, sizeof busy);
     (void)cli_line(to, "stream       %s", stream->stream);
@@ -484,6 +485,13 @@ cli_print_stream(FILE *to, const kofn_stream_account *stream)
                    " mended",
                    stream->given, stream->answered, stream->lost, stream->dropped, stream->rescued,
                    stream->mended);
+    if (stream->timed > 0)
+        (void)cli_line(to,
+                       "stragglers   %" PRIu64 " lists late; %" PRIu64
+                       " of them done after all, in %.3g times the fastest",
+                       stream->late, stream->timed, stream->slowdown);
+    else
+        (void)cli_line(to, "stragglers   %" PRIu64 " lists late", stream->late);
 }
 
 static void
@@ -511,6 +519,39 @@ cli_print_jobs(const kofn_account *jobs, size_t count_)
     cli_table_init(&table, "JOB|STATE|PRODUCT|CODE|>ANSWERS|>PROGRESS|>AGE|STATUS");
     for (size_t i = 0; i < count_; i++)
         add_job(&table, &jobs[i]);
+    cli_table_print(&table);
+}
+
+static void
+add_stream(cli_table *table, const kofn_stream_account *stream)
+{
+    const uint64_t ended = stream->done + stream->failed;
+    char text[128];
+    cli_table_row(table);
+    cli_table_cell(table, "%s", stream->stream);
+    cli_table_cell(table, "%s", stream->state);
+    cli_format_scheme(stream, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+    cli_format_code(&stream->code, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+    cli_table_cell(table, "%" PRIu64, stream->pushed > ended ? stream->pushed - ended : 0);
+    cli_table_cell(table, "%" PRIu64, stream->done);
+    cli_table_cell(table, "%" PRIu64, stream->failed);
+    cli_table_cell(table, "%" PRIu64, stream->rounds);
+    cli_table_cell(table, "%" PRIu64, stream->waited);
+    cli_table_cell(table, "%" PRIu64, stream->vacant);
+    cli_format_seconds((double)stream->age_ms / 1e3, text, sizeof text);
+    cli_table_cell(table, "%s", text);
+}
+
+void
+cli_print_streams(const kofn_stream_account *streams, size_t count_)
+{
+    cli_table table;
+    cli_table_init(&table, "STREAM|STATE|SCHEME|CODE|>JOBS|>DONE|>FAILED|>ROUNDS|>WAITED|>VACANT|"
+                           ">AGE");
+    for (size_t i = 0; i < count_; i++)
+        add_stream(&table, &streams[i]);
     cli_table_print(&table);
 }
 

@@ -28,6 +28,9 @@ int cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
 /* "rkrp 2,1,2 n=6" */
 void cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size);
 
+/* "idip P=4 T=3 N=4 W=4 mu=0.25" */
+void cli_format_scheme(const kofn_stream_account *stream, char *ret_text, size_t size);
+
 /* "1000 x 200 x 3000", "4000 x 90 outer". */
 void cli_format_product(const kofn_account *account, char *ret_text, size_t size);
 
@@ -53,6 +56,7 @@ void cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
 void cli_print_account(const kofn_account *account);
 
 void cli_print_stream(FILE *to, const kofn_stream_account *stream);
+void cli_print_streams(const kofn_stream_account *streams, size_t count);
 void cli_print_jobs(const kofn_account *jobs, size_t count);
 void cli_print_operands(const kofn_operand_info *operands, size_t count);
 void cli_print_workers(const kofn_worker_info *workers, size_t count);

@@ -259,12 +259,6 @@ static const struct argp simulate_argp = {
 
 /* ---- watching -------------------------------------------------------------------------------- */
 
-static bool
-is_stream(const arguments *args)
-{
-    return strcmp(args->config.policy, "rounds") == 0;
-}
-
 typedef struct watch {
     const arguments *args;
     FILE *csv;
@@ -278,7 +272,7 @@ on_job(void *context, const kofn_sim_job *job)
 {
     watch *w = context;
     const double seconds = (double)(job->ended_ns - job->begun_ns) * 1e-9;
-    if (w->csv && !is_stream(w->args)) // checked when it is closed
+    if (w->csv && !kofn_sim_is_stream(&w->args->config)) // checked when it is closed
         (void)fprintf(w->csv, "%" PRIu64 ",%.9f,%.9f,%.9f,%zu,%zu,%d\n", job->job,
                       (double)job->begun_ns * 1e-9, (double)job->ended_ns * 1e-9, seconds,
                       job->sent, job->answered, job->failed);
@@ -337,8 +331,9 @@ open_files(watch *w, kofn_error *err)
     w->csv = fopen(args->csv, "we");
     if (!w->csv)
         return fail_file(args->csv, err);
-    (void)fputs(is_stream(args) ? "round,begun,ended,seconds,load,slow,stragglers,waited\n"
-                                : "job,begun,ended,seconds,sent,answered,failed\n",
+    (void)fputs(kofn_sim_is_stream(&args->config)
+                    ? "round,begun,ended,seconds,load,slow,stragglers,waited\n"
+                    : "job,begun,ended,seconds,sent,answered,failed\n",
                 w->csv);
     return KOFN_OK;
 }

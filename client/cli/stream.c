@@ -1,4 +1,4 @@
-/* kofn stream: a list of products, pushed as the list comes and written in its order.
+/* kofn stream, kofn streams: a list of products, pushed as the list comes and written in its order.
  *
  *     list --pairs--> jobs: read, not pushed | pushed, not taken --stream--> written, or told why not
  *
@@ -13,6 +13,7 @@
 #include "client/cli/report.h"
 #include "client/cli/signals.h"
 #include "client/cli/text.h"
+#include "client/cli/trace.h"
 #include "common/base/clock.h"
 #include "common/linalg/integers.h"
 #include "master/sched/rounds.h"
@@ -29,6 +30,7 @@
 enum {
     KEY_LIMIT = 0x900,
     KEY_GRACE,
+    KEY_TRACE,
     KEY_ROUNDS, // and as many as kofn_rounds_keys has
     ROUNDS_MAX = 16,
     WAIT_MS = 200,  // between looks at signals
@@ -44,7 +46,7 @@ enum {
 typedef struct arguments {
     cli_common common;
     cli_product product; // of each line, but for its operands
-    const char *list, *folder;
+    const char *list, *folder, *trace;
     kofn_rounds_config rounds;
     bool given[ROUNDS_MAX]; // of kofn_rounds_keys
     int64_t limit, grace_ns;
@@ -76,6 +78,9 @@ parse_stream(int key, char *arg, struct argp_state *state)
     case KEY_GRACE:
         args->grace_ns = cli_parse_duration(state, "--grace", arg);
         return 0;
+    case KEY_TRACE:
+        args->trace = arg;
+        return 0;
     case ARGP_KEY_ARG:
         if (args->list)
             argp_error(state, "'%s' is one argument too many: want one list", arg);
@@ -97,6 +102,10 @@ static const struct argp_option own_options[] = {
      "Products under way at most, and with their operands in memory (left out: 2 (T + 1))", 1},
     {"grace", KEY_GRACE, "TIME", 0,
      "How long the master keeps the stream for a client whose connection is lost", 1},
+    {"trace", KEY_TRACE, "FILE", 0,
+     "Write which workers were slow in which of the latest rounds, for kofn plan and simulate: "
+     "--straggler trace:file=FILE",
+     1},
     {NULL, 0, NULL, 0, "How rounds are made (left out: by the master's configuration):", 5},
 };
 
@@ -518,6 +527,23 @@ report(session *s, const kofn_stream_account *account)
     return cli_finish(exit_code);
 }
 
+/* No line, no stream. */
+static kofn_status
+close_stream(session *s, kofn_stream_account *ret_account, kofn_error *err)
+{
+    const char *path = s->args->trace;
+    kofn_stream_trace trace = {0};
+    kofn_status status = KOFN_OK;
+    if (s->stream && path)
+        status = kofn_stream_close_traced(&s->stream, ret_account, &trace, err);
+    else if (s->stream)
+        status = kofn_stream_close(&s->stream, ret_account, err);
+    if (status == KOFN_OK && path)
+        status = cli_trace_write(path, ret_account, &trace, err);
+    kofn_stream_trace_fini(&trace);
+    return status;
+}
+
 static int
 run(session *s)
 {
@@ -526,8 +552,8 @@ run(session *s)
     cli_progress_init(&s->progress, &s->args->common);
     s->start_ns = s->moved_ns = kofn_clock_ns();
     kofn_status status = run_list(s, &error);
-    if (status == KOFN_OK && s->stream) // no line, no stream
-        status = kofn_stream_close(&s->stream, &account, &error);
+    if (status == KOFN_OK)
+        status = close_stream(s, &account, &error);
     cli_progress_end(&s->progress);
     return status == KOFN_OK ? report(s, &account)
                              : cli_fail(&s->args->common, &error, cli_exit_of(status));
@@ -549,6 +575,8 @@ open_and_run(session *s)
     kofn_status status = cli_pairs_open(s->args->list, &s->pairs, &error);
     if (status == KOFN_OK)
         status = make_folder(s->args->folder, &error);
+    if (status == KOFN_OK && s->args->trace)
+        status = cli_text_check(s->args->trace, &error);
     if (status == KOFN_OK)
         status = cli_open(&s->args->common, &s->client, &error);
     if (status == KOFN_OK)
@@ -587,4 +615,70 @@ cli_stream(int argc, char **argv)
     json_decref(s->errors);
     free(s);
     return exit_code;
+}
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+static error_t
+parse_streams(int key, char *arg, struct argp_state *state)
+{
+    cli_common *common = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = common;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "'%s' is one argument too many", arg);
+        return 0;
+    case ARGP_KEY_END:
+        if (common->local)
+            argp_error(state, "--local has no master that outlives this command");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child streams_children[] = {
+    {&cli_connect_argp, 0, "Connection and output:", 80}, {0}};
+
+static const struct argp streams_argp = {
+    .parser = parse_streams,
+    .doc = "List streams.\vJOBS is how many are under way now, WAITED how many rounds waited for "
+           "stragglers, VACANT how many places have no worker.",
+    .children = streams_children,
+};
+
+static json_t *
+json_of_streams(const kofn_stream_account *streams, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < count; i++)
+        (void)json_array_append_new(array, cli_json_of_stream(&streams[i]));
+    return array;
+}
+
+int
+cli_streams(int argc, char **argv)
+{
+    cli_common common = {0};
+    kofn_client *client = NULL;
+    kofn_error error;
+    kofn_stream_account *streams = NULL;
+    size_t count = 0;
+    cli_parse(&streams_argp, argc, argv, &common);
+    if (cli_open(&common, &client, &error) != KOFN_OK)
+        return cli_fail(&common, &error, CLI_USAGE);
+
+    kofn_status status = kofn_client_list_streams(client, &streams, &count, &error);
+    kofn_client_close(&client);
+    if (status != KOFN_OK)
+        return cli_fail(&common, &error, cli_exit_of(status));
+    int exit_code = CLI_OK;
+    if (common.json)
+        exit_code = cli_print_json(json_of_streams(streams, count));
+    else
+        cli_print_streams(streams, count);
+    free(streams);
+    return cli_finish(exit_code);
 }

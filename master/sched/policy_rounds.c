@@ -61,12 +61,14 @@ place(kofn_run *run, kofn_placed *ret_placed)
         kofn_slot *slot = (kofn_slot *)link;
         if (!slot->worker->ordered || !look_at(slot, ret_placed)) {
             kofn_slot_offer(slot); // somewhere else
+        } else if (skip(slot, ret_placed)) {
+            continue;
         } else if (ret_placed->run->deaths.first &&
                    kofn_run_is_suspect(ret_placed->run, ret_placed->task)) {
             kofn_link_remove(link);
             kofn_link_insert_before(&ret_placed->run->parked, link);
             run->stream->skipped = true; // suspects have their turn before all others
-        } else if (!skip(slot, ret_placed)) {
+        } else {
             return true;
         }
     }

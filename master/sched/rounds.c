@@ -1,20 +1,16 @@
 /* How it is held together
  *
- *     job    waits in a queue of ids, then has a book: the one of round t is books[t mod (T + 1)]. The
- *            job of the round T + 1 before is finished by then, which is the invariant.
- *     book   which rows were never given, are out (with a chain of their copies), failed. Rows are
- *            taken in ascending order, so those that were given are two prefixes.
- *     slot   a queue of what is to be sent, and a list of what is out there. A mini-task knows on
- *            which slot it is, and in whose list it was given (`home`): that one is a straggler if it
- *            is not answered, wherever it went.
- *
- *
- * Vacant slots have neither. What is in their lists lies in `parked` until it is dealt out, which is at
- * once, unless all are vacant. */
+ *     job    waits in a queue of ids, then has a book (book.h): that of round t is books[t mod (T + 1)].
+ *            The job of the round T + 1 before is finished by then, which is the invariant.
+ *     mini   a mini-task that was given. It knows on which slot it is, and in whose list it was given
+ *            (`home`): that one is a straggler if it is not answered, wherever it went.
+ *     seat   of a slot: a queue of what is to be sent, and a list of what is out there. Vacant ones
+ *            have neither. What is in their lists lies in `parked` until it is dealt out, which is at
+ *            once, unless all are vacant. */
 #include "master/sched/rounds.h"
 #include "common/base/clock.h"
 #include "common/base/map.h"
-#include "common/base/size.h"
+#include "master/sched/book.h"
 #include "master/sched/list.h"
 #include "master/sched/scheme.h"
 
@@ -38,24 +34,13 @@ typedef enum round_event {
     EVENT_CLEARED,
 } round_event;
 
-typedef struct mini {
-    kofn_link link;    // in its slot's queue, or in what is out there
-    struct mini *twin; // the next copy of the row; of one that is free, the next free one
+typedef struct kofn_mini {
+    kofn_link link;         // in its slot's queue, or in what is out there
+    struct kofn_mini *twin; // the next copy of the row; of one that is free, the next free one
     kofn_book *book;
     uint32_t row, slot, home;
     bool sent, copy;
 } mini;
-
-struct kofn_book {
-    uint64_t job, birth; // 0: empty
-    size_t plain, coded; // rows that there are
-    size_t plain_given, coded_given, answers, out;
-    mini **at;        // [row]: those that are queued or out; NULL: none
-    uint32_t *failed; // a stack of rows to be given again
-    size_t failed_count;
-    uint32_t *owed; // [slot]: the row that failed there in the round before, + 1; 0: none
-    size_t owed_count;
-};
 
 typedef struct seat {
     kofn_link queue, out;
@@ -104,19 +89,6 @@ struct kofn_rounds {
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static bool
-make_book(kofn_book *book, size_t plain, size_t coded, size_t slots)
-{
-    *book = (kofn_book){
-        .plain = plain,
-        .coded = coded,
-        .at = calloc(plain + coded, sizeof *book->at),
-        .failed = calloc(plain + coded, sizeof *book->failed),
-        .owed = calloc(slots, sizeof *book->owed),
-    };
-    return book->at && book->failed && book->owed;
-}
-
-static bool
 make_parts(kofn_rounds *r)
 {
     const size_t slots = r->slot_count, books = (size_t)r->config.delay + 1;
@@ -136,7 +108,7 @@ make_parts(kofn_rounds *r)
     size_t plain = 0, coded = 0;
     kofn_rounds_count_rows(&r->config, r->need, &plain, &coded);
     for (size_t i = 0; i < books; i++)
-        if (!make_book(&r->books[i], plain, coded, slots))
+        if (!kofn_book_init(&r->books[i], plain, coded, slots))
             return false;
     return true;
 }
@@ -180,11 +152,8 @@ kofn_rounds_destroy(kofn_rounds **rounds_p)
     for (job *j = kofn_map_next(&r->jobs, &cursor); j; j = kofn_map_next(&r->jobs, &cursor))
         free(j);
     kofn_map_fini(&r->jobs);
-    for (int64_t i = 0; r->books && i <= r->config.delay; i++) {
-        free(r->books[i].at);
-        free(r->books[i].failed);
-        free(r->books[i].owed);
-    }
+    for (int64_t i = 0; r->books && i <= r->config.delay; i++)
+        kofn_book_fini(&r->books[i]);
     kofn_trace_fini(&r->trace);
     free(r->books);
     free(r->minis);
@@ -248,12 +217,19 @@ add_mini(kofn_rounds *r, kofn_book *book, size_t row, size_t home, size_t on)
     return true;
 }
 
+static bool
+has_twin(const mini *m)
+{
+    const mini *first = m->book->at[m->row];
+    return first->twin != NULL;
+}
+
 /* Away with it. True: it was the last of its row. */
 static bool
 drop_mini(kofn_rounds *r, mini *m)
 {
     mini **at = &m->book->at[m->row];
-    const bool was_last = *at == m && !m->twin;
+    const bool was_last = !has_twin(m);
     while (*at != m)
         at = &(*at)->twin;
     *at = m->twin;
@@ -307,12 +283,10 @@ fail_mini(kofn_rounds *r, mini *m)
     book->out--;
     r->view.failed++;
     (void)count_down(r, home); // nobody has done anything
-    if (r->scheme->deals && book->owed[home] == 0) {
-        book->owed[home] = row + 1;
-        book->owed_count++;
-    } else {
-        book->failed[book->failed_count++] = row;
-    }
+    if (r->scheme->deals && !kofn_book_is_owed(book, home))
+        kofn_book_owe(book, row, home);
+    else
+        kofn_book_fail(book, row);
 }
 
 /* The next slot with a worker in turn, another one if there is any; or the same, where none has. */
@@ -355,12 +329,6 @@ kofn_rounds_get_need(const kofn_rounds *r)
     return r->need;
 }
 
-uint64_t
-kofn_rounds_get_number(const kofn_rounds *r)
-{
-    return r->view.round;
-}
-
 const kofn_history *
 kofn_rounds_get_history(const kofn_rounds *r)
 {
@@ -388,37 +356,13 @@ kofn_rounds_find_book(kofn_rounds *r, size_t age)
     return book->job != 0 ? book : NULL;
 }
 
-size_t
-kofn_book_count_answers(const kofn_book *book)
-{
-    return book->answers;
-}
-
-size_t
-kofn_book_count_plain(const kofn_book *book)
-{
-    return book->plain - book->plain_given;
-}
-
-bool
-kofn_book_is_owed(const kofn_book *book, size_t slot)
-{
-    return book->owed[slot] != 0;
-}
-
-size_t
-kofn_book_count_owed(const kofn_book *book)
-{
-    return book->owed_count;
-}
-
 /* `home` is where it is, too: of vacant slots it is dealt out later. */
 static void
 give_row(kofn_rounds *r, kofn_book *book, size_t row, size_t home)
 {
     assert(!book->at[row]);
     if (!add_mini(r, book, row, home, home)) {
-        book->failed[book->failed_count++] = (uint32_t)row;
+        kofn_book_fail(book, row);
         return;
     }
     book->out++;
@@ -431,39 +375,20 @@ give_row(kofn_rounds *r, kofn_book *book, size_t row, size_t home)
 void
 kofn_rounds_give_owed(kofn_rounds *r, kofn_book *book, size_t slot)
 {
-    const size_t row = book->owed[slot] - 1;
-    book->owed[slot] = 0;
-    book->owed_count--;
-    give_row(r, book, row, slot);
+    give_row(r, book, kofn_book_take_owed(book, slot), slot);
 }
 
 void
 kofn_rounds_give_plain(kofn_rounds *r, kofn_book *book, size_t slot)
 {
-    assert(book->plain_given < book->plain);
-    give_row(r, book, book->plain_given++, slot);
-}
-
-/* False: all rows are out or answered. */
-static bool
-take_coded(kofn_book *book, size_t *ret_row)
-{
-    if (book->coded_given < book->coded)
-        *ret_row = book->plain + book->coded_given++;
-    else if (book->failed_count > 0)
-        *ret_row = book->failed[--book->failed_count];
-    else if (book->plain_given < book->plain)
-        *ret_row = book->plain_given++;
-    else
-        return false;
-    return true;
+    give_row(r, book, kofn_book_take_plain(book), slot);
 }
 
 void
 kofn_rounds_give_coded(kofn_rounds *r, kofn_book *book, size_t slot)
 {
     size_t row = 0;
-    if (take_coded(book, &row))
+    if (kofn_book_take_any(book, &row))
         give_row(r, book, row, slot);
 }
 
@@ -495,8 +420,7 @@ bear(kofn_rounds *r, kofn_book *book)
         return;
     job *j = KOFN_OWNER(link, job, link);
     j->book = book;
-    book->job = j->id;
-    book->birth = r->view.round;
+    kofn_book_open(book, j->id, r->view.round);
     r->view.waiting--;
     r->view.unfinished++;
 }
@@ -512,18 +436,6 @@ drop_rows(kofn_rounds *r, int64_t now_ns, kofn_book *book, size_t first, size_t 
     }
 }
 
-static void
-clear_book(kofn_rounds *r, int64_t now_ns, kofn_book *book)
-{
-    drop_rows(r, now_ns, book, 0, book->plain_given);
-    drop_rows(r, now_ns, book, book->plain, book->coded_given);
-    if (book->owed_count > 0)
-        memset(book->owed, 0, r->slot_count * sizeof *book->owed);
-    book->job = book->birth = 0;
-    book->plain_given = book->coded_given = book->answers = 0;
-    book->failed_count = book->owed_count = 0;
-}
-
 void
 kofn_rounds_finish(kofn_rounds *r, int64_t now_ns, uint64_t id)
 {
@@ -531,7 +443,9 @@ kofn_rounds_finish(kofn_rounds *r, int64_t now_ns, uint64_t id)
     if (!j)
         return;
     if (j->book) {
-        clear_book(r, now_ns, j->book);
+        drop_rows(r, now_ns, j->book, 0, j->book->plain_given);
+        drop_rows(r, now_ns, j->book, j->book->plain, j->book->coded_given);
+        kofn_book_close(j->book);
         r->view.unfinished--;
     } else {
         kofn_link_remove(&j->link);
@@ -566,8 +480,7 @@ empty_list(kofn_rounds *r, const kofn_link *list)
 {
     for (kofn_link *link = kofn_list_first(list); link; link = kofn_list_first(list)) {
         mini *m = KOFN_OWNER(link, mini, link);
-        const bool is_only = m->book->at[m->row] == m && !m->twin;
-        if (is_only && r->scheme->deals && is_on(r))
+        if (!has_twin(m) && r->scheme->deals && is_on(r))
             move_mini(r, m);
         else
             fail_mini(r, m);
@@ -796,8 +709,7 @@ kofn_rounds_lose(kofn_rounds *r, int64_t now_ns, uint64_t id, size_t row, size_t
         m = m->twin;
     if (!m)
         return;
-    const bool is_only = book->at[row] == m && !m->twin;
-    if (is_only && is_on(r))
+    if (!has_twin(m) && is_on(r))
         move_mini(r, m);
     else
         fail_mini(r, m);
@@ -829,7 +741,7 @@ mend(kofn_rounds *r, kofn_book *due)
         count = r->present_count;
     }
     size_t missing = r->need > due->answers ? r->need - due->answers : 1, row = 0;
-    for (size_t i = 0; count > 0 && i < missing && take_coded(due, &row); i++) {
+    for (size_t i = 0; count > 0 && i < missing && kofn_book_take_any(due, &row); i++) {
         give_row(r, due, row, slots[i % count]);
         r->view.mended++;
     }
@@ -840,7 +752,7 @@ copy_list(kofn_rounds *r, const kofn_link *list, const kofn_book *only, size_t i
 {
     for (kofn_link *link = kofn_list_first(list); link; link = kofn_list_after(list, link)) {
         mini *m = KOFN_OWNER(link, mini, link);
-        if ((only && m->book != only) || m->book->at[m->row]->twin)
+        if ((only && m->book != only) || has_twin(m))
             continue;
         if (!add_mini(r, m->book, m->row, m->home, r->idle[*turn % idle]))
             return;

@@ -7,11 +7,7 @@
  */
 #include "master/sched/sched.h"
 #include "common/base/clock.h"
-#include "master/sched/crew.h"
-#include "master/sched/run.h"
-#include "master/sched/streams.h"
-#include "master/sched/timers.h"
-#include "master/sched/turns.h"
+#include "master/sched/core.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -26,28 +22,6 @@ enum {
     HOLDERS_PASSED = 64,   // free workers with a task of a job, before one of them gets another
     GROUPS_NAMED = 4,      // that lack answers, in an error
     GROUPS_TEXT_MAX = 400, // so many, three numbers of up to 20 digits each, and how many more
-};
-
-struct kofn_sched {
-    kofn_sched_config config;
-    int64_t now_ns; // of the latest event
-    kofn_crew crew;
-    kofn_map runs; // by job id: those not over, and those decoded and not forgotten
-    kofn_turns turns;
-    kofn_timers timers;
-    kofn_map streams;
-    kofn_timers round_timers; // of streams
-    kofn_link stirred;        // streams whose rounds are to be looked at
-    kofn_link cancels;        // actions to take: assignments
-    kofn_link outcomes;       // likewise: runs
-    kofn_link troubled;       // runs with failed tasks
-    kofn_link bereaved;       // runs with deaths
-    kofn_link suspicious;     // runs with suspects
-    uint64_t kept_free;       // worker for a suspect that waits; 0: none
-    size_t open;              // runs not over
-    uint64_t arrivals, stream_arrivals;
-    size_t *scratch; // room for the tasks of the largest code so far
-    size_t scratch_size;
 };
 
 static const kofn_key keys[] = {
@@ -174,27 +148,18 @@ typedef struct run_move {
     void (*action)(kofn_sched *s, kofn_run *run);
 } run_move;
 
-/* The rounds of the stream are looked at before the next action is taken. */
-static void
-stir(kofn_sched *s, kofn_stream *stream)
-{
-    kofn_timers_set(&s->round_timers, &stream->timer, KOFN_NEVER_NS);
-    if (!kofn_link_is_listed(&stream->stirred))
-        kofn_link_insert_before(&s->stirred, &stream->stirred);
-}
-
 static void
 release(kofn_sched *s, kofn_assignment *a, kofn_ending how)
 {
     kofn_run_detach(a->run, a);
     if (a->run->stream)
-        stir(s, a->run->stream);
+        kofn_core_stir(s, a->run->stream);
     kofn_slot_release(a);
     kofn_crew_release(&s->crew, a, s->now_ns, how);
 }
 
-static void
-cancel(kofn_sched *s, kofn_assignment *a)
+void
+kofn_core_cancel(kofn_sched *s, kofn_assignment *a)
 {
     release(s, a, KOFN_ENDED_CANCELLED);
     kofn_link_insert_before(&s->cancels, &a->pending);
@@ -205,9 +170,9 @@ static void
 end_run(kofn_sched *s, kofn_run *run)
 {
     for (kofn_link *link; (link = kofn_list_first(&run->out));)
-        cancel(s, KOFN_OWNER(link, kofn_assignment, in_run));
+        kofn_core_cancel(s, KOFN_OWNER(link, kofn_assignment, in_run));
     if (run->stream) {
-        stir(s, run->stream);
+        kofn_core_stir(s, run->stream);
         kofn_stream_remove(run->stream, run, s->now_ns);
     }
     kofn_turns_remove(&s->turns, run);
@@ -406,8 +371,8 @@ check_hope(kofn_sched *s, kofn_run *run)
 }
 
 /* Who may be given work, and who wants to be woken when. */
-static void
-refresh(kofn_sched *s, kofn_run *run)
+void
+kofn_core_refresh(kofn_sched *s, kofn_run *run)
 {
     if (kofn_run_is_over(run))
         return;
@@ -457,7 +422,7 @@ consider(kofn_sched *s, kofn_run *run)
         break;
     }
     review_deaths(s, run);
-    refresh(s, run);
+    kofn_core_refresh(s, run);
 }
 
 static const char *
@@ -504,8 +469,8 @@ stop_at_deadline(kofn_sched *s, kofn_run *run)
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-static void
-advance(kofn_sched *s, int64_t now_ns)
+void
+kofn_core_advance(kofn_sched *s, int64_t now_ns)
 {
     if (now_ns > s->now_ns)
         s->now_ns = now_ns;
@@ -584,24 +549,10 @@ add_run(kofn_sched *s, const kofn_sched_job *job, kofn_run **ret_run, kofn_error
     return KOFN_OK;
 }
 
-static kofn_status
-check_stream(const kofn_sched *s, const kofn_sched_job *job, kofn_error *err)
-{
-    const kofn_stream *stream = kofn_map_find(&s->streams, job->stream);
-    if (!stream)
-        return kofn_fail(err, KOFN_NOT_FOUND, "stream %" PRIx64 " is not known: open it first",
-                         job->stream);
-    if (strcmp(job->policy, kofn_policy_rounds.name) != 0)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "policy '%s' is none for jobs of a stream: theirs is '%s'", job->policy,
-                         kofn_policy_rounds.name);
-    return kofn_stream_check(stream, job, err);
-}
-
 kofn_status
 kofn_sched_job_add(kofn_sched *s, int64_t now_ns, const kofn_sched_job *job, kofn_error *err)
 {
-    advance(s, now_ns);
+    kofn_core_advance(s, now_ns);
     if (job->id == 0)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "job id is 0, need another number");
     if (kofn_map_find(&s->runs, job->id))
@@ -609,14 +560,14 @@ kofn_sched_job_add(kofn_sched *s, int64_t now_ns, const kofn_sched_job *job, kof
     kofn_run *run;
     kofn_status status = kofn_accept_check(&job->accept, job->code, err);
     if (status == KOFN_OK && job->stream != 0)
-        status = check_stream(s, job, err);
+        status = kofn_core_check_stream(s, job, err);
     if (status == KOFN_OK)
         status = add_run(s, job, &run, err);
     if (status != KOFN_OK)
         return status;
 
     if (run->stream)
-        stir(s, run->stream);
+        kofn_core_stir(s, run->stream);
     if (run->policy->start)
         run->policy->start(run);
     if (run->deadline_ns <= s->now_ns)
@@ -636,7 +587,7 @@ find_running(const kofn_sched *s, uint64_t job)
 bool
 kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job)
 {
-    advance(s, now_ns);
+    kofn_core_advance(s, now_ns);
     kofn_run *run = find_running(s, job);
     if (!run)
         return false;
@@ -645,180 +596,6 @@ kofn_sched_job_cancel(kofn_sched *s, int64_t now_ns, uint64_t job)
               run->count[KOFN_TASK_KEPT], which_suffice(run), kofn_run_get_enough(run));
     move_run(s, run, EV_STOPPED);
     return true;
-}
-
-/* ---- streams --------------------------------------------------------------------------------- */
-
-static kofn_status
-check_new_stream(const kofn_sched *s, const kofn_sched_stream *params, kofn_error *err)
-{
-    if (params->id == 0)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "stream id is 0, need another number");
-    if (kofn_map_find(&s->streams, params->id))
-        return kofn_fail(err, KOFN_ALREADY_EXISTS, "stream %" PRIx64 " is known already",
-                         params->id);
-    return KOFN_OK;
-}
-
-kofn_status
-kofn_sched_stream_open(kofn_sched *s, int64_t now_ns, const kofn_sched_stream *params,
-                       kofn_error *err)
-{
-    advance(s, now_ns);
-    kofn_stream *stream = NULL;
-    kofn_status status = check_new_stream(s, params, err);
-    if (status == KOFN_OK)
-        status = kofn_timers_reserve(&s->round_timers, s->streams.count + 1, err);
-    if (status == KOFN_OK)
-        status = kofn_stream_new(params, &stream, err);
-    if (status == KOFN_OK)
-        status = kofn_map_put(&s->streams, params->id, stream, err);
-    if (status == KOFN_OK) {
-        status = kofn_stream_fill(stream, &s->crew, s->now_ns, err);
-        if (status != KOFN_OK)
-            (void)kofn_map_remove(&s->streams, params->id); // the pointer is at hand already
-    }
-    if (status != KOFN_OK) {
-        kofn_stream_destroy(&stream);
-        return status;
-    }
-    stream->timer.number = ++s->stream_arrivals;
-    return KOFN_OK;
-}
-
-/* No job of it is left, and none will come. */
-static void
-end_stream(kofn_sched *s, kofn_stream *stream)
-{
-    kofn_timers_set(&s->round_timers, &stream->timer, KOFN_NEVER_NS);
-    kofn_link_remove(&stream->stirred);
-    for (size_t i = 0; i < stream->slot_count; i++)
-        if (stream->slots[i].worker)
-            kofn_slot_unseat(&stream->slots[i]);
-    (void)kofn_map_remove(&s->streams, stream->id); // the pointer is at hand already
-    kofn_stream_destroy(&stream);
-}
-
-bool
-kofn_sched_stream_close(kofn_sched *s, uint64_t id)
-{
-    kofn_stream *stream = kofn_map_find(&s->streams, id);
-    if (!stream || stream->closed)
-        return false;
-    stream->closed = true;
-    stir(s, stream);
-    return true;
-}
-
-/* One job of the stream has the turns of all. */
-static void
-refresh_stream(kofn_sched *s, const kofn_stream *stream)
-{
-    kofn_run *run = kofn_stream_get_first(stream);
-    if (run)
-        refresh(s, run);
-}
-
-/* Its round is over before it was done, or answered by a copy. */
-static void
-take_back(kofn_sched *s, kofn_stream *stream, const kofn_mini_task *task)
-{
-    kofn_run *run = kofn_map_find(&stream->jobs, task->job);
-    kofn_assignment *a = run ? run->tasks[task->row].copies : NULL;
-    while (a && a->slot != &stream->slots[task->slot])
-        a = a->next_copy;
-    if (!a)
-        return;
-    if (a->adopted) { // it costs nothing to wait for that
-        kofn_slot_release(a);
-        a->slot = NULL;
-        return;
-    }
-    cancel(s, a);
-    kofn_run_lose(run, task->row);
-}
-
-/* Slots of workers that are gone go to others that have none of the stream. */
-static void
-replace_gone(kofn_sched *s, kofn_stream *stream)
-{
-    if (!kofn_link_is_listed(&stream->vacated))
-        return;
-    kofn_stream_vacate(stream, s->now_ns);
-    for (kofn_crew_worker *w; (w = kofn_stream_find_worker(stream, &s->crew));)
-        kofn_stream_seat(stream, w, s->now_ns);
-}
-
-static void
-end_round(kofn_sched *s, kofn_stream *stream)
-{
-    kofn_mini_task task;
-    if (!kofn_rounds_end(stream->rounds, s->now_ns))
-        return;
-    while (kofn_rounds_take_back(stream->rounds, &task))
-        take_back(s, stream, &task);
-    replace_gone(s, stream); // of workers that leave, that was the last
-}
-
-/* After whatever may have ended the round, or may begin one. */
-static void
-turn(kofn_sched *s, kofn_stream *stream)
-{
-    kofn_link_remove(&stream->stirred);
-    if (stream->closed && stream->jobs.count == 0) {
-        end_stream(s, stream);
-        return;
-    }
-    replace_gone(s, stream);
-    do
-        end_round(s, stream);
-    while (kofn_rounds_begin(stream->rounds, s->now_ns));
-    stream->round = kofn_rounds_get_view(stream->rounds).round;
-    kofn_stream_offer(stream);
-    kofn_timers_set(&s->round_timers, &stream->timer, kofn_rounds_get_due(stream->rounds));
-    kofn_link_remove(&stream->stirred); // by what was taken back
-    refresh_stream(s, stream);
-}
-
-/* What the rounds make of the latest event. */
-static void
-turn_streams(kofn_sched *s)
-{
-    for (kofn_link *link; (link = kofn_list_first(&s->stirred));)
-        turn(s, KOFN_OWNER(link, kofn_stream, stirred));
-    for (kofn_link *link; (link = kofn_list_take_first(&s->crew.woken));) {
-        kofn_slot *slot = (kofn_slot *)link;
-        kofn_slot_offer(slot);
-        refresh_stream(s, slot->stream);
-    }
-}
-
-/* A worker joined: every stream that lacks one has it. */
-static void
-seat_everywhere(kofn_sched *s, kofn_crew_worker *worker)
-{
-    size_t cursor = 0;
-    for (kofn_stream *stream; (stream = kofn_map_next(&s->streams, &cursor));) {
-        if (!kofn_stream_wants(stream, worker))
-            continue;
-        kofn_stream_seat(stream, worker, s->now_ns);
-        stir(s, stream);
-    }
-}
-
-/* It takes nothing more. `is_gone`: and what it has is lost. */
-static void
-unseat_everywhere(kofn_sched *s, kofn_crew_worker *worker, bool is_gone)
-{
-    for (kofn_link *link = worker->slots.next; link != &worker->slots;) {
-        kofn_slot *slot = KOFN_OWNER(link, kofn_slot, in_worker);
-        link = link->next;
-        stir(s, slot->stream);
-        if (slot->out == 0 || is_gone)
-            kofn_slot_unseat(slot);
-        else
-            slot->stream->seated--; // and unseated with the last
-    }
 }
 
 /* ---- workers --------------------------------------------------------------------------------- */
@@ -837,7 +614,7 @@ kofn_status
 kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, const kofn_sched_worker *worker,
                        kofn_error *err)
 {
-    advance(s, now_ns);
+    kofn_core_advance(s, now_ns);
     if (worker->credit == 0 || worker->credit > KOFN_CREDIT_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "credit is %zu tasks, need 1 to %d",
                          worker->credit, KOFN_CREDIT_MAX);
@@ -845,7 +622,7 @@ kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, const kofn_sched_worker *w
     if (status != KOFN_OK)
         return status;
     withdraw_deaths(s, worker);
-    seat_everywhere(s, kofn_crew_find(&s->crew, worker->id));
+    kofn_core_seat(s, kofn_crew_find(&s->crew, worker->id));
     return KOFN_OK;
 }
 
@@ -865,11 +642,11 @@ review_troubled(kofn_sched *s)
 void
 kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns, uint64_t worker)
 {
-    advance(s, now_ns);
+    kofn_core_advance(s, now_ns);
     kofn_crew_worker *w = kofn_crew_find(&s->crew, worker);
     if (!w || w->leaving)
         return;
-    unseat_everywhere(s, w, false);
+    kofn_core_unseat(s, w, false);
     kofn_crew_leave(&s->crew, w);
     review_troubled(s);
 }
@@ -940,7 +717,7 @@ lose_worker(kofn_sched *s, uint64_t worker, bool is_dead)
         return;
     const kofn_crew_worker gone = *w; // for who it was
     is_dead = is_dead && !lives_on(s, &gone);
-    unseat_everywhere(s, w, true);
+    kofn_core_unseat(s, w, true);
     if (!w->leaving)
         kofn_crew_leave(&s->crew, w); // and gone with the last of what it has
     kofn_link lost;
@@ -963,14 +740,14 @@ lose_worker(kofn_sched *s, uint64_t worker, bool is_dead)
 void
 kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker)
 {
-    advance(s, now_ns);
+    kofn_core_advance(s, now_ns);
     lose_worker(s, worker, false);
 }
 
 void
 kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker)
 {
-    advance(s, now_ns);
+    kofn_core_advance(s, now_ns);
     lose_worker(s, worker, true);
 }
 
@@ -985,7 +762,7 @@ static void
 withdraw(kofn_sched *s, kofn_run *run, size_t task)
 {
     for (kofn_assignment *a; (a = run->tasks[task].copies);) {
-        cancel(s, a);
+        kofn_core_cancel(s, a);
         if (run->state != KOFN_RUN_SETTLING && run->policy->on_gone)
             run->policy->on_gone(run, a);
     }
@@ -1017,7 +794,7 @@ follow_answer(kofn_sched *s, kofn_run *run, const kofn_assignment *a)
 kofn_verdict
 kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment)
 {
-    advance(s, now_ns);
+    kofn_core_advance(s, now_ns);
     kofn_assignment *a = kofn_crew_find_assignment(&s->crew, assignment);
     if (!a)
         return was_issued(s, assignment) ? KOFN_VERDICT_DROP : KOFN_VERDICT_UNKNOWN;
@@ -1063,7 +840,7 @@ void
 kofn_sched_task_fail(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment,
                      const kofn_error *why)
 {
-    advance(s, now_ns);
+    kofn_core_advance(s, now_ns);
     kofn_assignment *a = kofn_crew_find_assignment(&s->crew, assignment);
     if (!a || a->worker_id != worker)
         return;
@@ -1078,7 +855,7 @@ bool
 kofn_sched_adopt(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t job, size_t task,
                  uint64_t *ret_assignment)
 {
-    advance(s, now_ns);
+    kofn_core_advance(s, now_ns);
     kofn_run *run = find_running(s, job);
     kofn_crew_worker *w = kofn_crew_find(&s->crew, worker);
     if (!run || !w || w->leaving || !kofn_run_may_adopt(run, worker, task))
@@ -1089,7 +866,7 @@ kofn_sched_adopt(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t job, s
     kofn_run_attach(run, a, task);
     if (run->policy->on_sent)
         run->policy->on_sent(run, a);
-    refresh(s, run);
+    kofn_core_refresh(s, run);
     *ret_assignment = a->id;
     return true;
 }
@@ -1097,7 +874,7 @@ kofn_sched_adopt(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t job, s
 void
 kofn_sched_task_return(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment)
 {
-    advance(s, now_ns);
+    kofn_core_advance(s, now_ns);
     kofn_assignment *a = kofn_crew_find_assignment(&s->crew, assignment);
     if (!a || a->worker_id != worker)
         return;
@@ -1144,7 +921,7 @@ review_trial(kofn_sched *s, kofn_run *run)
     if (find_deadly(run, &task) == is_on)
         return;
     run->trial_ns = is_on ? KOFN_NEVER_NS : kofn_clock_after(s->now_ns, KOFN_DEATHS_GRACE_NS);
-    refresh(s, run);
+    kofn_core_refresh(s, run);
 }
 
 static void
@@ -1161,7 +938,7 @@ judge(kofn_sched *s, kofn_run *run)
 void
 kofn_sched_tick(kofn_sched *s, int64_t now_ns)
 {
-    advance(s, now_ns);
+    kofn_core_advance(s, now_ns);
     for (kofn_timer *timer;
          (timer = kofn_timers_first(&s->timers)) && timer->due_ns <= s->now_ns;) {
         kofn_run *run = (kofn_run *)timer;
@@ -1183,7 +960,7 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
     }
     for (kofn_timer *timer;
          (timer = kofn_timers_first(&s->round_timers)) && timer->due_ns <= s->now_ns;)
-        stir(s, (kofn_stream *)timer);
+        kofn_core_stir(s, (kofn_stream *)timer);
 }
 
 /* ---- actions --------------------------------------------------------------------------------- */
@@ -1238,9 +1015,9 @@ find_task(kofn_sched *s, kofn_run *run, kofn_placed *ret_placed)
     kofn_stream *stream = run->stream;
     const bool found = run->policy->place(run, ret_placed);
     if (stream->skipped)
-        stir(s, stream);
+        kofn_core_stir(s, stream);
     stream->skipped = false;
-    refresh(s, run);
+    kofn_core_refresh(s, run);
     return found;
 }
 
@@ -1265,7 +1042,7 @@ send(kofn_sched *s, kofn_run *run, kofn_crew_worker *worker, size_t task, kofn_a
         .slot = a->slot ? a->slot->number : 0,
     };
     kofn_turns_serve(&s->turns, run);
-    refresh(s, run);
+    kofn_core_refresh(s, run);
 }
 
 /* The worker that is kept free may be gone, or of no use any more: no suspect waits, or it has come to
@@ -1326,52 +1103,6 @@ place_suspect(kofn_sched *s, const kofn_run *run, size_t *ret_task, bool *waits)
     return NULL;
 }
 
-/* Of the slots that wait for a row of this run the one whose worker died of it least often. Those that
- * have come to wait for something else are put elsewhere. */
-static kofn_slot *
-choose_parked(kofn_run *run, size_t *ret_task)
-{
-    kofn_slot *best = NULL;
-    size_t fewest = SIZE_MAX;
-    for (kofn_link *next, *link = run->parked.next; link != &run->parked; link = next) {
-        kofn_slot *slot = (kofn_slot *)link;
-        kofn_mini_task task;
-        next = link->next;
-        if (!kofn_rounds_peek(run->stream->rounds, slot->number, &task) || task.job != run->id ||
-            !kofn_run_is_suspect(run, task.row)) {
-            kofn_slot_offer(slot);
-            continue;
-        }
-        const size_t deaths =
-            kofn_deaths_count(&run->deaths, kofn_run_get_death_key(run), slot->worker->name);
-        if (deaths < fewest && !kofn_run_is_deadly(run, task.row)) {
-            best = slot;
-            fewest = deaths;
-            *ret_task = task.row;
-        }
-    }
-    return best;
-}
-
-/* A suspect of a stream goes where the rounds say, but one row of the job at a time: or its next death
- * would be that of all workers. */
-static kofn_crew_worker *
-place_parked(kofn_sched *s, kofn_run *run, size_t *ret_task, bool *waits)
-{
-    const kofn_slot *slot = choose_parked(run, ret_task);
-    refresh_stream(s, run->stream);
-    if (!slot || run->count[KOFN_TASK_OUT] > 0)
-        return NULL;
-    *waits = true;
-    if (slot->worker->running == 0)
-        return slot->worker;
-    if (s->kept_free == 0) {
-        s->kept_free = slot->worker->id;
-        kofn_crew_set_alone(&s->crew, slot->worker, true);
-    }
-    return NULL;
-}
-
 /* Suspects go before all others: they are few, and what they bring out serves everybody. */
 static bool
 dispatch_suspect(kofn_sched *s, kofn_action *ret_action)
@@ -1384,7 +1115,7 @@ dispatch_suspect(kofn_sched *s, kofn_action *ret_action)
         if (run->state == KOFN_RUN_SETTLING)
             continue;
         review_trial(s, run);
-        kofn_crew_worker *worker = run->stream ? place_parked(s, run, &task, &waits)
+        kofn_crew_worker *worker = run->stream ? kofn_core_place_parked(s, run, &task, &waits)
                                                : place_suspect(s, run, &task, &waits);
         if (!worker)
             continue;
@@ -1458,7 +1189,7 @@ bool
 kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action)
 {
     do {
-        turn_streams(s);
+        kofn_core_turn_streams(s);
         kofn_assignment *a = take_cancel(s);
         if (a) {
             tell_cancel(s, a, ret_action);
@@ -1525,28 +1256,6 @@ kofn_sched_get_worker(const kofn_sched *s, uint64_t worker, kofn_sched_worker_vi
         .slowdown = kofn_crew_slowdown(&s->crew, w),
     };
     return true;
-}
-
-bool
-kofn_sched_get_stream(const kofn_sched *s, uint64_t id, kofn_sched_stream_view *ret_view)
-{
-    const kofn_stream *stream = kofn_map_find(&s->streams, id);
-    if (!stream)
-        return false;
-    *ret_view = (kofn_sched_stream_view){
-        .rounds = kofn_rounds_get_view(stream->rounds),
-        .slots = stream->slot_count,
-        .vacant = stream->slot_count - stream->held,
-        .jobs = stream->jobs.count,
-    };
-    return true;
-}
-
-const kofn_trace *
-kofn_sched_get_trace(const kofn_sched *s, uint64_t id)
-{
-    const kofn_stream *stream = kofn_map_find(&s->streams, id);
-    return stream ? kofn_rounds_get_trace(stream->rounds) : NULL;
 }
 
 size_t

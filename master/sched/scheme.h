@@ -12,6 +12,7 @@
 #ifndef KOFN_MASTER_SCHED_SCHEME_H
 #define KOFN_MASTER_SCHED_SCHEME_H
 
+#include "master/sched/book.h"
 #include "master/sched/forecast.h"
 #include "master/sched/rounds.h"
 
@@ -45,11 +46,8 @@ KOFN_MUST_CHECK kofn_status kofn_scheme_settle_delay(kofn_rounds_config *config,
 
 /* ---- what a scheme may ask and do ------------------------------------------------------------ */
 
-typedef struct kofn_book kofn_book; // a job that was born, with its rows
-
 const kofn_rounds_config *kofn_rounds_get_config(const kofn_rounds *r);
 size_t kofn_rounds_get_need(const kofn_rounds *r);
-uint64_t kofn_rounds_get_number(const kofn_rounds *r); // of the round, from 1
 
 /* Of the rounds that ended, and of the slot in them. */
 const kofn_history *kofn_rounds_get_history(const kofn_rounds *r);
@@ -59,11 +57,6 @@ bool kofn_rounds_is_vacant(const kofn_rounds *r, size_t slot);
 
 /* The job of that age (0: born in this round), if it is not finished; else NULL. */
 kofn_book *kofn_rounds_find_book(kofn_rounds *r, size_t age);
-
-size_t kofn_book_count_answers(const kofn_book *book);
-size_t kofn_book_count_plain(const kofn_book *book); // never given yet
-bool kofn_book_is_owed(const kofn_book *book, size_t slot);
-size_t kofn_book_count_owed(const kofn_book *book);
 
 /* Behind the slot's list: the row of the job that failed in its list of the round before; the next
  * plain row, of which there must be one; the next coded row, or where there is none any more, one

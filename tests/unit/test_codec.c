@@ -27,6 +27,7 @@ typedef struct sample {
     part nested;
     kofn_wire_list parts;
     kofn_wire_raw any;
+    kofn_wire_bytes bits;
 } sample;
 
 #define ROW(of_, key_)                                                                             \
@@ -53,9 +54,10 @@ static const kofn_wire_field sample_fields[] = {
     {ROW(sample, nested), .type = KOFN_WIRE_MESSAGE, .of = &part_message},
     {ROW(sample, parts), .type = KOFN_WIRE_LIST, .max = 3, .of = &part_message},
     {ROW(sample, any), .type = KOFN_WIRE_RAW},
+    {ROW(sample, bits), .type = KOFN_WIRE_BYTES, .max = 3},
 };
 static const kofn_wire_message sample_message = {
-    .name = "sample", .fields = sample_fields, .count = 10, .struct_size = sizeof(sample)};
+    .name = "sample", .fields = sample_fields, .count = 11, .struct_size = sizeof(sample)};
 
 /* Unpack a copy of exactly the right size. Raw slices dangle afterwards. */
 static kofn_status
@@ -90,6 +92,7 @@ static sample
 full_sample(void)
 {
     static part inner[2] = {{.number = 7, .name = "seven"}, {.number = 0}};
+    static unsigned char bits[] = {0x00, 0xff, 0x80};
     static part outer[1] = {{.number = 9, .name = "nine", .parts = {inner, 2}}};
     return (sample){
         .flag = true,
@@ -102,6 +105,7 @@ full_sample(void)
         .nested = {.number = 1, .name = "one"},
         .parts = {outer, 1},
         .any = {"\x92\x01\xa1x", 4},
+        .bits = {bits, sizeof bits},
     };
 }
 
@@ -131,6 +135,8 @@ assert_same_sample(const sample *a, const sample *b)
         assert_same_part((const part *)a->parts.at + i, (const part *)b->parts.at + i);
     assert_int_equal(a->any.length, b->any.length);
     assert_memory_equal(a->any.bytes, b->any.bytes, a->any.length);
+    assert_int_equal(a->bits.length, b->bits.length);
+    assert_memory_equal(a->bits.at, b->bits.at, a->bits.length);
 }
 
 static void
@@ -255,6 +261,56 @@ keys_come_in_any_order(void **state)
                      &in));
     assert_true(in.flag && in.ratio == 2 && in.small == 3);
     assert_string_equal(in.name, "n");
+}
+
+/* They are the message's own: what they came in may go. */
+static void
+bytes_are_bounded_and_copied(void **state)
+{
+    (void)state;
+    sample in;
+    assert_ok(unpack(1,
+                     "\xa4"
+                     "bits\xc4\x03\x01\0\xff",
+                     &in));
+    assert_int_equal(in.bits.length, 3);
+    assert_memory_equal(in.bits.at, "\x01\0\xff", 3);
+    kofn_message_clear(&sample_message, &in);
+    assert_null(in.bits.at);
+    assert_ok(unpack(1,
+                     "\xa4"
+                     "bits\xc5\0\x01x",
+                     &in)); // a longer head than it takes
+    assert_int_equal(in.bits.length, 1);
+    kofn_message_clear(&sample_message, &in);
+    assert_ok(unpack(1,
+                     "\xa4"
+                     "bits\xc4\0",
+                     &in));
+    assert_null(in.bits.at);
+    assert_fails(unpack(1,
+                        "\xa4"
+                        "bits\xc4\x04"
+                        "1234",
+                        &in),
+                 KOFN_INVALID_ARGUMENT);
+    assert_string_equal(error.text, "sample: bits: 4 bytes, at most 3 are taken");
+    assert_fails(unpack(1,
+                        "\xa4"
+                        "bits\xa1x",
+                        &in),
+                 KOFN_INVALID_ARGUMENT);
+    assert_fails(unpack(2,
+                        "\xa4"
+                        "bits\xc4\x01x\xa4"
+                        "bits\xc4\x01x",
+                        &in),
+                 KOFN_INVALID_ARGUMENT);
+    assert_fails(unpack(2,
+                        "\xa4"
+                        "bits\xc4\x01x\xa5small\xff",
+                        &in),
+                 KOFN_INVALID_ARGUMENT);
 }
 
 static void
@@ -665,6 +721,7 @@ main(void)
         cmocka_unit_test(absent_bytes_are_an_empty_map),
         cmocka_unit_test(unknown_keys_are_skipped_with_all_inside),
         cmocka_unit_test(keys_come_in_any_order),
+        cmocka_unit_test(bytes_are_bounded_and_copied),
         cmocka_unit_test(nil_counts_as_missing),
         cmocka_unit_test(a_key_given_twice_is_refused),
         cmocka_unit_test(keys_must_be_text),

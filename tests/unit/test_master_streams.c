@@ -2,6 +2,8 @@
  * clients that go and come back, and ends. Rounds themselves are the scheduler's (test_rounds). */
 #include "tests/unit/master_stage.h"
 
+#include <math.h>
+
 /* One mini-task a job, plain: numbers are exact, and who answers it ends the job. */
 static const kofn_msg_open_stream one_by_one = {
     .scheme = "uncoded", .slots = 1, .code = {.x = 1, .y = 1}, .limit = 4, .grace_ms = 60000};
@@ -178,6 +180,12 @@ what_is_left_open_follows_from_the_rest_and_is_told(void **state)
     assert_string_equal(poly.code.family, "polynomial");
     assert_string_equal(poly.field, "gf256");
 
+    const kofn_msg_stream none = open_stream(
+        client, &(kofn_msg_open_stream){.scheme = "uncoded", .field = "gf4", .slots = 7});
+    assert_int_equal(none.need, 7);
+    assert_string_equal(none.code.family, "uncoded"); // no points: gf4 has 4
+    assert_int_equal(none.code.tasks, 7);
+
     const kofn_msg_stream fewer =
         open_stream(client, &(kofn_msg_open_stream){.scheme = "idip", .failures = 6});
     assert_int_equal(fewer.need, 10); // P W - N
@@ -257,6 +265,9 @@ what_contradicts_itself_is_refused_with_the_equation(void **state)
         {{.scheme = "idip", .slots = 4, .code = {.x = 2, .z = 2, .y = 2}},
          KOFN_INVALID_ARGUMENT,
          ""},
+        {{.slots = 4, .code = {.family = "eps_matdot", .x = 1, .z = 2, .y = 1}},
+         KOFN_INVALID_ARGUMENT,
+         "estimates"},
         {{.slots = 4, .code = {.family = "alloy_local", .x = 2, .z = 2, .y = 2}}, 0, NULL},
         {{.scheme = ""}, KOFN_FAILED_PRECONDITION, "worker"},
     };
@@ -596,7 +607,7 @@ a_deadline_ends_its_job_alone(void **state)
     const kofn_msg_stream stream = open_stream(client, &one_by_one);
     problem first = job_of(&stream, 1);
     task t;
-    first.timeout_ms = 300;
+    first.timeout_ms = 2000;
     send_product(s, client, 1, KOFN_METHOD_PUSH, &first);
     expect_task(worker, &t); // and never answers
     task_fini(&t);
@@ -737,6 +748,20 @@ a_stream_that_nobody_heard_of_ends(void **state)
     kofn_message_clear(&kofn_streams_message, &list);
 }
 
+/* No call of it is open, so nothing else would find out for a minute. */
+static void
+a_client_that_goes_silently_is_missed(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *gone = open_client(s, KOFN_WINDOW_BYTES), *client = open_client(s, KOFN_WINDOW_BYTES);
+    kofn_msg_open_stream asked = one_by_one;
+    asked.grace_ms = 2000;
+    const kofn_msg_stream stream = open_stream(gone, &asked);
+    close_peer(gone);
+    await_stream_state(client, &stream, "closed"); // within PATIENCE_MS
+}
+
 static void
 a_client_that_comes_back_finds_its_jobs(void **state)
 {
@@ -770,6 +795,8 @@ a_master_that_stops_finishes_what_was_pushed(void **state)
     push(s, client, &stream, 1);
     await_pushed(client, &stream, 1);
     kofn_master_stop(s->master);
+    while (strcmp(check_health(client).status, "NOT_SERVING") != 0)
+        ;
     assert_not_opened(client, &one_by_one, KOFN_UNAVAILABLE, "stopping");
     push_misfit(client, 71, &stream, 2);
     (void)expect_failure(client, 71, KOFN_UNAVAILABLE);
@@ -779,11 +806,72 @@ a_master_that_stops_finishes_what_was_pushed(void **state)
     assert_int_equal(s->ended, KOFN_OK);
 }
 
+/* Both slots have a mini-task of the job; `late` answers once the round waits for it. */
+static void
+play_round(stage *s, peer *client, const kofn_msg_stream *stream, uint64_t index, peer *first,
+           peer *late)
+{
+    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
+    task t;
+    push(s, client, stream, index);
+    expect_task(late, &t);
+    answer_tasks(s, first, 1);
+    while (find_stream(client, stream).waited != index)
+        assert_true(kofn_clock_ns() < until_ns);
+    answer(s, late, &t);
+    expect_job(s, client, stream, index, NULL);
+}
+
+static kofn_msg_stream
+close_traced(peer *p, uint64_t call, const kofn_msg_stream *stream)
+{
+    kofn_msg_close_stream order = {.trace = true};
+    kofn_msg_stream closed;
+    snprintf(order.stream, sizeof order.stream, "%s", stream->id);
+    send_call(p, call, KOFN_METHOD_CLOSE_STREAM, &kofn_close_stream_message, &order);
+    assert_int_equal(expect_reply(p, call, &kofn_stream_message, &closed), KOFN_OK);
+    return closed;
+}
+
+static void
+who_asks_gets_the_trace_of_who_was_late(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    peer *a = join_worker(s, "a", 2), *b = join_worker(s, "b", 2);
+    const kofn_msg_stream stream = open_stream(
+        client, &(kofn_msg_open_stream){.scheme = "uncoded", .slots = 2, .code = {.x = 1, .y = 2}});
+    play_round(s, client, &stream, 1, a, b);
+    play_round(s, client, &stream, 2, b, a);
+    play_round(s, client, &stream, 3, a, b);
+    const kofn_msg_stream plain = close_stream(client, 100, &stream, false);
+    assert_int_equal(plain.late, 3);
+    assert_int_equal(plain.timed, 3);
+    assert_true(plain.slowdown > 1 + plain.tolerance);
+    assert_int_equal(plain.trace.length, 0);
+    assert_int_equal(find_stream(client, &stream).trace.length, 0);
+    for (uint64_t again = 0; again < 2; again++) {
+        kofn_msg_stream traced = close_traced(client, 101 + again, &stream);
+        const unsigned char *rows = traced.trace.at;
+        assert_int_equal(traced.trace.length, traced.rounds); // a byte each
+        assert_int_equal(traced.rounds, 3);
+        assert_true(rows[0] == 1 || rows[0] == 2); // whichever slot b has
+        assert_int_equal(rows[1], rows[0] ^ 3);
+        assert_int_equal(rows[2], rows[0]);
+        kofn_message_clear(&kofn_stream_message, &traced);
+    }
+    const kofn_msg_stream empty = open_stream(client, &one_by_one);
+    kofn_msg_stream traced = close_traced(client, 103, &empty);
+    assert_int_equal(traced.trace.length, 0);
+    kofn_message_clear(&kofn_stream_message, &traced);
+}
+
 static void
 stored_operands_serve_in_streams(void **state)
 {
     stage *s = *state;
-    char id[KOFN_ID_MAX];
+    char id[KOFN_ID_MAX], job[KOFN_ID_MAX];
     stage_run(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 2);
     put_operand(s, client, 80, &small, 0, id);
@@ -795,8 +883,117 @@ stored_operands_serve_in_streams(void **state)
         what.operand[0] = id;
         send_product(s, client, i, KOFN_METHOD_PUSH, &what);
         answer_tasks(s, worker, 2);
+        expect_product(s, client, i, &what, job);
+        assert_true(i == 1 || get_job(client, job).blocks_reused > 0); // one code for all jobs
+    }
+}
+
+/* A window of 4 KiB each way, and matrices of 80 KiB. */
+static void
+jobs_come_and_go_in_pieces(void **state)
+{
+    stage *s = *state;
+    s->config.chunk_bytes = 4096;
+    stage_run(s);
+    peer *client = open_client(s, 4096), *worker = join_worker(s, "w", 2);
+    const kofn_msg_stream stream = open_stream(client, &two_rounds);
+    for (uint64_t i = 1; i <= 3; i++) {
+        const problem what = {.rows = 100 + i,
+                              .inner = 100,
+                              .cols = 101 - i,
+                              .frame_rows = 3,
+                              .stream = stream.id,
+                              .index = i};
+        send_product(s, client, i, KOFN_METHOD_PUSH, &what);
+        answer_tasks(s, worker, 2);
         expect_product(s, client, i, &what, NULL);
     }
+}
+
+static void
+numbers_that_are_none_are_told(void **state)
+{
+    stage *s = *state;
+    char job[KOFN_ID_MAX];
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 2);
+    const kofn_msg_stream stream = open_stream(client, &one_by_one);
+    problem what = job_of(&stream, 1);
+    task t;
+    what.scale = NAN;
+    send_product(s, client, 1, KOFN_METHOD_PUSH, &what);
+    expect_task(worker, &t);
+    kofn_msg_result head = result_of(worker, &t);
+    head.nonfinite = true;
+    answer_filled(s, worker, &head, NAN);
+    task_fini(&t);
+    expect_product(s, client, 1, &what, job);
+    assert_true(get_job(client, job).nonfinite);
+    push(s, client, &stream, 2); // and the next one knows nothing of it
+    answer_tasks(s, worker, 1);
+    expect_job(s, client, &stream, 2, job);
+    assert_false(get_job(client, job).nonfinite);
+}
+
+/* Whoever watches a job by its id is told of it when it ends, and not in its turn. */
+static void
+a_watcher_need_not_wait_for_the_turn(void **state)
+{
+    stage *s = *state;
+    kofn_msg_jobs jobs;
+    kofn_msg_event event;
+    kofn_msg_outcome watched;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *other = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_stream stream = open_stream(client, &one_by_one);
+    push_head(client, &stream, 1); // holds the others back
+    push(s, client, &stream, 2);
+    await_pushed(other, &stream, 2);
+    send_call(other, 60, KOFN_METHOD_LIST_JOBS, NULL, NULL);
+    assert_int_equal(expect_reply(other, 60, &kofn_jobs_message, &jobs), KOFN_OK);
+    const kofn_msg_job second = ((kofn_msg_job *)jobs.jobs.at)[0];
+    kofn_message_clear(&kofn_jobs_message, &jobs);
+    send_job_call(other, 61, KOFN_METHOD_WATCH, second.id);
+    expect(other, &kofn_event_message, &event);
+    assert_int_equal(event.job.index, 2);
+    kofn_message_clear(&kofn_event_message, &event);
+    send_job_call(client, 62, KOFN_METHOD_CANCEL, second.id);
+    assert_int_equal(expect_reply(client, 62, NULL, NULL), KOFN_OK);
+    expect(other, &kofn_event_message, &event);
+    kofn_message_clear(&kofn_event_message, &event);
+    assert_int_equal(expect_reply(other, 61, &kofn_outcome_message, &watched), KOFN_OK);
+    assert_string_equal(watched.job.state, "cancelled");
+    kofn_message_clear(&kofn_outcome_message, &watched);
+    post(client, &kofn_abandon_message, &(kofn_msg_abandon){.call = 1});
+    (void)expect_failure(client, 2, KOFN_CANCELLED);
+}
+
+/* Nobody answers, and the grace time is short: jobs end as others do, in their order. */
+static void
+a_master_that_cannot_finish_says_so_to_all_pushes(void **state)
+{
+    stage *s = *state;
+    kofn_msg_stream closed;
+    s->config.grace_ns = 100 * KOFN_NS_PER_MS;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    (void)join_worker(s, "w", 2);
+    const kofn_msg_stream stream = open_stream(client, &one_by_one);
+    kofn_msg_close_stream order = {.abandon = false};
+    snprintf(order.stream, sizeof order.stream, "%s", stream.id);
+    for (uint64_t i = 1; i <= 3; i++)
+        push(s, client, &stream, i);
+    push_head(client, &stream, 4);
+    await_pushed(client, &stream, 4);
+    send_call(client, 70, KOFN_METHOD_CLOSE_STREAM, &kofn_close_stream_message, &order);
+    await_stream_state(client, &stream, "closing");
+    kofn_master_stop(s->master);
+    for (uint64_t i = 1; i <= 4; i++)
+        (void)expect_failure(client, i, KOFN_UNAVAILABLE);
+    assert_int_equal(expect_reply(client, 70, &kofn_stream_message, &closed), KOFN_OK);
+    assert_int_equal(closed.failed, 4);
+    kofn_message_clear(&kofn_stream_message, &closed);
+    stage_join(s);
 }
 
 #define T(name_) cmocka_unit_test_setup_teardown(name_, stage_setup, stage_teardown)
@@ -827,9 +1024,15 @@ main(void)
         T(a_free_index_does_not_keep_a_stream_from_closing),
         T(a_client_that_goes_has_its_stream_closed_after_the_grace),
         T(a_stream_that_nobody_heard_of_ends),
+        T(a_client_that_goes_silently_is_missed),
         T(a_client_that_comes_back_finds_its_jobs),
         T(a_master_that_stops_finishes_what_was_pushed),
+        T(who_asks_gets_the_trace_of_who_was_late),
         T(stored_operands_serve_in_streams),
+        T(jobs_come_and_go_in_pieces),
+        T(numbers_that_are_none_are_told),
+        T(a_watcher_need_not_wait_for_the_turn),
+        T(a_master_that_cannot_finish_says_so_to_all_pushes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

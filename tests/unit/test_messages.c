@@ -22,6 +22,8 @@ width_of(const kofn_wire_field *field)
         return field->of->struct_size;
     case KOFN_WIRE_LIST:
         return sizeof(kofn_wire_list);
+    case KOFN_WIRE_BYTES:
+        return sizeof(kofn_wire_bytes);
     case KOFN_WIRE_RAW:
         return sizeof(kofn_wire_raw);
     case KOFN_WIRE_TEXT:

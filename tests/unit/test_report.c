@@ -146,14 +146,16 @@ print_hostile(void)
     kofn_account account = {.status = KOFN_ABORTED, .error_kind = "\033"};
     kofn_worker_info worker = {0};
     const kofn_operand_info operand = {.operand = "\033c"};
+    kofn_stream_account stream = {.state = "\033c"};
     kofn_param_info param = {0};
     kofn_family_info family = {.param_count = 1, .params = &param};
     const kofn_code_list list = {
         .family_count = 1, .families = &family, .policy_count = 1, .policies = &param};
     kofn_error error = {.status = KOFN_ABORTED};
     const cli_common common = {0};
-    char *const texts[] = {account.message, account.code.family, worker.name,   worker.kernel,
-                           param.help,      family.summary,      family.source, error.text};
+    char *const texts[] = {account.message, account.code.family, worker.name,
+                           worker.kernel,   param.help,          family.summary,
+                           family.source,   error.text,          stream.scheme};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         (void)snprintf(texts[i], 32, "%s", hostile); // the shortest of them
     (void)snprintf(account.job, sizeof account.job, "\033c");
@@ -161,6 +163,8 @@ print_hostile(void)
     cli_print_jobs(&account, 1);
     cli_print_workers(&worker, 1);
     cli_print_operands(&operand, 1);
+    cli_print_stream(stdout, &stream);
+    cli_print_streams(&stream, 1);
     cli_print_codes(&list);
     const int stderr_before = dup(STDERR_FILENO);
     (void)dup2(STDOUT_FILENO, STDERR_FILENO);
@@ -184,7 +188,7 @@ nothing_that_is_printed_for_people_steers_their_terminal(void **state)
     assert_null(strstr(text, "\xc2\x9b"));
     for (const char *at = text; (at = strstr(at, HARMLESS)); at++)
         harmless++;
-    assert_int_equal(harmless, 11); // each text once; the code's twice, the parameter's too
+    assert_int_equal(harmless, 13); // each text once; the code's, parameter's and stream's twice
 }
 
 static void
@@ -201,6 +205,63 @@ a_hostile_text_in_json_is_escaped(void **state)
     (void)state;
     capture(print_hostile_json, text, sizeof text);
     assert_non_null(strstr(text, "\"\\u001B[2J\\u009B\\n\""));
+}
+
+static void
+print_a_stream(void)
+{
+    const kofn_stream_account stream = {
+        .stream = "5eed",
+        .state = "open",
+        .scheme = "idip",
+        .slots = 4,
+        .delay = 3,
+        .failures = 4,
+        .window = 4,
+        .tolerance = 0.25,
+        .code = {.family = "rkrp", .x = 3, .z = 1, .y = 4, .tasks = 15},
+        .need = 12,
+        .pushed = 10,
+        .done = 6,
+        .failed = 1,
+        .rounds = 8,
+        .waited = 2,
+        .given = 120,
+        .answered = 96,
+        .lost = 20,
+        .dropped = 4,
+        .load_sum = 20,
+        .load_max = 5,
+        .busy = 1.5,
+        .age_ms = 2000,
+    };
+    cli_print_stream(stdout, &stream);
+    cli_print_streams(&stream, 1);
+    assert_int_equal(cli_print_json(cli_json_of_stream(&stream)), 0);
+}
+
+static void
+a_stream_is_told_in_lines_in_a_row_and_in_json(void **state)
+{
+    static const char *const parts[] = {
+        "scheme       idip P=4 T=3 N=4 W=4 mu=0.25\n",
+        "code         rkrp 3,1,4 n=15, any 12 suffice",
+        "jobs         6 done, 1 failed\n",
+        "rounds       8 in 1.5s, 2 waited for stragglers\n",
+        "load         2.5 mini-tasks a round, 5 at most\n",
+        "120 sent, 96 answered, 20 too late or lost, 4 not needed, 0 rescued, 0 mended\n",
+        "STREAM  STATE  SCHEME",
+        "5eed    open   idip P=4 T=3 N=4 W=4 mu=0.25  rkrp 3,1,4 n=15     3",
+        "\"failures\": 4",
+        "\"load_sum\": 20",
+        "\"grace_ms\": 0",
+    };
+    char text[8192];
+    (void)state;
+    capture(print_a_stream, text, sizeof text);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (!strstr(text, parts[i]))
+            fail_msg("'%s' is not in:\n%s", parts[i], text);
 }
 
 static void
@@ -529,6 +590,7 @@ main(void)
         cmocka_unit_test(controls_are_replaced_and_other_characters_kept),
         cmocka_unit_test(nothing_that_is_printed_for_people_steers_their_terminal),
         cmocka_unit_test(a_hostile_text_in_json_is_escaped),
+        cmocka_unit_test(a_stream_is_told_in_lines_in_a_row_and_in_json),
         cmocka_unit_test(numbers_are_written_for_people),
         cmocka_unit_test(a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out),
         cmocka_unit_test(a_plan_by_odds_has_the_recovery_threshold_and_how_it_was_found),
