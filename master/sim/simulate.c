@@ -437,9 +437,10 @@ make_stream_code(run *r)
     kofn_rounds_count_rows(&r->config.rounds, need, &plain, &coded);
     if (!r->config.decoder)
         return make_counted(r, plain + coded, 0, need);
-    if (kofn_code_spec_is_open(&spec))
-        (void)snprintf(spec.family, sizeof spec.family, "%s", coded > 0 ? "rkrp" : "uncoded");
     spec.tasks = coded;
+    const kofn_status status = kofn_inner_set_defaults(&spec, r->config.field, r->err);
+    if (status != KOFN_OK)
+        return status;
     return kofn_inner_build(&spec, r->config.field, plain > 0, &r->code, r->err);
 }
 
