@@ -321,6 +321,8 @@ explain_end(const kofn_run *run)
 {
     if (!run->code->likely)
         return "too badly conditioned; take fewer parts or another family";
+    if (run->stream)
+        return "their rows do not span it; take another family or a larger field";
     return run->policy == &kofn_policy_rateless
                ? "their random rows do not span it; take more tasks or another seed"
                : "their random rows do not span it; take more tasks or another seed, or policy "
