@@ -231,7 +231,7 @@ seeds_may_be_as_large_as_they_get(void **state)
 {
     (void)state;
     kofn_stream_query q = query_of(2, "iid:seed=9007199254740992", 1);
-    q.base.seed = INT64_MAX;
+    q.base.seed = INT64_C(1) << 53;
     q.work = 1000;
     kofn_stream_plan plan = make(&q);
     kofn_stream_plan_fini(&plan);
