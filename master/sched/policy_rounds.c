@@ -2,10 +2,12 @@
  * next. What is left to this policy is to tell them what was sent, answered and lost. */
 #include "master/sched/streams.h"
 
+/* Also while those whose turn it would be are busy: who lost his place for that would stand behind
+ * everybody whenever one of them is free. */
 static bool
 has_work(const kofn_run *run)
 {
-    return kofn_link_is_listed(&run->stream->ready) && kofn_stream_get_first(run->stream) == run;
+    return run->stream->offered > 0 && kofn_stream_get_first(run->stream) == run;
 }
 
 static kofn_assignment *

@@ -283,7 +283,7 @@ fail_mini(kofn_rounds *r, mini *m)
     book->out--;
     r->view.failed++;
     (void)count_down(r, home); // nobody has done anything
-    if (r->scheme->deals && !kofn_book_is_owed(book, home))
+    if (r->scheme->deals)
         kofn_book_owe(book, row, home);
     else
         kofn_book_fail(book, row);

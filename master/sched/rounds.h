@@ -148,9 +148,9 @@ void kofn_rounds_send(kofn_rounds *r, int64_t now_ns, size_t slot);
  * that; each once. False: no further one. So nobody has to peek at all of them after each event. */
 bool kofn_rounds_next_woken(kofn_rounds *r, size_t *ret_slot);
 
-/* Its answer came, from whichever slot (SIZE_MAX: of none, or it was there before): other copies of it are over, for the caller to drop. Or it
- * came to nothing on that slot (failed, or was returned): it is given again within the round, to
- * another slot where there is one. What is not out is ignored. */
+/* Its answer came, from whichever slot (SIZE_MAX: of none, or it was there before): other copies of it
+ * are over, for the caller to drop. Or it came to nothing on that slot (failed, or was returned): it is
+ * given again within the round, to another slot where there is one. What is not out is ignored. */
 void kofn_rounds_answer(kofn_rounds *r, int64_t now_ns, uint64_t job, size_t row, size_t slot);
 void kofn_rounds_lose(kofn_rounds *r, int64_t now_ns, uint64_t job, size_t row, size_t slot);
 

@@ -28,7 +28,8 @@ struct kofn_slot {
     kofn_stream *stream;
     kofn_crew_worker *worker; // NULL: vacant
     size_t number;
-    size_t out; // assignments
+    size_t out;   // assignments
+    bool offered; // it has something to send, now or once its worker is free
 };
 
 struct kofn_stream {
@@ -45,6 +46,7 @@ struct kofn_stream {
     kofn_link ready, vacated, vacant; // slots
     size_t held;                      // slots that have a worker
     size_t seated;                    // of those, whose worker stays
+    size_t offered;                   // of those, with something to send
     kofn_link stirred;                // among those to be turned
     size_t slot_count;
     kofn_slot slots[];

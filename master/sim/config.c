@@ -26,7 +26,7 @@ static const kofn_key keys[] = {
      NULL, "Time that each task takes beside its work"},
     {"jitter", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sim_config, jitter), 0, 5, "0", NULL,
      "Sigma of the log-normal factor by which the times of tasks vary"},
-    {"seed", KOFN_KEY_INT, KOFN_KEY_FIELD(kofn_sim_config, seed), 0, 0, "1", NULL,
+    {"seed", KOFN_KEY_INT, KOFN_KEY_FIELD(kofn_sim_config, seed), 0, 9007199254740992.0, "1", NULL,
      "Of all that is drawn"},
 };
 
