@@ -68,27 +68,6 @@ kofn_scheme_settle_delay(kofn_rounds_config *config, int64_t fallback, kofn_erro
                      (long long)config->delay + 1);
 }
 
-/* Each number by itself, as the table has it: structs come from elsewhere, too. */
-static kofn_status
-check_bounds(const kofn_rounds_config *config, kofn_error *err)
-{
-    for (size_t i = 0; i < kofn_rounds_keys.count; i++) {
-        const kofn_key *key = &keys[i];
-        const char *field = (const char *)config + key->offset;
-        double value = 0;
-        if (key->type == KOFN_KEY_CHOICE)
-            continue;
-        if (key->type == KOFN_KEY_REAL)
-            value = *(const double *)(const void *)field;
-        else
-            value = (double)*(const int64_t *)(const void *)field;
-        if (!(value >= key->min && value <= key->max))
-            return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s = %g is not %g to %g", key->name, value,
-                             key->min, key->max);
-    }
-    return KOFN_OK;
-}
-
 kofn_status
 kofn_rounds_settle(kofn_rounds_config *config, size_t need, kofn_error *err)
 {
@@ -97,7 +76,7 @@ kofn_rounds_settle(kofn_rounds_config *config, size_t need, kofn_error *err)
     if (!scheme)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "scheme %d is none of the %d", settled.scheme,
                          (int)SCHEME_COUNT);
-    kofn_status status = check_bounds(&settled, err);
+    kofn_status status = kofn_keys_check(kofn_rounds_keys, &settled, err);
     if (status != KOFN_OK)
         return status;
     if (settled.slots == 0) // whoever knows the workers says how many

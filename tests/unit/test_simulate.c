@@ -552,7 +552,7 @@ what_is_out_of_bounds_is_refused(void **state)
     assert_refused(c, KOFN_OUT_OF_RANGE, "seed");
     c = good;
     c.jitter = NAN;
-    assert_refused(c, KOFN_INVALID_ARGUMENT, "jitter");
+    assert_refused(c, KOFN_OUT_OF_RANGE, "jitter");
     c = good;
     c.credit = KOFN_CREDIT_MAX + 1;
     assert_refused(c, KOFN_OUT_OF_RANGE, "credit");
