@@ -20,7 +20,7 @@
 
 typedef enum round_state {
     ROUND_NONE,      // none is on
-    ROUND_OPEN,      // no slot has done its list
+    ROUND_OPEN,      // no slot has done its list itself
     ROUND_TOLERANT,  // one has: the others have until the deadline
     ROUND_WAITING,   // past the deadline: for the due job, or for its scheme
     ROUND_TAKING_IN, // over: what is out is taken back
@@ -263,12 +263,13 @@ static void
 drop_row(kofn_rounds *r, int64_t now_ns, kofn_book *book, size_t row)
 {
     const size_t home = book->at[row]->home;
+    const seat *s = &r->slots[home];
     while (book->at[row])
         drop_mini(r, book->at[row]);
     book->out--;
-    if (!count_down(r, home) || r->state != ROUND_OPEN)
+    if (!count_down(r, home) || r->state != ROUND_OPEN || s->did == 0)
         return;
-    r->first_did = did_all(&r->slots[home]) ? r->slots[home].did : 0;
+    r->first_did = did_all(s) ? s->did : 0;
     move(r, now_ns, EVENT_FIRST_DONE);
 }
 
@@ -584,7 +585,7 @@ static const struct {
 } transitions[] = {
     {ROUND_NONE, EVENT_BEGUN, ROUND_OPEN, give_lists},
     {ROUND_OPEN, EVENT_FIRST_DONE, ROUND_TOLERANT, set_deadline},
-    {ROUND_OPEN, EVENT_OVER, ROUND_TAKING_IN, mark_stragglers}, // nobody had anything to do
+    {ROUND_OPEN, EVENT_OVER, ROUND_TAKING_IN, mark_stragglers}, // nobody did anything himself
     {ROUND_TOLERANT, EVENT_LATE, ROUND_WAITING, begin_waiting},
     {ROUND_TOLERANT, EVENT_OVER, ROUND_TAKING_IN, mark_stragglers},
     {ROUND_WAITING, EVENT_OVER, ROUND_TAKING_IN, mark_stragglers},

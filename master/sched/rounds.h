@@ -12,8 +12,10 @@
  * is in no list, and costs nothing. When the round ends, what is out is taken back: those mini-tasks
  * have failed, and their slot was a straggler in that round.
  *
- * Time       tau is what the first slot took to do its list. After (1 + mu) tau whoever has not done
- *            his is a straggler, and the round is over unless its scheme waits:
+ * Time       tau is what the first slot took to do its list: one of which it has answered something
+ *            itself. A list that is empty since others answered, or all of it was trivial, says
+ *            nothing of time. After (1 + mu) tau whoever has not done his is a straggler, and the
+ *            round is over unless its scheme waits:
  *     dip          until the due job is finished. Each slot gets one fresh row of each unfinished job of
  *                  age 0 to T-1, and ceil((need - answers) / lambda) of the due one (Algorithm 1).
  *     idip         until the pattern of stragglers conforms: at most N in any W successive rounds, all

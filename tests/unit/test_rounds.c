@@ -418,6 +418,38 @@ the_deadline_is_counted_from_what_the_first_slot_took(void **state)
     rig_close(&rig);
 }
 
+/* Its answer was kept from before, say: who says how long that takes? */
+static void
+a_list_that_its_slot_did_no_part_of_sets_no_deadline(void **state)
+{
+    (void)state;
+    const size_t row = 1;
+    rounds_rig rig;
+    rig_open(&rig, CONFIG(DIP, .slots = 3, .delay = 1, .tolerance = 0.5), 6);
+    rig_fill_all(&rig);
+    begin(&rig);
+    assert_list(&rig, 1, "1.1");
+    rig_drop(&rig, 1, &row);
+    kofn_rounds_answer(rig.rounds, rig.now_ns, 1, row, SIZE_MAX);
+    assert_true(kofn_rounds_get_due(rig.rounds) == KOFN_NEVER_NS);
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig.now_ns = 1000;
+    rig_answer(&rig, 0);
+    assert_int_equal(kofn_rounds_get_due(rig.rounds), 1500);
+    rig_answer(&rig, 2);
+    assert_true(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig_take_back(&rig);
+    assert_int_equal(kofn_rounds_get_view(rig.rounds).stragglers, 0);
+
+    begin(&rig); // job 1 is due, and given up: lists without it are done by nobody, either
+    assert_true(kofn_rounds_get_due(rig.rounds) == KOFN_NEVER_NS);
+    rig_finish(&rig, 1);
+    rig_finish(&rig, 2);
+    assert_true(kofn_rounds_get_due(rig.rounds) == KOFN_NEVER_NS);
+    assert_true(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig_close(&rig);
+}
+
 static void
 a_round_is_over_at_once_when_every_slot_is_done(void **state)
 {
@@ -906,6 +938,7 @@ main(void)
         cmocka_unit_test(idip_waits_until_the_pattern_conforms),
         cmocka_unit_test(idip_burst_gives_plain_rows_to_those_who_cannot_begin_a_burst),
         cmocka_unit_test(the_deadline_is_counted_from_what_the_first_slot_took),
+        cmocka_unit_test(a_list_that_its_slot_did_no_part_of_sets_no_deadline),
         cmocka_unit_test(a_round_is_over_at_once_when_every_slot_is_done),
         cmocka_unit_test(a_job_that_is_finished_is_trivial_at_once),
         cmocka_unit_test(a_round_has_no_new_job_while_none_waits),
