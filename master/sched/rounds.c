@@ -771,8 +771,8 @@ rescue(kofn_rounds *r, int64_t now_ns, const kofn_book *due)
         copy_list(r, &r->slots[i].out, due, idle, &turn);
         copy_list(r, &r->slots[i].queue, due, idle, &turn);
     }
-    const int64_t again_ns = scale_ns(r->tau_ns, r->config.rescue);
-    r->rescue_ns = kofn_clock_after(now_ns, again_ns > 0 ? again_ns : 1);
+    const int64_t lasted_ns = now_ns - r->begin_ns;
+    r->rescue_ns = kofn_clock_after(now_ns, lasted_ns > 0 ? lasted_ns : 1);
 }
 
 static bool
@@ -836,7 +836,7 @@ kofn_rounds_get_due(const kofn_rounds *r)
 {
     if (r->state == ROUND_TOLERANT)
         return r->deadline_ns;
-    return r->state == ROUND_WAITING ? r->rescue_ns : KOFN_NEVER_NS;
+    return r->state == ROUND_WAITING && r->present_count > 0 ? r->rescue_ns : KOFN_NEVER_NS;
 }
 
 /* ---- views ----------------------------------------------------------------------------------- */

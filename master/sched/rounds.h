@@ -41,7 +41,8 @@
  *            kofn_rounds_get_due named is past, or nothing of it is out any more, before he asks
  *            kofn_rounds_end.
  * Rescue     A round that waits for longer than `rescue` times tau has the mini-tasks that it waits for
- *            copied to slots that have done their lists. 0: never, as in the paper.
+ *            copied to slots that have done their lists: what has no copy yet, again whenever it has
+ *            lasted twice as long. Less than 1 + mu: as soon as it waits. 0: never, as in the paper.
  * Late       Who has not done his list by (1 + mu) tau is late, also if he does it while the round waits:
  *            the trace (trace.h) is of workers, whatever the scheme makes of them. A vacant slot is only
  *            if it is a straggler. Of a list that was late, as long as the first one, and done by its

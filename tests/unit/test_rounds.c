@@ -785,6 +785,40 @@ a_round_that_waits_has_what_is_late_copied(void **state)
     rig_close(&rig);
 }
 
+/* However soon it begins, and however long a worker hangs. */
+static void
+a_rescue_wakes_seldom_while_nothing_happens(void **state)
+{
+    (void)state;
+    size_t wakes = 0;
+    rounds_rig rig;
+    rig_open(&rig, CONFIG(UNCODED, .slots = 2, .rescue = 1e-6), 2);
+    rig_fill_all(&rig);
+    begin(&rig);
+    rig.now_ns = KOFN_NS_PER_MS;
+    rig_answer(&rig, 0);
+    for (; rig.now_ns < 1000 * KOFN_NS_PER_MS && wakes < 100; wakes++) {
+        assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+        rig_send_all(&rig);
+        rig.now_ns = kofn_rounds_get_due(rig.rounds);
+    }
+    assert_in_range(wakes, 1, 12); // the round lasts twice as long each time
+    assert_list(&rig, 0, "1.1");
+    assert_int_equal(kofn_rounds_get_view(rig.rounds).rescued, 1);
+    rig_close(&rig);
+
+    rig_open(&rig, CONFIG(UNCODED, .slots = 2, .rescue = 1), 2); // and if the first took no time
+    rig_fill_all(&rig);
+    begin(&rig);
+    rig_answer(&rig, 0);
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+    assert_true(kofn_rounds_get_due(rig.rounds) > rig.now_ns);
+    rig_vacate(&rig, 0);
+    rig_vacate(&rig, 1);
+    assert_true(kofn_rounds_get_due(rig.rounds) == KOFN_NEVER_NS); // nobody is there to copy to
+    rig_close(&rig);
+}
+
 static void
 a_copy_takes_the_place_of_what_was_lost(void **state)
 {
@@ -952,6 +986,7 @@ main(void)
         cmocka_unit_test(nothing_goes_on_while_all_slots_are_vacant),
         cmocka_unit_test(a_loss_goes_to_another_slot_and_back_where_there_is_none),
         cmocka_unit_test(a_round_that_waits_has_what_is_late_copied),
+        cmocka_unit_test(a_rescue_wakes_seldom_while_nothing_happens),
         cmocka_unit_test(a_copy_takes_the_place_of_what_was_lost),
         cmocka_unit_test(who_does_his_list_while_the_round_waits_was_late_and_is_timed),
         cmocka_unit_test(who_is_taken_back_was_late_and_not_timed),
