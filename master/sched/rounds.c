@@ -731,17 +731,30 @@ find_idle(kofn_rounds *r)
     return count;
 }
 
-/* The due job is not finished, and nothing more of it is to come. */
+/* Rows that the due job lacks even if all comes back that is out. Answers enough that do not span are
+ * followed by one at a time. */
+static size_t
+count_missing(const kofn_rounds *r, const kofn_book *due)
+{
+    const size_t to_come = due->answers + due->out;
+    if (to_come < r->need)
+        return r->need - to_come;
+    return due->out == 0;
+}
+
 static void
 mend(kofn_rounds *r, kofn_book *due)
 {
+    const size_t missing = count_missing(r, due);
+    if (missing == 0)
+        return;
     const uint32_t *slots = r->idle;
     size_t count = find_idle(r);
     if (count == 0) {
         slots = r->present;
         count = r->present_count;
     }
-    size_t missing = r->need > due->answers ? r->need - due->answers : 1, row = 0;
+    size_t row = 0;
     for (size_t i = 0; count > 0 && i < missing && kofn_book_take_any(due, &row); i++) {
         give_row(r, due, row, slots[i % count]);
         r->view.mended++;
@@ -797,7 +810,7 @@ kofn_rounds_end(kofn_rounds *r, int64_t now_ns)
     }
     if (r->state == ROUND_TOLERANT && now_ns >= r->deadline_ns)
         move(r, now_ns, EVENT_LATE);
-    if (due && due->out == 0)
+    if (due)
         mend(r, due);
     if (r->state == ROUND_WAITING && now_ns >= r->rescue_ns)
         rescue(r, now_ns, due);

@@ -31,8 +31,9 @@
  *            A round is over at once, before (1 + mu) tau, when every slot has done its list. As long
  *            as none has, there is no tau and no deadline.
  * Always     No round ends before its due job is finished, whatever the scheme and whatever happened:
- *            that is the invariant. If all rows of it that were given came to nothing, or do not span,
- *            further ones are given in the same round. Jobs that failed count as finished.
+ *            that is the invariant. As soon as too few rows of it are answered or out to suffice, and
+ *            when those that are answered do not span, further ones are given in the same round. Jobs
+ *            that failed count as finished.
  * Vacant     The list of a slot without a worker is dealt out to the others, behind their own (of dip,
  *            which needs no fixed number, it is left out). A straggler by vacancy counts only if what
  *            was dealt out failed.
@@ -175,7 +176,7 @@ typedef struct kofn_rounds_view {
     uint64_t rounds, waited;    // that ended; of them those that waited beyond the tolerance
     uint64_t given, answered, failed, dropped; // mini-tasks: all; of these, dropped since their job
                                                // was finished (what is left is queued or out)
-    uint64_t rescued, mended;                  // copies; given since a due job had run out
+    uint64_t rescued, mended;                  // copies; further ones of a due job
     uint64_t late, timed;                      // lists; of them those that were done, and timed
     double slowdown_sum;                       // of the timed ones: times tau
     uint64_t load_sum, load_max;               // of all rounds

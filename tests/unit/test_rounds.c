@@ -642,6 +642,35 @@ further_rows_are_given_when_the_due_job_has_run_out(void **state)
     rig_close(&rig);
 }
 
+/* lambda counts on slots that are vacant: what their rows leave open is given before any comes back. */
+static void
+a_due_list_that_cannot_suffice_is_mended_at_once(void **state)
+{
+    (void)state;
+    rounds_rig rig;
+    rig_open(&rig, CONFIG(DIP, .slots = 4, .delay = 1, .lambda = 4), 4);
+    rig_fill(&rig, 0);
+    rig_fill(&rig, 1);
+    begin(&rig);
+    end_but(&rig, "1"); // one answer
+    begin(&rig);        // ceil(3 / 4) of each slot, and there are two
+    assert_list(&rig, 0, "2.0 1.2");
+    assert_list(&rig, 1, "2.1 1.3");
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig_send_all(&rig);
+    assert_list(&rig, 0, "2.0 1.2 1.4");
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns)); // that will do
+    assert_int_equal(kofn_rounds_get_view(rig.rounds).mended, 1);
+    rig_vacate(&rig, 1); // of dip, what it had comes to nothing
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig_send_all(&rig);
+    assert_list(&rig, 0, "2.0 1.2 1.4 1.5");
+    rig.now_ns += RIG_UNIT_NS;
+    answer_all(&rig, 0);
+    assert_true(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig_close(&rig);
+}
+
 static void
 answers_that_do_not_span_are_followed_by_further_ones(void **state)
 {
@@ -981,6 +1010,7 @@ main(void)
         cmocka_unit_test(what_a_slot_had_is_dealt_out_when_it_becomes_vacant),
         cmocka_unit_test(dip_leaves_the_list_of_a_vacant_slot_out),
         cmocka_unit_test(further_rows_are_given_when_the_due_job_has_run_out),
+        cmocka_unit_test(a_due_list_that_cannot_suffice_is_mended_at_once),
         cmocka_unit_test(answers_that_do_not_span_are_followed_by_further_ones),
         cmocka_unit_test(rows_that_failed_are_given_again_when_there_are_no_others),
         cmocka_unit_test(nothing_goes_on_while_all_slots_are_vacant),
