@@ -552,6 +552,24 @@ a_stream_that_is_over_holds_no_memory(void **state)
     assert_int_equal(check_health(client).memory_bytes, before);
 }
 
+static void
+a_stream_is_charged_for_the_copies_of_a_rescue(void **state)
+{
+    enum { SLOTS = 1000, ROUNDS = 4, LEAST = 48 }; // bytes of a mini-task
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    kofn_msg_open_stream asked = {
+        .scheme = "dip", .slots = SLOTS, .delay = ROUNDS - 1, .code = {.x = 2, .y = 2}};
+    const uint64_t none = check_health(client).memory_bytes;
+    (void)open_stream(client, &asked);
+    const uint64_t one = check_health(client).memory_bytes - none;
+    asked.rescue = 2;
+    (void)open_stream(client, &asked);
+    const uint64_t other = check_health(client).memory_bytes - none - one;
+    assert_true(other >= one + (uint64_t)SLOTS * ROUNDS * LEAST);
+}
+
 /* ---- ends ------------------------------------------------------------------------------------ */
 
 static void
@@ -1016,6 +1034,7 @@ main(void)
         T(an_index_whose_blocks_were_lost_may_be_pushed_again),
         T(a_push_again_in_mid_upload_begins_anew),
         T(a_stream_that_is_over_holds_no_memory),
+        T(a_stream_is_charged_for_the_copies_of_a_rescue),
         T(a_cancelled_job_is_answered_in_its_turn_and_the_stream_goes_on),
         T(an_abandoned_push_ends_its_job_and_no_other),
         T(a_deadline_ends_its_job_alone),
