@@ -198,7 +198,7 @@ configured_defaults_count_together_or_not_at_all(void **state)
 {
     stage *s = *state;
     s->config.streams = (kofn_rounds_config){
-        .scheme = KOFN_SCHEME_IDIP, .slots = 3, .window = 2, .tolerance = 0.75};
+        .scheme = KOFN_SCHEME_IDIP, .slots = 3, .window = 2, .failures = 2, .tolerance = 0.75};
     s->config.stream_code = (kofn_code_spec){.family = "polynomial", .part = {2, 1, 2}};
     s->config.stream_grace_ns = 7 * KOFN_NS_PER_S;
     stage_run(s);
@@ -217,7 +217,8 @@ configured_defaults_count_together_or_not_at_all(void **state)
     const kofn_msg_stream named =
         open_stream(client, &(kofn_msg_open_stream){.scheme = "dip", .slots = 5});
     assert_int_equal(named.lambda, 5);
-    assert_int_equal(named.need, 4); // its parts are not of the rounds
+    assert_int_equal(named.failures, 0); // of which dip has none
+    assert_int_equal(named.need, 4);     // its parts are not of the rounds
 }
 
 static void
@@ -242,6 +243,9 @@ what_contradicts_itself_is_refused_with_the_equation(void **state)
          KOFN_INVALID_ARGUMENT,
          "need = P W - N"},
         {{.scheme = "dip", .slots = 4, .lambda = 5}, KOFN_OUT_OF_RANGE, "lambda"},
+        {{.scheme = "dip", .slots = 4, .failures = 2},
+         KOFN_INVALID_ARGUMENT,
+         "failures: the scheme dip has no such key"},
         {{.scheme = "polynomial", .slots = 4, .code = {.x = 3, .y = 2}},
          KOFN_INVALID_ARGUMENT,
          "need <= P"},
