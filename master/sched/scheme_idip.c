@@ -153,6 +153,7 @@ conforms(const kofn_rounds *r, size_t stragglers)
 
 const kofn_scheme_ops kofn_scheme_idip = {
     .name = "idip",
+    .keys = " slots delay tolerance failures window rescue ",
     .deals = true,
     .settle = settle,
     .count_rows = count_rows,
@@ -184,6 +185,7 @@ settle_burst(kofn_rounds_config *config, size_t need, kofn_error *err)
 
 const kofn_scheme_ops kofn_scheme_idip_burst = {
     .name = "idip_burst",
+    .keys = " slots delay tolerance failures window burst rescue ",
     .deals = true,
     .settle = settle_burst,
     .count_rows = count_rows,
