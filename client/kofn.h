@@ -390,7 +390,7 @@ typedef struct kofn_stream_account {
     uint64_t rounds, waited;       // that ended; of them, beyond the tolerance
     uint64_t given, answered;    // mini-tasks, the parts of jobs: sent to workers; of them answered
     uint64_t lost, dropped;      // of them failed or too late; and not needed any more
-    uint64_t rescued, mended;    // further copies; further ones for those that failed
+    uint64_t rescued, mended;    // further copies; further ones of a due job
     uint64_t load_sum, load_max; // mini-tasks of the longest list of each round
     uint64_t vacant;             // slots without a worker
     double busy;                 // seconds with a round on

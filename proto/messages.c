@@ -394,7 +394,7 @@ static const kofn_wire_field stream_fields[] = {
     U64(lost, OPTIONAL, 0, "mini-tasks that failed: taken back, or their worker lost"),
     U64(dropped, OPTIONAL, 0, "mini-tasks that were not needed any more: their job was finished"),
     U64(rescued, OPTIONAL, 0, "mini-tasks copied to another slot, since their round waited"),
-    U64(mended, OPTIONAL, 0, "further rows given, since those of a due job came to nothing"),
+    U64(mended, OPTIONAL, 0, "further rows given, since those of a due job could not suffice"),
     U64(load, OPTIONAL, 0, "mini-tasks of the round's longest list"),
     U64(load_sum, OPTIONAL, 0, "the same, of all rounds together"),
     U64(load_max, OPTIONAL, 0, "the same, of the worst round"),

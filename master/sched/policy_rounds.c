@@ -93,7 +93,8 @@ on_answer(kofn_run *run, const kofn_assignment *a)
 {
     kofn_rounds_answer(run->stream->rounds, kofn_run_get_now_ns(run), run->id, a->task,
                        a->slot ? a->slot->number : SIZE_MAX);
-    kofn_deaths_acquit(&run->deaths, kofn_run_get_death_key(run), a->id);
+    if (!a->adopted) // which was computed who knows when
+        kofn_deaths_acquit(&run->deaths, kofn_run_get_death_key(run), a->id);
 }
 
 /* Not of what was taken back, or was in a slot that is vacated. */

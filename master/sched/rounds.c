@@ -20,7 +20,7 @@
 
 typedef enum round_state {
     ROUND_NONE,      // none is on
-    ROUND_OPEN,      // no slot has done its list
+    ROUND_OPEN,      // no slot has done its list itself
     ROUND_TOLERANT,  // one has: the others have until the deadline
     ROUND_WAITING,   // past the deadline: for the due job, or for its scheme
     ROUND_TAKING_IN, // over: what is out is taken back
@@ -263,12 +263,13 @@ static void
 drop_row(kofn_rounds *r, int64_t now_ns, kofn_book *book, size_t row)
 {
     const size_t home = book->at[row]->home;
+    const seat *s = &r->slots[home];
     while (book->at[row])
         drop_mini(r, book->at[row]);
     book->out--;
-    if (!count_down(r, home) || r->state != ROUND_OPEN)
+    if (!count_down(r, home) || r->state != ROUND_OPEN || s->did == 0)
         return;
-    r->first_did = did_all(&r->slots[home]) ? r->slots[home].did : 0;
+    r->first_did = did_all(s) ? s->did : 0;
     move(r, now_ns, EVENT_FIRST_DONE);
 }
 
@@ -584,7 +585,7 @@ static const struct {
 } transitions[] = {
     {ROUND_NONE, EVENT_BEGUN, ROUND_OPEN, give_lists},
     {ROUND_OPEN, EVENT_FIRST_DONE, ROUND_TOLERANT, set_deadline},
-    {ROUND_OPEN, EVENT_OVER, ROUND_TAKING_IN, mark_stragglers}, // nobody had anything to do
+    {ROUND_OPEN, EVENT_OVER, ROUND_TAKING_IN, mark_stragglers}, // nobody did anything himself
     {ROUND_TOLERANT, EVENT_LATE, ROUND_WAITING, begin_waiting},
     {ROUND_TOLERANT, EVENT_OVER, ROUND_TAKING_IN, mark_stragglers},
     {ROUND_WAITING, EVENT_OVER, ROUND_TAKING_IN, mark_stragglers},
@@ -730,17 +731,30 @@ find_idle(kofn_rounds *r)
     return count;
 }
 
-/* The due job is not finished, and nothing more of it is to come. */
+/* Rows that the due job lacks even if all comes back that is out. Answers enough that do not span are
+ * followed by one at a time. */
+static size_t
+count_missing(const kofn_rounds *r, const kofn_book *due)
+{
+    const size_t to_come = due->answers + due->out;
+    if (to_come < r->need)
+        return r->need - to_come;
+    return due->out == 0;
+}
+
 static void
 mend(kofn_rounds *r, kofn_book *due)
 {
+    const size_t missing = count_missing(r, due);
+    if (missing == 0)
+        return;
     const uint32_t *slots = r->idle;
     size_t count = find_idle(r);
     if (count == 0) {
         slots = r->present;
         count = r->present_count;
     }
-    size_t missing = r->need > due->answers ? r->need - due->answers : 1, row = 0;
+    size_t row = 0;
     for (size_t i = 0; count > 0 && i < missing && kofn_book_take_any(due, &row); i++) {
         give_row(r, due, row, slots[i % count]);
         r->view.mended++;
@@ -770,8 +784,8 @@ rescue(kofn_rounds *r, int64_t now_ns, const kofn_book *due)
         copy_list(r, &r->slots[i].out, due, idle, &turn);
         copy_list(r, &r->slots[i].queue, due, idle, &turn);
     }
-    const int64_t again_ns = scale_ns(r->tau_ns, r->config.rescue);
-    r->rescue_ns = kofn_clock_after(now_ns, again_ns > 0 ? again_ns : 1);
+    const int64_t lasted_ns = now_ns - r->begin_ns;
+    r->rescue_ns = kofn_clock_after(now_ns, lasted_ns > 0 ? lasted_ns : 1);
 }
 
 static bool
@@ -796,7 +810,7 @@ kofn_rounds_end(kofn_rounds *r, int64_t now_ns)
     }
     if (r->state == ROUND_TOLERANT && now_ns >= r->deadline_ns)
         move(r, now_ns, EVENT_LATE);
-    if (due && due->out == 0)
+    if (due)
         mend(r, due);
     if (r->state == ROUND_WAITING && now_ns >= r->rescue_ns)
         rescue(r, now_ns, due);
@@ -835,7 +849,7 @@ kofn_rounds_get_due(const kofn_rounds *r)
 {
     if (r->state == ROUND_TOLERANT)
         return r->deadline_ns;
-    return r->state == ROUND_WAITING ? r->rescue_ns : KOFN_NEVER_NS;
+    return r->state == ROUND_WAITING && r->present_count > 0 ? r->rescue_ns : KOFN_NEVER_NS;
 }
 
 /* ---- views ----------------------------------------------------------------------------------- */

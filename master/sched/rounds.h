@@ -12,8 +12,10 @@
  * is in no list, and costs nothing. When the round ends, what is out is taken back: those mini-tasks
  * have failed, and their slot was a straggler in that round.
  *
- * Time       tau is what the first slot took to do its list. After (1 + mu) tau whoever has not done
- *            his is a straggler, and the round is over unless its scheme waits:
+ * Time       tau is what the first slot took to do its list: one of which it has answered something
+ *            itself. A list that is empty since others answered, or all of it was trivial, says
+ *            nothing of time. After (1 + mu) tau whoever has not done his is a straggler, and the
+ *            round is over unless its scheme waits:
  *     dip          until the due job is finished. Each slot gets one fresh row of each unfinished job of
  *                  age 0 to T-1, and ceil((need - answers) / lambda) of the due one (Algorithm 1).
  *     idip         until the pattern of stragglers conforms: at most N in any W successive rounds, all
@@ -29,8 +31,9 @@
  *            A round is over at once, before (1 + mu) tau, when every slot has done its list. As long
  *            as none has, there is no tau and no deadline.
  * Always     No round ends before its due job is finished, whatever the scheme and whatever happened:
- *            that is the invariant. If all rows of it that were given came to nothing, or do not span,
- *            further ones are given in the same round. Jobs that failed count as finished.
+ *            that is the invariant. As soon as too few rows of it are answered or out to suffice, and
+ *            when those that are answered do not span, further ones are given in the same round. Jobs
+ *            that failed count as finished.
  * Vacant     The list of a slot without a worker is dealt out to the others, behind their own (of dip,
  *            which needs no fixed number, it is left out). A straggler by vacancy counts only if what
  *            was dealt out failed.
@@ -39,7 +42,8 @@
  *            kofn_rounds_get_due named is past, or nothing of it is out any more, before he asks
  *            kofn_rounds_end.
  * Rescue     A round that waits for longer than `rescue` times tau has the mini-tasks that it waits for
- *            copied to slots that have done their lists. 0: never, as in the paper.
+ *            copied to slots that have done their lists: what has no copy yet, again whenever it has
+ *            lasted twice as long. Less than 1 + mu: as soon as it waits. 0: never, as in the paper.
  * Late       Who has not done his list by (1 + mu) tau is late, also if he does it while the round waits:
  *            the trace (trace.h) is of workers, whatever the scheme makes of them. A vacant slot is only
  *            if it is a straggler. Of a list that was late, as long as the first one, and done by its
@@ -93,9 +97,13 @@ extern const kofn_keys kofn_rounds_keys;
 
 const char *kofn_scheme_name(kofn_scheme scheme);
 
+/* As far as it is known without `need`. OUT_OF_RANGE: a number, by itself. INVALID_ARGUMENT: one that
+ * is not zero, and that the scheme does not have; the text has those that it has. */
+KOFN_MUST_CHECK kofn_status kofn_rounds_check(const kofn_rounds_config *config, kofn_error *err);
+
 /* Fill what is left open, for jobs that take `need` answers: W = T + 1, N = P W - need, lambda = P,
  * B = 1, T = 0 of the baselines, else what W or N say, or 3, or as many as it takes. INVALID_ARGUMENT,
- * OUT_OF_RANGE: they contradict each other; the text has the equation with its numbers and the
+ * OUT_OF_RANGE: those of kofn_rounds_check; or they contradict each other; the text has the equation with its numbers and the
  * nearest that holds:
  *     idip   need = P W - N, T = W - 1, 0 <= N < P W      dip   1 <= lambda <= P, T >= 1
  *     burst  B divides N, B <= W                          polynomial need <= P      T = 0 of both */
@@ -172,7 +180,7 @@ typedef struct kofn_rounds_view {
     uint64_t rounds, waited;    // that ended; of them those that waited beyond the tolerance
     uint64_t given, answered, failed, dropped; // mini-tasks: all; of these, dropped since their job
                                                // was finished (what is left is queued or out)
-    uint64_t rescued, mended;                  // copies; given since a due job had run out
+    uint64_t rescued, mended;                  // copies; further ones of a due job
     uint64_t late, timed;                      // lists; of them those that were done, and timed
     double slowdown_sum;                       // of the timed ones: times tau
     uint64_t load_sum, load_max;               // of all rounds

@@ -42,21 +42,6 @@ kofn_sim_config_init(kofn_sim_config *config)
     kofn_keys_set_defaults(kofn_rounds_keys, &config->rounds);
 }
 
-/* By parsing what is there again: the table has the bounds and the words. */
-static kofn_status
-check_keys(const kofn_sim_config *config, kofn_error *err)
-{
-    for (size_t i = 0; i < kofn_sim_keys.count; i++) {
-        char text[64];
-        kofn_sim_config copy = *config;
-        kofn_key_format(&kofn_sim_keys.at[i], config, text, sizeof text);
-        const kofn_status status = kofn_key_parse(&kofn_sim_keys.at[i], text, &copy, err);
-        if (status != KOFN_OK)
-            return status;
-    }
-    return KOFN_OK;
-}
-
 static kofn_status
 check_policy(const char *name, kofn_error *err)
 {
@@ -140,7 +125,7 @@ check_unit(const kofn_sim_config *config, kofn_error *err)
 kofn_status
 kofn_sim_settle(kofn_sim_config *config, kofn_error *err)
 {
-    kofn_status status = check_keys(config, err);
+    kofn_status status = kofn_keys_check(kofn_sim_keys, config, err);
     if (status == KOFN_OK && kofn_sim_is_stream(config))
         status = settle_rounds(config, err);
     else if (status == KOFN_OK)

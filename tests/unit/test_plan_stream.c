@@ -225,6 +225,18 @@ the_same_query_gives_the_same_plan(void **state)
     kofn_stream_plan_fini(&b);
 }
 
+/* Later stages have seeds of their own. */
+static void
+seeds_may_be_as_large_as_they_get(void **state)
+{
+    (void)state;
+    kofn_stream_query q = query_of(2, "iid:seed=9007199254740992", 1);
+    q.base.seed = INT64_C(1) << 53;
+    q.work = 1000;
+    kofn_stream_plan plan = make(&q);
+    kofn_stream_plan_fini(&plan);
+}
+
 static void
 of_a_grid_that_is_too_much_some_is_drawn(void **state)
 {
@@ -315,6 +327,7 @@ main(void)
         cmocka_unit_test(rows_say_what_a_longer_run_says),
         cmocka_unit_test(the_limits_of_the_query_are_kept),
         cmocka_unit_test(the_same_query_gives_the_same_plan),
+        cmocka_unit_test(seeds_may_be_as_large_as_they_get),
         cmocka_unit_test(of_a_grid_that_is_too_much_some_is_drawn),
         cmocka_unit_test(progress_grows_to_one_and_may_be_stopped),
         cmocka_unit_test(what_is_out_of_bounds_is_refused),

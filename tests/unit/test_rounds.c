@@ -77,18 +77,39 @@ contradictions_are_refused_with_the_equation_and_what_holds(void **state)
 }
 
 static void
+what_a_scheme_does_not_have_is_refused_with_what_it_has(void **state)
+{
+    (void)state;
+    const kofn_status invalid = KOFN_INVALID_ARGUMENT;
+    assert_refused(CONFIG(DIP, .slots = 4, .failures = 3), 6, invalid,
+                   "failures: the scheme dip has no such key; it has: slots delay lambda");
+    assert_refused(CONFIG(DIP, .slots = 4, .burst = 1), 6, invalid, "burst: the scheme dip");
+    assert_refused(CONFIG(IDIP, .slots = 4, .lambda = 4), 6, invalid, "lambda: the scheme idip");
+    assert_refused(CONFIG(IDIP, .slots = 4, .burst = 1), 6, invalid, "burst: the scheme idip");
+    assert_refused(CONFIG(IDIP_BURST, .slots = 4, .lambda = 4), 6, invalid,
+                   "failures window burst");
+    assert_refused(CONFIG(POLYNOMIAL, .slots = 4, .lambda = 4), 4, invalid, "scheme polynomial");
+    assert_refused(CONFIG(POLYNOMIAL, .slots = 4, .failures = 1), 4, invalid, "failures");
+    assert_refused(CONFIG(UNCODED, .slots = 4, .burst = 1), 4, invalid, "scheme uncoded");
+    kofn_error error; // and where need is not known yet
+    assert_fails(kofn_rounds_check(&CONFIG(DIP, .failures = 3), &error), invalid);
+    assert_fails(kofn_rounds_check(&CONFIG(DIP, .delay = 65), &error), KOFN_OUT_OF_RANGE);
+    assert_ok(kofn_rounds_check(&CONFIG(IDIP, .failures = 3, .rescue = 2), &error));
+}
+
+static void
 numbers_out_of_bounds_are_refused(void **state)
 {
     (void)state;
     const kofn_status range = KOFN_OUT_OF_RANGE;
     assert_refused(CONFIG(DIP, .slots = 0), 6, range, "slots = 0");
-    assert_refused(CONFIG(DIP, .slots = KOFN_SLOTS_MAX + 1), 6, range, "slots = 10001");
+    assert_refused(CONFIG(DIP, .slots = KOFN_SLOTS_MAX + 1), 6, range, "slots: '10001'");
     assert_refused(CONFIG(DIP, .slots = INT64_MAX), 6, range, "slots");
-    assert_refused(CONFIG(DIP, .slots = 4, .delay = KOFN_DELAY_MAX + 1), 6, range, "delay = 65");
-    assert_refused(CONFIG(IDIP, .slots = 4, .failures = -1), 6, range, "failures = -1");
+    assert_refused(CONFIG(DIP, .slots = 4, .delay = KOFN_DELAY_MAX + 1), 6, range, "delay: '65'");
+    assert_refused(CONFIG(IDIP, .slots = 4, .failures = -1), 6, range, "failures: '-1'");
     assert_refused(CONFIG(DIP, .slots = 4, .lambda = INT64_MIN), 6, range, "lambda");
-    assert_refused(CONFIG(DIP, .slots = 4, .tolerance = -0.5), 6, range, "tolerance = -0.5");
-    assert_refused(CONFIG(DIP, .slots = 4, .rescue = INFINITY), 6, range, "rescue = inf");
+    assert_refused(CONFIG(DIP, .slots = 4, .tolerance = -0.5), 6, range, "tolerance: '-0.5'");
+    assert_refused(CONFIG(DIP, .slots = 4, .rescue = INFINITY), 6, range, "rescue: 'inf'");
     assert_refused(CONFIG(DIP, .slots = 4), 0, range, "0 answers");
     assert_refused(CONFIG(UNCODED, .slots = 4), SIZE_MAX, range, "answers");
     assert_refused(CONFIG(DIP, .slots = 10000, .lambda = 1), 500, range, "5030000 mini-tasks");
@@ -418,6 +439,38 @@ the_deadline_is_counted_from_what_the_first_slot_took(void **state)
     rig_close(&rig);
 }
 
+/* Its answer was kept from before, say: who says how long that takes? */
+static void
+a_list_that_its_slot_did_no_part_of_sets_no_deadline(void **state)
+{
+    (void)state;
+    const size_t row = 1;
+    rounds_rig rig;
+    rig_open(&rig, CONFIG(DIP, .slots = 3, .delay = 1, .tolerance = 0.5), 6);
+    rig_fill_all(&rig);
+    begin(&rig);
+    assert_list(&rig, 1, "1.1");
+    rig_drop(&rig, 1, &row);
+    kofn_rounds_answer(rig.rounds, rig.now_ns, 1, row, SIZE_MAX);
+    assert_true(kofn_rounds_get_due(rig.rounds) == KOFN_NEVER_NS);
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig.now_ns = 1000;
+    rig_answer(&rig, 0);
+    assert_int_equal(kofn_rounds_get_due(rig.rounds), 1500);
+    rig_answer(&rig, 2);
+    assert_true(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig_take_back(&rig);
+    assert_int_equal(kofn_rounds_get_view(rig.rounds).stragglers, 0);
+
+    begin(&rig); // job 1 is due, and given up: lists without it are done by nobody, either
+    assert_true(kofn_rounds_get_due(rig.rounds) == KOFN_NEVER_NS);
+    rig_finish(&rig, 1);
+    rig_finish(&rig, 2);
+    assert_true(kofn_rounds_get_due(rig.rounds) == KOFN_NEVER_NS);
+    assert_true(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig_close(&rig);
+}
+
 static void
 a_round_is_over_at_once_when_every_slot_is_done(void **state)
 {
@@ -610,6 +663,35 @@ further_rows_are_given_when_the_due_job_has_run_out(void **state)
     rig_close(&rig);
 }
 
+/* lambda counts on slots that are vacant: what their rows leave open is given before any comes back. */
+static void
+a_due_list_that_cannot_suffice_is_mended_at_once(void **state)
+{
+    (void)state;
+    rounds_rig rig;
+    rig_open(&rig, CONFIG(DIP, .slots = 4, .delay = 1, .lambda = 4), 4);
+    rig_fill(&rig, 0);
+    rig_fill(&rig, 1);
+    begin(&rig);
+    end_but(&rig, "1"); // one answer
+    begin(&rig);        // ceil(3 / 4) of each slot, and there are two
+    assert_list(&rig, 0, "2.0 1.2");
+    assert_list(&rig, 1, "2.1 1.3");
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig_send_all(&rig);
+    assert_list(&rig, 0, "2.0 1.2 1.4");
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns)); // that will do
+    assert_int_equal(kofn_rounds_get_view(rig.rounds).mended, 1);
+    rig_vacate(&rig, 1); // of dip, what it had comes to nothing
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig_send_all(&rig);
+    assert_list(&rig, 0, "2.0 1.2 1.4 1.5");
+    rig.now_ns += RIG_UNIT_NS;
+    answer_all(&rig, 0);
+    assert_true(kofn_rounds_end(rig.rounds, rig.now_ns));
+    rig_close(&rig);
+}
+
 static void
 answers_that_do_not_span_are_followed_by_further_ones(void **state)
 {
@@ -750,6 +832,40 @@ a_round_that_waits_has_what_is_late_copied(void **state)
     assert_list(&rig, 1, ""); // dropped
     assert_true(kofn_rounds_end(rig.rounds, rig.now_ns));
     assert_int_equal(kofn_rounds_get_view(rig.rounds).given, 3);
+    rig_close(&rig);
+}
+
+/* However soon it begins, and however long a worker hangs. */
+static void
+a_rescue_wakes_seldom_while_nothing_happens(void **state)
+{
+    (void)state;
+    size_t wakes = 0;
+    rounds_rig rig;
+    rig_open(&rig, CONFIG(UNCODED, .slots = 2, .rescue = 1e-6), 2);
+    rig_fill_all(&rig);
+    begin(&rig);
+    rig.now_ns = KOFN_NS_PER_MS;
+    rig_answer(&rig, 0);
+    for (; rig.now_ns < 1000 * KOFN_NS_PER_MS && wakes < 100; wakes++) {
+        assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+        rig_send_all(&rig);
+        rig.now_ns = kofn_rounds_get_due(rig.rounds);
+    }
+    assert_in_range(wakes, 1, 12); // the round lasts twice as long each time
+    assert_list(&rig, 0, "1.1");
+    assert_int_equal(kofn_rounds_get_view(rig.rounds).rescued, 1);
+    rig_close(&rig);
+
+    rig_open(&rig, CONFIG(UNCODED, .slots = 2, .rescue = 1), 2); // and if the first took no time
+    rig_fill_all(&rig);
+    begin(&rig);
+    rig_answer(&rig, 0);
+    assert_false(kofn_rounds_end(rig.rounds, rig.now_ns));
+    assert_true(kofn_rounds_get_due(rig.rounds) > rig.now_ns);
+    rig_vacate(&rig, 0);
+    rig_vacate(&rig, 1);
+    assert_true(kofn_rounds_get_due(rig.rounds) == KOFN_NEVER_NS); // nobody is there to copy to
     rig_close(&rig);
 }
 
@@ -894,6 +1010,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_open_is_settled),
         cmocka_unit_test(contradictions_are_refused_with_the_equation_and_what_holds),
+        cmocka_unit_test(what_a_scheme_does_not_have_is_refused_with_what_it_has),
         cmocka_unit_test(numbers_out_of_bounds_are_refused),
         cmocka_unit_test(keys_have_the_names_of_the_schemes),
         cmocka_unit_test(an_inner_code_has_as_many_rows_as_a_job_may_be_given),
@@ -906,6 +1023,7 @@ main(void)
         cmocka_unit_test(idip_waits_until_the_pattern_conforms),
         cmocka_unit_test(idip_burst_gives_plain_rows_to_those_who_cannot_begin_a_burst),
         cmocka_unit_test(the_deadline_is_counted_from_what_the_first_slot_took),
+        cmocka_unit_test(a_list_that_its_slot_did_no_part_of_sets_no_deadline),
         cmocka_unit_test(a_round_is_over_at_once_when_every_slot_is_done),
         cmocka_unit_test(a_job_that_is_finished_is_trivial_at_once),
         cmocka_unit_test(a_round_has_no_new_job_while_none_waits),
@@ -914,11 +1032,13 @@ main(void)
         cmocka_unit_test(what_a_slot_had_is_dealt_out_when_it_becomes_vacant),
         cmocka_unit_test(dip_leaves_the_list_of_a_vacant_slot_out),
         cmocka_unit_test(further_rows_are_given_when_the_due_job_has_run_out),
+        cmocka_unit_test(a_due_list_that_cannot_suffice_is_mended_at_once),
         cmocka_unit_test(answers_that_do_not_span_are_followed_by_further_ones),
         cmocka_unit_test(rows_that_failed_are_given_again_when_there_are_no_others),
         cmocka_unit_test(nothing_goes_on_while_all_slots_are_vacant),
         cmocka_unit_test(a_loss_goes_to_another_slot_and_back_where_there_is_none),
         cmocka_unit_test(a_round_that_waits_has_what_is_late_copied),
+        cmocka_unit_test(a_rescue_wakes_seldom_while_nothing_happens),
         cmocka_unit_test(a_copy_takes_the_place_of_what_was_lost),
         cmocka_unit_test(who_does_his_list_while_the_round_waits_was_late_and_is_timed),
         cmocka_unit_test(who_is_taken_back_was_late_and_not_timed),

@@ -348,11 +348,12 @@ draw_config(kofn_rng *rng, int scheme, size_t *ret_need)
         break;
     default:
         config.window = 1 + (int64_t)kofn_rng_below(rng, 5);
-        config.burst = 1 + (int64_t)kofn_rng_below(rng, (uint64_t)config.window);
-        const size_t bursts = slots * (size_t)config.window / (size_t)config.burst;
-        *ret_need =
-            slots * (size_t)config.window - (size_t)config.burst * kofn_rng_below(rng, bursts + 1);
-        *ret_need += *ret_need == 0 ? (size_t)config.burst : 0;
+        const size_t all = slots * (size_t)config.window;
+        const size_t burst = 1 + kofn_rng_below(rng, (uint64_t)config.window);
+        *ret_need = all - burst * kofn_rng_below(rng, all / burst + 1);
+        *ret_need += *ret_need == 0 ? burst : 0;
+        if (scheme == KOFN_SCHEME_IDIP_BURST)
+            config.burst = (int64_t)burst;
     }
     return config;
 }

@@ -266,8 +266,8 @@ function reduction(file, column, model, scheme, one, base) {
 function table1(model, row, text, scheme) {
     if (!("table1" in rows))
         return "(not run)"
-    text = "| scheme | parameters | R, s | simulated, s | less than polynomial | simulated | the paper | load | rounds that waited | encode, s | decode, s | the paper: R | encode | decode |\n"
-    text = text "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    text = "| scheme | parameters | R, s | simulated, s | less than polynomial | simulated | the paper | load | rounds for a job | that waited | encode, s | decode, s | the paper: R | encode | decode |\n"
+    text = text "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for (row = 1; row <= rows["table1"]; row++) {
         if (field["table1", row, "model"] != model)
             continue
@@ -277,6 +277,7 @@ function table1(model, row, text, scheme) {
             " | " reduction("table1", "R", model, scheme) " | " reduction("table1", "predicted", model, scheme) \
             " | " reduction("paper", "R", model, scheme) " | " \
             sprintf("%.3f", field["table1", row, "load"] / field["table1", row, "need"]) " | " \
+            sprintf("%.2f | ", field["table1", row, "rounds"] / field["table1", row, "products"]) \
             sprintf("%.0f %%", 100 * field["table1", row, "waited"] / field["table1", row, "rounds"]) \
             sprintf(" | %.4f | %.4f | ", field["table1", row, "encode"], field["table1", row, "decode"]) \
             paper("R", model, scheme) " | " paper("encode", model, scheme) " | " paper("decode", model, scheme) " |"
