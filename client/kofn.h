@@ -327,7 +327,7 @@ void *kofn_call_get_context(const kofn_call *call);
  * `delay` rounds after its own at the latest. All jobs have one code; shapes may differ.
  *
  *     kofn_stream *stream = NULL;
- *     kofn_stream_product product;
+ *     kofn_stream_product product = {0};
  *     kofn_stream_options options = {.scheme = "dip", .code = {.x = 2, .z = 1, .y = 2}};
  *     status = kofn_client_open_stream(client, &options, &stream, &error);
  *     while (status == KOFN_OK && (next < count || kofn_stream_count(stream) > 0)) {
@@ -366,7 +366,8 @@ typedef struct kofn_stream_options {
     uint64_t failures;  // idip: N stragglers in any W rounds; P W less the answers that a job takes
     uint64_t window;    // idip: W; T + 1
     uint64_t burst;     // idip_burst: B rounds in a row in which a worker straggles
-    double tolerance;   // mu: who takes longer than 1 + mu times the fastest is a straggler
+    double tolerance;   // mu: who takes longer than 1 + mu times the fastest is a straggler; none
+                        // at all is a tiny one
     double rescue;      // a round that waits for so many times the fastest gives what it waits for
                         // to other workers as well; below 0: never
     uint64_t limit;     // jobs that may be pushed and not taken; 2 (T + 1)
@@ -379,7 +380,7 @@ typedef struct kofn_stream_account {
     char stream[KOFN_CLIENT_JOB_MAX];
     char state[16]; // open; closing: takes no further jobs; closed: has none any more
     char scheme[KOFN_CLIENT_NAME_MAX];
-    kofn_code_choice code; // complete; `tasks` are its rows
+    kofn_code_choice code; // complete; `tasks` are its coded rows
     char field[KOFN_CLIENT_NAME_MAX];
     uint64_t slots, delay, lambda, failures, window, burst, limit; // complete
     double tolerance, rescue;                                      // likewise
@@ -423,7 +424,8 @@ typedef struct kofn_stream_product {
 /* Wait at most timeout_ms (-1: as long as it takes, 0: only look) for the next product in the order
  * of the pushes, and take it. An index of 0 when the time is over or a signal came: not an error.
  * Errors: FAILED_PRECONDITION: none is under way. ABORTED: the stream is gone, and what is under way
- * with it. UNAVAILABLE, UNAUTHENTICATED: the same, since the master is. */
+ * with it. UNAVAILABLE, UNAUTHENTICATED: the same, since the master is. RESOURCE_EXHAUSTED: no memory
+ * for the result, which may be asked for again; or the master took no push for long. */
 KOFN_MUST_CHECK kofn_status kofn_stream_next(kofn_stream *stream, int64_t timeout_ms,
                                              kofn_stream_product *ret_product, kofn_error *err);
 

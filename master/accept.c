@@ -435,10 +435,8 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
 {
     const kofn_master_config *config = &master->config;
     const kofn_msg_product *p = order->product;
-    const char *policy =
-        order->stream
-            ? "rounds"
-            : (p->policy[0] ? p->policy : config->policy); // "auto" until the code is known
+    const char *own = p->policy[0] ? p->policy : config->policy; // "auto" until the code is known
+    const char *policy = order->stream ? "rounds" : own;
     operand_list asked;
     TAILQ_INIT(&job->requests);
     job->session = order->session;
@@ -510,6 +508,7 @@ take_place(const kofn_job_order *order, kofn_status status, kofn_job *job, const
     if (!status || status == KOFN_RESOURCE_EXHAUSTED || status == KOFN_UNAVAILABLE)
         return status;
     job->error = *why;
+    job->charge = 0;
     return KOFN_OK;
 }
 

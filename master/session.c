@@ -212,6 +212,14 @@ kofn_request_refuse(kofn_request *request, const kofn_error *why)
 
 /* ---- waiting for jobs -------------------------------------------------------------------------------- */
 
+/* A stream goes down with its master: that is not its jobs' own failure, which an account would tell. */
+static bool
+fell_with_stream(const kofn_request *request, const kofn_job *job)
+{
+    return request->method == KOFN_METHOD_PUSH && job->error.status == KOFN_UNAVAILABLE &&
+           request->session->of->master->draining;
+}
+
 /* A failed job's account travels with the failure, so that people see how far it came. */
 static void
 reply_failed(kofn_request *request, const kofn_job *job, const kofn_msg_outcome *outcome)
@@ -221,7 +229,8 @@ reply_failed(kofn_request *request, const kofn_job *job, const kofn_msg_outcome 
     snprintf(reply.message, sizeof reply.message, "%s", job->error.text);
     if (request->method == KOFN_METHOD_SUBMIT && reply.status == KOFN_RESOURCE_EXHAUSTED)
         reply.retry_ms = put_off(request, &job->error); // the disk is full
-    if (kofn_message_pack(&kofn_outcome_message, outcome, &packed, NULL) == KOFN_OK)
+    if (!fell_with_stream(request, job) &&
+        kofn_message_pack(&kofn_outcome_message, outcome, &packed, NULL) == KOFN_OK)
         reply.body = (kofn_wire_raw){.bytes = packed.at, .length = packed.length};
     send_reply(request, &reply, NULL);
     kofn_wire_buffer_fini(&packed);

@@ -3,7 +3,6 @@
 
 #include "common/code/inner.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 enum { WINDOW_USUAL = 4 }; // rounds: the paper's, of four workers and of six
@@ -91,11 +90,8 @@ static void
 choose_parts(kofn_partition *part, size_t need)
 {
     part->z = part->z ? part->z : 1;
-    if (part->x == 0 && part->y == 0) {
-        part->x = (size_t)sqrt((double)need);
-        while (need % part->x != 0)
-            part->x--;
-    }
+    if (part->x == 0 && part->y == 0)
+        part->x = kofn_partition_squarest(need).x;
     if (part->x == 0)
         part->x = need > part->y ? need / part->y : 1;
     if (part->y == 0)

@@ -433,6 +433,10 @@ kofn_stream_take(kofn_stream *stream, const kofn_push_order *order, kofn_job **r
 {
     const uint64_t index = order->push->index;
     *ret_never = false;
+    if (stream->given_up)
+        return kofn_fail(err, KOFN_NOT_FOUND,
+                         "stream %s was closed: its client was away for longer than its grace time",
+                         stream->name);
     release_places(stream, order->push->received);
     kofn_status status = check_index(stream, index, err);
     if (status)
@@ -564,6 +568,7 @@ tick_stream(kofn_stream *stream, int64_t now_ns)
     kofn_log_write(&stream->of->master->log, KOFN_LOG_NOTICE, "stream_abandoned",
                    "its client is gone, and came not back", "stream=%s jobs=%" PRIu64, stream->name,
                    stream->pushed - stream->answered);
+    stream->given_up = true;
     close_stream(stream, "the client of its stream is gone");
 }
 

@@ -36,7 +36,7 @@ enum {
     KOFN_WORKERS_LISTED_MAX = 1000, // by one ListWorkers, likewise
     KOFN_STORED_MAX = 1000,         // operands by one ListOperands: no master stores more
     KOFN_PLAN_LISTED_MAX = 500,     // rows of one plan, likewise
-    KOFN_STREAMS_LISTED_MAX = 500,  // by one ListStreams, likewise; no master has more
+    KOFN_STREAMS_LISTED_MAX = 300,  // by one ListStreams, likewise; no master has more open
     KOFN_STREAM_SLOTS_MAX = 10000,  // places for workers of one stream
     KOFN_STREAM_DELAY_MAX = 64,     // rounds
     KOFN_STREAM_TRACE_MAX = 32768,  // bytes of a stream's trace

@@ -87,70 +87,98 @@ fail_text(const char *path, int reason, kofn_error *err)
                      strerror(reason));
 }
 
-/* Is it there, and no file that another could take the place of? */
-static bool
-is_special(const char *path)
+/* Where it is written, free()d by the caller: a link stays, and the file behind it is replaced.
+ * *ret_special: it is a pipe or a device, which nothing takes the place of. NULL: errno says why. */
+static char *
+find_target(const char *path, bool *ret_special)
 {
     struct stat info;
-    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    const bool there = stat(path, &info) == 0;
+    *ret_special = there && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+    if (there && S_ISDIR(info.st_mode))
+        errno = EISDIR;
+    if (there ? S_ISDIR(info.st_mode) : errno != ENOENT)
+        return NULL;
+    return there ? realpath(path, NULL) : strdup(path);
 }
 
-/* NULL: no memory. */
+/* Beside the target; NULL: no memory. */
 static char *
-name_temporary(const char *path)
+name_temporary(const char *target)
 {
     char *name;
-    return asprintf(&name, "%s.%ld.tmp", path, (long)getpid()) < 0 ? NULL : name;
+    return asprintf(&name, "%s.%ld.tmp", target, (long)getpid()) < 0 ? NULL : name;
 }
 
 /* 0, or why not. */
 static int
-write_text(const char *path, const char *mode, const char *text)
+write_text(const char *path, const char *mode, const char *text, bool durable)
 {
     FILE *file = fopen(path, mode);
     if (!file)
         return errno;
     const bool whole = fputs(text, file) != EOF && fputc('\n', file) != EOF && fflush(file) == 0 &&
-                       (fsync(fileno(file)) == 0 || errno == EINVAL || errno == EROFS); // of a pipe
+                       (!durable || fsync(fileno(file)) == 0);
     const int reason = whole ? 0 : errno;
     return fclose(file) != 0 && whole ? errno : reason;
+}
+
+static int
+replace_text(const char *target, const char *text)
+{
+    char *temporary = name_temporary(target);
+    if (!temporary)
+        return ENOMEM;
+    int reason = write_text(temporary, "wxe", text, true);
+    if (!reason && rename(temporary, target) != 0)
+        reason = errno;
+    if (reason && reason != EEXIST)
+        (void)unlink(temporary); // what is left of it is of no use
+    free(temporary);
+    return reason;
 }
 
 kofn_status
 cli_text_write(const char *path, const char *text, kofn_error *err)
 {
-    const bool special = is_special(path);
-    char *temporary = special ? strdup(path) : name_temporary(path);
-    if (!temporary)
-        return fail_text(path, ENOMEM, err);
-    int reason = write_text(temporary, special ? "we" : "wxe", text);
-    if (!reason && !special && rename(temporary, path) != 0)
-        reason = errno;
-    if (reason && !special)
-        (void)unlink(temporary); // what is left of it is of no use
-    free(temporary);
+    bool special;
+    char *target = find_target(path, &special);
+    if (!target)
+        return fail_text(path, errno, err);
+    const int reason = special ? write_text(target, "we", text, false) : replace_text(target, text);
+    free(target);
     return reason ? fail_text(path, reason, err) : KOFN_OK;
+}
+
+/* 0: a file could be made beside it. */
+static int
+try_beside(const char *target)
+{
+    char *temporary = name_temporary(target);
+    if (!temporary)
+        return ENOMEM;
+    const int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    const int reason = fd < 0 ? errno : 0;
+    if (fd >= 0) {
+        (void)close(fd); // nothing was written
+        (void)unlink(temporary);
+    }
+    free(temporary);
+    return reason;
 }
 
 kofn_status
 cli_text_check(const char *path, kofn_error *err)
 {
-    struct stat info;
-    char *temporary = name_temporary(path);
-    const bool there = stat(path, &info) == 0;
-    int reason = temporary ? 0 : ENOMEM;
-    if (there && S_ISDIR(info.st_mode))
-        reason = EISDIR;
-    else if (there && !S_ISREG(info.st_mode))
-        reason = access(path, W_OK) == 0 ? 0 : errno;
-    else if (!reason) {
-        const int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        reason = fd < 0 ? errno : 0;
-        if (fd >= 0) {
-            (void)close(fd); // nothing was written
-            (void)unlink(temporary);
-        }
-    }
-    free(temporary);
+    bool special;
+    char *target = find_target(path, &special);
+    if (!target)
+        return fail_text(path, errno, err);
+    int reason = 0;
+    if (!special)
+        reason = try_beside(target);
+    else if (access(target, W_OK) != 0)
+        reason = errno;
+    free(target);
     return reason ? fail_text(path, reason, err) : KOFN_OK;
 }

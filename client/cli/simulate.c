@@ -383,16 +383,16 @@ json_of(const kofn_sim_config *c, const kofn_sim_figures *f)
 {
     char code[KOFN_SIM_NAME_MAX];
     kofn_sim_format(c, code, sizeof code);
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:I, "
-                     "s:I, s:I, s:I, s:I, s:f}",
-                     "status", "OK", "policy", c->policy, "code", code, "workers",
-                     (json_int_t)c->workers, "seed", (json_int_t)c->seed, "jobs",
-                     (json_int_t)f->jobs, "failed", (json_int_t)f->failed, "seconds", f->seconds,
-                     "time_per_job", f->time, "load", f->load, "busy", f->busy, "slow", f->slow,
-                     "latency", json_of_percentiles(f), "sent", (json_int_t)f->sent, "answered",
-                     (json_int_t)f->answered, "cancelled", (json_int_t)f->cancelled, "backups",
-                     (json_int_t)f->backups, "rounds", (json_int_t)f->rounds, "waited",
-                     (json_int_t)f->waited, "stragglers", f->stragglers);
+    return json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:I, "
+        "s:I, s:I, s:I, s:I, s:f, s:f, s:I}",
+        "status", "OK", "policy", c->policy, "code", code, "workers", (json_int_t)c->workers,
+        "seed", (json_int_t)c->seed, "jobs", (json_int_t)f->jobs, "failed", (json_int_t)f->failed,
+        "seconds", f->seconds, "time_per_job", f->time, "load", f->load, "busy", f->busy, "slow",
+        f->slow, "latency", json_of_percentiles(f), "sent", (json_int_t)f->sent, "answered",
+        (json_int_t)f->answered, "cancelled", (json_int_t)f->cancelled, "backups",
+        (json_int_t)f->backups, "rounds", (json_int_t)f->rounds, "waited", (json_int_t)f->waited,
+        "stragglers", f->stragglers, "delay", f->delay, "delay_max", (json_int_t)f->delay_max);
 }
 
 static void
@@ -415,8 +415,8 @@ print(const kofn_sim_config *c, const kofn_sim_figures *f)
 {
     char code[KOFN_SIM_NAME_MAX];
     kofn_sim_format(c, code, sizeof code);
-    (void)cli_line(stdout, "%s, %" PRId64 " workers: %" PRIu64 " jobs in %.6gs, seed %" PRId64,
-                   code, c->workers, f->jobs, f->seconds, c->seed);
+    (void)cli_line(stdout, "%s, %" PRId64 " workers: %" PRIu64 " job%s in %.6gs, seed %" PRId64,
+                   code, c->workers, f->jobs, f->jobs > 1 ? "s" : "", f->seconds, c->seed);
     (void)cli_line(stdout, "time per job  %.5f of the job on one worker", f->time);
     (void)cli_line(stdout, "load          %.5f of a job for each worker; busy %.1f%% of the time",
                    f->load, 100 * f->busy);
@@ -425,6 +425,10 @@ print(const kofn_sim_config *c, const kofn_sim_figures *f)
                        "rounds        %" PRIu64 ", of which %" PRIu64
                        " waited beyond the tolerance (%.2f%%)",
                        f->rounds, f->waited, 100 * (double)f->waited / (double)f->rounds);
+    if (f->rounds > 0)
+        (void)cli_line(stdout,
+                       "delay         %.3f rounds from that of a job's birth, at most %" PRIu64,
+                       f->delay, f->delay_max);
     if (f->rounds > 0)
         (void)cli_line(stdout, "stragglers    %.2f%% slow, %.2f%% with something left to do",
                        100 * f->slow, 100 * f->stragglers);

@@ -541,6 +541,11 @@ close_stream(session *s, kofn_stream_account *ret_account, kofn_error *err)
     if (status == KOFN_OK && path)
         status = cli_trace_write(path, ret_account, &trace, err);
     kofn_stream_trace_fini(&trace);
+    if (status == KOFN_ABORTED && !path) { // the master went after the last product
+        cli_say(&s->args->common, "%s; all is written, and its account is lost", err->text);
+        *ret_account = s->opened;
+        return KOFN_OK;
+    }
     return status;
 }
 

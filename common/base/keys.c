@@ -583,3 +583,56 @@ kofn_key_format_bounds(const kofn_key *key, char *ret_text, size_t size)
     else if (isfinite(max))
         (void)snprintf(ret_text, size, "at most %s%s", high, noun);
 }
+
+/* ---- values of other origin ------------------------------------------------------------------ */
+
+static bool
+is_choice(const kofn_key *key, int index)
+{
+    const char *at = key->choices;
+    for (; at && index > 0; index--)
+        (void)choice_length(at, &at); // only the next one is wanted
+    return at && index == 0;
+}
+
+static bool
+is_possible(const kofn_key *key, const void *target)
+{
+    const void *field = (const char *)target + key->offset;
+    switch (key->type) {
+    case KOFN_KEY_INT:
+    case KOFN_KEY_DURATION:
+        return is_within(key, (double)*(const int64_t *)field);
+    case KOFN_KEY_SIZE:
+        return is_within(key, (double)*(const uint64_t *)field);
+    case KOFN_KEY_REAL: {
+        const double value = *(const double *)field;
+        return isfinite(value) ? is_within(key, value) : isnan(value) && key->choices;
+    }
+    case KOFN_KEY_CHOICE:
+        return is_choice(key, *(const int *)field);
+    case KOFN_KEY_BOOL:
+    case KOFN_KEY_STRING:
+        break;
+    }
+    return true;
+}
+
+kofn_status
+kofn_key_check(const kofn_key *key, const void *target, kofn_error *err)
+{
+    char text[VALUE_SHOWN];
+    if (is_possible(key, target))
+        return KOFN_OK;
+    kofn_key_format(key, target, text, sizeof text);
+    return fail_range(key, text, err);
+}
+
+kofn_status
+kofn_keys_check(kofn_keys keys, const void *target, kofn_error *err)
+{
+    kofn_status status = KOFN_OK;
+    for (size_t i = 0; i < keys.count && status == KOFN_OK; i++)
+        status = kofn_key_check(&keys.at[i], target, err);
+    return status;
+}

@@ -80,6 +80,12 @@ KOFN_MUST_CHECK kofn_status kofn_key_parse(const kofn_key *key, const char *text
 KOFN_MUST_CHECK kofn_status kofn_keys_parse(kofn_keys keys, const char *name, const char *text,
                                             void *target, kofn_error *err);
 
+/* Of a struct that no parser filled: is each number and choice one that could be parsed? One key, and
+ * all of a table. OUT_OF_RANGE: the first that is not, in the words of a parser. */
+KOFN_MUST_CHECK kofn_status kofn_key_check(const kofn_key *key, const void *target,
+                                           kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_keys_check(kofn_keys keys, const void *target, kofn_error *err);
+
 /* The field's value, as it would be written; cut to `size`. */
 void kofn_key_format(const kofn_key *key, const void *target, char *ret_text, size_t size);
 

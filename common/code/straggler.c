@@ -382,15 +382,11 @@ check_bounds(const kofn_straggler_spec *spec, kofn_error *err)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "%d is no straggler model", spec->model);
     for (size_t i = 0; i < KEYS; i++) {
         const kofn_key *key = &table[i];
-        const void *field = (const char *)spec + key->offset;
         if (!has_key(&kinds[spec->model], key->name))
             continue;
-        const double value = key->type == KOFN_KEY_INT    ? (double)*(const int64_t *)field
-                             : key->type == KOFN_KEY_REAL ? *(const double *)field
-                                                          : key->min;
-        if (!(value >= key->min && value <= key->max)) // false for NaN
-            return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s=%g, need %.15g to %.15g", key->name, value,
-                             key->min, key->max);
+        const kofn_status status = kofn_key_check(key, spec, err);
+        if (status != KOFN_OK)
+            return status;
     }
     return KOFN_OK;
 }

@@ -14,7 +14,18 @@
 #include "common/linalg/partition.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
+
+kofn_partition
+kofn_partition_squarest(size_t outputs)
+{
+    assert(outputs > 0);
+    size_t x = (size_t)sqrt((double)outputs);
+    while (outputs % x != 0)
+        x--;
+    return (kofn_partition){x, 1, outputs / x};
+}
 
 size_t
 kofn_part_size(size_t size, size_t parts)

@@ -22,6 +22,9 @@ typedef struct kofn_partition {
     size_t x, z, y;
 } kofn_partition;
 
+/* x y = `outputs` > 0, as square as can be: x <= y, z = 1. */
+kofn_partition kofn_partition_squarest(size_t outputs);
+
 typedef struct kofn_grid {
     size_t rows, cols; // parts
 } kofn_grid;

@@ -2,10 +2,12 @@
  * next. What is left to this policy is to tell them what was sent, answered and lost. */
 #include "master/sched/streams.h"
 
+/* Also while those whose turn it would be are busy: who lost his place for that would stand behind
+ * everybody whenever one of them is free. */
 static bool
 has_work(const kofn_run *run)
 {
-    return kofn_link_is_listed(&run->stream->ready) && kofn_stream_get_first(run->stream) == run;
+    return run->stream->offered > 0 && kofn_stream_get_first(run->stream) == run;
 }
 
 static kofn_assignment *
@@ -91,7 +93,8 @@ on_answer(kofn_run *run, const kofn_assignment *a)
 {
     kofn_rounds_answer(run->stream->rounds, kofn_run_get_now_ns(run), run->id, a->task,
                        a->slot ? a->slot->number : SIZE_MAX);
-    kofn_deaths_acquit(&run->deaths, kofn_run_get_death_key(run), a->id);
+    if (!a->adopted) // which was computed who knows when
+        kofn_deaths_acquit(&run->deaths, kofn_run_get_death_key(run), a->id);
 }
 
 /* Not of what was taken back, or was in a slot that is vacated. */

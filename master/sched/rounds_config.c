@@ -70,27 +70,6 @@ kofn_scheme_settle_delay(kofn_rounds_config *config, int64_t fallback, kofn_erro
                      (long long)config->delay + 1);
 }
 
-/* Each number by itself, as the table has it: structs come from elsewhere, too. */
-static kofn_status
-check_bounds(const kofn_rounds_config *config, kofn_error *err)
-{
-    for (size_t i = 0; i < kofn_rounds_keys.count; i++) {
-        const kofn_key *key = &keys[i];
-        const char *field = (const char *)config + key->offset;
-        double value = 0;
-        if (key->type == KOFN_KEY_CHOICE)
-            continue;
-        if (key->type == KOFN_KEY_REAL)
-            value = *(const double *)(const void *)field;
-        else
-            value = (double)*(const int64_t *)(const void *)field;
-        if (!(value >= key->min && value <= key->max))
-            return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s = %g is not %g to %g", key->name, value,
-                             key->min, key->max);
-    }
-    return KOFN_OK;
-}
-
 static bool
 has_key(const kofn_scheme_ops *scheme, const char *name)
 {
@@ -120,7 +99,7 @@ kofn_rounds_check(const kofn_rounds_config *config, kofn_error *err)
     if (!scheme)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "scheme %d is none of the %d", config->scheme,
                          (int)SCHEME_COUNT);
-    const kofn_status status = check_bounds(config, err);
+    const kofn_status status = kofn_keys_check(kofn_rounds_keys, config, err);
     return status != KOFN_OK ? status : check_keys(config, scheme, err);
 }
 

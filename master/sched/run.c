@@ -664,7 +664,7 @@ kofn_run_is_suspect(const kofn_run *run, size_t task)
 }
 
 static bool
-is_proof(const kofn_run *run, size_t task)
+is_proven(const kofn_run *run, size_t task)
 {
     return kofn_deaths_is_proven(&run->deaths, task) ||
            (kofn_deaths_is_spent(&run->deaths, task) &&
@@ -674,7 +674,7 @@ is_proof(const kofn_run *run, size_t task)
 bool
 kofn_run_is_deadly(const kofn_run *run, size_t task)
 {
-    return is_proof(run, task) || (run->stream && is_proof(run, kofn_run_get_death_key(run)));
+    return is_proven(run, task) || (run->stream && is_proven(run, kofn_run_get_death_key(run)));
 }
 
 /* A suspect is for a worker that has nothing else, and a task with deaths for whoever had fewest: of a

@@ -321,6 +321,8 @@ explain_end(const kofn_run *run)
 {
     if (!run->code->likely)
         return "too badly conditioned; take fewer parts or another family";
+    if (run->stream)
+        return "their rows do not span it; take another family or a larger field";
     return run->policy == &kofn_policy_rateless
                ? "their random rows do not span it; take more tasks or another seed"
                : "their random rows do not span it; take more tasks or another seed, or policy "
@@ -1129,6 +1131,14 @@ dispatch_suspect(kofn_sched *s, kofn_action *ret_action)
     return false;
 }
 
+/* There may be something for it: else it may wait for long, and is no look. */
+static bool
+is_to_be_looked_at(const kofn_sched *s, const kofn_run *run)
+{
+    return s->crew.able_free[run->kind] > 0 &&
+           (!run->stream || kofn_link_is_listed(&run->stream->ready));
+}
+
 /* A run may have work that no free worker may take (its late task is on the only one, say): others
  * go first then. Such runs are few, so a look at the first ones does. */
 static bool
@@ -1141,8 +1151,7 @@ dispatch(kofn_sched *s, kofn_action *ret_action)
         return false;
     for (kofn_run *run = kofn_turns_first(&s->turns); run && looks < RUNS_LOOKED_AT;) {
         kofn_placed placed;
-        const bool able =
-            s->crew.able_free[run->kind] > 0;             // or it may wait for long, and is no look
+        const bool able = is_to_be_looked_at(s, run);
         kofn_run *next = kofn_turns_next(&s->turns, run); // while it has work
         if (able && find_task(s, run, &placed)) {
             send(s, placed.run, placed.worker, placed.task, ret_action);

@@ -19,19 +19,20 @@ settle(kofn_rounds_config *config, size_t need, kofn_error *err)
 {
     const long long slots = (long long)config->slots, takes = (long long)need;
     const char *name = kofn_scheme_name((kofn_scheme)config->scheme);
-    const int64_t all = (int64_t)takes + config->failures; // P W, where N is given
-    const int64_t least = (takes + slots - 1) / slots;     // W with N >= 0
+    const int64_t slot_rounds = (int64_t)takes + config->failures; // P W, where N is given
+    const int64_t least_window = (takes + slots - 1) / slots;      // by N >= 0
     int64_t fallback = DELAY_DEFAULT;
-    if (config->failures != 0 && all % slots == 0 && all / slots <= KOFN_DELAY_MAX + 1)
-        fallback = all / slots - 1;
-    else if (least > fallback + 1)
-        fallback = least - 1;
+    if (config->failures != 0 && slot_rounds % slots == 0 &&
+        slot_rounds / slots <= KOFN_DELAY_MAX + 1)
+        fallback = slot_rounds / slots - 1;
+    else if (least_window > fallback + 1)
+        fallback = least_window - 1;
     kofn_status status = kofn_scheme_settle_delay(config, fallback, err);
     if (status != KOFN_OK)
         return status;
 
     const long long window = (long long)config->window, failures = slots * window - takes;
-    if (least > KOFN_DELAY_MAX + 1)
+    if (least_window > KOFN_DELAY_MAX + 1)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "%s: need = P W - N, but need = %lld > P W = %lld with P = %lld and the "
                          "longest W = %d: take slots=%lld",
@@ -42,7 +43,8 @@ settle(kofn_rounds_config *config, size_t need, kofn_error *err)
             err, KOFN_INVALID_ARGUMENT,
             "%s: need = P W - N and N >= 0, but need = %lld > P W = %lld x %lld = %lld: "
             "take window=%lld (delay=%lld)",
-            name, takes, slots, window, slots * window, (long long)least, (long long)least - 1);
+            name, takes, slots, window, slots * window, (long long)least_window,
+            (long long)least_window - 1);
     if (config->failures >= slots * window)
         return kofn_fail(
             err, KOFN_INVALID_ARGUMENT,

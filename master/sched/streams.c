@@ -213,6 +213,8 @@ kofn_slot_unseat(kofn_slot *slot)
     }
     slot->out = 0;
     slot->worker = NULL;
+    slot->stream->offered -= slot->offered;
+    slot->offered = false;
     slot->stream->held--;
     slot->stream->seated -= !worker->leaving;
     worker->slot_count--;
@@ -239,7 +241,10 @@ kofn_slot_offer(kofn_slot *slot)
     if (!slot->worker)
         return;
     kofn_link_remove(&slot->link);
-    if (kofn_rounds_peek(slot->stream->rounds, slot->number, &task))
+    slot->stream->offered -= slot->offered;
+    slot->offered = kofn_rounds_peek(slot->stream->rounds, slot->number, &task);
+    slot->stream->offered += slot->offered;
+    if (slot->offered)
         kofn_link_insert_before(
             slot->worker->ordered ? &slot->stream->ready : &slot->worker->waiting, &slot->link);
 }

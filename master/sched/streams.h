@@ -6,9 +6,9 @@
  *     slot 0   worker 7   in stream->ready     it has something to send, and its worker may be free
  *     slot 1   worker 3   in worker->waiting   it has, and its worker is not
  *     slot 2   worker 9   nowhere              it has nothing
- *     slot 5   worker 2   in run->parked       of a suspect (deaths.h), which goes a way of its own
- *     slot 3   -          in stream->vacated   its worker is gone, and the rounds are to be told
- *     slot 4   -          in stream->vacant    they know
+ *     slot 3   worker 2   in run->parked       of a suspect (deaths.h), which goes a way of its own
+ *     slot 4   -          in stream->vacated   its worker is gone, and the rounds are to be told
+ *     slot 5   -          in stream->vacant    they know
  *
  * The first of a stream's jobs takes the client's turns for all of them, whosever mini-task is next: so
  * slots are served in turn, each getting its first before any gets its second.
@@ -28,7 +28,8 @@ struct kofn_slot {
     kofn_stream *stream;
     kofn_crew_worker *worker; // NULL: vacant
     size_t number;
-    size_t out; // assignments
+    size_t out;   // assignments
+    bool offered; // it has something to send, now or once its worker is free
 };
 
 struct kofn_stream {
@@ -45,6 +46,7 @@ struct kofn_stream {
     kofn_link ready, vacated, vacant; // slots
     size_t held;                      // slots that have a worker
     size_t seated;                    // of those, whose worker stays
+    size_t offered;                   // of those, with something to send
     kofn_link stirred;                // among those to be turned
     size_t slot_count;
     kofn_slot slots[];

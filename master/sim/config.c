@@ -26,7 +26,7 @@ static const kofn_key keys[] = {
      NULL, "Time that each task takes beside its work"},
     {"jitter", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sim_config, jitter), 0, 5, "0", NULL,
      "Sigma of the log-normal factor by which the times of tasks vary"},
-    {"seed", KOFN_KEY_INT, KOFN_KEY_FIELD(kofn_sim_config, seed), 0, 0, "1", NULL,
+    {"seed", KOFN_KEY_INT, KOFN_KEY_FIELD(kofn_sim_config, seed), 0, 9007199254740992.0, "1", NULL,
      "Of all that is drawn"},
 };
 
@@ -40,21 +40,6 @@ kofn_sim_config_init(kofn_sim_config *config)
     kofn_keys_set_defaults(kofn_sched_keys, &config->sched);
     kofn_keys_set_defaults(kofn_straggler_keys, &config->stragglers);
     kofn_keys_set_defaults(kofn_rounds_keys, &config->rounds);
-}
-
-/* By parsing what is there again: the table has the bounds and the words. */
-static kofn_status
-check_keys(const kofn_sim_config *config, kofn_error *err)
-{
-    for (size_t i = 0; i < kofn_sim_keys.count; i++) {
-        char text[64];
-        kofn_sim_config copy = *config;
-        kofn_key_format(&kofn_sim_keys.at[i], config, text, sizeof text);
-        const kofn_status status = kofn_key_parse(&kofn_sim_keys.at[i], text, &copy, err);
-        if (status != KOFN_OK)
-            return status;
-    }
-    return KOFN_OK;
 }
 
 static kofn_status
@@ -140,7 +125,7 @@ check_unit(const kofn_sim_config *config, kofn_error *err)
 kofn_status
 kofn_sim_settle(kofn_sim_config *config, kofn_error *err)
 {
-    kofn_status status = check_keys(config, err);
+    kofn_status status = kofn_keys_check(kofn_sim_keys, config, err);
     if (status == KOFN_OK && kofn_sim_is_stream(config))
         status = settle_rounds(config, err);
     else if (status == KOFN_OK)

@@ -21,6 +21,7 @@ enum {
 };
 
 static const double WORK = 4e6;
+static const uint64_t SEEDS = UINT64_C(1) << 53;
 
 typedef struct candidate {
     kofn_stream_row row;
@@ -41,16 +42,6 @@ typedef struct planner {
 } planner;
 
 /* ---- the grid -------------------------------------------------------------------------------- */
-
-/* x y = need, as square as can be. */
-static kofn_partition
-cut(int64_t need)
-{
-    int64_t y = (int64_t)sqrt((double)need);
-    while (need % y != 0)
-        y--;
-    return (kofn_partition){(size_t)(need / y), 1, (size_t)y};
-}
 
 static bool
 has_room(planner *p)
@@ -86,7 +77,7 @@ stream_of(const planner *p, kofn_scheme scheme, int64_t need)
     (void)snprintf(c.policy, sizeof c.policy, "rounds");
     c.rounds = (kofn_rounds_config){
         .scheme = scheme, .tolerance = c.rounds.tolerance, .rescue = c.rounds.rescue};
-    c.code = (kofn_code_spec){.part = cut(need)};
+    c.code = (kofn_code_spec){.part = kofn_partition_squarest((size_t)need)};
     c.at_once = 0;
     return c;
 }
@@ -109,8 +100,10 @@ add_plain(planner *p)
         add(p, 0, stream_of(p, KOFN_SCHEME_UNCODED, workers), (double)workers, false);
     for (int i = 0; i < 4 && status == KOFN_OK; i++) {
         kofn_sim_config c = p->query->base;
-        c.code = (kofn_code_spec){
-            .family = "uncoded", .part = cut(workers), .tasks = (size_t)workers, .has_seed = true};
+        c.code = (kofn_code_spec){.family = "uncoded",
+                                  .part = kofn_partition_squarest((size_t)workers),
+                                  .tasks = (size_t)workers,
+                                  .has_seed = true};
         (void)snprintf(c.policy, sizeof c.policy, "%s", policies[i % 2]);
         c.at_once = i < 2 ? 1 : p->query->delay + 2;
         if (i != 0 && (i < 2 || p->query->delay > 0)) // one after another is what rounds do
@@ -270,13 +263,20 @@ get_spread(const batches *b, double unit_ns)
     return sqrt(square / (BATCHES - 1) / BATCHES);
 }
 
+/* Within what every key of a seed takes. */
+static int64_t
+move_seed(int64_t seed, int64_t by)
+{
+    return (int64_t)(((uint64_t)seed + (uint64_t)by) % SEEDS);
+}
+
 static kofn_status
 try(planner *p, candidate *c, int64_t jobs)
 {
     kofn_sim_config config = c->row.config;
     config.jobs = jobs;
-    config.seed += p->stage;
-    config.stragglers.seed += p->stage;
+    config.seed = move_seed(config.seed, p->stage);
+    config.stragglers.seed = move_seed(config.stragglers.seed, p->stage);
     batches b = {.planner = p, .jobs = (uint64_t)jobs, .cost = c->cost};
     const kofn_sim_observer observer = {.context = &b, .on_job = count_job, .go_on = ask};
     kofn_sim_figures f;

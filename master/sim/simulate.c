@@ -20,6 +20,7 @@ static const double JOB_FLOPS = 1e12; // any: rates are compared with each other
 
 typedef struct job {
     uint64_t number; // from 1
+    uint64_t born;   // round
     int64_t begun_ns;
     size_t sent, answered;
     double *factor; // [workers]
@@ -53,7 +54,7 @@ typedef struct run {
     bool stream;
     double share; // of a job that is one task
     int64_t now_ns, busy_ns;
-    uint64_t added, slow, stragglers;
+    uint64_t added, slow, stragglers, delays;
     size_t unasked;        // events since the observer was asked
     kofn_sim_round round;  // that is on
     kofn_rounds_view view; // when it began
@@ -117,8 +118,10 @@ on_send(run *r, const kofn_action *action)
     assert(w->count < (size_t)r->config.credit);
     if (action->round != r->round.round)
         begin_round(r, action->round);
-    if (j->sent++ == 0 && r->stream) // now it is born
+    if (j->sent++ == 0 && r->stream) {
+        j->born = action->round;
         j->begun_ns = r->now_ns;
+    }
     r->figures.sent++;
     r->figures.backups += action->backup;
     w->queue[w->count++] = (task){action->assignment, draw_time(r, get_factor(r, j, index)), j};
@@ -221,22 +224,39 @@ add_job(run *r, job *j)
     return kofn_sched_job_add(r->sched, r->now_ns, &params, r->err);
 }
 
+static void
+note_job(run *r, const kofn_sim_job *ended, const kofn_error *why)
+{
+    kofn_sim_figures *f = &r->figures;
+    const uint64_t delay = ended->done - ended->born;
+    if (!ended->failed)
+        f->latency[f->jobs - f->failed] = (double)(ended->ended_ns - ended->begun_ns) * 1e-9;
+    else if (f->failed == 0)
+        (void)snprintf(f->why, sizeof f->why, "%s", why->text);
+    f->jobs++;
+    f->failed += ended->failed;
+    r->delays += delay;
+    if (delay > f->delay_max)
+        f->delay_max = delay;
+    if (r->observer && r->observer->on_job)
+        r->observer->on_job(r->observer->context, ended);
+}
+
 static kofn_status
 end_job(run *r, const kofn_action *action)
 {
     job *j = get_job(r, action->job);
-    kofn_sim_figures *f = &r->figures;
     const kofn_sim_job ended = {
-        j->number, j->begun_ns, r->now_ns, j->sent, j->answered, action->kind == KOFN_ACTION_FAIL,
+        .job = j->number,
+        .begun_ns = j->begun_ns,
+        .ended_ns = r->now_ns,
+        .born = j->born,
+        .done = j->born > 0 ? r->round.round : 0,
+        .sent = j->sent,
+        .answered = j->answered,
+        .failed = action->kind == KOFN_ACTION_FAIL,
     };
-    if (!ended.failed)
-        f->latency[f->jobs - f->failed] = (double)(r->now_ns - j->begun_ns) * 1e-9;
-    else if (f->failed == 0)
-        (void)snprintf(f->why, sizeof f->why, "%s", action->error.text);
-    f->jobs++;
-    f->failed += ended.failed;
-    if (r->observer && r->observer->on_job)
-        r->observer->on_job(r->observer->context, &ended);
+    note_job(r, &ended, &action->error);
     kofn_sched_job_forget(r->sched, action->job);
     return r->added < (uint64_t)r->config.jobs ? add_job(r, j) : KOFN_OK;
 }
@@ -285,10 +305,11 @@ step(run *r)
         kofn_sched_tick(r->sched, r->now_ns);
         r->unasked++;
     } else {
-        return kofn_fail(r->err, KOFN_FAILED_PRECONDITION,
-                         "after %" PRIu64 " of %" PRId64
-                         " jobs no worker will ever answer: the stragglers' slowdown is too large",
-                         r->figures.jobs, r->config.jobs);
+        return kofn_fail(
+            r->err, KOFN_FAILED_PRECONDITION,
+            "after %" PRIu64 " of %" PRId64
+            " jobs no worker will ever answer: unit and slowdown are too large together",
+            r->figures.jobs, r->config.jobs);
     }
     return drain(r);
 }
@@ -383,6 +404,7 @@ sum_up(run *r)
     f->busy = r->now_ns > 0 ? (double)r->busy_ns / (double)r->now_ns / workers : 0;
     f->load = (double)f->sent * r->share / jobs / workers;
     f->slow = (double)r->slow / jobs / workers;
+    f->delay = (double)r->delays / jobs;
     if (r->stream)
         sum_up_rounds(r);
     qsort(f->latency, (size_t)(f->jobs - f->failed), sizeof *f->latency, compare);
@@ -415,9 +437,10 @@ make_stream_code(run *r)
     kofn_rounds_count_rows(&r->config.rounds, need, &plain, &coded);
     if (!r->config.decoder)
         return make_counted(r, plain + coded, 0, need);
-    if (kofn_code_spec_is_open(&spec))
-        (void)snprintf(spec.family, sizeof spec.family, "%s", coded > 0 ? "rkrp" : "uncoded");
     spec.tasks = coded;
+    const kofn_status status = kofn_inner_set_defaults(&spec, r->config.field, r->err);
+    if (status != KOFN_OK)
+        return status;
     return kofn_inner_build(&spec, r->config.field, plain > 0, &r->code, r->err);
 }
 

@@ -77,6 +77,7 @@ void kofn_sim_format(const kofn_sim_config *config, char *ret_text, size_t size)
 typedef struct kofn_sim_job {   // that ended
     uint64_t job;               // from 1
     int64_t begun_ns, ended_ns; // begun: when it was added; of a stream, born
+    uint64_t born, done;        // of a stream, rounds: done - born <= T
     size_t sent, answered;      // tasks
     bool failed;
 } kofn_sim_job;
@@ -110,8 +111,10 @@ typedef struct kofn_sim_figures {
     double slow; // share of (job or round, worker) that the model made stragglers
     uint64_t sent, answered, cancelled, backups; // tasks
     uint64_t rounds, waited;                     // of a stream: that ended; beyond the tolerance
-    double stragglers; // share of (round, slot) with something left to do at the end
-    double *latency;   // [jobs - failed] seconds from begun to ended, ascending; owned
+    double delay;       // of a stream: rounds after that of its birth in which a job was done
+    uint64_t delay_max; // at most
+    double stragglers;  // share of (round, slot) with something left to do at the end
+    double *latency;    // [jobs - failed] seconds from begun to ended, ascending; owned
 } kofn_sim_figures;
 
 /* Run it. Errors of kofn_sim_settle and of the straggler model; FAILED_PRECONDITION: nothing more

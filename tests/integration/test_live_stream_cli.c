@@ -269,7 +269,7 @@ the_commands_of_the_readme_run(void **state)
             (void)strncat(script, line, sizeof script - strlen(script) - 1);
             (void)strncat(script, "\n", sizeof script - strlen(script) - 1);
         }
-    assert_int_equal(commands, 3);
+    assert_int_equal(commands, 5);
 
     const int folder = (int)(strrchr(KOFN_CLI_PROGRAM, '/') - KOFN_CLI_PROGRAM);
     (void)snprintf(path, sizeof path, "%.*s:%s", folder, KOFN_CLI_PROGRAM, getenv("PATH"));
@@ -284,6 +284,142 @@ the_commands_of_the_readme_run(void **state)
     assert_int_equal(access(path, F_OK), 0);
     assert_has(run.out, "\"scheme\": \"idip\"");
     assert_has(run.out, "\"written\": 20");
+}
+
+/* ---- who was slow ---------------------------------------------------------------------------- */
+
+enum { TRACE_ROUNDS = 8, TRACE_SLOTS = 3 };
+
+/* At most two in two rounds: what idip waits for nobody with. */
+static const char pattern[] = "1 0 0\n0 1 0\n0 0 1\n0 0 0\n1 1 0\n0 0 0\n0 0 1\n1 0 0\n";
+
+/* A part takes 20 ms, of a slow worker so many times as long: it waits, and a cancel ends that. */
+static void
+start_slow_workers(cluster *c, const char *slowdown)
+{
+    char path[CLUSTER_PATH_MAX], yaml[2 * CLUSTER_PATH_MAX];
+    cluster_get_path(c, "pattern", path);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(pattern, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    (void)snprintf(yaml, sizeof yaml,
+                   "inject:\n  straggler: \"trace:file=%s,slowdown=%s\"\n  straggler_workers: %d\n"
+                   "  by: wait\n  pace: 0.0015\n",
+                   path, slowdown, TRACE_SLOTS);
+    cluster_start_master(c);
+    for (size_t i = 0; i < TRACE_SLOTS; i++)
+        cluster_start_worker(c, i, yaml);
+    cluster_await_workers(c, TRACE_SLOTS);
+}
+
+static void
+write_named_list(cluster *c, size_t count)
+{
+    char list[1024] = "";
+    for (size_t i = 1; i <= count; i++) {
+        char *end = list + strlen(list);
+        (void)snprintf(end, (size_t)(list + sizeof list - end), "A%zu.npy B%zu.npy C%zu.npy\n", i,
+                       i, i);
+    }
+    write_pairs(c, count);
+    write_list(c, list);
+}
+
+/* Its rows, behind the comments. */
+static const char *
+find_rows(const char *trace)
+{
+    while (*trace == '#')
+        trace = strchr(trace, '\n') + 1;
+    return trace;
+}
+
+/* Who has 2000 s to do never does, and who has 20 ms has 620 to do so. */
+static void
+a_trace_has_the_pattern_that_the_workers_had(void **state)
+{
+    cluster *c = cluster_new(state, "");
+    outcome run;
+    char trace[4096];
+    start_slow_workers(c, "1e5");
+    write_named_list(c, TRACE_ROUNDS);
+    cluster_run(c, &run, "stream", "list", "--scheme", "idip", "--delay", "1", "--failures", "2",
+                "--partition", "2,1,2", "--tolerance", "30", "--limit", "16", "--trace", "trace",
+                NULL);
+    if (run.status != 0)
+        fail_msg("exit %d: %s", run.status, run.err);
+    assert_products(c, TRACE_ROUNDS);
+    read_text(c, "trace", trace, sizeof trace);
+    assert_has(trace, "# idip P=3 T=1 N=2 W=2 mu=30: rounds 1 to ");
+    assert_has(trace, "their slowdown is not known");
+    /* In the last round there is no new job: its slow slots may have nothing left to do. */
+    if (strncmp(find_rows(trace), pattern, sizeof pattern - 1) != 0)
+        fail_msg("not the pattern:\n%s", trace);
+    cluster_run(c, &run, "plan", "--straggler", "trace:file=trace,slowdown=9", "--workers", "3",
+                "--delay", "1", "--work", "1e5", NULL);
+    if (run.status != 0)
+        fail_msg("exit %d: %s", run.status, run.err);
+    assert_has(run.out, "idip");
+}
+
+static void
+a_trace_says_how_slow_those_were_that_were_waited_for(void **state)
+{
+    cluster *c = cluster_new(state, "");
+    outcome run;
+    char trace[4096];
+    double slowdown = 0;
+    start_slow_workers(c, "12");
+    write_named_list(c, TRACE_ROUNDS);
+    cluster_run(c, &run, "stream", "list", "--scheme", "uncoded", "--partition", "3,1,1",
+                "--tolerance", "4", "--trace", "trace", "--json", NULL);
+    if (run.status != 0)
+        fail_msg("exit %d: %s", run.status, run.err);
+    read_text(c, "trace", trace, sizeof trace);
+    const char *said = strstr(trace, ": slowdown=");
+    if (!said || sscanf(said, ": slowdown=%lf", &slowdown) != 1 || slowdown < 5)
+        fail_msg("not 1 + mu and more:\n%s", trace);
+    assert_has(run.out, "\"timed\": ");
+}
+
+static void
+a_trace_that_cannot_be_written_is_known_before_anything_is_sent(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 1);
+    outcome run;
+    write_named_list(c, 1);
+    cluster_run(c, &run, "stream", "list", "--trace", "nowhere/trace", NULL);
+    assert_int_equal(run.status, 2);
+    assert_has(run.err, "nowhere/trace cannot be written: ");
+    assert_false(has_product(c, 1));
+    cluster_run(c, &run, "stream", "list", "--trace", ".", NULL);
+    assert_int_equal(run.status, 2);
+    cluster_run(c, &run, "stream", "/dev/null", "--trace", "trace", NULL); // no round
+    assert_int_not_equal(run.status, 0);
+    assert_has(run.err, "no round has ended");
+}
+
+static void
+a_trace_takes_the_place_of_the_file_behind_a_link(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 1);
+    outcome run;
+    char link[CLUSTER_PATH_MAX], trace[256];
+    struct stat info;
+    write_named_list(c, 1);
+    cluster_get_path(c, "latest", link);
+    cluster_get_path(c, "trace", trace);
+    assert_int_equal(symlink("trace", link), 0);
+    FILE *old = fopen(trace, "w");
+    assert_non_null(old);
+    assert_int_equal(fclose(old), 0);
+    cluster_run(c, &run, "stream", "list", "-q", "--trace", "latest", NULL);
+    assert_int_equal(run.status, 0);
+    assert_int_equal(lstat(link, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    read_text(c, "trace", trace, sizeof trace);
+    assert_has(trace, "P=1 ");
 }
 
 /* ---- what fails alone ------------------------------------------------------------------------ */
@@ -432,6 +568,52 @@ a_lost_connection_costs_neither_stream_nor_product(void **state)
     assert_has(text, "\"pushed\": 16"); // one stream, and no job twice
 }
 
+static void
+await_log(cluster *c, const char *text)
+{
+    const int64_t until = kofn_clock_ns() + (int64_t)(cluster_get_patience_s() * 1e9);
+    while (!strstr(cluster_get_master_log(c), text)) {
+        if (kofn_clock_ns() > until) {
+            cluster_note_in_vain();
+            fail_msg("'%s' is not logged", text);
+        }
+        (void)usleep(10000);
+    }
+}
+
+/* The master gives the stream up, and cancels its jobs: they are not lost for the list. */
+static void
+a_connection_that_is_away_for_too_long_costs_no_product(void **state)
+{
+    char endpoint[64];
+    int port;
+    cluster *c = cluster_new_ready(state, "", 3);
+    fault_proxy *proxy =
+        fault_proxy_new(atoi(strrchr(cluster_get_clients_endpoint(c), ':') + 1), &port);
+    (void)snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", port);
+    write_pairs(c, 12);
+    const int list = make_list(c);
+    const pid_t pid =
+        cluster_spawn(c, "stream", "list", "--master", endpoint, "--grace", "300ms", NULL);
+    say_pairs(list, 1, 4);
+    await_product(c, 4);
+    for (size_t i = 0; i < 3; i++)
+        cluster_signal_worker(c, i, SIGSTOP); // what is pushed now stays under way
+    say_pairs(list, 5, 12);
+    cluster_await_running(c, 0, 1);
+    fault_proxy_get(proxy, FAULT_UP)->cut_after = 1;
+    fault_proxy_cut(proxy);
+    await_log(c, "stream_abandoned");
+    for (size_t i = 0; i < 3; i++)
+        cluster_signal_worker(c, i, SIGCONT);
+    fault_proxy_heal(proxy);
+    (void)close(list);
+    const int status = cluster_await_run(c, pid);
+    fault_proxy_destroy(&proxy);
+    assert_int_equal(status, 0);
+    assert_products(c, 12);
+}
+
 static size_t
 count_streams(cluster *c)
 {
@@ -483,6 +665,51 @@ a_master_that_is_killed_and_comes_back_gets_a_new_stream(void **state)
     assert_has(text, "a new stream goes on");
 }
 
+/* As systemctl restart does: it finishes what it can, and what it cannot is not lost either. */
+static void
+a_master_that_is_restarted_costs_no_product(void **state)
+{
+    enum { WORKERS = 2 };
+    cluster *c = cluster_new_ready(state, "grace: 200ms\n", WORKERS);
+    write_pairs(c, 12);
+    const int list = make_list(c);
+    const pid_t pid = cluster_spawn(c, "stream", "list", NULL);
+    say_pairs(list, 1, 4);
+    await_product(c, 4);
+    for (size_t i = 0; i < WORKERS; i++)
+        cluster_signal_worker(c, i, SIGSTOP);
+    say_pairs(list, 5, 12);
+    cluster_await_running(c, 0, 1);
+    cluster_signal_master(c, SIGTERM);
+    assert_int_equal(cluster_await_master_end(c), 0);
+    for (size_t i = 0; i < WORKERS; i++)
+        cluster_signal_worker(c, i, SIGCONT);
+    cluster_start_master(c);
+    (void)close(list);
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_products(c, 12);
+}
+
+/* Between the last product and the end of the list. */
+static void
+a_stream_that_ends_with_its_master_loses_only_its_account(void **state)
+{
+    char text[8192];
+    cluster *c = cluster_new_ready(state, "", 2);
+    write_pairs(c, 2);
+    const int list = make_list(c);
+    const pid_t pid = cluster_spawn(c, "stream", "list", NULL);
+    say_pairs(list, 1, 2);
+    await_product(c, 2);
+    cluster_kill_master(c);
+    cluster_start_master(c);
+    (void)close(list);
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_products(c, 2);
+    read_text(c, "spawned.log", text, sizeof text);
+    assert_has(text, "its account is lost");
+}
+
 int
 main(void)
 {
@@ -493,6 +720,13 @@ main(void)
         cmocka_unit_test_teardown(a_list_that_waits_for_each_product_is_served, cluster_teardown),
         cmocka_unit_test_teardown(stored_operands_take_part, cluster_teardown),
         cmocka_unit_test_teardown(the_commands_of_the_readme_run, cluster_teardown),
+        cmocka_unit_test_teardown(a_trace_has_the_pattern_that_the_workers_had, cluster_teardown),
+        cmocka_unit_test_teardown(a_trace_says_how_slow_those_were_that_were_waited_for,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(a_trace_that_cannot_be_written_is_known_before_anything_is_sent,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(a_trace_takes_the_place_of_the_file_behind_a_link,
+                                  cluster_teardown),
         cmocka_unit_test_teardown(a_bad_pair_in_the_middle_fails_alone, cluster_teardown),
         cmocka_unit_test_teardown(a_product_that_is_too_large_for_the_master_fails_alone,
                                   cluster_teardown),
@@ -501,7 +735,12 @@ main(void)
         cmocka_unit_test_teardown(an_interrupt_cancels_what_is_under_way, cluster_teardown),
         cmocka_unit_test_teardown(a_lost_connection_costs_neither_stream_nor_product,
                                   cluster_teardown),
+        cmocka_unit_test_teardown(a_connection_that_is_away_for_too_long_costs_no_product,
+                                  cluster_teardown),
         cmocka_unit_test_teardown(a_master_that_is_killed_and_comes_back_gets_a_new_stream,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(a_master_that_is_restarted_costs_no_product, cluster_teardown),
+        cmocka_unit_test_teardown(a_stream_that_ends_with_its_master_loses_only_its_account,
                                   cluster_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

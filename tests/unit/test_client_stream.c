@@ -183,6 +183,107 @@ a_stream_opens_pushes_takes_and_closes(void **state)
     assert_int_equal(index, 20);
 }
 
+/* ---- traces ---------------------------------------------------------------------------------- */
+
+static void
+answer_with_trace(fake_master *fake, fake_call *call)
+{
+    if (call->method != KOFN_METHOD_CLOSE_STREAM) {
+        do_all(fake, call);
+        return;
+    }
+    kofn_msg_stream closed = *(const kofn_msg_stream *)fake->test;
+    if (!call->closing.trace)
+        closed.trace = (kofn_wire_bytes){0};
+    memcpy(closed.id, stream_id, sizeof stream_id);
+    fake_reply(fake, call, &kofn_stream_message, &closed);
+}
+
+static void
+who_asks_for_the_trace_gets_it_row_by_row(void **state)
+{
+    fixture f;
+    kofn_error error;
+    kofn_stream_account account;
+    kofn_stream_trace trace;
+    unsigned char bits[] = {0x01, 0x01, 0x00, 0x00, 0x84, 0xfe}; // beyond the slots: padding
+    kofn_msg_stream closed = {.state = "closed",
+                              .slots = 9,
+                              .rounds = 30,
+                              .late = 77,
+                              .timed = 5,
+                              .slowdown = 3.5,
+                              .trace = {bits, sizeof bits}};
+    (void)state;
+    begin(&f, answer_with_trace, &closed);
+    run_jobs(&f, 3);
+    assert_ok(kofn_stream_close_traced(&f.stream, &account, &trace, &error));
+    end(&f);
+    assert_int_equal(account.late, 77);
+    assert_int_equal(account.timed, 5);
+    assert_true(account.slowdown == 3.5);
+    assert_int_equal(trace.slots, 9);
+    assert_int_equal(trace.rounds, 3);
+    assert_int_equal(trace.first, 28);
+    static const uint8_t late[] = {1, 0, 0, 0, 0, 0, 0, 0, 1, //
+                                   0, 0, 0, 0, 0, 0, 0, 0, 0, //
+                                   0, 0, 1, 0, 0, 0, 0, 1, 0};
+    assert_memory_equal(trace.late, late, sizeof late);
+    kofn_stream_trace_fini(&trace);
+    kofn_stream_trace_fini(&trace);
+    assert_null(trace.late);
+}
+
+static void
+assert_trace_refused(kofn_msg_stream *closed, kofn_status status)
+{
+    fixture f;
+    kofn_error error;
+    kofn_stream_trace trace = {.rounds = 99};
+    begin(&f, answer_with_trace, closed);
+    assert_fails(kofn_stream_close_traced(&f.stream, NULL, &trace, &error), status);
+    assert_null(f.stream); // over in every case
+    assert_int_equal(trace.rounds, 99);
+    end(&f);
+}
+
+static void
+a_trace_that_is_none_is_refused(void **state)
+{
+    unsigned char bits[8] = {0};
+    kofn_msg_stream closed = {.state = "closed", .slots = 9, .rounds = 4};
+    (void)state;
+    assert_trace_refused(&closed, KOFN_UNIMPLEMENTED); // of an older master
+    closed.trace = (kofn_wire_bytes){bits, 7};
+    assert_trace_refused(&closed, KOFN_INTERNAL); // half a row
+    closed.trace.length = 8;
+    closed.rounds = 3;
+    assert_trace_refused(&closed, KOFN_INTERNAL); // more rows than rounds
+    closed.rounds = 100;
+    static const uint64_t slots[] = {0, 65, UINT64_MAX, UINT64_MAX - 7};
+    for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++) {
+        closed.slots = slots[i];
+        assert_trace_refused(&closed, KOFN_INTERNAL);
+    }
+}
+
+static void
+a_stream_without_rounds_has_an_empty_trace(void **state)
+{
+    fixture f;
+    kofn_error error;
+    kofn_stream_trace trace;
+    kofn_msg_stream closed = {.state = "closed", .slots = 9};
+    (void)state;
+    begin(&f, answer_with_trace, &closed);
+    assert_ok(kofn_stream_close_traced(&f.stream, NULL, &trace, &error));
+    end(&f);
+    assert_int_equal(trace.rounds, 0);
+    kofn_stream_trace_fini(&trace);
+}
+
+/* ---- what is asked --------------------------------------------------------------------------- */
+
 static void
 note_opening(fake_master *fake, fake_call *call)
 {
@@ -674,6 +775,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_opens_pushes_takes_and_closes),
+        cmocka_unit_test(who_asks_for_the_trace_gets_it_row_by_row),
+        cmocka_unit_test(a_trace_that_is_none_is_refused),
+        cmocka_unit_test(a_stream_without_rounds_has_an_empty_trace),
         cmocka_unit_test(what_is_asked_of_a_stream_arrives),
         cmocka_unit_test(products_come_in_the_order_of_the_pushes),
         cmocka_unit_test(a_push_beyond_the_limit_waits_for_a_product_to_be_taken),

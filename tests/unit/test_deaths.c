@@ -36,6 +36,23 @@ those_that_die_together_are_one_link(void **state)
 }
 
 static void
+work_that_was_done_since_acquits_its_task_alone(void **state)
+{
+    (void)state;
+    kofn_deaths deaths = {0};
+    assert_true(kofn_deaths_note(&deaths, 2, "w1", 0, 1, 4));
+    assert_true(kofn_deaths_note(&deaths, 3, "w1", 0, 2, 4));
+    assert_true(kofn_deaths_note(&deaths, 2, "w2", 0, 5, 9));
+    kofn_deaths_acquit(&deaths, 2, 9); // it was out when w2 died
+    assert_true(kofn_deaths_is_suspect(&deaths, 2));
+    kofn_deaths_acquit(&deaths, 2, 10);
+    assert_int_equal(kofn_deaths_count(&deaths, 2, "w1") + kofn_deaths_count(&deaths, 2, "w2"), 0);
+    assert_int_equal(kofn_deaths_count(&deaths, 3, "w1"), 1);
+    kofn_deaths_acquit(&deaths, 7, 11);
+    kofn_deaths_fini(&deaths);
+}
+
+static void
 one_worker_alone_is_spent_and_proves_nothing(void **state)
 {
     (void)state;
@@ -654,6 +671,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_workers_one_after_another_prove_it),
         cmocka_unit_test(those_that_die_together_are_one_link),
+        cmocka_unit_test(work_that_was_done_since_acquits_its_task_alone),
         cmocka_unit_test(one_worker_alone_is_spent_and_proves_nothing),
         cmocka_unit_test(who_comes_back_in_the_same_life_has_not_died),
         cmocka_unit_test(deaths_follow_the_work_to_another_task),

@@ -458,6 +458,56 @@ bounds_are_said_in_the_unit_of_the_field(void **state)
 }
 
 static void
+assert_impossible(settings s, const char *text)
+{
+    assert_fails(kofn_keys_check(keys, &s, &error), KOFN_OUT_OF_RANGE);
+    assert_string_equal(error.text, text);
+}
+
+static void
+numbers_that_nobody_parsed_are_held_to_their_bounds(void **state)
+{
+    (void)state;
+    settings s;
+    kofn_keys_set_defaults(keys, &s);
+    assert_ok(kofn_keys_check(keys, &s, &error));
+    s.anything = INT64_MIN; // it has none
+    assert_ok(kofn_keys_check(keys, &s, &error));
+    settings bad = s;
+    bad.threads = 257;
+    assert_impossible(bad, "blas.threads: '257' is out of range; use 1 to 256");
+    bad = s;
+    bad.memory = 1;
+    assert_impossible(bad, "limits.memory: '1' is out of range; use 64MiB to 1TiB");
+    bad = s;
+    bad.rate = NAN;
+    assert_impossible(bad, "rate: 'nan' is out of range; use 0 to 1");
+    bad.rate = INFINITY;
+    assert_impossible(bad, "rate: 'inf' is out of range; use 0 to 1");
+    bad.rate = -0.5;
+    assert_impossible(bad, "rate: '-0.5' is out of range; use 0 to 1");
+    bad = s;
+    bad.timeout_ns = 0;
+    assert_impossible(bad, "timeout: '0' is out of range; use 10ms or more");
+    bad = s;
+    bad.policy = 3;
+    assert_impossible(bad, "policy: '?' is out of range; use oneshot, rateless or speculative");
+    bad.policy = -1;
+    assert_impossible(bad, "policy: '?' is out of range; use oneshot, rateless or speculative");
+}
+
+static void
+a_number_that_nobody_parsed_may_be_left_open_where_it_has_a_word(void **state)
+{
+    (void)state;
+    const double open = NAN, endless = INFINITY;
+    const kofn_key key = {
+        .name = "rate", .type = KOFN_KEY_REAL, .size = sizeof open, .max = 1, .choices = "auto"};
+    assert_ok(kofn_key_check(&key, &open, &error));
+    assert_fails(kofn_key_check(&key, &endless, &error), KOFN_OUT_OF_RANGE);
+}
+
+static void
 types_have_names(void **state)
 {
     (void)state;
@@ -489,6 +539,8 @@ main(void)
         cmocka_unit_test(reals_read_back_as_the_same_double),
         cmocka_unit_test(text_out_is_cut_to_its_buffer),
         cmocka_unit_test(bounds_are_said_in_the_unit_of_the_field),
+        cmocka_unit_test(numbers_that_nobody_parsed_are_held_to_their_bounds),
+        cmocka_unit_test(a_number_that_nobody_parsed_may_be_left_open_where_it_has_a_word),
         cmocka_unit_test(types_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -318,10 +318,16 @@ jobs_of_any_shape_share_rounds_and_are_answered(void **state)
     assert_int_equal(stream.need, 2);
     assert_int_equal(stream.limit, 4);
     for (uint64_t i = 1; i <= JOBS; i++) {
+        task t;
         push(s, client, &stream, i);
-        answer_tasks(s, worker, 2);
+        expect_task(worker, &t);
+        const uint64_t round = t.head.round; // for workers that straggle on purpose
+        assert_int_equal(t.head.slot, 0);
+        answer(s, worker, &t);
+        answer_tasks(s, worker, 1);
         expect_job(s, client, &stream, i, id);
         const kofn_msg_job job = get_job(client, id);
+        assert_int_equal(job.born, round);
         assert_string_equal(job.stream, stream.id);
         assert_string_equal(job.policy, "rounds");
         assert_int_equal(job.index, i);
@@ -381,6 +387,7 @@ jobs_that_do_not_fit_are_refused_alone(void **state)
         {{.a = {"f64", 2, 2}}, KOFN_INVALID_ARGUMENT},
         {{.a = {"f64", 2, 2}, .operand_b = "0123456789abcdef"}, KOFN_NOT_FOUND},
         {{.a = {"f64", INT32_MAX, 1}, .b = {"f64", 1, INT32_MAX}}, KOFN_OUT_OF_RANGE},
+        {{.a = {"f64", 1 << 20, 1 << 20}, .b = {"f64", 1 << 20, 1}}, KOFN_RESOURCE_EXHAUSTED},
         {{.a = {"f64", 2, 2}, .b = {"f64", 2, 2}}, KOFN_INVALID_ARGUMENT}, // no blocks come
     };
     uint64_t index = 0;
@@ -439,6 +446,26 @@ the_window_holds_pushes_back_and_lets_them_on(void **state)
     answer_tasks(s, worker, 4);
     for (uint64_t i = 2; i <= 5; i++)
         expect_job(s, client, &stream, i, NULL);
+}
+
+static void
+a_push_without_room_uses_up_nothing(void **state)
+{
+    stage *s = *state;
+    s->config.jobs_max = 2;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 2);
+    const kofn_msg_stream stream = open_stream(client, &one_by_one);
+    push(s, client, &stream, 1);
+    push(s, client, &stream, 2);
+    push_misfit(client, 91, &stream, 3);
+    assert_true(expect_failure(client, 91, KOFN_RESOURCE_EXHAUSTED).retry_ms > 0);
+    answer_tasks(s, worker, 1);
+    expect_job(s, client, &stream, 1, NULL);
+    push(s, client, &stream, 3);
+    answer_tasks(s, worker, 2);
+    expect_job(s, client, &stream, 2, NULL);
+    expect_job(s, client, &stream, 3, NULL);
 }
 
 /* ---- again ----------------------------------------------------------------------------------- */
@@ -554,6 +581,35 @@ a_stream_that_is_over_holds_no_memory(void **state)
     (void)close_stream(client, 70, &stream, false);
     await_stream_state(client, &stream, "");
     assert_int_equal(check_health(client).memory_bytes, before);
+}
+
+/* It is cancelled, and its push waits for its turn: what comes for it is dropped. */
+static void
+blocks_for_a_job_that_is_over_are_dropped(void **state)
+{
+    stage *s = *state;
+    kofn_msg_jobs jobs;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 2);
+    const kofn_msg_stream stream = open_stream(client, &one_by_one);
+    push_head(client, &stream, 1);
+    push_head(client, &stream, 2);
+    await_pushed(client, &stream, 2);
+    send_call(client, 60, KOFN_METHOD_LIST_JOBS, NULL, NULL);
+    assert_int_equal(expect_reply(client, 60, &kofn_jobs_message, &jobs), KOFN_OK);
+    const kofn_msg_job second = ((kofn_msg_job *)jobs.jobs.at)[0];
+    kofn_message_clear(&kofn_jobs_message, &jobs);
+    send_job_call(client, 61, KOFN_METHOD_CANCEL, second.id);
+    assert_int_equal(expect_reply(client, 61, NULL, NULL), KOFN_OK);
+    post(client, &kofn_data_message, &(kofn_msg_data){.id = 2, .more = true});
+    post(client, &kofn_data_message, &(kofn_msg_data){.id = 2});
+    assert_string_equal(get_job(client, second.id).state, "cancelled");
+    post(client, &kofn_data_message, &(kofn_msg_data){.id = 1}); // which is too little
+    (void)expect_failure(client, 1, KOFN_INVALID_ARGUMENT);
+    (void)expect_failure(client, 2, KOFN_CANCELLED);
+    push(s, client, &stream, 3);
+    answer_tasks(s, worker, 1);
+    expect_job(s, client, &stream, 3, NULL);
 }
 
 static void
@@ -742,6 +798,8 @@ a_client_that_goes_has_its_stream_closed_after_the_grace(void **state)
     await_stream_state(client, &stream, "closed");
     const kofn_msg_stream closed = find_stream(client, &stream);
     assert_int_equal(closed.failed, 1);
+    push(s, client, &stream, 1); // not as a job that was cancelled
+    (void)expect_failure(client, 1, KOFN_NOT_FOUND);
     await_stream_state(client, &stream, ""); // its account stays as long again
     push_misfit(client, 5, &stream, 1);
     (void)expect_failure(client, 5, KOFN_NOT_FOUND);
@@ -1033,10 +1091,12 @@ main(void)
         T(jobs_that_do_not_fit_are_refused_alone),
         T(a_gap_and_index_zero_are_refused_and_use_up_nothing),
         T(the_window_holds_pushes_back_and_lets_them_on),
+        T(a_push_without_room_uses_up_nothing),
         T(a_push_that_comes_again_is_the_same_job),
         T(an_outcome_that_was_received_is_let_go),
         T(an_index_whose_blocks_were_lost_may_be_pushed_again),
         T(a_push_again_in_mid_upload_begins_anew),
+        T(blocks_for_a_job_that_is_over_are_dropped),
         T(a_stream_that_is_over_holds_no_memory),
         T(a_stream_is_charged_for_the_copies_of_a_rescue),
         T(a_cancelled_job_is_answered_in_its_turn_and_the_stream_goes_on),

@@ -96,6 +96,19 @@ part_sizes_round_up(void **state)
 }
 
 static void
+the_squarest_partition_has_the_sides_that_are_nearest(void **state)
+{
+    (void)state;
+    static const size_t sides[][2] = {{1, 1}, {1, 2}, {1, 7}, {2, 3}, {3, 4}, {6, 6}, {1, 65537}};
+    for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
+        const kofn_partition p = kofn_partition_squarest(sides[i][0] * sides[i][1]);
+        assert_int_equal(p.x, sides[i][0]);
+        assert_int_equal(p.y, sides[i][1]);
+        assert_int_equal(p.z, 1);
+    }
+}
+
+static void
 blocks_of_a_grid_cover_the_matrix_once(void **state)
 {
     (void)state;
@@ -334,6 +347,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(part_sizes_round_up),
+        cmocka_unit_test(the_squarest_partition_has_the_sides_that_are_nearest),
         cmocka_unit_test(blocks_of_a_grid_cover_the_matrix_once),
         cmocka_unit_test(a_block_may_be_all_padding),
         cmocka_unit_test(random_blocks_in_random_bands_are_combined),

@@ -120,6 +120,36 @@ a_worker_that_is_always_slow_is_done_without(void **state)
     assert_loses_one(&q);
 }
 
+/* Section 4: (alpha p + 1 - p) / k, p that more than P - k of P straggle. */
+static double
+formula(int p, int k, double delta, double alpha)
+{
+    double slow = 0;
+    for (int i = p - k + 1; i <= p; i++)
+        slow += exp(lgamma(p + 1) - lgamma(i + 1) - lgamma(p - i + 1) + i * log(delta) +
+                    (p - i) * log1p(-delta));
+    return (alpha * slow + 1 - slow) / k;
+}
+
+static void
+polynomial_codes_are_cut_as_the_formula_says(void **state)
+{
+    (void)state;
+    for (int tenths = 1; tenths <= 5; tenths += 2) {
+        char model[64];
+        const double delta = tenths / 10.0;
+        (void)snprintf(model, sizeof model, "iid:delta=%g,slowdown=10", delta);
+        const kofn_stream_query q = query_of(6, model, 0);
+        kofn_stream_plan plan = make(&q);
+        const kofn_stream_row *row = find(&plan, KOFN_SCHEME_POLYNOMIAL);
+        const int k = (int)(row->config.code.part.x * row->config.code.part.y);
+        for (int other = 1; other < 6; other++)
+            assert_at_most(formula(6, k, delta, 10), 1.03 * formula(6, other, delta, 10));
+        assert_at_most(fabs(row->time - formula(6, k, delta, 10)), 5 * row->spread + 1e-6);
+        kofn_stream_plan_fini(&plan);
+    }
+}
+
 static void
 what_was_measured_is_planned_for_like_a_model(void **state)
 {
@@ -193,6 +223,18 @@ the_same_query_gives_the_same_plan(void **state)
         assert_true(a.rows[i].time == b.rows[i].time);
     kofn_stream_plan_fini(&a);
     kofn_stream_plan_fini(&b);
+}
+
+/* Later stages have seeds of their own. */
+static void
+seeds_may_be_as_large_as_they_get(void **state)
+{
+    (void)state;
+    kofn_stream_query q = query_of(2, "iid:seed=9007199254740992", 1);
+    q.base.seed = INT64_C(1) << 53;
+    q.work = 1000;
+    kofn_stream_plan plan = make(&q);
+    kofn_stream_plan_fini(&plan);
 }
 
 static void
@@ -280,10 +322,12 @@ main(void)
         cmocka_unit_test(without_stragglers_coding_does_not_pay),
         cmocka_unit_test(one_worker_cannot_be_helped),
         cmocka_unit_test(a_worker_that_is_always_slow_is_done_without),
+        cmocka_unit_test(polynomial_codes_are_cut_as_the_formula_says),
         cmocka_unit_test(what_was_measured_is_planned_for_like_a_model),
         cmocka_unit_test(rows_say_what_a_longer_run_says),
         cmocka_unit_test(the_limits_of_the_query_are_kept),
         cmocka_unit_test(the_same_query_gives_the_same_plan),
+        cmocka_unit_test(seeds_may_be_as_large_as_they_get),
         cmocka_unit_test(of_a_grid_that_is_too_much_some_is_drawn),
         cmocka_unit_test(progress_grows_to_one_and_may_be_stopped),
         cmocka_unit_test(what_is_out_of_bounds_is_refused),

@@ -103,13 +103,13 @@ numbers_out_of_bounds_are_refused(void **state)
     (void)state;
     const kofn_status range = KOFN_OUT_OF_RANGE;
     assert_refused(CONFIG(DIP, .slots = 0), 6, range, "slots = 0");
-    assert_refused(CONFIG(DIP, .slots = KOFN_SLOTS_MAX + 1), 6, range, "slots = 10001");
+    assert_refused(CONFIG(DIP, .slots = KOFN_SLOTS_MAX + 1), 6, range, "slots: '10001'");
     assert_refused(CONFIG(DIP, .slots = INT64_MAX), 6, range, "slots");
-    assert_refused(CONFIG(DIP, .slots = 4, .delay = KOFN_DELAY_MAX + 1), 6, range, "delay = 65");
-    assert_refused(CONFIG(IDIP, .slots = 4, .failures = -1), 6, range, "failures = -1");
+    assert_refused(CONFIG(DIP, .slots = 4, .delay = KOFN_DELAY_MAX + 1), 6, range, "delay: '65'");
+    assert_refused(CONFIG(IDIP, .slots = 4, .failures = -1), 6, range, "failures: '-1'");
     assert_refused(CONFIG(DIP, .slots = 4, .lambda = INT64_MIN), 6, range, "lambda");
-    assert_refused(CONFIG(DIP, .slots = 4, .tolerance = -0.5), 6, range, "tolerance = -0.5");
-    assert_refused(CONFIG(DIP, .slots = 4, .rescue = INFINITY), 6, range, "rescue = inf");
+    assert_refused(CONFIG(DIP, .slots = 4, .tolerance = -0.5), 6, range, "tolerance: '-0.5'");
+    assert_refused(CONFIG(DIP, .slots = 4, .rescue = INFINITY), 6, range, "rescue: 'inf'");
     assert_refused(CONFIG(DIP, .slots = 4), 0, range, "0 answers");
     assert_refused(CONFIG(UNCODED, .slots = 4), SIZE_MAX, range, "answers");
     assert_refused(CONFIG(DIP, .slots = 10000, .lambda = 1), 500, range, "5030000 mini-tasks");

@@ -1,4 +1,5 @@
 /* Streams in the scheduler: rounds over workers that come, go, fail and are late. */
+#include "common/base/rng.h"
 #include "tests/unit/sched_rig.h"
 
 /* ---- scripts --------------------------------------------------------------------------------- */
@@ -391,6 +392,82 @@ open_scheme(rig *r, kofn_scheme scheme, int64_t slots, size_t need, double rescu
     r->stream = 1;
 }
 
+/* Workers that are never idle: a stream with a slot on each, and a client whose tasks never end. */
+enum { SHARERS = 8, ANSWERS = 4000, ENDLESS = 1000000 }; // the latter: that client's job
+
+typedef struct load {
+    rig *rig;
+    kofn_code *code; // of the stream's jobs
+    uint64_t pushed;
+    uint64_t has[SHARERS + 1]; // assignments, by worker
+    size_t sent[2];            // tasks of the stream, and of the other client
+} load;
+
+static void
+push_one(load *l)
+{
+    kofn_error error;
+    assert_ok(try_add(l->rig, ++l->pushed, l->code, "rounds", &error));
+}
+
+static void
+follow_actions(load *l)
+{
+    for (kofn_action a; kofn_sched_next_action(l->rig->sched, &a);) {
+        if (a.kind == KOFN_ACTION_SEND) {
+            l->has[a.worker] = a.assignment;
+            l->sent[a.job == ENDLESS]++;
+        } else {
+            assert_int_equal(a.kind, KOFN_ACTION_DECODE);
+            kofn_sched_job_forget(l->rig->sched, a.job);
+            push_one(l);
+        }
+    }
+}
+
+/* The share of the stream, of all that was sent. */
+static double
+measure_share(rig *r, bool in_order)
+{
+    load l = {.rig = r, .code = rig_code("uncoded", SHARERS, 1, SHARERS)};
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(1), 0);
+    join_many(r, SHARERS);
+    open_scheme(r, KOFN_SCHEME_UNCODED, SHARERS, SHARERS, 0);
+    r->stream = 0;
+    r->client = 2;
+    add(r, ENDLESS, "uncoded", ANSWERS, ANSWERS, "oneshot");
+    r->stream = 1;
+    r->client = 1;
+    push_one(&l);
+    push_one(&l);
+    for (size_t i = 0; i < ANSWERS; i++) {
+        const size_t worker = 1 + (in_order ? i % SHARERS : kofn_rng_below(&rng, SHARERS));
+        follow_actions(&l);
+        at(r, (int64_t)i);
+        assert_int_equal(kofn_sched_answer(r->sched, r->now_ns, worker, l.has[worker]),
+                         KOFN_VERDICT_KEEP);
+    }
+    kofn_code_destroy(&l.code);
+    return (double)l.sent[0] / (double)(l.sent[0] + l.sent[1]);
+}
+
+/* One pass over the workers in which every other one is the stream's, one for the rest, and one until
+ * the last answer has come: nothing more is sent before that. */
+static void
+a_stream_has_its_share_of_workers_that_are_never_idle(void **state)
+{
+    const double share = measure_share(*state, true);
+    assert_true(share > 0.33 && share < 0.34);
+}
+
+/* About 0.19: the round waits for the last of eight that are drawn, twice. */
+static void
+it_has_so_too_in_whatever_order_they_answer(void **state)
+{
+    assert_true(measure_share(*state, false) > 0.15);
+}
+
 static void
 failures_on_one_worker_count_once(void **state)
 {
@@ -492,6 +569,12 @@ answers_count_in_simulation_whatever_they_are(void **state)
     assert_actions(r, "decode 1");
 }
 
+static void
+die(rig *r, uint64_t worker)
+{
+    kofn_sched_worker_die(r->sched, r->now_ns, worker);
+}
+
 /* ---- kept answers ---------------------------------------------------------------------------- */
 
 static uint64_t
@@ -546,6 +629,26 @@ what_was_answered_before_it_was_given_is_skipped(void **state)
 }
 
 static void
+what_was_answered_is_skipped_of_a_suspect_too(void **state)
+{
+    rig *r = *state;
+    join(r, 1);
+    open_stream(r, 1, 1, 1, 4); // 1 + 4 rows
+    push(r, 1, 5, 4);
+    assert_actions(r, "send 1.0>1");
+    const uint64_t early = adopt(r, 1, 2, 1);
+    assert_int_equal(kofn_sched_answer(r->sched, r->now_ns, 1, early), KOFN_VERDICT_KEEP);
+    answer(r, 1, 0, 1);
+    assert_actions(r, "send 1.1>1");
+    die(r, 1);
+    join(r, 2);
+    assert_actions(r, "send 1.4>2");
+    die(r, 2);
+    join(r, 3); // row 2 would be next
+    assert_actions(r, "send 1.3>3");
+}
+
+static void
 what_is_kept_by_whom_it_is_given_to_is_waited_for_there(void **state)
 {
     rig *r = *state;
@@ -588,12 +691,6 @@ what_is_kept_is_not_taken_back_with_the_round(void **state)
     answer(r, 1, 4, 1);
     answer(r, 1, 6, 1);
     assert_actions(r, "cancel 1.7>2, decode 1");
-}
-
-static void
-die(rig *r, uint64_t worker)
-{
-    kofn_sched_worker_die(r->sched, r->now_ns, worker);
 }
 
 static void
@@ -751,6 +848,8 @@ main(void)
         rig_test(a_deadline_in_mid_round_ends_the_job_alone),
         rig_test(a_task_that_fails_everywhere_fails_its_job_and_no_other),
         rig_test(a_task_that_fails_on_all_workers_of_the_stream_fails_its_job),
+        rig_test(a_stream_has_its_share_of_workers_that_are_never_idle),
+        rig_test(it_has_so_too_in_whatever_order_they_answer),
         rig_test(failures_on_one_worker_count_once),
         rig_test(what_is_returned_is_given_again),
         rig_test(a_badly_conditioned_set_is_decoded_at_once),
@@ -758,6 +857,7 @@ main(void)
         rig_test(answers_count_in_simulation_whatever_they_are),
         rig_test(an_answer_that_was_kept_is_not_computed_again),
         rig_test(what_was_answered_before_it_was_given_is_skipped),
+        rig_test(what_was_answered_is_skipped_of_a_suspect_too),
         rig_test(what_is_kept_by_whom_it_is_given_to_is_waited_for_there),
         rig_test(what_is_kept_is_not_taken_back_with_the_round),
         rig_test(a_job_that_ends_workers_one_after_another_fails_and_the_stream_goes_on),

@@ -24,7 +24,7 @@ set style line 14 lc rgb "#009e73" lw 2 dt (4, 3)
 WIDTH = 940.0; HEIGHT = 460.0; PANEL_TOP = 40; PANEL_BOTTOM = 122; LEGEND = 56
 begin(name) = sprintf("set terminal svg size %d,%d font 'Helvetica,Arial,sans-serif,13' background '#ffffff' dynamic; set output '%s/%s.svg'; set multiplot", WIDTH, HEIGHT, out, name)
 place(p) = sprintf("set lmargin at screen %f; set rmargin at screen %f; set bmargin at screen %f; set tmargin at screen %f", \
-    (p * 0.5 * WIDTH + 72) / WIDTH, ((p + 1) * 0.5 * WIDTH - 14) / WIDTH, PANEL_BOTTOM / HEIGHT, 1 - PANEL_TOP / HEIGHT)
+    (p * 0.5 * WIDTH + 76) / WIDTH, ((p + 1) * 0.5 * WIDTH - 14) / WIDTH, PANEL_BOTTOM / HEIGHT, 1 - PANEL_TOP / HEIGHT)
 # What legends are drawn in: a panel without anything.
 strip = sprintf("unset border; unset tics; unset grid; unset title; unset xlabel; unset ylabel; unset logscale; set xrange [0:1]; set yrange [0:1]; set key center center horizontal samplen 3 spacing 1.3 width 2 maxrows 2; set lmargin at screen 0.03; set rmargin at screen 0.97; set bmargin at screen 0.01; set tmargin at screen %f", LEGEND / HEIGHT)
 finish = "unset multiplot; unset key; set border 3 lc rgb '#444444'; set xtics nomirror out; set ytics nomirror out; set grid ytics; set title offset 0, -0.3; set xlabel offset 0, 0.4"
@@ -40,7 +40,7 @@ do for [p=0:1] {
     eval place(p)
     f = word("a b", p + 1)
     set title word("'α = 5, P = 4, T = W − 1 = 3' 'α = 10, P = 6, T = W − 1 = 4'", p + 1)
-    if (p == 0) { set ylabel "time of a job, of one worker’s" offset 0.3 } else { unset ylabel }
+    if (p == 0) { set ylabel "time of a job, of one worker’s" offset 1.5 } else { unset ylabel }
     set yrange [0:*]
     plot fig1 using DELTA:(only(f, "uncoded_formula")) with lines ls 1, \
         "" using DELTA:(only(f, "polynomial_formula")) with lines ls 2, \

@@ -17,6 +17,7 @@
 #   {{worse_from FIGURE COLUMN}}      of each S, the first delta at which it is
 #   {{figure NAME}}  {{worst SMALL}}  {{inner SCHEME}}  tables of fig1.csv, worst.csv and inner.csv
 #   {{reduction FILE COLUMN MODEL SCHEME}}   by how many per cent it is below polynomial
+#   {{image FILE NAME TITLE ...}}     if there is the CSV file that it is of
 #   {{table1 MODEL}}          of table1.csv, beside paper.csv
 #   {{curves MODEL}}          loss and accuracy at the end, and how far the schemes differ
 #   {{mild SLOWDOWN}}         of mild.csv
@@ -262,9 +263,11 @@ function reduction(file, column, model, scheme, one, base) {
     return sprintf("%.0f %%", 100 * (1 - one / base))
 }
 
-function table1(model, row, text, scheme, key) {
-    text = "| scheme | parameters | R, s | simulated, s | less than polynomial | simulated | the paper | load | rounds that waited | encode, s | decode, s | the paper: R | encode | decode |\n"
-    text = text "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+function table1(model, row, text, scheme) {
+    if (!("table1" in rows))
+        return "(not run)"
+    text = "| scheme | parameters | R, s | simulated, s | less than polynomial | simulated | the paper | load | rounds for a job | that waited | encode, s | decode, s | the paper: R | encode | decode |\n"
+    text = text "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for (row = 1; row <= rows["table1"]; row++) {
         if (field["table1", row, "model"] != model)
             continue
@@ -274,6 +277,7 @@ function table1(model, row, text, scheme, key) {
             " | " reduction("table1", "R", model, scheme) " | " reduction("table1", "predicted", model, scheme) \
             " | " reduction("paper", "R", model, scheme) " | " \
             sprintf("%.3f", field["table1", row, "load"] / field["table1", row, "need"]) " | " \
+            sprintf("%.2f | ", field["table1", row, "rounds"] / field["table1", row, "products"]) \
             sprintf("%.0f %%", 100 * field["table1", row, "waited"] / field["table1", row, "rounds"]) \
             sprintf(" | %.4f | %.4f | ", field["table1", row, "encode"], field["table1", row, "decode"]) \
             paper("R", model, scheme) " | " paper("encode", model, scheme) " | " paper("decode", model, scheme) " |"
@@ -337,6 +341,15 @@ function mild(slowdown, row, text, rate, names, count, i) {
     return text
 }
 
+# An image, where what it shows was run.
+function image(part, name, count, word, title, i) {
+    if (!(part in rows))
+        return "(not run)"
+    for (i = 4; i <= count; i++)
+        title = title (i > 4 ? " " : "") word[i]
+    return "![" title "](" name ")"
+}
+
 function expand(text, word, count, i) {
     count = split(text, word, " ")
     if (word[1] == "met")
@@ -357,6 +370,8 @@ function expand(text, word, count, i) {
         return figure(word[2])
     if (word[1] == "worst")
         return worst(word[2])
+    if (word[1] == "image")
+        return image(word[2], word[3], count, word)
     if (word[1] == "table1")
         return table1(word[2])
     if (word[1] == "curves")
