@@ -1,6 +1,6 @@
 /* Streams: sequences of jobs that share rounds (sched/rounds.h) and one inner code.
  *
- *     OPENING   its code is being built (a coder); nobody can name it yet
+ *     OPENING   its code is being built (a coder); it counts, and nobody can name it yet
  *     OPEN      takes jobs
  *     CLOSING   takes no further ones; ends with its last job
  *     CLOSED    has none any more; its account stays for a while, for whoever closes it again

@@ -300,6 +300,30 @@ streams_are_limited_for_each_client_and_for_all(void **state)
     (void)open_stream(one, &one_by_one);
 }
 
+/* Their codes take a while: the others come before the first of them is there. */
+static void
+streams_that_open_together_count_too(void **state)
+{
+    stage *s = *state;
+    enum { CALLS = 6, OWN = 2 };
+    s->config.client_streams_max = OWN;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_open_stream asked = {.slots = 100, .code = {.x = 30, .y = 30}};
+    size_t opened = 0, refused = 0;
+    for (uint64_t call = 1; call <= CALLS; call++)
+        send_call(client, call, KOFN_METHOD_OPEN_STREAM, &kofn_open_stream_message, &asked);
+    for (size_t i = 0; i < CALLS; i++) {
+        kofn_msg_reply reply;
+        expect(client, &kofn_reply_message, &reply);
+        opened += reply.status == KOFN_OK;
+        refused += reply.status == KOFN_RESOURCE_EXHAUSTED &&
+                   strstr(reply.message, "limits.client_streams") != NULL;
+    }
+    assert_int_equal(opened, OWN);
+    assert_int_equal(refused, CALLS - OWN);
+}
+
 /* ---- order ----------------------------------------------------------------------------------- */
 
 static void
@@ -1064,6 +1088,7 @@ main(void)
         T(configured_defaults_count_together_or_not_at_all),
         T(what_contradicts_itself_is_refused_with_the_equation),
         T(streams_are_limited_for_each_client_and_for_all),
+        T(streams_that_open_together_count_too),
         T(jobs_of_any_shape_share_rounds_and_are_answered),
         T(a_job_that_ends_early_is_answered_in_its_turn),
         T(jobs_that_do_not_fit_are_refused_alone),
