@@ -729,6 +729,27 @@ a_stream_that_is_closed_finishes_its_jobs_and_takes_no_more(void **state)
 }
 
 static void
+a_close_that_takes_too_long_is_told_so(void **state)
+{
+    stage *s = *state;
+    task t;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 2);
+    const kofn_msg_stream stream = open_stream(client, &one_by_one);
+    push(s, client, &stream, 1);
+    expect_task(worker, &t);
+    kofn_msg_close_stream order = {.abandon = false};
+    snprintf(order.stream, sizeof order.stream, "%s", stream.id);
+    send_timed_call(client, 70, 100, KOFN_METHOD_CLOSE_STREAM, &kofn_close_stream_message, &order);
+    const kofn_msg_reply reply = expect_failure(client, 70, KOFN_DEADLINE_EXCEEDED);
+    assert_non_null(strstr(reply.message, "goes on closing"));
+    assert_string_equal(find_stream(client, &stream).state, "closing");
+    answer(s, worker, &t);
+    expect_job(s, client, &stream, 1, NULL);
+    assert_int_equal(close_stream(client, 71, &stream, false).done, 1);
+}
+
+static void
 an_abandoned_stream_cancels_its_jobs(void **state)
 {
     stage *s = *state;
@@ -749,6 +770,21 @@ an_abandoned_stream_cancels_its_jobs(void **state)
     (void)expect_failure(client, 71, KOFN_FAILED_PRECONDITION);
 }
 
+/* Until the job that came so many before the last one is cancelled, with the connection of its blocks. */
+static void
+await_lost_upload(peer *p, size_t before)
+{
+    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
+    for (bool lost = false; !lost;) {
+        kofn_msg_jobs jobs;
+        assert_true(kofn_clock_ns() < until_ns);
+        send_call(p, 60, KOFN_METHOD_LIST_JOBS, NULL, NULL);
+        assert_int_equal(expect_reply(p, 60, &kofn_jobs_message, &jobs), KOFN_OK);
+        lost = strcmp(((kofn_msg_job *)jobs.jobs.at)[before].state, "cancelled") == 0;
+        kofn_message_clear(&kofn_jobs_message, &jobs);
+    }
+}
+
 /* Nobody can push it any more, so nobody waits for it. */
 static void
 a_free_index_does_not_keep_a_stream_from_closing(void **state)
@@ -763,15 +799,7 @@ a_free_index_does_not_keep_a_stream_from_closing(void **state)
     push(s, client, &stream, 2); // behind the first
     await_pushed(client, &stream, 2);
     close_peer(gone);
-    kofn_msg_jobs jobs;
-    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
-    for (bool lost = false; !lost;) {
-        assert_true(kofn_clock_ns() < until_ns);
-        send_call(client, 60, KOFN_METHOD_LIST_JOBS, NULL, NULL);
-        assert_int_equal(expect_reply(client, 60, &kofn_jobs_message, &jobs), KOFN_OK);
-        lost = strcmp(((kofn_msg_job *)jobs.jobs.at)[1].state, "cancelled") == 0;
-        kofn_message_clear(&kofn_jobs_message, &jobs);
-    }
+    await_lost_upload(client, 1);
     kofn_msg_close_stream order = {.abandon = false};
     kofn_msg_stream closed;
     snprintf(order.stream, sizeof order.stream, "%s", stream.id);
@@ -1105,6 +1133,7 @@ main(void)
         T(an_abandoned_push_ends_its_job_and_no_other),
         T(a_deadline_ends_its_job_alone),
         T(a_stream_that_is_closed_finishes_its_jobs_and_takes_no_more),
+        T(a_close_that_takes_too_long_is_told_so),
         T(an_abandoned_stream_cancels_its_jobs),
         T(a_free_index_does_not_keep_a_stream_from_closing),
         T(a_client_that_goes_has_its_stream_closed_after_the_grace),
