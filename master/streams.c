@@ -319,14 +319,20 @@ end_stream(kofn_stream *stream)
     tell_closers(stream, NULL);
 }
 
-/* Jobs that are over, and all before them: their pushes are answered. An index that is free blocks the
- * way, unless nobody can push any more. */
+/* An index that is free blocks the way for those behind it, unless nobody can push any more. */
+static bool
+may_come_again(const kofn_stream *stream)
+{
+    return stream->state == KOFN_STREAM_OPEN && !stream->of->master->draining;
+}
+
+/* Jobs that are over, and all before them: their pushes are answered. */
 static void
 answer_in_turn(kofn_stream *stream)
 {
     while (stream->answered < stream->pushed) {
         kofn_job *job = get_place(stream, stream->answered + 1)->job;
-        if (job ? !kofn_job_is_over(job) : stream->state == KOFN_STREAM_OPEN)
+        if (job ? !kofn_job_is_over(job) : may_come_again(stream))
             return;
         stream->answered++;
         stream->failed += !job;
@@ -345,8 +351,7 @@ hand_over(kofn_stream *stream)
 {
     while (stream->handed < stream->pushed) {
         const kofn_stream_place *place = get_place(stream, stream->handed + 1);
-        if (place->job ? !place->ready && !kofn_job_is_over(place->job)
-                       : stream->state == KOFN_STREAM_OPEN)
+        if (place->job ? !place->ready && !kofn_job_is_over(place->job) : may_come_again(stream))
             return;
         stream->handed++;
         if (place->job && !kofn_job_is_over(place->job))
@@ -375,6 +380,17 @@ kofn_stream_on_over(kofn_stream *stream, kofn_job *job)
     }
     hand_over(stream);
     answer_in_turn(stream);
+}
+
+void
+kofn_streams_on_stopping(kofn_streams *streams)
+{
+    kofn_stream *stream;
+    TAILQ_FOREACH(stream, &streams->all, of_all)
+    {
+        hand_over(stream);
+        answer_in_turn(stream);
+    }
 }
 
 /* ---- pushes ----------------------------------------------------------------------------------- */
@@ -584,8 +600,7 @@ tick_stream(kofn_stream *stream, int64_t now_ns)
         return;
     }
     if (stream->state == KOFN_STREAM_OPENING || stream->session != 0 ||
-        now_ns - stream->orphaned_ns <= stream->grace_ns ||
-        is_waited_for(stream))
+        now_ns - stream->orphaned_ns <= stream->grace_ns || is_waited_for(stream))
         return;
     kofn_log_write(&stream->of->master->log, KOFN_LOG_NOTICE, "stream_abandoned",
                    "its client is gone, and came not back", "stream=%s jobs=%" PRIu64, stream->name,

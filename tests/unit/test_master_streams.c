@@ -916,6 +916,31 @@ a_master_that_stops_finishes_what_was_pushed(void **state)
     assert_int_equal(s->ended, KOFN_OK);
 }
 
+/* The index is free, and nobody may push it any more. */
+static void
+a_free_index_does_not_keep_a_master_from_stopping(void **state)
+{
+    stage *s = *state;
+    s->config.grace_ns = 3600 * KOFN_NS_PER_S;
+    stage_run(s);
+    peer *gone = open_client(s, KOFN_WINDOW_BYTES), *client = open_client(s, KOFN_WINDOW_BYTES);
+    peer *worker = join_worker(s, "w", 2);
+    const kofn_msg_stream stream = open_stream(gone, &one_by_one);
+    push_head(gone, &stream, 1);
+    await_pushed(client, &stream, 1);
+    push(s, client, &stream, 2); // waits for it
+    push_misfit(client, 3, &stream, 3);
+    await_pushed(client, &stream, 3);
+    close_peer(gone);
+    await_lost_upload(client, 2);
+    kofn_master_stop(s->master);
+    answer_tasks(s, worker, 1);
+    expect_job(s, client, &stream, 2, NULL);
+    (void)expect_failure(client, 3, KOFN_INVALID_ARGUMENT);
+    stage_join(s);
+    assert_int_equal(s->ended, KOFN_OK);
+}
+
 /* Both slots have a mini-task of the job; `late` answers once the round waits for it. */
 static void
 play_round(stage *s, peer *client, const kofn_msg_stream *stream, uint64_t index, peer *first,
@@ -1141,6 +1166,7 @@ main(void)
         T(a_client_that_goes_silently_is_missed),
         T(a_client_that_comes_back_finds_its_jobs),
         T(a_master_that_stops_finishes_what_was_pushed),
+        T(a_free_index_does_not_keep_a_master_from_stopping),
         T(who_asks_gets_the_trace_of_who_was_late),
         T(stored_operands_serve_in_streams),
         T(jobs_come_and_go_in_pieces),
