@@ -81,10 +81,9 @@ count_rows(const kofn_rounds_config *config, size_t need, size_t *ret_plain, siz
 
 /* What is known of one job's rounds to come. */
 typedef struct outlook {
-    size_t left; // rounds, with this one: t to t + W - l
-    bool
-        is_certain; // no slot can fail in all of them, by N in W; of that model all slots are alike
-    bool bursts;    // else ask for each slot, by B:
+    size_t left;     // rounds, with this one: t to t + W - l
+    bool is_certain; // by N in W, where all slots are alike: none can fail in all of them
+    bool bursts;     // else ask for each slot, by B:
     uint64_t recent; // slots that were stragglers in the last W - 1 rounds
 } outlook;
 
