@@ -155,6 +155,8 @@ on_stop(zloop_t *loop, zmq_pollitem_t *item, void *context)
     const bool again = master->draining || calls > 1; // asked twice: now
     master->draining = true;
     master->supervisor.stopping(master->supervisor.context);
+    kofn_streams_on_stopping(master->streams);
+    kofn_jobs_act(master->jobs);
     if (again) {
         master->grace_end_ns = kofn_clock_ns();
         return -1;

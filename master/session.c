@@ -915,7 +915,7 @@ kofn_sessions_on_readable(kofn_sessions *sessions)
 
 /* ---- time ----------------------------------------------------------------------------------------------- */
 
-/* A Multiply or Submit ends with its job, which has the deadline. Unless it shares one, by its key,
+/* A Multiply, Submit or Push ends with its job, which has the deadline. Unless it shares one, by its key,
  * that may take longer. */
 static bool
 is_expired(const kofn_request *request, int64_t now_ns)
@@ -947,7 +947,14 @@ tick_request(kofn_request *request, int64_t now_ns)
     }
     if (request->receiving && job && request->session->uploaded_ns > job->times.heard_ns)
         job->times.heard_ns = request->session->uploaded_ns; // uploads take turns on a connection
-    if (is_expired(request, now_ns)) {
+    if (request->place && now_ns >= request->deadline_ns) {
+        kofn_fail(&err, KOFN_DEADLINE_EXCEEDED, "%s takes longer than its timeout_ms%s",
+                  kofn_method_get(request->method)->name,
+                  request->method == KOFN_METHOD_CLOSE_STREAM
+                      ? ": the stream goes on closing, close it again"
+                      : "");
+        kofn_request_fail(request, &err);
+    } else if (is_expired(request, now_ns)) {
         kofn_fail(&err, KOFN_DEADLINE_EXCEEDED, "the job goes on: wait for %s again", job->name);
         kofn_request_fail(request, &err);
         end_unwanted(job, "all that waited for it came to their deadlines");

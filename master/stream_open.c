@@ -197,8 +197,9 @@ count_bytes(const kofn_stream *stream)
 {
     const kofn_partition p = stream->spec.part;
     const size_t rounds = (size_t)stream->rounds.delay + 1, slots = (size_t)stream->rounds.slots;
+    const size_t copies = stream->rounds.rescue > 0 ? 2 : 1; // of a mini-task
     return sizeof *stream + stream->rows * p.z * (p.x + p.y) * sizeof(double) +
-           rounds * (slots * MINI_TASK_BYTES + stream->rows * ROW_BYTES) +
+           rounds * (slots * copies * MINI_TASK_BYTES + stream->rows * ROW_BYTES) +
            stream->limit * (sizeof *stream->places + sizeof(kofn_job)) + KOFN_TRACE_BYTES_MAX;
 }
 

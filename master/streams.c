@@ -9,7 +9,7 @@ struct kofn_streams {
     kofn_master *master;
     TAILQ_HEAD(stream_list, kofn_stream) all; // oldest first
     kofn_rng names;
-    size_t live, closed, opening; // live: OPEN or CLOSING
+    size_t live, closed; // live: all others
     size_t charge;
 };
 
@@ -60,16 +60,29 @@ kofn_streams_get_charge(const kofn_streams *streams)
     return streams ? streams->charge : 0;
 }
 
-kofn_stream *
-kofn_streams_find(kofn_streams *streams, const kofn_asker *who, const char *name)
+static kofn_stream *
+find_named(const kofn_streams *streams, const char *name)
 {
     kofn_stream *stream;
     TAILQ_FOREACH(stream, &streams->all, of_all)
     {
         if (strcmp(stream->name, name) == 0)
-            return kofn_asker_may(who, stream->owner) ? stream : NULL;
+            return stream;
     }
     return NULL;
+}
+
+static bool
+is_told_to(const kofn_stream *stream, const kofn_asker *who)
+{
+    return stream->state != KOFN_STREAM_OPENING && kofn_asker_may(who, stream->owner);
+}
+
+kofn_stream *
+kofn_streams_find(kofn_streams *streams, const kofn_asker *who, const char *name)
+{
+    kofn_stream *stream = find_named(streams, name);
+    return stream && is_told_to(stream, who) ? stream : NULL;
 }
 
 /* ---- opening ---------------------------------------------------------------------------------- */
@@ -116,16 +129,31 @@ begin_rounds(kofn_stream *stream, kofn_error *err)
 }
 
 static void
-list_stream(kofn_stream *stream)
+take_jobs(kofn_stream *stream)
 {
-    kofn_streams *streams = stream->of;
     stream->state = KOFN_STREAM_OPEN;
-    TAILQ_INSERT_TAIL(&streams->all, stream, of_all);
-    streams->live++;
-    kofn_log_write(&streams->master->log, KOFN_LOG_INFO, "stream_opened", "it takes jobs",
+    kofn_log_write(&stream->of->master->log, KOFN_LOG_INFO, "stream_opened", "it takes jobs",
                    "stream=%s scheme=%s slots=%d delay=%d need=%zu family=%s", stream->name,
                    kofn_scheme_name((kofn_scheme)stream->rounds.scheme), (int)stream->rounds.slots,
                    (int)stream->rounds.delay, stream->need, stream->spec.family);
+}
+
+static void
+list_stream(kofn_stream *stream)
+{
+    kofn_streams *streams = stream->of;
+    TAILQ_INSERT_TAIL(&streams->all, stream, of_all);
+    streams->live++;
+    streams->charge += stream->charge;
+}
+
+static void
+unlist_stream(kofn_stream *stream)
+{
+    kofn_streams *streams = stream->of;
+    TAILQ_REMOVE(&streams->all, stream, of_all);
+    *(stream->state == KOFN_STREAM_CLOSED ? &streams->closed : &streams->live) -= 1;
+    streams->charge -= stream->charge;
 }
 
 static void
@@ -133,18 +161,16 @@ open_done(kofn_coder_item *item)
 {
     open_item *open = (open_item *)item;
     kofn_stream *stream = open->stream;
-    kofn_streams *streams = stream->of;
-    streams->opening--;
     if (!item->start_ns) // the pool was drained before it ran
         open->status = kofn_fail(&open->error, KOFN_UNAVAILABLE, "the master stopped");
     if (!open->status)
         open->status = begin_rounds(stream, &open->error);
     if (open->status) {
-        streams->charge -= stream->charge;
+        unlist_stream(stream);
         open->done(open->context, NULL, &open->error);
         kofn_streams_free_record(&stream);
     } else {
-        list_stream(stream);
+        take_jobs(stream);
         open->done(open->context, stream, NULL);
     }
     free(open);
@@ -168,7 +194,7 @@ static kofn_status
 check_limits(const kofn_streams *streams, const kofn_asker *who, uint64_t session, kofn_error *err)
 {
     const kofn_master_config *config = &streams->master->config;
-    const size_t all = streams->live + streams->opening;
+    const size_t all = streams->live;
     const size_t own = count_of_client(streams, who, session);
     if (streams->master->draining)
         return kofn_fail(err, KOFN_UNAVAILABLE, "the master is stopping: try again in a moment");
@@ -187,11 +213,10 @@ check_limits(const kofn_streams *streams, const kofn_asker *who, uint64_t sessio
 static void
 name_stream(kofn_streams *streams, kofn_stream *stream)
 {
-    const kofn_asker all = {.admin = true};
     do {
         stream->id = kofn_rng_u64(&streams->names);
         snprintf(stream->name, sizeof stream->name, "%016" PRIx64, stream->id);
-    } while (stream->id == 0 || kofn_streams_find(streams, &all, stream->name));
+    } while (stream->id == 0 || find_named(streams, stream->name));
 }
 
 kofn_status
@@ -219,8 +244,7 @@ kofn_streams_open(kofn_streams *streams, const kofn_msg_open_stream *asked, cons
     stream->opened_ns = kofn_clock_ns();
     memcpy(stream->owner, who->key, sizeof stream->owner);
     name_stream(streams, stream);
-    streams->opening++;
-    streams->charge += stream->charge;
+    list_stream(stream);
     *open = (open_item){
         .item = {.run = open_run, .done = open_done},
         .stream = stream,
@@ -295,14 +319,20 @@ end_stream(kofn_stream *stream)
     tell_closers(stream, NULL);
 }
 
-/* Jobs that are over, and all before them: their pushes are answered. An index that is free blocks the
- * way, unless nobody can push any more. */
+/* An index that is free blocks the way for those behind it, unless nobody can push any more. */
+static bool
+may_come_again(const kofn_stream *stream)
+{
+    return stream->state == KOFN_STREAM_OPEN && !stream->of->master->draining;
+}
+
+/* Jobs that are over, and all before them: their pushes are answered. */
 static void
 answer_in_turn(kofn_stream *stream)
 {
     while (stream->answered < stream->pushed) {
         kofn_job *job = get_place(stream, stream->answered + 1)->job;
-        if (job ? !kofn_job_is_over(job) : stream->state == KOFN_STREAM_OPEN)
+        if (job ? !kofn_job_is_over(job) : may_come_again(stream))
             return;
         stream->answered++;
         stream->failed += !job;
@@ -321,8 +351,7 @@ hand_over(kofn_stream *stream)
 {
     while (stream->handed < stream->pushed) {
         const kofn_stream_place *place = get_place(stream, stream->handed + 1);
-        if (place->job ? !place->ready && !kofn_job_is_over(place->job)
-                       : stream->state == KOFN_STREAM_OPEN)
+        if (place->job ? !place->ready && !kofn_job_is_over(place->job) : may_come_again(stream))
             return;
         stream->handed++;
         if (place->job && !kofn_job_is_over(place->job))
@@ -351,6 +380,17 @@ kofn_stream_on_over(kofn_stream *stream, kofn_job *job)
     }
     hand_over(stream);
     answer_in_turn(stream);
+}
+
+void
+kofn_streams_on_stopping(kofn_streams *streams)
+{
+    kofn_stream *stream;
+    TAILQ_FOREACH(stream, &streams->all, of_all)
+    {
+        hand_over(stream);
+        answer_in_turn(stream);
+    }
 }
 
 /* ---- pushes ----------------------------------------------------------------------------------- */
@@ -521,11 +561,8 @@ kofn_stream_forsake(kofn_stream *stream)
 static void
 forget_stream(kofn_stream *stream)
 {
-    kofn_streams *streams = stream->of;
     release_places(stream, stream->pushed);
-    TAILQ_REMOVE(&streams->all, stream, of_all);
-    streams->closed--;
-    streams->charge -= stream->charge;
+    unlist_stream(stream);
     kofn_streams_free_record(&stream);
 }
 
@@ -562,8 +599,8 @@ tick_stream(kofn_stream *stream, int64_t now_ns)
             forget_stream(stream);
         return;
     }
-    if (stream->session != 0 || now_ns - stream->orphaned_ns <= stream->grace_ns ||
-        is_waited_for(stream))
+    if (stream->state == KOFN_STREAM_OPENING || stream->session != 0 ||
+        now_ns - stream->orphaned_ns <= stream->grace_ns || is_waited_for(stream))
         return;
     kofn_log_write(&stream->of->master->log, KOFN_LOG_NOTICE, "stream_abandoned",
                    "its client is gone, and came not back", "stream=%s jobs=%" PRIu64, stream->name,
@@ -687,7 +724,7 @@ kofn_streams_describe(const kofn_streams *streams, const kofn_asker *who,
     size_t count = 0;
     TAILQ_FOREACH(stream, &streams->all, of_all)
     {
-        count += kofn_asker_may(who, stream->owner);
+        count += is_told_to(stream, who);
     }
     count = count < KOFN_STREAMS_LISTED_MAX ? count : KOFN_STREAMS_LISTED_MAX;
     kofn_status status = kofn_wire_list_new(count, sizeof(kofn_msg_stream), &m.streams, err);
@@ -695,7 +732,7 @@ kofn_streams_describe(const kofn_streams *streams, const kofn_asker *who,
     size_t told = 0;
     TAILQ_FOREACH_REVERSE(stream, &streams->all, stream_list, of_all)
     {
-        if (!status && told < m.streams.count && kofn_asker_may(who, stream->owner))
+        if (!status && told < m.streams.count && is_told_to(stream, who))
             status = kofn_stream_describe(stream, false, &at[told++], err);
     }
     if (status)

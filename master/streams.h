@@ -1,6 +1,6 @@
 /* Streams: sequences of jobs that share rounds (sched/rounds.h) and one inner code.
  *
- *     OPENING   its code is being built (a coder); nobody can name it yet
+ *     OPENING   its code is being built (a coder); it counts, and nobody can name it yet
  *     OPEN      takes jobs
  *     CLOSING   takes no further ones; ends with its last job
  *     CLOSED    has none any more; its account stays for a while, for whoever closes it again
@@ -90,6 +90,9 @@ size_t kofn_streams_get_charge(const kofn_streams *streams); // bytes; 0 for NUL
 
 /* The connection is gone. */
 void kofn_streams_on_session_gone(kofn_streams *streams, uint64_t session);
+
+/* The master takes no further jobs, and is `draining`: those behind an index that is free go on. */
+void kofn_streams_on_stopping(kofn_streams *streams);
 
 /* Streams that nobody uses any more are closed, and closed ones forgotten. */
 void kofn_streams_on_tick(kofn_streams *streams, int64_t now_ns);

@@ -402,16 +402,24 @@ new_call(const peer *p, uint64_t call, kofn_method method)
 }
 
 void
-send_call(peer *p, uint64_t call, kofn_method method, const kofn_wire_message *of, const void *body)
+send_timed_call(peer *p, uint64_t call, uint64_t timeout_ms, kofn_method method,
+                const kofn_wire_message *of, const void *body)
 {
     kofn_error error;
     kofn_msg_call c = new_call(p, call, method);
+    c.timeout_ms = timeout_ms;
     kofn_wire_buffer packed = {0};
     if (of)
         assert_ok(kofn_message_pack(of, body, &packed, &error));
     c.body = (kofn_wire_raw){.bytes = packed.at, .length = packed.length};
     post(p, &kofn_call_message, &c);
     kofn_wire_buffer_fini(&packed);
+}
+
+void
+send_call(peer *p, uint64_t call, kofn_method method, const kofn_wire_message *of, const void *body)
+{
+    send_timed_call(p, call, 0, method, of, body);
 }
 
 /* A call with a packed body, and blocks as credit allows. */

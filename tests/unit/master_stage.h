@@ -102,6 +102,8 @@ void problem_operand(stage *s, const problem *p, size_t operand, kofn_bands *ret
 
 void send_call(peer *p, uint64_t call, kofn_method method, const kofn_wire_message *of,
                const void *body);
+void send_timed_call(peer *p, uint64_t call, uint64_t timeout_ms, kofn_method method,
+                     const kofn_wire_message *of, const void *body);
 
 /* A Multiply or Submit with all its blocks, as credit allows: the rest follows with acks. */
 void send_product(stage *s, peer *p, uint64_t call, kofn_method method, const problem *what);

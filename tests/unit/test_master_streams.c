@@ -198,7 +198,7 @@ configured_defaults_count_together_or_not_at_all(void **state)
 {
     stage *s = *state;
     s->config.streams = (kofn_rounds_config){
-        .scheme = KOFN_SCHEME_IDIP, .slots = 3, .window = 2, .tolerance = 0.75};
+        .scheme = KOFN_SCHEME_IDIP, .slots = 3, .window = 2, .failures = 2, .tolerance = 0.75};
     s->config.stream_code = (kofn_code_spec){.family = "polynomial", .part = {2, 1, 2}};
     s->config.stream_grace_ns = 7 * KOFN_NS_PER_S;
     stage_run(s);
@@ -217,7 +217,8 @@ configured_defaults_count_together_or_not_at_all(void **state)
     const kofn_msg_stream named =
         open_stream(client, &(kofn_msg_open_stream){.scheme = "dip", .slots = 5});
     assert_int_equal(named.lambda, 5);
-    assert_int_equal(named.need, 4); // its parts are not of the rounds
+    assert_int_equal(named.failures, 0); // of which dip has none
+    assert_int_equal(named.need, 4);     // its parts are not of the rounds
 }
 
 static void
@@ -242,6 +243,9 @@ what_contradicts_itself_is_refused_with_the_equation(void **state)
          KOFN_INVALID_ARGUMENT,
          "need = P W - N"},
         {{.scheme = "dip", .slots = 4, .lambda = 5}, KOFN_OUT_OF_RANGE, "lambda"},
+        {{.scheme = "dip", .slots = 4, .failures = 2},
+         KOFN_INVALID_ARGUMENT,
+         "failures: the scheme dip has no such key"},
         {{.scheme = "polynomial", .slots = 4, .code = {.x = 3, .y = 2}},
          KOFN_INVALID_ARGUMENT,
          "need <= P"},
@@ -298,6 +302,30 @@ streams_are_limited_for_each_client_and_for_all(void **state)
     assert_not_opened(other, &one_by_one, KOFN_RESOURCE_EXHAUSTED, "limits.streams");
     (void)close_stream(one, 7, &first, false);
     (void)open_stream(one, &one_by_one);
+}
+
+/* Their codes take a while: the others come before the first of them is there. */
+static void
+streams_that_open_together_count_too(void **state)
+{
+    stage *s = *state;
+    enum { CALLS = 6, OWN = 2 };
+    s->config.client_streams_max = OWN;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_open_stream asked = {.slots = 100, .code = {.x = 30, .y = 30}};
+    size_t opened = 0, refused = 0;
+    for (uint64_t call = 1; call <= CALLS; call++)
+        send_call(client, call, KOFN_METHOD_OPEN_STREAM, &kofn_open_stream_message, &asked);
+    for (size_t i = 0; i < CALLS; i++) {
+        kofn_msg_reply reply;
+        expect(client, &kofn_reply_message, &reply);
+        opened += reply.status == KOFN_OK;
+        refused += reply.status == KOFN_RESOURCE_EXHAUSTED &&
+                   strstr(reply.message, "limits.client_streams") != NULL;
+    }
+    assert_int_equal(opened, OWN);
+    assert_int_equal(refused, CALLS - OWN);
 }
 
 /* ---- order ----------------------------------------------------------------------------------- */
@@ -608,6 +636,24 @@ blocks_for_a_job_that_is_over_are_dropped(void **state)
     expect_job(s, client, &stream, 3, NULL);
 }
 
+static void
+a_stream_is_charged_for_the_copies_of_a_rescue(void **state)
+{
+    enum { SLOTS = 1000, ROUNDS = 4, LEAST = 48 }; // bytes of a mini-task
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    kofn_msg_open_stream asked = {
+        .scheme = "dip", .slots = SLOTS, .delay = ROUNDS - 1, .code = {.x = 2, .y = 2}};
+    const uint64_t none = check_health(client).memory_bytes;
+    (void)open_stream(client, &asked);
+    const uint64_t one = check_health(client).memory_bytes - none;
+    asked.rescue = 2;
+    (void)open_stream(client, &asked);
+    const uint64_t other = check_health(client).memory_bytes - none - one;
+    assert_true(other >= one + (uint64_t)SLOTS * ROUNDS * LEAST);
+}
+
 /* ---- ends ------------------------------------------------------------------------------------ */
 
 static void
@@ -705,6 +751,27 @@ a_stream_that_is_closed_finishes_its_jobs_and_takes_no_more(void **state)
 }
 
 static void
+a_close_that_takes_too_long_is_told_so(void **state)
+{
+    stage *s = *state;
+    task t;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 2);
+    const kofn_msg_stream stream = open_stream(client, &one_by_one);
+    push(s, client, &stream, 1);
+    expect_task(worker, &t);
+    kofn_msg_close_stream order = {.abandon = false};
+    snprintf(order.stream, sizeof order.stream, "%s", stream.id);
+    send_timed_call(client, 70, 100, KOFN_METHOD_CLOSE_STREAM, &kofn_close_stream_message, &order);
+    const kofn_msg_reply reply = expect_failure(client, 70, KOFN_DEADLINE_EXCEEDED);
+    assert_non_null(strstr(reply.message, "goes on closing"));
+    assert_string_equal(find_stream(client, &stream).state, "closing");
+    answer(s, worker, &t);
+    expect_job(s, client, &stream, 1, NULL);
+    assert_int_equal(close_stream(client, 71, &stream, false).done, 1);
+}
+
+static void
 an_abandoned_stream_cancels_its_jobs(void **state)
 {
     stage *s = *state;
@@ -725,6 +792,21 @@ an_abandoned_stream_cancels_its_jobs(void **state)
     (void)expect_failure(client, 71, KOFN_FAILED_PRECONDITION);
 }
 
+/* Until the job that came so many before the last one is cancelled, with the connection of its blocks. */
+static void
+await_lost_upload(peer *p, size_t before)
+{
+    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
+    for (bool lost = false; !lost;) {
+        kofn_msg_jobs jobs;
+        assert_true(kofn_clock_ns() < until_ns);
+        send_call(p, 60, KOFN_METHOD_LIST_JOBS, NULL, NULL);
+        assert_int_equal(expect_reply(p, 60, &kofn_jobs_message, &jobs), KOFN_OK);
+        lost = strcmp(((kofn_msg_job *)jobs.jobs.at)[before].state, "cancelled") == 0;
+        kofn_message_clear(&kofn_jobs_message, &jobs);
+    }
+}
+
 /* Nobody can push it any more, so nobody waits for it. */
 static void
 a_free_index_does_not_keep_a_stream_from_closing(void **state)
@@ -739,15 +821,7 @@ a_free_index_does_not_keep_a_stream_from_closing(void **state)
     push(s, client, &stream, 2); // behind the first
     await_pushed(client, &stream, 2);
     close_peer(gone);
-    kofn_msg_jobs jobs;
-    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
-    for (bool lost = false; !lost;) {
-        assert_true(kofn_clock_ns() < until_ns);
-        send_call(client, 60, KOFN_METHOD_LIST_JOBS, NULL, NULL);
-        assert_int_equal(expect_reply(client, 60, &kofn_jobs_message, &jobs), KOFN_OK);
-        lost = strcmp(((kofn_msg_job *)jobs.jobs.at)[1].state, "cancelled") == 0;
-        kofn_message_clear(&kofn_jobs_message, &jobs);
-    }
+    await_lost_upload(client, 1);
     kofn_msg_close_stream order = {.abandon = false};
     kofn_msg_stream closed;
     snprintf(order.stream, sizeof order.stream, "%s", stream.id);
@@ -860,6 +934,31 @@ a_master_that_stops_finishes_what_was_pushed(void **state)
     (void)expect_failure(client, 71, KOFN_UNAVAILABLE);
     answer_tasks(s, worker, 1);
     expect_job(s, client, &stream, 1, NULL);
+    stage_join(s);
+    assert_int_equal(s->ended, KOFN_OK);
+}
+
+/* The index is free, and nobody may push it any more. */
+static void
+a_free_index_does_not_keep_a_master_from_stopping(void **state)
+{
+    stage *s = *state;
+    s->config.grace_ns = 3600 * KOFN_NS_PER_S;
+    stage_run(s);
+    peer *gone = open_client(s, KOFN_WINDOW_BYTES), *client = open_client(s, KOFN_WINDOW_BYTES);
+    peer *worker = join_worker(s, "w", 2);
+    const kofn_msg_stream stream = open_stream(gone, &one_by_one);
+    push_head(gone, &stream, 1);
+    await_pushed(client, &stream, 1);
+    push(s, client, &stream, 2); // waits for it
+    push_misfit(client, 3, &stream, 3);
+    await_pushed(client, &stream, 3);
+    close_peer(gone);
+    await_lost_upload(client, 2);
+    kofn_master_stop(s->master);
+    answer_tasks(s, worker, 1);
+    expect_job(s, client, &stream, 2, NULL);
+    (void)expect_failure(client, 3, KOFN_INVALID_ARGUMENT);
     stage_join(s);
     assert_int_equal(s->ended, KOFN_OK);
 }
@@ -1064,6 +1163,7 @@ main(void)
         T(configured_defaults_count_together_or_not_at_all),
         T(what_contradicts_itself_is_refused_with_the_equation),
         T(streams_are_limited_for_each_client_and_for_all),
+        T(streams_that_open_together_count_too),
         T(jobs_of_any_shape_share_rounds_and_are_answered),
         T(a_job_that_ends_early_is_answered_in_its_turn),
         T(jobs_that_do_not_fit_are_refused_alone),
@@ -1076,10 +1176,12 @@ main(void)
         T(a_push_again_in_mid_upload_begins_anew),
         T(blocks_for_a_job_that_is_over_are_dropped),
         T(a_stream_that_is_over_holds_no_memory),
+        T(a_stream_is_charged_for_the_copies_of_a_rescue),
         T(a_cancelled_job_is_answered_in_its_turn_and_the_stream_goes_on),
         T(an_abandoned_push_ends_its_job_and_no_other),
         T(a_deadline_ends_its_job_alone),
         T(a_stream_that_is_closed_finishes_its_jobs_and_takes_no_more),
+        T(a_close_that_takes_too_long_is_told_so),
         T(an_abandoned_stream_cancels_its_jobs),
         T(a_free_index_does_not_keep_a_stream_from_closing),
         T(a_client_that_goes_has_its_stream_closed_after_the_grace),
@@ -1087,6 +1189,7 @@ main(void)
         T(a_client_that_goes_silently_is_missed),
         T(a_client_that_comes_back_finds_its_jobs),
         T(a_master_that_stops_finishes_what_was_pushed),
+        T(a_free_index_does_not_keep_a_master_from_stopping),
         T(who_asks_gets_the_trace_of_who_was_late),
         T(stored_operands_serve_in_streams),
         T(jobs_come_and_go_in_pieces),
