@@ -301,6 +301,16 @@ keep_trace(kofn_stream *stream)
     kofn_trace_copy(trace, stream->trace.at);
 }
 
+/* No job asks for its code any more: those that still compute with it have refs. */
+static void
+keep_account(kofn_stream *stream)
+{
+    kofn_code_destroy(&stream->code);
+    stream->of->charge -= stream->charge;
+    stream->charge = kofn_stream_count_account(stream) + stream->trace.length;
+    stream->of->charge += stream->charge;
+}
+
 static void
 end_stream(kofn_stream *stream)
 {
@@ -313,6 +323,7 @@ end_stream(kofn_stream *stream)
     stream->closed_ns = kofn_clock_ns();
     streams->live--;
     streams->closed++;
+    keep_account(stream);
     kofn_log_write(&streams->master->log, KOFN_LOG_INFO, "stream_closed", "its last job has ended",
                    "stream=%s jobs=%" PRIu64 " done=%" PRIu64 " failed=%" PRIu64, stream->name,
                    stream->pushed, stream->done, stream->failed);
@@ -591,16 +602,11 @@ is_waited_for(const kofn_stream *stream)
 }
 
 static void
-tick_stream(kofn_stream *stream, int64_t now_ns)
+tick_open(kofn_stream *stream, int64_t now_ns)
 {
-    const bool full = stream->of->closed > (size_t)stream->of->master->config.streams_max;
-    if (stream->state == KOFN_STREAM_CLOSED) {
-        if (full || now_ns - stream->closed_ns > stream->grace_ns)
-            forget_stream(stream);
-        return;
-    }
-    if (stream->state == KOFN_STREAM_OPENING || stream->session != 0 ||
-        now_ns - stream->orphaned_ns <= stream->grace_ns || is_waited_for(stream))
+    const bool live = stream->state == KOFN_STREAM_OPEN || stream->state == KOFN_STREAM_CLOSING;
+    if (!live || stream->session != 0 || now_ns - stream->orphaned_ns <= stream->grace_ns ||
+        is_waited_for(stream))
         return;
     kofn_log_write(&stream->of->master->log, KOFN_LOG_NOTICE, "stream_abandoned",
                    "its client is gone, and came not back", "stream=%s jobs=%" PRIu64, stream->name,
@@ -609,14 +615,46 @@ tick_stream(kofn_stream *stream, int64_t now_ns)
     close_stream(stream, "the client of its stream is gone");
 }
 
-void
-kofn_streams_on_tick(kofn_streams *streams, int64_t now_ns)
+static void
+forget_expired(kofn_streams *streams, int64_t now_ns)
 {
     kofn_stream *next;
     for (kofn_stream *stream = TAILQ_FIRST(&streams->all); stream; stream = next) {
         next = TAILQ_NEXT(stream, of_all);
-        tick_stream(stream, now_ns);
+        if (stream->state == KOFN_STREAM_CLOSED && now_ns - stream->closed_ns > stream->grace_ns)
+            forget_stream(stream);
     }
+}
+
+bool
+kofn_streams_forget_oldest(kofn_streams *streams)
+{
+    kofn_stream *stream, *oldest = NULL;
+    if (!streams || streams->closed == 0)
+        return false;
+    TAILQ_FOREACH(stream, &streams->all, of_all)
+    {
+        if (stream->state == KOFN_STREAM_CLOSED &&
+            (!oldest || stream->closed_ns < oldest->closed_ns))
+            oldest = stream;
+    }
+    forget_stream(oldest);
+    return true;
+}
+
+/* What ends a stream may need room, and closed ones go for that: the next in the list is not known
+ * before. */
+void
+kofn_streams_on_tick(kofn_streams *streams, int64_t now_ns)
+{
+    kofn_stream *stream;
+    TAILQ_FOREACH(stream, &streams->all, of_all)
+    {
+        tick_open(stream, now_ns);
+    }
+    forget_expired(streams, now_ns);
+    while (streams->closed > KOFN_STREAMS_CLOSED_MAX)
+        (void)kofn_streams_forget_oldest(streams);
 }
 
 /* ---- views ------------------------------------------------------------------------------------ */

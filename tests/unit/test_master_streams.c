@@ -2,6 +2,8 @@
  * clients that go and come back, and ends. Rounds themselves are the scheduler's (test_rounds). */
 #include "tests/unit/master_stage.h"
 
+#include "master/streams.h"
+
 #include <math.h>
 
 /* One mini-task a job, plain: numbers are exact, and who answers it ends the job. */
@@ -603,6 +605,63 @@ a_stream_that_is_over_holds_no_memory(void **state)
     assert_int_equal(check_health(client).memory_bytes, before);
 }
 
+static void
+a_closed_stream_keeps_its_account_and_not_its_code(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_open_stream asked = {
+        .slots = 100, .code = {.x = 30, .y = 30}, .grace_ms = 3600000};
+    const size_t code_bytes = 900 * (30 + 30) * sizeof(double); // at least
+    const kofn_msg_stream stream = open_stream(client, &asked);
+    const uint64_t opened = check_health(client).memory_bytes;
+    (void)close_stream(client, 70, &stream, false);
+    const uint64_t closed = check_health(client).memory_bytes;
+    assert_true(closed > 0 && closed + code_bytes <= opened);
+    (void)close_stream(client, 71, &stream, false);
+}
+
+/* The product of the first is in the way of the job that comes then. */
+static void
+a_closed_stream_goes_when_memory_is_short(void **state)
+{
+    stage *s = *state;
+    s->config.memory = 3 << 20;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 2);
+    problem large = {
+        .rows = 360, .inner = 1, .cols = 360}; // 1 MiB, and two of them when it is made
+    for (uint64_t i = 1; i <= 3; i++) {
+        const kofn_msg_stream stream = open_stream(client, &one_by_one);
+        large.stream = stream.id;
+        large.index = 1;
+        send_product(s, client, i, KOFN_METHOD_PUSH, &large);
+        answer_tasks(s, worker, 1);
+        expect_product(s, client, i, &large, NULL);
+        (void)close_stream(client, 70 + i, &stream, false);
+    }
+}
+
+/* B is opened last and closed first. */
+static void
+closed_streams_are_kept_as_far_as_there_is_room(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_stream a = open_stream(client, &one_by_one),
+                          b = open_stream(client, &one_by_one);
+    (void)close_stream(client, 70, &b, false);
+    (void)close_stream(client, 71, &a, false);
+    for (size_t i = 0; i < KOFN_STREAMS_CLOSED_MAX - 1; i++) {
+        const kofn_msg_stream next = open_stream(client, &one_by_one);
+        (void)close_stream(client, 72 + i, &next, false);
+    }
+    await_stream_state(client, &b, "");
+    assert_string_equal(find_stream(client, &a).state, "closed");
+}
+
 /* It is cancelled, and its push waits for its turn: what comes for it is dropped. */
 static void
 blocks_for_a_job_that_is_over_are_dropped(void **state)
@@ -1154,6 +1213,9 @@ main(void)
         T(a_push_again_in_mid_upload_begins_anew),
         T(blocks_for_a_job_that_is_over_are_dropped),
         T(a_stream_that_is_over_holds_no_memory),
+        T(a_closed_stream_keeps_its_account_and_not_its_code),
+        T(a_closed_stream_goes_when_memory_is_short),
+        T(closed_streams_are_kept_as_far_as_there_is_room),
         T(a_cancelled_job_is_answered_in_its_turn_and_the_stream_goes_on),
         T(an_abandoned_push_ends_its_job_and_no_other),
         T(a_deadline_ends_its_job_alone),
