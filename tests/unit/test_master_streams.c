@@ -151,6 +151,21 @@ await_pushed(peer *p, const kofn_msg_stream *stream, uint64_t pushed)
         assert_true(kofn_clock_ns() < until_ns);
 }
 
+/* Until the job that came so many before the last one is cancelled, with the connection of its blocks. */
+static void
+await_lost_upload(peer *p, size_t before)
+{
+    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
+    for (bool lost = false; !lost;) {
+        kofn_msg_jobs jobs;
+        assert_true(kofn_clock_ns() < until_ns);
+        send_call(p, 60, KOFN_METHOD_LIST_JOBS, NULL, NULL);
+        assert_int_equal(expect_reply(p, 60, &kofn_jobs_message, &jobs), KOFN_OK);
+        lost = strcmp(((kofn_msg_job *)jobs.jobs.at)[before].state, "cancelled") == 0;
+        kofn_message_clear(&kofn_jobs_message, &jobs);
+    }
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static void
@@ -582,6 +597,32 @@ a_push_again_in_mid_upload_begins_anew(void **state)
     assert_int_equal(find_stream(client, &stream).done, 1);
 }
 
+/* Whoever watches it does not bring its blocks. */
+static void
+a_watcher_keeps_no_lost_upload(void **state)
+{
+    stage *s = *state;
+    kofn_msg_jobs jobs;
+    kofn_msg_event event;
+    stage_run(s);
+    peer *gone = open_client(s, KOFN_WINDOW_BYTES), *client = open_client(s, KOFN_WINDOW_BYTES);
+    peer *worker = join_worker(s, "w", 2), *watcher = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_stream stream = open_stream(gone, &one_by_one);
+    push_head(gone, &stream, 1);
+    await_pushed(client, &stream, 1);
+    send_call(client, 60, KOFN_METHOD_LIST_JOBS, NULL, NULL);
+    assert_int_equal(expect_reply(client, 60, &kofn_jobs_message, &jobs), KOFN_OK);
+    send_job_call(watcher, 61, KOFN_METHOD_WATCH, ((kofn_msg_job *)jobs.jobs.at)[0].id);
+    kofn_message_clear(&kofn_jobs_message, &jobs);
+    expect(watcher, &kofn_event_message, &event);
+    kofn_message_clear(&kofn_event_message, &event);
+    close_peer(gone);
+    await_lost_upload(client, 0);
+    push(s, client, &stream, 1);
+    answer_tasks(s, worker, 1);
+    expect_job(s, client, &stream, 1, NULL);
+}
+
 static void
 a_stream_that_is_over_holds_no_memory(void **state)
 {
@@ -827,21 +868,6 @@ an_abandoned_stream_cancels_its_jobs(void **state)
     assert_int_equal(closed.answered, 4);
     push_misfit(client, 71, &stream, 5);
     (void)expect_failure(client, 71, KOFN_FAILED_PRECONDITION);
-}
-
-/* Until the job that came so many before the last one is cancelled, with the connection of its blocks. */
-static void
-await_lost_upload(peer *p, size_t before)
-{
-    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
-    for (bool lost = false; !lost;) {
-        kofn_msg_jobs jobs;
-        assert_true(kofn_clock_ns() < until_ns);
-        send_call(p, 60, KOFN_METHOD_LIST_JOBS, NULL, NULL);
-        assert_int_equal(expect_reply(p, 60, &kofn_jobs_message, &jobs), KOFN_OK);
-        lost = strcmp(((kofn_msg_job *)jobs.jobs.at)[before].state, "cancelled") == 0;
-        kofn_message_clear(&kofn_jobs_message, &jobs);
-    }
 }
 
 /* Nobody can push it any more, so nobody waits for it. */
@@ -1212,6 +1238,7 @@ main(void)
         T(an_index_whose_blocks_were_lost_may_be_pushed_again),
         T(a_push_again_in_mid_upload_begins_anew),
         T(blocks_for_a_job_that_is_over_are_dropped),
+        T(a_watcher_keeps_no_lost_upload),
         T(a_stream_that_is_over_holds_no_memory),
         T(a_closed_stream_keeps_its_account_and_not_its_code),
         T(a_closed_stream_goes_when_memory_is_short),
