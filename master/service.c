@@ -391,21 +391,6 @@ find_stream(kofn_master *master, kofn_request *request, const char *name)
     return NULL;
 }
 
-/* Those that wait for this job since it was pushed before. */
-static void
-supersede_pushes(const kofn_job *job)
-{
-    kofn_error why;
-    kofn_request *next;
-    kofn_fail(&why, KOFN_ABORTED, "job %" PRIu64 " of stream %s was pushed again", job->index,
-              job->stream_name);
-    for (kofn_request *r = TAILQ_FIRST(&job->requests); r; r = next) {
-        next = TAILQ_NEXT(r, of_job);
-        if (r->method == KOFN_METHOD_PUSH)
-            kofn_request_fail(r, &why);
-    }
-}
-
 static void
 serve_push(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
            const request_body *body)
@@ -426,8 +411,6 @@ serve_push(kofn_master *master, kofn_request *request, const kofn_msg_call *call
         refuse(request, &err, never);
         return;
     }
-    if (known)
-        supersede_pushes(job);
     const bool drop = known || kofn_job_is_over(job); // it does not fit, or its blocks came before
     if (drop)
         request->receiving = false;

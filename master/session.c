@@ -379,6 +379,17 @@ on_job_over(kofn_job *job)
 }
 
 static void
+on_job_superseded(kofn_job *job, const kofn_error *why)
+{
+    kofn_request *request, *next;
+    for (request = TAILQ_FIRST(&job->requests); request; request = next) {
+        next = TAILQ_NEXT(request, of_job);
+        if (request->method == KOFN_METHOD_PUSH)
+            kofn_request_fail(request, why);
+    }
+}
+
+static void
 on_job_accepted(kofn_job *job)
 {
     kofn_request *request, *next;
@@ -431,6 +442,7 @@ const kofn_audience kofn_sessions_audience = {
     .moved = on_job_moved,
     .over = on_job_over,
     .turn = answer_all,
+    .superseded = on_job_superseded,
     .accepted = on_job_accepted,
     .loaded = on_job_loaded,
     .suspended = on_job_suspended,

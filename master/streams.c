@@ -429,6 +429,8 @@ check_open(const kofn_stream *stream, uint64_t index, kofn_error *err)
     if (stream->state != KOFN_STREAM_OPEN)
         return kofn_fail(err, KOFN_FAILED_PRECONDITION,
                          "stream %s was closed: it takes no further jobs", stream->name);
+    if (stream->of->master->draining)
+        return kofn_fail(err, KOFN_UNAVAILABLE, "the master is stopping: try again in a moment");
     if (index > stream->answered + stream->limit)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
                          "%" PRIu64 " jobs of stream %s are pushed and not answered, its limit is "
@@ -464,16 +466,17 @@ accept_job(kofn_stream *stream, const kofn_push_order *order, kofn_job **ret_job
     return kofn_jobs_accept(stream->of->master->jobs, &plain, ret_job, &known, ret_never, err);
 }
 
-/* One whose blocks are coming in by another connection, of which nobody knows whether it is there:
- * whoever comes with all of them is preferred. */
+/* Earlier pushes of this job end. One whose blocks are coming in ends with them, since nobody knows
+ * whether that connection is there: whoever comes with all of them is preferred. */
 static void
-take_over(kofn_stream *stream, kofn_job *job)
+supersede(kofn_stream *stream, kofn_job *job)
 {
     kofn_error why;
-    if (!job || job->state != KOFN_JOB_RECEIVING)
-        return;
     kofn_fail(&why, KOFN_ABORTED, "job %" PRIu64 " of stream %s was pushed again", job->index,
               stream->name);
+    stream->of->master->audience->superseded(job, &why);
+    if (job->state != KOFN_JOB_RECEIVING)
+        return;
     job->orphan = true;
     kofn_job_end(job, &why);
 }
@@ -492,16 +495,15 @@ kofn_stream_take(kofn_stream *stream, const kofn_push_order *order, kofn_job **r
     kofn_status status = check_index(stream, index, err);
     if (status)
         return status;
-    *ret_known = false;
-    if (index <= stream->pushed) {
-        take_over(stream, get_place(stream, index)->job);
-        *ret_job = get_place(stream, index)->job;
-        *ret_known = *ret_job != NULL;
-    }
-    if (*ret_known)
+    kofn_job *there = index <= stream->pushed ? get_place(stream, index)->job : NULL;
+    *ret_known = there && there->state != KOFN_JOB_RECEIVING;
+    status = *ret_known ? KOFN_OK : check_open(stream, index, err);
+    if (!status && there)
+        supersede(stream, there);
+    if (*ret_known) {
+        *ret_job = there;
         return KOFN_OK;
-
-    status = check_open(stream, index, err);
+    }
     kofn_job *job = NULL;
     if (!status)
         status = accept_job(stream, order, &job, ret_never, err);

@@ -589,7 +589,7 @@ a_push_again_in_mid_upload_begins_anew(void **state)
     push_head(client, &stream, 1);
     await_pushed(client, &stream, 1);
     push(s, other, &stream, 1);
-    (void)expect_failure(client, 1, KOFN_ABORTED);
+    assert_int_equal(expect_failure(client, 1, KOFN_ABORTED).body.length, 0); // uses up no index
     const kofn_msg_data late = {.id = 1};
     post(client, &kofn_data_message, &late); // of the former: dropped
     answer_tasks(s, worker, 1);
@@ -847,6 +847,27 @@ a_close_that_takes_too_long_is_told_so(void **state)
     answer(s, worker, &t);
     expect_job(s, client, &stream, 1, NULL);
     assert_int_equal(close_stream(client, 71, &stream, false).done, 1);
+}
+
+/* Its blocks go on coming. */
+static void
+a_push_again_to_a_stream_that_closes_ends_no_upload(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *other = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_stream stream = open_stream(client, &one_by_one);
+    kofn_msg_close_stream order = {.abandon = false};
+    snprintf(order.stream, sizeof order.stream, "%s", stream.id);
+    push_head(client, &stream, 1);
+    await_pushed(client, &stream, 1);
+    send_call(other, 70, KOFN_METHOD_CLOSE_STREAM, &kofn_close_stream_message, &order);
+    await_stream_state(client, &stream, "closing");
+    push_misfit(other, 1, &stream, 1);
+    (void)expect_failure(other, 1, KOFN_FAILED_PRECONDITION);
+    const kofn_msg_stream now = find_stream(client, &stream);
+    assert_string_equal(now.state, "closing");
+    assert_int_equal(now.failed, 0);
 }
 
 static void
@@ -1248,6 +1269,7 @@ main(void)
         T(a_deadline_ends_its_job_alone),
         T(a_stream_that_is_closed_finishes_its_jobs_and_takes_no_more),
         T(a_close_that_takes_too_long_is_told_so),
+        T(a_push_again_to_a_stream_that_closes_ends_no_upload),
         T(an_abandoned_stream_cancels_its_jobs),
         T(a_free_index_does_not_keep_a_stream_from_closing),
         T(a_client_that_goes_has_its_stream_closed_after_the_grace),
