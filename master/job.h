@@ -62,7 +62,9 @@ struct kofn_audience {
     /* Ended: whoever waits gets the outcome; pushes not while it is held back. Called once, after
      * moved. */
     void (*over)(kofn_job *job);
-    void (*turn)(kofn_job *job);     // over, and held back no more
+    void (*turn)(kofn_job *job); // over, and held back no more
+    /* Pushed again: earlier pushes wait for it no longer, and are told why. */
+    void (*superseded)(kofn_job *job, const kofn_error *why);
     void (*accepted)(kofn_job *job); // it will not be lost any more: whoever submitted it may know
     /* Of a job that is over: its product is in memory again, or why not (else NULL). */
     void (*loaded)(kofn_job *job, const kofn_error *why);

@@ -31,6 +31,8 @@ kofn_master_check_room(const kofn_master *master, const char *what, size_t held,
         kofn_jobs_yield_memory(master->jobs, used - (limit - more));
         used = kofn_master_get_charge(master);
     }
+    while (used > limit - more && kofn_streams_forget_oldest(master->streams))
+        used = kofn_master_get_charge(master);
     if (used > limit - more)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
                          "%s needs about %zu MiB and others hold %zu of %zu MiB, stored operands "

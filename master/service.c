@@ -25,6 +25,7 @@ typedef union request_body {
 /* A call that is answered by a callback. */
 typedef struct later_call {
     kofn_request *request; // NULL: nobody waits any more
+    bool traced;           // CloseStream: with the trace
 } later_call;
 
 typedef void serve(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
@@ -51,7 +52,7 @@ refuse(kofn_request *request, const kofn_error *why, bool never)
 static later_call *
 new_later_call(kofn_request *request)
 {
-    later_call *call = malloc(sizeof *call);
+    later_call *call = calloc(1, sizeof *call);
     if (!call) {
         fail_short_of_memory(request);
         return NULL;
@@ -339,6 +340,7 @@ fail_unknown_stream(kofn_request *request, const char *name)
 static void
 on_stream(void *context, kofn_stream *stream, const kofn_error *why)
 {
+    const bool traced = ((later_call *)context)->traced;
     kofn_request *request = end_later_call(context);
     if (request && why)
         kofn_request_fail(request, why);
@@ -346,16 +348,7 @@ on_stream(void *context, kofn_stream *stream, const kofn_error *why)
                                         kofn_stream_get_owner(stream)))
         fail_unknown_stream(request, kofn_stream_get_name(stream));
     else if (request)
-        reply_stream(request, stream, false);
-}
-
-static void
-on_traced_stream(void *context, kofn_stream *stream, const kofn_error *why)
-{
-    kofn_request *request = end_later_call(context);
-    (void)why; // one that closes is there
-    if (request)
-        reply_stream(request, stream, true);
+        reply_stream(request, stream, traced);
 }
 
 static void
@@ -398,21 +391,6 @@ find_stream(kofn_master *master, kofn_request *request, const char *name)
     return NULL;
 }
 
-/* Those that wait for this job since it was pushed before. */
-static void
-supersede_pushes(const kofn_job *job)
-{
-    kofn_error why;
-    kofn_request *next;
-    kofn_fail(&why, KOFN_ABORTED, "job %" PRIu64 " of stream %s was pushed again", job->index,
-              job->stream_name);
-    for (kofn_request *r = TAILQ_FIRST(&job->requests); r; r = next) {
-        next = TAILQ_NEXT(r, of_job);
-        if (r->method == KOFN_METHOD_PUSH)
-            kofn_request_fail(r, &why);
-    }
-}
-
 static void
 serve_push(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
            const request_body *body)
@@ -433,8 +411,6 @@ serve_push(kofn_master *master, kofn_request *request, const kofn_msg_call *call
         refuse(request, &err, never);
         return;
     }
-    if (known)
-        supersede_pushes(job);
     const bool drop = known || kofn_job_is_over(job); // it does not fit, or its blocks came before
     if (drop)
         request->receiving = false;
@@ -450,9 +426,11 @@ serve_close_stream(kofn_master *master, kofn_request *request, const kofn_msg_ca
     (void)call;
     kofn_stream *stream = find_stream(master, request, body->close_stream.stream);
     later_call *later = stream ? new_later_call(request) : NULL;
-    kofn_stream_done *done = body->close_stream.trace ? on_traced_stream : on_stream;
     kofn_error err;
-    if (later && kofn_stream_shut(stream, body->close_stream.abandon, done, later, &err) != KOFN_OK)
+    if (!later)
+        return;
+    later->traced = body->close_stream.trace;
+    if (kofn_stream_shut(stream, body->close_stream.abandon, on_stream, later, &err) != KOFN_OK)
         kofn_request_fail(end_later_call(later), &err);
 }
 

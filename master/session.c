@@ -95,11 +95,26 @@ forget_request(kofn_request *request)
     free(request);
 }
 
+/* Of a stream's job whose blocks are missing: may they still come? Whoever else waits for it does not
+ * bring them. */
+static bool
+is_uploaded(const kofn_job *job)
+{
+    const kofn_request *request;
+    bool uploaded = false;
+    TAILQ_FOREACH(request, &job->requests, of_job)
+    {
+        uploaded |= request->receiving;
+    }
+    return uploaded;
+}
+
 /* Nobody waits any more for a job that only its caller wanted? A stream's is wanted as long as that. */
 static void
 end_unwanted(kofn_job *job, const char *why)
 {
-    if (!job || kofn_job_is_over(job) || !TAILQ_EMPTY(&job->requests) ||
+    if (!job || kofn_job_is_over(job) ||
+        (job->stream ? is_uploaded(job) : !TAILQ_EMPTY(&job->requests)) ||
         ((job->keep || job->stream) && job->state != KOFN_JOB_RECEIVING))
         return;
     job->orphan = job->stream != NULL;
@@ -364,6 +379,17 @@ on_job_over(kofn_job *job)
 }
 
 static void
+on_job_superseded(kofn_job *job, const kofn_error *why)
+{
+    kofn_request *request, *next;
+    for (request = TAILQ_FIRST(&job->requests); request; request = next) {
+        next = TAILQ_NEXT(request, of_job);
+        if (request->method == KOFN_METHOD_PUSH)
+            kofn_request_fail(request, why);
+    }
+}
+
+static void
 on_job_accepted(kofn_job *job)
 {
     kofn_request *request, *next;
@@ -416,6 +442,7 @@ const kofn_audience kofn_sessions_audience = {
     .moved = on_job_moved,
     .over = on_job_over,
     .turn = answer_all,
+    .superseded = on_job_superseded,
     .accepted = on_job_accepted,
     .loaded = on_job_loaded,
     .suspended = on_job_suspended,

@@ -40,7 +40,7 @@ struct kofn_stream {
     kofn_code_spec spec;     // its tasks are the coded rows
     size_t rows;             // of the code
     bool plain;              // plain ones stand in front
-    kofn_code *code;
+    kofn_code *code;         // NULL once it is CLOSED
     size_t charge;
 
     uint64_t released, answered, handed, pushed; // indices: see streams.h
@@ -57,6 +57,10 @@ struct kofn_stream {
 KOFN_MUST_CHECK kofn_status kofn_stream_settle(kofn_master *master,
                                                const kofn_msg_open_stream *asked,
                                                kofn_stream **ret_stream, kofn_error *err);
+
+/* Bytes of the record and of those of its jobs that are over: what stays of it when it is CLOSED, but for
+ * its trace. */
+size_t kofn_stream_count_account(const kofn_stream *stream);
 void kofn_streams_free_record(kofn_stream **stream_p); // accepts NULL
 
 #endif

@@ -190,6 +190,12 @@ count_rows(kofn_stream *stream, kofn_error *err)
     return KOFN_OK;
 }
 
+size_t
+kofn_stream_count_account(const kofn_stream *stream)
+{
+    return sizeof *stream + stream->limit * (sizeof *stream->places + sizeof(kofn_job));
+}
+
 /* The code, the rounds, and records of jobs that are over: those that are not are charged as jobs.
  * Without overflow: sizes of a spec have 17 bits, of rounds fewer. */
 static size_t
@@ -198,9 +204,9 @@ count_bytes(const kofn_stream *stream)
     const kofn_partition p = stream->spec.part;
     const size_t rounds = (size_t)stream->rounds.delay + 1, slots = (size_t)stream->rounds.slots;
     const size_t copies = stream->rounds.rescue > 0 ? 2 : 1; // of a mini-task
-    return sizeof *stream + stream->rows * p.z * (p.x + p.y) * sizeof(double) +
+    return kofn_stream_count_account(stream) + stream->rows * p.z * (p.x + p.y) * sizeof(double) +
            rounds * (slots * copies * MINI_TASK_BYTES + stream->rows * ROW_BYTES) +
-           stream->limit * (sizeof *stream->places + sizeof(kofn_job)) + KOFN_TRACE_BYTES_MAX;
+           KOFN_TRACE_BYTES_MAX;
 }
 
 /* ---- the whole -------------------------------------------------------------------------------- */

@@ -301,6 +301,16 @@ keep_trace(kofn_stream *stream)
     kofn_trace_copy(trace, stream->trace.at);
 }
 
+/* No job asks for its code any more: those that still compute with it have refs. */
+static void
+keep_account(kofn_stream *stream)
+{
+    kofn_code_destroy(&stream->code);
+    stream->of->charge -= stream->charge;
+    stream->charge = kofn_stream_count_account(stream) + stream->trace.length;
+    stream->of->charge += stream->charge;
+}
+
 static void
 end_stream(kofn_stream *stream)
 {
@@ -313,6 +323,7 @@ end_stream(kofn_stream *stream)
     stream->closed_ns = kofn_clock_ns();
     streams->live--;
     streams->closed++;
+    keep_account(stream);
     kofn_log_write(&streams->master->log, KOFN_LOG_INFO, "stream_closed", "its last job has ended",
                    "stream=%s jobs=%" PRIu64 " done=%" PRIu64 " failed=%" PRIu64, stream->name,
                    stream->pushed, stream->done, stream->failed);
@@ -418,6 +429,8 @@ check_open(const kofn_stream *stream, uint64_t index, kofn_error *err)
     if (stream->state != KOFN_STREAM_OPEN)
         return kofn_fail(err, KOFN_FAILED_PRECONDITION,
                          "stream %s was closed: it takes no further jobs", stream->name);
+    if (stream->of->master->draining)
+        return kofn_fail(err, KOFN_UNAVAILABLE, "the master is stopping: try again in a moment");
     if (index > stream->answered + stream->limit)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
                          "%" PRIu64 " jobs of stream %s are pushed and not answered, its limit is "
@@ -453,16 +466,17 @@ accept_job(kofn_stream *stream, const kofn_push_order *order, kofn_job **ret_job
     return kofn_jobs_accept(stream->of->master->jobs, &plain, ret_job, &known, ret_never, err);
 }
 
-/* One whose blocks are coming in by another connection, of which nobody knows whether it is there:
- * whoever comes with all of them is preferred. */
+/* Earlier pushes of this job end. One whose blocks are coming in ends with them, since nobody knows
+ * whether that connection is there: whoever comes with all of them is preferred. */
 static void
-take_over(kofn_stream *stream, kofn_job *job)
+supersede(kofn_stream *stream, kofn_job *job)
 {
     kofn_error why;
-    if (!job || job->state != KOFN_JOB_RECEIVING)
-        return;
     kofn_fail(&why, KOFN_ABORTED, "job %" PRIu64 " of stream %s was pushed again", job->index,
               stream->name);
+    stream->of->master->audience->superseded(job, &why);
+    if (job->state != KOFN_JOB_RECEIVING)
+        return;
     job->orphan = true;
     kofn_job_end(job, &why);
 }
@@ -481,16 +495,15 @@ kofn_stream_take(kofn_stream *stream, const kofn_push_order *order, kofn_job **r
     kofn_status status = check_index(stream, index, err);
     if (status)
         return status;
-    *ret_known = false;
-    if (index <= stream->pushed) {
-        take_over(stream, get_place(stream, index)->job);
-        *ret_job = get_place(stream, index)->job;
-        *ret_known = *ret_job != NULL;
-    }
-    if (*ret_known)
+    kofn_job *there = index <= stream->pushed ? get_place(stream, index)->job : NULL;
+    *ret_known = there && there->state != KOFN_JOB_RECEIVING;
+    status = *ret_known ? KOFN_OK : check_open(stream, index, err);
+    if (!status && there)
+        supersede(stream, there);
+    if (*ret_known) {
+        *ret_job = there;
         return KOFN_OK;
-
-    status = check_open(stream, index, err);
+    }
     kofn_job *job = NULL;
     if (!status)
         status = accept_job(stream, order, &job, ret_never, err);
@@ -591,16 +604,11 @@ is_waited_for(const kofn_stream *stream)
 }
 
 static void
-tick_stream(kofn_stream *stream, int64_t now_ns)
+tick_open(kofn_stream *stream, int64_t now_ns)
 {
-    const bool full = stream->of->closed > (size_t)stream->of->master->config.streams_max;
-    if (stream->state == KOFN_STREAM_CLOSED) {
-        if (full || now_ns - stream->closed_ns > stream->grace_ns)
-            forget_stream(stream);
-        return;
-    }
-    if (stream->state == KOFN_STREAM_OPENING || stream->session != 0 ||
-        now_ns - stream->orphaned_ns <= stream->grace_ns || is_waited_for(stream))
+    const bool live = stream->state == KOFN_STREAM_OPEN || stream->state == KOFN_STREAM_CLOSING;
+    if (!live || stream->session != 0 || now_ns - stream->orphaned_ns <= stream->grace_ns ||
+        is_waited_for(stream))
         return;
     kofn_log_write(&stream->of->master->log, KOFN_LOG_NOTICE, "stream_abandoned",
                    "its client is gone, and came not back", "stream=%s jobs=%" PRIu64, stream->name,
@@ -609,14 +617,46 @@ tick_stream(kofn_stream *stream, int64_t now_ns)
     close_stream(stream, "the client of its stream is gone");
 }
 
-void
-kofn_streams_on_tick(kofn_streams *streams, int64_t now_ns)
+static void
+forget_expired(kofn_streams *streams, int64_t now_ns)
 {
     kofn_stream *next;
     for (kofn_stream *stream = TAILQ_FIRST(&streams->all); stream; stream = next) {
         next = TAILQ_NEXT(stream, of_all);
-        tick_stream(stream, now_ns);
+        if (stream->state == KOFN_STREAM_CLOSED && now_ns - stream->closed_ns > stream->grace_ns)
+            forget_stream(stream);
     }
+}
+
+bool
+kofn_streams_forget_oldest(kofn_streams *streams)
+{
+    kofn_stream *stream, *oldest = NULL;
+    if (!streams || streams->closed == 0)
+        return false;
+    TAILQ_FOREACH(stream, &streams->all, of_all)
+    {
+        if (stream->state == KOFN_STREAM_CLOSED &&
+            (!oldest || stream->closed_ns < oldest->closed_ns))
+            oldest = stream;
+    }
+    forget_stream(oldest);
+    return true;
+}
+
+/* What ends a stream may need room, and closed ones go for that: the next in the list is not known
+ * before. */
+void
+kofn_streams_on_tick(kofn_streams *streams, int64_t now_ns)
+{
+    kofn_stream *stream;
+    TAILQ_FOREACH(stream, &streams->all, of_all)
+    {
+        tick_open(stream, now_ns);
+    }
+    forget_expired(streams, now_ns);
+    while (streams->closed > KOFN_STREAMS_CLOSED_MAX)
+        (void)kofn_streams_forget_oldest(streams);
 }
 
 /* ---- views ------------------------------------------------------------------------------------ */

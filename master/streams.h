@@ -18,13 +18,16 @@
  * A stream is its owner's (asker.h) and lives as long as the connection that used it last, and for the
  * grace time after that; calls that wait for its jobs keep it, too.
  *
- * Memory     What a stream itself takes is charged to limits.memory; its jobs are charged as jobs.
+ * Memory     What a stream itself takes is charged to limits.memory; its jobs are charged as jobs. A closed
+ *            one has no code any more, and goes, oldest first, when memory is short.
  * Threads    The I/O thread.
  */
 #ifndef KOFN_MASTER_STREAMS_H
 #define KOFN_MASTER_STREAMS_H
 
 #include "master/jobs.h"
+
+enum { KOFN_STREAMS_CLOSED_MAX = 32 }; // that are kept; the latest
 
 KOFN_MUST_CHECK kofn_status kofn_streams_new(kofn_master *master, kofn_streams **ret_streams,
                                              kofn_error *err);
@@ -87,6 +90,9 @@ KOFN_MUST_CHECK kofn_status kofn_streams_describe(const kofn_streams *streams,
                                                   kofn_msg_streams *ret_message, kofn_error *err);
 
 size_t kofn_streams_get_charge(const kofn_streams *streams); // bytes; 0 for NULL
+
+/* Forget the closed stream that ended first, with the outcomes that it keeps. false: there is none. */
+bool kofn_streams_forget_oldest(kofn_streams *streams); // accepts NULL
 
 /* The connection is gone. */
 void kofn_streams_on_session_gone(kofn_streams *streams, uint64_t session);

@@ -2,6 +2,8 @@
  * clients that go and come back, and ends. Rounds themselves are the scheduler's (test_rounds). */
 #include "tests/unit/master_stage.h"
 
+#include "master/streams.h"
+
 #include <math.h>
 
 /* One mini-task a job, plain: numbers are exact, and who answers it ends the job. */
@@ -147,6 +149,21 @@ await_pushed(peer *p, const kofn_msg_stream *stream, uint64_t pushed)
     const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
     while (find_stream(p, stream).pushed != pushed)
         assert_true(kofn_clock_ns() < until_ns);
+}
+
+/* Until the job that came so many before the last one is cancelled, with the connection of its blocks. */
+static void
+await_lost_upload(peer *p, size_t before)
+{
+    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
+    for (bool lost = false; !lost;) {
+        kofn_msg_jobs jobs;
+        assert_true(kofn_clock_ns() < until_ns);
+        send_call(p, 60, KOFN_METHOD_LIST_JOBS, NULL, NULL);
+        assert_int_equal(expect_reply(p, 60, &kofn_jobs_message, &jobs), KOFN_OK);
+        lost = strcmp(((kofn_msg_job *)jobs.jobs.at)[before].state, "cancelled") == 0;
+        kofn_message_clear(&kofn_jobs_message, &jobs);
+    }
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -576,12 +593,38 @@ a_push_again_in_mid_upload_begins_anew(void **state)
     push_head(client, &stream, 1);
     await_pushed(client, &stream, 1);
     push(s, other, &stream, 1);
-    (void)expect_failure(client, 1, KOFN_ABORTED);
+    assert_int_equal(expect_failure(client, 1, KOFN_ABORTED).body.length, 0); // uses up no index
     const kofn_msg_data late = {.id = 1};
     post(client, &kofn_data_message, &late); // of the former: dropped
     answer_tasks(s, worker, 1);
     expect_job(s, other, &stream, 1, NULL);
     assert_int_equal(find_stream(client, &stream).done, 1);
+}
+
+/* Whoever watches it does not bring its blocks. */
+static void
+a_watcher_keeps_no_lost_upload(void **state)
+{
+    stage *s = *state;
+    kofn_msg_jobs jobs;
+    kofn_msg_event event;
+    stage_run(s);
+    peer *gone = open_client(s, KOFN_WINDOW_BYTES), *client = open_client(s, KOFN_WINDOW_BYTES);
+    peer *worker = join_worker(s, "w", 2), *watcher = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_stream stream = open_stream(gone, &one_by_one);
+    push_head(gone, &stream, 1);
+    await_pushed(client, &stream, 1);
+    send_call(client, 60, KOFN_METHOD_LIST_JOBS, NULL, NULL);
+    assert_int_equal(expect_reply(client, 60, &kofn_jobs_message, &jobs), KOFN_OK);
+    send_job_call(watcher, 61, KOFN_METHOD_WATCH, ((kofn_msg_job *)jobs.jobs.at)[0].id);
+    kofn_message_clear(&kofn_jobs_message, &jobs);
+    expect(watcher, &kofn_event_message, &event);
+    kofn_message_clear(&kofn_event_message, &event);
+    close_peer(gone);
+    await_lost_upload(client, 0);
+    push(s, client, &stream, 1);
+    answer_tasks(s, worker, 1);
+    expect_job(s, client, &stream, 1, NULL);
 }
 
 static void
@@ -605,6 +648,63 @@ a_stream_that_is_over_holds_no_memory(void **state)
     (void)close_stream(client, 70, &stream, false);
     await_stream_state(client, &stream, "");
     assert_int_equal(check_health(client).memory_bytes, before);
+}
+
+static void
+a_closed_stream_keeps_its_account_and_not_its_code(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_open_stream asked = {
+        .slots = 100, .code = {.x = 30, .y = 30}, .grace_ms = 3600000};
+    const size_t code_bytes = 900 * (30 + 30) * sizeof(double); // at least
+    const kofn_msg_stream stream = open_stream(client, &asked);
+    const uint64_t opened = check_health(client).memory_bytes;
+    (void)close_stream(client, 70, &stream, false);
+    const uint64_t closed = check_health(client).memory_bytes;
+    assert_true(closed > 0 && closed + code_bytes <= opened);
+    (void)close_stream(client, 71, &stream, false);
+}
+
+/* The product of the first is in the way of the job that comes then. */
+static void
+a_closed_stream_goes_when_memory_is_short(void **state)
+{
+    stage *s = *state;
+    s->config.memory = 3 << 20;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 2);
+    problem large = {
+        .rows = 360, .inner = 1, .cols = 360}; // 1 MiB, and two of them when it is made
+    for (uint64_t i = 1; i <= 3; i++) {
+        const kofn_msg_stream stream = open_stream(client, &one_by_one);
+        large.stream = stream.id;
+        large.index = 1;
+        send_product(s, client, i, KOFN_METHOD_PUSH, &large);
+        answer_tasks(s, worker, 1);
+        expect_product(s, client, i, &large, NULL);
+        (void)close_stream(client, 70 + i, &stream, false);
+    }
+}
+
+/* B is opened last and closed first. */
+static void
+closed_streams_are_kept_as_far_as_there_is_room(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_stream a = open_stream(client, &one_by_one),
+                          b = open_stream(client, &one_by_one);
+    (void)close_stream(client, 70, &b, false);
+    (void)close_stream(client, 71, &a, false);
+    for (size_t i = 0; i < KOFN_STREAMS_CLOSED_MAX - 1; i++) {
+        const kofn_msg_stream next = open_stream(client, &one_by_one);
+        (void)close_stream(client, 72 + i, &next, false);
+    }
+    await_stream_state(client, &b, "");
+    assert_string_equal(find_stream(client, &a).state, "closed");
 }
 
 /* It is cancelled, and its push waits for its turn: what comes for it is dropped. */
@@ -771,6 +871,27 @@ a_close_that_takes_too_long_is_told_so(void **state)
     assert_int_equal(close_stream(client, 71, &stream, false).done, 1);
 }
 
+/* Its blocks go on coming. */
+static void
+a_push_again_to_a_stream_that_closes_ends_no_upload(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *other = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_stream stream = open_stream(client, &one_by_one);
+    kofn_msg_close_stream order = {.abandon = false};
+    snprintf(order.stream, sizeof order.stream, "%s", stream.id);
+    push_head(client, &stream, 1);
+    await_pushed(client, &stream, 1);
+    send_call(other, 70, KOFN_METHOD_CLOSE_STREAM, &kofn_close_stream_message, &order);
+    await_stream_state(client, &stream, "closing");
+    push_misfit(other, 1, &stream, 1);
+    (void)expect_failure(other, 1, KOFN_FAILED_PRECONDITION);
+    const kofn_msg_stream now = find_stream(client, &stream);
+    assert_string_equal(now.state, "closing");
+    assert_int_equal(now.failed, 0);
+}
+
 static void
 an_abandoned_stream_cancels_its_jobs(void **state)
 {
@@ -790,21 +911,6 @@ an_abandoned_stream_cancels_its_jobs(void **state)
     assert_int_equal(closed.answered, 4);
     push_misfit(client, 71, &stream, 5);
     (void)expect_failure(client, 71, KOFN_FAILED_PRECONDITION);
-}
-
-/* Until the job that came so many before the last one is cancelled, with the connection of its blocks. */
-static void
-await_lost_upload(peer *p, size_t before)
-{
-    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
-    for (bool lost = false; !lost;) {
-        kofn_msg_jobs jobs;
-        assert_true(kofn_clock_ns() < until_ns);
-        send_call(p, 60, KOFN_METHOD_LIST_JOBS, NULL, NULL);
-        assert_int_equal(expect_reply(p, 60, &kofn_jobs_message, &jobs), KOFN_OK);
-        lost = strcmp(((kofn_msg_job *)jobs.jobs.at)[before].state, "cancelled") == 0;
-        kofn_message_clear(&kofn_jobs_message, &jobs);
-    }
 }
 
 /* Nobody can push it any more, so nobody waits for it. */
@@ -1175,13 +1281,18 @@ main(void)
         T(an_index_whose_blocks_were_lost_may_be_pushed_again),
         T(a_push_again_in_mid_upload_begins_anew),
         T(blocks_for_a_job_that_is_over_are_dropped),
+        T(a_watcher_keeps_no_lost_upload),
         T(a_stream_that_is_over_holds_no_memory),
         T(a_stream_is_charged_for_the_copies_of_a_rescue),
+        T(a_closed_stream_keeps_its_account_and_not_its_code),
+        T(a_closed_stream_goes_when_memory_is_short),
+        T(closed_streams_are_kept_as_far_as_there_is_room),
         T(a_cancelled_job_is_answered_in_its_turn_and_the_stream_goes_on),
         T(an_abandoned_push_ends_its_job_and_no_other),
         T(a_deadline_ends_its_job_alone),
         T(a_stream_that_is_closed_finishes_its_jobs_and_takes_no_more),
         T(a_close_that_takes_too_long_is_told_so),
+        T(a_push_again_to_a_stream_that_closes_ends_no_upload),
         T(an_abandoned_stream_cancels_its_jobs),
         T(a_free_index_does_not_keep_a_stream_from_closing),
         T(a_client_that_goes_has_its_stream_closed_after_the_grace),
