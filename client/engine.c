@@ -107,7 +107,9 @@ kofn_engine_open(kofn_client *client, const kofn_call_params *params, kofn_call 
     kofn_assembler_init(&call->blocks);
 
     kofn_status status = set_key(client, call, params->key, err);
-    if (status == KOFN_OK)
+    if (call->stream)
+        call->push = *(const kofn_msg_push *)params->request;
+    else if (status == KOFN_OK)
         status = kofn_message_pack(method_of(call)->request, params->request, &call->body, err);
     for (size_t i = 0; status == KOFN_OK && i < params->operand_count; i++) {
         status = cut_operand(client, params->operands[i], &call->operands[i], err);
@@ -210,20 +212,41 @@ requeue(kofn_call *call, int64_t wait_ns)
     call->retry_ns = kofn_clock_after(kofn_clock_ns(), wait_ns);
 }
 
+/* A push that has no room, or a gap before it: each product that is taken may change that. While there
+ * are some to be taken before its own, it is not the push that fails. */
+static bool
+waits_for_room(const kofn_call *call, kofn_status why)
+{
+    return call->stream && (why == KOFN_RESOURCE_EXHAUSTED || why == KOFN_OUT_OF_RANGE);
+}
+
 /* The same after a refusal, or to an end when there were too many. To insist on what cannot be read
  * would bring the same for ever. */
 static void
 retry(kofn_call *call, int64_t wait_ns, const kofn_error *why)
 {
+    const uint64_t taken = call->stream ? kofn_stream_get_taken(call->stream) : 0;
+    const bool for_room = waits_for_room(call, why->status);
+    const bool waits = for_room && call->push.index > taken + 1;
     const bool insists =
         call->client->options.insist && call->retries > 0 && why->status != KOFN_INVALID_ARGUMENT;
-    if (call->retries < 0 || (call->attempts >= call->retries && !insists)) {
+    if (call->retries < 0 || (call->attempts >= call->retries && !insists && !waits)) {
         finish(call, why);
         return;
     }
-    call->attempts++;
+    call->attempts += !waits;
     call->error = *why;
-    requeue(call, wait_ns);
+    call->refusal_ns = kofn_clock_ns() - call->sent_ns;
+    requeue(call, for_room && call->push.received < taken ? 0 : wait_ns); // see kofn_engine_hurry
+}
+
+void
+kofn_engine_hurry(kofn_client *client, const kofn_stream *stream)
+{
+    kofn_call *call;
+    TAILQ_FOREACH(call, &client->open, link)
+    if (call->stream == stream && waits_for_room(call, call->error.status))
+        call->retry_ns = 0;
 }
 
 /* Losses are not counted against a call: time bounds them (patience_end). Away is a master from when it
@@ -414,17 +437,24 @@ expire(kofn_client *client, int64_t now)
     }
 }
 
-/* A stream takes its pushes in order: one behind another that was put off would only be put off, too. */
-static bool
-is_behind(const kofn_client *client, const kofn_call *call)
+/* When it may be sent. A stream takes its pushes in order: one behind another that was put off would only
+ * be put off, too. When that one goes again, the next follows if it is not refused in the time that the
+ * last refusal took, twice. The nearest one tells, since those before it have left if it has. */
+static int64_t
+leaves_at(const kofn_call *call)
 {
-    const kofn_call *before;
+    const kofn_call *before = call;
     if (!call->stream)
-        return false;
-    TAILQ_FOREACH(before, &client->open, link)
-    if (before == call || (before->stream == call->stream && before->state == KOFN_CALL_QUEUED))
-        break;
-    return before != call;
+        return call->retry_ns;
+    do
+        before = TAILQ_PREV(before, kofn_call_list, link);
+    while (before && before->stream != call->stream);
+    if (!before)
+        return call->retry_ns;
+    if (before->state == KOFN_CALL_QUEUED)
+        return KOFN_NEVER_NS;
+    const int64_t follows_ns = kofn_clock_after(before->sent_ns, 2 * before->refusal_ns);
+    return before->refusal_ns > 0 && follows_ns > call->retry_ns ? follows_ns : call->retry_ns;
 }
 
 static int64_t
@@ -436,9 +466,8 @@ next_timer(const kofn_client *client)
     {
         const int64_t of_call[] = {
             give_up_at(call), patience_end(client, call), silent_at(client, call),
-            call->state == KOFN_CALL_QUEUED && client->connection.state == KOFN_CONNECTION_UP &&
-                    !is_behind(client, call)
-                ? call->retry_ns
+            call->state == KOFN_CALL_QUEUED && client->connection.state == KOFN_CONNECTION_UP
+                ? leaves_at(call)
                 : KOFN_NEVER_NS};
         for (size_t i = 0; i < sizeof of_call / sizeof of_call[0]; i++)
             if (of_call[i] < at && !(i == 0 && call->state == KOFN_CALL_RECEIVING))
@@ -450,8 +479,21 @@ next_timer(const kofn_client *client)
 /* ---- sending --------------------------------------------------------------------------------- */
 
 static kofn_status
+pack_push(kofn_call *call, kofn_error *err)
+{
+    call->push.received = kofn_stream_get_taken(call->stream);
+    kofn_wire_buffer_fini(&call->body);
+    return kofn_message_pack(&kofn_push_message, &call->push, &call->body, err);
+}
+
+static kofn_status
 send_call(kofn_client *client, kofn_call *call, int64_t now, kofn_error *err)
 {
+    if (call->stream) {
+        kofn_status status = pack_push(call, err);
+        if (status != KOFN_OK)
+            return status;
+    }
     kofn_msg_call message = {
         .version = KOFN_PROTOCOL_VERSION,
         .call = call->id = ++client->last_call,
@@ -482,8 +524,8 @@ send_queued(kofn_client *client, int64_t now)
         next = TAILQ_NEXT(call, link);
         if (client->connection.state != KOFN_CONNECTION_UP)
             return;
-        if (call->state == KOFN_CALL_QUEUED && call->retry_ns <= now && now < call->deadline_ns &&
-            !is_behind(client, call) && send_call(client, call, now, &error) != KOFN_OK)
+        if (call->state == KOFN_CALL_QUEUED && leaves_at(call) <= now && now < call->deadline_ns &&
+            send_call(client, call, now, &error) != KOFN_OK)
             send_failed(client, call, &error);
     }
 }

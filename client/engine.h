@@ -48,13 +48,14 @@ struct kofn_call {
     kofn_call_state state;
     kofn_method method;
     uint64_t id;           // of the latest attempt
-    kofn_wire_buffer body; // packed request
+    kofn_wire_buffer body; // packed request; of a push, when it has left
     char key[KOFN_KEY_TEXT_MAX];
     size_t operand_count;
     kofn_bands operands[KOFN_OPERANDS_MAX]; // unframed, in the caller's memory
 
     int64_t started_ns, deadline_ns, slack_ns;
-    int64_t sent_ns; // the latest attempt
+    int64_t sent_ns;    // the latest attempt
+    int64_t refusal_ns; // what the master took to put it off last; 0: it has not
     int attempts, retries;
     int64_t retry_ns; // not to be sent before
 
@@ -68,9 +69,10 @@ struct kofn_call {
 
     void (*on_event)(kofn_call *call, const kofn_msg_job *job); // Watch
     void *event_context;
-    const kofn_stream *stream; // a push: it does not leave before earlier ones of its stream
-    bool told;                 // kofn_client_next has named it
-    void *context;             // the caller's
+    kofn_stream *stream; // of a push: it does not leave before earlier ones of its stream
+    kofn_msg_push push;  // packed when it leaves, since it says what has come until then
+    bool told;           // kofn_client_next has named it
+    void *context;       // the caller's
 };
 
 typedef TAILQ_HEAD(kofn_call_list, kofn_call) kofn_call_list;
@@ -118,7 +120,7 @@ typedef struct kofn_call_params {
     int64_t slack_ms;                   // what its outcome may take after the deadline; 0: default
     const char *key;                    // NULL: a random one where the method makes something
     int retries;                        // -1: none, 0: the client's
-    const kofn_stream *stream;          // of a push
+    kofn_stream *stream;                // of a push
 } kofn_call_params;
 
 /* Queue a call. INVALID_ARGUMENT: the key is too long. RESOURCE_EXHAUSTED: no memory. */
@@ -143,6 +145,12 @@ KOFN_MUST_CHECK kofn_status kofn_engine_await(kofn_client *client, const kofn_ca
 /* Make the call and wait. The reply, in *ret_call, is the caller's to drop. */
 KOFN_MUST_CHECK kofn_status kofn_engine_call(kofn_client *client, const kofn_call_params *params,
                                              kofn_call **ret_call, kofn_error *err);
+
+/* A product of the stream was taken: a push that waits for room tries now. */
+void kofn_engine_hurry(kofn_client *client, const kofn_stream *stream);
+
+/* The index of the last product that was taken. */
+uint64_t kofn_stream_get_taken(const kofn_stream *stream);
 
 /* The backoff before the attempt of this number (0: none), while the client goes on working. */
 void kofn_engine_pause(kofn_client *client, int attempt);

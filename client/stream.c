@@ -139,7 +139,6 @@ describe_push(const kofn_stream *stream, const kofn_factors *f, kofn_msg_push *r
               kofn_error *err)
 {
     kofn_msg_push message = {.index = stream->pushed + 1,
-                             .received = stream->taken,
                              .transpose_a = f->at[0]->transposed,
                              .transpose_b = f->at[1]->transposed};
     memcpy(message.stream, stream->account.stream, sizeof message.stream);
@@ -190,6 +189,12 @@ kofn_stream_count(const kofn_stream *stream)
     return (size_t)(stream->pushed - stream->taken);
 }
 
+uint64_t
+kofn_stream_get_taken(const kofn_stream *stream)
+{
+    return stream->taken;
+}
+
 size_t
 kofn_stream_get_limit(const kofn_stream *stream)
 {
@@ -223,6 +228,13 @@ end_stream(kofn_stream *stream, const kofn_error *why, kofn_error *err)
     return kofn_fail(err, stream->over.status, "%s", stream->over.text);
 }
 
+static void
+drop_next(kofn_stream *stream)
+{
+    kofn_engine_drop(call_of(stream, ++stream->taken));
+    kofn_engine_hurry(stream->client, stream);
+}
+
 static kofn_status
 take(kofn_stream *stream, kofn_call *call, kofn_stream_product *ret_product, kofn_error *err)
 {
@@ -235,7 +247,7 @@ take(kofn_stream *stream, kofn_call *call, kofn_stream_product *ret_product, kof
         if (status != KOFN_OK)
             return status;
     }
-    kofn_engine_drop(call_of(stream, ++stream->taken));
+    drop_next(stream);
     *ret_product = product;
     return KOFN_OK;
 }
@@ -275,10 +287,8 @@ drain(kofn_stream *stream, kofn_error *err)
         status = kofn_engine_await(stream->client, *call, err);
         if (status == KOFN_OK && !is_of_job(*call))
             status = end_stream(stream, &(*call)->error, err);
-        if (status == KOFN_OK) {
-            kofn_engine_drop(call);
-            stream->taken++;
-        }
+        if (status == KOFN_OK)
+            drop_next(stream);
     }
     return status;
 }

@@ -20,6 +20,7 @@
 #include <kofn.h>
 
 #include <getopt.h>
+#include <limits.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,7 +29,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { NETWORKS = 5, LAYERS = 3, STEPS = 8, PIXELS = 28 * 28, CLASSES = 10 };
+enum { NETWORKS = 5, LAYERS = 3, STEPS = 8, SIDE = 28, PIXELS = SIDE * SIDE, CLASSES = 10 };
 
 static const float RATES[NETWORKS] = {0.1F, 0.15F, 0.2F, 0.25F, 0.3F};
 
@@ -100,17 +101,29 @@ digits_free(digits *d)
     free(d->label);
 }
 
-/* An IDX file, after its header of so many big-endian numbers, whose second one is the count. */
+static uint32_t
+big_endian(const unsigned char *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* An IDX file of bytes, after its header: a magic number with the number of dimensions, then those, of
+ * which the first is the count. */
 static FILE *
-open_idx(const char *folder, const char *name, size_t numbers, size_t *ret_count)
+open_idx(const char *folder, const char *name, size_t dimensions, size_t *ret_count)
 {
     char path[1024];
     unsigned char head[4 * 4];
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "rb");
-    if (!file || fread(head, 4, numbers, file) != numbers)
+    if (!file || fread(head, 4, 1 + dimensions, file) != 1 + dimensions)
         die(path, "cannot be read");
-    *ret_count = (size_t)head[4] << 24 | (size_t)head[5] << 16 | (size_t)head[6] << 8 | head[7];
+    bool fits = big_endian(head) == 0x800 + dimensions && big_endian(head + 4) > 0;
+    for (size_t i = 1; i < dimensions; i++)
+        fits = fits && big_endian(head + 4 + 4 * i) == SIDE;
+    if (!fits)
+        die(path, "is no file of MNIST's digits");
+    *ret_count = big_endian(head + 4);
     return file;
 }
 
@@ -118,8 +131,8 @@ static digits
 digits_load(const char *folder, const char *images, const char *labels)
 {
     size_t count, label_count;
-    FILE *image_file = open_idx(folder, images, 4, &count);
-    FILE *label_file = open_idx(folder, labels, 2, &label_count);
+    FILE *image_file = open_idx(folder, images, 3, &count);
+    FILE *label_file = open_idx(folder, labels, 1, &label_count);
     digits d = digits_new(count);
     unsigned char byte[PIXELS];
     for (size_t i = 0; i < count; i++) {
@@ -130,6 +143,9 @@ digits_load(const char *folder, const char *images, const char *labels)
     }
     if (label_count != count || fread(d.label, 1, count, label_file) != count)
         die(labels, "does not fit the images");
+    for (size_t i = 0; i < count; i++)
+        if (d.label[i] >= CLASSES)
+            die(labels, "has labels that are no digits");
     (void)fclose(image_file); // only read
     (void)fclose(label_file);
     return d;
@@ -516,12 +532,22 @@ static const char USAGE[] =
     "of the\n"
     "                      inner code: family, partition or a parameter\n";
 
+static double
+parse_number(const char *text)
+{
+    char *end;
+    const double number = strtod(text, &end);
+    if (end == text || *end != '\0')
+        die(text, "is no number");
+    return number;
+}
+
 static size_t
 parse_count(const char *text)
 {
     char *end;
     const unsigned long count = strtoul(text, &end, 10);
-    if (*end != '\0' || count == 0)
+    if (*text == '-' || *end != '\0' || count == 0 || count > INT_MAX)
         die(text, "is no number of at least 1");
     return count;
 }
@@ -550,7 +576,7 @@ parse_setting(kofn_stream_options *stream, char *text)
         if (known[i].count)
             *known[i].count = parse_count(value);
         else
-            *known[i].number = strtod(value, NULL);
+            *known[i].number = parse_number(value);
         return;
     }
     must(kofn_code_choice_set(&stream->code, text, value, &error));

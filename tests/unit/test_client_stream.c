@@ -655,7 +655,7 @@ typedef struct crowd {
 } crowd;
 
 static void
-put_off_often(fake_master *fake, fake_call *call)
+put_off_thrice(fake_master *fake, fake_call *call)
 {
     crowd *c = fake->test;
     if (call->method != KOFN_METHOD_PUSH) {
@@ -663,7 +663,7 @@ put_off_often(fake_master *fake, fake_call *call)
     } else if (call->push.index > c->expected) {
         c->gaps++;
         fake_refuse(fake, call, KOFN_OUT_OF_RANGE, "a gap", 0);
-    } else if (call->push.index % 4 == 1 && c->put_off < 3 * (call->push.index / 4 + 1)) {
+    } else if (c->put_off < 3 * call->push.index) {
         c->put_off++;
         fake_refuse(fake, call, KOFN_RESOURCE_EXHAUSTED, "no room", 10);
     } else {
@@ -678,13 +678,88 @@ pushes_behind_one_that_was_put_off_wait_for_it(void **state)
     fixture f;
     crowd c = {.expected = 1};
     (void)state;
-    begin(&f, put_off_often, &c);
-    run_jobs(&f, 16);
+    begin(&f, put_off_thrice, &c);
+    run_jobs(&f, 16); // far more refusals of jobs ahead than one push may have of its own
     end(&f);
     assert_int_equal(c.expected, 17);
-    assert_int_equal(c.put_off, 12);
+    assert_int_equal(c.put_off, 48);
     /* Only what was on its way when the one before it was put off, each time. */
     assert_true(c.gaps <= c.put_off * (LIMIT - 1));
+}
+
+/* Room for one product, until the client says that it has come. The push behind it is refused more often
+ * than a call may be, at last with the advice to come again in ten minutes. */
+enum { REFUSALS = 12, TEN_MINUTES_MS = 600000 };
+
+static void
+keep_one_product(fake_master *fake, fake_call *call)
+{
+    atomic_size_t *refusals = fake->test;
+    if (call->method == KOFN_METHOD_PUSH && call->push.received + 1 < call->push.index)
+        fake_refuse(fake, call, KOFN_RESOURCE_EXHAUSTED, "products are kept",
+                    ++*refusals < REFUSALS ? 1 : TEN_MINUTES_MS);
+    else
+        do_all(fake, call);
+}
+
+static void
+a_push_that_waits_for_products_to_be_taken_says_so_at_once(void **state)
+{
+    fixture f;
+    kofn_error error;
+    atomic_size_t refusals = 0;
+    (void)state;
+    begin(&f, keep_one_product, &refusals);
+    assert_ok(push(&f, 1, &error));
+    assert_ok(push(&f, 2, &error));
+    const int64_t until = kofn_clock_ns() + 60 * KOFN_NS_PER_S;
+    while (refusals < REFUSALS && kofn_clock_ns() < until)
+        (void)kofn_engine_step(f.client, kofn_clock_ns() + KOFN_NS_PER_MS);
+    assert_int_equal(refusals, REFUSALS);
+    assert_next_is(&f, 1);
+    assert_next_is(&f, 2);
+    assert_int_equal(refusals, REFUSALS);
+    end(&f);
+}
+
+/* The first push is put off once, and not answered when it comes again. */
+static void
+put_off_then_hold(fake_master *fake, fake_call *call)
+{
+    crowd *c = fake->test;
+    if (call->method != KOFN_METHOD_PUSH) {
+        do_all(fake, call);
+    } else if (call->push.index > 1) {
+        c->gaps++;
+        fake_refuse(fake, call, KOFN_OUT_OF_RANGE, "a gap", 0);
+    } else if (c->put_off++ == 0) {
+        fake_refuse(fake, call, KOFN_RESOURCE_EXHAUSTED, "no room", 10);
+    }
+}
+
+static void
+one_that_was_put_off_goes_ahead_alone(void **state)
+{
+    fixture f;
+    kofn_error error;
+    kofn_stream_account *streams;
+    size_t count;
+    crowd c = {.expected = 1};
+    (void)state;
+    begin(&f, put_off_then_hold, &c);
+    assert_ok(push(&f, 1, &error));
+    kofn_call *first = TAILQ_FIRST(&f.client->open);
+    while (first->error.status == KOFN_OK)
+        (void)kofn_engine_step(f.client, kofn_clock_ns() + KOFN_NS_PER_MS);
+    first->refusal_ns = 60 * KOFN_NS_PER_S; // a slow master
+    assert_ok(push(&f, 2, &error));
+    while (first->state == KOFN_CALL_QUEUED)
+        (void)kofn_engine_step(f.client, kofn_clock_ns() + KOFN_NS_PER_MS);
+    assert_ok(kofn_client_list_streams(f.client, &streams, &count, &error)); // all sent has come
+    free(streams);
+    end(&f);
+    assert_int_equal(c.put_off, 2);
+    assert_int_equal(c.gaps, 0);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -792,6 +867,8 @@ main(void)
         cmocka_unit_test(a_limit_that_no_master_grants_is_not_believed),
         cmocka_unit_test(pushes_are_repeated_in_order_when_the_connection_was_lost),
         cmocka_unit_test(pushes_behind_one_that_was_put_off_wait_for_it),
+        cmocka_unit_test(a_push_that_waits_for_products_to_be_taken_says_so_at_once),
+        cmocka_unit_test(one_that_was_put_off_goes_ahead_alone),
         cmocka_unit_test(closing_waits_for_what_is_under_way),
         cmocka_unit_test(an_abandoned_stream_is_closed_at_the_master),
         cmocka_unit_test(closing_the_client_ends_its_streams),
