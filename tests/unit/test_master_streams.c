@@ -278,7 +278,7 @@ what_contradicts_itself_is_refused_with_the_equation(void **state)
         {{.slots = 4, .code = {.reserve = 5}}, KOFN_INVALID_ARGUMENT, "reserve"},
         {{.slots = 4, .code = {.parts = "2,2"}}, KOFN_INVALID_ARGUMENT, "outer"},
         {{.slots = 4, .code = {.x = 65536, .y = 65536}}, KOFN_OUT_OF_RANGE, "65536"},
-        {{.slots = 10000, .delay = 64, .code = {.x = 2, .y = 2}}, KOFN_OUT_OF_RANGE, ""},
+        {{.slots = 10000, .delay = 64, .code = {.x = 2, .y = 2}}, KOFN_OUT_OF_RANGE, "rows"},
         {{.scheme = "idip", .slots = 4, .code = {.x = 2, .z = 2, .y = 2}},
          KOFN_INVALID_ARGUMENT,
          ""},
