@@ -354,7 +354,10 @@ on_stream(void *context, kofn_stream *stream, const kofn_error *why)
 static void
 on_stream_opened(void *context, kofn_stream *stream, const kofn_error *why)
 {
-    if (stream && !((later_call *)context)->request)
+    kofn_request *request = ((later_call *)context)->request;
+    if (stream && request)
+        kofn_session_note_stream(request->session);
+    else if (stream)
         kofn_stream_forsake(stream);
     on_stream(context, stream, why);
 }
@@ -367,7 +370,6 @@ serve_open_stream(kofn_master *master, kofn_request *request, const kofn_msg_cal
     later_call *later = new_later_call(request);
     bool never;
     kofn_error err;
-    kofn_session_note_stream(request->session);
     if (!later || kofn_streams_open(master->streams, &body->open_stream,
                                     kofn_session_get_asker(request->session),
                                     kofn_session_get_number(request->session), on_stream_opened,
