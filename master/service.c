@@ -355,10 +355,12 @@ static void
 on_stream_opened(void *context, kofn_stream *stream, const kofn_error *why)
 {
     kofn_request *request = ((later_call *)context)->request;
-    if (stream && request)
+    if (stream && request) {
         kofn_session_note_stream(request->session);
-    else if (stream)
+        kofn_stream_note_call(stream, request->call);
+    } else if (stream) {
         kofn_stream_forsake(stream);
+    }
     on_stream(context, stream, why);
 }
 
@@ -450,6 +452,12 @@ serve_list_streams(kofn_master *master, kofn_request *request, const kofn_msg_ca
     }
     kofn_request_reply(request, &kofn_streams_message, &streams, NULL);
     kofn_message_clear(&kofn_streams_message, &streams);
+}
+
+static void
+note_abandoned(kofn_master *master, uint64_t session, uint64_t call)
+{
+    kofn_streams_on_abandoned(master->streams, session, call);
 }
 
 static void
@@ -704,5 +712,6 @@ serve_call(kofn_master *master, kofn_request *request, const kofn_msg_call *call
 const kofn_service kofn_master_service = {
     .call = serve_call,
     .received = receive,
+    .abandoned = note_abandoned,
     .gone = note_gone,
 };

@@ -608,6 +608,9 @@ on_abandon(kofn_session *session, const void *message)
         abandon_push(request);
     else if (request)
         abandon_request(request, "its client abandoned the call");
+    else
+        session->of->master->service->abandoned(session->of->master, session->number,
+                                                abandon->call);
 }
 
 /* ---- messages ------------------------------------------------------------------------------------------ */

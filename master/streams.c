@@ -571,6 +571,24 @@ kofn_stream_forsake(kofn_stream *stream)
     close_stream(stream, NULL);
 }
 
+void
+kofn_stream_note_call(kofn_stream *stream, uint64_t call)
+{
+    stream->call = call;
+}
+
+void
+kofn_streams_on_abandoned(kofn_streams *streams, uint64_t session, uint64_t call)
+{
+    kofn_stream *stream;
+    TAILQ_FOREACH(stream, &streams->all, of_all)
+    {
+        if (stream->state == KOFN_STREAM_OPEN && stream->session == session &&
+            stream->call == call && stream->pushed == 0)
+            kofn_stream_forsake(stream);
+    }
+}
+
 static void
 forget_stream(kofn_stream *stream)
 {

@@ -964,6 +964,26 @@ a_stream_that_nobody_heard_of_ends(void **state)
     kofn_message_clear(&kofn_streams_message, &list);
 }
 
+/* The client heard of none of them, and its connection stays. */
+static void
+a_stream_whose_reply_crossed_an_abandon_ends(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_stream used = open_stream(client, &one_by_one);
+    push_head(client, &used, 1);
+    await_pushed(client, &used, 1);
+    post(client, &kofn_abandon_message, &(kofn_msg_abandon){.call = 500000});
+    assert_string_equal(find_stream(client, &used).state, "open");
+    const kofn_msg_stream unheard = open_stream(client, &one_by_one);
+    post(client, &kofn_abandon_message, &(kofn_msg_abandon){.call = 1234});
+    assert_string_equal(find_stream(client, &unheard).state, "open");
+    post(client, &kofn_abandon_message, &(kofn_msg_abandon){.call = 500000});
+    assert_string_equal(find_stream(client, &unheard).state, "closed");
+    assert_string_equal(find_stream(client, &used).state, "open");
+}
+
 /* No call of it is open, so nothing else would find out for a minute. */
 static void
 a_client_that_goes_silently_is_missed(void **state)
@@ -1274,6 +1294,7 @@ main(void)
         T(a_free_index_does_not_keep_a_stream_from_closing),
         T(a_client_that_goes_has_its_stream_closed_after_the_grace),
         T(a_stream_that_nobody_heard_of_ends),
+        T(a_stream_whose_reply_crossed_an_abandon_ends),
         T(a_client_that_goes_silently_is_missed),
         T(a_client_that_comes_back_finds_its_jobs),
         T(a_master_that_stops_finishes_what_was_pushed),
