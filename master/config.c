@@ -245,6 +245,8 @@ check_streams(const kofn_master_config *config, kofn_error *err)
                            code->tasks, code->reserve);
     if (!status)
         status = kofn_code_spec_check(code, kofn_field_find("f64"), err);
+    if (!status)
+        status = kofn_rounds_check(&rounds, err);
     if (!status && rounds.slots > 0 && code->part.x > 0 && code->part.y > 0)
         status = kofn_rounds_settle(&rounds, kofn_size_multiply(code->part.x, code->part.y), err);
     return status ? kofn_fail_within(err, "streams") : KOFN_OK;

@@ -203,8 +203,10 @@ count_bytes(const kofn_stream *stream)
 {
     const kofn_partition p = stream->spec.part;
     const size_t rounds = (size_t)stream->rounds.delay + 1, slots = (size_t)stream->rounds.slots;
+    const size_t copies = stream->rounds.rescue > 0 ? 2 : 1; // of a mini-task
     return kofn_stream_count_account(stream) + stream->rows * p.z * (p.x + p.y) * sizeof(double) +
-           rounds * (slots * MINI_TASK_BYTES + stream->rows * ROW_BYTES) + KOFN_TRACE_BYTES_MAX;
+           rounds * (slots * copies * MINI_TASK_BYTES + stream->rows * ROW_BYTES) +
+           KOFN_TRACE_BYTES_MAX;
 }
 
 /* ---- the whole -------------------------------------------------------------------------------- */

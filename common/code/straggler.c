@@ -12,7 +12,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,12 +90,6 @@ open_chains(kofn_straggler *model, kofn_error *err)
     for (size_t i = 0; i < model->workers; i++)
         kofn_rng_init(&model->chains[i].rng, (uint64_t)model->spec.seed, i);
     return KOFN_OK;
-}
-
-static double
-share_iid(const kofn_straggler *model)
-{
-    return model->spec.delta;
 }
 
 static void
@@ -198,13 +191,6 @@ get_none(kofn_straggler *model, uint64_t round, size_t worker)
     return 1;
 }
 
-static double
-share_none(const kofn_straggler *model)
-{
-    (void)model; // any
-    return 0;
-}
-
 static kofn_status
 open_persistent(kofn_straggler *model, kofn_error *err)
 {
@@ -223,12 +209,6 @@ get_persistent(kofn_straggler *model, uint64_t round, size_t worker)
 }
 
 static double
-share_persistent(const kofn_straggler *model)
-{
-    return (double)model->spec.count / (double)model->workers;
-}
-
-static double
 get_arbitrary(kofn_straggler *model, uint64_t round, size_t worker)
 {
     joint *j = &model->joint;
@@ -237,13 +217,6 @@ get_arbitrary(kofn_straggler *model, uint64_t round, size_t worker)
     while (j->drawn <= round)
         step_joint(model);
     return if_slow(model, j->place[worker] < j->slow);
-}
-
-static double
-share_unknown(const kofn_straggler *model)
-{
-    (void)model; // any
-    return NAN;
 }
 
 static kofn_status
@@ -267,16 +240,9 @@ get_trace(kofn_straggler *model, uint64_t round, size_t worker)
     return (double)trace->factors[round % trace->rounds * trace->workers + worker];
 }
 
-static double
-share_trace(const kofn_straggler *model)
-{
-    return kofn_straggler_trace_get_share(&model->trace);
-}
-
 typedef kofn_status open_function(kofn_straggler *model, kofn_error *err);
 typedef double get_function(kofn_straggler *model, uint64_t round, size_t worker);
 typedef void step_function(const kofn_straggler *model, chain *c);
-typedef double share_function(const kofn_straggler *model);
 
 struct kind {
     const char *name;
@@ -284,22 +250,20 @@ struct kind {
     open_function *open; // check the keys, make what it needs; NULL: nothing
     get_function *get;   // the factor
     step_function *step; // or move one worker's chain to its next round
-    share_function *share;
 };
 
 static double get_chain(kofn_straggler *model, uint64_t round, size_t worker);
 
 static const kind kinds[] = {
-    [KOFN_STRAGGLER_NONE] = {"none", " ", NULL, get_none, NULL, share_none},
+    [KOFN_STRAGGLER_NONE] = {"none", " ", NULL, get_none, NULL},
     [KOFN_STRAGGLER_PERSISTENT] = {"persistent", " count slowdown ", open_persistent,
-                                   get_persistent, NULL, share_persistent},
-    [KOFN_STRAGGLER_IID] = {"iid", " delta seed slowdown ", open_chains, get_chain, step_iid,
-                            share_iid},
+                                   get_persistent, NULL},
+    [KOFN_STRAGGLER_IID] = {"iid", " delta seed slowdown ", open_chains, get_chain, step_iid},
     [KOFN_STRAGGLER_FRITCHMAN] = {"fritchman", " enter leave states seed slowdown ", open_chains,
-                                  get_chain, step_fritchman, share_fritchman},
+                                  get_chain, step_fritchman},
     [KOFN_STRAGGLER_ARBITRARY] = {"arbitrary", " failures window seed slowdown ", open_arbitrary,
-                                  get_arbitrary, NULL, share_unknown},
-    [KOFN_STRAGGLER_TRACE] = {"trace", " file slowdown ", open_trace, get_trace, NULL, share_trace},
+                                  get_arbitrary, NULL},
+    [KOFN_STRAGGLER_TRACE] = {"trace", " file slowdown ", open_trace, get_trace, NULL},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -481,10 +445,4 @@ kofn_straggler_fill(kofn_straggler *model, uint64_t round, double *ret_factors)
 {
     for (size_t i = 0; i < model->workers; i++)
         ret_factors[i] = model->kind->get(model, round, i);
-}
-
-double
-kofn_straggler_get_share(const kofn_straggler *model)
-{
-    return model->kind->share(model);
 }

@@ -83,8 +83,4 @@ double kofn_straggler_get_factor(kofn_straggler *model, uint64_t round, size_t w
 /* Of all workers: ret_factors [workers]. */
 void kofn_straggler_fill(kofn_straggler *model, uint64_t round, double *ret_factors);
 
-/* Share of slow rounds of all workers in the long run; of a trace its own; NAN where the model has
- * none (arbitrary). */
-double kofn_straggler_get_share(const kofn_straggler *model);
-
 #endif

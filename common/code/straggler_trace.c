@@ -188,13 +188,3 @@ kofn_straggler_trace_fini(kofn_straggler_trace *trace)
     free(trace->factors);
     *trace = (kofn_straggler_trace){0};
 }
-
-double
-kofn_straggler_trace_get_share(const kofn_straggler_trace *trace)
-{
-    size_t slow = 0;
-    const size_t count = trace->rounds * trace->workers;
-    for (size_t i = 0; i < count; i++)
-        slow += trace->factors[i] > 1;
-    return (double)slow / (double)count;
-}

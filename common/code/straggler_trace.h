@@ -33,7 +33,4 @@ KOFN_MUST_CHECK kofn_status kofn_straggler_trace_load(const char *path, double s
                                                       kofn_error *err);
 void kofn_straggler_trace_fini(kofn_straggler_trace *trace); // accepts zeros
 
-/* Share of the entries that are slow. */
-double kofn_straggler_trace_get_share(const kofn_straggler_trace *trace);
-
 #endif

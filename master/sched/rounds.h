@@ -97,10 +97,14 @@ extern const kofn_keys kofn_rounds_keys;
 
 const char *kofn_scheme_name(kofn_scheme scheme);
 
+/* As far as it is known without `need`. OUT_OF_RANGE: a number, by itself. INVALID_ARGUMENT: one that
+ * is not zero, and that the scheme does not have; the text has those that it has. */
+KOFN_MUST_CHECK kofn_status kofn_rounds_check(const kofn_rounds_config *config, kofn_error *err);
+
 /* Fill what is left open, for jobs that take `need` answers: W = T + 1, N = P W - need, lambda = P,
- * B = 1, T = 0 of the baselines, else what W or N say, or 3, or as many as it takes. INVALID_ARGUMENT,
- * OUT_OF_RANGE: they contradict each other; the text has the equation with its numbers and the
- * nearest that holds:
+ * B = 1, T = 0 of the baselines, else what W or N say, or 3, or as many as it takes. Errors: those of
+ * kofn_rounds_check. INVALID_ARGUMENT, OUT_OF_RANGE: they contradict each other; the text has the
+ * equation with its numbers and the nearest that holds:
  *     idip   need = P W - N, T = W - 1, 0 <= N < P W      dip   1 <= lambda <= P, T >= 1
  *     burst  B divides N, B <= W                          polynomial need <= P      T = 0 of both */
 KOFN_MUST_CHECK kofn_status kofn_rounds_settle(kofn_rounds_config *config, size_t need,

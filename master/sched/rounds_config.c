@@ -1,6 +1,8 @@
 #include "master/sched/scheme.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
 static const kofn_scheme_ops *const schemes[] = {
     [KOFN_SCHEME_DIP] = &kofn_scheme_dip,
@@ -68,17 +70,47 @@ kofn_scheme_settle_delay(kofn_rounds_config *config, int64_t fallback, kofn_erro
                      (long long)config->delay + 1);
 }
 
+static bool
+has_key(const kofn_scheme_ops *scheme, const char *name)
+{
+    char word[32];
+    (void)snprintf(word, sizeof word, " %s ", name);
+    return strstr(scheme->keys, word) != NULL;
+}
+
+static kofn_status
+check_keys(const kofn_rounds_config *config, const kofn_scheme_ops *scheme, kofn_error *err)
+{
+    for (size_t i = 0; i < kofn_rounds_keys.count; i++) {
+        const char *field = (const char *)config + keys[i].offset;
+        if (keys[i].type == KOFN_KEY_INT && *(const int64_t *)(const void *)field != 0 &&
+            !has_key(scheme, keys[i].name))
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "%s: the scheme %s has no such key; it has:%s", keys[i].name,
+                             scheme->name, scheme->keys);
+    }
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_rounds_check(const kofn_rounds_config *config, kofn_error *err)
+{
+    const kofn_scheme_ops *scheme = kofn_scheme_get(config->scheme);
+    if (!scheme)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "scheme %d is none of the %d", config->scheme,
+                         (int)SCHEME_COUNT);
+    const kofn_status status = kofn_keys_check(kofn_rounds_keys, config, err);
+    return status != KOFN_OK ? status : check_keys(config, scheme, err);
+}
+
 kofn_status
 kofn_rounds_settle(kofn_rounds_config *config, size_t need, kofn_error *err)
 {
     kofn_rounds_config settled = *config;
-    const kofn_scheme_ops *scheme = kofn_scheme_get(settled.scheme);
-    if (!scheme)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "scheme %d is none of the %d", settled.scheme,
-                         (int)SCHEME_COUNT);
-    kofn_status status = kofn_keys_check(kofn_rounds_keys, &settled, err);
+    kofn_status status = kofn_rounds_check(&settled, err);
     if (status != KOFN_OK)
         return status;
+    const kofn_scheme_ops *scheme = kofn_scheme_get(settled.scheme);
     if (settled.slots == 0) // whoever knows the workers says how many
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "slots = 0 is not 1 to %d", KOFN_SLOTS_MAX);
     if (need < 1 || need > KOFN_ROUND_TASKS_MAX)

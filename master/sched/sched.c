@@ -559,7 +559,7 @@ kofn_sched_job_add(kofn_sched *s, int64_t now_ns, const kofn_sched_job *job, kof
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "job id is 0, need another number");
     if (kofn_map_find(&s->runs, job->id))
         return kofn_fail(err, KOFN_ALREADY_EXISTS, "job %" PRIx64 " is known already", job->id);
-    kofn_run *run;
+    kofn_run *run = NULL;
     kofn_status status = kofn_accept_check(&job->accept, job->code, err);
     if (status == KOFN_OK && job->stream != 0)
         status = kofn_core_check_stream(s, job, err);

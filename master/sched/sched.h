@@ -35,7 +35,8 @@
  *             kept free for it. Who died of it waits for those who have not, busy or not.
  * Failures    DEADLINE_EXCEEDED, CANCELLED. ABORTED: a task failed on three distinct workers.
  *             UNAVAILABLE: it failed on all the workers there are. FAILED_PRECONDITION: all answers
- *             are here and do not suffice (rounding), or workers died of a task. RESOURCE_EXHAUSTED: no memory.
+ *             are here and do not suffice (rounding), or workers died of a task. RESOURCE_EXHAUSTED:
+ *             no memory.
  * Estimates   A job may accept an estimate of the product: what its family promises of so many
  *             answers, or whatever has a small enough bound (worth.h). Then it may allow time for
  *             the product itself: for `settle_ns` it goes on, tasks are still sent, and an answer
@@ -82,9 +83,9 @@ typedef struct kofn_sched_config {
     double backup_quantile;     // and not before this share of the tasks has answered (0.5)
     int64_t wait_for_better_ns; // longest wait for one more answer to a POOR set
     double max_amplification;   // what makes a set POOR; 0: the decoder's default
-    bool
-        count_only; // for simulation, and no key: any `threshold` answers of a code that is certain
-                    // suffice, whatever they are
+    /* For simulation, and no key: any `threshold` answers of a code that is certain suffice, whatever
+     * they are. */
+    bool count_only;
 } kofn_sched_config;
 
 /* The table of the keys above, with their defaults, for the master's configuration. */

@@ -20,9 +20,10 @@ enum { KOFN_ROUND_TASKS_MAX = 1 << 22 }; // mini-tasks of a round, rows of a job
 
 typedef struct kofn_scheme_ops {
     const char *name;
-    bool deals; // the list of a vacant slot is dealt out to the others
+    const char *keys; // of kofn_rounds_keys, that it has: each between blanks
+    bool deals;       // the list of a vacant slot is dealt out to the others
 
-    /* See kofn_rounds_settle, which has checked each number by itself. */
+    /* See kofn_rounds_settle, which has called kofn_rounds_check. */
     kofn_status (*settle)(kofn_rounds_config *config, size_t need, kofn_error *err);
 
     void (*count_rows)(const kofn_rounds_config *config, size_t need, size_t *ret_plain,

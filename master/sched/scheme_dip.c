@@ -77,6 +77,7 @@ give(kofn_rounds *r)
 
 const kofn_scheme_ops kofn_scheme_dip = {
     .name = "dip",
+    .keys = " slots delay lambda tolerance window rescue ",
     .settle = settle,
     .count_rows = count_rows,
     .count_tasks = count_tasks,

@@ -81,10 +81,9 @@ count_rows(const kofn_rounds_config *config, size_t need, size_t *ret_plain, siz
 
 /* What is known of one job's rounds to come. */
 typedef struct outlook {
-    size_t left; // rounds, with this one: t to t + W - l
-    bool
-        is_certain; // no slot can fail in all of them, by N in W; of that model all slots are alike
-    bool bursts;    // else ask for each slot, by B:
+    size_t left;     // rounds, with this one: t to t + W - l
+    bool is_certain; // by N in W, where all slots are alike: none can fail in all of them
+    bool bursts;     // else ask for each slot, by B:
     uint64_t recent; // slots that were stragglers in the last W - 1 rounds
 } outlook;
 
@@ -153,6 +152,7 @@ conforms(const kofn_rounds *r, size_t stragglers)
 
 const kofn_scheme_ops kofn_scheme_idip = {
     .name = "idip",
+    .keys = " slots delay tolerance failures window rescue ",
     .deals = true,
     .settle = settle,
     .count_rows = count_rows,
@@ -184,6 +184,7 @@ settle_burst(kofn_rounds_config *config, size_t need, kofn_error *err)
 
 const kofn_scheme_ops kofn_scheme_idip_burst = {
     .name = "idip_burst",
+    .keys = " slots delay tolerance failures window burst rescue ",
     .deals = true,
     .settle = settle_burst,
     .count_rows = count_rows,

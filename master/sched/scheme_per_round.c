@@ -87,6 +87,7 @@ give_uncoded(kofn_rounds *r)
 
 const kofn_scheme_ops kofn_scheme_polynomial = {
     .name = "polynomial",
+    .keys = " slots delay tolerance window rescue ",
     .deals = true,
     .settle = settle_polynomial,
     .count_rows = count_rows_polynomial,
@@ -96,6 +97,7 @@ const kofn_scheme_ops kofn_scheme_polynomial = {
 
 const kofn_scheme_ops kofn_scheme_uncoded = {
     .name = "uncoded",
+    .keys = " slots delay tolerance window rescue ",
     .deals = true,
     .settle = settle_uncoded,
     .count_rows = count_rows_uncoded,

@@ -76,7 +76,7 @@ stream_of(const planner *p, kofn_scheme scheme, int64_t need)
     kofn_sim_config c = p->query->base;
     (void)snprintf(c.policy, sizeof c.policy, "rounds");
     c.rounds = (kofn_rounds_config){
-        .scheme = scheme, .burst = 1, .tolerance = c.rounds.tolerance, .rescue = c.rounds.rescue};
+        .scheme = scheme, .tolerance = c.rounds.tolerance, .rescue = c.rounds.rescue};
     c.code = (kofn_code_spec){.part = kofn_partition_squarest((size_t)need)};
     c.at_once = 0;
     return c;
@@ -152,7 +152,7 @@ add_idip(planner *p, int64_t delay, int64_t burst)
         c.rounds.delay = delay;
         c.rounds.window = window;
         c.rounds.failures = n * burst;
-        c.rounds.burst = burst;
+        c.rounds.burst = burst > 1 ? burst : 0; // which idip does not have
         if (p->query->parts == 0 || need <= p->query->parts)
             status = add(p, burst > 1 ? 7 : 6, c, (double)all, true);
     }

@@ -61,8 +61,8 @@ extern const kofn_keys kofn_sim_keys;
 /* Every default: oneshot, f64, no stragglers, and the master's own. */
 void kofn_sim_config_init(kofn_sim_config *config);
 
-/* Complete code and rounds, and check all. OUT_OF_RANGE, INVALID_ARGUMENT, NOT_FOUND: a key, with what would do;
- * errors of the code. kofn_sim_run does it for itself. */
+/* Complete code and rounds, and check all. OUT_OF_RANGE, INVALID_ARGUMENT, NOT_FOUND: a key, with
+ * what would do; errors of the code. kofn_sim_run does it for itself. */
 KOFN_MUST_CHECK kofn_status kofn_sim_settle(kofn_sim_config *config, kofn_error *err);
 
 bool kofn_sim_is_stream(const kofn_sim_config *config);
@@ -105,8 +105,8 @@ typedef struct kofn_sim_figures {
     char why[KOFN_ERROR_TEXT_MAX]; // the first that failed
     double seconds;                // virtual, from the first job to the last end
     double time;                   // for each job, in units: the paper's R-hat
-    double load; // work that a job gives each worker, in units: the paper's L, of a stream
-    // for the longest list of each round
+    double load; // work that a job gives each worker, in units: the paper's L; of a stream, by the
+                 // longest list of each round
     double busy; // share of their time that workers computed
     double slow; // share of (job or round, worker) that the model made stragglers
     uint64_t sent, answered, cancelled, backups; // tasks

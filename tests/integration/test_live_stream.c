@@ -604,8 +604,8 @@ nonsense_harms_no_stream(void **state)
         kofn_msg_open_stream open = {
             .slots = kofn_rng_below(&rng, 10001),
             .delay = kofn_rng_below(&rng, 65),
-            .lambda = kofn_rng_below(&rng, 10001),
-            .failures = kofn_rng_below(&rng, 650001),
+            .lambda = kofn_rng_below(&rng, 2) * kofn_rng_below(&rng, 10001),
+            .failures = kofn_rng_below(&rng, 2) * kofn_rng_below(&rng, 650001),
             .window = kofn_rng_below(&rng, 66),
             .tolerance = kofn_rng_normal(&rng),
             .rescue = 1 / (kofn_rng_unit(&rng) - 0.5),

@@ -123,6 +123,8 @@ what_contradicts_itself_is_refused(void **state)
     assert_refused("streams:\n  scheme: idip\n  slots: 4\n  failures: 3\n  window: 4\n"
                    "  code: {partition: [3, 1, 4]}\n",
                    KOFN_INVALID_ARGUMENT, ":6:", "need = P W - N");
+    assert_refused("streams: {scheme: dip, failures: 3}\n", KOFN_INVALID_ARGUMENT,
+                   ":1:", "failures: the scheme dip");
     assert_refused("streams: {code: {tasks: 9}}\n", KOFN_INVALID_ARGUMENT, ":1:", "tasks");
     /* more answers needed than tasks: whichever comes last is where it goes wrong */
     assert_refused("code:\n  family: polynomial\n  partition: [3, 1, 3]\n  tasks: 8\n",

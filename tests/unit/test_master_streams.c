@@ -215,7 +215,7 @@ configured_defaults_count_together_or_not_at_all(void **state)
 {
     stage *s = *state;
     s->config.streams = (kofn_rounds_config){
-        .scheme = KOFN_SCHEME_IDIP, .slots = 3, .window = 2, .tolerance = 0.75};
+        .scheme = KOFN_SCHEME_IDIP, .slots = 3, .window = 2, .failures = 2, .tolerance = 0.75};
     s->config.stream_code = (kofn_code_spec){.family = "polynomial", .part = {2, 1, 2}};
     s->config.stream_grace_ns = 7 * KOFN_NS_PER_S;
     stage_run(s);
@@ -234,7 +234,8 @@ configured_defaults_count_together_or_not_at_all(void **state)
     const kofn_msg_stream named =
         open_stream(client, &(kofn_msg_open_stream){.scheme = "dip", .slots = 5});
     assert_int_equal(named.lambda, 5);
-    assert_int_equal(named.need, 4); // its parts are not of the rounds
+    assert_int_equal(named.failures, 0); // of which dip has none
+    assert_int_equal(named.need, 4);     // its parts are not of the rounds
 }
 
 static void
@@ -259,6 +260,9 @@ what_contradicts_itself_is_refused_with_the_equation(void **state)
          KOFN_INVALID_ARGUMENT,
          "need = P W - N"},
         {{.scheme = "dip", .slots = 4, .lambda = 5}, KOFN_OUT_OF_RANGE, "lambda"},
+        {{.scheme = "dip", .slots = 4, .failures = 2},
+         KOFN_INVALID_ARGUMENT,
+         "failures: the scheme dip has no such key"},
         {{.scheme = "polynomial", .slots = 4, .code = {.x = 3, .y = 2}},
          KOFN_INVALID_ARGUMENT,
          "need <= P"},
@@ -730,6 +734,24 @@ blocks_for_a_job_that_is_over_are_dropped(void **state)
     push(s, client, &stream, 3);
     answer_tasks(s, worker, 1);
     expect_job(s, client, &stream, 3, NULL);
+}
+
+static void
+a_stream_is_charged_for_the_copies_of_a_rescue(void **state)
+{
+    enum { SLOTS = 1000, ROUNDS = 4, LEAST = 48 }; // bytes of a mini-task
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    kofn_msg_open_stream asked = {
+        .scheme = "dip", .slots = SLOTS, .delay = ROUNDS - 1, .code = {.x = 2, .y = 2}};
+    const uint64_t none = check_health(client).memory_bytes;
+    (void)open_stream(client, &asked);
+    const uint64_t one = check_health(client).memory_bytes - none;
+    asked.rescue = 2;
+    (void)open_stream(client, &asked);
+    const uint64_t other = check_health(client).memory_bytes - none - one;
+    assert_true(other >= one + (uint64_t)SLOTS * ROUNDS * LEAST);
 }
 
 /* ---- ends ------------------------------------------------------------------------------------ */
@@ -1281,6 +1303,7 @@ main(void)
         T(blocks_for_a_job_that_is_over_are_dropped),
         T(a_watcher_keeps_no_lost_upload),
         T(a_stream_that_is_over_holds_no_memory),
+        T(a_stream_is_charged_for_the_copies_of_a_rescue),
         T(a_closed_stream_keeps_its_account_and_not_its_code),
         T(a_closed_stream_goes_when_memory_is_short),
         T(closed_streams_are_kept_as_far_as_there_is_room),

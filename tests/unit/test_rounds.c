@@ -77,6 +77,27 @@ contradictions_are_refused_with_the_equation_and_what_holds(void **state)
 }
 
 static void
+what_a_scheme_does_not_have_is_refused_with_what_it_has(void **state)
+{
+    (void)state;
+    const kofn_status invalid = KOFN_INVALID_ARGUMENT;
+    assert_refused(CONFIG(DIP, .slots = 4, .failures = 3), 6, invalid,
+                   "failures: the scheme dip has no such key; it has: slots delay lambda");
+    assert_refused(CONFIG(DIP, .slots = 4, .burst = 1), 6, invalid, "burst: the scheme dip");
+    assert_refused(CONFIG(IDIP, .slots = 4, .lambda = 4), 6, invalid, "lambda: the scheme idip");
+    assert_refused(CONFIG(IDIP, .slots = 4, .burst = 1), 6, invalid, "burst: the scheme idip");
+    assert_refused(CONFIG(IDIP_BURST, .slots = 4, .lambda = 4), 6, invalid,
+                   "failures window burst");
+    assert_refused(CONFIG(POLYNOMIAL, .slots = 4, .lambda = 4), 4, invalid, "scheme polynomial");
+    assert_refused(CONFIG(POLYNOMIAL, .slots = 4, .failures = 1), 4, invalid, "failures");
+    assert_refused(CONFIG(UNCODED, .slots = 4, .burst = 1), 4, invalid, "scheme uncoded");
+    kofn_error error; // and where need is not known yet
+    assert_fails(kofn_rounds_check(&CONFIG(DIP, .failures = 3), &error), invalid);
+    assert_fails(kofn_rounds_check(&CONFIG(DIP, .delay = 65), &error), KOFN_OUT_OF_RANGE);
+    assert_ok(kofn_rounds_check(&CONFIG(IDIP, .failures = 3, .rescue = 2), &error));
+}
+
+static void
 numbers_out_of_bounds_are_refused(void **state)
 {
     (void)state;
@@ -989,6 +1010,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_left_open_is_settled),
         cmocka_unit_test(contradictions_are_refused_with_the_equation_and_what_holds),
+        cmocka_unit_test(what_a_scheme_does_not_have_is_refused_with_what_it_has),
         cmocka_unit_test(numbers_out_of_bounds_are_refused),
         cmocka_unit_test(keys_have_the_names_of_the_schemes),
         cmocka_unit_test(an_inner_code_has_as_many_rows_as_a_job_may_be_given),

@@ -197,11 +197,32 @@ try_some(worst *w, kofn_rng *rng)
 /* The load of a round is that of its longest list, 1 / need for each mini-task: the bound of the theorem,
  * 1 / (P - N / W) = W / need, is met where the longest list has W of them. In each round one slot is
  * the first, and no straggler: no pattern has more than W (P - 1), whatever N. */
+static bool
+is_reached(const worst *w)
+{
+    return w->failures <= w->window * (w->slots - 1);
+}
+
+/* All N in the first W rounds: in the last of them every job lacks something. */
+static void
+try_full(worst *w, kofn_rng *rng)
+{
+    uint32_t slow[KOFN_DELAY_MAX + 1] = {0};
+    for (size_t left = w->failures; left > 0;) {
+        const size_t t = kofn_rng_below(rng, w->window);
+        const uint32_t more = slow[t] | 1u << kofn_rng_below(rng, w->slots);
+        if (more == slow[t] || (size_t)__builtin_popcount(more) == w->slots)
+            continue;
+        slow[t] = more;
+        left--;
+    }
+    try_pattern(w, &(bits){slow, w->window});
+}
+
 static void
 assert_worst_load(const worst *w)
 {
-    const bool is_reached = w->failures <= w->window * (w->slots - 1);
-    const size_t least = is_reached ? w->window : 1;
+    const size_t least = is_reached(w) ? w->window : 1;
     if (w->load < least || w->load > w->window)
         print_error("%s P=%zu W=%zu N=%zu: load %zu in %zu patterns\n",
                     kofn_scheme_name((kofn_scheme)w->scheme), w->slots, w->window, w->failures,
@@ -241,7 +262,9 @@ dip_and_idip_meet_the_least_load_over_random_patterns(void **state)
         w.scheme = i % 2 == 0 ? KOFN_SCHEME_DIP : KOFN_SCHEME_IDIP;
         for (size_t tries = 0; tries < 30; tries++)
             try_some(&w, &rng);
-        assert_in_range(w.load, 1, window);
+        if (is_reached(&w))
+            try_full(&w, &rng);
+        assert_worst_load(&w);
     }
 }
 
@@ -348,11 +371,12 @@ draw_config(kofn_rng *rng, int scheme, size_t *ret_need)
         break;
     default:
         config.window = 1 + (int64_t)kofn_rng_below(rng, 5);
-        config.burst = 1 + (int64_t)kofn_rng_below(rng, (uint64_t)config.window);
-        const size_t bursts = slots * (size_t)config.window / (size_t)config.burst;
-        *ret_need =
-            slots * (size_t)config.window - (size_t)config.burst * kofn_rng_below(rng, bursts + 1);
-        *ret_need += *ret_need == 0 ? (size_t)config.burst : 0;
+        const size_t all = slots * (size_t)config.window;
+        const size_t burst = 1 + kofn_rng_below(rng, (uint64_t)config.window);
+        *ret_need = all - burst * kofn_rng_below(rng, all / burst + 1);
+        *ret_need += *ret_need == 0 ? burst : 0;
+        if (scheme == KOFN_SCHEME_IDIP_BURST)
+            config.burst = (int64_t)burst;
     }
     return config;
 }

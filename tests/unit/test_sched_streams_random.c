@@ -417,7 +417,8 @@ draw_rounds(world *w, kofn_rounds_config *config, size_t *ret_x, size_t *ret_y)
             config->delay = 1 + (int64_t)draw(w, 3);
         if (config->scheme == KOFN_SCHEME_DIP)
             config->lambda = 1 + (int64_t)draw(w, (size_t)config->slots);
-        config->burst = 1 + (int64_t)draw(w, 2);
+        if (config->scheme == KOFN_SCHEME_IDIP_BURST)
+            config->burst = 1 + (int64_t)draw(w, 2);
         config->tolerance = 0.25 * (double)draw(w, 4);
         config->rescue = draw(w, 3) == 0 ? 3 : 0;
     } while (kofn_rounds_settle(config, *ret_x * *ret_y, NULL) != KOFN_OK);

@@ -328,9 +328,11 @@ draw_need(kofn_rng *rng, kofn_sim_config *c, int scheme, int64_t delay)
     if (scheme == KOFN_SCHEME_POLYNOMIAL)
         return kofn_rng_below(rng, workers) + 1;
     c->rounds.window = (int64_t)window;
-    c->rounds.burst = scheme == KOFN_SCHEME_IDIP ? 1 : (int64_t)kofn_rng_below(rng, window) + 1;
-    const uint64_t most = (workers * window - 1) / (uint64_t)c->rounds.burst;
-    c->rounds.failures = (int64_t)kofn_rng_below(rng, most + 1) * c->rounds.burst;
+    uint64_t burst = 1;
+    if (scheme == KOFN_SCHEME_IDIP_BURST)
+        c->rounds.burst = (int64_t)(burst = kofn_rng_below(rng, window) + 1);
+    const uint64_t most = (workers * window - 1) / burst;
+    c->rounds.failures = (int64_t)(kofn_rng_below(rng, most + 1) * burst);
     return workers * window - (uint64_t)c->rounds.failures;
 }
 

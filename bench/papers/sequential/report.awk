@@ -18,6 +18,7 @@
 #   {{figure NAME}}  {{worst SMALL}}  {{inner SCHEME}}  tables of fig1.csv, worst.csv and inner.csv
 #   {{reduction FILE COLUMN MODEL SCHEME}}   by how many per cent it is below polynomial
 #   {{image FILE NAME TITLE ...}}     if there is the CSV file that it is of
+#   {{waited MODEL SCHEME}}   in which share of its rounds
 #   {{table1 MODEL}}          of table1.csv, beside paper.csv
 #   {{curves MODEL}}          loss and accuracy at the end, and how far the schemes differ
 #   {{mild SLOWDOWN}}         of mild.csv
@@ -263,6 +264,12 @@ function reduction(file, column, model, scheme, one, base) {
     return sprintf("%.0f %%", 100 * (1 - one / base))
 }
 
+function waited(model, scheme, key) {
+    key = model ":" scheme
+    return ("table1", key, "waited") in at ? \
+        sprintf("%.0f %%", 100 * at["table1", key, "waited"] / at["table1", key, "rounds"]) : "-"
+}
+
 function table1(model, row, text, scheme) {
     if (!("table1" in rows))
         return "(not run)"
@@ -370,6 +377,8 @@ function expand(text, word, count, i) {
         return figure(word[2])
     if (word[1] == "worst")
         return worst(word[2])
+    if (word[1] == "waited")
+        return waited(word[2], word[3])
     if (word[1] == "image")
         return image(word[2], word[3], count, word)
     if (word[1] == "table1")
