@@ -589,12 +589,36 @@ make_folder(const char *folder, kofn_error *err)
     return kofn_fail(err, kofn_status_from_errno(errno), "-d %s: %s", folder, strerror(errno));
 }
 
+/* What is wrong with every line is told once. Without a field it is the operands' that counts: wrong is
+ * what is wrong for real numbers and for bytes. */
+static kofn_status
+check_code(const cli_product *product, kofn_error *err)
+{
+    const kofn_field *field = NULL;
+    if (product->field && strcmp(product->field, "integers") == 0)
+        return kofn_fail(
+            err, KOFN_UNIMPLEMENTED,
+            "streams are not made of integers: convert them to f64, or to u32 and take "
+            "--field gfp:P");
+    kofn_status status = product->field ? kofn_field_new(product->field, &field, err) : KOFN_OK;
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_code_choice_check(&product->code, field ? field->dtype : KOFN_F64, product->field,
+                                    err);
+    if (!field && kofn_code_choice_check(&product->code, KOFN_U8, NULL, NULL) == KOFN_OK)
+        status = KOFN_OK;
+    kofn_field_destroy(&field);
+    return status;
+}
+
 static int
 open_and_run(session *s)
 {
     kofn_error error;
     int exit_code = CLI_USAGE; // whatever is wrong before anything was sent
-    kofn_status status = cli_pairs_open(s->args->list, &s->pairs, &error);
+    kofn_status status = check_code(&s->args->product, &error);
+    if (status == KOFN_OK)
+        status = cli_pairs_open(s->args->list, &s->pairs, &error);
     if (status == KOFN_OK)
         status = make_folder(s->args->folder, &error);
     if (status == KOFN_OK && s->args->trace)

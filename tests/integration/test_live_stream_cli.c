@@ -527,6 +527,27 @@ contradictions_are_refused_with_their_equation(void **state)
     assert_int_equal(run.status, 2);
 }
 
+/* It would be wrong for each line. */
+static void
+an_option_that_is_wrong_is_told_once(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 2);
+    outcome run;
+    write_pairs(c, 2);
+    write_list(c, "A1.npy B1.npy C1.npy\nA2.npy B2.npy C2.npy\n");
+    static const char *const wrong[][3] = {{"--code", "nope", "no code family 'nope'"},
+                                           {"--set", "points=foo", "'points'"},
+                                           {"--field", "gfp:4", "4"},
+                                           {"--field", "integers", "not made of integers"}};
+    for (size_t i = 0; i < 4; i++) {
+        cluster_run(c, &run, "stream", "list", wrong[i][0], wrong[i][1], NULL);
+        assert_int_equal(run.status, 2);
+        assert_has(run.err, wrong[i][2]);
+        assert_null(strstr(run.err, "list:"));
+        assert_ptr_equal(strchr(run.err, '\n'), run.err + strlen(run.err) - 1);
+    }
+}
+
 /* ---- losses ---------------------------------------------------------------------------------- */
 
 static void
@@ -764,6 +785,7 @@ main(void)
         cmocka_unit_test_teardown(a_product_that_is_too_large_for_the_master_fails_alone,
                                   cluster_teardown),
         cmocka_unit_test_teardown(contradictions_are_refused_with_their_equation, cluster_teardown),
+        cmocka_unit_test_teardown(an_option_that_is_wrong_is_told_once, cluster_teardown),
         cmocka_unit_test_teardown(a_worker_that_is_killed_costs_no_product, cluster_teardown),
         cmocka_unit_test_teardown(an_interrupt_cancels_what_is_under_way, cluster_teardown),
         cmocka_unit_test_teardown(a_lost_connection_costs_neither_stream_nor_product,
