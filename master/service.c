@@ -354,8 +354,13 @@ on_stream(void *context, kofn_stream *stream, const kofn_error *why)
 static void
 on_stream_opened(void *context, kofn_stream *stream, const kofn_error *why)
 {
-    if (stream && !((later_call *)context)->request)
+    kofn_request *request = ((later_call *)context)->request;
+    if (stream && request) {
+        kofn_session_note_stream(request->session);
+        kofn_stream_note_call(stream, request->call);
+    } else if (stream) {
         kofn_stream_forsake(stream);
+    }
     on_stream(context, stream, why);
 }
 
@@ -367,7 +372,6 @@ serve_open_stream(kofn_master *master, kofn_request *request, const kofn_msg_cal
     later_call *later = new_later_call(request);
     bool never;
     kofn_error err;
-    kofn_session_note_stream(request->session);
     if (!later || kofn_streams_open(master->streams, &body->open_stream,
                                     kofn_session_get_asker(request->session),
                                     kofn_session_get_number(request->session), on_stream_opened,
@@ -448,6 +452,12 @@ serve_list_streams(kofn_master *master, kofn_request *request, const kofn_msg_ca
     }
     kofn_request_reply(request, &kofn_streams_message, &streams, NULL);
     kofn_message_clear(&kofn_streams_message, &streams);
+}
+
+static void
+note_abandoned(kofn_master *master, uint64_t session, uint64_t call)
+{
+    kofn_streams_on_abandoned(master->streams, session, call);
 }
 
 static void
@@ -702,5 +712,6 @@ serve_call(kofn_master *master, kofn_request *request, const kofn_msg_call *call
 const kofn_service kofn_master_service = {
     .call = serve_call,
     .received = receive,
+    .abandoned = note_abandoned,
     .gone = note_gone,
 };

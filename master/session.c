@@ -31,7 +31,7 @@ struct kofn_session {
     kofn_map by_call; // the same
     int64_t heard_ns, probed_ns;
     int64_t uploaded_ns; // operand blocks came, for any of its calls
-    bool has_stream;     // it used one: who goes is missed, though no call of it is open
+    bool uses_streams;   // who goes is missed, though no call of it is open
     bool unreachable; // a message to it failed: lost when nobody is in the middle of its requests
     bool gone;        // to be removed at the end of this turn
     TAILQ_ENTRY(kofn_session) of_sessions;
@@ -67,7 +67,7 @@ kofn_session_get_asker(const kofn_session *session)
 void
 kofn_session_note_stream(kofn_session *session)
 {
-    session->has_stream = true;
+    session->uses_streams = true;
 }
 
 /* ---- requests --------------------------------------------------------------------------------------- */
@@ -608,6 +608,9 @@ on_abandon(kofn_session *session, const void *message)
         abandon_push(request);
     else if (request)
         abandon_request(request, "its client abandoned the call");
+    else
+        session->of->master->service->abandoned(session->of->master, session->number,
+                                                abandon->call);
 }
 
 /* ---- messages ------------------------------------------------------------------------------------------ */
@@ -1008,8 +1011,8 @@ tick_session(kofn_session *session, int64_t now_ns)
         session->gone = session->of->reap_due = true;
     else
         probe(session, now_ns,
-              TAILQ_EMPTY(&session->requests) && !session->has_stream ? IDLE_NS
-                                                                      : PROBE_INTERVAL_NS);
+              TAILQ_EMPTY(&session->requests) && !session->uses_streams ? IDLE_NS
+                                                                        : PROBE_INTERVAL_NS);
 }
 
 void

@@ -38,6 +38,8 @@ struct kofn_service {
     void (*call)(kofn_master *master, kofn_request *request, const kofn_msg_call *call);
     /* All blocks of a Multiply, Submit, Push or PutOperand are there. */
     void (*received)(kofn_request *request);
+    /* This call of the connection was abandoned and is not open, its reply may have crossed that. */
+    void (*abandoned)(kofn_master *master, uint64_t session, uint64_t call);
     /* A connection is gone, by its number. */
     void (*gone)(kofn_master *master, uint64_t session);
 };

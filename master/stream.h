@@ -30,6 +30,7 @@ struct kofn_stream {
     char owner[KOFN_CURVE_TEXT];
     kofn_stream_state state;
     uint64_t session; // that used it last; 0: it is gone
+    uint64_t call;    // that opened it
     bool given_up; // for good: what it owed is not what a client that comes back should take for it
     int64_t opened_ns, orphaned_ns, closed_ns;
 

@@ -211,7 +211,7 @@ check_limits(const kofn_streams *streams, const kofn_asker *who, uint64_t sessio
 }
 
 static void
-name_stream(kofn_streams *streams, kofn_stream *stream)
+give_name(kofn_streams *streams, kofn_stream *stream)
 {
     do {
         stream->id = kofn_rng_u64(&streams->names);
@@ -243,7 +243,7 @@ kofn_streams_open(kofn_streams *streams, const kofn_msg_open_stream *asked, cons
     stream->session = session;
     stream->opened_ns = kofn_clock_ns();
     memcpy(stream->owner, who->key, sizeof stream->owner);
-    name_stream(streams, stream);
+    give_name(streams, stream);
     list_stream(stream);
     *open = (open_item){
         .item = {.run = open_run, .done = open_done},
@@ -569,6 +569,24 @@ void
 kofn_stream_forsake(kofn_stream *stream)
 {
     close_stream(stream, NULL);
+}
+
+void
+kofn_stream_note_call(kofn_stream *stream, uint64_t call)
+{
+    stream->call = call;
+}
+
+void
+kofn_streams_on_abandoned(kofn_streams *streams, uint64_t session, uint64_t call)
+{
+    kofn_stream *stream;
+    TAILQ_FOREACH(stream, &streams->all, of_all)
+    {
+        if (stream->state == KOFN_STREAM_OPEN && stream->session == session &&
+            stream->call == call && stream->pushed == 0)
+            kofn_stream_forsake(stream);
+    }
 }
 
 static void

@@ -73,6 +73,11 @@ KOFN_MUST_CHECK kofn_status kofn_stream_take(kofn_stream *stream, const kofn_pus
 /* Whoever opened it never heard of it: it ends. */
 void kofn_stream_forsake(kofn_stream *stream);
 
+/* The number of the call that is answered with it now; and that call was abandoned, which crossed the
+ * reply: it ends, unless jobs were pushed. */
+void kofn_stream_note_call(kofn_stream *stream, uint64_t call);
+void kofn_streams_on_abandoned(kofn_streams *streams, uint64_t session, uint64_t call);
+
 /* No further jobs; `abandon` ends those that are there. `done` is called when none is left: at once,
  * maybe. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_stream_shut(kofn_stream *stream, bool abandon,

@@ -47,9 +47,9 @@ kofn_injector_is_on(const kofn_injector *injector)
 }
 
 static int64_t
-to_ns(double ns)
+to_i64(double x)
 {
-    return ns < 0x1p63 ? (int64_t)ns : INT64_MAX;
+    return x < 0x1p63 ? (int64_t)x : INT64_MAX;
 }
 
 /* How many times as long as usual the model wants this task, the `index`-th here, to take. */
@@ -70,13 +70,13 @@ static void
 slow_down(const kofn_inject *config, double slowdown, double flops, kofn_faults *faults)
 {
     if (config->by == KOFN_INJECT_BY_REPEAT)
-        faults->repeat = to_ns(nearbyint((double)faults->repeat * slowdown));
+        faults->repeat = to_i64(nearbyint((double)faults->repeat * slowdown));
     const double usual_ns = config->pace > 0 ? (double)faults->repeat * flops / config->pace : 0;
-    faults->least_ns = to_ns(usual_ns); // GFlop/s are flops a nanosecond
+    faults->least_ns = to_i64(usual_ns); // GFlop/s are flops a nanosecond
     if (config->by == KOFN_INJECT_BY_REPEAT)
         return;
     if (config->pace > 0)
-        faults->sleep_ns = kofn_clock_after(faults->sleep_ns, to_ns((slowdown - 1) * usual_ns));
+        faults->sleep_ns = kofn_clock_after(faults->sleep_ns, to_i64((slowdown - 1) * usual_ns));
     else
         faults->lag = slowdown - 1;
 }

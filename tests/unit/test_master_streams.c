@@ -282,7 +282,7 @@ what_contradicts_itself_is_refused_with_the_equation(void **state)
         {{.slots = 4, .code = {.reserve = 5}}, KOFN_INVALID_ARGUMENT, "reserve"},
         {{.slots = 4, .code = {.parts = "2,2"}}, KOFN_INVALID_ARGUMENT, "outer"},
         {{.slots = 4, .code = {.x = 65536, .y = 65536}}, KOFN_OUT_OF_RANGE, "65536"},
-        {{.slots = 10000, .delay = 64, .code = {.x = 2, .y = 2}}, KOFN_OUT_OF_RANGE, ""},
+        {{.slots = 10000, .delay = 64, .code = {.x = 2, .y = 2}}, KOFN_OUT_OF_RANGE, "rows"},
         {{.scheme = "idip", .slots = 4, .code = {.x = 2, .z = 2, .y = 2}},
          KOFN_INVALID_ARGUMENT,
          ""},
@@ -986,6 +986,26 @@ a_stream_that_nobody_heard_of_ends(void **state)
     kofn_message_clear(&kofn_streams_message, &list);
 }
 
+/* The client heard of none of them, and its connection stays. */
+static void
+a_stream_whose_reply_crossed_an_abandon_ends(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    const kofn_msg_stream used = open_stream(client, &one_by_one);
+    push_head(client, &used, 1);
+    await_pushed(client, &used, 1);
+    post(client, &kofn_abandon_message, &(kofn_msg_abandon){.call = 500000});
+    assert_string_equal(find_stream(client, &used).state, "open");
+    const kofn_msg_stream unheard = open_stream(client, &one_by_one);
+    post(client, &kofn_abandon_message, &(kofn_msg_abandon){.call = 1234});
+    assert_string_equal(find_stream(client, &unheard).state, "open");
+    post(client, &kofn_abandon_message, &(kofn_msg_abandon){.call = 500000});
+    assert_string_equal(find_stream(client, &unheard).state, "closed");
+    assert_string_equal(find_stream(client, &used).state, "open");
+}
+
 /* No call of it is open, so nothing else would find out for a minute. */
 static void
 a_client_that_goes_silently_is_missed(void **state)
@@ -1297,6 +1317,7 @@ main(void)
         T(a_free_index_does_not_keep_a_stream_from_closing),
         T(a_client_that_goes_has_its_stream_closed_after_the_grace),
         T(a_stream_that_nobody_heard_of_ends),
+        T(a_stream_whose_reply_crossed_an_abandon_ends),
         T(a_client_that_goes_silently_is_missed),
         T(a_client_that_comes_back_finds_its_jobs),
         T(a_master_that_stops_finishes_what_was_pushed),
