@@ -506,6 +506,26 @@ a_product_that_is_too_large_for_the_master_fails_alone(void **state)
     assert_products(c, 3);
 }
 
+/* The master has room for three products, and the stream is granted four. */
+static void
+products_that_were_written_make_room_for_the_next(void **state)
+{
+    enum { LONG = 1000 };
+    cluster *c = cluster_new_ready(state, "limits:\n  memory: 36MiB\n", 1);
+    outcome run;
+    double *at = test_matrix(LONG, 1, 5);
+    write_matrix(c, "column.npy", at, LONG, 1);
+    write_matrix(c, "row.npy", at, 1, LONG);
+    free(at);
+    write_list(c, "column.npy row.npy 1.npy\ncolumn.npy row.npy 2.npy\n"
+                  "column.npy row.npy 3.npy\ncolumn.npy row.npy 4.npy\n"
+                  "column.npy row.npy 5.npy\ncolumn.npy row.npy 6.npy\n");
+    cluster_run(c, &run, "stream", "--scheme", "uncoded", "--slots", "1", "--limit", "4", "list",
+                NULL);
+    assert_int_equal(run.status, 0);
+    assert_string_equal(run.out, "1.npy\n2.npy\n3.npy\n4.npy\n5.npy\n6.npy\n");
+}
+
 static void
 contradictions_are_refused_with_their_equation(void **state)
 {
@@ -783,6 +803,8 @@ main(void)
         cmocka_unit_test_teardown(a_bad_pair_in_the_middle_fails_alone, cluster_teardown),
         cmocka_unit_test_teardown(nan_and_inf_are_told_of_their_line, cluster_teardown),
         cmocka_unit_test_teardown(a_product_that_is_too_large_for_the_master_fails_alone,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(products_that_were_written_make_room_for_the_next,
                                   cluster_teardown),
         cmocka_unit_test_teardown(contradictions_are_refused_with_their_equation, cluster_teardown),
         cmocka_unit_test_teardown(an_option_that_is_wrong_is_told_once, cluster_teardown),
