@@ -8,7 +8,7 @@
 #include "master/sched/crew.h"
 #include "master/sched/run.h"
 #include "master/sched/sched.h"
-#include "master/sched/streams.h"
+#include "master/sched/stream_run.h"
 #include "master/sched/timers.h"
 #include "master/sched/turns.h"
 
@@ -51,7 +51,7 @@ KOFN_MUST_CHECK kofn_status kofn_core_check_stream(const kofn_sched *s, const ko
                                                    kofn_error *err);
 
 /* The rounds of the stream are looked at before the next action is taken; and: they are, of all. */
-void kofn_core_stir(kofn_sched *s, kofn_stream *stream);
+void kofn_core_stir(kofn_sched *s, kofn_stream_run *stream);
 void kofn_core_turn_streams(kofn_sched *s);
 
 /* A worker joined: every stream that lacks one has it. And it takes nothing more: `is_gone`, what it has

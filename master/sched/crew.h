@@ -34,7 +34,7 @@
 
 typedef struct kofn_sched_worker kofn_sched_worker; // sched.h
 typedef struct kofn_run kofn_run;                   // run.h: a job as the scheduler runs it
-typedef struct kofn_slot kofn_slot;                 // streams.h: a place of a stream
+typedef struct kofn_slot kofn_slot;                 // stream_run.h: a place of a stream
 typedef struct kofn_crew_worker kofn_crew_worker;
 
 typedef struct kofn_assignment {

@@ -12,7 +12,7 @@
  *
  * A task that is idle may be sent without having been queued: rateless hands out rows that nobody
  * wanted before. Jobs of a stream share rounds that say which row is whose: rounds names worker and
- * task itself (place), and when a round is over is the core's to ask (streams.h). How one to come fits:
+ * task itself (place), and when a round is over is the core's to ask (stream_run.h). How one to come fits:
  *   two_stage   start wants the uncoded rows and asks for a wake-up; on_tick wants coded rows in
  *               place of what is late. (speculative is the same with copies.)
  *

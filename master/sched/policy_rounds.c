@@ -1,13 +1,13 @@
 /* Rounds: the jobs of a stream take turns as one, and the rounds (rounds.h) say whose mini-task comes
  * next. What is left to this policy is to tell them what was sent, answered and lost. */
-#include "master/sched/streams.h"
+#include "master/sched/stream_run.h"
 
 /* Also while those whose turn it would be are busy: who lost his place for that would stand behind
  * everybody whenever one of them is free. */
 static bool
 has_work(const kofn_run *run)
 {
-    return run->stream->offered > 0 && kofn_stream_get_first(run->stream) == run;
+    return run->stream->offered > 0 && kofn_stream_run_get_first(run->stream) == run;
 }
 
 static kofn_assignment *
@@ -23,7 +23,7 @@ find_copy(const kofn_run *run, size_t task, const kofn_crew_worker *worker)
 static bool
 skip(kofn_slot *slot, const kofn_placed *placed)
 {
-    kofn_stream *stream = slot->stream;
+    kofn_stream_run *stream = slot->stream;
     const kofn_run *run = placed->run;
     const int64_t now_ns = kofn_run_get_now_ns(run);
     kofn_assignment *a = find_copy(run, placed->task, slot->worker);
@@ -44,7 +44,7 @@ skip(kofn_slot *slot, const kofn_placed *placed)
 static bool
 look_at(const kofn_slot *slot, kofn_placed *ret_placed)
 {
-    const kofn_stream *stream = slot->stream;
+    const kofn_stream_run *stream = slot->stream;
     kofn_mini_task task;
     if (!kofn_rounds_peek(stream->rounds, slot->number, &task))
         return false;

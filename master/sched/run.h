@@ -110,8 +110,8 @@ struct kofn_run {
     kofn_link suspicious; // among the runs that have suspects
     int64_t trial_ns;     // when a deadly task ends it; KOFN_NEVER_NS: none that is wanted
 
-    struct kofn_stream *stream; // that it is a job of; NULL: of none, or over
-    uint64_t round;             // of the stream, in which it was over; 0: it was not born
+    struct kofn_stream_run *stream; // that it is a job of; NULL: of none, or over
+    uint64_t round;                 // of the stream, in which it was over; 0: it was not born
     kofn_link in_stream;
     kofn_link parked; // slots of the stream that are to get a row of this run, which is a suspect
 

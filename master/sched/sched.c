@@ -116,8 +116,8 @@ kofn_sched_destroy(kofn_sched **sched_p)
     for (kofn_run *run; (run = kofn_map_next(&s->runs, &cursor));)
         kofn_run_destroy(&run);
     cursor = 0;
-    for (kofn_stream *stream; (stream = kofn_map_next(&s->streams, &cursor));)
-        kofn_stream_destroy(&stream);
+    for (kofn_stream_run *stream; (stream = kofn_map_next(&s->streams, &cursor));)
+        kofn_stream_run_destroy(&stream);
     kofn_map_fini(&s->runs);
     kofn_map_fini(&s->streams);
     kofn_timers_fini(&s->round_timers);
@@ -173,7 +173,7 @@ end_run(kofn_sched *s, kofn_run *run)
         kofn_core_cancel(s, KOFN_OWNER(link, kofn_assignment, in_run));
     if (run->stream) {
         kofn_core_stir(s, run->stream);
-        kofn_stream_remove(run->stream, run, s->now_ns);
+        kofn_stream_run_remove(run->stream, run, s->now_ns);
     }
     kofn_turns_remove(&s->turns, run);
     kofn_timers_set(&s->timers, &run->timer, KOFN_NEVER_NS);
@@ -535,7 +535,7 @@ add_run(kofn_sched *s, const kofn_sched_job *job, kofn_run **ret_run, kofn_error
             (void)kofn_map_remove(&s->runs, job->id); // the pointer is at hand already
     }
     if (status == KOFN_OK && job->stream != 0) {
-        status = kofn_stream_add(kofn_map_find(&s->streams, job->stream), run, err);
+        status = kofn_stream_run_add(kofn_map_find(&s->streams, job->stream), run, err);
         if (status != KOFN_OK) {
             (void)kofn_map_remove(&s->runs, job->id); // likewise
             kofn_turns_remove(&s->turns, run);
@@ -962,7 +962,7 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
     }
     for (kofn_timer *timer;
          (timer = kofn_timers_first(&s->round_timers)) && timer->due_ns <= s->now_ns;)
-        kofn_core_stir(s, (kofn_stream *)timer);
+        kofn_core_stir(s, (kofn_stream_run *)timer);
 }
 
 /* ---- actions --------------------------------------------------------------------------------- */
@@ -1014,7 +1014,7 @@ find_task(kofn_sched *s, kofn_run *run, kofn_placed *ret_placed)
         ret_placed->worker = find_place(s, run, &ret_placed->task);
         return ret_placed->worker != NULL;
     }
-    kofn_stream *stream = run->stream;
+    kofn_stream_run *stream = run->stream;
     const bool found = run->policy->place(run, ret_placed);
     if (stream->skipped)
         kofn_core_stir(s, stream);
@@ -1030,7 +1030,7 @@ send(kofn_sched *s, kofn_run *run, kofn_crew_worker *worker, size_t task, kofn_a
     kofn_assignment *a = kofn_crew_assign(&s->crew, worker, s->now_ns, run->task_flops);
     kofn_run_attach(run, a, task);
     if (run->stream)
-        a->slot = kofn_stream_find_slot(run->stream, worker);
+        a->slot = kofn_stream_run_find_slot(run->stream, worker);
     if (run->policy->on_sent)
         run->policy->on_sent(run, a);
     *ret_action = (kofn_action){

@@ -11,7 +11,7 @@
 #include <string.h>
 
 void
-kofn_core_stir(kofn_sched *s, kofn_stream *stream)
+kofn_core_stir(kofn_sched *s, kofn_stream_run *stream)
 {
     kofn_timers_set(&s->round_timers, &stream->timer, KOFN_NEVER_NS);
     if (!kofn_link_is_listed(&stream->stirred))
@@ -34,21 +34,21 @@ kofn_sched_stream_open(kofn_sched *s, int64_t now_ns, const kofn_sched_stream *p
                        kofn_error *err)
 {
     kofn_core_advance(s, now_ns);
-    kofn_stream *stream = NULL;
+    kofn_stream_run *stream = NULL;
     kofn_status status = check_new_stream(s, params, err);
     if (status == KOFN_OK)
         status = kofn_timers_reserve(&s->round_timers, s->streams.count + 1, err);
     if (status == KOFN_OK)
-        status = kofn_stream_new(params, &stream, err);
+        status = kofn_stream_run_new(params, &stream, err);
     if (status == KOFN_OK)
         status = kofn_map_put(&s->streams, params->id, stream, err);
     if (status == KOFN_OK) {
-        status = kofn_stream_fill(stream, &s->crew, s->now_ns, err);
+        status = kofn_stream_run_fill(stream, &s->crew, s->now_ns, err);
         if (status != KOFN_OK)
             (void)kofn_map_remove(&s->streams, params->id); // the pointer is at hand already
     }
     if (status != KOFN_OK) {
-        kofn_stream_destroy(&stream);
+        kofn_stream_run_destroy(&stream);
         return status;
     }
     stream->timer.number = ++s->stream_arrivals;
@@ -57,7 +57,7 @@ kofn_sched_stream_open(kofn_sched *s, int64_t now_ns, const kofn_sched_stream *p
 
 /* No job of it is left, and none will come. */
 static void
-end_stream(kofn_sched *s, kofn_stream *stream)
+end_stream(kofn_sched *s, kofn_stream_run *stream)
 {
     kofn_timers_set(&s->round_timers, &stream->timer, KOFN_NEVER_NS);
     kofn_link_remove(&stream->stirred);
@@ -65,13 +65,13 @@ end_stream(kofn_sched *s, kofn_stream *stream)
         if (stream->slots[i].worker)
             kofn_slot_unseat(&stream->slots[i]);
     (void)kofn_map_remove(&s->streams, stream->id); // the pointer is at hand already
-    kofn_stream_destroy(&stream);
+    kofn_stream_run_destroy(&stream);
 }
 
 bool
 kofn_sched_stream_close(kofn_sched *s, uint64_t id)
 {
-    kofn_stream *stream = kofn_map_find(&s->streams, id);
+    kofn_stream_run *stream = kofn_map_find(&s->streams, id);
     if (!stream || stream->closed)
         return false;
     stream->closed = true;
@@ -81,16 +81,16 @@ kofn_sched_stream_close(kofn_sched *s, uint64_t id)
 
 /* One job of the stream has the turns of all. */
 static void
-refresh_stream(kofn_sched *s, const kofn_stream *stream)
+refresh_stream(kofn_sched *s, const kofn_stream_run *stream)
 {
-    kofn_run *run = kofn_stream_get_first(stream);
+    kofn_run *run = kofn_stream_run_get_first(stream);
     if (run)
         kofn_core_refresh(s, run);
 }
 
 /* Its round is over before it was done, or answered by a copy. */
 static void
-take_back(kofn_sched *s, kofn_stream *stream, const kofn_mini_task *task)
+take_back(kofn_sched *s, kofn_stream_run *stream, const kofn_mini_task *task)
 {
     kofn_run *run = kofn_map_find(&stream->jobs, task->job);
     kofn_assignment *a = run ? run->tasks[task->row].copies : NULL;
@@ -109,17 +109,17 @@ take_back(kofn_sched *s, kofn_stream *stream, const kofn_mini_task *task)
 
 /* Slots of workers that are gone go to others that have none of the stream. */
 static void
-replace_gone(kofn_sched *s, kofn_stream *stream)
+replace_gone(kofn_sched *s, kofn_stream_run *stream)
 {
     if (!kofn_link_is_listed(&stream->vacated))
         return;
-    kofn_stream_vacate(stream, s->now_ns);
-    for (kofn_crew_worker *w; (w = kofn_stream_find_worker(stream, &s->crew));)
-        kofn_stream_seat(stream, w, s->now_ns);
+    kofn_stream_run_vacate(stream, s->now_ns);
+    for (kofn_crew_worker *w; (w = kofn_stream_run_find_worker(stream, &s->crew));)
+        kofn_stream_run_seat(stream, w, s->now_ns);
 }
 
 static void
-end_round(kofn_sched *s, kofn_stream *stream)
+end_round(kofn_sched *s, kofn_stream_run *stream)
 {
     kofn_mini_task task;
     if (!kofn_rounds_end(stream->rounds, s->now_ns))
@@ -131,7 +131,7 @@ end_round(kofn_sched *s, kofn_stream *stream)
 
 /* After whatever may have ended the round, or may begin one. */
 static void
-turn(kofn_sched *s, kofn_stream *stream)
+turn(kofn_sched *s, kofn_stream_run *stream)
 {
     kofn_link_remove(&stream->stirred);
     if (stream->closed && stream->jobs.count == 0) {
@@ -143,7 +143,7 @@ turn(kofn_sched *s, kofn_stream *stream)
         end_round(s, stream);
     while (kofn_rounds_begin(stream->rounds, s->now_ns));
     stream->round = kofn_rounds_get_view(stream->rounds).round;
-    kofn_stream_offer(stream);
+    kofn_stream_run_offer(stream);
     kofn_timers_set(&s->round_timers, &stream->timer, kofn_rounds_get_due(stream->rounds));
     kofn_link_remove(&stream->stirred); // by what was taken back
     refresh_stream(s, stream);
@@ -153,7 +153,7 @@ void
 kofn_core_turn_streams(kofn_sched *s)
 {
     for (kofn_link *link; (link = kofn_list_first(&s->stirred));)
-        turn(s, KOFN_OWNER(link, kofn_stream, stirred));
+        turn(s, KOFN_OWNER(link, kofn_stream_run, stirred));
     for (kofn_link *link; (link = kofn_list_take_first(&s->crew.woken));) {
         kofn_slot *slot = (kofn_slot *)link;
         kofn_slot_offer(slot);
@@ -165,10 +165,10 @@ void
 kofn_core_seat(kofn_sched *s, kofn_crew_worker *worker)
 {
     size_t cursor = 0;
-    for (kofn_stream *stream; (stream = kofn_map_next(&s->streams, &cursor));) {
-        if (!kofn_stream_wants(stream, worker))
+    for (kofn_stream_run *stream; (stream = kofn_map_next(&s->streams, &cursor));) {
+        if (!kofn_stream_run_wants(stream, worker))
             continue;
-        kofn_stream_seat(stream, worker, s->now_ns);
+        kofn_stream_run_seat(stream, worker, s->now_ns);
         kofn_core_stir(s, stream);
     }
 }
@@ -190,7 +190,7 @@ kofn_core_unseat(kofn_sched *s, kofn_crew_worker *worker, bool is_gone)
 kofn_status
 kofn_core_check_stream(const kofn_sched *s, const kofn_sched_job *job, kofn_error *err)
 {
-    const kofn_stream *stream = kofn_map_find(&s->streams, job->stream);
+    const kofn_stream_run *stream = kofn_map_find(&s->streams, job->stream);
     if (!stream)
         return kofn_fail(err, KOFN_NOT_FOUND, "stream %" PRIx64 " is not known: open it first",
                          job->stream);
@@ -198,7 +198,7 @@ kofn_core_check_stream(const kofn_sched *s, const kofn_sched_job *job, kofn_erro
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "policy '%s' is none for jobs of a stream: theirs is '%s'", job->policy,
                          kofn_policy_rounds.name);
-    return kofn_stream_check(stream, job, err);
+    return kofn_stream_run_check(stream, job, err);
 }
 
 /* Of the slots that wait for a row of this run the one whose worker died of it least often. Those that
@@ -250,7 +250,7 @@ kofn_core_place_parked(kofn_sched *s, kofn_run *run, size_t *ret_task, bool *wai
 bool
 kofn_sched_get_stream(const kofn_sched *s, uint64_t id, kofn_sched_stream_view *ret_view)
 {
-    const kofn_stream *stream = kofn_map_find(&s->streams, id);
+    const kofn_stream_run *stream = kofn_map_find(&s->streams, id);
     if (!stream)
         return false;
     *ret_view = (kofn_sched_stream_view){
@@ -265,6 +265,6 @@ kofn_sched_get_stream(const kofn_sched *s, uint64_t id, kofn_sched_stream_view *
 const kofn_trace *
 kofn_sched_get_trace(const kofn_sched *s, uint64_t id)
 {
-    const kofn_stream *stream = kofn_map_find(&s->streams, id);
+    const kofn_stream_run *stream = kofn_map_find(&s->streams, id);
     return stream ? kofn_rounds_get_trace(stream->rounds) : NULL;
 }

@@ -1,4 +1,4 @@
-#include "master/sched/streams.h"
+#include "master/sched/stream_run.h"
 #include "common/base/clock.h"
 
 #include <assert.h>
@@ -8,7 +8,7 @@
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static void
-init_slots(kofn_stream *stream)
+init_slots(kofn_stream_run *stream)
 {
     for (size_t i = 0; i < stream->slot_count; i++) {
         kofn_slot *slot = &stream->slots[i];
@@ -19,10 +19,10 @@ init_slots(kofn_stream *stream)
 }
 
 kofn_status
-kofn_stream_new(const kofn_sched_stream *params, kofn_stream **ret_stream, kofn_error *err)
+kofn_stream_run_new(const kofn_sched_stream *params, kofn_stream_run **ret_stream, kofn_error *err)
 {
     const size_t slots = (size_t)params->rounds.slots;
-    kofn_stream *stream = calloc(1, sizeof *stream + slots * sizeof(kofn_slot));
+    kofn_stream_run *stream = calloc(1, sizeof *stream + slots * sizeof(kofn_slot));
     if (!stream)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a stream of %zu workers",
                          slots);
@@ -50,9 +50,9 @@ kofn_stream_new(const kofn_sched_stream *params, kofn_stream **ret_stream, kofn_
 }
 
 void
-kofn_stream_destroy(kofn_stream **stream_p)
+kofn_stream_run_destroy(kofn_stream_run **stream_p)
 {
-    kofn_stream *stream = *stream_p;
+    kofn_stream_run *stream = *stream_p;
     *stream_p = NULL;
     if (!stream)
         return;
@@ -64,7 +64,7 @@ kofn_stream_destroy(kofn_stream **stream_p)
 /* ---- jobs ------------------------------------------------------------------------------------ */
 
 kofn_status
-kofn_stream_check(const kofn_stream *stream, const kofn_sched_job *job, kofn_error *err)
+kofn_stream_run_check(const kofn_stream_run *stream, const kofn_sched_job *job, kofn_error *err)
 {
     const kofn_code *code = job->code;
     if (stream->closed)
@@ -88,7 +88,7 @@ kofn_stream_check(const kofn_stream *stream, const kofn_sched_job *job, kofn_err
 }
 
 kofn_status
-kofn_stream_add(kofn_stream *stream, kofn_run *run, kofn_error *err)
+kofn_stream_run_add(kofn_stream_run *stream, kofn_run *run, kofn_error *err)
 {
     kofn_status status = kofn_map_put(&stream->jobs, run->id, run, err);
     if (status == KOFN_OK) {
@@ -104,7 +104,7 @@ kofn_stream_add(kofn_stream *stream, kofn_run *run, kofn_error *err)
 }
 
 void
-kofn_stream_remove(kofn_stream *stream, kofn_run *run, int64_t now_ns)
+kofn_stream_run_remove(kofn_stream_run *stream, kofn_run *run, int64_t now_ns)
 {
     (void)kofn_map_remove(&stream->jobs, run->id); // the pointer is at hand already
     kofn_link_remove(&run->in_stream);
@@ -116,7 +116,7 @@ kofn_stream_remove(kofn_stream *stream, kofn_run *run, int64_t now_ns)
 }
 
 kofn_run *
-kofn_stream_get_first(const kofn_stream *stream)
+kofn_stream_run_get_first(const kofn_stream_run *stream)
 {
     const kofn_link *link = kofn_list_first(&stream->runs);
     return link ? KOFN_OWNER(link, kofn_run, in_stream) : NULL;
@@ -125,7 +125,7 @@ kofn_stream_get_first(const kofn_stream *stream)
 /* ---- workers --------------------------------------------------------------------------------- */
 
 kofn_slot *
-kofn_stream_find_slot(const kofn_stream *stream, const kofn_crew_worker *worker)
+kofn_stream_run_find_slot(const kofn_stream_run *stream, const kofn_crew_worker *worker)
 {
     for (kofn_link *link = worker->slots.next; link != &worker->slots; link = link->next) {
         kofn_slot *slot = KOFN_OWNER(link, kofn_slot, in_worker);
@@ -136,14 +136,14 @@ kofn_stream_find_slot(const kofn_stream *stream, const kofn_crew_worker *worker)
 }
 
 bool
-kofn_stream_wants(const kofn_stream *stream, const kofn_crew_worker *worker)
+kofn_stream_run_wants(const kofn_stream_run *stream, const kofn_crew_worker *worker)
 {
     return kofn_link_is_listed(&stream->vacant) && !worker->leaving &&
-           (worker->fields >> stream->kind & 1) && !kofn_stream_find_slot(stream, worker);
+           (worker->fields >> stream->kind & 1) && !kofn_stream_run_find_slot(stream, worker);
 }
 
 void
-kofn_stream_seat(kofn_stream *stream, kofn_crew_worker *worker, int64_t now_ns)
+kofn_stream_run_seat(kofn_stream_run *stream, kofn_crew_worker *worker, int64_t now_ns)
 {
     kofn_slot *slot = (kofn_slot *)kofn_list_take_first(&stream->vacant);
     slot->worker = worker;
@@ -171,7 +171,8 @@ compare(const void *a, const void *b)
 }
 
 kofn_status
-kofn_stream_fill(kofn_stream *stream, const kofn_crew *crew, int64_t now_ns, kofn_error *err)
+kofn_stream_run_fill(kofn_stream_run *stream, const kofn_crew *crew, int64_t now_ns,
+                     kofn_error *err)
 {
     size_t cursor = 0, count = 0;
     kofn_crew_worker **able = malloc((crew->workers.count + 1) * sizeof *able);
@@ -179,24 +180,24 @@ kofn_stream_fill(kofn_stream *stream, const kofn_crew *crew, int64_t now_ns, kof
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to choose from %zu workers",
                          crew->workers.count);
     for (kofn_crew_worker *w; (w = kofn_map_next(&crew->workers, &cursor));)
-        if (kofn_stream_wants(stream, w))
+        if (kofn_stream_run_wants(stream, w))
             able[count++] = w;
     qsort(able, count, sizeof(kofn_crew_worker *), compare);
     for (size_t i = 0; i < count && kofn_link_is_listed(&stream->vacant); i++)
-        kofn_stream_seat(stream, able[i], now_ns);
+        kofn_stream_run_seat(stream, able[i], now_ns);
     free(able);
     return KOFN_OK;
 }
 
 kofn_crew_worker *
-kofn_stream_find_worker(const kofn_stream *stream, const kofn_crew *crew)
+kofn_stream_run_find_worker(const kofn_stream_run *stream, const kofn_crew *crew)
 {
     kofn_crew_worker *best = NULL;
     size_t cursor = 0;
     if (crew->able[stream->kind] <= stream->seated)
         return NULL; // all have one
     for (kofn_crew_worker *w; (w = kofn_map_next(&crew->workers, &cursor));)
-        if (kofn_stream_wants(stream, w) && (!best || is_better(w, best)))
+        if (kofn_stream_run_wants(stream, w) && (!best || is_better(w, best)))
             best = w;
     return best;
 }
@@ -224,7 +225,7 @@ kofn_slot_unseat(kofn_slot *slot)
 }
 
 void
-kofn_stream_vacate(kofn_stream *stream, int64_t now_ns)
+kofn_stream_run_vacate(kofn_stream_run *stream, int64_t now_ns)
 {
     for (kofn_link *link; (link = kofn_list_take_first(&stream->vacated));) {
         kofn_rounds_vacate_slot(stream->rounds, now_ns, ((kofn_slot *)link)->number);
@@ -250,7 +251,7 @@ kofn_slot_offer(kofn_slot *slot)
 }
 
 void
-kofn_stream_offer(kofn_stream *stream)
+kofn_stream_run_offer(kofn_stream_run *stream)
 {
     for (size_t slot; kofn_rounds_next_woken(stream->rounds, &slot);)
         if (!kofn_link_is_listed(&stream->slots[slot].link))

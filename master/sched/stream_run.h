@@ -1,4 +1,4 @@
-/* Streams: places for workers, and the jobs that share them in rounds.
+/* A stream as the scheduler runs it: places for workers, and the jobs that share them in rounds.
  *
  * Which mini-task goes to which slot, and when a round is over, is the rounds' to say (rounds.h). Here
  * slots are bound to workers, and each slot is where its next mini-task can be found at once:
@@ -15,24 +15,24 @@
  *
  * Cost       O(1) for each mini-task. To take a worker in the place of one that is gone: a look at all.
  */
-#ifndef KOFN_MASTER_SCHED_STREAMS_H
-#define KOFN_MASTER_SCHED_STREAMS_H
+#ifndef KOFN_MASTER_SCHED_STREAM_RUN_H
+#define KOFN_MASTER_SCHED_STREAM_RUN_H
 
 #include "master/sched/run.h"
 
-typedef struct kofn_stream kofn_stream;
+typedef struct kofn_stream_run kofn_stream_run;
 
 struct kofn_slot {
     kofn_link link; // see above; first: cast from there
     kofn_link in_worker;
-    kofn_stream *stream;
+    kofn_stream_run *stream;
     kofn_crew_worker *worker; // NULL: vacant
     size_t number;
     size_t out;   // assignments
     bool offered; // it has something to send, now or once its worker is free
 };
 
-struct kofn_stream {
+struct kofn_stream_run {
     kofn_timer timer; // first: cast from there
     uint64_t id;
     kofn_rounds *rounds;
@@ -53,43 +53,44 @@ struct kofn_stream {
 };
 
 /* RESOURCE_EXHAUSTED. */
-KOFN_MUST_CHECK kofn_status kofn_stream_new(const kofn_sched_stream *params,
-                                            kofn_stream **ret_stream, kofn_error *err);
-void kofn_stream_destroy(kofn_stream **stream_p); // workers are left alone
+KOFN_MUST_CHECK kofn_status kofn_stream_run_new(const kofn_sched_stream *params,
+                                                kofn_stream_run **ret_stream, kofn_error *err);
+void kofn_stream_run_destroy(kofn_stream_run **stream_p); // workers are left alone
 
 /* May jobs of this code and these wishes be of the stream? INVALID_ARGUMENT, FAILED_PRECONDITION. */
-KOFN_MUST_CHECK kofn_status kofn_stream_check(const kofn_stream *stream, const kofn_sched_job *job,
-                                              kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_stream_run_check(const kofn_stream_run *stream,
+                                                  const kofn_sched_job *job, kofn_error *err);
 
 /* A job comes, and goes: nothing of it is out. RESOURCE_EXHAUSTED. */
-KOFN_MUST_CHECK kofn_status kofn_stream_add(kofn_stream *stream, kofn_run *run, kofn_error *err);
-void kofn_stream_remove(kofn_stream *stream, kofn_run *run, int64_t now_ns);
+KOFN_MUST_CHECK kofn_status kofn_stream_run_add(kofn_stream_run *stream, kofn_run *run,
+                                                kofn_error *err);
+void kofn_stream_run_remove(kofn_stream_run *stream, kofn_run *run, int64_t now_ns);
 
 /* The run that takes the turns; NULL: there is none. */
-kofn_run *kofn_stream_get_first(const kofn_stream *stream);
+kofn_run *kofn_stream_run_get_first(const kofn_stream_run *stream);
 
 /* There is a vacant slot, and the worker may have it. */
-bool kofn_stream_wants(const kofn_stream *stream, const kofn_crew_worker *worker);
-void kofn_stream_seat(kofn_stream *stream, kofn_crew_worker *worker, int64_t now_ns);
+bool kofn_stream_run_wants(const kofn_stream_run *stream, const kofn_crew_worker *worker);
+void kofn_stream_run_seat(kofn_stream_run *stream, kofn_crew_worker *worker, int64_t now_ns);
 
 /* A worker for each slot, as far as there are any: first those with the fewest slots of other streams,
  * then the fastest, then those with the lowest numbers. RESOURCE_EXHAUSTED. */
-KOFN_MUST_CHECK kofn_status kofn_stream_fill(kofn_stream *stream, const kofn_crew *crew,
-                                             int64_t now_ns, kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_stream_run_fill(kofn_stream_run *stream, const kofn_crew *crew,
+                                                 int64_t now_ns, kofn_error *err);
 
 /* The first of those for one vacant slot; NULL: none may have it. */
-kofn_crew_worker *kofn_stream_find_worker(const kofn_stream *stream, const kofn_crew *crew);
+kofn_crew_worker *kofn_stream_run_find_worker(const kofn_stream_run *stream, const kofn_crew *crew);
 
-/* The slot's worker goes. The rounds are told by kofn_stream_vacate: what it had is lost. */
+/* The slot's worker goes. The rounds are told by kofn_stream_run_vacate: what it had is lost. */
 void kofn_slot_unseat(kofn_slot *slot);
-void kofn_stream_vacate(kofn_stream *stream, int64_t now_ns);
+void kofn_stream_run_vacate(kofn_stream_run *stream, int64_t now_ns);
 
 /* The worker's slot; NULL: it has none. */
-kofn_slot *kofn_stream_find_slot(const kofn_stream *stream, const kofn_crew_worker *worker);
+kofn_slot *kofn_stream_run_find_slot(const kofn_stream_run *stream, const kofn_crew_worker *worker);
 
 /* Put the slot where it belongs; and all that the rounds gave something new. */
 void kofn_slot_offer(kofn_slot *slot);
-void kofn_stream_offer(kofn_stream *stream);
+void kofn_stream_run_offer(kofn_stream_run *stream);
 
 /* An assignment of the slot is over; the rounds are not told. A worker that leaves is unseated with its
  * last one. */
