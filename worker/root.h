@@ -80,6 +80,8 @@ struct kofn_worker {
     int64_t beat_due_ns;         // our next heartbeat
     int64_t hello_due_ns;        // our next hello
     bool hello_waits;            // for the connection
+    uint64_t hellos_open;        // said on this connection and not answered: each is, in order
+    bool welcomed;               // one of them was: no more are said on this connection
     unsigned unreached;          // times that this was said since the last welcome
     int64_t grace_until_ns;      // of SESSION_LEAVING
     char refusal[KOFN_TEXT_MAX]; // the last that was logged

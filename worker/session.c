@@ -5,7 +5,10 @@
  *        +--silence, refuse---+                +--silence, refuse--> OVER
  *
  * Each session has a connection of its own. Going back to GREETING closes the socket and opens
- * another, so that no torso, ack or answer of one session can be taken for one of the next.
+ * another, so that no torso, ack or answer of one session can be taken for one of the next. For the
+ * same reason the last of several hellos on one connection counts alone: to the master each begins a
+ * session, and ends the one before. What comes before the last welcome is dropped, and nothing is
+ * said until then, acks included.
  */
 #include "worker/root.h"
 
@@ -20,6 +23,7 @@
 #define HELLO_AGAIN_NS    KOFN_NS_PER_S       // after a hello without an answer, or in vain
 #define HELLO_REFUSED_NS  (5 * KOFN_NS_PER_S) // after a refusal that somebody must look at
 #define UNHEARD_NS        (5 * KOFN_NS_PER_S) // without a word from the master: it is said
+#define LAST_WELCOME_NS   (2 * KOFN_NS_PER_S) // after the first, where several hellos were said
 #define RESTART_LINGER_MS 200                 // for the last words on a connection
 #define HEARTBEAT_MIN_MS  10
 #define HEARTBEAT_MAX_MS  60000
@@ -61,6 +65,8 @@ kofn_session_restart(kofn_worker *worker, int64_t hello_ns)
     worker->state = SESSION_GREETING;
     worker->hello_due_ns = hello_ns;
     worker->hello_waits = false;
+    worker->hellos_open = 0;
+    worker->welcomed = false;
 }
 
 void
@@ -168,6 +174,7 @@ say_hello(kofn_worker *worker, int64_t now_ns)
     kofn_msg_hello hello;
     make_hello(worker, &hello);
     worker->hello_waits = kofn_peer_post(worker->peer, &kofn_hello_message, &hello, &error) != 0;
+    worker->hellos_open += !worker->hello_waits;
     kofn_message_clear(&kofn_hello_message, &hello);
     kofn_log_write(&worker->log, KOFN_LOG_DEBUG, "hello",
                    worker->hello_waits ? "waits for a connection" : "said", "master=%s",
@@ -230,10 +237,15 @@ void
 kofn_session_on_welcome(kofn_worker *worker, const void *message)
 {
     const kofn_msg_welcome *welcome = message;
-    if (worker->state == SESSION_LEAVING)
+    if (worker->state != SESSION_GREETING)
         return;
+    if (worker->hellos_open > 1) {
+        worker->hellos_open--;
+        worker->welcomed = true;
+        worker->hello_due_ns = kofn_clock_after(kofn_clock_ns(), LAST_WELCOME_NS);
+        return;
+    }
 
-    kofn_tasks_detach_all(worker); // of an earlier welcome, if two hellos were answered
     kofn_keepsakes_drop_unlisted(worker);
     kofn_peer *peer;
     kofn_error error;
@@ -365,8 +377,11 @@ mind_unheard(kofn_worker *worker, int64_t now_ns)
 static int64_t
 greet(kofn_worker *worker, int64_t now_ns)
 {
-    if (now_ns >= worker->hello_due_ns)
+    if (now_ns >= worker->hello_due_ns) {
+        if (worker->welcomed) // and an answer is missing: which hello it was for, nobody knows
+            kofn_session_restart(worker, now_ns);
         say_hello(worker, now_ns);
+    }
     return sooner(worker->hello_due_ns, mind_unheard(worker, now_ns));
 }
 

@@ -279,11 +279,14 @@ note_unreadable(kofn_worker *worker, const kofn_error *error)
                        "master=%s so_far=%" PRIu64, worker->config.master, count);
 }
 
-/* Blocks count as taken whatever becomes of them: credit is for the way here. */
+/* Blocks count as taken whatever becomes of them: credit is for the way here. Those of a session that
+ * is over at the master, before the last welcome, must not be counted in the next. */
 static void
 acknowledge(kofn_worker *worker, size_t bytes, size_t window)
 {
     kofn_error error;
+    if (worker->state == SESSION_GREETING)
+        return;
     if (kofn_peer_took(worker->peer, bytes, window, &error) != 0)
         kofn_log_write(&worker->log, KOFN_LOG_INFO, "ack_late", error.text, "");
 }

@@ -232,6 +232,38 @@ welcome_worker(stage *s)
     post(s, &kofn_welcome_message, &s->welcome);
 }
 
+/* As a master does for every hello: what was said on this connection before is void. */
+static void
+begin_session(stage *s)
+{
+    kofn_error error;
+    kofn_peer_destroy(&s->peer);
+    assert_ok(kofn_peer_new(s->socket, KOFN_LINK_MASTER_WORKERS, &s->in.peer, s->hello.window,
+                            &s->peer, &error));
+    post(s, &kofn_welcome_message, &s->welcome);
+    s->welcome.worker++;
+}
+
+/* Welcome further hellos, until the worker beats; it has nothing else to say. */
+static void
+answer_hellos(stage *s)
+{
+    char type[KOFN_NAME_MAX] = "";
+    while (strcmp(type, "heartbeat") != 0) {
+        bool got;
+        size_t length;
+        kofn_error error;
+        assert_true(hears(s, PATIENCE_MS));
+        assert_ok(kofn_inbound_recv(s->socket, KOFN_LINK_MASTER_WORKERS, &s->in, &got, &error));
+        const void *head = head_of(s, &length);
+        assert_ok(kofn_message_peek(head, length, "type", type, sizeof type, &error));
+        if (strcmp(type, "hello") == 0)
+            begin_session(s);
+        else
+            assert_string_equal(type, "heartbeat");
+    }
+}
+
 /* ---- tasks ---------------------------------------------------------------------------------- */
 
 typedef struct task {
@@ -1176,7 +1208,48 @@ hello_is_said_again_until_somebody_answers(void **state)
     stage s;
     stage_open(&s, "inproc://master", NULL);
     expect_hello(&s);
-    welcome_worker(&s);
+    expect_hello(&s);
+    begin_session(&s);
+    begin_session(&s);
+    answer_hellos(&s);
+    assert_works(&s, 1);
+    stage_close(&s);
+}
+
+/* What the master sent in the first session was void when it took the second hello: so are acks and
+ * answers for it, which it would count in the second. */
+static void
+the_last_of_several_welcomes_counts_alone(void **state)
+{
+    (void)state;
+    stage s;
+    stage_open(&s, "inproc://master", NULL);
+    expect_hello(&s);
+    expect_hello(&s);
+    begin_session(&s);
+    send_new_task(&s, 1, 300); // enough to be acknowledged when it is whole
+    send_new_task(&s, 2, 8);
+    begin_session(&s);
+    answer_hellos(&s);
+    assert_works(&s, 3);
+    stage_close(&s);
+}
+
+static void
+missing_welcome_is_waited_for_and_then_the_worker_connects_anew(void **state)
+{
+    (void)state;
+    stage s;
+    stage_open(&s, "inproc://master", NULL);
+    expect_hello(&s);
+    expect_hello(&s);
+    const kofn_peer_id first = s.in.peer;
+    begin_session(&s);
+    do // one more hello may have been on its way
+        expect_hello(&s);
+    while (s.in.peer.length == first.length && memcmp(s.in.peer.at, first.at, first.length) == 0);
+    begin_session(&s);
+    answer_hellos(&s);
     assert_works(&s, 1);
     stage_close(&s);
 }
@@ -1866,6 +1939,8 @@ main(void)
         cmocka_unit_test(task_with_garbage_for_blocks_is_invalid),
         cmocka_unit_test(worker_beats_without_being_asked),
         cmocka_unit_test(hello_is_said_again_until_somebody_answers),
+        cmocka_unit_test(the_last_of_several_welcomes_counts_alone),
+        cmocka_unit_test(missing_welcome_is_waited_for_and_then_the_worker_connects_anew),
         cmocka_unit_test(silent_master_is_given_up_and_greeted_anew),
         cmocka_unit_test(what_was_held_for_a_lost_master_is_dropped),
         cmocka_unit_test(a_damaged_message_ends_the_session),
