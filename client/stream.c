@@ -305,7 +305,7 @@ stream_free(kofn_stream **stream_p)
 }
 
 static kofn_msg_close_stream
-name_stream(const kofn_stream *stream)
+closing_of(const kofn_stream *stream)
 {
     kofn_msg_close_stream message = {0};
     memcpy(message.stream, stream->account.stream, sizeof message.stream);
@@ -317,7 +317,7 @@ static kofn_status
 close_drained(kofn_stream *stream, kofn_stream_account *ret_account, kofn_stream_trace *ret_trace,
               kofn_error *err)
 {
-    kofn_msg_close_stream request = name_stream(stream);
+    kofn_msg_close_stream request = closing_of(stream);
     request.trace = ret_trace != NULL;
     const kofn_call_params params = {.method = KOFN_METHOD_CLOSE_STREAM, .request = &request};
     kofn_call *call = NULL;
@@ -372,7 +372,7 @@ kofn_stream_abandon(kofn_stream **stream_p)
     if (!*stream_p)
         return;
     kofn_client *client = (*stream_p)->client;
-    kofn_msg_close_stream request = name_stream(*stream_p);
+    kofn_msg_close_stream request = closing_of(*stream_p);
     request.abandon = true;
     stream_free(stream_p);
     kofn_engine_tell(client, KOFN_METHOD_CLOSE_STREAM, &request);

@@ -215,6 +215,18 @@ choose_field(const char *name, const operand_list *asked, kofn_job *job, kofn_er
     return KOFN_OK;
 }
 
+static kofn_status
+check_no_integers(const operand_list *asked, kofn_error *err)
+{
+    const char *dtype = asked->operand[0].matrix.dtype;
+    if (!kofn_integers_has_dtype(kofn_dtype_parse(dtype)))
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                     "streams are not made of integers: convert %s elements to f64, or to u32 and "
+                     "open the stream with a field gfp:P",
+                     dtype);
+}
+
 static const struct {
     const char *name;
     kofn_accept_kind kind;
@@ -447,6 +459,8 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     kofn_status status = list_operands(p, &asked, err);
     if (!status)
         status = resolve_operands(master, job->on_disk ? NULL : order->asker, &asked, job, err);
+    if (!status && order->stream)
+        status = check_no_integers(&asked, err);
     if (!status)
         status = choose_field(p->field, &asked, job, err);
     if (!status)

@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-enum { WINDOW_USUAL = 4 }; // rounds: the paper's, of four workers and of six
-
 /* Of what the rounds keep for each mini-task, and for each row of a job, about. */
 enum { MINI_TASK_BYTES = 64, ROW_BYTES = 16 };
 
@@ -67,36 +65,6 @@ settle_slots(kofn_master *master, const kofn_field *field, kofn_rounds_config *r
 }
 
 /* ---- the inner code --------------------------------------------------------------------------- */
-
-/* Answers that a job should take where its code leaves that open: those that the scheme gathers while
- * one worker straggles all the time. */
-static size_t
-choose_need(const kofn_rounds_config *r)
-{
-    const bool alone = r->scheme == KOFN_SCHEME_POLYNOMIAL || r->scheme == KOFN_SCHEME_UNCODED;
-    const size_t slots = (size_t)r->slots, failures = (size_t)r->failures;
-    const size_t window = alone       ? 1
-                          : r->window ? (size_t)r->window
-                          : r->delay  ? (size_t)r->delay + 1
-                                      : WINDOW_USUAL;
-    if (r->scheme == KOFN_SCHEME_UNCODED || slots == 1)
-        return slots * window;
-    return failures > 0 && failures < slots * window ? slots * window - failures
-                                                     : (slots - 1) * window;
-}
-
-/* As square as it can be. */
-static void
-choose_parts(kofn_partition *part, size_t need)
-{
-    part->z = part->z ? part->z : 1;
-    if (part->x == 0 && part->y == 0)
-        part->x = kofn_partition_squarest(need).x;
-    if (part->x == 0)
-        part->x = need > part->y ? need / part->y : 1;
-    if (part->y == 0)
-        part->y = need > part->x ? need / part->x : 1;
-}
 
 static kofn_status
 merge_spec(const kofn_master *master, const kofn_msg_open_stream *asked, const kofn_field *field,
@@ -254,7 +222,7 @@ fill(kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream *stream
         return status;
     if (stream->rounds.scheme == KOFN_SCHEME_UNCODED)
         take_no_code(&stream->spec);
-    choose_parts(&stream->spec.part, choose_need(&stream->rounds));
+    kofn_rounds_choose_parts(&stream->rounds, &stream->spec.part);
     status = find_need(stream, err);
     if (!status)
         status = kofn_rounds_settle(&stream->rounds, stream->need, err);

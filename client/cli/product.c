@@ -178,7 +178,7 @@ static const struct argp_option listed_options[] = {
     TRANSPOSE_OPTIONS,
     {"field", KEY_FIELD, "NAME", 0,
      "Arithmetic: f64, f32, gf256, gf16, gf4 or gfp:P for a prime P (left out: f64, f32 or gf256 "
-     "for f8, f4 or u1 elements of the first)",
+     "for f8, f4 or u1 elements of the first); streams are not made of integers (i4, i8)",
      20},
     {0},
 };

@@ -159,7 +159,7 @@ static const char doc[] =
     "and another program may write it as it goes on: each product's name is printed once it is "
     "written, in the order of the list. A bad line, or a product that cannot be made, is told and "
     "passed over; the exit code is 3 then. With --json the stream's account is printed at the end, "
-    "with a list of errors. "
+    "with a list of errors, and of the lines whose products hold NaN or Inf (nonfinite). "
     "Ctrl-C cancels what is under way.";
 
 static bool
@@ -213,8 +213,9 @@ typedef struct session {
     cli_pairs pairs;
     job_list jobs; // in the order of the list: those pushed, then the others
     size_t done, failed;
-    size_t fruitless; // streams in a row that were lost before they brought anything
-    json_t *errors;   // of {line, status, message}
+    size_t fruitless;  // streams in a row that were lost before they brought anything
+    json_t *errors;    // of {line, status, message}
+    json_t *nonfinite; // lines whose product holds NaN or Inf
     int64_t start_ns, moved_ns;
     cli_progress progress;
 } session;
@@ -293,6 +294,20 @@ tell_failure(session *s, size_t line, const kofn_error *why)
     (void)json_array_append_new(s->errors, object); // NULL where there is no memory
 }
 
+/* As kofn multiply says it, of a product that is written all the same. */
+static void
+tell_nonfinite(session *s, const job *j, const kofn_account *account)
+{
+    char text[CLI_QUALITY_MAX];
+    const cli_quality quality = cli_quality_of(account);
+    if (!quality.nonfinite)
+        return;
+    cli_format_quality(&quality, text, sizeof text);
+    cli_progress_end(&s->progress);
+    cli_say(&s->args->common, "%s:%zu: %s: %s", s->pairs.name, j->line, j->output, text);
+    (void)json_array_append_new(s->nonfinite, json_integer((json_int_t)j->line));
+}
+
 /* ---- from the list to the stream ------------------------------------------------------------- */
 
 static void
@@ -368,6 +383,7 @@ finish_job(session *s, kofn_stream_product *product)
         status = kofn_result_write_npy(product->result, j->output, &error);
     if (status == KOFN_OK) {
         s->done++;
+        tell_nonfinite(s, j, kofn_result_get_account(product->result));
         if (!s->args->common.json) {
             cli_progress_end(&s->progress);
             (void)cli_line(stdout, "%s", j->output);
@@ -511,7 +527,8 @@ report(session *s, const kofn_stream_account *account)
     char seconds[32];
     if (s->args->common.json) {
         json_t *object = cli_json_of_stream(account);
-        json_t *list = json_pack("{s:I, s:O}", "written", (json_int_t)s->done, "errors", s->errors);
+        json_t *list = json_pack("{s:I, s:O, s:O}", "written", (json_int_t)s->done, "nonfinite",
+                                 s->nonfinite, "errors", s->errors);
         if (!list || json_object_update(object, list) != 0) {
             json_decref(object);
             object = NULL;
@@ -572,12 +589,36 @@ make_folder(const char *folder, kofn_error *err)
     return kofn_fail(err, kofn_status_from_errno(errno), "-d %s: %s", folder, strerror(errno));
 }
 
+/* What is wrong with every line is told once. Without a field it is the operands' that counts: wrong is
+ * what is wrong for real numbers and for bytes. */
+static kofn_status
+check_code(const cli_product *product, kofn_error *err)
+{
+    const kofn_field *field = NULL;
+    if (product->field && strcmp(product->field, "integers") == 0)
+        return kofn_fail(
+            err, KOFN_UNIMPLEMENTED,
+            "streams are not made of integers: convert them to f64, or to u32 and take "
+            "--field gfp:P");
+    kofn_status status = product->field ? kofn_field_new(product->field, &field, err) : KOFN_OK;
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_code_choice_check(&product->code, field ? field->dtype : KOFN_F64, product->field,
+                                    err);
+    if (!field && kofn_code_choice_check(&product->code, KOFN_U8, NULL, NULL) == KOFN_OK)
+        status = KOFN_OK;
+    kofn_field_destroy(&field);
+    return status;
+}
+
 static int
 open_and_run(session *s)
 {
     kofn_error error;
     int exit_code = CLI_USAGE; // whatever is wrong before anything was sent
-    kofn_status status = cli_pairs_open(s->args->list, &s->pairs, &error);
+    kofn_status status = check_code(&s->args->product, &error);
+    if (status == KOFN_OK)
+        status = cli_pairs_open(s->args->list, &s->pairs, &error);
     if (status == KOFN_OK)
         status = make_folder(s->args->folder, &error);
     if (status == KOFN_OK && s->args->trace)
@@ -609,6 +650,7 @@ cli_stream(int argc, char **argv)
         return CLI_FAILED;
     s->args = &args;
     s->errors = json_array();
+    s->nonfinite = json_array();
     STAILQ_INIT(&s->jobs);
     const int exit_code = open_and_run(s);
     kofn_client_close(&s->client); // and with it a stream that is open
@@ -618,6 +660,7 @@ cli_stream(int argc, char **argv)
     }
     cli_pairs_close(&s->pairs);
     json_decref(s->errors);
+    json_decref(s->nonfinite);
     free(s);
     return exit_code;
 }

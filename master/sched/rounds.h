@@ -65,6 +65,7 @@
 #define KOFN_MASTER_SCHED_ROUNDS_H
 
 #include "common/base/keys.h"
+#include "common/linalg/partition.h"
 #include "master/sched/trace.h"
 
 #include <stdint.h>
@@ -100,6 +101,10 @@ const char *kofn_scheme_name(kofn_scheme scheme);
 /* As far as it is known without `need`. OUT_OF_RANGE: a number, by itself. INVALID_ARGUMENT: one that
  * is not zero, and that the scheme does not have; the text has those that it has. */
 KOFN_MUST_CHECK kofn_status kofn_rounds_check(const kofn_rounds_config *config, kofn_error *err);
+
+/* Fill what is open (0) of the parts that a job is cut into: as many as the scheme gathers answers of
+ * while one worker straggles all the time, as square as can be, z = 1. `slots` is known. */
+void kofn_rounds_choose_parts(const kofn_rounds_config *config, kofn_partition *part);
 
 /* Fill what is left open, for jobs that take `need` answers: W = T + 1, N = P W - need, lambda = P,
  * B = 1, T = 0 of the baselines, else what W or N say, or 3, or as many as it takes. Errors: those of

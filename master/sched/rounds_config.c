@@ -12,6 +12,8 @@ static const kofn_scheme_ops *const schemes[] = {
     [KOFN_SCHEME_UNCODED] = &kofn_scheme_uncoded,
 };
 
+enum { WINDOW_USUAL = 4 }; // rounds: the paper's, of four workers and of six
+
 enum { SCHEME_COUNT = sizeof schemes / sizeof schemes[0] };
 
 #define FIELD(name_) KOFN_KEY_FIELD(kofn_rounds_config, name_)
@@ -135,4 +137,34 @@ kofn_rounds_count_rows(const kofn_rounds_config *config, size_t need, size_t *re
                        size_t *ret_coded)
 {
     schemes[config->scheme]->count_rows(config, need, ret_plain, ret_coded);
+}
+
+/* Answers that a job should take: those that the scheme gathers while one worker straggles all the
+ * time. */
+static size_t
+choose_need(const kofn_rounds_config *r)
+{
+    const bool alone = r->scheme == KOFN_SCHEME_POLYNOMIAL || r->scheme == KOFN_SCHEME_UNCODED;
+    const size_t slots = (size_t)r->slots, failures = (size_t)r->failures;
+    const size_t window = alone       ? 1
+                          : r->window ? (size_t)r->window
+                          : r->delay  ? (size_t)r->delay + 1
+                                      : WINDOW_USUAL;
+    if (r->scheme == KOFN_SCHEME_UNCODED || slots == 1)
+        return slots * window;
+    return failures > 0 && failures < slots * window ? slots * window - failures
+                                                     : (slots - 1) * window;
+}
+
+void
+kofn_rounds_choose_parts(const kofn_rounds_config *config, kofn_partition *part)
+{
+    const size_t need = choose_need(config);
+    part->z = part->z ? part->z : 1;
+    if (part->x == 0 && part->y == 0)
+        part->x = kofn_partition_squarest(need).x;
+    if (part->x == 0)
+        part->x = need > part->y ? need / part->y : 1;
+    if (part->y == 0)
+        part->y = need > part->x ? need / part->x : 1;
 }

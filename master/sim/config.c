@@ -82,14 +82,13 @@ static kofn_status
 settle_rounds(kofn_sim_config *config, kofn_error *err)
 {
     kofn_partition *part = &config->code.part;
-    if (part->z == 0)
-        part->z = 1;
-    if (part->x == 0 || part->y == 0 || part->z != 1)
+    config->rounds.slots = config->workers;
+    kofn_rounds_choose_parts(&config->rounds, part);
+    if (part->z != 1)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "a stream's jobs are cut into x y blocks: want a partition X,1,Y");
     size_t plain, coded;
     const size_t need = kofn_size_multiply(part->x, part->y);
-    config->rounds.slots = config->workers;
     const kofn_status status = kofn_rounds_settle(&config->rounds, need, err);
     if (status != KOFN_OK)
         return status;

@@ -741,7 +741,7 @@ what_the_command_can_see_by_itself_exits_with_2(void **state)
         "simulate --jobs 1e9",
         "simulate --policy nope",
         "simulate --policy oneshot --scheme dip",
-        "simulate --scheme dip",
+        "simulate --scheme dip --partition 2,2,2",
         "simulate --scheme nope",
         "simulate --straggler trace:file=gone",
         "simulate --straggler nope",

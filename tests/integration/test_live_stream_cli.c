@@ -9,6 +9,7 @@
 #include "common/linalg/npy.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -450,6 +451,37 @@ a_bad_pair_in_the_middle_fails_alone(void **state)
     assert_has(run.err, "list:5: 1 word");
 }
 
+/* Written all the same, told once each, and no other is meant. */
+static void
+nan_and_inf_are_told_of_their_line(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 3);
+    outcome run;
+    double *a = test_matrix(ROWS + 2, INNER, 2);
+    write_pairs(c, 3);
+    a[3 * INNER + 1] = NAN;
+    write_matrix(c, "A2.npy", a, ROWS + 2, INNER);
+    free(a);
+    write_list(c, "A1.npy B1.npy C1.npy\n"
+                  "A2.npy B2.npy nan.npy\n"
+                  "A3.npy B3.npy C3.npy\n");
+    static const char *const schemes[] = {"dip", "idip", "polynomial"};
+    for (size_t i = 0; i < 3; i++) {
+        cluster_run(c, &run, "stream", "list", "--scheme", schemes[i], "--json", NULL);
+        assert_int_equal(run.status, 0);
+        const char *line = strstr(run.err, "list:2: nan.npy: it holds NaN or Inf");
+        assert_non_null(line);
+        assert_null(strstr(line + 1, "list:2: "));
+        assert_null(strstr(run.err, "list:1: "));
+        assert_null(strstr(run.err, "list:3: "));
+        assert_has(run.out, "\"nonfinite\": [\n    2\n  ]");
+        assert_has(run.out, "\"written\": 3");
+        assert_product_file(c, 1);
+        assert_product_file(c, 3);
+    }
+    assert_has(run.err, "which may have spread"); // of the last: polynomial has no copies
+}
+
 /* One that no wait would make room for. */
 static void
 a_product_that_is_too_large_for_the_master_fails_alone(void **state)
@@ -474,6 +506,26 @@ a_product_that_is_too_large_for_the_master_fails_alone(void **state)
     assert_products(c, 3);
 }
 
+/* The master has room for three products, and the stream is granted four. */
+static void
+products_that_were_written_make_room_for_the_next(void **state)
+{
+    enum { LONG = 1000 };
+    cluster *c = cluster_new_ready(state, "limits:\n  memory: 36MiB\n", 1);
+    outcome run;
+    double *at = test_matrix(LONG, 1, 5);
+    write_matrix(c, "column.npy", at, LONG, 1);
+    write_matrix(c, "row.npy", at, 1, LONG);
+    free(at);
+    write_list(c, "column.npy row.npy 1.npy\ncolumn.npy row.npy 2.npy\n"
+                  "column.npy row.npy 3.npy\ncolumn.npy row.npy 4.npy\n"
+                  "column.npy row.npy 5.npy\ncolumn.npy row.npy 6.npy\n");
+    cluster_run(c, &run, "stream", "--scheme", "uncoded", "--slots", "1", "--limit", "4", "list",
+                NULL);
+    assert_int_equal(run.status, 0);
+    assert_string_equal(run.out, "1.npy\n2.npy\n3.npy\n4.npy\n5.npy\n6.npy\n");
+}
+
 static void
 contradictions_are_refused_with_their_equation(void **state)
 {
@@ -493,6 +545,27 @@ contradictions_are_refused_with_their_equation(void **state)
     assert_int_equal(run.status, 2);
     cluster_run(c, &run, "stream", NULL);
     assert_int_equal(run.status, 2);
+}
+
+/* It would be wrong for each line. */
+static void
+an_option_that_is_wrong_is_told_once(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 2);
+    outcome run;
+    write_pairs(c, 2);
+    write_list(c, "A1.npy B1.npy C1.npy\nA2.npy B2.npy C2.npy\n");
+    static const char *const wrong[][3] = {{"--code", "nope", "no code family 'nope'"},
+                                           {"--set", "points=foo", "'points'"},
+                                           {"--field", "gfp:4", "4"},
+                                           {"--field", "integers", "not made of integers"}};
+    for (size_t i = 0; i < 4; i++) {
+        cluster_run(c, &run, "stream", "list", wrong[i][0], wrong[i][1], NULL);
+        assert_int_equal(run.status, 2);
+        assert_has(run.err, wrong[i][2]);
+        assert_null(strstr(run.err, "list:"));
+        assert_ptr_equal(strchr(run.err, '\n'), run.err + strlen(run.err) - 1);
+    }
 }
 
 /* ---- losses ---------------------------------------------------------------------------------- */
@@ -728,9 +801,13 @@ main(void)
         cmocka_unit_test_teardown(a_trace_takes_the_place_of_the_file_behind_a_link,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_bad_pair_in_the_middle_fails_alone, cluster_teardown),
+        cmocka_unit_test_teardown(nan_and_inf_are_told_of_their_line, cluster_teardown),
         cmocka_unit_test_teardown(a_product_that_is_too_large_for_the_master_fails_alone,
                                   cluster_teardown),
+        cmocka_unit_test_teardown(products_that_were_written_make_room_for_the_next,
+                                  cluster_teardown),
         cmocka_unit_test_teardown(contradictions_are_refused_with_their_equation, cluster_teardown),
+        cmocka_unit_test_teardown(an_option_that_is_wrong_is_told_once, cluster_teardown),
         cmocka_unit_test_teardown(a_worker_that_is_killed_costs_no_product, cluster_teardown),
         cmocka_unit_test_teardown(an_interrupt_cancels_what_is_under_way, cluster_teardown),
         cmocka_unit_test_teardown(a_lost_connection_costs_neither_stream_nor_product,

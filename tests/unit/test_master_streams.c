@@ -408,6 +408,22 @@ a_job_that_ends_early_is_answered_in_its_turn(void **state)
     assert_int_equal(now.failed, 1);
 }
 
+/* Whoever named no field is not told to leave it out. */
+static void
+integers_are_refused_as_no_elements_of_a_stream(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    (void)join_worker(s, "w", 2);
+    const kofn_msg_stream stream = open_stream(client, &one_by_one);
+    kofn_msg_push integers = {.a = {"i32", 2, 2}, .b = {"i32", 2, 2}, .index = 1};
+    snprintf(integers.stream, sizeof integers.stream, "%s", stream.id);
+    send_call(client, 1, KOFN_METHOD_PUSH, &kofn_push_message, &integers);
+    const kofn_msg_reply reply = expect_failure(client, 1, KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(reply.message, "streams are not made of integers: convert i32"));
+}
+
 /* Each uses up its index, and the jobs around it are none the worse. */
 static void
 jobs_that_do_not_fit_are_refused_alone(void **state)
@@ -1292,6 +1308,7 @@ main(void)
         T(streams_that_open_together_count_too),
         T(jobs_of_any_shape_share_rounds_and_are_answered),
         T(a_job_that_ends_early_is_answered_in_its_turn),
+        T(integers_are_refused_as_no_elements_of_a_stream),
         T(jobs_that_do_not_fit_are_refused_alone),
         T(a_gap_and_index_zero_are_refused_and_use_up_nothing),
         T(the_window_holds_pushes_back_and_lets_them_on),

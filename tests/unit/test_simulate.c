@@ -597,6 +597,35 @@ what_does_not_fit_together_is_refused(void **state)
     assert_refused(c, KOFN_NOT_FOUND, "/nowhere");
 }
 
+/* As kofn stream has it for as many workers. */
+static void
+an_open_partition_is_chosen_for_the_scheme(void **state)
+{
+    (void)state;
+    const struct {
+        kofn_scheme scheme;
+        int64_t workers, delay, failures;
+        size_t x, y, want_x, want_y;
+    } cases[] = {
+        {KOFN_SCHEME_DIP, 5, 0, 0, 0, 0, 4, 4},     {KOFN_SCHEME_DIP, 5, 2, 0, 0, 0, 3, 4},
+        {KOFN_SCHEME_DIP, 5, 0, 0, 0, 8, 2, 8},     {KOFN_SCHEME_DIP, 5, 0, 0, 5, 0, 5, 3},
+        {KOFN_SCHEME_IDIP, 4, 3, 1, 0, 0, 3, 5},    {KOFN_SCHEME_POLYNOMIAL, 5, 0, 0, 0, 0, 2, 2},
+        {KOFN_SCHEME_UNCODED, 6, 0, 0, 0, 0, 2, 3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_error error;
+        kofn_sim_config c = config_of(cases[i].workers, 10);
+        choose_rounds(&c, cases[i].scheme, cases[i].x, cases[i].y);
+        c.rounds.delay = cases[i].delay;
+        c.rounds.failures = cases[i].failures;
+        c.code.part.z = 0;
+        assert_ok(kofn_sim_settle(&c, &error));
+        assert_int_equal(c.code.part.x, cases[i].want_x);
+        assert_int_equal(c.code.part.z, 1);
+        assert_int_equal(c.code.part.y, cases[i].want_y);
+    }
+}
+
 static void
 contradictions_of_a_stream_are_refused_with_the_equation(void **state)
 {
@@ -611,7 +640,8 @@ contradictions_of_a_stream_are_refused_with_the_equation(void **state)
     choose_rounds(&c, KOFN_SCHEME_POLYNOMIAL, 5, 1);
     assert_refused(c, KOFN_INVALID_ARGUMENT, "P");
     c = good;
-    choose_rounds(&c, KOFN_SCHEME_DIP, 0, 0);
+    choose_rounds(&c, KOFN_SCHEME_DIP, 2, 2);
+    c.code.part.z = 2;
     assert_refused(c, KOFN_INVALID_ARGUMENT, "X,1,Y");
     c = good;
     choose_rounds(&c, KOFN_SCHEME_DIP, SIZE_MAX / 2, 3);
@@ -673,6 +703,7 @@ main(void)
         cmocka_unit_test(what_is_out_of_bounds_is_refused),
         cmocka_unit_test(times_beyond_all_numbers_end_a_run),
         cmocka_unit_test(what_does_not_fit_together_is_refused),
+        cmocka_unit_test(an_open_partition_is_chosen_for_the_scheme),
         cmocka_unit_test(contradictions_of_a_stream_are_refused_with_the_equation),
         cmocka_unit_test(jobs_that_fail_are_counted),
     };
