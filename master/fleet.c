@@ -11,6 +11,7 @@
 
 enum {
     MESSAGES_A_TURN = 64, // taken off the socket before the loop looks at others
+    TURN_MS = 50, // likewise: an answer that completes a job of hundreds of parts takes 0.2 s
     REFUSALS_MAX = 1000,  // between two beats: who floods us does not read either, and they pile up
     REFUSALS_LOGGED = 10, // likewise
 };
@@ -1022,7 +1023,8 @@ kofn_fleet_on_keys(kofn_fleet *fleet)
 void
 kofn_fleet_on_readable(kofn_fleet *fleet)
 {
-    for (int i = 0; i < MESSAGES_A_TURN; i++) {
+    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), TURN_MS * KOFN_NS_PER_MS);
+    for (int i = 0; i < MESSAGES_A_TURN && (i == 0 || kofn_clock_ns() < until_ns); i++) {
         bool got = false;
         kofn_error err;
         kofn_status status = kofn_inbound_recv(fleet->master->worker_socket,
