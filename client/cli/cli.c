@@ -55,6 +55,18 @@ cli_exit_of_own(kofn_status status)
     }
 }
 
+const char *
+cli_parse_setting(const struct argp_state *state, const char *text,
+                  char ret_name[KOFN_CLIENT_NAME_MAX])
+{
+    const size_t length = strcspn(text, "=");
+    if (text[length] != '=' || length == 0 || length >= KOFN_CLIENT_NAME_MAX)
+        argp_error(state, "--set '%s': want NAME=VALUE; `kofn codes` lists the names", text);
+    memcpy(ret_name, text, length);
+    ret_name[length] = '\0';
+    return text + length + 1;
+}
+
 /* ---- saying ---------------------------------------------------------------------------------- */
 
 void

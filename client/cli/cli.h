@@ -64,6 +64,11 @@ int64_t cli_parse_number(const struct argp_state *state, const char *option, con
 void cli_parse_key(const struct argp_state *state, kofn_keys keys, const char *name,
                    const char *text, void *target);
 
+/* The NAME of a parameter's "NAME=VALUE", and where its value begins; ends the process with usage
+ * otherwise. */
+const char *cli_parse_setting(const struct argp_state *state, const char *text,
+                              char ret_name[KOFN_CLIENT_NAME_MAX]);
+
 /* ---- saying ---------------------------------------------------------------------------------- */
 
 /* "kofn: <text>" on standard error; nothing with --quiet. */

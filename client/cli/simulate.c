@@ -69,13 +69,9 @@ set_code(struct argp_state *state, const char *key, const char *text)
 static void
 set_parameter(struct argp_state *state, const char *text)
 {
-    char name[KOFN_NAME_MAX];
-    const size_t length = strcspn(text, "=");
-    if (text[length] != '=' || length == 0 || length >= sizeof name)
-        argp_error(state, "--set '%s': want NAME=VALUE; `kofn codes` lists the names", text);
-    memcpy(name, text, length);
-    name[length] = '\0';
-    set_code(state, name, text + length + 1);
+    char name[KOFN_CLIENT_NAME_MAX];
+    const char *value = cli_parse_setting(state, text, name);
+    set_code(state, name, value);
 }
 
 static void
