@@ -818,12 +818,6 @@ kofn_stream_get_id(const kofn_stream *stream)
     return stream->id;
 }
 
-const kofn_field *
-kofn_stream_get_field(const kofn_stream *stream)
-{
-    return stream->field;
-}
-
 const kofn_code_spec *
 kofn_stream_get_spec(const kofn_stream *stream)
 {

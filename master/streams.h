@@ -113,7 +113,6 @@ void kofn_streams_on_tick(kofn_streams *streams, int64_t now_ns);
 const char *kofn_stream_get_owner(const kofn_stream *stream);
 const char *kofn_stream_get_name(const kofn_stream *stream);
 uint64_t kofn_stream_get_id(const kofn_stream *stream);
-const kofn_field *kofn_stream_get_field(const kofn_stream *stream);
 const kofn_code_spec *kofn_stream_get_spec(const kofn_stream *stream);
 kofn_code *kofn_stream_get_code(const kofn_stream *stream);
 
