@@ -56,7 +56,8 @@ size_t kofn_batch_get_block(const kofn_batch *batch, size_t side, size_t pair);
 
 /* T [blocks of C, blocks of A x blocks of B]: which columns of G each target is a sum of.
  * Ownership: free(ret_targets->first). RESOURCE_EXHAUSTED: no memory, or too many terms. */
-KOFN_MUST_CHECK kofn_status kofn_batch_make_targets(const kofn_batch *batch, const kofn_field *field,
-                                                    kofn_sums *ret_targets, kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_batch_make_targets(const kofn_batch *batch,
+                                                    const kofn_field *field, kofn_sums *ret_targets,
+                                                    kofn_error *err);
 
 #endif
