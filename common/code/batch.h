@@ -61,11 +61,11 @@ void kofn_batch_mix(const kofn_batch *batch, const kofn_field *field, size_t sid
                     double *row, double *room);
 
 /* The shape of C when the whole operands have these shapes after transposition; its inner is the most
- * products that an element of C is a sum of. Blocks are as wide and high as the grids make them; the
- * last may be cut short, its rest counting as zeros, where nothing is lost: along the rows when each
- * block of C has pairs of its own row of A's grid only, and so on. INVALID_ARGUMENT: sizes that do
- * not divide where that is not so, or blocks of A and B that do not fit each other.
- * OUT_OF_RANGE: C is too large. */
+ * products that an element of C is a sum of. Of operands that are cut as those of one product the last
+ * blocks may be short, the rest of them counting as zeros, where nothing is lost by that: along the
+ * rows when each block of C has pairs of its own row of A's grid only, and so on. INVALID_ARGUMENT:
+ * sizes that do not divide elsewhere, or blocks of A and B that do not fit each other. OUT_OF_RANGE:
+ * C is too large. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_batch_get_shape(const kofn_batch *batch,
                                                  const kofn_extents *operands,
                                                  kofn_shape *ret_shape, kofn_error *err);
