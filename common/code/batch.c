@@ -435,6 +435,19 @@ kofn_batch_get_block(const kofn_batch *batch, size_t side, size_t pair)
     return count_terms(sums, pair) == 1 && sums->coef[at] == 1 ? sums->column[at] : SIZE_MAX;
 }
 
+size_t
+kofn_batch_count_used(const kofn_batch *batch, size_t side)
+{
+    const kofn_sums *sums = &batch->side[side];
+    bool used[KOFN_BATCH_TERMS_MAX] = {false};
+    size_t count = 0;
+    for (size_t i = 0; i < sums->first[sums->rows]; i++) {
+        count += !used[sums->column[i]];
+        used[sums->column[i]] = true;
+    }
+    return count;
+}
+
 void
 kofn_batch_mix(const kofn_batch *batch, const kofn_field *field, size_t side, const double *by,
                double *row, double *room)

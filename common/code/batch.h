@@ -55,6 +55,9 @@ void kofn_batch_destroy(kofn_batch **batch_p); // lets go of one ref; accepts NU
 /* The block that side `side` of the pair is, or SIZE_MAX when it is a sum of several or a multiple. */
 size_t kofn_batch_get_block(const kofn_batch *batch, size_t side, size_t pair);
 
+/* How many blocks of that operand pairs are made of. */
+size_t kofn_batch_count_used(const kofn_batch *batch, size_t side);
+
 /* row [blocks of that operand] := sum_i by[i] times side `side` of pair i, by [pairs]. In the reals what
  * rounding alone leaves of a number is zero, so that it is not taken for a coefficient. room [blocks]. */
 void kofn_batch_mix(const kofn_batch *batch, const kofn_field *field, size_t side, const double *by,
