@@ -209,6 +209,13 @@ multiply_pairs(job *j)
     }
 }
 
+/* Codes of the matdot kind make one block of C. */
+static bool
+takes(const kofn_family *family, const kofn_batch *batch)
+{
+    return family->batches && (batch->weights.rows == 1 || !strstr(family->name, "matdot"));
+}
+
 static void
 start_job(job *j, const char *family, const kofn_batch *batch, const kofn_extents *operands,
           const bool *transposed, kofn_rng *rng)
@@ -303,16 +310,14 @@ end_job(job *j)
     kofn_code_destroy(&j->code);
 }
 
-static const char *const family_names[] = {"uncoded", "replication", "lagrange"};
-
 /* Every family, operands stored either way, from all answers and from just enough. */
 static void
 check_products(const kofn_batch *batch, const kofn_extents *operands, kofn_rng *rng)
 {
-    for (size_t f = 0; f < sizeof family_names / sizeof family_names[0]; f++)
-        for (int turned = 0; turned < 4; turned++) {
+    for (size_t f = 0; f < kofn_family_count(); f++)
+        for (int turned = 0; turned < 4 && takes(kofn_family_at(f), batch); turned++) {
             job j;
-            start_job(&j, family_names[f], batch, operands,
+            start_job(&j, kofn_family_at(f)->name, batch, operands,
                       (bool[]){(turned & 1) != 0, (turned & 2) != 0}, rng);
             work(&j);
             for (size_t count = j.code->threshold; count <= j.code->tasks; count++) {
