@@ -137,10 +137,48 @@ every_loss_that_is_promised_decodes_in_finite_fields(void **state)
     check_field("gfp:2147483647", 4);
 }
 
+/* Curves that need fewer answers than there are columns: nothing but the degree makes them decode. */
+static void
+degrees_are_what_theorem_1_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pairs;
+        size_t answers;
+    } curves[] = {
+        {"00 11 22 33", 7},                    // all differ
+        {"00 10 11 21 22 32 33 03", 13},       // figure 2
+        {"00 10 11 21 22 32 33 43 44 04", 17}, // a larger circle
+        {"00 01 12 13 24 25", 10},             // one coordinate
+        {"00 01 02 13 14 15 26 27 28", 15},    // three times each
+        {"00 01 02 13 14 15 16 27 28 29", 17}, // three times at least
+    };
+    static const char *const names[] = {"f64", "gf256", "gfp:23"};
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(3), 2);
+    for (size_t i = 0; i < sizeof curves / sizeof curves[0]; i++)
+        for (size_t n = 0; n < 3; n++)
+            for (size_t spare = 0; spare <= 3; spare++)
+                for (int systematic = 0; systematic < 2; systematic++) {
+                    brute_batch b;
+                    const kofn_field *f = new_field(names[n]);
+                    write_pairs(&b, f, curves[i].pairs, false);
+                    kofn_batch *batch = new_brute_batch(&b);
+                    const size_t tasks = curves[i].answers + spare;
+                    kofn_code *code = build(batch, f, KOFN_GROUPING_CURVE, systematic, tasks);
+                    assert_int_equal(code->threshold, curves[i].answers);
+                    check_losses(code, 300, &rng);
+                    kofn_code_destroy(&code);
+                    kofn_batch_destroy(&batch);
+                    kofn_field_destroy(&f);
+                }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(degrees_are_what_theorem_1_says),
         cmocka_unit_test(every_loss_that_is_promised_decodes_in_the_reals),
         cmocka_unit_test(every_loss_that_is_promised_decodes_in_finite_fields),
     };
