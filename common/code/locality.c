@@ -73,23 +73,11 @@ choose(const kofn_family_args *args, kofn_grouping *ret_grouping, size_t **ret_t
 }
 
 static kofn_status
-check_batch(const kofn_family_args *args, kofn_error *err)
-{
-    if (args->batch)
-        return KOFN_OK;
-    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                     "%s: this family makes batches of pairs, no single products; take %s",
-                     family_name, args->field->order == 0 ? "rkrp" : "polynomial");
-}
-
-static kofn_status
 threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
 {
     kofn_grouping g;
     size_t *tasks;
-    kofn_status status = check_batch(args, err);
-    if (!status)
-        status = choose(args, &g, &tasks, err);
+    const kofn_status status = choose(args, &g, &tasks, err);
     if (status)
         return status;
     const size_t k = args->tasks - g.spare;
@@ -104,11 +92,9 @@ static size_t
 default_tasks(const kofn_family_args *args, size_t workers)
 {
     kofn_grouping g, more;
-    if (!args->batch)
-        return 1; // threshold_for says why
     const kofn_grouping_params params = grouping_params(args);
     if (kofn_grouping_init(&g, &params, 1, NULL) && kofn_grouping_init(&g, &params, 0, NULL))
-        return 1; // likewise
+        return 1; // threshold_for says why
     size_t tasks = g.tasks;
     kofn_grouping_fini(&g);
     const size_t most = workers < 2 * tasks ? workers : 2 * tasks;
@@ -384,12 +370,13 @@ const kofn_family kofn_locality_family = {
         "Batches of pairs that share blocks or depend on each other, in groups of few answers",
     .threshold = "n - s, for s spare tasks in each group",
     .encoding = kofn_family_mixing,
-    .communication = kofn_family_communication,
-    .storage = kofn_family_storage,
+    .communication = "a block of A and one of B to the worker, their product back",
+    .storage = "a block of A, one of B and their product",
     .source = "Rudow, Charalambides, Hero, Rashmi, Compression-Informed Coded Computing",
     .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
     .params_size = sizeof(kofn_locality_params),
     .batches = true,
+    .only_batches = true,
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
     .fill = fill,
