@@ -1,5 +1,5 @@
 foreach(name cuts straggler code outer_code uncoded replication polynomial rkrp bilinear algorithms alloy spec decoder estimate
-    coding freivalds odds typical plan_time plan entangled orthopoly eps points inner)
+    coding freivalds liars odds typical plan_time plan entangled orthopoly eps points inner)
     kofn_test(${name} LINKS kofn_code)
 endforeach()
 
