@@ -10,6 +10,7 @@ enum { ELEMENTS_MAX = 1 << 25 }; // of G_R and what is eliminated with it
 
 enum { ROOM = 2 * KOFN_LIARS_MAX + 1 };
 
+static const double LARGEST = 1.1; // rounding included, of what an honest answer's sums can be
 static const double NULL_COLUMN = 1e-10; // of a column of H that depends on others, over 1
 
 /* ---- may it be asked for? -------------------------------------------------------------------- */
@@ -205,11 +206,14 @@ make_real_parity(search *s, kofn_error *err)
     for (size_t i = 0; i < r; i++)
         for (size_t p = 0; p < s->parities; p++)
             s->parity[i * s->parities + p] = vectors[rank + p + i * r];
-    /* H G_R is not zero but no more than rounding, and meets block products of |A| |B| in all. */
-    s->tolerance = s->answers->norm[0] * s->answers->norm[1] *
-                       (sqrt((double)r) * get_noise(s->answers->coding) +
-                        2 * rounding * KOFN_PROJECTION_GROW) +
-                   sqrt((double)r) * get_floor(s->answers) / shortest;
+    /* H G_R is not zero but no more than rounding, and meets block products of |A| |B| in all; and
+     * H X and what is left of it are rounded. */
+    const double sums = LARGEST * KOFN_PROJECTION_GROW * sqrt((double)r);
+    s->tolerance =
+        s->answers->norm[0] * s->answers->norm[1] *
+            (sqrt((double)r) * get_noise(s->answers->coding) + 2 * rounding * KOFN_PROJECTION_GROW +
+             (double)(2 * r + 4 * KOFN_LIARS_MAX) * DBL_EPSILON * sums) +
+        sqrt((double)r) * get_floor(s->answers) / shortest;
     free(row);
     return info == 0 ? KOFN_OK
                      : kofn_fail(err, KOFN_INTERNAL, "no parity of %zu answers was found", r);
@@ -500,13 +504,20 @@ are_finite(const kofn_liars_answers *a)
            (1 + a->norm[0]) * (1 + a->norm[1]) < DBL_MAX / spread;
 }
 
+/* No honest answer's sums are larger: what is, need not be searched for, nor have its rounding drown
+ * what others did. */
 static bool
-is_finite(const kofn_liars_answers *a, size_t answer)
+is_possible(const kofn_liars_answers *a, size_t answer)
 {
-    bool finite = true;
+    if (a->coding->code->field->order != 0)
+        return true;
+    const double length = kofn_code_row_norm(a->coding->code, a->task[answer]);
+    const double most =
+        LARGEST * KOFN_PROJECTION_GROW * length * a->norm[0] * a->norm[1] + get_floor(a);
+    double size = 0;
     for (size_t k = 0; k < a->width; k++)
-        finite = finite && isfinite(a->x[answer * a->width + k]);
-    return finite;
+        size = hypot(size, a->x[answer * a->width + k]);
+    return size <= most; // false for NaN
 }
 
 static kofn_status
@@ -583,7 +594,7 @@ kofn_liars_find(const kofn_liars_answers *answers, kofn_liars *ret_liars, kofn_e
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to find who lies");
     kofn_status status = KOFN_OK;
     for (size_t i = 0; i < answers->count && status == KOFN_OK; i++) {
-        if (is_finite(answers, i))
+        if (is_possible(answers, i))
             s.at[s.count++] = i;
         else if (s.most-- > 0)
             add_liar(&liars, answers->task[i], true);

@@ -310,6 +310,31 @@ what_is_not_finite_is_a_lie_only_of_finite_operands(void **state)
     }
 }
 
+/* A lie whose rounding alone is larger than what all others say. */
+static void
+a_huge_lie_hides_no_other(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(7), 0);
+    for (double size = 1e3; size < 1e300; size *= 1e9) {
+        kofn_error error;
+        job j;
+        trial t;
+        kofn_liars liars = {0};
+        start_case(&j, &cases[0], &rng);
+        start_trial(&t, &j, 8, 2, &rng);
+        element_set(only_mat(&j.answer[t.task[0]]), 2, 3, size);
+        spoil(&j, t.task[1], false, &rng);
+        project(&t, &j);
+        assert_ok(kofn_liars_find(&t.answers, &liars, &error));
+        assert_int_equal(liars.named, 2);
+        assert_true(is_listed(liars.task, 2, t.task[0]) && is_listed(liars.task, 2, t.task[1]));
+        end_trial(&t);
+        end_answers(&j);
+    }
+}
+
 /* Lies too small to be seen, of the shape that S and R see least of, are within the slack. */
 static void
 what_is_kept_is_wrong_by_no_more_than_the_slack(void **state)
@@ -417,6 +442,7 @@ main(void)
         cmocka_unit_test(more_than_b_liars_are_an_error),
         cmocka_unit_test(over_finite_fields_it_is_what_brute_force_finds),
         cmocka_unit_test(what_is_not_finite_is_a_lie_only_of_finite_operands),
+        cmocka_unit_test(a_huge_lie_hides_no_other),
         cmocka_unit_test(what_is_kept_is_wrong_by_no_more_than_the_slack),
         cmocka_unit_test(numbers_that_vanish_are_no_lies),
         cmocka_unit_test(codes_that_leave_no_room_are_refused),
