@@ -47,18 +47,22 @@ copies_are_waited_for_and_not_spared(void **state)
 }
 
 static void
-tasks_that_parity_needs_are_sent_again_when_they_are_lost(void **state)
+tasks_that_parity_needs_are_sent_again_as_soon_as_they_are_lost(void **state)
 {
     rig *r = *state;
-    join_many(r, 5);
+    join_many(r, 6);
     r->accept.liars = 1;
     add(r, 1, "polynomial", 3, 5, "oneshot");
     assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5");
-    for (size_t task = 0; task < 4; task++)
+    lose(r, 5); // four are left, of which three would be the product
+    assert_actions(r, "send 1.4>6");
+    lose(r, 4);
+    assert_actions(r, "");
+    for (size_t task = 0; task < 3; task++)
         assert_int_equal(answer(r, 1, task, task + 1), KOFN_VERDICT_KEEP);
-    lose(r, 5);
-    assert_actions(r, "send 1.4>1");
-    assert_int_equal(answer(r, 1, 4, 1), KOFN_VERDICT_KEEP);
+    assert_actions(r, "send 1.3>1");
+    assert_int_equal(answer(r, 1, 4, 6), KOFN_VERDICT_KEEP);
+    assert_int_equal(answer(r, 1, 3, 1), KOFN_VERDICT_KEEP);
     assert_actions(r, "decode 1");
 }
 
@@ -297,7 +301,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         rig_test(a_job_ends_with_two_b_answers_more_than_its_product_takes),
         rig_test(copies_are_waited_for_and_not_spared),
-        rig_test(tasks_that_parity_needs_are_sent_again_when_they_are_lost),
+        rig_test(tasks_that_parity_needs_are_sent_again_as_soon_as_they_are_lost),
         rig_test(too_few_tasks_are_refused_with_the_equation),
         rig_test(a_code_that_is_only_likely_has_no_parity),
         rig_test(a_refuted_task_goes_to_another_and_the_liar_gets_nothing_any_more),
