@@ -22,8 +22,9 @@
 #include "common/code/code.h"
 
 enum {
-    KOFN_PAIRS_MAX = 4096,         // of a batch
-    KOFN_BATCH_TERMS_MAX = 1 << 16 // entries of left, right and weights, each
+    KOFN_PAIRS_MAX = 4096,          // of a batch
+    KOFN_BATCH_TERMS_MAX = 1 << 16, // entries of left, right and weights, each; blocks of each grid
+    KOFN_BATCH_PRODUCTS_MAX = 1 << 20, // of single blocks, that all of C is a sum of
 };
 
 typedef struct kofn_batch {
@@ -54,9 +55,26 @@ void kofn_batch_destroy(kofn_batch **batch_p); // lets go of one ref; accepts NU
 /* The block that side `side` of the pair is, or SIZE_MAX when it is a sum of several or a multiple. */
 size_t kofn_batch_get_block(const kofn_batch *batch, size_t side, size_t pair);
 
-/* T [blocks of C, blocks of A x blocks of B]: which columns of G each target is a sum of.
- * Ownership: free(ret_targets->first). RESOURCE_EXHAUSTED: no memory, or too many terms. */
-KOFN_MUST_CHECK kofn_status kofn_batch_make_targets(const kofn_batch *batch, const kofn_field *field,
-                                                    kofn_sums *ret_targets, kofn_error *err);
+/* row [blocks of that operand] := sum_i by[i] times side `side` of pair i, by [pairs]. In the reals what
+ * rounding alone leaves of a number is zero, so that it is not taken for a coefficient. room [blocks]. */
+void kofn_batch_mix(const kofn_batch *batch, const kofn_field *field, size_t side, const double *by,
+                    double *row, double *room);
+
+/* The shape of C when the whole operands have these shapes after transposition; its inner is the most
+ * products that an element of C is a sum of. Blocks are as wide and high as the grids make them; the
+ * last may be cut short, its rest counting as zeros, where nothing is lost: along the rows when each
+ * block of C has pairs of its own row of A's grid only, and so on. INVALID_ARGUMENT: sizes that do
+ * not divide where that is not so, or blocks of A and B that do not fit each other.
+ * OUT_OF_RANGE: C is too large. */
+KOFN_MUST_CHECK kofn_status kofn_batch_get_shape(const kofn_batch *batch,
+                                                 const kofn_extents *operands,
+                                                 kofn_shape *ret_shape, kofn_error *err);
+
+/* T [blocks of C, blocks of A x blocks of B]: which columns of G each target is a sum of. A row is
+ * empty where nothing is to be added. Ownership: free(ret_targets->first). RESOURCE_EXHAUSTED: no
+ * memory, or too many terms. OUT_OF_RANGE: a coefficient that the field does not have. */
+KOFN_MUST_CHECK kofn_status kofn_batch_make_targets(const kofn_batch *batch,
+                                                    const kofn_field *field, kofn_sums *ret_targets,
+                                                    kofn_error *err);
 
 #endif
