@@ -58,7 +58,7 @@ init_groups(kofn_run *run)
 
 /* The next idle row of the group, past *passed of its rows, or `none`. */
 static size_t
-find_idle(const kofn_run *run, size_t group, size_t *passed)
+find_fresh(const kofn_run *run, size_t group, size_t *passed)
 {
     const size_t groups = kofn_run_count_groups(run);
     const size_t rows = count_rows(run, group, run->code->tasks);
@@ -76,7 +76,7 @@ bool
 kofn_run_find_fresh(const kofn_run *run, size_t group, size_t *ret_task)
 {
     size_t passed = 0;
-    const size_t task = find_idle(run, group, &passed);
+    const size_t task = find_fresh(run, group, &passed);
     if (task != none)
         *ret_task = task;
     return task != none;
@@ -429,7 +429,7 @@ list_coming(const kofn_run *run, size_t *ret_tasks)
 }
 
 /* For each lost task the one that would be sent for it: a fresh row of its group while there are
- * any, else itself. */
+ * any, else itself; and always itself where that failed, or the policy wants it so. */
 static size_t
 list_stand_ins(kofn_run *run, size_t *ret_tasks)
 {
@@ -438,8 +438,8 @@ list_stand_ins(kofn_run *run, size_t *ret_tasks)
         run->groups[g].passed = 0;
     for (size_t i = 0; i < lost; i++) {
         const size_t group = kofn_run_get_group(run, ret_tasks[i]);
-        const bool failed = kofn_run_count_failures(run, ret_tasks[i]) > 0;
-        const size_t fresh = failed ? none : find_idle(run, group, &run->groups[group].passed);
+        const bool again = run->policy->repeats || kofn_run_count_failures(run, ret_tasks[i]) > 0;
+        const size_t fresh = again ? none : find_fresh(run, group, &run->groups[group].passed);
         if (fresh != none)
             ret_tasks[i] = fresh;
     }
@@ -600,6 +600,29 @@ size_t
 kofn_run_count_out(const kofn_run *run)
 {
     return run->count[KOFN_TASK_OUT];
+}
+
+bool
+kofn_run_find_idle(const kofn_run *run, size_t from, size_t *ret_task)
+{
+    size_t task = from;
+    while (task < run->code->tasks && run->tasks[task].state != KOFN_TASK_IDLE)
+        task++;
+    if (task < run->code->tasks)
+        *ret_task = task;
+    return task < run->code->tasks;
+}
+
+bool
+kofn_run_would_help(const kofn_run *run, size_t task)
+{
+    return kofn_decoder_would_help(run->decoder, task);
+}
+
+bool
+kofn_run_would_suffice(const kofn_run *run, const size_t *tasks, size_t count)
+{
+    return kofn_decoder_would_suffice(run->decoder, tasks, count);
 }
 
 bool

@@ -31,6 +31,13 @@ static const kofn_key keys[] = {
      3.6e12, "10ms", NULL, "speculative: never copy a task that is out for less than this"},
     {"backup_quantile", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, backup_quantile), 0.01, 1,
      "0.5", NULL, "speculative: share of a job's tasks whose times must be known to judge by them"},
+    {"stage_factor", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, stage_factor), 1, 1000, "2",
+     NULL, "two_stage: coded tasks for one that is out past this times what stage_quantile says"},
+    {"stage_quantile", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, stage_quantile), 0, 1,
+     "0.5", NULL,
+     "two_stage: the time by which this share of the first stage answered; 0: the fastest"},
+    {"stage_floor", KOFN_KEY_DURATION, KOFN_KEY_FIELD(kofn_sched_config, stage_floor_ns), 1e5,
+     3.6e12, "10ms", NULL, "two_stage: no coded tasks for one that is out for less than this"},
     {"wait_for_better", KOFN_KEY_DURATION, KOFN_KEY_FIELD(kofn_sched_config, wait_for_better_ns), 0,
      6e10, "100ms", NULL, "longest wait for one more answer to a badly conditioned set"},
     {"max_amplification", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, max_amplification), 0,
@@ -52,6 +59,15 @@ check_config(const kofn_sched_config *c, kofn_error *err)
         return kofn_fail(err, KOFN_OUT_OF_RANGE,
                          "backup_quantile is %g, need more than 0 and at most 1",
                          c->backup_quantile);
+    if (!(c->stage_factor >= 1))
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "stage_factor is %g, need at least 1",
+                         c->stage_factor);
+    if (!(c->stage_quantile >= 0 && c->stage_quantile <= 1))
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "stage_quantile is %g, need 0 to 1",
+                         c->stage_quantile);
+    if (c->stage_floor_ns <= 0)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "stage_floor is %" PRId64 " ns, need more than 0",
+                         c->stage_floor_ns);
     if (c->wait_for_better_ns < 0)
         return kofn_fail(err, KOFN_OUT_OF_RANGE,
                          "wait_for_better is %" PRId64 " ns, need 0 or more",
@@ -323,7 +339,7 @@ explain_end(const kofn_run *run)
         return "too badly conditioned; take fewer parts or another family";
     if (run->stream)
         return "their rows do not span it; take another family or a larger field";
-    return run->policy == &kofn_policy_rateless
+    return run->policy == &kofn_policy_rateless || run->policy == &kofn_policy_two_stage
                ? "their random rows do not span it; take more tasks or another seed"
                : "their random rows do not span it; take more tasks or another seed, or policy "
                  "rateless, which sends fresh rows";
@@ -333,8 +349,7 @@ static void
 fail_at_end(kofn_run *run)
 {
     const size_t kept = run->count[KOFN_TASK_KEPT];
-    const size_t unused = run->code->reserve > 0 ? run->count[KOFN_TASK_IDLE] : 0;
-    const size_t tasks = run->code->tasks - unused;
+    const size_t tasks = run->code->tasks - run->count[KOFN_TASK_IDLE];
     if (run->accept.kind == KOFN_ACCEPT_ERROR)
         kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
                   "%zu answers of the %zu tasks of this %s code give an error of up to %.2g, and "

@@ -22,7 +22,7 @@
  * Lost work   When a worker is lost, or fails a task, what it held is queued again only if the
  *             answers kept and the tasks still out or queued cannot suffice. Of a code with a
  *             reserve a fresh row of the same group is queued instead of a lost one, until all were
- *             sent. A job without any live worker waits for one until its deadline.
+ *             sent; under two_stage, where lost ones cost no arithmetic, it is that one. A job without any live worker waits for one until its deadline.
  * Held work   A worker may have an answer of a job from before its connection, or this process, was
  *             new. A job that can use it adopts it: the task is out there, beyond the worker's credit,
  *             since there is nothing to be sent or computed; where another has the task, beside it.
@@ -81,6 +81,9 @@ typedef struct kofn_sched_config {
     double backup_factor;       // speculative: a copy goes out past this times the median task
     int64_t backup_floor_ns;    // and never before this
     double backup_quantile;     // and not before this share of the tasks has answered (0.5)
+    double stage_factor;        // two_stage: coded tasks go out past this times
+    double stage_quantile;      // what this share of the first ones took; 0: the fastest
+    int64_t stage_floor_ns;     // and never before this
     int64_t wait_for_better_ns; // longest wait for one more answer to a POOR set
     double max_amplification;   // what makes a set POOR; 0: the decoder's default
     /* For simulation, and no key: any `threshold` answers of a code that is certain suffice, whatever

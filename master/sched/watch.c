@@ -118,3 +118,12 @@ kofn_watch_find_late(const kofn_watch *watch, const kofn_run *run, uint64_t work
     *ret_task = task;
     return true;
 }
+
+bool
+kofn_watch_is_late_on(const kofn_watch *watch, const kofn_run *run, uint64_t worker)
+{
+    uint32_t task = watch->first[KOFN_WATCH_LATE];
+    while (task != none && kofn_run_get_oldest(run, task)->worker_id != worker)
+        task = watch->nodes[task].next;
+    return task != none;
+}

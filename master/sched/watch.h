@@ -31,8 +31,8 @@ typedef struct kofn_watch_node {
 
 typedef struct kofn_watch {
     uint32_t first[KOFN_WATCH_LISTS], last[KOFN_WATCH_LISTS]; // tasks, by the age of what is out
-    size_t late;      // tasks
-    size_t ever_late; // times that one came to be
+    size_t late;                                              // tasks
+    size_t ever_late;                                         // times that one came to be
     size_t answered;
     double *service;        // [answered], seconds from the head of a queue to the answer, sorted
     kofn_watch_node *nodes; // [tasks]
@@ -59,5 +59,8 @@ void kofn_watch_look(kofn_watch *watch, kofn_run *run, const kofn_patience *pati
 /* The task that has been late for longest, of those that this worker may take. False: there is none. */
 bool kofn_watch_find_late(const kofn_watch *watch, const kofn_run *run, uint64_t worker,
                           size_t *ret_task);
+
+/* Does this worker hold one of them? */
+bool kofn_watch_is_late_on(const kofn_watch *watch, const kofn_run *run, uint64_t worker);
 
 #endif
