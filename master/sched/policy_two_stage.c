@@ -147,8 +147,7 @@ count_work(const kofn_run *run, work *ret)
     const size_t lacking = kept < s->need ? s->need - kept : 1;
     *ret = (work){0};
     if (is_stuck(run)) {
-        ret->needed = lacking;
-        ret->spare = 1;
+        ret->needed = 1;
     } else if (s->need == 0) {
         ret->needed = late;
     } else if (late > 0) {
