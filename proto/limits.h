@@ -42,6 +42,7 @@ enum {
     KOFN_STREAM_TRACE_MAX = 32768,  // bytes of a stream's trace
     KOFN_STREAM_JOBS_MAX = 1024,    // of one stream, pushed and not answered
     KOFN_GRACE_MS_MAX = 3600000,    // an hour
+    KOFN_BATCH_BYTES_MAX = 1 << 18, // of one of a batch's three lists: 16384 entries
     KOFN_DIMENSION_MAX = INT32_MAX, // rows or columns of a matrix: what BLAS counts to
 };
 

@@ -51,6 +51,25 @@ const kofn_wire_message kofn_factor_message = {
     .help = "an operand of an outer product beyond the second"};
 #undef S
 
+#define S kofn_msg_batch
+static const kofn_wire_field batch_fields[] = {
+    U64(a_rows, OPTIONAL, KOFN_PAIRS_MAX,
+        "blocks that op(A) is cut into from top to bottom; 0 is 1"),
+    U64(a_cols, OPTIONAL, KOFN_PAIRS_MAX, "from left to right; 0 is 1"),
+    U64(b_rows, OPTIONAL, KOFN_PAIRS_MAX, "of op(B), likewise"),
+    U64(b_cols, OPTIONAL, KOFN_PAIRS_MAX, "of op(B), likewise"),
+    U64(c_rows, OPTIONAL, KOFN_PAIRS_MAX, "of C; 0: as many as there are pairs, or with weights 1"),
+    U64(c_cols, OPTIONAL, KOFN_PAIRS_MAX, "of C; 0 is 1"),
+    U64(pairs, REQUIRED, KOFN_PAIRS_MAX, "k"),
+    BYTES(left, KOFN_BATCH_BYTES_MAX, "entries pair, block of A, coefficient: X_i; absent: A_i"),
+    BYTES(right, KOFN_BATCH_BYTES_MAX, "entries pair, block of B, coefficient: Y_i; absent: B_i"),
+    BYTES(weights, KOFN_BATCH_BYTES_MAX,
+          "entries block of C, pair, weight; absent: block i of C is X_i Y_i"),
+};
+const kofn_wire_message kofn_batch_message = {
+    .name = "batch", FIELDS(batch_fields), .help = "which products a batch is of"};
+#undef S
+
 #define S kofn_msg_set
 static const kofn_wire_field set_fields[] = {
     TEXT(name, REQUIRED, "a parameter of the code family"),
@@ -491,9 +510,11 @@ static const kofn_wire_field product_fields[] = {
     TEXT(operand_b, OPTIONAL, "a stored operand's id: B is that one, and no blocks of it follow"),
     BOOL(transpose_a, "op(A) is the transpose of A"),
     BOOL(transpose_b, "op(B) is the transpose of B"),
-    TEXT(form, OPTIONAL, "empty: C = A B; outer: C = A (x) B (x) further operands"),
+    TEXT(form, OPTIONAL,
+         "empty: C = A B; outer: C = A (x) B (x) further operands; batch: see batch"),
     LIST(further, KOFN_OPERANDS_MAX - 2, kofn_factor_message,
          "of an outer product: the third operand and later ones"),
+    PART(batch, OPTIONAL, kofn_batch_message, "of form batch: which products"),
     TEXT(field, OPTIONAL,
          "f64, f32, gf256, gf16, gf4, gfp:P, integers; empty: implied by the dtype, u32 implies "
          "none"),
@@ -938,7 +959,7 @@ static const kofn_wire_message *const all[] = {
     &kofn_algorithm_message,   &kofn_field_info_message, &kofn_message_info_message,
     &kofn_method_info_message, &kofn_limit_info_message, &kofn_plan_row_message,
     &kofn_held_message,        &kofn_task_block_message, &kofn_block_name_message,
-    &kofn_settlement_message,  &kofn_stream_message,
+    &kofn_settlement_message,  &kofn_stream_message,     &kofn_batch_message,
 };
 
 size_t

@@ -14,6 +14,7 @@
 #define KOFN_PROTO_MESSAGES_H
 
 #include "common/code/algorithms.h"
+#include "common/code/batch.h"
 #include "common/code/plan.h"
 #include "common/code/spec.h"
 #include "proto/codec.h"
@@ -34,7 +35,14 @@ typedef struct kofn_msg_factor { // an operand of an outer product beyond the se
 /* Forms of products and tasks: "" is C := A B. */
 #define KOFN_FORM_OUTER                                                                            \
     "outer" // C := A_1 (x) A_2 (x) ...: A_1 is a, A_2 is b, the others are further
+#define KOFN_FORM_BATCH "batch" // of products alone: C_t := sum_i weights[t, i] X_i Y_i
 enum { KOFN_FORM_MAX = 16 };
+
+typedef struct kofn_msg_batch { // kofn_batch on the wire; the lists are of entries of 16 bytes
+    uint64_t a_rows, a_cols, b_rows, b_cols, c_rows, c_cols; // blocks; 0 is 1
+    uint64_t pairs;
+    kofn_wire_bytes left, right, weights;
+} kofn_msg_batch;
 
 typedef struct kofn_msg_set {
     char name[KOFN_NAME_MAX];
@@ -235,6 +243,7 @@ typedef struct kofn_msg_product { // Multiply, Submit
     bool transpose_a, transpose_b;
     char form[KOFN_FORM_MAX];  // "": A B; outer
     kofn_wire_list further;    // of kofn_msg_factor
+    kofn_msg_batch batch;      // of form batch
     char field[KOFN_NAME_MAX]; // "": implied by the dtype
     kofn_msg_code code;
     char policy[KOFN_NAME_MAX]; // "": the master's default
@@ -512,8 +521,8 @@ extern const kofn_wire_message kofn_matrix_message, kofn_factor_message, kofn_se
     kofn_operand_message, kofn_worker_message, kofn_param_message, kofn_family_message,
     kofn_algorithm_message, kofn_field_info_message, kofn_message_info_message,
     kofn_method_info_message, kofn_limit_info_message, kofn_plan_row_message, kofn_held_message,
-    kofn_task_block_message, kofn_block_name_message, kofn_settlement_message,
-    kofn_stream_message; // parts
+    kofn_task_block_message, kofn_block_name_message, kofn_settlement_message, kofn_stream_message,
+    kofn_batch_message; // parts
 
 /* All of the above, in the order of PROTOCOL.md: index < count. */
 size_t kofn_messages_count(void);
@@ -572,6 +581,14 @@ KOFN_MUST_CHECK kofn_status kofn_msg_code_from_spec(const kofn_code_spec *spec,
                                                     kofn_msg_code *ret_message, kofn_error *err);
 KOFN_MUST_CHECK kofn_status kofn_msg_code_to_spec(const kofn_msg_code *message,
                                                   kofn_code_spec *ret_spec, kofn_error *err);
+
+/* A batch to wire and back. The lists in *ret_message are owned (kofn_message_clear on its holder).
+ * OUT_OF_RANGE: more entries than a message carries. Errors of kofn_batch_new. */
+KOFN_MUST_CHECK kofn_status kofn_msg_batch_from_batch(const kofn_batch *batch,
+                                                      kofn_msg_batch *ret_message, kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_msg_batch_to_batch(const kofn_msg_batch *message,
+                                                    const kofn_field *field, kofn_batch **ret_batch,
+                                                    kofn_error *err);
 
 /* The query that a PlanCode asks, with the planner's defaults for what it leaves open; `measured`
  * (may be NULL) is what the fleet is, for what it does not give. Ownership: ret_query->field, to

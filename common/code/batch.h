@@ -22,8 +22,9 @@
 #include "common/code/code.h"
 
 enum {
-    KOFN_PAIRS_MAX = 4096,         // of a batch
-    KOFN_BATCH_TERMS_MAX = 1 << 16 // entries of left, right and weights, each
+    KOFN_PAIRS_MAX = 4096,          // of a batch
+    KOFN_BATCH_TERMS_MAX = 1 << 16, // entries of left, right and weights, each; blocks of each grid
+    KOFN_BATCH_PRODUCTS_MAX = 1 << 20, // of single blocks, that all of C is a sum of
 };
 
 typedef struct kofn_batch {
@@ -54,9 +55,11 @@ void kofn_batch_destroy(kofn_batch **batch_p); // lets go of one ref; accepts NU
 /* The block that side `side` of the pair is, or SIZE_MAX when it is a sum of several or a multiple. */
 size_t kofn_batch_get_block(const kofn_batch *batch, size_t side, size_t pair);
 
-/* T [blocks of C, blocks of A x blocks of B]: which columns of G each target is a sum of.
- * Ownership: free(ret_targets->first). RESOURCE_EXHAUSTED: no memory, or too many terms. */
-KOFN_MUST_CHECK kofn_status kofn_batch_make_targets(const kofn_batch *batch, const kofn_field *field,
-                                                    kofn_sums *ret_targets, kofn_error *err);
+/* T [blocks of C, blocks of A x blocks of B]: which columns of G each target is a sum of. A row is
+ * empty where nothing is to be added. Ownership: free(ret_targets->first). RESOURCE_EXHAUSTED: no
+ * memory, or too many terms. OUT_OF_RANGE: a coefficient that the field does not have. */
+KOFN_MUST_CHECK kofn_status kofn_batch_make_targets(const kofn_batch *batch,
+                                                    const kofn_field *field, kofn_sums *ret_targets,
+                                                    kofn_error *err);
 
 #endif

@@ -1,4 +1,5 @@
 #include "common/code/code.h"
+#include "common/code/batch.h"
 
 #include <assert.h>
 #include <math.h>
@@ -36,26 +37,49 @@ kofn_partition_outputs(kofn_partition part)
     return kofn_size_multiply(part.x, part.y);
 }
 
+/* Of codes with so many targets, columns of G, and columns of all of E. */
+static size_t
+count_most_tasks(size_t targets, size_t columns, size_t blocks)
+{
+    const size_t most = KOFN_CODE_BYTES_MAX / sizeof(double);
+    const size_t written = kofn_size_multiply(targets, columns);
+    if (columns == 0 || columns > KOFN_COLUMNS_MAX || written >= most)
+        return 0;
+    const size_t fit = (most - written) / blocks;
+    return fit < KOFN_TASKS_MAX ? fit : KOFN_TASKS_MAX;
+}
+
 size_t
 kofn_code_most_tasks(kofn_partition part)
 {
     const size_t columns = kofn_size_multiply(kofn_partition_products(part), part.z);
-    const size_t most = KOFN_CODE_BYTES_MAX / sizeof(double);
-    if (columns == 0 || columns > KOFN_COLUMNS_MAX || part.x * part.y * columns >= most)
-        return 0;
-    const size_t fit = (most - part.x * part.y * columns) / (part.z * (part.x + part.y));
-    return fit < KOFN_TASKS_MAX ? fit : KOFN_TASKS_MAX;
+    return count_most_tasks(kofn_partition_outputs(part), columns, part.z * (part.x + part.y));
 }
 
-/* How an operand, or the product, is cut: for messages. */
-static const char *
-name_cut(const kofn_code *like, char text[KOFN_CUTS_TEXT_MAX])
+size_t
+kofn_code_most_batch_tasks(const kofn_batch *batch)
 {
-    if (like->parts.count > 0)
-        kofn_cuts_format(&like->parts, text);
-    else
-        (void)snprintf(text, KOFN_CUTS_TEXT_MAX, "%zu,%zu,%zu", like->part.x, like->part.z,
+    const size_t left = batch->side[0].cols, right = batch->side[1].cols;
+    return count_most_tasks(batch->weights.rows, left * right, left + right);
+}
+
+enum { CUT_TEXT_MAX = KOFN_CUTS_TEXT_MAX + 32 };
+
+/* How operands are cut: for messages. */
+static const char *
+name_cut(const kofn_code *like, char text[CUT_TEXT_MAX])
+{
+    char parts[KOFN_CUTS_TEXT_MAX];
+    if (like->pairs > 0) {
+        (void)snprintf(text, CUT_TEXT_MAX, "a batch over %zu and %zu blocks", like->e[0].cols,
+                       like->e[1].cols);
+    } else if (like->parts.count > 0) {
+        kofn_cuts_format(&like->parts, parts);
+        (void)snprintf(text, CUT_TEXT_MAX, "parts %s", parts);
+    } else {
+        (void)snprintf(text, CUT_TEXT_MAX, "partition %zu,%zu,%zu", like->part.x, like->part.z,
                        like->part.y);
+    }
     return text;
 }
 
@@ -72,29 +96,44 @@ count_columns(const kofn_code *like)
 static kofn_status
 check_limits(const kofn_code *like, kofn_error *err)
 {
-    char cut[KOFN_CUTS_TEXT_MAX];
+    char cut[CUT_TEXT_MAX];
     const size_t columns = count_columns(like), targets = kofn_partition_outputs(like->part);
     if (columns == 0)
-        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s: partition %s has no parts", like->family,
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s: %s has no parts", like->family,
                          name_cut(like, cut));
     if (like->tasks == 0 || like->tasks > KOFN_TASKS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "%s: tasks=%zu, need 1 to %d", like->family,
                          like->tasks, KOFN_TASKS_MAX);
     if (columns > KOFN_COLUMNS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE,
-                         "%s: partition %s mixes more than %d block products; take fewer parts",
-                         like->family, name_cut(like, cut), KOFN_COLUMNS_MAX);
+                         "%s: %s mixes more than %d block products; take fewer parts", like->family,
+                         name_cut(like, cut), KOFN_COLUMNS_MAX);
     /* No overflow: columns is at most 2^20, so each part and each product of two is, too. */
     size_t coefs = targets * columns;
     for (size_t o = 0; o < like->operands; o++)
         coefs += like->tasks * like->e[o].cols;
     if (coefs > KOFN_CODE_BYTES_MAX / sizeof(double))
         return kofn_fail(err, KOFN_OUT_OF_RANGE,
-                         "%s: partition %s with %zu tasks needs %zu coefficients, at most %zu fit; "
+                         "%s: %s with %zu tasks needs %zu coefficients, at most %zu fit; "
                          "take fewer parts",
                          like->family, name_cut(like, cut), like->tasks, coefs,
                          KOFN_CODE_BYTES_MAX / sizeof(double));
     return KOFN_OK;
+}
+
+bool
+kofn_sums_alloc(size_t rows, size_t cols, size_t terms, kofn_sums *ret_sums)
+{
+    size_t *first = malloc((rows + 1 + terms) * sizeof *first + terms * sizeof(double));
+    if (!first)
+        return false;
+    first[0] = 0;
+    *ret_sums = (kofn_sums){.rows = rows,
+                            .cols = cols,
+                            .first = first,
+                            .column = first + rows + 1,
+                            .coef = (double *)(void *)(first + rows + 1 + terms)};
+    return true;
 }
 
 /* C_ij = sum_k A_ik B_kj. False: no memory. */
@@ -102,20 +141,16 @@ static bool
 make_targets(kofn_partition p, kofn_sums *ret_targets)
 {
     const size_t rows = p.x * p.y, terms = rows * p.z;
-    size_t *first = malloc((rows + 1 + terms) * sizeof *first + terms * sizeof(double));
-    if (!first)
+    kofn_sums sums;
+    if (!kofn_sums_alloc(rows, terms * p.z, terms, &sums))
         return false;
-    kofn_sums sums = {.rows = rows, .cols = terms * p.z, .first = first};
-    sums.column = first + rows + 1;
-    sums.coef = (double *)(void *)(sums.column + terms);
-    first[0] = 0;
     for (size_t row = 0, at = 0; row < rows; row++) {
         const size_t i = row / p.y, j = row % p.y;
         for (size_t k = 0; k < p.z; k++, at++) {
             sums.column[at] = (i * p.z + k) * (p.z * p.y) + k * p.y + j;
             sums.coef[at] = 1;
         }
-        first[row + 1] = at;
+        sums.first[row + 1] = at;
     }
     *ret_targets = sums;
     return true;
@@ -138,7 +173,8 @@ carve(counted_code *counted)
     counted->powers = sizes;
 }
 
-/* A code with the sizes of `like`: partition, operands, e[].cols, grids. */
+/* A code with the sizes of `like`: partition, operands, e[].cols, grids; of a batch its targets,
+ * which become the code's. */
 static kofn_status
 alloc_like(const char *family, const kofn_field *field, kofn_code like, kofn_code **ret_code,
            kofn_error *err)
@@ -155,7 +191,7 @@ alloc_like(const char *family, const kofn_field *field, kofn_code like, kofn_cod
     const size_t targets = kofn_partition_outputs(like.part);
     counted_code *counted = calloc(1, sizeof *counted + (coefs + like.tasks) * sizeof(double) +
                                           (like.operands * like.tasks + targets) * sizeof(size_t));
-    if (!counted || !make_targets(like.part, &like.targets)) {
+    if (!counted || (like.pairs == 0 && !make_targets(like.part, &like.targets))) {
         free(counted);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "%s: no memory for %zu coefficients", family,
                          coefs);
@@ -197,6 +233,28 @@ kofn_code_alloc_outer(const char *family, const kofn_field *field, const kofn_cu
         like.e[o].cols = parts->of[o];
     }
     return alloc_like(family, field, like, ret_code, err);
+}
+
+kofn_status
+kofn_code_alloc_batch(const char *family, const kofn_field *field, const kofn_batch *batch,
+                      size_t tasks, kofn_code **ret_code, kofn_error *err)
+{
+    kofn_code like = {.part = {.x = batch->weights.rows, .z = 1, .y = 1},
+                      .pairs = batch->count,
+                      .tasks = tasks,
+                      .operands = 2,
+                      .out = batch->out};
+    for (size_t o = 0; o < 2; o++) {
+        like.grid[o] = batch->grid[o];
+        like.e[o].cols = batch->side[o].cols;
+    }
+    kofn_status status = kofn_batch_make_targets(batch, field, &like.targets, err);
+    if (status)
+        return status;
+    status = alloc_like(family, field, like, ret_code, err);
+    if (status)
+        free(like.targets.first);
+    return status;
 }
 
 void

@@ -1,7 +1,7 @@
 /* A code is data: blocks, one encoding matrix for each operand, and the targets.
  *
- * Two forms: a product C := A B, and an outer product C := A_1 (x) ... (x) A_l (outer.h) of two
- * operands and more.
+ * Three forms: a product C := A B, an outer product C := A_1 (x) ... (x) A_l (outer.h) of two
+ * operands and more, and a batch of products of blocks (batch.h).
  *
  * Source     design idea 1; notation as in the random Khatri-Rao-product paper, with x, z, y for
  *            the parts (our E_A, E_B are its P and Q, our n its N).
@@ -12,6 +12,7 @@
  *            Outer products: E_i [n, d_i], operand i in d_i parts. Row i of G [n, d_1 ... d_l] is
  *            the Kronecker product of all of them, the last operand's block fastest. T is the
  *            identity: target t is the piece that column t is the product of.
+ *            Batches: grids and T are the batch's, and so C_t = sum T[t, a (blocks of B) + b] A_a B_b.
  * Threshold  Any `threshold` answers suffice; fewer may, and the decoder says when they do. Where
  *            rows are drawn from a finite field there may be no such number: `likely` then says
  *            that most sets of that many suffice, as all would for coefficients without
@@ -37,6 +38,8 @@ enum {
     KOFN_CODE_BYTES_MAX = 1 << 28, // of E and of T written out, as the decoder's algebra takes it
 };
 
+typedef struct kofn_batch kofn_batch; // batch.h
+
 typedef struct kofn_coefs {
     size_t rows, cols;
     double *at; // row-major
@@ -52,6 +55,10 @@ typedef struct kofn_sums {
     double *coef;   // [first[rows]]
 } kofn_sums;
 
+/* Room for so many rows and terms, of which first[0] alone is set; free(ret_sums->first). False: no
+ * memory. */
+bool kofn_sums_alloc(size_t rows, size_t cols, size_t terms, kofn_sums *ret_sums);
+
 /* How an estimate is made from answers that do not span the targets. */
 typedef enum kofn_estimator {
     KOFN_ESTIMATE_BALANCED,      // least squares that weighs what is missed against rounding
@@ -60,15 +67,16 @@ typedef enum kofn_estimator {
 
 typedef struct kofn_code {
     char family[KOFN_NAME_MAX];
-    const kofn_field *field;         // a ref of it
-    kofn_partition part;             // of an outer product x is the number of pieces, z and y are 1
-    kofn_cuts parts;                 // of an outer product; count 0: a product
-    size_t tasks;                    // rows: n and the reserve
-    size_t reserve;                  // of them, the last so many
-    size_t threshold;                // k; may be above n where `enough` is not
-    size_t enough;                   // answers that give the promised estimate; k: none promised
-    bool likely;                     // k answers suffice probably, whichever they are
-    size_t groups;                   // task i is of group i mod groups; 0: there are none
+    const kofn_field *field; // a ref of it
+    kofn_partition part; // of outer products and batches x is the number of targets, z and y are 1
+    kofn_cuts parts;     // of an outer product; count 0: there are none
+    size_t pairs;        // of a batch; 0: it is none
+    size_t tasks;        // rows: n and the reserve
+    size_t reserve;      // of them, the last so many
+    size_t threshold;    // k; may be above n where `enough` is not
+    size_t enough;       // answers that give the promised estimate; k: none promised
+    bool likely;         // k answers suffice probably, whichever they are
+    size_t groups;       // task i is of group i mod groups; 0: there are none
     size_t group_threshold;          // answers that give a group's product, as `threshold` says it
     kofn_estimator estimator;        // how the family wants estimates made
     uint64_t seed;                   // of whatever was drawn
@@ -106,6 +114,12 @@ KOFN_MUST_CHECK kofn_status kofn_code_alloc_outer(const char *family, const kofn
                                                   const kofn_cuts *parts, size_t tasks,
                                                   kofn_code **ret_code, kofn_error *err);
 
+/* The same for a batch (batch.h), which is not kept: its grids, and its sums as targets. Errors of
+ * kofn_batch_make_targets, too. */
+KOFN_MUST_CHECK kofn_status kofn_code_alloc_batch(const char *family, const kofn_field *field,
+                                                  const kofn_batch *batch, size_t tasks,
+                                                  kofn_code **ret_code, kofn_error *err);
+
 /* Code made of polynomials: room for points, and for powers where targets are coefficients. All
  * zero so far; to be called before sealing. */
 void kofn_code_use_points(kofn_code *code);
@@ -124,8 +138,9 @@ size_t kofn_code_first_tasks(const kofn_code *code); // n: without the reserve
  * reserve: fresh rows of one group do nothing for another. */
 bool kofn_code_is_certain(const kofn_code *code);
 
-/* The most tasks that a code over this partition can have; 0: none. */
+/* The most tasks that a code over this partition, or of this batch, can have; 0: none. */
 size_t kofn_code_most_tasks(kofn_partition part);
+size_t kofn_code_most_batch_tasks(const kofn_batch *batch);
 
 size_t kofn_code_columns(const kofn_code *code);                                     // of G
 const double *kofn_code_get_row(const kofn_code *code, size_t operand, size_t task); // of E

@@ -1,6 +1,7 @@
 #include "common/code/family.h"
 #include "common/code/alloy_global.h"
 #include "common/code/alloy_local.h"
+#include "common/code/batch.h"
 #include "common/code/eps.h"
 #include "common/code/matdot.h"
 #include "common/code/orthomatdot.h"
@@ -56,12 +57,22 @@ kofn_family_args_set_parts(kofn_family_args *args, const kofn_cuts *parts)
     args->part = (kofn_partition){.x = kofn_cuts_count_pieces(parts), .z = 1, .y = 1};
 }
 
+void
+kofn_family_args_set_batch(kofn_family_args *args, const kofn_batch *batch)
+{
+    args->batch = batch;
+    args->part = (kofn_partition){.x = batch->weights.rows, .z = 1, .y = 1};
+}
+
 const char *
 kofn_family_name_cut(const kofn_family_args *args, char text[KOFN_CUT_TEXT_MAX])
 {
     char parts[KOFN_CUTS_TEXT_MAX];
     kofn_cuts_format(&args->parts, parts);
-    if (args->parts.count > 0)
+    if (args->batch)
+        (void)snprintf(text, KOFN_CUT_TEXT_MAX, "%zu pair%s", args->batch->count,
+                       args->batch->count == 1 ? "" : "s");
+    else if (args->parts.count > 0)
         (void)snprintf(text, KOFN_CUT_TEXT_MAX, "parts %s", parts);
     else
         (void)snprintf(text, KOFN_CUT_TEXT_MAX, "partition %zu,%zu,%zu", args->part.x, args->part.z,
@@ -70,23 +81,26 @@ kofn_family_name_cut(const kofn_family_args *args, char text[KOFN_CUT_TEXT_MAX])
 }
 
 kofn_status
-kofn_family_check_form(const kofn_family *family, const kofn_field *field, bool outer,
-                       kofn_error *err)
+kofn_family_check_form(const kofn_family *family, const kofn_family_args *args, kofn_error *err)
 {
-    if (!outer || family->outer)
-        return KOFN_OK;
-    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                     "%s: this family makes products of two matrices, no outer products; take "
-                     "alloy_global or %s",
-                     family->name, field->order == 0 ? "rkrp" : "polynomial");
+    if (args->batch && !family->batches)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s: this family makes products of two matrices, no batches of pairs; "
+                         "take lagrange or %s",
+                         family->name, args->field->order == 0 ? "rkrp" : "replication");
+    if (args->parts.count > 0 && !family->outer)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s: this family makes products of two matrices, no outer products; take "
+                         "alloy_global or %s",
+                         family->name, args->field->order == 0 ? "rkrp" : "polynomial");
+    return KOFN_OK;
 }
 
 static kofn_status
 check_rules(const kofn_family *family, const kofn_family_args *args, kofn_thresholds *ret,
             kofn_error *err)
 {
-    const kofn_status status =
-        kofn_family_check_form(family, args->field, args->parts.count > 0, err);
+    const kofn_status status = kofn_family_check_form(family, args, err);
     if (status)
         return status;
     if (args->reserve > 0 && !family->rateless)
@@ -126,6 +140,18 @@ kofn_code_set_thresholds(kofn_code *code, const kofn_thresholds *k)
     code->likely = k->likely;
 }
 
+static kofn_status
+alloc_code(const kofn_family *family, const kofn_family_args *args, kofn_code **ret_code,
+           kofn_error *err)
+{
+    const size_t tasks = args->tasks + args->reserve;
+    if (args->batch)
+        return kofn_code_alloc_batch(family->name, args->field, args->batch, tasks, ret_code, err);
+    if (args->parts.count > 0)
+        return kofn_code_alloc_outer(family->name, args->field, &args->parts, tasks, ret_code, err);
+    return kofn_code_alloc(family->name, args->field, args->part, tasks, ret_code, err);
+}
+
 kofn_status
 kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_code **ret_code,
                   kofn_error *err)
@@ -133,12 +159,8 @@ kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_
     kofn_thresholds k = {0};
     kofn_code *code = NULL;
     kofn_status status = check_rules(family, args, &k, err);
-    if (!status && args->parts.count > 0)
-        status = kofn_code_alloc_outer(family->name, args->field, &args->parts,
-                                       args->tasks + args->reserve, &code, err);
-    else if (!status)
-        status = kofn_code_alloc(family->name, args->field, args->part, args->tasks + args->reserve,
-                                 &code, err);
+    if (!status)
+        status = alloc_code(family, args, &code, err);
     if (status)
         return status;
 
@@ -156,9 +178,11 @@ kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_
 }
 
 size_t
-kofn_family_reserve(const kofn_family *family, kofn_partition part, size_t tasks)
+kofn_family_reserve(const kofn_family *family, const kofn_family_args *args)
 {
-    const size_t most = kofn_code_most_tasks(part);
+    const size_t most =
+        args->batch ? kofn_code_most_batch_tasks(args->batch) : kofn_code_most_tasks(args->part);
+    const size_t tasks = args->tasks;
     if (!family->rateless || most <= tasks)
         return 0;
     return most - tasks < tasks ? most - tasks : tasks;

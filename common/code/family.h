@@ -19,10 +19,11 @@ enum { KOFN_PARAMS_MAX = 256 }; // bytes of a family's parameter struct
 /* What a family is asked for. Partition and tasks are already non-zero. */
 typedef struct kofn_family_args {
     const kofn_field *field;
-    kofn_partition part; // of an outer product: its pieces, 1, 1
-    kofn_cuts parts;     // of an outer product (kofn_family_args_set_parts); count 0: a product
-    size_t tasks;        // n
-    size_t reserve;      // rows beyond n: of rateless families
+    kofn_partition part; // of an outer product: its pieces, 1, 1; of a batch: its targets, 1, 1
+    kofn_cuts parts;     // of an outer product (kofn_family_args_set_parts); count 0: there is none
+    const kofn_batch *batch; // borrowed (kofn_family_args_set_batch); NULL: there is none
+    size_t tasks;            // n
+    size_t reserve;          // rows beyond n: of rateless families
     uint64_t seed;
     const void *params; // the family's own struct, filled through its table; NULL if it has none
     const kofn_algorithms *algorithms; // that parameters may name beside what ships; may be NULL
@@ -49,6 +50,7 @@ typedef struct kofn_family {
     bool rateless;         // row i does not depend on n: new rows can be made on demand
     bool splits_inner;     // made for z > 1: a partition left open may cut the inner dimension
     bool outer;            // makes outer products, too: fill writes all of E for them
+    bool batches;          // and batches
     const char *tasks_key; // the parameter, a whole number, that decides on tasks together with the
                            // partition; NULL: there is none
 
@@ -58,7 +60,8 @@ typedef struct kofn_family {
 
     /* The thresholds for these arguments, and whether they can be built: the one place for a
      * family's rules. INVALID_ARGUMENT with the rule and the nearest setting that works. Asked for
-     * outer products where `outer` says so; else kofn_family_check has refused them. */
+     * outer products and batches where `outer` and `batches` say so; else kofn_family_check has
+     * refused them. */
     kofn_status (*threshold_for)(const kofn_family_args *args, kofn_thresholds *ret,
                                  kofn_error *err);
 
@@ -92,14 +95,16 @@ typedef struct kofn_family {
 /* The arguments become those of an outer product in these parts. */
 void kofn_family_args_set_parts(kofn_family_args *args, const kofn_cuts *parts);
 
-/* "partition 2,1,3" or "parts 2,3,1": for messages. */
+/* And those of this batch, which outlives them. */
+void kofn_family_args_set_batch(kofn_family_args *args, const kofn_batch *batch);
+
+/* "partition 2,1,3", "parts 2,3,1" or "8 pairs": for messages. */
 enum { KOFN_CUT_TEXT_MAX = KOFN_CUTS_TEXT_MAX + 16 };
 const char *kofn_family_name_cut(const kofn_family_args *args, char text[KOFN_CUT_TEXT_MAX]);
 
-/* INVALID_ARGUMENT: it makes no outer products, with families that do. */
+/* INVALID_ARGUMENT: it makes no outer products, or no batches, with families that do. */
 KOFN_MUST_CHECK kofn_status kofn_family_check_form(const kofn_family *family,
-                                                   const kofn_field *field, bool outer,
-                                                   kofn_error *err);
+                                                   const kofn_family_args *args, kofn_error *err);
 
 /* The family's rules (threshold_for) and who may have a reserve, then its judge: what a job has to
  * pass. `ret` and `ret_error` as theirs; the latter may be NULL. */
@@ -108,16 +113,16 @@ KOFN_MUST_CHECK kofn_status kofn_family_check(const kofn_family *family,
                                               double *ret_error, kofn_error *err);
 
 /* The code for these arguments: rules, limits, memory, coefficients. Errors of threshold_for, of
- * kofn_code_alloc and of fill. INVALID_ARGUMENT also: no outer products. */
+ * kofn_code_alloc and of fill. INVALID_ARGUMENT also: not of this form. */
 KOFN_MUST_CHECK kofn_status kofn_family_build(const kofn_family *family,
                                               const kofn_family_args *args, kofn_code **ret_code,
                                               kofn_error *err);
 
 void kofn_code_set_thresholds(kofn_code *code, const kofn_thresholds *k);
 
-/* A reserve that is worth having beyond n tasks: as many again, or as many as fit; 0 where rows are
- * not rateless. */
-size_t kofn_family_reserve(const kofn_family *family, kofn_partition part, size_t tasks);
+/* A reserve that is worth having beyond args->tasks: as many again, or as many as fit; 0 where rows
+ * are not rateless. */
+size_t kofn_family_reserve(const kofn_family *family, const kofn_family_args *args);
 
 /* What default_tasks says for a code of threshold k: a task for each worker, but no fewer than lets
  * one answer in six be lost (at least one), and no more than 2 k. */

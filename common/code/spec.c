@@ -372,8 +372,8 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
         status = parse_params(spec, family, &p, err);
     if (status)
         return status;
-    status = kofn_family_check_form(family, field, spec->parts.count > 0, err);
     kofn_family_args args = make_args(spec, field, &p);
+    status = kofn_family_check_form(family, &args, err);
     if (!status && family->check_params)
         status = family->check_params(&args, err);
     if (status || !is_cut(spec)) {
@@ -693,7 +693,7 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     done.tasks = c.args.tasks;
     if (!done.reserve && (context->reserve == KOFN_RESERVE_ALWAYS ||
                           (context->reserve == KOFN_RESERVE_LIKELY && k.likely)))
-        done.reserve = kofn_family_reserve(c.family, c.args.part, done.tasks);
+        done.reserve = kofn_family_reserve(c.family, &c.args);
     status = check_sizes(&done, err);
     if (status)
         return status;

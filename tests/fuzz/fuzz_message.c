@@ -42,6 +42,27 @@ read_product(const void *message)
 }
 
 static void
+read_batch(const void *message)
+{
+    const kofn_msg_batch *asked = message;
+    kofn_batch *batch, *again;
+    kofn_msg_batch back;
+    kofn_error error = {0};
+    const kofn_field *f64 = kofn_field_find("f64");
+    if (kofn_msg_batch_to_batch(asked, f64, &batch, &error) != KOFN_OK) {
+        insist(error.text[0] != '\0');
+        return;
+    }
+    if (kofn_msg_batch_from_batch(batch, &back, NULL) == KOFN_OK) {
+        insist(kofn_msg_batch_to_batch(&back, f64, &again, NULL) == KOFN_OK);
+        insist(again->count == batch->count);
+        kofn_batch_destroy(&again);
+        kofn_message_clear(&kofn_batch_message, &back);
+    }
+    kofn_batch_destroy(&batch);
+}
+
+static void
 read_plan_query(const void *message)
 {
     const kofn_msg_plan_query *asked = message;
@@ -62,6 +83,7 @@ read_further(const kofn_wire_message *of, const uint8_t *bytes, size_t length)
     } readers[] = {
         {&kofn_code_message, read_code},
         {&kofn_product_message, read_product},
+        {&kofn_batch_message, read_batch},
         {&kofn_plan_query_message, read_plan_query},
     };
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {

@@ -70,7 +70,7 @@ set_raw(kofn_rng *rng, kofn_wire_raw *at)
 static void
 set_bytes(const kofn_wire_field *field, kofn_rng *rng, kofn_wire_bytes *at)
 {
-    static const size_t lengths[] = {1, 2, 31, 256, 65536};
+    static const size_t lengths[] = {1, 31, 48, 256, 4096};
     const size_t length = lengths[kofn_rng_below(rng, 5)], max = (size_t)field->max;
     *at = (kofn_wire_bytes){.length = length < max ? length : max};
     at->at = calloc(at->length, 1);

@@ -1,6 +1,7 @@
 kofn_test(scan LINKS kofn_proto)
 kofn_test(codec LINKS kofn_proto)
 kofn_test(messages LINKS kofn_proto)
+kofn_test(batches LINKS kofn_proto)
 kofn_test(block LINKS kofn_proto)
 kofn_test(assembler LINKS kofn_proto)
 kofn_test(flow LINKS kofn_proto)

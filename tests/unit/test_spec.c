@@ -233,14 +233,16 @@ a_reserve_is_no_larger_than_what_fits(void **state)
     assert_int_equal(kofn_code_most_tasks((kofn_partition){2, 1, 2}), KOFN_TASKS_MAX);
     assert_int_equal(kofn_code_most_tasks((kofn_partition){SIZE_MAX, 2, 2}), 0);
     /* 2^25 coefficients; 64^2 targets of 64^2 columns leave half of them for rows of 128. */
-    const kofn_partition square = {64, 1, 64};
     const size_t most = ((1 << 25) - (1 << 24)) / 128;
     assert_true(most > KOFN_TASKS_MAX);
     const kofn_family *family = kofn_family_find("alloy_global");
-    assert_int_equal(kofn_family_reserve(family, square, 40000), KOFN_TASKS_MAX - 40000);
-    assert_int_equal(kofn_family_reserve(family, square, KOFN_TASKS_MAX), 0);
-    assert_int_equal(kofn_family_reserve(family, square, 5000), 5000);
-    assert_int_equal(kofn_family_reserve(kofn_family_find("polynomial"), square, 5000), 0);
+    kofn_family_args args = {.part = {64, 1, 64}, .tasks = 40000};
+    assert_int_equal(kofn_family_reserve(family, &args), KOFN_TASKS_MAX - 40000);
+    args.tasks = KOFN_TASKS_MAX;
+    assert_int_equal(kofn_family_reserve(family, &args), 0);
+    args.tasks = 5000;
+    assert_int_equal(kofn_family_reserve(family, &args), 5000);
+    assert_int_equal(kofn_family_reserve(kofn_family_find("polynomial"), &args), 0);
 }
 
 static void

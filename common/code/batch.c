@@ -1,0 +1,518 @@
+#include "common/code/batch.h"
+
+#include <assert.h>
+#include <float.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is really allocated: users see the first member. */
+typedef struct counted_batch {
+    kofn_batch batch;
+    atomic_size_t refs;
+} counted_batch;
+
+static const char *const side_names[] = {"left", "right"};
+static const char *const operand_names[] = {"A", "B"};
+
+/* ---- checks ---------------------------------------------------------------------------------- */
+
+static size_t
+count_blocks(kofn_grid grid)
+{
+    return kofn_size_multiply(grid.rows, grid.cols);
+}
+
+/* A coefficient that the field has; f32 has none beyond its elements. */
+static bool
+is_number(const kofn_field *f, double coef)
+{
+    if (f->order != 0)
+        return coef >= 0 && coef < f->order && coef == floor(coef);
+    return isfinite(coef) && (f->dtype != KOFN_F32 || fabs(coef) <= (double)FLT_MAX);
+}
+
+static kofn_status
+check_grid(const char *what, kofn_grid grid, kofn_error *err)
+{
+    if (grid.rows == 0 || grid.cols == 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "batch: %s is cut into %zu by %zu blocks",
+                         what, grid.rows, grid.cols);
+    if (count_blocks(grid) > KOFN_BATCH_TERMS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "batch: %s is cut into %zu by %zu blocks, at most %d fit", what, grid.rows,
+                         grid.cols, KOFN_BATCH_TERMS_MAX);
+    return KOFN_OK;
+}
+
+/* Columns and coefficients of row `row`; "left side of pair 3" is "%s %zu". */
+static kofn_status
+check_row(const kofn_sums *sums, size_t row, const char *what, const kofn_field *f, kofn_error *err)
+{
+    const size_t first = sums->first[row];
+    for (size_t i = first; i < sums->first[row + 1]; i++) {
+        if (sums->column[i] >= sums->cols)
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "batch: %s %zu names %zu, need less than %zu", what, row,
+                             sums->column[i], sums->cols);
+        if (i > first && sums->column[i] <= sums->column[i - 1])
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "batch: %s %zu names %zu after %zu, need them in ascending order",
+                             what, row, sums->column[i], sums->column[i - 1]);
+        if (sums->coef[i] == 0 || !is_number(f, sums->coef[i]))
+            return kofn_fail(
+                err, KOFN_INVALID_ARGUMENT,
+                "batch: %s %zu has the coefficient %g, need a number of %s other than 0", what, row,
+                sums->coef[i], f->name);
+    }
+    return KOFN_OK;
+}
+
+static kofn_status
+check_sums(const kofn_sums *sums, size_t rows, size_t cols, const char *what, const kofn_field *f,
+           kofn_error *err)
+{
+    if (sums->rows != rows || sums->cols != cols || sums->first[0] != 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "batch: %s: %zu sums over %zu, need %zu over %zu", what, sums->rows,
+                         sums->cols, rows, cols);
+    for (size_t row = 0; row < rows; row++)
+        if (sums->first[row + 1] < sums->first[row])
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT, "batch: %s %zu ends before it begins",
+                             what, row);
+    if (sums->first[rows] > KOFN_BATCH_TERMS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "batch: %zu terms of %s, at most %d fit",
+                         sums->first[rows], what, KOFN_BATCH_TERMS_MAX);
+    kofn_status status = KOFN_OK;
+    for (size_t row = 0; row < rows && !status; row++)
+        status = check_row(sums, row, what, f, err);
+    return status;
+}
+
+static kofn_status
+check_count(size_t count, kofn_error *err)
+{
+    if (count == 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "batch: there are no pairs");
+    if (count > KOFN_PAIRS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "batch: %zu pairs, at most %d fit", count,
+                         KOFN_PAIRS_MAX);
+    return KOFN_OK;
+}
+
+static kofn_status
+check_side(const kofn_batch *b, size_t side, const kofn_field *f, kofn_error *err)
+{
+    const kofn_sums *sums = &b->side[side];
+    kofn_status status = check_grid(operand_names[side], b->grid[side], err);
+    if (!status)
+        status = check_sums(sums, b->count, count_blocks(b->grid[side]),
+                            side == 0 ? "left side of pair" : "right side of pair", f, err);
+    for (size_t i = 0; i < b->count && !status; i++)
+        if (sums->first[i] == sums->first[i + 1])
+            status = kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                               "batch: the %s side of pair %zu has no blocks", side_names[side], i);
+    return status;
+}
+
+static kofn_status
+check_batch(const kofn_batch *b, const kofn_field *f, kofn_error *err)
+{
+    kofn_status status = check_count(b->count, err);
+    for (size_t side = 0; side < 2 && !status; side++)
+        status = check_side(b, side, f, err);
+    if (!status)
+        status = check_grid("C", b->out, err);
+    if (!status)
+        status =
+            check_sums(&b->weights, count_blocks(b->out), b->count, "weights of block", f, err);
+    return status;
+}
+
+/* ---- sums that are being made ---------------------------------------------------------------- */
+
+typedef struct term {
+    size_t column;
+    double coef;
+} term;
+
+static int
+compare_terms(const void *left, const void *right)
+{
+    const term *a = left, *b = right;
+    return (a->column > b->column) - (a->column < b->column);
+}
+
+/* Terms become what a row of sums is: one for each column, ascending, none zero. In the reals what
+ * is left of a sum by its own rounding counts as zero, so that dependencies written in decimals
+ * cancel. Returns how many are left. */
+static size_t
+settle_terms(const kofn_field *f, term *at, size_t count)
+{
+    size_t kept = 0;
+    qsort(at, count, sizeof *at, compare_terms);
+    for (size_t i = 0, next; i < count; i = next) {
+        double sum = 0, size = 0;
+        for (next = i; next < count && at[next].column == at[i].column; next++) {
+            sum = f->add(f, sum, at[next].coef);
+            size += fabs(at[next].coef);
+        }
+        const double noise = f->order == 0 ? (double)(next - i - 1) * DBL_EPSILON * size : 0;
+        if (sum != 0 && !(fabs(sum) <= noise))
+            at[kept++] = (term){.column = at[i].column, .coef = sum};
+    }
+    return kept;
+}
+
+/* Row `row` of sums whose earlier rows are there. */
+static void
+put_row(kofn_sums *sums, size_t row, const term *at, size_t count)
+{
+    const size_t first = sums->first[row];
+    for (size_t i = 0; i < count; i++) {
+        sums->column[first + i] = at[i].column;
+        sums->coef[first + i] = at[i].coef;
+    }
+    sums->first[row + 1] = first + count;
+}
+
+static size_t
+count_terms(const kofn_sums *sums, size_t row)
+{
+    return sums->first[row + 1] - sums->first[row];
+}
+
+/* ---- pairs that are the same ----------------------------------------------------------------- */
+
+typedef struct numbered_pair { // so that qsort's comparison knows the batch
+    const kofn_batch *of;
+    size_t index;
+} numbered_pair;
+
+static int
+compare_rows(const kofn_sums *sums, size_t i, size_t j)
+{
+    const size_t count = count_terms(sums, i), others = count_terms(sums, j);
+    if (count != others)
+        return count < others ? -1 : 1;
+    for (size_t t = 0; t < count; t++) {
+        const size_t a = sums->first[i] + t, b = sums->first[j] + t;
+        if (sums->column[a] != sums->column[b])
+            return sums->column[a] < sums->column[b] ? -1 : 1;
+        if (sums->coef[a] < sums->coef[b] || sums->coef[a] > sums->coef[b])
+            return sums->coef[a] < sums->coef[b] ? -1 : 1;
+    }
+    return 0;
+}
+
+static int
+compare_products(const numbered_pair *a, const numbered_pair *b)
+{
+    const int order = compare_rows(&a->of->side[0], a->index, b->index);
+    return order ? order : compare_rows(&a->of->side[1], a->index, b->index);
+}
+
+static int
+compare_pairs(const void *left, const void *right)
+{
+    const numbered_pair *a = left, *b = right;
+    const int order = compare_products(a, b);
+    return order ? order : (a->index > b->index) - (a->index < b->index);
+}
+
+/* same[i]: the first pair that has the same product as pair i. */
+static kofn_status
+find_same(const kofn_batch *b, size_t *same, kofn_error *err)
+{
+    numbered_pair *pairs = malloc(b->count * sizeof *pairs);
+    if (!pairs)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory for %zu pairs", b->count);
+    for (size_t i = 0; i < b->count; i++)
+        pairs[i] = (numbered_pair){.of = b, .index = i};
+    qsort(pairs, b->count, sizeof *pairs, compare_pairs);
+    for (size_t i = 0; i < b->count; i++) {
+        const bool again = i > 0 && compare_products(&pairs[i - 1], &pairs[i]) == 0;
+        same[pairs[i].index] = again ? same[pairs[i - 1].index] : pairs[i].index;
+    }
+    free(pairs);
+    return KOFN_OK;
+}
+
+/* Weights by the pairs that stand for others, still in the old numbers. */
+static kofn_status
+merge_weights(const kofn_batch *from, const kofn_field *f, const size_t *same, kofn_sums *weights,
+              kofn_error *err)
+{
+    const kofn_sums *w = &from->weights;
+    term *row = malloc(from->count * sizeof *row);
+    kofn_status status = row && kofn_sums_alloc(w->rows, w->cols, w->first[w->rows], weights)
+                             ? KOFN_OK
+                             : kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                                         "batch: no memory for %zu weights", w->first[w->rows]);
+    for (size_t t = 0; t < w->rows && !status; t++) {
+        size_t count = count_terms(w, t);
+        for (size_t i = 0; i < count; i++)
+            row[i] = (term){same[w->column[w->first[t] + i]], w->coef[w->first[t] + i]};
+        count = settle_terms(f, row, count);
+        put_row(weights, t, row, count);
+        for (size_t i = 0; i < count && !status; i++)
+            if (!is_number(f, row[i].coef))
+                status = kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                                   "batch: weights of block %zu add up to %g for pair %zu", t,
+                                   row[i].coef, row[i].column);
+    }
+    free(row);
+    return status;
+}
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+static bool
+copy_rows(const kofn_sums *from, const size_t *rows, size_t count, kofn_sums *ret)
+{
+    size_t terms = 0;
+    for (size_t i = 0; i < count; i++)
+        terms += count_terms(from, rows[i]);
+    if (!kofn_sums_alloc(count, from->cols, terms, ret))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const size_t first = ret->first[i], there = from->first[rows[i]],
+                     len = count_terms(from, rows[i]);
+        memcpy(ret->column + first, from->column + there, len * sizeof *ret->column);
+        memcpy(ret->coef + first, from->coef + there, len * sizeof *ret->coef);
+        ret->first[i + 1] = first + len;
+    }
+    return true;
+}
+
+/* Weights' columns, which are pairs of `from`, become those that are kept: kept[i] in ascending
+ * order, and how many. */
+static size_t
+number_pairs(kofn_sums *weights, size_t pairs, size_t *number, size_t *kept)
+{
+    size_t count = 0;
+    memset(number, 0, pairs * sizeof *number);
+    for (size_t i = 0; i < weights->first[weights->rows]; i++)
+        number[weights->column[i]] = 1;
+    for (size_t i = 0; i < pairs; i++)
+        if (number[i]) {
+            number[i] = count;
+            kept[count++] = i;
+        }
+    for (size_t i = 0; i < weights->first[weights->rows]; i++)
+        weights->column[i] = number[weights->column[i]];
+    weights->cols = count;
+    return count;
+}
+
+/* What is left of `from`, of which same[i] is known; `room` for as many numbers twice. */
+static kofn_status
+fill_batch(const kofn_batch *from, const kofn_field *f, const size_t *same, size_t *room,
+           kofn_batch *batch, kofn_error *err)
+{
+    const kofn_status status = merge_weights(from, f, same, &batch->weights, err);
+    if (status)
+        return status;
+    size_t *kept = room + from->count;
+    batch->count = number_pairs(&batch->weights, from->count, room, kept);
+    if (batch->count == 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "batch: no pair has a weight");
+    for (size_t side = 0; side < 2; side++)
+        if (!copy_rows(&from->side[side], kept, batch->count, &batch->side[side]))
+            return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory for %zu pairs",
+                             batch->count);
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_batch_new(const kofn_batch *from, const kofn_field *field, kofn_batch **ret_batch,
+               kofn_error *err)
+{
+    kofn_status status = check_batch(from, field, err);
+    if (status)
+        return status;
+    counted_batch *counted = calloc(1, sizeof *counted);
+    size_t *same = malloc(3 * from->count * sizeof *same);
+    kofn_batch *batch = counted ? &counted->batch : NULL;
+    if (!batch || !same) {
+        status =
+            kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory for %zu pairs", from->count);
+        goto out;
+    }
+    atomic_init(&counted->refs, 1);
+    memcpy(batch->grid, from->grid, sizeof batch->grid);
+    batch->out = from->out;
+    status = find_same(from, same, err);
+    if (!status)
+        status = fill_batch(from, field, same, same + from->count, batch, err);
+out:
+    free(same);
+    if (status)
+        kofn_batch_destroy(&batch);
+    else
+        *ret_batch = batch;
+    return status;
+}
+
+/* Sums of one block each. */
+static void
+fill_single(kofn_sums *sums, size_t rows, size_t cols, const size_t *columns)
+{
+    sums->rows = rows;
+    sums->cols = cols;
+    for (size_t i = 0; i < rows; i++) {
+        sums->first[i + 1] = i + 1;
+        sums->column[i] = columns ? columns[i] : i;
+        sums->coef[i] = 1;
+    }
+}
+
+static bool
+alloc_single(size_t count, kofn_batch *b)
+{
+    return kofn_sums_alloc(count, 0, count, &b->side[0]) &&
+           kofn_sums_alloc(count, 0, count, &b->side[1]) &&
+           kofn_sums_alloc(count, 0, count, &b->weights);
+}
+
+kofn_status
+kofn_batch_new_stacked(size_t lefts, size_t rights, size_t count, const size_t *left,
+                       const size_t *right, const double *weights, const kofn_field *field,
+                       kofn_batch **ret_batch, kofn_error *err)
+{
+    kofn_batch b = {.grid = {{.rows = lefts, .cols = 1}, {.rows = rights, .cols = 1}},
+                    .out = {.rows = weights ? 1 : count, .cols = 1},
+                    .count = count};
+    kofn_status status = check_count(count, err);
+    if (status)
+        return status;
+    if (alloc_single(count, &b)) {
+        fill_single(&b.side[0], count, lefts, left);
+        fill_single(&b.side[1], count, rights, right);
+        fill_single(&b.weights, count, count, NULL);
+        if (weights) {
+            b.weights.rows = 1;
+            b.weights.first[1] = count;
+            memcpy(b.weights.coef, weights, count * sizeof *weights);
+        }
+        status = kofn_batch_new(&b, field, ret_batch, err);
+    } else {
+        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory for %zu pairs", count);
+    }
+    free(b.side[0].first);
+    free(b.side[1].first);
+    free(b.weights.first);
+    return status;
+}
+
+kofn_batch *
+kofn_batch_ref(kofn_batch *batch)
+{
+    atomic_fetch_add_explicit(&((counted_batch *)batch)->refs, 1, memory_order_relaxed);
+    return batch;
+}
+
+void
+kofn_batch_destroy(kofn_batch **batch_p)
+{
+    counted_batch *counted = (counted_batch *)*batch_p;
+    *batch_p = NULL;
+    if (!counted || atomic_fetch_sub_explicit(&counted->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    free(counted->batch.side[0].first);
+    free(counted->batch.side[1].first);
+    free(counted->batch.weights.first);
+    free(counted);
+}
+
+size_t
+kofn_batch_get_block(const kofn_batch *batch, size_t side, size_t pair)
+{
+    assert(side < 2 && pair < batch->count);
+    const kofn_sums *sums = &batch->side[side];
+    const size_t at = sums->first[pair];
+    return count_terms(sums, pair) == 1 && sums->coef[at] == 1 ? sums->column[at] : SIZE_MAX;
+}
+
+/* ---- targets --------------------------------------------------------------------------------- */
+
+/* Block products that pairs are sums of, and those of row t of the weights. */
+static size_t
+count_products(const kofn_batch *b, size_t pair)
+{
+    return count_terms(&b->side[0], pair) * count_terms(&b->side[1], pair);
+}
+
+static size_t
+count_row_products(const kofn_batch *b, size_t t)
+{
+    size_t count = 0; // no overflow: 2^16 weights of 2^32 products at most
+    for (size_t i = b->weights.first[t]; i < b->weights.first[t + 1]; i++)
+        count += count_products(b, b->weights.column[i]);
+    return count;
+}
+
+/* weight times the pair's product, at the terms from `at` on; where they end. */
+static term *
+add_pair(const kofn_batch *b, const kofn_field *f, size_t pair, double weight, term *at)
+{
+    const kofn_sums *left = &b->side[0], *right = &b->side[1];
+    for (size_t i = left->first[pair]; i < left->first[pair + 1]; i++)
+        for (size_t j = right->first[pair]; j < right->first[pair + 1]; j++)
+            *at++ = (term){
+                .column = left->column[i] * right->cols + right->column[j],
+                .coef = f->multiply(f, weight, f->multiply(f, left->coef[i], right->coef[j]))};
+    return at;
+}
+
+static kofn_status
+fill_targets(const kofn_batch *b, const kofn_field *f, term *room, kofn_sums *targets,
+             kofn_error *err)
+{
+    for (size_t t = 0; t < targets->rows; t++) {
+        term *end = room;
+        for (size_t i = b->weights.first[t]; i < b->weights.first[t + 1]; i++)
+            end = add_pair(b, f, b->weights.column[i], b->weights.coef[i], end);
+        const size_t count = settle_terms(f, room, (size_t)(end - room));
+        put_row(targets, t, room, count);
+        for (size_t i = 0; i < count; i++)
+            if (!is_number(f, room[i].coef))
+                return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                                 "batch: a product's coefficient in block %zu is %g", t,
+                                 room[i].coef);
+    }
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_batch_make_targets(const kofn_batch *batch, const kofn_field *field, kofn_sums *ret_targets,
+                        kofn_error *err)
+{
+    size_t most = 0, all = 0;
+    for (size_t t = 0; t < batch->weights.rows; t++) {
+        const size_t count = count_row_products(batch, t);
+        most = count > most ? count : most;
+        all += count;
+    }
+    if (all > KOFN_BATCH_PRODUCTS_MAX)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
+                         "batch: C is a sum of %zu block products, at most %d fit; take pairs of "
+                         "fewer blocks",
+                         all, KOFN_BATCH_PRODUCTS_MAX);
+    kofn_sums targets = {0};
+    term *room = malloc((most + 1) * sizeof *room);
+    if (!room || !kofn_sums_alloc(batch->weights.rows, batch->side[0].cols * batch->side[1].cols,
+                                  all, &targets)) {
+        free(room);
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory for %zu block products",
+                         all);
+    }
+    const kofn_status status = fill_targets(batch, field, room, &targets, err);
+    free(room);
+    if (status)
+        free(targets.first);
+    else
+        *ret_targets = targets;
+    return status;
+}
