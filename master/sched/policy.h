@@ -35,6 +35,7 @@ typedef struct kofn_policy {
     const char *name;
     const char *help; // one sentence without a full stop
     bool repeats;     // what is lost is sent again, and no row of a reserve in its place
+    bool fresh;       // a reserve of rows is worth having, and a family that can have one
 
     /* Bytes of state for a job with so many tasks: zeroed, aligned for any type. */
     size_t (*state_bytes)(size_t tasks);

@@ -260,6 +260,7 @@ const kofn_policy kofn_policy_two_stage = {
         "send as few tasks as suffice, uncoded ones where there are any, and coded ones for what "
         "is late",
     .repeats = true,
+    .fresh = true,
     .state_bytes = state_bytes,
     .start = start,
     .has_work = has_work,
