@@ -65,6 +65,11 @@ typedef struct kofn_policy {
     /* The time of kofn_run_wake_at has come; then has_work is asked again, as without this. Time makes
      * no work where nothing is out: a job without either is at its end. */
     void (*on_tick)(kofn_run *run);
+
+    /* Of a policy that asks for rows: the tasks that they are to make up for, into room for all, and
+     * the share of tasks that are late. And: the code has such rows now, or there are none. */
+    size_t (*list_missing)(const kofn_run *run, size_t *ret_tasks, double *ret_rate);
+    void (*on_recode)(kofn_run *run, bool made);
 } kofn_policy;
 
 extern const kofn_policy kofn_policy_oneshot, kofn_policy_speculative, kofn_policy_rateless,
@@ -86,11 +91,13 @@ int64_t kofn_run_get_now_ns(const kofn_run *run); // time of the event
 void kofn_run_want(kofn_run *run, size_t task);        // queue a task that is idle or lost
 void kofn_run_want_first(kofn_run *run);               // the n that are sent first, all idle
 void kofn_run_wake_at(kofn_run *run, int64_t when_ns); // after now; KOFN_NEVER_NS: not at all
+void kofn_run_ask_recode(kofn_run *run);               // have rows made; on_recode follows
 size_t kofn_run_count_queued(const kofn_run *run);
 size_t kofn_run_count_out(const kofn_run *run);
 
-/* The first idle task from `from` on; false: there is none. Of use: its answer could add something. */
-bool kofn_run_find_idle(const kofn_run *run, size_t from, size_t *ret_task);
+/* The first task from `from` on that is idle or lost; false: there is none. Could its answer add
+ * something? */
+bool kofn_run_find_unsent(const kofn_run *run, size_t from, size_t *ret_task);
 bool kofn_run_would_help(const kofn_run *run, size_t task);
 
 /* Would these, with what is answered, give the product? */

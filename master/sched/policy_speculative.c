@@ -56,8 +56,9 @@ static void
 look(kofn_run *run)
 {
     const kofn_sched_config *config = kofn_run_get_config(run);
-    const kofn_patience patience = {config->backup_factor, config->backup_floor_ns,
-                                    expected_ns(run)};
+    const kofn_patience patience = {.factor = config->backup_factor,
+                                    .floor_ns = config->backup_floor_ns,
+                                    .expected_ns = expected_ns(run)};
     kofn_watch_look(kofn_run_get_state(run), run, &patience);
 }
 

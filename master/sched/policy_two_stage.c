@@ -21,9 +21,13 @@
  *            them come in time below 1 in 20, at the rate of stragglers that the job has seen. Those
  *            that are needed go to any worker that holds nothing late of the job, and spare ones to
  *            those that have nothing to do. Elsewhere (uncoded, replication, groups), and once all
- *            rows are out, a copy of each that is late. */
+ *            rows are out, a copy of each that is late.
+ * Made       The reserve of a staged code (staged.h) is empty: its rows are made for the products that
+ *            are late, two or more of them, by whoever has the job, and what they are is in the
+ *            code. All of them are sent. Until they come nothing else is done for those products, and
+ *            where none can be made, or made with profit, they are copied. */
+#include "common/code/staged.h"
 #include "master/sched/watch.h"
-#include "common/base/clock.h"
 #include "master/sched/worth.h"
 
 #include <math.h>
@@ -33,12 +37,13 @@ enum {
     GUESS_FLOORS = 16, // floors that a task may take while nothing is known of any
 };
 
-static const double TAIL = 1.645; // deviations of a normal, exceeded by 1 in 20
+static const double SLACK = 0.125; // of the time until it is late: is late with the first that is
 
 typedef struct state {
     size_t first; // rows of the first stage
     size_t need;  // answers that suffice, whichever they are; 0: it matters which they are
     size_t next;  // no row before is idle
+    enum { NOT_STAGED, EMPTY, ASKED, MADE } reserve;
     kofn_watch watch;
     size_t room[]; // [tasks], and then the watch's
 } state;
@@ -104,6 +109,8 @@ start(kofn_run *run)
         s->first = spread(run, s->room);
     if (is_any_row_good(code, s->first, kofn_run_get_enough(run)))
         s->need = s->first;
+    else if (code->staged && code->reserve > 0)
+        s->reserve = EMPTY;
     for (size_t i = 0; i < s->first; i++)
         kofn_run_want(run, s->room[i]);
 }
@@ -116,19 +123,6 @@ static bool
 is_stuck(const kofn_run *run)
 {
     return kofn_run_count_out(run) == 0 && kofn_run_count_queued(run) == 0;
-}
-
-/* Rows to send beyond the `late` ones that are made up for, so that enough of them come in time: the
- * fewest n - late with late <= mean of those that do less TAIL deviations, n q - TAIL sqrt(n p q). Never
- * more than as many again: where nearly all is late, more does not help. */
-static size_t
-count_spare(const kofn_watch *watch)
-{
-    const double late = (double)watch->late, ever = (double)watch->ever_late;
-    const double seen = fmax(ever, (double)watch->answered + late);
-    const double p = (ever + 0.5) / (seen + 1), q = 1 - p;
-    const double root = (TAIL * sqrt(p * q) + sqrt(TAIL * TAIL * p * q + 4 * q * late)) / (2 * q);
-    return (size_t)fmin(late, ceil(root * root - late));
 }
 
 typedef struct work {
@@ -149,10 +143,11 @@ count_work(const kofn_run *run, work *ret)
     if (is_stuck(run)) {
         ret->needed = 1;
     } else if (s->need == 0) {
-        ret->needed = late;
+        ret->needed = late + (s->reserve == MADE);
     } else if (late > 0) {
         const size_t coming = kofn_run_count_out(run) + kofn_run_count_queued(run) - late;
-        const size_t wanted = lacking + count_spare(&s->watch);
+        const size_t spare = kofn_staged_count_spare(late, kofn_watch_get_rate(&s->watch));
+        const size_t wanted = lacking + (spare < late ? spare : late);
         ret->needed = lacking > coming ? lacking - coming : 0;
         ret->spare = wanted > coming + ret->needed ? wanted - coming - ret->needed : 0;
     }
@@ -163,7 +158,7 @@ static bool
 find_row(const kofn_run *run, size_t *ret_task)
 {
     const state *s = kofn_run_get_state(run);
-    for (size_t task = s->next; kofn_run_find_idle(run, task, &task); task++) {
+    for (size_t task = s->next; kofn_run_find_unsent(run, task, &task); task++) {
         if (kofn_run_would_help(run, task)) {
             *ret_task = task;
             return true;
@@ -180,8 +175,8 @@ find_work(const kofn_run *run, work *ret)
     count_work(run, ret);
     if (ret->needed + ret->spare == 0)
         return false;
-    ret->row = (s->need > 0 || is_stuck(run)) && find_row(run, &ret->task);
-    return ret->row || s->watch.late > 0;
+    ret->row = (s->need > 0 || s->reserve == MADE || is_stuck(run)) && find_row(run, &ret->task);
+    return ret->row || (s->watch.late > 0 && s->reserve != ASKED);
 }
 
 static bool
@@ -226,13 +221,48 @@ expected_ns(const kofn_run *run)
     return expected < 9e18 ? (int64_t)expected : KOFN_NEVER_NS;
 }
 
+/* Have rows made for the products that are late, unless that was done, or it is a single one. */
+static void
+ask_for_rows(kofn_run *run)
+{
+    state *s = kofn_run_get_state(run);
+    const size_t n = kofn_code_first_tasks(kofn_run_get_code(run));
+    if ((s->reserve != EMPTY && s->reserve != MADE) || kofn_watch_count_late(&s->watch, n) < 2)
+        return;
+    kofn_watch_set_aside(&s->watch, n);
+    s->reserve = ASKED;
+    kofn_run_ask_recode(run);
+}
+
+static size_t
+list_missing(const kofn_run *run, size_t *ret_tasks, double *ret_rate)
+{
+    const state *s = kofn_run_get_state(run);
+    *ret_rate = kofn_watch_get_rate(&s->watch);
+    return kofn_watch_list_aside(&s->watch, ret_tasks);
+}
+
 static void
 look(kofn_run *run)
 {
     state *s = kofn_run_get_state(run);
     const kofn_sched_config *config = kofn_run_get_config(run);
-    const kofn_patience patience = {config->stage_factor, config->stage_floor_ns, expected_ns(run)};
+    const kofn_patience patience = {.factor = config->stage_factor,
+                                    .floor_ns = config->stage_floor_ns,
+                                    .slack = SLACK,
+                                    .expected_ns = expected_ns(run)};
     kofn_watch_look(&s->watch, run, &patience);
+    ask_for_rows(run);
+}
+
+static void
+on_recode(kofn_run *run, bool made)
+{
+    state *s = kofn_run_get_state(run);
+    s->reserve = made ? MADE : NOT_STAGED;
+    if (!made)
+        kofn_watch_take_back(&s->watch);
+    look(run);
 }
 
 /* Sent: it may be the copy of a late one. Gone: what is left may be one. */
@@ -241,7 +271,7 @@ follow(kofn_run *run, const kofn_assignment *a)
 {
     state *s = kofn_run_get_state(run);
     kofn_watch_follow(&s->watch, run, a->task);
-    if (!kofn_run_find_idle(run, s->next, &s->next))
+    if (s->reserve == NOT_STAGED && !kofn_run_find_unsent(run, s->next, &s->next))
         s->next = kofn_run_get_code(run)->tasks;
     look(run);
 }
@@ -269,4 +299,6 @@ const kofn_policy kofn_policy_two_stage = {
     .on_answer = on_answer,
     .on_gone = follow,
     .on_tick = look,
+    .list_missing = list_missing,
+    .on_recode = on_recode,
 };

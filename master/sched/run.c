@@ -135,6 +135,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     kofn_link_init(&run->in_stream);
     kofn_link_init(&run->parked);
     kofn_link_init(&run->pending);
+    kofn_link_init(&run->recoding);
     *ret_run = run;
     return KOFN_OK;
 }
@@ -365,6 +366,24 @@ kofn_run_lose(kofn_run *run, size_t task)
     run->covered = false;
 }
 
+kofn_status
+kofn_run_recode(kofn_run *run, kofn_code *code, kofn_error *err)
+{
+    for (size_t task = 0; task < code->tasks && code->tasks == run->code->tasks; task++)
+        if (run->tasks[task].state != KOFN_TASK_IDLE &&
+            !kofn_code_has_row_of(code, run->code, task))
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "row %zu was sent, and cannot be another any more", task);
+    const kofn_status status = kofn_decoder_recode(run->decoder, code, err);
+    if (status != KOFN_OK)
+        return status;
+    kofn_code *before = run->code;
+    run->code = kofn_code_ref(code);
+    run->covered = false;
+    kofn_code_destroy(&before);
+    return KOFN_OK;
+}
+
 bool
 kofn_run_is_spare(const kofn_run *run, size_t task)
 {
@@ -584,6 +603,12 @@ kofn_run_wake_at(kofn_run *run, int64_t when_ns)
 }
 
 void
+kofn_run_ask_recode(kofn_run *run)
+{
+    run->recode = KOFN_RECODE_WANTED;
+}
+
+void
 kofn_run_want_first(kofn_run *run)
 {
     for (size_t task = 0; task < kofn_code_first_tasks(run->code); task++)
@@ -603,10 +628,11 @@ kofn_run_count_out(const kofn_run *run)
 }
 
 bool
-kofn_run_find_idle(const kofn_run *run, size_t from, size_t *ret_task)
+kofn_run_find_unsent(const kofn_run *run, size_t from, size_t *ret_task)
 {
     size_t task = from;
-    while (task < run->code->tasks && run->tasks[task].state != KOFN_TASK_IDLE)
+    while (task < run->code->tasks && run->tasks[task].state != KOFN_TASK_IDLE &&
+           run->tasks[task].state != KOFN_TASK_LOST)
         task++;
     if (task < run->code->tasks)
         *ret_task = task;

@@ -96,6 +96,7 @@ kofn_sched_new(const kofn_sched_config *config, kofn_sched **ret_sched, kofn_err
     kofn_link_init(&s->stirred);
     kofn_link_init(&s->cancels);
     kofn_link_init(&s->outcomes);
+    kofn_link_init(&s->recodes);
     kofn_link_init(&s->troubled);
     kofn_link_init(&s->bereaved);
     kofn_link_init(&s->suspicious);
@@ -196,6 +197,7 @@ end_run(kofn_sched *s, kofn_run *run)
     kofn_link_remove(&run->troubled);
     kofn_link_remove(&run->bereaved);
     kofn_link_remove(&run->suspicious);
+    kofn_link_remove(&run->recoding);
     kofn_link_insert_before(&s->outcomes, &run->pending);
     s->open--;
 }
@@ -394,6 +396,8 @@ kofn_core_refresh(kofn_sched *s, kofn_run *run)
     if (kofn_run_is_over(run))
         return;
     const bool sends = run->state != KOFN_RUN_SETTLING;
+    if (run->recode == KOFN_RECODE_WANTED && !kofn_link_is_listed(&run->recoding))
+        kofn_link_insert_before(&s->recodes, &run->recoding);
     kofn_turns_set_ready(&s->turns, run, sends && run->policy->has_work(run));
     int64_t due_ns = run->deadline_ns;
     if (sends && run->wake_ns < due_ns)
@@ -798,14 +802,31 @@ spare_group(kofn_sched *s, kofn_run *run, size_t task)
     }
 }
 
+/* Rows that were made for products which have come since are not waited for either. */
+static void
+spare_made(kofn_sched *s, kofn_run *run)
+{
+    for (size_t task = kofn_code_first_tasks(run->code); task < run->code->tasks; task++) {
+        const uint32_t state = run->tasks[task].state;
+        if ((state != KOFN_TASK_OUT && state != KOFN_TASK_QUEUED) || !kofn_run_is_spare(run, task))
+            continue;
+        withdraw(s, run, task);
+        kofn_run_spare(run, task);
+    }
+}
+
 /* What an answer means to a run to which tasks may still be sent. */
 static void
 follow_answer(kofn_sched *s, kofn_run *run, const kofn_assignment *a)
 {
     if (run->policy->on_answer)
         run->policy->on_answer(run, a);
-    if (run->code->groups > 0 && kofn_decoder_get_state(run->decoder) == KOFN_DECODE_NOT_YET)
+    if (kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET)
+        return;
+    if (run->code->groups > 0)
         spare_group(s, run, a->task);
+    if (run->code->staged)
+        spare_made(s, run);
 }
 
 kofn_verdict
@@ -899,6 +920,22 @@ kofn_sched_task_return(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t 
     drop_assignment(s, a, KOFN_ENDED_LOST);
     consider(s, run);
     kofn_crew_recycle(&s->crew, a);
+}
+
+kofn_status
+kofn_sched_job_recode(kofn_sched *s, int64_t now_ns, uint64_t job, kofn_code *code, kofn_error *err)
+{
+    kofn_core_advance(s, now_ns);
+    kofn_run *run = find_running(s, job);
+    if (!run || run->recode != KOFN_RECODE_ASKED)
+        return kofn_fail(err, KOFN_NOT_FOUND, "job %" PRIx64 " does not want rows", job);
+    const kofn_status status = code ? kofn_run_recode(run, code, err) : KOFN_OK;
+    run->recode = KOFN_RECODE_NONE;
+    if (run->state == KOFN_RUN_SETTLING)
+        return status;
+    run->policy->on_recode(run, code && status == KOFN_OK);
+    consider(s, run);
+    return status;
 }
 
 void
@@ -1192,6 +1229,20 @@ tell_cancel(kofn_sched *s, kofn_assignment *a, kofn_action *ret_action)
 }
 
 static void
+tell_recode(kofn_run *run, kofn_action *ret_action)
+{
+    run->recode = KOFN_RECODE_ASKED;
+    *ret_action = (kofn_action){.kind = KOFN_ACTION_RECODE, .job = run->id};
+}
+
+static kofn_run *
+take_recode(kofn_sched *s)
+{
+    kofn_link *link = kofn_list_take_first(&s->recodes);
+    return link ? KOFN_OWNER(link, kofn_run, recoding) : NULL;
+}
+
+static void
 tell_outcome(kofn_run *run, kofn_action *ret_action)
 {
     const bool failed = run->state == KOFN_RUN_FAILED;
@@ -1222,6 +1273,11 @@ kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action)
         kofn_run *run = take_outcome(s);
         if (run) {
             tell_outcome(run, ret_action);
+            return true;
+        }
+        run = take_recode(s);
+        if (run) {
+            tell_recode(run, ret_action);
             return true;
         }
         if (dispatch(s, ret_action))
@@ -1261,6 +1317,15 @@ kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_v
         .bound = isfinite(run->look.bound) ? run->look.bound : 0,
     };
     return true;
+}
+
+size_t
+kofn_sched_job_list_missing(const kofn_sched *s, uint64_t job, size_t *ret_tasks, double *ret_rate)
+{
+    const kofn_run *run = find_running(s, job);
+    if (!run || !run->policy->list_missing)
+        return 0;
+    return run->policy->list_missing(run, ret_tasks, ret_rate);
 }
 
 bool

@@ -84,25 +84,43 @@ due_ns(const kofn_watch *w, const kofn_run *run, uint32_t list, const kofn_patie
     return wait < 9e18 ? kofn_clock_after(sent_ns, (int64_t)wait) : KOFN_NEVER_NS;
 }
 
+static void
+move_last(kofn_watch *w, uint32_t list, uint32_t task)
+{
+    unlist(w, task);
+    list_after(w, list, w->last[list], task);
+    w->late += list == KOFN_WATCH_LATE;
+}
+
+/* Move what is due by then; *wake_ns := the earliest of the others. */
+static void
+sweep(kofn_watch *w, const kofn_run *run, const kofn_patience *p, double slack, int64_t *wake_ns)
+{
+    const int64_t now_ns = kofn_run_get_now_ns(run);
+    *wake_ns = KOFN_NEVER_NS;
+    for (uint32_t list = KOFN_WATCH_TIMED; list < KOFN_WATCH_LISTS; list++) {
+        while (w->first[list] != none) {
+            const int64_t due = due_ns(w, run, list, p);
+            const int64_t sent_ns = kofn_run_get_oldest(run, w->first[list])->sent_ns;
+            if ((double)(due - now_ns) > slack * (double)(due - sent_ns) ||
+                now_ns - sent_ns < p->floor_ns) {
+                *wake_ns = due < *wake_ns ? due : *wake_ns;
+                break;
+            }
+            move_last(w, KOFN_WATCH_LATE, w->first[list]);
+            w->ever_late++;
+        }
+    }
+}
+
 void
 kofn_watch_look(kofn_watch *watch, kofn_run *run, const kofn_patience *patience)
 {
-    const int64_t now_ns = kofn_run_get_now_ns(run);
-    int64_t wake_ns = KOFN_NEVER_NS;
-    for (uint32_t list = KOFN_WATCH_TIMED; list < KOFN_WATCH_LISTS; list++) {
-        while (watch->first[list] != none) {
-            const int64_t due = due_ns(watch, run, list, patience);
-            if (due > now_ns) {
-                wake_ns = due < wake_ns ? due : wake_ns;
-                break;
-            }
-            const uint32_t task = watch->first[list];
-            unlist(watch, task);
-            list_after(watch, KOFN_WATCH_LATE, watch->last[KOFN_WATCH_LATE], task);
-            watch->late++;
-            watch->ever_late++;
-        }
-    }
+    int64_t wake_ns;
+    const size_t before = watch->ever_late;
+    sweep(watch, run, patience, 0, &wake_ns);
+    if (watch->ever_late > before && patience->slack > 0)
+        sweep(watch, run, patience, patience->slack, &wake_ns);
     kofn_run_wake_at(run, wake_ns);
 }
 
@@ -119,11 +137,62 @@ kofn_watch_find_late(const kofn_watch *watch, const kofn_run *run, uint64_t work
     return true;
 }
 
+double
+kofn_watch_get_rate(const kofn_watch *watch)
+{
+    const double ever = (double)watch->ever_late;
+    return (ever + 0.5) / (fmax(ever, (double)(watch->answered + watch->late)) + 1);
+}
+
+size_t
+kofn_watch_count_late(const kofn_watch *watch, size_t end)
+{
+    size_t count = 0;
+    for (uint32_t task = watch->first[KOFN_WATCH_LATE]; task != none;
+         task = watch->nodes[task].next)
+        count += task < end;
+    return count;
+}
+
+void
+kofn_watch_set_aside(kofn_watch *watch, size_t end)
+{
+    for (uint32_t task = watch->first[KOFN_WATCH_LATE], next; task != none; task = next) {
+        next = watch->nodes[task].next;
+        if (task < end)
+            move_last(watch, KOFN_WATCH_ASIDE, task);
+    }
+}
+
+void
+kofn_watch_take_back(kofn_watch *watch)
+{
+    while (watch->first[KOFN_WATCH_ASIDE] != none)
+        move_last(watch, KOFN_WATCH_LATE, watch->first[KOFN_WATCH_ASIDE]);
+}
+
+size_t
+kofn_watch_list_aside(const kofn_watch *watch, size_t *ret_tasks)
+{
+    size_t count = 0;
+    for (uint32_t task = watch->first[KOFN_WATCH_ASIDE]; task != none;
+         task = watch->nodes[task].next)
+        ret_tasks[count++] = task;
+    return count;
+}
+
+static bool
+is_listed_on(const kofn_watch *w, uint32_t list, const kofn_run *run, uint64_t worker)
+{
+    uint32_t task = w->first[list];
+    while (task != none && kofn_run_get_oldest(run, task)->worker_id != worker)
+        task = w->nodes[task].next;
+    return task != none;
+}
+
 bool
 kofn_watch_is_late_on(const kofn_watch *watch, const kofn_run *run, uint64_t worker)
 {
-    uint32_t task = watch->first[KOFN_WATCH_LATE];
-    while (task != none && kofn_run_get_oldest(run, task)->worker_id != worker)
-        task = watch->nodes[task].next;
-    return task != none;
+    return is_listed_on(watch, KOFN_WATCH_LATE, run, worker) ||
+           is_listed_on(watch, KOFN_WATCH_ASIDE, run, worker);
 }

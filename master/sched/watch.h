@@ -20,6 +20,7 @@ enum { KOFN_WATCH_AHEAD_MAX = 3 }; // more tasks ahead than this count as this m
 enum {
     KOFN_WATCH_NONE,
     KOFN_WATCH_LATE,
+    KOFN_WATCH_ASIDE, // late, and somebody sees to it
     KOFN_WATCH_TIMED, // and KOFN_WATCH_AHEAD_MAX more
     KOFN_WATCH_LISTS = KOFN_WATCH_TIMED + KOFN_WATCH_AHEAD_MAX + 1
 };
@@ -41,6 +42,7 @@ typedef struct kofn_watch {
 typedef struct kofn_patience {
     double factor; // at least 1
     int64_t floor_ns;
+    double slack;        // share of the limit within which others are late, too, once one is
     int64_t expected_ns; // of one task; KOFN_NEVER_NS: nothing tells yet, and nothing is late
 } kofn_patience;
 
@@ -60,7 +62,17 @@ void kofn_watch_look(kofn_watch *watch, kofn_run *run, const kofn_patience *pati
 bool kofn_watch_find_late(const kofn_watch *watch, const kofn_run *run, uint64_t worker,
                           size_t *ret_task);
 
-/* Does this worker hold one of them? */
+/* The share of tasks that came to be late, with one in two of a first one. */
+double kofn_watch_get_rate(const kofn_watch *watch);
+
+/* Late tasks below `end`: how many; are late no more, but set aside. And all of those are late again. */
+size_t kofn_watch_count_late(const kofn_watch *watch, size_t end);
+void kofn_watch_set_aside(kofn_watch *watch, size_t end);
+void kofn_watch_take_back(kofn_watch *watch);
+
+size_t kofn_watch_list_aside(const kofn_watch *watch, size_t *ret_tasks); // how many; oldest first
+
+/* Does this worker hold one that is late, or was set aside? */
 bool kofn_watch_is_late_on(const kofn_watch *watch, const kofn_run *run, uint64_t worker);
 
 #endif

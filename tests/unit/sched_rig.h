@@ -239,6 +239,8 @@ rig_format(const kofn_action *a, char *text, size_t size)
     case KOFN_ACTION_FAIL:
         return snprintf(text, size, "fail %" PRIu64 " %s", a->job,
                         kofn_status_name(a->error.status));
+    case KOFN_ACTION_RECODE:
+        return snprintf(text, size, "recode %" PRIu64, a->job);
     }
     return -1;
 }

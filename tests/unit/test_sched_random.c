@@ -422,6 +422,9 @@ take_actions(world *w)
         case KOFN_ACTION_FAIL:
             check_fail(w, &a);
             break;
+        case KOFN_ACTION_RECODE:
+            fail_msg("no code here is staged");
+            break;
         }
     }
 }
