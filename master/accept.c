@@ -14,7 +14,7 @@ typedef struct asked_operand {
 } asked_operand;
 
 typedef struct operand_list {
-    bool outer;
+    kofn_form form;
     size_t count;
     asked_operand operand[KOFN_OPERANDS_MAX];
 } operand_list;
@@ -25,7 +25,7 @@ list_operands(const kofn_msg_product *p, operand_list *ret_asked, kofn_error *er
 {
     operand_list list;
     const kofn_status status =
-        kofn_msg_form_read(p->form, &p->further, &list.outer, &list.count, err);
+        kofn_msg_form_read(p->form, &p->further, &list.form, &list.count, err);
     if (status)
         return status;
     list.operand[0] =
@@ -39,6 +39,12 @@ list_operands(const kofn_msg_product *p, operand_list *ret_asked, kofn_error *er
                                           .transpose = further->transposed};
     *ret_asked = list;
     return KOFN_OK;
+}
+
+static const char *
+name_operand(const operand_list *asked, size_t operand)
+{
+    return kofn_operand_name(asked->form == KOFN_OUTER_PRODUCT, operand);
 }
 
 /* A stored operand of the order, and what the order leaves out of its description; nothing for one
@@ -99,8 +105,8 @@ resolve_operands(kofn_master *master, const kofn_asker *who, operand_list *asked
     kofn_operand *found[KOFN_OPERANDS_MAX] = {NULL};
     kofn_status status = KOFN_OK;
     for (size_t o = 0; o < asked->count && !status; o++)
-        status = resolve_operand(master->operands, who, kofn_operand_name(asked->outer, o),
-                                 &asked->operand[o], &found[o], err);
+        status = resolve_operand(master->operands, who, name_operand(asked, o), &asked->operand[o],
+                                 &found[o], err);
     if (status)
         return status;
     for (size_t o = 0; o < asked->count; o++) {
@@ -112,6 +118,19 @@ resolve_operands(kofn_master *master, const kofn_asker *who, operand_list *asked
     return KOFN_OK;
 }
 
+static size_t
+count_batch_bytes(const kofn_batch *batch)
+{
+    if (!batch)
+        return 0;
+    const kofn_sums *sums[] = {&batch->side[0], &batch->side[1], &batch->weights};
+    size_t bytes = sizeof *batch;
+    for (size_t i = 0; i < 3; i++)
+        bytes += (sums[i]->rows + 1) * sizeof(size_t) +
+                 sums[i]->first[sums[i]->rows] * (sizeof(size_t) + sizeof(double));
+    return bytes;
+}
+
 /* Operands that are not stored, the product, and the answers and coded blocks that it takes to get
  * there: blocks out at once are bounded by the workers' credit, so twice the operands is what they
  * come to. Of a product of integers: with one prime. */
@@ -120,7 +139,7 @@ estimate_charge(const operand_list *asked, kofn_job *job, kofn_error *err)
 {
     const kofn_dtype dtype = kofn_dtype_parse(asked->operand[0].matrix.dtype);
     const size_t width = kofn_dtype_width(dtype);
-    size_t bytes[KOFN_OPERANDS_MAX], c, sum = sizeof(kofn_job);
+    size_t bytes[KOFN_OPERANDS_MAX], c, sum = sizeof(kofn_job) + count_batch_bytes(job->batch);
     kofn_status status = kofn_mat_bytes(kofn_integers_get_product_dtype(dtype), job->shape.rows,
                                         job->shape.cols, &c, err);
     for (size_t o = 0; o < asked->count && !status; o++) {
@@ -176,9 +195,10 @@ check_shapes(const operand_list *asked, kofn_job *job, kofn_error *err)
         e.rows[o] = operand->transpose ? operand->matrix.cols : operand->matrix.rows;
         e.cols[o] = operand->transpose ? operand->matrix.rows : operand->matrix.cols;
     }
-    job->outer = asked->outer;
+    job->outer = asked->form == KOFN_OUTER_PRODUCT;
     job->extents = e;
-    kofn_status status = asked->outer ? check_outer_product(&e, &job->shape, err)
+    kofn_status status = job->batch   ? kofn_batch_get_shape(job->batch, &e, &job->shape, err)
+                         : job->outer ? check_outer_product(&e, &job->shape, err)
                                       : check_product(&e, &job->shape, err);
     if (status)
         return status;
@@ -197,21 +217,36 @@ choose_field(const char *name, const operand_list *asked, kofn_job *job, kofn_er
             return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                              "%s holds %s and %s holds %s: convert one, operands must be of one "
                              "dtype",
-                             kofn_operand_name(asked->outer, 0), first,
-                             kofn_operand_name(asked->outer, o), asked->operand[o].matrix.dtype);
+                             name_operand(asked, 0), first, name_operand(asked, o),
+                             asked->operand[o].matrix.dtype);
     const kofn_dtype dtype = kofn_dtype_parse(first);
     bool integers;
     kofn_status status = kofn_integers_choose(name, dtype, &job->field, &integers, err);
     if (status || !integers)
         return status;
-    if (asked->outer)
+    if (asked->form != KOFN_PRODUCT)
         return kofn_fail(err, KOFN_UNIMPLEMENTED,
-                         "outer products are not made of integers; take u32 elements and a field "
-                         "gfp:P, or f64");
+                         "%s are not made of integers; take u32 elements and a field gfp:P, or f64",
+                         asked->form == KOFN_OUTER_PRODUCT ? "outer products" : "batches");
     job->parts = calloc(1, sizeof *job->parts);
     if (!job->parts)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for another job");
     job->parts->dtype = dtype;
+    return KOFN_OK;
+}
+
+/* Which products a batch is of. */
+static kofn_status
+read_batch(const kofn_msg_product *p, const operand_list *asked, kofn_job *job, kofn_error *err)
+{
+    if (asked->form == KOFN_BATCH_OF_PRODUCTS) {
+        const kofn_status status = kofn_msg_batch_to_batch(&p->batch, job->field, &job->batch, err);
+        job->pairs = status ? 0 : job->batch->count;
+        return status;
+    }
+    if (p->batch.pairs > 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "a batch of %" PRIu64 " pairs is given: say form batch", p->batch.pairs);
     return KOFN_OK;
 }
 
@@ -285,15 +320,24 @@ check_accept(const kofn_accept *accept, const kofn_code_spec *spec, const kofn_f
     return kofn_accept_check(accept, &code, err);
 }
 
-/* Is the configured code one of that field and form? It was chosen for products of real numbers; a job
- * that it does not fit has its code left open. */
+/* The spec is for the job's form. */
+static kofn_status
+set_form(const kofn_job *job, kofn_code_spec *spec, kofn_error *err)
+{
+    if (job->batch)
+        return kofn_code_spec_set_batch(spec, job->batch, err);
+    return kofn_code_spec_set_form(spec, job->outer ? job->extents.count : 0, err);
+}
+
+/* Is the configured code one of the job's field and form? It was chosen for products of real numbers; a
+ * job that it does not fit has its code left open. */
 static bool
-has_default(const kofn_code_spec *configured, const kofn_field *field, size_t operands)
+has_default(const kofn_code_spec *configured, const kofn_job *job)
 {
     kofn_code_spec spec = *configured;
-    return kofn_code_spec_set_form(&spec, operands, NULL) == KOFN_OK &&
-           ((field->order == 0 && operands == 0) ||
-            kofn_code_spec_check(&spec, field, NULL) == KOFN_OK);
+    return set_form(job, &spec, NULL) == KOFN_OK &&
+           ((job->field->order == 0 && !job->outer && !job->batch) ||
+            kofn_code_spec_check(&spec, job->field, NULL) == KOFN_OK);
 }
 
 /* The job's own spec, or the configured default where it names no family. */
@@ -301,17 +345,16 @@ static kofn_status
 choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const kofn_job *job,
             kofn_code_spec *ret_spec, kofn_error *err)
 {
-    const size_t operands = job->outer ? job->extents.count : 0;
     kofn_code_spec asked;
     kofn_status status = kofn_msg_code_to_spec(&p->code, &asked, err);
     if (!status)
-        status = kofn_code_spec_set_form(&asked, operands, err);
+        status = set_form(job, &asked, err);
     if (!status && kofn_code_spec_is_open(&asked)) // what only a named family can have
         status = kofn_code_spec_check(&asked, job->field, err);
     if (status)
         return status;
     kofn_code_spec spec = asked;
-    if (!asked.family[0] && has_default(&config->code, job->field, operands)) {
+    if (!asked.family[0] && has_default(&config->code, job)) {
         spec = config->code;
         if (asked.has_seed)
             spec.seed = asked.seed, spec.has_seed = true;
@@ -319,7 +362,7 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
             spec.part = asked.part, spec.parts = asked.parts;
         if (asked.tasks)
             spec.tasks = asked.tasks;
-        status = kofn_code_spec_set_form(&spec, operands, err);
+        status = set_form(job, &spec, err);
     }
     if (!spec.has_seed) {     // a fixed default: the same job gives the same bits, and its code is
         spec.has_seed = true; // found in the cache
@@ -337,8 +380,7 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
 static kofn_status
 check_kept_spec(kofn_job *job, kofn_error *err)
 {
-    kofn_status status =
-        kofn_code_spec_set_form(&job->spec, job->outer ? job->extents.count : 0, err);
+    kofn_status status = set_form(job, &job->spec, err);
     if (!status)
         status = kofn_code_spec_check(&job->spec, job->field, err);
     return status;
@@ -463,6 +505,8 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
         status = check_no_integers(&asked, err);
     if (!status)
         status = choose_field(p->field, &asked, job, err);
+    if (!status)
+        status = read_batch(p, &asked, job, err);
     if (!status)
         status = check_shapes(&asked, job, err);
     if (!status)

@@ -42,7 +42,11 @@ fill_order(const kofn_job *job, kofn_job_state state, kofn_msg_job *m)
     snprintf(m->state, sizeof m->state, "%s", kofn_job_state_name(state));
     m->durable = job->on_disk;
     snprintf(m->policy, sizeof m->policy, "%s", job->policy);
-    snprintf(m->form, sizeof m->form, "%s", job->outer ? KOFN_FORM_OUTER : "");
+    const kofn_form form = job->pairs > 0 ? KOFN_BATCH_OF_PRODUCTS
+                           : job->outer   ? KOFN_OUTER_PRODUCT
+                                          : KOFN_PRODUCT;
+    snprintf(m->form, sizeof m->form, "%s", kofn_form_name(form));
+    m->pairs = job->pairs;
     if (job->parts || job->field) // one that is BLOCKED may have none
         snprintf(m->field, sizeof m->field, "%s", job->parts ? "integers" : job->field->name);
     if (job->error.status) {

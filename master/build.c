@@ -36,7 +36,9 @@ allocate_work(kofn_job *job, kofn_error *err)
 void
 kofn_job_init_coding(const kofn_job *job, const kofn_code *code, kofn_coding *coding)
 {
-    if (job->outer)
+    if (job->batch)
+        kofn_coding_init_batch(coding, code, job->shape, &job->extents, job->transposed);
+    else if (job->outer)
         kofn_coding_init_outer(coding, code, &job->extents, job->transposed);
     else
         kofn_coding_init(coding, code, job->shape, job->transposed[0], job->transposed[1]);
@@ -125,7 +127,7 @@ build_done(kofn_coder_item *item)
     kofn_job_leave(job);
     if (!item->start_ns) // the pool was drained before it ran
         build->status = kofn_fail(&build->error, KOFN_UNAVAILABLE, "the master stopped");
-    if (build->code && build->built)
+    if (build->code && build->built && !job->batch) // it is the code of these pairs alone
         kofn_jobs_keep_code(job->master->jobs, &build->spec, build->code);
     if (!kofn_job_is_over(job) && build->status)
         kofn_job_break(job, &build->error);
@@ -193,7 +195,12 @@ kofn_code_count_bytes(const kofn_code_spec *spec, bool known)
     const kofn_partition p = spec->part;
     const size_t tasks = spec->tasks + spec->reserve;
     size_t coefs = p.z * (p.x + p.y), columns = kofn_size_multiply(p.x * p.z, p.z * p.y);
-    if (spec->parts.count > 0) {
+    if (spec->batch) {
+        const kofn_grid *grid = spec->batch->grid;
+        const size_t left = grid[0].rows * grid[0].cols, right = grid[1].rows * grid[1].cols;
+        coefs = left + right;
+        columns = kofn_size_multiply(left, right);
+    } else if (spec->parts.count > 0) {
         coefs = 0;
         columns = kofn_cuts_count_pieces(&spec->parts);
         for (size_t o = 0; o < spec->parts.count; o++)
@@ -232,7 +239,8 @@ kofn_job_prepare(kofn_job *job)
         kofn_job_split(job);
         return;
     }
-    kofn_code *code = status ? NULL : kofn_jobs_find_code(master->jobs, job->field, &job->spec);
+    kofn_code *code =
+        status || job->batch ? NULL : kofn_jobs_find_code(master->jobs, job->field, &job->spec);
     if (!status)
         status = charge_code(job, code != NULL, &err);
     if (status)

@@ -108,7 +108,8 @@ new_item(kofn_job *job)
     return choose;
 }
 
-/* Whole is what a small product goes, whoever asks; outer products are no planner's matter. */
+/* Whole is what a small product goes, whoever asks; outer products and batches are no planner's
+ * matter. */
 static bool
 is_planned(const kofn_job *job)
 {
@@ -116,7 +117,7 @@ is_planned(const kofn_job *job)
     const double flops =
         2.0 * (double)job->shape.rows * (double)job->shape.inner * (double)job->shape.cols;
     return kofn_code_spec_is_open(spec) && kofn_code_spec_is_uncut(spec) && !job->outer &&
-           !spec->tasks && flops > job->master->config.whole_flops;
+           !job->batch && !spec->tasks && flops > job->master->config.whole_flops;
 }
 
 bool

@@ -128,6 +128,10 @@ kofn_job_release_work(kofn_job *job)
         kofn_bands_array_fini(&job->answers, job->code->tasks);
     }
     kofn_decode_plan_fini(&job->plan);
+    if (job->state != KOFN_JOB_ENDING) { // as release_stored
+        job->spec.batch = NULL;
+        kofn_batch_destroy(&job->batch);
+    }
     free(job->sends);
     job->sends = NULL;
     job->send_count = job->send_capacity = 0;
@@ -155,6 +159,7 @@ kofn_job_destroy(kofn_job **job_p)
         kofn_bands_fini(&job->product);
     kofn_wire_buffer_fini(&job->account);
     kofn_code_destroy(&job->code);
+    kofn_batch_destroy(&job->batch);
     kofn_field_destroy(&job->field);
     kofn_wire_buffer_fini(&job->order);
     free(job->parts);

@@ -29,6 +29,7 @@
 #ifndef KOFN_MASTER_JOB_H
 #define KOFN_MASTER_JOB_H
 
+#include "common/code/batch.h"
 #include "common/code/coding.h"
 #include "master/coded.h"
 #include "master/root.h"
@@ -139,6 +140,8 @@ struct kofn_job {
     bool held_back;                // pushes wait: a job before it is not over
     bool orphan;                   // the connection that its blocks came by is gone
     bool outer;                    // the product's form
+    kofn_batch *batch;             // which products, while there is work; NULL: one
+    size_t pairs;                  // of the batch; 0: it is none
     kofn_extents extents;          // of its operands, after transposition
     kofn_shape shape;              // of the product; as kofn_coding has it
     bool transposed[KOFN_OPERANDS_MAX];

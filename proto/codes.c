@@ -66,21 +66,35 @@ kofn_msg_code_to_spec(const kofn_msg_code *message, kofn_code_spec *ret_spec, ko
     return KOFN_OK;
 }
 
+static const char *const forms[] = {
+    [KOFN_PRODUCT] = "",
+    [KOFN_OUTER_PRODUCT] = KOFN_FORM_OUTER,
+    [KOFN_BATCH_OF_PRODUCTS] = KOFN_FORM_BATCH,
+};
+
+const char *
+kofn_form_name(kofn_form form)
+{
+    return forms[form];
+}
+
 kofn_status
-kofn_msg_form_read(const char *form, const kofn_wire_list *further, bool *ret_outer,
+kofn_msg_form_read(const char *name, const kofn_wire_list *further, kofn_form *ret_form,
                    size_t *ret_operands, kofn_error *err)
 {
-    const bool outer = strcmp(form, KOFN_FORM_OUTER) == 0;
-    if (!outer && form[0])
+    kofn_form form = KOFN_PRODUCT;
+    while (form <= KOFN_BATCH_OF_PRODUCTS && strcmp(forms[form], name) != 0)
+        form++;
+    if (form > KOFN_BATCH_OF_PRODUCTS)
         return kofn_fail(err, KOFN_UNIMPLEMENTED,
                          "there are no products of form '%s': leave it empty for A B, or take "
-                         "outer",
-                         form);
-    if (!outer && further->count > 0)
+                         "outer or batch",
+                         name);
+    if (form != KOFN_OUTER_PRODUCT && further->count > 0)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "a product A B has two operands, and %zu further ones are given",
                          further->count);
-    *ret_outer = outer;
+    *ret_form = form;
     *ret_operands = 2 + further->count;
     return KOFN_OK;
 }

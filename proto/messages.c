@@ -135,6 +135,7 @@ static const kofn_wire_field job_fields[] = {
     TEXT(message, OPTIONAL, "why it failed"),
     TEXT(policy, OPTIONAL, "scheduling policy"),
     TEXT(form, OPTIONAL, "as in the product"),
+    U64(pairs, OPTIONAL, 0, "of a batch: distinct pairs, k"),
     PART(code, OPTIONAL, kofn_code_message, "complete: what was really used"),
     TEXT(field, OPTIONAL, "arithmetic, as in product"),
     U64(rows, OPTIONAL, 0, "rows of C"),

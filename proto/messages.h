@@ -38,6 +38,9 @@ typedef struct kofn_msg_factor { // an operand of an outer product beyond the se
 #define KOFN_FORM_BATCH "batch" // of products alone: C_t := sum_i weights[t, i] X_i Y_i
 enum { KOFN_FORM_MAX = 16 };
 
+typedef enum kofn_form { KOFN_PRODUCT, KOFN_OUTER_PRODUCT, KOFN_BATCH_OF_PRODUCTS } kofn_form;
+const char *kofn_form_name(kofn_form form); // as on the wire
+
 typedef struct kofn_msg_batch { // kofn_batch on the wire; the lists are of entries of 16 bytes
     uint64_t a_rows, a_cols, b_rows, b_cols, c_rows, c_cols; // blocks; 0 is 1
     uint64_t pairs;
@@ -70,6 +73,7 @@ typedef struct kofn_msg_job {
     char message[KOFN_TEXT_MAX]; // why it failed
     char policy[KOFN_NAME_MAX];
     char form[KOFN_FORM_MAX];
+    uint64_t pairs;     // of a batch
     kofn_msg_code code; // complete: what was really used
     char field[KOFN_NAME_MAX];
     uint64_t rows, inner, cols;
@@ -570,10 +574,10 @@ const kofn_method_info *kofn_method_get(kofn_method method);
 KOFN_MUST_CHECK kofn_status kofn_method_find(const char *name, kofn_method *ret_method,
                                              kofn_error *err);
 
-/* Is it an outer product, of so many operands? INVALID_ARGUMENT: further operands of a product of two.
+/* Which form it is, and of how many operands. INVALID_ARGUMENT: further operands of a product of two.
  * UNIMPLEMENTED: another form. */
 KOFN_MUST_CHECK kofn_status kofn_msg_form_read(const char *form, const kofn_wire_list *further,
-                                               bool *ret_outer, size_t *ret_operands,
+                                               kofn_form *ret_form, size_t *ret_operands,
                                                kofn_error *err);
 
 /* Spec to wire and back. The list in *ret_message is owned (kofn_message_clear on its holder). */

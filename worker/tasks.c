@@ -359,7 +359,13 @@ make_plan(const kofn_msg_task *task, const kofn_field *field, plan *ret_plan, ko
     plan p = {.field = field};
     uint64_t operands = 0, largest = 0, room = 0;
     size_t c_bytes;
-    kofn_status status = kofn_msg_form_read(task->form, &task->further, &p.outer, &p.count, err);
+    kofn_form form;
+    kofn_status status = kofn_msg_form_read(task->form, &task->further, &form, &p.count, err);
+    if (status == KOFN_OK && form == KOFN_BATCH_OF_PRODUCTS)
+        status = kofn_fail(err, KOFN_UNIMPLEMENTED,
+                           "a task is one product: a batch is multiplied in many");
+    if (status == KOFN_OK)
+        p.outer = form == KOFN_OUTER_PRODUCT;
     if (status == KOFN_OK)
         status = read_blocks(task, &p, err);
     if (status == KOFN_OK)

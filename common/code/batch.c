@@ -435,6 +435,140 @@ kofn_batch_get_block(const kofn_batch *batch, size_t side, size_t pair)
     return count_terms(sums, pair) == 1 && sums->coef[at] == 1 ? sums->column[at] : SIZE_MAX;
 }
 
+void
+kofn_batch_mix(const kofn_batch *batch, const kofn_field *field, size_t side, const double *by,
+               double *row, double *room)
+{
+    const kofn_sums *sums = &batch->side[side];
+    memset(row, 0, sums->cols * sizeof *row);
+    memset(room, 0, sums->cols * sizeof *room);
+    for (size_t pair = 0; pair < batch->count; pair++)
+        for (size_t i = sums->first[pair]; i < sums->first[pair + 1]; i++) {
+            const double part = field->multiply(field, by[pair], sums->coef[i]);
+            row[sums->column[i]] = field->add(field, row[sums->column[i]], part);
+            room[sums->column[i]] += fabs(part);
+        }
+    const double noise =
+        (double)batch->count * DBL_EPSILON; // of factors that took as many roundings
+    for (size_t c = 0; c < sums->cols && field->order == 0; c++)
+        if (fabs(row[c]) <= 4 * noise * room[c])
+            row[c] = 0;
+}
+
+/* ---- shapes ---------------------------------------------------------------------------------- */
+
+enum { MIXED = 1 << 20 }; // no row or column of a grid
+
+/* The row, or column, of operand `side`'s grid in which all blocks of the pair lie, or MIXED. */
+static size_t
+find_place(const kofn_batch *b, size_t side, bool columns, size_t pair)
+{
+    const kofn_sums *sums = &b->side[side];
+    const size_t cols = b->grid[side].cols;
+    size_t place = MIXED;
+    for (size_t i = sums->first[pair]; i < sums->first[pair + 1]; i++) {
+        const size_t at = columns ? sums->column[i] % cols : sums->column[i] / cols;
+        if (i > sums->first[pair] && at != place)
+            return MIXED;
+        place = at;
+    }
+    return place;
+}
+
+/* Does each block of C have pairs of its own row of A's grid only, or of its own column of B's? */
+static bool
+is_cut_alike(const kofn_batch *b, bool columns, size_t *place)
+{
+    for (size_t i = 0; i < b->count; i++)
+        place[i] = find_place(b, columns, columns, i);
+    for (size_t t = 0; t < b->weights.rows; t++)
+        for (size_t i = b->weights.first[t]; i < b->weights.first[t + 1]; i++)
+            if (place[b->weights.column[i]] != (columns ? t % b->out.cols : t / b->out.cols))
+                return false;
+    return true;
+}
+
+/* Do the sides of each pair lie in one column of A's grid, and the same row of B's? */
+static bool
+meets_alike(const kofn_batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        const size_t place = find_place(b, 0, true, i);
+        if (place == MIXED || find_place(b, 1, false, i) != place)
+            return false;
+    }
+    return true;
+}
+
+/* Rows of C, or its columns: `size` of the operand in `cut` parts, `parts` of C. */
+static kofn_status
+get_extent(const kofn_batch *b, bool columns, size_t size, size_t *place, size_t *ret_extent,
+           kofn_error *err)
+{
+    const size_t cut = columns ? b->grid[1].cols : b->grid[0].rows;
+    const size_t parts = columns ? b->out.cols : b->out.rows;
+    if (size % cut != 0 && (cut != parts || !is_cut_alike(b, columns, place)))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "batch: the %zu %s of %s do not divide into %zu blocks of one shape", size,
+                         columns ? "columns" : "rows", operand_names[columns], cut);
+    *ret_extent = size % cut != 0 ? size : kofn_size_multiply(size / cut, parts);
+    return *ret_extent < SIZE_MAX
+               ? KOFN_OK
+               : kofn_fail(err, KOFN_OUT_OF_RANGE, "batch: C would have %zu blocks of %zu %s",
+                           parts, size / cut, columns ? "columns" : "rows");
+}
+
+static kofn_status
+check_inner(const kofn_batch *b, const kofn_extents *operands, kofn_error *err)
+{
+    const size_t a = operands->cols[0], a_cut = b->grid[0].cols;
+    const size_t c = operands->rows[1], c_cut = b->grid[1].rows;
+    if (a % a_cut == 0 && c % c_cut == 0 && a / a_cut == c / c_cut)
+        return KOFN_OK;
+    if (a == c && a_cut == c_cut && meets_alike(b))
+        return KOFN_OK;
+    return kofn_fail(
+        err, KOFN_INVALID_ARGUMENT,
+        "batch: blocks of A do not fit blocks of B: the %zu columns of A in %zu parts, "
+        "the %zu rows of B in %zu; need parts of one size",
+        a, a_cut, c, c_cut);
+}
+
+static size_t
+count_most_pairs(const kofn_batch *b)
+{
+    size_t most = 0;
+    for (size_t t = 0; t < b->weights.rows; t++)
+        most = count_terms(&b->weights, t) > most ? count_terms(&b->weights, t) : most;
+    return most;
+}
+
+kofn_status
+kofn_batch_get_shape(const kofn_batch *batch, const kofn_extents *operands, kofn_shape *ret_shape,
+                     kofn_error *err)
+{
+    if (operands->count != 2)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "batch: %zu operands, need 2",
+                         operands->count);
+    size_t *place = malloc(batch->count * sizeof *place);
+    if (!place)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory for %zu pairs",
+                         batch->count);
+    const size_t inner = kofn_part_size(operands->cols[0], batch->grid[0].cols);
+    kofn_shape shape = {.inner = kofn_size_multiply(count_most_pairs(batch), inner)};
+    kofn_status status = check_inner(batch, operands, err);
+    if (!status)
+        status = get_extent(batch, false, operands->rows[0], place, &shape.rows, err);
+    if (!status)
+        status = get_extent(batch, true, operands->cols[1], place, &shape.cols, err);
+    if (!status && shape.inner == SIZE_MAX)
+        status = kofn_fail(err, KOFN_OUT_OF_RANGE, "batch: sums of too many products");
+    free(place);
+    if (!status)
+        *ret_shape = shape;
+    return status;
+}
+
 /* ---- targets --------------------------------------------------------------------------------- */
 
 /* Block products that pairs are sums of, and those of row t of the weights. */

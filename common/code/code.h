@@ -40,6 +40,11 @@ enum {
 
 typedef struct kofn_batch kofn_batch; // batch.h
 
+/* One product's sizes: C [rows, cols] := op(A) [rows, inner] op(B) [inner, cols]. */
+typedef struct kofn_shape {
+    size_t rows, inner, cols;
+} kofn_shape;
+
 typedef struct kofn_coefs {
     size_t rows, cols;
     double *at; // row-major

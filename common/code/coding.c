@@ -44,6 +44,24 @@ kofn_coding_init_outer(kofn_coding *coding, const kofn_code *code, const kofn_ex
 }
 
 void
+kofn_coding_init_batch(kofn_coding *coding, const kofn_code *code, kofn_shape shape,
+                       const kofn_extents *operands, const bool *transposed)
+{
+    assert(code->pairs > 0 && operands->count == 2);
+    *coding = (kofn_coding){
+        .code = code,
+        .shape = shape,
+        .part = {.rows = kofn_part_size(operands->rows[0], code->grid[0].rows),
+                 .inner = kofn_part_size(operands->cols[0], code->grid[0].cols),
+                 .cols = kofn_part_size(operands->cols[1], code->grid[1].cols)},
+        .rows = {operands->rows[0], operands->rows[1]},
+        .cols = {operands->cols[0], operands->cols[1]},
+        .transposed = {transposed[0], transposed[1]},
+        .grid = {code->grid[0], code->grid[1]},
+    };
+}
+
+void
 kofn_coding_block_shape(const kofn_coding *coding, size_t operand, size_t *ret_rows,
                         size_t *ret_cols)
 {

@@ -14,17 +14,13 @@
 
 #include "common/code/decoder.h"
 
-/* One product's sizes under a code: C [rows, cols] := op(A) [rows, inner] op(B) [inner, cols]. */
-typedef struct kofn_shape {
-    size_t rows, inner, cols;
-} kofn_shape;
-
 typedef struct kofn_range {
     size_t first, end; // [first, end)
 } kofn_range;
 
 /* What a job is about: filled by an init, then const. Of an outer product rows and cols of `shape`
- * and `part` are products of the operands', and inner is 1. */
+ * and `part` are products of the operands', and inner is 1. Of a batch `shape` is what
+ * kofn_batch_get_shape says. */
 typedef struct kofn_coding {
     const kofn_code *code; // borrowed
     kofn_shape shape;      // of the product
@@ -41,6 +37,11 @@ void kofn_coding_init(kofn_coding *coding, const kofn_code *code, kofn_shape sha
 /* The same for an outer product, whose operands have these shapes after transposition; their
  * product does not overflow. */
 void kofn_coding_init_outer(kofn_coding *coding, const kofn_code *code,
+                            const kofn_extents *operands, const bool *transposed);
+
+/* The same for a batch of stacked or gridded operands, whole, of these shapes after transposition;
+ * `shape` is what kofn_batch_get_shape made of them. */
+void kofn_coding_init_batch(kofn_coding *coding, const kofn_code *code, kofn_shape shape,
                             const kofn_extents *operands, const bool *transposed);
 
 /* Shape of the coded block of `operand`, as stored (transposed when the operand is). */

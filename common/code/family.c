@@ -3,6 +3,7 @@
 #include "common/code/alloy_local.h"
 #include "common/code/batch.h"
 #include "common/code/eps.h"
+#include "common/code/lagrange.h"
 #include "common/code/matdot.h"
 #include "common/code/orthomatdot.h"
 #include "common/code/orthopoly.h"
@@ -21,6 +22,7 @@ static const kofn_family *const families[] = {
     &kofn_orthopoly_family,   &kofn_rkrp_family,         &kofn_matdot_family,
     &kofn_orthomatdot_family, &kofn_polydot_family,      &kofn_eps_matdot_family,
     &kofn_eps_polydot_family, &kofn_alloy_global_family, &kofn_alloy_local_family,
+    &kofn_lagrange_family,
 };
 
 const char kofn_family_mixing[] = "2 (M K + K N) flops";
@@ -88,6 +90,11 @@ kofn_family_check_form(const kofn_family *family, const kofn_family_args *args, 
                          "%s: this family makes products of two matrices, no batches of pairs; "
                          "take lagrange or %s",
                          family->name, args->field->order == 0 ? "rkrp" : "replication");
+    if (!args->batch && family->only_batches)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s: this family makes batches of pairs only; for this product take "
+                         "alloy_global or %s",
+                         family->name, args->field->order == 0 ? "rkrp" : "polynomial");
     if (args->parts.count > 0 && !family->outer)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "%s: this family makes products of two matrices, no outer products; take "

@@ -50,7 +50,8 @@ typedef struct kofn_family {
     bool rateless;         // row i does not depend on n: new rows can be made on demand
     bool splits_inner;     // made for z > 1: a partition left open may cut the inner dimension
     bool outer;            // makes outer products, too: fill writes all of E for them
-    bool batches;          // and batches
+    bool batches;          // and batches, likewise
+    bool only_batches;     // and nothing else
     const char *tasks_key; // the parameter, a whole number, that decides on tasks together with the
                            // partition; NULL: there is none
 
@@ -102,7 +103,8 @@ void kofn_family_args_set_batch(kofn_family_args *args, const kofn_batch *batch)
 enum { KOFN_CUT_TEXT_MAX = KOFN_CUTS_TEXT_MAX + 16 };
 const char *kofn_family_name_cut(const kofn_family_args *args, char text[KOFN_CUT_TEXT_MAX]);
 
-/* INVALID_ARGUMENT: it makes no outer products, or no batches, with families that do. */
+/* INVALID_ARGUMENT: it makes none of the form asked for, be that a product, an outer product or a
+ * batch; with families that do. */
 KOFN_MUST_CHECK kofn_status kofn_family_check_form(const kofn_family *family,
                                                    const kofn_family_args *args, kofn_error *err);
 

@@ -897,7 +897,8 @@ kofn_plan_make(const kofn_plan_query *query, kofn_plan *ret_plan, kofn_error *er
         s.tasks_max = kofn_size_smaller(s.tasks_max, query->machine.workers);
     status = start(&s, err);
     for (size_t i = 0; i < kofn_family_count() && !status; i++) {
-        if (query->rateless && !kofn_family_at(i)->rateless)
+        const kofn_family *family = kofn_family_at(i);
+        if (family->only_batches || (query->rateless && !family->rateless))
             continue;
         start_family(&s, i);
         if (!has_candidate(&s))

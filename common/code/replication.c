@@ -14,7 +14,7 @@ static size_t
 default_tasks(const kofn_family_args *args, size_t workers)
 {
     (void)workers; // partition and copies decide
-    return kofn_size_multiply(count_copies(args), kofn_partition_products(args->part));
+    return kofn_size_multiply(count_copies(args), kofn_family_count_products(args));
 }
 
 static kofn_status
@@ -24,8 +24,9 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
     const size_t copies = count_copies(args), tasks = default_tasks(args, 1);
     if (args->tasks != tasks)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "replication: tasks=%zu, need copies x y z = %zu for copies=%zu and %s",
-                         args->tasks, tasks, copies, kofn_family_name_cut(args, cut));
+                         "replication: tasks=%zu, need copies %s = %zu for copies=%zu and %s",
+                         args->tasks, kofn_family_name_products(args), tasks, copies,
+                         kofn_family_name_cut(args, cut));
     const size_t k = tasks - copies + 1;
     *ret = (kofn_thresholds){.exact = k, .enough = k};
     return KOFN_OK;
@@ -37,16 +38,16 @@ miss_for(const kofn_family_args *args, double failure, bool *ret_bound)
 {
     const double lost = pow(failure, (double)count_copies(args));
     *ret_bound = false;
-    return -expm1((double)kofn_partition_products(args->part) * log1p(-lost));
+    return -expm1((double)kofn_family_count_products(args) * log1p(-lost));
 }
 
 static kofn_status
 fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
 {
     (void)err; // cannot fail
-    const size_t products = kofn_partition_products(args->part);
+    const size_t products = kofn_family_count_products(args);
     for (size_t task = 0; task < args->tasks; task++)
-        kofn_code_set_plain(code, task, task % products);
+        kofn_family_fill_product(args, code, task, task % products);
     return KOFN_OK;
 }
 
@@ -63,7 +64,7 @@ static const kofn_key keys[] = {
 const kofn_family kofn_replication_family = {
     .name = "replication",
     .summary = "Every block product several times; the first copy counts",
-    .threshold = "n - copies + 1, with n = copies x y z",
+    .threshold = "n - copies + 1, with n = copies x y z, or copies pairs",
     .encoding = "none",
     .communication = kofn_family_communication,
     .storage = kofn_family_storage,
@@ -71,6 +72,7 @@ const kofn_family kofn_replication_family = {
     .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
     .params_size = sizeof(kofn_replication_params),
     .outer = true,
+    .batches = true,
     .tasks_key = "copies",
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,

@@ -1,7 +1,8 @@
 /* Replication: every block product `copies` times, and the first copy counts.
  *
  * Shapes     n = copies x y z; task t is product t mod (x y z), in the order of uncoded.h, so that
- *            the first x y z tasks are the uncoded ones. Outer products likewise, piece by piece.
+ *            the first x y z tasks are the uncoded ones. Outer products likewise, piece by piece,
+ *            and batches pair by pair.
  * Threshold  k = n - copies + 1: the worst loss takes all copies of one product, which is `copies`
  *            tasks; any smaller loss leaves a copy of each. The best set has x y z answers.
  * Accuracy   That of the field's arithmetic, as uncoded.

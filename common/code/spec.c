@@ -1,5 +1,6 @@
 #include "common/code/spec.h"
 #include "common/base/size.h"
+#include "common/code/batch.h"
 #include "common/code/plan.h"
 #include "common/linalg/outer.h"
 
@@ -195,6 +196,8 @@ kofn_code_spec_is_open(const kofn_code_spec *spec)
 static bool
 is_cut(const kofn_code_spec *spec)
 {
+    if (spec->batch)
+        return true;
     return spec->parts.count > 0 ? kofn_cuts_count_pieces(&spec->parts) > 0
                                  : spec->part.x && spec->part.z && spec->part.y;
 }
@@ -231,6 +234,19 @@ kofn_code_spec_set_form(kofn_code_spec *spec, size_t operands, kofn_error *err)
                          "parts are given for %zu operands, and there are %zu", spec->parts.count,
                          operands);
     spec->parts.count = operands;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_code_spec_set_batch(kofn_code_spec *spec, const kofn_batch *batch, kofn_error *err)
+{
+    if (batch && (spec->parts.count > 0 || !kofn_code_spec_is_uncut(spec)))
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "%s are given for a batch of %zu pairs, whose blocks are the pairs'; leave "
+            "them out",
+            spec->parts.count > 0 ? "parts" : "numbers of a partition", batch->count);
+    spec->batch = batch;
     return KOFN_OK;
 }
 
@@ -318,6 +334,10 @@ check_sizes(const kofn_code_spec *spec, kofn_error *err)
                          "partition %zu,%zu,%zu and parts are both given; parts are for outer "
                          "products",
                          p.x, p.z, p.y);
+    if (spec->batch && (spec->parts.count > 0 || p.x || p.z || p.y))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "a partition or parts are given beside a batch of %zu pairs",
+                         spec->batch->count);
     if (spec->tasks > KOFN_TASKS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "tasks=%zu, need 0 (choose) to %d", spec->tasks,
                          KOFN_TASKS_MAX);
@@ -338,7 +358,9 @@ make_args(const kofn_code_spec *spec, const kofn_field *field, const params *p)
                              .seed = spec->seed,
                              .params = p,
                              .algorithms = spec->algorithms};
-    if (spec->parts.count > 0)
+    if (spec->batch)
+        kofn_family_args_set_batch(&args, spec->batch);
+    else if (spec->parts.count > 0)
         kofn_family_args_set_parts(&args, &spec->parts);
     return args;
 }
@@ -373,7 +395,8 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
     if (status)
         return status;
     kofn_family_args args = make_args(spec, field, &p);
-    status = kofn_family_check_form(family, &args, err);
+    if (is_cut(spec) || spec->parts.count > 0) // else nobody knows for which form it will be
+        status = kofn_family_check_form(family, &args, err);
     if (!status && family->check_params)
         status = family->check_params(&args, err);
     if (status || !is_cut(spec)) {
@@ -557,8 +580,8 @@ plan_code(kofn_code_spec *spec, const kofn_code_context *context, size_t workers
     const kofn_shape shape = {context->rows, context->inner, context->cols};
     kofn_plan_query q;
     kofn_plan plan;
-    if (!context->machine || spec->parts.count > 0 || !kofn_code_spec_is_uncut(spec) ||
-        spec->tasks || context->machine->workers != workers)
+    if (!context->machine || spec->batch || spec->parts.count > 0 ||
+        !kofn_code_spec_is_uncut(spec) || spec->tasks || context->machine->workers != workers)
         return false;
     kofn_plan_query_init(&q, context->field, shape, workers);
     q.machine = *context->machine;
@@ -591,6 +614,18 @@ set_whole(kofn_code_spec *spec)
         spec->parts.of[i] = 1;
 }
 
+/* Lagrange where there are tasks for it, or workers that have its 2 k - 1 and more with two each. With
+ * fewer workers each pair once is less work, and one that is lost is sent again. */
+static const char *
+name_batch_family(const kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
+{
+    const size_t pairs = spec->batch->count, tasks = spec->tasks ? spec->tasks : 2 * pairs;
+    const bool fits = spec->tasks ? tasks >= 2 * pairs - 1 : workers > 1 && tasks <= 2 * workers;
+    const double order = context->field->order;
+    const bool points = order == 0 || order >= (double)tasks;
+    return fits && points && tasks != pairs ? "lagrange" : "uncoded";
+}
+
 /* Of the families, the one that most products should take. */
 static void
 choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
@@ -602,7 +637,9 @@ choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t wor
         name = "alloy_global"; // there are not points enough
     if (wants_fresh(context) && !kofn_family_find(name)->rateless)
         name = "alloy_global";
-    if (goes_whole(spec, context, workers)) {
+    if (spec->batch) {
+        name = name_batch_family(spec, context, workers);
+    } else if (goes_whole(spec, context, workers)) {
         name = "uncoded";
         set_whole(spec);
     } else if (plan_code(spec, context, workers)) {
@@ -615,6 +652,8 @@ choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t wor
 static void
 choose_cut(choice *c, kofn_code_spec *spec)
 {
+    if (spec->batch)
+        return;
     if (spec->parts.count > 0) {
         if (!is_cut(spec))
             spec->parts = choose_parts(c, &spec->parts, spec->tasks);
@@ -666,15 +705,15 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
         status = parse_params(&done, c.family, &p, err);
     if (status)
         return status;
+    c.args = make_args(&done, context->field, &p);
+    status = kofn_family_check_form(c.family, &c.args, err);
+    if (status)
+        return status;
 
     if (!done.has_seed)
         done.seed = kofn_rng_fresh_seed();
     done.has_seed = true;
-    c.args = (kofn_family_args){.field = context->field,
-                                .reserve = done.reserve,
-                                .seed = done.seed,
-                                .params = &p,
-                                .algorithms = done.algorithms};
+    c.args.seed = done.seed;
     choose_cut(&c, &done);
     c.args.tasks = done.tasks ? done.tasks : c.family->default_tasks(&c.args, c.workers);
     kofn_thresholds k;

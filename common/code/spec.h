@@ -9,7 +9,7 @@
  *       systematic: no
  *
  * An outer product has `parts: [2, 3, 2]`, one number for each operand, in the place of the
- * partition.
+ * partition. A batch (batch.h) travels beside its spec, which then has neither.
  *
  * The same struct comes from YAML, from the command line and from the wire; it is checked once,
  * here, and built once, here.
@@ -39,6 +39,8 @@ typedef struct kofn_code_spec {
     uint64_t seed;
     size_t set_count;
     kofn_code_set sets[KOFN_SETS_MAX]; // the family's parameters, as text
+    const kofn_batch *batch; // borrowed: the pairs that it is for, whose grids and sums take
+                             // the partition's place; NULL: none; not recorded either
     const kofn_algorithms *algorithms; // borrowed: what the parameter `algorithm` may name beside
                                        // what ships; no part of what is recorded or compared
 } kofn_code_spec;
@@ -92,6 +94,11 @@ bool kofn_code_spec_is_uncut(const kofn_code_spec *spec);
  * written for the other form, or for another number of operands. */
 KOFN_MUST_CHECK kofn_status kofn_code_spec_set_form(kofn_code_spec *spec, size_t operands,
                                                     kofn_error *err);
+
+/* The spec is for this batch, which outlives it; NULL: for none. INVALID_ARGUMENT: it was written
+ * for another form. */
+KOFN_MUST_CHECK kofn_status kofn_code_spec_set_batch(kofn_code_spec *spec, const kofn_batch *batch,
+                                                     kofn_error *err);
 
 /* Check all that can be checked without operands: family and its parameters exist and parse, and
  * where partition and tasks are given, the family's rules. NOT_FOUND with the nearest name. */

@@ -5,7 +5,7 @@
  *
  * Shapes     n = x y z; task (i y + j) z + k multiplies A_ik and B_kj. Rows of E_A, E_B are unit
  *            vectors; C_ij is the sum of its z answers, a plain copy when z = 1. Of outer products
- *            n is the number of pieces, in their order.
+ *            n is the number of pieces, in their order; of a batch task i is pair i.
  * Threshold  k = n.
  * Accuracy   That of the field's arithmetic: no coefficient but 0 and 1.
  */

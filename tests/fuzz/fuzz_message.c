@@ -33,10 +33,11 @@ read_product(const void *message)
 {
     const kofn_msg_product *product = message;
     kofn_error error = {0};
-    bool outer;
+    kofn_form form;
     size_t operands;
-    if (kofn_msg_form_read(product->form, &product->further, &outer, &operands, &error) == KOFN_OK)
-        insist(operands >= 2 && operands <= KOFN_OPERANDS_MAX && (outer || operands == 2));
+    if (kofn_msg_form_read(product->form, &product->further, &form, &operands, &error) == KOFN_OK)
+        insist(operands >= 2 && operands <= KOFN_OPERANDS_MAX &&
+               (form == KOFN_OUTER_PRODUCT || operands == 2));
     else
         insist(error.text[0] != '\0');
 }

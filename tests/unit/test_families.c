@@ -1,6 +1,7 @@
 /* Every family in the list, through its table alone: a new family is tested by being listed. */
 #include "tests/unit/code_brute.h"
 
+#include "common/code/batch.h"
 #include "common/linalg/span.h"
 
 enum { SHAPES = 4, PARTS_MAX = 3, TASKS_MAX = 40 };
@@ -111,14 +112,17 @@ static bool
 accepts(const kofn_family *family, kofn_family_args args)
 {
     kofn_thresholds k;
+    if (kofn_family_check_form(family, &args, NULL))
+        return false;
     args.tasks = family->default_tasks(&args, 1);
     return args.tasks <= TASKS_MAX && !family->threshold_for(&args, &k, NULL);
 }
 
 static void
 check_partitions(const kofn_family *family, const kofn_field *field, const void *params,
-                 const char *variant, size_t z_most, checker *c)
+                 const char *variant, checker *c)
 {
+    const size_t z_most = strcmp(variant, "default") == 0 ? PARTS_MAX : 2;
     for (size_t x = 1; x <= PARTS_MAX; x++)
         for (size_t y = 1; y <= PARTS_MAX; y++)
             for (size_t z = 1; z <= z_most && z * x * y < 9 + (z == 1); z++) {
@@ -149,15 +153,17 @@ get_value(const kofn_key *key, size_t index, char *ret_value, size_t size)
     return values != NULL;
 }
 
+typedef void params_function(const kofn_family *family, const kofn_field *field, const void *params,
+                             const char *variant, checker *c);
+
 /* Each parameter at its default, and one by one at other values, where those are in bounds. */
 static void
-check_family(const kofn_family *family, const kofn_field *field, checker *c)
+each_params(const kofn_family *family, const kofn_field *field, params_function *check, checker *c)
 {
     kofn_error error;
     max_align_t params[KOFN_PARAMS_MAX / sizeof(max_align_t)];
-    c->seen = 0;
     kofn_keys_set_defaults(family->keys, params);
-    check_partitions(family, field, params, "default", PARTS_MAX, c);
+    check(family, field, params, "default", c);
     if (field->order > 3 && field->order != 256)
         return; // two fields do for all values of all parameters
     for (size_t i = 0; i < family->keys.count; i++) {
@@ -169,9 +175,16 @@ check_family(const kofn_family *family, const kofn_field *field, checker *c)
             kofn_keys_set_defaults(family->keys, params);
             if (kofn_key_parse(key, value, params, &error) == KOFN_OUT_OF_RANGE)
                 continue;
-            check_partitions(family, field, params, variant, 2, c);
+            check(family, field, params, variant, c);
         }
     }
+}
+
+static void
+check_family(const kofn_family *family, const kofn_field *field, checker *c)
+{
+    c->seen = 0;
+    each_params(family, field, check_partitions, c);
 }
 
 static void
@@ -227,6 +240,105 @@ check_outer_products(check_function *check)
     }
 }
 
+/* ---- batches --------------------------------------------------------------------------------- */
+
+/* Digits: coefficients, one letter each, of rows divided by commas; - is -1. Stacked or not does not
+ * matter to codes, so blocks of A are on top of each other, those of B side by side. */
+typedef struct written_batch {
+    size_t blocks[2], targets;
+    const char *left, *right, *weights;
+} written_batch;
+
+static const written_batch batches[] = {
+    {{1, 1}, 1, "1", "1", "1"},             // one pair
+    {{2, 2}, 2, "10,01", "10,01", "10,01"}, // two without a relation
+    {{3, 3}, 3, "100,010,001", "100,010,001", "100,010,001"},
+    {{2, 3}, 3, "10,01,01", "100,010,001", "100,010,001"},            // a block used twice
+    {{2, 2}, 4, "10,10,01,01", "10,01,10,01", "1000,0100,0010,0001"}, // a grid
+    {{2, 2}, 2, "10,01,11", "10,01,11", "1-0,--1"},                   // 3M
+    {{3, 3}, 1, "100,010,001", "100,010,001", "121"},                 // a sum with weights
+    {{2, 3}, 1, "10,11", "100,011", "1-"},                            // of pairs of several blocks
+    {{3, 2}, 3, "100,010,100,001", "10,10,01,01", "1000,0000,0121"},  // a sketch, C_1 zero
+};
+
+static double
+read_letter(const kofn_field *f, char letter)
+{
+    double number = 0;
+    for (char c = '0'; letter != '-' && c < letter; c++)
+        number = f->add(f, number, 1);
+    return letter == '-' ? f->negate(f, 1) : number;
+}
+
+static kofn_sums
+read_sums(const kofn_field *f, const char *text, size_t cols)
+{
+    kofn_sums sums;
+    const size_t rows = (strlen(text) + 1) / (cols + 1);
+    assert_true(kofn_sums_alloc(rows, cols, rows * cols, &sums));
+    for (size_t i = 0, at = 0; i < rows; i++) {
+        for (size_t j = 0; j < cols; j++) {
+            const double number = read_letter(f, text[i * (cols + 1) + j]);
+            if (number == 0)
+                continue;
+            sums.column[at] = j;
+            sums.coef[at++] = number;
+        }
+        sums.first[i + 1] = at;
+    }
+    return sums;
+}
+
+static kofn_batch *
+read_batch(const kofn_field *f, const written_batch *w)
+{
+    kofn_error error;
+    kofn_batch from = {.grid = {{w->blocks[0], 1}, {1, w->blocks[1]}}, .out = {w->targets, 1}};
+    from.side[0] = read_sums(f, w->left, w->blocks[0]);
+    from.side[1] = read_sums(f, w->right, w->blocks[1]);
+    from.count = from.side[0].rows;
+    from.weights = read_sums(f, w->weights, from.count);
+    kofn_batch *batch;
+    assert_ok(kofn_batch_new(&from, f, &batch, &error));
+    free(from.side[0].first);
+    free(from.side[1].first);
+    free(from.weights.first);
+    return batch;
+}
+
+static void
+check_batches_with(const kofn_family *family, const kofn_field *field, const void *params,
+                   const char *variant, checker *c)
+{
+    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++) {
+        kofn_batch *batch = read_batch(field, &batches[i]);
+        kofn_family_args args = {.field = field, .seed = c->rng.seed, .params = params};
+        kofn_family_args_set_batch(&args, batch);
+        char what[96];
+        (void)snprintf(what, sizeof what, "%s batch %zu", variant, i);
+        if (accepts(family, args))
+            check_cut(family, args, what, c);
+        kofn_batch_destroy(&batch);
+    }
+}
+
+static void
+check_batches(check_function *check)
+{
+    static const char *const fields[] = {"f64", "f32", "gfp:3", "gf16", "gf256", "gfp:65537"};
+    checker c = {.check = check};
+    kofn_rng_init(&c.rng, test_seed(20261122), 0);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        const kofn_field *f = new_field(fields[i]);
+        for (size_t k = 0; k < kofn_family_count(); k++)
+            if (kofn_family_at(k)->batches) {
+                c.seen = 0;
+                each_params(kofn_family_at(k), f, check_batches_with, &c);
+            }
+        kofn_field_destroy(&f);
+    }
+}
+
 /* ---- thresholds ------------------------------------------------------------------------------ */
 
 /* A set of `size` tasks: number `index` of a random sequence. */
@@ -264,7 +376,8 @@ check_threshold(const kofn_code *code, const char *what, kofn_rng *rng)
         if (count == k - 1 && !tight)
             tight = !brute_suffices(code, tasks, count);
     }
-    if (!tight)
+    const bool alone = code->pairs == code->e[0].cols && code->pairs == code->e[1].cols;
+    if (!tight && (code->pairs == 0 || alone)) // what pairs have in common may save answers
         fail_msg("%s: every set of k - 1 tasks suffices, k=%zu", what, k);
 }
 
@@ -274,6 +387,13 @@ any_threshold_tasks_suffice_and_fewer_may_not(void **state)
     (void)state;
     check_families("f64", check_threshold);
     check_finite_fields(check_threshold);
+}
+
+static void
+any_threshold_tasks_of_batches_suffice(void **state)
+{
+    (void)state;
+    check_batches(check_threshold);
 }
 
 static void
@@ -339,13 +459,79 @@ verdicts_on_outer_products_agree_with_brute_force(void **state)
     check_outer_products(check_verdicts);
 }
 
+static void
+verdicts_on_batches_agree_with_brute_force(void **state)
+{
+    (void)state;
+    check_batches(check_verdicts);
+}
+
 /* ---- products -------------------------------------------------------------------------------- */
 
 typedef struct trial {
     kofn_coding coding;
     kofn_bands a, b;
+    kofn_bands exact; // of a batch: C
     kofn_bands blocks[2][TASKS_MAX], answers[TASKS_MAX];
 } trial;
+
+/* An element of C by what the targets say: sums of products of single blocks of shape `block`. */
+static double
+add_products(const trial *t, kofn_shape block, size_t row, size_t col)
+{
+    const kofn_code *code = t->coding.code;
+    const kofn_field *f = code->field;
+    const kofn_sums *targets = &code->targets;
+    const size_t target = row / block.rows * code->out.cols + col / block.cols;
+    long double real = 0;
+    double finite = 0;
+    for (size_t i = targets->first[target]; i < targets->first[target + 1]; i++) {
+        const size_t a = targets->column[i] / code->e[1].cols,
+                     b = targets->column[i] % code->e[1].cols;
+        for (size_t k = 0; k < block.inner; k++) {
+            const double left = element_get(only_mat(&t->a), a * block.rows + row % block.rows, k);
+            const double right = element_get(only_mat(&t->b), k, b * block.cols + col % block.cols);
+            real += (long double)targets->coef[i] * left * right;
+            if (f->order != 0)
+                finite = f->add(f, finite,
+                                f->multiply(f, targets->coef[i], f->multiply(f, left, right)));
+        }
+    }
+    return f->order == 0 ? (double)real : finite;
+}
+
+/* Blocks of A on top of each other and those of B side by side, each of shape `block`. */
+static void
+start_batch(trial *t, const kofn_code *code, kofn_shape block, kofn_rng *rng)
+{
+    const kofn_dtype exact = code->field->order == 0 ? KOFN_F64 : code->field->dtype;
+    const kofn_extents operands = {
+        .count = 2,
+        .rows = {block.rows * code->grid[0].rows, block.inner},
+        .cols = {block.inner, block.cols * code->grid[1].cols},
+    };
+    const kofn_shape shape = {block.rows * code->out.rows, block.inner,
+                              block.cols * code->out.cols};
+    kofn_coding_init_batch(&t->coding, code, shape, &operands, (bool[]){false, false});
+    t->a = new_matrix(code->field->dtype, operands.rows[0], operands.cols[0]);
+    t->b = new_matrix(code->field->dtype, operands.rows[1], operands.cols[1]);
+    t->exact = new_matrix(exact, shape.rows, shape.cols);
+    fill_drawn(code->field, &t->a, rng);
+    fill_drawn(code->field, &t->b, rng);
+    for (size_t i = 0; i < shape.rows; i++)
+        for (size_t j = 0; j < shape.cols; j++)
+            element_set(only_mat(&t->exact), i, j, add_products(t, block, i, j));
+}
+
+static void
+start_product(trial *t, const kofn_code *code, kofn_shape shape, kofn_rng *rng)
+{
+    kofn_coding_init(&t->coding, code, shape, false, false);
+    t->a = new_matrix(code->field->dtype, shape.rows, shape.inner);
+    t->b = new_matrix(code->field->dtype, shape.inner, shape.cols);
+    fill_drawn(code->field, &t->a, rng);
+    fill_drawn(code->field, &t->b, rng);
+}
 
 static void
 start_trial(trial *t, const kofn_code *code, kofn_shape shape, kofn_rng *rng)
@@ -353,11 +539,10 @@ start_trial(trial *t, const kofn_code *code, kofn_shape shape, kofn_rng *rng)
     kofn_error error;
     const kofn_dtype dtype = code->field->dtype;
     size_t tasks[TASKS_MAX];
-    kofn_coding_init(&t->coding, code, shape, false, false);
-    t->a = new_matrix(dtype, shape.rows, shape.inner);
-    t->b = new_matrix(dtype, shape.inner, shape.cols);
-    fill_drawn(code->field, &t->a, rng);
-    fill_drawn(code->field, &t->b, rng);
+    if (code->pairs > 0)
+        start_batch(t, code, shape, rng);
+    else
+        start_product(t, code, shape, rng);
     for (size_t o = 0; o < 2; o++) {
         size_t rows, cols;
         kofn_coding_block_shape(&t->coding, o, &rows, &cols);
@@ -385,6 +570,25 @@ end_trial(trial *t)
     }
     free_matrix(&t->a);
     free_matrix(&t->b);
+    free_matrix(&t->exact);
+}
+
+/* |C' - C|_F, or the elements that are wrong. */
+static double
+measure_residual(const trial *t, const kofn_bands *c)
+{
+    const kofn_field *f = t->coding.code->field;
+    if (t->coding.code->pairs == 0)
+        return f->order == 0 ? residual_of(&t->a, false, &t->b, false, c)
+                             : (double)count_wrong(f, &t->a, false, &t->b, false, c);
+    double sum = 0;
+    for (size_t i = 0; i < c->rows; i++)
+        for (size_t j = 0; j < c->cols; j++) {
+            const double off =
+                element_get(only_mat(c), i, j) - element_get(only_mat(&t->exact), i, j);
+            sum += f->order == 0 ? off * off : off != 0;
+        }
+    return f->order == 0 ? sqrt(sum) : sum;
 }
 
 /* What the plan says, and what the reference product is off by itself, being computed in double. */
@@ -408,8 +612,7 @@ decode_trial(trial *t, const kofn_decode_plan *plan, const char *what, uint64_t 
     assert_ok(kofn_coding_decode(&t->coding, plan, answers, kofn_coding_all_rows(&t->coding), &c,
                                  &error));
     const kofn_field *f = t->coding.code->field;
-    const double residual = f->order == 0 ? residual_of(&t->a, false, &t->b, false, &c)
-                                          : (double)count_wrong(f, &t->a, false, &t->b, false, &c);
+    const double residual = measure_residual(t, &c);
     if (!(residual <= (f->order == 0 ? bound_of(t, plan) : 0)))
         fail_msg("%s: tasks %#" PRIx64 ": |C' - C| = %.3e > %.3e, amplification %.3e%s", what, mask,
                  residual, bound_of(t, plan), plan->quality.amplification,
@@ -481,6 +684,13 @@ products_are_exact_from_every_set_in_finite_fields(void **state)
     check_finite_fields(check_products);
 }
 
+static void
+batches_keep_their_bounds_from_every_set(void **state)
+{
+    (void)state;
+    check_batches(check_products);
+}
+
 /* ---- tables ---------------------------------------------------------------------------------- */
 
 static void
@@ -549,11 +759,14 @@ main(void)
         cmocka_unit_test(rows_of_rateless_families_do_not_depend_on_n),
         cmocka_unit_test(any_threshold_tasks_suffice_and_fewer_may_not),
         cmocka_unit_test(any_threshold_tasks_of_outer_products_suffice),
+        cmocka_unit_test(any_threshold_tasks_of_batches_suffice),
         cmocka_unit_test(verdicts_agree_with_brute_force),
         cmocka_unit_test(verdicts_on_outer_products_agree_with_brute_force),
+        cmocka_unit_test(verdicts_on_batches_agree_with_brute_force),
         cmocka_unit_test(products_keep_their_bounds_from_every_set_in_f64),
         cmocka_unit_test(products_keep_their_bounds_from_every_set_in_f32),
         cmocka_unit_test(products_are_exact_from_every_set_in_finite_fields),
+        cmocka_unit_test(batches_keep_their_bounds_from_every_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

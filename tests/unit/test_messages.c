@@ -354,20 +354,24 @@ parts_of_outer_products_survive_the_wire(void **state)
 }
 
 static void
-forms_are_two_and_only_one_has_further_operands(void **state)
+forms_are_three_and_only_one_has_further_operands(void **state)
 {
     (void)state;
-    bool outer = true;
+    kofn_form form = KOFN_OUTER_PRODUCT;
     size_t operands = 0;
     const kofn_wire_list none = {0}, three = {.count = 3};
-    assert_ok(kofn_msg_form_read("", &none, &outer, &operands, &error));
-    assert_true(!outer && operands == 2);
-    assert_ok(kofn_msg_form_read("outer", &none, &outer, &operands, &error));
-    assert_true(outer && operands == 2);
-    assert_ok(kofn_msg_form_read("outer", &three, &outer, &operands, &error));
-    assert_true(outer && operands == 5);
-    assert_fails(kofn_msg_form_read("", &three, &outer, &operands, &error), KOFN_INVALID_ARGUMENT);
-    assert_fails(kofn_msg_form_read("inner", &none, &outer, &operands, &error), KOFN_UNIMPLEMENTED);
+    assert_ok(kofn_msg_form_read("", &none, &form, &operands, &error));
+    assert_true(form == KOFN_PRODUCT && operands == 2);
+    assert_ok(kofn_msg_form_read("outer", &none, &form, &operands, &error));
+    assert_true(form == KOFN_OUTER_PRODUCT && operands == 2);
+    assert_ok(kofn_msg_form_read("outer", &three, &form, &operands, &error));
+    assert_true(form == KOFN_OUTER_PRODUCT && operands == 5);
+    assert_ok(kofn_msg_form_read("batch", &none, &form, &operands, &error));
+    assert_true(form == KOFN_BATCH_OF_PRODUCTS && operands == 2);
+    assert_fails(kofn_msg_form_read("", &three, &form, &operands, &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_msg_form_read("batch", &three, &form, &operands, &error),
+                 KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_msg_form_read("inner", &none, &form, &operands, &error), KOFN_UNIMPLEMENTED);
 }
 
 static void
@@ -628,7 +632,7 @@ main(void)
         cmocka_unit_test(codes_list_every_family_with_its_parameters),
         cmocka_unit_test(a_spec_survives_the_wire),
         cmocka_unit_test(parts_of_outer_products_survive_the_wire),
-        cmocka_unit_test(forms_are_two_and_only_one_has_further_operands),
+        cmocka_unit_test(forms_are_three_and_only_one_has_further_operands),
         cmocka_unit_test(a_seed_alone_is_a_seed),
         cmocka_unit_test(what_a_plan_query_leaves_open_is_measured_or_has_its_default),
         cmocka_unit_test(a_plan_query_without_field_or_workers_is_refused),

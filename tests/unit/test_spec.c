@@ -1,3 +1,4 @@
+#include "common/code/batch.h"
 #include "common/code/plan.h"
 #include "tests/unit/code_brute.h"
 
@@ -516,6 +517,20 @@ a_complete_spec_stays_as_it_is_and_replays(void **state)
     kofn_code_destroy(&second);
 }
 
+/* Pairs without a relation. */
+static kofn_batch *
+new_pairs(size_t count)
+{
+    kofn_error error;
+    kofn_batch *batch;
+    size_t blocks[64];
+    for (size_t i = 0; i < count; i++)
+        blocks[i] = i;
+    assert_ok(
+        kofn_batch_new_stacked(count, count, count, blocks, blocks, NULL, f64(), &batch, &error));
+    return batch;
+}
+
 static const char *
 value_of(const kofn_code_spec *spec, const char *name)
 {
@@ -532,9 +547,10 @@ a_complete_spec_names_every_parameter_in_one_spelling(void **state)
     kofn_error error;
     const kofn_code_context context = {
         .field = f64(), .rows = 900, .inner = 900, .cols = 900, .workers = 6, .whole_flops = 1};
+    kofn_batch *batch = new_pairs(3);
     for (size_t i = 0; i < kofn_family_count(); i++) {
         const kofn_family *family = kofn_family_at(i);
-        kofn_code_spec spec = {0};
+        kofn_code_spec spec = {.batch = family->only_batches ? batch : NULL};
         set_ok(&spec, "family", family->name);
         assert_ok(kofn_code_spec_complete(&spec, &context, &error));
         assert_int_equal(spec.set_count, family->keys.count);
@@ -546,6 +562,7 @@ a_complete_spec_names_every_parameter_in_one_spelling(void **state)
                                 strcmp(fallback, "yes") == 0 ? "true" : fallback);
         }
     }
+    kofn_batch_destroy(&batch);
 
     kofn_code_spec one = {0}, other = {0};
     set_ok(&one, "family", "rkrp");
@@ -637,6 +654,101 @@ a_failed_completion_changes_nothing(void **state)
     assert_memory_equal(&spec, &before, sizeof spec);
 }
 
+/* ---- batches --------------------------------------------------------------------------------- */
+
+static void
+a_batch_is_completed_for_its_pairs_and_the_workers(void **state)
+{
+    (void)state;
+    kofn_error error;
+    const struct {
+        const char *family;
+        size_t pairs, tasks, workers;
+        const char *field, *expected;
+        size_t expected_tasks;
+    } cases[] = {
+        {NULL, 3, 0, 8, "f64", "lagrange", 8}, // one each
+        {NULL, 3, 0, 5, "f64", "lagrange", 6}, // 2 k - 1, and one to lose
+        {NULL, 8, 0, 8, "f64", "lagrange", 18},
+        {NULL, 9, 0, 8, "f64", "uncoded", 9}, // more than two each
+        {NULL, 1, 0, 1, "f64", "uncoded", 1},
+        {NULL, 4, 9, 2, "f64", "lagrange", 9}, // uncoded has no task to spare
+        {NULL, 4, 4, 9, "f64", "uncoded", 4},  // lagrange needs more
+        {NULL, 3, 0, 8, "gf4", "uncoded", 3},  // no points
+        {NULL, 3, 0, 8, "gf16", "lagrange", 8},
+        {"auto", 3, 0, 8, "f64", "lagrange", 8},
+        {"lagrange", 9, 0, 1, "f64", "lagrange", 20},
+        {"uncoded", 3, 0, 8, "f64", "uncoded", 3},
+        {"replication", 3, 0, 8, "f64", "replication", 6},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const kofn_field *field = kofn_field_find(cases[i].field);
+        const kofn_code_context context = {.field = field,
+                                           .rows = 9,
+                                           .inner = 9,
+                                           .cols = 9,
+                                           .workers = cases[i].workers,
+                                           .whole_flops = 1e9}; // pairs do not go whole
+        kofn_batch *batch = new_pairs(cases[i].pairs);
+        kofn_code_spec spec = {.tasks = cases[i].tasks};
+        kofn_code *code;
+        if (cases[i].family)
+            set_ok(&spec, "family", cases[i].family);
+        assert_ok(kofn_code_spec_set_batch(&spec, batch, &error));
+        assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+        if (strcmp(spec.family, cases[i].expected) != 0 || spec.tasks != cases[i].expected_tasks)
+            fail_msg("case %zu: %s %zu, expected %s %zu", i, spec.family, spec.tasks,
+                     cases[i].expected, cases[i].expected_tasks);
+        assert_true(kofn_code_spec_is_complete(&spec));
+        assert_int_equal(spec.part.x + spec.part.z + spec.part.y, 0);
+        assert_ok(kofn_code_spec_build(&spec, field, &code, &error));
+        assert_int_equal(code->pairs, cases[i].pairs);
+        kofn_code_destroy(&code);
+        kofn_batch_destroy(&batch);
+    }
+}
+
+static void
+a_batch_has_no_partition(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_batch *batch = new_pairs(2);
+    kofn_code_spec spec = {.part = {.z = 2}}, parts = {.parts = {.count = 2}};
+    const kofn_code_context context = {.field = f64(), .rows = 9, .inner = 9, .cols = 9};
+    assert_fails(kofn_code_spec_set_batch(&spec, batch, &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_code_spec_set_batch(&parts, batch, &error), KOFN_INVALID_ARGUMENT);
+    spec.batch = batch; // as one might come from the wire
+    assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_code_spec_complete(&spec, &context, &error), KOFN_INVALID_ARGUMENT);
+    parts.batch = batch;
+    assert_fails(kofn_code_spec_check(&parts, f64(), &error), KOFN_INVALID_ARGUMENT);
+    kofn_batch_destroy(&batch);
+}
+
+static void
+families_are_asked_for_forms_that_they_make(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_batch *batch = new_pairs(2);
+    const kofn_code_context context = {
+        .field = f64(), .rows = 9, .inner = 9, .cols = 9, .workers = 4};
+    kofn_code_spec spec = {.batch = batch}, product = {0};
+    set_ok(&spec, "family", "polynomial");
+    assert_fails(kofn_code_spec_check(&spec, f64(), &error), KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "no batches"));
+    assert_fails(kofn_code_spec_complete(&spec, &context, &error), KOFN_INVALID_ARGUMENT);
+    set_ok(&product, "family", "lagrange");
+    assert_ok(kofn_code_spec_check(&product, f64(), &error)); // it may become a batch's
+    assert_false(kofn_code_spec_is_complete(&product));
+    assert_fails(kofn_code_spec_complete(&product, &context, &error), KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "batches of pairs only"));
+    set_ok(&product, "partition", "2,1,2");
+    assert_fails(kofn_code_spec_check(&product, f64(), &error), KOFN_INVALID_ARGUMENT);
+    kofn_batch_destroy(&batch);
+}
+
 int
 main(void)
 {
@@ -663,6 +775,9 @@ main(void)
         cmocka_unit_test(open_tasks_are_enough_for_the_product_where_it_is_asked_for),
         cmocka_unit_test(an_incomplete_spec_is_not_built),
         cmocka_unit_test(a_failed_completion_changes_nothing),
+        cmocka_unit_test(a_batch_is_completed_for_its_pairs_and_the_workers),
+        cmocka_unit_test(a_batch_has_no_partition),
+        cmocka_unit_test(families_are_asked_for_forms_that_they_make),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

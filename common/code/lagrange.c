@@ -1,0 +1,144 @@
+#include "common/code/lagrange.h"
+#include "common/code/batch.h"
+#include "common/code/plain.h"
+#include "common/code/points.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool
+is_systematic(const kofn_family_args *args)
+{
+    const kofn_lagrange_params *params = args->params;
+    return params->systematic;
+}
+
+static size_t
+count_needed(const kofn_family_args *args)
+{
+    return 2 * args->batch->count - 1;
+}
+
+/* Points of tasks and of pairs that are none of theirs. */
+static size_t
+count_points(const kofn_family_args *args)
+{
+    return args->tasks + (is_systematic(args) ? 0 : args->batch->count);
+}
+
+static kofn_status
+threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
+{
+    const size_t k = count_needed(args);
+    if (args->tasks < k)
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "lagrange: tasks=%zu, need at least 2 k - 1 = %zu for %zu pairs; take more "
+            "tasks, or family uncoded",
+            args->tasks, k, args->batch->count);
+    kofn_family_args all = *args;
+    all.tasks = count_points(args);
+    const kofn_status status = kofn_points_check("lagrange", &all, KOFN_POINTS_CHEBYSHEV, k, err);
+    if (!status)
+        *ret = (kofn_thresholds){.exact = k, .enough = k};
+    return status;
+}
+
+static size_t
+default_tasks(const kofn_family_args *args, size_t workers)
+{
+    const size_t k = count_needed(args), own = is_systematic(args) ? 0 : args->batch->count;
+    const size_t tasks = kofn_points_tasks(args, KOFN_POINTS_CHEBYSHEV, k + own, workers + own);
+    return tasks > k + own ? tasks - own : k;
+}
+
+/* Of all points in order, the place of pair i. */
+static size_t
+find_place(size_t pairs, size_t points, size_t i)
+{
+    return (2 * i + 1) * points / (2 * pairs);
+}
+
+/* beta [k], then the points of tasks: all of them are the field's points, and of tasks that are no
+ * pairs in their order. */
+static void
+fill_points(const kofn_family_args *args, double *beta, double *point)
+{
+    const kofn_field *f = args->field;
+    const size_t k = args->batch->count, all = count_points(args);
+    size_t pair = 0, task = is_systematic(args) ? k : 0;
+    for (size_t i = 0; i < all; i++) {
+        const double t = f->point(f, i, all);
+        if (pair < k && (f->order != 0 || i == find_place(k, all, pair)))
+            beta[pair++] = t;
+        else
+            point[task++] = t;
+    }
+    if (is_systematic(args))
+        memcpy(point, beta, k * sizeof *beta);
+}
+
+/* L_pair(t): factors of about 1, so that neither overflow nor underflow waits. */
+static double
+evaluate(const kofn_field *f, const double *beta, size_t pairs, size_t pair, double t)
+{
+    double product = 1;
+    for (size_t j = 0; j < pairs; j++) {
+        if (j == pair)
+            continue;
+        const double away = f->negate(f, beta[j]);
+        const double across = f->invert(f, f->add(f, beta[pair], away));
+        product = f->multiply(f, product, f->multiply(f, f->add(f, t, away), across));
+    }
+    return product;
+}
+
+static kofn_status
+fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
+{
+    const kofn_batch *batch = args->batch;
+    const size_t k = batch->count, plain = is_systematic(args) ? k : 0;
+    const size_t most = code->e[code->e[1].cols > code->e[0].cols].cols;
+    double *beta = malloc((2 * k + most) * sizeof *beta), *by = beta + k;
+    if (!beta)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "lagrange: no memory for %zu points", k);
+    kofn_code_use_points(code);
+    fill_points(args, beta, code->point);
+    for (size_t task = 0; task < plain; task++)
+        kofn_family_fill_product(args, code, task, task);
+    for (size_t task = plain; task < code->tasks; task++) {
+        for (size_t i = 0; i < k; i++)
+            by[i] = evaluate(code->field, beta, k, i, code->point[task]);
+        for (size_t o = 0; o < 2; o++)
+            kofn_batch_mix(batch, code->field, o, by, code->e[o].at + task * code->e[o].cols,
+                           by + k);
+    }
+    free(beta);
+    return KOFN_OK;
+}
+
+static const kofn_key keys[] = {
+    {.name = "systematic",
+     .type = KOFN_KEY_BOOL,
+     KOFN_KEY_FIELD(kofn_lagrange_params, systematic),
+     .fallback = "yes",
+     .help = "The first k tasks are the pairs themselves, and they do without the others"},
+};
+
+const kofn_family kofn_lagrange_family = {
+    .name = "lagrange",
+    .summary = "All products of a batch of k pairs; the smallest threshold for pairs without a "
+               "relation",
+    .threshold = "2 k - 1 for k pairs",
+    .encoding = kofn_family_mixing,
+    .communication = "a block of A and one of B to the worker, their product back",
+    .storage = "a block of A, one of B and their product",
+    .source = "Yu et al., Lagrange Coded Computing, AISTATS 2019",
+    .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
+    .params_size = sizeof(kofn_lagrange_params),
+    .batches = true,
+    .only_batches = true,
+    .threshold_for = threshold_for,
+    .default_tasks = default_tasks,
+    .fill = fill,
+};
