@@ -39,7 +39,10 @@
  *            loss of s tasks costs one s x s factorisation, and an add before that costs O(blocks +
  *            targets).
  * Cost       add: as said, and once decodable is possible O((rank + open) unknown) for each coded
- *            answer, one factorisation for the set that decodes. plan: a copy.
+ *            answer, one factorisation for the set that decodes: of 260 coded answers 4 ms in f64.
+ *            plan: a copy. Over finite fields, where the threshold is certain and no set can do with
+ *            less (x y answers), an add is a counter, and the plan costs the elimination: 0.1 s for
+ *            260 coded answers.
  * Threads    One thread at a time for each decoder; moves no elements, knows no sockets.
  */
 #ifndef KOFN_CODE_DECODER_H

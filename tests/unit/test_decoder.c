@@ -681,10 +681,60 @@ a_counter_takes_the_threshold_at_its_word_and_makes_no_plan(void **state)
     kofn_code_destroy(&code);
 }
 
+/* ---- exact arithmetic ------------------------------------------------------------------------ */
+
+static size_t eliminations;
+static void (*add_multiple)(const kofn_field *f, size_t len, double by, const double *x, double *y);
+
+static void
+count_and_add_multiple(const kofn_field *f, size_t len, double by, const double *x, double *y)
+{
+    eliminations++;
+    add_multiple(f, len, by, x, y);
+}
+
+/* Whoever adds answers has a loop to keep going; whoever asks for the plan has time. */
+static void
+where_the_threshold_is_certain_and_nothing_is_rounded_only_a_plan_computes(void **state)
+{
+    (void)state;
+    const test_code t = {.family = "polynomial", .partition = "4,1,5", .tasks = 28};
+    kofn_code *code = make_code(&t, "gfp:257", 1);
+    kofn_field *field = (kofn_field *)(uintptr_t)code->field; // made for this code
+    add_multiple = field->add_multiple;
+    field->add_multiple = count_and_add_multiple;
+    kofn_decoder *d = new_decoder(code, 0);
+    eliminations = 0;
+    for (size_t task = 27; task > 8; task--) {
+        add_all(d, &task, 1);
+        assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_NOT_YET);
+        assert_int_not_equal(kofn_decoder_get_missing(d), 0);
+    }
+    add_all(d, (const size_t[]){3}, 1);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+    assert_int_equal(kofn_decoder_get_missing(d), 0);
+    assert_int_equal(eliminations, 0);
+
+    kofn_decode_plan first = plan_of(d);
+    assert_int_not_equal(eliminations, 0);
+    assert_int_equal(first.used, 20);
+    add_all(d, (const size_t[]){0, 1}, 2); // too late for the plan
+    kofn_decode_plan second = plan_of(d);
+    assert_int_equal(second.used, 20);
+    assert_memory_equal(first.task, second.task, first.used * sizeof *first.task);
+    assert_memory_equal(first.coef, second.coef, first.targets * first.used * sizeof *first.coef);
+    kofn_decode_plan_fini(&first);
+    kofn_decode_plan_fini(&second);
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&code);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            where_the_threshold_is_certain_and_nothing_is_rounded_only_a_plan_computes),
         cmocka_unit_test(a_whole_product_is_done_after_its_one_answer),
         cmocka_unit_test(repeats_and_unknown_tasks_are_refused_and_change_nothing),
         cmocka_unit_test(the_decoder_keeps_its_code_alive),
