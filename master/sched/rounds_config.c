@@ -1,3 +1,4 @@
+#include "common/base/size.h"
 #include "master/sched/scheme.h"
 
 #include <assert.h>
@@ -12,7 +13,10 @@ static const kofn_scheme_ops *const schemes[] = {
     [KOFN_SCHEME_UNCODED] = &kofn_scheme_uncoded,
 };
 
-enum { WINDOW_USUAL = 4 }; // rounds: the paper's, of four workers and of six
+enum {
+    WINDOW_USUAL = 4, // rounds: the paper's, of four workers and of six
+    PARTS_USUAL = 64, // and fewer workers may have as many
+};
 
 enum { SCHEME_COUNT = sizeof schemes / sizeof schemes[0] };
 
@@ -139,8 +143,15 @@ kofn_rounds_count_rows(const kofn_rounds_config *config, size_t need, size_t *re
     schemes[config->scheme]->count_rows(config, need, ret_plain, ret_coded);
 }
 
+size_t
+kofn_rounds_get_usual_parts(const kofn_rounds_config *config)
+{
+    const size_t usual = WINDOW_USUAL * (size_t)config->slots;
+    return kofn_size_smaller(usual > PARTS_USUAL ? usual : PARTS_USUAL, KOFN_PARTS_MAX);
+}
+
 /* Answers that a job should take: those that the scheme gathers while one worker straggles all the
- * time. */
+ * time, of a long window not in all of its rounds. */
 static size_t
 choose_need(const kofn_rounds_config *r)
 {
@@ -150,10 +161,13 @@ choose_need(const kofn_rounds_config *r)
                           : r->window ? (size_t)r->window
                           : r->delay  ? (size_t)r->delay + 1
                                       : WINDOW_USUAL;
-    if (r->scheme == KOFN_SCHEME_UNCODED || slots == 1)
-        return slots * window;
-    return failures > 0 && failures < slots * window ? slots * window - failures
-                                                     : (slots - 1) * window;
+    if (r->scheme == KOFN_SCHEME_UNCODED)
+        return slots;
+    if (failures > 0 && failures < slots * window)
+        return slots * window - failures;
+    const size_t others = slots > 1 ? slots - 1 : 1;
+    const size_t rounds = kofn_size_smaller(window, kofn_rounds_get_usual_parts(r) / others);
+    return kofn_size_smaller(others * (rounds > 0 ? rounds : 1), KOFN_PARTS_MAX);
 }
 
 void
