@@ -40,7 +40,7 @@ merge_rounds(const kofn_rounds_config *configured, const kofn_msg_open_stream *a
         rounds.burst = (int64_t)asked->burst;
     }
     if (asked->tolerance != 0) // bounds are kofn_rounds_settle's
-        rounds.tolerance = asked->tolerance;
+        rounds.tolerance = asked->tolerance < 0 ? 0 : asked->tolerance;
     if (asked->rescue != 0)
         rounds.rescue = asked->rescue < 0 ? 0 : asked->rescue;
     if (!status)

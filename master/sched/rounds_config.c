@@ -29,11 +29,13 @@ static const kofn_key keys[] = {
      "P: workers of the stream, each with a list of mini-tasks in each round; 0: as many as are "
      "there"},
     {"delay", KOFN_KEY_INT, FIELD(delay), 0, KOFN_DELAY_MAX, "0", NULL,
-     "T: rounds after that of its birth by which a job is finished; 0: window - 1, or 3 for dip"},
+     "T: rounds after that of its birth by which a job is finished; 0: left out, so window - 1, or "
+     "3"},
     {"lambda", KOFN_KEY_INT, FIELD(lambda), 0, KOFN_SLOTS_MAX, "0", NULL,
      "dip: slots that must answer when a job is due; 0: all of them"},
     {"tolerance", KOFN_KEY_REAL, FIELD(tolerance), 0, 1000, "0.25", NULL,
-     "mu: slots get so many times as long again as the first one took before they are stragglers"},
+     "mu: slots get so many times as long again as the first one took before they are "
+     "stragglers; 0: none"},
     {"failures", KOFN_KEY_INT, FIELD(failures), 0, KOFN_SLOTS_MAX *(double)(KOFN_DELAY_MAX + 1),
      "0", NULL, "N: stragglers in any window of rounds that idip bears; 0: slots * window - need"},
     {"window", KOFN_KEY_INT, FIELD(window), 0, KOFN_DELAY_MAX + 1, "0", NULL,
@@ -41,8 +43,9 @@ static const kofn_key keys[] = {
     {"burst", KOFN_KEY_INT, FIELD(burst), 0, KOFN_DELAY_MAX + 1, "0", NULL,
      "B: rounds for which idip_burst expects a straggler to be one, a divisor of failures; 0: 1"},
     {"rescue", KOFN_KEY_REAL, FIELD(rescue), 0, 1e6, "0", NULL,
-     "a round that waits for so many times as long as the first slot took copies what is late; "
-     "0: never"},
+     "a round that waits for so many times as long as the first slot took copies what is late, up "
+     "to "
+     "1 + tolerance as soon as it waits; 0: never"},
 };
 
 const kofn_keys kofn_rounds_keys = {keys, sizeof keys / sizeof keys[0]};

@@ -191,8 +191,11 @@ what_is_left_open_follows_from_the_rest_and_is_told(void **state)
     assert_string_equal(idip.code.family, "rkrp");
 
     const kofn_msg_stream poly = open_stream(
-        client, &(kofn_msg_open_stream){.scheme = "polynomial", .field = "gf256", .limit = 1});
+        client,
+        &(kofn_msg_open_stream){
+            .scheme = "polynomial", .field = "gf256", .tolerance = -1, .rescue = 0.5, .limit = 1});
     assert_int_equal(poly.need, 3);
+    assert_true(poly.tolerance == 0 && poly.rescue == 0.5);
     assert_int_equal(poly.delay, 0);
     assert_string_equal(poly.code.family, "polynomial");
     assert_string_equal(poly.field, "gf256");
@@ -282,7 +285,7 @@ what_contradicts_itself_is_refused_with_the_equation(void **state)
         {{.scheme = "idip_burst", .slots = 4, .window = 4, .burst = 3, .code = {.x = 3, .y = 4}},
          KOFN_INVALID_ARGUMENT,
          "B divides N"},
-        {{.slots = 4, .tolerance = -1}, KOFN_OUT_OF_RANGE, "tolerance"},
+        {{.slots = 4, .tolerance = 1e300}, KOFN_OUT_OF_RANGE, "tolerance"},
         {{.slots = 4, .tolerance = 0.0 / 0.0}, KOFN_OUT_OF_RANGE, "tolerance"},
         {{.slots = 4, .rescue = 1e300}, KOFN_OUT_OF_RANGE, "rescue"},
         {{.slots = 4, .limit = 3}, KOFN_INVALID_ARGUMENT, "T + 1 = 4"},
