@@ -1,8 +1,9 @@
 /* Peel, then solve: peel.h has the picture. While plain answers alone do not suffice and there are
  * fewer coded answers than open targets, an add is a few counters. From then on a span tracks what
  * is left, and the answer that completes it pays for one solution, which the plan is made of. In exact
- * arithmetic, of a code whose threshold is certain, it does not: a count is the whole answer, and
- * the solution waits for whoever asks for the plan, on another thread than the adds.
+ * arithmetic it does not: the solution tells nothing of the set, and waits for whoever asks for the
+ * plan, on another thread than the adds. Of a code whose threshold is certain there is no span, too: a
+ * count is the whole answer.
  */
 #include "common/code/decoder.h"
 #include "common/code/estimate.h"
@@ -236,7 +237,11 @@ settle(kofn_decoder *d, size_t task, bool plain, kofn_error *err)
         status = kofn_span_review(d->rest.span, err);
     if (status || kofn_span_missing(d->rest.span) > 0)
         return status;
-    return solve_now(d, err);
+    if (d->code->field->epsilon != 0)
+        return solve_now(d, err);
+    kofn_rest_fini(&d->rest);
+    d->state = KOFN_DECODE_EXACT;
+    return KOFN_OK;
 }
 
 kofn_status

@@ -29,7 +29,7 @@ void kofn_trace_fini(kofn_trace *trace);               // accepts zeros
 void kofn_trace_add(kofn_trace *trace);
 void kofn_trace_mark(kofn_trace *trace, size_t slot);
 
-/* Of rounds that are kept: the latest kofn_trace_count. */
+/* Of rounds, the latest: so many are kept. */
 size_t kofn_trace_count(const kofn_trace *trace);
 
 /* ret_rows [kofn_trace_count, row_bytes], the oldest first. */

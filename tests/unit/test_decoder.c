@@ -359,11 +359,10 @@ what_is_poor_in_f32_may_be_fine_in_f64(void **state)
 }
 
 static void
-answers_after_a_good_set_are_counted_and_change_no_plan(void **state)
+assert_late_answers_change_no_plan(const char *family, const char *partition, const char *field)
 {
-    (void)state;
-    const test_code t = {.family = "rkrp", .partition = "2,1,2", .tasks = 7};
-    kofn_code *code = make_code(&t, "f64", 1);
+    const test_code t = {.family = family, .partition = partition, .tasks = 7};
+    kofn_code *code = make_code(&t, field, 1);
     kofn_decoder *d = new_decoder(code, INFINITY);
     const size_t tasks[] = {6, 0, 4, 1, 2, 3}; // the last two would replace the coded ones
     add_all(d, tasks, 4);
@@ -378,6 +377,15 @@ answers_after_a_good_set_are_counted_and_change_no_plan(void **state)
     kofn_decode_plan_fini(&second);
     kofn_decoder_destroy(&d);
     kofn_code_destroy(&code);
+}
+
+static void
+answers_after_a_good_set_are_counted_and_change_no_plan(void **state)
+{
+    (void)state;
+    assert_late_answers_change_no_plan("rkrp", "2,1,2", "f64");
+    assert_late_answers_change_no_plan("polynomial", "2,1,2", "gfp:257"); // solved when asked for
+    assert_late_answers_change_no_plan("matdot", "1,2,1", "gfp:257");
 }
 
 /* ---- what if --------------------------------------------------------------------------------- */
