@@ -142,8 +142,8 @@ find_need(kofn_stream *stream, kofn_error *err)
     return status;
 }
 
-/* The decoder must be done in a fraction of a heartbeat: what it solves at once, it solves in the I/O
- * thread. */
+/* The decoder tracks a job's answers in the I/O thread, which has heartbeats to send, and solves for
+ * them on one that other jobs wait for. */
 static kofn_status
 check_need(const kofn_stream *stream, kofn_error *err)
 {

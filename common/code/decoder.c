@@ -1,9 +1,9 @@
 /* Peel, then solve: peel.h has the picture. While plain answers alone do not suffice and there are
  * fewer coded answers than open targets, an add is a few counters. From then on a span tracks what
- * is left, and the answer that completes it pays for one solution, which the plan is made of. In exact
- * arithmetic it does not: the solution tells nothing of the set, and waits for whoever asks for the
- * plan, on another thread than the adds. Of a code whose threshold is certain there is no span, too: a
- * count is the whole answer.
+ * is left, and the answer that completes it pays for one solution, which the plan is made of. Where
+ * no condition is too bad, as in exact arithmetic, it does not: the solution tells nothing of the set,
+ * and waits for whoever asks for the plan, on another thread than the adds. If nothing is rounded and
+ * the threshold certain, there is no span, too: a count is the whole answer.
  */
 #include "common/code/decoder.h"
 #include "common/code/estimate.h"
@@ -178,9 +178,9 @@ solve_now(kofn_decoder *d, kofn_error *err)
     return KOFN_OK;
 }
 
-/* What was left for later. */
+/* Of answers that were counted. */
 static kofn_status
-solve_late(const kofn_decoder *d, kofn_decode_plan *ret_plan, kofn_error *err)
+solve_counted(const kofn_decoder *d, kofn_decode_plan *ret_plan, kofn_error *err)
 {
     kofn_rest rest = {0};
     kofn_status status = kofn_rest_init(&rest, &d->peel, err);
@@ -237,9 +237,8 @@ settle(kofn_decoder *d, size_t task, bool plain, kofn_error *err)
         status = kofn_span_review(d->rest.span, err);
     if (status || kofn_span_missing(d->rest.span) > 0)
         return status;
-    if (d->code->field->epsilon != 0)
+    if (!isinf(d->max_amplification))
         return solve_now(d, err);
-    kofn_rest_fini(&d->rest);
     d->state = KOFN_DECODE_EXACT;
     return KOFN_OK;
 }
@@ -479,8 +478,10 @@ exact_plan(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan, kofn
     kofn_status status = KOFN_OK;
     if (d->plan.used > 0)
         status = kofn_decode_plan_copy(&d->plan, &plan, err);
+    else if (d->rest.span)
+        status = solve(d, &d->rest, &plan, err);
     else if (d->peel.open > 0)
-        status = solve_late(d, &plan, err);
+        status = solve_counted(d, &plan, err);
     else
         status = make_plan(d, &none, NULL, copies, &plan, err);
     if (status)
@@ -547,7 +548,7 @@ kofn_decoder_estimate(const kofn_decoder *d, double noise, kofn_decode_plan *ret
     if (d->counts)
         return fail_counter(err);
     const bool decodable = is_decodable(d);
-    if (d->code->field->epsilon == 0 || (decodable && d->plan.used == 0))
+    if (d->code->field->epsilon == 0 || (decodable && d->peel.open == 0))
         return kofn_decoder_plan(d, noise, ret_plan, err); // exact, or copies and their sums
     if (d->count == 0)
         return kofn_fail(err, KOFN_FAILED_PRECONDITION,

@@ -71,7 +71,7 @@
 #include <stdint.h>
 
 enum { KOFN_SLOTS_MAX = 10000, KOFN_DELAY_MAX = 64 };
-enum { KOFN_PARTS_MAX = 512 }; // of a coded job: to solve for them takes 0.1 s or more
+enum { KOFN_PARTS_MAX = 512 }; // of a coded job: to solve for them takes 0.1 s to 1 s
 
 typedef enum kofn_scheme {
     KOFN_SCHEME_DIP,

@@ -737,12 +737,49 @@ where_the_threshold_is_certain_and_nothing_is_rounded_only_a_plan_computes(void 
     kofn_code_destroy(&code);
 }
 
+static size_t solutions;
+
+static kofn_status
+count_and_solve(const kofn_span *span, double *ret_d, kofn_span_quality *ret_quality,
+                kofn_error *err)
+{
+    solutions++;
+    return kofn_field_find("f64")->span->solve(span, ret_d, ret_quality, err);
+}
+
+static void
+where_no_condition_is_too_bad_only_a_plan_solves(void **state)
+{
+    (void)state;
+    const test_code t = {.family = "rkrp", .partition = "2,1,2", .tasks = 7};
+    kofn_code *code = make_code(&t, "f64", 1);
+    kofn_field field = *code->field;
+    kofn_span_class counting = *field.span;
+    counting.solve = count_and_solve;
+    field.span = &counting;
+    code->field = &field; // of which nobody counts refs
+    for (int wary = 0; wary < 2; wary++) {
+        kofn_decoder *d = new_decoder(code, wary ? 1e300 : INFINITY);
+        solutions = 0;
+        add_all(d, (const size_t[]){6, 0, 4, 1}, 4);
+        assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+        assert_int_equal(solutions, wary);
+        kofn_decode_plan plan = plan_of(d);
+        assert_int_equal(solutions, 1);
+        assert_at_most(residual_of_plan(code, &plan), 1e-12);
+        kofn_decode_plan_fini(&plan);
+        kofn_decoder_destroy(&d);
+    }
+    kofn_code_destroy(&code);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             where_the_threshold_is_certain_and_nothing_is_rounded_only_a_plan_computes),
+        cmocka_unit_test(where_no_condition_is_too_bad_only_a_plan_solves),
         cmocka_unit_test(a_whole_product_is_done_after_its_one_answer),
         cmocka_unit_test(repeats_and_unknown_tasks_are_refused_and_change_nothing),
         cmocka_unit_test(the_decoder_keeps_its_code_alive),
