@@ -1017,7 +1017,11 @@ a_stream_that_nobody_heard_of_ends(void **state)
     kofn_msg_streams list;
     send_call(gone, 1, KOFN_METHOD_OPEN_STREAM, &kofn_open_stream_message, &asked);
     post(gone, &kofn_abandon_message, &(kofn_msg_abandon){.call = 1});
-    assert_true(check_health(gone).memory_bytes > 0); // both came before this
+    kofn_msg_reply reply;
+    send_call(gone, 2, KOFN_METHOD_CHECK, NULL, NULL);
+    do // both came before this
+        expect(gone, &kofn_reply_message, &reply);
+    while (reply.call != 2);
     close_peer(gone);
     const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
     while (check_health(client).memory_bytes > 0)
