@@ -569,12 +569,11 @@ begin_writing(const char *path, const kofn_bands *bands, writing *w)
 }
 
 static int
-end_writing(writing *w)
+sync_and_close(writing *w)
 {
-    int error = fsync(fileno(w->file)) < 0 ? errno : 0;
+    const int error = fsync(fileno(w->file)) < 0 ? errno : 0;
     const int closing = close_file(&w->file);
-    error = error ? error : closing;
-    return !error && rename(w->temporary, w->target) < 0 ? errno : error;
+    return error ? error : closing;
 }
 
 /* So that the new name survives a power cut. Some file systems refuse; the data is safe then. */
@@ -655,7 +654,11 @@ write_batch(kofn_npy_file *files, size_t count)
     }
     for (size_t i = 0; i < count; i++)
         if (files[i].error.status == KOFN_OK && writings[i].file)
-            note(&files[i], end_writing(&writings[i]));
+            note(&files[i], sync_and_close(&writings[i]));
+    for (size_t i = 0; i < count; i++) // all later: a name would be something new to wait for
+        if (files[i].error.status == KOFN_OK && writings[i].temporary &&
+            rename(writings[i].temporary, writings[i].target) < 0)
+            note(&files[i], errno);
     sync_directories(files, writings, count);
     for (size_t i = 0; i < count; i++)
         end_with(&writings[i], files[i].error.status == KOFN_OK);
