@@ -362,7 +362,8 @@ is_worth_waiting(void *context, const kofn_account *account)
 {
     const cli_common *common = context;
     (void)account; // there is no job
-    return !cli_signals_get() && (common->until_ns == 0 || kofn_clock_ns() < common->until_ns);
+    return (common->ends || !cli_signals_get()) &&
+           (common->until_ns == 0 || kofn_clock_ns() < common->until_ns);
 }
 
 kofn_status

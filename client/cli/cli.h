@@ -42,6 +42,7 @@ typedef struct cli_common {
     int64_t patience_ns;
     int64_t away_ns;  // the command's own: how long to wait for one that went away; 0: by `insists`
     int64_t until_ns; // the command's own: when its small calls are given up; 0: never
+    bool ends;        // the command's own: a signal was seen, and does not end them any more
     bool json, quiet;
     bool insists; // the command's own: a master that is away or full is asked until the timeout
 } cli_common;

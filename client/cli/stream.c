@@ -47,8 +47,9 @@ enum {
 /* Who is quiet for so long says so, and looks for the reason as often. */
 #define QUIET_NS (2 * KOFN_NS_PER_S)
 
-/* For the account of a stream whose products are all here. */
+/* For the account of a stream whose products are all here, and of one that is given up. */
 #define CLOSE_NS (30 * KOFN_NS_PER_S)
+#define ASK_NS   (3 * KOFN_NS_PER_S)
 
 /* A master that is started again is back by then, with its workers. */
 #define AWAY_NS (600 * KOFN_NS_PER_S)
@@ -702,15 +703,19 @@ report(session *s, const kofn_stream_account *account)
     return cli_finish(exit_code);
 }
 
-/* As it stands: of a stream that is not closed, if its master can be asked. */
+/* As it stands: of a stream that is not closed, if its master can be asked. A second Ctrl-C does not
+ * wait for that. */
 static void
 ask_account(session *s, kofn_stream_account *ret_account)
 {
     kofn_stream_account *streams = NULL;
     size_t count = 0;
+    const bool is_silent = s->why[0] && s->idle_ns == 0;
     s->account_lost = true;
-    s->args->common.until_ns = kofn_clock_after(kofn_clock_ns(), LOOK_MS * KOFN_NS_PER_MS);
-    if (!s->stream || kofn_client_list_streams(s->client, &streams, &count, NULL) != KOFN_OK)
+    s->args->common.ends = true;
+    s->args->common.until_ns = kofn_clock_after(kofn_clock_ns(), ASK_NS);
+    if (!s->stream || is_silent ||
+        kofn_client_list_streams(s->client, &streams, &count, NULL) != KOFN_OK)
         return;
     for (size_t i = 0; i < count; i++)
         if (strcmp(streams[i].stream, s->opened.stream) == 0) {
