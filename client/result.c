@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WRITTEN_AT_ONCE = 64 }; // files
+enum { WRITTEN_AT_ONCE = 32 }; // files
 
 struct kofn_result {
     kofn_account account;

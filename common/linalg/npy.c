@@ -28,7 +28,7 @@ enum {
     ALIGNMENT = 64,            // of the elements in files we write
     TOKEN_MAX = 16,            // "fortran_order" is the longest
     WRITE_BUFFER = 256 * 1024, // for rows with gaps between them
-    BATCH = 64,                // files that wait for the disk together, and are open meanwhile
+    BATCH = 32,                // files that wait for the disk together, and are open meanwhile
 };
 
 /* ---- the header's dictionary ----------------------------------------------------------------- */

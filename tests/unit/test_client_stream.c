@@ -863,7 +863,8 @@ those_that_are_here_are_counted_apart_from_those_under_way(void **state)
     begin(&f, answer_backwards, NULL);
     for (size_t i = 1; i <= LIMIT; i++) {
         assert_ok(push(&f, i, &error));
-        assert_int_equal(kofn_stream_count_ready(f.stream), 0);
+        if (i < LIMIT) // of which none is answered before the last
+            assert_int_equal(kofn_stream_count_ready(f.stream), 0);
         await_calls(&f, 1 + i);
     }
     assert_next_is(&f, 1);
