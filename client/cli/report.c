@@ -792,3 +792,17 @@ cli_print_plan(const kofn_plan_answer *answer)
         (void)cli_line(stdout, "Left out, %" PRIu64 " famil%s: %s.", answer->left_out,
                        answer->left_out == 1 ? "y" : "ies", answer->left_why);
 }
+
+void
+cli_print_command(const char *command)
+{
+    (void)cli_line(stdout, "The first row:");
+    (void)cli_line(stdout, "    %s", command);
+}
+
+json_t *
+cli_json_with_command(json_t *plan, const char *command)
+{
+    (void)json_object_set_new(plan, "command", text(command)); // of NULL, nothing
+    return plan;
+}

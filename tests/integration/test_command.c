@@ -709,6 +709,59 @@ schemes_of_a_stream_are_planned_for_stragglers(void **state)
     r = kofn("plan --straggler none --workers 4 --work 1e5");
     assert_exit(r, 0);
     assert_memory_equal(r->out, "Coding does not pay: uncoded", 28);
+
+    static const char *const others[] = {"--shape 9,9,9", "--partition 2,1,2", "--stragglers 1",
+                                         "--field gf256", "--rate 20"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        r = kofn("plan --straggler none --workers 4 %s", others[i]);
+        assert_exit(r, 2);
+        assert_non_null(strstr(r->err, "is of a product by itself"));
+        assert_memory_equal(strstr(r->err, "--"), others[i], strcspn(others[i], " "));
+    }
+}
+
+/* Of the plan's command, what comes after these words. */
+static const char *
+find_command(const json_t *plan, const char *words)
+{
+    const char *command = text_of(plan, "command");
+    if (strncmp(command, words, strlen(words)) != 0)
+        fail_msg("'%s' does not begin with '%s'", command, words);
+    return command + strlen(words);
+}
+
+static void
+the_command_that_a_plan_names_runs_its_first_row(void **state)
+{
+    (void)state;
+    static const char *const schemes[] = {"--delay 3", "--delay 0", "--delay 3 --rescue 2"};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        json_t *plan = parse(
+            kofn("plan --straggler iid:delta=0.3 --workers 4 --work 2e4 --json %s", schemes[i]));
+        char name[128];
+        (void)snprintf(name, sizeof name, "%s",
+                       text_of(json_array_get(json_object_get(plan, "plans"), 0), "name"));
+        const run_result *r = kofn("simulate --jobs 20 --workers 4 %s",
+                                   find_command(plan, "kofn stream LIST --slots 4 "));
+        assert_exit(r, 0);
+        assert_memory_equal(r->out, name, strlen(name));
+        json_decref(plan);
+    }
+
+    json_t *plan = parse(kofn("plan --shape 3000,3000,3000 --workers 2 --rate 50 --json"));
+    const char *rest = find_command(plan, "kofn multiply A.npy B.npy -o C.npy ");
+    const run_result *r = kofn("multiply %s %s --transpose-b --local=2 -o %s --json %s",
+                               digits_path, digits_path, in_root("planned.npy"), rest);
+    assert_exit(r, 0);
+    const json_t *first = json_array_get(json_object_get(plan, "plans"), 0);
+    json_t *account = parse(r);
+    assert_string_equal(text_of(account, "code"), text_of(first, "code"));
+    assert_string_equal(text_of(account, "policy"), text_of(first, "policy"));
+    assert_true(json_equal(json_object_get(account, "set"), json_object_get(first, "set")));
+    assert_true(
+        json_equal(json_object_get(account, "partition"), json_object_get(first, "partition")));
+    json_decref(account);
+    json_decref(plan);
 }
 
 static void
@@ -1313,6 +1366,7 @@ main(void)
         cmocka_unit_test(jobs_and_streams_run_in_virtual_time),
         cmocka_unit_test(simulations_are_drawn_by_gnuplot_where_it_is),
         cmocka_unit_test(schemes_of_a_stream_are_planned_for_stragglers),
+        cmocka_unit_test(the_command_that_a_plan_names_runs_its_first_row),
         cmocka_unit_test(where_no_master_is_every_command_exits_with_5),
         cmocka_unit_test(local_multiplies_in_this_process),
         cmocka_unit_test(what_no_field_has_is_refused_with_the_reason),
