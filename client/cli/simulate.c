@@ -109,6 +109,10 @@ set_policy(struct argp_state *state, arguments *args)
         argp_error(state,
                    "--scheme and what belongs to it are of a stream's rounds, not of policy %s",
                    policy);
+    if (strcmp(policy, "rounds") == 0 && (args->config.code.tasks || args->config.code.reserve))
+        argp_error(state,
+                   "--tasks and --reserve are not of a stream: how many tasks the code of its "
+                   "jobs has follows from the scheme");
     (void)snprintf(args->config.policy, sizeof args->config.policy, "%s", policy);
 }
 
@@ -217,8 +221,8 @@ static const struct argp_option options[] = {
     {"code", KEY_CODE, "NAME", 0, "Code family; `kofn codes` lists them", 10},
     {"partition", KEY_PARTITION, "X,Z,Y", 0,
      "Parts of A's rows, of the inner dimension, of B's columns; 0 leaves one open", 10},
-    {"tasks", KEY_TASKS, "N", 0, "Coded tasks", 10},
-    {"reserve", KEY_RESERVE, "N", 0, "Fresh tasks beyond those", 10},
+    {"tasks", KEY_TASKS, "N", 0, "Coded tasks; of a stream, its scheme says how many", 10},
+    {"reserve", KEY_RESERVE, "N", 0, "Fresh tasks beyond those; not of a stream", 10},
     {"set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10},
     {"field", KEY_FIELD, "NAME", 0, "Arithmetic of the code (default: f64)", 10},
     {"decoder", KEY_DECODER, NULL, 0,
