@@ -239,7 +239,8 @@ static const struct argp_option options[] = {
     {"seed", KEY_SEED, "S", 0, "Of all that is drawn (default: 1)", 20},
     {NULL, 0, NULL, 0, "Files:", 30},
     {"csv", KEY_CSV, "FILE", 0, "Write a row for each job, of a stream for each round", 30},
-    {"plot", KEY_PLOT, "FILE", 0, "Draw times of jobs, FILE.svg or FILE.png, with gnuplot", 30},
+    {"plot", KEY_PLOT, "FILE", 0,
+     "Draw times of jobs, of a stream also of rounds, FILE.svg or FILE.png, with gnuplot", 30},
     {0},
 };
 
@@ -283,12 +284,14 @@ on_job(void *context, const kofn_sim_job *job)
 static void
 on_round(void *context, const kofn_sim_round *round)
 {
-    const watch *w = context;
+    watch *w = context;
     const double begun = (double)round->begun_ns * 1e-9, ended = (double)round->ended_ns * 1e-9;
     if (w->csv)
         (void)fprintf(w->csv, "%" PRIu64 ",%.9f,%.9f,%.9f,%zu,%zu,%zu,%d\n", round->round, begun,
                       ended, ended - begun, round->load, round->slow, round->stragglers,
                       round->waited);
+    if (w->plot)
+        cli_plot_add_round(w->plot, ended - begun, round->waited);
 }
 
 static bool
@@ -349,6 +352,21 @@ close_csv(watch *w, kofn_error *err)
     if (fclose(csv) != 0 || bad)
         return fail_file(w->args->csv, err);
     return KOFN_OK;
+}
+
+static kofn_status
+draw(watch *w, kofn_error *err)
+{
+    char code[KOFN_SIM_NAME_MAX], title[KOFN_SIM_NAME_MAX + 64], subtitle[512];
+    const kofn_sim_config *c = &w->args->config;
+    kofn_sim_format(c, code, sizeof code);
+    (void)snprintf(title, sizeof title, "%s, %" PRId64 " worker%s", code, c->workers,
+                   c->workers == 1 ? "" : "s");
+    (void)snprintf(subtitle, sizeof subtitle, "stragglers: %s; %" PRId64 " job%s, seed %" PRId64,
+                   w->args->straggler ? w->args->straggler : "none", c->jobs,
+                   c->jobs == 1 ? "" : "s", c->seed);
+    cli_clean(subtitle);
+    return cli_plot_draw(w->plot, title, subtitle, err);
 }
 
 static kofn_status
@@ -473,7 +491,7 @@ cli_simulate(int argc, char **argv)
     if (status == KOFN_OK)
         status = close_csv(&w, &error);
     if (status == KOFN_OK && w.plot)
-        status = cli_plot_draw(w.plot, &error);
+        status = draw(&w, &error);
     const int exit_code = status == KOFN_OK
                               ? report(&args, &figures)
                               : cli_fail(&args.common, &error, cli_exit_of_own(status));

@@ -677,6 +677,28 @@ jobs_and_streams_run_in_virtual_time(void **state)
     assert_exit(kofn("simulate --jobs 100 --csv /dev/full"), 3);
 }
 
+/* A title with what ran, as it is, and for which stragglers; of a stream its rounds, too. */
+static void
+assert_pictured(const char *svg)
+{
+    static char text[8 * OUTPUT_MAX];
+    static const char *const parts[] = {
+        "idip_burst 3,1,4 T=3 W=4 N=4 B=2, tolerance 0.25, 4 workers",
+        "stragglers: iid:delta=0.3; 200 jobs, seed 7", "seconds that a round took",
+        "of them, waited beyond the tolerance"};
+    assert_exit(kofn("simulate --scheme idip_burst --burst 2 --jobs 200 --seed 7 "
+                     "--straggler iid:delta=0.3 --plot %s",
+                     svg),
+                0);
+    read_file(svg, text, sizeof text);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (!strstr(text, parts[i]))
+            fail_msg("the picture has no '%s'", parts[i]);
+    write_file(in_root("it's"), "0 1 0 0\n"); // gnuplot gets the name within such quotes
+    assert_exit(
+        kofn("simulate --jobs 10 --straggler trace:file=%s --plot %s", in_root("it's"), svg), 0);
+}
+
 static void
 simulations_are_drawn_by_gnuplot_where_it_is(void **state)
 {
@@ -690,6 +712,8 @@ simulations_are_drawn_by_gnuplot_where_it_is(void **state)
         assert_true(count_lines(svg) > 100);
     else
         assert_non_null(strstr(r->err, "gnuplot, which is not installed"));
+    if (is_there)
+        assert_pictured(svg);
     assert_exit(kofn("simulate --jobs 10 --plot /nowhere/jobs.svg"), 2);
 }
 
