@@ -375,11 +375,12 @@ static void
 say_rates(const arguments *args, const kofn_plan_answer *answer)
 {
     cli_say(&args->common,
-            "for %llu workers of %.3g Gflop/s and a link of %.3g GB/s, %s; %llu "
-            "codes looked at",
-            (unsigned long long)answer->workers, answer->gflops, answer->link_rate * 1e-9,
+            "for %llu worker%s of %.3g Gflop/s and a link of %.3g GB/s, %s; %llu "
+            "code%s looked at",
+            (unsigned long long)answer->workers, cli_s(answer->workers), answer->gflops,
+            answer->link_rate * 1e-9,
             answer->measured ? "as measured" : "given, measured or assumed",
-            (unsigned long long)answer->candidates);
+            (unsigned long long)answer->candidates, cli_s(answer->candidates));
 }
 
 enum {

@@ -306,8 +306,9 @@ go_on(void *context, uint64_t ended)
     if (ended > 0)
         cli_format_seconds((double)(now_ns - w->start_ns) * 1e-9 * (jobs / (double)ended - 1), left,
                            sizeof left);
-    (void)fprintf(stderr, "\r\033[K%" PRIu64 " of %" PRId64 " jobs, %.0f%%, ETA %s", ended,
-                  w->args->config.jobs, 100 * (double)ended / jobs, left);
+    (void)fprintf(stderr, "\r\033[K%" PRIu64 " of %" PRId64 " job%s, %.0f%%, ETA %s", ended,
+                  w->args->config.jobs, cli_s((uint64_t)w->args->config.jobs),
+                  100 * (double)ended / jobs, left);
     w->drawn = true;
     w->drawn_ns = now_ns;
     return !cli_signals_get();
@@ -361,10 +362,10 @@ draw(watch *w, kofn_error *err)
     const kofn_sim_config *c = &w->args->config;
     kofn_sim_format(c, code, sizeof code);
     (void)snprintf(title, sizeof title, "%s, %" PRId64 " worker%s", code, c->workers,
-                   c->workers == 1 ? "" : "s");
+                   cli_s((uint64_t)c->workers));
     (void)snprintf(subtitle, sizeof subtitle, "stragglers: %s; %" PRId64 " job%s, seed %" PRId64,
                    w->args->straggler ? w->args->straggler : "none", c->jobs,
-                   c->jobs == 1 ? "" : "s", c->seed);
+                   cli_s((uint64_t)c->jobs), c->seed);
     cli_clean(subtitle);
     return cli_plot_draw(w->plot, title, subtitle, err);
 }
@@ -433,8 +434,9 @@ print(const kofn_sim_config *c, const kofn_sim_figures *f)
 {
     char code[KOFN_SIM_NAME_MAX];
     kofn_sim_format(c, code, sizeof code);
-    (void)cli_line(stdout, "%s, %" PRId64 " workers: %" PRIu64 " job%s in %.6gs, seed %" PRId64,
-                   code, c->workers, f->jobs, f->jobs > 1 ? "s" : "", f->seconds, c->seed);
+    (void)cli_line(stdout, "%s, %" PRId64 " worker%s: %" PRIu64 " job%s in %.6gs, seed %" PRId64,
+                   code, c->workers, cli_s((uint64_t)c->workers), f->jobs, cli_s(f->jobs),
+                   f->seconds, c->seed);
     (void)cli_line(stdout, "time per job  %.5f of the job on one worker", f->time);
     (void)cli_line(stdout, "load          %.5f of a job for each worker; busy %.1f%% of the time",
                    f->load, 100 * f->busy);
@@ -455,10 +457,11 @@ print(const kofn_sim_config *c, const kofn_sim_figures *f)
     print_latency(f);
     (void)cli_line(stdout,
                    "tasks         %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64
-                   " cancelled, %" PRIu64 " copies",
-                   f->sent, f->answered, f->cancelled, f->backups);
+                   " cancelled, %" PRIu64 " cop%s",
+                   f->sent, f->answered, f->cancelled, f->backups, f->backups == 1 ? "y" : "ies");
     if (f->failed > 0)
-        (void)cli_line(stdout, "failed        %" PRIu64 " jobs, the first: %s", f->failed, f->why);
+        (void)cli_line(stdout, "failed        %" PRIu64 " job%s, the first: %s", f->failed,
+                       cli_s(f->failed), f->why);
 }
 
 static int

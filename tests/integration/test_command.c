@@ -675,6 +675,8 @@ jobs_and_streams_run_in_virtual_time(void **state)
     assert_exit(r, 2);
     assert_non_null(strstr(r->err, "P W - N"));
     assert_exit(kofn("simulate --jobs 100 --csv /dev/full"), 3);
+    r = kofn("simulate --jobs 1 --workers 1");
+    assert_non_null(strstr(r->out, "1 worker: 1 job in 1s"));
 }
 
 /* A title with what ran, as it is, and for which stragglers; of a stream its rounds, too. */
