@@ -251,6 +251,21 @@ cli_product_get_shape(const cli_product *product)
     return shape;
 }
 
+/* Of the file as whoever wrote it has it, in whichever order it is stored. */
+static size_t
+get_file_rows(const cli_product *product, size_t operand)
+{
+    const kofn_npy *npy = &product->npy[operand];
+    return npy->transposed ? npy->mat.cols : npy->mat.rows;
+}
+
+static size_t
+get_file_cols(const cli_product *product, size_t operand)
+{
+    const kofn_npy *npy = &product->npy[operand];
+    return npy->transposed ? npy->mat.rows : npy->mat.cols;
+}
+
 static kofn_status
 check_product(const cli_product *product, kofn_error *err)
 {
@@ -262,9 +277,13 @@ check_product(const cli_product *product, kofn_error *err)
         .transpose_b = cli_product_is_transposed(product, 1),
     };
     const kofn_status status = kofn_product_shape(&shape, &rows, &cols, err);
-    if (status != KOFN_OK)
-        return kofn_fail_within(err, "%s and %s", product->path[0], product->path[1]);
-    return KOFN_OK;
+    if (status == KOFN_OK)
+        return KOFN_OK;
+    return kofn_fail_within(err, "%s, %zu x %zu%s, and %s, %zu x %zu%s", product->path[0],
+                            get_file_rows(product, 0), get_file_cols(product, 0),
+                            product->transpose[0] ? ", transposed" : "", product->path[1],
+                            get_file_rows(product, 1), get_file_cols(product, 1),
+                            product->transpose[1] ? ", transposed" : "");
 }
 
 static kofn_status

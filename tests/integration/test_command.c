@@ -833,9 +833,21 @@ what_the_command_can_see_by_itself_exits_with_2(void **state)
         "simulate --jitter nan",
         "plan --shape 900,900,900 --workers 2 --failure 0.5 --odds 1e-30",
     };
+    static const char fortran[] =
+        "{'descr': '<f8', 'fortran_order': True, 'shape': (2, 3), }     \n";
+    write_file(in_root("fortran.npy"), "\x93NUMPY\x01%c%c%c%s%48s", 0, (int)strlen(fortran), 0,
+               fortran, "");
     const int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(before >= 0);
     assert_int_equal(chdir(root), 0);
+    const run_result *unequal = kofn("multiply fortran.npy fortran.npy -o c.npy");
+    assert_non_null(strstr(unequal->err,
+                           "fortran.npy, 2 x 3, and fortran.npy, 2 x 3: A has 3 columns "
+                           "and B has 2 rows"));
+    unequal = kofn("multiply fortran.npy a.npy --transpose-a -o c.npy");
+    assert_non_null(strstr(unequal->err,
+                           "fortran.npy, 2 x 3, transposed, and a.npy, 30 x 20: A has 2 "
+                           "columns and B has 30 rows"));
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         const run_result *r = kofn("%s", calls[i]);
         if (r->exit_code != 2)
