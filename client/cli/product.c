@@ -179,6 +179,17 @@ static const struct argp_option listed_options[] = {
     {0},
 };
 
+static const struct argp_option code_options[] = {
+    {NULL, 0, NULL, 0, "How to code (left out: chosen for the workers):", 10},
+    CODE_OPTION,
+    PARTITION_OPTION,
+    {"tasks", KEY_TASKS, "N", 0, "Coded tasks; of a stream, its scheme says how many", 10},
+    {"reserve", KEY_RESERVE, "N", 0, "Fresh tasks beyond those; not of a stream", 10},
+    SET_OPTION,
+    {"field", KEY_FIELD, "NAME", 0, "Arithmetic of the code (default: f64)", 10},
+    {0},
+};
+
 static const struct argp_option outer_options[] = {
     CODE_OPTIONS,
     {"parts", KEY_PARTS, "D1,D2,...", 0,
@@ -194,6 +205,7 @@ static const struct argp_option outer_options[] = {
 
 const struct argp cli_product_argp = {.options = product_options, .parser = parse_product};
 const struct argp cli_listed_argp = {.options = listed_options, .parser = parse_product};
+const struct argp cli_code_argp = {.options = code_options, .parser = parse_product};
 const struct argp cli_outer_argp = {.options = outer_options, .parser = parse_product};
 
 bool

@@ -3,8 +3,10 @@
  */
 #include "client/cli/cli.h"
 #include "client/cli/plot.h"
+#include "client/cli/product.h"
 #include "client/cli/signals.h"
 #include "client/cli/text.h"
+#include "client/convert.h"
 #include "common/base/clock.h"
 #include "master/sim/simulate.h"
 
@@ -33,12 +35,6 @@ enum {
     KEY_WINDOW,
     KEY_BURST,
     KEY_RESCUE,
-    KEY_CODE,
-    KEY_PARTITION,
-    KEY_TASKS,
-    KEY_RESERVE,
-    KEY_SET,
-    KEY_FIELD,
     KEY_DECODER,
     KEY_STRAGGLER,
     KEY_CSV,
@@ -49,6 +45,7 @@ enum {
 
 typedef struct arguments {
     cli_common common;
+    cli_product product; // its code and field
     kofn_sim_config config;
     const kofn_field *field; // owned, where one is named
     const char *policy, *straggler, *csv, *plot;
@@ -58,31 +55,16 @@ typedef struct arguments {
 /* ---- options --------------------------------------------------------------------------------- */
 
 static void
-set_code(struct argp_state *state, const char *key, const char *text)
+set_code(struct argp_state *state, arguments *args)
 {
-    arguments *args = state->input;
     kofn_error error;
-    if (kofn_code_spec_set(&args->config.code, key, text, &error) != KOFN_OK)
+    kofn_status status = kofn_choice_to_spec(&args->product.code, &args->config.code, &error);
+    if (status == KOFN_OK && args->product.field)
+        status = kofn_field_new(args->product.field, &args->field, &error);
+    if (status != KOFN_OK)
         argp_error(state, "%s", error.text);
-}
-
-static void
-set_parameter(struct argp_state *state, const char *text)
-{
-    char name[KOFN_CLIENT_NAME_MAX];
-    const char *value = cli_parse_setting(state, text, name);
-    set_code(state, name, value);
-}
-
-static void
-set_field(struct argp_state *state, const char *name)
-{
-    arguments *args = state->input;
-    kofn_error error;
-    kofn_field_destroy(&args->field);
-    if (kofn_field_new(name, &args->field, &error) != KOFN_OK)
-        argp_error(state, "%s", error.text);
-    args->config.field = args->field;
+    if (args->field)
+        args->config.field = args->field;
 }
 
 /* One seed for all, but for a model that names its own. */
@@ -117,33 +99,6 @@ set_policy(struct argp_state *state, arguments *args)
 }
 
 static error_t
-parse_code(int key, char *arg, struct argp_state *state)
-{
-    switch (key) {
-    case KEY_CODE:
-        set_code(state, "family", arg);
-        return 0;
-    case KEY_PARTITION:
-        set_code(state, "partition", arg);
-        return 0;
-    case KEY_TASKS:
-        set_code(state, "tasks", arg);
-        return 0;
-    case KEY_RESERVE:
-        set_code(state, "reserve", arg);
-        return 0;
-    case KEY_SET:
-        set_parameter(state, arg);
-        return 0;
-    case KEY_FIELD:
-        set_field(state, arg);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static error_t
 parse(int key, char *arg, struct argp_state *state)
 {
     static const char *const names[] = {"workers", "jobs",     "at_once", "credit",
@@ -162,7 +117,8 @@ parse(int key, char *arg, struct argp_state *state)
     }
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &args->common;
+        state->child_inputs[0] = &args->product;
+        state->child_inputs[1] = &args->common;
         return 0;
     case KEY_POLICY:
         args->policy = arg;
@@ -183,11 +139,12 @@ parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "'%s' is one argument too many", arg);
         return 0;
     case ARGP_KEY_END:
+        set_code(state, args);
         set_straggler(state, args);
         set_policy(state, args);
         return 0;
     default:
-        return parse_code(key, arg, state);
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -217,14 +174,6 @@ static const struct argp_option options[] = {
     {"rescue", KEY_RESCUE, "F", 0,
      "Copy what a round has waited for F times as long as the first worker took (default: never)",
      5},
-    {NULL, 0, NULL, 0, "How to code (left out: chosen for the workers):", 10},
-    {"code", KEY_CODE, "NAME", 0, "Code family; `kofn codes` lists them", 10},
-    {"partition", KEY_PARTITION, "X,Z,Y", 0,
-     "Parts of A's rows, of the inner dimension, of B's columns; 0 leaves one open", 10},
-    {"tasks", KEY_TASKS, "N", 0, "Coded tasks; of a stream, its scheme says how many", 10},
-    {"reserve", KEY_RESERVE, "N", 0, "Fresh tasks beyond those; not of a stream", 10},
-    {"set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10},
-    {"field", KEY_FIELD, "NAME", 0, "Arithmetic of the code (default: f64)", 10},
     {"decoder", KEY_DECODER, NULL, 0,
      "Ask the decoder of each set of answers, where counting them says as much but for rounding",
      10},
@@ -244,7 +193,8 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static const struct argp_child children[] = {{&cli_common_argp, 0, "Output:", 80}, {0}};
+static const struct argp_child children[] = {
+    {&cli_code_argp, 0, NULL, 0}, {&cli_common_argp, 0, "Output:", 80}, {0}};
 
 static const struct argp simulate_argp = {
     .options = options,
@@ -476,7 +426,7 @@ report(const arguments *args, const kofn_sim_figures *f)
 int
 cli_simulate(int argc, char **argv)
 {
-    arguments args = {0};
+    arguments args = {.product = {.listed = true}};
     kofn_sim_figures figures = {0};
     kofn_error error;
     kofn_sim_config_init(&args.config);
