@@ -1,6 +1,7 @@
 /* What a stream is, from what was asked for, what is configured, and what follows from both. */
 #include "master/stream.h"
 
+#include "common/base/size.h"
 #include "common/code/inner.h"
 
 #include <stdlib.h>
@@ -127,51 +128,44 @@ count_coded(const kofn_rounds_config *rounds, size_t need)
 }
 
 /* Over a small field what is left open is chosen so that there are points for all rows: a shorter delay,
- * or with a delay that was given, fewer parts. Where nothing fits it stays open. */
-static void
-fit_field(kofn_stream *stream)
+ * or with a delay that was given, fewer parts. What does not settle is told later. */
+static kofn_status
+fit_field(kofn_stream *stream, kofn_error *err)
 {
+    const kofn_partition asked = stream->spec.part;
     const kofn_rounds_config r = stream->rounds;
     const size_t points = count_points(stream);
     const bool uncut = kofn_code_spec_is_uncut(&stream->spec);
     const bool open = r.delay == 0 && r.window == 0 && r.failures == 0;
+    kofn_rounds_config rounds;
     int64_t delay = r.delay;
-    for (size_t most = points; most > 0 && delay >= 0;) {
-        kofn_rounds_config rounds = r;
-        kofn_partition part = stream->spec.part;
-        rounds.delay = delay;
-        kofn_rounds_choose_parts(&rounds, &part);
-        if (uncut && part.x * part.y > most)
-            part = kofn_partition_squarest(most);
-        const size_t need = kofn_size_multiply(part.x, part.y);
-        if (part.z != 1 || kofn_rounds_settle(&rounds, need, NULL) != KOFN_OK)
-            return;
-        if (count_coded(&rounds, need) <= points) {
-            stream->rounds.delay = delay;
-            stream->spec.part = part;
-            return;
-        }
+    size_t most = SIZE_MAX, need;
+    bool first = true, settled;
+    do {
+        kofn_partition *part = &stream->spec.part;
+        *part = asked;
+        stream->rounds.delay = delay;
+        kofn_rounds_choose_parts(&stream->rounds, part);
+        if (uncut && part->x * part->y > most)
+            *part = kofn_partition_squarest(most);
+        need = kofn_size_multiply(part->x, part->y);
+        rounds = stream->rounds;
+        settled = kofn_rounds_settle(&rounds, need, NULL) == KOFN_OK;
+        if (part->z != 1 || (settled ? count_coded(&rounds, need) <= points : first))
+            return KOFN_OK;
+        first = false;
         if (open)
-            delay = rounds.delay > 1 ? rounds.delay - 1 : -1;
+            delay = (settled ? rounds.delay : delay) - 1;
         else
-            most = uncut ? need - 1 : 0;
-    }
-}
-
-static kofn_status
-check_points(const kofn_stream *stream, kofn_error *err)
-{
-    const size_t points = count_points(stream);
-    const size_t coded = count_coded(&stream->rounds, stream->need);
-    if (coded <= points)
-        return KOFN_OK;
+            most = uncut ? kofn_size_smaller(need - 1, points) : 0;
+    } while (open ? delay > 0 : most > 0);
     return kofn_fail(
         err, KOFN_INVALID_ARGUMENT,
-        "%s with P = %d and T = %d takes %zu coded rows of a job that needs %zu answers, "
-        "and field %s has only %zu points for %s: take fewer slots, a smaller delay, fewer "
-        "parts, or a larger field",
-        kofn_scheme_name((kofn_scheme)stream->rounds.scheme), (int)stream->rounds.slots,
-        (int)stream->rounds.delay, coded, stream->need, stream->field->name, points,
+        "%s with P = %d and T = %d takes %zu coded rows of a job in %zu part%s, and field "
+        "%s has only %zu points for %s: take fewer slots, parts or rounds, or a larger "
+        "field",
+        kofn_scheme_name((kofn_scheme)r.scheme), (int)r.slots, (int)rounds.delay,
+        count_coded(&rounds, need), need, need == 1 ? "" : "s", stream->field->name, points,
         stream->spec.family);
 }
 
@@ -291,15 +285,13 @@ fill(kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream *stream
         return status;
     if (stream->rounds.scheme == KOFN_SCHEME_UNCODED)
         take_no_code(&stream->spec);
-    fit_field(stream);
-    kofn_rounds_choose_parts(&stream->rounds, &stream->spec.part);
-    status = find_need(stream, err);
+    status = fit_field(stream, err);
+    if (!status)
+        status = find_need(stream, err);
     if (!status)
         status = kofn_rounds_settle(&stream->rounds, stream->need, err);
     if (!status)
         status = count_rows(stream, err);
-    if (!status)
-        status = check_points(stream, err);
     if (!status)
         status = settle_limits(master, asked, stream, err);
     if (!status)

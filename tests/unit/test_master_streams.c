@@ -257,6 +257,7 @@ over_a_small_field_what_is_open_is_chosen_to_fit(void **state)
         {{.scheme = "dip", .slots = 50, .field = "gf256"}, 2, 147},
         {{.scheme = "idip", .slots = 5, .field = "gf16"}, 2, 12},
         {{.scheme = "idip", .slots = 5, .field = "gf16", .delay = 3}, 3, 11},
+        {{.scheme = "idip_burst", .slots = 6, .burst = 2, .field = "gf16"}, 1, 10},
         {{.scheme = "polynomial", .slots = 15, .field = "gf16"}, 0, 14},
         {{.scheme = "uncoded", .slots = 20, .field = "gf16"}, 0, 20},
     };
@@ -269,6 +270,7 @@ over_a_small_field_what_is_open_is_chosen_to_fit(void **state)
         {.scheme = "dip", .slots = 5, .field = "gf16", .delay = 3},
         {.scheme = "dip", .slots = 16, .field = "gf16"},
         {.scheme = "polynomial", .slots = 16, .field = "gf16"},
+        {.scheme = "idip", .slots = 5, .field = "gf16", .code = {.x = 4, .y = 4}},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_not_opened(client, &wrong[i], KOFN_INVALID_ARGUMENT,
