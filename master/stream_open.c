@@ -137,10 +137,8 @@ fit_field(kofn_stream *stream, kofn_error *err)
     const size_t points = count_points(stream);
     const bool uncut = kofn_code_spec_is_uncut(&stream->spec);
     const bool open = r.delay == 0 && r.window == 0 && r.failures == 0;
-    kofn_rounds_config rounds;
     int64_t delay = r.delay;
-    size_t most = SIZE_MAX, need;
-    bool first = true, settled;
+    size_t most = SIZE_MAX, coded = 0; // coded: of the latest that settled, 0 before it
     do {
         kofn_partition *part = &stream->spec.part;
         *part = asked;
@@ -148,12 +146,15 @@ fit_field(kofn_stream *stream, kofn_error *err)
         kofn_rounds_choose_parts(&stream->rounds, part);
         if (uncut && part->x * part->y > most)
             *part = kofn_partition_squarest(most);
-        need = kofn_size_multiply(part->x, part->y);
-        rounds = stream->rounds;
-        settled = kofn_rounds_settle(&rounds, need, NULL) == KOFN_OK;
-        if (part->z != 1 || (settled ? count_coded(&rounds, need) <= points : first))
+        const size_t need = kofn_size_multiply(part->x, part->y);
+        kofn_rounds_config rounds = stream->rounds;
+        const bool settled = kofn_rounds_settle(&rounds, need, NULL) == KOFN_OK;
+        if (part->z != 1 || (!settled && coded == 0))
             return KOFN_OK;
-        first = false;
+        if (settled)
+            coded = count_coded(&rounds, need);
+        if (settled && coded <= points)
+            return KOFN_OK;
         if (open)
             delay = (settled ? rounds.delay : delay) - 1;
         else
@@ -161,11 +162,9 @@ fit_field(kofn_stream *stream, kofn_error *err)
     } while (open ? delay > 0 : most > 0);
     return kofn_fail(
         err, KOFN_INVALID_ARGUMENT,
-        "%s with P = %d and T = %d takes %zu coded rows of a job in %zu part%s, and field "
-        "%s has only %zu points for %s: take fewer slots, parts or rounds, or a larger "
-        "field",
-        kofn_scheme_name((kofn_scheme)r.scheme), (int)r.slots, (int)rounds.delay,
-        count_coded(&rounds, need), need, need == 1 ? "" : "s", stream->field->name, points,
+        "%s with P = %d takes %zu coded rows of a job or more, and field %s has only %zu "
+        "points for %s: take fewer slots, parts or rounds, or a larger field",
+        kofn_scheme_name((kofn_scheme)r.scheme), (int)r.slots, coded, stream->field->name, points,
         stream->spec.family);
 }
 
