@@ -807,7 +807,7 @@ every_job_ends_by_its_last_round_whatever_happens(void **state)
     (void)state;
     const uint64_t seed = test_seed(20261122);
     totals all = {0};
-    for (uint64_t number = 0; number < 120; number++)
+    for (uint64_t number = 0; number < TEST_AMOUNT(120, 30); number++)
         (void)run_world(seed, number, 4000, &all);
     print_message("%" PRIu64 " rounds, %zu jobs decoded, %zu failed (%zu of deaths), %zu adopted\n",
                   all.rounds, all.decoded, all.failed, all.poisoned, all.adopted);
