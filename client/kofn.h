@@ -369,10 +369,10 @@ typedef struct kofn_stream_options {
     uint64_t failures;  // idip: N stragglers in any W rounds; P W less the answers that a job takes
     uint64_t window;    // idip: W; T + 1
     uint64_t burst;     // idip_burst: B rounds in a row in which a worker straggles
-    double tolerance;   // mu: who takes longer than 1 + mu times the fastest is a straggler; none
-                        // at all is a tiny one
+    double tolerance;   // mu: who takes longer than 1 + mu times the fastest is a straggler;
+                        // below 0: who takes longer than the fastest
     double rescue;      // a round that waits for so many times the fastest gives what it waits for
-                        // to other workers as well; below 0: never
+                        // to other workers as well, and at once if that is past; below 0: never
     uint64_t limit;     // jobs that may be pushed and not taken; 2 (T + 1)
     int64_t grace_ms;   // how long the stream outlives the client's connection
     int64_t timeout_ms; // of opening it; 0: none

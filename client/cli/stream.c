@@ -212,7 +212,7 @@ options_of(const arguments *args)
         .failures = (uint64_t)rounds->failures,
         .window = (uint64_t)rounds->window,
         .burst = (uint64_t)rounds->burst,
-        .tolerance = no_tolerance ? 1e-9 : rounds->tolerance,
+        .tolerance = no_tolerance ? -1 : rounds->tolerance,
         .rescue = no_rescue ? -1 : rounds->rescue,
         .limit = (uint64_t)args->limit,
         .grace_ms = (args->grace_ns + 999999) / 1000000,

@@ -1,6 +1,7 @@
 /* Every family in the list, through its table alone: a new family is tested by being listed. */
 #include "tests/unit/code_brute.h"
 
+#include "common/base/hash.h"
 #include "common/linalg/span.h"
 
 enum { SHAPES = 4, PARTS_MAX = 3, TASKS_MAX = 40 };
@@ -26,10 +27,7 @@ typedef struct checker { // of all codes of a family over a field
 static uint64_t
 mix(uint64_t mark, const void *from, size_t bytes)
 {
-    const unsigned char *at = from;
-    for (size_t i = 0; from && i < bytes; i++)
-        mark = (mark ^ at[i]) * UINT64_C(0x100000001b3); // FNV-1a
-    return mark;
+    return from ? kofn_hash_bytes(mark, from, bytes) : mark;
 }
 
 /* Of all that decoders and coding look at. */
@@ -42,7 +40,7 @@ mark_of(const kofn_code *code)
         code->tasks,      code->reserve,  code->threshold,       code->enough,    code->likely,
         code->groups,     code->operands, code->group_threshold, code->estimator, code->out.rows,
         code->point != 0, t->rows,        code->power != 0,      code->out.cols,  t->cols};
-    uint64_t mark = mix(UINT64_C(0xcbf29ce484222325), numbers, sizeof numbers);
+    uint64_t mark = mix(KOFN_HASH_START, numbers, sizeof numbers);
     for (size_t o = 0; o < code->operands; o++) {
         const kofn_coefs *e = &code->e[o];
         const size_t grid[] = {code->grid[o].rows, code->grid[o].cols, e->cols};
