@@ -241,9 +241,9 @@ report(const arguments *args, kofn_result *result)
     cli_format_seconds(account->seconds.call, seconds, sizeof seconds);
     cli_format_product(account, shape, sizeof shape);
     cli_format_quality(&quality, known, sizeof known);
-    cli_say(&args->common, "%s: %s in %s by %s, %llu of %llu answers used; %s", args->output, shape,
-            seconds, code, (unsigned long long)account->answers_used,
-            (unsigned long long)account->answers, known);
+    cli_say(&args->common, "%s: %s in %s by %s, %llu of %llu answer%s used; %s", args->output,
+            shape, seconds, code, (unsigned long long)account->answers_used,
+            (unsigned long long)account->answers, cli_s(account->answers), known);
     return args->common.json ? cli_print_json(cli_json_of_account(account)) : CLI_OK;
 }
 

@@ -332,10 +332,11 @@ format_error(const cli_quality *quality, char *ret_text, size_t size)
 {
     char from[64] = "", bound[16], about[32] = "";
     if (quality->estimate && quality->used < quality->threshold)
-        (void)snprintf(from, sizeof from, "estimate from %" PRIu64 " of %" PRIu64 " answers, ",
-                       quality->used, quality->threshold);
+        (void)snprintf(from, sizeof from, "estimate from %" PRIu64 " of %" PRIu64 " answer%s, ",
+                       quality->used, quality->threshold, cli_s(quality->threshold));
     else if (quality->estimate)
-        (void)snprintf(from, sizeof from, "estimate from %" PRIu64 " answers, ", quality->used);
+        (void)snprintf(from, sizeof from, "estimate from %" PRIu64 " answer%s, ", quality->used,
+                       cli_s(quality->used));
     if (quality->error_estimate > 0)
         (void)snprintf(about, sizeof about, ", about %.0e", quality->error_estimate);
     cli_format_bound(quality->error_bound, bound, sizeof bound);
@@ -420,8 +421,9 @@ cli_print_account(const kofn_account *account)
                        account->message);
     (void)cli_line(stdout, "product      %s, %s", shape, account->field);
     const uint64_t products = account->prime_count > 0 ? account->prime_count : 1;
-    (void)cli_line(stdout, "code         %s, %s %" PRIu64 " suffice%s, seed %" PRIu64, code,
+    (void)cli_line(stdout, "code         %s, %s %" PRIu64 " suffice%s%s, seed %" PRIu64, code,
                    account->likely ? "most sets of" : "any", account->enough / products,
+                   account->enough == products && !account->likely ? "s" : "",
                    account->prime_count > 0 ? " for each prime" : "", account->code.seed);
     print_primes(account);
     (void)cli_line(stdout, "policy       %s", account->policy);
@@ -431,17 +433,17 @@ cli_print_account(const kofn_account *account)
                    "workers      %" PRIu64 " given a task, backups %" PRIu64 ", replaced %" PRIu64,
                    account->workers, account->backups, account->replaced);
     if (account->fresh > 0)
-        (void)cli_line(stdout, "fresh        %" PRIu64 " tasks beyond the first %" PRIu64,
-                       account->fresh, account->tasks);
+        (void)cli_line(stdout, "fresh        %" PRIu64 " task%s beyond the first %" PRIu64,
+                       account->fresh, cli_s(account->fresh), account->tasks);
     if (account->blocks_reused > 0)
-        (void)cli_line(stdout, "reused       %" PRIu64 " coded blocks of stored operands",
-                       account->blocks_reused);
+        (void)cli_line(stdout, "reused       %" PRIu64 " coded block%s of stored operands",
+                       account->blocks_reused, cli_s(account->blocks_reused));
     if (account->blocks_spared > 0)
-        (void)cli_line(stdout, "spared       %" PRIu64 " coded blocks that workers had kept",
-                       account->blocks_spared);
+        (void)cli_line(stdout, "spared       %" PRIu64 " coded block%s that workers had kept",
+                       account->blocks_spared, cli_s(account->blocks_spared));
     if (account->answers_held > 0)
-        (void)cli_line(stdout, "held         %" PRIu64 " answers that workers had kept",
-                       account->answers_held);
+        (void)cli_line(stdout, "held         %" PRIu64 " answer%s that workers had kept",
+                       account->answers_held, cli_s(account->answers_held));
     if (account->error_kind[0])
         print_quality(account);
     print_seconds(account);
@@ -471,8 +473,8 @@ cli_print_stream(FILE *to, const kofn_stream_account *stream)
     cli_format_seconds(stream->busy, busy, sizeof busy);
     (void)cli_line(to, "stream       %s", stream->stream);
     (void)cli_line(to, "scheme       %s", scheme);
-    (void)cli_line(to, "code         %s, any %" PRIu64 " suffice, seed %" PRIu64, code,
-                   stream->need, stream->code.seed);
+    (void)cli_line(to, "code         %s, any %" PRIu64 " suffice%s, seed %" PRIu64, code,
+                   stream->need, stream->need == 1 ? "s" : "", stream->code.seed);
     (void)cli_line(to, "jobs         %" PRIu64 " done, %" PRIu64 " failed", stream->done,
                    stream->failed);
     (void)cli_line(to, "rounds       %" PRIu64 " in %s, %" PRIu64 " waited for stragglers",
@@ -487,11 +489,12 @@ cli_print_stream(FILE *to, const kofn_stream_account *stream)
                    stream->mended);
     if (stream->timed > 0)
         (void)cli_line(to,
-                       "stragglers   %" PRIu64 " lists late; %" PRIu64
+                       "stragglers   %" PRIu64 " list%s late; %" PRIu64
                        " of them done after all, in %.3g times the fastest",
-                       stream->late, stream->timed, stream->slowdown);
+                       stream->late, cli_s(stream->late), stream->timed, stream->slowdown);
     else
-        (void)cli_line(to, "stragglers   %" PRIu64 " lists late", stream->late);
+        (void)cli_line(to, "stragglers   %" PRIu64 " list%s late", stream->late,
+                       cli_s(stream->late));
 }
 
 static void
@@ -791,4 +794,18 @@ cli_print_plan(const kofn_plan_answer *answer)
     if (answer->left_out > 0)
         (void)cli_line(stdout, "Left out, %" PRIu64 " famil%s: %s.", answer->left_out,
                        answer->left_out == 1 ? "y" : "ies", answer->left_why);
+}
+
+void
+cli_print_command(const char *command)
+{
+    (void)cli_line(stdout, "The first row:");
+    (void)cli_line(stdout, "    %s", command);
+}
+
+json_t *
+cli_json_with_command(json_t *plan, const char *command)
+{
+    (void)json_object_set_new(plan, "command", text(command)); // of NULL, nothing
+    return plan;
 }
