@@ -30,8 +30,9 @@ kofn_run_get_group(const kofn_run *run, size_t task)
 size_t
 kofn_run_get_group_threshold(const kofn_run *run, size_t group)
 {
-    return run->code->groups > 0 ? kofn_code_get_group_threshold(run->code, group)
-                                 : run->code->threshold;
+    if (run->code->groups > 0)
+        return kofn_code_get_group_threshold(run->code, group);
+    return run->code->threshold + 2 * run->accept.liars;
 }
 
 size_t
@@ -371,7 +372,7 @@ bool
 kofn_run_is_spare(const kofn_run *run, size_t task)
 {
     const uint32_t state = run->tasks[task].state;
-    return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED &&
+    return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED && run->accept.liars == 0 &&
            !kofn_decoder_would_help(run->decoder, task);
 }
 
@@ -506,9 +507,10 @@ kofn_run_replace_lost(kofn_run *run, size_t *scratch)
     size_t coming = run->count[KOFN_TASK_OUT] + run->count[KOFN_TASK_QUEUED];
     if (lost == 0 || (kofn_code_is_certain(run->code) && kept < enough && kept + coming >= enough))
         return;
-    if (kofn_run_is_promised_less(run)) { // fewer than were sent, so no more than lost
-        (void)list_stand_ins(run, scratch);
-        want_stand_ins(run, scratch, enough - kept - coming);
+    if (kofn_run_is_promised_less(run) || run->accept.liars > 0) { // any will do
+        const size_t listed = list_stand_ins(run, scratch);
+        const size_t missing = enough > kept + coming ? enough - kept - coming : listed;
+        want_stand_ins(run, scratch, missing < listed ? missing : listed);
         return;
     }
     if (kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET) {

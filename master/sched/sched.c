@@ -7,6 +7,7 @@
  */
 #include "master/sched/sched.h"
 #include "common/base/clock.h"
+#include "common/code/liars.h"
 #include "master/sched/core.h"
 
 #include <assert.h>
@@ -561,6 +562,8 @@ kofn_sched_job_add(kofn_sched *s, int64_t now_ns, const kofn_sched_job *job, kof
         return kofn_fail(err, KOFN_ALREADY_EXISTS, "job %" PRIx64 " is known already", job->id);
     kofn_run *run = NULL;
     kofn_status status = kofn_accept_check(&job->accept, job->code, err);
+    if (status == KOFN_OK && job->accept.liars > 0)
+        status = kofn_liars_check(job->code, job->accept.liars, err);
     if (status == KOFN_OK && job->stream != 0)
         status = kofn_core_check_stream(s, job, err);
     if (status == KOFN_OK)
@@ -753,6 +756,16 @@ kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker)
     lose_worker(s, worker, true);
 }
 
+void
+kofn_sched_refute(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment)
+{
+    kofn_core_advance(s, now_ns);
+    kofn_assignment *a = kofn_crew_find_assignment(&s->crew, assignment);
+    if (a && a->worker_id == worker)
+        a->run->refuted++;
+    lose_worker(s, worker, false);
+}
+
 static bool
 was_issued(const kofn_sched *s, uint64_t assignment)
 {
@@ -790,7 +803,8 @@ follow_answer(kofn_sched *s, kofn_run *run, const kofn_assignment *a)
 {
     if (run->policy->on_answer)
         run->policy->on_answer(run, a);
-    if (run->code->groups > 0 && kofn_decoder_get_state(run->decoder) == KOFN_DECODE_NOT_YET)
+    if (run->code->groups > 0 && run->accept.liars == 0 &&
+        kofn_decoder_get_state(run->decoder) == KOFN_DECODE_NOT_YET)
         spare_group(s, run, a->task);
 }
 
@@ -1241,6 +1255,7 @@ kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_v
         .replaced = run->replaced,
         .fresh = run->fresh,
         .held = run->held,
+        .refuted = run->refuted,
         .workers = run->seen.count,
         .decodable = run->state == KOFN_RUN_IMPROVING || run->state == KOFN_RUN_SETTLING ||
                      run->state == KOFN_RUN_DECODED,
