@@ -92,6 +92,7 @@ typedef struct kofn_code {
     size_t threshold;    // k; may be above n where `enough` is not
     size_t enough;       // answers that give the promised estimate; k: none promised
     bool likely;         // k answers suffice probably, whichever they are
+    bool staged;         // rows of the reserve are zeros, or made for what a job misses (staged.h)
     size_t groups;       // 0: there are none
     size_t group_threshold;          // answers that give a group's product, as `threshold` says it
     kofn_group_table *table;         // of groups; NULL: task i is of group i mod groups
@@ -156,7 +157,8 @@ void kofn_code_destroy(kofn_code **code_p); // lets go of one ref
 size_t kofn_code_first_tasks(const kofn_code *code); // n: without the reserve
 
 /* Any `threshold` of all its tasks suffice. Not where that is only likely, nor for groups with a
- * reserve: fresh rows of one group do nothing for another. */
+ * reserve: fresh rows of one group do nothing for another; nor for a reserve that was made for some of
+ * the products. */
 bool kofn_code_is_certain(const kofn_code *code);
 
 /* Of a code with groups: which one task is of, how many answers give it, and its first task from `task`
@@ -164,6 +166,9 @@ bool kofn_code_is_certain(const kofn_code *code);
 size_t kofn_code_get_group(const kofn_code *code, size_t task);
 size_t kofn_code_get_group_threshold(const kofn_code *code, size_t group);
 size_t kofn_code_next_of_group(const kofn_code *code, size_t group, size_t task);
+
+/* Is row `task` of both codes the same, in all of E? They have the same numbers. */
+bool kofn_code_has_row_of(const kofn_code *code, const kofn_code *other, size_t task);
 
 /* The most tasks that a code over this partition, or of this batch, can have; 0: none. */
 size_t kofn_code_most_tasks(kofn_partition part);

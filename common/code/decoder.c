@@ -230,6 +230,46 @@ kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err)
     return status;
 }
 
+static bool
+is_same_form(const kofn_code *a, const kofn_code *b)
+{
+    const kofn_sums *s = &a->targets, *t = &b->targets;
+    if (strcmp(a->field->name, b->field->name) != 0 || a->operands != b->operands ||
+        a->tasks != b->tasks || a->reserve != b->reserve || a->groups + b->groups > 0 ||
+        s->rows != t->rows || s->cols != t->cols ||
+        memcmp(s->first, t->first, (s->rows + 1) * sizeof *s->first) != 0)
+        return false;
+    const size_t terms = s->first[s->rows];
+    for (size_t o = 0; o < a->operands; o++)
+        if (a->e[o].cols != b->e[o].cols)
+            return false;
+    return memcmp(s->column, t->column, terms * sizeof *s->column) == 0 &&
+           memcmp(s->coef, t->coef, terms * sizeof *s->coef) == 0;
+}
+
+kofn_status
+kofn_decoder_recode(kofn_decoder *d, kofn_code *code, kofn_error *err)
+{
+    if (!is_same_form(d->code, code))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "decoder: a code of other numbers cannot take the place of this one");
+    for (size_t task = 0; task < code->tasks; task++)
+        if ((d->has[task] || task < kofn_code_first_tasks(code)) &&
+            !kofn_code_has_row_of(code, d->code, task))
+            return kofn_fail(
+                err, KOFN_INVALID_ARGUMENT,
+                "decoder: row %zu of the code that is to take the place of this one is "
+                "another, and not to be changed",
+                task);
+    kofn_code *before = d->code;
+    d->code = kofn_code_ref(code);
+    d->index.code = d->groups.code = code;
+    if (d->rest.span)
+        d->rest.code = code;
+    kofn_code_destroy(&before);
+    return KOFN_OK;
+}
+
 kofn_decode_state
 kofn_decoder_get_state(const kofn_decoder *d)
 {
@@ -327,6 +367,22 @@ kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t co
     return would_complete(d, tasks, count);
 }
 
+/* Does the coded task's row have a column that no plain answer gave? */
+static bool
+has_unknown(const kofn_decoder *d, size_t task)
+{
+    const size_t columns = kofn_code_columns(d->code);
+    const size_t rest = columns / d->code->e[0].cols; // a column of operand 0 has so many of G
+    const double *first = kofn_code_get_row(d->code, 0, task);
+    for (size_t c = 0; c < columns; c++) {
+        if (c % rest == 0 && first[c / rest] == 0)
+            c += rest - 1;
+        else if (d->peel.giver[c] == KOFN_NO_TASK && kofn_code_get_element(d->code, task, c) != 0)
+            return true;
+    }
+    return false;
+}
+
 bool
 kofn_decoder_would_help(const kofn_decoder *d, size_t task)
 {
@@ -336,7 +392,7 @@ kofn_decoder_would_help(const kofn_decoder *d, size_t task)
     if (d->counts)
         return true;
     const size_t column = kofn_code_plain_column(d->code, task);
-    if (column != KOFN_NO_COLUMN && d->peel.giver[column] != KOFN_NO_TASK)
+    if (column != KOFN_NO_COLUMN ? d->peel.giver[column] != KOFN_NO_TASK : !has_unknown(d, task))
         return false;
     return !kofn_groups_has(&d->groups, task);
 }

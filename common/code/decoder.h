@@ -71,6 +71,11 @@ void kofn_decoder_destroy(kofn_decoder **decoder_p);
  * OUT_OF_RANGE: no such task. RESOURCE_EXHAUSTED: no memory; may be added again. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err);
 
+/* From now on the code is this one, which has the same numbers, targets and rows, but for rows of its
+ * reserve that were not answered (staged.h). On failure nothing changes. INVALID_ARGUMENT: another
+ * code, or one with groups. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_recode(kofn_decoder *d, kofn_code *code, kofn_error *err);
+
 kofn_decode_state kofn_decoder_get_state(const kofn_decoder *d);
 size_t kofn_decoder_get_count(const kofn_decoder *d); // answers added
 bool kofn_decoder_has(const kofn_decoder *d, size_t task);
@@ -86,8 +91,8 @@ size_t kofn_decoder_get_missing(const kofn_decoder *d);
 bool kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t count);
 
 /* Could the answer of this task still add anything? False when it was answered, when it is a copy
- * of an answer, when all is decoded, and when its group has all that it would bring (groups.h):
- * then it need not be sent, and is not worth waiting for. True says no more than that nobody knows
+ * of an answer or a sum of block products that were, when all is decoded, and when its group has all
+ * that it would bring (groups.h): then it need not be sent, and is not worth waiting for. True says no more than that nobody knows
  * better; in the reals an answer helps also by making others' errors grow less. */
 bool kofn_decoder_would_help(const kofn_decoder *d, size_t task);
 
