@@ -1,7 +1,7 @@
 # Real daemons over real sockets. Built only where there are all of them.
 if(TARGET kofn-master AND TARGET kofn-worker AND TARGET kofn-cli)
     foreach(name cluster jobs stragglers accept protocol workers keepers input operands fields integers rateless outer
-            store stuck stream)
+            store stuck stream liars)
         kofn_test(live_${name} FOLDER integration TIMEOUT 300
             SOURCES integration/cluster.c integration/raw.c
             LINKS kofn_client kofn_proto kofn::zmq kofn::openblas)
