@@ -208,6 +208,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
         .blocks_reused = job->blocks_reused,
         .blocks_spared = job->blocks_spared,
         .answers_held = job->answers_held,
+        .refuted = job->refuted,
         .decodable = job->decodable,
         .waited = job->waited,
         .error_bound = job->error_bound,
@@ -233,6 +234,8 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
     };
     COPY_TEXT(account.job, job->id);
     COPY_TEXT(account.stream, job->stream);
+    COPY_TEXT(account.verify, job->verify);
+    COPY_TEXT(account.liars, job->liars);
     COPY_TEXT(account.state, job->state);
     COPY_TEXT(account.message, job->message);
     COPY_TEXT(account.policy, job->policy);

@@ -220,11 +220,14 @@ struct kofn_account {
     uint64_t blocks_spared;           // and those not sent, since their workers kept them
     uint64_t answers_held;            // that workers had from before a connection was lost
     kofn_accept_options accept;       // as asked for
-    bool decodable;                   // the answers so far suffice
-    bool waited;                      // they did, and better ones were waited for
-    char error_kind[16];              // exact, rounding, estimate
-    double error_bound; // |C' - C| / (|A| |B|) is at most this, in Frobenius norms; of a job that
-                        // runs and accepts an error: reached so far, 0: nothing yet
+    char verify[16];     // how answers are verified: freivalds, parity; "": they are not
+    uint64_t refuted;    // answers that were found to be wrong
+    char liars[128];     // workers that gave them: "w3,w7"
+    bool decodable;      // the answers so far suffice
+    bool waited;         // they did, and better ones were waited for
+    char error_kind[16]; // exact, rounding, estimate
+    double error_bound;  // |C' - C| / (|A| |B|) is at most this, in Frobenius norms; of a job that
+                         // runs and accepts an error: reached so far, 0: nothing yet
     double error_estimate; // about |C' - C| / |C|, by what an answer to spare says; 0: none was
     double condition, amplification, residual; // of the decode
     bool nonfinite;                            // NaN or Inf in the product: they may have spread
@@ -258,6 +261,9 @@ typedef struct kofn_product_options {
                         // come up to as much later. Refused where nothing is rounded
     int64_t settle_ms;  // once an estimate would do, wait so long for the product, if it can still
                         // come; a day at most. 0: not at all
+    const char *verify; // are answers right? none, freivalds (each against the operands), parity
+                        // (from 2 more than needed for each of `liars`)
+    uint64_t liars;     // with parity: answers that may be wrong
     kofn_progress *progress;
     void *context; // for progress
 } kofn_product_options;
@@ -604,7 +610,7 @@ typedef struct kofn_worker_info {
     char name[2 * KOFN_CLIENT_NAME_MAX];
     uint64_t id;
     char version[KOFN_CLIENT_NAME_MAX];
-    char state[16];                    // idle, busy, silent, leaving
+    char state[16];                    // idle, busy, silent, leaving, quarantined
     char kernel[KOFN_CLIENT_NAME_MAX]; // of its BLAS
     uint64_t cores, blas_threads, memory_bytes, credit;
     uint64_t tasks_running, tasks_done, tasks_failed, tasks_cancelled;

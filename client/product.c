@@ -55,7 +55,9 @@ describe_accept(const kofn_product_options *options, kofn_msg_product *message, 
     message->accept_error = accept->kind == KOFN_ACCEPT_WITHIN ? accept->error : 0;
     message->deadline_best = options->deadline_best;
     message->settle_ms = (uint64_t)options->settle_ms;
-    return KOFN_OK;
+    message->liars = options->liars;
+    return kofn_text_describe(message->verify, sizeof message->verify, options->verify, "verify",
+                              err);
 }
 
 /* Operands beyond the second. The list is *message's. */

@@ -132,12 +132,13 @@ cli_json_of_account(const kofn_account *account)
         "answers_held", count(account->answers_held), "decodable", account->decodable, "waited",
         account->waited, "durable", account->durable);
     json_t *quality = json_pack(
-        "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "error", "kind",
-        text(account->error_kind), "bound", real(account->error_bound), "estimate",
+        "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "error",
+        "kind", text(account->error_kind), "bound", real(account->error_bound), "estimate",
         real(account->error_estimate), "condition", real(account->condition), "amplification",
         real(account->amplification), "residual", real(account->residual), "nonfinite",
         account->nonfinite, "progress", real(account->progress), "age_ms", count(account->age_ms),
-        "seconds", json_of_seconds(account), "primes", json_of_primes(account));
+        "seconds", json_of_seconds(account), "primes", json_of_primes(account), "verify",
+        text(account->verify), "refuted", count(account->refuted), "liars", text(account->liars));
     if (quality && account->stream[0]) {
         (void)json_object_set_new(quality, "stream", text(account->stream));
         (void)json_object_set_new(quality, "index", count(account->index));
@@ -444,6 +445,10 @@ cli_print_account(const kofn_account *account)
     if (account->answers_held > 0)
         (void)cli_line(stdout, "held         %" PRIu64 " answer%s that workers had kept",
                        account->answers_held, cli_s(account->answers_held));
+    if (account->verify[0])
+        (void)cli_line(stdout, "verified     by %s, %" PRIu64 " wrong answer%s%s%s",
+                       account->verify, account->refuted, cli_s(account->refuted),
+                       account->liars[0] ? ", of " : "", account->liars);
     if (account->error_kind[0])
         print_quality(account);
     print_seconds(account);
