@@ -190,6 +190,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
     kofn_account account = {
         .status = status_from_wire(job->status),
         .outer = strcmp(job->form, KOFN_FORM_OUTER) == 0,
+        .pairs = job->pairs,
         .rows = job->rows,
         .inner = job->inner,
         .cols = job->cols,

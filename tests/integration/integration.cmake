@@ -1,6 +1,6 @@
 # Real daemons over real sockets. Built only where there are all of them.
 if(TARGET kofn-master AND TARGET kofn-worker AND TARGET kofn-cli)
-    foreach(name cluster jobs stragglers accept protocol workers keepers input operands fields integers rateless outer
+    foreach(name cluster jobs stragglers accept protocol workers keepers input operands fields integers rateless outer batch
             store stuck stream)
         kofn_test(live_${name} FOLDER integration TIMEOUT 300
             SOURCES integration/cluster.c integration/raw.c
