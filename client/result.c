@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { WRITTEN_AT_ONCE = 32 }; // files
+
 struct kofn_result {
     kofn_account account;
     kofn_client_memory *memory; // the pool that joins bands
@@ -211,15 +213,39 @@ kofn_result_write_npy(const kofn_result *result, const char *path, kofn_error *e
     return status == KOFN_OK ? kofn_npy_write(path, &result->product, err) : status;
 }
 
-kofn_status
-kofn_result_write_rows(const kofn_result *result, size_t first, size_t rows, const char *path,
-                       kofn_error *err)
+/* The rows that are meant, which are all when none are named. */
+static kofn_status
+find_rows(const kofn_result_file *file, kofn_bands *ret_bands, kofn_error *err)
 {
-    kofn_bands part;
-    kofn_status status = get_rows(result, first, rows, &part, err);
-    if (status != KOFN_OK)
-        return status;
-    status = kofn_npy_write(path, &part, err);
-    kofn_bands_fini(&part);
-    return status;
+    const size_t all = file->result->product.rows;
+    const bool whole = file->first == 0 && file->rows == 0;
+    return get_rows(file->result, file->first, whole ? all : file->rows, ret_bands, err);
+}
+
+static void
+write_some(kofn_result_file *files, size_t count)
+{
+    kofn_npy_file npys[WRITTEN_AT_ONCE];
+    kofn_bands parts[WRITTEN_AT_ONCE];
+    size_t of[WRITTEN_AT_ONCE], npy_count = 0; // npys[i] is files[of[i]]
+    for (size_t i = 0; i < count; i++) {
+        files[i].error = (kofn_error){.status = KOFN_OK};
+        if (find_rows(&files[i], &parts[npy_count], &files[i].error) != KOFN_OK)
+            continue;
+        of[npy_count] = i;
+        npys[npy_count] = (kofn_npy_file){.path = files[i].path, .bands = &parts[npy_count]};
+        npy_count++;
+    }
+    kofn_npy_write_all(npys, npy_count);
+    for (size_t i = 0; i < npy_count; i++) {
+        files[of[i]].error = npys[i].error;
+        kofn_bands_fini(&parts[i]);
+    }
+}
+
+void
+kofn_results_write_npy(kofn_result_file *files, size_t count)
+{
+    for (size_t i = 0; i < count; i += WRITTEN_AT_ONCE)
+        write_some(&files[i], count - i < WRITTEN_AT_ONCE ? count - i : WRITTEN_AT_ONCE);
 }
