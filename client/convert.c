@@ -421,6 +421,8 @@ family_from_message(const kofn_msg_family *family, kofn_family_info *ret_family,
     COPY_TEXT(ret_family->source, family->source);
     ret_family->rateless = family->rateless;
     ret_family->outer = family->outer;
+    ret_family->batches = family->batches;
+    ret_family->only_batches = family->only_batches;
     return params_from_list(&family->params, &ret_family->params, &ret_family->param_count, err);
 }
 
