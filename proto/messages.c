@@ -253,6 +253,8 @@ static const kofn_wire_field family_fields[] = {
     TEXT(source, OPTIONAL, "the paper"),
     BOOL(rateless, "new tasks can be made on demand"),
     BOOL(outer, "it makes outer products, too"),
+    BOOL(batches, "it makes batches"),
+    BOOL(only_batches, "and nothing else"),
     LIST(params, 64, kofn_param_message, "its parameters"),
 };
 const kofn_wire_message kofn_family_message = {

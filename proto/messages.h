@@ -151,7 +151,7 @@ typedef struct kofn_msg_family {
     char communication[KOFN_TEXT_MAX];
     char storage[KOFN_TEXT_MAX];
     char source[KOFN_TEXT_MAX];
-    bool rateless, outer;
+    bool rateless, outer, batches, only_batches;
     kofn_wire_list params; // of kofn_msg_param
 } kofn_msg_family;
 

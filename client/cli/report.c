@@ -113,12 +113,16 @@ json_of_primes(const kofn_account *account)
 json_t *
 cli_json_of_account(const kofn_account *account)
 {
-    json_t *object = json_pack(
-        "{s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:{s:o, s:o, s:o}}", "job", text(account->job),
-        "state", text(account->state), "status", kofn_status_name(account->status), "message",
-        text(account->message), "policy", text(account->policy), "field", text(account->field),
-        "form", account->outer ? "outer" : "product", "shape", "rows", count(account->rows),
-        "inner", count(account->inner), "cols", count(account->cols));
+    json_t *object =
+        json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:{s:o, s:o, s:o}}", "job",
+                  text(account->job), "state", text(account->state), "status",
+                  kofn_status_name(account->status), "message", text(account->message), "policy",
+                  text(account->policy), "field", text(account->field), "form",
+                  account->pairs > 0 ? "batch"
+                  : account->outer   ? "outer"
+                                     : "product",
+                  "shape", "rows", count(account->rows), "inner", count(account->inner), "cols",
+                  count(account->cols));
     json_t *more = json_pack(
         "{s:o, s:o, s:b, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, "
         "s:b}",
@@ -139,6 +143,8 @@ cli_json_of_account(const kofn_account *account)
         account->nonfinite, "progress", real(account->progress), "age_ms", count(account->age_ms),
         "seconds", json_of_seconds(account), "primes", json_of_primes(account), "verify",
         text(account->verify), "refuted", count(account->refuted), "liars", text(account->liars));
+    if (quality && account->pairs > 0)
+        (void)json_object_set_new(quality, "pairs", count(account->pairs));
     if (quality && account->stream[0]) {
         (void)json_object_set_new(quality, "stream", text(account->stream));
         (void)json_object_set_new(quality, "index", count(account->index));
@@ -227,12 +233,13 @@ json_of_family(const kofn_family_info *family)
     json_t *params = json_array();
     for (size_t i = 0; params && i < family->param_count; i++)
         (void)json_array_append_new(params, json_of_param(&family->params[i]));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "name",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:o}", "name",
                      text(family->name), "summary", text(family->summary), "threshold",
                      text(family->threshold), "encoding", text(family->encoding), "communication",
                      text(family->communication), "storage", text(family->storage), "source",
                      text(family->source), "rateless", family->rateless, "outer", family->outer,
-                     "parameters", params);
+                     "batches", family->batches, "only_batches", family->only_batches, "parameters",
+                     params);
 }
 
 static json_t *
@@ -301,6 +308,9 @@ cli_format_product(const kofn_account *account, char *ret_text, size_t size)
     if (account->outer)
         (void)snprintf(ret_text, size, "%" PRIu64 " x %" PRIu64 " outer", account->rows,
                        account->cols);
+    else if (account->pairs > 0)
+        (void)snprintf(ret_text, size, "%" PRIu64 " x %" PRIu64 " of %" PRIu64 " pairs",
+                       account->rows, account->cols, account->pairs);
     else
         cli_format_shape(account->rows, account->inner, account->cols, ret_text, size);
 }
@@ -656,6 +666,9 @@ print_family(const kofn_family_info *family)
             (void)cli_line(stdout, "    %-10s %s", rest[i].label, rest[i].value);
     if (family->outer)
         (void)cli_line(stdout, "    outer      outer products, too");
+    if (family->batches)
+        (void)cli_line(stdout, "    batches    batches%s",
+                       family->only_batches ? " alone" : ", too");
     if (family->rateless)
         (void)cli_line(stdout, "    rateless   new tasks can be made on demand");
     for (size_t i = 0; i < family->param_count; i++) {
