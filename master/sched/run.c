@@ -108,7 +108,8 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     kofn_status status =
         config->count_only && kofn_code_is_certain(job->code)
             ? kofn_decoder_new_counter(job->code, &run->decoder, err)
-            : kofn_decoder_new(job->code, config->max_amplification, &run->decoder, err);
+            : kofn_decoder_new(job->code, job->stream ? INFINITY : config->max_amplification,
+                               &run->decoder, err);
     if (status != KOFN_OK) {
         free(run);
         return status;

@@ -57,7 +57,7 @@
  *             does what it has. Credit, turns and deadlines hold as for all jobs, and the oldest job
  *             of a stream takes the turns of all. What came to nothing is given again by its rounds, and
  *             is no reason to give up but on all workers of the stream (UNAVAILABLE), or three
- *             (ABORTED). A set that is POOR is decoded at once, since rounds do not wait.
+ *             (ABORTED). No set is POOR, since rounds do not wait.
  *             Deaths of any rows of a job count together, until a row that was sent after the last
  *             one is answered. A suspect gets one row out at a time, to a worker that has nothing else.
  * Units       Times are absolute monotonic nanoseconds given by the caller; never decreasing.

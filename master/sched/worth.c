@@ -73,7 +73,7 @@ take_bound(kofn_status made, kofn_decode_plan *plan)
     return bound;
 }
 
-/* The smallest bound that the answers so far give. An exact plan is a copy and comes first, and only
+/* The smallest bound that the answers so far give. An exact plan comes first, in the reals a copy, and only
  * where its bound is not within `error` does anything else. */
 static kofn_look
 look_at(const kofn_decoder *decoder, double noise, double error)

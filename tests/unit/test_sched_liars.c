@@ -218,6 +218,9 @@ follow(world *w, const kofn_action *a)
         break;
     case KOFN_ACTION_FAIL:
         fail_msg("job %" PRIu64 " failed: %s", a->job, a->error.text);
+        break;
+    case KOFN_ACTION_RECODE:
+        fail_msg("job %" PRIu64 " has no second stage", a->job);
     }
 }
 
