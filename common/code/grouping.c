@@ -278,7 +278,8 @@ measure_subsets(search *s, kofn_error *err)
     return status;
 }
 
-/* group[pair] of the partition of fewest tasks. best[mask] are those of the pairs in it, last[mask] the
+/* group[pair] of the partition of fewest tasks; of several one with small groups, which more often have
+ * what they need. best[mask] are those of the pairs in it, last[mask] the
  * group of its lowest pair. */
 static kofn_status
 search_all(search *s, size_t *group, kofn_error *err)
@@ -294,7 +295,7 @@ search_all(search *s, size_t *group, kofn_error *err)
         for (size_t sub = rest;; sub = (sub - 1) & rest) {
             const size_t of = sub | lowest;
             const size_t tasks = s->subset[of].answers + s->spare + best[mask ^ of];
-            if (tasks < best[mask] && has_points(s, &s->subset[of])) {
+            if (tasks <= best[mask] && has_points(s, &s->subset[of])) {
                 best[mask] = tasks;
                 last[mask] = of;
             }
