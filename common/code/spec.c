@@ -614,16 +614,19 @@ set_whole(kofn_code_spec *spec)
         spec->parts.of[i] = 1;
 }
 
-/* Lagrange where there are tasks for it, or workers that have its 2 k - 1 and more with two each. With
- * fewer workers each pair once is less work, and one that is lost is sent again. */
+/* Locality where there are tasks for it, or workers enough that two each can lose one. With fewer workers
+ * each pair once is less work, and one that is lost is sent again. */
 static const char *
 name_batch_family(const kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
 {
-    const size_t pairs = spec->batch->count, tasks = spec->tasks ? spec->tasks : 2 * pairs;
-    const bool fits = spec->tasks ? tasks >= 2 * pairs - 1 : workers > 1 && tasks <= 2 * workers;
-    const double order = context->field->order;
-    const bool points = order == 0 || order >= (double)tasks;
-    return fits && points && tasks != pairs ? "lagrange" : "uncoded";
+    const kofn_family *locality = kofn_family_find("locality");
+    params defaults;
+    kofn_keys_set_defaults(locality->keys, &defaults);
+    const kofn_family_args args = make_args(spec, context->field, &defaults);
+    if (spec->tasks ? spec->tasks != spec->batch->count
+                    : workers > 1 && locality->default_tasks(&args, workers) <= 2 * workers)
+        return locality->name;
+    return "uncoded";
 }
 
 /* Of the families, the one that most products should take. */

@@ -667,16 +667,16 @@ a_batch_is_completed_for_its_pairs_and_the_workers(void **state)
         const char *field, *expected;
         size_t expected_tasks;
     } cases[] = {
-        {NULL, 3, 0, 8, "f64", "lagrange", 8}, // one each
-        {NULL, 3, 0, 5, "f64", "lagrange", 6}, // 2 k - 1, and one to lose
-        {NULL, 8, 0, 8, "f64", "lagrange", 18},
-        {NULL, 9, 0, 8, "f64", "uncoded", 9}, // more than two each
+        {NULL, 3, 0, 8, "f64", "locality", 8},  // one each
+        {NULL, 3, 0, 5, "f64", "locality", 6},  // one to lose
+        {NULL, 8, 0, 8, "f64", "locality", 16}, // two each
+        {NULL, 9, 0, 8, "f64", "uncoded", 9},   // more than two each
         {NULL, 1, 0, 1, "f64", "uncoded", 1},
-        {NULL, 4, 9, 2, "f64", "lagrange", 9}, // uncoded has no task to spare
-        {NULL, 4, 4, 9, "f64", "uncoded", 4},  // lagrange needs more
-        {NULL, 3, 0, 8, "gf4", "uncoded", 3},  // no points
-        {NULL, 3, 0, 8, "gf16", "lagrange", 8},
-        {"auto", 3, 0, 8, "f64", "lagrange", 8},
+        {NULL, 4, 9, 2, "f64", "locality", 9}, // uncoded has no task to spare
+        {NULL, 4, 4, 9, "f64", "uncoded", 4},
+        {NULL, 3, 0, 8, "gf4", "locality", 6}, // no points for more
+        {NULL, 3, 0, 8, "gf16", "locality", 8},
+        {"auto", 3, 0, 8, "f64", "locality", 8},
         {"lagrange", 9, 0, 1, "f64", "lagrange", 20},
         {"uncoded", 3, 0, 8, "f64", "uncoded", 3},
         {"replication", 3, 0, 8, "f64", "replication", 6},
