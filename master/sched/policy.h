@@ -70,6 +70,8 @@ typedef struct kofn_policy {
      * the share of tasks that are late. And: the code has such rows now, or there are none. */
     size_t (*list_missing)(const kofn_run *run, size_t *ret_tasks, double *ret_rate);
     void (*on_recode)(kofn_run *run, bool made);
+    /* And: all that the rows which were made are for is answered. NULL: they always have a use. */
+    bool (*has_done)(const kofn_run *run);
 } kofn_policy;
 
 extern const kofn_policy kofn_policy_oneshot, kofn_policy_speculative, kofn_policy_rateless,

@@ -806,9 +806,13 @@ spare_group(kofn_sched *s, kofn_run *run, size_t task)
 static void
 spare_made(kofn_sched *s, kofn_run *run)
 {
-    for (size_t task = kofn_code_first_tasks(run->code); task < run->code->tasks; task++) {
+    const bool all = run->policy->has_done && run->policy->has_done(run);
+    if (all) // the rest is to be looked at without them
+        run->covered = false;
+    for (size_t task = kofn_code_first_tasks(run->code); task < run->rows; task++) {
         const uint32_t state = run->tasks[task].state;
-        if ((state != KOFN_TASK_OUT && state != KOFN_TASK_QUEUED) || !kofn_run_is_spare(run, task))
+        if (state == KOFN_TASK_KEPT || state == KOFN_TASK_SPARED ||
+            (!all && !kofn_run_is_spare(run, task)))
             continue;
         withdraw(s, run, task);
         kofn_run_spare(run, task);

@@ -1,5 +1,5 @@
 foreach(name cuts batch straggler code outer_code uncoded replication polynomial rkrp bilinear algorithms alloy spec decoder estimate
-    coding odds typical plan_time plan entangled orthopoly eps points inner)
+    coding odds typical plan_time plan entangled orthopoly eps points inner staged)
     kofn_test(${name} LINKS kofn_code)
 endforeach()
 
