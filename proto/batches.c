@@ -32,29 +32,18 @@ pack_sums(const char *name, const kofn_sums *sums, kofn_wire_bytes *ret_bytes, k
     return KOFN_OK;
 }
 
-/* Memory for sums of so many entries; their rows are to be counted into first[1] and on. */
-static kofn_status
-alloc_sums(size_t rows, size_t cols, size_t count, kofn_sums *ret_sums, kofn_error *err)
-{
-    size_t *first = calloc(rows + 1 + count, sizeof *first + sizeof(double));
-    if (!first)
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu entries", count);
-    *ret_sums = (kofn_sums){.rows = rows, .cols = cols, .first = first, .column = first + rows + 1};
-    ret_sums->coef = (double *)(void *)(ret_sums->column + count);
-    return KOFN_OK;
-}
-
 /* What was left out: the identity. */
 static kofn_status
 make_identity(size_t rows, size_t cols, kofn_sums *ret_sums, kofn_error *err)
 {
-    const kofn_status status = alloc_sums(rows, cols, rows, ret_sums, err);
-    for (size_t i = 0; !status && i < rows; i++) {
+    if (!kofn_sums_alloc(rows, cols, rows, ret_sums))
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu entries", rows);
+    for (size_t i = 0; i < rows; i++) {
         ret_sums->first[i + 1] = i + 1;
         ret_sums->column[i] = i;
         ret_sums->coef[i] = 1;
     }
-    return status;
+    return KOFN_OK;
 }
 
 /* Rows must be there and ascend; all else is for kofn_batch_new to check. */
@@ -70,9 +59,9 @@ unpack_sums(const char *name, const kofn_wire_bytes *bytes, size_t rows, size_t 
                          "batch: %s has %zu bytes, which are no entries of %zu", name,
                          bytes->length, sizeof(entry));
     kofn_sums sums;
-    const kofn_status status = alloc_sums(rows, cols, count, &sums, err);
-    if (status)
-        return status;
+    if (!kofn_sums_alloc(rows, cols, count, &sums))
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu entries", count);
+    memset(sums.first, 0, (rows + 1) * sizeof *sums.first);
     size_t last = 0;
     for (size_t i = 0; i < count; i++) {
         entry e;

@@ -39,7 +39,11 @@
  *            loss of s tasks costs one s x s factorisation, and an add before that costs O(blocks +
  *            targets).
  * Cost       add: as said, and once decodable is possible O((rank + open) unknown) for each coded
- *            answer, one factorisation for the set that decodes. plan: a copy.
+ *            answer, one factorisation for the set that decodes. plan: a copy. A decoder that is never
+ *            POOR, as over finite fields, leaves the factorisation to the plan. Where besides nothing is
+ *            rounded, the threshold certain, and fewer answers never do (x y), an add is a counter. The
+ *            last add of 260 coded answers, and with the factorisation: f64 1 and 9 ms, gfp:65537 0 and
+ *            0.1 s.
  * Threads    One thread at a time for each decoder; moves no elements, knows no sockets.
  */
 #ifndef KOFN_CODE_DECODER_H
@@ -56,8 +60,8 @@ typedef enum kofn_decode_state {
 } kofn_decode_state;
 
 /* max_amplification: 0 takes the default for the field, epsilon^(-5/16), so that a result keeps 11
- * of 16 of its digits: 9.7e4 for f64, 181 for f32. Exact fields are never POOR. The code is
- * ref'd. */
+ * of 16 of its digits: 9.7e4 for f64, 181 for f32. With INFINITY, and over exact fields, no set is
+ * POOR. The code is ref'd. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_new(kofn_code *code, double max_amplification,
                                              kofn_decoder **ret_decoder, kofn_error *err);
 

@@ -21,6 +21,9 @@
  *                 E |C' - C|^2 = (1/k) (S sum_t |A_t B_t|^2 / (|A_t| |B_t|) - |C|^2),  S = sum_t |A_t| |B_t|
  *
  *             of which (1/k) S^2 is a bound that norms alone give, and (1/k) |A|^2 |B|^2 Lemma 1.
+ *             A block whose k_ij would be as many as its pairs that are not zero, or more, is not
+ *             drawn: it gets all of them, and is exact.
+ * Shares      k_ij is in proportion to S_ij, which makes the sum of the bounds least for k in all.
  * Draws       By the seed alone: the same seed gives the same pairs on every machine.
  * Threads     Any thread; values. A new sketch is one file, and one line in sketch.c.
  */
@@ -30,12 +33,15 @@
 #include "common/base/keys.h"
 #include "common/code/batch.h"
 
+enum { KOFN_SAMPLES_MAX = 1 << 24 }; // of one block of C
+
 /* What a sketch is made from. Of `cr`, z is the inner size: one column each. */
 typedef struct kofn_sketch_args {
     kofn_partition part; // how A and B are cut: x, y of `cr` and `block_cr` are 1
     const double *a;     // [x z] Frobenius norms of A's blocks, row by row
     const double *b;     // [z y] of B's
-    size_t samples;      // k, of all blocks of C together; 0: as many as `error` takes
+    size_t samples;      // k, of all blocks of C together; 0: as many as `error` takes. Each block
+                         // that is not zero gets one at least
     double error;        // root of E |C' - C|^2 over |A| |B|, at most
     uint64_t seed;
 } kofn_sketch_args;

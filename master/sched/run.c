@@ -24,13 +24,15 @@ kofn_run_count_groups(const kofn_run *run)
 size_t
 kofn_run_get_group(const kofn_run *run, size_t task)
 {
-    return task % kofn_run_count_groups(run);
+    return run->code->groups > 0 ? kofn_code_get_group(run->code, task) : 0;
 }
 
 size_t
-kofn_run_get_group_threshold(const kofn_run *run)
+kofn_run_get_group_threshold(const kofn_run *run, size_t group)
 {
-    return run->code->groups > 0 ? run->code->group_threshold : run->code->threshold;
+    if (run->code->groups > 0)
+        return kofn_code_get_group_threshold(run->code, group);
+    return run->code->threshold + 2 * run->accept.liars;
 }
 
 size_t
@@ -39,7 +41,8 @@ kofn_run_get_group_kept(const kofn_run *run, size_t group)
     return run->groups[group].kept;
 }
 
-/* Of a group's rows those with numbers below `tasks`. */
+/* Of a group's rows those with numbers below `tasks`. Groups whose rows are not every so many have no
+ * fresh ones, and nobody asks for theirs. */
 static size_t
 count_rows(const kofn_run *run, size_t group, size_t tasks)
 {
@@ -50,10 +53,10 @@ count_rows(const kofn_run *run, size_t group, size_t tasks)
 static void
 init_groups(kofn_run *run)
 {
-    for (size_t g = 0; g < kofn_run_count_groups(run); g++) {
-        run->groups[g].idle = count_rows(run, g, run->code->tasks);
+    for (size_t task = 0; task < run->code->tasks; task++)
+        run->groups[kofn_run_get_group(run, task)].idle++;
+    for (size_t g = 0; g < kofn_run_count_groups(run); g++)
         run->groups[g].next = count_rows(run, g, kofn_code_first_tasks(run->code));
-    }
 }
 
 /* The next idle row of the group, past *passed of its rows, or `none`. */
@@ -115,7 +118,8 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     kofn_status status =
         config->count_only && kofn_code_is_certain(job->code)
             ? kofn_decoder_new_counter(job->code, &run->decoder, err)
-            : kofn_decoder_new(job->code, config->max_amplification, &run->decoder, err);
+            : kofn_decoder_new(job->code, job->stream ? INFINITY : config->max_amplification,
+                               &run->decoder, err);
     if (status != KOFN_OK) {
         free(run);
         return status;
@@ -400,7 +404,7 @@ bool
 kofn_run_is_spare(const kofn_run *run, size_t task)
 {
     const uint32_t state = run->tasks[task].state;
-    return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED &&
+    return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED && run->accept.liars == 0 &&
            !kofn_decoder_would_help(run->decoder, task);
 }
 
@@ -535,9 +539,10 @@ kofn_run_replace_lost(kofn_run *run, size_t *scratch)
     size_t coming = run->count[KOFN_TASK_OUT] + run->count[KOFN_TASK_QUEUED];
     if (lost == 0 || (kofn_code_is_certain(run->code) && kept < enough && kept + coming >= enough))
         return;
-    if (kofn_run_is_promised_less(run)) { // fewer than were sent, so no more than lost
-        (void)list_stand_ins(run, scratch);
-        want_stand_ins(run, scratch, enough - kept - coming);
+    if (kofn_run_is_promised_less(run) || run->accept.liars > 0) { // any will do
+        const size_t listed = list_stand_ins(run, scratch);
+        const size_t missing = enough > kept + coming ? enough - kept - coming : listed;
+        want_stand_ins(run, scratch, missing < listed ? missing : listed);
         return;
     }
     if (kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET) {

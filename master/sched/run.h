@@ -135,7 +135,7 @@ struct kofn_run {
     kofn_map hints; // kofn_hint, the first of each worker
     bool loose;     // tasks are not left to those that have their blocks
 
-    size_t sent, answered, backups, replaced, fresh, held;
+    size_t sent, answered, backups, replaced, fresh, held, refuted;
     kofn_map seen; // workers that were given a task
     kofn_run_task tasks[];
 };

@@ -7,6 +7,7 @@
  */
 #include "master/sched/sched.h"
 #include "common/base/clock.h"
+#include "common/code/liars.h"
 #include "master/sched/core.h"
 
 #include <assert.h>
@@ -457,11 +458,11 @@ which_suffice(const kofn_run *run)
 static void
 list_poor_groups(const kofn_run *run, char *ret_text, size_t size)
 {
-    const size_t threshold = kofn_run_get_group_threshold(run);
     size_t poor = 0, used = 0;
     ret_text[0] = '\0';
     for (size_t g = 0; g < run->code->groups; g++) {
         const size_t kept = kofn_run_get_group_kept(run, g);
+        const size_t threshold = kofn_run_get_group_threshold(run, g);
         if (kept < threshold && poor++ < GROUPS_NAMED)
             used += (size_t)snprintf(ret_text + used, size - used, "%s group %zu has %zu of %zu",
                                      poor > 1 ? "," : ", but", g, kept, threshold);
@@ -580,6 +581,8 @@ kofn_sched_job_add(kofn_sched *s, int64_t now_ns, const kofn_sched_job *job, kof
         return kofn_fail(err, KOFN_ALREADY_EXISTS, "job %" PRIx64 " is known already", job->id);
     kofn_run *run = NULL;
     kofn_status status = kofn_accept_check(&job->accept, job->code, err);
+    if (status == KOFN_OK && job->accept.liars > 0)
+        status = kofn_liars_check(job->code, job->accept.liars, err);
     if (status == KOFN_OK && job->stream != 0)
         status = kofn_core_check_stream(s, job, err);
     if (status == KOFN_OK)
@@ -772,6 +775,16 @@ kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker)
     lose_worker(s, worker, true);
 }
 
+void
+kofn_sched_refute(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment)
+{
+    kofn_core_advance(s, now_ns);
+    kofn_assignment *a = kofn_crew_find_assignment(&s->crew, assignment);
+    if (a && a->worker_id == worker)
+        a->run->refuted++;
+    lose_worker(s, worker, false);
+}
+
 static bool
 was_issued(const kofn_sched *s, uint64_t assignment)
 {
@@ -793,8 +806,9 @@ withdraw(kofn_sched *s, kofn_run *run, size_t task)
 static void
 spare_group(kofn_sched *s, kofn_run *run, size_t task)
 {
-    const size_t groups = run->code->groups;
-    for (size_t other = task % groups; other < run->code->tasks; other += groups) {
+    const size_t group = kofn_code_get_group(run->code, task);
+    for (size_t other = kofn_code_next_of_group(run->code, group, 0); other < SIZE_MAX;
+         other = kofn_code_next_of_group(run->code, group, other + 1)) {
         if (!kofn_run_is_spare(run, other))
             continue;
         withdraw(s, run, other);
@@ -825,7 +839,8 @@ follow_answer(kofn_sched *s, kofn_run *run, const kofn_assignment *a)
 {
     if (run->policy->on_answer)
         run->policy->on_answer(run, a);
-    if (kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET)
+    if (run->accept.liars > 0 || // then answers that add nothing are what finds the wrong ones
+        kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET)
         return;
     if (run->code->groups > 0)
         spare_group(s, run, a->task);
@@ -1315,6 +1330,7 @@ kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_v
         .replaced = run->replaced,
         .fresh = run->fresh,
         .held = run->held,
+        .refuted = run->refuted,
         .workers = run->seen.count,
         .decodable = run->state == KOFN_RUN_IMPROVING || run->state == KOFN_RUN_SETTLING ||
                      run->state == KOFN_RUN_DECODED,

@@ -30,6 +30,9 @@
  * Affinity    A worker that has coded blocks of a queued task gets that one before others, and others
  *             leave it to it as long as it could take it at once, without another task of the job
  *             and no slower than half the median. Whoever is free never waits for one that is not.
+ * Liars       A worker that was found to answer wrongly is barred. A job may take 2 b answers more than
+ *             its product does, for b that are wrong: then every distinct answer is of use, and it goes
+ *             by their number alone; its code is one any k answers of which suffice.
  * Deaths      A task that one worker after another dies of fails its job (deaths.h), if the job does
  *             not end without it while proof is held back. Before that, as a suspect, it runs where
  *             nothing else does: it is sent before all others, if need be to the first worker that is
@@ -54,7 +57,7 @@
  *             does what it has. Credit, turns and deadlines hold as for all jobs, and the oldest job
  *             of a stream takes the turns of all. What came to nothing is given again by its rounds, and
  *             is no reason to give up but on all workers of the stream (UNAVAILABLE), or three
- *             (ABORTED). A set that is POOR is decoded at once, since rounds do not wait.
+ *             (ABORTED). No set is POOR, since rounds do not wait.
  *             Deaths of any rows of a job count together, until a row that was sent after the last
  *             one is answered. A suspect gets one row out at a time, to a worker that has nothing else.
  * Units       Times are absolute monotonic nanoseconds given by the caller; never decreasing.
@@ -108,6 +111,8 @@ typedef struct kofn_accept {
     double error;      // of |C' - C| / (|A| |B|): more than 0
     bool best;         // when time or answers run out: the best estimate
     int64_t settle_ns; // once an estimate would do: wait so long for the product
+    size_t liars;      // b: so many answers may be wrong (liars.h), and it takes 2 b more than the
+                       // product does; then it accepts nothing else
 } kofn_accept;
 
 /* Answers that what is accepted takes in the worst case; where that is an error, what the product
@@ -115,8 +120,8 @@ typedef struct kofn_accept {
 size_t kofn_accept_enough(const kofn_accept *accept, const kofn_code *code);
 
 /* Can all tasks of the code together give what is accepted? INVALID_ARGUMENT: they cannot, or the
- * error is none; with the nearest that works. kofn_sched_job_add asks for itself, but for what
- * takes time: whether the error can be reached. */
+ * error is none; with the nearest that works. OUT_OF_RANGE: with so many liars they cannot, n < k + 2 b.
+ * kofn_sched_job_add asks for itself, but for what takes time: whether the error can be reached. */
 KOFN_MUST_CHECK kofn_status kofn_accept_check(const kofn_accept *accept, const kofn_code *code,
                                               kofn_error *err);
 
@@ -175,8 +180,9 @@ void kofn_sched_destroy(kofn_sched **sched_p);
 /* ---- events: each may make actions ----------------------------------------------------------- */
 
 /* NOT_FOUND: no such policy (with the nearest), or stream. INVALID_ARGUMENT: id 0; it accepts what the
- * code never gives, or an error of 0; of a stream: what does not fit it, or accepts less than the
- * product. FAILED_PRECONDITION: the stream was closed. ALREADY_EXISTS: the id. RESOURCE_EXHAUSTED. */
+ * code never gives, or an error of 0; of a stream: what does not fit it, or accepts other than the
+ * product. FAILED_PRECONDITION: the stream was closed; the code has no parity (kofn_liars_check), as
+ * OUT_OF_RANGE. ALREADY_EXISTS: the id. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_sched_job_add(kofn_sched *s, int64_t now_ns,
                                                const kofn_sched_job *job, kofn_error *err);
 
@@ -218,6 +224,11 @@ KOFN_MUST_CHECK kofn_status kofn_sched_worker_join(kofn_sched *s, int64_t now_ns
 void kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns, uint64_t worker);
 void kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker);
 void kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker);
+
+/* An answer of the worker was found to be wrong: before kofn_sched_answer was told of it, when this is
+ * its assignment, or later (0). The worker is barred: it is gone, as lost, with what it has, which is
+ * neither death nor failure of those tasks, and others get them. Who calls keeps it from joining again. */
+void kofn_sched_refute(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
 
 kofn_verdict kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
 
@@ -264,6 +275,7 @@ typedef struct kofn_sched_job_view {
     size_t backups, replaced;
     size_t fresh;   // tasks of the code's reserve that were sent
     size_t held;    // answers that were adopted; not among those sent
+    size_t refuted; // answers that were found to be wrong before they were kept
     size_t workers; // distinct ones that were given a task
     bool decodable; // those here suffice for what the job accepts
     double bound;   // of the best estimate's error, when last looked; 0: not looked

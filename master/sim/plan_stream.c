@@ -112,12 +112,21 @@ add_plain(planner *p)
     return status;
 }
 
+/* Parts that are asked for, and that a master decodes. */
+static int64_t
+count_most(const planner *p, int64_t all)
+{
+    const int64_t asked = p->query->parts > 0 ? p->query->parts : all;
+    const int64_t most = asked < all ? asked : all;
+    return most < KOFN_PARTS_MAX ? most : KOFN_PARTS_MAX;
+}
+
 static kofn_status
 add_polynomial(planner *p)
 {
-    const int64_t workers = p->query->base.workers;
+    const int64_t workers = p->query->base.workers, most = count_most(p, workers - 1);
     kofn_status status = KOFN_OK;
-    for (int64_t i = 0, need; (need = step_of(workers - 1, STEPS, i)) > 0 && status == KOFN_OK; i++)
+    for (int64_t i = 0, need; (need = step_of(most, STEPS, i)) > 0 && status == KOFN_OK; i++)
         status = add(p, 4, stream_of(p, KOFN_SCHEME_POLYNOMIAL, need), (double)workers, true);
     return status;
 }
@@ -126,7 +135,7 @@ static kofn_status
 add_dip(planner *p, int64_t delay)
 {
     const int64_t workers = p->query->base.workers, all = workers * (delay + 1);
-    const int64_t most = p->query->parts > 0 && p->query->parts < all ? p->query->parts : all;
+    const int64_t most = count_most(p, all);
     kofn_status status = KOFN_OK;
     for (int64_t i = 0, need; (need = step_of(most, STEPS, i)) > 0; i++)
         for (int64_t lambda = 1; lambda < 2 * workers && status == KOFN_OK; lambda *= 2) {
@@ -153,7 +162,7 @@ add_idip(planner *p, int64_t delay, int64_t burst)
         c.rounds.window = window;
         c.rounds.failures = n * burst;
         c.rounds.burst = burst > 1 ? burst : 0; // which idip does not have
-        if (p->query->parts == 0 || need <= p->query->parts)
+        if (need <= count_most(p, all))
             status = add(p, burst > 1 ? 7 : 6, c, (double)all, true);
     }
     return status;
@@ -365,14 +374,23 @@ run_stages(planner *p)
 
 /* ---- what comes of it ------------------------------------------------------------------------ */
 
-/* A tenth of a percent is no difference: what needs no code goes first then, and who waits less. */
+static double
+round_time(double time)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "%.3g", time);
+    return strtod(text, NULL);
+}
+
+/* What the first three digits do not tell is no difference, and so rows look sorted where as many are
+ * printed: what needs no code goes first then, and who waits less. */
 static int
 compare_rows(const void *a, const void *b)
 {
     const kofn_stream_row *x = a, *y = b;
-    const double step_x = rint(1e3 * log(x->time)), step_y = rint(1e3 * log(y->time));
-    if (step_x != step_y)
-        return step_x < step_y ? -1 : 1;
+    const double time_x = round_time(x->time), time_y = round_time(y->time);
+    if (time_x != time_y)
+        return time_x < time_y ? -1 : 1;
     if (x->coded != y->coded)
         return x->coded ? 1 : -1;
     return (x->latency > y->latency) - (x->latency < y->latency);
@@ -404,15 +422,15 @@ judge(kofn_stream_plan *plan)
     if (plan->pays)
         (void)snprintf(
             plan->verdict, sizeof plan->verdict,
-            "Coding pays: %s takes %.4g of a job's time on one worker for each job, %.0f%% "
-            "less than %s with %.4g; a job is done in up to %lld round%s.",
+            "Coding pays: %s takes %.3g of a job's time on one worker for each job, %.0f%% "
+            "less than %s with %.3g; a job is done in up to %lld round%s.",
             best, coded->time, 100 * (1 - coded->time / plain->time), other, plain->time, rounds,
             rounds > 1 ? "s" : "");
     else
         (void)snprintf(
             plan->verdict, sizeof plan->verdict,
-            "Coding does not pay: %s takes %.4g of a job's time on one worker for each job, "
-            "the best coded scheme, %s, %.4g.",
+            "Coding does not pay: %s takes %.3g of a job's time on one worker for each job, "
+            "the best coded scheme, %s, %.3g.",
             other, plain->time, best, coded->time);
 }
 

@@ -428,7 +428,8 @@ codes_that_would_break_the_promise_are_refused(void **state)
         {{"rkrp", "2,1,2", 6, NULL}, "gf256", true, "polynomial"},
         {{"rkrp", "2,2,2", 30, NULL}, "f64", true, "take 2,1,2"},
         {{"matdot", "1,2,1", 4, NULL}, "f64", true, "take 1,1,1"},
-        {{"uncoded", "2,1,2", 4, NULL}, "f64", true, "plain row"},
+        {{"uncoded", "2,1,2", 4, NULL}, "f64", true, "uncoded has none"},
+        {{"uncoded", "2,1,2", 5, NULL}, "f64", false, "uncoded has none"},
         {{"replication", "2,1,2", 8, NULL}, "f64", true, "needs 7 answers"},
         {{"alloy_global", "2,1,2", 6, NULL}, "gf256", false, "whichever they are"},
         {{"alloy_global", "2,1,2", 6, NULL}, "gf256", true, "whichever they are"},
@@ -508,6 +509,7 @@ what_is_left_open_becomes_an_inner_code(void **state)
         {"auto", NULL, "gf256", "polynomial", "random"},
         {"polynomial", NULL, "f64", "polynomial", "spread"},
         {"orthopoly", NULL, "f64", "orthopoly", "spread"},
+        {"orthopoly", NULL, "gf256", "orthopoly", NULL}, // for the reals alone, as it will say
         {"polynomial", "points=random", "f64", "polynomial", "random"},
         {"polynomial", "points=chebyshev", "gf256", "polynomial", "chebyshev"},
     };

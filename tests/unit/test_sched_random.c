@@ -4,6 +4,7 @@
  * and checks each against what it knows, then checks what must hold between events. Whether answers
  * suffice it works out by plain elimination, without the decoder; what jobs accept is drawn, too.
  */
+#include "common/base/hash.h"
 #include "common/base/rng.h"
 #include "tests/unit/sched_rig.h"
 #include "tests/unit/staged_rig.h"
@@ -427,7 +428,7 @@ take_actions(world *w)
             a.kind,   a.job,  a.assignment,
             a.worker, a.task, a.backup + 2u * a.waited + 4u * a.poor + 8u * a.estimate};
         for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++)
-            w->trace = (w->trace ^ seen[i]) * UINT64_C(0x100000001b3); // FNV-1a, by words
+            w->trace = kofn_hash_word(w->trace, seen[i]);
         switch (a.kind) {
         case KOFN_ACTION_SEND:
             check_send(w, &a);
@@ -855,7 +856,7 @@ run_world(uint64_t seed, uint64_t round, totals *all)
     w->config.stage_floor_ns = 1 + (int64_t)draw(w, 10) * KOFN_NS_PER_MS;
     w->config.stage_quantile = (double)draw(w, 5) / 4;
     w->config.wait_for_better_ns = (int64_t)draw(w, 50) * KOFN_NS_PER_MS;
-    w->trace = UINT64_C(0xcbf29ce484222325);
+    w->trace = KOFN_HASH_START;
     assert_ok(kofn_sched_new(&w->config, &w->sched, &error));
 
     for (size_t event = 0; event < EVENTS; event++) {
