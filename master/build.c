@@ -1,3 +1,4 @@
+#include "common/code/staged.h"
 #include "common/linalg/outer.h"
 #include "master/integers.h"
 #include "master/jobs.h"
@@ -12,6 +13,7 @@ typedef struct build_item {
     kofn_job *job;
     kofn_code_spec spec;
     const kofn_field *field;
+    bool staged;
     kofn_code *code; // found before, or built
     bool built;
     kofn_error error;
@@ -106,6 +108,14 @@ kofn_job_run(kofn_job *job, kofn_code *code)
     kofn_jobs_act(job->master->jobs);
 }
 
+/* Under its policy tasks may be made for what it misses. */
+static bool
+is_staged(const kofn_job *job)
+{
+    const kofn_policy *policy = kofn_policy_find(job->policy);
+    return job->batch && policy && policy->on_recode;
+}
+
 static void
 build_run(kofn_coder_item *item)
 {
@@ -114,8 +124,8 @@ build_run(kofn_coder_item *item)
     kofn_coding coding;
     build->built = !build->code;
     if (build->built)
-        build->status =
-            kofn_code_spec_build(&build->spec, build->field, &build->code, &build->error);
+        build->status = (build->staged ? kofn_staged_build : kofn_code_spec_build)(
+            &build->spec, build->field, &build->code, &build->error);
     if (build->status)
         return;
     kofn_job_init_coding(job, build->code, &coding);
@@ -159,6 +169,7 @@ build_code(kofn_job *job, kofn_code *known)
     build->item.done = build_done;
     build->job = job;
     build->spec = job->spec;
+    build->staged = is_staged(job);
     build->field = job->field;
     build->code = known ? kofn_code_ref(known) : NULL;
     job->items++;
@@ -221,7 +232,10 @@ kofn_code_count_bytes(const kofn_code_spec *spec, bool known)
 static kofn_status
 charge_code(kofn_job *job, bool known, kofn_error *err)
 {
-    const size_t bytes = kofn_code_count_bytes(&job->spec, known);
+    kofn_code_spec spec = job->spec;
+    if (is_staged(job)) // its products beside as many tasks
+        spec.reserve += job->batch->count;
+    const size_t bytes = kofn_code_count_bytes(&spec, known);
     bool never;
     kofn_status status = kofn_master_check_room(job->master, "the code of this job", job->charge,
                                                 bytes, &never, err);

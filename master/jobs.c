@@ -471,6 +471,7 @@ carry_out(kofn_jobs *jobs, const kofn_action *action)
         fail_from_scheduler(job, action);
         break;
     case KOFN_ACTION_RECODE:
+        kofn_job_recode(job);
         break;
     case KOFN_ACTION_CANCEL:
         break;
