@@ -212,7 +212,7 @@ draw_code(world *w)
     if (family >= 6) {
         const kofn_field *f64 = kofn_field_find("f64");
         w->batch = draw_batch(&w->rng, 4, 5, 2 + kofn_rng_below(&w->rng, 9), draw(w) < 0.3, f64);
-        w->spec = complete_batch_spec("lagrange", w->batch, f64);
+        w->spec = complete_batch_spec(draw(w) < 0.5 ? "lagrange" : "locality", w->batch, f64);
         assert_ok(kofn_staged_build(&w->spec, f64, &code, &error));
         w->first = w->batch->count;
         return code;
