@@ -108,12 +108,12 @@ kofn_job_run(kofn_job *job, kofn_code *code)
     kofn_jobs_act(job->master->jobs);
 }
 
-/* Under its policy tasks may be made for what it misses. */
+/* Its policy sends products as they are first, and makes tasks for what it misses then. */
 static bool
 is_staged(const kofn_job *job)
 {
     const kofn_policy *policy = kofn_policy_find(job->policy);
-    return job->batch && policy && policy->on_recode;
+    return policy && policy->reserve == KOFN_RESERVE_STAGED;
 }
 
 static void
@@ -144,7 +144,7 @@ build_done(kofn_coder_item *item)
     if (!item->start_ns) // the pool was drained before it ran
         build->status = kofn_fail(&build->error, KOFN_UNAVAILABLE, "the master stopped");
     if (build->code && build->built && !job->batch) // it is the code of these pairs alone
-        kofn_jobs_keep_code(job->master->jobs, &build->spec, build->code);
+        kofn_jobs_keep_code(job->master->jobs, &build->spec, build->staged, build->code);
     if (!kofn_job_is_over(job) && build->status)
         kofn_job_break(job, &build->error);
     else if (!kofn_job_is_over(job))
@@ -180,9 +180,7 @@ static kofn_reserve_choice
 choose_reserve(const kofn_job *job)
 {
     const kofn_policy *policy = kofn_policy_find(job->policy);
-    if (!policy) // "auto"
-        return KOFN_RESERVE_LIKELY;
-    return policy->fresh ? KOFN_RESERVE_ALWAYS : KOFN_RESERVE_NONE;
+    return policy ? policy->reserve : KOFN_RESERVE_LIKELY; // "auto"
 }
 
 kofn_code_context
@@ -233,7 +231,7 @@ static kofn_status
 charge_code(kofn_job *job, bool known, kofn_error *err)
 {
     kofn_code_spec spec = job->spec;
-    if (is_staged(job)) // its products beside as many tasks
+    if (is_staged(job) && job->batch) // its products beside as many tasks
         spec.reserve += job->batch->count;
     const size_t bytes = kofn_code_count_bytes(&spec, known);
     bool never;
@@ -259,8 +257,9 @@ kofn_job_prepare(kofn_job *job)
         kofn_job_split(job);
         return;
     }
-    kofn_code *code =
-        status || job->batch ? NULL : kofn_jobs_find_code(master->jobs, job->field, &job->spec);
+    kofn_code *code = status || job->batch ? NULL
+                                           : kofn_jobs_find_code(master->jobs, job->field,
+                                                                 &job->spec, is_staged(job));
     if (!status)
         status = charge_code(job, code != NULL, &err);
     if (status)

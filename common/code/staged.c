@@ -1,6 +1,7 @@
 #include "common/code/staged.h"
 #include "common/code/batch.h"
 #include "common/code/binomial.h"
+#include "common/code/inner.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -29,6 +30,25 @@ needs_no_rows(const kofn_code *code)
     return coded == 0 || (kofn_code_is_certain(code) && plain == code->threshold);
 }
 
+/* A family that has not all plain rows itself, with the products in front (inner.h), and the same number
+ * of tasks in all. False: it cannot be had. */
+static bool
+put_plain_in_front(const kofn_code_spec *spec, const kofn_code *own, kofn_code **ret_code)
+{
+    const size_t products = kofn_partition_products(own->part);
+    if (own->parts.count > 0 || spec->reserve > 0 || spec->tasks <= products ||
+        spec->tasks - kofn_code_count_coded(own) >= products)
+        return false;
+    kofn_code_spec coded = *spec;
+    coded.tasks -= products;
+    if (kofn_inner_build(&coded, own->field, true, ret_code, NULL) == KOFN_OK)
+        return true;
+    const char *points =
+        own->field->order == 0 ? "spread" : "random"; // others do not mix with plain
+    return own->point && kofn_code_spec_set(&coded, "points", points, NULL) == KOFN_OK &&
+           kofn_inner_build(&coded, own->field, true, ret_code, NULL) == KOFN_OK;
+}
+
 /* Room for so many rows beside the products, all of them zeros. */
 static kofn_status
 alloc_staged(const char *family, const kofn_field *field, const kofn_batch *batch, size_t room,
@@ -52,10 +72,15 @@ kofn_staged_build(const kofn_code_spec *spec, const kofn_field *field, kofn_code
 {
     kofn_code *own;
     kofn_status status = kofn_code_spec_build(spec, field, &own, err);
-    if (status || !spec->batch || needs_no_rows(own)) {
-        if (!status)
-            *ret_code = own;
+    if (status)
         return status;
+    if (!spec->batch && put_plain_in_front(spec, own, ret_code)) {
+        kofn_code_destroy(&own);
+        return KOFN_OK;
+    }
+    if (!spec->batch || needs_no_rows(own)) {
+        *ret_code = own;
+        return KOFN_OK;
     }
     const kofn_batch *batch = spec->batch;
     const size_t most = kofn_code_most_batch_tasks(batch);

@@ -20,6 +20,7 @@
 #ifndef KOFN_MASTER_SCHED_POLICY_H
 #define KOFN_MASTER_SCHED_POLICY_H
 
+#include "common/code/spec.h"
 #include "master/sched/crew.h"
 #include "master/sched/sched.h"
 
@@ -33,9 +34,9 @@ typedef struct kofn_placed {
  * Any may be NULL but name, help, has_work, and one of pick and place. */
 typedef struct kofn_policy {
     const char *name;
-    const char *help; // one sentence without a full stop
-    bool repeats;     // what is lost is sent again, and no row of a reserve in its place
-    bool fresh;       // a reserve of rows is worth having, and a family that can have one
+    const char *help;            // one sentence without a full stop
+    bool repeats;                // what is lost is sent again, and no row of a reserve in its place
+    kofn_reserve_choice reserve; // rows beyond n that codes are to have for it (spec.h)
 
     /* Bytes of state for a job with so many tasks: zeroed, aligned for any type. */
     size_t (*state_bytes)(size_t tasks);

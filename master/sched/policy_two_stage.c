@@ -330,7 +330,7 @@ const kofn_policy kofn_policy_two_stage = {
         "send as few tasks as suffice, uncoded ones where there are any, and coded ones for what "
         "is late",
     .repeats = true,
-    .fresh = true,
+    .reserve = KOFN_RESERVE_STAGED,
     .state_bytes = state_bytes,
     .start = start,
     .has_work = has_work,

@@ -32,7 +32,7 @@ static const kofn_key keys[] = {
      3.6e12, "10ms", NULL, "speculative: never copy a task that is out for less than this"},
     {"backup_quantile", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, backup_quantile), 0.01, 1,
      "0.5", NULL, "speculative: share of a job's tasks whose times must be known to judge by them"},
-    {"stage_factor", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, stage_factor), 1, 1000, "2",
+    {"stage_factor", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, stage_factor), 1, 1000, "1.5",
      NULL, "two_stage: coded tasks for one that is out past this times what stage_quantile says"},
     {"stage_quantile", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, stage_quantile), 0, 1,
      "0.5", NULL,

@@ -31,25 +31,43 @@ an_undisturbed_job_sends_its_products_and_nothing_else(void **state)
     assert_string_equal(account.policy, "two_stage");
     assert_int_equal(account.tasks_sent, 6);
     assert_int_equal(account.answers_used, 6);
-    assert_true(account.tasks > 6); // there are coded ones, too
-    assert_true(account.code.reserve > 0);
+    assert_int_equal(account.tasks, 6); // and coded ones in the reserve
+    assert_int_equal(account.code.reserve, 6);
     assert_int_equal(account.fresh + account.backups + account.replaced, 0);
 }
 
-/* Four workers for six products: each has one. */
-static void
-coded_tasks_make_up_for_a_worker_that_is_stuck(void **state)
+/* Four workers for six products: each has one, the one that is stuck as well. */
+static kofn_account
+run_beside_stuck(void **state, const product_wish *wish)
 {
     cluster *c = cluster_new_ready(state, PATIENT, 3);
     cluster_start_worker(c, 3, STUCK);
     cluster_await_workers(c, 4);
-    const product_wish wish = six_products();
-    const kofn_account account = cluster_multiply(c, &wish);
+    const kofn_account account = cluster_multiply(c, wish);
     assert_true(account.tasks_sent > 6);
     assert_int_equal(account.replaced, 0);
     assert_int_equal(account.answers_used, 6);
     assert_true(cluster_get_worker(c, 3).tasks_cancelled >= 1);
     assert_int_equal(cluster_get_worker(c, 3).tasks_done, 0);
+    return account;
+}
+
+static void
+coded_tasks_make_up_for_a_worker_that_is_stuck(void **state)
+{
+    const product_wish wish = six_products();
+    assert_true(run_beside_stuck(state, &wish).fresh >= 1);
+}
+
+static void
+coded_tasks_of_a_family_without_fresh_ones_are_held_back_behind_the_products(void **state)
+{
+    product_wish wish = six_products();
+    wish.family = "polynomial";
+    wish.tasks = 9;
+    const kofn_account account = run_beside_stuck(state, &wish);
+    assert_int_equal(account.tasks, 9);
+    assert_int_equal(account.fresh, 0);
 }
 
 /* One takes half a second for each task: late, and what it has is made up for or comes all the same. */
@@ -67,14 +85,9 @@ a_slow_worker_delays_nobody_and_its_answers_count(void **state)
 static void
 copies_go_out_where_there_are_no_coded_tasks(void **state)
 {
-    cluster *c = cluster_new_ready(state, PATIENT, 3);
-    cluster_start_worker(c, 3, STUCK);
-    cluster_await_workers(c, 4);
     product_wish wish = six_products();
     wish.family = "uncoded";
-    const kofn_account account = cluster_multiply(c, &wish);
-    assert_true(account.backups >= 1);
-    assert_int_equal(account.replaced, 0);
+    assert_true(run_beside_stuck(state, &wish).backups >= 1);
 }
 
 /* ---- batches --------------------------------------------------------------------------------- */
@@ -174,6 +187,9 @@ main(void)
         cmocka_unit_test_teardown(an_undisturbed_job_sends_its_products_and_nothing_else,
                                   cluster_teardown),
         cmocka_unit_test_teardown(coded_tasks_make_up_for_a_worker_that_is_stuck, cluster_teardown),
+        cmocka_unit_test_teardown(
+            coded_tasks_of_a_family_without_fresh_ones_are_held_back_behind_the_products,
+            cluster_teardown),
         cmocka_unit_test_teardown(a_slow_worker_delays_nobody_and_its_answers_count,
                                   cluster_teardown),
         cmocka_unit_test_teardown(copies_go_out_where_there_are_no_coded_tasks, cluster_teardown),

@@ -3,6 +3,20 @@
 #include "tests/unit/sched_rig.h"
 #include "tests/unit/staged_rig.h"
 
+/* Late is what takes twice the median. */
+static int
+set_up(void **state)
+{
+    static rig r;
+    kofn_sched_config config = rig_config();
+    config.stage_factor = 2;
+    rig_init_with(&r, config);
+    *state = &r;
+    return 0;
+}
+
+#define stage_test(f) cmocka_unit_test_setup_teardown(f, set_up, rig_tear_down)
+
 /* rkrp, 2 x 2 blocks: tasks 0 to 3 are the products, any four of all do. */
 static kofn_code *
 build_products(size_t tasks, size_t reserve)
@@ -417,8 +431,7 @@ where_rows_cannot_stand_in_for_others_copies_go_out(void **state)
     rig *r = *state;
     static const char *const families[] = {"uncoded", "replication"};
     for (size_t i = 0; i < 2; i++) {
-        rig_fini(r);
-        rig_init(r);
+        set_rule(r, 2, 0.5);
         join_many(r, 6);
         add(r, 1, families[i], 4, i == 0 ? 4 : 8, "two_stage");
         assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4");
@@ -714,38 +727,38 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        rig_test(an_undisturbed_job_costs_its_products_and_nothing_else),
-        rig_test(where_all_are_equally_slow_there_is_no_second_stage),
-        rig_test(a_product_that_is_lost_in_the_first_stage_is_sent_again_itself),
-        rig_test(a_code_without_plain_rows_starts_with_as_few_as_suffice_spread_out),
-        rig_test(stragglers_show_by_the_fastest_the_median_or_a_quantile),
-        rig_test(nothing_is_late_before_the_floor),
-        rig_test(time_is_allowed_for_the_tasks_ahead),
-        rig_test(before_any_answer_other_jobs_tell_what_is_late),
-        rig_test(where_nothing_is_known_of_any_task_a_guess_decides),
-        rig_test(coded_rows_for_what_is_late_go_to_other_workers),
-        rig_test(late_answers_of_the_first_stage_still_count),
-        rig_test(a_late_product_that_comes_first_ends_the_job_without_a_coded_one),
-        rig_test(nothing_goes_to_who_holds_what_is_late),
-        rig_test(spare_rows_are_for_workers_with_nothing_to_do),
-        rig_test(as_many_are_sent_to_spare_as_the_rate_of_stragglers_asks_for),
-        rig_test(a_coded_row_that_is_lost_is_made_up_for),
-        rig_test(a_late_product_whose_worker_is_lost_is_not_sent_again_while_the_others_suffice),
-        rig_test(coded_rows_that_are_late_as_well_are_made_up_for),
-        rig_test(a_worker_alone_does_all_of_it),
-        rig_test(a_job_whose_workers_are_all_stuck_ends_at_its_deadline),
-        rig_test(where_rows_cannot_stand_in_for_others_copies_go_out),
-        rig_test(bad_luck_gets_further_rows),
-        rig_test(rows_are_made_for_the_pairs_that_are_late),
-        rig_test(a_late_pair_is_an_answer_beside_the_rows_that_were_made),
-        rig_test(rows_for_pairs_that_have_come_are_not_waited_for),
-        rig_test(where_no_rows_are_made_the_late_pairs_are_copied),
-        rig_test(a_code_that_is_not_the_jobs_is_refused_and_copies_go_out),
-        rig_test(a_single_late_pair_is_copied_at_once),
-        rig_test(a_job_that_ends_while_rows_are_made_does_not_want_them),
-        rig_test(a_job_that_ends_before_rows_are_asked_for_does_not_ask),
-        rig_test(losses_while_rows_are_out_are_made_up_for),
-        rig_test(rows_that_are_late_as_well_are_copied),
+        stage_test(an_undisturbed_job_costs_its_products_and_nothing_else),
+        stage_test(where_all_are_equally_slow_there_is_no_second_stage),
+        stage_test(a_product_that_is_lost_in_the_first_stage_is_sent_again_itself),
+        stage_test(a_code_without_plain_rows_starts_with_as_few_as_suffice_spread_out),
+        stage_test(stragglers_show_by_the_fastest_the_median_or_a_quantile),
+        stage_test(nothing_is_late_before_the_floor),
+        stage_test(time_is_allowed_for_the_tasks_ahead),
+        stage_test(before_any_answer_other_jobs_tell_what_is_late),
+        stage_test(where_nothing_is_known_of_any_task_a_guess_decides),
+        stage_test(coded_rows_for_what_is_late_go_to_other_workers),
+        stage_test(late_answers_of_the_first_stage_still_count),
+        stage_test(a_late_product_that_comes_first_ends_the_job_without_a_coded_one),
+        stage_test(nothing_goes_to_who_holds_what_is_late),
+        stage_test(spare_rows_are_for_workers_with_nothing_to_do),
+        stage_test(as_many_are_sent_to_spare_as_the_rate_of_stragglers_asks_for),
+        stage_test(a_coded_row_that_is_lost_is_made_up_for),
+        stage_test(a_late_product_whose_worker_is_lost_is_not_sent_again_while_the_others_suffice),
+        stage_test(coded_rows_that_are_late_as_well_are_made_up_for),
+        stage_test(a_worker_alone_does_all_of_it),
+        stage_test(a_job_whose_workers_are_all_stuck_ends_at_its_deadline),
+        stage_test(where_rows_cannot_stand_in_for_others_copies_go_out),
+        stage_test(bad_luck_gets_further_rows),
+        stage_test(rows_are_made_for_the_pairs_that_are_late),
+        stage_test(a_late_pair_is_an_answer_beside_the_rows_that_were_made),
+        stage_test(rows_for_pairs_that_have_come_are_not_waited_for),
+        stage_test(where_no_rows_are_made_the_late_pairs_are_copied),
+        stage_test(a_code_that_is_not_the_jobs_is_refused_and_copies_go_out),
+        stage_test(a_single_late_pair_is_copied_at_once),
+        stage_test(a_job_that_ends_while_rows_are_made_does_not_want_them),
+        stage_test(a_job_that_ends_before_rows_are_asked_for_does_not_ask),
+        stage_test(losses_while_rows_are_out_are_made_up_for),
+        stage_test(rows_that_are_late_as_well_are_copied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

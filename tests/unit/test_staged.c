@@ -233,6 +233,43 @@ codes_whose_rows_need_not_be_made_stay_as_they_are(void **state)
     kofn_batch_destroy(&batch);
 }
 
+/* Plain rows in front, and as many tasks as before: any xy of them do. */
+static void
+families_without_plain_rows_get_them_in_front(void **state)
+{
+    (void)state;
+    static const char *const families[] = {"polynomial", "polynomial", "orthopoly"},
+                             *const fields[] = {"f64", "gfp:65537", "f64"};
+    for (size_t i = 0; i < 3; i++) {
+        kofn_error error;
+        const kofn_field *field = new_field(fields[i]);
+        kofn_code_spec spec = {.part = {2, 1, 2}, .tasks = 7, .has_seed = true, .seed = 3};
+        const kofn_code_context context = {
+            .field = field, .rows = 8, .inner = 8, .cols = 8, .workers = 7};
+        (void)snprintf(spec.family, sizeof spec.family, "%s", families[i]);
+        assert_ok(kofn_code_spec_complete(&spec, &context, &error)); // names its points, too
+        kofn_code *code = NULL;
+        kofn_decoder *d;
+        assert_ok(kofn_staged_build(&spec, field, &code, &error));
+        assert_int_equal(code->tasks, 7);
+        assert_int_equal(code->threshold, 4);
+        assert_int_equal(kofn_code_count_coded(code), 3);
+        for (size_t task = 0; task < 7; task++)
+            assert_int_equal(kofn_code_plain_column(code, task), task < 4 ? task : SIZE_MAX);
+        assert_ok(kofn_decoder_new(code, INFINITY, &d, &error));
+        static const size_t tasks[] = {2, 4, 6, 5};
+        for (size_t t = 0; t < 4; t++) {
+            assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_NOT_YET);
+            answer(d, tasks[t]);
+        }
+        assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+        assert_decodes(d, code);
+        kofn_decoder_destroy(&d);
+        kofn_code_destroy(&code);
+        kofn_field_destroy(&field);
+    }
+}
+
 /* A decoder takes no code but one that is the same, apart from rows of the reserve without an answer. */
 static void
 a_decoder_refuses_rows_that_were_answered_or_are_no_reserve(void **state)
@@ -283,6 +320,7 @@ main(void)
         cmocka_unit_test(rows_are_as_few_as_the_missing_ones_take_and_those_that_may_be_late),
         cmocka_unit_test(rows_that_were_made_stay_when_more_are),
         cmocka_unit_test(codes_whose_rows_need_not_be_made_stay_as_they_are),
+        cmocka_unit_test(families_without_plain_rows_get_them_in_front),
         cmocka_unit_test(a_decoder_refuses_rows_that_were_answered_or_are_no_reserve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
