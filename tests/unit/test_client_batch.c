@@ -292,23 +292,23 @@ blocks_within_larger_matrices_are_sent_alone(void **state)
 static void
 equal_blocks_travel_once_wherever_they_lie(void **state)
 {
-    static const size_t lefts[] = {0, 1, 4}, rights[] = {0, 2};
+    static const size_t lefts[] = {0, 1, 4};
     rig r;
     (void)state;
     begin(&r, 5, KOFN_F64);
-    r.side[0][2] = r.side[0][0];                                         // the same memory
-    memcpy(r.block[0][3], r.block[0][1], sizeof(double) * ROWS * INNER); // and other
-    r.side[1][1] = r.side[1][0];
-    memcpy(r.block[1][3], r.block[1][0], sizeof(double) * INNER * COLS);
-    r.side[1][4] = r.side[1][2];
+    r.side[0][2] = r.side[0][0]; // the same memory, and other
+    memcpy(r.block[0][3], r.block[0][1], sizeof(double) * ROWS * INNER);
+    memcpy(r.block[1][2], r.block[1][1], sizeof(double) * INNER * COLS);
+    r.side[1][3] = r.side[1][2]; // the same as one that is equal to another
+    r.side[1][4] = r.side[1][0];
     assert_ok(send_batch(&r));
     assert_sent(&r, 0, 3, lefts);
-    assert_sent(&r, 1, 2, rights);
+    assert_sent(&r, 1, 2, in_order);
     assert_pair(&r, 0, 0, 0);
-    assert_pair(&r, 1, 1, 0);
+    assert_pair(&r, 1, 1, 1);
     assert_pair(&r, 2, 0, 1);
     assert_int_equal(r.batch->count, 4); // pair 3 is pair 1
-    assert_pair(&r, 3, 2, 1);
+    assert_pair(&r, 3, 2, 0);
     assert_int_equal(r.batch->out.rows, 5); // and comes twice
     assert_int_equal(r.batch->weights.column[3], 1);
     end(&r);
@@ -327,6 +327,20 @@ an_element_makes_a_block_another(void **state)
         assert_sent(&r, 0, 2, in_order);
         end(&r);
     }
+}
+
+static void
+blocks_of_one_memory_and_unlike_strides_are_two(void **state)
+{
+    rig r;
+    (void)state;
+    begin_with(&r, 2, KOFN_F64, 2 * ROWS, INNER, COLS);
+    r.side[0][1] = r.side[0][0];
+    r.side[0][0].rows = r.side[0][1].rows = ROWS;
+    r.side[0][1].stride = 2 * INNER;
+    assert_ok(send_batch(&r));
+    assert_sent(&r, 0, 2, in_order);
+    end(&r);
 }
 
 /* One hash sees all bytes of a row, whatever its stride, and none between rows. */
@@ -388,8 +402,8 @@ pairs_without_a_weight_stay_at_home(void **state)
 
 /* ---- dependencies ------------------------------------------------------------------------------ */
 
-static const size_t of[] = {0, 1};
-static const double real_scales[] = {2, -0.5}, whole_scales[] = {2, 3};
+static const size_t of[] = {1, 0};
+static const double real_scales[] = {1.0 / 3, -0.7}, whole_scales[] = {2, 3};
 
 /* Pair 2 is the sum of pairs 0 and 1, in `field`. */
 static void
@@ -400,7 +414,7 @@ make_dependent(rig *r, const kofn_field *field, const double *scale)
         for (size_t e = 0; e < m->rows * m->cols; e++) {
             double sum = 0;
             for (size_t i = 0; i < 2; i++) {
-                const double number = get_number(r->block[side][i], m->dtype, e);
+                const double number = get_number(r->block[side][of[i]], m->dtype, e);
                 sum = field->add(field, sum, field->multiply(field, scale[i], number));
             }
             set_number(r->block[side][2], m->dtype, e, sum);
@@ -432,7 +446,7 @@ dependent_pairs_stay_at_home(void **state)
             assert_int_equal(sums->first[3] - sums->first[2], 2);
             for (size_t i = 0; i < 2; i++) {
                 assert_int_equal(sums->column[sums->first[2] + i], i);
-                assert_true(sums->coef[sums->first[2] + i] == scale[i]);
+                assert_true(sums->coef[sums->first[2] + i] == scale[of[i]]);
             }
         }
         assert_pair(&r, 3, 2, 2);
@@ -482,8 +496,8 @@ dependencies_that_cannot_be_are_refused(void **state)
         {{.pair = 2, .count = 2, .of = far, .scale = real_scales}, "on pair 9"},
         {{.pair = 2, .count = 2, .of = self, .scale = real_scales}, "on pair 2, which depends"},
         {{.pair = 2, .count = 0, .of = of, .scale = real_scales}, "on no other"},
-        {{.pair = 2, .count = 2, .of = of, .scale = zero}, "has 0 times pair 1"},
-        {{.pair = 2, .count = 2, .of = of, .scale = infinite}, "has inf times pair 1"},
+        {{.pair = 2, .count = 2, .of = of, .scale = zero}, "has 0 times pair 0"},
+        {{.pair = 2, .count = 2, .of = of, .scale = infinite}, "has inf times pair 0"},
         {{.pair = 2, .count = 2, .of = twice, .scale = against}, "X of pair 2 is zero"},
     };
     rig r;
@@ -570,8 +584,11 @@ what_is_no_number_is_refused_by_pair(void **state)
     begin(&r, 4, KOFN_F64);
     ((double *)r.block[1][2])[5] = INFINITY;
     assert_refused(&r, KOFN_INVALID_ARGUMENT, "Y of pair 2 holds NaN or Inf");
-    ((double *)r.block[0][3])[0] = NAN;
+    ((double *)r.block[0][3])[0] = ((double *)r.block[0][1])[0] = NAN;
+    assert_refused(&r, KOFN_INVALID_ARGUMENT, "X of pair 1 holds NaN or Inf");
+    const kofn_matrix x = r.side[0][1]; // whichever comes first in memory
     r.side[0][1] = r.side[0][3];
+    r.side[0][3] = x;
     assert_refused(&r, KOFN_INVALID_ARGUMENT, "X of pair 1 holds NaN or Inf");
     end(&r);
     begin(&r, 3, KOFN_U32);
@@ -656,6 +673,7 @@ main(void)
         T(blocks_within_larger_matrices_are_sent_alone),
         T(equal_blocks_travel_once_wherever_they_lie),
         T(an_element_makes_a_block_another),
+        T(blocks_of_one_memory_and_unlike_strides_are_two),
         T(equal_blocks_of_unlike_strides_travel_once),
         T(a_sum_has_one_row_of_weights),
         T(pairs_without_a_weight_stay_at_home),
