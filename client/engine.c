@@ -389,8 +389,7 @@ say_unreachable(const kofn_client *client, int64_t now, kofn_error *ret_error)
         (void)kofn_monitor_explain(KOFN_MONITOR_CUT, client->endpoint, "client",
                                    client->connection.keys != NULL, ret_error);
     else if (client->spoken)
-        (void)kofn_fail(ret_error, KOFN_UNAVAILABLE,
-                        "the master at %s is away since %.1f s and does not come back",
+        (void)kofn_fail(ret_error, KOFN_UNAVAILABLE, "no master answers at %s for %.1f s",
                         client->endpoint, (double)(now - client->down_ns) / 1e9);
     else
         (void)kofn_fail(ret_error, KOFN_UNAVAILABLE,

@@ -352,6 +352,9 @@ void *kofn_call_get_context(const kofn_call *call);
  *            time, and a push that is sent again is known by its index. A master that was started
  *            again knows no streams, nor does one that was away for longer than that time: then what
  *            was not taken is lost, every function says ABORTED, and a new stream begins with it.
+ *            A master that stays away for the client's away_ms ends the stream: UNAVAILABLE. One
+ *            that has no workers left waits for some without an end, and so do its clients, who may
+ *            ask kofn_client_check how many there are, and abandon the stream.
  * Threads    The client's. What was pushed moves on while any function of the client waits. */
 typedef struct kofn_stream kofn_stream;
 
@@ -366,10 +369,10 @@ typedef struct kofn_stream_options {
     uint64_t failures;  // idip: N stragglers in any W rounds; P W less the answers that a job takes
     uint64_t window;    // idip: W; T + 1
     uint64_t burst;     // idip_burst: B rounds in a row in which a worker straggles
-    double tolerance;   // mu: who takes longer than 1 + mu times the fastest is a straggler; none
-                        // at all is a tiny one
+    double tolerance;   // mu: who takes longer than 1 + mu times the fastest is a straggler;
+                        // below 0: who takes longer than the fastest
     double rescue;      // a round that waits for so many times the fastest gives what it waits for
-                        // to other workers as well; below 0: never
+                        // to other workers as well, and at once if that is past; below 0: never
     uint64_t limit;     // jobs that may be pushed and not taken; 2 (T + 1)
     int64_t grace_ms;   // how long the stream outlives the client's connection
     int64_t timeout_ms; // of opening it; 0: none
@@ -429,8 +432,9 @@ typedef struct kofn_stream_product {
 KOFN_MUST_CHECK kofn_status kofn_stream_next(kofn_stream *stream, int64_t timeout_ms,
                                              kofn_stream_product *ret_product, kofn_error *err);
 
-size_t kofn_stream_count(const kofn_stream *stream);     // pushed, and not taken
-size_t kofn_stream_get_limit(const kofn_stream *stream); // of them
+size_t kofn_stream_count(const kofn_stream *stream);       // pushed, and not taken
+size_t kofn_stream_get_limit(const kofn_stream *stream);   // of them
+size_t kofn_stream_count_ready(const kofn_stream *stream); // of them: here, and to be taken in turn
 
 /* What the master has made of the options: of its numbers, those that are settled when it is opened. */
 const kofn_stream_account *kofn_stream_get_account(const kofn_stream *stream);
@@ -542,6 +546,16 @@ KOFN_MUST_CHECK kofn_status kofn_result_copy(const kofn_result *result, void *da
  * NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE: the file. */
 KOFN_MUST_CHECK kofn_status kofn_result_write_npy(const kofn_result *result, const char *path,
                                                   kofn_error *err);
+
+typedef struct kofn_result_file {
+    const kofn_result *result;
+    const char *path;
+    kofn_error error; // out: status is KOFN_OK, and the file is safely there; or why not
+} kofn_result_file;
+
+/* Several of them: each as kofn_result_write_npy does it, but they wait for the disk together, which
+ * takes little longer than for one. */
+void kofn_results_write_npy(kofn_result_file *files, size_t count);
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
 

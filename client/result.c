@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { WRITTEN_AT_ONCE = 32 }; // files
+
 struct kofn_result {
     kofn_account account;
     kofn_client_memory *memory; // the pool that joins bands
@@ -173,4 +175,29 @@ kofn_result_write_npy(const kofn_result *result, const char *path, kofn_error *e
 {
     kofn_status status = check_has_product(result, err);
     return status == KOFN_OK ? kofn_npy_write(path, &result->product, err) : status;
+}
+
+static void
+write_some(kofn_result_file *files, size_t count)
+{
+    kofn_npy_file npys[WRITTEN_AT_ONCE];
+    size_t of[WRITTEN_AT_ONCE], npy_count = 0; // npys[i] is files[of[i]]
+    for (size_t i = 0; i < count; i++) {
+        files[i].error = (kofn_error){.status = KOFN_OK};
+        if (check_has_product(files[i].result, &files[i].error) != KOFN_OK)
+            continue;
+        of[npy_count] = i;
+        npys[npy_count++] =
+            (kofn_npy_file){.path = files[i].path, .bands = &files[i].result->product};
+    }
+    kofn_npy_write_all(npys, npy_count);
+    for (size_t i = 0; i < npy_count; i++)
+        files[of[i]].error = npys[i].error;
+}
+
+void
+kofn_results_write_npy(kofn_result_file *files, size_t count)
+{
+    for (size_t i = 0; i < count; i += WRITTEN_AT_ONCE)
+        write_some(&files[i], count - i < WRITTEN_AT_ONCE ? count - i : WRITTEN_AT_ONCE);
 }

@@ -78,6 +78,22 @@ check_opened(const kofn_msg_stream *reply, kofn_error *err)
                      reply->id, reply->limit);
 }
 
+static kofn_msg_close_stream
+closing_of(const char id[KOFN_ID_MAX])
+{
+    kofn_msg_close_stream message = {0};
+    memcpy(message.stream, id, sizeof message.stream);
+    return message;
+}
+
+static void
+tell_abandoned(kofn_client *client, const char id[KOFN_ID_MAX])
+{
+    kofn_msg_close_stream request = closing_of(id);
+    request.abandon = true;
+    kofn_engine_tell(client, KOFN_METHOD_CLOSE_STREAM, &request);
+}
+
 static kofn_status
 stream_new(kofn_client *client, const kofn_msg_stream *reply, kofn_stream **ret_stream,
            kofn_error *err)
@@ -116,6 +132,8 @@ kofn_client_open_stream(kofn_client *client, const kofn_stream_options *options,
     if (status != KOFN_OK)
         return status;
     status = stream_new(client, call->reply, ret_stream, err);
+    if (status != KOFN_OK) // the master has one that nobody knows here
+        tell_abandoned(client, ((const kofn_msg_stream *)call->reply)->id);
     kofn_engine_drop(&call);
     return status;
 }
@@ -193,6 +211,15 @@ uint64_t
 kofn_stream_get_taken(const kofn_stream *stream)
 {
     return stream->taken;
+}
+
+size_t
+kofn_stream_count_ready(const kofn_stream *stream)
+{
+    size_t count = 0;
+    for (uint64_t index = stream->taken + 1; index <= stream->pushed; index++)
+        count += stream->calls[(index - 1) % stream->limit]->state == KOFN_CALL_DONE;
+    return count;
 }
 
 size_t
@@ -304,20 +331,12 @@ stream_free(kofn_stream **stream_p)
     free(stream);
 }
 
-static kofn_msg_close_stream
-closing_of(const kofn_stream *stream)
-{
-    kofn_msg_close_stream message = {0};
-    memcpy(message.stream, stream->account.stream, sizeof message.stream);
-    return message;
-}
-
 /* A NULL is not asked for. */
 static kofn_status
 close_drained(kofn_stream *stream, kofn_stream_account *ret_account, kofn_stream_trace *ret_trace,
               kofn_error *err)
 {
-    kofn_msg_close_stream request = closing_of(stream);
+    kofn_msg_close_stream request = closing_of(stream->account.stream);
     request.trace = ret_trace != NULL;
     const kofn_call_params params = {.method = KOFN_METHOD_CLOSE_STREAM, .request = &request};
     kofn_call *call = NULL;
@@ -372,10 +391,10 @@ kofn_stream_abandon(kofn_stream **stream_p)
     if (!*stream_p)
         return;
     kofn_client *client = (*stream_p)->client;
-    kofn_msg_close_stream request = closing_of(*stream_p);
-    request.abandon = true;
+    char id[KOFN_CLIENT_JOB_MAX];
+    memcpy(id, (*stream_p)->account.stream, sizeof id);
     stream_free(stream_p);
-    kofn_engine_tell(client, KOFN_METHOD_CLOSE_STREAM, &request);
+    tell_abandoned(client, id);
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */

@@ -1,3 +1,4 @@
+#include "common/base/hash.h"
 #include "master/integers.h"
 #include "master/jobs.h"
 #include "master/keep.h"
@@ -652,15 +653,12 @@ new_restored(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_job **ret_job, kof
     return KOFN_OK;
 }
 
-/* Whose turn it takes: its client's connection is gone, so its owner's. FNV-1a; connections are counted
- * from 1, and never come to the highest bit. */
+/* Whose turn it takes: its client's connection is gone, so its owner's. Connections are counted from 1, and
+ * never come to the highest bit. */
 static uint64_t
 number_owner(const char *owner)
 {
-    uint64_t hash = 0xcbf29ce484222325;
-    for (; *owner; owner++)
-        hash = (hash ^ (unsigned char)*owner) * 0x100000001b3;
-    return hash | (uint64_t)1 << 63;
+    return kofn_hash_text(owner) | (uint64_t)1 << 63;
 }
 
 /* A master with less memory than the one before takes up those of its jobs that fit, the oldest first:

@@ -1,6 +1,7 @@
 #include "common/linalg/outer.h"
 #include "master/integers.h"
 #include "master/jobs.h"
+#include "master/sched/policy.h"
 #include "master/store/failpoint.h"
 #include "master/streams.h"
 
@@ -158,6 +159,15 @@ build_code(kofn_job *job, kofn_code *known)
     kofn_coders_submit(job->master->coders, &build->item);
 }
 
+static kofn_reserve_choice
+choose_reserve(const kofn_job *job)
+{
+    const kofn_policy *policy = kofn_policy_find(job->policy);
+    if (!policy) // "auto"
+        return KOFN_RESERVE_LIKELY;
+    return policy->fresh ? KOFN_RESERVE_ALWAYS : KOFN_RESERVE_NONE;
+}
+
 kofn_code_context
 kofn_job_get_context(const kofn_job *job)
 {
@@ -171,9 +181,7 @@ kofn_job_get_context(const kofn_job *job)
         .workers = kofn_sched_count_able(master->sched, job->field),
         .whole_flops = master->config.whole_flops,
         .exact = job->accept.kind != KOFN_ACCEPT_PROMISE,
-        .reserve = is_policy(job, "rateless") ? KOFN_RESERVE_ALWAYS
-                   : is_policy(job, "auto")   ? KOFN_RESERVE_LIKELY
-                                              : KOFN_RESERVE_NONE,
+        .reserve = choose_reserve(job),
     };
 }
 

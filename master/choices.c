@@ -1,4 +1,5 @@
 #include "master/choices.h"
+#include "common/base/hash.h"
 
 #include <math.h>
 #include <string.h>
@@ -25,14 +26,14 @@ hash_double(uint64_t hash, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    return (hash ^ bits) * UINT64_C(1099511628211); // FNV-1a, by words
+    return kofn_hash_word(hash, bits);
 }
 
 /* Workers come and go in any order: a sum of the hashes of each. */
 uint64_t
 kofn_choices_digest(const kofn_plan_machine *machine)
 {
-    const uint64_t start = UINT64_C(14695981039346656037);
+    const uint64_t start = KOFN_HASH_START;
     uint64_t sum = hash_double(start, machine->flops_rate);
     for (size_t w = 0; machine->at && w < machine->workers; w++)
         sum += hash_double(hash_double(start, machine->at[w].flops_rate), machine->at[w].link_rate);

@@ -29,7 +29,8 @@ static const kofn_key keys[] = {
     {"insecure", KOFN_KEY_BOOL, FIELD(insecure), 0, 0, "false", NULL,
      "Listen beyond this machine without keys: whoever reaches the ports may use the service"},
     {"compute_threads", KOFN_KEY_INT, FIELD(compute_threads), 1, 64, "2", NULL,
-     "Threads that encode and decode; both are bound by memory, so two are plenty"},
+     "Threads that encode and decode, each with one of BLAS; both are bound by memory, so two are "
+     "plenty"},
     {"heartbeat", KOFN_KEY_DURATION, FIELD(heartbeat_ns), 10 * MS, HOURS, "500ms", NULL,
      "How often master and workers beat"},
     {"silence", KOFN_KEY_DURATION, FIELD(silence_ns), 50 * MS, HOURS, "2.5s", NULL,

@@ -6,6 +6,7 @@
  */
 #include "master/guard.h"
 #include "common/base/clock.h"
+#include "common/base/hash.h"
 
 #include <czmq.h>
 #include <dirent.h>
@@ -85,14 +86,6 @@ is_listed_file(const char *name)
     return name[0] != '.' && length > tail && strcmp(name + length - tail, ending) == 0;
 }
 
-static uint64_t
-mix(uint64_t digest, const void *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++) // FNV-1a
-        digest = (digest ^ ((const unsigned char *)bytes)[i]) * UINT64_C(1099511628211);
-    return digest;
-}
-
 /* Of what changes whenever a file does, or what a link leads to. *ret_settled: a change from now on
  * would show. One within the same tick of the file system's clock does not. */
 static uint64_t
@@ -103,11 +96,11 @@ look_at(int folder, const char *name, bool *ret_settled)
     if (fstatat(folder, name, &s, 0) != 0)
         return 1; // a link into nothing, or it went just now
     *ret_settled = time(NULL) - s.st_ctim.tv_sec > JUST_CHANGED_S;
-    uint64_t digest = mix(UINT64_C(14695981039346656037), &s.st_ino, sizeof s.st_ino);
-    digest = mix(digest, &s.st_dev, sizeof s.st_dev);
-    digest = mix(digest, &s.st_size, sizeof s.st_size);
-    digest = mix(digest, &s.st_mtim, sizeof s.st_mtim);
-    return mix(digest, &s.st_ctim, sizeof s.st_ctim);
+    uint64_t digest = kofn_hash_bytes(KOFN_HASH_START, &s.st_ino, sizeof s.st_ino);
+    digest = kofn_hash_bytes(digest, &s.st_dev, sizeof s.st_dev);
+    digest = kofn_hash_bytes(digest, &s.st_size, sizeof s.st_size);
+    digest = kofn_hash_bytes(digest, &s.st_mtim, sizeof s.st_mtim);
+    return kofn_hash_bytes(digest, &s.st_ctim, sizeof s.st_ctim);
 }
 
 static listed_file *

@@ -1,8 +1,8 @@
 #include "master/holdings.h"
 
+#include "common/base/hash.h"
 #include "common/base/map.h"
 #include "proto/limits.h"
-#include "proto/tag.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ kofn_holdings_new(kofn_holdings **ret_holdings, kofn_error *err)
 static block *
 find_block(const kofn_holdings *holdings, const char *name)
 {
-    block *b = kofn_map_find(&holdings->blocks, kofn_tag_hash(name));
+    block *b = kofn_map_find(&holdings->blocks, kofn_hash_text(name));
     return b && strcmp(b->name, name) == 0 ? b : NULL;
 }
 
@@ -106,7 +106,7 @@ kofn_holdings_destroy(kofn_holdings **holdings_p)
 static block *
 get_block(kofn_holdings *holdings, const char *name)
 {
-    const uint64_t hash = kofn_tag_hash(name);
+    const uint64_t hash = kofn_hash_text(name);
     block *b = kofn_map_find(&holdings->blocks, hash);
     if (b)
         return strcmp(b->name, name) == 0 ? b : NULL;

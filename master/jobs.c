@@ -470,6 +470,8 @@ carry_out(kofn_jobs *jobs, const kofn_action *action)
         job->finished = action->round;
         fail_from_scheduler(job, action);
         break;
+    case KOFN_ACTION_RECODE:
+        break;
     case KOFN_ACTION_CANCEL:
         break;
     }

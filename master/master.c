@@ -1,4 +1,5 @@
 #include "master/root.h"
+#include "common/linalg/multiply.h"
 #include "master/fleet.h"
 #include "master/jobs.h"
 #include "master/keep.h"
@@ -217,6 +218,7 @@ open_sockets(kofn_master *master, void *context, kofn_error *err)
 static kofn_status
 make_parts(kofn_master *master, kofn_error *err)
 {
+    kofn_blas_set_threads(1); // of each compute thread, and of this one: nobody waits for another
     kofn_status status = kofn_pool_new(master->config.memory / 4, &master->pool, err);
     if (!status)
         status = kofn_sched_new(&master->config.sched, &master->sched, err);

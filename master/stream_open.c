@@ -40,7 +40,7 @@ merge_rounds(const kofn_rounds_config *configured, const kofn_msg_open_stream *a
         rounds.burst = (int64_t)asked->burst;
     }
     if (asked->tolerance != 0) // bounds are kofn_rounds_settle's
-        rounds.tolerance = asked->tolerance;
+        rounds.tolerance = asked->tolerance < 0 ? 0 : asked->tolerance;
     if (asked->rescue != 0)
         rounds.rescue = asked->rescue < 0 ? 0 : asked->rescue;
     if (!status)
@@ -142,6 +142,26 @@ find_need(kofn_stream *stream, kofn_error *err)
     return status;
 }
 
+/* The decoder tracks a job's answers in the I/O thread, which has heartbeats to send, and solves for
+ * them on one that other jobs wait for. */
+static kofn_status
+check_need(const kofn_stream *stream, kofn_error *err)
+{
+    kofn_rounds_config open = stream->rounds;
+    kofn_partition nearest = {0};
+    if (stream->need <= KOFN_PARTS_MAX || open.scheme == KOFN_SCHEME_UNCODED)
+        return KOFN_OK;
+    open.failures = 0;
+    kofn_rounds_choose_parts(&open, &nearest);
+    return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                     "%s: a job would need %zu answers%s, and %d are the most that are solved for "
+                     "(in need^3 steps): take partition %zu,1,%zu%s",
+                     kofn_scheme_name((kofn_scheme)open.scheme), stream->need,
+                     stream->rounds.failures > 0 ? " (need = P W - N)" : "", KOFN_PARTS_MAX,
+                     nearest.x, nearest.y,
+                     stream->rounds.failures > 0 ? " and leave failures out" : "");
+}
+
 static kofn_status
 count_rows(kofn_stream *stream, kofn_error *err)
 {
@@ -224,6 +244,8 @@ fill(kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream *stream
         take_no_code(&stream->spec);
     kofn_rounds_choose_parts(&stream->rounds, &stream->spec.part);
     status = find_need(stream, err);
+    if (!status)
+        status = check_need(stream, err);
     if (!status)
         status = kofn_rounds_settle(&stream->rounds, stream->need, err);
     if (!status)

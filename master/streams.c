@@ -139,6 +139,18 @@ take_jobs(kofn_stream *stream)
 }
 
 static void
+warn_of_cost(const kofn_stream *stream)
+{
+    const size_t usual = kofn_rounds_get_usual_parts(&stream->rounds);
+    if (stream->need > usual && stream->rounds.scheme != KOFN_SCHEME_UNCODED)
+        kofn_log_write(
+            &stream->of->master->log, KOFN_LOG_WARNING, "stream_costly",
+            "its jobs have so many parts that coding them takes longer than it saves, as "
+            "a rule: fewer are faster",
+            "stream=%s need=%zu usual=%zu", stream->name, stream->need, usual);
+}
+
+static void
 list_stream(kofn_stream *stream)
 {
     kofn_streams *streams = stream->of;
@@ -171,6 +183,7 @@ open_done(kofn_coder_item *item)
         kofn_streams_free_record(&stream);
     } else {
         take_jobs(stream);
+        warn_of_cost(stream);
         open->done(open->context, stream, NULL);
     }
     free(open);

@@ -1,14 +1,12 @@
 #include "master/root.h"
+#include "common/base/hash.h"
 #include "proto/link/link.h"
 
 static size_t
 hash_peer(const void *key)
 {
     const kofn_peer_id *id = key;
-    size_t hash = 14695981039346656037u; // FNV-1a
-    for (size_t i = 0; i < id->length; i++)
-        hash = (hash ^ id->at[i]) * 1099511628211u;
-    return hash;
+    return kofn_hash_bytes(KOFN_HASH_START, id->at, id->length);
 }
 
 static int

@@ -618,7 +618,8 @@ static const kofn_wire_field open_stream_fields[] = {
     U64(burst, OPTIONAL, KOFN_STREAM_DELAY_MAX + 1,
         "B, of idip_burst: rounds in which a worker straggles in a row; 0: by the master"),
     F64(tolerance, OPTIONAL,
-        "mu: who takes longer than 1 + mu times the fastest straggles; 0: the master's default"),
+        "mu: who takes longer than 1 + mu times the fastest straggles; below 0: mu = 0; 0: the "
+        "master's default"),
     F64(rescue, OPTIONAL,
         "a round that waits for so many times the fastest copies what it waits for to other "
         "slots; below 0: never; 0: the master's default"),

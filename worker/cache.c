@@ -1,6 +1,6 @@
 #include "worker/cache.h"
 
-#include "proto/tag.h"
+#include "common/base/hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ kofn_cache_fini(kofn_cache *cache)
 static kofn_cached *
 find(const kofn_cache *cache, const char *name)
 {
-    kofn_cached *entry = kofn_map_find(&cache->by_hash, kofn_tag_hash(name));
+    kofn_cached *entry = kofn_map_find(&cache->by_hash, kofn_hash_text(name));
     return entry && strcmp(entry->name, name) == 0 ? entry : NULL;
 }
 
@@ -74,7 +74,7 @@ new_entry(const char *name, const kofn_bands *block)
         free(entry);
         return NULL;
     }
-    entry->hash = kofn_tag_hash(name);
+    entry->hash = kofn_hash_text(name);
     (void)snprintf(entry->name, sizeof entry->name, "%s", name);
     return entry;
 }

@@ -69,13 +69,18 @@ set_key(void *context, const char *path, const char *value, kofn_error *err)
     return kofn_keys_parse(kofn_worker_keys, path, value, context, err);
 }
 
+/* By making it: a trace is read. */
 static kofn_status
 check_straggler(const kofn_inject *inject, kofn_error *err)
 {
     kofn_straggler_spec spec;
+    kofn_straggler *model = NULL;
     if (!inject->straggler[0])
         return KOFN_OK;
-    const kofn_status status = kofn_straggler_parse(inject->straggler, &spec, err);
+    kofn_status status = kofn_straggler_parse(inject->straggler, &spec, err);
+    if (status == KOFN_OK)
+        status = kofn_straggler_new(&spec, (size_t)inject->straggler_workers, &model, err);
+    kofn_straggler_destroy(&model);
     if (status != KOFN_OK) {
         (void)kofn_fail_within(err, "inject.straggler");
         return status;

@@ -105,6 +105,12 @@ cli_print_json(json_t *value)
 int
 cli_fail(const cli_common *common, const kofn_error *error, int exit_code)
 {
+    return cli_fail_with(common, error, exit_code, NULL);
+}
+
+int
+cli_fail_with(const cli_common *common, const kofn_error *error, int exit_code, json_t *facts)
+{
     kofn_error interrupted;
     if (cli_signals_get() && error->status != KOFN_CANCELLED) {
         (void)kofn_fail(&interrupted, KOFN_CANCELLED, "interrupted");
@@ -113,9 +119,13 @@ cli_fail(const cli_common *common, const kofn_error *error, int exit_code)
     if (cli_signals_get())
         exit_code = CLI_CANCELLED;
     (void)cli_line(stderr, "kofn: %s", error->text);
-    if (common->json)
-        (void)cli_print_json(json_pack("{s:s, s:s}", "status", kofn_status_name(error->status),
-                                       "message", error->text));
+    if (common->json) {
+        json_t *object = json_pack("{s:s, s:s}", "status", kofn_status_name(error->status),
+                                   "message", error->text);
+        (void)json_object_update(object, facts); // where there is no memory, or nothing: as it is
+        (void)cli_print_json(object);
+    }
+    json_decref(facts);
     return exit_code;
 }
 
@@ -274,7 +284,10 @@ static const struct argp_option connect_options[] = {
      "Certificate of yours, from kofn keygen (default: $KOFN_KEY)", 80},
     {"server-key", KEY_SERVER_KEY, "FILE", 0,
      "The master's public certificate (default: $KOFN_SERVER_KEY)", 80},
-    {"patience", KEY_PATIENCE, "TIME", 0, "How long to look for a master (default: 5s)", 80},
+    {"patience", KEY_PATIENCE, "TIME", 0,
+     "How long to look for a master that was not there yet (default: 5s). One that goes away "
+     "meanwhile is waited for until --timeout, by stream for --away, else for a minute",
+     80},
     {0},
 };
 
@@ -349,7 +362,8 @@ is_worth_waiting(void *context, const kofn_account *account)
 {
     const cli_common *common = context;
     (void)account; // there is no job
-    return !cli_signals_get() && (common->until_ns == 0 || kofn_clock_ns() < common->until_ns);
+    return (common->ends || !cli_signals_get()) &&
+           (common->until_ns == 0 || kofn_clock_ns() < common->until_ns);
 }
 
 kofn_status
@@ -362,7 +376,9 @@ cli_open(const cli_common *common, kofn_client **ret_client, kofn_error *err)
         .key = common->identity,
         .server_key = common->server_key,
         .patience_ms = (common->patience_ns + 999999) / 1000000,
-        .away_ms = common->insists ? KOFN_CLIENT_FOREVER : 0,
+        .away_ms = common->away_ns > 0 ? (common->away_ns + 999999) / 1000000
+                   : common->insists   ? KOFN_CLIENT_FOREVER
+                                       : 0,
         .insist = common->insists,
         .progress = is_worth_waiting,
         .context = (void *)(uintptr_t)common, // for its time: nothing is written

@@ -40,7 +40,9 @@ typedef struct cli_common {
     const char *algorithms;            // of those; NULL: the environment's or none
     const char *identity, *server_key; // files; NULL: the environment's or none
     int64_t patience_ns;
+    int64_t away_ns;  // the command's own: how long to wait for one that went away; 0: by `insists`
     int64_t until_ns; // the command's own: when its small calls are given up; 0: never
+    bool ends;        // the command's own: a signal was seen, and does not end them any more
     bool json, quiet;
     bool insists; // the command's own: a master that is away or full is asked until the timeout
 } cli_common;
@@ -77,6 +79,9 @@ void cli_say(const cli_common *common, const char *format, ...) KOFN_PRINTF(2, 3
 /* The error on standard error, with --json on standard output as well. Returns exit_code; after a
  * signal, whatever failed was interrupted: CLI_CANCELLED. */
 int cli_fail(const cli_common *common, const kofn_error *error, int exit_code);
+
+/* The same, and in JSON what was done until then, which is released. NULL: nothing. */
+int cli_fail_with(const cli_common *common, const kofn_error *error, int exit_code, json_t *facts);
 
 /* ASCII: the rest is escaped, so that JSON does not steer a terminal either. */
 #define CLI_JSON_FLAGS (JSON_ENSURE_ASCII | JSON_REAL_PRECISION(17))

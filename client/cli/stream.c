@@ -30,16 +30,29 @@
 enum {
     KEY_LIMIT = 0x900,
     KEY_GRACE,
+    KEY_AWAY,
     KEY_TRACE,
     KEY_ROUNDS, // and as many as kofn_rounds_keys has
     ROUNDS_MAX = 16,
     WAIT_MS = 200,  // between looks at signals
     GLANCE_MS = 20, // for a product, while the list may go on: nothing tells of both
     REOPEN_MAX = 5, // streams in a row that brought nothing
+    LOOK_MS = 1000, // for the master to say how it is
+    BATCH = 64,     // products that are written together
 };
 
-/* Who is quiet for so long says so. */
+/* And no further one once they have so many elements. */
+#define BATCH_BYTES ((size_t)64 << 20)
+
+/* Who is quiet for so long says so, and looks for the reason as often. */
 #define QUIET_NS (2 * KOFN_NS_PER_S)
+
+/* For the account of a stream whose products are all here, and of one that is given up. */
+#define CLOSE_NS (30 * KOFN_NS_PER_S)
+#define ASK_NS   (3 * KOFN_NS_PER_S)
+
+/* A master that is started again is back by then, with its workers. */
+#define AWAY_NS (600 * KOFN_NS_PER_S)
 
 /* ---- arguments ------------------------------------------------------------------------------- */
 
@@ -78,6 +91,9 @@ parse_stream(int key, char *arg, struct argp_state *state)
     case KEY_GRACE:
         args->grace_ns = cli_parse_duration(state, "--grace", arg);
         return 0;
+    case KEY_AWAY:
+        args->common.away_ns = cli_parse_duration(state, "--away", arg);
+        return 0;
     case KEY_TRACE:
         args->trace = arg;
         return 0;
@@ -97,11 +113,19 @@ parse_stream(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option own_options[] = {
     {"directory", 'd', "DIR", 0,
-     "Where products go that the list has no name for: DIR/1.npy is of the first line", 1},
+     "Where products go that the list has no name for: DIR/1.npy is of the first line. DIR is made "
+     "where it is missing, folders above it are not",
+     1},
     {"limit", KEY_LIMIT, "N", 0,
-     "Products under way at most, and with their operands in memory (left out: 2 (T + 1))", 1},
+     "Products at most that are under way or have come out of turn, and are in memory with their "
+     "operands (left out: 2 (T + 1))",
+     1},
     {"grace", KEY_GRACE, "TIME", 0,
      "How long the master keeps the stream for a client whose connection is lost", 1},
+    {"away", KEY_AWAY, "TIME", 0,
+     "How long to wait for a master that went away, or for workers when none is left (default: "
+     "10min)",
+     1},
     {"trace", KEY_TRACE, "FILE", 0,
      "Write which workers were slow in which of the latest rounds, for kofn plan and simulate: "
      "--straggler trace:file=FILE",
@@ -160,7 +184,9 @@ static const char doc[] =
     "written, in the order of the list. A bad line, or a product that cannot be made, is told and "
     "passed over; the exit code is 3 then. With --json the stream's account is printed at the end, "
     "with a list of errors, and of the lines whose products hold NaN or Inf (nonfinite). "
-    "Ctrl-C cancels what is under way.";
+    "Ctrl-C cancels what is under way, and the account is of what was done. A stream whose master "
+    "was started again goes on as another one: account and trace are of the last of them "
+    "(streams says how many there were), but the number of products written is of all.";
 
 static bool
 is_given(const arguments *args, const char *name)
@@ -186,7 +212,7 @@ options_of(const arguments *args)
         .failures = (uint64_t)rounds->failures,
         .window = (uint64_t)rounds->window,
         .burst = (uint64_t)rounds->burst,
-        .tolerance = no_tolerance ? 1e-9 : rounds->tolerance,
+        .tolerance = no_tolerance ? -1 : rounds->tolerance,
         .rescue = no_rescue ? -1 : rounds->rescue,
         .limit = (uint64_t)args->limit,
         .grace_ms = (args->grace_ns + 999999) / 1000000,
@@ -205,18 +231,31 @@ typedef struct job {
 
 typedef STAILQ_HEAD(job_list, job) job_list;
 
+/* A product that was taken, and is not written. */
+typedef struct finished {
+    job *job;
+    kofn_result *result;
+} finished;
+
 typedef struct session {
-    const arguments *args;
+    arguments *args;
     kofn_client *client;
     kofn_stream *stream;        // NULL: not yet, or not any more
     kofn_stream_account opened; // the latest
     cli_pairs pairs;
     job_list jobs; // in the order of the list: those pushed, then the others
+    finished finished[BATCH];
+    size_t finished_count, finished_bytes;
     size_t done, failed;
+    size_t streams;    // that were opened
+    bool account_lost; // of the latest
     size_t fruitless;  // streams in a row that were lost before they brought anything
     json_t *errors;    // of {line, status, message}
     json_t *nonfinite; // lines whose product holds NaN or Inf
     int64_t start_ns, moved_ns;
+    int64_t looked_ns, idle_ns; // for why nothing comes; since when no worker is there, 0: some is
+    char why[320];              // nothing comes; "": it is not known
+    bool told_why;
     cli_progress progress;
 } session;
 
@@ -359,6 +398,8 @@ push(session *s, job *j, kofn_error *err)
     kofn_error error;
     const kofn_matrix a = cli_product_get_matrix(&j->product, 0);
     const kofn_matrix b = cli_product_get_matrix(&j->product, 1);
+    if (kofn_stream_count(s->stream) == 0) // nothing was waited for
+        s->moved_ns = kofn_clock_ns();
     kofn_status status = kofn_stream_push(s->stream, &a, &b, j, &error);
     j->pushed = status == KOFN_OK;
     if (status == KOFN_OK)
@@ -374,36 +415,71 @@ push(session *s, job *j, kofn_error *err)
 /* ---- from the stream to files ---------------------------------------------------------------- */
 
 static void
+tell_written(session *s, finished *of, const kofn_error *outcome)
+{
+    if (outcome->status == KOFN_OK) {
+        s->done++;
+        tell_nonfinite(s, of->job, kofn_result_get_account(of->result));
+        if (!s->args->common.json) {
+            cli_progress_end(&s->progress);
+            (void)cli_line(stdout, "%s", of->job->output);
+        }
+    } else {
+        tell_failure(s, of->job->line, outcome);
+    }
+    kofn_result_destroy(&of->result);
+    job_destroy(&of->job);
+}
+
+/* One wait for the disk, and none is named before it is over. */
+static void
+write_finished(session *s)
+{
+    kofn_result_file files[BATCH];
+    for (size_t i = 0; i < s->finished_count; i++)
+        files[i] =
+            (kofn_result_file){.result = s->finished[i].result, .path = s->finished[i].job->output};
+    kofn_results_write_npy(files, s->finished_count);
+    for (size_t i = 0; i < s->finished_count; i++)
+        tell_written(s, &s->finished[i], &files[i].error);
+    s->finished_count = s->finished_bytes = 0;
+    (void)fflush(stdout); // a program may wait for it; cli_finish sees if it failed
+}
+
+static void
 finish_job(session *s, kofn_stream_product *product)
 {
     job *j = product->context;
-    kofn_error error = product->error;
-    kofn_status status = error.status;
-    if (product->result)
-        status = kofn_result_write_npy(product->result, j->output, &error);
-    if (status == KOFN_OK) {
-        s->done++;
-        tell_nonfinite(s, j, kofn_result_get_account(product->result));
-        if (!s->args->common.json) {
-            cli_progress_end(&s->progress);
-            (void)cli_line(stdout, "%s", j->output);
-            (void)fflush(stdout); // a program may wait for it; cli_finish sees if it failed
-        }
-    } else {
-        tell_failure(s, j->line, &error);
-    }
-    kofn_result_destroy(&product->result);
+    kofn_result *result = product->result;
     STAILQ_REMOVE_HEAD(&s->jobs, link);
-    job_destroy(&j);
+    if (!result) {
+        tell_failure(s, j->line, &product->error);
+        job_destroy(&j);
+        return;
+    }
+    cli_product_fini(&j->product);
+    s->finished[s->finished_count++] = (finished){.job = j, .result = result};
+    s->finished_bytes += kofn_result_get_rows(result) * kofn_result_get_cols(result) *
+                         kofn_dtype_width(kofn_result_get_dtype(result));
+    if (s->finished_count == BATCH || s->finished_bytes >= BATCH_BYTES)
+        write_finished(s);
 }
 
+/* What has come is written once there is nothing else to do: by then the master has as much as it takes,
+ * and works while the disk does. */
 static kofn_status
 take_product(session *s, int64_t timeout_ms, kofn_error *err)
 {
-    kofn_stream_product product;
-    kofn_status status = kofn_stream_next(s->stream, timeout_ms, &product, err);
-    if (status != KOFN_OK || product.index == 0)
+    kofn_stream_product product = {0};
+    kofn_status status = KOFN_OK;
+    if (s->stream && kofn_stream_count(s->stream) > 0)
+        status = kofn_stream_next(s->stream, s->finished_count > 0 ? 0 : timeout_ms, &product, err);
+    if (status != KOFN_OK)
         return status;
+    if (product.index == 0) {
+        write_finished(s);
+        return KOFN_OK;
+    }
     s->moved_ns = kofn_clock_ns();
     s->fruitless = 0;
     finish_job(s, &product);
@@ -441,9 +517,11 @@ open_stream(session *s, const job *first, kofn_error *err)
         ask_again(&s->opened, &options);
     kofn_status status = kofn_client_open_stream(s->client, &options, &s->stream, err);
     kofn_field_destroy(&field);
-    if (status == KOFN_OK)
-        s->opened = *kofn_stream_get_account(s->stream);
-    return status;
+    if (status != KOFN_OK)
+        return status;
+    s->opened = *kofn_stream_get_account(s->stream);
+    s->streams++;
+    return KOFN_OK;
 }
 
 /* The master was started again: what it had not answered is pushed anew. */
@@ -461,22 +539,77 @@ reopen(session *s, const kofn_error *why, kofn_error *err)
     return KOFN_OK;
 }
 
+static bool
+is_quiet(const session *s)
+{
+    return s->stream && kofn_stream_count(s->stream) > 0 &&
+           kofn_clock_ns() - s->moved_ns > QUIET_NS;
+}
+
+/* A stream waits for workers without an end: it is for the client to have enough. */
+static kofn_status
+check_workers(session *s, const kofn_health *health, kofn_error *err)
+{
+    const int64_t now = kofn_clock_ns(), away_ns = s->args->common.away_ns;
+    if (health->workers > 0) {
+        s->idle_ns = 0;
+        return KOFN_OK;
+    }
+    s->idle_ns = s->idle_ns ? s->idle_ns : now;
+    const double seconds = (double)(now - s->idle_ns) / 1e9;
+    (void)snprintf(s->why, sizeof s->why, "the master has no workers for %.0f s", seconds);
+    return now - s->idle_ns < away_ns
+               ? KOFN_OK
+               : kofn_fail(err, KOFN_UNAVAILABLE,
+                           "the master has had no workers for %.1f s; allow more with --away",
+                           seconds);
+}
+
+/* Why does nothing come? How long a master may be away, the client sees to. */
+static kofn_status
+look_for_reason(session *s, kofn_error *err)
+{
+    kofn_health health;
+    kofn_error error;
+    if (!is_quiet(s)) {
+        s->why[0] = '\0';
+        s->idle_ns = 0;
+        return KOFN_OK;
+    }
+    if (kofn_clock_ns() - s->looked_ns < QUIET_NS)
+        return KOFN_OK;
+    s->why[0] = '\0';
+    kofn_status status = kofn_client_check(s->client, NULL, LOOK_MS, &health, &error);
+    s->looked_ns = kofn_clock_ns();
+    if (status == KOFN_OK)
+        return check_workers(s, &health, err);
+    if (status == KOFN_UNAVAILABLE)
+        (void)snprintf(s->why, sizeof s->why, "%s", error.text);
+    return KOFN_OK;
+}
+
 static void
 show(session *s)
 {
-    char line[160], quiet[64] = "";
+    char line[512], unwritten[48] = "", quiet[400] = "";
     if (!s->stream)
         return;
     const int64_t now = kofn_clock_ns();
     const double seconds = (double)(now - s->start_ns) / 1e9;
-    const size_t count = kofn_stream_count(s->stream);
-    if (count > 0 && now - s->moved_ns > QUIET_NS)
-        (void)snprintf(quiet, sizeof quiet, ", none for %.0fs", (double)(now - s->moved_ns) / 1e9);
-    (void)snprintf(line, sizeof line, "%s: %zu done, %zu failed, %zu under way, %.3g/s%s",
-                   kofn_stream_get_account(s->stream)->stream, s->done, s->failed, count,
+    const size_t ready = kofn_stream_count_ready(s->stream), waiting = ready + s->finished_count;
+    const bool news = s->why[0] && !s->told_why;
+    s->told_why = s->why[0] != '\0';
+    if (waiting > 0)
+        (void)snprintf(unwritten, sizeof unwritten, ", %zu to be written", waiting);
+    if (is_quiet(s))
+        (void)snprintf(quiet, sizeof quiet, ", none for %.0fs%s%s",
+                       (double)(now - s->moved_ns) / 1e9, s->why[0] ? ": " : "", s->why);
+    (void)snprintf(line, sizeof line, "%s: %zu done, %zu failed%s, %zu under way, %.3g/s%s",
+                   kofn_stream_get_account(s->stream)->stream, s->done, s->failed, unwritten,
+                   kofn_stream_count(s->stream) - ready,
                    seconds > 0 ? (double)s->done / seconds : 0, quiet);
     cli_clean(line);
-    cli_progress_say(&s->progress, now, false, line);
+    cli_progress_say(&s->progress, now, news, line);
 }
 
 /* One thing: push what was read, read what there is room for, or take a product. */
@@ -492,8 +625,9 @@ step(session *s, kofn_error *err)
         return push(s, unpushed, err);
     if (!unpushed && room && !s->pairs.ended) {
         const size_t line = s->pairs.line;
-        kofn_status status = read_pair(s, count > 0 ? 0 : WAIT_MS, err);
-        if (status != KOFN_OK || s->pairs.line > line || count == 0)
+        const bool idle = count == 0 && s->finished_count == 0;
+        kofn_status status = read_pair(s, idle ? WAIT_MS : 0, err);
+        if (status != KOFN_OK || s->pairs.line > line || idle)
             return status;
     }
     return take_product(s, room && !s->pairs.ended ? GLANCE_MS : WAIT_MS, err);
@@ -504,7 +638,8 @@ run_list(session *s, kofn_error *err)
 {
     kofn_error error;
     kofn_status status = KOFN_OK;
-    while (status == KOFN_OK && !(s->pairs.ended && STAILQ_EMPTY(&s->jobs))) {
+    while (status == KOFN_OK &&
+           !(s->pairs.ended && STAILQ_EMPTY(&s->jobs) && s->finished_count == 0)) {
         if (cli_signals_get())
             return kofn_fail(err, KOFN_CANCELLED, "interrupted");
         status = step(s, &error);
@@ -513,6 +648,8 @@ run_list(session *s, kofn_error *err)
         else if (status != KOFN_OK)
             return kofn_fail(err, status, "%s", error.text);
         if (status == KOFN_OK)
+            status = look_for_reason(s, err);
+        if (status == KOFN_OK)
             show(s);
     }
     return status;
@@ -520,28 +657,94 @@ run_list(session *s, kofn_error *err)
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
+/* Of the latest stream, what its master says; of all of them, what was written. An account that is lost
+ * is left out: its zeros would be wrong. */
+static json_t *
+json_of(session *s, const kofn_stream_account *account)
+{
+    json_t *object = s->account_lost ? json_object() : cli_json_of_stream(account);
+    json_t *list =
+        json_pack("{s:I, s:I, s:O, s:O}", "written", (json_int_t)s->done, "streams",
+                  (json_int_t)s->streams, "nonfinite", s->nonfinite, "errors", s->errors);
+    if (!list || json_object_update(object, list) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(list);
+    return object;
+}
+
+static void
+say_account(session *s, const kofn_stream_account *account, size_t given_up)
+{
+    char seconds[32], lost[48] = "";
+    cli_format_seconds((double)(kofn_clock_ns() - s->start_ns) / 1e9, seconds, sizeof seconds);
+    if (!s->args->common.quiet && !s->account_lost && account->stream[0]) {
+        cli_print_stream(stderr, account);
+        if (s->streams > 1)
+            cli_say(&s->args->common,
+                    "that is of the last of %zu streams; those before it are lost", s->streams);
+    }
+    if (given_up > 0)
+        (void)snprintf(lost, sizeof lost, ", %zu under way given up", given_up);
+    cli_say(&s->args->common, "%zu product%s in %s, %zu failed%s", s->done, s->done == 1 ? "" : "s",
+            seconds, s->failed, lost);
+}
+
 static int
 report(session *s, const kofn_stream_account *account)
 {
     const int exit_code = s->failed > 0 ? CLI_FAILED : CLI_OK;
-    char seconds[32];
     if (s->args->common.json) {
-        json_t *object = cli_json_of_stream(account);
-        json_t *list = json_pack("{s:I, s:O, s:O}", "written", (json_int_t)s->done, "nonfinite",
-                                 s->nonfinite, "errors", s->errors);
-        if (!list || json_object_update(object, list) != 0) {
-            json_decref(object);
-            object = NULL;
-        }
-        json_decref(list);
-        const int printed = cli_print_json(object);
+        const int printed = cli_print_json(json_of(s, account));
         return exit_code ? exit_code : printed;
     }
-    cli_format_seconds((double)(kofn_clock_ns() - s->start_ns) / 1e9, seconds, sizeof seconds);
-    if (!s->args->common.quiet && account->stream[0])
-        cli_print_stream(stderr, account);
-    cli_say(&s->args->common, "%zu products in %s, %zu failed", s->done, seconds, s->failed);
+    say_account(s, account, 0);
     return cli_finish(exit_code);
+}
+
+/* As it stands: of a stream that is not closed, if its master can be asked. A second Ctrl-C does not
+ * wait for that. */
+static void
+ask_account(session *s, kofn_stream_account *ret_account)
+{
+    kofn_stream_account *streams = NULL;
+    size_t count = 0;
+    const bool is_silent = s->why[0] && s->idle_ns == 0;
+    s->account_lost = true;
+    s->args->common.ends = true;
+    s->args->common.until_ns = kofn_clock_after(kofn_clock_ns(), ASK_NS);
+    if (!s->stream || is_silent ||
+        kofn_client_list_streams(s->client, &streams, &count, NULL) != KOFN_OK)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(streams[i].stream, s->opened.stream) == 0) {
+            *ret_account = streams[i];
+            s->account_lost = false;
+        }
+    free(streams);
+}
+
+/* What was done is told, whatever ended it. */
+static int
+report_failure(session *s, const kofn_error *error)
+{
+    const size_t given_up = s->stream ? kofn_stream_count(s->stream) : 0;
+    kofn_stream_account account = {0};
+    ask_account(s, &account);
+    const int exit_code = cli_fail_with(&s->args->common, error, cli_exit_of(error->status),
+                                        s->args->common.json ? json_of(s, &account) : NULL);
+    if (!s->args->common.json && s->streams > 0)
+        say_account(s, &account, given_up);
+    return cli_finish(exit_code);
+}
+
+/* The master went after the last product, or is not heard of in time. */
+static bool
+is_gone(kofn_status status)
+{
+    return status == KOFN_ABORTED || status == KOFN_UNAVAILABLE ||
+           (status == KOFN_CANCELLED && !cli_signals_get());
 }
 
 /* No line, no stream. */
@@ -551,19 +754,21 @@ close_stream(session *s, kofn_stream_account *ret_account, kofn_error *err)
     const char *path = s->args->trace;
     kofn_stream_trace trace = {0};
     kofn_status status = KOFN_OK;
+    s->args->common.until_ns = kofn_clock_after(kofn_clock_ns(), CLOSE_NS);
     if (s->stream && path)
         status = kofn_stream_close_traced(&s->stream, ret_account, &trace, err);
     else if (s->stream)
         status = kofn_stream_close(&s->stream, ret_account, err);
+    if (status == KOFN_CANCELLED && is_gone(status))
+        status = kofn_fail(err, KOFN_UNAVAILABLE, "the master does not answer any more");
     if (status == KOFN_OK && path)
-        status = cli_trace_write(path, ret_account, &trace, err);
+        status = cli_trace_write(path, ret_account, &trace, s->streams, err);
     kofn_stream_trace_fini(&trace);
-    if (status == KOFN_ABORTED && !path) { // the master went after the last product
-        cli_say(&s->args->common, "%s; all is written, and its account is lost", err->text);
-        *ret_account = s->opened;
-        return KOFN_OK;
-    }
-    return status;
+    s->account_lost = status != KOFN_OK;
+    if (!is_gone(status) || path)
+        return status;
+    cli_say(&s->args->common, "%s; all is written, and its account is lost", err->text);
+    return KOFN_OK;
 }
 
 static int
@@ -574,11 +779,11 @@ run(session *s)
     cli_progress_init(&s->progress, &s->args->common);
     s->start_ns = s->moved_ns = kofn_clock_ns();
     kofn_status status = run_list(s, &error);
+    write_finished(s); // where it was broken off, too
     if (status == KOFN_OK)
         status = close_stream(s, &account, &error);
     cli_progress_end(&s->progress);
-    return status == KOFN_OK ? report(s, &account)
-                             : cli_fail(&s->args->common, &error, cli_exit_of(status));
+    return status == KOFN_OK ? report(s, &account) : report_failure(s, &error);
 }
 
 static kofn_status
@@ -635,7 +840,7 @@ open_and_run(session *s)
 int
 cli_stream(int argc, char **argv)
 {
-    arguments args = {.common.insists = true, .product = {.listed = true}};
+    arguments args = {.common = {.insists = true, .away_ns = AWAY_NS}, .product = {.listed = true}};
     stream_options options;
     fill_options(&options);
     const struct argp argp = {.options = options.at,

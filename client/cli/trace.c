@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 static void
-print_facts(FILE *file, const kofn_stream_account *account, const kofn_stream_trace *trace)
+print_facts(FILE *file, const kofn_stream_account *account, const kofn_stream_trace *trace,
+            size_t streams)
 {
     char scheme[128];
     cli_format_scheme(account, scheme, sizeof scheme);
@@ -23,6 +24,9 @@ print_facts(FILE *file, const kofn_stream_account *account, const kofn_stream_tr
                       account->timed, account->slowdown, account->slowdown);
     else if (account->late > 0)
         (void)fputs("; all were taken back, so their slowdown is not known", file);
+    if (streams > 1)
+        (void)fprintf(file, "\n# of the last of %zu streams; the rounds before it are lost",
+                      streams);
 }
 
 static void
@@ -36,7 +40,7 @@ print_rows(FILE *file, const kofn_stream_trace *trace)
 
 kofn_status
 cli_trace_write(const char *path, const kofn_stream_account *account,
-                const kofn_stream_trace *trace, kofn_error *err)
+                const kofn_stream_trace *trace, size_t streams, kofn_error *err)
 {
     if (trace->rounds == 0)
         return kofn_fail(err, KOFN_FAILED_PRECONDITION,
@@ -45,7 +49,7 @@ cli_trace_write(const char *path, const kofn_stream_account *account,
     size_t length;
     FILE *file = open_memstream(&text, &length);
     if (file) {
-        print_facts(file, account, trace);
+        print_facts(file, account, trace, streams);
         print_rows(file, trace);
     }
     const bool whole = file && ferror(file) == 0;

@@ -435,6 +435,19 @@ kofn_batch_get_block(const kofn_batch *batch, size_t side, size_t pair)
     return count_terms(sums, pair) == 1 && sums->coef[at] == 1 ? sums->column[at] : SIZE_MAX;
 }
 
+size_t
+kofn_batch_count_used(const kofn_batch *batch, size_t side)
+{
+    const kofn_sums *sums = &batch->side[side];
+    bool used[KOFN_BATCH_TERMS_MAX] = {false};
+    size_t count = 0;
+    for (size_t i = 0; i < sums->first[sums->rows]; i++) {
+        count += !used[sums->column[i]];
+        used[sums->column[i]] = true;
+    }
+    return count;
+}
+
 void
 kofn_batch_mix(const kofn_batch *batch, const kofn_field *field, size_t side, const double *by,
                double *row, double *room)
@@ -500,14 +513,15 @@ meets_alike(const kofn_batch *b)
     return true;
 }
 
-/* Rows of C, or its columns: `size` of the operand in `cut` parts, `parts` of C. */
+/* Rows of C, or its columns, from `size` of the operand; `gridded`: operands are cut as those of one
+ * product, and not stacked. */
 static kofn_status
-get_extent(const kofn_batch *b, bool columns, size_t size, size_t *place, size_t *ret_extent,
-           kofn_error *err)
+get_extent(const kofn_batch *b, bool columns, size_t size, bool gridded, size_t *place,
+           size_t *ret_extent, kofn_error *err)
 {
     const size_t cut = columns ? b->grid[1].cols : b->grid[0].rows;
     const size_t parts = columns ? b->out.cols : b->out.rows;
-    if (size % cut != 0 && (cut != parts || !is_cut_alike(b, columns, place)))
+    if (size % cut != 0 && (!gridded || cut != parts || !is_cut_alike(b, columns, place)))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "batch: the %zu %s of %s do not divide into %zu blocks of one shape", size,
                          columns ? "columns" : "rows", operand_names[columns], cut);
@@ -519,13 +533,13 @@ get_extent(const kofn_batch *b, bool columns, size_t size, size_t *place, size_t
 }
 
 static kofn_status
-check_inner(const kofn_batch *b, const kofn_extents *operands, kofn_error *err)
+check_inner(const kofn_batch *b, const kofn_extents *operands, bool gridded, kofn_error *err)
 {
     const size_t a = operands->cols[0], a_cut = b->grid[0].cols;
     const size_t c = operands->rows[1], c_cut = b->grid[1].rows;
     if (a % a_cut == 0 && c % c_cut == 0 && a / a_cut == c / c_cut)
         return KOFN_OK;
-    if (a == c && a_cut == c_cut && meets_alike(b))
+    if (gridded && meets_alike(b))
         return KOFN_OK;
     return kofn_fail(
         err, KOFN_INVALID_ARGUMENT,
@@ -556,11 +570,13 @@ kofn_batch_get_shape(const kofn_batch *batch, const kofn_extents *operands, kofn
                          batch->count);
     const size_t inner = kofn_part_size(operands->cols[0], batch->grid[0].cols);
     kofn_shape shape = {.inner = kofn_size_multiply(count_most_pairs(batch), inner)};
-    kofn_status status = check_inner(batch, operands, err);
+    const bool gridded =
+        batch->grid[0].cols == batch->grid[1].rows && operands->cols[0] == operands->rows[1];
+    kofn_status status = check_inner(batch, operands, gridded, err);
     if (!status)
-        status = get_extent(batch, false, operands->rows[0], place, &shape.rows, err);
+        status = get_extent(batch, false, operands->rows[0], gridded, place, &shape.rows, err);
     if (!status)
-        status = get_extent(batch, true, operands->cols[1], place, &shape.cols, err);
+        status = get_extent(batch, true, operands->cols[1], gridded, place, &shape.cols, err);
     if (!status && shape.inner == SIZE_MAX)
         status = kofn_fail(err, KOFN_OUT_OF_RANGE, "batch: sums of too many products");
     free(place);

@@ -55,17 +55,20 @@ void kofn_batch_destroy(kofn_batch **batch_p); // lets go of one ref; accepts NU
 /* The block that side `side` of the pair is, or SIZE_MAX when it is a sum of several or a multiple. */
 size_t kofn_batch_get_block(const kofn_batch *batch, size_t side, size_t pair);
 
+/* How many blocks of that operand pairs are made of. */
+size_t kofn_batch_count_used(const kofn_batch *batch, size_t side);
+
 /* row [blocks of that operand] := sum_i by[i] times side `side` of pair i, by [pairs]. In the reals what
  * rounding alone leaves of a number is zero, so that it is not taken for a coefficient. room [blocks]. */
 void kofn_batch_mix(const kofn_batch *batch, const kofn_field *field, size_t side, const double *by,
                     double *row, double *room);
 
 /* The shape of C when the whole operands have these shapes after transposition; its inner is the most
- * products that an element of C is a sum of. Blocks are as wide and high as the grids make them; the
- * last may be cut short, its rest counting as zeros, where nothing is lost: along the rows when each
- * block of C has pairs of its own row of A's grid only, and so on. INVALID_ARGUMENT: sizes that do
- * not divide where that is not so, or blocks of A and B that do not fit each other.
- * OUT_OF_RANGE: C is too large. */
+ * products that an element of C is a sum of. Of operands that are cut as those of one product the last
+ * blocks may be short, the rest of them counting as zeros, where nothing is lost by that: along the
+ * rows when each block of C has pairs of its own row of A's grid only, and so on. INVALID_ARGUMENT:
+ * sizes that do not divide elsewhere, or blocks of A and B that do not fit each other. OUT_OF_RANGE:
+ * C is too large. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_batch_get_shape(const kofn_batch *batch,
                                                  const kofn_extents *operands,
                                                  kofn_shape *ret_shape, kofn_error *err);

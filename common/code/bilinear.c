@@ -1,4 +1,5 @@
 #include "common/code/bilinear.h"
+#include "common/base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -343,23 +344,17 @@ kofn_bilinear_count_additions(const kofn_bilinear *f)
            count_sums(f->w, f->rank, f->x * f->y, true);
 }
 
-static uint64_t
-hash_number(uint64_t hash, int64_t number)
-{
-    return (hash ^ (uint64_t)number) * UINT64_C(1099511628211); // FNV-1a, by words
-}
-
 uint64_t
 kofn_bilinear_digest(const kofn_bilinear *f)
 {
     const int64_t sizes[] = {(int64_t)f->x, (int64_t)f->z, (int64_t)f->y, (int64_t)f->rank,
                              f->denominator};
-    uint64_t hash = UINT64_C(14695981039346656037);
+    uint64_t hash = KOFN_HASH_START;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-        hash = hash_number(hash, sizes[i]);
+        hash = kofn_hash_word(hash, (uint64_t)sizes[i]);
     const size_t count = f->rank * (f->x * f->z + f->z * f->y + f->x * f->y);
     for (size_t i = 0; i < count; i++) // U, V and W are one piece
-        hash = hash_number(hash, f->u[i]);
+        hash = kofn_hash_word(hash, (uint64_t)(int64_t)f->u[i]);
     return hash;
 }
 

@@ -320,13 +320,23 @@ kofn_code_first_tasks(const kofn_code *code)
 bool
 kofn_code_is_certain(const kofn_code *code)
 {
-    return !code->likely && (code->groups == 0 || code->reserve == 0);
+    return !code->likely && ((code->groups == 0 && !code->staged) || code->reserve == 0);
 }
 
 size_t
 kofn_code_columns(const kofn_code *code)
 {
     return code->targets.cols;
+}
+
+bool
+kofn_code_has_row_of(const kofn_code *code, const kofn_code *other, size_t task)
+{
+    for (size_t o = 0; o < code->operands; o++)
+        if (memcmp(kofn_code_get_row(code, o, task), kofn_code_get_row(other, o, task),
+                   code->e[o].cols * sizeof(double)) != 0)
+            return false;
+    return true;
 }
 
 const double *

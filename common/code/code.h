@@ -81,6 +81,7 @@ typedef struct kofn_code {
     size_t threshold;    // k; may be above n where `enough` is not
     size_t enough;       // answers that give the promised estimate; k: none promised
     bool likely;         // k answers suffice probably, whichever they are
+    bool staged;         // rows of the reserve are zeros, or made for what a job misses (staged.h)
     size_t groups;       // task i is of group i mod groups; 0: there are none
     size_t group_threshold;          // answers that give a group's product, as `threshold` says it
     kofn_estimator estimator;        // how the family wants estimates made
@@ -140,8 +141,12 @@ void kofn_code_destroy(kofn_code **code_p); // lets go of one ref
 size_t kofn_code_first_tasks(const kofn_code *code); // n: without the reserve
 
 /* Any `threshold` of all its tasks suffice. Not where that is only likely, nor for groups with a
- * reserve: fresh rows of one group do nothing for another. */
+ * reserve: fresh rows of one group do nothing for another; nor for a reserve that was made for some of
+ * the products. */
 bool kofn_code_is_certain(const kofn_code *code);
+
+/* Is row `task` of both codes the same, in all of E? They have the same numbers. */
+bool kofn_code_has_row_of(const kofn_code *code, const kofn_code *other, size_t task);
 
 /* The most tasks that a code over this partition, or of this batch, can have; 0: none. */
 size_t kofn_code_most_tasks(kofn_partition part);

@@ -72,8 +72,9 @@ kofn_coding_block_shape(const kofn_coding *coding, size_t operand, size_t *ret_r
     *ret_cols = coding->transposed[operand] ? rows : cols;
 }
 
-static kofn_status
-check_operand(const kofn_coding *coding, size_t operand, const kofn_bands *stored, kofn_error *err)
+kofn_status
+kofn_coding_check_operand(const kofn_coding *coding, size_t operand, const kofn_bands *stored,
+                          kofn_error *err)
 {
     const bool transposed = coding->transposed[operand];
     const size_t rows = transposed ? coding->cols[operand] : coding->rows[operand];
@@ -150,7 +151,7 @@ kofn_coding_encode(const kofn_coding *coding, size_t operand, const kofn_bands *
     const size_t ins = code->e[operand].cols;
     size_t rows, cols;
     kofn_coding_block_shape(coding, operand, &rows, &cols);
-    kofn_status status = check_operand(coding, operand, stored, err);
+    kofn_status status = kofn_coding_check_operand(coding, operand, stored, err);
     for (size_t t = 0; t < count && !status; t++)
         status =
             check_block("coded block", tasks[t], &blocks[t], rows, cols, code->field->dtype, err);

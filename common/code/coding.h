@@ -48,6 +48,11 @@ void kofn_coding_init_batch(kofn_coding *coding, const kofn_code *code, kofn_sha
 void kofn_coding_block_shape(const kofn_coding *coding, size_t operand, size_t *ret_rows,
                              size_t *ret_cols);
 
+/* Has the operand, as stored, the shape and dtype that the job says, and all its rows?
+ * INVALID_ARGUMENT. */
+KOFN_MUST_CHECK kofn_status kofn_coding_check_operand(const kofn_coding *coding, size_t operand,
+                                                      const kofn_bands *stored, kofn_error *err);
+
 /* The elements of blocks[t] := coded block of tasks[t], for t < count, in one pass over the
  * operand. Each is complete and of block shape (banded as the wire wants it). Plain tasks are
  * copies. INVALID_ARGUMENT: shape or dtype of the operand or of a block. RESOURCE_EXHAUSTED: no

@@ -1,6 +1,9 @@
 /* Peel, then solve: peel.h has the picture. While plain answers alone do not suffice and there are
  * fewer coded answers than open targets, an add is a few counters. From then on a span tracks what
- * is left, and the answer that completes it pays for one solution, which the plan is made of.
+ * is left, and the answer that completes it pays for one solution, which the plan is made of. Where
+ * no condition is too bad, as in exact arithmetic, it does not: the solution tells nothing of the set,
+ * and waits for whoever asks for the plan, on another thread than the adds. If nothing is rounded and
+ * the threshold certain, there is no span, too: a count is the whole answer.
  */
 #include "common/code/decoder.h"
 #include "common/code/estimate.h"
@@ -19,9 +22,11 @@ struct kofn_decoder {
     double max_amplification;
     kofn_decode_state state;
     bool counts;        // answers, and nothing else: what follows `task` is empty
+    bool trusts;        // the threshold: solved when a plan is asked for
     unsigned char *has; // [n] ABSENT or ANSWERED
     size_t *task;       // [n] answers in the order of their arrival
     size_t count;
+    size_t peeled; // of them, the first ones: those before it was EXACT
     kofn_target_index index;
     kofn_peel peel;
     kofn_groups groups;
@@ -51,6 +56,15 @@ fill_decoder(kofn_decoder *d, kofn_error *err)
     return KOFN_OK;
 }
 
+/* Any `threshold` answers suffice, without rounding, and fewer never: they are as many as there are
+ * targets, which are independent. */
+static bool
+is_trusted(const kofn_code *code, const kofn_target_index *index)
+{
+    return code->field->epsilon == 0 && kofn_code_is_certain(code) && index->disjoint &&
+           code->threshold == code->targets.rows;
+}
+
 static kofn_status
 make(kofn_code *code, double max_amplification, bool counts, kofn_decoder **ret_decoder,
      kofn_error *err)
@@ -71,6 +85,7 @@ make(kofn_code *code, double max_amplification, bool counts, kofn_decoder **ret_
         kofn_decoder_destroy(&d);
         return status;
     }
+    d->trusts = !counts && is_trusted(code, &d->index);
     if (!counts && d->peel.open == 0)
         d->state = KOFN_DECODE_EXACT; // all targets are zero
     *ret_decoder = d;
@@ -111,17 +126,17 @@ kofn_decoder_destroy(kofn_decoder **decoder_p)
 
 /* ---- plans ----------------------------------------------------------------------------------- */
 
-/* The plan from all answers. Without open targets d_coded is not read. */
+/* The plan from all that were peeled. Without open targets `rest` is cleared, and d_coded not read. */
 static kofn_status
-make_plan(const kofn_decoder *d, const double *d_coded, kofn_span_quality quality,
-          kofn_decode_plan *ret_plan, kofn_error *err)
+make_plan(const kofn_decoder *d, const kofn_rest *rest, const double *d_coded,
+          kofn_span_quality quality, kofn_decode_plan *ret_plan, kofn_error *err)
 {
     kofn_decode_plan plan;
-    kofn_status status = kofn_decode_plan_init(&plan, d->code->targets.rows, d->count, err);
+    kofn_status status = kofn_decode_plan_init(&plan, d->code->targets.rows, d->peeled, err);
     if (status)
         return status;
-    kofn_peel_expand(&d->peel, &d->rest, d->task, d->count, d_coded, plan.coef);
-    kofn_decode_plan_fill_tasks(&plan, d->task, d->count);
+    kofn_peel_expand(&d->peel, rest, d->task, d->peeled, d_coded, plan.coef);
+    kofn_decode_plan_fill_tasks(&plan, d->task, d->peeled);
     plan.quality = quality;
     if (d->code->field->epsilon != 0)
         status = kofn_decode_plan_amplify(&plan, d->code, err);
@@ -132,28 +147,53 @@ make_plan(const kofn_decoder *d, const double *d_coded, kofn_span_quality qualit
     return status;
 }
 
-/* The span covers all open targets: solve, and keep the plan. */
+/* The span of `rest` covers all open targets. */
 static kofn_status
-solve(kofn_decoder *d, kofn_error *err)
+solve(const kofn_decoder *d, const kofn_rest *rest, kofn_decode_plan *ret_plan, kofn_error *err)
 {
-    double *d_coded = malloc(d->rest.targets * d->peel.coded_count * sizeof *d_coded);
+    double *d_coded = malloc(rest->targets * d->peel.coded_count * sizeof *d_coded);
     if (!d_coded)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "decoder: no memory for %zu coded answers",
                          d->peel.coded_count);
     kofn_span_quality quality;
-    kofn_decode_plan plan;
-    kofn_status status = kofn_span_solve(d->rest.span, d_coded, &quality, err);
+    kofn_status status = kofn_span_solve(rest->span, d_coded, &quality, err);
     if (!status)
-        status = make_plan(d, d_coded, quality, &plan, err);
+        status = make_plan(d, rest, d_coded, quality, ret_plan, err);
     free(d_coded);
+    return status;
+}
+
+/* Solve, and keep the plan. */
+static kofn_status
+solve_now(kofn_decoder *d, kofn_error *err)
+{
+    kofn_decode_plan plan;
+    const kofn_status status = solve(d, &d->rest, &plan, err);
     if (status)
         return status;
-
     kofn_decode_plan_fini(&d->plan);
     d->plan = plan;
     d->state =
         plan.quality.amplification <= d->max_amplification ? KOFN_DECODE_EXACT : KOFN_DECODE_POOR;
     return KOFN_OK;
+}
+
+/* Of answers that were counted. */
+static kofn_status
+solve_counted(const kofn_decoder *d, kofn_decode_plan *ret_plan, kofn_error *err)
+{
+    kofn_rest rest = {0};
+    kofn_status status = kofn_rest_init(&rest, &d->peel, err);
+    if (!status && kofn_span_missing(rest.span) > 0)
+        status = kofn_fail(err, KOFN_INTERNAL,
+                           "decoder: %zu answers of a %s code leave %zu of %zu output blocks open, "
+                           "and any %zu were to suffice",
+                           d->peeled, d->code->family, kofn_span_missing(rest.span),
+                           d->code->targets.rows, d->code->threshold);
+    if (!status)
+        status = solve(d, &rest, ret_plan, err);
+    kofn_rest_fini(&rest);
+    return status;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -181,7 +221,9 @@ settle(kofn_decoder *d, size_t task, bool plain, kofn_error *err)
         d->state = KOFN_DECODE_EXACT;
         return KOFN_OK;
     }
-    if (!kofn_peel_may_suffice(&d->peel))
+    if (d->trusts && d->count >= d->code->threshold)
+        d->state = KOFN_DECODE_EXACT;
+    if (d->trusts || !kofn_peel_may_suffice(&d->peel))
         return KOFN_OK;
 
     kofn_status status;
@@ -195,7 +237,10 @@ settle(kofn_decoder *d, size_t task, bool plain, kofn_error *err)
         status = kofn_span_review(d->rest.span, err);
     if (status || kofn_span_missing(d->rest.span) > 0)
         return status;
-    return solve(d, err);
+    if (!isinf(d->max_amplification))
+        return solve_now(d, err);
+    d->state = KOFN_DECODE_EXACT;
+    return KOFN_OK;
 }
 
 kofn_status
@@ -215,7 +260,10 @@ kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err)
             d->state = KOFN_DECODE_EXACT;
         return KOFN_OK;
     }
-    if (d->state == KOFN_DECODE_EXACT || !kofn_peel_add(&d->peel, task, column))
+    if (d->state == KOFN_DECODE_EXACT)
+        return KOFN_OK;
+    d->peeled = d->count;
+    if (!kofn_peel_add(&d->peel, task, column))
         return KOFN_OK;
 
     const kofn_status status = settle(d, task, column != KOFN_NO_COLUMN, err);
@@ -223,11 +271,51 @@ kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err)
         kofn_rest_fini(&d->rest); // it is built anew from the peel
         kofn_peel_take_back(&d->peel, column);
         d->has[task] = ABSENT;
-        d->count--;
+        d->peeled = --d->count;
     } else {
         kofn_groups_add(&d->groups, task);
     }
     return status;
+}
+
+static bool
+is_same_form(const kofn_code *a, const kofn_code *b)
+{
+    const kofn_sums *s = &a->targets, *t = &b->targets;
+    if (strcmp(a->field->name, b->field->name) != 0 || a->operands != b->operands ||
+        a->tasks != b->tasks || a->reserve != b->reserve || a->groups + b->groups > 0 ||
+        s->rows != t->rows || s->cols != t->cols ||
+        memcmp(s->first, t->first, (s->rows + 1) * sizeof *s->first) != 0)
+        return false;
+    const size_t terms = s->first[s->rows];
+    for (size_t o = 0; o < a->operands; o++)
+        if (a->e[o].cols != b->e[o].cols)
+            return false;
+    return memcmp(s->column, t->column, terms * sizeof *s->column) == 0 &&
+           memcmp(s->coef, t->coef, terms * sizeof *s->coef) == 0;
+}
+
+kofn_status
+kofn_decoder_recode(kofn_decoder *d, kofn_code *code, kofn_error *err)
+{
+    if (!is_same_form(d->code, code))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "decoder: a code of other numbers cannot take the place of this one");
+    for (size_t task = 0; task < code->tasks; task++)
+        if ((d->has[task] || task < kofn_code_first_tasks(code)) &&
+            !kofn_code_has_row_of(code, d->code, task))
+            return kofn_fail(
+                err, KOFN_INVALID_ARGUMENT,
+                "decoder: row %zu of the code that is to take the place of this one is "
+                "another, and not to be changed",
+                task);
+    kofn_code *before = d->code;
+    d->code = kofn_code_ref(code);
+    d->index.code = d->groups.code = code;
+    if (d->rest.span)
+        d->rest.code = code;
+    kofn_code_destroy(&before);
+    return KOFN_OK;
 }
 
 kofn_decode_state
@@ -327,6 +415,22 @@ kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t co
     return would_complete(d, tasks, count);
 }
 
+/* Does the coded task's row have a column that no plain answer gave? */
+static bool
+has_unknown(const kofn_decoder *d, size_t task)
+{
+    const size_t columns = kofn_code_columns(d->code);
+    const size_t rest = columns / d->code->e[0].cols; // a column of operand 0 has so many of G
+    const double *first = kofn_code_get_row(d->code, 0, task);
+    for (size_t c = 0; c < columns; c++) {
+        if (c % rest == 0 && first[c / rest] == 0)
+            c += rest - 1;
+        else if (d->peel.giver[c] == KOFN_NO_TASK && kofn_code_get_element(d->code, task, c) != 0)
+            return true;
+    }
+    return false;
+}
+
 bool
 kofn_decoder_would_help(const kofn_decoder *d, size_t task)
 {
@@ -336,7 +440,7 @@ kofn_decoder_would_help(const kofn_decoder *d, size_t task)
     if (d->counts)
         return true;
     const size_t column = kofn_code_plain_column(d->code, task);
-    if (column != KOFN_NO_COLUMN && d->peel.giver[column] != KOFN_NO_TASK)
+    if (column != KOFN_NO_COLUMN ? d->peel.giver[column] != KOFN_NO_TASK : !has_unknown(d, task))
         return false;
     return !kofn_groups_has(&d->groups, task);
 }
@@ -425,9 +529,17 @@ static kofn_status
 exact_plan(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan, kofn_error *err)
 {
     const kofn_span_quality copies = {.condition = 1, .residual = 0, .amplification = 1};
+    const kofn_rest none = {0};
     kofn_decode_plan plan;
-    kofn_status status = d->plan.used > 0 ? kofn_decode_plan_copy(&d->plan, &plan, err)
-                                          : make_plan(d, NULL, copies, &plan, err);
+    kofn_status status = KOFN_OK;
+    if (d->plan.used > 0)
+        status = kofn_decode_plan_copy(&d->plan, &plan, err);
+    else if (d->rest.span)
+        status = solve(d, &d->rest, &plan, err);
+    else if (d->peel.open > 0)
+        status = solve_counted(d, &plan, err);
+    else
+        status = make_plan(d, &none, NULL, copies, &plan, err);
     if (status)
         return status;
     if (d->code->field->epsilon != 0)
@@ -492,7 +604,7 @@ kofn_decoder_estimate(const kofn_decoder *d, double noise, kofn_decode_plan *ret
     if (d->counts)
         return fail_counter(err);
     const bool decodable = is_decodable(d);
-    if (d->code->field->epsilon == 0 || (decodable && d->plan.used == 0))
+    if (d->code->field->epsilon == 0 || (decodable && d->peel.open == 0))
         return kofn_decoder_plan(d, noise, ret_plan, err); // exact, or copies and their sums
     if (d->count == 0)
         return kofn_fail(err, KOFN_FAILED_PRECONDITION,

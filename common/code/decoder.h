@@ -39,7 +39,11 @@
  *            loss of s tasks costs one s x s factorisation, and an add before that costs O(blocks +
  *            targets).
  * Cost       add: as said, and once decodable is possible O((rank + open) unknown) for each coded
- *            answer, one factorisation for the set that decodes. plan: a copy.
+ *            answer, one factorisation for the set that decodes. plan: a copy. A decoder that is never
+ *            POOR, as over finite fields, leaves the factorisation to the plan. Where besides nothing is
+ *            rounded, the threshold certain, and fewer answers never do (x y), an add is a counter. The
+ *            last add of 260 coded answers, and with the factorisation: f64 1 and 9 ms, gfp:65537 0 and
+ *            0.1 s.
  * Threads    One thread at a time for each decoder; moves no elements, knows no sockets.
  */
 #ifndef KOFN_CODE_DECODER_H
@@ -56,8 +60,8 @@ typedef enum kofn_decode_state {
 } kofn_decode_state;
 
 /* max_amplification: 0 takes the default for the field, epsilon^(-5/16), so that a result keeps 11
- * of 16 of its digits: 9.7e4 for f64, 181 for f32. Exact fields are never POOR. The code is
- * ref'd. */
+ * of 16 of its digits: 9.7e4 for f64, 181 for f32. With INFINITY, and over exact fields, no set is
+ * POOR. The code is ref'd. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_new(kofn_code *code, double max_amplification,
                                              kofn_decoder **ret_decoder, kofn_error *err);
 
@@ -70,6 +74,11 @@ void kofn_decoder_destroy(kofn_decoder **decoder_p);
 /* Answer of `task` is here. On failure nothing changes. ALREADY_EXISTS: it was here before.
  * OUT_OF_RANGE: no such task. RESOURCE_EXHAUSTED: no memory; may be added again. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err);
+
+/* From now on the code is this one, which has the same numbers, targets and rows, but for rows of its
+ * reserve that were not answered (staged.h). On failure nothing changes. INVALID_ARGUMENT: another
+ * code, or one with groups. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_recode(kofn_decoder *d, kofn_code *code, kofn_error *err);
 
 kofn_decode_state kofn_decoder_get_state(const kofn_decoder *d);
 size_t kofn_decoder_get_count(const kofn_decoder *d); // answers added
@@ -86,8 +95,8 @@ size_t kofn_decoder_get_missing(const kofn_decoder *d);
 bool kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t count);
 
 /* Could the answer of this task still add anything? False when it was answered, when it is a copy
- * of an answer, when all is decoded, and when its group has all that it would bring (groups.h):
- * then it need not be sent, and is not worth waiting for. True says no more than that nobody knows
+ * of an answer or a sum of block products that were, when all is decoded, and when its group has all
+ * that it would bring (groups.h): then it need not be sent, and is not worth waiting for. True says no more than that nobody knows
  * better; in the reals an answer helps also by making others' errors grow less. */
 bool kofn_decoder_would_help(const kofn_decoder *d, size_t task);
 

@@ -44,7 +44,7 @@ account(const kofn_estimate_input *in, const kofn_residual *residual, kofn_decod
     plan->estimate = true;
     plan->quality.residual = size.frobenius / targets_size(residual->code);
     plan->truncation = size.bound;
-    if (plan->used == 0) // zeros are off by |C|, which is at most |A| |B|
+    if (plan->used == 0 && in->index->code->pairs == 0) // zeros are off by |C|, at most |A| |B|
         plan->truncation = fmin(1, size.bound);
     return KOFN_OK;
 }

@@ -4,6 +4,7 @@
 #include "common/code/batch.h"
 #include "common/code/eps.h"
 #include "common/code/lagrange.h"
+#include "common/code/locality.h"
 #include "common/code/matdot.h"
 #include "common/code/orthomatdot.h"
 #include "common/code/orthopoly.h"
@@ -22,7 +23,7 @@ static const kofn_family *const families[] = {
     &kofn_orthopoly_family,   &kofn_rkrp_family,         &kofn_matdot_family,
     &kofn_orthomatdot_family, &kofn_polydot_family,      &kofn_eps_matdot_family,
     &kofn_eps_polydot_family, &kofn_alloy_global_family, &kofn_alloy_local_family,
-    &kofn_lagrange_family,
+    &kofn_lagrange_family,    &kofn_locality_family,
 };
 
 const char kofn_family_mixing[] = "2 (M K + K N) flops";

@@ -19,11 +19,11 @@ names_param(const kofn_code_spec *spec, const char *name)
     return false;
 }
 
-static bool
-has_param(const kofn_code_spec *spec, const char *name)
+static const kofn_key *
+find_param(const kofn_code_spec *spec, const char *name)
 {
     const kofn_family *family = kofn_family_find(spec->family);
-    return family && kofn_keys_find(family->keys, name);
+    return family ? kofn_keys_find(family->keys, name) : NULL;
 }
 
 kofn_status
@@ -32,9 +32,11 @@ kofn_inner_set_defaults(kofn_code_spec *spec, const kofn_field *field, kofn_erro
     if (kofn_code_spec_is_open(spec))
         (void)snprintf(spec->family, sizeof spec->family, "%s",
                        field->order == 0 ? "rkrp" : "polynomial");
-    if (!has_param(spec, "points") || names_param(spec, "points"))
-        return KOFN_OK;
-    return kofn_code_spec_set(spec, "points", field->order == 0 ? "spread" : "random", err);
+    const kofn_key *points = find_param(spec, "points");
+    const char *choice = field->order == 0 ? "spread" : "random";
+    if (!points || names_param(spec, "points") || !strstr(points->choices, choice))
+        return KOFN_OK; // a family that has no such points says itself what it lacks
+    return kofn_code_spec_set(spec, "points", choice, err);
 }
 
 static kofn_status
@@ -215,6 +217,6 @@ kofn_inner_build(const kofn_code_spec *spec, const kofn_field *field, bool plain
         return build_plain(spec, field, ret_code, err);
     if (!plain || !kofn_code_spec_is_complete(spec)) // which fails, and says why
         return build_family(spec, field, plain, ret_code, err);
-    return has_param(spec, "systematic") ? build_systematic(spec, field, ret_code, err)
-                                         : build_mixed(spec, field, ret_code, err);
+    return find_param(spec, "systematic") ? build_systematic(spec, field, ret_code, err)
+                                          : build_mixed(spec, field, ret_code, err);
 }

@@ -44,7 +44,7 @@
 
 /* What an inner code should be where the spec leaves it open, to be asked before
  * kofn_code_spec_complete: family rkrp, or polynomial over finite fields; points=spread, or random
- * over finite fields, where the family has points. RESOURCE_EXHAUSTED: the spec has no room for a
+ * over finite fields, where the family has such points. RESOURCE_EXHAUSTED: the spec has no room for a
  * parameter. */
 KOFN_MUST_CHECK kofn_status kofn_inner_set_defaults(kofn_code_spec *spec, const kofn_field *field,
                                                     kofn_error *err);

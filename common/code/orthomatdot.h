@@ -7,6 +7,7 @@
  *            and z for i = j = 0, so C = (2 / z) sum_r A(r) B(r). The paper has T_0 / sqrt 2 on
  *            both sides: the same code, of A_0 / sqrt 2 and B_0 sqrt 2. Here E_B is orthopoly's of
  *            partition 1, 1, z, so blocks of B that one product has encoded serve the other.
+ *            The weighted sum of a batch's pairs likewise, as matdot.h says.
  * Threshold  k = 2 z - 1, whichever tasks answer: A(t) B(t) has degree 2 z - 2.
  * Accuracy   Amplification (span.h) of 400 random sets of k, median and worst: for z = 5, 2.3 and
  *            2.3 with n = 9, 3.7 and 150 with n = 11; for z = 20, 4.5 and 4.5 with n = 39, 11 and

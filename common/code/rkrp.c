@@ -13,6 +13,7 @@
  * whose last bits differ between machines: the same seed must keep the same draw everywhere.
  */
 #include "common/code/rkrp.h"
+#include "common/code/batch.h"
 #include "common/code/plain.h"
 
 #include <assert.h>
@@ -29,10 +30,19 @@ enum {
 
 static const uint64_t SETS_STREAM = UINT64_MAX; // of the seed: rows take streams below 2^40
 
+/* What of G is to be spanned, and what plain tasks give of it. */
+typedef struct frame {
+    size_t plain;   // tasks below this number are plain
+    size_t k;       // columns of G in play
+    size_t *column; // [k] which ones, ascending
+    size_t *gives;  // [plain] of those, the one that the task is
+    bool *used[2];  // of a batch: blocks that have a coefficient; NULL: all have
+} frame;
+
 /* The sets of tasks by which draws are judged, and room to work on one. */
 typedef struct judge {
     kofn_code *code;
-    size_t plain; // tasks below this number are plain
+    const frame *frame;
     size_t k;
     bool all; // every set of k tasks, in lexicographic order; else a sample
     size_t sets;
@@ -41,6 +51,15 @@ typedef struct judge {
     double *work; // [e, e + k]
     bool *known;  // [k] columns that a plain task of the set gives
 } judge;
+
+/* Columns of G: all of them, or those of a batch's blocks. */
+static size_t
+count_columns(const kofn_family_args *args)
+{
+    if (args->batch)
+        return kofn_batch_count_used(args->batch, 0) * kofn_batch_count_used(args->batch, 1);
+    return kofn_size_multiply(kofn_partition_products(args->part), args->part.z);
+}
 
 static kofn_status
 threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *err)
@@ -51,7 +70,13 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
                          "rkrp: field %s is finite, and normal coefficients are real; take family "
                          "polynomial",
                          args->field->name);
-    const size_t k = kofn_size_multiply(kofn_partition_products(p), p.z);
+    const size_t k = count_columns(args);
+    if (args->tasks < k && args->batch)
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "rkrp: tasks=%zu, need at least %zu for %zu pairs: each block of A that they "
+            "use with each of B; take more tasks, or family lagrange",
+            args->tasks, k, args->batch->count);
     if (args->tasks < k) {
         char cut[KOFN_CUT_TEXT_MAX];
         const size_t z = (size_t)sqrt((double)args->tasks / (double)kofn_partition_outputs(p));
@@ -76,19 +101,21 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
 static size_t
 default_tasks(const kofn_family_args *args, size_t workers)
 {
-    const size_t products = kofn_partition_products(args->part);
-    return kofn_family_tasks_beyond(kofn_size_multiply(products, args->part.z), workers);
+    return kofn_family_tasks_beyond(count_columns(args), workers);
 }
 
 static void
-fill_draw(kofn_code *code, size_t first, uint64_t draw)
+fill_draw(kofn_code *code, const frame *f, uint64_t draw)
 {
-    for (size_t task = first; task < code->tasks; task++) {
+    for (size_t task = f->plain; task < code->tasks; task++) {
         kofn_rng rng;
         kofn_rng_init(&rng, code->seed, draw << 32 | task);
         for (size_t o = 0; o < code->operands; o++)
-            for (size_t i = 0; i < code->e[o].cols; i++)
-                code->e[o].at[task * code->e[o].cols + i] = code->field->draw(code->field, &rng);
+            for (size_t i = 0; i < code->e[o].cols; i++) {
+                const bool used = !f->used[0] || f->used[o][i];
+                const double number = code->field->draw(code->field, &rng);
+                code->e[o].at[task * code->e[o].cols + i] = used ? number : 0;
+            }
     }
     code->draw = draw;
 }
@@ -174,7 +201,7 @@ load_row(judge *j, size_t i, size_t e, size_t task)
     double *row = j->work + i * (e + j->k);
     size_t unknown = 0, known = 2 * e;
     for (size_t c = 0; c < j->k; c++) {
-        const double g = scaled_element(j->code, task, c, scale);
+        const double g = scaled_element(j->code, task, j->frame->column[c], scale);
         if (j->known[c])
             row[known++] = g;
         else
@@ -222,8 +249,8 @@ judge_set(judge *j)
 {
     memset(j->known, 0, j->k * sizeof *j->known);
     size_t plain = 0;
-    for (; plain < j->k && j->set[plain] < j->plain; plain++)
-        j->known[kofn_product_column(j->code->part, j->set[plain])] = true;
+    for (; plain < j->k && j->set[plain] < j->frame->plain; plain++)
+        j->known[j->frame->gives[j->set[plain]]] = true;
 
     const size_t e = j->k - plain, cols = e + j->k;
     for (size_t i = 0; i < e; i++)
@@ -261,26 +288,27 @@ keep_best_draw(judge *j, size_t draws)
     double best = INFINITY;
     uint64_t kept = 0;
     for (uint64_t draw = 0; draw < draws; draw++) {
-        fill_draw(j->code, j->plain, draw);
+        fill_draw(j->code, j->frame, draw);
         const double worst = judge_draw(j, best);
         if (worst < best) {
             best = worst;
             kept = draw;
         }
     }
-    fill_draw(j->code, j->plain, kept);
+    fill_draw(j->code, j->frame, kept);
     j->code->chosen_condition = best;
 }
 
 /* How many draws and sets the budget allows: by size alone, never by time. */
 static kofn_status
-choose_draw(kofn_code *code, size_t plain, size_t draws, kofn_error *err)
+choose_draw(kofn_code *code, const frame *f, size_t draws, kofn_error *err)
 {
-    const size_t k = code->threshold, n = kofn_code_first_tasks(code); // a reserve changes nothing
+    const size_t k = code->threshold, plain = f->plain;
+    const size_t n = kofn_code_first_tasks(code);       // a reserve changes nothing
     const size_t coded = n - plain < k ? n - plain : k; // most coded tasks in a set: e
     const double cost = 1 + (double)coded * (double)coded * (double)(coded + k);
     const double affordable = BUDGET / cost;
-    fill_draw(code, plain, 0);
+    fill_draw(code, f, 0);
     if (affordable < SETS_MIN)
         return KOFN_OK;
     if (affordable < (double)draws * SETS_MIN)
@@ -290,7 +318,7 @@ choose_draw(kofn_code *code, size_t plain, size_t draws, kofn_error *err)
         limit = (size_t)(affordable / (double)draws);
 
     const size_t all = count_sets(n, k, limit);
-    judge j = {.code = code, .plain = plain, .k = k, .all = all <= limit};
+    judge j = {.code = code, .frame = f, .k = k, .all = all <= limit};
     j.sets = j.all ? all : limit;
     j.set = calloc(k, sizeof *j.set);
     j.work = calloc(coded * (coded + k) + 1, sizeof *j.work);
@@ -307,14 +335,97 @@ choose_draw(kofn_code *code, size_t plain, size_t draws, kofn_error *err)
     return status;
 }
 
+static void
+frame_fini(frame *f)
+{
+    free(f->column);
+    free(f->gives);
+    free(f->used[0]);
+    free(f->used[1]);
+}
+
+static void
+fill_product_frame(const kofn_family_args *args, frame *f)
+{
+    for (size_t c = 0; c < f->k; c++)
+        f->column[c] = c;
+    for (size_t task = 0; task < f->plain; task++)
+        f->gives[task] = kofn_product_column(args->part, task);
+}
+
+static int
+compare_sizes(const void *left, const void *right)
+{
+    const size_t a = *(const size_t *)left, b = *(const size_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* Pairs of sums of blocks are no plain tasks: such rows and some of the others may be dependent, and
+ * then k answers would not be enough. */
+static void
+fill_batch_frame(const kofn_batch *batch, bool systematic, kofn_code *code, frame *f)
+{
+    const size_t blocks = code->e[1].cols;
+    size_t columns = 0;
+    for (size_t o = 0; o < 2; o++)
+        for (size_t i = 0; i < batch->side[o].first[batch->count]; i++)
+            f->used[o][batch->side[o].column[i]] = true;
+    for (size_t c = 0; c < kofn_code_columns(code); c++)
+        if (f->used[0][c / blocks] && f->used[1][c % blocks])
+            f->column[columns++] = c;
+    for (size_t i = 0; i < batch->count && systematic; i++) {
+        const size_t a = kofn_batch_get_block(batch, 0, i), b = kofn_batch_get_block(batch, 1, i);
+        if (a == SIZE_MAX || b == SIZE_MAX)
+            continue;
+        const size_t column = a * blocks + b;
+        const size_t *at = bsearch(&column, f->column, columns, sizeof column, compare_sizes);
+        f->gives[f->plain++] = (size_t)(at - f->column);
+    }
+}
+
+static kofn_status
+frame_init(frame *f, const kofn_family_args *args, kofn_code *code, bool systematic,
+           kofn_error *err)
+{
+    const size_t products = kofn_family_count_products(args);
+    *f = (frame){.k = code->threshold};
+    f->column = malloc(f->k * sizeof *f->column);
+    f->gives = malloc(products * sizeof *f->gives);
+    for (size_t o = 0; o < 2 && args->batch; o++)
+        f->used[o] = calloc(code->e[o].cols, sizeof *f->used[o]);
+    if (!f->column || !f->gives || (args->batch && (!f->used[0] || !f->used[1])))
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "rkrp: no memory for %zu columns", f->k);
+    if (args->batch) {
+        fill_batch_frame(args->batch, systematic, code, f);
+    } else {
+        f->plain = systematic ? products : 0;
+        fill_product_frame(args, f);
+    }
+    return KOFN_OK;
+}
+
+static void
+fill_plain(kofn_code *code, const frame *f)
+{
+    for (size_t task = 0; task < f->plain; task++) {
+        size_t column = f->column[f->gives[task]];
+        for (size_t o = code->operands; o-- > 0; column /= code->e[o].cols)
+            code->e[o].at[task * code->e[o].cols + column % code->e[o].cols] = 1;
+    }
+}
+
 static kofn_status
 fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
 {
     const kofn_rkrp_params *params = args->params;
-    const size_t plain = params->systematic ? kofn_partition_products(args->part) : 0;
-    for (size_t task = 0; task < plain; task++)
-        kofn_code_set_plain(code, task, task);
-    return choose_draw(code, plain, (size_t)params->draws, err);
+    frame f;
+    kofn_status status = frame_init(&f, args, code, params->systematic, err);
+    if (!status) {
+        fill_plain(code, &f);
+        status = choose_draw(code, &f, (size_t)params->draws, err);
+    }
+    frame_fini(&f);
+    return status;
 }
 
 static const kofn_key keys[] = {
@@ -335,7 +446,7 @@ static const kofn_key keys[] = {
 const kofn_family kofn_rkrp_family = {
     .name = "rkrp",
     .summary = "Random Khatri-Rao-product code; the smallest threshold, and stable numbers",
-    .threshold = "x y z^2, which is x y for z = 1",
+    .threshold = "x y z^2, which is x y for z = 1; of a batch, blocks of A times blocks of B",
     .encoding = "2 (M K + K N) flops, none for the plain tasks of a systematic code",
     .communication = kofn_family_communication,
     .storage = kofn_family_storage,
@@ -344,6 +455,7 @@ const kofn_family kofn_rkrp_family = {
     .params_size = sizeof(kofn_rkrp_params),
     .rateless = true,
     .outer = true,
+    .batches = true,
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
     .fill = fill,

@@ -12,6 +12,10 @@
  *            spanning all x y z^2 products, wanted or not: MatDot codes need far fewer. Outer
  *            products of any order: one matrix for each operand, and k the number of pieces. A
  *            systematic code is then decodable from its x y z plain tasks alone, too.
+ *            Batches: d_A d_B, of all blocks that pairs are made of, for the same reason: as random
+ *            rows do not know which of their products are pairs. That is k for pairs of all blocks
+ *            with all, where lagrange needs 2 k - 1, and k^2 for k pairs without a common block.
+ *            Plain tasks of a systematic code are the pairs of single blocks.
  * Accuracy   Relative error of 400 products of 24 x 24, x = y = 2, n = 6, any 4 answers (f64):
  *            median 3e-16 and worst 2e-15 when systematic, 7e-16 and 6e-15 when not.
  *            What was kept is recorded in chosen_condition: the worst, over the sets of k tasks

@@ -143,6 +143,17 @@ panel_bytes(size_t ins, size_t tile_bytes)
 
 #define PASTE_(a_, b_) a_##b_
 
+/* Sizes of a tile are constants at each call, so that it unrolls into registers. Sanitizers check each
+ * access of what was unrolled, and compiling that takes half a minute and more: there the same lines
+ * are functions and loops. */
+#ifdef KOFN_SANITIZED
+#define TILED static
+enum { UNROLL = 1 };
+#else
+#define TILED static inline __attribute__((always_inline))
+enum { UNROLL = 4 };
+#endif
+
 #if defined(__x86_64__)
 #define STREAM_F64(at_, v_) _mm_stream_pd((double *)(at_), v_)
 #define STREAM_F32(at_, v_) _mm_stream_ps((float *)(at_), v_)

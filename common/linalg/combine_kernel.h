@@ -84,13 +84,13 @@ NAME(next_row)(group_type *g)
 
 /* `outs` results by `vectors` vectors of columns at byte `at`. Both are constants at each call, so
  * that the tile unrolls into registers. */
-TARGET static inline __attribute__((always_inline)) void
+TARGET TILED void
 NAME(block)(const group_type *g, size_t at, const size_t outs, const size_t vectors, bool stream)
 {
     vector_type sum[GROUP][VECTORS], v[VECTORS];
-#pragma GCC unroll 4
+#pragma GCC unroll UNROLL
     for (size_t o = 0; o < outs; o++)
-#pragma GCC unroll 4
+#pragma GCC unroll UNROLL
         for (size_t q = 0; q < vectors; q++)
             if (g->accumulate)
                 sum[o][q] = *(const loose_type *)(g->dst[o] + at + q * VECTOR_BYTES);
@@ -99,30 +99,30 @@ NAME(block)(const group_type *g, size_t at, const size_t outs, const size_t vect
 
     size_t i = 0;
     for (; i < g->full; i++) {
-#pragma GCC unroll 4
+#pragma GCC unroll UNROLL
         for (size_t q = 0; q < vectors; q++)
             v[q] = *(const loose_type *)(g->src[i] + at + q * VECTOR_BYTES);
-#pragma GCC unroll 4
+#pragma GCC unroll UNROLL
         for (size_t o = 0; o < outs; o++)
-#pragma GCC unroll 4
+#pragma GCC unroll UNROLL
             for (size_t q = 0; q < vectors; q++)
                 sum[o][q] += g->coef[i][o] * v[q];
     }
     for (; i < g->count; i++) {
-#pragma GCC unroll 4
+#pragma GCC unroll UNROLL
         for (size_t q = 0; q < vectors; q++)
             v[q] = *(const loose_type *)(g->src[i] + at + q * VECTOR_BYTES);
-#pragma GCC unroll 4
+#pragma GCC unroll UNROLL
         for (size_t o = 0; o < outs; o++)
             if (g->coef[i][o] != 0)
-#pragma GCC unroll 4
+#pragma GCC unroll UNROLL
                 for (size_t q = 0; q < vectors; q++)
                     sum[o][q] += g->coef[i][o] * v[q];
     }
 
-#pragma GCC unroll 4
+#pragma GCC unroll UNROLL
     for (size_t o = 0; o < outs; o++)
-#pragma GCC unroll 4
+#pragma GCC unroll UNROLL
         for (size_t q = 0; q < vectors; q++) {
             unsigned char *dst = g->dst[o] + at + q * VECTOR_BYTES;
             if (stream)
@@ -151,7 +151,7 @@ NAME(column)(const group_type *g, size_t at)
 
 /* Bytes [at, end), fewer than a vector, of a row that has `bytes`: one vector that overlaps columns
  * that are done (`back`) or are done again (not `back`), or column by column. */
-TARGET static inline __attribute__((always_inline)) void
+TARGET TILED void
 NAME(edge)(const group_type *g, size_t at, size_t end, size_t bytes, bool back, const size_t outs)
 {
     const size_t from = back ? end - VECTOR_BYTES : at;
@@ -163,7 +163,7 @@ NAME(edge)(const group_type *g, size_t at, size_t end, size_t bytes, bool back, 
 }
 
 /* Bytes [at, end) of a row of `bytes`; the first `head` bring results to their alignment. */
-TARGET static inline __attribute__((always_inline)) void
+TARGET TILED void
 NAME(sweep_group)(const group_type *g, size_t at, size_t end, size_t head, size_t bytes,
                   const size_t outs)
 {

@@ -28,6 +28,7 @@ enum {
     ALIGNMENT = 64,            // of the elements in files we write
     TOKEN_MAX = 16,            // "fortran_order" is the longest
     WRITE_BUFFER = 256 * 1024, // for rows with gaps between them
+    BATCH = 32,                // files that wait for the disk together, and are open meanwhile
 };
 
 /* ---- the header's dictionary ----------------------------------------------------------------- */
@@ -467,6 +468,7 @@ write_matrix(FILE *file, const kofn_bands *bands)
     unsigned char header[3 * ALIGNMENT];
     const size_t header_bytes = format_header(bands, header);
     const size_t row_bytes = bands->cols * kofn_dtype_width(bands->dtype);
+    (void)setvbuf(file, NULL, _IOFBF, WRITE_BUFFER); // refused: only slower
     bool good = fwrite(header, 1, header_bytes, file) == header_bytes;
     for (size_t i = 0; good && row_bytes > 0 && i < bands->count; i++) {
         const kofn_mat *mat = &bands->at[i].mat;
@@ -477,19 +479,6 @@ write_matrix(FILE *file, const kofn_bands *bands)
             good = fwrite(kofn_mat_get_row(mat, row), 1, bytes, file) == bytes;
     }
     return good && fflush(file) == 0;
-}
-
-/* Close `file` whatever happened; 0 or the first errno. */
-static int
-write_and_close(FILE *file, const kofn_bands *bands, bool durable)
-{
-    int error = 0;
-    (void)setvbuf(file, NULL, _IOFBF, WRITE_BUFFER); // refused: only slower
-    if (!write_matrix(file, bands) || (durable && fsync(fileno(file)) < 0))
-        error = errno;
-    if (fclose(file) != 0 && error == 0)
-        error = errno;
-    return error;
 }
 
 /* A new file beside the target, with the rights of the file that it replaces. Its name is freed by
@@ -523,69 +512,170 @@ open_temporary(const char *target, const struct stat *old, char **ret_name)
     return NULL;
 }
 
-/* So that the new name survives a power cut. Some file systems refuse; the data is safe then. */
-static void
-sync_directory(const char *target)
+/* A file on its way. Nothing of it is under its own name before it is on the disk. */
+typedef struct writing {
+    FILE *file;      // NULL: it came to nothing, or is a pipe or a device, and done with
+    char *temporary; // its name until then
+    char *target;    // behind links
+} writing;
+
+/* A link stays, the file behind it is replaced. */
+static int
+begin_replacing(const char *path, const struct stat *old, writing *w)
 {
-    const char *slash = strrchr(target, '/');
-    char *directory = slash ? strndup(target, (size_t)(slash - target) + 1) : strdup(".");
-    const int fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        (void)fsync(fd);
-        (void)close(fd);
-    }
-    free(directory);
+    w->target = old ? realpath(path, NULL) : strdup(path);
+    if (w->target)
+        w->file = open_temporary(w->target, old, &w->temporary);
+    return w->file ? 0 : errno;
 }
 
-static kofn_status
-replace_file(const char *target, const struct stat *old, const kofn_bands *bands, kofn_error *err)
+/* 0 or the first errno, as all below. */
+static int
+close_file(FILE **file_p)
 {
-    char *name = NULL;
-    FILE *file = open_temporary(target, old, &name);
-    int error = file ? write_and_close(file, bands, true) : errno;
-    if (error == 0 && rename(name, target) < 0)
-        error = errno;
-    if (error == 0)
-        sync_directory(target);
-    else if (name)
-        (void)unlink(name); // what is left of it is of no use
-    free(name);
-    return error ? file_failure(err, "write", target, error) : KOFN_OK;
+    FILE *file = *file_p;
+    *file_p = NULL;
+    return file && fclose(file) != 0 ? errno : 0;
 }
 
 /* A pipe or a device: there is nothing to replace, and renaming onto /dev/null would be a bad
  * joke. */
-static kofn_status
-write_special(const char *path, const kofn_bands *bands, kofn_error *err)
+static int
+write_special(const char *path, const kofn_bands *bands)
 {
     FILE *file = fopen(path, "wbe");
-    const int error = file ? write_and_close(file, bands, false) : errno;
-    return error ? file_failure(err, "write", path, error) : KOFN_OK;
+    int error = file && write_matrix(file, bands) ? 0 : errno;
+    const int closing = close_file(&file);
+    return error ? error : closing;
+}
+
+/* To the disk, but not waited for. */
+static int
+begin_writing(const char *path, const kofn_bands *bands, writing *w)
+{
+    struct stat info;
+    const bool there = stat(path, &info) == 0;
+    if (!there && errno != ENOENT)
+        return errno;
+    if (there && !S_ISREG(info.st_mode))
+        return S_ISDIR(info.st_mode) ? EISDIR : write_special(path, bands);
+    const int error = begin_replacing(path, there ? &info : NULL, w);
+    if (error)
+        return error;
+    if (!write_matrix(w->file, bands))
+        return errno;
+    (void)sync_file_range(fileno(w->file), 0, 0, SYNC_FILE_RANGE_WRITE); // only a hint
+    return 0;
+}
+
+static int
+sync_and_close(writing *w)
+{
+    const int error = fsync(fileno(w->file)) < 0 ? errno : 0;
+    const int closing = close_file(&w->file);
+    return error ? error : closing;
+}
+
+/* So that the new name survives a power cut. Some file systems refuse; the data is safe then. */
+static void
+sync_directory(const char *directory)
+{
+    const int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)fsync(fd);
+    (void)close(fd);
+}
+
+/* "." of one without a slash; NULL: no memory. */
+static char *
+directory_of(const char *target)
+{
+    const char *slash = strrchr(target, '/');
+    return slash ? strndup(target, (size_t)(slash - target) + 1) : strdup(".");
+}
+
+/* Each once, where they follow one another. */
+static void
+sync_directories(const kofn_npy_file *files, const writing *writings, size_t count)
+{
+    char *last = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (files[i].error.status != KOFN_OK || !writings[i].target)
+            continue;
+        char *directory = directory_of(writings[i].target);
+        if (directory && !(last && strcmp(directory, last) == 0))
+            sync_directory(directory);
+        free(last);
+        last = directory;
+    }
+    free(last);
+}
+
+static kofn_status
+check_writable(const kofn_npy_file *file, kofn_error *err)
+{
+    unsigned char header[3 * ALIGNMENT];
+    const bool complete = kofn_bands_are_complete(file->bands);
+    if (complete && format_header(file->bands, header) > 0)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT, "cannot write '%s': %s", file->path,
+                     complete ? "its dtype is not carried" : "the matrix lacks rows");
+}
+
+static void
+note(kofn_npy_file *file, int error)
+{
+    if (error == EISDIR)
+        (void)kofn_fail(&file->error, KOFN_INVALID_ARGUMENT, "cannot write '%s': it is a directory",
+                        file->path);
+    else if (error)
+        (void)file_failure(&file->error, "write", file->path, error);
+}
+
+static void
+end_with(writing *w, bool good)
+{
+    (void)close_file(&w->file); // open only where it came to nothing
+    if (w->temporary && !good)
+        (void)unlink(w->temporary); // what is left of it is of no use
+    free(w->temporary);
+    free(w->target);
+}
+
+static void
+write_batch(kofn_npy_file *files, size_t count)
+{
+    writing writings[BATCH] = {0};
+    for (size_t i = 0; i < count; i++) {
+        files[i].error = (kofn_error){.status = KOFN_OK};
+        if (check_writable(&files[i], &files[i].error) == KOFN_OK)
+            note(&files[i], begin_writing(files[i].path, files[i].bands, &writings[i]));
+    }
+    for (size_t i = 0; i < count; i++)
+        if (files[i].error.status == KOFN_OK && writings[i].file)
+            note(&files[i], sync_and_close(&writings[i]));
+    for (size_t i = 0; i < count; i++) // all later: a name would be something new to wait for
+        if (files[i].error.status == KOFN_OK && writings[i].temporary &&
+            rename(writings[i].temporary, writings[i].target) < 0)
+            note(&files[i], errno);
+    sync_directories(files, writings, count);
+    for (size_t i = 0; i < count; i++)
+        end_with(&writings[i], files[i].error.status == KOFN_OK);
+}
+
+void
+kofn_npy_write_all(kofn_npy_file *files, size_t count)
+{
+    for (size_t i = 0; i < count; i += BATCH)
+        write_batch(&files[i], count - i < BATCH ? count - i : BATCH);
 }
 
 kofn_status
 kofn_npy_write(const char *path, const kofn_bands *bands, kofn_error *err)
 {
-    unsigned char header[3 * ALIGNMENT];
-    if (!kofn_bands_are_complete(bands) || format_header(bands, header) == 0)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "cannot write '%s': %s", path,
-                         kofn_bands_are_complete(bands) ? "its dtype is not carried"
-                                                        : "the matrix lacks rows");
-    struct stat info;
-    if (stat(path, &info) < 0) {
-        if (errno != ENOENT)
-            return file_failure(err, "write", path, errno);
-        return replace_file(path, NULL, bands, err);
-    }
-    if (S_ISDIR(info.st_mode))
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "cannot write '%s': it is a directory", path);
-    if (!S_ISREG(info.st_mode))
-        return write_special(path, bands, err);
-
-    char *target = realpath(path, NULL); // a link stays, the file behind it is replaced
-    if (!target)
-        return file_failure(err, "write", path, errno);
-    kofn_status status = replace_file(target, &info, bands, err);
-    free(target);
-    return status;
+    kofn_npy_file file = {.path = path, .bands = bands};
+    kofn_npy_write_all(&file, 1);
+    return file.error.status == KOFN_OK ? KOFN_OK
+                                        : kofn_fail(err, file.error.status, "%s", file.error.text);
 }

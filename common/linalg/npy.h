@@ -35,4 +35,14 @@ KOFN_MUST_CHECK kofn_status kofn_npy_parse(const void *data, size_t length, uint
 KOFN_MUST_CHECK kofn_status kofn_npy_write(const char *path, const kofn_bands *bands,
                                            kofn_error *err);
 
+typedef struct kofn_npy_file {
+    const char *path;
+    const kofn_bands *bands;
+    kofn_error error; // out: KOFN_OK, or as above
+} kofn_npy_file;
+
+/* Several, each whole or not at all whatever becomes of the others. All are given to the disk before the
+ * first is waited for: a journal that is written for that one has the others' names in it, too. */
+void kofn_npy_write_all(kofn_npy_file *files, size_t count);
+
 #endif

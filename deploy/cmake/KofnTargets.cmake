@@ -10,6 +10,7 @@ if(KOFN_WERROR)
     add_compile_options(-Werror)
 endif()
 if(KOFN_SANITIZE)
+    add_compile_definitions(KOFN_SANITIZED)
     add_compile_options(-fsanitize=${KOFN_SANITIZE} -fno-omit-frame-pointer
         -fno-sanitize-recover=all)
     add_link_options(-fsanitize=${KOFN_SANITIZE})

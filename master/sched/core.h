@@ -24,6 +24,7 @@ struct kofn_sched {
     kofn_link stirred;        // streams whose rounds are to be looked at
     kofn_link cancels;        // actions to take: assignments
     kofn_link outcomes;       // likewise: runs
+    kofn_link recodes;        // likewise
     kofn_link troubled;       // runs with failed tasks
     kofn_link bereaved;       // runs with deaths
     kofn_link suspicious;     // runs with suspects

@@ -8,6 +8,7 @@ static const kofn_policy *const policies[] = {
     &kofn_policy_oneshot,
     &kofn_policy_speculative,
     &kofn_policy_rateless,
+    &kofn_policy_two_stage,
 };
 
 enum { POLICY_COUNT = sizeof policies / sizeof policies[0] };

@@ -11,10 +11,9 @@
  *     the time asked for -> on_tick    queued again by the core, before or after
  *
  * A task that is idle may be sent without having been queued: rateless hands out rows that nobody
- * wanted before. Jobs of a stream share rounds that say which row is whose: rounds names worker and
- * task itself (place), and when a round is over is the core's to ask (stream_run.h). How one to come fits:
- *   two_stage   start wants the uncoded rows and asks for a wake-up; on_tick wants coded rows in
- *               place of what is late. (speculative is the same with copies.)
+ * wanted before, two_stage those that it held back. Jobs of a stream share rounds that say which row is
+ * whose: rounds names worker and task itself (place), and when a round is over is the core's to ask
+ * (stream_run.h).
  *
  * Threads    The scheduler's. No hook blocks, allocates, or fails.
  */
@@ -35,6 +34,8 @@ typedef struct kofn_placed {
 typedef struct kofn_policy {
     const char *name;
     const char *help; // one sentence without a full stop
+    bool repeats;     // what is lost is sent again, and no row of a reserve in its place
+    bool fresh;       // a reserve of rows is worth having, and a family that can have one
 
     /* Bytes of state for a job with so many tasks: zeroed, aligned for any type. */
     size_t (*state_bytes)(size_t tasks);
@@ -64,9 +65,15 @@ typedef struct kofn_policy {
     /* The time of kofn_run_wake_at has come; then has_work is asked again, as without this. Time makes
      * no work where nothing is out: a job without either is at its end. */
     void (*on_tick)(kofn_run *run);
+
+    /* Of a policy that asks for rows: the tasks that they are to make up for, into room for all, and
+     * the share of tasks that are late. And: the code has such rows now, or there are none. */
+    size_t (*list_missing)(const kofn_run *run, size_t *ret_tasks, double *ret_rate);
+    void (*on_recode)(kofn_run *run, bool made);
 } kofn_policy;
 
-extern const kofn_policy kofn_policy_oneshot, kofn_policy_speculative, kofn_policy_rateless;
+extern const kofn_policy kofn_policy_oneshot, kofn_policy_speculative, kofn_policy_rateless,
+    kofn_policy_two_stage;
 extern const kofn_policy kofn_policy_rounds; // of streams: nobody asks for it by name
 
 const kofn_policy *kofn_policy_find(const char *name); // NULL: unknown
@@ -84,8 +91,17 @@ int64_t kofn_run_get_now_ns(const kofn_run *run); // time of the event
 void kofn_run_want(kofn_run *run, size_t task);        // queue a task that is idle or lost
 void kofn_run_want_first(kofn_run *run);               // the n that are sent first, all idle
 void kofn_run_wake_at(kofn_run *run, int64_t when_ns); // after now; KOFN_NEVER_NS: not at all
+void kofn_run_ask_recode(kofn_run *run);               // have rows made; on_recode follows
 size_t kofn_run_count_queued(const kofn_run *run);
 size_t kofn_run_count_out(const kofn_run *run);
+
+/* The first task from `from` on that is idle or lost; false: there is none. Could its answer add
+ * something? */
+bool kofn_run_find_unsent(const kofn_run *run, size_t from, size_t *ret_task);
+bool kofn_run_would_help(const kofn_run *run, size_t task);
+
+/* Would these, with what is answered, give the product? */
+bool kofn_run_would_suffice(const kofn_run *run, const size_t *tasks, size_t count);
 
 /* That worker has nothing to do, and did not fail what it did last. */
 bool kofn_run_is_idle(const kofn_run *run, uint64_t worker);

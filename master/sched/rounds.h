@@ -71,6 +71,7 @@
 #include <stdint.h>
 
 enum { KOFN_SLOTS_MAX = 10000, KOFN_DELAY_MAX = 64 };
+enum { KOFN_PARTS_MAX = 512 }; // of a coded job: to solve for them takes 0.1 s to 1 s
 
 typedef enum kofn_scheme {
     KOFN_SCHEME_DIP,
@@ -103,8 +104,13 @@ const char *kofn_scheme_name(kofn_scheme scheme);
 KOFN_MUST_CHECK kofn_status kofn_rounds_check(const kofn_rounds_config *config, kofn_error *err);
 
 /* Fill what is open (0) of the parts that a job is cut into: as many as the scheme gathers answers of
- * while one worker straggles all the time, as square as can be, z = 1. `slots` is known. */
+ * while one worker straggles all the time, but of a long window no more than the usual ones, unless
+ * `failures` says how many; as square as can be, z = 1. `slots` is known. */
 void kofn_rounds_choose_parts(const kofn_rounds_config *config, kofn_partition *part);
+
+/* Beyond so many parts coding costs more than finer ones bring: each coded row reads both operands
+ * whole, the decoder solves for parts^3, and blocks of them all are sent. 64, or 4 of each slot. */
+size_t kofn_rounds_get_usual_parts(const kofn_rounds_config *config);
 
 /* Fill what is left open, for jobs that take `need` answers: W = T + 1, N = P W - need, lambda = P,
  * B = 1, T = 0 of the baselines, else what W or N say, or 3, or as many as it takes. Errors: those of

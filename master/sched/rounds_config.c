@@ -1,3 +1,4 @@
+#include "common/base/size.h"
 #include "master/sched/scheme.h"
 
 #include <assert.h>
@@ -12,7 +13,10 @@ static const kofn_scheme_ops *const schemes[] = {
     [KOFN_SCHEME_UNCODED] = &kofn_scheme_uncoded,
 };
 
-enum { WINDOW_USUAL = 4 }; // rounds: the paper's, of four workers and of six
+enum {
+    WINDOW_USUAL = 4, // rounds: the paper's, of four workers and of six
+    PARTS_USUAL = 64, // and fewer workers may have as many
+};
 
 enum { SCHEME_COUNT = sizeof schemes / sizeof schemes[0] };
 
@@ -25,11 +29,13 @@ static const kofn_key keys[] = {
      "P: workers of the stream, each with a list of mini-tasks in each round; 0: as many as are "
      "there"},
     {"delay", KOFN_KEY_INT, FIELD(delay), 0, KOFN_DELAY_MAX, "0", NULL,
-     "T: rounds after that of its birth by which a job is finished; 0: window - 1, or 3 for dip"},
+     "T: rounds after that of its birth by which a job is finished; 0: left out, so window - 1, or "
+     "3"},
     {"lambda", KOFN_KEY_INT, FIELD(lambda), 0, KOFN_SLOTS_MAX, "0", NULL,
      "dip: slots that must answer when a job is due; 0: all of them"},
     {"tolerance", KOFN_KEY_REAL, FIELD(tolerance), 0, 1000, "0.25", NULL,
-     "mu: slots get so many times as long again as the first one took before they are stragglers"},
+     "mu: slots get so many times as long again as the first one took before they are "
+     "stragglers; 0: none"},
     {"failures", KOFN_KEY_INT, FIELD(failures), 0, KOFN_SLOTS_MAX *(double)(KOFN_DELAY_MAX + 1),
      "0", NULL, "N: stragglers in any window of rounds that idip bears; 0: slots * window - need"},
     {"window", KOFN_KEY_INT, FIELD(window), 0, KOFN_DELAY_MAX + 1, "0", NULL,
@@ -37,8 +43,9 @@ static const kofn_key keys[] = {
     {"burst", KOFN_KEY_INT, FIELD(burst), 0, KOFN_DELAY_MAX + 1, "0", NULL,
      "B: rounds for which idip_burst expects a straggler to be one, a divisor of failures; 0: 1"},
     {"rescue", KOFN_KEY_REAL, FIELD(rescue), 0, 1e6, "0", NULL,
-     "a round that waits for so many times as long as the first slot took copies what is late; "
-     "0: never"},
+     "a round that waits for so many times as long as the first slot took copies what is late, up "
+     "to "
+     "1 + tolerance as soon as it waits; 0: never"},
 };
 
 const kofn_keys kofn_rounds_keys = {keys, sizeof keys / sizeof keys[0]};
@@ -139,8 +146,15 @@ kofn_rounds_count_rows(const kofn_rounds_config *config, size_t need, size_t *re
     schemes[config->scheme]->count_rows(config, need, ret_plain, ret_coded);
 }
 
+size_t
+kofn_rounds_get_usual_parts(const kofn_rounds_config *config)
+{
+    const size_t usual = WINDOW_USUAL * (size_t)config->slots;
+    return kofn_size_smaller(usual > PARTS_USUAL ? usual : PARTS_USUAL, KOFN_PARTS_MAX);
+}
+
 /* Answers that a job should take: those that the scheme gathers while one worker straggles all the
- * time. */
+ * time, of a long window not in all of its rounds. */
 static size_t
 choose_need(const kofn_rounds_config *r)
 {
@@ -150,10 +164,13 @@ choose_need(const kofn_rounds_config *r)
                           : r->window ? (size_t)r->window
                           : r->delay  ? (size_t)r->delay + 1
                                       : WINDOW_USUAL;
-    if (r->scheme == KOFN_SCHEME_UNCODED || slots == 1)
-        return slots * window;
-    return failures > 0 && failures < slots * window ? slots * window - failures
-                                                     : (slots - 1) * window;
+    if (r->scheme == KOFN_SCHEME_UNCODED)
+        return slots;
+    if (failures > 0 && failures < slots * window)
+        return slots * window - failures;
+    const size_t others = slots > 1 ? slots - 1 : 1;
+    const size_t rounds = kofn_size_smaller(window, kofn_rounds_get_usual_parts(r) / others);
+    return kofn_size_smaller(others * (rounds > 0 ? rounds : 1), KOFN_PARTS_MAX);
 }
 
 void

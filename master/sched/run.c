@@ -30,7 +30,9 @@ kofn_run_get_group(const kofn_run *run, size_t task)
 size_t
 kofn_run_get_group_threshold(const kofn_run *run)
 {
-    return run->code->groups > 0 ? run->code->group_threshold : run->code->threshold;
+    if (run->code->groups > 0)
+        return run->code->group_threshold;
+    return run->code->threshold + 2 * run->accept.liars;
 }
 
 size_t
@@ -58,7 +60,7 @@ init_groups(kofn_run *run)
 
 /* The next idle row of the group, past *passed of its rows, or `none`. */
 static size_t
-find_idle(const kofn_run *run, size_t group, size_t *passed)
+find_fresh(const kofn_run *run, size_t group, size_t *passed)
 {
     const size_t groups = kofn_run_count_groups(run);
     const size_t rows = count_rows(run, group, run->code->tasks);
@@ -76,7 +78,7 @@ bool
 kofn_run_find_fresh(const kofn_run *run, size_t group, size_t *ret_task)
 {
     size_t passed = 0;
-    const size_t task = find_idle(run, group, &passed);
+    const size_t task = find_fresh(run, group, &passed);
     if (task != none)
         *ret_task = task;
     return task != none;
@@ -105,7 +107,8 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     kofn_status status =
         config->count_only && kofn_code_is_certain(job->code)
             ? kofn_decoder_new_counter(job->code, &run->decoder, err)
-            : kofn_decoder_new(job->code, config->max_amplification, &run->decoder, err);
+            : kofn_decoder_new(job->code, job->stream ? INFINITY : config->max_amplification,
+                               &run->decoder, err);
     if (status != KOFN_OK) {
         free(run);
         return status;
@@ -135,6 +138,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     kofn_link_init(&run->in_stream);
     kofn_link_init(&run->parked);
     kofn_link_init(&run->pending);
+    kofn_link_init(&run->recoding);
     *ret_run = run;
     return KOFN_OK;
 }
@@ -365,11 +369,29 @@ kofn_run_lose(kofn_run *run, size_t task)
     run->covered = false;
 }
 
+kofn_status
+kofn_run_recode(kofn_run *run, kofn_code *code, kofn_error *err)
+{
+    for (size_t task = 0; task < code->tasks && code->tasks == run->code->tasks; task++)
+        if (run->tasks[task].state != KOFN_TASK_IDLE &&
+            !kofn_code_has_row_of(code, run->code, task))
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "row %zu was sent, and cannot be another any more", task);
+    const kofn_status status = kofn_decoder_recode(run->decoder, code, err);
+    if (status != KOFN_OK)
+        return status;
+    kofn_code *before = run->code;
+    run->code = kofn_code_ref(code);
+    run->covered = false;
+    kofn_code_destroy(&before);
+    return KOFN_OK;
+}
+
 bool
 kofn_run_is_spare(const kofn_run *run, size_t task)
 {
     const uint32_t state = run->tasks[task].state;
-    return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED &&
+    return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED && run->accept.liars == 0 &&
            !kofn_decoder_would_help(run->decoder, task);
 }
 
@@ -429,7 +451,7 @@ list_coming(const kofn_run *run, size_t *ret_tasks)
 }
 
 /* For each lost task the one that would be sent for it: a fresh row of its group while there are
- * any, else itself. */
+ * any, else itself; and always itself where that failed, or the policy wants it so. */
 static size_t
 list_stand_ins(kofn_run *run, size_t *ret_tasks)
 {
@@ -438,8 +460,8 @@ list_stand_ins(kofn_run *run, size_t *ret_tasks)
         run->groups[g].passed = 0;
     for (size_t i = 0; i < lost; i++) {
         const size_t group = kofn_run_get_group(run, ret_tasks[i]);
-        const bool failed = kofn_run_count_failures(run, ret_tasks[i]) > 0;
-        const size_t fresh = failed ? none : find_idle(run, group, &run->groups[group].passed);
+        const bool again = run->policy->repeats || kofn_run_count_failures(run, ret_tasks[i]) > 0;
+        const size_t fresh = again ? none : find_fresh(run, group, &run->groups[group].passed);
         if (fresh != none)
             ret_tasks[i] = fresh;
     }
@@ -504,9 +526,10 @@ kofn_run_replace_lost(kofn_run *run, size_t *scratch)
     size_t coming = run->count[KOFN_TASK_OUT] + run->count[KOFN_TASK_QUEUED];
     if (lost == 0 || (kofn_code_is_certain(run->code) && kept < enough && kept + coming >= enough))
         return;
-    if (kofn_run_is_promised_less(run)) { // fewer than were sent, so no more than lost
-        (void)list_stand_ins(run, scratch);
-        want_stand_ins(run, scratch, enough - kept - coming);
+    if (kofn_run_is_promised_less(run) || run->accept.liars > 0) { // any will do
+        const size_t listed = list_stand_ins(run, scratch);
+        const size_t missing = enough > kept + coming ? enough - kept - coming : listed;
+        want_stand_ins(run, scratch, missing < listed ? missing : listed);
         return;
     }
     if (kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET) {
@@ -584,6 +607,12 @@ kofn_run_wake_at(kofn_run *run, int64_t when_ns)
 }
 
 void
+kofn_run_ask_recode(kofn_run *run)
+{
+    run->recode = KOFN_RECODE_WANTED;
+}
+
+void
 kofn_run_want_first(kofn_run *run)
 {
     for (size_t task = 0; task < kofn_code_first_tasks(run->code); task++)
@@ -600,6 +629,30 @@ size_t
 kofn_run_count_out(const kofn_run *run)
 {
     return run->count[KOFN_TASK_OUT];
+}
+
+bool
+kofn_run_find_unsent(const kofn_run *run, size_t from, size_t *ret_task)
+{
+    size_t task = from;
+    while (task < run->code->tasks && run->tasks[task].state != KOFN_TASK_IDLE &&
+           run->tasks[task].state != KOFN_TASK_LOST)
+        task++;
+    if (task < run->code->tasks)
+        *ret_task = task;
+    return task < run->code->tasks;
+}
+
+bool
+kofn_run_would_help(const kofn_run *run, size_t task)
+{
+    return kofn_decoder_would_help(run->decoder, task);
+}
+
+bool
+kofn_run_would_suffice(const kofn_run *run, const size_t *tasks, size_t count)
+{
+    return kofn_decoder_would_suffice(run->decoder, tasks, count);
 }
 
 bool

@@ -45,6 +45,12 @@ typedef enum kofn_run_state {
     KOFN_RUN_FAILED,    // over: FAIL was said, and the record goes when that action is taken
 } kofn_run_state;
 
+typedef enum kofn_recode_state {
+    KOFN_RECODE_NONE,
+    KOFN_RECODE_WANTED, // by its policy
+    KOFN_RECODE_ASKED,  // RECODE was said
+} kofn_recode_state;
+
 typedef struct kofn_hint { // a worker that has coded blocks of a task
     struct kofn_hint *next_of_task, *next_of_worker;
     uint64_t worker;
@@ -122,10 +128,13 @@ struct kofn_run {
     bool waited, poor, forgotten;
     kofn_error error; // of a run that failed
 
+    kofn_recode_state recode;
+    kofn_link recoding; // among those whose RECODE is to be said
+
     kofn_map hints; // kofn_hint, the first of each worker
     bool loose;     // tasks are not left to those that have their blocks
 
-    size_t sent, answered, backups, replaced, fresh, held;
+    size_t sent, answered, backups, replaced, fresh, held, refuted;
     kofn_map seen; // workers that were given a task
     kofn_run_task tasks[];
 };
@@ -152,6 +161,10 @@ void kofn_run_detach(kofn_run *run, kofn_assignment *a);
 
 /* The first answer of a task that has no copy left: feeds the decoder. Fails as that does. */
 KOFN_MUST_CHECK kofn_status kofn_run_keep(kofn_run *run, size_t task, kofn_error *err);
+
+/* Rows that were never sent are others from now on. On failure nothing changes. INVALID_ARGUMENT: so
+ * are those that were, or it is another code. */
+KOFN_MUST_CHECK kofn_status kofn_run_recode(kofn_run *run, kofn_code *code, kofn_error *err);
 
 /* An assignment of the task came to nothing: without another copy the task is lost. */
 void kofn_run_lose(kofn_run *run, size_t task);

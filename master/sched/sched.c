@@ -7,6 +7,7 @@
  */
 #include "master/sched/sched.h"
 #include "common/base/clock.h"
+#include "common/code/liars.h"
 #include "master/sched/core.h"
 
 #include <assert.h>
@@ -31,6 +32,13 @@ static const kofn_key keys[] = {
      3.6e12, "10ms", NULL, "speculative: never copy a task that is out for less than this"},
     {"backup_quantile", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, backup_quantile), 0.01, 1,
      "0.5", NULL, "speculative: share of a job's tasks whose times must be known to judge by them"},
+    {"stage_factor", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, stage_factor), 1, 1000, "2",
+     NULL, "two_stage: coded tasks for one that is out past this times what stage_quantile says"},
+    {"stage_quantile", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, stage_quantile), 0, 1,
+     "0.5", NULL,
+     "two_stage: the time by which this share of the first stage answered; 0: the fastest"},
+    {"stage_floor", KOFN_KEY_DURATION, KOFN_KEY_FIELD(kofn_sched_config, stage_floor_ns), 1e5,
+     3.6e12, "10ms", NULL, "two_stage: no coded tasks for one that is out for less than this"},
     {"wait_for_better", KOFN_KEY_DURATION, KOFN_KEY_FIELD(kofn_sched_config, wait_for_better_ns), 0,
      6e10, "100ms", NULL, "longest wait for one more answer to a badly conditioned set"},
     {"max_amplification", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, max_amplification), 0,
@@ -52,6 +60,15 @@ check_config(const kofn_sched_config *c, kofn_error *err)
         return kofn_fail(err, KOFN_OUT_OF_RANGE,
                          "backup_quantile is %g, need more than 0 and at most 1",
                          c->backup_quantile);
+    if (!(c->stage_factor >= 1))
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "stage_factor is %g, need at least 1",
+                         c->stage_factor);
+    if (!(c->stage_quantile >= 0 && c->stage_quantile <= 1))
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "stage_quantile is %g, need 0 to 1",
+                         c->stage_quantile);
+    if (c->stage_floor_ns <= 0)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "stage_floor is %" PRId64 " ns, need more than 0",
+                         c->stage_floor_ns);
     if (c->wait_for_better_ns < 0)
         return kofn_fail(err, KOFN_OUT_OF_RANGE,
                          "wait_for_better is %" PRId64 " ns, need 0 or more",
@@ -80,6 +97,7 @@ kofn_sched_new(const kofn_sched_config *config, kofn_sched **ret_sched, kofn_err
     kofn_link_init(&s->stirred);
     kofn_link_init(&s->cancels);
     kofn_link_init(&s->outcomes);
+    kofn_link_init(&s->recodes);
     kofn_link_init(&s->troubled);
     kofn_link_init(&s->bereaved);
     kofn_link_init(&s->suspicious);
@@ -180,6 +198,7 @@ end_run(kofn_sched *s, kofn_run *run)
     kofn_link_remove(&run->troubled);
     kofn_link_remove(&run->bereaved);
     kofn_link_remove(&run->suspicious);
+    kofn_link_remove(&run->recoding);
     kofn_link_insert_before(&s->outcomes, &run->pending);
     s->open--;
 }
@@ -323,7 +342,7 @@ explain_end(const kofn_run *run)
         return "too badly conditioned; take fewer parts or another family";
     if (run->stream)
         return "their rows do not span it; take another family or a larger field";
-    return run->policy == &kofn_policy_rateless
+    return run->policy == &kofn_policy_rateless || run->policy == &kofn_policy_two_stage
                ? "their random rows do not span it; take more tasks or another seed"
                : "their random rows do not span it; take more tasks or another seed, or policy "
                  "rateless, which sends fresh rows";
@@ -333,8 +352,7 @@ static void
 fail_at_end(kofn_run *run)
 {
     const size_t kept = run->count[KOFN_TASK_KEPT];
-    const size_t unused = run->code->reserve > 0 ? run->count[KOFN_TASK_IDLE] : 0;
-    const size_t tasks = run->code->tasks - unused;
+    const size_t tasks = run->code->tasks - run->count[KOFN_TASK_IDLE];
     if (run->accept.kind == KOFN_ACCEPT_ERROR)
         kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
                   "%zu answers of the %zu tasks of this %s code give an error of up to %.2g, and "
@@ -379,6 +397,8 @@ kofn_core_refresh(kofn_sched *s, kofn_run *run)
     if (kofn_run_is_over(run))
         return;
     const bool sends = run->state != KOFN_RUN_SETTLING;
+    if (run->recode == KOFN_RECODE_WANTED && !kofn_link_is_listed(&run->recoding))
+        kofn_link_insert_before(&s->recodes, &run->recoding);
     kofn_turns_set_ready(&s->turns, run, sends && run->policy->has_work(run));
     int64_t due_ns = run->deadline_ns;
     if (sends && run->wake_ns < due_ns)
@@ -561,6 +581,8 @@ kofn_sched_job_add(kofn_sched *s, int64_t now_ns, const kofn_sched_job *job, kof
         return kofn_fail(err, KOFN_ALREADY_EXISTS, "job %" PRIx64 " is known already", job->id);
     kofn_run *run = NULL;
     kofn_status status = kofn_accept_check(&job->accept, job->code, err);
+    if (status == KOFN_OK && job->accept.liars > 0)
+        status = kofn_liars_check(job->code, job->accept.liars, err);
     if (status == KOFN_OK && job->stream != 0)
         status = kofn_core_check_stream(s, job, err);
     if (status == KOFN_OK)
@@ -753,6 +775,16 @@ kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker)
     lose_worker(s, worker, true);
 }
 
+void
+kofn_sched_refute(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment)
+{
+    kofn_core_advance(s, now_ns);
+    kofn_assignment *a = kofn_crew_find_assignment(&s->crew, assignment);
+    if (a && a->worker_id == worker)
+        a->run->refuted++;
+    lose_worker(s, worker, false);
+}
+
 static bool
 was_issued(const kofn_sched *s, uint64_t assignment)
 {
@@ -783,14 +815,32 @@ spare_group(kofn_sched *s, kofn_run *run, size_t task)
     }
 }
 
+/* Rows that were made for products which have come since are not waited for either. */
+static void
+spare_made(kofn_sched *s, kofn_run *run)
+{
+    for (size_t task = kofn_code_first_tasks(run->code); task < run->code->tasks; task++) {
+        const uint32_t state = run->tasks[task].state;
+        if ((state != KOFN_TASK_OUT && state != KOFN_TASK_QUEUED) || !kofn_run_is_spare(run, task))
+            continue;
+        withdraw(s, run, task);
+        kofn_run_spare(run, task);
+    }
+}
+
 /* What an answer means to a run to which tasks may still be sent. */
 static void
 follow_answer(kofn_sched *s, kofn_run *run, const kofn_assignment *a)
 {
     if (run->policy->on_answer)
         run->policy->on_answer(run, a);
-    if (run->code->groups > 0 && kofn_decoder_get_state(run->decoder) == KOFN_DECODE_NOT_YET)
+    if (run->accept.liars > 0 || // then answers that add nothing are what finds the wrong ones
+        kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET)
+        return;
+    if (run->code->groups > 0)
         spare_group(s, run, a->task);
+    if (run->code->staged)
+        spare_made(s, run);
 }
 
 kofn_verdict
@@ -884,6 +934,22 @@ kofn_sched_task_return(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t 
     drop_assignment(s, a, KOFN_ENDED_LOST);
     consider(s, run);
     kofn_crew_recycle(&s->crew, a);
+}
+
+kofn_status
+kofn_sched_job_recode(kofn_sched *s, int64_t now_ns, uint64_t job, kofn_code *code, kofn_error *err)
+{
+    kofn_core_advance(s, now_ns);
+    kofn_run *run = find_running(s, job);
+    if (!run || run->recode != KOFN_RECODE_ASKED)
+        return kofn_fail(err, KOFN_NOT_FOUND, "job %" PRIx64 " does not want rows", job);
+    const kofn_status status = code ? kofn_run_recode(run, code, err) : KOFN_OK;
+    run->recode = KOFN_RECODE_NONE;
+    if (run->state == KOFN_RUN_SETTLING)
+        return status;
+    run->policy->on_recode(run, code && status == KOFN_OK);
+    consider(s, run);
+    return status;
 }
 
 void
@@ -1177,6 +1243,20 @@ tell_cancel(kofn_sched *s, kofn_assignment *a, kofn_action *ret_action)
 }
 
 static void
+tell_recode(kofn_run *run, kofn_action *ret_action)
+{
+    run->recode = KOFN_RECODE_ASKED;
+    *ret_action = (kofn_action){.kind = KOFN_ACTION_RECODE, .job = run->id};
+}
+
+static kofn_run *
+take_recode(kofn_sched *s)
+{
+    kofn_link *link = kofn_list_take_first(&s->recodes);
+    return link ? KOFN_OWNER(link, kofn_run, recoding) : NULL;
+}
+
+static void
 tell_outcome(kofn_run *run, kofn_action *ret_action)
 {
     const bool failed = run->state == KOFN_RUN_FAILED;
@@ -1207,6 +1287,11 @@ kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action)
         kofn_run *run = take_outcome(s);
         if (run) {
             tell_outcome(run, ret_action);
+            return true;
+        }
+        run = take_recode(s);
+        if (run) {
+            tell_recode(run, ret_action);
             return true;
         }
         if (dispatch(s, ret_action))
@@ -1240,12 +1325,22 @@ kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_v
         .replaced = run->replaced,
         .fresh = run->fresh,
         .held = run->held,
+        .refuted = run->refuted,
         .workers = run->seen.count,
         .decodable = run->state == KOFN_RUN_IMPROVING || run->state == KOFN_RUN_SETTLING ||
                      run->state == KOFN_RUN_DECODED,
         .bound = isfinite(run->look.bound) ? run->look.bound : 0,
     };
     return true;
+}
+
+size_t
+kofn_sched_job_list_missing(const kofn_sched *s, uint64_t job, size_t *ret_tasks, double *ret_rate)
+{
+    const kofn_run *run = find_running(s, job);
+    if (!run || !run->policy->list_missing)
+        return 0;
+    return run->policy->list_missing(run, ret_tasks, ret_rate);
 }
 
 bool

@@ -3,8 +3,9 @@
  *     job_add, job_cancel                          SEND    put this task on that worker
  *     worker_join, worker_leave, worker_lose, -->  CANCEL  the worker may drop it
  *     worker_die, answer, task_fail, tick,         DECODE  the answers kept so far suffice
- *     stream_open, stream_close                            for what the job accepts
+ *     stream_open, stream_close, job_recode                for what the job accepts
  *                                                  FAIL    the job cannot or may not go on
+ *                                                  RECODE  make rows for what is late
  *
  * The daemon drives it with real time, the tests with a script, the simulator with virtual time.
  * The same calls give the same actions: ties are broken by number, never by address.
@@ -22,13 +23,16 @@
  * Lost work   When a worker is lost, or fails a task, what it held is queued again only if the
  *             answers kept and the tasks still out or queued cannot suffice. Of a code with a
  *             reserve a fresh row of the same group is queued instead of a lost one, until all were
- *             sent. A job without any live worker waits for one until its deadline.
+ *             sent; under two_stage, where lost ones cost no arithmetic, it is that one. A job without any live worker waits for one until its deadline.
  * Held work   A worker may have an answer of a job from before its connection, or this process, was
  *             new. A job that can use it adopts it: the task is out there, beyond the worker's credit,
  *             since there is nothing to be sent or computed; where another has the task, beside it.
  * Affinity    A worker that has coded blocks of a queued task gets that one before others, and others
  *             leave it to it as long as it could take it at once, without another task of the job
  *             and no slower than half the median. Whoever is free never waits for one that is not.
+ * Liars       A worker that was found to answer wrongly is barred. A job may take 2 b answers more than
+ *             its product does, for b that are wrong: then every distinct answer is of use, and it goes
+ *             by their number alone; its code is one any k answers of which suffice.
  * Deaths      A task that one worker after another dies of fails its job (deaths.h), if the job does
  *             not end without it while proof is held back. Before that, as a suspect, it runs where
  *             nothing else does: it is sent before all others, if need be to the first worker that is
@@ -53,7 +57,7 @@
  *             does what it has. Credit, turns and deadlines hold as for all jobs, and the oldest job
  *             of a stream takes the turns of all. What came to nothing is given again by its rounds, and
  *             is no reason to give up but on all workers of the stream (UNAVAILABLE), or three
- *             (ABORTED). A set that is POOR is decoded at once, since rounds do not wait.
+ *             (ABORTED). No set is POOR, since rounds do not wait.
  *             Deaths of any rows of a job count together, until a row that was sent after the last
  *             one is answered. A suspect gets one row out at a time, to a worker that has nothing else.
  * Units       Times are absolute monotonic nanoseconds given by the caller; never decreasing.
@@ -81,6 +85,9 @@ typedef struct kofn_sched_config {
     double backup_factor;       // speculative: a copy goes out past this times the median task
     int64_t backup_floor_ns;    // and never before this
     double backup_quantile;     // and not before this share of the tasks has answered (0.5)
+    double stage_factor;        // two_stage: coded tasks go out past this times
+    double stage_quantile;      // what this share of the first ones took; 0: the fastest
+    int64_t stage_floor_ns;     // and never before this
     int64_t wait_for_better_ns; // longest wait for one more answer to a POOR set
     double max_amplification;   // what makes a set POOR; 0: the decoder's default
     /* For simulation, and no key: any `threshold` answers of a code that is certain suffice, whatever
@@ -104,6 +111,8 @@ typedef struct kofn_accept {
     double error;      // of |C' - C| / (|A| |B|): more than 0
     bool best;         // when time or answers run out: the best estimate
     int64_t settle_ns; // once an estimate would do: wait so long for the product
+    size_t liars;      // b: so many answers may be wrong (liars.h), and it takes 2 b more than the
+                       // product does; then it accepts nothing else
 } kofn_accept;
 
 /* Answers that what is accepted takes in the worst case; where that is an error, what the product
@@ -111,8 +120,8 @@ typedef struct kofn_accept {
 size_t kofn_accept_enough(const kofn_accept *accept, const kofn_code *code);
 
 /* Can all tasks of the code together give what is accepted? INVALID_ARGUMENT: they cannot, or the
- * error is none; with the nearest that works. kofn_sched_job_add asks for itself, but for what
- * takes time: whether the error can be reached. */
+ * error is none; with the nearest that works. OUT_OF_RANGE: with so many liars they cannot, n < k + 2 b.
+ * kofn_sched_job_add asks for itself, but for what takes time: whether the error can be reached. */
 KOFN_MUST_CHECK kofn_status kofn_accept_check(const kofn_accept *accept, const kofn_code *code,
                                               kofn_error *err);
 
@@ -138,6 +147,7 @@ typedef enum kofn_action_kind {
     KOFN_ACTION_CANCEL, // the assignment is over: its answer would be dropped
     KOFN_ACTION_DECODE, // the job is over for the scheduler: nothing of it is out any more
     KOFN_ACTION_FAIL,   // likewise
+    KOFN_ACTION_RECODE, // rows for the reserve of its code are wanted: kofn_sched_job_recode follows
 } kofn_action_kind;
 
 typedef struct kofn_action {
@@ -170,8 +180,9 @@ void kofn_sched_destroy(kofn_sched **sched_p);
 /* ---- events: each may make actions ----------------------------------------------------------- */
 
 /* NOT_FOUND: no such policy (with the nearest), or stream. INVALID_ARGUMENT: id 0; it accepts what the
- * code never gives, or an error of 0; of a stream: what does not fit it, or accepts less than the
- * product. FAILED_PRECONDITION: the stream was closed. ALREADY_EXISTS: the id. RESOURCE_EXHAUSTED. */
+ * code never gives, or an error of 0; of a stream: what does not fit it, or accepts other than the
+ * product. FAILED_PRECONDITION: the stream was closed; the code has no parity (kofn_liars_check), as
+ * OUT_OF_RANGE. ALREADY_EXISTS: the id. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_sched_job_add(kofn_sched *s, int64_t now_ns,
                                                const kofn_sched_job *job, kofn_error *err);
 
@@ -214,6 +225,11 @@ void kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns, uint64_t worker);
 void kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker);
 void kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker);
 
+/* An answer of the worker was found to be wrong: before kofn_sched_answer was told of it, when this is
+ * its assignment, or later (0). The worker is barred: it is gone, as lost, with what it has, which is
+ * neither death nor failure of those tasks, and others get them. Who calls keeps it from joining again. */
+void kofn_sched_refute(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
+
 kofn_verdict kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
 
 /* The worker says that it has the answer of this task, or computes it. True: the job can use it, and
@@ -224,6 +240,12 @@ bool kofn_sched_adopt(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t j
 
 /* What the worker was to send it has not got any more, which is no failure: the task is lost there. */
 void kofn_sched_task_return(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
+
+/* What RECODE asked for: the job's code with rows in its reserve where there were none (staged.h), all
+ * of which are sent; or NULL: none could be made, or they are not worth it. NOT_FOUND: it is not asked
+ * for any more. INVALID_ARGUMENT: the code is not that of the job, which goes on as without. */
+KOFN_MUST_CHECK kofn_status kofn_sched_job_recode(kofn_sched *s, int64_t now_ns, uint64_t job,
+                                                  kofn_code *code, kofn_error *err);
 
 /* A hint: the worker has coded blocks of the task, of so many bytes; said again, of so many more. Comes
  * soon after job_add; one too many, or of what is not known, is dropped. */
@@ -240,7 +262,7 @@ void kofn_sched_tick(kofn_sched *s, int64_t now_ns);
 /* ---- what follows ---------------------------------------------------------------------------- */
 
 /* Take the next action; false when there is none. Drain after each event: CANCELs come first, then
- * DECODEs and FAILs, then SENDs, which are not stored but made here, one for each call. */
+ * DECODEs and FAILs, RECODEs, then SENDs, which are not stored but made here, one for each call. */
 bool kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action);
 
 /* When tick is wanted next: KOFN_NEVER_NS if nothing waits for time. */
@@ -253,6 +275,7 @@ typedef struct kofn_sched_job_view {
     size_t backups, replaced;
     size_t fresh;   // tasks of the code's reserve that were sent
     size_t held;    // answers that were adopted; not among those sent
+    size_t refuted; // answers that were found to be wrong before they were kept
     size_t workers; // distinct ones that were given a task
     bool decodable; // those here suffice for what the job accepts
     double bound;   // of the best estimate's error, when last looked; 0: not looked
@@ -267,6 +290,11 @@ typedef struct kofn_sched_worker_view {
 } kofn_sched_worker_view;
 
 bool kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_view);
+/* For RECODE: the tasks that rows are to make up for, into room for all of the code; how many; and the
+ * share of its tasks that have been late so far. 0: none are asked for. */
+size_t kofn_sched_job_list_missing(const kofn_sched *s, uint64_t job, size_t *ret_tasks,
+                                   double *ret_rate);
+
 bool kofn_sched_get_worker(const kofn_sched *s, uint64_t worker, kofn_sched_worker_view *ret_view);
 
 typedef struct kofn_sched_stream_view {

@@ -71,7 +71,7 @@ kofn_stream_run_check(const kofn_stream_run *stream, const kofn_sched_job *job, 
         return kofn_fail(err, KOFN_FAILED_PRECONDITION,
                          "stream %" PRIx64 " was closed: open another one", stream->id);
     if (job->accept.kind == KOFN_ACCEPT_ERROR || job->accept.best || job->accept.settle_ns > 0 ||
-        code->enough < code->threshold)
+        job->accept.liars > 0 || code->enough < code->threshold)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "a job of a stream ends with the product, at once: accept nothing else");
     if (code->threshold != stream->need)

@@ -50,12 +50,6 @@ kofn_trace_count(const kofn_trace *trace)
     return trace->rounds < trace->capacity ? (size_t)trace->rounds : trace->capacity;
 }
 
-bool
-kofn_trace_was_late(const kofn_trace *trace, uint64_t round, size_t slot)
-{
-    return row_of(trace, round)[slot / 8] >> slot % 8 & 1;
-}
-
 void
 kofn_trace_copy(const kofn_trace *trace, unsigned char *ret_rows)
 {

@@ -29,9 +29,8 @@ void kofn_trace_fini(kofn_trace *trace);               // accepts zeros
 void kofn_trace_add(kofn_trace *trace);
 void kofn_trace_mark(kofn_trace *trace, size_t slot);
 
-/* Of rounds that are kept: the latest kofn_trace_count. */
+/* Of rounds, the latest: so many are kept. */
 size_t kofn_trace_count(const kofn_trace *trace);
-bool kofn_trace_was_late(const kofn_trace *trace, uint64_t round, size_t slot);
 
 /* ret_rows [kofn_trace_count, row_bytes], the oldest first. */
 void kofn_trace_copy(const kofn_trace *trace, unsigned char *ret_rows);

@@ -1,4 +1,5 @@
 #include "master/sched/worth.h"
+#include "common/code/liars.h"
 #include "master/sched/run.h"
 
 #include <math.h>
@@ -12,7 +13,8 @@
 bool
 kofn_run_is_promised_less(const kofn_run *run)
 {
-    return run->accept.kind == KOFN_ACCEPT_PROMISE && run->code->enough < run->code->threshold;
+    return run->accept.kind == KOFN_ACCEPT_PROMISE && run->accept.liars == 0 &&
+           run->code->enough < run->code->threshold;
 }
 
 size_t
@@ -71,7 +73,7 @@ take_bound(kofn_status made, kofn_decode_plan *plan)
     return bound;
 }
 
-/* The smallest bound that the answers so far give. An exact plan is a copy and comes first, and only
+/* The smallest bound that the answers so far give. An exact plan comes first, in the reals a copy, and only
  * where its bound is not within `error` does anything else. */
 static kofn_look
 look_at(const kofn_decoder *decoder, double noise, double error)
@@ -118,6 +120,8 @@ kofn_run_weigh(kofn_run *run)
         return weigh_error(run);
     const size_t kept = run->count[KOFN_TASK_KEPT];
     const kofn_decode_state state = kofn_decoder_get_state(run->decoder);
+    if (run->accept.liars > 0 && kept < kofn_run_get_enough(run))
+        return KOFN_WORTH_NOTHING;
     if (is_only_near(run->code, kept) && run->accept.kind == KOFN_ACCEPT_EXACT)
         return KOFN_WORTH_NOTHING;
     if (state == KOFN_DECODE_EXACT)
@@ -132,10 +136,29 @@ kofn_run_weigh(kofn_run *run)
 size_t
 kofn_accept_enough(const kofn_accept *accept, const kofn_code *code)
 {
+    if (accept->liars > 0)
+        return code->threshold + 2 * accept->liars;
     if (accept->kind == KOFN_ACCEPT_PROMISE)
         return code->enough;
     const size_t tasks = kofn_code_first_tasks(code);
     return code->threshold < tasks ? code->threshold : tasks;
+}
+
+static kofn_status
+check_liars(const kofn_accept *accept, const kofn_code *code, size_t tasks, kofn_error *err)
+{
+    const size_t k = code->threshold, b = accept->liars;
+    if (accept->kind == KOFN_ACCEPT_ERROR || accept->best || accept->settle_ns > 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "liars are found by parity of the product's answers, and an estimate is "
+                         "accepted: verify by freivalds, or accept the product alone");
+    if (b > KOFN_LIARS_MAX || tasks < k + 2 * b)
+        return kofn_fail(
+            err, KOFN_OUT_OF_RANGE,
+            "n = %zu tasks < k + 2 b: of %s any k = %zu answers suffice, and of k + 2 b "
+            "b = %zu may be wrong, at most %d; take more tasks, or fewer liars",
+            tasks, code->family, k, b, KOFN_LIARS_MAX);
+    return KOFN_OK;
 }
 
 kofn_status
@@ -152,7 +175,7 @@ kofn_accept_check(const kofn_accept *accept, const kofn_code *code, kofn_error *
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "accept error: accept_error is %g, need more than 0, like 1e-6",
                          accept->error);
-    return KOFN_OK;
+    return accept->liars > 0 ? check_liars(accept, code, tasks, err) : KOFN_OK;
 }
 
 /* A decoder that has all answers but those of a reserve. */

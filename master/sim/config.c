@@ -72,7 +72,7 @@ settle_jobs(kofn_sim_config *config, kofn_error *err)
         .cols = LARGE,
         .workers = (size_t)config->workers,
         .reserve =
-            strcmp(config->policy, "rateless") == 0 ? KOFN_RESERVE_ALWAYS : KOFN_RESERVE_NONE,
+            kofn_policy_find(config->policy)->fresh ? KOFN_RESERVE_ALWAYS : KOFN_RESERVE_NONE,
     };
     return kofn_code_spec_complete(&config->code, &context, err);
 }

@@ -112,12 +112,21 @@ add_plain(planner *p)
     return status;
 }
 
+/* Parts that are asked for, and that a master decodes. */
+static int64_t
+count_most(const planner *p, int64_t all)
+{
+    const int64_t asked = p->query->parts > 0 ? p->query->parts : all;
+    const int64_t most = asked < all ? asked : all;
+    return most < KOFN_PARTS_MAX ? most : KOFN_PARTS_MAX;
+}
+
 static kofn_status
 add_polynomial(planner *p)
 {
-    const int64_t workers = p->query->base.workers;
+    const int64_t workers = p->query->base.workers, most = count_most(p, workers - 1);
     kofn_status status = KOFN_OK;
-    for (int64_t i = 0, need; (need = step_of(workers - 1, STEPS, i)) > 0 && status == KOFN_OK; i++)
+    for (int64_t i = 0, need; (need = step_of(most, STEPS, i)) > 0 && status == KOFN_OK; i++)
         status = add(p, 4, stream_of(p, KOFN_SCHEME_POLYNOMIAL, need), (double)workers, true);
     return status;
 }
@@ -126,7 +135,7 @@ static kofn_status
 add_dip(planner *p, int64_t delay)
 {
     const int64_t workers = p->query->base.workers, all = workers * (delay + 1);
-    const int64_t most = p->query->parts > 0 && p->query->parts < all ? p->query->parts : all;
+    const int64_t most = count_most(p, all);
     kofn_status status = KOFN_OK;
     for (int64_t i = 0, need; (need = step_of(most, STEPS, i)) > 0; i++)
         for (int64_t lambda = 1; lambda < 2 * workers && status == KOFN_OK; lambda *= 2) {
@@ -153,7 +162,7 @@ add_idip(planner *p, int64_t delay, int64_t burst)
         c.rounds.window = window;
         c.rounds.failures = n * burst;
         c.rounds.burst = burst > 1 ? burst : 0; // which idip does not have
-        if (p->query->parts == 0 || need <= p->query->parts)
+        if (need <= count_most(p, all))
             status = add(p, burst > 1 ? 7 : 6, c, (double)all, true);
     }
     return status;

@@ -26,7 +26,7 @@ typedef struct kofn_stream_query {
     kofn_sim_config
         base;      // workers, stragglers, rounds.tolerance and rescue, times, seed, credit, sched
     int64_t delay; // T at most: job i + T + 1 may need the result of job i
-    int64_t parts; // x y at most; 0: P (T + 1)
+    int64_t parts; // x y at most; 0: P (T + 1), up to KOFN_PARTS_MAX
     int64_t limit; // rows of each scheme; 0: 1
     double work;   // tasks in all, about; 0: 4e6
 } kofn_stream_query;

@@ -279,6 +279,8 @@ drain(run *r)
         case KOFN_ACTION_FAIL:
             status = end_job(r, &action);
             break;
+        case KOFN_ACTION_RECODE: // of batches alone
+            break;
         }
     }
     return status;

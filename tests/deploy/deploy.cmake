@@ -7,10 +7,11 @@ add_test(NAME deploy_files COMMAND ${folder}/files ${CMAKE_SOURCE_DIR} $<TARGET_
 add_test(NAME slurm COMMAND ${folder}/slurm ${programs})
 set_tests_properties(deploy_files slurm PROPERTIES LABELS deploy TIMEOUT 120)
 add_test(NAME network_partition COMMAND ${folder}/partition ${programs})
-set_tests_properties(network_partition PROPERTIES LABELS netns TIMEOUT 300 SKIP_RETURN_CODE 77)
+set_tests_properties(network_partition PROPERTIES LABELS netns TIMEOUT 300 PROCESSORS 2
+    SKIP_RETURN_CODE 77)
 
 # Of the packages that deploy/package has put into build/packages:  ctest -C packages -L packages
-foreach(name packages two-vms ansible)
+foreach(name ansible two-vms packages) # the longest first
     add_test(NAME ${name} COMMAND ${folder}/${name} ${CMAKE_SOURCE_DIR}/build/packages
         CONFIGURATIONS packages)
     set_tests_properties(${name} PROPERTIES LABELS packages TIMEOUT 600 SKIP_RETURN_CODE 77)

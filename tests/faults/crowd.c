@@ -2,6 +2,7 @@
 
 #include "client/kofn.h"
 #include "common/base/clock.h"
+#include "common/base/hash.h"
 #include "common/base/rng.h"
 
 #include <inttypes.h>
@@ -94,17 +95,17 @@ fill(kofn_rng *rng, double *at, size_t count)
         at[i] = (double)(kofn_rng_u64(rng) % (2 * ELEMENT_MAX + 1)) - ELEMENT_MAX;
 }
 
-/* FNV-1a over the elements as whole numbers. */
+/* Over the elements as whole numbers. */
 static uint64_t
 digest_add(uint64_t digest, double element)
 {
-    return (digest ^ (uint64_t)llround(element)) * UINT64_C(0x100000001b3);
+    return kofn_hash_word(digest, (uint64_t)llround(element));
 }
 
 static uint64_t
 digest_begin(size_t rows, size_t cols)
 {
-    return digest_add(digest_add(UINT64_C(0xcbf29ce484222325), (double)rows), (double)cols);
+    return digest_add(digest_add(KOFN_HASH_START, (double)rows), (double)cols);
 }
 
 static uint64_t

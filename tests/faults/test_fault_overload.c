@@ -3,8 +3,8 @@
  *
  * Workers wait a fixed time for each task, so the capacity is known: WORKERS / SLEEP. Callers do
  * not try again, and each offers its next product when its time has come, whatever became of the
- * last. Once with products that are waited for; once with jobs that are submitted to a store, each
- * of which must be done, and right, if it was accepted.
+ * last, unless OUT_MAX are out. Once with products that are waited for; once with jobs that are
+ * submitted to a store, each of which must be done, and right, if it was accepted.
  */
 #include "tests/assert.h"
 #include "tests/faults/faults.h"
@@ -25,6 +25,10 @@ enum {
     N = 64,
     LIMIT_MIB = 32,
     TIMES = 10,
+    /* Offers of a caller that are out: more than its share of what the limit has room for (some 40), so
+     * that there are refusals. Without an end to them those that a master short of the processor has
+     * not read yet pile up in its socket, which no limit counts. */
+    OUT_MAX = 72,
 };
 
 typedef char job_name[KOFN_CLIENT_JOB_MAX];
@@ -74,16 +78,16 @@ settle(caller *self, kofn_call **call)
     count_ending(self, status, &result);
 }
 
-/* Take what has ended, until the next offer is due. */
+/* Take what has ended, until the next offer is due and may be made. */
 static void
 settle_until(caller *self, kofn_client *client, double until_s, size_t *open)
 {
-    for (double left_s; (left_s = until_s - fault_now_s()) > 0;) {
+    for (double left_s; (left_s = until_s - fault_now_s()) > 0 || *open == OUT_MAX;) {
+        const int64_t wait_ms = *open == OUT_MAX ? 100 : (int64_t)(left_s * 1e3);
         kofn_call *call = NULL;
         if (*open == 0) {
             fault_pause();
-        } else if (kofn_client_next(client, (int64_t)(left_s * 1e3), &call, NULL) == KOFN_OK &&
-                   call) {
+        } else if (kofn_client_next(client, wait_ms, &call, NULL) == KOFN_OK && call) {
             settle(self, &call);
             (*open)--;
         }

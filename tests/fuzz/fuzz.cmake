@@ -69,8 +69,7 @@ target_link_libraries(fuzz_seed PRIVATE kofn_proto)
 kofn_test(seeds FOLDER fuzz LINKS kofn_proto SOURCES fuzz/messages.c)
 
 # Seeds of records, as a master packs them, and the fuzzer on them.
-kofn_test(keep_seeds FOLDER fuzz LINKS kofn_master_core
-    SOURCES fuzz/fuzz_keep.c unit/master_stage.c)
+kofn_test(keep_seeds FOLDER fuzz LINKS kofn_stage SOURCES fuzz/fuzz_keep.c)
 if(TARGET fuzzers)
     add_dependencies(fuzzers test_seeds test_keep_seeds)
 endif()

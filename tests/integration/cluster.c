@@ -17,10 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef KOFN_MASTER_FAILING_PROGRAM // of programs that arm no failpoint
-#define KOFN_MASTER_FAILING_PROGRAM ""
-#endif
-
 enum { ARGUMENTS_MAX = 48, RUNS_MAX = 64, ENDPOINT_MAX = 64, LOG_MAX = 1 << 20 };
 
 typedef struct process {

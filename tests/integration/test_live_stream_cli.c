@@ -542,6 +542,11 @@ contradictions_are_refused_with_their_equation(void **state)
     assert_int_equal(run.status, 2);
     cluster_run(c, &run, "stream", "nowhere", NULL);
     assert_int_equal(run.status, 2);
+    cluster_run(c, &run, "stream", ".", NULL);
+    assert_int_equal(run.status, 2);
+    assert_has(run.err, "it is a directory");
+    cluster_run(c, &run, "stream", "list", "-d", "nowhere/products", NULL);
+    assert_int_equal(run.status, 2);
     cluster_run(c, &run, "stream", NULL);
     assert_int_equal(run.status, 2);
 }
@@ -611,6 +616,29 @@ an_interrupt_cancels_what_is_under_way(void **state)
     cluster_await_running(c, 0, 0);
     read_text(c, "spawned.log", text, sizeof text);
     assert_has(text, "interrupted");
+    assert_has(text, "0 products in ");
+    assert_has(text, "2 under way given up");
+}
+
+/* And those that have come are written, each one that is named. */
+static void
+an_interrupt_says_what_was_done(void **state)
+{
+    char text[4096];
+    cluster *c = cluster_new_ready(state, "", 2);
+    write_pairs(c, 3);
+    const int list = make_list(c);
+    const pid_t pid = cluster_spawn(c, "stream", "list", "--json", NULL);
+    say_pairs(list, 1, 3);
+    await_product(c, 3);
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    assert_int_equal(cluster_await_run(c, pid), 4);
+    (void)close(list);
+    assert_products(c, 3);
+    read_text(c, "spawned.log", text, sizeof text);
+    assert_has(text, "\"status\": \"CANCELLED\"");
+    assert_has(text, "\"written\": 3");
+    assert_has(text, "\"pushed\": 3");
 }
 
 static void
@@ -686,6 +714,24 @@ a_connection_that_is_away_for_too_long_costs_no_product(void **state)
     assert_products(c, 12);
 }
 
+/* By the command. */
+static void
+await_said(cluster *c, const char *what)
+{
+    char text[8192];
+    const int64_t until = kofn_clock_ns() + (int64_t)(cluster_get_patience_s() * 1e9);
+    for (;;) {
+        read_text(c, "spawned.log", text, sizeof text);
+        if (strstr(text, what))
+            return;
+        if (kofn_clock_ns() > until) {
+            cluster_note_in_vain();
+            fail_msg("'%s' is not said:\n%s", what, text);
+        }
+        (void)usleep(10000);
+    }
+}
+
 static size_t
 count_streams(cluster *c)
 {
@@ -719,7 +765,7 @@ a_master_that_is_killed_and_comes_back_gets_a_new_stream(void **state)
     cluster *c = cluster_new_ready(state, "log:\n  level: info\n", WORKERS);
     write_pairs(c, 12);
     const int list = make_list(c);
-    const pid_t pid = cluster_spawn(c, "stream", "list", NULL);
+    const pid_t pid = cluster_spawn(c, "stream", "list", "--trace", "trace", NULL);
     say_pairs(list, 1, 4);
     await_product(c, 2);
     for (size_t i = 0; i < WORKERS; i++)
@@ -735,6 +781,10 @@ a_master_that_is_killed_and_comes_back_gets_a_new_stream(void **state)
     assert_products(c, 12);
     read_text(c, "spawned.log", text, sizeof text);
     assert_has(text, "a new stream goes on");
+    assert_has(text, "that is of the last of 2 streams");
+    assert_has(text, "12 products in ");
+    read_text(c, "trace", text, sizeof text);
+    assert_has(text, "\n# of the last of 2 streams; the rounds before it are lost\n");
 }
 
 /* As systemctl restart does: it finishes what it can, and what it cannot is not lost either. */
@@ -760,6 +810,89 @@ a_master_that_is_restarted_costs_no_product(void **state)
     (void)close(list);
     assert_int_equal(cluster_await_run(c, pid), 0);
     assert_products(c, 12);
+}
+
+/* With one that never answers: it has a stream, and no product of it comes. */
+static pid_t
+spawn_stuck(cluster *c, int list, const char *option, const char *value)
+{
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, STUCK);
+    cluster_await_workers(c, 1);
+    write_pairs(c, 2);
+    const pid_t pid = cluster_spawn(c, "stream", "list", "--scheme", "uncoded", "--partition",
+                                    "1,1,1", option, value, NULL);
+    say_pairs(list, 1, 2);
+    cluster_await_running(c, 0, 1);
+    return pid;
+}
+
+static void
+end_worker(cluster *c)
+{
+    cluster_signal_worker(c, 0, SIGKILL);
+    (void)cluster_await_worker_end(c, 0);
+}
+
+static void
+a_master_that_is_away_is_told_and_waited_for(void **state)
+{
+    cluster *c = cluster_new(state, "");
+    const int list = make_list(c);
+    const pid_t pid = spawn_stuck(c, list, "--away", "10min");
+    cluster_kill_master(c);
+    await_said(c, "no master answers at tcp://");
+    end_worker(c);
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, "");
+    (void)close(list);
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_products(c, 2);
+}
+
+static void
+a_master_that_stays_away_ends_the_command(void **state)
+{
+    char text[8192];
+    cluster *c = cluster_new(state, "");
+    const int list = make_list(c);
+    const pid_t pid = spawn_stuck(c, list, "--away", "300ms");
+    cluster_kill_master(c);
+    assert_int_equal(cluster_await_run(c, pid), 5);
+    (void)close(list);
+    read_text(c, "spawned.log", text, sizeof text);
+    assert_has(text, "kofn: no master answers at tcp://");
+    assert_has(text, "kofn: 0 products in ");
+    assert_has(text, "2 under way given up");
+}
+
+static void
+workers_that_are_gone_are_told_and_waited_for(void **state)
+{
+    cluster *c = cluster_new(state, "");
+    const int list = make_list(c);
+    const pid_t pid = spawn_stuck(c, list, "--away", "10min");
+    end_worker(c);
+    await_said(c, "the master has no workers for ");
+    cluster_start_worker(c, 0, "");
+    (void)close(list);
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_products(c, 2);
+}
+
+static void
+workers_that_stay_away_end_the_command(void **state)
+{
+    char text[8192];
+    cluster *c = cluster_new(state, "");
+    const int list = make_list(c);
+    const pid_t pid = spawn_stuck(c, list, "--away=300ms", "-q");
+    end_worker(c);
+    assert_int_equal(cluster_await_run(c, pid), 5);
+    (void)close(list);
+    read_text(c, "spawned.log", text, sizeof text);
+    assert_ptr_equal(strstr(text, "kofn: the master has had no workers for "), text);
+    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1); // and nothing else
 }
 
 /* Between the last product and the end of the list. */
@@ -809,6 +942,7 @@ main(void)
         cmocka_unit_test_teardown(an_option_that_is_wrong_is_told_once, cluster_teardown),
         cmocka_unit_test_teardown(a_worker_that_is_killed_costs_no_product, cluster_teardown),
         cmocka_unit_test_teardown(an_interrupt_cancels_what_is_under_way, cluster_teardown),
+        cmocka_unit_test_teardown(an_interrupt_says_what_was_done, cluster_teardown),
         cmocka_unit_test_teardown(a_lost_connection_costs_neither_stream_nor_product,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_connection_that_is_away_for_too_long_costs_no_product,
@@ -816,6 +950,10 @@ main(void)
         cmocka_unit_test_teardown(a_master_that_is_killed_and_comes_back_gets_a_new_stream,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_master_that_is_restarted_costs_no_product, cluster_teardown),
+        cmocka_unit_test_teardown(a_master_that_is_away_is_told_and_waited_for, cluster_teardown),
+        cmocka_unit_test_teardown(a_master_that_stays_away_ends_the_command, cluster_teardown),
+        cmocka_unit_test_teardown(workers_that_are_gone_are_told_and_waited_for, cluster_teardown),
+        cmocka_unit_test_teardown(workers_that_stay_away_end_the_command, cluster_teardown),
         cmocka_unit_test_teardown(a_stream_that_ends_with_its_master_loses_only_its_account,
                                   cluster_teardown),
     };

@@ -18,9 +18,10 @@
 
 #include <math.h>
 
-enum { RIG_SENDS_MAX = 4096, RIG_TEXT_MAX = 8192, RIG_POLICIES = 3 };
+enum { RIG_SENDS_MAX = 4096, RIG_TEXT_MAX = 8192, RIG_POLICIES = 4 };
 
-static const char *const rig_policies[RIG_POLICIES] = {"oneshot", "speculative", "rateless"};
+static const char *const rig_policies[RIG_POLICIES] = {"oneshot", "speculative", "rateless",
+                                                       "two_stage"};
 
 typedef struct rig {
     kofn_sched *sched;
@@ -161,10 +162,16 @@ join(rig *r, uint64_t worker) // as "w1" and so on
 }
 
 static inline void
+join_many_from(rig *r, uint64_t first, uint64_t last)
+{
+    for (uint64_t worker = first; worker <= last; worker++)
+        join(r, worker);
+}
+
+static inline void
 join_many(rig *r, uint64_t count) // 1 to count
 {
-    for (uint64_t worker = 1; worker <= count; worker++)
-        join(r, worker);
+    join_many_from(r, 1, count);
 }
 
 static inline void
@@ -232,6 +239,8 @@ rig_format(const kofn_action *a, char *text, size_t size)
     case KOFN_ACTION_FAIL:
         return snprintf(text, size, "fail %" PRIu64 " %s", a->job,
                         kofn_status_name(a->error.status));
+    case KOFN_ACTION_RECODE:
+        return snprintf(text, size, "recode %" PRIu64, a->job);
     }
     return -1;
 }

@@ -1,7 +1,7 @@
 /* The worker's coded blocks: by name, least recently used out, every departure told. */
 #include "tests/assert.h"
 
-#include "proto/tag.h"
+#include "common/base/hash.h"
 #include "worker/cache.h"
 
 enum { ROWS = 4, BYTES = ROWS * ROWS * 8 };
@@ -56,7 +56,7 @@ a_block_is_found_by_its_name_alone(void **state)
     kofn_cache_fini(&s.cache);
 }
 
-/* One number by kofn_tag_hash. */
+/* One number by kofn_hash_text. */
 static const char *const twins[2] = {"8yn0iYCKYHlIj4-BwPqk", "GReLUrM4wMqfg9yzV3KQ"};
 
 static void
@@ -65,7 +65,7 @@ of_two_names_with_one_hash_the_second_is_not_kept(void **state)
     (void)state;
     stage s;
     init(&s, 4);
-    assert_true(kofn_tag_hash(twins[0]) == kofn_tag_hash(twins[1]));
+    assert_true(kofn_hash_text(twins[0]) == kofn_hash_text(twins[1]));
     put(&s, twins[0], a);
     assert_null(kofn_cache_find(&s.cache, twins[1]));
     put(&s, twins[1], b);

@@ -134,6 +134,15 @@ assert_next_is(fixture *f, size_t i)
     kofn_result_destroy(&product.result);
 }
 
+static void
+await_calls(fixture *f, size_t count)
+{
+    const int64_t until = kofn_clock_ns() + 20 * KOFN_NS_PER_S;
+    while (f->fake.call_count < count && kofn_clock_ns() < until)
+        (void)kofn_engine_step(f->client, kofn_clock_ns() + KOFN_NS_PER_MS);
+    assert_true(f->fake.call_count >= count);
+}
+
 /* As one would: push while there is room, else take. */
 static void
 run_jobs(fixture *f, size_t count)
@@ -599,7 +608,12 @@ a_limit_that_no_master_grants_is_not_believed(void **state)
     const kofn_client_options options = {.endpoint = f.fake.endpoint};
     assert_ok(kofn_client_open(&options, &f.client, &error));
     assert_fails(kofn_client_open_stream(f.client, NULL, &f.stream, &error), KOFN_INTERNAL);
+    await_calls(&f, 2);
     end(&f);
+    assert_int_equal(f.fake.calls[1].method,
+                     KOFN_METHOD_CLOSE_STREAM); // it opened one all the same
+    assert_true(f.fake.calls[1].closing.abandon);
+    assert_string_equal(f.fake.calls[1].closing.stream, stream_id);
 }
 
 /* ---- again ----------------------------------------------------------------------------------- */
@@ -781,15 +795,6 @@ closing_waits_for_what_is_under_way(void **state)
 }
 
 static void
-await_calls(fixture *f, size_t count)
-{
-    const int64_t until = kofn_clock_ns() + 20 * KOFN_NS_PER_S;
-    while (f->fake.call_count < count && kofn_clock_ns() < until)
-        (void)kofn_engine_step(f->client, kofn_clock_ns() + KOFN_NS_PER_MS);
-    assert_true(f->fake.call_count >= count);
-}
-
-static void
 an_abandoned_stream_is_closed_at_the_master(void **state)
 {
     fixture f;
@@ -829,6 +834,44 @@ give_up(void *context, const kofn_account *account)
     (void)context;
     (void)account;
     return false;
+}
+
+static void
+a_master_that_stays_away_ends_the_stream(void **state)
+{
+    fixture f = {0};
+    kofn_error error;
+    kofn_stream_product product;
+    (void)state;
+    begin(&f, do_open_only, NULL);
+    f.client->options.away_ms = 100;
+    assert_ok(push(&f, 1, &error));
+    await_calls(&f, 2);
+    fake_stop(&f.fake);
+    assert_fails(kofn_stream_next(f.stream, -1, &product, &error), KOFN_UNAVAILABLE);
+    assert_non_null(strstr(error.text, "no master answers at tcp://"));
+    kofn_stream_abandon(&f.stream);
+    kofn_client_close(&f.client);
+}
+
+static void
+those_that_are_here_are_counted_apart_from_those_under_way(void **state)
+{
+    fixture f;
+    kofn_error error;
+    (void)state;
+    begin(&f, answer_backwards, NULL);
+    for (size_t i = 1; i <= LIMIT; i++) {
+        assert_ok(push(&f, i, &error));
+        if (i < LIMIT) // of which none is answered before the last
+            assert_int_equal(kofn_stream_count_ready(f.stream), 0);
+        await_calls(&f, 1 + i);
+    }
+    assert_next_is(&f, 1);
+    assert_int_equal(kofn_stream_count_ready(f.stream), LIMIT - 1);
+    assert_next_is(&f, 2);
+    assert_int_equal(kofn_stream_count_ready(f.stream), LIMIT - 2);
+    end(&f);
 }
 
 static void
@@ -872,6 +915,8 @@ main(void)
         cmocka_unit_test(closing_waits_for_what_is_under_way),
         cmocka_unit_test(an_abandoned_stream_is_closed_at_the_master),
         cmocka_unit_test(closing_the_client_ends_its_streams),
+        cmocka_unit_test(a_master_that_stays_away_ends_the_stream),
+        cmocka_unit_test(those_that_are_here_are_counted_apart_from_those_under_way),
         cmocka_unit_test(closing_is_given_up_by_the_clients_onlooker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

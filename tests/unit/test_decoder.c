@@ -359,11 +359,10 @@ what_is_poor_in_f32_may_be_fine_in_f64(void **state)
 }
 
 static void
-answers_after_a_good_set_are_counted_and_change_no_plan(void **state)
+assert_late_answers_change_no_plan(const char *family, const char *partition, const char *field)
 {
-    (void)state;
-    const test_code t = {.family = "rkrp", .partition = "2,1,2", .tasks = 7};
-    kofn_code *code = make_code(&t, "f64", 1);
+    const test_code t = {.family = family, .partition = partition, .tasks = 7};
+    kofn_code *code = make_code(&t, field, 1);
     kofn_decoder *d = new_decoder(code, INFINITY);
     const size_t tasks[] = {6, 0, 4, 1, 2, 3}; // the last two would replace the coded ones
     add_all(d, tasks, 4);
@@ -378,6 +377,15 @@ answers_after_a_good_set_are_counted_and_change_no_plan(void **state)
     kofn_decode_plan_fini(&second);
     kofn_decoder_destroy(&d);
     kofn_code_destroy(&code);
+}
+
+static void
+answers_after_a_good_set_are_counted_and_change_no_plan(void **state)
+{
+    (void)state;
+    assert_late_answers_change_no_plan("rkrp", "2,1,2", "f64");
+    assert_late_answers_change_no_plan("polynomial", "2,1,2", "gfp:257"); // solved when asked for
+    assert_late_answers_change_no_plan("matdot", "1,2,1", "gfp:257");
 }
 
 /* ---- what if --------------------------------------------------------------------------------- */
@@ -681,10 +689,97 @@ a_counter_takes_the_threshold_at_its_word_and_makes_no_plan(void **state)
     kofn_code_destroy(&code);
 }
 
+/* ---- exact arithmetic ------------------------------------------------------------------------ */
+
+static size_t eliminations;
+static void (*add_multiple)(const kofn_field *f, size_t len, double by, const double *x, double *y);
+
+static void
+count_and_add_multiple(const kofn_field *f, size_t len, double by, const double *x, double *y)
+{
+    eliminations++;
+    add_multiple(f, len, by, x, y);
+}
+
+/* Whoever adds answers has a loop to keep going; whoever asks for the plan has time. */
+static void
+where_the_threshold_is_certain_and_nothing_is_rounded_only_a_plan_computes(void **state)
+{
+    (void)state;
+    const test_code t = {.family = "polynomial", .partition = "4,1,5", .tasks = 28};
+    kofn_code *code = make_code(&t, "gfp:257", 1);
+    kofn_field *field = (kofn_field *)(uintptr_t)code->field; // made for this code
+    add_multiple = field->add_multiple;
+    field->add_multiple = count_and_add_multiple;
+    kofn_decoder *d = new_decoder(code, 0);
+    eliminations = 0;
+    for (size_t task = 27; task > 8; task--) {
+        add_all(d, &task, 1);
+        assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_NOT_YET);
+        assert_int_not_equal(kofn_decoder_get_missing(d), 0);
+    }
+    add_all(d, (const size_t[]){3}, 1);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+    assert_int_equal(kofn_decoder_get_missing(d), 0);
+    assert_int_equal(eliminations, 0);
+
+    kofn_decode_plan first = plan_of(d);
+    assert_int_not_equal(eliminations, 0);
+    assert_int_equal(first.used, 20);
+    add_all(d, (const size_t[]){0, 1}, 2); // too late for the plan
+    kofn_decode_plan second = plan_of(d);
+    assert_int_equal(second.used, 20);
+    assert_memory_equal(first.task, second.task, first.used * sizeof *first.task);
+    assert_memory_equal(first.coef, second.coef, first.targets * first.used * sizeof *first.coef);
+    kofn_decode_plan_fini(&first);
+    kofn_decode_plan_fini(&second);
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&code);
+}
+
+static size_t solutions;
+
+static kofn_status
+count_and_solve(const kofn_span *span, double *ret_d, kofn_span_quality *ret_quality,
+                kofn_error *err)
+{
+    solutions++;
+    return kofn_field_find("f64")->span->solve(span, ret_d, ret_quality, err);
+}
+
+static void
+where_no_condition_is_too_bad_only_a_plan_solves(void **state)
+{
+    (void)state;
+    const test_code t = {.family = "rkrp", .partition = "2,1,2", .tasks = 7};
+    kofn_code *code = make_code(&t, "f64", 1);
+    kofn_field field = *code->field;
+    kofn_span_class counting = *field.span;
+    counting.solve = count_and_solve;
+    field.span = &counting;
+    code->field = &field; // of which nobody counts refs
+    for (int wary = 0; wary < 2; wary++) {
+        kofn_decoder *d = new_decoder(code, wary ? 1e300 : INFINITY);
+        solutions = 0;
+        add_all(d, (const size_t[]){6, 0, 4, 1}, 4);
+        assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+        assert_int_equal(solutions, wary);
+        kofn_decode_plan plan = plan_of(d);
+        assert_int_equal(solutions, 1);
+        assert_at_most(residual_of_plan(code, &plan), 1e-12);
+        kofn_decode_plan_fini(&plan);
+        kofn_decoder_destroy(&d);
+    }
+    kofn_code_destroy(&code);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            where_the_threshold_is_certain_and_nothing_is_rounded_only_a_plan_computes),
+        cmocka_unit_test(where_no_condition_is_too_bad_only_a_plan_solves),
         cmocka_unit_test(a_whole_product_is_done_after_its_one_answer),
         cmocka_unit_test(repeats_and_unknown_tasks_are_refused_and_change_nothing),
         cmocka_unit_test(the_decoder_keeps_its_code_alive),

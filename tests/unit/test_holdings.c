@@ -1,9 +1,9 @@
 /* Which worker keeps what, as far as the master knows. */
 #include "tests/assert.h"
 
+#include "common/base/hash.h"
 #include "master/holdings.h"
 #include "proto/limits.h"
-#include "proto/tag.h"
 
 static kofn_holdings *
 make(void)
@@ -69,7 +69,7 @@ of_two_names_with_one_hash_the_second_is_not_noted(void **state)
     (void)state;
     static const char *const twins[2] = {"8yn0iYCKYHlIj4-BwPqk", "GReLUrM4wMqfg9yzV3KQ"};
     kofn_holdings *h = make();
-    assert_true(kofn_tag_hash(twins[0]) == kofn_tag_hash(twins[1]));
+    assert_true(kofn_hash_text(twins[0]) == kofn_hash_text(twins[1]));
     kofn_holdings_note(h, 1, twins[0]);
     assert_false(kofn_holdings_has(h, 1, twins[1]));
     kofn_holdings_note(h, 2, twins[1]);

@@ -508,6 +508,7 @@ what_is_left_open_becomes_an_inner_code(void **state)
         {"auto", NULL, "gf256", "polynomial", "random"},
         {"polynomial", NULL, "f64", "polynomial", "spread"},
         {"orthopoly", NULL, "f64", "orthopoly", "spread"},
+        {"orthopoly", NULL, "gf256", "orthopoly", NULL}, // for the reals alone, as it will say
         {"polynomial", "points=random", "f64", "polynomial", "random"},
         {"polynomial", "points=chebyshev", "gf256", "polynomial", "chebyshev"},
     };

@@ -1,6 +1,7 @@
 /* The master towards its clients: calls, transfers, what is wrong with them, and the views. */
 #include "tests/unit/master_stage.h"
 
+#include <cblas.h>
 #include <math.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -27,6 +28,15 @@ static void
 a_dealer_gets_its_product(void **state)
 {
     check_product(*state, NULL, &small);
+}
+
+/* Compute threads are those of the configuration, and BLAS makes no others behind their back. */
+static void
+a_master_computes_with_the_threads_it_was_given(void **state)
+{
+    openblas_set_num_threads(2);
+    stage_run(*state);
+    assert_int_equal(openblas_get_num_threads(), 1);
 }
 
 static void
@@ -708,6 +718,7 @@ main(void)
     const struct CMUnitTest tests[] = {
 #define T(name_) cmocka_unit_test_setup_teardown(name_, stage_setup, stage_teardown)
         T(a_dealer_gets_its_product),
+        T(a_master_computes_with_the_threads_it_was_given),
         T(transposed_operands_are_multiplied_as_asked),
         T(one_by_one_is_a_product),
         T(a_plain_client_gets_its_product),

@@ -191,8 +191,11 @@ what_is_left_open_follows_from_the_rest_and_is_told(void **state)
     assert_string_equal(idip.code.family, "rkrp");
 
     const kofn_msg_stream poly = open_stream(
-        client, &(kofn_msg_open_stream){.scheme = "polynomial", .field = "gf256", .limit = 1});
+        client,
+        &(kofn_msg_open_stream){
+            .scheme = "polynomial", .field = "gf256", .tolerance = -1, .rescue = 0.5, .limit = 1});
     assert_int_equal(poly.need, 3);
+    assert_true(poly.tolerance == 0 && poly.rescue == 0.5);
     assert_int_equal(poly.delay, 0);
     assert_string_equal(poly.code.family, "polynomial");
     assert_string_equal(poly.field, "gf256");
@@ -208,6 +211,18 @@ what_is_left_open_follows_from_the_rest_and_is_told(void **state)
     assert_int_equal(fewer.need, 10); // P W - N
     assert_int_equal(fewer.code.x, 2);
     assert_int_equal(fewer.code.y, 5);
+
+    const kofn_msg_stream late =
+        open_stream(client, &(kofn_msg_open_stream){.scheme = "idip", .delay = 64});
+    assert_int_equal(late.window, 65);
+    assert_int_equal(late.need, 63);      // 3 x 21 of the 64 that are usual, and not 3 x 65
+    assert_int_equal(late.failures, 197); // P W - need
+    const kofn_msg_stream many =
+        open_stream(client, &(kofn_msg_open_stream){.scheme = "dip", .slots = 1000});
+    assert_int_equal(many.need, 512);
+    const kofn_msg_stream crowd =
+        open_stream(client, &(kofn_msg_open_stream){.scheme = "uncoded", .slots = 1000});
+    assert_int_equal(crowd.need, 1000); // nothing to solve
 }
 
 static void
@@ -270,7 +285,7 @@ what_contradicts_itself_is_refused_with_the_equation(void **state)
         {{.scheme = "idip_burst", .slots = 4, .window = 4, .burst = 3, .code = {.x = 3, .y = 4}},
          KOFN_INVALID_ARGUMENT,
          "B divides N"},
-        {{.slots = 4, .tolerance = -1}, KOFN_OUT_OF_RANGE, "tolerance"},
+        {{.slots = 4, .tolerance = 1e300}, KOFN_OUT_OF_RANGE, "tolerance"},
         {{.slots = 4, .tolerance = 0.0 / 0.0}, KOFN_OUT_OF_RANGE, "tolerance"},
         {{.slots = 4, .rescue = 1e300}, KOFN_OUT_OF_RANGE, "rescue"},
         {{.slots = 4, .limit = 3}, KOFN_INVALID_ARGUMENT, "T + 1 = 4"},
@@ -290,6 +305,17 @@ what_contradicts_itself_is_refused_with_the_equation(void **state)
          KOFN_INVALID_ARGUMENT,
          "estimates"},
         {{.slots = 4, .code = {.family = "alloy_local", .x = 2, .z = 2, .y = 2}}, 0, NULL},
+        {{.slots = 5, .delay = 64, .code = {.x = 19, .y = 27}},
+         KOFN_OUT_OF_RANGE,
+         "need 513 answers, and 512 are the most that are solved for (in need^3 steps): take "
+         "partition 8,1,8"},
+        {{.scheme = "idip", .slots = 9, .delay = 63, .failures = 63},
+         KOFN_OUT_OF_RANGE,
+         "need 513 answers (need = P W - N), and 512 are the most that are solved for (in need^3 "
+         "steps): take partition 8,1,8 and leave failures out"},
+        {{.slots = 4, .field = "gf256", .code = {.family = "orthopoly"}},
+         KOFN_INVALID_ARGUMENT,
+         "orthopoly: field gf256"},
         {{.scheme = ""}, KOFN_FAILED_PRECONDITION, "worker"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -330,7 +356,7 @@ streams_that_open_together_count_too(void **state)
     s->config.client_streams_max = OWN;
     stage_run(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
-    const kofn_msg_open_stream asked = {.slots = 100, .code = {.x = 30, .y = 30}};
+    const kofn_msg_open_stream asked = {.slots = 100, .code = {.x = 22, .y = 22}};
     size_t opened = 0, refused = 0;
     for (uint64_t call = 1; call <= CALLS; call++)
         send_call(client, call, KOFN_METHOD_OPEN_STREAM, &kofn_open_stream_message, &asked);
@@ -673,8 +699,8 @@ a_closed_stream_keeps_its_account_and_not_its_code(void **state)
     stage_run(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
     const kofn_msg_open_stream asked = {
-        .slots = 100, .code = {.x = 30, .y = 30}, .grace_ms = 3600000};
-    const size_t code_bytes = 900 * (30 + 30) * sizeof(double); // at least
+        .slots = 100, .code = {.x = 22, .y = 22}, .grace_ms = 3600000};
+    const size_t code_bytes = 484 * (22 + 22) * sizeof(double); // at least
     const kofn_msg_stream stream = open_stream(client, &asked);
     const uint64_t opened = check_health(client).memory_bytes;
     (void)close_stream(client, 70, &stream, false);
@@ -987,11 +1013,15 @@ a_stream_that_nobody_heard_of_ends(void **state)
     stage *s = *state;
     stage_run(s);
     peer *gone = open_client(s, KOFN_WINDOW_BYTES), *client = open_client(s, KOFN_WINDOW_BYTES);
-    kofn_msg_open_stream asked = {.slots = 100, .code = {.x = 30, .y = 30}, .grace_ms = 2000};
+    kofn_msg_open_stream asked = {.slots = 100, .code = {.x = 22, .y = 22}, .grace_ms = 2000};
     kofn_msg_streams list;
     send_call(gone, 1, KOFN_METHOD_OPEN_STREAM, &kofn_open_stream_message, &asked);
     post(gone, &kofn_abandon_message, &(kofn_msg_abandon){.call = 1});
-    assert_true(check_health(gone).memory_bytes > 0); // both came before this
+    kofn_msg_reply reply;
+    send_call(gone, 2, KOFN_METHOD_CHECK, NULL, NULL);
+    do // both came before this
+        expect(gone, &kofn_reply_message, &reply);
+    while (reply.call != 2);
     close_peer(gone);
     const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);
     while (check_health(client).memory_bytes > 0)

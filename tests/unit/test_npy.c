@@ -524,6 +524,46 @@ a_matrix_that_lacks_rows_is_not_written(void **state)
     assert_int_equal(count_files(), 0);
 }
 
+/* More than wait for the disk together. */
+static void
+of_many_files_each_is_written_or_says_why_not(void **state)
+{
+    (void)state;
+    enum { COUNT = 150, FOLDER = 3, LACKING = 70, NOWHERE = 149, TWICE = 20 };
+    static kofn_npy_file files[COUNT];
+    static char paths[COUNT][128];
+    int32_t small[6], large[20];
+    kofn_bands usual, other, lacking;
+    make_bands(&usual, small, 2, 3, 2, 0);
+    make_bands(&other, large, 4, 5, 4, 0);
+    kofn_bands_init(&lacking, KOFN_F64, 3, 3);
+    for (size_t i = 0; i < COUNT; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, i == NOWHERE ? "none/%zu.npy" : "%zu.npy", i);
+        strcpy(paths[i], path_of(name));
+        files[i] = (kofn_npy_file){.path = paths[i], .bands = i == LACKING ? &lacking : &usual};
+    }
+    files[TWICE + 1] = (kofn_npy_file){.path = paths[TWICE], .bands = &other}; // the last one stays
+    assert_int_equal(mkdir(paths[FOLDER], 0700), 0);
+    kofn_npy_write_all(files, COUNT);
+    assert_int_equal(rmdir(paths[FOLDER]), 0);
+
+    for (size_t i = 0; i < COUNT; i++) {
+        const kofn_status want = i == FOLDER || i == LACKING ? KOFN_INVALID_ARGUMENT
+                                 : i == NOWHERE              ? KOFN_NOT_FOUND
+                                                             : KOFN_OK;
+        assert_int_equal(files[i].error.status, want);
+        if (want == KOFN_OK && i != TWICE && i != TWICE + 1)
+            check_counting(paths[i], 2, 3);
+        else if (want != KOFN_OK)
+            assert_non_null(strstr(files[i].error.text, paths[i]));
+    }
+    check_counting(paths[TWICE], 4, 5);
+    assert_int_equal(count_files(), COUNT - 4);
+    kofn_bands_fini(&usual);
+    kofn_bands_fini(&other);
+}
+
 static void
 elements_at_odd_offsets_are_used_where_they_are(void **state)
 {
@@ -565,6 +605,7 @@ main(void)
         in_folder(pipes_and_devices_are_written_to_and_not_replaced),
         in_folder(files_that_cannot_be_opened_say_why),
         in_folder(a_matrix_that_lacks_rows_is_not_written),
+        in_folder(of_many_files_each_is_written_or_says_why_not),
         in_folder(elements_at_odd_offsets_are_used_where_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -211,6 +211,24 @@ the_limits_of_the_query_are_kept(void **state)
 }
 
 static void
+nothing_is_planned_that_a_master_refuses(void **state)
+{
+    (void)state;
+    kofn_stream_query q = query_of(80, "persistent:count=20", 9);
+    q.work = 1000;
+    q.limit = 8;
+    kofn_stream_plan plan = make(&q);
+    size_t coded = 0;
+    for (size_t i = 0; i < plan.count; i++) {
+        const kofn_partition p = plan.rows[i].config.code.part;
+        coded += plan.rows[i].coded;
+        assert_true(!plan.rows[i].coded || p.x * p.y <= KOFN_PARTS_MAX);
+    }
+    assert_int_not_equal(coded, 0);
+    kofn_stream_plan_fini(&plan);
+}
+
+static void
 the_same_query_gives_the_same_plan(void **state)
 {
     (void)state;
@@ -326,6 +344,7 @@ main(void)
         cmocka_unit_test(what_was_measured_is_planned_for_like_a_model),
         cmocka_unit_test(rows_say_what_a_longer_run_says),
         cmocka_unit_test(the_limits_of_the_query_are_kept),
+        cmocka_unit_test(nothing_is_planned_that_a_master_refuses),
         cmocka_unit_test(the_same_query_gives_the_same_plan),
         cmocka_unit_test(seeds_may_be_as_large_as_they_get),
         cmocka_unit_test(of_a_grid_that_is_too_much_some_is_drawn),

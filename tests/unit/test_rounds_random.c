@@ -445,7 +445,7 @@ static void
 run_streams(uint64_t seed, double rate)
 {
     const char *text = getenv("KOFN_TEST_STREAMS");
-    const size_t streams = text ? strtoul(text, NULL, 10) : 1400, rounds = 500;
+    const size_t streams = text ? strtoul(text, NULL, 10) : TEST_AMOUNT(1400, 280), rounds = 500;
     kofn_rng rng;
     kofn_rng_init(&rng, test_seed(seed), 0);
     for (size_t i = 0; i < streams; i++)

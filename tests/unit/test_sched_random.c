@@ -4,6 +4,7 @@
  * and checks each against what it knows, then checks what must hold between events. Whether answers
  * suffice it works out by plain elimination, without the decoder; what jobs accept is drawn, too.
  */
+#include "common/base/hash.h"
 #include "common/base/rng.h"
 #include "tests/unit/sched_rig.h"
 
@@ -23,6 +24,7 @@ typedef struct sent { // an assignment, as long as it is out
     uint64_t id, worker;
     size_t job, task; // index of the job
     bool out;
+    int64_t at_ns;
 } sent;
 
 typedef struct model_worker {
@@ -39,7 +41,8 @@ typedef struct model_job {
     int64_t decodable_ns; // since when it could be decoded; KOFN_NEVER_NS: not yet
     int64_t good_ns;      // since when there is what it accepts, likewise
     bool answered[TASKS];
-    bool cancelled, rateless;
+    bool cancelled, rateless, two_stage;
+    bool tried[TASKS];        // was sent
     size_t lost[2], fresh[2]; // of each group: assignments lost, fresh rows sent
     uint64_t failed_on[TASKS][WORKERS * 4];
     size_t failures[TASKS];
@@ -218,14 +221,36 @@ check_place(const world *w, const model_worker *chosen, size_t job, size_t task)
     }
 }
 
-/* Fresh rows are for what their group has lost; only rateless sends more. What failed, or is late,
- * is not fresh. */
+/* Fresh rows are for what their group has lost; only rateless sends more, and two_stage others. What
+ * failed, or is late, is not fresh. */
 static void
 check_fresh(model_job *job, const kofn_action *a)
 {
     const size_t group = job->code->groups ? a->task % job->code->groups : 0;
     if (a->task >= kofn_code_first_tasks(job->code) && !a->backup && job->failures[a->task] == 0)
-        assert_true(job->fresh[group]++ < job->lost[group] || job->rateless);
+        assert_true(job->fresh[group]++ < job->lost[group] || job->rateless || job->two_stage);
+}
+
+/* Of two_stage: as many rows as the product takes are the first ones; further ones, and copies, are for
+ * what has been out for some time, and further ones also for bad luck, when nothing is out. */
+static void
+check_stage(const world *w, model_job *job, const kofn_action *a)
+{
+    const size_t first =
+        job->code->groups ? kofn_code_first_tasks(job->code) : kofn_code_columns(job->code);
+    size_t tried = 0, out = 0, late = 0;
+    for (size_t task = 0; task < job->code->tasks; task++)
+        tried += job->tried[task];
+    for (size_t i = 0; i < w->send_count; i++) {
+        const sent *s = &w->sends[i];
+        if (!s->out || &w->jobs[s->job] != job)
+            continue;
+        out++;
+        late += w->now_ns - s->at_ns >= w->config.stage_floor_ns;
+    }
+    if (job->two_stage && (a->backup || (!job->tried[a->task] && tried >= first)))
+        assert_true(late > 0 || (out == 0 && !a->backup));
+    job->tried[a->task] = true;
 }
 
 static void
@@ -247,9 +272,10 @@ check_send(world *w, const kofn_action *a)
     assert_true(copies(w, at, a->task) <= 1 || job->rateless);
     check_place(w, worker, at, a->task);
     check_fresh(job, a);
+    check_stage(w, job, a);
     assert_true(w->send_count < SENDS);
     assert_int_equal(a->assignment, w->send_count + 1);
-    w->sends[w->send_count++] = (sent){a->assignment, a->worker, at, a->task, true};
+    w->sends[w->send_count++] = (sent){a->assignment, a->worker, at, a->task, true, w->now_ns};
     worker->running++;
 }
 
@@ -289,9 +315,10 @@ most_failures(const model_job *job)
 static bool
 is_unlucky(const model_job *job)
 {
-    const size_t most = job->rateless ? job->code->tasks : kofn_code_first_tasks(job->code);
+    const bool reserve = job->rateless || job->two_stage;
+    const size_t most = reserve ? job->code->tasks : kofn_code_first_tasks(job->code);
     model_job all = *job;
-    for (size_t task = 0; task < most && job->rateless; task++)
+    for (size_t task = 0; task < most && reserve; task++)
         all.answered[task] = true;
     return job->code->likely && !suffices(&all) && (job->code->groups > 0 || job->kept >= most);
 }
@@ -382,7 +409,7 @@ take_actions(world *w)
             a.kind,   a.job,  a.assignment,
             a.worker, a.task, a.backup + 2u * a.waited + 4u * a.poor + 8u * a.estimate};
         for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++)
-            w->trace = (w->trace ^ seen[i]) * UINT64_C(0x100000001b3); // FNV-1a, by words
+            w->trace = kofn_hash_word(w->trace, seen[i]);
         switch (a.kind) {
         case KOFN_ACTION_SEND:
             check_send(w, &a);
@@ -395,6 +422,9 @@ take_actions(world *w)
             break;
         case KOFN_ACTION_FAIL:
             check_fail(w, &a);
+            break;
+        case KOFN_ACTION_RECODE:
+            fail_msg("no code here is staged");
             break;
         }
     }
@@ -571,7 +601,8 @@ some_job_arrives(world *w)
                        .deadline_ns = KOFN_NEVER_NS,
                        .decodable_ns = KOFN_NEVER_NS,
                        .good_ns = KOFN_NEVER_NS,
-                       .rateless = policy == 2};
+                       .rateless = policy == 2,
+                       .two_stage = policy == 3};
     job->code = draw(w, 2) ? some_code(w) : some_random_code(w);
     job->accept =
         (kofn_accept){.kind = (kofn_accept_kind)draw(w, 3), .error = 1e-6, .best = draw(w, 4) == 0};
@@ -752,8 +783,10 @@ run_world(uint64_t seed, uint64_t round, totals *all)
     w->config = rig_config();
     w->config.max_amplification = w->poor ? 1e-9 : 1e300;
     w->config.backup_floor_ns = 1 + (int64_t)draw(w, 10) * KOFN_NS_PER_MS;
+    w->config.stage_floor_ns = 1 + (int64_t)draw(w, 10) * KOFN_NS_PER_MS;
+    w->config.stage_quantile = (double)draw(w, 5) / 4;
     w->config.wait_for_better_ns = (int64_t)draw(w, 50) * KOFN_NS_PER_MS;
-    w->trace = UINT64_C(0xcbf29ce484222325);
+    w->trace = KOFN_HASH_START;
     assert_ok(kofn_sched_new(&w->config, &w->sched, &error));
 
     for (size_t event = 0; event < EVENTS; event++) {

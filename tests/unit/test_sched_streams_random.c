@@ -5,6 +5,7 @@
  * must hold: jobs end T rounds after that of their birth at the latest, credit is kept to, a slot is
  * one worker's, rounds follow each other, and in the end nothing is left.
  */
+#include "common/base/hash.h"
 #include "common/base/rng.h"
 #include "common/code/inner.h"
 #include "tests/unit/sched_rig.h"
@@ -355,7 +356,7 @@ take_actions(world *w)
         const uint64_t seen[] = {a.kind, a.job,    a.assignment, a.worker,
                                  a.task, a.backup, a.round,      a.slot};
         for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++)
-            w->trace = (w->trace ^ seen[i]) * UINT64_C(0x100000001b3); // FNV-1a, by words
+            w->trace = kofn_hash_word(w->trace, seen[i]);
         model_worker *worker = worker_of(w, a.worker);
         switch (a.kind) {
         case KOFN_ACTION_SEND:
@@ -760,7 +761,7 @@ run_world(uint64_t seed, uint64_t number, size_t steps, totals *all)
     w->dies = draw(w, 2);
     w->slow = 0.1 * (double)draw(w, 5);
     w->stuck = draw(w, 2) ? 0.01 : 0;
-    w->trace = UINT64_C(0xcbf29ce484222325);
+    w->trace = KOFN_HASH_START;
     assert_ok(kofn_sched_new(&config, &w->sched, &error));
     for (size_t i = 0; i < WORKERS; i++)
         if (w->calm || draw(w, 2))
@@ -807,7 +808,7 @@ every_job_ends_by_its_last_round_whatever_happens(void **state)
     (void)state;
     const uint64_t seed = test_seed(20261122);
     totals all = {0};
-    for (uint64_t number = 0; number < 120; number++)
+    for (uint64_t number = 0; number < TEST_AMOUNT(120, 30); number++)
         (void)run_world(seed, number, 4000, &all);
     print_message("%" PRIu64 " rounds, %zu jobs decoded, %zu failed (%zu of deaths), %zu adopted\n",
                   all.rounds, all.decoded, all.failed, all.poisoned, all.adopted);

@@ -3,6 +3,7 @@
  * A product is estimated by hand from what a sketch says, not by the code that will use it. */
 #include "common/code/sketch.h"
 #include "common/base/rng.h"
+#include "common/code/sketch_elements.h"
 #include "tests/assert.h"
 
 #include <math.h>
@@ -330,6 +331,74 @@ more_pairs_than_fit_a_job_are_refused_with_what_fits(void **state)
     kofn_sketched_fini(&s);
 }
 
+/* ---- elements -------------------------------------------------------------------------------- */
+
+/* A matrix in bands of three rows. */
+static void
+cut_bands(const double *at, size_t rows, size_t cols, kofn_bands *ret_bands)
+{
+    kofn_bands_init(ret_bands, KOFN_F64, rows, cols);
+    for (size_t first = 0; first < rows; first += 3) {
+        const size_t high = rows - first < 3 ? rows - first : 3;
+        kofn_mat mat = kofn_mat_wrap((void *)(uintptr_t)(at + first * cols), KOFN_F64, high, cols);
+        assert_ok(kofn_bands_append(ret_bands, &mat, NULL, 0, &error));
+    }
+}
+
+static void
+norms_are_those_of_the_blocks_of_the_factor(void **state)
+{
+    (void)state;
+    static const kofn_grid grids[] = {{1, 1}, {2, 3}, {4, 12}, {1, 12}, {4, 1}, {2, 6}};
+    product p;
+    double turned[ROWS * INNER], expected[ROWS * INNER], norms[ROWS * INNER];
+    make_product((kofn_partition){1, 1, 1}, 20, &p);
+    for (size_t i = 0; i < ROWS; i++)
+        for (size_t j = 0; j < INNER; j++)
+            turned[j * ROWS + i] = p.a[i * INNER + j];
+    for (size_t g = 0; g < sizeof grids / sizeof grids[0]; g++) {
+        const size_t count = grids[g].rows * grids[g].cols;
+        kofn_bands plain, transposed;
+        cut_bands(p.a, ROWS, INNER, &plain);
+        cut_bands(turned, INNER, ROWS, &transposed);
+        measure_blocks(p.a, ROWS, INNER, grids[g], expected);
+        kofn_sketch_measure(kofn_field_find("f64"), &plain, false, grids[g], norms);
+        for (size_t i = 0; i < count; i++)
+            assert_at_most(fabs(norms[i] - expected[i]), 1e-14 * expected[i]);
+        kofn_sketch_measure(kofn_field_find("f64"), &transposed, true, grids[g], norms);
+        for (size_t i = 0; i < count; i++)
+            assert_at_most(fabs(norms[i] - expected[i]), 1e-14 * expected[i]);
+        kofn_bands_fini(&plain);
+        kofn_bands_fini(&transposed);
+    }
+}
+
+static void
+kept_rows_and_columns_are_scaled_copies(void **state)
+{
+    (void)state;
+    static const size_t kept[] = {0, 2, 3};
+    static const double scale[] = {2, 0.5, -1};
+    product p;
+    double made[INNER * ROWS];
+    kofn_bands from, into;
+    make_product((kofn_partition){1, 1, 1}, 21, &p);
+    cut_bands(p.a, ROWS, INNER, &from);
+    cut_bands(made, 3, INNER, &into);
+    kofn_sketch_keep(&from, false, 3, kept, scale, &into);
+    for (size_t i = 0; i < 3; i++)
+        for (size_t j = 0; j < INNER; j++)
+            assert_true(made[i * INNER + j] == scale[i] * p.a[kept[i] * INNER + j]);
+    kofn_bands_fini(&into);
+    cut_bands(made, ROWS, 3, &into);
+    kofn_sketch_keep(&from, true, 3, kept, NULL, &into);
+    for (size_t i = 0; i < ROWS; i++)
+        for (size_t j = 0; j < 3; j++)
+            assert_true(made[i * 3 + j] == p.a[i * INNER + kept[j]]);
+    kofn_bands_fini(&into);
+    kofn_bands_fini(&from);
+}
+
 int
 main(void)
 {
@@ -342,6 +411,8 @@ main(void)
         cmocka_unit_test(a_seed_draws_the_same_again),
         cmocka_unit_test(what_makes_no_sense_is_refused),
         cmocka_unit_test(more_pairs_than_fit_a_job_are_refused_with_what_fits),
+        cmocka_unit_test(norms_are_those_of_the_blocks_of_the_factor),
+        cmocka_unit_test(kept_rows_and_columns_are_scaled_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

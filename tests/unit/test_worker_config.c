@@ -131,6 +131,10 @@ a_model_of_stragglers_is_checked_where_it_is_written(void **state)
         load_text("inject: {straggler: iid, straggler_workers: 4, column: 4}\n", &config, &error),
         KOFN_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "columns 0 to 3"));
+    assert_fails(load_text("inject: {straggler: 'trace:file=/nowhere/trace'}\n", &config, &error),
+                 KOFN_NOT_FOUND); // before it is started
+    assert_non_null(strstr(error.text, ":1:10: inject.straggler: "));
+    assert_non_null(strstr(error.text, "/nowhere/trace"));
     assert_fails(load_text("inject: {by: sleeping}\n", &config, &error), KOFN_INVALID_ARGUMENT);
     assert_fails(load_text("inject: {pace: -1}\n", &config, &error), KOFN_OUT_OF_RANGE);
 }

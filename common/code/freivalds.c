@@ -1,0 +1,274 @@
+/* The tolerance, with P = (sum_a |E_A[i, a]| |A_a|) (sum_b |E_B[i, b]| |B_b|), which is at least what
+ * |C~|, and all sums on the way to it, can be; g = 11, GROW = g^2; s, r what |S|, |R| are at most:
+ *
+ *     honest rounding of C~      g^2 noise P               S and R do not depend on it
+ *     of S^T C~ R                kofn_projection_get_noise (1 + noise) P
+ *     of the halves and of       g eps (T_m + z_A + 2) s P   times the other half, exact: factor g
+ *     their sums over blocks     g eps (T_n + z_B + 2) r P
+ *     of the product of both     g^2 eps T_k P
+ *     underflow                  so many terms of the smallest normal number
+ *
+ * with T roundings of a sum (kofn_projection_count_roundings) and z blocks. */
+#include "common/code/freivalds.h"
+#include "common/code/projection.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct kofn_freivalds {
+    kofn_code *code; // a ref
+    kofn_coding coding;
+    kofn_projection *projection;
+    unsigned char *half[2]; // [blocks, l x inner], as their operand is stored
+    double *norm[2];        // [blocks]: |A_a|_F
+    double tolerance;       // over P
+};
+
+/* ---- tolerance ------------------------------------------------------------------------------- */
+
+static double
+get_tolerance(const kofn_coding *c)
+{
+    if (c->code->field->order != 0)
+        return 0;
+    const double noise = kofn_coding_get_noise(c), grow = sqrt(KOFN_PROJECTION_GROW);
+    const kofn_shape part = c->part;
+    const double left =
+        (kofn_projection_count_roundings(part.rows) + (double)c->code->e[0].cols + 2) *
+        kofn_projection_get_secret_norm(part.rows);
+    const double right =
+        (kofn_projection_count_roundings(part.cols) + (double)c->code->e[1].cols + 2) *
+        kofn_projection_get_secret_norm(part.cols);
+    const double both = grow * kofn_projection_count_roundings(part.inner);
+    return KOFN_PROJECTION_GROW * noise +
+           kofn_projection_get_noise(c->code->field, part.rows, part.cols) * (1 + noise) +
+           0x1p-53 * grow * (left + right + both);
+}
+
+/* What passes is off by at most twice the tolerance, seen from the true product, and what rounding
+ * adds to the projection of what is wrong itself. */
+double
+kofn_freivalds_get_noise(const kofn_coding *c)
+{
+    const double tolerance = get_tolerance(c);
+    if (tolerance >= KOFN_PROJECTION_SHRINK)
+        return INFINITY;
+    return 2 * tolerance / (KOFN_PROJECTION_SHRINK - tolerance);
+}
+
+/* ---- operands -------------------------------------------------------------------------------- */
+
+/* |block|_F. Rows are widened first: norm() wants them aligned, and f32 would overflow. */
+static double
+measure(const kofn_field *f, const kofn_block *block, double *row)
+{
+    const kofn_field *wide = kofn_field_find("f64");
+    double norm = 0;
+    for (size_t band = 0, i = 0; i < block->valid_rows; i++) {
+        const kofn_bands *m = block->of;
+        while (block->first_row + i - m->at[band].first_row >= m->at[band].mat.rows)
+            band++;
+        const unsigned char *at =
+            kofn_mat_get_row(&m->at[band].mat, block->first_row + i - m->at[band].first_row);
+        f->widen(f, block->valid_cols, at + block->first_col * kofn_dtype_width(f->dtype), row);
+        norm = hypot(norm, wide->norm(wide, row, block->valid_cols));
+    }
+    return norm;
+}
+
+static kofn_status
+add_operand(kofn_freivalds *f, size_t operand, const kofn_bands *stored, kofn_error *err)
+{
+    const kofn_coding *c = &f->coding;
+    const kofn_grid grid = c->grid[operand], turned = {.rows = grid.cols, .cols = grid.rows};
+    const bool transposed = c->transposed[operand];
+    const size_t width = kofn_dtype_width(kofn_projection_get_field(f->projection)->dtype);
+    const size_t blocks = c->code->e[operand].cols;
+    const size_t half = kofn_projection_get_count(f->projection) * c->part.inner * width;
+    double *row = malloc((stored->cols + 1) * sizeof *row);
+    f->half[operand] = calloc(blocks, half + 1);
+    f->norm[operand] = calloc(blocks, sizeof *f->norm[operand]);
+    kofn_status status = KOFN_OK;
+    if (!row || !f->half[operand] || !f->norm[operand])
+        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to check answers");
+    for (size_t b = 0; b < blocks && status == KOFN_OK; b++) {
+        const size_t i = b / grid.cols, j = b % grid.cols;
+        const kofn_block block = transposed ? kofn_grid_get_block(turned, stored, j, i)
+                                            : kofn_grid_get_block(grid, stored, i, j);
+        /* A's rows are summed, B's columns: of what is stored the other way round the others. */
+        status = kofn_projection_halve(
+            f->projection, operand == 0 ? KOFN_PROJECTION_LEFT : KOFN_PROJECTION_RIGHT,
+            transposed != (operand == 1), &block, c->part.inner, f->half[operand] + b * half, err);
+        if (c->code->field->order == 0)
+            f->norm[operand][b] = measure(c->code->field, &block, row);
+    }
+    free(row);
+    return status;
+}
+
+kofn_status
+kofn_freivalds_new(const kofn_coding *coding, const kofn_bands *a, const kofn_bands *b,
+                   kofn_freivalds **ret_freivalds, kofn_error *err)
+{
+    const kofn_bands *stored[] = {a, b};
+    if (coding->code->parts.count > 0)
+        return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                         "an outer product's answers are not checked one by one: verify by parity, "
+                         "or not at all");
+    kofn_freivalds *f = calloc(1, sizeof *f);
+    if (!f)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to check answers");
+    f->code = kofn_code_ref((kofn_code *)coding->code);
+    f->coding = *coding;
+    f->tolerance = get_tolerance(coding);
+    kofn_status status = kofn_projection_new(f->code->field, coding->part.rows, coding->part.cols,
+                                             &f->projection, err);
+    for (size_t o = 0; o < 2 && status == KOFN_OK; o++)
+        status = kofn_coding_check_operand(coding, o, stored[o], err);
+    for (size_t o = 0; o < 2 && status == KOFN_OK; o++)
+        status = add_operand(f, o, stored[o], err);
+    if (status != KOFN_OK)
+        kofn_freivalds_destroy(&f);
+    else
+        *ret_freivalds = f;
+    return status;
+}
+
+void
+kofn_freivalds_destroy(kofn_freivalds **freivalds_p)
+{
+    kofn_freivalds *f = *freivalds_p;
+    if (!f)
+        return;
+    for (size_t o = 0; o < 2; o++) {
+        free(f->half[o]);
+        free(f->norm[o]);
+    }
+    kofn_projection_destroy(&f->projection);
+    kofn_code_destroy(&f->code);
+    free(f);
+    *freivalds_p = NULL;
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+/* sum_a |E[task, a]| |A_a|: at least what a coded block's norm can be, sums on the way included. */
+static double
+weigh_operand(const kofn_freivalds *f, size_t operand, size_t task)
+{
+    const double *row = kofn_code_get_row(f->code, operand, task);
+    double sum = 0;
+    for (size_t b = 0; b < f->code->e[operand].cols; b++)
+        if (row[b] != 0)
+            sum += fabs(row[b]) * f->norm[operand][b];
+    return sum;
+}
+
+/* What X may be off by; INFINITY: nothing can be said. */
+static double
+allow(const kofn_freivalds *f, size_t task)
+{
+    const kofn_field *field = f->code->field;
+    if (field->order != 0)
+        return 0;
+    const kofn_shape part = f->coding.part;
+    const double a = weigh_operand(f, 0, task), b = weigh_operand(f, 1, task);
+    const double most = field->dtype == KOFN_F64 ? DBL_MAX : FLT_MAX;
+    const double least = field->dtype == KOFN_F64 ? DBL_MIN : FLT_MIN;
+    const double spread = KOFN_PROJECTION_GROW * kofn_projection_get_secret_norm(part.rows) *
+                          kofn_projection_get_secret_norm(part.cols);
+    if (!(a < most / 2 && b < most / 2 && a * b < most / 2 && (1 + a) * (1 + b) < DBL_MAX / spread))
+        return INFINITY;
+    const double terms =
+        (double)part.inner + (double)f->code->e[0].cols + (double)f->code->e[1].cols + 1;
+    return f->tolerance * a * b + KOFN_PROJECTION_GROW * least * terms * (1 + a) * (1 + b) *
+                                      sqrt((double)part.rows) * sqrt((double)part.cols);
+}
+
+/* sum_a E[task, a] half_a, in one piece. */
+static void
+sum_halves(const kofn_freivalds *f, size_t operand, size_t task, const void **src, void *ret)
+{
+    const kofn_field *wide = kofn_projection_get_field(f->projection);
+    const size_t len = kofn_projection_get_count(f->projection) * f->coding.part.inner;
+    const size_t blocks = f->code->e[operand].cols;
+    for (size_t b = 0; b < blocks; b++)
+        src[b] = f->half[operand] + b * len * kofn_dtype_width(wide->dtype);
+    const kofn_combination c = {.outs = 1,
+                                .ins = blocks,
+                                .rows = 1,
+                                .len = len,
+                                .coef = kofn_code_get_row(f->code, operand, task),
+                                .src = src,
+                                .dst = &ret};
+    wide->combine(wide, &c);
+}
+
+/* ret_x [l, l]: what X must be. */
+static kofn_status
+foretell(const kofn_freivalds *f, size_t task, double *ret_x, kofn_error *err)
+{
+    const kofn_field *wide = kofn_projection_get_field(f->projection);
+    const size_t width = kofn_dtype_width(wide->dtype), inner = f->coding.part.inner;
+    const size_t l = kofn_projection_get_count(f->projection);
+    const size_t blocks = f->code->e[0].cols + f->code->e[1].cols;
+    const void **src = malloc(blocks * sizeof *src);
+    unsigned char *room = malloc((2 * inner + l) * l * width);
+    kofn_status status = KOFN_OK;
+    if (!src || !room) {
+        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to check an answer");
+    } else {
+        unsigned char *right = room + inner * l * width, *x = right + inner * l * width;
+        sum_halves(f, 0, task, src, room);
+        sum_halves(f, 1, task, src, right);
+        const kofn_small_product product = {.rows = l,
+                                            .cols = l,
+                                            .inner = inner,
+                                            .a = room,
+                                            .b = right,
+                                            .transpose_a = f->coding.transposed[0],
+                                            .transpose_b = f->coding.transposed[1]};
+        status = kofn_small_multiply(wide, &product, x, err);
+        if (status == KOFN_OK)
+            wide->widen(wide, l * l, x, ret_x);
+    }
+    free((void *)src);
+    free(room);
+    return status;
+}
+
+/* How far apart: |X' - X|_F, or in exact fields how many elements differ. NaN where X' is none. */
+static double
+compare(const kofn_field *field, const double *x, const double *y, size_t count)
+{
+    double off = 0;
+    for (size_t i = 0; i < count; i++)
+        off = field->order != 0 ? off + (x[i] != y[i]) : hypot(off, x[i] - y[i]);
+    return off;
+}
+
+kofn_status
+kofn_freivalds_check(const kofn_freivalds *f, size_t task, const kofn_bands *answer,
+                     kofn_finding *ret_finding, double *ret_off, kofn_error *err)
+{
+    const size_t l = kofn_projection_get_count(f->projection);
+    const double allowed = allow(f, task);
+    double *x = malloc(2 * l * l * sizeof *x);
+    if (!x)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to check an answer");
+    kofn_status status = kofn_projection_apply(f->projection, answer, x, err);
+    if (status == KOFN_OK)
+        status = foretell(f, task, x + l * l, err);
+    if (status == KOFN_OK) {
+        const double off = compare(f->code->field, x, x + l * l, l * l);
+        *ret_finding = isinf(allowed)   ? KOFN_FINDING_UNKNOWN
+                       : off <= allowed ? KOFN_FINDING_RIGHT
+                                        : KOFN_FINDING_WRONG; // also where it is NaN
+        if (ret_off)
+            *ret_off = allowed > 0 ? off / allowed : off;
+    }
+    free(x);
+    return status;
+}

@@ -1,0 +1,616 @@
+#include "common/code/liars.h"
+
+#include <float.h>
+#include <lapacke.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ELEMENTS_MAX = 1 << 25 }; // of G_R and what is eliminated with it
+
+enum { ROOM = 2 * KOFN_LIARS_MAX + 1 };
+
+static const double LARGEST = 1.1; // rounding included, of what an honest answer's sums can be
+static const double NULL_COLUMN = 1e-10; // of a column of H that depends on others, over 1
+
+/* ---- may it be asked for? -------------------------------------------------------------------- */
+
+/* Sets of 1 to `most` of `count`; INFINITY where there are too many to write down. */
+static double
+count_sets(size_t count, size_t most)
+{
+    double sets = 0, of_size = 1;
+    for (size_t size = 1; size <= most && size <= count; size++) {
+        of_size *= (double)(count - size + 1) / (double)size;
+        sets += of_size;
+    }
+    return sets;
+}
+
+kofn_status
+kofn_liars_check(const kofn_code *code, size_t most, kofn_error *err)
+{
+    if (most > KOFN_LIARS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "liars is %zu, need at most %d", most,
+                         KOFN_LIARS_MAX);
+    if (!kofn_code_is_certain(code))
+        return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                         "not any %zu answers of this %s code suffice, so parity cannot tell who "
+                         "lies: verify by freivalds, or take another family",
+                         code->threshold, code->family);
+    if (code->tasks < code->threshold + 2 * most)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "parity needs n >= k + 2 b: there are n = %zu tasks, k = %zu answers "
+                         "suffice, and b = %zu may be wrong; take %zu tasks, or fewer liars",
+                         code->tasks, code->threshold, most, code->threshold + 2 * most);
+    if (count_sets(code->tasks, most) > KOFN_LIARS_SETS_MAX)
+        return kofn_fail(
+            err, KOFN_OUT_OF_RANGE,
+            "there are more than %d sets of up to %zu of %zu answers: take fewer tasks "
+            "or liars, or verify by freivalds",
+            KOFN_LIARS_SETS_MAX, most, code->tasks);
+    if (code->tasks > ELEMENTS_MAX / (kofn_code_columns(code) + code->tasks))
+        return kofn_fail(
+            err, KOFN_OUT_OF_RANGE,
+            "parity of %zu tasks over %zu block products is too large: take fewer parts, "
+            "or verify by freivalds",
+            code->tasks, kofn_code_columns(code));
+    return KOFN_OK;
+}
+
+/* ---- parity ---------------------------------------------------------------------------------- */
+
+typedef struct search {
+    const kofn_liars_answers *answers;
+    const kofn_code *code;
+    const kofn_field *field; // of coefficients
+    size_t most;             // b, without those known already
+    size_t count, parities;  // r, likewise; h
+    size_t *at;              // [r]: places in answers
+    double *parity;          // H^T [r, h]: an answer's column in one piece
+    double *syndrome;        // its transpose: [sums, h]; exact fields: a basis of its span
+    size_t sums;
+    double tolerance; // reals: what may be left of |H X|_F; 0 in exact fields
+    double *room;     // ROOM rows of h, and r of r
+} search;
+
+static bool
+is_exact(const search *s)
+{
+    return s->field->order != 0;
+}
+
+static size_t
+get_task(const search *s, size_t answer)
+{
+    return s->answers->task[s->at[answer]];
+}
+
+/* Reals: of its row of G; 1 where that is zero, as the answer has to be. */
+static double
+get_length(const search *s, size_t answer)
+{
+    const double norm = kofn_code_row_norm(s->code, get_task(s, answer));
+    return norm > 0 ? norm : 1;
+}
+
+/* y [h] -= factor x, over the field. */
+static void
+subtract(const search *s, double factor, const double *x, double *y, size_t len)
+{
+    if (factor != 0)
+        s->field->add_multiple(s->field, len, s->field->negate(s->field, factor), x, y);
+}
+
+static size_t
+find_pivot(const double *x, size_t len)
+{
+    size_t at = 0;
+    while (at < len && x[at] == 0)
+        at++;
+    return at;
+}
+
+/* Rows [G | I] become [echelon | how], and where the left half vanished, how it did is parity. */
+static kofn_status
+make_exact_parity(search *s, kofn_error *err)
+{
+    const size_t cols = kofn_code_columns(s->code), r = s->count, width = cols + r;
+    double *row = calloc(r * width + 1, sizeof *row);
+    size_t *pivot = calloc(r + 1, sizeof *pivot);
+    if (!row || !pivot) {
+        free(row);
+        free(pivot);
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the parity of %zu answers",
+                         r);
+    }
+    for (size_t i = 0; i < r; i++) {
+        double *at = row + i * width;
+        kofn_code_fill_row(s->code, get_task(s, i), at);
+        at[cols + i] = 1;
+        for (size_t k = 0; k < i; k++) {
+            const double *above = row + k * width;
+            if (pivot[k] < cols)
+                subtract(s,
+                         s->field->multiply(s->field, at[pivot[k]],
+                                            s->field->invert(s->field, above[pivot[k]])),
+                         above, at, width);
+        }
+        pivot[i] = find_pivot(at, cols);
+        if (pivot[i] == cols)
+            memcpy(s->room + s->parities++ * r, at + cols, r * sizeof *at);
+    }
+    for (size_t i = 0; i < r; i++)
+        for (size_t p = 0; p < s->parities; p++)
+            s->parity[i * s->parities + p] = s->room[p * r + i];
+    free(row);
+    free(pivot);
+    return KOFN_OK;
+}
+
+static void
+scale(double *x, size_t len, double by)
+{
+    for (size_t i = 0; i < len; i++)
+        x[i] *= by;
+}
+
+/* What an honest answer's X may be off by, over |e_A| |e_B| |A|_F |B|_F. */
+static double
+get_noise(const kofn_coding *c)
+{
+    const double noise = kofn_coding_get_noise(c);
+    return KOFN_PROJECTION_GROW * noise +
+           (1 + noise) * kofn_projection_get_noise(c->code->field, c->part.rows, c->part.cols);
+}
+
+/* And by underflow. */
+static double
+get_floor(const kofn_liars_answers *a)
+{
+    const kofn_coding *c = a->coding;
+    double terms = (double)c->part.inner + (double)c->code->operands;
+    for (size_t o = 0; o < c->code->operands; o++)
+        terms += (double)c->code->e[o].cols;
+    return (c->code->field->dtype == KOFN_F64 ? DBL_MIN : FLT_MIN) * terms * KOFN_PROJECTION_GROW *
+           (1 + a->norm[0]) * (1 + a->norm[1]) * sqrt((double)c->part.rows) *
+           sqrt((double)c->part.cols);
+}
+
+/* Singular vectors of G_R, rows of length 1, that belong to values of no more than rounding. */
+static kofn_status
+make_real_parity(search *s, kofn_error *err)
+{
+    const size_t cols = kofn_code_columns(s->code), r = s->count;
+    const size_t values = cols < r ? cols : r;
+    double *row = malloc((r * cols + r * r + 2 * values + 1) * sizeof *row);
+    if (!row)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the parity of %zu answers",
+                         r);
+    double *vectors = row + r * cols, *value = vectors + r * r, shortest = INFINITY;
+    for (size_t i = 0; i < r; i++) {
+        const double norm = get_length(s, i);
+        kofn_code_fill_row(s->code, get_task(s, i), row + i * cols);
+        scale(row + i * cols, cols, 1 / norm);
+        shortest = norm < shortest ? norm : shortest;
+    }
+    /* By rows it is G_R, by columns its transpose: the last factor is what is wanted of it. */
+    const lapack_int info =
+        LAPACKE_dgesvd(LAPACK_COL_MAJOR, 'N', 'A', (lapack_int)cols, (lapack_int)r, row,
+                       (lapack_int)cols, value, NULL, 1, vectors, (lapack_int)r, value + values);
+    const double rounding = (double)(cols + r) * DBL_EPSILON * value[0];
+    size_t rank = 0;
+    while (rank < values && value[rank] > rounding)
+        rank++;
+    s->parities = r - rank;
+    for (size_t i = 0; i < r; i++)
+        for (size_t p = 0; p < s->parities; p++)
+            s->parity[i * s->parities + p] = vectors[rank + p + i * r];
+    /* H G_R is not zero but no more than rounding, and meets block products of |A| |B| in all; and
+     * H X and what is left of it are rounded. */
+    const double sums = LARGEST * KOFN_PROJECTION_GROW * sqrt((double)r);
+    s->tolerance =
+        s->answers->norm[0] * s->answers->norm[1] *
+            (sqrt((double)r) * get_noise(s->answers->coding) + 2 * rounding * KOFN_PROJECTION_GROW +
+             (double)(2 * r + 4 * KOFN_LIARS_MAX) * DBL_EPSILON * sums) +
+        sqrt((double)r) * get_floor(s->answers) / shortest;
+    free(row);
+    return info == 0 ? KOFN_OK
+                     : kofn_fail(err, KOFN_INTERNAL, "no parity of %zu answers was found", r);
+}
+
+/* Exact fields: keep a basis of the sums, in echelon form. */
+static void
+reduce_syndrome(search *s)
+{
+    size_t rank = 0;
+    for (size_t i = 0; i < s->sums; i++) {
+        double *at = s->syndrome + i * s->parities;
+        for (size_t k = 0; k < rank; k++) {
+            const double *above = s->syndrome + k * s->parities;
+            const size_t pivot = find_pivot(above, s->parities);
+            subtract(s, at[pivot], above, at, s->parities);
+        }
+        const size_t pivot = find_pivot(at, s->parities);
+        if (pivot == s->parities)
+            continue;
+        double *to = s->syndrome + rank++ * s->parities;
+        const double inverse = s->field->invert(s->field, at[pivot]);
+        for (size_t p = 0; p < s->parities; p++)
+            to[p] = s->field->multiply(s->field, inverse, at[p]);
+    }
+    s->sums = rank;
+}
+
+static void
+make_syndrome(search *s)
+{
+    const kofn_liars_answers *a = s->answers;
+    s->sums = a->width;
+    for (size_t i = 0; i < s->count; i++) {
+        const double by = is_exact(s) ? 1 : 1 / get_length(s, i);
+        for (size_t k = 0; k < a->width; k++)
+            s->field->add_multiple(s->field, s->parities, a->x[s->at[i] * a->width + k] * by,
+                                   s->parity + i * s->parities, s->syndrome + k * s->parities);
+    }
+    if (is_exact(s))
+        reduce_syndrome(s);
+}
+
+/* ---- sets ------------------------------------------------------------------------------------ */
+
+/* One more column into an echelon basis of `rank`; whether it was independent. */
+static bool
+extend_exact(const search *s, double *basis, size_t rank, const double *column)
+{
+    const size_t h = s->parities;
+    double *at = basis + rank * h;
+    memcpy(at, column, h * sizeof *at);
+    for (size_t k = 0; k < rank; k++) {
+        const double *above = basis + k * h;
+        subtract(s, at[find_pivot(above, h)], above, at, h);
+    }
+    const size_t pivot = find_pivot(at, h);
+    if (pivot == h)
+        return false;
+    const double inverse = s->field->invert(s->field, at[pivot]);
+    for (size_t p = 0; p < h; p++)
+        at[p] = s->field->multiply(s->field, inverse, at[p]);
+    return true;
+}
+
+static double
+dot(const double *x, const double *y, size_t len)
+{
+    double sum = 0;
+    for (size_t i = 0; i < len; i++)
+        sum += x[i] * y[i];
+    return sum;
+}
+
+static void
+leave_out(double *at, const double *basis, size_t rank, size_t h)
+{
+    for (size_t twice = 0; twice < 2; twice++)
+        for (size_t k = 0; k < rank; k++) {
+            const double part = dot(basis + k * h, at, h);
+            for (size_t p = 0; p < h; p++)
+                at[p] -= part * basis[k * h + p];
+        }
+}
+
+/* The same into an orthonormal one. */
+static bool
+extend_real(const search *s, double *basis, size_t rank, const double *column)
+{
+    const size_t h = s->parities;
+    double *at = basis + rank * h;
+    memcpy(at, column, h * sizeof *at);
+    leave_out(at, basis, rank, h);
+    const double norm = sqrt(dot(at, at, h));
+    if (norm <= NULL_COLUMN)
+        return false;
+    scale(at, h, 1 / norm);
+    return true;
+}
+
+/* Do the answers outside of the set agree with each other? */
+static bool
+explains(const search *s, const size_t *set, size_t count)
+{
+    const size_t h = s->parities;
+    double *basis = s->room, *rest;
+    size_t rank = 0;
+    for (size_t i = 0; i < count; i++) {
+        const double *column = s->parity + set[i] * h;
+        rank += is_exact(s) ? extend_exact(s, basis, rank, column)
+                            : extend_real(s, basis, rank, column);
+    }
+    double left = 0;
+    rest = basis + rank * h;
+    for (size_t i = 0; i < s->sums; i++) {
+        if (is_exact(s) && extend_exact(s, basis, rank, s->syndrome + i * h))
+            return false;
+        if (is_exact(s))
+            continue;
+        memcpy(rest, s->syndrome + i * h, h * sizeof *rest);
+        leave_out(rest, basis, rank, h);
+        left = hypot(left, s->field->norm(s->field, rest, h)); // squares may vanish
+    }
+    return left <= s->tolerance; // false for NaN
+}
+
+/* Exact fields: of a set as large as the syndromes' rank each column is in their span. */
+static bool
+is_candidate(const search *s, size_t answer)
+{
+    const size_t h = s->parities;
+    memcpy(s->room, s->syndrome, s->sums * h * sizeof *s->room);
+    return !extend_exact(s, s->room, s->sums, s->parity + answer * h);
+}
+
+static bool
+contains(const size_t *set, size_t count, const size_t *part, size_t parts)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count && found < parts; i++)
+        found += set[i] == part[found];
+    return found == parts;
+}
+
+/* The next set of `size` of the listed answers, in order; false: that was the last. */
+static bool
+advance(size_t *at, size_t size, size_t listed)
+{
+    size_t i = size;
+    while (i > 0 && at[i - 1] == listed - size + i - 1)
+        i--;
+    if (i == 0)
+        return false;
+    for (at[i - 1]++; i < size; i++)
+        at[i] = at[i - 1] + 1;
+    return true;
+}
+
+typedef struct outcome {
+    size_t count, set[KOFN_LIARS_MAX];     // the first that explains
+    size_t in_all, common[KOFN_LIARS_MAX]; // what all have in common
+} outcome;
+
+static void
+note_set(outcome *o, const size_t *set, size_t count)
+{
+    if (o->count == 0) {
+        memcpy(o->set, set, count * sizeof *set);
+        memcpy(o->common, set, count * sizeof *set);
+        o->count = o->in_all = count;
+        return;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < o->in_all; i++)
+        if (contains(set, count, &o->common[i], 1))
+            o->common[kept++] = o->common[i];
+    o->in_all = kept;
+}
+
+/* Sets of one size, of the listed answers. Those that contain the first that explains say nothing. */
+static void
+try_size(const search *s, size_t size, const size_t *list, size_t listed, outcome *o)
+{
+    size_t at[KOFN_LIARS_MAX], set[KOFN_LIARS_MAX];
+    for (size_t i = 0; i < size; i++)
+        at[i] = i;
+    do {
+        for (size_t i = 0; i < size; i++)
+            set[i] = list[at[i]];
+        if (o->count > 0 && contains(set, size, o->common, o->in_all))
+            continue;
+        if (explains(s, set, size))
+            note_set(o, set, size);
+    } while (advance(at, size, listed));
+}
+
+static kofn_status
+try_sets(const search *s, outcome *o, kofn_error *err)
+{
+    size_t *list = malloc((s->count + 1) * sizeof *list);
+    if (!list)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to find who lies");
+    for (size_t size = is_exact(s) ? s->sums : 1; size <= s->most; size++) {
+        size_t listed = 0;
+        for (size_t i = 0; i < s->count; i++)
+            if (!is_exact(s) || size > s->sums || is_candidate(s, i))
+                list[listed++] = i;
+        if (listed >= size)
+            try_size(s, size, list, listed, o);
+    }
+    free(list);
+    return KOFN_OK;
+}
+
+/* ---- what may still be wrong ----------------------------------------------------------------- */
+
+/* The smallest singular value of the set's columns of H, those of `out` taken out of the others first:
+ * at least this of any lie of these answers is seen, once `out` are left out. */
+static double
+measure_set(const search *s, const size_t *set, size_t size, const size_t *out, size_t outs)
+{
+    const size_t h = s->parities;
+    double gram[KOFN_LIARS_MAX * KOFN_LIARS_MAX], value[KOFN_LIARS_MAX];
+    double *basis = s->room, *column = s->room + outs * h;
+    size_t rank = 0;
+    for (size_t i = 0; i < outs; i++)
+        rank += extend_real(s, basis, rank, s->parity + out[i] * h);
+    for (size_t i = 0; i < size; i++) {
+        memcpy(column + i * h, s->parity + set[i] * h, h * sizeof *column);
+        leave_out(column + i * h, basis, rank, h);
+        for (size_t k = 0; k <= i; k++)
+            gram[i * size + k] = gram[k * size + i] = dot(column + i * h, column + k * h, h);
+    }
+    if (LAPACKE_dsyev(LAPACK_COL_MAJOR, 'N', 'L', (lapack_int)size, gram, (lapack_int)size,
+                      value) != 0)
+        return 0;
+    return value[0] > 1e-12 ? sqrt(value[0]) : 0; // squares are known to so much
+}
+
+/* Of the answers that are kept `most` might lie: within the tolerance, twice, and S and R may have
+ * shrunk that. */
+static kofn_status
+measure_slack(const search *s, const outcome *o, double *ret_slack, kofn_error *err)
+{
+    const kofn_coding *c = s->answers->coding;
+    const double own = kofn_projection_get_noise(c->code->field, c->part.rows, c->part.cols);
+    const double norms = s->answers->norm[0] * s->answers->norm[1];
+    size_t *list = malloc((s->count + 1) * sizeof *list);
+    if (!list)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to find who lies");
+    size_t listed = 0, at[KOFN_LIARS_MAX], set[KOFN_LIARS_MAX];
+    for (size_t i = 0; i < s->count; i++)
+        if (!contains(o->set, o->count, &i, 1))
+            list[listed++] = i;
+    double least = 1;
+    for (size_t i = 0; i < s->most; i++)
+        at[i] = i;
+    do {
+        for (size_t i = 0; i < s->most; i++)
+            set[i] = list[at[i]];
+        const double seen = s->most > 0 ? measure_set(s, set, s->most, o->set, o->count) : 1;
+        least = seen < least ? seen : least;
+    } while (advance(at, s->most, listed) && least > 0);
+    free(list);
+    const double slack = 2 * s->tolerance / norms / (KOFN_PROJECTION_SHRINK - own) / least;
+    *ret_slack = norms == 0 ? 0
+                 : least > 0 && own < KOFN_PROJECTION_SHRINK && isfinite(slack)
+                     ? slack + kofn_coding_get_noise(c)
+                     : INFINITY;
+    return KOFN_OK;
+}
+
+/* ---- who lies -------------------------------------------------------------------------------- */
+
+/* Of reals: honest answers are finite, and so are all sums on the way. */
+static bool
+are_finite(const kofn_liars_answers *a)
+{
+    const double most = a->coding->code->field->dtype == KOFN_F64 ? DBL_MAX : FLT_MAX;
+    double rows = 1;
+    for (size_t i = 0; i < a->count; i++)
+        rows = fmax(rows, kofn_code_row_norm(a->coding->code, a->task[i]));
+    const double spread = 4 * rows * KOFN_PROJECTION_GROW *
+                          kofn_projection_get_secret_norm(a->coding->part.rows) *
+                          kofn_projection_get_secret_norm(a->coding->part.cols);
+    return rows * a->norm[0] < most / 4 && rows * a->norm[1] < most / 4 &&
+           rows * a->norm[0] * a->norm[1] < most / 4 &&
+           (1 + a->norm[0]) * (1 + a->norm[1]) < DBL_MAX / spread;
+}
+
+/* No honest answer's sums are larger: what is, need not be searched for, nor have its rounding drown
+ * what others did. */
+static bool
+is_possible(const kofn_liars_answers *a, size_t answer)
+{
+    if (a->coding->code->field->order != 0)
+        return true;
+    const double length = kofn_code_row_norm(a->coding->code, a->task[answer]);
+    const double most =
+        LARGEST * KOFN_PROJECTION_GROW * length * a->norm[0] * a->norm[1] + get_floor(a);
+    double size = 0;
+    for (size_t k = 0; k < a->width; k++)
+        size = hypot(size, a->x[answer * a->width + k]);
+    return size <= most; // false for NaN
+}
+
+static kofn_status
+fail_too_many(const kofn_liars_answers *a, kofn_error *err)
+{
+    return kofn_fail(err, KOFN_DATA_LOSS,
+                     "more than %zu of %zu answers are wrong: allow for more liars, or verify by "
+                     "freivalds",
+                     a->most, a->count);
+}
+
+static kofn_status
+search_init(search *s, kofn_error *err)
+{
+    const size_t r = s->count;
+    const size_t room = r > ROOM ? r : ROOM;
+    s->parity = malloc((r * r + 1) * sizeof *s->parity);
+    s->room = malloc((room * r + 1) * sizeof *s->room);
+    if (!s->parity || !s->room)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the parity of %zu answers",
+                         r);
+    kofn_status status = is_exact(s) ? make_exact_parity(s, err) : make_real_parity(s, err);
+    if (status != KOFN_OK)
+        return status;
+    s->syndrome = calloc(s->answers->width * s->parities + 1, sizeof *s->syndrome);
+    if (!s->syndrome)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the parity of %zu answers",
+                         r);
+    make_syndrome(s);
+    return KOFN_OK;
+}
+
+static kofn_status
+run_search(search *s, outcome *o, double *ret_slack, kofn_error *err)
+{
+    kofn_status status = search_init(s, err);
+    if (status == KOFN_OK && !explains(s, NULL, 0)) {
+        status = try_sets(s, o, err);
+        if (status == KOFN_OK && o->count == 0)
+            status = fail_too_many(s->answers, err);
+    }
+    if (status == KOFN_OK && !is_exact(s))
+        status = measure_slack(s, o, ret_slack, err);
+    return status;
+}
+
+/* Named ones go to the front. */
+static void
+add_liar(kofn_liars *liars, size_t task, bool named)
+{
+    liars->task[liars->count++] = task;
+    if (!named)
+        return;
+    const size_t moved = liars->task[liars->named];
+    liars->task[liars->named++] = task;
+    liars->task[liars->count - 1] = liars->named == liars->count ? task : moved;
+}
+
+kofn_status
+kofn_liars_find(const kofn_liars_answers *answers, kofn_liars *ret_liars, kofn_error *err)
+{
+    const kofn_code *code = answers->coding->code;
+    kofn_liars liars = {0};
+    if (code->field->order == 0 && !are_finite(answers)) {
+        *ret_liars = (kofn_liars){.slack = INFINITY};
+        return KOFN_OK;
+    }
+    search s = {.answers = answers,
+                .code = code,
+                .field = code->field->order == 0 ? kofn_field_find("f64") : code->field,
+                .most = answers->most,
+                .at = malloc((answers->count + 1) * sizeof *s.at)};
+    if (!s.at)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to find who lies");
+    kofn_status status = KOFN_OK;
+    for (size_t i = 0; i < answers->count && status == KOFN_OK; i++) {
+        if (is_possible(answers, i))
+            s.at[s.count++] = i;
+        else if (s.most-- > 0)
+            add_liar(&liars, answers->task[i], true);
+        else
+            status = fail_too_many(answers, err);
+    }
+    outcome o = {0};
+    if (status == KOFN_OK && s.count > 0)
+        status = run_search(&s, &o, &liars.slack, err);
+    for (size_t i = 0; i < o.count && status == KOFN_OK; i++)
+        add_liar(&liars, get_task(&s, o.set[i]), contains(o.common, o.in_all, &o.set[i], 1));
+    free(s.at);
+    free(s.parity);
+    free(s.syndrome);
+    free(s.room);
+    if (status == KOFN_OK)
+        *ret_liars = liars;
+    return status;
+}

@@ -1,0 +1,91 @@
+#include "common/code/sketch_elements.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CHUNK = 512 }; // elements widened at a time
+
+/* sums[step (c / wide)] += element c squared, c < count. */
+static void
+add_squares(const kofn_field *f, const unsigned char *at, size_t count, size_t wide, size_t step,
+            double *sums)
+{
+    const size_t width = kofn_dtype_width(f->dtype);
+    double chunk[CHUNK];
+    for (size_t first = 0; first < count; first += CHUNK) {
+        const size_t len = count - first < CHUNK ? count - first : CHUNK;
+        f->widen(f, len, at + first * width, chunk);
+        for (size_t c = 0; c < len;) {
+            const size_t block = (first + c) / wide, end = (block + 1) * wide - first;
+            double sum = 0;
+            for (; c < len && c < end; c++)
+                sum += chunk[c] * chunk[c];
+            sums[block * step] += sum;
+        }
+    }
+}
+
+void
+kofn_sketch_measure(const kofn_field *field, const kofn_bands *m, bool transposed, kofn_grid grid,
+                    double *ret_norms)
+{
+    const kofn_grid stored = transposed ? (kofn_grid){.rows = grid.cols, .cols = grid.rows} : grid;
+    const size_t high = kofn_part_size(m->rows, stored.rows);
+    const size_t wide = kofn_part_size(m->cols, stored.cols), blocks = grid.rows * grid.cols;
+    memset(ret_norms, 0, blocks * sizeof *ret_norms);
+    for (size_t b = 0; b < m->count; b++)
+        for (size_t r = 0; r < m->at[b].mat.rows; r++) {
+            const size_t block_row = (m->at[b].first_row + r) / high;
+            add_squares(field, kofn_mat_get_row(&m->at[b].mat, r), m->cols, wide,
+                        transposed ? grid.cols : 1,
+                        ret_norms + (transposed ? block_row : block_row * grid.cols));
+        }
+    for (size_t i = 0; i < blocks; i++)
+        ret_norms[i] = sqrt(ret_norms[i]);
+}
+
+/* count elements of a row by their columns (NULL: in order), times scale[i] (NULL: by). */
+static void
+scale_row(kofn_dtype dtype, const unsigned char *from, size_t count, const size_t *column,
+          const double *scale, double by, unsigned char *into)
+{
+    for (size_t i = 0; i < count; i++) {
+        const size_t c = column ? column[i] : i;
+        const double factor = scale ? scale[i] : by;
+        if (dtype == KOFN_F64) {
+            double element;
+            memcpy(&element, from + c * sizeof element, sizeof element);
+            element *= factor;
+            memcpy(into + i * sizeof element, &element, sizeof element);
+        } else {
+            float element;
+            memcpy(&element, from + c * sizeof element, sizeof element);
+            element = (float)(element * factor);
+            memcpy(into + i * sizeof element, &element, sizeof element);
+        }
+    }
+}
+
+/* Where row `row` lies; *band is the one that the row before was in. */
+static unsigned char *
+find_row(const kofn_bands *m, size_t row, size_t *band)
+{
+    while (row >= m->at[*band].first_row + m->at[*band].mat.rows)
+        ++*band;
+    return kofn_mat_get_row(&m->at[*band].mat, row - m->at[*band].first_row);
+}
+
+void
+kofn_sketch_keep(const kofn_bands *from, bool columns, size_t count, const size_t *kept,
+                 const double *scale, const kofn_bands *into)
+{
+    size_t source = 0, sink = 0;
+    for (size_t row = 0; row < into->rows; row++) {
+        const unsigned char *elements = find_row(from, columns ? row : kept[row], &source);
+        unsigned char *made = find_row(into, row, &sink);
+        if (columns)
+            scale_row(from->dtype, elements, count, kept, scale, 1, made);
+        else
+            scale_row(from->dtype, elements, from->cols, NULL, NULL, scale ? scale[row] : 1, made);
+    }
+}

@@ -1,0 +1,451 @@
+#include "common/code/liars.h"
+#include "common/code/projection.h"
+#include "tests/unit/answers_rig.h"
+
+/* What parity is given: r answers, those of a shuffled list of tasks. */
+typedef struct trial {
+    kofn_projection *projection;
+    size_t count, task[TASKS_MAX], width;
+    double *x;
+    kofn_liars_answers answers;
+} trial;
+
+static void
+start_trial(trial *t, const job *j, size_t count, size_t most, kofn_rng *rng)
+{
+    kofn_error error;
+    size_t all[TASKS_MAX];
+    *t = (trial){.count = count};
+    for (size_t i = 0; i < j->code->tasks; i++)
+        all[i] = i;
+    shuffle(rng, all, j->code->tasks);
+    memcpy(t->task, all, count * sizeof *all);
+    assert_ok(kofn_projection_new(j->code->field, j->coding.part.rows, j->coding.part.cols,
+                                  &t->projection, &error));
+    t->width = kofn_projection_get_count(t->projection) * kofn_projection_get_count(t->projection);
+    t->x = calloc(count * t->width + 1, sizeof *t->x);
+    t->answers = (kofn_liars_answers){.coding = &j->coding,
+                                      .count = count,
+                                      .task = t->task,
+                                      .width = t->width,
+                                      .x = t->x,
+                                      .most = most,
+                                      .norm = {norm_of(&j->operand[0]), norm_of(&j->operand[1])}};
+}
+
+static void
+project(trial *t, const job *j)
+{
+    kofn_error error;
+    for (size_t i = 0; i < t->count; i++)
+        assert_ok(kofn_projection_apply(t->projection, &j->answer[t->task[i]], t->x + i * t->width,
+                                        &error));
+}
+
+static void
+end_trial(trial *t)
+{
+    kofn_projection_destroy(&t->projection);
+    free(t->x);
+}
+
+static bool
+is_listed(const size_t *list, size_t count, size_t what)
+{
+    bool found = false;
+    for (size_t i = 0; i < count; i++)
+        found = found || list[i] == what;
+    return found;
+}
+
+/* Add something to every element, or to one. */
+static void
+spoil(job *j, size_t task, bool whole, kofn_rng *rng)
+{
+    const kofn_field *f = j->code->field;
+    kofn_mat *mat = only_mat(&j->answer[task]);
+    const size_t row = kofn_rng_below(rng, mat->rows), col = kofn_rng_below(rng, mat->cols);
+    for (size_t i = 0; i < mat->rows; i++)
+        for (size_t k = 0; k < mat->cols; k++)
+            if (whole || (i == row && k == col)) {
+                const double by = f->order == 0
+                                      ? 1 + kofn_rng_unit(rng)
+                                      : 1 + (double)kofn_rng_below(rng, (uint64_t)f->order - 1);
+                element_set(mat, i, k, f->add(f, element_get(mat, i, k), by));
+            }
+}
+
+typedef struct parity_case {
+    test_code code;
+    const char *field;
+    size_t most;
+} parity_case;
+
+static const parity_case cases[] = {
+    {{.family = "polynomial", .partition = "2,1,2", .tasks = 8}, "f64", 2},
+    {{.family = "polynomial", .partition = "2,1,2", .tasks = 8}, "f32", 2},
+    {{.family = "polynomial", .partition = "2,1,2", .tasks = 10}, "gfp:257", 3},
+    {{.family = "polynomial", .partition = "2,1,3", .tasks = 10}, "gf256", 2},
+    {{.family = "matdot", .partition = "1,3,1", .tasks = 9}, "f64", 2},
+    {{.family = "matdot", .partition = "1,3,1", .tasks = 9}, "gf16", 2},
+    {{.family = "polydot", .partition = "2,2,1", .tasks = 9}, "gfp:2147483647", 2},
+    {{.family = "rkrp", .partition = "2,1,2", .tasks = 8}, "f64", 2},
+    {{.family = "replication", .partition = "2,1,1", .set = "copies=5"}, "f64", 2},
+    {{.family = "replication", .partition = "2,1,2", .set = "copies=3"}, "gfp:11", 1},
+};
+
+enum { CASES = sizeof cases / sizeof cases[0] };
+
+static void
+start_case(job *j, const parity_case *c, kofn_rng *rng)
+{
+    kofn_error error;
+    make_job(j, &c->code, c->field, (kofn_shape){.rows = 21, .inner = 19, .cols = 17}, 0, rng);
+    answer_all(j);
+    assert_ok(kofn_liars_check(j->code, c->most, &error));
+}
+
+static void
+up_to_b_liars_are_named_and_nobody_else(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(1), 0);
+    for (size_t c = 0; c < CASES; c++)
+        for (size_t lie = 0; lie <= 2 * cases[c].most + 1; lie++) {
+            kofn_error error;
+            job j;
+            trial t;
+            kofn_liars liars = {0};
+            start_case(&j, &cases[c], &rng);
+            const size_t wrong = lie / 2;
+            start_trial(&t, &j, j.code->threshold + 2 * cases[c].most, cases[c].most, &rng);
+            for (size_t i = 0; i < wrong; i++)
+                spoil(&j, t.task[t.count - 1 - i], lie % 2 == 1 || j.code->field->dtype == KOFN_F32,
+                      &rng);
+            project(&t, &j);
+            assert_ok(kofn_liars_find(&t.answers, &liars, &error));
+            assert_int_equal(liars.count, wrong);
+            assert_int_equal(liars.named, wrong);
+            for (size_t i = 0; i < wrong; i++)
+                assert_true(is_listed(t.task + t.count - wrong, wrong, liars.task[i]));
+            if (j.code->field->order > 0)
+                assert_true(liars.slack == 0);
+            else // the lies that were found do not hide others
+                assert_true(liars.slack > kofn_coding_get_noise(&j.coding) &&
+                            isfinite(liars.slack));
+            end_trial(&t);
+            end_answers(&j);
+        }
+}
+
+static void
+more_than_b_liars_are_an_error(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(2), 0);
+    for (size_t c = 0; c < CASES; c++) {
+        kofn_error error;
+        job j;
+        trial t;
+        kofn_liars liars = {.count = 77};
+        if (strcmp(cases[c].code.family, "replication") == 0)
+            continue; // three of five copies may agree on anything
+        start_case(&j, &cases[c], &rng);
+        start_trial(&t, &j, j.code->threshold + 2 * cases[c].most, cases[c].most, &rng);
+        for (size_t i = 0; i <= cases[c].most; i++)
+            spoil(&j, t.task[i], true, &rng);
+        project(&t, &j);
+        assert_fails(kofn_liars_find(&t.answers, &liars, &error), KOFN_DATA_LOSS);
+        assert_int_equal(liars.count, 77);
+        end_trial(&t);
+        end_answers(&j);
+    }
+}
+
+/* Do the answers not in `mask` agree with each other? By rank, and by no parity. */
+static bool
+brute_agree(const trial *t, const kofn_code *code, uint64_t mask)
+{
+    const size_t cols = kofn_code_columns(code);
+    size_t rank[2];
+    for (size_t with = 0; with < 2; with++) {
+        const size_t width = cols + (with ? t->width : 0);
+        uint64_t *at = calloc(t->count * width + 1, sizeof *at);
+        size_t rows = 0;
+        for (size_t i = 0; i < t->count; i++) {
+            if (mask >> i & 1)
+                continue;
+            for (size_t k = 0; k < cols; k++)
+                at[rows * width + k] = brute_element_exactly(code, t->task[i], k);
+            for (size_t k = cols; k < width; k++)
+                at[rows * width + k] = (uint64_t)t->x[i * t->width + k - cols];
+            rows++;
+        }
+        rank[with] = brute_field_rank(code->field, at, rows, width);
+        free(at);
+    }
+    return rank[0] == rank[1];
+}
+
+/* The smallest set that explains, and what all of them have in common. */
+static uint64_t
+brute_find(const trial *t, const kofn_code *code, uint64_t *ret_common)
+{
+    uint64_t best = UINT64_MAX;
+    *ret_common = UINT64_MAX;
+    for (uint64_t mask = 0; mask < (uint64_t)1 << t->count; mask++) {
+        if ((size_t)__builtin_popcountll(mask) > t->answers.most || !brute_agree(t, code, mask))
+            continue;
+        *ret_common &= mask;
+        if (best == UINT64_MAX || __builtin_popcountll(mask) < __builtin_popcountll(best))
+            best = mask;
+    }
+    return best;
+}
+
+/* Liars who agree with each other: the same lie, the answer of another task, of another product. */
+static void
+conspire(job *j, const size_t *task, size_t count, kofn_rng *rng)
+{
+    const size_t how = kofn_rng_below(rng, 4);
+    kofn_rng same = *rng;
+    for (size_t i = 0; i < count; i++) {
+        if (how == 0)
+            *rng = same;
+        if (how < 2)
+            spoil(j, task[i], how == 0, rng);
+        else if (how == 2)
+            memcpy(only_mat(&j->answer[task[i]])->data, only_mat(&j->answer[0])->data,
+                   j->answer[0].rows * j->answer[0].cols * kofn_dtype_width(j->answer[0].dtype));
+    }
+    if (how < 3)
+        return;
+    job other = {.code = kofn_code_ref(j->code), .coding = j->coding};
+    for (size_t o = 0; o < 2; o++) {
+        other.operand[o] = new_matrix(j->operand[o].dtype, j->operand[o].rows, j->operand[o].cols);
+        fill_drawn(j->code->field, &other.operand[o], rng);
+    }
+    answer_all(&other);
+    for (size_t i = 0; i < count; i++) {
+        const kofn_bands moved = j->answer[task[i]];
+        j->answer[task[i]] = other.answer[task[i]];
+        other.answer[task[i]] = moved;
+    }
+    end_answers(&other);
+}
+
+static void
+over_finite_fields_it_is_what_brute_force_finds(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(3), 0);
+    size_t doubtful = 0;
+    for (size_t round = 0; round < 300; round++) {
+        const parity_case *c = &cases[round % CASES];
+        kofn_error error;
+        job j;
+        trial t;
+        kofn_liars liars = {0};
+        uint64_t common;
+        if (c->field[0] == 'f')
+            continue;
+        start_case(&j, c, &rng);
+        const size_t extra = kofn_rng_below(&rng, 2 * c->most + 1); // also fewer than it takes
+        start_trial(&t, &j, j.code->threshold + extra, c->most, &rng);
+        conspire(&j, t.task, kofn_rng_below(&rng, c->most + 2), &rng);
+        project(&t, &j);
+        const uint64_t best = brute_find(&t, j.code, &common);
+        const kofn_status status = kofn_liars_find(&t.answers, &liars, &error);
+        assert_int_equal(status, best == UINT64_MAX ? KOFN_DATA_LOSS : KOFN_OK);
+        if (best != UINT64_MAX) {
+            uint64_t found = 0, named = 0;
+            for (size_t i = 0; i < t.count; i++) {
+                found |= (uint64_t)is_listed(liars.task, liars.count, t.task[i]) << i;
+                named |= (uint64_t)is_listed(liars.task, liars.named, t.task[i]) << i;
+            }
+            assert_int_equal(__builtin_popcountll(found), __builtin_popcountll(best));
+            assert_true(brute_agree(&t, j.code, found));
+            assert_true(named == common);
+            doubtful += named != found;
+        }
+        end_trial(&t);
+        end_answers(&j);
+    }
+    assert_true(doubtful > 0);
+}
+
+/* Honest workers of NaN operands: nobody can tell; of finite ones a NaN is a lie. */
+static void
+what_is_not_finite_is_a_lie_only_of_finite_operands(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(4), 0);
+    for (int lie = 0; lie < 2; lie++) {
+        kofn_error error;
+        job j;
+        trial t;
+        kofn_liars liars = {0};
+        make_job(&j, &cases[0].code, "f64", (kofn_shape){.rows = 21, .inner = 19, .cols = 17}, 0,
+                 &rng);
+        if (!lie)
+            element_set(only_mat(&j.operand[0]), 3, 3, NAN);
+        answer_all(&j);
+        start_trial(&t, &j, 8, 2, &rng);
+        if (lie)
+            for (size_t i = 0; i < 2; i++)
+                element_set(only_mat(&j.answer[t.task[i]]), 0, 0, i ? NAN : INFINITY);
+        project(&t, &j);
+        assert_ok(kofn_liars_find(&t.answers, &liars, &error));
+        assert_int_equal(liars.count, lie ? 2 : 0);
+        assert_int_equal(liars.named, liars.count);
+        assert_true(isinf(liars.slack) == !lie);
+        for (size_t i = 0; i < liars.count; i++)
+            assert_true(is_listed(t.task, 2, liars.task[i]));
+        end_trial(&t);
+        end_answers(&j);
+    }
+}
+
+/* A lie whose rounding alone is larger than what all others say. */
+static void
+a_huge_lie_hides_no_other(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(7), 0);
+    for (double size = 1e3; size < 1e300; size *= 1e9) {
+        kofn_error error;
+        job j;
+        trial t;
+        kofn_liars liars = {0};
+        start_case(&j, &cases[0], &rng);
+        start_trial(&t, &j, 8, 2, &rng);
+        element_set(only_mat(&j.answer[t.task[0]]), 2, 3, size);
+        spoil(&j, t.task[1], false, &rng);
+        project(&t, &j);
+        assert_ok(kofn_liars_find(&t.answers, &liars, &error));
+        assert_int_equal(liars.named, 2);
+        assert_true(is_listed(liars.task, 2, t.task[0]) && is_listed(liars.task, 2, t.task[1]));
+        end_trial(&t);
+        end_answers(&j);
+    }
+}
+
+/* Lies too small to be seen, of the shape that S and R see least of, are within the slack. */
+static void
+what_is_kept_is_wrong_by_no_more_than_the_slack(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(5), 0);
+    size_t unseen = 0;
+    for (size_t round = 0; round < 200; round++) {
+        const parity_case *c = &cases[round % 2 ? 0 : 4];
+        kofn_error error;
+        job j;
+        trial t;
+        kofn_liars liars = {0};
+        start_case(&j, c, &rng);
+        start_trial(&t, &j, j.code->threshold + 2 * c->most, c->most, &rng);
+        const double norms = norm_of(&j.operand[0]) * norm_of(&j.operand[1]);
+        double lie[2];
+        for (size_t i = 0; i < 2; i++) {
+            lie[i] = norms * pow(10, -7 - 8 * kofn_rng_unit(&rng));
+            kofn_mat *mat = only_mat(&j.answer[t.task[i]]);
+            element_set(mat, 0, 0, element_get(mat, 0, 0) + lie[i]);
+        }
+        project(&t, &j);
+        assert_ok(kofn_liars_find(&t.answers, &liars, &error));
+        for (size_t i = 0; i < 2; i++) {
+            if (is_listed(liars.task, liars.count, t.task[i]))
+                continue;
+            unseen++;
+            assert_at_most(lie[i], liars.slack * norms * kofn_code_row_norm(j.code, t.task[i]));
+        }
+        for (size_t i = 0; i < liars.named; i++)
+            assert_true(is_listed(t.task, 2, liars.task[i]));
+        end_trial(&t);
+        end_answers(&j);
+    }
+    assert_true(unseen > 0);
+}
+
+static void
+numbers_that_vanish_are_no_lies(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(6), 0);
+    static const double scales[] = {1e-150, 1e-308, 0};
+    for (size_t i = 0; i < 3; i++) {
+        kofn_error error;
+        job j;
+        trial t;
+        kofn_liars liars = {0};
+        make_job(&j, &cases[0].code, "f64", (kofn_shape){.rows = 21, .inner = 19, .cols = 17}, 0,
+                 &rng);
+        for (size_t row = 0; row < 21; row++)
+            for (size_t col = 0; col < 19; col++)
+                element_set(only_mat(&j.operand[0]), row, col,
+                            scales[i] * element_get(only_mat(&j.operand[0]), row, col));
+        for (size_t row = 0; row < 19; row++)
+            for (size_t col = 0; col < 17; col++)
+                element_set(only_mat(&j.operand[1]), row, col,
+                            scales[0] * element_get(only_mat(&j.operand[1]), row, col));
+        answer_all(&j);
+        start_trial(&t, &j, 8, 2, &rng);
+        project(&t, &j);
+        assert_ok(kofn_liars_find(&t.answers, &liars, &error));
+        assert_int_equal(liars.count, 0);
+        element_set(only_mat(&j.answer[t.task[0]]), 0, 0, 1e-280);
+        project(&t, &j);
+        assert_ok(kofn_liars_find(&t.answers, &liars, &error));
+        assert_int_equal(liars.count, 1);
+        assert_int_equal(liars.task[0], t.task[0]);
+        end_trial(&t);
+        end_answers(&j);
+    }
+}
+
+static void
+codes_that_leave_no_room_are_refused(void **state)
+{
+    (void)state;
+    kofn_error error;
+    static const test_code few = {.family = "polynomial", .partition = "2,1,2", .tasks = 7};
+    static const test_code many = {.family = "polynomial", .partition = "2,1,2", .tasks = 400};
+    static const test_code likely = {.family = "alloy_global", .partition = "2,1,2", .tasks = 12};
+    kofn_code *code = make_code(&few, "gfp:257", 1);
+    assert_ok(kofn_liars_check(code, 1, &error));
+    assert_fails(kofn_liars_check(code, 2, &error), KOFN_OUT_OF_RANGE);
+    assert_non_null(strstr(error.text, "n >= k + 2 b"));
+    assert_fails(kofn_liars_check(code, KOFN_LIARS_MAX + 1, &error), KOFN_OUT_OF_RANGE);
+    kofn_code_destroy(&code);
+    code = make_code(&many, "gfp:65537", 1);
+    assert_ok(kofn_liars_check(code, 2, &error));
+    assert_fails(kofn_liars_check(code, 4, &error), KOFN_OUT_OF_RANGE);
+    kofn_code_destroy(&code);
+    code = make_code(&likely, "gfp:257", 1);
+    assert_fails(kofn_liars_check(code, 1, &error), KOFN_FAILED_PRECONDITION);
+    kofn_code_destroy(&code);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(up_to_b_liars_are_named_and_nobody_else),
+        cmocka_unit_test(more_than_b_liars_are_an_error),
+        cmocka_unit_test(over_finite_fields_it_is_what_brute_force_finds),
+        cmocka_unit_test(what_is_not_finite_is_a_lie_only_of_finite_operands),
+        cmocka_unit_test(a_huge_lie_hides_no_other),
+        cmocka_unit_test(what_is_kept_is_wrong_by_no_more_than_the_slack),
+        cmocka_unit_test(numbers_that_vanish_are_no_lies),
+        cmocka_unit_test(codes_that_leave_no_room_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,186 @@
+/* Locality codes: every loss that is promised decodes, and to what. */
+#include "common/code/locality.h"
+#include "common/code/decoder.h"
+#include "common/code/grouping.h"
+#include "tests/unit/batch_brute.h"
+
+static kofn_code *
+build(const kofn_batch *batch, const kofn_field *field, kofn_grouping_choice choice,
+      bool systematic, size_t tasks)
+{
+    kofn_error error;
+    kofn_code *code = NULL;
+    const kofn_locality_params params = {.construction = (int)choice, .systematic = systematic};
+    kofn_family_args args = {.field = field, .tasks = tasks, .seed = 1, .params = &params};
+    kofn_family_args_set_batch(&args, batch);
+    assert_ok(kofn_family_build(&kofn_locality_family, &args, &code, &error));
+    return code;
+}
+
+/* The decoder's word on these answers; in the reals `ret_growth` how much errors grow. */
+static bool
+decodes(kofn_code *code, const size_t *tasks, size_t count, double *ret_growth)
+{
+    kofn_error error;
+    kofn_decoder *d;
+    kofn_decode_plan plan;
+    assert_ok(kofn_decoder_new(code, INFINITY, &d, &error));
+    for (size_t i = 0; i < count; i++)
+        assert_ok(kofn_decoder_add(d, tasks[i], &error));
+    const bool does = kofn_decoder_get_state(d) == KOFN_DECODE_EXACT;
+    if (does && ret_growth) {
+        assert_ok(kofn_decoder_plan(d, 0x1p-53, &plan, &error));
+        *ret_growth = fmax(*ret_growth, plan.quality.amplification);
+        kofn_decode_plan_fini(&plan);
+    }
+    kofn_decoder_destroy(&d);
+    return does;
+}
+
+/* All sets of `threshold` tasks, or `most` random ones; brute force says the same of some. */
+static void
+check_losses(kofn_code *code, size_t most, kofn_rng *rng)
+{
+    const size_t n = code->tasks, k = code->threshold;
+    size_t order[KOFN_TASKS_MAX / 64];
+    double growth = 0;
+    assert_true(n < 64);
+    size_t sets = 0;
+    for (uint64_t mask = 0; n < 16 && mask < (uint64_t)1 << n; mask++) {
+        if ((size_t)__builtin_popcountll(mask) != k)
+            continue;
+        const size_t count = list_mask(mask, order);
+        if (!decodes(code, order, count, &growth))
+            fail_msg("n=%zu k=%zu: mask %#" PRIx64 " does not decode", n, k, mask);
+        if (sets++ % 64 == 0)
+            assert_true(brute_suffices(code, order, count));
+    }
+    for (; n >= 16 && sets < most; sets++) {
+        for (size_t i = 0; i < n; i++)
+            order[i] = i;
+        shuffle(rng, order, n);
+        assert_true(decodes(code, order, k, &growth));
+        if (sets % 64 == 0)
+            assert_true(brute_suffices(code, order, k));
+    }
+}
+
+static void
+draw_batch(brute_batch *b, const kofn_field *field, size_t sums, size_t pairs, kofn_rng *rng)
+{
+    const uint64_t numbers = field->order == 0 ? 3 : (uint64_t)field->order - 1;
+    *b = (brute_batch){.field = field, .pairs = pairs};
+    for (size_t j = 0; j < 2; j++)
+        b->blocks[j] = 1 + kofn_rng_below(rng, 4);
+    b->targets = kofn_rng_below(rng, 3) ? b->pairs : 1 + kofn_rng_below(rng, 2);
+    for (size_t i = 0; i < b->pairs; i++) {
+        for (size_t j = 0; j < 2; j++) {
+            const size_t terms = sums && kofn_rng_below(rng, sums) == 0 ? 2 : 1;
+            for (size_t t = 0; t < terms; t++)
+                b->side[j][i][kofn_rng_below(rng, b->blocks[j])] =
+                    1 + (double)kofn_rng_below(rng, sums ? numbers : 1);
+        }
+        b->weight[i % b->targets][i] = 1 + (double)kofn_rng_below(rng, numbers);
+    }
+}
+
+static void
+check_field(const char *name, size_t batches)
+{
+    kofn_rng rng;
+    kofn_error error;
+    const kofn_field *f = new_field(name);
+    kofn_rng_init(&rng, test_seed(20261122), 1);
+    for (size_t i = 0; i < batches; i++) {
+        brute_batch b;
+        draw_batch(&b, f, i % 3, 1 + kofn_rng_below(&rng, 7), &rng);
+        kofn_batch *batch = new_brute_batch(&b);
+        if (!batch)
+            continue;
+        for (int choice = KOFN_GROUPING_AUTO; choice <= KOFN_GROUPING_GRID; choice++)
+            for (size_t spare = 0; spare <= 3; spare++) {
+                kofn_grouping g;
+                const kofn_grouping_params params = {.batch = batch,
+                                                     .field = f,
+                                                     .choice = (kofn_grouping_choice)choice,
+                                                     .exact = KOFN_GROUPING_EXACT};
+                if (kofn_grouping_init(&g, &params, spare, &error))
+                    continue; // too few points
+                for (int systematic = 0; systematic < 2; systematic++) {
+                    kofn_code *code = build(batch, f, params.choice, systematic, g.tasks);
+                    assert_int_equal(code->threshold, g.tasks - spare);
+                    check_losses(code, 200, &rng);
+                    kofn_code_destroy(&code);
+                }
+                kofn_grouping_fini(&g);
+            }
+        kofn_batch_destroy(&batch);
+    }
+    kofn_field_destroy(&f);
+}
+
+static void
+every_loss_that_is_promised_decodes_in_the_reals(void **state)
+{
+    (void)state;
+    check_field("f64", 12);
+}
+
+static void
+every_loss_that_is_promised_decodes_in_finite_fields(void **state)
+{
+    (void)state;
+    check_field("gf256", 8);
+    check_field("gfp:11", 8);
+    check_field("gf4", 8);
+    check_field("gfp:2", 4);
+    check_field("gfp:2147483647", 4);
+}
+
+/* Curves that need fewer answers than there are columns: nothing but the degree makes them decode. */
+static void
+degrees_are_what_theorem_1_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pairs;
+        size_t answers;
+    } curves[] = {
+        {"00 11 22 33", 7},                    // all differ
+        {"00 10 11 21 22 32 33 03", 13},       // figure 2
+        {"00 10 11 21 22 32 33 43 44 04", 17}, // a larger circle
+        {"00 01 12 13 24 25", 10},             // one coordinate
+        {"00 01 02 13 14 15 26 27 28", 15},    // three times each
+        {"00 01 02 13 14 15 16 27 28 29", 17}, // three times at least
+    };
+    static const char *const names[] = {"f64", "gf256", "gfp:23"};
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(3), 2);
+    for (size_t i = 0; i < sizeof curves / sizeof curves[0]; i++)
+        for (size_t n = 0; n < 3; n++)
+            for (size_t spare = 0; spare <= 3; spare++)
+                for (int systematic = 0; systematic < 2; systematic++) {
+                    brute_batch b;
+                    const kofn_field *f = new_field(names[n]);
+                    write_pairs(&b, f, curves[i].pairs, false);
+                    kofn_batch *batch = new_brute_batch(&b);
+                    const size_t tasks = curves[i].answers + spare;
+                    kofn_code *code = build(batch, f, KOFN_GROUPING_CURVE, systematic, tasks);
+                    assert_int_equal(code->threshold, curves[i].answers);
+                    check_losses(code, 300, &rng);
+                    kofn_code_destroy(&code);
+                    kofn_batch_destroy(&batch);
+                    kofn_field_destroy(&f);
+                }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(degrees_are_what_theorem_1_says),
+        cmocka_unit_test(every_loss_that_is_promised_decodes_in_the_reals),
+        cmocka_unit_test(every_loss_that_is_promised_decodes_in_finite_fields),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,491 @@
+/* Policy two_stage under a script: four products, coded rows behind them, workers that are late. */
+#include "common/code/binomial.h"
+#include "tests/unit/sched_rig.h"
+
+/* rkrp, 2 x 2 blocks: tasks 0 to 3 are the products, any four of all do. */
+static kofn_code *
+build_products(size_t tasks, size_t reserve)
+{
+    return rig_build(&(kofn_code_spec){.family = "rkrp",
+                                       .part = {2, 1, 2},
+                                       .tasks = tasks,
+                                       .reserve = reserve,
+                                       .has_seed = true,
+                                       .seed = 1});
+}
+
+static void
+add_products(rig *r, uint64_t job, size_t tasks, size_t reserve)
+{
+    add_code(r, job, "two_stage", build_products(tasks, reserve));
+}
+
+/* Its four products are on workers 1 to 4 of `workers`. */
+static void
+start_products(rig *r, uint64_t workers, size_t tasks, size_t reserve)
+{
+    join_many(r, workers);
+    add_products(r, 1, tasks, reserve);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4");
+}
+
+static void
+take_sends(rig *r)
+{
+    for (kofn_action action; kofn_sched_next_action(r->sched, &action);)
+        r->sends[r->send_count++] = action;
+}
+
+/* ---- the first stage ------------------------------------------------------------------------- */
+
+static void
+an_undisturbed_job_costs_its_products_and_nothing_else(void **state)
+{
+    rig *r = *state;
+    start_products(r, 8, 6, 6);
+    at(r, 10);
+    answer(r, 1, 3, 4);
+    answer(r, 1, 0, 1);
+    at(r, 15);
+    answer(r, 1, 2, 3);
+    assert_actions(r, "");
+    at(r, 19);
+    answer(r, 1, 1, 2);
+    assert_actions(r, "decode 1");
+    assert_int_equal(view_of(r, 1).sent, 4);
+    assert_int_equal(kofn_sched_next_tick(r->sched), KOFN_NEVER_NS);
+}
+
+/* They took 10 ms each for the job before, and now twice that and more: nobody is slower than others. */
+static void
+where_all_are_equally_slow_there_is_no_second_stage(void **state)
+{
+    rig *r = *state;
+    for (uint64_t job = 1; job <= 2; job++) {
+        if (job == 1)
+            join_many(r, 8);
+        add_products(r, job, 6, 6);
+        const size_t sent = r->send_count;
+        take_sends(r);
+        assert_int_equal(r->send_count - sent, 4);
+        at(r, job == 1 ? 10 : 49);
+        for (size_t i = sent; i < sent + 4; i++)
+            answer(r, job, r->sends[i].task, r->sends[i].worker);
+        assert_actions(r, job == 1 ? "decode 1" : "decode 2");
+    }
+}
+
+static void
+a_product_that_is_lost_in_the_first_stage_is_sent_again_itself(void **state)
+{
+    rig *r = *state;
+    start_products(r, 5, 6, 6);
+    lose(r, 2);
+    assert_actions(r, "send 1.1>5");
+    assert_int_equal(view_of(r, 1).fresh, 0);
+}
+
+/* Any three rows of polynomial, and neighbours decode badly. */
+static void
+a_code_without_plain_rows_starts_with_as_few_as_suffice_spread_out(void **state)
+{
+    rig *r = *state;
+    join_many(r, 6);
+    add(r, 1, "polynomial", 3, 6, "two_stage");
+    assert_actions(r, "send 1.0>1, send 1.2>2, send 1.4>3");
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 4, 3);
+    at(r, 20);
+    assert_actions(r, "send 1.1>4, send 1.3>5");
+    answer(r, 1, 3, 5);
+    assert_actions(r, "cancel 1.2>2, cancel 1.1>4, decode 1");
+}
+
+/* ---- when stragglers show -------------------------------------------------------------------- */
+
+static void
+set_rule(rig *r, double factor, double quantile)
+{
+    kofn_sched_config config = rig_config();
+    config.stage_factor = factor;
+    config.stage_quantile = quantile;
+    rig_fini(r);
+    rig_init_with(r, config);
+}
+
+/* Answers after 20, 30 and 40 ms; the fourth is late by the factor times the fastest, the median, or as
+ * soon as three quarters are there. */
+static void
+stragglers_show_by_the_fastest_the_median_or_a_quantile(void **state)
+{
+    rig *r = *state;
+    static const struct {
+        double factor, quantile;
+        int64_t late_ms;
+    } rules[] = {{3, 0, 60}, {2, 0.5, 60}, {2.5, 0.5, 75}, {1, 0.75, 40}, {1.5, 0.75, 60}};
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        set_rule(r, rules[i].factor, rules[i].quantile);
+        start_products(r, 4, 6, 0);
+        for (size_t task = 0; task < 3; task++) {
+            at(r, 20 + 10 * (int64_t)task);
+            answer(r, 1, task, task + 1);
+        }
+        if (rules[i].late_ms > 40) {
+            assert_actions(r, "");
+            at(r, rules[i].late_ms - 1);
+            assert_actions(r, "");
+            assert_int_equal(kofn_sched_next_tick(r->sched), rules[i].late_ms * KOFN_NS_PER_MS);
+            at(r, rules[i].late_ms);
+        }
+        assert_actions(r, "send 1.4>1, send 1.5>2");
+    }
+}
+
+static void
+nothing_is_late_before_the_floor(void **state)
+{
+    rig *r = *state;
+    start_products(r, 6, 6, 6);
+    at(r, 1);
+    for (size_t task = 0; task < 3; task++)
+        answer(r, 1, task, task + 1);
+    at(r, 9);
+    assert_actions(r, "");
+    at(r, 10);
+    assert_actions(r, "send 1.4>5, send 1.5>6");
+}
+
+static void
+time_is_allowed_for_the_tasks_ahead(void **state)
+{
+    rig *r = *state;
+    r->credit = 2;
+    join_many(r, 2);
+    add_products(r, 1, 6, 0);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>1, send 1.3>2");
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 1, 2);
+    join(r, 3);
+    at(r, 39);
+    assert_actions(r, "");
+    at(r, 40);
+    assert_actions(r, "send 1.4>3, send 1.5>3");
+}
+
+/* Nobody has answered: 10 ms by what they did for another job, twice over, times two. */
+static void
+before_any_answer_other_jobs_tell_what_is_late(void **state)
+{
+    rig *r = *state;
+    join_many(r, 4);
+    add(r, 1, "uncoded", 4, 4, "oneshot");
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4");
+    at(r, 10);
+    for (size_t task = 0; task < 4; task++)
+        answer(r, 1, task, task + 1);
+    assert_actions(r, "decode 1");
+    add_products(r, 2, 6, 6);
+    assert_actions(r, "send 2.0>1, send 2.1>2, send 2.2>3, send 2.3>4");
+    join_many_from(r, 5, 12);
+    at(r, 49);
+    assert_actions(r, "");
+    at(r, 50);
+    assert_actions(r, "send 2.4>5, send 2.5>6, send 2.6>7, send 2.7>8, send 2.8>9, send 2.9>10, "
+                      "send 2.10>11, send 2.11>12");
+}
+
+static void
+where_nothing_is_known_of_any_task_a_guess_decides(void **state)
+{
+    rig *r = *state;
+    start_products(r, 5, 6, 6);
+    at(r, 159);
+    assert_actions(r, "");
+    at(r, 160); // 16 floors
+    assert_actions(r, "send 1.4>5");
+}
+
+/* ---- the second stage ------------------------------------------------------------------------ */
+
+/* Two of four are late at 20 ms, with workers 5 to `workers` free as well. */
+static void
+start_late(rig *r, uint64_t workers, size_t tasks, size_t reserve)
+{
+    start_products(r, workers, tasks, reserve);
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 2, 3);
+    assert_actions(r, "");
+    at(r, 20);
+}
+
+static void
+coded_rows_for_what_is_late_go_to_other_workers(void **state)
+{
+    rig *r = *state;
+    start_late(r, 6, 6, 6);
+    assert_actions(r, "send 1.4>5, send 1.5>6, send 1.6>1, send 1.7>3"); // two, and two to lose
+    assert_int_equal(view_of(r, 1).backups, 0);
+    answer(r, 1, 7, 3);
+    answer(r, 1, 4, 5);
+    assert_actions(r, "cancel 1.1>2, cancel 1.3>4, cancel 1.5>6, cancel 1.6>1, decode 1");
+}
+
+static void
+late_answers_of_the_first_stage_still_count(void **state)
+{
+    rig *r = *state;
+    start_late(r, 6, 6, 0);
+    assert_actions(r, "send 1.4>5, send 1.5>6, copy 1.1>1"); // two, and one to lose
+    at(r, 30);
+    assert_int_equal(answer(r, 1, 3, 4), KOFN_VERDICT_KEEP);
+    assert_actions(r, "");
+    answer(r, 1, 5, 6);
+    assert_actions(r, "cancel 1.1>2, cancel 1.4>5, cancel 1.1>1, decode 1");
+}
+
+static void
+a_late_product_that_comes_first_ends_the_job_without_a_coded_one(void **state)
+{
+    rig *r = *state;
+    start_late(r, 5, 6, 6);
+    assert_actions(r, "send 1.4>5, send 1.5>1, send 1.6>3");
+    answer(r, 1, 3, 4);
+    assert_actions(r, "");
+    answer(r, 1, 1, 2);
+    assert_actions(r, "cancel 1.4>5, cancel 1.5>1, cancel 1.6>3, decode 1");
+}
+
+/* With credit for more, who has something late gets nothing beside it. */
+static void
+nothing_goes_to_who_holds_what_is_late(void **state)
+{
+    rig *r = *state;
+    r->credit = 2;
+    start_products(r, 4, 6, 6);
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 2, 3);
+    at(r, 20);
+    assert_actions(r, "send 1.4>1, send 1.5>3");
+    join(r, 5);
+    assert_actions(r, "send 1.6>5");
+}
+
+/* Workers 1 and 3 are busy with another job: what is needed goes there, what is to spare does not. */
+static void
+spare_rows_are_for_workers_with_nothing_to_do(void **state)
+{
+    rig *r = *state;
+    r->credit = 2;
+    start_products(r, 4, 6, 6);
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 2, 3);
+    r->flops = 1e12;
+    add(r, 2, "uncoded", 2, 2, "oneshot");
+    assert_actions(r, "send 2.0>1, send 2.1>3");
+    at(r, 20);
+    assert_actions(r, "send 1.4>1, send 1.5>3");
+    join_many_from(r, 5, 7);
+    assert_actions(r, "send 1.6>5, send 1.7>6");
+}
+
+/* The fewest beyond `late` rows that fail with a probability of at most 1 in 20, where each is late as
+ * often as those of the first stage were. */
+static size_t
+count_spare(size_t late, size_t tasks)
+{
+    const double rate = ((double)late + 0.5) / ((double)tasks + 1);
+    size_t spare = 0;
+    while (spare < late && kofn_binomial_below(late + spare, late, rate) > 0.05)
+        spare++;
+    return spare;
+}
+
+/* Within one of the exact odds, and never more than as many again. */
+static void
+as_many_are_sent_to_spare_as_the_rate_of_stragglers_asks_for(void **state)
+{
+    rig *r = *state;
+    for (size_t late = 1; late <= 20; late++) {
+        set_rule(r, 2, 0);
+        join_many(r, 80);
+        add_code(r, 1, "two_stage",
+                 rig_build(&(kofn_code_spec){
+                     .family = "rkrp", .part = {5, 1, 8}, .tasks = 42, .reserve = 40, .seed = 1}));
+        take_sends(r);
+        assert_int_equal(r->send_count, 40);
+        at(r, 10);
+        for (size_t task = late; task < 40; task++)
+            answer(r, 1, task, task + 1);
+        at(r, 20);
+        take_sends(r);
+        const size_t spare = r->send_count - 40 - late, wanted = count_spare(late, 40);
+        assert_in_range(spare, wanted > 1 ? wanted - 1 : 1, wanted + 1 < late ? wanted + 1 : late);
+    }
+}
+
+/* ---- losses, and more that is late ----------------------------------------------------------- */
+
+static void
+a_coded_row_that_is_lost_is_made_up_for(void **state)
+{
+    rig *r = *state;
+    start_late(r, 6, 6, 6);
+    assert_actions(r, "send 1.4>5, send 1.5>6, send 1.6>1, send 1.7>3");
+    lose(r, 5);
+    assert_actions(r, "");
+    join(r, 7);
+    assert_actions(r, "send 1.8>7");
+}
+
+static void
+a_late_product_whose_worker_is_lost_is_not_sent_again_while_the_others_suffice(void **state)
+{
+    rig *r = *state;
+    start_late(r, 6, 6, 6);
+    assert_actions(r, "send 1.4>5, send 1.5>6, send 1.6>1, send 1.7>3");
+    lose(r, 2);
+    lose(r, 4);
+    join(r, 7);
+    assert_actions(r, "");
+    lose(r, 5);
+    lose(r, 6);
+    lose(r, 1);
+    join(r, 8);
+    assert_actions(r, "send 1.1>7"); // one is out, and two are lacking
+    answer(r, 1, 1, 7);
+    answer(r, 1, 7, 3);
+    assert_actions(r, "decode 1");
+}
+
+static void
+coded_rows_that_are_late_as_well_are_made_up_for(void **state)
+{
+    rig *r = *state;
+    start_late(r, 6, 6, 6);
+    assert_actions(r, "send 1.4>5, send 1.5>6, send 1.6>1, send 1.7>3");
+    join_many_from(r, 7, 12);
+    at(r, 39);
+    assert_actions(r, "");
+    at(r, 40); // all of them
+    assert_actions(r,
+                   "send 1.8>7, send 1.9>8, send 1.10>9, send 1.11>10, copy 1.1>11, copy 1.3>12");
+}
+
+static void
+a_worker_alone_does_all_of_it(void **state)
+{
+    rig *r = *state;
+    join(r, 1);
+    add_products(r, 1, 6, 6);
+    assert_actions(r, "send 1.0>1");
+    static const int64_t when[] = {10, 100, 110, 120};
+    static const char *const then[] = {"send 1.1>1", "send 1.2>1", "send 1.3>1", "decode 1"};
+    for (size_t task = 0; task < 4; task++) {
+        at(r, when[task] - 1);
+        assert_actions(r, "");
+        at(r, when[task]);
+        answer(r, 1, task, 1);
+        assert_actions(r, then[task]);
+    }
+}
+
+static void
+a_job_whose_workers_are_all_stuck_ends_at_its_deadline(void **state)
+{
+    rig *r = *state;
+    r->deadline_ns = KOFN_NS_PER_S;
+    start_products(r, 4, 6, 6);
+    at(r, 999);
+    assert_actions(r, "");
+    at(r, 1000);
+    assert_actions(r, "cancel 1.0>1, cancel 1.1>2, cancel 1.2>3, cancel 1.3>4, "
+                      "fail 1 DEADLINE_EXCEEDED");
+}
+
+/* ---- codes without a second stage of their own ----------------------------------------------- */
+
+/* Of replication the first half of the rows is one of each product. */
+static void
+where_rows_cannot_stand_in_for_others_copies_go_out(void **state)
+{
+    rig *r = *state;
+    static const char *const families[] = {"uncoded", "replication"};
+    for (size_t i = 0; i < 2; i++) {
+        rig_fini(r);
+        rig_init(r);
+        join_many(r, 6);
+        add(r, 1, families[i], 4, i == 0 ? 4 : 8, "two_stage");
+        assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4");
+        at(r, 10);
+        answer(r, 1, 0, 1);
+        answer(r, 1, 2, 3);
+        at(r, 20);
+        assert_actions(r, "copy 1.1>5, copy 1.3>6");
+        at(r, 1000);
+        assert_actions(r, "");
+        lose(r, 5);
+        assert_actions(r, "copy 1.1>1");
+    }
+}
+
+/* Random rows of GF(2), of which two that came do not span the product: another is sent, and another. */
+static void
+bad_luck_gets_further_rows(void **state)
+{
+    kofn_error error;
+    rig *r = *state;
+    kofn_code_spec spec = {
+        .family = "alloy_global", .part = {2, 1, 1}, .tasks = 3, .reserve = 3, .has_seed = true};
+    assert_ok(kofn_code_spec_set(&spec, "p", "2", &error));
+    assert_ok(kofn_code_spec_set(&spec, "draw", "nonzero", &error));
+    assert_ok(kofn_code_spec_set(&spec, "lift", "positive", &error));
+    kofn_code *code = NULL;
+    do { // two rows that are equal
+        kofn_code_destroy(&code);
+        spec.seed++;
+        code = rig_build(&spec);
+    } while (memcmp(kofn_code_get_row(code, 0, 0), kofn_code_get_row(code, 0, 1),
+                    2 * sizeof(double)) != 0);
+    join_many(r, 2);
+    add_code(r, 1, "two_stage", code);
+    assert_actions(r, "send 1.0>1, send 1.1>2");
+    answer(r, 1, 0, 1);
+    assert_actions(r, "");
+    answer(r, 1, 1, 2);
+    assert_actions(r, "send 1.2>1");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        rig_test(an_undisturbed_job_costs_its_products_and_nothing_else),
+        rig_test(where_all_are_equally_slow_there_is_no_second_stage),
+        rig_test(a_product_that_is_lost_in_the_first_stage_is_sent_again_itself),
+        rig_test(a_code_without_plain_rows_starts_with_as_few_as_suffice_spread_out),
+        rig_test(stragglers_show_by_the_fastest_the_median_or_a_quantile),
+        rig_test(nothing_is_late_before_the_floor),
+        rig_test(time_is_allowed_for_the_tasks_ahead),
+        rig_test(before_any_answer_other_jobs_tell_what_is_late),
+        rig_test(where_nothing_is_known_of_any_task_a_guess_decides),
+        rig_test(coded_rows_for_what_is_late_go_to_other_workers),
+        rig_test(late_answers_of_the_first_stage_still_count),
+        rig_test(a_late_product_that_comes_first_ends_the_job_without_a_coded_one),
+        rig_test(nothing_goes_to_who_holds_what_is_late),
+        rig_test(spare_rows_are_for_workers_with_nothing_to_do),
+        rig_test(as_many_are_sent_to_spare_as_the_rate_of_stragglers_asks_for),
+        rig_test(a_coded_row_that_is_lost_is_made_up_for),
+        rig_test(a_late_product_whose_worker_is_lost_is_not_sent_again_while_the_others_suffice),
+        rig_test(coded_rows_that_are_late_as_well_are_made_up_for),
+        rig_test(a_worker_alone_does_all_of_it),
+        rig_test(a_job_whose_workers_are_all_stuck_ends_at_its_deadline),
+        rig_test(where_rows_cannot_stand_in_for_others_copies_go_out),
+        rig_test(bad_luck_gets_further_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
