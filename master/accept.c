@@ -317,8 +317,10 @@ check_accept(const kofn_accept *accept, const kofn_code_spec *spec, const kofn_f
     if (status)
         return status;
     kofn_code code = {.threshold = k.exact, .enough = k.enough, .tasks = spec->tasks};
+    kofn_accept told = *accept;
+    told.liars = spec->tasks > 0 ? accept->liars : 0; // how many tasks there are is known later
     snprintf(code.family, sizeof code.family, "%s", spec->family);
-    return kofn_accept_check(accept, &code, err);
+    return kofn_accept_check(&told, &code, err);
 }
 
 /* The spec is for the job's form. */
@@ -518,6 +520,11 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
         status = kofn_master_policy_check(policy, err);
     if (!status)
         status = read_accept(p, &job->accept, err);
+    if (!status && !order->stream)
+        status = kofn_verify_read(p, job, err);
+    else if (!status && (p->verify[0] || p->liars > 0))
+        status = kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                           "jobs of a stream are not verified: leave verify and liars out");
     if (!status && !order->stream) // its code is what its stream says
         status = check_accept(&job->accept, &job->spec, job->field, err);
     if (status)

@@ -27,6 +27,10 @@ allocate_work(kofn_job *job, kofn_error *err)
         short_of_memory |= !job->plain[o];
     }
     job->answers = calloc(job->code->tasks, sizeof(kofn_bands));
+    if (job->accept.liars > 0) {
+        job->verification.givers = calloc(job->code->tasks, sizeof(kofn_giver));
+        short_of_memory |= !job->verification.givers;
+    }
     if (short_of_memory || !job->answers)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a code of %zu tasks",
                          job->code->tasks);
@@ -85,7 +89,7 @@ kofn_job_run(kofn_job *job, kofn_code *code)
         .deadline_ns = job->deadline_ns,
         .task_flops = count_task_flops(job),
         .accept = job->accept,
-        .noise = kofn_coding_get_noise(&job->coding),
+        .noise = kofn_job_get_noise(job),
         .stream = job->stream ? kofn_stream_get_id(job->stream) : 0,
     };
     kofn_status status = allocate_work(job, &err);
@@ -115,8 +119,10 @@ build_run(kofn_coder_item *item)
     if (build->status)
         return;
     kofn_job_init_coding(job, build->code, &coding);
-    build->status = kofn_accept_check_reach(&job->accept, build->code,
-                                            kofn_coding_get_noise(&coding), &build->error);
+    const double noise = job->verification.how == KOFN_VERIFY_FREIVALDS
+                             ? kofn_freivalds_get_noise(&coding)
+                             : kofn_coding_get_noise(&coding);
+    build->status = kofn_accept_check_reach(&job->accept, build->code, noise, &build->error);
 }
 
 static void
@@ -132,7 +138,7 @@ build_done(kofn_coder_item *item)
     if (!kofn_job_is_over(job) && build->status)
         kofn_job_break(job, &build->error);
     else if (!kofn_job_is_over(job))
-        kofn_job_run(job, build->code);
+        kofn_job_run_verified(job, build->code);
     kofn_code_destroy(&build->code);
     free(build);
 }
@@ -246,7 +252,7 @@ kofn_job_prepare(kofn_job *job)
     if (status)
         kofn_job_break(job, &err);
     else if (code && job->accept.kind != KOFN_ACCEPT_ERROR)
-        kofn_job_run(job, code);
+        kofn_job_run_verified(job, code);
     else
         build_code(job, code);
 }

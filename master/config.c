@@ -1,6 +1,7 @@
 #include "master/config.h"
 
 #include "common/base/config.h"
+#include "common/code/liars.h"
 #include "common/code/plan_time.h"
 #include "master/sched/policy.h"
 #include "proto/limits.h"
@@ -78,6 +79,14 @@ static const kofn_key keys[] = {
     {"policy", KOFN_KEY_STRING, FIELD(policy), 1, KOFN_NAME_MAX - 1, "auto", NULL,
      "Policy of jobs that name none; auto: rateless where no number of answers is certain to "
      "suffice, oneshot where the code can lose a task, else speculative"},
+    {"verify", KOFN_KEY_CHOICE, FIELD(verify), 0, 0, "none", "none|freivalds|parity",
+     "Are answers right, of jobs that say nothing: freivalds checks each against the operands, "
+     "parity "
+     "takes two more for each that may be wrong, none believes them"},
+    {"liars", KOFN_KEY_INT, FIELD(liars), 1, KOFN_LIARS_MAX, "1", NULL,
+     "Answers that may be wrong, of jobs that verify by parity and say nothing"},
+    {"quarantine", KOFN_KEY_DURATION, FIELD(quarantine_ns), 1 * MS, 8760 * HOURS, "1h", NULL,
+     "How long a worker that answered wrongly gets nothing, also when it comes again"},
     {"plan.stragglers", KOFN_KEY_INT, FIELD(plan.stragglers), 0, KOFN_PLAN_WORKERS_MAX, "0", NULL,
      "Workers that may straggle when a code left open is chosen; 0: one in six, at least one"},
     {"plan.slowdown", KOFN_KEY_REAL, FIELD(plan.slowdown), 1, 1e6, "5", NULL,

@@ -48,6 +48,9 @@ typedef struct kofn_master_config {
     int64_t grace_ns;           // after SIGTERM: finish what is running within this time
     double whole_flops;         // products of no more flops go whole to one worker
     char policy[KOFN_NAME_MAX]; // for jobs that name none; "auto": by the code (build.c)
+    int verify;                 // kofn_verify, of jobs that say nothing
+    int64_t liars;              // likewise, of parity
+    int64_t quarantine_ns;      // how long who answered wrongly gets nothing
     int log_level;              // index into the choices of `log.level`
     kofn_sched_config sched;
     kofn_master_plan plan;

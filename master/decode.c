@@ -25,7 +25,9 @@ typedef struct decode_piece {
 typedef struct decode_work {
     kofn_coder_item plan, opinion;
     kofn_job *job;
-    const kofn_decoder *decoder; // the scheduler's, until the job is forgotten there
+    const kofn_decoder *decoder; // the scheduler's, until the job is forgotten there; or `rest`
+    kofn_liars liars;            // whose answers are left out
+    kofn_decoder *rest;          // has the others; NULL: nobody lied
     const kofn_bands **answers;  // [plan.used]
     double differs;              // the opinion: relative to the product
     kofn_status status;
@@ -87,8 +89,8 @@ opinion_run(kofn_coder_item *item)
     decode_work *work = KOFN_OWNER(item, decode_work, opinion);
     const kofn_job *job = work->job;
     kofn_decode_plan other;
-    if (kofn_decoder_second_opinion(work->decoder, kofn_coding_get_noise(&job->coding), &job->plan,
-                                    &other, NULL))
+    if (kofn_decoder_second_opinion(work->decoder, kofn_job_get_noise(job), &job->plan, &other,
+                                    NULL))
         return;
     double differs;
     if (!kofn_coding_disagree(&job->coding, &job->plan, &other, job->answers, OPINION_ROWS,
@@ -102,9 +104,25 @@ static kofn_status
 make_plan(const kofn_job *job, const kofn_decoder *decoder, bool estimate,
           kofn_decode_plan *ret_plan, kofn_error *err)
 {
-    const double noise = kofn_coding_get_noise(&job->coding);
+    const double noise = kofn_job_get_noise(job);
     return estimate ? kofn_decoder_estimate(decoder, noise, ret_plan, err)
                     : kofn_decoder_plan(decoder, noise, ret_plan, err);
+}
+
+/* By parity, where so many answers are there for it. */
+static kofn_status
+leave_out_liars(decode_work *work, kofn_error *err)
+{
+    kofn_job *job = work->job;
+    if (job->accept.liars == 0)
+        return KOFN_OK;
+    const kofn_status status =
+        kofn_job_find_liars(job, work->decoder, &work->liars, &work->rest, err);
+    if (status)
+        return status;
+    job->verification.noise = work->liars.slack;
+    work->decoder = work->rest ? work->rest : work->decoder;
+    return KOFN_OK;
 }
 
 static void
@@ -112,7 +130,9 @@ plan_run(kofn_coder_item *item)
 {
     decode_work *work = (decode_work *)item;
     kofn_job *job = work->job;
-    work->status = make_plan(job, work->decoder, work->estimate, &job->plan, &work->error);
+    work->status = leave_out_liars(work, &work->error);
+    if (!work->status)
+        work->status = make_plan(job, work->decoder, work->estimate, &job->plan, &work->error);
     if (work->status)
         return;
     const kofn_bands *whole = find_whole_answer(job);
@@ -148,10 +168,24 @@ finish_decode(kofn_job *job, kofn_status status, const kofn_error *why)
     kofn_job_finish(job, KOFN_JOB_EV_DECODED);
 }
 
+/* Those of whom it is certain. */
+static bool
+tell_liars(const decode_work *work)
+{
+    kofn_job *job = work->job;
+    for (size_t i = 0; i < work->liars.named && job->verification.givers; i++)
+        job->master->carrier->quarantine(job->master->fleet,
+                                         &job->verification.givers[work->liars.task[i]], job,
+                                         work->liars.task[i]);
+    return work->liars.named > 0;
+}
+
 static void
 end_work(decode_work *work, int64_t end_ns)
 {
     kofn_job *job = work->job;
+    kofn_jobs *jobs = job->master->jobs;
+    const bool told = tell_liars(work);
     kofn_job_leave(job);
     job->times.decode_ns = end_ns - work->start_ns;
     job->error_opinion = work->differs;
@@ -163,8 +197,11 @@ end_work(decode_work *work, int64_t end_ns)
         kofn_bands_fini(&job->product);
         kofn_sched_job_forget(job->master->sched, job->id);
     }
+    kofn_decoder_destroy(&work->rest);
     free(work->answers);
     free(work);
+    if (told) // others lost a worker
+        kofn_jobs_act(jobs);
 }
 
 /* A piece or the plan, and whether it ran: it did not when the pool was drained before. */
@@ -248,7 +285,7 @@ static bool
 decode_at_once(kofn_job *job, const kofn_decoder *decoder)
 {
     kofn_error err;
-    if (kofn_code_columns(job->code) != 1)
+    if (kofn_code_columns(job->code) != 1 || job->accept.liars > 0)
         return false;
     if (make_plan(job, decoder, false, &job->plan, &err) != KOFN_OK) {
         finish_decode(job, err.status, &err);
@@ -285,12 +322,15 @@ kofn_job_decode(kofn_job *job, const kofn_action *action)
 }
 
 void
-kofn_job_keep_answer(kofn_job *job, size_t task, kofn_bands *blocks, bool nonfinite)
+kofn_job_keep_answer(kofn_job *job, size_t task, const kofn_giver *giver, kofn_bands *blocks,
+                     bool nonfinite)
 {
     assert(job->state == KOFN_JOB_RUNNING && task < job->code->tasks);
     kofn_bands_fini(&job->answers[task]);
     job->answers[task] = *blocks;
     memset(blocks, 0, sizeof *blocks);
+    if (job->verification.givers)
+        job->verification.givers[task] = *giver;
     job->last.kept++;
     job->nonfinite |= nonfinite;
 }

@@ -20,9 +20,10 @@ typedef struct assignment assignment;
 typedef TAILQ_HEAD(assignment_list, assignment) assignment_list;
 
 typedef enum worker_state {
-    WORKER_READY,   // takes tasks
-    WORKER_LEAVING, // said bye: finishes what it has
-    WORKER_GONE,    // lost: to be removed at the end of this turn
+    WORKER_READY,       // takes tasks
+    WORKER_LEAVING,     // said bye: finishes what it has
+    WORKER_QUARANTINED, // answered wrongly: is there, and gets nothing
+    WORKER_GONE,        // lost: to be removed at the end of this turn
 } worker_state;
 
 typedef struct worker {
@@ -77,6 +78,7 @@ struct kofn_fleet {
     size_t refusals;  // since the last beat; who is not told says something again
     kofn_meter link;  // block bytes to all workers together
     size_t receiving; // workers whose meters run
+    kofn_quarantine quarantine;
 };
 
 /* ---- assignments ----------------------------------------------------------------------------------- */
@@ -459,17 +461,85 @@ fail_assignment(kofn_fleet *fleet, assignment *a, const kofn_error *why)
     kofn_sched_task_fail(fleet->master->sched, kofn_clock_ns(), number, id, why);
 }
 
-/* An answer over a finite field whose elements a coder looks at: what is no number of the field
- * would spoil the product unseen. */
+/* An answer that a coder looks at. Over a finite field elements that are no numbers of it would spoil
+ * the product unseen; and it may be wrong (verify.h). */
 typedef struct answer_check {
     kofn_coder_item item;
     kofn_fleet *fleet;
+    kofn_job *job; // of which this is an item
+    size_t task;
     uint64_t assignment;
-    const kofn_field *field; // a ref
-    kofn_bands blocks;       // a second holder
+    kofn_giver giver;
+    kofn_bands blocks; // a second holder
+    bool wrong;
     kofn_status status;
     kofn_error error;
 } answer_check;
+
+/* ---- quarantine ------------------------------------------------------------------------------------- */
+
+static kofn_giver
+get_giver(const worker *w)
+{
+    kofn_giver giver = {.number = w->number};
+    snprintf(giver.name, sizeof giver.name, "%s", w->hello.name);
+    snprintf(giver.key, sizeof giver.key, "%s", w->key);
+    return giver;
+}
+
+/* Nothing more for it, and nothing of what it has. */
+static void
+isolate(kofn_fleet *fleet, worker *w)
+{
+    if (w->state == WORKER_GONE || w->state == WORKER_QUARANTINED)
+        return;
+    w->state = WORKER_QUARANTINED;
+    drop_burst(fleet, w);
+    kofn_keepers_lose(fleet->keepers, w->number);
+    kofn_sched_refute(fleet->master->sched, kofn_clock_ns(), w->number, 0);
+    while (!TAILQ_EMPTY(&w->held) && w->state != WORKER_GONE)
+        take_back(fleet, TAILQ_FIRST(&w->held));
+}
+
+static void
+quarantine_worker(kofn_fleet *fleet, const kofn_giver *who, kofn_job *job, size_t task)
+{
+    const int64_t for_ns = fleet->master->config.quarantine_ns;
+    const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), for_ns);
+    kofn_log_write(&fleet->master->log, KOFN_LOG_ERROR, "worker_quarantined",
+                   "its answer is not the product that it was asked for",
+                   "worker=%s number=%" PRIu64 " job=%s task=%zu found_by=%s seconds=%.0f",
+                   who->name, who->number, job->name, task, kofn_verify_name(job->verification.how),
+                   (double)for_ns * 1e-9);
+    kofn_job_note_liar(job, who);
+    if (!kofn_quarantine_add(&fleet->quarantine, who, until_ns))
+        kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "quarantine_forgotten",
+                       "no memory to know it when it comes again", "worker=%s", who->name);
+    worker *w;
+    TAILQ_FOREACH(w, &fleet->workers, of_fleet)
+    {
+        const kofn_giver other = get_giver(w);
+        if (kofn_giver_is(who, &other))
+            isolate(fleet, w);
+    }
+}
+
+/* It was wrong, whether its job still waits for it or not. */
+static void
+refute_answer(kofn_fleet *fleet, const kofn_giver *who, uint64_t id, kofn_job *job, size_t task)
+{
+    kofn_sched_refute(fleet->master->sched, kofn_clock_ns(), who->number, id);
+    quarantine_worker(fleet, who, job, task);
+}
+
+static bool
+is_quarantined(kofn_fleet *fleet, const worker *w, int64_t now_ns)
+{
+    const kofn_giver giver = get_giver(w);
+    return kofn_quarantine_has(&fleet->quarantine, &giver, now_ns);
+}
+
+/* ---- checks ----------------------------------------------------------------------------------------- */
 
 static void
 finish_answer(kofn_fleet *fleet, assignment *a)
@@ -480,6 +550,7 @@ finish_answer(kofn_fleet *fleet, assignment *a)
     const bool nonfinite = a->nonfinite;
     kofn_bands blocks = a->answer.mat[0];
     a->answer.count = 0; // ours now
+    const kofn_giver giver = get_giver(a->on);
     const uint64_t id = a->id, number = a->on->number;
     const bool kept = a->kept;
     const size_t bytes = count_answer_bytes(job);
@@ -495,7 +566,7 @@ finish_answer(kofn_fleet *fleet, assignment *a)
     else if (kept)
         kofn_keepers_settle(fleet->keepers, number, id, bytes);
     if (verdict == KOFN_VERDICT_KEEP)
-        kofn_job_keep_answer(job, task, &blocks, nonfinite);
+        kofn_job_keep_answer(job, task, &giver, &blocks, nonfinite);
     kofn_bands_fini(&blocks);
 }
 
@@ -513,12 +584,27 @@ end_check(kofn_fleet *fleet, assignment *a, kofn_status status, kofn_error *why)
     fail_assignment(fleet, a, why);
 }
 
+/* INVALID_ARGUMENT: an element that is no number of the field. */
+static kofn_status
+check_answer(const kofn_job *job, size_t task, const kofn_bands *c, bool *ret_wrong,
+             kofn_error *err)
+{
+    kofn_finding finding = KOFN_FINDING_UNKNOWN;
+    kofn_status status = KOFN_OK;
+    if (kofn_field_is_partial(job->field))
+        status = kofn_field_check_elements(job->field, "its answer", c, err);
+    if (!status && job->verification.check)
+        status = kofn_freivalds_check(job->verification.check, task, c, &finding, NULL, err);
+    *ret_wrong = finding == KOFN_FINDING_WRONG;
+    return status;
+}
+
 static void
 check_run(kofn_coder_item *item)
 {
     answer_check *check = (answer_check *)item;
     check->status =
-        kofn_field_check_elements(check->field, "its answer", &check->blocks, &check->error);
+        check_answer(check->job, check->task, &check->blocks, &check->wrong, &check->error);
 }
 
 /* The task may have been cancelled, or its worker lost, meanwhile. */
@@ -526,14 +612,18 @@ static void
 check_done(kofn_coder_item *item)
 {
     answer_check *check = (answer_check *)item;
+    kofn_master *master = check->fleet->master;
     assignment *a = kofn_map_find(&check->fleet->assignments, check->assignment);
-    if (a && item->start_ns) { // else the master stops
-        end_check(check->fleet, a, check->status, &check->error);
-        kofn_jobs_act(check->fleet->master->jobs);
-    }
     kofn_bands_fini(&check->blocks);
-    kofn_field_destroy(&check->field);
+    const bool ran = item->start_ns != 0; // else the master stops
+    if (ran && check->wrong)
+        refute_answer(check->fleet, &check->giver, check->assignment, check->job, check->task);
+    else if (ran && a)
+        end_check(check->fleet, a, check->status, &check->error);
+    kofn_job_leave(check->job);
     free(check);
+    if (ran)
+        kofn_jobs_act(master->jobs);
 }
 
 static kofn_status
@@ -549,10 +639,21 @@ start_check(kofn_fleet *fleet, const assignment *a, kofn_error *err)
     }
     check->item = (kofn_coder_item){.run = check_run, .done = check_done};
     check->fleet = fleet;
+    check->job = a->job;
+    check->task = a->task;
     check->assignment = a->id;
-    check->field = kofn_field_ref(a->job->field);
+    check->giver = get_giver(a->on);
+    a->job->items++;
     kofn_coders_submit(fleet->master->coders, &check->item);
     return KOFN_OK;
+}
+
+/* What a check goes through; freivalds' also has to say what the answer's sums must be. */
+static size_t
+count_check_bytes(const kofn_job *job)
+{
+    const size_t sums = job->verification.check ? 32 * job->coding.part.inner : 0;
+    return count_answer_bytes(job) + sums * kofn_dtype_width(job->field->dtype);
 }
 
 /* An answer has come whole. */
@@ -562,10 +663,16 @@ receive_answer(kofn_fleet *fleet, assignment *a)
     const kofn_bands *c = &a->answer.mat[0];
     kofn_error err;
     a->complete = true;
-    if (!kofn_field_is_partial(a->job->field)) {
+    if (!kofn_field_is_partial(a->job->field) && !a->job->verification.check) {
         finish_answer(fleet, a);
-    } else if (c->rows * c->cols * kofn_dtype_width(c->dtype) <= KOFN_CHECK_AT_ONCE) {
-        end_check(fleet, a, kofn_field_check_elements(a->job->field, "its answer", c, &err), &err);
+    } else if (count_check_bytes(a->job) <= KOFN_CHECK_AT_ONCE) {
+        bool wrong;
+        const kofn_giver giver = get_giver(a->on);
+        const kofn_status status = check_answer(a->job, a->task, c, &wrong, &err);
+        if (wrong)
+            refute_answer(fleet, &giver, a->id, a->job, a->task);
+        else
+            end_check(fleet, a, status, &err);
     } else if (start_check(fleet, a, &err) != KOFN_OK) {
         fail_assignment(fleet, a, &err);
     }
@@ -872,7 +979,10 @@ on_hello(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello)
         destroy_worker(fleet, w);
     }
     w = new_worker(fleet, id, hello, &err);
-    if (!w || join(fleet, w, &err) != KOFN_OK) {
+    const bool barred = w && is_quarantined(fleet, w, w->heard_ns);
+    if (barred)
+        w->state = WORKER_QUARANTINED;
+    if (!w || (!barred && join(fleet, w, &err) != KOFN_OK)) {
         refuse(fleet, id, err.status, err.text);
         if (w)
             destroy_worker(fleet, w);
@@ -881,6 +991,12 @@ on_hello(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello)
     welcome(fleet, w);
     if (w->state == WORKER_GONE)
         return;
+    if (barred) {
+        kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "worker_barred",
+                       "it is in quarantine, and gets nothing", "worker=%s number=%" PRIu64,
+                       w->hello.name, w->number);
+        return;
+    }
     kofn_log_write(&fleet->master->log, KOFN_LOG_NOTICE, "worker_joined", "ready for tasks",
                    "worker=%s number=%" PRIu64 " cores=%" PRIu64 " kernel=%s version=%s",
                    w->hello.name, w->number, w->hello.cores, w->hello.kernel, w->hello.software);
@@ -1066,6 +1182,23 @@ beat(kofn_fleet *fleet, worker *w, int64_t now_ns, bool patient)
     }
 }
 
+/* Its time is over: as if it came now, with nothing. */
+static void
+release_worker(kofn_fleet *fleet, worker *w)
+{
+    kofn_error err;
+    w->state = WORKER_READY;
+    if (join(fleet, w, &err) != KOFN_OK) {
+        lose_worker(fleet, w, err.text);
+        refuse(fleet, &w->id, err.status, err.text);
+        return;
+    }
+    kofn_log_write(&fleet->master->log, KOFN_LOG_NOTICE, "worker_released",
+                   "its quarantine is over", "worker=%s number=%" PRIu64, w->hello.name, w->number);
+    kofn_keepers_join(fleet->keepers, w->number, &w->hello);
+    kofn_jobs_on_worker(fleet->master->jobs);
+}
+
 void
 kofn_fleet_on_beat(kofn_fleet *fleet, int64_t now_ns)
 {
@@ -1079,6 +1212,8 @@ kofn_fleet_on_beat(kofn_fleet *fleet, int64_t now_ns)
     {
         if (w->state != WORKER_GONE)
             beat(fleet, w, now_ns, patient);
+        if (w->state == WORKER_QUARANTINED && !is_quarantined(fleet, w, now_ns))
+            release_worker(fleet, w);
     }
     kofn_keepers_flush(fleet->keepers);
     sweep(fleet);
@@ -1123,6 +1258,7 @@ kofn_fleet_destroy(kofn_fleet **fleet_p)
     kofn_map_fini(&fleet->assignments);
     kofn_keepers_destroy(&fleet->keepers);
     kofn_inbound_fini(&fleet->in);
+    kofn_quarantine_fini(&fleet->quarantine);
     free(fleet);
     *fleet_p = NULL;
 }
@@ -1152,10 +1288,11 @@ describe_worker(const kofn_fleet *fleet, const worker *w, int64_t now_ns, kofn_m
     kofn_sched_worker_view view = {0};
     (void)kofn_sched_get_worker(fleet->master->sched, w->number, &view); // zeros when it is leaving
     const int64_t silent_ns = now_ns - w->heard_ns;
-    const char *state = w->state == WORKER_LEAVING    ? "leaving"
-                        : is_silent(fleet, w, now_ns) ? "silent"
-                        : view.running > 0            ? "busy"
-                                                      : "idle";
+    const char *state = w->state == WORKER_QUARANTINED ? "quarantined"
+                        : w->state == WORKER_LEAVING   ? "leaving"
+                        : is_silent(fleet, w, now_ns)  ? "silent"
+                        : view.running > 0             ? "busy"
+                                                       : "idle";
     snprintf(m->name, sizeof m->name, "%s", w->hello.name);
     snprintf(m->version, sizeof m->version, "%s", w->hello.software);
     snprintf(m->kernel, sizeof m->kernel, "%s", w->hello.kernel);
@@ -1274,6 +1411,7 @@ measure(const kofn_fleet *fleet, kofn_measured *ret, kofn_error *err)
 
 const kofn_carrier kofn_fleet_carrier = {.assign = assign,
                                          .send = send_blocks,
+                                         .quarantine = quarantine_worker,
                                          .fail = fail_task,
                                          .cancel = cancel_task,
                                          .begin = begin_job,

@@ -223,6 +223,7 @@ fill_part(const kofn_job *whole, size_t k, kofn_job *part, kofn_error *err)
     part->deadline_ns = whole->deadline_ns;
     part->shape = whole->shape;
     part->accept = whole->accept;
+    part->verification.how = whole->verification.how;
     part->spec = whole->spec;
     snprintf(part->policy, sizeof part->policy, "%s", whole->policy);
     TAILQ_INIT(&part->requests);
@@ -492,6 +493,9 @@ add_account(kofn_msg_job *m, const kofn_msg_job *part)
     m->blocks_reused += part->blocks_reused;
     m->blocks_spared += part->blocks_spared;
     m->answers_held += part->answers_held;
+    m->refuted += part->refuted;
+    if (part->liars[0] && !m->liars[0])
+        snprintf(m->liars, sizeof m->liars, "%s", part->liars);
     m->decodable &= part->decodable;
     m->waited |= part->waited;
     m->likely |= part->likely;

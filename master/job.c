@@ -128,6 +128,7 @@ kofn_job_release_work(kofn_job *job)
         kofn_bands_array_fini(&job->answers, job->code->tasks);
     }
     kofn_decode_plan_fini(&job->plan);
+    kofn_verification_release(&job->verification);
     if (job->state != KOFN_JOB_ENDING) { // as release_stored
         job->spec.batch = NULL;
         kofn_batch_destroy(&job->batch);

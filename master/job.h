@@ -19,6 +19,7 @@
  *     encode.c     RUNNING: blocks for tasks             decode.c  DECODING: its product
  *     account.c    what clients are told of it           accept.c  orders become jobs (jobs.h)
  *     durable.c    STORING, ENDING: to disk and back     keep.h    what is on disk, and how
+ *     verify.c     PREPARING, DECODING: are answers right?
  *     integers.c   products of integers, which are put together from other jobs' (integers.h)
  *
  * Pass-through  A block that needs no arithmetic and no cutting leaves in the frames in which it
@@ -34,6 +35,7 @@
 #include "master/coded.h"
 #include "master/root.h"
 #include "master/sched/timers.h"
+#include "master/verify.h"
 #include "proto/messages.h"
 #include "proto/transfer.h"
 
@@ -88,6 +90,8 @@ struct kofn_carrier {
     void (*assign)(kofn_fleet *fleet, const kofn_action *action, kofn_job *job);
     /* The assignment's blocks, one of each operand, which are ref'd. False: it is over. */
     bool (*send)(kofn_fleet *fleet, uint64_t assignment, const kofn_bands *const *blocks);
+    /* Its answer of this task was wrong: it is in quarantine from now on. */
+    void (*quarantine)(kofn_fleet *fleet, const kofn_giver *who, kofn_job *job, size_t task);
     void (*fail)(kofn_fleet *fleet, uint64_t assignment, const kofn_error *why);
     void (*cancel)(kofn_fleet *fleet, uint64_t assignment);
     /* The scheduler has the job, and nothing of it was sent; it has ended. */
@@ -147,6 +151,7 @@ struct kofn_job {
     bool transposed[KOFN_OPERANDS_MAX];
     char policy[KOFN_NAME_MAX];
     kofn_accept accept; // what it is done with
+    kofn_verification verification;
     kofn_code_spec spec;
     kofn_code *code;
     kofn_coding coding;
@@ -262,7 +267,8 @@ void kofn_job_queue_again(kofn_job *job, size_t task, uint64_t assignment);
 kofn_coded_key kofn_job_get_coded_key(const kofn_job *job, size_t operand, size_t task);
 
 /* An answer is complete; takes over its blocks. */
-void kofn_job_keep_answer(kofn_job *job, size_t task, kofn_bands *blocks, bool nonfinite);
+void kofn_job_keep_answer(kofn_job *job, size_t task, const kofn_giver *giver, kofn_bands *blocks,
+                          bool nonfinite);
 
 /* DECODE: rebuild the product. */
 void kofn_job_decode(kofn_job *job, const kofn_action *action);

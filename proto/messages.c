@@ -5,6 +5,7 @@
  * the rows around it describe.
  */
 #include "proto/messages.h"
+#include "common/code/liars.h"
 
 #include <string.h>
 
@@ -160,6 +161,9 @@ static const kofn_wire_field job_fields[] = {
         "answers that workers had kept when their connection, or the master, was lost"),
     TEXT(accept, OPTIONAL, "as in the product"),
     F64(accept_error, OPTIONAL, "as in the product"),
+    TEXT(verify, OPTIONAL, "how answers were verified: freivalds, parity; empty: they were not"),
+    U64(refuted, OPTIONAL, 0, "answers that were found to be wrong"),
+    TEXT(liars, OPTIONAL, "the workers that gave them, as far as it could be told: w3,w7"),
     BOOL(decodable, "the answers so far suffice"),
     BOOL(waited, "answers sufficed, and better ones were waited for"),
     TEXT(error_kind, OPTIONAL, "exact, rounding, estimate"),
@@ -207,7 +211,7 @@ static const kofn_wire_field worker_fields[] = {
     TEXT(name, OPTIONAL, "as the worker calls itself; need not be unique"),
     U64(id, REQUIRED, 0, "number of its connection in this life of the master"),
     TEXT(version, OPTIONAL, "of its software"),
-    TEXT(state, REQUIRED, "idle, busy, silent, leaving"),
+    TEXT(state, REQUIRED, "idle, busy, silent, leaving, quarantined"),
     TEXT(kernel, OPTIONAL, "which BLAS kernel it runs"),
     U64(cores, OPTIONAL, 0, "processors it may use"),
     U64(blas_threads, OPTIONAL, 0, "threads of one multiplication"),
@@ -249,6 +253,8 @@ static const kofn_wire_field family_fields[] = {
     TEXT(source, OPTIONAL, "the paper"),
     BOOL(rateless, "new tasks can be made on demand"),
     BOOL(outer, "it makes outer products, too"),
+    BOOL(batches, "it makes batches"),
+    BOOL(only_batches, "and nothing else"),
     LIST(params, 64, kofn_param_message, "its parameters"),
 };
 const kofn_wire_message kofn_family_message = {
@@ -528,6 +534,9 @@ static const kofn_wire_field product_fields[] = {
     BOOL(deadline_best, "when time or answers run out, the best estimate instead of an error"),
     U64(settle_ms, OPTIONAL, KOFN_SETTLE_MS_MAX,
         "once an estimate would do, wait so long for the exact product"),
+    TEXT(verify, OPTIONAL, "none, freivalds, parity; empty: the master's default"),
+    U64(liars, OPTIONAL, KOFN_LIARS_MAX,
+        "with parity: answers that may be wrong; 0: the master's default"),
 };
 const kofn_wire_message kofn_product_message = {
     .name = "product",

@@ -87,6 +87,9 @@ typedef struct kofn_msg_job {
     uint64_t answers_held;  // answers that workers had from an earlier connection
     uint64_t enough;        // answers that what the job accepts takes in the worst case
     char accept[16];        // as in the product
+    char verify[16];        // how answers are verified; "": they are not
+    uint64_t refuted;       // answers that were found to be wrong
+    char liars[128];        // workers that gave them: "w3,w7"
     double accept_error;
     bool decodable, waited; // the answers so far suffice; more were waited for all the same
     char error_kind[16];    // exact, rounding, estimate
@@ -148,7 +151,7 @@ typedef struct kofn_msg_family {
     char communication[KOFN_TEXT_MAX];
     char storage[KOFN_TEXT_MAX];
     char source[KOFN_TEXT_MAX];
-    bool rateless, outer;
+    bool rateless, outer, batches, only_batches;
     kofn_wire_list params; // of kofn_msg_param
 } kofn_msg_family;
 
@@ -255,6 +258,8 @@ typedef struct kofn_msg_product { // Multiply, Submit
     double accept_error;
     bool deadline_best;
     uint64_t settle_ms;
+    char verify[16]; // "": the master's default; none, freivalds, parity
+    uint64_t liars;  // with parity: answers that may be wrong; 0: the master's default
 } kofn_msg_product;
 
 /* Reply of Multiply, Wait, Watch, Cancel and GetJob; blocks of C follow when it has a shape. */

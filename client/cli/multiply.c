@@ -5,6 +5,7 @@
 #include "client/cli/progress.h"
 #include "client/cli/report.h"
 #include "client/cli/text.h"
+#include "common/code/liars.h"
 #include "common/linalg/integers.h"
 
 #include <float.h>
@@ -21,6 +22,8 @@ enum {
     KEY_DEADLINE_BEST,
     KEY_SETTLE,
     KEY_SUBMIT,
+    KEY_VERIFY,
+    KEY_LIARS,
 };
 
 typedef struct arguments {
@@ -31,6 +34,8 @@ typedef struct arguments {
     int64_t timeout_ns, settle_ns;
     double accept_error; // 0: not given
     bool accept_exact, deadline_best;
+    const char *verify;
+    uint64_t liars; // 0: not given
     bool wants_output, submits;
 } arguments;
 
@@ -66,6 +71,12 @@ parse_multiply(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_SETTLE:
         args->settle_ns = cli_parse_duration(state, "--settle", arg);
+        return 0;
+    case KEY_VERIFY:
+        args->verify = arg;
+        return 0;
+    case KEY_LIARS:
+        args->liars = (uint64_t)cli_parse_number(state, "--liars", arg, 1, KOFN_LIARS_MAX);
         return 0;
     case KEY_SUBMIT:
         args->submits = true;
@@ -127,6 +138,20 @@ parse_multiply(int key, char *arg, struct argp_state *state)
          0,                                                                                        \
          "Once an estimate would do, wait so long for the product, like 200ms",                    \
          40},                                                                                      \
+        {NULL, 0, NULL, 0, "Are answers right? (left out: as the master is set):", 50},            \
+        {"verify",                                                                                 \
+         KEY_VERIFY,                                                                               \
+         "HOW",                                                                                    \
+         0,                                                                                        \
+         "freivalds: check each against the operands; parity: find those that are wrong among "    \
+         "more than needed; none",                                                                 \
+         50},                                                                                      \
+        {"liars",                                                                                  \
+         KEY_LIARS,                                                                                \
+         "B",                                                                                      \
+         0,                                                                                        \
+         "With parity: so many answers may be wrong, and 2 B more are taken",                      \
+         50},                                                                                      \
     {                                                                                              \
         0                                                                                          \
     }
@@ -208,6 +233,8 @@ options_of(const arguments *args, cli_progress *progress)
         .accept = accept_of(args),
         .deadline_best = args->deadline_best,
         .settle_ms = (args->settle_ns + 999999) / 1000000,
+        .verify = args->verify,
+        .liars = args->liars,
         .progress = cli_progress_show,
         .context = progress,
     };
@@ -241,9 +268,9 @@ report(const arguments *args, kofn_result *result)
     cli_format_seconds(account->seconds.call, seconds, sizeof seconds);
     cli_format_product(account, shape, sizeof shape);
     cli_format_quality(&quality, known, sizeof known);
-    cli_say(&args->common, "%s: %s in %s by %s, %llu of %llu answers used; %s", args->output, shape,
-            seconds, code, (unsigned long long)account->answers_used,
-            (unsigned long long)account->answers, known);
+    cli_say(&args->common, "%s: %s in %s by %s, %llu of %llu answer%s used; %s", args->output,
+            shape, seconds, code, (unsigned long long)account->answers_used,
+            (unsigned long long)account->answers, cli_s(account->answers), known);
     return args->common.json ? cli_print_json(cli_json_of_account(account)) : CLI_OK;
 }
 

@@ -1,5 +1,7 @@
 #include "client/cli/pairs.h"
 
+#include "client/cli/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -118,8 +120,7 @@ split(const cli_pairs *pairs, char *line, cli_pair *ret_pair, kofn_error *err)
     if (count == 2 || count == 3)
         return KOFN_OK;
     return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                     "%zu word%s, want 'A.npy B.npy' or 'A.npy B.npy C.npy'", count,
-                     count == 1 ? "" : "s");
+                     "%zu word%s, want 'A.npy B.npy' or 'A.npy B.npy C.npy'", count, cli_s(count));
 }
 
 kofn_status

@@ -1,4 +1,5 @@
-/* What multiply, outer, submit, stream and encode share: files and how to multiply them. */
+/* What multiply, outer, submit, stream and encode share: files and how to multiply them. Of simulate, only
+ * how. */
 #ifndef KOFN_CLI_PRODUCT_H
 #define KOFN_CLI_PRODUCT_H
 
@@ -28,6 +29,9 @@ extern const struct argp cli_outer_argp;
 
 /* --code --partition --seed --set --field --transpose-a --transpose-b; its input's `listed` is true. */
 extern const struct argp cli_listed_argp;
+
+/* --code --partition --tasks --reserve --set --field; its input's `listed` is true. */
+extern const struct argp cli_code_argp;
 
 /* Read the files (INVALID_ARGUMENT and its like: what is wrong with them) and, if all are files,
  * check the shapes and the code against each other. End with cli_product_fini. */

@@ -687,8 +687,8 @@ say_account(session *s, const kofn_stream_account *account, size_t given_up)
     }
     if (given_up > 0)
         (void)snprintf(lost, sizeof lost, ", %zu under way given up", given_up);
-    cli_say(&s->args->common, "%zu product%s in %s, %zu failed%s", s->done, s->done == 1 ? "" : "s",
-            seconds, s->failed, lost);
+    cli_say(&s->args->common, "%zu product%s in %s, %zu failed%s", s->done, cli_s(s->done), seconds,
+            s->failed, lost);
 }
 
 static int

@@ -269,6 +269,29 @@ kofn_code_use_powers(kofn_code *code)
     code->power = ((counted_code *)code)->powers;
 }
 
+void
+kofn_group_table_destroy(kofn_group_table **table_p)
+{
+    kofn_group_table *table = *table_p;
+    *table_p = NULL;
+    if (!table)
+        return;
+    free(table->of);
+    free(table->threshold);
+    free(table->first);
+    free(table->gives.first);
+    free(table);
+}
+
+void
+kofn_code_take_groups(kofn_code *code, size_t groups, kofn_group_table **table_p)
+{
+    assert(!code->table && code->reserve == 0);
+    code->groups = groups;
+    code->table = *table_p;
+    *table_p = NULL;
+}
+
 /* The one block that a row is a plain copy of, or SIZE_MAX. */
 static size_t
 find_plain(const double *row, size_t blocks)
@@ -307,6 +330,7 @@ kofn_code_destroy(kofn_code **code_p)
     if (!counted || atomic_fetch_sub_explicit(&counted->refs, 1, memory_order_acq_rel) > 1)
         return;
     kofn_field_destroy(&counted->code.field);
+    kofn_group_table_destroy(&counted->code.table);
     free(counted->code.targets.first);
     free(counted);
 }
@@ -321,6 +345,29 @@ bool
 kofn_code_is_certain(const kofn_code *code)
 {
     return !code->likely && ((code->groups == 0 && !code->staged) || code->reserve == 0);
+}
+
+size_t
+kofn_code_get_group(const kofn_code *code, size_t task)
+{
+    return code->table ? code->table->of[task] : task % code->groups;
+}
+
+size_t
+kofn_code_get_group_threshold(const kofn_code *code, size_t group)
+{
+    return code->table ? code->table->threshold[group] : code->group_threshold;
+}
+
+size_t
+kofn_code_next_of_group(const kofn_code *code, size_t group, size_t task)
+{
+    if (code->table)
+        while (task < code->tasks && code->table->of[task] != group)
+            task++;
+    else
+        task += (group + code->groups - task % code->groups) % code->groups;
+    return task < code->tasks ? task : SIZE_MAX;
 }
 
 size_t

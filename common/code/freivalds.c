@@ -60,24 +60,6 @@ kofn_freivalds_get_noise(const kofn_coding *c)
 
 /* ---- operands -------------------------------------------------------------------------------- */
 
-/* |block|_F. Rows are widened first: norm() wants them aligned, and f32 would overflow. */
-static double
-measure(const kofn_field *f, const kofn_block *block, double *row)
-{
-    const kofn_field *wide = kofn_field_find("f64");
-    double norm = 0;
-    for (size_t band = 0, i = 0; i < block->valid_rows; i++) {
-        const kofn_bands *m = block->of;
-        while (block->first_row + i - m->at[band].first_row >= m->at[band].mat.rows)
-            band++;
-        const unsigned char *at =
-            kofn_mat_get_row(&m->at[band].mat, block->first_row + i - m->at[band].first_row);
-        f->widen(f, block->valid_cols, at + block->first_col * kofn_dtype_width(f->dtype), row);
-        norm = hypot(norm, wide->norm(wide, row, block->valid_cols));
-    }
-    return norm;
-}
-
 static kofn_status
 add_operand(kofn_freivalds *f, size_t operand, const kofn_bands *stored, kofn_error *err)
 {
@@ -87,11 +69,10 @@ add_operand(kofn_freivalds *f, size_t operand, const kofn_bands *stored, kofn_er
     const size_t width = kofn_dtype_width(kofn_projection_get_field(f->projection)->dtype);
     const size_t blocks = c->code->e[operand].cols;
     const size_t half = kofn_projection_get_count(f->projection) * c->part.inner * width;
-    double *row = malloc((stored->cols + 1) * sizeof *row);
     f->half[operand] = calloc(blocks, half + 1);
     f->norm[operand] = calloc(blocks, sizeof *f->norm[operand]);
     kofn_status status = KOFN_OK;
-    if (!row || !f->half[operand] || !f->norm[operand])
+    if (!f->half[operand] || !f->norm[operand])
         status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to check answers");
     for (size_t b = 0; b < blocks && status == KOFN_OK; b++) {
         const size_t i = b / grid.cols, j = b % grid.cols;
@@ -102,10 +83,19 @@ add_operand(kofn_freivalds *f, size_t operand, const kofn_bands *stored, kofn_er
             f->projection, operand == 0 ? KOFN_PROJECTION_LEFT : KOFN_PROJECTION_RIGHT,
             transposed != (operand == 1), &block, c->part.inner, f->half[operand] + b * half, err);
         if (c->code->field->order == 0)
-            f->norm[operand][b] = measure(c->code->field, &block, row);
+            f->norm[operand][b] = kofn_projection_measure(c->code->field, &block);
     }
-    free(row);
     return status;
+}
+
+size_t
+kofn_freivalds_count_bytes(const kofn_coding *c)
+{
+    const double blocks = (double)c->code->e[0].cols + (double)c->code->e[1].cols;
+    const double sides = 2 * ((double)c->part.rows + (double)c->part.cols);
+    const double bytes = (double)kofn_projection_choose_count(c->code->field) * sizeof(double) *
+                         (blocks * (double)c->part.inner + sides);
+    return bytes < 0x1p62 ? (size_t)bytes : (size_t)1 << 62;
 }
 
 kofn_status

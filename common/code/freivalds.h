@@ -51,6 +51,8 @@ typedef enum kofn_finding {
 KOFN_MUST_CHECK kofn_status kofn_freivalds_new(const kofn_coding *coding, const kofn_bands *a,
                                                const kofn_bands *b, kofn_freivalds **ret_freivalds,
                                                kofn_error *err);
+/* What it takes of memory, about. */
+size_t kofn_freivalds_count_bytes(const kofn_coding *coding);
 void kofn_freivalds_destroy(kofn_freivalds **freivalds_p); // accepts NULL
 
 /* *ret_off (may be NULL): |X' - X|_F over the tolerance, more than 1 of what is wrong; in finite

@@ -134,7 +134,7 @@ factor_all(const kofn_field *f, kofn_terms *terms, kofn_error *err)
     return KOFN_OK;
 }
 
-/* Pairs, each times a factor, as terms of which products are not made yet. */
+/* Pairs, each times a factor, as terms. */
 static kofn_status
 list_terms(const kofn_grouping_params *params, bool sum, const size_t *pair, const double *factor,
            size_t count, kofn_terms *ret_terms, kofn_error *err)
@@ -159,7 +159,6 @@ kofn_terms_fini(kofn_terms *terms)
 {
     free(terms->side[0].first);
     free(terms->side[1].first);
-    free(terms->gives.first);
     *terms = (kofn_terms){0};
 }
 
@@ -843,40 +842,12 @@ kofn_grouping_fini(kofn_grouping *grouping)
 
 /* ---- terms ----------------------------------------------------------------------------------- */
 
-/* The terms' products, each for itself or added up. */
-static kofn_status
-list_products(const kofn_field *f, bool sum, kofn_terms *terms, kofn_error *err)
-{
-    const size_t count = terms->side[0].rows;
-    kofn_batch own = {.count = count, .side = {terms->side[0], terms->side[1]}};
-    if (!kofn_sums_alloc(sum ? 1 : count, count, count, &own.weights))
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu pairs", count);
-    for (size_t i = 0; i < count; i++) {
-        own.weights.column[i] = i;
-        own.weights.coef[i] = 1;
-        own.weights.first[sum ? 1 : i + 1] = i + 1;
-    }
-    const kofn_status status = kofn_batch_make_targets(&own, f, &terms->gives, err);
-    free(own.weights.first);
-    return status;
-}
-
 kofn_status
 kofn_grouping_make_terms(const kofn_grouping *grouping, size_t group,
                          const kofn_grouping_params *params, kofn_terms *ret_terms, kofn_error *err)
 {
     const kofn_pair_group *g = &grouping->at[group];
     const bool sum = g->form == KOFN_GROUP_SUM;
-    kofn_terms terms;
-    kofn_status status =
-        list_terms(params, sum, grouping->pair + g->first, sum ? grouping->factor + g->first : NULL,
-                   g->count, &terms, err);
-    if (status)
-        return status;
-    status = list_products(params->field, sum, &terms, err);
-    if (status)
-        kofn_terms_fini(&terms);
-    else
-        *ret_terms = terms;
-    return status;
+    return list_terms(params, sum, grouping->pair + g->first,
+                      sum ? grouping->factor + g->first : NULL, g->count, ret_terms, err);
 }

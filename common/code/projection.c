@@ -35,8 +35,8 @@ smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static size_t
-choose_count(const kofn_field *field)
+size_t
+kofn_projection_choose_count(const kofn_field *field)
 {
     if (field->order == 0)
         return REAL_COUNT;
@@ -91,7 +91,7 @@ kofn_projection_new(const kofn_field *field, size_t rows, size_t cols,
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a projection");
     p->field = kofn_field_ref(field);
     p->wide = field->order == 0 ? kofn_field_find("f64") : field;
-    p->count = choose_count(field);
+    p->count = kofn_projection_choose_count(field);
     kofn_status status = draw_secret(p, rows, &p->side[KOFN_PROJECTION_LEFT], err);
     if (status == KOFN_OK)
         status = draw_secret(p, cols, &p->side[KOFN_PROJECTION_RIGHT], err);
@@ -338,6 +338,21 @@ kofn_projection_halve(const kofn_projection *p, kofn_projection_side side, bool 
             sum_rows(p, s, block, shape, at, smaller(cols - at, STRETCH), &r, ret_half);
     free(r.rows);
     return KOFN_OK;
+}
+
+double
+kofn_projection_measure(const kofn_field *field, const kofn_block *block)
+{
+    const kofn_field *wide = kofn_field_find("f64");
+    double norm = 0, piece[STRETCH]; // aligned, and of a range in which f32 does not overflow
+    size_t band = 0;
+    for (size_t i = 0; i < block->valid_rows; i++)
+        for (size_t at = 0; at < block->valid_cols; at += STRETCH) {
+            const size_t len = smaller(block->valid_cols - at, STRETCH);
+            field->widen(field, len, find_element(block, i, at, &band), piece);
+            norm = hypot(norm, wide->norm(wide, piece, len));
+        }
+    return norm;
 }
 
 static kofn_status

@@ -40,7 +40,8 @@ KOFN_MUST_CHECK kofn_status kofn_projection_new(const kofn_field *field, size_t 
                                                 kofn_projection **ret_projection, kofn_error *err);
 void kofn_projection_destroy(kofn_projection **projection_p); // accepts NULL
 
-size_t kofn_projection_get_count(const kofn_projection *p); // l
+size_t kofn_projection_get_count(const kofn_projection *p);   // l
+size_t kofn_projection_choose_count(const kofn_field *field); // likewise, of this field
 
 /* The field that all is computed in: f64 for the reals, else the field. */
 const kofn_field *kofn_projection_get_field(const kofn_projection *p);
@@ -68,6 +69,9 @@ KOFN_MUST_CHECK kofn_status kofn_projection_halve(const kofn_projection *p,
                                                   kofn_projection_side side, bool turned,
                                                   const kofn_block *block, size_t shape,
                                                   void *ret_half, kofn_error *err);
+
+/* |block|_F, of reals: no overflow, no underflow, and NaN or infinite where an element is. */
+double kofn_projection_measure(const kofn_field *field, const kofn_block *block);
 
 /* c [rows, cols] := op(A) op(B), elements of f, without gaps; sums are taken in pieces of
  * KOFN_PROJECTION_PIECE, so that each has at most KOFN_PROJECTION_PIECE + inner / KOFN_PROJECTION_PIECE

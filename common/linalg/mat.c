@@ -227,6 +227,37 @@ kofn_bands_from_mat(const kofn_mat *mat, kofn_bands *ret_bands, kofn_error *err)
     return KOFN_OK;
 }
 
+kofn_status
+kofn_bands_get_rows(const kofn_bands *bands, size_t first, size_t rows, kofn_bands *ret_bands,
+                    kofn_error *err)
+{
+    const size_t end = first + rows;
+    assert(kofn_bands_are_complete(bands) && first <= bands->rows && rows <= bands->rows - first);
+    kofn_bands part;
+    kofn_bands_init(&part, bands->dtype, rows, bands->cols);
+    kofn_status status = KOFN_OK;
+    for (size_t i = 0; i < bands->count && !status; i++) {
+        const kofn_band *band = &bands->at[i];
+        const size_t band_end = band->first_row + band->mat.rows;
+        const size_t from = first > band->first_row ? first : band->first_row;
+        const size_t to = end < band_end ? end : band_end;
+        if (from >= to)
+            continue;
+        kofn_mat view = kofn_mat_ref(&band->mat);
+        view.data = kofn_mat_get_row(&band->mat, from - band->first_row);
+        view.rows = to - from;
+        status = kofn_bands_append(&part, &view, NULL, 0, err);
+        if (status)
+            kofn_mat_fini(&view);
+    }
+    if (status) {
+        kofn_bands_fini(&part);
+        return status;
+    }
+    *ret_bands = part;
+    return KOFN_OK;
+}
+
 bool
 kofn_bands_are_complete(const kofn_bands *bands)
 {

@@ -80,6 +80,10 @@ KOFN_MUST_CHECK kofn_status kofn_bands_ref(const kofn_bands *bands, kofn_bands *
 KOFN_MUST_CHECK kofn_status kofn_bands_from_mat(const kofn_mat *mat, kofn_bands *ret_bands,
                                                 kofn_error *err);
 
+/* Refs of rows [first, first + rows) of a complete matrix, which has them. RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_bands_get_rows(const kofn_bands *bands, size_t first, size_t rows,
+                                                kofn_bands *ret_bands, kofn_error *err);
+
 bool kofn_bands_are_complete(const kofn_bands *bands); // true for a matrix without rows
 void kofn_bands_fini(kofn_bands *bands);
 

@@ -116,7 +116,7 @@ bool kofn_run_find_behind(const kofn_run *run, size_t *ret_task);
 /* Groups (code.h), at least one: of a code without any, all tasks. Answers that one takes, and has. */
 size_t kofn_run_count_groups(const kofn_run *run);
 size_t kofn_run_get_group(const kofn_run *run, size_t task);
-size_t kofn_run_get_group_threshold(const kofn_run *run);
+size_t kofn_run_get_group_threshold(const kofn_run *run, size_t group);
 size_t kofn_run_get_group_kept(const kofn_run *run, size_t group);
 
 /* The idle task of a group that comes next: of the reserve first, then those that were lost. False:

@@ -24,14 +24,14 @@ kofn_run_count_groups(const kofn_run *run)
 size_t
 kofn_run_get_group(const kofn_run *run, size_t task)
 {
-    return task % kofn_run_count_groups(run);
+    return run->code->groups > 0 ? kofn_code_get_group(run->code, task) : 0;
 }
 
 size_t
-kofn_run_get_group_threshold(const kofn_run *run)
+kofn_run_get_group_threshold(const kofn_run *run, size_t group)
 {
     if (run->code->groups > 0)
-        return run->code->group_threshold;
+        return kofn_code_get_group_threshold(run->code, group);
     return run->code->threshold + 2 * run->accept.liars;
 }
 
@@ -41,7 +41,8 @@ kofn_run_get_group_kept(const kofn_run *run, size_t group)
     return run->groups[group].kept;
 }
 
-/* Of a group's rows those with numbers below `tasks`. */
+/* Of a group's rows those with numbers below `tasks`. Groups whose rows are not every so many have no
+ * fresh ones, and nobody asks for theirs. */
 static size_t
 count_rows(const kofn_run *run, size_t group, size_t tasks)
 {
@@ -52,10 +53,10 @@ count_rows(const kofn_run *run, size_t group, size_t tasks)
 static void
 init_groups(kofn_run *run)
 {
-    for (size_t g = 0; g < kofn_run_count_groups(run); g++) {
-        run->groups[g].idle = count_rows(run, g, run->code->tasks);
+    for (size_t task = 0; task < run->code->tasks; task++)
+        run->groups[kofn_run_get_group(run, task)].idle++;
+    for (size_t g = 0; g < kofn_run_count_groups(run); g++)
         run->groups[g].next = count_rows(run, g, kofn_code_first_tasks(run->code));
-    }
 }
 
 /* The next idle row of the group, past *passed of its rows, or `none`. */

@@ -458,11 +458,11 @@ which_suffice(const kofn_run *run)
 static void
 list_poor_groups(const kofn_run *run, char *ret_text, size_t size)
 {
-    const size_t threshold = kofn_run_get_group_threshold(run);
     size_t poor = 0, used = 0;
     ret_text[0] = '\0';
     for (size_t g = 0; g < run->code->groups; g++) {
         const size_t kept = kofn_run_get_group_kept(run, g);
+        const size_t threshold = kofn_run_get_group_threshold(run, g);
         if (kept < threshold && poor++ < GROUPS_NAMED)
             used += (size_t)snprintf(ret_text + used, size - used, "%s group %zu has %zu of %zu",
                                      poor > 1 ? "," : ", but", g, kept, threshold);
@@ -806,8 +806,9 @@ withdraw(kofn_sched *s, kofn_run *run, size_t task)
 static void
 spare_group(kofn_sched *s, kofn_run *run, size_t task)
 {
-    const size_t groups = run->code->groups;
-    for (size_t other = task % groups; other < run->code->tasks; other += groups) {
+    const size_t group = kofn_code_get_group(run->code, task);
+    for (size_t other = kofn_code_next_of_group(run->code, group, 0); other < SIZE_MAX;
+         other = kofn_code_next_of_group(run->code, group, other + 1)) {
         if (!kofn_run_is_spare(run, other))
             continue;
         withdraw(s, run, other);

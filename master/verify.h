@@ -1,0 +1,58 @@
+/* How a job's answers are verified: one by one against the operands, or all together by parity.
+ *
+ *     freivalds   PREPARING: halves of the operands (freivalds.h), by a coder
+ *                 RUNNING:   each answer is checked before the scheduler hears of it (fleet.c)
+ *     parity      RUNNING:   2 b answers more are waited for
+ *                 DECODING:  who lies, before the plan is made of the others' answers (decode.c)
+ *
+ * Whoever is found to lie goes into quarantine (quarantine.h).
+ *
+ * Threads    The I/O thread; what is said to be a coder's, there.
+ */
+#ifndef KOFN_MASTER_VERIFY_H
+#define KOFN_MASTER_VERIFY_H
+
+#include "common/code/freivalds.h"
+#include "common/code/liars.h"
+#include "master/quarantine.h"
+
+typedef struct kofn_job kofn_job;
+
+typedef enum kofn_verify { // choices of `verify`, in their order
+    KOFN_VERIFY_NONE,
+    KOFN_VERIFY_FREIVALDS,
+    KOFN_VERIFY_PARITY,
+} kofn_verify;
+
+typedef struct kofn_verification { // of a job
+    kofn_verify how;
+    kofn_freivalds *check; // freivalds: from when its code is known
+    kofn_giver *givers;    // [code->tasks] parity: whose the kept answers are
+    double noise;          // parity: kofn_liars.slack, once it is decoded
+    size_t refuted;        // answers; this and the names outlive the work
+    char liars[sizeof((kofn_msg_job *)0)->liars];
+} kofn_verification;
+
+const char *kofn_verify_name(kofn_verify how); // as in an account: "" for none
+
+/* What the order says of it, or else the configuration, into job->verification and job->accept.
+ * INVALID_ARGUMENT: no such name; liars without parity; freivalds of an outer product. */
+KOFN_MUST_CHECK kofn_status kofn_verify_read(const kofn_msg_product *product, kofn_job *job,
+                                             kofn_error *err);
+
+/* kofn_job_run(job, code), once there is what its answers are checked by. */
+void kofn_job_run_verified(kofn_job *job, kofn_code *code);
+
+/* A coder's: are its answers wrong? Of those that `decoder` has; *ret_rest has the others, or is NULL
+ * where all are right. Ownership: kofn_decoder_destroy. Errors of kofn_liars_find. */
+KOFN_MUST_CHECK kofn_status kofn_job_find_liars(const kofn_job *job, const kofn_decoder *decoder,
+                                                kofn_liars *ret_liars, kofn_decoder **ret_rest,
+                                                kofn_error *err);
+
+/* What an answer may be wrong by, by rounding or unseen (decode_plan.h). */
+double kofn_job_get_noise(const kofn_job *job);
+
+void kofn_job_note_liar(kofn_job *job, const kofn_giver *who);
+void kofn_verification_release(kofn_verification *verification); // but for the account
+
+#endif
