@@ -18,10 +18,16 @@
 #include "common/code/batch.h"
 #include "common/linalg/csr.h"
 
-/* ret_mask [grid.rows grid.cols] of op(stored)'s blocks, row by row: does it store an element, zero
- * or not; and of a dense matrix, has it an element with a bit set. */
-void kofn_nonzero_mark_csr(const kofn_csr *stored, bool transposed, kofn_grid grid, bool *ret_mask);
-void kofn_nonzero_mark(const kofn_bands *stored, bool transposed, kofn_grid grid, bool *ret_mask);
+/* An operand as it is stored, sparse or dense. Borrowed. */
+typedef struct kofn_nonzero_operand {
+    const kofn_csr *csr; // checked; NULL: it is dense
+    const kofn_bands *dense;
+    bool transposed;
+} kofn_nonzero_operand;
+
+/* ret_mask [grid.rows grid.cols] of op(operand)'s blocks, row by row: does it store an element, zero
+ * or not; and of a dense one, has it an element with a bit set. */
+void kofn_nonzero_mark(const kofn_nonzero_operand *operand, kofn_grid grid, bool *ret_mask);
 
 /* Block products that are left of x z y; left [x, z], right [z, y]. */
 size_t kofn_nonzero_count(kofn_partition part, const bool *left, const bool *right);
@@ -31,5 +37,19 @@ size_t kofn_nonzero_count(kofn_partition part, const bool *left, const bool *rig
 KOFN_MUST_CHECK kofn_status kofn_nonzero_new_batch(kofn_partition part, const bool *left,
                                                    const bool *right, const kofn_field *field,
                                                    kofn_batch **ret_batch, kofn_error *err);
+
+/* The same for the partition with the least to do for so many workers, by what each pair is to
+ * multiply and to move; numbers of `asked` that are not 0 stay. A product that is zero by some
+ * partition has that one. Errors as above, of the last one tried. */
+typedef struct kofn_nonzero_choice {
+    kofn_partition part;
+    size_t left;       // block products, of x z y
+    kofn_batch *batch; // NULL: nothing is left
+} kofn_nonzero_choice;
+
+KOFN_MUST_CHECK kofn_status kofn_nonzero_choose(const kofn_nonzero_operand *operands,
+                                                const kofn_shape *shape, kofn_partition asked,
+                                                size_t workers, const kofn_field *field,
+                                                kofn_nonzero_choice *ret_choice, kofn_error *err);
 
 #endif

@@ -254,6 +254,7 @@ what_is_no_file_is_refused(void **state)
     assert_fails(kofn_matrix_market_read("/nowhere/a.mtx", PLENTY, &m, &error), KOFN_NOT_FOUND);
     assert_fails(kofn_matrix_market_read("/tmp", PLENTY, &m, &error), KOFN_INVALID_ARGUMENT);
     assert_fails(kofn_matrix_market_read("/dev/zero", PLENTY, &m, &error), KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "'/dev/zero' is no regular file"));
     char fifo[sizeof path + 8];
     (void)snprintf(fifo, sizeof fifo, "%s.fifo", path);
     assert_int_equal(mkfifo(fifo, 0600), 0);

@@ -74,8 +74,10 @@ masks_name_the_blocks_that_hold_an_element(void **state)
         kofn_bands m = new_patchy(f, shape[0], shape[1], transposed, grid, &rng);
         kofn_csr csr = compress(&m);
         bool dense[BLOCKS_MAX], sparse[BLOCKS_MAX];
-        kofn_nonzero_mark(&m, transposed, grid, dense);
-        kofn_nonzero_mark_csr(&csr, transposed, grid, sparse);
+        const kofn_nonzero_operand as_dense = {.dense = &m, .transposed = transposed};
+        const kofn_nonzero_operand as_csr = {.csr = &csr, .transposed = transposed};
+        kofn_nonzero_mark(&as_dense, grid, dense);
+        kofn_nonzero_mark(&as_csr, grid, sparse);
         for (size_t b = 0; b < grid.rows * grid.cols; b++) {
             assert_int_equal(dense[b], brute_is_full(&m, transposed, grid, b));
             assert_int_equal(sparse[b], dense[b]);
@@ -143,6 +145,69 @@ more_pairs_than_a_batch_has_are_refused(void **state)
     kofn_batch_destroy(&batch);
 }
 
+/* A block-diagonal A: 8 blocks of 40 x 40. */
+static void
+the_partition_follows_the_pattern(void **state)
+{
+    (void)state;
+    const kofn_field *f = kofn_field_find("f64");
+    kofn_bands a = new_matrix(KOFN_F64, 320, 320), b = new_matrix(KOFN_F64, 320, 40);
+    for (size_t i = 0; i < 320; i++)
+        element_set(only_mat(&a), i, i / 40 * 40 + i % 7, 1);
+    element_set(only_mat(&b), 0, 0, 1);
+    element_set(only_mat(&b), 319, 39, 1);
+    kofn_csr csr = compress(&a);
+    const kofn_nonzero_operand operands[] = {{.csr = &csr}, {.dense = &b}};
+    const kofn_shape shape = {320, 320, 40};
+    kofn_nonzero_choice c;
+    assert_ok(kofn_nonzero_choose(operands, &shape, (kofn_partition){8, 8, 1}, 4, f, &c, &error));
+    assert_int_equal(c.left, 2); // the other six meet zeros in B
+    assert_int_equal(c.batch->count, 2);
+    kofn_batch_destroy(&c.batch);
+
+    /* What is asked for stays; the rest is as good as any other choice, by work alone. */
+    assert_ok(kofn_nonzero_choose(operands, &shape, (kofn_partition){0, 4, 0}, 4, f, &c, &error));
+    assert_int_equal(c.part.z, 4);
+    assert_int_equal(c.batch->count, c.left);
+    kofn_batch_destroy(&c.batch);
+
+    /* A product whose blocks never meet. */
+    element_set(only_mat(&b), 319, 39, 0);
+    element_set(only_mat(&b), 0, 0, 0);
+    assert_ok(kofn_nonzero_choose(operands, &shape, (kofn_partition){0}, 4, f, &c, &error));
+    assert_null(c.batch);
+    assert_int_equal(c.left, 0);
+    assert_fails(
+        kofn_nonzero_choose(operands, &shape, (kofn_partition){300, 300, 0}, 4, f, &c, &error),
+        KOFN_OUT_OF_RANGE);
+    kofn_csr_fini(&csr);
+    free_matrix(&a);
+    free_matrix(&b);
+}
+
+static void
+work_that_is_large_goes_to_all_workers(void **state)
+{
+    (void)state;
+    const kofn_field *f = kofn_field_find("gf256");
+    kofn_bands a = new_matrix(KOFN_U8, 4096, 16), b = new_matrix(KOFN_U8, 16, 4096);
+    for (size_t i = 0; i < 4096; i++) {
+        element_set(only_mat(&a), i, i / 256, 1);
+        element_set(only_mat(&b), i / 256, i, 1);
+    }
+    kofn_csr csr = compress(&a);
+    const kofn_nonzero_operand operands[] = {{.csr = &csr}, {.dense = &b}};
+    const kofn_shape shape = {4096, 16, 4096};
+    kofn_nonzero_choice c;
+    assert_ok(kofn_nonzero_choose(operands, &shape, (kofn_partition){0}, 8, f, &c, &error));
+    assert_true(c.part.x * c.part.z * c.part.y > c.left); // some are zero, and left out
+    assert_true(c.left >= 6); // of eight workers that have one each, one is spare
+    kofn_batch_destroy(&c.batch);
+    kofn_csr_fini(&csr);
+    free_matrix(&a);
+    free_matrix(&b);
+}
+
 /* ---- through codes --------------------------------------------------------------------------- */
 
 typedef struct job {
@@ -167,7 +232,8 @@ start_job(job *j, const char *family, const char *field, kofn_partition p, int t
         j->operand[o] =
             new_patchy(f, operands.rows[o], operands.cols[o], j->transposed[o], grid[o], rng);
         j->csr[o] = compress(&j->operand[o]);
-        kofn_nonzero_mark_csr(&j->csr[o], j->transposed[o], grid[o], mask[o]);
+        const kofn_nonzero_operand operand = {.csr = &j->csr[o], .transposed = j->transposed[o]};
+        kofn_nonzero_mark(&operand, grid[o], mask[o]);
     }
     assert_ok(kofn_nonzero_new_batch(p, mask[0], mask[1], f, &j->batch, &error));
     const bool there = j->batch != NULL;
@@ -332,6 +398,8 @@ main(void)
         cmocka_unit_test(masks_name_the_blocks_that_hold_an_element),
         cmocka_unit_test(a_batch_has_the_products_that_are_left_and_no_other),
         cmocka_unit_test(more_pairs_than_a_batch_has_are_refused),
+        cmocka_unit_test(the_partition_follows_the_pattern),
+        cmocka_unit_test(work_that_is_large_goes_to_all_workers),
         cmocka_unit_test(sparse_products_are_coded_and_decoded_like_dense_ones),
         cmocka_unit_test(operands_of_the_wrong_shape_are_refused),
     };
