@@ -246,6 +246,10 @@ void
 kofn_job_prepare(kofn_job *job)
 {
     kofn_master *master = job->master;
+    if (job->sparse.uncut) {
+        kofn_job_cut(job); // which calls again
+        return;
+    }
     if (kofn_job_choose(job))
         return;
     const kofn_code_context context = kofn_job_get_context(job);
