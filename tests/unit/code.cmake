@@ -1,4 +1,4 @@
-foreach(name cuts batch columns sketch straggler code outer_code uncoded replication polynomial rkrp bilinear algorithms alloy spec decoder estimate
+foreach(name cuts batch columns lagrange sketch straggler code outer_code uncoded replication polynomial rkrp bilinear algorithms alloy spec decoder estimate
     coding coding_batch freivalds liars odds typical plan_time plan entangled orthopoly eps points inner grouping
     locality)
     kofn_test(${name} LINKS kofn_code)
