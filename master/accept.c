@@ -381,6 +381,9 @@ static bool
 has_default(const kofn_code_spec *configured, const kofn_job *job)
 {
     kofn_code_spec spec = *configured;
+    const kofn_family *family = kofn_family_find(spec.family);
+    if (family && family->only_batches && !job->batch)
+        return false;
     return set_form(job, &spec, NULL) == KOFN_OK &&
            ((job->field->order == 0 && !job->outer && !job->batch) ||
             kofn_code_spec_check(&spec, job->field, NULL) == KOFN_OK);

@@ -188,25 +188,6 @@ mix_task(const mixture *m, size_t task, double *ret)
     }
 }
 
-/* Is the row of G one product that is kept? Then rounding must leave nothing of the others. */
-static bool
-is_kept(const kofn_code *code, size_t task)
-{
-    size_t block[2];
-    for (size_t o = 0; o < 2; o++) {
-        const double *row = kofn_code_get_row(code, o, task);
-        size_t count = 0;
-        for (size_t i = 0; i < code->e[o].cols; i++)
-            if (row[i] != 0) {
-                block[o] = i;
-                count++;
-            }
-        if (count != 1)
-            return count == 0;
-    }
-    return kofn_columns_find(code->columns, block[0] * code->e[1].cols + block[1]) != SIZE_MAX;
-}
-
 kofn_status
 kofn_columns_fill(kofn_code *code, kofn_error *err)
 {
@@ -219,8 +200,7 @@ kofn_columns_fill(kofn_code *code, kofn_error *err)
     if (room) {
         draw(&m);
         for (size_t task = 0; task < code->tasks; task++)
-            if (!is_kept(code, task))
-                mix_task(&m, task, c->mix + task * c->mixed);
+            mix_task(&m, task, c->mix + task * c->mixed);
         c->filled = true;
     }
     mixture_fini(&m);
