@@ -533,7 +533,7 @@ find_spec(const kofn_master_config *config, const kofn_job_order *order, kofn_jo
     job->spec = *kofn_stream_get_spec(order->stream);
     kofn_code_spec all = job->spec; // its plain rows as well
     all.tasks = kofn_stream_get_code(order->stream)->tasks;
-    job->charge += kofn_code_count_bytes(&all, true);
+    job->charge += kofn_code_count_bytes(&all, job->field, true);
     return KOFN_OK;
 }
 

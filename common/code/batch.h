@@ -60,6 +60,9 @@ void kofn_batch_destroy(kofn_batch **batch_p); // lets go of one ref; accepts NU
 /* The block that the pair's side `side` is; SIZE_MAX when it is a sum of several, or a multiple. */
 size_t kofn_batch_get_block(const kofn_batch *batch, size_t side, size_t pair);
 
+/* Products of single blocks that the pair is a sum of. */
+size_t kofn_batch_count_products(const kofn_batch *batch, size_t pair);
+
 /* How many blocks of that operand pairs are made of. */
 size_t kofn_batch_count_used(const kofn_batch *batch, size_t side);
 

@@ -8,10 +8,10 @@
 enum {
     COLUMNS_MIN = 1024, // below that all of them are quick enough
     WORTH = 4,          // times fewer
-    SPARE = 16,         // mixtures beyond 5/4 of the rows
+    SPARE = 16,         // mixtures beyond 5/4 of the rows, in the reals
 };
 
-static const double ORDER_MIN = 256;
+static const double MISS_BITS = 40; // of the odds that a combination is taken for zero
 static const uint64_t MIX_STREAM = UINT64_MAX - 1; // of the seed
 
 static int
@@ -40,12 +40,32 @@ list_products(const kofn_batch *batch, const kofn_sums *targets, size_t *ret_pro
     return kept;
 }
 
+/* Of combinations of n rows in a field of q elements there are q^n, and u M v is zero for a matrix M
+ * other than zero with probability (2 q - 1) / q^2 at most, which is that of rank one. */
+static size_t
+count_mixed(const kofn_field *field, size_t tasks)
+{
+    if (field->order == 0)
+        return tasks + tasks / 4 + SPARE;
+    const double bits = log2(field->order), missed = log2(2 * field->order - 1) - 2 * bits;
+    return (size_t)ceil(((double)tasks * bits + MISS_BITS) / -missed);
+}
+
 static bool
-is_worth_it(const kofn_batch *batch, const kofn_field *field, const kofn_columns *c)
+is_worth_it(size_t all, size_t kept, size_t mixed)
+{
+    return all >= COLUMNS_MIN && all / WORTH > kept + mixed;
+}
+
+size_t
+kofn_columns_count(const kofn_batch *batch, const kofn_field *field, size_t tasks)
 {
     const size_t all = batch->side[0].cols * batch->side[1].cols;
-    return all >= COLUMNS_MIN && all / WORTH > c->kept + c->mixed &&
-           (field->order == 0 || field->order >= ORDER_MIN);
+    size_t kept = batch->count;
+    for (size_t i = 0; i < batch->weights.first[batch->weights.rows]; i++)
+        kept += kofn_batch_count_products(batch, batch->weights.column[i]);
+    const size_t mixed = count_mixed(field, tasks);
+    return is_worth_it(all, kept, mixed) ? kept + mixed : all;
 }
 
 kofn_status
@@ -64,8 +84,8 @@ kofn_columns_new(const kofn_batch *batch, const kofn_field *field, size_t tasks,
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory for %zu columns", terms);
     }
     c->kept = list_products(batch, targets, c->product);
-    c->mixed = tasks + tasks / 4 + SPARE;
-    if (!is_worth_it(batch, field, c)) {
+    c->mixed = count_mixed(field, tasks);
+    if (!is_worth_it(batch->side[0].cols * batch->side[1].cols, c->kept, c->mixed)) {
         kofn_columns_destroy(&c);
         return KOFN_OK;
     }

@@ -9,9 +9,8 @@
  *            latter is asked of their products with a random matrix instead: column m of it is (u_m
  *            (x) v_m) for random u_m and v_m, so that row i of G has (E_A[i] u_m)(E_B[i] v_m)
  *            there, less what is kept. A combination that is not zero is taken for zero with
- *            probability 0 in the reals, and in a field of q elements for all combinations together
- *            below q^n (2 / q)^mixed, which is 2^-40 where q is 256 at least; smaller fields keep
- *            all columns.
+ *            probability 0 in the reals, and in finite fields, where there are as many mixtures as
+ *            that takes, with 2^-40 at most for all combinations together.
  * Accuracy   n / 4 and more mixtures than rows keep lengths within a factor of about 10, so
  *            conditions are right to that. Bounds on errors (residual.h) look at E itself.
  * Cost       n (d_A + d_B + kept) mixed multiplications once; decoding then costs what a code of
@@ -37,6 +36,9 @@ typedef struct kofn_columns {
 KOFN_MUST_CHECK kofn_status kofn_columns_new(const kofn_batch *batch, const kofn_field *field,
                                              size_t tasks, kofn_sums *targets,
                                              kofn_columns **ret_columns, kofn_error *err);
+/* The columns that such a code has, or a few more: for accounts. */
+size_t kofn_columns_count(const kofn_batch *batch, const kofn_field *field, size_t tasks);
+
 void kofn_columns_destroy(kofn_columns **columns_p); // accepts NULL
 
 /* Of a code whose E is filled, before it is sealed; nothing where it has no such columns.

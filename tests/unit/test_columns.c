@@ -71,16 +71,48 @@ few_columns_stand_for_many(void **state)
 }
 
 static void
-small_batches_and_small_fields_keep_all_columns(void **state)
+small_batches_keep_all_columns(void **state)
 {
     (void)state;
     kofn_code *code = new_code("lagrange", "yes", 30, 62, "f64");
     assert_null(code->columns);
+    assert_int_equal(kofn_code_columns(code), 900);
     kofn_code_destroy(&code);
-    code = new_code("lagrange", "yes", 40, 83, "gfp:127");
-    assert_null(code->columns);
-    assert_int_equal(kofn_code_columns(code), 1600);
-    kofn_code_destroy(&code);
+}
+
+/* q^n ((2 q - 1) / q^2)^mixed <= 2^-40. */
+static void
+small_fields_take_more_mixtures(void **state)
+{
+    (void)state;
+    const struct {
+        const char *field;
+        double order;
+    } cases[] = {{"gfp:2", 2}, {"gfp:3", 3}, {"gf4", 4}, {"gf16", 16}, {"gf256", 256}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_code *code = new_code("replication", NULL, 64, 128, cases[i].field);
+        const double q = cases[i].order, each = log2(2 * q - 1) - 2 * log2(q);
+        assert_non_null(code->columns);
+        const double odds = 128 * log2(q) + (double)code->columns->mixed * each;
+        assert_true(odds <= -40 && odds - each > -40);
+        kofn_code_destroy(&code);
+    }
+}
+
+static void
+columns_can_be_counted_before(void **state)
+{
+    (void)state;
+    static const size_t pairs[] = {3, 31, 32, 40, 100};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        const kofn_field *f = kofn_field_find("f64");
+        kofn_batch *batch = new_pairs(pairs[i], f);
+        kofn_code *code = new_code("lagrange", "yes", pairs[i], 2 * pairs[i] + 1, "f64");
+        const size_t counted = kofn_columns_count(batch, f, 2 * pairs[i] + 1);
+        assert_in_range(counted, kofn_code_columns(code), kofn_code_columns(code) + pairs[i]);
+        kofn_code_destroy(&code);
+        kofn_batch_destroy(&batch);
+    }
 }
 
 /* Of pairs without a relation, p plain answers and e coded ones suffice when p is all of them or p + e
@@ -119,7 +151,7 @@ static void
 verdicts_are_those_of_theory(void **state)
 {
     (void)state;
-    static const char *const fields[] = {"f64", "gf256", "gfp:257", "gfp:65537"};
+    static const char *const fields[] = {"f64", "gfp:127", "gf256", "gfp:65537"};
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         check_verdicts(fields[i], "yes");
         check_verdicts(fields[i], "no");
@@ -274,7 +306,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_columns_stand_for_many),
-        cmocka_unit_test(small_batches_and_small_fields_keep_all_columns),
+        cmocka_unit_test(small_batches_keep_all_columns),
+        cmocka_unit_test(small_fields_take_more_mixtures),
+        cmocka_unit_test(columns_can_be_counted_before),
         cmocka_unit_test(verdicts_are_those_of_theory),
         cmocka_unit_test(products_are_right),
         cmocka_unit_test(estimates_keep_their_bounds),
