@@ -100,9 +100,10 @@ kofn_staged_build(const kofn_code_spec *spec, const kofn_field *field, kofn_code
     const kofn_batch *batch = spec->batch;
     const size_t most = kofn_code_most_batch_tasks(batch);
     const size_t fits = most > batch->count ? most - batch->count : 0;
+    /* Some of a sum's pairs can take more rows than all of it does. Two for each always do. */
+    const size_t wanted = spec->tasks > 2 * batch->count ? spec->tasks : 2 * batch->count;
     kofn_code *code;
-    status = alloc_staged(own->family, field, batch, spec->tasks < fits ? spec->tasks : fits, &code,
-                          err);
+    status = alloc_staged(own->family, field, batch, wanted < fits ? wanted : fits, &code, err);
     kofn_code_destroy(&own);
     if (status)
         return status;

@@ -90,7 +90,7 @@ bring_back(kofn_rng *rng, const kofn_code_spec *spec, const kofn_code *first, co
     for (size_t pair = 0; pair < kofn_code_first_tasks(code); pair++)
         assert_true(kofn_code_has_row_of(code, first, pair));
     size_t made = list_made(code, tasks);
-    assert_in_range(made, 1, spec->tasks);
+    assert_in_range(made, 1, first->reserve);
     assert_true(kofn_decoder_would_suffice(d, tasks, made));
     memcpy(late, missing, count * sizeof *late);
     shuffle(rng, late, count);
