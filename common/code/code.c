@@ -38,30 +38,39 @@ kofn_partition_outputs(kofn_partition part)
     return kofn_size_multiply(part.x, part.y);
 }
 
-/* Of codes with so many targets, columns of G, and columns of all of E. */
-static size_t
-count_most_tasks(size_t targets, size_t columns, size_t blocks)
-{
-    const size_t most = KOFN_CODE_BYTES_MAX / sizeof(double);
-    const size_t written = kofn_size_multiply(targets, columns);
-    if (columns == 0 || columns > KOFN_COLUMNS_MAX || written >= most)
-        return 0;
-    const size_t fit = (most - written) / blocks;
-    return fit < KOFN_TASKS_MAX ? fit : KOFN_TASKS_MAX;
-}
-
 size_t
 kofn_code_most_tasks(kofn_partition part)
 {
     const size_t columns = kofn_size_multiply(kofn_partition_products(part), part.z);
-    return count_most_tasks(kofn_partition_outputs(part), columns, part.z * (part.x + part.y));
+    const size_t most = KOFN_CODE_BYTES_MAX / sizeof(double);
+    if (columns == 0 || columns > KOFN_COLUMNS_MAX || part.x * part.y * columns >= most)
+        return 0;
+    const size_t fit = (most - part.x * part.y * columns) / (part.z * (part.x + part.y));
+    return fit < KOFN_TASKS_MAX ? fit : KOFN_TASKS_MAX;
+}
+
+static bool
+fits(const kofn_batch *batch, const kofn_field *field, size_t tasks)
+{
+    const size_t left = batch->side[0].cols, right = batch->side[1].cols, all = left * right;
+    const size_t columns = kofn_columns_count(batch, field, tasks);
+    return all <= KOFN_COLUMNS_MAX &&
+           batch->weights.rows * columns + tasks * (left + right + (columns < all ? columns : 0)) <=
+               KOFN_CODE_BYTES_MAX / sizeof(double);
 }
 
 size_t
-kofn_code_most_batch_tasks(const kofn_batch *batch)
+kofn_code_most_batch_tasks(const kofn_batch *batch, const kofn_field *field)
 {
-    const size_t left = batch->side[0].cols, right = batch->side[1].cols;
-    return count_most_tasks(batch->weights.rows, left * right, left + right);
+    size_t has_room = 0, beyond = KOFN_TASKS_MAX + 1;
+    while (beyond - has_room > 1) {
+        const size_t tasks = has_room + (beyond - has_room) / 2;
+        if (fits(batch, field, tasks))
+            has_room = tasks;
+        else
+            beyond = tasks;
+    }
+    return has_room;
 }
 
 enum { CUT_TEXT_MAX = KOFN_CUTS_TEXT_MAX + 32 };

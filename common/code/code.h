@@ -177,7 +177,7 @@ bool kofn_code_is_blank(const kofn_code *code, size_t task);
 
 /* The most tasks that a code over this partition, or of this batch, can have; 0: none. */
 size_t kofn_code_most_tasks(kofn_partition part);
-size_t kofn_code_most_batch_tasks(const kofn_batch *batch);
+size_t kofn_code_most_batch_tasks(const kofn_batch *batch, const kofn_field *field);
 
 /* Columns of G as fill_row, get_element, plain_column and the targets have them: products of blocks,
  * or of a batch of many blocks some of these and mixtures of the others (columns.h). */

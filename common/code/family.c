@@ -191,8 +191,8 @@ kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_
 size_t
 kofn_family_reserve(const kofn_family *family, const kofn_family_args *args)
 {
-    const size_t most =
-        args->batch ? kofn_code_most_batch_tasks(args->batch) : kofn_code_most_tasks(args->part);
+    const size_t most = args->batch ? kofn_code_most_batch_tasks(args->batch, args->field)
+                                    : kofn_code_most_tasks(args->part);
     const size_t tasks = args->tasks;
     if (!family->rateless || most <= tasks)
         return 0;

@@ -98,7 +98,7 @@ kofn_staged_build(const kofn_code_spec *spec, const kofn_field *field, kofn_code
         return KOFN_OK;
     }
     const kofn_batch *batch = spec->batch;
-    const size_t most = kofn_code_most_batch_tasks(batch);
+    const size_t most = kofn_code_most_batch_tasks(batch, field);
     const size_t fits = most > batch->count ? most - batch->count : 0;
     /* Some of a sum's pairs can take more rows than all of it does. Two for each always do. */
     const size_t wanted = spec->tasks > 2 * batch->count ? spec->tasks : 2 * batch->count;
