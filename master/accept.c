@@ -381,6 +381,9 @@ static bool
 has_default(const kofn_code_spec *configured, const kofn_job *job)
 {
     kofn_code_spec spec = *configured;
+    const kofn_family *family = kofn_family_find(spec.family);
+    if (family && family->only_batches && !job->batch)
+        return false;
     return set_form(job, &spec, NULL) == KOFN_OK &&
            ((job->field->order == 0 && !job->outer && !job->batch) ||
             kofn_code_spec_check(&spec, job->field, NULL) == KOFN_OK);
@@ -530,7 +533,7 @@ find_spec(const kofn_master_config *config, const kofn_job_order *order, kofn_jo
     job->spec = *kofn_stream_get_spec(order->stream);
     kofn_code_spec all = job->spec; // its plain rows as well
     all.tasks = kofn_stream_get_code(order->stream)->tasks;
-    job->charge += kofn_code_count_bytes(&all, true);
+    job->charge += kofn_code_count_bytes(&all, job->field, true);
     return KOFN_OK;
 }
 

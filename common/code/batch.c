@@ -587,11 +587,10 @@ kofn_batch_get_shape(const kofn_batch *batch, const kofn_extents *operands, kofn
 
 /* ---- targets --------------------------------------------------------------------------------- */
 
-/* Block products that pairs are sums of, and those of row t of the weights. */
-static size_t
-count_products(const kofn_batch *b, size_t pair)
+size_t
+kofn_batch_count_products(const kofn_batch *batch, size_t pair)
 {
-    return count_terms(&b->side[0], pair) * count_terms(&b->side[1], pair);
+    return count_terms(&batch->side[0], pair) * count_terms(&batch->side[1], pair);
 }
 
 static size_t
@@ -599,7 +598,7 @@ count_row_products(const kofn_batch *b, size_t t)
 {
     size_t count = 0; // no overflow: 2^16 weights of 2^32 products at most
     for (size_t i = b->weights.first[t]; i < b->weights.first[t + 1]; i++)
-        count += count_products(b, b->weights.column[i]);
+        count += kofn_batch_count_products(b, b->weights.column[i]);
     return count;
 }
 
