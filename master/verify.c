@@ -219,13 +219,23 @@ kofn_job_find_liars(const kofn_job *job, const kofn_decoder *decoder, kofn_liars
 
 /* ---- what is known of it --------------------------------------------------------------------- */
 
+/* A job that an error ends has all of it in each look. */
 double
 kofn_job_get_noise(const kofn_job *job)
 {
+    return job->verification.how == KOFN_VERIFY_FREIVALDS && job->accept.kind == KOFN_ACCEPT_ERROR
+               ? kofn_freivalds_get_noise(&job->coding)
+               : kofn_coding_get_noise(&job->coding);
+}
+
+double
+kofn_job_get_doubt(const kofn_job *job)
+{
     const kofn_verification *v = &job->verification;
-    if (v->how == KOFN_VERIFY_FREIVALDS)
-        return kofn_freivalds_get_noise(&job->coding);
-    return v->noise > 0 ? v->noise : kofn_coding_get_noise(&job->coding);
+    const double noise = kofn_job_get_noise(job);
+    const double all =
+        v->how == KOFN_VERIFY_FREIVALDS ? kofn_freivalds_get_noise(&job->coding) : v->slack;
+    return all > noise ? all - noise : 0;
 }
 
 void

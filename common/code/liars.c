@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ELEMENTS_MAX = 1 << 25 }; // of G_R and what is eliminated with it
-
-enum { ROOM = 2 * KOFN_LIARS_MAX + 1 };
+enum {
+    ELEMENTS_MAX = 1 << 22,        // of G_R and what is eliminated with it
+    ROOM = 2 * KOFN_LIARS_MAX + 1, // rows of room that sets take
+};
 
 static const double LARGEST = 1.1; // rounding included, of what an honest answer's sums can be
 static const double NULL_COLUMN = 1e-10; // of a column of H that depends on others, over 1

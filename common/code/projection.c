@@ -134,7 +134,8 @@ kofn_projection_get_field(const kofn_projection *p)
 double
 kofn_projection_count_roundings(size_t terms)
 {
-    return (double)(PIECE + terms / PIECE + 1);
+    const size_t pieces = terms / PIECE;
+    return (double)(PIECE + pieces + 1);
 }
 
 double

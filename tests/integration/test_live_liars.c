@@ -138,6 +138,8 @@ check_one_by_one(void **state, size_t liars)
     assert_honest_ones_are_free(&s, &account);
     const kofn_account after = multiply(&s, "none", 0, s.workers); // nobody lies any more
     assert_int_equal(after.refuted, 0);
+    assert_true(account.error_bound > after.error_bound); // by what passes a check
+    assert_at_most(account.error_bound, 1e-7);
     end(&s);
 }
 
