@@ -7,7 +7,7 @@
  *            full systematic set there is nothing to solve, and memcpy of the product is the bound.
  * error.*    |C - AB|_F / |AB|_F over many seeds and sets of answers.
  */
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "common/code/coding.h"
 #include "common/code/spec.h"
 #include "common/linalg/blas.h"
@@ -29,15 +29,6 @@ typedef struct bench {
     kofn_bands operand[2], product;
     double *copy_from, *copy_to;
 } bench;
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 static kofn_bands
 new_bands(bench *b, size_t rows, size_t cols)

@@ -3,7 +3,7 @@
  * product in one call, tables included, and of its favourite case, six results from ten sources
  * in the cache. One BLAS thread. Prints the kernel.
  */
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "common/linalg/blas.h"
 #include "common/linalg/multiply.h"
 
@@ -11,15 +11,6 @@
 #include <isa-l/erasure_code.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 typedef struct sides {
     size_t rows, inner, cols;

@@ -6,7 +6,7 @@
  * check exits with 1 when that is above WRONG: far above what rounding does to any code that the
  * demo runs (1e-16 to 1e-13), far below what one wrong element in a block would do.
  */
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "common/linalg/blas.h"
 #include "common/linalg/npy.h"
 
@@ -17,15 +17,6 @@
 #include <string.h>
 
 #define WRONG 1e-10
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 static int
 make_random(size_t n, uint64_t seed, const char *path)

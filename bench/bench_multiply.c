@@ -2,7 +2,7 @@
  * that can be given up, and a result in frames ready for the wire. One BLAS thread. Prints the
  * kernel.
  */
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "common/linalg/blas.h"
 #include "common/linalg/multiply.h"
 #include "proto/block.h"
@@ -10,15 +10,6 @@
 #include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 static void
 measure(kofn_pool *pool, size_t rows, size_t inner, size_t cols, size_t rounds)

@@ -10,7 +10,7 @@
  *
  * Each round puts A anew, so that there is a first product in it.
  */
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "bench/product.h"
 
 #include <stdio.h>
@@ -26,15 +26,6 @@ typedef struct shape {
 typedef struct column { // of the rounds
     double *time, *encode, *receive;
 } column;
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 /* Every task's blocks by arithmetic: no row of this code is plain. */
 static kofn_product_options

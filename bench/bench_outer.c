@@ -2,7 +2,7 @@
  * and against the flops of a matrix product that take as long; decoding them against memcpy. One
  * thread.
  */
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "common/code/coding.h"
 #include "common/code/spec.h"
 #include "common/linalg/blas.h"
@@ -12,15 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 typedef struct shape {
     const char *name;

@@ -5,7 +5,7 @@
  * that it takes `slowdown` 5 times as long without taking processors from the others. Where workers
  * share processors the model's rates are what they had while they shared them, in jobs just run.
  */
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "bench/product.h"
 #include "common/linalg/blas.h"
 
@@ -13,15 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 static void
 warm_up(const product *p, kofn_client *client)

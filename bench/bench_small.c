@@ -2,7 +2,7 @@
  * a bare relay: the same blocks from a client through a ZeroMQ master to a worker and back, with
  * nothing but the product on the way.
  */
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "bench/product.h"
 #include "common/linalg/blas.h"
 
@@ -17,15 +17,6 @@
 #include <zmq.h>
 
 enum { N = 64, IN_FLIGHT = 32, ELEMENTS = N * N };
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 /* ---- the bare relay ------------------------------------------------------------------------------ */
 

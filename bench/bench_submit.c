@@ -6,7 +6,7 @@
  *
  * The clients are sockets of one thread, so that they cost as little as they can beside the master.
  */
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "proto/block.h"
 #include "proto/messages.h"
 #include "tests/integration/cluster.h"
@@ -21,15 +21,6 @@
 #include <zmq.h>
 
 enum { CLIENTS = 64, SIDE = 4, JOBS_MAX = 1 << 20 };
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 static void
 must_zmq(int result)

@@ -1,17 +1,8 @@
 #include "bench/product.h"
 
-#include "bench/bench.h"
+#include "bench/must.h"
 
 #include <stdlib.h>
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 product
 product_new(size_t n)

@@ -190,6 +190,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
     kofn_account account = {
         .status = status_from_wire(job->status),
         .outer = strcmp(job->form, KOFN_FORM_OUTER) == 0,
+        .pairs = job->pairs,
         .rows = job->rows,
         .inner = job->inner,
         .cols = job->cols,
@@ -423,6 +424,8 @@ family_from_message(const kofn_msg_family *family, kofn_family_info *ret_family,
     COPY_TEXT(ret_family->source, family->source);
     ret_family->rateless = family->rateless;
     ret_family->outer = family->outer;
+    ret_family->batches = family->batches;
+    ret_family->only_batches = family->only_batches;
     return params_from_list(&family->params, &ret_family->params, &ret_family->param_count, err);
 }
 

@@ -11,6 +11,10 @@
 /* For a connection with its handshakes, to a master that is there: what a slow link or machine takes. */
 #define KNOCK_NS (500 * KOFN_NS_PER_MS)
 
+/* Matrices of a stack that are smaller than this are gathered: each would be a frame, of which a peer
+ * takes few that are small. */
+enum { GATHERED_BYTES = 64 << 10 };
+
 void
 kofn_client_memory_release(kofn_client_memory **memory_p)
 {
@@ -53,18 +57,70 @@ set_key(kofn_client *client, kofn_call *call, const char *key, kofn_error *err)
     return KOFN_OK;
 }
 
+static kofn_mat
+wrap_matrix(const kofn_matrix *from)
+{
+    return (kofn_mat){.data = (void *)(uintptr_t)from->data, // read only, from here on
+                      .dtype = from->dtype,
+                      .rows = from->rows,
+                      .cols = from->cols,
+                      .stride = from->stride ? from->stride : from->cols};
+}
+
+/* A copy of them in one piece. */
+static kofn_status
+gather_stack(const kofn_client *client, const kofn_stack *from, kofn_mat *ret_mat, kofn_error *err)
+{
+    const kofn_matrix *first = kofn_stack_get(from, 0);
+    const size_t row_bytes = first->cols * kofn_dtype_width(first->dtype);
+    kofn_status status = kofn_mat_new(client->memory->pool, first->dtype, from->count * first->rows,
+                                      first->cols, ret_mat, err);
+    for (size_t i = 0; status == KOFN_OK && i < from->count; i++) {
+        const kofn_mat mat = wrap_matrix(kofn_stack_get(from, i));
+        for (size_t row = 0; row < mat.rows && row_bytes > 0; row++)
+            memcpy(kofn_mat_get_row(ret_mat, i * mat.rows + row), kofn_mat_get_row(&mat, row),
+                   row_bytes);
+    }
+    return status;
+}
+
+static kofn_status
+cut_gathered(const kofn_client *client, const kofn_stack *from, size_t chunk_bytes,
+             kofn_bands *bands, kofn_error *err)
+{
+    kofn_mat whole;
+    kofn_status status = gather_stack(client, from, &whole, err);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_block_bands_add(bands, &whole, chunk_bytes, err);
+    kofn_mat_fini(&whole);
+    return status;
+}
+
 /* The user's memory as bands: each becomes a frame when its turn comes. */
 static kofn_status
-cut_operand(const kofn_client *client, const kofn_matrix *from, kofn_bands *ret_bands,
+cut_operand(const kofn_client *client, const kofn_stack *from, kofn_bands *ret_bands,
             kofn_error *err)
 {
-    const kofn_mat mat = {.data = (void *)(uintptr_t)from->data, // read only, from here on
-                          .dtype = from->dtype,
-                          .rows = from->rows,
-                          .cols = from->cols,
-                          .stride = from->stride ? from->stride : from->cols};
-    return kofn_block_bands_over(&mat, kofn_link_chunk_bytes(client->connection.keys != NULL),
-                                 ret_bands, err);
+    const size_t chunk_bytes = kofn_link_chunk_bytes(client->connection.keys != NULL);
+    const kofn_matrix *first = kofn_stack_get(from, 0);
+    const size_t bytes = first->rows * first->cols * kofn_dtype_width(first->dtype); // checked
+    kofn_bands bands;
+    kofn_bands_init(&bands, first->dtype, from->count * first->rows, first->cols);
+    kofn_status status = KOFN_OK;
+    if (from->count > 1 && bytes < GATHERED_BYTES)
+        status = cut_gathered(client, from, chunk_bytes, &bands, err);
+    else
+        for (size_t i = 0; status == KOFN_OK && i < from->count; i++) {
+            const kofn_mat mat = wrap_matrix(kofn_stack_get(from, i));
+            status = kofn_block_bands_add(&bands, &mat, chunk_bytes, err);
+        }
+    if (status != KOFN_OK) {
+        kofn_bands_fini(&bands);
+        return status;
+    }
+    *ret_bands = bands;
+    return KOFN_OK;
 }
 
 static void
@@ -112,7 +168,7 @@ kofn_engine_open(kofn_client *client, const kofn_call_params *params, kofn_call 
     else if (status == KOFN_OK)
         status = kofn_message_pack(method_of(call)->request, params->request, &call->body, err);
     for (size_t i = 0; status == KOFN_OK && i < params->operand_count; i++) {
-        status = cut_operand(client, params->operands[i], &call->operands[i], err);
+        status = cut_operand(client, &params->operands[i], &call->operands[i], err);
         call->operand_count += status == KOFN_OK;
     }
     if (status != KOFN_OK) {

@@ -16,6 +16,7 @@
 #define KOFN_CLIENT_ENGINE_H
 
 #include "client/connection.h"
+#include "client/factors.h"
 #include "client/kofn.h"
 #include "client/local.h"
 #include "common/base/rng.h"
@@ -114,13 +115,13 @@ typedef struct kofn_call_params {
     kofn_method method;
     const void *request; // of the method's request message
     size_t operand_count;
-    const kofn_matrix *const *operands; // each checked; borrowed until the call is done
-    const kofn_msg_matrix *product;     // shape that the reply must have; NULL: not known
-    int64_t timeout_ms;                 // 0: none
-    int64_t slack_ms;                   // what its outcome may take after the deadline; 0: default
-    const char *key;                    // NULL: a random one where the method makes something
-    int retries;                        // -1: none, 0: the client's
-    kofn_stream *stream;                // of a push
+    const kofn_stack *operands;     // each checked; elements are borrowed until the call is done
+    const kofn_msg_matrix *product; // shape that the reply must have; NULL: not known
+    int64_t timeout_ms;             // 0: none
+    int64_t slack_ms;               // what its outcome may take after the deadline; 0: default
+    const char *key;                // NULL: a random one where the method makes something
+    int retries;                    // -1: none, 0: the client's
+    kofn_stream *stream;            // of a push
 } kofn_call_params;
 
 /* Queue a call. INVALID_ARGUMENT: the key is too long. RESOURCE_EXHAUSTED: no memory. */

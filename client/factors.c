@@ -32,6 +32,12 @@ kofn_factor_check(const kofn_matrix *m, const char *name, kofn_error *err)
     return KOFN_OK;
 }
 
+const kofn_matrix *
+kofn_stack_get(const kofn_stack *stack, size_t i)
+{
+    return &stack->of[stack->index ? stack->index[i] : i];
+}
+
 static kofn_mat
 as_mat(const kofn_matrix *m) // for its shape: nothing is written
 {
@@ -48,7 +54,7 @@ kofn_shape_describe(kofn_dtype dtype, size_t rows, size_t cols, kofn_msg_matrix 
 kofn_factors
 kofn_factors_two(const kofn_matrix *a, const kofn_matrix *b)
 {
-    return (kofn_factors){.count = 2, .at = {a, b}};
+    return (kofn_factors){.count = 2, .at = {{.of = a, .count = 1}, {.of = b, .count = 1}}};
 }
 
 kofn_status
@@ -61,19 +67,41 @@ kofn_factors_outer(const kofn_matrix *operands, size_t count, kofn_factors *ret_
                          "an outer product of %zu operands, need 2 to %d", count,
                          KOFN_OPERANDS_MAX);
     for (size_t i = 0; i < count; i++)
-        list.at[i] = &operands[i];
+        list.at[i] = (kofn_stack){.of = &operands[i], .count = 1};
     *ret_factors = list;
+    return KOFN_OK;
+}
+
+/* Whole operands after transposition. */
+static kofn_status
+find_batch_shape(const kofn_factors *f, size_t *ret_rows, size_t *ret_cols, kofn_error *err)
+{
+    kofn_extents e = {.count = f->count};
+    kofn_shape shape;
+    for (size_t i = 0; i < f->count; i++) {
+        const kofn_matrix *first = kofn_stack_get(&f->at[i], 0);
+        const size_t rows = f->at[i].count * first->rows; // checked
+        e.rows[i] = first->transposed ? first->cols : rows;
+        e.cols[i] = first->transposed ? rows : first->cols;
+    }
+    const kofn_status status = kofn_batch_get_shape(f->batch, &e, &shape, err);
+    if (status != KOFN_OK)
+        return status;
+    *ret_rows = shape.rows;
+    *ret_cols = shape.cols;
     return KOFN_OK;
 }
 
 static kofn_status
 find_shape(const kofn_factors *f, size_t *ret_rows, size_t *ret_cols, kofn_error *err)
 {
+    if (f->batch)
+        return find_batch_shape(f, ret_rows, ret_cols, err);
     kofn_mat mats[KOFN_OPERANDS_MAX];
     bool transposed[KOFN_OPERANDS_MAX];
     for (size_t i = 0; i < f->count; i++) {
-        mats[i] = as_mat(f->at[i]);
-        transposed[i] = f->at[i]->transposed;
+        mats[i] = as_mat(f->at[i].of);
+        transposed[i] = f->at[i].of->transposed;
     }
     const kofn_product product = {
         .a = &mats[0], .b = &mats[1], .transpose_a = transposed[0], .transpose_b = transposed[1]};
@@ -88,9 +116,9 @@ kofn_factors_check(const kofn_factors *f, kofn_msg_matrix *ret_c, kofn_error *er
     size_t rows, cols;
     bool stored = false;
     kofn_status status = KOFN_OK;
-    for (size_t i = 0; i < f->count && status == KOFN_OK; i++) {
-        status = kofn_factor_check(f->at[i], kofn_operand_name(f->outer, i), err);
-        stored |= f->at[i]->operand != NULL;
+    for (size_t i = 0; i < f->count && status == KOFN_OK && !f->batch; i++) {
+        status = kofn_factor_check(f->at[i].of, kofn_operand_name(f->outer, i), err);
+        stored |= f->at[i].of->operand != NULL;
     }
     if (status != KOFN_OK)
         return status;
@@ -103,7 +131,7 @@ kofn_factors_check(const kofn_factors *f, kofn_msg_matrix *ret_c, kofn_error *er
                            "the product is %zu x %zu, at most %d in each direction", rows, cols,
                            KOFN_DIMENSION_MAX);
     if (status == KOFN_OK)
-        kofn_shape_describe(kofn_integers_get_product_dtype(f->at[0]->dtype), rows, cols, ret_c);
+        kofn_shape_describe(kofn_integers_get_product_dtype(f->at[0].of->dtype), rows, cols, ret_c);
     return status;
 }
 
@@ -120,20 +148,21 @@ kofn_text_describe(char *to, size_t size, const char *from, const char *what, ko
 }
 
 kofn_status
-kofn_factor_describe(const kofn_matrix *m, kofn_msg_matrix *ret_matrix, char ret_id[KOFN_ID_MAX],
+kofn_factor_describe(const kofn_stack *s, kofn_msg_matrix *ret_matrix, char ret_id[KOFN_ID_MAX],
                      kofn_error *err)
 {
+    const kofn_matrix *m = kofn_stack_get(s, 0);
     if (m->dtype || m->rows || m->cols)
-        kofn_shape_describe(m->dtype, m->rows, m->cols, ret_matrix);
+        kofn_shape_describe(m->dtype, s->count * m->rows, m->cols, ret_matrix);
     return kofn_text_describe(ret_id, KOFN_ID_MAX, m->operand, "operand", err);
 }
 
 size_t
-kofn_factors_list_sent(const kofn_factors *f, const kofn_matrix *ret_sent[KOFN_OPERANDS_MAX])
+kofn_factors_list_sent(const kofn_factors *f, kofn_stack ret_sent[KOFN_OPERANDS_MAX])
 {
     size_t count = 0;
     for (size_t i = 0; i < f->count; i++)
-        if (!f->at[i]->operand)
+        if (!f->at[i].of->operand)
             ret_sent[count++] = f->at[i];
     return count;
 }

@@ -8,11 +8,22 @@
 #include "client/kofn.h"
 #include "proto/messages.h"
 
-/* What is multiplied, of either form. The matrices are borrowed. */
+/* One operand: usually one matrix. Of a batch matrices of one shape, dtype and direction, stacked on
+ * each other as they are stored. Borrowed. */
+typedef struct kofn_stack {
+    const kofn_matrix *of;
+    size_t count;
+    const size_t *index; // [count]: which of `of`; NULL: the first ones
+} kofn_stack;
+
+const kofn_matrix *kofn_stack_get(const kofn_stack *stack, size_t i);
+
+/* What is multiplied, of any form. All is borrowed. */
 typedef struct kofn_factors {
     bool outer;
     size_t count;
-    const kofn_matrix *at[KOFN_OPERANDS_MAX];
+    kofn_stack at[KOFN_OPERANDS_MAX];
+    const kofn_batch *batch; // NULL: a product of all operands. Then what it is made of was checked
 } kofn_factors;
 
 kofn_factors kofn_factors_two(const kofn_matrix *a, const kofn_matrix *b);
@@ -30,12 +41,11 @@ KOFN_MUST_CHECK kofn_status kofn_factors_check(const kofn_factors *f, kofn_msg_m
                                                kofn_error *err);
 
 /* Those whose blocks travel, and how many. */
-size_t kofn_factors_list_sent(const kofn_factors *f,
-                              const kofn_matrix *ret_sent[KOFN_OPERANDS_MAX]);
+size_t kofn_factors_list_sent(const kofn_factors *f, kofn_stack ret_sent[KOFN_OPERANDS_MAX]);
 
 /* Its shape, or its id and whatever the caller says of its shape. INVALID_ARGUMENT: the id is too
  * long. */
-KOFN_MUST_CHECK kofn_status kofn_factor_describe(const kofn_matrix *m, kofn_msg_matrix *ret_matrix,
+KOFN_MUST_CHECK kofn_status kofn_factor_describe(const kofn_stack *s, kofn_msg_matrix *ret_matrix,
                                                  char ret_id[KOFN_ID_MAX], kofn_error *err);
 void kofn_shape_describe(kofn_dtype dtype, size_t rows, size_t cols, kofn_msg_matrix *ret_message);
 

@@ -206,6 +206,8 @@ struct kofn_account {
     kofn_code_choice code;            // complete
     char field[KOFN_CLIENT_NAME_MAX]; // "f64"
     bool outer;                       // an outer product: inner is 1, code.parts say how it is cut
+    uint64_t pairs;                   // of a batch: those that differ; 0: it is none. inner is the
+                                      // most products that an element of C is a sum of
     uint64_t rows, inner, cols;       // C [rows, cols] = A [rows, inner] B [inner, cols]
     uint64_t threshold;               // answers that give the product, whichever they are
     uint64_t enough;                  // answers that what the job accepts takes, likewise
@@ -290,6 +292,42 @@ KOFN_MUST_CHECK kofn_status kofn_client_outer(kofn_client *client, const kofn_ma
                                               size_t count, const kofn_product_options *options,
                                               kofn_result **ret_result, kofn_error *err);
 
+/* The pair is a combination of others: X_pair = sum_j scale[j] X_of[j], and Y_pair the same of Y. Then
+ * its blocks need not travel, and codes that know of it take fewer answers. */
+typedef struct kofn_dependency {
+    size_t pair, count;
+    const size_t *of;    // [count]: pairs that do not depend on others themselves
+    const double *scale; // [count]: not 0; over a finite field numbers of it
+} kofn_dependency;
+
+/* Many products of one shape. All X are of one shape, dtype and direction, and all Y; none is a stored
+ * operand. A block that several pairs have in common, in the same memory or elsewhere, travels once. */
+typedef struct kofn_pairs {
+    size_t count;            // 1 to 4096
+    const kofn_matrix *x;    // [count]
+    const kofn_matrix *y;    // [count]
+    const double *weights;   // [count]; NULL: all products are wanted, not a sum
+    size_t dependency_count; // those that the caller knows of; they are checked
+    const kofn_dependency *dependencies;
+} kofn_pairs;
+
+/* All that can be checked without a master, as kofn_client_batch does it: the pairs, and the code for
+ * them (NULL: open). `field` as in kofn_product_options. Errors: as there. */
+KOFN_MUST_CHECK kofn_status kofn_pairs_check(const kofn_pairs *pairs, const kofn_code_choice *code,
+                                             const char *field, kofn_error *err);
+
+/* All products of a batch in one job, C := X_0 Y_0 on X_1 Y_1 on ..., of which product i is rows i m to
+ * (i + 1) m with m the rows of an X (kofn_result_copy_rows, kofn_results_write_npy); or with weights
+ * their sum, C := sum_i weights[i] X_i Y_i. One code protects all of them (lagrange and others, those
+ * with `batches` in kofn_family_info): each task multiplies one mixture of all X by one of all Y, of
+ * which any so many suffice for all products. All else as kofn_client_multiply. INVALID_ARGUMENT also:
+ * pairs that are not alike, a dependency that does not hold, NaN or Inf, which a code would carry into
+ * all products; the text has the pair, counted from 0. UNIMPLEMENTED: integers.
+ * Memory: blocks below 64 KiB are copied. */
+KOFN_MUST_CHECK kofn_status kofn_client_batch(kofn_client *client, const kofn_pairs *pairs,
+                                              const kofn_product_options *options,
+                                              kofn_result **ret_result, kofn_error *err);
+
 /* A product in flight. Many may be open on one client. */
 typedef struct kofn_call kofn_call;
 
@@ -302,6 +340,11 @@ KOFN_MUST_CHECK kofn_status kofn_client_start(kofn_client *client, const kofn_ma
 
 KOFN_MUST_CHECK kofn_status kofn_client_start_outer(kofn_client *client,
                                                     const kofn_matrix *operands, size_t count,
+                                                    const kofn_product_options *options,
+                                                    kofn_call **ret_call, kofn_error *err);
+
+/* Of `pairs` only the elements must stay. */
+KOFN_MUST_CHECK kofn_status kofn_client_start_batch(kofn_client *client, const kofn_pairs *pairs,
                                                     const kofn_product_options *options,
                                                     kofn_call **ret_call, kofn_error *err);
 
@@ -548,6 +591,12 @@ KOFN_MUST_CHECK kofn_status kofn_result_get_matrix(kofn_result *result, kofn_mat
 KOFN_MUST_CHECK kofn_status kofn_result_copy(const kofn_result *result, void *data, size_t stride,
                                              kofn_error *err);
 
+/* The same of rows [first, first + rows) alone: one product of a batch, say. OUT_OF_RANGE: it has fewer
+ * rows. */
+KOFN_MUST_CHECK kofn_status kofn_result_copy_rows(const kofn_result *result, size_t first,
+                                                  size_t rows, void *data, size_t stride,
+                                                  kofn_error *err);
+
 /* The product as an .npy file, complete or not at all. RESOURCE_EXHAUSTED: the disk is full.
  * NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE: the file. */
 KOFN_MUST_CHECK kofn_status kofn_result_write_npy(const kofn_result *result, const char *path,
@@ -555,12 +604,13 @@ KOFN_MUST_CHECK kofn_status kofn_result_write_npy(const kofn_result *result, con
 
 typedef struct kofn_result_file {
     const kofn_result *result;
+    size_t first, rows; // these rows alone, one product of a batch, say; both 0: all
     const char *path;
     kofn_error error; // out: status is KOFN_OK, and the file is safely there; or why not
 } kofn_result_file;
 
 /* Several of them: each as kofn_result_write_npy does it, but they wait for the disk together, which
- * takes little longer than for one. */
+ * takes little longer than for one. OUT_OF_RANGE: a product has fewer rows. */
 void kofn_results_write_npy(kofn_result_file *files, size_t count);
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
@@ -574,6 +624,11 @@ KOFN_MUST_CHECK kofn_status kofn_client_submit(kofn_client *client, const kofn_m
 
 KOFN_MUST_CHECK kofn_status kofn_client_submit_outer(kofn_client *client,
                                                      const kofn_matrix *operands, size_t count,
+                                                     const kofn_product_options *options,
+                                                     char ret_job[KOFN_CLIENT_JOB_MAX],
+                                                     kofn_error *err);
+
+KOFN_MUST_CHECK kofn_status kofn_client_submit_batch(kofn_client *client, const kofn_pairs *pairs,
                                                      const kofn_product_options *options,
                                                      char ret_job[KOFN_CLIENT_JOB_MAX],
                                                      kofn_error *err);
@@ -642,7 +697,9 @@ typedef struct kofn_family_info {
     char storage[KOFN_CLIENT_TEXT_MAX];       // elements that it keeps on its worker, likewise
     char source[KOFN_CLIENT_TEXT_MAX];
     bool rateless;
-    bool outer; // makes outer products, too
+    bool outer;        // makes outer products, too
+    bool batches;      // makes batches
+    bool only_batches; // and nothing else
     size_t param_count;
     kofn_param_info *params;
 } kofn_family_info;

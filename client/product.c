@@ -10,6 +10,7 @@
  */
 #include "client/kofn.h"
 
+#include "client/batch.h"
 #include "client/convert.h"
 #include "client/engine.h"
 #include "client/factors.h"
@@ -68,8 +69,8 @@ describe_further(const kofn_factors *f, kofn_msg_product *message, kofn_error *e
         kofn_wire_list_new(f->count - 2, sizeof(kofn_msg_factor), &message->further, err);
     kofn_msg_factor *further = message->further.at;
     for (size_t i = 2; i < f->count && status == KOFN_OK; i++, further++) {
-        further->transposed = f->at[i]->transposed;
-        status = kofn_factor_describe(f->at[i], &further->matrix, further->operand, err);
+        further->transposed = f->at[i].of->transposed;
+        status = kofn_factor_describe(&f->at[i], &further->matrix, further->operand, err);
     }
     return status;
 }
@@ -79,15 +80,20 @@ static kofn_status
 describe_product(const kofn_factors *f, const kofn_product_options *options,
                  kofn_msg_product *message, kofn_error *err)
 {
-    const kofn_matrix *a = f->at[0], *b = f->at[1];
     kofn_code_spec spec;
-    *message = (kofn_msg_product){.transpose_a = a->transposed, .transpose_b = b->transposed};
-    (void)snprintf(message->form, sizeof message->form, "%s", f->outer ? KOFN_FORM_OUTER : "");
-    kofn_status status = kofn_factor_describe(a, &message->a, message->operand_a, err);
+    *message = (kofn_msg_product){.transpose_a = f->at[0].of->transposed,
+                                  .transpose_b = f->at[1].of->transposed};
+    (void)snprintf(message->form, sizeof message->form, "%s",
+                   f->batch   ? KOFN_FORM_BATCH
+                   : f->outer ? KOFN_FORM_OUTER
+                              : "");
+    kofn_status status = kofn_factor_describe(&f->at[0], &message->a, message->operand_a, err);
     if (status == KOFN_OK)
-        status = kofn_factor_describe(b, &message->b, message->operand_b, err);
+        status = kofn_factor_describe(&f->at[1], &message->b, message->operand_b, err);
     if (status == KOFN_OK)
         status = describe_further(f, message, err);
+    if (status == KOFN_OK && f->batch)
+        status = kofn_msg_batch_from_batch(f->batch, &message->batch, err);
     if (status == KOFN_OK)
         status = kofn_text_describe(message->policy, sizeof message->policy, options->policy,
                                     "policy", err);
@@ -108,7 +114,7 @@ open_product(kofn_client *client, kofn_method method, const kofn_factors *f,
              const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
 {
     static const kofn_product_options defaults;
-    const kofn_matrix *operands[KOFN_OPERANDS_MAX];
+    kofn_stack operands[KOFN_OPERANDS_MAX];
     const size_t count = kofn_factors_list_sent(f, operands);
     kofn_msg_product request;
     kofn_msg_matrix c;
@@ -164,6 +170,19 @@ kofn_client_start_outer(kofn_client *client, const kofn_matrix *operands, size_t
     kofn_factors f;
     kofn_status status = kofn_factors_outer(operands, count, &f, err);
     return status == KOFN_OK ? start(client, &f, options, ret_call, err) : status;
+}
+
+kofn_status
+kofn_client_start_batch(kofn_client *client, const kofn_pairs *pairs,
+                        const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
+{
+    kofn_gathering g;
+    kofn_status status = kofn_gathering_init(&g, pairs, options ? options->field : NULL, err);
+    if (status != KOFN_OK)
+        return status;
+    status = start(client, &g.factors, options, ret_call, err);
+    kofn_gathering_fini(&g);
+    return status;
 }
 
 static kofn_call *
@@ -316,9 +335,10 @@ show_upload(void *context, const kofn_account *account)
 }
 
 static size_t
-bytes_of(const kofn_matrix *m)
+bytes_of(const kofn_stack *s)
 {
-    return m->operand ? 0 : m->rows * m->cols * kofn_dtype_width(m->dtype); // checked before
+    const kofn_matrix *m = kofn_stack_get(s, 0); // all are of its shape, which was checked
+    return m->operand ? 0 : s->count * m->rows * m->cols * kofn_dtype_width(m->dtype);
 }
 
 /* Until the upload's call is done; its outcome. */
@@ -343,7 +363,7 @@ submit(kofn_client *client, const kofn_factors *f, const kofn_product_options *o
 
     upload up = {.client = client};
     for (size_t i = 0; i < f->count; i++)
-        up.total += bytes_of(f->at[i]);
+        up.total += bytes_of(&f->at[i]);
     if (options) {
         up.progress = options->progress;
         up.context = options->context;
@@ -375,10 +395,25 @@ kofn_client_submit_outer(kofn_client *client, const kofn_matrix *operands, size_
 }
 
 kofn_status
+kofn_client_submit_batch(kofn_client *client, const kofn_pairs *pairs,
+                         const kofn_product_options *options, char ret_job[KOFN_CLIENT_JOB_MAX],
+                         kofn_error *err)
+{
+    kofn_gathering g;
+    kofn_status status = kofn_gathering_init(&g, pairs, options ? options->field : NULL, err);
+    if (status != KOFN_OK)
+        return status;
+    status = submit(client, &g.factors, options, ret_job, err);
+    kofn_gathering_fini(&g);
+    return status;
+}
+
+kofn_status
 kofn_client_put(kofn_client *client, const kofn_matrix *matrix, const kofn_put_options *options,
                 char ret_operand[KOFN_CLIENT_JOB_MAX], kofn_error *err)
 {
     static const kofn_put_options defaults;
+    const kofn_stack one = {.of = matrix, .count = 1};
     kofn_msg_put_operand request = {.transposed = matrix->transposed};
     kofn_call *call;
     options = options ? options : &defaults;
@@ -393,7 +428,7 @@ kofn_client_put(kofn_client *client, const kofn_matrix *matrix, const kofn_put_o
                               &(kofn_call_params){.method = KOFN_METHOD_PUT_OPERAND,
                                                   .request = &request,
                                                   .operand_count = 1,
-                                                  .operands = &matrix,
+                                                  .operands = &one,
                                                   .timeout_ms = options->timeout_ms,
                                                   .key = options->key},
                               &call, err);
@@ -403,7 +438,7 @@ kofn_client_put(kofn_client *client, const kofn_matrix *matrix, const kofn_put_o
     upload up = {.client = client,
                  .progress = options->progress,
                  .context = options->context,
-                 .total = bytes_of(matrix)};
+                 .total = bytes_of(&one)};
     status = wait_uploaded(call, &up, err);
     if (status == KOFN_OK)
         memcpy(ret_operand, ((const kofn_msg_operand_ref *)call->reply)->operand,
@@ -584,4 +619,37 @@ kofn_client_outer(kofn_client *client, const kofn_matrix *operands, size_t count
     kofn_factors f;
     kofn_status status = kofn_factors_outer(operands, count, &f, err);
     return status == KOFN_OK ? multiply(client, &f, options, ret_result, err) : status;
+}
+
+kofn_status
+kofn_client_batch(kofn_client *client, const kofn_pairs *pairs, const kofn_product_options *options,
+                  kofn_result **ret_result, kofn_error *err)
+{
+    kofn_gathering g;
+    kofn_status status = kofn_gathering_init(&g, pairs, options ? options->field : NULL, err);
+    if (status != KOFN_OK)
+        return status;
+    status = multiply(client, &g.factors, options, ret_result, err);
+    kofn_gathering_fini(&g);
+    return status;
+}
+
+kofn_status
+kofn_pairs_check(const kofn_pairs *pairs, const kofn_code_choice *code, const char *field,
+                 kofn_error *err)
+{
+    static const kofn_code_choice open;
+    kofn_gathering g;
+    kofn_code_spec spec;
+    kofn_status status = kofn_choice_to_spec(code ? code : &open, &spec, err);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_gathering_init(&g, pairs, field, err);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_code_spec_set_batch(&spec, g.batch, err);
+    if (status == KOFN_OK)
+        status = kofn_code_spec_check(&spec, g.field, err);
+    kofn_gathering_fini(&g);
+    return status;
 }

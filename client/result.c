@@ -156,17 +156,53 @@ kofn_result_get_matrix(kofn_result *result, kofn_matrix *ret_matrix, kofn_error 
     return KOFN_OK;
 }
 
+static kofn_status
+check_stride(const kofn_result *result, size_t stride, kofn_error *err)
+{
+    if (stride == 0 || stride >= result->product.cols)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT, "a stride of %zu for rows of %zu elements", stride,
+                     result->product.cols);
+}
+
 kofn_status
 kofn_result_copy(const kofn_result *result, void *data, size_t stride, kofn_error *err)
 {
     const kofn_bands *product = &result->product;
     kofn_status status = check_has_product(result, err);
+    if (status == KOFN_OK)
+        status = check_stride(result, stride, err);
+    if (status == KOFN_OK)
+        copy_bands(product, data, stride ? stride : product->cols);
+    return status;
+}
+
+static kofn_status
+get_rows(const kofn_result *result, size_t first, size_t rows, kofn_bands *ret_bands,
+         kofn_error *err)
+{
+    const kofn_bands *product = &result->product;
+    kofn_status status = check_has_product(result, err);
     if (status != KOFN_OK)
         return status;
-    if (stride != 0 && stride < product->cols)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "a stride of %zu for rows of %zu elements",
-                         stride, product->cols);
-    copy_bands(product, data, stride ? stride : product->cols);
+    if (first > product->rows || rows > product->rows - first)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%zu rows from row %zu of a product of %zu rows",
+                         rows, first, product->rows);
+    return kofn_bands_get_rows(product, first, rows, ret_bands, err);
+}
+
+kofn_status
+kofn_result_copy_rows(const kofn_result *result, size_t first, size_t rows, void *data,
+                      size_t stride, kofn_error *err)
+{
+    kofn_bands part;
+    kofn_status status = check_stride(result, stride, err);
+    if (status == KOFN_OK)
+        status = get_rows(result, first, rows, &part, err);
+    if (status != KOFN_OK)
+        return status;
+    copy_bands(&part, data, stride ? stride : part.cols);
+    kofn_bands_fini(&part);
     return KOFN_OK;
 }
 
@@ -177,22 +213,34 @@ kofn_result_write_npy(const kofn_result *result, const char *path, kofn_error *e
     return status == KOFN_OK ? kofn_npy_write(path, &result->product, err) : status;
 }
 
+/* The rows that are meant, which are all when none are named. */
+static kofn_status
+find_rows(const kofn_result_file *file, kofn_bands *ret_bands, kofn_error *err)
+{
+    const size_t all = file->result->product.rows;
+    const bool whole = file->first == 0 && file->rows == 0;
+    return get_rows(file->result, file->first, whole ? all : file->rows, ret_bands, err);
+}
+
 static void
 write_some(kofn_result_file *files, size_t count)
 {
     kofn_npy_file npys[WRITTEN_AT_ONCE];
+    kofn_bands parts[WRITTEN_AT_ONCE];
     size_t of[WRITTEN_AT_ONCE], npy_count = 0; // npys[i] is files[of[i]]
     for (size_t i = 0; i < count; i++) {
         files[i].error = (kofn_error){.status = KOFN_OK};
-        if (check_has_product(files[i].result, &files[i].error) != KOFN_OK)
+        if (find_rows(&files[i], &parts[npy_count], &files[i].error) != KOFN_OK)
             continue;
         of[npy_count] = i;
-        npys[npy_count++] =
-            (kofn_npy_file){.path = files[i].path, .bands = &files[i].result->product};
+        npys[npy_count] = (kofn_npy_file){.path = files[i].path, .bands = &parts[npy_count]};
+        npy_count++;
     }
     kofn_npy_write_all(npys, npy_count);
-    for (size_t i = 0; i < npy_count; i++)
+    for (size_t i = 0; i < npy_count; i++) {
         files[of[i]].error = npys[i].error;
+        kofn_bands_fini(&parts[i]);
+    }
 }
 
 void

@@ -157,12 +157,12 @@ describe_push(const kofn_stream *stream, const kofn_factors *f, kofn_msg_push *r
               kofn_error *err)
 {
     kofn_msg_push message = {.index = stream->pushed + 1,
-                             .transpose_a = f->at[0]->transposed,
-                             .transpose_b = f->at[1]->transposed};
+                             .transpose_a = f->at[0].of->transposed,
+                             .transpose_b = f->at[1].of->transposed};
     memcpy(message.stream, stream->account.stream, sizeof message.stream);
-    kofn_status status = kofn_factor_describe(f->at[0], &message.a, message.operand_a, err);
+    kofn_status status = kofn_factor_describe(&f->at[0], &message.a, message.operand_a, err);
     if (status == KOFN_OK)
-        status = kofn_factor_describe(f->at[1], &message.b, message.operand_b, err);
+        status = kofn_factor_describe(&f->at[1], &message.b, message.operand_b, err);
     *ret_message = message;
     return status;
 }
@@ -172,7 +172,7 @@ kofn_stream_push(kofn_stream *stream, const kofn_matrix *a, const kofn_matrix *b
                  kofn_error *err)
 {
     const kofn_factors f = kofn_factors_two(a, b);
-    const kofn_matrix *operands[KOFN_OPERANDS_MAX];
+    kofn_stack operands[KOFN_OPERANDS_MAX];
     kofn_msg_push request;
     kofn_msg_matrix c;
     kofn_call *call;

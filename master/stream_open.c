@@ -1,6 +1,7 @@
 /* What a stream is, from what was asked for, what is configured, and what follows from both. */
 #include "master/stream.h"
 
+#include "common/base/size.h"
 #include "common/code/inner.h"
 
 #include <stdlib.h>
@@ -108,6 +109,65 @@ take_no_code(kofn_code_spec *spec)
     spec->set_count = 0;
 }
 
+/* Rows that a family which evaluates at points has over the stream's field. */
+static size_t
+count_points(const kofn_stream *stream)
+{
+    const kofn_family *family = kofn_family_find(stream->spec.family);
+    const bool takes_points = family && kofn_keys_find(family->keys, "points");
+    return takes_points && stream->field->order > 0 ? (size_t)stream->field->order - 1 : SIZE_MAX;
+}
+
+/* Of rounds that are settled. Beside plain rows a family is built with as many as it takes, at least. */
+static size_t
+count_coded(const kofn_rounds_config *rounds, size_t need)
+{
+    size_t plain, coded;
+    kofn_rounds_count_rows(rounds, need, &plain, &coded);
+    return plain > 0 && coded > 0 && coded < need ? need : coded;
+}
+
+/* Over a small field what is left open is chosen so that there are points for all rows: a shorter delay,
+ * or with a delay that was given, fewer parts. What does not settle is told later. */
+static kofn_status
+fit_field(kofn_stream *stream, kofn_error *err)
+{
+    const kofn_partition asked = stream->spec.part;
+    const kofn_rounds_config r = stream->rounds;
+    const size_t points = count_points(stream);
+    const bool uncut = kofn_code_spec_is_uncut(&stream->spec);
+    const bool open = r.delay == 0 && r.window == 0 && r.failures == 0;
+    int64_t delay = r.delay;
+    size_t most = SIZE_MAX, coded = 0; // coded: of the latest that settled, 0 before it
+    do {
+        kofn_partition *part = &stream->spec.part;
+        *part = asked;
+        stream->rounds.delay = delay;
+        kofn_rounds_choose_parts(&stream->rounds, part);
+        if (uncut && part->x * part->y > most)
+            *part = kofn_partition_squarest(most);
+        const size_t need = kofn_size_multiply(part->x, part->y);
+        kofn_rounds_config rounds = stream->rounds;
+        const bool settled = kofn_rounds_settle(&rounds, need, NULL) == KOFN_OK;
+        if (part->z != 1 || (!settled && coded == 0))
+            return KOFN_OK;
+        if (settled)
+            coded = count_coded(&rounds, need);
+        if (settled && coded <= points)
+            return KOFN_OK;
+        if (open)
+            delay = (settled ? rounds.delay : delay) - 1;
+        else
+            most = uncut ? kofn_size_smaller(need - 1, points) : 0;
+    } while (open ? delay > 0 : most > 0);
+    return kofn_fail(
+        err, KOFN_INVALID_ARGUMENT,
+        "%s with P = %d takes %zu coded rows of a job or more, and field %s has only %zu "
+        "points for %s: take fewer slots, parts or rounds, or a larger field",
+        kofn_scheme_name((kofn_scheme)r.scheme), (int)r.slots, coded, stream->field->name, points,
+        stream->spec.family);
+}
+
 /* What is left open of parameters; the number of rows is not known yet, and nothing depends on it. */
 static kofn_status
 complete_spec(const kofn_field *field, kofn_code_spec *spec, kofn_error *err)
@@ -134,6 +194,8 @@ find_need(kofn_stream *stream, kofn_error *err)
     if (k.exact > KOFN_TASKS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "x y = %zu x %zu is more than %d: fewer parts",
                          p.x, p.y, KOFN_TASKS_MAX);
+    if (p.z <= 1)
+        spec.tasks = k.exact; // the scheme's are counted later, and the family's own would be more
     kofn_status status = complete_spec(stream->field, &spec, err);
     if (!status && p.z > 1)
         status = kofn_code_spec_thresholds(&spec, stream->field, &k, err);
@@ -242,8 +304,9 @@ fill(kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream *stream
         return status;
     if (stream->rounds.scheme == KOFN_SCHEME_UNCODED)
         take_no_code(&stream->spec);
-    kofn_rounds_choose_parts(&stream->rounds, &stream->spec.part);
-    status = find_need(stream, err);
+    status = fit_field(stream, err);
+    if (!status)
+        status = find_need(stream, err);
     if (!status)
         status = check_need(stream, err);
     if (!status)

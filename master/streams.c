@@ -642,8 +642,8 @@ tick_open(kofn_stream *stream, int64_t now_ns)
         is_waited_for(stream))
         return;
     kofn_log_write(&stream->of->master->log, KOFN_LOG_NOTICE, "stream_abandoned",
-                   "its client is gone, and came not back", "stream=%s jobs=%" PRIu64, stream->name,
-                   stream->pushed - stream->answered);
+                   "its client is gone and did not come back", "stream=%s jobs=%" PRIu64,
+                   stream->name, stream->pushed - stream->answered);
     stream->given_up = true;
     close_stream(stream, "the client of its stream is gone");
 }

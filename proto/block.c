@@ -86,17 +86,17 @@ round_up_divide(size_t a, size_t b)
 }
 
 /* Rows of each band but the last: as many as chunk_bytes hold, evened out, so that the buffers fall
- * into one size class of the pool; at least one, and never more bands than a peer takes. */
+ * into one size class of the pool; at least one, and never more bands than `most`. */
 static size_t
-band_rows(size_t rows, size_t row_bytes, size_t chunk_bytes)
+band_rows(size_t rows, size_t row_bytes, size_t chunk_bytes, size_t most)
 {
     if (row_bytes == 0)
         return rows;
     const size_t chunk = chunk_bytes < KOFN_FRAME_BYTES_MAX ? chunk_bytes : KOFN_FRAME_BYTES_MAX;
     const size_t room = chunk > KOFN_BLOCK_HEADER_BYTES ? chunk - KOFN_BLOCK_HEADER_BYTES : 0;
     size_t fit = room / row_bytes;
-    if (fit < round_up_divide(rows, KOFN_MATRIX_FRAMES_MAX))
-        fit = round_up_divide(rows, KOFN_MATRIX_FRAMES_MAX);
+    if (fit < round_up_divide(rows, most))
+        fit = round_up_divide(rows, most);
     if (round_up_divide(rows, fit) > KOFN_SMALL_FRAMES_MAX &&
         fit < round_up_divide(KOFN_SMALL_FRAME_BYTES, row_bytes))
         fit = round_up_divide(KOFN_SMALL_FRAME_BYTES, row_bytes);
@@ -117,16 +117,16 @@ check_size(kofn_dtype dtype, size_t rows, size_t cols, kofn_error *err)
     return KOFN_OK;
 }
 
-/* Rows of each band of such a matrix; every check that its frames need. */
+/* Rows of each band of such a matrix in at most so many frames; every check that these need. */
 static kofn_status
-plan_bands(kofn_dtype dtype, size_t rows, size_t cols, size_t chunk_bytes, size_t *ret_step,
-           kofn_error *err)
+plan_bands(kofn_dtype dtype, size_t rows, size_t cols, size_t chunk_bytes, size_t most,
+           size_t *ret_step, kofn_error *err)
 {
     kofn_status status = check_size(dtype, rows, cols, err);
     if (status != KOFN_OK)
         return status;
     const size_t row_bytes = cols * kofn_dtype_width(dtype);
-    const size_t step = rows > 0 ? band_rows(rows, row_bytes, chunk_bytes) : 1;
+    const size_t step = rows > 0 ? band_rows(rows, row_bytes, chunk_bytes, most) : 1;
     if (rows > 0 && step * row_bytes > KOFN_FRAME_BYTES_MAX - KOFN_BLOCK_HEADER_BYTES)
         return kofn_fail(err, KOFN_OUT_OF_RANGE,
                          "a matrix of %zu x %zu needs block frames of %zu bytes, since rows travel "
@@ -141,7 +141,8 @@ kofn_status
 kofn_block_check_size(kofn_dtype dtype, size_t rows, size_t cols, kofn_error *err)
 {
     size_t unused;
-    return plan_bands(dtype, rows, cols, KOFN_FRAME_BYTES_MAX, &unused, err);
+    return plan_bands(dtype, rows, cols, KOFN_FRAME_BYTES_MAX, KOFN_MATRIX_FRAMES_MAX, &unused,
+                      err);
 }
 
 kofn_status
@@ -149,7 +150,8 @@ kofn_block_bands_new(kofn_pool *pool, kofn_dtype dtype, size_t rows, size_t cols
                      size_t chunk_bytes, kofn_bands *ret_bands, kofn_error *err)
 {
     size_t step;
-    kofn_status status = plan_bands(dtype, rows, cols, chunk_bytes, &step, err);
+    kofn_status status =
+        plan_bands(dtype, rows, cols, chunk_bytes, KOFN_MATRIX_FRAMES_MAX, &step, err);
     if (status != KOFN_OK)
         return status;
 
@@ -181,20 +183,34 @@ append_view(kofn_bands *bands, const kofn_mat *mat, size_t first_row, size_t row
     return status;
 }
 
+/* Of all frames those that are the piece's by its rows. */
+static size_t
+share_frames(const kofn_bands *bands, const kofn_mat *mat)
+{
+    if (mat->rows >= bands->rows)
+        return KOFN_MATRIX_FRAMES_MAX;
+    const size_t share = (size_t)((uint64_t)KOFN_MATRIX_FRAMES_MAX * mat->rows / bands->rows);
+    return share > 0 ? share : 1;
+}
+
+kofn_status
+kofn_block_bands_add(kofn_bands *bands, const kofn_mat *mat, size_t chunk_bytes, kofn_error *err)
+{
+    size_t step;
+    kofn_status status = plan_bands(mat->dtype, mat->rows, mat->cols, chunk_bytes,
+                                    share_frames(bands, mat), &step, err);
+    for (size_t row = 0; status == KOFN_OK && row < mat->rows; row += step)
+        status = append_view(bands, mat, row, mat->rows - row < step ? mat->rows - row : step, err);
+    return status;
+}
+
 kofn_status
 kofn_block_bands_over(const kofn_mat *mat, size_t chunk_bytes, kofn_bands *ret_bands,
                       kofn_error *err)
 {
-    size_t step;
-    kofn_status status = plan_bands(mat->dtype, mat->rows, mat->cols, chunk_bytes, &step, err);
-    if (status != KOFN_OK)
-        return status;
-
     kofn_bands bands;
     kofn_bands_init(&bands, mat->dtype, mat->rows, mat->cols);
-    for (size_t row = 0; status == KOFN_OK && row < mat->rows; row += step)
-        status =
-            append_view(&bands, mat, row, mat->rows - row < step ? mat->rows - row : step, err);
+    kofn_status status = kofn_block_bands_add(&bands, mat, chunk_bytes, err);
     if (status != KOFN_OK) {
         kofn_bands_fini(&bands);
         return status;

@@ -39,6 +39,12 @@ KOFN_MUST_CHECK kofn_status kofn_block_check_size(kofn_dtype dtype, size_t rows,
 KOFN_MUST_CHECK kofn_status kofn_block_bands_over(const kofn_mat *mat, size_t chunk_bytes,
                                                   kofn_bands *ret_bands, kofn_error *err);
 
+/* The same of the next rows of a matrix that lies in several pieces. Frames are shared out by rows, so
+ * that all of them stay within the limits where pieces are KOFN_SMALL_FRAME_BYTES or more. Errors also
+ * as kofn_bands_append's; `bands` may then have some of the rows. */
+KOFN_MUST_CHECK kofn_status kofn_block_bands_add(kofn_bands *bands, const kofn_mat *mat,
+                                                 size_t chunk_bytes, kofn_error *err);
+
 /* A copy of the band, in a frame from the pool: *ret_band.mat is its owner. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_block_frame(kofn_pool *pool, const kofn_band *band,
                                              kofn_band *ret_band, kofn_error *err);

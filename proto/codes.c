@@ -136,6 +136,8 @@ fill_family(const kofn_family *family, kofn_msg_family *ret_family, kofn_error *
     set_text(ret_family->source, sizeof ret_family->source, family->source);
     ret_family->rateless = family->rateless;
     ret_family->outer = family->outer;
+    ret_family->batches = family->batches;
+    ret_family->only_batches = family->only_batches;
     return KOFN_OK;
 }
 

@@ -111,8 +111,8 @@ report(const arguments *args, const kofn_bilinear *f)
             "not_in_characteristic", json_of_primes(primes, count)));
     format_fields(primes, count, fields, sizeof fields);
     (void)cli_line(stdout,
-                   "<%zu,%zu,%zu;%zu>: %zu products instead of %zu, %zu additions of blocks", f->x,
-                   f->z, f->y, f->rank, f->rank, f->x * f->z * f->y, additions);
+                   "<%zu,%zu,%zu;%zu>: %zu products instead of %zu, %zu addition%s of blocks", f->x,
+                   f->z, f->y, f->rank, f->rank, f->x * f->z * f->y, additions, cli_s(additions));
     (void)cli_line(stdout, "divides by %" PRId64 ": %s", f->denominator, fields);
     return cli_finish(CLI_OK);
 }

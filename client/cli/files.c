@@ -89,9 +89,10 @@ report_encoded(const arguments *args, const cli_encoded *encoded)
     char text[96];
     kofn_choice_from_spec(&encoded->manifest.spec, &code);
     cli_format_code(&code, text, sizeof text);
-    cli_say(&args->common, "%s: %zu tasks by %s; %s %zu answers of %zu x %zu suffice", args->folder,
-            encoded->manifest.spec.tasks, text, encoded->likely ? "most sets of" : "any",
-            encoded->enough, encoded->part.rows, encoded->part.cols);
+    cli_say(&args->common, "%s: %zu task%s by %s; %s %zu answer%s of %zu x %zu suffice%s",
+            args->folder, encoded->manifest.spec.tasks, cli_s(encoded->manifest.spec.tasks), text,
+            encoded->likely ? "most sets of" : "any", encoded->enough, cli_s(encoded->enough),
+            encoded->part.rows, encoded->part.cols, encoded->enough == 1 ? "s" : "");
     if (!args->common.json)
         return CLI_OK;
 
@@ -282,8 +283,8 @@ say_decoded(const arguments *args, const cli_decoded *decoded, const kofn_error 
     if (decoded->estimate)
         cli_say(&args->common, "%s: %s; %s", args->output, shape, known);
     else
-        cli_say(&args->common, "%s: %s from %zu answers, condition %.3g; %s", args->output, shape,
-                decoded->used, decoded->quality.condition, known);
+        cli_say(&args->common, "%s: %s from %zu answer%s, condition %.3g; %s", args->output, shape,
+                decoded->used, cli_s(decoded->used), decoded->quality.condition, known);
 }
 
 int

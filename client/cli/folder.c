@@ -2,6 +2,7 @@
 
 #include "client/cli/output.h"
 #include "client/cli/signals.h"
+#include "client/cli/text.h"
 #include "client/convert.h"
 #include "common/base/clock.h"
 
@@ -444,9 +445,9 @@ fail_incomplete(reader *r, kofn_error *err)
         return status;
     return kofn_fail(
         err, KOFN_FAILED_PRECONDITION,
-        "%zu answers in %s do not suffice yet; %zu more would, for example those of the "
-        "tasks that follow%s",
-        out->answers, r->folder, out->wanted_count,
+        "%zu answer%s in %s: not enough yet; %zu more would do, for example of the tasks that "
+        "follow%s",
+        out->answers, cli_s(out->answers), r->folder, out->wanted_count,
         out->answers > 0 ? "; --best takes what there is" : "");
 }
 

@@ -402,8 +402,8 @@ print_overview(const overview *view)
     (void)cli_line(stdout,
                    "%s, version %s, up %s: %" PRIu64 " worker%s; jobs: %" PRIu64
                    " running, %" PRIu64 " queued, %" PRIu64 " done, %" PRIu64 " failed",
-                   h->status, h->version, uptime, h->workers, h->workers == 1 ? "" : "s",
-                   h->jobs_running, h->jobs_queued, h->jobs_done, h->jobs_failed);
+                   h->status, h->version, uptime, h->workers, cli_s(h->workers), h->jobs_running,
+                   h->jobs_queued, h->jobs_done, h->jobs_failed);
     if (h->why[0])
         (void)cli_line(stdout, "%s", h->why);
     if (h->store_bytes > 0)

@@ -1,8 +1,11 @@
 #include "client/cli/pairs.h"
 
+#include "client/cli/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -118,8 +121,7 @@ split(const cli_pairs *pairs, char *line, cli_pair *ret_pair, kofn_error *err)
     if (count == 2 || count == 3)
         return KOFN_OK;
     return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                     "%zu word%s, want 'A.npy B.npy' or 'A.npy B.npy C.npy'", count,
-                     count == 1 ? "" : "s");
+                     "%zu word%s, want 'A.npy B.npy' or 'A.npy B.npy C.npy'", count, cli_s(count));
 }
 
 kofn_status
@@ -143,4 +145,13 @@ cli_pairs_next(cli_pairs *pairs, int timeout_ms, cli_pair *ret_pair, kofn_error 
         if (*line != '\0' && *line != '#')
             return split(pairs, line, ret_pair, err);
     }
+}
+
+char *
+cli_pair_name_output(const cli_pair *pair, const char *folder)
+{
+    char *path;
+    if (pair->c)
+        return strdup(pair->c);
+    return asprintf(&path, "%s/%zu.npy", folder, pair->line) < 0 ? NULL : path;
 }

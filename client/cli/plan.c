@@ -12,6 +12,7 @@
 #include "common/linalg/multiply.h"
 #include "proto/limits.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,7 @@ typedef struct arguments {
     cli_common common;
     kofn_plan_question question;
     cli_plan_stream stream;
+    int product_key; // of an option that a stream does not have; 0: none is given
     bool live, has_shape, has_stragglers;
 } arguments;
 
@@ -94,10 +96,11 @@ parse_numbers(int key, char *arg, struct argp_state *state, kofn_plan_question *
 {
     switch (key) {
     case KEY_WORKERS:
-        q->workers = (uint64_t)cli_parse_number(state, "--workers", arg, 1, 4096);
+        q->workers = (uint64_t)cli_parse_number(state, "--workers", arg, 1, KOFN_SIM_WORKERS_MAX);
         return 0;
     case KEY_STRAGGLERS:
-        q->stragglers = (uint64_t)cli_parse_number(state, "--stragglers", arg, 0, 4095);
+        q->stragglers =
+            (uint64_t)cli_parse_number(state, "--stragglers", arg, 0, KOFN_PLAN_WORKERS_MAX - 1);
         return 0;
     case KEY_TASKS:
         q->tasks = (uint64_t)cli_parse_number(state, "--tasks", arg, 1, 65536);
@@ -137,10 +140,42 @@ parse_numbers(int key, char *arg, struct argp_state *state, kofn_plan_question *
     }
 }
 
+static bool
+is_of_products_alone(int key)
+{
+    return key >= KEY_SHAPE && key <= KEY_FIELD && key != KEY_WORKERS && key != KEY_SEED &&
+           key != KEY_LIMIT;
+}
+
+static const char *get_name(int key);
+
+/* What is planned is one of two things, and options of the other one would be without effect. */
+static void
+check_kind(struct argp_state *state, const arguments *args)
+{
+    const bool stream = args->stream.straggler != NULL;
+    if (stream && args->product_key)
+        argp_error(state,
+                   "--%s is of a product by itself, and --straggler plans a stream, of which "
+                   "--workers P, --delay T and --parts N say what it is",
+                   get_name(args->product_key));
+    if (stream && args->live)
+        argp_error(state, "--straggler plans a stream, for which no master is asked: --workers P "
+                          "and --delay T say what it is");
+    if (!stream && args->stream.other)
+        argp_error(state, "%s are for streams: say how their workers straggle, --straggler MODEL",
+                   args->stream.other);
+    if (!stream && !args->has_shape)
+        argp_error(state, "say what is multiplied, --shape M,K,N, or for a stream how its workers "
+                          "straggle, --straggler MODEL");
+}
+
 static error_t
 parse(int key, char *arg, struct argp_state *state)
 {
     arguments *args = state->input;
+    if (is_of_products_alone(key))
+        args->product_key = key;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &args->common;
@@ -171,18 +206,7 @@ parse(int key, char *arg, struct argp_state *state)
         if (!args->question.field && !args->question.dtype)
             args->question.dtype = KOFN_F64;
         args->live |= args->common.master || args->common.local;
-        if (args->stream.straggler && (args->has_shape || args->live))
-            argp_error(state,
-                       "--straggler plans a stream, for which there is no --shape and no master: "
-                       "--workers P and --delay T say what it is");
-        if (!args->stream.straggler && args->stream.other)
-            argp_error(state,
-                       "%s are for streams: say how their workers straggle, --straggler MODEL",
-                       args->stream.other);
-        if (!args->has_shape && !args->stream.straggler)
-            argp_error(state,
-                       "say what is multiplied, --shape M,K,N, or for a stream how its workers "
-                       "straggle, --straggler MODEL");
+        check_kind(state, args);
         if (!args->live && !args->question.workers)
             argp_error(state, "say on how many workers: --workers P, or --live for a master's");
         return 0;
@@ -232,6 +256,15 @@ static const struct argp_option options[] = {
     {0},
 };
 
+static const char *
+get_name(int key)
+{
+    const struct argp_option *option = options;
+    while (option->key != key)
+        option++;
+    return option->name;
+}
+
 static const struct argp_child children[] = {
     {&cli_connect_argp, 0, "Connection and output:", 80}, {&cli_plan_stream_argp, 0, NULL, 0}, {0}};
 
@@ -241,7 +274,8 @@ static const struct argp plan_argp = {
     .args_doc = "--shape M,K,N|--straggler MODEL --workers P",
     .doc =
         "Say which codes fit a product, what each costs, and whether coding pays.\vThe first line "
-        "says whether it does. Rows are sorted by LATE, the time from the call to the product with "
+        "says whether it does, the last one is the command for the first row. Rows are sorted by "
+        "LATE, the time from the call to the product with "
         "the stragglers; TIME is the same undisturbed. ANSWERS suffice; with ~ before "
         "them, so they do with high probability, but no number does whichever they are. FLOPS, IN "
         "and OUT are of "
@@ -262,7 +296,8 @@ static const struct argp plan_argp = {
         "GB/s of memory for encoding and decoding, 0.5 ms around each task.\n\n"
         "With --straggler, schemes of a stream are tried in virtual time, as kofn simulate does: "
         "first "
-        "all with short runs, then the best of each with longer ones. R is the time for each job, "
+        "all with short runs, then the best of each with longer ones, and rows are sorted by R. R "
+        "is the time for each job, "
         "in "
         "units of the whole job on one worker, with its standard error; LOAD what each worker is "
         "given "
@@ -340,19 +375,54 @@ static void
 say_rates(const arguments *args, const kofn_plan_answer *answer)
 {
     cli_say(&args->common,
-            "for %llu workers of %.3g Gflop/s and a link of %.3g GB/s, %s; %llu "
-            "codes looked at",
-            (unsigned long long)answer->workers, answer->gflops, answer->link_rate * 1e-9,
+            "for %llu worker%s of %.3g Gflop/s and a link of %.3g GB/s, %s; %llu "
+            "code%s looked at",
+            (unsigned long long)answer->workers, cli_s(answer->workers), answer->gflops,
+            answer->link_rate * 1e-9,
             answer->measured ? "as measured" : "given, measured or assumed",
-            (unsigned long long)answer->candidates);
+            (unsigned long long)answer->candidates, cli_s(answer->candidates));
+}
+
+enum {
+    COMMAND_MAX = 256 + KOFN_CLIENT_SETS_MAX * sizeof(kofn_setting) + 16 * KOFN_CLIENT_SETS_MAX
+};
+
+/* What is to be typed for a row. */
+static void
+format_command(const kofn_plan_question *q, const kofn_plan_choice *c, char ret_text[COMMAND_MAX])
+{
+    const kofn_code_choice *code = &c->code;
+    FILE *to = fmemopen(ret_text, COMMAND_MAX, "w");
+    ret_text[0] = '\0';
+    if (!to)
+        return;
+    (void)fprintf(to,
+                  "kofn multiply A.npy B.npy -o C.npy --code %s --partition %" PRIu64 ",%" PRIu64
+                  ",%" PRIu64 " --tasks %" PRIu64 " --policy %s",
+                  code->family, code->x, code->z, code->y, code->tasks, c->policy);
+    if (code->reserve > 0)
+        (void)fprintf(to, " --reserve %" PRIu64, code->reserve);
+    if (code->has_seed)
+        (void)fprintf(to, " --seed %" PRIu64, code->seed);
+    for (size_t i = 0; i < code->set_count; i++)
+        (void)fprintf(to, " --set %s=%s", code->sets[i].name, code->sets[i].value);
+    if (q->field)
+        (void)fprintf(to, " --field %s", q->field);
+    if (c->needed < c->threshold)
+        (void)fprintf(to, " --accept-error %g", q->error);
+    (void)fclose(to); // only memory
 }
 
 static int
 report(const arguments *args, const kofn_plan_answer *answer)
 {
+    char command[COMMAND_MAX] = "";
+    if (answer->count > 0)
+        format_command(&args->question, &answer->choices[0], command);
     if (args->common.json)
-        return cli_print_json(cli_json_of_plan(answer));
+        return cli_print_json(cli_json_with_command(cli_json_of_plan(answer), command));
     cli_print_plan(answer);
+    cli_print_command(command);
     say_rates(args, answer);
     return CLI_OK;
 }

@@ -1,5 +1,6 @@
 #include "client/cli/plan_stream.h"
 
+#include "client/cli/report.h"
 #include "client/cli/signals.h"
 #include "client/cli/table.h"
 #include "client/cli/text.h"
@@ -19,6 +20,7 @@ enum {
     KEY_OVERHEAD,
     KEY_JITTER,
     KEY_WORK,
+    COMMAND_MAX = 512,
 };
 
 #define DRAW_EVERY_NS (KOFN_NS_PER_S / 5)
@@ -186,7 +188,7 @@ print(const kofn_stream_plan *plan)
         kofn_sim_format(&row->config, name, sizeof name);
         cli_table_row(&table);
         cli_table_cell(&table, "%s", name);
-        cli_table_cell(&table, "%.4g", row->time);
+        cli_table_cell(&table, "%.3g", row->time);
         cli_table_cell(&table, "%.1g", row->spread);
         cli_table_cell(&table, "%.4g", row->load);
         cli_table_cell(&table, "%.2f%%", 100 * row->waited);
@@ -195,6 +197,35 @@ print(const kofn_stream_plan *plan)
         cli_table_cell(&table, "%s", row->coded ? "yes" : "no");
     }
     cli_table_print(&table);
+}
+
+/* "kofn stream LIST --scheme dip --partition 1,1,13 --slots 4 --delay 3 --lambda 1 --tolerance 0.25":
+ * what is to be typed for a row. What goes without a stream is products by themselves. */
+static void
+format_command(const kofn_sim_config *c, char *ret_text, size_t size)
+{
+    char delay[64] = "", more[64] = "";
+    const kofn_partition *p = &c->code.part;
+    const kofn_rounds_config *r = &c->rounds;
+    if (!kofn_sim_is_stream(c)) {
+        (void)snprintf(ret_text, size,
+                       "kofn multiply A.npy B.npy -o C.npy --code %s --partition %zu,%zu,%zu "
+                       "--tasks %zu --policy %s",
+                       c->code.family, p->x, p->z, p->y, c->code.tasks, c->policy);
+        return;
+    }
+    if (r->delay > 0)
+        (void)snprintf(delay, sizeof delay, " --delay %" PRId64, r->delay);
+    if (r->scheme == KOFN_SCHEME_DIP)
+        (void)snprintf(more, sizeof more, " --lambda %" PRId64, r->lambda);
+    else if (r->scheme == KOFN_SCHEME_IDIP_BURST)
+        (void)snprintf(more, sizeof more, " --burst %" PRId64, r->burst);
+    size_t length = (size_t)snprintf(
+        ret_text, size,
+        "kofn stream LIST --slots %" PRId64 " --scheme %s --partition %zu,1,%zu%s%s --tolerance %g",
+        r->slots, kofn_scheme_name((kofn_scheme)r->scheme), p->x, p->y, delay, more, r->tolerance);
+    if (r->rescue > 0)
+        (void)snprintf(ret_text + length, size - length, " --rescue %g", r->rescue);
 }
 
 static kofn_status
@@ -229,11 +260,15 @@ cli_plan_stream_run(const cli_common *common, cli_plan_stream *stream, uint64_t 
     status = plan_for(common, stream, &plan, &error);
     if (status != KOFN_OK)
         return cli_fail(common, &error, cli_exit_of_own(status));
+    char command[COMMAND_MAX];
+    format_command(&plan.rows[0].config, command, sizeof command);
     int exit_code = CLI_OK;
-    if (common->json)
-        exit_code = cli_print_json(json_of(&plan));
-    else
+    if (common->json) {
+        exit_code = cli_print_json(cli_json_with_command(json_of(&plan), command));
+    } else {
         print(&plan);
+        cli_print_command(command);
+    }
     kofn_stream_plan_fini(&plan);
     return cli_finish(exit_code);
 }

@@ -179,6 +179,27 @@ static const struct argp_option listed_options[] = {
     {0},
 };
 
+static const struct argp_option code_options[] = {
+    {NULL, 0, NULL, 0, "How to code (left out: chosen for the workers):", 10},
+    CODE_OPTION,
+    PARTITION_OPTION,
+    {"tasks", KEY_TASKS, "N", 0, "Coded tasks; of a stream, its scheme says how many", 10},
+    {"reserve", KEY_RESERVE, "N", 0, "Fresh tasks beyond those; not of a stream", 10},
+    SET_OPTION,
+    {"field", KEY_FIELD, "NAME", 0, "Arithmetic of the code (default: f64)", 10},
+    {0},
+};
+
+static const struct argp_option batch_options[] = {
+    CODE_OPTIONS,
+    TRANSPOSE_OPTIONS,
+    {"field", KEY_FIELD, "NAME", 0,
+     "Arithmetic: f64, f32, gf256, gf16, gf4 or gfp:P for a prime P (left out: f64, f32 or gf256 "
+     "for f8, f4 or u1 elements); batches are not made of integers (i4, i8)",
+     20},
+    {0},
+};
+
 static const struct argp_option outer_options[] = {
     CODE_OPTIONS,
     {"parts", KEY_PARTS, "D1,D2,...", 0,
@@ -194,6 +215,8 @@ static const struct argp_option outer_options[] = {
 
 const struct argp cli_product_argp = {.options = product_options, .parser = parse_product};
 const struct argp cli_listed_argp = {.options = listed_options, .parser = parse_product};
+const struct argp cli_code_argp = {.options = code_options, .parser = parse_product};
+const struct argp cli_batch_argp = {.options = batch_options, .parser = parse_product};
 const struct argp cli_outer_argp = {.options = outer_options, .parser = parse_product};
 
 bool
@@ -251,6 +274,21 @@ cli_product_get_shape(const cli_product *product)
     return shape;
 }
 
+/* Of the file as whoever wrote it has it, in whichever order it is stored. */
+static size_t
+get_file_rows(const cli_product *product, size_t operand)
+{
+    const kofn_npy *npy = &product->npy[operand];
+    return npy->transposed ? npy->mat.cols : npy->mat.rows;
+}
+
+static size_t
+get_file_cols(const cli_product *product, size_t operand)
+{
+    const kofn_npy *npy = &product->npy[operand];
+    return npy->transposed ? npy->mat.rows : npy->mat.cols;
+}
+
 static kofn_status
 check_product(const cli_product *product, kofn_error *err)
 {
@@ -262,9 +300,13 @@ check_product(const cli_product *product, kofn_error *err)
         .transpose_b = cli_product_is_transposed(product, 1),
     };
     const kofn_status status = kofn_product_shape(&shape, &rows, &cols, err);
-    if (status != KOFN_OK)
-        return kofn_fail_within(err, "%s and %s", product->path[0], product->path[1]);
-    return KOFN_OK;
+    if (status == KOFN_OK)
+        return KOFN_OK;
+    return kofn_fail_within(err, "%s, %zu x %zu%s, and %s, %zu x %zu%s", product->path[0],
+                            get_file_rows(product, 0), get_file_cols(product, 0),
+                            product->transpose[0] ? ", transposed" : "", product->path[1],
+                            get_file_rows(product, 1), get_file_cols(product, 1),
+                            product->transpose[1] ? ", transposed" : "");
 }
 
 static kofn_status

@@ -1,4 +1,5 @@
-/* What multiply, outer, submit, stream and encode share: files and how to multiply them. */
+/* What multiply, outer, submit, batch, stream and encode share: files and how to multiply them. Of simulate, only
+ * how. */
 #ifndef KOFN_CLI_PRODUCT_H
 #define KOFN_CLI_PRODUCT_H
 
@@ -26,8 +27,15 @@ extern const struct argp cli_product_argp;
  * true. */
 extern const struct argp cli_outer_argp;
 
+/* --code --tasks --reserve --seed --set --field --transpose-a --transpose-b; its input's `listed` is
+ * true. */
+extern const struct argp cli_batch_argp;
+
 /* --code --partition --seed --set --field --transpose-a --transpose-b; its input's `listed` is true. */
 extern const struct argp cli_listed_argp;
+
+/* --code --partition --tasks --reserve --set --field; its input's `listed` is true. */
+extern const struct argp cli_code_argp;
 
 /* Read the files (INVALID_ARGUMENT and its like: what is wrong with them) and, if all are files,
  * check the shapes and the code against each other. End with cli_product_fini. */

@@ -98,11 +98,11 @@ cli_progress_format(const cli_progress *progress, int64_t now_ns, char *ret_text
     } else {
         format_bound(account, bound, sizeof bound);
         format_rate(progress, now_ns, rate, sizeof rate);
-        (void)snprintf(ret_text, size,
-                       "%s %s: %" PRIu64 " sent, %" PRIu64 " of %" PRIu64
-                       " answers, %sdecodable%s%s",
-                       account->job, account->state, account->tasks_sent, account->answers,
-                       account->enough, account->decodable ? "" : "not ", bound, rate);
+        (void)snprintf(
+            ret_text, size,
+            "%s %s: %" PRIu64 " sent, %" PRIu64 " of %" PRIu64 " answer%s, %sdecodable%s%s",
+            account->job, account->state, account->tasks_sent, account->answers, account->enough,
+            cli_s(account->enough), account->decodable ? "" : "not ", bound, rate);
     }
     cli_clean(ret_text);
 }

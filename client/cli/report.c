@@ -113,12 +113,16 @@ json_of_primes(const kofn_account *account)
 json_t *
 cli_json_of_account(const kofn_account *account)
 {
-    json_t *object = json_pack(
-        "{s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:{s:o, s:o, s:o}}", "job", text(account->job),
-        "state", text(account->state), "status", kofn_status_name(account->status), "message",
-        text(account->message), "policy", text(account->policy), "field", text(account->field),
-        "form", account->outer ? "outer" : "product", "shape", "rows", count(account->rows),
-        "inner", count(account->inner), "cols", count(account->cols));
+    json_t *object =
+        json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:{s:o, s:o, s:o}}", "job",
+                  text(account->job), "state", text(account->state), "status",
+                  kofn_status_name(account->status), "message", text(account->message), "policy",
+                  text(account->policy), "field", text(account->field), "form",
+                  account->pairs > 0 ? "batch"
+                  : account->outer   ? "outer"
+                                     : "product",
+                  "shape", "rows", count(account->rows), "inner", count(account->inner), "cols",
+                  count(account->cols));
     json_t *more = json_pack(
         "{s:o, s:o, s:b, s:{s:s, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, "
         "s:b}",
@@ -139,6 +143,8 @@ cli_json_of_account(const kofn_account *account)
         account->nonfinite, "progress", real(account->progress), "age_ms", count(account->age_ms),
         "seconds", json_of_seconds(account), "primes", json_of_primes(account), "verify",
         text(account->verify), "refuted", count(account->refuted), "liars", text(account->liars));
+    if (quality && account->pairs > 0)
+        (void)json_object_set_new(quality, "pairs", count(account->pairs));
     if (quality && account->stream[0]) {
         (void)json_object_set_new(quality, "stream", text(account->stream));
         (void)json_object_set_new(quality, "index", count(account->index));
@@ -227,12 +233,13 @@ json_of_family(const kofn_family_info *family)
     json_t *params = json_array();
     for (size_t i = 0; params && i < family->param_count; i++)
         (void)json_array_append_new(params, json_of_param(&family->params[i]));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}", "name",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:o}", "name",
                      text(family->name), "summary", text(family->summary), "threshold",
                      text(family->threshold), "encoding", text(family->encoding), "communication",
                      text(family->communication), "storage", text(family->storage), "source",
                      text(family->source), "rateless", family->rateless, "outer", family->outer,
-                     "parameters", params);
+                     "batches", family->batches, "only_batches", family->only_batches, "parameters",
+                     params);
 }
 
 static json_t *
@@ -276,6 +283,18 @@ cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
     return exit_code;
 }
 
+int
+cli_print_submitted(const cli_common *common, kofn_status status, const char *job,
+                    const kofn_error *error)
+{
+    if (status != KOFN_OK)
+        return cli_fail(common, error, cli_exit_of(status));
+    if (common->json)
+        return cli_print_json(json_pack("{s:s}", "job", job));
+    (void)puts(job);
+    return cli_finish(CLI_OK);
+}
+
 /* ---- text ------------------------------------------------------------------------------------ */
 
 void
@@ -290,6 +309,8 @@ cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size)
         (void)snprintf(ret_text, size, "-"); // not chosen yet
     else if (code->operands > 0)
         (void)snprintf(ret_text, size, "%s %s n=%" PRIu64, code->family, parts, code->tasks);
+    else if (code->x == 0) // a batch is not cut
+        (void)snprintf(ret_text, size, "%s n=%" PRIu64, code->family, code->tasks);
     else
         (void)snprintf(ret_text, size, "%s %" PRIu64 ",%" PRIu64 ",%" PRIu64 " n=%" PRIu64,
                        code->family, code->x, code->z, code->y, code->tasks);
@@ -301,6 +322,9 @@ cli_format_product(const kofn_account *account, char *ret_text, size_t size)
     if (account->outer)
         (void)snprintf(ret_text, size, "%" PRIu64 " x %" PRIu64 " outer", account->rows,
                        account->cols);
+    else if (account->pairs > 0)
+        (void)snprintf(ret_text, size, "%" PRIu64 " x %" PRIu64 " of %" PRIu64 " pairs",
+                       account->rows, account->cols, account->pairs);
     else
         cli_format_shape(account->rows, account->inner, account->cols, ret_text, size);
 }
@@ -333,10 +357,11 @@ format_error(const cli_quality *quality, char *ret_text, size_t size)
 {
     char from[64] = "", bound[16], about[32] = "";
     if (quality->estimate && quality->used < quality->threshold)
-        (void)snprintf(from, sizeof from, "estimate from %" PRIu64 " of %" PRIu64 " answers, ",
-                       quality->used, quality->threshold);
+        (void)snprintf(from, sizeof from, "estimate from %" PRIu64 " of %" PRIu64 " answer%s, ",
+                       quality->used, quality->threshold, cli_s(quality->threshold));
     else if (quality->estimate)
-        (void)snprintf(from, sizeof from, "estimate from %" PRIu64 " answers, ", quality->used);
+        (void)snprintf(from, sizeof from, "estimate from %" PRIu64 " answer%s, ", quality->used,
+                       cli_s(quality->used));
     if (quality->error_estimate > 0)
         (void)snprintf(about, sizeof about, ", about %.0e", quality->error_estimate);
     cli_format_bound(quality->error_bound, bound, sizeof bound);
@@ -354,6 +379,20 @@ cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
                        is_copied(quality) ? "" : ", which may have spread");
     else
         format_error(quality, ret_text, size);
+}
+
+void
+cli_say_product(const cli_common *common, const char *where, const kofn_account *account)
+{
+    char code[96], seconds[32], shape[96], known[CLI_QUALITY_MAX];
+    const cli_quality quality = cli_quality_of(account);
+    cli_format_code(&account->code, code, sizeof code);
+    cli_format_seconds(account->seconds.call, seconds, sizeof seconds);
+    cli_format_product(account, shape, sizeof shape);
+    cli_format_quality(&quality, known, sizeof known);
+    cli_say(common, "%s: %s in %s by %s, %" PRIu64 " of %" PRIu64 " answer%s used; %s", where,
+            shape, seconds, code, account->answers_used, account->answers, cli_s(account->answers),
+            known);
 }
 
 static void
@@ -421,8 +460,9 @@ cli_print_account(const kofn_account *account)
                        account->message);
     (void)cli_line(stdout, "product      %s, %s", shape, account->field);
     const uint64_t products = account->prime_count > 0 ? account->prime_count : 1;
-    (void)cli_line(stdout, "code         %s, %s %" PRIu64 " suffice%s, seed %" PRIu64, code,
+    (void)cli_line(stdout, "code         %s, %s %" PRIu64 " suffice%s%s, seed %" PRIu64, code,
                    account->likely ? "most sets of" : "any", account->enough / products,
+                   account->enough == products && !account->likely ? "s" : "",
                    account->prime_count > 0 ? " for each prime" : "", account->code.seed);
     print_primes(account);
     (void)cli_line(stdout, "policy       %s", account->policy);
@@ -432,21 +472,21 @@ cli_print_account(const kofn_account *account)
                    "workers      %" PRIu64 " given a task, backups %" PRIu64 ", replaced %" PRIu64,
                    account->workers, account->backups, account->replaced);
     if (account->fresh > 0)
-        (void)cli_line(stdout, "fresh        %" PRIu64 " tasks beyond the first %" PRIu64,
-                       account->fresh, account->tasks);
+        (void)cli_line(stdout, "fresh        %" PRIu64 " task%s beyond the first %" PRIu64,
+                       account->fresh, cli_s(account->fresh), account->tasks);
     if (account->blocks_reused > 0)
-        (void)cli_line(stdout, "reused       %" PRIu64 " coded blocks of stored operands",
-                       account->blocks_reused);
+        (void)cli_line(stdout, "reused       %" PRIu64 " coded block%s of stored operands",
+                       account->blocks_reused, cli_s(account->blocks_reused));
     if (account->blocks_spared > 0)
-        (void)cli_line(stdout, "spared       %" PRIu64 " coded blocks that workers had kept",
-                       account->blocks_spared);
+        (void)cli_line(stdout, "spared       %" PRIu64 " coded block%s that workers had kept",
+                       account->blocks_spared, cli_s(account->blocks_spared));
     if (account->answers_held > 0)
-        (void)cli_line(stdout, "held         %" PRIu64 " answers that workers had kept",
-                       account->answers_held);
+        (void)cli_line(stdout, "held         %" PRIu64 " answer%s that workers had kept",
+                       account->answers_held, cli_s(account->answers_held));
     if (account->verify[0])
-        (void)cli_line(stdout, "verified     by %s, %" PRIu64 " answers were wrong%s%s",
-                       account->verify, account->refuted, account->liars[0] ? ", of " : "",
-                       account->liars);
+        (void)cli_line(stdout, "verified     by %s, %" PRIu64 " wrong answer%s%s%s",
+                       account->verify, account->refuted, cli_s(account->refuted),
+                       account->liars[0] ? ", of " : "", account->liars);
     if (account->error_kind[0])
         print_quality(account);
     print_seconds(account);
@@ -476,8 +516,8 @@ cli_print_stream(FILE *to, const kofn_stream_account *stream)
     cli_format_seconds(stream->busy, busy, sizeof busy);
     (void)cli_line(to, "stream       %s", stream->stream);
     (void)cli_line(to, "scheme       %s", scheme);
-    (void)cli_line(to, "code         %s, any %" PRIu64 " suffice, seed %" PRIu64, code,
-                   stream->need, stream->code.seed);
+    (void)cli_line(to, "code         %s, any %" PRIu64 " suffice%s, seed %" PRIu64, code,
+                   stream->need, stream->need == 1 ? "s" : "", stream->code.seed);
     (void)cli_line(to, "jobs         %" PRIu64 " done, %" PRIu64 " failed", stream->done,
                    stream->failed);
     (void)cli_line(to, "rounds       %" PRIu64 " in %s, %" PRIu64 " waited for stragglers",
@@ -492,11 +532,12 @@ cli_print_stream(FILE *to, const kofn_stream_account *stream)
                    stream->mended);
     if (stream->timed > 0)
         (void)cli_line(to,
-                       "stragglers   %" PRIu64 " lists late; %" PRIu64
+                       "stragglers   %" PRIu64 " list%s late; %" PRIu64
                        " of them done after all, in %.3g times the fastest",
-                       stream->late, stream->timed, stream->slowdown);
+                       stream->late, cli_s(stream->late), stream->timed, stream->slowdown);
     else
-        (void)cli_line(to, "stragglers   %" PRIu64 " lists late", stream->late);
+        (void)cli_line(to, "stragglers   %" PRIu64 " list%s late", stream->late,
+                       cli_s(stream->late));
 }
 
 static void
@@ -653,6 +694,9 @@ print_family(const kofn_family_info *family)
             (void)cli_line(stdout, "    %-10s %s", rest[i].label, rest[i].value);
     if (family->outer)
         (void)cli_line(stdout, "    outer      outer products, too");
+    if (family->batches)
+        (void)cli_line(stdout, "    batches    batches%s",
+                       family->only_batches ? " alone" : ", too");
     if (family->rateless)
         (void)cli_line(stdout, "    rateless   new tasks can be made on demand");
     for (size_t i = 0; i < family->param_count; i++) {
@@ -796,4 +840,18 @@ cli_print_plan(const kofn_plan_answer *answer)
     if (answer->left_out > 0)
         (void)cli_line(stdout, "Left out, %" PRIu64 " famil%s: %s.", answer->left_out,
                        answer->left_out == 1 ? "y" : "ies", answer->left_why);
+}
+
+void
+cli_print_command(const char *command)
+{
+    (void)cli_line(stdout, "The first row:");
+    (void)cli_line(stdout, "    %s", command);
+}
+
+json_t *
+cli_json_with_command(json_t *plan, const char *command)
+{
+    (void)json_object_set_new(plan, "command", text(command)); // of NULL, nothing
+    return plan;
 }

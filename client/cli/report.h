@@ -25,6 +25,13 @@ json_t *cli_json_of_plan(const kofn_plan_answer *answer);
 int cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
                  const kofn_error *error, int exit_code);
 
+/* What became of a product that was written there, for people. */
+void cli_say_product(const cli_common *common, const char *where, const kofn_account *account);
+
+/* The id of a job that was handed over, or why it was not. Returns the exit code. */
+int cli_print_submitted(const cli_common *common, kofn_status status, const char *job,
+                        const kofn_error *error);
+
 /* "rkrp 2,1,2 n=6" */
 void cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size);
 
@@ -64,5 +71,10 @@ void cli_print_codes(const kofn_code_list *list);
 
 /* The verdict, the table, and a line on what was left out. */
 void cli_print_plan(const kofn_plan_answer *answer);
+
+/* What is to be typed for a plan's first row, behind its table or as `command` of its object, which is
+ * handed back; may be NULL. */
+void cli_print_command(const char *command);
+json_t *cli_json_with_command(json_t *plan, const char *command);
 
 #endif

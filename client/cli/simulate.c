@@ -3,8 +3,10 @@
  */
 #include "client/cli/cli.h"
 #include "client/cli/plot.h"
+#include "client/cli/product.h"
 #include "client/cli/signals.h"
 #include "client/cli/text.h"
+#include "client/convert.h"
 #include "common/base/clock.h"
 #include "master/sim/simulate.h"
 
@@ -33,12 +35,6 @@ enum {
     KEY_WINDOW,
     KEY_BURST,
     KEY_RESCUE,
-    KEY_CODE,
-    KEY_PARTITION,
-    KEY_TASKS,
-    KEY_RESERVE,
-    KEY_SET,
-    KEY_FIELD,
     KEY_DECODER,
     KEY_STRAGGLER,
     KEY_CSV,
@@ -49,6 +45,7 @@ enum {
 
 typedef struct arguments {
     cli_common common;
+    cli_product product; // its code and field
     kofn_sim_config config;
     const kofn_field *field; // owned, where one is named
     const char *policy, *straggler, *csv, *plot;
@@ -58,31 +55,16 @@ typedef struct arguments {
 /* ---- options --------------------------------------------------------------------------------- */
 
 static void
-set_code(struct argp_state *state, const char *key, const char *text)
+set_code(struct argp_state *state, arguments *args)
 {
-    arguments *args = state->input;
     kofn_error error;
-    if (kofn_code_spec_set(&args->config.code, key, text, &error) != KOFN_OK)
+    kofn_status status = kofn_choice_to_spec(&args->product.code, &args->config.code, &error);
+    if (status == KOFN_OK && args->product.field)
+        status = kofn_field_new(args->product.field, &args->field, &error);
+    if (status != KOFN_OK)
         argp_error(state, "%s", error.text);
-}
-
-static void
-set_parameter(struct argp_state *state, const char *text)
-{
-    char name[KOFN_CLIENT_NAME_MAX];
-    const char *value = cli_parse_setting(state, text, name);
-    set_code(state, name, value);
-}
-
-static void
-set_field(struct argp_state *state, const char *name)
-{
-    arguments *args = state->input;
-    kofn_error error;
-    kofn_field_destroy(&args->field);
-    if (kofn_field_new(name, &args->field, &error) != KOFN_OK)
-        argp_error(state, "%s", error.text);
-    args->config.field = args->field;
+    if (args->field)
+        args->config.field = args->field;
 }
 
 /* One seed for all, but for a model that names its own. */
@@ -109,34 +91,11 @@ set_policy(struct argp_state *state, arguments *args)
         argp_error(state,
                    "--scheme and what belongs to it are of a stream's rounds, not of policy %s",
                    policy);
+    if (strcmp(policy, "rounds") == 0 && (args->config.code.tasks || args->config.code.reserve))
+        argp_error(state,
+                   "--tasks and --reserve are not of a stream: how many tasks the code of its "
+                   "jobs has follows from the scheme");
     (void)snprintf(args->config.policy, sizeof args->config.policy, "%s", policy);
-}
-
-static error_t
-parse_code(int key, char *arg, struct argp_state *state)
-{
-    switch (key) {
-    case KEY_CODE:
-        set_code(state, "family", arg);
-        return 0;
-    case KEY_PARTITION:
-        set_code(state, "partition", arg);
-        return 0;
-    case KEY_TASKS:
-        set_code(state, "tasks", arg);
-        return 0;
-    case KEY_RESERVE:
-        set_code(state, "reserve", arg);
-        return 0;
-    case KEY_SET:
-        set_parameter(state, arg);
-        return 0;
-    case KEY_FIELD:
-        set_field(state, arg);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
 }
 
 static error_t
@@ -158,7 +117,8 @@ parse(int key, char *arg, struct argp_state *state)
     }
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &args->common;
+        state->child_inputs[0] = &args->product;
+        state->child_inputs[1] = &args->common;
         return 0;
     case KEY_POLICY:
         args->policy = arg;
@@ -179,11 +139,12 @@ parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "'%s' is one argument too many", arg);
         return 0;
     case ARGP_KEY_END:
+        set_code(state, args);
         set_straggler(state, args);
         set_policy(state, args);
         return 0;
     default:
-        return parse_code(key, arg, state);
+        return ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -213,14 +174,6 @@ static const struct argp_option options[] = {
     {"rescue", KEY_RESCUE, "F", 0,
      "Copy what a round has waited for F times as long as the first worker took (default: never)",
      5},
-    {NULL, 0, NULL, 0, "How to code (left out: chosen for the workers):", 10},
-    {"code", KEY_CODE, "NAME", 0, "Code family; `kofn codes` lists them", 10},
-    {"partition", KEY_PARTITION, "X,Z,Y", 0,
-     "Parts of A's rows, of the inner dimension, of B's columns; 0 leaves one open", 10},
-    {"tasks", KEY_TASKS, "N", 0, "Coded tasks", 10},
-    {"reserve", KEY_RESERVE, "N", 0, "Fresh tasks beyond those", 10},
-    {"set", KEY_SET, "NAME=VALUE", 0, "Parameter of the family; may be given again", 10},
-    {"field", KEY_FIELD, "NAME", 0, "Arithmetic of the code (default: f64)", 10},
     {"decoder", KEY_DECODER, NULL, 0,
      "Ask the decoder of each set of answers, where counting them says as much but for rounding",
      10},
@@ -235,11 +188,13 @@ static const struct argp_option options[] = {
     {"seed", KEY_SEED, "S", 0, "Of all that is drawn (default: 1)", 20},
     {NULL, 0, NULL, 0, "Files:", 30},
     {"csv", KEY_CSV, "FILE", 0, "Write a row for each job, of a stream for each round", 30},
-    {"plot", KEY_PLOT, "FILE", 0, "Draw times of jobs, FILE.svg or FILE.png, with gnuplot", 30},
+    {"plot", KEY_PLOT, "FILE", 0,
+     "Draw times of jobs, of a stream also of rounds, FILE.svg or FILE.png, with gnuplot", 30},
     {0},
 };
 
-static const struct argp_child children[] = {{&cli_common_argp, 0, "Output:", 80}, {0}};
+static const struct argp_child children[] = {
+    {&cli_code_argp, 0, NULL, 0}, {&cli_common_argp, 0, "Output:", 80}, {0}};
 
 static const struct argp simulate_argp = {
     .options = options,
@@ -279,12 +234,14 @@ on_job(void *context, const kofn_sim_job *job)
 static void
 on_round(void *context, const kofn_sim_round *round)
 {
-    const watch *w = context;
+    watch *w = context;
     const double begun = (double)round->begun_ns * 1e-9, ended = (double)round->ended_ns * 1e-9;
     if (w->csv)
         (void)fprintf(w->csv, "%" PRIu64 ",%.9f,%.9f,%.9f,%zu,%zu,%zu,%d\n", round->round, begun,
                       ended, ended - begun, round->load, round->slow, round->stragglers,
                       round->waited);
+    if (w->plot)
+        cli_plot_add_round(w->plot, ended - begun, round->waited);
 }
 
 static bool
@@ -299,8 +256,9 @@ go_on(void *context, uint64_t ended)
     if (ended > 0)
         cli_format_seconds((double)(now_ns - w->start_ns) * 1e-9 * (jobs / (double)ended - 1), left,
                            sizeof left);
-    (void)fprintf(stderr, "\r\033[K%" PRIu64 " of %" PRId64 " jobs, %.0f%%, ETA %s", ended,
-                  w->args->config.jobs, 100 * (double)ended / jobs, left);
+    (void)fprintf(stderr, "\r\033[K%" PRIu64 " of %" PRId64 " job%s, %.0f%%, ETA %s", ended,
+                  w->args->config.jobs, cli_s((uint64_t)w->args->config.jobs),
+                  100 * (double)ended / jobs, left);
     w->drawn = true;
     w->drawn_ns = now_ns;
     return !cli_signals_get();
@@ -345,6 +303,21 @@ close_csv(watch *w, kofn_error *err)
     if (fclose(csv) != 0 || bad)
         return fail_file(w->args->csv, err);
     return KOFN_OK;
+}
+
+static kofn_status
+draw(watch *w, kofn_error *err)
+{
+    char code[KOFN_SIM_NAME_MAX], title[KOFN_SIM_NAME_MAX + 64], subtitle[512];
+    const kofn_sim_config *c = &w->args->config;
+    kofn_sim_format(c, code, sizeof code);
+    (void)snprintf(title, sizeof title, "%s, %" PRId64 " worker%s", code, c->workers,
+                   cli_s((uint64_t)c->workers));
+    (void)snprintf(subtitle, sizeof subtitle, "stragglers: %s; %" PRId64 " job%s, seed %" PRId64,
+                   w->args->straggler ? w->args->straggler : "none", c->jobs,
+                   cli_s((uint64_t)c->jobs), c->seed);
+    cli_clean(subtitle);
+    return cli_plot_draw(w->plot, title, subtitle, err);
 }
 
 static kofn_status
@@ -411,8 +384,9 @@ print(const kofn_sim_config *c, const kofn_sim_figures *f)
 {
     char code[KOFN_SIM_NAME_MAX];
     kofn_sim_format(c, code, sizeof code);
-    (void)cli_line(stdout, "%s, %" PRId64 " workers: %" PRIu64 " job%s in %.6gs, seed %" PRId64,
-                   code, c->workers, f->jobs, f->jobs > 1 ? "s" : "", f->seconds, c->seed);
+    (void)cli_line(stdout, "%s, %" PRId64 " worker%s: %" PRIu64 " job%s in %.6gs, seed %" PRId64,
+                   code, c->workers, cli_s((uint64_t)c->workers), f->jobs, cli_s(f->jobs),
+                   f->seconds, c->seed);
     (void)cli_line(stdout, "time per job  %.5f of the job on one worker", f->time);
     (void)cli_line(stdout, "load          %.5f of a job for each worker; busy %.1f%% of the time",
                    f->load, 100 * f->busy);
@@ -433,10 +407,11 @@ print(const kofn_sim_config *c, const kofn_sim_figures *f)
     print_latency(f);
     (void)cli_line(stdout,
                    "tasks         %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64
-                   " cancelled, %" PRIu64 " copies",
-                   f->sent, f->answered, f->cancelled, f->backups);
+                   " cancelled, %" PRIu64 " cop%s",
+                   f->sent, f->answered, f->cancelled, f->backups, f->backups == 1 ? "y" : "ies");
     if (f->failed > 0)
-        (void)cli_line(stdout, "failed        %" PRIu64 " jobs, the first: %s", f->failed, f->why);
+        (void)cli_line(stdout, "failed        %" PRIu64 " job%s, the first: %s", f->failed,
+                       cli_s(f->failed), f->why);
 }
 
 static int
@@ -451,7 +426,7 @@ report(const arguments *args, const kofn_sim_figures *f)
 int
 cli_simulate(int argc, char **argv)
 {
-    arguments args = {0};
+    arguments args = {.product = {.listed = true}};
     kofn_sim_figures figures = {0};
     kofn_error error;
     kofn_sim_config_init(&args.config);
@@ -469,7 +444,7 @@ cli_simulate(int argc, char **argv)
     if (status == KOFN_OK)
         status = close_csv(&w, &error);
     if (status == KOFN_OK && w.plot)
-        status = cli_plot_draw(w.plot, &error);
+        status = draw(&w, &error);
     const int exit_code = status == KOFN_OK
                               ? report(&args, &figures)
                               : cli_fail(&args.common, &error, cli_exit_of_own(status));

@@ -88,6 +88,12 @@ cli_format_shape(uint64_t rows, uint64_t inner, uint64_t cols, char *ret_text, s
     (void)snprintf(ret_text, size, "%" PRIu64 " x %" PRIu64 " x %" PRIu64, rows, inner, cols);
 }
 
+const char *
+cli_s(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 /* A number that has one digit already comes back as it was, whatever its last bits are. */
 void
 cli_format_bound(double bound, char *ret_text, size_t size)

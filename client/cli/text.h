@@ -22,6 +22,9 @@ bool cli_line(FILE *to, const char *format, ...) KOFN_PRINTF(2, 3);
 /* "1.5s", "350ms", "87us", "2h05m": about three digits. */
 void cli_format_seconds(double seconds, char *ret_text, size_t size);
 
+/* What makes "job" plural: "%zu job%s", count, cli_s(count). */
+const char *cli_s(uint64_t count);
+
 /* "2e-05": one digit, and never less than it is. */
 void cli_format_bound(double bound, char *ret_text, size_t size);
 

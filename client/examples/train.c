@@ -30,6 +30,7 @@
 #include <time.h>
 
 enum { NETWORKS = 5, LAYERS = 3, STEPS = 8, SIDE = 28, PIXELS = SIDE * SIDE, CLASSES = 10 };
+enum { WIDEST = 65536 }; // rows or columns of what is trained, at most
 
 static const float RATES[NETWORKS] = {0.1F, 0.15F, 0.2F, 0.25F, 0.3F};
 
@@ -517,6 +518,9 @@ train(training *t)
 
 static const char USAGE[] =
     "usage: train [OPTION ...]\n"
+    "Five neural networks learn to read digits; every matrix product of it is done by kofn.\n"
+    "Without --local, by the master that $KOFN_MASTER names. What they reach is printed from test\n"
+    "to test, and at the end what a product took.\n\n"
     "  --data DIR          the four IDX files of MNIST; made-up digits otherwise\n"
     "  --local N           without daemons: N workers in this process\n"
     "  --hidden H          neurons in each hidden layer (128)\n"
@@ -530,25 +534,34 @@ static const char USAGE[] =
     "  --policy NAME       no stream: each product by itself, oneshot or speculative\n"
     "  --set KEY=VALUE     delay, lambda, tolerance, failures, window, burst, slots, rescue; and "
     "of the\n"
-    "                      inner code: family, partition or a parameter\n";
+    "                      inner code: family, partition or a parameter\n"
+    "  --help              this\n";
+
+static void
+die_of(const char *option, const char *text, const char *wanted)
+{
+    (void)fprintf(stderr, "train: %s '%s': want %s\n", option, text, wanted);
+    exit(EXIT_FAILURE);
+}
 
 static double
-parse_number(const char *text)
+parse_number(const char *option, const char *text)
 {
     char *end;
     const double number = strtod(text, &end);
     if (end == text || *end != '\0')
-        die(text, "is no number");
+        die_of(option, text, "a number");
     return number;
 }
 
 static size_t
-parse_count(const char *text)
+parse_count(const char *option, const char *text, unsigned long most)
 {
-    char *end;
+    char *end, wanted[64];
     const unsigned long count = strtoul(text, &end, 10);
-    if (*text == '-' || *end != '\0' || count == 0 || count > INT_MAX)
-        die(text, "is no number of at least 1");
+    (void)snprintf(wanted, sizeof wanted, "a whole number from 1 to %lu", most);
+    if (*text == '-' || *end != '\0' || count == 0 || count > most)
+        die_of(option, text, wanted);
     return count;
 }
 
@@ -568,15 +581,15 @@ parse_setting(kofn_stream_options *stream, char *text)
     };
     char *value = strchr(text, '=');
     if (!value)
-        die(text, "is not KEY=VALUE");
+        die_of("--set", text, "KEY=VALUE");
     *value++ = '\0';
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(text, known[i].name) != 0)
             continue;
         if (known[i].count)
-            *known[i].count = parse_count(value);
+            *known[i].count = parse_count(text, value, INT_MAX);
         else
-            *known[i].number = parse_number(value);
+            *known[i].number = parse_number(text, value);
         return;
     }
     must(kofn_code_choice_set(&stream->code, text, value, &error));
@@ -585,13 +598,19 @@ parse_setting(kofn_stream_options *stream, char *text)
 static settings
 parse(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"data", required_argument, NULL, 'd'},   {"local", required_argument, NULL, 'l'},
-        {"hidden", required_argument, NULL, 'h'}, {"iterations", required_argument, NULL, 'i'},
-        {"batch", required_argument, NULL, 'b'},  {"test-every", required_argument, NULL, 'e'},
-        {"tests", required_argument, NULL, 't'},  {"csv", required_argument, NULL, 'c'},
-        {"set", required_argument, NULL, 's'},    {"scheme", required_argument, NULL, 'm'},
-        {"policy", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"data", required_argument, NULL, 'd'},
+                                            {"local", required_argument, NULL, 'l'},
+                                            {"hidden", required_argument, NULL, 'h'},
+                                            {"iterations", required_argument, NULL, 'i'},
+                                            {"batch", required_argument, NULL, 'b'},
+                                            {"test-every", required_argument, NULL, 'e'},
+                                            {"tests", required_argument, NULL, 't'},
+                                            {"csv", required_argument, NULL, 'c'},
+                                            {"set", required_argument, NULL, 's'},
+                                            {"scheme", required_argument, NULL, 'm'},
+                                            {"policy", required_argument, NULL, 'p'},
+                                            {"help", no_argument, NULL, 'u'},
+                                            {NULL, 0, NULL, 0}};
     settings s = {.hidden = 128,
                   .iterations = 100,
                   .batch = 1024,
@@ -605,22 +624,22 @@ parse(int argc, char **argv)
             s.folder = optarg;
             break;
         case 'l':
-            s.local = (int)parse_count(optarg);
+            s.local = (int)parse_count("--local", optarg, 1024);
             break;
         case 'h':
-            s.hidden = parse_count(optarg);
+            s.hidden = parse_count("--hidden", optarg, WIDEST);
             break;
         case 'i':
-            s.iterations = parse_count(optarg);
+            s.iterations = parse_count("--iterations", optarg, INT_MAX);
             break;
         case 'b':
-            s.batch = parse_count(optarg);
+            s.batch = parse_count("--batch", optarg, WIDEST);
             break;
         case 'e':
-            s.every = parse_count(optarg);
+            s.every = parse_count("--test-every", optarg, INT_MAX);
             break;
         case 't':
-            s.tests = parse_count(optarg);
+            s.tests = parse_count("--tests", optarg, INT_MAX);
             break;
         case 'c':
             s.csv = optarg;
@@ -634,10 +653,16 @@ parse(int argc, char **argv)
         case 's':
             parse_setting(&s.stream, optarg);
             break;
-        default:
-            die(USAGE, "");
+        case 'u':
+            (void)fputs(USAGE, stdout);
+            exit(EXIT_SUCCESS);
+        default: // getopt has said what is wrong
+            (void)fputs("train: --help lists the options\n", stderr);
+            exit(EXIT_FAILURE);
         }
     }
+    if (optind < argc)
+        die_of("argument", argv[optind], "options alone");
     s.product.code = s.stream.code;
     return s;
 }

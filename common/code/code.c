@@ -269,6 +269,29 @@ kofn_code_use_powers(kofn_code *code)
     code->power = ((counted_code *)code)->powers;
 }
 
+void
+kofn_group_table_destroy(kofn_group_table **table_p)
+{
+    kofn_group_table *table = *table_p;
+    *table_p = NULL;
+    if (!table)
+        return;
+    free(table->of);
+    free(table->threshold);
+    free(table->first);
+    free(table->gives.first);
+    free(table);
+}
+
+void
+kofn_code_take_groups(kofn_code *code, size_t groups, kofn_group_table **table_p)
+{
+    assert(!code->table && code->reserve == 0);
+    code->groups = groups;
+    code->table = *table_p;
+    *table_p = NULL;
+}
+
 /* The one block that a row is a plain copy of, or SIZE_MAX. */
 static size_t
 find_plain(const double *row, size_t blocks)
@@ -307,6 +330,7 @@ kofn_code_destroy(kofn_code **code_p)
     if (!counted || atomic_fetch_sub_explicit(&counted->refs, 1, memory_order_acq_rel) > 1)
         return;
     kofn_field_destroy(&counted->code.field);
+    kofn_group_table_destroy(&counted->code.table);
     free(counted->code.targets.first);
     free(counted);
 }
@@ -324,6 +348,29 @@ kofn_code_is_certain(const kofn_code *code)
 }
 
 size_t
+kofn_code_get_group(const kofn_code *code, size_t task)
+{
+    return code->table ? code->table->of[task] : task % code->groups;
+}
+
+size_t
+kofn_code_get_group_threshold(const kofn_code *code, size_t group)
+{
+    return code->table ? code->table->threshold[group] : code->group_threshold;
+}
+
+size_t
+kofn_code_next_of_group(const kofn_code *code, size_t group, size_t task)
+{
+    if (code->table)
+        while (task < code->tasks && code->table->of[task] != group)
+            task++;
+    else
+        task += (group + code->groups - task % code->groups) % code->groups;
+    return task < code->tasks ? task : SIZE_MAX;
+}
+
+size_t
 kofn_code_columns(const kofn_code *code)
 {
     return code->targets.cols;
@@ -335,6 +382,16 @@ kofn_code_has_row_of(const kofn_code *code, const kofn_code *other, size_t task)
     for (size_t o = 0; o < code->operands; o++)
         if (memcmp(kofn_code_get_row(code, o, task), kofn_code_get_row(other, o, task),
                    code->e[o].cols * sizeof(double)) != 0)
+            return false;
+    return true;
+}
+
+bool
+kofn_code_is_blank(const kofn_code *code, size_t task)
+{
+    const double *row = kofn_code_get_row(code, 0, task);
+    for (size_t i = 0; i < code->e[0].cols; i++)
+        if (row[i] != 0)
             return false;
     return true;
 }

@@ -19,7 +19,9 @@
  *            coincidences, and nobody but the decoder knows which. Any `enough` answers give an
  *            estimate worth having, which the family's header bounds.
  * Groups     Of some codes, tasks i, i + groups, i + 2 groups, ... make one thing (a product of a
- *            fast algorithm): a few of them give it, and the others are then of no use (groups.h).
+ *            fast algorithm): a few of them give it, and the others are then of no use (groups.h). Of
+ *            others groups are unlike each other, and a table says which task is of which. These have
+ *            no reserve.
  * Reserve    Where row i does not depend on n there can be more rows than n. The first n are those
  *            that are meant to be sent, and what thresholds, plans and accounts are about; the
  *            others are there to take the places of tasks that were lost or came to nothing.
@@ -70,6 +72,15 @@ typedef enum kofn_estimator {
     KOFN_ESTIMATE_INTERPOLATION, // coefficients of the polynomial through all: needs `power`
 } kofn_estimator;
 
+/* Groups of their own sizes. Group g has to give rows first[g] to first[g + 1] - 1 of `gives`, and that is
+ * all that is wanted of it. */
+typedef struct kofn_group_table {
+    size_t *of;        // [tasks] the group; owns the memory of all
+    size_t *threshold; // [groups] answers that give it, whichever they are
+    size_t *first;     // [groups + 1]
+    kofn_sums gives;   // [.., columns of G]
+} kofn_group_table;
+
 typedef struct kofn_code {
     char family[KOFN_NAME_MAX];
     const kofn_field *field; // a ref of it
@@ -82,8 +93,9 @@ typedef struct kofn_code {
     size_t enough;       // answers that give the promised estimate; k: none promised
     bool likely;         // k answers suffice probably, whichever they are
     bool staged;         // rows of the reserve are zeros, or made for what a job misses (staged.h)
-    size_t groups;       // task i is of group i mod groups; 0: there are none
+    size_t groups;       // 0: there are none
     size_t group_threshold;          // answers that give a group's product, as `threshold` says it
+    kofn_group_table *table;         // of groups; NULL: task i is of group i mod groups
     kofn_estimator estimator;        // how the family wants estimates made
     uint64_t seed;                   // of whatever was drawn
     uint64_t draw;                   // which of the seed's draws was kept: names the rows for good
@@ -131,6 +143,10 @@ KOFN_MUST_CHECK kofn_status kofn_code_alloc_batch(const char *family, const kofn
 void kofn_code_use_points(kofn_code *code);
 void kofn_code_use_powers(kofn_code *code);
 
+/* Groups of which *table_p says all; it becomes the code's. */
+void kofn_code_take_groups(kofn_code *code, size_t groups, kofn_group_table **table_p);
+void kofn_group_table_destroy(kofn_group_table **table_p); // accepts NULL and half-built ones
+
 /* The last step of making: e[] stays as it is, and the plain rows are noted. Everybody asks for
  * them with each task and each answer, and a scan of a row costs up to 10 us. */
 void kofn_code_seal(kofn_code *code);
@@ -145,8 +161,17 @@ size_t kofn_code_first_tasks(const kofn_code *code); // n: without the reserve
  * the products. */
 bool kofn_code_is_certain(const kofn_code *code);
 
+/* Of a code with groups: which one task is of, how many answers give it, and its first task from `task`
+ * on, or SIZE_MAX. */
+size_t kofn_code_get_group(const kofn_code *code, size_t task);
+size_t kofn_code_get_group_threshold(const kofn_code *code, size_t group);
+size_t kofn_code_next_of_group(const kofn_code *code, size_t group, size_t task);
+
 /* Is row `task` of both codes the same, in all of E? They have the same numbers. */
 bool kofn_code_has_row_of(const kofn_code *code, const kofn_code *other, size_t task);
+
+/* Is it a row of zeros: none, so far (staged.h)? */
+bool kofn_code_is_blank(const kofn_code *code, size_t task);
 
 /* The most tasks that a code over this partition, or of this batch, can have; 0: none. */
 size_t kofn_code_most_tasks(kofn_partition part);

@@ -8,7 +8,7 @@ static const double SHARE = 1.0 / 32;
 struct kofn_group {
     kofn_span *span;                                         // NULL: there is no answer
     size_t *col[KOFN_OPERANDS_MAX], cols[KOFN_OPERANDS_MAX]; // of E that some row has
-    bool complete;                                           // each row follows from the answers
+    bool complete; // what is wanted of it follows from the answers
 };
 
 kofn_status
@@ -43,18 +43,20 @@ kofn_groups_fini(kofn_groups *groups)
 }
 
 static bool
-list_columns(const kofn_code *code, size_t operand, size_t first, kofn_group *g)
+list_columns(const kofn_code *code, size_t operand, size_t group, kofn_group *g)
 {
     const kofn_coefs *e = &code->e[operand];
-    g->col[operand] = malloc(e->cols * sizeof *g->col[operand]);
-    for (size_t c = 0; g->col[operand] && c < e->cols; c++) {
-        size_t task = first;
-        while (task < code->tasks && e->at[task * e->cols + c] == 0)
-            task += code->groups;
-        if (task < code->tasks)
-            g->col[operand][g->cols[operand]++] = c;
-    }
-    return g->col[operand] != NULL;
+    size_t *col = g->col[operand] = calloc(e->cols, sizeof *col);
+    if (!col)
+        return false;
+    for (size_t task = kofn_code_next_of_group(code, group, 0); task < SIZE_MAX;
+         task = kofn_code_next_of_group(code, group, task + 1))
+        for (size_t c = 0; c < e->cols; c++)
+            col[c] |= e->at[task * e->cols + c] != 0;
+    for (size_t c = 0; c < e->cols; c++) // in place: there are no more of them than looked at
+        if (col[c])
+            col[g->cols[operand]++] = c;
+    return true;
 }
 
 static void
@@ -67,42 +69,73 @@ fill_row(const kofn_code *code, const kofn_group *g, size_t task, double *ret_ro
             ret_row[i * g->cols[1] + j] = f->multiply(f, a[g->col[0][i]], b[g->col[1][j]]);
 }
 
-/* The rows that are to follow from the answers before no more of them are wanted. Where the others
- * may span less, those of the reserve as well, so that bad luck does not end a group. Where they
- * cannot, that would only make the worst of the rows worse. */
+/* Where the block stands among those of the operand that the group has, or their number. */
 static size_t
-count_rows(const kofn_code *code, size_t first)
+find_column(const kofn_group *g, size_t operand, size_t block)
 {
-    const size_t tasks = code->likely ? code->tasks : kofn_code_first_tasks(code);
-    return (tasks - first + code->groups - 1) / code->groups;
+    size_t at = 0;
+    while (at < g->cols[operand] && g->col[operand][at] != block)
+        at++;
+    return at;
 }
 
-/* The span of a group's rows, without answers. False: no memory. */
+/* Row `row` of what the table says that groups give. False: it is not made of the group's blocks. */
 static bool
-open_group(const kofn_code *code, size_t first, kofn_group *g)
+fill_wanted(const kofn_code *code, const kofn_group *g, size_t row, double *ret_row)
 {
-    if (!list_columns(code, 0, first, g) || !list_columns(code, 1, first, g))
+    const kofn_sums *gives = &code->table->gives;
+    const size_t blocks = code->e[1].cols;
+    for (size_t i = gives->first[row]; i < gives->first[row + 1]; i++) {
+        const size_t a = find_column(g, 0, gives->column[i] / blocks);
+        const size_t b = find_column(g, 1, gives->column[i] % blocks);
+        if (a == g->cols[0] || b == g->cols[1])
+            return false;
+        ret_row[a * g->cols[1] + b] = gives->coef[i];
+    }
+    return true;
+}
+
+/* What is to follow from the answers before no more of them are wanted: what the table says, or else
+ * the rows. Where the others may span less, those of the reserve as well, so that bad luck does not
+ * end a group. Where they cannot, that would only make the worst of the rows worse. */
+static size_t
+count_wanted(const kofn_code *code, size_t group)
+{
+    if (code->table)
+        return code->table->first[group + 1] - code->table->first[group];
+    const size_t tasks = code->likely ? code->tasks : kofn_code_first_tasks(code);
+    return (tasks - group + code->groups - 1) / code->groups;
+}
+
+/* The span of what is wanted of a group, without answers. False: no memory, or it cannot give that. */
+static bool
+open_group(const kofn_code *code, size_t group, kofn_group *g)
+{
+    if (!list_columns(code, 0, group, g) || !list_columns(code, 1, group, g))
         return false;
     const size_t cols = g->cols[0] * g->cols[1];
-    const size_t rows = count_rows(code, first);
-    double *row = malloc((rows * cols + 1) * sizeof *row);
+    const size_t wanted = count_wanted(code, group);
+    double *row = calloc(wanted * cols + 1, sizeof *row);
     if (!row)
         return false;
-    for (size_t i = 0; i < rows; i++)
-        fill_row(code, g, first + i * code->groups, row + i * cols);
-    const kofn_status status = kofn_span_new(code->field, cols, rows, row, &g->span, NULL);
+    bool gives = true;
+    for (size_t i = 0; i < wanted && gives; i++)
+        if (code->table)
+            gives = fill_wanted(code, g, code->table->first[group] + i, row + i * cols);
+        else
+            fill_row(code, g, group + i * code->groups, row + i * cols);
+    gives = gives && !kofn_span_new(code->field, cols, wanted, row, &g->span, NULL);
     free(row);
-    return status == KOFN_OK;
+    return gives;
 }
 
-/* All rows are covered. How much would errors grow in computing the others? */
+/* All that is wanted is covered. How much would errors grow in computing it? */
 static bool
-is_computable(const kofn_groups *groups, const kofn_group *g, size_t first)
+is_computable(const kofn_groups *groups, const kofn_group *g, size_t group)
 {
-    const kofn_code *code = groups->code;
-    const size_t rows = count_rows(code, first);
+    const size_t wanted = count_wanted(groups->code, group);
     kofn_span_quality quality;
-    double *d = malloc(rows * kofn_span_rows(g->span) * sizeof *d);
+    double *d = malloc(wanted * kofn_span_rows(g->span) * sizeof *d);
     const bool computable = d && !kofn_span_solve(g->span, d, &quality, NULL) &&
                             quality.amplification <= groups->max_amplification;
     free(d);
@@ -115,11 +148,11 @@ kofn_groups_add(kofn_groups *groups, size_t task)
     const kofn_code *code = groups->code;
     if (!groups->at)
         return;
-    const size_t first = task % code->groups;
-    kofn_group *g = &groups->at[first];
+    const size_t group = kofn_code_get_group(code, task);
+    kofn_group *g = &groups->at[group];
     if (g->complete)
         return;
-    if (!g->span && !open_group(code, first, g)) {
+    if (!g->span && !open_group(code, group, g)) {
         group_fini(g);
         return;
     }
@@ -128,18 +161,21 @@ kofn_groups_add(kofn_groups *groups, size_t task)
     if (!row)
         return;
     fill_row(code, g, task, row);
-    if (!kofn_span_add(g->span, row, &grew, NULL) && kofn_span_missing(g->span) == 0)
-        g->complete = code->field->epsilon == 0 || is_computable(groups, g, first);
+    kofn_status status = kofn_span_add(g->span, row, &grew, NULL);
+    if (!status && kofn_span_rows(g->span) == kofn_code_get_group_threshold(code, group))
+        status = kofn_span_review(g->span, NULL); // it promises that they do
+    if (!status && kofn_span_missing(g->span) == 0)
+        g->complete = code->field->epsilon == 0 || is_computable(groups, g, group);
     free(row);
 }
 
 bool
 kofn_groups_has(const kofn_groups *groups, size_t task)
 {
+    const kofn_code *code = groups->code;
     if (!groups->at)
         return false;
-    const kofn_group *g = &groups->at[task % groups->code->groups];
-    const bool exact = groups->code->field->epsilon == 0;
-    return g->complete ||
-           (exact && g->span && kofn_span_covers(g->span, task / groups->code->groups));
+    const kofn_group *g = &groups->at[kofn_code_get_group(code, task)];
+    const bool by_row = code->field->epsilon == 0 && !code->table;
+    return g->complete || (by_row && g->span && kofn_span_covers(g->span, task / code->groups));
 }

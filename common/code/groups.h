@@ -5,7 +5,8 @@
  *                answer    answer    answer    answer    follows      product; the fifth is theirs
  *
  * Method     A span for each group, over the columns that its rows have at all; targets are its
- *            rows. In exact fields a row follows when it is covered. In the reals it is not enough
+ *            rows, or what the code's table says that it gives: the group is then over when that is
+ *            there, and its rows are not asked for one by one. In exact fields a row follows when it is covered. In the reals it is not enough
  *            that it could be computed: while errors would grow in that beyond a share of the
  *            decoder's limit for the whole, another answer is still worth having.
  * Cost       O(rank columns of the group) for each answer, nothing for a question.
@@ -32,7 +33,7 @@ void kofn_groups_fini(kofn_groups *groups);
 /* The answer of `task` is here. Without memory it is left out, and its group takes one more. */
 void kofn_groups_add(kofn_groups *groups, size_t task);
 
-/* Does the answer of `task` follow from those of its group? */
+/* Does the answer of `task` follow from those of its group, or what it would help to make? */
 bool kofn_groups_has(const kofn_groups *groups, size_t task);
 
 #endif

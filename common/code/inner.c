@@ -52,6 +52,12 @@ check_spec(const kofn_code_spec *spec, bool plain, kofn_error *err)
                          "inner code: reserve=%zu, but a stream takes coded rows as it needs them; "
                          "take reserve 0",
                          spec->reserve);
+    if (strcmp(spec->family, "uncoded") == 0 &&
+        spec->tasks > (plain ? 0 : kofn_partition_products(p)))
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "inner code: this scheme takes coded rows, and family uncoded has none; take "
+            "rkrp or polynomial, or the scheme uncoded");
     if (plain && p.z != 1)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "inner code: partition %zu,%zu,%zu splits the inner dimension, and plain "

@@ -76,6 +76,33 @@ kofn_mat_new(kofn_pool *pool, kofn_dtype dtype, size_t rows, size_t cols, kofn_m
     return KOFN_OK;
 }
 
+static void
+release(void *data, void *hint)
+{
+    (void)hint;
+    free(data);
+}
+
+kofn_status
+kofn_mat_alloc(kofn_dtype dtype, size_t rows, size_t cols, kofn_mat *ret_mat, kofn_error *err)
+{
+    size_t bytes;
+    kofn_status status = kofn_mat_bytes(dtype, rows, cols, &bytes, err);
+    if (status)
+        return status;
+    void *data = calloc(bytes > 0 ? bytes : 1, 1);
+    if (!data)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu x %zu %s", rows, cols,
+                         kofn_dtype_name(dtype));
+    kofn_mat mat = kofn_mat_wrap(data, dtype, rows, cols);
+    status = kofn_buf_wrap(data, bytes, release, NULL, &mat.owner, err);
+    if (status)
+        free(data);
+    else
+        *ret_mat = mat;
+    return status;
+}
+
 kofn_mat
 kofn_mat_wrap(void *data, kofn_dtype dtype, size_t rows, size_t cols)
 {
@@ -197,6 +224,37 @@ kofn_bands_from_mat(const kofn_mat *mat, kofn_bands *ret_bands, kofn_error *err)
         return status;
     }
     *ret_bands = bands;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_bands_get_rows(const kofn_bands *bands, size_t first, size_t rows, kofn_bands *ret_bands,
+                    kofn_error *err)
+{
+    const size_t end = first + rows;
+    assert(kofn_bands_are_complete(bands) && first <= bands->rows && rows <= bands->rows - first);
+    kofn_bands part;
+    kofn_bands_init(&part, bands->dtype, rows, bands->cols);
+    kofn_status status = KOFN_OK;
+    for (size_t i = 0; i < bands->count && !status; i++) {
+        const kofn_band *band = &bands->at[i];
+        const size_t band_end = band->first_row + band->mat.rows;
+        const size_t from = first > band->first_row ? first : band->first_row;
+        const size_t to = end < band_end ? end : band_end;
+        if (from >= to)
+            continue;
+        kofn_mat view = kofn_mat_ref(&band->mat);
+        view.data = kofn_mat_get_row(&band->mat, from - band->first_row);
+        view.rows = to - from;
+        status = kofn_bands_append(&part, &view, NULL, 0, err);
+        if (status)
+            kofn_mat_fini(&view);
+    }
+    if (status) {
+        kofn_bands_fini(&part);
+        return status;
+    }
+    *ret_bands = part;
     return KOFN_OK;
 }
 

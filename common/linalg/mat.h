@@ -39,6 +39,10 @@ KOFN_MUST_CHECK kofn_status kofn_mat_bytes(kofn_dtype dtype, size_t rows, size_t
 KOFN_MUST_CHECK kofn_status kofn_mat_new(kofn_pool *pool, kofn_dtype dtype, size_t rows,
                                          size_t cols, kofn_mat *ret_mat, kofn_error *err);
 
+/* The same with memory of its own, zeroed: for callers without a pool. */
+KOFN_MUST_CHECK kofn_status kofn_mat_alloc(kofn_dtype dtype, size_t rows, size_t cols,
+                                           kofn_mat *ret_mat, kofn_error *err);
+
 kofn_mat kofn_mat_wrap(void *data, kofn_dtype dtype, size_t rows, size_t cols); // borrows
 kofn_mat kofn_mat_ref(const kofn_mat *mat); // a second owner of the same elements
 void kofn_mat_fini(kofn_mat *mat);          // lets go, clears; accepts a cleared one
@@ -75,6 +79,10 @@ KOFN_MUST_CHECK kofn_status kofn_bands_ref(const kofn_bands *bands, kofn_bands *
 /* One band that borrows or refs `mat`: how a plain matrix enters functions that take bands. */
 KOFN_MUST_CHECK kofn_status kofn_bands_from_mat(const kofn_mat *mat, kofn_bands *ret_bands,
                                                 kofn_error *err);
+
+/* Refs of rows [first, first + rows) of a complete matrix, which has them. RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_bands_get_rows(const kofn_bands *bands, size_t first, size_t rows,
+                                                kofn_bands *ret_bands, kofn_error *err);
 
 bool kofn_bands_are_complete(const kofn_bands *bands); // true for a matrix without rows
 void kofn_bands_fini(kofn_bands *bands);

@@ -42,9 +42,9 @@ kofn_product_shape(const kofn_product *p, size_t *ret_rows, size_t *ret_cols, ko
                          kofn_dtype_name(p->a->dtype), kofn_dtype_name(p->b->dtype));
     if (inner_a != inner_b)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "A has %zu %s and B has %zu %s: they must be equal", inner_a,
-                         p->transpose_a ? "rows (transposed)" : "columns", inner_b,
-                         p->transpose_b ? "columns (transposed)" : "rows");
+                         "A has %zu columns and B has %zu rows%s: they must be equal", inner_a,
+                         inner_b,
+                         p->transpose_a || p->transpose_b ? ", as they are multiplied" : "");
     *ret_rows = p->transpose_a ? p->a->cols : p->a->rows;
     *ret_cols = p->transpose_b ? p->b->rows : p->b->cols;
     return KOFN_OK;

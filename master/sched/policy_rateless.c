@@ -64,7 +64,7 @@ static size_t
 count_lacking(const kofn_run *run, size_t group)
 {
     const state *s = kofn_run_get_state(run);
-    const size_t threshold = kofn_run_get_group_threshold(run);
+    const size_t threshold = kofn_run_get_group_threshold(run, group);
     const size_t kept = kofn_run_get_group_kept(run, group);
     const size_t spare = s->waits > 1 ? s->waits : 1; // may be lost
     const size_t lacks = (kept < threshold ? threshold - kept : 1) + spare;
@@ -242,7 +242,7 @@ on_answer(kofn_run *run, const kofn_assignment *a)
 const kofn_policy kofn_policy_rateless = {
     .name = "rateless",
     .help = "send all tasks at once, and fresh ones in place of what is lost or late",
-    .fresh = true,
+    .reserve = KOFN_RESERVE_ALWAYS,
     .state_bytes = state_bytes,
     .start = start,
     .has_work = has_work,

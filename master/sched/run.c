@@ -24,14 +24,14 @@ kofn_run_count_groups(const kofn_run *run)
 size_t
 kofn_run_get_group(const kofn_run *run, size_t task)
 {
-    return task % kofn_run_count_groups(run);
+    return run->code->groups > 0 ? kofn_code_get_group(run->code, task) : 0;
 }
 
 size_t
-kofn_run_get_group_threshold(const kofn_run *run)
+kofn_run_get_group_threshold(const kofn_run *run, size_t group)
 {
     if (run->code->groups > 0)
-        return run->code->group_threshold;
+        return kofn_code_get_group_threshold(run->code, group);
     return run->code->threshold + 2 * run->accept.liars;
 }
 
@@ -41,7 +41,8 @@ kofn_run_get_group_kept(const kofn_run *run, size_t group)
     return run->groups[group].kept;
 }
 
-/* Of a group's rows those with numbers below `tasks`. */
+/* Of a group's rows those with numbers below `tasks`. Groups whose rows are not every so many have no
+ * fresh ones, and nobody asks for theirs. */
 static size_t
 count_rows(const kofn_run *run, size_t group, size_t tasks)
 {
@@ -52,10 +53,10 @@ count_rows(const kofn_run *run, size_t group, size_t tasks)
 static void
 init_groups(kofn_run *run)
 {
-    for (size_t g = 0; g < kofn_run_count_groups(run); g++) {
-        run->groups[g].idle = count_rows(run, g, run->code->tasks);
+    for (size_t task = 0; task < run->code->tasks; task++)
+        run->groups[kofn_run_get_group(run, task)].idle++;
+    for (size_t g = 0; g < kofn_run_count_groups(run); g++)
         run->groups[g].next = count_rows(run, g, kofn_code_first_tasks(run->code));
-    }
 }
 
 /* The next idle row of the group, past *passed of its rows, or `none`. */
@@ -93,6 +94,16 @@ round_up(size_t bytes) // to where anything may lie
     return (bytes + align - 1) / align * align;
 }
 
+/* Those of a staged code are made one after another. */
+static size_t
+count_rows_made(const kofn_code *code)
+{
+    size_t rows = code->staged ? kofn_code_first_tasks(code) : code->tasks;
+    while (rows < code->tasks && !kofn_code_is_blank(code, rows))
+        rows++;
+    return rows;
+}
+
 kofn_status
 kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sched_config *config,
              kofn_run **ret_run, kofn_error *err)
@@ -127,6 +138,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     run->accept = job->accept;
     run->noise = job->noise;
     run->look.bound = INFINITY;
+    run->rows = count_rows_made(job->code);
     run->queue_first = run->queue_last = none;
     run->count[KOFN_TASK_IDLE] = tasks;
     init_groups(run);
@@ -382,6 +394,7 @@ kofn_run_recode(kofn_run *run, kofn_code *code, kofn_error *err)
         return status;
     kofn_code *before = run->code;
     run->code = kofn_code_ref(code);
+    run->rows = count_rows_made(code);
     run->covered = false;
     kofn_code_destroy(&before);
     return KOFN_OK;
@@ -635,12 +648,12 @@ bool
 kofn_run_find_unsent(const kofn_run *run, size_t from, size_t *ret_task)
 {
     size_t task = from;
-    while (task < run->code->tasks && run->tasks[task].state != KOFN_TASK_IDLE &&
+    while (task < run->rows && run->tasks[task].state != KOFN_TASK_IDLE &&
            run->tasks[task].state != KOFN_TASK_LOST)
         task++;
-    if (task < run->code->tasks)
+    if (task < run->rows)
         *ret_task = task;
-    return task < run->code->tasks;
+    return task < run->rows;
 }
 
 bool

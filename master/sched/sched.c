@@ -32,7 +32,7 @@ static const kofn_key keys[] = {
      3.6e12, "10ms", NULL, "speculative: never copy a task that is out for less than this"},
     {"backup_quantile", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, backup_quantile), 0.01, 1,
      "0.5", NULL, "speculative: share of a job's tasks whose times must be known to judge by them"},
-    {"stage_factor", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, stage_factor), 1, 1000, "2",
+    {"stage_factor", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, stage_factor), 1, 1000, "1.5",
      NULL, "two_stage: coded tasks for one that is out past this times what stage_quantile says"},
     {"stage_quantile", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, stage_quantile), 0, 1,
      "0.5", NULL,
@@ -458,11 +458,11 @@ which_suffice(const kofn_run *run)
 static void
 list_poor_groups(const kofn_run *run, char *ret_text, size_t size)
 {
-    const size_t threshold = kofn_run_get_group_threshold(run);
     size_t poor = 0, used = 0;
     ret_text[0] = '\0';
     for (size_t g = 0; g < run->code->groups; g++) {
         const size_t kept = kofn_run_get_group_kept(run, g);
+        const size_t threshold = kofn_run_get_group_threshold(run, g);
         if (kept < threshold && poor++ < GROUPS_NAMED)
             used += (size_t)snprintf(ret_text + used, size - used, "%s group %zu has %zu of %zu",
                                      poor > 1 ? "," : ", but", g, kept, threshold);
@@ -806,8 +806,9 @@ withdraw(kofn_sched *s, kofn_run *run, size_t task)
 static void
 spare_group(kofn_sched *s, kofn_run *run, size_t task)
 {
-    const size_t groups = run->code->groups;
-    for (size_t other = task % groups; other < run->code->tasks; other += groups) {
+    const size_t group = kofn_code_get_group(run->code, task);
+    for (size_t other = kofn_code_next_of_group(run->code, group, 0); other < SIZE_MAX;
+         other = kofn_code_next_of_group(run->code, group, other + 1)) {
         if (!kofn_run_is_spare(run, other))
             continue;
         withdraw(s, run, other);
@@ -819,9 +820,13 @@ spare_group(kofn_sched *s, kofn_run *run, size_t task)
 static void
 spare_made(kofn_sched *s, kofn_run *run)
 {
-    for (size_t task = kofn_code_first_tasks(run->code); task < run->code->tasks; task++) {
+    const bool all = run->policy->has_done && run->policy->has_done(run);
+    if (all) // the rest is to be looked at without them
+        run->covered = false;
+    for (size_t task = kofn_code_first_tasks(run->code); task < run->rows; task++) {
         const uint32_t state = run->tasks[task].state;
-        if ((state != KOFN_TASK_OUT && state != KOFN_TASK_QUEUED) || !kofn_run_is_spare(run, task))
+        if (state == KOFN_TASK_KEPT || state == KOFN_TASK_SPARED ||
+            (!all && !kofn_run_is_spare(run, task)))
             continue;
         withdraw(s, run, task);
         kofn_run_spare(run, task);

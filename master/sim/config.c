@@ -71,8 +71,7 @@ settle_jobs(kofn_sim_config *config, kofn_error *err)
         .inner = LARGE,
         .cols = LARGE,
         .workers = (size_t)config->workers,
-        .reserve =
-            kofn_policy_find(config->policy)->fresh ? KOFN_RESERVE_ALWAYS : KOFN_RESERVE_NONE,
+        .reserve = kofn_policy_find(config->policy)->reserve,
     };
     return kofn_code_spec_complete(&config->code, &context, err);
 }
@@ -85,8 +84,10 @@ settle_rounds(kofn_sim_config *config, kofn_error *err)
     config->rounds.slots = config->workers;
     kofn_rounds_choose_parts(&config->rounds, part);
     if (part->z != 1)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "a stream's jobs are cut into x y blocks: want a partition X,1,Y");
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "partition %zu,%zu,%zu: a stream's jobs are cut into x y blocks, want X,1,Y", part->x,
+            part->z, part->y);
     size_t plain, coded;
     const size_t need = kofn_size_multiply(part->x, part->y);
     const kofn_status status = kofn_rounds_settle(&config->rounds, need, err);

@@ -374,14 +374,23 @@ run_stages(planner *p)
 
 /* ---- what comes of it ------------------------------------------------------------------------ */
 
-/* A tenth of a percent is no difference: what needs no code goes first then, and who waits less. */
+static double
+round_time(double time)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "%.3g", time);
+    return strtod(text, NULL);
+}
+
+/* What the first three digits do not tell is no difference, and so rows look sorted where as many are
+ * printed: what needs no code goes first then, and who waits less. */
 static int
 compare_rows(const void *a, const void *b)
 {
     const kofn_stream_row *x = a, *y = b;
-    const double step_x = rint(1e3 * log(x->time)), step_y = rint(1e3 * log(y->time));
-    if (step_x != step_y)
-        return step_x < step_y ? -1 : 1;
+    const double time_x = round_time(x->time), time_y = round_time(y->time);
+    if (time_x != time_y)
+        return time_x < time_y ? -1 : 1;
     if (x->coded != y->coded)
         return x->coded ? 1 : -1;
     return (x->latency > y->latency) - (x->latency < y->latency);
@@ -413,15 +422,15 @@ judge(kofn_stream_plan *plan)
     if (plan->pays)
         (void)snprintf(
             plan->verdict, sizeof plan->verdict,
-            "Coding pays: %s takes %.4g of a job's time on one worker for each job, %.0f%% "
-            "less than %s with %.4g; a job is done in up to %lld round%s.",
+            "Coding pays: %s takes %.3g of a job's time on one worker for each job, %.0f%% "
+            "less than %s with %.3g; a job is done in up to %lld round%s.",
             best, coded->time, 100 * (1 - coded->time / plain->time), other, plain->time, rounds,
             rounds > 1 ? "s" : "");
     else
         (void)snprintf(
             plan->verdict, sizeof plan->verdict,
-            "Coding does not pay: %s takes %.4g of a job's time on one worker for each job, "
-            "the best coded scheme, %s, %.4g.",
+            "Coding does not pay: %s takes %.3g of a job's time on one worker for each job, "
+            "the best coded scheme, %s, %.3g.",
             other, plain->time, best, coded->time);
 }
 

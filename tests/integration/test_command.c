@@ -675,6 +675,30 @@ jobs_and_streams_run_in_virtual_time(void **state)
     assert_exit(r, 2);
     assert_non_null(strstr(r->err, "P W - N"));
     assert_exit(kofn("simulate --jobs 100 --csv /dev/full"), 3);
+    r = kofn("simulate --jobs 1 --workers 1");
+    assert_non_null(strstr(r->out, "1 worker: 1 job in 1s"));
+}
+
+/* A title with what ran, as it is, and for which stragglers; of a stream its rounds, too. */
+static void
+assert_pictured(const char *svg)
+{
+    static char text[8 * OUTPUT_MAX];
+    static const char *const parts[] = {
+        "idip_burst 3,1,4 T=3 W=4 N=4 B=2, tolerance 0.25, 4 workers",
+        "stragglers: iid:delta=0.3; 200 jobs, seed 7", "seconds that a round took",
+        "of them, waited beyond the tolerance"};
+    assert_exit(kofn("simulate --scheme idip_burst --burst 2 --jobs 200 --seed 7 "
+                     "--straggler iid:delta=0.3 --plot %s",
+                     svg),
+                0);
+    read_file(svg, text, sizeof text);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (!strstr(text, parts[i]))
+            fail_msg("the picture has no '%s'", parts[i]);
+    write_file(in_root("it's"), "0 1 0 0\n"); // gnuplot gets the name within such quotes
+    assert_exit(
+        kofn("simulate --jobs 10 --straggler trace:file=%s --plot %s", in_root("it's"), svg), 0);
 }
 
 static void
@@ -690,6 +714,8 @@ simulations_are_drawn_by_gnuplot_where_it_is(void **state)
         assert_true(count_lines(svg) > 100);
     else
         assert_non_null(strstr(r->err, "gnuplot, which is not installed"));
+    if (is_there)
+        assert_pictured(svg);
     assert_exit(kofn("simulate --jobs 10 --plot /nowhere/jobs.svg"), 2);
 }
 
@@ -709,6 +735,59 @@ schemes_of_a_stream_are_planned_for_stragglers(void **state)
     r = kofn("plan --straggler none --workers 4 --work 1e5");
     assert_exit(r, 0);
     assert_memory_equal(r->out, "Coding does not pay: uncoded", 28);
+
+    static const char *const others[] = {"--shape 9,9,9", "--partition 2,1,2", "--stragglers 1",
+                                         "--field gf256", "--rate 20"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        r = kofn("plan --straggler none --workers 4 %s", others[i]);
+        assert_exit(r, 2);
+        assert_non_null(strstr(r->err, "is of a product by itself"));
+        assert_memory_equal(strstr(r->err, "--"), others[i], strcspn(others[i], " "));
+    }
+}
+
+/* Of the plan's command, what comes after these words. */
+static const char *
+find_command(const json_t *plan, const char *words)
+{
+    const char *command = text_of(plan, "command");
+    if (strncmp(command, words, strlen(words)) != 0)
+        fail_msg("'%s' does not begin with '%s'", command, words);
+    return command + strlen(words);
+}
+
+static void
+the_command_that_a_plan_names_runs_its_first_row(void **state)
+{
+    (void)state;
+    static const char *const schemes[] = {"--delay 3", "--delay 0", "--delay 3 --rescue 2"};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        json_t *plan = parse(
+            kofn("plan --straggler iid:delta=0.3 --workers 4 --work 2e4 --json %s", schemes[i]));
+        char name[128];
+        (void)snprintf(name, sizeof name, "%s",
+                       text_of(json_array_get(json_object_get(plan, "plans"), 0), "name"));
+        const run_result *r = kofn("simulate --jobs 20 --workers 4 %s",
+                                   find_command(plan, "kofn stream LIST --slots 4 "));
+        assert_exit(r, 0);
+        assert_memory_equal(r->out, name, strlen(name));
+        json_decref(plan);
+    }
+
+    json_t *plan = parse(kofn("plan --shape 3000,3000,3000 --workers 2 --rate 50 --json"));
+    const char *rest = find_command(plan, "kofn multiply A.npy B.npy -o C.npy ");
+    const run_result *r = kofn("multiply %s %s --transpose-b --local=2 -o %s --json %s",
+                               digits_path, digits_path, in_root("planned.npy"), rest);
+    assert_exit(r, 0);
+    const json_t *first = json_array_get(json_object_get(plan, "plans"), 0);
+    json_t *account = parse(r);
+    assert_string_equal(text_of(account, "code"), text_of(first, "code"));
+    assert_string_equal(text_of(account, "policy"), text_of(first, "policy"));
+    assert_true(json_equal(json_object_get(account, "set"), json_object_get(first, "set")));
+    assert_true(
+        json_equal(json_object_get(account, "partition"), json_object_get(first, "partition")));
+    json_decref(account);
+    json_decref(plan);
 }
 
 static void
@@ -742,6 +821,9 @@ what_the_command_can_see_by_itself_exits_with_2(void **state)
         "simulate --policy nope",
         "simulate --policy oneshot --scheme dip",
         "simulate --scheme dip --partition 2,2,2",
+        "simulate --scheme dip --tasks 5",
+        "simulate --policy rounds --reserve 5",
+        "simulate --scheme dip --code uncoded --decoder",
         "simulate --scheme nope",
         "simulate --straggler trace:file=gone",
         "simulate --straggler nope",
@@ -751,9 +833,21 @@ what_the_command_can_see_by_itself_exits_with_2(void **state)
         "simulate --jitter nan",
         "plan --shape 900,900,900 --workers 2 --failure 0.5 --odds 1e-30",
     };
+    static const char fortran[] =
+        "{'descr': '<f8', 'fortran_order': True, 'shape': (2, 3), }     \n";
+    write_file(in_root("fortran.npy"), "\x93NUMPY\x01%c%c%c%s%48s", 0, (int)strlen(fortran), 0,
+               fortran, "");
     const int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(before >= 0);
     assert_int_equal(chdir(root), 0);
+    const run_result *unequal = kofn("multiply fortran.npy fortran.npy -o c.npy");
+    assert_non_null(strstr(unequal->err,
+                           "fortran.npy, 2 x 3, and fortran.npy, 2 x 3: A has 3 columns "
+                           "and B has 2 rows"));
+    unequal = kofn("multiply fortran.npy a.npy --transpose-a -o c.npy");
+    assert_non_null(strstr(unequal->err,
+                           "fortran.npy, 2 x 3, transposed, and a.npy, 30 x 20: A has 2 "
+                           "columns and B has 30 rows"));
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         const run_result *r = kofn("%s", calls[i]);
         if (r->exit_code != 2)
@@ -1313,6 +1407,7 @@ main(void)
         cmocka_unit_test(jobs_and_streams_run_in_virtual_time),
         cmocka_unit_test(simulations_are_drawn_by_gnuplot_where_it_is),
         cmocka_unit_test(schemes_of_a_stream_are_planned_for_stragglers),
+        cmocka_unit_test(the_command_that_a_plan_names_runs_its_first_row),
         cmocka_unit_test(where_no_master_is_every_command_exits_with_5),
         cmocka_unit_test(local_multiplies_in_this_process),
         cmocka_unit_test(what_no_field_has_is_refused_with_the_reason),

@@ -1,7 +1,7 @@
-/* Outer products with real daemons, beside a reference that shares no code with them: digit by digit,
- * GF(2^8) by shifting and reducing bit by bit. */
+/* Outer products with real daemons, beside a reference that shares no code with them, digit by digit. */
 #include "tests/assert.h"
 #include "tests/integration/cluster.h"
+#include "tests/integration/reference.h"
 
 #include "common/base/rng.h"
 #include "common/linalg/npy.h"
@@ -29,51 +29,20 @@ typedef struct family_wish {
     operand operands[OPERANDS_MAX];
 } family_wish;
 
-static kofn_dtype
-dtype_of(const char *field)
-{
-    if (strncmp(field, "gfp:", 4) == 0)
-        return KOFN_U32;
-    return strcmp(field, "f64") == 0 ? KOFN_F64 : strcmp(field, "f32") == 0 ? KOFN_F32 : KOFN_U8;
-}
-
-static void
-store(void *stored, kofn_dtype dtype, size_t at, double number)
-{
-    if (dtype == KOFN_F64)
-        ((double *)stored)[at] = number;
-    else if (dtype == KOFN_F32)
-        ((float *)stored)[at] = (float)number;
-    else if (dtype == KOFN_U8)
-        ((unsigned char *)stored)[at] = (unsigned char)number;
-    else
-        ((uint32_t *)stored)[at] = (uint32_t)number;
-}
-
-static double
-load(const void *stored, kofn_dtype dtype, size_t at)
-{
-    if (dtype == KOFN_F64)
-        return ((const double *)stored)[at];
-    if (dtype == KOFN_F32)
-        return (double)((const float *)stored)[at];
-    return dtype == KOFN_U8 ? ((const unsigned char *)stored)[at] : ((const uint32_t *)stored)[at];
-}
-
 static void
 make_operand(operand *o, const char *field, kofn_rng *rng)
 {
-    const kofn_dtype dtype = dtype_of(field);
-    const uint64_t q = dtype == KOFN_U32 ? strtoull(field + 4, NULL, 10) : 256;
+    const kofn_dtype dtype = reference_dtype(field);
+    const uint64_t q = reference_order(field);
     o->numbers = calloc(o->rows * o->cols + 1, sizeof(double));
     o->stored = calloc(o->rows * o->cols + 1, sizeof(double));
     for (size_t i = 0; i < o->rows; i++)
         for (size_t j = 0; j < o->cols; j++) {
-            const double number = dtype == KOFN_F64 || dtype == KOFN_F32
-                                      ? (double)(float)(2 * kofn_rng_unit(rng) - 1)
-                                      : (double)kofn_rng_below(rng, q);
+            const double number = q == 0 ? (double)(float)(2 * kofn_rng_unit(rng) - 1)
+                                         : (double)kofn_rng_below(rng, q);
             o->numbers[i * o->cols + j] = number;
-            store(o->stored, dtype, o->transposed ? j * o->rows + i : i * o->cols + j, number);
+            reference_store(o->stored, dtype, o->transposed ? j * o->rows + i : i * o->cols + j,
+                            number);
         }
 }
 
@@ -90,7 +59,7 @@ static kofn_matrix
 view(const operand *o, const char *field)
 {
     return (kofn_matrix){.data = o->stored,
-                         .dtype = dtype_of(field),
+                         .dtype = reference_dtype(field),
                          .rows = o->transposed ? o->cols : o->rows,
                          .cols = o->transposed ? o->rows : o->cols,
                          .transposed = o->transposed};
@@ -99,25 +68,13 @@ view(const operand *o, const char *field)
 /* ---- products ---------------------------------------------------------------------------------- */
 
 static double
-times(const char *field, double a, double b)
-{
-    if (dtype_of(field) == KOFN_U32)
-        return (double)((uint64_t)a * (uint64_t)b % strtoull(field + 4, NULL, 10));
-    if (dtype_of(field) != KOFN_U8)
-        return a * b;
-    unsigned product = 0, x = (unsigned)a;
-    for (unsigned y = (unsigned)b; y; y >>= 1, x = x & 0x80 ? (x << 1) ^ 0x11d : x << 1)
-        product ^= y & 1 ? x : 0;
-    return product;
-}
-
-static double
 expected(const family_wish *w, size_t row, size_t col)
 {
     double product = 1;
     for (size_t i = w->count; i-- > 0;) {
         const operand *o = &w->operands[i];
-        product = times(w->field, o->numbers[row % o->rows * o->cols + col % o->cols], product);
+        product = reference_multiply(w->field, o->numbers[row % o->rows * o->cols + col % o->cols],
+                                     product);
         row /= o->rows;
         col /= o->cols;
     }
@@ -129,7 +86,7 @@ expected(const family_wish *w, size_t row, size_t col)
 static void
 assert_outer(const family_wish *w, const kofn_matrix *c, const kofn_account *account)
 {
-    const kofn_dtype dtype = dtype_of(w->field);
+    const kofn_dtype dtype = reference_dtype(w->field);
     const double epsilon = dtype == KOFN_F64 ? 0x1p-53 : dtype == KOFN_F32 ? 0x1p-24 : 0;
     const double bound = 8 * (account->amplification + 1) * (double)(w->count + 2) * epsilon;
     size_t rows = 1, cols = 1;
@@ -143,7 +100,8 @@ assert_outer(const family_wish *w, const kofn_matrix *c, const kofn_account *acc
     double worst = 0;
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < cols; j++)
-            worst = fmax(worst, fabs(load(c->data, dtype, i * cols + j) - expected(w, i, j)));
+            worst =
+                fmax(worst, fabs(reference_load(c->data, dtype, i * cols + j) - expected(w, i, j)));
     assert_at_most(worst, bound);
     assert_true(account->outer);
     assert_int_equal(account->rows, rows);
@@ -464,7 +422,7 @@ assert_written(cluster *c, const char *name, const family_wish *w, size_t rows, 
     assert_int_equal(npy.mat.cols, cols);
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < cols; j++)
-            assert_true(load(npy.mat.data, KOFN_U32, i * cols + j) == expected(w, i, j));
+            assert_true(reference_load(npy.mat.data, KOFN_U32, i * cols + j) == expected(w, i, j));
     kofn_mat_fini(&npy.mat);
 }
 

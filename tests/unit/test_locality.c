@@ -174,6 +174,98 @@ degrees_are_what_theorem_1_says(void **state)
                 }
 }
 
+/* Answers in some order, leaving out what is said not to help: the others do it, and of a group that has
+ * what it gives nothing more is wanted. */
+static void
+check_help(kofn_code *code, kofn_rng *rng, size_t *left_out)
+{
+    kofn_error error;
+    size_t order[64], rest[64], count = 0;
+    kofn_decoder *d;
+    assert_ok(kofn_decoder_new(code, INFINITY, &d, &error));
+    for (size_t i = 0; i < code->tasks; i++)
+        order[i] = i;
+    shuffle(rng, order, code->tasks);
+    for (size_t i = 0; i < code->tasks && kofn_decoder_get_state(d) == KOFN_DECODE_NOT_YET; i++) {
+        count = 0;
+        for (size_t task = 0; task < code->tasks; task++)
+            if (kofn_decoder_has(d, task) || kofn_decoder_would_help(d, task))
+                rest[count++] = task;
+        assert_true(brute_suffices(code, rest, count));
+        if (kofn_decoder_would_help(d, order[i]))
+            assert_ok(kofn_decoder_add(d, order[i], &error));
+        else
+            ++*left_out;
+    }
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+    kofn_decoder_destroy(&d);
+}
+
+static void
+tasks_of_groups_that_are_complete_do_not_help(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"f64", "gf256", "gfp:5"};
+    kofn_error error;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(4), 3);
+    for (size_t n = 0; n < 3; n++) {
+        const kofn_field *f = new_field(names[n]);
+        size_t left_out = 0;
+        for (size_t i = 0; i < 200; i++) {
+            brute_batch b;
+            kofn_grouping g;
+            draw_batch(&b, f, i % 3, 4 + kofn_rng_below(&rng, 7), &rng);
+            kofn_batch *batch = new_brute_batch(&b);
+            if (!batch)
+                continue;
+            const kofn_grouping_params params = {
+                .batch = batch, .field = f, .exact = KOFN_GROUPING_EXACT};
+            assert_ok(kofn_grouping_init(&g, &params, 1, &error));
+            kofn_code *code = build(batch, f, KOFN_GROUPING_AUTO, i % 2, g.tasks);
+            kofn_grouping_fini(&g);
+            check_help(code, &rng, &left_out);
+            kofn_code_destroy(&code);
+            kofn_batch_destroy(&batch);
+        }
+        print_message("%s: %zu tasks were not wanted\n", names[n], left_out);
+        assert_in_range(left_out, 8, 10000);
+        kofn_field_destroy(&f);
+    }
+}
+
+/* Two pairs of one star, and one that has nothing to do with them: its third copy is not wanted when
+ * the first is there, nor the star's mixture when both pairs are. */
+static void
+groups_are_complete_when_they_have_what_they_give(void **state)
+{
+    (void)state;
+    kofn_error error;
+    brute_batch b;
+    kofn_decoder *d;
+    write_pairs(&b, kofn_field_find("f64"), "00 01 12", false);
+    kofn_batch *batch = new_brute_batch(&b);
+    kofn_code *code = build(batch, b.field, KOFN_GROUPING_AUTO, true, 5);
+    assert_int_equal(code->groups, 2);
+    for (size_t task = 0; task < 5; task++) // pairs first, then mixtures and copies in turn
+        assert_int_equal(kofn_code_get_group(code, task), ((size_t[]){0, 0, 1, 0, 1})[task]);
+    assert_int_equal(kofn_code_get_group_threshold(code, 0), 2);
+    assert_int_equal(kofn_code_get_group_threshold(code, 1), 1);
+    assert_int_equal(kofn_code_next_of_group(code, 0, 2), 3);
+    assert_int_equal(kofn_code_next_of_group(code, 0, 4), SIZE_MAX);
+    assert_ok(kofn_decoder_new(code, 0, &d, &error));
+    assert_ok(kofn_decoder_add(d, 4, &error));
+    assert_false(kofn_decoder_would_help(d, 2));
+    assert_true(kofn_decoder_would_help(d, 3));
+    assert_ok(kofn_decoder_add(d, 3, &error));
+    assert_true(kofn_decoder_would_help(d, 0));
+    assert_true(kofn_decoder_would_suffice(d, (size_t[]){1}, 1));
+    assert_false(kofn_decoder_would_suffice(d, (size_t[]){2}, 1));
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&code);
+    kofn_batch_destroy(&batch);
+}
+
 int
 main(void)
 {
@@ -181,6 +273,8 @@ main(void)
         cmocka_unit_test(degrees_are_what_theorem_1_says),
         cmocka_unit_test(every_loss_that_is_promised_decodes_in_the_reals),
         cmocka_unit_test(every_loss_that_is_promised_decodes_in_finite_fields),
+        cmocka_unit_test(tasks_of_groups_that_are_complete_do_not_help),
+        cmocka_unit_test(groups_are_complete_when_they_have_what_they_give),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -253,6 +253,45 @@ configured_defaults_count_together_or_not_at_all(void **state)
     assert_int_equal(named.need, 4);     // its parts are not of the rounds
 }
 
+/* Polynomials over gf16 have 15 points, over gf256 255. Rows: of dip P (T + need / P), of idip up to
+ * need - 1 + P. */
+static void
+over_a_small_field_what_is_open_is_chosen_to_fit(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    const struct {
+        kofn_msg_open_stream asked;
+        uint64_t delay, parts;
+    } cases[] = {
+        {{.scheme = "dip", .slots = 5, .field = "gf256"}, 3, 16}, // 35 rows
+        {{.scheme = "dip", .slots = 5, .field = "gf16"}, 1, 8},   // 15
+        {{.scheme = "dip", .slots = 5, .field = "gf16", .code = {.x = 2, .y = 5}}, 1, 10},
+        {{.scheme = "dip", .slots = 5, .field = "gf16", .delay = 2}, 2, 5},
+        {{.scheme = "dip", .slots = 50, .field = "gf256"}, 2, 147},
+        {{.scheme = "idip", .slots = 5, .field = "gf16"}, 2, 12},
+        {{.scheme = "idip", .slots = 5, .field = "gf16", .delay = 3}, 3, 11},
+        {{.scheme = "idip_burst", .slots = 6, .burst = 2, .field = "gf16"}, 1, 10},
+        {{.scheme = "polynomial", .slots = 15, .field = "gf16"}, 0, 14},
+        {{.scheme = "uncoded", .slots = 20, .field = "gf16"}, 0, 20},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const kofn_msg_stream stream = open_stream(client, &cases[i].asked);
+        assert_int_equal(stream.delay, cases[i].delay);
+        assert_int_equal(stream.need, cases[i].parts);
+    }
+    const kofn_msg_open_stream wrong[] = {
+        {.scheme = "dip", .slots = 5, .field = "gf16", .delay = 3},
+        {.scheme = "dip", .slots = 16, .field = "gf16"},
+        {.scheme = "polynomial", .slots = 16, .field = "gf16"},
+        {.scheme = "idip", .slots = 5, .field = "gf16", .code = {.x = 4, .y = 4}},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_not_opened(client, &wrong[i], KOFN_INVALID_ARGUMENT,
+                          "field gf16 has only 15 points");
+}
+
 static void
 what_contradicts_itself_is_refused_with_the_equation(void **state)
 {
@@ -1333,6 +1372,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(what_is_left_open_follows_from_the_rest_and_is_told),
         T(configured_defaults_count_together_or_not_at_all),
+        T(over_a_small_field_what_is_open_is_chosen_to_fit),
         T(what_contradicts_itself_is_refused_with_the_equation),
         T(streams_are_limited_for_each_client_and_for_all),
         T(streams_that_open_together_count_too),

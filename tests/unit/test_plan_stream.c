@@ -4,6 +4,8 @@
 #include "master/sim/plan_stream.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static kofn_stream_query
@@ -66,6 +68,27 @@ harsh_stragglers_are_answered_as_the_paper_does(void **state)
     assert_at_most(polynomial, find(&plan, KOFN_SCHEME_UNCODED)->time);
     assert_true(is_of(&plan.rows[0], KOFN_SCHEME_DIP));
     assert_memory_equal(plan.verdict, "Coding pays: dip", 16);
+    kofn_stream_plan_fini(&plan);
+}
+
+/* As they are printed, to three digits: rows of one number stand in another order, uncoded first. */
+static void
+rows_look_sorted_where_three_digits_are_printed(void **state)
+{
+    (void)state;
+    kofn_stream_query q = query_of(4, "iid:delta=0.3,slowdown=5", 8);
+    q.limit = 32;
+    kofn_stream_plan plan = make(&q);
+    char text[2][32];
+    for (size_t i = 0; i < plan.count; i++) {
+        (void)snprintf(text[i % 2], sizeof text[0], "%.3g", plan.rows[i].time);
+        if (i == 0)
+            continue;
+        const double before = strtod(text[(i + 1) % 2], NULL), after = strtod(text[i % 2], NULL);
+        if (before > after || (before == after && plan.rows[i - 1].coded && !plan.rows[i].coded))
+            fail_msg("row %zu has %s, row %zu behind it %s", i, text[(i + 1) % 2], i + 1,
+                     text[i % 2]);
+    }
     kofn_stream_plan_fini(&plan);
 }
 
@@ -337,6 +360,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(harsh_stragglers_are_answered_as_the_paper_does),
+        cmocka_unit_test(rows_look_sorted_where_three_digits_are_printed),
         cmocka_unit_test(without_stragglers_coding_does_not_pay),
         cmocka_unit_test(one_worker_cannot_be_helped),
         cmocka_unit_test(a_worker_that_is_always_slow_is_done_without),

@@ -372,6 +372,8 @@ take_actions(world *w)
         case KOFN_ACTION_FAIL:
             check_fail(w, &a);
             break;
+        case KOFN_ACTION_RECODE:
+            fail_msg("a stream's job has no second stage");
         }
     }
     look_at_streams(w);

@@ -1,7 +1,7 @@
 # RESULTS.md from its template and the CSV files: every number of the text is looked up, so that text
 # and files cannot disagree. What is not there is an error.
 #
-#   KEY=VALUE awk -f report.awk counts.csv decode.csv ... RESULTS.in.md
+#   KEY=VALUE awk -f ../words.awk -f report.awk counts.csv decode.csv ... RESULTS.in.md
 #
 # A VALUE is a number or FILE:KEYS:COLUMN, as decode:2x2:16:nonzero:0:exact; a file's first columns are
 # its keys, as many as `keys` below says.
@@ -14,12 +14,6 @@
 #   {{ahead SETTING EPSILON}}      for which p entangled polynomials need fewer workers
 #   {{table NAME ...}}             see the functions
 #   {{var KEY}}                    from the environment
-
-function fail(text) {
-    print "report.awk: " text >"/dev/stderr"
-    failed = 1
-    exit 1
-}
 
 function value(text) {
     if (text ~ /^-?[0-9.]+(e[+-]?[0-9]+)?$/)
@@ -66,20 +60,6 @@ function term(word, first, last, i, result, other) {
             fail("what is '" word[i] "'?")
     }
     return result
-}
-
-function compare(word, count, op, left, right) {
-    left = term(word, 1, op - 1)
-    right = term(word, op + 1, count)
-    if (word[op] == "<" && left < right || word[op] == "<=" && left <= right ||
-        word[op] == ">" && left > right || word[op] == ">=" && left >= right)
-        return "yes"
-    return "**no**"
-}
-
-function near(one, other, tolerance, distance) {
-    distance = value(one) - value(other)
-    return (distance < 0 ? -distance : distance) <= tolerance ? "yes" : "**no**"
 }
 
 function worst(file, column, start, i, number, most) {
@@ -339,14 +319,5 @@ is_data {
     next
 }
 {
-    line = ""
-    while (match($0, /\{\{[^}]*\}\}/)) {
-        line = line substr($0, 1, RSTART - 1) expand(substr($0, RSTART + 2, RLENGTH - 4))
-        $0 = substr($0, RSTART + RLENGTH)
-    }
-    print line $0
-}
-END {
-    if (failed)
-        exit 1
+    print fill_in($0)
 }

@@ -15,7 +15,7 @@
  * Runs of the same regression: on one core by BLAS alone; with X sent in each product; with X
  * stored, and with two workers killed halfway; with eps_matdot for Z.
  */
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "bench/papers/eps-approx/regression.h"
 #include "common/linalg/blas.h"
 #include "tests/integration/cluster.h"
@@ -47,15 +47,6 @@ typedef struct run {
     uint64_t blocks_reused, answers[2]; // answers used in each product, over all iterations
     regression_accuracy accuracy;
 } run;
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 static kofn_product_options
 options_new(const char *family, const char *partition)

@@ -1,7 +1,7 @@
 # RESULTS.md from its template and the CSV files: every number of the text is looked up, so that text
 # and files cannot disagree. What is not there is an error.
 #
-#   iterations=40000 KEY=VALUE awk -f report.awk paper.csv authors.csv fig1.csv reuse.csv runs.csv [cluster.csv] RESULTS.in.md
+#   iterations=40000 KEY=VALUE awk -f ../words.awk -f report.awk paper.csv authors.csv fig1.csv reuse.csv runs.csv [cluster.csv] RESULTS.in.md
 #
 # A VALUE is a number or one of
 #   fig:FIGURE:FAMILY:GAMMA:DECODER:ANSWERS          error of figure 1, the median over the draws
@@ -20,12 +20,6 @@
 #   {{tuned}}                        gamma of eps_matdot in figure 1
 #   {{folds}}                        that have all runs, and are what means are of
 #   {{var KEY}}                      from the environment
-
-function fail(text) {
-    print "report.awk: " text >"/dev/stderr"
-    failed = 1
-    exit 1
-}
 
 function value(text, part, kind) {
     if (text ~ /^-?[0-9.]+(e[+-]?[0-9]+)?$/)
@@ -56,24 +50,6 @@ function term(word, first, last) {
     if (last != first + 2 || word[first + 1] != "/")
         fail("what is '" word[first] " " word[first + 1] "'?")
     return value(word[first]) / value(word[last])
-}
-
-function compare(word, count, op, left, right) {
-    left = term(word, 1, op - 1)
-    right = term(word, op + 1, count)
-    if (left == "-" || right == "-")
-        return "not run"
-    if (word[op] == "<" && left < right || word[op] == "<=" && left <= right ||
-        word[op] == ">" && left > right || word[op] == ">=" && left >= right)
-        return "yes"
-    return "**no**"
-}
-
-function near(one, other, tolerance, distance) {
-    if (value(one) == "-")
-        return "not run"
-    distance = value(one) - value(other)
-    return (distance < 0 ? -distance : distance) <= tolerance ? "yes" : "**no**"
 }
 
 function accuracy(cell) {
@@ -359,15 +335,7 @@ is_data {
     next
 }
 {
-    line = ""
-    while (match($0, /\{\{[^}]*\}\}/)) {
-        line = line substr($0, 1, RSTART - 1) expand(substr($0, RSTART + 2, RLENGTH - 4))
-        $0 = substr($0, RSTART + RLENGTH)
-    }
+    line = fill_in($0)
     sub(/\n$/, "", line) # of tables
-    print line $0
-}
-END {
-    if (failed)
-        exit 1
+    print line
 }

@@ -1,7 +1,7 @@
 # RESULTS.md from its template and the CSV files: every number of the text is looked up, so that text
 # and files cannot disagree. What is not there is an error.
 #
-#   KEY=VALUE awk -f report.awk fig1_10.csv ... RESULTS.in.md
+#   KEY=VALUE awk -f ../words.awk -f report.awk fig1_10.csv ... RESULTS.in.md
 #
 # A VALUE is COLUMN:FIGURE:X:CODE:DECODER, as mean:fig1_10:9:orthopoly:paper, or a number.
 #   {{VALUE}}                        the value
@@ -13,12 +13,6 @@
 #   {{from COLUMN FIGURE CODE CODE}} from which x on the first code's column is above the second's
 #   {{sum COLUMN FIGURE CODE DECODER}}
 #   {{var KEY}}                      from the environment
-
-function fail(text) {
-    print "report.awk: " text >"/dev/stderr"
-    failed = 1
-    exit 1
-}
 
 function lookup(name, figure, x, code, decoder) {
     if (!((figure, x, code, decoder, name) in at))
@@ -55,15 +49,6 @@ function term(word, first, last) {
     if (last != first + 2 || word[first + 1] != "/")
         fail("what is '" word[first] " " word[first + 1] "'?")
     return value(word[first]) / value(word[last])
-}
-
-function compare(word, count, op, left, right) {
-    left = term(word, 1, op - 1)
-    right = term(word, op + 1, count)
-    if (word[op] == "<" && left < right || word[op] == "<=" && left <= right ||
-        word[op] == ">" && left > right || word[op] == ">=" && left >= right)
-        return "yes"
-    return "**no**"
 }
 
 function in_order(column, figure, x, p, o, n, s) {
@@ -161,14 +146,5 @@ is_data {
     next
 }
 {
-    line = ""
-    while (match($0, /\{\{[^}]*\}\}/)) {
-        line = line substr($0, 1, RSTART - 1) expand(substr($0, RSTART + 2, RLENGTH - 4))
-        $0 = substr($0, RSTART + RLENGTH)
-    }
-    print line $0
-}
-END {
-    if (failed)
-        exit 1
+    print fill_in($0)
 }

@@ -1,5 +1,5 @@
 #include "bench/papers/rkrp/trial.h"
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "common/code/decoder.h"
 #include "common/code/orthopoly.h"
 #include "common/code/polynomial.h"
@@ -22,15 +22,6 @@ typedef struct trial {
     bool *known;   // [k] elements of u that a plain task gives
     size_t open;   // those that none gives
 } trial;
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 const char *
 rival_name(rival r)

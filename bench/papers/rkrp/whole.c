@@ -1,5 +1,5 @@
 #include "bench/papers/rkrp/whole.h"
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "common/code/coding.h"
 #include "common/linalg/multiply.h"
 
@@ -7,15 +7,6 @@
 #include <stdlib.h>
 
 enum { BLOCK = 20, INNER = 200 };
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 /* Its elements are freed by matrix_fini. */
 static kofn_bands

@@ -14,7 +14,7 @@
  * luck chose. *_daemon: with the same parameters through the daemon's scheduler (master/sim), which takes
  * mini-tasks of a job off all lists as soon as its answers suffice.
  */
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "bench/papers/sequential/formula.h"
 #include "bench/papers/sequential/race.h"
 #include "common/code/straggler.h"
@@ -48,15 +48,6 @@ typedef struct choice {
 } choice;
 
 enum { KEPT = 5, CHOICES_MAX = 1024, FAR = KOFN_DELAY_MAX, FOREVER = 1000 };
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 typedef struct pattern {
     kofn_straggler *model;

@@ -19,7 +19,7 @@
  * mild.csv   rate, slowdown, scheme; x y and the parameter; mean time of a job, 99th percentile from its
  *            begin to its end, in times of an undisturbed uncoded one; load of a worker, likewise.
  */
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "master/sim/simulate.h"
 
 #include <getopt.h>
@@ -52,15 +52,6 @@ typedef struct contender {
     kofn_scheme rounds;
     size_t (*list)(choice *choices);
 } contender;
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 static size_t
 list_uncoded(choice *choices)

@@ -1,7 +1,7 @@
 # RESULTS.md from its template and the CSV files: every number of the text is looked up, so that text
 # and files cannot disagree. What is not there is an error.
 #
-#   KEY=VALUE awk -f report.awk fig1.csv agree.csv ... RESULTS.in.md
+#   KEY=VALUE awk -f ../words.awk -f report.awk fig1.csv agree.csv ... RESULTS.in.md
 #
 # A VALUE is FILE:COLUMN:KEY:KEY..., as fig1:time:a:0.300:dip, the keys being the file's first columns
 # (how many: below); or a number. Of a part that was not run ("-") nothing is said.
@@ -42,12 +42,6 @@ BEGIN {
     window["b"] = 5
 }
 
-function fail(text) {
-    print "report.awk: " text >"/dev/stderr"
-    failed = 1
-    exit 1
-}
-
 function value(text, part, file, column, rest) {
     if (text ~ /^-?[0-9.]+(e[+-]?[0-9]+)?$/)
         return text + 0
@@ -79,15 +73,6 @@ function term(word, first, last, above, under) {
         fail("what is '" word[first] " " word[first + 1] "'?")
     under = value(word[last])
     return above == "-" || under == "-" ? "-" : above / under
-}
-
-function compare(word, count, op, left, right) {
-    left = term(word, 1, op - 1)
-    right = term(word, op + 1, count)
-    if (left == "-" || right == "-")
-        return "not run"
-    return word[op] == "<" && left < right || word[op] == "<=" && left <= right ||
-        word[op] == ">" && left > right || word[op] == ">=" && left >= right ? "yes" : "**no**"
 }
 
 function less(one, other) {
@@ -432,14 +417,5 @@ is_data {
     next
 }
 {
-    line = ""
-    while (match($0, /\{\{[^}]*\}\}/)) {
-        line = line substr($0, 1, RSTART - 1) expand(substr($0, RSTART + 2, RLENGTH - 4))
-        $0 = substr($0, RSTART + RLENGTH)
-    }
-    print line $0
-}
-END {
-    if (failed)
-        exit 1
+    print fill_in($0)
 }

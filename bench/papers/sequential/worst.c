@@ -11,7 +11,7 @@
  *               least worst-case load.
  * Large ones    one random pattern of `rounds` rounds (straggler.h).
  */
-#include "bench/bench.h"
+#include "bench/must.h"
 #include "bench/papers/sequential/race.h"
 #include "common/code/straggler.h"
 
@@ -49,15 +49,6 @@ typedef struct hunt {
     setting *settings;
     size_t count, patterns;
 } hunt;
-
-static kofn_error error;
-
-static void
-must(kofn_status status)
-{
-    if (status != KOFN_OK)
-        bench_die("%s", error.text);
-}
 
 static void
 draw_mask(void *context, uint64_t round, double *ret_factors)
