@@ -45,12 +45,17 @@ typedef enum kofn_finding {
     KOFN_FINDING_UNKNOWN, // nothing can be said: operands that are not finite, or overflow
 } kofn_finding;
 
-/* Secrets and halves for this job. `a` and `b` are not needed any more afterwards; coding's code is
+typedef struct kofn_freivalds_operand { // as it is stored
+    const kofn_bands *dense;
+    const kofn_csr *csr; // checked; NULL: it is dense. Blocks are made dense one after another
+} kofn_freivalds_operand;
+
+/* Secrets and halves for this job. The operands are not needed any more afterwards; coding's code is
  * ref'd. FAILED_PRECONDITION: an outer product. INVALID_ARGUMENT: shape or dtype of an operand.
  * RESOURCE_EXHAUSTED: no memory. */
-KOFN_MUST_CHECK kofn_status kofn_freivalds_new(const kofn_coding *coding, const kofn_bands *a,
-                                               const kofn_bands *b, kofn_freivalds **ret_freivalds,
-                                               kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_freivalds_new(const kofn_coding *coding,
+                                               const kofn_freivalds_operand operands[2],
+                                               kofn_freivalds **ret_freivalds, kofn_error *err);
 /* What it takes of memory, about. */
 size_t kofn_freivalds_count_bytes(const kofn_coding *coding);
 void kofn_freivalds_destroy(kofn_freivalds **freivalds_p); // accepts NULL
