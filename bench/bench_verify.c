@@ -1,5 +1,5 @@
-/* What it costs to check an answer: kofn_freivalds_check against memcpy of the answer's bytes, and the
- * halves of the operands against memcpy of those.
+/* What it costs to check an answer: kofn_freivalds_check against memcpy of the answer's bytes, and
+ * the halves of the operands against memcpy of those.
  *
  * verify.F.check     time of a check over that of copying the answer
  * verify.F.operands  time of what is made once for a job over that of copying A and B

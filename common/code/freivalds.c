@@ -1,5 +1,6 @@
-/* The tolerance, with P = (sum_a |E_A[i, a]| |A_a|) (sum_b |E_B[i, b]| |B_b|), which is at least what
- * |C~|, and all sums on the way to it, can be; g = 11, GROW = g^2; s, r what |S|, |R| are at most:
+/* The tolerance, with P = (sum_a |E_A[i, a]| |A_a|) (sum_b |E_B[i, b]| |B_b|), which is at least
+ * what |C~|, and all sums on the way to it, can be; g = 11, GROW = g^2; s, r what |S|, |R| are at
+ * most:
  *
  *     honest rounding of C~      g^2 noise P               S and R do not depend on it
  *     of S^T C~ R                kofn_projection_get_noise (1 + noise) P

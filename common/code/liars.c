@@ -394,7 +394,8 @@ note_set(outcome *o, const size_t *set, size_t count)
     o->in_all = kept;
 }
 
-/* Sets of one size, of the listed answers. Those that contain the first that explains say nothing. */
+/* Sets of one size, of the listed answers. Those that contain the first that explains say
+ * nothing. */
 static void
 try_size(const search *s, size_t size, const size_t *list, size_t listed, outcome *o)
 {
@@ -431,8 +432,8 @@ try_sets(const search *s, outcome *o, kofn_error *err)
 
 /* ---- what may still be wrong ----------------------------------------------------------------- */
 
-/* The smallest singular value of the set's columns of H, those of `out` taken out of the others first:
- * at least this of any lie of these answers is seen, once `out` are left out. */
+/* The smallest singular value of the set's columns of H, those of `out` taken out of the others
+ * first: at least this of any lie of these answers is seen, once `out` are left out. */
 static double
 measure_set(const search *s, const size_t *set, size_t size, const size_t *out, size_t outs)
 {
@@ -505,8 +506,8 @@ are_finite(const kofn_liars_answers *a)
            (1 + a->norm[0]) * (1 + a->norm[1]) < DBL_MAX / spread;
 }
 
-/* No honest answer's sums are larger: what is, need not be searched for, nor have its rounding drown
- * what others did. */
+/* No honest answer's sums are larger: what is, need not be searched for, nor have its rounding
+ * drown what others did. */
 static bool
 is_possible(const kofn_liars_answers *a, size_t answer)
 {

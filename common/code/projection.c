@@ -293,7 +293,8 @@ sum_rows(const kofn_projection *p, const secret *s, const kofn_block *block, siz
     }
 }
 
-/* ret [rows, l] += block secret, rows [first, first + rows) of the block, columns [at, at + len). */
+/* ret [rows, l] += block secret, rows [first, first + rows) of the block, columns [at, at +
+ * len). */
 static void
 sum_cols(const kofn_projection *p, const secret *s, const kofn_block *block, size_t first,
          size_t rows, size_t at, size_t len, const room *r, unsigned char *ret)

@@ -155,7 +155,8 @@ two_liars_are_found_by_checks(void **state)
     check_one_by_one(state, 2);
 }
 
-/* As many workers as answers are taken, k + 2 b. Lies come first: a product of the first k is wrong. */
+/* As many workers as answers are taken, k + 2 b. Lies come first: a product of the first k is
+ * wrong. */
 static void
 check_by_parity(void **state, uint64_t liars)
 {
