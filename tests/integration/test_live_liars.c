@@ -205,6 +205,19 @@ too_few_tasks_for_parity_are_refused_with_the_equation(void **state)
     end(&s);
 }
 
+/* The master leaves room in a code that it chooses. */
+static void
+a_code_that_is_left_open_has_tasks_for_parity(void **state)
+{
+    scene s = begin(state, "liars: 2\n", "", 6, 0);
+    s.options = test_options("oneshot", NULL);
+    const kofn_account account = multiply(&s, "parity", 0, 0);
+    assert_int_equal(account.enough, account.threshold + 4);
+    assert_true(account.tasks >= account.enough);
+    assert_int_equal(account.refuted, 0);
+    end(&s);
+}
+
 /* Three liars where one was allowed for: no product at all, and nobody is accused. */
 static void
 more_liars_than_parity_looks_for_are_an_error(void **state)
@@ -447,6 +460,7 @@ main(void)
         cmocka_unit_test_teardown(two_liars_are_found_by_parity, cluster_teardown),
         cmocka_unit_test_teardown(too_few_tasks_for_parity_are_refused_with_the_equation,
                                   cluster_teardown),
+        cmocka_unit_test_teardown(a_code_that_is_left_open_has_tasks_for_parity, cluster_teardown),
         cmocka_unit_test_teardown(more_liars_than_parity_looks_for_are_an_error, cluster_teardown),
         cmocka_unit_test_teardown(a_liar_that_comes_again_is_known, cluster_teardown),
         cmocka_unit_test_teardown(when_its_time_is_over_it_works_again, cluster_teardown),
