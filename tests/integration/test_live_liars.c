@@ -281,6 +281,42 @@ when_its_time_is_over_it_works_again(void **state)
     end(&s);
 }
 
+/* How it is verified is part of what a job that survives its master was ordered with. */
+static void
+a_job_that_survives_its_master_is_verified(void **state)
+{
+    kofn_error error;
+    kofn_result *result = NULL;
+    char job[KOFN_CLIENT_JOB_MAX];
+    cluster *c = cluster_new(state, CLUSTER_STORE);
+    cluster_start_master(c);
+    double *a = test_matrix(ROWS, INNER, 1), *b = test_matrix(INNER, COLS, 2);
+    const kofn_matrix left = test_view(a, ROWS, INNER), right = test_view(b, INNER, COLS);
+    kofn_product_options options = test_options("oneshot", "uncoded");
+    test_choose(&options, "partition", "3,1,1");
+    options.code.tasks = 3;
+    options.verify = "freivalds";
+    assert_ok(kofn_client_submit(cluster_get_client(c), &left, &right, &options, job, &error));
+    cluster_kill_master(c);
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, LIES);
+    while (!strstr(cluster_get_master_log(c), "worker_quarantined"))
+        ; // the test's own patience ends it
+    cluster_start_worker(c, 1, "");
+    const kofn_wait_options wait = {.timeout_ms = PATIENCE_S * 1000};
+    assert_ok(kofn_client_wait(cluster_get_client(c), job, &wait, &result, &error));
+    const kofn_account account = *kofn_result_get_account(result);
+    assert_string_equal(account.verify, "freivalds");
+    assert_int_equal(account.refuted, 1);
+    assert_string_equal(account.liars, "w0");
+    kofn_matrix product;
+    assert_ok(kofn_result_get_matrix(result, &product, &error));
+    assert_product(a, b, &product, INNER, 1);
+    kofn_result_destroy(&result);
+    free(a);
+    free(b);
+}
+
 /* Some of its operand is no number: its honest answers are none either. */
 static void
 answers_that_are_no_numbers_are_no_lies_where_operands_are_none(void **state)
@@ -464,6 +500,7 @@ main(void)
         cmocka_unit_test_teardown(more_liars_than_parity_looks_for_are_an_error, cluster_teardown),
         cmocka_unit_test_teardown(a_liar_that_comes_again_is_known, cluster_teardown),
         cmocka_unit_test_teardown(when_its_time_is_over_it_works_again, cluster_teardown),
+        cmocka_unit_test_teardown(a_job_that_survives_its_master_is_verified, cluster_teardown),
         cmocka_unit_test_teardown(answers_that_are_no_numbers_are_no_lies_where_operands_are_none,
                                   cluster_teardown),
         cmocka_unit_test_teardown(outer_products_are_verified_by_parity_alone, cluster_teardown),
