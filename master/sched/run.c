@@ -659,7 +659,7 @@ kofn_run_find_unsent(const kofn_run *run, size_t from, size_t *ret_task)
 bool
 kofn_run_would_help(const kofn_run *run, size_t task)
 {
-    return kofn_decoder_would_help(run->decoder, task);
+    return run->accept.liars > 0 || kofn_decoder_would_help(run->decoder, task);
 }
 
 bool

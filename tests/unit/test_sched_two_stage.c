@@ -447,6 +447,25 @@ where_rows_cannot_stand_in_for_others_copies_go_out(void **state)
     }
 }
 
+/* One of six may be wrong: four products, and two more at once; what is late is made up for as ever. */
+static void
+answers_that_check_others_are_of_the_first_stage(void **state)
+{
+    rig *r = *state;
+    r->accept.liars = 1;
+    join_many(r, 8);
+    add_products(r, 1, 6, 6);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5, send 1.5>6");
+    at(r, 10);
+    for (size_t task = 0; task < 5; task++)
+        answer(r, 1, task, task + 1);
+    assert_actions(r, "");
+    at(r, 20);
+    assert_actions(r, "send 1.6>7, send 1.7>8");
+    answer(r, 1, 7, 8);
+    assert_actions(r, "cancel 1.5>6, cancel 1.6>7, decode 1");
+}
+
 /* Random rows of GF(2), of which two that came do not span the product: another is sent, and another. */
 static void
 bad_luck_gets_further_rows(void **state)
@@ -748,6 +767,7 @@ main(void)
         stage_test(a_worker_alone_does_all_of_it),
         stage_test(a_job_whose_workers_are_all_stuck_ends_at_its_deadline),
         stage_test(where_rows_cannot_stand_in_for_others_copies_go_out),
+        stage_test(answers_that_check_others_are_of_the_first_stage),
         stage_test(bad_luck_gets_further_rows),
         stage_test(rows_are_made_for_the_pairs_that_are_late),
         stage_test(a_late_pair_is_an_answer_beside_the_rows_that_were_made),
