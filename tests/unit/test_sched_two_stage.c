@@ -736,6 +736,64 @@ rows_that_are_out_cannot_be_others(void **state)
     end_pairs(&p);
 }
 
+/* Late when the first is are those that will be within an eighth of that time, too: a single pair would be
+ * copied. */
+static void
+pairs_that_are_late_at_about_the_same_time_are_late_together(void **state)
+{
+    rig *r = *state;
+    pairs p;
+    join_many(r, 3);
+    add_pairs(r, &p.spec, &p.batch, &p.code);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    at(r, 2);
+    join(r, 4);
+    assert_actions(r, "send 1.3>4");
+    at(r, 6);
+    join(r, 5);
+    assert_actions(r, "send 1.4>5");
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 2, 3);
+    at(r, 16);
+    answer(r, 1, 4, 5); // 10 ms is the median
+    at(r, 19);
+    assert_actions(r, "");
+    at(r, 20);
+    assert_actions(r, "recode 1");
+    make_rows(r, &p.spec, &p.code, "1 3");
+    end_pairs(&p);
+}
+
+/* 0 and 4, and then rows for 1 and 3, which nobody asks rows for. */
+static void
+rows_that_are_late_are_no_pairs_to_be_asked_for(void **state)
+{
+    rig *r = *state;
+    pairs p;
+    set_rule(r, 2, 0);
+    join_many(r, 14);
+    add_pairs(r, &p.spec, &p.batch, &p.code);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5");
+    at(r, 10);
+    answer(r, 1, 2, 3);
+    at(r, 15);
+    lose(r, 1);
+    lose(r, 5);
+    assert_actions(r, "send 1.4>6, send 1.0>7");
+    at(r, 20);
+    assert_actions(r, "recode 1");
+    make_rows(r, &p.spec, &p.code, "1 3");
+    assert_actions(r, "send 1.5>8, send 1.6>9, send 1.7>10, send 1.8>11");
+    at(r, 40);
+    assert_actions(r, "recode 1");
+    make_rows(r, &p.spec, &p.code, "0 4");
+    assert_actions(r, "send 1.9>12, send 1.10>13, send 1.11>14, send 1.12>3");
+    join_many_from(r, 15, 16);
+    assert_actions(r, "copy 1.5>15, copy 1.6>16");
+    end_pairs(&p);
+}
+
 static void
 where_no_rows_are_made_the_late_pairs_are_copied(void **state)
 {
@@ -898,6 +956,8 @@ main(void)
         stage_test(what_is_late_while_rows_are_made_waits_for_them),
         stage_test(a_pair_that_is_lost_while_rows_are_made_is_not_asked_for),
         stage_test(rows_that_are_out_cannot_be_others),
+        stage_test(pairs_that_are_late_at_about_the_same_time_are_late_together),
+        stage_test(rows_that_are_late_are_no_pairs_to_be_asked_for),
         stage_test(where_no_rows_are_made_the_late_pairs_are_copied),
         stage_test(a_code_that_is_not_the_jobs_is_refused_and_copies_go_out),
         stage_test(a_single_late_pair_is_copied_at_once),
