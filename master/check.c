@@ -144,6 +144,10 @@ kofn_job_check(kofn_job *job)
 {
     kofn_error err;
     bool look[KOFN_OPERANDS_MAX] = {false};
+    if (kofn_sparse_is_any(&job->sparse)) { // with what else is to be known of them: kofn_job_cut
+        kofn_job_begin(job);
+        return;
+    }
     if (job->parts) { // any integer will do; how large they are is asked
         kofn_job_scan(job);
         return;
