@@ -9,6 +9,7 @@
 #include "common/linalg/npy.h"
 
 #include <math.h>
+#include <unistd.h>
 
 enum { PAIRS_MAX = 16 };
 
@@ -17,7 +18,7 @@ static kofn_error error;
 /* ---- pairs ------------------------------------------------------------------------------------- */
 
 typedef struct wish {
-    const char *field, *family, *policy;
+    const char *field, *family, *policy, *verify;
     size_t count, rows, inner, cols;
     bool transposed[2];
     size_t distinct[2]; // blocks of X and of Y: pair i has those that are i modulo these; 0: count
@@ -200,6 +201,8 @@ options_of(const wish *w)
 {
     kofn_product_options options = test_options(w->policy, w->family);
     options.field = w->field;
+    options.verify = w->verify;
+    options.liars = w->verify && strcmp(w->verify, "parity") == 0;
     options.code.tasks = w->tasks;
     return options;
 }
@@ -343,6 +346,17 @@ large_blocks_come_out_of_the_callers_memory_as_they_are(void **state)
     }
     assert_fails(kofn_result_copy_rows(result, 2 * ROWS + 1, ROWS, product, 0, &error),
                  KOFN_OUT_OF_RANGE);
+    char there[CLUSTER_PATH_MAX], nowhere[CLUSTER_PATH_MAX];
+    cluster_get_path(c, "there.npy", there);
+    cluster_get_path(c, "nowhere.npy", nowhere);
+    kofn_result_file files[] = {
+        {.result = result, .first = COUNT * ROWS, .rows = 1, .path = nowhere},
+        {.result = result, .first = ROWS, .rows = ROWS, .path = there}};
+    kofn_results_write_npy(files, 2);
+    assert_int_equal(files[0].error.status, KOFN_OUT_OF_RANGE);
+    assert_int_equal(files[1].error.status, KOFN_OK);
+    assert_int_equal(access(nowhere, F_OK), -1);
+    assert_int_equal(access(there, F_OK), 0);
     assert_fails(kofn_result_copy_rows(result, 0, 1, product, COLS - 1, &error),
                  KOFN_INVALID_ARGUMENT);
     kofn_result_destroy(&result);
@@ -420,6 +434,38 @@ products_are_right_though_workers_are_slow_and_killed(void **state)
         if (sum == 0)
             (void)cluster_teardown(state);
     }
+}
+
+/* A worker is late with all that it gets, so that backups and second stages have something to do. */
+static void
+every_policy_and_defence_takes_batches(void **state)
+{
+    static const char *const policies[] = {"oneshot", "speculative", "two_stage"};
+    static const char *const defences[] = {"none", "freivalds", "parity"};
+    cluster *c = cluster_new(state, "");
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(13), 0);
+    cluster_start_master(c);
+    for (size_t i = 0; i < 5; i++)
+        cluster_start_worker(c, i, i < 1 ? "inject:\n  sleep: 300ms\n" : "");
+    cluster_await_workers(c, 5);
+    for (size_t p = 0; p < sizeof policies / sizeof policies[0]; p++)
+        for (size_t d = 0; d < sizeof defences / sizeof defences[0]; d++)
+            for (size_t f = 0; f < FIELDS; f++) {
+                if (p == 2 && d == 2) // the first stage has no answers to spare
+                    continue;
+                const wish w = {.field = fields[f],
+                                .family = "lagrange",
+                                .policy = policies[p],
+                                .verify = defences[d],
+                                .count = 3,
+                                .rows = 8,
+                                .inner = 6,
+                                .cols = 5,
+                                .weights = (p + d + f) % 2 ? weights : NULL,
+                                .tasks = 9};
+                (void)run(c, &w, &rng);
+            }
 }
 
 static void
@@ -881,6 +927,7 @@ main(void)
         T(large_blocks_come_out_of_the_callers_memory_as_they_are),
         T(thousands_of_pairs_are_one_job),
         T(products_are_right_though_workers_are_slow_and_killed),
+        T(every_policy_and_defence_takes_batches),
         T(a_submitted_batch_outlives_its_master),
         T(hostile_batches_are_refused_and_harm_nobody),
         T(what_contradicts_a_batch_is_refused),
