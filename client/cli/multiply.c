@@ -362,7 +362,8 @@ run(arguments *args, int (*act)(const arguments *args, kofn_client *client))
 int
 cli_multiply(int argc, char **argv)
 {
-    arguments args = {.common.insists = true, .wants_output = true};
+    arguments args = {
+        .common.insists = true, .wants_output = true, .product = {.takes_sparse = true}};
     cli_parse(&multiply_argp, argc, argv, &args);
     return run(&args, multiply);
 }
@@ -378,7 +379,7 @@ cli_outer(int argc, char **argv)
 int
 cli_submit(int argc, char **argv)
 {
-    arguments args = {.common.insists = true};
+    arguments args = {.common.insists = true, .product = {.takes_sparse = true}};
     cli_parse(&submit_argp, argc, argv, &args);
     if (args.common.local) {
         (void)fprintf(stderr, "kofn submit: --local has no master that outlives this command; use "
