@@ -16,8 +16,8 @@ typedef struct wish {
     const char *field, *family, *partition, *verify;
     size_t rows, inner, cols;
     bool transposed[2], sparse[2];
-    size_t
-        patch; // blocks of so many elements in each direction hold something, one in three of them
+    uint64_t tasks;
+    size_t patch; // blocks of so many elements each way hold something, one in three of them
 } wish;
 
 typedef struct operand {
@@ -156,6 +156,7 @@ options_of(const wish *w)
     kofn_product_options options = test_options(NULL, w->family);
     options.field = w->field;
     options.verify = w->verify;
+    options.code.tasks = w->tasks;
     if (w->partition)
         test_choose(&options, "partition", w->partition);
     return options;
@@ -309,6 +310,7 @@ answers_are_verified_by_parity(void **state)
     const wish w = {.field = "f64",
                     .family = "lagrange",
                     .verify = "parity",
+                    .tasks = 16, // pairs: at most 4, of which 7 answers suffice
                     .partition = "2,2,1",
                     .rows = 12,
                     .inner = 12,
