@@ -176,9 +176,10 @@ static const struct argp multiply_argp = {
     .options = multiply_options,
     .parser = parse_multiply,
     .args_doc = "A.npy|@ID B.npy|@ID -o C.npy",
-    .doc = "Multiply two matrices on the master's workers.\v@ID is an operand that `kofn put` "
-           "stored (a "
-           "file of such a name is ./@ID). With --json the product's account goes to "
+    .doc = "Multiply two matrices on the master's workers.\vFiles may be .mtx as well, sparse "
+           "ones; products of their blocks that are zero are left out. @ID is an operand that "
+           "`kofn put` stored (a file of such a name is ./@ID). With --json the product's account "
+           "goes to "
            "standard output: status, code, tasks, answers used, seconds, error. Ctrl-C cancels the "
            "job.",
     .children = children,
