@@ -77,7 +77,7 @@ measure(const char *name, size_t n, size_t rounds)
         halves[i] = bench_now() - start;
         copies[i] = time_copy(&to, &a) + time_copy(&to, &b);
         start = bench_now();
-        must(kofn_freivalds_check(f, code->tasks - 1, &answer, &finding, NULL, &error));
+        must(kofn_freivalds_check(f, code, code->tasks - 1, &answer, &finding, NULL, &error));
         check[i] = bench_now() - start;
         copy[i] = time_copy(&to, &answer);
         kofn_freivalds_destroy(&f);

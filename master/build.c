@@ -1,3 +1,4 @@
+#include "common/code/staged.h"
 #include "common/linalg/outer.h"
 #include "master/integers.h"
 #include "master/jobs.h"
@@ -12,6 +13,7 @@ typedef struct build_item {
     kofn_job *job;
     kofn_code_spec spec;
     const kofn_field *field;
+    bool staged;
     kofn_code *code; // found before, or built
     bool built;
     kofn_error error;
@@ -106,6 +108,14 @@ kofn_job_run(kofn_job *job, kofn_code *code)
     kofn_jobs_act(job->master->jobs);
 }
 
+/* Its policy sends products as they are first, and makes tasks for what it misses then. */
+static bool
+is_staged(const kofn_job *job)
+{
+    const kofn_policy *policy = kofn_policy_find(job->policy);
+    return policy && policy->reserve == KOFN_RESERVE_STAGED;
+}
+
 static void
 build_run(kofn_coder_item *item)
 {
@@ -114,8 +124,8 @@ build_run(kofn_coder_item *item)
     kofn_coding coding;
     build->built = !build->code;
     if (build->built)
-        build->status =
-            kofn_code_spec_build(&build->spec, build->field, &build->code, &build->error);
+        build->status = (build->staged ? kofn_staged_build : kofn_code_spec_build)(
+            &build->spec, build->field, &build->code, &build->error);
     if (build->status)
         return;
     kofn_job_init_coding(job, build->code, &coding);
@@ -134,7 +144,7 @@ build_done(kofn_coder_item *item)
     if (!item->start_ns) // the pool was drained before it ran
         build->status = kofn_fail(&build->error, KOFN_UNAVAILABLE, "the master stopped");
     if (build->code && build->built && !job->batch) // it is the code of these pairs alone
-        kofn_jobs_keep_code(job->master->jobs, &build->spec, build->code);
+        kofn_jobs_keep_code(job->master->jobs, &build->spec, build->staged, build->code);
     if (!kofn_job_is_over(job) && build->status)
         kofn_job_break(job, &build->error);
     else if (!kofn_job_is_over(job))
@@ -159,6 +169,7 @@ build_code(kofn_job *job, kofn_code *known)
     build->item.done = build_done;
     build->job = job;
     build->spec = job->spec;
+    build->staged = is_staged(job);
     build->field = job->field;
     build->code = known ? kofn_code_ref(known) : NULL;
     job->items++;
@@ -169,9 +180,7 @@ static kofn_reserve_choice
 choose_reserve(const kofn_job *job)
 {
     const kofn_policy *policy = kofn_policy_find(job->policy);
-    if (!policy) // "auto"
-        return KOFN_RESERVE_LIKELY;
-    return policy->fresh ? KOFN_RESERVE_ALWAYS : KOFN_RESERVE_NONE;
+    return policy ? policy->reserve : KOFN_RESERVE_LIKELY; // "auto"
 }
 
 kofn_code_context
@@ -221,7 +230,10 @@ kofn_code_count_bytes(const kofn_code_spec *spec, bool known)
 static kofn_status
 charge_code(kofn_job *job, bool known, kofn_error *err)
 {
-    const size_t bytes = kofn_code_count_bytes(&job->spec, known);
+    kofn_code_spec spec = job->spec;
+    if (is_staged(job) && job->batch) // its products beside as many tasks
+        spec.reserve += job->batch->count;
+    const size_t bytes = kofn_code_count_bytes(&spec, known);
     bool never;
     kofn_status status = kofn_master_check_room(job->master, "the code of this job", job->charge,
                                                 bytes, &never, err);
@@ -249,8 +261,9 @@ kofn_job_prepare(kofn_job *job)
         kofn_job_split(job);
         return;
     }
-    kofn_code *code =
-        status || job->batch ? NULL : kofn_jobs_find_code(master->jobs, job->field, &job->spec);
+    kofn_code *code = status || job->batch ? NULL
+                                           : kofn_jobs_find_code(master->jobs, job->field,
+                                                                 &job->spec, is_staged(job));
     if (!status)
         status = charge_code(job, code != NULL, &err);
     if (status)

@@ -269,6 +269,7 @@ encode_done(kofn_coder_item *item)
         send_batch(batch);
     }
     destroy_batch(batch);
+    kofn_job_take_rows(job);
     kofn_job_leave(job); // not sooner: its operands were used
     if (job->state == KOFN_JOB_RUNNING)
         kofn_job_send(job);

@@ -17,6 +17,7 @@
  *     job.c        states, and what a record holds       build.c   PREPARING: its code
  *     check.c      PREPARING: its operands' elements     choose.c  PREPARING: which code
  *     encode.c     RUNNING: blocks for tasks             decode.c  DECODING: its product
+ *     recode.c     RUNNING: tasks for what is late
  *     account.c    what clients are told of it           accept.c  orders become jobs (jobs.h)
  *     durable.c    STORING, ENDING: to disk and back     keep.h    what is on disk, and how
  *     sparse.c     PREPARING: what is not zero of sparse operands (sparse.h)
@@ -118,6 +119,7 @@ typedef struct kofn_job_times {
 enum { KOFN_CHECK_AT_ONCE = 64 << 10 };
 
 typedef struct kofn_queued_task kofn_queued_task; // a task that waits to be encoded
+typedef struct kofn_recode kofn_recode;           // tasks that are being made
 typedef struct kofn_parts kofn_parts;             // integers.h
 typedef struct kofn_stream kofn_stream;           // streams.h
 
@@ -167,6 +169,7 @@ struct kofn_job {
     size_t blocks_reused; // coded blocks sent that another job had made
     size_t blocks_spared; // and those not sent, since their workers have them
     bool encoding;        // an encode item is out: one at a time
+    kofn_recode *recode;  // is done, and waits until that is
     size_t items;         // out, of the coders and the store: the record stays for them
     kofn_bands *answers;  // [code->tasks]: those kept
     bool nonfinite;       // an answer that was used holds NaN or Inf
@@ -271,6 +274,11 @@ void kofn_job_queue_again(kofn_job *job, size_t task, uint64_t assignment);
 
 /* What one block of an operand is (coded.h). */
 kofn_coded_key kofn_job_get_coded_key(const kofn_job *job, size_t operand, size_t task);
+
+/* RECODE: make tasks for what is late. And: go on with them, if they are made and nothing is being
+ * encoded. */
+void kofn_job_recode(kofn_job *job);
+void kofn_job_take_rows(kofn_job *job);
 
 /* An answer is complete; takes over its blocks. */
 void kofn_job_keep_answer(kofn_job *job, size_t task, const kofn_giver *giver, kofn_bands *blocks,

@@ -46,6 +46,7 @@ struct kofn_jobs {
     struct {
         kofn_code *code; // knows its field
         kofn_code_spec spec;
+        bool staged;
     } codes[CODES_KEPT];
     size_t codes_next;
     kofn_choices choices;
@@ -419,21 +420,24 @@ is_same_spec(const kofn_code_spec *a, const kofn_code_spec *b)
 }
 
 kofn_code *
-kofn_jobs_find_code(kofn_jobs *jobs, const kofn_field *field, const kofn_code_spec *spec)
+kofn_jobs_find_code(kofn_jobs *jobs, const kofn_field *field, const kofn_code_spec *spec,
+                    bool staged)
 {
     for (size_t i = 0; i < CODES_KEPT; i++)
-        if (jobs->codes[i].code && strcmp(jobs->codes[i].code->field->name, field->name) == 0 &&
+        if (jobs->codes[i].code && jobs->codes[i].staged == staged &&
+            strcmp(jobs->codes[i].code->field->name, field->name) == 0 &&
             is_same_spec(&jobs->codes[i].spec, spec))
             return jobs->codes[i].code;
     return NULL;
 }
 
 void
-kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_code_spec *spec, kofn_code *code)
+kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_code_spec *spec, bool staged, kofn_code *code)
 {
     size_t i = jobs->codes_next++ % CODES_KEPT;
     kofn_code_destroy(&jobs->codes[i].code);
     jobs->codes[i].spec = *spec;
+    jobs->codes[i].staged = staged;
     jobs->codes[i].code = kofn_code_ref(code);
 }
 
@@ -471,6 +475,7 @@ carry_out(kofn_jobs *jobs, const kofn_action *action)
         fail_from_scheduler(job, action);
         break;
     case KOFN_ACTION_RECODE:
+        kofn_job_recode(job);
         break;
     case KOFN_ACTION_CANCEL:
         break;

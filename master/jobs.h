@@ -146,10 +146,11 @@ void kofn_jobs_change_charge(kofn_jobs *jobs, kofn_job *job, size_t charge);
 void kofn_jobs_add_fetched(kofn_jobs *jobs, kofn_job *job);
 void kofn_jobs_add_dropped(kofn_jobs *jobs, kofn_job *job);
 
-/* A code that was built before for the same spec, or NULL; and one to be found next time. */
-kofn_code *kofn_jobs_find_code(kofn_jobs *jobs, const kofn_field *field,
-                               const kofn_code_spec *spec);
-void kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_code_spec *spec, kofn_code *code);
+/* A code that was built before for the same spec, in the same way (staged.h), or NULL; and one to be
+ * found next time. */
+kofn_code *kofn_jobs_find_code(kofn_jobs *jobs, const kofn_field *field, const kofn_code_spec *spec,
+                               bool staged);
+void kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_code_spec *spec, bool staged, kofn_code *code);
 
 /* Which codes were planned; theirs to keep. */
 kofn_choices *kofn_jobs_get_choices(kofn_jobs *jobs);

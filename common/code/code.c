@@ -386,6 +386,16 @@ kofn_code_has_row_of(const kofn_code *code, const kofn_code *other, size_t task)
     return true;
 }
 
+bool
+kofn_code_is_blank(const kofn_code *code, size_t task)
+{
+    const double *row = kofn_code_get_row(code, 0, task);
+    for (size_t i = 0; i < code->e[0].cols; i++)
+        if (row[i] != 0)
+            return false;
+    return true;
+}
+
 const double *
 kofn_code_get_row(const kofn_code *code, size_t operand, size_t task)
 {

@@ -170,6 +170,9 @@ size_t kofn_code_next_of_group(const kofn_code *code, size_t group, size_t task)
 /* Is row `task` of both codes the same, in all of E? They have the same numbers. */
 bool kofn_code_has_row_of(const kofn_code *code, const kofn_code *other, size_t task);
 
+/* Is it a row of zeros: none, so far (staged.h)? */
+bool kofn_code_is_blank(const kofn_code *code, size_t task);
+
 /* The most tasks that a code over this partition, or of this batch, can have; 0: none. */
 size_t kofn_code_most_tasks(kofn_partition part);
 size_t kofn_code_most_batch_tasks(const kofn_batch *batch);

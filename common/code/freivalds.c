@@ -146,9 +146,9 @@ kofn_freivalds_destroy(kofn_freivalds **freivalds_p)
 
 /* sum_a |E[task, a]| |A_a|: at least what a coded block's norm can be, sums on the way included. */
 static double
-weigh_operand(const kofn_freivalds *f, size_t operand, size_t task)
+weigh_operand(const kofn_freivalds *f, const kofn_code *code, size_t operand, size_t task)
 {
-    const double *row = kofn_code_get_row(f->code, operand, task);
+    const double *row = kofn_code_get_row(code, operand, task);
     double sum = 0;
     for (size_t b = 0; b < f->code->e[operand].cols; b++)
         if (row[b] != 0)
@@ -158,13 +158,13 @@ weigh_operand(const kofn_freivalds *f, size_t operand, size_t task)
 
 /* What X may be off by; INFINITY: nothing can be said. */
 static double
-allow(const kofn_freivalds *f, size_t task)
+allow(const kofn_freivalds *f, const kofn_code *code, size_t task)
 {
     const kofn_field *field = f->code->field;
     if (field->order != 0)
         return 0;
     const kofn_shape part = f->coding.part;
-    const double a = weigh_operand(f, 0, task), b = weigh_operand(f, 1, task);
+    const double a = weigh_operand(f, code, 0, task), b = weigh_operand(f, code, 1, task);
     const double most = field->dtype == KOFN_F64 ? DBL_MAX : FLT_MAX;
     const double least = field->dtype == KOFN_F64 ? DBL_MIN : FLT_MIN;
     const double spread = KOFN_PROJECTION_GROW * kofn_projection_get_secret_norm(part.rows) *
@@ -179,7 +179,8 @@ allow(const kofn_freivalds *f, size_t task)
 
 /* sum_a E[task, a] half_a, in one piece. */
 static void
-sum_halves(const kofn_freivalds *f, size_t operand, size_t task, const void **src, void *ret)
+sum_halves(const kofn_freivalds *f, const kofn_code *code, size_t operand, size_t task,
+           const void **src, void *ret)
 {
     const kofn_field *wide = kofn_projection_get_field(f->projection);
     const size_t len = kofn_projection_get_count(f->projection) * f->coding.part.inner;
@@ -190,7 +191,7 @@ sum_halves(const kofn_freivalds *f, size_t operand, size_t task, const void **sr
                                 .ins = blocks,
                                 .rows = 1,
                                 .len = len,
-                                .coef = kofn_code_get_row(f->code, operand, task),
+                                .coef = kofn_code_get_row(code, operand, task),
                                 .src = src,
                                 .dst = &ret};
     wide->combine(wide, &c);
@@ -198,7 +199,8 @@ sum_halves(const kofn_freivalds *f, size_t operand, size_t task, const void **sr
 
 /* ret_x [l, l]: what X must be. */
 static kofn_status
-foretell(const kofn_freivalds *f, size_t task, double *ret_x, kofn_error *err)
+foretell(const kofn_freivalds *f, const kofn_code *code, size_t task, double *ret_x,
+         kofn_error *err)
 {
     const kofn_field *wide = kofn_projection_get_field(f->projection);
     const size_t width = kofn_dtype_width(wide->dtype), inner = f->coding.part.inner;
@@ -211,8 +213,8 @@ foretell(const kofn_freivalds *f, size_t task, double *ret_x, kofn_error *err)
         status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to check an answer");
     } else {
         unsigned char *right = room + inner * l * width, *x = right + inner * l * width;
-        sum_halves(f, 0, task, src, room);
-        sum_halves(f, 1, task, src, right);
+        sum_halves(f, code, 0, task, src, room);
+        sum_halves(f, code, 1, task, src, right);
         const kofn_small_product product = {.rows = l,
                                             .cols = l,
                                             .inner = inner,
@@ -240,17 +242,18 @@ compare(const kofn_field *field, const double *x, const double *y, size_t count)
 }
 
 kofn_status
-kofn_freivalds_check(const kofn_freivalds *f, size_t task, const kofn_bands *answer,
-                     kofn_finding *ret_finding, double *ret_off, kofn_error *err)
+kofn_freivalds_check(const kofn_freivalds *f, const kofn_code *code, size_t task,
+                     const kofn_bands *answer, kofn_finding *ret_finding, double *ret_off,
+                     kofn_error *err)
 {
     const size_t l = kofn_projection_get_count(f->projection);
-    const double allowed = allow(f, task);
+    const double allowed = allow(f, code, task);
     double *x = malloc(2 * l * l * sizeof *x);
     if (!x)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to check an answer");
     kofn_status status = kofn_projection_apply(f->projection, answer, x, err);
     if (status == KOFN_OK)
-        status = foretell(f, task, x + l * l, err);
+        status = foretell(f, code, task, x + l * l, err);
     if (status == KOFN_OK) {
         const double off = compare(f->code->field, x, x + l * l, l * l);
         *ret_finding = isinf(allowed)   ? KOFN_FINDING_UNKNOWN

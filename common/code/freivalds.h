@@ -55,11 +55,11 @@ KOFN_MUST_CHECK kofn_status kofn_freivalds_new(const kofn_coding *coding, const 
 size_t kofn_freivalds_count_bytes(const kofn_coding *coding);
 void kofn_freivalds_destroy(kofn_freivalds **freivalds_p); // accepts NULL
 
-/* *ret_off (may be NULL): |X' - X|_F over the tolerance, more than 1 of what is wrong; in finite
+/* `code`: that of the job, or one of the same cuts whose rows were made since. *ret_off (may be NULL): |X' - X|_F over the tolerance, more than 1 of what is wrong; in finite
  * fields how many of the l^2 sums are wrong. INVALID_ARGUMENT: shape or dtype of the answer.
  * RESOURCE_EXHAUSTED: no memory, so nothing is known. */
-KOFN_MUST_CHECK kofn_status kofn_freivalds_check(const kofn_freivalds *f, size_t task,
-                                                 const kofn_bands *answer,
+KOFN_MUST_CHECK kofn_status kofn_freivalds_check(const kofn_freivalds *f, const kofn_code *code,
+                                                 size_t task, const kofn_bands *answer,
                                                  kofn_finding *ret_finding, double *ret_off,
                                                  kofn_error *err);
 

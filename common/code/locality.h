@@ -4,7 +4,7 @@
  *     curve.h      the rows of a group that is a curve, or a factored sum
  *
  *     Of a grid the bases of both sides are coded. In the reals all products of one of each as they are,
- *     those that are wanted first, and sums with normal numbers; in a finite field polynomials, sum of
+ *     those that are wanted first, and sums with random numbers; in a finite field polynomials, sum of
  *     t^i X_i and sum of t^(r i) Y_i with r sides X_i, at 0, 1, 2, ...: with plain products beside them
  *     not all sets would do.
  *

@@ -436,10 +436,22 @@ typedef struct choice {
     size_t workers;
 } choice;
 
+/* Tasks that are left open. */
+static size_t
+count_tasks(const choice *c, size_t workers)
+{
+    kofn_family_args args = c->args;
+    kofn_thresholds k;
+    args.tasks = c->family->default_tasks(&args, workers);
+    const bool fewest = c->context->reserve == KOFN_RESERVE_STAGED && c->family->rateless &&
+                        !args.batch && !kofn_family_check(c->family, &args, &k, NULL, NULL);
+    return fewest && k.exact < args.tasks ? k.exact : args.tasks;
+}
+
 static bool
 is_candidate(choice *c, size_t tasks, size_t most)
 {
-    const size_t asked = c->family->default_tasks(&c->args, tasks ? 1 : c->workers);
+    const size_t asked = count_tasks(c, tasks ? 1 : c->workers);
     kofn_thresholds k;
     double error;
     c->args.tasks = tasks ? tasks : asked;
@@ -573,15 +585,16 @@ wants_fresh(const kofn_code_context *context)
 }
 
 /* By the planner, which takes families and partitions alike. False: not asked for, or it knows
- * nothing that fits. */
+ * nothing that fits; nor does it of two stages. */
 static bool
 plan_code(kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
 {
     const kofn_shape shape = {context->rows, context->inner, context->cols};
     kofn_plan_query q;
     kofn_plan plan;
-    if (!context->machine || spec->batch || spec->parts.count > 0 ||
-        !kofn_code_spec_is_uncut(spec) || spec->tasks || context->machine->workers != workers)
+    if (!context->machine || context->reserve == KOFN_RESERVE_STAGED || spec->batch ||
+        spec->parts.count > 0 || !kofn_code_spec_is_uncut(spec) || spec->tasks ||
+        context->machine->workers != workers)
         return false;
     kofn_plan_query_init(&q, context->field, shape, workers);
     q.machine = *context->machine;
@@ -614,16 +627,21 @@ set_whole(kofn_code_spec *spec)
         spec->parts.of[i] = 1;
 }
 
-/* Lagrange where there are tasks for it, or workers that have its 2 k - 1 and more with two each. With
- * fewer workers each pair once is less work, and one that is lost is sent again. */
+/* Locality where there are tasks for it, or workers enough that two each can lose one. With fewer workers
+ * each pair once is less work, and one that is lost is sent again. */
 static const char *
 name_batch_family(const kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
 {
-    const size_t pairs = spec->batch->count, tasks = spec->tasks ? spec->tasks : 2 * pairs;
-    const bool fits = spec->tasks ? tasks >= 2 * pairs - 1 : workers > 1 && tasks <= 2 * workers;
-    const double order = context->field->order;
-    const bool points = order == 0 || order >= (double)tasks;
-    return fits && points && tasks != pairs ? "lagrange" : "uncoded";
+    if (context->reserve == KOFN_RESERVE_STAGED)
+        return "locality"; // of what is missing, be that pairs in all sorts of relations
+    const kofn_family *locality = kofn_family_find("locality");
+    params defaults;
+    kofn_keys_set_defaults(locality->keys, &defaults);
+    const kofn_family_args args = make_args(spec, context->field, &defaults);
+    if (spec->tasks ? spec->tasks != spec->batch->count
+                    : workers > 1 && locality->default_tasks(&args, workers) <= 2 * workers)
+        return locality->name;
+    return "uncoded";
 }
 
 /* Of the families, the one that most products should take. */
@@ -715,7 +733,7 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     done.has_seed = true;
     c.args.seed = done.seed;
     choose_cut(&c, &done);
-    c.args.tasks = done.tasks ? done.tasks : c.family->default_tasks(&c.args, c.workers);
+    c.args.tasks = done.tasks ? done.tasks : count_tasks(&c, c.workers);
     kofn_thresholds k;
     status = kofn_family_check(c.family, &c.args, &k, NULL, err);
     if (!status && context->exact && !done.tasks && k.exact > c.args.tasks) {
@@ -730,7 +748,7 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     if (status)
         return status;
     done.tasks = c.args.tasks;
-    if (!done.reserve && (context->reserve == KOFN_RESERVE_ALWAYS ||
+    if (!done.reserve && (context->reserve >= KOFN_RESERVE_ALWAYS ||
                           (context->reserve == KOFN_RESERVE_LIKELY && k.likely)))
         done.reserve = kofn_family_reserve(c.family, &c.args);
     status = check_sizes(&done, err);

@@ -50,6 +50,8 @@ typedef enum kofn_reserve_choice {
     KOFN_RESERVE_NONE,
     KOFN_RESERVE_LIKELY, // codes of which nobody knows how many answers suffice
     KOFN_RESERVE_ALWAYS, // those that can have fresh rows; of families left open, one that can
+    KOFN_RESERVE_STAGED, // those that can, and tasks that are left open are then as few as suffice:
+                         // all others are only sent in place of what is late
 } kofn_reserve_choice;
 
 /* What a spec is completed with. */

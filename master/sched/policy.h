@@ -20,6 +20,7 @@
 #ifndef KOFN_MASTER_SCHED_POLICY_H
 #define KOFN_MASTER_SCHED_POLICY_H
 
+#include "common/code/spec.h"
 #include "master/sched/crew.h"
 #include "master/sched/sched.h"
 
@@ -33,9 +34,9 @@ typedef struct kofn_placed {
  * Any may be NULL but name, help, has_work, and one of pick and place. */
 typedef struct kofn_policy {
     const char *name;
-    const char *help; // one sentence without a full stop
-    bool repeats;     // what is lost is sent again, and no row of a reserve in its place
-    bool fresh;       // a reserve of rows is worth having, and a family that can have one
+    const char *help;            // one sentence without a full stop
+    bool repeats;                // what is lost is sent again, and no row of a reserve in its place
+    kofn_reserve_choice reserve; // rows beyond n that codes are to have for it (spec.h)
 
     /* Bytes of state for a job with so many tasks: zeroed, aligned for any type. */
     size_t (*state_bytes)(size_t tasks);
@@ -70,6 +71,8 @@ typedef struct kofn_policy {
      * the share of tasks that are late. And: the code has such rows now, or there are none. */
     size_t (*list_missing)(const kofn_run *run, size_t *ret_tasks, double *ret_rate);
     void (*on_recode)(kofn_run *run, bool made);
+    /* And: all that the rows which were made are for is answered. NULL: they always have a use. */
+    bool (*has_done)(const kofn_run *run);
 } kofn_policy;
 
 extern const kofn_policy kofn_policy_oneshot, kofn_policy_speculative, kofn_policy_rateless,

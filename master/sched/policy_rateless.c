@@ -242,7 +242,7 @@ on_answer(kofn_run *run, const kofn_assignment *a)
 const kofn_policy kofn_policy_rateless = {
     .name = "rateless",
     .help = "send all tasks at once, and fresh ones in place of what is lost or late",
-    .fresh = true,
+    .reserve = KOFN_RESERVE_ALWAYS,
     .state_bytes = state_bytes,
     .start = start,
     .has_work = has_work,

@@ -10,8 +10,9 @@
  *            two-stage matrix multiplication. There what straggles in the first stage is known at once;
  *            added is how it shows, below, and that the second stage goes on as long as more comes to
  *            be late, of either stage.
- * First      The first plain rows of the code that suffice. Where none do, as many rows as it takes,
- *            spread over the n: points of polynomials that are neighbours decode badly.
+ * First      The first plain rows of the code that suffice. Where none do, or some answers may be wrong,
+ *            as many rows as it takes, spread over the n: points of polynomials that are neighbours decode
+ *            badly.
  * Late       stage_factor times what the stage_quantile of the answers took: the factor alone over
  *            the fastest (0), a median or any other; with a factor of 1 the quantile alone.
  *            Before that share has answered, what workers did for other jobs, twice over, since they
@@ -39,19 +40,23 @@ enum {
 
 static const double SLACK = 0.125; // of the time until it is late: is late with the first that is
 
+enum { NO_ROWS, ROWS_ASKED, ROWS_MADE };
+
 typedef struct state {
     size_t first; // rows of the first stage
     size_t need;  // answers that suffice, whichever they are; 0: it matters which they are
     size_t next;  // no row before is idle
     enum { NOT_STAGED, EMPTY, ASKED, MADE } reserve;
+    size_t missing;      // products that rows were asked for, not answered
+    unsigned char *made; // [tasks] what of that
     kofn_watch watch;
-    size_t room[]; // [tasks], and then the watch's
+    size_t room[]; // [tasks], then the watch's, then made
 } state;
 
 static size_t
 state_bytes(size_t tasks)
 {
-    return sizeof(state) + tasks * sizeof(size_t) + kofn_watch_count_bytes(tasks);
+    return sizeof(state) + tasks * (sizeof(size_t) + 1) + kofn_watch_count_bytes(tasks);
 }
 
 /* ---- the first stage ------------------------------------------------------------------------- */
@@ -95,7 +100,7 @@ spread(const kofn_run *run, size_t *room)
 static bool
 is_any_row_good(const kofn_code *code, size_t first, size_t enough)
 {
-    return code->groups == 0 && first == enough;
+    return code->groups == 0 && !code->staged && first == enough;
 }
 
 static void
@@ -103,8 +108,11 @@ start(kofn_run *run)
 {
     const kofn_code *code = kofn_run_get_code(run);
     state *s = kofn_run_get_state(run);
-    kofn_watch_init(&s->watch, s->room + code->tasks, code->tasks);
-    s->first = find_plain(run, s->room);
+    char *room = (char *)(s->room + code->tasks);
+    kofn_watch_init(&s->watch, room, code->tasks);
+    s->made = (unsigned char *)room + kofn_watch_count_bytes(code->tasks);
+    if (kofn_run_get_enough(run) <= code->threshold) // else plain ones do not do: some may be wrong
+        s->first = find_plain(run, s->room);
     if (s->first == 0)
         s->first = spread(run, s->room);
     if (is_any_row_good(code, s->first, kofn_run_get_enough(run)))
@@ -175,7 +183,8 @@ find_work(const kofn_run *run, work *ret)
     count_work(run, ret);
     if (ret->needed + ret->spare == 0)
         return false;
-    ret->row = (s->need > 0 || s->reserve == MADE || is_stuck(run)) && find_row(run, &ret->task);
+    const bool made = s->reserve == MADE && s->missing > 0;
+    ret->row = (s->need > 0 || made || is_stuck(run)) && find_row(run, &ret->task);
     return ret->row || (s->watch.late > 0 && s->reserve != ASKED);
 }
 
@@ -193,12 +202,13 @@ pick(const kofn_run *run, uint64_t worker, size_t *ret_task)
     work todo;
     if (kofn_run_find_queued(run, worker, ret_task))
         return true;
-    if (!find_work(run, &todo) || (todo.needed == 0 && !kofn_run_is_idle(run, worker)))
+    if (!find_work(run, &todo) || (todo.needed == 0 && !kofn_run_is_idle(run, worker)) ||
+        kofn_watch_is_late_on(watch, run, worker))
         return false;
     if (!todo.row)
         return kofn_watch_find_late(watch, run, worker, ret_task);
     *ret_task = todo.task;
-    return kofn_run_may_take(run, worker, todo.task) && !kofn_watch_is_late_on(watch, run, worker);
+    return kofn_run_may_take(run, worker, todo.task);
 }
 
 /* ---- what is late ---------------------------------------------------------------------------- */
@@ -221,7 +231,7 @@ expected_ns(const kofn_run *run)
     return expected < 9e18 ? (int64_t)expected : KOFN_NEVER_NS;
 }
 
-/* Have rows made for the products that are late, unless that was done, or it is a single one. */
+/* Have rows made for the products that are late, unless they are being made, or it is a single one. */
 static void
 ask_for_rows(kofn_run *run)
 {
@@ -230,6 +240,12 @@ ask_for_rows(kofn_run *run)
     if ((s->reserve != EMPTY && s->reserve != MADE) || kofn_watch_count_late(&s->watch, n) < 2)
         return;
     kofn_watch_set_aside(&s->watch, n);
+    for (size_t task = SIZE_MAX; kofn_watch_next_aside(&s->watch, &task);) {
+        if (s->made[task] != NO_ROWS)
+            continue;
+        s->made[task] = ROWS_ASKED;
+        s->missing++;
+    }
     s->reserve = ASKED;
     kofn_run_ask_recode(run);
 }
@@ -238,8 +254,19 @@ static size_t
 list_missing(const kofn_run *run, size_t *ret_tasks, double *ret_rate)
 {
     const state *s = kofn_run_get_state(run);
+    size_t count = 0;
+    for (size_t task = 0; task < kofn_code_first_tasks(kofn_run_get_code(run)); task++)
+        if (s->made[task] == ROWS_ASKED)
+            ret_tasks[count++] = task;
     *ret_rate = kofn_watch_get_rate(&s->watch);
-    return kofn_watch_list_aside(&s->watch, ret_tasks);
+    return count;
+}
+
+static bool
+has_done(const kofn_run *run)
+{
+    const state *s = kofn_run_get_state(run);
+    return s->reserve == MADE && s->missing == 0;
 }
 
 static void
@@ -259,10 +286,22 @@ static void
 on_recode(kofn_run *run, bool made)
 {
     state *s = kofn_run_get_state(run);
+    for (size_t task = 0; task < kofn_code_first_tasks(kofn_run_get_code(run)); task++)
+        if (s->made[task] == ROWS_ASKED)
+            s->made[task] = ROWS_MADE;
     s->reserve = made ? MADE : NOT_STAGED;
+    s->next = kofn_code_first_tasks(kofn_run_get_code(run));
     if (!made)
         kofn_watch_take_back(&s->watch);
     look(run);
+}
+
+/* Nothing is made any more for this one: it came, or goes out afresh. */
+static void
+forget_asked(state *s, size_t task)
+{
+    s->missing -= s->made[task] != NO_ROWS;
+    s->made[task] = NO_ROWS;
 }
 
 /* Sent: it may be the copy of a late one. Gone: what is left may be one. */
@@ -270,6 +309,8 @@ static void
 follow(kofn_run *run, const kofn_assignment *a)
 {
     state *s = kofn_run_get_state(run);
+    if (s->made[a->task] == ROWS_ASKED && kofn_run_get_copies(run, a->task) == 0)
+        forget_asked(s, a->task);
     kofn_watch_follow(&s->watch, run, a->task);
     if (s->reserve == NOT_STAGED && !kofn_run_find_unsent(run, s->next, &s->next))
         s->next = kofn_run_get_code(run)->tasks;
@@ -281,6 +322,7 @@ on_answer(kofn_run *run, const kofn_assignment *a)
 {
     state *s = kofn_run_get_state(run);
     kofn_watch_note_answer(&s->watch, a);
+    forget_asked(s, a->task);
     look(run);
 }
 
@@ -290,7 +332,7 @@ const kofn_policy kofn_policy_two_stage = {
         "send as few tasks as suffice, uncoded ones where there are any, and coded ones for what "
         "is late",
     .repeats = true,
-    .fresh = true,
+    .reserve = KOFN_RESERVE_STAGED,
     .state_bytes = state_bytes,
     .start = start,
     .has_work = has_work,
@@ -301,4 +343,5 @@ const kofn_policy kofn_policy_two_stage = {
     .on_tick = look,
     .list_missing = list_missing,
     .on_recode = on_recode,
+    .has_done = has_done,
 };

@@ -94,6 +94,16 @@ round_up(size_t bytes) // to where anything may lie
     return (bytes + align - 1) / align * align;
 }
 
+/* Those of a staged code are made one after another. */
+static size_t
+count_rows_made(const kofn_code *code)
+{
+    size_t rows = code->staged ? kofn_code_first_tasks(code) : code->tasks;
+    while (rows < code->tasks && !kofn_code_is_blank(code, rows))
+        rows++;
+    return rows;
+}
+
 kofn_status
 kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sched_config *config,
              kofn_run **ret_run, kofn_error *err)
@@ -128,6 +138,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     run->accept = job->accept;
     run->noise = job->noise;
     run->look.bound = INFINITY;
+    run->rows = count_rows_made(job->code);
     run->queue_first = run->queue_last = none;
     run->count[KOFN_TASK_IDLE] = tasks;
     init_groups(run);
@@ -383,6 +394,7 @@ kofn_run_recode(kofn_run *run, kofn_code *code, kofn_error *err)
         return status;
     kofn_code *before = run->code;
     run->code = kofn_code_ref(code);
+    run->rows = count_rows_made(code);
     run->covered = false;
     kofn_code_destroy(&before);
     return KOFN_OK;
@@ -636,18 +648,18 @@ bool
 kofn_run_find_unsent(const kofn_run *run, size_t from, size_t *ret_task)
 {
     size_t task = from;
-    while (task < run->code->tasks && run->tasks[task].state != KOFN_TASK_IDLE &&
+    while (task < run->rows && run->tasks[task].state != KOFN_TASK_IDLE &&
            run->tasks[task].state != KOFN_TASK_LOST)
         task++;
-    if (task < run->code->tasks)
+    if (task < run->rows)
         *ret_task = task;
-    return task < run->code->tasks;
+    return task < run->rows;
 }
 
 bool
 kofn_run_would_help(const kofn_run *run, size_t task)
 {
-    return kofn_decoder_would_help(run->decoder, task);
+    return run->accept.liars > 0 || kofn_decoder_would_help(run->decoder, task);
 }
 
 bool

@@ -128,6 +128,7 @@ struct kofn_run {
     bool waited, poor, forgotten;
     kofn_error error; // of a run that failed
 
+    size_t rows; // of the code, that are there: a staged one's reserve is made by and by
     kofn_recode_state recode;
     kofn_link recoding; // among those whose RECODE is to be said
 

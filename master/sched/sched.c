@@ -32,7 +32,7 @@ static const kofn_key keys[] = {
      3.6e12, "10ms", NULL, "speculative: never copy a task that is out for less than this"},
     {"backup_quantile", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, backup_quantile), 0.01, 1,
      "0.5", NULL, "speculative: share of a job's tasks whose times must be known to judge by them"},
-    {"stage_factor", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, stage_factor), 1, 1000, "2",
+    {"stage_factor", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, stage_factor), 1, 1000, "1.5",
      NULL, "two_stage: coded tasks for one that is out past this times what stage_quantile says"},
     {"stage_quantile", KOFN_KEY_REAL, KOFN_KEY_FIELD(kofn_sched_config, stage_quantile), 0, 1,
      "0.5", NULL,
@@ -820,9 +820,13 @@ spare_group(kofn_sched *s, kofn_run *run, size_t task)
 static void
 spare_made(kofn_sched *s, kofn_run *run)
 {
-    for (size_t task = kofn_code_first_tasks(run->code); task < run->code->tasks; task++) {
+    const bool all = run->policy->has_done && run->policy->has_done(run);
+    if (all) // the rest is to be looked at without them
+        run->covered = false;
+    for (size_t task = kofn_code_first_tasks(run->code); task < run->rows; task++) {
         const uint32_t state = run->tasks[task].state;
-        if ((state != KOFN_TASK_OUT && state != KOFN_TASK_QUEUED) || !kofn_run_is_spare(run, task))
+        if (state == KOFN_TASK_KEPT || state == KOFN_TASK_SPARED ||
+            (!all && !kofn_run_is_spare(run, task)))
             continue;
         withdraw(s, run, task);
         kofn_run_spare(run, task);

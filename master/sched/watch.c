@@ -60,9 +60,12 @@ list_by_age(kofn_watch *w, const kofn_run *run, size_t task)
 void
 kofn_watch_follow(kofn_watch *watch, const kofn_run *run, size_t task)
 {
+    const size_t copies = kofn_run_get_copies(run, task);
     unlist(watch, task);
-    if (kofn_run_get_copies(run, task) == 1)
+    if (copies == 1)
         list_by_age(watch, run, task);
+    else if (copies > 1)
+        list_after(watch, KOFN_WATCH_HEDGED, watch->last[KOFN_WATCH_HEDGED], task);
 }
 
 void
@@ -171,14 +174,14 @@ kofn_watch_take_back(kofn_watch *watch)
         move_last(watch, KOFN_WATCH_LATE, watch->first[KOFN_WATCH_ASIDE]);
 }
 
-size_t
-kofn_watch_list_aside(const kofn_watch *watch, size_t *ret_tasks)
+bool
+kofn_watch_next_aside(const kofn_watch *watch, size_t *task)
 {
-    size_t count = 0;
-    for (uint32_t task = watch->first[KOFN_WATCH_ASIDE]; task != none;
-         task = watch->nodes[task].next)
-        ret_tasks[count++] = task;
-    return count;
+    const uint32_t next =
+        *task == SIZE_MAX ? watch->first[KOFN_WATCH_ASIDE] : watch->nodes[*task].next;
+    if (next != none)
+        *task = next;
+    return next != none;
 }
 
 static bool
@@ -194,5 +197,6 @@ bool
 kofn_watch_is_late_on(const kofn_watch *watch, const kofn_run *run, uint64_t worker)
 {
     return is_listed_on(watch, KOFN_WATCH_LATE, run, worker) ||
-           is_listed_on(watch, KOFN_WATCH_ASIDE, run, worker);
+           is_listed_on(watch, KOFN_WATCH_ASIDE, run, worker) ||
+           is_listed_on(watch, KOFN_WATCH_HEDGED, run, worker);
 }

@@ -20,8 +20,9 @@ enum { KOFN_WATCH_AHEAD_MAX = 3 }; // more tasks ahead than this count as this m
 enum {
     KOFN_WATCH_NONE,
     KOFN_WATCH_LATE,
-    KOFN_WATCH_ASIDE, // late, and somebody sees to it
-    KOFN_WATCH_TIMED, // and KOFN_WATCH_AHEAD_MAX more
+    KOFN_WATCH_ASIDE,  // late, and somebody sees to it
+    KOFN_WATCH_HEDGED, // out more than once
+    KOFN_WATCH_TIMED,  // and KOFN_WATCH_AHEAD_MAX more
     KOFN_WATCH_LISTS = KOFN_WATCH_TIMED + KOFN_WATCH_AHEAD_MAX + 1
 };
 
@@ -70,9 +71,11 @@ size_t kofn_watch_count_late(const kofn_watch *watch, size_t end);
 void kofn_watch_set_aside(kofn_watch *watch, size_t end);
 void kofn_watch_take_back(kofn_watch *watch);
 
-size_t kofn_watch_list_aside(const kofn_watch *watch, size_t *ret_tasks); // how many; oldest first
+/* Those that are set aside, oldest first: the one after *task, or with SIZE_MAX there the first. False:
+ * there is none. */
+bool kofn_watch_next_aside(const kofn_watch *watch, size_t *task);
 
-/* Does this worker hold one that is late, or was set aside? */
+/* Does this worker hold one that is late, or was set aside, or that there is a copy of elsewhere? */
 bool kofn_watch_is_late_on(const kofn_watch *watch, const kofn_run *run, uint64_t worker);
 
 #endif

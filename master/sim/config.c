@@ -71,8 +71,7 @@ settle_jobs(kofn_sim_config *config, kofn_error *err)
         .inner = LARGE,
         .cols = LARGE,
         .workers = (size_t)config->workers,
-        .reserve =
-            kofn_policy_find(config->policy)->fresh ? KOFN_RESERVE_ALWAYS : KOFN_RESERVE_NONE,
+        .reserve = kofn_policy_find(config->policy)->reserve,
     };
     return kofn_code_spec_complete(&config->code, &context, err);
 }

@@ -689,6 +689,30 @@ a_counter_takes_the_threshold_at_its_word_and_makes_no_plan(void **state)
     kofn_code_destroy(&code);
 }
 
+/* Products 0 and 1, and 0 to 2, in one answer. */
+static void
+a_sum_of_products_that_were_answered_adds_nothing(void **state)
+{
+    (void)state;
+    static const double rows[][4] = {{1, 0, 0, 1}, {0, 1, 0, 1}, {0, 0, 1, 1},
+                                     {1, 1, 0, 1}, {1, 2, 3, 1}, {0, 0, 0, 0}};
+    kofn_error error;
+    kofn_decoder *d;
+    kofn_code *code = code_of_rows((kofn_partition){.x = 3, .z = 1, .y = 1}, 6, rows[0]);
+    assert_ok(kofn_decoder_new(code, 0, &d, &error));
+    assert_true(kofn_decoder_would_help(d, 3));
+    assert_true(kofn_decoder_would_help(d, 4));
+    assert_false(kofn_decoder_would_help(d, 5));
+    static const size_t plain[] = {0, 1};
+    add_all(d, plain, 1);
+    assert_true(kofn_decoder_would_help(d, 3));
+    add_all(d, plain + 1, 1);
+    assert_false(kofn_decoder_would_help(d, 3));
+    assert_true(kofn_decoder_would_help(d, 4));
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&code);
+}
+
 /* ---- exact arithmetic ------------------------------------------------------------------------ */
 
 static size_t eliminations;
@@ -802,6 +826,7 @@ main(void)
         cmocka_unit_test(strassen_with_local_codes_decodes_when_each_group_has_four),
         cmocka_unit_test(answers_in_order_of_their_points_decode_once_all_are_there),
         cmocka_unit_test(a_counter_takes_the_threshold_at_its_word_and_makes_no_plan),
+        cmocka_unit_test(a_sum_of_products_that_were_answered_adds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,7 @@ find(const job *j, size_t task, double *ret_off)
     kofn_error error;
     kofn_finding finding = KOFN_FINDING_UNKNOWN;
     kofn_bands answer = cut(&j->answer[task]);
-    assert_ok(kofn_freivalds_check(j->check, task, &answer, &finding, ret_off, &error));
+    assert_ok(kofn_freivalds_check(j->check, j->code, task, &answer, &finding, ret_off, &error));
     kofn_bands_fini(&answer);
     return finding;
 }
@@ -248,7 +248,7 @@ what_is_no_such_product_is_refused(void **state)
                  KOFN_INVALID_ARGUMENT);
     assert_fails(kofn_freivalds_new(&j.coding, &narrow, &j.operand[1], &none, &error),
                  KOFN_INVALID_ARGUMENT);
-    assert_fails(kofn_freivalds_check(j.check, 0, &other, &finding, NULL, &error),
+    assert_fails(kofn_freivalds_check(j.check, j.code, 0, &other, &finding, NULL, &error),
                  KOFN_INVALID_ARGUMENT);
     assert_null(none);
 

@@ -7,6 +7,7 @@
 #include "common/base/hash.h"
 #include "common/base/rng.h"
 #include "tests/unit/sched_rig.h"
+#include "tests/unit/staged_rig.h"
 
 enum {
     WORKERS = 10, // numbers in use at a time
@@ -36,6 +37,9 @@ typedef struct model_worker {
 typedef struct model_job {
     uint64_t id; // 0: free
     kofn_code *code;
+    kofn_code_spec spec; // of a staged one
+    kofn_batch *batch;
+    bool recoding; // rows are being made
     kofn_accept accept;
     int64_t deadline_ns;
     int64_t decodable_ns; // since when it could be decoded; KOFN_NEVER_NS: not yet
@@ -62,7 +66,7 @@ typedef struct world {
     uint64_t last_worker, last_job;
     size_t alive;   // jobs
     uint64_t trace; // hash of all actions
-    size_t decoded, estimates, failed;
+    size_t decoded, estimates, failed, made;
 } world;
 
 /* ---- what the model works out ---------------------------------------------------------------- */
@@ -226,7 +230,7 @@ check_place(const world *w, const model_worker *chosen, size_t job, size_t task)
 static void
 check_fresh(model_job *job, const kofn_action *a)
 {
-    const size_t group = job->code->groups ? a->task % job->code->groups : 0;
+    const size_t group = job->code->groups ? kofn_code_get_group(job->code, a->task) : 0;
     if (a->task >= kofn_code_first_tasks(job->code) && !a->backup && job->failures[a->task] == 0)
         assert_true(job->fresh[group]++ < job->lost[group] || job->rateless || job->two_stage);
 }
@@ -236,8 +240,8 @@ check_fresh(model_job *job, const kofn_action *a)
 static void
 check_stage(const world *w, model_job *job, const kofn_action *a)
 {
-    const size_t first =
-        job->code->groups ? kofn_code_first_tasks(job->code) : kofn_code_columns(job->code);
+    const size_t first = job->code->groups || job->code->staged ? kofn_code_first_tasks(job->code)
+                                                                : kofn_code_columns(job->code);
     size_t tried = 0, out = 0, late = 0;
     for (size_t task = 0; task < job->code->tasks; task++)
         tried += job->tried[task];
@@ -248,7 +252,12 @@ check_stage(const world *w, model_job *job, const kofn_action *a)
         out++;
         late += w->now_ns - s->at_ns >= w->config.stage_floor_ns;
     }
-    if (job->two_stage && (a->backup || (!job->tried[a->task] && tried >= first)))
+    size_t answered = 0;
+    for (size_t pair = 0; pair < first; pair++)
+        answered += job->answered[pair];
+    if (job->code->staged && a->task >= first && !a->backup) // made for what was late
+        assert_true(answered < first);
+    else if (job->two_stage && (a->backup || (!job->tried[a->task] && tried >= first)))
         assert_true(late > 0 || (out == 0 && !a->backup));
     job->tried[a->task] = true;
 }
@@ -297,6 +306,7 @@ check_end(world *w, model_job *job)
     for (size_t i = 0; i < w->send_count; i++)
         assert_false(w->sends[i].out && w->sends[i].job == at);
     kofn_code_destroy(&job->code);
+    kofn_batch_destroy(&job->batch);
     *job = (model_job){0};
     w->alive--;
 }
@@ -402,6 +412,15 @@ check_fail(world *w, const kofn_action *a)
 }
 
 static void
+check_recode(world *w, const kofn_action *a)
+{
+    model_job *job = job_of(w, a->job);
+    assert_non_null(job);
+    assert_true(job->two_stage && job->code->staged && !job->recoding);
+    job->recoding = true;
+}
+
+static void
 take_actions(world *w)
 {
     for (kofn_action a; kofn_sched_next_action(w->sched, &a);) {
@@ -424,7 +443,7 @@ take_actions(world *w)
             check_fail(w, &a);
             break;
         case KOFN_ACTION_RECODE:
-            fail_msg("no code here is staged");
+            check_recode(w, &a);
             break;
         }
     }
@@ -544,7 +563,7 @@ some_worker_is_lost(world *w)
         if (!s->out || s->worker != id)
             continue;
         model_job *job = &w->jobs[s->job];
-        job->lost[job->code->groups ? s->task % job->code->groups : 0]++;
+        job->lost[job->code->groups ? kofn_code_get_group(job->code, s->task) : 0]++;
         end_sent(w, &w->sends[i]);
     }
     worker->id = 0;
@@ -586,6 +605,60 @@ some_random_code(world *w)
     return rig_build(&spec);
 }
 
+/* Of pairs that are coded in groups of two sizes, or in one. */
+static kofn_code *
+some_batch_code(world *w)
+{
+    static const char *const pairs[] = {"00 01 12", "00 01 02 13", "00 11", "00 01 10 11"};
+    const size_t which = draw(w, 4), least = (strlen(pairs[which]) + 1) / 3;
+    return rig_locality(pairs[which], least + draw(w, TASKS - least));
+}
+
+/* Pairs without a relation, mostly, and room for rows. */
+static kofn_code *
+some_staged_code(world *w, model_job *job)
+{
+    kofn_error error;
+    kofn_code *code = NULL;
+    const kofn_field *f64 = kofn_field_find("f64");
+    const size_t pairs = 2 + draw(w, 3);
+    job->batch = draw_batch(&w->rng, 3, 4, pairs, draw(w, 4) == 0, f64);
+    job->spec = complete_batch_spec("lagrange", job->batch, f64);
+    job->spec.tasks = TASKS - pairs;
+    assert_ok(kofn_staged_build(&job->spec, f64, &code, &error));
+    return code;
+}
+
+/* They were made, or the master could not, or did not want to. */
+static void
+rows_come(world *w, model_job *job)
+{
+    kofn_error error;
+    size_t missing[TASKS];
+    double rate;
+    kofn_code *made = NULL;
+    const size_t count = kofn_sched_job_list_missing(w->sched, job->id, missing, &rate);
+    job->recoding = false;
+    for (size_t i = 0; i < count; i++)
+        assert_true(missing[i] < kofn_code_first_tasks(job->code));
+    if (count > 0 && draw(w, 4) > 0 &&
+        kofn_staged_fill(&job->spec, job->code, missing, count, rate, &made, &error) == KOFN_OK) {
+        kofn_code_destroy(&job->code);
+        job->code = kofn_code_ref(made);
+        w->made++;
+    }
+    assert_ok(kofn_sched_job_recode(w->sched, w->now_ns, job->id, made, &error));
+    kofn_code_destroy(&made);
+}
+
+static void
+some_rows_come(world *w)
+{
+    model_job *job = &w->jobs[draw(w, JOBS)];
+    if (job->id && job->recoding)
+        rows_come(w, job);
+}
+
 static void
 some_job_arrives(world *w)
 {
@@ -603,7 +676,11 @@ some_job_arrives(world *w)
                        .good_ns = KOFN_NEVER_NS,
                        .rateless = policy == 2,
                        .two_stage = policy == 3};
-    job->code = draw(w, 2) ? some_code(w) : some_random_code(w);
+    const size_t kind = draw(w, 5);
+    job->code = job->two_stage && draw(w, 2) ? some_staged_code(w, job)
+                : kind < 2                   ? some_code(w)
+                : kind < 4                   ? some_random_code(w)
+                                             : some_batch_code(w);
     job->accept =
         (kofn_accept){.kind = (kofn_accept_kind)draw(w, 3), .error = 1e-6, .best = draw(w, 4) == 0};
     if (draw(w, 3) == 0)
@@ -722,8 +799,10 @@ something_happens(world *w)
     const size_t what = draw(w, 100);
     if (what < 40)
         some_answer_comes(w);
-    else if (what < 55)
+    else if (what < 52)
         time_passes(w, 20 * KOFN_NS_PER_MS);
+    else if (what < 55)
+        some_rows_come(w);
     else if (what < 70)
         some_job_arrives(w);
     else if (what < 80)
@@ -755,6 +834,8 @@ all_jobs_end(world *w)
             }
         time_passes(w, 20 * KOFN_NS_PER_MS);
         settle(w);
+        some_rows_come(w);
+        settle(w);
         for (size_t i = 0; i < WORKERS && kofn_sched_count_workers(w->sched) == 0; i++) {
             some_worker_joins(w); // the places of those that leave are free by now
             settle(w);
@@ -766,7 +847,7 @@ all_jobs_end(world *w)
 }
 
 typedef struct totals {
-    size_t decoded, estimates, failed;
+    size_t decoded, estimates, failed, made;
 } totals;
 
 /* A whole life; the hash of all its actions. */
@@ -799,9 +880,12 @@ run_world(uint64_t seed, uint64_t round, totals *all)
     all->decoded += w->decoded;
     all->estimates += w->estimates;
     all->failed += w->failed;
+    all->made += w->made;
     kofn_sched_destroy(&w->sched); // in the middle of work, every fifth time
-    for (size_t i = 0; i < JOBS; i++)
+    for (size_t i = 0; i < JOBS; i++) {
         kofn_code_destroy(&w->jobs[i].code);
+        kofn_batch_destroy(&w->jobs[i].batch);
+    }
     free(w->sends);
     free(w);
     return trace;
@@ -815,10 +899,11 @@ all_rules_hold_in_random_schedules_and_every_job_ends(void **state)
     totals all = {0};
     for (uint64_t round = 0; round < ROUNDS; round++)
         (void)run_world(seed, round, &all);
-    print_message("%zu jobs decoded, %zu of them estimated, %zu failed\n", all.decoded,
-                  all.estimates, all.failed);
+    print_message("%zu jobs decoded, %zu of them estimated, %zu failed; rows made %zu times\n",
+                  all.decoded, all.estimates, all.failed, all.made);
     assert_true(all.decoded > ROUNDS * 10); // the schedules get somewhere
     assert_true(all.estimates > ROUNDS);
+    assert_true(all.made > 0); // test_sched_two_stage_random has more of that
 }
 
 static void

@@ -1,6 +1,21 @@
 /* Policy two_stage under a script: four products, coded rows behind them, workers that are late. */
 #include "common/code/binomial.h"
 #include "tests/unit/sched_rig.h"
+#include "tests/unit/staged_rig.h"
+
+/* Late is what takes twice the median. */
+static int
+set_up(void **state)
+{
+    static rig r;
+    kofn_sched_config config = rig_config();
+    config.stage_factor = 2;
+    rig_init_with(&r, config);
+    *state = &r;
+    return 0;
+}
+
+#define stage_test(f) cmocka_unit_test_setup_teardown(f, set_up, rig_tear_down)
 
 /* rkrp, 2 x 2 blocks: tasks 0 to 3 are the products, any four of all do. */
 static kofn_code *
@@ -416,8 +431,7 @@ where_rows_cannot_stand_in_for_others_copies_go_out(void **state)
     rig *r = *state;
     static const char *const families[] = {"uncoded", "replication"};
     for (size_t i = 0; i < 2; i++) {
-        rig_fini(r);
-        rig_init(r);
+        set_rule(r, 2, 0.5);
         join_many(r, 6);
         add(r, 1, families[i], 4, i == 0 ? 4 : 8, "two_stage");
         assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4");
@@ -460,32 +474,291 @@ bad_luck_gets_further_rows(void **state)
     assert_actions(r, "send 1.2>1");
 }
 
+/* ---- rows that are made ---------------------------------------------------------------------- */
+
+/* Five pairs without a relation, and room for ten rows; *spec and *batch stay for who makes them. */
+static void
+add_pairs(rig *r, kofn_code_spec *spec, kofn_batch **batch, kofn_code **code)
+{
+    kofn_error error;
+    static const size_t block[] = {0, 1, 2, 3, 4};
+    const kofn_field *f64 = kofn_field_find("f64");
+    assert_ok(kofn_batch_new_stacked(5, 5, 5, block, block, NULL, f64, batch, &error));
+    *spec = complete_batch_spec("lagrange", *batch, f64);
+    spec->tasks = 12;
+    assert_ok(kofn_staged_build(spec, f64, code, &error));
+    assert_ok(try_add(r, 1, *code, "two_stage", &error));
+}
+
+static void
+make_rows(rig *r, const kofn_code_spec *spec, kofn_code **code, const char *expected)
+{
+    kofn_error error;
+    size_t missing[64], used = 0;
+    char text[256] = "";
+    double rate;
+    const size_t count = kofn_sched_job_list_missing(r->sched, 1, missing, &rate);
+    for (size_t i = 0; i < count; i++)
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used, "%s%zu", i ? " " : "", missing[i]);
+    assert_string_equal(text, expected);
+    assert_true(rate > 0 && rate < 1);
+    kofn_code *made = NULL;
+    assert_ok(kofn_staged_fill(spec, *code, missing, count, 0.05, &made, &error));
+    assert_ok(kofn_sched_job_recode(r->sched, r->now_ns, 1, made, &error));
+    kofn_code_destroy(code);
+    *code = made;
+}
+
+typedef struct pairs {
+    kofn_code_spec spec;
+    kofn_batch *batch;
+    kofn_code *code;
+} pairs;
+
+/* Pairs 1 and 3 are late after 20 ms. */
+static pairs
+start_pairs(rig *r, uint64_t workers)
+{
+    pairs p;
+    join_many(r, workers);
+    add_pairs(r, &p.spec, &p.batch, &p.code);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5");
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 2, 3);
+    answer(r, 1, 4, 5);
+    assert_actions(r, "");
+    at(r, 20);
+    assert_actions(r, "recode 1");
+    return p;
+}
+
+static void
+end_pairs(pairs *p)
+{
+    kofn_batch_destroy(&p->batch);
+    kofn_code_destroy(&p->code);
+}
+
+static void
+rows_are_made_for_the_pairs_that_are_late(void **state)
+{
+    rig *r = *state;
+    pairs p = start_pairs(r, 8);
+    at(r, 30);
+    assert_actions(r, ""); // nothing else is done for them
+    make_rows(r, &p.spec, &p.code, "1 3");
+    assert_actions(r, "send 1.5>6, send 1.6>7, send 1.7>8, send 1.8>1");
+    answer(r, 1, 6, 7);
+    answer(r, 1, 8, 1);
+    assert_actions(r, "");
+    answer(r, 1, 7, 8);
+    assert_actions(r, "cancel 1.1>2, cancel 1.3>4, cancel 1.5>6, decode 1");
+    assert_int_equal(view_of(r, 1).fresh, 4);
+    end_pairs(&p);
+}
+
+static void
+a_late_pair_is_an_answer_beside_the_rows_that_were_made(void **state)
+{
+    rig *r = *state;
+    pairs p = start_pairs(r, 8);
+    make_rows(r, &p.spec, &p.code, "1 3");
+    assert_actions(r, "send 1.5>6, send 1.6>7, send 1.7>8, send 1.8>1");
+    answer(r, 1, 8, 1);
+    answer(r, 1, 3, 4);
+    assert_actions(r, "");
+    answer(r, 1, 5, 6);
+    assert_actions(r, "cancel 1.1>2, cancel 1.6>7, cancel 1.7>8, decode 1");
+    end_pairs(&p);
+}
+
+/* 4 takes longer than it should: the rows for 1 and 3 are of no use to it. */
+static void
+rows_for_pairs_that_have_come_are_not_waited_for(void **state)
+{
+    rig *r = *state;
+    pairs p;
+    join_many(r, 8);
+    add_pairs(r, &p.spec, &p.batch, &p.code);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5");
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 2, 3);
+    answer(r, 1, 4, 5);
+    lose(r, 5); // nothing of it is lost
+    assert_actions(r, "");
+    at(r, 20);
+    assert_actions(r, "recode 1");
+    make_rows(r, &p.spec, &p.code, "1 3");
+    assert_actions(r, "send 1.5>6, send 1.6>7, send 1.7>8, send 1.8>1");
+    end_pairs(&p);
+}
+
+static void
+where_no_rows_are_made_the_late_pairs_are_copied(void **state)
+{
+    kofn_error error;
+    rig *r = *state;
+    pairs p = start_pairs(r, 8);
+    assert_ok(kofn_sched_job_recode(r->sched, r->now_ns, 1, NULL, &error));
+    assert_actions(r, "copy 1.1>6, copy 1.3>7");
+    assert_fails(kofn_sched_job_recode(r->sched, r->now_ns, 1, NULL, &error), KOFN_NOT_FOUND);
+    assert_fails(kofn_sched_job_recode(r->sched, r->now_ns, 9, NULL, &error), KOFN_NOT_FOUND);
+    end_pairs(&p);
+}
+
+static void
+a_code_that_is_not_the_jobs_is_refused_and_copies_go_out(void **state)
+{
+    kofn_error error;
+    rig *r = *state;
+    pairs p = start_pairs(r, 8);
+    kofn_code *other = build_products(6, 6);
+    assert_fails(kofn_sched_job_recode(r->sched, r->now_ns, 1, other, &error),
+                 KOFN_INVALID_ARGUMENT);
+    assert_actions(r, "copy 1.1>6, copy 1.3>7");
+    kofn_code_destroy(&other);
+    end_pairs(&p);
+}
+
+static void
+a_single_late_pair_is_copied_at_once(void **state)
+{
+    rig *r = *state;
+    pairs p;
+    join_many(r, 8);
+    add_pairs(r, &p.spec, &p.batch, &p.code);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5");
+    at(r, 10);
+    for (size_t pair = 1; pair < 5; pair++)
+        answer(r, 1, pair, pair + 1);
+    at(r, 20);
+    assert_actions(r, "copy 1.0>6");
+    end_pairs(&p);
+}
+
+/* The master was asked, and meanwhile the pairs came: nobody wants the rows any more. */
+static void
+a_job_that_ends_while_rows_are_made_does_not_want_them(void **state)
+{
+    kofn_error error;
+    rig *r = *state;
+    pairs p = start_pairs(r, 8);
+    answer(r, 1, 1, 2);
+    answer(r, 1, 3, 4);
+    assert_actions(r, "decode 1");
+    assert_fails(kofn_sched_job_recode(r->sched, r->now_ns, 1, NULL, &error), KOFN_NOT_FOUND);
+    size_t missing[64];
+    double rate;
+    assert_int_equal(kofn_sched_job_list_missing(r->sched, 1, missing, &rate), 0);
+    end_pairs(&p);
+}
+
+static void
+a_job_that_ends_before_rows_are_asked_for_does_not_ask(void **state)
+{
+    rig *r = *state;
+    pairs p;
+    join_many(r, 8);
+    add_pairs(r, &p.spec, &p.batch, &p.code);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5");
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 2, 3);
+    answer(r, 1, 4, 5);
+    at(r, 20);
+    kofn_sched_job_cancel(r->sched, r->now_ns, 1);
+    assert_actions(r, "cancel 1.1>2, cancel 1.3>4, fail 1 CANCELLED");
+    end_pairs(&p);
+}
+
+/* A row that was made and is lost goes out again, and so do pairs once the rows do not suffice. */
+static void
+losses_while_rows_are_out_are_made_up_for(void **state)
+{
+    rig *r = *state;
+    pairs p = start_pairs(r, 8);
+    make_rows(r, &p.spec, &p.code, "1 3");
+    assert_actions(r, "send 1.5>6, send 1.6>7, send 1.7>8, send 1.8>1");
+    lose(r, 6);
+    assert_actions(r, "send 1.5>3");
+    lose(r, 2);
+    lose(r, 4);
+    assert_actions(r, ""); // four rows are out for two pairs
+    lose(r, 7);
+    lose(r, 8);
+    assert_actions(r, "send 1.1>5");
+    join_many_from(r, 9, 12);
+    assert_actions(r, "send 1.6>9, send 1.7>10");
+    answer(r, 1, 1, 5);
+    answer(r, 1, 5, 3);
+    assert_actions(r, "");
+    answer(r, 1, 8, 1);
+    assert_actions(r, "cancel 1.6>9, cancel 1.7>10, decode 1");
+    end_pairs(&p);
+}
+
+/* By workers that hold nothing late, which are few. */
+static void
+rows_that_are_late_as_well_are_copied(void **state)
+{
+    rig *r = *state;
+    pairs p;
+    r->credit = 2;
+    join_many(r, 8);
+    add_pairs(r, &p.spec, &p.batch, &p.code);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5");
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 2, 3);
+    answer(r, 1, 4, 5);
+    at(r, 20);
+    assert_actions(r, "recode 1");
+    make_rows(r, &p.spec, &p.code, "1 3");
+    assert_actions(r, "send 1.5>6, send 1.6>7, send 1.7>8, send 1.8>1");
+    at(r, 40);
+    assert_actions(r, "copy 1.5>3, copy 1.6>5, copy 1.7>3, copy 1.8>5");
+    end_pairs(&p);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        rig_test(an_undisturbed_job_costs_its_products_and_nothing_else),
-        rig_test(where_all_are_equally_slow_there_is_no_second_stage),
-        rig_test(a_product_that_is_lost_in_the_first_stage_is_sent_again_itself),
-        rig_test(a_code_without_plain_rows_starts_with_as_few_as_suffice_spread_out),
-        rig_test(stragglers_show_by_the_fastest_the_median_or_a_quantile),
-        rig_test(nothing_is_late_before_the_floor),
-        rig_test(time_is_allowed_for_the_tasks_ahead),
-        rig_test(before_any_answer_other_jobs_tell_what_is_late),
-        rig_test(where_nothing_is_known_of_any_task_a_guess_decides),
-        rig_test(coded_rows_for_what_is_late_go_to_other_workers),
-        rig_test(late_answers_of_the_first_stage_still_count),
-        rig_test(a_late_product_that_comes_first_ends_the_job_without_a_coded_one),
-        rig_test(nothing_goes_to_who_holds_what_is_late),
-        rig_test(spare_rows_are_for_workers_with_nothing_to_do),
-        rig_test(as_many_are_sent_to_spare_as_the_rate_of_stragglers_asks_for),
-        rig_test(a_coded_row_that_is_lost_is_made_up_for),
-        rig_test(a_late_product_whose_worker_is_lost_is_not_sent_again_while_the_others_suffice),
-        rig_test(coded_rows_that_are_late_as_well_are_made_up_for),
-        rig_test(a_worker_alone_does_all_of_it),
-        rig_test(a_job_whose_workers_are_all_stuck_ends_at_its_deadline),
-        rig_test(where_rows_cannot_stand_in_for_others_copies_go_out),
-        rig_test(bad_luck_gets_further_rows),
+        stage_test(an_undisturbed_job_costs_its_products_and_nothing_else),
+        stage_test(where_all_are_equally_slow_there_is_no_second_stage),
+        stage_test(a_product_that_is_lost_in_the_first_stage_is_sent_again_itself),
+        stage_test(a_code_without_plain_rows_starts_with_as_few_as_suffice_spread_out),
+        stage_test(stragglers_show_by_the_fastest_the_median_or_a_quantile),
+        stage_test(nothing_is_late_before_the_floor),
+        stage_test(time_is_allowed_for_the_tasks_ahead),
+        stage_test(before_any_answer_other_jobs_tell_what_is_late),
+        stage_test(where_nothing_is_known_of_any_task_a_guess_decides),
+        stage_test(coded_rows_for_what_is_late_go_to_other_workers),
+        stage_test(late_answers_of_the_first_stage_still_count),
+        stage_test(a_late_product_that_comes_first_ends_the_job_without_a_coded_one),
+        stage_test(nothing_goes_to_who_holds_what_is_late),
+        stage_test(spare_rows_are_for_workers_with_nothing_to_do),
+        stage_test(as_many_are_sent_to_spare_as_the_rate_of_stragglers_asks_for),
+        stage_test(a_coded_row_that_is_lost_is_made_up_for),
+        stage_test(a_late_product_whose_worker_is_lost_is_not_sent_again_while_the_others_suffice),
+        stage_test(coded_rows_that_are_late_as_well_are_made_up_for),
+        stage_test(a_worker_alone_does_all_of_it),
+        stage_test(a_job_whose_workers_are_all_stuck_ends_at_its_deadline),
+        stage_test(where_rows_cannot_stand_in_for_others_copies_go_out),
+        stage_test(bad_luck_gets_further_rows),
+        stage_test(rows_are_made_for_the_pairs_that_are_late),
+        stage_test(a_late_pair_is_an_answer_beside_the_rows_that_were_made),
+        stage_test(rows_for_pairs_that_have_come_are_not_waited_for),
+        stage_test(where_no_rows_are_made_the_late_pairs_are_copied),
+        stage_test(a_code_that_is_not_the_jobs_is_refused_and_copies_go_out),
+        stage_test(a_single_late_pair_is_copied_at_once),
+        stage_test(a_job_that_ends_while_rows_are_made_does_not_want_them),
+        stage_test(a_job_that_ends_before_rows_are_asked_for_does_not_ask),
+        stage_test(losses_while_rows_are_out_are_made_up_for),
+        stage_test(rows_that_are_late_as_well_are_copied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

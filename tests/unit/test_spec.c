@@ -667,16 +667,16 @@ a_batch_is_completed_for_its_pairs_and_the_workers(void **state)
         const char *field, *expected;
         size_t expected_tasks;
     } cases[] = {
-        {NULL, 3, 0, 8, "f64", "lagrange", 8}, // one each
-        {NULL, 3, 0, 5, "f64", "lagrange", 6}, // 2 k - 1, and one to lose
-        {NULL, 8, 0, 8, "f64", "lagrange", 18},
-        {NULL, 9, 0, 8, "f64", "uncoded", 9}, // more than two each
+        {NULL, 3, 0, 8, "f64", "locality", 8},  // one each
+        {NULL, 3, 0, 5, "f64", "locality", 6},  // one to lose
+        {NULL, 8, 0, 8, "f64", "locality", 16}, // two each
+        {NULL, 9, 0, 8, "f64", "uncoded", 9},   // more than two each
         {NULL, 1, 0, 1, "f64", "uncoded", 1},
-        {NULL, 4, 9, 2, "f64", "lagrange", 9}, // uncoded has no task to spare
-        {NULL, 4, 4, 9, "f64", "uncoded", 4},  // lagrange needs more
-        {NULL, 3, 0, 8, "gf4", "uncoded", 3},  // no points
-        {NULL, 3, 0, 8, "gf16", "lagrange", 8},
-        {"auto", 3, 0, 8, "f64", "lagrange", 8},
+        {NULL, 4, 9, 2, "f64", "locality", 9}, // uncoded has no task to spare
+        {NULL, 4, 4, 9, "f64", "uncoded", 4},
+        {NULL, 3, 0, 8, "gf4", "locality", 6}, // no points for more
+        {NULL, 3, 0, 8, "gf16", "locality", 8},
+        {"auto", 3, 0, 8, "f64", "locality", 8},
         {"lagrange", 9, 0, 1, "f64", "lagrange", 20},
         {"uncoded", 3, 0, 8, "f64", "uncoded", 3},
         {"replication", 3, 0, 8, "f64", "replication", 6},
@@ -749,6 +749,35 @@ families_are_asked_for_forms_that_they_make(void **state)
     kofn_batch_destroy(&batch);
 }
 
+/* Two stages: all workers have a product, and what is coded is in the reserve. */
+static void
+in_two_stages_tasks_left_open_are_as_few_as_suffice(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_code_context context = {.field = kofn_field_find("f64"),
+                                 .rows = 1000,
+                                 .inner = 1000,
+                                 .cols = 1000,
+                                 .workers = 12,
+                                 .reserve = KOFN_RESERVE_STAGED};
+    kofn_code_spec spec = {0};
+    assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+    assert_string_equal(spec.family, "rkrp");
+    assert_int_equal(spec.part.x * spec.part.y, 12);
+    assert_int_equal(spec.part.z, 1);
+    assert_int_equal(spec.tasks, 12);
+    assert_int_equal(spec.reserve, 12);
+    spec = (kofn_code_spec){.family = "polynomial"}; // whose coded tasks are among the n
+    assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+    assert_in_range(spec.part.x * spec.part.y, 8, 11);
+    assert_int_equal(spec.tasks, 12);
+    assert_int_equal(spec.reserve, 0);
+    spec = (kofn_code_spec){.family = "rkrp", .part = {2, 1, 2}, .tasks = 6};
+    assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+    assert_int_equal(spec.tasks, 6); // as asked for
+}
+
 int
 main(void)
 {
@@ -778,6 +807,7 @@ main(void)
         cmocka_unit_test(a_batch_is_completed_for_its_pairs_and_the_workers),
         cmocka_unit_test(a_batch_has_no_partition),
         cmocka_unit_test(families_are_asked_for_forms_that_they_make),
+        cmocka_unit_test(in_two_stages_tasks_left_open_are_as_few_as_suffice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
