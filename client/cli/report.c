@@ -145,6 +145,8 @@ cli_json_of_account(const kofn_account *account)
         text(account->verify), "refuted", count(account->refuted), "liars", text(account->liars));
     if (quality && account->pairs > 0)
         (void)json_object_set_new(quality, "pairs", count(account->pairs));
+    if (quality && account->zero_products > 0)
+        (void)json_object_set_new(quality, "zero_products", count(account->zero_products));
     if (quality && account->stream[0]) {
         (void)json_object_set_new(quality, "stream", text(account->stream));
         (void)json_object_set_new(quality, "index", count(account->index));
@@ -319,14 +321,21 @@ cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size)
 void
 cli_format_product(const kofn_account *account, char *ret_text, size_t size)
 {
-    if (account->outer)
+    const kofn_code_choice *code = &account->code;
+    if (account->outer) {
         (void)snprintf(ret_text, size, "%" PRIu64 " x %" PRIu64 " outer", account->rows,
                        account->cols);
-    else if (account->pairs > 0)
+    } else if (account->pairs > 0) {
         (void)snprintf(ret_text, size, "%" PRIu64 " x %" PRIu64 " of %" PRIu64 " pairs",
                        account->rows, account->cols, account->pairs);
-    else
+    } else {
         cli_format_shape(account->rows, account->inner, account->cols, ret_text, size);
+        const size_t used = strlen(ret_text);
+        if (account->zero_products > 0)
+            (void)snprintf(ret_text + used, size - used,
+                           " (%" PRIu64 " of %" PRIu64 " block products are zero)",
+                           account->zero_products, code->x * code->z * code->y);
+    }
 }
 
 /* A block of the product is a copy of one answer: what a decode adds up smears a NaN, a copy keeps
