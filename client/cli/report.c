@@ -797,9 +797,9 @@ cli_print_plan(const kofn_plan_answer *answer)
 }
 
 void
-cli_print_command(const char *command)
+cli_print_command(const char *which, const char *command)
 {
-    (void)cli_line(stdout, "The first row:");
+    (void)cli_line(stdout, "%s:", which);
     (void)cli_line(stdout, "    %s", command);
 }
 

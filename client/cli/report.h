@@ -65,9 +65,9 @@ void cli_print_codes(const kofn_code_list *list);
 /* The verdict, the table, and a line on what was left out. */
 void cli_print_plan(const kofn_plan_answer *answer);
 
-/* What is to be typed for a plan's first row, behind its table or as `command` of its object, which is
- * handed back; may be NULL. */
-void cli_print_command(const char *command);
+/* What is to be typed for a row of a plan, behind its table with a line that says for `which`, or as
+ * `command` of its object, which is handed back; may be NULL. */
+void cli_print_command(const char *which, const char *command);
 json_t *cli_json_with_command(json_t *plan, const char *command);
 
 #endif
