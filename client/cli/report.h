@@ -47,9 +47,14 @@ typedef struct cli_quality {
     double error_bound;       // relative to |A| |B|; 0: exact
     double error_estimate;    // relative to |C|; 0: not known
     double condition, amplification;
+    double epsilon; // unit roundoff of its arithmetic
 } cli_quality;
 
 cli_quality cli_quality_of(const kofn_account *account);
+
+/* Decoding made the rounding of its answers grow so much that more than half of its digits are lost. A
+ * long sum of floats, whose bound is large of itself, is not. */
+bool cli_quality_is_poor(const cli_quality *quality);
 void cli_format_quality(const cli_quality *quality, char *ret_text, size_t size);
 
 /* The account on standard output, a name and a value a line. */
