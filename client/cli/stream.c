@@ -198,13 +198,10 @@ is_given(const arguments *args, const char *name)
     return key && args->given[key - kofn_rounds_keys.at];
 }
 
-/* Zero leaves it to the master, so a zero that was asked for is said in another way. */
 static kofn_stream_options
 options_of(const arguments *args)
 {
     const kofn_rounds_config *rounds = &args->rounds;
-    const bool no_tolerance = is_given(args, "tolerance") && rounds->tolerance == 0;
-    const bool no_rescue = is_given(args, "rescue") && rounds->rescue == 0;
     return (kofn_stream_options){
         .scheme = is_given(args, "scheme") ? kofn_scheme_name((kofn_scheme)rounds->scheme) : NULL,
         .code = args->product.code,
@@ -215,8 +212,8 @@ options_of(const arguments *args)
         .failures = (uint64_t)rounds->failures,
         .window = (uint64_t)rounds->window,
         .burst = (uint64_t)rounds->burst,
-        .tolerance = no_tolerance ? -1 : rounds->tolerance,
-        .rescue = no_rescue ? -1 : rounds->rescue,
+        .tolerance = is_given(args, "tolerance") ? kofn_stream_number(rounds->tolerance) : 0,
+        .rescue = is_given(args, "rescue") ? kofn_stream_number(rounds->rescue) : 0,
         .limit = (uint64_t)args->limit,
         .grace_ms = (args->grace_ns + 999999) / 1000000,
     };
