@@ -559,23 +559,47 @@ is_quiet(const session *s)
            kofn_clock_ns() - s->moved_ns > QUIET_NS;
 }
 
-/* A stream waits for workers without an end: it is for the client to have enough. */
+/* The stream as its master sees it now. False: it does not, or cannot be asked. */
+static bool
+find_stream(session *s, kofn_stream_account *ret_account)
+{
+    kofn_stream_account *streams = NULL;
+    size_t count = 0;
+    bool found = false;
+    if (kofn_client_list_streams(s->client, &streams, &count, NULL) != KOFN_OK)
+        return false;
+    for (size_t i = 0; i < count && !found; i++)
+        if (strcmp(streams[i].stream, s->opened.stream) == 0) {
+            *ret_account = streams[i];
+            found = true;
+        }
+    free(streams);
+    return found;
+}
+
+/* A stream waits for workers without an end: it is for the client to have enough. Those that do not
+ * compute in its field are none. */
 static kofn_status
 check_workers(session *s, const kofn_health *health, kofn_error *err)
 {
+    char which[KOFN_CLIENT_NAME_MAX + 32] = "";
+    kofn_stream_account now_is;
     const int64_t now = kofn_clock_ns(), away_ns = s->args->common.away_ns;
     if (health->workers > 0) {
-        s->idle_ns = 0;
-        return KOFN_OK;
+        if (!find_stream(s, &now_is) || now_is.vacant < now_is.slots) {
+            s->idle_ns = 0;
+            return KOFN_OK;
+        }
+        (void)snprintf(which, sizeof which, " that compute in %s", now_is.field);
     }
     s->idle_ns = s->idle_ns ? s->idle_ns : now;
     const double seconds = (double)(now - s->idle_ns) / 1e9;
-    (void)snprintf(s->why, sizeof s->why, "the master has no workers for %.0f s", seconds);
+    (void)snprintf(s->why, sizeof s->why, "the master has no workers%s for %.0f s", which, seconds);
     return now - s->idle_ns < away_ns
                ? KOFN_OK
                : kofn_fail(err, KOFN_UNAVAILABLE,
-                           "the master has had no workers for %.1f s; allow more with --away",
-                           seconds);
+                           "the master has had no workers%s for %.1f s; allow more with --away",
+                           which, seconds);
 }
 
 /* Why does nothing come? How long a master may be away, the client sees to. */
@@ -726,21 +750,10 @@ report(session *s, const kofn_stream_account *account)
 static void
 ask_account(session *s, kofn_stream_account *ret_account)
 {
-    kofn_stream_account *streams = NULL;
-    size_t count = 0;
     const bool is_silent = s->why[0] && s->idle_ns == 0;
-    s->account_lost = true;
     s->args->common.ends = true;
     s->args->common.until_ns = kofn_clock_after(kofn_clock_ns(), ASK_NS);
-    if (!s->stream || is_silent ||
-        kofn_client_list_streams(s->client, &streams, &count, NULL) != KOFN_OK)
-        return;
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(streams[i].stream, s->opened.stream) == 0) {
-            *ret_account = streams[i];
-            s->account_lost = false;
-        }
-    free(streams);
+    s->account_lost = !s->stream || is_silent || !find_stream(s, ret_account);
 }
 
 /* What was done is told, whatever ended it. */
