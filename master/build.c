@@ -196,7 +196,8 @@ kofn_job_get_context(const kofn_job *job)
         .operands = job->extents,
         .workers = kofn_sched_count_able(master->sched, job->field),
         .whole_flops = master->config.whole_flops,
-        .exact = job->accept.kind != KOFN_ACCEPT_PROMISE,
+        .exact = job->accept.kind != KOFN_ACCEPT_PROMISE || job->accept.liars > 0,
+        .liars = job->accept.liars,
         .reserve = choose_reserve(job),
     };
 }
