@@ -140,7 +140,7 @@ count_batch_bytes(const kofn_batch *batch)
     if (!batch)
         return 0;
     const kofn_sums *sums[] = {&batch->side[0], &batch->side[1], &batch->weights};
-    size_t bytes = sizeof *batch;
+    size_t bytes = sizeof *batch + batch->count * sizeof *batch->origin;
     for (size_t i = 0; i < 3; i++)
         bytes += (sums[i]->rows + 1) * sizeof(size_t) +
                  sums[i]->first[sums[i]->rows] * (sizeof(size_t) + sizeof(double));

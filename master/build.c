@@ -109,12 +109,13 @@ kofn_job_run(kofn_job *job, kofn_code *code)
     kofn_jobs_act(job->master->jobs);
 }
 
-/* Its policy sends products as they are first, and makes tasks for what it misses then. */
+/* Its policy sends products as they are first, and makes tasks for what it misses then. Not where tasks
+ * check each other, which takes more than those from the beginning. */
 static bool
 is_staged(const kofn_job *job)
 {
     const kofn_policy *policy = kofn_policy_find(job->policy);
-    return policy && policy->reserve == KOFN_RESERVE_STAGED;
+    return policy && policy->reserve == KOFN_RESERVE_STAGED && job->accept.liars == 0;
 }
 
 static void
@@ -181,7 +182,10 @@ static kofn_reserve_choice
 choose_reserve(const kofn_job *job)
 {
     const kofn_policy *policy = kofn_policy_find(job->policy);
-    return policy ? policy->reserve : KOFN_RESERVE_LIKELY; // "auto"
+    if (!policy) // "auto"
+        return KOFN_RESERVE_LIKELY;
+    return policy->reserve == KOFN_RESERVE_STAGED && !is_staged(job) ? KOFN_RESERVE_ALWAYS
+                                                                     : policy->reserve;
 }
 
 kofn_code_context

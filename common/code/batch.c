@@ -318,6 +318,11 @@ fill_batch(const kofn_batch *from, const kofn_field *f, const size_t *same, size
     batch->count = number_pairs(&batch->weights, from->count, room, kept);
     if (batch->count == 0)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "batch: no pair has a weight");
+    batch->origin = malloc(batch->count * sizeof *batch->origin);
+    if (!batch->origin)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory for %zu pairs",
+                         batch->count);
+    memcpy(batch->origin, kept, batch->count * sizeof *kept);
     for (size_t side = 0; side < 2; side++)
         if (!copy_rows(&from->side[side], kept, batch->count, &batch->side[side]))
             return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory for %zu pairs",
@@ -423,6 +428,7 @@ kofn_batch_destroy(kofn_batch **batch_p)
     free(counted->batch.side[0].first);
     free(counted->batch.side[1].first);
     free(counted->batch.weights.first);
+    free(counted->batch.origin);
     free(counted);
 }
 

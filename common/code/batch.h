@@ -36,6 +36,8 @@ typedef struct kofn_batch {
     size_t count;      // pairs
     kofn_sums side[2]; // left [count, blocks of A], right [count, blocks of B]
     kofn_sums weights; // [blocks of C, count]
+    size_t *origin; // [count]: of the pairs that it was made from, the first one with these sides;
+                    // not read by kofn_batch_new
 } kofn_batch;
 
 /* Make one of these numbers, which are copied. Pairs that are the same are merged into one, those

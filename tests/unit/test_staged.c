@@ -279,6 +279,44 @@ rows_that_were_made_stay_when_more_are(void **state)
     kofn_batch_destroy(&batch);
 }
 
+/* Of a sum, where linear algebra begins with the first coded answer. */
+static void
+a_decoder_goes_on_with_rows_that_are_made_between_answers(void **state)
+{
+    (void)state;
+    kofn_error error;
+    const kofn_field *f64 = kofn_field_find("f64");
+    static const size_t block[] = {0, 1, 2, 3}, one[] = {0, 3}, other[] = {1, 2};
+    static const double weights[] = {1, 1, 1, 1};
+    size_t tasks[TASKS_MAX];
+    kofn_batch *batch = NULL;
+    assert_ok(kofn_batch_new_stacked(4, 4, 4, block, block, weights, f64, &batch, &error));
+    kofn_code_spec spec = complete_batch_spec("lagrange", batch, f64);
+    spec.tasks = 12;
+    kofn_code *first = NULL, *second = NULL, *third = NULL;
+    kofn_decoder *d;
+    assert_ok(kofn_staged_build(&spec, f64, &first, &error));
+    assert_ok(kofn_decoder_new(first, INFINITY, &d, &error));
+    assert_ok(kofn_staged_fill(&spec, first, one, 2, 0.05, &second, &error));
+    assert_ok(kofn_decoder_recode(d, second, &error));
+    kofn_code_destroy(&first);
+    const size_t made = list_made(second, tasks);
+    for (size_t i = 0; i < made; i++)
+        answer(d, tasks[i]);
+    assert_ok(kofn_staged_fill(&spec, second, other, 2, 0.05, &third, &error));
+    assert_ok(kofn_decoder_recode(d, third, &error));
+    kofn_code_destroy(&second);
+    const size_t all = list_made(third, tasks);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_NOT_YET);
+    for (size_t i = made; i < all; i++)
+        answer(d, tasks[i]);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+    assert_decodes(d, third);
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&third);
+    kofn_batch_destroy(&batch);
+}
+
 /* Blocks that every row makes up for, and rows of which none is coded. */
 static void
 codes_whose_rows_need_not_be_made_stay_as_they_are(void **state)
@@ -391,6 +429,7 @@ main(void)
         cmocka_unit_test(many_pairs_are_brought_back_in_few_columns),
         cmocka_unit_test(rows_are_as_few_as_the_missing_ones_take_and_those_that_may_be_late),
         cmocka_unit_test(rows_that_were_made_stay_when_more_are),
+        cmocka_unit_test(a_decoder_goes_on_with_rows_that_are_made_between_answers),
         cmocka_unit_test(codes_whose_rows_need_not_be_made_stay_as_they_are),
         cmocka_unit_test(families_without_plain_rows_get_them_in_front),
         cmocka_unit_test(a_decoder_refuses_rows_that_were_answered_or_are_no_reserve),
