@@ -59,23 +59,25 @@ find_place(size_t pairs, size_t points, size_t i)
     return (2 * i + 1) * points / (2 * pairs);
 }
 
-/* beta [k], then the points of tasks: all of them are the field's points, and of tasks that are no
- * pairs in their order. */
+/* beta [k], and the points of tasks: all of them are the field's points, and in the reals tasks that are
+ * no pairs take theirs in scattered order. free [tasks]. */
 static void
-fill_points(const kofn_family_args *args, double *beta, double *point)
+fill_points(const kofn_family_args *args, double *beta, double *point, double *free)
 {
     const kofn_field *f = args->field;
-    const size_t k = args->batch->count, all = count_points(args);
-    size_t pair = 0, task = is_systematic(args) ? k : 0;
+    const size_t k = args->batch->count, all = count_points(args),
+                 plain = is_systematic(args) ? k : 0;
+    size_t pair = 0, coded = 0;
     for (size_t i = 0; i < all; i++) {
         const double t = f->point(f, i, all);
         if (pair < k && (f->order != 0 || i == find_place(k, all, pair)))
             beta[pair++] = t;
         else
-            point[task++] = t;
+            free[coded++] = t;
     }
-    if (is_systematic(args))
-        memcpy(point, beta, k * sizeof *beta);
+    memcpy(point, beta, plain * sizeof *beta);
+    for (size_t i = 0, place = 0; i < coded; i++, place = kofn_points_scatter(coded, place))
+        point[plain + i] = free[f->order == 0 ? place : i];
 }
 
 /* L_pair(t): factors of about 1, so that neither overflow nor underflow waits. */
@@ -99,11 +101,12 @@ fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
     const kofn_batch *batch = args->batch;
     const size_t k = batch->count, plain = is_systematic(args) ? k : 0;
     const size_t most = code->e[code->e[1].cols > code->e[0].cols].cols;
-    double *beta = malloc((2 * k + most) * sizeof *beta), *by = beta + k;
+    const size_t room = most > code->tasks ? most : code->tasks;
+    double *beta = malloc((2 * k + room) * sizeof *beta), *by = beta + k;
     if (!beta)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "lagrange: no memory for %zu points", k);
     kofn_code_use_points(code);
-    fill_points(args, beta, code->point);
+    fill_points(args, beta, code->point, by + k);
     for (size_t task = 0; task < plain; task++)
         kofn_family_fill_product(args, code, task, task);
     for (size_t task = plain; task < code->tasks; task++) {

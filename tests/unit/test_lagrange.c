@@ -141,6 +141,31 @@ errors_stay_small_while_few_answers_are_missing(void **state)
     kofn_code_destroy(&code);
 }
 
+/* Of tasks in order of their points the last ones are neighbours, and 5e8 would become of this at
+ * k = 20. */
+static void
+the_last_tasks_are_not_missed(void **state)
+{
+    (void)state;
+    kofn_error error;
+    static const size_t pairs[] = {5, 10, 20, 40};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        for (size_t first = 0; first < 2; first++) { // without a pair, where tasks are pairs
+            const size_t k = pairs[i];
+            kofn_code *code = new_code(k, 2 * k - 1 + k / 5, first ? "yes" : "no", "f64");
+            kofn_decoder *d;
+            kofn_decode_plan plan;
+            assert_ok(kofn_decoder_new(code, INFINITY, &d, &error));
+            for (size_t task = first; task < first + 2 * k - 1; task++)
+                assert_ok(kofn_decoder_add(d, task, &error));
+            assert_ok(kofn_decoder_plan(d, 0x1p-53, &plan, &error));
+            assert_at_most(plan.quality.amplification, 300);
+            kofn_decode_plan_fini(&plan);
+            kofn_decoder_destroy(&d);
+            kofn_code_destroy(&code);
+        }
+}
+
 int
 main(void)
 {
@@ -150,6 +175,7 @@ main(void)
         cmocka_unit_test(finite_fields_need_a_point_for_each_task_and_pair),
         cmocka_unit_test(too_few_tasks_are_refused),
         cmocka_unit_test(errors_stay_small_while_few_answers_are_missing),
+        cmocka_unit_test(the_last_tasks_are_not_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
