@@ -321,6 +321,51 @@ batch_scene(kofn_code *code, kofn_error *err)
     return status ? status : make_batch_code("matdot", 3, weights, err);
 }
 
+/* A code of these pairs in which groups are curves, grids and factored sums, and with too many pairs to
+ * try all partitions. */
+static kofn_status
+make_groups(const char *field, size_t pairs, const size_t *left, const size_t *right,
+            const double *weights, size_t tasks, kofn_error *err)
+{
+    const kofn_field *f = kofn_field_find(field);
+    kofn_code_spec spec = {.family = "locality", .tasks = tasks, .has_seed = true};
+    kofn_batch *batch = NULL;
+    kofn_code *code = NULL;
+    kofn_status status = kofn_batch_new_stacked(8, 8, pairs, left, right, weights, f, &batch, err);
+    if (!status)
+        status = kofn_code_spec_set_batch(&spec, batch, err);
+    if (!status)
+        status = kofn_code_spec_build(&spec, f, &code, err);
+    assert_int_equal(status == KOFN_OK, code != NULL);
+    kofn_code_destroy(&code);
+    kofn_batch_destroy(&batch);
+    return status;
+}
+
+static kofn_status
+locality_scene(kofn_code *code, kofn_error *err)
+{
+    (void)code;
+    static const size_t left[] = {0, 0, 1, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 2, 3},
+                        right[] = {0, 1, 0, 1, 2, 3, 4, 5, 4, 5, 6, 7, 6, 7, 3, 2};
+    static const double weights[] = {1, 1, 1, 1, 2};
+    kofn_status status = make_groups("f64", 6, left, right, NULL, 9, err);
+    if (!status)
+        status = make_groups("gf256", 6, left, right, NULL, 9, err);
+    if (!status)
+        status = make_groups("f64", 5, left, right, weights, 5, err);
+    if (!status)
+        status = make_groups("f64", 8, left, right, NULL, 17, err);
+    return status ? status : make_groups("f64", 16, left, right, NULL, 26, err);
+}
+
+static void
+groups_of_pairs_without_memory_are_an_error(void **state)
+{
+    (void)state;
+    fail_each(locality_scene, NULL);
+}
+
 static void
 batches_without_memory_are_an_error(void **state)
 {
@@ -404,6 +449,7 @@ main(void)
         cmocka_unit_test(decoding_exactly_loses_nothing_either),
         cmocka_unit_test(outer_products_without_memory_are_an_error),
         cmocka_unit_test(batches_without_memory_are_an_error),
+        cmocka_unit_test(groups_of_pairs_without_memory_are_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
