@@ -216,9 +216,9 @@ where_nothing_is_known_of_any_task_a_guess_decides(void **state)
 {
     rig *r = *state;
     start_products(r, 5, 6, 6);
-    at(r, 159);
+    at(r, 10239);
     assert_actions(r, "");
-    at(r, 160); // 16 floors
+    at(r, 10240); // 1024 floors
     assert_actions(r, "send 1.4>5");
 }
 
