@@ -566,19 +566,17 @@ kofn_gathering_init(kofn_gathering *gathering, const kofn_pairs *pairs, const ch
                     kofn_error *err)
 {
     kofn_gathering g = {0};
-    const kofn_field *f = NULL;
     plan p = {0};
     kofn_status status = check_pairs(pairs, err);
     if (status == KOFN_OK)
-        status = kofn_field_choose(field ? field : "", pairs->x[0].dtype, &f, err);
+        status = kofn_field_choose(field ? field : "", pairs->x[0].dtype, &g.field, err);
     if (status != KOFN_OK)
         return status;
     g.blocks = calloc(2 * pairs->count, sizeof *g.blocks);
-    status = g.blocks ? plan_init(&p, pairs, f, err) : fail_memory(pairs, err);
+    status = g.blocks ? plan_init(&p, pairs, g.field, err) : fail_memory(pairs, err);
     if (status == KOFN_OK)
         status = fill_gathering(&p, &g, err);
     plan_fini(&p);
-    kofn_field_destroy(&f);
     if (status == KOFN_OK)
         *gathering = g;
     else
@@ -590,6 +588,7 @@ void
 kofn_gathering_fini(kofn_gathering *gathering)
 {
     kofn_batch_destroy(&gathering->batch);
+    kofn_field_destroy(&gathering->field);
     free(gathering->blocks);
     *gathering = (kofn_gathering){0};
 }

@@ -13,6 +13,7 @@
 #include "client/factors.h"
 
 typedef struct kofn_gathering {
+    const kofn_field *field;
     kofn_batch *batch;
     size_t *blocks;       // of both operands: which matrices travel
     kofn_factors factors; // borrows the above, and the caller's matrices

@@ -311,6 +311,11 @@ typedef struct kofn_pairs {
     const kofn_dependency *dependencies;
 } kofn_pairs;
 
+/* All that can be checked without a master, as kofn_client_batch does it: the pairs, and the code for
+ * them (NULL: open). `field` as in kofn_product_options. Errors: as there. */
+KOFN_MUST_CHECK kofn_status kofn_pairs_check(const kofn_pairs *pairs, const kofn_code_choice *code,
+                                             const char *field, kofn_error *err);
+
 /* All products of a batch in one job, C := X_0 Y_0 on X_1 Y_1 on ..., of which product i is rows i m to
  * (i + 1) m with m the rows of an X (kofn_result_copy_rows, kofn_results_write_npy); or with weights
  * their sum, C := sum_i weights[i] X_i Y_i. One code protects all of them (lagrange and others, those

@@ -633,3 +633,23 @@ kofn_client_batch(kofn_client *client, const kofn_pairs *pairs, const kofn_produ
     kofn_gathering_fini(&g);
     return status;
 }
+
+kofn_status
+kofn_pairs_check(const kofn_pairs *pairs, const kofn_code_choice *code, const char *field,
+                 kofn_error *err)
+{
+    static const kofn_code_choice open;
+    kofn_gathering g;
+    kofn_code_spec spec;
+    kofn_status status = kofn_choice_to_spec(code ? code : &open, &spec, err);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_gathering_init(&g, pairs, field, err);
+    if (status != KOFN_OK)
+        return status;
+    status = kofn_code_spec_set_batch(&spec, g.batch, err);
+    if (status == KOFN_OK)
+        status = kofn_code_spec_check(&spec, g.field, err);
+    kofn_gathering_fini(&g);
+    return status;
+}

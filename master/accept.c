@@ -57,6 +57,8 @@ resolve_operand(kofn_operands *operands, const kofn_asker *who, const char *whic
     /* Nobody asks: the order was accepted before, and one that was dropped since is held for it. */
     kofn_msg_matrix *matrix = &asked->matrix;
     const bool described = matrix->dtype[0] || matrix->rows || matrix->cols;
+    if (asked->stored[0] && kofn_sparse_refuse(which, matrix, err) != KOFN_OK)
+        return KOFN_UNIMPLEMENTED;
     if (!asked->stored[0] && described)
         return KOFN_OK;
     if (!asked->stored[0])
@@ -119,17 +121,47 @@ resolve_operands(kofn_master *master, const kofn_asker *who, operand_list *asked
     return KOFN_OK;
 }
 
+/* Those of the order's operands that are sparse. */
+static kofn_status
+read_sparse(const operand_list *asked, const kofn_job_order *order, kofn_job *job, kofn_error *err)
+{
+    kofn_status status = KOFN_OK;
+    if (asked->form == KOFN_PRODUCT && !order->stream && !job->parts)
+        return kofn_sparse_read(&asked->operand[0].matrix, &asked->operand[1].matrix,
+                                &order->product->code, job, err);
+    for (size_t o = 0; o < asked->count && !status; o++)
+        status = kofn_sparse_refuse(name_operand(asked, o), &asked->operand[o].matrix, err);
+    return status;
+}
+
 static size_t
 count_batch_bytes(const kofn_batch *batch)
 {
     if (!batch)
         return 0;
     const kofn_sums *sums[] = {&batch->side[0], &batch->side[1], &batch->weights};
-    size_t bytes = sizeof *batch;
+    size_t bytes = sizeof *batch + batch->count * sizeof *batch->origin;
     for (size_t i = 0; i < 3; i++)
         bytes += (sums[i]->rows + 1) * sizeof(size_t) +
                  sums[i]->first[sums[i]->rows] * (sizeof(size_t) + sizeof(double));
     return bytes;
+}
+
+/* What an operand takes, and *ret_coded what it takes to code it. Of a sparse one the lists are
+ * gathered, and the blocks charged when it is known what they are (sparse.c). */
+static kofn_status
+estimate_operand(const kofn_job *job, size_t operand, const kofn_msg_matrix *m, kofn_dtype dtype,
+                 size_t *ret_bytes, size_t *ret_coded, kofn_error *err)
+{
+    const bool sparse = operand < 2 && job->sparse.is[operand];
+    const kofn_status status = sparse ? kofn_csr_bytes(dtype, m->rows, m->elements, ret_bytes, err)
+                                      : kofn_mat_bytes(dtype, m->rows, m->cols, ret_bytes, err);
+    if (status)
+        return status;
+    if (*ret_bytes > SIZE_MAX / 128)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "the operands are larger than any memory");
+    *ret_coded = sparse ? *ret_bytes : 2 * *ret_bytes;
+    return KOFN_OK;
 }
 
 /* Operands that are not stored, the product, and the answers and coded blocks that it takes to get
@@ -144,12 +176,12 @@ estimate_charge(const operand_list *asked, kofn_job *job, kofn_error *err)
     kofn_status status = kofn_mat_bytes(kofn_integers_get_product_dtype(dtype), job->shape.rows,
                                         job->shape.cols, &c, err);
     for (size_t o = 0; o < asked->count && !status; o++) {
-        const kofn_msg_matrix *m = &asked->operand[o].matrix;
-        status = kofn_mat_bytes(dtype, m->rows, m->cols, &bytes[o], err);
-        if (!status && (bytes[o] > SIZE_MAX / 128 || c > SIZE_MAX / 128))
-            status = kofn_fail(err, KOFN_OUT_OF_RANGE, "the operands are larger than any memory");
+        size_t coded = 0;
+        status = estimate_operand(job, o, &asked->operand[o].matrix, dtype, &bytes[o], &coded, err);
+        if (!status && c > SIZE_MAX / 128)
+            status = kofn_fail(err, KOFN_OUT_OF_RANGE, "the product is larger than any memory");
         if (!status)
-            sum += (job->stored[o] ? 0 : bytes[o]) + (job->parts ? 0 : 2 * bytes[o]);
+            sum += (job->stored[o] ? 0 : bytes[o]) + (job->parts ? 0 : coded);
     }
     if (status)
         return status;
@@ -198,7 +230,8 @@ check_shapes(const operand_list *asked, kofn_job *job, kofn_error *err)
     }
     job->outer = asked->form == KOFN_OUTER_PRODUCT;
     job->extents = e;
-    kofn_status status = job->batch   ? kofn_batch_get_shape(job->batch, &e, &job->shape, err)
+    const bool batch = job->batch && !kofn_sparse_is_any(&job->sparse);
+    kofn_status status = batch        ? kofn_batch_get_shape(job->batch, &e, &job->shape, err)
                          : job->outer ? check_outer_product(&e, &job->shape, err)
                                       : check_product(&e, &job->shape, err);
     if (status)
@@ -301,6 +334,16 @@ read_accept(const kofn_msg_product *p, kofn_accept *ret_accept, kofn_error *err)
     return KOFN_OK;
 }
 
+/* What of a spec can be told already: how many tasks suit sparse operands is known with their pairs. */
+static kofn_code_spec
+get_known(const kofn_job *job, const kofn_code_spec *spec)
+{
+    kofn_code_spec known = *spec;
+    if (job->sparse.uncut)
+        known.tasks = known.reserve = 0;
+    return known;
+}
+
 /* What can be told from an order that names its code. */
 static kofn_status
 check_accept(const kofn_accept *accept, const kofn_code_spec *spec, const kofn_field *field,
@@ -338,6 +381,9 @@ static bool
 has_default(const kofn_code_spec *configured, const kofn_job *job)
 {
     kofn_code_spec spec = *configured;
+    const kofn_family *family = kofn_family_find(spec.family);
+    if (family && family->only_batches && !job->batch)
+        return false;
     return set_form(job, &spec, NULL) == KOFN_OK &&
            ((job->field->order == 0 && !job->outer && !job->batch) ||
             kofn_code_spec_check(&spec, job->field, NULL) == KOFN_OK);
@@ -348,12 +394,15 @@ static kofn_status
 choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const kofn_job *job,
             kofn_code_spec *ret_spec, kofn_error *err)
 {
-    kofn_code_spec asked;
+    kofn_code_spec asked = {0};
     kofn_status status = kofn_msg_code_to_spec(&p->code, &asked, err);
+    if (job->sparse.uncut) // job->sparse.asked: of its pairs nothing is cut any more
+        asked.part = (kofn_partition){0};
     if (!status)
         status = set_form(job, &asked, err);
+    kofn_code_spec known = get_known(job, &asked);
     if (!status && kofn_code_spec_is_open(&asked)) // what only a named family can have
-        status = kofn_code_spec_check(&asked, job->field, err);
+        status = kofn_code_spec_check(&known, job->field, err);
     if (status)
         return status;
     kofn_code_spec spec = asked;
@@ -372,8 +421,9 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
         spec.seed = 1;
     }
     spec.algorithms = config->known;
+    known = get_known(job, &spec);
     if (!status)
-        status = kofn_code_spec_check(&spec, job->field, err);
+        status = kofn_code_spec_check(&known, job->field, err);
     if (!status)
         *ret_spec = spec;
     return status;
@@ -384,8 +434,9 @@ static kofn_status
 check_kept_spec(kofn_job *job, kofn_error *err)
 {
     kofn_status status = set_form(job, &job->spec, err);
+    const kofn_code_spec known = get_known(job, &job->spec);
     if (!status)
-        status = kofn_code_spec_check(&job->spec, job->field, err);
+        status = kofn_code_spec_check(&known, job->field, err);
     return status;
 }
 
@@ -457,7 +508,7 @@ find_known(kofn_jobs *jobs, const kofn_job_order *order, const kofn_job *like, k
 
 /* A stored operand is there already, whole; if only on disk, its place is taken. */
 static kofn_status
-expect_operand(kofn_job *job, size_t operand, const kofn_msg_matrix *matrix, kofn_error *err)
+expect_operand(kofn_job *job, size_t operand, kofn_error *err)
 {
     static const kofn_bands empty = {.dtype = KOFN_DTYPE_NONE};
     const kofn_operand *stored = job->stored[operand];
@@ -467,8 +518,8 @@ expect_operand(kofn_job *job, size_t operand, const kofn_msg_matrix *matrix, kof
     }
     if (stored)
         return kofn_assembler_have(&job->operands, kofn_operand_get_bands(stored), err);
-    const kofn_dtype dtype = job->parts ? job->parts->dtype : job->field->dtype;
-    return kofn_assembler_expect(&job->operands, dtype, matrix->rows, matrix->cols, err);
+    const kofn_bands like = kofn_job_describe_matrix(job, operand);
+    return kofn_assembler_expect(&job->operands, like.dtype, like.rows, like.cols, err);
 }
 
 static kofn_status
@@ -482,7 +533,7 @@ find_spec(const kofn_master_config *config, const kofn_job_order *order, kofn_jo
     job->spec = *kofn_stream_get_spec(order->stream);
     kofn_code_spec all = job->spec; // its plain rows as well
     all.tasks = kofn_stream_get_code(order->stream)->tasks;
-    job->charge += kofn_code_count_bytes(&all, true);
+    job->charge += kofn_code_count_bytes(&all, job->field, true);
     return KOFN_OK;
 }
 
@@ -511,6 +562,8 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     if (!status)
         status = read_batch(p, &asked, job, err);
     if (!status)
+        status = read_sparse(&asked, order, job, err);
+    if (!status)
         status = check_shapes(&asked, job, err);
     if (!status)
         status = estimate_charge(&asked, job, err);
@@ -525,13 +578,12 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     else if (!status && (p->verify[0] || p->liars > 0))
         status = kofn_fail(err, KOFN_INVALID_ARGUMENT,
                            "jobs of a stream are not verified: leave verify and liars out");
+    const kofn_code_spec known = get_known(job, &job->spec);
     if (!status && !order->stream) // its code is what its stream says
-        status = check_accept(&job->accept, &job->spec, job->field, err);
-    if (status)
-        return status;
-
-    for (size_t o = 0; o < asked.count && !status; o++)
-        status = expect_operand(job, o, &asked.operand[o].matrix, err);
+        status = check_accept(&job->accept, &known, job->field, err);
+    const size_t lists = 2 * ((size_t)job->sparse.is[0] + job->sparse.is[1]);
+    for (size_t o = 0; o < asked.count + lists && !status; o++)
+        status = expect_operand(job, o, err);
     return status;
 }
 

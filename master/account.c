@@ -42,9 +42,10 @@ fill_order(const kofn_job *job, kofn_job_state state, kofn_msg_job *m)
     snprintf(m->state, sizeof m->state, "%s", kofn_job_state_name(state));
     m->durable = job->on_disk;
     snprintf(m->policy, sizeof m->policy, "%s", job->policy);
-    const kofn_form form = job->pairs > 0 ? KOFN_BATCH_OF_PRODUCTS
-                           : job->outer   ? KOFN_OUTER_PRODUCT
-                                          : KOFN_PRODUCT;
+    const bool sparse = kofn_sparse_is_any(&job->sparse); // what was asked for is a product
+    const kofn_form form = job->pairs > 0 && !sparse ? KOFN_BATCH_OF_PRODUCTS
+                           : job->outer              ? KOFN_OUTER_PRODUCT
+                                                     : KOFN_PRODUCT;
     snprintf(m->form, sizeof m->form, "%s", kofn_form_name(form));
     m->pairs = job->pairs;
     if (job->parts || job->field) // one that is BLOCKED may have none
@@ -123,6 +124,11 @@ describe(const kofn_job *job, kofn_job_state state, kofn_msg_job *ret_message, k
     kofn_status status = kofn_msg_code_from_spec(&job->spec, &m.code, err);
     if (status)
         return status;
+    if (kofn_sparse_is_any(&job->sparse)) { // it builds the same code again
+        m.code.x = job->sparse.part.x;
+        m.code.z = job->sparse.part.z;
+        m.code.y = job->sparse.part.y;
+    }
     fill_order(job, state, &m);
     fill_tasks(job, state, &m);
     if (job->parts)

@@ -86,7 +86,8 @@ check_pairs(const kofn_job *job, size_t operand, kofn_error *err)
                     "pair %zu of the batch: its block %zu of %s holds NaN or Inf, in row "
                     "%zu as stored; coded tasks would carry it into all products, so "
                     "leave that pair out, or multiply it by itself",
-                    pair, side->column[i], kofn_operand_name(false, operand), foreign);
+                    job->batch->origin[pair], side->column[i], kofn_operand_name(false, operand),
+                    foreign);
         }
     return KOFN_OK;
 }
@@ -143,6 +144,10 @@ kofn_job_check(kofn_job *job)
 {
     kofn_error err;
     bool look[KOFN_OPERANDS_MAX] = {false};
+    if (kofn_sparse_is_any(&job->sparse)) { // with what else is to be known of them: kofn_job_cut
+        kofn_job_begin(job);
+        return;
+    }
     if (job->parts) { // any integer will do; how large they are is asked
         kofn_job_scan(job);
         return;

@@ -44,11 +44,13 @@ kofn_job_on_kept(kofn_job *job, const kofn_error *why)
     kofn_jobs_act(job->master->jobs);
 }
 
-/* One task alone is the product, whatever its code is called. */
+/* One task alone is the product, whatever its code is called. Sparse operands are cut anew, perhaps in
+ * another way. */
 void
 kofn_job_keep_choice(kofn_job *job)
 {
-    if (!job->on_disk || job->choice_on_disk || job->spec.tasks <= 1 || !job->master->keep)
+    if (!job->on_disk || kofn_sparse_is_any(&job->sparse) || job->choice_on_disk ||
+        job->spec.tasks <= 1 || !job->master->keep)
         return;
     job->choice_on_disk = true;
     kofn_keep_choice(job);
@@ -75,15 +77,10 @@ end_loading(kofn_job *job)
 static kofn_status
 check_operand(const kofn_job *job, size_t operand, const kofn_bands *bands, kofn_error *err)
 {
-    const kofn_dtype dtype = job->parts ? job->parts->dtype : job->field->dtype;
-    size_t rows = job->extents.rows[operand], cols = job->extents.cols[operand];
+    const kofn_bands like = kofn_job_describe_matrix(job, operand);
     if (job->stored[operand])
         return KOFN_OK;
-    if (job->transposed[operand]) {
-        rows = job->extents.cols[operand];
-        cols = job->extents.rows[operand];
-    }
-    return kofn_keep_check_shape(bands, dtype, rows, cols, err);
+    return kofn_keep_check_shape(bands, like.dtype, like.rows, like.cols, err);
 }
 
 void

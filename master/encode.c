@@ -66,7 +66,7 @@ struct encode_batch {
 static bool
 is_whole(const kofn_job *job, size_t operand, size_t task)
 {
-    return job->code->e[operand].cols == 1 &&
+    return job->code->e[operand].cols == 1 && !(operand < 2 && job->sparse.is[operand]) &&
            kofn_code_plain_block(job->code, operand, task) != SIZE_MAX;
 }
 
@@ -164,8 +164,7 @@ encode_operand(encode_part *part, kofn_error *err)
         fresh[made++] = *into;
     }
     if (!status && made > 0)
-        status = kofn_coding_encode(&job->coding, operand, &job->operands.mat[operand], made, tasks,
-                                    fresh, err);
+        status = kofn_job_encode(job, operand, made, tasks, fresh, err);
     if (status)
         drop_unmade(job, operand, made, tasks);
     for (size_t i = 0; !status && i < batch->count; i++) {

@@ -466,7 +466,8 @@ fail_assignment(kofn_fleet *fleet, assignment *a, const kofn_error *why)
 typedef struct answer_check {
     kofn_coder_item item;
     kofn_fleet *fleet;
-    kofn_job *job; // of which this is an item
+    kofn_job *job;   // of which this is an item
+    kofn_code *code; // of it, as it was when the answer came; a ref
     size_t task;
     uint64_t assignment;
     kofn_giver giver;
@@ -586,15 +587,15 @@ end_check(kofn_fleet *fleet, assignment *a, kofn_status status, kofn_error *why)
 
 /* INVALID_ARGUMENT: an element that is no number of the field. */
 static kofn_status
-check_answer(const kofn_job *job, size_t task, const kofn_bands *c, bool *ret_wrong,
-             kofn_error *err)
+check_answer(const kofn_job *job, const kofn_code *code, size_t task, const kofn_bands *c,
+             bool *ret_wrong, kofn_error *err)
 {
     kofn_finding finding = KOFN_FINDING_UNKNOWN;
     kofn_status status = KOFN_OK;
     if (kofn_field_is_partial(job->field))
         status = kofn_field_check_elements(job->field, "its answer", c, err);
     if (!status && job->verification.check)
-        status = kofn_freivalds_check(job->verification.check, task, c, &finding, NULL, err);
+        status = kofn_freivalds_check(job->verification.check, code, task, c, &finding, NULL, err);
     *ret_wrong = finding == KOFN_FINDING_WRONG;
     return status;
 }
@@ -603,8 +604,8 @@ static void
 check_run(kofn_coder_item *item)
 {
     answer_check *check = (answer_check *)item;
-    check->status =
-        check_answer(check->job, check->task, &check->blocks, &check->wrong, &check->error);
+    check->status = check_answer(check->job, check->code, check->task, &check->blocks,
+                                 &check->wrong, &check->error);
 }
 
 /* The task may have been cancelled, or its worker lost, meanwhile. */
@@ -620,6 +621,7 @@ check_done(kofn_coder_item *item)
         refute_answer(check->fleet, &check->giver, check->assignment, check->job, check->task);
     else if (ran && a)
         end_check(check->fleet, a, check->status, &check->error);
+    kofn_code_destroy(&check->code);
     kofn_job_leave(check->job);
     free(check);
     if (ran)
@@ -640,6 +642,7 @@ start_check(kofn_fleet *fleet, const assignment *a, kofn_error *err)
     check->item = (kofn_coder_item){.run = check_run, .done = check_done};
     check->fleet = fleet;
     check->job = a->job;
+    check->code = kofn_code_ref(a->job->code);
     check->task = a->task;
     check->assignment = a->id;
     check->giver = get_giver(a->on);
@@ -668,7 +671,7 @@ receive_answer(kofn_fleet *fleet, assignment *a)
     } else if (count_check_bytes(a->job) <= KOFN_CHECK_AT_ONCE) {
         bool wrong;
         const kofn_giver giver = get_giver(a->on);
-        const kofn_status status = check_answer(a->job, a->task, c, &wrong, &err);
+        const kofn_status status = check_answer(a->job, a->job->code, a->task, c, &wrong, &err);
         if (wrong)
             refute_answer(fleet, &giver, a->id, a->job, a->task);
         else

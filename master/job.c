@@ -129,6 +129,7 @@ kofn_job_release_work(kofn_job *job)
     }
     kofn_decode_plan_fini(&job->plan);
     kofn_verification_release(&job->verification);
+    kofn_sparse_release(&job->sparse);
     if (job->state != KOFN_JOB_ENDING) { // as release_stored
         job->spec.batch = NULL;
         kofn_batch_destroy(&job->batch);

@@ -20,6 +20,7 @@
  *     recode.c     RUNNING: tasks for what is late
  *     account.c    what clients are told of it           accept.c  orders become jobs (jobs.h)
  *     durable.c    STORING, ENDING: to disk and back     keep.h    what is on disk, and how
+ *     sparse.c     PREPARING: what is not zero of sparse operands (sparse.h)
  *     verify.c     PREPARING, DECODING: are answers right?
  *     integers.c   products of integers, which are put together from other jobs' (integers.h)
  *
@@ -35,6 +36,7 @@
 #include "common/code/coding.h"
 #include "master/coded.h"
 #include "master/root.h"
+#include "master/sparse.h"
 #include "master/sched/timers.h"
 #include "master/verify.h"
 #include "proto/messages.h"
@@ -148,6 +150,7 @@ struct kofn_job {
     bool outer;                    // the product's form
     kofn_batch *batch;             // which products, while there is work; NULL: one
     size_t pairs;                  // of the batch; 0: it is none
+    kofn_job_sparse sparse;        // which operands are, and what it makes of the job
     kofn_extents extents;          // of its operands, after transposition
     kofn_shape shape;              // of the product; as kofn_coding has it
     bool transposed[KOFN_OPERANDS_MAX];
@@ -244,7 +247,7 @@ void kofn_job_prepare(kofn_job *job);
 void kofn_job_run(kofn_job *job, kofn_code *code);
 
 /* Bytes that decoding by a code of this spec takes; and the coefficients, unless it is `known`. */
-size_t kofn_code_count_bytes(const kofn_code_spec *spec, bool known);
+size_t kofn_code_count_bytes(const kofn_code_spec *spec, const kofn_field *field, bool known);
 
 /* Its code is complete: what survives the master begins again with the same. */
 void kofn_job_keep_choice(kofn_job *job);
@@ -254,6 +257,9 @@ void kofn_job_init_coding(const kofn_job *job, const kofn_code *code, kofn_codin
 
 /* What its code is completed for. */
 kofn_code_context kofn_job_get_context(const kofn_job *job);
+
+/* What matrix `index` of the assembler is to be: an operand, or a list of a sparse one. Empty. */
+kofn_bands kofn_job_describe_matrix(const kofn_job *job, size_t index);
 
 /* Have the planner choose a code that is left open altogether. True: kofn_job_prepare is called
  * again when it has. False: it has, there is nothing to choose, or nothing to plan with. */

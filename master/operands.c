@@ -164,8 +164,10 @@ fill_operand(kofn_operand *operand, const kofn_msg_put_operand *order, const kof
                          "dtype '%s' is not known: f64, f32, u8, u32, i32 or i64",
                          order->matrix.dtype);
     kofn_assembler_init(&operand->upload);
-    kofn_status status =
-        kofn_assembler_expect(&operand->upload, dtype, order->matrix.rows, order->matrix.cols, err);
+    kofn_status status = kofn_sparse_refuse("the operand", &order->matrix, err);
+    if (!status)
+        status = kofn_assembler_expect(&operand->upload, dtype, order->matrix.rows,
+                                       order->matrix.cols, err);
     if (!status)
         status = kofn_mat_bytes(dtype, order->matrix.rows, order->matrix.cols, &bytes, err);
     if (status)

@@ -35,6 +35,8 @@ static const kofn_wire_field matrix_fields[] = {
     TEXT(dtype, REQUIRED, "element type: f64, f32, u8, u32, i32, i64"),
     U64(rows, REQUIRED, KOFN_DIMENSION_MAX, "rows, as stored"),
     U64(cols, REQUIRED, KOFN_DIMENSION_MAX, "columns, as stored"),
+    TEXT(format, OPTIONAL, "of an operand of a product: csr (5.11); absent: all elements follow"),
+    U64(elements, OPTIONAL, KOFN_DIMENSION_MAX, "of format csr: elements that are stored"),
 };
 const kofn_wire_message kofn_matrix_message = {
     .name = "matrix", FIELDS(matrix_fields), .help = "the shape of a matrix whose blocks travel"};
@@ -136,7 +138,7 @@ static const kofn_wire_field job_fields[] = {
     TEXT(message, OPTIONAL, "why it failed"),
     TEXT(policy, OPTIONAL, "scheduling policy"),
     TEXT(form, OPTIONAL, "as in the product"),
-    U64(pairs, OPTIONAL, 0, "of a batch: distinct pairs, k"),
+    U64(pairs, OPTIONAL, 0, "of a batch: distinct pairs, k; of sparse operands: what they became"),
     PART(code, OPTIONAL, kofn_code_message, "complete: what was really used"),
     TEXT(field, OPTIONAL, "arithmetic, as in product"),
     U64(rows, OPTIONAL, 0, "rows of C"),

@@ -24,7 +24,11 @@
 typedef struct kofn_msg_matrix { // shape of a matrix whose blocks travel with the message
     char dtype[8];
     uint64_t rows, cols;
+    char format[8];    // "": all elements; csr: those that are not zero (an operand of a product)
+    uint64_t elements; // of format csr
 } kofn_msg_matrix;
+
+#define KOFN_FORMAT_CSR "csr" // three lists: values, row offsets i64, columns i32
 
 typedef struct kofn_msg_factor { // an operand of an outer product beyond the second
     kofn_msg_matrix matrix;      // as stored; dtype "": taken from the operand
@@ -73,7 +77,7 @@ typedef struct kofn_msg_job {
     char message[KOFN_TEXT_MAX]; // why it failed
     char policy[KOFN_NAME_MAX];
     char form[KOFN_FORM_MAX];
-    uint64_t pairs;     // of a batch
+    uint64_t pairs;     // of a batch, or that a product of sparse operands became
     kofn_msg_code code; // complete: what was really used
     char field[KOFN_NAME_MAX];
     uint64_t rows, inner, cols;

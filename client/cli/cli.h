@@ -102,6 +102,7 @@ KOFN_MUST_CHECK kofn_status cli_open(const cli_common *common, kofn_client **ret
 
 int cli_multiply(int argc, char **argv);
 int cli_outer(int argc, char **argv);
+int cli_batch(int argc, char **argv);
 int cli_submit(int argc, char **argv);
 int cli_stream(int argc, char **argv);
 int cli_streams(int argc, char **argv);

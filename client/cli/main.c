@@ -17,6 +17,7 @@ static const struct {
 } commands[] = {
     {"multiply", cli_multiply, "Multiply two matrices and write the product"},
     {"outer", cli_outer, "Make the outer product of two matrices or more and write it"},
+    {"batch", cli_batch, "Multiply a list of pairs in one job, or make their sum"},
     {"submit", cli_submit, "Hand a product over and print the job's id"},
     {"stream", cli_stream, "Multiply a list of pairs in rounds that stragglers hardly delay"},
     {"streams", cli_streams, "List streams"},

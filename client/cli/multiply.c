@@ -4,38 +4,21 @@
 #include "client/cli/product.h"
 #include "client/cli/progress.h"
 #include "client/cli/report.h"
+#include "client/cli/terms.h"
 #include "client/cli/text.h"
-#include "common/code/liars.h"
 #include "common/linalg/integers.h"
 
-#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    KEY_POLICY = 0x300,
-    KEY_TIMEOUT,
-    KEY_KEY,
-    KEY_ACCEPT_ERROR,
-    KEY_ACCEPT_EXACT,
-    KEY_DEADLINE_BEST,
-    KEY_SETTLE,
-    KEY_SUBMIT,
-    KEY_VERIFY,
-    KEY_LIARS,
-};
+enum { KEY_SUBMIT = 0x300 };
 
 typedef struct arguments {
     cli_common common;
     cli_product product;
+    cli_terms terms;
     const char *output; // multiply
-    const char *policy, *key;
-    int64_t timeout_ns, settle_ns;
-    double accept_error; // 0: not given
-    bool accept_exact, deadline_best;
-    const char *verify;
-    uint64_t liars; // 0: not given
     bool wants_output, submits;
 } arguments;
 
@@ -46,37 +29,11 @@ parse_multiply(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &args->product;
-        state->child_inputs[1] = &args->common;
+        state->child_inputs[1] = &args->terms;
+        state->child_inputs[2] = &args->common;
         return 0;
     case 'o':
         args->output = arg;
-        return 0;
-    case KEY_POLICY:
-        args->policy = arg;
-        return 0;
-    case KEY_TIMEOUT:
-        args->timeout_ns = cli_parse_duration(state, "--timeout", arg);
-        return 0;
-    case KEY_KEY:
-        args->key = arg;
-        return 0;
-    case KEY_ACCEPT_ERROR:
-        args->accept_error = cli_parse_real(state, "--accept-error", arg, DBL_MIN, DBL_MAX);
-        return 0;
-    case KEY_ACCEPT_EXACT:
-        args->accept_exact = true;
-        return 0;
-    case KEY_DEADLINE_BEST:
-        args->deadline_best = true;
-        return 0;
-    case KEY_SETTLE:
-        args->settle_ns = cli_parse_duration(state, "--settle", arg);
-        return 0;
-    case KEY_VERIFY:
-        args->verify = arg;
-        return 0;
-    case KEY_LIARS:
-        args->liars = (uint64_t)cli_parse_number(state, "--liars", arg, 1, KOFN_LIARS_MAX);
         return 0;
     case KEY_SUBMIT:
         args->submits = true;
@@ -89,8 +46,6 @@ parse_multiply(int key, char *arg, struct argp_state *state)
         if (args->submits && args->common.local)
             argp_error(state, "--local has no master that outlives this command: leave --submit "
                               "out");
-        if (args->accept_exact && args->accept_error > 0)
-            argp_error(state, "--accept-error and --accept-exact exclude each other");
         if (args->wants_output && !args->output)
             argp_error(state, "say where the product goes: -o C.npy");
         if (args->output && strcmp(args->output, "-") == 0)
@@ -101,76 +56,21 @@ parse_multiply(int key, char *arg, struct argp_state *state)
     }
 }
 
-#define PRODUCT_OPTIONS                                                                            \
-    {"policy",                                                                                     \
-     KEY_POLICY,                                                                                   \
-     "NAME",                                                                                       \
-     0,                                                                                            \
-     "How tasks are spread over workers; `kofn codes` lists them; rateless and two_stage take a "  \
-     "family with fresh rows where the code is left out",                                          \
-     30},                                                                                          \
-        {"timeout", KEY_TIMEOUT, "TIME", 0, "Give the job up after this time, like 30s or 5min",   \
-         30},                                                                                      \
-        {"key", KEY_KEY, "TEXT", 0, "Idempotency key: the same one means the same job", 30},       \
-        {NULL, 0, NULL, 0, "What will do (left out: what the code's family promises):", 40},       \
-        {"accept-error",                                                                           \
-         KEY_ACCEPT_ERROR,                                                                         \
-         "E",                                                                                      \
-         0,                                                                                        \
-         "The first result whose error is at most E, relative to the norms of A and B",            \
-         40},                                                                                      \
-        {"accept-exact",                                                                           \
-         KEY_ACCEPT_EXACT,                                                                         \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         "The product, also of a code that promises an estimate",                                  \
-         40},                                                                                      \
-        {"deadline-best",                                                                          \
-         KEY_DEADLINE_BEST,                                                                        \
-         NULL,                                                                                     \
-         0,                                                                                        \
-         "At the timeout, or when no further answer can come: the best estimate there is, of "     \
-         "real numbers",                                                                           \
-         40},                                                                                      \
-        {"settle",                                                                                 \
-         KEY_SETTLE,                                                                               \
-         "TIME",                                                                                   \
-         0,                                                                                        \
-         "Once an estimate would do, wait so long for the product, like 200ms",                    \
-         40},                                                                                      \
-        {NULL, 0, NULL, 0, "Are answers right? (left out: as the master is set):", 50},            \
-        {"verify",                                                                                 \
-         KEY_VERIFY,                                                                               \
-         "HOW",                                                                                    \
-         0,                                                                                        \
-         "freivalds: check each against the operands; parity: find those that are wrong among "    \
-         "more than needed; none",                                                                 \
-         50},                                                                                      \
-        {"liars",                                                                                  \
-         KEY_LIARS,                                                                                \
-         "B",                                                                                      \
-         0,                                                                                        \
-         "With parity: so many answers may be wrong, and 2 B more are taken",                      \
-         50},                                                                                      \
-    {                                                                                              \
-        0                                                                                          \
-    }
-
 static const struct argp_option multiply_options[] = {
     {"output", 'o', "C.npy", 0, "Where the product goes", 1},
-    PRODUCT_OPTIONS,
+    {0},
 };
 
 static const struct argp_option outer_options[] = {
     {"output", 'o', "C.npy", 0, "Where the product goes", 1},
     {"submit", KEY_SUBMIT, NULL, 0, "Hand it over and print the job's id, as kofn submit does", 1},
-    PRODUCT_OPTIONS,
+    {0},
 };
 
-static const struct argp_option submit_options[] = {PRODUCT_OPTIONS};
-
-static const struct argp_child children[] = {
-    {&cli_product_argp, 0, NULL, 0}, {&cli_connect_argp, 0, "Connection and output:", 80}, {0}};
+static const struct argp_child children[] = {{&cli_product_argp, 0, NULL, 0},
+                                             {&cli_terms_argp, 0, NULL, 0},
+                                             {&cli_connect_argp, 0, "Connection and output:", 80},
+                                             {0}};
 
 static const struct argp multiply_argp = {
     .options = multiply_options,
@@ -185,7 +85,10 @@ static const struct argp multiply_argp = {
 };
 
 static const struct argp_child outer_children[] = {
-    {&cli_outer_argp, 0, NULL, 0}, {&cli_connect_argp, 0, "Connection and output:", 80}, {0}};
+    {&cli_outer_argp, 0, NULL, 0},
+    {&cli_terms_argp, 0, NULL, 0},
+    {&cli_connect_argp, 0, "Connection and output:", 80},
+    {0}};
 
 static const struct argp outer_argp = {
     .options = outer_options,
@@ -201,7 +104,6 @@ static const struct argp outer_argp = {
 };
 
 static const struct argp submit_argp = {
-    .options = submit_options,
     .parser = parse_multiply,
     .args_doc = "A.npy|@ID B.npy|@ID",
     .doc =
@@ -210,35 +112,6 @@ static const struct argp submit_argp = {
         "moment, is asked again until --timeout.",
     .children = children,
 };
-
-static kofn_accept_options
-accept_of(const arguments *args)
-{
-    if (args->accept_exact)
-        return (kofn_accept_options){.kind = KOFN_ACCEPT_EXACTLY};
-    if (args->accept_error > 0)
-        return (kofn_accept_options){.kind = KOFN_ACCEPT_WITHIN, .error = args->accept_error};
-    return (kofn_accept_options){.kind = KOFN_ACCEPT_PROMISED};
-}
-
-static kofn_product_options
-options_of(const arguments *args, cli_progress *progress)
-{
-    return (kofn_product_options){
-        .code = args->product.code,
-        .policy = args->policy,
-        .field = args->product.field,
-        .timeout_ms = (args->timeout_ns + 999999) / 1000000,
-        .key = args->key,
-        .accept = accept_of(args),
-        .deadline_best = args->deadline_best,
-        .settle_ms = (args->settle_ns + 999999) / 1000000,
-        .verify = args->verify,
-        .liars = args->liars,
-        .progress = cli_progress_show,
-        .context = progress,
-    };
-}
 
 /* A product that has no place to go is better known before an hour of work. */
 static kofn_status
@@ -262,15 +135,7 @@ report(const arguments *args, kofn_result *result)
     if (kofn_result_write_npy(result, args->output, &error) != KOFN_OK)
         return cli_fail(&args->common, &error, CLI_FAILED);
 
-    char code[96], seconds[32], shape[96], known[CLI_QUALITY_MAX];
-    const cli_quality quality = cli_quality_of(account);
-    cli_format_code(&account->code, code, sizeof code);
-    cli_format_seconds(account->seconds.call, seconds, sizeof seconds);
-    cli_format_product(account, shape, sizeof shape);
-    cli_format_quality(&quality, known, sizeof known);
-    cli_say(&args->common, "%s: %s in %s by %s, %llu of %llu answer%s used; %s", args->output,
-            shape, seconds, code, (unsigned long long)account->answers_used,
-            (unsigned long long)account->answers, cli_s(account->answers), known);
+    cli_say_product(&args->common, args->output, account);
     return args->common.json ? cli_print_json(cli_json_of_account(account)) : CLI_OK;
 }
 
@@ -291,7 +156,8 @@ multiply(const arguments *args, kofn_client *client)
     list_operands(args, operands);
 
     cli_progress_init(&progress, &args->common);
-    const kofn_product_options options = options_of(args, &progress);
+    const kofn_product_options options =
+        cli_terms_get_options(&args->terms, &args->product, &progress);
     kofn_status status =
         args->product.outer
             ? kofn_client_outer(client, operands, args->product.count, &options, &result, &error)
@@ -316,18 +182,14 @@ submit(const arguments *args, kofn_client *client)
     list_operands(args, operands);
 
     cli_progress_init(&progress, &args->common);
-    const kofn_product_options options = options_of(args, &progress);
+    const kofn_product_options options =
+        cli_terms_get_options(&args->terms, &args->product, &progress);
     kofn_status status =
         args->product.outer
             ? kofn_client_submit_outer(client, operands, args->product.count, &options, job, &error)
             : kofn_client_submit(client, &operands[0], &operands[1], &options, job, &error);
     cli_progress_end(&progress);
-    if (status != KOFN_OK)
-        return cli_fail(&args->common, &error, cli_exit_of(status));
-    if (args->common.json)
-        return cli_print_json(json_pack("{s:s}", "job", job));
-    (void)puts(job);
-    return cli_finish(CLI_OK);
+    return cli_print_submitted(&args->common, status, job, &error);
 }
 
 static int

@@ -78,6 +78,14 @@ cli_output_check(const char *path, kofn_dtype dtype, size_t rows, size_t cols, k
     return status;
 }
 
+kofn_status
+cli_output_make_folder(const char *folder, kofn_error *err)
+{
+    if (!folder || mkdir(folder, 0777) == 0 || errno == EEXIST)
+        return KOFN_OK;
+    return kofn_fail(err, kofn_status_from_errno(errno), "-d %s: %s", folder, strerror(errno));
+}
+
 /* ---- texts ----------------------------------------------------------------------------------- */
 
 static kofn_status

@@ -12,6 +12,9 @@
 KOFN_MUST_CHECK kofn_status cli_output_check(const char *path, kofn_dtype dtype, size_t rows,
                                              size_t cols, kofn_error *err);
 
+/* The folder of -d, made if it is not there; NULL is good. Errors: the folder. */
+KOFN_MUST_CHECK kofn_status cli_output_make_folder(const char *folder, kofn_error *err);
+
 /* A text and the end of its line, under this name whole or not at all: it is written under another
  * name first. A link stays one; a pipe or a device takes it as it comes. */
 KOFN_MUST_CHECK kofn_status cli_text_write(const char *path, const char *text, kofn_error *err);

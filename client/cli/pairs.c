@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -144,4 +145,13 @@ cli_pairs_next(cli_pairs *pairs, int timeout_ms, cli_pair *ret_pair, kofn_error 
         if (*line != '\0' && *line != '#')
             return split(pairs, line, ret_pair, err);
     }
+}
+
+char *
+cli_pair_name_output(const cli_pair *pair, const char *folder)
+{
+    char *path;
+    if (pair->c)
+        return strdup(pair->c);
+    return asprintf(&path, "%s/%zu.npy", folder, pair->line) < 0 ? NULL : path;
 }

@@ -190,6 +190,16 @@ static const struct argp_option code_options[] = {
     {0},
 };
 
+static const struct argp_option batch_options[] = {
+    CODE_OPTIONS,
+    TRANSPOSE_OPTIONS,
+    {"field", KEY_FIELD, "NAME", 0,
+     "Arithmetic: f64, f32, gf256, gf16, gf4 or gfp:P for a prime P (left out: f64, f32 or gf256 "
+     "for f8, f4 or u1 elements); batches are not made of integers (i4, i8)",
+     20},
+    {0},
+};
+
 static const struct argp_option outer_options[] = {
     CODE_OPTIONS,
     {"parts", KEY_PARTS, "D1,D2,...", 0,
@@ -206,6 +216,7 @@ static const struct argp_option outer_options[] = {
 const struct argp cli_product_argp = {.options = product_options, .parser = parse_product};
 const struct argp cli_listed_argp = {.options = listed_options, .parser = parse_product};
 const struct argp cli_code_argp = {.options = code_options, .parser = parse_product};
+const struct argp cli_batch_argp = {.options = batch_options, .parser = parse_product};
 const struct argp cli_outer_argp = {.options = outer_options, .parser = parse_product};
 
 bool

@@ -1,4 +1,4 @@
-/* What multiply, outer, submit, stream and encode share: files and how to multiply them. Of simulate, only
+/* What multiply, outer, submit, batch, stream and encode share: files and how to multiply them. Of simulate, only
  * how. */
 #ifndef KOFN_CLI_PRODUCT_H
 #define KOFN_CLI_PRODUCT_H
@@ -26,6 +26,10 @@ extern const struct argp cli_product_argp;
 /* A1.npy A2.npy ... --code --parts --tasks --seed --set --field --transpose; its input's `outer` is
  * true. */
 extern const struct argp cli_outer_argp;
+
+/* --code --tasks --reserve --seed --set --field --transpose-a --transpose-b; its input's `listed` is
+ * true. */
+extern const struct argp cli_batch_argp;
 
 /* --code --partition --seed --set --field --transpose-a --transpose-b; its input's `listed` is true. */
 extern const struct argp cli_listed_argp;

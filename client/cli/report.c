@@ -283,6 +283,18 @@ cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
     return exit_code;
 }
 
+int
+cli_print_submitted(const cli_common *common, kofn_status status, const char *job,
+                    const kofn_error *error)
+{
+    if (status != KOFN_OK)
+        return cli_fail(common, error, cli_exit_of(status));
+    if (common->json)
+        return cli_print_json(json_pack("{s:s}", "job", job));
+    (void)puts(job);
+    return cli_finish(CLI_OK);
+}
+
 /* ---- text ------------------------------------------------------------------------------------ */
 
 void
@@ -297,6 +309,8 @@ cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size)
         (void)snprintf(ret_text, size, "-"); // not chosen yet
     else if (code->operands > 0)
         (void)snprintf(ret_text, size, "%s %s n=%" PRIu64, code->family, parts, code->tasks);
+    else if (code->x == 0) // a batch is not cut
+        (void)snprintf(ret_text, size, "%s n=%" PRIu64, code->family, code->tasks);
     else
         (void)snprintf(ret_text, size, "%s %" PRIu64 ",%" PRIu64 ",%" PRIu64 " n=%" PRIu64,
                        code->family, code->x, code->z, code->y, code->tasks);
@@ -365,6 +379,20 @@ cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
                        is_copied(quality) ? "" : ", which may have spread");
     else
         format_error(quality, ret_text, size);
+}
+
+void
+cli_say_product(const cli_common *common, const char *where, const kofn_account *account)
+{
+    char code[96], seconds[32], shape[96], known[CLI_QUALITY_MAX];
+    const cli_quality quality = cli_quality_of(account);
+    cli_format_code(&account->code, code, sizeof code);
+    cli_format_seconds(account->seconds.call, seconds, sizeof seconds);
+    cli_format_product(account, shape, sizeof shape);
+    cli_format_quality(&quality, known, sizeof known);
+    cli_say(common, "%s: %s in %s by %s, %" PRIu64 " of %" PRIu64 " answer%s used; %s", where,
+            shape, seconds, code, account->answers_used, account->answers, cli_s(account->answers),
+            known);
 }
 
 static void

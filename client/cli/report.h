@@ -25,6 +25,13 @@ json_t *cli_json_of_plan(const kofn_plan_answer *answer);
 int cli_fail_job(const cli_common *common, kofn_client *client, const char *job,
                  const kofn_error *error, int exit_code);
 
+/* What became of a product that was written there, for people. */
+void cli_say_product(const cli_common *common, const char *where, const kofn_account *account);
+
+/* The id of a job that was handed over, or why it was not. Returns the exit code. */
+int cli_print_submitted(const cli_common *common, kofn_status status, const char *job,
+                        const kofn_error *error);
+
 /* "rkrp 2,1,2 n=6" */
 void cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size);
 

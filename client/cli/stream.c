@@ -20,12 +20,10 @@
 #include "proto/limits.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/stat.h>
 
 enum {
     KEY_LIMIT = 0x900,
@@ -273,16 +271,6 @@ job_destroy(job **job_p)
     free(j);
 }
 
-/* "DIR/7.npy". NULL: no memory. */
-static char *
-name_output(const arguments *args, const cli_pair *pair)
-{
-    char *path;
-    if (pair->c)
-        return strdup(pair->c);
-    return asprintf(&path, "%s/%zu.npy", args->folder, pair->line) < 0 ? NULL : path;
-}
-
 static kofn_status
 job_new(const arguments *args, const cli_pair *pair, job **ret_job, kofn_error *err)
 {
@@ -295,7 +283,7 @@ job_new(const arguments *args, const cli_pair *pair, job **ret_job, kofn_error *
         j->product = args->product;
         j->operands[0] = strdup(pair->a);
         j->operands[1] = strdup(pair->b);
-        j->output = name_output(args, pair);
+        j->output = cli_pair_name_output(pair, args->folder);
     }
     if (!j || !j->operands[0] || !j->operands[1] || !j->output) {
         job_destroy(&j);
@@ -786,14 +774,6 @@ run(session *s)
     return status == KOFN_OK ? report(s, &account) : report_failure(s, &error);
 }
 
-static kofn_status
-make_folder(const char *folder, kofn_error *err)
-{
-    if (!folder || mkdir(folder, 0777) == 0 || errno == EEXIST)
-        return KOFN_OK;
-    return kofn_fail(err, kofn_status_from_errno(errno), "-d %s: %s", folder, strerror(errno));
-}
-
 /* What is wrong with every line is told once. Without a field it is the operands' that counts: wrong is
  * what is wrong for real numbers and for bytes. */
 static kofn_status
@@ -825,7 +805,7 @@ open_and_run(session *s)
     if (status == KOFN_OK)
         status = cli_pairs_open(s->args->list, &s->pairs, &error);
     if (status == KOFN_OK)
-        status = make_folder(s->args->folder, &error);
+        status = cli_output_make_folder(s->args->folder, &error);
     if (status == KOFN_OK && s->args->trace)
         status = cli_text_check(s->args->trace, &error);
     if (status == KOFN_OK)

@@ -72,23 +72,39 @@ kofn_coding_block_shape(const kofn_coding *coding, size_t operand, size_t *ret_r
     *ret_cols = coding->transposed[operand] ? rows : cols;
 }
 
-kofn_status
-kofn_coding_check_operand(const kofn_coding *coding, size_t operand, const kofn_bands *stored,
-                          kofn_error *err)
+/* An operand of this shape and dtype, of which all elements are there or not. */
+static kofn_status
+check_operand(const kofn_coding *coding, size_t operand, size_t stored_rows, size_t stored_cols,
+              kofn_dtype stored_dtype, bool complete, kofn_error *err)
 {
     const bool transposed = coding->transposed[operand];
     const size_t rows = transposed ? coding->cols[operand] : coding->rows[operand];
     const size_t cols = transposed ? coding->rows[operand] : coding->cols[operand];
     const kofn_dtype dtype = coding->code->field->dtype;
-    if (stored->rows == rows && stored->cols == cols && stored->dtype == dtype &&
-        kofn_bands_are_complete(stored))
+    if (stored_rows == rows && stored_cols == cols && stored_dtype == dtype && complete)
         return KOFN_OK;
-    return kofn_fail(
-        err, KOFN_INVALID_ARGUMENT, "encode: operand %s%s is %zu x %zu %s%s, need %zu x %zu %s",
-        kofn_operand_name(coding->code->parts.count > 0, operand),
-        transposed ? " (stored transposed)" : "", stored->rows, stored->cols,
-        kofn_dtype_name(stored->dtype), kofn_bands_are_complete(stored) ? "" : " with rows missing",
-        rows, cols, kofn_dtype_name(dtype));
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                     "encode: operand %s%s is %zu x %zu %s%s, need %zu x %zu %s",
+                     kofn_operand_name(coding->code->parts.count > 0, operand),
+                     transposed ? " (stored transposed)" : "", stored_rows, stored_cols,
+                     kofn_dtype_name(stored_dtype), complete ? "" : " with rows missing", rows,
+                     cols, kofn_dtype_name(dtype));
+}
+
+kofn_status
+kofn_coding_check_operand(const kofn_coding *coding, size_t operand, const kofn_bands *stored,
+                          kofn_error *err)
+{
+    return check_operand(coding, operand, stored->rows, stored->cols, stored->dtype,
+                         kofn_bands_are_complete(stored), err);
+}
+
+kofn_status
+kofn_coding_check_csr(const kofn_coding *coding, size_t operand, const kofn_csr *stored,
+                      kofn_error *err)
+{
+    return check_operand(coding, operand, stored->rows, stored->cols, stored->value.dtype, true,
+                         err);
 }
 
 static kofn_status
@@ -143,6 +159,19 @@ operands_init(operands *o, size_t outs, size_t ins, bool coefs, kofn_error *err)
     return KOFN_OK;
 }
 
+static kofn_status
+check_coded(const kofn_coding *coding, size_t operand, size_t count, const size_t *tasks,
+            const kofn_bands *blocks, kofn_error *err)
+{
+    size_t rows, cols;
+    kofn_coding_block_shape(coding, operand, &rows, &cols);
+    kofn_status status = KOFN_OK;
+    for (size_t t = 0; t < count && !status; t++)
+        status = check_block("coded block", tasks[t], &blocks[t], rows, cols,
+                             coding->code->field->dtype, err);
+    return status;
+}
+
 kofn_status
 kofn_coding_encode(const kofn_coding *coding, size_t operand, const kofn_bands *stored,
                    size_t count, const size_t *tasks, const kofn_bands *blocks, kofn_error *err)
@@ -152,9 +181,8 @@ kofn_coding_encode(const kofn_coding *coding, size_t operand, const kofn_bands *
     size_t rows, cols;
     kofn_coding_block_shape(coding, operand, &rows, &cols);
     kofn_status status = kofn_coding_check_operand(coding, operand, stored, err);
-    for (size_t t = 0; t < count && !status; t++)
-        status =
-            check_block("coded block", tasks[t], &blocks[t], rows, cols, code->field->dtype, err);
+    if (!status)
+        status = check_coded(coding, operand, count, tasks, blocks, err);
     operands o = {0};
     if (!status)
         status = operands_init(&o, count, ins, true, err);
@@ -168,6 +196,42 @@ kofn_coding_encode(const kofn_coding *coding, size_t operand, const kofn_bands *
     }
     status = kofn_blocks_combine(code->field, rows, cols, count, o.dst, ins, o.src, o.coef, err);
     free(o.dst);
+    return status;
+}
+
+/* Row `task` of E by the blocks of what is stored. */
+static void
+fill_stored_row(const kofn_coding *coding, size_t operand, size_t task, double *ret_row)
+{
+    const double *row = kofn_code_get_row(coding->code, operand, task);
+    const kofn_grid grid = coding->grid[operand];
+    for (size_t i = 0; i < grid.rows; i++)
+        for (size_t j = 0; j < grid.cols; j++)
+            ret_row[coding->transposed[operand] ? j * grid.rows + i : i * grid.cols + j] = *row++;
+}
+
+kofn_status
+kofn_coding_encode_csr(const kofn_coding *coding, size_t operand, const kofn_csr *stored,
+                       size_t count, const size_t *tasks, const kofn_bands *blocks, kofn_error *err)
+{
+    const kofn_grid grid = coding->grid[operand];
+    const kofn_grid turned = {.rows = grid.cols, .cols = grid.rows};
+    const size_t ins = grid.rows * grid.cols;
+    kofn_status status = kofn_coding_check_csr(coding, operand, stored, err);
+    if (!status)
+        status = check_coded(coding, operand, count, tasks, blocks, err);
+    if (status)
+        return status;
+    double *coef = malloc((count * ins + 1) * sizeof *coef);
+    if (!coef)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "coding: no memory for %zu blocks",
+                         count + ins);
+    for (size_t t = 0; t < count; t++)
+        fill_stored_row(coding, operand, tasks[t], coef + t * ins);
+    status =
+        kofn_csr_combine(coding->code->field, stored, coding->transposed[operand] ? turned : grid,
+                         count, blocks, coef, err);
+    free(coef);
     return status;
 }
 

@@ -13,6 +13,7 @@
 #define KOFN_CODE_CODING_H
 
 #include "common/code/decoder.h"
+#include "common/linalg/csr.h"
 
 typedef struct kofn_range {
     size_t first, end; // [first, end)
@@ -52,6 +53,8 @@ void kofn_coding_block_shape(const kofn_coding *coding, size_t operand, size_t *
  * INVALID_ARGUMENT. */
 KOFN_MUST_CHECK kofn_status kofn_coding_check_operand(const kofn_coding *coding, size_t operand,
                                                       const kofn_bands *stored, kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_coding_check_csr(const kofn_coding *coding, size_t operand,
+                                                  const kofn_csr *stored, kofn_error *err);
 
 /* The elements of blocks[t] := coded block of tasks[t], for t < count, in one pass over the
  * operand. Each is complete and of block shape (banded as the wire wants it). Plain tasks are
@@ -61,6 +64,12 @@ KOFN_MUST_CHECK kofn_status kofn_coding_encode(const kofn_coding *coding, size_t
                                                const kofn_bands *stored, size_t count,
                                                const size_t *tasks, const kofn_bands *blocks,
                                                kofn_error *err);
+
+/* The same of an operand that is sparse, checked (csr.h); blocks are dense. */
+KOFN_MUST_CHECK kofn_status kofn_coding_encode_csr(const kofn_coding *coding, size_t operand,
+                                                   const kofn_csr *stored, size_t count,
+                                                   const size_t *tasks, const kofn_bands *blocks,
+                                                   kofn_error *err);
 
 /* c's elements := the product, from answers[u] of plan->task[u], each [part.rows, part.cols]: those
  * in rows `rows` of every block of the product, so that threads can share the work (all rows:

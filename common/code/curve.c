@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- products of differences ----------------------------------------------------------------- */
 
@@ -37,6 +38,54 @@ multiply_difference(const kofn_field *f, product *p, double a, double b)
     multiply(f, p, f->order == 0 ? 2 * difference : difference);
 }
 
+/* ---- coordinates ----------------------------------------------------------------------------- */
+
+/* What the sides of both coordinates are to each other; room for lists of terms. */
+typedef struct coordinates {
+    kofn_sides sides[2];
+    kofn_sides_set set[2];
+    size_t *all;      // [terms] 0, 1, 2, ...
+    size_t *order;    // [terms] room
+    size_t *best;     // [terms] room
+    product *product; // [terms] room
+    double *number;   // [terms] room
+} coordinates;
+
+static void
+coordinates_fini(coordinates *x)
+{
+    for (size_t j = 0; j < 2; j++)
+        kofn_sides_fini(&x->sides[j]);
+    free(x->all);
+    free(x->order);
+    free(x->best);
+    free(x->product);
+    free(x->number);
+}
+
+static kofn_status
+coordinates_init(coordinates *x, const kofn_curve *c, kofn_error *err)
+{
+    *x = (coordinates){.all = malloc(c->terms * sizeof *x->all),
+                       .order = malloc(c->terms * sizeof *x->order),
+                       .best = malloc(c->terms * sizeof *x->best),
+                       .product = malloc(c->terms * sizeof *x->product),
+                       .number = malloc(c->terms * sizeof *x->number)};
+    kofn_status status = KOFN_OK;
+    if (!x->all || !x->order || !x->best || !x->product || !x->number)
+        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu terms", c->terms);
+    for (size_t i = 0; i < c->terms && !status; i++)
+        x->all[i] = i;
+    for (size_t j = 0; j < 2 && !status; j++) {
+        status = kofn_sides_init(&x->sides[j], c->field, c->side[j], err);
+        if (!status)
+            status = kofn_sides_look(&x->sides[j], x->all, c->terms, &x->set[j], err);
+    }
+    if (status)
+        coordinates_fini(x);
+    return status;
+}
+
 /* ---- points ---------------------------------------------------------------------------------- */
 
 static double
@@ -45,34 +94,44 @@ find_point(const kofn_curve *c, size_t index)
     return c->field->point(c->field, index, c->tasks);
 }
 
-/* Betas are points of tasks, evenly spread over all, and those tasks come first. */
-static void
-choose_common_points(kofn_curve *c)
+/* Of n points beta i is this one: they are evenly spread. */
+static size_t
+find_common(const kofn_curve *c, size_t i)
 {
-    size_t term = 0, mixed = c->terms;
-    for (size_t i = 0; i < c->tasks; i++) {
-        const bool own = term < c->terms && i == (term * c->tasks + c->tasks / 2) / c->terms;
-        const size_t task = own ? term : mixed++;
-        c->point[task] = find_point(c, i);
-        c->term[task] = own ? term : SIZE_MAX;
-        if (own)
-            c->beta[term++] = c->point[task];
-    }
+    return (i * c->tasks + c->tasks / 2) / c->terms;
 }
 
-/* In a small field some betas are points of tasks nevertheless. */
+/* `common`: points of tasks. Else, in a small field, some are nevertheless. */
 static void
-choose_points(kofn_curve *c)
+choose_betas(kofn_curve *c, bool common)
 {
     const kofn_field *f = c->field;
     for (size_t i = 0; i < c->terms; i++)
-        c->beta[i] = f->order == 0 ? f->point(f, i, c->terms) : f->order - 1 - (double)i;
+        if (common)
+            c->beta[i] = find_point(c, find_common(c, i));
+        else
+            c->beta[i] = f->order == 0 ? f->point(f, i, c->terms) : f->order - 1 - (double)i;
+}
+
+/* Tasks at betas come first where these are common. */
+static void
+choose_points(kofn_curve *c, bool common)
+{
+    size_t at = 0, taken = 0;
+    for (; common && at < c->terms; at++)
+        c->point[at] = c->beta[at];
     for (size_t i = 0; i < c->tasks; i++) {
-        c->point[i] = find_point(c, i);
-        c->term[i] = SIZE_MAX;
-        for (size_t t = 0; t < c->terms; t++)
-            if (c->beta[t] == c->point[i])
-                c->term[i] = t;
+        const bool is_beta = common && taken < c->terms && i == find_common(c, taken);
+        if (is_beta)
+            taken++;
+        else
+            c->point[at++] = find_point(c, i);
+    }
+    for (size_t task = 0; task < c->tasks; task++) {
+        c->term[task] = SIZE_MAX;
+        for (size_t i = 0; i < c->terms; i++)
+            if (c->beta[i] == c->point[task])
+                c->term[task] = i;
     }
 }
 
@@ -90,6 +149,93 @@ weigh_points(kofn_curve *c)
     }
 }
 
+/* ---- which term at which beta ---------------------------------------------------------------- */
+
+enum {
+    ORDERS = 3,    // as they come, and by the classes of each coordinate
+    SHUFFLES = 32, // beside those,
+    FEW = 128,     // of so many terms or fewer: each look costs their square
+};
+
+/* How unlike each other the factors of classes are: p_l at its own betas, which goes wild where these are
+ * all on one side. In powers of two. */
+static double
+find_unevenness(const kofn_curve *c, const coordinates *x, const size_t *order)
+{
+    double sum = 0;
+    for (size_t j = 0; j < 2; j++) {
+        const size_t *class = x->sides[j].class;
+        for (size_t i = 0; i < c->terms && x->set[j].least > 1; i++) {
+            product p = one;
+            for (size_t o = 0; o < c->terms; o++)
+                if (class[o] != class[i])
+                    multiply_difference(c->field, &p, c->beta[order[i]], c->beta[order[o]]);
+            x->product[i] = p;
+        }
+        for (size_t i = 0; i < c->terms && x->set[j].least > 1; i++)
+            for (size_t o = 0; o < c->terms; o++)
+                if (class[o] == class[i]) {
+                    const product *p = &x->product[i], *q = &x->product[o];
+                    sum += fabs(log2(fabs(p->number / q->number)) + p->exponent - q->exponent);
+                }
+    }
+    return sum;
+}
+
+/* order[i]: the beta of term i. Members of a class by turns: those of the largest are closest to each
+ * other, and all are spread over the whole. */
+static void
+spread_classes(const kofn_curve *c, const kofn_sides *sides, double *key, size_t *order)
+{
+    for (size_t i = 0; i < c->terms; i++) {
+        size_t before = 0, size = 0;
+        for (size_t o = 0; o < c->terms; o++) {
+            size += sides->class[o] == sides->class[i];
+            before += sides->class[o] == sides->class[i] && o < i;
+        }
+        key[i] = ((double)before + 0.5) / (double)size;
+    }
+    for (size_t i = 0; i < c->terms; i++) {
+        order[i] = 0;
+        for (size_t o = 0; o < c->terms; o++)
+            order[i] += key[o] < key[i] || (key[o] <= key[i] && o < i);
+    }
+}
+
+static void
+shuffle(size_t *order, size_t count, kofn_rng *rng)
+{
+    for (size_t i = count; i > 1; i--) {
+        const size_t j = kofn_rng_below(rng, i), moved = order[j];
+        order[j] = order[i - 1];
+        order[i - 1] = moved;
+    }
+}
+
+/* Of some orders the one that is most even. Tasks at betas go with them. */
+static void
+arrange(kofn_curve *c, const coordinates *x)
+{
+    double least = INFINITY;
+    kofn_rng rng;
+    kofn_rng_init(&rng, 0, 0);
+    memcpy(x->order, x->all, c->terms * sizeof *x->order);
+    for (size_t try = 0; try < (c->terms <= FEW ? ORDERS + SHUFFLES : ORDERS); try++) {
+        if (try > 0 && try < ORDERS)
+            spread_classes(c, &x->sides[try - 1], x->number, x->order);
+        else if (try > 0)
+            shuffle(x->order, c->terms, &rng);
+        const double unevenness = find_unevenness(c, x, x->order);
+        if (unevenness < least) {
+            least = unevenness;
+            memcpy(x->best, x->order, c->terms * sizeof *x->best);
+        }
+    }
+    for (size_t i = 0; i < c->terms; i++)
+        x->number[i] = c->beta[x->best[i]];
+    memcpy(c->beta, x->number, c->terms * sizeof *c->beta);
+}
+
 /* ---- factors --------------------------------------------------------------------------------- */
 
 /* factor[i] := number 2^exponent, the largest of its set 1 in the reals. */
@@ -97,80 +243,62 @@ static void
 scale(const kofn_curve *c, size_t coordinate, const product *p, const size_t *set)
 {
     double *factor = c->factor[coordinate];
-    if (c->field->order != 0) {
-        for (size_t i = 0; i < c->terms; i++)
-            factor[i] = p[i].number;
-        return;
-    }
     for (size_t i = 0; i < c->terms; i++) {
         double greatest = 0;
-        for (size_t j = 0; j < c->terms; j++)
-            if (set[j] == set[i])
-                greatest = fmax(greatest, ldexp(fabs(p[j].number), p[j].exponent - p[i].exponent));
-        factor[i] = copysign(fabs(p[i].number) / greatest, p[i].number);
+        for (size_t o = 0; o < c->terms && c->field->order == 0; o++)
+            if (!set || set[o] == set[i])
+                greatest = fmax(greatest, ldexp(fabs(p[o].number), p[o].exponent - p[i].exponent));
+        factor[i] = greatest > 0 ? p[i].number / greatest : p[i].number;
     }
 }
 
 /* p_l(beta_i), and the first side of each class for all of it. */
 static void
-factor_classes(kofn_curve *c, size_t coordinate, const kofn_sides *sides, product *p)
+factor_classes(kofn_curve *c, size_t coordinate, const coordinates *x)
 {
+    const kofn_sides *sides = &x->sides[coordinate];
     for (size_t i = 0; i < c->terms; i++) {
-        p[i] = one;
-        for (size_t j = 0; j < c->terms; j++)
-            if (sides->class[j] != sides->class[i])
-                multiply_difference(c->field, &p[i], c->beta[i], c->beta[j]);
+        x->product[i] = one;
+        for (size_t o = 0; o < c->terms; o++)
+            if (sides->class[o] != sides->class[i])
+                multiply_difference(c->field, &x->product[i], c->beta[i], c->beta[o]);
         c->as[coordinate][i] = sides->first[sides->class[i]];
     }
-    scale(c, coordinate, p, sides->class);
+    scale(c, coordinate, x->product, sides->class);
 }
 
 /* Numbers of a sum that is zero, times w_i. */
-static void
-factor_sum(kofn_curve *c, size_t coordinate, const double *number, const size_t *all, product *p)
+static kofn_status
+factor_sum(kofn_curve *c, size_t coordinate, coordinates *x, kofn_error *err)
 {
     const kofn_field *f = c->field;
+    const kofn_status status =
+        kofn_sides_find_sum(&x->sides[coordinate], x->all, c->terms, x->number, err);
+    if (status)
+        return status;
     for (size_t i = 0; i < c->terms; i++) {
-        p[i] = (product){.number = f->invert(f, c->weight[i]), .exponent = -c->exponent[i]};
-        multiply(f, &p[i], number[i]);
+        x->product[i] =
+            (product){.number = f->invert(f, c->weight[i]), .exponent = -c->exponent[i]};
+        multiply(f, &x->product[i], x->number[i]);
     }
-    scale(c, coordinate, p, all);
+    scale(c, coordinate, x->product, NULL);
+    return KOFN_OK;
 }
 
 static kofn_status
-choose_factors(kofn_curve *c, size_t coordinate, kofn_error *err)
+choose_factors(kofn_curve *c, size_t coordinate, coordinates *x, kofn_error *err)
 {
-    kofn_sides sides;
-    kofn_sides_set set;
-    kofn_status status = kofn_sides_init(&sides, c->field, c->side[coordinate], err);
-    if (status)
-        return status;
-    product *p = malloc(c->terms * sizeof *p);
-    double *number = malloc(c->terms * sizeof *number);
-    size_t *list = calloc(2 * c->terms, sizeof *list), *all = list + c->terms; // one set of all
+    const kofn_sides_set *set = &x->set[coordinate];
+    c->constant[coordinate] = set->classes == 1;
     for (size_t i = 0; i < c->terms; i++) {
         c->factor[coordinate][i] = 1;
         c->as[coordinate][i] = i;
-        if (list)
-            list[i] = i;
     }
-    if (!p || !number || !list)
-        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu terms", c->terms);
-    if (!status)
-        status = kofn_sides_look(&sides, list, c->terms, &set, err);
-    c->constant[coordinate] = sides.classes == 1;
-    if (!status && set.least > 1) {
-        factor_classes(c, coordinate, &sides, p);
-    } else if (!status && set.dependent) {
-        status = kofn_sides_find_sum(&sides, list, c->terms, number, err);
-        if (!status)
-            factor_sum(c, coordinate, number, all, p);
-    }
-    free(p);
-    free(number);
-    free(list);
-    kofn_sides_fini(&sides);
-    return status;
+    if (set->least > 1)
+        factor_classes(c, coordinate, x);
+    else if (set->dependent)
+        return factor_sum(c, coordinate, x, err);
+    return KOFN_OK;
 }
 
 /* ---- curves ---------------------------------------------------------------------------------- */
@@ -198,17 +326,22 @@ kofn_curve_init(kofn_curve *curve, const kofn_field *field, const kofn_sums side
 {
     kofn_curve c = {
         .field = field, .side = {&side[0], &side[1]}, .terms = side[0].rows, .tasks = tasks};
-    kofn_status status = KOFN_OK;
-    if (!alloc(&c))
-        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu terms", c.terms);
-    if (!status && systematic && c.tasks >= c.terms)
-        choose_common_points(&c);
-    else if (!status)
-        choose_points(&c);
-    if (!status)
-        weigh_points(&c);
+    coordinates x;
+    kofn_status status =
+        alloc(&c) ? coordinates_init(&x, &c, err)
+                  : kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu terms", c.terms);
+    if (status) {
+        kofn_curve_fini(&c);
+        return status;
+    }
+    choose_betas(&c, systematic && c.tasks >= c.terms);
+    if (field->order == 0 && (x.set[0].least > 1 || x.set[1].least > 1))
+        arrange(&c, &x);
+    choose_points(&c, systematic && c.tasks >= c.terms);
+    weigh_points(&c);
     for (size_t j = 0; j < 2 && !status; j++)
-        status = choose_factors(&c, j, err);
+        status = choose_factors(&c, j, &x, err);
+    coordinates_fini(&x);
     if (status)
         kofn_curve_fini(&c);
     else

@@ -237,7 +237,16 @@ add_side(const part *p, kofn_code *code, size_t index, size_t coordinate, size_t
         row[side->column[e]] = f->add(f, row[side->column[e]], f->multiply(f, by, side->coef[e]));
 }
 
-/* Sums of the bases: by powers of the task's point, or by normals of its own. */
+/* +-[1/2, 3/2): with the first mixture alone errors grow by 41 at worst in a 4 x 4 grid, and by 340 with
+ * normals, whose smallest ones are divided by. */
+static double
+draw_number(kofn_rng *rng)
+{
+    const double size = 0.5 + kofn_rng_unit(rng);
+    return kofn_rng_below(rng, 2) ? -size : size;
+}
+
+/* Sums of the bases: by powers of the task's point, or by numbers that it draws. */
 static void
 mix_bases(const part *p, kofn_code *code, size_t index)
 {
@@ -250,7 +259,7 @@ mix_bases(const part *p, kofn_code *code, size_t index)
         double power = 1;
         for (size_t i = 0; i < p->basis[j].rank; i++, power = f->multiply(f, power, step))
             add_side(p, code, index, j, p->basis[j].term[i],
-                     f->order == 0 ? kofn_rng_normal(&rng) : power);
+                     f->order == 0 ? draw_number(&rng) : power);
     }
 }
 

@@ -627,18 +627,21 @@ set_whole(kofn_code_spec *spec)
         spec->parts.of[i] = 1;
 }
 
-/* Lagrange where there are tasks for it, or workers that have its 2 k - 1 and more with two each. With
- * fewer workers each pair once is less work, and one that is lost is sent again. */
+/* Locality where there are tasks for it, or workers enough that two each can lose one. With fewer workers
+ * each pair once is less work, and one that is lost is sent again. */
 static const char *
 name_batch_family(const kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
 {
     if (context->reserve == KOFN_RESERVE_STAGED)
         return "locality"; // of what is missing, be that pairs in all sorts of relations
-    const size_t pairs = spec->batch->count, tasks = spec->tasks ? spec->tasks : 2 * pairs;
-    const bool fits = spec->tasks ? tasks >= 2 * pairs - 1 : workers > 1 && tasks <= 2 * workers;
-    const double order = context->field->order;
-    const bool points = order == 0 || order >= (double)tasks;
-    return fits && points && tasks != pairs ? "lagrange" : "uncoded";
+    const kofn_family *locality = kofn_family_find("locality");
+    params defaults;
+    kofn_keys_set_defaults(locality->keys, &defaults);
+    const kofn_family_args args = make_args(spec, context->field, &defaults);
+    if (spec->tasks ? spec->tasks != spec->batch->count
+                    : workers > 1 && locality->default_tasks(&args, workers) <= 2 * workers)
+        return locality->name;
+    return "uncoded";
 }
 
 /* Of the families, the one that most products should take. */
@@ -652,7 +655,9 @@ choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t wor
         name = "alloy_global"; // there are not points enough
     if (wants_fresh(context) && !kofn_family_find(name)->rateless)
         name = "alloy_global";
-    if (spec->batch) {
+    if (context->liars > 0) { // any so many answers of it suffice
+        name = spec->batch ? "lagrange" : order == 0 ? "rkrp" : "polynomial";
+    } else if (spec->batch) {
         name = name_batch_family(spec, context, workers);
     } else if (goes_whole(spec, context, workers)) {
         name = "uncoded";
@@ -698,6 +703,16 @@ record_params(kofn_code_spec *spec, const kofn_family *family, const params *p)
     spec->set_count = family->keys.count;
 }
 
+/* More tasks, of a family that has them. */
+static void
+add_tasks(choice *c, size_t extra)
+{
+    kofn_thresholds k;
+    c->args.tasks += extra;
+    if (kofn_family_check(c->family, &c->args, &k, NULL, NULL) != KOFN_OK)
+        c->args.tasks -= extra;
+}
+
 kofn_status
 kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, kofn_error *err)
 {
@@ -711,7 +726,9 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
                          context->operands.count);
 
     kofn_code_spec done = *spec;
-    choice c = {.context = context, .workers = at_least_one(context->workers)};
+    const size_t extra = 2 * context->liars;
+    choice c = {.context = context,
+                .workers = at_least_one(context->workers > extra ? context->workers - extra : 0)};
     if (kofn_code_spec_is_open(&done))
         choose_family(&done, context, c.workers);
     params p;
@@ -737,6 +754,8 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
         c.args.tasks = kofn_family_tasks_beyond(k.exact, c.workers);
         status = kofn_family_check(c.family, &c.args, &k, NULL, err);
     }
+    if (!status && !done.tasks)
+        add_tasks(&c, extra);
     char cut[KOFN_CUT_TEXT_MAX];
     if (!status && c.args.tasks > KOFN_TASKS_MAX)
         status =

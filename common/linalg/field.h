@@ -82,6 +82,10 @@ struct kofn_field {
      * a coefficient of zero never touches its source, so a NaN behind it does not spread. */
     void (*combine)(const kofn_field *f, const kofn_combination *c);
 
+    /* dst[place[i]] := dst[place[i]] + by src[i], i < len; elements at any address. */
+    void (*scatter)(const kofn_field *f, size_t len, double by, const void *src,
+                    const size_t *place, void *dst);
+
     /* C := op(A) op(B), see kofn_panel. Runs to its end, so callers that must be interruptible pass
      * panels (multiply.h). */
     void (*multiply_panel)(const kofn_field *f, const kofn_panel *p);

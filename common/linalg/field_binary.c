@@ -175,6 +175,16 @@ kofn_binary_combine(const kofn_field *f, const kofn_combination *c)
         }
 }
 
+static void
+scatter(const kofn_field *f, size_t len, double by, const void *src, const size_t *place, void *dst)
+{
+    const unsigned char *from = src;
+    unsigned char *to = dst, parts[DEGREE_MAX];
+    fill_parts(f, (unsigned)by, parts);
+    for (size_t i = 0; i < len; i++)
+        to[place[i]] ^= add_parts(parts, DEGREE_MAX, from[i]);
+}
+
 /* Rows [k, k + count) of op(B), columns [col, col + len): row by row, however B is stored. */
 static void
 gather(const kofn_panel *p, size_t k, size_t count, size_t col, size_t len,
@@ -242,6 +252,7 @@ no_scratch(const kofn_field *f, size_t rows, size_t cols, size_t inner)
                   .point = point,                                                                  \
                   .draw = draw,                                                                    \
                   .combine = combine_,                                                             \
+                  .scatter = scatter,                                                              \
                   .multiply_panel = multiply_panel_,                                               \
                   .scratch_bytes = scratch_bytes_,                                                 \
                   .has_foreign = has_foreign,                                                      \

@@ -120,6 +120,21 @@ norm(const kofn_field *f, const void *at, size_t len)
     return sqrt((double)count);
 }
 
+static void
+scatter(const kofn_field *f, size_t len, double by, const void *src, const size_t *place, void *dst)
+{
+    const kofn_modulus *m = &((const kofn_field_prime *)f)->modulus;
+    const unsigned char *from = src;
+    unsigned char *to = dst;
+    for (size_t i = 0; i < len; i++) {
+        uint32_t sum, element;
+        memcpy(&sum, to + place[i] * sizeof sum, sizeof sum);
+        memcpy(&element, from + i * sizeof element, sizeof element);
+        sum = kofn_modulus_reduce_64(m, (uint64_t)(uint32_t)by * element + sum);
+        memcpy(to + place[i] * sizeof sum, &sum, sizeof sum);
+    }
+}
+
 void
 kofn_modulus_init(kofn_modulus *m, uint32_t p)
 {
@@ -145,6 +160,7 @@ static const kofn_field table = {
     .point = point,
     .draw = draw,
     .combine = kofn_prime_combine,
+    .scatter = scatter,
     .multiply_panel = kofn_prime_multiply_panel,
     .scratch_bytes = kofn_prime_scratch_bytes,
     .has_foreign = has_foreign,

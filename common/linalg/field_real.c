@@ -79,6 +79,40 @@ combine_f32(const kofn_field *f, const kofn_combination *c)
     kofn_combine_best()->f32(c);
 }
 
+static void
+scatter_f64(const kofn_field *f, size_t len, double by, const void *src, const size_t *place,
+            void *dst)
+{
+    (void)f;
+    const double factor = (double)by;
+    const unsigned char *from = src;
+    unsigned char *to = dst;
+    for (size_t i = 0; i < len; i++) {
+        double sum, element;
+        memcpy(&sum, to + place[i] * sizeof sum, sizeof sum);
+        memcpy(&element, from + i * sizeof element, sizeof element);
+        sum += factor * element;
+        memcpy(to + place[i] * sizeof sum, &sum, sizeof sum);
+    }
+}
+
+static void
+scatter_f32(const kofn_field *f, size_t len, double by, const void *src, const size_t *place,
+            void *dst)
+{
+    (void)f;
+    const float factor = (float)by;
+    const unsigned char *from = src;
+    unsigned char *to = dst;
+    for (size_t i = 0; i < len; i++) {
+        float sum, element;
+        memcpy(&sum, to + place[i] * sizeof sum, sizeof sum);
+        memcpy(&element, from + i * sizeof element, sizeof element);
+        sum += factor * element;
+        memcpy(to + place[i] * sizeof sum, &sum, sizeof sum);
+    }
+}
+
 static enum CBLAS_TRANSPOSE
 blas_op(bool transpose)
 {
@@ -210,6 +244,7 @@ const kofn_field kofn_field_f64 = {
     .point = point,
     .draw = draw,
     .combine = combine_f64,
+    .scatter = scatter_f64,
     .multiply_panel = multiply_panel_f64,
     .scratch_bytes = scratch_bytes,
     .has_foreign = has_foreign_f64,
@@ -231,6 +266,7 @@ const kofn_field kofn_field_f32 = {
     .point = point,
     .draw = draw,
     .combine = combine_f32,
+    .scatter = scatter_f32,
     .multiply_panel = multiply_panel_f32,
     .scratch_bytes = scratch_bytes,
     .has_foreign = has_foreign_f32,

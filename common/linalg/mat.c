@@ -76,6 +76,33 @@ kofn_mat_new(kofn_pool *pool, kofn_dtype dtype, size_t rows, size_t cols, kofn_m
     return KOFN_OK;
 }
 
+static void
+release(void *data, void *hint)
+{
+    (void)hint;
+    free(data);
+}
+
+kofn_status
+kofn_mat_alloc(kofn_dtype dtype, size_t rows, size_t cols, kofn_mat *ret_mat, kofn_error *err)
+{
+    size_t bytes;
+    kofn_status status = kofn_mat_bytes(dtype, rows, cols, &bytes, err);
+    if (status)
+        return status;
+    void *data = calloc(bytes > 0 ? bytes : 1, 1);
+    if (!data)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu x %zu %s", rows, cols,
+                         kofn_dtype_name(dtype));
+    kofn_mat mat = kofn_mat_wrap(data, dtype, rows, cols);
+    status = kofn_buf_wrap(data, bytes, release, NULL, &mat.owner, err);
+    if (status)
+        free(data);
+    else
+        *ret_mat = mat;
+    return status;
+}
+
 kofn_mat
 kofn_mat_wrap(void *data, kofn_dtype dtype, size_t rows, size_t cols)
 {

@@ -39,6 +39,10 @@ KOFN_MUST_CHECK kofn_status kofn_mat_bytes(kofn_dtype dtype, size_t rows, size_t
 KOFN_MUST_CHECK kofn_status kofn_mat_new(kofn_pool *pool, kofn_dtype dtype, size_t rows,
                                          size_t cols, kofn_mat *ret_mat, kofn_error *err);
 
+/* The same with memory of its own, zeroed: for callers without a pool. */
+KOFN_MUST_CHECK kofn_status kofn_mat_alloc(kofn_dtype dtype, size_t rows, size_t cols,
+                                           kofn_mat *ret_mat, kofn_error *err);
+
 kofn_mat kofn_mat_wrap(void *data, kofn_dtype dtype, size_t rows, size_t cols); // borrows
 kofn_mat kofn_mat_ref(const kofn_mat *mat); // a second owner of the same elements
 void kofn_mat_fini(kofn_mat *mat);          // lets go, clears; accepts a cleared one

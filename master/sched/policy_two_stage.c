@@ -10,8 +10,9 @@
  *            two-stage matrix multiplication. There what straggles in the first stage is known at once;
  *            added is how it shows, below, and that the second stage goes on as long as more comes to
  *            be late, of either stage.
- * First      The first plain rows of the code that suffice. Where none do, as many rows as it takes,
- *            spread over the n: points of polynomials that are neighbours decode badly.
+ * First      The first plain rows of the code that suffice. Where none do, or some answers may be wrong,
+ *            as many rows as it takes, spread over the n: points of polynomials that are neighbours decode
+ *            badly.
  * Late       stage_factor times what the stage_quantile of the answers took: the factor alone over
  *            the fastest (0), a median or any other; with a factor of 1 the quantile alone.
  *            Before that share has answered, what workers did for other jobs, twice over, since they
@@ -128,7 +129,8 @@ start(kofn_run *run)
     char *room = (char *)(s->room + code->tasks);
     kofn_watch_init(&s->watch, room, code->tasks);
     s->made = (unsigned char *)room + kofn_watch_count_bytes(code->tasks);
-    s->first = find_plain(run, s->room);
+    if (kofn_run_get_enough(run) <= code->threshold) // else plain ones do not do: some may be wrong
+        s->first = find_plain(run, s->room);
     if (s->first == 0)
         s->first = spread(run, s->room);
     else

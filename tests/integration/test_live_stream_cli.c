@@ -252,34 +252,11 @@ stored_operands_take_part(void **state)
 static void
 the_commands_of_the_readme_run(void **state)
 {
-    static char text[1 << 17], script[4096];
     cluster *c = cluster_new_ready(state, "", 5);
     outcome run;
-    char path[4096];
-    FILE *file = fopen(KOFN_SOURCE_DIR "/README.md", "r");
-    assert_non_null(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    (void)fclose(file);
-    char *section = strstr(text, "\n## Streams of products\n");
-    assert_non_null(section);
-    *strstr(section + 4, "\n## ") = '\0';
-    size_t commands = 0;
-    for (char *line = strtok(section, "\n"); line; line = strtok(NULL, "\n"))
-        if (strncmp(line, "    ", 4) == 0) {
-            commands++;
-            (void)strncat(script, line, sizeof script - strlen(script) - 1);
-            (void)strncat(script, "\n", sizeof script - strlen(script) - 1);
-        }
-    assert_int_equal(commands, 5);
-
-    const int folder = (int)(strrchr(KOFN_CLI_PROGRAM, '/') - KOFN_CLI_PROGRAM);
-    (void)snprintf(path, sizeof path, "%.*s:%s", folder, KOFN_CLI_PROGRAM, getenv("PATH"));
-    assert_int_equal(setenv("PATH", path, 1), 0);
-    assert_int_equal(setenv("KOFN_MASTER", cluster_get_clients_endpoint(c), 1), 0);
+    char path[CLUSTER_PATH_MAX];
     write_pairs(c, 20);
-    cluster_run_program(c, &run, "/bin/sh", "-ec", script, NULL);
-    if (run.status != 0)
-        fail_msg("exit %d: %s", run.status, run.err);
+    assert_int_equal(cluster_run_readme(c, "Streams of products", &run), 5);
     assert_products(c, 20);
     cluster_get_path(c, "products/20.npy", path);
     assert_int_equal(access(path, F_OK), 0);

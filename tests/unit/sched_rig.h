@@ -12,6 +12,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/keys.h"
+#include "common/code/batch.h"
 #include "common/code/spec.h"
 #include "master/sched/sched.h"
 #include "tests/assert.h"
@@ -109,6 +110,26 @@ rig_code(const char *family, size_t x, size_t y, size_t tasks)
     kofn_code_spec spec = {.part = {x, 1, y}, .tasks = tasks, .has_seed = true, .seed = 1};
     (void)snprintf(spec.family, sizeof spec.family, "%s", family);
     return rig_build(&spec);
+}
+
+/* A batch of pairs "00 01 12", of left and right blocks by their digits, coded by `locality`. */
+static inline kofn_code *
+rig_locality(const char *pairs, size_t tasks)
+{
+    kofn_error error;
+    kofn_batch *batch = NULL;
+    size_t block[2][16], count = 0, blocks[2] = {0};
+    for (; *pairs; pairs += pairs[2] ? 3 : 2, count++)
+        for (size_t j = 0; j < 2; j++) {
+            block[j][count] = (size_t)(pairs[j] - '0');
+            blocks[j] = block[j][count] >= blocks[j] ? block[j][count] + 1 : blocks[j];
+        }
+    assert_ok(kofn_batch_new_stacked(blocks[0], blocks[1], count, block[0], block[1], NULL,
+                                     kofn_field_find("f64"), &batch, &error));
+    kofn_code_spec spec = {.family = "locality", .tasks = tasks, .batch = batch};
+    kofn_code *code = rig_build(&spec);
+    kofn_batch_destroy(&batch);
+    return code;
 }
 
 static inline kofn_status

@@ -1583,7 +1583,8 @@ serve_operands(fake_master *fake, fake_call *call)
         if (script->without_product)
             fake_reply(fake, call, &kofn_outcome_message, &account);
         else
-            fake_send_product(fake, call, &(kofn_msg_matrix){"f64", 2, 3}, 2);
+            fake_send_product(fake, call, &(kofn_msg_matrix){.dtype = "f64", .rows = 2, .cols = 3},
+                              2);
         break;
     default:
         abort();

@@ -277,7 +277,10 @@ a_shape_that_is_said_must_be_the_stored_one(void **state)
     put_operand(s, client, 2, &small, 1, b);
     what.operand[1] = b;
     kofn_msg_product p = problem_message(&what);
-    const kofn_msg_matrix wrong[] = {{"f64", 4, 6}, {"f64", 7, 4}, {"f32", 6, 4}, {"", 6, 4}};
+    const kofn_msg_matrix wrong[] = {{.dtype = "f64", .rows = 4, .cols = 6},
+                                     {.dtype = "f64", .rows = 7, .cols = 4},
+                                     {.dtype = "f32", .rows = 6, .cols = 4},
+                                     {.rows = 6, .cols = 4}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         p.a = wrong[i];
         send_call(client, 3, KOFN_METHOD_SUBMIT, &kofn_product_message, &p);

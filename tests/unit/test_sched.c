@@ -1195,6 +1195,44 @@ a_group_that_lost_two_gets_one_back(void **state)
     assert_actions(r, "send 1.2>1");
 }
 
+/* Two pairs of one star in three tasks, and one pair twice: 0 and 1 are the star's pairs, 2 the other,
+ * 3 the star's mixture, 4 the second copy. */
+static void
+a_group_of_its_own_size_has_its_own_losses(void **state)
+{
+    kofn_sched_job_view view;
+    rig *r = *state;
+    join_many(r, 6);
+    add_code(r, 1, "oneshot", rig_locality("00 01 12", 5));
+    assert_int_equal(drain(r), 5);
+    lose(r, 1);
+    lose(r, 3); // one of each group
+    assert_true(kofn_sched_get_job(r->sched, 1, &view) && view.replaced == 0);
+    lose(r, 4); // a second one of the star
+    assert_actions(r, "send 1.0>6");
+    answer(r, 1, 4, 5);
+    assert_actions(r, "");
+    answer(r, 1, 1, 2);
+    assert_actions(r, "");
+    answer(r, 1, 0, 6);
+    assert_actions(r, "decode 1");
+}
+
+static void
+what_a_group_of_its_own_size_has_out_is_cancelled(void **state)
+{
+    rig *r = *state;
+    join_many(r, 5);
+    add_code(r, 1, "oneshot", rig_locality("00 01 12", 5));
+    assert_int_equal(drain(r), 5);
+    answer(r, 1, 0, 1);
+    assert_actions(r, "");
+    answer(r, 1, 1, 2);
+    assert_actions(r, "cancel 1.3>4");
+    answer(r, 1, 4, 5);
+    assert_actions(r, "cancel 1.2>3, decode 1");
+}
+
 /* Four answers would suffice if all sets of four did: who believes that sends for nothing. */
 static void
 a_threshold_that_is_only_likely_is_not_believed(void **state)
@@ -1889,6 +1927,8 @@ main(void)
         cmocka_unit_test(thirty_five_workers_need_28_answers_in_any_order),
         rig_test(what_a_complete_group_has_queued_is_not_sent),
         rig_test(a_group_that_lost_two_gets_one_back),
+        rig_test(a_group_of_its_own_size_has_its_own_losses),
+        rig_test(what_a_group_of_its_own_size_has_out_is_cancelled),
         cmocka_unit_test(a_threshold_that_is_only_likely_is_not_believed),
         cmocka_unit_test(random_rows_that_do_not_span_are_said_to_be_the_reason),
         rig_test(jobs_that_cannot_be_are_refused),

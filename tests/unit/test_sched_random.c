@@ -47,7 +47,7 @@ typedef struct model_job {
     bool answered[TASKS];
     bool cancelled, rateless, two_stage;
     bool tried[TASKS];        // was sent
-    size_t lost[2], fresh[2]; // of each group: assignments lost, fresh rows sent
+    size_t lost[TASKS], fresh[TASKS]; // of each group: assignments lost, fresh rows sent
     uint64_t failed_on[TASKS][WORKERS * 4];
     size_t failures[TASKS];
     size_t kept;
@@ -230,7 +230,7 @@ check_place(const world *w, const model_worker *chosen, size_t job, size_t task)
 static void
 check_fresh(model_job *job, const kofn_action *a)
 {
-    const size_t group = job->code->groups ? a->task % job->code->groups : 0;
+    const size_t group = job->code->groups ? kofn_code_get_group(job->code, a->task) : 0;
     if (a->task >= kofn_code_first_tasks(job->code) && !a->backup && job->failures[a->task] == 0)
         assert_true(job->fresh[group]++ < job->lost[group] || job->rateless || job->two_stage);
 }
@@ -563,7 +563,7 @@ some_worker_is_lost(world *w)
         if (!s->out || s->worker != id)
             continue;
         model_job *job = &w->jobs[s->job];
-        job->lost[job->code->groups ? s->task % job->code->groups : 0]++;
+        job->lost[job->code->groups ? kofn_code_get_group(job->code, s->task) : 0]++;
         end_sent(w, &w->sends[i]);
     }
     worker->id = 0;
@@ -603,6 +603,15 @@ some_random_code(world *w)
     spec.tasks = least + draw(w, TASKS / 2 - least + 1);
     spec.reserve = draw(w, TASKS - spec.tasks + 1);
     return rig_build(&spec);
+}
+
+/* Of pairs that are coded in groups of two sizes, or in one. */
+static kofn_code *
+some_batch_code(world *w)
+{
+    static const char *const pairs[] = {"00 01 12", "00 01 02 13", "00 11", "00 01 10 11"};
+    const size_t which = draw(w, 4), least = (strlen(pairs[which]) + 1) / 3;
+    return rig_locality(pairs[which], least + draw(w, TASKS - least));
 }
 
 /* Pairs without a relation, mostly, and room for rows. */
@@ -667,9 +676,11 @@ some_job_arrives(world *w)
                        .good_ns = KOFN_NEVER_NS,
                        .rateless = policy == 2,
                        .two_stage = policy == 3};
+    const size_t kind = draw(w, 5);
     job->code = job->two_stage && draw(w, 2) ? some_staged_code(w, job)
-                : draw(w, 2)                 ? some_code(w)
-                                             : some_random_code(w);
+                : kind < 2                   ? some_code(w)
+                : kind < 4                   ? some_random_code(w)
+                                             : some_batch_code(w);
     job->accept =
         (kofn_accept){.kind = (kofn_accept_kind)draw(w, 3), .error = 1e-6, .best = draw(w, 4) == 0};
     if (draw(w, 3) == 0)

@@ -1,0 +1,89 @@
+#include "master/quarantine.h"
+#include "tests/assert.h"
+
+static kofn_giver
+giver(const char *name, const char *key)
+{
+    kofn_giver who = {.number = 1};
+    (void)snprintf(who.name, sizeof who.name, "%s", name);
+    (void)snprintf(who.key, sizeof who.key, "%s", key);
+    return who;
+}
+
+static void
+who_comes_again_is_known_by_its_name_without_keys(void **state)
+{
+    (void)state;
+    kofn_quarantine q = {0};
+    const kofn_giver liar = giver("w1", ""), other = giver("w2", "");
+    assert_false(kofn_quarantine_has(&q, &liar, 0));
+    assert_true(kofn_quarantine_add(&q, &liar, 100));
+    assert_true(kofn_quarantine_has(&q, &liar, 99));
+    assert_false(kofn_quarantine_has(&q, &other, 99));
+    kofn_quarantine_fini(&q);
+}
+
+/* Else whoever lies could have another one barred by calling itself so. */
+static void
+with_keys_a_name_says_nothing(void **state)
+{
+    (void)state;
+    kofn_quarantine q = {0};
+    const kofn_giver liar = giver("w1", "key-a"), renamed = giver("w9", "key-a");
+    const kofn_giver honest = giver("w1", "key-b"), plain = giver("w1", "");
+    assert_true(kofn_quarantine_add(&q, &liar, 100));
+    assert_true(kofn_quarantine_has(&q, &renamed, 0));
+    assert_false(kofn_quarantine_has(&q, &honest, 0));
+    assert_false(kofn_quarantine_has(&q, &plain, 0));
+    kofn_quarantine_fini(&q);
+}
+
+static void
+its_time_ends_and_may_grow_but_not_shrink(void **state)
+{
+    (void)state;
+    kofn_quarantine q = {0};
+    const kofn_giver liar = giver("w1", ""), other = giver("w2", "");
+    assert_true(kofn_quarantine_add(&q, &liar, 100));
+    assert_true(kofn_quarantine_add(&q, &liar, 50));
+    assert_true(kofn_quarantine_has(&q, &liar, 99));
+    assert_true(kofn_quarantine_add(&q, &liar, 200));
+    assert_true(kofn_quarantine_add(&q, &other, 150));
+    assert_int_equal(q.count, 2);
+    assert_true(kofn_quarantine_has(&q, &liar, 199));
+    assert_int_equal(q.count, 1); // the other's is over, and forgotten
+    assert_false(kofn_quarantine_has(&q, &liar, 200));
+    assert_int_equal(q.count, 0);
+    kofn_quarantine_fini(&q);
+}
+
+static void
+a_crowd_of_liars_pushes_out_whose_time_is_over_first(void **state)
+{
+    (void)state;
+    kofn_quarantine q = {0};
+    for (int i = 0; i <= KOFN_QUARANTINED_MAX; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "w%d", i);
+        const kofn_giver who = giver(name, "");
+        assert_true(kofn_quarantine_add(&q, &who, i == 7 ? 1000 : 2000 + i));
+    }
+    assert_int_equal(q.count, KOFN_QUARANTINED_MAX);
+    const kofn_giver gone = giver("w7", ""), first = giver("w0", ""), last = giver("w4096", "");
+    assert_false(kofn_quarantine_has(&q, &gone, 0));
+    assert_true(kofn_quarantine_has(&q, &first, 0));
+    assert_true(kofn_quarantine_has(&q, &last, 0));
+    kofn_quarantine_fini(&q);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_comes_again_is_known_by_its_name_without_keys),
+        cmocka_unit_test(with_keys_a_name_says_nothing),
+        cmocka_unit_test(its_time_ends_and_may_grow_but_not_shrink),
+        cmocka_unit_test(a_crowd_of_liars_pushes_out_whose_time_is_over_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
