@@ -4,6 +4,7 @@
 #include "common/code/algorithms.h"
 #include "common/code/batch.h"
 #include "common/code/inner.h"
+#include "common/code/staged.h"
 #include "common/code/straggler.h"
 #include "common/linalg/multiply.h"
 #include "common/linalg/outer.h"
@@ -60,6 +61,37 @@ inner_scene(kofn_code *code, kofn_error *err)
     const kofn_status status = kofn_inner_build(&spec, kofn_field_find("f64"), true, &built, err);
     assert_int_equal(status == KOFN_OK, built != NULL);
     kofn_code_destroy(&built);
+    return status;
+}
+
+static kofn_status
+fill_stages(const kofn_code_spec *spec, kofn_error *err)
+{
+    static const size_t missing[] = {0, 2};
+    kofn_code *first = NULL, *made = NULL;
+    kofn_status status = kofn_staged_build(spec, kofn_field_find("f64"), &first, err);
+    if (!status)
+        status = kofn_staged_fill(spec, first, missing, 2, 0.1, &made, err);
+    assert_int_equal(status == KOFN_OK, made != NULL);
+    kofn_code_destroy(&first);
+    kofn_code_destroy(&made);
+    return status;
+}
+
+static kofn_status
+stages_scene(kofn_code *code, kofn_error *err)
+{
+    static const size_t block[] = {0, 1, 2};
+    (void)code;
+    kofn_batch *batch = NULL;
+    kofn_status status =
+        kofn_batch_new_stacked(3, 3, 3, block, block, NULL, kofn_field_find("f64"), &batch, err);
+    if (status)
+        return status;
+    const kofn_code_spec spec = {
+        .family = "lagrange", .tasks = 7, .has_seed = true, .seed = 1, .batch = batch};
+    status = fill_stages(&spec, err);
+    kofn_batch_destroy(&batch);
     return status;
 }
 
@@ -421,6 +453,7 @@ running_out_of_memory_is_an_error_and_loses_nothing(void **state)
     kofn_code *code = make_code(&t, "f64", 2);
     fail_each(build_scene, code);
     fail_each(inner_scene, code);
+    fail_each(stages_scene, code);
     fail_each(coded_first_scene, code);
     fail_each(coded_last_scene, code);
     fail_each(question_scene, code);
