@@ -184,13 +184,26 @@ primes_from_list(const kofn_wire_list *from, kofn_account *account)
     }
 }
 
+/* Block products that a product of sparse operands was cut into, without those that became pairs. */
+static uint64_t
+count_zero_products(const kofn_msg_job *job)
+{
+    const kofn_msg_code *code = &job->code; // of a batch, x, y, z are 0
+    uint64_t all;
+    if (__builtin_mul_overflow(code->x, code->y, &all) ||
+        __builtin_mul_overflow(all, code->z, &all) || job->pairs == 0 || all < job->pairs)
+        return 0;
+    return all - job->pairs;
+}
+
 void
 kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
 {
     kofn_account account = {
         .status = status_from_wire(job->status),
         .outer = strcmp(job->form, KOFN_FORM_OUTER) == 0,
-        .pairs = job->pairs,
+        .pairs = strcmp(job->form, KOFN_FORM_BATCH) == 0 ? job->pairs : 0,
+        .zero_products = count_zero_products(job),
         .rows = job->rows,
         .inner = job->inner,
         .cols = job->cols,

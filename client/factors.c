@@ -7,10 +7,37 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of what follows it only the master sees whether it is as it must be. */
+static kofn_status
+check_sparse(const kofn_matrix *m, const char *name, kofn_error *err)
+{
+    const kofn_sparse *s = m->sparse;
+    size_t places;
+    if (m->operand)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s is a stored operand and a sparse matrix, need one of them", name);
+    if (kofn_dtype_width(m->dtype) == 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has no known dtype", name);
+    if (m->rows >= KOFN_DIMENSION_MAX || m->cols > KOFN_DIMENSION_MAX ||
+        s->elements > KOFN_DIMENSION_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "%s is %zu x %zu with %zu elements, at most %d of each", name, m->rows,
+                         m->cols, s->elements, KOFN_DIMENSION_MAX);
+    if (__builtin_mul_overflow(m->rows, m->cols, &places) || s->elements > places)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s is %zu x %zu and has %zu elements", name,
+                         m->rows, m->cols, s->elements);
+    if (!s->first || (s->elements > 0 && (!m->data || !s->column)))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has no data", name);
+    return KOFN_OK;
+}
+
 kofn_status
 kofn_factor_check(const kofn_matrix *m, const char *name, kofn_error *err)
 {
     size_t bytes;
+    if (m->sparse)
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "%s is sparse: only operands of a product of two matrices are", name);
     if (m->operand && !m->operand[0]) // it would mean none, and blocks that never come
         return kofn_fail(err, KOFN_NOT_FOUND, "%s is an operand whose id is empty", name);
     if (m->operand)
@@ -117,7 +144,9 @@ kofn_factors_check(const kofn_factors *f, kofn_msg_matrix *ret_c, kofn_error *er
     bool stored = false;
     kofn_status status = KOFN_OK;
     for (size_t i = 0; i < f->count && status == KOFN_OK && !f->batch; i++) {
-        status = kofn_factor_check(f->at[i].of, kofn_operand_name(f->outer, i), err);
+        const char *name = kofn_operand_name(f->outer, i);
+        status = f->at[i].of->sparse && !f->outer ? check_sparse(f->at[i].of, name, err)
+                                                  : kofn_factor_check(f->at[i].of, name, err);
         stored |= f->at[i].of->operand != NULL;
     }
     if (status != KOFN_OK)
@@ -154,15 +183,40 @@ kofn_factor_describe(const kofn_stack *s, kofn_msg_matrix *ret_matrix, char ret_
     const kofn_matrix *m = kofn_stack_get(s, 0);
     if (m->dtype || m->rows || m->cols)
         kofn_shape_describe(m->dtype, s->count * m->rows, m->cols, ret_matrix);
+    if (m->sparse) {
+        memcpy(ret_matrix->format, KOFN_FORMAT_CSR, sizeof KOFN_FORMAT_CSR);
+        ret_matrix->elements = m->sparse->elements;
+    }
     return kofn_text_describe(ret_id, KOFN_ID_MAX, m->operand, "operand", err);
 }
 
-size_t
-kofn_factors_list_sent(const kofn_factors *f, kofn_stack ret_sent[KOFN_OPERANDS_MAX])
+static kofn_stack
+send_list(const void *data, kofn_dtype dtype, size_t rows, kofn_matrix *ret_matrix)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < f->count; i++)
-        if (!f->at[i].of->operand)
-            ret_sent[count++] = f->at[i];
+    *ret_matrix = (kofn_matrix){.data = data, .dtype = dtype, .rows = rows, .cols = 1};
+    return (kofn_stack){.of = ret_matrix, .count = 1};
+}
+
+size_t
+kofn_factors_list_sent(const kofn_factors *f, kofn_sent *ret_sent)
+{
+    size_t count = 0, lists = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        const kofn_matrix *m = kofn_stack_get(&f->at[i], 0);
+        if (m->sparse)
+            ret_sent->at[count++] =
+                send_list(m->data, m->dtype, m->sparse->elements, &ret_sent->list[lists++]);
+        else if (!m->operand)
+            ret_sent->at[count++] = f->at[i];
+    }
+    for (size_t i = 0; i < f->count; i++) {
+        const kofn_matrix *m = kofn_stack_get(&f->at[i], 0);
+        if (!m->sparse)
+            continue;
+        ret_sent->at[count++] =
+            send_list(m->sparse->first, KOFN_I64, m->rows + 1, &ret_sent->list[lists++]);
+        ret_sent->at[count++] =
+            send_list(m->sparse->column, KOFN_I32, m->sparse->elements, &ret_sent->list[lists++]);
+    }
     return count;
 }

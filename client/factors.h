@@ -40,8 +40,14 @@ KOFN_MUST_CHECK kofn_status kofn_factor_check(const kofn_matrix *m, const char *
 KOFN_MUST_CHECK kofn_status kofn_factors_check(const kofn_factors *f, kofn_msg_matrix *ret_c,
                                                kofn_error *err);
 
-/* Those whose blocks travel, and how many. */
-size_t kofn_factors_list_sent(const kofn_factors *f, kofn_stack ret_sent[KOFN_OPERANDS_MAX]);
+/* Those whose blocks travel, and how many: operands, then the lists of sparse ones (PROTOCOL.md, 5.11).
+ * Points into itself and to what the factors borrow. */
+typedef struct kofn_sent {
+    kofn_stack at[KOFN_OPERANDS_MAX];
+    kofn_matrix list[6]; // of two operands that are sparse
+} kofn_sent;
+
+size_t kofn_factors_list_sent(const kofn_factors *f, kofn_sent *ret_sent);
 
 /* Its shape, or its id and whatever the caller says of its shape. INVALID_ARGUMENT: the id is too
  * long. */

@@ -121,6 +121,14 @@ void kofn_client_close(kofn_client **client_p);
 
 /* ---- what to multiply, and how --------------------------------------------------------------- */
 
+/* Where the elements of a sparse matrix belong: compressed rows (CSR). Row r has those numbered
+ * first[r] to before first[r + 1]; in a row columns ascend. */
+typedef struct kofn_sparse {
+    const int64_t *first;  // [rows + 1]
+    const int32_t *column; // [elements]
+    size_t elements;
+} kofn_sparse;
+
 /* A matrix in the caller's memory. Little-endian elements, row-major. A column-major m x k matrix
  * is the row-major k x m one with `transposed` set: nothing is moved.
  *
@@ -130,10 +138,12 @@ void kofn_client_close(kofn_client **client_p);
 typedef struct kofn_matrix {
     const void *data;
     kofn_dtype dtype;
-    size_t rows, cols;   // as stored
-    size_t stride;       // elements from one row to the next; 0: cols
-    bool transposed;     // the factor is the transpose of what is stored
-    const char *operand; // a stored operand's id; NULL: the elements are at `data`
+    size_t rows, cols;         // as stored
+    size_t stride;             // elements from one row to the next; 0: cols
+    bool transposed;           // the factor is the transpose of what is stored
+    const char *operand;       // a stored operand's id; NULL: the elements are at `data`
+    const kofn_sparse *sparse; // of a product of two: `data` has only the elements that it names;
+                               // stride is not read. NULL: all are there
 } kofn_matrix;
 
 typedef struct kofn_setting {
@@ -206,6 +216,7 @@ struct kofn_account {
     kofn_code_choice code;            // complete
     char field[KOFN_CLIENT_NAME_MAX]; // "f64"
     bool outer;                       // an outer product: inner is 1, code.parts say how it is cut
+    uint64_t zero_products;           // of sparse operands: products of their blocks left out
     uint64_t pairs;                   // of a batch: those that differ; 0: it is none. inner is the
                                       // most products that an element of C is a sum of
     uint64_t rows, inner, cols;       // C [rows, cols] = A [rows, inner] B [inner, cols]
@@ -426,6 +437,10 @@ typedef struct kofn_stream_options {
     int64_t grace_ms;   // how long the stream outlives the client's connection
     int64_t timeout_ms; // of opening it; 0: none
 } kofn_stream_options;
+
+/* For a tolerance or a rescue that was asked for, and may be zero: below 0 then, since zero itself leaves
+ * it to the master. */
+double kofn_stream_number(double asked);
 
 /* What a stream is, and how it went. */
 typedef struct kofn_stream_account {

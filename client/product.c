@@ -114,8 +114,8 @@ open_product(kofn_client *client, kofn_method method, const kofn_factors *f,
              const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
 {
     static const kofn_product_options defaults;
-    kofn_stack operands[KOFN_OPERANDS_MAX];
-    const size_t count = kofn_factors_list_sent(f, operands);
+    kofn_sent sent;
+    const size_t count = kofn_factors_list_sent(f, &sent);
     kofn_msg_product request;
     kofn_msg_matrix c;
 
@@ -127,7 +127,7 @@ open_product(kofn_client *client, kofn_method method, const kofn_factors *f,
         .method = method,
         .request = &request,
         .operand_count = count,
-        .operands = operands,
+        .operands = sent.at,
         .product = method == KOFN_METHOD_MULTIPLY ? &c : NULL,
         .timeout_ms = options->timeout_ms,
         .slack_ms = outcome_slack_ms(options),
@@ -338,6 +338,9 @@ static size_t
 bytes_of(const kofn_stack *s)
 {
     const kofn_matrix *m = kofn_stack_get(s, 0); // all are of its shape, which was checked
+    if (m->sparse)
+        return (m->rows + 1) * sizeof *m->sparse->first +
+               m->sparse->elements * (sizeof *m->sparse->column + kofn_dtype_width(m->dtype));
     return m->operand ? 0 : s->count * m->rows * m->cols * kofn_dtype_width(m->dtype);
 }
 

@@ -38,6 +38,12 @@ call_of(kofn_stream *stream, uint64_t index)
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
+double
+kofn_stream_number(double asked)
+{
+    return asked == 0 ? -1 : asked;
+}
+
 /* The message owns a list: cleared by the caller, also on failure. */
 static kofn_status
 describe_stream(const kofn_stream_options *options, kofn_msg_open_stream *message, kofn_error *err)
@@ -172,25 +178,27 @@ kofn_stream_push(kofn_stream *stream, const kofn_matrix *a, const kofn_matrix *b
                  kofn_error *err)
 {
     const kofn_factors f = kofn_factors_two(a, b);
-    kofn_stack operands[KOFN_OPERANDS_MAX];
+    kofn_sent sent;
     kofn_msg_push request;
     kofn_msg_matrix c;
     kofn_call *call;
     kofn_status status = check_room(stream, err);
+    for (size_t i = 0; i < 2 && status == KOFN_OK; i++)
+        status = kofn_factor_check(f.at[i].of, kofn_operand_name(false, i), err); // none is sparse
     if (status == KOFN_OK)
         status = kofn_factors_check(&f, &c, err);
     if (status == KOFN_OK)
         status = describe_push(stream, &f, &request, err);
     if (status == KOFN_OK)
-        status = kofn_engine_open(
-            stream->client,
-            &(kofn_call_params){.method = KOFN_METHOD_PUSH,
-                                .request = &request,
-                                .operand_count = kofn_factors_list_sent(&f, operands),
-                                .operands = operands,
-                                .product = &c,
-                                .stream = stream},
-            &call, err);
+        status =
+            kofn_engine_open(stream->client,
+                             &(kofn_call_params){.method = KOFN_METHOD_PUSH,
+                                                 .request = &request,
+                                                 .operand_count = kofn_factors_list_sent(&f, &sent),
+                                                 .operands = sent.at,
+                                                 .product = &c,
+                                                 .stream = stream},
+                             &call, err);
     if (status != KOFN_OK)
         return status;
     call->context = context;

@@ -76,9 +76,10 @@ static const struct argp multiply_argp = {
     .options = multiply_options,
     .parser = parse_multiply,
     .args_doc = "A.npy|@ID B.npy|@ID -o C.npy",
-    .doc = "Multiply two matrices on the master's workers.\v@ID is an operand that `kofn put` "
-           "stored (a "
-           "file of such a name is ./@ID). With --json the product's account goes to "
+    .doc = "Multiply two matrices on the master's workers.\vFiles may be .mtx as well, sparse "
+           "ones; products of their blocks that are zero are left out. @ID is an operand that "
+           "`kofn put` stored (a file of such a name is ./@ID). With --json the product's account "
+           "goes to "
            "standard output: status, code, tasks, answers used, seconds, error. Ctrl-C cancels the "
            "job.",
     .children = children,
@@ -224,7 +225,8 @@ run(arguments *args, int (*act)(const arguments *args, kofn_client *client))
 int
 cli_multiply(int argc, char **argv)
 {
-    arguments args = {.common.insists = true, .wants_output = true};
+    arguments args = {
+        .common.insists = true, .wants_output = true, .product = {.takes_sparse = true}};
     cli_parse(&multiply_argp, argc, argv, &args);
     return run(&args, multiply);
 }
@@ -240,7 +242,7 @@ cli_outer(int argc, char **argv)
 int
 cli_submit(int argc, char **argv)
 {
-    arguments args = {.common.insists = true};
+    arguments args = {.common.insists = true, .product = {.takes_sparse = true}};
     cli_parse(&submit_argp, argc, argv, &args);
     if (args.common.local) {
         (void)fprintf(stderr, "kofn submit: --local has no master that outlives this command; use "

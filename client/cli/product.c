@@ -1,11 +1,13 @@
 #include "client/cli/product.h"
 
+#include "common/linalg/matrix_market.h"
 #include "common/linalg/multiply.h"
 #include "common/linalg/outer.h"
 #include "proto/limits.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     KEY_CODE = 0x200,
@@ -238,12 +240,14 @@ cli_product_get_matrix(const cli_product *product, size_t operand)
         return (kofn_matrix){.operand = product->path[operand] + 1,
                              .transposed = product->transpose[operand]};
     const kofn_mat *mat = &product->npy[operand].mat;
+    const bool sparse = operand < 2 && product->sparse[operand].first;
     return (kofn_matrix){.data = mat->data,
                          .dtype = mat->dtype,
                          .rows = mat->rows,
                          .cols = mat->cols,
                          .stride = mat->stride,
-                         .transposed = cli_product_is_transposed(product, operand)};
+                         .transposed = cli_product_is_transposed(product, operand),
+                         .sparse = sparse ? &product->sparse[operand] : NULL};
 }
 
 static size_t
@@ -341,7 +345,67 @@ check_shapes(const cli_product *product, kofn_error *err)
                          "parts are given for an outer product of %zu operands, and this is %s %zu",
                          code.operands, product->outer ? "one of" : "a product of", product->count);
     code.operands = product->outer ? product->count : 0;
+    if (product->sparse[0].first || product->sparse[1].first) // for what is not zero: the master's
+        return KOFN_OK;
     return kofn_code_choice_check(&code, product->npy[0].mat.dtype, product->field, err);
+}
+
+static bool
+is_matrix_market(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot && strcmp(dot, ".mtx") == 0;
+}
+
+static kofn_status
+make_dense(const char *path, const kofn_csr *csr, kofn_mat *ret_mat, kofn_error *err)
+{
+    static const double one = 1;
+    kofn_mat mat = {0};
+    kofn_bands bands = {0};
+    kofn_status status = kofn_mat_alloc(csr->value.dtype, csr->rows, csr->cols, &mat, err);
+    if (status == KOFN_OK)
+        status = kofn_bands_from_mat(&mat, &bands, err);
+    if (status == KOFN_OK)
+        status = kofn_csr_combine(kofn_field_for_dtype(mat.dtype), csr, (kofn_grid){1, 1}, 1,
+                                  &bands, &one, err);
+    kofn_bands_fini(&bands);
+    if (status == KOFN_OK) {
+        *ret_mat = mat;
+        return KOFN_OK;
+    }
+    kofn_mat_fini(&mat);
+    return kofn_fail_within(err, "'%s', as a dense matrix", path);
+}
+
+static void
+keep_sparse(cli_product *product, size_t operand, kofn_csr *csr)
+{
+    product->npy[operand].mat =
+        kofn_mat_wrap(csr->value.data, csr->value.dtype, csr->rows, csr->cols);
+    product->sparse[operand] = (kofn_sparse){
+        .first = csr->first.data, .column = csr->column.data, .elements = csr->value.rows};
+    product->csr[operand] = *csr;
+    *csr = (kofn_csr){0};
+}
+
+/* A .mtx file; never more of it than there is memory. */
+static kofn_status
+read_matrix_market(cli_product *product, size_t operand, kofn_error *err)
+{
+    const size_t most = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    kofn_matrix_market read;
+    kofn_status status = kofn_matrix_market_read(product->path[operand], most, &read, err);
+    if (status != KOFN_OK)
+        return status;
+    if (!read.sparse)
+        product->npy[operand] = (kofn_npy){.mat = kofn_mat_ref(&read.mat), .transposed = true};
+    else if (product->takes_sparse && operand < 2)
+        keep_sparse(product, operand, &read.csr);
+    else
+        status = make_dense(product->path[operand], &read.csr, &product->npy[operand].mat, err);
+    kofn_matrix_market_fini(&read);
+    return status;
 }
 
 kofn_status
@@ -352,7 +416,9 @@ cli_product_read(cli_product *product, kofn_error *err)
         stored |= cli_product_is_stored(product, i);
         if (cli_product_is_stored(product, i))
             continue;
-        kofn_status status = kofn_npy_read(product->path[i], &product->npy[i], err);
+        kofn_status status = is_matrix_market(product->path[i])
+                                 ? read_matrix_market(product, i, err)
+                                 : kofn_npy_read(product->path[i], &product->npy[i], err);
         if (status != KOFN_OK)
             return status;
     }
@@ -395,4 +461,6 @@ cli_product_fini(cli_product *product)
 {
     for (size_t i = 0; i < product->count; i++)
         kofn_mat_fini(&product->npy[i].mat);
+    kofn_csr_fini(&product->csr[0]);
+    kofn_csr_fini(&product->csr[1]);
 }

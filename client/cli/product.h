@@ -5,6 +5,7 @@
 
 #include "client/cli/cli.h"
 #include "common/code/coding.h"
+#include "common/linalg/csr.h"
 #include "common/linalg/npy.h"
 
 typedef struct cli_product {
@@ -17,6 +18,9 @@ typedef struct cli_product {
     const char *field; // NULL: implied by the dtype
     kofn_npy
         npy[KOFN_OPERANDS_MAX]; // once read; of a stored operand, once found, all but the elements
+    bool takes_sparse;          // set before reading: else sparse files are made dense
+    kofn_csr csr[2];            // of those that are sparse, and then npy has their values
+    kofn_sparse sparse[2];      // the same for the library; no `first`: it is dense
 } cli_product;
 
 /* A.npy B.npy --code --partition --tasks --reserve --seed --set --field --transpose-a
@@ -37,7 +41,7 @@ extern const struct argp cli_listed_argp;
 /* --code --partition --tasks --reserve --set --field; its input's `listed` is true. */
 extern const struct argp cli_code_argp;
 
-/* Read the files (INVALID_ARGUMENT and its like: what is wrong with them) and, if all are files,
+/* Read the files, .mtx or else .npy (INVALID_ARGUMENT and its like: what is wrong with them) and, if all are files,
  * check the shapes and the code against each other. End with cli_product_fini. */
 KOFN_MUST_CHECK kofn_status cli_product_read(cli_product *product, kofn_error *err);
 

@@ -3,6 +3,7 @@
 #include "client/cli/table.h"
 #include "client/cli/text.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -145,6 +146,8 @@ cli_json_of_account(const kofn_account *account)
         text(account->verify), "refuted", count(account->refuted), "liars", text(account->liars));
     if (quality && account->pairs > 0)
         (void)json_object_set_new(quality, "pairs", count(account->pairs));
+    if (quality && account->zero_products > 0)
+        (void)json_object_set_new(quality, "zero_products", count(account->zero_products));
     if (quality && account->stream[0]) {
         (void)json_object_set_new(quality, "stream", text(account->stream));
         (void)json_object_set_new(quality, "index", count(account->index));
@@ -319,14 +322,21 @@ cli_format_code(const kofn_code_choice *code, char *ret_text, size_t size)
 void
 cli_format_product(const kofn_account *account, char *ret_text, size_t size)
 {
-    if (account->outer)
+    const kofn_code_choice *code = &account->code;
+    if (account->outer) {
         (void)snprintf(ret_text, size, "%" PRIu64 " x %" PRIu64 " outer", account->rows,
                        account->cols);
-    else if (account->pairs > 0)
+    } else if (account->pairs > 0) {
         (void)snprintf(ret_text, size, "%" PRIu64 " x %" PRIu64 " of %" PRIu64 " pairs",
                        account->rows, account->cols, account->pairs);
-    else
+    } else {
         cli_format_shape(account->rows, account->inner, account->cols, ret_text, size);
+        const size_t used = strlen(ret_text);
+        if (account->zero_products > 0)
+            (void)snprintf(ret_text + used, size - used,
+                           " (%" PRIu64 " of %" PRIu64 " block products are zero)",
+                           account->zero_products, code->x * code->z * code->y);
+    }
 }
 
 /* A block of the product is a copy of one answer: what a decode adds up smears a NaN, a copy keeps
@@ -349,7 +359,15 @@ cli_quality_of(const kofn_account *account)
         .error_estimate = account->error_estimate,
         .condition = account->condition,
         .amplification = account->amplification,
+        .epsilon = (strcmp(account->field, "f32") == 0 ? FLT_EPSILON : DBL_EPSILON) / 2,
     };
+}
+
+bool
+cli_quality_is_poor(const cli_quality *quality)
+{
+    return !quality->nonfinite && quality->error_bound > 0 &&
+           quality->amplification * sqrt(quality->epsilon) > 1;
 }
 
 static void
@@ -843,9 +861,9 @@ cli_print_plan(const kofn_plan_answer *answer)
 }
 
 void
-cli_print_command(const char *command)
+cli_print_command(const char *which, const char *command)
 {
-    (void)cli_line(stdout, "The first row:");
+    (void)cli_line(stdout, "%s:", which);
     (void)cli_line(stdout, "    %s", command);
 }
 

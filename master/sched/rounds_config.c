@@ -3,8 +3,6 @@
 #include "master/sched/scheme.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <string.h>
 
 static const kofn_scheme_ops *const schemes[] = {
     [KOFN_SCHEME_DIP] = &kofn_scheme_dip,
@@ -80,21 +78,13 @@ kofn_scheme_settle_delay(kofn_rounds_config *config, int64_t fallback, kofn_erro
                      (long long)config->delay + 1);
 }
 
-static bool
-has_key(const kofn_scheme_ops *scheme, const char *name)
-{
-    char word[32];
-    (void)snprintf(word, sizeof word, " %s ", name);
-    return strstr(scheme->keys, word) != NULL;
-}
-
 static kofn_status
 check_keys(const kofn_rounds_config *config, const kofn_scheme_ops *scheme, kofn_error *err)
 {
     for (size_t i = 0; i < kofn_rounds_keys.count; i++) {
         const char *field = (const char *)config + keys[i].offset;
         if (keys[i].type == KOFN_KEY_INT && *(const int64_t *)(const void *)field != 0 &&
-            !has_key(scheme, keys[i].name))
+            !kofn_names_have(scheme->keys, keys[i].name))
             return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                              "%s: the scheme %s has no such key; it has:%s", keys[i].name,
                              scheme->name, scheme->keys);

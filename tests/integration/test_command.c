@@ -774,7 +774,21 @@ the_command_that_a_plan_names_runs_its_first_row(void **state)
         json_decref(plan);
     }
 
-    json_t *plan = parse(kofn("plan --shape 3000,3000,3000 --workers 2 --rate 50 --json"));
+    /* A master may have a rescue of its own, and one multiply does not do five products at once. */
+    const char *several = "plan --straggler fritchman:enter=0.04,leave=0.667 --workers 4 --delay 3 "
+                          "--work 2e4";
+    json_t *plan = parse(kofn("%s --json", several));
+    const json_t *rows = json_object_get(plan, "plans");
+    assert_non_null(strstr(text_of(json_array_get(rows, 0), "name"), "5 at once"));
+    assert_non_null(strstr(text_of(json_array_get(rows, 1), "name"), "5 at once"));
+    assert_string_equal(text_of(plan, "command_of"), text_of(json_array_get(rows, 2), "name"));
+    assert_non_null(strstr(find_command(plan, "kofn stream LIST --slots 4 "), " --rescue 0"));
+    json_decref(plan);
+    assert_non_null(strstr(
+        kofn("%s", several)->out,
+        "Row 3, the first that is one command; what is above takes 5 at once:\n    kofn stream "));
+
+    plan = parse(kofn("plan --shape 3000,3000,3000 --workers 2 --rate 50 --json"));
     const char *rest = find_command(plan, "kofn multiply A.npy B.npy -o C.npy ");
     const run_result *r = kofn("multiply %s %s --transpose-b --local=2 -o %s --json %s",
                                digits_path, digits_path, in_root("planned.npy"), rest);
@@ -960,6 +974,45 @@ integers_too_large_for_64_bits_are_refused_and_nothing_is_written(void **state)
              in_root("none"));
     assert_exit(r, 2);
     assert_non_null(strstr(r->err, "i32"));
+}
+
+static void
+sparse_files_are_multiplied_as_they_are(void **state)
+{
+    (void)state;
+    FILE *file = fopen(in_root("e.mtx"), "w"); // the identity
+    assert_non_null(file);
+    (void)fprintf(file, "%%%%MatrixMarket matrix coordinate pattern general\n20 20 20\n");
+    for (int i = 1; i <= 20; i++)
+        (void)fprintf(file, "%d %d\n", i, i);
+    assert_int_equal(fclose(file), 0);
+    run_result *r = kofn("multiply %s %s -o %s --local=2 --json --code uncoded --partition 4,4,1",
+                         in_root("e.mtx"), in_root("b.npy"), in_root("eb.npy"));
+    assert_exit(r, 0);
+    assert_product_of_ones(in_root("eb.npy"), 20, 1, 40);
+    json_t *account = parse(r);
+    assert_string_equal(text_of(account, "form"), "product");
+    assert_int_equal(json_integer_value(json_object_get(account, "zero_products")), 12);
+    json_decref(account);
+
+    /* What takes no sparse operands reads them as dense ones; array files are dense anyway. */
+    assert_exit(kofn("encode %s %s -d %s --code polynomial --partition 2,1,2 --tasks 5",
+                     in_root("e.mtx"), in_root("b.npy"), in_root("enc")),
+                0);
+    write_file(in_root("column.mtx"), "%%%%MatrixMarket matrix array integer general\n2 1\n3\n%d\n",
+               3);
+    write_file(in_root("row.mtx"), "%%%%MatrixMarket matrix array real general\n1 2\n2\n%d\n", 2);
+    assert_exit(kofn("multiply %s %s -o %s --local=1", in_root("column.mtx"), in_root("row.mtx"),
+                     in_root("six.npy")),
+                0);
+    assert_product_of_ones(in_root("six.npy"), 2, 6, 2);
+
+    write_file(in_root("bad.mtx"), "%%%%MatrixMarket matrix coordinate real general\n2 2 1\n%d\n",
+               12345);
+    r = kofn("multiply %s %s -o %s --local=1", in_root("bad.mtx"), in_root("b.npy"),
+             in_root("c.npy"));
+    assert_exit(r, 2);
+    assert_non_null(strstr(r->err, "line 3: need row, column and value"));
 }
 
 static void
@@ -1410,6 +1463,7 @@ main(void)
         cmocka_unit_test(the_command_that_a_plan_names_runs_its_first_row),
         cmocka_unit_test(where_no_master_is_every_command_exits_with_5),
         cmocka_unit_test(local_multiplies_in_this_process),
+        cmocka_unit_test(sparse_files_are_multiplied_as_they_are),
         cmocka_unit_test(what_no_field_has_is_refused_with_the_reason),
         cmocka_unit_test(what_the_master_refuses_exits_with_6),
         cmocka_unit_test(what_the_command_can_see_by_itself_exits_with_2),

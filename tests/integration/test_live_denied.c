@@ -668,7 +668,9 @@ leave_stream(stream_house *h)
 static void
 push_as(stream_house *h, raw_peer *who, uint64_t call_number, uint64_t index, kofn_status status)
 {
-    kofn_msg_push push = {.index = index, .a = {"f64", 2, 2}, .b = {"f64", 2, 2}};
+    kofn_msg_push push = {.index = index,
+                          .a = {.dtype = "f64", .rows = 2, .cols = 2},
+                          .b = {.dtype = "f64", .rows = 2, .cols = 2}};
     kofn_msg_call call = {.call = call_number};
     raw_message message;
     (void)snprintf(push.stream, sizeof push.stream, "%s", h->stream);

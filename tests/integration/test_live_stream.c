@@ -495,13 +495,17 @@ what_goes_wrong_in_the_middle_is_told_in_its_turn(void **state)
     run_until(f, 3);
     push(f, 4);
     kofn_msg_call call = {.call = 5, .window = WINDOW}; // 5 does not fit
-    kofn_msg_push misfit = {.index = 5, .a = {"f64", 4, 5}, .b = {"f64", 6, 7}};
+    kofn_msg_push misfit = {.index = 5,
+                            .a = {.dtype = "f64", .rows = 4, .cols = 5},
+                            .b = {.dtype = "f64", .rows = 6, .cols = 7}};
     (void)snprintf(misfit.stream, sizeof misfit.stream, "%s", f->stream);
     raw_call(&f->peer, &call, KOFN_METHOD_PUSH, &misfit, false);
     push(f, 6);
     (void)make_job(f, 7); // 7 has a block frame that is none
     call = (kofn_msg_call){.call = 7, .window = WINDOW};
-    kofn_msg_push broken = {.index = 7, .a = {"f64", 4, 4}, .b = {"f64", 4, 4}};
+    kofn_msg_push broken = {.index = 7,
+                            .a = {.dtype = "f64", .rows = 4, .cols = 4},
+                            .b = {.dtype = "f64", .rows = 4, .cols = 4}};
     memcpy(broken.stream, misfit.stream, sizeof broken.stream);
     raw_call(&f->peer, &call, KOFN_METHOD_PUSH, &broken, true);
     raw_send(&f->peer, "nonsense", 8, false);
@@ -595,12 +599,16 @@ nonsense_harms_no_stream(void **state)
     raw_peer hostile;
     raw_open(&hostile, ZMQ_DEALER, true, cluster_get_clients_endpoint(c));
     for (uint64_t i = 1; i <= 300; i++) {
-        kofn_msg_push push = {
-            .index = kofn_rng_below(&rng, 2) ? kofn_rng_u64(&rng)
-                                             : f->pushed + 1 + kofn_rng_below(&rng, 3),
-            .received = kofn_rng_below(&rng, 4) ? 0 : kofn_rng_below(&rng, 9),
-            .a = {"f64", kofn_rng_below(&rng, 1u << 31), kofn_rng_below(&rng, 1u << 31)},
-            .b = {"f64", kofn_rng_below(&rng, 1u << 31), kofn_rng_below(&rng, 4)}};
+        kofn_msg_push push = {.index = kofn_rng_below(&rng, 2)
+                                           ? kofn_rng_u64(&rng)
+                                           : f->pushed + 1 + kofn_rng_below(&rng, 3),
+                              .received = kofn_rng_below(&rng, 4) ? 0 : kofn_rng_below(&rng, 9),
+                              .a = {.dtype = "f64",
+                                    .rows = kofn_rng_below(&rng, 1u << 31),
+                                    .cols = kofn_rng_below(&rng, 1u << 31)},
+                              .b = {.dtype = "f64",
+                                    .rows = kofn_rng_below(&rng, 1u << 31),
+                                    .cols = kofn_rng_below(&rng, 4)}};
         kofn_msg_open_stream open = {
             .slots = kofn_rng_below(&rng, 10001),
             .delay = kofn_rng_below(&rng, 65),

@@ -320,6 +320,21 @@ element(size_t operand, size_t row, size_t col)
     return (double)((row * 7 + col * 3 + operand * 5) % 11) - 5;
 }
 
+static bool
+is_dark(size_t row, size_t col)
+{
+    return (row / 2 + col / 2) % 2 != 0;
+}
+
+static void
+describe_sparse(kofn_msg_matrix *m)
+{
+    snprintf(m->format, sizeof m->format, "%s", KOFN_FORMAT_CSR);
+    for (size_t i = 0; i < m->rows; i++)
+        for (size_t j = 0; j < m->cols; j++)
+            m->elements += !is_dark(i, j);
+}
+
 kofn_msg_product
 problem_message(const problem *p)
 {
@@ -337,6 +352,10 @@ problem_message(const problem *p)
         m.b.rows = p->cols, m.b.cols = p->inner;
     snprintf(m.a.dtype, sizeof m.a.dtype, "%s", kofn_dtype_name(dtype_of(p)));
     snprintf(m.b.dtype, sizeof m.b.dtype, "%s", kofn_dtype_name(dtype_of(p)));
+    if (p->sparse[0])
+        describe_sparse(&m.a);
+    if (p->sparse[1])
+        describe_sparse(&m.b);
     if (p->prime)
         snprintf(m.field, sizeof m.field, "gfp:%u", p->prime);
     if (p->operand[0])
@@ -353,6 +372,8 @@ problem_element(const problem *p, size_t operand, size_t row, size_t col) // of 
 {
     const double scale = operand == 0 && p->scale != 0 ? p->scale : 1;
     const bool mirrored = operand == 0 && p->mirrored;
+    if (p->sparse[operand] && is_dark(row, col))
+        return 0;
     const double value = mirrored ? element(operand, col, row) : element(operand, row, col);
     return p->prime ? reduce(value + 5, p->prime) : scale * value;
 }
@@ -456,6 +477,40 @@ pack_order(kofn_method method, const kofn_msg_product *m, const problem *what,
 }
 
 static void
+new_list(stage *s, kofn_dtype dtype, size_t count, kofn_bands *ret_bands)
+{
+    kofn_error error;
+    assert_ok(
+        kofn_block_bands_new(s->pool, dtype, count, 1, KOFN_FRAME_BYTES_MAX, ret_bands, &error));
+}
+
+/* The operand's values, and its lists. */
+static void
+compress_operand(stage *s, const problem *p, size_t operand, kofn_bands *values, kofn_bands *first,
+                 kofn_bands *column)
+{
+    const kofn_msg_product m = problem_message(p);
+    const kofn_msg_matrix *shape = operand == 0 ? &m.a : &m.b;
+    const bool transposed = operand == 0 ? p->transpose_a : p->transpose_b;
+    new_list(s, dtype_of(p), shape->elements, values);
+    new_list(s, KOFN_I64, shape->rows + 1, first);
+    new_list(s, KOFN_I32, shape->elements, column);
+    int64_t count = 0;
+    memcpy(kofn_mat_get_row(&first->at[0].mat, 0), &count, sizeof count);
+    for (size_t i = 0; i < shape->rows; i++) {
+        for (size_t j = 0; j < shape->cols; j++) {
+            const int32_t col = (int32_t)j;
+            if (is_dark(i, j))
+                continue;
+            set_element(&values->at[0].mat, (size_t)count, 0,
+                        problem_element(p, operand, transposed ? j : i, transposed ? i : j));
+            memcpy(kofn_mat_get_row(&column->at[0].mat, (size_t)count++), &col, sizeof col);
+        }
+        memcpy(kofn_mat_get_row(&first->at[0].mat, i + 1), &count, sizeof count);
+    }
+}
+
+static void
 start_product(stage *s, peer *p, uint64_t call, kofn_method method, const problem *what)
 {
     kofn_msg_product m = problem_message(what);
@@ -472,15 +527,20 @@ start_product(stage *s, peer *p, uint64_t call, kofn_method method, const proble
     if (s && what->operand[0] && what->operand[1]) {
         post(p, &kofn_call_message, &c);
     } else if (s) {
-        kofn_bands bands[2];
-        const kofn_bands *mats[2];
-        size_t count = 0;
+        kofn_bands bands[6];
+        const kofn_bands *mats[6];
+        size_t count = 0, lists = 2 - (what->operand[0] != NULL) - (what->operand[1] != NULL);
         for (size_t o = 0; o < 2; o++)
-            if (!what->operand[o]) {
-                problem_operand(s, what, o, &bands[count]);
-                mats[count] = &bands[count];
+            if (what->sparse[o]) {
+                compress_operand(s, what, o, &bands[count], &bands[lists], &bands[lists + 1]);
+                lists += 2;
                 count++;
+            } else if (!what->operand[o]) {
+                problem_operand(s, what, o, &bands[count++]);
             }
+        count = lists;
+        for (size_t i = 0; i < count; i++)
+            mats[i] = &bands[i];
         send_blocks(p, &c, count, mats);
         for (size_t i = 0; i < count; i++)
             kofn_bands_fini(&bands[i]);

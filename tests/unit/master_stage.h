@@ -94,6 +94,7 @@ typedef struct problem {
     bool deadline_best;     // the best estimate in time
     const char *stream;     // with KOFN_METHOD_PUSH: that it is pushed to
     uint64_t index, received;
+    bool sparse[2];  // A, B is zero on the dark squares of a board of 2 x 2 elements each, and CSR
     bool foreign[2]; // the last element of A, B as stored is the prime itself
 } problem;
 

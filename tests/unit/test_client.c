@@ -1549,7 +1549,7 @@ serve_operands(fake_master *fake, fake_call *call)
     const kofn_msg_operand_ref ref = {.operand = "00000000000000bb"};
     const kofn_msg_outcome account = {.job = {.id = "01", .state = "done"}};
     kofn_msg_operand operands[] = {{.id = "00000000000000bb",
-                                    .matrix = {"f64", 2, 3},
+                                    .matrix = {.dtype = "f64", .rows = 2, .cols = 3},
                                     .transposed = true,
                                     .bytes = 48,
                                     .coded_blocks = 5,

@@ -289,7 +289,8 @@ small_transfer_is_one_message(void **state)
     kofn_bands c;
     make_bands(&e, 4, 4, 64, 1, &c);
     assert_true(c.count > 1);
-    const kofn_msg_result result = {.assignment = 5, .epoch = 1, .c = {"f64", 4, 4}};
+    const kofn_msg_result result = {
+        .assignment = 5, .epoch = 1, .c = {.dtype = "f64", .rows = 4, .cols = 4}};
     assert_ok(kofn_peer_transfer(e.far_peer, 5, &kofn_result_message, &result, 1,
                                  (const kofn_bands *const[]){&c}, &error));
     assert_ok(take(e.near, e.near_kind, &e.near_in, &error));

@@ -10,7 +10,7 @@ static const problem cut = { // two tasks, both needed, plain blocks of A
 static const problem coded = { // two tasks, both needed, blocks of A by arithmetic
     .rows = 6, .inner = 4, .cols = 3, .family = "polynomial", .x = 2, .z = 1, .y = 1, .tasks = 2};
 
-static const kofn_msg_put_operand six_by_four = {.matrix = {"f64", 6, 4}};
+static const kofn_msg_put_operand six_by_four = {.matrix = {.dtype = "f64", .rows = 6, .cols = 4}};
 
 /* The one operand that is stored, as the master lists it. */
 static kofn_msg_operand
@@ -148,7 +148,8 @@ an_operand_may_be_the_transpose_of_what_was_sent(void **state)
     stage_run(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 2);
     const problem turned = {.rows = 6, .inner = 4, .cols = 3, .transpose_a = true};
-    const kofn_msg_put_operand order = {.matrix = {"f64", 4, 6}, .transposed = true};
+    const kofn_msg_put_operand order = {.matrix = {.dtype = "f64", .rows = 4, .cols = 6},
+                                        .transposed = true};
     kofn_wire_buffer packed = {0};
     assert_ok(kofn_message_pack(&kofn_put_operand_message, &order, &packed, &error));
     const kofn_msg_call call = {.version = 1,
@@ -364,7 +365,8 @@ operands_of_no_dtype_are_refused(void **state)
         send_call(client, 1, KOFN_METHOD_PUT_OPERAND, &kofn_put_operand_message, &order);
         assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_UNIMPLEMENTED);
     }
-    const kofn_msg_put_operand beyond = {.matrix = {"f64", 2147483647, 2147483647}};
+    const kofn_msg_put_operand beyond = {
+        .matrix = {.dtype = "f64", .rows = 2147483647, .cols = 2147483647}};
     send_call(client, 2, KOFN_METHOD_PUT_OPERAND, &kofn_put_operand_message, &beyond);
     assert_int_not_equal(expect_reply(client, 2, NULL, NULL), KOFN_OK);
     send_call(client, 3, KOFN_METHOD_PUT_OPERAND, NULL, NULL);
@@ -756,7 +758,7 @@ an_operand_beyond_the_memory_is_refused(void **state)
     char id[KOFN_ID_MAX];
     kofn_msg_reply reply;
     const problem large = {.rows = 1000, .inner = 1500, .cols = 1};
-    const kofn_msg_put_operand huge = {.matrix = {"f64", 10000, 10000}};
+    const kofn_msg_put_operand huge = {.matrix = {.dtype = "f64", .rows = 10000, .cols = 10000}};
     s->config.memory = 20 << 20;
     stage_run(s);
     peer *client = open_client(s, 64 << 20);

@@ -71,7 +71,9 @@ push_head(peer *p, const kofn_msg_stream *stream, uint64_t index)
 static void
 push_misfit(peer *p, uint64_t call, const kofn_msg_stream *stream, uint64_t index)
 {
-    kofn_msg_push misfit = {.index = index, .a = {"f64", 2, 3}, .b = {"f64", 2, 3}};
+    kofn_msg_push misfit = {.index = index,
+                            .a = {.dtype = "f64", .rows = 2, .cols = 3},
+                            .b = {.dtype = "f64", .rows = 2, .cols = 3}};
     snprintf(misfit.stream, sizeof misfit.stream, "%s", stream->id);
     send_call(p, call, KOFN_METHOD_PUSH, &kofn_push_message, &misfit);
 }
@@ -489,7 +491,9 @@ integers_are_refused_as_no_elements_of_a_stream(void **state)
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
     (void)join_worker(s, "w", 2);
     const kofn_msg_stream stream = open_stream(client, &one_by_one);
-    kofn_msg_push integers = {.a = {"i32", 2, 2}, .b = {"i32", 2, 2}, .index = 1};
+    kofn_msg_push integers = {.a = {.dtype = "i32", .rows = 2, .cols = 2},
+                              .b = {.dtype = "i32", .rows = 2, .cols = 2},
+                              .index = 1};
     snprintf(integers.stream, sizeof integers.stream, "%s", stream.id);
     send_call(client, 1, KOFN_METHOD_PUSH, &kofn_push_message, &integers);
     const kofn_msg_reply reply = expect_failure(client, 1, KOFN_INVALID_ARGUMENT);
@@ -508,16 +512,27 @@ jobs_that_do_not_fit_are_refused_alone(void **state)
         kofn_msg_push push;
         kofn_status status;
     } cases[] = {
-        {{.a = {"f64", 2, 3}, .b = {"f64", 2, 3}}, KOFN_INVALID_ARGUMENT},
-        {{.a = {"f32", 2, 2}, .b = {"f32", 2, 2}}, KOFN_INVALID_ARGUMENT},
-        {{.a = {"i64", 2, 2}, .b = {"i64", 2, 2}}, KOFN_INVALID_ARGUMENT},
-        {{.a = {"f64", 2, 2}, .b = {"f32", 2, 2}}, KOFN_INVALID_ARGUMENT},
-        {{.a = {"f16", 2, 2}, .b = {"f16", 2, 2}}, KOFN_UNIMPLEMENTED},
-        {{.a = {"f64", 2, 2}}, KOFN_INVALID_ARGUMENT},
-        {{.a = {"f64", 2, 2}, .operand_b = "0123456789abcdef"}, KOFN_NOT_FOUND},
-        {{.a = {"f64", INT32_MAX, 1}, .b = {"f64", 1, INT32_MAX}}, KOFN_OUT_OF_RANGE},
-        {{.a = {"f64", 1 << 20, 1 << 20}, .b = {"f64", 1 << 20, 1}}, KOFN_RESOURCE_EXHAUSTED},
-        {{.a = {"f64", 2, 2}, .b = {"f64", 2, 2}}, KOFN_INVALID_ARGUMENT}, // no blocks come
+        {{.a = {.dtype = "f64", .rows = 2, .cols = 3}, .b = {.dtype = "f64", .rows = 2, .cols = 3}},
+         KOFN_INVALID_ARGUMENT},
+        {{.a = {.dtype = "f32", .rows = 2, .cols = 2}, .b = {.dtype = "f32", .rows = 2, .cols = 2}},
+         KOFN_INVALID_ARGUMENT},
+        {{.a = {.dtype = "i64", .rows = 2, .cols = 2}, .b = {.dtype = "i64", .rows = 2, .cols = 2}},
+         KOFN_INVALID_ARGUMENT},
+        {{.a = {.dtype = "f64", .rows = 2, .cols = 2}, .b = {.dtype = "f32", .rows = 2, .cols = 2}},
+         KOFN_INVALID_ARGUMENT},
+        {{.a = {.dtype = "f16", .rows = 2, .cols = 2}, .b = {.dtype = "f16", .rows = 2, .cols = 2}},
+         KOFN_UNIMPLEMENTED},
+        {{.a = {.dtype = "f64", .rows = 2, .cols = 2}}, KOFN_INVALID_ARGUMENT},
+        {{.a = {.dtype = "f64", .rows = 2, .cols = 2}, .operand_b = "0123456789abcdef"},
+         KOFN_NOT_FOUND},
+        {{.a = {.dtype = "f64", .rows = INT32_MAX, .cols = 1},
+          .b = {.dtype = "f64", .rows = 1, .cols = INT32_MAX}},
+         KOFN_OUT_OF_RANGE},
+        {{.a = {.dtype = "f64", .rows = 1 << 20, .cols = 1 << 20},
+          .b = {.dtype = "f64", .rows = 1 << 20, .cols = 1}},
+         KOFN_RESOURCE_EXHAUSTED},
+        {{.a = {.dtype = "f64", .rows = 2, .cols = 2}, .b = {.dtype = "f64", .rows = 2, .cols = 2}},
+         KOFN_INVALID_ARGUMENT}, // no blocks come
     };
     uint64_t index = 0;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

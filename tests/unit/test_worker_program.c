@@ -155,8 +155,8 @@ send_task(master *m, uint64_t assignment)
     const kofn_msg_task task = {.assignment = assignment,
                                 .epoch = 7,
                                 .field = "f64",
-                                .a = {"f64", 0, 3},
-                                .b = {"f64", 3, 0}};
+                                .a = {.dtype = "f64", .rows = 0, .cols = 3},
+                                .b = {.dtype = "f64", .rows = 3, .cols = 0}};
     kofn_bands a, b;
     kofn_pool *pool;
     assert_ok(kofn_pool_new(0, &pool, &error));
