@@ -4,13 +4,17 @@
 #include "common/code/algorithms.h"
 #include "common/code/batch.h"
 #include "common/code/inner.h"
+#include "common/code/nonzero.h"
 #include "common/code/staged.h"
 #include "common/code/straggler.h"
+#include "common/linalg/matrix_market.h"
 #include "common/linalg/multiply.h"
 #include "common/linalg/outer.h"
 #include "tests/unit/short_memory.h"
 
 #include <unistd.h>
+
+static char sparse_path[64];
 
 typedef kofn_status scene_function(kofn_code *code, kofn_error *err);
 
@@ -445,6 +449,50 @@ straggler_scene(kofn_code *code, kofn_error *err)
     return status;
 }
 
+/* A file, the batch of its square, and its dense twin. */
+static kofn_status
+sparse_scene(kofn_code *code, kofn_error *err)
+{
+    (void)code;
+    const kofn_field *f = kofn_field_find("f64");
+    const kofn_shape shape = {2, 2, 2};
+    const double one = 1;
+    double dense[4];
+    kofn_matrix_market read;
+    kofn_nonzero_choice choice = {0};
+    kofn_bands bands = {0};
+    kofn_status status = kofn_matrix_market_read(sparse_path, 1 << 20, &read, err);
+    if (status)
+        return status;
+    const kofn_nonzero_operand operands[] = {{.csr = &read.csr}, {.csr = &read.csr}};
+    const kofn_mat mat = kofn_mat_wrap(dense, KOFN_F64, 2, 2);
+    status = kofn_nonzero_choose(operands, &shape, (kofn_partition){2, 2, 2}, 2, f, &choice, err);
+    assert_int_equal(status == KOFN_OK, choice.batch != NULL);
+    if (!status)
+        status = kofn_bands_from_mat(&mat, &bands, err);
+    if (!status)
+        status = kofn_csr_combine(f, &read.csr, (kofn_grid){1, 1}, 1, &bands, &one, err);
+    if (!status)
+        assert_true(dense[0] == 3 && dense[1] == 0 && dense[2] == 0 && dense[3] == 4);
+    kofn_bands_fini(&bands);
+    kofn_batch_destroy(&choice.batch);
+    kofn_matrix_market_fini(&read);
+    return status;
+}
+
+static void
+sparse_operands_without_memory_are_an_error(void **state)
+{
+    (void)state;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    (void)fprintf(file, "%%%%MatrixMarket matrix coordinate real general\n2 2 2\n2 2 4\n1 1 3\n");
+    assert_int_equal(fflush(file), 0);
+    (void)snprintf(sparse_path, sizeof sparse_path, "/proc/self/fd/%d", fileno(file));
+    fail_each(sparse_scene, NULL);
+    assert_int_equal(fclose(file), 0);
+}
+
 static void
 running_out_of_memory_is_an_error_and_loses_nothing(void **state)
 {
@@ -483,6 +531,7 @@ main(void)
         cmocka_unit_test(outer_products_without_memory_are_an_error),
         cmocka_unit_test(batches_without_memory_are_an_error),
         cmocka_unit_test(groups_of_pairs_without_memory_are_an_error),
+        cmocka_unit_test(sparse_operands_without_memory_are_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
