@@ -33,6 +33,7 @@ only_blocks_that_hold_something_become_tasks(void **state)
         problem p = board;
         p.transpose_a = i & 1;
         p.transpose_b = i & 2;
+        p.tasks = i % 3 ? 6 : 0; // as many as there are pairs, which only the master knows
         send_product(s, client, i, KOFN_METHOD_MULTIPLY, &p);
         serve(s, worker, 6); // of 12
         expect_product(s, client, i, &p, job);
@@ -63,6 +64,30 @@ both_operands_may_be_sparse(void **state)
     expect_product(s, client, 1, &p, NULL);
     assert_int_equal(check_health(client).memory_bytes, 0);
 }
+
+/* It does not pass through: what came are its values. */
+static void
+an_operand_that_is_not_cut_is_made_dense(void **state)
+{
+    stage *s = *state;
+    stage_run(s);
+    peer *worker = join_worker(s, "w", 2), *client = open_client(s, KOFN_WINDOW_BYTES);
+    problem p = board;
+    p.x = p.z = p.y = 1;
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &p);
+    serve(s, worker, 1);
+    expect_product(s, client, 1, &p, NULL);
+}
+
+/* Gathered lists twice, blocks twice: about 7 MiB of a matrix of 2 MiB. */
+static const problem large = {.rows = 512,
+                              .inner = 512,
+                              .cols = 1,
+                              .family = "uncoded",
+                              .x = 2,
+                              .z = 2,
+                              .y = 1,
+                              .sparse = {true, false}};
 
 static void
 orders_of_them_are_refused_at_their_head(void **state)
@@ -148,15 +173,15 @@ a_job_waits_for_its_first_worker(void **state)
     peer *worker = join_worker(s, "w", 2);
     serve(s, worker, 6);
     await_state(client, job, "done");
-    submit(s, client, 2, &board, job);
+    submit(s, client, 2, &large, job);
     await_state(client, job, "running");
+    assert_true(check_health(client).memory_bytes > 6 << 20);
     send_job_call(client, 3, KOFN_METHOD_CANCEL, job);
     assert_int_equal(expect_reply(client, 3, NULL, NULL), KOFN_OK);
     await_state(client, job, "cancelled");
 }
 
-/* What dense blocks of it take is known when it is cut: here half a matrix of 2 MiB, gathered, and its
- * four blocks twice. */
+/* What dense blocks take is known when it is cut. */
 static void
 blocks_that_do_not_fit_memory_fail_the_job(void **state)
 {
@@ -166,14 +191,6 @@ blocks_that_do_not_fit_memory_fail_the_job(void **state)
     stage_run(s);
     (void)join_worker(s, "w", 2);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
-    const problem large = {.rows = 512,
-                           .inner = 512,
-                           .cols = 1,
-                           .family = "uncoded",
-                           .x = 2,
-                           .z = 2,
-                           .y = 1,
-                           .sparse = {true, false}};
     send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &large);
     expect(client, &kofn_reply_message, &reply);
     assert_int_equal(reply.status, KOFN_RESOURCE_EXHAUSTED);
@@ -189,6 +206,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(only_blocks_that_hold_something_become_tasks),
         T(both_operands_may_be_sparse),
+        T(an_operand_that_is_not_cut_is_made_dense),
         T(orders_of_them_are_refused_at_their_head),
         T(nothing_else_of_the_protocol_is_sparse),
         T(a_job_waits_for_its_first_worker),
