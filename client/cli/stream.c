@@ -179,7 +179,8 @@ static const char args_doc[] = "LIST|-";
 static const char doc[] =
     "Multiply a list of pairs in rounds: what a straggler did not do of one product is done beside "
     "later ones.\vLIST has a line for each product: A.npy B.npy C.npy, or A.npy B.npy with -d; @ID "
-    "is an operand that `kofn put` stored, a line that begins with # is none. - is standard input, "
+    "is an operand that `kofn put` stored, a line that begins with # is none. A line that reads an "
+    "earlier line's product waits until that is written. - is standard input, "
     "and another program may write it as it goes on: each product's name is printed once it is "
     "written, in the order of the list. A bad line, or a product that cannot be made, is told and "
     "passed over; the exit code is 3 then. With --json the stream's account is printed at the end, "
@@ -226,7 +227,8 @@ typedef struct job {
     size_t line;
     cli_product product;
     char *operands[2], *output;
-    bool pushed;
+    char *sources[2], *target; // the same files by the one name that each has; NULL: it has none
+    bool read, pushed;
 } job;
 
 typedef STAILQ_HEAD(job_list, job) job_list;
@@ -251,6 +253,7 @@ typedef struct session {
     bool account_lost; // of the latest
     size_t fruitless;  // streams in a row that were lost before they brought anything
     json_t *errors;    // of {line, status, message}
+    json_t *spoiled; // of those, by target: what the list would have as the file's latest contents
     json_t *nonfinite; // lines whose product holds NaN or Inf
     int64_t start_ns, moved_ns;
     int64_t looked_ns, idle_ns; // for why nothing comes; since when no worker is there, 0: some is
@@ -267,10 +270,30 @@ job_destroy(job **job_p)
     if (!j)
         return;
     cli_product_fini(&j->product);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
         free(j->operands[i]);
+        free(j->sources[i]);
+    }
     free(j->output);
+    free(j->target);
     free(j);
+}
+
+/* Where a file is or will be, however it is called. NULL: there is no folder for it, or no memory. */
+static char *
+locate(const char *path)
+{
+    char *there = realpath(path, NULL), *name = NULL;
+    if (there)
+        return there;
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    char *in = folder ? realpath(folder, NULL) : NULL;
+    if (in && asprintf(&name, "%s/%s", in, slash ? slash + 1 : path) < 0)
+        name = NULL;
+    free(folder);
+    free(in);
+    return name;
 }
 
 /* "DIR/7.npy". NULL: no memory. */
@@ -304,6 +327,9 @@ job_new(const arguments *args, const cli_pair *pair, job **ret_job, kofn_error *
     j->product.count = 2;
     j->product.path[0] = j->operands[0];
     j->product.path[1] = j->operands[1];
+    j->target = locate(j->output);
+    for (size_t i = 0; i < 2; i++)
+        j->sources[i] = cli_product_is_stored(&j->product, i) ? NULL : locate(j->operands[i]);
     *ret_job = j;
     return KOFN_OK;
 }
@@ -321,16 +347,27 @@ check_output(const job *j, kofn_error *err)
 
 /* ---- what failed ----------------------------------------------------------------------------- */
 
-/* One line of the list; the others go on. */
+/* One line of the list; the others go on, but for those that read its product (target NULL: none). */
 static void
-tell_failure(session *s, size_t line, const kofn_error *why)
+tell_failure(session *s, size_t line, const char *target, const kofn_error *why)
 {
     s->failed++;
     cli_progress_end(&s->progress);
     (void)cli_line(stderr, "kofn: %s:%zu: %s", s->pairs.name, line, why->text);
     json_t *object = json_pack("{s:I, s:s, s:s}", "line", (json_int_t)line, "status",
                                kofn_status_name(why->status), "message", why->text);
+    if (target)
+        (void)json_object_set_nocheck(s->spoiled, target, object);
     (void)json_array_append_new(s->errors, object); // NULL where there is no memory
+}
+
+/* Unless a later line failed at the same file. */
+static void
+tell_good(session *s, const job *j)
+{
+    const json_t *why = j->target ? json_object_get(s->spoiled, j->target) : NULL;
+    if (why && json_integer_value(json_object_get(why, "line")) < (json_int_t)j->line)
+        (void)json_object_del(s->spoiled, j->target); // it is there
 }
 
 /* As kofn multiply says it, of a product that is written all the same. */
@@ -354,17 +391,76 @@ add_pair(session *s, const cli_pair *pair)
 {
     kofn_error error;
     job *j = NULL;
-    kofn_status status = job_new(s->args, pair, &j, &error);
+    if (job_new(s->args, pair, &j, &error) == KOFN_OK)
+        STAILQ_INSERT_TAIL(&s->jobs, j, link);
+    else
+        tell_failure(s, pair->line, NULL, &error);
+}
+
+/* Is a file of j's what another line writes? */
+static bool
+reads_from(const job *j, const job *other)
+{
+    for (size_t i = 0; i < 2; i++)
+        if (j->sources[i] && other->target && strcmp(j->sources[i], other->target) == 0)
+            return true;
+    return false;
+}
+
+/* Does it read what an earlier line has yet to write? Later lines are not even looked at until then, so
+ * what it waits for comes by itself. */
+static bool
+is_held(const session *s, const job *j)
+{
+    const job *before;
+    STAILQ_FOREACH(before, &s->jobs, link)
+    {
+        if (before == j)
+            break;
+        if (reads_from(j, before))
+            return true;
+    }
+    for (size_t i = 0; i < s->finished_count; i++)
+        if (reads_from(j, s->finished[i].job))
+            return true;
+    return false;
+}
+
+/* A file that an earlier line failed to write holds what was there before: nothing of this list. */
+static kofn_status
+check_sources(const session *s, const job *j, kofn_error *err)
+{
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *why = j->sources[i] ? json_object_get(s->spoiled, j->sources[i]) : NULL;
+        if (why)
+            return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                             "%s is the product of line %lld, which failed: %s", j->operands[i],
+                             (long long)json_integer_value(json_object_get(why, "line")),
+                             json_string_value(json_object_get(why, "message")));
+    }
+    return KOFN_OK;
+}
+
+static void
+drop_job(session *s, job *j, const kofn_error *why)
+{
+    tell_failure(s, j->line, j->target, why);
+    STAILQ_REMOVE(&s->jobs, j, job, link);
+    job_destroy(&j);
+}
+
+static void
+read_job(session *s, job *j)
+{
+    kofn_error error;
+    kofn_status status = check_sources(s, j, &error);
     if (status == KOFN_OK)
         status = cli_product_read(&j->product, &error);
     if (status == KOFN_OK)
         status = check_output(j, &error);
-    if (status == KOFN_OK) {
-        STAILQ_INSERT_TAIL(&s->jobs, j, link);
-        return;
-    }
-    tell_failure(s, pair->line, &error);
-    job_destroy(&j);
+    j->read = status == KOFN_OK;
+    if (!j->read)
+        drop_job(s, j, &error);
 }
 
 /* Takes a line of the list if there is one in time. */
@@ -376,7 +472,7 @@ read_pair(session *s, int timeout_ms, kofn_error *err)
     if (status == KOFN_OK && pair.line)
         add_pair(s, &pair);
     if (status == KOFN_INVALID_ARGUMENT && pair.line) {
-        tell_failure(s, pair.line, err);
+        tell_failure(s, pair.line, NULL, err);
         return KOFN_OK;
     }
     return status;
@@ -406,9 +502,7 @@ push(session *s, job *j, kofn_error *err)
         return KOFN_OK;
     if (status != KOFN_INVALID_ARGUMENT && status != KOFN_OUT_OF_RANGE && status != KOFN_NOT_FOUND)
         return kofn_fail(err, status, "%s", error.text); // the stream's
-    tell_failure(s, j->line, &error);
-    STAILQ_REMOVE(&s->jobs, j, job, link);
-    job_destroy(&j);
+    drop_job(s, j, &error);
     return KOFN_OK;
 }
 
@@ -419,13 +513,14 @@ tell_written(session *s, finished *of, const kofn_error *outcome)
 {
     if (outcome->status == KOFN_OK) {
         s->done++;
+        tell_good(s, of->job);
         tell_nonfinite(s, of->job, kofn_result_get_account(of->result));
         if (!s->args->common.json) {
             cli_progress_end(&s->progress);
             (void)cli_line(stdout, "%s", of->job->output);
         }
     } else {
-        tell_failure(s, of->job->line, outcome);
+        tell_failure(s, of->job->line, of->job->target, outcome);
     }
     kofn_result_destroy(&of->result);
     job_destroy(&of->job);
@@ -453,7 +548,7 @@ finish_job(session *s, kofn_stream_product *product)
     kofn_result *result = product->result;
     STAILQ_REMOVE_HEAD(&s->jobs, link);
     if (!result) {
-        tell_failure(s, j->line, &product->error);
+        tell_failure(s, j->line, j->target, &product->error);
         job_destroy(&j);
         return;
     }
@@ -619,6 +714,12 @@ step(session *s, kofn_error *err)
     const size_t count = s->stream ? kofn_stream_count(s->stream) : 0;
     const bool room = !s->stream || count < kofn_stream_get_limit(s->stream);
     job *unpushed = find_unpushed(s);
+    if (unpushed && !unpushed->read && is_held(s, unpushed))
+        return take_product(s, WAIT_MS, err);
+    if (unpushed && !unpushed->read) {
+        read_job(s, unpushed);
+        return KOFN_OK;
+    }
     if (unpushed && !s->stream)
         return open_stream(s, unpushed, err);
     if (unpushed && room)
@@ -855,6 +956,7 @@ cli_stream(int argc, char **argv)
         return CLI_FAILED;
     s->args = &args;
     s->errors = json_array();
+    s->spoiled = json_object();
     s->nonfinite = json_array();
     STAILQ_INIT(&s->jobs);
     const int exit_code = open_and_run(s);
@@ -865,6 +967,7 @@ cli_stream(int argc, char **argv)
     }
     cli_pairs_close(&s->pairs);
     json_decref(s->errors);
+    json_decref(s->spoiled);
     json_decref(s->nonfinite);
     free(s);
     return exit_code;

@@ -248,6 +248,108 @@ stored_operands_take_part(void **state)
     free(a);
 }
 
+/* ---- lines that read what others write ------------------------------------------------------- */
+
+enum { CHAIN = 8, CHAIN_SIDE = 20 };
+
+/* Twice a rotation of the columns: what comes of many of them is known. */
+static void
+write_chain(cluster *c, const double *x)
+{
+    static double s[CHAIN_SIDE][CHAIN_SIDE], old[CHAIN_SIDE][CHAIN_SIDE];
+    char name[32];
+    for (size_t i = 0; i < CHAIN_SIDE; i++)
+        s[i][(i + 1) % CHAIN_SIDE] = 2;
+    write_matrix(c, "s.npy", s[0], CHAIN_SIDE, CHAIN_SIDE);
+    write_matrix(c, "x0.npy", x, CHAIN_SIDE, CHAIN_SIDE);
+    for (size_t i = 1; i <= CHAIN; i++) { // of another day
+        (void)snprintf(name, sizeof name, "x%zu.npy", i);
+        write_matrix(c, name, old[0], CHAIN_SIDE, CHAIN_SIDE);
+    }
+}
+
+static void
+assert_link_of_chain(cluster *c, const double *x, size_t i, size_t turns)
+{
+    kofn_error error;
+    kofn_npy npy;
+    char name[32], path[CLUSTER_PATH_MAX];
+    (void)snprintf(name, sizeof name, "x%zu.npy", i);
+    cluster_get_path(c, name, path);
+    assert_ok(kofn_npy_read(path, &npy, &error));
+    const double *at = npy.mat.data, scale = ldexp(1, (int)turns);
+    for (size_t row = 0; row < CHAIN_SIDE; row++)
+        for (size_t col = 0; col < CHAIN_SIDE; col++) {
+            const size_t from = (col + CHAIN_SIDE - turns) % CHAIN_SIDE;
+            const double want = scale * x[row * CHAIN_SIDE + from];
+            if (!(fabs(at[row * npy.mat.stride + col] - want) <= 1e-6 * scale))
+                fail_msg("%s: [%zu, %zu] is not that of its chain", name, row, col);
+        }
+    kofn_mat_fini(&npy.mat);
+}
+
+static void
+a_line_waits_for_the_product_that_it_reads(void **state)
+{
+    static const char *const ways[] = {"", "./", "behind/", "link"};
+    cluster *c = cluster_new_ready(state, "", 3);
+    outcome run;
+    double *x = test_matrix(CHAIN_SIDE, CHAIN_SIDE, 5);
+    char path[CLUSTER_PATH_MAX];
+    cluster_get_path(c, "behind", path);
+    assert_int_equal(symlink(".", path), 0);
+    for (size_t i = 1; i <= CHAIN; i++) {
+        char name[32], to[32];
+        (void)snprintf(name, sizeof name, "linkx%zu.npy", i);
+        (void)snprintf(to, sizeof to, "x%zu.npy", i);
+        cluster_get_path(c, name, path);
+        assert_int_equal(symlink(to, path), 0);
+    }
+    for (size_t way = 0; way < 4; way++)
+        for (size_t distance = 1; distance <= 3; distance += 2) { // 3: T + 1
+            char list[1024] = "";
+            write_chain(c, x);
+            for (size_t i = 1; i <= CHAIN; i++) {
+                char *end = list + strlen(list);
+                const size_t from = i <= distance ? 0 : i - distance;
+                (void)snprintf(end, (size_t)(list + sizeof list - end),
+                               "%sx%zu.npy s.npy x%zu.npy\n", from ? ways[way] : "", from, i);
+            }
+            write_list(c, list);
+            cluster_run(c, &run, "stream", "list", "--scheme", "dip", "--delay", "2", NULL);
+            if (run.status != 0)
+                fail_msg("exit %d: %s", run.status, run.err);
+            for (size_t i = 1; i <= CHAIN; i++)
+                assert_link_of_chain(c, x, i, i / distance + (i % distance != 0));
+        }
+    free(x);
+}
+
+/* Not what stood there before. */
+static void
+a_line_fails_with_the_product_that_it_reads(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 2);
+    outcome run;
+    double *x = test_matrix(CHAIN_SIDE, CHAIN_SIDE, 6);
+    write_chain(c, x);
+    write_pairs(c, 1);
+    write_list(c, "x0.npy s.npy x1.npy\n"
+                  "A1.npy s.npy x2.npy\n" // does not fit
+                  "x2.npy s.npy x3.npy\n"
+                  "s.npy ./x3.npy x4.npy\n"
+                  "x1.npy s.npy x2.npy\n" // and now it is there
+                  "x2.npy s.npy x3.npy\n");
+    cluster_run(c, &run, "stream", "list", NULL);
+    assert_int_equal(run.status, 3);
+    assert_string_equal(run.out, "x1.npy\nx2.npy\nx3.npy\n");
+    assert_has(run.err, "list:3: x2.npy is the product of line 2, which failed: ");
+    assert_has(run.err, "list:4: ./x3.npy is the product of line 3, which failed: x2.npy is ");
+    for (size_t i = 1; i <= 3; i++)
+        assert_link_of_chain(c, x, i, i);
+    free(x);
+}
+
 /* What README.md says is what is tried here. */
 static void
 the_commands_of_the_readme_run(void **state)
@@ -924,6 +1026,8 @@ main(void)
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_list_that_waits_for_each_product_is_served, cluster_teardown),
         cmocka_unit_test_teardown(stored_operands_take_part, cluster_teardown),
+        cmocka_unit_test_teardown(a_line_waits_for_the_product_that_it_reads, cluster_teardown),
+        cmocka_unit_test_teardown(a_line_fails_with_the_product_that_it_reads, cluster_teardown),
         cmocka_unit_test_teardown(the_commands_of_the_readme_run, cluster_teardown),
         cmocka_unit_test_teardown(a_trace_has_the_pattern_that_the_workers_had, cluster_teardown),
         cmocka_unit_test_teardown(a_trace_says_how_slow_those_were_that_were_waited_for,
