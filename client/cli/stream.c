@@ -21,6 +21,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,7 +185,9 @@ static const char doc[] =
     "and another program may write it as it goes on: each product's name is printed once it is "
     "written, in the order of the list. A bad line, or a product that cannot be made, is told and "
     "passed over; the exit code is 3 then. With --json the stream's account is printed at the end, "
-    "with a list of errors, and of the lines whose products hold NaN or Inf (nonfinite). "
+    "with a list of errors, the largest bound on a product's relative error (error_bound), and the "
+    "lines whose products lost more than half of their digits (poor) or hold NaN or Inf "
+    "(nonfinite). "
     "Ctrl-C cancels what is under way, and the account is of what was done. A stream whose master "
     "was started again goes on as another one: account and trace are of the last of them "
     "(streams says how many there were), but the number of products written is of all.";
@@ -196,13 +199,10 @@ is_given(const arguments *args, const char *name)
     return key && args->given[key - kofn_rounds_keys.at];
 }
 
-/* Zero leaves it to the master, so a zero that was asked for is said in another way. */
 static kofn_stream_options
 options_of(const arguments *args)
 {
     const kofn_rounds_config *rounds = &args->rounds;
-    const bool no_tolerance = is_given(args, "tolerance") && rounds->tolerance == 0;
-    const bool no_rescue = is_given(args, "rescue") && rounds->rescue == 0;
     return (kofn_stream_options){
         .scheme = is_given(args, "scheme") ? kofn_scheme_name((kofn_scheme)rounds->scheme) : NULL,
         .code = args->product.code,
@@ -213,8 +213,8 @@ options_of(const arguments *args)
         .failures = (uint64_t)rounds->failures,
         .window = (uint64_t)rounds->window,
         .burst = (uint64_t)rounds->burst,
-        .tolerance = no_tolerance ? -1 : rounds->tolerance,
-        .rescue = no_rescue ? -1 : rounds->rescue,
+        .tolerance = is_given(args, "tolerance") ? kofn_stream_number(rounds->tolerance) : 0,
+        .rescue = is_given(args, "rescue") ? kofn_stream_number(rounds->rescue) : 0,
         .limit = (uint64_t)args->limit,
         .grace_ms = (args->grace_ns + 999999) / 1000000,
     };
@@ -249,12 +249,14 @@ typedef struct session {
     finished finished[BATCH];
     size_t finished_count, finished_bytes;
     size_t done, failed;
-    size_t streams;    // that were opened
-    bool account_lost; // of the latest
-    size_t fruitless;  // streams in a row that were lost before they brought anything
-    json_t *errors;    // of {line, status, message}
-    json_t *spoiled; // of those, by target: what the list would have as the file's latest contents
-    json_t *nonfinite; // lines whose product holds NaN or Inf
+    size_t streams;     // that were opened
+    bool account_lost;  // of the latest
+    size_t fruitless;   // streams in a row that were lost before they brought anything
+    json_t *errors;     // of {line, status, message}
+    json_t *spoiled;    // of those, by target, while no later line has written that
+    json_t *nonfinite;  // lines whose product holds NaN or Inf
+    json_t *poor;       // lines whose product has lost more than half of its digits
+    double error_bound; // the largest of those that were written; below 0: there is none
     int64_t start_ns, moved_ns;
     int64_t looked_ns, idle_ns; // for why nothing comes; since when no worker is there, 0: some is
     char why[320];              // nothing comes; "": it is not known
@@ -370,18 +372,29 @@ tell_good(session *s, const job *j)
         (void)json_object_del(s->spoiled, j->target); // it is there
 }
 
-/* As kofn multiply says it, of a product that is written all the same. */
+/* As kofn multiply says it, of a product that is written all the same: no number is known of NaN and
+ * Inf, and rounds do not wait for answers that decode better. */
 static void
-tell_nonfinite(session *s, const job *j, const kofn_account *account)
+tell_quality(session *s, const job *j, const kofn_account *account)
 {
     char text[CLI_QUALITY_MAX];
     const cli_quality quality = cli_quality_of(account);
+    const bool is_poor = cli_quality_is_poor(&quality);
     if (!quality.nonfinite)
+        s->error_bound = fmax(s->error_bound, quality.error_bound);
+    if (!quality.nonfinite && !is_poor)
         return;
     cli_format_quality(&quality, text, sizeof text);
     cli_progress_end(&s->progress);
-    cli_say(&s->args->common, "%s:%zu: %s: %s", s->pairs.name, j->line, j->output, text);
-    (void)json_array_append_new(s->nonfinite, json_integer((json_int_t)j->line));
+    if (is_poor)
+        cli_say(&s->args->common,
+                "%s:%zu: %s: %s, since its decode has condition %.0e: take another code, or fewer "
+                "parts",
+                s->pairs.name, j->line, j->output, text, quality.condition);
+    else
+        cli_say(&s->args->common, "%s:%zu: %s: %s", s->pairs.name, j->line, j->output, text);
+    (void)json_array_append_new(is_poor ? s->poor : s->nonfinite,
+                                json_integer((json_int_t)j->line));
 }
 
 /* ---- from the list to the stream ------------------------------------------------------------- */
@@ -514,7 +527,7 @@ tell_written(session *s, finished *of, const kofn_error *outcome)
     if (outcome->status == KOFN_OK) {
         s->done++;
         tell_good(s, of->job);
-        tell_nonfinite(s, of->job, kofn_result_get_account(of->result));
+        tell_quality(s, of->job, kofn_result_get_account(of->result));
         if (!s->args->common.json) {
             cli_progress_end(&s->progress);
             (void)cli_line(stdout, "%s", of->job->output);
@@ -764,9 +777,11 @@ static json_t *
 json_of(session *s, const kofn_stream_account *account)
 {
     json_t *object = s->account_lost ? json_object() : cli_json_of_stream(account);
-    json_t *list =
-        json_pack("{s:I, s:I, s:O, s:O}", "written", (json_int_t)s->done, "streams",
-                  (json_int_t)s->streams, "nonfinite", s->nonfinite, "errors", s->errors);
+    const bool has_bound = s->error_bound >= 0 && isfinite(s->error_bound);
+    json_t *list = json_pack("{s:I, s:I, s:o, s:O, s:O, s:O}", "written", (json_int_t)s->done,
+                             "streams", (json_int_t)s->streams, "error_bound",
+                             has_bound ? json_real(s->error_bound) : json_null(), "poor", s->poor,
+                             "nonfinite", s->nonfinite, "errors", s->errors);
     if (!list || json_object_update(object, list) != 0) {
         json_decref(object);
         object = NULL;
@@ -778,7 +793,8 @@ json_of(session *s, const kofn_stream_account *account)
 static void
 say_account(session *s, const kofn_stream_account *account, size_t given_up)
 {
-    char seconds[32], lost[48] = "";
+    char seconds[32], lost[48] = "", accuracy[CLI_QUALITY_MAX + 2] = "; ";
+    const cli_quality worst = {.error_bound = s->error_bound};
     cli_format_seconds((double)(kofn_clock_ns() - s->start_ns) / 1e9, seconds, sizeof seconds);
     if (!s->args->common.quiet && !s->account_lost && account->stream[0]) {
         cli_print_stream(stderr, account);
@@ -788,8 +804,10 @@ say_account(session *s, const kofn_stream_account *account, size_t given_up)
     }
     if (given_up > 0)
         (void)snprintf(lost, sizeof lost, ", %zu under way given up", given_up);
-    cli_say(&s->args->common, "%zu product%s in %s, %zu failed%s", s->done, cli_s(s->done), seconds,
-            s->failed, lost);
+    if (s->error_bound >= 0)
+        cli_format_quality(&worst, accuracy + 2, sizeof accuracy - 2);
+    cli_say(&s->args->common, "%zu product%s in %s, %zu failed%s%s", s->done, cli_s(s->done),
+            seconds, s->failed, lost, s->error_bound >= 0 ? accuracy : "");
 }
 
 static int
@@ -958,6 +976,8 @@ cli_stream(int argc, char **argv)
     s->errors = json_array();
     s->spoiled = json_object();
     s->nonfinite = json_array();
+    s->poor = json_array();
+    s->error_bound = -1;
     STAILQ_INIT(&s->jobs);
     const int exit_code = open_and_run(s);
     kofn_client_close(&s->client); // and with it a stream that is open
@@ -969,6 +989,7 @@ cli_stream(int argc, char **argv)
     json_decref(s->errors);
     json_decref(s->spoiled);
     json_decref(s->nonfinite);
+    json_decref(s->poor);
     free(s);
     return exit_code;
 }

@@ -583,6 +583,37 @@ nan_and_inf_are_told_of_their_line(void **state)
     }
 }
 
+/* Random points make a Vandermonde matrix that is all but singular: rounds take what they get. */
+static void
+products_that_decode_badly_are_told_of_their_line(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 4);
+    outcome run;
+    write_pairs(c, 2);
+    write_list(c, "A1.npy B1.npy C1.npy\nA2.npy B2.npy C2.npy\n");
+    for (size_t i = 0; i < 2; i++) {
+        cluster_run(c, &run, "stream", "list", "--scheme", "dip", "--slots", "4", "--partition",
+                    "4,1,6", "--code", "polynomial", "--set", "points=random", "--seed", "4",
+                    i ? "--json" : NULL, NULL);
+        assert_int_equal(run.status, 0);
+        assert_has(run.err, "kofn: list:1: C1.npy: relative error at most ");
+        assert_has(run.err, "kofn: list:2: C2.npy: relative error at most ");
+        if (i)
+            assert_has(run.out, "\"poor\": [\n    1,\n    2\n  ]");
+        else
+            assert_has(run.err, ", 0 failed; relative error at most ");
+    }
+    const char *bound = strstr(run.out, "\"error_bound\": ");
+    assert_non_null(bound);
+    assert_true(strtod(strchr(bound, ' '), NULL) > 1e-3);
+
+    cluster_run(c, &run, "stream", "list", "--scheme", "uncoded", "--json", NULL);
+    assert_int_equal(run.status, 0);
+    assert_string_equal(run.err, "");
+    assert_has(run.out, "\"poor\": []");
+    assert_products(c, 2);
+}
+
 /* One that no wait would make room for. */
 static void
 a_product_that_is_too_large_for_the_master_fails_alone(void **state)
@@ -1038,6 +1069,8 @@ main(void)
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_bad_pair_in_the_middle_fails_alone, cluster_teardown),
         cmocka_unit_test_teardown(nan_and_inf_are_told_of_their_line, cluster_teardown),
+        cmocka_unit_test_teardown(products_that_decode_badly_are_told_of_their_line,
+                                  cluster_teardown),
         cmocka_unit_test_teardown(a_product_that_is_too_large_for_the_master_fails_alone,
                                   cluster_teardown),
         cmocka_unit_test_teardown(products_that_were_written_make_room_for_the_next,

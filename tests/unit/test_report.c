@@ -460,6 +460,28 @@ what_is_known_of_an_error_is_one_phrase(void **state)
     }
 }
 
+/* By what the decode cost, not by the bound: that is of 10,000 floats' sum as well. */
+static void
+a_product_is_poor_when_its_decode_cost_half_its_digits(void **state)
+{
+    static const struct {
+        kofn_account account;
+        bool poor;
+    } cases[] = {
+        {{.field = "f64", .error_bound = 1e-7, .amplification = 1e8}, true},
+        {{.field = "f64", .error_bound = 1e-8, .amplification = 9e7}, false},
+        {{.field = "f32", .error_bound = 1e-2, .amplification = 5e3}, true},
+        {{.field = "f32", .error_bound = 6e-4, .amplification = 1}, false},
+        {{.field = "gfp:251", .error_bound = 0, .amplification = 1e9}, false},
+        {{.field = "f64", .nonfinite = true, .error_bound = 1, .amplification = 1e9}, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const cli_quality quality = cli_quality_of(&cases[i].account);
+        assert_int_equal(cli_quality_is_poor(&quality), cases[i].poor);
+    }
+}
+
 static void
 an_account_in_json_has_all_that_programs_need(void **state)
 {
@@ -595,6 +617,7 @@ main(void)
         cmocka_unit_test(a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out),
         cmocka_unit_test(a_plan_by_odds_has_the_recovery_threshold_and_how_it_was_found),
         cmocka_unit_test(what_is_known_of_an_error_is_one_phrase),
+        cmocka_unit_test(a_product_is_poor_when_its_decode_cost_half_its_digits),
         cmocka_unit_test(the_account_of_a_product_of_integers_has_its_primes),
         cmocka_unit_test(primes_beyond_all_sense_are_cut),
         cmocka_unit_test(an_account_in_json_has_all_that_programs_need),
