@@ -691,8 +691,9 @@ look_for_reason(session *s, kofn_error *err)
     s->looked_ns = kofn_clock_ns();
     if (status == KOFN_OK)
         return check_workers(s, &health, err);
-    if (status == KOFN_UNAVAILABLE)
-        (void)snprintf(s->why, sizeof s->why, "%s", error.text);
+    if (status == KOFN_UNAVAILABLE || status == KOFN_DEADLINE_EXCEEDED)
+        (void)snprintf(s->why, sizeof s->why, "%s",
+                       status == KOFN_UNAVAILABLE ? error.text : "the master does not answer");
     return KOFN_OK;
 }
 
@@ -822,39 +823,15 @@ report(session *s, const kofn_stream_account *account)
     return cli_finish(exit_code);
 }
 
-/* As it stands: of a stream that is not closed, if its master can be asked. A second Ctrl-C does not
- * wait for that. */
-static void
-ask_account(session *s, kofn_stream_account *ret_account)
-{
-    kofn_stream_account *streams = NULL;
-    size_t count = 0;
-    const bool is_silent = s->why[0] && s->idle_ns == 0;
-    s->account_lost = true;
-    s->args->common.ends = true;
-    s->args->common.until_ns = kofn_clock_after(kofn_clock_ns(), ASK_NS);
-    if (!s->stream || is_silent ||
-        kofn_client_list_streams(s->client, &streams, &count, NULL) != KOFN_OK)
-        return;
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(streams[i].stream, s->opened.stream) == 0) {
-            *ret_account = streams[i];
-            s->account_lost = false;
-        }
-    free(streams);
-}
-
 /* What was done is told, whatever ended it. */
 static int
-report_failure(session *s, const kofn_error *error)
+report_failure(session *s, const kofn_stream_account *account, size_t given_up,
+               const kofn_error *error)
 {
-    const size_t given_up = s->stream ? kofn_stream_count(s->stream) : 0;
-    kofn_stream_account account = {0};
-    ask_account(s, &account);
     const int exit_code = cli_fail_with(&s->args->common, error, cli_exit_of(error->status),
-                                        s->args->common.json ? json_of(s, &account) : NULL);
+                                        s->args->common.json ? json_of(s, account) : NULL);
     if (!s->args->common.json && s->streams > 0)
-        say_account(s, &account, given_up);
+        say_account(s, account, given_up);
     return cli_finish(exit_code);
 }
 
@@ -890,6 +867,31 @@ close_stream(session *s, kofn_stream_account *ret_account, kofn_error *err)
     return KOFN_OK;
 }
 
+/* A stream that is broken off has an account and a trace, too, if its master can be asked. A second
+ * Ctrl-C does not wait for that. */
+static void
+cancel_stream(session *s, kofn_stream_account *ret_account)
+{
+    const char *path = s->args->trace;
+    const bool is_silent = s->why[0] && s->idle_ns == 0;
+    kofn_stream_trace trace = {0};
+    kofn_error error;
+    s->args->common.ends = true;
+    s->args->common.until_ns = kofn_clock_after(kofn_clock_ns(), ASK_NS);
+    kofn_status status =
+        !s->stream || is_silent
+            ? kofn_fail(&error, KOFN_UNAVAILABLE, "its stream is lost")
+            : kofn_stream_cancel(&s->stream, ret_account, path ? &trace : NULL, &error);
+    s->account_lost = status != KOFN_OK;
+    if (status == KOFN_CANCELLED) // the time is over
+        status = kofn_fail(&error, KOFN_UNAVAILABLE, "the master does not answer any more");
+    if (status == KOFN_OK && path)
+        status = cli_trace_write(path, ret_account, &trace, s->streams, &error);
+    kofn_stream_trace_fini(&trace);
+    if (status != KOFN_OK && path)
+        cli_say(&s->args->common, "no trace was written: %s", error.text);
+}
+
 static int
 run(session *s)
 {
@@ -899,10 +901,13 @@ run(session *s)
     s->start_ns = s->moved_ns = kofn_clock_ns();
     kofn_status status = run_list(s, &error);
     write_finished(s); // where it was broken off, too
+    const size_t given_up = s->stream ? kofn_stream_count(s->stream) : 0;
+    cli_progress_end(&s->progress);
     if (status == KOFN_OK)
         status = close_stream(s, &account, &error);
-    cli_progress_end(&s->progress);
-    return status == KOFN_OK ? report(s, &account) : report_failure(s, &error);
+    else
+        cancel_stream(s, &account);
+    return status == KOFN_OK ? report(s, &account) : report_failure(s, &account, given_up, &error);
 }
 
 static kofn_status

@@ -735,8 +735,8 @@ an_interrupt_cancels_what_is_under_way(void **state)
     cluster_await_workers(c, 1);
     write_pairs(c, 2);
     const int list = make_list(c);
-    const pid_t pid =
-        cluster_spawn(c, "stream", "list", "--scheme", "uncoded", "--partition", "1,1,1", NULL);
+    const pid_t pid = cluster_spawn(c, "stream", "list", "--scheme", "uncoded", "--partition",
+                                    "1,1,1", "--trace", "trace", NULL);
     say_pairs(list, 1, 2);
     cluster_await_running(c, 0, 1);
     cluster_run(c, &run, "streams", NULL);
@@ -751,6 +751,9 @@ an_interrupt_cancels_what_is_under_way(void **state)
     assert_has(text, "interrupted");
     assert_has(text, "0 products in ");
     assert_has(text, "2 under way given up");
+    assert_has(text, "rounds       1 in ");
+    read_text(c, "trace", text, sizeof text);
+    assert_has(text, "uncoded P=1 ");
 }
 
 /* And those that have come are written, each one that is named. */
@@ -761,7 +764,8 @@ an_interrupt_says_what_was_done(void **state)
     cluster *c = cluster_new_ready(state, "", 2);
     write_pairs(c, 3);
     const int list = make_list(c);
-    const pid_t pid = cluster_spawn(c, "stream", "list", "--json", NULL);
+    const pid_t pid =
+        cluster_spawn(c, "stream", "list", "--json", "--slots", "2", "--trace", "trace", NULL);
     say_pairs(list, 1, 3);
     await_product(c, 3);
     assert_int_equal(kill(pid, SIGTERM), 0);
@@ -772,6 +776,10 @@ an_interrupt_says_what_was_done(void **state)
     assert_has(text, "\"status\": \"CANCELLED\"");
     assert_has(text, "\"written\": 3");
     assert_has(text, "\"pushed\": 3");
+    assert_has(text, "\"state\": \"closed\"");
+    read_text(c, "trace", text, sizeof text);
+    assert_has(text, "P=2 ");
+    assert_true(*find_rows(text) == '0' || *find_rows(text) == '1');
 }
 
 static void
@@ -989,13 +997,36 @@ a_master_that_stays_away_ends_the_command(void **state)
     char text[8192];
     cluster *c = cluster_new(state, "");
     const int list = make_list(c);
-    const pid_t pid = spawn_stuck(c, list, "--away", "300ms");
+    const pid_t pid = spawn_stuck(c, list, "--away=300ms", "--trace=trace");
     cluster_kill_master(c);
     assert_int_equal(cluster_await_run(c, pid), 5);
     (void)close(list);
     read_text(c, "spawned.log", text, sizeof text);
     assert_has(text, "kofn: no master answers at tcp://");
     assert_has(text, "kofn: 0 products in ");
+    assert_has(text, "2 under way given up");
+    assert_has(text, "kofn: no trace was written: ");
+    assert_ptr_equal(strstr(text, "to be written"), NULL); // nothing of what was lost
+}
+
+/* As one whose machine is: its connection stands. It is given up before libzmq gives that up. */
+static void
+a_master_that_hangs_ends_the_command(void **state)
+{
+    char text[8192];
+    cluster *c = cluster_new(state, "");
+    const int list = make_list(c);
+    const pid_t pid = spawn_stuck(c, list, "--away", "4s");
+    cluster_signal_master(c, SIGSTOP);
+    assert_int_equal(cluster_await_run(c, pid), 5);
+    cluster_signal_master(c, SIGCONT);
+    (void)close(list);
+    read_text(c, "spawned.log", text, sizeof text);
+    double seconds = 0;
+    const char *said = strstr(text, "kofn: no master answers at tcp://");
+    assert_non_null(said);
+    said = strstr(said, " for ");
+    assert_true(said && sscanf(said, " for %lf s", &seconds) == 1 && seconds >= 4);
     assert_has(text, "2 under way given up");
 }
 
@@ -1089,6 +1120,7 @@ main(void)
         cmocka_unit_test_teardown(a_master_that_is_restarted_costs_no_product, cluster_teardown),
         cmocka_unit_test_teardown(a_master_that_is_away_is_told_and_waited_for, cluster_teardown),
         cmocka_unit_test_teardown(a_master_that_stays_away_ends_the_command, cluster_teardown),
+        cmocka_unit_test_teardown(a_master_that_hangs_ends_the_command, cluster_teardown),
         cmocka_unit_test_teardown(workers_that_are_gone_are_told_and_waited_for, cluster_teardown),
         cmocka_unit_test_teardown(workers_that_stay_away_end_the_command, cluster_teardown),
         cmocka_unit_test_teardown(a_stream_that_ends_with_its_master_loses_only_its_account,
