@@ -249,6 +249,8 @@ typedef struct session {
     finished finished[BATCH];
     size_t finished_count, finished_bytes;
     size_t done, failed;
+    int output_reason;  // why a name could not be said on standard output, an errno; 0: all were
+    bool untraced;      // no trace was written, though one was asked for
     size_t streams;     // that were opened
     bool account_lost;  // of the latest
     size_t fruitless;   // streams in a row that were lost before they brought anything
@@ -521,6 +523,17 @@ push(session *s, job *j, kofn_error *err)
 
 /* ---- from the stream to files ---------------------------------------------------------------- */
 
+/* Products are written all the same, but for a reader that is gone. */
+static void
+note_output(session *s, bool good)
+{
+    if (good || s->output_reason != 0)
+        return;
+    s->output_reason = errno;
+    if (s->output_reason != EPIPE) // which ends the stream, and is told then
+        (void)cli_line(stderr, "kofn: standard output: %s", strerror(s->output_reason));
+}
+
 static void
 tell_written(session *s, finished *of, const kofn_error *outcome)
 {
@@ -530,7 +543,7 @@ tell_written(session *s, finished *of, const kofn_error *outcome)
         tell_quality(s, of->job, kofn_result_get_account(of->result));
         if (!s->args->common.json) {
             cli_progress_end(&s->progress);
-            (void)cli_line(stdout, "%s", of->job->output);
+            note_output(s, cli_line(stdout, "%s", of->job->output));
         }
     } else {
         tell_failure(s, of->job->line, of->job->target, outcome);
@@ -551,7 +564,7 @@ write_finished(session *s)
     for (size_t i = 0; i < s->finished_count; i++)
         tell_written(s, &s->finished[i], &files[i].error);
     s->finished_count = s->finished_bytes = 0;
-    (void)fflush(stdout); // a program may wait for it; cli_finish sees if it failed
+    note_output(s, fflush(stdout) == 0); // a program may wait for it
 }
 
 static void
@@ -762,6 +775,8 @@ run_list(session *s, kofn_error *err)
             status = reopen(s, &error, err);
         else if (status != KOFN_OK)
             return kofn_fail(err, status, "%s", error.text);
+        if (status == KOFN_OK && s->output_reason == EPIPE)
+            return kofn_fail(err, KOFN_ABORTED, "standard output: %s", strerror(EPIPE));
         if (status == KOFN_OK)
             status = look_for_reason(s, err);
         if (status == KOFN_OK)
@@ -814,13 +829,14 @@ say_account(session *s, const kofn_stream_account *account, size_t given_up)
 static int
 report(session *s, const kofn_stream_account *account)
 {
-    const int exit_code = s->failed > 0 ? CLI_FAILED : CLI_OK;
+    const bool good = s->failed == 0 && s->output_reason == 0 && !s->untraced;
+    const int exit_code = good ? CLI_OK : CLI_FAILED;
     if (s->args->common.json) {
         const int printed = cli_print_json(json_of(s, account));
         return exit_code ? exit_code : printed;
     }
     say_account(s, account, 0);
-    return cli_finish(exit_code);
+    return s->output_reason ? exit_code : cli_finish(exit_code);
 }
 
 /* What was done is told, whatever ended it. */
@@ -832,7 +848,7 @@ report_failure(session *s, const kofn_stream_account *account, size_t given_up,
                                         s->args->common.json ? json_of(s, account) : NULL);
     if (!s->args->common.json && s->streams > 0)
         say_account(s, account, given_up);
-    return cli_finish(exit_code);
+    return s->output_reason ? exit_code : cli_finish(exit_code);
 }
 
 /* The master went after the last product, or is not heard of in time. */
@@ -841,6 +857,22 @@ is_gone(kofn_status status)
 {
     return status == KOFN_ABORTED || status == KOFN_UNAVAILABLE ||
            (status == KOFN_CANCELLED && !cli_signals_get());
+}
+
+static void
+tell_untraced(session *s, const kofn_error *why)
+{
+    s->untraced = true;
+    (void)cli_line(stderr, "kofn: no trace was written: %s", why->text);
+}
+
+static void
+write_trace(session *s, const kofn_stream_account *account, const kofn_stream_trace *trace)
+{
+    kofn_error error;
+    if (s->args->trace &&
+        cli_trace_write(s->args->trace, account, trace, s->streams, &error) != KOFN_OK)
+        tell_untraced(s, &error);
 }
 
 /* No line, no stream. */
@@ -857,8 +889,8 @@ close_stream(session *s, kofn_stream_account *ret_account, kofn_error *err)
         status = kofn_stream_close(&s->stream, ret_account, err);
     if (status == KOFN_CANCELLED && is_gone(status))
         status = kofn_fail(err, KOFN_UNAVAILABLE, "the master does not answer any more");
-    if (status == KOFN_OK && path)
-        status = cli_trace_write(path, ret_account, &trace, s->streams, err);
+    if (status == KOFN_OK)
+        write_trace(s, ret_account, &trace);
     kofn_stream_trace_fini(&trace);
     s->account_lost = status != KOFN_OK;
     if (!is_gone(status) || path)
@@ -885,11 +917,11 @@ cancel_stream(session *s, kofn_stream_account *ret_account)
     s->account_lost = status != KOFN_OK;
     if (status == KOFN_CANCELLED) // the time is over
         status = kofn_fail(&error, KOFN_UNAVAILABLE, "the master does not answer any more");
-    if (status == KOFN_OK && path)
-        status = cli_trace_write(path, ret_account, &trace, s->streams, &error);
+    if (status == KOFN_OK)
+        write_trace(s, ret_account, &trace);
+    else if (path)
+        tell_untraced(s, &error);
     kofn_stream_trace_fini(&trace);
-    if (status != KOFN_OK && path)
-        cli_say(&s->args->common, "no trace was written: %s", error.text);
 }
 
 static int

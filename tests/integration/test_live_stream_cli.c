@@ -501,6 +501,50 @@ a_trace_that_cannot_be_written_is_known_before_anything_is_sent(void **state)
     cluster_run(c, &run, "stream", "/dev/null", "--trace", "trace", NULL); // no round
     assert_int_not_equal(run.status, 0);
     assert_has(run.err, "no round has ended");
+    cluster_run(c, &run, "stream", "list", "--trace", "/dev/full", NULL);
+    assert_int_equal(run.status, 3); // as of simulate --csv
+    assert_has(run.err, "no trace was written: /dev/full cannot be written: No space left");
+    assert_has(run.err, "kofn: 1 product in "); // and the account is there
+}
+
+/* Names go to a program. One that is gone wants no more; one that cannot take them is no reason. */
+static void
+names_that_cannot_be_said_are_told_with_the_reason(void **state)
+{
+    char script[256];
+    cluster *c = cluster_new_ready(state, "", 2);
+    outcome run;
+    write_named_list(c, 4);
+    (void)snprintf(script, sizeof script, "exec %s stream list --master %s > /dev/full",
+                   KOFN_CLI_PROGRAM, cluster_get_clients_endpoint(c));
+    cluster_run_program(c, &run, "/bin/sh", "-c", script, NULL);
+    assert_int_equal(run.status, 3);
+    assert_products(c, 4);
+    const char *told = strstr(run.err, "kofn: standard output: No space left on device");
+    assert_ptr_equal(told, run.err); // before the account
+    if (strstr(told + 24, "standard output"))
+        fail_msg("told again:\n%s", run.err);
+    assert_has(run.err, "kofn: 4 products in ");
+}
+
+static void
+a_reader_that_is_gone_ends_the_stream(void **state)
+{
+    char script[512];
+    cluster *c = cluster_new_ready(state, "", 2);
+    outcome run;
+    write_pairs(c, 2);
+    const int list = make_list(c); // and it does not end by itself
+    say_pairs(list, 1, 1);
+    (void)snprintf(script, sizeof script,
+                   "exec 3>&1; { %s stream list --master %s; echo $? >&3; } | :", KOFN_CLI_PROGRAM,
+                   cluster_get_clients_endpoint(c));
+    cluster_run_program(c, &run, "/bin/sh", "-c", script, NULL);
+    (void)close(list);
+    assert_string_equal(run.out, "3\n");
+    assert_product_file(c, 1);
+    assert_has(run.err, "kofn: standard output: Broken pipe");
+    assert_has(run.err, "kofn: 1 product in ");
 }
 
 static void
@@ -1096,6 +1140,9 @@ main(void)
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_trace_that_cannot_be_written_is_known_before_anything_is_sent,
                                   cluster_teardown),
+        cmocka_unit_test_teardown(names_that_cannot_be_said_are_told_with_the_reason,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(a_reader_that_is_gone_ends_the_stream, cluster_teardown),
         cmocka_unit_test_teardown(a_trace_takes_the_place_of_the_file_behind_a_link,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_bad_pair_in_the_middle_fails_alone, cluster_teardown),
