@@ -1,4 +1,4 @@
-/* kofn stream, kofn streams: a list of products, pushed as the list comes and written in its order.
+/* kofn stream: a list of products, pushed as the list comes and written in its order.
  *
  *     list --pairs--> jobs: read, not pushed | pushed, not taken --stream--> written, or told why not
  *
@@ -10,6 +10,7 @@
 #include "client/cli/pairs.h"
 #include "client/cli/product.h"
 #include "client/cli/progress.h"
+#include "client/cli/quiet.h"
 #include "client/cli/report.h"
 #include "client/cli/signals.h"
 #include "client/cli/text.h"
@@ -38,15 +39,11 @@ enum {
     WAIT_MS = 200,  // between looks at signals
     GLANCE_MS = 20, // for a product, while the list may go on: nothing tells of both
     REOPEN_MAX = 5, // streams in a row that brought nothing
-    LOOK_MS = 1000, // for the master to say how it is
     BATCH = 64,     // products that are written together
 };
 
 /* And no further one once they have so many elements. */
 #define BATCH_BYTES ((size_t)64 << 20)
-
-/* Who is quiet for so long says so, and looks for the reason as often. */
-#define QUIET_NS (2 * KOFN_NS_PER_S)
 
 /* For the account of a stream whose products are all here, and of one that is given up. */
 #define CLOSE_NS (30 * KOFN_NS_PER_S)
@@ -259,10 +256,9 @@ typedef struct session {
     json_t *nonfinite;  // lines whose product holds NaN or Inf
     json_t *poor;       // lines whose product has lost more than half of its digits
     double error_bound; // the largest of those that were written; below 0: there is none
-    int64_t start_ns, moved_ns;
-    int64_t looked_ns, idle_ns; // for why nothing comes; since when no worker is there, 0: some is
-    char why[320];              // nothing comes; "": it is not known
-    bool told_why;
+    int64_t start_ns;
+    cli_quiet quiet;
+    bool told_why; // nothing comes
     cli_progress progress;
 } session;
 
@@ -510,7 +506,7 @@ push(session *s, job *j, kofn_error *err)
     const kofn_matrix a = cli_product_get_matrix(&j->product, 0);
     const kofn_matrix b = cli_product_get_matrix(&j->product, 1);
     if (kofn_stream_count(s->stream) == 0) // nothing was waited for
-        s->moved_ns = kofn_clock_ns();
+        s->quiet.moved_ns = kofn_clock_ns();
     kofn_status status = kofn_stream_push(s->stream, &a, &b, j, &error);
     j->pushed = status == KOFN_OK;
     if (status == KOFN_OK)
@@ -601,7 +597,7 @@ take_product(session *s, int64_t timeout_ms, kofn_error *err)
         write_finished(s);
         return KOFN_OK;
     }
-    s->moved_ns = kofn_clock_ns();
+    s->quiet.moved_ns = kofn_clock_ns();
     s->fruitless = 0;
     finish_job(s, &product);
     return KOFN_OK;
@@ -660,56 +656,6 @@ reopen(session *s, const kofn_error *why, kofn_error *err)
     return KOFN_OK;
 }
 
-static bool
-is_quiet(const session *s)
-{
-    return s->stream && kofn_stream_count(s->stream) > 0 &&
-           kofn_clock_ns() - s->moved_ns > QUIET_NS;
-}
-
-/* A stream waits for workers without an end: it is for the client to have enough. */
-static kofn_status
-check_workers(session *s, const kofn_health *health, kofn_error *err)
-{
-    const int64_t now = kofn_clock_ns(), away_ns = s->args->common.away_ns;
-    if (health->workers > 0) {
-        s->idle_ns = 0;
-        return KOFN_OK;
-    }
-    s->idle_ns = s->idle_ns ? s->idle_ns : now;
-    const double seconds = (double)(now - s->idle_ns) / 1e9;
-    (void)snprintf(s->why, sizeof s->why, "the master has no workers for %.0f s", seconds);
-    return now - s->idle_ns < away_ns
-               ? KOFN_OK
-               : kofn_fail(err, KOFN_UNAVAILABLE,
-                           "the master has had no workers for %.1f s; allow more with --away",
-                           seconds);
-}
-
-/* Why does nothing come? How long a master may be away, the client sees to. */
-static kofn_status
-look_for_reason(session *s, kofn_error *err)
-{
-    kofn_health health;
-    kofn_error error;
-    if (!is_quiet(s)) {
-        s->why[0] = '\0';
-        s->idle_ns = 0;
-        return KOFN_OK;
-    }
-    if (kofn_clock_ns() - s->looked_ns < QUIET_NS)
-        return KOFN_OK;
-    s->why[0] = '\0';
-    kofn_status status = kofn_client_check(s->client, NULL, LOOK_MS, &health, &error);
-    s->looked_ns = kofn_clock_ns();
-    if (status == KOFN_OK)
-        return check_workers(s, &health, err);
-    if (status == KOFN_UNAVAILABLE || status == KOFN_DEADLINE_EXCEEDED)
-        (void)snprintf(s->why, sizeof s->why, "%s",
-                       status == KOFN_UNAVAILABLE ? error.text : "the master does not answer");
-    return KOFN_OK;
-}
-
 static void
 show(session *s)
 {
@@ -719,13 +665,14 @@ show(session *s)
     const int64_t now = kofn_clock_ns();
     const double seconds = (double)(now - s->start_ns) / 1e9;
     const size_t ready = kofn_stream_count_ready(s->stream), waiting = ready + s->finished_count;
-    const bool news = s->why[0] && !s->told_why;
-    s->told_why = s->why[0] != '\0';
+    const bool news = s->quiet.why[0] && !s->told_why;
+    s->told_why = s->quiet.why[0] != '\0';
     if (waiting > 0)
         (void)snprintf(unwritten, sizeof unwritten, ", %zu to be written", waiting);
-    if (is_quiet(s))
+    if (cli_quiet_is(&s->quiet, s->stream))
         (void)snprintf(quiet, sizeof quiet, ", none for %.0fs%s%s",
-                       (double)(now - s->moved_ns) / 1e9, s->why[0] ? ": " : "", s->why);
+                       (double)(now - s->quiet.moved_ns) / 1e9, s->quiet.why[0] ? ": " : "",
+                       s->quiet.why);
     (void)snprintf(line, sizeof line, "%s: %zu done, %zu failed%s, %zu under way, %.3g/s%s",
                    kofn_stream_get_account(s->stream)->stream, s->done, s->failed, unwritten,
                    kofn_stream_count(s->stream) - ready,
@@ -778,7 +725,7 @@ run_list(session *s, kofn_error *err)
         if (status == KOFN_OK && s->output_reason == EPIPE)
             return kofn_fail(err, KOFN_ABORTED, "standard output: %s", strerror(EPIPE));
         if (status == KOFN_OK)
-            status = look_for_reason(s, err);
+            status = cli_quiet_look(&s->quiet, s->client, s->stream, err);
         if (status == KOFN_OK)
             show(s);
     }
@@ -905,7 +852,7 @@ static void
 cancel_stream(session *s, kofn_stream_account *ret_account)
 {
     const char *path = s->args->trace;
-    const bool is_silent = s->why[0] && s->idle_ns == 0;
+    const bool is_silent = cli_quiet_is_silent(&s->quiet);
     kofn_stream_trace trace = {0};
     kofn_error error;
     s->args->common.ends = true;
@@ -930,7 +877,8 @@ run(session *s)
     kofn_error error;
     kofn_stream_account account = {0};
     cli_progress_init(&s->progress, &s->args->common);
-    s->start_ns = s->moved_ns = kofn_clock_ns();
+    s->start_ns = s->quiet.moved_ns = kofn_clock_ns();
+    s->quiet.away_ns = s->args->common.away_ns;
     kofn_status status = run_list(s, &error);
     write_finished(s); // where it was broken off, too
     const size_t given_up = s->stream ? kofn_stream_count(s->stream) : 0;
@@ -1029,70 +977,4 @@ cli_stream(int argc, char **argv)
     json_decref(s->poor);
     free(s);
     return exit_code;
-}
-
-/* ---- streams --------------------------------------------------------------------------------- */
-
-static error_t
-parse_streams(int key, char *arg, struct argp_state *state)
-{
-    cli_common *common = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = common;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one argument too many", arg);
-        return 0;
-    case ARGP_KEY_END:
-        if (common->local)
-            argp_error(state, "--local has no master that outlives this command");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_child streams_children[] = {
-    {&cli_connect_argp, 0, "Connection and output:", 80}, {0}};
-
-static const struct argp streams_argp = {
-    .parser = parse_streams,
-    .doc = "List streams.\vJOBS is how many are under way now, WAITED how many rounds waited for "
-           "stragglers, VACANT how many places have no worker.",
-    .children = streams_children,
-};
-
-static json_t *
-json_of_streams(const kofn_stream_account *streams, size_t count)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; array && i < count; i++)
-        (void)json_array_append_new(array, cli_json_of_stream(&streams[i]));
-    return array;
-}
-
-int
-cli_streams(int argc, char **argv)
-{
-    cli_common common = {0};
-    kofn_client *client = NULL;
-    kofn_error error;
-    kofn_stream_account *streams = NULL;
-    size_t count = 0;
-    cli_parse(&streams_argp, argc, argv, &common);
-    if (cli_open(&common, &client, &error) != KOFN_OK)
-        return cli_fail(&common, &error, CLI_USAGE);
-
-    kofn_status status = kofn_client_list_streams(client, &streams, &count, &error);
-    kofn_client_close(&client);
-    if (status != KOFN_OK)
-        return cli_fail(&common, &error, cli_exit_of(status));
-    int exit_code = CLI_OK;
-    if (common.json)
-        exit_code = cli_print_json(json_of_streams(streams, count));
-    else
-        cli_print_streams(streams, count);
-    free(streams);
-    return cli_finish(exit_code);
 }

@@ -4,6 +4,7 @@
 #include "tests/assert.h"
 #include "tests/faults/proxy.h"
 #include "tests/integration/cluster.h"
+#include "tests/integration/raw.h"
 
 #include "common/base/clock.h"
 #include "common/linalg/npy.h"
@@ -31,6 +32,23 @@ write_matrix(cluster *c, const char *name, const double *at, size_t rows, size_t
     assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
     assert_ok(kofn_npy_write(path, &bands, &error));
     kofn_bands_fini(&bands);
+}
+
+/* Of zeros, which are elements of every field. */
+static void
+write_words(cluster *c, const char *name, size_t rows, size_t cols)
+{
+    kofn_error error;
+    char path[CLUSTER_PATH_MAX];
+    kofn_bands bands;
+    uint32_t *at = calloc(rows * cols, sizeof *at);
+    assert_non_null(at);
+    const kofn_mat mat = kofn_mat_wrap(at, KOFN_U32, rows, cols);
+    cluster_get_path(c, name, path);
+    assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
+    assert_ok(kofn_npy_write(path, &bands, &error));
+    kofn_bands_fini(&bands);
+    free(at);
 }
 
 /* A1.npy B1.npy, ...; shapes differ from pair to pair. */
@@ -1088,6 +1106,58 @@ workers_that_are_gone_are_told_and_waited_for(void **state)
     assert_products(c, 2);
 }
 
+/* It is there, and says so, but not for this stream. */
+static void
+workers_of_other_fields_are_none(void **state)
+{
+    char text[8192];
+    cluster *c = cluster_new(state, "");
+    raw_peer other;
+    kofn_msg_welcome welcome;
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, STUCK);
+    cluster_await_workers(c, 1);
+    raw_join(&other, cluster_get_workers_endpoint(c), "other", &welcome);
+    write_words(c, "A1.npy", 4, 4);
+    write_list(c, "A1.npy A1.npy C1.npy\n");
+    const pid_t pid = cluster_spawn(c, "stream", "list", "--field", "gfp:251", "--scheme",
+                                    "uncoded", "--partition", "1,1,1", NULL);
+    cluster_await_running(c, 0, 1);
+    end_worker(c);
+    const kofn_msg_heartbeat alive = {.epoch = welcome.epoch};
+    const int64_t until = kofn_clock_ns() + (int64_t)(cluster_get_patience_s() * 1e9);
+    do {
+        raw_send_message(&other, &kofn_heartbeat_message, &alive, false);
+        (void)usleep(100000);
+        read_text(c, "spawned.log", text, sizeof text);
+    } while (!strstr(text, "no workers that compute in gfp:251 for ") && kofn_clock_ns() < until);
+    assert_has(text, "the master has no workers that compute in gfp:251 for ");
+    cluster_start_worker(c, 0, "");
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_true(has_product(c, 1));
+    raw_close(&other);
+}
+
+/* Who waits is not the one who could allow more. */
+static void
+a_master_that_stands_still_is_told(void **state)
+{
+    char text[8192];
+    cluster *c = cluster_new(state, "");
+    const int list = make_list(c);
+    const pid_t pid = spawn_stuck(c, list, "--away", "10min");
+    cluster_signal_master(c, SIGSTOP);
+    await_said(c, " does not answer within 1 s");
+    cluster_signal_master(c, SIGCONT);
+    read_text(c, "spawned.log", text, sizeof text);
+    assert_null(strstr(text, "allow more"));
+    end_worker(c);
+    cluster_start_worker(c, 0, "");
+    (void)close(list);
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_products(c, 2);
+}
+
 static void
 workers_that_stay_away_end_the_command(void **state)
 {
@@ -1169,6 +1239,8 @@ main(void)
         cmocka_unit_test_teardown(a_master_that_stays_away_ends_the_command, cluster_teardown),
         cmocka_unit_test_teardown(a_master_that_hangs_ends_the_command, cluster_teardown),
         cmocka_unit_test_teardown(workers_that_are_gone_are_told_and_waited_for, cluster_teardown),
+        cmocka_unit_test_teardown(workers_of_other_fields_are_none, cluster_teardown),
+        cmocka_unit_test_teardown(a_master_that_stands_still_is_told, cluster_teardown),
         cmocka_unit_test_teardown(workers_that_stay_away_end_the_command, cluster_teardown),
         cmocka_unit_test_teardown(a_stream_that_ends_with_its_master_loses_only_its_account,
                                   cluster_teardown),
