@@ -44,7 +44,7 @@ typedef struct kofn_stream_plan {
     size_t count;
     kofn_stream_row *rows; // by time to three digits, then: uncoded first, by latency
     size_t candidates;     // looked at
-    bool pays; // the best coded row beats the best of the others by more than chance
+    bool pays;             // the best coded row beats the best of the others by more than chance
     char verdict[KOFN_STREAM_PLAN_TEXT_MAX];
 } kofn_stream_plan;
 
