@@ -28,6 +28,7 @@ begin(void **state, const char *master_yaml, const char *honest_yaml, size_t hon
     for (size_t i = 0; i < honest; i++)
         cluster_start_worker(s.c, i, honest_yaml);
     for (size_t i = 0; i < liars; i++) { // an element is wrong, or the block, by the seed
+        char yaml[64];
         (void)snprintf(yaml, sizeof yaml, LIES "  seed: %zu\n", 10 * liars + i);
         cluster_start_worker(s.c, honest + i, yaml);
     }
