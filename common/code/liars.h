@@ -45,13 +45,13 @@ typedef struct kofn_liars_answers {
     double norm[2]; // reals: |A|_F and |B|_F; of outer products the first's and that of the others
 } kofn_liars_answers;
 
+/* slack: reals: kept answers are wrong by at most slack |e_A| |e_B| |A|_F |B|_F, rounding included:
+ * what is not that is a plan's doubt (decode_plan.h). INFINITY: nothing is known, as where operands
+ * are not finite or the product may overflow. 0 in exact fields. */
 typedef struct kofn_liars {
     size_t count, task[KOFN_LIARS_MAX]; // answers to leave out; those that certainly lie first
     size_t named;                       // so many of them do; of the others it cannot be told
-    double
-        slack; // reals: kept answers are wrong by at most slack |e_A| |e_B| |A|_F |B|_F, rounding
-        // included: what is not is a plan's doubt (decode_plan.h). INFINITY: nothing is known, as
-        // where operands are not finite or the product may overflow. Else 0
+    double slack;
 } kofn_liars;
 
 /* Can a code, asked for k + 2 b answers, have liars located? FAILED_PRECONDITION: not any k of its
