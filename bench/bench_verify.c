@@ -1,5 +1,5 @@
-/* What it costs to check an answer: kofn_freivalds_check against memcpy of the answer's bytes, and the
- * halves of the operands against memcpy of those.
+/* What it costs to check an answer: kofn_freivalds_check against memcpy of the answer's bytes, and
+ * the halves of the operands against memcpy of those.
  *
  * verify.F.check     time of a check over that of copying the answer
  * verify.F.operands  time of what is made once for a job over that of copying A and B
@@ -69,11 +69,12 @@ measure(const char *name, size_t n, size_t rounds)
     kofn_coding_init(&coding, code, (kofn_shape){n, n, n}, false, false);
     const kofn_bands a = new_matrix(field->dtype, n), b = new_matrix(field->dtype, n);
     const kofn_bands answer = new_matrix(field->dtype, n / 2), to = new_matrix(field->dtype, n);
+    const kofn_freivalds_operand operands[] = {{.dense = &a}, {.dense = &b}};
     for (size_t i = 0; i < rounds; i++) {
         kofn_freivalds *f = NULL;
         kofn_finding finding;
         double start = bench_now();
-        must(kofn_freivalds_new(&coding, &a, &b, &f, &error));
+        must(kofn_freivalds_new(&coding, operands, &f, &error));
         halves[i] = bench_now() - start;
         copies[i] = time_copy(&to, &a) + time_copy(&to, &b);
         start = bench_now();

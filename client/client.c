@@ -461,8 +461,8 @@ kofn_client_check(kofn_client *client, const char *service, int64_t timeout_ms,
                                      .retries = -1};
     kofn_status status = kofn_engine_call(client, &params, &call, &error);
     if (status == KOFN_DEADLINE_EXCEEDED) // whoever does not answer a health check is not healthy
-        return kofn_fail(err, KOFN_UNAVAILABLE, "the master at %s does not answer: %s",
-                         client->endpoint, error.text);
+        return kofn_fail(err, KOFN_UNAVAILABLE, "the master at %s does not answer within %.3g s",
+                         client->endpoint, (double)params.timeout_ms / 1e3);
     if (status != KOFN_OK)
         return kofn_fail(err, status, "%s", error.text);
     kofn_health_from_message(call->reply, ret_health);

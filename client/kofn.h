@@ -438,6 +438,10 @@ typedef struct kofn_stream_options {
     int64_t timeout_ms; // of opening it; 0: none
 } kofn_stream_options;
 
+/* For a tolerance or a rescue that was asked for, and may be zero: below 0 then, since zero itself leaves
+ * it to the master. */
+double kofn_stream_number(double asked);
+
 /* What a stream is, and how it went. */
 typedef struct kofn_stream_account {
     char stream[KOFN_CLIENT_JOB_MAX];

@@ -38,6 +38,12 @@ call_of(kofn_stream *stream, uint64_t index)
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
+double
+kofn_stream_number(double asked)
+{
+    return asked == 0 ? -1 : asked;
+}
+
 /* The message owns a list: cleared by the caller, also on failure. */
 static kofn_status
 describe_stream(const kofn_stream_options *options, kofn_msg_open_stream *message, kofn_error *err)

@@ -140,7 +140,7 @@ count_batch_bytes(const kofn_batch *batch)
     if (!batch)
         return 0;
     const kofn_sums *sums[] = {&batch->side[0], &batch->side[1], &batch->weights};
-    size_t bytes = sizeof *batch;
+    size_t bytes = sizeof *batch + batch->count * sizeof *batch->origin;
     for (size_t i = 0; i < 3; i++)
         bytes += (sums[i]->rows + 1) * sizeof(size_t) +
                  sums[i]->first[sums[i]->rows] * (sizeof(size_t) + sizeof(double));
@@ -381,6 +381,9 @@ static bool
 has_default(const kofn_code_spec *configured, const kofn_job *job)
 {
     kofn_code_spec spec = *configured;
+    const kofn_family *family = kofn_family_find(spec.family);
+    if (family && family->only_batches && !job->batch)
+        return false;
     return set_form(job, &spec, NULL) == KOFN_OK &&
            ((job->field->order == 0 && !job->outer && !job->batch) ||
             kofn_code_spec_check(&spec, job->field, NULL) == KOFN_OK);
@@ -530,7 +533,7 @@ find_spec(const kofn_master_config *config, const kofn_job_order *order, kofn_jo
     job->spec = *kofn_stream_get_spec(order->stream);
     kofn_code_spec all = job->spec; // its plain rows as well
     all.tasks = kofn_stream_get_code(order->stream)->tasks;
-    job->charge += kofn_code_count_bytes(&all, true);
+    job->charge += kofn_code_count_bytes(&all, job->field, true);
     return KOFN_OK;
 }
 

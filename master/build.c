@@ -1,3 +1,4 @@
+#include "common/code/columns.h"
 #include "common/code/staged.h"
 #include "common/linalg/outer.h"
 #include "master/integers.h"
@@ -108,12 +109,13 @@ kofn_job_run(kofn_job *job, kofn_code *code)
     kofn_jobs_act(job->master->jobs);
 }
 
-/* Its policy sends products as they are first, and makes tasks for what it misses then. */
+/* Its policy sends products as they are first, and makes tasks for what it misses then. Not where tasks
+ * check each other, which takes more than those from the beginning. */
 static bool
 is_staged(const kofn_job *job)
 {
     const kofn_policy *policy = kofn_policy_find(job->policy);
-    return policy && policy->reserve == KOFN_RESERVE_STAGED;
+    return policy && policy->reserve == KOFN_RESERVE_STAGED && job->accept.liars == 0;
 }
 
 static void
@@ -180,7 +182,10 @@ static kofn_reserve_choice
 choose_reserve(const kofn_job *job)
 {
     const kofn_policy *policy = kofn_policy_find(job->policy);
-    return policy ? policy->reserve : KOFN_RESERVE_LIKELY; // "auto"
+    if (!policy) // "auto"
+        return KOFN_RESERVE_LIKELY;
+    return policy->reserve == KOFN_RESERVE_STAGED && !is_staged(job) ? KOFN_RESERVE_ALWAYS
+                                                                     : policy->reserve;
 }
 
 kofn_code_context
@@ -195,7 +200,8 @@ kofn_job_get_context(const kofn_job *job)
         .operands = job->extents,
         .workers = kofn_sched_count_able(master->sched, job->field),
         .whole_flops = master->config.whole_flops,
-        .exact = job->accept.kind != KOFN_ACCEPT_PROMISE,
+        .exact = job->accept.kind != KOFN_ACCEPT_PROMISE || job->accept.liars > 0,
+        .liars = job->accept.liars,
         .reserve = choose_reserve(job),
     };
 }
@@ -203,18 +209,21 @@ kofn_job_get_context(const kofn_job *job)
 enum { TASK_BYTES = 64 }; // of what the scheduler and the job keep for each task, about
 
 /* Of the coefficients, where the code is not there already, and of the decoder's elimination, whose
- * rows are the answers that can be independent. Without overflow: sizes of a spec have 17 bits. */
+ * rows are the answers that can be independent. Without overflow: sizes of a spec have 17 bits, and
+ * of a batch there are at most KOFN_COLUMNS_MAX columns, or it is refused. */
 size_t
-kofn_code_count_bytes(const kofn_code_spec *spec, bool known)
+kofn_code_count_bytes(const kofn_code_spec *spec, const kofn_field *field, bool known)
 {
     const kofn_partition p = spec->part;
     const size_t tasks = spec->tasks + spec->reserve;
     size_t coefs = p.z * (p.x + p.y), columns = kofn_size_multiply(p.x * p.z, p.z * p.y);
+    size_t width = 0; // of the elimination's rows; 0: as many as there are
     if (spec->batch) {
-        const kofn_grid *grid = spec->batch->grid;
-        const size_t left = grid[0].rows * grid[0].cols, right = grid[1].rows * grid[1].cols;
-        coefs = left + right;
-        columns = kofn_size_multiply(left, right);
+        const kofn_sums *side = spec->batch->side;
+        coefs = side[0].cols + side[1].cols;
+        columns = kofn_size_multiply(side[0].cols, side[1].cols);
+        width = kofn_columns_count(spec->batch, field, tasks);
+        width = width < KOFN_COLUMNS_MAX ? width : KOFN_COLUMNS_MAX;
     } else if (spec->parts.count > 0) {
         coefs = 0;
         columns = kofn_cuts_count_pieces(&spec->parts);
@@ -223,7 +232,7 @@ kofn_code_count_bytes(const kofn_code_spec *spec, bool known)
     }
     const size_t rank = tasks < columns ? tasks : columns;
     return tasks * TASK_BYTES + (known ? 0 : tasks * coefs * sizeof(double)) +
-           rank * rank * sizeof(double);
+           rank * (width > 0 ? width : rank) * sizeof(double);
 }
 
 /* A product of two by two may have a code of 65536 tasks. */
@@ -233,7 +242,7 @@ charge_code(kofn_job *job, bool known, kofn_error *err)
     kofn_code_spec spec = job->spec;
     if (is_staged(job) && job->batch) // its products beside as many tasks
         spec.reserve += job->batch->count;
-    const size_t bytes = kofn_code_count_bytes(&spec, known);
+    const size_t bytes = kofn_code_count_bytes(&spec, job->field, known);
     bool never;
     kofn_status status = kofn_master_check_room(job->master, "the code of this job", job->charge,
                                                 bytes, &never, err);

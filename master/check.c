@@ -86,7 +86,8 @@ check_pairs(const kofn_job *job, size_t operand, kofn_error *err)
                     "pair %zu of the batch: its block %zu of %s holds NaN or Inf, in row "
                     "%zu as stored; coded tasks would carry it into all products, so "
                     "leave that pair out, or multiply it by itself",
-                    pair, side->column[i], kofn_operand_name(false, operand), foreign);
+                    job->batch->origin[pair], side->column[i], kofn_operand_name(false, operand),
+                    foreign);
         }
     return KOFN_OK;
 }

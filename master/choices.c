@@ -47,7 +47,8 @@ is_same(const kofn_choice_key *a, const kofn_choice_key *b)
            a->shape.inner == b->shape.inner && a->shape.cols == b->shape.cols &&
            a->workers == b->workers && a->stragglers == b->stragglers && a->error == b->error &&
            a->link_rate == b->link_rate && a->slowdown == b->slowdown && a->rates == b->rates &&
-           a->seed == b->seed && a->exact == b->exact && a->reserve == b->reserve;
+           a->seed == b->seed && a->exact == b->exact && a->liars == b->liars &&
+           a->reserve == b->reserve;
 }
 
 const kofn_code_spec *

@@ -26,6 +26,7 @@ typedef struct kofn_choice_key {
     uint64_t rates; // digest of the workers' rounded rates
     uint64_t seed;
     bool exact;
+    size_t liars;
     kofn_reserve_choice reserve;
 } kofn_choice_key;
 

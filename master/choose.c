@@ -84,6 +84,7 @@ fill_item(choose_item *choose)
         .rates = kofn_choices_digest(machine),
         .seed = job->spec.seed,
         .exact = choose->context.exact,
+        .liars = choose->context.liars,
         .reserve = choose->context.reserve,
     };
     snprintf(choose->key.field, sizeof choose->key.field, "%s", job->field->name);

@@ -105,8 +105,17 @@ make_plan(const kofn_job *job, const kofn_decoder *decoder, bool estimate,
           kofn_decode_plan *ret_plan, kofn_error *err)
 {
     const double noise = kofn_job_get_noise(job);
-    return estimate ? kofn_decoder_estimate(decoder, noise, ret_plan, err)
-                    : kofn_decoder_plan(decoder, noise, ret_plan, err);
+    kofn_decode_plan plan;
+    kofn_status status = estimate ? kofn_decoder_estimate(decoder, noise, &plan, err)
+                                  : kofn_decoder_plan(decoder, noise, &plan, err);
+    if (status)
+        return status;
+    status = kofn_decode_plan_doubt(&plan, job->code, kofn_job_get_doubt(job), err);
+    if (status)
+        kofn_decode_plan_fini(&plan);
+    else
+        *ret_plan = plan;
+    return status;
 }
 
 /* By parity, where so many answers are there for it. */
@@ -120,7 +129,7 @@ leave_out_liars(decode_work *work, kofn_error *err)
         kofn_job_find_liars(job, work->decoder, &work->liars, &work->rest, err);
     if (status)
         return status;
-    job->verification.noise = work->liars.slack;
+    job->verification.slack = work->liars.slack;
     work->decoder = work->rest ? work->rest : work->decoder;
     return KOFN_OK;
 }

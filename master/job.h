@@ -150,7 +150,7 @@ struct kofn_job {
     bool outer;                    // the product's form
     kofn_batch *batch;             // which products, while there is work; NULL: one
     size_t pairs;                  // of the batch; 0: it is none
-    kofn_job_sparse sparse;            // which operands are, and what it makes of the job
+    kofn_job_sparse sparse;        // which operands are, and what it makes of the job
     kofn_extents extents;          // of its operands, after transposition
     kofn_shape shape;              // of the product; as kofn_coding has it
     bool transposed[KOFN_OPERANDS_MAX];
@@ -247,7 +247,7 @@ void kofn_job_prepare(kofn_job *job);
 void kofn_job_run(kofn_job *job, kofn_code *code);
 
 /* Bytes that decoding by a code of this spec takes; and the coefficients, unless it is `known`. */
-size_t kofn_code_count_bytes(const kofn_code_spec *spec, bool known);
+size_t kofn_code_count_bytes(const kofn_code_spec *spec, const kofn_field *field, bool known);
 
 /* Its code is complete: what survives the master begins again with the same. */
 void kofn_job_keep_choice(kofn_job *job);

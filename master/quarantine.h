@@ -1,7 +1,7 @@
 /* Quarantine: workers that answered wrongly, who get nothing until their time is over.
  *
- * Who comes again is known by its key, and where links have none by its name. With keys a name is only
- * what somebody says, and nobody is to have another one barred by it.
+ * Who comes again is known by its key, and where links have none by its name. With keys a name is
+ * only what somebody says, and nobody is to have another one barred by it.
  *
  * Cost       A look at all that are in it.
  * Threads    The I/O thread.

@@ -1,13 +1,12 @@
 /* What a stream is, from what was asked for, what is configured, and what follows from both. */
 #include "master/stream.h"
 
-#include "common/base/size.h"
 #include "common/code/inner.h"
 
 #include <stdlib.h>
 
-/* Of what the rounds keep for each mini-task, and for each row of a job, about. */
-enum { MINI_TASK_BYTES = 64, ROW_BYTES = 16 };
+/* Of what the rounds keep for each mini-task, each row of a job and each slot, about. */
+enum { MINI_TASK_BYTES = 64, ROW_BYTES = 16, SLOT_BYTES = 256 };
 
 static_assert((int)KOFN_STREAM_SLOTS_MAX == (int)KOFN_SLOTS_MAX &&
                   (int)KOFN_STREAM_DELAY_MAX == (int)KOFN_DELAY_MAX &&
@@ -109,65 +108,6 @@ take_no_code(kofn_code_spec *spec)
     spec->set_count = 0;
 }
 
-/* Rows that a family which evaluates at points has over the stream's field. */
-static size_t
-count_points(const kofn_stream *stream)
-{
-    const kofn_family *family = kofn_family_find(stream->spec.family);
-    const bool takes_points = family && kofn_keys_find(family->keys, "points");
-    return takes_points && stream->field->order > 0 ? (size_t)stream->field->order - 1 : SIZE_MAX;
-}
-
-/* Of rounds that are settled. Beside plain rows a family is built with as many as it takes, at least. */
-static size_t
-count_coded(const kofn_rounds_config *rounds, size_t need)
-{
-    size_t plain, coded;
-    kofn_rounds_count_rows(rounds, need, &plain, &coded);
-    return plain > 0 && coded > 0 && coded < need ? need : coded;
-}
-
-/* Over a small field what is left open is chosen so that there are points for all rows: a shorter delay,
- * or with a delay that was given, fewer parts. What does not settle is told later. */
-static kofn_status
-fit_field(kofn_stream *stream, kofn_error *err)
-{
-    const kofn_partition asked = stream->spec.part;
-    const kofn_rounds_config r = stream->rounds;
-    const size_t points = count_points(stream);
-    const bool uncut = kofn_code_spec_is_uncut(&stream->spec);
-    const bool open = r.delay == 0 && r.window == 0 && r.failures == 0;
-    int64_t delay = r.delay;
-    size_t most = SIZE_MAX, coded = 0; // coded: of the latest that settled, 0 before it
-    do {
-        kofn_partition *part = &stream->spec.part;
-        *part = asked;
-        stream->rounds.delay = delay;
-        kofn_rounds_choose_parts(&stream->rounds, part);
-        if (uncut && part->x * part->y > most)
-            *part = kofn_partition_squarest(most);
-        const size_t need = kofn_size_multiply(part->x, part->y);
-        kofn_rounds_config rounds = stream->rounds;
-        const bool settled = kofn_rounds_settle(&rounds, need, NULL) == KOFN_OK;
-        if (part->z != 1 || (!settled && coded == 0))
-            return KOFN_OK;
-        if (settled)
-            coded = count_coded(&rounds, need);
-        if (settled && coded <= points)
-            return KOFN_OK;
-        if (open)
-            delay = (settled ? rounds.delay : delay) - 1;
-        else
-            most = uncut ? kofn_size_smaller(need - 1, points) : 0;
-    } while (open ? delay > 0 : most > 0);
-    return kofn_fail(
-        err, KOFN_INVALID_ARGUMENT,
-        "%s with P = %d takes %zu coded rows of a job or more, and field %s has only %zu "
-        "points for %s: take fewer slots, parts or rounds, or a larger field",
-        kofn_scheme_name((kofn_scheme)r.scheme), (int)r.slots, coded, stream->field->name, points,
-        stream->spec.family);
-}
-
 /* What is left open of parameters; the number of rows is not known yet, and nothing depends on it. */
 static kofn_status
 complete_spec(const kofn_field *field, kofn_code_spec *spec, kofn_error *err)
@@ -204,24 +144,54 @@ find_need(kofn_stream *stream, kofn_error *err)
     return status;
 }
 
-/* The decoder tracks a job's answers in the I/O thread, which has heartbeats to send, and solves for
- * them on one that other jobs wait for. */
-static kofn_status
-check_need(const kofn_stream *stream, kofn_error *err)
+/* The same of a stream that is not cut yet, where the family has something to say; else 0. */
+static size_t
+get_need_of_cut(const kofn_stream *stream)
 {
-    kofn_rounds_config open = stream->rounds;
-    kofn_partition nearest = {0};
-    if (stream->need <= KOFN_PARTS_MAX || open.scheme == KOFN_SCHEME_UNCODED)
-        return KOFN_OK;
-    open.failures = 0;
-    kofn_rounds_choose_parts(&open, &nearest);
-    return kofn_fail(err, KOFN_OUT_OF_RANGE,
-                     "%s: a job would need %zu answers%s, and %d are the most that are solved for "
-                     "(in need^3 steps): take partition %zu,1,%zu%s",
-                     kofn_scheme_name((kofn_scheme)open.scheme), stream->need,
-                     stream->rounds.failures > 0 ? " (need = P W - N)" : "", KOFN_PARTS_MAX,
-                     nearest.x, nearest.y,
-                     stream->rounds.failures > 0 ? " and leave failures out" : "");
+    kofn_stream like = *stream;
+    return stream->spec.part.z > 1 && find_need(&like, NULL) == KOFN_OK ? like.need : 0;
+}
+
+static bool
+takes_rows(const kofn_stream *stream, size_t rows)
+{
+    kofn_code_spec spec = stream->spec;
+    kofn_thresholds k;
+    spec.tasks = rows;
+    return kofn_code_spec_thresholds(&spec, stream->field, &k, NULL) == KOFN_OK;
+}
+
+/* Coded rows that there can be of a cut that is given, which only its family knows. */
+static size_t
+count_rows_of_cut(const kofn_stream *stream, size_t need)
+{
+    size_t some = need, more = KOFN_TASKS_MAX + 1; // some can be had, more cannot
+    if (takes_rows(stream, KOFN_TASKS_MAX))
+        return SIZE_MAX;
+    while (more - some > 1) {
+        const size_t middle = some + (more - some) / 2;
+        if (takes_rows(stream, middle))
+            some = middle;
+        else
+            more = middle;
+    }
+    return some;
+}
+
+/* Over a small field what is left open is chosen so that there are points for all rows. */
+static kofn_status
+fit_field(kofn_stream *stream, kofn_error *err)
+{
+    const size_t need = get_need_of_cut(stream);
+    if (stream->spec.part.z > 1 && need == 0)
+        return KOFN_OK; // find_need says what is wrong
+    const size_t points = need > 0 ? count_rows_of_cut(stream, need)
+                                   : kofn_inner_count_rows(&stream->spec, stream->field);
+    const kofn_status status =
+        kofn_rounds_fit(&stream->rounds, need, points, &stream->spec.part, err);
+    return status ? kofn_fail_within(err, "field %s has only %zu points for %s",
+                                     stream->field->name, points, stream->spec.family)
+                  : KOFN_OK;
 }
 
 static kofn_status
@@ -246,7 +216,7 @@ kofn_stream_count_account(const kofn_stream *stream)
     return sizeof *stream + stream->limit * (sizeof *stream->places + sizeof(kofn_job));
 }
 
-/* The code, the rounds, and records of jobs that are over: those that are not are charged as jobs.
+/* The code, the rounds (each row of a job is a mini-task once), and records of jobs that are over: those that are not are charged as jobs.
  * Without overflow: sizes of a spec have 17 bits, of rounds fewer. */
 static size_t
 count_bytes(const kofn_stream *stream)
@@ -255,7 +225,7 @@ count_bytes(const kofn_stream *stream)
     const size_t rounds = (size_t)stream->rounds.delay + 1, slots = (size_t)stream->rounds.slots;
     const size_t copies = stream->rounds.rescue > 0 ? 2 : 1; // of a mini-task
     return kofn_stream_count_account(stream) + stream->rows * p.z * (p.x + p.y) * sizeof(double) +
-           rounds * (slots * copies * MINI_TASK_BYTES + stream->rows * ROW_BYTES) +
+           rounds * stream->rows * (copies * MINI_TASK_BYTES + ROW_BYTES) + slots * SLOT_BYTES +
            KOFN_TRACE_BYTES_MAX;
 }
 
@@ -308,7 +278,7 @@ fill(kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream *stream
     if (!status)
         status = find_need(stream, err);
     if (!status)
-        status = check_need(stream, err);
+        status = kofn_rounds_check_need(&stream->rounds, stream->need, err);
     if (!status)
         status = kofn_rounds_settle(&stream->rounds, stream->need, err);
     if (!status)

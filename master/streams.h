@@ -63,8 +63,9 @@ typedef struct kofn_push_order {
 } kofn_push_order;
 
 /* The job of this index: a new one, or the one that is there (*ret_known). One that does not fit is over
- * already. INVALID_ARGUMENT: index 0. OUT_OF_RANGE: a gap. FAILED_PRECONDITION: the stream takes no
- * further jobs, or the outcome is not kept any more. RESOURCE_EXHAUSTED: the window, or as of
+ * already. INVALID_ARGUMENT: index 0. OUT_OF_RANGE: a gap. NOT_FOUND: the stream was given up, as its
+ * client was gone too long. FAILED_PRECONDITION: it takes no further jobs, or the outcome is not kept
+ * any more. UNAVAILABLE: the master stops. RESOURCE_EXHAUSTED: the window, or as of
  * kofn_jobs_accept. */
 KOFN_MUST_CHECK kofn_status kofn_stream_take(kofn_stream *stream, const kofn_push_order *order,
                                              kofn_job **ret_job, bool *ret_known, bool *ret_never,

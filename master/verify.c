@@ -72,8 +72,13 @@ check_run(kofn_coder_item *item)
     const kofn_job *job = work->job;
     kofn_coding coding;
     kofn_job_init_coding(job, work->code, &coding);
-    work->status = kofn_freivalds_new(&coding, &job->operands.mat[0], &job->operands.mat[1],
-                                      &work->check, &work->error);
+    kofn_freivalds_operand operands[2];
+    for (size_t o = 0; o < 2; o++)
+        operands[o] = (kofn_freivalds_operand){
+            .dense = &job->operands.mat[o],
+            .csr = job->sparse.is[o] ? &job->sparse.csr[o] : NULL,
+        };
+    work->status = kofn_freivalds_new(&coding, operands, &work->check, &work->error);
 }
 
 static void
@@ -168,7 +173,7 @@ measure_operands(const kofn_job *job, double norm[2])
 {
     norm[0] = norm[1] = 1;
     for (size_t o = 0; o < job->code->operands && job->field->order == 0; o++) {
-        const kofn_bands *m = &job->operands.mat[o];
+        const kofn_bands *m = &job->operands.mat[o]; // of a sparse one what is not zero
         const kofn_block whole = {.of = m, .valid_rows = m->rows, .valid_cols = m->cols};
         norm[o > 0] *= kofn_projection_measure(job->field, &whole);
     }
@@ -219,13 +224,23 @@ kofn_job_find_liars(const kofn_job *job, const kofn_decoder *decoder, kofn_liars
 
 /* ---- what is known of it --------------------------------------------------------------------- */
 
+/* A job that an error ends has all of it in each look. */
 double
 kofn_job_get_noise(const kofn_job *job)
 {
+    return job->verification.how == KOFN_VERIFY_FREIVALDS && job->accept.kind == KOFN_ACCEPT_ERROR
+               ? kofn_freivalds_get_noise(&job->coding)
+               : kofn_coding_get_noise(&job->coding);
+}
+
+double
+kofn_job_get_doubt(const kofn_job *job)
+{
     const kofn_verification *v = &job->verification;
-    if (v->how == KOFN_VERIFY_FREIVALDS)
-        return kofn_freivalds_get_noise(&job->coding);
-    return v->noise > 0 ? v->noise : kofn_coding_get_noise(&job->coding);
+    const double noise = kofn_job_get_noise(job);
+    const double all =
+        v->how == KOFN_VERIFY_FREIVALDS ? kofn_freivalds_get_noise(&job->coding) : v->slack;
+    return all > noise ? all - noise : 0;
 }
 
 void

@@ -28,7 +28,7 @@ typedef struct kofn_verification { // of a job
     kofn_verify how;
     kofn_freivalds *check; // freivalds: from when its code is known
     kofn_giver *givers;    // [code->tasks] parity: whose the kept answers are
-    double noise;          // parity: kofn_liars.slack, once it is decoded
+    double slack;          // parity: kofn_liars.slack, once it is decoded
     size_t refuted;        // answers; this and the names outlive the work
     char liars[sizeof((kofn_msg_job *)0)->liars];
 } kofn_verification;
@@ -43,14 +43,16 @@ KOFN_MUST_CHECK kofn_status kofn_verify_read(const kofn_msg_product *product, ko
 /* kofn_job_run(job, code), once there is what its answers are checked by. */
 void kofn_job_run_verified(kofn_job *job, kofn_code *code);
 
-/* A coder's: are its answers wrong? Of those that `decoder` has; *ret_rest has the others, or is NULL
- * where all are right. Ownership: kofn_decoder_destroy. Errors of kofn_liars_find. */
+/* A coder's: are its answers wrong? Of those that `decoder` has; *ret_rest has the others, or is
+ * NULL where all are right. Ownership: kofn_decoder_destroy. Errors of kofn_liars_find. */
 KOFN_MUST_CHECK kofn_status kofn_job_find_liars(const kofn_job *job, const kofn_decoder *decoder,
                                                 kofn_liars *ret_liars, kofn_decoder **ret_rest,
                                                 kofn_error *err);
 
-/* What an answer may be wrong by, by rounding or unseen (decode_plan.h). */
+/* What an answer may be wrong by (decode_plan.h): what plans are made for, usually rounding alone,
+ * so that estimates are as good as without; and beyond that, unseen by whatever verified them. */
 double kofn_job_get_noise(const kofn_job *job);
+double kofn_job_get_doubt(const kofn_job *job);
 
 void kofn_job_note_liar(kofn_job *job, const kofn_giver *who);
 void kofn_verification_release(kofn_verification *verification); // but for the account

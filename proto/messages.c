@@ -530,7 +530,8 @@ static const kofn_wire_field product_fields[] = {
     PART(code, OPTIONAL, kofn_code_message, "how to cut and code; absent: the master chooses"),
     TEXT(policy, OPTIONAL,
          "scheduling policy; empty: the master's default; under rateless a code left open is of a "
-         "family with fresh rows, where one fits"),
+         "family with fresh rows, where one fits; under two_stage it has as few tasks as suffice, "
+         "and others in its reserve"),
     TEXT(accept, OPTIONAL, "exact, error; empty: what the code's family promises"),
     F64(accept_error, OPTIONAL, "with accept error: done as soon as error_bound is at most this"),
     BOOL(deadline_best, "when time or answers run out, the best estimate instead of an error"),

@@ -422,7 +422,7 @@ report(const arguments *args, const kofn_plan_answer *answer)
     if (args->common.json)
         return cli_print_json(cli_json_with_command(cli_json_of_plan(answer), command));
     cli_print_plan(answer);
-    cli_print_command(command);
+    cli_print_command("The first row", command);
     say_rates(args, answer);
     return CLI_OK;
 }

@@ -158,11 +158,11 @@ json_of_row(const kofn_stream_row *row)
         "latency_99", row->latency_99);
     if (object && stream)
         (void)json_object_set_new(object, "rounds",
-                                  json_pack("{s:I, s:I, s:I, s:I, s:I, s:f}", "delay",
+                                  json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "delay",
                                             (json_int_t)r->delay, "lambda", (json_int_t)r->lambda,
                                             "window", (json_int_t)r->window, "failures",
                                             (json_int_t)r->failures, "burst", (json_int_t)r->burst,
-                                            "tolerance", r->tolerance));
+                                            "tolerance", r->tolerance, "rescue", r->rescue));
     return object;
 }
 
@@ -199,8 +199,25 @@ print(const kofn_stream_plan *plan)
     cli_table_print(&table);
 }
 
-/* "kofn stream LIST --scheme dip --partition 1,1,13 --slots 4 --delay 3 --lambda 1 --tolerance 0.25":
- * what is to be typed for a row. What goes without a stream is products by themselves. */
+static bool
+takes_one_command(const kofn_sim_config *c)
+{
+    return kofn_sim_is_stream(c) || c->at_once == 1;
+}
+
+/* Rounds of uncoded jobs are among the rows, so there is one. */
+static size_t
+find_runnable(const kofn_stream_plan *plan)
+{
+    size_t i = 0;
+    while (i + 1 < plan->count && !takes_one_command(&plan->rows[i].config))
+        i++;
+    return i;
+}
+
+/* "kofn stream LIST --slots 4 --scheme dip --partition 1,1,13 --delay 3 --lambda 1 --tolerance 0.25
+ * --rescue 0": what is to be typed for a row. What goes without a stream is products by themselves. What
+ * was planned with zero is said, too: what is left out is for the master's configuration to say. */
 static void
 format_command(const kofn_sim_config *c, char *ret_text, size_t size)
 {
@@ -220,12 +237,34 @@ format_command(const kofn_sim_config *c, char *ret_text, size_t size)
         (void)snprintf(more, sizeof more, " --lambda %" PRId64, r->lambda);
     else if (r->scheme == KOFN_SCHEME_IDIP_BURST)
         (void)snprintf(more, sizeof more, " --burst %" PRId64, r->burst);
-    size_t length = (size_t)snprintf(
-        ret_text, size,
-        "kofn stream LIST --slots %" PRId64 " --scheme %s --partition %zu,1,%zu%s%s --tolerance %g",
-        r->slots, kofn_scheme_name((kofn_scheme)r->scheme), p->x, p->y, delay, more, r->tolerance);
-    if (r->rescue > 0)
-        (void)snprintf(ret_text + length, size - length, " --rescue %g", r->rescue);
+    (void)snprintf(ret_text, size,
+                   "kofn stream LIST --slots %" PRId64
+                   " --scheme %s --partition %zu,1,%zu%s%s --tolerance %g --rescue %g",
+                   r->slots, kofn_scheme_name((kofn_scheme)r->scheme), p->x, p->y, delay, more,
+                   r->tolerance, r->rescue);
+}
+
+static int
+print_json(const kofn_stream_plan *plan, size_t runnable, const char *command)
+{
+    char name[KOFN_SIM_NAME_MAX];
+    kofn_sim_format(&plan->rows[runnable].config, name, sizeof name);
+    json_t *object = cli_json_with_command(json_of(plan), command);
+    (void)json_object_set_new(object, "command_of", json_string(name)); // of NULL, nothing
+    return cli_print_json(object);
+}
+
+static void
+print_with_command(const kofn_stream_plan *plan, size_t runnable, const char *command)
+{
+    char which[128] = "The first row";
+    if (runnable > 0)
+        (void)snprintf(which, sizeof which,
+                       "Row %zu, the first that is one command; what is above takes %" PRId64
+                       " at once",
+                       runnable + 1, plan->rows[0].config.at_once);
+    print(plan);
+    cli_print_command(which, command);
 }
 
 static kofn_status
@@ -261,14 +300,13 @@ cli_plan_stream_run(const cli_common *common, cli_plan_stream *stream, uint64_t 
     if (status != KOFN_OK)
         return cli_fail(common, &error, cli_exit_of_own(status));
     char command[COMMAND_MAX];
-    format_command(&plan.rows[0].config, command, sizeof command);
+    const size_t runnable = find_runnable(&plan);
+    format_command(&plan.rows[runnable].config, command, sizeof command);
     int exit_code = CLI_OK;
-    if (common->json) {
-        exit_code = cli_print_json(cli_json_with_command(json_of(&plan), command));
-    } else {
-        print(&plan);
-        cli_print_command(command);
-    }
+    if (common->json)
+        exit_code = print_json(&plan, runnable, command);
+    else
+        print_with_command(&plan, runnable, command);
     kofn_stream_plan_fini(&plan);
     return cli_finish(exit_code);
 }

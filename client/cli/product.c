@@ -146,8 +146,8 @@ parse_product(int key, char *arg, struct argp_state *state)
          KEY_RESERVE,                                                                              \
          "N",                                                                                      \
          0,                                                                                        \
-         "Fresh tasks beyond those, for what is lost or late (policy rateless has some by "        \
-         "itself); for a family that is named",                                                    \
+         "Fresh tasks beyond those, for what is lost or late (policies rateless and two_stage "    \
+         "have some by themselves); for a family that is named",                                   \
          10},                                                                                      \
         SEED_OPTION, SET_OPTION,                                                                   \
     {                                                                                              \

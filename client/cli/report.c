@@ -3,6 +3,7 @@
 #include "client/cli/table.h"
 #include "client/cli/text.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -358,7 +359,15 @@ cli_quality_of(const kofn_account *account)
         .error_estimate = account->error_estimate,
         .condition = account->condition,
         .amplification = account->amplification,
+        .epsilon = (strcmp(account->field, "f32") == 0 ? FLT_EPSILON : DBL_EPSILON) / 2,
     };
+}
+
+bool
+cli_quality_is_poor(const cli_quality *quality)
+{
+    return !quality->nonfinite && quality->error_bound > 0 &&
+           quality->amplification * sqrt(quality->epsilon) > 1;
 }
 
 static void
@@ -852,9 +861,9 @@ cli_print_plan(const kofn_plan_answer *answer)
 }
 
 void
-cli_print_command(const char *command)
+cli_print_command(const char *which, const char *command)
 {
-    (void)cli_line(stdout, "The first row:");
+    (void)cli_line(stdout, "%s:", which);
     (void)cli_line(stdout, "    %s", command);
 }
 

@@ -54,9 +54,14 @@ typedef struct cli_quality {
     double error_bound;       // relative to |A| |B|; 0: exact
     double error_estimate;    // relative to |C|; 0: not known
     double condition, amplification;
+    double epsilon; // unit roundoff of its arithmetic
 } cli_quality;
 
 cli_quality cli_quality_of(const kofn_account *account);
+
+/* Decoding made the rounding of its answers grow so much that more than half of its digits are lost. A
+ * long sum of floats, whose bound is large of itself, is not. */
+bool cli_quality_is_poor(const cli_quality *quality);
 void cli_format_quality(const cli_quality *quality, char *ret_text, size_t size);
 
 /* The account on standard output, a name and a value a line. */
@@ -72,9 +77,9 @@ void cli_print_codes(const kofn_code_list *list);
 /* The verdict, the table, and a line on what was left out. */
 void cli_print_plan(const kofn_plan_answer *answer);
 
-/* What is to be typed for a plan's first row, behind its table or as `command` of its object, which is
- * handed back; may be NULL. */
-void cli_print_command(const char *command);
+/* What is to be typed for a row of a plan, behind its table with a line that says for `which`, or as
+ * `command` of its object, which is handed back; may be NULL. */
+void cli_print_command(const char *which, const char *command);
 json_t *cli_json_with_command(json_t *plan, const char *command);
 
 #endif

@@ -1,4 +1,4 @@
-/* kofn stream, kofn streams: a list of products, pushed as the list comes and written in its order.
+/* kofn stream: a list of products, pushed as the list comes and written in its order.
  *
  *     list --pairs--> jobs: read, not pushed | pushed, not taken --stream--> written, or told why not
  *
@@ -10,6 +10,7 @@
 #include "client/cli/pairs.h"
 #include "client/cli/product.h"
 #include "client/cli/progress.h"
+#include "client/cli/quiet.h"
 #include "client/cli/report.h"
 #include "client/cli/signals.h"
 #include "client/cli/text.h"
@@ -20,6 +21,8 @@
 #include "proto/limits.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,15 +38,11 @@ enum {
     WAIT_MS = 200,  // between looks at signals
     GLANCE_MS = 20, // for a product, while the list may go on: nothing tells of both
     REOPEN_MAX = 5, // streams in a row that brought nothing
-    LOOK_MS = 1000, // for the master to say how it is
     BATCH = 64,     // products that are written together
 };
 
 /* And no further one once they have so many elements. */
 #define BATCH_BYTES ((size_t)64 << 20)
-
-/* Who is quiet for so long says so, and looks for the reason as often. */
-#define QUIET_NS (2 * KOFN_NS_PER_S)
 
 /* For the account of a stream whose products are all here, and of one that is given up. */
 #define CLOSE_NS (30 * KOFN_NS_PER_S)
@@ -181,7 +180,9 @@ static const char doc[] =
     "and another program may write it as it goes on: each product's name is printed once it is "
     "written, in the order of the list. A bad line, or a product that cannot be made, is told and "
     "passed over; the exit code is 3 then. With --json the stream's account is printed at the end, "
-    "with a list of errors, and of the lines whose products hold NaN or Inf (nonfinite). "
+    "with a list of errors, the largest bound on a product's relative error (error_bound), and the "
+    "lines "
+    "whose products lost more than half of their digits (poor) or hold NaN or Inf (nonfinite). "
     "Ctrl-C cancels what is under way, and the account is of what was done. A stream whose master "
     "was started again goes on as another one: account and trace are of the last of them "
     "(streams says how many there were), but the number of products written is of all.";
@@ -193,13 +194,10 @@ is_given(const arguments *args, const char *name)
     return key && args->given[key - kofn_rounds_keys.at];
 }
 
-/* Zero leaves it to the master, so a zero that was asked for is said in another way. */
 static kofn_stream_options
 options_of(const arguments *args)
 {
     const kofn_rounds_config *rounds = &args->rounds;
-    const bool no_tolerance = is_given(args, "tolerance") && rounds->tolerance == 0;
-    const bool no_rescue = is_given(args, "rescue") && rounds->rescue == 0;
     return (kofn_stream_options){
         .scheme = is_given(args, "scheme") ? kofn_scheme_name((kofn_scheme)rounds->scheme) : NULL,
         .code = args->product.code,
@@ -210,8 +208,8 @@ options_of(const arguments *args)
         .failures = (uint64_t)rounds->failures,
         .window = (uint64_t)rounds->window,
         .burst = (uint64_t)rounds->burst,
-        .tolerance = no_tolerance ? -1 : rounds->tolerance,
-        .rescue = no_rescue ? -1 : rounds->rescue,
+        .tolerance = is_given(args, "tolerance") ? kofn_stream_number(rounds->tolerance) : 0,
+        .rescue = is_given(args, "rescue") ? kofn_stream_number(rounds->rescue) : 0,
         .limit = (uint64_t)args->limit,
         .grace_ms = (args->grace_ns + 999999) / 1000000,
     };
@@ -245,15 +243,16 @@ typedef struct session {
     finished finished[BATCH];
     size_t finished_count, finished_bytes;
     size_t done, failed;
-    size_t streams;    // that were opened
-    bool account_lost; // of the latest
-    size_t fruitless;  // streams in a row that were lost before they brought anything
-    json_t *errors;    // of {line, status, message}
-    json_t *nonfinite; // lines whose product holds NaN or Inf
-    int64_t start_ns, moved_ns;
-    int64_t looked_ns, idle_ns; // for why nothing comes; since when no worker is there, 0: some is
-    char why[320];              // nothing comes; "": it is not known
-    bool told_why;
+    size_t streams;     // that were opened
+    bool account_lost;  // of the latest
+    size_t fruitless;   // streams in a row that were lost before they brought anything
+    json_t *errors;     // of {line, status, message}
+    json_t *nonfinite;  // lines whose product holds NaN or Inf
+    json_t *poor;       // lines whose product has lost more than half of its digits
+    double error_bound; // the largest of those that were written; below 0: there is none
+    int64_t start_ns;
+    cli_quiet quiet;
+    bool told_why; // nothing comes
     cli_progress progress;
 } session;
 
@@ -321,18 +320,29 @@ tell_failure(session *s, size_t line, const kofn_error *why)
     (void)json_array_append_new(s->errors, object); // NULL where there is no memory
 }
 
-/* As kofn multiply says it, of a product that is written all the same. */
+/* As kofn multiply says it, of a product that is written all the same: no number is known of NaN and
+ * Inf, and rounds do not wait for answers that decode better. */
 static void
-tell_nonfinite(session *s, const job *j, const kofn_account *account)
+tell_quality(session *s, const job *j, const kofn_account *account)
 {
     char text[CLI_QUALITY_MAX];
     const cli_quality quality = cli_quality_of(account);
+    const bool is_poor = cli_quality_is_poor(&quality);
     if (!quality.nonfinite)
+        s->error_bound = fmax(s->error_bound, quality.error_bound);
+    if (!quality.nonfinite && !is_poor)
         return;
     cli_format_quality(&quality, text, sizeof text);
     cli_progress_end(&s->progress);
-    cli_say(&s->args->common, "%s:%zu: %s: %s", s->pairs.name, j->line, j->output, text);
-    (void)json_array_append_new(s->nonfinite, json_integer((json_int_t)j->line));
+    if (is_poor)
+        cli_say(&s->args->common,
+                "%s:%zu: %s: %s, since its decode has condition %.0e: take another code, or fewer "
+                "parts",
+                s->pairs.name, j->line, j->output, text, quality.condition);
+    else
+        cli_say(&s->args->common, "%s:%zu: %s: %s", s->pairs.name, j->line, j->output, text);
+    (void)json_array_append_new(is_poor ? s->poor : s->nonfinite,
+                                json_integer((json_int_t)j->line));
 }
 
 /* ---- from the list to the stream ------------------------------------------------------------- */
@@ -387,7 +397,7 @@ push(session *s, job *j, kofn_error *err)
     const kofn_matrix a = cli_product_get_matrix(&j->product, 0);
     const kofn_matrix b = cli_product_get_matrix(&j->product, 1);
     if (kofn_stream_count(s->stream) == 0) // nothing was waited for
-        s->moved_ns = kofn_clock_ns();
+        s->quiet.moved_ns = kofn_clock_ns();
     kofn_status status = kofn_stream_push(s->stream, &a, &b, j, &error);
     j->pushed = status == KOFN_OK;
     if (status == KOFN_OK)
@@ -407,7 +417,7 @@ tell_written(session *s, finished *of, const kofn_error *outcome)
 {
     if (outcome->status == KOFN_OK) {
         s->done++;
-        tell_nonfinite(s, of->job, kofn_result_get_account(of->result));
+        tell_quality(s, of->job, kofn_result_get_account(of->result));
         if (!s->args->common.json) {
             cli_progress_end(&s->progress);
             (void)cli_line(stdout, "%s", of->job->output);
@@ -468,7 +478,7 @@ take_product(session *s, int64_t timeout_ms, kofn_error *err)
         write_finished(s);
         return KOFN_OK;
     }
-    s->moved_ns = kofn_clock_ns();
+    s->quiet.moved_ns = kofn_clock_ns();
     s->fruitless = 0;
     finish_job(s, &product);
     return KOFN_OK;
@@ -527,55 +537,6 @@ reopen(session *s, const kofn_error *why, kofn_error *err)
     return KOFN_OK;
 }
 
-static bool
-is_quiet(const session *s)
-{
-    return s->stream && kofn_stream_count(s->stream) > 0 &&
-           kofn_clock_ns() - s->moved_ns > QUIET_NS;
-}
-
-/* A stream waits for workers without an end: it is for the client to have enough. */
-static kofn_status
-check_workers(session *s, const kofn_health *health, kofn_error *err)
-{
-    const int64_t now = kofn_clock_ns(), away_ns = s->args->common.away_ns;
-    if (health->workers > 0) {
-        s->idle_ns = 0;
-        return KOFN_OK;
-    }
-    s->idle_ns = s->idle_ns ? s->idle_ns : now;
-    const double seconds = (double)(now - s->idle_ns) / 1e9;
-    (void)snprintf(s->why, sizeof s->why, "the master has no workers for %.0f s", seconds);
-    return now - s->idle_ns < away_ns
-               ? KOFN_OK
-               : kofn_fail(err, KOFN_UNAVAILABLE,
-                           "the master has had no workers for %.1f s; allow more with --away",
-                           seconds);
-}
-
-/* Why does nothing come? How long a master may be away, the client sees to. */
-static kofn_status
-look_for_reason(session *s, kofn_error *err)
-{
-    kofn_health health;
-    kofn_error error;
-    if (!is_quiet(s)) {
-        s->why[0] = '\0';
-        s->idle_ns = 0;
-        return KOFN_OK;
-    }
-    if (kofn_clock_ns() - s->looked_ns < QUIET_NS)
-        return KOFN_OK;
-    s->why[0] = '\0';
-    kofn_status status = kofn_client_check(s->client, NULL, LOOK_MS, &health, &error);
-    s->looked_ns = kofn_clock_ns();
-    if (status == KOFN_OK)
-        return check_workers(s, &health, err);
-    if (status == KOFN_UNAVAILABLE)
-        (void)snprintf(s->why, sizeof s->why, "%s", error.text);
-    return KOFN_OK;
-}
-
 static void
 show(session *s)
 {
@@ -585,13 +546,14 @@ show(session *s)
     const int64_t now = kofn_clock_ns();
     const double seconds = (double)(now - s->start_ns) / 1e9;
     const size_t ready = kofn_stream_count_ready(s->stream), waiting = ready + s->finished_count;
-    const bool news = s->why[0] && !s->told_why;
-    s->told_why = s->why[0] != '\0';
+    const bool news = s->quiet.why[0] && !s->told_why;
+    s->told_why = s->quiet.why[0] != '\0';
     if (waiting > 0)
         (void)snprintf(unwritten, sizeof unwritten, ", %zu to be written", waiting);
-    if (is_quiet(s))
+    if (cli_quiet_is(&s->quiet, s->stream))
         (void)snprintf(quiet, sizeof quiet, ", none for %.0fs%s%s",
-                       (double)(now - s->moved_ns) / 1e9, s->why[0] ? ": " : "", s->why);
+                       (double)(now - s->quiet.moved_ns) / 1e9, s->quiet.why[0] ? ": " : "",
+                       s->quiet.why);
     (void)snprintf(line, sizeof line, "%s: %zu done, %zu failed%s, %zu under way, %.3g/s%s",
                    kofn_stream_get_account(s->stream)->stream, s->done, s->failed, unwritten,
                    kofn_stream_count(s->stream) - ready,
@@ -636,7 +598,7 @@ run_list(session *s, kofn_error *err)
         else if (status != KOFN_OK)
             return kofn_fail(err, status, "%s", error.text);
         if (status == KOFN_OK)
-            status = look_for_reason(s, err);
+            status = cli_quiet_look(&s->quiet, s->client, s->stream, err);
         if (status == KOFN_OK)
             show(s);
     }
@@ -651,9 +613,11 @@ static json_t *
 json_of(session *s, const kofn_stream_account *account)
 {
     json_t *object = s->account_lost ? json_object() : cli_json_of_stream(account);
-    json_t *list =
-        json_pack("{s:I, s:I, s:O, s:O}", "written", (json_int_t)s->done, "streams",
-                  (json_int_t)s->streams, "nonfinite", s->nonfinite, "errors", s->errors);
+    const bool has_bound = s->error_bound >= 0 && isfinite(s->error_bound);
+    json_t *list = json_pack("{s:I, s:I, s:o, s:O, s:O, s:O}", "written", (json_int_t)s->done,
+                             "streams", (json_int_t)s->streams, "error_bound",
+                             has_bound ? json_real(s->error_bound) : json_null(), "poor", s->poor,
+                             "nonfinite", s->nonfinite, "errors", s->errors);
     if (!list || json_object_update(object, list) != 0) {
         json_decref(object);
         object = NULL;
@@ -665,7 +629,8 @@ json_of(session *s, const kofn_stream_account *account)
 static void
 say_account(session *s, const kofn_stream_account *account, size_t given_up)
 {
-    char seconds[32], lost[48] = "";
+    char seconds[32], lost[48] = "", accuracy[CLI_QUALITY_MAX + 2] = "; ";
+    const cli_quality worst = {.error_bound = s->error_bound};
     cli_format_seconds((double)(kofn_clock_ns() - s->start_ns) / 1e9, seconds, sizeof seconds);
     if (!s->args->common.quiet && !s->account_lost && account->stream[0]) {
         cli_print_stream(stderr, account);
@@ -675,8 +640,10 @@ say_account(session *s, const kofn_stream_account *account, size_t given_up)
     }
     if (given_up > 0)
         (void)snprintf(lost, sizeof lost, ", %zu under way given up", given_up);
-    cli_say(&s->args->common, "%zu product%s in %s, %zu failed%s", s->done, cli_s(s->done), seconds,
-            s->failed, lost);
+    if (s->error_bound >= 0)
+        cli_format_quality(&worst, accuracy + 2, sizeof accuracy - 2);
+    cli_say(&s->args->common, "%zu product%s in %s, %zu failed%s%s", s->done, cli_s(s->done),
+            seconds, s->failed, lost, s->error_bound >= 0 ? accuracy : "");
 }
 
 static int
@@ -696,21 +663,10 @@ report(session *s, const kofn_stream_account *account)
 static void
 ask_account(session *s, kofn_stream_account *ret_account)
 {
-    kofn_stream_account *streams = NULL;
-    size_t count = 0;
-    const bool is_silent = s->why[0] && s->idle_ns == 0;
-    s->account_lost = true;
     s->args->common.ends = true;
     s->args->common.until_ns = kofn_clock_after(kofn_clock_ns(), ASK_NS);
-    if (!s->stream || is_silent ||
-        kofn_client_list_streams(s->client, &streams, &count, NULL) != KOFN_OK)
-        return;
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(streams[i].stream, s->opened.stream) == 0) {
-            *ret_account = streams[i];
-            s->account_lost = false;
-        }
-    free(streams);
+    s->account_lost = !s->stream || cli_quiet_is_silent(&s->quiet) ||
+                      !cli_stream_find(s->client, s->stream, ret_account);
 }
 
 /* What was done is told, whatever ended it. */
@@ -765,7 +721,8 @@ run(session *s)
     kofn_error error;
     kofn_stream_account account = {0};
     cli_progress_init(&s->progress, &s->args->common);
-    s->start_ns = s->moved_ns = kofn_clock_ns();
+    s->start_ns = s->quiet.moved_ns = kofn_clock_ns();
+    s->quiet.away_ns = s->args->common.away_ns;
     kofn_status status = run_list(s, &error);
     write_finished(s); // where it was broken off, too
     if (status == KOFN_OK)
@@ -836,6 +793,8 @@ cli_stream(int argc, char **argv)
     s->args = &args;
     s->errors = json_array();
     s->nonfinite = json_array();
+    s->poor = json_array();
+    s->error_bound = -1;
     STAILQ_INIT(&s->jobs);
     const int exit_code = open_and_run(s);
     kofn_client_close(&s->client); // and with it a stream that is open
@@ -846,72 +805,7 @@ cli_stream(int argc, char **argv)
     cli_pairs_close(&s->pairs);
     json_decref(s->errors);
     json_decref(s->nonfinite);
+    json_decref(s->poor);
     free(s);
     return exit_code;
-}
-
-/* ---- streams --------------------------------------------------------------------------------- */
-
-static error_t
-parse_streams(int key, char *arg, struct argp_state *state)
-{
-    cli_common *common = state->input;
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = common;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one argument too many", arg);
-        return 0;
-    case ARGP_KEY_END:
-        if (common->local)
-            argp_error(state, "--local has no master that outlives this command");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static const struct argp_child streams_children[] = {
-    {&cli_connect_argp, 0, "Connection and output:", 80}, {0}};
-
-static const struct argp streams_argp = {
-    .parser = parse_streams,
-    .doc = "List streams.\vJOBS is how many are under way now, WAITED how many rounds waited for "
-           "stragglers, VACANT how many places have no worker.",
-    .children = streams_children,
-};
-
-static json_t *
-json_of_streams(const kofn_stream_account *streams, size_t count)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; array && i < count; i++)
-        (void)json_array_append_new(array, cli_json_of_stream(&streams[i]));
-    return array;
-}
-
-int
-cli_streams(int argc, char **argv)
-{
-    cli_common common = {0};
-    kofn_client *client = NULL;
-    kofn_error error;
-    kofn_stream_account *streams = NULL;
-    size_t count = 0;
-    cli_parse(&streams_argp, argc, argv, &common);
-    if (cli_open(&common, &client, &error) != KOFN_OK)
-        return cli_fail(&common, &error, CLI_USAGE);
-
-    kofn_status status = kofn_client_list_streams(client, &streams, &count, &error);
-    kofn_client_close(&client);
-    if (status != KOFN_OK)
-        return cli_fail(&common, &error, cli_exit_of(status));
-    int exit_code = CLI_OK;
-    if (common.json)
-        exit_code = cli_print_json(json_of_streams(streams, count));
-    else
-        cli_print_streams(streams, count);
-    free(streams);
-    return cli_finish(exit_code);
 }

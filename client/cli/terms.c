@@ -59,8 +59,8 @@ parse_terms(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option terms_options[] = {
     {"policy", KEY_POLICY, "NAME", 0,
-     "How tasks are spread over workers; `kofn codes` lists them; rateless takes a family "
-     "with fresh rows where the code is left out",
+     "How tasks are spread over workers; `kofn codes` lists them; rateless and two_stage take a "
+     "family with fresh rows where the code is left out",
      30},
     {"timeout", KEY_TIMEOUT, "TIME", 0, "Give the job up after this time, like 30s or 5min", 30},
     {"key", KEY_KEY, "TEXT", 0, "Idempotency key: the same one means the same job", 30},

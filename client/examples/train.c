@@ -508,10 +508,11 @@ train(training *t)
         return;
     kofn_stream_account account;
     must(kofn_stream_close(&t->stream, &account, &error));
-    printf("%s: %llu rounds, %.2f mini-tasks of %llu in each, %llu rounds waited for stragglers\n",
+    printf("%s: %llu rounds, %.2f mini-tasks of %llu in each, %llu rounds waited for stragglers "
+           "(tolerance %g, rescue %g)\n",
            account.scheme, (unsigned long long)account.rounds,
            (double)account.load_sum / (double)account.rounds, (unsigned long long)account.need,
-           (unsigned long long)account.waited);
+           (unsigned long long)account.waited, account.tolerance, account.rescue);
 }
 
 /* ---- the command line -------------------------------------------------------------------------- */
@@ -589,7 +590,7 @@ parse_setting(kofn_stream_options *stream, char *text)
         if (known[i].count)
             *known[i].count = parse_count(text, value, INT_MAX);
         else
-            *known[i].number = parse_number(text, value);
+            *known[i].number = kofn_stream_number(parse_number(text, value));
         return;
     }
     must(kofn_code_choice_set(&stream->code, text, value, &error));

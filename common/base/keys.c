@@ -66,6 +66,16 @@ kofn_keys_find(kofn_keys keys, const char *name)
     return NULL;
 }
 
+bool
+kofn_names_have(const char *names, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *at = strchr(names, ' '); at && length > 0; at = strchr(at + 1, ' '))
+        if (strncmp(at + 1, name, length) == 0 && at[1 + length] == ' ')
+            return true;
+    return false;
+}
+
 static size_t
 least(size_t a, size_t b)
 {

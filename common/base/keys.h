@@ -61,6 +61,10 @@ void kofn_keys_set_defaults(kofn_keys keys, void *target);
 /* NULL when the table has no such key. */
 const kofn_key *kofn_keys_find(kofn_keys keys, const char *name);
 
+/* Some names of a table in one text, with a blank on either side of each: " slots delay window ". Is this
+ * one of them? */
+bool kofn_names_have(const char *names, const char *name);
+
 /* The known name closest to a misspelt one, for "did you mean"; NULL when none is close: at most
  * one edit (letter added, lost, changed, or two neighbours swapped) for each three letters begun.
  * `names` has `count` entries. Keys match as well by their last part alone ("memory" finds

@@ -318,6 +318,11 @@ fill_batch(const kofn_batch *from, const kofn_field *f, const size_t *same, size
     batch->count = number_pairs(&batch->weights, from->count, room, kept);
     if (batch->count == 0)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "batch: no pair has a weight");
+    batch->origin = malloc(batch->count * sizeof *batch->origin);
+    if (!batch->origin)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory for %zu pairs",
+                         batch->count);
+    memcpy(batch->origin, kept, batch->count * sizeof *kept);
     for (size_t side = 0; side < 2; side++)
         if (!copy_rows(&from->side[side], kept, batch->count, &batch->side[side]))
             return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory for %zu pairs",
@@ -423,6 +428,7 @@ kofn_batch_destroy(kofn_batch **batch_p)
     free(counted->batch.side[0].first);
     free(counted->batch.side[1].first);
     free(counted->batch.weights.first);
+    free(counted->batch.origin);
     free(counted);
 }
 
@@ -587,11 +593,10 @@ kofn_batch_get_shape(const kofn_batch *batch, const kofn_extents *operands, kofn
 
 /* ---- targets --------------------------------------------------------------------------------- */
 
-/* Block products that pairs are sums of, and those of row t of the weights. */
-static size_t
-count_products(const kofn_batch *b, size_t pair)
+size_t
+kofn_batch_count_products(const kofn_batch *batch, size_t pair)
 {
-    return count_terms(&b->side[0], pair) * count_terms(&b->side[1], pair);
+    return count_terms(&batch->side[0], pair) * count_terms(&batch->side[1], pair);
 }
 
 static size_t
@@ -599,7 +604,7 @@ count_row_products(const kofn_batch *b, size_t t)
 {
     size_t count = 0; // no overflow: 2^16 weights of 2^32 products at most
     for (size_t i = b->weights.first[t]; i < b->weights.first[t + 1]; i++)
-        count += count_products(b, b->weights.column[i]);
+        count += kofn_batch_count_products(b, b->weights.column[i]);
     return count;
 }
 

@@ -1,18 +1,21 @@
 /* Batches: many block products in one job, and weighted sums of them.
  *
- *     C_t := sum_i weights[t, i] X_i Y_i       X_i := sum_a left[i, a] A_a,  Y_i := sum_b right[i, b] B_b
+ *     C_t := sum_i weights[t, i] X_i Y_i
  *
- * A pair is X_i Y_i. Usually each side is one block: of operands that are k matrices stacked on each
- * other, or of the grid of a single matrix from which a sketch, or what is not zero, was taken. A side
- * with several blocks says that pairs depend on each other, as the third pair of the 3M method does:
+ *     X_i := sum_a left[i, a] A_a            Y_i := sum_b right[i, b] B_b
+ *
+ * A pair is X_i Y_i. Usually each side is one block: of operands that are k matrices stacked on
+ * each other, or of the grid of a single matrix from which a sketch, or what is not zero, was
+ * taken. A side with several blocks says that pairs depend on each other, as the third pair of the
+ * 3M method does:
  *
  *                           left    right        weights
  *     Re A, Re B   pair 0    1 0     1 0          1 -1  0     Re C
  *     Im A, Im B   pair 1    0 1     0 1         -1 -1  1     Im C
  *     their sums   pair 2    1 1     1 1
  *
- * Source     Rudow, Charalambides, Hero, Rashmi, "Compression-Informed Coded Computing": the k inputs
- *            X_i of section III, with the basis of each coordinate (eq. 3) as the blocks.
+ * Source     Rudow, Charalambides, Hero, Rashmi, "Compression-Informed Coded Computing": the k
+ *            inputs X_i of section III, with the basis of each coordinate (eq. 3) as the blocks.
  * Shapes     All blocks of A have one shape, all of B, and all X_i Y_i; C is cut by `out`.
  * Threads    Immutable once made: any thread. Counted, since jobs and codes share it.
  */
@@ -33,17 +36,21 @@ typedef struct kofn_batch {
     size_t count;      // pairs
     kofn_sums side[2]; // left [count, blocks of A], right [count, blocks of B]
     kofn_sums weights; // [blocks of C, count]
+    size_t *origin; // [count]: of the pairs that it was made from, the first one with these sides;
+                    // not read by kofn_batch_new
 } kofn_batch;
 
-/* Make one of these numbers, which are copied. Pairs that are the same are merged into one, those that
- * nobody has a weight for are left out. INVALID_ARGUMENT: sizes that do not fit each other, columns that
- * do not ascend or are out of range, a coefficient that is 0 or not finite or, over a finite field, no
- * number of it; a side without blocks; no pair. OUT_OF_RANGE: the limits above. RESOURCE_EXHAUSTED. */
+/* Make one of these numbers, which are copied. Pairs that are the same are merged into one, those
+ * that nobody has a weight for are left out. INVALID_ARGUMENT: sizes that do not fit each other,
+ * columns that do not ascend or are out of range, a coefficient that is 0 or not finite or, over a
+ * finite field, no number of it; a side without blocks; no pair. OUT_OF_RANGE: the limits above.
+ * RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_batch_new(const kofn_batch *from, const kofn_field *field,
                                            kofn_batch **ret_batch, kofn_error *err);
 
-/* count pairs of single blocks of stacked operands, pair i being block left[i] of `lefts` and right[i] of
- * `rights`: all products stacked, or with weights [count] their weighted sum. Errors as above. */
+/* count pairs of single blocks of stacked operands, pair i being block left[i] of `lefts` and
+ * right[i] of `rights`: all products stacked, or with weights [count] their weighted sum. Errors as
+ * above. */
 KOFN_MUST_CHECK kofn_status kofn_batch_new_stacked(size_t lefts, size_t rights, size_t count,
                                                    const size_t *left, const size_t *right,
                                                    const double *weights, const kofn_field *field,
@@ -52,23 +59,27 @@ KOFN_MUST_CHECK kofn_status kofn_batch_new_stacked(size_t lefts, size_t rights, 
 kofn_batch *kofn_batch_ref(kofn_batch *batch);
 void kofn_batch_destroy(kofn_batch **batch_p); // lets go of one ref; accepts NULL
 
-/* The block that side `side` of the pair is, or SIZE_MAX when it is a sum of several or a multiple. */
+/* The block that the pair's side `side` is; SIZE_MAX when it is a sum of several, or a multiple. */
 size_t kofn_batch_get_block(const kofn_batch *batch, size_t side, size_t pair);
+
+/* Products of single blocks that the pair is a sum of. */
+size_t kofn_batch_count_products(const kofn_batch *batch, size_t pair);
 
 /* How many blocks of that operand pairs are made of. */
 size_t kofn_batch_count_used(const kofn_batch *batch, size_t side);
 
-/* row [blocks of that operand] := sum_i by[i] times side `side` of pair i, by [pairs]. In the reals what
- * rounding alone leaves of a number is zero, so that it is not taken for a coefficient. room [blocks]. */
+/* row [blocks of that operand] := sum_i by[i] times side `side` of pair i, by [pairs]. In the reals
+ * what rounding alone leaves of a number is zero, so that it is not taken for a coefficient. room
+ * [blocks]. */
 void kofn_batch_mix(const kofn_batch *batch, const kofn_field *field, size_t side, const double *by,
                     double *row, double *room);
 
-/* The shape of C when the whole operands have these shapes after transposition; its inner is the most
- * products that an element of C is a sum of. Of operands that are cut as those of one product the last
- * blocks may be short, the rest of them counting as zeros, where nothing is lost by that: along the
- * rows when each block of C has pairs of its own row of A's grid only, and so on. INVALID_ARGUMENT:
- * sizes that do not divide elsewhere, or blocks of A and B that do not fit each other. OUT_OF_RANGE:
- * C is too large. RESOURCE_EXHAUSTED. */
+/* The shape of C when the whole operands have these shapes after transposition; its inner is the
+ * most products that an element of C is a sum of. Of operands that are cut as those of one product
+ * the last blocks may be short, the rest of them counting as zeros, where nothing is lost by that:
+ * along the rows when each block of C has pairs of its own row of A's grid only, and so on.
+ * INVALID_ARGUMENT: sizes that do not divide elsewhere, or blocks of A and B that do not fit each
+ * other. OUT_OF_RANGE: C is too large. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_batch_get_shape(const kofn_batch *batch,
                                                  const kofn_extents *operands,
                                                  kofn_shape *ret_shape, kofn_error *err);

@@ -1,5 +1,6 @@
 #include "common/code/code.h"
 #include "common/code/batch.h"
+#include "common/code/columns.h"
 
 #include <assert.h>
 #include <math.h>
@@ -37,30 +38,39 @@ kofn_partition_outputs(kofn_partition part)
     return kofn_size_multiply(part.x, part.y);
 }
 
-/* Of codes with so many targets, columns of G, and columns of all of E. */
-static size_t
-count_most_tasks(size_t targets, size_t columns, size_t blocks)
-{
-    const size_t most = KOFN_CODE_BYTES_MAX / sizeof(double);
-    const size_t written = kofn_size_multiply(targets, columns);
-    if (columns == 0 || columns > KOFN_COLUMNS_MAX || written >= most)
-        return 0;
-    const size_t fit = (most - written) / blocks;
-    return fit < KOFN_TASKS_MAX ? fit : KOFN_TASKS_MAX;
-}
-
 size_t
 kofn_code_most_tasks(kofn_partition part)
 {
     const size_t columns = kofn_size_multiply(kofn_partition_products(part), part.z);
-    return count_most_tasks(kofn_partition_outputs(part), columns, part.z * (part.x + part.y));
+    const size_t most = KOFN_CODE_BYTES_MAX / sizeof(double);
+    if (columns == 0 || columns > KOFN_COLUMNS_MAX || part.x * part.y * columns >= most)
+        return 0;
+    const size_t fit = (most - part.x * part.y * columns) / (part.z * (part.x + part.y));
+    return fit < KOFN_TASKS_MAX ? fit : KOFN_TASKS_MAX;
+}
+
+static bool
+fits(const kofn_batch *batch, const kofn_field *field, size_t tasks)
+{
+    const size_t left = batch->side[0].cols, right = batch->side[1].cols, all = left * right;
+    const size_t columns = kofn_columns_count(batch, field, tasks);
+    return all <= KOFN_COLUMNS_MAX &&
+           batch->weights.rows * columns + tasks * (left + right + (columns < all ? columns : 0)) <=
+               KOFN_CODE_BYTES_MAX / sizeof(double);
 }
 
 size_t
-kofn_code_most_batch_tasks(const kofn_batch *batch)
+kofn_code_most_batch_tasks(const kofn_batch *batch, const kofn_field *field)
 {
-    const size_t left = batch->side[0].cols, right = batch->side[1].cols;
-    return count_most_tasks(batch->weights.rows, left * right, left + right);
+    size_t has_room = 0, beyond = KOFN_TASKS_MAX + 1;
+    while (beyond - has_room > 1) {
+        const size_t tasks = has_room + (beyond - has_room) / 2;
+        if (fits(batch, field, tasks))
+            has_room = tasks;
+        else
+            beyond = tasks;
+    }
+    return has_room;
 }
 
 enum { CUT_TEXT_MAX = KOFN_CUTS_TEXT_MAX + 32 };
@@ -109,7 +119,9 @@ check_limits(const kofn_code *like, kofn_error *err)
                          "%s: %s mixes more than %d block products; take fewer parts", like->family,
                          name_cut(like, cut), KOFN_COLUMNS_MAX);
     /* No overflow: columns is at most 2^20, so each part and each product of two is, too. */
-    size_t coefs = targets * columns;
+    const kofn_columns *fewer = like->columns;
+    size_t coefs = targets * (fewer ? fewer->kept + fewer->mixed : columns) +
+                   (fewer ? like->tasks * fewer->mixed : 0);
     for (size_t o = 0; o < like->operands; o++)
         coefs += like->tasks * like->e[o].cols;
     if (coefs > KOFN_CODE_BYTES_MAX / sizeof(double))
@@ -173,8 +185,8 @@ carve(counted_code *counted)
     counted->powers = sizes;
 }
 
-/* A code with the sizes of `like`: partition, operands, e[].cols, grids; of a batch its targets,
- * which become the code's. */
+/* A code with the sizes of `like`: partition, operands, e[].cols, grids; of a batch its targets and
+ * columns, which become the code's. */
 static kofn_status
 alloc_like(const char *family, const kofn_field *field, kofn_code like, kofn_code **ret_code,
            kofn_error *err)
@@ -251,9 +263,13 @@ kofn_code_alloc_batch(const char *family, const kofn_field *field, const kofn_ba
     kofn_status status = kofn_batch_make_targets(batch, field, &like.targets, err);
     if (status)
         return status;
-    status = alloc_like(family, field, like, ret_code, err);
-    if (status)
+    status = kofn_columns_new(batch, field, tasks, &like.targets, &like.columns, err);
+    if (!status)
+        status = alloc_like(family, field, like, ret_code, err);
+    if (status) {
+        kofn_columns_destroy(&like.columns);
         free(like.targets.first);
+    }
     return status;
 }
 
@@ -310,6 +326,7 @@ find_plain(const double *row, size_t blocks)
 void
 kofn_code_seal(kofn_code *code)
 {
+    assert(!code->columns || code->columns->filled);
     for (size_t o = 0; o < code->operands; o++)
         for (size_t task = 0; task < code->tasks; task++)
             code->plain[o][task] = find_plain(kofn_code_get_row(code, o, task), code->e[o].cols);
@@ -331,6 +348,7 @@ kofn_code_destroy(kofn_code **code_p)
         return;
     kofn_field_destroy(&counted->code.field);
     kofn_group_table_destroy(&counted->code.table);
+    kofn_columns_destroy(&counted->code.columns);
     free(counted->code.targets.first);
     free(counted);
 }
@@ -374,6 +392,21 @@ size_t
 kofn_code_columns(const kofn_code *code)
 {
     return code->targets.cols;
+}
+
+size_t
+kofn_code_get_product(const kofn_code *code, size_t column)
+{
+    const kofn_columns *c = code->columns;
+    if (!c)
+        return column;
+    return column < c->kept ? c->product[column] : SIZE_MAX;
+}
+
+size_t
+kofn_code_find_column(const kofn_code *code, size_t product)
+{
+    return code->columns ? kofn_columns_find(code->columns, product) : product;
 }
 
 bool
@@ -426,13 +459,19 @@ kofn_code_fill_row_from(const kofn_code *code, size_t first, size_t task, double
 void
 kofn_code_fill_row(const kofn_code *code, size_t task, double *ret_row)
 {
-    kofn_code_fill_row_from(code, 0, task, ret_row);
+    if (!code->columns)
+        kofn_code_fill_row_from(code, 0, task, ret_row);
+    for (size_t c = 0; code->columns && c < kofn_code_columns(code); c++)
+        ret_row[c] = kofn_code_get_element(code, task, c);
 }
 
 double
 kofn_code_get_element(const kofn_code *code, size_t task, size_t column)
 {
     const kofn_field *f = code->field;
+    if (code->columns && column >= code->columns->kept)
+        return code->columns->mix[task * code->columns->mixed + column - code->columns->kept];
+    column = kofn_code_get_product(code, column);
     double product = 0;
     for (size_t o = code->operands; o-- > 0;) {
         const size_t blocks = code->e[o].cols, rest = o > 0 ? column / blocks : 0;
@@ -460,7 +499,7 @@ kofn_code_plain_column(const kofn_code *code, size_t task)
             return SIZE_MAX;
         column = column * code->e[o].cols + block;
     }
-    return column;
+    return kofn_code_find_column(code, column);
 }
 
 size_t

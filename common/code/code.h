@@ -40,7 +40,8 @@ enum {
     KOFN_CODE_BYTES_MAX = 1 << 28, // of E and of T written out, as the decoder's algebra takes it
 };
 
-typedef struct kofn_batch kofn_batch; // batch.h
+typedef struct kofn_batch kofn_batch;     // batch.h
+typedef struct kofn_columns kofn_columns; // columns.h
 
 /* One product's sizes: C [rows, cols] := op(A) [rows, inner] op(B) [inner, cols]. */
 typedef struct kofn_shape {
@@ -106,8 +107,9 @@ typedef struct kofn_code {
                                        // outer product the direction is kofn_coding's to choose
     kofn_grid out;                     // how the product is cut: its blocks are the targets
     kofn_sums targets;                 // [out.rows out.cols, columns of G]
-    size_t *plain[KOFN_OPERANDS_MAX];  // [n]: kofn_code_plain_block, once sealed
-    double *point;                     // [n] where the task evaluates; NULL: no polynomials
+    kofn_columns *columns; // of a batch of many blocks: G's columns in short; NULL: each by itself
+    size_t *plain[KOFN_OPERANDS_MAX]; // [n]: kofn_code_plain_block, once sealed
+    double *point;                    // [n] where the task evaluates; NULL: no polynomials
     size_t *power; // [targets] the power of t whose coefficient in A(t) B(t) is the target; NULL:
                    // not sums of powers
 } kofn_code;
@@ -175,13 +177,21 @@ bool kofn_code_is_blank(const kofn_code *code, size_t task);
 
 /* The most tasks that a code over this partition, or of this batch, can have; 0: none. */
 size_t kofn_code_most_tasks(kofn_partition part);
-size_t kofn_code_most_batch_tasks(const kofn_batch *batch);
+size_t kofn_code_most_batch_tasks(const kofn_batch *batch, const kofn_field *field);
 
-size_t kofn_code_columns(const kofn_code *code);                                     // of G
+/* Columns of G as fill_row, get_element, plain_column and the targets have them: products of blocks,
+ * or of a batch of many blocks some of these and mixtures of the others (columns.h). */
+size_t kofn_code_columns(const kofn_code *code);
+
+/* The product of single blocks that a column is: G's columns count them row by row. SIZE_MAX: a
+ * mixture. And the other way round; SIZE_MAX: it is part of mixtures only. */
+size_t kofn_code_get_product(const kofn_code *code, size_t column);
+size_t kofn_code_find_column(const kofn_code *code, size_t product);
+
 const double *kofn_code_get_row(const kofn_code *code, size_t operand, size_t task); // of E
 
 /* Row `task` of G into ret_row [columns]; and the Kronecker product of the rows of operands `first`
- * and later alone. */
+ * and later alone, in single blocks always. */
 void kofn_code_fill_row(const kofn_code *code, size_t task, double *ret_row);
 void kofn_code_fill_row_from(const kofn_code *code, size_t first, size_t task, double *ret_row);
 

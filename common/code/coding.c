@@ -99,6 +99,14 @@ kofn_coding_check_operand(const kofn_coding *coding, size_t operand, const kofn_
                          kofn_bands_are_complete(stored), err);
 }
 
+kofn_status
+kofn_coding_check_csr(const kofn_coding *coding, size_t operand, const kofn_csr *stored,
+                      kofn_error *err)
+{
+    return check_operand(coding, operand, stored->rows, stored->cols, stored->value.dtype, true,
+                         err);
+}
+
 static kofn_status
 check_block(const char *what, size_t task, const kofn_bands *block, size_t rows, size_t cols,
             kofn_dtype dtype, kofn_error *err)
@@ -209,8 +217,7 @@ kofn_coding_encode_csr(const kofn_coding *coding, size_t operand, const kofn_csr
     const kofn_grid grid = coding->grid[operand];
     const kofn_grid turned = {.rows = grid.cols, .cols = grid.rows};
     const size_t ins = grid.rows * grid.cols;
-    kofn_status status =
-        check_operand(coding, operand, stored->rows, stored->cols, stored->value.dtype, true, err);
+    kofn_status status = kofn_coding_check_csr(coding, operand, stored, err);
     if (!status)
         status = check_coded(coding, operand, count, tasks, blocks, err);
     if (status)

@@ -53,6 +53,8 @@ void kofn_coding_block_shape(const kofn_coding *coding, size_t operand, size_t *
  * INVALID_ARGUMENT. */
 KOFN_MUST_CHECK kofn_status kofn_coding_check_operand(const kofn_coding *coding, size_t operand,
                                                       const kofn_bands *stored, kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_coding_check_csr(const kofn_coding *coding, size_t operand,
+                                                  const kofn_csr *stored, kofn_error *err);
 
 /* The elements of blocks[t] := coded block of tasks[t], for t < count, in one pass over the
  * operand. Each is complete and of block shape (banded as the wire wants it). Plain tasks are

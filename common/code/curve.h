@@ -16,7 +16,8 @@
  * Points     In the reals tasks evaluate at the n Chebyshev nodes, and the betas are k of them, evenly
  *            spread; in a finite field 0, 1, 2, ... for both. Where a task's point is a beta, its row is
  *            the term's sides: plain, for single blocks. Otherwise the betas are the k Chebyshev nodes,
- *            or the last k numbers.
+ *            or the last k numbers. In the reals terms are given to betas so that those of a class lie
+ *            apart: p_l is then of one size at all of its own.
  * Threads    A value: any thread.
  */
 #ifndef KOFN_CODE_CURVE_H

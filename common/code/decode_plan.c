@@ -162,3 +162,20 @@ kofn_decode_plan_round(kofn_decode_plan *plan, const kofn_code *code, double noi
     plan->rounding = sqrt(squares) + inexact;
     return KOFN_OK;
 }
+
+kofn_status
+kofn_decode_plan_doubt(kofn_decode_plan *plan, const kofn_code *code, double doubt, kofn_error *err)
+{
+    double *size = new_sizes(plan, code, err), squares = 0;
+    if (!size)
+        return KOFN_RESOURCE_EXHAUSTED;
+    for (size_t t = 0; t < plan->targets; t++) {
+        size_t terms;
+        const double growth = growth_of(plan, t, size, &terms);
+        squares += growth * growth;
+    }
+    free(size);
+    if (doubt > 0 && squares > 0) // zeros are exact whatever the doubt, INFINITY even
+        plan->rounding += doubt * sqrt(squares);
+    return KOFN_OK;
+}

@@ -52,4 +52,9 @@ KOFN_MUST_CHECK kofn_status kofn_decode_plan_amplify(kofn_decode_plan *plan, con
 KOFN_MUST_CHECK kofn_status kofn_decode_plan_round(kofn_decode_plan *plan, const kofn_code *code,
                                                    double noise, double inexact, kofn_error *err);
 
+/* The answers may be wrong by `doubt` more than the noise that `rounding` counts, of |e_A,u| |e_B,u|: then
+ * that is more as well. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_decode_plan_doubt(kofn_decode_plan *plan, const kofn_code *code,
+                                                   double doubt, kofn_error *err);
+
 #endif

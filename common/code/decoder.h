@@ -108,8 +108,9 @@ KOFN_MUST_CHECK kofn_status kofn_decoder_suggest(const kofn_decoder *d, size_t *
                                                  size_t *ret_count, kofn_error *err);
 
 /* The coefficients for the answers so far. Answers that no target needs are left out. `noise`: of
- * an answer, kofn_coding_get_noise(). FAILED_PRECONDITION: not decodable yet. End with
- * kofn_decode_plan_fini. */
+ * an answer, kofn_coding_get_noise(). FAILED_PRECONDITION: not decodable yet. Where no add asked for the
+ * factorisation (max_amplification INFINITY, exact fields) it is made here: RESOURCE_EXHAUSTED: no
+ * memory; INTERNAL: answers that must suffice do not. End with kofn_decode_plan_fini. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_plan(const kofn_decoder *d, double noise,
                                               kofn_decode_plan *ret_plan, kofn_error *err);
 

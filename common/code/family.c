@@ -2,6 +2,7 @@
 #include "common/code/alloy_global.h"
 #include "common/code/alloy_local.h"
 #include "common/code/batch.h"
+#include "common/code/columns.h"
 #include "common/code/eps.h"
 #include "common/code/lagrange.h"
 #include "common/code/locality.h"
@@ -176,6 +177,8 @@ kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_
     code->reserve = args->reserve;
     code->seed = args->seed;
     status = family->fill(args, code, err);
+    if (!status)
+        status = kofn_columns_fill(code, err);
     if (status) {
         kofn_code_destroy(&code);
         return status;
@@ -188,8 +191,8 @@ kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_
 size_t
 kofn_family_reserve(const kofn_family *family, const kofn_family_args *args)
 {
-    const size_t most =
-        args->batch ? kofn_code_most_batch_tasks(args->batch) : kofn_code_most_tasks(args->part);
+    const size_t most = args->batch ? kofn_code_most_batch_tasks(args->batch, args->field)
+                                    : kofn_code_most_tasks(args->part);
     const size_t tasks = args->tasks;
     if (!family->rateless || most <= tasks)
         return 0;

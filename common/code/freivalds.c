@@ -1,5 +1,6 @@
-/* The tolerance, with P = (sum_a |E_A[i, a]| |A_a|) (sum_b |E_B[i, b]| |B_b|), which is at least what
- * |C~|, and all sums on the way to it, can be; g = 11, GROW = g^2; s, r what |S|, |R| are at most:
+/* The tolerance, with P = (sum_a |E_A[i, a]| |A_a|) (sum_b |E_B[i, b]| |B_b|), which is at least
+ * what |C~|, and all sums on the way to it, can be; g = 11, GROW = g^2; s, r what |S|, |R| are at
+ * most:
  *
  *     honest rounding of C~      g^2 noise P               S and R do not depend on it
  *     of S^T C~ R                kofn_projection_get_noise (1 + noise) P
@@ -60,31 +61,80 @@ kofn_freivalds_get_noise(const kofn_coding *c)
 
 /* ---- operands -------------------------------------------------------------------------------- */
 
+/* Block b of what is stored, seen as it is stored. Of a sparse one: in `room`. */
 static kofn_status
-add_operand(kofn_freivalds *f, size_t operand, const kofn_bands *stored, kofn_error *err)
+get_block(const kofn_coding *c, size_t operand, const kofn_freivalds_operand *stored, size_t b,
+          const kofn_bands *room, double *unit, kofn_block *ret_block, kofn_error *err)
 {
-    const kofn_coding *c = &f->coding;
     const kofn_grid grid = c->grid[operand], turned = {.rows = grid.cols, .cols = grid.rows};
     const bool transposed = c->transposed[operand];
+    const size_t i = b / grid.cols, j = b % grid.cols;
+    if (!stored->csr) {
+        *ret_block = transposed ? kofn_grid_get_block(turned, stored->dense, j, i)
+                                : kofn_grid_get_block(grid, stored->dense, i, j);
+        return KOFN_OK;
+    }
+    const size_t place = transposed ? j * turned.cols + i : b;
+    unit[place] = 1;
+    const kofn_status status = kofn_csr_combine(c->code->field, stored->csr,
+                                                transposed ? turned : grid, 1, room, unit, err);
+    unit[place] = 0;
+    *ret_block = (kofn_block){.of = room, .valid_rows = room->rows, .valid_cols = room->cols};
+    return status;
+}
+
+static kofn_status
+add_blocks(kofn_freivalds *f, size_t operand, const kofn_freivalds_operand *stored,
+           const kofn_bands *room, double *unit, kofn_error *err)
+{
+    const kofn_coding *c = &f->coding;
+    const size_t width = kofn_dtype_width(kofn_projection_get_field(f->projection)->dtype);
+    const size_t half = kofn_projection_get_count(f->projection) * c->part.inner * width;
+    /* A's rows are summed, B's columns: of what is stored the other way round the others. */
+    const kofn_projection_side side = operand == 0 ? KOFN_PROJECTION_LEFT : KOFN_PROJECTION_RIGHT;
+    const bool turned = c->transposed[operand] != (operand == 1);
+    kofn_status status = KOFN_OK;
+    for (size_t b = 0; b < c->code->e[operand].cols && status == KOFN_OK; b++) {
+        kofn_block block;
+        status = get_block(c, operand, stored, b, room, unit, &block, err);
+        if (status == KOFN_OK)
+            status = kofn_projection_halve(f->projection, side, turned, &block, c->part.inner,
+                                           f->half[operand] + b * half, err);
+        if (status == KOFN_OK && c->code->field->order == 0)
+            f->norm[operand][b] = kofn_projection_measure(c->code->field, &block);
+    }
+    return status;
+}
+
+static kofn_status
+add_operand(kofn_freivalds *f, size_t operand, const kofn_freivalds_operand *stored,
+            kofn_error *err)
+{
+    const kofn_coding *c = &f->coding;
     const size_t width = kofn_dtype_width(kofn_projection_get_field(f->projection)->dtype);
     const size_t blocks = c->code->e[operand].cols;
     const size_t half = kofn_projection_get_count(f->projection) * c->part.inner * width;
+    size_t rows, cols, bytes;
+    kofn_coding_block_shape(c, operand, &rows, &cols);
+    kofn_status status = kofn_mat_bytes(c->code->field->dtype, rows, cols, &bytes, err);
+    if (status != KOFN_OK)
+        return status;
+    void *data = stored->csr ? malloc(bytes + 1) : NULL;
+    double *unit = calloc(blocks, sizeof *unit);
     f->half[operand] = calloc(blocks, half + 1);
     f->norm[operand] = calloc(blocks, sizeof *f->norm[operand]);
-    kofn_status status = KOFN_OK;
-    if (!f->half[operand] || !f->norm[operand])
+    kofn_bands room = {0};
+    if ((stored->csr && !data) || !unit || !f->half[operand] || !f->norm[operand])
         status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to check answers");
-    for (size_t b = 0; b < blocks && status == KOFN_OK; b++) {
-        const size_t i = b / grid.cols, j = b % grid.cols;
-        const kofn_block block = transposed ? kofn_grid_get_block(turned, stored, j, i)
-                                            : kofn_grid_get_block(grid, stored, i, j);
-        /* A's rows are summed, B's columns: of what is stored the other way round the others. */
-        status = kofn_projection_halve(
-            f->projection, operand == 0 ? KOFN_PROJECTION_LEFT : KOFN_PROJECTION_RIGHT,
-            transposed != (operand == 1), &block, c->part.inner, f->half[operand] + b * half, err);
-        if (c->code->field->order == 0)
-            f->norm[operand][b] = kofn_projection_measure(c->code->field, &block);
+    if (status == KOFN_OK && stored->csr) {
+        const kofn_mat mat = kofn_mat_wrap(data, c->code->field->dtype, rows, cols);
+        status = kofn_bands_from_mat(&mat, &room, err);
     }
+    if (status == KOFN_OK)
+        status = add_blocks(f, operand, stored, &room, unit, err);
+    kofn_bands_fini(&room);
+    free(data);
+    free(unit);
     return status;
 }
 
@@ -99,10 +149,9 @@ kofn_freivalds_count_bytes(const kofn_coding *c)
 }
 
 kofn_status
-kofn_freivalds_new(const kofn_coding *coding, const kofn_bands *a, const kofn_bands *b,
+kofn_freivalds_new(const kofn_coding *coding, const kofn_freivalds_operand operands[2],
                    kofn_freivalds **ret_freivalds, kofn_error *err)
 {
-    const kofn_bands *stored[] = {a, b};
     if (coding->code->parts.count > 0)
         return kofn_fail(err, KOFN_FAILED_PRECONDITION,
                          "an outer product's answers are not checked one by one: verify by parity, "
@@ -116,9 +165,10 @@ kofn_freivalds_new(const kofn_coding *coding, const kofn_bands *a, const kofn_ba
     kofn_status status = kofn_projection_new(f->code->field, coding->part.rows, coding->part.cols,
                                              &f->projection, err);
     for (size_t o = 0; o < 2 && status == KOFN_OK; o++)
-        status = kofn_coding_check_operand(coding, o, stored[o], err);
+        status = operands[o].csr ? kofn_coding_check_csr(coding, o, operands[o].csr, err)
+                                 : kofn_coding_check_operand(coding, o, operands[o].dense, err);
     for (size_t o = 0; o < 2 && status == KOFN_OK; o++)
-        status = add_operand(f, o, stored[o], err);
+        status = add_operand(f, o, &operands[o], err);
     if (status != KOFN_OK)
         kofn_freivalds_destroy(&f);
     else

@@ -2,22 +2,23 @@
  *
  *     S^T C~ R = sum_a,b E_A[i, a] E_B[i, b] (S^T A_a) (B_b R)
  *
- * The halves S^T A_a and B_b R are made once, in one pass over the operands, for all tasks: so what a
- * coded answer must be is known without its coded operands.
+ * The halves S^T A_a and B_b R are made once, in one pass over the operands, for all tasks: so what
+ * a coded answer must be is known without its coded operands.
  *
  * Source     Freivalds 1977, on both sides (projection.h); that the check is bilinear in the code's
  *            rows, ours.
  * Shapes     A and B as kofn_coding has them: banded, stored transposed or not, padded by the grid.
- *            Batches are codes like others. Not outer products (FAILED_PRECONDITION): there S^T C~ R
- *            factorises only for S and R that are outer products themselves, whose guarantees are
+ *            Batches are codes like others. Not outer products (FAILED_PRECONDITION): there S^T C~
+ *            R factorises only for S and R that are outer products themselves, whose guarantees are
  *            others; parity (liars.h) takes them.
- * Accuracy   A wrong answer passes with a probability of at most 2^-40 in finite fields. In the reals
- *            that holds for what is wrong by more than
- *                kofn_freivalds_get_noise() |e_A| |e_B| |A|_F |B|_F      |e_A|, |e_B|: the task's rows
- *            and less may pass: it takes the place of kofn_coding_get_noise() in the bound of a plan.
- *            A right answer, computed with any order of sums, is refused with a probability below
- *            2^-60: the tolerance is the worst case of its rounding, GROW times (projection.h).
- *            m x k times k x n, what can pass, and what is refused at the least, of |A| |B|:
+ * Accuracy   A wrong answer passes with a probability of at most 2^-40 in finite fields. In the
+ *            reals that holds for what is wrong by more than
+ *                kofn_freivalds_get_noise() |e_A| |e_B| |A|_F |B|_F
+ *            with e_A, e_B the task's rows. Less may pass: what of it is not rounding is a plan's
+ *            doubt (decode_plan.h). A right answer, computed with any order of sums, is refused
+ *            with a probability below 2^-60: the tolerance is the worst case of its rounding, GROW
+ *            times (projection.h). m x k times k x n, what can pass, and what is refused at the
+ *            least, of |A| |B|:
  *
  *                m = k = n    f64: passes   tolerance    f32: passes   tolerance
  *                      100        5.2e-10     1.5e-11        0.026       7.5e-4
@@ -27,9 +28,10 @@
  * Infinities An answer is as good as its operands: where a block that a task takes holds NaN or
  *            infinities, or the product may overflow, any answer is what an honest worker may have
  *            computed, and the check says so (UNKNOWN).
- * Cost       Of memcpy of the answer (bench_verify, 2048 x 2048 operands in four): a check 1.5 in f64, 3.6
- *            in f32, 2.4 in GF(2^31 - 1), 11 in GF(2^8). What is made of the operands, of memcpy of those:
- *            2.4, 4.6, 2.8, 38.
+ * Cost       Of memcpy of the answer (bench_verify, 2048 x 2048 operands in four): a check 1.2 to
+ *            1.5 in f64, 4 in f32, 2.5 in GF(2^31 - 1), 11 in GF(2^8). What is made of the
+ *            operands, of memcpy of those: 2.3, 4.5, 2.6, 22. Of a sparse operand: as many passes
+ *            over it as it has blocks.
  * Threads    Const once made: any thread.
  */
 #ifndef KOFN_CODE_FREIVALDS_H
@@ -45,19 +47,26 @@ typedef enum kofn_finding {
     KOFN_FINDING_UNKNOWN, // nothing can be said: operands that are not finite, or overflow
 } kofn_finding;
 
-/* Secrets and halves for this job. `a` and `b` are not needed any more afterwards; coding's code is
- * ref'd. FAILED_PRECONDITION: an outer product. INVALID_ARGUMENT: shape or dtype of an operand.
+typedef struct kofn_freivalds_operand { // as it is stored
+    const kofn_bands *dense;
+    const kofn_csr *csr; // checked; NULL: it is dense. Blocks are made dense one after another
+} kofn_freivalds_operand;
+
+/* Secrets and halves for this job. The operands are not needed any more afterwards; coding's code
+ * is ref'd. FAILED_PRECONDITION: an outer product. INVALID_ARGUMENT: shape or dtype of an operand.
  * RESOURCE_EXHAUSTED: no memory. */
-KOFN_MUST_CHECK kofn_status kofn_freivalds_new(const kofn_coding *coding, const kofn_bands *a,
-                                               const kofn_bands *b, kofn_freivalds **ret_freivalds,
-                                               kofn_error *err);
+KOFN_MUST_CHECK kofn_status kofn_freivalds_new(const kofn_coding *coding,
+                                               const kofn_freivalds_operand operands[2],
+                                               kofn_freivalds **ret_freivalds, kofn_error *err);
+
 /* What it takes of memory, about. */
 size_t kofn_freivalds_count_bytes(const kofn_coding *coding);
 void kofn_freivalds_destroy(kofn_freivalds **freivalds_p); // accepts NULL
 
-/* `code`: that of the job, or one of the same cuts whose rows were made since. *ret_off (may be NULL): |X' - X|_F over the tolerance, more than 1 of what is wrong; in finite
- * fields how many of the l^2 sums are wrong. INVALID_ARGUMENT: shape or dtype of the answer.
- * RESOURCE_EXHAUSTED: no memory, so nothing is known. */
+/* `code`: that of the job, or one of the same cuts whose rows were made since. *ret_off (may be
+ * NULL): |X' - X|_F over the tolerance, more than 1 of what is wrong; in finite fields how many of
+ * the l^2 sums are wrong. INVALID_ARGUMENT: shape or dtype of the answer. RESOURCE_EXHAUSTED: no
+ * memory, so nothing is known. */
 KOFN_MUST_CHECK kofn_status kofn_freivalds_check(const kofn_freivalds *f, const kofn_code *code,
                                                  size_t task, const kofn_bands *answer,
                                                  kofn_finding *ret_finding, double *ret_off,

@@ -223,7 +223,16 @@ is_one_sum(const search *s, const size_t *pair, size_t count)
     return true;
 }
 
-/* The form that needs the fewest answers, curves first. */
+/* Where both need as few, as for a star: in the reals errors grow less in random mixtures than between
+ * points (of 8 pairs and 4 lost tasks by 350 at worst, against 15,000), and in a finite field a grid has
+ * no plain rows. A single answer is a copy on a curve. */
+static bool
+is_grid_better(const search *s, size_t grid, size_t curve)
+{
+    return grid < curve || (grid == curve && curve > 1 && s->field->order == 0);
+}
+
+/* The form that needs the fewest answers. */
 static kofn_status
 measure(search *s, const size_t *pair, size_t count, cost *ret_cost, kofn_error *err)
 {
@@ -238,7 +247,7 @@ measure(search *s, const size_t *pair, size_t count, cost *ret_cost, kofn_error 
     const cost grid = {KOFN_GROUP_GRID, set[0].rank * set[1].rank, 0};
     cost best = {KOFN_GROUP_CURVE, curve_answers(count, set), count};
     if (choice == KOFN_GROUPING_GRID ||
-        (choice == KOFN_GROUPING_AUTO && grid.answers < best.answers))
+        (choice == KOFN_GROUPING_AUTO && is_grid_better(s, grid.answers, best.answers)))
         best = grid;
     const bool repeats = set[0].classes < count || set[1].classes < count;
     if (choice != KOFN_GROUPING_GRID && repeats && is_one_sum(s, pair, count)) {

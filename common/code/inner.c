@@ -39,6 +39,12 @@ kofn_inner_set_defaults(kofn_code_spec *spec, const kofn_field *field, kofn_erro
     return kofn_code_spec_set(spec, "points", choice, err);
 }
 
+size_t
+kofn_inner_count_rows(const kofn_code_spec *spec, const kofn_field *field)
+{
+    return field->order > 0 && find_param(spec, "points") ? (size_t)field->order - 1 : SIZE_MAX;
+}
+
 static kofn_status
 check_spec(const kofn_code_spec *spec, bool plain, kofn_error *err)
 {

@@ -49,6 +49,10 @@
 KOFN_MUST_CHECK kofn_status kofn_inner_set_defaults(kofn_code_spec *spec, const kofn_field *field,
                                                     kofn_error *err);
 
+/* Coded rows that an inner code of this family can have: over a finite field as many as there are points
+ * other than 0, where it evaluates at points; else SIZE_MAX. */
+size_t kofn_inner_count_rows(const kofn_code_spec *spec, const kofn_field *field);
+
 /* Build the code of `spec`, whose family, partition (z = 1 where plain is wanted), seed and
  * parameters are complete and whose `tasks` is the number of coded rows, with the block products in
  * front if `plain`, and nothing else if that number is 0; else the family's code as it is. Of

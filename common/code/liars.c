@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ELEMENTS_MAX = 1 << 25 }; // of G_R and what is eliminated with it
-
-enum { ROOM = 2 * KOFN_LIARS_MAX + 1 };
+enum {
+    ELEMENTS_MAX = 1 << 22,        // of G_R and what is eliminated with it
+    ROOM = 2 * KOFN_LIARS_MAX + 1, // rows of room that sets take
+};
 
 static const double LARGEST = 1.1; // rounding included, of what an honest answer's sums can be
 static const double NULL_COLUMN = 1e-10; // of a column of H that depends on others, over 1
@@ -393,7 +394,8 @@ note_set(outcome *o, const size_t *set, size_t count)
     o->in_all = kept;
 }
 
-/* Sets of one size, of the listed answers. Those that contain the first that explains say nothing. */
+/* Sets of one size, of the listed answers. Those that contain the first that explains say
+ * nothing. */
 static void
 try_size(const search *s, size_t size, const size_t *list, size_t listed, outcome *o)
 {
@@ -430,8 +432,8 @@ try_sets(const search *s, outcome *o, kofn_error *err)
 
 /* ---- what may still be wrong ----------------------------------------------------------------- */
 
-/* The smallest singular value of the set's columns of H, those of `out` taken out of the others first:
- * at least this of any lie of these answers is seen, once `out` are left out. */
+/* The smallest singular value of the set's columns of H, those of `out` taken out of the others
+ * first: at least this of any lie of these answers is seen, once `out` are left out. */
 static double
 measure_set(const search *s, const size_t *set, size_t size, const size_t *out, size_t outs)
 {
@@ -504,8 +506,8 @@ are_finite(const kofn_liars_answers *a)
            (1 + a->norm[0]) * (1 + a->norm[1]) < DBL_MAX / spread;
 }
 
-/* No honest answer's sums are larger: what is, need not be searched for, nor have its rounding drown
- * what others did. */
+/* No honest answer's sums are larger: what is, need not be searched for, nor have its rounding
+ * drown what others did. */
 static bool
 is_possible(const kofn_liars_answers *a, size_t answer)
 {

@@ -4,23 +4,23 @@
  *     H [h, r]        parity: H G_R = 0, so H X = 0 where all are right
  *     H X = H_L E_L   the syndromes: what the liars L have added, and nobody else
  *
- * A set of at most b answers *explains* the syndromes when they lie in the span of its columns of H:
- * without it the others agree with each other. The answers left out are those of the smallest set that
- * does; named as liars are those in every such set, so that an honest worker never is.
+ * A set of at most b answers *explains* the syndromes when they lie in the span of its columns of
+ * H: without it the others agree with each other. The answers left out are those of the smallest
+ * set that does; named as liars are those in every such set, so that an honest worker never is.
  *
- * Source     Bounded distance decoding of linear codes; the span of the syndromes as the span of the
- *            liars' columns is Metzner and Kapturowski, IEEE Trans. Inf. Theory 36(4), 1990, for
- *            interleaved codes: which the l^2 sums of an answer are. That any code as data will do, with
- *            partial rank or without, and the bounds over the reals, are ours.
- * Threshold  Of a code any k answers of which suffice (kofn_code_is_certain), k + 2 b with at most b
- *            liars. Two sets that explain leave k answers out of both: these give one product, so the
- *            product is right even where it cannot be told who lied.
+ * Source     Bounded distance decoding of linear codes; the span of the syndromes as the span of
+ *            the liars' columns is Metzner and Kapturowski, IEEE Trans. Inf. Theory 36(4), 1990,
+ *            for interleaved codes: which the l^2 sums of an answer are. That any code as data will
+ *            do, with partial rank or without, and the bounds over the reals, are ours.
+ * Threshold  Of a code any k answers of which suffice (kofn_code_is_certain), k + 2 b with at most
+ *            b liars. Two sets that explain leave k answers out of both: these give one product, so
+ *            the product is right even where it cannot be told who lied.
  * Accuracy   Finite fields: exact, once no lie vanished in its projection (2^-40).
- *            Reals: answers agree when |H X|_F is within a bound on their rounding, rows scaled to length
- *            1; what that leaves room for is told as `slack`. H is made of singular vectors, of
- *            values near rounding. An answer that is not finite where it must be is a lie.
- * Cost       O(r^2 columns) for H, and for each set that is tried O(h b (b + rank)); of sets as large as
- *            the rank of the syndromes only columns in their span are tried. No more than
+ *            Reals: answers agree when |H X|_F is within a bound on their rounding, rows scaled to
+ *            length 1; what that leaves room for is told as `slack`. H is made of singular vectors,
+ *            of values near rounding. An answer that is not finite where it must be is a lie.
+ * Cost       O(r^2 columns) for H, and for each set that is tried O(h b (b + rank)); of sets as
+ *            large as the rank of the syndromes only columns in their span are tried. No more than
  *            KOFN_LIARS_SETS_MAX.
  * Threads    Any thread.
  */
@@ -50,13 +50,13 @@ typedef struct kofn_liars {
     size_t named;                       // so many of them do; of the others it cannot be told
     double
         slack; // reals: kept answers are wrong by at most slack |e_A| |e_B| |A|_F |B|_F, rounding
-               // included: takes the place of kofn_coding_get_noise. INFINITY: nothing is known, as
-               // where operands are not finite or the product may overflow. Else 0
+        // included: what is not is a plan's doubt (decode_plan.h). INFINITY: nothing is known, as
+        // where operands are not finite or the product may overflow. Else 0
 } kofn_liars;
 
 /* Can a code, asked for k + 2 b answers, have liars located? FAILED_PRECONDITION: not any k of its
- * answers suffice. OUT_OF_RANGE: too few tasks, with the equation; b above the limit; too many sets, or
- * too many columns of G. */
+ * answers suffice. OUT_OF_RANGE: too few tasks, with the equation; b above the limit; too many
+ * sets, or too many columns of G. */
 KOFN_MUST_CHECK kofn_status kofn_liars_check(const kofn_code *code, size_t most, kofn_error *err);
 
 /* DATA_LOSS: more than b of them are wrong. RESOURCE_EXHAUSTED: no memory. */

@@ -134,7 +134,8 @@ kofn_projection_get_field(const kofn_projection *p)
 double
 kofn_projection_count_roundings(size_t terms)
 {
-    return (double)(PIECE + terms / PIECE + 1);
+    const size_t pieces = terms / PIECE;
+    return (double)(PIECE + pieces + 1);
 }
 
 double
@@ -208,7 +209,7 @@ room_init(room *r, const kofn_projection *p, const secret *s, kofn_error *err)
 {
     const kofn_field *f = p->wide;
     const size_t row = STRETCH * kofn_dtype_width(f->dtype);
-    const size_t scratch = round_up(f->scratch_bytes(f, PIECE, p->count, PIECE));
+    const size_t scratch = round_up(f->scratch_bytes(f, PIECE, p->count, STRETCH));
     r->rows = malloc((PIECE + p->count) * row + scratch + s->piece * sizeof *r->src);
     if (!r->rows)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to project a matrix");
@@ -292,7 +293,8 @@ sum_rows(const kofn_projection *p, const secret *s, const kofn_block *block, siz
     }
 }
 
-/* ret [rows, l] += block secret, rows [first, first + rows) of the block, columns [at, at + len). */
+/* ret [rows, l] += block secret, rows [first, first + rows) of the block, columns [at, at +
+ * len). */
 static void
 sum_cols(const kofn_projection *p, const secret *s, const kofn_block *block, size_t first,
          size_t rows, size_t at, size_t len, const room *r, unsigned char *ret)
@@ -323,6 +325,7 @@ kofn_projection_halve(const kofn_projection *p, kofn_projection_side side, bool 
 {
     const secret *s = &p->side[side];
     const size_t rows = block->valid_rows, cols = block->valid_cols;
+    const size_t width = p->field->order == 0 ? PIECE : STRETCH; // nothing is rounded
     room r;
     const kofn_status status = room_init(&r, p, s, err);
     if (status != KOFN_OK)
@@ -330,9 +333,9 @@ kofn_projection_halve(const kofn_projection *p, kofn_projection_side side, bool 
     memset(ret_half, 0, p->count * shape * kofn_dtype_width(p->wide->dtype));
     if (turned)
         for (size_t first = 0; first < rows; first += PIECE)
-            for (size_t at = 0; at < cols; at += PIECE)
+            for (size_t at = 0; at < cols; at += width)
                 sum_cols(p, s, block, first, smaller(rows - first, PIECE), at,
-                         smaller(cols - at, PIECE), &r, ret_half);
+                         smaller(cols - at, width), &r, ret_half);
     else
         for (size_t at = 0; at < cols; at += STRETCH)
             sum_rows(p, s, block, shape, at, smaller(cols - at, STRETCH), &r, ret_half);

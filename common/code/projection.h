@@ -1,17 +1,18 @@
 /* Projections: an answer C [rows, cols] shrunk to X := S^T C R [l, l] by secret random S and R.
  *
- *     S^T [l, rows]   C [rows, cols]   R [cols, l]        one pass over C; what differs from what it
- *     |=========|     |::::::::::::|   |=|                should be differs in X as well, but with a
+ *     S^T [l, rows]   C [rows, cols]   R [cols, l]        one pass over C; what is not as it
+ *     |=========|     |::::::::::::|   |=|                should be makes another X, but with a
  *                     |::::::::::::|   |=|  -->  X        probability of 2^-40
  *                     |::::::::::::|   |=|
  *
- * So whoever looks at answers looks at l^2 numbers of each: Freivalds' check (freivalds.h) knows what
- * X must be from the operands, parity (liars.h) from the other answers.
+ * So whoever looks at answers looks at l^2 numbers of each: Freivalds' check (freivalds.h) knows
+ * what X must be from the operands, parity (liars.h) from the other answers.
  *
  * Source     Freivalds, "Probabilistic machines can use less running time", 1977, with matrices on
  *            both sides; the bounds below are ours.
- * Secrets    Fresh from the system's random bytes (128 bits of them), and never from a job's seed: who
- *            knows S or R can lie unseen. To be drawn after the answers were fixed, or be told nobody.
+ * Secrets    Fresh from the system's random bytes (128 bits of them), and never from a job's seed:
+ *            who knows S or R can lie unseen. To be drawn after the answers were fixed, or be told
+ *            nobody.
  * Accuracy   E := C' - C is what is wrong with an answer, whoever chose it without knowing S and R.
  *            Finite fields of q elements: X' = X for E != 0 with a probability of at most 2 / q^l,
  *            and l is the smallest with 2 / q^l <= 2^-40 (one too many where that is not needed):
@@ -19,9 +20,9 @@
  *            Reals: S and R are normal, l = 8, and all is computed in f64.
  *                |X' - X|_F < KOFN_PROJECTION_SHRINK |E|_F   with a probability below 2^-40
  *                |X' - X|_F > KOFN_PROJECTION_GROW |E|_F     with a probability below 2^-64
- *            For P(|E R|_F <= d |E|_F) <= (d sqrt(e / l))^l =: (d c)^l by Chernoff, worst where E has
- *            rank 1, and likewise for S^T on E R. Both together: P(|X' - X| <= t |E|) <= w (1 - ln w)
- *            with w = (t c^2)^l. The other end is Chernoff too, on each side for itself.
+ *            For P(|E R|_F <= d |E|_F) <= (d sqrt(e / l))^l =: (d c)^l by Chernoff, worst where E
+ *            has rank 1, and likewise for S^T on E R. Both together: P(|X' - X| <= t |E|) <= w (1 -
+ *            ln w) with w = (t c^2)^l. The other end is Chernoff too, on each side for itself.
  * Cost       2 l flops for each element of C, about what reading it takes.
  * Threads    Const once made: any thread.
  */
@@ -46,8 +47,8 @@ size_t kofn_projection_choose_count(const kofn_field *field); // likewise, of th
 /* The field that all is computed in: f64 for the reals, else the field. */
 const kofn_field *kofn_projection_get_field(const kofn_projection *p);
 
-/* ret_x [l, l] := S^T C R, as coefficients of that field. INVALID_ARGUMENT: c is not complete, or has
- * another shape or dtype. RESOURCE_EXHAUSTED: no memory. */
+/* ret_x [l, l] := S^T C R, as coefficients of that field. INVALID_ARGUMENT: c is not complete, or
+ * has another shape or dtype. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_projection_apply(const kofn_projection *p, const kofn_bands *c,
                                                   double *ret_x, kofn_error *err);
 
@@ -63,8 +64,8 @@ typedef enum kofn_projection_side {
 
 /* Half of it, for a block of an operand: S^T A [l, cols], A having as many rows as an answer; R^T A
  * [l, cols], as many rows as an answer has columns; and with `turned` their transposes A^T S, A^T R
- * [rows, l] of what is stored as A^T. `shape` is the other side's size: the block's columns, or turned
- * rows. Elements of kofn_projection_get_field. RESOURCE_EXHAUSTED: no memory. */
+ * [rows, l] of what is stored as A^T. `shape` is the other side's size: the block's columns, or
+ * turned rows. Elements of kofn_projection_get_field. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_projection_halve(const kofn_projection *p,
                                                   kofn_projection_side side, bool turned,
                                                   const kofn_block *block, size_t shape,
@@ -74,8 +75,8 @@ KOFN_MUST_CHECK kofn_status kofn_projection_halve(const kofn_projection *p,
 double kofn_projection_measure(const kofn_field *field, const kofn_block *block);
 
 /* c [rows, cols] := op(A) op(B), elements of f, without gaps; sums are taken in pieces of
- * KOFN_PROJECTION_PIECE, so that each has at most KOFN_PROJECTION_PIECE + inner / KOFN_PROJECTION_PIECE
- * + 1 roundings. RESOURCE_EXHAUSTED: no memory. */
+ * KOFN_PROJECTION_PIECE, so that each has at most KOFN_PROJECTION_PIECE + inner /
+ * KOFN_PROJECTION_PIECE + 1 roundings. RESOURCE_EXHAUSTED: no memory. */
 enum { KOFN_PROJECTION_PIECE = 64 };
 typedef struct kofn_small_product {
     size_t rows, cols, inner;

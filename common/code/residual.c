@@ -31,7 +31,9 @@ static bool
 grams_init(grams *g, const kofn_residual *in)
 {
     *g = (grams){.in = in, .a = in->code->e[0].cols};
-    g->b = kofn_code_columns(in->code) / g->a;
+    g->b = 1;
+    for (size_t o = 1; o < in->code->operands; o++)
+        g->b *= in->code->e[o].cols;
     g->r = calloc(g->a * g->b, sizeof *g->r);
     g->scaled = calloc(in->tasks * g->a + 1, sizeof *g->scaled);
     g->eb = calloc(in->tasks * g->b + 1, sizeof *g->eb);
@@ -48,9 +50,12 @@ grams_init(grams *g, const kofn_residual *in)
 }
 
 static bool
-counts(const kofn_residual *in, size_t column)
+counts(const kofn_residual *in, size_t product)
 {
-    return !in->giver || in->giver[column] == KOFN_NO_TASK;
+    if (!in->giver)
+        return true;
+    const size_t column = kofn_code_find_column(in->code, product);
+    return column == SIZE_MAX || in->giver[column] == KOFN_NO_TASK;
 }
 
 /* r := E_A^T diag(D_t) E_B - T_t where it counts. */
@@ -70,7 +75,7 @@ fill_r(grams *g, size_t t)
     const kofn_sums *targets = &in->code->targets;
     const size_t target = in->target[t];
     for (size_t i = targets->first[target]; i < targets->first[target + 1]; i++)
-        g->r[targets->column[i]] -= targets->coef[i];
+        g->r[kofn_code_get_product(in->code, targets->column[i])] -= targets->coef[i];
     for (size_t c = 0; in->giver && c < g->a * g->b; c++)
         if (!counts(in, c))
             g->r[c] = 0;
@@ -96,7 +101,8 @@ add_sparse(grams *g, size_t t)
     const size_t end = targets->first[g->in->target[t] + 1];
     for (size_t i = first; i < end; i++)
         for (size_t j = first; j < end; j++) {
-            const size_t ci = targets->column[i], cj = targets->column[j];
+            const size_t ci = kofn_code_get_product(g->in->code, targets->column[i]);
+            const size_t cj = kofn_code_get_product(g->in->code, targets->column[j]);
             if (!counts(g->in, ci) || !counts(g->in, cj))
                 continue;
             const double square = targets->coef[i] * targets->coef[j];

@@ -655,7 +655,9 @@ choose_family(kofn_code_spec *spec, const kofn_code_context *context, size_t wor
         name = "alloy_global"; // there are not points enough
     if (wants_fresh(context) && !kofn_family_find(name)->rateless)
         name = "alloy_global";
-    if (spec->batch) {
+    if (context->liars > 0) { // any so many answers of it suffice
+        name = spec->batch ? "lagrange" : order == 0 ? "rkrp" : "polynomial";
+    } else if (spec->batch) {
         name = name_batch_family(spec, context, workers);
     } else if (goes_whole(spec, context, workers)) {
         name = "uncoded";
@@ -701,6 +703,16 @@ record_params(kofn_code_spec *spec, const kofn_family *family, const params *p)
     spec->set_count = family->keys.count;
 }
 
+/* More tasks, of a family that has them. */
+static void
+add_tasks(choice *c, size_t extra)
+{
+    kofn_thresholds k;
+    c->args.tasks += extra;
+    if (kofn_family_check(c->family, &c->args, &k, NULL, NULL) != KOFN_OK)
+        c->args.tasks -= extra;
+}
+
 kofn_status
 kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, kofn_error *err)
 {
@@ -714,7 +726,9 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
                          context->operands.count);
 
     kofn_code_spec done = *spec;
-    choice c = {.context = context, .workers = at_least_one(context->workers)};
+    const size_t extra = 2 * context->liars;
+    choice c = {.context = context,
+                .workers = at_least_one(context->workers > extra ? context->workers - extra : 0)};
     if (kofn_code_spec_is_open(&done))
         choose_family(&done, context, c.workers);
     params p;
@@ -740,6 +754,8 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
         c.args.tasks = kofn_family_tasks_beyond(k.exact, c.workers);
         status = kofn_family_check(c.family, &c.args, &k, NULL, err);
     }
+    if (!status && !done.tasks)
+        add_tasks(&c, extra);
     char cut[KOFN_CUT_TEXT_MAX];
     if (!status && c.args.tasks > KOFN_TASKS_MAX)
         status =

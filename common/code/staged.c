@@ -1,6 +1,7 @@
 #include "common/code/staged.h"
 #include "common/code/batch.h"
 #include "common/code/binomial.h"
+#include "common/code/columns.h"
 #include "common/code/inner.h"
 
 #include <math.h>
@@ -66,6 +67,20 @@ alloc_staged(const char *family, const kofn_field *field, const kofn_batch *batc
     return KOFN_OK;
 }
 
+/* The rows of E are there: *ret_code becomes the code, or it is given up. */
+static kofn_status
+seal(kofn_code *code, kofn_code **ret_code, kofn_error *err)
+{
+    const kofn_status status = kofn_columns_fill(code, err);
+    if (status) {
+        kofn_code_destroy(&code);
+        return status;
+    }
+    kofn_code_seal(code);
+    *ret_code = code;
+    return KOFN_OK;
+}
+
 kofn_status
 kofn_staged_build(const kofn_code_spec *spec, const kofn_field *field, kofn_code **ret_code,
                   kofn_error *err)
@@ -83,11 +98,12 @@ kofn_staged_build(const kofn_code_spec *spec, const kofn_field *field, kofn_code
         return KOFN_OK;
     }
     const kofn_batch *batch = spec->batch;
-    const size_t most = kofn_code_most_batch_tasks(batch);
+    const size_t most = kofn_code_most_batch_tasks(batch, field);
     const size_t fits = most > batch->count ? most - batch->count : 0;
+    /* Some of a sum's pairs can take more rows than all of it does. Two for each always do. */
+    const size_t wanted = spec->tasks > 2 * batch->count ? spec->tasks : 2 * batch->count;
     kofn_code *code;
-    status = alloc_staged(own->family, field, batch, spec->tasks < fits ? spec->tasks : fits, &code,
-                          err);
+    status = alloc_staged(own->family, field, batch, wanted < fits ? wanted : fits, &code, err);
     kofn_code_destroy(&own);
     if (status)
         return status;
@@ -98,9 +114,7 @@ kofn_staged_build(const kofn_code_spec *spec, const kofn_field *field, kofn_code
                 code->e[o].at[pair * side->cols + side->column[i]] = side->coef[i];
     }
     code->seed = spec->seed;
-    kofn_code_seal(code);
-    *ret_code = code;
-    return KOFN_OK;
+    return seal(code, ret_code, err);
 }
 
 /* ---- the second ------------------------------------------------------------------------------ */
@@ -229,9 +243,7 @@ join(const kofn_code *from, const kofn_batch *batch, const kofn_code *part, kofn
         next += made;
     }
     code->seed = from->seed;
-    kofn_code_seal(code);
-    *ret_code = code;
-    return KOFN_OK;
+    return seal(code, ret_code, err);
 }
 
 kofn_status

@@ -27,7 +27,7 @@ size_t kofn_staged_count_spare(size_t needed, double rate);
 /* The code of a complete spec for a job in two stages. Of a product the spec's own, and of a family
  * without plain rows, where they mix with its own (inner.h), these behind the products. Of a batch its
  * own where no row has to be made later, and else its pairs, with room for as many rows as the spec has
- * tasks. Errors of kofn_code_spec_build. */
+ * tasks, and for two of each pair. Errors of kofn_code_spec_build. */
 KOFN_MUST_CHECK kofn_status kofn_staged_build(const kofn_code_spec *spec, const kofn_field *field,
                                               kofn_code **ret_code, kofn_error *err);
 

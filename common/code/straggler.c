@@ -12,7 +12,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -304,14 +303,6 @@ find_model(const char *name, int *ret_model, kofn_error *err)
                      choices);
 }
 
-static bool
-has_key(const kind *of, const char *name)
-{
-    char word[32];
-    (void)snprintf(word, sizeof word, " %s ", name);
-    return strstr(of->keys, word) != NULL;
-}
-
 static kofn_status
 set_key(kofn_straggler_spec *spec, const char *name, const char *value, kofn_error *err)
 {
@@ -322,7 +313,7 @@ set_key(kofn_straggler_spec *spec, const char *name, const char *value, kofn_err
     if (!key)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s: no such key%s%s%s", name,
                          near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-    if (!has_key(of, name))
+    if (!kofn_names_have(of->keys, name))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s: the model %s has no such key; it has:%s",
                          name, of->name, of->keys[1] ? of->keys : " none");
     return kofn_key_parse(key, value, spec, err);
@@ -382,7 +373,7 @@ check_bounds(const kofn_straggler_spec *spec, kofn_error *err)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "%d is no straggler model", spec->model);
     for (size_t i = 0; i < KEYS; i++) {
         const kofn_key *key = &table[i];
-        if (!has_key(&kinds[spec->model], key->name))
+        if (!kofn_names_have(kinds[spec->model].keys, key->name))
             continue;
         const kofn_status status = kofn_key_check(key, spec, err);
         if (status != KOFN_OK)

@@ -99,7 +99,7 @@ size_t kofn_run_count_queued(const kofn_run *run);
 size_t kofn_run_count_out(const kofn_run *run);
 
 /* The first task from `from` on that is idle or lost; false: there is none. Could its answer add
- * something? */
+ * something, or show that others are wrong? */
 bool kofn_run_find_unsent(const kofn_run *run, size_t from, size_t *ret_task);
 bool kofn_run_would_help(const kofn_run *run, size_t task);
 

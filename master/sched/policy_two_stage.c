@@ -96,6 +96,23 @@ spread(const kofn_run *run, size_t *room)
     return count;
 }
 
+/* Where answers are checked by others it takes more: `count` rows in `room`, and then the next ones. */
+static size_t
+add_parity(const kofn_run *run, size_t *room, size_t count)
+{
+    const kofn_code *code = kofn_run_get_code(run);
+    const size_t enough = kofn_run_get_enough(run);
+    if (enough <= code->threshold)
+        return count;
+    for (size_t task = 0, next = 0; task < kofn_code_first_tasks(code) && count < enough; task++) {
+        if (next < count && room[next] == task)
+            next++;
+        else
+            room[count++] = task;
+    }
+    return count;
+}
+
 /* Does it not matter which rows are answered, as long as there are as many as the first stage has? */
 static bool
 is_any_row_good(const kofn_code *code, size_t first, size_t enough)
@@ -115,6 +132,8 @@ start(kofn_run *run)
         s->first = find_plain(run, s->room);
     if (s->first == 0)
         s->first = spread(run, s->room);
+    else
+        s->first = add_parity(run, s->room, s->first);
     if (is_any_row_good(code, s->first, kofn_run_get_enough(run)))
         s->need = s->first;
     else if (code->staged && code->reserve > 0)
@@ -149,7 +168,7 @@ count_work(const kofn_run *run, work *ret)
     const size_t lacking = kept < s->need ? s->need - kept : 1;
     *ret = (work){0};
     if (is_stuck(run)) {
-        ret->needed = 1;
+        ret->needed = lacking;
     } else if (s->need == 0) {
         ret->needed = late + (s->reserve == MADE);
     } else if (late > 0) {

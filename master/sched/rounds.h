@@ -104,13 +104,26 @@ const char *kofn_scheme_name(kofn_scheme scheme);
 KOFN_MUST_CHECK kofn_status kofn_rounds_check(const kofn_rounds_config *config, kofn_error *err);
 
 /* Fill what is open (0) of the parts that a job is cut into: as many as the scheme gathers answers of
- * while one worker straggles all the time, but of a long window no more than the usual ones, unless
+ * while one worker straggles all the time, but of a long window no more than the usual ones, and of a
+ * coded job no more than KOFN_PARTS_MAX (with more slots than that, all further ones are spare), unless
  * `failures` says how many; as square as can be, z = 1. `slots` is known. */
 void kofn_rounds_choose_parts(const kofn_rounds_config *config, kofn_partition *part);
 
 /* Beyond so many parts coding costs more than finer ones bring: each coded row reads both operands
  * whole, the decoder solves for parts^3, and blocks of them all are sent. 64, or 4 of each slot. */
 size_t kofn_rounds_get_usual_parts(const kofn_rounds_config *config);
+
+/* Fill what is open of delay and parts for an inner code that has at most `rows` coded rows (SIZE_MAX:
+ * as many as it takes): as kofn_rounds_choose_parts, and where those are too many the delay is shorter,
+ * then the parts are fewer. `need`: answers that a job takes, where the inner dimension is cut; 0: x y.
+ * INVALID_ARGUMENT: there are not rows enough however little is left open. What does not settle is left
+ * to kofn_rounds_settle, which says why. */
+KOFN_MUST_CHECK kofn_status kofn_rounds_fit(kofn_rounds_config *config, size_t need, size_t rows,
+                                            kofn_partition *part, kofn_error *err);
+
+/* OUT_OF_RANGE: a coded job that takes more than KOFN_PARTS_MAX answers, with the nearest partition. */
+KOFN_MUST_CHECK kofn_status kofn_rounds_check_need(const kofn_rounds_config *config, size_t need,
+                                                   kofn_error *err);
 
 /* Fill what is left open, for jobs that take `need` answers: W = T + 1, N = P W - need, lambda = P,
  * B = 1, T = 0 of the baselines, else what W or N say, or 3, or as many as it takes. Errors: those of

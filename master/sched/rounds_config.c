@@ -1,9 +1,8 @@
 #include "common/base/size.h"
+#include "common/code/code.h"
 #include "master/sched/scheme.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <string.h>
 
 static const kofn_scheme_ops *const schemes[] = {
     [KOFN_SCHEME_DIP] = &kofn_scheme_dip,
@@ -79,21 +78,13 @@ kofn_scheme_settle_delay(kofn_rounds_config *config, int64_t fallback, kofn_erro
                      (long long)config->delay + 1);
 }
 
-static bool
-has_key(const kofn_scheme_ops *scheme, const char *name)
-{
-    char word[32];
-    (void)snprintf(word, sizeof word, " %s ", name);
-    return strstr(scheme->keys, word) != NULL;
-}
-
 static kofn_status
 check_keys(const kofn_rounds_config *config, const kofn_scheme_ops *scheme, kofn_error *err)
 {
     for (size_t i = 0; i < kofn_rounds_keys.count; i++) {
         const char *field = (const char *)config + keys[i].offset;
         if (keys[i].type == KOFN_KEY_INT && *(const int64_t *)(const void *)field != 0 &&
-            !has_key(scheme, keys[i].name))
+            !kofn_names_have(scheme->keys, keys[i].name))
             return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                              "%s: the scheme %s has no such key; it has:%s", keys[i].name,
                              scheme->name, scheme->keys);
@@ -184,4 +175,82 @@ kofn_rounds_choose_parts(const kofn_rounds_config *config, kofn_partition *part)
         part->x = need > part->y ? need / part->y : 1;
     if (part->y == 0)
         part->y = need > part->x ? need / part->x : 1;
+}
+
+/* ---- what a limited number of rows leaves ---------------------------------------------------------- */
+
+typedef struct fit {
+    kofn_rounds_config rounds; // open where it was
+    kofn_partition part;
+    int64_t delay;      // settled
+    size_t parts, rows; // x y; coded rows
+} fit;
+
+/* With this delay, and these parts at most. False: it does not settle. */
+static bool
+try_fit(const kofn_rounds_config *config, const kofn_partition *part, size_t need, int64_t delay,
+        size_t most, fit *ret_fit)
+{
+    fit f = {.rounds = *config, .part = *part};
+    f.rounds.delay = delay;
+    kofn_rounds_choose_parts(&f.rounds, &f.part);
+    if (kofn_size_multiply(f.part.x, f.part.y) > most)
+        f.part = kofn_partition_squarest(most);
+    f.parts = kofn_size_multiply(f.part.x, f.part.y);
+    kofn_rounds_config settled = f.rounds;
+    const size_t answers = need ? need : f.parts;
+    size_t plain, coded;
+    if (kofn_rounds_settle(&settled, answers, NULL) != KOFN_OK)
+        return false;
+    kofn_rounds_count_rows(&settled, answers, &plain, &coded);
+    f.delay = settled.delay;
+    /* Beside plain rows a family is built with as many as it takes, at least. */
+    f.rows = plain > 0 && coded > 0 && coded < answers ? answers : coded;
+    *ret_fit = f;
+    return true;
+}
+
+kofn_status
+kofn_rounds_fit(kofn_rounds_config *config, size_t need, size_t rows, kofn_partition *part,
+                kofn_error *err)
+{
+    const bool open = config->delay == 0 && config->window == 0 && config->failures == 0;
+    const bool uncut = need == 0 && part->x == 0 && part->y == 0;
+    fit f;
+    if (!try_fit(config, part, need, config->delay, SIZE_MAX, &f)) {
+        kofn_rounds_choose_parts(config, part);
+        return KOFN_OK;
+    }
+    for (int64_t delay = f.delay - 1; open && f.rows > rows && delay > 0; delay--)
+        (void)try_fit(config, part, need, delay, SIZE_MAX, &f);
+    const int64_t delay = f.rounds.delay;
+    for (size_t most = f.parts - 1; uncut && f.rows > rows && most > 0; most--)
+        (void)try_fit(config, part, need, delay, most, &f);
+    if (f.rows > rows)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%s with P = %d takes %zu coded rows of a job or more: take fewer slots, "
+                         "parts or rounds, or a larger field",
+                         kofn_scheme_name((kofn_scheme)config->scheme), (int)config->slots, f.rows);
+    config->delay = f.rounds.delay;
+    *part = f.part;
+    return KOFN_OK;
+}
+
+/* The decoder tracks a job's answers in the I/O thread, which has heartbeats to send, and solves for
+ * them on one that other jobs wait for. */
+kofn_status
+kofn_rounds_check_need(const kofn_rounds_config *config, size_t need, kofn_error *err)
+{
+    kofn_rounds_config open = *config;
+    kofn_partition nearest = {0};
+    if (need <= KOFN_PARTS_MAX || config->scheme == KOFN_SCHEME_UNCODED)
+        return KOFN_OK;
+    open.failures = 0;
+    kofn_rounds_choose_parts(&open, &nearest);
+    return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                     "%s: a job would need %zu answers%s, and %d are the most that are solved for "
+                     "(in need^3 steps): take partition %zu,1,%zu%s",
+                     kofn_scheme_name((kofn_scheme)open.scheme), need,
+                     config->failures > 0 ? " (need = P W - N)" : "", KOFN_PARTS_MAX, nearest.x,
+                     nearest.y, config->failures > 0 ? " and leave failures out" : "");
 }

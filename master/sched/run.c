@@ -395,7 +395,6 @@ kofn_run_recode(kofn_run *run, kofn_code *code, kofn_error *err)
     kofn_code *before = run->code;
     run->code = kofn_code_ref(code);
     run->rows = count_rows_made(code);
-    run->covered = false;
     kofn_code_destroy(&before);
     return KOFN_OK;
 }

@@ -1,5 +1,6 @@
 #include "master/sim/simulate.h"
 
+#include "common/code/inner.h"
 #include "master/sched/policy.h"
 
 #include <inttypes.h>
@@ -81,8 +82,15 @@ static kofn_status
 settle_rounds(kofn_sim_config *config, kofn_error *err)
 {
     kofn_partition *part = &config->code.part;
+    kofn_code_spec inner = config->code;
     config->rounds.slots = config->workers;
-    kofn_rounds_choose_parts(&config->rounds, part);
+    kofn_status status = kofn_inner_set_defaults(&inner, config->field, err);
+    if (status == KOFN_OK && config->rounds.scheme != KOFN_SCHEME_UNCODED && part->z <= 1)
+        status = kofn_rounds_fit(&config->rounds, 0, kofn_inner_count_rows(&inner, config->field),
+                                 part, err);
+    if (status != KOFN_OK)
+        return kofn_fail_within(err, "field %s, family %s", config->field->name, inner.family);
+    kofn_rounds_choose_parts(&config->rounds, part); // of uncoded
     if (part->z != 1)
         return kofn_fail(
             err, KOFN_INVALID_ARGUMENT,
@@ -90,7 +98,9 @@ settle_rounds(kofn_sim_config *config, kofn_error *err)
             part->z, part->y);
     size_t plain, coded;
     const size_t need = kofn_size_multiply(part->x, part->y);
-    const kofn_status status = kofn_rounds_settle(&config->rounds, need, err);
+    status = kofn_rounds_check_need(&config->rounds, need, err);
+    if (status == KOFN_OK)
+        status = kofn_rounds_settle(&config->rounds, need, err);
     if (status != KOFN_OK)
         return status;
     kofn_rounds_count_rows(&config->rounds, need, &plain, &coded);

@@ -617,6 +617,46 @@ cluster_run_program(cluster *c, outcome *ret_outcome, const char *program, ...)
     run_to_end(c, &s, ret_outcome);
 }
 
+/* The indented lines of a section, as a script. */
+static size_t
+read_section(const char *name, char *ret_script, size_t size)
+{
+    static char text[1 << 17];
+    char title[128];
+    size_t commands = 0;
+    FILE *file = fopen(KOFN_README, "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file);
+    (void)snprintf(title, sizeof title, "\n## %s\n", name);
+    char *section = strstr(text, title);
+    assert_non_null(section);
+    *strstr(section + 4, "\n## ") = '\0';
+    ret_script[0] = '\0';
+    for (char *line = strtok(section, "\n"); line; line = strtok(NULL, "\n"))
+        if (strncmp(line, "    ", 4) == 0) {
+            commands++;
+            (void)strncat(ret_script, line, size - strlen(ret_script) - 1);
+            (void)strncat(ret_script, "\n", size - strlen(ret_script) - 1);
+        }
+    return commands;
+}
+
+size_t
+cluster_run_readme(cluster *c, const char *section, outcome *ret_outcome)
+{
+    char script[4096], path[4096];
+    const size_t commands = read_section(section, script, sizeof script);
+    const int folder = (int)(strrchr(KOFN_CLI_PROGRAM, '/') - KOFN_CLI_PROGRAM);
+    (void)snprintf(path, sizeof path, "%.*s:%s", folder, KOFN_CLI_PROGRAM, getenv("PATH"));
+    assert_int_equal(setenv("PATH", path, 1), 0);
+    assert_int_equal(setenv("KOFN_MASTER", c->clients, 1), 0);
+    cluster_run_program(c, ret_outcome, "/bin/sh", "-ec", script, NULL);
+    if (ret_outcome->status != 0)
+        fail_msg("exit %d: %s", ret_outcome->status, ret_outcome->err);
+    return commands;
+}
+
 pid_t
 cluster_spawn(cluster *c, ...)
 {

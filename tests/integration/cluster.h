@@ -122,6 +122,10 @@ int cluster_await_run(cluster *c, pid_t pid);
 void cluster_run_program(cluster *c, outcome *ret_outcome, const char *program, ...)
     __attribute__((sentinel));
 
+/* Run the commands of a section of README.md as one script of the shell, in the cluster's folder with
+ * its master; how many there are. Fails the test if they fail. */
+size_t cluster_run_readme(cluster *c, const char *section, outcome *ret_outcome);
+
 /* ---- matrices ---------------------------------------------------------------------------------- */
 
 /* rows x cols numbers in [-1, 1), by seed; free() it. */

@@ -5,7 +5,7 @@ if(TARGET kofn-master AND TARGET kofn-worker AND TARGET kofn-cli)
         SOURCES integration/cluster.c integration/raw.c integration/keyring.c integration/curve.c
                 faults/faults.c faults/proxy.c faults/crowd.c faults/history.c
         LINKS kofn_client kofn_proto kofn::zmq kofn::sodium kofn::openblas kofn::cmocka m)
-    target_compile_definitions(kofn_cluster PUBLIC
+    target_compile_definitions(kofn_cluster PRIVATE KOFN_README="${CMAKE_SOURCE_DIR}/README.md" PUBLIC
         KOFN_MASTER_PROGRAM="$<TARGET_FILE:kofn-master>"
         KOFN_MASTER_FAILING_PROGRAM="$<TARGET_FILE:kofn-master-failing>"
         KOFN_WORKER_PROGRAM="$<TARGET_FILE:kofn-worker>"

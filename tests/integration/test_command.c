@@ -774,7 +774,21 @@ the_command_that_a_plan_names_runs_its_first_row(void **state)
         json_decref(plan);
     }
 
-    json_t *plan = parse(kofn("plan --shape 3000,3000,3000 --workers 2 --rate 50 --json"));
+    /* A master may have a rescue of its own, and one multiply does not do five products at once. */
+    const char *several = "plan --straggler fritchman:enter=0.04,leave=0.667 --workers 4 --delay 3 "
+                          "--work 2e4";
+    json_t *plan = parse(kofn("%s --json", several));
+    const json_t *rows = json_object_get(plan, "plans");
+    assert_non_null(strstr(text_of(json_array_get(rows, 0), "name"), "5 at once"));
+    assert_non_null(strstr(text_of(json_array_get(rows, 1), "name"), "5 at once"));
+    assert_string_equal(text_of(plan, "command_of"), text_of(json_array_get(rows, 2), "name"));
+    assert_non_null(strstr(find_command(plan, "kofn stream LIST --slots 4 "), " --rescue 0"));
+    json_decref(plan);
+    assert_non_null(strstr(
+        kofn("%s", several)->out,
+        "Row 3, the first that is one command; what is above takes 5 at once:\n    kofn stream "));
+
+    plan = parse(kofn("plan --shape 3000,3000,3000 --workers 2 --rate 50 --json"));
     const char *rest = find_command(plan, "kofn multiply A.npy B.npy -o C.npy ");
     const run_result *r = kofn("multiply %s %s --transpose-b --local=2 -o %s --json %s",
                                digits_path, digits_path, in_root("planned.npy"), rest);

@@ -2,11 +2,14 @@
  * element. */
 #include "tests/assert.h"
 #include "tests/integration/cluster.h"
+#include "tests/integration/raw.h"
 #include "tests/integration/reference.h"
 
 #include "common/base/rng.h"
+#include "common/linalg/npy.h"
 
 #include <math.h>
+#include <unistd.h>
 
 enum { PAIRS_MAX = 16 };
 
@@ -15,7 +18,7 @@ static kofn_error error;
 /* ---- pairs ------------------------------------------------------------------------------------- */
 
 typedef struct wish {
-    const char *field, *family, *policy;
+    const char *field, *family, *policy, *verify;
     size_t count, rows, inner, cols;
     bool transposed[2];
     size_t distinct[2]; // blocks of X and of Y: pair i has those that are i modulo these; 0: count
@@ -198,6 +201,8 @@ options_of(const wish *w)
 {
     kofn_product_options options = test_options(w->policy, w->family);
     options.field = w->field;
+    options.verify = w->verify;
+    options.liars = w->verify && strcmp(w->verify, "parity") == 0;
     options.code.tasks = w->tasks;
     return options;
 }
@@ -283,6 +288,632 @@ blocks_in_common_travel_once(void **state)
     }
 }
 
+/* ---- dependencies ------------------------------------------------------------------------------ */
+
+static const size_t first_two[] = {0, 1};
+static const double scales[] = {2, 3};
+
+static void
+dependent_pairs_are_right_though_they_never_travel(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 4);
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(4), 0);
+    static const char *const families[] = {"lagrange", "locality", "uncoded"};
+    for (size_t f = 0; f < FIELDS; f++)
+        for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+            wish w = {.field = fields[f],
+                      .family = families[i],
+                      .count = 4,
+                      .rows = 6,
+                      .inner = 5,
+                      .cols = 7,
+                      .depends = {.pair = 3, .count = 2, .of = first_two, .scale = scales}};
+            assert_int_equal(run(c, &w, &rng).pairs, 4);
+            w.weights = weights;
+            assert_int_equal(run(c, &w, &rng).pairs, 4);
+        }
+}
+
+/* ---- blocks, large and within others --------------------------------------------------------------- */
+
+/* Each X is a frame of its own, taken out of a matrix that is wider. */
+static void
+large_blocks_come_out_of_the_callers_memory_as_they_are(void **state)
+{
+    enum { COUNT = 3, ROWS = 150, INNER = 90, STRIDE = 100, COLS = 20 };
+    cluster *c = cluster_new_ready(state, "", 3);
+    double *a = test_matrix(COUNT * ROWS, STRIDE, 5), *b = test_matrix(INNER, COLS, 6);
+    kofn_matrix x[COUNT], y[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        x[i] = test_view(a + i * ROWS * STRIDE, ROWS, INNER);
+        x[i].stride = STRIDE;
+        y[i] = test_view(b, INNER, COLS);
+    }
+    const kofn_pairs pairs = {.count = COUNT, .x = x, .y = y};
+    const kofn_product_options options = test_options(NULL, "lagrange");
+    kofn_result *result = NULL;
+    assert_ok(kofn_client_batch(cluster_get_client(c), &pairs, &options, &result, &error));
+    assert_int_equal(kofn_result_get_rows(result), COUNT * ROWS);
+    double *product = calloc(ROWS * COLS, sizeof *product);
+    double *left = calloc(ROWS * INNER, sizeof *left);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_ok(kofn_result_copy_rows(result, i * ROWS, ROWS, product, 0, &error));
+        for (size_t row = 0; row < ROWS; row++)
+            memcpy(left + row * INNER, a + (i * ROWS + row) * STRIDE, INNER * sizeof *left);
+        const kofn_matrix view = test_view(product, ROWS, COLS);
+        assert_product(left, b, &view, INNER, kofn_result_get_account(result)->amplification);
+    }
+    assert_fails(kofn_result_copy_rows(result, 2 * ROWS + 1, ROWS, product, 0, &error),
+                 KOFN_OUT_OF_RANGE);
+    char there[CLUSTER_PATH_MAX], nowhere[CLUSTER_PATH_MAX];
+    cluster_get_path(c, "there.npy", there);
+    cluster_get_path(c, "nowhere.npy", nowhere);
+    kofn_result_file files[] = {
+        {.result = result, .first = COUNT * ROWS, .rows = 1, .path = nowhere},
+        {.result = result, .first = ROWS, .rows = ROWS, .path = there}};
+    kofn_results_write_npy(files, 2);
+    assert_int_equal(files[0].error.status, KOFN_OUT_OF_RANGE);
+    assert_int_equal(files[1].error.status, KOFN_OK);
+    assert_int_equal(access(nowhere, F_OK), -1);
+    assert_int_equal(access(there, F_OK), 0);
+    assert_fails(kofn_result_copy_rows(result, 0, 1, product, COLS - 1, &error),
+                 KOFN_INVALID_ARGUMENT);
+    kofn_result_destroy(&result);
+    free(a);
+    free(b);
+    free(product);
+    free(left);
+}
+
+/* As many as a job may have, of the smallest blocks, each block used by many. */
+static void
+thousands_of_pairs_are_one_job(void **state)
+{
+    enum { COUNT = 4096, BLOCKS = 64 };
+    cluster *c = cluster_new_ready(state, "", 3);
+    double *a = test_matrix(BLOCKS, 1, 7), *b = test_matrix(BLOCKS, 1, 8);
+    kofn_matrix *x = calloc(COUNT, sizeof *x), *y = calloc(COUNT, sizeof *y), product;
+    for (size_t i = 0; i < COUNT; i++) {
+        x[i] = test_view(a + i / BLOCKS, 1, 1);
+        y[i] = test_view(b + i % BLOCKS, 1, 1);
+    }
+    const kofn_pairs pairs = {.count = COUNT, .x = x, .y = y};
+    const kofn_product_options options = test_options(NULL, "uncoded");
+    kofn_result *result = NULL;
+    assert_ok(kofn_client_batch(cluster_get_client(c), &pairs, &options, &result, &error));
+    assert_ok(kofn_result_get_matrix(result, &product, &error));
+    for (size_t i = 0; i < COUNT; i++)
+        assert_true(((const double *)product.data)[i] == a[i / BLOCKS] * b[i % BLOCKS]);
+    assert_int_equal(kofn_result_get_account(result)->pairs, COUNT);
+    kofn_result_destroy(&result);
+    free(a);
+    free(b);
+    free(x);
+    free(y);
+}
+
+/* ---- workers that fail ----------------------------------------------------------------------------- */
+
+/* 3 pairs take 5 answers of 8 tasks: one for each worker, of which two never answer, and one is killed
+ * with its task. */
+static void
+products_are_right_though_workers_are_slow_and_killed(void **state)
+{
+    for (size_t sum = 0; sum < 2; sum++) {
+        cluster *c = cluster_new(state, "heartbeat: 100ms\nsilence: 1s\n");
+        kofn_rng rng;
+        kofn_rng_init(&rng, test_seed(9), 0);
+        cluster_start_master(c);
+        for (size_t i = 0; i < 8; i++)
+            cluster_start_worker(c, i, i < 3 ? "inject:\n  sleep: 1h\n" : "");
+        cluster_await_workers(c, 8);
+        const wish w = {.field = "f64",
+                        .family = "lagrange",
+                        .policy = "oneshot",
+                        .count = 3,
+                        .rows = 40,
+                        .inner = 30,
+                        .cols = 20,
+                        .weights = sum ? weights : NULL,
+                        .tasks = 8};
+        const kofn_product_options options = options_of(&w);
+        kofn_call *call = NULL;
+        kofn_result *result = NULL;
+        rig r;
+        rig_init(&r, &w, &rng);
+        assert_ok(
+            kofn_client_start_batch(cluster_get_client(c), &r.pairs, &options, &call, &error));
+        cluster_signal_worker(c, 0, SIGKILL);
+        (void)cluster_await_worker_end(c, 0);
+        assert_ok(kofn_call_finish(&call, &result, &error));
+        assert_batch(&r, result);
+        assert_int_equal(kofn_result_get_account(result)->threshold, 5);
+        kofn_result_destroy(&result);
+        rig_fini(&r);
+        if (sum == 0)
+            (void)cluster_teardown(state);
+    }
+}
+
+/* A worker is late with all that it gets, so that backups and second stages have something to do. */
+static void
+every_policy_and_defence_takes_batches(void **state)
+{
+    static const char *const policies[] = {"oneshot", "speculative", "two_stage"};
+    static const char *const defences[] = {"none", "freivalds", "parity"};
+    cluster *c = cluster_new(state, "");
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(13), 0);
+    cluster_start_master(c);
+    for (size_t i = 0; i < 5; i++)
+        cluster_start_worker(c, i, i < 1 ? "inject:\n  sleep: 300ms\n" : "");
+    cluster_await_workers(c, 5);
+    for (size_t p = 0; p < sizeof policies / sizeof policies[0]; p++)
+        for (size_t d = 0; d < sizeof defences / sizeof defences[0]; d++)
+            for (size_t f = 0; f < FIELDS; f++) {
+                if (p == 2 && d == 2) // the first stage has no answers to spare
+                    continue;
+                const wish w = {.field = fields[f],
+                                .family = "lagrange",
+                                .policy = policies[p],
+                                .verify = defences[d],
+                                .count = 3,
+                                .rows = 8,
+                                .inner = 6,
+                                .cols = 5,
+                                .weights = (p + d + f) % 2 ? weights : NULL,
+                                .tasks = 9};
+                (void)run(c, &w, &rng);
+            }
+}
+
+static void
+a_submitted_batch_outlives_its_master(void **state)
+{
+    cluster *c = cluster_new_ready(state, CLUSTER_STORE, 0);
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(10), 0);
+    enum { JOBS = 4 };
+    const wish wishes[JOBS] = {
+        {.field = "f64", .family = "lagrange", .count = 3, .rows = 9, .inner = 8, .cols = 7},
+        {.field = "gf256", .count = 4, .rows = 9, .inner = 8, .cols = 7, .distinct = {2, 2}},
+        {.field = "gfp:65537",
+         .count = 4,
+         .rows = 9,
+         .inner = 8,
+         .cols = 7,
+         .weights = weights,
+         .depends = {.pair = 3, .count = 2, .of = first_two, .scale = scales}},
+        {.field = "f32", // a file of the spool
+         .family = "lagrange",
+         .count = 3,
+         .rows = 200,
+         .inner = 150,
+         .cols = 7,
+         .transposed = {true, true}},
+    };
+    char jobs[JOBS][KOFN_CLIENT_JOB_MAX];
+    rig rigs[JOBS];
+    for (size_t i = 0; i < JOBS; i++) {
+        const kofn_product_options options = options_of(&wishes[i]);
+        rig_init(&rigs[i], &wishes[i], &rng);
+        assert_ok(kofn_client_submit_batch(cluster_get_client(c), &rigs[i].pairs, &options, jobs[i],
+                                           &error));
+    }
+    cluster_kill_master(c);
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, "");
+    cluster_start_worker(c, 1, "");
+    for (size_t i = 0; i < JOBS; i++) {
+        const kofn_wait_options patience = {.timeout_ms = PATIENCE_S * 1000};
+        kofn_result *result = NULL;
+        assert_ok(kofn_client_wait(cluster_get_client(c), jobs[i], &patience, &result, &error));
+        assert_batch(&rigs[i], result);
+        assert_true(kofn_result_get_account(result)->durable);
+        kofn_result_destroy(&result);
+        rig_fini(&rigs[i]);
+    }
+}
+
+/* ---- messages that nobody should send -------------------------------------------------------------- */
+
+static const double four[] = {1, 2, 3, 4}, spoiled[] = {1, 2, 3, NAN};
+
+/* Three products of numbers, with what a case has in their place. */
+static kofn_msg_product
+order_of(const kofn_msg_batch *batch)
+{
+    return (kofn_msg_product){.a = {.dtype = "f64", .rows = 4, .cols = 1},
+                              .b = {.dtype = "f64", .rows = 4, .cols = 1},
+                              .form = "batch",
+                              .batch = *batch};
+}
+
+static void
+call_with(raw_peer *peer, uint64_t number, const kofn_msg_product *order, const double *a)
+{
+    kofn_msg_call call = {.call = number, .timeout_ms = PATIENCE_S * 1000};
+    raw_call(peer, &call, KOFN_METHOD_MULTIPLY, order, true);
+    raw_send_block(peer, a, 4, 1, 0, true);
+    raw_send_block(peer, four, 4, 1, 0, false);
+}
+
+/* The reason is in *ret_text. */
+static void
+expect_refusal(raw_peer *peer, uint64_t call, kofn_status status, char ret_text[KOFN_TEXT_MAX])
+{
+    kofn_msg_reply reply;
+    raw_message message;
+    raw_expect(peer, "reply", &reply, &message);
+    assert_int_equal(reply.call, call);
+    if (reply.status != (uint64_t)status)
+        fail_msg("case %d: status %d, not %d: %s", (int)call, (int)reply.status, (int)status,
+                 reply.message);
+    memcpy(ret_text, reply.message, KOFN_TEXT_MAX);
+    raw_message_fini(&message);
+}
+
+typedef struct wire_entry {
+    uint32_t row, column;
+    double coef;
+} wire_entry;
+
+#define ENTRIES(...)                                                                               \
+    {                                                                                              \
+        .at = (unsigned char *)(wire_entry[]){__VA_ARGS__},                                        \
+        .length = sizeof((wire_entry[]){__VA_ARGS__})                                              \
+    }
+
+static void
+assert_still_multiplies(raw_peer *peer, uint64_t number)
+{
+    const kofn_msg_batch plain = {.pairs = 4, .a_rows = 4, .b_rows = 4};
+    const kofn_msg_product order = order_of(&plain);
+    kofn_msg_outcome reply;
+    raw_message message;
+    call_with(peer, number, &order, four);
+    raw_expect_reply(peer, number, KOFN_OK, KOFN_METHOD_MULTIPLY, &reply, &message);
+    assert_int_equal(reply.c.rows, 4);
+    kofn_message_clear(&kofn_outcome_message, &reply);
+    raw_message_fini(&message);
+}
+
+static void
+hostile_batches_are_refused_and_harm_nobody(void **state)
+{
+    static const unsigned char bytes[24] = {0};
+    const struct {
+        kofn_msg_batch batch;
+        kofn_status status;
+        const char *hint;
+    } cases[] = {
+        {{.pairs = 0}, KOFN_INVALID_ARGUMENT, "pairs"},
+        {{.pairs = 4, .a_rows = 4}, KOFN_INVALID_ARGUMENT, "batch"},
+        {{.pairs = 4, .a_rows = 3, .b_rows = 4}, KOFN_INVALID_ARGUMENT, "batch"},
+        {{.pairs = 4, .a_rows = 4096, .a_cols = 4096, .b_rows = 4}, KOFN_OUT_OF_RANGE, "4096"},
+        {{.pairs = 4, .a_rows = 4, .b_rows = 4, .c_rows = 4096, .c_cols = 4096},
+         KOFN_OUT_OF_RANGE,
+         "4096"},
+        {{.pairs = 4, .a_rows = 4, .b_rows = 4, .c_rows = 5}, KOFN_INVALID_ARGUMENT, "names 4"},
+        {{.pairs = 1,
+          .a_rows = 4,
+          .b_rows = 4,
+          .left = {.at = (unsigned char *)bytes, .length = 24}},
+         KOFN_INVALID_ARGUMENT,
+         "24 bytes"},
+        {{.pairs = 1, .a_rows = 4, .b_rows = 4, .left = ENTRIES({7, 0, 1})},
+         KOFN_INVALID_ARGUMENT,
+         "row 7"},
+        {{.pairs = 1, .a_rows = 4, .b_rows = 4, .left = ENTRIES({0, 4, 1})},
+         KOFN_INVALID_ARGUMENT,
+         "names 4"},
+        {{.pairs = 1, .a_rows = 4, .b_rows = 4, .left = ENTRIES({0, UINT32_MAX, 1})},
+         KOFN_INVALID_ARGUMENT,
+         "names 4294967295"},
+        {{.pairs = 1, .a_rows = 4, .b_rows = 4, .left = ENTRIES({0, 1, 1}, {0, 1, 1})},
+         KOFN_INVALID_ARGUMENT,
+         "ascending"},
+        {{.pairs = 1, .a_rows = 4, .b_rows = 4, .left = ENTRIES({0, 1, NAN})},
+         KOFN_INVALID_ARGUMENT,
+         "nan"},
+        {{.pairs = 1, .a_rows = 4, .b_rows = 4, .left = ENTRIES({0, 1, 0})},
+         KOFN_INVALID_ARGUMENT,
+         "coefficient 0"},
+        {{.pairs = 2,
+          .a_rows = 4,
+          .b_rows = 4,
+          .left = ENTRIES({1, 1, 1}),
+          .right = ENTRIES({0, 0, 1}, {1, 1, 1})},
+         KOFN_INVALID_ARGUMENT,
+         "has no blocks"},
+        {{.pairs = 4, .a_rows = 4, .b_rows = 4, .weights = ENTRIES({0, 4, 1})},
+         KOFN_INVALID_ARGUMENT,
+         "names 4"},
+    };
+    cluster *c = cluster_new_ready(state, "", 2);
+    raw_peer peer;
+    char text[KOFN_TEXT_MAX];
+    raw_open(&peer, ZMQ_DEALER, true, cluster_get_clients_endpoint(c));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const kofn_msg_product order = order_of(&cases[i].batch);
+        call_with(&peer, 2 * i + 1, &order, four);
+        expect_refusal(&peer, 2 * i + 1, cases[i].status, text);
+        if (!strstr(text, cases[i].hint))
+            fail_msg("case %zu: '%s' does not say '%s'", i, text, cases[i].hint);
+        assert_still_multiplies(&peer, 2 * i + 2);
+    }
+    raw_close(&peer);
+}
+
+static void
+what_contradicts_a_batch_is_refused(void **state)
+{
+    const kofn_msg_batch plain = {.pairs = 4, .a_rows = 4, .b_rows = 4};
+    cluster *c = cluster_new_ready(state, "", 2);
+    raw_peer peer;
+    char text[KOFN_TEXT_MAX];
+    raw_open(&peer, ZMQ_DEALER, true, cluster_get_clients_endpoint(c));
+
+    kofn_msg_product order = order_of(&plain);
+    order.form[0] = '\0';
+    call_with(&peer, 1, &order, four);
+    expect_refusal(&peer, 1, KOFN_INVALID_ARGUMENT, text);
+    assert_non_null(strstr(text, "form batch"));
+
+    order = order_of(&plain);
+    order.code.x = 2;
+    call_with(&peer, 2, &order, four);
+    expect_refusal(&peer, 2, KOFN_INVALID_ARGUMENT, text);
+    assert_non_null(strstr(text, "partition"));
+
+    order = order_of(&plain);
+    memcpy(order.code.family, "polynomial", sizeof "polynomial");
+    call_with(&peer, 3, &order, four);
+    expect_refusal(&peer, 3, KOFN_INVALID_ARGUMENT, text);
+    assert_non_null(strstr(text, "batch"));
+
+    order = order_of(&plain);
+    memcpy(order.a.dtype, "i64", sizeof "i64"); // 8 bytes each as well
+    memcpy(order.b.dtype, "i64", sizeof "i64");
+    call_with(&peer, 4, &order, four);
+    expect_refusal(&peer, 4, KOFN_UNIMPLEMENTED, text);
+    assert_non_null(strstr(text, "batches"));
+    assert_still_multiplies(&peer, 5);
+    raw_close(&peer);
+}
+
+/* libkofn sees it by itself; another client does not. */
+static void
+the_master_names_the_pair_that_holds_nan(void **state)
+{
+    const kofn_msg_batch plain = {.pairs = 4, .a_rows = 4, .b_rows = 4};
+    const kofn_msg_batch reversed = {.pairs = 2,
+                                     .a_rows = 4,
+                                     .b_rows = 4,
+                                     .left = ENTRIES({0, 1, 1}, {1, 3, 1}),
+                                     .right = ENTRIES({0, 0, 1}, {1, 1, 1})};
+    const kofn_msg_batch repeated = {.pairs = 3,
+                                     .a_rows = 4,
+                                     .b_rows = 4,
+                                     .left = ENTRIES({0, 1, 1}, {1, 1, 1}, {2, 3, 1}),
+                                     .right = ENTRIES({0, 0, 1}, {1, 0, 1}, {2, 1, 1})};
+    const kofn_msg_batch without = {.pairs = 1,
+                                    .a_rows = 4,
+                                    .b_rows = 4,
+                                    .left = ENTRIES({0, 1, 1}),
+                                    .right = ENTRIES({0, 0, 1})};
+    cluster *c = cluster_new_ready(state, "", 2);
+    raw_peer peer;
+    raw_message message;
+    char text[KOFN_TEXT_MAX];
+    raw_open(&peer, ZMQ_DEALER, true, cluster_get_clients_endpoint(c));
+    kofn_msg_product order = order_of(&plain);
+    call_with(&peer, 1, &order, spoiled);
+    expect_refusal(&peer, 1, KOFN_INVALID_ARGUMENT, text);
+    assert_non_null(strstr(text, "pair 3 of the batch"));
+    order = order_of(&reversed);
+    call_with(&peer, 2, &order, spoiled);
+    expect_refusal(&peer, 2, KOFN_INVALID_ARGUMENT, text);
+    assert_non_null(strstr(text, "pair 1 of the batch"));
+    order = order_of(&repeated);
+    call_with(&peer, 4, &order, spoiled);
+    expect_refusal(&peer, 4, KOFN_INVALID_ARGUMENT, text);
+    assert_non_null(strstr(text, "pair 2 of the batch"));
+    order = order_of(&without);
+    call_with(&peer, 3, &order, spoiled);
+    raw_expect_reply(&peer, 3, KOFN_OK, KOFN_METHOD_MULTIPLY, NULL, &message);
+    raw_message_fini(&message);
+    raw_close(&peer);
+}
+
+/* ---- the command ----------------------------------------------------------------------------------- */
+
+static void
+write_block(cluster *c, const char *name, const kofn_matrix *m)
+{
+    char path[CLUSTER_PATH_MAX];
+    const kofn_mat mat = kofn_mat_wrap((void *)(uintptr_t)m->data, m->dtype, m->rows, m->cols);
+    kofn_bands bands;
+    cluster_get_path(c, name, path);
+    assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
+    assert_ok(kofn_npy_write(path, &bands, &error));
+    kofn_bands_fini(&bands);
+}
+
+/* "a0.npy", ... and "b0.npy", ..., counted from `first`. */
+static void
+write_blocks(cluster *c, const rig *r, const char *left, const char *right, size_t first)
+{
+    char name[64];
+    for (size_t i = 0; i < r->w->count; i++) {
+        (void)snprintf(name, sizeof name, "%s%zu.npy", left, first + i);
+        write_block(c, name, &r->side[0][i]);
+        (void)snprintf(name, sizeof name, "%s%zu.npy", right, first + i);
+        write_block(c, name, &r->side[1][i]);
+    }
+}
+
+/* A list with a line for each pair, which ends in this text of its number. */
+static void
+write_list(cluster *c, const char *name, size_t count, const char *format)
+{
+    char path[CLUSTER_PATH_MAX];
+    cluster_get_path(c, name, path);
+    FILE *list = fopen(path, "w");
+    assert_non_null(list);
+    (void)fprintf(list, "# pairs\n");
+    for (size_t i = 0; i < count; i++) {
+        char last[64];
+        (void)snprintf(last, sizeof last, "%s%zu", format, i + 1);
+        (void)fprintf(list, "a%zu.npy b%zu.npy %s\n", i, i, *format ? last : "");
+    }
+    assert_int_equal(fclose(list), 0);
+}
+
+/* Rows from `first` on of what the batch comes to; of numbers below 1 in the reals. */
+static void
+assert_file(cluster *c, const rig *r, const char *name, size_t first, size_t rows)
+{
+    const double bound =
+        reference_order(r->w->field) == 0 ? 1e-9 : 0; // any digit but the last ones
+    char path[CLUSTER_PATH_MAX];
+    kofn_npy npy;
+    cluster_get_path(c, name, path);
+    assert_ok(kofn_npy_read(path, &npy, &error));
+    assert_int_equal(npy.mat.rows, rows);
+    assert_int_equal(npy.mat.cols, r->w->cols);
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < r->w->cols; j++)
+            assert_at_most(fabs(reference_load(npy.mat.data, npy.mat.dtype, i * r->w->cols + j) -
+                                expect(r, first + i, j)),
+                           bound);
+    kofn_mat_fini(&npy.mat);
+}
+
+static void
+the_command_line_makes_them(void **state)
+{
+    static const double ranks[] = {1, 2, 3, 4};
+    cluster *c = cluster_new_ready(state, "", 3);
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(11), 0);
+    wish w = {
+        .field = "gfp:65537", .count = 4, .rows = 5, .inner = 4, .cols = 3, .distinct = {2, 0}};
+    rig r;
+    rig_init(&r, &w, &rng);
+    char name[64];
+    write_blocks(c, &r, "a", "b", 0);
+    write_list(c, "named.txt", 4, "c.npy.");
+    write_list(c, "bare.txt", 4, "");
+    write_list(c, "ranks.txt", 4, "+");
+    outcome *o = calloc(1, sizeof *o);
+
+    cluster_run(c, o, "batch", "named.txt", "--field", "gfp:65537", "--code", "lagrange", "--tasks",
+                "9", NULL);
+    assert_string_equal(o->out, "c.npy.1\nc.npy.2\nc.npy.3\nc.npy.4\n");
+    assert_non_null(strstr(o->err, "20 x 3 of 4 pairs"));
+    assert_non_null(strstr(o->err, "lagrange n=9"));
+    for (size_t i = 0; i < w.count; i++) {
+        (void)snprintf(name, sizeof name, "c.npy.%zu", i + 1);
+        assert_file(c, &r, name, i * w.rows, w.rows);
+    }
+    cluster_run(c, o, "batch", "bare.txt", "--field", "gfp:65537", "-d", "made", NULL);
+    assert_string_equal(o->out, "made/2.npy\nmade/3.npy\nmade/4.npy\nmade/5.npy\n");
+    assert_file(c, &r, "made/5.npy", 3 * w.rows, w.rows);
+    cluster_run(c, o, "batch", "bare.txt", "--field", "gfp:65537", "-o", "all.npy", "--json", NULL);
+    assert_int_equal(o->status, 0);
+    assert_non_null(strstr(o->out, "\"form\": \"batch\""));
+    assert_non_null(strstr(o->out, "\"pairs\": 4"));
+    assert_file(c, &r, "all.npy", 0, 4 * w.rows);
+
+    cluster_run(c, o, "batch", "bare.txt", "--field", "gfp:65537", "--submit", NULL);
+    assert_int_equal(o->status, 0);
+    o->out[strcspn(o->out, "\n")] = '\0';
+    (void)snprintf(name, sizeof name, "%.60s", o->out);
+    cluster_run(c, o, "wait", name, "-o", "later.npy", NULL);
+    assert_int_equal(o->status, 0);
+    assert_file(c, &r, "later.npy", 0, 4 * w.rows);
+
+    w.weights = ranks;
+    cluster_run(c, o, "batch", "ranks.txt", "--field", "gfp:65537", "--sum", "-o", "sum.npy", NULL);
+    if (o->status != 0)
+        fail_msg("%s", o->err);
+    assert_file(c, &r, "sum.npy", 0, w.rows);
+    cluster_run(c, o, "jobs", NULL);
+    assert_non_null(strstr(o->out, "20 x 3 of 4 pairs"));
+    cluster_run(c, o, "codes", NULL);
+    assert_non_null(strstr(o->out, "batches alone"));
+    free(o);
+    rig_fini(&r);
+}
+
+static void
+the_commands_of_the_readme_run(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 5);
+    static const double eighths[] = {.125, .125, .125, .125, .125, .125, .125, .125};
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(12), 0);
+    wish w = {.field = "f64", .count = 8, .rows = 5, .inner = 4, .cols = 3};
+    rig r;
+    outcome *o = calloc(1, sizeof *o);
+    rig_init(&r, &w, &rng);
+    write_blocks(c, &r, "A", "B", 1);
+    assert_int_equal(cluster_run_readme(c, "Batches of products", o), 4);
+    assert_non_null(strstr(o->err, "lagrange n=17"));
+    assert_file(c, &r, "products/8.npy", 7 * w.rows, w.rows);
+    assert_file(c, &r, "all.npy", 0, 8 * w.rows);
+    w.weights = eighths;
+    assert_file(c, &r, "mean.npy", 0, w.rows);
+    free(o);
+    rig_fini(&r);
+}
+
+static void
+lists_that_cannot_be_multiplied_say_why(void **state)
+{
+    static const struct {
+        const char *line, *option, *hint;
+    } cases[] = {
+        {"a.npy b.npy", "--code=lagrange", "list.txt:1: no word says where"},
+        {"a.npy b.npy x.npy\na.npy", NULL, "list.txt:2: 1 word"},
+        {"a.npy none.npy x.npy", NULL, "list.txt:1: cannot open 'none.npy'"},
+        {"a.npy @12 x.npy", NULL, "list.txt:1: @12: a batch is made of files"},
+        {"# nothing", NULL, "list.txt has no pairs"},
+        {"a.npy b.npy x.npy\nb.npy a.npy y.npy", NULL, "list.txt: X of pair 1 is 2 x 3"},
+        {"a.npy b.npy x.npy\nnan.npy b.npy y.npy", NULL, "list.txt: X of pair 1 holds NaN"},
+        {"a.npy a.npy x.npy", NULL, "list.txt: X and Y of each pair"},
+        {"a.npy b.npy x.npy", "--code=polynomial", "polynomial"},
+        {"a.npy b.npy none/x.npy", NULL, "none/x.npy"},
+        {"a.npy b.npy 1x", "--sum", "say where the sum goes"},
+    };
+    static const double numbers[] = {1, 2, 3, 4, 5, 6}, odd[] = {1, NAN, 3, 4, 5, 6};
+    cluster *c = cluster_new_ready(state, "", 1);
+    const kofn_matrix a = test_view(numbers, 3, 2), b = test_view(numbers, 2, 3);
+    const kofn_matrix nan_matrix = test_view(odd, 3, 2);
+    write_block(c, "a.npy", &a);
+    write_block(c, "b.npy", &b);
+    write_block(c, "nan.npy", &nan_matrix);
+    outcome *o = calloc(1, sizeof *o);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[CLUSTER_PATH_MAX];
+        cluster_get_path(c, "list.txt", path);
+        FILE *list = fopen(path, "w");
+        assert_non_null(list);
+        (void)fprintf(list, "%s\n", cases[i].line);
+        assert_int_equal(fclose(list), 0);
+        cluster_run(c, o, "batch", "list.txt", cases[i].option ? cases[i].option : "--quiet", NULL);
+        if (!strstr(o->err, cases[i].hint))
+            fail_msg("case %zu: '%s' does not say '%s'", i, o->err, cases[i].hint);
+        assert_in_range(o->status, 2, 3);
+    }
+    cluster_run(c, o, "batch", "list.txt", "--sum", "-o", "sum.npy", NULL);
+    assert_int_equal(o->status, 2);
+    assert_non_null(strstr(o->err, "list.txt:1: '1x' is no number"));
+    free(o);
+}
+
 #define T(name) cmocka_unit_test_teardown(name, cluster_teardown)
 
 int
@@ -292,6 +923,18 @@ main(void)
         T(all_products_and_their_sums_are_right_over_every_field),
         T(blocks_may_be_stored_the_other_way_round),
         T(blocks_in_common_travel_once),
+        T(dependent_pairs_are_right_though_they_never_travel),
+        T(large_blocks_come_out_of_the_callers_memory_as_they_are),
+        T(thousands_of_pairs_are_one_job),
+        T(products_are_right_though_workers_are_slow_and_killed),
+        T(every_policy_and_defence_takes_batches),
+        T(a_submitted_batch_outlives_its_master),
+        T(hostile_batches_are_refused_and_harm_nobody),
+        T(what_contradicts_a_batch_is_refused),
+        T(the_master_names_the_pair_that_holds_nan),
+        T(the_command_line_makes_them),
+        T(the_commands_of_the_readme_run),
+        T(lists_that_cannot_be_multiplied_say_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

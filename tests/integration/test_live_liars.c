@@ -138,6 +138,8 @@ check_one_by_one(void **state, size_t liars)
     assert_honest_ones_are_free(&s, &account);
     const kofn_account after = multiply(&s, "none", 0, s.workers); // nobody lies any more
     assert_int_equal(after.refuted, 0);
+    assert_true(account.error_bound > after.error_bound); // by what passes a check
+    assert_at_most(account.error_bound, 1e-7);
     end(&s);
 }
 
@@ -153,7 +155,8 @@ two_liars_are_found_by_checks(void **state)
     check_one_by_one(state, 2);
 }
 
-/* As many workers as answers are taken, k + 2 b. Lies come first: a product of the first k is wrong. */
+/* As many workers as answers are taken, k + 2 b. Lies come first: a product of the first k is
+ * wrong. */
 static void
 check_by_parity(void **state, uint64_t liars)
 {
@@ -199,6 +202,19 @@ too_few_tasks_for_parity_are_refused_with_the_equation(void **state)
     assert_fails(kofn_client_multiply(cluster_get_client(s.c), &a, &b, &s.options, &result, &error),
                  KOFN_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "freivalds"));
+    end(&s);
+}
+
+/* The master leaves room in a code that it chooses. */
+static void
+a_code_that_is_left_open_has_tasks_for_parity(void **state)
+{
+    scene s = begin(state, "liars: 2\n", "", 6, 0);
+    s.options = test_options("oneshot", NULL);
+    const kofn_account account = multiply(&s, "parity", 0, 0);
+    assert_int_equal(account.enough, account.threshold + 4);
+    assert_true(account.tasks >= account.enough);
+    assert_int_equal(account.refuted, 0);
     end(&s);
 }
 
@@ -265,6 +281,42 @@ when_its_time_is_over_it_works_again(void **state)
     end(&s);
 }
 
+/* How it is verified is part of what a job that survives its master was ordered with. */
+static void
+a_job_that_survives_its_master_is_verified(void **state)
+{
+    kofn_error error;
+    kofn_result *result = NULL;
+    char job[KOFN_CLIENT_JOB_MAX];
+    cluster *c = cluster_new(state, CLUSTER_STORE);
+    cluster_start_master(c);
+    double *a = test_matrix(ROWS, INNER, 1), *b = test_matrix(INNER, COLS, 2);
+    const kofn_matrix left = test_view(a, ROWS, INNER), right = test_view(b, INNER, COLS);
+    kofn_product_options options = test_options("oneshot", "uncoded");
+    test_choose(&options, "partition", "3,1,1");
+    options.code.tasks = 3;
+    options.verify = "freivalds";
+    assert_ok(kofn_client_submit(cluster_get_client(c), &left, &right, &options, job, &error));
+    cluster_kill_master(c);
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, LIES);
+    while (!strstr(cluster_get_master_log(c), "worker_quarantined"))
+        ; // the test's own patience ends it
+    cluster_start_worker(c, 1, "");
+    const kofn_wait_options wait = {.timeout_ms = PATIENCE_S * 1000};
+    assert_ok(kofn_client_wait(cluster_get_client(c), job, &wait, &result, &error));
+    const kofn_account account = *kofn_result_get_account(result);
+    assert_string_equal(account.verify, "freivalds");
+    assert_int_equal(account.refuted, 1);
+    assert_string_equal(account.liars, "w0");
+    kofn_matrix product;
+    assert_ok(kofn_result_get_matrix(result, &product, &error));
+    assert_product(a, b, &product, INNER, 1);
+    kofn_result_destroy(&result);
+    free(a);
+    free(b);
+}
+
 /* Some of its operand is no number: its honest answers are none either. */
 static void
 answers_that_are_no_numbers_are_no_lies_where_operands_are_none(void **state)
@@ -287,6 +339,113 @@ answers_that_are_no_numbers_are_no_lies_where_operands_are_none(void **state)
         assert_honest_ones_are_free(&s, &account);
         kofn_result_destroy(&result);
     }
+    end(&s);
+}
+
+/* Every form of product, each with as many tasks as workers. */
+static void
+outer_products_are_verified_by_parity_alone(void **state)
+{
+    kofn_error error;
+    kofn_result *result = NULL;
+    scene s = begin(state, "", "inject:\n  sleep: 200ms\n", 5, 1);
+    const kofn_matrix operands[] = {test_view(s.a, 12, 8), test_view(s.b, 10, 6)};
+    test_choose(&s.options, "partition", "0,0,0");
+    test_choose(&s.options, "parts", "2,2");
+    s.options.code.tasks = 6;
+    s.options.verify = "freivalds";
+    assert_fails(
+        kofn_client_outer(cluster_get_client(s.c), operands, 2, &s.options, &result, &error),
+        KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "parity"));
+    s.options.verify = "parity";
+    assert_ok(kofn_client_outer(cluster_get_client(s.c), operands, 2, &s.options, &result, &error));
+    const kofn_account account = *kofn_result_get_account(result);
+    assert_liars_are_out(&s, &account, "parity");
+    assert_honest_ones_are_free(&s, &account);
+    static double product[120][48];
+    assert_ok(kofn_result_copy(result, product, 0, &error));
+    for (size_t i = 0; i < 120; i++)
+        for (size_t j = 0; j < 48; j++)
+            assert_at_most(fabs(product[i][j] - s.a[i / 10 * 8 + j / 6] * s.b[i % 10 * 6 + j % 6]),
+                           1e-12);
+    kofn_result_destroy(&result);
+    end(&s);
+}
+
+static void
+batches_are_verified(void **state)
+{
+    static const char *const ways[] = {"freivalds", "parity"};
+    enum { PAIRS = 3, SIDE = 20 };
+    for (size_t way = 0; way < 2; way++) {
+        kofn_error error;
+        kofn_result *result = NULL;
+        scene s = begin(state, "", "", way ? 6 : 4, 1); // k = 5
+        kofn_matrix left[PAIRS], right[PAIRS];
+        for (size_t i = 0; i < PAIRS; i++) {
+            left[i] = test_view(s.a + i * SIDE * SIDE, SIDE, SIDE);
+            right[i] = test_view(s.b + i * SIDE * SIDE, SIDE, SIDE);
+        }
+        const kofn_pairs pairs = {.count = PAIRS, .x = left, .y = right};
+        s.options = test_options("oneshot", "lagrange");
+        test_choose(&s.options, "systematic", "no"); // else three plain answers do
+        s.options.code.tasks = s.workers;
+        s.options.verify = ways[way];
+        s.options.liars = way;
+        assert_ok(kofn_client_batch(cluster_get_client(s.c), &pairs, &s.options, &result, &error));
+        const kofn_account account = *kofn_result_get_account(result);
+        assert_liars_are_out(&s, &account, ways[way]);
+        assert_honest_ones_are_free(&s, &account);
+        static double product[PAIRS * SIDE][SIDE];
+        assert_ok(kofn_result_copy(result, product, 0, &error));
+        for (size_t i = 0; i < PAIRS; i++) {
+            cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, SIDE, SIDE, SIDE, -1,
+                        s.a + i * SIDE * SIDE, SIDE, s.b + i * SIDE * SIDE, SIDE, 1,
+                        product[i * SIDE], SIDE);
+            assert_at_most(cblas_dnrm2(SIDE * SIDE, product[i * SIDE], 1), 1e-10);
+        }
+        kofn_result_destroy(&result);
+        end(&s);
+        if (way == 0)
+            assert_int_equal(cluster_teardown(state), 0);
+    }
+}
+
+/* Products modulo primes, each of which would be wrong alone. */
+static void
+products_of_integers_are_verified(void **state)
+{
+    kofn_error error;
+    kofn_result *result = NULL;
+    enum { SIDE = 30 };
+    static int32_t a[SIDE][SIDE], b[SIDE][SIDE];
+    static int64_t product[SIDE][SIDE];
+    scene s = begin(state, "", "", 5, 1);
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        a[i / SIDE][i % SIDE] = i * 7919 % 20011 - 10000;
+        b[i / SIDE][i % SIDE] = i * 104729 % 20011 - 10000;
+    }
+    const kofn_matrix left = {.data = a, .dtype = KOFN_I32, .rows = SIDE, .cols = SIDE};
+    const kofn_matrix right = {.data = b, .dtype = KOFN_I32, .rows = SIDE, .cols = SIDE};
+    need_all(&s);
+    s.options.code.tasks = s.workers;
+    s.options.verify = "freivalds";
+    assert_ok(
+        kofn_client_multiply(cluster_get_client(s.c), &left, &right, &s.options, &result, &error));
+    const kofn_account account = *kofn_result_get_account(result);
+    assert_true(account.refuted > 0);
+    assert_true(names(account.liars, s.honest));
+    assert_honest_ones_are_free(&s, &account);
+    assert_ok(kofn_result_copy(result, product, 0, &error));
+    for (size_t i = 0; i < SIDE; i++)
+        for (size_t j = 0; j < SIDE; j++) {
+            int64_t sum = 0;
+            for (size_t k = 0; k < SIDE; k++)
+                sum += (int64_t)a[i][k] * b[k][j];
+            assert_true(product[i][j] == sum);
+        }
+    kofn_result_destroy(&result);
     end(&s);
 }
 
@@ -337,11 +496,16 @@ main(void)
         cmocka_unit_test_teardown(two_liars_are_found_by_parity, cluster_teardown),
         cmocka_unit_test_teardown(too_few_tasks_for_parity_are_refused_with_the_equation,
                                   cluster_teardown),
+        cmocka_unit_test_teardown(a_code_that_is_left_open_has_tasks_for_parity, cluster_teardown),
         cmocka_unit_test_teardown(more_liars_than_parity_looks_for_are_an_error, cluster_teardown),
         cmocka_unit_test_teardown(a_liar_that_comes_again_is_known, cluster_teardown),
         cmocka_unit_test_teardown(when_its_time_is_over_it_works_again, cluster_teardown),
+        cmocka_unit_test_teardown(a_job_that_survives_its_master_is_verified, cluster_teardown),
         cmocka_unit_test_teardown(answers_that_are_no_numbers_are_no_lies_where_operands_are_none,
                                   cluster_teardown),
+        cmocka_unit_test_teardown(outer_products_are_verified_by_parity_alone, cluster_teardown),
+        cmocka_unit_test_teardown(batches_are_verified, cluster_teardown),
+        cmocka_unit_test_teardown(products_of_integers_are_verified, cluster_teardown),
         cmocka_unit_test_teardown(commands_verify_and_say_who_lies, cluster_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

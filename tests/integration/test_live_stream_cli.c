@@ -4,6 +4,7 @@
 #include "tests/assert.h"
 #include "tests/faults/proxy.h"
 #include "tests/integration/cluster.h"
+#include "tests/integration/raw.h"
 
 #include "common/base/clock.h"
 #include "common/linalg/npy.h"
@@ -31,6 +32,23 @@ write_matrix(cluster *c, const char *name, const double *at, size_t rows, size_t
     assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
     assert_ok(kofn_npy_write(path, &bands, &error));
     kofn_bands_fini(&bands);
+}
+
+/* Of zeros, which are elements of every field. */
+static void
+write_words(cluster *c, const char *name, size_t rows, size_t cols)
+{
+    kofn_error error;
+    char path[CLUSTER_PATH_MAX];
+    kofn_bands bands;
+    uint32_t *at = calloc(rows * cols, sizeof *at);
+    assert_non_null(at);
+    const kofn_mat mat = kofn_mat_wrap(at, KOFN_U32, rows, cols);
+    cluster_get_path(c, name, path);
+    assert_ok(kofn_bands_from_mat(&mat, &bands, &error));
+    assert_ok(kofn_npy_write(path, &bands, &error));
+    kofn_bands_fini(&bands);
+    free(at);
 }
 
 /* A1.npy B1.npy, ...; shapes differ from pair to pair. */
@@ -252,34 +270,11 @@ stored_operands_take_part(void **state)
 static void
 the_commands_of_the_readme_run(void **state)
 {
-    static char text[1 << 17], script[4096];
     cluster *c = cluster_new_ready(state, "", 5);
     outcome run;
-    char path[4096];
-    FILE *file = fopen(KOFN_SOURCE_DIR "/README.md", "r");
-    assert_non_null(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    (void)fclose(file);
-    char *section = strstr(text, "\n## Streams of products\n");
-    assert_non_null(section);
-    *strstr(section + 4, "\n## ") = '\0';
-    size_t commands = 0;
-    for (char *line = strtok(section, "\n"); line; line = strtok(NULL, "\n"))
-        if (strncmp(line, "    ", 4) == 0) {
-            commands++;
-            (void)strncat(script, line, sizeof script - strlen(script) - 1);
-            (void)strncat(script, "\n", sizeof script - strlen(script) - 1);
-        }
-    assert_int_equal(commands, 5);
-
-    const int folder = (int)(strrchr(KOFN_CLI_PROGRAM, '/') - KOFN_CLI_PROGRAM);
-    (void)snprintf(path, sizeof path, "%.*s:%s", folder, KOFN_CLI_PROGRAM, getenv("PATH"));
-    assert_int_equal(setenv("PATH", path, 1), 0);
-    assert_int_equal(setenv("KOFN_MASTER", cluster_get_clients_endpoint(c), 1), 0);
+    char path[CLUSTER_PATH_MAX];
     write_pairs(c, 20);
-    cluster_run_program(c, &run, "/bin/sh", "-ec", script, NULL);
-    if (run.status != 0)
-        fail_msg("exit %d: %s", run.status, run.err);
+    assert_int_equal(cluster_run_readme(c, "Streams of products", &run), 5);
     assert_products(c, 20);
     cluster_get_path(c, "products/20.npy", path);
     assert_int_equal(access(path, F_OK), 0);
@@ -479,6 +474,37 @@ nan_and_inf_are_told_of_their_line(void **state)
         assert_product_file(c, 1);
         assert_product_file(c, 3);
     }
+}
+
+/* Random points make a Vandermonde matrix that is all but singular: rounds take what they get. */
+static void
+products_that_decode_badly_are_told_of_their_line(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 4);
+    outcome run;
+    write_pairs(c, 2);
+    write_list(c, "A1.npy B1.npy C1.npy\nA2.npy B2.npy C2.npy\n");
+    for (size_t i = 0; i < 2; i++) {
+        cluster_run(c, &run, "stream", "list", "--scheme", "dip", "--slots", "4", "--partition",
+                    "4,1,6", "--code", "polynomial", "--set", "points=random", "--seed", "4",
+                    i ? "--json" : NULL, NULL);
+        assert_int_equal(run.status, 0);
+        assert_has(run.err, "kofn: list:1: C1.npy: relative error at most ");
+        assert_has(run.err, "kofn: list:2: C2.npy: relative error at most ");
+        if (i)
+            assert_has(run.out, "\"poor\": [\n    1,\n    2\n  ]");
+        else
+            assert_has(run.err, ", 0 failed; relative error at most ");
+    }
+    const char *bound = strstr(run.out, "\"error_bound\": ");
+    assert_non_null(bound);
+    assert_true(strtod(strchr(bound, ' '), NULL) > 1e-3);
+
+    cluster_run(c, &run, "stream", "list", "--scheme", "uncoded", "--json", NULL);
+    assert_int_equal(run.status, 0);
+    assert_string_equal(run.err, "");
+    assert_has(run.out, "\"poor\": []");
+    assert_products(c, 2);
 }
 
 /* One that no wait would make room for. */
@@ -880,6 +906,58 @@ workers_that_are_gone_are_told_and_waited_for(void **state)
     assert_products(c, 2);
 }
 
+/* It is there, and says so, but not for this stream. */
+static void
+workers_of_other_fields_are_none(void **state)
+{
+    char text[8192];
+    cluster *c = cluster_new(state, "");
+    raw_peer other;
+    kofn_msg_welcome welcome;
+    cluster_start_master(c);
+    cluster_start_worker(c, 0, STUCK);
+    cluster_await_workers(c, 1);
+    raw_join(&other, cluster_get_workers_endpoint(c), "other", &welcome);
+    write_words(c, "A1.npy", 4, 4);
+    write_list(c, "A1.npy A1.npy C1.npy\n");
+    const pid_t pid = cluster_spawn(c, "stream", "list", "--field", "gfp:251", "--scheme",
+                                    "uncoded", "--partition", "1,1,1", NULL);
+    cluster_await_running(c, 0, 1);
+    end_worker(c);
+    const kofn_msg_heartbeat alive = {.epoch = welcome.epoch};
+    const int64_t until = kofn_clock_ns() + (int64_t)(cluster_get_patience_s() * 1e9);
+    do {
+        raw_send_message(&other, &kofn_heartbeat_message, &alive, false);
+        (void)usleep(100000);
+        read_text(c, "spawned.log", text, sizeof text);
+    } while (!strstr(text, "no workers that compute in gfp:251 for ") && kofn_clock_ns() < until);
+    assert_has(text, "the master has no workers that compute in gfp:251 for ");
+    cluster_start_worker(c, 0, "");
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_true(has_product(c, 1));
+    raw_close(&other);
+}
+
+/* Who waits is not the one who could allow more. */
+static void
+a_master_that_stands_still_is_told(void **state)
+{
+    char text[8192];
+    cluster *c = cluster_new(state, "");
+    const int list = make_list(c);
+    const pid_t pid = spawn_stuck(c, list, "--away", "10min");
+    cluster_signal_master(c, SIGSTOP);
+    await_said(c, " does not answer within 1 s");
+    cluster_signal_master(c, SIGCONT);
+    read_text(c, "spawned.log", text, sizeof text);
+    assert_null(strstr(text, "allow more"));
+    end_worker(c);
+    cluster_start_worker(c, 0, "");
+    (void)close(list);
+    assert_int_equal(cluster_await_run(c, pid), 0);
+    assert_products(c, 2);
+}
+
 static void
 workers_that_stay_away_end_the_command(void **state)
 {
@@ -934,6 +1012,8 @@ main(void)
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_bad_pair_in_the_middle_fails_alone, cluster_teardown),
         cmocka_unit_test_teardown(nan_and_inf_are_told_of_their_line, cluster_teardown),
+        cmocka_unit_test_teardown(products_that_decode_badly_are_told_of_their_line,
+                                  cluster_teardown),
         cmocka_unit_test_teardown(a_product_that_is_too_large_for_the_master_fails_alone,
                                   cluster_teardown),
         cmocka_unit_test_teardown(products_that_were_written_make_room_for_the_next,
@@ -953,6 +1033,8 @@ main(void)
         cmocka_unit_test_teardown(a_master_that_is_away_is_told_and_waited_for, cluster_teardown),
         cmocka_unit_test_teardown(a_master_that_stays_away_ends_the_command, cluster_teardown),
         cmocka_unit_test_teardown(workers_that_are_gone_are_told_and_waited_for, cluster_teardown),
+        cmocka_unit_test_teardown(workers_of_other_fields_are_none, cluster_teardown),
+        cmocka_unit_test_teardown(a_master_that_stands_still_is_told, cluster_teardown),
         cmocka_unit_test_teardown(workers_that_stay_away_end_the_command, cluster_teardown),
         cmocka_unit_test_teardown(a_stream_that_ends_with_its_master_loses_only_its_account,
                                   cluster_teardown),

@@ -2,6 +2,7 @@
 #ifndef KOFN_TESTS_ANSWERS_RIG_H
 #define KOFN_TESTS_ANSWERS_RIG_H
 
+#include "common/code/batch.h"
 #include "common/code/freivalds.h"
 #include "tests/unit/code_brute.h"
 
@@ -91,6 +92,35 @@ make_job(job *j, const test_code *t, const char *field, kofn_shape shape, int tu
     j->operand[1] = new_matrix(dtype, tb ? shape.cols : shape.inner, tb ? shape.inner : shape.cols);
     for (size_t o = 0; o < 2; o++)
         fill_drawn(j->code->field, &j->operand[o], rng);
+}
+
+/* Three products of stacked operands, pair i block i of both; with weights their sum. */
+static inline void
+make_batch_job(job *j, const char *family, const double *weights, int turned, kofn_rng *rng)
+{
+    kofn_error error;
+    kofn_batch *batch = NULL;
+    kofn_code_spec spec = {.has_seed = true, .seed = 1};
+    const kofn_code_context context = {.field = kofn_field_find("f64"), .workers = 9};
+    const kofn_extents e = {.count = 2, .rows = {3 * 12, 3 * 7}, .cols = {7, 10}};
+    const bool transposed[] = {turned & 1, turned & 2};
+    kofn_shape shape;
+    *j = (job){0};
+    assert_ok(kofn_batch_new_stacked(3, 3, 3, (size_t[]){0, 1, 2}, (size_t[]){0, 1, 2}, weights,
+                                     context.field, &batch, &error));
+    assert_ok(kofn_code_spec_set(&spec, "family", family, &error));
+    assert_ok(kofn_code_spec_set(&spec, "tasks", "9", &error));
+    assert_ok(kofn_code_spec_set_batch(&spec, batch, &error));
+    assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+    assert_ok(kofn_code_spec_build(&spec, context.field, &j->code, &error));
+    assert_ok(kofn_batch_get_shape(batch, &e, &shape, &error));
+    kofn_coding_init_batch(&j->coding, j->code, shape, &e, transposed);
+    for (size_t o = 0; o < 2; o++) {
+        j->operand[o] = transposed[o] ? new_matrix(KOFN_F64, e.cols[o], e.rows[o])
+                                      : new_matrix(KOFN_F64, e.rows[o], e.cols[o]);
+        fill_drawn(context.field, &j->operand[o], rng);
+    }
+    kofn_batch_destroy(&batch);
 }
 
 static inline void

@@ -87,6 +87,19 @@ write_pairs(brute_batch *b, const kofn_field *field, const char *text, bool sum)
     b->targets = sum ? 1 : b->pairs;
 }
 
+/* The three products of the 3M method. */
+static inline void
+write_3m(brute_batch *b, const kofn_field *field)
+{
+    const double minus = field->negate(field, 1);
+    *b = (brute_batch){.field = field,
+                       .pairs = 3,
+                       .blocks = {2, 2},
+                       .targets = 2,
+                       .side = {{{1, 0}, {0, 1}, {1, 1}}, {{1, 0}, {0, 1}, {1, 1}}},
+                       .weight = {{1, minus, 0}, {minus, minus, 1}}};
+}
+
 /* ---- numbers --------------------------------------------------------------------------------- */
 
 static inline double

@@ -1,6 +1,7 @@
 kofn_test(client LINKS kofn_client SOURCES unit/fake_master.c)
 kofn_test(client_stream LINKS kofn_client SOURCES unit/fake_master.c)
 kofn_test(client_batch LINKS kofn_client SOURCES unit/fake_master.c)
+kofn_test(client_batch_memory LINKS kofn_client ${KOFN_SHORT_MEMORY})
 kofn_test(folder LINKS kofn_cli_core)
 kofn_test(pairs LINKS kofn_cli_core)
 kofn_test(report LINKS kofn_cli_core)
@@ -25,5 +26,10 @@ add_test(NAME example_train COMMAND kofn-example-train --local 4 --hidden 32 --b
 string(REPEAT "rate [^\n]*accuracy (1\\.0|0\\.9)[^\n]*\n *" 5 five_good)
 set_tests_properties(example_train PROPERTIES LABELS integration TIMEOUT 120
     PASS_REGULAR_EXPRESSION "${five_good}800 products")
+# A zero that is asked for is not left to the master, which has a tolerance of 0.25.
+add_test(NAME example_train_zeros COMMAND kofn-example-train --local 2 --hidden 8 --batch 8 --iterations 1
+    --scheme uncoded --set slots=2 --set tolerance=0 --set rescue=0)
+set_tests_properties(example_train_zeros PROPERTIES LABELS integration TIMEOUT 120
+    PASS_REGULAR_EXPRESSION "\\(tolerance 0, rescue 0\\)")
 add_test(NAME example_train_options COMMAND kofn-example-train --hidden -1)
 set_tests_properties(example_train_options PROPERTIES PASS_REGULAR_EXPRESSION "--hidden '-1': want")

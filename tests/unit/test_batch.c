@@ -560,16 +560,25 @@ codes_of_batches_have_limits(void **state)
     for (size_t i = 0; i < MANY; i++)
         blocks[i] = i;
     assert_ok(kofn_batch_new_stacked(MANY, MANY, MANY, blocks, blocks, NULL, f, &batch, &error));
-    assert_int_equal(kofn_code_most_batch_tasks(batch), 0);
+    assert_int_equal(kofn_code_most_batch_tasks(batch, f), 0);
     assert_fails(kofn_code_alloc_batch("test", f, batch, 5, &code, &error), KOFN_OUT_OF_RANGE);
     kofn_batch_destroy(&batch);
     assert_ok(kofn_batch_new_stacked(2, 2, 2, blocks, blocks, NULL, f, &batch, &error));
-    assert_int_equal(kofn_code_most_batch_tasks(batch), KOFN_TASKS_MAX);
+    assert_int_equal(kofn_code_most_batch_tasks(batch, f), KOFN_TASKS_MAX);
     assert_fails(kofn_code_alloc_batch("test", f, batch, 0, &code, &error), KOFN_OUT_OF_RANGE);
     assert_fails(kofn_code_alloc_batch("test", f, batch, KOFN_TASKS_MAX + 1, &code, &error),
                  KOFN_OUT_OF_RANGE);
     kofn_batch_destroy(&batch);
     assert_null(code);
+
+    /* In between coefficients are counted, 2^25 in all: of 800 pairs c = 1616 + 5/4 n columns of 800
+     * targets, and for each of n tasks these and 1600 blocks. */
+    assert_ok(kofn_batch_new_stacked(800, 800, 800, blocks, blocks, NULL, f, &batch, &error));
+    const size_t most = kofn_code_most_batch_tasks(batch, f);
+    assert_int_equal(most, 3666);
+    assert_ok(kofn_code_alloc_batch("test", f, batch, most, &code, &error));
+    kofn_code_destroy(&code);
+    kofn_batch_destroy(&batch);
 }
 
 int

@@ -351,6 +351,42 @@ bands_over_memory_are_framed_when_they_are_sent(void **state)
     check_framed_later(0, 5, 5, 100);
 }
 
+/* A matrix in pieces of these rows each, none of which is read; how many bands it has. */
+static size_t
+count_pieces(size_t pieces, size_t rows, size_t cols, size_t chunk)
+{
+    static float somewhere;
+    const kofn_mat piece = kofn_mat_wrap(&somewhere, KOFN_F32, rows, cols);
+    kofn_bands bands;
+    kofn_bands_init(&bands, KOFN_F32, pieces * rows, cols);
+    for (size_t i = 0; i < pieces; i++)
+        assert_ok(kofn_block_bands_add(&bands, &piece, chunk, &error));
+    assert_true(kofn_bands_are_complete(&bands));
+    for (size_t i = 0; i < bands.count; i++)
+        assert_int_equal(bands.at[i].mat.cols, cols);
+    const size_t count = bands.count;
+    kofn_bands_fini(&bands);
+    return count;
+}
+
+static void
+pieces_of_a_matrix_share_its_frames(void **state)
+{
+    (void)state;
+    assert_int_equal(count_pieces(3, 16, 1024, 1 << 20), 3);
+    assert_int_equal(count_pieces(3, 512, 1024, 1 << 20), 9); // 255 rows fit
+    assert_int_equal(count_pieces(4096, 1000, 4096, 256 << 10), 4096 * 8);
+    assert_true(count_pieces(3000, 1000, 4096, 256 << 10) <= KOFN_MATRIX_FRAMES_MAX);
+    assert_int_equal(count_pieces(2, 0, 7, 100), 0);
+    kofn_bands bands;
+    static float somewhere;
+    const kofn_mat piece = kofn_mat_wrap(&somewhere, KOFN_F32, 3, 2);
+    kofn_bands_init(&bands, KOFN_F32, 4, 2);
+    assert_ok(kofn_block_bands_add(&bands, &piece, 100, &error));
+    assert_fails(kofn_block_bands_add(&bands, &piece, 100, &error), KOFN_INVALID_ARGUMENT);
+    kofn_bands_fini(&bands);
+}
+
 static void
 memory_that_no_frame_can_hold_is_out_of_range(void **state)
 {
@@ -381,6 +417,7 @@ main(void)
         cmocka_unit_test(bands_are_evened_out),
         cmocka_unit_test(what_no_frame_can_hold_is_out_of_range),
         cmocka_unit_test(bands_over_memory_are_framed_when_they_are_sent),
+        cmocka_unit_test(pieces_of_a_matrix_share_its_frames),
         cmocka_unit_test(memory_that_no_frame_can_hold_is_out_of_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * which nothing is lost. */
 #include "tests/unit/code_brute.h"
 #include "common/code/algorithms.h"
+#include "common/code/batch.h"
 #include "common/code/inner.h"
 #include "common/code/nonzero.h"
 #include "common/code/straggler.h"
@@ -281,6 +282,56 @@ outer_products_without_memory_are_an_error(void **state)
     kofn_code_destroy(&code);
 }
 
+/* A batch, its shape and a code of it. */
+static kofn_status
+make_batch_code(const char *family, size_t pairs, const double *weights, kofn_error *err)
+{
+    const kofn_field *f = kofn_field_find("f64");
+    const kofn_extents operands = {.count = 2, .rows = {pairs, pairs}, .cols = {1, 1}};
+    size_t blocks[40];
+    kofn_batch *batch = NULL;
+    kofn_shape shape;
+    kofn_code *code = NULL;
+    for (size_t i = 0; i < pairs; i++)
+        blocks[i] = i;
+    kofn_code_spec spec = {.tasks = 2 * pairs + 2, .has_seed = true};
+    kofn_status status =
+        kofn_batch_new_stacked(pairs, pairs, pairs, blocks, blocks, weights, f, &batch, err);
+    assert_int_equal(status == KOFN_OK, batch != NULL);
+    if (!status)
+        status = kofn_batch_get_shape(batch, &operands, &shape, err);
+    if (!status)
+        status = kofn_code_spec_set_batch(&spec, batch, err);
+    if (!status)
+        status = kofn_code_spec_set(&spec, "family", family, err);
+    if (!status)
+        status = kofn_code_spec_build(&spec, f, &code, err);
+    assert_int_equal(status == KOFN_OK, code != NULL);
+    kofn_code_destroy(&code);
+    kofn_batch_destroy(&batch);
+    return status;
+}
+
+static kofn_status
+batch_scene(kofn_code *code, kofn_error *err)
+{
+    (void)code;
+    const double weights[] = {3, 2, 0.5};
+    kofn_status status = make_batch_code("lagrange", 40, NULL, err); // in few columns
+    if (!status)
+        status = make_batch_code("lagrange", 2, NULL, err);
+    if (!status)
+        status = make_batch_code("rkrp", 2, NULL, err);
+    return status ? status : make_batch_code("matdot", 3, weights, err);
+}
+
+static void
+batches_without_memory_are_an_error(void **state)
+{
+    (void)state;
+    fail_each(batch_scene, NULL);
+}
+
 static kofn_status
 algorithms_scene(kofn_code *code, kofn_error *err)
 {
@@ -401,6 +452,7 @@ main(void)
         cmocka_unit_test(decoding_exactly_loses_nothing_either),
         cmocka_unit_test(outer_products_without_memory_are_an_error),
         cmocka_unit_test(sparse_operands_without_memory_are_an_error),
+        cmocka_unit_test(batches_without_memory_are_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -797,6 +797,45 @@ where_no_condition_is_too_bad_only_a_plan_solves(void **state)
     kofn_code_destroy(&code);
 }
 
+/* By the sum that decode_plan.h says, with norms of rows of G taken from G. */
+static void
+doubt_in_answers_widens_the_bound_by_what_they_count_for(void **state)
+{
+    (void)state;
+    kofn_error error;
+    static const test_code t = {.family = "polynomial", .partition = "2,1,2", .tasks = 7};
+    kofn_code *code = make_code(&t, "f64", 1);
+    kofn_decoder *d;
+    kofn_decode_plan plan;
+    assert_ok(kofn_decoder_new(code, INFINITY, &d, &error));
+    for (size_t task = 2; task < 6; task++)
+        assert_ok(kofn_decoder_add(d, task, &error));
+    assert_ok(kofn_decoder_plan(d, 1e-12, &plan, &error));
+    const double before = plan.rounding;
+    long double squares = 0;
+    for (size_t target = 0; target < plan.targets; target++) {
+        long double growth = 0;
+        for (size_t u = 0; u < plan.used; u++) {
+            long double row[4], square = 0;
+            brute_row(code, plan.task[u], row);
+            for (size_t c = 0; c < 4; c++)
+                square += row[c] * row[c];
+            growth += fabsl(plan.coef[target * plan.used + u]) * sqrtl(square);
+        }
+        squares += growth * growth;
+    }
+    const double more = (double)(1e-3L * sqrtl(squares));
+    assert_ok(kofn_decode_plan_doubt(&plan, code, 1e-3, &error));
+    assert_at_most(fabs(plan.rounding - before - more), 1e-12 * more);
+    assert_ok(kofn_decode_plan_doubt(&plan, code, 0, &error));
+    assert_at_most(fabs(plan.rounding - before - more), 1e-12 * more);
+    assert_ok(kofn_decode_plan_doubt(&plan, code, INFINITY, &error));
+    assert_true(isinf(plan.rounding));
+    kofn_decode_plan_fini(&plan);
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&code);
+}
+
 int
 main(void)
 {
@@ -826,6 +865,7 @@ main(void)
         cmocka_unit_test(strassen_with_local_codes_decodes_when_each_group_has_four),
         cmocka_unit_test(answers_in_order_of_their_points_decode_once_all_are_there),
         cmocka_unit_test(a_counter_takes_the_threshold_at_its_word_and_makes_no_plan),
+        cmocka_unit_test(doubt_in_answers_widens_the_bound_by_what_they_count_for),
         cmocka_unit_test(a_sum_of_products_that_were_answered_adds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* The four families of entangled polynomials against the paper's sums, in whole numbers: points are
  * small integers here, so nothing is rounded. */
+#include "common/code/batch.h"
 #include "common/code/entangled.h"
 #include "tests/unit/code_brute.h"
 
@@ -297,6 +298,55 @@ growth_is_within_three_of_the_measured(void **state)
     }
 }
 
+/* ---- sums of pairs --------------------------------------------------------------------------- */
+
+static kofn_status
+check_sum(const char *family, const char *field, size_t pairs, size_t tasks, const double *weights,
+          kofn_thresholds *ret, kofn_error *err)
+{
+    kofn_error error;
+    kofn_batch *batch;
+    size_t blocks[64];
+    const kofn_field *f = new_field(field);
+    for (size_t i = 0; i < pairs; i++)
+        blocks[i] = i;
+    assert_ok(
+        kofn_batch_new_stacked(pairs, pairs, pairs, blocks, blocks, weights, f, &batch, &error));
+    kofn_family_args args = {.field = f, .tasks = tasks};
+    kofn_family_args_set_batch(&args, batch);
+    const kofn_status status = kofn_family_check(kofn_family_find(family), &args, ret, NULL, err);
+    kofn_batch_destroy(&batch);
+    kofn_field_destroy(&f);
+    return status;
+}
+
+static void
+sums_of_pairs_have_the_rules_of_inner_blocks(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_thresholds k;
+    double ones[64];
+    for (size_t i = 0; i < 64; i++)
+        ones[i] = 1;
+    static const char *const families[] = {"matdot", "orthomatdot"};
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(check_sum(families[i], "f64", 5, 9, ones, &k, &error));
+        assert_int_equal(k.exact, 9);
+        assert_fails(check_sum(families[i], "f64", 5, 8, ones, &k, &error), KOFN_INVALID_ARGUMENT);
+        assert_fails(check_sum(families[i], "f64", 5, 9, NULL, &k, &error), KOFN_INVALID_ARGUMENT);
+        assert_non_null(strstr(error.text, "lagrange")); // which makes all products
+    }
+    assert_ok(check_sum("matdot", "gf16", 8, 16, ones, &k, &error));
+    assert_fails(check_sum("matdot", "gf16", 8, 17, ones, &k, &error), KOFN_INVALID_ARGUMENT);
+    assert_fails(check_sum("orthomatdot", "gf16", 5, 9, ones, &k, &error), KOFN_INVALID_ARGUMENT);
+    /* As for 1,24,1 and 1,25,1: no digit would be right. */
+    assert_ok(check_sum("matdot", "f64", 24, 50, ones, &k, &error));
+    assert_fails(check_sum("matdot", "f64", 25, 50, ones, &k, &error), KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "orthomatdot"));
+    assert_ok(check_sum("orthomatdot", "f64", 60, 130, ones, &k, &error));
+}
+
 int
 main(void)
 {
@@ -307,6 +357,7 @@ main(void)
         cmocka_unit_test(wrong_settings_are_refused_with_one_that_works),
         cmocka_unit_test(what_f64_carries_f32_may_not),
         cmocka_unit_test(growth_is_within_three_of_the_measured),
+        cmocka_unit_test(sums_of_pairs_have_the_rules_of_inner_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,8 @@ start_check(job *j)
     kofn_error error;
     kofn_bands cuts[2] = {cut(&j->operand[0]), cut(&j->operand[1])};
     kofn_freivalds_destroy(&j->check);
-    assert_ok(kofn_freivalds_new(&j->coding, &cuts[0], &cuts[1], &j->check, &error));
+    const kofn_freivalds_operand operands[] = {{.dense = &cuts[0]}, {.dense = &cuts[1]}};
+    assert_ok(kofn_freivalds_new(&j->coding, operands, &j->check, &error));
     for (size_t o = 0; o < 2; o++)
         kofn_bands_fini(&cuts[o]);
 }
@@ -232,6 +233,84 @@ numbers_that_vanish_are_no_lie(void **state)
     }
 }
 
+/* Half of the elements are zero and not stored: blocks of it as they would be of a dense one. */
+static void
+sparse_operands_are_what_they_would_be_dense(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(10), 0);
+    for (int turned = 0; turned < 4; turned++)
+        for (size_t f = 0; f < 3; f += 2) {
+            kofn_error error;
+            job j;
+            kofn_csr csr[2];
+            make_job(&j, &codes[1], fields[f], (kofn_shape){.rows = 21, .inner = 33, .cols = 18},
+                     turned, &rng);
+            for (size_t o = 0; o < 2; o++) {
+                kofn_mat *mat = only_mat(&j.operand[o]);
+                size_t count = 0;
+                for (size_t i = 0; i < mat->rows; i++)
+                    for (size_t k = 0; k < mat->cols; k++)
+                        if (kofn_rng_below(&rng, 2) == 0)
+                            element_set(mat, i, k, 0);
+                for (size_t i = 0; i < mat->rows; i++)
+                    for (size_t k = 0; k < mat->cols; k++)
+                        count += element_get(mat, i, k) != 0;
+                assert_ok(kofn_csr_new(mat->dtype, mat->rows, mat->cols, count, &csr[o], &error));
+                size_t at = 0;
+                for (size_t i = 0; i < mat->rows; i++) {
+                    ((int64_t *)csr[o].first.data)[i] = (int64_t)at;
+                    for (size_t k = 0; k < mat->cols; k++)
+                        if (element_get(mat, i, k) != 0) {
+                            ((int32_t *)csr[o].column.data)[at] = (int32_t)k;
+                            element_set(&csr[o].value, at++, 0, element_get(mat, i, k));
+                        }
+                }
+                ((int64_t *)csr[o].first.data)[mat->rows] = (int64_t)at;
+                assert_ok(kofn_csr_check("it", &csr[o], &error));
+            }
+            answer_all(&j);
+            for (size_t which = 1; which < 4; which++) { // one sparse, the other, both
+                const kofn_freivalds_operand operands[] = {
+                    {.dense = &j.operand[0], .csr = which & 1 ? &csr[0] : NULL},
+                    {.dense = &j.operand[1], .csr = which & 2 ? &csr[1] : NULL}};
+                kofn_freivalds_destroy(&j.check);
+                assert_ok(kofn_freivalds_new(&j.coding, operands, &j.check, &error));
+                for (size_t task = 0; task < j.code->tasks; task++)
+                    assert_int_equal(find(&j, task, NULL), KOFN_FINDING_RIGHT);
+                const kofn_bands moved = j.answer[2];
+                j.answer[2] = j.answer[3];
+                assert_int_equal(find(&j, 2, NULL), KOFN_FINDING_WRONG);
+                j.answer[2] = moved;
+            }
+            for (size_t o = 0; o < 2; o++)
+                kofn_csr_fini(&csr[o]);
+            end_job(&j);
+        }
+}
+
+/* Batches are codes like others: three products stacked, and their sum. */
+static void
+answers_of_batches_are_checked_like_others(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(11), 0);
+    static const double ones[] = {1, 1, 1};
+    for (int turned = 0; turned < 8; turned++) {
+        job j;
+        make_batch_job(&j, "lagrange", turned & 4 ? ones : NULL, turned, &rng);
+        answer_all(&j);
+        start_check(&j);
+        for (size_t task = 0; task < j.code->tasks; task++)
+            assert_int_equal(find(&j, task, NULL), KOFN_FINDING_RIGHT);
+        element_set(only_mat(&j.answer[1]), 2, 1, 0.5 + element_get(only_mat(&j.answer[1]), 2, 1));
+        assert_int_equal(find(&j, 1, NULL), KOFN_FINDING_WRONG);
+        end_job(&j);
+    }
+}
+
 static void
 what_is_no_such_product_is_refused(void **state)
 {
@@ -244,9 +323,13 @@ what_is_no_such_product_is_refused(void **state)
     kofn_finding finding;
     start_job(&j, &codes[0], "f64", (kofn_shape){.rows = 20, .inner = 20, .cols = 20}, 0, &rng);
     kofn_bands other = new_matrix(KOFN_F64, 20, 19), narrow = new_matrix(KOFN_F32, 20, 20);
-    assert_fails(kofn_freivalds_new(&j.coding, &j.operand[0], &other, &none, &error),
+    assert_fails(kofn_freivalds_new(
+                     &j.coding, (kofn_freivalds_operand[]){{&j.operand[0], NULL}, {&other, NULL}},
+                     &none, &error),
                  KOFN_INVALID_ARGUMENT);
-    assert_fails(kofn_freivalds_new(&j.coding, &narrow, &j.operand[1], &none, &error),
+    assert_fails(kofn_freivalds_new(
+                     &j.coding, (kofn_freivalds_operand[]){{&narrow, NULL}, {&j.operand[1], NULL}},
+                     &none, &error),
                  KOFN_INVALID_ARGUMENT);
     assert_fails(kofn_freivalds_check(j.check, j.code, 0, &other, &finding, NULL, &error),
                  KOFN_INVALID_ARGUMENT);
@@ -259,8 +342,11 @@ what_is_no_such_product_is_refused(void **state)
     kofn_coding_init_outer(&coding, outer,
                            &(kofn_extents){.count = 2, .rows = {4, 4}, .cols = {4, 4}},
                            (const bool[]){false, false});
-    assert_fails(kofn_freivalds_new(&coding, &j.operand[0], &j.operand[1], &none, &error),
-                 KOFN_FAILED_PRECONDITION);
+    assert_fails(
+        kofn_freivalds_new(&coding,
+                           (kofn_freivalds_operand[]){{&j.operand[0], NULL}, {&j.operand[1], NULL}},
+                           &none, &error),
+        KOFN_FAILED_PRECONDITION);
     kofn_code_destroy(&outer);
     free_matrix(&other);
     free_matrix(&narrow);
@@ -380,6 +466,8 @@ main(void)
         cmocka_unit_test(a_lie_of_the_size_that_the_header_says_is_found),
         cmocka_unit_test(what_nobody_can_know_is_no_lie),
         cmocka_unit_test(numbers_that_vanish_are_no_lie),
+        cmocka_unit_test(sparse_operands_are_what_they_would_be_dense),
+        cmocka_unit_test(answers_of_batches_are_checked_like_others),
         cmocka_unit_test(what_is_no_such_product_is_refused),
         cmocka_unit_test(projections_shrink_no_more_often_than_the_bound_says),
         cmocka_unit_test(there_are_enough_sums_in_small_fields),

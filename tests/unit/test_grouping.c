@@ -194,13 +194,8 @@ the_3m_method_needs_three_answers(void **state)
     for (size_t n = 0; n < 6; n++)
         for (size_t s = 0; s < 4; s++) {
             const kofn_field *f = new_field(names[n]);
-            const double minus = f->negate(f, 1);
-            brute_batch b = {.field = f,
-                             .pairs = 3,
-                             .blocks = {2, 2},
-                             .targets = 2,
-                             .side = {{{1, 0}, {0, 1}, {1, 1}}, {{1, 0}, {0, 1}, {1, 1}}},
-                             .weight = {{1, minus, 0}, {minus, minus, 1}}};
+            brute_batch b;
+            write_3m(&b, f);
             kofn_batch *batch = new_brute_batch(&b);
             kofn_grouping g = group(batch, f, KOFN_GROUPING_AUTO, KOFN_GROUPING_EXACT, s);
             const bool fits = f->order == 0 || 3 + (double)s <= f->order;

@@ -335,6 +335,19 @@ parsing_accepts_no_error(void **state)
 }
 
 static void
+a_list_has_whole_names(void **state)
+{
+    (void)state;
+    assert_true(kofn_names_have(" slots delay ", "slots"));
+    assert_true(kofn_names_have(" slots delay ", "delay"));
+    assert_false(kofn_names_have(" slots delay ", "del"));
+    assert_false(kofn_names_have(" slots delay ", "lay"));
+    assert_false(kofn_names_have(" slots delay ", "window"));
+    assert_false(kofn_names_have(" slots delay ", ""));
+    assert_false(kofn_names_have(" ", "slots"));
+}
+
+static void
 the_nearest_name_is_near(void **state)
 {
     (void)state;
@@ -534,6 +547,7 @@ main(void)
         cmocka_unit_test(a_number_may_be_left_open_by_its_word),
         cmocka_unit_test(long_and_hostile_values_give_short_sentences),
         cmocka_unit_test(parsing_accepts_no_error),
+        cmocka_unit_test(a_list_has_whole_names),
         cmocka_unit_test(the_nearest_name_is_near),
         cmocka_unit_test(values_are_written_as_a_person_would),
         cmocka_unit_test(reals_read_back_as_the_same_double),

@@ -164,6 +164,91 @@ more_than_b_liars_are_an_error(void **state)
     }
 }
 
+static void
+liars_of_a_batch_are_named(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(8), 0);
+    for (int turned = 0; turned < 4; turned++) {
+        kofn_error error;
+        job j;
+        trial t;
+        kofn_liars liars = {0};
+        make_batch_job(&j, "lagrange", NULL, turned, &rng);
+        answer_all(&j);
+        assert_int_equal(j.code->threshold, 5);
+        assert_ok(kofn_liars_check(j.code, 2, &error));
+        start_trial(&t, &j, 9, 2, &rng);
+        spoil(&j, t.task[3], false, &rng);
+        spoil(&j, t.task[8], true, &rng);
+        project(&t, &j);
+        assert_ok(kofn_liars_find(&t.answers, &liars, &error));
+        assert_int_equal(liars.named, 2);
+        assert_true(is_listed(liars.task, 2, t.task[3]) && is_listed(liars.task, 2, t.task[8]));
+        end_trial(&t);
+        end_answers(&j);
+    }
+}
+
+/* Of which Freivalds' check knows nothing: A (x) B, each cut in two, C~ = A~ (x) B~. */
+static void
+liars_of_an_outer_product_are_named(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(9), 0);
+    job j = {0};
+    trial t;
+    kofn_liars liars = {0};
+    kofn_code_spec spec = {.has_seed = true, .seed = 1, .tasks = 8};
+    const kofn_extents e = {.count = 2, .rows = {6, 4}, .cols = {3, 5}};
+    const kofn_code_context context = {
+        .field = kofn_field_find("f64"), .workers = 8, .operands = e};
+    assert_ok(kofn_code_spec_set_form(&spec, 2, &error));
+    assert_ok(kofn_code_spec_set(&spec, "family", "polynomial", &error));
+    assert_ok(kofn_code_spec_set(&spec, "parts", "2,2", &error));
+    assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+    assert_ok(kofn_code_spec_build(&spec, context.field, &j.code, &error));
+    kofn_coding_init_outer(&j.coding, j.code, &e, (const bool[]){false, false});
+    for (size_t o = 0; o < 2; o++) {
+        j.operand[o] = new_matrix(KOFN_F64, e.rows[o], e.cols[o]);
+        fill_drawn(context.field, &j.operand[o], &rng);
+    }
+    for (size_t task = 0; task < j.code->tasks; task++) {
+        kofn_bands block[2];
+        for (size_t o = 0; o < 2; o++) {
+            size_t rows, cols;
+            kofn_coding_block_shape(&j.coding, o, &rows, &cols);
+            block[o] = new_matrix(KOFN_F64, rows, cols);
+            assert_ok(kofn_coding_encode(&j.coding, o, &j.operand[o], 1, &task, &block[o], &error));
+        }
+        j.answer[task] = new_matrix(KOFN_F64, j.coding.part.rows, j.coding.part.cols);
+        for (size_t r = 0; r < j.coding.part.rows; r++)
+            for (size_t c = 0; c < j.coding.part.cols; c++)
+                element_set(
+                    only_mat(&j.answer[task]), r, c,
+                    element_get(only_mat(&block[0]), r / block[1].rows, c / block[1].cols) *
+                        element_get(only_mat(&block[1]), r % block[1].rows, c % block[1].cols));
+        free_matrix(&block[0]);
+        free_matrix(&block[1]);
+    }
+    assert_ok(kofn_liars_check(j.code, 2, &error));
+    start_trial(&t, &j, 8, 2, &rng);
+    project(&t, &j);
+    assert_ok(kofn_liars_find(&t.answers, &liars, &error));
+    assert_int_equal(liars.count, 0);
+    spoil(&j, t.task[0], false, &rng);
+    spoil(&j, t.task[5], true, &rng);
+    project(&t, &j);
+    assert_ok(kofn_liars_find(&t.answers, &liars, &error));
+    assert_int_equal(liars.named, 2);
+    assert_true(is_listed(liars.task, 2, t.task[0]) && is_listed(liars.task, 2, t.task[5]));
+    end_trial(&t);
+    end_answers(&j);
+}
+
 /* Do the answers not in `mask` agree with each other? By rank, and by no parity. */
 static bool
 brute_agree(const trial *t, const kofn_code *code, uint64_t mask)
@@ -439,6 +524,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(up_to_b_liars_are_named_and_nobody_else),
+        cmocka_unit_test(liars_of_a_batch_are_named),
+        cmocka_unit_test(liars_of_an_outer_product_are_named),
         cmocka_unit_test(more_than_b_liars_are_an_error),
         cmocka_unit_test(over_finite_fields_it_is_what_brute_force_finds),
         cmocka_unit_test(what_is_not_finite_is_a_lie_only_of_finite_operands),

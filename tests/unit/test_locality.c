@@ -266,6 +266,75 @@ groups_are_complete_when_they_have_what_they_give(void **state)
     kofn_batch_destroy(&batch);
 }
 
+/* Median and worst growth over random sets of as few tasks as suffice. */
+static void
+measure(const kofn_batch *batch, kofn_grouping_choice choice, size_t tasks, double *ret_median,
+        double *ret_worst)
+{
+    enum { SETS = 200 };
+    kofn_code *code = build(batch, kofn_field_find("f64"), choice, true, tasks);
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(7), 0);
+    double seen[SETS];
+    for (size_t i = 0; i < SETS; i++) {
+        size_t order[64], at = i;
+        double growth = 0;
+        for (size_t task = 0; task < code->tasks; task++)
+            order[task] = task;
+        shuffle(&rng, order, code->tasks);
+        assert_true(decodes(code, order, code->threshold, &growth));
+        for (; at > 0 && seen[at - 1] > growth; at--)
+            seen[at] = seen[at - 1];
+        seen[at] = growth;
+    }
+    *ret_median = seen[SETS / 2];
+    *ret_worst = seen[SETS - 1];
+    kofn_code_destroy(&code);
+}
+
+static void
+errors_grow_as_the_header_says(void **state)
+{
+    (void)state;
+    static const char distinct8[] = "00 11 22 33 44 55 66 77",
+                      circle[] = "00 10 11 21 22 32 33 43 44 54 55 65 66 76 77 07",
+                      grid[] = "00 01 02 03 10 11 12 13 20 21 22 23 30 31 32 33";
+    static const struct {
+        const char *pairs; // NULL: 3M
+        kofn_grouping_choice choice;
+        size_t answers, spare;
+        double median, worst; // at most
+    } claims[] = {
+        {distinct8, KOFN_GROUPING_CURVE, 15, 0, 1, 1},
+        {distinct8, KOFN_GROUPING_CURVE, 15, 1, 12, 150},
+        {distinct8, KOFN_GROUPING_CURVE, 15, 2, 20, 3000},
+        {distinct8, KOFN_GROUPING_CURVE, 15, 4, 60, 1e5},
+        {circle, KOFN_GROUPING_CURVE, 29, 1, 25, 400},
+        {circle, KOFN_GROUPING_CURVE, 29, 2, 40, 2e4},
+        {grid, KOFN_GROUPING_GRID, 16, 1, 30, 100},
+        {grid, KOFN_GROUPING_GRID, 16, 2, 35, 1500},
+        {grid, KOFN_GROUPING_GRID, 16, 4, 50, 1e5},
+        {NULL, KOFN_GROUPING_CURVE, 3, 1, 4, 12},
+        {NULL, KOFN_GROUPING_CURVE, 3, 2, 8, 20},
+        {NULL, KOFN_GROUPING_CURVE, 3, 4, 10, 400},
+    };
+    for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++) {
+        double median, worst;
+        brute_batch b;
+        if (claims[i].pairs)
+            write_pairs(&b, kofn_field_find("f64"), claims[i].pairs, false);
+        else
+            write_3m(&b, kofn_field_find("f64"));
+        kofn_batch *batch = new_brute_batch(&b);
+        measure(batch, claims[i].choice, claims[i].answers + claims[i].spare, &median, &worst);
+        print_message("%zu pairs, %zu spare: median %.3g, worst %.3g\n", b.pairs, claims[i].spare,
+                      median, worst);
+        assert_at_most(median, claims[i].median);
+        assert_at_most(worst, claims[i].worst);
+        kofn_batch_destroy(&batch);
+    }
+}
+
 int
 main(void)
 {
@@ -273,6 +342,7 @@ main(void)
         cmocka_unit_test(degrees_are_what_theorem_1_says),
         cmocka_unit_test(every_loss_that_is_promised_decodes_in_the_reals),
         cmocka_unit_test(every_loss_that_is_promised_decodes_in_finite_fields),
+        cmocka_unit_test(errors_grow_as_the_header_says),
         cmocka_unit_test(tasks_of_groups_that_are_complete_do_not_help),
         cmocka_unit_test(groups_are_complete_when_they_have_what_they_give),
     };

@@ -70,16 +70,16 @@ transposed_operands_are_multiplied_as_well(void **state)
     (void)multiply(s, client, worker, &what);
 }
 
+/* The configured code does not fit the job, which has its code left open then. */
 static void
-a_default_code_of_the_reals_is_none_of_a_finite_field(void **state)
+check_left_open(stage *s, const kofn_code_spec *configured)
 {
-    stage *s = *state;
     problem what = small;
     char job[KOFN_ID_MAX];
     task t;
     what.family = NULL;
     what.x = what.z = what.y = what.tasks = 0;
-    s->config.code = (kofn_code_spec){.family = "rkrp", .part = {2, 1, 2}, .tasks = 6};
+    s->config.code = *configured;
     stage_run(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
     send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &what);
@@ -87,6 +87,20 @@ a_default_code_of_the_reals_is_none_of_a_finite_field(void **state)
     answer(s, worker, &t);
     expect_product(s, client, 1, &what, job);
     assert_string_equal(get_job(client, job).code.family, "uncoded"); // whole, as small products go
+}
+
+static void
+a_default_code_of_the_reals_is_none_of_a_finite_field(void **state)
+{
+    const kofn_code_spec rkrp = {.family = "rkrp", .part = {2, 1, 2}, .tasks = 6};
+    check_left_open(*state, &rkrp);
+}
+
+static void
+a_default_code_of_batches_is_none_of_a_product(void **state)
+{
+    const kofn_code_spec lagrange = {.family = "lagrange"};
+    check_left_open(*state, &lagrange);
 }
 
 static void
@@ -372,6 +386,7 @@ main(void)
         T(a_job_waits_for_a_worker_that_computes_in_its_field),
         T(transposed_operands_are_multiplied_as_well),
         T(a_default_code_of_the_reals_is_none_of_a_finite_field),
+        T(a_default_code_of_batches_is_none_of_a_product),
         T(a_default_code_that_a_finite_field_has_is_taken),
         T(an_element_outside_of_the_field_is_named_and_nothing_is_sent),
         T(where_nothing_is_rounded_no_best_estimate_can_be_had),

@@ -272,6 +272,13 @@ over_a_small_field_what_is_open_is_chosen_to_fit(void **state)
         {{.scheme = "dip", .slots = 5, .field = "gf16", .code = {.x = 2, .y = 5}}, 1, 10},
         {{.scheme = "dip", .slots = 5, .field = "gf16", .delay = 2}, 2, 5},
         {{.scheme = "dip", .slots = 50, .field = "gf256"}, 2, 147},
+        {{.scheme = "dip", .slots = 100, .field = "gf256"}, 1, 100}, // a delay of 1 is not enough
+        {{.scheme = "dip",
+          .slots = 80,
+          .field = "gf256",
+          .code = {.family = "matdot", .x = 1, .z = 20, .y = 1}},
+         2,
+         39}, // 2 z - 1
         {{.scheme = "idip", .slots = 5, .field = "gf16"}, 2, 12},
         {{.scheme = "idip", .slots = 5, .field = "gf16", .delay = 3}, 3, 11},
         {{.scheme = "idip_burst", .slots = 6, .burst = 2, .field = "gf16"}, 1, 10},

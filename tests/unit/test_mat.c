@@ -196,6 +196,32 @@ a_band_that_does_not_fit_is_refused_and_stays_the_callers(void **state)
     kofn_bands_fini(&bands);
 }
 
+/* Every range of 7 rows in bands of 3, 1 and 3. */
+static void
+some_rows_are_views_of_the_bands_that_have_them(void **state)
+{
+    static const size_t heights[] = {3, 1, 3};
+    (void)state;
+    double at[7 * 2];
+    kofn_bands bands, part;
+    kofn_bands_init(&bands, KOFN_F64, 7, 2);
+    for (size_t i = 0, row = 0; i < 3; row += heights[i++]) {
+        kofn_mat mat = kofn_mat_wrap(at + 2 * row, KOFN_F64, heights[i], 2);
+        assert_ok(kofn_bands_append(&bands, &mat, NULL, 0, &error));
+    }
+    for (size_t first = 0; first <= 7; first++)
+        for (size_t rows = 0; rows <= 7 - first; rows++) {
+            assert_ok(kofn_bands_get_rows(&bands, first, rows, &part, &error));
+            assert_int_equal(part.rows, rows);
+            assert_int_equal(part.cols, 2);
+            assert_true(kofn_bands_are_complete(&part));
+            for (size_t i = 0; i < part.count; i++)
+                assert_ptr_equal(part.at[i].mat.data, at + 2 * (first + part.at[i].first_row));
+            kofn_bands_fini(&part);
+        }
+    kofn_bands_fini(&bands);
+}
+
 static void
 a_matrix_without_rows_is_complete_at_once(void **state)
 {
@@ -228,6 +254,7 @@ main(void)
         cmocka_unit_test(gathering_one_band_copies_nothing),
         cmocka_unit_test(a_second_holder_of_bands_keeps_them),
         cmocka_unit_test(a_band_that_does_not_fit_is_refused_and_stays_the_callers),
+        cmocka_unit_test(some_rows_are_views_of_the_bands_that_have_them),
         cmocka_unit_test(a_matrix_without_rows_is_complete_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,6 +265,33 @@ a_stream_is_told_in_lines_in_a_row_and_in_json(void **state)
 }
 
 static void
+print_account_of_a_batch(void)
+{
+    const kofn_account account = {.job = "4f2a",
+                                  .state = "done",
+                                  .pairs = 5,
+                                  .rows = 60,
+                                  .inner = 7,
+                                  .cols = 8,
+                                  .code = {.family = "lagrange", .tasks = 11}};
+    cli_print_account(&account);
+    json_t *object = cli_json_of_account(&account);
+    assert_string_equal(json_string_value(json_object_get(object, "form")), "batch");
+    assert_int_equal(json_integer_value(json_object_get(object, "pairs")), 5);
+    json_decref(object);
+}
+
+static void
+the_account_of_a_batch_has_its_pairs_and_no_partition(void **state)
+{
+    char text[4096];
+    (void)state;
+    capture(print_account_of_a_batch, text, sizeof text);
+    assert_non_null(strstr(text, "60 x 8 of 5 pairs"));
+    assert_non_null(strstr(text, "lagrange n=11"));
+}
+
+static void
 print_account_of_integers(void)
 {
     const kofn_account account = {
@@ -460,6 +487,28 @@ what_is_known_of_an_error_is_one_phrase(void **state)
     }
 }
 
+/* By what the decode cost, not by the bound: that is of 10,000 floats' sum as well. */
+static void
+a_product_is_poor_when_its_decode_cost_half_its_digits(void **state)
+{
+    static const struct {
+        kofn_account account;
+        bool poor;
+    } cases[] = {
+        {{.field = "f64", .error_bound = 1e-7, .amplification = 1e8}, true},
+        {{.field = "f64", .error_bound = 1e-8, .amplification = 9e7}, false},
+        {{.field = "f32", .error_bound = 1e-2, .amplification = 5e3}, true},
+        {{.field = "f32", .error_bound = 6e-4, .amplification = 1}, false},
+        {{.field = "gfp:251", .error_bound = 0, .amplification = 1e9}, false},
+        {{.field = "f64", .nonfinite = true, .error_bound = 1, .amplification = 1e9}, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const cli_quality quality = cli_quality_of(&cases[i].account);
+        assert_int_equal(cli_quality_is_poor(&quality), cases[i].poor);
+    }
+}
+
 static void
 an_account_in_json_has_all_that_programs_need(void **state)
 {
@@ -595,6 +644,8 @@ main(void)
         cmocka_unit_test(a_plan_begins_with_its_verdict_and_ends_with_what_was_left_out),
         cmocka_unit_test(a_plan_by_odds_has_the_recovery_threshold_and_how_it_was_found),
         cmocka_unit_test(what_is_known_of_an_error_is_one_phrase),
+        cmocka_unit_test(the_account_of_a_batch_has_its_pairs_and_no_partition),
+        cmocka_unit_test(a_product_is_poor_when_its_decode_cost_half_its_digits),
         cmocka_unit_test(the_account_of_a_product_of_integers_has_its_primes),
         cmocka_unit_test(primes_beyond_all_sense_are_cut),
         cmocka_unit_test(an_account_in_json_has_all_that_programs_need),

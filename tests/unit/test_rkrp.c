@@ -1,5 +1,6 @@
 #include "tests/unit/code_brute.h"
 
+#include "common/code/batch.h"
 #include "common/code/rkrp.h"
 
 static kofn_code *
@@ -312,6 +313,51 @@ wrong_settings_are_refused_with_the_rule(void **state)
     assert_non_null(strstr(error.text, "polynomial"));
 }
 
+/* Each block of A that pairs use with each of B: as many as rows of these have entries. */
+static void
+batches_take_as_many_answers_as_products_of_the_blocks_in_use(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t lefts, rights, count, left[4], right[4], needed;
+    } cases[] = {
+        {3, 3, 3, {0, 1, 2}, {0, 1, 2}, 9},       // blocks of their own
+        {2, 2, 4, {0, 0, 1, 1}, {0, 1, 0, 1}, 4}, // all with all
+        {5, 4, 3, {1, 1, 4}, {0, 3, 3}, 4},       // two of five, two of four
+        {1, 3, 2, {0, 0}, {2, 1}, 2},
+    };
+    kofn_error error;
+    const kofn_field *f = kofn_field_find("f64");
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        kofn_batch *batch;
+        kofn_code *code = NULL;
+        assert_ok(kofn_batch_new_stacked(cases[c].lefts, cases[c].rights, cases[c].count,
+                                         cases[c].left, cases[c].right, NULL, f, &batch, &error));
+        kofn_code_spec spec = {.batch = batch, .tasks = cases[c].needed - 1, .has_seed = true};
+        assert_ok(kofn_code_spec_set(&spec, "family", "rkrp", &error));
+        assert_fails(kofn_code_spec_build(&spec, f, &code, &error), KOFN_INVALID_ARGUMENT);
+        spec.tasks = cases[c].needed + 2;
+        assert_ok(kofn_code_spec_build(&spec, f, &code, &error));
+        assert_int_equal(code->threshold, cases[c].needed);
+        assert_true(code->chosen_condition > 1);
+        for (size_t task = 0; task < code->tasks; task++) {
+            size_t entries = 0;
+            for (size_t column = 0; column < kofn_code_columns(code); column++)
+                entries += kofn_code_get_element(code, task, column) != 0;
+            assert_int_equal(entries, task < cases[c].count ? 1 : cases[c].needed);
+            if (task < cases[c].count) { // the pairs, in the order of their products
+                const size_t plain = kofn_code_plain_column(code, task);
+                bool found = false;
+                for (size_t i = 0; i < cases[c].count; i++)
+                    found |= plain == cases[c].left[i] * cases[c].rights + cases[c].right[i];
+                assert_true(found);
+            }
+        }
+        kofn_code_destroy(&code);
+        kofn_batch_destroy(&batch);
+    }
+}
+
 int
 main(void)
 {
@@ -325,6 +371,7 @@ main(void)
         cmocka_unit_test(large_codes_take_the_first_draw_unseen),
         cmocka_unit_test(median_error_of_four_answers_of_six_is_below_1e_13),
         cmocka_unit_test(wrong_settings_are_refused_with_the_rule),
+        cmocka_unit_test(batches_take_as_many_answers_as_products_of_the_blocks_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ typedef struct model_job {
     bool answered[TASKS];
     bool cancelled, rateless, two_stage;
     bool tried[TASKS];        // was sent
-    size_t lost[2], fresh[2]; // of each group: assignments lost, fresh rows sent
+    size_t lost[TASKS], fresh[TASKS]; // of each group: assignments lost, fresh rows sent
     uint64_t failed_on[TASKS][WORKERS * 4];
     size_t failures[TASKS];
     size_t kept;

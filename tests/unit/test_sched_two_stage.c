@@ -447,6 +447,47 @@ where_rows_cannot_stand_in_for_others_copies_go_out(void **state)
     }
 }
 
+/* Two groups of two products each; a fresh row of one does nothing for the other. */
+static void
+groups_send_all_their_tasks_and_copies_of_what_is_late(void **state)
+{
+    kofn_error error;
+    rig *r = *state;
+    kofn_code_spec spec = {.family = "alloy_local",
+                           .part = {1, 1, 2},
+                           .tasks = 2,
+                           .reserve = 4,
+                           .has_seed = true,
+                           .seed = 1};
+    assert_ok(kofn_code_spec_set(&spec, "algorithm", "classical:1,1,2", &error));
+    join_many(r, 4);
+    add_code(r, 1, "two_stage", rig_build(&spec));
+    assert_actions(r, "send 1.0>1, send 1.1>2");
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    at(r, 20);
+    assert_actions(r, "copy 1.1>3");
+}
+
+/* One of six may be wrong: four products, and two more at once; what is late is made up for as ever. */
+static void
+answers_that_check_others_are_of_the_first_stage(void **state)
+{
+    rig *r = *state;
+    r->accept.liars = 1;
+    join_many(r, 8);
+    add_products(r, 1, 6, 6);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5, send 1.5>6");
+    at(r, 10);
+    for (size_t task = 0; task < 5; task++)
+        answer(r, 1, task, task + 1);
+    assert_actions(r, "");
+    at(r, 20);
+    assert_actions(r, "send 1.6>7, send 1.7>8");
+    answer(r, 1, 7, 8);
+    assert_actions(r, "cancel 1.5>6, cancel 1.6>7, decode 1");
+}
+
 /* Random rows of GF(2), of which two that came do not span the product: another is sent, and another. */
 static void
 bad_luck_gets_further_rows(void **state)
@@ -574,25 +615,182 @@ a_late_pair_is_an_answer_beside_the_rows_that_were_made(void **state)
     end_pairs(&p);
 }
 
-/* 4 takes longer than it should: the rows for 1 and 3 are of no use to it. */
-static void
-rows_for_pairs_that_have_come_are_not_waited_for(void **state)
+/* Pairs 1 and 3 are late after 20 ms; 4 is not yet, since it was lost and went out again after 15. */
+static pairs
+start_uneven_pairs(rig *r, uint64_t workers)
 {
-    rig *r = *state;
     pairs p;
-    join_many(r, 8);
+    join_many(r, workers);
     add_pairs(r, &p.spec, &p.batch, &p.code);
     assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5");
     at(r, 10);
     answer(r, 1, 0, 1);
     answer(r, 1, 2, 3);
-    answer(r, 1, 4, 5);
-    lose(r, 5); // nothing of it is lost
+    at(r, 15);
+    lose(r, 5);
+    assert_actions(r, "send 1.4>6");
+    at(r, 20);
+    return p;
+}
+
+/* The rows for 1 and 3 are of no use to 4: those that are out end, and what was not sent never is. */
+static void
+rows_for_pairs_that_have_come_are_not_waited_for(void **state)
+{
+    rig *r = *state;
+    set_rule(r, 2, 0.3);
+    pairs p = start_uneven_pairs(r, 9);
+    assert_actions(r, "recode 1");
+    make_rows(r, &p.spec, &p.code, "1 3");
+    assert_actions(r, "send 1.5>7, send 1.6>8, send 1.7>9, send 1.8>1");
+    answer(r, 1, 1, 2);
+    assert_actions(r, "");
+    answer(r, 1, 3, 4);
+    assert_actions(r, "cancel 1.5>7, cancel 1.6>8, cancel 1.7>9, cancel 1.8>1");
+    answer(r, 1, 4, 6);
+    assert_actions(r, "decode 1");
+    end_pairs(&p);
+}
+
+static void
+rows_for_pairs_that_came_while_they_were_made_are_not_sent(void **state)
+{
+    rig *r = *state;
+    set_rule(r, 2, 0.3);
+    pairs p = start_uneven_pairs(r, 9);
+    assert_actions(r, "recode 1");
+    kofn_error error;
+    size_t missing[64];
+    double rate;
+    kofn_code *made = NULL;
+    assert_int_equal(kofn_sched_job_list_missing(r->sched, 1, missing, &rate), 2);
+    assert_ok(kofn_staged_fill(&p.spec, p.code, missing, 2, rate, &made, &error));
+    answer(r, 1, 1, 2);
+    answer(r, 1, 3, 4);
+    assert_ok(kofn_sched_job_recode(r->sched, r->now_ns, 1, made, &error));
+    assert_actions(r, "");
+    answer(r, 1, 4, 6);
+    assert_actions(r, "decode 1");
+    kofn_code_destroy(&made);
+    end_pairs(&p);
+}
+
+/* 4 is late as well by then: alone, it is copied. */
+static void
+what_is_late_while_rows_are_made_waits_for_them(void **state)
+{
+    rig *r = *state;
+    set_rule(r, 2, 0.3);
+    pairs p = start_uneven_pairs(r, 11);
+    assert_actions(r, "recode 1");
+    at(r, 36);
+    assert_actions(r, "");
+    make_rows(r, &p.spec, &p.code, "1 3");
+    assert_actions(r, "send 1.5>7, send 1.6>8, send 1.7>9, send 1.8>10, copy 1.4>11");
+    end_pairs(&p);
+}
+
+/* It goes out afresh, and nothing is to be made for it. */
+static void
+a_pair_that_is_lost_while_rows_are_made_is_not_asked_for(void **state)
+{
+    rig *r = *state;
+    pairs p = start_pairs(r, 8);
+    lose(r, 2);
+    assert_actions(r, "send 1.1>6");
+    size_t missing[64];
+    double rate;
+    assert_int_equal(kofn_sched_job_list_missing(r->sched, 1, missing, &rate), 1);
+    assert_int_equal(missing[0], 3);
+    end_pairs(&p);
+}
+
+/* 0 and 4 are late after 1 and 3: rows are asked for again, and those that are out are not to change. */
+static void
+rows_that_are_out_cannot_be_others(void **state)
+{
+    kofn_error error;
+    rig *r = *state;
+    pairs p;
+    set_rule(r, 2, 0);
+    join_many(r, 12);
+    add_pairs(r, &p.spec, &p.batch, &p.code);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5");
+    at(r, 10);
+    answer(r, 1, 2, 3);
+    at(r, 15);
+    lose(r, 1);
+    lose(r, 5);
+    assert_actions(r, "send 1.4>6, send 1.0>7");
+    at(r, 20);
+    assert_actions(r, "recode 1");
+    kofn_code *before = kofn_code_ref(p.code);
+    make_rows(r, &p.spec, &p.code, "1 3");
+    assert_actions(r, "send 1.5>8, send 1.6>9, send 1.7>10, send 1.8>11");
+    at(r, 35);
+    assert_actions(r, "recode 1");
+    assert_fails(kofn_sched_job_recode(r->sched, r->now_ns, 1, before, &error),
+                 KOFN_INVALID_ARGUMENT);
+    assert_actions(r, "copy 1.1>12, copy 1.3>3");
+    kofn_code_destroy(&before);
+    end_pairs(&p);
+}
+
+/* Late when the first is are those that will be within an eighth of that time, too: a single pair would be
+ * copied. */
+static void
+pairs_that_are_late_at_about_the_same_time_are_late_together(void **state)
+{
+    rig *r = *state;
+    pairs p;
+    join_many(r, 3);
+    add_pairs(r, &p.spec, &p.batch, &p.code);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    at(r, 2);
+    join(r, 4);
+    assert_actions(r, "send 1.3>4");
+    at(r, 6);
+    join(r, 5);
+    assert_actions(r, "send 1.4>5");
+    at(r, 10);
+    answer(r, 1, 0, 1);
+    answer(r, 1, 2, 3);
+    at(r, 16);
+    answer(r, 1, 4, 5); // 10 ms is the median
+    at(r, 19);
     assert_actions(r, "");
     at(r, 20);
     assert_actions(r, "recode 1");
     make_rows(r, &p.spec, &p.code, "1 3");
-    assert_actions(r, "send 1.5>6, send 1.6>7, send 1.7>8, send 1.8>1");
+    end_pairs(&p);
+}
+
+/* 0 and 4, and then rows for 1 and 3, which nobody asks rows for. */
+static void
+rows_that_are_late_are_no_pairs_to_be_asked_for(void **state)
+{
+    rig *r = *state;
+    pairs p;
+    set_rule(r, 2, 0);
+    join_many(r, 14);
+    add_pairs(r, &p.spec, &p.batch, &p.code);
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5");
+    at(r, 10);
+    answer(r, 1, 2, 3);
+    at(r, 15);
+    lose(r, 1);
+    lose(r, 5);
+    assert_actions(r, "send 1.4>6, send 1.0>7");
+    at(r, 20);
+    assert_actions(r, "recode 1");
+    make_rows(r, &p.spec, &p.code, "1 3");
+    assert_actions(r, "send 1.5>8, send 1.6>9, send 1.7>10, send 1.8>11");
+    at(r, 40);
+    assert_actions(r, "recode 1");
+    make_rows(r, &p.spec, &p.code, "0 4");
+    assert_actions(r, "send 1.9>12, send 1.10>13, send 1.11>14, send 1.12>3");
+    join_many_from(r, 15, 16);
+    assert_actions(r, "copy 1.5>15, copy 1.6>16");
     end_pairs(&p);
 }
 
@@ -748,10 +946,18 @@ main(void)
         stage_test(a_worker_alone_does_all_of_it),
         stage_test(a_job_whose_workers_are_all_stuck_ends_at_its_deadline),
         stage_test(where_rows_cannot_stand_in_for_others_copies_go_out),
+        stage_test(groups_send_all_their_tasks_and_copies_of_what_is_late),
+        stage_test(answers_that_check_others_are_of_the_first_stage),
         stage_test(bad_luck_gets_further_rows),
         stage_test(rows_are_made_for_the_pairs_that_are_late),
         stage_test(a_late_pair_is_an_answer_beside_the_rows_that_were_made),
         stage_test(rows_for_pairs_that_have_come_are_not_waited_for),
+        stage_test(rows_for_pairs_that_came_while_they_were_made_are_not_sent),
+        stage_test(what_is_late_while_rows_are_made_waits_for_them),
+        stage_test(a_pair_that_is_lost_while_rows_are_made_is_not_asked_for),
+        stage_test(rows_that_are_out_cannot_be_others),
+        stage_test(pairs_that_are_late_at_about_the_same_time_are_late_together),
+        stage_test(rows_that_are_late_are_no_pairs_to_be_asked_for),
         stage_test(where_no_rows_are_made_the_late_pairs_are_copied),
         stage_test(a_code_that_is_not_the_jobs_is_refused_and_copies_go_out),
         stage_test(a_single_late_pair_is_copied_at_once),

@@ -678,6 +678,53 @@ jobs_that_fail_are_counted(void **state)
     fail_msg("no seed gave dependent rows");
 }
 
+static kofn_sim_config
+stream_of(kofn_scheme scheme, int64_t workers, const char *field)
+{
+    kofn_sim_config c;
+    kofn_sim_config_init(&c);
+    c.workers = workers;
+    c.jobs = 20;
+    c.field = kofn_field_find(field);
+    choose_rounds(&c, scheme, 0, 0);
+    return c;
+}
+
+/* As the master does: what it refuses is no use to know the time of. */
+static void
+what_is_open_of_a_stream_fits_its_field_and_its_decoder(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_sim_config c = stream_of(KOFN_SCHEME_DIP, 80, "gf256");
+    assert_ok(kofn_sim_settle(&c, &error));
+    assert_int_equal(c.rounds.delay, 1);
+    assert_int_equal(c.code.part.x * c.code.part.y, 158);
+    c = stream_of(KOFN_SCHEME_DIP, 4, "gf4");
+    assert_fails(kofn_sim_settle(&c, &error), KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "coded rows"));
+    c = stream_of(KOFN_SCHEME_DIP, 200, "f64");
+    c.code.part = (kofn_partition){30, 1, 26};
+    assert_fails(kofn_sim_settle(&c, &error), KOFN_OUT_OF_RANGE);
+    assert_non_null(strstr(error.text, "780 answers"));
+}
+
+static void
+ten_thousand_workers_share_a_stream(void **state)
+{
+    (void)state;
+    static const kofn_scheme schemes[] = {KOFN_SCHEME_DIP, KOFN_SCHEME_IDIP, KOFN_SCHEME_UNCODED};
+    for (size_t i = 0; i < 3; i++) {
+        kofn_error error;
+        kofn_sim_config c = stream_of(schemes[i], 10000, "f64");
+        choose_stragglers(&c, "iid:delta=0.1", 1);
+        assert_ok(kofn_sim_settle(&c, &error));
+        kofn_sim_figures f = simulate(&c);
+        assert_true(f.rounds >= 20);
+        kofn_sim_figures_fini(&f);
+    }
+}
+
 int
 main(void)
 {
@@ -706,6 +753,8 @@ main(void)
         cmocka_unit_test(an_open_partition_is_chosen_for_the_scheme),
         cmocka_unit_test(contradictions_of_a_stream_are_refused_with_the_equation),
         cmocka_unit_test(jobs_that_fail_are_counted),
+        cmocka_unit_test(what_is_open_of_a_stream_fits_its_field_and_its_decoder),
+        cmocka_unit_test(ten_thousand_workers_share_a_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -778,6 +778,51 @@ in_two_stages_tasks_left_open_are_as_few_as_suffice(void **state)
     assert_int_equal(spec.tasks, 6); // as asked for
 }
 
+/* Any k of n answers suffice, and n >= k + 2 b, with no more tasks than workers where there are so
+ * many. */
+static void
+what_is_open_leaves_room_for_answers_that_may_be_wrong(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {"f64", "gfp:257", "gf256"};
+    static const char *const families[] = {"", "polynomial", "matdot", "polydot"};
+    for (size_t f = 0; f < 3; f++)
+        for (size_t family = 0; family < 4; family++)
+            for (size_t liars = 1; liars <= 3; liars++)
+                for (size_t workers = 0; workers <= 16; workers += 4) {
+                    kofn_error error;
+                    kofn_code *code = NULL;
+                    kofn_code_spec spec = {.has_seed = true, .seed = 1};
+                    const kofn_field *field = new_field(fields[f]);
+                    const kofn_code_context context = {.field = field,
+                                                       .rows = 500,
+                                                       .inner = 500,
+                                                       .cols = 500,
+                                                       .workers = workers,
+                                                       .whole_flops = 1e12,
+                                                       .exact = true,
+                                                       .liars = liars};
+                    if (families[family][0])
+                        set_ok(&spec, "family", families[family]);
+                    assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+                    assert_ok(kofn_code_spec_build(&spec, field, &code, &error));
+                    assert_true(kofn_code_is_certain(code));
+                    assert_true(kofn_code_first_tasks(code) >= code->threshold + 2 * liars);
+                    if (workers >= 2 * liars + 2)
+                        assert_true(kofn_code_first_tasks(code) <= workers);
+                    kofn_code_destroy(&code);
+                    kofn_field_destroy(&field);
+                }
+    kofn_error error;
+    kofn_code_spec fixed = {.has_seed = true, .seed = 1, .tasks = 5};
+    const kofn_code_context context = {
+        .field = f64(), .rows = 50, .inner = 50, .cols = 50, .workers = 9, .liars = 2};
+    set_ok(&fixed, "family", "polynomial");
+    set_ok(&fixed, "partition", "2,1,2");
+    assert_ok(kofn_code_spec_complete(&fixed, &context, &error));
+    assert_int_equal(fixed.tasks, 5); // as it is said
+}
+
 int
 main(void)
 {
@@ -808,6 +853,7 @@ main(void)
         cmocka_unit_test(a_batch_has_no_partition),
         cmocka_unit_test(families_are_asked_for_forms_that_they_make),
         cmocka_unit_test(in_two_stages_tasks_left_open_are_as_few_as_suffice),
+        cmocka_unit_test(what_is_open_leaves_room_for_answers_that_may_be_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,54 @@
+/* Memory that runs out while pairs become a batch: every allocation fails once, the call says so, and
+ * leaks nothing. */
+#include "client/batch.h"
+
+#include "tests/assert.h"
+#include "tests/unit/short_memory.h"
+
+enum { COUNT = 5, SIZE = 3 };
+
+static kofn_error error;
+
+static void
+every_allocation_of_a_batch_may_fail(void **state)
+{
+    static const size_t of[] = {0, 1};
+    static const double scale[] = {1, 1}, weights[] = {1, 2, 3, 4, 5};
+    const kofn_dependency depends = {.pair = 2, .count = 2, .of = of, .scale = scale};
+    double at[COUNT][SIZE * SIZE] = {{1}, {2}, {3}, {1}, {7}};
+    kofn_matrix side[COUNT];
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++)
+        side[i] = (kofn_matrix){.data = at[i], .dtype = KOFN_F64, .rows = SIZE, .cols = SIZE};
+    for (size_t sum = 0; sum < 2; sum++) {
+        const kofn_pairs pairs = {.count = COUNT,
+                                  .x = side,
+                                  .y = side,
+                                  .weights = sum ? weights : NULL,
+                                  .dependency_count = 1,
+                                  .dependencies = &depends};
+        kofn_status status;
+        size_t n = 0;
+        do {
+            kofn_gathering g;
+            memory_calls = 0;
+            memory_fails_at = ++n;
+            status = kofn_gathering_init(&g, &pairs, "f64", &error);
+            memory_fails_at = 0;
+            if (status == KOFN_OK)
+                kofn_gathering_fini(&g);
+            else
+                assert_int_equal(status, KOFN_RESOURCE_EXHAUSTED);
+        } while (status != KOFN_OK);
+        assert_in_range(n, 10, 100);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_allocation_of_a_batch_may_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
