@@ -41,12 +41,12 @@ kofn_verify_read(const kofn_msg_product *product, kofn_job *job, kofn_error *err
                          "liars is %" PRIu64 " and verify is %s: verify by parity, which looks for "
                          "so many, or leave it out",
                          product->liars, names[how]);
-    const bool unfit = job->outer || kofn_sparse_is_any(&job->sparse);
-    if (how == KOFN_VERIFY_FREIVALDS && unfit && asked)
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                         "answers of outer products and of sparse operands are not checked one by "
-                         "one: verify by parity, or not at all");
-    if (how == KOFN_VERIFY_FREIVALDS && unfit)
+    if (how == KOFN_VERIFY_FREIVALDS && job->outer && asked)
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "answers of outer products are not checked one by one: verify by parity, or "
+            "not at all");
+    if (how == KOFN_VERIFY_FREIVALDS && job->outer)
         how = KOFN_VERIFY_NONE; // the default is of what it can be
     job->verification.how = how;
     if (how == KOFN_VERIFY_PARITY)

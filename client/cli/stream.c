@@ -21,7 +21,6 @@
 #include "proto/limits.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

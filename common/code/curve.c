@@ -320,6 +320,31 @@ alloc(kofn_curve *c)
     return all;
 }
 
+/* One product, whatever the point: there may be more tasks than the field has elements. */
+static void
+fill_copies(kofn_curve *c)
+{
+    c->constant[0] = c->constant[1] = true;
+    for (size_t i = 0; i < c->tasks; i++) {
+        c->point[i] = 0;
+        c->term[i] = i < c->terms ? i : SIZE_MAX;
+    }
+}
+
+static kofn_status
+fill(kofn_curve *c, coordinates *x, bool common, kofn_error *err)
+{
+    choose_betas(c, common);
+    if (c->field->order == 0 && (x->set[0].least > 1 || x->set[1].least > 1))
+        arrange(c, x);
+    choose_points(c, common);
+    weigh_points(c);
+    kofn_status status = KOFN_OK;
+    for (size_t j = 0; j < 2 && !status; j++)
+        status = choose_factors(c, j, x, err);
+    return status;
+}
+
 kofn_status
 kofn_curve_init(kofn_curve *curve, const kofn_field *field, const kofn_sums side[2], size_t tasks,
                 bool systematic, kofn_error *err)
@@ -334,13 +359,10 @@ kofn_curve_init(kofn_curve *curve, const kofn_field *field, const kofn_sums side
         kofn_curve_fini(&c);
         return status;
     }
-    choose_betas(&c, systematic && c.tasks >= c.terms);
-    if (field->order == 0 && (x.set[0].least > 1 || x.set[1].least > 1))
-        arrange(&c, &x);
-    choose_points(&c, systematic && c.tasks >= c.terms);
-    weigh_points(&c);
-    for (size_t j = 0; j < 2 && !status; j++)
-        status = choose_factors(&c, j, &x, err);
+    if (x.set[0].classes == 1 && x.set[1].classes == 1)
+        fill_copies(&c);
+    else
+        status = fill(&c, &x, systematic && c.tasks >= c.terms, err);
     coordinates_fini(&x);
     if (status)
         kofn_curve_fini(&c);

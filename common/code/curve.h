@@ -39,8 +39,8 @@ typedef struct kofn_curve {
     size_t *as[2];     // [terms] the side that stands for it: the first of its class
 } kofn_curve;
 
-/* Through terms that are the rows of side[0] and side[1]. In a finite field there are as many elements
- * as terms, and as tasks. RESOURCE_EXHAUSTED: no memory. */
+/* Through terms that are the rows of side[0] and side[1]. A finite field has as many elements as there
+ * are terms, and tasks, unless all terms are multiples of one. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_curve_init(kofn_curve *curve, const kofn_field *field,
                                             const kofn_sums side[2], size_t tasks, bool systematic,
                                             kofn_error *err);

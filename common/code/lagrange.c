@@ -3,6 +3,7 @@
 #include "common/code/plain.h"
 #include "common/code/points.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,62 +60,125 @@ find_place(size_t pairs, size_t points, size_t i)
     return (2 * i + 1) * points / (2 * pairs);
 }
 
-/* beta [k], then the points of tasks: all of them are the field's points, and of tasks that are no
- * pairs in their order. */
+/* beta [k], and the points of tasks: all of them are the field's points, and in the reals tasks that are
+ * no pairs take theirs in scattered order. free [tasks]. */
 static void
-fill_points(const kofn_family_args *args, double *beta, double *point)
+fill_points(const kofn_family_args *args, double *beta, double *point, double *free)
 {
     const kofn_field *f = args->field;
-    const size_t k = args->batch->count, all = count_points(args);
-    size_t pair = 0, task = is_systematic(args) ? k : 0;
+    const size_t k = args->batch->count, all = count_points(args),
+                 plain = is_systematic(args) ? k : 0;
+    size_t pair = 0, coded = 0;
     for (size_t i = 0; i < all; i++) {
         const double t = f->point(f, i, all);
         if (pair < k && (f->order != 0 || i == find_place(k, all, pair)))
             beta[pair++] = t;
         else
-            point[task++] = t;
+            free[coded++] = t;
     }
-    if (is_systematic(args))
-        memcpy(point, beta, k * sizeof *beta);
+    memcpy(point, beta, plain * sizeof *beta);
+    for (size_t i = 0, place = 0; i < coded; i++, place = kofn_points_scatter(coded, place))
+        point[plain + i] = free[f->order == 0 ? place : i];
 }
 
-/* L_pair(t): factors of about 1, so that neither overflow nor underflow waits. */
-static double
-evaluate(const kofn_field *f, const double *beta, size_t pairs, size_t pair, double t)
+/* A product of many differences: number 2^exponent, so that neither overflow nor underflow waits on the
+ * way. In finite fields the exponent is 0. */
+typedef struct product {
+    double number;
+    int exponent;
+} product;
+
+/* p (a - b) */
+static product
+multiply_difference(const kofn_field *f, product p, double a, double b)
 {
-    double product = 1;
-    for (size_t j = 0; j < pairs; j++) {
-        if (j == pair)
-            continue;
-        const double away = f->negate(f, beta[j]);
-        const double across = f->invert(f, f->add(f, beta[pair], away));
-        product = f->multiply(f, product, f->multiply(f, f->add(f, t, away), across));
+    int exponent = 0;
+    p.number = f->multiply(f, p.number, f->add(f, a, f->negate(f, b)));
+    if (f->order == 0)
+        p.number = frexp(p.number, &exponent);
+    p.exponent += exponent;
+    return p;
+}
+
+/* Room for all L_i at a point: products of the differences from the betas before i, and likewise behind;
+ * and what is the same for all points, 1 over those of beta_i. */
+typedef struct basis {
+    const kofn_field *field;
+    size_t count;
+    const double *beta;    // [count]
+    product *before, *own; // [count + 1], [count]
+} basis;
+
+static void
+basis_init(basis *b)
+{
+    const kofn_field *f = b->field;
+    for (size_t i = 0; i < b->count; i++) {
+        product all = {.number = 1};
+        for (size_t j = 0; j < b->count; j++)
+            if (j != i)
+                all = multiply_difference(f, all, b->beta[i], b->beta[j]);
+        b->own[i] = (product){.number = f->invert(f, all.number), .exponent = -all.exponent};
     }
-    return product;
+}
+
+/* by[i] := L_i(t) = prod over j != i of (t - beta_j) / (beta_i - beta_j) */
+static void
+evaluate(const basis *b, double t, double *by)
+{
+    const kofn_field *f = b->field;
+    product behind = {.number = 1};
+    b->before[0] = behind;
+    for (size_t i = 0; i < b->count; i++)
+        b->before[i + 1] = multiply_difference(f, b->before[i], t, b->beta[i]);
+    for (size_t i = b->count; i-- > 0;) {
+        const double number = f->multiply(f, b->before[i].number, behind.number);
+        by[i] = f->multiply(f, number, b->own[i].number);
+        if (f->order == 0)
+            by[i] = ldexp(by[i], b->before[i].exponent + behind.exponent + b->own[i].exponent);
+        behind = multiply_difference(f, behind, t, b->beta[i]);
+    }
+}
+
+static void
+fill_tasks(const kofn_family_args *args, kofn_code *code, basis *b, double *beta, double *by)
+{
+    const size_t k = b->count, plain = is_systematic(args) ? k : 0;
+    kofn_code_use_points(code);
+    fill_points(args, beta, code->point, by + k);
+    basis_init(b);
+    for (size_t task = 0; task < plain; task++)
+        kofn_family_fill_product(args, code, task, task);
+    for (size_t task = plain; task < code->tasks; task++) {
+        evaluate(b, code->point[task], by);
+        for (size_t o = 0; o < 2; o++)
+            kofn_batch_mix(args->batch, code->field, o, by, code->e[o].at + task * code->e[o].cols,
+                           by + k);
+    }
 }
 
 static kofn_status
 fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
 {
-    const kofn_batch *batch = args->batch;
-    const size_t k = batch->count, plain = is_systematic(args) ? k : 0;
+    const size_t k = args->batch->count;
     const size_t most = code->e[code->e[1].cols > code->e[0].cols].cols;
-    double *beta = malloc((2 * k + most) * sizeof *beta), *by = beta + k;
-    if (!beta)
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "lagrange: no memory for %zu points", k);
-    kofn_code_use_points(code);
-    fill_points(args, beta, code->point);
-    for (size_t task = 0; task < plain; task++)
-        kofn_family_fill_product(args, code, task, task);
-    for (size_t task = plain; task < code->tasks; task++) {
-        for (size_t i = 0; i < k; i++)
-            by[i] = evaluate(code->field, beta, k, i, code->point[task]);
-        for (size_t o = 0; o < 2; o++)
-            kofn_batch_mix(batch, code->field, o, by, code->e[o].at + task * code->e[o].cols,
-                           by + k);
+    const size_t room = most > code->tasks ? most : code->tasks; // and that of free points
+    double *beta = malloc((2 * k + room) * sizeof *beta);
+    product *products = malloc((2 * k + 1) * sizeof *products);
+    kofn_status status = KOFN_OK;
+    if (beta && products) {
+        basis b = {.field = code->field,
+                   .count = k,
+                   .beta = beta,
+                   .own = products,
+                   .before = products + k};
+        fill_tasks(args, code, &b, beta, beta + k);
+    } else {
+        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "lagrange: no memory for %zu points", k);
     }
     free(beta);
-    return KOFN_OK;
+    free(products);
+    return status;
 }
 
 static const kofn_key keys[] = {

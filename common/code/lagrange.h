@@ -8,8 +8,9 @@
  *            sum_i L_i(t) right_i. Pair i is the product at beta_i.
  * Points     With `systematic` the betas are points of tasks: task i < k is pair i as it is, and
  *            the first k tasks do. In the reals the n tasks are at Chebyshev nodes, and the betas
- *            those next to the k nodes that cut the circle as evenly; in finite fields both count
- *            from 0.
+ *            those next to the k nodes that cut the circle as evenly; tasks that are no pairs take
+ *            theirs in scattered order (points.h), since the last ones are the likeliest to be
+ *            missing. In finite fields points count from 0.
  * Threshold  2 k - 1, whichever tasks answer: the product has degree 2 k - 2. No code does better
  *            for pairs without a relation.
  * Accuracy   Exact in finite fields, which need n points, and k more without `systematic`. In the

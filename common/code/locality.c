@@ -251,7 +251,8 @@ static void
 mix_bases(const part *p, kofn_code *code, size_t index)
 {
     const kofn_field *f = code->field;
-    const double t = f->order == 0 ? 0 : f->point(f, index, p->tasks);
+    const bool copies = p->basis[0].rank * p->basis[1].rank == 1; // more than there are points
+    const double t = f->order == 0 || copies ? 0 : f->point(f, index, p->tasks);
     kofn_rng rng;
     kofn_rng_init(&rng, code->seed, p->task[index]);
     for (size_t j = 0; j < 2; j++) {

@@ -108,8 +108,11 @@ kofn_matdot_fill(const kofn_family_args *args, kofn_code *code, kofn_matdot_fill
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "%s: no memory for %zu pairs", code->family,
                          count);
     kofn_code_use_points(code);
+    const bool scatters = args->batch && f->order == 0;
+    size_t place = 0;
     for (size_t task = 0; task < code->tasks; task++) {
-        const double t = code->point[task] = f->point(f, task, code->tasks);
+        const double t = code->point[task] = f->point(f, scatters ? place : task, code->tasks);
+        place = kofn_points_scatter(code->tasks, place);
         if (args->batch) {
             fill_row(f, t, count, row, row + count);
             mix_pairs(args->batch, code, task, row, row + count, row + 2 * count);

@@ -51,6 +51,21 @@ kofn_points_tasks(const kofn_family_args *args, kofn_points points, size_t k, si
     return tasks <= most || k > most ? tasks : most;
 }
 
+size_t
+kofn_points_scatter(size_t n, size_t place)
+{
+    size_t top = 1;
+    while (top < n)
+        top *= 2;
+    do { // plus one, carried downwards
+        size_t bit = top / 2;
+        for (; place & bit; bit /= 2)
+            place ^= bit;
+        place |= bit;
+    } while (place >= n);
+    return place;
+}
+
 /* To f32 precision, so that points differ there, too. */
 static double
 draw_point(const kofn_field *f, kofn_rng *rng)

@@ -60,6 +60,12 @@ KOFN_MUST_CHECK kofn_status kofn_points_check(const char *family, const kofn_fam
 size_t kofn_points_tasks(const kofn_family_args *args, kofn_points points, size_t k,
                          size_t workers);
 
+/* Of n nodes in their order, the place of the next task after the one at `place`; the first is at 0.
+ * Places count with their bits reversed, so that the last half of the tasks has no neighbours: what is
+ * missing at the end of a job are the last tasks, and gaps of neighbours are what interpolation
+ * suffers from. */
+size_t kofn_points_scatter(size_t n, size_t place);
+
 /* code->point of all tasks, from the code's seed. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_points_fill(kofn_code *code, kofn_points points, kofn_error *err);
 

@@ -16,7 +16,8 @@
  * Late       stage_factor times what the stage_quantile of the answers took: the factor alone over
  *            the fastest (0), a median or any other; with a factor of 1 the quantile alone.
  *            Before that share has answered, what workers did for other jobs, twice over, since they
- *            may have been other matrices; and before anything did, a guess.
+ *            may have been other matrices; and before anything did, a guess that is high: it is for
+ *            the case that all who were asked first are stuck, and must not disturb others.
  * Second     Where any rows do, whichever they are, so many more that those in time and these suffice
  *            and, of those that are late now, as many spare ones as keep the odds that too few of
  *            them come in time below 1 in 20, at the rate of stragglers that the job has seen. Those
@@ -34,8 +35,8 @@
 #include <math.h>
 
 enum {
-    HEARSAY = 2,       // times longer, where only other jobs tell what to expect
-    GUESS_FLOORS = 16, // floors that a task may take while nothing is known of any
+    HEARSAY = 2,         // times longer, where only other jobs tell what to expect
+    GUESS_FLOORS = 1024, // floors that a task may take while nothing is known of any
 };
 
 static const double SLACK = 0.125; // of the time until it is late: is late with the first that is
@@ -233,21 +234,19 @@ pick(const kofn_run *run, uint64_t worker, size_t *ret_task)
 /* ---- what is late ---------------------------------------------------------------------------- */
 
 /* The time that the share of answers took which tells, or what else does. */
-static int64_t
-expected_ns(const kofn_run *run)
+static void
+expect(const kofn_run *run, kofn_patience *ret)
 {
     const state *s = kofn_run_get_state(run);
-    const kofn_sched_config *config = kofn_run_get_config(run);
-    const double rank = ceil(config->stage_quantile * (double)s->first);
+    const double rank = ceil(kofn_run_get_config(run)->stage_quantile * (double)s->first);
     const size_t telling = rank > 1 ? (size_t)rank : 1;
-    if (s->watch.answered >= telling)
-        return (int64_t)(s->watch.service[telling - 1] * 1e9);
     const int64_t others_ns = kofn_run_expect_ns(run);
-    const double expected =
-        others_ns != KOFN_NEVER_NS
-            ? HEARSAY * (double)others_ns
-            : GUESS_FLOORS * (double)config->stage_floor_ns / config->stage_factor;
-    return expected < 9e18 ? (int64_t)expected : KOFN_NEVER_NS;
+    const bool told = s->watch.answered >= telling;
+    ret->guess = !told && others_ns == KOFN_NEVER_NS;
+    const double expected = told         ? s->watch.service[telling - 1] * 1e9
+                            : ret->guess ? GUESS_FLOORS * (double)ret->floor_ns / ret->factor
+                                         : HEARSAY * (double)others_ns;
+    ret->expected_ns = expected < 9e18 ? (int64_t)expected : KOFN_NEVER_NS;
 }
 
 /* Have rows made for the products that are late, unless they are being made, or it is a single one. */
@@ -293,10 +292,9 @@ look(kofn_run *run)
 {
     state *s = kofn_run_get_state(run);
     const kofn_sched_config *config = kofn_run_get_config(run);
-    const kofn_patience patience = {.factor = config->stage_factor,
-                                    .floor_ns = config->stage_floor_ns,
-                                    .slack = SLACK,
-                                    .expected_ns = expected_ns(run)};
+    kofn_patience patience = {
+        .factor = config->stage_factor, .floor_ns = config->stage_floor_ns, .slack = SLACK};
+    expect(run, &patience);
     kofn_watch_look(&s->watch, run, &patience);
     ask_for_rows(run);
 }

@@ -1038,6 +1038,13 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
 
 /* ---- actions --------------------------------------------------------------------------------- */
 
+/* It has a task of the run; or had one, where answers may be wrong: who lies once lies twice. */
+static bool
+holds(const kofn_run *run, const kofn_crew_worker *w)
+{
+    return kofn_crew_has_run(w, run) || (run->accept.liars > 0 && kofn_map_find(&run->seen, w->id));
+}
+
 /* The free worker that gets the run's next task: the first in order without a task of the run, else
  * the first in order. Beyond HOLDERS_PASSED workers with one the work is spread widely enough. */
 static kofn_crew_worker *
@@ -1047,14 +1054,14 @@ look_for_place(const kofn_sched *s, const kofn_run *run, size_t *ret_task)
     size_t passed = 0;
     for (kofn_crew_worker *w = kofn_crew_first_free(crew); w && passed < HOLDERS_PASSED;
          w = kofn_crew_next_free(crew, w)) {
-        if (kofn_crew_has_run(w, run))
+        if (holds(run, w))
             passed++;
         else if (run->policy->pick(run, w->id, ret_task))
             return w;
     }
     for (kofn_crew_worker *w = kofn_crew_first_free(crew); w && passed > 0;
          w = kofn_crew_next_free(crew, w)) {
-        if (!kofn_crew_has_run(w, run))
+        if (!holds(run, w))
             continue;
         passed--;
         if (run->policy->pick(run, w->id, ret_task))

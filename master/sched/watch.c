@@ -124,7 +124,9 @@ kofn_watch_look(kofn_watch *watch, kofn_run *run, const kofn_patience *patience)
     sweep(watch, run, patience, 0, &wake_ns);
     if (watch->ever_late > before && patience->slack > 0)
         sweep(watch, run, patience, patience->slack, &wake_ns);
-    kofn_run_wake_at(run, wake_ns);
+    const int64_t again_ns = kofn_clock_after(kofn_run_get_now_ns(run), patience->floor_ns);
+    const bool again = patience->guess && wake_ns != KOFN_NEVER_NS && again_ns < wake_ns;
+    kofn_run_wake_at(run, again ? again_ns : wake_ns);
 }
 
 bool

@@ -45,6 +45,7 @@ typedef struct kofn_patience {
     int64_t floor_ns;
     double slack;        // share of the limit within which others are late, too, once one is
     int64_t expected_ns; // of one task; KOFN_NEVER_NS: nothing tells yet, and nothing is late
+    bool guess;          // nothing tells it
 } kofn_patience;
 
 /* Room for a job of so many tasks, as the last part of a policy's state: aligned as for any type. */
@@ -55,8 +56,8 @@ void kofn_watch_init(kofn_watch *watch, void *room, size_t tasks);
 void kofn_watch_follow(kofn_watch *watch, const kofn_run *run, size_t task);
 void kofn_watch_note_answer(kofn_watch *watch, const kofn_assignment *a);
 
-/* Move what is late by now to the late ones, and ask to be woken for the next. As long as nothing is
- * expected, look again from time to time: other jobs' answers will tell. */
+/* Move what is late by now to the late ones, and ask to be woken for the next. As long as nothing tells
+ * what to expect, look again from time to time: other jobs' answers will. */
 void kofn_watch_look(kofn_watch *watch, kofn_run *run, const kofn_patience *patience);
 
 /* The task that has been late for longest, of those that this worker may take. False: there is none. */

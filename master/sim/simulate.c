@@ -2,6 +2,8 @@
 #include "common/base/clock.h"
 #include "common/base/rng.h"
 #include "common/code/inner.h"
+#include "common/code/staged.h"
+#include "master/sched/policy.h"
 #include "master/sched/timers.h"
 
 #include <assert.h>
@@ -456,10 +458,12 @@ make_code(run *r)
     const kofn_status status = kofn_code_spec_thresholds(spec, r->config.field, &k, r->err);
     if (status != KOFN_OK)
         return status;
+    const bool staged = kofn_policy_find(r->config.policy)->reserve == KOFN_RESERVE_STAGED;
     const bool counts = !r->config.decoder && !k.likely && k.enough == k.exact &&
                         k.exact == spec->part.x * spec->part.y;
-    return counts ? make_counted(r, spec->tasks + spec->reserve, spec->reserve, k.exact)
-                  : kofn_code_spec_build(spec, r->config.field, &r->code, r->err);
+    return counts   ? make_counted(r, spec->tasks + spec->reserve, spec->reserve, k.exact)
+           : staged ? kofn_staged_build(spec, r->config.field, &r->code, r->err)
+                    : kofn_code_spec_build(spec, r->config.field, &r->code, r->err);
 }
 
 static kofn_status

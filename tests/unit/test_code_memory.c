@@ -5,6 +5,7 @@
 #include "common/code/batch.h"
 #include "common/code/inner.h"
 #include "common/code/nonzero.h"
+#include "common/code/staged.h"
 #include "common/code/straggler.h"
 #include "common/linalg/matrix_market.h"
 #include "common/linalg/multiply.h"
@@ -64,6 +65,37 @@ inner_scene(kofn_code *code, kofn_error *err)
     const kofn_status status = kofn_inner_build(&spec, kofn_field_find("f64"), true, &built, err);
     assert_int_equal(status == KOFN_OK, built != NULL);
     kofn_code_destroy(&built);
+    return status;
+}
+
+static kofn_status
+fill_stages(const kofn_code_spec *spec, kofn_error *err)
+{
+    static const size_t missing[] = {0, 2};
+    kofn_code *first = NULL, *made = NULL;
+    kofn_status status = kofn_staged_build(spec, kofn_field_find("f64"), &first, err);
+    if (!status)
+        status = kofn_staged_fill(spec, first, missing, 2, 0.1, &made, err);
+    assert_int_equal(status == KOFN_OK, made != NULL);
+    kofn_code_destroy(&first);
+    kofn_code_destroy(&made);
+    return status;
+}
+
+static kofn_status
+stages_scene(kofn_code *code, kofn_error *err)
+{
+    static const size_t block[] = {0, 1, 2};
+    (void)code;
+    kofn_batch *batch = NULL;
+    kofn_status status =
+        kofn_batch_new_stacked(3, 3, 3, block, block, NULL, kofn_field_find("f64"), &batch, err);
+    if (status)
+        return status;
+    const kofn_code_spec spec = {
+        .family = "lagrange", .tasks = 7, .has_seed = true, .seed = 1, .batch = batch};
+    status = fill_stages(&spec, err);
+    kofn_batch_destroy(&batch);
     return status;
 }
 
@@ -325,6 +357,51 @@ batch_scene(kofn_code *code, kofn_error *err)
     return status ? status : make_batch_code("matdot", 3, weights, err);
 }
 
+/* A code of these pairs in which groups are curves, grids and factored sums, and with too many pairs to
+ * try all partitions. */
+static kofn_status
+make_groups(const char *field, size_t pairs, const size_t *left, const size_t *right,
+            const double *weights, size_t tasks, kofn_error *err)
+{
+    const kofn_field *f = kofn_field_find(field);
+    kofn_code_spec spec = {.family = "locality", .tasks = tasks, .has_seed = true};
+    kofn_batch *batch = NULL;
+    kofn_code *code = NULL;
+    kofn_status status = kofn_batch_new_stacked(8, 8, pairs, left, right, weights, f, &batch, err);
+    if (!status)
+        status = kofn_code_spec_set_batch(&spec, batch, err);
+    if (!status)
+        status = kofn_code_spec_build(&spec, f, &code, err);
+    assert_int_equal(status == KOFN_OK, code != NULL);
+    kofn_code_destroy(&code);
+    kofn_batch_destroy(&batch);
+    return status;
+}
+
+static kofn_status
+locality_scene(kofn_code *code, kofn_error *err)
+{
+    (void)code;
+    static const size_t left[] = {0, 0, 1, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 2, 3},
+                        right[] = {0, 1, 0, 1, 2, 3, 4, 5, 4, 5, 6, 7, 6, 7, 3, 2};
+    static const double weights[] = {1, 1, 1, 1, 2};
+    kofn_status status = make_groups("f64", 6, left, right, NULL, 9, err);
+    if (!status)
+        status = make_groups("gf256", 6, left, right, NULL, 9, err);
+    if (!status)
+        status = make_groups("f64", 5, left, right, weights, 5, err);
+    if (!status)
+        status = make_groups("f64", 8, left, right, NULL, 17, err);
+    return status ? status : make_groups("f64", 16, left, right, NULL, 26, err);
+}
+
+static void
+groups_of_pairs_without_memory_are_an_error(void **state)
+{
+    (void)state;
+    fail_each(locality_scene, NULL);
+}
+
 static void
 batches_without_memory_are_an_error(void **state)
 {
@@ -424,6 +501,7 @@ running_out_of_memory_is_an_error_and_loses_nothing(void **state)
     kofn_code *code = make_code(&t, "f64", 2);
     fail_each(build_scene, code);
     fail_each(inner_scene, code);
+    fail_each(stages_scene, code);
     fail_each(coded_first_scene, code);
     fail_each(coded_last_scene, code);
     fail_each(question_scene, code);
@@ -451,8 +529,9 @@ main(void)
         cmocka_unit_test(running_out_of_memory_is_an_error_and_loses_nothing),
         cmocka_unit_test(decoding_exactly_loses_nothing_either),
         cmocka_unit_test(outer_products_without_memory_are_an_error),
-        cmocka_unit_test(sparse_operands_without_memory_are_an_error),
         cmocka_unit_test(batches_without_memory_are_an_error),
+        cmocka_unit_test(groups_of_pairs_without_memory_are_an_error),
+        cmocka_unit_test(sparse_operands_without_memory_are_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

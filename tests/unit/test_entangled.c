@@ -342,6 +342,7 @@ sums_of_pairs_have_the_rules_of_inner_blocks(void **state)
     assert_fails(check_sum("orthomatdot", "gf16", 5, 9, ones, &k, &error), KOFN_INVALID_ARGUMENT);
     /* As for 1,24,1 and 1,25,1: no digit would be right. */
     assert_ok(check_sum("matdot", "f64", 24, 50, ones, &k, &error));
+    error = (kofn_error){0};
     assert_fails(check_sum("matdot", "f64", 25, 50, ones, &k, &error), KOFN_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "orthomatdot"));
     assert_ok(check_sum("orthomatdot", "f64", 60, 130, ones, &k, &error));

@@ -1,18 +1,12 @@
 #include "common/code/batch.h"
 #include "tests/unit/code_brute.h"
 
-/* Of `pairs` pairs of blocks of their own; NULL: refused as invalid. */
+/* Of the batch, which is taken; NULL: refused as invalid. */
 static kofn_code *
-new_code(size_t pairs, size_t tasks, const char *systematic, const char *field)
+new_code_of(kofn_batch *batch, const kofn_field *f, size_t tasks, const char *systematic)
 {
     kofn_error error;
     kofn_code *code = NULL;
-    kofn_batch *batch;
-    size_t blocks[64];
-    const kofn_field *f = new_field(field);
-    for (size_t i = 0; i < pairs; i++)
-        blocks[i] = i;
-    assert_ok(kofn_batch_new_stacked(pairs, pairs, pairs, blocks, blocks, NULL, f, &batch, &error));
     kofn_code_spec spec = {.tasks = tasks, .batch = batch, .has_seed = true};
     assert_ok(kofn_code_spec_set(&spec, "family", "lagrange", &error));
     assert_ok(kofn_code_spec_set(&spec, "systematic", systematic, &error));
@@ -22,6 +16,21 @@ new_code(size_t pairs, size_t tasks, const char *systematic, const char *field)
         status = kofn_code_spec_build(&spec, f, &code, &error);
     assert_true(status == KOFN_OK || status == KOFN_INVALID_ARGUMENT);
     kofn_batch_destroy(&batch);
+    return code;
+}
+
+/* Of `pairs` pairs of blocks of their own. */
+static kofn_code *
+new_code(size_t pairs, size_t tasks, const char *systematic, const char *field)
+{
+    kofn_error error;
+    kofn_batch *batch;
+    size_t blocks[64];
+    const kofn_field *f = new_field(field);
+    for (size_t i = 0; i < pairs; i++)
+        blocks[i] = i;
+    assert_ok(kofn_batch_new_stacked(pairs, pairs, pairs, blocks, blocks, NULL, f, &batch, &error));
+    kofn_code *code = new_code_of(batch, f, tasks, systematic);
     kofn_field_destroy(&f);
     return code;
 }
@@ -141,6 +150,60 @@ errors_stay_small_while_few_answers_are_missing(void **state)
     kofn_code_destroy(&code);
 }
 
+/* Of tasks in order of their points the last ones are neighbours, and 5e8 would become of this at
+ * k = 20. */
+static void
+the_last_tasks_are_not_missed(void **state)
+{
+    (void)state;
+    kofn_error error;
+    static const size_t pairs[] = {5, 10, 20, 40};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        for (size_t first = 0; first < 2; first++) { // without a pair, where tasks are pairs
+            const size_t k = pairs[i];
+            kofn_code *code = new_code(k, 2 * k - 1 + k / 5, first ? "yes" : "no", "f64");
+            kofn_decoder *d;
+            kofn_decode_plan plan;
+            assert_ok(kofn_decoder_new(code, INFINITY, &d, &error));
+            for (size_t task = first; task < first + 2 * k - 1; task++)
+                assert_ok(kofn_decoder_add(d, task, &error));
+            assert_ok(kofn_decoder_plan(d, 0x1p-53, &plan, &error));
+            assert_at_most(plan.quality.amplification, 300);
+            kofn_decode_plan_fini(&plan);
+            kofn_decoder_destroy(&d);
+            kofn_code_destroy(&code);
+        }
+}
+
+/* Products of so many differences are beyond the range of a double, and the polynomials near 1. Of a
+ * grid of blocks a row holds sums of them, and all of them add up to 1. */
+static void
+rows_of_thousands_of_pairs_add_up_to_one(void **state)
+{
+    (void)state;
+    enum { SIDE = 50, PAIRS = SIDE * SIDE };
+    kofn_error error;
+    kofn_batch *batch;
+    size_t left[PAIRS], right[PAIRS];
+    for (size_t i = 0; i < PAIRS; i++) {
+        left[i] = i / SIDE;
+        right[i] = i % SIDE;
+    }
+    assert_ok(kofn_batch_new_stacked(SIDE, SIDE, PAIRS, left, right, NULL, kofn_field_find("f64"),
+                                     &batch, &error));
+    kofn_code *code = new_code_of(batch, kofn_field_find("f64"), 2 * PAIRS - 1, "yes");
+    assert_non_null(code);
+    for (size_t task = PAIRS; task < code->tasks; task++) {
+        double sum = 0;
+        for (size_t i = 0; i < SIDE; i++)
+            sum += code->e[0].at[task * SIDE + i];
+        /* 20: more than the sum of the polynomials' sizes; each has three roundings of each of the
+         * differences on both sides of its fraction */
+        assert_at_most(fabs(sum - 1), 20 * 6.0 * PAIRS * 0x1p-53);
+    }
+    kofn_code_destroy(&code);
+}
+
 int
 main(void)
 {
@@ -149,7 +212,9 @@ main(void)
         cmocka_unit_test(rows_interpolate_polynomials),
         cmocka_unit_test(finite_fields_need_a_point_for_each_task_and_pair),
         cmocka_unit_test(too_few_tasks_are_refused),
+        cmocka_unit_test(rows_of_thousands_of_pairs_add_up_to_one),
         cmocka_unit_test(errors_stay_small_while_few_answers_are_missing),
+        cmocka_unit_test(the_last_tasks_are_not_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

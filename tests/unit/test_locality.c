@@ -174,6 +174,89 @@ degrees_are_what_theorem_1_says(void **state)
                 }
 }
 
+/* Five pairs, the last of each side a sum of the four others, by other numbers in each: 2 k - 3. When only
+ * the left ones depend on each other, 2 k - 2. */
+static void
+dependent_pairs_need_an_answer_fewer_in_each_coordinate(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(5), 4);
+    for (size_t n = 0; n < 3; n++)
+        for (size_t trial = 0; trial < 12; trial++) {
+            const kofn_field *f = new_field(((const char *[]){"f64", "gf256", "gfp:13"})[n]);
+            const bool both = trial % 2, systematic = trial / 2 % 2;
+            const size_t spare = trial / 4;
+            brute_batch b = {
+                .field = f, .pairs = 5, .blocks = {4, both ? 4 : 5}, .targets = 5, .side = {{{0}}}};
+            for (size_t i = 0; i < 5; i++) {
+                b.weight[i][i] = 1;
+                for (size_t j = 0; j < 2; j++)
+                    for (size_t c = 0; c < b.blocks[j]; c++) {
+                        const double number = 1 + (double)kofn_rng_below(&rng, 12);
+                        b.side[j][i][c] = i < b.blocks[j] ? i == c : number;
+                    }
+            }
+            kofn_batch *batch = new_brute_batch(&b);
+            const size_t answers = both ? 7 : 8;
+            kofn_code *code = build(batch, f, KOFN_GROUPING_CURVE, systematic, answers + spare);
+            assert_int_equal(code->threshold, answers);
+            check_losses(code, 300, &rng);
+            kofn_code_destroy(&code);
+            kofn_batch_destroy(&batch);
+            kofn_field_destroy(&f);
+        }
+}
+
+/* 40 pairs on 12 + 12 blocks, in several groups: random losses, some of them all in one. */
+static void
+larger_batches_lose_what_they_may(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(6), 5);
+    for (size_t n = 0; n < 2; n++) {
+        const kofn_field *f = new_field(n ? "gf256" : "f64");
+        for (size_t spare = 1; spare <= 3; spare++) {
+            size_t left[40], right[40];
+            kofn_batch *batch;
+            kofn_grouping g;
+            for (size_t i = 0; i < 40; i++) {
+                left[i] = kofn_rng_below(&rng, 12);
+                right[i] = kofn_rng_below(&rng, 12);
+            }
+            assert_ok(kofn_batch_new_stacked(12, 12, 40, left, right, NULL, f, &batch, &error));
+            const kofn_grouping_params params = {
+                .batch = batch, .field = f, .exact = KOFN_GROUPING_EXACT};
+            assert_ok(kofn_grouping_init(&g, &params, spare, &error));
+            kofn_code *code = build(batch, f, KOFN_GROUPING_AUTO, true, g.tasks);
+            assert_int_equal(code->threshold, g.tasks - spare);
+            for (size_t trial = 0; trial < 60; trial++) {
+                size_t order[256], kept = 0, lost = 0;
+                const size_t group = kofn_rng_below(&rng, g.count);
+                for (size_t i = 0; i < code->tasks; i++)
+                    order[i] = i;
+                shuffle(&rng, order, code->tasks);
+                for (size_t i = 0; i < code->tasks; i++) {
+                    const bool own =
+                        trial % 2 || g.count == 1 || kofn_code_get_group(code, order[i]) == group;
+                    if (own && lost < spare)
+                        lost++;
+                    else
+                        order[kept++] = order[i];
+                }
+                assert_int_equal(kept, code->threshold);
+                assert_true(decodes(code, order, kept, NULL));
+            }
+            kofn_grouping_fini(&g);
+            kofn_code_destroy(&code);
+            kofn_batch_destroy(&batch);
+        }
+        kofn_field_destroy(&f);
+    }
+}
+
 /* Answers in some order, leaving out what is said not to help: the others do it, and of a group that has
  * what it gives nothing more is wanted. */
 static void
@@ -342,6 +425,8 @@ main(void)
         cmocka_unit_test(degrees_are_what_theorem_1_says),
         cmocka_unit_test(every_loss_that_is_promised_decodes_in_the_reals),
         cmocka_unit_test(every_loss_that_is_promised_decodes_in_finite_fields),
+        cmocka_unit_test(dependent_pairs_need_an_answer_fewer_in_each_coordinate),
+        cmocka_unit_test(larger_batches_lose_what_they_may),
         cmocka_unit_test(errors_grow_as_the_header_says),
         cmocka_unit_test(tasks_of_groups_that_are_complete_do_not_help),
         cmocka_unit_test(groups_are_complete_when_they_have_what_they_give),

@@ -289,6 +289,24 @@ minors_at_opposite_points_are_zero(void **state)
     assert_true(singular > 0);
 }
 
+/* A permutation, in which the last half has no two neighbours. */
+static void
+scattered_places_are_all_places_and_the_last_ones_lie_apart(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 300; n++) {
+        size_t order[300] = {0}, place = 0;
+        for (size_t i = 0; i < n; i++, place = kofn_points_scatter(n, place)) {
+            assert_in_range(place, 0, n - 1);
+            assert_int_equal(order[place], 0);
+            order[place] = i + 1;
+        }
+        const size_t last = n - n / 2;
+        for (size_t at = 1; at < n; at++)
+            assert_false(order[at - 1] > last && order[at] > last);
+    }
+}
+
 int
 main(void)
 {
@@ -302,6 +320,7 @@ main(void)
         cmocka_unit_test(no_minor_at_turns_is_zero),
         cmocka_unit_test(no_minor_at_spread_points_is_zero),
         cmocka_unit_test(minors_at_opposite_points_are_zero),
+        cmocka_unit_test(scattered_places_are_all_places_and_the_last_ones_lie_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,32 @@ tasks_that_parity_needs_are_sent_again_as_soon_as_they_are_lost(void **state)
     assert_actions(r, "decode 1");
 }
 
+/* Worker 1 is the fastest, and would be the first in order. */
+static void
+who_answered_gets_another_only_when_nobody_else_is_free(void **state)
+{
+    rig *r = *state;
+    join_many(r, 4);
+    add(r, 9, "uncoded", 4, 4, "oneshot");
+    assert_actions(r, "send 9.0>1, send 9.1>2, send 9.2>3, send 9.3>4");
+    for (uint64_t worker = 1; worker <= 4; worker++) {
+        at(r, 10 * (int64_t)worker);
+        assert_int_equal(answer(r, 9, worker - 1, worker), KOFN_VERDICT_KEEP);
+    }
+    assert_actions(r, "decode 9");
+    r->accept.liars = 1;
+    add(r, 1, "polynomial", 1, 3, "oneshot");
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    assert_int_equal(answer(r, 1, 0, 1), KOFN_VERDICT_KEEP);
+    lose(r, 3);
+    assert_actions(r, "send 1.2>4");
+    lose(r, 4);
+    assert_actions(r, "send 1.2>1");
+    assert_int_equal(answer(r, 1, 1, 2), KOFN_VERDICT_KEEP);
+    assert_int_equal(answer(r, 1, 2, 1), KOFN_VERDICT_KEEP);
+    assert_actions(r, "decode 1");
+}
+
 static void
 too_few_tasks_are_refused_with_the_equation(void **state)
 {
@@ -305,6 +331,7 @@ main(void)
         rig_test(a_job_ends_with_two_b_answers_more_than_its_product_takes),
         rig_test(copies_are_waited_for_and_not_spared),
         rig_test(tasks_that_parity_needs_are_sent_again_as_soon_as_they_are_lost),
+        rig_test(who_answered_gets_another_only_when_nobody_else_is_free),
         rig_test(too_few_tasks_are_refused_with_the_equation),
         rig_test(a_code_that_is_only_likely_has_no_parity),
         rig_test(a_refuted_task_goes_to_another_and_the_liar_gets_nothing_any_more),

@@ -46,7 +46,7 @@ typedef struct model_job {
     int64_t good_ns;      // since when there is what it accepts, likewise
     bool answered[TASKS];
     bool cancelled, rateless, two_stage;
-    bool tried[TASKS];        // was sent
+    bool tried[TASKS];                // was sent
     size_t lost[TASKS], fresh[TASKS]; // of each group: assignments lost, fresh rows sent
     uint64_t failed_on[TASKS][WORKERS * 4];
     size_t failures[TASKS];

@@ -177,6 +177,39 @@ copies_beat_waiting_where_stragglers_are_rare_and_cost_nothing_where_there_are_n
     assert_at_most(fabs(time_of(&c) - undisturbed), 1e-9);
 }
 
+/* Nobody is slow: four products a job on four workers, each a quarter of a second, whatever decodes them.
+ * And with one of six workers three times as slow, and 1.5 times the median for what is late: a coded row
+ * goes out after 0.375 s, and comes after another quarter. */
+static void
+two_stages_cost_nothing_where_nobody_is_slow_and_a_second_one_where_somebody_is(void **state)
+{
+    (void)state;
+    for (int decoder = 0; decoder < 2; decoder++) {
+        static const char *const families[] = {"rkrp", "polynomial"};
+        for (size_t i = 0; i < 2; i++) {
+            kofn_sim_config c = config_of(4, 50);
+            choose_code(&c, families[i], 2, 2, 0);
+            c.code.tasks = i == 0 ? 0 : 8;
+            (void)snprintf(c.policy, sizeof c.policy, "two_stage");
+            c.decoder = decoder;
+            kofn_sim_figures f = simulate(&c);
+            assert_int_equal(f.sent, 200);
+            assert_int_equal(f.answered, 200);
+            assert_true(fabs(f.time - 0.25) < 1e-6);
+            kofn_sim_figures_fini(&f);
+
+            c.workers = 6;
+            choose_stragglers(&c, "persistent:count=1,slowdown=3", 1);
+            f = simulate(&c);
+            assert_int_equal(f.backups, 0);
+            assert_true(fabs(kofn_sim_percentile(&f, 1) - 0.625) < 1e-6);
+            const double least = kofn_sim_percentile(&f, 0); // it is known for slow then
+            assert_true(fabs(least - 0.25) < 1e-6);
+            kofn_sim_figures_fini(&f);
+        }
+    }
+}
+
 static void
 rateless_rows_run_to_their_end(void **state)
 {
@@ -735,6 +768,8 @@ main(void)
         cmocka_unit_test(the_same_seed_gives_the_same_figures),
         cmocka_unit_test(
             copies_beat_waiting_where_stragglers_are_rare_and_cost_nothing_where_there_are_none),
+        cmocka_unit_test(
+            two_stages_cost_nothing_where_nobody_is_slow_and_a_second_one_where_somebody_is),
         cmocka_unit_test(rateless_rows_run_to_their_end),
         cmocka_unit_test(jobs_at_once_share_the_workers),
         cmocka_unit_test(a_worker_does_one_task_after_another),
