@@ -305,6 +305,26 @@ kofn_engine_hurry(kofn_client *client, const kofn_stream *stream)
         call->retry_ns = 0;
 }
 
+static int64_t
+last_word(const kofn_client *client, const kofn_call *call)
+{
+    return call->sent_ns > client->heard_ns ? call->sent_ns : client->heard_ns;
+}
+
+/* A master that hangs keeps its connection for some time, but not its word. One that was silent for too
+ * long to wait on may not know of our calls, and is asked anew. */
+static int64_t
+away_since(const kofn_client *client, int64_t now)
+{
+    int64_t since = now;
+    const kofn_call *call;
+    TAILQ_FOREACH(call, &client->open, link)
+    if (call->state != KOFN_CALL_QUEUED && last_word(client, call) < since)
+        since = last_word(client, call);
+    const int64_t silent = now - since;
+    return silent > KOFN_CLIENT_BEAT_NS && silent < client->silence_ns ? since : now;
+}
+
 /* Losses are not counted against a call: time bounds them (patience_end). Away is a master from when it
  * was last heard, so one that falls as soon as it stands is not there. */
 static void
@@ -313,7 +333,7 @@ connection_lost(kofn_client *client, const kofn_error *why)
     const int64_t now = kofn_clock_ns();
     kofn_connection_close(&client->connection);
     if (client->losses == 0)
-        client->unheard_ns = now;
+        client->unheard_ns = away_since(client, now);
     client->down_ns = client->unheard_ns;
     client->reopen_ns = kofn_clock_after(now, backoff_ns(client, client->losses));
     client->losses++;
@@ -395,8 +415,7 @@ silent_at(const kofn_client *client, const kofn_call *call)
 {
     if (call->state == KOFN_CALL_QUEUED)
         return KOFN_NEVER_NS;
-    return kofn_clock_after(call->sent_ns > client->heard_ns ? call->sent_ns : client->heard_ns,
-                            client->silence_ns);
+    return kofn_clock_after(last_word(client, call), client->silence_ns);
 }
 
 static void
@@ -414,6 +433,21 @@ mind_silence(kofn_client *client, int64_t now)
     }
 }
 
+/* Of a call whose connection stands: who waits for a shorter time than that is asked for anew, waits no
+ * longer for a master that hangs. */
+static int64_t
+word_end(const kofn_client *client, const kofn_call *call)
+{
+    const int64_t away_ms = client->options.away_ms;
+    if (call->state == KOFN_CALL_QUEUED || call->retries < 0 ||
+        call->deadline_ns != KOFN_NEVER_NS || away_ms < 0 ||
+        away_ms >= client->silence_ns / KOFN_NS_PER_MS)
+        return KOFN_NEVER_NS;
+    const int64_t away_ns = away_ms * KOFN_NS_PER_MS;
+    return kofn_clock_after(last_word(client, call),
+                            away_ns > KOFN_CLIENT_BEAT_NS ? away_ns : KOFN_CLIENT_BEAT_NS);
+}
+
 /* A master that was there comes back, and takes its jobs up again: a call's deadline says how long
  * that may take, or else the client's options do. */
 static int64_t
@@ -422,7 +456,7 @@ patience_end(const kofn_client *client, const kofn_call *call)
     const kofn_client_options *options = &client->options;
     const int64_t since = client->down_ns > call->started_ns ? client->down_ns : call->started_ns;
     if (client->down_ns == KOFN_NEVER_NS)
-        return KOFN_NEVER_NS;
+        return word_end(client, call);
     if (!client->spoken || call->retries < 0)
         return kofn_clock_after(since, options->patience_ms * KOFN_NS_PER_MS);
     if (call->deadline_ns != KOFN_NEVER_NS || options->away_ms < 0)
@@ -439,14 +473,17 @@ give_up_at(const kofn_call *call)
 }
 
 static void
-say_unreachable(const kofn_client *client, int64_t now, kofn_error *ret_error)
+say_unreachable(const kofn_client *client, const kofn_call *call, int64_t now,
+                kofn_error *ret_error)
 {
+    const bool connected = client->down_ns == KOFN_NEVER_NS;
+    const int64_t since = connected ? last_word(client, call) : client->down_ns;
     if (client->connection.cut_off)
         (void)kofn_monitor_explain(KOFN_MONITOR_CUT, client->endpoint, "client",
                                    client->connection.keys != NULL, ret_error);
     else if (client->spoken)
         (void)kofn_fail(ret_error, KOFN_UNAVAILABLE, "no master answers at %s for %.1f s",
-                        client->endpoint, (double)(now - client->down_ns) / 1e9);
+                        client->endpoint, (double)(now - since) / 1e9);
     else
         (void)kofn_fail(ret_error, KOFN_UNAVAILABLE,
                         "no master answers at %s; is kofn-master running there?", client->endpoint);
@@ -481,7 +518,7 @@ expire(kofn_client *client, int64_t now)
         if (now >= patience_end(client, call) ||
             (now >= give_up_at(call) && client->down_ns != KOFN_NEVER_NS &&
              has_knocked(client, now))) {
-            say_unreachable(client, now, &error);
+            say_unreachable(client, call, now, &error);
             finish(call, &error);
         } else if (now >= give_up_at(call) && call->state != KOFN_CALL_RECEIVING) {
             say_late(client, call, &error);

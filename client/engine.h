@@ -33,6 +33,9 @@ enum { KOFN_CLIENT_SLACK_MS = 2000 };
  * slow link one large frame may be all that moves. */
 #define KOFN_CLIENT_SILENCE_NS (60 * KOFN_NS_PER_S)
 
+/* Nor is one away sooner that has not said anything: its word is late under load. */
+#define KOFN_CLIENT_BEAT_NS (3 * KOFN_NS_PER_S)
+
 /* A progress callback is asked at least this often. */
 #define KOFN_CLIENT_TICK_NS (200 * KOFN_NS_PER_MS)
 

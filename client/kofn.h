@@ -86,7 +86,8 @@ typedef struct kofn_client_options {
                             // inside this process, and no daemon is needed
     int64_t patience_ms;    // how long to look for a master that is not there; 5000
     int64_t away_ms;        // how long calls without a deadline wait for a master that was there
-                            // and is away; 60000, or KOFN_CLIENT_FOREVER
+                            // and is away, from its last word on (but for 3 s of
+                            // silence); 60000, or KOFN_CLIENT_FOREVER
     bool insist;            // a call that is put off is made again until its deadline, and
                             // without one for ever, not only `retries` times
     int retries;            // of one call that is put off; 8, and -1 for none, whatever fails
@@ -468,7 +469,7 @@ typedef struct kofn_stream_account {
 } kofn_stream_account;
 
 /* Open a stream, and wait until the master has it. `options` may be NULL.
- * Ownership: end *ret_stream with kofn_stream_close or kofn_stream_abandon.
+ * Ownership: end *ret_stream with kofn_stream_close, kofn_stream_cancel or kofn_stream_abandon.
  * Errors: as on top of this header. INVALID_ARGUMENT, OUT_OF_RANGE: scheme, code and numbers
  * contradict each other; the text has the equation. FAILED_PRECONDITION: no worker is there. */
 KOFN_MUST_CHECK kofn_status kofn_client_open_stream(kofn_client *client,
@@ -523,6 +524,13 @@ KOFN_MUST_CHECK kofn_status kofn_stream_close_traced(kofn_stream **stream_p,
                                                      kofn_stream_account *ret_account,
                                                      kofn_stream_trace *ret_trace, kofn_error *err);
 void kofn_stream_trace_fini(kofn_stream_trace *trace); // accepts zeros
+
+/* Give it up, and wait for what the master says of it once it has cancelled its jobs: these count as
+ * failed. *ret_account and *ret_trace may be NULL. The stream is over in every case: *stream_p becomes
+ * NULL. Errors: as kofn_stream_close_traced. */
+KOFN_MUST_CHECK kofn_status kofn_stream_cancel(kofn_stream **stream_p,
+                                               kofn_stream_account *ret_account,
+                                               kofn_stream_trace *ret_trace, kofn_error *err);
 
 /* Give it up; the master cancels its jobs. Accepts NULL, NULLs the caller's pointer. */
 void kofn_stream_abandon(kofn_stream **stream_p);

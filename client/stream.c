@@ -221,12 +221,21 @@ kofn_stream_get_taken(const kofn_stream *stream)
     return stream->taken;
 }
 
+/* Did the job fail, and not the stream? */
+static bool
+is_of_job(const kofn_call *call)
+{
+    return call->error.status == KOFN_OK || call->answered;
+}
+
 size_t
 kofn_stream_count_ready(const kofn_stream *stream)
 {
     size_t count = 0;
-    for (uint64_t index = stream->taken + 1; index <= stream->pushed; index++)
-        count += stream->calls[(index - 1) % stream->limit]->state == KOFN_CALL_DONE;
+    for (uint64_t index = stream->taken + 1; index <= stream->pushed; index++) {
+        const kofn_call *call = stream->calls[(index - 1) % stream->limit];
+        count += call->state == KOFN_CALL_DONE && is_of_job(call);
+    }
     return count;
 }
 
@@ -240,13 +249,6 @@ const kofn_stream_account *
 kofn_stream_get_account(const kofn_stream *stream)
 {
     return &stream->account;
-}
-
-/* Did the job fail, and not the stream? */
-static bool
-is_of_job(const kofn_call *call)
-{
-    return call->error.status == KOFN_OK || call->answered;
 }
 
 /* What ended the push ends the stream. A master that does not know it was started again; one that has
@@ -341,10 +343,11 @@ stream_free(kofn_stream **stream_p)
 
 /* A NULL is not asked for. */
 static kofn_status
-close_drained(kofn_stream *stream, kofn_stream_account *ret_account, kofn_stream_trace *ret_trace,
-              kofn_error *err)
+ask_to_close(kofn_stream *stream, bool abandon, kofn_stream_account *ret_account,
+             kofn_stream_trace *ret_trace, kofn_error *err)
 {
     kofn_msg_close_stream request = closing_of(stream->account.stream);
+    request.abandon = abandon;
     request.trace = ret_trace != NULL;
     const kofn_call_params params = {.method = KOFN_METHOD_CLOSE_STREAM, .request = &request};
     kofn_call *call = NULL;
@@ -365,7 +368,7 @@ close_stream(kofn_stream **stream_p, kofn_stream_account *ret_account, kofn_stre
 {
     kofn_status status = drain(*stream_p, err);
     if (status == KOFN_OK)
-        status = close_drained(*stream_p, ret_account, ret_trace, err);
+        status = ask_to_close(*stream_p, false, ret_account, ret_trace, err);
     if (status == KOFN_OK)
         stream_free(stream_p);
     else
@@ -403,6 +406,19 @@ kofn_stream_abandon(kofn_stream **stream_p)
     memcpy(id, (*stream_p)->account.stream, sizeof id);
     stream_free(stream_p);
     tell_abandoned(client, id);
+}
+
+/* Its pushes are answered with the cancel, and dropped then. */
+kofn_status
+kofn_stream_cancel(kofn_stream **stream_p, kofn_stream_account *ret_account,
+                   kofn_stream_trace *ret_trace, kofn_error *err)
+{
+    const kofn_status status = ask_to_close(*stream_p, true, ret_account, ret_trace, err);
+    if (status == KOFN_OK)
+        stream_free(stream_p);
+    else
+        kofn_stream_abandon(stream_p);
+    return status;
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */

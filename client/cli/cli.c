@@ -85,9 +85,11 @@ cli_say(const cli_common *common, const char *format, ...)
 int
 cli_finish(int exit_code)
 {
+    errno = 0; // of an earlier write it may be another's by now
     if (fflush(stdout) == 0 && !ferror(stdout))
         return exit_code;
-    (void)cli_line(stderr, "kofn: standard output: %s", strerror(errno));
+    (void)cli_line(stderr, "kofn: standard output: %s",
+                   errno ? strerror(errno) : "it could not be written");
     return exit_code ? exit_code : CLI_FAILED;
 }
 

@@ -23,8 +23,8 @@ cli_quiet_is_silent(const cli_quiet *q)
     return q->why[0] && q->idle_ns == 0;
 }
 
-bool
-cli_stream_find(kofn_client *client, const kofn_stream *stream, kofn_stream_account *ret_account)
+static bool
+find_account(kofn_client *client, const kofn_stream *stream, kofn_stream_account *ret_account)
 {
     kofn_stream_account *streams = NULL;
     size_t count = 0;
@@ -50,7 +50,7 @@ check_workers(cli_quiet *q, kofn_client *client, const kofn_stream *stream,
     kofn_stream_account account;
     const int64_t now = kofn_clock_ns();
     if (health->workers > 0) {
-        if (!cli_stream_find(client, stream, &account) || account.vacant < account.slots) {
+        if (!find_account(client, stream, &account) || account.vacant < account.slots) {
             q->idle_ns = 0;
             return KOFN_OK;
         }
@@ -84,7 +84,8 @@ cli_quiet_look(cli_quiet *q, kofn_client *client, const kofn_stream *stream, kof
     q->looked_ns = kofn_clock_ns();
     if (status == KOFN_OK)
         return check_workers(q, client, stream, &health, err);
-    if (status == KOFN_UNAVAILABLE)
-        (void)snprintf(q->why, sizeof q->why, "%s", error.text);
+    if (status == KOFN_UNAVAILABLE || status == KOFN_DEADLINE_EXCEEDED)
+        (void)snprintf(q->why, sizeof q->why, "%s",
+                       status == KOFN_UNAVAILABLE ? error.text : "the master does not answer");
     return KOFN_OK;
 }

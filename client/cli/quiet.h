@@ -24,8 +24,4 @@ KOFN_MUST_CHECK kofn_status cli_quiet_look(cli_quiet *q, kofn_client *client,
 /* At the last look the master said nothing. */
 bool cli_quiet_is_silent(const cli_quiet *q);
 
-/* The stream as its master sees it now. False: it does not, or cannot be asked. */
-bool cli_stream_find(kofn_client *client, const kofn_stream *stream,
-                     kofn_stream_account *ret_account);
-
 #endif

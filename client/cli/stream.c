@@ -175,13 +175,14 @@ static const char args_doc[] = "LIST|-";
 static const char doc[] =
     "Multiply a list of pairs in rounds: what a straggler did not do of one product is done beside "
     "later ones.\vLIST has a line for each product: A.npy B.npy C.npy, or A.npy B.npy with -d; @ID "
-    "is an operand that `kofn put` stored, a line that begins with # is none. - is standard input, "
+    "is an operand that `kofn put` stored, a line that begins with # is none. A line that reads an "
+    "earlier line's product waits until that is written. - is standard input, "
     "and another program may write it as it goes on: each product's name is printed once it is "
     "written, in the order of the list. A bad line, or a product that cannot be made, is told and "
     "passed over; the exit code is 3 then. With --json the stream's account is printed at the end, "
     "with a list of errors, the largest bound on a product's relative error (error_bound), and the "
-    "lines "
-    "whose products lost more than half of their digits (poor) or hold NaN or Inf (nonfinite). "
+    "lines whose products lost more than half of their digits (poor) or hold NaN or Inf "
+    "(nonfinite). "
     "Ctrl-C cancels what is under way, and the account is of what was done. A stream whose master "
     "was started again goes on as another one: account and trace are of the last of them "
     "(streams says how many there were), but the number of products written is of all.";
@@ -221,7 +222,8 @@ typedef struct job {
     size_t line;
     cli_product product;
     char *operands[2], *output;
-    bool pushed;
+    char *sources[2], *target; // the same files by the one name that each has; NULL: it has none
+    bool read, pushed;
 } job;
 
 typedef STAILQ_HEAD(job_list, job) job_list;
@@ -242,10 +244,13 @@ typedef struct session {
     finished finished[BATCH];
     size_t finished_count, finished_bytes;
     size_t done, failed;
+    int output_reason;  // why a name could not be said on standard output, an errno; 0: all were
+    bool untraced;      // no trace was written, though one was asked for
     size_t streams;     // that were opened
     bool account_lost;  // of the latest
     size_t fruitless;   // streams in a row that were lost before they brought anything
     json_t *errors;     // of {line, status, message}
+    json_t *spoiled;    // of those, by target, while no later line has written that
     json_t *nonfinite;  // lines whose product holds NaN or Inf
     json_t *poor;       // lines whose product has lost more than half of its digits
     double error_bound; // the largest of those that were written; below 0: there is none
@@ -263,10 +268,30 @@ job_destroy(job **job_p)
     if (!j)
         return;
     cli_product_fini(&j->product);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
         free(j->operands[i]);
+        free(j->sources[i]);
+    }
     free(j->output);
+    free(j->target);
     free(j);
+}
+
+/* Where a file is or will be, however it is called. NULL: there is no folder for it, or no memory. */
+static char *
+locate(const char *path)
+{
+    char *there = realpath(path, NULL), *name = NULL;
+    if (there)
+        return there;
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    char *in = folder ? realpath(folder, NULL) : NULL;
+    if (in && asprintf(&name, "%s/%s", in, slash ? slash + 1 : path) < 0)
+        name = NULL;
+    free(folder);
+    free(in);
+    return name;
 }
 
 static kofn_status
@@ -290,6 +315,9 @@ job_new(const arguments *args, const cli_pair *pair, job **ret_job, kofn_error *
     j->product.count = 2;
     j->product.path[0] = j->operands[0];
     j->product.path[1] = j->operands[1];
+    j->target = locate(j->output);
+    for (size_t i = 0; i < 2; i++)
+        j->sources[i] = cli_product_is_stored(&j->product, i) ? NULL : locate(j->operands[i]);
     *ret_job = j;
     return KOFN_OK;
 }
@@ -307,16 +335,27 @@ check_output(const job *j, kofn_error *err)
 
 /* ---- what failed ----------------------------------------------------------------------------- */
 
-/* One line of the list; the others go on. */
+/* One line of the list; the others go on, but for those that read its product (target NULL: none). */
 static void
-tell_failure(session *s, size_t line, const kofn_error *why)
+tell_failure(session *s, size_t line, const char *target, const kofn_error *why)
 {
     s->failed++;
     cli_progress_end(&s->progress);
     (void)cli_line(stderr, "kofn: %s:%zu: %s", s->pairs.name, line, why->text);
     json_t *object = json_pack("{s:I, s:s, s:s}", "line", (json_int_t)line, "status",
                                kofn_status_name(why->status), "message", why->text);
+    if (target)
+        (void)json_object_set_nocheck(s->spoiled, target, object);
     (void)json_array_append_new(s->errors, object); // NULL where there is no memory
+}
+
+/* Unless a later line failed at the same file. */
+static void
+tell_good(session *s, const job *j)
+{
+    const json_t *why = j->target ? json_object_get(s->spoiled, j->target) : NULL;
+    if (why && json_integer_value(json_object_get(why, "line")) < (json_int_t)j->line)
+        (void)json_object_del(s->spoiled, j->target); // it is there
 }
 
 /* As kofn multiply says it, of a product that is written all the same: no number is known of NaN and
@@ -351,17 +390,76 @@ add_pair(session *s, const cli_pair *pair)
 {
     kofn_error error;
     job *j = NULL;
-    kofn_status status = job_new(s->args, pair, &j, &error);
+    if (job_new(s->args, pair, &j, &error) == KOFN_OK)
+        STAILQ_INSERT_TAIL(&s->jobs, j, link);
+    else
+        tell_failure(s, pair->line, NULL, &error);
+}
+
+/* Is a file of j's what another line writes? */
+static bool
+reads_from(const job *j, const job *other)
+{
+    for (size_t i = 0; i < 2; i++)
+        if (j->sources[i] && other->target && strcmp(j->sources[i], other->target) == 0)
+            return true;
+    return false;
+}
+
+/* Does it read what an earlier line has yet to write? Later lines are not even looked at until then, so
+ * what it waits for comes by itself. */
+static bool
+is_held(const session *s, const job *j)
+{
+    const job *before;
+    STAILQ_FOREACH(before, &s->jobs, link)
+    {
+        if (before == j)
+            break;
+        if (reads_from(j, before))
+            return true;
+    }
+    for (size_t i = 0; i < s->finished_count; i++)
+        if (reads_from(j, s->finished[i].job))
+            return true;
+    return false;
+}
+
+/* A file that an earlier line failed to write holds what was there before: nothing of this list. */
+static kofn_status
+check_sources(const session *s, const job *j, kofn_error *err)
+{
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *why = j->sources[i] ? json_object_get(s->spoiled, j->sources[i]) : NULL;
+        if (why)
+            return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                             "%s is the product of line %lld, which failed: %s", j->operands[i],
+                             (long long)json_integer_value(json_object_get(why, "line")),
+                             json_string_value(json_object_get(why, "message")));
+    }
+    return KOFN_OK;
+}
+
+static void
+drop_job(session *s, job *j, const kofn_error *why)
+{
+    tell_failure(s, j->line, j->target, why);
+    STAILQ_REMOVE(&s->jobs, j, job, link);
+    job_destroy(&j);
+}
+
+static void
+read_job(session *s, job *j)
+{
+    kofn_error error;
+    kofn_status status = check_sources(s, j, &error);
     if (status == KOFN_OK)
         status = cli_product_read(&j->product, &error);
     if (status == KOFN_OK)
         status = check_output(j, &error);
-    if (status == KOFN_OK) {
-        STAILQ_INSERT_TAIL(&s->jobs, j, link);
-        return;
-    }
-    tell_failure(s, pair->line, &error);
-    job_destroy(&j);
+    j->read = status == KOFN_OK;
+    if (!j->read)
+        drop_job(s, j, &error);
 }
 
 /* Takes a line of the list if there is one in time. */
@@ -373,7 +471,7 @@ read_pair(session *s, int timeout_ms, kofn_error *err)
     if (status == KOFN_OK && pair.line)
         add_pair(s, &pair);
     if (status == KOFN_INVALID_ARGUMENT && pair.line) {
-        tell_failure(s, pair.line, err);
+        tell_failure(s, pair.line, NULL, err);
         return KOFN_OK;
     }
     return status;
@@ -403,26 +501,36 @@ push(session *s, job *j, kofn_error *err)
         return KOFN_OK;
     if (status != KOFN_INVALID_ARGUMENT && status != KOFN_OUT_OF_RANGE && status != KOFN_NOT_FOUND)
         return kofn_fail(err, status, "%s", error.text); // the stream's
-    tell_failure(s, j->line, &error);
-    STAILQ_REMOVE(&s->jobs, j, job, link);
-    job_destroy(&j);
+    drop_job(s, j, &error);
     return KOFN_OK;
 }
 
 /* ---- from the stream to files ---------------------------------------------------------------- */
+
+/* Products are written all the same, but for a reader that is gone. */
+static void
+note_output(session *s, bool good)
+{
+    if (good || s->output_reason != 0)
+        return;
+    s->output_reason = errno;
+    if (s->output_reason != EPIPE) // which ends the stream, and is told then
+        (void)cli_line(stderr, "kofn: standard output: %s", strerror(s->output_reason));
+}
 
 static void
 tell_written(session *s, finished *of, const kofn_error *outcome)
 {
     if (outcome->status == KOFN_OK) {
         s->done++;
+        tell_good(s, of->job);
         tell_quality(s, of->job, kofn_result_get_account(of->result));
         if (!s->args->common.json) {
             cli_progress_end(&s->progress);
-            (void)cli_line(stdout, "%s", of->job->output);
+            note_output(s, cli_line(stdout, "%s", of->job->output));
         }
     } else {
-        tell_failure(s, of->job->line, outcome);
+        tell_failure(s, of->job->line, of->job->target, outcome);
     }
     kofn_result_destroy(&of->result);
     job_destroy(&of->job);
@@ -440,7 +548,7 @@ write_finished(session *s)
     for (size_t i = 0; i < s->finished_count; i++)
         tell_written(s, &s->finished[i], &files[i].error);
     s->finished_count = s->finished_bytes = 0;
-    (void)fflush(stdout); // a program may wait for it; cli_finish sees if it failed
+    note_output(s, fflush(stdout) == 0); // a program may wait for it
 }
 
 static void
@@ -450,7 +558,7 @@ finish_job(session *s, kofn_stream_product *product)
     kofn_result *result = product->result;
     STAILQ_REMOVE_HEAD(&s->jobs, link);
     if (!result) {
-        tell_failure(s, j->line, &product->error);
+        tell_failure(s, j->line, j->target, &product->error);
         job_destroy(&j);
         return;
     }
@@ -568,6 +676,12 @@ step(session *s, kofn_error *err)
     const size_t count = s->stream ? kofn_stream_count(s->stream) : 0;
     const bool room = !s->stream || count < kofn_stream_get_limit(s->stream);
     job *unpushed = find_unpushed(s);
+    if (unpushed && !unpushed->read && is_held(s, unpushed))
+        return take_product(s, WAIT_MS, err);
+    if (unpushed && !unpushed->read) {
+        read_job(s, unpushed);
+        return KOFN_OK;
+    }
     if (unpushed && !s->stream)
         return open_stream(s, unpushed, err);
     if (unpushed && room)
@@ -596,6 +710,8 @@ run_list(session *s, kofn_error *err)
             status = reopen(s, &error, err);
         else if (status != KOFN_OK)
             return kofn_fail(err, status, "%s", error.text);
+        if (status == KOFN_OK && s->output_reason == EPIPE)
+            return kofn_fail(err, KOFN_ABORTED, "standard output: %s", strerror(EPIPE));
         if (status == KOFN_OK)
             status = cli_quiet_look(&s->quiet, s->client, s->stream, err);
         if (status == KOFN_OK)
@@ -648,38 +764,26 @@ say_account(session *s, const kofn_stream_account *account, size_t given_up)
 static int
 report(session *s, const kofn_stream_account *account)
 {
-    const int exit_code = s->failed > 0 ? CLI_FAILED : CLI_OK;
+    const bool good = s->failed == 0 && s->output_reason == 0 && !s->untraced;
+    const int exit_code = good ? CLI_OK : CLI_FAILED;
     if (s->args->common.json) {
         const int printed = cli_print_json(json_of(s, account));
         return exit_code ? exit_code : printed;
     }
     say_account(s, account, 0);
-    return cli_finish(exit_code);
-}
-
-/* As it stands: of a stream that is not closed, if its master can be asked. A second Ctrl-C does not
- * wait for that. */
-static void
-ask_account(session *s, kofn_stream_account *ret_account)
-{
-    s->args->common.ends = true;
-    s->args->common.until_ns = kofn_clock_after(kofn_clock_ns(), ASK_NS);
-    s->account_lost = !s->stream || cli_quiet_is_silent(&s->quiet) ||
-                      !cli_stream_find(s->client, s->stream, ret_account);
+    return s->output_reason ? exit_code : cli_finish(exit_code);
 }
 
 /* What was done is told, whatever ended it. */
 static int
-report_failure(session *s, const kofn_error *error)
+report_failure(session *s, const kofn_stream_account *account, size_t given_up,
+               const kofn_error *error)
 {
-    const size_t given_up = s->stream ? kofn_stream_count(s->stream) : 0;
-    kofn_stream_account account = {0};
-    ask_account(s, &account);
     const int exit_code = cli_fail_with(&s->args->common, error, cli_exit_of(error->status),
-                                        s->args->common.json ? json_of(s, &account) : NULL);
+                                        s->args->common.json ? json_of(s, account) : NULL);
     if (!s->args->common.json && s->streams > 0)
-        say_account(s, &account, given_up);
-    return cli_finish(exit_code);
+        say_account(s, account, given_up);
+    return s->output_reason ? exit_code : cli_finish(exit_code);
 }
 
 /* The master went after the last product, or is not heard of in time. */
@@ -688,6 +792,22 @@ is_gone(kofn_status status)
 {
     return status == KOFN_ABORTED || status == KOFN_UNAVAILABLE ||
            (status == KOFN_CANCELLED && !cli_signals_get());
+}
+
+static void
+tell_untraced(session *s, const kofn_error *why)
+{
+    s->untraced = true;
+    (void)cli_line(stderr, "kofn: no trace was written: %s", why->text);
+}
+
+static void
+write_trace(session *s, const kofn_stream_account *account, const kofn_stream_trace *trace)
+{
+    kofn_error error;
+    if (s->args->trace &&
+        cli_trace_write(s->args->trace, account, trace, s->streams, &error) != KOFN_OK)
+        tell_untraced(s, &error);
 }
 
 /* No line, no stream. */
@@ -704,14 +824,39 @@ close_stream(session *s, kofn_stream_account *ret_account, kofn_error *err)
         status = kofn_stream_close(&s->stream, ret_account, err);
     if (status == KOFN_CANCELLED && is_gone(status))
         status = kofn_fail(err, KOFN_UNAVAILABLE, "the master does not answer any more");
-    if (status == KOFN_OK && path)
-        status = cli_trace_write(path, ret_account, &trace, s->streams, err);
+    if (status == KOFN_OK)
+        write_trace(s, ret_account, &trace);
     kofn_stream_trace_fini(&trace);
     s->account_lost = status != KOFN_OK;
     if (!is_gone(status) || path)
         return status;
     cli_say(&s->args->common, "%s; all is written, and its account is lost", err->text);
     return KOFN_OK;
+}
+
+/* A stream that is broken off has an account and a trace, too, if its master can be asked. A second
+ * Ctrl-C does not wait for that. */
+static void
+cancel_stream(session *s, kofn_stream_account *ret_account)
+{
+    const char *path = s->args->trace;
+    const bool is_silent = cli_quiet_is_silent(&s->quiet);
+    kofn_stream_trace trace = {0};
+    kofn_error error;
+    s->args->common.ends = true;
+    s->args->common.until_ns = kofn_clock_after(kofn_clock_ns(), ASK_NS);
+    kofn_status status =
+        !s->stream || is_silent
+            ? kofn_fail(&error, KOFN_UNAVAILABLE, "its stream is lost")
+            : kofn_stream_cancel(&s->stream, ret_account, path ? &trace : NULL, &error);
+    s->account_lost = status != KOFN_OK;
+    if (status == KOFN_CANCELLED) // the time is over
+        status = kofn_fail(&error, KOFN_UNAVAILABLE, "the master does not answer any more");
+    if (status == KOFN_OK)
+        write_trace(s, ret_account, &trace);
+    else if (path)
+        tell_untraced(s, &error);
+    kofn_stream_trace_fini(&trace);
 }
 
 static int
@@ -724,10 +869,13 @@ run(session *s)
     s->quiet.away_ns = s->args->common.away_ns;
     kofn_status status = run_list(s, &error);
     write_finished(s); // where it was broken off, too
+    const size_t given_up = s->stream ? kofn_stream_count(s->stream) : 0;
+    cli_progress_end(&s->progress);
     if (status == KOFN_OK)
         status = close_stream(s, &account, &error);
-    cli_progress_end(&s->progress);
-    return status == KOFN_OK ? report(s, &account) : report_failure(s, &error);
+    else
+        cancel_stream(s, &account);
+    return status == KOFN_OK ? report(s, &account) : report_failure(s, &account, given_up, &error);
 }
 
 /* What is wrong with every line is told once. Without a field it is the operands' that counts: wrong is
@@ -791,6 +939,7 @@ cli_stream(int argc, char **argv)
         return CLI_FAILED;
     s->args = &args;
     s->errors = json_array();
+    s->spoiled = json_object();
     s->nonfinite = json_array();
     s->poor = json_array();
     s->error_bound = -1;
@@ -803,6 +952,7 @@ cli_stream(int argc, char **argv)
     }
     cli_pairs_close(&s->pairs);
     json_decref(s->errors);
+    json_decref(s->spoiled);
     json_decref(s->nonfinite);
     json_decref(s->poor);
     free(s);

@@ -417,7 +417,9 @@ judge(kofn_stream_plan *plan)
     }
     kofn_sim_format(&coded->config, best, sizeof best);
     kofn_sim_format(&plain->config, other, sizeof other);
-    plan->pays = coded->time + 2 * hypot(coded->spread, plain->spread) < plain->time;
+    const double chance = 2 * hypot(coded->spread, plain->spread);
+    const bool is_ahead = compare_rows(coded, plain) < 0;
+    plan->pays = is_ahead && coded->time + chance < plain->time;
     const long long rounds = (long long)coded->config.rounds.delay + 1;
     if (plan->pays)
         (void)snprintf(
@@ -426,6 +428,12 @@ judge(kofn_stream_plan *plan)
             "less than %s with %.3g; a job is done in up to %lld round%s.",
             best, coded->time, 100 * (1 - coded->time / plain->time), other, plain->time, rounds,
             rounds > 1 ? "s" : "");
+    else if (is_ahead)
+        (void)snprintf(plan->verdict, sizeof plan->verdict,
+                       "Too close to tell whether coding pays: %s takes %.3g of a job's time on "
+                       "one worker for "
+                       "each job, %s %.3g, and %.1g of that may be chance; more --work tells.",
+                       best, coded->time, other, plain->time, chance);
     else
         (void)snprintf(
             plan->verdict, sizeof plan->verdict,

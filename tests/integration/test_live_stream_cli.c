@@ -266,6 +266,108 @@ stored_operands_take_part(void **state)
     free(a);
 }
 
+/* ---- lines that read what others write ------------------------------------------------------- */
+
+enum { CHAIN = 8, CHAIN_SIDE = 20 };
+
+/* Twice a rotation of the columns: what comes of many of them is known. */
+static void
+write_chain(cluster *c, const double *x)
+{
+    static double s[CHAIN_SIDE][CHAIN_SIDE], old[CHAIN_SIDE][CHAIN_SIDE];
+    char name[32];
+    for (size_t i = 0; i < CHAIN_SIDE; i++)
+        s[i][(i + 1) % CHAIN_SIDE] = 2;
+    write_matrix(c, "s.npy", s[0], CHAIN_SIDE, CHAIN_SIDE);
+    write_matrix(c, "x0.npy", x, CHAIN_SIDE, CHAIN_SIDE);
+    for (size_t i = 1; i <= CHAIN; i++) { // of another day
+        (void)snprintf(name, sizeof name, "x%zu.npy", i);
+        write_matrix(c, name, old[0], CHAIN_SIDE, CHAIN_SIDE);
+    }
+}
+
+static void
+assert_link_of_chain(cluster *c, const double *x, size_t i, size_t turns)
+{
+    kofn_error error;
+    kofn_npy npy;
+    char name[32], path[CLUSTER_PATH_MAX];
+    (void)snprintf(name, sizeof name, "x%zu.npy", i);
+    cluster_get_path(c, name, path);
+    assert_ok(kofn_npy_read(path, &npy, &error));
+    const double *at = npy.mat.data, scale = ldexp(1, (int)turns);
+    for (size_t row = 0; row < CHAIN_SIDE; row++)
+        for (size_t col = 0; col < CHAIN_SIDE; col++) {
+            const size_t from = (col + CHAIN_SIDE - turns) % CHAIN_SIDE;
+            const double want = scale * x[row * CHAIN_SIDE + from];
+            if (!(fabs(at[row * npy.mat.stride + col] - want) <= 1e-6 * scale))
+                fail_msg("%s: [%zu, %zu] is not that of its chain", name, row, col);
+        }
+    kofn_mat_fini(&npy.mat);
+}
+
+static void
+a_line_waits_for_the_product_that_it_reads(void **state)
+{
+    static const char *const ways[] = {"", "./", "behind/", "link"};
+    cluster *c = cluster_new_ready(state, "", 3);
+    outcome run;
+    double *x = test_matrix(CHAIN_SIDE, CHAIN_SIDE, 5);
+    char path[CLUSTER_PATH_MAX];
+    cluster_get_path(c, "behind", path);
+    assert_int_equal(symlink(".", path), 0);
+    for (size_t i = 1; i <= CHAIN; i++) {
+        char name[32], to[32];
+        (void)snprintf(name, sizeof name, "linkx%zu.npy", i);
+        (void)snprintf(to, sizeof to, "x%zu.npy", i);
+        cluster_get_path(c, name, path);
+        assert_int_equal(symlink(to, path), 0);
+    }
+    for (size_t way = 0; way < 4; way++)
+        for (size_t distance = 1; distance <= 3; distance += 2) { // 3: T + 1
+            char list[1024] = "";
+            write_chain(c, x);
+            for (size_t i = 1; i <= CHAIN; i++) {
+                char *end = list + strlen(list);
+                const size_t from = i <= distance ? 0 : i - distance;
+                (void)snprintf(end, (size_t)(list + sizeof list - end),
+                               "%sx%zu.npy s.npy x%zu.npy\n", from ? ways[way] : "", from, i);
+            }
+            write_list(c, list);
+            cluster_run(c, &run, "stream", "list", "--scheme", "dip", "--delay", "2", NULL);
+            if (run.status != 0)
+                fail_msg("exit %d: %s", run.status, run.err);
+            for (size_t i = 1; i <= CHAIN; i++)
+                assert_link_of_chain(c, x, i, i / distance + (i % distance != 0));
+        }
+    free(x);
+}
+
+/* Not what stood there before. */
+static void
+a_line_fails_with_the_product_that_it_reads(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 2);
+    outcome run;
+    double *x = test_matrix(CHAIN_SIDE, CHAIN_SIDE, 6);
+    write_chain(c, x);
+    write_pairs(c, 1);
+    write_list(c, "x0.npy s.npy x1.npy\n"
+                  "A1.npy s.npy x2.npy\n" // does not fit
+                  "x2.npy s.npy x3.npy\n"
+                  "s.npy ./x3.npy x4.npy\n"
+                  "x1.npy s.npy x2.npy\n" // and now it is there
+                  "x2.npy s.npy x3.npy\n");
+    cluster_run(c, &run, "stream", "list", NULL);
+    assert_int_equal(run.status, 3);
+    assert_string_equal(run.out, "x1.npy\nx2.npy\nx3.npy\n");
+    assert_has(run.err, "list:3: x2.npy is the product of line 2, which failed: ");
+    assert_has(run.err, "list:4: ./x3.npy is the product of line 3, which failed: x2.npy is ");
+    for (size_t i = 1; i <= 3; i++)
+        assert_link_of_chain(c, x, i, i);
+    free(x);
+}
+
 /* What README.md says is what is tried here. */
 static void
 the_commands_of_the_readme_run(void **state)
@@ -394,6 +496,50 @@ a_trace_that_cannot_be_written_is_known_before_anything_is_sent(void **state)
     cluster_run(c, &run, "stream", "/dev/null", "--trace", "trace", NULL); // no round
     assert_int_not_equal(run.status, 0);
     assert_has(run.err, "no round has ended");
+    cluster_run(c, &run, "stream", "list", "--trace", "/dev/full", NULL);
+    assert_int_equal(run.status, 3); // as of simulate --csv
+    assert_has(run.err, "no trace was written: /dev/full cannot be written: No space left");
+    assert_has(run.err, "kofn: 1 product in "); // and the account is there
+}
+
+/* Names go to a program. One that is gone wants no more; one that cannot take them is no reason. */
+static void
+names_that_cannot_be_said_are_told_with_the_reason(void **state)
+{
+    char script[256];
+    cluster *c = cluster_new_ready(state, "", 2);
+    outcome run;
+    write_named_list(c, 4);
+    (void)snprintf(script, sizeof script, "exec %s stream list --master %s > /dev/full",
+                   KOFN_CLI_PROGRAM, cluster_get_clients_endpoint(c));
+    cluster_run_program(c, &run, "/bin/sh", "-c", script, NULL);
+    assert_int_equal(run.status, 3);
+    assert_products(c, 4);
+    const char *told = strstr(run.err, "kofn: standard output: No space left on device");
+    assert_ptr_equal(told, run.err); // before the account
+    if (strstr(told + 24, "standard output"))
+        fail_msg("told again:\n%s", run.err);
+    assert_has(run.err, "kofn: 4 products in ");
+}
+
+static void
+a_reader_that_is_gone_ends_the_stream(void **state)
+{
+    char script[512];
+    cluster *c = cluster_new_ready(state, "", 2);
+    outcome run;
+    write_pairs(c, 2);
+    const int list = make_list(c); // and it does not end by itself
+    say_pairs(list, 1, 1);
+    (void)snprintf(script, sizeof script,
+                   "exec 3>&1; { %s stream list --master %s; echo $? >&3; } | :", KOFN_CLI_PROGRAM,
+                   cluster_get_clients_endpoint(c));
+    cluster_run_program(c, &run, "/bin/sh", "-c", script, NULL);
+    (void)close(list);
+    assert_string_equal(run.out, "3\n");
+    assert_product_file(c, 1);
+    assert_has(run.err, "kofn: standard output: Broken pipe");
+    assert_has(run.err, "kofn: 1 product in ");
 }
 
 static void
@@ -628,8 +774,8 @@ an_interrupt_cancels_what_is_under_way(void **state)
     cluster_await_workers(c, 1);
     write_pairs(c, 2);
     const int list = make_list(c);
-    const pid_t pid =
-        cluster_spawn(c, "stream", "list", "--scheme", "uncoded", "--partition", "1,1,1", NULL);
+    const pid_t pid = cluster_spawn(c, "stream", "list", "--scheme", "uncoded", "--partition",
+                                    "1,1,1", "--trace", "trace", NULL);
     say_pairs(list, 1, 2);
     cluster_await_running(c, 0, 1);
     cluster_run(c, &run, "streams", NULL);
@@ -644,6 +790,9 @@ an_interrupt_cancels_what_is_under_way(void **state)
     assert_has(text, "interrupted");
     assert_has(text, "0 products in ");
     assert_has(text, "2 under way given up");
+    assert_has(text, "rounds       1 in ");
+    read_text(c, "trace", text, sizeof text);
+    assert_has(text, "uncoded P=1 ");
 }
 
 /* And those that have come are written, each one that is named. */
@@ -654,7 +803,8 @@ an_interrupt_says_what_was_done(void **state)
     cluster *c = cluster_new_ready(state, "", 2);
     write_pairs(c, 3);
     const int list = make_list(c);
-    const pid_t pid = cluster_spawn(c, "stream", "list", "--json", NULL);
+    const pid_t pid =
+        cluster_spawn(c, "stream", "list", "--json", "--slots", "2", "--trace", "trace", NULL);
     say_pairs(list, 1, 3);
     await_product(c, 3);
     assert_int_equal(kill(pid, SIGTERM), 0);
@@ -665,6 +815,10 @@ an_interrupt_says_what_was_done(void **state)
     assert_has(text, "\"status\": \"CANCELLED\"");
     assert_has(text, "\"written\": 3");
     assert_has(text, "\"pushed\": 3");
+    assert_has(text, "\"state\": \"closed\"");
+    read_text(c, "trace", text, sizeof text);
+    assert_has(text, "P=2 ");
+    assert_true(*find_rows(text) == '0' || *find_rows(text) == '1');
 }
 
 static void
@@ -882,13 +1036,36 @@ a_master_that_stays_away_ends_the_command(void **state)
     char text[8192];
     cluster *c = cluster_new(state, "");
     const int list = make_list(c);
-    const pid_t pid = spawn_stuck(c, list, "--away", "300ms");
+    const pid_t pid = spawn_stuck(c, list, "--away=300ms", "--trace=trace");
     cluster_kill_master(c);
     assert_int_equal(cluster_await_run(c, pid), 5);
     (void)close(list);
     read_text(c, "spawned.log", text, sizeof text);
     assert_has(text, "kofn: no master answers at tcp://");
     assert_has(text, "kofn: 0 products in ");
+    assert_has(text, "2 under way given up");
+    assert_has(text, "kofn: no trace was written: ");
+    assert_ptr_equal(strstr(text, "to be written"), NULL); // nothing of what was lost
+}
+
+/* As one whose machine is: its connection stands. It is given up before libzmq gives that up. */
+static void
+a_master_that_hangs_ends_the_command(void **state)
+{
+    char text[8192];
+    cluster *c = cluster_new(state, "");
+    const int list = make_list(c);
+    const pid_t pid = spawn_stuck(c, list, "--away", "4s");
+    cluster_signal_master(c, SIGSTOP);
+    assert_int_equal(cluster_await_run(c, pid), 5);
+    cluster_signal_master(c, SIGCONT);
+    (void)close(list);
+    read_text(c, "spawned.log", text, sizeof text);
+    double seconds = 0;
+    const char *said = strstr(text, "kofn: no master answers at tcp://");
+    assert_non_null(said);
+    said = strstr(said, " for ");
+    assert_true(said && sscanf(said, " for %lf s", &seconds) == 1 && seconds >= 4);
     assert_has(text, "2 under way given up");
 }
 
@@ -1002,12 +1179,17 @@ main(void)
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_list_that_waits_for_each_product_is_served, cluster_teardown),
         cmocka_unit_test_teardown(stored_operands_take_part, cluster_teardown),
+        cmocka_unit_test_teardown(a_line_waits_for_the_product_that_it_reads, cluster_teardown),
+        cmocka_unit_test_teardown(a_line_fails_with_the_product_that_it_reads, cluster_teardown),
         cmocka_unit_test_teardown(the_commands_of_the_readme_run, cluster_teardown),
         cmocka_unit_test_teardown(a_trace_has_the_pattern_that_the_workers_had, cluster_teardown),
         cmocka_unit_test_teardown(a_trace_says_how_slow_those_were_that_were_waited_for,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_trace_that_cannot_be_written_is_known_before_anything_is_sent,
                                   cluster_teardown),
+        cmocka_unit_test_teardown(names_that_cannot_be_said_are_told_with_the_reason,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(a_reader_that_is_gone_ends_the_stream, cluster_teardown),
         cmocka_unit_test_teardown(a_trace_takes_the_place_of_the_file_behind_a_link,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_bad_pair_in_the_middle_fails_alone, cluster_teardown),
@@ -1032,6 +1214,7 @@ main(void)
         cmocka_unit_test_teardown(a_master_that_is_restarted_costs_no_product, cluster_teardown),
         cmocka_unit_test_teardown(a_master_that_is_away_is_told_and_waited_for, cluster_teardown),
         cmocka_unit_test_teardown(a_master_that_stays_away_ends_the_command, cluster_teardown),
+        cmocka_unit_test_teardown(a_master_that_hangs_ends_the_command, cluster_teardown),
         cmocka_unit_test_teardown(workers_that_are_gone_are_told_and_waited_for, cluster_teardown),
         cmocka_unit_test_teardown(workers_of_other_fields_are_none, cluster_teardown),
         cmocka_unit_test_teardown(a_master_that_stands_still_is_told, cluster_teardown),

@@ -794,6 +794,31 @@ closing_waits_for_what_is_under_way(void **state)
     assert_int_equal(f.fake.abandoned, 0);
 }
 
+/* Which knows how it went, products or not. */
+static void
+a_stream_that_is_cancelled_has_an_account_and_a_trace(void **state)
+{
+    fixture f;
+    kofn_error error;
+    kofn_stream_account account;
+    kofn_stream_trace trace;
+    unsigned char bits[] = {0x03};
+    kofn_msg_stream closed = {
+        .state = "closed", .slots = 3, .rounds = 1, .failed = 2, .trace = {bits, sizeof bits}};
+    (void)state;
+    begin(&f, answer_with_trace, &closed);
+    assert_ok(push(&f, 1, &error));
+    assert_ok(kofn_stream_cancel(&f.stream, &account, &trace, &error));
+    assert_null(f.stream);
+    await_calls(&f, 3);
+    assert_true(f.fake.calls[2].closing.abandon);
+    assert_true(f.fake.calls[2].closing.trace);
+    assert_int_equal(account.failed, 2);
+    assert_int_equal(trace.rounds, 1);
+    kofn_stream_trace_fini(&trace);
+    end(&f);
+}
+
 static void
 an_abandoned_stream_is_closed_at_the_master(void **state)
 {
@@ -850,6 +875,53 @@ a_master_that_stays_away_ends_the_stream(void **state)
     fake_stop(&f.fake);
     assert_fails(kofn_stream_next(f.stream, -1, &product, &error), KOFN_UNAVAILABLE);
     assert_non_null(strstr(error.text, "no master answers at tcp://"));
+    assert_int_equal(kofn_stream_count_ready(f.stream), 0); // what is lost is not here
+    kofn_stream_abandon(&f.stream);
+    kofn_client_close(&f.client);
+}
+
+/* Its connection stands, as that of a stopped process does, and nothing is said. */
+static void
+a_master_that_hangs_ends_the_stream(void **state)
+{
+    fixture f = {0};
+    kofn_error error;
+    kofn_stream_product product;
+    (void)state;
+    begin(&f, do_open_only, NULL);
+    f.client->options.away_ms = 100;
+    const int64_t begin_ns = kofn_clock_ns();
+    assert_ok(push(&f, 1, &error));
+    assert_fails(kofn_stream_next(f.stream, 30000, &product, &error), KOFN_UNAVAILABLE);
+    assert_non_null(strstr(error.text, "no master answers at tcp://"));
+    assert_true(kofn_clock_ns() - begin_ns >= KOFN_CLIENT_BEAT_NS);
+    kofn_stream_abandon(&f.stream);
+    kofn_client_close(&f.client);
+    fake_stop(&f.fake);
+}
+
+/* As where libzmq finds out by itself: the time until then counts. */
+static void
+a_master_is_away_since_its_last_word(void **state)
+{
+    fixture f = {0};
+    kofn_error error;
+    kofn_stream_product product;
+    (void)state;
+    begin(&f, do_open_only, NULL);
+    f.client->options.away_ms = 3600 * 1000;
+    assert_ok(push(&f, 1, &error));
+    await_calls(&f, 2);
+    f.client->heard_ns -= 1800 * KOFN_NS_PER_S; // it is as if half an hour had gone by
+    TAILQ_FIRST(&f.client->open)->sent_ns = TAILQ_FIRST(&f.client->open)->started_ns =
+        f.client->heard_ns;
+    f.client->silence_ns = 7200 * KOFN_NS_PER_S;
+    fake_stop(&f.fake);
+    while (f.client->down_ns == KOFN_NEVER_NS)
+        assert_ok(kofn_stream_next(f.stream, 10, &product, &error));
+    assert_int_equal(f.client->down_ns, f.client->heard_ns);
+    f.client->options.away_ms = 1800 * 1000;
+    assert_fails(kofn_stream_next(f.stream, 30000, &product, &error), KOFN_UNAVAILABLE);
     kofn_stream_abandon(&f.stream);
     kofn_client_close(&f.client);
 }
@@ -913,9 +985,12 @@ main(void)
         cmocka_unit_test(a_push_that_waits_for_products_to_be_taken_says_so_at_once),
         cmocka_unit_test(one_that_was_put_off_goes_ahead_alone),
         cmocka_unit_test(closing_waits_for_what_is_under_way),
+        cmocka_unit_test(a_stream_that_is_cancelled_has_an_account_and_a_trace),
         cmocka_unit_test(an_abandoned_stream_is_closed_at_the_master),
         cmocka_unit_test(closing_the_client_ends_its_streams),
         cmocka_unit_test(a_master_that_stays_away_ends_the_stream),
+        cmocka_unit_test(a_master_that_hangs_ends_the_stream),
+        cmocka_unit_test(a_master_is_away_since_its_last_word),
         cmocka_unit_test(those_that_are_here_are_counted_apart_from_those_under_way),
         cmocka_unit_test(closing_is_given_up_by_the_clients_onlooker),
     };

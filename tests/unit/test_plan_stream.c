@@ -107,6 +107,30 @@ without_stragglers_coding_does_not_pay(void **state)
     }
 }
 
+/* Few tasks say little: what stands on top is what the headline is of, and it does not deny that. */
+static void
+the_headline_does_not_contradict_the_rows(void **state)
+{
+    (void)state;
+    size_t close = 0;
+    for (int64_t seed = 1; seed <= 8; seed++) {
+        kofn_stream_query q = query_of(4, "iid:delta=0.3", seed % 2 ? 64 : 20);
+        q.base.rounds.tolerance = 0.25;
+        q.base.seed = q.base.stragglers.seed = seed;
+        q.work = 1e5;
+        kofn_stream_plan plan = make(&q);
+        const bool denies = strncmp(plan.verdict, "Coding does not pay", 19) == 0;
+        const bool is_close = strncmp(plan.verdict, "Too close to tell", 17) == 0;
+        const kofn_stream_row *uncoded = find(&plan, KOFN_SCHEME_UNCODED);
+        close += is_close;
+        if (plan.rows[0].coded == denies || plan.pays == (denies || is_close))
+            fail_msg("seed %lld: '%s' of %.3g, uncoded rounds %.3g", (long long)seed, plan.verdict,
+                     plan.rows[0].time, uncoded->time);
+        kofn_stream_plan_fini(&plan);
+    }
+    assert_true(close > 0);
+}
+
 static void
 one_worker_cannot_be_helped(void **state)
 {
@@ -362,6 +386,7 @@ main(void)
         cmocka_unit_test(harsh_stragglers_are_answered_as_the_paper_does),
         cmocka_unit_test(rows_look_sorted_where_three_digits_are_printed),
         cmocka_unit_test(without_stragglers_coding_does_not_pay),
+        cmocka_unit_test(the_headline_does_not_contradict_the_rows),
         cmocka_unit_test(one_worker_cannot_be_helped),
         cmocka_unit_test(a_worker_that_is_always_slow_is_done_without),
         cmocka_unit_test(polynomial_codes_are_cut_as_the_formula_says),
