@@ -52,7 +52,7 @@ unpack_sums(const char *name, const kofn_wire_bytes *bytes, size_t rows, size_t 
             kofn_sums *ret_sums, kofn_error *err)
 {
     const size_t count = bytes->length / sizeof(entry);
-    if (count == 0)
+    if (bytes->length == 0)
         return make_identity(rows, cols, ret_sums, err);
     if (bytes->length % sizeof(entry) != 0)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,

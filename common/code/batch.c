@@ -30,7 +30,9 @@ is_number(const kofn_field *f, double coef)
 {
     if (f->order != 0)
         return coef >= 0 && coef < f->order && coef == floor(coef);
-    return isfinite(coef) && (f->dtype != KOFN_F32 || fabs(coef) <= (double)FLT_MAX);
+    /* Products and quotients of some of them are numbers, too. */
+    const double most = f->dtype == KOFN_F32 ? 0x1p60 : 0x1p250;
+    return coef == 0 || (fabs(coef) <= most && fabs(coef) >= 1 / most);
 }
 
 static kofn_status

@@ -11,7 +11,8 @@ enum {
     SPARE = 16,         // mixtures beyond 5/4 of the rows, in the reals
 };
 
-static const double MISS_BITS = 40; // of the odds that a combination is taken for zero
+static const double WORK_MAX = 0x1p36; // multiplications to mix: less than a minute of a thread
+static const double MISS_BITS = 40;    // of the odds that a combination is taken for zero
 static const uint64_t MIX_STREAM = UINT64_MAX - 1; // of the seed
 
 static int
@@ -88,6 +89,16 @@ kofn_columns_new(const kofn_batch *batch, const kofn_field *field, size_t tasks,
     if (!is_worth_it(batch->side[0].cols * batch->side[1].cols, c->kept, c->mixed)) {
         kofn_columns_destroy(&c);
         return KOFN_OK;
+    }
+    const double rows = (double)(batch->side[0].cols + batch->side[1].cols + c->kept);
+    const double work = (double)tasks * rows * (double)c->mixed;
+    if (rows * (double)c->mixed > KOFN_CODE_BYTES_MAX / sizeof(double) || work > WORK_MAX) {
+        kofn_columns_destroy(&c);
+        return kofn_fail(
+            err, KOFN_OUT_OF_RANGE,
+            "batch: a code of %zu tasks for %zu pairs takes %.2g steps to make, at most "
+            "%.2g are made; send the pairs in several batches",
+            tasks, batch->count, work, WORK_MAX);
     }
     for (size_t i = 0; i < terms; i++)
         targets->column[i] = kofn_columns_find(c, targets->column[i]);

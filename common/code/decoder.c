@@ -420,10 +420,11 @@ static bool
 has_unknown(const kofn_decoder *d, size_t task)
 {
     const size_t columns = kofn_code_columns(d->code);
-    const size_t rest = columns / d->code->e[0].cols; // a column of operand 0 has so many of G
+    /* A column of operand 0 has so many of G; fewer columns (columns.h) are in no such order. */
+    const size_t rest = d->code->columns ? 1 : columns / d->code->e[0].cols;
     const double *first = kofn_code_get_row(d->code, 0, task);
     for (size_t c = 0; c < columns; c++) {
-        if (c % rest == 0 && first[c / rest] == 0)
+        if (!d->code->columns && c % rest == 0 && first[c / rest] == 0)
             c += rest - 1;
         else if (d->peel.giver[c] == KOFN_NO_TASK && kofn_code_get_element(d->code, task, c) != 0)
             return true;

@@ -326,7 +326,7 @@ search_all(search *s, size_t *group, kofn_error *err)
 /* ---- search ---------------------------------------------------------------------------------- */
 
 enum {
-    STEPS = 1 << 22, // pairs looked at, for each beginning
+    STEPS = 1 << 20, // pairs looked at, for each beginning
     NEAR = 64,       // so many groups or fewer: each is tried with each
     BESIDE = 4,      // else: those that share a side, and so many others
 };
@@ -608,6 +608,18 @@ begin_with_stars(const search *s, partition *p)
 
 static beginning *const beginnings[] = {begin_alone, begin_together, begin_with_stars};
 
+enum { SUMS_SEARCHED = 24 };
+
+/* Sums of blocks are eliminated at each look, which is too much for a search among many of them: then
+ * each pair stays alone. */
+static bool
+has_many_sums(const search *s)
+{
+    const kofn_batch *batch = s->batch;
+    return batch->count > SUMS_SEARCHED && (batch->side[0].first[batch->count] > batch->count ||
+                                            batch->side[1].first[batch->count] > batch->count);
+}
+
 /* group[pair] of the best partition found. */
 static kofn_status
 search_some(search *s, size_t *group, kofn_error *err)
@@ -617,12 +629,15 @@ search_some(search *s, size_t *group, kofn_error *err)
     kofn_status status = partition_init(&p, s->batch->count, err);
     if (status)
         return status;
+    const bool mixed = has_many_sums(s);
     for (size_t b = 0; b < sizeof beginnings / sizeof beginnings[0] && !status; b++) {
+        if (mixed && b > 0)
+            break;
         beginnings[b](s, &p);
         link_pairs(&p);
         for (size_t g = 0; g < p.pairs && !status; g++)
             status = measure_group(s, &p, g, err);
-        if (!status)
+        if (!status && !mixed)
             status = improve(s, &p, err);
         const size_t tasks = count_tasks(s, &p);
         if (!status && tasks < least) {

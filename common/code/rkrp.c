@@ -389,6 +389,12 @@ frame_init(frame *f, const kofn_family_args *args, kofn_code *code, bool systema
 {
     const size_t products = kofn_family_count_products(args);
     *f = (frame){.k = code->threshold};
+    if (code->columns)
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "rkrp: its rows mix all %zu x %zu blocks, of which the batch's pairs use few "
+            "together; take locality or lagrange",
+            code->e[0].cols, code->e[1].cols);
     f->column = malloc(f->k * sizeof *f->column);
     f->gives = malloc(products * sizeof *f->gives);
     for (size_t o = 0; o < 2 && args->batch; o++)

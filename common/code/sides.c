@@ -1,7 +1,6 @@
 #include "common/code/sides.h"
 #include "common/linalg/echelon.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -344,7 +343,11 @@ kofn_sides_find_sum(kofn_sides *sides, const size_t *side, size_t count, double 
         find_balanced(f, &m, try, ret_number);
     else
         find_exactly(f, &m, try, ret_number);
-    assert(status || count_numbers(ret_number, count) == count);
+    if (!status && count_numbers(ret_number, count) != count)
+        status = kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                           "batch: whether the sides of %zu pairs depend on each other is within "
+                           "rounding; take lagrange, or blocks of their own",
+                           count);
     for (size_t i = 0; i < count; i++) // the equations's columns are sides that were scaled
         ret_number[i] *= find_scale(sides, side[i]);
     free(try);

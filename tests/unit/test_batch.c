@@ -507,7 +507,11 @@ numbers_that_overflow_are_refused(void **state)
     kofn_batch *batch = NULL;
     assert_fails(kofn_batch_new_stacked(1, 1, 2, zero, zero, weights, f, &batch, &error),
                  KOFN_INVALID_ARGUMENT);
-    static const double large[] = {1e200}, one[] = {1};
+    const double tiny[] = {1, 0x1p-1074}; // its inverse is no number
+    const size_t both[] = {0, 1};
+    assert_fails(kofn_batch_new_stacked(2, 2, 2, both, both, tiny, f, &batch, &error),
+                 KOFN_INVALID_ARGUMENT);
+    static const double large[] = {1e70}, one[] = {1};
     draft d = {.batch = {.grid = {{1, 1}, {1, 1}}, .out = {1, 1}, .count = 1}};
     set_sums(&d, 0, 1, 1, large);
     set_sums(&d, 1, 1, 1, large);

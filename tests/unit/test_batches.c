@@ -97,6 +97,10 @@ numbers_that_do_not_fit_are_refused(void **state)
     assert_refused(&m, "no entries of 16");
 
     m = make_complex();
+    m.weights.length = 8; // and not absent
+    assert_refused(&m, "no entries of 16");
+
+    m = make_complex();
     m.pairs = 2; // the lists speak of a third
     assert_refused(&m, "of 2 rows");
 
