@@ -92,7 +92,8 @@ kofn_columns_new(const kofn_batch *batch, const kofn_field *field, size_t tasks,
     }
     const double rows = (double)(batch->side[0].cols + batch->side[1].cols + c->kept);
     const double work = (double)tasks * rows * (double)c->mixed;
-    if (rows * (double)c->mixed > KOFN_CODE_BYTES_MAX / sizeof(double) || work > WORK_MAX) {
+    const double bytes = rows * (double)c->mixed * sizeof(double);
+    if (bytes > KOFN_CODE_BYTES_MAX || work > WORK_MAX) {
         kofn_columns_destroy(&c);
         return kofn_fail(
             err, KOFN_OUT_OF_RANGE,
