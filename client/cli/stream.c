@@ -257,6 +257,7 @@ typedef struct session {
     int64_t start_ns;
     cli_quiet quiet;
     bool told_why; // nothing comes
+    bool is_usage; // what ended it is the command's own finding, not the master's
     cli_progress progress;
 } session;
 
@@ -448,18 +449,34 @@ drop_job(session *s, job *j, const kofn_error *why)
     job_destroy(&j);
 }
 
-static void
-read_job(session *s, job *j)
+/* Arithmetic is of all jobs alike, so a code that cannot work in that of the first elements at hand is wrong
+ * for the whole list, and told once. */
+static kofn_status
+judge_code(session *s, const job *j, kofn_error *err)
+{
+    const kofn_dtype dtype = j->product.npy[0].mat.dtype;
+    if (s->streams > 0 || dtype == KOFN_DTYPE_NONE)
+        return KOFN_OK;
+    kofn_status status = kofn_code_choice_check(&j->product.code, dtype, j->product.field, err);
+    s->is_usage = status != KOFN_OK;
+    return status;
+}
+
+static kofn_status
+read_job(session *s, job *j, kofn_error *err)
 {
     kofn_error error;
     kofn_status status = check_sources(s, j, &error);
     if (status == KOFN_OK)
         status = cli_product_read(&j->product, &error);
+    if (status != KOFN_OK && judge_code(s, j, err) != KOFN_OK)
+        return err->status;
     if (status == KOFN_OK)
         status = check_output(j, &error);
     j->read = status == KOFN_OK;
     if (!j->read)
         drop_job(s, j, &error);
+    return KOFN_OK;
 }
 
 /* Takes a line of the list if there is one in time. */
@@ -678,10 +695,8 @@ step(session *s, kofn_error *err)
     job *unpushed = find_unpushed(s);
     if (unpushed && !unpushed->read && is_held(s, unpushed))
         return take_product(s, WAIT_MS, err);
-    if (unpushed && !unpushed->read) {
-        read_job(s, unpushed);
-        return KOFN_OK;
-    }
+    if (unpushed && !unpushed->read)
+        return read_job(s, unpushed, err);
     if (unpushed && !s->stream)
         return open_stream(s, unpushed, err);
     if (unpushed && room)
@@ -779,8 +794,9 @@ static int
 report_failure(session *s, const kofn_stream_account *account, size_t given_up,
                const kofn_error *error)
 {
-    const int exit_code = cli_fail_with(&s->args->common, error, cli_exit_of(error->status),
-                                        s->args->common.json ? json_of(s, account) : NULL);
+    const int exit_code =
+        cli_fail_with(&s->args->common, error, s->is_usage ? CLI_USAGE : cli_exit_of(error->status),
+                      s->args->common.json ? json_of(s, account) : NULL);
     if (!s->args->common.json && s->streams > 0)
         say_account(s, account, given_up);
     return s->output_reason ? exit_code : cli_finish(exit_code);

@@ -481,6 +481,21 @@ a_trace_says_how_slow_those_were_that_were_waited_for(void **state)
     assert_has(run.out, "\"timed\": ");
 }
 
+/* Not for each line anew: no line could be made. */
+static void
+a_code_that_cannot_work_in_the_arithmetic_is_told_once(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 1);
+    outcome run;
+    write_named_list(c, 3);
+    cluster_run(c, &run, "stream", "list", "--code", "polynomial", "--partition", "8,1,8", NULL);
+    assert_int_equal(run.status, 2);
+    assert_has(run.err, "leaves no digit");
+    if (strstr(run.err, "list:"))
+        fail_msg("told of a line:\n%s", run.err);
+    assert_false(has_product(c, 1));
+}
+
 static void
 a_trace_that_cannot_be_written_is_known_before_anything_is_sent(void **state)
 {
@@ -1184,6 +1199,8 @@ main(void)
         cmocka_unit_test_teardown(the_commands_of_the_readme_run, cluster_teardown),
         cmocka_unit_test_teardown(a_trace_has_the_pattern_that_the_workers_had, cluster_teardown),
         cmocka_unit_test_teardown(a_trace_says_how_slow_those_were_that_were_waited_for,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(a_code_that_cannot_work_in_the_arithmetic_is_told_once,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_trace_that_cannot_be_written_is_known_before_anything_is_sent,
                                   cluster_teardown),
