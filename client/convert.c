@@ -2,6 +2,7 @@
 #include "common/linalg/integers.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,6 +197,29 @@ count_zero_products(const kofn_msg_job *job)
     return all - job->pairs;
 }
 
+/* The master's account is of what it was sent: of that the shape is another one, and its error, which is
+ * of rounding, is none to speak of. */
+static void
+compression_from_message(const kofn_msg_compression *from, kofn_account *account)
+{
+    account->compression = (kofn_compression){.samples = from->samples,
+                                              .elements = from->elements,
+                                              .seed = from->seed,
+                                              .bound = from->bound,
+                                              .lemma = from->lemma};
+    COPY_TEXT(account->compression.method, from->method);
+    if (!from->method[0])
+        return;
+    account->rows = from->rows;
+    account->inner = from->inner;
+    account->cols = from->cols;
+    if (account->error_kind[0] && from->bound > 0) {
+        memcpy(account->error_kind, "sketch", sizeof "sketch");
+        account->error_bound = INFINITY;
+        account->error_estimate = 0; // result.c
+    }
+}
+
 void
 kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
 {
@@ -255,6 +279,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
     COPY_TEXT(account.policy, job->policy);
     COPY_TEXT(account.field, job->field);
     COPY_TEXT(account.error_kind, job->error_kind);
+    compression_from_message(&job->compression, &account);
     code_from_message(&job->code, &account.code);
     primes_from_list(&job->primes, &account);
     *ret_account = account;

@@ -57,16 +57,6 @@ set_key(kofn_client *client, kofn_call *call, const char *key, kofn_error *err)
     return KOFN_OK;
 }
 
-static kofn_mat
-wrap_matrix(const kofn_matrix *from)
-{
-    return (kofn_mat){.data = (void *)(uintptr_t)from->data, // read only, from here on
-                      .dtype = from->dtype,
-                      .rows = from->rows,
-                      .cols = from->cols,
-                      .stride = from->stride ? from->stride : from->cols};
-}
-
 /* A copy of them in one piece. */
 static kofn_status
 gather_stack(const kofn_client *client, const kofn_stack *from, kofn_mat *ret_mat, kofn_error *err)
@@ -76,7 +66,7 @@ gather_stack(const kofn_client *client, const kofn_stack *from, kofn_mat *ret_ma
     kofn_status status = kofn_mat_new(client->memory->pool, first->dtype, from->count * first->rows,
                                       first->cols, ret_mat, err);
     for (size_t i = 0; status == KOFN_OK && i < from->count; i++) {
-        const kofn_mat mat = wrap_matrix(kofn_stack_get(from, i));
+        const kofn_mat mat = kofn_matrix_view(kofn_stack_get(from, i));
         for (size_t row = 0; row < mat.rows && row_bytes > 0; row++)
             memcpy(kofn_mat_get_row(ret_mat, i * mat.rows + row), kofn_mat_get_row(&mat, row),
                    row_bytes);
@@ -112,7 +102,8 @@ cut_operand(const kofn_client *client, const kofn_stack *from, kofn_bands *ret_b
         status = cut_gathered(client, from, chunk_bytes, &bands, err);
     else
         for (size_t i = 0; status == KOFN_OK && i < from->count; i++) {
-            const kofn_mat mat = wrap_matrix(kofn_stack_get(from, i));
+            kofn_mat mat = kofn_matrix_view(kofn_stack_get(from, i));
+            mat.owner = from->owner; // each band holds a ref
             status = kofn_block_bands_add(&bands, &mat, chunk_bytes, err);
         }
     if (status != KOFN_OK) {
@@ -158,6 +149,7 @@ kofn_engine_open(kofn_client *client, const kofn_call_params *params, kofn_call 
         slack_ms < INT64_MAX / KOFN_NS_PER_MS ? slack_ms * KOFN_NS_PER_MS : KOFN_NEVER_NS;
     call->retries = params->retries ? params->retries : client->options.retries;
     call->stream = params->stream;
+    call->compressed = params->compressed;
     if (params->product)
         call->product = *params->product;
     kofn_assembler_init(&call->blocks);

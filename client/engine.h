@@ -73,6 +73,7 @@ struct kofn_call {
 
     void (*on_event)(kofn_call *call, const kofn_msg_job *job); // Watch
     void *event_context;
+    bool compressed;     // its product says what its operands were made from
     kofn_stream *stream; // of a push: it does not leave before earlier ones of its stream
     kofn_msg_push push;  // packed when it leaves, since it says what has come until then
     bool told;           // kofn_client_next has named it
@@ -124,6 +125,7 @@ typedef struct kofn_call_params {
     int64_t slack_ms;               // what its outcome may take after the deadline; 0: default
     const char *key;                // NULL: a random one where the method makes something
     int retries;                    // -1: none, 0: the client's
+    bool compressed;                // of a product that says what its operands were made from
     kofn_stream *stream;            // of a push
 } kofn_call_params;
 

@@ -65,10 +65,14 @@ kofn_stack_get(const kofn_stack *stack, size_t i)
     return &stack->of[stack->index ? stack->index[i] : i];
 }
 
-static kofn_mat
-as_mat(const kofn_matrix *m) // for its shape: nothing is written
+kofn_mat
+kofn_matrix_view(const kofn_matrix *m)
 {
-    return kofn_mat_wrap((void *)(uintptr_t)m->data, m->dtype, m->rows, m->cols);
+    return (kofn_mat){.data = (void *)(uintptr_t)m->data,
+                      .dtype = m->dtype,
+                      .rows = m->rows,
+                      .cols = m->cols,
+                      .stride = m->stride ? m->stride : m->cols};
 }
 
 void
@@ -127,7 +131,7 @@ find_shape(const kofn_factors *f, size_t *ret_rows, size_t *ret_cols, kofn_error
     kofn_mat mats[KOFN_OPERANDS_MAX];
     bool transposed[KOFN_OPERANDS_MAX];
     for (size_t i = 0; i < f->count; i++) {
-        mats[i] = as_mat(f->at[i].of);
+        mats[i] = kofn_matrix_view(f->at[i].of);
         transposed[i] = f->at[i].of->transposed;
     }
     const kofn_product product = {

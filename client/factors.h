@@ -14,16 +14,21 @@ typedef struct kofn_stack {
     const kofn_matrix *of;
     size_t count;
     const size_t *index; // [count]: which of `of`; NULL: the first ones
+    kofn_buf *owner;     // keeps the elements as long as somebody needs them; NULL: the caller does
 } kofn_stack;
 
 const kofn_matrix *kofn_stack_get(const kofn_stack *stack, size_t i);
+
+/* Its elements as they are stored: to be read, though the type does not say so. */
+kofn_mat kofn_matrix_view(const kofn_matrix *m);
 
 /* What is multiplied, of any form. All is borrowed. */
 typedef struct kofn_factors {
     bool outer;
     size_t count;
     kofn_stack at[KOFN_OPERANDS_MAX];
-    const kofn_batch *batch; // NULL: a product of all operands. Then what it is made of was checked
+    const kofn_batch *batch; // NULL: a product of all operands. Else what it is made of was checked
+    const kofn_msg_compression *compression; // what operands were made from; NULL: nothing else
 } kofn_factors;
 
 kofn_factors kofn_factors_two(const kofn_matrix *a, const kofn_matrix *b);

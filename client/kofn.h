@@ -30,7 +30,8 @@
  *            backoff and jitter, never sooner than the hint. Each product carries an idempotency
  *            key, so a repeated call never becomes a second job.
  * Memory     Operands are borrowed until their call is done. They are never copied whole: bands of
- *            them are copied into message frames as the master takes them.
+ *            them are copied into message frames as the master takes them. Of a sketch the columns
+ *            and rows that it keeps are copied before.
  * Threads    A client and everything made from it belong to one thread at a time. No thread runs
  *            behind the caller's back (but for ZeroMQ's own, and a local client's master and
  *            workers): calls in flight move on only inside functions of this header that wait.
@@ -204,6 +205,22 @@ typedef struct kofn_prime_account {
     uint64_t enough, tasks_sent, answers;
 } kofn_prime_account;
 
+/* What the operands of a job were made from by the client that sent them, so that C is another product
+ * than that of the matrices which were sent. Of a sketch (cr, block_cr, grid_cr) it is an estimate of the
+ * product, drawn at random, with the product as its mean; |X| is the Frobenius norm. */
+typedef struct kofn_compression {
+    char method[16];   // "": they were sent as they are
+    uint64_t samples;  // that were drawn: columns, or pairs of blocks, again and again
+    uint64_t elements; // of both operands as they were sent; A and B have (rows + cols) inner
+    uint64_t seed;     // that they were drawn by
+    double bound; // the mean of |C' - C|^2 over all seeds is at most (bound |A| |B|)^2; 0: all was
+                  // taken, and C is the product
+    double lemma; // the same by |A|, |B| and the samples alone: never less than bound
+    /* As bound, by what C' itself says: of cr without bias, of blocks at most. 0: C' is not at hand. */
+    double expected;
+    double relative; // and as a part of |C'|: the one to look at; 0: likewise
+} kofn_compression;
+
 /* What is known of a job: its state while it runs, its account when it is done. */
 struct kofn_account {
     char job[KOFN_CLIENT_JOB_MAX];
@@ -239,12 +256,14 @@ struct kofn_account {
     char liars[128];     // workers that gave them: "w3,w7"
     bool decodable;      // the answers so far suffice
     bool waited;         // they did, and better ones were waited for
-    char error_kind[16]; // exact, rounding, estimate
+    char error_kind[16]; // exact, rounding, estimate, sketch
     double error_bound;  // |C' - C| / (|A| |B|) is at most this, in Frobenius norms; of a job that
-                         // runs and accepts an error: reached so far, 0: nothing yet
+        // runs and accepts an error: reached so far, 0: nothing yet; INFINITY: of a
+        // sketch, of whose error only the mean is bounded
     double error_estimate; // about |C' - C| / |C|, by what an answer to spare says; 0: none was
     double condition, amplification, residual; // of the decode
     bool nonfinite;                            // NaN or Inf in the product: they may have spread
+    kofn_compression compression;              // rows, inner and cols are of the original product
     struct {
         double queue, receive, encode, send, wait, decode, check, total; // at the master
         double call; // as the client saw it, from the call to the last element
@@ -278,6 +297,13 @@ typedef struct kofn_product_options {
     const char *verify; // are answers right? none, freivalds (each against the operands), parity
                         // (from 2 more than needed for each of `liars`)
     uint64_t liars;     // with parity: answers that may be wrong
+    double approx; // an estimate of the product of two will do: a sketch, drawn here and sent in
+                   // place of A and B. The mean of |C' - C|^2 is at most (approx |A| |B|)^2, with
+                   // norms as in kofn_compression; 0.05, say. 0: the product itself
+    uint64_t samples; // the same with so many columns, or pairs of blocks; 0: as approx takes
+    const char
+        *sketch; // which: cr, block_cr or grid_cr; NULL: cr. x, z, y of `code` say how block_cr
+                 // and grid_cr cut; a seed is that of `code`, else made from `key`, else random
     kofn_progress *progress;
     void *context; // for progress
 } kofn_product_options;

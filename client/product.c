@@ -15,6 +15,7 @@
 #include "client/engine.h"
 #include "client/factors.h"
 #include "client/result.h"
+#include "client/sketches.h"
 #include "common/base/clock.h"
 
 #include <inttypes.h>
@@ -94,6 +95,8 @@ describe_product(const kofn_factors *f, const kofn_product_options *options,
         status = describe_further(f, message, err);
     if (status == KOFN_OK && f->batch)
         status = kofn_msg_batch_from_batch(f->batch, &message->batch, err);
+    if (f->compression)
+        message->compression = *f->compression;
     if (status == KOFN_OK)
         status = kofn_text_describe(message->policy, sizeof message->policy, options->policy,
                                     "policy", err);
@@ -109,6 +112,37 @@ describe_product(const kofn_factors *f, const kofn_product_options *options,
     return status;
 }
 
+/* A product of two as it is sent: the matrices themselves, or a sketch of them. */
+typedef struct two {
+    kofn_factors factors;
+    kofn_product_options options;
+    kofn_sketching sketching; // of which the factors are; zeros: there is none
+} two;
+
+static kofn_status
+two_init(two *ret, kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
+         const kofn_product_options *options, kofn_error *err)
+{
+    *ret = (two){.factors = kofn_factors_two(a, b)};
+    if (options)
+        ret->options = *options;
+    if (!kofn_sketching_is_asked(&ret->options))
+        return KOFN_OK;
+    const kofn_status status =
+        kofn_sketching_init(&ret->sketching, client->memory->pool, a, b, &ret->options, err);
+    if (status != KOFN_OK)
+        return status;
+    ret->factors = ret->sketching.factors;
+    ret->options.code = ret->sketching.code;
+    return KOFN_OK;
+}
+
+static void
+two_fini(two *t)
+{
+    kofn_sketching_fini(&t->sketching);
+}
+
 static kofn_status
 open_product(kofn_client *client, kofn_method method, const kofn_factors *f,
              const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
@@ -121,6 +155,10 @@ open_product(kofn_client *client, kofn_method method, const kofn_factors *f,
 
     options = options ? options : &defaults;
     kofn_status status = kofn_factors_check(f, &c, err);
+    if (status == KOFN_OK && kofn_sketching_is_asked(options) && !f->compression)
+        status = kofn_fail(err, KOFN_UNIMPLEMENTED,
+                           "sketches are of products of two matrices: %s are not estimated by them",
+                           f->batch ? "batches" : "outer products");
     if (status != KOFN_OK)
         return status;
     const kofn_call_params params = {
@@ -132,6 +170,7 @@ open_product(kofn_client *client, kofn_method method, const kofn_factors *f,
         .timeout_ms = options->timeout_ms,
         .slack_ms = outcome_slack_ms(options),
         .key = options->key,
+        .compressed = f->compression != NULL,
     };
     status = describe_product(f, options, &request, err);
     if (status == KOFN_OK)
@@ -159,8 +198,12 @@ kofn_status
 kofn_client_start(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
                   const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
 {
-    const kofn_factors f = kofn_factors_two(a, b);
-    return start(client, &f, options, ret_call, err);
+    two t;
+    kofn_status status = two_init(&t, client, a, b, options, err);
+    if (status == KOFN_OK)
+        status = start(client, &t.factors, &t.options, ret_call, err);
+    two_fini(&t);
+    return status;
 }
 
 kofn_status
@@ -355,6 +398,19 @@ wait_uploaded(kofn_call *call, upload *up, kofn_error *err)
     return status;
 }
 
+/* An older master forgets what the operands were made from, and whoever fetched the product would take it
+ * for another. */
+static kofn_status
+check_remembered(kofn_client *client, const char *job, kofn_error *err)
+{
+    kofn_account account;
+    const kofn_status status = kofn_client_get_job(client, job, &account, err);
+    if (status != KOFN_OK || account.compression.method[0])
+        return status;
+    (void)!kofn_client_cancel(client, job, NULL, NULL); // or it ends unseen: nobody knows its id
+    return kofn_compression_fail(err);
+}
+
 static kofn_status
 submit(kofn_client *client, const kofn_factors *f, const kofn_product_options *options,
        char ret_job[KOFN_CLIENT_JOB_MAX], kofn_error *err)
@@ -371,10 +427,15 @@ submit(kofn_client *client, const kofn_factors *f, const kofn_product_options *o
         up.progress = options->progress;
         up.context = options->context;
     }
+    char job[KOFN_CLIENT_JOB_MAX];
     status = wait_uploaded(call, &up, err);
     if (status == KOFN_OK)
-        memcpy(ret_job, ((const kofn_msg_job_ref *)call->reply)->job, KOFN_CLIENT_JOB_MAX);
+        memcpy(job, ((const kofn_msg_job_ref *)call->reply)->job, sizeof job);
     kofn_engine_drop(&call);
+    if (status == KOFN_OK && f->compression)
+        status = check_remembered(client, job, err);
+    if (status == KOFN_OK)
+        memcpy(ret_job, job, sizeof job);
     return status;
 }
 
@@ -383,8 +444,12 @@ kofn_client_submit(kofn_client *client, const kofn_matrix *a, const kofn_matrix 
                    const kofn_product_options *options, char ret_job[KOFN_CLIENT_JOB_MAX],
                    kofn_error *err)
 {
-    const kofn_factors f = kofn_factors_two(a, b);
-    return submit(client, &f, options, ret_job, err);
+    two t;
+    kofn_status status = two_init(&t, client, a, b, options, err);
+    if (status == KOFN_OK)
+        status = submit(client, &t.factors, &t.options, ret_job, err);
+    two_fini(&t);
+    return status;
 }
 
 kofn_status
@@ -611,8 +676,12 @@ kofn_status
 kofn_client_multiply(kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
                      const kofn_product_options *options, kofn_result **ret_result, kofn_error *err)
 {
-    const kofn_factors f = kofn_factors_two(a, b);
-    return multiply(client, &f, options, ret_result, err);
+    two t;
+    kofn_status status = two_init(&t, client, a, b, options, err);
+    if (status == KOFN_OK)
+        status = multiply(client, &t.factors, &t.options, ret_result, err);
+    two_fini(&t);
+    return status;
 }
 
 kofn_status

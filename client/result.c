@@ -1,8 +1,12 @@
 #include "client/result.h"
 
 #include "client/convert.h"
+#include "common/code/projection.h"
+#include "common/code/sketch.h"
 #include "common/linalg/npy.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,9 +20,85 @@ struct kofn_result {
 };
 
 kofn_status
+kofn_compression_fail(kofn_error *err)
+{
+    return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                     "the master does not know what products are made from, so this one would pass "
+                     "for another: it is older than this client; update it, or ask for the product "
+                     "itself");
+}
+
+/* ---- sketches -------------------------------------------------------------------------------- */
+
+static kofn_status
+check_compression(const kofn_call *call, const kofn_msg_job *job, kofn_error *err)
+{
+    const char *method = job->compression.method;
+    if (!method[0])
+        return call->compressed ? kofn_compression_fail(err) : KOFN_OK;
+    if (kofn_sketch_find(method) || call->blocks.count == 0)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                     "the product of job '%s' is made of others by %s, which this version does not "
+                     "know: take a newer one",
+                     job->id, method);
+}
+
+/* Where blocks stuck out over the edges there are rows and columns behind the product's own. */
+static kofn_status
+crop(kofn_bands *product, const kofn_msg_compression *c, kofn_error *err)
+{
+    kofn_bands own;
+    if (product->rows < c->rows || product->cols < c->cols)
+        return kofn_fail(err, KOFN_DATA_LOSS,
+                         "a sketch of %" PRIu64 " x %" PRIu64 " elements came as %zu x %zu",
+                         c->rows, c->cols, product->rows, product->cols);
+    if (product->rows == c->rows && product->cols == c->cols)
+        return KOFN_OK;
+    const kofn_status status = kofn_bands_get_rows(product, 0, c->rows, &own, err);
+    if (status != KOFN_OK)
+        return status;
+    own.cols = c->cols;
+    for (size_t i = 0; i < own.count; i++)
+        own.at[i].mat.cols = c->cols;
+    kofn_bands_fini(product);
+    *product = own;
+    return KOFN_OK;
+}
+
+/* One pass over C: what it says of its own error. */
+static void
+fill_expected(const kofn_bands *product, const kofn_msg_compression *c, kofn_account *account)
+{
+    const kofn_block all = {
+        .of = product, .valid_rows = product->rows, .valid_cols = product->cols};
+    const double norm = kofn_projection_measure(kofn_field_for_dtype(product->dtype), &all);
+    kofn_compression *to = &account->compression;
+    if (!(norm > 0 && isfinite(norm) && c->size > 0))
+        return; // nothing was drawn but zeros, or it overflowed: the bound is all there is
+    to->expected = kofn_sketch_expect(c->bound, c->most, norm / c->size);
+    to->relative = to->expected * (c->size / norm);
+    account->error_estimate = to->relative;
+}
+
+static kofn_status
+take_sketch(const kofn_msg_compression *c, kofn_result *result, kofn_error *err)
+{
+    const kofn_status status = crop(&result->product, c, err);
+    if (status == KOFN_OK && c->bound > 0)
+        fill_expected(&result->product, c, &result->account);
+    return status;
+}
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+kofn_status
 kofn_result_take(kofn_call *call, kofn_result **ret_result, kofn_error *err)
 {
     const kofn_msg_outcome *outcome = call->reply;
+    kofn_status status = check_compression(call, &outcome->job, err);
+    if (status != KOFN_OK)
+        return status;
     kofn_result *result = calloc(1, sizeof *result);
     if (!result)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a result");
@@ -32,8 +112,13 @@ kofn_result_take(kofn_call *call, kofn_result **ret_result, kofn_error *err)
     }
     result->memory = call->client->memory;
     result->memory->holders++;
-    *ret_result = result;
-    return KOFN_OK;
+    if (result->product.dtype != KOFN_DTYPE_NONE && outcome->job.compression.method[0])
+        status = take_sketch(&outcome->job.compression, result, err);
+    if (status != KOFN_OK)
+        kofn_result_destroy(&result);
+    else
+        *ret_result = result;
+    return status;
 }
 
 void

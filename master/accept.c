@@ -284,6 +284,16 @@ read_batch(const kofn_msg_product *p, const operand_list *asked, kofn_job *job, 
     return KOFN_OK;
 }
 
+/* What the client made the operands from, as far as it says so. */
+static kofn_status
+read_compression(const kofn_msg_product *p, kofn_job *job, kofn_error *err)
+{
+    if (!p->compression.method[0])
+        return KOFN_OK;
+    job->compression = p->compression;
+    return kofn_msg_compression_check(&p->compression, job->shape.rows, job->shape.cols, err);
+}
+
 static kofn_status
 check_no_integers(const operand_list *asked, kofn_error *err)
 {
@@ -566,6 +576,8 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     if (!status)
         status = check_shapes(&asked, job, err);
     if (!status)
+        status = read_compression(p, job, err);
+    if (!status)
         status = estimate_charge(&asked, job, err);
     if (!status)
         status = find_spec(config, order, job, err);
@@ -793,6 +805,7 @@ kofn_jobs_restore_blocked(kofn_jobs *jobs, const kofn_kept_job *kept, const kofn
     if (status)
         return status;
     job->state = KOFN_JOB_BLOCKED;
+    job->compression = kept->product->compression;
     job->spec = kept->spec;
     job->times.accepted_ns = kept->accepted_ns;
     snprintf(job->policy, sizeof job->policy, "%s", kept->policy);

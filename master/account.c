@@ -61,6 +61,7 @@ fill_order(const kofn_job *job, kofn_job_state state, kofn_msg_job *m)
     m->enough = job->code ? kofn_accept_enough(&job->accept, job->code) : 0;
     snprintf(m->accept, sizeof m->accept, "%s", kofn_job_accept_name(job->accept.kind));
     m->accept_error = job->accept.error;
+    m->compression = job->compression;
     snprintf(m->verify, sizeof m->verify, "%s", kofn_verify_name(job->verification.how));
     m->refuted = job->verification.refuted;
     snprintf(m->liars, sizeof m->liars, "%s", job->verification.liars);

@@ -150,6 +150,7 @@ struct kofn_job {
     bool outer;                    // the product's form
     kofn_batch *batch;             // which products, while there is work; NULL: one
     size_t pairs;                  // of the batch; 0: it is none
+    kofn_msg_compression compression; // of its operands, as the client says; method "": none
     kofn_job_sparse sparse;        // which operands are, and what it makes of the job
     kofn_extents extents;          // of its operands, after transposition
     kofn_shape shape;              // of the product; as kofn_coding has it

@@ -73,6 +73,29 @@ const kofn_wire_message kofn_batch_message = {
     .name = "batch", FIELDS(batch_fields), .help = "which products a batch is of"};
 #undef S
 
+#define S kofn_msg_compression
+static const kofn_wire_field compression_fields[] = {
+    TEXT(method, REQUIRED, "cr, block_cr, grid_cr: a sketch; 3m, 4m, plain: complex matrices"),
+    TEXT(dtype, REQUIRED, "of the original matrices: f64, f32, c128, c64"),
+    U64(rows, REQUIRED, KOFN_DIMENSION_MAX, "rows of the original C"),
+    U64(inner, REQUIRED, KOFN_DIMENSION_MAX, "columns of the original op(A)"),
+    U64(cols, REQUIRED, KOFN_DIMENSION_MAX, "columns of the original C"),
+    U64(samples, OPTIONAL, 0, "of a sketch: drawn in all"),
+    U64(most, OPTIONAL, 0,
+        "of a sketch: the most that were drawn for one block of C; 0: some block has all it could"),
+    U64(seed, OPTIONAL, 0, "of a sketch: what they were drawn by"),
+    F64(bound, OPTIONAL,
+        "of a sketch: the root of its mean square error is at most this, relative to `size`"),
+    F64(lemma, OPTIONAL, "the same by the norms of the whole matrices alone: never less"),
+    F64(size, OPTIONAL, "Frobenius norms of the original matrices, multiplied"),
+    U64(elements, OPTIONAL, 0, "of both operands, as they are sent"),
+};
+const kofn_wire_message kofn_compression_message = {
+    .name = "compression",
+    FIELDS(compression_fields),
+    .help = "what a client made the operands of a product from"};
+#undef S
+
 #define S kofn_msg_set
 static const kofn_wire_field set_fields[] = {
     TEXT(name, REQUIRED, "a parameter of the code family"),
@@ -179,6 +202,7 @@ static const kofn_wire_field job_fields[] = {
     F64(progress, OPTIONAL, "0 to 1"),
     U64(age_ms, OPTIONAL, 0, "since the job was accepted"),
     BOOL(durable, "it is on the master's disk: it goes on even if the master is killed"),
+    PART(compression, OPTIONAL, kofn_compression_message, "as in the product (5.12)"),
     LIST(primes, KOFN_PRIMES_MAX, kofn_prime_message,
          "of a product of integers: one modulo each, the counts above are sums; not in ListJobs"),
     TEXT(stream, OPTIONAL, "the stream that it is a job of; absent: of none"),
@@ -524,6 +548,8 @@ static const kofn_wire_field product_fields[] = {
     LIST(further, KOFN_OPERANDS_MAX - 2, kofn_factor_message,
          "of an outer product: the third operand and later ones"),
     PART(batch, OPTIONAL, kofn_batch_message, "of form batch: which products"),
+    PART(compression, OPTIONAL, kofn_compression_message,
+         "what the client made the operands from (5.12)"),
     TEXT(field, OPTIONAL,
          "f64, f32, gf256, gf16, gf4, gfp:P, integers; empty: implied by the dtype, u32 implies "
          "none"),
@@ -974,6 +1000,7 @@ static const kofn_wire_message *const all[] = {
     &kofn_method_info_message, &kofn_limit_info_message, &kofn_plan_row_message,
     &kofn_held_message,        &kofn_task_block_message, &kofn_block_name_message,
     &kofn_settlement_message,  &kofn_stream_message,     &kofn_batch_message,
+    &kofn_compression_message,
 };
 
 size_t

@@ -51,6 +51,19 @@ typedef struct kofn_msg_batch { // kofn_batch on the wire; the lists are of entr
     kofn_wire_bytes left, right, weights;
 } kofn_msg_batch;
 
+/* What a client made the operands of a product from, so that whoever fetches the job knows what its
+ * C is: the master keeps it with the job, and does not act on it. */
+typedef struct kofn_msg_compression {
+    char method[16];            // cr, block_cr, grid_cr: a sketch; 3m, 4m, plain: complex numbers
+    char dtype[8];              // of the original matrices: f64, f32, c128, c64
+    uint64_t rows, inner, cols; // of the original product
+    uint64_t samples, most;     // of a sketch: kofn_sketched
+    uint64_t seed;
+    double bound, lemma; // root of E |C' - C|^2, at most, relative to `size`
+    double size;         // |A| |B| of the original matrices, Frobenius norms
+    uint64_t elements;   // of both operands, as they are sent
+} kofn_msg_compression;
+
 typedef struct kofn_msg_set {
     char name[KOFN_NAME_MAX];
     char value[KOFN_SET_VALUE_MAX];
@@ -102,12 +115,13 @@ typedef struct kofn_msg_job {
     double condition, amplification, residual;
     bool nonfinite; // the product holds NaN or Inf: blocks may have smeared into each other
     kofn_msg_seconds seconds;
-    double progress;                // 0 to 1
-    uint64_t age_ms;                // since it was accepted
-    bool durable;                   // it is on disk: the master may end
-    kofn_wire_list primes;          // of kofn_msg_prime: then all counts are sums over them
-    char stream[KOFN_ID_MAX];       // that it is a job of
-    uint64_t index, born, finished; // its number there; rounds: its first and its last
+    double progress;                  // 0 to 1
+    uint64_t age_ms;                  // since it was accepted
+    bool durable;                     // it is on disk: the master may end
+    kofn_msg_compression compression; // as in the product
+    kofn_wire_list primes;            // of kofn_msg_prime: then all counts are sums over them
+    char stream[KOFN_ID_MAX];         // that it is a job of
+    uint64_t index, born, finished;   // its number there; rounds: its first and its last
 } kofn_msg_job;
 
 typedef struct kofn_msg_prime { // of a product of integers: the product modulo one prime
@@ -252,10 +266,11 @@ typedef struct kofn_msg_product { // Multiply, Submit
     kofn_msg_matrix a, b;         // as stored; dtype "": taken from the operand
     char operand_a[KOFN_ID_MAX], operand_b[KOFN_ID_MAX]; // stored operands; "": blocks follow
     bool transpose_a, transpose_b;
-    char form[KOFN_FORM_MAX];  // "": A B; outer
-    kofn_wire_list further;    // of kofn_msg_factor
-    kofn_msg_batch batch;      // of form batch
-    char field[KOFN_NAME_MAX]; // "": implied by the dtype
+    char form[KOFN_FORM_MAX];         // "": A B; outer
+    kofn_wire_list further;           // of kofn_msg_factor
+    kofn_msg_batch batch;             // of form batch
+    kofn_msg_compression compression; // method "": the operands are the original ones
+    char field[KOFN_NAME_MAX];        // "": implied by the dtype
     kofn_msg_code code;
     char policy[KOFN_NAME_MAX]; // "": the master's default
     char accept[16];            // "": what the code's family promises; exact, error
@@ -535,7 +550,7 @@ extern const kofn_wire_message kofn_matrix_message, kofn_factor_message, kofn_se
     kofn_algorithm_message, kofn_field_info_message, kofn_message_info_message,
     kofn_method_info_message, kofn_limit_info_message, kofn_plan_row_message, kofn_held_message,
     kofn_task_block_message, kofn_block_name_message, kofn_settlement_message, kofn_stream_message,
-    kofn_batch_message; // parts
+    kofn_batch_message, kofn_compression_message; // parts
 
 /* All of the above, in the order of PROTOCOL.md: index < count. */
 size_t kofn_messages_count(void);
@@ -602,6 +617,10 @@ KOFN_MUST_CHECK kofn_status kofn_msg_batch_from_batch(const kofn_batch *batch,
 KOFN_MUST_CHECK kofn_status kofn_msg_batch_to_batch(const kofn_msg_batch *message,
                                                     const kofn_field *field, kofn_batch **ret_batch,
                                                     kofn_error *err);
+
+/* Can it be what a C of this shape came from? INVALID_ARGUMENT: no. */
+KOFN_MUST_CHECK kofn_status kofn_msg_compression_check(const kofn_msg_compression *c, size_t rows,
+                                                       size_t cols, kofn_error *err);
 
 /* The query that a PlanCode asks, with the planner's defaults for what it leaves open; `measured`
  * (may be NULL) is what the fleet is, for what it does not give. Ownership: ret_query->field, to

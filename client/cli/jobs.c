@@ -6,6 +6,7 @@
 #include "client/cli/signals.h"
 #include "client/cli/text.h"
 #include "common/base/clock.h"
+#include "proto/limits.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ parse(int key, char *arg, struct argp_state *state)
         args->timeout_ns = cli_parse_duration(state, "--timeout", arg);
         return 0;
     case KEY_LIMIT:
-        args->limit = cli_parse_number(state, "--limit", arg, 1, 500);
+        args->limit = cli_parse_number(state, "--limit", arg, 1, KOFN_JOBS_LISTED_MAX);
         return 0;
     case ARGP_KEY_ARG:
         if (args->job || !args->may_name_job)

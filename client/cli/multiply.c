@@ -4,6 +4,7 @@
 #include "client/cli/product.h"
 #include "client/cli/progress.h"
 #include "client/cli/report.h"
+#include "client/cli/sketch.h"
 #include "client/cli/terms.h"
 #include "client/cli/text.h"
 #include "common/linalg/integers.h"
@@ -18,9 +19,21 @@ typedef struct arguments {
     cli_common common;
     cli_product product;
     cli_terms terms;
+    cli_sketch sketch;  // not of outer
     const char *output; // multiply
     bool wants_output, submits;
 } arguments;
+
+static void
+check_sketch(const arguments *args, struct argp_state *state)
+{
+    for (size_t i = 0; i < args->product.count && cli_sketch_is_asked(&args->sketch); i++)
+        if (cli_product_is_stored(&args->product, i))
+            argp_error(state,
+                       "%s: a sketch is drawn before anything is sent; give a file, or leave "
+                       "--approx and --samples out",
+                       args->product.path[i]);
+}
 
 static error_t
 parse_multiply(int key, char *arg, struct argp_state *state)
@@ -31,6 +44,8 @@ parse_multiply(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &args->product;
         state->child_inputs[1] = &args->terms;
         state->child_inputs[2] = &args->common;
+        if (!args->product.outer)
+            state->child_inputs[3] = &args->sketch;
         return 0;
     case 'o':
         args->output = arg;
@@ -40,6 +55,7 @@ parse_multiply(int key, char *arg, struct argp_state *state)
         args->wants_output = false;
         return 0;
     case ARGP_KEY_END:
+        check_sketch(args, state);
         if (args->submits && args->output)
             argp_error(state, "a job that is handed over has no output yet: `kofn wait JOB -o` "
                               "fetches it");
@@ -70,6 +86,7 @@ static const struct argp_option outer_options[] = {
 static const struct argp_child children[] = {{&cli_product_argp, 0, NULL, 0},
                                              {&cli_terms_argp, 0, NULL, 0},
                                              {&cli_connect_argp, 0, "Connection and output:", 80},
+                                             {&cli_sketch_argp, 0, NULL, 0},
                                              {0}};
 
 static const struct argp multiply_argp = {
@@ -147,6 +164,21 @@ list_operands(const arguments *args, kofn_matrix ret[KOFN_CLIENT_OPERANDS_MAX])
         ret[i] = cli_product_get_matrix(&args->product, i);
 }
 
+static kofn_product_options
+get_options(const arguments *args, cli_progress *progress)
+{
+    kofn_product_options options = cli_terms_get_options(&args->terms, &args->product, progress);
+    cli_sketch_set_options(&args->sketch, &options);
+    return options;
+}
+
+/* A sketch is drawn before anything is sent: what is wrong with its operands is so in their files. */
+static bool
+is_own_fault(const arguments *args, const cli_progress *progress)
+{
+    return cli_sketch_is_asked(&args->sketch) && !progress->shown;
+}
+
 static int
 multiply(const arguments *args, kofn_client *client)
 {
@@ -157,14 +189,15 @@ multiply(const arguments *args, kofn_client *client)
     list_operands(args, operands);
 
     cli_progress_init(&progress, &args->common);
-    const kofn_product_options options =
-        cli_terms_get_options(&args->terms, &args->product, &progress);
+    const kofn_product_options options = get_options(args, &progress);
     kofn_status status =
         args->product.outer
             ? kofn_client_outer(client, operands, args->product.count, &options, &result, &error)
             : kofn_client_multiply(client, &operands[0], &operands[1], &options, &result, &error);
     cli_progress_end(&progress);
     const char *job = progress.account.job; // "": it was not accepted
+    if (status != KOFN_OK && is_own_fault(args, &progress))
+        return cli_fail(&args->common, &error, cli_exit_of_own(status));
     if (status != KOFN_OK)
         return cli_fail_job(&args->common, client, job, &error,
                             job[0] ? cli_exit_of_job(status) : cli_exit_of(status));
@@ -183,13 +216,14 @@ submit(const arguments *args, kofn_client *client)
     list_operands(args, operands);
 
     cli_progress_init(&progress, &args->common);
-    const kofn_product_options options =
-        cli_terms_get_options(&args->terms, &args->product, &progress);
+    const kofn_product_options options = get_options(args, &progress);
     kofn_status status =
         args->product.outer
             ? kofn_client_submit_outer(client, operands, args->product.count, &options, job, &error)
             : kofn_client_submit(client, &operands[0], &operands[1], &options, job, &error);
     cli_progress_end(&progress);
+    if (status != KOFN_OK && is_own_fault(args, &progress))
+        return cli_fail(&args->common, &error, cli_exit_of_own(status));
     return cli_print_submitted(&args->common, status, job, &error);
 }
 
@@ -202,6 +236,10 @@ run(arguments *args, int (*act)(const arguments *args, kofn_client *client))
     bool stored = false;
     for (size_t i = 0; i < args->product.count; i++)
         stored |= cli_product_is_stored(&args->product, i);
+    if (cli_sketch_is_asked(&args->sketch)) {
+        args->product.sketched = true;
+        args->product.takes_sparse = false; // its files are made dense
+    }
     kofn_status status = cli_product_read(&args->product, &error);
     if (status == KOFN_OK && !stored)
         status = check_output(args, &exit_code, &error);

@@ -345,6 +345,8 @@ check_shapes(const cli_product *product, kofn_error *err)
                          "parts are given for an outer product of %zu operands, and this is %s %zu",
                          code.operands, product->outer ? "one of" : "a product of", product->count);
     code.operands = product->outer ? product->count : 0;
+    if (product->sketched) // the library's, for what is drawn
+        return KOFN_OK;
     if (product->sparse[0].first || product->sparse[1].first) // for what is not zero: the master's
         return KOFN_OK;
     return kofn_code_choice_check(&code, product->npy[0].mat.dtype, product->field, err);

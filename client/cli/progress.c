@@ -147,6 +147,7 @@ cli_progress_show(void *context, const kofn_account *account)
     const bool stopped = account->state[0] && say_why_not(account) &&
                          strcmp(account->state, progress->account.state) != 0;
     progress->account = *account;
+    progress->shown = true;
     if (progress->running_ns == 0 && account->tasks_sent > 0)
         progress->running_ns = now;
 

@@ -10,6 +10,7 @@ typedef struct cli_progress {
     const cli_common *common;
     bool terminal;
     bool drawn;                // a line stands on the terminal
+    bool shown;                // called at all: a call was on its way
     int64_t start_ns, said_ns; // said: when the last line was written
     int64_t running_ns;        // when the first task went out; 0: not yet
     int64_t moved_ns;          // when the latest answer was heard of

@@ -111,6 +111,27 @@ json_of_primes(const kofn_account *account)
     return primes;
 }
 
+/* Elements of A and B. */
+static double
+count_elements(const kofn_account *account)
+{
+    return ((double)account->rows + (double)account->cols) * (double)account->inner;
+}
+
+/* `of`: elements of A and B, of which so many were sent. */
+static json_t *
+json_of_compression(const kofn_account *account)
+{
+    const kofn_compression *c = &account->compression;
+    char seed[24];
+    (void)snprintf(seed, sizeof seed, "%" PRIu64, c->seed);
+    return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "method", text(c->method),
+                     "samples", count(c->samples), "seed", seed, "elements", count(c->elements),
+                     "of", real(count_elements(account)), "bound", real(c->bound), "lemma",
+                     real(c->lemma), "expected", c->expected > 0 ? real(c->expected) : json_null(),
+                     "relative", c->relative > 0 ? real(c->relative) : json_null());
+}
+
 json_t *
 cli_json_of_account(const kofn_account *account)
 {
@@ -144,6 +165,8 @@ cli_json_of_account(const kofn_account *account)
         account->nonfinite, "progress", real(account->progress), "age_ms", count(account->age_ms),
         "seconds", json_of_seconds(account), "primes", json_of_primes(account), "verify",
         text(account->verify), "refuted", count(account->refuted), "liars", text(account->liars));
+    if (quality && account->compression.method[0])
+        (void)json_object_set_new(quality, "sketch", json_of_compression(account));
     if (quality && account->pairs > 0)
         (void)json_object_set_new(quality, "pairs", count(account->pairs));
     if (quality && account->zero_products > 0)
@@ -323,7 +346,9 @@ void
 cli_format_product(const kofn_account *account, char *ret_text, size_t size)
 {
     const kofn_code_choice *code = &account->code;
-    if (account->outer) {
+    if (account->compression.method[0]) {
+        cli_format_shape(account->rows, account->inner, account->cols, ret_text, size);
+    } else if (account->outer) {
         (void)snprintf(ret_text, size, "%" PRIu64 " x %" PRIu64 " outer", account->rows,
                        account->cols);
     } else if (account->pairs > 0) {
@@ -360,6 +385,7 @@ cli_quality_of(const kofn_account *account)
         .condition = account->condition,
         .amplification = account->amplification,
         .epsilon = (strcmp(account->field, "f32") == 0 ? FLT_EPSILON : DBL_EPSILON) / 2,
+        .compression = account->compression,
     };
 }
 
@@ -389,14 +415,44 @@ format_error(const cli_quality *quality, char *ret_text, size_t size)
         (void)snprintf(ret_text, size, "%sexact", from);
 }
 
+/* Of a sketch the mean of the error is all that has a bound; about how far it is off says C' itself, of
+ * blocks at most (kofn_sketch_expect). */
+static void
+format_sketch(const kofn_compression *c, char *ret_text, size_t size)
+{
+    char bound[16];
+    cli_format_bound(c->bound, bound, sizeof bound);
+    if (c->relative > 0)
+        (void)snprintf(
+            ret_text, size,
+            "estimate by %s, off by %sabout %.0e of |C| and %.0e of |A||B| (%s at most in "
+            "the mean)",
+            c->method, strcmp(c->method, "cr") == 0 ? "" : "at most ", c->relative, c->expected,
+            bound);
+    else
+        (void)snprintf(ret_text, size, "estimate by %s, off by at most %s of |A||B| in the mean",
+                       c->method, bound);
+}
+
 void
 cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
 {
     if (quality->nonfinite)
         (void)snprintf(ret_text, size, "it holds NaN or Inf%s",
                        is_copied(quality) ? "" : ", which may have spread");
+    else if (quality->compression.bound > 0)
+        format_sketch(&quality->compression, ret_text, size);
     else
         format_error(quality, ret_text, size);
+}
+
+static void
+say_sent(const cli_common *common, const kofn_account *account)
+{
+    const kofn_compression *c = &account->compression;
+    cli_say(common, "%s: %" PRIu64 " sample%s, %.3g%% of A and B sent%s", c->method, c->samples,
+            cli_s(c->samples), 100 * (double)c->elements / count_elements(account),
+            c->bound > 0 ? "" : "; nothing was left out, so this is the product itself");
 }
 
 void
@@ -411,6 +467,8 @@ cli_say_product(const cli_common *common, const char *where, const kofn_account 
     cli_say(common, "%s: %s in %s by %s, %" PRIu64 " of %" PRIu64 " answer%s used; %s", where,
             shape, seconds, code, account->answers_used, account->answers, cli_s(account->answers),
             known);
+    if (account->compression.elements > 0)
+        say_sent(common, account);
 }
 
 static void
@@ -441,10 +499,11 @@ print_quality(const kofn_account *account)
 {
     char text[CLI_QUALITY_MAX];
     const cli_quality quality = cli_quality_of(account);
+    const bool named = quality.estimate || quality.compression.bound > 0; // by the text
     cli_format_quality(&quality, text, sizeof text);
     (void)cli_line(stdout, "accuracy     %s%s%s, condition %.3g%s",
-                   quality.estimate ? "" : account->error_kind, quality.estimate ? "" : ", ", text,
-                   account->condition, account->waited ? ", waited for more answers" : "");
+                   named ? "" : account->error_kind, named ? "" : ", ", text, account->condition,
+                   account->waited ? ", waited for more answers" : "");
 }
 
 static void
@@ -505,6 +564,13 @@ cli_print_account(const kofn_account *account)
         (void)cli_line(stdout, "verified     by %s, %" PRIu64 " wrong answer%s%s%s",
                        account->verify, account->refuted, cli_s(account->refuted),
                        account->liars[0] ? ", of " : "", account->liars);
+    if (account->compression.samples > 0)
+        (void)cli_line(stdout,
+                       "sketch       %s, %" PRIu64 " sample%s, seed %" PRIu64
+                       ", %.3g%% of A and B sent",
+                       account->compression.method, account->compression.samples,
+                       cli_s(account->compression.samples), account->compression.seed,
+                       100 * (double)account->compression.elements / count_elements(account));
     if (account->error_kind[0])
         print_quality(account);
     print_seconds(account);

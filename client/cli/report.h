@@ -41,10 +41,11 @@ void cli_format_scheme(const kofn_stream_account *stream, char *ret_text, size_t
 /* "1000 x 200 x 3000", "4000 x 90 outer". */
 void cli_format_product(const kofn_account *account, char *ret_text, size_t size);
 
-enum { CLI_QUALITY_MAX = 128 };
+enum { CLI_QUALITY_MAX = 192 };
 
 /* What is known of a product's error, as the end of a sentence: "relative error at most 2e-14", or
- * "estimate from 3 of 5 answers, relative error at most 2e-05, about 3e-07"; or that it holds NaN
+ * "estimate from 3 of 5 answers, relative error at most 2e-05, about 3e-07"; of a sketch "estimate by cr,
+ * off by about 2e-02 of |C| and 8e-03 of |A||B| (5e-02 at most in the mean)"; or that it holds NaN
  * or Inf, where no number says anything, and whether a decode may have spread them. The five are
  * what the product takes. */
 typedef struct cli_quality {
@@ -55,6 +56,7 @@ typedef struct cli_quality {
     double error_estimate;    // relative to |C|; 0: not known
     double condition, amplification;
     double epsilon; // unit roundoff of its arithmetic
+    kofn_compression compression;
 } cli_quality;
 
 cli_quality cli_quality_of(const kofn_account *account);

@@ -2,6 +2,7 @@
  * read and its figures said; nothing is sent anywhere.
  */
 #include "client/cli/cli.h"
+#include "client/cli/pair_names.h"
 #include "client/cli/plot.h"
 #include "client/cli/product.h"
 #include "client/cli/signals.h"
@@ -39,6 +40,11 @@ enum {
     KEY_STRAGGLER,
     KEY_CSV,
     KEY_PLOT,
+    KEY_LIST,
+    KEY_PAIRS,
+    KEY_BLOCKS,
+    KEY_SUM,
+    KEY_EACH_TASK,
 };
 
 #define DRAW_EVERY_NS (KOFN_NS_PER_S / 5)
@@ -49,7 +55,12 @@ typedef struct arguments {
     kofn_sim_config config;
     const kofn_field *field; // owned, where one is named
     const char *policy, *straggler, *csv, *plot;
-    bool rounds; // a key of rounds is named
+    bool rounds;      // a key of rounds is named
+    const char *list; // of the pairs of each job
+    size_t pairs;     // without it; 0: a job is a product
+    size_t blocks[2]; // of those, that differ; 0: all
+    bool sum;
+    kofn_batch *batch; // of these; owned
 } arguments;
 
 /* ---- options --------------------------------------------------------------------------------- */
@@ -65,6 +76,48 @@ set_code(struct argp_state *state, arguments *args)
         argp_error(state, "%s", error.text);
     if (args->field)
         args->config.field = args->field;
+}
+
+static void
+parse_blocks(const struct argp_state *state, const char *text, arguments *args)
+{
+    char left[16];
+    const size_t length = strcspn(text, ",");
+    if (length >= sizeof left || text[length] == '\0')
+        argp_error(state, "--blocks '%s': want two whole numbers, L,R", text);
+    (void)snprintf(left, sizeof left, "%.*s", (int)length, text);
+    args->blocks[0] = (size_t)cli_parse_number(state, "--blocks", left, 1, KOFN_PAIRS_MAX);
+    args->blocks[1] =
+        (size_t)cli_parse_number(state, "--blocks", text + length + 1, 1, KOFN_PAIRS_MAX);
+}
+
+static kofn_status
+make_pairs(arguments *args, kofn_error *err)
+{
+    const kofn_field *field = args->config.field;
+    if (args->list)
+        return cli_pair_names_read(args->list, args->sum, field, &args->batch, err);
+    const size_t left = args->blocks[0] ? args->blocks[0] : args->pairs;
+    const size_t right = args->blocks[1] ? args->blocks[1] : args->pairs;
+    return kofn_sim_make_pairs(args->pairs, left, right, args->sum, field, &args->batch, err);
+}
+
+static void
+set_pairs(struct argp_state *state, arguments *args)
+{
+    kofn_error error;
+    if (args->list && (args->pairs > 0 || args->blocks[0] > 0))
+        argp_error(state, "--list says which pairs there are: leave --pairs and --blocks out");
+    if (args->pairs == 0 && !args->list) {
+        if (args->blocks[0] > 0 || args->sum)
+            argp_error(state, "--blocks and --sum are of a batch: say of which pairs, --pairs K");
+        return;
+    }
+    kofn_status status = make_pairs(args, &error);
+    if (status == KOFN_OK)
+        status = kofn_code_spec_set_batch(&args->config.code, args->batch, &error);
+    if (status != KOFN_OK)
+        argp_error(state, "%s", error.text);
 }
 
 /* One seed for all, but for a model that names its own. */
@@ -123,6 +176,21 @@ parse(int key, char *arg, struct argp_state *state)
     case KEY_POLICY:
         args->policy = arg;
         return 0;
+    case KEY_LIST:
+        args->list = arg;
+        return 0;
+    case KEY_PAIRS:
+        args->pairs = (size_t)cli_parse_number(state, "--pairs", arg, 1, KOFN_PAIRS_MAX);
+        return 0;
+    case KEY_BLOCKS:
+        parse_blocks(state, arg, args);
+        return 0;
+    case KEY_SUM:
+        args->sum = true;
+        return 0;
+    case KEY_EACH_TASK:
+        args->config.each_task = true;
+        return 0;
     case KEY_DECODER:
         args->config.decoder = true;
         return 0;
@@ -140,6 +208,7 @@ parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         set_code(state, args);
+        set_pairs(state, args);
         set_straggler(state, args);
         set_policy(state, args);
         return 0;
@@ -158,6 +227,21 @@ static const struct argp_option options[] = {
      "fritchman:enter=0.05,leave=0.5,states=2, arbitrary:failures=4,window=4 or trace:file=FILE; "
      "slowdown=5 says how slow (default: none)",
      1},
+    {"each-task", KEY_EACH_TASK, NULL, 0,
+     "Draw for each task of a worker, as its `inject` does, and not for each job", 1},
+    {NULL, 0, NULL, 0, "Jobs that are batches of pairs (kofn batch), and not products:", 3},
+    {"pairs", KEY_PAIRS, "K", 0, "So many pairs in each job", 3},
+    {"blocks", KEY_BLOCKS, "L,R", 0,
+     "Of K left and K right matrices so many differ, each in as many pairs as any other (default: "
+     "all "
+     "do)",
+     3},
+    {"list", KEY_LIST, "FILE", 0,
+     "The pairs by name, as `kofn batch` reads them: the same word is the same matrix, and A+B is "
+     "the sum "
+     "of A and B; no other file is opened",
+     3},
+    {"sum", KEY_SUM, NULL, 0, "The sum of all products is wanted, and not each of them", 3},
     {NULL, 0, NULL, 0, "Jobs of one stream, in rounds:", 5},
     {"scheme", KEY_SCHEME, "NAME", 0, "dip, idip, idip_burst, polynomial or uncoded", 5},
     {"delay", KEY_DELAY, "T", 0,
@@ -202,7 +286,8 @@ static const struct argp simulate_argp = {
     .args_doc = "--workers P --jobs J --straggler MODEL",
     .doc =
         "Run jobs through the master's scheduler in virtual time.\vA task takes its share of the "
-        "job, times the factor of its worker in that job; blocks come at once, encoding and "
+        "job, of a batch one of its K products, times the factor of its worker in that job; blocks "
+        "come at once, encoding and "
         "decoding take no time, and what is cancelled frees its worker at once. \"time per job\" "
         "is in units of the whole job on one worker. The same options give the same figures.",
     .children = children,
@@ -340,7 +425,7 @@ enum { SHARES = sizeof shares / sizeof shares[0] };
 static json_t *
 json_of_percentiles(const kofn_sim_figures *f)
 {
-    json_t *object = json_object();
+    json_t *object = json_pack("{s:f}", "mean", f->mean);
     for (size_t i = 0; object && i < SHARES; i++)
         (void)json_object_set_new(object, share_names[i],
                                   json_real(kofn_sim_percentile(f, shares[i])));
@@ -354,27 +439,27 @@ json_of(const kofn_sim_config *c, const kofn_sim_figures *f)
     kofn_sim_format(c, code, sizeof code);
     return json_pack(
         "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:I, "
-        "s:I, s:I, s:I, s:I, s:f, s:f, s:I}",
+        "s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I}",
         "status", "OK", "policy", c->policy, "code", code, "workers", (json_int_t)c->workers,
         "seed", (json_int_t)c->seed, "jobs", (json_int_t)f->jobs, "failed", (json_int_t)f->failed,
         "seconds", f->seconds, "time_per_job", f->time, "load", f->load, "busy", f->busy, "slow",
         f->slow, "latency", json_of_percentiles(f), "sent", (json_int_t)f->sent, "answered",
         (json_int_t)f->answered, "cancelled", (json_int_t)f->cancelled, "backups",
-        (json_int_t)f->backups, "rounds", (json_int_t)f->rounds, "waited", (json_int_t)f->waited,
-        "stragglers", f->stragglers, "delay", f->delay, "delay_max", (json_int_t)f->delay_max);
+        (json_int_t)f->backups, "fresh", (json_int_t)f->fresh, "made", (json_int_t)f->made,
+        "rounds", (json_int_t)f->rounds, "waited", (json_int_t)f->waited, "stragglers",
+        f->stragglers, "delay", f->delay, "delay_max", (json_int_t)f->delay_max);
 }
 
 static void
 print_latency(const kofn_sim_figures *f)
 {
-    char line[160] = "";
-    size_t length = 0;
+    char line[192], cell[32];
+    cli_format_seconds(f->mean, cell, sizeof cell);
+    size_t length = (size_t)snprintf(line, sizeof line, "mean %s", cell);
     for (size_t i = 0; i < SHARES; i++) {
-        char cell[32];
         cli_format_seconds(kofn_sim_percentile(f, shares[i]), cell, sizeof cell);
-        length +=
-            (size_t)snprintf(line + length, sizeof line - length, "%s%s%s %s", i > 0 ? ", " : "",
-                             share_names[i], shares[i] < 1 ? "%" : "", cell);
+        length += (size_t)snprintf(line + length, sizeof line - length, ", %s%s %s", share_names[i],
+                                   shares[i] < 1 ? "%" : "", cell);
     }
     (void)cli_line(stdout, "job latency   %s", line);
 }
@@ -406,9 +491,15 @@ print(const kofn_sim_config *c, const kofn_sim_figures *f)
         (void)cli_line(stdout, "stragglers    %.2f%%", 100 * f->slow);
     print_latency(f);
     (void)cli_line(stdout,
-                   "tasks         %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64
-                   " cancelled, %" PRIu64 " cop%s",
-                   f->sent, f->answered, f->cancelled, f->backups, f->backups == 1 ? "y" : "ies");
+                   "tasks         %" PRIu64 " sent (%.3f for each job), %" PRIu64
+                   " answered, %" PRIu64 " cancelled, %" PRIu64 " cop%s",
+                   f->sent, (double)f->sent / (double)f->jobs, f->answered, f->cancelled,
+                   f->backups, f->backups == 1 ? "y" : "ies");
+    if (f->fresh > 0)
+        (void)cli_line(stdout,
+                       "fresh         %" PRIu64
+                       " of them from the reserve, whose rows were made %" PRIu64 " time%s",
+                       f->fresh, f->made, cli_s(f->made));
     if (f->failed > 0)
         (void)cli_line(stdout, "failed        %" PRIu64 " job%s, the first: %s", f->failed,
                        cli_s(f->failed), f->why);
@@ -452,6 +543,7 @@ cli_simulate(int argc, char **argv)
         (void)fclose(w.csv); // what went wrong before is said
     cli_plot_destroy(&w.plot);
     kofn_sim_figures_fini(&figures);
+    kofn_batch_destroy(&args.batch);
     kofn_field_destroy(&args.field);
     return exit_code;
 }

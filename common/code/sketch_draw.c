@@ -1,6 +1,7 @@
 #include "common/code/sketch_draw.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static double
@@ -18,32 +19,11 @@ sum_squares(const double *at, size_t count)
     return sum;
 }
 
-static kofn_status
-check_norms(const char *name, const char *operand, const double *at, size_t count, kofn_error *err)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(at[i]) || at[i] < 0)
-            return kofn_fail(
-                err, KOFN_INVALID_ARGUMENT,
-                "%s: block %zu of %s has no norm (%g): it holds NaN or Inf, or numbers "
-                "that are too large; nothing can be said of what it is worth",
-                name, i, operand, at[i]);
-    return KOFN_OK;
-}
-
-static kofn_status
-check_args(const char *name, const kofn_sketch_args *args, kofn_error *err)
+double
+kofn_sketch_get_size(const kofn_sketch_args *args)
 {
     const kofn_partition p = args->part;
-    kofn_status status = check_norms(name, "A", args->a, p.x * p.z, err);
-    if (!status)
-        status = check_norms(name, "B", args->b, p.z * p.y, err);
-    if (status || args->samples > 0 || args->error > 0)
-        return status;
-    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                     "%s: neither samples nor an error is given (error %g): say how many pairs to "
-                     "draw, or how large the error may be",
-                     name, args->error);
+    return sqrt(sum_squares(args->a, p.x * p.z)) * sqrt(sum_squares(args->b, p.z * p.y));
 }
 
 /* Sums and pairs of each block; the sum of sums. */
@@ -66,59 +46,99 @@ weigh_blocks(const kofn_sketch_args *args, kofn_sketch_block *blocks)
     return total;
 }
 
-/* k_ij before it is a whole number: S_ij over S times k, or what makes the sum of S_ij^2 / k_ij the
- * square of error |A| |B|. */
-static double
-get_share(const kofn_sketch_args *args, double total, double norms)
+/* ---- shares ---------------------------------------------------------------------------------- */
+
+typedef struct claim { // of a block that is not zero
+    size_t block;
+    double sum, rest; // S_ij; of its share, what rounding down left over
+} claim;
+
+static int
+compare_sums(const void *left, const void *right)
 {
-    if (args->samples > 0)
-        return (double)args->samples / total;
-    const double most = args->error * norms;
-    return total / (most * most);
+    const claim *a = left, *b = right;
+    if (a->sum != b->sum)
+        return a->sum < b->sum ? -1 : 1;
+    return (a->block > b->block) - (a->block < b->block);
 }
 
-/* As many as are left over by rounding down go to the blocks that lost most, the first ones first. */
-static void
-spread_rest(const kofn_sketch_args *args, double share, size_t given, kofn_sketch_block *blocks)
+static int
+compare_rests(const void *left, const void *right)
 {
-    const size_t count = args->part.x * args->part.y;
-    for (; given < args->samples; given++) {
-        size_t best = count;
-        double most = -INFINITY;
-        for (size_t b = 0; b < count; b++) {
-            const double lost = blocks[b].sum * share - (double)blocks[b].samples;
-            if (blocks[b].sum > 0 && lost > most)
-                best = b, most = lost;
-        }
-        blocks[best].samples++;
+    const claim *a = left, *b = right;
+    if (a->rest != b->rest)
+        return a->rest > b->rest ? -1 : 1;
+    return (a->block > b->block) - (a->block < b->block);
+}
+
+/* k_ij in proportion to S_ij, as many as args->samples in all, which are one for each claim at least.
+ * From the smallest up, who would get less than one gets one, and the others share what is left; what
+ * is over after rounding down goes to those that lost most by it. */
+static void
+share_samples(const kofn_sketch_args *args, double total, claim *claims, size_t count,
+              kofn_sketch_block *blocks)
+{
+    size_t left = args->samples, first = 0;
+    qsort(claims, count, sizeof *claims, compare_sums);
+    for (; first + 1 < count && claims[first].sum / total * (double)left < 1; first++, left--) {
+        blocks[claims[first].block].samples = 1;
+        total -= claims[first].sum;
     }
+    size_t over = left;
+    for (size_t i = first; i < count; i++) {
+        const double share = claims[i].sum / total * (double)left;
+        const double whole = fmin(floor(share), (double)over); // sums of shares are rounded
+        blocks[claims[i].block].samples = (size_t)whole;
+        claims[i].rest = share - whole;
+        over -= (size_t)whole;
+    }
+    qsort(claims + first, count - first, sizeof *claims, compare_rests);
+    for (size_t i = first; over > 0; i = i + 1 < count ? i + 1 : first, over--)
+        blocks[claims[i].block].samples++;
 }
 
 static kofn_status
-share_out(const char *name, const kofn_sketch_args *args, double share, kofn_sketch_block *blocks,
+share_out(const char *name, const kofn_sketch_args *args, double total, kofn_sketch_block *blocks,
           kofn_error *err)
 {
     const size_t count = args->part.x * args->part.y;
-    size_t given = 0, needed = 0;
-    for (size_t b = 0; b < count; b++) {
-        const double exact = blocks[b].sum * share;
-        const double whole = args->samples > 0 ? floor(exact) : ceil(exact);
-        if (blocks[b].sum == 0)
-            continue;
-        needed++;
-        blocks[b].samples = whole < 1                  ? 1
-                            : whole > KOFN_SAMPLES_MAX ? KOFN_SAMPLES_MAX
-                                                       : (size_t)whole;
-        given += blocks[b].samples;
-    }
-    if (args->samples > 0 && args->samples < needed)
-        return kofn_fail(
+    size_t needed = 0;
+    claim *claims = malloc(count * sizeof *claims);
+    if (!claims)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a sketch of %zu blocks",
+                         count);
+    for (size_t b = 0; b < count; b++)
+        if (blocks[b].sum > 0)
+            claims[needed++] = (claim){.block = b, .sum = blocks[b].sum};
+    kofn_status status = KOFN_OK;
+    if (args->samples < needed)
+        status = kofn_fail(
             err, KOFN_INVALID_ARGUMENT,
             "%s: %zu samples for %zu blocks of C that are not zero; take %zu at least, or "
             "fewer blocks",
             name, args->samples, needed, needed);
-    if (args->samples > 0)
-        spread_rest(args, share, given, blocks);
+    else
+        share_samples(args, total, claims, needed, blocks);
+    free(claims);
+    return status;
+}
+
+/* As few as make the sum of S_ij^2 / k_ij the square of error |A| |B|: k_ij is S_ij times their sum over
+ * that. No block has more than all of its pairs. */
+static kofn_status
+fit_error(const char *name, const kofn_sketch_args *args, double total, double norms,
+          kofn_sketch_block *blocks, kofn_error *err)
+{
+    for (size_t b = 0; b < args->part.x * args->part.y; b++) {
+        const double share = blocks[b].sum / norms * (total / norms) / args->error / args->error;
+        const double samples = fmin(fmax(ceil(share), 1), (double)blocks[b].pairs);
+        if (samples > KOFN_SAMPLES_MAX)
+            return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                             "%s: an error of %g takes %.0f samples of one block of C, at most %d "
+                             "are drawn; take a larger error, or the product itself",
+                             name, args->error, samples, KOFN_SAMPLES_MAX);
+        blocks[b].samples = (size_t)samples; // none, of one without pairs
+    }
     return KOFN_OK;
 }
 
@@ -127,34 +147,36 @@ static void
 account(const kofn_sketch_args *args, double norms, kofn_sketch_block *blocks, kofn_sketched *ret)
 {
     const kofn_partition p = args->part;
-    double bound = 0, lemma = 0;
+    bool whole = false;
     for (size_t i = 0; i < p.x; i++)
         for (size_t j = 0; j < p.y; j++) {
             kofn_sketch_block *block = &blocks[i * p.y + j];
             if (block->samples == 0)
                 continue;
-            ret->samples += block->samples;
+            const double draws = sqrt((double)block->samples);
             double column = 0; // |B_j|^2
             for (size_t t = 0; t < p.z; t++)
                 column += args->b[t * p.y + j] * args->b[t * p.y + j];
-            lemma += sum_squares(args->a + i * p.z, p.z) * column / (double)block->samples;
+            const double row = sum_squares(args->a + i * p.z, p.z);
+            ret->lemma = hypot(ret->lemma, sqrt(row * column) / draws / norms);
+            ret->samples += block->samples;
             block->whole = block->samples >= block->pairs;
-            if (!block->whole)
-                bound += block->sum * block->sum / (double)block->samples;
+            whole |= block->whole;
+            if (block->whole)
+                continue;
+            ret->bound = hypot(ret->bound, block->sum / draws / norms);
+            ret->most = block->samples > ret->most ? block->samples : ret->most;
         }
-    ret->bound = norms > 0 ? sqrt(bound) / norms : 0;
-    ret->lemma = norms > 0 ? sqrt(lemma) / norms : 0;
+    ret->lemma = fmax(ret->lemma, ret->bound); // where rounding decides
+    if (whole)
+        ret->most = 0;
 }
 
 kofn_status
 kofn_sketch_plan(const char *name, const kofn_sketch_args *args, kofn_sketch_block *ret_blocks,
                  kofn_sketched *ret, kofn_error *err)
 {
-    const kofn_partition p = args->part;
-    const kofn_status status = check_args(name, args, err);
-    if (status)
-        return status;
-    const double norms = sqrt(sum_squares(args->a, p.x * p.z) * sum_squares(args->b, p.z * p.y));
+    const double norms = kofn_sketch_get_size(args);
     const double total = weigh_blocks(args, ret_blocks);
     if (total == 0)
         return kofn_fail(
@@ -162,12 +184,15 @@ kofn_sketch_plan(const char *name, const kofn_sketch_args *args, kofn_sketch_blo
             "%s: every pair of blocks has a factor of zeros, so the product is zero, and "
             "no probability fits; leave the sketch out",
             name);
-    const kofn_status shared =
-        share_out(name, args, get_share(args, total, norms), ret_blocks, err);
-    if (!shared)
+    const kofn_status status = args->samples > 0
+                                   ? share_out(name, args, total, ret_blocks, err)
+                                   : fit_error(name, args, total, norms, ret_blocks, err);
+    if (!status)
         account(args, norms, ret_blocks, ret);
-    return shared;
+    return status;
 }
+
+/* ---- draws ----------------------------------------------------------------------------------- */
 
 /* The first of the ascending sums that is above the number: a pair whose importance is not zero. */
 static size_t

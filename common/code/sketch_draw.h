@@ -1,5 +1,8 @@
 /* What the sketches share: how many pairs of each block of C are drawn, and which.
  *
+ * Arguments are those that kofn_sketch_compress hands on: checked, and of norms whose products and
+ * squares are numbers.
+ *
  * Threads    Any thread; values.
  */
 #ifndef KOFN_CODE_SKETCH_DRAW_H
@@ -12,12 +15,15 @@
 typedef struct kofn_sketch_block {
     double sum;     // S_ij
     size_t pairs;   // whose norm is not zero
-    size_t samples; // k_ij; 0: the block is zero, or whole
+    size_t samples; // k_ij; 0: the block is zero
     bool whole;     // all pairs are taken, with weight 1
 } kofn_sketch_block;
 
-/* The plan for all blocks of C, ret_blocks [x y], and into *ret what is known of it: samples, bound,
- * lemma. Errors as of `compress`. */
+/* |A| |B| by their blocks' norms. */
+double kofn_sketch_get_size(const kofn_sketch_args *args);
+
+/* The plan for all blocks of C, ret_blocks [x y], and into *ret what is known of it: samples, most,
+ * bound, lemma. Errors as of `compress`. */
 KOFN_MUST_CHECK kofn_status kofn_sketch_plan(const char *name, const kofn_sketch_args *args,
                                              kofn_sketch_block *ret_blocks, kofn_sketched *ret,
                                              kofn_error *err);

@@ -1,8 +1,9 @@
 /* Sketches on matrices: the norms that they are drawn by, and the columns that are kept.
  *
- * Accuracy   Norms are sums of squares in doubles: numbers beyond 1e154 have none (INFINITY). Kept
- *            elements are rounded once, by their scale.
- * Cost       One pass over the elements each.
+ * Accuracy   Norms are of any numbers that a double holds; NaN or INFINITY where an element is, or
+ *            where the norm itself is beyond them. Kept elements are rounded once, by their scale.
+ * Cost       One pass over the elements each, and a second one over blocks whose squares are beyond
+ *            a double.
  * Threads    Any thread; blocks only by computing.
  */
 #ifndef KOFN_CODE_SKETCH_ELEMENTS_H

@@ -73,16 +73,23 @@ make_batch(const kofn_sketch_args *args, const kofn_sketch_block *blocks, size_t
 
 /* The error that as many samples as fit would have. */
 static kofn_status
-check_most(const char *name, const kofn_sketched *plan, size_t most, kofn_error *err)
+check_most(const char *name, const kofn_sketch_args *args, const kofn_sketch_block *blocks,
+           size_t most, kofn_error *err)
 {
+    size_t samples = 0;
+    double sum = 0;
     if (most <= KOFN_PAIRS_MAX)
         return KOFN_OK;
+    for (size_t b = 0; b < args->part.x * args->part.y; b++) {
+        samples += blocks[b].samples;
+        sum += blocks[b].sum;
+    }
     return kofn_fail(
         err, KOFN_OUT_OF_RANGE,
         "%s: %zu samples may be %zu pairs, at most %d fit one job; take an error of %.3g "
         "or more, fewer blocks, or the sketch cr",
-        name, plan->samples, most, KOFN_PAIRS_MAX,
-        plan->bound * sqrt((double)most / KOFN_PAIRS_MAX));
+        name, samples, most, KOFN_PAIRS_MAX,
+        sum / kofn_sketch_get_size(args) / sqrt(KOFN_PAIRS_MAX));
 }
 
 static kofn_status
@@ -97,7 +104,7 @@ compress(const char *name, const kofn_sketch_args *args, kofn_sketched *ret, kof
     kofn_status status = kofn_sketch_plan(name, args, blocks, &sketched, err);
     const size_t most = status ? 0 : count_most(blocks, count);
     if (!status)
-        status = check_most(name, &sketched, most, err);
+        status = check_most(name, args, blocks, most, err);
     if (!status)
         status = make_batch(args, blocks, most, &sketched, err);
     if (!status)

@@ -112,6 +112,11 @@ bool kofn_run_is_idle(const kofn_run *run, uint64_t worker);
 /* What is out, oldest first: the one after `before`, or the first. NULL: none. */
 const kofn_assignment *kofn_run_get_out(const kofn_run *run, const kofn_assignment *before);
 
+/* What this worker has of the job, in the order in which it does it: the one after `before`, or the first.
+ * NULL: none. */
+const kofn_assignment *kofn_run_get_on(const kofn_run *run, uint64_t worker,
+                                       const kofn_assignment *before);
+
 /* A task that is out once, and waits there behind another: among the ones sent last, as many as are
  * looked at in constant time. */
 bool kofn_run_find_behind(const kofn_run *run, size_t *ret_task);

@@ -21,7 +21,7 @@ static void
 start(kofn_run *run)
 {
     kofn_watch *watch = kofn_run_get_state(run);
-    kofn_watch_init(watch, watch + 1, kofn_run_get_code(run)->tasks);
+    kofn_watch_init(watch, watch + 1, kofn_run_get_code(run));
     kofn_run_want_first(run);
 }
 

@@ -127,7 +127,7 @@ start(kofn_run *run)
     const kofn_code *code = kofn_run_get_code(run);
     state *s = kofn_run_get_state(run);
     char *room = (char *)(s->room + code->tasks);
-    kofn_watch_init(&s->watch, room, code->tasks);
+    kofn_watch_init(&s->watch, room, code);
     s->made = (unsigned char *)room + kofn_watch_count_bytes(code->tasks);
     if (kofn_run_get_enough(run) <= code->threshold) // else plain ones do not do: some may be wrong
         s->first = find_plain(run, s->room);
@@ -254,10 +254,9 @@ static void
 ask_for_rows(kofn_run *run)
 {
     state *s = kofn_run_get_state(run);
-    const size_t n = kofn_code_first_tasks(kofn_run_get_code(run));
-    if ((s->reserve != EMPTY && s->reserve != MADE) || kofn_watch_count_late(&s->watch, n) < 2)
+    if ((s->reserve != EMPTY && s->reserve != MADE) || s->watch.late_of_n < 2)
         return;
-    kofn_watch_set_aside(&s->watch, n);
+    kofn_watch_set_aside(&s->watch);
     for (size_t task = SIZE_MAX; kofn_watch_next_aside(&s->watch, &task);) {
         if (s->made[task] != NO_ROWS)
             continue;

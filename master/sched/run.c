@@ -681,6 +681,21 @@ kofn_run_get_out(const kofn_run *run, const kofn_assignment *before)
     return link != &run->out ? KOFN_OWNER(link, kofn_assignment, in_run) : NULL;
 }
 
+const kofn_assignment *
+kofn_run_get_on(const kofn_run *run, uint64_t worker, const kofn_assignment *before)
+{
+    const kofn_crew_worker *w = kofn_crew_find(run->crew, worker);
+    if (!w)
+        return NULL;
+    const kofn_link *link = before ? &before->in_worker : &w->queue;
+    while ((link = link->next) != &w->queue) {
+        const kofn_assignment *a = KOFN_OWNER(link, kofn_assignment, in_worker);
+        if (a->run == run)
+            return a;
+    }
+    return NULL;
+}
+
 bool
 kofn_run_find_behind(const kofn_run *run, size_t *ret_task)
 {

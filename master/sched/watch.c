@@ -13,12 +13,21 @@ kofn_watch_count_bytes(size_t tasks)
 }
 
 void
-kofn_watch_init(kofn_watch *watch, void *room, size_t tasks)
+kofn_watch_init(kofn_watch *watch, void *room, const kofn_code *code)
 {
+    watch->n = kofn_code_first_tasks(code);
     watch->service = room;
-    watch->nodes = (kofn_watch_node *)(void *)(watch->service + tasks);
+    watch->nodes = (kofn_watch_node *)(void *)(watch->service + code->tasks);
     for (size_t list = 0; list < KOFN_WATCH_LISTS; list++)
         watch->first[list] = watch->last[list] = none;
+}
+
+static void
+count_late(kofn_watch *w, size_t task, bool more)
+{
+    w->late += more ? 1 : SIZE_MAX;
+    if (task < w->n)
+        w->late_of_n += more ? 1 : SIZE_MAX;
 }
 
 static void
@@ -29,7 +38,8 @@ unlist(kofn_watch *w, size_t task)
         return;
     *(n->prev == none ? &w->first[n->list] : &w->nodes[n->prev].next) = n->next;
     *(n->next == none ? &w->last[n->list] : &w->nodes[n->next].prev) = n->prev;
-    w->late -= n->list == KOFN_WATCH_LATE;
+    if (n->list == KOFN_WATCH_LATE)
+        count_late(w, task, false);
     n->list = KOFN_WATCH_NONE;
 }
 
@@ -92,7 +102,8 @@ move_last(kofn_watch *w, uint32_t list, uint32_t task)
 {
     unlist(w, task);
     list_after(w, list, w->last[list], task);
-    w->late += list == KOFN_WATCH_LATE;
+    if (list == KOFN_WATCH_LATE)
+        count_late(w, task, true);
 }
 
 /* Move what is due by then; *wake_ns := the earliest of the others. */
@@ -149,22 +160,12 @@ kofn_watch_get_rate(const kofn_watch *watch)
     return (ever + 0.5) / (fmax(ever, (double)(watch->answered + watch->late)) + 1);
 }
 
-size_t
-kofn_watch_count_late(const kofn_watch *watch, size_t end)
-{
-    size_t count = 0;
-    for (uint32_t task = watch->first[KOFN_WATCH_LATE]; task != none;
-         task = watch->nodes[task].next)
-        count += task < end;
-    return count;
-}
-
 void
-kofn_watch_set_aside(kofn_watch *watch, size_t end)
+kofn_watch_set_aside(kofn_watch *watch)
 {
     for (uint32_t task = watch->first[KOFN_WATCH_LATE], next; task != none; task = next) {
         next = watch->nodes[task].next;
-        if (task < end)
+        if (task < watch->n)
             move_last(watch, KOFN_WATCH_ASIDE, task);
     }
 }
@@ -186,19 +187,20 @@ kofn_watch_next_aside(const kofn_watch *watch, size_t *task)
     return next != none;
 }
 
+/* Of a task that is out more than once, the oldest copy is the one that was late. */
 static bool
-is_listed_on(const kofn_watch *w, uint32_t list, const kofn_run *run, uint64_t worker)
+is_late(const kofn_watch *w, const kofn_run *run, const kofn_assignment *a)
 {
-    uint32_t task = w->first[list];
-    while (task != none && kofn_run_get_oldest(run, task)->worker_id != worker)
-        task = w->nodes[task].next;
-    return task != none;
+    const uint32_t list = w->nodes[a->task].list;
+    return (list == KOFN_WATCH_LATE || list == KOFN_WATCH_ASIDE || list == KOFN_WATCH_HEDGED) &&
+           kofn_run_get_oldest(run, a->task) == a;
 }
 
 bool
 kofn_watch_is_late_on(const kofn_watch *watch, const kofn_run *run, uint64_t worker)
 {
-    return is_listed_on(watch, KOFN_WATCH_LATE, run, worker) ||
-           is_listed_on(watch, KOFN_WATCH_ASIDE, run, worker) ||
-           is_listed_on(watch, KOFN_WATCH_HEDGED, run, worker);
+    for (const kofn_assignment *a = NULL; (a = kofn_run_get_on(run, worker, a));)
+        if (is_late(watch, run, a))
+            return true;
+    return false;
 }

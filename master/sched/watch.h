@@ -3,11 +3,15 @@
  * A task is late when it has been out for longer than max(floor, factor x expected x (ahead + 1)), ahead
  * being the tasks that its worker had to do first. The limit is the same for all tasks of the job
  * with the same `ahead`, so in a list for each, in the order of sending, only the first can be the
- * next to be late: any event costs O(1).
+ * next to be late.
  *
  *     sent, ahead 0  -> [ 4, 7, 9 ]  --first is late-->  [ 2, 5 ] late  --copy sent-->  (hedged)
  *     sent, ahead 1  -> [ 6, 8 ]                             <--one of the two is lost--
  *
+ * Cost       An event O(1), but for an answer's place among those before, and a step for each younger one
+ *            where a task has lost its copy. Is a worker late: O(its credit), since it is asked what it has,
+ *            and not each late task who has it. find_late: a step for each late task that this worker may
+ *            not take. set_aside, take_back: O(late), whenever rows are asked for.
  * Threads    The scheduler's.
  */
 #ifndef KOFN_MASTER_SCHED_WATCH_H
@@ -34,6 +38,7 @@ typedef struct kofn_watch_node {
 typedef struct kofn_watch {
     uint32_t first[KOFN_WATCH_LISTS], last[KOFN_WATCH_LISTS]; // tasks, by the age of what is out
     size_t late;                                              // tasks
+    size_t n, late_of_n;                                      // but the reserve; of those
     size_t ever_late;                                         // times that one came to be
     size_t answered;
     double *service;        // [answered], seconds from the head of a queue to the answer, sorted
@@ -50,7 +55,7 @@ typedef struct kofn_patience {
 
 /* Room for a job of so many tasks, as the last part of a policy's state: aligned as for any type. */
 size_t kofn_watch_count_bytes(size_t tasks);
-void kofn_watch_init(kofn_watch *watch, void *room, size_t tasks);
+void kofn_watch_init(kofn_watch *watch, void *room, const kofn_code *code); // zeroed so far
 
 /* on_sent and on_gone: a task is watched while it is out once. on_answer: no longer. */
 void kofn_watch_follow(kofn_watch *watch, const kofn_run *run, size_t task);
@@ -67,9 +72,8 @@ bool kofn_watch_find_late(const kofn_watch *watch, const kofn_run *run, uint64_t
 /* The share of tasks that came to be late, with one in two of a first one. */
 double kofn_watch_get_rate(const kofn_watch *watch);
 
-/* Late tasks below `end`: how many; are late no more, but set aside. And all of those are late again. */
-size_t kofn_watch_count_late(const kofn_watch *watch, size_t end);
-void kofn_watch_set_aside(kofn_watch *watch, size_t end);
+/* The late ones of the first n are late no more, but set aside. And all of those are late again. */
+void kofn_watch_set_aside(kofn_watch *watch);
 void kofn_watch_take_back(kofn_watch *watch);
 
 /* Those that are set aside, oldest first: the one after *task, or with SIZE_MAX there the first. False:

@@ -1,10 +1,12 @@
 #include "master/sim/simulate.h"
 
+#include "common/code/batch.h"
 #include "common/code/inner.h"
 #include "master/sched/policy.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -42,6 +44,54 @@ kofn_sim_config_init(kofn_sim_config *config)
     kofn_keys_set_defaults(kofn_straggler_keys, &config->stragglers);
     kofn_keys_set_defaults(kofn_rounds_keys, &config->rounds);
 }
+
+/* ---- pairs ----------------------------------------------------------------------------------- */
+
+static size_t
+greatest_divisor(size_t a, size_t b) // of both
+{
+    while (b > 0) {
+        const size_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+kofn_status
+kofn_sim_make_pairs(size_t count, size_t left, size_t right, bool sum, const kofn_field *field,
+                    kofn_batch **ret_batch, kofn_error *err)
+{
+    if (count == 0 || count > KOFN_PAIRS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "%zu pairs, want 1 to %d", count, KOFN_PAIRS_MAX);
+    if (left == 0 || right == 0 || left > count || right > count || count > left * right)
+        return kofn_fail(
+            err, KOFN_OUT_OF_RANGE,
+            "%zu pairs of %zu and %zu blocks: want no more blocks on a side than pairs, and "
+            "no more pairs than %zu x %zu",
+            count, left, right, left, right);
+    size_t *block = malloc(2 * count * sizeof *block);
+    double *weights = malloc(count * sizeof *weights);
+    kofn_status status = KOFN_OK;
+    if (!block || !weights)
+        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu pairs", count);
+    /* Both sides count through their blocks, and are together again after `turn` pairs; from there on the
+     * right ones are one further. */
+    const size_t turn = left / greatest_divisor(left, right) * right;
+    for (size_t i = 0; i < count && status == KOFN_OK; i++) {
+        block[i] = i % left;
+        block[count + i] = (i + i / turn) % right;
+        weights[i] = 1;
+    }
+    if (status == KOFN_OK)
+        status = kofn_batch_new_stacked(left, right, count, block, block + count,
+                                        sum ? weights : NULL, field, ret_batch, err);
+    free(block);
+    free(weights);
+    return status;
+}
+
+/* ---- what fits together ---------------------------------------------------------------------- */
 
 static kofn_status
 check_policy(const char *name, kofn_error *err)
@@ -117,6 +167,8 @@ double
 kofn_sim_get_share(const kofn_sim_config *config)
 {
     const kofn_partition part = config->code.part;
+    if (config->code.batch)
+        return 1 / (double)config->code.batch->count;
     return 1 / ((double)part.x * (double)part.z * (double)part.y);
 }
 
@@ -132,10 +184,33 @@ check_unit(const kofn_sim_config *config, kofn_error *err)
                      task_ns, TASK_NS_MIN, config->unit_ns);
 }
 
+/* What does not go together whatever the numbers are. */
+static kofn_status
+check_kinds(const kofn_sim_config *config, kofn_error *err)
+{
+    const bool stream = kofn_sim_is_stream(config);
+    if (stream && config->code.batch)
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "the jobs of a stream are products, not batches of %zu pairs; take another "
+            "policy than rounds",
+            config->code.batch->count);
+    if (stream && config->each_task)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "who is slow in a stream is drawn for each round, and not for each task");
+    if (config->each_task && config->stragglers.model == KOFN_STRAGGLER_ARBITRARY)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "stragglers of the model arbitrary are of rounds that all workers share; "
+                         "for each task take another, like iid");
+    return KOFN_OK;
+}
+
 kofn_status
 kofn_sim_settle(kofn_sim_config *config, kofn_error *err)
 {
     kofn_status status = kofn_keys_check(kofn_sim_keys, config, err);
+    if (status == KOFN_OK)
+        status = check_kinds(config, err);
     if (status == KOFN_OK && kofn_sim_is_stream(config))
         status = settle_rounds(config, err);
     else if (status == KOFN_OK)
@@ -171,6 +246,7 @@ void
 kofn_sim_format(const kofn_sim_config *config, char *ret_text, size_t size)
 {
     const kofn_partition part = config->code.part;
+    const kofn_batch *batch = config->code.batch;
     char more[96] = "";
     if (kofn_sim_is_stream(config)) {
         format_rounds(&config->rounds, more, sizeof more);
@@ -181,6 +257,11 @@ kofn_sim_format(const kofn_sim_config *config, char *ret_text, size_t size)
     }
     if (config->at_once > 1)
         (void)snprintf(more, sizeof more, ", %" PRId64 " at once", config->at_once);
-    (void)snprintf(ret_text, size, "%s %zu,%zu,%zu n=%zu, %s%s", config->code.family, part.x,
-                   part.z, part.y, config->code.tasks, config->policy, more);
+    if (batch)
+        (void)snprintf(ret_text, size, "%s, %zu pairs of %zu and %zu blocks, n=%zu, %s%s",
+                       config->code.family, batch->count, kofn_batch_count_used(batch, 0),
+                       kofn_batch_count_used(batch, 1), config->code.tasks, config->policy, more);
+    else
+        (void)snprintf(ret_text, size, "%s %zu,%zu,%zu n=%zu, %s%s", config->code.family, part.x,
+                       part.z, part.y, config->code.tasks, config->policy, more);
 }

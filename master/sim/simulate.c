@@ -25,7 +25,8 @@ typedef struct job {
     uint64_t born;   // round
     int64_t begun_ns;
     size_t sent, answered;
-    double *factor; // [workers]
+    kofn_code *code; // a ref; of a batch under two_stage, with the rows that were made for it
+    double *factor;  // [workers]
 } job;
 
 typedef struct task { // on a worker
@@ -37,6 +38,7 @@ typedef struct task { // on a worker
 typedef struct worker {
     kofn_timer timer; // first: when the task in front is done
     int64_t began_ns; // that one
+    uint64_t given;   // tasks so far
     task *queue;      // [credit], in front what it is at
     size_t count;
 } worker;
@@ -53,6 +55,7 @@ typedef struct run {
     task *queues;    // [workers][credit]
     job *jobs;       // [at_once]
     double *factors; // [at_once][workers]; of a stream [workers], of the round
+    size_t *missing; // [tasks] room for what rows are made for
     bool stream;
     double share; // of a job that is one task
     int64_t now_ns, busy_ns;
@@ -102,10 +105,15 @@ get_job(const run *r, uint64_t id)
     return &r->jobs[(id - 1) % (uint64_t)r->config.at_once];
 }
 
-/* The worker's, in what the task belongs to. */
+/* The worker's, in what the task belongs to; or for this task. */
 static double
-get_factor(const run *r, const job *j, size_t index)
+get_factor(run *r, const job *j, size_t index)
 {
+    if (r->config.each_task) {
+        const double factor = kofn_straggler_get_factor(r->model, r->workers[index].given++, index);
+        r->slow += factor > 1;
+        return factor;
+    }
     return r->stream ? r->factors[index] : j->factor[index];
 }
 
@@ -126,6 +134,7 @@ on_send(run *r, const kofn_action *action)
     }
     r->figures.sent++;
     r->figures.backups += action->backup;
+    r->figures.fresh += !action->backup && action->task >= kofn_code_first_tasks(r->code);
     w->queue[w->count++] = (task){action->assignment, draw_time(r, get_factor(r, j, index)), j};
     if (w->count == 1)
         begin_front(r, w);
@@ -210,8 +219,11 @@ begin_round(run *r, uint64_t number)
 static kofn_status
 add_job(run *r, job *j)
 {
-    *j = (job){.number = ++r->added, .begun_ns = r->now_ns, .factor = j->factor};
-    if (!r->stream)
+    *j = (job){.number = ++r->added,
+               .begun_ns = r->now_ns,
+               .code = kofn_code_ref(r->code),
+               .factor = j->factor};
+    if (!r->stream && !r->config.each_task)
         (void)fill_factors(r, j->number, j->factor);
     const kofn_sched_job params = {
         .id = r->added * (uint64_t)r->config.at_once + (uint64_t)(j - r->jobs) + 1,
@@ -260,7 +272,31 @@ end_job(run *r, const kofn_action *action)
     };
     note_job(r, &ended, &action->error);
     kofn_sched_job_forget(r->sched, action->job);
+    kofn_code_destroy(&j->code);
     return r->added < (uint64_t)r->config.jobs ? add_job(r, j) : KOFN_OK;
+}
+
+/* As the master does (recode.c): where none can be made, what is late is copied. */
+static kofn_status
+make_rows(run *r, const kofn_action *action)
+{
+    job *j = get_job(r, action->job);
+    kofn_code *made = NULL;
+    double rate;
+    const size_t count = kofn_sched_job_list_missing(r->sched, action->job, r->missing, &rate);
+    kofn_status status = KOFN_OK;
+    if (count > 0) // else it came in the same moment
+        status = kofn_staged_fill(&r->config.code, j->code, r->missing, count, rate, &made, r->err);
+    if (status == KOFN_RESOURCE_EXHAUSTED)
+        return status;
+    status = kofn_sched_job_recode(r->sched, r->now_ns, action->job, made, r->err);
+    if (made && status == KOFN_OK) {
+        r->figures.made++;
+        kofn_code_destroy(&j->code);
+        j->code = kofn_code_ref(made);
+    }
+    kofn_code_destroy(&made);
+    return status;
 }
 
 /* ---- the run --------------------------------------------------------------------------------- */
@@ -281,7 +317,8 @@ drain(run *r)
         case KOFN_ACTION_FAIL:
             status = end_job(r, &action);
             break;
-        case KOFN_ACTION_RECODE: // of batches alone
+        case KOFN_ACTION_RECODE:
+            status = make_rows(r, &action);
             break;
         }
     }
@@ -407,11 +444,14 @@ sum_up(run *r)
     f->time = (double)r->now_ns / jobs / (double)r->config.unit_ns;
     f->busy = r->now_ns > 0 ? (double)r->busy_ns / (double)r->now_ns / workers : 0;
     f->load = (double)f->sent * r->share / jobs / workers;
-    f->slow = (double)r->slow / jobs / workers;
+    f->slow = (double)r->slow / (r->config.each_task ? (double)f->sent : jobs * workers);
     f->delay = (double)r->delays / jobs;
     if (r->stream)
         sum_up_rounds(r);
-    qsort(f->latency, (size_t)(f->jobs - f->failed), sizeof *f->latency, compare);
+    const size_t ended = (size_t)(f->jobs - f->failed);
+    for (size_t i = 0; i < ended; i++)
+        f->mean += f->latency[i] / (double)ended;
+    qsort(f->latency, ended, sizeof *f->latency, compare);
 }
 
 /* A code of which any k rows suffice, and nothing else is to be known. */
@@ -459,7 +499,7 @@ make_code(run *r)
     if (status != KOFN_OK)
         return status;
     const bool staged = kofn_policy_find(r->config.policy)->reserve == KOFN_RESERVE_STAGED;
-    const bool counts = !r->config.decoder && !k.likely && k.enough == k.exact &&
+    const bool counts = !r->config.decoder && !spec->batch && !k.likely && k.enough == k.exact &&
                         k.exact == spec->part.x * spec->part.y;
     return counts   ? make_counted(r, spec->tasks + spec->reserve, spec->reserve, k.exact)
            : staged ? kofn_staged_build(spec, r->config.field, &r->code, r->err)
@@ -487,16 +527,25 @@ set_up(run *r)
         status = kofn_straggler_new(&r->config.stragglers, workers, &r->model, r->err);
     if (status == KOFN_OK)
         status = make_code(r);
-    return status == KOFN_OK ? kofn_sched_new(&r->config.sched, &r->sched, r->err) : status;
+    if (status != KOFN_OK)
+        return status;
+    r->missing = malloc(r->code->tasks * sizeof *r->missing);
+    if (!r->missing)
+        return kofn_fail(r->err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu tasks",
+                         r->code->tasks);
+    return kofn_sched_new(&r->config.sched, &r->sched, r->err);
 }
 
 static void
 tear_down(run *r)
 {
     kofn_sched_destroy(&r->sched);
+    for (int64_t i = 0; r->jobs && i < r->config.at_once; i++)
+        kofn_code_destroy(&r->jobs[i].code);
     kofn_code_destroy(&r->code);
     kofn_straggler_destroy(&r->model);
     kofn_timers_fini(&r->timers);
+    free(r->missing);
     free(r->factors);
     free(r->jobs);
     free(r->queues);

@@ -7,10 +7,14 @@
  *           ^ DECODE                       factors of straggler.h, jitter
  *           +-- the next job is added
  *
+ * Batches    A job may be a batch of pairs (batch.h); each task is one block product of it.
+ * Rows       Under two_stage they are made as the daemon makes them (staged.h), at once, of the products
+ *            that are late at that moment.
  * Streams    Under policy "rounds" all jobs are of one stream (rounds.h), whose slots are the workers.
  * Time       A task takes (its flops / the job's flops) x unit x factor x jitter + overhead. `unit` is
  *            the whole job on one worker that is no straggler. The factor is that of the worker in the
- *            job (jobs count as the model's rounds) or, of a stream, in the round it was sent in.
+ *            job (jobs count as the model's rounds), with `each_task` in its own count of tasks, as
+ *            workers inject it; or, of a stream, in the round it was sent in.
  *            Jitter is exp(sigma z), z normal: median 1. Nothing else takes time: blocks come at
  *            once, encoding and decoding cost nothing. Cancelled, a task frees its worker at once.
  * Order      What happens at the same moment: answers first, by worker, then the scheduler's time, then
@@ -48,9 +52,10 @@ typedef struct kofn_sim_config {
     char policy[KOFN_NAME_MAX]; // of each job; "rounds": they are a stream's
     kofn_rounds_config rounds;  // of that; `slots` is set
     const kofn_field *field;    // borrowed
-    kofn_code_spec code;        // what is open is chosen as for a large product; of a stream the
-                                // partition alone counts, z = 1, and with `decoder` the family
-    bool decoder;               // nothing is counted
+    kofn_code_spec code; // what is open is chosen as for a large product, or for its batch; of a
+                         // stream the partition alone counts, z = 1, and with `decoder` the family
+    bool decoder;        // nothing is counted
+    bool each_task;      // the rounds of stragglers are the tasks of each worker
     kofn_straggler_spec stragglers; // with a seed of its own
     kofn_sched_config sched;
 } kofn_sim_config;
@@ -61,17 +66,25 @@ extern const kofn_keys kofn_sim_keys;
 /* Every default: oneshot, f64, no stragglers, and the master's own. */
 void kofn_sim_config_init(kofn_sim_config *config);
 
+/* `count` pairs of `left` blocks of A and `right` blocks of B, of which each is in as many pairs as any
+ * other, or one more, and no two pairs are alike: all products, or with `sum` what they add up to. For
+ * the code of a configuration (kofn_code_spec_set_batch). OUT_OF_RANGE: fewer pairs than blocks, more
+ * than are different; above the limits of batch.h. RESOURCE_EXHAUSTED. */
+KOFN_MUST_CHECK kofn_status kofn_sim_make_pairs(size_t count, size_t left, size_t right, bool sum,
+                                                const kofn_field *field, kofn_batch **ret_batch,
+                                                kofn_error *err);
+
 /* Complete code and rounds, and check all. OUT_OF_RANGE, INVALID_ARGUMENT, NOT_FOUND: a key, with
  * what would do; errors of the code. kofn_sim_run does it for itself. */
 KOFN_MUST_CHECK kofn_status kofn_sim_settle(kofn_sim_config *config, kofn_error *err);
 
 bool kofn_sim_is_stream(const kofn_sim_config *config);
 
-/* What one task is of a job, 1 / (x z y), once settled. */
+/* What one task is of a job, once settled: 1 / (x z y), of a batch 1 / pairs. */
 double kofn_sim_get_share(const kofn_sim_config *config);
 
-/* "idip 2,1,3 T=3 W=4 N=10, tolerance 0.25"; "uncoded 4,1,1 n=4, speculative, 5 at once". Of one that
- * is settled. */
+/* "idip 2,1,3 T=3 W=4 N=10, tolerance 0.25"; "uncoded 4,1,1 n=4, speculative, 5 at once"; "locality,
+ * 8 pairs of 4 and 4 blocks, n=15, two_stage". Of one that is settled. */
 void kofn_sim_format(const kofn_sim_config *config, char *ret_text, size_t size);
 
 typedef struct kofn_sim_job {   // that ended
@@ -108,13 +121,16 @@ typedef struct kofn_sim_figures {
     double load; // work that a job gives each worker, in units: the paper's L; of a stream, by the
                  // longest list of each round
     double busy; // share of their time that workers computed
-    double slow; // share of (job or round, worker) that the model made stragglers
+    double
+        slow; // share of (job or round, worker), or of tasks sent, that the model made stragglers
     uint64_t sent, answered, cancelled, backups; // tasks
-    uint64_t rounds, waited;                     // of a stream: that ended; beyond the tolerance
-    double delay;       // of a stream: rounds after that of its birth in which a job was done
-    uint64_t delay_max; // at most
-    double stragglers;  // share of (round, slot) with something left to do at the end
-    double *latency;    // [jobs - failed] seconds from begun to ended, ascending; owned
+    uint64_t fresh, made; // tasks of the reserve that were sent; times that rows were made for it
+    double mean;          // of `latency`
+    uint64_t rounds, waited; // of a stream: that ended; beyond the tolerance
+    double delay;            // of a stream: rounds after that of its birth in which a job was done
+    uint64_t delay_max;      // at most
+    double stragglers;       // share of (round, slot) with something left to do at the end
+    double *latency;         // [jobs - failed] seconds from begun to ended, ascending; owned
 } kofn_sim_figures;
 
 /* Run it. Errors of kofn_sim_settle and of the straggler model; FAILED_PRECONDITION: nothing more

@@ -64,6 +64,19 @@ read_batch(const void *message)
 }
 
 static void
+read_compression(const void *message)
+{
+    const kofn_msg_compression *c = message;
+    kofn_error error = {0};
+    if (kofn_msg_compression_check(c, 40, 30, &error) != KOFN_OK) {
+        insist(error.text[0] != '\0');
+        return;
+    }
+    insist(c->rows <= 1200 && c->cols <= 1200 && c->rows * c->cols <= 1200);
+    insist(c->bound >= 0 && c->lemma >= 0 && c->size >= 0 && c->most <= c->samples);
+}
+
+static void
 read_plan_query(const void *message)
 {
     const kofn_msg_plan_query *asked = message;
@@ -85,6 +98,7 @@ read_further(const kofn_wire_message *of, const uint8_t *bytes, size_t length)
         {&kofn_code_message, read_code},
         {&kofn_product_message, read_product},
         {&kofn_batch_message, read_batch},
+        {&kofn_compression_message, read_compression},
         {&kofn_plan_query_message, read_plan_query},
     };
     for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {

@@ -1,5 +1,6 @@
 /* Any bytes as a list of products: every line is a pair, refused by its number, or passed over, and
- * the list comes to its end. */
+ * the list comes to its end. And as names alone: a batch, or a sentence. */
+#include "client/cli/pair_names.h"
 #include "client/cli/pairs.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -9,6 +10,17 @@ static void
 check_word(const char *word)
 {
     insist(word && *word && strcspn(word, " \t\r\v\f\n") == strlen(word));
+}
+
+static void
+check_names(const uint8_t *bytes, size_t length)
+{
+    kofn_batch *batch = NULL;
+    kofn_error error = {0};
+    const kofn_status status = cli_pair_names_read(file_of(bytes, length), length % 2 == 1,
+                                                   kofn_field_find("f64"), &batch, &error);
+    insist(status == KOFN_OK ? batch->count > 0 : !batch && error.text[0]);
+    kofn_batch_destroy(&batch);
 }
 
 int
@@ -34,5 +46,6 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         last = pair.line;
     } while (pair.line);
     cli_pairs_close(&pairs);
+    check_names(bytes, length);
     return 0;
 }

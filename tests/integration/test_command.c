@@ -674,6 +674,23 @@ jobs_and_streams_run_in_virtual_time(void **state)
     r = kofn("simulate --scheme idip --partition 2,1,6 --window 4 --failures 5");
     assert_exit(r, 2);
     assert_non_null(strstr(r->err, "P W - N"));
+    r = kofn("simulate --workers 12 --jobs 20 --pairs 8 --blocks 4,4 --policy two_stage --unit 80s "
+             "--straggler persistent:count=2,slowdown=9");
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "locality, 8 pairs of 4 and 4 blocks, n="));
+    assert_non_null(strstr(r->out, "max 25s"));
+    assert_non_null(strstr(r->out, "from the reserve, whose rows were made 1 time"));
+    /* 3M: one pair in three depends on the others, and one may be late: four tasks instead of six. */
+    write_file(in_root("3m"), "a c\nb d\na+b c+d\n");
+    r = kofn("simulate --workers 4 --jobs 20 --list %s --straggler persistent", in_root("3m"));
+    assert_exit(r, 0);
+    assert_non_null(strstr(r->out, "locality, 3 pairs of 2 and 2 blocks, n=4, oneshot"));
+    r = kofn("simulate --workers 8 --jobs 30 --pairs 6 --sum --each-task --straggler iid --json");
+    assert_exit(r, 0);
+    figures = parse(r);
+    assert_true(real_of(json_object_get(figures, "latency"), "mean") > 0);
+    assert_true(real_of(figures, "made") == 0);
+    json_decref(figures);
     assert_exit(kofn("simulate --jobs 100 --csv /dev/full"), 3);
     r = kofn("simulate --jobs 1 --workers 1");
     assert_non_null(strstr(r->out, "1 worker: 1 job in 1s"));
@@ -845,6 +862,23 @@ what_the_command_can_see_by_itself_exits_with_2(void **state)
         "simulate --plot x.pdf",
         "simulate --csv gone/x.csv",
         "simulate --jitter nan",
+        "simulate --list gone",
+        "simulate --list /dev/null",
+        "simulate --list /dev/null --pairs 8",
+        "simulate --pairs 0",
+        "simulate --pairs 5000",
+        "simulate --blocks 4,4",
+        "simulate --sum",
+        "simulate --pairs 8 --blocks 4",
+        "simulate --pairs 8 --blocks 4,",
+        "simulate --pairs 8 --blocks ,4",
+        "simulate --pairs 8 --blocks 2,3",
+        "simulate --pairs 8 --blocks 00000000000000004,4",
+        "simulate --pairs 8 --partition 2,1,2",
+        "simulate --pairs 8 --code polynomial",
+        "simulate --pairs 8 --scheme dip",
+        "simulate --scheme dip --each-task",
+        "simulate --each-task --straggler arbitrary",
         "plan --shape 900,900,900 --workers 2 --failure 0.5 --odds 1e-30",
     };
     static const char fortran[] =

@@ -364,6 +364,8 @@ problem_message(const problem *p)
         snprintf(m.operand_b, sizeof m.operand_b, "%s", p->operand[1]);
     snprintf(m.code.family, sizeof m.code.family, "%s", p->family ? p->family : "");
     snprintf(m.policy, sizeof m.policy, "%s", p->policy ? p->policy : "");
+    if (p->compression)
+        m.compression = *p->compression;
     return m;
 }
 

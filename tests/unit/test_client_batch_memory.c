@@ -1,6 +1,7 @@
-/* Memory that runs out while pairs become a batch: every allocation fails once, the call says so, and
- * leaks nothing. */
+/* Memory that runs out while pairs become a batch, or two matrices a sketch: every allocation fails once,
+ * the call says so, and leaks nothing. */
 #include "client/batch.h"
+#include "client/sketches.h"
 
 #include "tests/assert.h"
 #include "tests/unit/short_memory.h"
@@ -44,11 +45,45 @@ every_allocation_of_a_batch_may_fail(void **state)
     }
 }
 
+static void
+every_allocation_of_a_sketch_may_fail(void **state)
+{
+    static double at[7 * 7];
+    static const char *const sketches[] = {"cr", "grid_cr"};
+    const kofn_matrix m = {.data = at, .dtype = KOFN_F64, .rows = 7, .cols = 7};
+    kofn_pool *pool;
+    (void)state;
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++)
+        at[i] = 1 + (double)i;
+    assert_ok(kofn_pool_new(0, &pool, &error));
+    for (size_t i = 0; i < 2; i++) {
+        const kofn_product_options options = {.sketch = sketches[i],
+                                              .samples = 6,
+                                              .code = {.x = 2, .z = 3, .y = 2, .has_seed = true}};
+        kofn_status status;
+        size_t n = 0;
+        do {
+            kofn_sketching s;
+            memory_calls = 0;
+            memory_fails_at = ++n;
+            status = kofn_sketching_init(&s, pool, &m, &m, &options, &error);
+            memory_fails_at = 0;
+            if (status == KOFN_OK)
+                kofn_sketching_fini(&s);
+            else
+                assert_int_equal(status, KOFN_RESOURCE_EXHAUSTED);
+        } while (status != KOFN_OK);
+        assert_in_range(n, 6, 100);
+    }
+    kofn_pool_destroy(&pool);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_of_a_batch_may_fail),
+        cmocka_unit_test(every_allocation_of_a_sketch_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

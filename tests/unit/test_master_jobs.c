@@ -455,21 +455,43 @@ a_shared_job_ends_with_the_last_who_waits(void **state)
 }
 
 static void
+a_product_that_cannot_be_what_it_is_said_to_be_made_from_is_refused(void **state)
+{
+    kofn_msg_compression made = {.method = "cr", .dtype = "f64", .inner = 9, .cols = small.cols};
+    stage *s = *state;
+    problem what = small;
+    what.compression = &made;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    made.rows = small.rows + 1;
+    send_product(s, client, 1, KOFN_METHOD_SUBMIT, &what);
+    assert_int_equal(expect_reply(client, 1, NULL, NULL), KOFN_INVALID_ARGUMENT);
+    made.rows = small.rows;
+    made.bound = -1;
+    send_product(s, client, 2, KOFN_METHOD_SUBMIT, &what);
+    assert_int_equal(expect_reply(client, 2, NULL, NULL), KOFN_INVALID_ARGUMENT);
+    assert_int_equal(check_health(client).jobs_queued, 0);
+}
+
+static void
 another_request_under_a_known_key_is_refused(void **state)
 {
     stage *s = *state;
-    problem what = small, others[5] = {small, small, small, small, small};
+    const kofn_msg_compression made = {
+        .method = "cr", .dtype = "f64", .rows = small.rows, .cols = small.cols};
+    problem what = small, others[6] = {small, small, small, small, small, small};
     what.key = "k5";
     others[0].rows = 5;
     others[1].transpose_a = true;
     others[2].policy = "oneshot";
     others[3].family = "uncoded";
     others[4].family = "polynomial", others[4].x = 2;
+    others[5].compression = &made;
     stage_run(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
     char id[KOFN_ID_MAX];
     submit(s, client, 1, &what, id);
-    for (uint64_t i = 0; i < 5; i++) {
+    for (uint64_t i = 0; i < 6; i++) {
         others[i].key = "k5";
         send_product(s, client, 2 + i, KOFN_METHOD_SUBMIT, &others[i]);
         assert_int_equal(expect_reply(client, 2 + i, NULL, NULL), KOFN_ALREADY_EXISTS);
@@ -685,6 +707,7 @@ main(void)
         T(the_same_key_waits_for_the_same_product),
         T(a_shared_job_outlives_the_shorter_deadline),
         T(a_shared_job_ends_with_the_last_who_waits),
+        T(a_product_that_cannot_be_what_it_is_said_to_be_made_from_is_refused),
         T(another_request_under_a_known_key_is_refused),
         T(a_job_that_failed_or_lost_its_upload_runs_anew),
         T(a_job_beyond_the_memory_is_refused),

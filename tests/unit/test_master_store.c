@@ -173,6 +173,61 @@ who_waits_when_it_stops_is_told_to_come_again(void **state)
 }
 
 static void
+assert_compression(peer *client, const char *job, const kofn_msg_compression *expected)
+{
+    const kofn_msg_compression found = get_job(client, job).compression;
+    assert_string_equal(found.method, expected->method);
+    assert_string_equal(found.dtype, expected->dtype);
+    assert_int_equal(found.rows, expected->rows);
+    assert_int_equal(found.inner, expected->inner);
+    assert_int_equal(found.cols, expected->cols);
+    assert_int_equal(found.samples, expected->samples);
+    assert_int_equal(found.most, expected->most);
+    assert_int_equal(found.seed, expected->seed);
+    assert_int_equal(found.elements, expected->elements);
+    assert_true(found.bound == expected->bound && found.lemma == expected->lemma);
+    assert_true(found.size == expected->size);
+}
+
+/* While it waits, after a restart, and when it is over, before and after another one. */
+static void
+what_operands_were_made_from_is_told_all_their_jobs_life(void **state)
+{
+    static const kofn_msg_compression made = {.method = "cr",
+                                              .dtype = "f64",
+                                              .rows = 6,
+                                              .inner = 400,
+                                              .cols = 3,
+                                              .samples = 5,
+                                              .most = 5,
+                                              .seed = UINT64_MAX,
+                                              .bound = 0.25,
+                                              .lemma = 0.5,
+                                              .size = 1e300,
+                                              .elements = 36};
+    stage *s = *state;
+    char job[KOFN_ID_MAX], same[KOFN_ID_MAX];
+    problem sketched = small;
+    sketched.compression = &made;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    submit(s, client, 1, &sketched, job);
+    assert_compression(client, job, &made);
+    stage_restart(s);
+    client = open_client(s, KOFN_WINDOW_BYTES);
+    assert_compression(client, job, &made);
+    peer *worker = join_worker(s, "w", 1);
+    task t;
+    expect_task(worker, &t);
+    answer(s, worker, &t);
+    send_job_call(client, 3, KOFN_METHOD_WAIT, job);
+    expect_product(s, client, 3, &small, same);
+    assert_compression(client, job, &made);
+    stage_restart(s);
+    assert_compression(open_client(s, KOFN_WINDOW_BYTES), job, &made);
+}
+
+static void
 a_multiply_is_not_kept(void **state)
 {
     stage *s = *state;
@@ -764,6 +819,7 @@ main(void)
         TEST(the_same_rows_are_sent_after_a_restart),
         TEST(one_key_at_once_from_two_clients_is_one_job),
         TEST(who_waits_when_it_stops_is_told_to_come_again),
+        TEST(what_operands_were_made_from_is_told_all_their_jobs_life),
         TEST(a_multiply_is_not_kept),
         TEST(a_job_is_refused_when_the_store_is_full_with_a_hint_to_retry),
         TEST(a_key_of_two_records_is_the_newer_jobs_when_the_older_is_forgotten),

@@ -473,6 +473,16 @@ what_is_known_of_an_error_is_one_phrase(void **state)
         {{.error_bound = 0.25, .estimate = true, .used = 6, .threshold = 5},
          "estimate from 6 answers, relative error at most 3e-01"},
         {{.error_bound = 0}, "exact"},
+        {{.error_bound = INFINITY,
+          .compression = {.method = "cr", .bound = 0.05, .expected = 0.0081, .relative = 0.023}},
+         "estimate by cr, off by about 2e-02 of |C| and 8e-03 of |A||B| (5e-02 at most in the "
+         "mean)"},
+        {{.error_bound = INFINITY, .compression = {.method = "grid_cr", .bound = 0.05}},
+         "estimate by grid_cr, off by at most 5e-02 of |A||B| in the mean"}, // without its C
+        {{.error_bound = 2e-15, .compression = {.method = "cr"}},            // all of it
+         "relative error at most 2e-15"},
+        {{.nonfinite = true, .compression = {.method = "cr", .bound = 0.05}},
+         "it holds NaN or Inf, which may have spread"},
         // NaN spreads only where blocks are added up
         {{.nonfinite = true, .error_bound = 2e-15, .condition = 3, .amplification = 2},
          "it holds NaN or Inf, which may have spread"},
@@ -507,6 +517,54 @@ a_product_is_poor_when_its_decode_cost_half_its_digits(void **state)
         const cli_quality quality = cli_quality_of(&cases[i].account);
         assert_int_equal(cli_quality_is_poor(&quality), cases[i].poor);
     }
+}
+
+static const kofn_account sketch_account = {.state = "done",
+                                            .field = "f64",
+                                            .rows = 100,
+                                            .inner = 4000,
+                                            .cols = 60,
+                                            .pairs = 12,
+                                            .error_kind = "sketch",
+                                            .error_bound = INFINITY,
+                                            .error_estimate = 0.023,
+                                            .compression = {.method = "grid_cr",
+                                                            .samples = 400,
+                                                            .elements = 16000,
+                                                            .seed = UINT64_MAX,
+                                                            .bound = 0.05,
+                                                            .lemma = 0.06,
+                                                            .expected = 0.0081,
+                                                            .relative = 0.023}};
+
+static void
+print_sketch(void)
+{
+    cli_print_account(&sketch_account);
+}
+
+static void
+a_sketch_is_never_taken_for_the_product(void **state)
+{
+    char text[4096];
+    (void)state;
+    capture(print_sketch, text, sizeof text);
+    assert_non_null(strstr(text, "product      100 x 4000 x 60, f64\n"));
+    assert_non_null(strstr(text, "sketch       grid_cr, 400 samples, seed 18446744073709551615, "
+                                 "2.5% of A and B sent\n"));
+    assert_non_null(strstr(text, "accuracy     estimate by grid_cr, off by at most about"));
+    json_t *object = cli_json_of_account(&sketch_account);
+    assert_non_null(object);
+    const json_t *sketch = json_object_get(object, "sketch"),
+                 *of = json_object_get(object, "error");
+    assert_string_equal(json_string_value(json_object_get(of, "kind")), "sketch");
+    assert_true(json_is_null(json_object_get(of, "bound")));
+    assert_true(json_real_value(json_object_get(of, "estimate")) == 0.023);
+    assert_string_equal(json_string_value(json_object_get(sketch, "method")), "grid_cr");
+    assert_string_equal(json_string_value(json_object_get(sketch, "seed")), "18446744073709551615");
+    assert_true(json_real_value(json_object_get(sketch, "relative")) == 0.023);
+    assert_true(json_real_value(json_object_get(sketch, "of")) == 640000);
+    json_decref(object);
 }
 
 static void
@@ -648,6 +706,7 @@ main(void)
         cmocka_unit_test(a_product_is_poor_when_its_decode_cost_half_its_digits),
         cmocka_unit_test(the_account_of_a_product_of_integers_has_its_primes),
         cmocka_unit_test(primes_beyond_all_sense_are_cut),
+        cmocka_unit_test(a_sketch_is_never_taken_for_the_product),
         cmocka_unit_test(an_account_in_json_has_all_that_programs_need),
         cmocka_unit_test(seconds_are_written_with_about_three_digits),
         cmocka_unit_test(progress_says_what_is_known_and_no_more),

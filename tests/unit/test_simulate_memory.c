@@ -2,6 +2,7 @@
  * or a job that failed, after which nothing is lost. */
 #include "tests/assert.h"
 
+#include "common/code/batch.h"
 #include "master/sim/plan_stream.h"
 #include "tests/unit/short_memory.h"
 
@@ -63,6 +64,27 @@ jobs_scene(kofn_error *err)
     return run(&c, err);
 }
 
+/* Two of four are late, and rows are made for them. */
+static kofn_status
+batch_scene(kofn_error *err)
+{
+    kofn_batch *batch = NULL;
+    kofn_sim_config c = config_of("two_stage");
+    assert_int_equal(kofn_straggler_parse("persistent:count=2,slowdown=9", &c.stragglers, NULL),
+                     KOFN_OK);
+    (void)snprintf(c.code.family, sizeof c.code.family, "lagrange");
+    c.code.part = (kofn_partition){0};
+    c.workers = 8;
+    c.jobs = 2;
+    kofn_status status = kofn_sim_make_pairs(4, 4, 4, false, c.field, &batch, err);
+    if (status == KOFN_OK)
+        status = kofn_code_spec_set_batch(&c.code, batch, err);
+    if (status == KOFN_OK)
+        status = run(&c, err);
+    kofn_batch_destroy(&batch);
+    return status;
+}
+
 static kofn_status
 stream_scene(kofn_error *err)
 {
@@ -89,6 +111,13 @@ jobs_survive_each_failed_allocation(void **state)
 {
     (void)state;
     fail_each(jobs_scene);
+}
+
+static void
+batches_survive_each_failed_allocation(void **state)
+{
+    (void)state;
+    fail_each(batch_scene);
 }
 
 static void
@@ -121,6 +150,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_survive_each_failed_allocation),
+        cmocka_unit_test(batches_survive_each_failed_allocation),
         cmocka_unit_test(streams_survive_each_failed_allocation),
         cmocka_unit_test(plans_survive_memory_that_runs_out),
     };

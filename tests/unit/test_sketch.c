@@ -139,7 +139,7 @@ try_seeds(const kofn_sketch *sketch, const product *p, size_t samples, double *r
     for (uint64_t seed = 0; seed < TRIALS; seed++) {
         const kofn_sketch_args args = args_of(p, samples, 0, seed);
         kofn_sketched s;
-        assert_ok(sketch->compress(&args, &s, &error));
+        assert_ok(kofn_sketch_compress(sketch, &args, &s, &error));
         assert_int_equal(s.samples, samples);
         estimate(p, &s, c);
         for (size_t i = 0; i < ROWS * COLS; i++)
@@ -187,7 +187,7 @@ a_grid_is_unbiased_and_within_its_bound(void **state)
     kofn_sketched s;
     make_product((kofn_partition){2, 6, 3}, 8, &p);
     const kofn_sketch_args args = args_of(&p, 18, 0, 1);
-    assert_ok(kofn_sketch_find("grid_cr")->compress(&args, &s, &error));
+    assert_ok(kofn_sketch_compress(kofn_sketch_find("grid_cr"), &args, &s, &error));
     const double norms = sqrt(square_norm(p.a, ROWS * INNER) * square_norm(p.b, INNER * COLS));
     const double found = try_seeds(kofn_sketch_find("grid_cr"), &p, 18, mean);
     print_message("grid_cr: %.4g, bound %.4g, lemma %.4g\n", sqrt(found) / norms, s.bound, s.lemma);
@@ -208,16 +208,142 @@ an_error_that_is_asked_for_is_kept(void **state)
     for (size_t i = 0; i < 3; i++) {
         const kofn_sketch_args args = args_of(&p, 0, errors[i], 3);
         kofn_sketched s, less;
-        assert_ok(kofn_sketch_find("grid_cr")->compress(&args, &s, &error));
+        assert_ok(kofn_sketch_compress(kofn_sketch_find("grid_cr"), &args, &s, &error));
         assert_at_most(s.bound, errors[i] * (1 + 1e-12));
         if (s.bound > 0 && s.samples > 8) { // it takes no more than it must, but for rounding up
             const kofn_sketch_args fewer = args_of(&p, s.samples - 5, 0, 3);
-            assert_ok(kofn_sketch_find("grid_cr")->compress(&fewer, &less, &error));
+            assert_ok(kofn_sketch_compress(kofn_sketch_find("grid_cr"), &fewer, &less, &error));
             assert_at_most(errors[i], less.bound);
             kofn_sketched_fini(&less);
         }
         kofn_sketched_fini(&s);
     }
+}
+
+/* What C' says of its error, as a mean square over seeds, relative to |A| |B|. */
+static double
+expect_by_seeds(const kofn_sketch *sketch, const product *p, size_t samples, double norms)
+{
+    double sum = 0, c[ROWS * COLS];
+    for (uint64_t seed = 0; seed < TRIALS; seed++) {
+        const kofn_sketch_args args = args_of(p, samples, 0, seed);
+        kofn_sketched s;
+        assert_ok(kofn_sketch_compress(sketch, &args, &s, &error));
+        estimate(p, &s, c);
+        const double said =
+            kofn_sketch_expect(s.bound, s.most, sqrt(square_norm(c, ROWS * COLS)) / norms);
+        sum += said * said;
+        kofn_sketched_fini(&s);
+    }
+    return sum / TRIALS;
+}
+
+static void
+the_estimate_itself_says_how_far_it_is_off(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        kofn_partition part;
+        size_t samples;
+        double most; // of what is said over what is
+    } cases[] = {{"cr", {1, INNER, 1}, 6, 1.05},
+                 {"block_cr", {1, 6, 1}, 4, 3},
+                 {"grid_cr", {2, 6, 3}, 20, 3}};
+    for (size_t i = 0; i < 3; i++) {
+        product p;
+        double mean[ROWS * COLS];
+        const kofn_sketch *sketch = kofn_sketch_find(cases[i].name);
+        make_product(cases[i].part, 14, &p);
+        const double norms =
+            sqrt(square_norm(p.a, ROWS * INNER)) * sqrt(square_norm(p.b, INNER * COLS));
+        const double is = try_seeds(sketch, &p, cases[i].samples, mean) / (norms * norms);
+        const double said = expect_by_seeds(sketch, &p, cases[i].samples, norms);
+        print_message("%s: %.4g, and C' says %.4g\n", cases[i].name, is, said);
+        assert_at_most(0.95 * is, said);
+        assert_at_most(said, cases[i].most * is);
+    }
+    assert_true(kofn_sketch_expect(0.25, 1, 0.5) == 0.25); // one sample has no spread
+    assert_true(kofn_sketch_expect(0.25, 0, 0.5) == 0.25); // some block is exact
+    assert_true(kofn_sketch_expect(0.25, 9, NAN) == 0.25);
+    assert_true(kofn_sketch_expect(0.25, 9, 2) == 0);
+}
+
+/* Powers of two change nothing at all, up to where a double ends. */
+static void
+norms_far_from_one_draw_the_same(void **state)
+{
+    (void)state;
+    static const int shifts[][2] = {{300, 300}, {-300, -300}, {-1000, 1000}, {560, 0}, {0, -900}};
+    static const char *const names[] = {"cr", "block_cr", "grid_cr"};
+    for (size_t n = 0; n < 3; n++)
+        for (size_t i = 0; i < sizeof shifts / sizeof shifts[0]; i++)
+            for (size_t by_error = 0; by_error < 2; by_error++) {
+                product p;
+                kofn_sketched near, far;
+                make_product((kofn_partition){1, 12, 1}, 15, &p);
+                const kofn_sketch_args args = args_of(&p, by_error ? 0 : 3, 0.5, 4);
+                assert_ok(kofn_sketch_compress(kofn_sketch_find(names[n]), &args, &near, &error));
+                for (size_t t = 0; t < 12; t++) {
+                    p.norm_a[t] = ldexp(p.norm_a[t], shifts[i][0]);
+                    p.norm_b[t] = ldexp(p.norm_b[t], shifts[i][1]);
+                }
+                assert_ok(kofn_sketch_compress(kofn_sketch_find(names[n]), &args, &far, &error));
+                assert_int_equal(far.samples, near.samples);
+                assert_true(near.bound > 0 && far.bound == near.bound);
+                assert_true(far.lemma == near.lemma);
+                assert_int_equal(far.kept, near.kept);
+                if (near.kept > 0)
+                    assert_memory_equal(far.scale, near.scale, near.kept * sizeof *near.scale);
+                else
+                    assert_int_equal(far.batch->count, near.batch->count);
+                kofn_sketched_fini(&near);
+                kofn_sketched_fini(&far);
+            }
+}
+
+/* k samples are k, also where small blocks take one each that their size does not give them. */
+static void
+samples_are_as_many_as_were_asked_for(void **state)
+{
+    (void)state;
+    double a[] = {9.96, 0.01, 0.01, 0.01, 0.01, 3, 3}; // a block of C each
+    double b[200];
+    kofn_sketched s;
+    for (size_t t = 0; t < 200; t++)
+        b[t] = 1;
+    for (size_t k = 5; k < 40; k++) {
+        double wide[5 * 40];
+        for (size_t i = 0; i < 5; i++)
+            for (size_t t = 0; t < 40; t++)
+                wide[i * 40 + t] = a[i];
+        const kofn_sketch_args args = {
+            .part = {5, 40, 1}, .a = wide, .b = b, .samples = k, .seed = k};
+        assert_ok(kofn_sketch_compress(kofn_sketch_find("grid_cr"), &args, &s, &error));
+        assert_int_equal(s.samples, k);
+        assert_int_equal(s.most, k - 4);
+        kofn_sketched_fini(&s);
+    }
+    const kofn_sketch_args too_many = {
+        .part = {1, 7, 1}, .a = a, .b = b, .samples = KOFN_SAMPLES_MAX + 1, .seed = 1};
+    assert_fails(kofn_sketch_compress(kofn_sketch_find("cr"), &too_many, &s, &error),
+                 KOFN_OUT_OF_RANGE);
+}
+
+static void
+families_that_can_code_it_are_admitted(void **state)
+{
+    (void)state;
+    const kofn_sketch *cr = kofn_sketch_find("cr"), *grid = kofn_sketch_find("grid_cr");
+    assert_ok(kofn_sketch_admit(cr, kofn_family_find("polynomial"), &error));
+    assert_ok(kofn_sketch_admit(cr, kofn_family_find("rkrp"), &error));
+    assert_ok(kofn_sketch_admit(grid, kofn_family_find("rkrp"), &error));
+    assert_ok(kofn_sketch_admit(grid, kofn_family_find("locality"), &error));
+    assert_fails(kofn_sketch_admit(cr, kofn_family_find("locality"), &error),
+                 KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_sketch_admit(grid, kofn_family_find("polynomial"), &error),
+                 KOFN_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "what grid_cr leaves is a batch"));
 }
 
 static void
@@ -231,7 +357,7 @@ all_samples_are_the_product(void **state)
         kofn_sketched s;
         make_product((kofn_partition){1, INNER, 1}, 10, &p);
         const kofn_sketch_args args = args_of(&p, INNER, 0, 1);
-        assert_ok(kofn_sketch_find(names[i])->compress(&args, &s, &error));
+        assert_ok(kofn_sketch_compress(kofn_sketch_find(names[i]), &args, &s, &error));
         estimate(&p, &s, c);
         assert_true(s.bound == 0);
         const double most = INNER * 0x1p-52 * sqrt(square_norm(p.a, ROWS * INNER)) *
@@ -253,7 +379,7 @@ zeros_are_never_drawn(void **state)
     for (uint64_t seed = 0; seed < 200; seed++) {
         const kofn_sketch_args args = args_of(&p, 6, 0, seed);
         kofn_sketched s;
-        assert_ok(kofn_sketch_find("grid_cr")->compress(&args, &s, &error));
+        assert_ok(kofn_sketch_compress(kofn_sketch_find("grid_cr"), &args, &s, &error));
         const kofn_sums *w = &s.batch->weights;
         assert_int_equal(w->first[2], w->first[4]); // nothing for the second row of C
         for (size_t k = w->first[0]; k < w->first[1]; k++)
@@ -270,10 +396,10 @@ a_seed_draws_the_same_again(void **state)
     kofn_sketched s, again, other;
     make_product((kofn_partition){1, INNER, 1}, 12, &p);
     kofn_sketch_args args = args_of(&p, 5, 0, 77);
-    assert_ok(kofn_sketch_find("cr")->compress(&args, &s, &error));
-    assert_ok(kofn_sketch_find("cr")->compress(&args, &again, &error));
+    assert_ok(kofn_sketch_compress(kofn_sketch_find("cr"), &args, &s, &error));
+    assert_ok(kofn_sketch_compress(kofn_sketch_find("cr"), &args, &again, &error));
     args.seed = 78;
-    assert_ok(kofn_sketch_find("cr")->compress(&args, &other, &error));
+    assert_ok(kofn_sketch_compress(kofn_sketch_find("cr"), &args, &other, &error));
     assert_int_equal(s.kept, again.kept);
     assert_memory_equal(s.column, again.column, s.kept * sizeof *s.column);
     assert_memory_equal(s.scale, again.scale, s.kept * sizeof *s.scale);
@@ -288,7 +414,7 @@ static void
 assert_refused(const char *name, const kofn_sketch_args *args, kofn_status status, const char *says)
 {
     kofn_sketched s;
-    assert_fails(kofn_sketch_find(name)->compress(args, &s, &error), status);
+    assert_fails(kofn_sketch_compress(kofn_sketch_find(name), args, &s, &error), status);
     if (!strstr(error.text, says))
         fail_msg("'%s' does not say '%s'", error.text, says);
 }
@@ -326,7 +452,8 @@ more_pairs_than_fit_a_job_are_refused_with_what_fits(void **state)
     kofn_sketch_args args = {
         .part = {1, 8192, 1}, .a = ones, .b = ones, .samples = 5000, .seed = 1};
     assert_refused("block_cr", &args, KOFN_OUT_OF_RANGE, "at most 4096");
-    assert_ok(kofn_sketch_find("cr")->compress(&args, &s, &error)); // one product, however many
+    assert_ok(kofn_sketch_compress(kofn_sketch_find("cr"), &args, &s,
+                                   &error)); // one product, however many
     assert_true(s.kept > 3000 && s.kept < 5000);
     kofn_sketched_fini(&s);
 }
@@ -373,6 +500,32 @@ norms_are_those_of_the_blocks_of_the_factor(void **state)
     }
 }
 
+/* Elements whose squares are no doubles, beside ordinary ones. */
+static void
+norms_do_not_overflow_and_do_not_vanish(void **state)
+{
+    (void)state;
+    static const double sizes[] = {1e200, 1e-200, 1, 0, 5e-324, 3e-160};
+    enum { WIDE = 6, HIGH = 2 };
+    double m[HIGH * WIDE], norms[WIDE];
+    kofn_bands bands;
+    for (size_t i = 0; i < HIGH; i++)
+        for (size_t j = 0; j < WIDE; j++)
+            m[i * WIDE + j] = (i == 0 ? 3 : -4) * sizes[j];
+    cut_bands(m, HIGH, WIDE, &bands);
+    kofn_sketch_measure(kofn_field_find("f64"), &bands, false, (kofn_grid){1, WIDE}, norms);
+    for (size_t j = 0; j < WIDE; j++)
+        assert_at_most(fabs(norms[j] - 5 * sizes[j]), 1e-14 * norms[j] + 5e-324);
+    kofn_sketch_measure(kofn_field_find("f64"), &bands, true, (kofn_grid){WIDE, 1}, norms);
+    for (size_t j = 0; j < WIDE; j++)
+        assert_at_most(fabs(norms[j] - 5 * sizes[j]), 1e-14 * norms[j] + 5e-324);
+    kofn_sketch_measure(kofn_field_find("f64"), &bands, false, (kofn_grid){1, 3}, norms);
+    assert_at_most(fabs(norms[0] - 5e200), 1e187);
+    assert_at_most(fabs(norms[1] - 5), 1e-14);
+    assert_at_most(fabs(norms[2] - 1.5e-159), 1e-172);
+    kofn_bands_fini(&bands);
+}
+
 static void
 kept_rows_and_columns_are_scaled_copies(void **state)
 {
@@ -406,12 +559,17 @@ main(void)
         cmocka_unit_test(one_block_is_unbiased_with_the_error_of_the_formula),
         cmocka_unit_test(a_grid_is_unbiased_and_within_its_bound),
         cmocka_unit_test(an_error_that_is_asked_for_is_kept),
+        cmocka_unit_test(the_estimate_itself_says_how_far_it_is_off),
+        cmocka_unit_test(norms_far_from_one_draw_the_same),
+        cmocka_unit_test(samples_are_as_many_as_were_asked_for),
+        cmocka_unit_test(families_that_can_code_it_are_admitted),
         cmocka_unit_test(all_samples_are_the_product),
         cmocka_unit_test(zeros_are_never_drawn),
         cmocka_unit_test(a_seed_draws_the_same_again),
         cmocka_unit_test(what_makes_no_sense_is_refused),
         cmocka_unit_test(more_pairs_than_fit_a_job_are_refused_with_what_fits),
         cmocka_unit_test(norms_are_those_of_the_blocks_of_the_factor),
+        cmocka_unit_test(norms_do_not_overflow_and_do_not_vanish),
         cmocka_unit_test(kept_rows_and_columns_are_scaled_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

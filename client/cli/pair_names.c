@@ -1,0 +1,180 @@
+#include "client/cli/pair_names.h"
+
+#include "client/cli/pairs.h"
+#include "client/cli/signals.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WAIT_MS = 200 }; // between looks at signals
+
+typedef struct term { // of a pair's side
+    size_t pair, block;
+} term;
+
+typedef struct side {
+    size_t blocks, terms;
+    char *name[KOFN_BATCH_TERMS_MAX]; // of each block
+    term term[KOFN_BATCH_TERMS_MAX];  // pair after pair
+} side;
+
+typedef struct reading {
+    cli_pairs list;
+    size_t count;
+    side side[2];
+} reading;
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+static kofn_status
+find_block(side *s, const char *name, size_t length, size_t *ret_block, kofn_error *err)
+{
+    size_t block = 0;
+    while (block < s->blocks &&
+           (strncmp(s->name[block], name, length) != 0 || s->name[block][length] != '\0'))
+        block++;
+    if (block == s->blocks) {
+        s->name[block] = strndup(name, length);
+        if (!s->name[block])
+            return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a name");
+        s->blocks++;
+    }
+    *ret_block = block;
+    return KOFN_OK;
+}
+
+/* Names between plus signs. */
+static kofn_status
+add_word(side *s, size_t pair, const char *word, kofn_error *err)
+{
+    kofn_status status = KOFN_OK;
+    for (const char *at = word; at && status == KOFN_OK;) {
+        const size_t length = strcspn(at, "+");
+        if (length == 0)
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT, "'%.60s': want names between plus signs",
+                             word);
+        if (s->terms == KOFN_BATCH_TERMS_MAX)
+            return kofn_fail(err, KOFN_OUT_OF_RANGE, "more than %d names on a side",
+                             KOFN_BATCH_TERMS_MAX);
+        s->term[s->terms].pair = pair;
+        status = find_block(s, at, length, &s->term[s->terms].block, err);
+        s->terms++;
+        at = at[length] == '+' ? at + length + 1 : NULL;
+    }
+    return status;
+}
+
+static kofn_status
+add_pair(reading *r, const cli_pair *pair, kofn_error *err)
+{
+    if (r->count == KOFN_PAIRS_MAX)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE, "more than %d pairs, which is all that fits a job",
+                         KOFN_PAIRS_MAX);
+    kofn_status status = add_word(&r->side[0], r->count, pair->a, err);
+    if (status == KOFN_OK)
+        status = add_word(&r->side[1], r->count, pair->b, err);
+    r->count++;
+    return status;
+}
+
+static kofn_status
+read_all(reading *r, const char *path, kofn_error *err)
+{
+    kofn_status status = cli_pairs_open(path, &r->list, err);
+    if (status != KOFN_OK)
+        return status;
+    while (status == KOFN_OK && !r->list.ended) {
+        cli_pair pair;
+        if (cli_signals_get())
+            return kofn_fail(err, KOFN_CANCELLED, "interrupted");
+        status = cli_pairs_next(&r->list, WAIT_MS, &pair, err);
+        if (status == KOFN_OK && pair.line)
+            status = add_pair(r, &pair, err);
+        if (status != KOFN_OK && pair.line)
+            return kofn_fail_within(err, "%s:%zu", r->list.name, pair.line);
+    }
+    if (status == KOFN_OK && r->count == 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has no pairs", r->list.name);
+    return status;
+}
+
+/* ---- the batch ------------------------------------------------------------------------------- */
+
+static int
+compare_terms(const void *left, const void *right)
+{
+    const term *a = left, *b = right;
+    if (a->pair != b->pair)
+        return a->pair < b->pair ? -1 : 1;
+    return (a->block > b->block) - (a->block < b->block);
+}
+
+/* In ascending order, and what is there several times once. False: no memory. */
+static bool
+make_sums(side *s, size_t pairs, kofn_sums *ret_sums)
+{
+    if (!kofn_sums_alloc(pairs, s->blocks, s->terms, ret_sums))
+        return false;
+    qsort(s->term, s->terms, sizeof *s->term, compare_terms);
+    size_t count = 0;
+    for (size_t i = 0; i < s->terms; i++) {
+        if (i > 0 && compare_terms(&s->term[i - 1], &s->term[i]) == 0) {
+            ret_sums->coef[count - 1] += 1;
+            continue;
+        }
+        ret_sums->column[count] = s->term[i].block;
+        ret_sums->coef[count++] = 1;
+        ret_sums->first[s->term[i].pair + 1] = count;
+    }
+    return true;
+}
+
+static bool
+make_weights(size_t pairs, bool sum, kofn_sums *ret_sums)
+{
+    if (!kofn_sums_alloc(sum ? 1 : pairs, pairs, pairs, ret_sums))
+        return false;
+    for (size_t i = 0; i < pairs; i++) {
+        ret_sums->column[i] = i;
+        ret_sums->coef[i] = 1;
+        ret_sums->first[sum ? 1 : i + 1] = i + 1;
+    }
+    return true;
+}
+
+static kofn_status
+make_batch(reading *r, bool sum, const kofn_field *field, kofn_batch **ret_batch, kofn_error *err)
+{
+    kofn_batch b = {
+        .grid = {{.rows = r->side[0].blocks, .cols = 1}, {.rows = r->side[1].blocks, .cols = 1}},
+        .out = {.rows = sum ? 1 : r->count, .cols = 1},
+        .count = r->count};
+    kofn_status status;
+    if (make_sums(&r->side[0], r->count, &b.side[0]) &&
+        make_sums(&r->side[1], r->count, &b.side[1]) && make_weights(r->count, sum, &b.weights))
+        status = kofn_batch_new(&b, field, ret_batch, err);
+    else
+        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu pairs", r->count);
+    free(b.side[0].first);
+    free(b.side[1].first);
+    free(b.weights.first);
+    return status;
+}
+
+kofn_status
+cli_pair_names_read(const char *path, bool sum, const kofn_field *field, kofn_batch **ret_batch,
+                    kofn_error *err)
+{
+    reading *r = calloc(1, sizeof *r);
+    if (!r)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a list of pairs");
+    kofn_status status = read_all(r, path, err);
+    if (status == KOFN_OK)
+        status = make_batch(r, sum, field, ret_batch, err);
+    cli_pairs_close(&r->list);
+    for (size_t s = 0; s < 2; s++)
+        for (size_t i = 0; i < r->side[s].blocks; i++)
+            free(r->side[s].name[i]);
+    free(r);
+    return status;
+}
