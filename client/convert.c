@@ -1,5 +1,6 @@
 #include "client/convert.h"
 #include "common/linalg/integers.h"
+#include "common/linalg/mat.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -197,12 +198,13 @@ count_zero_products(const kofn_msg_job *job)
     return all - job->pairs;
 }
 
-/* The master's account is of what it was sent: of that the shape is another one, and its error, which is
- * of rounding, is none to speak of. */
+/* The master's account is of what it was sent: of that the shape is another one, and the error of a
+ * sketch, which is of rounding there, is none to speak of. */
 static void
 compression_from_message(const kofn_msg_compression *from, kofn_account *account)
 {
-    account->compression = (kofn_compression){.samples = from->samples,
+    account->compression = (kofn_compression){.dtype = kofn_dtype_parse(from->dtype),
+                                              .samples = from->samples,
                                               .elements = from->elements,
                                               .seed = from->seed,
                                               .bound = from->bound,

@@ -7,6 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What is made of complex matrices is made by client/complex.h, of other ones. */
+static kofn_status
+check_real(const kofn_matrix *m, const char *name, kofn_error *err)
+{
+    if (!kofn_dtype_get_part(m->dtype))
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                     "%s holds %s: of complex matrices only products of two dense ones are made",
+                     name, kofn_dtype_name(m->dtype));
+}
+
 /* Of what follows it only the master sees whether it is as it must be. */
 static kofn_status
 check_sparse(const kofn_matrix *m, const char *name, kofn_error *err)
@@ -18,6 +29,8 @@ check_sparse(const kofn_matrix *m, const char *name, kofn_error *err)
                          "%s is a stored operand and a sparse matrix, need one of them", name);
     if (kofn_dtype_width(m->dtype) == 0)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has no known dtype", name);
+    if (check_real(m, name, err) != KOFN_OK)
+        return KOFN_UNIMPLEMENTED;
     if (m->rows >= KOFN_DIMENSION_MAX || m->cols > KOFN_DIMENSION_MAX ||
         s->elements > KOFN_DIMENSION_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE,
@@ -32,16 +45,9 @@ check_sparse(const kofn_matrix *m, const char *name, kofn_error *err)
 }
 
 kofn_status
-kofn_factor_check(const kofn_matrix *m, const char *name, kofn_error *err)
+kofn_factor_check_elements(const kofn_matrix *m, const char *name, kofn_error *err)
 {
     size_t bytes;
-    if (m->sparse)
-        return kofn_fail(err, KOFN_UNIMPLEMENTED,
-                         "%s is sparse: only operands of a product of two matrices are", name);
-    if (m->operand && !m->operand[0]) // it would mean none, and blocks that never come
-        return kofn_fail(err, KOFN_NOT_FOUND, "%s is an operand whose id is empty", name);
-    if (m->operand)
-        return KOFN_OK;
     if (kofn_dtype_width(m->dtype) == 0)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has no known dtype", name);
     if (m->stride != 0 && m->stride < m->cols)
@@ -57,6 +63,20 @@ kofn_factor_check(const kofn_matrix *m, const char *name, kofn_error *err)
     if (bytes > 0 && !m->data)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s has no data", name);
     return KOFN_OK;
+}
+
+kofn_status
+kofn_factor_check(const kofn_matrix *m, const char *name, kofn_error *err)
+{
+    if (m->sparse)
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "%s is sparse: only operands of a product of two matrices are", name);
+    if (m->operand && !m->operand[0]) // it would mean none, and blocks that never come
+        return kofn_fail(err, KOFN_NOT_FOUND, "%s is an operand whose id is empty", name);
+    if (m->operand)
+        return KOFN_OK;
+    kofn_status status = check_real(m, name, err);
+    return status == KOFN_OK ? kofn_factor_check_elements(m, name, err) : status;
 }
 
 const kofn_matrix *

@@ -207,9 +207,11 @@ typedef struct kofn_prime_account {
 
 /* What the operands of a job were made from by the client that sent them, so that C is another product
  * than that of the matrices which were sent. Of a sketch (cr, block_cr, grid_cr) it is an estimate of the
- * product, drawn at random, with the product as its mean; |X| is the Frobenius norm. */
+ * product, drawn at random, with the product as its mean; |X| is the Frobenius norm. Of complex matrices
+ * (3m, 4m, plain) it is the product: all numbers below are 0 but `elements`. */
 typedef struct kofn_compression {
     char method[16];   // "": they were sent as they are
+    kofn_dtype dtype;  // of A, B and C; KOFN_DTYPE_NONE likewise
     uint64_t samples;  // that were drawn: columns, or pairs of blocks, again and again
     uint64_t elements; // of both operands as they were sent; A and B have (rows + cols) inner
     uint64_t seed;     // that they were drawn by
@@ -297,6 +299,8 @@ typedef struct kofn_product_options {
     const char *verify; // are answers right? none, freivalds (each against the operands), parity
                         // (from 2 more than needed for each of `liars`)
     uint64_t liars;     // with parity: answers that may be wrong
+    /* How a product of complex matrices becomes real ones (below): 3m, 4m, plain; NULL: 3m. */
+    const char *complex_method;
     double approx; // an estimate of the product of two will do: a sketch, drawn here and sent in
                    // place of A and B. The mean of |C' - C|^2 is at most (approx |A| |B|)^2, with
                    // norms as in kofn_compression; 0.05, say. 0: the product itself
@@ -314,7 +318,24 @@ typedef struct kofn_result kofn_result;
 
 /* C := op(A) op(B), and wait for it. `options` may be NULL.
  * Ownership: end *ret_result with kofn_result_destroy.
- * Errors: as on top of this header; INVALID_ARGUMENT: shapes or dtypes do not match. */
+ * Errors: as on top of this header; INVALID_ARGUMENT: shapes or dtypes do not match.
+ *
+ * A and B may both be complex, c64 or c128: dense, here or transposed, not conjugated. The library sends
+ * their real and imaginary parts as operands of a real product, and gives C as a complex matrix.
+ *     3m     three real products for each product of blocks, the third one of sums, coded by their
+ *            dependence: of 3 + s tasks of `locality` any s may be lost. A quarter less work than 4m. Its
+ *            error is as small relative to the norm of C, but not in each element: where |Im C| is much
+ *            smaller than |Re C|, as when the parts of A or B differ much in size, Im C has fewer digits.
+ *     4m     four real products; as exact as zgemm, up to what decoding costs.
+ *     plain  one real product of twice the rows and the inner size, for any code; as exact as 4m. The
+ *            error_bound of its account is relative to |A| |B| times the root of 2.
+ * options->code.x, z and y cut A and B; the products of blocks of 3m and 4m are a batch, for families
+ * that make such. Left open, A and B are cut for all workers, who are counted first, or for code.tasks,
+ * four for each product of blocks; by kofn_client_start, which does not wait, for code.tasks alone.
+ * INVALID_ARGUMENT: a part is NaN or infinite, with row and column as stored. UNIMPLEMENTED: complex
+ * operands that are stored with the master, or sparse, or of anything else than this function,
+ * kofn_client_start and kofn_client_submit.
+ * Memory: the parts take as much as the operands, until the call is done; C's, until it is here. */
 KOFN_MUST_CHECK kofn_status kofn_client_multiply(kofn_client *client, const kofn_matrix *a,
                                                  const kofn_matrix *b,
                                                  const kofn_product_options *options,

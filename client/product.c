@@ -11,6 +11,7 @@
 #include "client/kofn.h"
 
 #include "client/batch.h"
+#include "client/complex.h"
 #include "client/convert.h"
 #include "client/engine.h"
 #include "client/factors.h"
@@ -112,22 +113,18 @@ describe_product(const kofn_factors *f, const kofn_product_options *options,
     return status;
 }
 
-/* A product of two as it is sent: the matrices themselves, or a sketch of them. */
+/* A product of two as it is sent: the matrices themselves, a sketch of them, or the parts of complex ones. */
 typedef struct two {
     kofn_factors factors;
     kofn_product_options options;
     kofn_sketching sketching; // of which the factors are; zeros: there is none
+    kofn_complex parts;       // likewise
 } two;
 
 static kofn_status
-two_init(two *ret, kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
-         const kofn_product_options *options, kofn_error *err)
+two_init_sketch(two *ret, kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
+                kofn_error *err)
 {
-    *ret = (two){.factors = kofn_factors_two(a, b)};
-    if (options)
-        ret->options = *options;
-    if (!kofn_sketching_is_asked(&ret->options))
-        return KOFN_OK;
     const kofn_status status =
         kofn_sketching_init(&ret->sketching, client->memory->pool, a, b, &ret->options, err);
     if (status != KOFN_OK)
@@ -137,10 +134,39 @@ two_init(two *ret, kofn_client *client, const kofn_matrix *a, const kofn_matrix 
     return KOFN_OK;
 }
 
+static kofn_status
+two_init_complex(two *ret, kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
+                 size_t workers, kofn_error *err)
+{
+    const kofn_status status =
+        kofn_complex_init(&ret->parts, client->memory->pool, a, b, &ret->options, workers, err);
+    if (status != KOFN_OK)
+        return status;
+    ret->factors = ret->parts.factors;
+    ret->options.code = ret->parts.code;
+    return KOFN_OK;
+}
+
+/* `workers`: how many there are, where that is known (0: it is not) and matters. */
+static kofn_status
+two_init(two *ret, kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
+         const kofn_product_options *options, size_t workers, kofn_error *err)
+{
+    *ret = (two){.factors = kofn_factors_two(a, b)};
+    if (options)
+        ret->options = *options;
+    if (kofn_sketching_is_asked(&ret->options))
+        return two_init_sketch(ret, client, a, b, err);
+    if (kofn_complex_is_asked(a, b))
+        return two_init_complex(ret, client, a, b, workers, err);
+    return KOFN_OK;
+}
+
 static void
 two_fini(two *t)
 {
     kofn_sketching_fini(&t->sketching);
+    kofn_complex_fini(&t->parts);
 }
 
 static kofn_status
@@ -199,7 +225,7 @@ kofn_client_start(kofn_client *client, const kofn_matrix *a, const kofn_matrix *
                   const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
 {
     two t;
-    kofn_status status = two_init(&t, client, a, b, options, err);
+    kofn_status status = two_init(&t, client, a, b, options, 0, err);
     if (status == KOFN_OK)
         status = start(client, &t.factors, &t.options, ret_call, err);
     two_fini(&t);
@@ -398,6 +424,55 @@ wait_uploaded(kofn_call *call, upload *up, kofn_error *err)
     return status;
 }
 
+/* Time left of a timeout that began at start_ns, at least 1: 0 would mean none. */
+static int64_t
+time_left_ms(int64_t timeout_ms, int64_t start_ns)
+{
+    const int64_t spent_ms = (kofn_clock_ns() - start_ns) / KOFN_NS_PER_MS;
+    if (timeout_ms <= 0)
+        return 0;
+    return timeout_ms > spent_ms ? timeout_ms - spent_ms : 1;
+}
+
+/* How many workers there are, asked within the product's own time. */
+static kofn_status
+count_workers(kofn_client *client, const kofn_product_options *options, size_t *ret_count,
+              kofn_error *err)
+{
+    const kofn_msg_check request = {0};
+    const kofn_call_params params = {
+        .method = KOFN_METHOD_CHECK, .request = &request, .timeout_ms = options->timeout_ms};
+    upload up = {.client = client, .progress = options->progress, .context = options->context};
+    kofn_call *call;
+    kofn_status status = kofn_engine_open(client, &params, &call, err);
+    if (status != KOFN_OK)
+        return status;
+    status = wait_uploaded(call, &up, err);
+    if (status == KOFN_OK)
+        *ret_count = (size_t)((const kofn_msg_health *)call->reply)->workers;
+    kofn_engine_drop(&call);
+    return status;
+}
+
+/* For calls that wait: what is cut is cut for the workers that are there. */
+static kofn_status
+two_init_counted(two *ret, kofn_client *client, const kofn_matrix *a, const kofn_matrix *b,
+                 const kofn_product_options *options, kofn_error *err)
+{
+    static const kofn_product_options defaults;
+    const int64_t start_ns = kofn_clock_ns();
+    size_t workers = 0;
+    kofn_status status = KOFN_OK;
+    *ret = (two){0};
+    options = options ? options : &defaults;
+    if (kofn_complex_asks_workers(a, b, options))
+        status = count_workers(client, options, &workers, err);
+    if (status == KOFN_OK)
+        status = two_init(ret, client, a, b, options, workers, err);
+    ret->options.timeout_ms = time_left_ms(ret->options.timeout_ms, start_ns);
+    return status;
+}
+
 /* An older master forgets what the operands were made from, and whoever fetched the product would take it
  * for another. */
 static kofn_status
@@ -445,7 +520,7 @@ kofn_client_submit(kofn_client *client, const kofn_matrix *a, const kofn_matrix 
                    kofn_error *err)
 {
     two t;
-    kofn_status status = two_init(&t, client, a, b, options, err);
+    kofn_status status = two_init_counted(&t, client, a, b, options, err);
     if (status == KOFN_OK)
         status = submit(client, &t.factors, &t.options, ret_job, err);
     two_fini(&t);
@@ -595,16 +670,6 @@ kofn_client_wait(kofn_client *client, const char *job, const kofn_wait_options *
 
 /* ---- everything in one ----------------------------------------------------------------------- */
 
-/* Time left of a timeout that began at start_ns, at least 1: 0 would mean none. */
-static int64_t
-time_left_ms(int64_t timeout_ms, int64_t start_ns)
-{
-    const int64_t spent_ms = (kofn_clock_ns() - start_ns) / KOFN_NS_PER_MS;
-    if (timeout_ms <= 0)
-        return 0;
-    return timeout_ms > spent_ms ? timeout_ms - spent_ms : 1;
-}
-
 /* Submit, watch, wait: once. *ret_job is "" when it was not even accepted. */
 static kofn_status
 multiply_once(kofn_client *client, const kofn_factors *f, const kofn_product_options *options,
@@ -677,7 +742,7 @@ kofn_client_multiply(kofn_client *client, const kofn_matrix *a, const kofn_matri
                      const kofn_product_options *options, kofn_result **ret_result, kofn_error *err)
 {
     two t;
-    kofn_status status = two_init(&t, client, a, b, options, err);
+    kofn_status status = two_init_counted(&t, client, a, b, options, err);
     if (status == KOFN_OK)
         status = multiply(client, &t.factors, &t.options, ret_result, err);
     two_fini(&t);

@@ -1,6 +1,8 @@
 #include "client/result.h"
 
+#include "client/complex.h"
 #include "client/convert.h"
+#include "common/code/complex.h"
 #include "common/code/projection.h"
 #include "common/code/sketch.h"
 #include "common/linalg/npy.h"
@@ -28,7 +30,14 @@ kofn_compression_fail(kofn_error *err)
                      "itself");
 }
 
-/* ---- sketches -------------------------------------------------------------------------------- */
+/* ---- what was compressed --------------------------------------------------------------------- */
+
+static bool
+is_known(const char *method)
+{
+    kofn_complex_method parts;
+    return kofn_sketch_find(method) || kofn_complex_method_parse(method, &parts, NULL) == KOFN_OK;
+}
 
 static kofn_status
 check_compression(const kofn_call *call, const kofn_msg_job *job, kofn_error *err)
@@ -36,7 +45,7 @@ check_compression(const kofn_call *call, const kofn_msg_job *job, kofn_error *er
     const char *method = job->compression.method;
     if (!method[0])
         return call->compressed ? kofn_compression_fail(err) : KOFN_OK;
-    if (kofn_sketch_find(method) || call->blocks.count == 0)
+    if (is_known(method) || call->blocks.count == 0)
         return KOFN_OK;
     return kofn_fail(err, KOFN_UNIMPLEMENTED,
                      "the product of job '%s' is made of others by %s, which this version does not "
@@ -90,6 +99,14 @@ take_sketch(const kofn_msg_compression *c, kofn_result *result, kofn_error *err)
     return status;
 }
 
+static kofn_status
+take_compressed(const kofn_msg_compression *c, kofn_result *result, kofn_error *err)
+{
+    return kofn_sketch_find(c->method)
+               ? take_sketch(c, result, err)
+               : kofn_complex_restore(c, result->memory->pool, &result->product, err);
+}
+
 /* ---- results --------------------------------------------------------------------------------- */
 
 kofn_status
@@ -113,7 +130,7 @@ kofn_result_take(kofn_call *call, kofn_result **ret_result, kofn_error *err)
     result->memory = call->client->memory;
     result->memory->holders++;
     if (result->product.dtype != KOFN_DTYPE_NONE && outcome->job.compression.method[0])
-        status = take_sketch(&outcome->job.compression, result, err);
+        status = take_compressed(&outcome->job.compression, result, err);
     if (status != KOFN_OK)
         kofn_result_destroy(&result);
     else

@@ -20,7 +20,9 @@ kofn_assembler_expect(kofn_assembler *assembler, kofn_dtype dtype, size_t rows, 
                          "a matrix of %zu x %zu: rows and columns may be at most %d", rows, cols,
                          KOFN_DIMENSION_MAX);
     size_t bytes;
-    kofn_status status = kofn_mat_bytes(dtype, rows, cols, &bytes, err);
+    kofn_status status = kofn_block_check_dtype(dtype, err);
+    if (status == KOFN_OK)
+        status = kofn_mat_bytes(dtype, rows, cols, &bytes, err);
     if (status != KOFN_OK)
         return status;
     kofn_bands_init(&assembler->mat[assembler->count++], dtype, rows, cols);

@@ -103,11 +103,24 @@ band_rows(size_t rows, size_t row_bytes, size_t chunk_bytes, size_t most)
     return round_up_divide(rows, round_up_divide(rows, fit));
 }
 
+kofn_status
+kofn_block_check_dtype(kofn_dtype dtype, kofn_error *err)
+{
+    if (!kofn_dtype_get_part(dtype))
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                     "matrices of %s do not travel: the real and imaginary parts of two that are "
+                     "multiplied do",
+                     kofn_dtype_name(dtype));
+}
+
 static kofn_status
 check_size(kofn_dtype dtype, size_t rows, size_t cols, kofn_error *err)
 {
     size_t bytes;
-    kofn_status status = kofn_mat_bytes(dtype, rows, cols, &bytes, err);
+    kofn_status status = kofn_block_check_dtype(dtype, err);
+    if (status == KOFN_OK)
+        status = kofn_mat_bytes(dtype, rows, cols, &bytes, err);
     if (status != KOFN_OK)
         return status;
     if (rows > KOFN_DIMENSION_MAX || cols > KOFN_DIMENSION_MAX)

@@ -24,12 +24,15 @@ enum { KOFN_BLOCK_HEADER_BYTES = 40, KOFN_BLOCK_HEADROOM = 64 };
 /* A rows x cols matrix from the pool, cut into bands of whole rows with frames of about chunk_bytes
  * (at least one row each, at most KOFN_MATRIX_FRAMES_MAX frames, few of them small), headers written, elements
  * undefined. RESOURCE_EXHAUSTED: no memory. OUT_OF_RANGE: a frame would pass KOFN_FRAME_BYTES_MAX,
- * a size KOFN_DIMENSION_MAX, or the matrix size_t. */
+ * a size KOFN_DIMENSION_MAX, or the matrix size_t. UNIMPLEMENTED: it is complex. */
 KOFN_MUST_CHECK kofn_status kofn_block_bands_new(kofn_pool *pool, kofn_dtype dtype, size_t rows,
                                                  size_t cols, size_t chunk_bytes,
                                                  kofn_bands *ret_bands, kofn_error *err);
 
-/* Can such a matrix travel at all? OUT_OF_RANGE: as above. */
+/* Do matrices of this dtype travel? UNIMPLEMENTED: complex ones do not (common/linalg/planes.h). */
+KOFN_MUST_CHECK kofn_status kofn_block_check_dtype(kofn_dtype dtype, kofn_error *err);
+
+/* Can such a matrix travel at all? UNIMPLEMENTED, OUT_OF_RANGE: as above. */
 KOFN_MUST_CHECK kofn_status kofn_block_check_size(kofn_dtype dtype, size_t rows, size_t cols,
                                                   kofn_error *err);
 

@@ -8,10 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Real C's that a complex one is made from are up to four; and of blocks that stick out over the edges
- * there are up to four times as many elements. */
-enum { TIMES_MAX = 4 };
-
 static kofn_status
 check_name(const char *what, const char *name, kofn_error *err)
 {
@@ -31,17 +27,16 @@ check_number(const char *what, double number, kofn_error *err)
                      "compression: %s is %g, need a finite number of at least 0", what, number);
 }
 
-/* Dimensions are below 2^31, so four times their product is below 2^64. */
+/* The parts of a complex C are stacked on each other, and each may be padded to whole blocks. */
 static kofn_status
 check_size(const kofn_msg_compression *c, size_t rows, size_t cols, kofn_error *err)
 {
-    const uint64_t original = c->rows * c->cols, sent = (uint64_t)rows * cols;
-    if (original <= sent && sent <= TIMES_MAX * original)
+    if (c->rows <= rows && c->cols <= cols)
         return KOFN_OK;
     return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                      "compression: the original C is %" PRIu64 " x %" PRIu64
-                     " and the product %zu x %zu, need as many elements to %d times as many",
-                     c->rows, c->cols, rows, cols, TIMES_MAX);
+                     ", and the product only %zu x %zu",
+                     c->rows, c->cols, rows, cols);
 }
 
 kofn_status
@@ -53,10 +48,10 @@ kofn_msg_compression_check(const kofn_msg_compression *c, size_t rows, size_t co
     if (!status)
         status = check_size(c, rows, cols, err);
     if (!status && c->most > c->samples)
-        status = kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                           "compression: %" PRIu64 " samples for one block of C, and %" PRIu64
-                           " in all",
-                           c->most, c->samples);
+        status =
+            kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                      "compression: %" PRIu64 " samples for one block of C, and %" PRIu64 " in all",
+                      c->most, c->samples);
     if (!status)
         status = check_number("bound", c->bound, err);
     if (!status)

@@ -31,7 +31,8 @@ typedef struct kofn_assembler {
 
 void kofn_assembler_init(kofn_assembler *assembler);
 
-/* Expect one more matrix. OUT_OF_RANGE: more than KOFN_TRANSFER_MATRICES_MAX, or its size. */
+/* Expect one more matrix. OUT_OF_RANGE: more than KOFN_TRANSFER_MATRICES_MAX, or its size.
+ * UNIMPLEMENTED: it is complex. */
 KOFN_MUST_CHECK kofn_status kofn_assembler_expect(kofn_assembler *assembler, kofn_dtype dtype,
                                                   size_t rows, size_t cols, kofn_error *err);
 

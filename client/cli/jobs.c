@@ -115,7 +115,9 @@ check_output(const arguments *args, kofn_client *client, int *exit_code, kofn_er
     *exit_code = known == KOFN_UNAVAILABLE ? cli_exit_of(known) : CLI_FAILED;
     if (known != KOFN_OK)
         return known == KOFN_UNAVAILABLE ? known : KOFN_OK;
-    const kofn_dtype dtype = kofn_dtype_parse(account.field); // real fields are named alike
+    kofn_dtype dtype = account.compression.dtype;
+    if (dtype == KOFN_DTYPE_NONE)
+        dtype = kofn_dtype_parse(account.field); // real fields are named alike
     return cli_output_check(args->output, dtype ? dtype : KOFN_F64, account.rows, account.cols,
                             err);
 }

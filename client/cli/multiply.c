@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_SUBMIT = 0x300 };
+enum { KEY_SUBMIT = 0x300, KEY_COMPLEX };
 
 typedef struct arguments {
     cli_common common;
@@ -50,6 +50,9 @@ parse_multiply(int key, char *arg, struct argp_state *state)
     case 'o':
         args->output = arg;
         return 0;
+    case KEY_COMPLEX:
+        args->product.complex_method = arg;
+        return 0;
     case KEY_SUBMIT:
         args->submits = true;
         args->wants_output = false;
@@ -72,10 +75,22 @@ parse_multiply(int key, char *arg, struct argp_state *state)
     }
 }
 
+#define COMPLEX_OPTION                                                                             \
+    {                                                                                              \
+        "complex", KEY_COMPLEX, "HOW", 0,                                                          \
+            "Complex operands (c8, c16 files) as real products: 3m, three for each product of "    \
+            "blocks; 4m, four, each element as exact as in zgemm; plain, one of twice the size, "  \
+            "for any code (default: 3m)",                                                          \
+            1                                                                                      \
+    }
+
 static const struct argp_option multiply_options[] = {
     {"output", 'o', "C.npy", 0, "Where the product goes", 1},
+    COMPLEX_OPTION,
     {0},
 };
+
+static const struct argp_option submit_options[] = {COMPLEX_OPTION, {0}};
 
 static const struct argp_option outer_options[] = {
     {"output", 'o', "C.npy", 0, "Where the product goes", 1},
@@ -122,6 +137,7 @@ static const struct argp outer_argp = {
 };
 
 static const struct argp submit_argp = {
+    .options = submit_options,
     .parser = parse_multiply,
     .args_doc = "A.npy|@ID B.npy|@ID",
     .doc =
@@ -263,8 +279,9 @@ run(arguments *args, int (*act)(const arguments *args, kofn_client *client))
 int
 cli_multiply(int argc, char **argv)
 {
-    arguments args = {
-        .common.insists = true, .wants_output = true, .product = {.takes_sparse = true}};
+    arguments args = {.common.insists = true,
+                      .wants_output = true,
+                      .product = {.takes_sparse = true, .takes_complex = true}};
     cli_parse(&multiply_argp, argc, argv, &args);
     return run(&args, multiply);
 }
@@ -280,7 +297,8 @@ cli_outer(int argc, char **argv)
 int
 cli_submit(int argc, char **argv)
 {
-    arguments args = {.common.insists = true, .product = {.takes_sparse = true}};
+    arguments args = {.common.insists = true,
+                      .product = {.takes_sparse = true, .takes_complex = true}};
     cli_parse(&submit_argp, argc, argv, &args);
     if (args.common.local) {
         (void)fprintf(stderr, "kofn submit: --local has no master that outlives this command; use "

@@ -1,8 +1,10 @@
 #include "client/cli/product.h"
 
+#include "common/code/complex.h"
 #include "common/linalg/matrix_market.h"
 #include "common/linalg/multiply.h"
 #include "common/linalg/outer.h"
+#include "common/linalg/planes.h"
 #include "proto/limits.h"
 
 #include <stdlib.h>
@@ -332,6 +334,20 @@ check_outer_product(const cli_product *product, kofn_error *err)
     return status;
 }
 
+/* What else the library would say only once there is a master. */
+static kofn_status
+check_complex(const cli_product *product, kofn_error *err)
+{
+    kofn_complex_method method = KOFN_COMPLEX_3M;
+    kofn_status status = kofn_complex_method_parse(product->complex_method, &method, err);
+    if (status == KOFN_OK)
+        status = kofn_complex_check_family(method, product->code.family, err);
+    for (size_t i = 0; i < product->count && status == KOFN_OK; i++)
+        if (!cli_product_is_stored(product, i))
+            status = kofn_planes_check(product->path[i], &product->npy[i].mat, err);
+    return status;
+}
+
 static kofn_status
 check_shapes(const cli_product *product, kofn_error *err)
 {
@@ -349,6 +365,8 @@ check_shapes(const cli_product *product, kofn_error *err)
         return KOFN_OK;
     if (product->sparse[0].first || product->sparse[1].first) // for what is not zero: the master's
         return KOFN_OK;
+    if (product->takes_complex && kofn_dtype_get_part(product->npy[0].mat.dtype))
+        return check_complex(product, err);
     return kofn_code_choice_check(&code, product->npy[0].mat.dtype, product->field, err);
 }
 

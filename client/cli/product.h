@@ -19,7 +19,9 @@ typedef struct cli_product {
     kofn_npy
         npy[KOFN_OPERANDS_MAX]; // once read; of a stored operand, once found, all but the elements
     bool takes_sparse;          // set before reading: else sparse files are made dense
+    bool takes_complex;         // likewise: else complex files are refused
     bool sketched;              // likewise: the code is not of the whole product, and not checked
+    const char *complex_method; // of complex files; NULL: the default
     kofn_csr csr[2];            // of those that are sparse, and then npy has their values
     kofn_sparse sparse[2];      // the same for the library; no `first`: it is dense
 } cli_product;

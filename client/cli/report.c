@@ -2,6 +2,7 @@
 
 #include "client/cli/table.h"
 #include "client/cli/text.h"
+#include "common/linalg/mat.h"
 
 #include <float.h>
 #include <inttypes.h>
@@ -97,6 +98,12 @@ accept_name(kofn_accept_choice kind)
     return names[kind];
 }
 
+static bool
+is_complex(const kofn_account *account)
+{
+    return kofn_dtype_get_part(account->compression.dtype) != KOFN_DTYPE_NONE;
+}
+
 static json_t *
 json_of_primes(const kofn_account *account)
 {
@@ -140,9 +147,10 @@ cli_json_of_account(const kofn_account *account)
                   text(account->job), "state", text(account->state), "status",
                   kofn_status_name(account->status), "message", text(account->message), "policy",
                   text(account->policy), "field", text(account->field), "form",
-                  account->pairs > 0 ? "batch"
-                  : account->outer   ? "outer"
-                                     : "product",
+                  is_complex(account)  ? "product"
+                  : account->pairs > 0 ? "batch"
+                  : account->outer     ? "outer"
+                                       : "product",
                   "shape", "rows", count(account->rows), "inner", count(account->inner), "cols",
                   count(account->cols));
     json_t *more = json_pack(
@@ -165,7 +173,9 @@ cli_json_of_account(const kofn_account *account)
         account->nonfinite, "progress", real(account->progress), "age_ms", count(account->age_ms),
         "seconds", json_of_seconds(account), "primes", json_of_primes(account), "verify",
         text(account->verify), "refuted", count(account->refuted), "liars", text(account->liars));
-    if (quality && account->compression.method[0])
+    if (quality && is_complex(account))
+        (void)json_object_set_new(quality, "complex", text(account->compression.method));
+    else if (quality && account->compression.method[0])
         (void)json_object_set_new(quality, "sketch", json_of_compression(account));
     if (quality && account->pairs > 0)
         (void)json_object_set_new(quality, "pairs", count(account->pairs));
@@ -348,6 +358,10 @@ cli_format_product(const kofn_account *account, char *ret_text, size_t size)
     const kofn_code_choice *code = &account->code;
     if (account->compression.method[0]) {
         cli_format_shape(account->rows, account->inner, account->cols, ret_text, size);
+        const size_t used = strlen(ret_text);
+        if (is_complex(account))
+            (void)snprintf(ret_text + used, size - used, " complex, by %s",
+                           account->compression.method);
     } else if (account->outer) {
         (void)snprintf(ret_text, size, "%" PRIu64 " x %" PRIu64 " outer", account->rows,
                        account->cols);
@@ -467,7 +481,7 @@ cli_say_product(const cli_common *common, const char *where, const kofn_account 
     cli_say(common, "%s: %s in %s by %s, %" PRIu64 " of %" PRIu64 " answer%s used; %s", where,
             shape, seconds, code, account->answers_used, account->answers, cli_s(account->answers),
             known);
-    if (account->compression.elements > 0)
+    if (account->compression.elements > 0 && !is_complex(account))
         say_sent(common, account);
 }
 

@@ -111,6 +111,7 @@ cli_terms_get_options(const cli_terms *terms, const cli_product *product, cli_pr
         .settle_ms = (terms->settle_ns + 999999) / 1000000,
         .verify = terms->verify,
         .liars = terms->liars,
+        .complex_method = product->complex_method,
         .progress = cli_progress_show,
         .context = progress,
     };

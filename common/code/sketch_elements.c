@@ -90,23 +90,15 @@ scale_row(kofn_dtype dtype, const unsigned char *from, size_t count, const size_
     }
 }
 
-/* Where row `row` lies; *band is the one that the row before was in. */
-static unsigned char *
-find_row(const kofn_bands *m, size_t row, size_t *band)
-{
-    while (row >= m->at[*band].first_row + m->at[*band].mat.rows)
-        ++*band;
-    return kofn_mat_get_row(&m->at[*band].mat, row - m->at[*band].first_row);
-}
-
 void
 kofn_sketch_keep(const kofn_bands *from, bool columns, size_t count, const size_t *kept,
                  const double *scale, const kofn_bands *into)
 {
     size_t source = 0, sink = 0;
     for (size_t row = 0; row < into->rows; row++) {
-        const unsigned char *elements = find_row(from, columns ? row : kept[row], &source);
-        unsigned char *made = find_row(into, row, &sink);
+        const unsigned char *elements =
+            kofn_bands_get_row(from, columns ? row : kept[row], &source);
+        unsigned char *made = kofn_bands_get_row(into, row, &sink);
         if (columns)
             scale_row(from->dtype, elements, count, kept, scale, 1, made);
         else

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-/* The numbers travel in block frames: never renumber. */
+/* The numbers travel in block frames, those of complex matrices do not: never renumber. */
 typedef enum kofn_dtype {
     KOFN_DTYPE_NONE = 0,
     KOFN_F64 = 1,
@@ -16,6 +16,8 @@ typedef enum kofn_dtype {
     KOFN_U32 = 4,
     KOFN_I32 = 5,
     KOFN_I64 = 6,
+    KOFN_C64 = 7,  // two f32, the real part first
+    KOFN_C128 = 8, // two f64
 } kofn_dtype;
 
 size_t kofn_dtype_width(kofn_dtype dtype);     // bytes an element, 0 for an unknown dtype

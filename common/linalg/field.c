@@ -65,6 +65,11 @@ kofn_status
 kofn_field_choose(const char *name, kofn_dtype dtype, const kofn_field **ret_field, kofn_error *err)
 {
     const kofn_field *implied = kofn_field_for_dtype(dtype), *field = NULL;
+    if (kofn_dtype_get_part(dtype))
+        return kofn_fail(err, KOFN_UNIMPLEMENTED,
+                         "no field has elements of %s: complex matrices are multiplied two at a "
+                         "time, whole and dense, and nothing else is made of them",
+                         kofn_dtype_name(dtype));
     if (!has_field_of(dtype))
         return kofn_fail(err, KOFN_UNIMPLEMENTED,
                          "no field has elements of %s: convert them to f64, f32, u8 or u32",

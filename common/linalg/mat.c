@@ -12,10 +12,17 @@
 static const struct {
     const char *name;
     size_t width;
+    kofn_dtype part; // of complex ones
 } dtypes[] = {
-    [KOFN_DTYPE_NONE] = {"none", 0}, [KOFN_F64] = {"f64", 8}, [KOFN_F32] = {"f32", 4},
-    [KOFN_U8] = {"u8", 1},           [KOFN_U32] = {"u32", 4}, [KOFN_I32] = {"i32", 4},
-    [KOFN_I64] = {"i64", 8},
+    [KOFN_DTYPE_NONE] = {"none", 0, KOFN_DTYPE_NONE},
+    [KOFN_F64] = {"f64", 8, KOFN_DTYPE_NONE},
+    [KOFN_F32] = {"f32", 4, KOFN_DTYPE_NONE},
+    [KOFN_U8] = {"u8", 1, KOFN_DTYPE_NONE},
+    [KOFN_U32] = {"u32", 4, KOFN_DTYPE_NONE},
+    [KOFN_I32] = {"i32", 4, KOFN_DTYPE_NONE},
+    [KOFN_I64] = {"i64", 8, KOFN_DTYPE_NONE},
+    [KOFN_C64] = {"c64", 8, KOFN_F32},
+    [KOFN_C128] = {"c128", 16, KOFN_F64},
 };
 
 enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
@@ -39,6 +46,21 @@ kofn_dtype_parse(const char *name)
         if (strcmp(name, dtypes[i].name) == 0)
             return (kofn_dtype)i;
     return KOFN_DTYPE_NONE;
+}
+
+kofn_dtype
+kofn_dtype_get_part(kofn_dtype dtype)
+{
+    return (unsigned)dtype < DTYPES ? dtypes[dtype].part : KOFN_DTYPE_NONE;
+}
+
+kofn_dtype
+kofn_dtype_get_complex(kofn_dtype part)
+{
+    unsigned i = KOFN_DTYPE_NONE + 1;
+    while (i < DTYPES && (part == KOFN_DTYPE_NONE || dtypes[i].part != part))
+        i++;
+    return i < DTYPES ? (kofn_dtype)i : KOFN_DTYPE_NONE;
 }
 
 kofn_status
@@ -262,6 +284,15 @@ bool
 kofn_bands_are_complete(const kofn_bands *bands)
 {
     return rows_present(bands) == bands->rows;
+}
+
+void *
+kofn_bands_get_row(const kofn_bands *bands, size_t row, size_t *band)
+{
+    assert(row < bands->rows);
+    while (row >= bands->at[*band].first_row + bands->at[*band].mat.rows)
+        ++*band;
+    return kofn_mat_get_row(&bands->at[*band].mat, row - bands->at[*band].first_row);
 }
 
 void

@@ -197,8 +197,8 @@ static const struct {
     const char *descr;
     kofn_dtype dtype;
 } descrs[] = {
-    {"<f8", KOFN_F64}, {"<f4", KOFN_F32}, {"|u1", KOFN_U8},  {"<u1", KOFN_U8},
-    {"<u4", KOFN_U32}, {"<i4", KOFN_I32}, {"<i8", KOFN_I64},
+    {"<f8", KOFN_F64}, {"<f4", KOFN_F32}, {"|u1", KOFN_U8},  {"<u1", KOFN_U8},    {"<u4", KOFN_U32},
+    {"<i4", KOFN_I32}, {"<i8", KOFN_I64}, {"<c8", KOFN_C64}, {"<c16", KOFN_C128},
 };
 
 static kofn_status
@@ -213,7 +213,8 @@ find_dtype(const char *descr, kofn_dtype *ret_dtype, kofn_error *err)
         if (*c < ' ' || *c > '~')
             return kofn_fail(err, KOFN_INVALID_ARGUMENT, "the .npy dtype is no plain text");
     return kofn_fail(err, KOFN_UNIMPLEMENTED,
-                     "dtype '%s' is not carried: save as little-endian f8, f4, u1, u4, i4 or i8",
+                     "dtype '%s' is not carried: save as little-endian f8, f4, u1, u4, i4, i8, c8 "
+                     "or c16",
                      descr);
 }
 

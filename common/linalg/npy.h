@@ -1,10 +1,10 @@
 /* .npy files (NumPy format 1.0 to 3.0): what users keep their matrices in.
  *
  * Read: C and Fortran order, one or two dimensions (a vector of m is m x 1), little-endian f8, f4,
- * u1, u4, i4, i8. A Fortran-order file is a row-major view with `transposed` set. Files of 1 MiB
- * and more are mapped, smaller ones read. Checked before anything is allocated or mapped: magic,
- * version, header length (at most 64 KiB), the dictionary's grammar, overflow of the shape's
- * product, and the file's size against it.
+ * u1, u4, i4, i8, c8, c16 (the last two are c64 and c128 here). A Fortran-order file is a row-major
+ * view with `transposed` set. Files of 1 MiB and more are mapped, smaller ones read. Checked before
+ * anything is allocated or mapped: magic, version, header length (at most 64 KiB), the dictionary's
+ * grammar, overflow of the shape's product, and the file's size against it.
  *
  * Written: format 1.0, C order, to a temporary file beside the target that is renamed onto it after
  * fsync, so that a full disk never leaves half a matrix under the final name.

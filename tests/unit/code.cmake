@@ -1,4 +1,4 @@
-foreach(name csr cuts batch nonzero columns lagrange sketch straggler code outer_code uncoded replication polynomial rkrp
+foreach(name csr cuts batch complex nonzero columns lagrange sketch straggler code outer_code uncoded replication polynomial rkrp
     bilinear algorithms alloy spec decoder estimate
     coding coding_batch freivalds liars odds typical plan_time plan entangled orthopoly eps points inner sides grouping
     locality staged)

@@ -1,4 +1,5 @@
 kofn_test(mat LINKS kofn_linalg)
+kofn_test(planes LINKS kofn_linalg)
 kofn_test(field LINKS kofn_linalg)
 kofn_test(field_finite LINKS kofn_linalg kofn::flint)
 kofn_test(integers LINKS kofn_linalg kofn::flint kofn::gmp)

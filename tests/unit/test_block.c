@@ -1,4 +1,5 @@
 #include "proto/block.h"
+#include "proto/transfer.h"
 
 #include "tests/assert.h"
 
@@ -159,6 +160,24 @@ unknown_dtypes_are_refused(void **state)
     assert_malformed("\x95\x07\x01\x01\x00\xc4\x01x");
     assert_malformed("\x95\xcf\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01\x00\xc4\x01x");
     assert_malformed("\x95\xcf\x00\x00\x00\x01\x00\x00\x00\x03\x01\x01\x00\xc4\x01x"); // 2^32 + 3
+}
+
+static void
+complex_matrices_do_not_travel(void **state)
+{
+    kofn_assembler assembler;
+    (void)state;
+    assert_malformed("\x95\x07\x01\x01\x00\xc4\x08"
+                     "8 bytes.");
+    assert_malformed("\x95\x08\x01\x01\x00\xc4\x10"
+                     "these are 16 ...");
+    kofn_assembler_init(&assembler);
+    for (kofn_dtype dtype = KOFN_C64; dtype <= KOFN_C128; dtype++) {
+        assert_fails(kofn_block_check_size(dtype, 2, 2, &error), KOFN_UNIMPLEMENTED);
+        assert_non_null(strstr(error.text, "do not travel"));
+        assert_fails(kofn_assembler_expect(&assembler, dtype, 2, 2, &error), KOFN_UNIMPLEMENTED);
+    }
+    kofn_assembler_fini(&assembler);
 }
 
 static void
@@ -409,6 +428,7 @@ main(void)
         cmocka_unit_test(a_frame_cut_short_anywhere_is_refused),
         cmocka_unit_test(what_is_no_array_of_five_with_four_integers_and_a_bin_is_refused),
         cmocka_unit_test(unknown_dtypes_are_refused),
+        cmocka_unit_test(complex_matrices_do_not_travel),
         cmocka_unit_test(a_shape_that_is_not_the_bins_length_is_refused),
         cmocka_unit_test(sizes_whose_product_overflows_are_refused),
         cmocka_unit_test(rows_without_columns_are_a_frame_without_elements),

@@ -1,6 +1,7 @@
-/* Memory that runs out while pairs become a batch, or two matrices a sketch: every allocation fails once,
- * the call says so, and leaks nothing. */
+/* Memory that runs out while pairs become a batch, or two matrices a sketch or the parts of complex ones:
+ * every allocation fails once, the call says so, and leaks nothing. */
 #include "client/batch.h"
+#include "client/complex.h"
 #include "client/sketches.h"
 
 #include "tests/assert.h"
@@ -78,12 +79,41 @@ every_allocation_of_a_sketch_may_fail(void **state)
     kofn_pool_destroy(&pool);
 }
 
+static void
+every_allocation_of_a_complex_product_may_fail(void **state)
+{
+    static const double at[2 * SIZE * SIZE] = {1, 2, 3};
+    static const char *const methods[] = {"3m", "plain"};
+    const kofn_matrix m = {.data = at, .dtype = KOFN_C128, .rows = SIZE, .cols = SIZE};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const kofn_product_options options = {.complex_method = methods[i]};
+        kofn_status status;
+        size_t n = 0;
+        do {
+            kofn_complex z;
+            kofn_pool *pool = NULL;
+            assert_ok(kofn_pool_new(0, &pool, &error));
+            memory_calls = 0;
+            memory_fails_at = ++n;
+            status = kofn_complex_init(&z, pool, &m, &m, &options, 0, &error);
+            memory_fails_at = 0;
+            if (status != KOFN_OK)
+                assert_int_equal(status, KOFN_RESOURCE_EXHAUSTED);
+            kofn_complex_fini(&z);
+            kofn_pool_destroy(&pool);
+        } while (status != KOFN_OK);
+        assert_in_range(n, 3, 100);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_of_a_batch_may_fail),
         cmocka_unit_test(every_allocation_of_a_sketch_may_fail),
+        cmocka_unit_test(every_allocation_of_a_complex_product_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

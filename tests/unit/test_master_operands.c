@@ -355,7 +355,7 @@ a_block_of_a_stored_operand_is_one_too_many(void **state)
 static void
 operands_of_no_dtype_are_refused(void **state)
 {
-    static const char *const dtypes[] = {"c16", "none", "", "F64"};
+    static const char *const dtypes[] = {"c16", "c64", "c128", "none", "", "F64"};
     stage *s = *state;
     stage_run(s);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);

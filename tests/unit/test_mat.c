@@ -19,8 +19,9 @@ dtypes_have_the_widths_and_names_that_travel(void **state)
         kofn_dtype dtype;
         const char *name;
         size_t width;
-    } expected[] = {{KOFN_F64, "f64", 8}, {KOFN_F32, "f32", 4}, {KOFN_U8, "u8", 1},
-                    {KOFN_U32, "u32", 4}, {KOFN_I32, "i32", 4}, {KOFN_I64, "i64", 8}};
+    } expected[] = {{KOFN_F64, "f64", 8}, {KOFN_F32, "f32", 4},   {KOFN_U8, "u8", 1},
+                    {KOFN_U32, "u32", 4}, {KOFN_I32, "i32", 4},   {KOFN_I64, "i64", 8},
+                    {KOFN_C64, "c64", 8}, {KOFN_C128, "c128", 16}};
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         assert_int_equal(kofn_dtype_width(expected[i].dtype), expected[i].width);
         assert_string_equal(kofn_dtype_name(expected[i].dtype), expected[i].name);
@@ -29,11 +30,26 @@ dtypes_have_the_widths_and_names_that_travel(void **state)
 }
 
 static void
+complex_dtypes_are_made_of_real_ones(void **state)
+{
+    (void)state;
+    assert_int_equal(kofn_dtype_get_part(KOFN_C128), KOFN_F64);
+    assert_int_equal(kofn_dtype_get_part(KOFN_C64), KOFN_F32);
+    assert_int_equal(kofn_dtype_get_complex(KOFN_F64), KOFN_C128);
+    assert_int_equal(kofn_dtype_get_complex(KOFN_F32), KOFN_C64);
+    for (int i = -1; i < 10; i++) {
+        const bool is = i == KOFN_C64 || i == KOFN_C128, makes = i == KOFN_F64 || i == KOFN_F32;
+        assert_true(is == (kofn_dtype_get_part((kofn_dtype)i) != KOFN_DTYPE_NONE));
+        assert_true(makes == (kofn_dtype_get_complex((kofn_dtype)i) != KOFN_DTYPE_NONE));
+    }
+}
+
+static void
 an_unknown_dtype_has_no_width(void **state)
 {
     (void)state;
     assert_int_equal(kofn_dtype_width(KOFN_DTYPE_NONE), 0);
-    assert_int_equal(kofn_dtype_width((kofn_dtype)7), 0);
+    assert_int_equal(kofn_dtype_width((kofn_dtype)9), 0);
     assert_int_equal(kofn_dtype_width((kofn_dtype)-1), 0);
     assert_string_equal(kofn_dtype_name((kofn_dtype)255), "none");
     assert_int_equal(kofn_dtype_parse("none"), KOFN_DTYPE_NONE);
@@ -246,6 +262,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dtypes_have_the_widths_and_names_that_travel),
+        cmocka_unit_test(complex_dtypes_are_made_of_real_ones),
         cmocka_unit_test(an_unknown_dtype_has_no_width),
         cmocka_unit_test(sizes_that_overflow_are_refused),
         cmocka_unit_test(a_matrix_lives_until_its_last_view_lets_go),

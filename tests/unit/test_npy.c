@@ -134,6 +134,8 @@ all_carried_dtypes_are_known(void **state)
         {"{'descr': '<u4', 'fortran_order': False, 'shape': (1, 2)}", KOFN_U32},
         {"{'descr': '<i4', 'fortran_order': False, 'shape': (1, 2)}", KOFN_I32},
         {"{'descr': '<i8', 'fortran_order': False, 'shape': (1, 2)}", KOFN_I64},
+        {"{'descr': '<c8', 'fortran_order': False, 'shape': (1, 2)}", KOFN_C64},
+        {"{'descr': '<c16', 'fortran_order': False, 'shape': (1, 2)}", KOFN_C128},
     };
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         kofn_npy npy;
@@ -235,7 +237,7 @@ what_is_not_carried_says_so(void **state)
     (void)state;
     const char *const dictionaries[] = {
         "{'descr': '>f8', 'fortran_order': False, 'shape': (1, 1)}",
-        "{'descr': '<c16', 'fortran_order': False, 'shape': (1, 1)}",
+        "{'descr': '>c16', 'fortran_order': False, 'shape': (1, 1)}",
         "{'descr': '|O', 'fortran_order': False, 'shape': (1, 1)}",
         "{'descr': [('x', '<f8')], 'fortran_order': False, 'shape': (1, 1)}",
     };
@@ -374,6 +376,36 @@ what_is_written_is_read_back(void **state)
         assert_int_equal(count_files(), 1);
         kofn_bands_fini(&bands);
         free(memory);
+    }
+}
+
+static void
+complex_matrices_are_kept_as_numpy_has_them(void **state)
+{
+    static const double wide[] = {1, -2, 3, 4, 5, 6};
+    static const float narrow[] = {1, -2, 3, 4, 5, 6};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const void *elements = i == 0 ? (const void *)wide : narrow;
+        const size_t bytes = i == 0 ? sizeof wide : sizeof narrow;
+        const kofn_mat m =
+            kofn_mat_wrap((void *)(uintptr_t)elements, i == 0 ? KOFN_C128 : KOFN_C64, 1, 3);
+        kofn_bands bands;
+        kofn_npy npy;
+        char head[64];
+        assert_ok(kofn_bands_from_mat(&m, &bands, &error));
+        assert_ok(kofn_npy_write(path_of("z.npy"), &bands, &error));
+        FILE *file = fopen(path_of("z.npy"), "rb");
+        assert_non_null(file);
+        assert_int_equal(fread(head, 1, sizeof head, file), sizeof head);
+        assert_int_equal(fclose(file), 0);
+        assert_memory_equal(head + 10, i == 0 ? "{'descr': '<c16'," : "{'descr': '<c8',", 16);
+        assert_ok(kofn_npy_read(path_of("z.npy"), &npy, &error));
+        assert_int_equal(npy.mat.dtype, m.dtype);
+        assert_int_equal(npy.mat.cols, 3);
+        assert_memory_equal(npy.mat.data, elements, bytes);
+        kofn_mat_fini(&npy.mat);
+        kofn_bands_fini(&bands);
     }
 }
 
@@ -599,6 +631,7 @@ main(void)
         cmocka_unit_test(a_header_beyond_64_kib_is_refused_unread),
         cmocka_unit_test(the_digits_are_read_as_numpy_reads_them),
         in_folder(what_is_written_is_read_back),
+        in_folder(complex_matrices_are_kept_as_numpy_has_them),
         in_folder(small_and_mapped_files_survive_their_replacement),
         in_folder(a_full_disk_leaves_the_old_file_and_nothing_else),
         in_folder(a_link_stays_and_rights_stay_when_a_file_is_replaced),
