@@ -1,3 +1,4 @@
+#include "common/base/size.h"
 #include "common/code/columns.h"
 #include "common/code/staged.h"
 #include "common/linalg/outer.h"
@@ -222,8 +223,9 @@ kofn_code_count_bytes(const kofn_code_spec *spec, const kofn_field *field, bool 
         const kofn_sums *side = spec->batch->side;
         coefs = side[0].cols + side[1].cols;
         columns = kofn_size_multiply(side[0].cols, side[1].cols);
-        width = kofn_columns_count(spec->batch, field, tasks);
-        width = width < KOFN_COLUMNS_MAX ? width : KOFN_COLUMNS_MAX;
+        const kofn_columns_size size = kofn_columns_choose(spec->batch, field, tasks);
+        coefs += size.mixed;
+        width = kofn_size_smaller(size.kept + size.mixed, KOFN_COLUMNS_MAX);
     } else if (spec->parts.count > 0) {
         coefs = 0;
         columns = kofn_cuts_count_pieces(&spec->parts);

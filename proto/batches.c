@@ -32,28 +32,17 @@ pack_sums(const char *name, const kofn_sums *sums, kofn_wire_bytes *ret_bytes, k
     return KOFN_OK;
 }
 
-/* What was left out: the identity. */
-static kofn_status
-make_identity(size_t rows, size_t cols, kofn_sums *ret_sums, kofn_error *err)
-{
-    if (!kofn_sums_alloc(rows, cols, rows, ret_sums))
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu entries", rows);
-    for (size_t i = 0; i < rows; i++) {
-        ret_sums->first[i + 1] = i + 1;
-        ret_sums->column[i] = i;
-        ret_sums->coef[i] = 1;
-    }
-    return KOFN_OK;
-}
-
-/* Rows must be there and ascend; all else is for kofn_batch_new to check. */
+/* What was left out is the identity. Rows must be there and ascend; all else is for kofn_batch_new to
+ * check. */
 static kofn_status
 unpack_sums(const char *name, const kofn_wire_bytes *bytes, size_t rows, size_t cols,
             kofn_sums *ret_sums, kofn_error *err)
 {
     const size_t count = bytes->length / sizeof(entry);
     if (bytes->length == 0)
-        return make_identity(rows, cols, ret_sums, err);
+        return kofn_sums_alloc_single(rows, cols, NULL, ret_sums)
+                   ? KOFN_OK
+                   : kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu entries", rows);
     if (bytes->length % sizeof(entry) != 0)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "batch: %s has %zu bytes, which are no entries of %zu", name,

@@ -270,24 +270,6 @@ merge_weights(const kofn_batch *from, const kofn_field *f, const size_t *same, k
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-static bool
-copy_rows(const kofn_sums *from, const size_t *rows, size_t count, kofn_sums *ret)
-{
-    size_t terms = 0;
-    for (size_t i = 0; i < count; i++)
-        terms += count_terms(from, rows[i]);
-    if (!kofn_sums_alloc(count, from->cols, terms, ret))
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        const size_t first = ret->first[i], there = from->first[rows[i]],
-                     len = count_terms(from, rows[i]);
-        memcpy(ret->column + first, from->column + there, len * sizeof *ret->column);
-        memcpy(ret->coef + first, from->coef + there, len * sizeof *ret->coef);
-        ret->first[i + 1] = first + len;
-    }
-    return true;
-}
-
 /* Weights' columns, which are pairs of `from`, become those that are kept: kept[i] in ascending
  * order, and how many. */
 static size_t
@@ -326,7 +308,8 @@ fill_batch(const kofn_batch *from, const kofn_field *f, const size_t *same, size
                          batch->count);
     memcpy(batch->origin, kept, batch->count * sizeof *kept);
     for (size_t side = 0; side < 2; side++)
-        if (!copy_rows(&from->side[side], kept, batch->count, &batch->side[side]))
+        if (!kofn_sums_copy_rows(&from->side[side], kept, batch->count, f, NULL,
+                                 &batch->side[side]))
             return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory for %zu pairs",
                              batch->count);
     return KOFN_OK;
@@ -362,27 +345,6 @@ out:
     return status;
 }
 
-/* Sums of one block each. */
-static void
-fill_single(kofn_sums *sums, size_t rows, size_t cols, const size_t *columns)
-{
-    sums->rows = rows;
-    sums->cols = cols;
-    for (size_t i = 0; i < rows; i++) {
-        sums->first[i + 1] = i + 1;
-        sums->column[i] = columns ? columns[i] : i;
-        sums->coef[i] = 1;
-    }
-}
-
-static bool
-alloc_single(size_t count, kofn_batch *b)
-{
-    return kofn_sums_alloc(count, 0, count, &b->side[0]) &&
-           kofn_sums_alloc(count, 0, count, &b->side[1]) &&
-           kofn_sums_alloc(count, 0, count, &b->weights);
-}
-
 kofn_status
 kofn_batch_new_stacked(size_t lefts, size_t rights, size_t count, const size_t *left,
                        const size_t *right, const double *weights, const kofn_field *field,
@@ -394,10 +356,9 @@ kofn_batch_new_stacked(size_t lefts, size_t rights, size_t count, const size_t *
     kofn_status status = check_count(count, err);
     if (status)
         return status;
-    if (alloc_single(count, &b)) {
-        fill_single(&b.side[0], count, lefts, left);
-        fill_single(&b.side[1], count, rights, right);
-        fill_single(&b.weights, count, count, NULL);
+    if (kofn_sums_alloc_single(count, lefts, left, &b.side[0]) &&
+        kofn_sums_alloc_single(count, rights, right, &b.side[1]) &&
+        kofn_sums_alloc_single(count, count, NULL, &b.weights)) {
         if (weights) {
             b.weights.rows = 1;
             b.weights.first[1] = count;
@@ -411,6 +372,19 @@ kofn_batch_new_stacked(size_t lefts, size_t rights, size_t count, const size_t *
     free(b.side[1].first);
     free(b.weights.first);
     return status;
+}
+
+void
+kofn_batch_add_product(kofn_batch *batch, size_t left, size_t right, double weight)
+{
+    const size_t pair = batch->count++, block[] = {left, right};
+    batch->weights.column[pair] = pair;
+    batch->weights.coef[pair] = weight;
+    for (size_t side = 0; side < 2; side++) {
+        batch->side[side].column[pair] = block[side];
+        batch->side[side].coef[pair] = 1;
+        batch->side[side].first[pair + 1] = pair + 1;
+    }
 }
 
 kofn_batch *

@@ -56,6 +56,10 @@ KOFN_MUST_CHECK kofn_status kofn_batch_new_stacked(size_t lefts, size_t rights, 
                                                    const double *weights, const kofn_field *field,
                                                    kofn_batch **ret_batch, kofn_error *err);
 
+/* One more pair for a batch that is being made, of single blocks, and its weight in the row of weights
+ * that is being filled. There is room for it. */
+void kofn_batch_add_product(kofn_batch *batch, size_t left, size_t right, double weight);
+
 kofn_batch *kofn_batch_ref(kofn_batch *batch);
 void kofn_batch_destroy(kofn_batch **batch_p); // lets go of one ref; accepts NULL
 

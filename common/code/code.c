@@ -42,23 +42,31 @@ size_t
 kofn_code_most_tasks(kofn_partition part)
 {
     const size_t columns = kofn_size_multiply(kofn_partition_products(part), part.z);
-    const size_t most = KOFN_CODE_BYTES_MAX / sizeof(double);
+    const size_t most = KOFN_CODE_COEFS_MAX;
     if (columns == 0 || columns > KOFN_COLUMNS_MAX || part.x * part.y * columns >= most)
         return 0;
     const size_t fit = (most - part.x * part.y * columns) / (part.z * (part.x + part.y));
     return fit < KOFN_TASKS_MAX ? fit : KOFN_TASKS_MAX;
 }
 
+size_t
+kofn_code_count_coefs(size_t tasks, size_t blocks, size_t targets, const kofn_columns_size *columns)
+{
+    return targets * (columns->kept + columns->mixed) + tasks * (blocks + columns->mixed);
+}
+
 static bool
 fits(const kofn_batch *batch, const kofn_field *field, size_t tasks)
 {
-    const size_t left = batch->side[0].cols, right = batch->side[1].cols, all = left * right;
-    const size_t columns = kofn_columns_count(batch, field, tasks);
-    return all <= KOFN_COLUMNS_MAX &&
-           batch->weights.rows * columns + tasks * (left + right + (columns < all ? columns : 0)) <=
-               KOFN_CODE_BYTES_MAX / sizeof(double);
+    const size_t left = batch->side[0].cols, right = batch->side[1].cols;
+    const kofn_columns_size columns = kofn_columns_choose(batch, field, tasks);
+    return left * right <= KOFN_COLUMNS_MAX &&
+           kofn_code_count_coefs(tasks, left + right, batch->weights.rows, &columns) <=
+               KOFN_CODE_COEFS_MAX;
 }
 
+/* With one task more there are more coefficients, or mixtures do not fit any more: then either all
+ * columns do, as with all further tasks up to the most, or never again. So what fits is in one piece. */
 size_t
 kofn_code_most_batch_tasks(const kofn_batch *batch, const kofn_field *field)
 {
@@ -119,17 +127,18 @@ check_limits(const kofn_code *like, kofn_error *err)
                          "%s: %s mixes more than %d block products; take fewer parts", like->family,
                          name_cut(like, cut), KOFN_COLUMNS_MAX);
     /* No overflow: columns is at most 2^20, so each part and each product of two is, too. */
-    const kofn_columns *fewer = like->columns;
-    size_t coefs = targets * (fewer ? fewer->kept + fewer->mixed : columns) +
-                   (fewer ? like->tasks * fewer->mixed : 0);
+    const kofn_columns_size size =
+        like->columns ? like->columns->size : (kofn_columns_size){.kept = columns};
+    size_t blocks = 0;
     for (size_t o = 0; o < like->operands; o++)
-        coefs += like->tasks * like->e[o].cols;
-    if (coefs > KOFN_CODE_BYTES_MAX / sizeof(double))
+        blocks += like->e[o].cols;
+    const size_t coefs = kofn_code_count_coefs(like->tasks, blocks, targets, &size);
+    if (coefs > KOFN_CODE_COEFS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE,
                          "%s: %s with %zu tasks needs %zu coefficients, at most %zu fit; "
                          "take fewer parts",
                          like->family, name_cut(like, cut), like->tasks, coefs,
-                         KOFN_CODE_BYTES_MAX / sizeof(double));
+                         (size_t)KOFN_CODE_COEFS_MAX);
     return KOFN_OK;
 }
 
@@ -145,6 +154,39 @@ kofn_sums_alloc(size_t rows, size_t cols, size_t terms, kofn_sums *ret_sums)
                             .first = first,
                             .column = first + rows + 1,
                             .coef = (double *)(void *)(first + rows + 1 + terms)};
+    return true;
+}
+
+bool
+kofn_sums_alloc_single(size_t rows, size_t cols, const size_t *column, kofn_sums *ret_sums)
+{
+    if (!kofn_sums_alloc(rows, cols, rows, ret_sums))
+        return false;
+    for (size_t i = 0; i < rows; i++) {
+        ret_sums->first[i + 1] = i + 1;
+        ret_sums->column[i] = column ? column[i] : i;
+        ret_sums->coef[i] = 1;
+    }
+    return true;
+}
+
+bool
+kofn_sums_copy_rows(const kofn_sums *from, const size_t *row, size_t count, const kofn_field *field,
+                    const double *factor, kofn_sums *ret_sums)
+{
+    size_t terms = 0;
+    for (size_t i = 0; i < count; i++)
+        terms += from->first[row[i] + 1] - from->first[row[i]];
+    if (!kofn_sums_alloc(count, from->cols, terms, ret_sums))
+        return false;
+    for (size_t i = 0, at = 0; i < count; i++) {
+        for (size_t e = from->first[row[i]]; e < from->first[row[i] + 1]; e++, at++) {
+            ret_sums->column[at] = from->column[e];
+            ret_sums->coef[at] =
+                factor ? field->multiply(field, factor[i], from->coef[e]) : from->coef[e];
+        }
+        ret_sums->first[i + 1] = at;
+    }
     return true;
 }
 
@@ -400,7 +442,7 @@ kofn_code_get_product(const kofn_code *code, size_t column)
     const kofn_columns *c = code->columns;
     if (!c)
         return column;
-    return column < c->kept ? c->product[column] : SIZE_MAX;
+    return column < c->size.kept ? c->product[column] : SIZE_MAX;
 }
 
 size_t
@@ -469,8 +511,9 @@ double
 kofn_code_get_element(const kofn_code *code, size_t task, size_t column)
 {
     const kofn_field *f = code->field;
-    if (code->columns && column >= code->columns->kept)
-        return code->columns->mix[task * code->columns->mixed + column - code->columns->kept];
+    const kofn_columns *c = code->columns;
+    if (c && column >= c->size.kept)
+        return c->mix[task * c->size.mixed + column - c->size.kept];
     column = kofn_code_get_product(code, column);
     double product = 0;
     for (size_t o = code->operands; o-- > 0;) {

@@ -38,10 +38,12 @@ enum {
     KOFN_TASKS_MAX = 65536,        // n and the reserve
     KOFN_COLUMNS_MAX = 1 << 20,    // columns of G
     KOFN_CODE_BYTES_MAX = 1 << 28, // of E and of T written out, as the decoder's algebra takes it
+    KOFN_CODE_COEFS_MAX = KOFN_CODE_BYTES_MAX / sizeof(double),
 };
 
-typedef struct kofn_batch kofn_batch;     // batch.h
-typedef struct kofn_columns kofn_columns; // columns.h
+typedef struct kofn_batch kofn_batch;               // batch.h
+typedef struct kofn_columns kofn_columns;           // columns.h
+typedef struct kofn_columns_size kofn_columns_size; // columns.h
 
 /* One product's sizes: C [rows, cols] := op(A) [rows, inner] op(B) [inner, cols]. */
 typedef struct kofn_shape {
@@ -66,6 +68,13 @@ typedef struct kofn_sums {
 /* Room for so many rows and terms, of which first[0] alone is set; free(ret_sums->first). False: no
  * memory. */
 bool kofn_sums_alloc(size_t rows, size_t cols, size_t terms, kofn_sums *ret_sums);
+
+/* Row i is column[i] alone, or with NULL column i: the identity. As above. */
+bool kofn_sums_alloc_single(size_t rows, size_t cols, const size_t *column, kofn_sums *ret_sums);
+
+/* Rows row[i] of `from`, i < count, times factor[i], or with NULL as they are. As above. */
+bool kofn_sums_copy_rows(const kofn_sums *from, const size_t *row, size_t count,
+                         const kofn_field *field, const double *factor, kofn_sums *ret_sums);
 
 /* How an estimate is made from answers that do not span the targets. */
 typedef enum kofn_estimator {
@@ -174,6 +183,11 @@ bool kofn_code_has_row_of(const kofn_code *code, const kofn_code *other, size_t 
 
 /* Is it a row of zeros: none, so far (staged.h)? */
 bool kofn_code_is_blank(const kofn_code *code, size_t task);
+
+/* Coefficients that count against the limit: of E, that has so many blocks in all, of T written out,
+ * and of mixtures. */
+size_t kofn_code_count_coefs(size_t tasks, size_t blocks, size_t targets,
+                             const kofn_columns_size *columns);
 
 /* The most tasks that a code over this partition, or of this batch, can have; 0: none. */
 size_t kofn_code_most_tasks(kofn_partition part);

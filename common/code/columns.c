@@ -1,4 +1,5 @@
 #include "common/code/columns.h"
+#include "common/base/size.h"
 #include "common/code/batch.h"
 
 #include <math.h>
@@ -11,16 +12,9 @@ enum {
     SPARE = 16,         // mixtures beyond 5/4 of the rows, in the reals
 };
 
-static const double WORK_MAX = 0x1p36; // multiplications to mix: less than a minute of a thread
+static const double WORK_MAX = 0x1p36; // multiplications to mix: seconds of a thread, or a minute
 static const double MISS_BITS = 40;    // of the odds that a combination is taken for zero
 static const uint64_t MIX_STREAM = UINT64_MAX - 1; // of the seed
-
-static int
-compare_sizes(const void *left, const void *right)
-{
-    const size_t a = *(const size_t *)left, b = *(const size_t *)right;
-    return (a > b) - (a < b);
-}
 
 /* Products that targets have, and pairs of single blocks. */
 static size_t
@@ -34,7 +28,7 @@ list_products(const kofn_batch *batch, const kofn_sums *targets, size_t *ret_pro
         if (a != SIZE_MAX && b != SIZE_MAX)
             ret_products[count++] = a * batch->side[1].cols + b;
     }
-    qsort(ret_products, count, sizeof *ret_products, compare_sizes);
+    qsort(ret_products, count, sizeof *ret_products, kofn_size_compare);
     for (size_t i = 0; i < count; i++)
         if (i == 0 || ret_products[i] != ret_products[i - 1])
             ret_products[kept++] = ret_products[i];
@@ -52,21 +46,27 @@ count_mixed(const kofn_field *field, size_t tasks)
     return (size_t)ceil(((double)tasks * bits + MISS_BITS) / -missed);
 }
 
-static bool
-is_worth_it(size_t all, size_t kept, size_t mixed)
+/* Products that targets have and pairs of single blocks, with those counted twice that several pairs
+ * are sums of. */
+static size_t
+count_kept(const kofn_batch *batch)
 {
-    return all >= COLUMNS_MIN && all / WORTH > kept + mixed;
+    size_t kept = 0;
+    for (size_t pair = 0; pair < batch->count; pair++)
+        kept += kofn_batch_count_products(batch, pair);
+    return kept;
 }
 
-size_t
-kofn_columns_count(const kofn_batch *batch, const kofn_field *field, size_t tasks)
+kofn_columns_size
+kofn_columns_choose(const kofn_batch *batch, const kofn_field *field, size_t tasks)
 {
-    const size_t all = batch->side[0].cols * batch->side[1].cols;
-    size_t kept = batch->count;
-    for (size_t i = 0; i < batch->weights.first[batch->weights.rows]; i++)
-        kept += kofn_batch_count_products(batch, batch->weights.column[i]);
-    const size_t mixed = count_mixed(field, tasks);
-    return is_worth_it(all, kept, mixed) ? kept + mixed : all;
+    const size_t left = batch->side[0].cols, right = batch->side[1].cols, all = left * right;
+    const kofn_columns_size fewer = {.kept = count_kept(batch), .mixed = count_mixed(field, tasks)};
+    if (all < COLUMNS_MIN || all / WORTH <= fewer.kept + fewer.mixed ||
+        kofn_code_count_coefs(tasks, left + right, batch->weights.rows, &fewer) >
+            KOFN_CODE_COEFS_MAX)
+        return (kofn_columns_size){.kept = all};
+    return fewer;
 }
 
 kofn_status
@@ -75,8 +75,11 @@ kofn_columns_new(const kofn_batch *batch, const kofn_field *field, size_t tasks,
 {
     const size_t terms = targets->first[targets->rows];
     *ret_columns = NULL;
-    if (batch->side[0].cols * batch->side[1].cols < COLUMNS_MIN || tasks > KOFN_TASKS_MAX)
+    if (tasks > KOFN_TASKS_MAX)
         return KOFN_OK; // the code's limits are looked at later
+    const kofn_columns_size size = kofn_columns_choose(batch, field, tasks);
+    if (size.mixed == 0)
+        return KOFN_OK;
     kofn_columns *c = calloc(1, sizeof *c);
     if (c)
         c->product = malloc((terms + batch->count) * sizeof *c->product);
@@ -84,26 +87,11 @@ kofn_columns_new(const kofn_batch *batch, const kofn_field *field, size_t tasks,
         kofn_columns_destroy(&c);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory for %zu columns", terms);
     }
-    c->kept = list_products(batch, targets, c->product);
-    c->mixed = count_mixed(field, tasks);
-    if (!is_worth_it(batch->side[0].cols * batch->side[1].cols, c->kept, c->mixed)) {
-        kofn_columns_destroy(&c);
-        return KOFN_OK;
-    }
-    const double rows = (double)(batch->side[0].cols + batch->side[1].cols + c->kept);
-    const double work = (double)tasks * rows * (double)c->mixed;
-    const double bytes = rows * (double)c->mixed * sizeof(double);
-    if (bytes > KOFN_CODE_BYTES_MAX || work > WORK_MAX) {
-        kofn_columns_destroy(&c);
-        return kofn_fail(
-            err, KOFN_OUT_OF_RANGE,
-            "batch: a code of %zu tasks for %zu pairs takes %.2g steps to make, at most "
-            "%.2g are made; send the pairs in several batches",
-            tasks, batch->count, work, WORK_MAX);
-    }
+    c->size =
+        (kofn_columns_size){.kept = list_products(batch, targets, c->product), .mixed = size.mixed};
     for (size_t i = 0; i < terms; i++)
         targets->column[i] = kofn_columns_find(c, targets->column[i]);
-    targets->cols = c->kept + c->mixed;
+    targets->cols = c->size.kept + c->size.mixed;
     *ret_columns = c;
     return KOFN_OK;
 }
@@ -123,45 +111,148 @@ size_t
 kofn_columns_find(const kofn_columns *columns, size_t product)
 {
     const size_t *at =
-        bsearch(&product, columns->product, columns->kept, sizeof product, compare_sizes);
+        bsearch(&product, columns->product, columns->size.kept, sizeof product, kofn_size_compare);
     return at ? (size_t)(at - columns->product) : SIZE_MAX;
 }
 
 /* ---- mixing ---------------------------------------------------------------------------------- */
 
-/* Rows of `mixed` numbers: u by blocks of A, v by those of B, and u times v by what is kept. */
-typedef struct mixture {
+/* Mixtures are made strip by strip, and in a strip some rows at a time:
+ *
+ *     (E_A u) o (E_B v) - K w        [rows, cols]; o by elements; K of what is kept, w = u_a o v_b
+ *
+ * Each of the three is a sum over *terms*: blocks of A, blocks of B, products that are kept. They are
+ * gathered until they fill a matrix product. Where rows have few of them, as those of `locality`, most of
+ * that would be zeros, and multiples are added one by one. */
+enum {
+    ROOM = 1 << 21, // numbers of u and v that there are at a time,
+    STRIP = 1024,   // of so many mixtures at most
+    STEP = 256,     // rows, and terms
+    SPARSE = 16,    // times fewer coefficients than fit: one by one
+};
+
+enum { LEFT, RIGHT, KEPT, KINDS }; // of terms; the first two are operands
+
+typedef struct mixer {
     const kofn_code *code;
-    const kofn_columns *columns;
-    double *side[2], *kept;
-    double *right; // of one task
-} mixture;
+    const kofn_field *wide; // what is computed in: f64 for the reals
+    kofn_rng rng;
+    size_t *task, tasks;    // the rows that mixtures have anything of
+    size_t first, cols;     // the strip
+    double *drawn[2];       // [blocks, cols] u and v
+    bool *used[2];          // [blocks]: by one of the rows at hand
+    size_t terms, numbers;  // gathered, and how many of their coefficients are not 0
+    double *coef;           // [terms, rows]
+    double *term;           // [terms, cols]
+    double *sum[KINDS];     // [rows, cols]
+    unsigned char *element; // of a product's factors, its result, and the field's scratch
+} mixer;
 
 static void
-mixture_fini(mixture *m)
+mixer_fini(mixer *m)
 {
-    free(m->side[0]);
-    free(m->side[1]);
-    free(m->kept);
-    free(m->right);
+    free(m->task);
+    for (size_t o = 0; o < 2; o++) {
+        free(m->drawn[o]);
+        free(m->used[o]);
+    }
+    free(m->coef);
+    free(m->term);
+    for (size_t i = 0; i < KINDS; i++)
+        free(m->sum[i]);
+    free(m->element);
 }
 
-static double *
-new_rows(size_t rows, size_t cols)
+static size_t
+count_strip(const kofn_code *code)
 {
-    return malloc((rows * cols + 1) * sizeof(double));
+    const size_t cols = ROOM / (code->e[0].cols + code->e[1].cols);
+    return kofn_size_smaller(kofn_size_smaller(cols, STRIP), code->columns->size.mixed);
 }
 
 static bool
-mixture_init(mixture *m, const kofn_code *code)
+mixer_init(mixer *m, const kofn_code *code)
 {
-    const size_t mixed = code->columns->mixed;
-    *m = (mixture){.code = code, .columns = code->columns};
-    m->side[0] = new_rows(code->e[0].cols, mixed);
-    m->side[1] = new_rows(code->e[1].cols, mixed);
-    m->kept = new_rows(code->columns->kept, mixed);
-    m->right = new_rows(1, mixed);
-    return m->side[0] && m->side[1] && m->kept && m->right;
+    const kofn_field *wide = code->field->order == 0 ? kofn_field_find("f64") : code->field;
+    const size_t cols = count_strip(code);
+    *m = (mixer){.code = code, .wide = wide, .cols = cols};
+    kofn_rng_init(&m->rng, code->seed, MIX_STREAM);
+    m->task = malloc(code->tasks * sizeof *m->task);
+    m->coef = malloc((size_t)STEP * STEP * sizeof *m->coef);
+    m->term = malloc(STEP * cols * sizeof *m->term);
+    m->element = malloc((STEP + 2 * cols) * STEP * kofn_dtype_width(wide->dtype) +
+                        wide->scratch_bytes(wide, STEP, cols, STEP));
+    bool all = m->task && m->coef && m->term && m->element;
+    for (size_t o = 0; o < 2; o++) {
+        m->drawn[o] = malloc(code->e[o].cols * cols * sizeof *m->drawn[o]);
+        m->used[o] = malloc(code->e[o].cols * sizeof *m->used[o]);
+        all = all && m->drawn[o] && m->used[o];
+    }
+    for (size_t i = 0; i < KINDS; i++) {
+        m->sum[i] = malloc(STEP * cols * sizeof *m->sum[i]);
+        all = all && m->sum[i];
+    }
+    return all;
+}
+
+/* In the reals so large that mixtures are, in the mean, as long as what they are of. */
+static void
+draw(mixer *m)
+{
+    const kofn_field *f = m->wide;
+    const double scale = f->order == 0 ? 1 / sqrt((double)m->code->columns->size.mixed) : 1;
+    for (size_t o = 0; o < 2; o++)
+        for (size_t i = 0; i < m->code->e[o].cols * m->cols; i++)
+            m->drawn[o][i] = (o == 0 ? scale : 1) * f->draw(f, &m->rng);
+}
+
+static size_t
+count_numbers(const double *row, size_t len)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < len; i++)
+        count += row[i] != 0;
+    return count;
+}
+
+/* Is the row one of products that are kept? It has nothing in mixtures then. */
+static bool
+is_kept(const kofn_code *code, size_t task)
+{
+    const double *a = kofn_code_get_row(code, 0, task), *b = kofn_code_get_row(code, 1, task);
+    const size_t blocks = code->e[1].cols;
+    for (size_t i = 0; i < code->e[0].cols; i++)
+        for (size_t j = 0; j < blocks && a[i] != 0; j++)
+            if (b[j] != 0 && kofn_columns_find(code->columns, i * blocks + j) == SIZE_MAX)
+                return false;
+    return true;
+}
+
+/* The other rows, and what it takes to mix them. */
+static double
+list_rows(mixer *m)
+{
+    const kofn_code *code = m->code;
+    double work = 0;
+    for (size_t task = 0; task < code->tasks; task++) {
+        if (is_kept(code, task))
+            continue;
+        const size_t a = count_numbers(kofn_code_get_row(code, 0, task), code->e[0].cols);
+        const size_t b = count_numbers(kofn_code_get_row(code, 1, task), code->e[1].cols);
+        work += (double)(a + b + kofn_size_smaller(a * b, code->columns->size.kept));
+        m->task[m->tasks++] = task;
+    }
+    return work * (double)code->columns->size.mixed;
+}
+
+static bool
+is_used(const mixer *m, size_t kind, size_t index)
+{
+    const size_t blocks = m->code->e[1].cols;
+    if (kind != KEPT)
+        return m->used[kind][index];
+    const size_t product = m->code->columns->product[index];
+    return m->used[0][product / blocks] && m->used[1][product % blocks];
 }
 
 static void
@@ -171,52 +262,123 @@ multiply_rows(const kofn_field *f, size_t len, const double *by, double *row)
         row[i] = f->multiply(f, by[i], row[i]);
 }
 
-/* In the reals so large that mixtures are, in the mean, as long as what they are of. */
+/* A term's coefficients, of rows from `first` of the list on, and the term itself. */
 static void
-draw(mixture *m)
+gather(mixer *m, size_t kind, size_t index, size_t first, size_t rows)
 {
-    const kofn_field *f = m->code->field;
-    const size_t mixed = m->columns->mixed, blocks = m->code->e[1].cols;
-    const double scale = f->order == 0 ? 1 / sqrt((double)mixed) : 1;
-    kofn_rng rng;
-    kofn_rng_init(&rng, m->code->seed, MIX_STREAM);
-    for (size_t o = 0; o < 2; o++)
-        for (size_t i = 0; i < m->code->e[o].cols * mixed; i++)
-            m->side[o][i] = (o == 0 ? scale : 1) * f->draw(f, &rng);
-    for (size_t q = 0; q < m->columns->kept; q++) {
-        const size_t product = m->columns->product[q];
-        memcpy(m->kept + q * mixed, m->side[0] + product / blocks * mixed, mixed * sizeof(double));
-        multiply_rows(f, mixed, m->side[1] + product % blocks * mixed, m->kept + q * mixed);
+    const kofn_code *code = m->code;
+    const size_t product = kind == KEPT ? code->columns->product[index] : 0;
+    const size_t blocks = code->e[1].cols, cols = m->cols;
+    const size_t block[] = {kind == KEPT ? product / blocks : index,
+                            kind == KEPT ? product % blocks : index};
+    double *coef = m->coef + m->terms * rows, *term = m->term + m->terms * cols;
+    const size_t own = kind == RIGHT;
+    for (size_t r = 0; r < rows; r++)
+        coef[r] = kofn_code_get_row(code, own, m->task[first + r])[block[own]];
+    memcpy(term, m->drawn[own] + block[own] * cols, cols * sizeof *term);
+    if (kind == KEPT) {
+        for (size_t r = 0; r < rows; r++)
+            coef[r] = m->wide->multiply(m->wide, coef[r],
+                                        kofn_code_get_row(code, 1, m->task[first + r])[block[1]]);
+        multiply_rows(m->wide, cols, m->drawn[1] + block[1] * cols, term);
+    }
+    m->numbers += count_numbers(coef, rows);
+    m->terms++;
+}
+
+/* sum [rows, cols] += coef^T term */
+static void
+multiply_terms(mixer *m, size_t rows, double *sum)
+{
+    const kofn_field *f = m->wide;
+    const size_t width = kofn_dtype_width(f->dtype), cols = m->cols;
+    unsigned char *right = m->element + (size_t)STEP * STEP * width;
+    unsigned char *result = right + STEP * cols * width;
+    f->narrow(f, m->terms * rows, m->coef, m->element);
+    f->narrow(f, m->terms * cols, m->term, right);
+    const kofn_panel panel = {.transpose_a = true,
+                              .rows = rows,
+                              .cols = cols,
+                              .inner = m->terms,
+                              .a = m->element,
+                              .stride_a = rows,
+                              .b = right,
+                              .stride_b = cols,
+                              .c = result,
+                              .stride_c = cols,
+                              .scratch = result + STEP * cols * width};
+    f->multiply_panel(f, &panel);
+    f->widen(f, rows * cols, result, m->term); // which is not needed any more
+    f->add_multiple(f, rows * cols, 1, m->term, sum);
+}
+
+static void
+add_terms(mixer *m, size_t rows, double *sum)
+{
+    const kofn_field *f = m->wide;
+    if (m->numbers > m->terms * rows / SPARSE) {
+        multiply_terms(m, rows, sum);
+    } else {
+        for (size_t i = 0; i < m->terms; i++)
+            for (size_t r = 0; r < rows; r++)
+                if (m->coef[i * rows + r] != 0)
+                    f->add_multiple(f, m->cols, m->coef[i * rows + r], m->term + i * m->cols,
+                                    sum + r * m->cols);
+    }
+    m->terms = m->numbers = 0;
+}
+
+static void
+sum_terms(mixer *m, size_t kind, size_t count, size_t first, size_t rows)
+{
+    memset(m->sum[kind], 0, rows * m->cols * sizeof *m->sum[kind]);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_used(m, kind, i))
+            continue;
+        gather(m, kind, i, first, rows);
+        if (m->terms == STEP)
+            add_terms(m, rows, m->sum[kind]);
+    }
+    if (m->terms > 0)
+        add_terms(m, rows, m->sum[kind]);
+}
+
+/* Rows from `first` of the list on, in this strip. */
+static void
+mix_rows(mixer *m, size_t first, size_t rows)
+{
+    const kofn_code *code = m->code;
+    const kofn_field *f = m->wide;
+    for (size_t o = 0; o < 2; o++) {
+        const size_t blocks = code->e[o].cols;
+        memset(m->used[o], 0, blocks * sizeof *m->used[o]);
+        for (size_t r = 0; r < rows; r++) {
+            const double *row = kofn_code_get_row(code, o, m->task[first + r]);
+            for (size_t b = 0; b < blocks; b++)
+                m->used[o][b] |= row[b] != 0;
+        }
+        sum_terms(m, o, blocks, first, rows);
+    }
+    sum_terms(m, KEPT, code->columns->size.kept, first, rows);
+    for (size_t r = 0; r < rows; r++) {
+        double *ret =
+            code->columns->mix + m->task[first + r] * code->columns->size.mixed + m->first;
+        double *product = m->sum[LEFT] + r * m->cols, *kept = m->sum[KEPT] + r * m->cols;
+        multiply_rows(f, m->cols, m->sum[RIGHT] + r * m->cols, product);
+        for (size_t c = 0; c < m->cols; c++)
+            ret[c] = f->add(f, product[c], f->negate(f, kept[c]));
     }
 }
 
-/* ret [mixed] := E[task] times the rows of that side. */
 static void
-mix_side(const mixture *m, size_t side, size_t task, double *ret)
+mix_all(mixer *m)
 {
-    const kofn_field *f = m->code->field;
-    const double *row = kofn_code_get_row(m->code, side, task);
-    memset(ret, 0, m->columns->mixed * sizeof *ret);
-    for (size_t i = 0; i < m->code->e[side].cols; i++)
-        if (row[i] != 0)
-            f->add_multiple(f, m->columns->mixed, row[i], m->side[side] + i * m->columns->mixed,
-                            ret);
-}
-
-static void
-mix_task(const mixture *m, size_t task, double *ret)
-{
-    const kofn_field *f = m->code->field;
-    const size_t mixed = m->columns->mixed, blocks = m->code->e[1].cols;
-    const double *a = kofn_code_get_row(m->code, 0, task), *b = kofn_code_get_row(m->code, 1, task);
-    mix_side(m, 0, task, ret);
-    mix_side(m, 1, task, m->right);
-    multiply_rows(f, mixed, m->right, ret);
-    for (size_t q = 0; q < m->columns->kept; q++) {
-        const size_t product = m->columns->product[q];
-        const double g = f->multiply(f, a[product / blocks], b[product % blocks]);
-        if (g != 0)
-            f->add_multiple(f, mixed, f->negate(f, g), m->kept + q * mixed, ret);
+    const size_t mixed = m->code->columns->size.mixed;
+    for (; m->first < mixed; m->first += m->cols) {
+        m->cols = kofn_size_smaller(m->cols, mixed - m->first);
+        draw(m);
+        for (size_t first = 0; first < m->tasks; first += STEP)
+            mix_rows(m, first, kofn_size_smaller(m->tasks - first, STEP));
     }
 }
 
@@ -224,19 +386,24 @@ kofn_status
 kofn_columns_fill(kofn_code *code, kofn_error *err)
 {
     kofn_columns *c = code->columns;
-    mixture m;
+    mixer m;
     if (!c)
         return KOFN_OK;
-    c->mix = calloc(code->tasks * c->mixed + 1, sizeof *c->mix);
-    const bool room = mixture_init(&m, code) && c->mix;
-    if (room) {
-        draw(&m);
-        for (size_t task = 0; task < code->tasks; task++)
-            mix_task(&m, task, c->mix + task * c->mixed);
+    kofn_status status = KOFN_OK;
+    c->mix = calloc(code->tasks * c->size.mixed + 1, sizeof *c->mix);
+    if (!mixer_init(&m, code) || !c->mix)
+        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory to mix %zu columns",
+                           c->size.mixed);
+    const double work = status ? 0 : list_rows(&m);
+    if (work > WORK_MAX)
+        status = kofn_fail(err, KOFN_OUT_OF_RANGE,
+                           "batch: a code of %zu tasks for %zu pairs takes %.2g steps to make, at "
+                           "most %.2g are made; send the pairs in several batches",
+                           code->tasks, code->pairs, work, WORK_MAX);
+    if (!status) {
+        mix_all(&m);
         c->filled = true;
     }
-    mixture_fini(&m);
-    return room ? KOFN_OK
-                : kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory to mix %zu columns",
-                            c->mixed);
+    mixer_fini(&m);
+    return status;
 }

@@ -13,9 +13,11 @@
  *            that takes, with 2^-40 at most for all combinations together.
  * Accuracy   n / 4 and more mixtures than rows keep lengths within a factor of about 10, so
  *            conditions are right to that. Bounds on errors (residual.h) look at E itself.
- * Cost       n (d_A + d_B + kept) mixed multiplications once; decoding then costs what a code of
- *            about 4 k columns costs: all answers taken and a plan made of them, 25 ms for k = 80
- *            instead of 1.7 s, 370 ms for k = 160 (lagrange, one core).
+ * Cost       c (d_A + d_B + kept) mixed multiplications once, c tasks being no products that are
+ *            kept; those of zeros are not made, the others as matrix products, in 30 MiB of room.
+ *            2^36 at most. Decoding then costs what a code of about 4 k columns costs: all answers
+ *            taken and a plan made of them, 25 ms for k = 80 instead of 1.7 s, 370 ms for k = 160
+ *            (lagrange, one core).
  * Threads    Immutable once filled: any thread.
  */
 #ifndef KOFN_CODE_COLUMNS_H
@@ -23,26 +25,33 @@
 
 #include "common/code/code.h"
 
+typedef struct kofn_columns_size {
+    size_t kept, mixed; // mixed 0: each product has its own column
+} kofn_columns_size;
+
 typedef struct kofn_columns {
-    size_t kept, mixed;
+    kofn_columns_size size;
     size_t *product; // [kept] a (blocks of B) + b of each, ascending
     double *mix;     // [tasks, mixed]
     bool filled;
 } kofn_columns;
 
+/* What a code of this batch with so many tasks has: mixtures where they are few enough to be worth it,
+ * and fit the limits of a code. `kept` may be more than are there, of pairs that are sums of the same
+ * products. */
+kofn_columns_size kofn_columns_choose(const kofn_batch *batch, const kofn_field *field,
+                                      size_t tasks);
+
 /* For codes of this batch with so many tasks, whose T is in terms of products; from then on it is
- * in terms of columns. *ret_columns is NULL where nothing would be won. Ownership:
- * kofn_columns_destroy. RESOURCE_EXHAUSTED: no memory; OUT_OF_RANGE: the code will be too large. */
+ * in terms of columns. *ret_columns is NULL where there are no mixtures. Ownership:
+ * kofn_columns_destroy. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_columns_new(const kofn_batch *batch, const kofn_field *field,
                                              size_t tasks, kofn_sums *targets,
                                              kofn_columns **ret_columns, kofn_error *err);
-/* The columns that such a code has, or a few more: for accounts. */
-size_t kofn_columns_count(const kofn_batch *batch, const kofn_field *field, size_t tasks);
-
 void kofn_columns_destroy(kofn_columns **columns_p); // accepts NULL
 
 /* Of a code whose E is filled, before it is sealed; nothing where it has no such columns.
- * RESOURCE_EXHAUSTED: no memory. */
+ * OUT_OF_RANGE: it would take too long. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_columns_fill(kofn_code *code, kofn_error *err);
 
 /* Where that product is kept, or SIZE_MAX. */

@@ -1,8 +1,6 @@
 /* A row is sum_i a_i L_i(t) X_i with the Lagrange polynomials L_i(t) = prod_{j != i} (t - beta_j) / w_i,
  * whatever was saved: the a_i see to it that the highest powers cancel. So nothing is ever written in
- * powers of t, and what is added up is of size 1. Over the reals products of differences are kept as
- * a number and a power of two, each difference doubled: on (-1, 1) they then stay near 1, but not on
- * the way. */
+ * powers of t, and what is added up is of size 1. */
 #include "common/code/curve.h"
 #include "common/code/sides.h"
 
@@ -10,33 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- products of differences ----------------------------------------------------------------- */
-
-typedef struct product { // number 2^exponent; in finite fields the exponent is 0
-    double number;
-    int exponent;
-} product;
-
-static const product one = {.number = 1};
-
-static void
-multiply(const kofn_field *f, product *p, double by)
-{
-    int exponent = 0;
-    p->number = f->multiply(f, p->number, by);
-    if (f->order != 0)
-        return;
-    p->number = frexp(p->number, &exponent);
-    p->exponent += exponent;
-}
-
-/* p *= a - b, doubled in the reals. */
-static void
-multiply_difference(const kofn_field *f, product *p, double a, double b)
-{
-    const double difference = f->add(f, a, f->negate(f, b));
-    multiply(f, p, f->order == 0 ? 2 * difference : difference);
-}
+static const kofn_scaled one = {.number = 1};
 
 /* ---- coordinates ----------------------------------------------------------------------------- */
 
@@ -44,11 +16,11 @@ multiply_difference(const kofn_field *f, product *p, double a, double b)
 typedef struct coordinates {
     kofn_sides sides[2];
     kofn_sides_set set[2];
-    size_t *all;      // [terms] 0, 1, 2, ...
-    size_t *order;    // [terms] room
-    size_t *best;     // [terms] room
-    product *product; // [terms] room
-    double *number;   // [terms] room
+    size_t *all;          // [terms] 0, 1, 2, ...
+    size_t *order;        // [terms] room
+    size_t *best;         // [terms] room
+    kofn_scaled *product; // [terms] room
+    double *number;       // [terms] room
 } coordinates;
 
 static void
@@ -135,20 +107,6 @@ choose_points(kofn_curve *c, bool common)
     }
 }
 
-static void
-weigh_points(kofn_curve *c)
-{
-    const kofn_field *f = c->field;
-    for (size_t i = 0; i < c->terms; i++) {
-        product w = one;
-        for (size_t j = 0; j < c->terms; j++)
-            if (j != i)
-                multiply_difference(f, &w, c->beta[i], c->beta[j]);
-        c->weight[i] = f->invert(f, w.number);
-        c->exponent[i] = -w.exponent;
-    }
-}
-
 /* ---- which term at which beta ---------------------------------------------------------------- */
 
 enum {
@@ -166,16 +124,17 @@ find_unevenness(const kofn_curve *c, const coordinates *x, const size_t *order)
     for (size_t j = 0; j < 2; j++) {
         const size_t *class = x->sides[j].class;
         for (size_t i = 0; i < c->terms && x->set[j].least > 1; i++) {
-            product p = one;
+            kofn_scaled p = one;
             for (size_t o = 0; o < c->terms; o++)
                 if (class[o] != class[i])
-                    multiply_difference(c->field, &p, c->beta[order[i]], c->beta[order[o]]);
+                    kofn_scaled_multiply_difference(c->field, &p, c->beta[order[i]],
+                                                    c->beta[order[o]]);
             x->product[i] = p;
         }
         for (size_t i = 0; i < c->terms && x->set[j].least > 1; i++)
             for (size_t o = 0; o < c->terms; o++)
                 if (class[o] == class[i]) {
-                    const product *p = &x->product[i], *q = &x->product[o];
+                    const kofn_scaled *p = &x->product[i], *q = &x->product[o];
                     sum += fabs(log2(fabs(p->number / q->number)) + p->exponent - q->exponent);
                 }
     }
@@ -240,7 +199,7 @@ arrange(kofn_curve *c, const coordinates *x)
 
 /* factor[i] := number 2^exponent, the largest of its set 1 in the reals. */
 static void
-scale(const kofn_curve *c, size_t coordinate, const product *p, const size_t *set)
+scale(const kofn_curve *c, size_t coordinate, const kofn_scaled *p, const size_t *set)
 {
     double *factor = c->factor[coordinate];
     for (size_t i = 0; i < c->terms; i++) {
@@ -261,7 +220,7 @@ factor_classes(kofn_curve *c, size_t coordinate, const coordinates *x)
         x->product[i] = one;
         for (size_t o = 0; o < c->terms; o++)
             if (sides->class[o] != sides->class[i])
-                multiply_difference(c->field, &x->product[i], c->beta[i], c->beta[o]);
+                kofn_scaled_multiply_difference(c->field, &x->product[i], c->beta[i], c->beta[o]);
         c->as[coordinate][i] = sides->first[sides->class[i]];
     }
     scale(c, coordinate, x->product, sides->class);
@@ -277,9 +236,9 @@ factor_sum(kofn_curve *c, size_t coordinate, coordinates *x, kofn_error *err)
     if (status)
         return status;
     for (size_t i = 0; i < c->terms; i++) {
-        x->product[i] =
-            (product){.number = f->invert(f, c->weight[i]), .exponent = -c->exponent[i]};
-        multiply(f, &x->product[i], x->number[i]);
+        x->product[i] = (kofn_scaled){.number = f->invert(f, c->weight[i].number),
+                                      .exponent = -c->weight[i].exponent};
+        kofn_scaled_multiply(f, &x->product[i], x->number[i]);
     }
     scale(c, coordinate, x->product, NULL);
     return KOFN_OK;
@@ -310,8 +269,7 @@ alloc(kofn_curve *c)
     c->point = malloc(c->tasks * sizeof *c->point);
     c->term = malloc(c->tasks * sizeof *c->term);
     c->weight = malloc(c->terms * sizeof *c->weight);
-    c->exponent = malloc(c->terms * sizeof *c->exponent);
-    bool all = c->beta && c->point && c->term && c->weight && c->exponent;
+    bool all = c->beta && c->point && c->term && c->weight;
     for (size_t j = 0; j < 2; j++) {
         c->factor[j] = malloc(c->terms * sizeof *c->factor[j]);
         c->as[j] = malloc(c->terms * sizeof *c->as[j]);
@@ -338,7 +296,7 @@ fill(kofn_curve *c, coordinates *x, bool common, kofn_error *err)
     if (c->field->order == 0 && (x->set[0].least > 1 || x->set[1].least > 1))
         arrange(c, x);
     choose_points(c, common);
-    weigh_points(c);
+    kofn_points_weigh(c->field, c->beta, c->terms, c->weight);
     kofn_status status = KOFN_OK;
     for (size_t j = 0; j < 2 && !status; j++)
         status = choose_factors(c, j, x, err);
@@ -378,7 +336,6 @@ kofn_curve_fini(kofn_curve *curve)
     free(curve->point);
     free(curve->term);
     free(curve->weight);
-    free(curve->exponent);
     for (size_t j = 0; j < 2; j++) {
         free(curve->factor[j]);
         free(curve->as[j]);
@@ -404,16 +361,16 @@ kofn_curve_fill_row(const kofn_curve *curve, size_t task, size_t coordinate, dou
         add_side(f, c->side[coordinate], term, 1, ret_row);
         return;
     }
-    product all = one; // of t - beta_j
+    const double t = c->point[task]; // no beta
+    kofn_scaled all = one;
     for (size_t j = 0; j < c->terms; j++)
-        multiply_difference(f, &all, c->point[task], c->beta[j]);
+        kofn_scaled_multiply_difference(f, &all, t, c->beta[j]);
     for (size_t i = 0; i < c->terms; i++) {
-        product own = one;
-        multiply_difference(f, &own, c->point[task], c->beta[i]);
-        double by = f->multiply(f, f->multiply(f, all.number, f->invert(f, own.number)),
-                                f->multiply(f, c->weight[i], c->factor[coordinate][i]));
+        const double own = f->invert(f, f->add(f, t, f->negate(f, c->beta[i])));
+        double by = f->multiply(f, f->multiply(f, all.number, own),
+                                f->multiply(f, c->weight[i].number, c->factor[coordinate][i]));
         if (f->order == 0)
-            by = ldexp(by, all.exponent - own.exponent + c->exponent[i]);
+            by = ldexp(by, all.exponent + c->weight[i].exponent);
         add_side(f, c->side[coordinate], c->as[coordinate][i], by, ret_row);
     }
 }

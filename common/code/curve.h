@@ -23,20 +23,19 @@
 #ifndef KOFN_CODE_CURVE_H
 #define KOFN_CODE_CURVE_H
 
-#include "common/code/code.h"
+#include "common/code/points.h"
 
 typedef struct kofn_curve {
     const kofn_field *field; // borrowed, as the sides
     const kofn_sums *side[2];
     size_t terms, tasks;
-    double *beta;      // [terms]; owns the memory of all that follow
-    double *point;     // [tasks] first those at which a task has a term's sides
-    size_t *term;      // [tasks] that term; SIZE_MAX: a mixture
-    double *weight;    // [terms] 1 / w_i, scaled: see curve.c
-    int *exponent;     // [terms] to it, in the reals
-    bool constant[2];  // all sides are multiples of the first
-    double *factor[2]; // [terms] a_i and b_i
-    size_t *as[2];     // [terms] the side that stands for it: the first of its class
+    double *beta;        // [terms]; owns the memory of all that follow
+    double *point;       // [tasks] first those at which a task has a term's sides
+    size_t *term;        // [tasks] that term; SIZE_MAX: a mixture
+    kofn_scaled *weight; // [terms] 1 / w_i
+    bool constant[2];    // all sides are multiples of the first
+    double *factor[2];   // [terms] a_i and b_i
+    size_t *as[2];       // [terms] the side that stands for it: the first of its class
 } kofn_curve;
 
 /* Through terms that are the rows of side[0] and side[1]. A finite field has as many elements as there

@@ -6,6 +6,7 @@
  * the threshold certain, there is no span, too: a count is the whole answer.
  */
 #include "common/code/decoder.h"
+#include "common/code/columns.h"
 #include "common/code/estimate.h"
 #include "common/code/groups.h"
 #include "common/code/peel.h"
@@ -278,6 +279,17 @@ kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err)
     return status;
 }
 
+/* Mixtures are drawn from the seed. */
+static bool
+has_same_columns(const kofn_code *a, const kofn_code *b)
+{
+    const kofn_columns *x = a->columns, *y = b->columns;
+    if (!x || !y)
+        return x == y;
+    return x->size.kept == y->size.kept && x->size.mixed == y->size.mixed && a->seed == b->seed &&
+           memcmp(x->product, y->product, x->size.kept * sizeof *x->product) == 0;
+}
+
 static bool
 is_same_form(const kofn_code *a, const kofn_code *b)
 {
@@ -291,7 +303,7 @@ is_same_form(const kofn_code *a, const kofn_code *b)
     for (size_t o = 0; o < a->operands; o++)
         if (a->e[o].cols != b->e[o].cols)
             return false;
-    return memcmp(s->column, t->column, terms * sizeof *s->column) == 0 &&
+    return has_same_columns(a, b) && memcmp(s->column, t->column, terms * sizeof *s->column) == 0 &&
            memcmp(s->coef, t->coef, terms * sizeof *s->coef) == 0;
 }
 
@@ -415,20 +427,29 @@ kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t co
     return would_complete(d, tasks, count);
 }
 
-/* Does the coded task's row have a column that no plain answer gave? */
+/* Of columns [first, end): is there one that the task's row has, and that no plain answer gave? */
+static bool
+has_unknown_within(const kofn_decoder *d, size_t task, size_t first, size_t end)
+{
+    for (size_t c = first; c < end; c++)
+        if (d->peel.giver[c] == KOFN_NO_TASK && kofn_code_get_element(d->code, task, c) != 0)
+            return true;
+    return false;
+}
+
+/* Of all columns: block by block of the first operand, many of which a row may be without; fewer columns
+ * (columns.h) are in no such order. */
 static bool
 has_unknown(const kofn_decoder *d, size_t task)
 {
     const size_t columns = kofn_code_columns(d->code);
-    /* A column of operand 0 has so many of G; fewer columns (columns.h) are in no such order. */
-    const size_t rest = d->code->columns ? 1 : columns / d->code->e[0].cols;
-    const double *first = kofn_code_get_row(d->code, 0, task);
-    for (size_t c = 0; c < columns; c++) {
-        if (!d->code->columns && c % rest == 0 && first[c / rest] == 0)
-            c += rest - 1;
-        else if (d->peel.giver[c] == KOFN_NO_TASK && kofn_code_get_element(d->code, task, c) != 0)
+    if (d->code->columns)
+        return has_unknown_within(d, task, 0, columns);
+    const size_t blocks = d->code->e[0].cols, each = columns / blocks;
+    const double *row = kofn_code_get_row(d->code, 0, task);
+    for (size_t i = 0; i < blocks; i++)
+        if (row[i] != 0 && has_unknown_within(d, task, i * each, (i + 1) * each))
             return true;
-    }
     return false;
 }
 

@@ -155,7 +155,7 @@ static kofn_status
 fill_system(balance *b, kofn_error *err)
 {
     const size_t coded = b->peel.coded_count, open = b->rest.targets, groups = b->groups;
-    if (kofn_size_multiply(groups + coded, coded + open) > KOFN_CODE_BYTES_MAX / sizeof(double))
+    if (kofn_size_multiply(groups + coded, coded + open) > KOFN_CODE_COEFS_MAX)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
                          "decoder: an estimate from %zu coded answers for %zu block products and "
                          "%zu targets is too large; take fewer parts",

@@ -216,15 +216,12 @@ allow(const kofn_freivalds *f, const kofn_code *code, size_t task)
     const kofn_shape part = f->coding.part;
     const double a = weigh_operand(f, code, 0, task), b = weigh_operand(f, code, 1, task);
     const double most = field->dtype == KOFN_F64 ? DBL_MAX : FLT_MAX;
-    const double least = field->dtype == KOFN_F64 ? DBL_MIN : FLT_MIN;
-    const double spread = KOFN_PROJECTION_GROW * kofn_projection_get_secret_norm(part.rows) *
-                          kofn_projection_get_secret_norm(part.cols);
-    if (!(a < most / 2 && b < most / 2 && a * b < most / 2 && (1 + a) * (1 + b) < DBL_MAX / spread))
+    if (!(a < most / 2 && b < most / 2 && a * b < most / 2 &&
+          (1 + a) * (1 + b) < DBL_MAX / kofn_projection_get_spread(part.rows, part.cols)))
         return INFINITY;
-    const double terms =
-        (double)part.inner + (double)f->code->e[0].cols + (double)f->code->e[1].cols + 1;
-    return f->tolerance * a * b + KOFN_PROJECTION_GROW * least * terms * (1 + a) * (1 + b) *
-                                      sqrt((double)part.rows) * sqrt((double)part.cols);
+    const size_t terms = part.inner + f->code->e[0].cols + f->code->e[1].cols + 1;
+    return f->tolerance * a * b +
+           kofn_projection_get_floor(field, part.rows, part.cols, terms) * (1 + a) * (1 + b);
 }
 
 /* sum_a E[task, a] half_a, in one piece. */

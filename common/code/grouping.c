@@ -32,26 +32,6 @@ typedef struct search {
 
 /* ---- sums of pairs --------------------------------------------------------------------------- */
 
-/* Rows of `from`, with a factor each. */
-static bool
-copy_rows(const kofn_field *f, const kofn_sums *from, const size_t *row, const double *factor,
-          size_t count, kofn_sums *ret)
-{
-    size_t terms = 0;
-    for (size_t i = 0; i < count; i++)
-        terms += from->first[row[i] + 1] - from->first[row[i]];
-    if (!kofn_sums_alloc(count, from->cols, terms, ret))
-        return false;
-    for (size_t i = 0, at = 0; i < count; i++) {
-        for (size_t e = from->first[row[i]]; e < from->first[row[i] + 1]; e++, at++) {
-            ret->column[at] = from->column[e];
-            ret->coef[at] = factor ? f->multiply(f, factor[i], from->coef[e]) : from->coef[e];
-        }
-        ret->first[i + 1] = at;
-    }
-    return true;
-}
-
 /* Row `class` of ret := the sum of the rows of `from` that are of it, times what their other sides are
  * of the class's first. Of rounding nothing is left. dense [2 cols]: zeros. */
 static void
@@ -96,8 +76,9 @@ factor_out(kofn_terms *terms, size_t coordinate, const kofn_sides *by, kofn_erro
         }
     }
     made = made &&
-           copy_rows(by->field, &terms->side[coordinate], row, NULL, left, &side[coordinate]) &&
-           copy_rows(by->field, &sums, kept, NULL, left, &side[1 - coordinate]);
+           kofn_sums_copy_rows(&terms->side[coordinate], row, left, by->field, NULL,
+                               &side[coordinate]) &&
+           kofn_sums_copy_rows(&sums, kept, left, by->field, NULL, &side[1 - coordinate]);
     free(dense);
     free(row);
     free(sums.first);
@@ -143,8 +124,8 @@ list_terms(const kofn_grouping_params *params, bool sum, const size_t *pair, con
     const kofn_sums *side = params->batch->side;
     kofn_terms terms = {0};
     kofn_status status = KOFN_OK;
-    if (!copy_rows(params->field, &side[0], pair, NULL, count, &terms.side[0]) ||
-        !copy_rows(params->field, &side[1], pair, factor, count, &terms.side[1]))
+    if (!kofn_sums_copy_rows(&side[0], pair, count, params->field, NULL, &terms.side[0]) ||
+        !kofn_sums_copy_rows(&side[1], pair, count, params->field, factor, &terms.side[1]))
         status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu pairs", count);
     if (!status && sum)
         status = factor_all(params->field, &terms, err);

@@ -81,62 +81,32 @@ fill_points(const kofn_family_args *args, double *beta, double *point, double *f
         point[plain + i] = free[f->order == 0 ? place : i];
 }
 
-/* A product of many differences: number 2^exponent, so that neither overflow nor underflow waits on the
- * way. In finite fields the exponent is 0. */
-typedef struct product {
-    double number;
-    int exponent;
-} product;
-
-/* p (a - b) */
-static product
-multiply_difference(const kofn_field *f, product p, double a, double b)
-{
-    int exponent = 0;
-    p.number = f->multiply(f, p.number, f->add(f, a, f->negate(f, b)));
-    if (f->order == 0)
-        p.number = frexp(p.number, &exponent);
-    p.exponent += exponent;
-    return p;
-}
-
 /* Room for all L_i at a point: products of the differences from the betas before i, and likewise behind;
  * and what is the same for all points, 1 over those of beta_i. */
 typedef struct basis {
     const kofn_field *field;
     size_t count;
-    const double *beta;    // [count]
-    product *before, *own; // [count + 1], [count]
+    const double *beta;        // [count]
+    kofn_scaled *before, *own; // [count + 1], [count]
 } basis;
-
-static void
-basis_init(basis *b)
-{
-    const kofn_field *f = b->field;
-    for (size_t i = 0; i < b->count; i++) {
-        product all = {.number = 1};
-        for (size_t j = 0; j < b->count; j++)
-            if (j != i)
-                all = multiply_difference(f, all, b->beta[i], b->beta[j]);
-        b->own[i] = (product){.number = f->invert(f, all.number), .exponent = -all.exponent};
-    }
-}
 
 /* by[i] := L_i(t) = prod over j != i of (t - beta_j) / (beta_i - beta_j) */
 static void
 evaluate(const basis *b, double t, double *by)
 {
     const kofn_field *f = b->field;
-    product behind = {.number = 1};
+    kofn_scaled behind = {.number = 1};
     b->before[0] = behind;
-    for (size_t i = 0; i < b->count; i++)
-        b->before[i + 1] = multiply_difference(f, b->before[i], t, b->beta[i]);
+    for (size_t i = 0; i < b->count; i++) {
+        b->before[i + 1] = b->before[i];
+        kofn_scaled_multiply_difference(f, &b->before[i + 1], t, b->beta[i]);
+    }
     for (size_t i = b->count; i-- > 0;) {
         const double number = f->multiply(f, b->before[i].number, behind.number);
         by[i] = f->multiply(f, number, b->own[i].number);
         if (f->order == 0)
             by[i] = ldexp(by[i], b->before[i].exponent + behind.exponent + b->own[i].exponent);
-        behind = multiply_difference(f, behind, t, b->beta[i]);
+        kofn_scaled_multiply_difference(f, &behind, t, b->beta[i]);
     }
 }
 
@@ -146,7 +116,7 @@ fill_tasks(const kofn_family_args *args, kofn_code *code, basis *b, double *beta
     const size_t k = b->count, plain = is_systematic(args) ? k : 0;
     kofn_code_use_points(code);
     fill_points(args, beta, code->point, by + k);
-    basis_init(b);
+    kofn_points_weigh(code->field, beta, k, b->own);
     for (size_t task = 0; task < plain; task++)
         kofn_family_fill_product(args, code, task, task);
     for (size_t task = plain; task < code->tasks; task++) {
@@ -164,7 +134,7 @@ fill(const kofn_family_args *args, kofn_code *code, kofn_error *err)
     const size_t most = code->e[code->e[1].cols > code->e[0].cols].cols;
     const size_t room = most > code->tasks ? most : code->tasks; // and that of free points
     double *beta = malloc((2 * k + room) * sizeof *beta);
-    product *products = malloc((2 * k + 1) * sizeof *products);
+    kofn_scaled *products = malloc((2 * k + 1) * sizeof *products);
     kofn_status status = KOFN_OK;
     if (beta && products) {
         basis b = {.field = code->field,

@@ -170,12 +170,11 @@ static double
 get_floor(const kofn_liars_answers *a)
 {
     const kofn_coding *c = a->coding;
-    double terms = (double)c->part.inner + (double)c->code->operands;
+    size_t terms = c->part.inner + c->code->operands;
     for (size_t o = 0; o < c->code->operands; o++)
-        terms += (double)c->code->e[o].cols;
-    return (c->code->field->dtype == KOFN_F64 ? DBL_MIN : FLT_MIN) * terms * KOFN_PROJECTION_GROW *
-           (1 + a->norm[0]) * (1 + a->norm[1]) * sqrt((double)c->part.rows) *
-           sqrt((double)c->part.cols);
+        terms += c->code->e[o].cols;
+    return kofn_projection_get_floor(c->code->field, c->part.rows, c->part.cols, terms) *
+           (1 + a->norm[0]) * (1 + a->norm[1]);
 }
 
 /* Singular vectors of G_R, rows of length 1, that belong to values of no more than rounding. */
@@ -432,27 +431,103 @@ try_sets(const search *s, outcome *o, kofn_error *err)
 
 /* ---- what may still be wrong ----------------------------------------------------------------- */
 
-/* The smallest singular value of the set's columns of H, those of `out` taken out of the others
- * first: at least this of any lie of these answers is seen, once `out` are left out. */
-static double
-measure_set(const search *s, const size_t *set, size_t size, const size_t *out, size_t outs)
+/* Columns of H that belong to answers which are kept, those of `out` taken out of them, by what they are
+ * to each other: [listed, listed]. */
+typedef struct gram {
+    size_t listed;
+    double *at;
+} gram;
+
+static kofn_status
+gram_init(gram *g, const search *s, const outcome *o, kofn_error *err)
 {
     const size_t h = s->parities;
-    double gram[KOFN_LIARS_MAX * KOFN_LIARS_MAX], value[KOFN_LIARS_MAX];
-    double *basis = s->room, *column = s->room + outs * h;
     size_t rank = 0;
-    for (size_t i = 0; i < outs; i++)
-        rank += extend_real(s, basis, rank, s->parity + out[i] * h);
-    for (size_t i = 0; i < size; i++) {
-        memcpy(column + i * h, s->parity + set[i] * h, h * sizeof *column);
-        leave_out(column + i * h, basis, rank, h);
-        for (size_t k = 0; k <= i; k++)
-            gram[i * size + k] = gram[k * size + i] = dot(column + i * h, column + k * h, h);
+    double *column = malloc(s->count * h * sizeof *column + 1);
+    g->listed = 0;
+    g->at = malloc(s->count * s->count * sizeof *g->at);
+    if (!column || !g->at) {
+        free(column);
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to find who lies");
     }
-    if (LAPACKE_dsyev(LAPACK_COL_MAJOR, 'N', 'L', (lapack_int)size, gram, (lapack_int)size,
-                      value) != 0)
-        return 0;
-    return value[0] > 1e-12 ? sqrt(value[0]) : 0; // squares are known to so much
+    for (size_t i = 0; i < o->count; i++)
+        rank += extend_real(s, s->room, rank, s->parity + o->set[i] * h);
+    for (size_t i = 0; i < s->count; i++) {
+        if (contains(o->set, o->count, &i, 1))
+            continue;
+        memcpy(column + g->listed * h, s->parity + i * h, h * sizeof *column);
+        leave_out(column + g->listed++ * h, s->room, rank, h);
+    }
+    for (size_t i = 0; i < g->listed; i++)
+        for (size_t k = 0; k <= i; k++)
+            g->at[i * g->listed + k] = g->at[k * g->listed + i] =
+                dot(column + i * h, column + k * h, h);
+    free(column);
+    return KOFN_OK;
+}
+
+/* Is the least eigenvalue of a Gram matrix [size, size], destroyed, at least this? True where its
+ * determinant says so, the product of squares of Cholesky's diagonal: the others are as large as can be
+ * where all are equal, trace / (size - 1). That is quick, and right for most sets. */
+static bool
+is_clearly_above(double *at, size_t size, double least)
+{
+    double bound = 1, trace = 0;
+    for (size_t i = 0; i < size; i++)
+        trace += at[i * size + i];
+    for (size_t i = 0; i < size; i++) {
+        const double pivot = at[i * size + i];
+        if (!(pivot > 1e-12)) // squares are known to so much
+            return false;
+        bound *= i == 0 ? pivot : pivot * (double)(size - 1) / trace;
+        for (size_t j = i + 1; j < size; j++) {
+            const double factor = at[j * size + i] / pivot;
+            for (size_t k = i + 1; k <= j; k++)
+                at[j * size + k] -= factor * at[k * size + i];
+        }
+    }
+    return bound >= least;
+}
+
+/* The smaller of *least and the least eigenvalue of the set's columns. */
+static void
+measure_set(const gram *g, const size_t *at, size_t size, double *least)
+{
+    double own[KOFN_LIARS_MAX * KOFN_LIARS_MAX], tried[KOFN_LIARS_MAX * KOFN_LIARS_MAX];
+    double value[KOFN_LIARS_MAX];
+    for (size_t i = 0; i < size; i++)
+        for (size_t k = 0; k < size; k++)
+            own[i * size + k] = tried[i * size + k] = g->at[at[i] * g->listed + at[k]];
+    if (is_clearly_above(tried, size, *least))
+        return;
+    const bool known = LAPACKE_dsyev(LAPACK_COL_MAJOR, 'N', 'L', (lapack_int)size, own,
+                                     (lapack_int)size, value) == 0;
+    if (!known || value[0] <= 1e-12)
+        *least = 0;
+    else if (value[0] < *least)
+        *least = value[0];
+}
+
+/* The smallest singular value of columns that `most` of those who are kept can have: at least this of any
+ * lie of theirs is seen. */
+static kofn_status
+find_least_seen(const search *s, const outcome *o, double *ret_seen, kofn_error *err)
+{
+    gram g;
+    const kofn_status status = gram_init(&g, s, o, err);
+    if (status)
+        return status;
+    double least = 1;
+    size_t at[KOFN_LIARS_MAX];
+    for (size_t i = 0; i < s->most; i++)
+        at[i] = i;
+    do {
+        if (s->most > 0)
+            measure_set(&g, at, s->most, &least);
+    } while (least > 0 && advance(at, s->most, g.listed));
+    free(g.at);
+    *ret_seen = sqrt(least);
+    return KOFN_OK;
 }
 
 /* Of the answers that are kept `most` might lie: within the tolerance, twice, and S and R may have
@@ -463,23 +538,10 @@ measure_slack(const search *s, const outcome *o, double *ret_slack, kofn_error *
     const kofn_coding *c = s->answers->coding;
     const double own = kofn_projection_get_noise(c->code->field, c->part.rows, c->part.cols);
     const double norms = s->answers->norm[0] * s->answers->norm[1];
-    size_t *list = malloc((s->count + 1) * sizeof *list);
-    if (!list)
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to find who lies");
-    size_t listed = 0, at[KOFN_LIARS_MAX], set[KOFN_LIARS_MAX];
-    for (size_t i = 0; i < s->count; i++)
-        if (!contains(o->set, o->count, &i, 1))
-            list[listed++] = i;
-    double least = 1;
-    for (size_t i = 0; i < s->most; i++)
-        at[i] = i;
-    do {
-        for (size_t i = 0; i < s->most; i++)
-            set[i] = list[at[i]];
-        const double seen = s->most > 0 ? measure_set(s, set, s->most, o->set, o->count) : 1;
-        least = seen < least ? seen : least;
-    } while (advance(at, s->most, listed) && least > 0);
-    free(list);
+    double least;
+    const kofn_status status = find_least_seen(s, o, &least, err);
+    if (status)
+        return status;
     const double slack = 2 * s->tolerance / norms / (KOFN_PROJECTION_SHRINK - own) / least;
     *ret_slack = norms == 0 ? 0
                  : least > 0 && own < KOFN_PROJECTION_SHRINK && isfinite(slack)
@@ -498,9 +560,8 @@ are_finite(const kofn_liars_answers *a)
     double rows = 1;
     for (size_t i = 0; i < a->count; i++)
         rows = fmax(rows, kofn_code_row_norm(a->coding->code, a->task[i]));
-    const double spread = 4 * rows * KOFN_PROJECTION_GROW *
-                          kofn_projection_get_secret_norm(a->coding->part.rows) *
-                          kofn_projection_get_secret_norm(a->coding->part.cols);
+    const double spread =
+        4 * rows * kofn_projection_get_spread(a->coding->part.rows, a->coding->part.cols);
     return rows * a->norm[0] < most / 4 && rows * a->norm[1] < most / 4 &&
            rows * a->norm[0] * a->norm[1] < most / 4 &&
            (1 + a->norm[0]) * (1 + a->norm[1]) < DBL_MAX / spread;

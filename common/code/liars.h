@@ -21,7 +21,8 @@
  *            of values near rounding. An answer that is not finite where it must be is a lie.
  * Cost       O(r^2 columns) for H, and for each set that is tried O(h b (b + rank)); of sets as
  *            large as the rank of the syndromes only columns in their span are tried. No more than
- *            KOFN_LIARS_SETS_MAX.
+ *            KOFN_LIARS_SETS_MAX. Reals: O(r^2 h) and for each set of b O(b^3), some 0.1 us, for the
+ *            slack, whether somebody lies or not.
  * Threads    Any thread.
  */
 #ifndef KOFN_CODE_LIARS_H

@@ -1,35 +1,72 @@
 #include "common/code/nonzero.h"
+#include "common/base/size.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- masks ----------------------------------------------------------------------------------- */
+/* ---- what an operand holds ------------------------------------------------------------------- */
 
-/* Stored matrices are cut by the turned grid; their block (i, j) is then op's block (j, i). */
-static kofn_grid
-turn_grid(kofn_grid grid, bool transposed)
-{
-    return transposed ? (kofn_grid){.rows = grid.cols, .cols = grid.rows} : grid;
-}
+/* Where pieces begin, ascending, and behind them where the last ends. */
+typedef struct edges {
+    size_t count; // of pieces
+    size_t *at;   // [count + 1]
+} edges;
 
-static size_t
-number_block(kofn_grid grid, bool transposed, size_t row, size_t col)
+/* Of a matrix as it is stored, in pieces that no cut splits which it is asked for: one pass gives the
+ * masks of all cuts. */
+typedef struct pattern {
+    bool transposed;
+    size_t size[2]; // rows and columns
+    edges edges[2]; // of both
+    bool *full;     // [pieces of rows, of columns]
+} pattern;
+
+/* Cuts of op(operand), by rows and by columns, that masks are asked for. */
+typedef struct cut_lists {
+    const size_t *parts[2];
+    size_t count[2];
+} cut_lists;
+
+/* So many parts of a direction, or so many of several at once: wherever one of them begins. */
+static bool
+edges_init(edges *e, size_t size, const size_t *parts, size_t count)
 {
-    return transposed ? col * grid.cols + row : row * grid.cols + col;
+    size_t most = 1, found = 0;
+    for (size_t i = 0; i < count; i++)
+        most += parts[i];
+    e->at = malloc(most * sizeof *e->at);
+    if (!e->at)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        for (size_t p = 0; p < parts[i]; p++)
+            e->at[found++] =
+                kofn_size_smaller(kofn_size_multiply(p, kofn_part_size(size, parts[i])), size);
+    e->at[found++] = size;
+    qsort(e->at, found, sizeof *e->at, kofn_size_compare);
+    e->count = 0;
+    for (size_t i = 1; i < found; i++)
+        if (e->at[i] != e->at[e->count])
+            e->at[++e->count] = e->at[i];
+    return true;
 }
 
 static void
-mark_csr(const kofn_csr *stored, bool transposed, kofn_grid grid, bool *ret_mask)
+mark_csr(const kofn_csr *stored, pattern *p)
 {
-    const kofn_grid cut = turn_grid(grid, transposed);
-    const size_t rows = kofn_part_size(stored->rows, cut.rows);
-    const size_t cols = kofn_part_size(stored->cols, cut.cols);
-    for (size_t row = 0; row < stored->rows; row++)
-        for (size_t i = kofn_csr_get_first(stored, row); i < kofn_csr_get_first(stored, row + 1);
-             i++)
-            ret_mask[number_block(grid, transposed, row / rows,
-                                  kofn_csr_get_column(stored, i) / cols)] = true;
+    for (size_t piece = 0; piece < p->edges[0].count; piece++) {
+        bool *full = p->full + piece * p->edges[1].count;
+        for (size_t row = p->edges[0].at[piece]; row < p->edges[0].at[piece + 1]; row++) {
+            const size_t end = kofn_csr_get_first(stored, row + 1);
+            size_t at = 0; // columns ascend
+            for (size_t i = kofn_csr_get_first(stored, row); i < end; i++) {
+                const size_t column = kofn_csr_get_column(stored, i);
+                while (column >= p->edges[1].at[at + 1])
+                    at++;
+                full[at] = true;
+            }
+        }
+    }
 }
 
 static bool
@@ -39,33 +76,81 @@ is_zero(const unsigned char *at, size_t length)
 }
 
 static void
-mark_dense(const kofn_bands *stored, bool transposed, kofn_grid grid, bool *ret_mask)
+mark_dense(const kofn_bands *stored, pattern *p)
 {
-    const kofn_grid cut = turn_grid(grid, transposed);
-    const size_t rows = kofn_part_size(stored->rows, cut.rows);
-    const size_t cols = kofn_part_size(stored->cols, cut.cols);
-    const size_t width = kofn_dtype_width(stored->dtype);
+    const size_t width = kofn_dtype_width(stored->dtype), *edge = p->edges[1].at;
+    size_t piece = 0;
     for (size_t b = 0; b < stored->count; b++)
         for (size_t row = 0; row < stored->at[b].mat.rows; row++) {
             const unsigned char *at = kofn_mat_get_row(&stored->at[b].mat, row);
-            const size_t block_row = (stored->at[b].first_row + row) / rows;
-            for (size_t col = 0; col * cols < stored->cols; col++) {
-                bool *mark = &ret_mask[number_block(grid, transposed, block_row, col)];
-                const size_t left = stored->cols - col * cols;
-                *mark =
-                    *mark || !is_zero(at + col * cols * width, (left < cols ? left : cols) * width);
+            while (stored->at[b].first_row + row >= p->edges[0].at[piece + 1])
+                piece++;
+            for (size_t i = 0; i < p->edges[1].count; i++) {
+                bool *full = p->full + piece * p->edges[1].count + i;
+                *full = *full || !is_zero(at + edge[i] * width, (edge[i + 1] - edge[i]) * width);
             }
         }
 }
 
-void
-kofn_nonzero_mark(const kofn_nonzero_operand *operand, kofn_grid grid, bool *ret_mask)
+static void
+pattern_fini(pattern *p)
 {
-    memset(ret_mask, 0, grid.rows * grid.cols * sizeof *ret_mask);
+    free(p->edges[0].at);
+    free(p->edges[1].at);
+    free(p->full);
+}
+
+/* To be ended in any case. */
+static kofn_status
+pattern_init(pattern *p, const kofn_nonzero_operand *operand, const cut_lists *c, kofn_error *err)
+{
+    *p = (pattern){.transposed = operand->transposed};
+    p->size[0] = operand->csr ? operand->csr->rows : operand->dense->rows;
+    p->size[1] = operand->csr ? operand->csr->cols : operand->dense->cols;
+    bool there = true;
+    for (size_t d = 0; d < 2; d++) {
+        const size_t asked = p->transposed ? 1 - d : d;
+        there = there && edges_init(&p->edges[d], p->size[d], c->parts[asked], c->count[asked]);
+    }
+    if (there)
+        p->full = calloc(p->edges[0].count * p->edges[1].count + 1, sizeof *p->full);
+    if (!p->full)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for masks of %zu x %zu elements",
+                         p->size[0], p->size[1]);
     if (operand->csr)
-        mark_csr(operand->csr, operand->transposed, grid, ret_mask);
+        mark_csr(operand->csr, p);
     else
-        mark_dense(operand->dense, operand->transposed, grid, ret_mask);
+        mark_dense(operand->dense, p);
+    return KOFN_OK;
+}
+
+/* By a grid whose cuts are among those that were asked for. */
+static void
+fill_mask(const pattern *p, kofn_grid grid, bool *ret_mask)
+{
+    const size_t *row_at = p->edges[0].at, *col_at = p->edges[1].at;
+    const size_t high = kofn_part_size(p->size[0], p->transposed ? grid.cols : grid.rows);
+    const size_t wide = kofn_part_size(p->size[1], p->transposed ? grid.rows : grid.cols);
+    memset(ret_mask, 0, grid.rows * grid.cols * sizeof *ret_mask);
+    for (size_t r = 0; r < p->edges[0].count; r++)
+        for (size_t c = 0; c < p->edges[1].count; c++) {
+            const size_t i = row_at[r] / high, j = col_at[c] / wide;
+            if (p->full[r * p->edges[1].count + c])
+                ret_mask[p->transposed ? j * grid.cols + i : i * grid.cols + j] = true;
+        }
+}
+
+kofn_status
+kofn_nonzero_mark(const kofn_nonzero_operand *operand, kofn_grid grid, bool *ret_mask,
+                  kofn_error *err)
+{
+    const cut_lists c = {.parts = {&grid.rows, &grid.cols}, .count = {1, 1}};
+    pattern p;
+    const kofn_status status = pattern_init(&p, operand, &c, err);
+    if (!status)
+        fill_mask(&p, grid, ret_mask);
+    pattern_fini(&p);
+    return status;
 }
 
 /* ---- the batch ------------------------------------------------------------------------------- */
@@ -86,27 +171,13 @@ kofn_nonzero_count(kofn_partition part, const bool *left, const bool *right)
 }
 
 static void
-add_pair(kofn_batch *batch, size_t left, size_t right)
-{
-    const size_t pair = batch->count++;
-    batch->side[0].column[pair] = left;
-    batch->side[1].column[pair] = right;
-    batch->weights.column[pair] = pair;
-    batch->weights.coef[pair] = 1;
-    for (size_t side = 0; side < 2; side++) {
-        batch->side[side].coef[pair] = 1;
-        batch->side[side].first[pair + 1] = pair + 1;
-    }
-}
-
-static void
 add_pairs(kofn_partition part, const bool *left, const bool *right, kofn_batch *batch)
 {
     for (size_t i = 0; i < part.x; i++)
         for (size_t j = 0; j < part.y; j++) {
             for (size_t k = 0; k < part.z; k++)
                 if (left[i * part.z + k] && right[k * part.y + j])
-                    add_pair(batch, i * part.z + k, k * part.y + j);
+                    kofn_batch_add_product(batch, i * part.z + k, k * part.y + j, 1);
             batch->weights.first[i * part.y + j + 1] = batch->count;
         }
 }
@@ -186,44 +257,37 @@ fits_code(kofn_partition p, size_t left)
 }
 
 typedef struct search {
-    const kofn_nonzero_operand *operands;
     const kofn_shape *shape;
     size_t workers;
+    size_t x[SIDES], y[SIDES], z[SIDES], xs, ys, zs; // what is tried
+    pattern pattern[2];
     bool *mask[2];
     kofn_partition best;
     size_t left; // by the best
     double cost; // of it; INFINITY: none fits
 } search;
 
-/* All y for this x and z, whose mask of A is there. */
 static void
-try_columns(search *s, kofn_partition p, const size_t *cuts, size_t count)
+try_one(search *s, kofn_partition p)
 {
-    for (size_t i = 0; i < count; i++) {
-        p.y = cuts[i];
-        kofn_nonzero_mark(&s->operands[1], (kofn_grid){p.z, p.y}, s->mask[1]);
-        const size_t left = kofn_nonzero_count(p, s->mask[0], s->mask[1]);
-        const double cost = left == 0 ? 0 : count_cost(p, s->shape, left, s->workers);
-        if (fits_code(p, left) && cost < s->cost) {
-            s->best = p;
-            s->left = left;
-            s->cost = cost;
-        }
+    fill_mask(&s->pattern[1], (kofn_grid){p.z, p.y}, s->mask[1]);
+    const size_t left = kofn_nonzero_count(p, s->mask[0], s->mask[1]);
+    const double cost = left == 0 ? 0 : count_cost(p, s->shape, left, s->workers);
+    if (fits_code(p, left) && cost < s->cost) {
+        s->best = p;
+        s->left = left;
+        s->cost = cost;
     }
 }
 
 static void
-try_all(search *s, kofn_partition asked)
+try_all(search *s)
 {
-    size_t x[SIDES], y[SIDES], z[SIDES];
-    const size_t xs = list_cuts(s->shape->rows, asked.x, x);
-    const size_t ys = list_cuts(s->shape->cols, asked.y, y);
-    const size_t zs = list_cuts(s->shape->inner, asked.z, z);
-    for (size_t k = 0; k < zs; k++)
-        for (size_t i = 0; i < xs; i++) {
-            const kofn_partition p = {.x = x[i], .z = z[k], .y = 1};
-            kofn_nonzero_mark(&s->operands[0], (kofn_grid){p.x, p.z}, s->mask[0]);
-            try_columns(s, p, y, ys);
+    for (size_t k = 0; k < s->zs; k++)
+        for (size_t i = 0; i < s->xs; i++) {
+            fill_mask(&s->pattern[0], (kofn_grid){s->x[i], s->z[k]}, s->mask[0]);
+            for (size_t j = 0; j < s->ys; j++)
+                try_one(s, (kofn_partition){.x = s->x[i], .z = s->z[k], .y = s->y[j]});
         }
 }
 
@@ -235,44 +299,73 @@ most_blocks(size_t rows, size_t cols)
     return kofn_size_multiply(rows > most ? rows : most, cols > most ? cols : most);
 }
 
-kofn_status
-kofn_nonzero_choose(const kofn_nonzero_operand *operands, const kofn_shape *shape,
-                    kofn_partition asked, size_t workers, const kofn_field *field,
-                    kofn_nonzero_choice *ret_choice, kofn_error *err)
+static void
+search_fini(search *s)
 {
-    search s = {.operands = operands,
-                .shape = shape,
-                .workers = workers > 0 ? workers : 1,
-                .cost = INFINITY};
+    for (size_t o = 0; o < 2; o++) {
+        pattern_fini(&s->pattern[o]);
+        free(s->mask[o]);
+    }
+}
+
+/* What is to be tried, and one look at each operand. */
+static kofn_status
+search_init(search *s, const kofn_nonzero_operand *operands, kofn_partition asked, kofn_error *err)
+{
     const size_t blocks[] = {most_blocks(asked.x, asked.z), most_blocks(asked.z, asked.y)};
     if (blocks[0] > KOFN_BATCH_TERMS_MAX || blocks[1] > KOFN_BATCH_TERMS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE,
                          "partition %zu,%zu,%zu: sparse operands are cut into at most %d blocks "
                          "each",
                          asked.x, asked.z, asked.y, KOFN_BATCH_TERMS_MAX);
-    s.mask[0] = malloc(blocks[0] * sizeof(bool));
-    s.mask[1] = malloc(blocks[1] * sizeof(bool));
+    s->xs = list_cuts(s->shape->rows, asked.x, s->x);
+    s->ys = list_cuts(s->shape->cols, asked.y, s->y);
+    s->zs = list_cuts(s->shape->inner, asked.z, s->z);
+    const cut_lists tried[] = {{.parts = {s->x, s->z}, .count = {s->xs, s->zs}},
+                               {.parts = {s->z, s->y}, .count = {s->zs, s->ys}}};
     kofn_status status = KOFN_OK;
-    if (!s.mask[0] || !s.mask[1])
-        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for masks of %zu blocks",
-                           blocks[0] + blocks[1]);
-    if (!status) {
-        try_all(&s, asked);
-        if (s.cost == INFINITY)
-            status = kofn_fail(err, KOFN_OUT_OF_RANGE,
-                               "partition %zu,%zu,%zu (0: any) leaves more block products that are "
-                               "not zero than one job can have, %d; take fewer blocks",
-                               asked.x, asked.z, asked.y, KOFN_PAIRS_MAX);
+    for (size_t o = 0; o < 2 && !status; o++) {
+        s->mask[o] = malloc(blocks[o] * sizeof(bool));
+        if (!s->mask[o])
+            status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for masks of %zu blocks",
+                               blocks[o]);
+        else
+            status = pattern_init(&s->pattern[o], &operands[o], &tried[o], err);
     }
+    return status;
+}
+
+/* The best is known: its masks, and the batch of them. */
+static kofn_status
+make_choice(search *s, const kofn_field *field, kofn_nonzero_choice *ret_choice, kofn_error *err)
+{
+    const kofn_partition p = s->best;
+    kofn_nonzero_choice choice = {.part = p, .left = s->left};
+    fill_mask(&s->pattern[0], (kofn_grid){p.x, p.z}, s->mask[0]);
+    fill_mask(&s->pattern[1], (kofn_grid){p.z, p.y}, s->mask[1]);
+    const kofn_status status =
+        kofn_nonzero_new_batch(p, s->mask[0], s->mask[1], field, &choice.batch, err);
+    if (!status)
+        *ret_choice = choice;
+    return status;
+}
+
+kofn_status
+kofn_nonzero_choose(const kofn_nonzero_operand *operands, const kofn_shape *shape,
+                    kofn_partition asked, size_t workers, const kofn_field *field,
+                    kofn_nonzero_choice *ret_choice, kofn_error *err)
+{
+    search s = {.shape = shape, .workers = workers > 0 ? workers : 1, .cost = INFINITY};
+    kofn_status status = search_init(&s, operands, asked, err);
     if (!status) {
-        kofn_nonzero_choice choice = {.part = s.best, .left = s.left};
-        kofn_nonzero_mark(&operands[0], (kofn_grid){s.best.x, s.best.z}, s.mask[0]);
-        kofn_nonzero_mark(&operands[1], (kofn_grid){s.best.z, s.best.y}, s.mask[1]);
-        status = kofn_nonzero_new_batch(s.best, s.mask[0], s.mask[1], field, &choice.batch, err);
-        if (!status)
-            *ret_choice = choice;
+        try_all(&s);
+        status = s.cost < INFINITY
+                     ? make_choice(&s, field, ret_choice, err)
+                     : kofn_fail(err, KOFN_OUT_OF_RANGE,
+                                 "partition %zu,%zu,%zu (0: any) leaves more block products that "
+                                 "are not zero than one job can have, %d; take fewer blocks",
+                                 asked.x, asked.z, asked.y, KOFN_PAIRS_MAX);
     }
-    free(s.mask[0]);
-    free(s.mask[1]);
+    search_fini(&s);
     return status;
 }

@@ -9,7 +9,7 @@
  *
  * Accuracy   That of the code. A NaN or an infinity in one factor meets no zero block of the other,
  *            as it would in a dense product.
- * Cost       Masks: one pass over what is stored, at most.
+ * Cost       Masks: one pass over what is stored, also for all partitions that are tried.
  * Threads    Any thread.
  */
 #ifndef KOFN_CODE_NONZERO_H
@@ -26,8 +26,9 @@ typedef struct kofn_nonzero_operand {
 } kofn_nonzero_operand;
 
 /* ret_mask [grid.rows grid.cols] of op(operand)'s blocks, row by row: does it store an element, zero
- * or not; and of a dense one, has it an element with a bit set. */
-void kofn_nonzero_mark(const kofn_nonzero_operand *operand, kofn_grid grid, bool *ret_mask);
+ * or not; and of a dense one, has it an element with a bit set. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_nonzero_mark(const kofn_nonzero_operand *operand, kofn_grid grid,
+                                              bool *ret_mask, kofn_error *err);
 
 /* Block products that are left of x z y; left [x, z], right [z, y]. */
 size_t kofn_nonzero_count(kofn_partition part, const bool *left, const bool *right);

@@ -147,6 +147,36 @@ kofn_points_check_real(const char *family, const kofn_family_args *args, const c
                      family, args->field->name, instead);
 }
 
+void
+kofn_scaled_multiply(const kofn_field *f, kofn_scaled *p, double by)
+{
+    int exponent = 0;
+    p->number = f->multiply(f, p->number, by);
+    if (f->order != 0)
+        return;
+    p->number = frexp(p->number, &exponent);
+    p->exponent += exponent;
+}
+
+void
+kofn_scaled_multiply_difference(const kofn_field *f, kofn_scaled *p, double a, double b)
+{
+    kofn_scaled_multiply(f, p, f->add(f, a, f->negate(f, b)));
+}
+
+void
+kofn_points_weigh(const kofn_field *f, const double *beta, size_t count, kofn_scaled *ret_weight)
+{
+    for (size_t i = 0; i < count; i++) {
+        kofn_scaled all = {.number = 1};
+        for (size_t j = 0; j < count; j++)
+            if (j != i)
+                kofn_scaled_multiply_difference(f, &all, beta[i], beta[j]);
+        ret_weight[i] =
+            (kofn_scaled){.number = f->invert(f, all.number), .exponent = -all.exponent};
+    }
+}
+
 double
 kofn_power(const kofn_field *f, double t, size_t power)
 {

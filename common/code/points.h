@@ -73,6 +73,22 @@ KOFN_MUST_CHECK kofn_status kofn_points_fill(kofn_code *code, kofn_points points
 KOFN_MUST_CHECK kofn_status kofn_points_check_real(const char *family, const kofn_family_args *args,
                                                    const char *instead, kofn_error *err);
 
+/* A product of many differences: number 2^exponent, so that neither overflow nor underflow waits on the
+ * way. In finite fields the exponent is 0. */
+typedef struct kofn_scaled {
+    double number;
+    int exponent;
+} kofn_scaled;
+
+/* p *= by; p *= a - b. Start with {.number = 1}. */
+void kofn_scaled_multiply(const kofn_field *f, kofn_scaled *p, double by);
+void kofn_scaled_multiply_difference(const kofn_field *f, kofn_scaled *p, double a, double b);
+
+/* ret_weight[i] := 1 over the product of beta_i - beta_j over all other j: of Lagrange's polynomials,
+ * L_i(t) = ret_weight[i] prod_(j != i) (t - beta_j). The betas differ. */
+void kofn_points_weigh(const kofn_field *f, const double *beta, size_t count,
+                       kofn_scaled *ret_weight);
+
 /* t^power. */
 double kofn_power(const kofn_field *f, double t, size_t power);
 

@@ -4,6 +4,7 @@
  * bounds count roundings. */
 #include "common/code/projection.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,17 +44,6 @@ kofn_projection_choose_count(const kofn_field *field)
     return (size_t)ceil((LIE_BITS + 1) / log2(field->order));
 }
 
-static void
-store(kofn_dtype dtype, void *at, size_t i, double value)
-{
-    if (dtype == KOFN_F64)
-        ((double *)at)[i] = value;
-    else if (dtype == KOFN_U32)
-        ((uint32_t *)at)[i] = (uint32_t)value;
-    else
-        ((unsigned char *)at)[i] = (unsigned char)value;
-}
-
 static kofn_status
 draw_secret(const kofn_projection *p, size_t length, secret *s, kofn_error *err)
 {
@@ -70,14 +60,16 @@ draw_secret(const kofn_projection *p, size_t length, secret *s, kofn_error *err)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for secrets of %zu rows", length);
     kofn_rng rng;
     kofn_rng_init(&rng, kofn_rng_fresh_seed(), kofn_rng_fresh_seed());
+    unsigned char *element = s->element;
     for (size_t row = 0; row < length; row++) {
         const size_t first = row / s->piece * s->piece;
         const size_t rows = smaller(length - first, s->piece);
+        double drawn[COUNT_MAX];
         for (size_t i = 0; i < p->count; i++) {
-            const double value = p->wide->draw(p->wide, &rng);
-            s->coef[first * p->count + i * rows + (row - first)] = value;
-            store(p->wide->dtype, s->element, row * p->count + i, value);
+            drawn[i] = p->wide->draw(p->wide, &rng);
+            s->coef[first * p->count + i * rows + (row - first)] = drawn[i];
         }
+        p->wide->narrow(p->wide, p->count, drawn, element + row * p->count * width);
     }
     return KOFN_OK;
 }
@@ -142,6 +134,20 @@ double
 kofn_projection_get_secret_norm(size_t rows)
 {
     return sqrt((double)rows * REAL_COUNT) + 11; // a normal vector's norm leaves its mean so rarely
+}
+
+double
+kofn_projection_get_spread(size_t rows, size_t cols)
+{
+    return KOFN_PROJECTION_GROW * kofn_projection_get_secret_norm(rows) *
+           kofn_projection_get_secret_norm(cols);
+}
+
+double
+kofn_projection_get_floor(const kofn_field *field, size_t rows, size_t cols, size_t terms)
+{
+    const double least = field->dtype == KOFN_F64 ? DBL_MIN : FLT_MIN;
+    return KOFN_PROJECTION_GROW * least * (double)terms * sqrt((double)rows) * sqrt((double)cols);
 }
 
 /* fl(S^T C) is wrong by at most |S| |C| times its roundings, which R makes 11 times larger, being

@@ -92,4 +92,11 @@ double kofn_projection_count_roundings(size_t terms);
 /* A bound on |S|_F and |R|_F of secrets of so many rows, that one of 2^64 is above. */
 double kofn_projection_get_secret_norm(size_t rows);
 
+/* How much larger numbers on the way to X can be than those of C [rows, cols], rounding included. */
+double kofn_projection_get_spread(size_t rows, size_t cols);
+
+/* What underflow may add to X, over (1 + |A|) (1 + |B|): elements of C are sums of so many terms, those of
+ * the encoding included. */
+double kofn_projection_get_floor(const kofn_field *field, size_t rows, size_t cols, size_t terms);
+
 #endif

@@ -13,6 +13,7 @@
  * whose last bits differ between machines: the same seed must keep the same draw everywhere.
  */
 #include "common/code/rkrp.h"
+#include "common/base/size.h"
 #include "common/code/batch.h"
 #include "common/code/plain.h"
 
@@ -169,12 +170,14 @@ first_set(judge *j)
         sample_set(j);
 }
 
-/* Of G, times `scale`, multiplied from the first operand on: in another order the last bits would
- * differ, and draws with them. */
+/* Of G with a column for each product, whatever the code has (columns.h), times `scale`. Multiplied
+ * from the first operand on: in another order the last bits would differ, and draws with them. */
 static double
 scaled_element(const kofn_code *code, size_t task, size_t column, double scale)
 {
-    size_t place = kofn_code_columns(code);
+    size_t place = 1;
+    for (size_t o = 0; o < code->operands; o++)
+        place *= code->e[o].cols;
     for (size_t o = 0; o < code->operands; o++) {
         place /= code->e[o].cols;
         scale *= kofn_code_get_row(code, o, task)[column / place];
@@ -353,13 +356,6 @@ fill_product_frame(const kofn_family_args *args, frame *f)
         f->gives[task] = kofn_product_column(args->part, task);
 }
 
-static int
-compare_sizes(const void *left, const void *right)
-{
-    const size_t a = *(const size_t *)left, b = *(const size_t *)right;
-    return (a > b) - (a < b);
-}
-
 /* Pairs of sums of blocks are no plain tasks: such rows and some of the others may be dependent, and
  * then k answers would not be enough. */
 static void
@@ -370,15 +366,16 @@ fill_batch_frame(const kofn_batch *batch, bool systematic, kofn_code *code, fram
     for (size_t o = 0; o < 2; o++)
         for (size_t i = 0; i < batch->side[o].first[batch->count]; i++)
             f->used[o][batch->side[o].column[i]] = true;
-    for (size_t c = 0; c < kofn_code_columns(code); c++)
-        if (f->used[0][c / blocks] && f->used[1][c % blocks])
-            f->column[columns++] = c;
+    for (size_t a = 0; a < code->e[0].cols; a++)
+        for (size_t b = 0; b < blocks && f->used[0][a]; b++)
+            if (f->used[1][b])
+                f->column[columns++] = a * blocks + b;
     for (size_t i = 0; i < batch->count && systematic; i++) {
         const size_t a = kofn_batch_get_block(batch, 0, i), b = kofn_batch_get_block(batch, 1, i);
         if (a == SIZE_MAX || b == SIZE_MAX)
             continue;
         const size_t column = a * blocks + b;
-        const size_t *at = bsearch(&column, f->column, columns, sizeof column, compare_sizes);
+        const size_t *at = bsearch(&column, f->column, columns, sizeof column, kofn_size_compare);
         f->gives[f->plain++] = (size_t)(at - f->column);
     }
 }
@@ -389,12 +386,6 @@ frame_init(frame *f, const kofn_family_args *args, kofn_code *code, bool systema
 {
     const size_t products = kofn_family_count_products(args);
     *f = (frame){.k = code->threshold};
-    if (code->columns)
-        return kofn_fail(
-            err, KOFN_INVALID_ARGUMENT,
-            "rkrp: its rows mix all %zu x %zu blocks, of which the batch's pairs use few "
-            "together; take locality or lagrange",
-            code->e[0].cols, code->e[1].cols);
     f->column = malloc(f->k * sizeof *f->column);
     f->gives = malloc(products * sizeof *f->gives);
     for (size_t o = 0; o < 2 && args->batch; o++)

@@ -4,21 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Pair number `pair` of the batch is A_it B_tj, and block (i, j) of C has it with this weight. */
-static void
-put_pair(kofn_batch *batch, size_t left, size_t right, double weight)
-{
-    const size_t pair = batch->count++;
-    batch->side[0].column[pair] = left;
-    batch->side[1].column[pair] = right;
-    batch->weights.column[pair] = pair;
-    batch->weights.coef[pair] = weight;
-    for (size_t s = 0; s < 2; s++) {
-        batch->side[s].coef[pair] = 1;
-        batch->side[s].first[pair + 1] = pair + 1;
-    }
-}
-
 static void
 draw_all(const kofn_sketch_args *args, const kofn_sketch_block *blocks, double *weight,
          kofn_batch *batch)
@@ -29,7 +14,7 @@ draw_all(const kofn_sketch_args *args, const kofn_sketch_block *blocks, double *
             (void)kofn_sketch_draw(args, blocks, i, j, weight);
             for (size_t t = 0; t < p.z; t++)
                 if (weight[t] > 0)
-                    put_pair(batch, i * p.z + t, t * p.y + j, weight[t]);
+                    kofn_batch_add_product(batch, i * p.z + t, t * p.y + j, weight[t]);
             batch->weights.first[i * p.y + j + 1] = batch->count;
         }
 }

@@ -132,6 +132,15 @@ widen(const kofn_field *f, size_t len, const void *at, double *ret)
         ret[i] = element[i];
 }
 
+static void
+narrow(const kofn_field *f, size_t len, const double *at, void *ret)
+{
+    (void)f;
+    unsigned char *element = ret;
+    for (size_t i = 0; i < len; i++)
+        element[i] = (unsigned char)at[i];
+}
+
 /* As codes measure it: sqrt of the elements that are not zero. */
 static double
 norm(const kofn_field *f, const void *at, size_t len)
@@ -257,6 +266,7 @@ no_scratch(const kofn_field *f, size_t rows, size_t cols, size_t inner)
                   .scratch_bytes = scratch_bytes_,                                                 \
                   .has_foreign = has_foreign,                                                      \
                   .widen = widen,                                                                  \
+                  .narrow = narrow,                                                                \
                   .norm = norm},                                                                   \
         .degree = degree_, .polynomial = polynomial_,                                              \
     }

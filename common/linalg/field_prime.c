@@ -108,6 +108,15 @@ widen(const kofn_field *f, size_t len, const void *at, double *ret)
     }
 }
 
+static void
+narrow(const kofn_field *f, size_t len, const double *at, void *ret)
+{
+    (void)f;
+    uint32_t *element = ret;
+    for (size_t i = 0; i < len; i++)
+        element[i] = (uint32_t)at[i];
+}
+
 /* As codes measure it: sqrt of the elements that are not zero. */
 static double
 norm(const kofn_field *f, const void *at, size_t len)
@@ -165,6 +174,7 @@ static const kofn_field table = {
     .scratch_bytes = kofn_prime_scratch_bytes,
     .has_foreign = has_foreign,
     .widen = widen,
+    .narrow = narrow,
     .norm = norm,
 };
 

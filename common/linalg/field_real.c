@@ -212,6 +212,22 @@ widen_f32(const kofn_field *f, size_t len, const void *at, double *ret)
     }
 }
 
+static void
+narrow_f64(const kofn_field *f, size_t len, const double *at, void *ret)
+{
+    (void)f;
+    memcpy(ret, at, len * sizeof *at);
+}
+
+static void
+narrow_f32(const kofn_field *f, size_t len, const double *at, void *ret)
+{
+    (void)f;
+    float *element = ret;
+    for (size_t i = 0; i < len; i++)
+        element[i] = (float)at[i];
+}
+
 static double
 norm_f64(const kofn_field *f, const void *at, size_t len)
 {
@@ -249,6 +265,7 @@ const kofn_field kofn_field_f64 = {
     .scratch_bytes = scratch_bytes,
     .has_foreign = has_foreign_f64,
     .widen = widen_f64,
+    .narrow = narrow_f64,
     .norm = norm_f64,
 };
 
@@ -271,5 +288,6 @@ const kofn_field kofn_field_f32 = {
     .scratch_bytes = scratch_bytes,
     .has_foreign = has_foreign_f32,
     .widen = widen_f32,
+    .narrow = narrow_f32,
     .norm = norm_f32,
 };

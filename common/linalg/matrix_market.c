@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,8 +30,9 @@ typedef struct header {
 
 typedef struct reader {
     FILE *file;
-    uint64_t bytes; // of the file
-    size_t line;    // number of the one in `text`
+    locale_t numbers; // in which a point is a point, whatever the program has chosen
+    uint64_t bytes;   // of the file
+    size_t line;      // number of the one in `text`
     char text[LINE_ROOM];
     char *token[TOKENS_MAX]; // of it
     size_t tokens;           // more than TOKENS_MAX are not kept
@@ -129,7 +131,7 @@ read_value(const reader *r, const header *h, const char *text, double *ret_value
 {
     const char *allowed = h->integer ? "+-0123456789" : "+-0123456789.eE"; // no names, no hex
     char *end = NULL;
-    const double value = strtod(text, &end);
+    const double value = strtod_l(text, &end, r->numbers);
     if (end == text || *end || text[strspn(text, allowed)] || !isfinite(value))
         return refuse(r, "'%.*s' is no %s", SHOWN_MAX, text,
                       h->integer ? "integer" : "finite real number");
@@ -309,17 +311,35 @@ sort_entries(const entry *from, size_t count, bool by_row, size_t *start, size_t
         to[start[by_row ? from[i].row : from[i].col]++] = from[i];
 }
 
-/* Sum those of one place, which are neighbours. Returns how many are left. */
-static size_t
-merge_entries(entry *at, size_t count)
+/* *to += by, for what a file may hold: integers are summed as such. */
+static bool
+add_value(const header *h, double by, double *to)
+{
+    if (h->integer) {
+        const int64_t sum = (int64_t)*to + (int64_t)by; // of two that are within 2^53
+        *to = (double)sum;
+        return llabs(sum) <= INT64_C(1) << 53;
+    }
+    *to += by;
+    return isfinite(*to);
+}
+
+/* Sum those of one place, which are neighbours. *ret_count are left. */
+static kofn_status
+merge_entries(const header *h, entry *at, size_t count, size_t *ret_count, kofn_error *err)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < count; i++)
-        if (kept > 0 && at[kept - 1].row == at[i].row && at[kept - 1].col == at[i].col)
-            at[kept - 1].value += at[i].value;
-        else
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || at[kept - 1].row != at[i].row || at[kept - 1].col != at[i].col)
             at[kept++] = at[i];
-    return kept;
+        else if (!add_value(h, at[i].value, &at[kept - 1].value))
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT, "the entries of place %d, %d add up to %s",
+                             at[i].row + 1, at[i].col + 1,
+                             h->integer ? "more than 2^53, where doubles skip integers"
+                                        : "no finite real number");
+    }
+    *ret_count = kept;
+    return KOFN_OK;
 }
 
 static kofn_status
@@ -366,8 +386,10 @@ read_coordinates(reader *r, const header *h, size_t most_bytes, kofn_csr *ret_cs
     if (!status) {
         sort_entries(at, count, false, start, h->cols, at + most);
         sort_entries(at + most, count, true, start, h->rows, at);
-        status = store_entries(h, at, merge_entries(at, count), ret_csr, r->err);
+        status = merge_entries(h, at, count, &count, r->err);
     }
+    if (!status)
+        status = store_entries(h, at, count, ret_csr, r->err);
     free(start);
     free(at);
     return status;
@@ -466,7 +488,12 @@ kofn_matrix_market_read(const char *path, size_t most_bytes, kofn_matrix_market 
     if (!r.file)
         return kofn_fail(err, kofn_status_from_errno(errno), "cannot open '%s': %s", path,
                          strerrordesc_np(errno));
-    const kofn_status status = read_file(&r, most_bytes, &read);
+    r.numbers = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    const kofn_status status =
+        r.numbers ? read_file(&r, most_bytes, &read)
+                  : kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to read numbers");
+    if (r.numbers)
+        freelocale(r.numbers);
     (void)fclose(r.file); // nothing was written
     if (status)
         (void)kofn_fail_within(err, "'%s'", path); // err may be NULL: keep our status

@@ -12,6 +12,7 @@
  * as one long vector. Where blocks end at different columns there is a call for each stretch of
  * columns between two ends: what ends earlier takes no part in the stretches after it. */
 #include "common/linalg/partition.h"
+#include "common/base/size.h"
 
 #include <assert.h>
 #include <math.h>
@@ -101,13 +102,6 @@ place_cursor(cursor *cur, size_t width, size_t row, size_t rows)
     return in_band < in_block ? in_band : in_block;
 }
 
-static int
-compare_sizes(const void *a, const void *b)
-{
-    const size_t x = *(const size_t *)a, y = *(const size_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* The column ends of all blocks and of the block shape, sorted, each once. */
 static void
 collect_ends(walk *w)
@@ -117,7 +111,7 @@ collect_ends(walk *w)
     for (size_t i = 0; i < w->outs + w->ins; i++)
         if (w->cursor[i].cols > 0 && w->cursor[i].cols < w->cols)
             w->ends[count++] = w->cursor[i].cols;
-    qsort(w->ends, count, sizeof *w->ends, compare_sizes);
+    qsort(w->ends, count, sizeof *w->ends, kofn_size_compare);
 
     w->end_count = 0;
     for (size_t i = 0; i < count; i++)

@@ -575,13 +575,30 @@ codes_of_batches_have_limits(void **state)
     kofn_batch_destroy(&batch);
     assert_null(code);
 
-    /* In between coefficients are counted, 2^25 in all: of 800 pairs c = 1616 + 5/4 n columns of 800
-     * targets, and for each of n tasks these and 1600 blocks. */
+    /* In between coefficients are counted, 2^25 in all: of 800 pairs c = 816 + n + n / 4 columns of 800
+     * targets, and for each of n tasks 1600 blocks and all columns but 800. */
     assert_ok(kofn_batch_new_stacked(800, 800, 800, blocks, blocks, NULL, f, &batch, &error));
-    const size_t most = kofn_code_most_batch_tasks(batch, f);
-    assert_int_equal(most, 3666);
+    size_t most = 0;
+    for (size_t n = 1, c = 817; 800 * c + n * (1600 + c - 800) <= 1 << 25; n++, c = 816 + n + n / 4)
+        most = n;
+    assert_int_equal(kofn_code_most_batch_tasks(batch, f), most);
     assert_ok(kofn_code_alloc_batch("test", f, batch, most, &code, &error));
     kofn_code_destroy(&code);
+    assert_fails(kofn_code_alloc_batch("test", f, batch, most + 1, &code, &error),
+                 KOFN_OUT_OF_RANGE);
+    kofn_batch_destroy(&batch);
+
+    /* One sum: where mixtures do not fit all columns do. */
+    double weights[256];
+    for (size_t i = 0; i < 256; i++)
+        weights[i] = 1;
+    assert_ok(kofn_batch_new_stacked(256, 256, 256, blocks, blocks, weights, f, &batch, &error));
+    assert_int_equal(kofn_code_most_batch_tasks(batch, f), ((1 << 25) - 256 * 256) / 512);
+    for (size_t tasks = 4000; tasks < 20000; tasks += 1000) {
+        assert_ok(kofn_code_alloc_batch("test", f, batch, tasks, &code, &error));
+        assert_int_equal(code->columns != NULL, tasks < 5000);
+        kofn_code_destroy(&code);
+    }
     kofn_batch_destroy(&batch);
 }
 

@@ -136,6 +136,32 @@ a_panel_is_added_to_only_when_asked(void **state)
     assert_true(c[0] == 14 && c[1] == 12 && c[2] == 32 && c[3] == 30);
 }
 
+static void
+coefficients_become_elements_and_elements_coefficients(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *field;
+        double number[4];
+    } cases[] = {{"f64", {0, -0.1, 1e300, 0x1p-1000}},
+                 {"f32", {0, -0.25, 0x1.fffffep100, 3}},
+                 {"gf256", {0, 1, 254, 255}},
+                 {"gf4", {0, 3, 1, 2}},
+                 {"gfp:11", {0, 10, 1, 4}},
+                 {"gfp:2147483647", {0, 2147483646, 1, 65537}}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_error error;
+        const kofn_field *f;
+        double element[4], back[4]; // wide enough for those of all fields
+        assert_ok(kofn_field_new(cases[i].field, &f, &error));
+        f->narrow(f, 4, cases[i].number, element);
+        f->widen(f, 4, element, back);
+        for (size_t k = 0; k < 4; k++)
+            assert_true(back[k] == cases[i].number[k]);
+        kofn_field_destroy(&f);
+    }
+}
+
 int
 main(void)
 {
@@ -147,6 +173,7 @@ main(void)
         cmocka_unit_test(draws_repeat_with_their_seed),
         cmocka_unit_test(one_nonfinite_element_is_seen_wherever_it_is),
         cmocka_unit_test(a_panel_is_added_to_only_when_asked),
+        cmocka_unit_test(coefficients_become_elements_and_elements_coefficients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

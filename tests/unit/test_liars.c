@@ -459,6 +459,110 @@ what_is_kept_is_wrong_by_no_more_than_the_slack(void **state)
     assert_true(unseen > 0);
 }
 
+/* I - Q Q^T for an orthonormal basis Q of the columns of G_R, rows scaled to length 1: H^T H, whichever
+ * singular vectors H is made of. */
+static void
+brute_parity(const kofn_code *code, const size_t *task, size_t count, long double *ret_gram)
+{
+    long double column[TASKS_MAX];
+    for (size_t i = 0; i < count * count; i++)
+        ret_gram[i] = i % (count + 1) == 0;
+    for (size_t c = 0; c < kofn_code_columns(code); c++) {
+        long double size = 0;
+        for (size_t i = 0; i < count; i++)
+            column[i] = brute_element(code, task[i], c) / kofn_code_row_norm(code, task[i]);
+        for (size_t twice = 0; twice < 2;
+             twice++) { // what is left of it is its product with ret_gram
+            long double left[TASKS_MAX] = {0};
+            for (size_t i = 0; i < count; i++)
+                for (size_t k = 0; k < count; k++)
+                    left[i] += ret_gram[i * count + k] * column[k];
+            memcpy(column, left, count * sizeof *left);
+        }
+        for (size_t i = 0; i < count; i++)
+            size += column[i] * column[i];
+        for (size_t i = 0; i < count && size > 1e-20L; i++)
+            for (size_t k = 0; k < count; k++)
+                ret_gram[i * count + k] -= column[i] * column[k] / size;
+    }
+}
+
+/* Is the matrix of these rows and columns less `least` I positive definite? */
+static bool
+is_above(const long double *gram, size_t count, const size_t *at, size_t size, long double least)
+{
+    long double own[4][4];
+    for (size_t i = 0; i < size; i++)
+        for (size_t k = 0; k < size; k++)
+            own[i][k] = gram[at[i] * count + at[k]] - (i == k ? least : 0);
+    for (size_t i = 0; i < size; i++) {
+        if (own[i][i] <= 0)
+            return false;
+        for (size_t j = i + 1; j < size; j++)
+            for (size_t k = i + 1; k < size; k++)
+                own[j][k] -= own[j][i] * own[i][k] / own[i][i];
+    }
+    return true;
+}
+
+/* The least singular value of `size` columns of H, over all sets. */
+static double
+brute_least(const long double *gram, size_t count, size_t size)
+{
+    long double low = 0, high = 1;
+    while (high - low > 1e-12L * high) {
+        const long double middle = (low + high) / 2;
+        bool above = true;
+        for (size_t mask = 0; mask < (size_t)1 << count && above; mask++) {
+            size_t at[TASKS_MAX], found = 0;
+            for (size_t i = 0; i < count; i++)
+                if (mask >> i & 1)
+                    at[found++] = i;
+            above = found != size || is_above(gram, count, at, size, middle);
+        }
+        *(above ? &low : &high) = middle;
+    }
+    return sqrt((double)low);
+}
+
+/* What lies can hide goes with the least that is seen of any b of them, and nothing else of it with b. */
+static void
+slack_is_that_of_the_set_that_is_seen_least(void **state)
+{
+    (void)state;
+    static const parity_case own[] = {
+        {{.family = "polynomial", .partition = "2,1,2", .tasks = 11}, "f64", 0},
+        {{.family = "rkrp", .partition = "2,1,2", .tasks = 12}, "f64", 0},
+        {{.family = "orthomatdot", .partition = "1,2,1", .tasks = 12}, "f32", 0},
+    };
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(12), 0);
+    for (size_t c = 0; c < 3; c++) {
+        kofn_error error;
+        job j;
+        trial t;
+        kofn_liars liars;
+        long double gram[TASKS_MAX * TASKS_MAX];
+        double hidden[4];
+        start_case(&j, &own[c], &rng);
+        start_trial(&t, &j, 11, 0, &rng);
+        project(&t, &j);
+        brute_parity(j.code, t.task, t.count, gram);
+        for (size_t b = 1; b < 4; b++) {
+            t.answers.most = b;
+            assert_ok(kofn_liars_find(&t.answers, &liars, &error));
+            assert_int_equal(liars.count, 0);
+            hidden[b] =
+                (liars.slack - kofn_coding_get_noise(&j.coding)) * brute_least(gram, t.count, b);
+            print_message("%s b=%zu: %.3g seen\n", own[c].code.family, b,
+                          brute_least(gram, t.count, b));
+            assert_at_most(fabs(hidden[b] - hidden[1]), 1e-6 * hidden[1]);
+        }
+        end_trial(&t);
+        end_answers(&j);
+    }
+}
+
 static void
 numbers_that_vanish_are_no_lies(void **state)
 {
@@ -531,6 +635,7 @@ main(void)
         cmocka_unit_test(what_is_not_finite_is_a_lie_only_of_finite_operands),
         cmocka_unit_test(a_huge_lie_hides_no_other),
         cmocka_unit_test(what_is_kept_is_wrong_by_no_more_than_the_slack),
+        cmocka_unit_test(slack_is_that_of_the_set_that_is_seen_least),
         cmocka_unit_test(numbers_that_vanish_are_no_lies),
         cmocka_unit_test(codes_that_leave_no_room_are_refused),
     };

@@ -2,6 +2,7 @@
 #include "tests/assert.h"
 
 #include <fcntl.h>
+#include <locale.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -89,6 +90,58 @@ entries_of_one_place_are_summed(void **state)
     (void)state;
     static const double want[] = {0, 6, 0, 0, 0, 0.5};
     assert_matrix(GENERAL "2 3 5\n1 2 1\n2 3 .25\n1 2 2\n1 2 3\n2 3 .25\n", 2, 3, want);
+}
+
+static void
+sums_are_numbers_that_a_file_may_hold(void **state)
+{
+    (void)state;
+    static const double most[] = {0x1p53}, none[] = {0};
+#define INTEGERS "%%MatrixMarket matrix coordinate integer general\n1 1 "
+    assert_matrix(INTEGERS "3\n1 1 9007199254740991\n1 1 -1\n1 1 2\n", 1, 1, most);
+    static const struct {
+        const char *text, *says;
+    } wrong[] = {
+        {GENERAL "4 5 3\n3 4 1e308\n1 1 7\n3 4 1e308\n",
+         "place 3, 4 add up to no finite real number"},
+        {INTEGERS "2\n1 1 9007199254740992\n1 1 1\n", "place 1, 1 add up to more than 2^53"},
+        {INTEGERS "2\n1 1 -9007199254740992\n1 1 -2\n", "add up to more than 2^53, where"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        kofn_matrix_market m;
+        assert_fails(read_text(wrong[i].text, &m), KOFN_INVALID_ARGUMENT);
+        assert_non_null(strstr(error.text, wrong[i].says));
+    }
+    assert_matrix(GENERAL "1 1 2\n1 1 1e308\n1 1 -1e308\n", 1, 1, none);
+}
+
+/* A locale of a comma, made for the test, where there is localedef. */
+static void
+a_point_is_a_point_in_other_locales(void **state)
+{
+    (void)state;
+    static const double want[] = {1.5, -0.25};
+    static const char definition[] = "LC_NUMERIC\ndecimal_point \",\"\nthousands_sep \".\"\n"
+                                     "grouping 3;3\nEND LC_NUMERIC\n";
+    char folder[] = "/tmp/kofn-locale-XXXXXX", command[256];
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(setenv("LOCPATH", folder, 1), 0);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(definition, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    (void)snprintf(command, sizeof command,
+                   "localedef -c -f ANSI_X3.4-1968 -i %s %s/comma >/dev/null 2>&1", path, folder);
+    (void)!system(command); // complains of what a locale has beside
+    const bool there = setlocale(LC_NUMERIC, "comma") && localeconv()->decimal_point[0] == ',';
+    if (there)
+        assert_matrix(GENERAL "1 2 2\n1 1 1.5\n1 2 -2.5e-1\n", 1, 2, want);
+    (void)setlocale(LC_NUMERIC, "C");
+    (void)unsetenv("LOCPATH");
+    (void)snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+    if (!there)
+        skip(); // no localedef
 }
 
 static void
@@ -268,6 +321,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(coordinates_come_in_any_order_with_comments_and_blanks),
         cmocka_unit_test(entries_of_one_place_are_summed),
+        cmocka_unit_test(sums_are_numbers_that_a_file_may_hold),
+        cmocka_unit_test(a_point_is_a_point_in_other_locales),
         cmocka_unit_test(a_symmetric_file_lists_its_lower_triangle),
         cmocka_unit_test(array_files_go_by_columns),
         cmocka_unit_test(matrices_without_elements_are_read),

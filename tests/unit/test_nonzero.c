@@ -76,8 +76,8 @@ masks_name_the_blocks_that_hold_an_element(void **state)
         bool dense[BLOCKS_MAX], sparse[BLOCKS_MAX];
         const kofn_nonzero_operand as_dense = {.dense = &m, .transposed = transposed};
         const kofn_nonzero_operand as_csr = {.csr = &csr, .transposed = transposed};
-        kofn_nonzero_mark(&as_dense, grid, dense);
-        kofn_nonzero_mark(&as_csr, grid, sparse);
+        assert_ok(kofn_nonzero_mark(&as_dense, grid, dense, &error));
+        assert_ok(kofn_nonzero_mark(&as_csr, grid, sparse, &error));
         for (size_t b = 0; b < grid.rows * grid.cols; b++) {
             assert_int_equal(dense[b], brute_is_full(&m, transposed, grid, b));
             assert_int_equal(sparse[b], dense[b]);
@@ -185,6 +185,50 @@ the_partition_follows_the_pattern(void **state)
     free_matrix(&b);
 }
 
+/* Sizes that cuts do not divide, so that no cut is a finer one of another. What the choice says is what
+ * its own masks say. */
+static void
+a_choice_has_the_blocks_that_its_partition_leaves(void **state)
+{
+    (void)state;
+    const kofn_field *f = kofn_field_find("gf256");
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(11), 0);
+    for (size_t n = 0; n < 60; n++) {
+        const kofn_extents e = {.count = 2,
+                                .rows = {1 + kofn_rng_below(&rng, 70), 1 + n},
+                                .cols = {1 + n, 1 + kofn_rng_below(&rng, 50)}};
+        const kofn_partition asked = {
+            .x = n % 4 == 1 ? 7 : 0, .z = n % 4 == 3 ? 6 : 0, .y = n % 4 == 2 ? 5 : 0};
+        const kofn_shape shape = {e.rows[0], e.cols[0], e.cols[1]};
+        kofn_bands m[2];
+        kofn_nonzero_operand operands[2];
+        kofn_nonzero_choice c;
+        for (size_t o = 0; o < 2; o++) {
+            const bool turned = (n >> o) % 2;
+            m[o] = new_patchy(f, e.rows[o], e.cols[o], turned, (kofn_grid){8, 8}, &rng);
+            operands[o] = (kofn_nonzero_operand){.dense = &m[o], .transposed = turned};
+        }
+        kofn_csr csr = compress(&m[0]);
+        operands[0].csr = n % 3 ? &csr : NULL;
+        assert_ok(kofn_nonzero_choose(operands, &shape, asked, 1 + n % 9, f, &c, &error));
+        size_t left = 0;
+        const kofn_partition p = c.part;
+        for (size_t i = 0; i < p.x * p.z; i++)
+            for (size_t j = 0; j < p.y; j++)
+                left += brute_is_full(&m[0], operands[0].transposed, (kofn_grid){p.x, p.z}, i) &&
+                        brute_is_full(&m[1], operands[1].transposed, (kofn_grid){p.z, p.y},
+                                      i % p.z * p.y + j);
+        assert_int_equal(c.left, left);
+        assert_int_equal(c.batch ? c.batch->count : 0, left);
+        assert_true((asked.x == 0 || p.x == asked.x) && (asked.y == 0 || p.y == asked.y));
+        kofn_batch_destroy(&c.batch);
+        kofn_csr_fini(&csr);
+        free_matrix(&m[0]);
+        free_matrix(&m[1]);
+    }
+}
+
 static void
 work_that_is_large_goes_to_all_workers(void **state)
 {
@@ -233,7 +277,7 @@ start_job(job *j, const char *family, const char *field, kofn_partition p, int t
             new_patchy(f, operands.rows[o], operands.cols[o], j->transposed[o], grid[o], rng);
         j->csr[o] = compress(&j->operand[o]);
         const kofn_nonzero_operand operand = {.csr = &j->csr[o], .transposed = j->transposed[o]};
-        kofn_nonzero_mark(&operand, grid[o], mask[o]);
+        assert_ok(kofn_nonzero_mark(&operand, grid[o], mask[o], &error));
     }
     assert_ok(kofn_nonzero_new_batch(p, mask[0], mask[1], f, &j->batch, &error));
     const bool there = j->batch != NULL;
@@ -399,6 +443,7 @@ main(void)
         cmocka_unit_test(a_batch_has_the_products_that_are_left_and_no_other),
         cmocka_unit_test(more_pairs_than_a_batch_has_are_refused),
         cmocka_unit_test(the_partition_follows_the_pattern),
+        cmocka_unit_test(a_choice_has_the_blocks_that_its_partition_leaves),
         cmocka_unit_test(work_that_is_large_goes_to_all_workers),
         cmocka_unit_test(sparse_products_are_coded_and_decoded_like_dense_ones),
         cmocka_unit_test(operands_of_the_wrong_shape_are_refused),

@@ -358,6 +358,49 @@ batches_take_as_many_answers_as_products_of_the_blocks_in_use(void **state)
     }
 }
 
+/* Few blocks of many: G has its columns in short, and the code is that of these blocks. */
+static void
+a_batch_may_use_few_of_its_blocks(void **state)
+{
+    (void)state;
+    enum { PAIRS = 6, NEEDED = 12 };
+    static const size_t left[PAIRS] = {60, 60, 61, 62, 62, 62},
+                        right[PAIRS] = {60, 63, 61, 60, 61, 62};
+    kofn_error error;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(20261122), 0);
+    const kofn_field *f = kofn_field_find("f64");
+    kofn_batch *batch;
+    kofn_code *code;
+    assert_ok(kofn_batch_new_stacked(64, 64, PAIRS, left, right, NULL, f, &batch, &error));
+    kofn_code_spec spec = {.batch = batch, .tasks = NEEDED + 2, .has_seed = true};
+    assert_ok(kofn_code_spec_set(&spec, "family", "rkrp", &error));
+    assert_ok(kofn_code_spec_build(&spec, f, &code, &error));
+    assert_non_null(code->columns);
+    assert_int_equal(code->threshold, NEEDED);
+    assert_true(code->chosen_condition > 1 && isfinite(code->chosen_condition));
+    for (size_t i = 0; i < PAIRS; i++)
+        assert_int_equal(kofn_code_plain_column(code, i),
+                         kofn_code_find_column(code, left[i] * 64 + right[i]));
+    for (int round = 0; round < 50; round++) {
+        kofn_decoder *d;
+        size_t order[NEEDED + 2], plain = 0;
+        for (size_t i = 0; i < code->tasks; i++)
+            order[i] = i;
+        shuffle(&rng, order, code->tasks);
+        assert_ok(kofn_decoder_new(code, INFINITY, &d, &error));
+        for (size_t i = 0; i < NEEDED; i++) {
+            assert_int_equal(kofn_decoder_get_state(d) == KOFN_DECODE_EXACT, plain == PAIRS);
+            assert_ok(kofn_decoder_add(d, order[i], &error));
+            plain += order[i] < PAIRS;
+        }
+        assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+        kofn_decoder_destroy(&d);
+    }
+    kofn_code_destroy(&code);
+    kofn_batch_destroy(&batch);
+}
+
 int
 main(void)
 {
@@ -372,6 +415,7 @@ main(void)
         cmocka_unit_test(median_error_of_four_answers_of_six_is_below_1e_13),
         cmocka_unit_test(wrong_settings_are_refused_with_the_rule),
         cmocka_unit_test(batches_take_as_many_answers_as_products_of_the_blocks_in_use),
+        cmocka_unit_test(a_batch_may_use_few_of_its_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
