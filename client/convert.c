@@ -249,6 +249,7 @@ kofn_account_from_message(const kofn_msg_job *job, kofn_account *ret_account)
         .blocks_spared = job->blocks_spared,
         .answers_held = job->answers_held,
         .refuted = job->refuted,
+        .unchecked = job->unchecked,
         .decodable = job->decodable,
         .waited = job->waited,
         .error_bound = job->error_bound,
@@ -398,6 +399,7 @@ kofn_worker_from_message(const kofn_msg_worker *worker, kofn_worker_info *ret_wo
         .link_rate = worker->link_rate,
         .slowdown = worker->slowdown,
         .silent_ms = worker->silent_ms,
+        .quarantine_ms = worker->quarantine_ms,
     };
     COPY_TEXT(info.name, worker->name);
     COPY_TEXT(info.version, worker->version);

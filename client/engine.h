@@ -73,6 +73,7 @@ struct kofn_call {
 
     void (*on_event)(kofn_call *call, const kofn_msg_job *job); // Watch
     void *event_context;
+    char verify[16];     // of a product: how it was to be verified
     bool compressed;     // its product says what its operands were made from
     kofn_stream *stream; // of a push: it does not leave before earlier ones of its stream
     kofn_msg_push push;  // packed when it leaves, since it says what has come until then

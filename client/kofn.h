@@ -255,6 +255,7 @@ struct kofn_account {
     kofn_accept_options accept;       // as asked for
     char verify[16];     // how answers are verified: freivalds, parity; "": they are not
     uint64_t refuted;    // answers that were found to be wrong
+    uint64_t unchecked;  // of which freivalds could say nothing: NaN, Inf, or close to overflow
     char liars[128];     // workers that gave them: "w3,w7"
     bool decodable;      // the answers so far suffice
     bool waited;         // they did, and better ones were waited for
@@ -297,7 +298,8 @@ typedef struct kofn_product_options {
     int64_t settle_ms;  // once an estimate would do, wait so long for the product, if it can still
                         // come; a day at most. 0: not at all
     const char *verify; // are answers right? none, freivalds (each against the operands), parity
-                        // (from 2 more than needed for each of `liars`)
+                        // (from 2 more than needed for each of `liars`). FAILED_PRECONDITION: the
+                        // master is an older one, and does not look
     uint64_t liars;     // with parity: answers that may be wrong
     /* How a product of complex matrices becomes real ones (below): 3m, 4m, plain; NULL: 3m. */
     const char *complex_method;
@@ -739,10 +741,11 @@ typedef struct kofn_worker_info {
     char kernel[KOFN_CLIENT_NAME_MAX]; // of its BLAS
     uint64_t cores, blas_threads, memory_bytes, credit;
     uint64_t tasks_running, tasks_done, tasks_failed, tasks_cancelled;
-    double gflops;      // measured, of recent tasks
-    double link_rate;   // measured, bytes a second to it
-    double slowdown;    // its time against the median worker's for the same work
-    uint64_t silent_ms; // since it was last heard
+    double gflops;          // measured, of recent tasks
+    double link_rate;       // measured, bytes a second to it
+    double slowdown;        // its time against the median worker's for the same work
+    uint64_t silent_ms;     // since it was last heard
+    uint64_t quarantine_ms; // until that is over; 0: it is in none
 } kofn_worker_info;
 
 /* Ownership: free(*ret_workers). */

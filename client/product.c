@@ -201,8 +201,28 @@ open_product(kofn_client *client, kofn_method method, const kofn_factors *f,
     status = describe_product(f, options, &request, err);
     if (status == KOFN_OK)
         status = kofn_engine_open(client, &params, ret_call, err);
+    if (status == KOFN_OK)
+        memcpy((*ret_call)->verify, request.verify, sizeof request.verify);
     kofn_message_clear(&kofn_product_message, &request);
     return status;
+}
+
+static bool
+asks_for_proof(const char *verify)
+{
+    return verify && verify[0] && strcmp(verify, "none") != 0;
+}
+
+/* A master that knows no `verify` leaves it out, and its product is one that nobody looked at. */
+static kofn_status
+check_verified(const char *asked, const kofn_account *account, kofn_error *err)
+{
+    if (!asks_for_proof(asked) || strcmp(asked, account->verify) == 0)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                     "job '%s' was to be verified by %s, and this master verifies %s%s: it is an "
+                     "older one, so take another, or leave verify out",
+                     account->job, asked, account->verify[0] ? "by " : "nothing", account->verify);
 }
 
 /* ---- calls in flight ------------------------------------------------------------------------- */
@@ -298,10 +318,17 @@ kofn_call_finish(kofn_call **call_p, kofn_result **ret_result, kofn_error *err)
     kofn_call *call = *call_p;
     while (call->state != KOFN_CALL_DONE)
         (void)kofn_engine_step(call->client, KOFN_NEVER_NS);
+    kofn_result *result = NULL;
     kofn_status status = call->error.status == KOFN_OK
-                             ? kofn_result_take(call, ret_result, err)
+                             ? kofn_result_take(call, &result, err)
                              : kofn_fail(err, call->error.status, "%s", call->error.text);
+    if (status == KOFN_OK)
+        status = check_verified(call->verify, kofn_result_get_account(result), err);
     kofn_engine_drop(call_p);
+    if (status != KOFN_OK)
+        kofn_result_destroy(&result);
+    else
+        *ret_result = result;
     return status;
 }
 
@@ -473,17 +500,25 @@ two_init_counted(two *ret, kofn_client *client, const kofn_matrix *a, const kofn
     return status;
 }
 
-/* An older master forgets what the operands were made from, and whoever fetched the product would take it
- * for another. */
+/* Before anything is computed for it: an older master forgets how its product is to be verified, and what
+ * the operands were made from, and whoever fetched it would take it for another. */
 static kofn_status
-check_remembered(kofn_client *client, const char *job, kofn_error *err)
+check_submitted(kofn_client *client, const kofn_factors *f, const char *verify, const char *job,
+                kofn_error *err)
 {
     kofn_account account;
-    const kofn_status status = kofn_client_get_job(client, job, &account, err);
-    if (status != KOFN_OK || account.compression.method[0])
+    if (!f->compression && !asks_for_proof(verify))
+        return KOFN_OK;
+    kofn_status status = kofn_client_get_job(client, job, &account, err);
+    if (status != KOFN_OK)
         return status;
-    (void)!kofn_client_cancel(client, job, NULL, NULL); // or it ends unseen: nobody knows its id
-    return kofn_compression_fail(err);
+    if (f->compression && !account.compression.method[0])
+        status = kofn_compression_fail(err);
+    else
+        status = check_verified(verify, &account, err);
+    if (status != KOFN_OK) // or it ends unseen: nobody knows its id
+        (void)!kofn_client_cancel(client, job, NULL, NULL);
+    return status;
 }
 
 static kofn_status
@@ -507,8 +542,8 @@ submit(kofn_client *client, const kofn_factors *f, const kofn_product_options *o
     if (status == KOFN_OK)
         memcpy(job, ((const kofn_msg_job_ref *)call->reply)->job, sizeof job);
     kofn_engine_drop(&call);
-    if (status == KOFN_OK && f->compression)
-        status = check_remembered(client, job, err);
+    if (status == KOFN_OK)
+        status = check_submitted(client, f, options ? options->verify : NULL, job, err);
     if (status == KOFN_OK)
         memcpy(ret_job, job, sizeof job);
     return status;

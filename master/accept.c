@@ -376,6 +376,18 @@ check_accept(const kofn_accept *accept, const kofn_code_spec *spec, const kofn_f
     return kofn_accept_check(&told, &code, err);
 }
 
+/* On these terms its code is to be able to give the product; a default that stands in the way gives
+ * way. */
+static kofn_status
+check_terms(kofn_job *job, kofn_error *err)
+{
+    const kofn_code_spec known = get_known(job, &job->spec);
+    kofn_status status = check_accept(&job->accept, &known, job->field, err);
+    if (status && kofn_job_yield_verify(job))
+        status = check_accept(&job->accept, &known, job->field, err);
+    return status;
+}
+
 /* The spec is for the job's form. */
 static kofn_status
 set_form(const kofn_job *job, kofn_code_spec *spec, kofn_error *err)
@@ -585,14 +597,10 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
         status = kofn_master_policy_check(policy, err);
     if (!status)
         status = read_accept(p, &job->accept, err);
-    if (!status && !order->stream)
-        status = kofn_verify_read(p, job, err);
-    else if (!status && (p->verify[0] || p->liars > 0))
-        status = kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                           "jobs of a stream are not verified: leave verify and liars out");
-    const kofn_code_spec known = get_known(job, &job->spec);
+    if (!status)
+        status = kofn_verify_read(order, job, err);
     if (!status && !order->stream) // its code is what its stream says
-        status = check_accept(&job->accept, &known, job->field, err);
+        status = check_terms(job, err);
     const size_t lists = 2 * ((size_t)job->sparse.is[0] + job->sparse.is[1]);
     for (size_t o = 0; o < asked.count + lists && !status; o++)
         status = expect_operand(job, o, err);
@@ -758,7 +766,9 @@ kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *err)
                                   .key = kept->key,
                                   .session = number_owner(kept->owner),
                                   .deadline_ns = kept->deadline_ns,
-                                  .keep = true};
+                                  .keep = true,
+                                  .verify = kept->verify,
+                                  .liars = kept->liars};
     job->state = KOFN_JOB_STORING;
     job->attempts = kept->attempts;
     job->spec = kept->spec;

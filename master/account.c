@@ -62,8 +62,10 @@ fill_order(const kofn_job *job, kofn_job_state state, kofn_msg_job *m)
     snprintf(m->accept, sizeof m->accept, "%s", kofn_job_accept_name(job->accept.kind));
     m->accept_error = job->accept.error;
     m->compression = job->compression;
-    snprintf(m->verify, sizeof m->verify, "%s", kofn_verify_name(job->verification.how));
+    if (job->verification.how != KOFN_VERIFY_NONE)
+        snprintf(m->verify, sizeof m->verify, "%s", kofn_verify_name(job->verification.how));
     m->refuted = job->verification.refuted;
+    m->unchecked = job->verification.unchecked;
     snprintf(m->liars, sizeof m->liars, "%s", job->verification.liars);
     m->likely = job->code && !kofn_code_is_certain(job->code);
     m->tasks = job->code ? kofn_code_first_tasks(job->code) : job->spec.tasks;

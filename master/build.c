@@ -93,7 +93,7 @@ kofn_job_run(kofn_job *job, kofn_code *code)
         .deadline_ns = job->deadline_ns,
         .task_flops = count_task_flops(job),
         .accept = job->accept,
-        .noise = kofn_job_get_noise(job),
+        .noise = kofn_job_get_noise(job, &job->coding),
         .stream = job->stream ? kofn_stream_get_id(job->stream) : 0,
     };
     kofn_status status = allocate_work(job, &err);
@@ -132,10 +132,8 @@ build_run(kofn_coder_item *item)
     if (build->status)
         return;
     kofn_job_init_coding(job, build->code, &coding);
-    const double noise = job->verification.how == KOFN_VERIFY_FREIVALDS
-                             ? kofn_freivalds_get_noise(&coding)
-                             : kofn_coding_get_noise(&coding);
-    build->status = kofn_accept_check_reach(&job->accept, build->code, noise, &build->error);
+    build->status = kofn_accept_check_reach(&job->accept, build->code,
+                                            kofn_job_get_noise(job, &coding), &build->error);
 }
 
 static void
@@ -289,7 +287,7 @@ void
 kofn_job_begin(kofn_job *job)
 {
     if (job->stream) {
-        kofn_stream_on_ready(job->stream, job);
+        kofn_job_run_verified(job, kofn_stream_get_code(job->stream));
         return;
     }
     if (kofn_code_spec_is_complete(&job->spec) ||
@@ -299,5 +297,5 @@ kofn_job_begin(kofn_job *job)
     }
     kofn_jobs_add_waiting(job->master->jobs, job);
     kofn_log_write(&job->master->log, KOFN_LOG_INFO, "job_waits",
-                   "no worker is connected to choose a code for", "job=%s", job->name);
+                   "no worker takes tasks that a code could be chosen for", "job=%s", job->name);
 }

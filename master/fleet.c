@@ -20,10 +20,9 @@ typedef struct assignment assignment;
 typedef TAILQ_HEAD(assignment_list, assignment) assignment_list;
 
 typedef enum worker_state {
-    WORKER_READY,       // takes tasks
-    WORKER_LEAVING,     // said bye: finishes what it has
-    WORKER_QUARANTINED, // answered wrongly: is there, and gets nothing
-    WORKER_GONE,        // lost: to be removed at the end of this turn
+    WORKER_READY,   // takes tasks, unless it is barred
+    WORKER_LEAVING, // said bye: finishes what it has
+    WORKER_GONE,    // lost: to be removed at the end of this turn
 } worker_state;
 
 typedef struct worker {
@@ -31,6 +30,7 @@ typedef struct worker {
     char key[KOFN_CURVE_TEXT]; // "" without keys
     uint64_t number;           // of this connection, the scheduler's name for it
     worker_state state;
+    int64_t barred_ns; // answered wrongly: is there, and gets nothing until then; 0: it is not
     kofn_peer *peer;
     kofn_msg_hello hello;
     int64_t heard_ns;
@@ -54,6 +54,7 @@ struct assignment {
     bool receiving; // the head of its answer came
     bool complete;  // and all of its blocks
     bool nonfinite;
+    bool unchecked;                              // whether its answer is right could not be told
     bool kept;                                   // its worker keeps the answer until it is settled
     bool recalled;                               // of a task that was not sent
     size_t named;                                // blocks that were named and not sent
@@ -472,7 +473,7 @@ typedef struct answer_check {
     uint64_t assignment;
     kofn_giver giver;
     kofn_bands blocks; // a second holder
-    bool wrong;
+    kofn_finding finding;
     kofn_status status;
     kofn_error error;
 } answer_check;
@@ -488,16 +489,17 @@ get_giver(const worker *w)
     return giver;
 }
 
-/* Nothing more for it, and nothing of what it has. */
+/* Nothing more for it until then, and nothing of what it has. */
 static void
-isolate(kofn_fleet *fleet, worker *w)
+isolate(kofn_fleet *fleet, worker *w, int64_t until_ns)
 {
-    if (w->state == WORKER_GONE || w->state == WORKER_QUARANTINED)
+    const bool before = w->barred_ns != 0;
+    w->barred_ns = until_ns > w->barred_ns ? until_ns : w->barred_ns;
+    if (w->state == WORKER_GONE || before)
         return;
-    w->state = WORKER_QUARANTINED;
     drop_burst(fleet, w);
     kofn_keepers_lose(fleet->keepers, w->number);
-    kofn_sched_refute(fleet->master->sched, kofn_clock_ns(), w->number, 0);
+    kofn_sched_worker_lose(fleet->master->sched, kofn_clock_ns(), w->number);
     while (!TAILQ_EMPTY(&w->held) && w->state != WORKER_GONE)
         take_back(fleet, TAILQ_FIRST(&w->held));
 }
@@ -521,23 +523,8 @@ quarantine_worker(kofn_fleet *fleet, const kofn_giver *who, kofn_job *job, size_
     {
         const kofn_giver other = get_giver(w);
         if (kofn_giver_is(who, &other))
-            isolate(fleet, w);
+            isolate(fleet, w, until_ns);
     }
-}
-
-/* It was wrong, whether its job still waits for it or not. */
-static void
-refute_answer(kofn_fleet *fleet, const kofn_giver *who, uint64_t id, kofn_job *job, size_t task)
-{
-    kofn_sched_refute(fleet->master->sched, kofn_clock_ns(), who->number, id);
-    quarantine_worker(fleet, who, job, task);
-}
-
-static bool
-is_quarantined(kofn_fleet *fleet, const worker *w, int64_t now_ns)
-{
-    const kofn_giver giver = get_giver(w);
-    return kofn_quarantine_has(&fleet->quarantine, &giver, now_ns);
 }
 
 /* ---- checks ----------------------------------------------------------------------------------------- */
@@ -548,7 +535,7 @@ finish_answer(kofn_fleet *fleet, assignment *a)
     kofn_master *master = fleet->master;
     kofn_job *job = a->job;
     const size_t task = a->task;
-    const bool nonfinite = a->nonfinite;
+    const bool nonfinite = a->nonfinite, unchecked = a->unchecked;
     kofn_bands blocks = a->answer.mat[0];
     a->answer.count = 0; // ours now
     const kofn_giver giver = get_giver(a->on);
@@ -566,15 +553,19 @@ finish_answer(kofn_fleet *fleet, assignment *a)
         kofn_keepers_owe(fleet->keepers, number, id, job, bytes);
     else if (kept)
         kofn_keepers_settle(fleet->keepers, number, id, bytes);
-    if (verdict == KOFN_VERDICT_KEEP)
+    if (verdict == KOFN_VERDICT_KEEP) {
         kofn_job_keep_answer(job, task, &giver, &blocks, nonfinite);
+        job->verification.unchecked += unchecked;
+    }
     kofn_bands_fini(&blocks);
 }
 
 static void
-end_check(kofn_fleet *fleet, assignment *a, kofn_status status, kofn_error *why)
+end_check(kofn_fleet *fleet, assignment *a, kofn_finding finding, kofn_status status,
+          kofn_error *why)
 {
     if (status == KOFN_OK) {
+        a->unchecked = a->job->verification.check && finding == KOFN_FINDING_UNKNOWN;
         finish_answer(fleet, a);
         return;
     }
@@ -588,15 +579,15 @@ end_check(kofn_fleet *fleet, assignment *a, kofn_status status, kofn_error *why)
 /* INVALID_ARGUMENT: an element that is no number of the field. */
 static kofn_status
 check_answer(const kofn_job *job, const kofn_code *code, size_t task, const kofn_bands *c,
-             bool *ret_wrong, kofn_error *err)
+             kofn_finding *ret_finding, kofn_error *err)
 {
-    kofn_finding finding = KOFN_FINDING_UNKNOWN;
     kofn_status status = KOFN_OK;
+    *ret_finding = KOFN_FINDING_UNKNOWN;
     if (kofn_field_is_partial(job->field))
         status = kofn_field_check_elements(job->field, "its answer", c, err);
     if (!status && job->verification.check)
-        status = kofn_freivalds_check(job->verification.check, code, task, c, &finding, NULL, err);
-    *ret_wrong = finding == KOFN_FINDING_WRONG;
+        status =
+            kofn_freivalds_check(job->verification.check, code, task, c, ret_finding, NULL, err);
     return status;
 }
 
@@ -605,7 +596,7 @@ check_run(kofn_coder_item *item)
 {
     answer_check *check = (answer_check *)item;
     check->status = check_answer(check->job, check->code, check->task, &check->blocks,
-                                 &check->wrong, &check->error);
+                                 &check->finding, &check->error);
 }
 
 /* The task may have been cancelled, or its worker lost, meanwhile. */
@@ -617,10 +608,10 @@ check_done(kofn_coder_item *item)
     assignment *a = kofn_map_find(&check->fleet->assignments, check->assignment);
     kofn_bands_fini(&check->blocks);
     const bool ran = item->start_ns != 0; // else the master stops
-    if (ran && check->wrong)
-        refute_answer(check->fleet, &check->giver, check->assignment, check->job, check->task);
+    if (ran && check->finding == KOFN_FINDING_WRONG)
+        quarantine_worker(check->fleet, &check->giver, check->job, check->task);
     else if (ran && a)
-        end_check(check->fleet, a, check->status, &check->error);
+        end_check(check->fleet, a, check->finding, check->status, &check->error);
     kofn_code_destroy(&check->code);
     kofn_job_leave(check->job);
     free(check);
@@ -655,8 +646,8 @@ start_check(kofn_fleet *fleet, const assignment *a, kofn_error *err)
 static size_t
 count_check_bytes(const kofn_job *job)
 {
-    const size_t sums = job->verification.check ? 32 * job->coding.part.inner : 0;
-    return count_answer_bytes(job) + sums * kofn_dtype_width(job->field->dtype);
+    const kofn_freivalds *check = job->verification.check;
+    return count_answer_bytes(job) + (check ? kofn_freivalds_count_check_bytes(check) : 0);
 }
 
 /* An answer has come whole. */
@@ -669,13 +660,13 @@ receive_answer(kofn_fleet *fleet, assignment *a)
     if (!kofn_field_is_partial(a->job->field) && !a->job->verification.check) {
         finish_answer(fleet, a);
     } else if (count_check_bytes(a->job) <= KOFN_CHECK_AT_ONCE) {
-        bool wrong;
+        kofn_finding finding;
         const kofn_giver giver = get_giver(a->on);
-        const kofn_status status = check_answer(a->job, a->job->code, a->task, c, &wrong, &err);
-        if (wrong)
-            refute_answer(fleet, &giver, a->id, a->job, a->task);
+        const kofn_status status = check_answer(a->job, a->job->code, a->task, c, &finding, &err);
+        if (finding == KOFN_FINDING_WRONG) // whether its job still waits for it or not
+            quarantine_worker(fleet, &giver, a->job, a->task);
         else
-            end_check(fleet, a, status, &err);
+            end_check(fleet, a, finding, status, &err);
     } else if (start_check(fleet, a, &err) != KOFN_OK) {
         fail_assignment(fleet, a, &err);
     }
@@ -965,6 +956,14 @@ join(kofn_fleet *fleet, const worker *w, kofn_error *err)
     return kofn_sched_worker_join(fleet->master->sched, w->heard_ns, &joining, err);
 }
 
+/* Until when a worker that comes now is barred; 0: it is not. */
+static int64_t
+find_bar(kofn_fleet *fleet, const worker *w)
+{
+    const kofn_giver giver = get_giver(w);
+    return kofn_quarantine_get_until(&fleet->quarantine, &giver, w->heard_ns);
+}
+
 static void
 on_hello(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello)
 {
@@ -982,10 +981,9 @@ on_hello(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello)
         destroy_worker(fleet, w);
     }
     w = new_worker(fleet, id, hello, &err);
-    const bool barred = w && is_quarantined(fleet, w, w->heard_ns);
-    if (barred)
-        w->state = WORKER_QUARANTINED;
-    if (!w || (!barred && join(fleet, w, &err) != KOFN_OK)) {
+    if (w)
+        w->barred_ns = find_bar(fleet, w);
+    if (!w || (!w->barred_ns && join(fleet, w, &err) != KOFN_OK)) {
         refuse(fleet, id, err.status, err.text);
         if (w)
             destroy_worker(fleet, w);
@@ -994,7 +992,7 @@ on_hello(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello)
     welcome(fleet, w);
     if (w->state == WORKER_GONE)
         return;
-    if (barred) {
+    if (w->barred_ns) {
         kofn_log_write(&fleet->master->log, KOFN_LOG_WARNING, "worker_barred",
                        "it is in quarantine, and gets nothing", "worker=%s number=%" PRIu64,
                        w->hello.name, w->number);
@@ -1185,21 +1183,14 @@ beat(kofn_fleet *fleet, worker *w, int64_t now_ns, bool patient)
     }
 }
 
-/* Its time is over: as if it came now, with nothing. */
+/* Its time is over: it comes anew, and says what it has. */
 static void
 release_worker(kofn_fleet *fleet, worker *w)
 {
-    kofn_error err;
-    w->state = WORKER_READY;
-    if (join(fleet, w, &err) != KOFN_OK) {
-        lose_worker(fleet, w, err.text);
-        refuse(fleet, &w->id, err.status, err.text);
-        return;
-    }
     kofn_log_write(&fleet->master->log, KOFN_LOG_NOTICE, "worker_released",
                    "its quarantine is over", "worker=%s number=%" PRIu64, w->hello.name, w->number);
-    kofn_keepers_join(fleet->keepers, w->number, &w->hello);
-    kofn_jobs_on_worker(fleet->master->jobs);
+    w->state = WORKER_GONE; // the scheduler knows of none
+    refuse(fleet, &w->id, KOFN_FAILED_PRECONDITION, "your quarantine is over: say hello");
 }
 
 void
@@ -1215,7 +1206,7 @@ kofn_fleet_on_beat(kofn_fleet *fleet, int64_t now_ns)
     {
         if (w->state != WORKER_GONE)
             beat(fleet, w, now_ns, patient);
-        if (w->state == WORKER_QUARANTINED && !is_quarantined(fleet, w, now_ns))
+        if (w->state == WORKER_READY && w->barred_ns && w->barred_ns <= now_ns)
             release_worker(fleet, w);
     }
     kofn_keepers_flush(fleet->keepers);
@@ -1280,7 +1271,23 @@ kofn_fleet_count(const kofn_fleet *fleet)
     const worker *w;
     TAILQ_FOREACH(w, &fleet->workers, of_fleet)
     {
-        count += w->state != WORKER_GONE && !is_silent(fleet, w, now_ns);
+        count += w->state != WORKER_GONE && !w->barred_ns && !is_silent(fleet, w, now_ns);
+    }
+    return count;
+}
+
+size_t
+kofn_fleet_count_barred(const kofn_fleet *fleet, int64_t *ret_first_ns)
+{
+    size_t count = 0;
+    *ret_first_ns = KOFN_NEVER_NS;
+    const worker *w;
+    TAILQ_FOREACH(w, &fleet->workers, of_fleet)
+    {
+        if (w->state != WORKER_READY || !w->barred_ns)
+            continue;
+        count++;
+        *ret_first_ns = w->barred_ns < *ret_first_ns ? w->barred_ns : *ret_first_ns;
     }
     return count;
 }
@@ -1291,11 +1298,11 @@ describe_worker(const kofn_fleet *fleet, const worker *w, int64_t now_ns, kofn_m
     kofn_sched_worker_view view = {0};
     (void)kofn_sched_get_worker(fleet->master->sched, w->number, &view); // zeros when it is leaving
     const int64_t silent_ns = now_ns - w->heard_ns;
-    const char *state = w->state == WORKER_QUARANTINED ? "quarantined"
-                        : w->state == WORKER_LEAVING   ? "leaving"
-                        : is_silent(fleet, w, now_ns)  ? "silent"
-                        : view.running > 0             ? "busy"
-                                                       : "idle";
+    const char *state = w->state == WORKER_LEAVING    ? "leaving"
+                        : w->barred_ns                ? "quarantined"
+                        : is_silent(fleet, w, now_ns) ? "silent"
+                        : view.running > 0            ? "busy"
+                                                      : "idle";
     snprintf(m->name, sizeof m->name, "%s", w->hello.name);
     snprintf(m->version, sizeof m->version, "%s", w->hello.software);
     snprintf(m->kernel, sizeof m->kernel, "%s", w->hello.kernel);
@@ -1313,6 +1320,8 @@ describe_worker(const kofn_fleet *fleet, const worker *w, int64_t now_ns, kofn_m
     m->link_rate = kofn_meter_get_rate(&w->link);
     m->slowdown = view.slowdown;
     m->silent_ms = (uint64_t)(silent_ns / KOFN_NS_PER_MS);
+    if (w->barred_ns > now_ns)
+        m->quarantine_ms = (uint64_t)((w->barred_ns - now_ns) / KOFN_NS_PER_MS);
 }
 
 kofn_status
@@ -1356,7 +1365,7 @@ measure_workers(const kofn_fleet *fleet, kofn_measured *m)
     TAILQ_FOREACH(w, &fleet->workers, of_fleet)
     {
         kofn_sched_worker_view view = {0};
-        if (count == KOFN_PLAN_WORKERS_MAX || w->state != WORKER_READY)
+        if (count == KOFN_PLAN_WORKERS_MAX || w->state != WORKER_READY || w->barred_ns)
             continue;
         (void)kofn_sched_get_worker(fleet->master->sched, w->number, &view);
         if (view.credit > 0 && (count == 0 || view.credit < machine->credit))

@@ -31,8 +31,10 @@ void kofn_fleet_on_keys(kofn_fleet *fleet);
 /* Beat, and lose who was silent for too long. */
 void kofn_fleet_on_beat(kofn_fleet *fleet, int64_t now_ns);
 
-/* Workers that are not silent. */
+/* Workers that are not silent, without those in quarantine; and the latter, with when the first of
+ * them comes out. */
 size_t kofn_fleet_count(const kofn_fleet *fleet);
+size_t kofn_fleet_count_barred(const kofn_fleet *fleet, int64_t *ret_first_ns);
 
 /* All workers as messages, into a list that the caller clears. */
 KOFN_MUST_CHECK kofn_status kofn_fleet_describe(const kofn_fleet *fleet,

@@ -224,6 +224,8 @@ fill_part(const kofn_job *whole, size_t k, kofn_job *part, kofn_error *err)
     part->shape = whole->shape;
     part->accept = whole->accept;
     part->verification.how = whole->verification.how;
+    part->verification.by_default = whole->verification.by_default;
+    part->verification.yielded = whole->verification.yielded;
     part->spec = whole->spec;
     snprintf(part->policy, sizeof part->policy, "%s", whole->policy);
     TAILQ_INIT(&part->requests);
@@ -494,8 +496,8 @@ add_account(kofn_msg_job *m, const kofn_msg_job *part)
     m->blocks_spared += part->blocks_spared;
     m->answers_held += part->answers_held;
     m->refuted += part->refuted;
-    if (part->liars[0] && !m->liars[0])
-        snprintf(m->liars, sizeof m->liars, "%s", part->liars);
+    m->unchecked += part->unchecked;
+    kofn_names_add(m->liars, sizeof m->liars, part->liars);
     m->decodable &= part->decodable;
     m->waited |= part->waited;
     m->likely |= part->likely;

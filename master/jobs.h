@@ -17,7 +17,7 @@ KOFN_MUST_CHECK kofn_status kofn_jobs_new(kofn_master *master, kofn_jobs **ret_j
 void kofn_jobs_destroy(kofn_jobs **jobs_p);
 
 /* What a call asks for. */
-typedef struct kofn_job_order {
+struct kofn_job_order {
     const kofn_msg_product *product;
     const char *key;
     uint64_t session;
@@ -26,7 +26,9 @@ typedef struct kofn_job_order {
     bool keep;
     kofn_stream *stream; // that it is pushed to, as the product's field says; NULL: to none
     uint64_t index;
-} kofn_job_order;
+    const char *verify; // from the disk: what it was taken with; NULL or "": what it says
+    uint64_t liars;
+};
 
 /* Check everything that can be checked without operands and open a record, or find the one with the
  * same key (*ret_known). Whether the job can get what it accepts is checked here where the order
@@ -51,6 +53,8 @@ typedef struct kofn_kept_job {
     const kofn_msg_product *product; // of one that had not ended: the order
     kofn_code_spec spec;
     const char *policy;
+    const char *verify; // what it was taken with; "": an older master put it there
+    uint64_t liars;
     uint64_t attempts;
 
     const kofn_msg_job *account; // of one that had

@@ -14,6 +14,8 @@ typedef struct kept_job {
     kofn_wire_raw order; // a product
     kofn_msg_code code;
     char policy[KOFN_NAME_MAX];
+    char verify[KOFN_NAME_MAX];
+    uint64_t liars;
     uint64_t attempts;
     kofn_wire_raw account; // a job, once it is over
     kofn_msg_matrix product;
@@ -33,6 +35,11 @@ static const kofn_wire_field fields[] = {
      .of = &kofn_code_message,
      .help = "as far as it is chosen"},
     {.name = "policy", .type = KOFN_WIRE_TEXT, FIELD(policy), .help = "likewise"},
+    {.name = "verify",
+     .type = KOFN_WIRE_TEXT,
+     FIELD(verify),
+     .help = "how, whatever the default is by now"},
+    {.name = "liars", .type = KOFN_WIRE_U64, FIELD(liars), .help = "of parity"},
     {.name = "attempts",
      .type = KOFN_WIRE_U64,
      FIELD(attempts),
@@ -89,6 +96,8 @@ pack_body(const kofn_job *job, kofn_wire_buffer *ret_body, kofn_error *err)
     if (!over)
         status = kofn_msg_code_from_spec(&job->spec, &body.code, err);
     snprintf(body.policy, sizeof body.policy, "%s", job->policy);
+    snprintf(body.verify, sizeof body.verify, "%s", kofn_verify_name(job->verification.how));
+    body.liars = job->accept.liars;
     body.attempts = job->attempts;
     if (over)
         status = pack_account(job, &account, err);
@@ -369,6 +378,8 @@ restore_open(kofn_master *master, const kept_job *body, kofn_kept_job *kept, kof
 {
     kofn_msg_product product;
     kept->policy = body->policy;
+    kept->verify = body->verify;
+    kept->liars = body->liars;
     kept->attempts = body->attempts;
     kofn_status status = kofn_message_unpack(&kofn_product_message, body->order.bytes,
                                              body->order.length, &product, err);

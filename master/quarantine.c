@@ -1,5 +1,6 @@
 #include "master/quarantine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,13 +68,40 @@ kofn_quarantine_add(kofn_quarantine *quarantine, const kofn_giver *who, int64_t 
     return known != NULL;
 }
 
-bool
-kofn_quarantine_has(kofn_quarantine *quarantine, const kofn_giver *who, int64_t now_ns)
+int64_t
+kofn_quarantine_get_until(kofn_quarantine *quarantine, const kofn_giver *who, int64_t now_ns)
 {
     size_t kept = 0;
     for (size_t i = 0; i < quarantine->count; i++)
         if (quarantine->at[i].until_ns > now_ns)
             quarantine->at[kept++] = quarantine->at[i];
     quarantine->count = kept;
-    return find(quarantine, who) != NULL;
+    const kofn_quarantined *known = find(quarantine, who);
+    return known ? known->until_ns : 0;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static bool
+has_name(const char *names, const char *name, size_t length)
+{
+    for (const char *at = names; *at; at += strspn(at, ",")) {
+        const size_t here = strcspn(at, ",");
+        if (here == length && memcmp(at, name, length) == 0)
+            return true;
+        at += here;
+    }
+    return false;
+}
+
+void
+kofn_names_add(char *names, size_t size, const char *more)
+{
+    for (const char *at = more; *at; at += strspn(at, ",")) {
+        const size_t length = strcspn(at, ","), used = strlen(names);
+        if (length > 0 && !has_name(names, at, length) && used + length + 2 <= size)
+            (void)snprintf(names + used, size - used, "%s%.*s", used > 0 ? "," : "", (int)length,
+                           at);
+        at += length;
+    }
 }

@@ -604,6 +604,24 @@ serve_plan_code(kofn_master *master, kofn_request *request, const kofn_msg_call 
     kofn_coders_submit(master->coders, &p->item);
 }
 
+/* Nobody takes tasks. */
+static void
+explain_idleness(const kofn_master *master, kofn_error *ret_why)
+{
+    int64_t first_ns;
+    const size_t barred = kofn_fleet_count_barred(master->fleet, &first_ns);
+    const double left = (double)(first_ns - kofn_clock_ns()) * 1e-9;
+    if (barred == 0)
+        (void)kofn_fail(ret_why, KOFN_UNAVAILABLE,
+                        "no worker is connected; they come to %s, and their logs say what is wrong",
+                        master->config.workers);
+    else
+        (void)kofn_fail(ret_why, KOFN_UNAVAILABLE,
+                        "all workers that are connected, %zu, answered wrongly and are in "
+                        "quarantine, the first for %.0f s more: see worker_quarantined in the log",
+                        barred, left > 0 ? left : 0);
+}
+
 /* Does the master get work done? *ret_why: what is missing, also where it serves but has no room. */
 static bool
 is_serving(const kofn_master *master, kofn_error *ret_why)
@@ -614,9 +632,7 @@ is_serving(const kofn_master *master, kofn_error *ret_why)
         return false;
     }
     if (kofn_sched_count_workers(master->sched) == 0) {
-        (void)kofn_fail(ret_why, KOFN_UNAVAILABLE,
-                        "no worker is connected; they come to %s, and their logs say what is wrong",
-                        master->config.workers);
+        explain_idleness(master, ret_why);
         return false;
     }
     const kofn_status room = kofn_keep_check_room(master->keep, 1, ret_why);

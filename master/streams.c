@@ -136,6 +136,10 @@ take_jobs(kofn_stream *stream)
                    "stream=%s scheme=%s slots=%d delay=%d need=%zu family=%s", stream->name,
                    kofn_scheme_name((kofn_scheme)stream->rounds.scheme), (int)stream->rounds.slots,
                    (int)stream->rounds.delay, stream->need, stream->spec.family);
+    if (stream->of->master->config.verify == KOFN_VERIFY_PARITY)
+        kofn_log_write(&stream->of->master->log, KOFN_LOG_WARNING, "verified_otherwise",
+                       "rounds wait for no more answers than the product takes",
+                       "stream=%s configured=parity verify=freivalds", stream->name);
 }
 
 static void

@@ -1,6 +1,8 @@
 #include "master/verify.h"
 #include "master/jobs.h"
+#include "master/streams.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static const char *const names[] = {"none", "freivalds", "parity"};
@@ -10,7 +12,7 @@ enum { NAMES = sizeof names / sizeof names[0] };
 const char *
 kofn_verify_name(kofn_verify how)
 {
-    return how == KOFN_VERIFY_NONE ? "" : names[how];
+    return names[how];
 }
 
 /* ---- orders ---------------------------------------------------------------------------------- */
@@ -27,31 +29,60 @@ find_name(const char *name, kofn_verify *ret_how, kofn_error *err)
                      "verify '%s' is not known, need none, freivalds or parity", name);
 }
 
-kofn_status
-kofn_verify_read(const kofn_msg_product *product, kofn_job *job, kofn_error *err)
+static kofn_status
+check_order(const kofn_msg_product *p, const kofn_job *job, kofn_error *err)
 {
-    const kofn_master_config *config = &job->master->config;
-    kofn_verify how = (kofn_verify)config->verify;
-    const bool asked = product->verify[0];
-    const kofn_status status = asked ? find_name(product->verify, &how, err) : KOFN_OK;
-    if (status)
-        return status;
-    if (product->liars > 0 && how != KOFN_VERIFY_PARITY)
+    const kofn_verification *v = &job->verification;
+    if (p->liars > 0 && v->how != KOFN_VERIFY_PARITY)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "liars is %" PRIu64 " and verify is %s: verify by parity, which looks for "
                          "so many, or leave it out",
-                         product->liars, names[how]);
-    if (how == KOFN_VERIFY_FREIVALDS && job->outer && asked)
+                         p->liars, names[v->how]);
+    if (v->how == KOFN_VERIFY_FREIVALDS && job->outer && !v->by_default)
         return kofn_fail(
             err, KOFN_INVALID_ARGUMENT,
             "answers of outer products are not checked one by one: verify by parity, or "
             "not at all");
-    if (how == KOFN_VERIFY_FREIVALDS && job->outer)
-        how = KOFN_VERIFY_NONE; // the default is of what it can be
-    job->verification.how = how;
-    if (how == KOFN_VERIFY_PARITY)
-        job->accept.liars = product->liars > 0 ? product->liars : (size_t)config->liars;
     return KOFN_OK;
+}
+
+kofn_status
+kofn_verify_read(const kofn_job_order *order, kofn_job *job, kofn_error *err)
+{
+    const kofn_master_config *config = &job->master->config;
+    const kofn_msg_product *p = order->product;
+    const bool kept = order->verify && order->verify[0];
+    const char *name = kept ? order->verify : p->verify[0] ? p->verify : names[config->verify];
+    kofn_verification *v = &job->verification;
+    kofn_status status = find_name(name, &v->how, err);
+    v->by_default = !p->verify[0] && p->liars == 0;
+    if (!status)
+        status = check_order(p, job, err);
+    if (status)
+        return status;
+    if (v->how == KOFN_VERIFY_PARITY)
+        job->accept.liars = kept           ? (size_t)order->liars
+                            : p->liars > 0 ? (size_t)p->liars
+                                           : (size_t)config->liars;
+    const bool cannot = v->how == KOFN_VERIFY_FREIVALDS ? job->outer : order->stream != NULL;
+    if (cannot) // a default, or it was refused; who pushes to a stream says nothing of it
+        (void)kofn_job_yield_verify(job);
+    return KOFN_OK;
+}
+
+bool
+kofn_job_yield_verify(kofn_job *job)
+{
+    kofn_verification *v = &job->verification;
+    const kofn_verify other = job->outer ? KOFN_VERIFY_NONE : KOFN_VERIFY_FREIVALDS;
+    if (!v->by_default || v->how == KOFN_VERIFY_NONE || v->how == other)
+        return false;
+    v->how = other;
+    v->yielded = true;
+    job->accept.liars = 0;
+    if (job->whole) // whose account tells it
+        job->whole->verification.how = other;
+    return true;
 }
 
 /* ---- before it runs -------------------------------------------------------------------------- */
@@ -81,6 +112,16 @@ check_run(kofn_coder_item *item)
     work->status = kofn_freivalds_new(&coding, operands, &work->check, &work->error);
 }
 
+/* Of a stream: when its turn comes. */
+static void
+go_on(kofn_job *job, kofn_code *code)
+{
+    if (job->stream)
+        kofn_stream_on_ready(job->stream, job);
+    else
+        kofn_job_run(job, code);
+}
+
 static void
 check_done(kofn_coder_item *item)
 {
@@ -96,7 +137,7 @@ check_done(kofn_coder_item *item)
         kofn_job_break(job, &work->error);
     } else {
         job->verification.check = work->check;
-        kofn_job_run(job, work->code);
+        go_on(job, work->code);
     }
     kofn_code_destroy(&work->code);
     free(work);
@@ -109,7 +150,8 @@ charge_check(kofn_job *job, const kofn_code *code, kofn_error *err)
     kofn_coding coding;
     bool never;
     kofn_job_init_coding(job, code, &coding);
-    const size_t bytes = kofn_freivalds_count_bytes(&coding);
+    const size_t times = kofn_sparse_is_any(&job->sparse) ? 3 : 1; // while they are made
+    const size_t bytes = kofn_size_multiply(times, kofn_freivalds_count_bytes(&coding));
     const kofn_status status = kofn_master_check_room(job->master, "what answers are checked by",
                                                       job->charge, bytes, &never, err);
     if (!status)
@@ -117,11 +159,26 @@ charge_check(kofn_job *job, const kofn_code *code, kofn_error *err)
     return status;
 }
 
+/* What the code tells of a default alone: any so many of its answers do not suffice, say. */
+static void
+settle_default(kofn_job *job, const kofn_code *code)
+{
+    const kofn_verification *v = &job->verification;
+    kofn_error why = {.text = "its form, its code or what it accepts leaves no other way"};
+    if (v->how == KOFN_VERIFY_PARITY && kofn_liars_check(code, job->accept.liars, &why) != KOFN_OK)
+        (void)kofn_job_yield_verify(job);
+    if (v->yielded && !job->stream) // of a stream its opening was logged
+        kofn_log_write(&job->master->log, KOFN_LOG_WARNING, "verified_otherwise", why.text,
+                       "job=%s configured=%s verify=%s", kofn_job_get_whole(job)->name,
+                       names[job->master->config.verify], names[v->how]);
+}
+
 void
 kofn_job_run_verified(kofn_job *job, kofn_code *code)
 {
+    settle_default(job, code);
     if (job->verification.how != KOFN_VERIFY_FREIVALDS) {
-        kofn_job_run(job, code);
+        go_on(job, code);
         return;
     }
     kofn_error err;
@@ -226,18 +283,21 @@ kofn_job_find_liars(const kofn_job *job, const kofn_decoder *decoder, kofn_liars
 
 /* A job that an error ends has all of it in each look. */
 double
-kofn_job_get_noise(const kofn_job *job)
+kofn_job_get_noise(const kofn_job *job, const kofn_coding *coding)
 {
     return job->verification.how == KOFN_VERIFY_FREIVALDS && job->accept.kind == KOFN_ACCEPT_ERROR
-               ? kofn_freivalds_get_noise(&job->coding)
-               : kofn_coding_get_noise(&job->coding);
+               ? kofn_freivalds_get_noise(coding)
+               : kofn_coding_get_noise(coding);
 }
 
+/* Where nothing could be said of an answer, it may be anything. */
 double
 kofn_job_get_doubt(const kofn_job *job)
 {
     const kofn_verification *v = &job->verification;
-    const double noise = kofn_job_get_noise(job);
+    if (v->unchecked > 0)
+        return INFINITY;
+    const double noise = kofn_job_get_noise(job, &job->coding);
     const double all =
         v->how == KOFN_VERIFY_FREIVALDS ? kofn_freivalds_get_noise(&job->coding) : v->slack;
     return all > noise ? all - noise : 0;
@@ -247,14 +307,8 @@ void
 kofn_job_note_liar(kofn_job *job, const kofn_giver *who)
 {
     kofn_verification *v = &job->verification;
-    const size_t used = strlen(v->liars);
     v->refuted++;
-    const char *at = strstr(v->liars, who->name);
-    const size_t length = strlen(who->name);
-    if (at && (at == v->liars || at[-1] == ',') && (at[length] == ',' || !at[length]))
-        return; // said already
-    if (used + length + 2 <= sizeof v->liars)
-        snprintf(v->liars + used, sizeof v->liars - used, "%s%s", used > 0 ? "," : "", who->name);
+    kofn_names_add(v->liars, sizeof v->liars, who->name);
 }
 
 void

@@ -17,6 +17,7 @@
 #include "master/quarantine.h"
 
 typedef struct kofn_job kofn_job;
+typedef struct kofn_job_order kofn_job_order; // jobs.h
 
 typedef enum kofn_verify { // choices of `verify`, in their order
     KOFN_VERIFY_NONE,
@@ -26,21 +27,30 @@ typedef enum kofn_verify { // choices of `verify`, in their order
 
 typedef struct kofn_verification { // of a job
     kofn_verify how;
+    bool by_default;       // nobody asked for it: where it cannot be had, something else will do
+    bool yielded;          // and it does
     kofn_freivalds *check; // freivalds: from when its code is known
     kofn_giver *givers;    // [code->tasks] parity: whose the kept answers are
     double slack;          // parity: kofn_liars.slack, once it is decoded
+    size_t unchecked;      // freivalds: kept answers of which it could say nothing
     size_t refuted;        // answers; this and the names outlive the work
     char liars[sizeof((kofn_msg_job *)0)->liars];
 } kofn_verification;
 
-const char *kofn_verify_name(kofn_verify how); // as in an account: "" for none
+const char *kofn_verify_name(kofn_verify how); // none, freivalds, parity
 
-/* What the order says of it, or else the configuration, into job->verification and job->accept.
- * INVALID_ARGUMENT: no such name; liars without parity; freivalds of an outer product. */
-KOFN_MUST_CHECK kofn_status kofn_verify_read(const kofn_msg_product *product, kofn_job *job,
+/* What the order says of it, or else the configuration, into job->verification and job->accept: of
+ * an order from the disk what it was taken with. INVALID_ARGUMENT: no such name; liars without
+ * parity; freivalds of an outer product that asks for it. */
+KOFN_MUST_CHECK kofn_status kofn_verify_read(const kofn_job_order *order, kofn_job *job,
                                              kofn_error *err);
 
-/* kofn_job_run(job, code), once there is what its answers are checked by. */
+/* It cannot be had for this job. True: nobody asked for it, and there is another way from now on, if
+ * only none. */
+bool kofn_job_yield_verify(kofn_job *job);
+
+/* kofn_job_run(job, code), or of a stream kofn_stream_on_ready, once there is what its answers are
+ * checked by. */
 void kofn_job_run_verified(kofn_job *job, kofn_code *code);
 
 /* A coder's: are its answers wrong? Of those that `decoder` has; *ret_rest has the others, or is
@@ -50,8 +60,9 @@ KOFN_MUST_CHECK kofn_status kofn_job_find_liars(const kofn_job *job, const kofn_
                                                 kofn_error *err);
 
 /* What an answer may be wrong by (decode_plan.h): what plans are made for, usually rounding alone,
- * so that estimates are as good as without; and beyond that, unseen by whatever verified them. */
-double kofn_job_get_noise(const kofn_job *job);
+ * so that estimates are as good as without; and beyond that, unseen by whatever verified them.
+ * INFINITY: nobody knows. */
+double kofn_job_get_noise(const kofn_job *job, const kofn_coding *coding);
 double kofn_job_get_doubt(const kofn_job *job);
 
 void kofn_job_note_liar(kofn_job *job, const kofn_giver *who);

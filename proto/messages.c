@@ -188,6 +188,8 @@ static const kofn_wire_field job_fields[] = {
     F64(accept_error, OPTIONAL, "as in the product"),
     TEXT(verify, OPTIONAL, "how answers were verified: freivalds, parity; empty: they were not"),
     U64(refuted, OPTIONAL, 0, "answers that were found to be wrong"),
+    U64(unchecked, OPTIONAL, 0,
+        "answers of which freivalds could say nothing: NaN, Inf, or close to overflow"),
     TEXT(liars, OPTIONAL, "the workers that gave them, as far as it could be told: w3,w7"),
     BOOL(decodable, "the answers so far suffice"),
     BOOL(waited, "answers sufficed, and better ones were waited for"),
@@ -251,6 +253,7 @@ static const kofn_wire_field worker_fields[] = {
     F64(link_rate, OPTIONAL, "measured: block bytes a second that it takes"),
     F64(slowdown, OPTIONAL, "its time against the median worker's for the same work"),
     U64(silent_ms, OPTIONAL, 0, "since it was last heard"),
+    U64(quarantine_ms, OPTIONAL, 0, "until its quarantine is over; 0: it is in none"),
 };
 const kofn_wire_message kofn_worker_message = {
     .name = "worker", FIELDS(worker_fields), .help = "one connected worker"};
@@ -791,7 +794,7 @@ static const kofn_wire_field health_fields[] = {
     TEXT(status, REQUIRED, "UNKNOWN, SERVING, NOT_SERVING, SERVICE_UNKNOWN"),
     TEXT(why, OPTIONAL, "it does not serve, or takes no new jobs for now; empty: all is well"),
     TEXT(version, OPTIONAL, "of the master's software"),
-    U64(workers, OPTIONAL, 0, "workers that are not silent"),
+    U64(workers, OPTIONAL, 0, "workers that are not silent, nor in quarantine"),
     U64(jobs_running, OPTIONAL, 0, "jobs under way"),
     U64(jobs_queued, OPTIONAL, 0, "jobs that wait for their turn"),
     U64(jobs_done, OPTIONAL, 0, "since the start"),

@@ -106,6 +106,7 @@ typedef struct kofn_msg_job {
     char accept[16];        // as in the product
     char verify[16];        // how answers are verified; "": they are not
     uint64_t refuted;       // answers that were found to be wrong
+    uint64_t unchecked;     // answers of which freivalds could say nothing
     char liars[128];        // workers that gave them: "w3,w7"
     double accept_error;
     bool decodable, waited; // the answers so far suffice; more were waited for all the same
@@ -143,14 +144,15 @@ typedef struct kofn_msg_worker {
     char name[KOFN_NAME_MAX * 2];
     uint64_t id;
     char version[KOFN_NAME_MAX];
-    char state[16]; // idle, busy, silent, leaving
+    char state[16]; // idle, busy, silent, leaving, quarantined
     char kernel[KOFN_NAME_MAX];
     uint64_t cores, blas_threads, memory_bytes, credit;
     uint64_t tasks_running, tasks_done, tasks_failed, tasks_cancelled;
-    double gflops;      // measured, of recent tasks
-    double link_rate;   // measured, bytes a second to it
-    double slowdown;    // its time against the median worker's for the same work
-    uint64_t silent_ms; // since it was last heard
+    double gflops;          // measured, of recent tasks
+    double link_rate;       // measured, bytes a second to it
+    double slowdown;        // its time against the median worker's for the same work
+    uint64_t silent_ms;     // since it was last heard
+    uint64_t quarantine_ms; // until that is over; 0: it is in none
 } kofn_msg_worker;
 
 typedef struct kofn_msg_param {

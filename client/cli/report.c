@@ -166,13 +166,14 @@ cli_json_of_account(const kofn_account *account)
         "answers_held", count(account->answers_held), "decodable", account->decodable, "waited",
         account->waited, "durable", account->durable);
     json_t *quality = json_pack(
-        "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "error",
+        "{s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "error",
         "kind", text(account->error_kind), "bound", real(account->error_bound), "estimate",
         real(account->error_estimate), "condition", real(account->condition), "amplification",
         real(account->amplification), "residual", real(account->residual), "nonfinite",
         account->nonfinite, "progress", real(account->progress), "age_ms", count(account->age_ms),
         "seconds", json_of_seconds(account), "primes", json_of_primes(account), "verify",
-        text(account->verify), "refuted", count(account->refuted), "liars", text(account->liars));
+        text(account->verify), "refuted", count(account->refuted), "unchecked",
+        count(account->unchecked), "liars", text(account->liars));
     if (quality && is_complex(account))
         (void)json_object_set_new(quality, "complex", text(account->compression.method));
     else if (quality && account->compression.method[0])
@@ -244,7 +245,8 @@ json_t *
 cli_json_of_worker(const kofn_worker_info *worker)
 {
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "s:o}",
         "name", text(worker->name), "id", count(worker->id), "version", text(worker->version),
         "state", text(worker->state), "kernel", text(worker->kernel), "cores", count(worker->cores),
         "blas_threads", count(worker->blas_threads), "memory_bytes", count(worker->memory_bytes),
@@ -252,7 +254,7 @@ cli_json_of_worker(const kofn_worker_info *worker)
         "tasks_done", count(worker->tasks_done), "tasks_failed", count(worker->tasks_failed),
         "tasks_cancelled", count(worker->tasks_cancelled), "gflops", real(worker->gflops),
         "link_rate", real(worker->link_rate), "slowdown", real(worker->slowdown), "silent_ms",
-        count(worker->silent_ms));
+        count(worker->silent_ms), "quarantine_ms", count(worker->quarantine_ms));
 }
 
 static json_t *
@@ -423,7 +425,9 @@ format_error(const cli_quality *quality, char *ret_text, size_t size)
     if (quality->error_estimate > 0)
         (void)snprintf(about, sizeof about, ", about %.0e", quality->error_estimate);
     cli_format_bound(quality->error_bound, bound, sizeof bound);
-    if (quality->error_bound > 0)
+    if (isinf(quality->error_bound)) // answers of which nothing is known were used
+        (void)snprintf(ret_text, size, "%sno bound on its error is known", from);
+    else if (quality->error_bound > 0)
         (void)snprintf(ret_text, size, "%srelative error at most %s%s", from, bound, about);
     else
         (void)snprintf(ret_text, size, "%sexact", from);
@@ -578,6 +582,9 @@ cli_print_account(const kofn_account *account)
         (void)cli_line(stdout, "verified     by %s, %" PRIu64 " wrong answer%s%s%s",
                        account->verify, account->refuted, cli_s(account->refuted),
                        account->liars[0] ? ", of " : "", account->liars);
+    if (account->unchecked > 0)
+        (void)cli_line(stdout, "unchecked    %" PRIu64 " answer%s: NaN, Inf, or close to overflow",
+                       account->unchecked, cli_s(account->unchecked));
     if (account->compression.samples > 0)
         (void)cli_line(stdout,
                        "sketch       %s, %" PRIu64 " sample%s, seed %" PRIu64
@@ -747,7 +754,12 @@ add_worker(cli_table *table, const kofn_worker_info *w)
     char text[32];
     cli_table_row(table);
     cli_table_cell(table, "%s", w->name);
-    cli_table_cell(table, "%s", w->state);
+    if (w->quarantine_ms > 0) {
+        cli_format_seconds((double)w->quarantine_ms / 1e3, text, sizeof text);
+        cli_table_cell(table, "%s (%s)", w->state, text);
+    } else {
+        cli_table_cell(table, "%s", w->state);
+    }
     cli_table_cell(table, "%" PRIu64, w->tasks_running);
     cli_table_cell(table, "%" PRIu64, w->tasks_done);
     cli_table_cell(table, "%" PRIu64, w->tasks_failed);

@@ -307,10 +307,20 @@ is_same_form(const kofn_code *a, const kofn_code *b)
            memcmp(s->coef, t->coef, terms * sizeof *s->coef) == 0;
 }
 
+/* The same columns of G (columns.h), drawn by whatever seed: rows say what is in them. */
+static bool
+has_columns_of(const kofn_columns *a, const kofn_columns *b)
+{
+    if (!a || !b)
+        return a == b;
+    return a->size.kept == b->size.kept && a->size.mixed == b->size.mixed &&
+           memcmp(a->product, b->product, a->size.kept * sizeof *a->product) == 0;
+}
+
 kofn_status
 kofn_decoder_recode(kofn_decoder *d, kofn_code *code, kofn_error *err)
 {
-    if (!is_same_form(d->code, code))
+    if (!is_same_form(d->code, code) || !has_columns_of(d->code->columns, code->columns))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "decoder: a code of other numbers cannot take the place of this one");
     for (size_t task = 0; task < code->tasks; task++)

@@ -61,49 +61,58 @@ kofn_freivalds_get_noise(const kofn_coding *c)
 
 /* ---- operands -------------------------------------------------------------------------------- */
 
-/* Block b of what is stored, seen as it is stored. Of a sparse one: in `room`. */
-static kofn_status
-get_block(const kofn_coding *c, size_t operand, const kofn_freivalds_operand *stored, size_t b,
-          const kofn_bands *room, double *unit, kofn_block *ret_block, kofn_error *err)
+/* Block b of what is stored, seen as it is stored. */
+static kofn_block
+get_block(const kofn_coding *c, size_t operand, const kofn_bands *stored, size_t b)
 {
     const kofn_grid grid = c->grid[operand], turned = {.rows = grid.cols, .cols = grid.rows};
-    const bool transposed = c->transposed[operand];
     const size_t i = b / grid.cols, j = b % grid.cols;
-    if (!stored->csr) {
-        *ret_block = transposed ? kofn_grid_get_block(turned, stored->dense, j, i)
-                                : kofn_grid_get_block(grid, stored->dense, i, j);
-        return KOFN_OK;
-    }
-    const size_t place = transposed ? j * turned.cols + i : b;
-    unit[place] = 1;
-    const kofn_status status = kofn_csr_combine(c->code->field, stored->csr,
-                                                transposed ? turned : grid, 1, room, unit, err);
-    unit[place] = 0;
-    *ret_block = (kofn_block){.of = room, .valid_rows = room->rows, .valid_cols = room->cols};
-    return status;
+    return c->transposed[operand] ? kofn_grid_get_block(turned, stored, j, i)
+                                  : kofn_grid_get_block(grid, stored, i, j);
+}
+
+/* A's rows are summed, B's columns: of what is stored the other way round the others. */
+static bool
+is_turned(const kofn_coding *c, size_t operand)
+{
+    return c->transposed[operand] != (operand == 1);
+}
+
+static kofn_projection_side
+get_side(size_t operand)
+{
+    return operand == 0 ? KOFN_PROJECTION_LEFT : KOFN_PROJECTION_RIGHT;
 }
 
 static kofn_status
-add_blocks(kofn_freivalds *f, size_t operand, const kofn_freivalds_operand *stored,
-           const kofn_bands *room, double *unit, kofn_error *err)
+add_dense(kofn_freivalds *f, size_t operand, const kofn_bands *stored, size_t half, kofn_error *err)
 {
     const kofn_coding *c = &f->coding;
-    const size_t width = kofn_dtype_width(kofn_projection_get_field(f->projection)->dtype);
-    const size_t half = kofn_projection_get_count(f->projection) * c->part.inner * width;
-    /* A's rows are summed, B's columns: of what is stored the other way round the others. */
-    const kofn_projection_side side = operand == 0 ? KOFN_PROJECTION_LEFT : KOFN_PROJECTION_RIGHT;
-    const bool turned = c->transposed[operand] != (operand == 1);
     kofn_status status = KOFN_OK;
     for (size_t b = 0; b < c->code->e[operand].cols && status == KOFN_OK; b++) {
-        kofn_block block;
-        status = get_block(c, operand, stored, b, room, unit, &block, err);
-        if (status == KOFN_OK)
-            status = kofn_projection_halve(f->projection, side, turned, &block, c->part.inner,
-                                           f->half[operand] + b * half, err);
+        const kofn_block block = get_block(c, operand, stored, b);
+        status = kofn_projection_halve(f->projection, get_side(operand), is_turned(c, operand),
+                                       &block, c->part.inner, f->half[operand] + b * half, err);
         if (status == KOFN_OK && c->code->field->order == 0)
             f->norm[operand][b] = kofn_projection_measure(c->code->field, &block);
     }
     return status;
+}
+
+static kofn_status
+add_sparse(kofn_freivalds *f, size_t operand, const kofn_csr *stored, kofn_error *err)
+{
+    const kofn_coding *c = &f->coding;
+    const kofn_grid grid = c->grid[operand], turned = {.rows = grid.cols, .cols = grid.rows};
+    const kofn_sparse_halves halves = {.side = get_side(operand),
+                                       .turned = is_turned(c, operand),
+                                       .transposed = c->transposed[operand],
+                                       .csr = stored,
+                                       .grid = c->transposed[operand] ? turned : grid,
+                                       .shape = c->part.inner,
+                                       .half = f->half[operand],
+                                       .norm = f->norm[operand]};
+    return kofn_projection_halve_sparse(f->projection, &halves, err);
 }
 
 static kofn_status
@@ -114,28 +123,12 @@ add_operand(kofn_freivalds *f, size_t operand, const kofn_freivalds_operand *sto
     const size_t width = kofn_dtype_width(kofn_projection_get_field(f->projection)->dtype);
     const size_t blocks = c->code->e[operand].cols;
     const size_t half = kofn_projection_get_count(f->projection) * c->part.inner * width;
-    size_t rows, cols, bytes;
-    kofn_coding_block_shape(c, operand, &rows, &cols);
-    kofn_status status = kofn_mat_bytes(c->code->field->dtype, rows, cols, &bytes, err);
-    if (status != KOFN_OK)
-        return status;
-    void *data = stored->csr ? malloc(bytes + 1) : NULL;
-    double *unit = calloc(blocks, sizeof *unit);
     f->half[operand] = calloc(blocks, half + 1);
     f->norm[operand] = calloc(blocks, sizeof *f->norm[operand]);
-    kofn_bands room = {0};
-    if ((stored->csr && !data) || !unit || !f->half[operand] || !f->norm[operand])
-        status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to check answers");
-    if (status == KOFN_OK && stored->csr) {
-        const kofn_mat mat = kofn_mat_wrap(data, c->code->field->dtype, rows, cols);
-        status = kofn_bands_from_mat(&mat, &room, err);
-    }
-    if (status == KOFN_OK)
-        status = add_blocks(f, operand, stored, &room, unit, err);
-    kofn_bands_fini(&room);
-    free(data);
-    free(unit);
-    return status;
+    if (!f->half[operand] || !f->norm[operand])
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to check answers");
+    return stored->csr ? add_sparse(f, operand, stored->csr, err)
+                       : add_dense(f, operand, stored->dense, half, err);
 }
 
 size_t
@@ -146,6 +139,15 @@ kofn_freivalds_count_bytes(const kofn_coding *c)
     const double bytes = (double)kofn_projection_choose_count(c->code->field) * sizeof(double) *
                          (blocks * (double)c->part.inner + sides);
     return bytes < 0x1p62 ? (size_t)bytes : (size_t)1 << 62;
+}
+
+size_t
+kofn_freivalds_count_check_bytes(const kofn_freivalds *f)
+{
+    const kofn_coding *c = &f->coding;
+    const size_t width = kofn_dtype_width(kofn_projection_get_field(f->projection)->dtype);
+    const size_t half = kofn_projection_get_count(f->projection) * c->part.inner * width;
+    return (c->code->e[0].cols + c->code->e[1].cols + 4) * half; // two sums, made and multiplied
 }
 
 kofn_status

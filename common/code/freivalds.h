@@ -30,8 +30,8 @@
  *            computed, and the check says so (UNKNOWN).
  * Cost       Of memcpy of the answer (bench_verify, 2048 x 2048 operands in four): a check 1.2 to
  *            1.5 in f64, 4 in f32, 2.5 in GF(2^31 - 1), 11 in GF(2^8). What is made of the
- *            operands, of memcpy of those: 2.3, 4.5, 2.6, 22. Of a sparse operand: as many passes
- *            over it as it has blocks.
+ *            operands, of memcpy of those: 2.3, 4.5, 2.6, 22. Of a sparse operand: one pass over
+ *            what it stores, l multiplications for each element.
  * Threads    Const once made: any thread.
  */
 #ifndef KOFN_CODE_FREIVALDS_H
@@ -49,7 +49,7 @@ typedef enum kofn_finding {
 
 typedef struct kofn_freivalds_operand { // as it is stored
     const kofn_bands *dense;
-    const kofn_csr *csr; // checked; NULL: it is dense. Blocks are made dense one after another
+    const kofn_csr *csr; // checked; NULL: it is dense
 } kofn_freivalds_operand;
 
 /* Secrets and halves for this job. The operands are not needed any more afterwards; coding's code
@@ -59,8 +59,11 @@ KOFN_MUST_CHECK kofn_status kofn_freivalds_new(const kofn_coding *coding,
                                                const kofn_freivalds_operand operands[2],
                                                kofn_freivalds **ret_freivalds, kofn_error *err);
 
-/* What it takes of memory, about. */
+/* What it takes of memory, about; while it is made of sparse operands, three times that at most. */
 size_t kofn_freivalds_count_bytes(const kofn_coding *coding);
+
+/* What a check goes through beside the answer, at most: the halves of all blocks. */
+size_t kofn_freivalds_count_check_bytes(const kofn_freivalds *f);
 void kofn_freivalds_destroy(kofn_freivalds **freivalds_p); // accepts NULL
 
 /* `code`: that of the job, or one of the same cuts whose rows were made since. *ret_off (may be

@@ -651,20 +651,19 @@ kofn_liars_find(const kofn_liars_answers *answers, kofn_liars *ret_liars, kofn_e
     search s = {.answers = answers,
                 .code = code,
                 .field = code->field->order == 0 ? kofn_field_find("f64") : code->field,
-                .most = answers->most,
                 .at = malloc((answers->count + 1) * sizeof *s.at)};
     if (!s.at)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to find who lies");
-    kofn_status status = KOFN_OK;
-    for (size_t i = 0; i < answers->count && status == KOFN_OK; i++) {
+    for (size_t i = 0; i < answers->count; i++) {
         if (is_possible(answers, i))
             s.at[s.count++] = i;
-        else if (s.most-- > 0)
+        else if (liars.count < KOFN_LIARS_MAX)
             add_liar(&liars, answers->task[i], true);
-        else
-            status = fail_too_many(answers, err);
     }
+    const size_t impossible = answers->count - s.count;
+    s.most = answers->most - (impossible < answers->most ? impossible : answers->most);
     outcome o = {0};
+    kofn_status status = impossible > answers->most ? fail_too_many(answers, err) : KOFN_OK;
     if (status == KOFN_OK && s.count > 0)
         status = run_search(&s, &o, &liars.slack, err);
     for (size_t i = 0; i < o.count && status == KOFN_OK; i++)
@@ -673,7 +672,7 @@ kofn_liars_find(const kofn_liars_answers *answers, kofn_liars *ret_liars, kofn_e
     free(s.parity);
     free(s.syndrome);
     free(s.room);
-    if (status == KOFN_OK)
+    if (status == KOFN_OK || status == KOFN_DATA_LOSS) // then those that no honest one can be
         *ret_liars = liars;
     return status;
 }

@@ -60,7 +60,8 @@ typedef struct kofn_liars {
  * sets, or too many columns of G. */
 KOFN_MUST_CHECK kofn_status kofn_liars_check(const kofn_code *code, size_t most, kofn_error *err);
 
-/* DATA_LOSS: more than b of them are wrong. RESOURCE_EXHAUSTED: no memory. */
+/* DATA_LOSS: more than b of them are wrong; *ret_liars has those of which that is certain all the same,
+ * since they are larger than any honest one can be. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_liars_find(const kofn_liars_answers *answers,
                                             kofn_liars *ret_liars, kofn_error *err);
 

@@ -3,6 +3,7 @@
  * are stored transposed, are matrix products on small panels. Both take sums in pieces, since the
  * bounds count roundings. */
 #include "common/code/projection.h"
+#include "common/code/code.h"
 
 #include <float.h>
 #include <math.h>
@@ -362,6 +363,142 @@ kofn_projection_measure(const kofn_field *field, const kofn_block *block)
             norm = hypot(norm, wide->norm(wide, piece, len));
         }
     return norm;
+}
+
+/* ---- sparse matrices ------------------------------------------------------------------------- */
+
+/* The halves of a row of blocks, which are made together: [blocks, shape, l], whichever way each is to
+ * lie in the end, so that an element adds to one piece of memory. Sums of the reals have as many terms
+ * as there are elements: what rounding takes from each is summed beside it (Neumaier), and is worth no
+ * more than three roundings then. */
+typedef struct sums {
+    size_t rows, cols; // of a block
+    size_t count;      // of all
+    unsigned char *at;
+    double *lost; // NULL: nothing is rounded
+    double *norm; // of each block
+    size_t place[COUNT_MAX];
+} sums;
+
+static void
+sums_fini(sums *s)
+{
+    free(s->at);
+    free(s->lost);
+    free(s->norm);
+}
+
+static kofn_status
+sums_init(sums *s, const kofn_projection *p, const kofn_sparse_halves *h, kofn_error *err)
+{
+    const size_t halves = kofn_size_multiply(h->grid.cols, h->shape);
+    const bool rounds = p->field->order == 0;
+    *s = (sums){.rows = kofn_part_size(h->csr->rows, h->grid.rows),
+                .cols = kofn_part_size(h->csr->cols, h->grid.cols),
+                .count = kofn_size_multiply(halves, p->count)};
+    size_t bytes;
+    for (size_t k = 0; k < p->count; k++)
+        s->place[k] = k;
+    const kofn_status status = kofn_mat_bytes(p->wide->dtype, halves, p->count, &bytes, err);
+    if (status != KOFN_OK)
+        return status;
+    s->at = malloc(bytes + 1);
+    s->lost = rounds ? malloc(bytes + 1) : NULL; // of doubles, too
+    s->norm = malloc((h->grid.cols + 1) * sizeof *s->norm);
+    if (s->at && s->norm && (s->lost || !rounds))
+        return KOFN_OK;
+    sums_fini(s);
+    return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to project a sparse matrix");
+}
+
+static void
+sums_clear(sums *s, const kofn_projection *p, size_t blocks)
+{
+    const size_t bytes = s->count * kofn_dtype_width(p->wide->dtype);
+    memset(s->at, 0, bytes);
+    if (s->lost)
+        memset(s->lost, 0, bytes);
+    memset(s->norm, 0, blocks * sizeof *s->norm);
+}
+
+/* `value` times row `by` of the secret. */
+static void
+add_element(const kofn_projection *p, const secret *from, size_t by, double value, const sums *s,
+            size_t at)
+{
+    const size_t width = kofn_dtype_width(p->wide->dtype), l = p->count;
+    const unsigned char *row = (const unsigned char *)from->element + by * l * width;
+    if (!s->lost) {
+        p->wide->scatter(p->wide, l, value, row, s->place, s->at + at * l * width);
+        return;
+    }
+    const double *x = (const double *)(const void *)row;
+    double *sum = (double *)(void *)s->at + at * l, *lost = s->lost + at * l;
+    for (size_t k = 0; k < l; k++) {
+        const double term = x[k] * value, next = sum[k] + term;
+        lost[k] += fabs(sum[k]) < fabs(term) ? (term - next) + sum[k] : (sum[k] - next) + term;
+        sum[k] = next;
+    }
+}
+
+/* Row `row` of the matrix, which is row r of its blocks. */
+static void
+add_sparse_row(const kofn_projection *p, const kofn_sparse_halves *h, size_t row, size_t r,
+               const sums *s)
+{
+    const kofn_csr *csr = h->csr;
+    const size_t width = kofn_dtype_width(csr->value.dtype), end = kofn_csr_get_first(csr, row + 1);
+    double value[STRETCH];
+    for (size_t i = kofn_csr_get_first(csr, row), len; i < end; i += len) {
+        len = smaller(end - i, STRETCH);
+        p->field->widen(p->field, len, (const unsigned char *)csr->value.data + i * width, value);
+        for (size_t j = 0; j < len; j++) {
+            const size_t col = kofn_csr_get_column(csr, i + j);
+            const size_t block = col / s->cols, c = col % s->cols;
+            add_element(p, &p->side[h->side], h->turned ? c : r, value[j], s,
+                        block * h->shape + (h->turned ? r : c));
+            s->norm[block] = hypot(s->norm[block], value[j]);
+        }
+    }
+}
+
+/* Half `block` of the row of blocks. */
+static void
+store_half(const kofn_projection *p, const kofn_sparse_halves *h, const sums *s, size_t block,
+           unsigned char *half)
+{
+    const size_t width = kofn_dtype_width(p->wide->dtype), l = p->count, count = h->shape * l;
+    unsigned char *at = s->at + block * count * width;
+    for (size_t i = 0; s->lost && i < count; i++)
+        ((double *)(void *)at)[i] += s->lost[block * count + i];
+    if (h->turned)
+        memcpy(half, at, count * width);
+    for (size_t i = 0; i < h->shape && !h->turned; i++)
+        for (size_t k = 0; k < l; k++)
+            memcpy(half + (k * h->shape + i) * width, at + (i * l + k) * width, width);
+}
+
+kofn_status
+kofn_projection_halve_sparse(const kofn_projection *p, const kofn_sparse_halves *h, kofn_error *err)
+{
+    const kofn_grid grid = h->grid;
+    const size_t half = h->shape * p->count * kofn_dtype_width(p->wide->dtype);
+    sums s;
+    const kofn_status status = sums_init(&s, p, h, err);
+    if (status != KOFN_OK)
+        return status;
+    for (size_t i = 0; i < grid.rows; i++) {
+        sums_clear(&s, p, grid.cols);
+        for (size_t r = 0; r < s.rows && i * s.rows + r < h->csr->rows; r++)
+            add_sparse_row(p, h, i * s.rows + r, r, &s);
+        for (size_t j = 0; j < grid.cols; j++) {
+            const size_t block = h->transposed ? j * grid.rows + i : i * grid.cols + j;
+            store_half(p, h, &s, j, (unsigned char *)h->half + block * half);
+            h->norm[block] = s.norm[j];
+        }
+    }
+    sums_fini(&s);
+    return KOFN_OK;
 }
 
 static kofn_status

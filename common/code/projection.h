@@ -29,7 +29,7 @@
 #ifndef KOFN_CODE_PROJECTION_H
 #define KOFN_CODE_PROJECTION_H
 
-#include "common/linalg/partition.h"
+#include "common/linalg/csr.h"
 
 #define KOFN_PROJECTION_SHRINK 0.059 // w = 2.63e-14
 #define KOFN_PROJECTION_GROW   121.0 // 11 on each side
@@ -70,6 +70,22 @@ KOFN_MUST_CHECK kofn_status kofn_projection_halve(const kofn_projection *p,
                                                   kofn_projection_side side, bool turned,
                                                   const kofn_block *block, size_t shape,
                                                   void *ret_half, kofn_error *err);
+
+/* The same of all blocks of a sparse matrix at once, in one pass over what is stored: all that it
+ * takes beside the halves is twice those of a row of its blocks. RESOURCE_EXHAUSTED: no memory. */
+typedef struct kofn_sparse_halves {
+    kofn_projection_side side;
+    bool turned;
+    bool transposed;     // blocks are counted column by column, and else row by row
+    const kofn_csr *csr; // checked
+    kofn_grid grid;      // of it as it is stored
+    size_t shape;
+    void *half;   // [blocks], written
+    double *norm; // [blocks], written: |block|_F of the reals, likewise
+} kofn_sparse_halves;
+KOFN_MUST_CHECK kofn_status kofn_projection_halve_sparse(const kofn_projection *p,
+                                                         const kofn_sparse_halves *h,
+                                                         kofn_error *err);
 
 /* |block|_F, of reals: no overflow, no underflow, and NaN or infinite where an element is. */
 double kofn_projection_measure(const kofn_field *field, const kofn_block *block);

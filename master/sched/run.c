@@ -305,6 +305,14 @@ move_task(kofn_run *run, size_t task, task_event event)
 
 /* ---- what the core does ---------------------------------------------------------------------- */
 
+static void
+count_given(kofn_run *run, uint64_t worker)
+{
+    const uintptr_t before = (uintptr_t)kofn_map_remove(&run->seen, worker);
+    const kofn_status noted = kofn_map_put(&run->seen, worker, (void *)(before + 1), NULL);
+    (void)noted; // without memory, which is for the first alone, it is as if it had none
+}
+
 void
 kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task)
 {
@@ -322,8 +330,20 @@ kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task)
     t->copies = a;
     kofn_link_insert_before(&run->out, &a->in_run);
     move_task(run, task, a->adopted ? EV_ADOPTED : EV_SENT);
-    const kofn_status noted = kofn_map_put(&run->seen, a->worker_id, run, NULL);
-    (void)noted; // it was there already; or without memory, a count for people misses one
+    count_given(run, a->worker_id);
+}
+
+size_t
+kofn_run_count_given(const kofn_run *run, uint64_t worker)
+{
+    return (uintptr_t)kofn_map_find(&run->seen, worker);
+}
+
+bool
+kofn_run_is_spent(const kofn_run *run, uint64_t worker)
+{
+    const size_t most = run->accept.liars;
+    return most > 0 && kofn_run_count_given(run, worker) >= most;
 }
 
 void
@@ -844,7 +864,8 @@ kofn_run_may_adopt(const kofn_run *run, uint64_t worker, size_t task)
         (run->state != KOFN_RUN_OPEN && run->state != KOFN_RUN_IMPROVING))
         return false;
     const uint32_t state = run->tasks[task].state;
-    return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED && can_take(run, worker, task) &&
+    return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED &&
+           !kofn_run_is_spent(run, worker) && can_take(run, worker, task) &&
            !kofn_run_is_spare(run, task);
 }
 

@@ -135,8 +135,8 @@ struct kofn_run {
     kofn_map hints; // kofn_hint, the first of each worker
     bool loose;     // tasks are not left to those that have their blocks
 
-    size_t sent, answered, backups, replaced, fresh, held, refuted;
-    kofn_map seen; // workers that were given a task
+    size_t sent, answered, backups, replaced, fresh, held;
+    kofn_map seen; // workers that were given a task: how many, as a pointer
     kofn_run_task tasks[];
 };
 
@@ -151,7 +151,13 @@ bool kofn_run_is_over(const kofn_run *run);
 /* The task goes out as this assignment. */
 void kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task);
 
-/* May the worker's answer of this task, that it says it has, be waited for? */
+/* How often the worker was given a task of it, adopted ones included; and is that as often as answers
+ * may be wrong? With one more it could lie so that nobody finds out. */
+size_t kofn_run_count_given(const kofn_run *run, uint64_t worker);
+bool kofn_run_is_spent(const kofn_run *run, uint64_t worker);
+
+/* May the worker's answer of this task, that it says it has, be waited for? Not of one that
+ * is spent. */
 bool kofn_run_may_adopt(const kofn_run *run, uint64_t worker, size_t task);
 
 /* Without memory it is not noted. */

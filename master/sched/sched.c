@@ -775,16 +775,6 @@ kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker)
     lose_worker(s, worker, true);
 }
 
-void
-kofn_sched_refute(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment)
-{
-    kofn_core_advance(s, now_ns);
-    kofn_assignment *a = kofn_crew_find_assignment(&s->crew, assignment);
-    if (a && a->worker_id == worker)
-        a->run->refuted++;
-    lose_worker(s, worker, false);
-}
-
 static bool
 was_issued(const kofn_sched *s, uint64_t assignment)
 {
@@ -1042,32 +1032,59 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
 static bool
 holds(const kofn_run *run, const kofn_crew_worker *w)
 {
-    return kofn_crew_has_run(w, run) || (run->accept.liars > 0 && kofn_map_find(&run->seen, w->id));
+    return kofn_crew_has_run(w, run) ||
+           (run->accept.liars > 0 && kofn_run_count_given(run, w->id) > 0);
+}
+
+/* Does another worker live, busy or not, that is to have it rather than one that is spent? */
+static bool
+is_left_to_others(const kofn_sched *s, const kofn_run *run, size_t task)
+{
+    size_t cursor = 0;
+    for (const kofn_crew_worker *w; (w = kofn_map_next(&s->crew.workers, &cursor));)
+        if (!w->leaving && !kofn_run_is_spent(run, w->id) && kofn_run_may_take(run, w->id, task))
+            return true;
+    return false;
+}
+
+/* Of so many free workers with a task of the run. */
+static kofn_crew_worker *
+look_among_holders(const kofn_sched *s, const kofn_run *run, size_t count, size_t *ret_task)
+{
+    const kofn_crew *crew = &s->crew;
+    bool waits = false; // the task, for others
+    for (kofn_crew_worker *w = kofn_crew_first_free(crew); w && count > 0;
+         w = kofn_crew_next_free(crew, w)) {
+        if (!holds(run, w))
+            continue;
+        count--;
+        const bool spent = kofn_run_is_spent(run, w->id);
+        if ((spent && waits) || !run->policy->pick(run, w->id, ret_task))
+            continue;
+        waits = spent && is_left_to_others(s, run, *ret_task);
+        if (!waits)
+            return w;
+    }
+    return NULL;
 }
 
 /* The free worker that gets the run's next task: the first in order without a task of the run, else
- * the first in order. Beyond HOLDERS_PASSED workers with one the work is spread widely enough. */
+ * the first in order. Beyond HOLDERS_PASSED workers with one the work is spread widely enough, but
+ * where answers may be wrong. */
 static kofn_crew_worker *
 look_for_place(const kofn_sched *s, const kofn_run *run, size_t *ret_task)
 {
     const kofn_crew *crew = &s->crew;
     size_t passed = 0;
-    for (kofn_crew_worker *w = kofn_crew_first_free(crew); w && passed < HOLDERS_PASSED;
+    for (kofn_crew_worker *w = kofn_crew_first_free(crew);
+         w && (passed < HOLDERS_PASSED || run->accept.liars > 0);
          w = kofn_crew_next_free(crew, w)) {
         if (holds(run, w))
             passed++;
         else if (run->policy->pick(run, w->id, ret_task))
             return w;
     }
-    for (kofn_crew_worker *w = kofn_crew_first_free(crew); w && passed > 0;
-         w = kofn_crew_next_free(crew, w)) {
-        if (!holds(run, w))
-            continue;
-        passed--;
-        if (run->policy->pick(run, w->id, ret_task))
-            return w;
-    }
-    return NULL;
+    return look_among_holders(s, run, passed, ret_task);
 }
 
 /* Tasks are left to workers that have their blocks, but nobody goes without a task for it. */
@@ -1337,7 +1354,6 @@ kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_v
         .replaced = run->replaced,
         .fresh = run->fresh,
         .held = run->held,
-        .refuted = run->refuted,
         .workers = run->seen.count,
         .decodable = run->state == KOFN_RUN_IMPROVING || run->state == KOFN_RUN_SETTLING ||
                      run->state == KOFN_RUN_DECODED,

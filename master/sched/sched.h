@@ -30,9 +30,10 @@
  * Affinity    A worker that has coded blocks of a queued task gets that one before others, and others
  *             leave it to it as long as it could take it at once, without another task of the job
  *             and no slower than half the median. Whoever is free never waits for one that is not.
- * Liars       A worker that was found to answer wrongly is barred. A job may take 2 b answers more than
- *             its product does, for b that are wrong: then every distinct answer is of use, and it goes
- *             by their number alone; its code is one any k answers of which suffice.
+ * Liars       A job may take 2 b answers more than its product does, for b that are wrong: then every
+ *             distinct answer is of use, and it goes by their number alone; its code is one any k
+ *             answers of which suffice. Who was given b tasks of it gets another only where no other
+ *             worker lives that could do that: who lies once lies twice.
  * Deaths      A task that one worker after another dies of fails its job (deaths.h), if the job does
  *             not end without it while proof is held back. Before that, as a suspect, it runs where
  *             nothing else does: it is sent before all others, if need be to the first worker that is
@@ -219,16 +220,11 @@ KOFN_MUST_CHECK kofn_status kofn_sched_worker_join(kofn_sched *s, int64_t now_ns
                                                    const kofn_sched_worker *worker,
                                                    kofn_error *err);
 
-/* Leave: it finishes what it has. Lose: it is gone with what it had, through no fault of that. Die:
- * it is gone, and nobody knows why. */
+/* Leave: it finishes what it has. Lose: it is gone with what it had, through no fault of that, as who
+ * was found to answer wrongly. Die: it is gone, and nobody knows why. */
 void kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns, uint64_t worker);
 void kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker);
 void kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker);
-
-/* An answer of the worker was found to be wrong: before kofn_sched_answer was told of it, when this is
- * its assignment, or later (0). The worker is barred: it is gone, as lost, with what it has, which is
- * neither death nor failure of those tasks, and others get them. Who calls keeps it from joining again. */
-void kofn_sched_refute(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
 
 kofn_verdict kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
 
@@ -275,7 +271,6 @@ typedef struct kofn_sched_job_view {
     size_t backups, replaced;
     size_t fresh;   // tasks of the code's reserve that were sent
     size_t held;    // answers that were adopted; not among those sent
-    size_t refuted; // answers that were found to be wrong before they were kept
     size_t workers; // distinct ones that were given a task
     bool decodable; // those here suffice for what the job accepts
     double bound;   // of the best estimate's error, when last looked; 0: not looked

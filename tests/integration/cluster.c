@@ -552,6 +552,17 @@ cluster_get_master_log(cluster *c)
     return c->log;
 }
 
+void
+cluster_await_master_log(cluster *c, const char *text)
+{
+    const double limit = now_s() + patience_s;
+    while (!strstr(cluster_get_master_log(c), text)) {
+        if (now_s() > limit)
+            give_up(c, text);
+        pause_briefly();
+    }
+}
+
 /* ---- programs ------------------------------------------------------------------------------------ */
 
 static process *

@@ -104,6 +104,9 @@ pid_t cluster_get_master_pid(const cluster *c);
 /* The text that a daemon has logged so far; owned by the cluster, valid until the next call. */
 const char *cluster_get_master_log(cluster *c);
 
+/* Until the master has logged this. */
+void cluster_await_master_log(cluster *c, const char *text);
+
 /* ---- programs ---------------------------------------------------------------------------------- */
 
 typedef struct outcome { // of a program that has ended

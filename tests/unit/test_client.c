@@ -1400,6 +1400,90 @@ look_on(void *context, const kofn_account *account)
     return !o->stop_at || strcmp(account->state, o->stop_at) != 0;
 }
 
+typedef struct verifier {
+    const char *says; // how it verifies: an older master nothing
+    size_t asked, cancels;
+} verifier;
+
+static void
+serve_verified(fake_master *fake, fake_call *call)
+{
+    verifier *v = fake->test;
+    const kofn_msg_job_ref ref = {.job = "00000000000000aa"};
+    kofn_msg_outcome outcome = {.job = {.id = "00000000000000aa", .state = "running"}};
+    (void)snprintf(outcome.job.verify, sizeof outcome.job.verify, "%s", v->says);
+    switch (call->method) {
+    case KOFN_METHOD_MULTIPLY:
+        fake_multiply(fake, call, KOFN_CHUNK_BYTES); // without a word on how
+        break;
+    case KOFN_METHOD_SUBMIT:
+        fake_reply(fake, call, &kofn_job_ref_message, &ref);
+        break;
+    case KOFN_METHOD_CANCEL:
+        v->cancels++;
+        fake_reply(fake, call, &kofn_outcome_message, &outcome);
+        break;
+    case KOFN_METHOD_GET_JOB:
+        v->asked++;
+        fake_reply(fake, call, &kofn_outcome_message, &outcome);
+        break;
+    default:
+        abort();
+    }
+}
+
+/* Unknown fields are ignored, so an older master takes the order and verifies nothing. */
+static void
+a_product_that_was_not_verified_as_asked_is_none(void **state)
+{
+    fixture f;
+    pair p = pair_new(2, 4, 3);
+    verifier v = {.says = ""};
+    onlooker looker = {0};
+    kofn_error error;
+    kofn_result *result = NULL;
+    kofn_product_options options = {.verify = "freivalds"};
+    (void)state;
+    begin(&f, serve_verified, &v);
+    assert_fails(kofn_client_multiply(f.client, &p.a, &p.b, &options, &result, &error),
+                 KOFN_FAILED_PRECONDITION);
+    assert_non_null(strstr(error.text, "freivalds"));
+    options.progress = look_on; // then it is submitted
+    options.context = &looker;
+    assert_fails(kofn_client_multiply(f.client, &p.a, &p.b, &options, &result, &error),
+                 KOFN_FAILED_PRECONDITION);
+    assert_null(result);
+    options = (kofn_product_options){.verify = "none"}; // which needs no proof
+    assert_ok(kofn_client_multiply(f.client, &p.a, &p.b, &options, &result, &error));
+    kofn_result_destroy(&result);
+    end(&f);
+    assert_int_equal(v.asked, 1);
+    assert_int_equal(v.cancels, 1);
+    pair_fini(&p);
+}
+
+static void
+a_job_that_will_not_be_verified_as_asked_is_cancelled(void **state)
+{
+    static const char *const says[] = {"", "parity", "freivalds"};
+    pair p = pair_new(2, 4, 3);
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        fixture f;
+        verifier v = {.says = says[i]};
+        kofn_error error;
+        char job[KOFN_CLIENT_JOB_MAX] = "untouched";
+        const kofn_product_options options = {.verify = "freivalds"};
+        begin(&f, serve_verified, &v);
+        const kofn_status status = kofn_client_submit(f.client, &p.a, &p.b, &options, job, &error);
+        end(&f);
+        assert_int_equal(status, i < 2 ? KOFN_FAILED_PRECONDITION : KOFN_OK);
+        assert_string_equal(job, i < 2 ? "untouched" : "00000000000000aa");
+        assert_int_equal(v.cancels, i < 2);
+    }
+    pair_fini(&p);
+}
+
 /* Once it was heard: for away_ms where there is no deadline, else until that. */
 static void
 how_long_a_master_may_be_away_is_bounded(void **state)
@@ -1943,6 +2027,8 @@ main(void)
         cmocka_unit_test(a_reply_with_a_malformed_body_fails_its_call),
         cmocka_unit_test(a_product_of_another_shape_or_cut_short_is_data_loss),
         cmocka_unit_test(a_submitted_job_is_waited_for_and_cancelled_by_its_id),
+        cmocka_unit_test(a_product_that_was_not_verified_as_asked_is_none),
+        cmocka_unit_test(a_job_that_will_not_be_verified_as_asked_is_cancelled),
         cmocka_unit_test(waiting_does_not_spin),
         cmocka_unit_test(a_product_that_was_fetched_before_is_not_found),
         cmocka_unit_test(progress_is_shown_while_a_product_is_waited_for),

@@ -233,7 +233,33 @@ numbers_that_vanish_are_no_lie(void **state)
     }
 }
 
-/* Half of the elements are zero and not stored: blocks of it as they would be of a dense one. */
+/* Half of the elements are zero and not stored. */
+static void
+make_sparse(kofn_bands *dense, kofn_rng *rng, kofn_csr *ret_csr)
+{
+    kofn_error error;
+    kofn_mat *mat = only_mat(dense);
+    size_t count = 0, at = 0;
+    for (size_t i = 0; i < mat->rows; i++)
+        for (size_t k = 0; k < mat->cols; k++) {
+            if (kofn_rng_below(rng, 2) == 0)
+                element_set(mat, i, k, 0);
+            count += element_get(mat, i, k) != 0;
+        }
+    assert_ok(kofn_csr_new(mat->dtype, mat->rows, mat->cols, count, ret_csr, &error));
+    for (size_t i = 0; i < mat->rows; i++) {
+        ((int64_t *)ret_csr->first.data)[i] = (int64_t)at;
+        for (size_t k = 0; k < mat->cols; k++)
+            if (element_get(mat, i, k) != 0) {
+                ((int32_t *)ret_csr->column.data)[at] = (int32_t)k;
+                element_set(&ret_csr->value, at++, 0, element_get(mat, i, k));
+            }
+    }
+    ((int64_t *)ret_csr->first.data)[mat->rows] = (int64_t)at;
+    assert_ok(kofn_csr_check("it", ret_csr, &error));
+}
+
+/* Blocks of it are as they would be of a dense one. */
 static void
 sparse_operands_are_what_they_would_be_dense(void **state)
 {
@@ -241,35 +267,14 @@ sparse_operands_are_what_they_would_be_dense(void **state)
     kofn_rng rng;
     kofn_rng_init(&rng, test_seed(10), 0);
     for (int turned = 0; turned < 4; turned++)
-        for (size_t f = 0; f < 3; f += 2) {
+        for (size_t f = 0; f < FIELDS; f++) {
             kofn_error error;
             job j;
             kofn_csr csr[2];
             make_job(&j, &codes[1], fields[f], (kofn_shape){.rows = 21, .inner = 33, .cols = 18},
                      turned, &rng);
-            for (size_t o = 0; o < 2; o++) {
-                kofn_mat *mat = only_mat(&j.operand[o]);
-                size_t count = 0;
-                for (size_t i = 0; i < mat->rows; i++)
-                    for (size_t k = 0; k < mat->cols; k++)
-                        if (kofn_rng_below(&rng, 2) == 0)
-                            element_set(mat, i, k, 0);
-                for (size_t i = 0; i < mat->rows; i++)
-                    for (size_t k = 0; k < mat->cols; k++)
-                        count += element_get(mat, i, k) != 0;
-                assert_ok(kofn_csr_new(mat->dtype, mat->rows, mat->cols, count, &csr[o], &error));
-                size_t at = 0;
-                for (size_t i = 0; i < mat->rows; i++) {
-                    ((int64_t *)csr[o].first.data)[i] = (int64_t)at;
-                    for (size_t k = 0; k < mat->cols; k++)
-                        if (element_get(mat, i, k) != 0) {
-                            ((int32_t *)csr[o].column.data)[at] = (int32_t)k;
-                            element_set(&csr[o].value, at++, 0, element_get(mat, i, k));
-                        }
-                }
-                ((int64_t *)csr[o].first.data)[mat->rows] = (int64_t)at;
-                assert_ok(kofn_csr_check("it", &csr[o], &error));
-            }
+            for (size_t o = 0; o < 2; o++)
+                make_sparse(&j.operand[o], &rng, &csr[o]);
             answer_all(&j);
             for (size_t which = 1; which < 4; which++) { // one sparse, the other, both
                 const kofn_freivalds_operand operands[] = {
@@ -290,13 +295,120 @@ sparse_operands_are_what_they_would_be_dense(void **state)
         }
 }
 
+/* Of 80 GB if it were dense, or any block of it: the identity, times ones. */
+static void
+a_sparse_operand_takes_what_it_stores(void **state)
+{
+    (void)state;
+    enum { SIDE = 100000 };
+    kofn_error error;
+    job j = {.code = make_code(&(test_code){.family = "uncoded", .partition = "1,1,1"}, "f64", 1)};
+    kofn_csr a;
+    const kofn_shape shape = {.rows = SIDE, .inner = SIDE, .cols = 1};
+    kofn_coding_init(&j.coding, j.code, shape, false, false);
+    assert_ok(kofn_csr_new(KOFN_F64, SIDE, SIDE, SIDE, &a, &error));
+    j.operand[1] = new_matrix(KOFN_F64, SIDE, 1);
+    j.answer[0] = new_matrix(KOFN_F64, SIDE, 1);
+    for (size_t i = 0; i <= SIDE; i++)
+        ((int64_t *)a.first.data)[i] = (int64_t)i;
+    for (size_t i = 0; i < SIDE; i++) {
+        ((int32_t *)a.column.data)[i] = (int32_t)i;
+        element_set(&a.value, i, 0, 1);
+        element_set(only_mat(&j.operand[1]), i, 0, 1);
+        element_set(only_mat(&j.answer[0]), i, 0, 1);
+    }
+    const kofn_freivalds_operand operands[] = {{.csr = &a}, {.dense = &j.operand[1]}};
+    assert_ok(kofn_freivalds_new(&j.coding, operands, &j.check, &error));
+    assert_int_equal(find(&j, 0, NULL), KOFN_FINDING_RIGHT);
+    element_set(only_mat(&j.answer[0]), SIDE - 1, 0, 2);
+    assert_int_equal(find(&j, 0, NULL), KOFN_FINDING_WRONG);
+    kofn_csr_fini(&a);
+    free_matrix(&j.operand[1]);
+    free_matrix(&j.answer[0]);
+    kofn_freivalds_destroy(&j.check);
+    kofn_code_destroy(&j.code);
+}
+
+/* Of sums of many terms no more is lost than of those of a dense one, which are taken in pieces: so
+ * the tolerance is the same. */
+static void
+halves_of_sparse_matrices_are_those_of_dense_ones(void **state)
+{
+    (void)state;
+    enum { ROWS = 3000, COLS = 3 };
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(11), 0);
+    for (size_t f = 0; f < FIELDS; f++)
+        for (int turned = 0; turned < 2; turned++) {
+            kofn_error error;
+            kofn_projection *p = NULL;
+            kofn_csr csr;
+            const kofn_field *field = new_field(fields[f]);
+            kofn_bands m = turned ? new_matrix(field->dtype, COLS, ROWS)
+                                  : new_matrix(field->dtype, ROWS, COLS);
+            fill_drawn(field, &m, &rng);
+            make_sparse(&m, &rng, &csr);
+            assert_ok(kofn_projection_new(field, ROWS, 1, &p, &error));
+            const kofn_field *wide = kofn_projection_get_field(p);
+            const size_t count = kofn_projection_get_count(p) * COLS;
+            const kofn_block block = {.of = &m, .valid_rows = m.rows, .valid_cols = m.cols};
+            void *half[2];
+            double *x[2], norm = 0;
+            for (size_t i = 0; i < 2; i++) {
+                half[i] = calloc(count, sizeof(double));
+                x[i] = calloc(count, sizeof(double));
+            }
+            assert_ok(kofn_projection_halve(p, KOFN_PROJECTION_LEFT, turned, &block, COLS, half[0],
+                                            &error));
+            assert_ok(kofn_projection_halve_sparse(p,
+                                                   &(kofn_sparse_halves){.turned = turned,
+                                                                         .csr = &csr,
+                                                                         .grid = {1, 1},
+                                                                         .shape = COLS,
+                                                                         .half = half[1],
+                                                                         .norm = &norm},
+                                                   &error));
+            for (size_t i = 0; i < 2; i++)
+                wide->widen(wide, count, half[i], x[i]);
+            for (size_t i = 0; i < count; i++) // terms of about 1 in size, ROWS / 2 of them
+                assert_at_most(fabs(x[0][i] - x[1][i]),
+                               field->order > 0 ? 0 : 70 * 0x1p-53 * 4 * sqrt(ROWS) * sqrt(ROWS));
+            if (field->order == 0)
+                assert_at_most(fabs(norm - norm_of(&m)), 1e-12 * norm);
+            for (size_t i = 0; i < 2; i++) {
+                free(half[i]);
+                free(x[i]);
+            }
+            kofn_csr_fini(&csr);
+            free_matrix(&m);
+            kofn_projection_destroy(&p);
+            kofn_field_destroy(&field);
+        }
+}
+
+/* What is done at once, and what by another thread, goes by this: a task of many blocks sums them all. */
+static void
+a_check_is_counted_with_the_halves_of_all_blocks(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(13), 0);
+    job j;
+    make_job(&j, &codes[3], "f64", (kofn_shape){.rows = 20, .inner = 30, .cols = 20}, 0, &rng);
+    answer_all(&j);
+    start_check(&j);
+    const size_t half = 8 * 10 * sizeof(double); // l, inner parts of three
+    assert_int_equal(kofn_freivalds_count_check_bytes(j.check), (6 + 6 + 4) * half);
+    end_job(&j);
+}
+
 /* Batches are codes like others: three products stacked, and their sum. */
 static void
 answers_of_batches_are_checked_like_others(void **state)
 {
     (void)state;
     kofn_rng rng;
-    kofn_rng_init(&rng, test_seed(11), 0);
+    kofn_rng_init(&rng, test_seed(14), 0);
     static const double ones[] = {1, 1, 1};
     for (int turned = 0; turned < 8; turned++) {
         job j;
@@ -467,6 +579,9 @@ main(void)
         cmocka_unit_test(what_nobody_can_know_is_no_lie),
         cmocka_unit_test(numbers_that_vanish_are_no_lie),
         cmocka_unit_test(sparse_operands_are_what_they_would_be_dense),
+        cmocka_unit_test(a_sparse_operand_takes_what_it_stores),
+        cmocka_unit_test(halves_of_sparse_matrices_are_those_of_dense_ones),
+        cmocka_unit_test(a_check_is_counted_with_the_halves_of_all_blocks),
         cmocka_unit_test(answers_of_batches_are_checked_like_others),
         cmocka_unit_test(what_is_no_such_product_is_refused),
         cmocka_unit_test(projections_shrink_no_more_often_than_the_bound_says),

@@ -158,7 +158,37 @@ more_than_b_liars_are_an_error(void **state)
             spoil(&j, t.task[i], true, &rng);
         project(&t, &j);
         assert_fails(kofn_liars_find(&t.answers, &liars, &error), KOFN_DATA_LOSS);
-        assert_int_equal(liars.count, 77);
+        assert_int_equal(liars.named, 0); // it cannot be told who
+        assert_int_equal(liars.count, 0);
+        end_trial(&t);
+        end_answers(&j);
+    }
+}
+
+/* Three where two may be, and two of them no honest worker could have answered. */
+static void
+what_no_honest_one_can_be_is_named_even_where_others_hide(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(12), 0);
+    for (size_t impossible = 2; impossible <= 8; impossible++) {
+        kofn_error error;
+        job j;
+        trial t;
+        kofn_liars liars = {0};
+        start_case(&j, &cases[0], &rng);
+        start_trial(&t, &j, 8, 2, &rng);
+        for (size_t i = 0; i < impossible; i++)
+            element_set(only_mat(&j.answer[t.task[i]]), 1, 2, i % 2 ? NAN : 1e200);
+        if (impossible == 2)
+            spoil(&j, t.task[7], true, &rng);
+        project(&t, &j);
+        assert_fails(kofn_liars_find(&t.answers, &liars, &error), KOFN_DATA_LOSS);
+        assert_int_equal(liars.named, impossible);
+        assert_int_equal(liars.count, impossible);
+        for (size_t i = 0; i < impossible; i++)
+            assert_true(is_listed(liars.task, impossible, t.task[i]));
         end_trial(&t);
         end_answers(&j);
     }
@@ -631,6 +661,7 @@ main(void)
         cmocka_unit_test(liars_of_a_batch_are_named),
         cmocka_unit_test(liars_of_an_outer_product_are_named),
         cmocka_unit_test(more_than_b_liars_are_an_error),
+        cmocka_unit_test(what_no_honest_one_can_be_is_named_even_where_others_hide),
         cmocka_unit_test(over_finite_fields_it_is_what_brute_force_finds),
         cmocka_unit_test(what_is_not_finite_is_a_lie_only_of_finite_operands),
         cmocka_unit_test(a_huge_lie_hides_no_other),

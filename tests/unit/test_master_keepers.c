@@ -1,4 +1,5 @@
 /* Workers that keep answers and blocks, say that they do, and lie about it; against a real master. */
+#include "master/verify.h"
 #include "tests/unit/master_stage.h"
 
 #include <string.h>
@@ -222,6 +223,43 @@ a_held_answer_is_recalled_and_used(void **state)
     await_state(client, job, "done");
     assert_int_equal(get_job(client, job).answers_held, 1);
     assert_int_equal(get_job(client, job).tasks_sent, 2);
+}
+
+/* One name is one worker where there are no keys: whatever it has is taken back with the lie. */
+static void
+a_held_answer_is_verified_like_others(void **state)
+{
+    stage *s = *state;
+    char job[KOFN_ID_MAX];
+    task t[2];
+    s->config.verify = KOFN_VERIFY_FREIVALDS;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *before = join_keeper(s, NULL, 0);
+    submit(s, client, 1, &large, job);
+    for (size_t i = 0; i < 2; i++)
+        expect_task(before, &t[i]);
+    const kofn_msg_held held = held_of(before, &t[1]);
+    peer *now = join_keeper(s, &held, 1);
+    kofn_msg_recall recall;
+    expect(now, &kofn_recall_message, &recall);
+    t[1].head.assignment = recall.assignment;
+    const kofn_msg_result head = result_of(now, &t[1]);
+    answer_filled(s, now, &head, 12345);
+    kofn_msg_cancel cancel;
+    for (size_t i = 0; i < 2; i++)
+        expect(before, &kofn_cancel_message, &cancel);
+    peer *other = join_worker(s, "other", 2);
+    for (size_t i = 0; i < 2; i++) {
+        task again;
+        expect_task(other, &again);
+        answer_and_forget(s, other, &again);
+        forget_task(&t[i]);
+    }
+    await_state(client, job, "done");
+    const kofn_msg_job account = get_job(client, job);
+    assert_string_equal(account.liars, "keeper");
+    assert_int_equal(account.refuted, 1);
+    assert_int_equal(account.answers_held, 0);
 }
 
 static void
@@ -564,6 +602,7 @@ main(void)
         STAGED(a_small_block_gets_no_name),
         STAGED(an_answer_that_comes_too_late_is_settled),
         STAGED(a_held_answer_is_recalled_and_used),
+        STAGED(a_held_answer_is_verified_like_others),
         STAGED(a_recalled_answer_that_is_not_there_is_computed),
         STAGED(answers_that_no_job_can_use_are_settled),
         KEPT(answers_of_a_durable_job_are_settled_when_it_is_over),

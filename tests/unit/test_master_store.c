@@ -3,6 +3,7 @@
 #include "tests/unit/master_stage.h"
 
 #include "master/store/store.h"
+#include "master/verify.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -811,12 +812,51 @@ an_operand_that_was_dropped_in_use_goes_with_its_last_job(void **state)
     expect_product(s, client, 6, &named, same);
 }
 
+/* Also where its owner said nothing, and the default is another by now. */
+static void
+a_job_is_verified_as_it_was_taken(void **state)
+{
+    stage *s = *state;
+    static const problem coded = {.rows = 6,
+                                  .inner = 4,
+                                  .cols = 3,
+                                  .family = "polynomial",
+                                  .x = 2,
+                                  .z = 1,
+                                  .y = 1,
+                                  .tasks = 4};
+    static const problem uncoded = {
+        .rows = 6, .inner = 4, .cols = 3, .family = "uncoded", .x = 2, .z = 1, .y = 1, .tasks = 2};
+    char unverified[KOFN_ID_MAX], compared[KOFN_ID_MAX], checked[KOFN_ID_MAX];
+    stage_run(s);
+    submit(s, open_client(s, KOFN_WINDOW_BYTES), 1, &uncoded, unverified);
+    s->config.verify = KOFN_VERIFY_PARITY;
+    stage_restart(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    assert_string_equal(get_job(client, unverified).verify, "");
+    submit(s, client, 2, &coded, compared);
+    submit(s, client, 3, &uncoded, checked); // which has no tasks for parity
+    s->config.verify = KOFN_VERIFY_NONE;
+    for (int again = 0; again < 2; again++) {
+        stage_restart(s);
+        client = open_client(s, KOFN_WINDOW_BYTES);
+        await_state(client, compared, "running");
+        await_state(client, checked, "running");
+        assert_string_equal(get_job(client, unverified).verify, "");
+        assert_string_equal(get_job(client, compared).verify, "parity");
+        assert_int_equal(get_job(client, compared).enough, 4);
+        assert_string_equal(get_job(client, checked).verify, "freivalds");
+        s->config.liars = 3; // more than it has tasks for, were it looked at
+    }
+}
+
 int
 main(void)
 {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, stage_setup_kept, stage_teardown_kept)
     static const struct CMUnitTest tests[] = {
         TEST(the_same_rows_are_sent_after_a_restart),
+        TEST(a_job_is_verified_as_it_was_taken),
         TEST(one_key_at_once_from_two_clients_is_one_job),
         TEST(who_waits_when_it_stops_is_told_to_come_again),
         TEST(what_operands_were_made_from_is_told_all_their_jobs_life),

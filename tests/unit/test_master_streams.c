@@ -1388,10 +1388,49 @@ a_master_that_cannot_finish_says_so_to_all_pushes(void **state)
 
 #define T(name_) cmocka_unit_test_setup_teardown(name_, stage_setup, stage_teardown)
 
+/* ---- verification ---------------------------------------------------------------------------- */
+
+/* Who pushes says nothing of it: what is configured holds, and where that is parity, each answer is
+ * looked at. */
+static void
+answers_of_a_stream_are_verified_as_configured(void **state)
+{
+    for (int how = KOFN_VERIFY_FREIVALDS; how <= KOFN_VERIFY_PARITY; how++) {
+        stage *s = *state;
+        char name[KOFN_ID_MAX];
+        kofn_msg_cancel cancel;
+        task t;
+        s->config.verify = how;
+        stage_run(s);
+        peer *client = open_client(s, KOFN_WINDOW_BYTES), *liar = join_worker(s, "liar", 1);
+        const kofn_msg_stream stream = open_stream(client, &one_by_one);
+        push(s, client, &stream, 1);
+        expect_task(liar, &t);
+        const kofn_msg_result head = result_of(liar, &t);
+        task_fini(&t);
+        answer_filled(s, liar, &head, 12345);
+        expect(liar, &kofn_cancel_message, &cancel);
+        peer *good = join_worker(s, "good", 1); // and takes the place of the one that is out
+        answer_tasks(s, good, 1);
+        expect_job(s, client, &stream, 1, name);
+        const kofn_msg_job account = get_job(client, name);
+        assert_string_equal(account.verify, "freivalds");
+        assert_string_equal(account.liars, "liar");
+        assert_int_equal(account.refuted, 1);
+        push(s, client, &stream, 2);
+        answer_tasks(s, good, 1);
+        expect_job(s, client, &stream, 2, name);
+        assert_int_equal(get_job(client, name).refuted, 0);
+        stage_teardown(state);
+        stage_setup(state);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(answers_of_a_stream_are_verified_as_configured),
         T(what_is_left_open_follows_from_the_rest_and_is_told),
         T(configured_defaults_count_together_or_not_at_all),
         T(over_a_small_field_what_is_open_is_chosen_to_fit),

@@ -473,6 +473,7 @@ what_is_known_of_an_error_is_one_phrase(void **state)
         {{.error_bound = 0.25, .estimate = true, .used = 6, .threshold = 5},
          "estimate from 6 answers, relative error at most 3e-01"},
         {{.error_bound = 0}, "exact"},
+        {{.error_bound = INFINITY}, "no bound on its error is known"},
         {{.error_bound = INFINITY,
           .compression = {.method = "cr", .bound = 0.05, .expected = 0.0081, .relative = 0.023}},
          "estimate by cr, off by about 2e-02 of |C| and 8e-03 of |A||B| (5e-02 at most in the "
@@ -571,10 +572,11 @@ static void
 an_account_in_json_has_all_that_programs_need(void **state)
 {
     static const char *const keys[] = {
-        "status",        "code",          "partition",    "tasks", "answers_used", "workers",
-        "seconds",       "error",         "condition",    "seed",  "set",          "threshold",
-        "nonfinite",     "waited",        "job",          "state", "enough",       "accept",
-        "blocks_reused", "blocks_spared", "answers_held", "primes"};
+        "status",        "code",          "partition",    "tasks",  "answers_used", "workers",
+        "seconds",       "error",         "condition",    "seed",   "set",          "threshold",
+        "nonfinite",     "waited",        "job",          "state",  "enough",       "accept",
+        "blocks_reused", "blocks_spared", "answers_held", "primes", "verify",       "refuted",
+        "unchecked",     "liars"};
     static const char *const seconds[] = {"encode", "send",  "wait", "decode",
                                           "check",  "total", "call"};
     kofn_account account = {.job = "aa",

@@ -2,12 +2,6 @@
 #include "tests/unit/sched_rig.h"
 
 static void
-refute(rig *r, uint64_t job, size_t task, uint64_t worker)
-{
-    kofn_sched_refute(r->sched, r->now_ns, worker, assignment_of(r, job, task, worker));
-}
-
-static void
 a_job_ends_with_two_b_answers_more_than_its_product_takes(void **state)
 {
     rig *r = *state;
@@ -68,7 +62,7 @@ tasks_that_parity_needs_are_sent_again_as_soon_as_they_are_lost(void **state)
 
 /* Worker 1 is the fastest, and would be the first in order. */
 static void
-who_answered_gets_another_only_when_nobody_else_is_free(void **state)
+who_answered_gets_another_only_when_nobody_else_is_there(void **state)
 {
     rig *r = *state;
     join_many(r, 4);
@@ -90,6 +84,81 @@ who_answered_gets_another_only_when_nobody_else_is_free(void **state)
     assert_int_equal(answer(r, 1, 1, 2), KOFN_VERDICT_KEEP);
     assert_int_equal(answer(r, 1, 2, 1), KOFN_VERDICT_KEEP);
     assert_actions(r, "decode 1");
+}
+
+/* One may lie, so one answer each as long as there are workers for it: one of them is soon free. */
+static void
+who_had_as_many_as_may_be_wrong_waits_for_others_that_are_busy(void **state)
+{
+    rig *r = *state;
+    join_many(r, 4);
+    r->accept.liars = 1;
+    add(r, 1, "polynomial", 1, 3, "oneshot");
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    r->accept.liars = 0;
+    add(r, 2, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 2.0>4");
+    assert_int_equal(answer(r, 1, 0, 1), KOFN_VERDICT_KEEP);
+    lose(r, 3);
+    assert_actions(r, ""); // worker 1 is free
+    assert_int_equal(answer(r, 2, 0, 4), KOFN_VERDICT_KEEP);
+    assert_actions(r, "decode 2, send 1.2>4");
+    assert_int_equal(answer(r, 1, 1, 2), KOFN_VERDICT_KEEP);
+    assert_int_equal(answer(r, 1, 2, 4), KOFN_VERDICT_KEEP);
+    assert_actions(r, "decode 1");
+}
+
+/* Worker 4 does not compute in that field. */
+static void
+nobody_is_waited_for_who_could_not_do_it(void **state)
+{
+    rig *r = *state;
+    join_many(r, 3);
+    r->fields = 1U << kofn_field_kind_of(kofn_field_find("gf256"));
+    join(r, 4);
+    r->accept.liars = 1;
+    add(r, 1, "polynomial", 1, 3, "oneshot");
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    assert_int_equal(answer(r, 1, 0, 1), KOFN_VERDICT_KEEP);
+    lose(r, 3);
+    assert_actions(r, "send 1.2>1");
+}
+
+static void
+two_may_be_wrong_and_be_of_one_worker(void **state)
+{
+    rig *r = *state;
+    join_many(r, 6);
+    r->accept.liars = 2;
+    add(r, 1, "polynomial", 1, 5, "oneshot");
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3, send 1.3>4, send 1.4>5");
+    r->accept.liars = 0;
+    add(r, 2, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 2.0>6");
+    assert_int_equal(answer(r, 1, 0, 1), KOFN_VERDICT_KEEP);
+    lose(r, 4);
+    assert_actions(r, "send 1.3>1"); // its second
+    assert_int_equal(answer(r, 1, 3, 1), KOFN_VERDICT_KEEP);
+    lose(r, 5);
+    assert_actions(r, ""); // and no third
+    assert_int_equal(answer(r, 1, 1, 2), KOFN_VERDICT_KEEP);
+    assert_actions(r, "send 1.4>2");
+}
+
+static void
+no_more_answers_than_may_be_wrong_are_adopted_of_one_worker(void **state)
+{
+    rig *r = *state;
+    uint64_t assignment;
+    r->accept.liars = 1;
+    add(r, 1, "polynomial", 1, 3, "oneshot");
+    join(r, 1);
+    assert_true(kofn_sched_adopt(r->sched, r->now_ns, 1, 1, 0, &assignment));
+    assert_false(kofn_sched_adopt(r->sched, r->now_ns, 1, 1, 1, &assignment));
+    r->accept.liars = 0;
+    add(r, 2, "uncoded", 2, 2, "oneshot");
+    assert_true(kofn_sched_adopt(r->sched, r->now_ns, 1, 2, 0, &assignment));
+    assert_true(kofn_sched_adopt(r->sched, r->now_ns, 1, 2, 1, &assignment));
 }
 
 static void
@@ -133,9 +202,8 @@ a_refuted_task_goes_to_another_and_the_liar_gets_nothing_any_more(void **state)
     join_many(r, 2);
     add(r, 1, "uncoded", 3, 3, "oneshot");
     assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>1");
-    refute(r, 1, 0, 1);
+    lose(r, 1); // so is who was found to lie
     assert_actions(r, "send 1.0>2");
-    assert_int_equal(view_of(r, 1).refuted, 1);
     assert_int_equal(answer(r, 1, 2, 1), KOFN_VERDICT_DROP); // what it held is lost to it
     assert_int_equal(answer(r, 1, 0, 1), KOFN_VERDICT_DROP);
     assert_int_equal(answer(r, 1, 1, 2), KOFN_VERDICT_KEEP);
@@ -160,7 +228,7 @@ many_liars_make_no_task_a_suspect(void **state)
     assert_actions(r, "send 1.0>1");
     for (uint64_t worker = 1; worker < 8; worker++) {
         char expected[32];
-        refute(r, 1, 0, worker);
+        lose(r, worker);
         (void)snprintf(expected, sizeof expected, "send 1.0>%d", (int)worker + 1);
         assert_actions(r, expected);
     }
@@ -177,7 +245,7 @@ a_job_without_honest_workers_waits_for_one(void **state)
     add(r, 1, "uncoded", 1, 1, "oneshot");
     add(r, 2, "uncoded", 1, 1, "oneshot");
     assert_actions(r, "send 1.0>1");
-    refute(r, 1, 0, 1);
+    lose(r, 1);
     assert_actions(r, "");
     at(r, 900);
     join(r, 2);
@@ -200,14 +268,11 @@ a_liar_that_was_found_at_the_end_is_barred_as_well(void **state)
     assert_actions(r, "send 1.0>1, send 2.0>2, send 2.1>1");
     assert_int_equal(answer(r, 1, 0, 1), KOFN_VERDICT_KEEP);
     assert_actions(r, "decode 1");
-    kofn_sched_refute(r->sched, r->now_ns, 1, 0);
+    lose(r, 1);
     assert_actions(r, "send 2.1>2");
-    assert_int_equal(view_of(r, 1).refuted, 0);
-    assert_int_equal(view_of(r, 2).refuted, 0);
-    kofn_sched_refute(r->sched, r->now_ns, 1, 0);  // again, or nobody
-    kofn_sched_refute(r->sched, r->now_ns, 77, 5); // no such worker, and another's assignment
+    lose(r, 1); // again, or nobody
+    lose(r, 77);
     assert_actions(r, "");
-    assert_int_equal(view_of(r, 2).refuted, 0);
 }
 
 /* ---- at random ------------------------------------------------------------------------------- */
@@ -268,7 +333,7 @@ step(world *w)
     r->now_ns += (int64_t)kofn_rng_below(&w->rng, 3000000);
     kofn_sched_tick(r->sched, r->now_ns);
     if (w->liar[a.worker]) {
-        kofn_sched_refute(r->sched, r->now_ns, a.worker, a.assignment);
+        lose(r, a.worker);
         w->barred[a.worker] = true;
         assert_int_equal(kofn_sched_answer(r->sched, r->now_ns, a.worker, a.assignment),
                          KOFN_VERDICT_DROP);
@@ -331,7 +396,11 @@ main(void)
         rig_test(a_job_ends_with_two_b_answers_more_than_its_product_takes),
         rig_test(copies_are_waited_for_and_not_spared),
         rig_test(tasks_that_parity_needs_are_sent_again_as_soon_as_they_are_lost),
-        rig_test(who_answered_gets_another_only_when_nobody_else_is_free),
+        rig_test(who_answered_gets_another_only_when_nobody_else_is_there),
+        rig_test(who_had_as_many_as_may_be_wrong_waits_for_others_that_are_busy),
+        rig_test(nobody_is_waited_for_who_could_not_do_it),
+        rig_test(two_may_be_wrong_and_be_of_one_worker),
+        rig_test(no_more_answers_than_may_be_wrong_are_adopted_of_one_worker),
         rig_test(too_few_tasks_are_refused_with_the_equation),
         rig_test(a_code_that_is_only_likely_has_no_parity),
         rig_test(a_refuted_task_goes_to_another_and_the_liar_gets_nothing_any_more),

@@ -421,6 +421,45 @@ a_decoder_refuses_rows_that_were_answered_or_are_no_reserve(void **state)
     kofn_batch_destroy(&batch);
 }
 
+/* Two codes of one E, whose columns are mixed by different seeds: of both a row would be of neither. */
+static void
+a_decoder_refuses_rows_that_are_mixed_otherwise(void **state)
+{
+    (void)state;
+    enum { PAIRS = 40 };
+    kofn_error error;
+    const kofn_field *f64 = kofn_field_find("f64");
+    size_t each[PAIRS], missing[] = {3, 5};
+    kofn_batch *batch = NULL;
+    for (size_t i = 0; i < PAIRS; i++)
+        each[i] = i;
+    assert_ok(kofn_batch_new_stacked(PAIRS, PAIRS, PAIRS, each, each, NULL, f64, &batch, &error));
+    kofn_code_spec spec = complete_batch_spec("lagrange", batch, f64);
+    kofn_code *first = NULL, *made = NULL, *others = NULL, *other = NULL;
+    kofn_decoder *d;
+    assert_ok(kofn_staged_build(&spec, f64, &first, &error));
+    assert_non_null(first->columns);
+    assert_ok(kofn_staged_fill(&spec, first, missing, 2, 0.1, &made, &error));
+    spec.seed++;
+    assert_ok(kofn_staged_build(&spec, f64, &others, &error));
+    assert_ok(kofn_staged_fill(&spec, others, missing, 2, 0.1, &other, &error));
+    assert_memory_equal(made->e[0].at, other->e[0].at,
+                        made->tasks * made->e[0].cols * sizeof(double));
+    assert_true(kofn_code_has_row_of(made, made, PAIRS));
+    assert_false(kofn_code_has_row_of(made, other, PAIRS));
+    assert_ok(kofn_decoder_new(first, 0, &d, &error));
+    assert_ok(kofn_decoder_recode(d, made, &error));
+    answer(d, PAIRS);
+    assert_ok(kofn_decoder_recode(d, made, &error));
+    assert_fails(kofn_decoder_recode(d, other, &error), KOFN_INVALID_ARGUMENT);
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&other);
+    kofn_code_destroy(&others);
+    kofn_code_destroy(&made);
+    kofn_code_destroy(&first);
+    kofn_batch_destroy(&batch);
+}
+
 int
 main(void)
 {
@@ -433,6 +472,7 @@ main(void)
         cmocka_unit_test(codes_whose_rows_need_not_be_made_stay_as_they_are),
         cmocka_unit_test(families_without_plain_rows_get_them_in_front),
         cmocka_unit_test(a_decoder_refuses_rows_that_were_answered_or_are_no_reserve),
+        cmocka_unit_test(a_decoder_refuses_rows_that_are_mixed_otherwise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
