@@ -1,4 +1,5 @@
 #include "common/base/hash.h"
+#include "common/code/grouping.h"
 #include "master/integers.h"
 #include "master/jobs.h"
 #include "master/keep.h"
@@ -140,7 +141,8 @@ count_batch_bytes(const kofn_batch *batch)
     if (!batch)
         return 0;
     const kofn_sums *sums[] = {&batch->side[0], &batch->side[1], &batch->weights};
-    size_t bytes = sizeof *batch + batch->count * sizeof *batch->origin;
+    size_t bytes = sizeof *batch + batch->count * sizeof *batch->origin +
+                   kofn_groupings_most_bytes(batch->count);
     for (size_t i = 0; i < 3; i++)
         bytes += (sums[i]->rows + 1) * sizeof(size_t) +
                  sums[i]->first[sums[i]->rows] * (sizeof(size_t) + sizeof(double));
@@ -354,6 +356,14 @@ get_known(const kofn_job *job, const kofn_code_spec *spec)
     return known;
 }
 
+/* The I/O thread looks for no groups of pairs: what is wrong with those is told when a coder does. */
+static kofn_status
+check_known(const kofn_code_spec *spec, const kofn_field *field, kofn_error *err)
+{
+    kofn_thresholds k;
+    return kofn_code_spec_glance(spec, field, &k, err);
+}
+
 /* What can be told from an order that names its code. */
 static kofn_status
 check_accept(const kofn_accept *accept, const kofn_code_spec *spec, const kofn_field *field,
@@ -366,7 +376,7 @@ check_accept(const kofn_accept *accept, const kofn_code_spec *spec, const kofn_f
             "deadline_best: nothing is rounded in field %s, and where nothing is there "
             "are no estimates; leave it out",
             field->name);
-    kofn_status status = kofn_code_spec_thresholds(spec, field, &k, err);
+    kofn_status status = kofn_code_spec_glance(spec, field, &k, err);
     if (status)
         return status;
     kofn_code code = {.threshold = k.exact, .enough = k.enough, .tasks = spec->tasks};
@@ -406,9 +416,12 @@ has_default(const kofn_code_spec *configured, const kofn_job *job)
     const kofn_family *family = kofn_family_find(spec.family);
     if (family && family->only_batches && !job->batch)
         return false;
+    if (family && family->searches &&
+        spec.tasks > 0) // nobody has looked whether they do for this one
+        return false;
     return set_form(job, &spec, NULL) == KOFN_OK &&
            ((job->field->order == 0 && !job->outer && !job->batch) ||
-            kofn_code_spec_check(&spec, job->field, NULL) == KOFN_OK);
+            check_known(&spec, job->field, NULL) == KOFN_OK);
 }
 
 /* The job's own spec, or the configured default where it names no family. */
@@ -424,7 +437,7 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
         status = set_form(job, &asked, err);
     kofn_code_spec known = get_known(job, &asked);
     if (!status && kofn_code_spec_is_open(&asked)) // what only a named family can have
-        status = kofn_code_spec_check(&known, job->field, err);
+        status = check_known(&known, job->field, err);
     if (status)
         return status;
     kofn_code_spec spec = asked;
@@ -445,7 +458,7 @@ choose_spec(const kofn_master_config *config, const kofn_msg_product *p, const k
     spec.algorithms = config->known;
     known = get_known(job, &spec);
     if (!status)
-        status = kofn_code_spec_check(&known, job->field, err);
+        status = check_known(&known, job->field, err);
     if (!status)
         *ret_spec = spec;
     return status;
@@ -458,7 +471,7 @@ check_kept_spec(kofn_job *job, kofn_error *err)
     kofn_status status = set_form(job, &job->spec, err);
     const kofn_code_spec known = get_known(job, &job->spec);
     if (!status)
-        status = kofn_code_spec_check(&known, job->field, err);
+        status = check_known(&known, job->field, err);
     return status;
 }
 

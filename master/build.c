@@ -207,6 +207,20 @@ kofn_job_get_context(const kofn_job *job)
 
 enum { TASK_BYTES = 64 }; // of what the scheduler and the job keep for each task, about
 
+/* Of G, as the decoder has it; SIZE_MAX: more than there can be. */
+static size_t
+count_columns(const kofn_code_spec *spec, const kofn_field *field)
+{
+    const kofn_partition p = spec->part;
+    if (spec->batch) {
+        const kofn_columns_size size =
+            kofn_columns_choose(spec->batch, field, spec->tasks + spec->reserve);
+        return size.kept + size.mixed;
+    }
+    return spec->parts.count > 0 ? kofn_cuts_count_pieces(&spec->parts)
+                                 : kofn_size_multiply(p.x * p.z, p.z * p.y);
+}
+
 /* Of the coefficients, where the code is not there already, and of the decoder's elimination, whose
  * rows are the answers that can be independent. Without overflow: sizes of a spec have 17 bits, and
  * of a batch there are at most KOFN_COLUMNS_MAX columns, or it is refused. */
@@ -215,24 +229,31 @@ kofn_code_count_bytes(const kofn_code_spec *spec, const kofn_field *field, bool 
 {
     const kofn_partition p = spec->part;
     const size_t tasks = spec->tasks + spec->reserve;
-    size_t coefs = p.z * (p.x + p.y), columns = kofn_size_multiply(p.x * p.z, p.z * p.y);
+    size_t coefs = p.z * (p.x + p.y), columns = count_columns(spec, field);
     size_t width = 0; // of the elimination's rows; 0: as many as there are
     if (spec->batch) {
         const kofn_sums *side = spec->batch->side;
-        coefs = side[0].cols + side[1].cols;
+        coefs = side[0].cols + side[1].cols + kofn_columns_choose(spec->batch, field, tasks).mixed;
+        width = kofn_size_smaller(columns, KOFN_COLUMNS_MAX);
         columns = kofn_size_multiply(side[0].cols, side[1].cols);
-        const kofn_columns_size size = kofn_columns_choose(spec->batch, field, tasks);
-        coefs += size.mixed;
-        width = kofn_size_smaller(size.kept + size.mixed, KOFN_COLUMNS_MAX);
     } else if (spec->parts.count > 0) {
         coefs = 0;
-        columns = kofn_cuts_count_pieces(&spec->parts);
         for (size_t o = 0; o < spec->parts.count; o++)
             coefs += spec->parts.of[o];
     }
     const size_t rank = tasks < columns ? tasks : columns;
     return tasks * TASK_BYTES + (known ? 0 : tasks * coefs * sizeof(double)) +
            rank * (width > 0 ? width : rank) * sizeof(double);
+}
+
+/* To tell liars in a decode: the rows of G of all answers with what is eliminated beside them, and LAPACK's
+ * copy (liars.h). */
+static size_t
+count_parity_bytes(const kofn_code_spec *spec, const kofn_field *field)
+{
+    const size_t most = KOFN_LIARS_ELEMENTS_MAX, columns = count_columns(spec, field);
+    const size_t width = kofn_size_smaller(columns, most) + spec->tasks;
+    return 2 * sizeof(double) * kofn_size_smaller(kofn_size_multiply(spec->tasks, width), most);
 }
 
 /* A product of two by two may have a code of 65536 tasks. */
@@ -242,7 +263,8 @@ charge_code(kofn_job *job, bool known, kofn_error *err)
     kofn_code_spec spec = job->spec;
     if (is_staged(job) && job->batch) // its products beside as many tasks
         spec.reserve += job->batch->count;
-    const size_t bytes = kofn_code_count_bytes(&spec, job->field, known);
+    const size_t parity = job->accept.liars > 0 ? count_parity_bytes(&spec, job->field) : 0;
+    const size_t bytes = kofn_code_count_bytes(&spec, job->field, known) + parity;
     bool never;
     kofn_status status = kofn_master_check_room(job->master, "the code of this job", job->charge,
                                                 bytes, &never, err);
@@ -252,18 +274,9 @@ charge_code(kofn_job *job, bool known, kofn_error *err)
 }
 
 void
-kofn_job_prepare(kofn_job *job)
+kofn_job_take_choice(kofn_job *job, kofn_status status, kofn_error *err)
 {
     kofn_master *master = job->master;
-    if (job->sparse.uncut) {
-        kofn_job_cut(job); // which calls again
-        return;
-    }
-    if (kofn_job_choose(job))
-        return;
-    const kofn_code_context context = kofn_job_get_context(job);
-    kofn_error err;
-    kofn_status status = kofn_code_spec_complete(&job->spec, &context, &err);
     if (!status)
         kofn_job_keep_choice(job);
     if (!status && job->parts) {
@@ -274,13 +287,28 @@ kofn_job_prepare(kofn_job *job)
                                            : kofn_jobs_find_code(master->jobs, job->field,
                                                                  &job->spec, is_staged(job));
     if (!status)
-        status = charge_code(job, code != NULL, &err);
+        status = charge_code(job, code != NULL, err);
     if (status)
-        kofn_job_break(job, &err);
+        kofn_job_break(job, err);
     else if (code && job->accept.kind != KOFN_ACCEPT_ERROR)
         kofn_job_run_verified(job, code);
     else
         build_code(job, code);
+}
+
+void
+kofn_job_prepare(kofn_job *job)
+{
+    if (job->sparse.uncut) {
+        kofn_job_cut(job); // which calls again
+        return;
+    }
+    if (kofn_job_choose(job))
+        return;
+    const kofn_code_context context = kofn_job_get_context(job);
+    kofn_error err;
+    const kofn_status status = kofn_code_spec_complete(&job->spec, &context, &err);
+    kofn_job_take_choice(job, status, &err);
 }
 
 void

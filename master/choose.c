@@ -1,5 +1,6 @@
-/* PREPARING, where the code is left open: the planner chooses it for the workers as they were
- * measured. On a coder, since it tries codes; what was chosen once is remembered.
+/* PREPARING, where choosing the code takes time: one that is left open is planned for the workers as they
+ * were measured, and the pairs of a batch are put into groups. On a coder, since both try many; what was
+ * planned once is remembered.
  */
 #include "master/choices.h"
 #include "master/jobs.h"
@@ -9,8 +10,9 @@
 typedef struct choose_item {
     kofn_coder_item item;
     kofn_job *job;
-    kofn_measured measured; // owned
-    kofn_choice_key key;
+    bool planned;
+    kofn_measured measured; // where it is planned; owned
+    kofn_choice_key key;    // likewise
     kofn_code_context context;
     kofn_code_spec spec;
     kofn_status status;
@@ -49,34 +51,34 @@ choose_done(kofn_coder_item *item)
     kofn_job_leave(job);
     if (!item->start_ns) // the pool was drained before it ran
         choose->status = kofn_fail(&choose->error, KOFN_UNAVAILABLE, "the master stopped");
-    if (!choose->status)
+    if (!choose->status && choose->planned)
         kofn_choices_keep(kofn_jobs_get_choices(job->master->jobs), &choose->key, &choose->spec);
-    if (!kofn_job_is_over(job) && choose->status) {
-        kofn_job_break(job, &choose->error);
-    } else if (!kofn_job_is_over(job)) {
+    if (!kofn_job_is_over(job)) {
         job->spec = choose->spec;
-        kofn_job_prepare(job);
+        kofn_job_take_choice(job, choose->status, &choose->error);
     }
     destroy_item(choose);
 }
 
-static void
-fill_item(choose_item *choose)
+/* What it is planned for. False: nothing is measured to plan with; sizes alone will do. */
+static bool
+plan(choose_item *choose)
 {
     const kofn_job *job = choose->job;
-    const kofn_plan_machine *machine = &choose->measured.machine;
-    const size_t workers = machine->workers;
-    choose->item.run = choose_run;
-    choose->item.done = choose_done;
-    choose->spec = job->spec;
-    choose->context = kofn_job_get_context(job);
-    choose->context.workers = workers;
+    const kofn_master *master = job->master;
+    kofn_plan_machine *machine = &choose->measured.machine;
+    if (master->carrier->measure(master->fleet, &choose->measured, NULL) != KOFN_OK ||
+        !choose->measured.known || machine->workers < 2)
+        return false;
+    kofn_choices_round(machine, choose->measured.at);
+    choose->planned = true;
+    choose->context.workers = machine->workers;
     choose->context.machine = machine;
-    choose->context.stragglers = count_stragglers(job->master, workers);
+    choose->context.stragglers = count_stragglers(master, machine->workers);
     choose->context.error = job->accept.kind == KOFN_ACCEPT_ERROR ? job->accept.error : 0;
     choose->key = (kofn_choice_key){
         .shape = job->shape,
-        .workers = workers,
+        .workers = machine->workers,
         .stragglers = choose->context.stragglers,
         .error = choose->context.error,
         .link_rate = machine->link_rate,
@@ -88,24 +90,33 @@ fill_item(choose_item *choose)
         .reserve = choose->context.reserve,
     };
     snprintf(choose->key.field, sizeof choose->key.field, "%s", job->field->name);
+    return true;
 }
 
-/* NULL: nothing is measured to plan with, or no memory; sizes alone will do. */
+/* It was planned before: the job has that now. */
+static bool
+take_known(const choose_item *choose)
+{
+    kofn_job *job = choose->job;
+    const kofn_code_spec *known =
+        kofn_choices_find(kofn_jobs_get_choices(job->master->jobs), &choose->key);
+    if (known)
+        job->spec = *known;
+    return known != NULL;
+}
+
+/* NULL: no memory. */
 static choose_item *
 new_item(kofn_job *job)
 {
-    const kofn_master *master = job->master;
     choose_item *choose = calloc(1, sizeof *choose);
     if (!choose)
         return NULL;
+    choose->item.run = choose_run;
+    choose->item.done = choose_done;
     choose->job = job;
-    if (master->carrier->measure(master->fleet, &choose->measured, NULL) != KOFN_OK ||
-        !choose->measured.known || choose->measured.machine.workers < 2) {
-        destroy_item(choose);
-        return NULL;
-    }
-    kofn_choices_round(&choose->measured.machine, choose->measured.at);
-    fill_item(choose);
+    choose->spec = job->spec;
+    choose->context = kofn_job_get_context(job);
     return choose;
 }
 
@@ -124,15 +135,20 @@ is_planned(const kofn_job *job)
 bool
 kofn_job_choose(kofn_job *job)
 {
-    choose_item *choose = is_planned(job) ? new_item(job) : NULL;
+    if (!job->batch && !is_planned(job))
+        return false;
+    choose_item *choose = new_item(job);
+    if (!choose && job->batch) { // which this thread does not try
+        kofn_error err;
+        kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory to choose a code");
+        kofn_job_break(job, &err);
+        return true;
+    }
     if (!choose)
         return false;
-    const kofn_choices *choices = kofn_jobs_get_choices(job->master->jobs);
-    const kofn_code_spec *known = kofn_choices_find(choices, &choose->key);
-    if (known) {
-        job->spec = *known;
+    if (!job->batch && (!plan(choose) || take_known(choose))) {
         destroy_item(choose);
-        return false; // complete now
+        return false;
     }
     job->items++;
     kofn_coders_submit(job->master->coders, &choose->item);

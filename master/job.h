@@ -141,19 +141,19 @@ struct kofn_job {
     kofn_parts *parts;       // of a product of integers; NULL: of any other
     kofn_job *whole;         // of a part that works: what it is a part of
     bool is_part;
-    kofn_stream *stream;           // that it has a place in; NULL: none, or not any more
-    char stream_name[KOFN_ID_MAX]; // that it was pushed to; "": none
-    uint64_t index;                // of a stream: its number there
-    uint64_t born, finished;       // rounds
-    bool held_back;                // pushes wait: a job before it is not over
-    bool orphan;                   // the connection that its blocks came by is gone
-    bool outer;                    // the product's form
-    kofn_batch *batch;             // which products, while there is work; NULL: one
-    size_t pairs;                  // of the batch; 0: it is none
+    kofn_stream *stream;              // that it has a place in; NULL: none, or not any more
+    char stream_name[KOFN_ID_MAX];    // that it was pushed to; "": none
+    uint64_t index;                   // of a stream: its number there
+    uint64_t born, finished;          // rounds
+    bool held_back;                   // pushes wait: a job before it is not over
+    bool orphan;                      // the connection that its blocks came by is gone
+    bool outer;                       // the product's form
+    kofn_batch *batch;                // which products, while there is work; NULL: one
+    size_t pairs;                     // of the batch; 0: it is none
     kofn_msg_compression compression; // of its operands, as the client says; method "": none
-    kofn_job_sparse sparse;        // which operands are, and what it makes of the job
-    kofn_extents extents;          // of its operands, after transposition
-    kofn_shape shape;              // of the product; as kofn_coding has it
+    kofn_job_sparse sparse;           // which operands are, and what it makes of the job
+    kofn_extents extents;             // of its operands, after transposition
+    kofn_shape shape;                 // of the product; as kofn_coding has it
     bool transposed[KOFN_OPERANDS_MAX];
     char policy[KOFN_NAME_MAX];
     kofn_accept accept; // what it is done with
@@ -262,9 +262,12 @@ kofn_code_context kofn_job_get_context(const kofn_job *job);
 /* What matrix `index` of the assembler is to be: an operand, or a list of a sparse one. Empty. */
 kofn_bands kofn_job_describe_matrix(const kofn_job *job, size_t index);
 
-/* Have the planner choose a code that is left open altogether. True: kofn_job_prepare is called
- * again when it has. False: it has, there is nothing to choose, or nothing to plan with. */
+/* Have its code completed where that takes time: planned, or for the pairs of a batch. True:
+ * kofn_job_take_choice is called when it is. False: there is nothing to plan, or nothing to plan with. */
 bool kofn_job_choose(kofn_job *job);
+
+/* Its code is complete, or why not: build it, unless it is known, and run. */
+void kofn_job_take_choice(kofn_job *job, kofn_status status, kofn_error *err);
 
 /* SEND: note the task; kofn_job_send encodes and sends all that were noted. */
 void kofn_job_queue_send(kofn_job *job, const kofn_action *action);

@@ -1,5 +1,6 @@
 /* RECODE: a compute thread makes coded tasks for what a job in two stages misses (staged.h), and the
  * scheduler and the job go on with the code that has them. */
+#include "common/code/columns.h"
 #include "common/code/staged.h"
 #include "master/jobs.h"
 
@@ -11,6 +12,7 @@ struct kofn_recode {
     kofn_code_spec spec;
     kofn_code *from, *made; // made: NULL where there is none
     double rate;
+    size_t charge; // of the job, as long as it takes
     kofn_error error;
     size_t count;
     size_t missing[]; // room for all tasks
@@ -47,9 +49,13 @@ take_rows(kofn_job *job, kofn_code *made, const kofn_error *why)
                    "job=%s reason=\"%s\"", job->name, made ? err.text : why->text);
 }
 
+/* What a job that is over is charged with is known without it. */
 static void
 destroy_item(kofn_recode **recode_p)
 {
+    kofn_job *job = (*recode_p)->job;
+    if (!kofn_job_is_over(job))
+        kofn_jobs_change_charge(job->master->jobs, job, job->charge - (*recode_p)->charge);
     kofn_code_destroy(&(*recode_p)->from);
     kofn_code_destroy(&(*recode_p)->made);
     free(*recode_p);
@@ -81,13 +87,39 @@ recode_done(kofn_coder_item *item)
     kofn_jobs_act(job->master->jobs);
 }
 
+/* The code that has the rows, beside the one that has not; and theirs, of which there may be as many. */
+static size_t
+count_bytes(const kofn_code *code)
+{
+    const size_t mixed = code->columns ? code->columns->size.mixed : 0;
+    return 2 * code->tasks * (code->e[0].cols + code->e[1].cols + mixed) * sizeof(double);
+}
+
+/* Where there is no room they are not made: what is late is copied. */
+static kofn_status
+new_item(kofn_job *job, kofn_recode **ret_recode, kofn_error *err)
+{
+    const size_t bytes = count_bytes(job->code);
+    bool never;
+    const kofn_status status = kofn_master_check_room(
+        job->master, "making tasks for what is late of this job", job->charge, bytes, &never, err);
+    if (status)
+        return status;
+    kofn_recode *recode = calloc(1, sizeof *recode + job->code->tasks * sizeof recode->missing[0]);
+    if (!recode)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to make tasks");
+    recode->charge = bytes;
+    kofn_jobs_change_charge(job->master->jobs, job, job->charge + bytes);
+    *ret_recode = recode;
+    return KOFN_OK;
+}
+
 void
 kofn_job_recode(kofn_job *job)
 {
-    kofn_recode *recode = calloc(1, sizeof *recode + job->code->tasks * sizeof recode->missing[0]);
-    if (!recode) {
-        kofn_error err;
-        kofn_fail(&err, KOFN_RESOURCE_EXHAUSTED, "no memory to make tasks");
+    kofn_recode *recode = NULL;
+    kofn_error err;
+    if (new_item(job, &recode, &err) != KOFN_OK) {
         take_rows(job, NULL, &err);
         return;
     }

@@ -1,4 +1,5 @@
 #include "common/code/batch.h"
+#include "common/code/grouping.h"
 
 #include <assert.h>
 #include <float.h>
@@ -333,6 +334,7 @@ kofn_batch_new(const kofn_batch *from, const kofn_field *field, kofn_batch **ret
     atomic_init(&counted->refs, 1);
     memcpy(batch->grid, from->grid, sizeof batch->grid);
     batch->out = from->out;
+    batch->groupings = kofn_groupings_new();
     status = find_same(from, same, err);
     if (!status)
         status = fill_batch(from, field, same, same + from->count, batch, err);
@@ -405,6 +407,7 @@ kofn_batch_destroy(kofn_batch **batch_p)
     free(counted->batch.side[1].first);
     free(counted->batch.weights.first);
     free(counted->batch.origin);
+    kofn_groupings_destroy(&counted->batch.groupings);
     free(counted);
 }
 

@@ -17,7 +17,8 @@
  * Source     Rudow, Charalambides, Hero, Rashmi, "Compression-Informed Coded Computing": the k
  *            inputs X_i of section III, with the basis of each coordinate (eq. 3) as the blocks.
  * Shapes     All blocks of A have one shape, all of B, and all X_i Y_i; C is cut by `out`.
- * Threads    Immutable once made: any thread. Counted, since jobs and codes share it.
+ * Threads    Immutable once made, but for the groupings that are kept: any thread. Counted, since jobs
+ *            and codes share it.
  */
 #ifndef KOFN_CODE_BATCH_H
 #define KOFN_CODE_BATCH_H
@@ -30,6 +31,8 @@ enum {
     KOFN_BATCH_PRODUCTS_MAX = 1 << 20, // of single blocks, that all of C is a sum of
 };
 
+typedef struct kofn_groupings kofn_groupings; // grouping.h
+
 typedef struct kofn_batch {
     kofn_grid grid[2]; // how A and B are cut; blocks count row by row
     kofn_grid out;     // how C is cut
@@ -38,6 +41,8 @@ typedef struct kofn_batch {
     kofn_sums weights; // [blocks of C, count]
     size_t *origin; // [count]: of the pairs that it was made from, the first one with these sides;
                     // not read by kofn_batch_new
+    kofn_groupings
+        *groupings; // how its pairs were grouped so far, likewise; NULL: that is not kept
 } kofn_batch;
 
 /* Make one of these numbers, which are copied. Pairs that are the same are merged into one, those

@@ -52,6 +52,7 @@ typedef struct kofn_family {
     bool outer;            // makes outer products, too: fill writes all of E for them
     bool batches;          // and batches, likewise
     bool only_batches;     // and nothing else
+    bool searches;         // its rules and tasks take a search over a batch's pairs, up to seconds
     const char *tasks_key; // the parameter, a whole number, that decides on tasks together with the
                            // partition; NULL: there is none
 

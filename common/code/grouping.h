@@ -18,9 +18,10 @@
  * Sums       Where pairs count in one sum only, their products are not needed: X_1 Y_1 + X_1 Y_2 is the
  *            single product X_1 (Y_1 + Y_2), and of r such products the curve's values at its points
  *            add up to the sum.
- * Method     Up to KOFN_GROUPING_EXACT pairs all partitions, by dynamic programming over subsets; above
- *            that groups are merged, and pairs moved between them, while that saves tasks, from several
- *            beginnings and for a limited number of steps. The same grouping on every machine.
+ * Method     grouping_search.h: up to KOFN_GROUPING_EXACT pairs the best of all partitions, above that what
+ *            merging and moving finds in a bounded number of steps. The same grouping on every machine.
+ * Kept       What was found for a batch stays with it, so that choosing a number of tasks, checking it and
+ *            building the code are one search together.
  * Numbers    The paper's figure 2, 8 pairs on 4 + 4 blocks, each of which comes up twice, in one circle:
  *
  *                 spare                        0    1    2    3    4
@@ -28,12 +29,12 @@
  *                 w_{8,s}                     15   16   17   18   19
  *                 Theorem 1                   13   14   15   16   17
  *                 here                         8   12   15   16   17    (for 1: four stars of two pairs)
- * Threads    Any thread; a value.
+ * Threads    Any thread; a value. A search takes up to seconds: no thread that has to answer makes one.
  */
 #ifndef KOFN_CODE_GROUPING_H
 #define KOFN_CODE_GROUPING_H
 
-#include "common/code/batch.h"
+#include "common/code/terms.h"
 
 enum { KOFN_GROUPING_EXACT = 14 }; // pairs: 3^14 steps
 
@@ -84,15 +85,16 @@ KOFN_MUST_CHECK kofn_status kofn_grouping_init_within(kofn_grouping *grouping,
                                                       size_t tasks, kofn_error *err);
 void kofn_grouping_fini(kofn_grouping *grouping); // accepts a zeroed one
 
-/* What a group is made of: pairs, or for a sum what is left of them. */
-typedef struct kofn_terms {
-    kofn_sums side[2]; // [terms, blocks]; own their memory
-    kofn_sums gives; // [what is wanted, blocks of A x blocks of B]: each term's product, or the sum
-} kofn_terms;
-
+/* What a group is coded as. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_grouping_make_terms(const kofn_grouping *grouping, size_t group,
                                                      const kofn_grouping_params *params,
                                                      kofn_terms *ret_terms, kofn_error *err);
-void kofn_terms_fini(kofn_terms *terms);
+
+/* Groupings of one batch that were found so far, a few of them. Its own (kofn_batch.groupings), for any
+ * thread. NULL: no memory, and each is found anew. */
+kofn_groupings *kofn_groupings_new(void);
+void kofn_groupings_destroy(kofn_groupings **groupings_p); // accepts NULL
+size_t kofn_groupings_count(const kofn_groupings *groupings);
+size_t kofn_groupings_most_bytes(size_t pairs); // that they come to take
 
 #endif

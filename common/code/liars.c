@@ -7,7 +7,6 @@
 #include <string.h>
 
 enum {
-    ELEMENTS_MAX = 1 << 22,        // of G_R and what is eliminated with it
     ROOM = 2 * KOFN_LIARS_MAX + 1, // rows of room that sets take
 };
 
@@ -50,7 +49,7 @@ kofn_liars_check(const kofn_code *code, size_t most, kofn_error *err)
             "there are more than %d sets of up to %zu of %zu answers: take fewer tasks "
             "or liars, or verify by freivalds",
             KOFN_LIARS_SETS_MAX, most, code->tasks);
-    if (code->tasks > ELEMENTS_MAX / (kofn_code_columns(code) + code->tasks))
+    if (code->tasks > KOFN_LIARS_ELEMENTS_MAX / (kofn_code_columns(code) + code->tasks))
         return kofn_fail(
             err, KOFN_OUT_OF_RANGE,
             "parity of %zu tasks over %zu block products is too large: take fewer parts, "

@@ -32,8 +32,9 @@
 #include "common/code/projection.h"
 
 enum {
-    KOFN_LIARS_MAX = 16,          // b
-    KOFN_LIARS_SETS_MAX = 1 << 18 // that may be looked at
+    KOFN_LIARS_MAX = 16,               // b
+    KOFN_LIARS_SETS_MAX = 1 << 18,     // that may be looked at
+    KOFN_LIARS_ELEMENTS_MAX = 1 << 22, // of G_R and what is eliminated with it
 };
 
 typedef struct kofn_liars_answers {

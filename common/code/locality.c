@@ -480,6 +480,7 @@ const kofn_family kofn_locality_family = {
     .params_size = sizeof(kofn_locality_params),
     .batches = true,
     .only_batches = true,
+    .searches = true,
     .threshold_for = threshold_for,
     .default_tasks = default_tasks,
     .fill = fill,

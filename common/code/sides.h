@@ -10,7 +10,13 @@
  *            e = u - 1 where each class comes up u times, and e = 1 where some sum of multiples of all
  *            sides, none of them 0, is zero. In a field of k elements or more there is such a sum when
  *            each side depends on the others: no space is a union of k of its subspaces.
- * Accuracy   Over the reals by tolerance: echelon.h; classes agree to 2^-48.
+ * Accuracy   Over the reals a side depends on others when each of its numbers is the sum that is said
+ *            but for 2^-48 of the sum's terms, as classes agree. A side that is near such a sum, and no
+ *            nearer, is one of its own: what a code saves by a dependency it can rely on.
+ * Cost       Sides that have no block in common, nor by way of others, are looked at apart: a product of
+ *            complex matrices has three sides, whatever others there are. Sides that hang together take
+ *            an elimination; where that takes more than 2^22 steps, or 2^20 numbers (16 MiB while it
+ *            goes on), they count as independent, which is a larger code and never a wrong one.
  * Threads    A value: one thread at a time, as sets are counted in it.
  */
 #ifndef KOFN_CODE_SIDES_H
@@ -21,13 +27,19 @@
 typedef struct kofn_sides {
     const kofn_field *field; // borrowed, as the sums
     const kofn_sums *of;
+    bool sums;    // some side has several blocks
+    size_t steps; // that looks took so far: sides, blocks, and numbers of eliminations
+    size_t most;  // from so many on, sides count as independent; SIZE_MAX: always look
     size_t classes;
-    size_t *class;    // [sides]
+    size_t *class;    // [sides]; owns the memory of all that follow
     size_t *first;    // [classes] the first side of it
     double *factor;   // [sides] the side is so many times the first of its class
     size_t *seen;     // [classes] zeros between calls
     size_t *at;       // [cols] likewise
     size_t *distinct; // [sides] classes that a set has
+    size_t *root;     // [sides] of these, those that hang together have one; and
+    size_t *next;     // are in a list that begins there
+    size_t *part;     // [sides] room for such a list
 } kofn_sides;
 
 /* Sort the rows of `of`, none of which is empty. RESOURCE_EXHAUSTED: no memory. */
@@ -42,8 +54,7 @@ typedef struct kofn_sides_set {
     bool dependent;        // a sum of multiples of all of them is zero
 } kofn_sides_set;
 
-/* Of side[count], count at least 1. Cost: O(count), but for sums of blocks O(count^2 blocks).
- * RESOURCE_EXHAUSTED: no memory. */
+/* Of side[count], count at least 1. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_sides_look(kofn_sides *sides, const size_t *side, size_t count,
                                             kofn_sides_set *ret_set, kofn_error *err);
 
@@ -52,7 +63,7 @@ size_t kofn_sides_saves(const kofn_sides_set *set);
 
 /* Numbers for all sides of the set, none of them 0: sum_i ret_number[i] side[i] = 0. For sides that
  * are `dependent`, in a field of at least `count` elements. Over the reals about as large as each other,
- * as far as that could be had. RESOURCE_EXHAUSTED: no memory. */
+ * as far as that could be had. RESOURCE_EXHAUSTED: no memory. INVALID_ARGUMENT: none were found. */
 KOFN_MUST_CHECK kofn_status kofn_sides_find_sum(kofn_sides *sides, const size_t *side, size_t count,
                                                 double *ret_number, kofn_error *err);
 

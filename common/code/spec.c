@@ -365,12 +365,48 @@ make_args(const kofn_code_spec *spec, const kofn_field *field, const params *p)
     return args;
 }
 
-kofn_status
-kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
-                          kofn_thresholds *ret_thresholds, kofn_error *err)
+/* Has a code room for these pairs at all? How many workers there are is no matter: each does several tasks. */
+static kofn_status
+check_batch_room(const kofn_batch *batch, const kofn_field *field, kofn_error *err)
+{
+    if (kofn_code_most_batch_tasks(batch, field) > 0)
+        return KOFN_OK;
+    return kofn_fail(
+        err, KOFN_OUT_OF_RANGE,
+        "batch: %zu pairs of %zu and %zu blocks, for %zu blocks of C, are more than a code has "
+        "room for, however many workers there are; send fewer pairs at a time, or ask for "
+        "one sum of them",
+        batch->count, batch->side[0].cols, batch->side[1].cols, batch->weights.rows);
+}
+
+static kofn_status
+check_batch_tasks(const kofn_family *family, const kofn_family_args *args, kofn_error *err)
+{
+    const kofn_batch *batch = args->batch;
+    const size_t most = kofn_code_most_batch_tasks(batch, args->field);
+    if (args->tasks <= most)
+        return KOFN_OK;
+    return kofn_fail(
+        err, KOFN_OUT_OF_RANGE,
+        "%s: %zu pairs take %zu tasks, and a job of %zu and %zu blocks has at most %zu, "
+        "however many workers there are; send fewer pairs at a time, or ask for their sum",
+        family->name, batch->count, args->tasks, batch->side[0].cols, batch->side[1].cols, most);
+}
+
+/* What a check looks at. */
+typedef enum depth {
+    AT_A_GLANCE, // not what takes a search
+    THOROUGHLY,
+} depth;
+
+static kofn_status
+find_thresholds(const kofn_code_spec *spec, const kofn_field *field, depth how,
+                kofn_thresholds *ret_thresholds, kofn_error *err)
 {
     const kofn_thresholds open = {0};
     kofn_status status = check_sizes(spec, err);
+    if (!status && spec->batch)
+        status = check_batch_room(spec->batch, field, err);
     if (status)
         return status;
     if (kofn_code_spec_is_open(spec)) {
@@ -399,7 +435,7 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
         status = kofn_family_check_form(family, &args, err);
     if (!status && family->check_params)
         status = family->check_params(&args, err);
-    if (status || !is_cut(spec)) {
+    if (status || !is_cut(spec) || (family->searches && how == AT_A_GLANCE)) {
         if (!status)
             *ret_thresholds = open;
         return status;
@@ -407,9 +443,25 @@ kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
     args.tasks = spec->tasks ? spec->tasks : family->default_tasks(&args, 1);
     kofn_thresholds k;
     status = kofn_family_check(family, &args, &k, NULL, err);
+    if (!status && args.batch)
+        status = check_batch_tasks(family, &args, err);
     if (!status)
         *ret_thresholds = spec->tasks ? k : open;
     return status;
+}
+
+kofn_status
+kofn_code_spec_thresholds(const kofn_code_spec *spec, const kofn_field *field,
+                          kofn_thresholds *ret_thresholds, kofn_error *err)
+{
+    return find_thresholds(spec, field, THOROUGHLY, ret_thresholds, err);
+}
+
+kofn_status
+kofn_code_spec_glance(const kofn_code_spec *spec, const kofn_field *field,
+                      kofn_thresholds *ret_thresholds, kofn_error *err)
+{
+    return find_thresholds(spec, field, AT_A_GLANCE, ret_thresholds, err);
 }
 
 kofn_status
@@ -756,6 +808,8 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
     }
     if (!status && !done.tasks)
         add_tasks(&c, extra);
+    if (!status && done.batch)
+        status = check_batch_tasks(c.family, &c.args, err);
     char cut[KOFN_CUT_TEXT_MAX];
     if (!status && c.args.tasks > KOFN_TASKS_MAX)
         status =

@@ -109,11 +109,17 @@ KOFN_MUST_CHECK kofn_status kofn_code_spec_check(const kofn_code_spec *spec,
                                                  const kofn_field *field, kofn_error *err);
 
 /* The same, and the thresholds of the code that the spec names: zeros where family, partition or
- * tasks are open. */
+ * tasks are open. Of a family that searches (family.h) this is nothing for a thread that others wait
+ * for. */
 KOFN_MUST_CHECK kofn_status kofn_code_spec_thresholds(const kofn_code_spec *spec,
                                                       const kofn_field *field,
                                                       kofn_thresholds *ret_thresholds,
                                                       kofn_error *err);
+
+/* The same but for what takes a search: of such a family tasks count as open. */
+KOFN_MUST_CHECK kofn_status kofn_code_spec_glance(const kofn_code_spec *spec,
+                                                  const kofn_field *field,
+                                                  kofn_thresholds *ret_thresholds, kofn_error *err);
 
 /* Fill what is open: family, partition, tasks, reserve, seed, and every parameter of the family, in
  * its table's order. Leaves a spec that names everything, so that it can be recorded, compared and

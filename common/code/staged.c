@@ -183,26 +183,60 @@ count_blank(const kofn_code *code)
     return count;
 }
 
+/* Are so many tasks as many as are wanted: too few of them come with probability ODDS at most, or the family
+ * makes no code of so many? Then *ret_made is false. */
+static bool
+is_enough(const kofn_code_spec *spec, const kofn_field *field, size_t tasks, double rate,
+          bool *ret_made)
+{
+    kofn_code_spec asked = *spec;
+    kofn_thresholds k;
+    asked.tasks = tasks;
+    *ret_made = kofn_code_spec_thresholds(&asked, field, &k, NULL) == KOFN_OK;
+    return !*ret_made || kofn_binomial_below(tasks, k.exact, rate) <= ODDS;
+}
+
+/* The first number of tasks from `least`, which is made, to `room` that is enough: more and more are added
+ * until it is, and of the last ones half until the first is left. A family that searches for its threshold
+ * is then asked some tens of times and not thousands. */
+static size_t
+find_enough(const kofn_code_spec *spec, const kofn_field *field, size_t least, size_t room,
+            double rate)
+{
+    size_t few = least, many = least;
+    bool made;
+    for (size_t more = 1; !is_enough(spec, field, many, rate, &made); more *= 2) {
+        few = many;
+        many = room - few < more ? room : few + more;
+        if (few == room)
+            return room;
+    }
+    bool last = made;
+    while (many - few > 1) {
+        const size_t half = few + (many - few) / 2;
+        if (is_enough(spec, field, half, rate, &made)) {
+            many = half;
+            last = made;
+        } else {
+            few = half;
+        }
+    }
+    return last ? many : few;
+}
+
 /* Complete a spec without tasks: with as many as the odds ask for, where there is room. */
 static kofn_status
 choose_tasks(kofn_code_spec *spec, const kofn_field *field, double rate, size_t room,
              kofn_error *err)
 {
     const kofn_code_context context = {.field = field, .workers = 1};
-    kofn_thresholds k = {0};
     kofn_status status = kofn_code_spec_complete(spec, &context, err);
     if (spec->tasks > room)
-        spec->tasks = room; // if that is too few, the family says so
+        spec->tasks = room;
+    if (!status) // if that is too few, the family says so
+        status = kofn_code_spec_check(spec, field, err);
     if (!status)
-        status = kofn_code_spec_thresholds(spec, field, &k, err);
-    while (!status && spec->tasks < room &&
-           kofn_binomial_below(spec->tasks, k.exact, rate) > ODDS) {
-        kofn_code_spec more = *spec;
-        more.tasks++;
-        if (kofn_code_spec_thresholds(&more, field, &k, NULL))
-            break; // the field has no more points, say
-        spec->tasks = more.tasks;
-    }
+        spec->tasks = find_enough(spec, field, spec->tasks, room, rate);
     return status;
 }
 

@@ -37,11 +37,24 @@ swap_rows(double *a, double *b, size_t cols)
     }
 }
 
-/* Row `top` gets a 1 in the column, all others a 0. What stands before the column is final. */
-static void
-clear_column(const kofn_field *f, double *at, size_t rows, size_t cols, size_t top, size_t col)
+/* Of the steps that are left; false: there are not so many. */
+static bool
+take_steps(size_t *steps, size_t count)
+{
+    const bool enough = *steps >= count;
+    *steps -= enough ? count : *steps;
+    return enough;
+}
+
+/* Row `top` gets a 1 in the column, all others a 0. What stands before the column is final. False: that
+ * takes too many steps. */
+static bool
+clear_column(const kofn_field *f, double *at, size_t rows, size_t cols, size_t top, size_t col,
+             size_t *steps)
 {
     double *pivot = at + top * cols;
+    if (!take_steps(steps, rows + cols - col))
+        return false;
     const double by = f->invert(f, pivot[col]);
     for (size_t c = col; c < cols; c++)
         pivot[c] = f->multiply(f, pivot[c], by);
@@ -50,14 +63,20 @@ clear_column(const kofn_field *f, double *at, size_t rows, size_t cols, size_t t
         double *row = at + r * cols;
         if (r == top || row[col] == 0)
             continue;
+        if (!take_steps(steps, cols - col))
+            return false;
         f->add_multiple(f, cols - col, f->negate(f, row[col]), pivot + col, row + col);
         row[col] = 0;
     }
+    return true;
 }
 
-size_t
-kofn_echelon_reduce(const kofn_field *f, double *at, size_t rows, size_t cols, size_t *ret_pivot)
+bool
+kofn_echelon_reduce(const kofn_field *f, double *at, size_t rows, size_t cols, size_t *steps,
+                    size_t *ret_pivot, size_t *ret_rank)
 {
+    if (!take_steps(steps, rows * cols))
+        return false;
     const double limit = find_limit(f, at, rows * cols);
     size_t rank = 0;
     for (size_t col = 0; col < cols && rank < rows; col++) {
@@ -69,11 +88,13 @@ kofn_echelon_reduce(const kofn_field *f, double *at, size_t rows, size_t cols, s
         }
         if (found != rank)
             swap_rows(at + found * cols, at + rank * cols, cols);
-        clear_column(f, at, rows, cols, rank, col);
+        if (!clear_column(f, at, rows, cols, rank, col, steps))
+            return false;
         ret_pivot[rank++] = col;
     }
     for (size_t i = 0; limit > 0 && i < rank * cols; i++)
         if (fabs(at[i]) <= NOTHING) // beside pivots of 1
             at[i] = 0;
-    return rank;
+    *ret_rank = rank;
+    return true;
 }

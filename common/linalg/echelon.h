@@ -5,8 +5,10 @@
  *     0 0 0 1
  *
  * Accuracy   Exact over finite fields. In the reals a pivot is the greatest of its column, and what
- *            is below 2^-44 of the greatest number of the matrix counts as zero: for columns of
- *            about one size, and small problems.
+ *            is below 2^-44 of the greatest number of the matrix counts as zero: for rows and columns
+ *            of about one size, and small problems. Whether a column really is the sum that is said
+ *            is for the caller to try, on the matrix as it was.
+ * Cost       rows x cols, and a row for each number that is cleared: `steps`.
  * Threads    Any thread; nothing is kept.
  */
 #ifndef KOFN_LINALG_ECHELON_H
@@ -14,9 +16,10 @@
 
 #include "common/linalg/field.h"
 
-/* at [rows, cols], row-major, becomes its echelon form; the rank. ret_pivot [rows]: the columns of the
- * pivots, which ascend, for the first rank rows. */
-size_t kofn_echelon_reduce(const kofn_field *f, double *at, size_t rows, size_t cols,
-                           size_t *ret_pivot);
+/* at [rows, cols], row-major, becomes its echelon form. ret_pivot [rows]: the columns of the pivots,
+ * which ascend, for the first *ret_rank rows. *steps: the multiplications that it may take, and then
+ * those that are left of them. False: they were not enough, and at[] is of no use. */
+bool kofn_echelon_reduce(const kofn_field *f, double *at, size_t rows, size_t cols, size_t *steps,
+                         size_t *ret_pivot, size_t *ret_rank);
 
 #endif

@@ -358,6 +358,10 @@ problem_message(const problem *p)
         describe_sparse(&m.b);
     if (p->prime)
         snprintf(m.field, sizeof m.field, "gfp:%u", p->prime);
+    if (p->batch) {
+        m.batch = *p->batch;
+        snprintf(m.form, sizeof m.form, "batch");
+    }
     if (p->operand[0])
         snprintf(m.operand_a, sizeof m.operand_a, "%s", p->operand[0]);
     if (p->operand[1])

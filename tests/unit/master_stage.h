@@ -96,6 +96,7 @@ typedef struct problem {
     uint64_t index, received;
     bool sparse[2];  // A, B is zero on the dark squares of a board of 2 x 2 elements each, and CSR
     bool foreign[2]; // the last element of A, B as stored is the prime itself
+    const kofn_msg_batch *batch; // the pairs that it is asked for as; NULL: it is none
     const kofn_msg_compression
         *compression; // what it says that A and B were made from; NULL: nothing
 } problem;

@@ -625,6 +625,35 @@ the_code_is_checked_with_the_pairs(void **state)
     end(&r);
 }
 
+/* Before anything is sent, and with what to do. */
+static void
+pairs_beyond_what_a_job_can_have_are_refused(void **state)
+{
+    enum { COUNT = 1100 };
+    (void)state;
+    double *number = calloc(COUNT, sizeof *number);
+    kofn_matrix *x = calloc(COUNT, sizeof *x);
+    for (size_t i = 0; i < COUNT; i++) {
+        number[i] = 1 + (double)i;
+        x[i] = (kofn_matrix){.data = &number[i], .dtype = KOFN_F64, .rows = 1, .cols = 1};
+    }
+    kofn_pairs pairs = {.count = COUNT, .x = x, .y = x};
+    assert_fails(kofn_pairs_check(&pairs, NULL, NULL, &error), KOFN_OUT_OF_RANGE);
+    if (!strstr(error.text, "1100 pairs of 1100 and 1100 blocks") ||
+        !strstr(error.text, "however many workers there are; send fewer pairs"))
+        fail_msg("%s", error.text);
+    kofn_code_choice code = {0};
+    assert_ok(kofn_code_choice_set(&code, "family", "lagrange", &error));
+    assert_ok(kofn_code_choice_set(&code, "tasks", "40000", &error));
+    pairs.count = 900;
+    assert_fails(kofn_pairs_check(&pairs, &code, NULL, &error), KOFN_OUT_OF_RANGE);
+    assert_non_null(strstr(error.text, "lagrange: 900 pairs take 40000 tasks"));
+    assert_ok(kofn_code_choice_set(&code, "tasks", "1800", &error));
+    assert_ok(kofn_pairs_check(&pairs, &code, NULL, &error));
+    free(number);
+    free(x);
+}
+
 /* ---- calls ------------------------------------------------------------------------------------- */
 
 static void
@@ -684,6 +713,7 @@ main(void)
         T(pairs_that_are_not_alike_are_refused_by_number),
         T(what_is_no_number_is_refused_by_pair),
         T(the_code_is_checked_with_the_pairs),
+        T(pairs_beyond_what_a_job_can_have_are_refused),
         T(a_call_that_is_put_off_sends_the_blocks_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,8 @@ columns_are_sums_of_the_pivots_columns(void **state)
             size_t pivot[SIDE];
             draw(f, from, rows * cols, &rng);
             memcpy(to, from, sizeof to);
-            const size_t rank = kofn_echelon_reduce(f, to, rows, cols, pivot);
+            size_t steps = SIZE_MAX, rank;
+            assert_true(kofn_echelon_reduce(f, to, rows, cols, &steps, pivot, &rank));
             for (size_t r = 1; r < rank; r++)
                 assert_true(pivot[r - 1] < pivot[r]);
             check_form(f, from, to, pivot, rank, rows, cols);
@@ -80,10 +81,38 @@ rounding_is_no_rank(void **state)
     (void)state;
     const kofn_field *f = kofn_field_find("f64");
     double at[] = {1, 0, 0.1, 0.1 + 0.2, 0, 1, 0.2, 0.2, 1, 1, 0.3, 0.1 + 0.2 + 0.2};
-    size_t pivot[3];
-    assert_int_equal(kofn_echelon_reduce(f, at, 3, 4, pivot), 2);
+    size_t pivot[3], rank, steps = SIZE_MAX;
+    assert_true(kofn_echelon_reduce(f, at, 3, 4, &steps, pivot, &rank));
+    assert_int_equal(rank, 2);
     for (size_t c = 0; c < 4; c++)
         assert_true(fabs(at[2 * 4 + c]) <= 0);
+}
+
+/* As many steps as it takes do, and one fewer does not; whole numbers that clear a row each are what is
+ * counted. */
+static void
+what_takes_more_steps_than_there_are_is_given_up(void **state)
+{
+    (void)state;
+    const kofn_field *f = kofn_field_find("f64");
+    static const double from[] = {1, 0, 0, 2, 0, 1, 0, 3, 0, 0, 1, 4},
+                        full[] = {2, 1, 1, 1, 2, 1, 1, 1, 2};
+    double at[12];
+    size_t pivot[3], rank, steps = 1000;
+    memcpy(at, from, sizeof from);
+    assert_true(kofn_echelon_reduce(f, at, 3, 4, &steps, pivot, &rank));
+    const size_t few = 1000 - steps;
+    for (size_t given = 0; given <= few; given++) {
+        memcpy(at, from, sizeof from);
+        steps = given;
+        assert_int_equal(kofn_echelon_reduce(f, at, 3, 4, &steps, pivot, &rank), given == few);
+        assert_int_equal(steps, 0);
+    }
+    steps = 1000;
+    memcpy(at, full, sizeof full);
+    assert_true(kofn_echelon_reduce(f, at, 3, 3, &steps, pivot, &rank));
+    assert_int_equal(1000 - steps,
+                     9 + 3 * 3 + 3 * (3 + 2 + 1)); // rows cleared thrice for each pivot
 }
 
 int
@@ -92,6 +121,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns_are_sums_of_the_pivots_columns),
         cmocka_unit_test(rounding_is_no_rank),
+        cmocka_unit_test(what_takes_more_steps_than_there_are_is_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* Groupings against all partitions of the pairs, and what single sets need against the definitions. */
 #include "common/code/grouping.h"
+#include "common/code/grouping_search.h"
 #include "tests/unit/batch_brute.h"
 
 /* What subsets of the pairs need, and the points that a finite field must have for them. */
@@ -260,6 +261,169 @@ a_field_without_enough_points_is_refused_for_a_curve(void **state)
     kofn_field_destroy(&f);
 }
 
+/* ---- many pairs ------------------------------------------------------------------------------ */
+
+/* k products of complex matrices as three pairs each: A_i B_i, A_i' B_i', (A_i + A_i') (B_i + B_i'). */
+static kofn_batch *
+new_complex(size_t k, const kofn_field *f)
+{
+    kofn_error error;
+    kofn_batch *batch = NULL;
+    kofn_batch from = {.grid = {{2 * k, 1}, {2 * k, 1}}, .out = {3 * k, 1}, .count = 3 * k};
+    for (size_t j = 0; j < 2; j++) {
+        assert_true(kofn_sums_alloc(3 * k, 2 * k, 4 * k, &from.side[j]));
+        for (size_t i = 0, at = 0; i < 3 * k; i++) {
+            for (size_t b = 0; b < 2; b++)
+                if (i % 3 == 2 || i % 3 == b) {
+                    from.side[j].column[at] = i / 3 * 2 + b;
+                    from.side[j].coef[at++] = 1;
+                }
+            from.side[j].first[i + 1] = at;
+        }
+    }
+    assert_true(kofn_sums_alloc(3 * k, 3 * k, 3 * k, &from.weights));
+    for (size_t i = 0; i < 3 * k; i++) {
+        from.weights.column[i] = i;
+        from.weights.coef[i] = 1;
+        from.weights.first[i + 1] = i + 1;
+    }
+    assert_ok(kofn_batch_new(&from, f, &batch, &error));
+    free(from.side[0].first);
+    free(from.side[1].first);
+    free(from.weights.first);
+    return batch;
+}
+
+static void
+complex_products_are_groups_of_three_among_hundreds(void **state)
+{
+    (void)state;
+    const kofn_field *f = kofn_field_find("f64");
+    kofn_batch *batch = new_complex(100, f);
+    for (size_t s = 1; s < 4; s++) {
+        kofn_grouping g = group(batch, f, KOFN_GROUPING_AUTO, KOFN_GROUPING_EXACT, s);
+        assert_in_range(g.tasks, 300, 100 * (3 + s)); // alone they take 300 (1 + s)
+        kofn_grouping_fini(&g);
+    }
+    kofn_batch_destroy(&batch);
+}
+
+/* Pairs whose sides are sums of `terms` blocks that follow each other, by random numbers. */
+static kofn_batch *
+new_sums(size_t pairs, size_t blocks, size_t terms, const kofn_field *f, kofn_rng *rng)
+{
+    kofn_error error;
+    kofn_batch *batch = NULL;
+    kofn_batch from = {.grid = {{blocks, 1}, {blocks, 1}}, .out = {pairs, 1}, .count = pairs};
+    for (size_t j = 0; j < 3; j++) {
+        kofn_sums *sums = j < 2 ? &from.side[j] : &from.weights;
+        const size_t each = j < 2 ? terms : 1;
+        assert_true(kofn_sums_alloc(pairs, j < 2 ? blocks : pairs, pairs * each, sums));
+        for (size_t i = 0, at = 0; i < pairs; i++) {
+            const size_t first = j < 2 ? kofn_rng_below(rng, blocks - terms + 1) : i;
+            for (size_t t = 0; t < each; t++, at++) {
+                sums->column[at] = first + t;
+                sums->coef[at] = f->order == 0
+                                     ? kofn_rng_normal(rng)
+                                     : 1 + (double)kofn_rng_below(rng, (uint64_t)f->order - 1);
+            }
+            sums->first[i + 1] = at;
+        }
+    }
+    assert_ok(kofn_batch_new(&from, f, &batch, &error));
+    free(from.side[0].first);
+    free(from.side[1].first);
+    free(from.weights.first);
+    return batch;
+}
+
+/* However large eliminations would be: of many pairs, of many blocks, and of few pairs that are all tried
+ * together. */
+static void
+a_search_takes_a_bounded_number_of_steps(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t pairs, blocks, terms;
+        const char *field;
+    } cases[] = {
+        {300, 100, 2, "f64"},    {512, 128, 3, "gf256"},    {1000, 200, 4, "f64"},
+        {4096, 256, 16, "f64"},  {14, 20, 3, "f64"},        {14, 6000, 4000, "f64"},
+        {4096, 4096, 15, "f64"}, {40, 1024, 1000, "gf256"},
+    };
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(20261123), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_error error;
+        const kofn_field *f = new_field(cases[i].field);
+        const size_t pairs = cases[i].pairs;
+        kofn_batch *batch = new_sums(pairs, cases[i].blocks, cases[i].terms, f, &rng);
+        const kofn_grouping_params params = {
+            .batch = batch, .field = f, .exact = KOFN_GROUPING_EXACT};
+        size_t *group_of = calloc(batch->count, sizeof *group_of);
+        kofn_grouping_search s;
+        assert_ok(kofn_grouping_search_init(&s, &params, &error));
+        assert_ok(kofn_grouping_search_choose(&s, 1, group_of, &error));
+        const size_t steps = kofn_pair_costs_get_steps(&s.costs);
+        print_message("%zu pairs of %zu of %zu blocks: %.1f million steps\n", pairs, cases[i].terms,
+                      cases[i].blocks, (double)steps / 1e6);
+        assert_in_range(steps, pairs, (size_t)3 << 26); // 2^26 for all subsets in each coordinate
+        kofn_grouping_search_fini(&s);
+        free(group_of);
+        kofn_batch_destroy(&batch);
+        kofn_field_destroy(&f);
+    }
+}
+
+static void
+assert_same_grouping(const kofn_grouping *a, const kofn_grouping *b, size_t pairs)
+{
+    assert_int_equal(a->count, b->count);
+    assert_int_equal(a->tasks, b->tasks);
+    assert_int_equal(a->spare, b->spare);
+    assert_memory_equal(a->at, b->at, a->count * sizeof *a->at);
+    assert_memory_equal(a->pair, b->pair, pairs * sizeof *a->pair);
+    assert_memory_equal(a->factor, b->factor, pairs * sizeof *a->factor);
+}
+
+/* And is kept for whoever asks again, for the same field and choice. */
+static void
+what_was_found_is_not_looked_for_again(void **state)
+{
+    (void)state;
+    kofn_error error;
+    const kofn_field *f = kofn_field_find("f64");
+    brute_batch b;
+    write_pairs(&b, f, "00 10 11 21 22 32 33 03", false);
+    kofn_batch *batch = new_brute_batch(&b);
+    const kofn_grouping_params params = {.batch = batch, .field = f, .exact = KOFN_GROUPING_EXACT};
+    kofn_grouping first = group(batch, f, KOFN_GROUPING_AUTO, KOFN_GROUPING_EXACT, 1);
+    assert_int_equal(kofn_groupings_count(batch->groupings), 1);
+    kofn_grouping again = group(batch, f, KOFN_GROUPING_AUTO, KOFN_GROUPING_EXACT, 1);
+    assert_same_grouping(&first, &again, b.pairs);
+    assert_int_equal(kofn_groupings_count(batch->groupings), 1);
+    kofn_grouping_fini(&again);
+    again = group(batch, f, KOFN_GROUPING_CURVE, KOFN_GROUPING_EXACT, 1);
+    assert_int_equal(again.tasks, 14);
+    assert_int_equal(kofn_groupings_count(batch->groupings), 2);
+    kofn_grouping_fini(&again);
+    kofn_grouping_fini(&first);
+
+    assert_ok(kofn_grouping_init_within(&first, &params, 16, &error));
+    const size_t found = kofn_groupings_count(batch->groupings);
+    assert_ok(kofn_grouping_init_within(&again, &params, 16, &error));
+    assert_same_grouping(&first, &again, b.pairs);
+    assert_int_equal(kofn_groupings_count(batch->groupings), found);
+    kofn_grouping_fini(&again);
+    kofn_grouping_fini(&first);
+    for (size_t s = 0; s < 40; s++) { // a few of them
+        again = group(batch, f, KOFN_GROUPING_AUTO, KOFN_GROUPING_EXACT, s);
+        kofn_grouping_fini(&again);
+    }
+    assert_in_range(kofn_groupings_count(batch->groupings), found, 16);
+    kofn_batch_destroy(&batch);
+}
+
 int
 main(void)
 {
@@ -272,6 +436,9 @@ main(void)
         cmocka_unit_test(the_3m_method_needs_three_answers),
         cmocka_unit_test(tasks_decide_on_the_spare_ones),
         cmocka_unit_test(a_field_without_enough_points_is_refused_for_a_curve),
+        cmocka_unit_test(complex_products_are_groups_of_three_among_hundreds),
+        cmocka_unit_test(a_search_takes_a_bounded_number_of_steps),
+        cmocka_unit_test(what_was_found_is_not_looked_for_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -208,6 +208,34 @@ dependent_pairs_need_an_answer_fewer_in_each_coordinate(void **state)
         }
 }
 
+/* Sides that are alike but for 1e-14 of one block, which is all of their difference. */
+static void
+nothing_is_promised_by_a_dependency_that_nearly_holds(void **state)
+{
+    (void)state;
+    const kofn_field *f = kofn_field_find("f64");
+    brute_batch b = {.field = f, .pairs = 2, .blocks = {2, 2}, .targets = 2};
+    const double left[2][2] = {{1, 1e-14}, {1, 2e-14}};
+    for (size_t i = 0; i < 2; i++) {
+        memcpy(b.side[0][i], left[i], sizeof left[i]);
+        b.side[1][i][i] = b.weight[i][i] = 1;
+    }
+    kofn_batch *batch = new_brute_batch(&b);
+    for (size_t tasks = 2; tasks < 8; tasks++) {
+        kofn_code *code = build(batch, f, KOFN_GROUPING_AUTO, true, tasks);
+        for (size_t mask = 0; mask < (size_t)1 << tasks; mask++) {
+            size_t order[8];
+            const size_t count = list_mask(mask, order);
+            if (count < code->threshold)
+                continue;
+            if (!decodes(code, order, count, NULL))
+                fail_msg("n=%zu k=%zu: mask %#zx does not decode", tasks, code->threshold, mask);
+        }
+        kofn_code_destroy(&code);
+    }
+    kofn_batch_destroy(&batch);
+}
+
 /* 40 pairs on 12 + 12 blocks, in several groups: random losses, some of them all in one. */
 static void
 larger_batches_lose_what_they_may(void **state)
@@ -426,6 +454,7 @@ main(void)
         cmocka_unit_test(every_loss_that_is_promised_decodes_in_the_reals),
         cmocka_unit_test(every_loss_that_is_promised_decodes_in_finite_fields),
         cmocka_unit_test(dependent_pairs_need_an_answer_fewer_in_each_coordinate),
+        cmocka_unit_test(nothing_is_promised_by_a_dependency_that_nearly_holds),
         cmocka_unit_test(larger_batches_lose_what_they_may),
         cmocka_unit_test(errors_grow_as_the_header_says),
         cmocka_unit_test(tasks_of_groups_that_are_complete_do_not_help),

@@ -1,4 +1,5 @@
 #include "common/code/batch.h"
+#include "common/code/grouping.h"
 #include "common/code/plan.h"
 #include "tests/unit/code_brute.h"
 
@@ -708,6 +709,91 @@ a_batch_is_completed_for_its_pairs_and_the_workers(void **state)
     }
 }
 
+/* What is wrong with parameters is seen at once; what only a search for groups tells is not looked for. */
+static void
+a_glance_takes_no_search(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_thresholds k = {.exact = 7};
+    kofn_batch *batch = new_pairs(20);
+    kofn_code_spec spec = {.tasks = 5, .batch = batch};
+    set_ok(&spec, "family", "locality");
+    assert_ok(kofn_code_spec_glance(&spec, f64(), &k, &error));
+    assert_int_equal(k.exact, 0);
+    assert_int_equal(kofn_groupings_count(batch->groupings), 0);
+    assert_fails(kofn_code_spec_thresholds(&spec, f64(), &k, &error), KOFN_INVALID_ARGUMENT);
+    assert_int_equal(kofn_groupings_count(batch->groupings), 1);
+    set_ok(&spec, "construction", "star");
+    assert_fails(kofn_code_spec_glance(&spec, f64(), &k, &error), KOFN_INVALID_ARGUMENT);
+    kofn_code_spec other = {.tasks = 40, .batch = batch};
+    set_ok(&other, "family", "lagrange");
+    assert_ok(kofn_code_spec_glance(&other, f64(), &k, &error));
+    assert_int_equal(k.exact, 39);
+    other.tasks = 38;
+    assert_fails(kofn_code_spec_glance(&other, f64(), &k, &error), KOFN_INVALID_ARGUMENT);
+    kofn_batch_destroy(&batch);
+}
+
+static kofn_batch *
+new_many_pairs(size_t count)
+{
+    kofn_error error;
+    kofn_batch *batch;
+    size_t *blocks = calloc(count, sizeof *blocks);
+    for (size_t i = 0; i < count; i++)
+        blocks[i] = i;
+    assert_ok(
+        kofn_batch_new_stacked(count, count, count, blocks, blocks, NULL, f64(), &batch, &error));
+    free(blocks);
+    return batch;
+}
+
+/* The pairs, what they take, what a job has, and what to do. */
+static void
+a_batch_beyond_what_a_job_can_have_is_told_so(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family;
+        size_t pairs, tasks;
+        const char *says[3];
+    } cases[] = {
+        {NULL, 1100, 0, {"1100 pairs of 1100 and 1100 blocks", "has room for", "send fewer pairs"}},
+        {"locality", 1100, 0, {"1100 pairs", "has room for", "however many workers"}},
+        {"rkrp", 300, 0, {"300 pairs take 90000 tasks", "has at most", "send fewer pairs"}},
+        {"lagrange",
+         900,
+         40000,
+         {"900 pairs take 40000 tasks", "has at most", "or ask for their sum"}},
+        {"lagrange",
+         900,
+         1000,
+         {"1000", "at least 2 k - 1 = 1799 for 900 pairs", "take more tasks"}},
+        {"locality", 40, 30, {"tasks=30", "at least 40 for 40 pairs", "or fewer pairs"}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_error error;
+        const kofn_code_context context = {.field = f64(), .workers = 4};
+        kofn_batch *batch = new_many_pairs(cases[i].pairs);
+        kofn_code_spec spec = {.tasks = cases[i].tasks, .batch = batch};
+        if (cases[i].family)
+            set_ok(&spec, "family", cases[i].family);
+        assert_true(kofn_code_spec_check(&spec, f64(), &error) != KOFN_OK);
+        for (size_t s = 0; s < 3; s++)
+            if (!strstr(error.text, cases[i].says[s]))
+                fail_msg("case %zu: '%s' lacks '%s'", i, error.text, cases[i].says[s]);
+        assert_true(kofn_code_spec_complete(&spec, &context, &error) != KOFN_OK);
+        kofn_batch_destroy(&batch);
+    }
+    kofn_error error; // as many as fit are taken
+    kofn_batch *batch = new_many_pairs(1000);
+    kofn_code_spec spec = {.tasks = 2000, .batch = batch};
+    set_ok(&spec, "family", "lagrange");
+    assert_ok(kofn_code_spec_check(&spec, f64(), &error));
+    kofn_batch_destroy(&batch);
+}
+
 static void
 a_batch_has_no_partition(void **state)
 {
@@ -850,6 +936,8 @@ main(void)
         cmocka_unit_test(an_incomplete_spec_is_not_built),
         cmocka_unit_test(a_failed_completion_changes_nothing),
         cmocka_unit_test(a_batch_is_completed_for_its_pairs_and_the_workers),
+        cmocka_unit_test(a_glance_takes_no_search),
+        cmocka_unit_test(a_batch_beyond_what_a_job_can_have_is_told_so),
         cmocka_unit_test(a_batch_has_no_partition),
         cmocka_unit_test(families_are_asked_for_forms_that_they_make),
         cmocka_unit_test(in_two_stages_tasks_left_open_are_as_few_as_suffice),

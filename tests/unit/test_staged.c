@@ -3,6 +3,7 @@
 #include "common/base/rng.h"
 #include "common/code/binomial.h"
 #include "common/code/decoder.h"
+#include "common/code/grouping_search.h"
 #include "tests/unit/field_brute.h"
 #include "tests/unit/staged_rig.h"
 
@@ -248,6 +249,69 @@ rows_are_as_few_as_the_missing_ones_take_and_those_that_may_be_late(void **state
     kofn_batch_destroy(&batch);
 }
 
+/* What was asked for so far. */
+static struct counts {
+    size_t searches, odds;
+} counts;
+
+kofn_status __real_kofn_grouping_search_init(kofn_grouping_search *search,
+                                             const kofn_grouping_params *params, kofn_error *err);
+kofn_status __wrap_kofn_grouping_search_init(kofn_grouping_search *search,
+                                             const kofn_grouping_params *params, kofn_error *err);
+double __real_kofn_binomial_below(size_t n, size_t k, double p);
+double __wrap_kofn_binomial_below(size_t n, size_t k, double p);
+
+kofn_status
+__wrap_kofn_grouping_search_init(kofn_grouping_search *search, const kofn_grouping_params *params,
+                                 kofn_error *err)
+{
+    counts.searches++;
+    return __real_kofn_grouping_search_init(search, params, err);
+}
+
+double
+__wrap_kofn_binomial_below(size_t n, size_t k, double p)
+{
+    counts.odds++;
+    return __real_kofn_binomial_below(n, k, p);
+}
+
+/* Of many pairs in stars of three half are missing: the rows for them take a few searches for groups and a
+ * few tries of how many there are to be, and not one for each. */
+static void
+rows_for_hundreds_of_pairs_take_a_few_tries(void **state)
+{
+    enum { COUNT = 600 };
+    (void)state;
+    kofn_error error;
+    const kofn_field *f64 = kofn_field_find("f64");
+    size_t left[COUNT], right[COUNT], missing[COUNT / 2];
+    kofn_batch *batch = NULL;
+    kofn_code *first = NULL, *code = NULL;
+    for (size_t i = 0; i < COUNT; i++) {
+        left[i] = i / 3;
+        right[i] = i;
+        missing[i / 2] = i - i % 2;
+    }
+    assert_ok(
+        kofn_batch_new_stacked(COUNT / 3, COUNT, COUNT, left, right, NULL, f64, &batch, &error));
+    const kofn_code_spec spec = complete_batch_spec("locality", batch, f64);
+    assert_ok(kofn_staged_build(&spec, f64, &first, &error));
+    counts = (struct counts){0};
+    assert_ok(kofn_staged_fill(&spec, first, missing, COUNT / 2, 0.1, &code, &error));
+    const struct counts took = counts;
+    size_t made = 0;
+    for (size_t task = COUNT; task < code->tasks; task++)
+        made += !is_blank(code, task);
+    print_message("%zu rows: %zu searches, %zu tries\n", made, took.searches, took.odds);
+    assert_in_range(made, COUNT / 2 + 1, 2 * COUNT);
+    assert_in_range(took.searches, 1, 20);
+    assert_in_range(took.odds, 1, 30);
+    kofn_code_destroy(&code);
+    kofn_code_destroy(&first);
+    kofn_batch_destroy(&batch);
+}
+
 static void
 rows_that_were_made_stay_when_more_are(void **state)
 {
@@ -467,6 +531,7 @@ main(void)
         cmocka_unit_test(whatever_is_missing_is_brought_back),
         cmocka_unit_test(many_pairs_are_brought_back_in_few_columns),
         cmocka_unit_test(rows_are_as_few_as_the_missing_ones_take_and_those_that_may_be_late),
+        cmocka_unit_test(rows_for_hundreds_of_pairs_take_a_few_tries),
         cmocka_unit_test(rows_that_were_made_stay_when_more_are),
         cmocka_unit_test(a_decoder_goes_on_with_rows_that_are_made_between_answers),
         cmocka_unit_test(codes_whose_rows_need_not_be_made_stay_as_they_are),
