@@ -458,12 +458,7 @@ kofn_code_has_row_of(const kofn_code *code, const kofn_code *other, size_t task)
         if (memcmp(kofn_code_get_row(code, o, task), kofn_code_get_row(other, o, task),
                    code->e[o].cols * sizeof(double)) != 0)
             return false;
-    const kofn_columns *mine = code->columns, *others = other->columns;
-    if (!mine || !others)
-        return mine == others;
-    return mine->size.mixed == others->size.mixed &&
-           memcmp(mine->mix + task * mine->size.mixed, others->mix + task * mine->size.mixed,
-                  mine->size.mixed * sizeof *mine->mix) == 0;
+    return true;
 }
 
 bool

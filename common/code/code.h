@@ -178,8 +178,7 @@ size_t kofn_code_get_group(const kofn_code *code, size_t task);
 size_t kofn_code_get_group_threshold(const kofn_code *code, size_t group);
 size_t kofn_code_next_of_group(const kofn_code *code, size_t group, size_t task);
 
-/* Is row `task` of both codes the same, in all of E and in what of G is mixed (columns.h)? They have
- * the same numbers. */
+/* Is row `task` of both codes the same, in all of E? They have the same numbers. */
 bool kofn_code_has_row_of(const kofn_code *code, const kofn_code *other, size_t task);
 
 /* Is it a row of zeros: none, so far (staged.h)? */

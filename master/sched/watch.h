@@ -8,10 +8,10 @@
  *     sent, ahead 0  -> [ 4, 7, 9 ]  --first is late-->  [ 2, 5 ] late  --copy sent-->  (hedged)
  *     sent, ahead 1  -> [ 6, 8 ]                             <--one of the two is lost--
  *
- * Cost       An event O(1), but for an answer's place among those before, and a step for each younger one
- *            where a task has lost its copy. Is a worker late: O(its credit), since it is asked what it has,
- *            and not each late task who has it. find_late: a step for each late task that this worker may
- *            not take. set_aside, take_back: O(late), whenever rows are asked for.
+ * Cost       An event O(1), but for an answer's place among those before, and a step for each
+ *            younger one where a task has lost its copy. Is a worker late: O(its credit), since it is
+ *            asked what it has, and not each late task who has it. find_late: a step for each late
+ *            task that this worker may not take. set_aside, take_back: O(late), when rows are made.
  * Threads    The scheduler's.
  */
 #ifndef KOFN_MASTER_SCHED_WATCH_H

@@ -75,8 +75,8 @@ kofn_sim_make_pairs(size_t count, size_t left, size_t right, bool sum, const kof
     kofn_status status = KOFN_OK;
     if (!block || !weights)
         status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu pairs", count);
-    /* Both sides count through their blocks, and are together again after `turn` pairs; from there on the
-     * right ones are one further. */
+    /* Both sides count through their blocks, and are together again after `turn` pairs: from there
+     * on the right ones are one further. */
     const size_t turn = left / greatest_divisor(left, right) * right;
     for (size_t i = 0; i < count && status == KOFN_OK; i++) {
         block[i] = i % left;

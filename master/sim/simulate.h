@@ -66,10 +66,10 @@ extern const kofn_keys kofn_sim_keys;
 /* Every default: oneshot, f64, no stragglers, and the master's own. */
 void kofn_sim_config_init(kofn_sim_config *config);
 
-/* `count` pairs of `left` blocks of A and `right` blocks of B, of which each is in as many pairs as any
- * other, or one more, and no two pairs are alike: all products, or with `sum` what they add up to. For
- * the code of a configuration (kofn_code_spec_set_batch). OUT_OF_RANGE: fewer pairs than blocks, more
- * than are different; above the limits of batch.h. RESOURCE_EXHAUSTED. */
+/* `count` pairs of `left` blocks of A and `right` blocks of B, of which each is in as many pairs as
+ * any other, or one more, and no two pairs are alike: all products, or with `sum` what they add up
+ * to. For the code of a configuration (kofn_code_spec_set_batch). OUT_OF_RANGE: fewer pairs than
+ * blocks, more than are different, or more than a batch holds. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_sim_make_pairs(size_t count, size_t left, size_t right, bool sum,
                                                 const kofn_field *field, kofn_batch **ret_batch,
                                                 kofn_error *err);

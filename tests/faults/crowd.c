@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/rng.h"
+#include "proto/limits.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -421,7 +422,7 @@ list_jobs(kofn_client *client, history *h)
     kofn_account *jobs = NULL;
     size_t count = 0;
     kofn_error error;
-    if (kofn_client_list_jobs(client, 500, &jobs, &count, &error) != KOFN_OK)
+    if (kofn_client_list_jobs(client, KOFN_JOBS_LISTED_MAX, &jobs, &count, &error) != KOFN_OK)
         give_up(error.text);
     for (size_t i = 0; i < count; i++)
         history_note(h, (history_event){.kind = HISTORY_LISTED,

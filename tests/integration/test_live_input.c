@@ -117,10 +117,10 @@ a_dtype_that_cannot_be_multiplied(void **state)
     write_npy(c, "a.npy", "{'descr': '<i2', 'fortran_order': False, 'shape': (1, 1), }", "ab", 2);
     cluster_run(c, &run, "multiply", "a.npy", "a.npy", "-o", "c.npy", NULL);
     assert_complains(c, &run, USAGE, "i2");
-    write_npy(c, "a.npy", "{'descr': '<c8', 'fortran_order': False, 'shape': (1, 1), }", "01234567",
-              8);
+    write_npy(c, "a.npy", "{'descr': '<c32', 'fortran_order': False, 'shape': (1, 1), }",
+              "0123456789abcdef0123456789abcdef", 32);
     cluster_run(c, &run, "multiply", "a.npy", "a.npy", "-o", "c.npy", NULL);
-    assert_complains(c, &run, USAGE, "c8");
+    assert_complains(c, &run, USAGE, "c32");
 }
 
 static void

@@ -1,7 +1,7 @@
 kofn_test(client LINKS kofn_client SOURCES unit/fake_master.c)
 kofn_test(client_stream LINKS kofn_client SOURCES unit/fake_master.c)
 kofn_test(client_batch LINKS kofn_client SOURCES unit/fake_master.c)
-kofn_test(client_complex LINKS kofn_client)
+kofn_test(client_complex LINKS kofn_client kofn::openblas SOURCES unit/fake_master.c)
 kofn_test(client_batch_memory LINKS kofn_client ${KOFN_SHORT_MEMORY})
 kofn_test(client_sketches LINKS kofn_client kofn::openblas SOURCES unit/fake_master.c)
 kofn_test(folder LINKS kofn_cli_core)

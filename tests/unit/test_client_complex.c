@@ -2,6 +2,7 @@
 #include "client/kofn.h"
 #include "common/linalg/npy.h"
 #include "tests/unit/complex_brute.h"
+#include "tests/unit/fake_master.h"
 
 #include <unistd.h>
 
@@ -247,6 +248,68 @@ a_call_keeps_the_parts_until_they_are_sent(void **state)
     }
 }
 
+typedef struct seen { // by a master, the second time it is asked
+    size_t rows, cols;
+    double elements[256];
+    kofn_msg_compression compression;
+} seen;
+
+static void
+put_off_once(fake_master *fake, fake_call *call)
+{
+    seen *s = fake->test;
+    if (fake->call_count == 1) {
+        fake_refuse(fake, call, KOFN_UNAVAILABLE, "in a moment", 1);
+        return;
+    }
+    const kofn_bands *a = &call->operands.mat[0];
+    size_t band = 0;
+    s->rows = a->rows;
+    s->cols = a->cols;
+    s->compression = call->product.compression;
+    for (size_t r = 0; r < a->rows && (r + 1) * a->cols <= 256; r++)
+        memcpy(s->elements + r * a->cols, kofn_bands_get_row(a, r, &band),
+               a->cols * sizeof(double));
+    fake_refuse(fake, call, KOFN_INVALID_ARGUMENT, "that is enough", 0);
+}
+
+/* The parts are the library's own, and nobody else has them by then. */
+static void
+a_call_that_is_put_off_sends_the_parts_again(void **state)
+{
+    kofn_rng rng;
+    fake_master fake;
+    seen s = {0};
+    kofn_client *other = NULL;
+    kofn_call *call = NULL;
+    kofn_result *result = NULL;
+    pair p;
+    (void)state;
+    kofn_rng_init(&rng, test_seed(11), 0);
+    pair_init(&p, KOFN_C128, small, as_stored, &rng);
+    fake_start(&fake, put_off_once, &s);
+    const kofn_client_options options = {
+        .endpoint = fake.endpoint, .backoff_ms = 1, .backoff_max_ms = 20, .keep_bytes = 1};
+    assert_ok(kofn_client_open(&options, &other, &error));
+    assert_ok(kofn_client_start(other, &p.a, &p.b, NULL, &call, &error));
+    assert_fails(kofn_call_finish(&call, &result, &error), KOFN_INVALID_ARGUMENT);
+    kofn_client_close(&other);
+    fake_stop(&fake);
+    assert_int_equal(fake.call_count, 2);
+    assert_int_equal(s.rows, 2 * 6);
+    assert_int_equal(s.cols, 5);
+    for (size_t r = 0; r < 6; r++)
+        for (size_t c = 0; c < 5; c++) {
+            const double complex z = complex_get(&p.mat[0], r, c);
+            assert_true(s.elements[r * 5 + c] == creal(z));
+            assert_true(s.elements[(6 + r) * 5 + c] == cimag(z));
+        }
+    assert_string_equal(s.compression.method, "3m");
+    assert_string_equal(s.compression.dtype, "c128");
+    assert_int_equal(s.compression.elements, 2 * (6 * 5 + 5 * 7));
+    pair_fini(&p);
+}
+
 static void
 whoever_waits_for_a_job_gets_complex_numbers(void **state)
 {
@@ -450,6 +513,7 @@ main(void)
         cmocka_unit_test(every_policy_and_defence_takes_them),
         cmocka_unit_test(a_cut_that_is_left_open_is_for_the_workers),
         cmocka_unit_test(a_call_keeps_the_parts_until_they_are_sent),
+        cmocka_unit_test(a_call_that_is_put_off_sends_the_parts_again),
         cmocka_unit_test(whoever_waits_for_a_job_gets_complex_numbers),
         cmocka_unit_test(results_are_complex_however_they_are_read),
         cmocka_unit_test(operands_that_cannot_be_say_why),

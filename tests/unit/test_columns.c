@@ -392,6 +392,33 @@ a_code_of_other_mixtures_does_not_take_the_place(void **state)
         kofn_code_destroy(&code[i]);
 }
 
+/* Rows of a reserve that were zeros: the others are mixed in other company then, and rounded otherwise. */
+static void
+a_code_with_more_rows_takes_the_place(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_rng rng;
+    kofn_decoder *d;
+    enum { SIDE = 80, OWN = 24, TASKS = 820, MADE = OWN * OWN + 5 };
+    kofn_rng_init(&rng, test_seed(20261127), 0);
+    kofn_code *all = new_drawn_code("f64", SIDE, OWN, TASKS, &rng);
+    kofn_rng_init(&rng, test_seed(20261127), 0);
+    kofn_code *few = new_drawn_code("f64", SIDE, OWN, TASKS, &rng);
+    for (size_t o = 0; o < 2; o++)
+        memset(few->e[o].at + MADE * SIDE, 0, (TASKS - MADE) * SIDE * sizeof(double));
+    all->reserve = few->reserve = TASKS - MADE;
+    free(few->columns->mix);
+    assert_ok(kofn_columns_fill(few, &error));
+    kofn_code_seal(few);
+    assert_ok(kofn_decoder_new(few, 0, &d, &error));
+    assert_ok(kofn_decoder_add(d, MADE - 1, &error));
+    assert_ok(kofn_decoder_recode(d, all, &error));
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&few);
+    kofn_code_destroy(&all);
+}
+
 /* ---- products of single numbers: blocks of 1 x 1 ----------------------------------------------- */
 
 typedef struct numbers {
@@ -548,6 +575,7 @@ main(void)
         cmocka_unit_test(tasks_that_would_complete_the_answers_help),
         cmocka_unit_test(verdicts_are_those_of_theory),
         cmocka_unit_test(a_code_of_other_mixtures_does_not_take_the_place),
+        cmocka_unit_test(a_code_with_more_rows_takes_the_place),
         cmocka_unit_test(products_are_right),
         cmocka_unit_test(estimates_keep_their_bounds),
         cmocka_unit_test(a_thousand_pairs_fit_in_one_job),

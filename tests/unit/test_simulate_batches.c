@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-/* 16 workers unless said otherwise, of whose tasks, of a second, the floors of policies say nothing. */
+/* 16 workers; tasks take a second, of which the floors of policies say nothing. */
 static kofn_sim_config
 batch_config(kofn_batch **batch, size_t count, size_t blocks, const char *family,
              const char *policy)
@@ -49,8 +49,8 @@ uncoded_pairs_take_what_uncoded_blocks_take(void **state)
     }
 }
 
-/* 2 k - 1 = 15 of 17. Three are too many for the first job, of which they have pairs; those that follow
- * give the pairs to the others, and these are enough. */
+/* 2 k - 1 = 15 of 17. Three are too many for the first job, of which they have pairs; those that
+ * follow give the pairs to the others, and these are enough. */
 static void
 a_lagrange_code_loses_what_its_threshold_says(void **state)
 {

@@ -1,4 +1,4 @@
-/* What a watch keeps count of, against looking at all tasks that are out; and how often it has to look. */
+/* What a watch counts, against looking at all tasks that are out; and how often it has to look. */
 #include "common/base/rng.h"
 #include "master/sched/run.h"
 #include "master/sched/watch.h"
@@ -21,8 +21,8 @@ __wrap_kofn_run_get_oldest(const kofn_run *run, size_t task)
 
 /* ---- by hand --------------------------------------------------------------------------------- */
 
-/* A run and its watch without a scheduler around them. `out` is the second account: what was sent and is
- * not over, oldest first. */
+/* A run and its watch without a scheduler around them. `out` is the second account: what was sent
+ * and is not over, oldest first. */
 typedef struct stand {
     kofn_rng rng;
     kofn_crew crew;
@@ -255,7 +255,7 @@ take_sends(rig *r)
     return r->send_count - before;
 }
 
-/* Half of all tasks are late at one moment, and each of the workers that are done gets a copy of one. */
+/* Half of all tasks are late at one moment, and each worker that is done gets a copy of one. */
 static size_t
 count_looks(const char *policy, size_t x)
 {
@@ -278,7 +278,7 @@ count_looks(const char *policy, size_t x)
     return looks;
 }
 
-/* Four times as many late ones would be sixteen times as many looks, if each were looked at for each. */
+/* Four times as many late ones would be sixteen times the looks, were each looked at for each. */
 static void
 what_is_late_is_not_walked_for_each_worker(void **state)
 {

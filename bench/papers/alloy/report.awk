@@ -1,85 +1,11 @@
 # RESULTS.md from its template and the CSV files: every number of the text is looked up, so that text
 # and files cannot disagree. What is not there is an error.
 #
-#   KEY=VALUE awk -f ../words.awk -f report.awk counts.csv decode.csv ... RESULTS.in.md
+#   KEY=VALUE awk -f ../words.awk -f ../values.awk -f report.awk counts.csv decode.csv ... RESULTS.in.md
 #
-# A VALUE is a number or FILE:KEYS:COLUMN, as decode:2x2:16:nonzero:0:exact; a file's first columns are
-# its keys, as many as `keys` below says.
-#   {{VALUE [OP VALUE]...}}        OP is + - * / from left to right; < <= > >= say yes or **no**
-#   {{percent VALUE [OP VALUE]...}}
-#   {{worst FILE COLUMN [START]}}  the largest size of a column, of lines whose keys start so
-#   {{near VALUE VALUE TOLERANCE}} do they differ by no more?
-#   {{within NUMBER FILE COLUMN [START]}}   is that no larger than so?
-#   {{count FILE COLUMN [START]}}  how many numbers the column has
+# Beside the words of values.awk:
 #   {{ahead SETTING EPSILON}}      for which p entangled polynomials need fewer workers
 #   {{table NAME ...}}             see the functions
-#   {{var KEY}}                    from the environment
-
-function value(text) {
-    if (text ~ /^-?[0-9.]+(e[+-]?[0-9]+)?$/)
-        return text + 0
-    if (!(text in at))
-        fail("there is no " text)
-    return at[text]
-}
-
-function is_missing(number) {
-    return number == "nan" || number == "-nan"
-}
-
-function show(number) {
-    if (is_missing(number))
-        return "-"
-    if (number == "inf")
-        return "inf"
-    if (number == int(number) && number < 1e15)
-        return sprintf("%d", number)
-    if (number < 0.001 && number > -0.001 || number >= 100000)
-        return sprintf("%.1e", number)
-    if (number >= 1000)
-        return sprintf("%.0f", number)
-    if (number >= 10)
-        return sprintf("%.4g", number)
-    return number > 0.9995 && number < 1 ? sprintf("%.6g", number) : sprintf("%.3g", number)
-}
-
-# Words first..last: VALUE OP VALUE ...
-function term(word, first, last, i, result, other) {
-    result = value(word[first])
-    for (i = first + 1; i < last; i += 2) {
-        other = value(word[i + 1])
-        if (word[i] == "+")
-            result += other
-        else if (word[i] == "-")
-            result -= other
-        else if (word[i] == "*")
-            result *= other
-        else if (word[i] == "/")
-            result /= other
-        else
-            fail("what is '" word[i] "'?")
-    }
-    return result
-}
-
-function worst(file, column, start, i, number, most) {
-    for (i = 1; i <= lines[file]; i++) {
-        number = at[file ":" line_key[file, i] ":" column]
-        if (index(line_key[file, i], start) != 1 || is_missing(number))
-            continue
-        number = number < 0 ? -number : number + 0
-        if (number > most)
-            most = number
-    }
-    return most
-}
-
-function count_numbers(file, column, start, i, found) {
-    for (i = 1; i <= lines[file]; i++)
-        found += index(line_key[file, i], start) == 1 &&
-            !is_missing(at[file ":" line_key[file, i] ":" column])
-    return found + 0
-}
 
 # Spans of p, of those in the file.
 function ahead(setting, epsilon, i, key, less, before, first, text) {
@@ -268,56 +194,17 @@ function table(word) {
     fail("there is no table '" word[2] "'")
 }
 
-function expand(text, word, count, i) {
+function expand(text, word, count) {
     count = split(text, word, " ")
     if (word[1] == "table")
         return table(word)
-    if (word[1] == "worst")
-        return show(worst(word[2], word[3], count > 3 ? word[4] : "") + 0)
-    if (word[1] == "near")
-        return near(word[2], word[3], word[4] + 0)
-    if (word[1] == "within")
-        return worst(word[3], word[4], count > 4 ? word[5] : "") <= word[2] ? "yes" : "**no**"
-    if (word[1] == "count")
-        return count_numbers(word[2], word[3], count > 3 ? word[4] : "")
     if (word[1] == "ahead")
         return ahead(word[2], word[3])
-    if (word[1] == "percent")
-        return sprintf("%.1f", 100 * term(word, 2, count))
-    if (word[1] == "var" && word[2] in ENVIRON)
-        return ENVIRON[word[2]]
-    for (i = 2; i < count; i++)
-        if (word[i] ~ /^[<>]=?$/)
-            return compare(word, count, i)
-    return show(term(word, 1, count))
+    return expand_value(word, count)
 }
 
 BEGIN {
     keys["counts"] = keys["rate"] = keys["lift"] = 2
     keys["coefs"] = keys["theorem4"] = keys["needed"] = keys["crossing"] = keys["recover"] = 3
     keys["decode"] = keys["failure"] = 4
-}
-FNR == 1 {
-    file = FILENAME
-    sub(/.*\//, "", file)
-    is_data = sub(/\.csv$/, "", file)
-    if (is_data && !(file in keys))
-        fail("what is " FILENAME "?")
-}
-is_data && FNR == 1 {
-    split($0, names, ",")
-    next
-}
-is_data {
-    count = split($0, field, ",")
-    key = field[1]
-    for (i = 2; i <= keys[file]; i++)
-        key = key ":" field[i]
-    for (i = 1; i <= count; i++)
-        at[file ":" key ":" names[i]] = field[i]
-    line_key[file, ++lines[file]] = key
-    next
-}
-{
-    print fill_in($0)
 }

@@ -67,8 +67,8 @@ find_mean(const double *of, size_t count)
     return (figure){sum, count > 1 ? sqrt(square / (n - 1) / n) : 0};
 }
 
-/* How many values are below a quantile is binomial. One deviation of that to either side, in ranks, is
- * about one of the quantile's estimate. */
+/* How many values are below a quantile is binomial. One deviation of that to either side, in ranks,
+ * is about one of the quantile's estimate. */
 static figure
 find_quantile(double *of, size_t count, double q)
 {

@@ -1,13 +1,13 @@
 /* Two stages against one, and against copies, under i.i.d. stragglers: what the simulation and the
  * measurement of real daemons have in common.
  *
- * Workload   `batch`: the paper's figure 2, eight pairs on four left and four right matrices in one circle, each
- *            in two of them. `product`: one product of 2 x 4 blocks.
- * Machine    WORKERS workers; a task takes a block product, which is the unit of time, and alpha of it with
- *            probability delta, each by itself. One job after another.
+ * Workload   `batch`: the paper's figure 2, eight pairs on four left and four right matrices in one
+ *            circle, each in two of them. `product`: one product of 2 x 4 blocks.
+ * Machine    16 workers; a task is a block product, which takes the unit of time, and alpha of it
+ *            with probability delta, each task by itself. One job after another.
  * Late       is under both policies what takes 1.5 times the median.
  * Load       Tasks that were sent, in times of those that a job takes without a code.
- * Source     Rudow, Charalambides, Hero, Rashmi, "Compression-Informed Coded Computing", section IV.
+ * Source     Rudow, Charalambides, Hero, Rashmi, "Compression-Informed Coded Computing", sec. IV.
  */
 #ifndef KOFN_BENCH_COMPRESSION_TWO_STAGE_H
 #define KOFN_BENCH_COMPRESSION_TWO_STAGE_H
@@ -52,8 +52,8 @@ typedef struct two_stage_jobs {
 two_stage_jobs two_stage_jobs_new(size_t count);
 void two_stage_jobs_fini(two_stage_jobs *jobs);
 
-/* Lines of two_stage.csv: mean and 99th percentile of the time, mean load, and the standard error of each.
- * The times are sorted. */
+/* Lines of two_stage.csv: mean and 99th percentile of the time, mean load, and the standard error
+ * of each. The times are sorted. */
 void two_stage_print_header(FILE *out);
 void two_stage_print(FILE *out, const char *how, const two_stage_point *point,
                      const two_stage_scheme *scheme, two_stage_jobs *jobs);

@@ -1,12 +1,12 @@
-/* Two stages with a real master and real workers on this machine: lines of two_stage.csv to standard output,
- * without the header.
+/* Two stages with a real master and real workers on this machine: lines of two_stage.csv to
+ * standard output, without the header.
  *
  *     bench_compression_two_stage_real [--jobs 90] [--points 3] [--seed 1]
  *
  * Blocks are small, and what a task would take is waited for (inject.pace), and more by who is slow
- * (inject.straggler): so two cores carry sixteen workers, and the figures are of who waits for whom, with
- * the scheduler, the wire and the decoder as they are. Jobs of all schemes come in turns, so that whatever
- * else the machine has to do hits all of them.
+ * (inject.straggler): so two cores carry sixteen workers, and the figures are of who waits for
+ * whom, with the scheduler, the wire and the decoder as they are. Jobs of all schemes take turns,
+ * so that whatever else the machine has to do hits all of them.
  *
  * Time       From the call of the client to the product in its memory, in times of a task.
  */
@@ -72,7 +72,7 @@ options_of(const two_stage_scheme *scheme)
     return o;
 }
 
-/* Pair i is of left matrix i mod 4, and of the right one of that number, in the second turn of the next. */
+/* Pair i is of left matrix i mod 4, and of that right one, in the second turn of the next. */
 static kofn_result *
 run_batch(const site *s, const kofn_product_options *o)
 {

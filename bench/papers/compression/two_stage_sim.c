@@ -1,5 +1,5 @@
-/* Two stages in virtual time, by the daemon's scheduler (master/sim): lines of two_stage.csv to standard
- * output.
+/* Two stages in virtual time, by the daemon's scheduler (master/sim): lines of two_stage.csv to
+ * standard output.
  *
  *     bench_compression_two_stage_sim [--jobs 10000] [--seed 1]
  */
