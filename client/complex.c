@@ -12,9 +12,7 @@
 /* A product of as many flops a master sends whole. */
 #define SMALL_FLOPS 2e7
 
-/* Workers for each product of blocks: three tasks, and one that may be lost. Of more than so many products
- * `locality` searches for groups of pairs in vain, and would have each task twice. */
-enum { WORKERS_EACH = 4, PRODUCTS_MAX = 8 };
+enum { PRODUCTS_MAX = KOFN_PAIRS_MAX / 4 }; // of blocks: a batch has so many by either method
 
 static const char *const names[] = {"A", "B"};
 
@@ -112,17 +110,27 @@ at_least_one(size_t size)
     return size > 0 ? size : 1;
 }
 
+/* Of so many tasks of `locality` any one may be lost. By 3m p products of blocks take 4 p, in p groups, or
+ * 3 p + 3, in three; by 4m 4 p + 1, in one. */
+static size_t
+count_products(kofn_complex_method method, size_t tasks)
+{
+    const size_t products = method == KOFN_COMPLEX_4M ? (at_least_one(tasks) - 1) / 4
+                            : tasks < 12              ? tasks / 4
+                                                      : tasks / 3 - 1;
+    return at_least_one(kofn_size_smaller(products, PRODUCTS_MAX));
+}
+
 /* As the caller says, or for as many tasks, or workers, as there are. */
 static kofn_partition
-choose_partition(const kofn_code_choice *code, size_t rows, size_t cols, size_t workers)
+choose_partition(const kofn_code_choice *code, kofn_complex_method method, size_t rows, size_t cols,
+                 size_t workers)
 {
     kofn_partition part = {
         .x = at_least_one(code->x), .z = at_least_one(code->z), .y = at_least_one(code->y)};
     if (!is_uncut(code) || !is_for_locality(code))
         return part;
-    const size_t tasks = code->tasks > 0 ? code->tasks : workers;
-    part = kofn_partition_squarest(
-        at_least_one(kofn_size_smaller(tasks / WORKERS_EACH, PRODUCTS_MAX)));
+    part = kofn_partition_squarest(count_products(method, code->tasks > 0 ? code->tasks : workers));
     if (rows > cols) // x <= y so far
         part = (kofn_partition){.x = part.y, .z = part.z, .y = part.x};
     part.x = kofn_size_smaller(part.x, at_least_one(rows));
@@ -223,7 +231,7 @@ make_batch(kofn_complex *z, kofn_pool *pool, kofn_complex_method method, const k
 {
     kofn_code_choice *code = &z->code;
     const bool transposed[] = {a->transposed, b->transposed};
-    const kofn_partition part = choose_partition(code, rows_of(a), cols_of(b), workers);
+    const kofn_partition part = choose_partition(code, method, rows_of(a), cols_of(b), workers);
     kofn_status status = kofn_complex_batch_new(method, part, transposed, z->field, &z->batch, err);
     if (status == KOFN_OK)
         status = stack_planes(z, pool, 0, a, (kofn_grid){.rows = part.x, .cols = part.z}, err);

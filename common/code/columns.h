@@ -15,9 +15,10 @@
  *            conditions are right to that. Bounds on errors (residual.h) look at E itself.
  * Cost       c (d_A + d_B + kept) mixed multiplications once, c tasks being no products that are
  *            kept; those of zeros are not made, the others as matrix products, in 30 MiB of room.
- *            2^36 at most. Decoding then costs what a code of about 4 k columns costs: all answers
- *            taken and a plan made of them, 25 ms for k = 80 instead of 1.7 s, 370 ms for k = 160
- *            (lagrange, one core).
+ *            2^36 at most. 1000 pairs without a relation, n = 2100 (lagrange): 1.9 s with f64, 2.4 s
+ *            with gfp:65537, a fifth and an eighth of what multiples added one by one take. Decoding
+ *            then costs what a code of about 4 k columns costs: all answers taken and a plan made of
+ *            them, 25 ms for k = 80 instead of 1.7 s, 370 ms for k = 160 (lagrange, one core).
  * Threads    Immutable once filled: any thread.
  */
 #ifndef KOFN_CODE_COLUMNS_H

@@ -62,21 +62,23 @@ two_thirds_of_the_workers_serve(void **state)
     }
 }
 
-/* What a default cut counts on: 4 tasks for each product of blocks lose any one, whatever the cut. */
+/* What a default cut counts on, for as many products of blocks as that is for. */
 static void
-four_tasks_for_each_product_of_blocks_lose_one(void **state)
+a_default_cut_has_tasks_of_which_one_may_be_lost(void **state)
 {
     static const bool as_stored[2] = {false};
     const kofn_field *f = kofn_field_find("f64");
     (void)state;
-    for (size_t products = 1; products <= 8; products++) {
-        const kofn_partition part = kofn_partition_squarest(products);
-        kofn_batch *batch = new_batch(KOFN_COMPLEX_3M, part, as_stored, f);
-        kofn_code *code = new_code("locality", batch, 4 * products, f);
-        assert_in_range(code->threshold, 3 * products, 4 * products - 1);
-        kofn_code_destroy(&code);
-        kofn_batch_destroy(&batch);
-    }
+    for (size_t p = 1; p <= 16; p++)
+        for (size_t m = 0; m < 2; m++) {
+            const size_t tasks = m == 1 ? 4 * p + 1 : p < 3 ? 4 * p : 3 * p + 3;
+            kofn_batch *batch = new_batch(m == 1 ? KOFN_COMPLEX_4M : KOFN_COMPLEX_3M,
+                                          kofn_partition_squarest(p), as_stored, f);
+            kofn_code *code = new_code("locality", batch, tasks, f);
+            assert_int_equal(code->threshold, tasks - 1);
+            kofn_code_destroy(&code);
+            kofn_batch_destroy(&batch);
+        }
 }
 
 /* ---- products -------------------------------------------------------------------------------- */
@@ -417,7 +419,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_thirds_of_the_workers_serve),
-        cmocka_unit_test(four_tasks_for_each_product_of_blocks_lose_one),
+        cmocka_unit_test(a_default_cut_has_tasks_of_which_one_may_be_lost),
         cmocka_unit_test(products_are_what_zgemm_says_whichever_answers_come),
         cmocka_unit_test(shapes_partitions_and_transposes_of_all_kinds_are_right),
         cmocka_unit_test(small_imaginary_parts_lose_digits_by_3m_alone),

@@ -35,8 +35,8 @@ do for [figure in "workers workers_small"] {
 sparse_columns = "6 7 8 9 4"
 eval begin("sparse")
 eval log_axis
-set logscale x 2; set format xy "%g"; set xlabel "parts in each direction"; set xrange [3.5:74]; set xtics (4, 8, 16, 32, 64)
-set yrange [5:500000]
+set logscale x 2; set format xy "%g"; set xlabel "parts in each direction"; set xrange [3.5:37]; set xtics (4, 8, 16, 32)
+set yrange [5:60000]
 do for [p=0:1] {
     eval place(p)
     s = word("1 4", p + 1)

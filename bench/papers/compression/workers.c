@@ -152,7 +152,7 @@ new_sparse_batch(const operands *o, kofn_partition part)
 void
 figure_sparse(FILE *file, const paper_options *o)
 {
-    static const size_t parts[] = {4, 8, 16, 32, 64};
+    static const size_t parts[] = {4, 8, 16, 32};
     operands flow = operands_load_flow(o);
     fprintf(file, "parts,s,products,exact,pairs,merged,replicated,curve,locality,groups,trials,"
                   "first_seed\n");

@@ -77,11 +77,11 @@ if (trained) {
             if (f == 1) {
                 set xlabel "time, s"; set logscale y; set yrange [*:*]; set format y "%g"
                 if (p == 0) { set ylabel "test loss, network 1" offset 0.3 } else { unset ylabel }
-                plot for [i=1:6] curves using (train(model, word(schemes(model), i), SECONDS)):(column(LOSS)) with linespoints ls int(word(styles, i))
+                plot for [i=1:6 - p] curves using (train(model, word(schemes(model), i), SECONDS)):(column(LOSS)) with linespoints ls int(word(styles, i))
             } else {
                 set xlabel "jobs"; unset logscale; set format y "%g"; set yrange [0:*]
                 if (p == 0) { set ylabel "time, s" offset 0.3 } else { unset ylabel }
-                plot for [i=1:6] curves using (train(model, word(schemes(model), i), PRODUCTS)):(column(SECONDS)) with linespoints ls int(word(styles, i))
+                plot for [i=1:6 - p] curves using (train(model, word(schemes(model), i), PRODUCTS)):(column(SECONDS)) with linespoints ls int(word(styles, i))
             }
         }
         eval strip
