@@ -220,7 +220,8 @@ typedef struct kofn_compression {
     double lemma; // the same by |A|, |B| and the samples alone: never less than bound
     /* As bound, by what C' itself says: of cr without bias, of blocks at most. 0: C' is not at hand. */
     double expected;
-    double relative; // and as a part of |C'|: the one to look at; 0: likewise
+    double relative; // and as a part of |C|: the one to look at; INFINITY: C' is little else than
+                     // error; 0: likewise
 } kofn_compression;
 
 /* What is known of a job: its state while it runs, its account when it is done. */

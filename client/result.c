@@ -75,6 +75,15 @@ crop(kofn_bands *product, const kofn_msg_compression *c, kofn_error *err)
     return KOFN_OK;
 }
 
+/* Of |C|, which |C'| is but for the error that is in it: E |C'|^2 = |C|^2 + E |C' - C|^2. INFINITY: most
+ * of C' is error, and |C| what is left of it by chance. */
+static double
+relate(double error, double norm)
+{
+    const double square = norm * norm - error * error;
+    return square > 0.1 * error * error ? error / sqrt(square) : INFINITY;
+}
+
 /* One pass over C: what it says of its own error. */
 static void
 fill_expected(const kofn_bands *product, const kofn_msg_compression *c, kofn_account *account)
@@ -86,7 +95,7 @@ fill_expected(const kofn_bands *product, const kofn_msg_compression *c, kofn_acc
     if (!(norm > 0 && isfinite(norm) && c->size > 0))
         return; // nothing was drawn but zeros, or it overflowed: the bound is all there is
     to->expected = kofn_sketch_expect(c->bound, c->most, norm / c->size);
-    to->relative = to->expected * (c->size / norm);
+    to->relative = relate(to->expected, norm / c->size);
     account->error_estimate = to->relative;
 }
 

@@ -51,11 +51,11 @@ check_options(const kofn_product_options *options, kofn_error *err)
     if (options->approx != 0 && !(options->approx > 0 && isfinite(options->approx)))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "approx: an error of %g, need more than 0, like 0.05", options->approx);
-    if (options->accept.kind == KOFN_ACCEPT_WITHIN || options->deadline_best)
+    if (options->accept.kind != KOFN_ACCEPT_PROMISED || options->deadline_best)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "%s: what is left of a product by a sketch is made as it is, or nobody "
                          "could say how far both are off; leave it out",
-                         options->deadline_best ? "deadline_best" : "accept an error");
+                         options->deadline_best ? "deadline_best" : "accept");
     return KOFN_OK;
 }
 
@@ -204,6 +204,28 @@ grid_of(const draft *d, size_t side)
                      : (kofn_grid){.rows = d->part.z, .cols = d->part.y};
 }
 
+/* The first element that is NaN or Inf, counted as stored: a person looks for that, not for a block. */
+static kofn_status
+check_elements(const draft *d, size_t side, kofn_error *err)
+{
+    const kofn_mat mat = kofn_matrix_view(d->side[side]);
+    const size_t width = kofn_dtype_width(mat.dtype);
+    for (size_t row = 0; row < mat.rows; row++) {
+        const char *at = kofn_mat_get_row(&mat, row);
+        size_t col = 0;
+        if (!d->field->has_foreign(d->field, at, mat.cols))
+            continue;
+        while (!d->field->has_foreign(d->field, at + col * width, 1))
+            col++;
+        return kofn_fail(
+            err, KOFN_INVALID_ARGUMENT,
+            "%s: element (%zu, %zu) is NaN or Inf: nobody can say what it is worth to a "
+            "sketch",
+            side == 0 ? "A" : "B", row, col);
+    }
+    return KOFN_OK;
+}
+
 static kofn_status
 measure(draft *d, kofn_error *err)
 {
@@ -216,13 +238,16 @@ measure(draft *d, kofn_error *err)
         if (!d->norms[s])
             return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the norms of %zu blocks",
                              grid.rows * grid.cols);
-        const kofn_status status = kofn_bands_from_mat(&mat, &bands, err);
+        kofn_status status = kofn_bands_from_mat(&mat, &bands, err);
         if (status != KOFN_OK)
             return status;
         kofn_sketch_measure(d->field, &bands, d->side[s]->transposed, grid, d->norms[s]);
         kofn_bands_fini(&bands);
         for (size_t i = 0; i < grid.rows * grid.cols; i++)
             norm[s] = hypot(norm[s], d->norms[s][i]);
+        status = isfinite(norm[s]) ? KOFN_OK : check_elements(d, s, err);
+        if (status != KOFN_OK)
+            return status;
     }
     d->size = norm[0] * norm[1];
     return KOFN_OK;

@@ -440,7 +440,13 @@ format_sketch(const kofn_compression *c, char *ret_text, size_t size)
 {
     char bound[16];
     cli_format_bound(c->bound, bound, sizeof bound);
-    if (c->relative > 0)
+    if (isinf(c->relative))
+        (void)snprintf(
+            ret_text, size,
+            "estimate by %s, off by %smore than |C|: about %.0e of |A||B| (%s at most in "
+            "the mean); take more samples",
+            c->method, strcmp(c->method, "cr") == 0 ? "" : "perhaps ", c->expected, bound);
+    else if (c->relative > 0)
         (void)snprintf(
             ret_text, size,
             "estimate by %s, off by %sabout %.0e of |C| and %.0e of |A||B| (%s at most in "
