@@ -90,8 +90,11 @@ assert_estimate(const rig *r, const wish *w, kofn_result *result)
     assert_at_most(off, 2 * c->expected);
     assert_at_most(strcmp(c->method, "cr") == 0 ? c->expected : c->bound / 20, 2 * off);
     const double size = norm_of(r->a, r->rows * r->inner) * norm_of(r->b, r->inner * r->cols);
-    assert_at_most(fabs(c->relative - c->expected * size / norm_of(made, elements)),
-                   1e-9 * c->relative);
+    const double norm = norm_of(made, elements) / size;
+    const double error_2 = c->expected * c->expected, own_2 = norm * norm - error_2;
+    assert_true(isinf(c->relative) == (own_2 <= 0.1 * error_2)); // |C| is what is no error of |C'|
+    if (isfinite(c->relative))
+        assert_at_most(fabs(c->relative - sqrt(error_2 / own_2)), 1e-9 * c->relative);
     assert_true(account->error_estimate == c->relative);
     assert_true(c->elements < (r->rows + r->cols) * r->inner / 2);
     free(made);
@@ -142,6 +145,30 @@ an_estimate_is_as_far_off_as_it_says(void **state)
         kofn_result_destroy(&result);
         rig_fini(&r);
     }
+}
+
+/* A (v v) times B (b over -b): |C'| is nothing but error, and no measure of it. */
+static void
+an_estimate_of_nothing_is_off_by_more_than_the_product(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 1);
+    kofn_product_options options = {.samples = 100};
+    kofn_result *result = NULL;
+    rig r;
+    rig_init(&r, 30, 400, 30, false);
+    for (size_t i = 0; i < 30 * 200; i++) {
+        const size_t row = i / 200, col = i % 200;
+        r.a[row * 400 + 200 + col] = r.a[row * 400 + col];
+        r.b[200 * 30 + i] = -r.b[i];
+    }
+    test_choose(&options, "seed", "5");
+    assert_ok(
+        kofn_client_multiply(cluster_get_client(c), &r.left, &r.right, &options, &result, &error));
+    const kofn_compression *made = &kofn_result_get_account(result)->compression;
+    assert_true(made->expected > 0);
+    assert_true(isinf(made->relative));
+    kofn_result_destroy(&result);
+    rig_fini(&r);
 }
 
 static void
@@ -295,6 +322,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         T(an_estimate_is_as_far_off_as_it_says),
+        T(an_estimate_of_nothing_is_off_by_more_than_the_product),
         T(all_of_it_is_the_product),
         T(an_estimate_outlives_the_master_that_took_it),
         T(the_commands_of_the_readme_run),

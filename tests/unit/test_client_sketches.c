@@ -480,7 +480,7 @@ what_cannot_be_sketched_is_refused(void **state)
     assert_refused(&r, KOFN_INVALID_ARGUMENT, "cr, block_cr, grid_cr");
     r = good;
     r.options.accept = (kofn_accept_options){.kind = KOFN_ACCEPT_WITHIN, .error = 1e-6};
-    assert_refused(&r, KOFN_INVALID_ARGUMENT, "accept an error");
+    assert_refused(&r, KOFN_INVALID_ARGUMENT, "accept: ");
     r = good;
     r.options.deadline_best = true;
     assert_refused(&r, KOFN_INVALID_ARGUMENT, "deadline_best");
@@ -511,7 +511,7 @@ numbers_that_say_nothing_are_refused(void **state)
     for (size_t i = 0; i < 3; i++) {
         rig_init(&r, &w, 1);
         ((double *)r.stored[0])[8 + GAP + 5] = odd[i]; // second row, sixth column
-        assert_refused(&r, KOFN_INVALID_ARGUMENT, "block 5 of A");
+        assert_refused(&r, KOFN_INVALID_ARGUMENT, "element (1, 5)");
         rig_fini(&r);
     }
     rig_init(&r, &w, 1);

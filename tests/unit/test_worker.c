@@ -1392,6 +1392,7 @@ worker_finds_a_master_that_comes_late_and_one_that_comes_back(void **state)
         s.welcome.silence_ms = 2000; // a busy machine may keep us from speaking for a while
         bind_master(&s, endpoint);
         welcome_worker(&s);
+        answer_hellos(&s); // on a busy machine the first welcome may come after the next hello
         assert_works(&s, 1);
         if (lives == 0)
             close_master(&s);
