@@ -97,6 +97,8 @@ kofn_complex_asks_workers(const kofn_matrix *a, const kofn_matrix *b,
     kofn_complex_method method = KOFN_COMPLEX_3M;
     if (!has_complex(a) || !has_complex(b))
         return false;
+    if (options->key) // the same key has to come with the same order, whoever has come and gone
+        return false;
     if (kofn_complex_method_parse(options->complex_method, &method, NULL) != KOFN_OK)
         return false; // kofn_complex_init says why
     const double flops = 8.0 * (double)rows_of(a) * (double)cols_of(a) * (double)cols_of(b);

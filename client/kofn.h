@@ -334,7 +334,8 @@ typedef struct kofn_result kofn_result;
  *            error_bound of its account is relative to |A| |B| times the root of 2.
  * options->code.x, z and y cut A and B; the products of blocks of 3m and 4m are a batch, for families
  * that make such. Left open, A and B are cut for all workers, who are counted first, or for code.tasks,
- * so that one task may be lost; by kofn_client_start, which does not wait, for code.tasks alone.
+ * so that one task may be lost; by kofn_client_start, which does not wait, and with a key, which has to come
+ * with the same order again, for code.tasks alone.
  * INVALID_ARGUMENT: a part is NaN or infinite, with row and column as stored. UNIMPLEMENTED: complex
  * operands that are stored with the master, or sparse, or of anything else than this function,
  * kofn_client_start and kofn_client_submit.

@@ -222,6 +222,8 @@ a_cut_that_is_left_open_is_for_the_workers(void **state)
     const kofn_client_options more = {.local_workers = 4 * 2};
     assert_ok(kofn_client_open(&more, &client, &error));
     assert_int_equal(multiply_large(NULL).pairs, 3 * 2);
+    options = (kofn_product_options){.key = "the same order, whoever is there"};
+    assert_int_equal(multiply_large(&options).pairs, 3);
     kofn_client_close(&client);
     assert_int_equal(open_client(state), 0);
 }
