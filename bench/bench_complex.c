@@ -134,7 +134,7 @@ new_batch(const way *w)
     static const bool as_stored[2] = {false};
     kofn_batch *batch = NULL;
     if (w->method != KOFN_COMPLEX_PLAIN)
-        must(kofn_complex_batch_new(w->method, (kofn_partition){1, 1, 1}, as_stored,
+        must(kofn_complex_batch_new(w->method, (kofn_partition){1, 1, 1}, as_stored, NULL,
                                     kofn_field_find("f64"), &batch, &error));
     return batch;
 }

@@ -2,6 +2,7 @@
 
 #include "common/base/size.h"
 #include "common/code/complex.h"
+#include "common/code/projection.h"
 #include "common/linalg/planes.h"
 #include "proto/block.h"
 
@@ -66,7 +67,7 @@ check_operands(const kofn_matrix *a, const kofn_matrix *b, kofn_error *err)
     if (a->dtype != b->dtype)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "A is %s and B is %s: convert one of them, a product has one dtype",
-                         kofn_dtype_name(a->dtype), kofn_dtype_name(b->dtype));
+                         kofn_planes_title(a->dtype), kofn_planes_title(b->dtype));
     if (cols_of(a) != rows_of(b))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "A has %zu columns and B has %zu rows, as they are multiplied: they must "
@@ -189,6 +190,38 @@ stack_planes(kofn_complex *z, kofn_pool *pool, size_t side, const kofn_matrix *m
     return kofn_planes_split(names[side], &from, &re, &im, err);
 }
 
+/* One of the stacked planes. */
+static kofn_mat
+plane_of(const kofn_complex *z, size_t side, size_t half)
+{
+    const kofn_mat *both = &z->planes[side];
+    return view_of(both, half * (both->rows / 2), 0, both->rows / 2, both->cols);
+}
+
+/* So that decoding, which mixes planes, keeps the digits of small ones. */
+static kofn_status
+balance_planes(kofn_complex *z, kofn_complex_method method, kofn_complex_scale *ret_scale,
+               kofn_error *err)
+{
+    double norm[2][2] = {{0}};
+    for (size_t i = 0; i < 4 && method == KOFN_COMPLEX_4M; i++) {
+        const kofn_mat plane = plane_of(z, i / 2, i % 2);
+        kofn_bands bands;
+        kofn_status status = kofn_bands_from_mat(&plane, &bands, err);
+        if (status != KOFN_OK)
+            return status;
+        const kofn_block all = {.of = &bands, .valid_rows = bands.rows, .valid_cols = bands.cols};
+        norm[i / 2][i % 2] = kofn_projection_measure(z->field, &all);
+        kofn_bands_fini(&bands);
+    }
+    *ret_scale = kofn_complex_balance(method, z->field, norm);
+    for (size_t i = 0; i < 4; i++) {
+        kofn_mat plane = plane_of(z, i / 2, i % 2);
+        kofn_planes_scale(&plane, ret_scale->shift[i / 2][i % 2]);
+    }
+    return KOFN_OK;
+}
+
 /* [[Re A, -Im A], [Im A, Re A]], or its transpose. */
 static kofn_status
 embed_left(kofn_complex *z, kofn_pool *pool, const kofn_matrix *a, kofn_error *err)
@@ -234,11 +267,16 @@ make_batch(kofn_complex *z, kofn_pool *pool, kofn_complex_method method, const k
     kofn_code_choice *code = &z->code;
     const bool transposed[] = {a->transposed, b->transposed};
     const kofn_partition part = choose_partition(code, method, rows_of(a), cols_of(b), workers);
-    kofn_status status = kofn_complex_batch_new(method, part, transposed, z->field, &z->batch, err);
+    kofn_complex_scale scale;
+    kofn_status status = kofn_complex_check_partition(method, part, err);
     if (status == KOFN_OK)
         status = stack_planes(z, pool, 0, a, (kofn_grid){.rows = part.x, .cols = part.z}, err);
     if (status == KOFN_OK)
         status = stack_planes(z, pool, 1, b, (kofn_grid){.rows = part.z, .cols = part.y}, err);
+    if (status == KOFN_OK)
+        status = balance_planes(z, method, &scale, err);
+    if (status == KOFN_OK)
+        status = kofn_complex_batch_new(method, part, transposed, &scale, z->field, &z->batch, err);
     code->x = code->z = code->y = 0; // its pairs are cut no further
     return status;
 }
@@ -288,8 +326,7 @@ kofn_complex_init(kofn_complex *ret, kofn_pool *pool, const kofn_matrix *a, cons
     if (status == KOFN_OK)
         status = kofn_complex_check_family(method, options->code.family, err);
     if (status == KOFN_OK)
-        status = kofn_field_choose(options->field ? options->field : "",
-                                   kofn_dtype_get_part(a->dtype), &ret->field, err);
+        status = kofn_complex_choose_field(options->field, a->dtype, &ret->field, err);
     if (status == KOFN_OK)
         status = make_planes(ret, pool, method, a, b, workers, err);
     if (status == KOFN_OK)

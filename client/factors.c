@@ -3,6 +3,7 @@
 #include "common/linalg/integers.h"
 #include "common/linalg/multiply.h"
 #include "common/linalg/outer.h"
+#include "common/linalg/planes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@ check_real(const kofn_matrix *m, const char *name, kofn_error *err)
         return KOFN_OK;
     return kofn_fail(err, KOFN_UNIMPLEMENTED,
                      "%s holds %s: of complex matrices only products of two dense ones are made",
-                     name, kofn_dtype_name(m->dtype));
+                     name, kofn_planes_title(m->dtype));
 }
 
 /* Of what follows it only the master sees whether it is as it must be. */

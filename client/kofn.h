@@ -302,7 +302,8 @@ typedef struct kofn_product_options {
                         // (from 2 more than needed for each of `liars`). FAILED_PRECONDITION: the
                         // master is an older one, and does not look
     uint64_t liars;     // with parity: answers that may be wrong
-    /* How a product of complex matrices becomes real ones (below): 3m, 4m, plain; NULL: 3m. */
+    /* How a product of complex matrices becomes real ones (below): 3m, 4m, plain; NULL: 3m.
+     * INVALID_ARGUMENT with anything else than such a product. */
     const char *complex_method;
     double approx; // an estimate of the product of two will do: a sketch, drawn here and sent in
                    // place of A and B. The mean of |C' - C|^2 is at most (approx |A| |B|)^2, with
@@ -329,9 +330,14 @@ typedef struct kofn_result kofn_result;
  *            dependence: of 3 + s tasks of `locality` any s may be lost. A quarter less work than 4m. Its
  *            error is as small relative to the norm of C, but not in each element: where |Im C| is much
  *            smaller than |Re C|, as when the parts of A or B differ much in size, Im C has fewer digits.
- *     4m     four real products; as exact as zgemm, up to what decoding costs.
- *     plain  one real product of twice the rows and the inner size, for any code; as exact as 4m. The
- *            error_bound of its account is relative to |A| |B| times the root of 2.
+ *     4m     four real products. What decoding costs is small in Re C and in Im C, each by itself:
+ *            relative to |Re A| |Re B| + |Im A| |Im B| and |Re A| |Im B| + |Im A| |Re B|, whatever the
+ *            size of the parts up to 2^120 (c64: 2^30), since parts are sent in one size. Answers that
+ *            need no decoding are, in each element, as exact as zgemm's. Its account's error_bound is
+ *            relative to as much as 2 |A| |B|.
+ *     plain  one real product of twice the rows and the inner size, for any code; what decoding costs is
+ *            small relative to |A| |B| alone, else it is as exact as 4m. The error_bound of its account
+ *            is relative to |A| |B| times the root of 2.
  * options->code.x, z and y cut A and B; the products of blocks of 3m and 4m are a batch, for families
  * that make such. Left open, A and B are cut for all workers, who are counted first, or for code.tasks,
  * so that one task may be lost; by kofn_client_start, which does not wait, and with a key, which has to come

@@ -169,6 +169,18 @@ two_fini(two *t)
     kofn_complex_fini(&t->parts);
 }
 
+/* A product that has no complex operands is made by no method for these. */
+static kofn_status
+check_method(const kofn_factors *f, const char *method, kofn_error *err)
+{
+    if (!method || !method[0] || (f->compression && strcmp(f->compression->method, method) == 0))
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                     "complex_method '%.20s' is for a product of two complex matrices, and this is "
+                     "another one: leave it out",
+                     method);
+}
+
 static kofn_status
 open_product(kofn_client *client, kofn_method method, const kofn_factors *f,
              const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
@@ -185,6 +197,8 @@ open_product(kofn_client *client, kofn_method method, const kofn_factors *f,
         status = kofn_fail(err, KOFN_UNIMPLEMENTED,
                            "sketches are of products of two matrices: %s are not estimated by them",
                            f->batch ? "batches" : "outer products");
+    if (status == KOFN_OK)
+        status = check_method(f, options->complex_method, err);
     if (status != KOFN_OK)
         return status;
     const kofn_call_params params = {

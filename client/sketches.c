@@ -144,6 +144,16 @@ or_default(uint64_t asked, size_t fallback, size_t size)
     return asked > 0 ? (size_t)asked : kofn_size_smaller(fallback, size);
 }
 
+/* Has a code room for all pairs of the blocks of A and of B that so many samples for each block of C
+ * draw at most? */
+static bool
+has_columns(double samples, size_t x, size_t z, size_t y)
+{
+    const double left = (double)x * fmin((double)z, samples * (double)y),
+                 right = (double)y * fmin((double)z, samples * (double)x);
+    return left * right <= KOFN_COLUMNS_MAX;
+}
+
 /* See the header. */
 static size_t
 choose_inner(const draft *d, size_t x, size_t y)
@@ -153,9 +163,12 @@ choose_inner(const draft *d, size_t x, size_t y)
                                : ceil(1 / d->options->approx / d->options->approx);
     const size_t most = KOFN_BATCH_TERMS_MAX / (x > y ? x : y);
     const size_t fits = kofn_size_smaller(most > 0 ? most : 1, KOFN_PAIRS_MAX);
-    return samples < (double)fits / BLOCKS_FOR_EACH_SAMPLE
-               ? BLOCKS_FOR_EACH_SAMPLE * (size_t)samples
-               : fits;
+    size_t z = samples < (double)fits / BLOCKS_FOR_EACH_SAMPLE
+                   ? BLOCKS_FOR_EACH_SAMPLE * (size_t)samples
+                   : fits;
+    while (z > 1 && !has_columns(samples, x, z, y))
+        z--;
+    return z;
 }
 
 static kofn_status
@@ -508,6 +521,14 @@ check_batch_code(const draft *d, const kofn_sketching *s, kofn_error *err)
 {
     kofn_code_spec spec;
     kofn_status status = kofn_choice_to_spec(&s->code, &spec, err);
+    if (status == KOFN_OK && kofn_code_most_batch_tasks(s->batch, d->field) == 0)
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "%s: %zu pairs of %zu and %zu blocks were drawn of partition %zu,%zu,%zu, "
+                         "more than a code has room for: take fewer parts (partition) or %s",
+                         d->sketch->name, s->batch->count, s->batch->side[0].cols,
+                         s->batch->side[1].cols, d->part.x, d->part.z, d->part.y,
+                         d->options->approx > 0 ? "a larger error (approx)"
+                                                : "fewer samples (samples)");
     if (status == KOFN_OK)
         status = kofn_code_spec_set_batch(&spec, s->batch, err);
     return status == KOFN_OK ? kofn_code_spec_check(&spec, d->field, err) : status;

@@ -21,7 +21,7 @@
  *
  * Cut         z of block_cr and grid_cr, where --partition leaves it open: four times the samples of
  *             each block of C, so that about a quarter of the data travels, as far as the inner size
- *             and a batch's limits allow; x and y of grid_cr: 2.
+ *             and the limits of a batch and of a code for all that may be drawn allow; x and y of grid_cr: 2.
  * Threads     The client's.
  */
 #ifndef KOFN_CLIENT_SKETCHES_H

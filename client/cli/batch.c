@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { KEY_SUM = 0xb00, KEY_SUBMIT, WAIT_MS = 200 }; // wait: between looks at signals
 
@@ -102,23 +103,20 @@ static const struct argp batch_argp = {
     .options = own_options,
     .parser = parse_batch,
     .args_doc = "LIST|-",
-    .doc = "Multiply a list of pairs in one job, whose tasks mix all of them.\vLIST has a line for "
-           "each "
-           "product: A.npy B.npy C.npy, or A.npy B.npy with -d, -o or --submit; a line that begins "
-           "with "
-           "# is none. All A are of one shape, dtype and order, and all B. A matrix that is in "
-           "several "
-           "pairs travels once. Where something is wrong with a pair the text says which, counted "
-           "from "
+    .doc = "Multiply a list of pairs in one job, whose tasks mix all of them.\vLIST has a line "
+           "for each product: A.npy B.npy C.npy, or A.npy B.npy alone, as -o and --submit want it "
+           "and -d lets you; a line that begins with # is none. .mtx files are made dense. All A "
+           "are of one shape, dtype and order, and all B. A matrix that is in several pairs "
+           "travels once. Where something is wrong with a pair the text says which, counted from "
            "0. Each product's name is printed once it is written; with --json the job's account. "
-           "Ctrl-C "
-           "cancels the job.",
+           "Ctrl-C cancels the job.",
     .children = children,
 };
 
 /* ---- the list -------------------------------------------------------------------------------- */
 
-typedef struct entry { // a line
+typedef struct entry {
+    size_t line;
     kofn_npy operands[2];
     char *output; // NULL: none of its own
 } entry;
@@ -181,7 +179,7 @@ read_operand(const char *path, kofn_npy *ret_npy, kofn_error *err)
                          "%s: a batch is made of files, not of stored operands (a file of such a "
                          "name is ./%s)",
                          path, path);
-    return kofn_npy_read(path, ret_npy, err);
+    return cli_dense_read(path, ret_npy, err);
 }
 
 static kofn_status
@@ -197,11 +195,19 @@ read_weight(const char *word, double *ret_weight, kofn_error *err)
                      word);
 }
 
-/* Where the product of this line goes, unless all go into one file. */
+/* Where the product of this line goes, unless all go into one file: then a name would be for nothing. */
 static kofn_status
 name_output(const arguments *args, const cli_pair *pair, char **ret_output, kofn_error *err)
 {
-    if (args->output || args->submits)
+    const bool is_one = args->output || args->submits;
+    if (is_one && pair->c)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "'%s' would be this product's own file, and %s: leave it out, or give "
+                         "--sum, where the third word is what the product counts",
+                         pair->c,
+                         args->output ? "-o is one file for all of them"
+                                      : "with --submit `kofn wait` fetches all of them as one");
+    if (is_one)
         return KOFN_OK;
     if (!pair->c && !args->folder)
         return kofn_fail(
@@ -219,7 +225,7 @@ add_pair(batch *b, const cli_pair *pair, kofn_error *err)
     if (status != KOFN_OK)
         return status;
     entry *e = &b->entries[b->count];
-    *e = (entry){0};
+    *e = (entry){.line = pair->line};
     b->weights[b->count++] = 1; // what is read of it is freed with all
     status = read_operand(pair->a, &e->operands[0], err);
     if (status == KOFN_OK)
@@ -292,6 +298,30 @@ get_rows(const batch *b) // of a product
     return b->sides[0].transposed ? b->sides[0].cols : b->sides[0].rows;
 }
 
+static kofn_status
+fail_line(const batch *b, size_t pair, kofn_error *err)
+{
+    return kofn_fail_within(err, "%s:%zu", b->list.name, b->entries[pair].line);
+}
+
+/* As the library does, which does not know of lines. */
+static kofn_status
+check_weights(const batch *b, kofn_error *err)
+{
+    const kofn_field *field = NULL;
+    const char *name = b->args->product.field;
+    if (!b->args->sums)
+        return KOFN_OK;
+    kofn_status status = kofn_field_choose(name ? name : "", b->sides[0].dtype, &field, err);
+    for (size_t i = 0; i < b->count && status == KOFN_OK; i++) {
+        status = kofn_batch_check_number(field, b->weights[i], err);
+        if (status != KOFN_OK)
+            (void)fail_line(b, i, err);
+    }
+    kofn_field_destroy(&field);
+    return status;
+}
+
 /* Products that have no place to go are better known before they are made. */
 static kofn_status
 check_outputs(const batch *b, kofn_error *err)
@@ -303,8 +333,61 @@ check_outputs(const batch *b, kofn_error *err)
         return cli_output_check(b->args->output, dtype, b->args->sums ? rows : b->count * rows,
                                 cols, err);
     kofn_status status = cli_output_make_folder(b->args->folder, err);
-    for (size_t i = 0; i < b->count && status == KOFN_OK && !b->args->submits; i++)
+    for (size_t i = 0; i < b->count && status == KOFN_OK && !b->args->submits; i++) {
         status = cli_output_check(b->entries[i].output, dtype, rows, cols, err);
+        if (status != KOFN_OK)
+            (void)fail_line(b, i, err);
+    }
+    return status;
+}
+
+typedef struct target {
+    char *name; // the one that its file has; NULL: none, or it is no file
+    size_t pair;
+} target;
+
+static int
+compare_targets(const void *left, const void *right)
+{
+    const target *a = left, *b = right;
+    const int order = strcmp(a->name ? a->name : "", b->name ? b->name : "");
+    return order != 0 ? order : (a->pair > b->pair) - (a->pair < b->pair);
+}
+
+/* A pipe or a device takes as many as come. */
+static char *
+locate_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) ? NULL : cli_output_locate(path);
+}
+
+/* The second product in one file would take the first one's place. What check_outputs found good. */
+static kofn_status
+check_names(const batch *b, kofn_error *err)
+{
+    kofn_status status = KOFN_OK;
+    if (b->args->output || b->args->submits)
+        return KOFN_OK;
+    target *targets = calloc(b->count, sizeof *targets);
+    if (!targets)
+        return fail_memory(err);
+    for (size_t i = 0; i < b->count; i++)
+        targets[i] = (target){.name = locate_file(b->entries[i].output), .pair = i};
+    qsort(targets, b->count, sizeof *targets, compare_targets);
+    for (size_t i = 1; i < b->count && status == KOFN_OK; i++) {
+        const entry *first = &b->entries[targets[i - 1].pair],
+                    *second = &b->entries[targets[i].pair];
+        if (targets[i].name && targets[i - 1].name &&
+            strcmp(targets[i].name, targets[i - 1].name) == 0)
+            status =
+                kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                          "%s:%zu: '%s' is where the product of line %zu goes: name another file",
+                          b->list.name, second->line, second->output, first->line);
+    }
+    for (size_t i = 0; i < b->count; i++)
+        free(targets[i].name);
+    free(targets);
     return status;
 }
 
@@ -402,6 +485,8 @@ run(batch *b)
     kofn_status status = read_list(b, &error);
     if (status == KOFN_OK)
         status = make_sides(b, &error);
+    if (status == KOFN_OK)
+        status = check_weights(b, &error);
     if (status == KOFN_OK) {
         const kofn_pairs pairs = get_pairs(b);
         status = kofn_pairs_check(&pairs, &args->product.code, args->product.field, &error);
@@ -412,6 +497,8 @@ run(batch *b)
         status = check_outputs(b, &error);
         exit_code = status == KOFN_OK ? CLI_USAGE : CLI_FAILED;
     }
+    if (status == KOFN_OK)
+        status = check_names(b, &error);
     if (status == KOFN_OK)
         status = cli_open(&args->common, &b->client, &error);
     if (status == KOFN_OK)

@@ -78,9 +78,9 @@ parse_multiply(int key, char *arg, struct argp_state *state)
 #define COMPLEX_OPTION                                                                             \
     {                                                                                              \
         "complex", KEY_COMPLEX, "HOW", 0,                                                          \
-            "Complex operands (c8, c16 files) as real products: 3m, three for each product of "    \
-            "blocks; 4m, four, each element as exact as in zgemm; plain, one of twice the size, "  \
-            "for any code (default: 3m)",                                                          \
+            "Complex operands (c8, c16 files; c64, c128 in messages) as real products: 3m, three " \
+            "for each product of blocks; 4m, four, which keep the digits of Re C and of Im C; "    \
+            "plain, one of twice the size, for any code (default: 3m)",                            \
             1                                                                                      \
     }
 

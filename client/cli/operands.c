@@ -1,9 +1,9 @@
 /* kofn put, drop, operands: matrices that the master keeps for many products. */
 #include "client/cli/cli.h"
+#include "client/cli/product.h"
 #include "client/cli/progress.h"
 #include "client/cli/report.h"
 #include "client/cli/text.h"
-#include "common/linalg/npy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,9 +65,10 @@ static const struct argp put_argp = {
     .parser = parse,
     .args_doc = "A.npy",
     .doc =
-        "Store a matrix with the master and print its id.\v`kofn multiply @ID B.npy -o C.npy` "
-        "names it, as often as one likes, and the master keeps what it encoded of it. It is kept "
-        "until `kofn drop ID`, or until nobody used it for the master's limits.keep_operands.",
+        "Store a matrix with the master and print its id.\vA .mtx file is made dense. `kofn "
+        "multiply @ID B.npy -o C.npy` names it, as often as one likes, and the master keeps what "
+        "it encoded of it. It is kept until `kofn drop ID`, or until nobody used it for the "
+        "master's limits.keep_operands.",
     .children = children,
 };
 
@@ -100,7 +101,7 @@ cli_put(int argc, char **argv)
     kofn_error error;
     kofn_npy npy = {0};
     cli_parse(&put_argp, argc, argv, &args);
-    kofn_status status = kofn_npy_read(args.name, &npy, &error);
+    kofn_status status = cli_dense_read(args.name, &npy, &error);
     if (status == KOFN_OK)
         status = cli_open(&args.common, &client, &error);
     const kofn_matrix matrix = {.data = npy.mat.data,

@@ -18,7 +18,7 @@ enum { HEADER_BYTES = 128 }; // of an .npy file, for most shapes
 static kofn_status
 fail(const char *path, int reason, kofn_error *err)
 {
-    return kofn_fail(err, kofn_status_from_errno(reason), "-o %s: cannot be written: %s", path,
+    return kofn_fail(err, kofn_status_from_errno(reason), "%s: cannot be written: %s", path,
                      strerror(reason));
 }
 
@@ -36,8 +36,8 @@ check_room(const char *path, const char *folder, size_t bytes, kofn_error *err)
     cli_format_bytes(bytes, needed, sizeof needed);
     cli_format_bytes((uint64_t)room, left, sizeof left);
     return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED,
-                     "-o %s: the product takes %s and %s is free there: No space left on device",
-                     path, needed, left);
+                     "%s: the product takes %s and %s is free there: No space left on device", path,
+                     needed, left);
 }
 
 /* `target` without its last part, in place; "." where it has one part alone. */
@@ -63,7 +63,7 @@ cli_output_check(const char *path, kofn_dtype dtype, size_t rows, size_t cols, k
     if (!exists && errno != ENOENT)
         return fail(path, errno, err);
     if (exists && S_ISDIR(info.st_mode))
-        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "-o %s: it is a directory", path);
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s: it is a directory", path);
     if (exists && !S_ISREG(info.st_mode)) // a pipe or a device takes what it takes
         return access(path, W_OK) == 0 ? KOFN_OK : fail(path, errno, err);
 
@@ -76,6 +76,22 @@ cli_output_check(const char *path, kofn_dtype dtype, size_t rows, size_t cols, k
                                               : fail(path, errno, err);
     free(target);
     return status;
+}
+
+char *
+cli_output_locate(const char *path)
+{
+    char *there = realpath(path, NULL), *name = NULL;
+    if (there)
+        return there;
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    char *in = folder ? realpath(folder, NULL) : NULL;
+    if (in && asprintf(&name, "%s/%s", in, slash ? slash + 1 : path) < 0)
+        name = NULL;
+    free(folder);
+    free(in);
+    return name;
 }
 
 kofn_status

@@ -12,6 +12,10 @@
 KOFN_MUST_CHECK kofn_status cli_output_check(const char *path, kofn_dtype dtype, size_t rows,
                                              size_t cols, kofn_error *err);
 
+/* Where a file is or will be, however it is called: free() it. NULL: there is no folder for it, or no
+ * memory. */
+char *cli_output_locate(const char *path);
+
 /* The folder of -d, made if it is not there; NULL is good. Errors: the folder. */
 KOFN_MUST_CHECK kofn_status cli_output_make_folder(const char *folder, kofn_error *err);
 

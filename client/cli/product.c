@@ -334,14 +334,23 @@ check_outer_product(const cli_product *product, kofn_error *err)
     return status;
 }
 
+static bool
+has_complex(const cli_product *product)
+{
+    return kofn_dtype_get_part(product->npy[0].mat.dtype) != KOFN_DTYPE_NONE;
+}
+
 /* What else the library would say only once there is a master. */
 static kofn_status
 check_complex(const cli_product *product, kofn_error *err)
 {
     kofn_complex_method method = KOFN_COMPLEX_3M;
+    const kofn_field *field = NULL;
     kofn_status status = kofn_complex_method_parse(product->complex_method, &method, err);
     if (status == KOFN_OK)
         status = kofn_complex_check_family(method, product->code.family, err);
+    if (status == KOFN_OK)
+        status = kofn_complex_choose_field(product->field, product->npy[0].mat.dtype, &field, err);
     for (size_t i = 0; i < product->count && status == KOFN_OK; i++)
         if (!cli_product_is_stored(product, i))
             status = kofn_planes_check(product->path[i], &product->npy[i].mat, err);
@@ -361,11 +370,16 @@ check_shapes(const cli_product *product, kofn_error *err)
                          "parts are given for an outer product of %zu operands, and this is %s %zu",
                          code.operands, product->outer ? "one of" : "a product of", product->count);
     code.operands = product->outer ? product->count : 0;
+    if (product->complex_method && !has_complex(product))
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "--complex=%.20s is for complex matrices, and '%s' holds %s: leave it out",
+                         product->complex_method, product->path[0],
+                         kofn_dtype_name(product->npy[0].mat.dtype));
     if (product->sketched) // the library's, for what is drawn
         return KOFN_OK;
     if (product->sparse[0].first || product->sparse[1].first) // for what is not zero: the master's
         return KOFN_OK;
-    if (product->takes_complex && kofn_dtype_get_part(product->npy[0].mat.dtype))
+    if (product->takes_complex && has_complex(product))
         return check_complex(product, err);
     return kofn_code_choice_check(&code, product->npy[0].mat.dtype, product->field, err);
 }
@@ -411,19 +425,50 @@ keep_sparse(cli_product *product, size_t operand, kofn_csr *csr)
 
 /* A .mtx file; never more of it than there is memory. */
 static kofn_status
-read_matrix_market(cli_product *product, size_t operand, kofn_error *err)
+read_matrix_market(const char *path, kofn_matrix_market *ret_read, kofn_error *err)
 {
     const size_t most = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    return kofn_matrix_market_read(path, most, ret_read, err);
+}
+
+static kofn_status
+take_dense(const char *path, const kofn_matrix_market *read, kofn_npy *ret_npy, kofn_error *err)
+{
+    *ret_npy = (kofn_npy){.transposed = !read->sparse};
+    if (read->sparse)
+        return make_dense(path, &read->csr, &ret_npy->mat, err);
+    ret_npy->mat = kofn_mat_ref(&read->mat);
+    return KOFN_OK;
+}
+
+kofn_status
+cli_dense_read(const char *path, kofn_npy *ret_npy, kofn_error *err)
+{
     kofn_matrix_market read;
-    kofn_status status = kofn_matrix_market_read(product->path[operand], most, &read, err);
+    if (!is_matrix_market(path))
+        return kofn_npy_read(path, ret_npy, err);
+    kofn_status status = read_matrix_market(path, &read, err);
     if (status != KOFN_OK)
         return status;
-    if (!read.sparse)
-        product->npy[operand] = (kofn_npy){.mat = kofn_mat_ref(&read.mat), .transposed = true};
-    else if (product->takes_sparse && operand < 2)
+    status = take_dense(path, &read, ret_npy, err);
+    kofn_matrix_market_fini(&read);
+    return status;
+}
+
+static kofn_status
+read_operand(cli_product *product, size_t operand, kofn_error *err)
+{
+    const char *path = product->path[operand];
+    kofn_matrix_market read;
+    if (!product->takes_sparse || operand >= 2 || !is_matrix_market(path))
+        return cli_dense_read(path, &product->npy[operand], err);
+    kofn_status status = read_matrix_market(path, &read, err);
+    if (status != KOFN_OK)
+        return status;
+    if (read.sparse)
         keep_sparse(product, operand, &read.csr);
     else
-        status = make_dense(product->path[operand], &read.csr, &product->npy[operand].mat, err);
+        status = take_dense(path, &read, &product->npy[operand], err);
     kofn_matrix_market_fini(&read);
     return status;
 }
@@ -436,9 +481,7 @@ cli_product_read(cli_product *product, kofn_error *err)
         stored |= cli_product_is_stored(product, i);
         if (cli_product_is_stored(product, i))
             continue;
-        kofn_status status = is_matrix_market(product->path[i])
-                                 ? read_matrix_market(product, i, err)
-                                 : kofn_npy_read(product->path[i], &product->npy[i], err);
+        kofn_status status = read_operand(product, i, err);
         if (status != KOFN_OK)
             return status;
     }

@@ -470,13 +470,23 @@ cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
         format_error(quality, ret_text, size);
 }
 
+/* More than all where blocks that stick out over an edge are filled up. */
+static void
+format_sent(const kofn_account *account, char *ret_text, size_t size)
+{
+    const double share = (double)account->compression.elements / count_elements(account);
+    (void)snprintf(ret_text, size, "%.3g%% of A and B sent%s", 100 * share,
+                   share > 1 ? ", with the zeros that fill up blocks at the edges" : "");
+}
+
 static void
 say_sent(const cli_common *common, const kofn_account *account)
 {
     const kofn_compression *c = &account->compression;
-    cli_say(common, "%s: %" PRIu64 " sample%s, %.3g%% of A and B sent%s", c->method, c->samples,
-            cli_s(c->samples), 100 * (double)c->elements / count_elements(account),
-            c->bound > 0 ? "" : "; nothing was left out, so this is the product itself");
+    char sent[96];
+    format_sent(account, sent, sizeof sent);
+    cli_say(common, "%s: %" PRIu64 " sample%s, %s%s", c->method, c->samples, cli_s(c->samples),
+            sent, c->bound > 0 ? "" : "; nothing was left out, so this is the product itself");
 }
 
 void
@@ -493,6 +503,16 @@ cli_say_product(const cli_common *common, const char *where, const kofn_account 
             known);
     if (account->compression.elements > 0 && !is_complex(account))
         say_sent(common, account);
+}
+
+static void
+print_sketch(const kofn_account *account)
+{
+    const kofn_compression *c = &account->compression;
+    char sent[96];
+    format_sent(account, sent, sizeof sent);
+    (void)cli_line(stdout, "sketch       %s, %" PRIu64 " sample%s, seed %" PRIu64 ", %s", c->method,
+                   c->samples, cli_s(c->samples), c->seed, sent);
 }
 
 static void
@@ -592,12 +612,7 @@ cli_print_account(const kofn_account *account)
         (void)cli_line(stdout, "unchecked    %" PRIu64 " answer%s: NaN, Inf, or close to overflow",
                        account->unchecked, cli_s(account->unchecked));
     if (account->compression.samples > 0)
-        (void)cli_line(stdout,
-                       "sketch       %s, %" PRIu64 " sample%s, seed %" PRIu64
-                       ", %.3g%% of A and B sent",
-                       account->compression.method, account->compression.samples,
-                       cli_s(account->compression.samples), account->compression.seed,
-                       100 * (double)account->compression.elements / count_elements(account));
+        print_sketch(account);
     if (account->error_kind[0])
         print_quality(account);
     print_seconds(account);

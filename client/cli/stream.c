@@ -278,23 +278,6 @@ job_destroy(job **job_p)
     free(j);
 }
 
-/* Where a file is or will be, however it is called. NULL: there is no folder for it, or no memory. */
-static char *
-locate(const char *path)
-{
-    char *there = realpath(path, NULL), *name = NULL;
-    if (there)
-        return there;
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    char *in = folder ? realpath(folder, NULL) : NULL;
-    if (in && asprintf(&name, "%s/%s", in, slash ? slash + 1 : path) < 0)
-        name = NULL;
-    free(folder);
-    free(in);
-    return name;
-}
-
 static kofn_status
 job_new(const arguments *args, const cli_pair *pair, job **ret_job, kofn_error *err)
 {
@@ -316,9 +299,10 @@ job_new(const arguments *args, const cli_pair *pair, job **ret_job, kofn_error *
     j->product.count = 2;
     j->product.path[0] = j->operands[0];
     j->product.path[1] = j->operands[1];
-    j->target = locate(j->output);
+    j->target = cli_output_locate(j->output);
     for (size_t i = 0; i < 2; i++)
-        j->sources[i] = cli_product_is_stored(&j->product, i) ? NULL : locate(j->operands[i]);
+        j->sources[i] =
+            cli_product_is_stored(&j->product, i) ? NULL : cli_output_locate(j->operands[i]);
     *ret_job = j;
     return KOFN_OK;
 }

@@ -25,15 +25,36 @@ count_blocks(kofn_grid grid)
     return kofn_size_multiply(grid.rows, grid.cols);
 }
 
-/* A coefficient that the field has; f32 has none beyond its elements. */
+/* Of the reals: products and quotients of some of them are numbers, too, and f32 has none beyond its
+ * elements. */
+static double
+get_most(const kofn_field *f)
+{
+    return f->dtype == KOFN_F32 ? 0x1p60 : 0x1p250;
+}
+
+/* A coefficient that the field has. */
 static bool
 is_number(const kofn_field *f, double coef)
 {
     if (f->order != 0)
         return coef >= 0 && coef < f->order && coef == floor(coef);
-    /* Products and quotients of some of them are numbers, too. */
-    const double most = f->dtype == KOFN_F32 ? 0x1p60 : 0x1p250;
-    return coef == 0 || (fabs(coef) <= most && fabs(coef) >= 1 / most);
+    return coef == 0 || (fabs(coef) <= get_most(f) && fabs(coef) >= 1 / get_most(f));
+}
+
+kofn_status
+kofn_batch_check_number(const kofn_field *field, double number, kofn_error *err)
+{
+    if (is_number(field, number))
+        return KOFN_OK;
+    if (field->order != 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%g cannot be counted with in %s: need a whole number below %.0f", number,
+                         field->name, field->order);
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                     "%g cannot be counted with in %s: need a number between %.1e and %.1e in "
+                     "size, or 0",
+                     number, field->name, 1 / get_most(field), get_most(field));
 }
 
 static kofn_status
@@ -63,11 +84,12 @@ check_row(const kofn_sums *sums, size_t row, const char *what, const kofn_field 
             return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                              "batch: %s %zu names %zu after %zu, need them in ascending order",
                              what, row, sums->column[i], sums->column[i - 1]);
-        if (sums->coef[i] == 0 || !is_number(f, sums->coef[i]))
-            return kofn_fail(
-                err, KOFN_INVALID_ARGUMENT,
-                "batch: %s %zu has the coefficient %g, need a number of %s other than 0", what, row,
-                sums->coef[i], f->name);
+        if (sums->coef[i] == 0)
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "batch: %s %zu has the coefficient 0, need another number, or none",
+                             what, row);
+        if (kofn_batch_check_number(f, sums->coef[i], err) != KOFN_OK)
+            return kofn_fail_within(err, "batch: %s %zu", what, row);
     }
     return KOFN_OK;
 }

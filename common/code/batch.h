@@ -45,6 +45,10 @@ typedef struct kofn_batch {
         *groupings; // how its pairs were grouped so far, likewise; NULL: that is not kept
 } kofn_batch;
 
+/* Is it a number that a batch may have as a coefficient, or 0? INVALID_ARGUMENT: no, with those that are. */
+KOFN_MUST_CHECK kofn_status kofn_batch_check_number(const kofn_field *field, double number,
+                                                    kofn_error *err);
+
 /* Make one of these numbers, which are copied. Pairs that are the same are merged into one, those
  * that nobody has a weight for are left out. INVALID_ARGUMENT: sizes that do not fit each other,
  * columns that do not ascend or are out of range, a coefficient that is 0 or not finite or, over a

@@ -1,7 +1,10 @@
 #include "common/code/complex.h"
 #include "common/code/family.h"
+#include "common/linalg/planes.h"
 
 #include <assert.h>
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,12 +73,65 @@ kofn_complex_check_family(kofn_complex_method method, const char *family, kofn_e
                      family, recipes[method].name);
 }
 
+kofn_status
+kofn_complex_choose_field(const char *name, kofn_dtype dtype, const kofn_field **ret_field,
+                          kofn_error *err)
+{
+    const kofn_field *field = kofn_field_for_dtype(kofn_dtype_get_part(dtype));
+    assert(field);
+    if (name && name[0] && strcmp(name, field->name) != 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "field %.40s: the parts of %s are %s, and are multiplied in that field "
+                         "alone: leave the field out, or convert the matrices",
+                         name, kofn_planes_title(dtype), field->name);
+    *ret_field = field;
+    return KOFN_OK;
+}
+
+/* ---- balance --------------------------------------------------------------------------------- */
+
+static const double WORTH = 0x1p6; // apart: less is a digit or two
+
+/* A weight undoes two of them, and a batch has those of 2^-250, in f32 2^-60. */
+static int
+get_most_shift(const kofn_field *field)
+{
+    return field->dtype == KOFN_F32 ? 30 : 120;
+}
+
+/* Of what is `small` beside `large`: it becomes no larger than that, so no element overflows. What is zero
+ * is smaller than anything, so that what decoding leaves of it is, too. */
+static int
+choose_shift(const kofn_field *field, double small, double large)
+{
+    const double limit = field->dtype == KOFN_F32 ? (double)FLT_MAX : DBL_MAX;
+    const int most = get_most_shift(field);
+    if (!(small < large / WORTH && large <= limit))
+        return 0;
+    if (small == 0)
+        return most;
+    const int shift = ilogb(large) - ilogb(small) - 1;
+    return shift < most ? shift : most;
+}
+
+kofn_complex_scale
+kofn_complex_balance(kofn_complex_method method, const kofn_field *field, const double norm[2][2])
+{
+    kofn_complex_scale scale = {0};
+    for (size_t side = 0; side < 2 && method == KOFN_COMPLEX_4M; side++)
+        for (size_t half = RE; half < PARTS; half++)
+            scale.shift[side][half] =
+                choose_shift(field, norm[side][half], norm[side][PARTS - 1 - half]);
+    return scale;
+}
+
 /* ---- batches --------------------------------------------------------------------------------- */
 
 typedef struct plan {
     const recipe *recipe;
     kofn_partition part;
     const bool *transposed;
+    kofn_complex_scale scale;
     size_t count; // pairs
 } plan;
 
@@ -124,6 +180,16 @@ fill_side(const plan *p, size_t side, kofn_sums *sums)
     }
 }
 
+/* By how much the recipe's product is too large. */
+static int
+get_shift(const plan *p, size_t pair)
+{
+    int shift = 0;
+    for (size_t side = 0; side < 2; side++)
+        shift += p->scale.shift[side][p->recipe->side[side][pair][IM] ? IM : RE];
+    return shift;
+}
+
 static void
 fill_weights(const plan *p, kofn_sums *weights)
 {
@@ -131,38 +197,43 @@ fill_weights(const plan *p, kofn_sums *weights)
     size_t at = 0;
     for (size_t t = 0; t < weights->rows; t++) {
         for (size_t i = 0; i < each; i++) {
-            const int weight = p->recipe->weight[t / outs][i % p->recipe->pairs];
+            const size_t pair = i % p->recipe->pairs;
+            const int weight = p->recipe->weight[t / outs][pair];
             if (weight == 0)
                 continue;
             weights->column[at] = t % outs * each + i;
-            weights->coef[at++] = weight;
+            weights->coef[at++] = ldexp(weight, -get_shift(p, pair));
         }
         weights->first[t + 1] = at;
     }
 }
 
-static kofn_status
-check_count(const plan *p, kofn_error *err)
+kofn_status
+kofn_complex_check_partition(kofn_complex_method method, kofn_partition part, kofn_error *err)
 {
-    if (p->count > 0 && p->count <= KOFN_PAIRS_MAX)
+    const recipe *r = &recipes[method];
+    const size_t count = kofn_size_multiply(kofn_partition_products(part), r->pairs);
+    if (count > 0 && count <= KOFN_PAIRS_MAX)
         return KOFN_OK;
     return kofn_fail(err, KOFN_OUT_OF_RANGE,
                      "a complex product in %zu,%zu,%zu parts by %s: need parts of at least 1 and "
                      "at most %zu products of blocks",
-                     p->part.x, p->part.z, p->part.y, p->recipe->name,
-                     KOFN_PAIRS_MAX / p->recipe->pairs);
+                     part.x, part.z, part.y, r->name, KOFN_PAIRS_MAX / r->pairs);
 }
 
 kofn_status
 kofn_complex_batch_new(kofn_complex_method method, kofn_partition part, const bool transposed[2],
-                       const kofn_field *field, kofn_batch **ret_batch, kofn_error *err)
+                       const kofn_complex_scale *scale, const kofn_field *field,
+                       kofn_batch **ret_batch, kofn_error *err)
 {
     plan p = {.recipe = &recipes[method], .part = part, .transposed = transposed};
     assert(p.recipe->pairs > 0);
-    p.count = kofn_size_multiply(kofn_partition_products(part), p.recipe->pairs);
-    kofn_status status = check_count(&p, err);
+    if (scale)
+        p.scale = *scale;
+    kofn_status status = kofn_complex_check_partition(method, part, err);
     if (status)
         return status;
+    p.count = kofn_partition_products(part) * p.recipe->pairs;
     kofn_batch from = {.grid = {grid_of(&p, 0), grid_of(&p, 1)},
                        .out = {.rows = PARTS * part.x, .cols = part.y},
                        .count = p.count};

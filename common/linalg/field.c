@@ -2,6 +2,7 @@
 #include "common/linalg/field_binary.h"
 #include "common/linalg/field_prime.h"
 #include "common/linalg/field_real.h"
+#include "common/linalg/planes.h"
 #include "common/linalg/prime.h"
 
 #include <math.h>
@@ -69,11 +70,14 @@ kofn_field_choose(const char *name, kofn_dtype dtype, const kofn_field **ret_fie
         return kofn_fail(err, KOFN_UNIMPLEMENTED,
                          "no field has elements of %s: complex matrices are multiplied two at a "
                          "time, whole and dense, and nothing else is made of them",
-                         kofn_dtype_name(dtype));
+                         kofn_planes_title(dtype));
     if (!has_field_of(dtype))
-        return kofn_fail(err, KOFN_UNIMPLEMENTED,
-                         "no field has elements of %s: convert them to f64, f32, u8 or u32",
-                         kofn_dtype_name(dtype));
+        return kofn_fail(
+            err, KOFN_UNIMPLEMENTED,
+            "no field has elements of %s: whole numbers are multiplied two matrices at a "
+            "time, and nothing else is made of them; convert them to f64 or f32, or "
+            "to u32 for a field gfp:P",
+            kofn_dtype_name(dtype));
     if (!name[0] && !implied)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "%s elements may be of many fields: name one, --field gfp:P for a prime P "

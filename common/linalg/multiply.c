@@ -16,6 +16,7 @@
  * with 32 rows runs at two thirds of full speed), panels are computed aside and copied to their
  * bands: two more passes over C, a few per cent. */
 #include "common/linalg/multiply.h"
+#include "common/linalg/planes.h"
 
 #include <cblas.h>
 #include <limits.h>
@@ -39,7 +40,7 @@ kofn_product_shape(const kofn_product *p, size_t *ret_rows, size_t *ret_cols, ko
     if (p->a->dtype != p->b->dtype)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "A is %s and B is %s: convert one of them, a product has one dtype",
-                         kofn_dtype_name(p->a->dtype), kofn_dtype_name(p->b->dtype));
+                         kofn_planes_title(p->a->dtype), kofn_planes_title(p->b->dtype));
     if (inner_a != inner_b)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "A has %zu columns and B has %zu rows%s: they must be equal", inner_a,

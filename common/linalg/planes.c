@@ -10,6 +10,16 @@
 /* Elements that are looked at, and then split while the first-level cache has them. */
 enum { STEP = 512 };
 
+/* ---- names ----------------------------------------------------------------------------------- */
+
+const char *
+kofn_planes_title(kofn_dtype dtype)
+{
+    return dtype == KOFN_C128  ? "c128 (c16 of .npy files)"
+           : dtype == KOFN_C64 ? "c64 (c8 of .npy files)"
+                               : kofn_dtype_name(dtype);
+}
+
 /* ---- NaN ------------------------------------------------------------------------------------- */
 
 static double
@@ -119,6 +129,21 @@ kofn_planes_check(const char *name, const kofn_mat *m, kofn_error *err)
     for (size_t row = 0; row < m->rows && m->cols > 0 && !status; row++)
         status = split_row(name, part, m, row, NULL, NULL, err);
     return status;
+}
+
+void
+kofn_planes_scale(kofn_mat *plane, int shift)
+{
+    const double by = ldexp(1, shift);
+    for (size_t row = 0; row < plane->rows && plane->cols > 0 && shift != 0; row++) {
+        double *wide = kofn_mat_get_row(plane, row);
+        float *narrow = kofn_mat_get_row(plane, row);
+        for (size_t i = 0; i < plane->cols; i++)
+            if (plane->dtype == KOFN_F64)
+                wide[i] *= by;
+            else
+                narrow[i] *= (float)by;
+    }
 }
 
 /* By the sign bit, the highest of the last byte. */

@@ -6,7 +6,7 @@
  * or two f32 (c64). No field has complex elements and no block frame carries them; products are made of
  * planes (common/code/complex.h).
  *
- * Accuracy   Exact: elements are copied.
+ * Accuracy   Exact: elements are copied, or multiplied by powers of two.
  * Cost       One pass; each element is read once and written once.
  * Threads    Any thread; nothing is shared.
  */
@@ -23,6 +23,12 @@ KOFN_MUST_CHECK kofn_status kofn_planes_split(const char *name, const kofn_mat *
 
 /* The same look alone. */
 KOFN_MUST_CHECK kofn_status kofn_planes_check(const char *name, const kofn_mat *m, kofn_error *err);
+
+/* The dtype's name in messages: of complex ones with what files call it, "c128 (c16 of .npy files)". */
+const char *kofn_planes_title(kofn_dtype dtype);
+
+/* plane := 2^shift plane, exact where no element leaves what its dtype has; shift within +- 120. */
+void kofn_planes_scale(kofn_mat *plane, int shift);
 
 /* to := -from, real matrices of one shape. */
 void kofn_planes_negate(const kofn_mat *from, kofn_mat *to);

@@ -880,6 +880,17 @@ the_commands_of_the_readme_run(void **state)
 }
 
 static void
+write_text(cluster *c, const char *name, const char *text)
+{
+    char path[CLUSTER_PATH_MAX];
+    cluster_get_path(c, name, path);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    (void)fprintf(file, "%s\n", text);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void
 lists_that_cannot_be_multiplied_say_why(void **state)
 {
     static const struct {
@@ -894,24 +905,28 @@ lists_that_cannot_be_multiplied_say_why(void **state)
         {"a.npy b.npy x.npy\nnan.npy b.npy y.npy", NULL, "list.txt: X of pair 1 holds NaN"},
         {"a.npy a.npy x.npy", NULL, "list.txt: X and Y of each pair"},
         {"a.npy b.npy x.npy", "--code=polynomial", "polynomial"},
-        {"a.npy b.npy none/x.npy", NULL, "none/x.npy"},
+        {"a.npy b.npy none/x.npy", NULL, "list.txt:1: none/x.npy: cannot be written"},
+        {"a.npy b.npy x.npy\na.npy b.npy 2", "--output=all.npy",
+         "list.txt:1: 'x.npy' would be this product's own file, and -o is one file"},
+        {"a.npy b.npy\na.npy b.npy 2", "--submit", "list.txt:2: '2' would be this product's own"},
+        {"a.npy b.npy x.npy\na.npy b.npy y.npy\n#\na.npy b.npy ./x.npy", NULL,
+         "list.txt:4: './x.npy' is where the product of line 1 goes"},
+        {"whole.npy whole.npy x.npy", NULL, "whole numbers are multiplied two matrices at a time"},
         {"a.npy b.npy 1x", "--sum", "say where the sum goes"},
     };
     static const double numbers[] = {1, 2, 3, 4, 5, 6}, odd[] = {1, NAN, 3, 4, 5, 6};
     cluster *c = cluster_new_ready(state, "", 1);
     const kofn_matrix a = test_view(numbers, 3, 2), b = test_view(numbers, 2, 3);
     const kofn_matrix nan_matrix = test_view(odd, 3, 2);
+    static const int64_t whole[] = {1, 2, 3, 4};
+    const kofn_matrix whole_matrix = {.data = whole, .dtype = KOFN_I64, .rows = 2, .cols = 2};
     write_block(c, "a.npy", &a);
     write_block(c, "b.npy", &b);
     write_block(c, "nan.npy", &nan_matrix);
+    write_block(c, "whole.npy", &whole_matrix);
     outcome *o = calloc(1, sizeof *o);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char path[CLUSTER_PATH_MAX];
-        cluster_get_path(c, "list.txt", path);
-        FILE *list = fopen(path, "w");
-        assert_non_null(list);
-        (void)fprintf(list, "%s\n", cases[i].line);
-        assert_int_equal(fclose(list), 0);
+        write_text(c, "list.txt", cases[i].line);
         cluster_run(c, o, "batch", "list.txt", cases[i].option ? cases[i].option : "--quiet", NULL);
         if (!strstr(o->err, cases[i].hint))
             fail_msg("case %zu: '%s' does not say '%s'", i, o->err, cases[i].hint);
@@ -920,6 +935,46 @@ lists_that_cannot_be_multiplied_say_why(void **state)
     cluster_run(c, o, "batch", "list.txt", "--sum", "-o", "sum.npy", NULL);
     assert_int_equal(o->status, 2);
     assert_non_null(strstr(o->err, "list.txt:1: '1x' is no number"));
+    write_text(c, "list.txt", "a.npy b.npy\na.npy b.npy 1e300");
+    cluster_run(c, o, "batch", "list.txt", "--sum", "-o", "sum.npy", NULL);
+    assert_int_equal(o->status, 2);
+    assert_non_null(strstr(o->err, "list.txt:2: 1e+300 cannot be counted with in f64: need a "
+                                   "number between 5.5e-76 and 1.8e+75"));
+    free(o);
+}
+
+/* As `multiply` does with operands that are dense. */
+static void
+matrix_market_files_are_made_dense(void **state)
+{
+    static const double unit[] = {1, 0, 0, 1};
+    cluster *c = cluster_new_ready(state, "", 2);
+    char path[CLUSTER_PATH_MAX], name[64];
+    kofn_npy npy;
+    const kofn_matrix b = test_view(unit, 2, 2);
+    outcome *o = calloc(1, sizeof *o);
+    write_block(c, "b.npy", &b);
+    write_text(c, "a.mtx", "%%MatrixMarket matrix coordinate real general\n2 2 2\n1 2 5\n2 1 -3");
+    write_text(c, "list.txt", "a.mtx b.npy ab.npy\nb.npy a.mtx ba.npy");
+    cluster_run(c, o, "batch", "list.txt", NULL);
+    if (o->status != 0)
+        fail_msg("%s", o->err);
+    cluster_run(c, o, "put", "a.mtx", NULL);
+    if (o->status != 0)
+        fail_msg("%s", o->err);
+    (void)snprintf(name, sizeof name, "@%.*s", (int)strcspn(o->out, "\n"), o->out);
+    cluster_run(c, o, "multiply", name, "b.npy", "-o", "stored.npy", NULL);
+    if (o->status != 0)
+        fail_msg("%s", o->err);
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const files[] = {"ab.npy", "ba.npy", "stored.npy"};
+        static const double expected[] = {0, 5, -3, 0};
+        cluster_get_path(c, files[i], path);
+        assert_ok(kofn_npy_read(path, &npy, &error));
+        for (size_t e = 0; e < 4; e++)
+            assert_at_most(fabs(((const double *)npy.mat.data)[e] - expected[e]), 1e-12);
+        kofn_mat_fini(&npy.mat);
+    }
     free(o);
 }
 
@@ -944,6 +999,7 @@ main(void)
         T(the_command_line_makes_them),
         T(the_commands_of_the_readme_run),
         T(lists_that_cannot_be_multiplied_say_why),
+        T(matrix_market_files_are_made_dense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,10 +164,13 @@ files_that_cannot_be_multiplied_say_why(void **state)
         const char *command, *a, *b, *option, *hint;
     } cases[] = {
         {"multiply", "a.npy", "nan.npy", "--quiet", "nan.npy: element (2, 1)"},
-        {"multiply", "a.npy", "real.npy", "--quiet", "A is c64 and B is f64"},
+        {"multiply", "a.npy", "real.npy", "--quiet", "A is c64 (c8 of .npy files) and B is f64"},
         {"multiply", "a.npy", "a.npy", "--complex=5m", "no method '5m'"},
         {"multiply", "a.npy", "a.npy", "--code=polynomial", "take method plain"},
-        {"outer", "a.npy", "a.npy", "--quiet", "no field has elements of c64"},
+        {"outer", "a.npy", "a.npy", "--quiet", "no field has elements of c64 (c8"},
+        {"multiply", "a.npy", "a.npy", "--field=f64", "field f64: the parts of c64 (c8"},
+        {"submit", "a.npy", "a.npy", "--field=gfp:7", "field gfp:7: the parts of c64 (c8"},
+        {"multiply", "real.npy", "real.npy", "--complex=3m", "'real.npy' holds f64: leave it"},
     };
     static const double elements[9] = {1, 2, 3};
     cluster *c = cluster_new_ready(state, "", 1);
@@ -178,7 +181,7 @@ files_that_cannot_be_multiplied_say_why(void **state)
     const kofn_mat real = kofn_mat_wrap((void *)(uintptr_t)elements, KOFN_F64, 3, 3);
     write_file(c, "a.npy", &a);
     write_file(c, "real.npy", &real);
-    complex_set(&a, 2, 1, CMPLX(NAN, 0));
+    complex_set(&a, 2, 1, complex_of(NAN, 0));
     write_file(c, "nan.npy", &a);
     kofn_mat_fini(&a);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

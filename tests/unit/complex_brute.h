@@ -10,6 +10,16 @@
 #include <complex.h>
 #include <math.h>
 
+/* CMPLX, which not every compiler has with every C library: parts may be NaN or Inf. */
+static inline double complex
+complex_of(double re, double im)
+{
+    const double part[2] = {re, im};
+    double complex z;
+    memcpy(&z, part, sizeof z);
+    return z;
+}
+
 static inline double complex
 complex_get(const kofn_mat *m, size_t row, size_t col)
 {
@@ -18,10 +28,10 @@ complex_get(const kofn_mat *m, size_t row, size_t col)
     float narrow[2];
     if (m->dtype == KOFN_C128) {
         memcpy(wide, at, sizeof wide);
-        return CMPLX(wide[0], wide[1]);
+        return complex_of(wide[0], wide[1]);
     }
     memcpy(narrow, at, sizeof narrow);
-    return CMPLX((double)narrow[0], (double)narrow[1]);
+    return complex_of((double)narrow[0], (double)narrow[1]);
 }
 
 static inline void
@@ -44,7 +54,8 @@ complex_new(kofn_dtype dtype, size_t rows, size_t cols, size_t gap, double im, k
         for (size_t c = 0; c < cols + gap; c++) {
             const double re = kofn_rng_normal(rng);
             complex_set(&m, r, c,
-                        c < cols ? CMPLX(re, im * kofn_rng_normal(rng)) : CMPLX(NAN, NAN));
+                        c < cols ? complex_of(re, im * kofn_rng_normal(rng))
+                                 : complex_of(NAN, NAN));
         }
     m.cols = cols;
     return m;

@@ -156,6 +156,100 @@ products_without_options_are_made_by_3m(void **state)
     pair_fini(&p);
 }
 
+/* ---- digits ---------------------------------------------------------------------------------- */
+
+/* Imaginary parts of an operand so much larger. */
+static void
+stretch_im(pair *p, size_t side, double by)
+{
+    kofn_mat *m = &p->mat[side];
+    for (size_t r = 0; r < m->rows; r++)
+        for (size_t c = 0; c < m->cols; c++) {
+            const double complex z = complex_get(m, r, c);
+            complex_set(m, r, c, CMPLX(creal(z), by * cimag(z)));
+        }
+    free(p->exact);
+    p->exact = complex_multiply(&p->mat[0], p->transposed[0], &p->mat[1], p->transposed[1]);
+}
+
+static double
+part_norm(const kofn_mat *m, size_t half)
+{
+    double sum = 0;
+    for (size_t r = 0; r < m->rows; r++)
+        for (size_t c = 0; c < m->cols; c++) {
+            const double complex z = complex_get(m, r, c);
+            sum = hypot(sum, half == 0 ? creal(z) : cimag(z));
+        }
+    return sum;
+}
+
+/* |Re C' - Re C| <= 8 (amplification + 1) (inner + 4) u (|Re A| |Re B| + |Im A| |Im B|), and so of Im C. */
+static void
+assert_parts_right(const pair *p, kofn_result *result)
+{
+    kofn_matrix c;
+    double off[2] = {0}, norm[2][2];
+    assert_ok(kofn_result_get_matrix(result, &c, &error));
+    const kofn_mat mat = kofn_mat_wrap((void *)(uintptr_t)c.data, c.dtype, c.rows, c.cols);
+    for (size_t r = 0; r < c.rows; r++)
+        for (size_t col = 0; col < c.cols; col++) {
+            const double complex z = complex_get(&mat, r, col) - p->exact[r * c.cols + col];
+            off[0] = hypot(off[0], creal(z));
+            off[1] = hypot(off[1], cimag(z));
+        }
+    for (size_t i = 0; i < 4; i++)
+        norm[i / 2][i % 2] = part_norm(&p->mat[i / 2], i % 2);
+    const double unit = 8 * (kofn_result_get_account(result)->amplification + 1) *
+                        (double)(p->inner + 4) * complex_unit(c.dtype);
+    assert_at_most(off[0], unit * (norm[0][0] * norm[1][0] + norm[0][1] * norm[1][1]));
+    assert_at_most(off[1], unit * (norm[0][0] * norm[1][1] + norm[0][1] * norm[1][0]));
+}
+
+/* Parts of different size, from coded answers alone: Im C keeps its digits by 4m, and Re C its own. */
+static void
+each_part_of_c_keeps_its_digits_by_4m(void **state)
+{
+    static const struct {
+        kofn_dtype dtype;
+        double im[2];
+        const char *family, *partition;
+    } cases[] = {
+        {KOFN_C128, {1e-6, 1e-6}, "locality", NULL},
+        {KOFN_C128, {1e-6, 1e-6}, "lagrange", NULL},
+        {KOFN_C128, {1e8, 1e8}, "locality", "1,1,1"},
+        {KOFN_C128, {1e-8, 1e8}, "locality", NULL},
+        {KOFN_C128, {1e-30, 1}, "lagrange", NULL},
+        {KOFN_C128, {1e-5, 1e-7}, "locality", "2,1,2"},
+        {KOFN_C128, {1e-200, 1}, "uncoded", NULL},
+        {KOFN_C128, {0, 1e-9}, "locality", NULL},
+        {KOFN_C64, {1e-3, 1e-4}, "locality", NULL},
+        {KOFN_C64, {1e5, 1}, "lagrange", NULL},
+    };
+    kofn_rng rng;
+    (void)state;
+    kofn_rng_init(&rng, test_seed(12), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const bool turned[] = {i & 1, i & 2};
+        kofn_product_options options = {.complex_method = "4m"};
+        kofn_result *result = NULL;
+        pair p;
+        assert_ok(kofn_code_choice_set(&options.code, "family", cases[i].family, &error));
+        if (cases[i].partition)
+            assert_ok(kofn_code_choice_set(&options.code, "partition", cases[i].partition, &error));
+        if (strcmp(cases[i].family, "uncoded") != 0)
+            assert_ok(kofn_code_choice_set(&options.code, "systematic", "false", &error));
+        pair_init(&p, cases[i].dtype, small, turned, &rng);
+        stretch_im(&p, 0, cases[i].im[0]);
+        stretch_im(&p, 1, cases[i].im[1]);
+        assert_ok(kofn_client_multiply(client, &p.a, &p.b, &options, &result, &error));
+        assert_result(&p, result, "4m");
+        assert_parts_right(&p, result);
+        kofn_result_destroy(&result);
+        pair_fini(&p);
+    }
+}
+
 static void
 every_policy_and_defence_takes_them(void **state)
 {
@@ -424,9 +518,11 @@ operands_that_cannot_be_say_why(void **state)
     kofn_matrix other = p.b;
     other.dtype = KOFN_C64;
     other.stride = 0;
-    assert_refused(&p.a, &other, NULL, KOFN_INVALID_ARGUMENT, "A is c128 and B is c64");
+    assert_refused(&p.a, &other, NULL, KOFN_INVALID_ARGUMENT,
+                   "A is c128 (c16 of .npy files) and B is c64 (c8");
     other.dtype = KOFN_F64;
-    assert_refused(&p.a, &other, NULL, KOFN_INVALID_ARGUMENT, "A is c128 and B is f64");
+    assert_refused(&p.a, &other, NULL, KOFN_INVALID_ARGUMENT,
+                   "A is c128 (c16 of .npy files) and B is f64");
     assert_refused(&other, &p.b, NULL, KOFN_INVALID_ARGUMENT, "A is f64 and B is c128");
     other = (kofn_matrix){.operand = "0123456789abcdef"};
     assert_refused(&p.a, &other, NULL, KOFN_UNIMPLEMENTED, "B is a stored operand");
@@ -445,7 +541,7 @@ operands_that_cannot_be_say_why(void **state)
     other = p.a;
     other.rows = (size_t)1 << 31;
     assert_refused(&other, &p.b, NULL, KOFN_OUT_OF_RANGE, "A is 2147483648 x 5");
-    complex_set(&p.mat[1], 4, 6, CMPLX(1, NAN));
+    complex_set(&p.mat[1], 4, 6, complex_of(1, NAN));
     for (size_t m = 0; m < 3; m++) {
         const kofn_product_options options = {.complex_method = methods[m]};
         assert_refused(&p.a, &p.b, &options, KOFN_INVALID_ARGUMENT, "B: element (4, 6) is 1");
@@ -464,13 +560,27 @@ options_that_cannot_be_say_why(void **state)
     kofn_product_options options = {.complex_method = "5m"};
     assert_refused(&p.a, &p.b, &options, KOFN_INVALID_ARGUMENT, "no method '5m'");
     options = (kofn_product_options){.field = "f32"};
-    assert_refused(&p.a, &p.b, &options, KOFN_INVALID_ARGUMENT, "field f32");
+    assert_refused(&p.a, &p.b, &options, KOFN_INVALID_ARGUMENT,
+                   "field f32: the parts of c128 (c16 of .npy files) are f64");
+    options = (kofn_product_options){.field = "gfp:7"};
+    assert_refused(&p.a, &p.b, &options, KOFN_INVALID_ARGUMENT, "field gfp:7: the parts");
     options = (kofn_product_options){.code = {.family = "polynomial"}};
     assert_refused(&p.a, &p.b, &options, KOFN_INVALID_ARGUMENT, "take method plain");
     options = (kofn_product_options){.complex_method = "plain", .code = {.family = "locality"}};
     assert_refused(&p.a, &p.b, &options, KOFN_INVALID_ARGUMENT, "take method 3m or 4m");
     options = (kofn_product_options){.code = {.x = 2000, .z = 1, .y = 1}};
     assert_refused(&p.a, &p.b, &options, KOFN_OUT_OF_RANGE, "2000,1,1 parts");
+    options = (kofn_product_options){.complex_method = "3m"};
+    const double numbers[] = {1, 2, 3, 4};
+    const kofn_matrix real = {.data = numbers, .dtype = KOFN_F64, .rows = 2, .cols = 2};
+    const kofn_matrix both[] = {real, real};
+    const kofn_pairs pairs = {.count = 1, .x = &real, .y = &real};
+    kofn_result *result = NULL;
+    assert_refused(&real, &real, &options, KOFN_INVALID_ARGUMENT, "complex_method '3m'");
+    assert_fails(kofn_client_outer(client, both, 2, &options, &result, &error),
+                 KOFN_INVALID_ARGUMENT);
+    assert_fails(kofn_client_batch(client, &pairs, &options, &result, &error),
+                 KOFN_INVALID_ARGUMENT);
     options = (kofn_product_options){.approx = 0.1};
     assert_refused(&p.a, &p.b, &options, KOFN_UNIMPLEMENTED, "c128");
     pair_fini(&p);
@@ -512,6 +622,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_by_every_method_are_what_zgemm_says),
         cmocka_unit_test(products_without_options_are_made_by_3m),
+        cmocka_unit_test(each_part_of_c_keeps_its_digits_by_4m),
         cmocka_unit_test(every_policy_and_defence_takes_them),
         cmocka_unit_test(a_cut_that_is_left_open_is_for_the_workers),
         cmocka_unit_test(a_call_keeps_the_parts_until_they_are_sent),

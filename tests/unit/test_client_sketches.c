@@ -393,6 +393,15 @@ a_seed_is_named_or_the_keys_or_a_new_one(void **state)
     rig_fini(&r);
 }
 
+static void
+assert_refused(const rig *r, kofn_status status, const char *says)
+{
+    kofn_sketching s;
+    assert_fails(sketch(r, &s), status);
+    if (!strstr(error.text, says))
+        fail_msg("'%s' does not say '%s'", error.text, says);
+}
+
 /* Four blocks for each sample of each block of C, and two by two of these. */
 static void
 a_cut_that_is_left_open_follows_the_samples(void **state)
@@ -427,16 +436,31 @@ a_cut_that_is_left_open_follows_the_samples(void **state)
     rig_fini(&r);
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------- */
-
+/* A code has 2^20 columns, for each pair of a block of A with one of B. */
 static void
-assert_refused(const rig *r, kofn_status status, const char *says)
+a_cut_that_is_left_open_fits_a_code(void **state)
 {
+    (void)state;
+    static const double errors[] = {0.08, 0.05, 0.02};
+    const wish w = {
+        .sketch = "grid_cr", .rows = 2, .inner = 6000, .cols = 2, .samples = 1, .dtype = KOFN_F64};
+    rig r;
     kofn_sketching s;
-    assert_fails(sketch(r, &s), status);
-    if (!strstr(error.text, says))
-        fail_msg("'%s' does not say '%s'", error.text, says);
+    rig_init(&r, &w, 1);
+    r.options.samples = 0;
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        r.options.approx = errors[i];
+        assert_ok(sketch(&r, &s));
+        assert_at_most(s.compression.bound, errors[i]);
+        kofn_sketching_fini(&s);
+    }
+    r.options.approx = 0.03;
+    r.options.code.z = 6000;
+    assert_refused(&r, KOFN_OUT_OF_RANGE, "take fewer parts (partition) or a larger error");
+    rig_fini(&r);
 }
+
+/* ---- refusals ---------------------------------------------------------------------------------- */
 
 static void
 what_cannot_be_sketched_is_refused(void **state)
@@ -602,6 +626,7 @@ main(void)
         cmocka_unit_test(all_columns_are_the_matrices_themselves),
         cmocka_unit_test(a_seed_is_named_or_the_keys_or_a_new_one),
         cmocka_unit_test(a_cut_that_is_left_open_follows_the_samples),
+        cmocka_unit_test(a_cut_that_is_left_open_fits_a_code),
         cmocka_unit_test(what_cannot_be_sketched_is_refused),
         cmocka_unit_test(numbers_that_say_nothing_are_refused),
         cmocka_unit_test(more_pairs_than_a_batch_carries_are_refused),

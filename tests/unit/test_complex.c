@@ -18,7 +18,7 @@ new_batch(kofn_complex_method method, kofn_partition part, const bool transposed
           const kofn_field *f)
 {
     kofn_batch *batch = NULL;
-    assert_ok(kofn_complex_batch_new(method, part, transposed, f, &batch, &error));
+    assert_ok(kofn_complex_batch_new(method, part, transposed, NULL, f, &batch, &error));
     return batch;
 }
 
@@ -361,6 +361,33 @@ small_imaginary_parts_lose_digits_by_3m_alone(void **state)
     assert_at_most(1e3, lost); // it does lose them
 }
 
+/* The smaller part of each operand becomes larger, never as large as the other one. */
+static void
+parts_far_apart_are_balanced(void **state)
+{
+    static const struct {
+        const char *field;
+        double norm[2][2];
+        int shift[2][2];
+    } cases[] = {
+        {"f64", {{1, 1}, {1, 1.0 / 60}}, {{0, 0}, {0, 0}}},
+        {"f64", {{1, 0x1p-20}, {0x1.8p-30, 1}}, {{0, 19}, {29, 0}}},
+        {"f64", {{0, 1}, {1e300, 1e-300}}, {{120, 0}, {0, 120}}},
+        {"f64", {{0, 0}, {0, NAN}}, {{0, 0}, {0, 0}}},
+        {"f64", {{INFINITY, 1}, {1, 0x1p-8}}, {{0, 0}, {0, 7}}},
+        {"f32", {{1e39, 1}, {1e20, 1}}, {{0, 0}, {0, 30}}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const kofn_field *f = kofn_field_find(cases[i].field);
+        const kofn_complex_scale four = kofn_complex_balance(KOFN_COMPLEX_4M, f, cases[i].norm);
+        const kofn_complex_scale three = kofn_complex_balance(KOFN_COMPLEX_3M, f, cases[i].norm);
+        const int none[2][2] = {{0}};
+        assert_memory_equal(four.shift, cases[i].shift, sizeof four.shift);
+        assert_memory_equal(three.shift, none, sizeof none);
+    }
+}
+
 /* ---- what cannot be -------------------------------------------------------------------------- */
 
 static void
@@ -407,10 +434,10 @@ too_many_parts_are_refused(void **state)
         {0, 1, 1}, {1366, 1, 1}, {SIZE_MAX, 2, 2}, {SIZE_MAX, SIZE_MAX, SIZE_MAX}};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         assert_fails(
-            kofn_complex_batch_new(KOFN_COMPLEX_3M, parts[i], as_stored, f, &batch, &error),
+            kofn_complex_batch_new(KOFN_COMPLEX_3M, parts[i], as_stored, NULL, f, &batch, &error),
             KOFN_OUT_OF_RANGE);
-    assert_ok(kofn_complex_batch_new(KOFN_COMPLEX_3M, (kofn_partition){1365, 1, 1}, as_stored, f,
-                                     &batch, &error));
+    assert_ok(kofn_complex_batch_new(KOFN_COMPLEX_3M, (kofn_partition){1365, 1, 1}, as_stored, NULL,
+                                     f, &batch, &error));
     kofn_batch_destroy(&batch);
 }
 
@@ -423,6 +450,7 @@ main(void)
         cmocka_unit_test(products_are_what_zgemm_says_whichever_answers_come),
         cmocka_unit_test(shapes_partitions_and_transposes_of_all_kinds_are_right),
         cmocka_unit_test(small_imaginary_parts_lose_digits_by_3m_alone),
+        cmocka_unit_test(parts_far_apart_are_balanced),
         cmocka_unit_test(methods_have_names),
         cmocka_unit_test(families_that_do_not_fit_a_method_are_refused),
         cmocka_unit_test(too_many_parts_are_refused),

@@ -132,11 +132,11 @@ what_is_no_number_is_named_with_its_place(void **state)
     for (size_t t = 0; t < 2; t++) {
         kofn_mat m = complex_new(dtypes[t], 4, 700, 1, 1, &rng); // NaN between rows is nobody's
         assert_ok(kofn_planes_check("left.npy", &m, &error));
-        complex_set(&m, 3, 699, CMPLX(0, INFINITY));
+        complex_set(&m, 3, 699, complex_of(0, INFINITY));
         assert_found(&m, "(3, 699) is 0 +infi");
-        complex_set(&m, 2, 511, CMPLX(-INFINITY, 1));
+        complex_set(&m, 2, 511, complex_of(-INFINITY, 1));
         assert_found(&m, "(2, 511) is -inf +1i");
-        complex_set(&m, 0, 0, CMPLX(NAN, 0));
+        complex_set(&m, 0, 0, complex_of(NAN, 0));
         assert_found(&m, "(0, 0)");
         kofn_mat_fini(&m);
     }
@@ -162,6 +162,31 @@ negating_changes_signs_alone(void **state)
     }
 }
 
+/* The plane alone: what lies between its rows stays. */
+static void
+scaling_is_exact(void **state)
+{
+    static const kofn_dtype parts[] = {KOFN_F64, KOFN_F32};
+    (void)state;
+    for (size_t t = 0; t < 2; t++) {
+        double wide[] = {1.5, 7, 0x1.fffffep-40, 7, -3, 7};
+        float narrow[] = {1.5F, 7, 0x1.fffffep-40F, 7, -3, 7};
+        kofn_mat plane = kofn_mat_wrap(t == 0 ? (void *)wide : narrow, parts[t], 3, 1);
+        plane.stride = 2;
+        kofn_planes_scale(&plane, 30);
+        assert_true(get_part(&plane, 0, 0) == 0x1.8p30);
+        assert_true(get_part(&plane, 1, 0) == 0x1.fffffep-10);
+        assert_true(get_part(&plane, 2, 0) == -0x3p30);
+        kofn_planes_scale(&plane, -30);
+        plane.cols = 2;
+        for (size_t r = 0; r < 3; r++)
+            assert_true(get_part(&plane, r, 1) == 7);
+        assert_true(get_part(&plane, 1, 0) == 0x1.fffffep-40);
+        kofn_planes_scale(&plane, 0);
+        assert_true(get_part(&plane, 0, 0) == 1.5);
+    }
+}
+
 int
 main(void)
 {
@@ -169,6 +194,7 @@ main(void)
         cmocka_unit_test(parts_are_taken_apart_and_put_together),
         cmocka_unit_test(parts_are_put_together_from_bands_wherever_they_end),
         cmocka_unit_test(what_is_no_number_is_named_with_its_place),
+        cmocka_unit_test(scaling_is_exact),
         cmocka_unit_test(negating_changes_signs_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -545,6 +545,23 @@ print_sketch(void)
 }
 
 static void
+print_filled_sketch(void)
+{
+    kofn_account account = sketch_account;
+    account.compression.elements = 691200;
+    cli_print_account(&account);
+}
+
+static void
+more_than_all_is_sent_with_a_reason(void **state)
+{
+    char text[4096];
+    (void)state;
+    capture(print_filled_sketch, text, sizeof text);
+    assert_non_null(strstr(text, "108% of A and B sent, with the zeros that fill up blocks"));
+}
+
+static void
 a_sketch_is_never_taken_for_the_product(void **state)
 {
     char text[4096];
@@ -709,6 +726,7 @@ main(void)
         cmocka_unit_test(the_account_of_a_product_of_integers_has_its_primes),
         cmocka_unit_test(primes_beyond_all_sense_are_cut),
         cmocka_unit_test(a_sketch_is_never_taken_for_the_product),
+        cmocka_unit_test(more_than_all_is_sent_with_a_reason),
         cmocka_unit_test(an_account_in_json_has_all_that_programs_need),
         cmocka_unit_test(seconds_are_written_with_about_three_digits),
         cmocka_unit_test(progress_says_what_is_known_and_no_more),
