@@ -1,4 +1,5 @@
 #include "client/batch.h"
+#include "client/balance.h"
 
 #include "common/base/size.h"
 #include "common/linalg/multiply.h"
@@ -14,6 +15,9 @@
 /* Elements that are looked at twice while the cache has them. */
 enum { LOOK_BYTES = 32 << 10 };
 
+/* Exponents by which norms of blocks may differ where they cannot be brought to one size. */
+enum { UNLIKE_MAX = 20 };
+
 static const char *const side_names[] = {"X", "Y"};
 
 /* What is known of pairs on the way to a batch. */
@@ -27,7 +31,10 @@ typedef struct plan {
     size_t *number[2];               // [count]: of that pair's block, among those that travel
     size_t *travels[2];              // [travel_count]: pairs whose blocks do
     size_t travel_count[2];
-    size_t active; // pairs with a weight
+    size_t active;   // pairs with a weight
+    double *norm[2]; // [count]: of blocks that travel, by their numbers
+    int *shift[2];   // [count]: likewise, the powers of two that they are multiplied by
+    int *scale;      // [active]: the powers that make their products what they were
 } plan;
 
 static kofn_status
@@ -236,6 +243,7 @@ typedef struct look {
     size_t pair;
     unsigned sum; // CRC of the elements
     bool foreign; // some of them are no numbers of the field
+    double norm;  // of the reals
 } look;
 
 static int
@@ -274,6 +282,8 @@ look_at(const kofn_field *f, const void *elements, size_t len, look *l)
         unsigned char *at = (unsigned char *)(uintptr_t)elements + i * width; // read only
         l->sum = crc32_iscsi(at, (int)(part * width), l->sum);
         l->foreign = l->foreign || f->has_foreign(f, at, part);
+        if (f->order == 0)
+            l->norm = hypot(l->norm, f->norm(f, at, part));
     }
 }
 
@@ -348,9 +358,9 @@ check_foreign(const plan *p, size_t side, const look *looks, size_t count, kofn_
                      p->field->order == 0 ? ", or multiply it by itself" : "");
 }
 
-/* Blocks that travel, in the order of the first pairs that have them. */
+/* Blocks that travel, in the order of the first pairs that have them. norm [pairs], of those. */
 static void
-number_blocks(plan *p, size_t side)
+number_blocks(plan *p, size_t side, const double *norm)
 {
     for (size_t i = 0; i < p->pairs->count; i++) {
         if (!is_sent(p, i))
@@ -359,6 +369,7 @@ number_blocks(plan *p, size_t side)
         *same = p->same[side][*same]; // of one memory first, then of equal ones
         if (*same == i) {
             p->number[side][i] = p->travel_count[side];
+            p->norm[side][p->travel_count[side]] = norm[i];
             p->travels[side][p->travel_count[side]++] = i;
         }
     }
@@ -368,19 +379,22 @@ static kofn_status
 find_blocks(plan *p, size_t side, kofn_error *err)
 {
     size_t count = 0;
-    look *looks = calloc(p->pairs->count, sizeof *looks);
+    look *looks = calloc(p->pairs->count, sizeof *looks + sizeof(double));
     if (!looks)
         return fail_memory(p->pairs, err);
+    double *norm = (double *)(looks + p->pairs->count);
     for (size_t i = 0; i < p->pairs->count; i++)
         if (is_sent(p, i))
             looks[count++] = (look){.block = &p->side[side][i], .pair = i};
     count = merge_memory(looks, count, p->same[side]);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         look_at_block(p->field, &looks[i]);
+        norm[looks[i].pair] = looks[i].norm;
+    }
     const kofn_status status = check_foreign(p, side, looks, count, err);
     if (status == KOFN_OK) {
         merge_equal(looks, count, p->same[side]);
-        number_blocks(p, side);
+        number_blocks(p, side, norm);
     }
     free(looks);
     return status;
@@ -444,7 +458,8 @@ fill_weights(const plan *p, kofn_sums *sums)
         if (!has_weight(p, i))
             continue;
         sums->column[count] = count;
-        sums->coef[count++] = weights ? weights[i] : 1;
+        sums->coef[count] = weights ? weights[i] : ldexp(1, p->scale[count]);
+        count++;
         sums->first[weights ? 1 : count] = count;
     }
 }
@@ -492,6 +507,115 @@ make_batch(const plan *p, kofn_batch **ret_batch, kofn_error *err)
     return status;
 }
 
+/* ---- blocks of unlike size ------------------------------------------------------------------- */
+
+static kofn_status
+balance(plan *p, kofn_error *err)
+{
+    size_t *room = malloc(3 * p->active * sizeof *room), count = 0;
+    if (!room)
+        return fail_memory(p->pairs, err);
+    size_t *const side[] = {room + p->active, room + 2 * p->active};
+    for (size_t i = 0; i < p->pairs->count; i++)
+        if (has_weight(p, i)) {
+            room[count] = i;
+            side[0][count] = number_of(p, 0, i);
+            side[1][count++] = number_of(p, 1, i);
+        }
+    const kofn_balance_pairs of = {.count = count,
+                                   .pair = room,
+                                   .side = {side[0], side[1]},
+                                   .blocks = {p->travel_count[0], p->travel_count[1]},
+                                   .norm = {p->norm[0], p->norm[1]},
+                                   .dtype = p->field->dtype};
+    const kofn_status status = kofn_balance(&of, p->shift, p->scale, err);
+    free(room);
+    return status;
+}
+
+static kofn_status
+check_alike_norms(const plan *p, size_t side, kofn_error *err)
+{
+    double least = INFINITY, most = 0;
+    for (size_t i = 0; i < p->travel_count[side]; i++)
+        if (p->norm[side][i] > 0) {
+            least = fmin(least, p->norm[side][i]);
+            most = fmax(most, p->norm[side][i]);
+        }
+    if (most == 0 || most <= ldexp(least, UNLIKE_MAX))
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                     "the norms of %s are from %.3g to %.3g, and with dependencies declared the "
+                     "products of the smallest would be lost in rounding: declare none, or scale "
+                     "them to within a factor of 2^%d",
+                     side_names[side], least, most, UNLIKE_MAX);
+}
+
+/* What a code may do to a product that is much smaller than others. */
+static kofn_status
+mind_sizes(plan *p, kofn_error *err)
+{
+    if (p->field->order != 0 || p->pairs->weights)
+        return KOFN_OK;
+    if (p->pairs->dependency_count == 0)
+        return balance(p, err);
+    const kofn_status status = check_alike_norms(p, 0, err);
+    return status == KOFN_OK ? check_alike_norms(p, 1, err) : status;
+}
+
+static size_t
+count_shifted(const plan *p, size_t side)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < p->travel_count[side]; i++)
+        count += p->shift[side][i] != 0;
+    return count;
+}
+
+/* The side's blocks as they travel: those that are to be of another size are copied. */
+static kofn_status
+scale_side(const plan *p, size_t side, kofn_pool *pool, kofn_matrix *blocks, kofn_mat *made,
+           kofn_error *err)
+{
+    const kofn_matrix *first = &p->side[side][0];
+    const size_t shifted = count_shifted(p, side);
+    for (size_t i = 0; i < p->travel_count[side]; i++)
+        blocks[i] = p->side[side][p->travels[side][i]];
+    if (shifted == 0)
+        return KOFN_OK;
+    double *room = malloc((first->cols + 1) * sizeof *room);
+    kofn_status status =
+        room ? kofn_mat_new(pool, first->dtype, shifted * first->rows, first->cols, made, err)
+             : fail_memory(p->pairs, err);
+    for (size_t i = 0, row = 0; i < p->travel_count[side] && status == KOFN_OK; i++) {
+        if (p->shift[side][i] == 0)
+            continue;
+        const kofn_mat from = kofn_matrix_view(&blocks[i]);
+        const kofn_mat into =
+            kofn_mat_wrap(kofn_mat_get_row(made, row), first->dtype, first->rows, first->cols);
+        kofn_balance_scale(p->field, &from, p->shift[side][i], &into, room);
+        blocks[i].data = into.data;
+        blocks[i].stride = 0;
+        row += first->rows;
+    }
+    free(room);
+    return status;
+}
+
+static kofn_status
+scale_blocks(const plan *p, kofn_pool *pool, kofn_gathering *g, kofn_error *err)
+{
+    if (count_shifted(p, 0) + count_shifted(p, 1) == 0)
+        return KOFN_OK;
+    g->scaled = calloc(p->travel_count[0] + p->travel_count[1], sizeof *g->scaled);
+    if (!g->scaled)
+        return fail_memory(p->pairs, err);
+    const kofn_status status = scale_side(p, 0, pool, g->scaled, &g->made[0], err);
+    return status == KOFN_OK
+               ? scale_side(p, 1, pool, g->scaled + p->travel_count[0], &g->made[1], err)
+               : status;
+}
+
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 static kofn_status
@@ -502,8 +626,13 @@ plan_init(plan *p, const kofn_pairs *pairs, const kofn_field *field, kofn_error 
     p->depends = calloc(count, sizeof *p->depends + sizeof *p->named);
     size_t *numbers = calloc(count, 6 * sizeof *numbers);
     p->same[0] = numbers;
-    if (!p->depends || !numbers)
+    p->norm[0] = calloc(count, 2 * sizeof *p->norm[0]);
+    p->scale = calloc(count, 3 * sizeof *p->scale);
+    if (!p->depends || !numbers || !p->norm[0] || !p->scale)
         return fail_memory(pairs, err);
+    p->norm[1] = p->norm[0] + count;
+    p->shift[0] = p->scale + count;
+    p->shift[1] = p->shift[0] + count;
     p->named = (bool *)(p->depends + count);
     for (size_t side = 0; side < 2; side++) {
         p->same[side] = numbers + side * count;
@@ -522,6 +651,8 @@ plan_fini(plan *p)
 {
     free((void *)p->depends);
     free(p->same[0]);
+    free(p->norm[0]);
+    free(p->scale);
 }
 
 /* As one matrix: what a peer would refuse is better known here. */
@@ -538,7 +669,7 @@ check_stack(const plan *p, size_t side, kofn_error *err)
 }
 
 static kofn_status
-fill_gathering(plan *p, kofn_gathering *g, kofn_error *err)
+fill_gathering(plan *p, kofn_pool *pool, kofn_gathering *g, kofn_error *err)
 {
     kofn_status status = list_dependencies(p, err);
     for (size_t side = 0; side < 2 && status == KOFN_OK; side++) {
@@ -549,7 +680,11 @@ fill_gathering(plan *p, kofn_gathering *g, kofn_error *err)
     if (status == KOFN_OK)
         status = verify_dependencies(p, err); // of blocks that are numbers, all of them
     if (status == KOFN_OK)
+        status = mind_sizes(p, err);
+    if (status == KOFN_OK)
         status = make_batch(p, &g->batch, err);
+    if (status == KOFN_OK && pool)
+        status = scale_blocks(p, pool, g, err);
     if (status != KOFN_OK)
         return status;
     g->factors = (kofn_factors){.count = 2, .batch = g->batch};
@@ -557,13 +692,16 @@ fill_gathering(plan *p, kofn_gathering *g, kofn_error *err)
         memcpy(g->blocks + at, p->travels[side], p->travel_count[side] * sizeof *g->blocks);
         g->factors.at[side] = (kofn_stack){
             .of = p->side[side], .count = p->travel_count[side], .index = g->blocks + at};
+        if (g->scaled)
+            g->factors.at[side] = (kofn_stack){
+                .of = g->scaled + at, .count = p->travel_count[side], .owner = g->made[side].owner};
     }
     return KOFN_OK;
 }
 
 kofn_status
 kofn_gathering_init(kofn_gathering *gathering, const kofn_pairs *pairs, const char *field,
-                    kofn_error *err)
+                    kofn_pool *pool, kofn_error *err)
 {
     kofn_gathering g = {0};
     plan p = {0};
@@ -575,7 +713,7 @@ kofn_gathering_init(kofn_gathering *gathering, const kofn_pairs *pairs, const ch
     g.blocks = calloc(2 * pairs->count, sizeof *g.blocks);
     status = g.blocks ? plan_init(&p, pairs, g.field, err) : fail_memory(pairs, err);
     if (status == KOFN_OK)
-        status = fill_gathering(&p, &g, err);
+        status = fill_gathering(&p, pool, &g, err);
     plan_fini(&p);
     if (status == KOFN_OK)
         *gathering = g;
@@ -590,5 +728,8 @@ kofn_gathering_fini(kofn_gathering *gathering)
     kofn_batch_destroy(&gathering->batch);
     kofn_field_destroy(&gathering->field);
     free(gathering->blocks);
+    free(gathering->scaled);
+    kofn_mat_fini(&gathering->made[0]);
+    kofn_mat_fini(&gathering->made[1]);
     *gathering = (kofn_gathering){0};
 }

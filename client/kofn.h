@@ -261,9 +261,10 @@ struct kofn_account {
     bool decodable;      // the answers so far suffice
     bool waited;         // they did, and better ones were waited for
     char error_kind[16]; // exact, rounding, estimate, sketch
-    double error_bound;  // |C' - C| / (|A| |B|) is at most this, in Frobenius norms; of a job that
-        // runs and accepts an error: reached so far, 0: nothing yet; INFINITY: of a
-        // sketch, of whose error only the mean is bounded
+    double error_bound;  // |C' - C| / (|A| |B|) is at most this, in Frobenius norms (of a batch see
+                         // kofn_client_batch); of a job that
+    // runs and accepts an error: reached so far, 0: nothing yet; INFINITY: of a
+    // sketch, of whose error only the mean is bounded
     double error_estimate; // about |C' - C| / |C|, by what an answer to spare says; 0: none was
     double condition, amplification, residual; // of the decode
     bool nonfinite;                            // NaN or Inf in the product: they may have spread
@@ -392,7 +393,15 @@ KOFN_MUST_CHECK kofn_status kofn_pairs_check(const kofn_pairs *pairs, const kofn
  * which any so many suffice for all products. All else as kofn_client_multiply. INVALID_ARGUMENT also:
  * pairs that are not alike, a dependency that does not hold, NaN or Inf, which a code would carry into
  * all products; the text has the pair, counted from 0. UNIMPLEMENTED: integers.
- * Memory: blocks below 64 KiB are copied. */
+ *
+ * Sizes: over the reals each product of a batch without weights is as exact as the others. Blocks whose
+ * norms differ by more than 2^3 are brought to one size by powers of two, which its product is freed of at
+ * the end, all without rounding but where that underflows. error_bound is relative to |A| |B| of all blocks
+ * as they are sent: product i is off by at most 64 sqrt(n m) error_bound |X_i| |Y_i|, of n different X and
+ * m different Y. OUT_OF_RANGE: |X_i| |Y_i| of a pair is 2^250 times smaller than that of another, of f32
+ * 2^60; or dependencies are declared, which keep blocks as they are, and their norms differ by more than
+ * 2^20. With weights C is one matrix, and |A| |B| are those of all blocks.
+ * Memory: blocks below 64 KiB are copied, and so are those that are brought to another size. */
 KOFN_MUST_CHECK kofn_status kofn_client_batch(kofn_client *client, const kofn_pairs *pairs,
                                               const kofn_product_options *options,
                                               kofn_result **ret_result, kofn_error *err);

@@ -113,6 +113,14 @@ describe_product(const kofn_factors *f, const kofn_product_options *options,
     return status;
 }
 
+static kofn_status
+gather(kofn_client *client, const kofn_pairs *pairs, const kofn_product_options *options,
+       kofn_gathering *ret, kofn_error *err)
+{
+    return kofn_gathering_init(ret, pairs, options ? options->field : NULL, client->memory->pool,
+                               err);
+}
+
 /* A product of two as it is sent: the matrices themselves, a sketch of them, or the parts of complex ones. */
 typedef struct two {
     kofn_factors factors;
@@ -280,7 +288,7 @@ kofn_client_start_batch(kofn_client *client, const kofn_pairs *pairs,
                         const kofn_product_options *options, kofn_call **ret_call, kofn_error *err)
 {
     kofn_gathering g;
-    kofn_status status = kofn_gathering_init(&g, pairs, options ? options->field : NULL, err);
+    kofn_status status = gather(client, pairs, options, &g, err);
     if (status != KOFN_OK)
         return status;
     status = start(client, &g.factors, options, ret_call, err);
@@ -592,7 +600,7 @@ kofn_client_submit_batch(kofn_client *client, const kofn_pairs *pairs,
                          kofn_error *err)
 {
     kofn_gathering g;
-    kofn_status status = kofn_gathering_init(&g, pairs, options ? options->field : NULL, err);
+    kofn_status status = gather(client, pairs, options, &g, err);
     if (status != KOFN_OK)
         return status;
     status = submit(client, &g.factors, options, ret_job, err);
@@ -812,7 +820,7 @@ kofn_client_batch(kofn_client *client, const kofn_pairs *pairs, const kofn_produ
                   kofn_result **ret_result, kofn_error *err)
 {
     kofn_gathering g;
-    kofn_status status = kofn_gathering_init(&g, pairs, options ? options->field : NULL, err);
+    kofn_status status = gather(client, pairs, options, &g, err);
     if (status != KOFN_OK)
         return status;
     status = multiply(client, &g.factors, options, ret_result, err);
@@ -830,7 +838,7 @@ kofn_pairs_check(const kofn_pairs *pairs, const kofn_code_choice *code, const ch
     kofn_status status = kofn_choice_to_spec(code ? code : &open, &spec, err);
     if (status != KOFN_OK)
         return status;
-    status = kofn_gathering_init(&g, pairs, field, err);
+    status = kofn_gathering_init(&g, pairs, field, NULL, err);
     if (status != KOFN_OK)
         return status;
     status = kofn_code_spec_set_batch(&spec, g.batch, err);

@@ -289,6 +289,40 @@ kofn_code_alloc_outer(const char *family, const kofn_field *field, const kofn_cu
     return alloc_like(family, field, like, ret_code, err);
 }
 
+/* A power of two that is at most 1. */
+static bool
+is_fraction(double coef)
+{
+    int exponent;
+    return frexp(coef, &exponent) == 0.5 && exponent <= 1;
+}
+
+/* See the header. One target alone may be a sum, whose weights a family has in its rows. */
+static kofn_status
+split_scale(const kofn_field *field, kofn_code *like, kofn_error *err)
+{
+    kofn_sums *t = &like->targets;
+    bool all_one = true;
+    if (field->order != 0 || t->rows < 2)
+        return KOFN_OK;
+    for (size_t row = 0; row < t->rows; row++) {
+        if (t->first[row + 1] != row + 1 || !is_fraction(t->coef[row]))
+            return KOFN_OK;
+        all_one = all_one && t->coef[row] == 1;
+    }
+    if (all_one)
+        return KOFN_OK;
+    like->scale = malloc(t->rows * sizeof *like->scale);
+    if (!like->scale)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a batch of %zu products",
+                         t->rows);
+    for (size_t row = 0; row < t->rows; row++) {
+        like->scale[row] = t->coef[row];
+        t->coef[row] = 1;
+    }
+    return KOFN_OK;
+}
+
 kofn_status
 kofn_code_alloc_batch(const char *family, const kofn_field *field, const kofn_batch *batch,
                       size_t tasks, kofn_code **ret_code, kofn_error *err)
@@ -305,12 +339,15 @@ kofn_code_alloc_batch(const char *family, const kofn_field *field, const kofn_ba
     kofn_status status = kofn_batch_make_targets(batch, field, &like.targets, err);
     if (status)
         return status;
-    status = kofn_columns_new(batch, field, tasks, &like.targets, &like.columns, err);
+    status = split_scale(field, &like, err);
+    if (!status)
+        status = kofn_columns_new(batch, field, tasks, &like.targets, &like.columns, err);
     if (!status)
         status = alloc_like(family, field, like, ret_code, err);
     if (status) {
         kofn_columns_destroy(&like.columns);
         free(like.targets.first);
+        free(like.scale);
     }
     return status;
 }
@@ -392,6 +429,7 @@ kofn_code_destroy(kofn_code **code_p)
     kofn_group_table_destroy(&counted->code.table);
     kofn_columns_destroy(&counted->code.columns);
     free(counted->code.targets.first);
+    free(counted->code.scale);
     free(counted);
 }
 

@@ -13,6 +13,9 @@
  *            the Kronecker product of all of them, the last operand's block fastest. T is the
  *            identity: target t is the piece that column t is the product of.
  *            Batches: grids and T are the batch's, and so C_t = sum T[t, a (blocks of B) + b] A_a B_b.
+ *            Where each C_t is one product by a power of two of at most 1, as of operands whose blocks
+ *            were brought to one size, T has a 1, and the power is scale[t]: coefficients, conditions and
+ *            bounds are then those of the products that are made, however small some of the C_t are.
  * Threshold  Any `threshold` answers suffice; fewer may, and the decoder says when they do. Where
  *            rows are drawn from a finite field there may be no such number: `likely` then says
  *            that most sets of that many suffice, as all would for coefficients without
@@ -116,6 +119,7 @@ typedef struct kofn_code {
                                        // outer product the direction is kofn_coding's to choose
     kofn_grid out;                     // how the product is cut: its blocks are the targets
     kofn_sums targets;                 // [out.rows out.cols, columns of G]
+    double *scale;         // [targets] what plans multiply each of them by; NULL: nothing
     kofn_columns *columns; // of a batch of many blocks: G's columns in short; NULL: each by itself
     size_t *plain[KOFN_OPERANDS_MAX]; // [n]: kofn_code_plain_block, once sealed
     double *point;                    // [n] where the task evaluates; NULL: no polynomials

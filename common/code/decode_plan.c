@@ -171,7 +171,7 @@ kofn_decode_plan_doubt(kofn_decode_plan *plan, const kofn_code *code, double dou
         return KOFN_RESOURCE_EXHAUSTED;
     for (size_t t = 0; t < plan->targets; t++) {
         size_t terms;
-        const double growth = growth_of(plan, t, size, &terms);
+        const double growth = growth_of(plan, t, size, &terms) / (code->scale ? code->scale[t] : 1);
         squares += growth * growth;
     }
     free(size);

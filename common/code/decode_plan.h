@@ -9,6 +9,9 @@
  *                         no norm of a block: its norm is at most sigma_max(R_t) |A| |B|. Over all
  *                         targets the R_t are stacked (residual.h), which is less than the root of
  *                         the sum of squares.
+ *            Of a code with scales (code.h) both are told before C_t is multiplied by its scale: then
+ *            |C'_t - C_t| is at most scale[t] times so much, for each t.
+ *
  *            rounding     sum_u |D[t,u]| |e_A,u| |e_B,u| times `noise`, the answers' relative
  *                         rounding (coding.h), and that of the sum and of D itself. Over targets:
  *                         the root of the sum of squares.

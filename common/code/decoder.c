@@ -292,6 +292,14 @@ has_same_columns(const kofn_code *a, const kofn_code *b)
 }
 
 static bool
+has_same_scale(const kofn_code *a, const kofn_code *b)
+{
+    if (!a->scale || !b->scale)
+        return a->scale == b->scale;
+    return memcmp(a->scale, b->scale, a->targets.rows * sizeof *a->scale) == 0;
+}
+
+static bool
 is_same_form(const kofn_code *a, const kofn_code *b)
 {
     const kofn_sums *s = &a->targets, *t = &b->targets;
@@ -304,7 +312,8 @@ is_same_form(const kofn_code *a, const kofn_code *b)
     for (size_t o = 0; o < a->operands; o++)
         if (a->e[o].cols != b->e[o].cols)
             return false;
-    return has_same_columns(a, b) && memcmp(s->column, t->column, terms * sizeof *s->column) == 0 &&
+    return has_same_columns(a, b) && has_same_scale(a, b) &&
+           memcmp(s->column, t->column, terms * sizeof *s->column) == 0 &&
            memcmp(s->coef, t->coef, terms * sizeof *s->coef) == 0;
 }
 
@@ -583,13 +592,30 @@ fail_open(const kofn_decoder *d, kofn_error *err)
                      kofn_decoder_get_missing(d), d->code->targets.rows);
 }
 
+/* From the targets to C, when all that is known of the plan is. */
+static kofn_status
+scale_plan(kofn_status made, const kofn_decoder *d, kofn_decode_plan *plan)
+{
+    const double *scale = d->code->scale;
+    for (size_t t = 0; !made && scale && t < plan->targets; t++)
+        for (size_t u = 0; u < plan->used; u++)
+            plan->coef[t * plan->used + u] *= scale[t];
+    return made;
+}
+
+static kofn_status
+decoded_plan(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan, kofn_error *err)
+{
+    return d->state == KOFN_DECODE_NOT_YET ? fail_open(d, err)
+                                           : exact_plan(d, noise, ret_plan, err);
+}
+
 kofn_status
 kofn_decoder_plan(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan, kofn_error *err)
 {
     if (d->counts)
         return fail_counter(err);
-    return d->state == KOFN_DECODE_NOT_YET ? fail_open(d, err)
-                                           : exact_plan(d, noise, ret_plan, err);
+    return scale_plan(decoded_plan(d, noise, ret_plan, err), d, ret_plan);
 }
 
 static double
@@ -620,15 +646,12 @@ is_decodable(const kofn_decoder *d)
     return d->state != KOFN_DECODE_NOT_YET && !(promises && d->count < d->code->threshold);
 }
 
-kofn_status
-kofn_decoder_estimate(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan,
-                      kofn_error *err)
+static kofn_status
+best_plan(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan, kofn_error *err)
 {
-    if (d->counts)
-        return fail_counter(err);
     const bool decodable = is_decodable(d);
     if (d->code->field->epsilon == 0 || (decodable && d->peel.open == 0))
-        return kofn_decoder_plan(d, noise, ret_plan, err); // exact, or copies and their sums
+        return decoded_plan(d, noise, ret_plan, err); // exact, or copies and their sums
     if (d->count == 0)
         return kofn_fail(err, KOFN_FAILED_PRECONDITION,
                          "decoder: there is no answer to estimate from");
@@ -652,6 +675,15 @@ kofn_decoder_estimate(const kofn_decoder *d, double noise, kofn_decode_plan *ret
     keep_better(&exact, &plan);
     *ret_plan = exact;
     return KOFN_OK;
+}
+
+kofn_status
+kofn_decoder_estimate(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan,
+                      kofn_error *err)
+{
+    if (d->counts)
+        return fail_counter(err);
+    return scale_plan(best_plan(d, noise, ret_plan, err), d, ret_plan);
 }
 
 /* The answer whose share of the result is largest; of equal ones the latest. */

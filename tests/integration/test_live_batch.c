@@ -289,6 +289,74 @@ blocks_in_common_travel_once(void **state)
     }
 }
 
+/* ---- unlike sizes ------------------------------------------------------------------------------ */
+
+static void
+scale_blocks(rig *r, size_t side, double base)
+{
+    const kofn_dtype dtype = reference_dtype(r->w->field);
+    for (size_t i = 0; i < r->w->count; i++)
+        for (size_t e = 0; e < r->w->rows * r->w->inner; e++)
+            reference_store(r->block[side][i], dtype, e,
+                            pow(base, (double)i) * reference_load(r->block[side][i], dtype, e));
+}
+
+/* Each product by itself, relative to its own |X_i| |Y_i|. */
+static void
+assert_each(const rig *r, kofn_result *result)
+{
+    const wish *w = r->w;
+    const kofn_dtype dtype = reference_dtype(w->field);
+    const double unit = dtype == KOFN_F64 ? 0x1p-52 : 0x1p-23;
+    const double blocks = (double)w->count * 64; // see kofn.h
+    kofn_matrix c;
+    assert_ok(kofn_result_get_matrix(result, &c, &error));
+    for (size_t i = 0; i < w->count; i++) {
+        double off = 0, size[2] = {0};
+        for (size_t row = i * w->rows; row < (i + 1) * w->rows; row++)
+            for (size_t col = 0; col < w->cols; col++)
+                off +=
+                    pow(reference_load(c.data, dtype, row * c.cols + col) - expect(r, row, col), 2);
+        for (size_t side = 0; side < 2; side++)
+            for (size_t e = 0; e < rows_of(w, side) * cols_of(w, side); e++)
+                size[side] += pow(reference_load(r->block[side][i], dtype, e), 2);
+        assert_at_most(sqrt(off), (blocks * kofn_result_get_account(result)->error_bound +
+                                   4 * (double)w->inner * unit) *
+                                      sqrt(size[0]) * sqrt(size[1]));
+    }
+}
+
+static void
+products_of_unlike_size_are_right_each_by_itself(void **state)
+{
+    static const char *const families[] = {NULL, "lagrange", "rkrp", "uncoded", "replication"};
+    static const double bases[][2] = {{1e8, 1e-8}, {1e8, 1}, {1, 1e-8}};
+    cluster *c = cluster_new_ready(state, "", 4);
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(5), 0);
+    for (size_t i = 0; i < 30; i++) {
+        const wish w = {.field = i / 3 % 2 ? "f32" : "f64",
+                        .family = families[i / 6],
+                        .verify = i == 6 ? "freivalds" : NULL,
+                        .count = 4,
+                        .rows = 6,
+                        .inner = 6,
+                        .cols = 6};
+        kofn_product_options options = options_of(&w);
+        kofn_result *result = NULL;
+        rig r;
+        rig_init(&r, &w, &rng);
+        for (size_t side = 0; side < 2; side++)
+            scale_blocks(&r, side, i / 3 % 2 ? sqrt(bases[i % 3][side]) : bases[i % 3][side]);
+        if (w.family && strcmp(w.family, "uncoded") != 0 && strcmp(w.family, "replication") != 0)
+            assert_ok(kofn_code_choice_set(&options.code, "systematic", "false", &error));
+        assert_ok(kofn_client_batch(cluster_get_client(c), &r.pairs, &options, &result, &error));
+        assert_each(&r, result);
+        kofn_result_destroy(&result);
+        rig_fini(&r);
+    }
+}
+
 /* ---- dependencies ------------------------------------------------------------------------------ */
 
 static const size_t first_two[] = {0, 1};
@@ -987,6 +1055,7 @@ main(void)
         T(all_products_and_their_sums_are_right_over_every_field),
         T(blocks_may_be_stored_the_other_way_round),
         T(blocks_in_common_travel_once),
+        T(products_of_unlike_size_are_right_each_by_itself),
         T(dependent_pairs_are_right_though_they_never_travel),
         T(large_blocks_come_out_of_the_callers_memory_as_they_are),
         T(thousands_of_pairs_are_one_job),

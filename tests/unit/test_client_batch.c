@@ -287,6 +287,152 @@ blocks_within_larger_matrices_are_sent_alone(void **state)
     end(&r);
 }
 
+/* ---- blocks of unlike size --------------------------------------------------------------------- */
+
+static void
+scale_block(rig *r, size_t side, size_t i, double factor)
+{
+    const kofn_matrix *m = &r->side[side][i];
+    for (size_t e = 0; e < m->rows * m->cols; e++)
+        set_number(r->block[side][i], m->dtype, e,
+                   factor * get_number(r->block[side][i], m->dtype, e));
+}
+
+static double
+norm_sent(const rig *r, size_t side, size_t block)
+{
+    const kofn_matrix *m = &r->side[side][0];
+    const size_t len = m->rows * m->cols;
+    double squares = 0;
+    for (size_t e = 0; e < len; e++)
+        squares += pow(get_number(r->seen[side].elements, m->dtype, block * len + e), 2);
+    return sqrt(squares);
+}
+
+/* The power of two that block `block` as it was sent is to be multiplied by, to be the caller's again. */
+static double
+factor_of_sent(const rig *r, size_t side, size_t block)
+{
+    const kofn_matrix *m = &r->side[side][0];
+    const size_t len = m->rows * m->cols;
+    const void *sent = r->seen[side].elements;
+    int exponent;
+    const double factor =
+        get_number(r->block[side][block], m->dtype, 0) / get_number(sent, m->dtype, block * len);
+    assert_true(frexp(factor, &exponent) == 0.5);
+    for (size_t e = 0; e < len; e++)
+        assert_true(get_number(r->block[side][block], m->dtype, e) ==
+                    factor * get_number(sent, m->dtype, block * len + e));
+    return factor;
+}
+
+/* Sent blocks are of one size, and weights give each product back exactly. */
+static void
+check_balanced(kofn_dtype dtype, double x, double y)
+{
+    enum { COUNT = 6 };
+    rig r;
+    double least = INFINITY, most = 0;
+    begin(&r, COUNT, dtype);
+    for (size_t i = 0; i < COUNT; i++) {
+        scale_block(&r, 0, i, pow(x, (double)i));
+        scale_block(&r, 1, i, pow(y, (double)i));
+    }
+    assert_ok(send_batch(&r));
+    for (size_t i = 0; i < COUNT; i++) {
+        const double weight = factor_of_sent(&r, 0, i) * factor_of_sent(&r, 1, i);
+        assert_pair(&r, i, i, i);
+        assert_true(r.batch->weights.coef[i] == weight);
+        assert_true(weight <= 1);
+        for (size_t side = 0; side < 2; side++) {
+            least = fmin(least, norm_sent(&r, side, i));
+            most = fmax(most, norm_sent(&r, side, i));
+        }
+    }
+    assert_true(most < 2 * least);
+    end(&r);
+}
+
+static void
+blocks_of_unlike_size_are_brought_to_one(void **state)
+{
+    (void)state;
+    check_balanced(KOFN_F64, 1e8, 1e-8);
+    check_balanced(KOFN_F64, 1e8, 1);
+    check_balanced(KOFN_F64, 1, 1e-15);
+    check_balanced(KOFN_F64, 1e60, 1e-60);
+    check_balanced(KOFN_F64, 10, 1);
+    check_balanced(KOFN_F32, 1e-6, 1e6);
+    check_balanced(KOFN_F32, 1, 1e3);
+}
+
+static void
+a_block_of_zeros_is_of_any_size(void **state)
+{
+    rig r;
+    (void)state;
+    begin(&r, 3, KOFN_F64);
+    scale_block(&r, 0, 1, 0);
+    assert_ok(send_batch(&r));
+    assert_sent(&r, 0, 3, in_order);
+    scale_block(&r, 1, 2, 1e-30);
+    assert_ok(send_batch(&r));
+    assert_true(norm_sent(&r, 0, 1) == 0);
+    assert_true(r.batch->weights.coef[0] == 1 || r.batch->weights.coef[0] == 0.5);
+    assert_true(r.batch->weights.coef[2] < 1e-28 && r.batch->weights.coef[1] < 1e-28);
+    for (size_t i = 0; i < 3; i++)
+        scale_block(&r, 0, i, 0);
+    assert_ok(send_batch(&r)); // nothing but zeros
+    end(&r);
+}
+
+static void
+sums_and_finite_fields_travel_as_they_are(void **state)
+{
+    static const double weights[] = {1, 1};
+    rig r;
+    (void)state;
+    begin(&r, 2, KOFN_F64);
+    scale_block(&r, 0, 1, 1e20);
+    r.pairs.weights = weights;
+    assert_ok(send_batch(&r));
+    assert_sent(&r, 0, 2, in_order);
+    end(&r);
+    begin(&r, 2, KOFN_U8);
+    scale_block(&r, 0, 1, 0);
+    set_number(r.block[0][1], KOFN_U8, 3, 1);
+    assert_ok(send_batch(&r));
+    assert_sent(&r, 0, 2, in_order);
+    end(&r);
+}
+
+static void
+sizes_that_no_weight_says_are_refused(void **state)
+{
+    static const size_t of[] = {0};
+    static const double scale[] = {1};
+    rig r;
+    (void)state;
+    begin(&r, 3, KOFN_F64);
+    scale_block(&r, 0, 1, 1e-80);
+    assert_refused(&r, KOFN_OUT_OF_RANGE, "of pair 1 is 2^-2");
+    scale_block(&r, 0, 1, 1e70);
+    assert_ok(send_batch(&r));
+    const kofn_dependency same = {.pair = 2, .count = 1, .of = of, .scale = scale};
+    r.side[0][2] = r.side[0][0];
+    r.side[1][2] = r.side[1][0];
+    r.pairs.dependency_count = 1;
+    r.pairs.dependencies = &same;
+    assert_refused(&r, KOFN_OUT_OF_RANGE, "with dependencies declared");
+    scale_block(&r, 0, 1, 1e10);
+    assert_ok(send_batch(&r));
+    end(&r);
+    begin(&r, 2, KOFN_F32);
+    scale_block(&r, 1, 1, 1e-25);
+    assert_refused(&r, KOFN_OUT_OF_RANGE, "a batch of f32");
+    end(&r);
+}
+
 /* ---- blocks in common -------------------------------------------------------------------------- */
 
 static void
@@ -700,6 +846,10 @@ main(void)
         T(large_blocks_are_frames_of_their_own),
         T(transposed_blocks_are_stacked_as_they_are_stored),
         T(blocks_within_larger_matrices_are_sent_alone),
+        T(blocks_of_unlike_size_are_brought_to_one),
+        T(a_block_of_zeros_is_of_any_size),
+        T(sums_and_finite_fields_travel_as_they_are),
+        T(sizes_that_no_weight_says_are_refused),
         T(equal_blocks_travel_once_wherever_they_lie),
         T(an_element_makes_a_block_another),
         T(blocks_of_one_memory_and_unlike_strides_are_two),

@@ -19,7 +19,9 @@ every_allocation_of_a_batch_may_fail(void **state)
     const kofn_dependency depends = {.pair = 2, .count = 2, .of = of, .scale = scale};
     double at[COUNT][SIZE * SIZE] = {{1}, {2}, {3}, {1}, {7}};
     kofn_matrix side[COUNT];
+    kofn_pool *pool;
     (void)state;
+    assert_ok(kofn_pool_new(0, &pool, &error));
     for (size_t i = 0; i < COUNT; i++)
         side[i] = (kofn_matrix){.data = at[i], .dtype = KOFN_F64, .rows = SIZE, .cols = SIZE};
     for (size_t sum = 0; sum < 2; sum++) {
@@ -27,7 +29,7 @@ every_allocation_of_a_batch_may_fail(void **state)
                                   .x = side,
                                   .y = side,
                                   .weights = sum ? weights : NULL,
-                                  .dependency_count = 1,
+                                  .dependency_count = sum,
                                   .dependencies = &depends};
         kofn_status status;
         size_t n = 0;
@@ -35,7 +37,7 @@ every_allocation_of_a_batch_may_fail(void **state)
             kofn_gathering g;
             memory_calls = 0;
             memory_fails_at = ++n;
-            status = kofn_gathering_init(&g, &pairs, "f64", &error);
+            status = kofn_gathering_init(&g, &pairs, "f64", pool, &error);
             memory_fails_at = 0;
             if (status == KOFN_OK)
                 kofn_gathering_fini(&g);
@@ -44,6 +46,7 @@ every_allocation_of_a_batch_may_fail(void **state)
         } while (status != KOFN_OK);
         assert_in_range(n, 10, 100);
     }
+    kofn_pool_destroy(&pool);
 }
 
 static void

@@ -8,14 +8,14 @@ enum { TASKS_MAX = 40 };
 
 /* ---- shapes ---------------------------------------------------------------------------------- */
 
-/* Pairs of single blocks over grids, each with a weight of 1 in one block of C. */
+/* Pairs of single blocks over grids, each in one block of C. */
 typedef struct drawn_batch {
     kofn_grid grid[2], out;
     size_t count, left[8], right[8], target[8];
 } drawn_batch;
 
 static kofn_batch *
-make_batch(const drawn_batch *d)
+make_weighted(const drawn_batch *d, const double *weights)
 {
     kofn_error error;
     kofn_batch from = {.grid = {d->grid[0], d->grid[1]}, .out = d->out, .count = d->count}, *batch;
@@ -35,7 +35,7 @@ make_batch(const drawn_batch *d)
         for (size_t i = 0; i < d->count; i++)
             if (d->target[i] == t) {
                 from.weights.column[at] = i;
-                from.weights.coef[at++] = 1;
+                from.weights.coef[at++] = weights ? weights[i] : 1;
             }
         from.weights.first[t + 1] = at;
     }
@@ -44,6 +44,12 @@ make_batch(const drawn_batch *d)
     free(from.side[1].first);
     free(from.weights.first);
     return batch;
+}
+
+static kofn_batch *
+make_batch(const drawn_batch *d)
+{
+    return make_weighted(d, NULL);
 }
 
 static const drawn_batch stacked = {{{3, 1}, {3, 1}}, {3, 1}, 3, {0, 1, 2}, {0, 1, 2}, {0, 1, 2}};
@@ -258,6 +264,14 @@ work(job *j)
     }
 }
 
+/* What its product is to be multiplied by: errors are those before it. */
+static double
+scale_at(const job *j, size_t row, size_t col)
+{
+    const size_t t = row / j->coding.part.rows * j->code->out.cols + col / j->coding.part.cols;
+    return j->code->scale ? j->code->scale[t] : 1;
+}
+
 /* From `count` tasks drawn at random, piece by piece. *ret_bound: what the plan says of the error,
  * and what the reference is off by itself. */
 static double
@@ -285,7 +299,9 @@ decode(job *j, size_t count, kofn_rng *rng, double *ret_bound)
     for (size_t r = 0; r < j->c.rows; r++)
         for (size_t c = 0; c < j->c.cols; c++)
             squares +=
-                pow(element_get(only_mat(&j->c), r, c) - element_get(only_mat(&j->exact), r, c), 2);
+                pow((element_get(only_mat(&j->c), r, c) - element_get(only_mat(&j->exact), r, c)) /
+                        scale_at(j, r, c),
+                    2);
     /* Each sum of the reference has shape.inner products and as many terms again; weights and sums of
      * blocks are at most 4 here. */
     *ret_bound = (plan.rounding + 4 * 4 * (double)(j->coding.shape.inner + 8) * 0x1p-53) *
@@ -355,6 +371,20 @@ drawn_batches_are_what_openblas_says(void **state)
     }
 }
 
+/* As of blocks that a client brought to one size: each product is as exact as the largest. */
+static void
+products_keep_their_digits_however_small_they_are(void **state)
+{
+    static const double weights[] = {0x1p-40, 1, 0x1p-250};
+    const kofn_extents operands = {.count = 2, .rows = {6, 12}, .cols = {4, 5}};
+    kofn_batch *batch = make_weighted(&stacked, weights);
+    kofn_rng rng;
+    (void)state;
+    kofn_rng_init(&rng, test_seed(9), 0);
+    check_products(batch, &operands, &rng);
+    kofn_batch_destroy(&batch);
+}
+
 /* The three products of the 3M method on [Re; Im] stacked. */
 static void
 complex_products_of_three_are_what_openblas_says(void **state)
@@ -389,6 +419,7 @@ main(void)
         cmocka_unit_test(pairs_of_unequal_shape_are_refused),
         cmocka_unit_test(shapes_that_overflow_are_refused),
         cmocka_unit_test(drawn_batches_are_what_openblas_says),
+        cmocka_unit_test(products_keep_their_digits_however_small_they_are),
         cmocka_unit_test(complex_products_of_three_are_what_openblas_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
