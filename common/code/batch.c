@@ -89,7 +89,7 @@ check_row(const kofn_sums *sums, size_t row, const char *what, const kofn_field 
                              "batch: %s %zu has the coefficient 0, need another number, or none",
                              what, row);
         if (kofn_batch_check_number(f, sums->coef[i], err) != KOFN_OK)
-            return kofn_fail_within(err, "batch: %s %zu", what, row);
+            return kofn_fail_within(err, "batch: a coefficient of %s %zu", what, row);
     }
     return KOFN_OK;
 }

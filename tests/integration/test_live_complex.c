@@ -169,7 +169,7 @@ files_that_cannot_be_multiplied_say_why(void **state)
         {"multiply", "a.npy", "a.npy", "--code=polynomial", "take method plain"},
         {"outer", "a.npy", "a.npy", "--quiet", "no field has elements of c64 (c8"},
         {"multiply", "a.npy", "a.npy", "--field=f64", "field f64: the parts of c64 (c8"},
-        {"submit", "a.npy", "a.npy", "--field=gfp:7", "field gfp:7: the parts of c64 (c8"},
+        {"multiply", "a.npy", "a.npy", "--field=gfp:7", "field gfp:7: the parts of c64 (c8"},
         {"multiply", "real.npy", "real.npy", "--complex=3m", "'real.npy' holds f64: leave it"},
     };
     static const double elements[9] = {1, 2, 3};

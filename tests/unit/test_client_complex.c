@@ -166,7 +166,7 @@ stretch_im(pair *p, size_t side, double by)
     for (size_t r = 0; r < m->rows; r++)
         for (size_t c = 0; c < m->cols; c++) {
             const double complex z = complex_get(m, r, c);
-            complex_set(m, r, c, CMPLX(creal(z), by * cimag(z)));
+            complex_set(m, r, c, complex_of(creal(z), by * cimag(z)));
         }
     free(p->exact);
     p->exact = complex_multiply(&p->mat[0], p->transposed[0], &p->mat[1], p->transposed[1]);
