@@ -153,14 +153,6 @@ view_of(const kofn_mat *m, size_t row, size_t col, size_t rows, size_t cols)
     return view;
 }
 
-static kofn_mat
-wrap(const kofn_matrix *m) // for reading
-{
-    kofn_mat mat = kofn_mat_wrap((void *)(uintptr_t)m->data, m->dtype, m->rows, m->cols);
-    mat.stride = m->stride ? m->stride : m->cols;
-    return mat;
-}
-
 /* Room for what is sent in place of operand `side`, high x wide as stored. */
 static kofn_status
 make_room(kofn_complex *z, kofn_pool *pool, size_t side, size_t high, size_t wide, kofn_error *err)
@@ -181,7 +173,7 @@ stack_planes(kofn_complex *z, kofn_pool *pool, size_t side, const kofn_matrix *m
     const size_t across = m->transposed ? grid.rows : grid.cols;
     const size_t high = kofn_part_size(m->rows, down) * down;
     const size_t wide = kofn_part_size(m->cols, across) * across;
-    const kofn_mat from = wrap(m);
+    const kofn_mat from = kofn_matrix_view(m);
     kofn_status status = make_room(z, pool, side, 2 * high, wide, err);
     if (status != KOFN_OK)
         return status;
@@ -227,7 +219,7 @@ static kofn_status
 embed_left(kofn_complex *z, kofn_pool *pool, const kofn_matrix *a, kofn_error *err)
 {
     const size_t high = a->rows, wide = a->cols;
-    const kofn_mat from = wrap(a), *all = &z->planes[0];
+    const kofn_mat from = kofn_matrix_view(a), *all = &z->planes[0];
     kofn_status status = make_room(z, pool, 0, 2 * high, 2 * wide, err);
     if (status != KOFN_OK)
         return status;
@@ -249,7 +241,7 @@ stack_right(kofn_complex *z, kofn_pool *pool, const kofn_matrix *b, kofn_error *
 {
     const size_t high = b->rows, wide = b->cols;
     const size_t down = b->transposed ? 0 : high, across = b->transposed ? wide : 0;
-    const kofn_mat from = wrap(b);
+    const kofn_mat from = kofn_matrix_view(b);
     kofn_status status = make_room(z, pool, 1, down + high, across + wide, err);
     if (status != KOFN_OK)
         return status;

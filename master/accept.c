@@ -572,6 +572,47 @@ find_spec(const kofn_master_config *config, const kofn_job_order *order, kofn_jo
     return KOFN_OK;
 }
 
+/* What is multiplied. */
+static kofn_status
+fill_operands(kofn_master *master, const kofn_job_order *order, operand_list *asked, kofn_job *job,
+              kofn_error *err)
+{
+    const kofn_msg_product *p = order->product;
+    kofn_status status = list_operands(p, asked, err);
+    if (!status)
+        status = resolve_operands(master, job->on_disk ? NULL : order->asker, asked, job, err);
+    if (!status && order->stream)
+        status = check_no_integers(asked, err);
+    if (!status)
+        status = choose_field(p->field, asked, job, err);
+    if (!status)
+        status = read_batch(p, asked, job, err);
+    if (!status)
+        status = read_sparse(asked, order, job, err);
+    if (!status)
+        status = check_shapes(asked, job, err);
+    if (!status)
+        status = read_compression(p, job, err);
+    return status ? status : estimate_charge(asked, job, err);
+}
+
+/* On which terms: by which code and policy, when it is over, and what is checked. */
+static kofn_status
+fill_terms(const kofn_master_config *config, const kofn_job_order *order, const char *policy,
+           kofn_job *job, kofn_error *err)
+{
+    kofn_status status = find_spec(config, order, job, err);
+    if (!status && !order->stream)
+        status = kofn_master_policy_check(policy, err);
+    if (!status)
+        status = read_accept(order->product, &job->accept, err);
+    if (!status)
+        status = kofn_verify_read(order, job, err);
+    if (!status && !order->stream) // its code is what its stream says
+        status = check_terms(job, err);
+    return status;
+}
+
 /* What an order says, checked, in a record that is not listed yet. */
 static kofn_status
 fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn_error *err)
@@ -587,33 +628,9 @@ fill_order(kofn_master *master, const kofn_job_order *order, kofn_job *job, kofn
     snprintf(job->policy, sizeof job->policy, "%s", policy);
     kofn_assembler_init(&job->operands);
     job->times.accepted_ns = job->times.heard_ns = kofn_clock_ns();
-    kofn_status status = list_operands(p, &asked, err);
+    kofn_status status = fill_operands(master, order, &asked, job, err);
     if (!status)
-        status = resolve_operands(master, job->on_disk ? NULL : order->asker, &asked, job, err);
-    if (!status && order->stream)
-        status = check_no_integers(&asked, err);
-    if (!status)
-        status = choose_field(p->field, &asked, job, err);
-    if (!status)
-        status = read_batch(p, &asked, job, err);
-    if (!status)
-        status = read_sparse(&asked, order, job, err);
-    if (!status)
-        status = check_shapes(&asked, job, err);
-    if (!status)
-        status = read_compression(p, job, err);
-    if (!status)
-        status = estimate_charge(&asked, job, err);
-    if (!status)
-        status = find_spec(config, order, job, err);
-    if (!status && !order->stream)
-        status = kofn_master_policy_check(policy, err);
-    if (!status)
-        status = read_accept(p, &job->accept, err);
-    if (!status)
-        status = kofn_verify_read(order, job, err);
-    if (!status && !order->stream) // its code is what its stream says
-        status = check_terms(job, err);
+        status = fill_terms(config, order, policy, job, err);
     const size_t lists = 2 * ((size_t)job->sparse.is[0] + job->sparse.is[1]);
     for (size_t o = 0; o < asked.count + lists && !status; o++)
         status = expect_operand(job, o, err);

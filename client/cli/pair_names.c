@@ -3,6 +3,7 @@
 #include "client/cli/pairs.h"
 #include "client/cli/signals.h"
 
+#include <czmq.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ typedef struct term { // of a pair's side
 typedef struct side {
     size_t blocks, terms;
     char *name[KOFN_BATCH_TERMS_MAX]; // of each block
+    zhashx_t *by_name;                // the place of each among these
     term term[KOFN_BATCH_TERMS_MAX];  // pair after pair
 } side;
 
@@ -24,22 +26,39 @@ typedef struct reading {
     side side[2];
 } reading;
 
+static void
+side_init(side *s)
+{
+    s->by_name = zhashx_new();
+    zhashx_set_key_duplicator(s->by_name, NULL); // keys live in `name`
+    zhashx_set_key_destructor(s->by_name, NULL);
+}
+
+static void
+side_fini(side *s)
+{
+    zhashx_destroy(&s->by_name);
+    for (size_t i = 0; i < s->blocks; i++)
+        free(s->name[i]);
+}
+
 /* ---- words ----------------------------------------------------------------------------------- */
 
 static kofn_status
-find_block(side *s, const char *name, size_t length, size_t *ret_block, kofn_error *err)
+find_block(side *s, const char *word, size_t length, size_t *ret_block, kofn_error *err)
 {
-    size_t block = 0;
-    while (block < s->blocks &&
-           (strncmp(s->name[block], name, length) != 0 || s->name[block][length] != '\0'))
-        block++;
-    if (block == s->blocks) {
-        s->name[block] = strndup(name, length);
-        if (!s->name[block])
-            return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a name");
-        s->blocks++;
+    char *name = strndup(word, length);
+    if (!name)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a name");
+    char **known = zhashx_lookup(s->by_name, name);
+    if (known) {
+        free(name);
+    } else {
+        known = &s->name[s->blocks++];
+        *known = name;
+        (void)zhashx_insert(s->by_name, name, known);
     }
-    *ret_block = block;
+    *ret_block = (size_t)(known - s->name);
     return KOFN_OK;
 }
 
@@ -168,13 +187,14 @@ cli_pair_names_read(const char *path, bool sum, const kofn_field *field, kofn_ba
     reading *r = calloc(1, sizeof *r);
     if (!r)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a list of pairs");
+    for (size_t s = 0; s < 2; s++)
+        side_init(&r->side[s]);
     kofn_status status = read_all(r, path, err);
     if (status == KOFN_OK)
         status = make_batch(r, sum, field, ret_batch, err);
     cli_pairs_close(&r->list);
     for (size_t s = 0; s < 2; s++)
-        for (size_t i = 0; i < r->side[s].blocks; i++)
-            free(r->side[s].name[i]);
+        side_fini(&r->side[s]);
     free(r);
     return status;
 }

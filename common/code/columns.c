@@ -228,14 +228,31 @@ is_kept(const kofn_code *code, size_t task)
     return true;
 }
 
+/* Does `from` have this row's mixtures? Rows that it has are those of the code. */
+static bool
+is_mixed(const kofn_code *from, size_t task)
+{
+    return from && !kofn_code_is_blank(from, task);
+}
+
+static void
+copy_mixtures(const kofn_code *from, kofn_code *code)
+{
+    const size_t mixed = code->columns->size.mixed;
+    for (size_t task = 0; task < code->tasks; task++)
+        if (is_mixed(from, task))
+            memcpy(code->columns->mix + task * mixed, from->columns->mix + task * mixed,
+                   mixed * sizeof(double));
+}
+
 /* The other rows, and what it takes to mix them. */
 static double
-list_rows(mixer *m)
+list_rows(mixer *m, const kofn_code *from)
 {
     const kofn_code *code = m->code;
     double work = 0;
     for (size_t task = 0; task < code->tasks; task++) {
-        if (is_kept(code, task))
+        if (is_mixed(from, task) || is_kept(code, task))
             continue;
         const size_t a = count_numbers(kofn_code_get_row(code, 0, task), code->e[0].cols);
         const size_t b = count_numbers(kofn_code_get_row(code, 1, task), code->e[1].cols);
@@ -383,7 +400,7 @@ mix_all(mixer *m)
 }
 
 kofn_status
-kofn_columns_fill(kofn_code *code, kofn_error *err)
+kofn_columns_fill(kofn_code *code, const kofn_code *from, kofn_error *err)
 {
     kofn_columns *c = code->columns;
     mixer m;
@@ -394,13 +411,14 @@ kofn_columns_fill(kofn_code *code, kofn_error *err)
     if (!mixer_init(&m, code) || !c->mix)
         status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "batch: no memory to mix %zu columns",
                            c->size.mixed);
-    const double work = status ? 0 : list_rows(&m);
+    const double work = status ? 0 : list_rows(&m, from);
     if (work > WORK_MAX)
         status = kofn_fail(err, KOFN_OUT_OF_RANGE,
                            "batch: a code of %zu tasks for %zu pairs takes %.2g steps to make, at "
                            "most %.2g are made; send the pairs in several batches",
                            code->tasks, code->pairs, work, WORK_MAX);
     if (!status) {
+        copy_mixtures(from, code);
         mix_all(&m);
         c->filled = true;
     }

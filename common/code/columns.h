@@ -51,9 +51,11 @@ KOFN_MUST_CHECK kofn_status kofn_columns_new(const kofn_batch *batch, const kofn
                                              kofn_columns **ret_columns, kofn_error *err);
 void kofn_columns_destroy(kofn_columns **columns_p); // accepts NULL
 
-/* Of a code whose E is filled, before it is sealed; nothing where it has no such columns.
- * OUT_OF_RANGE: it would take too long. RESOURCE_EXHAUSTED: no memory. */
-KOFN_MUST_CHECK kofn_status kofn_columns_fill(kofn_code *code, kofn_error *err);
+/* Of a code whose E is filled, before it is sealed; nothing where it has no such columns. `from` may be a
+ * code of the same batch, size and seed whose rows, but for blank ones, are the same: their mixtures are
+ * copied. NULL: all are made. OUT_OF_RANGE: it would take too long. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_columns_fill(kofn_code *code, const kofn_code *from,
+                                              kofn_error *err);
 
 /* Where that product is kept, or SIZE_MAX. */
 size_t kofn_columns_find(const kofn_columns *columns, size_t product);

@@ -279,8 +279,7 @@ kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err)
     return status;
 }
 
-/* Mixtures are drawn from the seed; those of a row may differ in the last bits with the rows that were
- * made beside it. */
+/* Mixtures are drawn from the seed, and those of rows that a code had before are its own (columns.h). */
 static bool
 has_same_columns(const kofn_code *a, const kofn_code *b)
 {

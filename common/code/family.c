@@ -178,7 +178,7 @@ kofn_family_build(const kofn_family *family, const kofn_family_args *args, kofn_
     code->seed = args->seed;
     status = family->fill(args, code, err);
     if (!status)
-        status = kofn_columns_fill(code, err);
+        status = kofn_columns_fill(code, NULL, err);
     if (status) {
         kofn_code_destroy(&code);
         return status;

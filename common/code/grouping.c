@@ -3,18 +3,26 @@
 #include "common/code/grouping.h"
 #include "common/code/grouping_search.h"
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- what was found before ------------------------------------------------------------------- */
 
-enum { KEPT_MAX = 16 };
+enum {
+    KEPT_MAX = 16,
+    ROUNDS = 64, // of a search for the most spare tasks
+};
 
-/* One of a list that only grows, at its head: whoever reads it needs no lock. */
+/* What a grouping is found for: so many spare tasks of each group, or so many tasks in all. */
+typedef struct grouping_goal {
+    bool within;
+    size_t number; // of spare tasks, or within so many
+} grouping_goal;
+
 typedef struct kept {
-    struct kept *next;
+    grouping_goal goal;
     kofn_grouping_choice choice;
     size_t exact;
     char field[KOFN_FIELD_NAME_MAX];
@@ -22,29 +30,31 @@ typedef struct kept {
 } kept;
 
 struct kofn_groupings {
-    _Atomic(kept *) newest;
+    pthread_mutex_t lock;
+    size_t searches;
+    size_t count, next; // next: the oldest, once all are taken
+    kept at[KEPT_MAX];
 };
 
 kofn_groupings *
 kofn_groupings_new(void)
 {
-    kofn_groupings *groupings = malloc(sizeof *groupings);
+    kofn_groupings *groupings = calloc(1, sizeof *groupings);
     if (groupings)
-        atomic_init(&groupings->newest, NULL);
+        pthread_mutex_init(&groupings->lock, NULL);
     return groupings;
 }
 
 void
 kofn_groupings_destroy(kofn_groupings **groupings_p)
 {
-    kept *at = *groupings_p ? atomic_load(&(*groupings_p)->newest) : NULL;
-    while (at) {
-        kept *next = at->next;
-        kofn_grouping_fini(&at->grouping);
-        free(at);
-        at = next;
-    }
-    free(*groupings_p);
+    kofn_groupings *groupings = *groupings_p;
+    if (!groupings)
+        return;
+    for (size_t i = 0; i < groupings->count; i++)
+        kofn_grouping_fini(&groupings->at[i].grouping);
+    pthread_mutex_destroy(&groupings->lock);
+    free(groupings);
     *groupings_p = NULL;
 }
 
@@ -52,26 +62,39 @@ size_t
 kofn_groupings_most_bytes(size_t pairs)
 {
     const size_t each = sizeof(kofn_pair_group) + sizeof(size_t) + sizeof(double);
-    return KEPT_MAX * (sizeof(kept) + pairs * each);
+    return sizeof(kofn_groupings) + KEPT_MAX * pairs * each;
 }
 
 size_t
-kofn_groupings_count(const kofn_groupings *groupings)
+kofn_groupings_count(kofn_groupings *groupings)
 {
-    size_t count = 0;
-    for (const kept *at = atomic_load(&groupings->newest); at; at = at->next)
-        count++;
+    pthread_mutex_lock(&groupings->lock);
+    const size_t count = groupings->count;
+    pthread_mutex_unlock(&groupings->lock);
     return count;
 }
 
+size_t
+kofn_groupings_count_searches(kofn_groupings *groupings)
+{
+    pthread_mutex_lock(&groupings->lock);
+    const size_t searches = groupings->searches;
+    pthread_mutex_unlock(&groupings->lock);
+    return searches;
+}
+
+/* NULL: it is not there. Under the lock. */
 static const kofn_grouping *
-find_kept(const kofn_grouping_params *params, size_t spare)
+find_kept(const kofn_grouping_params *params, grouping_goal goal)
 {
     const kofn_groupings *groupings = params->batch->groupings;
-    for (const kept *at = groupings ? atomic_load(&groupings->newest) : NULL; at; at = at->next)
-        if (at->grouping.spare == spare && at->choice == params->choice &&
-            at->exact == params->exact && strcmp(at->field, params->field->name) == 0)
+    for (size_t i = 0; i < groupings->count; i++) {
+        const kept *at = &groupings->at[i];
+        if (at->goal.within == goal.within && at->goal.number == goal.number &&
+            at->choice == params->choice && at->exact == params->exact &&
+            strcmp(at->field, params->field->name) == 0)
             return &at->grouping;
+    }
     return NULL;
 }
 
@@ -94,24 +117,62 @@ copy_grouping(const kofn_grouping *from, size_t pairs, kofn_grouping *ret)
     return true;
 }
 
-/* If there is room: else it is found again. */
-static void
-keep(const kofn_grouping_params *params, const kofn_grouping *g)
+/* As it was found before. False: it was not, or there is no memory for it. */
+static bool
+recall(const kofn_grouping_params *params, grouping_goal goal, kofn_grouping *ret_grouping)
 {
     kofn_groupings *groupings = params->batch->groupings;
-    if (!groupings || kofn_groupings_count(groupings) >= KEPT_MAX)
+    if (!groupings)
+        return false;
+    pthread_mutex_lock(&groupings->lock);
+    const kofn_grouping *known = find_kept(params, goal);
+    const bool copied = known && copy_grouping(known, params->batch->count, ret_grouping);
+    pthread_mutex_unlock(&groupings->lock);
+    return copied;
+}
+
+/* The place of the next one, that of the oldest where all are taken. Under the lock. */
+static kept *
+take_place(kofn_groupings *groupings)
+{
+    kept *at = &groupings->at[groupings->next];
+    groupings->next = (groupings->next + 1) % KEPT_MAX;
+    if (groupings->count < KEPT_MAX)
+        groupings->count++;
+    else
+        kofn_grouping_fini(&at->grouping);
+    return at;
+}
+
+/* What was asked for takes the place of what is older, and what a search comes by only one that is free:
+ * such a search can come by more than there are places. Without memory for it, it is found again. */
+static void
+keep(const kofn_grouping_params *params, grouping_goal goal, bool asked, const kofn_grouping *g)
+{
+    kofn_groupings *groupings = params->batch->groupings;
+    kofn_grouping copy;
+    if (!groupings || !copy_grouping(g, params->batch->count, &copy))
         return;
-    kept *new = calloc(1, sizeof *new);
-    if (!new || !copy_grouping(g, params->batch->count, &new->grouping)) {
-        free(new);
-        return;
+    pthread_mutex_lock(&groupings->lock);
+    if (find_kept(params, goal) || (!asked && groupings->count == KEPT_MAX)) {
+        kofn_grouping_fini(&copy); // another thread looked for it as well, or there is no room
+    } else {
+        kept *at = take_place(groupings);
+        *at = (kept){
+            .goal = goal, .choice = params->choice, .exact = params->exact, .grouping = copy};
+        (void)snprintf(at->field, sizeof at->field, "%s", params->field->name);
     }
-    new->choice = params->choice;
-    new->exact = params->exact;
-    (void)snprintf(new->field, sizeof new->field, "%s", params->field->name);
-    new->next = atomic_load(&groupings->newest);
-    while (!atomic_compare_exchange_weak(&groupings->newest, &new->next, new))
-        continue;
+    pthread_mutex_unlock(&groupings->lock);
+}
+
+static void
+count_search(kofn_groupings *groupings)
+{
+    if (!groupings)
+        return;
+    pthread_mutex_lock(&groupings->lock);
+    groupings->searches++;
+    pthread_mutex_unlock(&groupings->lock);
 }
 
 /* ---- groupings ------------------------------------------------------------------------------- */
@@ -189,6 +250,7 @@ find(finder *f, size_t spare, kofn_grouping *ret_grouping, kofn_error *err)
     if (status)
         return status;
     f->began = true;
+    count_search(f->params->batch->groupings);
     kofn_grouping g = {.spare = spare, .at = calloc(pairs, sizeof *g.at)};
     g.pair = malloc(pairs * sizeof *g.pair);
     g.factor = malloc(pairs * sizeof *g.factor);
@@ -212,17 +274,14 @@ find(finder *f, size_t spare, kofn_grouping *ret_grouping, kofn_error *err)
 
 /* As it was found before, or else now. */
 static kofn_status
-make(finder *f, size_t spare, kofn_grouping *ret_grouping, kofn_error *err)
+make(finder *f, size_t spare, bool asked, kofn_grouping *ret_grouping, kofn_error *err)
 {
-    const kofn_grouping *known = find_kept(f->params, spare);
-    if (known)
-        return copy_grouping(known, f->params->batch->count, ret_grouping)
-                   ? KOFN_OK
-                   : kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for groups of %zu pairs",
-                               f->params->batch->count);
+    const grouping_goal goal = {.number = spare};
+    if (recall(f->params, goal, ret_grouping))
+        return KOFN_OK;
     const kofn_status status = find(f, spare, ret_grouping, err);
     if (!status)
-        keep(f->params, ret_grouping);
+        keep(f->params, goal, asked, ret_grouping);
     return status;
 }
 
@@ -231,7 +290,7 @@ kofn_grouping_init(kofn_grouping *grouping, const kofn_grouping_params *params, 
                    kofn_error *err)
 {
     finder f = {.params = params};
-    const kofn_status status = make(&f, spare, grouping, err);
+    const kofn_status status = make(&f, spare, true, grouping, err);
     kofn_grouping_search_fini(&f.search);
     return status;
 }
@@ -259,14 +318,17 @@ raise_spare(const kofn_field *field, size_t tasks, kofn_grouping *g)
 }
 
 /* The fewest tasks grow with the spare ones, slower and slower: groups that are right for some number of
- * them say how far it can be raised, and other groups are looked for at the next one. */
+ * them say how far it can be raised, and other groups are looked for at the next one. So many times, kept
+ * ones among them, so that the outcome does not depend on what was found before. */
 static kofn_status
 find_most_spare(finder *f, size_t tasks, kofn_grouping *g, kofn_error *err)
 {
-    for (;;) {
+    for (size_t round = 0;; round++) {
         kofn_grouping more;
         raise_spare(f->params->field, tasks, g);
-        const kofn_status status = make(f, g->spare + 1, &more, err);
+        if (round == ROUNDS)
+            return KOFN_OK;
+        const kofn_status status = make(f, g->spare + 1, false, &more, err);
         if (status)
             return status == KOFN_INVALID_ARGUMENT ? KOFN_OK : status; // there are no points for it
         const bool fits = more.tasks <= tasks;
@@ -277,25 +339,37 @@ find_most_spare(finder *f, size_t tasks, kofn_grouping *g, kofn_error *err)
     }
 }
 
-kofn_status
-kofn_grouping_init_within(kofn_grouping *grouping, const kofn_grouping_params *params, size_t tasks,
-                          kofn_error *err)
+static kofn_status
+find_within(finder *f, size_t tasks, kofn_grouping *ret_grouping, kofn_error *err)
 {
-    finder f = {.params = params};
     kofn_grouping g = {0};
-    kofn_status status = make(&f, 0, &g, err);
+    kofn_status status = make(f, 0, false, &g, err);
     if (!status && g.tasks > tasks)
         status =
             kofn_fail(err, KOFN_INVALID_ARGUMENT,
                       "tasks=%zu, need at least %zu for %zu pairs; take more tasks, or fewer pairs",
-                      tasks, g.tasks, params->batch->count);
+                      tasks, g.tasks, f->params->batch->count);
     if (!status)
-        status = find_most_spare(&f, tasks, &g, err);
-    kofn_grouping_search_fini(&f.search);
+        status = find_most_spare(f, tasks, &g, err);
     if (status)
         kofn_grouping_fini(&g);
     else
-        *grouping = g;
+        *ret_grouping = g;
+    return status;
+}
+
+kofn_status
+kofn_grouping_init_within(kofn_grouping *grouping, const kofn_grouping_params *params, size_t tasks,
+                          kofn_error *err)
+{
+    const grouping_goal goal = {.within = true, .number = tasks};
+    finder f = {.params = params};
+    if (recall(params, goal, grouping))
+        return KOFN_OK;
+    const kofn_status status = find_within(&f, tasks, grouping, err);
+    kofn_grouping_search_fini(&f.search);
+    if (!status)
+        keep(params, goal, true, grouping);
     return status;
 }
 

@@ -20,8 +20,8 @@
  *            add up to the sum.
  * Method     grouping_search.h: up to KOFN_GROUPING_EXACT pairs the best of all partitions, above that what
  *            merging and moving finds in a bounded number of steps. The same grouping on every machine.
- * Kept       What was found for a batch stays with it, so that choosing a number of tasks, checking it and
- *            building the code are one search together.
+ * Kept       What was found last for a batch stays with it, so that choosing a number of tasks, checking it
+ *            and building the code are one search together.
  * Numbers    The paper's figure 2, 8 pairs on 4 + 4 blocks, each of which comes up twice, in one circle:
  *
  *                 spare                        0    1    2    3    4
@@ -29,7 +29,8 @@
  *                 w_{8,s}                     15   16   17   18   19
  *                 Theorem 1                   13   14   15   16   17
  *                 here                         8   12   15   16   17    (for 1: four stars of two pairs)
- * Threads    Any thread; a value. A search takes up to seconds: no thread that has to answer makes one.
+ * Threads    Any thread; a value. A search for given spare tasks takes up to seconds, and one for given
+ *            tasks is up to 66 of them: no thread that has to answer makes one.
  */
 #ifndef KOFN_CODE_GROUPING_H
 #define KOFN_CODE_GROUPING_H
@@ -90,11 +91,12 @@ KOFN_MUST_CHECK kofn_status kofn_grouping_make_terms(const kofn_grouping *groupi
                                                      const kofn_grouping_params *params,
                                                      kofn_terms *ret_terms, kofn_error *err);
 
-/* Groupings of one batch that were found so far, a few of them. Its own (kofn_batch.groupings), for any
- * thread. NULL: no memory, and each is found anew. */
+/* Groupings of one batch that were found so far, a few of them: what is asked for last takes the place of
+ * the oldest. Its own (kofn_batch.groupings), for any thread. NULL: no memory, and each is found anew. */
 kofn_groupings *kofn_groupings_new(void);
 void kofn_groupings_destroy(kofn_groupings **groupings_p); // accepts NULL
-size_t kofn_groupings_count(const kofn_groupings *groupings);
-size_t kofn_groupings_most_bytes(size_t pairs); // that they come to take
+size_t kofn_groupings_count(kofn_groupings *groupings);
+size_t kofn_groupings_count_searches(kofn_groupings *groupings); // for given spare tasks
+size_t kofn_groupings_most_bytes(size_t pairs);                  // that they come to take
 
 #endif

@@ -245,8 +245,9 @@ fill_columns(const kofn_sides *s, size_t rows, size_t cols, double *at)
         double greatest = 0;
         for (size_t i = 0; i < cols; i++)
             greatest = fmax(greatest, fabs(at[r * cols + i]));
+        const double scale = find_scale(greatest);
         for (size_t i = 0; i < cols; i++)
-            at[r * cols + i] *= find_scale(greatest);
+            at[r * cols + i] *= scale;
     }
 }
 

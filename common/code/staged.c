@@ -67,11 +67,12 @@ alloc_staged(const char *family, const kofn_field *field, const kofn_batch *batc
     return KOFN_OK;
 }
 
-/* The rows of E are there: *ret_code becomes the code, or it is given up. */
+/* The rows of E are there, and those that `from` has its own: *ret_code becomes the code, or it is given
+ * up. */
 static kofn_status
-seal(kofn_code *code, kofn_code **ret_code, kofn_error *err)
+seal(kofn_code *code, const kofn_code *from, kofn_code **ret_code, kofn_error *err)
 {
-    const kofn_status status = kofn_columns_fill(code, err);
+    const kofn_status status = kofn_columns_fill(code, from, err);
     if (status) {
         kofn_code_destroy(&code);
         return status;
@@ -114,7 +115,7 @@ kofn_staged_build(const kofn_code_spec *spec, const kofn_field *field, kofn_code
                 code->e[o].at[pair * side->cols + side->column[i]] = side->coef[i];
     }
     code->seed = spec->seed;
-    return seal(code, ret_code, err);
+    return seal(code, NULL, ret_code, err);
 }
 
 /* ---- the second ------------------------------------------------------------------------------ */
@@ -277,7 +278,7 @@ join(const kofn_code *from, const kofn_batch *batch, const kofn_code *part, kofn
         next += made;
     }
     code->seed = from->seed;
-    return seal(code, ret_code, err);
+    return seal(code, from, ret_code, err);
 }
 
 kofn_status

@@ -152,7 +152,7 @@ new_drawn_code(const char *field, size_t side, size_t s, size_t tasks, kofn_rng 
                                                  : b < s || (task - s * s) % 2 == 1
                                                      ? f->draw(f, rng)
                                                      : 0;
-    assert_ok(kofn_columns_fill(code, &error));
+    assert_ok(kofn_columns_fill(code, NULL, &error));
     kofn_code_seal(code);
     free(left);
     kofn_batch_destroy(&batch);
@@ -233,7 +233,7 @@ a_code_that_takes_too_long_is_refused(void **state)
     for (size_t o = 0; o < 2; o++)
         for (size_t i = 0; i < TASKS * BLOCKS; i++)
             code->e[o].at[i] = 1;
-    assert_fails(kofn_columns_fill(code, &error), KOFN_OUT_OF_RANGE);
+    assert_fails(kofn_columns_fill(code, NULL, &error), KOFN_OUT_OF_RANGE);
     assert_non_null(strstr(error.text, "send the pairs in several batches"));
     kofn_code_destroy(&code);
     kofn_batch_destroy(&batch);
@@ -409,7 +409,7 @@ a_code_with_more_rows_takes_the_place(void **state)
         memset(few->e[o].at + MADE * SIDE, 0, (TASKS - MADE) * SIDE * sizeof(double));
     all->reserve = few->reserve = TASKS - MADE;
     free(few->columns->mix);
-    assert_ok(kofn_columns_fill(few, &error));
+    assert_ok(kofn_columns_fill(few, NULL, &error));
     kofn_code_seal(few);
     assert_ok(kofn_decoder_new(few, 0, &d, &error));
     assert_ok(kofn_decoder_add(d, MADE - 1, &error));

@@ -424,6 +424,37 @@ what_was_found_is_not_looked_for_again(void **state)
     kofn_batch_destroy(&batch);
 }
 
+/* However many groupings a search for the most spare tasks comes by, and others were asked for before. */
+static void
+a_long_search_is_made_once(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(20261124), 0);
+    const kofn_field *f = kofn_field_find("f64");
+    enum { PAIRS = 64, TASKS = 1200 };
+    kofn_batch *batch = new_sums(PAIRS, 24, 1, f, &rng);
+    const kofn_grouping_params params = {.batch = batch, .field = f, .exact = 0};
+    kofn_grouping first, again;
+    for (size_t s = 2; s < 20; s++) {
+        again = group(batch, f, KOFN_GROUPING_AUTO, 0, 1000 * s);
+        kofn_grouping_fini(&again);
+    }
+    const size_t before = kofn_groupings_count_searches(batch->groupings);
+    assert_ok(kofn_grouping_init_within(&first, &params, TASKS, &error));
+    const size_t found = kofn_groupings_count_searches(batch->groupings);
+    print_message("%zu searches, %zu spare\n", found - before, first.spare);
+    assert_in_range(found - before, 3, 66);
+    assert_ok(kofn_grouping_init_within(&again, &params, TASKS, &error));
+    assert_int_equal(kofn_groupings_count_searches(batch->groupings), found);
+    assert_same_grouping(&first, &again, batch->count);
+    assert_int_equal(kofn_groupings_count(batch->groupings), 16);
+    kofn_grouping_fini(&again);
+    kofn_grouping_fini(&first);
+    kofn_batch_destroy(&batch);
+}
+
 int
 main(void)
 {
@@ -439,6 +470,7 @@ main(void)
         cmocka_unit_test(complex_products_are_groups_of_three_among_hundreds),
         cmocka_unit_test(a_search_takes_a_bounded_number_of_steps),
         cmocka_unit_test(what_was_found_is_not_looked_for_again),
+        cmocka_unit_test(a_long_search_is_made_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,6 +82,31 @@ sums_of_names_are_pairs_that_depend_on_others(void **state)
     kofn_batch_destroy(&batch);
 }
 
+/* They get numbers as they come up, and keep them, one a beginning of another. */
+static void
+thousands_of_names_are_told_apart(void **state)
+{
+    (void)state;
+    enum { COUNT = 4000, ROOM = 32 };
+    char *text = calloc(COUNT, ROOM);
+    size_t length = 0;
+    assert_non_null(text);
+    for (size_t i = 0; i < COUNT; i++)
+        length += (size_t)snprintf(text + length, ROOM, "N%zu+N%zu B%zu\n", i, i / 2, i % 7);
+    kofn_batch *batch = must_read(text, false);
+    const kofn_sums *left = &batch->side[0];
+    assert_int_equal(left->cols, COUNT);
+    assert_int_equal(batch->side[1].cols, 7);
+    for (size_t i = 1; i < COUNT; i++) {
+        assert_int_equal(left->first[i + 1] - left->first[i], 2);
+        assert_int_equal(left->column[left->first[i]], i / 2);
+        assert_int_equal(left->column[left->first[i] + 1], i);
+        assert_int_equal(kofn_batch_get_block(batch, 1, i), i % 7);
+    }
+    kofn_batch_destroy(&batch);
+    free(text);
+}
+
 static void
 assert_refused(const char *text, kofn_status status, const char *part)
 {
@@ -119,6 +144,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_that_are_the_same_are_one_matrix),
         cmocka_unit_test(sums_of_names_are_pairs_that_depend_on_others),
+        cmocka_unit_test(thousands_of_names_are_told_apart),
         cmocka_unit_test(what_is_no_list_is_refused_with_its_line),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

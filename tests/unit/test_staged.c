@@ -2,6 +2,7 @@
 #include "common/code/staged.h"
 #include "common/base/rng.h"
 #include "common/code/binomial.h"
+#include "common/code/columns.h"
 #include "common/code/decoder.h"
 #include "common/code/grouping_search.h"
 #include "tests/unit/field_brute.h"
@@ -312,6 +313,50 @@ rows_for_hundreds_of_pairs_take_a_few_tries(void **state)
     kofn_batch_destroy(&batch);
 }
 
+/* Bit for bit, whatever they are: they are not made again. Those of rows that are new are there. */
+static void
+mixtures_of_rows_stay_when_more_are_made(void **state)
+{
+    (void)state;
+    enum { PAIRS = 48 };
+    static const size_t one[] = {0, 3}, other[] = {1, 2};
+    kofn_error error;
+    const kofn_field *f64 = kofn_field_find("f64");
+    size_t side[PAIRS];
+    kofn_batch *batch = NULL;
+    for (size_t i = 0; i < PAIRS; i++)
+        side[i] = i;
+    assert_ok(kofn_batch_new_stacked(PAIRS, PAIRS, PAIRS, side, side, NULL, f64, &batch, &error));
+    const kofn_code_spec spec = complete_batch_spec("lagrange", batch, f64);
+    kofn_code *first = NULL, *second = NULL, *third = NULL;
+    assert_ok(kofn_staged_build(&spec, f64, &first, &error));
+    assert_non_null(first->columns);
+    assert_ok(kofn_staged_fill(&spec, first, one, 2, 0.05, &second, &error));
+    const size_t mixed = second->columns->size.mixed;
+    for (size_t task = PAIRS; task < second->tasks; task++)
+        second->columns->mix[task * mixed] += !is_blank(second, task);
+    assert_ok(kofn_staged_fill(&spec, second, other, 2, 0.05, &third, &error));
+    size_t had = 0, made = 0;
+    assert_int_equal(third->columns->size.mixed, mixed);
+    for (size_t task = PAIRS; task < third->tasks; task++) {
+        const double *before = second->columns->mix + task * mixed;
+        const double *after = third->columns->mix + task * mixed;
+        if (is_blank(third, task))
+            continue;
+        assert_true(after[0] != 0 && after[mixed - 1] != 0);
+        made += is_blank(second, task);
+        if (is_blank(second, task))
+            continue;
+        assert_memory_equal(after, before, mixed * sizeof *after);
+        had++;
+    }
+    assert_true(had >= 3 && made >= 3);
+    kofn_code_destroy(&first);
+    kofn_code_destroy(&second);
+    kofn_code_destroy(&third);
+    kofn_batch_destroy(&batch);
+}
+
 static void
 rows_that_were_made_stay_when_more_are(void **state)
 {
@@ -530,6 +575,7 @@ main(void)
         cmocka_unit_test(many_pairs_are_brought_back_in_few_columns),
         cmocka_unit_test(rows_are_as_few_as_the_missing_ones_take_and_those_that_may_be_late),
         cmocka_unit_test(rows_for_hundreds_of_pairs_take_a_few_tries),
+        cmocka_unit_test(mixtures_of_rows_stay_when_more_are_made),
         cmocka_unit_test(rows_that_were_made_stay_when_more_are),
         cmocka_unit_test(a_decoder_goes_on_with_rows_that_are_made_between_answers),
         cmocka_unit_test(codes_whose_rows_need_not_be_made_stay_as_they_are),
