@@ -946,8 +946,10 @@ join(kofn_fleet *fleet, const worker *w, kofn_error *err)
     size_t credit = w->hello.credit > KOFN_CREDIT_MAX ? KOFN_CREDIT_MAX : w->hello.credit;
     if (credit == 0)
         credit = 1;
+    const kofn_giver giver = get_giver(w);
     const kofn_sched_worker joining = {
         .id = w->number,
+        .giver = kofn_giver_hash(&giver),
         .name = w->hello.name,
         .life = w->hello.life,
         .credit = credit,

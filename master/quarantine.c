@@ -1,4 +1,5 @@
 #include "master/quarantine.h"
+#include "common/base/hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,12 @@ kofn_giver_is(const kofn_giver *a, const kofn_giver *b)
     if (a->key[0] || b->key[0])
         return strcmp(a->key, b->key) == 0;
     return strcmp(a->name, b->name) == 0;
+}
+
+uint64_t
+kofn_giver_hash(const kofn_giver *giver)
+{
+    return kofn_hash_text(giver->key[0] ? giver->key : giver->name);
 }
 
 static kofn_quarantined *

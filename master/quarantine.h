@@ -37,6 +37,10 @@ void kofn_quarantine_fini(kofn_quarantine *quarantine);
 /* Are they one, as far as anybody knows? */
 bool kofn_giver_is(const kofn_giver *a, const kofn_giver *b);
 
+/* One number for those that are one; others have it by chance at most, or because somebody sought a name
+ * that has it. */
+uint64_t kofn_giver_hash(const kofn_giver *giver);
+
 /* Until then, or longer if it was in it for longer. False: no memory to remember it. */
 bool kofn_quarantine_add(kofn_quarantine *quarantine, const kofn_giver *who, int64_t until_ns);
 

@@ -80,8 +80,11 @@ kofn_job_yield_verify(kofn_job *job)
     v->how = other;
     v->yielded = true;
     job->accept.liars = 0;
-    if (job->whole) // whose account tells it
+    if (job->whole) { // whose account tells it, and what is kept of it
         job->whole->verification.how = other;
+        job->whole->verification.yielded = true;
+        job->whole->accept.liars = 0;
+    }
     return true;
 }
 
@@ -159,18 +162,23 @@ charge_check(kofn_job *job, const kofn_code *code, kofn_error *err)
     return status;
 }
 
-/* What the code tells of a default alone: any so many of its answers do not suffice, say. */
+/* What the code tells of a default alone: any so many of its answers do not suffice, say. Parts of
+ * one whole are one line of the log. */
 static void
 settle_default(kofn_job *job, const kofn_code *code)
 {
     const kofn_verification *v = &job->verification;
+    kofn_job *whole = job->whole ? job->whole : job;
     kofn_error why = {.text = "its form, its code or what it accepts leaves no other way"};
     if (v->how == KOFN_VERIFY_PARITY && kofn_liars_check(code, job->accept.liars, &why) != KOFN_OK)
         (void)kofn_job_yield_verify(job);
-    if (v->yielded && !job->stream) // of a stream its opening was logged
-        kofn_log_write(&job->master->log, KOFN_LOG_WARNING, "verified_otherwise", why.text,
-                       "job=%s configured=%s verify=%s", kofn_job_get_whole(job)->name,
-                       names[job->master->config.verify], names[v->how]);
+    if (!v->yielded || whole->verification.told ||
+        job->stream) // of a stream its opening was logged
+        return;
+    whole->verification.told = true;
+    kofn_log_write(&job->master->log, KOFN_LOG_WARNING, "verified_otherwise", why.text,
+                   "job=%s configured=%s verify=%s", whole->name, names[job->master->config.verify],
+                   names[v->how]);
 }
 
 void

@@ -29,6 +29,7 @@ typedef struct kofn_verification { // of a job
     kofn_verify how;
     bool by_default;       // nobody asked for it: where it cannot be had, something else will do
     bool yielded;          // and it does
+    bool told;             // of a whole: which was logged
     kofn_freivalds *check; // freivalds: from when its code is known
     kofn_giver *givers;    // [code->tasks] parity: whose the kept answers are
     double slack;          // parity: kofn_liars.slack, once it is decoded

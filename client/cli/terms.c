@@ -81,7 +81,9 @@ static const struct argp_option terms_options[] = {
      "more than needed; none",
      50},
     {"liars", KEY_LIARS, "B", 0,
-     "With parity: so many answers may be wrong, and 2 B more are taken", 50},
+     "With parity: so many answers may be wrong, and 2 B more are taken; a worker gives several "
+     "where there are fewer workers than tasks",
+     50},
     {0},
 };
 

@@ -57,10 +57,11 @@ static kofn_status
 search_all(state *s, size_t *group, kofn_error *err)
 {
     const size_t all = ((size_t)1 << s->costs.batch->count) - 1;
-    size_t *best = calloc(2 * (all + 1), sizeof *best), *last = best + all + 1;
+    size_t *best = calloc(2 * (all + 1), sizeof *best);
     if (!best)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the subsets of %zu pairs",
                          s->costs.batch->count);
+    size_t *last = best + all + 1;
     for (size_t mask = 1; mask <= all; mask++) {
         const size_t lowest = mask & -mask, rest = mask ^ lowest;
         best[mask] = SIZE_MAX;

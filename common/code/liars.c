@@ -447,6 +447,7 @@ gram_init(gram *g, const search *s, const outcome *o, kofn_error *err)
     g->at = malloc(s->count * s->count * sizeof *g->at);
     if (!column || !g->at) {
         free(column);
+        free(g->at);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to find who lies");
     }
     for (size_t i = 0; i < o->count; i++)
@@ -586,8 +587,9 @@ static kofn_status
 fail_too_many(const kofn_liars_answers *a, kofn_error *err)
 {
     return kofn_fail(err, KOFN_DATA_LOSS,
-                     "more than %zu of %zu answers are wrong: allow for more liars, or verify by "
-                     "freivalds",
+                     "more than %zu of %zu answers are wrong, and a worker may have given several: "
+                     "allow for more liars, have as many workers as tasks, or verify by freivalds, "
+                     "which names it",
                      a->most, a->count);
 }
 

@@ -128,6 +128,7 @@ kofn_crew_join(kofn_crew *crew, const kofn_sched_worker *joining, kofn_error *er
     }
     worker->id = worker->order.number = id;
     (void)snprintf(worker->name, sizeof worker->name, "%s", joining->name);
+    worker->giver = joining->giver ? joining->giver : id;
     worker->life = joining->life;
     worker->credit = joining->credit;
     worker->fields = joining->fields;
@@ -198,6 +199,7 @@ kofn_crew_assign(kofn_crew *crew, kofn_crew_worker *worker, int64_t now_ns, doub
     *a = (kofn_assignment){
         .id = ++crew->last_id,
         .worker_id = worker->id,
+        .giver = worker->giver,
         .worker = worker,
         .flops = flops,
         .sent_ns = now_ns,
@@ -228,6 +230,7 @@ kofn_crew_adopt(kofn_crew *crew, kofn_crew_worker *worker, int64_t now_ns)
     *a = (kofn_assignment){
         .id = ++crew->last_id,
         .worker_id = worker->id,
+        .giver = worker->giver,
         .worker = worker,
         .sent_ns = now_ns,
         .head_ns = now_ns, // it waits behind nothing

@@ -39,7 +39,7 @@ typedef struct kofn_crew_worker kofn_crew_worker;
 
 typedef struct kofn_assignment {
     kofn_link pending; // in the actions to take, once it is cancelled; first: cast from there
-    uint64_t id, job_id, worker_id;
+    uint64_t id, job_id, worker_id, giver;
     kofn_crew_worker *worker; // NULL once it is over
     kofn_run *run;            // may be gone once it is over
     size_t task;
@@ -58,7 +58,7 @@ typedef struct kofn_assignment {
 
 struct kofn_crew_worker {
     kofn_order_node order; // first: cast from there
-    uint64_t id;
+    uint64_t id, giver;
     char name[KOFN_DEATHS_NAME_MAX];
     uint64_t life; // of its process; 0: not known
     size_t credit;

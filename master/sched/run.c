@@ -176,6 +176,7 @@ kofn_run_destroy(kofn_run **run_p)
     kofn_map_fini(&run->hints);
     kofn_deaths_fini(&run->deaths);
     kofn_map_fini(&run->seen);
+    kofn_map_fini(&run->givers);
     kofn_decoder_destroy(&run->decoder);
     kofn_code_destroy(&run->code);
     free(run);
@@ -306,10 +307,21 @@ move_task(kofn_run *run, size_t task, task_event event)
 /* ---- what the core does ---------------------------------------------------------------------- */
 
 static void
-count_given(kofn_run *run, uint64_t worker)
+note_seen(kofn_run *run, uint64_t worker)
 {
-    const uintptr_t before = (uintptr_t)kofn_map_remove(&run->seen, worker);
-    const kofn_status noted = kofn_map_put(&run->seen, worker, (void *)(before + 1), NULL);
+    if (kofn_map_find(&run->seen, worker))
+        return;
+    const kofn_status noted = kofn_map_put(&run->seen, worker, run, NULL);
+    (void)noted; // without memory it is one less in the account
+}
+
+static void
+set_given(kofn_run *run, uint64_t giver, size_t count)
+{
+    (void)kofn_map_remove(&run->givers, giver);
+    if (count == 0)
+        return;
+    const kofn_status noted = kofn_map_put(&run->givers, giver, (void *)(uintptr_t)count, NULL);
     (void)noted; // without memory, which is for the first alone, it is as if it had none
 }
 
@@ -330,20 +342,40 @@ kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task)
     t->copies = a;
     kofn_link_insert_before(&run->out, &a->in_run);
     move_task(run, task, a->adopted ? EV_ADOPTED : EV_SENT);
-    count_given(run, a->worker_id);
+    note_seen(run, a->worker_id);
+    if (run->accept.liars > 0)
+        set_given(run, a->giver, kofn_run_count_given(run, a->giver) + 1);
 }
 
 size_t
-kofn_run_count_given(const kofn_run *run, uint64_t worker)
+kofn_run_count_given(const kofn_run *run, uint64_t giver)
 {
-    return (uintptr_t)kofn_map_find(&run->seen, worker);
+    return (uintptr_t)kofn_map_find(&run->givers, giver);
 }
 
 bool
-kofn_run_is_spent(const kofn_run *run, uint64_t worker)
+kofn_run_is_spent(const kofn_run *run, uint64_t giver)
 {
     const size_t most = run->accept.liars;
-    return most > 0 && kofn_run_count_given(run, worker) >= most;
+    return most > 0 && kofn_run_count_given(run, giver) >= most;
+}
+
+/* Of a task that it has under another number it gives one answer, once. */
+static bool
+is_spent_without(const kofn_run *run, uint64_t giver, size_t task)
+{
+    size_t given = kofn_run_count_given(run, giver);
+    for (const kofn_assignment *a = run->tasks[task].copies; a && given > 0; a = a->next_copy)
+        given -= a->giver == giver;
+    return run->accept.liars > 0 && given >= run->accept.liars;
+}
+
+void
+kofn_run_take_back(kofn_run *run, const kofn_assignment *a)
+{
+    const size_t given = kofn_run_count_given(run, a->giver);
+    if (given > 0)
+        set_given(run, a->giver, given - 1);
 }
 
 void
@@ -858,14 +890,14 @@ kofn_run_may_take(const kofn_run *run, uint64_t worker, size_t task)
 
 /* Deaths do not matter: nothing is to be computed any more, or that has begun. */
 bool
-kofn_run_may_adopt(const kofn_run *run, uint64_t worker, size_t task)
+kofn_run_may_adopt(const kofn_run *run, const kofn_crew_worker *worker, size_t task)
 {
     if (task >= run->code->tasks ||
         (run->state != KOFN_RUN_OPEN && run->state != KOFN_RUN_IMPROVING))
         return false;
     const uint32_t state = run->tasks[task].state;
     return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED &&
-           !kofn_run_is_spent(run, worker) && can_take(run, worker, task) &&
+           !is_spent_without(run, worker->giver, task) && can_take(run, worker->id, task) &&
            !kofn_run_is_spare(run, task);
 }
 

@@ -136,7 +136,8 @@ struct kofn_run {
     bool loose;     // tasks are not left to those that have their blocks
 
     size_t sent, answered, backups, replaced, fresh, held;
-    kofn_map seen; // workers that were given a task: how many, as a pointer
+    kofn_map seen;   // workers that were given a task
+    kofn_map givers; // where answers may be wrong: how many each has to give or gave, as a pointer
     kofn_run_task tasks[];
 };
 
@@ -151,14 +152,16 @@ bool kofn_run_is_over(const kofn_run *run);
 /* The task goes out as this assignment. */
 void kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task);
 
-/* How often the worker was given a task of it, adopted ones included; and is that as often as answers
- * may be wrong? With one more it could lie so that nobody finds out. */
-size_t kofn_run_count_given(const kofn_run *run, uint64_t worker);
-bool kofn_run_is_spent(const kofn_run *run, uint64_t worker);
+/* Where answers may be wrong: how many of its tasks are out at the giver (kofn_sched_worker), or
+ * were answered by it, under whatever numbers; and are these as many as may be wrong? With one more it
+ * could lie so that nobody finds out. */
+size_t kofn_run_count_given(const kofn_run *run, uint64_t giver);
+bool kofn_run_is_spent(const kofn_run *run, uint64_t giver);
+void kofn_run_take_back(kofn_run *run, const kofn_assignment *a); // it comes to no answer
 
 /* May the worker's answer of this task, that it says it has, be waited for? Not of one that
- * is spent. */
-bool kofn_run_may_adopt(const kofn_run *run, uint64_t worker, size_t task);
+ * is spent by others. */
+bool kofn_run_may_adopt(const kofn_run *run, const kofn_crew_worker *worker, size_t task);
 
 /* Without memory it is not noted. */
 void kofn_run_note_hint(kofn_run *run, size_t task, uint64_t worker, size_t bytes);

@@ -170,6 +170,8 @@ static void
 release(kofn_sched *s, kofn_assignment *a, kofn_ending how)
 {
     kofn_run_detach(a->run, a);
+    if (how != KOFN_ENDED_ANSWERED)
+        kofn_run_take_back(a->run, a);
     if (a->run->stream)
         kofn_core_stir(s, a->run->stream);
     kofn_slot_release(a);
@@ -905,7 +907,7 @@ kofn_sched_adopt(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t job, s
     kofn_core_advance(s, now_ns);
     kofn_run *run = find_running(s, job);
     kofn_crew_worker *w = kofn_crew_find(&s->crew, worker);
-    if (!run || !w || w->leaving || !kofn_run_may_adopt(run, worker, task))
+    if (!run || !w || w->leaving || !kofn_run_may_adopt(run, w, task))
         return false;
     kofn_assignment *a = kofn_crew_adopt(&s->crew, w, s->now_ns);
     if (!a)
@@ -1028,12 +1030,12 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
 
 /* ---- actions --------------------------------------------------------------------------------- */
 
-/* It has a task of the run; or had one, where answers may be wrong: who lies once lies twice. */
+/* It has a task of the run; or gave an answer, where answers may be wrong: who lies once lies twice. */
 static bool
 holds(const kofn_run *run, const kofn_crew_worker *w)
 {
     return kofn_crew_has_run(w, run) ||
-           (run->accept.liars > 0 && kofn_run_count_given(run, w->id) > 0);
+           (run->accept.liars > 0 && kofn_run_count_given(run, w->giver) > 0);
 }
 
 /* Does another worker live, busy or not, that is to have it rather than one that is spent? */
@@ -1042,7 +1044,7 @@ is_left_to_others(const kofn_sched *s, const kofn_run *run, size_t task)
 {
     size_t cursor = 0;
     for (const kofn_crew_worker *w; (w = kofn_map_next(&s->crew.workers, &cursor));)
-        if (!w->leaving && !kofn_run_is_spent(run, w->id) && kofn_run_may_take(run, w->id, task))
+        if (!w->leaving && !kofn_run_is_spent(run, w->giver) && kofn_run_may_take(run, w->id, task))
             return true;
     return false;
 }
@@ -1058,7 +1060,7 @@ look_among_holders(const kofn_sched *s, const kofn_run *run, size_t count, size_
         if (!holds(run, w))
             continue;
         count--;
-        const bool spent = kofn_run_is_spent(run, w->id);
+        const bool spent = kofn_run_is_spent(run, w->giver);
         if ((spent && waits) || !run->policy->pick(run, w->id, ret_task))
             continue;
         waits = spent && is_left_to_others(s, run, *ret_task);

@@ -209,6 +209,7 @@ bool kofn_sched_stream_close(kofn_sched *s, uint64_t stream);
 
 typedef struct kofn_sched_worker {
     uint64_t id;      // of this connection
+    uint64_t giver;   // whose answers these are, the same whenever it comes again; 0: its id
     const char *name; // what people call it, and tells it from others when it comes again
     uint64_t life;    // a number of its process: who comes again with it has not died; 0: not known
     size_t credit;    // tasks that it takes at a time

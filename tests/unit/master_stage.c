@@ -35,7 +35,8 @@ stage_run(stage *s)
 {
     kofn_error error;
     kofn_log log;
-    kofn_log_init(&log, KOFN_LOG_DEBUG, getenv("KOFN_TEST_LOG") ? 2 : -1);
+    const int fd = s->log_fd > 0 ? s->log_fd : -1;
+    kofn_log_init(&log, KOFN_LOG_DEBUG, getenv("KOFN_TEST_LOG") ? 2 : fd);
     assert_ok(kofn_master_new(s->context, &s->config, log, NULL, &s->master, &error));
     assert_int_equal(pthread_create(&s->thread, NULL, run_master, s), 0);
     s->running = true;

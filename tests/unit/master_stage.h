@@ -33,6 +33,7 @@ typedef struct stage {
     kofn_master *master;
     pthread_t thread;
     bool running;
+    int log_fd;        // 0: none
     kofn_status ended; // of kofn_master_run, after stage_join
     kofn_pool *pool;
     peer peers[PEERS_MAX];

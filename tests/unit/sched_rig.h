@@ -166,12 +166,18 @@ add(rig *r, uint64_t job, const char *family, size_t x, size_t tasks, const char
 }
 
 static inline void
-join_as(rig *r, uint64_t worker, const char *name, uint64_t life)
+join_with(rig *r, kofn_sched_worker joining)
 {
     kofn_error error;
-    const kofn_sched_worker joining = {
-        .id = worker, .name = name, .life = life, .credit = r->credit, .fields = r->fields};
+    joining.credit = r->credit;
+    joining.fields = r->fields;
     assert_ok(kofn_sched_worker_join(r->sched, r->now_ns, &joining, &error));
+}
+
+static inline void
+join_as(rig *r, uint64_t worker, const char *name, uint64_t life)
+{
+    join_with(r, (kofn_sched_worker){.id = worker, .name = name, .life = life});
 }
 
 static inline void

@@ -1,6 +1,7 @@
 /* Jobs over the integers in the master: what they are put together from, and how whole and parts
  * end. */
 #include "common/linalg/integers.h"
+#include "master/verify.h"
 #include "tests/unit/master_stage.h"
 
 #include <math.h>
@@ -107,6 +108,41 @@ a_product_is_put_together_from_one_for_each_prime(void **state)
     assert_true(t->receive + t->queue + t->send + t->wait <= t->total);
     assert_true(t->queue > 0 && t->wait > 0);
     kofn_message_clear(&kofn_outcome_message, &outcome);
+}
+
+static size_t
+count_lines_with(FILE *file, const char *word)
+{
+    char line[2048];
+    size_t count = 0;
+    rewind(file);
+    while (fgets(line, sizeof line, file))
+        count += strstr(line, word) != NULL;
+    return count;
+}
+
+/* Each part has too few tasks for it, but there is one job. */
+static void
+a_default_that_gives_way_is_logged_once_for_all_primes(void **state)
+{
+    stage *s = *state;
+    problem few = small;
+    char job[KOFN_ID_MAX];
+    FILE *log = tmpfile();
+    assert_non_null(log);
+    few.tasks = 5;
+    s->log_fd = fileno(log);
+    s->config.verify = KOFN_VERIFY_PARITY;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
+    check_product(s, client, worker, &few, job);
+    const kofn_msg_job account = get_job(client, job);
+    assert_string_equal(account.verify, "freivalds");
+    assert_int_equal(account.enough, 12);
+    stage_stop(s);
+    if (!getenv("KOFN_TEST_LOG"))
+        assert_int_equal(count_lines_with(log, "verified_otherwise"), 1);
+    (void)fclose(log);
 }
 
 static void
@@ -622,6 +658,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_product_is_put_together_from_one_for_each_prime),
+        T(a_default_that_gives_way_is_logged_once_for_all_primes),
         T(integers_of_both_sizes_in_any_shape),
         T(products_without_elements_take_one_prime),
         T(large_products_are_worked_on_in_pieces),

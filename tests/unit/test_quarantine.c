@@ -20,6 +20,7 @@ who_comes_again_is_known_by_its_name_without_keys(void **state)
     assert_true(kofn_quarantine_add(&q, &liar, 100));
     assert_true(kofn_quarantine_get_until(&q, &liar, 99) > 0);
     assert_int_equal(kofn_quarantine_get_until(&q, &other, 99), 0);
+    assert_int_not_equal(kofn_giver_hash(&liar), kofn_giver_hash(&other));
     kofn_quarantine_fini(&q);
 }
 
@@ -35,6 +36,8 @@ with_keys_a_name_says_nothing(void **state)
     assert_true(kofn_quarantine_get_until(&q, &renamed, 0) > 0);
     assert_int_equal(kofn_quarantine_get_until(&q, &honest, 0), 0);
     assert_int_equal(kofn_quarantine_get_until(&q, &plain, 0), 0);
+    assert_int_equal(kofn_giver_hash(&renamed), kofn_giver_hash(&liar));
+    assert_int_not_equal(kofn_giver_hash(&honest), kofn_giver_hash(&liar));
     kofn_quarantine_fini(&q);
 }
 

@@ -161,6 +161,71 @@ no_more_answers_than_may_be_wrong_are_adopted_of_one_worker(void **state)
     assert_true(kofn_sched_adopt(r->sched, r->now_ns, 1, 2, 1, &assignment));
 }
 
+enum { GIVER = 1000 }; // no worker's number
+
+/* A hello is cheap: whoever says it again has not been honest anew. */
+static void
+who_comes_again_with_another_number_is_spent(void **state)
+{
+    rig *r = *state;
+    join_with(r, (kofn_sched_worker){.id = 1, .name = "w1", .giver = GIVER});
+    for (uint64_t worker = 2; worker <= 4; worker++)
+        join(r, worker);
+    r->accept.liars = 1;
+    add(r, 1, "polynomial", 1, 3, "oneshot");
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    r->accept.liars = 0;
+    add(r, 2, "uncoded", 1, 1, "oneshot");
+    assert_actions(r, "send 2.0>4");
+    assert_int_equal(answer(r, 1, 0, 1), KOFN_VERDICT_KEEP);
+    lose(r, 1);
+    join_with(r, (kofn_sched_worker){.id = 5, .name = "w1", .giver = GIVER});
+    lose(r, 3);
+    assert_actions(r, ""); // 5 is free, and 4 has given none
+    assert_int_equal(answer(r, 2, 0, 4), KOFN_VERDICT_KEEP);
+    assert_actions(r, "decode 2, send 1.2>4");
+    assert_int_equal(answer(r, 1, 1, 2), KOFN_VERDICT_KEEP);
+    assert_int_equal(answer(r, 1, 2, 4), KOFN_VERDICT_KEEP);
+    assert_actions(r, "decode 1");
+}
+
+static void
+two_connections_of_one_giver_have_the_answers_of_one(void **state)
+{
+    rig *r = *state;
+    join_with(r, (kofn_sched_worker){.id = 1, .name = "w1", .giver = GIVER});
+    join_with(r, (kofn_sched_worker){.id = 2, .name = "w1", .giver = GIVER});
+    join(r, 3);
+    join(r, 4);
+    r->accept.liars = 1;
+    add(r, 1, "polynomial", 1, 3, "oneshot");
+    assert_actions(r, "send 1.0>1, send 1.1>3, send 1.2>4");
+    lose(r, 1); // without an answer: its other connection may give that one
+    assert_actions(r, "send 1.0>2");
+}
+
+static void
+who_comes_again_has_no_more_adopted_than_may_be_wrong(void **state)
+{
+    rig *r = *state;
+    uint64_t assignment;
+    join_with(r, (kofn_sched_worker){.id = 1, .name = "w1", .giver = GIVER});
+    r->accept.liars = 1;
+    add(r, 1, "polynomial", 1, 3, "oneshot");
+    assert_actions(r, "send 1.0>1");
+    join_with(r, (kofn_sched_worker){.id = 2, .name = "w1", .giver = GIVER});
+    assert_false(kofn_sched_adopt(r->sched, r->now_ns, 2, 1, 1, &assignment));
+    assert_true(kofn_sched_adopt(r->sched, r->now_ns, 2, 1, 0, &assignment)); // what it had
+    lose(r, 1);
+    lose(r, 2);
+    join_with(r, (kofn_sched_worker){.id = 3, .name = "w1", .giver = GIVER});
+    assert_true(kofn_sched_adopt(r->sched, r->now_ns, 3, 1, 0, &assignment));
+    assert_int_equal(kofn_sched_answer(r->sched, r->now_ns, 3, assignment), KOFN_VERDICT_KEEP);
+    lose(r, 3);
+    join_with(r, (kofn_sched_worker){.id = 4, .name = "w1", .giver = GIVER});
+    assert_false(kofn_sched_adopt(r->sched, r->now_ns, 4, 1, 1, &assignment));
+}
+
 static void
 too_few_tasks_are_refused_with_the_equation(void **state)
 {
@@ -401,6 +466,9 @@ main(void)
         rig_test(nobody_is_waited_for_who_could_not_do_it),
         rig_test(two_may_be_wrong_and_be_of_one_worker),
         rig_test(no_more_answers_than_may_be_wrong_are_adopted_of_one_worker),
+        rig_test(who_comes_again_with_another_number_is_spent),
+        rig_test(two_connections_of_one_giver_have_the_answers_of_one),
+        rig_test(who_comes_again_has_no_more_adopted_than_may_be_wrong),
         rig_test(too_few_tasks_are_refused_with_the_equation),
         rig_test(a_code_that_is_only_likely_has_no_parity),
         rig_test(a_refuted_task_goes_to_another_and_the_liar_gets_nothing_any_more),
