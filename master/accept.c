@@ -871,7 +871,9 @@ kofn_jobs_restore_ended(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_error *
     job->times.accepted_ns = kept->accepted_ns;
     job->times.ended_ns = kept->ended_ns;
     job->error.status = (kofn_status)kept->account->status;
-    snprintf(job->error.text, sizeof job->error.text, "%s", kept->account->message);
+    snprintf(job->error.text, sizeof job->error.text, "%s",
+             kept->account->message[0] ? kept->account->message
+                                       : kofn_status_name(job->error.status));
     job->has_product = job->product_on_disk = job->product_away = kept->has_product;
     kofn_bands_init(&job->product, kept->dtype, kept->rows, kept->cols);
     status = kofn_message_pack(&kofn_job_message, kept->account, &job->account, err);
