@@ -119,6 +119,28 @@ is_staged(const kofn_job *job)
     return policy && policy->reserve == KOFN_RESERVE_STAGED && job->accept.liars == 0;
 }
 
+/* Multiplications of an elimination that the thread of all sockets may make at an answer, a few seconds. */
+#define ELIMINATION_MAX 1e9
+
+/* In the reals the answer that completes the set pays for the elimination of all that are coded, where
+ * nobody can serve anything else. Without one plain task that is as many as suffice. */
+static kofn_status
+check_elimination(const kofn_code *code, kofn_error *err)
+{
+    const size_t tasks = kofn_code_first_tasks(code);
+    if (code->field->epsilon == 0 || kofn_code_count_coded(code) < tasks)
+        return KOFN_OK;
+    const double rows = (double)kofn_size_smaller(code->threshold, tasks);
+    const double multiplications =
+        rows * (double)kofn_code_columns(code) * (rows + (double)code->targets.rows);
+    if (multiplications <= ELIMINATION_MAX)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                     "decoding a batch from %.0f coded answers takes %.2g multiplications, at most "
+                     "%.2g: set systematic=yes, or make several batches of fewer pairs",
+                     rows, multiplications, ELIMINATION_MAX);
+}
+
 static void
 build_run(kofn_coder_item *item)
 {
@@ -129,6 +151,8 @@ build_run(kofn_coder_item *item)
     if (build->built)
         build->status = (build->staged ? kofn_staged_build : kofn_code_spec_build)(
             &build->spec, build->field, &build->code, &build->error);
+    if (!build->status && job->batch)
+        build->status = check_elimination(build->code, &build->error);
     if (build->status)
         return;
     kofn_job_init_coding(job, build->code, &coding);

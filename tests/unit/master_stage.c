@@ -339,6 +339,7 @@ describe_sparse(kofn_msg_matrix *m)
 kofn_msg_product
 problem_message(const problem *p)
 {
+    static kofn_msg_set coded_only[] = {{.name = "systematic", .value = "no"}};
     kofn_msg_product m = {
         .a = {.rows = p->rows, .cols = p->inner},
         .b = {.rows = p->inner, .cols = p->cols},
@@ -369,6 +370,8 @@ problem_message(const problem *p)
         snprintf(m.operand_b, sizeof m.operand_b, "%s", p->operand[1]);
     snprintf(m.code.family, sizeof m.code.family, "%s", p->family ? p->family : "");
     snprintf(m.policy, sizeof m.policy, "%s", p->policy ? p->policy : "");
+    if (p->coded_only)
+        m.code.sets = (kofn_wire_list){.at = coded_only, .count = 1};
     if (p->compression)
         m.compression = *p->compression;
     return m;

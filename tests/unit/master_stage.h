@@ -82,6 +82,7 @@ typedef struct problem {
     bool transpose_a, transpose_b;
     const char *family; // NULL: left open
     size_t x, z, y, tasks;
+    bool coded_only;    // the code's systematic=no
     const char *policy; // NULL: the master's
     const char *key;    // NULL: none
     uint64_t timeout_ms;

@@ -219,6 +219,31 @@ too_few_tasks_for_its_groups_fail_the_job(void **state)
     assert_int_equal(check_health(client).memory_bytes, 0);
 }
 
+/* Whoever is connected waits while the last answer is taken. */
+static void
+what_takes_too_long_to_decode_is_refused(void **state)
+{
+    enum { PAIRS = 450 };
+    stage *s = *state;
+    kofn_msg_reply reply;
+    const kofn_msg_batch pairs = {.pairs = PAIRS, .a_rows = PAIRS, .b_cols = PAIRS};
+    const problem p = {.rows = PAIRS,
+                       .inner = 1,
+                       .cols = PAIRS,
+                       .family = "lagrange",
+                       .coded_only = true,
+                       .tasks = 2 * PAIRS,
+                       .batch = &pairs};
+    stage_run(s);
+    (void)join_worker(s, "w", 1);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &p);
+    expect(client, &kofn_reply_message, &reply);
+    assert_int_equal(reply.status, KOFN_OUT_OF_RANGE);
+    assert_non_null(strstr(reply.message, "multiplications, at most 1e+09: set systematic=yes"));
+    assert_int_equal(check_health(client).memory_bytes, 0);
+}
+
 /* Row i of A times column i of B, of which two are late: the task that a free worker then gets. The memory
  * that the job is charged with until then into *ret_memory. */
 static size_t
@@ -275,6 +300,7 @@ main(void)
         T(a_code_that_is_left_open_takes_one_search_for_each_question),
         T(what_no_number_of_workers_can_do_is_refused_at_its_head),
         T(too_few_tasks_for_its_groups_fail_the_job),
+        T(what_takes_too_long_to_decode_is_refused),
         T(tasks_for_what_is_late_are_made_where_there_is_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
