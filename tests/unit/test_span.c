@@ -384,13 +384,13 @@ badly_conditioned_sets_are_covered_exactly_when_they_should_be(void **state)
     }
 }
 
-/* 100 Chebyshev polynomials at 120 nodes, from one end to the other: orthogonal columns, but rows
+/* 200 Chebyshev polynomials at 240 nodes, from one end to the other: orthogonal columns, but rows
  * that nearly depend on those before them. */
 static void
 a_review_finds_what_all_rows_cover_together(void **state)
 {
     (void)state;
-    enum { COLS = 100, ROWS = 120 };
+    enum { COLS = 200, ROWS = 240 };
     double *t = calloc(COLS * COLS, sizeof *t), *g = calloc(ROWS * COLS, sizeof *g);
     double *d = calloc(COLS * ROWS, sizeof *d);
     fill_identity(t, COLS);
