@@ -60,15 +60,6 @@ stop(site *s, void **state)
     free(s->c);
 }
 
-/* Who lied in the job before is to lie in the next one. */
-static void
-await_release(const site *s)
-{
-    for (size_t i = 0; i < s->liars; i++)
-        while (strcmp(cluster_get_worker(s->daemons, i).state, "quarantined") == 0)
-            ; // asked again and again: each question takes a round trip
-}
-
 static bool
 is_right(const site *s, const kofn_result *result)
 {
@@ -103,7 +94,7 @@ run_job(const site *s, const char *defence, tally *t)
     o.code.tasks = WORKERS;
     o.verify = defence;
     o.liars = strcmp(defence, "parity") == 0 ? s->liars : 0;
-    await_release(s);
+    cluster_await_workers(s->daemons, WORKERS); // who lied in the job before is to lie in this one
     const double begin = bench_now();
     must(kofn_client_multiply(cluster_get_client(s->daemons), &a, &b, &o, &result, &error));
     const double time = bench_now() - begin;
