@@ -119,26 +119,28 @@ is_staged(const kofn_job *job)
     return policy && policy->reserve == KOFN_RESERVE_STAGED && job->accept.liars == 0;
 }
 
-/* Multiplications of an elimination that the thread of all sockets may make at an answer, a few seconds. */
-#define ELIMINATION_MAX 1e9
+/* Multiplications of an elimination: a few minutes of a compute thread. */
+#define ELIMINATION_MAX 2e11
 
-/* In the reals the answer that completes the set pays for the elimination of all that are coded, where
- * nobody can serve anything else. Without one plain task that is as many as suffice. */
+/* The answers that complete a set pay for the elimination of those that are coded, on a compute thread,
+ * which it has for itself until it is through (sched/trial.h). */
 static kofn_status
 check_elimination(const kofn_code *code, kofn_error *err)
 {
-    const size_t tasks = kofn_code_first_tasks(code);
-    if (code->field->epsilon == 0 || kofn_code_count_coded(code) < tasks)
-        return KOFN_OK;
-    const double rows = (double)kofn_size_smaller(code->threshold, tasks);
-    const double multiplications =
-        rows * (double)kofn_code_columns(code) * (rows + (double)code->targets.rows);
+    const size_t enough = kofn_size_smaller(code->threshold, kofn_code_first_tasks(code));
+    const size_t coded = kofn_size_smaller(kofn_code_count_coded(code), enough);
+    const size_t columns = kofn_code_columns(code);
+    const double rows = (double)coded, open = (double)code->targets.rows;
+    const double unknown = (double)(columns - kofn_size_smaller(columns, enough - coded));
+    const double multiplications = rows * unknown * (rows + open);
     if (multiplications <= ELIMINATION_MAX)
         return KOFN_OK;
     return kofn_fail(err, KOFN_OUT_OF_RANGE,
-                     "decoding a batch from %.0f coded answers takes %.2g multiplications, at most "
-                     "%.2g: set systematic=yes, or make several batches of fewer pairs",
-                     rows, multiplications, ELIMINATION_MAX);
+                     "decoding from %zu coded answers takes %.2g multiplications, at most %.2g: %s",
+                     coded, multiplications, ELIMINATION_MAX,
+                     coded < enough ? "take fewer coded tasks, or fewer parts"
+                                    : "take fewer parts, a family that is systematic, or one with "
+                                      "groups");
 }
 
 static void
@@ -151,7 +153,7 @@ build_run(kofn_coder_item *item)
     if (build->built)
         build->status = (build->staged ? kofn_staged_build : kofn_code_spec_build)(
             &build->spec, build->field, &build->code, &build->error);
-    if (!build->status && job->batch)
+    if (!build->status)
         build->status = check_elimination(build->code, &build->error);
     if (build->status)
         return;
@@ -168,7 +170,8 @@ build_done(kofn_coder_item *item)
     kofn_job_leave(job);
     if (!item->start_ns) // the pool was drained before it ran
         build->status = kofn_fail(&build->error, KOFN_UNAVAILABLE, "the master stopped");
-    if (build->code && build->built && !job->batch) // it is the code of these pairs alone
+    if (build->code && build->built && !build->status &&
+        !job->batch) // it is the code of these pairs alone
         kofn_jobs_keep_code(job->master->jobs, &build->spec, build->staged, build->code);
     if (!kofn_job_is_over(job) && build->status)
         kofn_job_break(job, &build->error);

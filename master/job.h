@@ -18,6 +18,7 @@
  *     check.c      PREPARING: its operands' elements     choose.c  PREPARING: which code
  *     encode.c     RUNNING: blocks for tasks             decode.c  DECODING: its product
  *     recode.c     RUNNING: tasks for what is late
+ *     try.c        RUNNING: do the answers suffice?
  *     account.c    what clients are told of it           accept.c  orders become jobs (jobs.h)
  *     durable.c    STORING, ENDING: to disk and back     keep.h    what is on disk, and how
  *     sparse.c     PREPARING: what is not zero of sparse operands (sparse.h)
@@ -283,6 +284,9 @@ kofn_coded_key kofn_job_get_coded_key(const kofn_job *job, size_t operand, size_
  * encoded. */
 void kofn_job_recode(kofn_job *job);
 void kofn_job_take_rows(kofn_job *job);
+
+/* TRY: takes the trial, until it has run. */
+void kofn_job_try(kofn_job *job, kofn_trial *trial);
 
 /* An answer is complete; takes over its blocks. */
 void kofn_job_keep_answer(kofn_job *job, size_t task, const kofn_giver *giver, kofn_bands *blocks,

@@ -477,6 +477,9 @@ carry_out(kofn_jobs *jobs, const kofn_action *action)
     case KOFN_ACTION_RECODE:
         kofn_job_recode(job);
         break;
+    case KOFN_ACTION_TRY:
+        kofn_job_try(job, action->trial);
+        break;
     case KOFN_ACTION_CANCEL:
         break;
     }

@@ -24,6 +24,11 @@ struct kofn_decoder {
     kofn_decode_state state;
     bool counts;        // answers, and nothing else: what follows `task` is empty
     bool trusts;        // the threshold: solved when a plan is asked for
+    double most;        // multiplications of an elimination; INFINITY: no bound
+    bool deferred;      // the last one that was due was dearer: the rest is none, the state as told
+    size_t told;        // answers of which the state was told; 0: of none
+    bool covers;        // it was decodable then
+    size_t due, step;   // answers from which the next one is due, and how many more then
     unsigned char *has; // [n] ABSENT or ANSWERED
     size_t *task;       // [n] answers in the order of their arrival
     size_t count;
@@ -75,6 +80,7 @@ make(kofn_code *code, double max_amplification, bool counts, kofn_decoder **ret_
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "decoder: no memory");
     d->code = kofn_code_ref(code);
     d->counts = counts;
+    d->most = INFINITY;
     d->max_amplification = max_amplification;
     if (code->field->epsilon == 0)
         d->max_amplification = INFINITY;
@@ -87,6 +93,7 @@ make(kofn_code *code, double max_amplification, bool counts, kofn_decoder **ret_
         return status;
     }
     d->trusts = !counts && is_trusted(code, &d->index);
+    d->step = 1;
     if (!counts && d->peel.open == 0)
         d->state = KOFN_DECODE_EXACT; // all targets are zero
     *ret_decoder = d;
@@ -212,6 +219,47 @@ is_review_due(const kofn_decoder *d)
            (more > 0 && (more & (more - 1)) == 0);
 }
 
+/* Multiplications: coded rows against each other and the open targets, on the columns that are not
+ * known. In exact fields each takes the time of ten, by measurement. */
+static double
+count_multiplications(const kofn_decoder *d, const kofn_peel *peel)
+{
+    const double rows = (double)peel->coded_count, open = (double)peel->open;
+    const double columns = (double)(kofn_code_columns(d->code) - peel->known);
+    return rows * columns * (rows + open) * (d->code->field->epsilon == 0 ? 10 : 1);
+}
+
+/* As many answers, or as many of each group, as the code says to be enough, more or less: with fewer an
+ * elimination is no use for which somebody else has to be asked. Marked ones count, and what follows from
+ * others of its group. */
+static bool
+has_promised(const kofn_decoder *d, size_t count)
+{
+    const kofn_code *code = d->code;
+    if (count >= code->threshold || count == code->tasks)
+        return true;
+    for (size_t g = 0; g < code->groups; g++) {
+        size_t lacks = kofn_code_get_group_threshold(code, g);
+        for (size_t task = kofn_code_next_of_group(code, g, 0); task < SIZE_MAX && lacks > 0;
+             task = kofn_code_next_of_group(code, g, task + 1))
+            lacks -= d->has[task] != ABSENT || kofn_groups_has(&d->groups, task);
+        if (lacks > 0)
+            return false;
+    }
+    return code->groups > 0;
+}
+
+/* The elimination that answers ask for is not made. */
+static void
+defer(kofn_decoder *d)
+{
+    kofn_rest_fini(&d->rest);
+    kofn_decode_plan_fini(&d->plan);
+    d->deferred = true;
+    if ((d->count >= d->due && has_promised(d, d->count)) || d->count == d->code->tasks)
+        d->state = KOFN_DECODE_DUE;
+}
+
 /* Work out the state after answer `task` was peeled. `plain`: the unknown columns changed. */
 static kofn_status
 settle(kofn_decoder *d, size_t task, bool plain, kofn_error *err)
@@ -220,12 +268,21 @@ settle(kofn_decoder *d, size_t task, bool plain, kofn_error *err)
         kofn_decode_plan_fini(&d->plan); // made when it is asked for: all copies and sums
         kofn_rest_fini(&d->rest);
         d->state = KOFN_DECODE_EXACT;
+        d->deferred = false;
         return KOFN_OK;
     }
     if (d->trusts && d->count >= d->code->threshold)
         d->state = KOFN_DECODE_EXACT;
     if (d->trusts || !kofn_peel_may_suffice(&d->peel))
         return KOFN_OK;
+    if (count_multiplications(d, &d->peel) > d->most) {
+        defer(d);
+        return KOFN_OK;
+    }
+    if (d->deferred) {
+        d->deferred = false;
+        d->state = KOFN_DECODE_NOT_YET; // whatever was told of fewer answers
+    }
 
     kofn_status status;
     if (!d->rest.span || plain) {
@@ -277,6 +334,33 @@ kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err)
         kofn_groups_add(&d->groups, task);
     }
     return status;
+}
+
+void
+kofn_decoder_defer(kofn_decoder *d, double multiplications)
+{
+    d->most = multiplications;
+}
+
+bool
+kofn_decoder_is_deferred(const kofn_decoder *d)
+{
+    return d->deferred && d->state != KOFN_DECODE_EXACT && d->count > d->told;
+}
+
+void
+kofn_decoder_tell(kofn_decoder *d, size_t count, kofn_decode_state state)
+{
+    if (!d->deferred)
+        return; // it knows better by now
+    d->told = count;
+    d->due = count + d->step; // one more, two, four
+    d->step *= 2;
+    d->covers = d->covers || state != KOFN_DECODE_NOT_YET; // more answers never span less
+    d->state = d->covers && state == KOFN_DECODE_NOT_YET ? KOFN_DECODE_POOR : state;
+    if (d->state != KOFN_DECODE_EXACT &&
+        (d->count >= d->due || (d->count > count && d->count == d->code->tasks)))
+        d->state = KOFN_DECODE_DUE;
 }
 
 /* Mixtures are drawn from the seed, and those of rows that a code had before are its own (columns.h). */
@@ -351,6 +435,13 @@ kofn_decoder_get_count(const kofn_decoder *d)
     return d->count;
 }
 
+size_t
+kofn_decoder_get_task(const kofn_decoder *d, size_t i)
+{
+    assert(i < d->count);
+    return d->task[i];
+}
+
 bool
 kofn_decoder_has(const kofn_decoder *d, size_t task)
 {
@@ -360,7 +451,7 @@ kofn_decoder_has(const kofn_decoder *d, size_t task)
 size_t
 kofn_decoder_get_missing(const kofn_decoder *d)
 {
-    if (d->state != KOFN_DECODE_NOT_YET)
+    if (d->state != KOFN_DECODE_NOT_YET && d->state != KOFN_DECODE_DUE)
         return 0;
     if (d->counts)
         return d->code->threshold - d->count;
@@ -401,6 +492,7 @@ static bool
 would_complete(const kofn_decoder *d, const size_t *tasks, size_t count)
 {
     const size_t total = d->count + mark_new(d, tasks, count);
+    const bool promised = total > d->told && has_promised(d, total); // as far as is known
     kofn_peel peel;
     if (total == d->count || (d->index.disjoint && total < d->code->targets.rows) ||
         kofn_peel_init(&peel, &d->index, &d->peel, NULL)) {
@@ -411,7 +503,9 @@ would_complete(const kofn_decoder *d, const size_t *tasks, size_t count)
 
     bool enough = peel.open == 0;
     kofn_rest rest = {0};
-    if (!enough && kofn_peel_may_suffice(&peel) && !kofn_rest_init(&rest, &peel, NULL))
+    if (!enough && count_multiplications(d, &peel) > d->most)
+        enough = kofn_peel_may_suffice(&peel) && promised;
+    else if (!enough && kofn_peel_may_suffice(&peel) && !kofn_rest_init(&rest, &peel, NULL))
         enough = (total < d->code->threshold || !kofn_span_review(rest.span, NULL)) &&
                  kofn_span_missing(rest.span) == 0;
     kofn_rest_fini(&rest);
@@ -520,7 +614,7 @@ fail_counter(kofn_error *err)
 kofn_status
 kofn_decoder_suggest(const kofn_decoder *d, size_t *ret_tasks, size_t *ret_count, kofn_error *err)
 {
-    if (d->state != KOFN_DECODE_NOT_YET) {
+    if (d->state != KOFN_DECODE_NOT_YET && d->state != KOFN_DECODE_DUE) {
         *ret_count = 0;
         return KOFN_OK;
     }
@@ -542,6 +636,45 @@ kofn_decoder_suggest(const kofn_decoder *d, size_t *ret_tasks, size_t *ret_count
 }
 
 /* ---- plans for the caller -------------------------------------------------------------------- */
+
+/* A decoder with d's answers except that of `task`, which eliminates by itself. */
+static kofn_status
+new_without(const kofn_decoder *d, size_t task, kofn_decoder **ret_other, kofn_error *err)
+{
+    kofn_decoder *other;
+    kofn_status status = kofn_decoder_new(d->code, d->max_amplification, &other, err);
+    if (status)
+        return status;
+    for (size_t i = 0; i < d->count && !status; i++)
+        if (d->task[i] != task)
+            status = kofn_decoder_add(other, d->task[i], err);
+    if (status)
+        kofn_decoder_destroy(&other);
+    else
+        *ret_other = other;
+    return status;
+}
+
+kofn_status
+kofn_decoder_settle(const kofn_decoder *d, kofn_decoder **ret_settled, kofn_error *err)
+{
+    return d->counts ? fail_counter(err) : new_without(d, KOFN_NO_TASK, ret_settled, err);
+}
+
+/* What a decoder is asked for whose elimination was left out: it takes it now. */
+static kofn_status
+ask_settled(const kofn_decoder *d, bool estimate, double noise, kofn_decode_plan *ret_plan,
+            kofn_error *err)
+{
+    kofn_decoder *settled;
+    kofn_status status = kofn_decoder_settle(d, &settled, err);
+    if (status)
+        return status;
+    status = estimate ? kofn_decoder_estimate(settled, noise, ret_plan, err)
+                      : kofn_decoder_plan(settled, noise, ret_plan, err);
+    kofn_decoder_destroy(&settled);
+    return status;
+}
 
 /* |T| of the open targets on the unknown columns: what the span's residual is relative to. */
 static double
@@ -614,6 +747,8 @@ kofn_decoder_plan(const kofn_decoder *d, double noise, kofn_decode_plan *ret_pla
 {
     if (d->counts)
         return fail_counter(err);
+    if (d->deferred)
+        return ask_settled(d, false, noise, ret_plan, err);
     return scale_plan(decoded_plan(d, noise, ret_plan, err), d, ret_plan);
 }
 
@@ -682,6 +817,8 @@ kofn_decoder_estimate(const kofn_decoder *d, double noise, kofn_decode_plan *ret
 {
     if (d->counts)
         return fail_counter(err);
+    if (d->deferred)
+        return ask_settled(d, true, noise, ret_plan, err);
     return scale_plan(best_plan(d, noise, ret_plan, err), d, ret_plan);
 }
 
@@ -702,24 +839,6 @@ find_leaned_on(const kofn_decoder *d, const kofn_decode_plan *plan)
         }
     }
     return found;
-}
-
-/* A decoder with d's answers except that of `task`. */
-static kofn_status
-new_without(const kofn_decoder *d, size_t task, kofn_decoder **ret_other, kofn_error *err)
-{
-    kofn_decoder *other;
-    kofn_status status = kofn_decoder_new(d->code, d->max_amplification, &other, err);
-    if (status)
-        return status;
-    for (size_t i = 0; i < d->count && !status; i++)
-        if (d->task[i] != task)
-            status = kofn_decoder_add(other, d->task[i], err);
-    if (status)
-        kofn_decoder_destroy(&other);
-    else
-        *ret_other = other;
-    return status;
 }
 
 kofn_status

@@ -55,6 +55,7 @@ typedef struct kofn_decoder kofn_decoder;
 
 typedef enum kofn_decode_state {
     KOFN_DECODE_NOT_YET, // some target is outside the span
+    KOFN_DECODE_DUE,     // they are as many as are promised to do; kofn_decoder_settle finds out
     KOFN_DECODE_POOR,    // decodable, but badly conditioned: worth one more answer
     KOFN_DECODE_EXACT,   // decodable
 } kofn_decode_state;
@@ -71,6 +72,24 @@ KOFN_MUST_CHECK kofn_status kofn_decoder_new_counter(kofn_code *code, kofn_decod
                                                      kofn_error *err);
 void kofn_decoder_destroy(kofn_decoder **decoder_p);
 
+/* For one whose thread has other things to do: an add leaves out an elimination of more than so many
+ * multiplications, and questions about further answers are answered by their number. While it is left
+ * out the state is NOT_YET, from as many answers on as the code promises to be enough DUE, and what
+ * somebody told; a plan, an estimate and a second opinion make it, anew for each. */
+void kofn_decoder_defer(kofn_decoder *d, double multiplications);
+
+/* One was left out, and of the answers that there are now nobody told the state. */
+bool kofn_decoder_is_deferred(const kofn_decoder *d);
+
+/* A decoder with the same answers that leaves out nothing: it takes what was left out. May be called
+ * for one that does not change meanwhile on any thread. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_decoder_settle(const kofn_decoder *d, kofn_decoder **ret_settled,
+                                                kofn_error *err);
+
+/* The state of such a decoder, from the first `count` answers; further ones may have come. Without
+ * meaning where nothing is left out any more. */
+void kofn_decoder_tell(kofn_decoder *d, size_t count, kofn_decode_state state);
+
 /* Answer of `task` is here. On failure nothing changes. ALREADY_EXISTS: it was here before.
  * OUT_OF_RANGE: no such task. RESOURCE_EXHAUSTED: no memory; may be added again. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err);
@@ -81,7 +100,8 @@ KOFN_MUST_CHECK kofn_status kofn_decoder_add(kofn_decoder *d, size_t task, kofn_
 KOFN_MUST_CHECK kofn_status kofn_decoder_recode(kofn_decoder *d, kofn_code *code, kofn_error *err);
 
 kofn_decode_state kofn_decoder_get_state(const kofn_decoder *d);
-size_t kofn_decoder_get_count(const kofn_decoder *d); // answers added
+size_t kofn_decoder_get_count(const kofn_decoder *d);          // answers added
+size_t kofn_decoder_get_task(const kofn_decoder *d, size_t i); // of answer i < count, as they came
 bool kofn_decoder_has(const kofn_decoder *d, size_t task);
 
 /* Targets not covered yet; 0 exactly when the set is decodable. A target that coded answers alone

@@ -25,6 +25,7 @@ struct kofn_sched {
     kofn_link cancels;        // actions to take: assignments
     kofn_link outcomes;       // likewise: runs
     kofn_link recodes;        // likewise
+    kofn_link trials;         // likewise
     kofn_link troubled;       // runs with failed tasks
     kofn_link bereaved;       // runs with deaths
     kofn_link suspicious;     // runs with suspects

@@ -1,4 +1,5 @@
 #include "master/sched/run.h"
+#include "master/sched/trial.h"
 #include "common/base/clock.h"
 
 #include <assert.h>
@@ -124,6 +125,10 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
         free(run);
         return status;
     }
+    if (!job->stream)
+        kofn_decoder_defer(run->decoder, config->trial_multiplications > 0
+                                             ? config->trial_multiplications
+                                             : KOFN_TRIAL_MULTIPLICATIONS);
 
     run->id = job->id;
     run->code = kofn_code_ref(job->code);
@@ -151,6 +156,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     kofn_link_init(&run->parked);
     kofn_link_init(&run->pending);
     kofn_link_init(&run->recoding);
+    kofn_link_init(&run->to_try);
     *ret_run = run;
     return KOFN_OK;
 }
@@ -178,6 +184,7 @@ kofn_run_destroy(kofn_run **run_p)
     kofn_map_fini(&run->seen);
     kofn_map_fini(&run->givers);
     kofn_decoder_destroy(&run->decoder);
+    kofn_trial_destroy(&run->trial);
     kofn_code_destroy(&run->code);
     free(run);
     *run_p = NULL;
@@ -424,6 +431,39 @@ kofn_run_keep(kofn_run *run, size_t task, kofn_error *err)
     return kofn_decoder_add(run->decoder, task, err);
 }
 
+kofn_status
+kofn_run_make_trial(kofn_run *run, kofn_error *err)
+{
+    kofn_status status = KOFN_OK;
+    if (!run->trial)
+        status = kofn_trial_new(run->code, run->config->max_amplification, &run->trial, err);
+    if (!status)
+        status = kofn_trial_load(run->trial, run->decoder, run->code, err);
+    if (status)
+        return status;
+    run->trial->looks = run->accept.kind == KOFN_ACCEPT_ERROR;
+    run->trial->noise = run->noise;
+    run->trial->error = run->accept.error;
+    return KOFN_OK;
+}
+
+kofn_status
+kofn_run_take_trial(kofn_run *run, kofn_trial **trial_p, kofn_error *err)
+{
+    kofn_trial *trial = run->trial = *trial_p;
+    *trial_p = NULL;
+    run->trying = false;
+    run->covered = false; // by number alone, which may be refuted now
+    if (trial->status) {
+        *err = trial->why;
+        return trial->status;
+    }
+    if (trial->looks)
+        run->look = trial->look;
+    kofn_decoder_tell(run->decoder, trial->count, kofn_decoder_get_state(trial->decoder));
+    return KOFN_OK;
+}
+
 void
 kofn_run_lose(kofn_run *run, size_t task)
 {
@@ -464,6 +504,7 @@ kofn_run_spare(kofn_run *run, size_t task)
 {
     assert(!run->tasks[task].copies);
     move_task(run, task, EV_SPARED);
+    run->covered = false; // it may have been counted on
 }
 
 static bool

@@ -132,6 +132,10 @@ struct kofn_run {
     kofn_recode_state recode;
     kofn_link recoding; // among those whose RECODE is to be said
 
+    kofn_trial *trial; // that is not out; NULL: it is, or there was none
+    bool trying;       // one is wanted, or out
+    kofn_link to_try;  // among those whose TRY is to be said
+
     kofn_map hints; // kofn_hint, the first of each worker
     bool loose;     // tasks are not left to those that have their blocks
 
@@ -175,6 +179,13 @@ KOFN_MUST_CHECK kofn_status kofn_run_keep(kofn_run *run, size_t task, kofn_error
 /* Rows that were never sent are others from now on. On failure nothing changes. INVALID_ARGUMENT: so
  * are those that were, or it is another code. */
 KOFN_MUST_CHECK kofn_status kofn_run_recode(kofn_run *run, kofn_code *code, kofn_error *err);
+
+/* The answers so far, to be tried; the run's, until it is told. RESOURCE_EXHAUSTED: no memory. */
+KOFN_MUST_CHECK kofn_status kofn_run_make_trial(kofn_run *run, kofn_error *err);
+
+/* What the trial found out. On failure, which is the trial's, it said nothing. */
+KOFN_MUST_CHECK kofn_status kofn_run_take_trial(kofn_run *run, kofn_trial **trial_p,
+                                                kofn_error *err);
 
 /* An assignment of the task came to nothing: without another copy the task is lost. */
 void kofn_run_lose(kofn_run *run, size_t task);

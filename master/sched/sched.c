@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/code/liars.h"
 #include "master/sched/core.h"
+#include "master/sched/trial.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -98,6 +99,7 @@ kofn_sched_new(const kofn_sched_config *config, kofn_sched **ret_sched, kofn_err
     kofn_link_init(&s->cancels);
     kofn_link_init(&s->outcomes);
     kofn_link_init(&s->recodes);
+    kofn_link_init(&s->trials);
     kofn_link_init(&s->troubled);
     kofn_link_init(&s->bereaved);
     kofn_link_init(&s->suspicious);
@@ -201,6 +203,7 @@ end_run(kofn_sched *s, kofn_run *run)
     kofn_link_remove(&run->bereaved);
     kofn_link_remove(&run->suspicious);
     kofn_link_remove(&run->recoding);
+    kofn_link_remove(&run->to_try);
     kofn_link_insert_before(&s->outcomes, &run->pending);
     s->open--;
 }
@@ -398,7 +401,8 @@ kofn_core_refresh(kofn_sched *s, kofn_run *run)
 {
     if (kofn_run_is_over(run))
         return;
-    const bool sends = run->state != KOFN_RUN_SETTLING;
+    const bool sends =
+        run->state != KOFN_RUN_SETTLING && kofn_decoder_get_state(run->decoder) != KOFN_DECODE_DUE;
     if (run->recode == KOFN_RECODE_WANTED && !kofn_link_is_listed(&run->recoding))
         kofn_link_insert_before(&s->recodes, &run->recoding);
     kofn_turns_set_ready(&s->turns, run, sends && run->policy->has_work(run));
@@ -423,6 +427,20 @@ review_deaths(kofn_sched *s, kofn_run *run)
         kofn_link_insert_before(&s->suspicious, &run->suspicious);
 }
 
+/* One at a time: the next one tries what comes meanwhile. */
+static void
+want_trial(kofn_sched *s, kofn_run *run)
+{
+    if (run->trying)
+        return;
+    if (kofn_run_make_trial(run, &run->error) != KOFN_OK) {
+        move_run(s, run, EV_STOPPED);
+        return;
+    }
+    run->trying = true;
+    kofn_link_insert_before(&s->trials, &run->to_try);
+}
+
 /* After an event of the run: do its answers suffice, or can they still? */
 static void
 consider(kofn_sched *s, kofn_run *run)
@@ -430,6 +448,9 @@ consider(kofn_sched *s, kofn_run *run)
     if (kofn_run_is_over(run))
         return;
     switch (kofn_run_weigh(run)) {
+    case KOFN_WORTH_UNKNOWN:
+        want_trial(s, run);
+        break;
     case KOFN_WORTH_PRODUCT:
         move_run(s, run, EV_EXACT);
         break;
@@ -950,6 +971,20 @@ kofn_sched_job_recode(kofn_sched *s, int64_t now_ns, uint64_t job, kofn_code *co
 }
 
 void
+kofn_sched_job_tried(kofn_sched *s, int64_t now_ns, uint64_t job, kofn_trial **trial_p)
+{
+    kofn_core_advance(s, now_ns);
+    kofn_run *run = find_running(s, job);
+    if (!run) {
+        kofn_trial_destroy(trial_p);
+        return;
+    }
+    if (kofn_run_take_trial(run, trial_p, &run->error) != KOFN_OK)
+        move_run(s, run, EV_STOPPED);
+    consider(s, run);
+}
+
+void
 kofn_sched_prefer(kofn_sched *s, uint64_t job, size_t task, uint64_t worker, size_t bytes)
 {
     kofn_run *run = find_running(s, job);
@@ -1287,6 +1322,20 @@ take_recode(kofn_sched *s)
     return link ? KOFN_OWNER(link, kofn_run, recoding) : NULL;
 }
 
+static kofn_run *
+take_wanting_trial(kofn_sched *s)
+{
+    kofn_link *link = kofn_list_take_first(&s->trials);
+    return link ? KOFN_OWNER(link, kofn_run, to_try) : NULL;
+}
+
+static void
+tell_trial(kofn_run *run, kofn_action *ret_action)
+{
+    *ret_action = (kofn_action){.kind = KOFN_ACTION_TRY, .job = run->id, .trial = run->trial};
+    run->trial = NULL;
+}
+
 static void
 tell_outcome(kofn_run *run, kofn_action *ret_action)
 {
@@ -1323,6 +1372,11 @@ kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action)
         run = take_recode(s);
         if (run) {
             tell_recode(run, ret_action);
+            return true;
+        }
+        run = take_wanting_trial(s);
+        if (run) {
+            tell_trial(run, ret_action);
             return true;
         }
         if (dispatch(s, ret_action))
@@ -1410,11 +1464,23 @@ kofn_sched_count_jobs(const kofn_sched *s)
     return s->open;
 }
 
+/* What was left out is done in the trial, if that has all answers or those that it has suffice. */
+static bool
+has_tried(const kofn_run *run)
+{
+    const kofn_trial *trial = run->trial;
+    return trial &&
+           (kofn_decoder_get_state(trial->decoder) == KOFN_DECODE_EXACT ||
+            kofn_decoder_get_count(trial->decoder) == kofn_decoder_get_count(run->decoder));
+}
+
 const kofn_decoder *
 kofn_sched_job_get_decoder(const kofn_sched *s, uint64_t job)
 {
     const kofn_run *run = kofn_map_find(&s->runs, job);
-    return run ? run->decoder : NULL;
+    if (!run)
+        return NULL;
+    return has_tried(run) ? run->trial->decoder : run->decoder;
 }
 
 void

@@ -3,9 +3,10 @@
  *     job_add, job_cancel                          SEND    put this task on that worker
  *     worker_join, worker_leave, worker_lose, -->  CANCEL  the worker may drop it
  *     worker_die, answer, task_fail, tick,         DECODE  the answers kept so far suffice
- *     stream_open, stream_close, job_recode                for what the job accepts
- *                                                  FAIL    the job cannot or may not go on
+ *     stream_open, stream_close, job_recode,               for what the job accepts
+ *     job_tried                                    FAIL    the job cannot or may not go on
  *                                                  RECODE  make rows for what is late
+ *                                                  TRY     find out whether they suffice
  *
  * The daemon drives it with real time, the tests with a script, the simulator with virtual time.
  * The same calls give the same actions: ties are broken by number, never by address.
@@ -51,6 +52,8 @@
  * Bad sets    A set that is decodable but POOR waits for better answers that are due, all in all
  *             for `wait_for_better_ns` at most; then DECODE says `waited`. Nothing more is sent
  *             meanwhile.
+ * Trials      Whether a large set suffices takes longer to find out than this thread has: then TRY asks
+ *             another one (trial.h), nothing is sent meanwhile, and answers are kept as always.
  * Streams     Jobs of a stream share rounds (rounds.h): which row goes to which worker, and when, is
  *             decided there, by slots. Slots are bound to workers, each with one slot of a stream: those
  *             with the fewest slots of others, then the fastest. Who is lost leaves a vacancy that the
@@ -78,19 +81,21 @@
 #include <stdint.h>
 
 typedef struct kofn_sched kofn_sched;
+typedef struct kofn_trial kofn_trial;
 
 enum { KOFN_CREDIT_MAX = 256 }; // tasks that a worker takes at a time
 
 /* How jobs are spread over workers; further policies are further files (policy.h). */
 typedef struct kofn_sched_config {
-    double backup_factor;       // speculative: a copy goes out past this times the median task
-    int64_t backup_floor_ns;    // and never before this
-    double backup_quantile;     // and not before this share of the tasks has answered (0.5)
-    double stage_factor;        // two_stage: coded tasks go out past this times
-    double stage_quantile;      // what this share of the first ones took; 0: the fastest
-    int64_t stage_floor_ns;     // and never before this
-    int64_t wait_for_better_ns; // longest wait for one more answer to a POOR set
-    double max_amplification;   // what makes a set POOR; 0: the decoder's default
+    double backup_factor;         // speculative: a copy goes out past this times the median task
+    int64_t backup_floor_ns;      // and never before this
+    double backup_quantile;       // and not before this share of the tasks has answered (0.5)
+    double stage_factor;          // two_stage: coded tasks go out past this times
+    double stage_quantile;        // what this share of the first ones took; 0: the fastest
+    int64_t stage_floor_ns;       // and never before this
+    int64_t wait_for_better_ns;   // longest wait for one more answer to a POOR set
+    double max_amplification;     // what makes a set POOR; 0: the decoder's default
+    double trial_multiplications; // no key: of an elimination that needs a trial; 0: trial.h's
     /* For simulation, and no key: any `threshold` answers of a code that is certain suffice, whatever
      * they are. */
     bool count_only;
@@ -149,6 +154,7 @@ typedef enum kofn_action_kind {
     KOFN_ACTION_DECODE, // the job is over for the scheduler: nothing of it is out any more
     KOFN_ACTION_FAIL,   // likewise
     KOFN_ACTION_RECODE, // rows for the reserve of its code are wanted: kofn_sched_job_recode follows
+    KOFN_ACTION_TRY,    // the trial is yours, to be run and given back: kofn_sched_job_tried
 } kofn_action_kind;
 
 typedef struct kofn_action {
@@ -158,13 +164,14 @@ typedef struct kofn_action {
     uint64_t worker;     // SEND, CANCEL
     size_t task;         // SEND, CANCEL
     bool backup;         // SEND: a copy of a task that is out already
-    uint64_t round;   // SEND: of a stream's round, from 1; DECODE, FAIL: in which it was over, 0 if
-                      // it was not born; 0: of no stream
-    size_t slot;      // SEND: of a stream's slot
-    bool estimate;    // DECODE: by kofn_decoder_estimate, the best of what is here
-    bool waited;      // DECODE: better answers were waited for
-    bool poor;        // DECODE: it is badly conditioned all the same
-    kofn_error error; // FAIL: see above
+    uint64_t round; // SEND: of a stream's round, from 1; DECODE, FAIL: in which it was over, 0 if
+                    // it was not born; 0: of no stream
+    size_t slot;    // SEND: of a stream's slot
+    bool estimate;  // DECODE: by kofn_decoder_estimate, the best of what is here
+    bool waited;    // DECODE: better answers were waited for
+    bool poor;      // DECODE: it is badly conditioned all the same
+    kofn_trial *trial; // TRY
+    kofn_error error;  // FAIL: see above
 } kofn_action;
 
 /* What to do with an answer that came in. */
@@ -244,6 +251,13 @@ void kofn_sched_task_return(kofn_sched *s, int64_t now_ns, uint64_t worker, uint
 KOFN_MUST_CHECK kofn_status kofn_sched_job_recode(kofn_sched *s, int64_t now_ns, uint64_t job,
                                                   kofn_code *code, kofn_error *err);
 
+/* What TRY asked for, on any thread: as long as the elimination takes. */
+void kofn_trial_run(kofn_trial *trial);
+void kofn_trial_destroy(kofn_trial **trial_p); // accepts NULL
+
+/* It was run. Of a job that is over, or was told before it ran to the end, it is destroyed. */
+void kofn_sched_job_tried(kofn_sched *s, int64_t now_ns, uint64_t job, kofn_trial **trial_p);
+
 /* A hint: the worker has coded blocks of the task, of so many bytes; said again, of so many more. Comes
  * soon after job_add; one too many, or of what is not known, is dropped. */
 void kofn_sched_prefer(kofn_sched *s, uint64_t job, size_t task, uint64_t worker, size_t bytes);
@@ -259,7 +273,7 @@ void kofn_sched_tick(kofn_sched *s, int64_t now_ns);
 /* ---- what follows ---------------------------------------------------------------------------- */
 
 /* Take the next action; false when there is none. Drain after each event: CANCELs come first, then
- * DECODEs and FAILs, RECODEs, then SENDs, which are not stored but made here, one for each call. */
+ * DECODEs and FAILs, RECODEs and TRYs, then SENDs, which are not stored but made here, one for each call. */
 bool kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action);
 
 /* When tick is wanted next: KOFN_NEVER_NS if nothing waits for time. */

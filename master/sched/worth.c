@@ -51,14 +51,19 @@ count_flops(const kofn_code *code, size_t coded)
 }
 
 static bool
+is_look_cheap(const kofn_run *run)
+{
+    return count_flops(run->code, run->count[KOFN_TASK_KEPT] - run->plain) <= LOOK_FLOPS;
+}
+
+static bool
 is_look_due(const kofn_run *run)
 {
     const size_t kept = run->count[KOFN_TASK_KEPT];
     const kofn_look *look = &run->look;
     if (kept == look->kept || kept < find_least(run))
         return false;
-    return count_flops(run->code, kept - run->plain) <= LOOK_FLOPS || kept >= 2 * look->kept ||
-           kofn_run_is_at_end(run) ||
+    return is_look_cheap(run) || kept >= 2 * look->kept || kofn_run_is_at_end(run) ||
            (!look->decodable && kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET);
 }
 
@@ -73,10 +78,10 @@ take_bound(kofn_status made, kofn_decode_plan *plan)
     return bound;
 }
 
-/* The smallest bound that the answers so far give. An exact plan comes first, in the reals a copy, and only
- * where its bound is not within `error` does anything else. */
-static kofn_look
-look_at(const kofn_decoder *decoder, double noise, double error)
+/* An exact plan comes first, in the reals a copy, and only where its bound is not within `error` does
+ * anything else. */
+kofn_look
+kofn_look_at(const kofn_decoder *decoder, double noise, double error)
 {
     kofn_decode_plan plan;
     const kofn_decode_state state = kofn_decoder_get_state(decoder);
@@ -92,13 +97,26 @@ look_at(const kofn_decoder *decoder, double noise, double error)
     return look;
 }
 
+/* Do the answers suffice? The decoder left that out, or nothing more comes and it left out less. */
+static bool
+is_trial_due(const kofn_run *run)
+{
+    return kofn_decoder_get_state(run->decoder) == KOFN_DECODE_DUE ||
+           (kofn_decoder_is_deferred(run->decoder) && kofn_run_is_at_end(run));
+}
+
 static kofn_worth
 weigh_error(kofn_run *run)
 {
     const bool waits = run->state == KOFN_RUN_IMPROVING; // for the product
     const bool whole = kofn_decoder_get_state(run->decoder) == KOFN_DECODE_EXACT;
-    if ((!waits || whole) && is_look_due(run))
-        run->look = look_at(run->decoder, run->noise, run->accept.error);
+    if (is_trial_due(run))
+        return KOFN_WORTH_UNKNOWN;
+    if ((!waits || whole) && is_look_due(run)) {
+        if (!is_look_cheap(run))
+            return KOFN_WORTH_UNKNOWN;
+        run->look = kofn_look_at(run->decoder, run->noise, run->accept.error);
+    }
     if (!(run->look.bound <= run->accept.error))
         return waits ? KOFN_WORTH_ESTIMATE : KOFN_WORTH_NOTHING;
     run->estimate = run->look.estimate;
@@ -124,6 +142,10 @@ kofn_run_weigh(kofn_run *run)
         return KOFN_WORTH_NOTHING;
     if (is_only_near(run->code, kept) && run->accept.kind == KOFN_ACCEPT_EXACT)
         return KOFN_WORTH_NOTHING;
+    if (run->accept.liars > 0 && state == KOFN_DECODE_DUE) // any k of them do
+        return KOFN_WORTH_PRODUCT;
+    if (is_trial_due(run))
+        return KOFN_WORTH_UNKNOWN;
     if (state == KOFN_DECODE_EXACT)
         return KOFN_WORTH_PRODUCT;
     if (!kofn_run_is_promised_less(run))
@@ -203,7 +225,7 @@ kofn_accept_check_reach(const kofn_accept *accept, kofn_code *code, double noise
     const kofn_status status = make_full(code, &decoder, err);
     if (status)
         return status;
-    const kofn_look best = look_at(decoder, noise, accept->error);
+    const kofn_look best = kofn_look_at(decoder, noise, accept->error);
     kofn_decoder_destroy(&decoder);
     if (best.bound <= accept->error || best.bound == INFINITY) // the latter: no memory to tell
         return KOFN_OK;

@@ -320,6 +320,10 @@ drain(run *r)
         case KOFN_ACTION_RECODE:
             status = make_rows(r, &action);
             break;
+        case KOFN_ACTION_TRY:
+            kofn_trial_run(action.trial); // takes no virtual time
+            kofn_sched_job_tried(r->sched, r->now_ns, action.job, &action.trial);
+            break;
         }
     }
     return status;

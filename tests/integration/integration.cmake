@@ -12,7 +12,7 @@ if(TARGET kofn-master AND TARGET kofn-worker AND TARGET kofn-cli)
         KOFN_CLI_PROGRAM="$<TARGET_FILE:kofn-cli>")
     add_dependencies(kofn_cluster kofn-master kofn-master-failing kofn-worker kofn-cli)
 
-    foreach(name cluster jobs stragglers accept protocol workers keepers input operands fields integers rateless outer batch sparse approx complex
+    foreach(name cluster jobs stragglers accept protocol workers keepers input operands fields integers rateless trials outer batch sparse approx complex
             store stuck stream stream_cli stream_cuts keys denied liars two_stage)
         kofn_test(live_${name} FOLDER integration TIMEOUT 300 LINKS kofn_cluster)
     endforeach()

@@ -268,6 +268,8 @@ rig_format(const kofn_action *a, char *text, size_t size)
                         kofn_status_name(a->error.status));
     case KOFN_ACTION_RECODE:
         return snprintf(text, size, "recode %" PRIu64, a->job);
+    case KOFN_ACTION_TRY:
+        return snprintf(text, size, "try %" PRIu64, a->job);
     }
     return -1;
 }

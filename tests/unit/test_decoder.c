@@ -797,6 +797,97 @@ where_no_condition_is_too_bad_only_a_plan_solves(void **state)
     kofn_code_destroy(&code);
 }
 
+/* Left out, an elimination changes nothing but who makes it. */
+static void
+a_deferred_elimination_is_made_by_whoever_settles(void **state)
+{
+    (void)state;
+    const test_code t = {
+        .family = "rkrp", .partition = "3,1,2", .tasks = 9, .set = "systematic=no"};
+    const size_t tasks[] = {8, 0, 5, 4, 7, 2};
+    kofn_error error;
+    kofn_code *code = make_code(&t, "f64", 1);
+    kofn_decoder *d = new_decoder(code, 0), *eager = new_decoder(code, 0), *settled;
+    kofn_decoder_defer(d, 0);
+    add_all(d, tasks, 5);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_NOT_YET);
+    assert_true(kofn_decoder_would_suffice(d, &(size_t){1}, 1)); // by number
+    add_all(d, tasks + 5, 1);
+    add_all(eager, tasks, 6);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_DUE);
+    assert_true(kofn_decoder_is_deferred(d));
+    assert_int_equal(kofn_decoder_get_missing(d), 6);
+    assert_ok(kofn_decoder_settle(d, &settled, &error));
+    assert_int_equal(kofn_decoder_get_state(settled), kofn_decoder_get_state(eager));
+    kofn_decoder_tell(d, 6, kofn_decoder_get_state(settled));
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+    assert_false(kofn_decoder_is_deferred(d));
+
+    kofn_decode_plan one = plan_of(d), two = plan_of(settled), three = plan_of(eager);
+    const size_t bytes = one.targets * one.used * sizeof *one.coef;
+    assert_int_equal(one.used, 6);
+    assert_memory_equal(one.coef, three.coef, bytes);
+    assert_memory_equal(two.coef, three.coef, bytes);
+    kofn_decode_plan_fini(&one);
+    kofn_decode_plan_fini(&two);
+    kofn_decode_plan_fini(&three);
+    kofn_decoder_destroy(&settled);
+    kofn_decoder_destroy(&eager);
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&code);
+}
+
+static void
+what_was_told_to_be_too_few_is_due_after_one_more_two_and_four(void **state)
+{
+    (void)state;
+    const test_code t = {
+        .family = "rkrp", .partition = "2,1,2", .tasks = 12, .set = "systematic=no"};
+    kofn_code *code = make_code(&t, "f64", 1);
+    kofn_decoder *d = new_decoder(code, 0);
+    kofn_decoder_defer(d, 0);
+    char due[16] = "";
+    for (size_t task = 0; task < 12; task++) {
+        add_all(d, &task, 1);
+        const bool is_due = kofn_decoder_get_state(d) == KOFN_DECODE_DUE;
+        due[task] = is_due ? '!' : '.';
+        if (is_due)
+            kofn_decoder_tell(d, task + 1, KOFN_DECODE_NOT_YET);
+    }
+    assert_string_equal(due, "...!!.!...!!"); // the last one, since there are no more
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&code);
+}
+
+/* A set that is poor stays decodable, whatever a trial of more answers says of it; and what plain answers
+ * complete needs none. */
+static void
+what_was_told_holds_until_the_decoder_knows_better(void **state)
+{
+    (void)state;
+    const test_code t = {
+        .family = "rkrp", .partition = "2,1,2", .tasks = 9, .set = "systematic=yes"};
+    kofn_code *code = make_code(&t, "f64", 1);
+    kofn_decoder *d = new_decoder(code, 0);
+    kofn_decoder_defer(d, 0);
+    add_all(d, (const size_t[]){4, 5, 6, 7}, 4);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_DUE);
+    kofn_decoder_tell(d, 4, KOFN_DECODE_POOR);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_POOR);
+    add_all(d, (const size_t[]){0}, 1);
+    kofn_decoder_tell(d, 5, KOFN_DECODE_NOT_YET);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_POOR);
+    add_all(d, (const size_t[]){1, 2, 3}, 3);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+    kofn_decoder_tell(d, 5, KOFN_DECODE_NOT_YET);
+    assert_int_equal(kofn_decoder_get_state(d), KOFN_DECODE_EXACT);
+    kofn_decode_plan plan = plan_of(d);
+    assert_true(plan.quality.amplification == 1);
+    kofn_decode_plan_fini(&plan);
+    kofn_decoder_destroy(&d);
+    kofn_code_destroy(&code);
+}
+
 /* By the sum that decode_plan.h says, with norms of rows of G taken from G. */
 static void
 doubt_in_answers_widens_the_bound_by_what_they_count_for(void **state)
@@ -865,6 +956,9 @@ main(void)
         cmocka_unit_test(strassen_with_local_codes_decodes_when_each_group_has_four),
         cmocka_unit_test(answers_in_order_of_their_points_decode_once_all_are_there),
         cmocka_unit_test(a_counter_takes_the_threshold_at_its_word_and_makes_no_plan),
+        cmocka_unit_test(a_deferred_elimination_is_made_by_whoever_settles),
+        cmocka_unit_test(what_was_told_to_be_too_few_is_due_after_one_more_two_and_four),
+        cmocka_unit_test(what_was_told_holds_until_the_decoder_knows_better),
         cmocka_unit_test(doubt_in_answers_widens_the_bound_by_what_they_count_for),
         cmocka_unit_test(a_sum_of_products_that_were_answered_adds_nothing),
     };

@@ -396,8 +396,8 @@ a_job_within_an_error_settles_for_the_product_too(void **state)
     assert_actions(r, "cancel 1.3>4, cancel 1.4>5, decode 1 estimate waited");
 }
 
-/* A look at this code is too dear from the 19th answer on; and before the 9th the bound cannot
- * hold: 3.93^2 < (256 - 8) / 16. */
+/* A look at this code is too dear from the 19th answer on, and taken by a trial; and before the 9th the
+ * bound cannot hold: 3.93^2 < (256 - 8) / 16. */
 static void
 dear_looks_are_taken_when_the_answers_have_doubled(void **state)
 {
@@ -413,6 +413,16 @@ dear_looks_are_taken_when_the_answers_have_doubled(void **state)
     for (size_t kept = 1; kept <= 70; kept++) {
         const kofn_action *sent = &r->sends[kept - 1];
         (void)kofn_sched_answer(r->sched, 0, sent->worker, sent->assignment);
+        bool tried = false;
+        for (kofn_action a; kofn_sched_next_action(r->sched, &a);)
+            if (a.kind == KOFN_ACTION_TRY) {
+                kofn_trial_run(a.trial);
+                kofn_sched_job_tried(r->sched, 0, 1, &a.trial);
+                tried = true;
+            } else {
+                assert_int_equal(a.kind, KOFN_ACTION_SEND); // also while it is out
+            }
+        assert_int_equal(tried, kept == 36);
         assert_true(kofn_sched_get_job(r->sched, 1, &view));
         assert_false(view.decodable);
         assert_int_equal(view.bound != before, (kept >= 9 && kept <= 18) || kept == 36);

@@ -377,6 +377,9 @@ follow(world *w, const kofn_action *a)
         break;
     case KOFN_ACTION_RECODE:
         fail_msg("job %" PRIu64 " has no second stage", a->job);
+        break;
+    case KOFN_ACTION_TRY:
+        fail_msg("job %" PRIu64 " is small", a->job);
     }
 }
 

@@ -17,6 +17,7 @@ enum {
     SENDS = 20000,
     EVENTS = 600,
     ROUNDS = 150,
+    TRIALS = 200, // held at a time
 };
 
 static const double NOISE = 0x1p-46;
@@ -27,6 +28,11 @@ typedef struct sent { // an assignment, as long as it is out
     bool out;
     int64_t at_ns;
 } sent;
+
+typedef struct trial_out { // a trial, until it has run
+    uint64_t job;
+    kofn_trial *trial;
+} trial_out;
 
 typedef struct model_worker {
     uint64_t id; // 0: not there
@@ -58,6 +64,9 @@ typedef struct world {
     kofn_sched *sched;
     kofn_sched_config config;
     bool poor; // sets of coded answers are POOR
+    bool dear; // every elimination needs a trial
+    trial_out trials[TRIALS];
+    size_t trial_count;
     int64_t now_ns;
     model_worker workers[WORKERS];
     model_job jobs[JOBS];
@@ -66,7 +75,7 @@ typedef struct world {
     uint64_t last_worker, last_job;
     size_t alive;   // jobs
     uint64_t trace; // hash of all actions
-    size_t decoded, estimates, failed, made;
+    size_t decoded, estimates, failed, made, tried;
 } world;
 
 /* ---- what the model works out ---------------------------------------------------------------- */
@@ -207,6 +216,25 @@ end_sent(world *w, sent *s)
         worker->id = 0;
 }
 
+static bool
+is_tried(const world *w, uint64_t job)
+{
+    for (size_t i = 0; i < w->trial_count; i++)
+        if (w->trials[i].job == job)
+            return true;
+    return false;
+}
+
+/* Nobody has looked yet whether that does, by an elimination: it is being tried, there are fewer answers
+ * than the code promises to be enough, or of a code that does not keep its promise these were not, and
+ * then it is tried again after one more, two, four. What is told to be poor waits from then on. */
+static bool
+is_left_out(const world *w, const model_job *job)
+{
+    return w->dear && (is_tried(w, job->id) || job->kept < job->code->threshold ||
+                       job->code->likely || job->code->staged || w->poor);
+}
+
 /* ---- checking each action -------------------------------------------------------------------- */
 
 /* No other free worker had a better claim to the task: one without a task of the job before one
@@ -274,7 +302,7 @@ check_send(world *w, const kofn_action *a)
     assert_true(worker->running < worker->credit);
     assert_true(a->task < job->code->tasks);
     assert_false(job->answered[a->task]);
-    assert_true(job->good_ns == KOFN_NEVER_NS || may_settle(w, job));
+    assert_true(job->good_ns == KOFN_NEVER_NS || may_settle(w, job) || is_left_out(w, job));
     assert_false(has_failed(job, a->task, a->worker));
     assert_false(holds(w, a->worker, at, a->task));
     assert_int_equal(a->backup, copies(w, at, a->task) > 0);
@@ -346,7 +374,7 @@ check_worth(const world *w, const model_job *job, const kofn_action *a)
     else if (job->good_ns == KOFN_NEVER_NS)
         assert_true(job->accept.best && (late || hopeless));
     else
-        assert_true(takes_estimates(job));
+        assert_true(takes_estimates(job) || (late && is_left_out(w, job)));
     assert_true(a->waited <= (w->poor || job->accept.settle_ns > 0));
 }
 
@@ -386,7 +414,7 @@ check_fail(world *w, const kofn_action *a)
     assert_true(a->error.text[0] != '\0');
     const size_t most = most_failures(job);
     const bool wanted_best = job->accept.best && job->kept > 0;
-    assert_true(job->good_ns == KOFN_NEVER_NS || job->cancelled);
+    assert_true(job->good_ns == KOFN_NEVER_NS || job->cancelled || is_left_out(w, job));
     assert_false(wanted_best && !job->cancelled);
     switch (a->error.status) {
     case KOFN_CANCELLED:
@@ -420,6 +448,22 @@ check_recode(world *w, const kofn_action *a)
     job->recoding = true;
 }
 
+/* Sometimes it has run before anything else happens. */
+static void
+take_trial(world *w, const kofn_action *a)
+{
+    kofn_trial *trial = a->trial;
+    assert_true(w->dear && job_of(w, a->job) && !is_tried(w, a->job));
+    w->tried++;
+    if (w->trial_count < TRIALS && kofn_rng_below(&w->rng, 2)) {
+        w->trials[w->trial_count++] = (trial_out){a->job, trial};
+        return;
+    }
+    kofn_trial_run(trial);
+    kofn_sched_job_tried(w->sched, w->now_ns, a->job, &trial);
+    assert_null(trial);
+}
+
 static void
 take_actions(world *w)
 {
@@ -444,6 +488,9 @@ take_actions(world *w)
             break;
         case KOFN_ACTION_RECODE:
             check_recode(w, &a);
+            break;
+        case KOFN_ACTION_TRY:
+            take_trial(w, &a);
             break;
         }
     }
@@ -482,6 +529,8 @@ check_jobs(world *w)
         if (!job->id)
             continue;
         if (job->good_ns != KOFN_NEVER_NS) {
+            if (is_left_out(w, job))
+                continue;
             assert_true(may_settle(w, job) ||
                         (w->poor && !takes_estimates(job) &&
                          w->now_ns < job->good_ns + w->config.wait_for_better_ns));
@@ -493,7 +542,7 @@ check_jobs(world *w)
             out = out || (w->sends[s].out && w->sends[s].job == i);
         for (size_t task = 0; task < job->code->tasks; task++)
             failed = failed || job->failures[task] > 0;
-        assert_true(out || !idle || failed);
+        assert_true(out || !idle || failed || is_tried(w, job->id));
     }
     assert_int_equal(kofn_sched_count_jobs(w->sched), w->alive);
 }
@@ -781,13 +830,28 @@ some_task_fails(world *w)
     job->failed_on[s->task][job->failures[s->task]++] = s->worker;
 }
 
+/* All that are held, or one of them. */
+static void
+some_trials_end(world *w, size_t most)
+{
+    for (; w->trial_count > 0 && most > 0; most--) {
+        const size_t at = draw(w, w->trial_count);
+        trial_out h = w->trials[at];
+        w->trials[at] = w->trials[--w->trial_count];
+        kofn_trial_run(h.trial);
+        kofn_sched_job_tried(w->sched, w->now_ns, h.job, &h.trial);
+        assert_null(h.trial);
+    }
+}
+
 static void
 time_passes(world *w, int64_t most_ns)
 {
     const int64_t next_ns = kofn_sched_next_tick(w->sched);
     const int64_t wait_ns = (int64_t)draw(w, (size_t)most_ns);
-    w->now_ns += wait_ns;
-    if (next_ns < w->now_ns) // the caller keeps to what it was told
+    if (next_ns >= w->now_ns + wait_ns)
+        w->now_ns += wait_ns;
+    else if (next_ns > w->now_ns) // the caller keeps to what it was told
         w->now_ns = next_ns;
     kofn_sched_tick(w->sched, w->now_ns);
     assert_true(kofn_sched_next_tick(w->sched) > w->now_ns);
@@ -799,6 +863,8 @@ something_happens(world *w)
     const size_t what = draw(w, 100);
     if (what < 40)
         some_answer_comes(w);
+    else if (what < 45)
+        some_trials_end(w, 1);
     else if (what < 52)
         time_passes(w, 20 * KOFN_NS_PER_MS);
     else if (what < 55)
@@ -836,6 +902,8 @@ all_jobs_end(world *w)
         settle(w);
         some_rows_come(w);
         settle(w);
+        some_trials_end(w, TRIALS);
+        settle(w);
         for (size_t i = 0; i < WORKERS && kofn_sched_count_workers(w->sched) == 0; i++) {
             some_worker_joins(w); // the places of those that leave are free by now
             settle(w);
@@ -847,7 +915,7 @@ all_jobs_end(world *w)
 }
 
 typedef struct totals {
-    size_t decoded, estimates, failed, made;
+    size_t decoded, estimates, failed, made, tried;
 } totals;
 
 /* A whole life; the hash of all its actions. */
@@ -861,8 +929,10 @@ run_world(uint64_t seed, uint64_t round, totals *all)
     assert_non_null(w->sends);
     kofn_rng_init(&w->rng, seed, round);
     w->poor = round % 4 == 3;
+    w->dear = round % 3 == 2;
     w->config = rig_config();
     w->config.max_amplification = w->poor ? 1e-9 : 1e300;
+    w->config.trial_multiplications = w->dear ? 0.5 : 1e300;
     w->config.backup_floor_ns = 1 + (int64_t)draw(w, 10) * KOFN_NS_PER_MS;
     w->config.stage_floor_ns = 1 + (int64_t)draw(w, 10) * KOFN_NS_PER_MS;
     w->config.stage_quantile = (double)draw(w, 5) / 4;
@@ -881,6 +951,9 @@ run_world(uint64_t seed, uint64_t round, totals *all)
     all->estimates += w->estimates;
     all->failed += w->failed;
     all->made += w->made;
+    all->tried += w->tried;
+    for (size_t i = 0; i < w->trial_count; i++)
+        kofn_trial_destroy(&w->trials[i].trial);
     kofn_sched_destroy(&w->sched); // in the middle of work, every fifth time
     for (size_t i = 0; i < JOBS; i++) {
         kofn_code_destroy(&w->jobs[i].code);
@@ -899,10 +972,13 @@ all_rules_hold_in_random_schedules_and_every_job_ends(void **state)
     totals all = {0};
     for (uint64_t round = 0; round < ROUNDS; round++)
         (void)run_world(seed, round, &all);
-    print_message("%zu jobs decoded, %zu of them estimated, %zu failed; rows made %zu times\n",
-                  all.decoded, all.estimates, all.failed, all.made);
+    print_message(
+        "%zu jobs decoded, %zu of them estimated, %zu failed; rows made %zu times, answers "
+        "tried %zu times\n",
+        all.decoded, all.estimates, all.failed, all.made, all.tried);
     assert_true(all.decoded > ROUNDS * 10); // the schedules get somewhere
     assert_true(all.estimates > ROUNDS);
+    assert_true(all.tried > ROUNDS);
     assert_true(all.made > 0); // test_sched_two_stage_random has more of that
 }
 

@@ -374,6 +374,9 @@ take_actions(world *w)
             break;
         case KOFN_ACTION_RECODE:
             fail_msg("a stream's job has no second stage");
+            break;
+        case KOFN_ACTION_TRY:
+            fail_msg("a stream's job is tried by nobody");
         }
     }
     look_at_streams(w);
