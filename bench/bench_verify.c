@@ -3,11 +3,18 @@
  *
  * verify.F.check     time of a check over that of copying the answer
  * verify.F.operands  time of what is made once for a job over that of copying A and B
+ *
+ * And over the reals what a lie can hide in, of products of 100 x K times K x 100, over |A| |B|:
+ *
+ * verify.F.K.passes  more than this is found
+ * verify.F.K.honest  what is said to be wrong at most of what OpenBLAS makes of independent elements in
+ *                    [0, 1], where this runs
  */
 #include "bench/bench.h"
 #include "common/code/freivalds.h"
 #include "common/code/spec.h"
 #include "common/linalg/blas.h"
+#include "common/linalg/multiply.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,13 +79,13 @@ measure(const char *name, size_t n, size_t rounds)
     const kofn_freivalds_operand operands[] = {{.dense = &a}, {.dense = &b}};
     for (size_t i = 0; i < rounds; i++) {
         kofn_freivalds *f = NULL;
-        kofn_finding finding;
+        kofn_freivalds_look look;
         double start = bench_now();
         must(kofn_freivalds_new(&coding, operands, &f, &error));
         halves[i] = bench_now() - start;
         copies[i] = time_copy(&to, &a) + time_copy(&to, &b);
         start = bench_now();
-        must(kofn_freivalds_check(f, code, code->tasks - 1, &answer, &finding, NULL, &error));
+        must(kofn_freivalds_check(f, code, code->tasks - 1, &answer, &look, &error));
         check[i] = bench_now() - start;
         copy[i] = time_copy(&to, &answer);
         kofn_freivalds_destroy(&f);
@@ -92,6 +99,56 @@ measure(const char *name, size_t n, size_t rounds)
     kofn_field_destroy(&field);
 }
 
+static kofn_bands
+new_operand(const kofn_field *field, size_t rows, size_t cols, kofn_rng *rng)
+{
+    kofn_bands bands;
+    const size_t width = kofn_dtype_width(field->dtype);
+    const kofn_mat mat = kofn_mat_wrap(bench_alloc(rows * cols * width), field->dtype, rows, cols);
+    for (size_t i = 0; i < rows * cols; i++) {
+        const double drawn = kofn_rng_unit(rng);
+        field->narrow(field, 1, &drawn, (unsigned char *)mat.data + i * width);
+    }
+    must(kofn_bands_from_mat(&mat, &bands, &error));
+    return bands;
+}
+
+static void
+measure_lies(const char *name, size_t inner)
+{
+    enum { SIDE = 100 };
+    kofn_rng rng;
+    kofn_rng_init(&rng, 1, 0);
+    const kofn_field *field = kofn_field_find(name);
+    kofn_code_spec spec = {0};
+    const kofn_code_context context = {
+        .field = field, .rows = SIDE, .inner = inner, .cols = SIDE, .workers = 1};
+    kofn_code *code = NULL;
+    must(kofn_code_spec_set(&spec, "family", "uncoded", &error));
+    must(kofn_code_spec_set(&spec, "partition", "1,1,1", &error));
+    must(kofn_code_spec_complete(&spec, &context, &error));
+    must(kofn_code_spec_build(&spec, field, &code, &error));
+    kofn_coding coding;
+    kofn_coding_init(&coding, code, (kofn_shape){SIDE, inner, SIDE}, false, false);
+    const kofn_bands a = new_operand(field, SIDE, inner, &rng);
+    const kofn_bands b = new_operand(field, inner, SIDE, &rng);
+    const kofn_bands answer = new_operand(field, SIDE, SIDE, &rng);
+    const kofn_product product = {.a = &a.at[0].mat, .b = &b.at[0].mat};
+    must(kofn_multiply(field, &product, &answer, &error));
+    kofn_freivalds *f = NULL;
+    kofn_freivalds_look look;
+    must(kofn_freivalds_new(&coding, (kofn_freivalds_operand[]){{.dense = &a}, {.dense = &b}}, &f,
+                            &error));
+    must(kofn_freivalds_check(f, code, 0, &answer, &look, &error));
+    char line[64];
+    (void)snprintf(line, sizeof line, "verify.%s.%zu.passes", name, inner);
+    bench_print(line, kofn_freivalds_get_noise(&coding), "of |A| |B|");
+    (void)snprintf(line, sizeof line, "verify.%s.%zu.honest", name, inner);
+    bench_print(line, look.wrong, "of |A| |B|");
+    kofn_freivalds_destroy(&f);
+    kofn_code_destroy(&code);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -103,5 +160,8 @@ main(int argc, char **argv)
     static const char *const fields[] = {"f64", "f32", "gf256", "gfp:2147483647"};
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         measure(fields[i], n, rounds);
+    for (size_t i = 0; i < 2; i++)
+        for (size_t inner = 100; inner <= 10000; inner *= 10)
+            measure_lies(fields[i], inner);
     return 0;
 }

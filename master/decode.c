@@ -89,8 +89,8 @@ opinion_run(kofn_coder_item *item)
     decode_work *work = KOFN_OWNER(item, decode_work, opinion);
     const kofn_job *job = work->job;
     kofn_decode_plan other;
-    if (kofn_decoder_second_opinion(work->decoder, kofn_job_get_noise(job, &job->coding),
-                                    &job->plan, &other, NULL))
+    if (kofn_decoder_second_opinion(work->decoder, kofn_job_get_seen_noise(job), &job->plan, &other,
+                                    NULL))
         return;
     double differs;
     if (!kofn_coding_disagree(&job->coding, &job->plan, &other, job->answers, OPINION_ROWS,
@@ -104,7 +104,7 @@ static kofn_status
 make_plan(const kofn_job *job, const kofn_decoder *decoder, bool estimate,
           kofn_decode_plan *ret_plan, kofn_error *err)
 {
-    const double noise = kofn_job_get_noise(job, &job->coding);
+    const double noise = kofn_job_get_seen_noise(job);
     kofn_decode_plan plan;
     kofn_status status = estimate ? kofn_decoder_estimate(decoder, noise, &plan, err)
                                   : kofn_decoder_plan(decoder, noise, &plan, err);

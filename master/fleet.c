@@ -54,7 +54,7 @@ struct assignment {
     bool receiving; // the head of its answer came
     bool complete;  // and all of its blocks
     bool nonfinite;
-    bool unchecked;                              // whether its answer is right could not be told
+    kofn_freivalds_look look;                    // of its answer, where it is looked at so
     bool kept;                                   // its worker keeps the answer until it is settled
     bool recalled;                               // of a task that was not sent
     size_t named;                                // blocks that were named and not sent
@@ -473,7 +473,7 @@ typedef struct answer_check {
     uint64_t assignment;
     kofn_giver giver;
     kofn_bands blocks; // a second holder
-    kofn_finding finding;
+    kofn_freivalds_look look;
     kofn_status status;
     kofn_error error;
 } answer_check;
@@ -535,7 +535,8 @@ finish_answer(kofn_fleet *fleet, assignment *a)
     kofn_master *master = fleet->master;
     kofn_job *job = a->job;
     const size_t task = a->task;
-    const bool nonfinite = a->nonfinite, unchecked = a->unchecked;
+    const bool nonfinite = a->nonfinite;
+    const kofn_freivalds_look look = a->look;
     kofn_bands blocks = a->answer.mat[0];
     a->answer.count = 0; // ours now
     const kofn_giver giver = get_giver(a->on);
@@ -555,17 +556,17 @@ finish_answer(kofn_fleet *fleet, assignment *a)
         kofn_keepers_settle(fleet->keepers, number, id, bytes);
     if (verdict == KOFN_VERDICT_KEEP) {
         kofn_job_keep_answer(job, task, &giver, &blocks, nonfinite);
-        job->verification.unchecked += unchecked;
+        kofn_job_note_look(job, &look);
     }
     kofn_bands_fini(&blocks);
 }
 
 static void
-end_check(kofn_fleet *fleet, assignment *a, kofn_finding finding, kofn_status status,
+end_check(kofn_fleet *fleet, assignment *a, const kofn_freivalds_look *look, kofn_status status,
           kofn_error *why)
 {
     if (status == KOFN_OK) {
-        a->unchecked = a->job->verification.check && finding == KOFN_FINDING_UNKNOWN;
+        a->look = *look;
         finish_answer(fleet, a);
         return;
     }
@@ -579,15 +580,14 @@ end_check(kofn_fleet *fleet, assignment *a, kofn_finding finding, kofn_status st
 /* INVALID_ARGUMENT: an element that is no number of the field. */
 static kofn_status
 check_answer(const kofn_job *job, const kofn_code *code, size_t task, const kofn_bands *c,
-             kofn_finding *ret_finding, kofn_error *err)
+             kofn_freivalds_look *ret_look, kofn_error *err)
 {
     kofn_status status = KOFN_OK;
-    *ret_finding = KOFN_FINDING_UNKNOWN;
+    *ret_look = (kofn_freivalds_look){.finding = KOFN_FINDING_UNKNOWN};
     if (kofn_field_is_partial(job->field))
         status = kofn_field_check_elements(job->field, "its answer", c, err);
     if (!status && job->verification.check)
-        status =
-            kofn_freivalds_check(job->verification.check, code, task, c, ret_finding, NULL, err);
+        status = kofn_freivalds_check(job->verification.check, code, task, c, ret_look, err);
     return status;
 }
 
@@ -595,8 +595,8 @@ static void
 check_run(kofn_coder_item *item)
 {
     answer_check *check = (answer_check *)item;
-    check->status = check_answer(check->job, check->code, check->task, &check->blocks,
-                                 &check->finding, &check->error);
+    check->status = check_answer(check->job, check->code, check->task, &check->blocks, &check->look,
+                                 &check->error);
 }
 
 /* The task may have been cancelled, or its worker lost, meanwhile. */
@@ -608,10 +608,10 @@ check_done(kofn_coder_item *item)
     assignment *a = kofn_map_find(&check->fleet->assignments, check->assignment);
     kofn_bands_fini(&check->blocks);
     const bool ran = item->start_ns != 0; // else the master stops
-    if (ran && check->finding == KOFN_FINDING_WRONG)
+    if (ran && check->look.finding == KOFN_FINDING_WRONG)
         quarantine_worker(check->fleet, &check->giver, check->job, check->task);
     else if (ran && a)
-        end_check(check->fleet, a, check->finding, check->status, &check->error);
+        end_check(check->fleet, a, &check->look, check->status, &check->error);
     kofn_code_destroy(&check->code);
     kofn_job_leave(check->job);
     free(check);
@@ -660,13 +660,13 @@ receive_answer(kofn_fleet *fleet, assignment *a)
     if (!kofn_field_is_partial(a->job->field) && !a->job->verification.check) {
         finish_answer(fleet, a);
     } else if (count_check_bytes(a->job) <= KOFN_CHECK_AT_ONCE) {
-        kofn_finding finding;
+        kofn_freivalds_look look;
         const kofn_giver giver = get_giver(a->on);
-        const kofn_status status = check_answer(a->job, a->job->code, a->task, c, &finding, &err);
-        if (finding == KOFN_FINDING_WRONG) // whether its job still waits for it or not
+        const kofn_status status = check_answer(a->job, a->job->code, a->task, c, &look, &err);
+        if (look.finding == KOFN_FINDING_WRONG) // whether its job still waits for it or not
             quarantine_worker(fleet, &giver, a->job, a->task);
         else
-            end_check(fleet, a, finding, status, &err);
+            end_check(fleet, a, &look, status, &err);
     } else if (start_check(fleet, a, &err) != KOFN_OK) {
         fail_assignment(fleet, a, &err);
     }

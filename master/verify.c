@@ -298,6 +298,15 @@ kofn_job_get_noise(const kofn_job *job, const kofn_coding *coding)
                : kofn_coding_get_noise(coding);
 }
 
+/* Honest or not: seen is what is wrong, and honest rounding is mostly far below its bound. */
+double
+kofn_job_get_seen_noise(const kofn_job *job)
+{
+    const kofn_verification *v = &job->verification;
+    const double noise = kofn_job_get_noise(job, &job->coding);
+    return v->how == KOFN_VERIFY_FREIVALDS ? fmin(noise, v->wrong) : noise;
+}
+
 /* Where nothing could be said of an answer, it may be anything. */
 double
 kofn_job_get_doubt(const kofn_job *job)
@@ -305,10 +314,19 @@ kofn_job_get_doubt(const kofn_job *job)
     const kofn_verification *v = &job->verification;
     if (v->unchecked > 0)
         return INFINITY;
-    const double noise = kofn_job_get_noise(job, &job->coding);
-    const double all =
-        v->how == KOFN_VERIFY_FREIVALDS ? kofn_freivalds_get_noise(&job->coding) : v->slack;
+    const double noise = kofn_job_get_seen_noise(job);
+    const double all = v->how == KOFN_VERIFY_FREIVALDS ? v->wrong : v->slack;
     return all > noise ? all - noise : 0;
+}
+
+void
+kofn_job_note_look(kofn_job *job, const kofn_freivalds_look *look)
+{
+    kofn_verification *v = &job->verification;
+    if (!v->check)
+        return;
+    v->wrong = fmax(v->wrong, look->wrong);
+    v->unchecked += look->finding == KOFN_FINDING_UNKNOWN;
 }
 
 void

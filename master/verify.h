@@ -33,7 +33,8 @@ typedef struct kofn_verification { // of a job
     kofn_freivalds *check; // freivalds: from when its code is known
     kofn_giver *givers;    // [code->tasks] parity: whose the kept answers are
     double slack;          // parity: kofn_liars.slack, once it is decoded
-    size_t unchecked;      // freivalds: kept answers of which it could say nothing
+    double wrong;          // freivalds: most of what kept answers may be wrong by
+    size_t unchecked;      // and of so many of them it could say nothing
     size_t refuted;        // answers; this and the names outlive the work
     char liars[sizeof((kofn_msg_job *)0)->liars];
 } kofn_verification;
@@ -65,6 +66,12 @@ KOFN_MUST_CHECK kofn_status kofn_job_find_liars(const kofn_job *job, const kofn_
  * INFINITY: nobody knows. */
 double kofn_job_get_noise(const kofn_job *job, const kofn_coding *coding);
 double kofn_job_get_doubt(const kofn_job *job);
+
+/* Likewise, of the answers that were kept: each is no more wrong than it was seen to be. */
+double kofn_job_get_seen_noise(const kofn_job *job);
+
+/* freivalds: of an answer that is kept. */
+void kofn_job_note_look(kofn_job *job, const kofn_freivalds_look *look);
 
 void kofn_job_note_liar(kofn_job *job, const kofn_giver *who);
 void kofn_verification_release(kofn_verification *verification); // but for the account

@@ -1,5 +1,5 @@
 /* The tolerance, with P = (sum_a |E_A[i, a]| |A_a|) (sum_b |E_B[i, b]| |B_b|), which is at least
- * what |C~|, and all sums on the way to it, can be; g = 11, GROW = g^2; s, r what |S|, |R| are at
+ * what |C~|, and all sums on the way to it, can be; GROW = g^2; s, r what |S|, |R| are at
  * most:
  *
  *     honest rounding of C~      g^2 noise P               S and R do not depend on it
@@ -9,7 +9,10 @@
  *     of the product of both     g^2 eps T_k P
  *     underflow                  so many terms of the smallest normal number
  *
- * with T roundings of a sum (kofn_projection_count_roundings) and z blocks. */
+ * with T roundings of a sum (kofn_projection_count_roundings) and z blocks.
+ *
+ * All but the first is our own, in f64 whatever the field. So whoever computed the answer, it is off
+ * by no more than what is seen of that and our own rounding, over SHRINK. */
 #include "common/code/freivalds.h"
 #include "common/code/projection.h"
 
@@ -24,17 +27,18 @@ struct kofn_freivalds {
     kofn_projection *projection;
     unsigned char *half[2]; // [blocks, l x inner], as their operand is stored
     double *norm[2];        // [blocks]: |A_a|_F
-    double tolerance;       // over P
+    double own, tolerance;  // over P: what is rounded here, and with an honest answer's rounding
 };
 
 /* ---- tolerance ------------------------------------------------------------------------------- */
 
+/* Of what is computed here; an answer's rounding is `noise`. */
 static double
-get_tolerance(const kofn_coding *c)
+get_own(const kofn_coding *c, double noise)
 {
     if (c->code->field->order != 0)
         return 0;
-    const double noise = kofn_coding_get_noise(c), grow = sqrt(KOFN_PROJECTION_GROW);
+    const double grow = sqrt(KOFN_PROJECTION_GROW);
     const kofn_shape part = c->part;
     const double left =
         (kofn_projection_count_roundings(part.rows) + (double)c->code->e[0].cols + 2) *
@@ -43,20 +47,23 @@ get_tolerance(const kofn_coding *c)
         (kofn_projection_count_roundings(part.cols) + (double)c->code->e[1].cols + 2) *
         kofn_projection_get_secret_norm(part.cols);
     const double both = grow * kofn_projection_count_roundings(part.inner);
-    return KOFN_PROJECTION_GROW * noise +
-           kofn_projection_get_noise(c->code->field, part.rows, part.cols) * (1 + noise) +
+    return kofn_projection_get_noise(c->code->field, part.rows, part.cols) * (1 + noise) +
            0x1p-53 * grow * (left + right + both);
 }
 
-/* What passes is off by at most twice the tolerance, seen from the true product, and what rounding
- * adds to the projection of what is wrong itself. */
+/* What is wrong where |X' - X|_F is `off`: all over the same. The projection of what is wrong is rounded,
+ * too, by no more than `own` of that. */
+static double
+get_wrong(double off, double own)
+{
+    return own < KOFN_PROJECTION_SHRINK ? (off + own) / (KOFN_PROJECTION_SHRINK - own) : INFINITY;
+}
+
 double
 kofn_freivalds_get_noise(const kofn_coding *c)
 {
-    const double tolerance = get_tolerance(c);
-    if (tolerance >= KOFN_PROJECTION_SHRINK)
-        return INFINITY;
-    return 2 * tolerance / (KOFN_PROJECTION_SHRINK - tolerance);
+    const double noise = kofn_coding_get_noise(c), own = get_own(c, noise);
+    return get_wrong(KOFN_PROJECTION_GROW * noise + own, own);
 }
 
 /* ---- operands -------------------------------------------------------------------------------- */
@@ -163,7 +170,9 @@ kofn_freivalds_new(const kofn_coding *coding, const kofn_freivalds_operand opera
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to check answers");
     f->code = kofn_code_ref((kofn_code *)coding->code);
     f->coding = *coding;
-    f->tolerance = get_tolerance(coding);
+    const double noise = kofn_coding_get_noise(coding); // 0 in finite fields
+    f->own = get_own(coding, noise);
+    f->tolerance = KOFN_PROJECTION_GROW * noise + f->own;
     kofn_status status = kofn_projection_new(f->code->field, coding->part.rows, coding->part.cols,
                                              &f->projection, err);
     for (size_t o = 0; o < 2 && status == KOFN_OK; o++)
@@ -290,27 +299,50 @@ compare(const kofn_field *field, const double *x, const double *y, size_t count)
     return off;
 }
 
+/* |e| |M|_F of the task's row. */
+static double
+measure_operand(const kofn_freivalds *f, const kofn_code *code, size_t operand, size_t task)
+{
+    const double *row = kofn_code_get_row(code, operand, task);
+    double length = 0, norm = 0;
+    for (size_t b = 0; b < f->code->e[operand].cols; b++) {
+        length = hypot(length, row[b]);
+        norm = hypot(norm, f->norm[operand][b]);
+    }
+    return length * norm;
+}
+
+/* Of |X' - X|_F. */
+static kofn_freivalds_look
+judge(const kofn_freivalds *f, const kofn_code *code, size_t task, double off)
+{
+    const double allowed = allow(f, code, task);
+    kofn_freivalds_look look = {.finding = isinf(allowed)   ? KOFN_FINDING_UNKNOWN
+                                           : off <= allowed ? KOFN_FINDING_RIGHT
+                                                            : KOFN_FINDING_WRONG, // NaN, too
+                                .off = allowed > 0 ? off / allowed : off,
+                                .wrong = INFINITY};
+    if (look.finding != KOFN_FINDING_RIGHT)
+        return look;
+    const double size = measure_operand(f, code, 0, task) * measure_operand(f, code, 1, task);
+    const double seen = size != 0 ? fmin(off / size, f->tolerance) : 0; // the rest is underflow
+    look.wrong = get_wrong(seen, f->own);
+    return look;
+}
+
 kofn_status
 kofn_freivalds_check(const kofn_freivalds *f, const kofn_code *code, size_t task,
-                     const kofn_bands *answer, kofn_finding *ret_finding, double *ret_off,
-                     kofn_error *err)
+                     const kofn_bands *answer, kofn_freivalds_look *ret_look, kofn_error *err)
 {
     const size_t l = kofn_projection_get_count(f->projection);
-    const double allowed = allow(f, code, task);
     double *x = malloc(2 * l * l * sizeof *x);
     if (!x)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to check an answer");
     kofn_status status = kofn_projection_apply(f->projection, answer, x, err);
     if (status == KOFN_OK)
         status = foretell(f, code, task, x + l * l, err);
-    if (status == KOFN_OK) {
-        const double off = compare(f->code->field, x, x + l * l, l * l);
-        *ret_finding = isinf(allowed)   ? KOFN_FINDING_UNKNOWN
-                       : off <= allowed ? KOFN_FINDING_RIGHT
-                                        : KOFN_FINDING_WRONG; // also where it is NaN
-        if (ret_off)
-            *ret_off = allowed > 0 ? off / allowed : off;
-    }
+    if (status == KOFN_OK)
+        *ret_look = judge(f, code, task, compare(f->code->field, x, x + l * l, l * l));
     free(x);
     return status;
 }

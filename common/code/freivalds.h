@@ -14,23 +14,29 @@
  * Accuracy   A wrong answer passes with a probability of at most 2^-40 in finite fields. In the
  *            reals that holds for what is wrong by more than
  *                kofn_freivalds_get_noise() |e_A| |e_B| |A|_F |B|_F
- *            with e_A, e_B the task's rows. Less may pass: what of it is not rounding is a plan's
- *            doubt (decode_plan.h). A right answer, computed with any order of sums, is refused
+ *            with e_A, e_B the task's rows. A right answer, computed with any order of sums, is refused
  *            with a probability below 2^-60: the tolerance is the worst case of its rounding, GROW
- *            times (projection.h). m x k times k x n, what can pass, and what is refused at the
- *            least, of |A| |B|:
+ *            times (projection.h). It cannot be less: of short sums honest rounding was seen to project
+ *            to 0.18 of it, and no law of square roots holds for long ones (60,000 times 0.1 * 0.1 in
+ *            f32 is off by an eighth of the worst case, by thirty times what random rounding is).
  *
- *                m = k = n    f64: passes   tolerance    f32: passes   tolerance
- *                      100        5.2e-10     1.5e-11        0.026       7.5e-4
- *                     1000        1.9e-9      5.5e-11        0.28        7.2e-3
- *                    10000        1.6e-8      4.6e-10        anything    0.07
+ *            What did pass is known better: the sums tell how wrong an answer is, not only that it is
+ *            not too wrong. Whoever computed it, it is off by no more than `wrong` of its look, with
+ *            the same probability. So there are two bounds: what can pass, and what is told of one
+ *            that passed. Of 100 x k times k x 100, over |A| |B| (bench_verify; honest ones are
+ *            OpenBLAS's, of elements in [0, 1]; kernels differ by a factor of 2):
+ *
+ *                    k    f64: passes   of an honest one    f32: passes   of an honest one
+ *                  100        4.8e-11        2.3e-11             1.0e-3        1.9e-6
+ *                 1000        6.5e-11        2.3e-11             0.010         2.3e-6
+ *                10000        2.4e-10        2.6e-11             0.10          1.3e-6
  *            Independent random operands have |A B| of |A| |B| / sqrt(k) only.
  * Infinities An answer is as good as its operands: where a block that a task takes holds NaN or
  *            infinities, or the product may overflow, any answer is what an honest worker may have
  *            computed, and the check says so (UNKNOWN).
- * Cost       Of memcpy of the answer (bench_verify, 2048 x 2048 operands in four): a check 1.2 to
- *            1.5 in f64, 4 in f32, 2.5 in GF(2^31 - 1), 11 in GF(2^8). What is made of the
- *            operands, of memcpy of those: 2.3, 4.5, 2.6, 22. Of a sparse operand: one pass over
+ * Cost       Of memcpy of the answer (bench_verify, 2048 x 2048 operands in four): a check 1.3 to
+ *            1.9 in f64, 3.5 to 5.9 in f32, 2.4 in GF(2^31 - 1), 5 to 9 in GF(2^8). What is made of the
+ *            operands, of memcpy of those: 2.5, 6, 2.5, 19. Of a sparse operand: one pass over
  *            what it stores, l multiplications for each element.
  * Threads    Const once made: any thread.
  */
@@ -66,14 +72,20 @@ size_t kofn_freivalds_count_bytes(const kofn_coding *coding);
 size_t kofn_freivalds_count_check_bytes(const kofn_freivalds *f);
 void kofn_freivalds_destroy(kofn_freivalds **freivalds_p); // accepts NULL
 
-/* `code`: that of the job, or one of the same cuts whose rows were made since. *ret_off (may be
- * NULL): |X' - X|_F over the tolerance, more than 1 of what is wrong; in finite fields how many of
- * the l^2 sums are wrong. INVALID_ARGUMENT: shape or dtype of the answer. RESOURCE_EXHAUSTED: no
- * memory, so nothing is known. */
+typedef struct kofn_freivalds_look {
+    kofn_finding finding;
+    double off;   // |X' - X|_F over the tolerance, more than 1 of what is wrong; in finite fields
+                  // how many of the l^2 sums are wrong
+    double wrong; // of what is right: |C' - C~|_F is at most so much of |e_A| |e_B| |A|_F |B|_F,
+                  // rounding included, barring underflow; no more than kofn_freivalds_get_noise().
+                  // 0 in finite fields; INFINITY where nothing is known
+} kofn_freivalds_look;
+
+/* `code`: that of the job, or one of the same cuts whose rows were made since. INVALID_ARGUMENT:
+ * shape or dtype of the answer. RESOURCE_EXHAUSTED: no memory, so nothing is known. */
 KOFN_MUST_CHECK kofn_status kofn_freivalds_check(const kofn_freivalds *f, const kofn_code *code,
                                                  size_t task, const kofn_bands *answer,
-                                                 kofn_finding *ret_finding, double *ret_off,
-                                                 kofn_error *err);
+                                                 kofn_freivalds_look *ret_look, kofn_error *err);
 
 /* See Accuracy: at least kofn_coding_get_noise(); INFINITY where nothing is excluded, 0 in finite
  * fields. */

@@ -12,7 +12,7 @@
 
 enum {
     PIECE = KOFN_PROJECTION_PIECE,
-    REAL_COUNT = 8, // l of the reals: a vector register of doubles
+    REAL_COUNT = 16,
     STRETCH = 512,  // columns at a time: 64 rows of doubles are 256 KiB
     LIE_BITS = 40,  // a lie passes with 2^-LIE_BITS
     COUNT_MAX = 41, // l of GF(2)
@@ -151,8 +151,8 @@ kofn_projection_get_floor(const kofn_field *field, size_t rows, size_t cols, siz
     return KOFN_PROJECTION_GROW * least * (double)terms * sqrt((double)rows) * sqrt((double)cols);
 }
 
-/* fl(S^T C) is wrong by at most |S| |C| times its roundings, which R makes 11 times larger, being
- * independent of them; then fl(S^T C R), where |S^T C| is at most 11 |C|. */
+/* fl(S^T C) is wrong by at most |S| |C| times its roundings, which R makes 12 times larger, being
+ * independent of them; then fl(S^T C R), where |S^T C| is at most 12 |C|. */
 double
 kofn_projection_get_noise(const kofn_field *field, size_t rows, size_t cols)
 {

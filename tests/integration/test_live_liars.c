@@ -306,7 +306,8 @@ a_job_that_survives_its_master_is_verified(void **state)
     assert_ok(kofn_client_wait(cluster_get_client(c), job, &wait, &result, &error));
     const kofn_account account = *kofn_result_get_account(result);
     assert_string_equal(account.verify, "freivalds");
-    assert_int_equal(account.refuted, 1);
+    assert_in_range(account.refuted, 1,
+                    2); // both that it had in hand, where they were looked at together
     assert_string_equal(account.liars, "w0");
     kofn_matrix product;
     assert_ok(kofn_result_get_matrix(result, &product, &error));

@@ -274,14 +274,17 @@ flush(peer *p)
 
 /* ---- calls ------------------------------------------------------------------------------------------ */
 
-/* Of f64, u32, i32 or i64: all that tests have are exact in doubles. */
+/* Of f64, f32, u32, i32 or i64: all that tests have are exact in doubles. */
 static double
 get_element(const kofn_mat *m, size_t row, size_t col)
 {
     const char *at = (const char *)kofn_mat_get_row(m, row) + col * kofn_dtype_width(m->dtype);
     double real;
+    float single;
     uint32_t number;
     int64_t wide;
+    if (m->dtype == KOFN_F32)
+        return memcpy(&single, at, sizeof single), (double)single;
     if (m->dtype == KOFN_U32)
         return memcpy(&number, at, sizeof number), number;
     if (m->dtype == KOFN_I64)
@@ -299,6 +302,8 @@ set_element(const kofn_mat *m, size_t row, size_t col, double value)
         memcpy(at, &(int32_t){(int32_t)value}, sizeof(int32_t));
     else if (m->dtype == KOFN_I64)
         memcpy(at, &(int64_t){(int64_t)value}, sizeof(int64_t));
+    else if (m->dtype == KOFN_F32)
+        memcpy(at, &(float){(float)value}, sizeof(float));
     else
         memcpy(at, &value, sizeof value);
 }
@@ -312,7 +317,7 @@ reduce(double value, uint32_t prime) // integers below 2^53: exact
 static kofn_dtype
 dtype_of(const problem *p)
 {
-    return p->integers ? p->integers : p->prime ? KOFN_U32 : KOFN_F64;
+    return p->integers ? p->integers : p->prime ? KOFN_U32 : p->single ? KOFN_F32 : KOFN_F64;
 }
 
 static double

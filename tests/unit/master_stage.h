@@ -92,6 +92,7 @@ typedef struct problem {
     const char *operand[2]; // ids of stored operands that are A, B; NULL: its blocks are sent
     bool described;         // the shapes of those are said all the same
     uint32_t prime;         // elements are u32, 0 to 10 modulo this, the field gfp:PRIME; 0: f64
+    bool single;            // f32
     kofn_dtype integers;    // elements are i32 or i64, without a field: they must be whole and fit
     bool deadline_best;     // the best estimate in time
     const char *stream;     // with KOFN_METHOD_PUSH: that it is pushed to

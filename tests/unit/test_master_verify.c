@@ -263,6 +263,32 @@ answers_of_which_nothing_is_known_are_counted(void **state)
     assert_true(isinf(account.error_bound));
 }
 
+/* 7, of |A| |B| = sqrt(46) sqrt(26). What is too small to be refused is told all the same, and who did
+ * not lie is not held for one that might have, nor for one that rounds as badly as anybody could. */
+static void
+a_lie_that_passes_is_in_the_bound_and_no_other(void **state)
+{
+    stage *s = *state;
+    const problem single = {.rows = 1, .inner = 4, .cols = 1, .policy = "oneshot", .single = true};
+    const double scale = sqrt(46) * sqrt(26), wrong = 5e-7 * scale;
+    char job[KOFN_ID_MAX];
+    s->config.verify = KOFN_VERIFY_FREIVALDS;
+    stage_run(s);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES), *worker = join_worker(s, "w", 1);
+    for (int lies = 0; lies < 2; lies++) {
+        submit(s, client, 1 + (uint64_t)lies, &single, job);
+        const kofn_msg_result head = take_task(worker);
+        answer_filled(s, worker, &head, 7 + lies * wrong);
+        await_state(client, job, "done");
+        const kofn_msg_job account = get_job(client, job);
+        assert_int_equal(account.refuted, 0);
+        if (lies)
+            assert_true(account.error_bound >= 5e-7 && account.error_bound < 1e-3);
+        else
+            assert_true(account.error_bound < 1e-10);
+    }
+}
+
 int
 main(void)
 {
@@ -275,6 +301,7 @@ main(void)
         T(a_job_is_cancelled_while_its_answers_are_looked_at),
         T(a_default_that_cannot_be_had_gives_way),
         T(answers_of_which_nothing_is_known_are_counted),
+        T(a_lie_that_passes_is_in_the_bound_and_no_other),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

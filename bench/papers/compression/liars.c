@@ -71,10 +71,9 @@ check_each(const scene *s, const coded_job *job, size_t count, bool *ret_lies)
     kofn_freivalds *check = NULL;
     must(kofn_freivalds_new(&job->coding, operands, &check, &error));
     for (size_t task = 0; task < count; task++) {
-        kofn_finding finding;
-        must(kofn_freivalds_check(check, job->code, task, &job->answer[task], &finding, NULL,
-                                  &error));
-        ret_lies[task] = finding == KOFN_FINDING_WRONG;
+        kofn_freivalds_look look;
+        must(kofn_freivalds_check(check, job->code, task, &job->answer[task], &look, &error));
+        ret_lies[task] = look.finding == KOFN_FINDING_WRONG;
     }
     kofn_freivalds_destroy(&check);
 }
