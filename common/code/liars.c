@@ -71,6 +71,7 @@ typedef struct search {
     double *syndrome;        // its transpose: [sums, h]; exact fields: a basis of its span
     size_t sums;
     double tolerance; // reals: what may be left of |H X|_F; 0 in exact fields
+    double own;       // of that, what is not rounding of answers
     double *room;     // ROOM rows of h, and r of r
 } search;
 
@@ -155,13 +156,12 @@ scale(double *x, size_t len, double by)
         x[i] *= by;
 }
 
-/* What an honest answer's X may be off by, over |e_A| |e_B| |A|_F |B|_F. */
+/* What an honest answer's X may be off by, over |e_A| |e_B| |A|_F |B|_F, beside what the answer is. */
 static double
-get_noise(const kofn_coding *c)
+get_own(const kofn_coding *c)
 {
-    const double noise = kofn_coding_get_noise(c);
-    return KOFN_PROJECTION_GROW * noise +
-           (1 + noise) * kofn_projection_get_noise(c->code->field, c->part.rows, c->part.cols);
+    return (1 + kofn_coding_get_noise(c)) *
+           kofn_projection_get_noise(c->code->field, c->part.rows, c->part.cols);
 }
 
 /* And by underflow. */
@@ -208,11 +208,13 @@ make_real_parity(search *s, kofn_error *err)
     /* H G_R is not zero but no more than rounding, and meets block products of |A| |B| in all; and
      * H X and what is left of it are rounded. */
     const double sums = LARGEST * KOFN_PROJECTION_GROW * sqrt((double)r);
-    s->tolerance =
-        s->answers->norm[0] * s->answers->norm[1] *
-            (sqrt((double)r) * get_noise(s->answers->coding) + 2 * rounding * KOFN_PROJECTION_GROW +
-             (double)(2 * r + 4 * KOFN_LIARS_MAX) * DBL_EPSILON * sums) +
-        sqrt((double)r) * get_floor(s->answers) / shortest;
+    const double norms = s->answers->norm[0] * s->answers->norm[1];
+    s->own = norms * (sqrt((double)r) * get_own(s->answers->coding) +
+                      2 * rounding * KOFN_PROJECTION_GROW +
+                      (double)(2 * r + 4 * KOFN_LIARS_MAX) * DBL_EPSILON * sums) +
+             sqrt((double)r) * get_floor(s->answers) / shortest;
+    s->tolerance = s->own + norms * sqrt((double)r) * KOFN_PROJECTION_GROW *
+                                kofn_coding_get_noise(s->answers->coding);
     free(row);
     return info == 0 ? KOFN_OK
                      : kofn_fail(err, KOFN_INTERNAL, "no parity of %zu answers was found", r);
@@ -313,30 +315,36 @@ extend_real(const search *s, double *basis, size_t rank, const double *column)
     return true;
 }
 
+/* Reals: |H X|_F outside of an orthonormal basis, which has room for a row behind it. */
+static double
+measure_left(const search *s, double *basis, size_t rank)
+{
+    const size_t h = s->parities;
+    double left = 0, *rest = basis + rank * h;
+    for (size_t i = 0; i < s->sums; i++) {
+        memcpy(rest, s->syndrome + i * h, h * sizeof *rest);
+        leave_out(rest, basis, rank, h);
+        left = hypot(left, s->field->norm(s->field, rest, h)); // squares may vanish
+    }
+    return left;
+}
+
 /* Do the answers outside of the set agree with each other? */
 static bool
 explains(const search *s, const size_t *set, size_t count)
 {
     const size_t h = s->parities;
-    double *basis = s->room, *rest;
+    double *basis = s->room;
     size_t rank = 0;
     for (size_t i = 0; i < count; i++) {
         const double *column = s->parity + set[i] * h;
         rank += is_exact(s) ? extend_exact(s, basis, rank, column)
                             : extend_real(s, basis, rank, column);
     }
-    double left = 0;
-    rest = basis + rank * h;
-    for (size_t i = 0; i < s->sums; i++) {
-        if (is_exact(s) && extend_exact(s, basis, rank, s->syndrome + i * h))
+    for (size_t i = 0; i < s->sums && is_exact(s); i++)
+        if (extend_exact(s, basis, rank, s->syndrome + i * h))
             return false;
-        if (is_exact(s))
-            continue;
-        memcpy(rest, s->syndrome + i * h, h * sizeof *rest);
-        leave_out(rest, basis, rank, h);
-        left = hypot(left, s->field->norm(s->field, rest, h)); // squares may vanish
-    }
-    return left <= s->tolerance; // false for NaN
+    return is_exact(s) || measure_left(s, basis, rank) <= s->tolerance; // false for NaN
 }
 
 /* Exact fields: of a set as large as the syndromes' rank each column is in their span. */
@@ -435,6 +443,7 @@ try_sets(const search *s, outcome *o, kofn_error *err)
 typedef struct gram {
     size_t listed;
     double *at;
+    double left; // of |H X|_F, likewise
 } gram;
 
 static kofn_status
@@ -443,8 +452,7 @@ gram_init(gram *g, const search *s, const outcome *o, kofn_error *err)
     const size_t h = s->parities;
     size_t rank = 0;
     double *column = malloc(s->count * h * sizeof *column + 1);
-    g->listed = 0;
-    g->at = malloc(s->count * s->count * sizeof *g->at);
+    *g = (gram){.at = malloc(s->count * s->count * sizeof *g->at)};
     if (!column || !g->at) {
         free(column);
         free(g->at);
@@ -452,6 +460,7 @@ gram_init(gram *g, const search *s, const outcome *o, kofn_error *err)
     }
     for (size_t i = 0; i < o->count; i++)
         rank += extend_real(s, s->room, rank, s->parity + o->set[i] * h);
+    g->left = measure_left(s, s->room, rank);
     for (size_t i = 0; i < s->count; i++) {
         if (contains(o->set, o->count, &i, 1))
             continue;
@@ -509,9 +518,10 @@ measure_set(const gram *g, const size_t *at, size_t size, double *least)
 }
 
 /* The smallest singular value of columns that `most` of those who are kept can have: at least this of any
- * lie of theirs is seen. */
+ * lie of theirs is seen; and what is, of all lies and rounding. */
 static kofn_status
-find_least_seen(const search *s, const outcome *o, double *ret_seen, kofn_error *err)
+find_least_seen(const search *s, const outcome *o, double *ret_seen, double *ret_left,
+                kofn_error *err)
 {
     gram g;
     const kofn_status status = gram_init(&g, s, o, err);
@@ -527,26 +537,33 @@ find_least_seen(const search *s, const outcome *o, double *ret_seen, kofn_error 
     } while (least > 0 && advance(at, s->most, g.listed));
     free(g.at);
     *ret_seen = sqrt(least);
+    *ret_left = g.left;
     return KOFN_OK;
 }
 
-/* Of the answers that are kept `most` might lie: within the tolerance, twice, and S and R may have
- * shrunk that. */
+/* Of the answers that are kept `most` might lie, L, and the others H are off by no more than rounding:
+ *
+ *     least |E_L| <= |H_L E_L| <= |H E| + |H_H E_H|,   |S^T (H E) R| <= left + own
+ *
+ * S and R may have shrunk H E, but what they make of E_H does not matter: GROW is not in it, as it is in
+ * the tolerance. Rounding of the projection of E_L itself is no more than noise of that. */
 static kofn_status
 measure_slack(const search *s, const outcome *o, double *ret_slack, kofn_error *err)
 {
     const kofn_coding *c = s->answers->coding;
-    const double own = kofn_projection_get_noise(c->code->field, c->part.rows, c->part.cols);
+    const double rounding = kofn_projection_get_noise(c->code->field, c->part.rows, c->part.cols);
     const double norms = s->answers->norm[0] * s->answers->norm[1];
-    double least;
-    const kofn_status status = find_least_seen(s, o, &least, err);
+    const double honest = sqrt((double)s->count) * kofn_coding_get_noise(c);
+    double least, left;
+    const kofn_status status = find_least_seen(s, o, &least, &left, err);
     if (status)
         return status;
-    const double slack = 2 * s->tolerance / norms / (KOFN_PROJECTION_SHRINK - own) / least;
-    *ret_slack = norms == 0 ? 0
-                 : least > 0 && own < KOFN_PROJECTION_SHRINK && isfinite(slack)
-                     ? slack + kofn_coding_get_noise(c)
-                     : INFINITY;
+    const double seen = KOFN_PROJECTION_SHRINK * least - sqrt((double)s->most) * rounding;
+    const double slack =
+        (fmin(left, s->tolerance) + s->own) / norms + KOFN_PROJECTION_SHRINK * honest;
+    *ret_slack = norms == 0                    ? 0
+                 : seen > 0 && isfinite(slack) ? slack / seen + kofn_coding_get_noise(c)
+                                               : INFINITY;
     return KOFN_OK;
 }
 
