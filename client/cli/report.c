@@ -401,6 +401,7 @@ cli_quality_of(const kofn_account *account)
         .condition = account->condition,
         .amplification = account->amplification,
         .epsilon = (strcmp(account->field, "f32") == 0 ? FLT_EPSILON : DBL_EPSILON) / 2,
+        .verify = account->verify,
         .compression = account->compression,
     };
 }
@@ -410,6 +411,21 @@ cli_quality_is_poor(const cli_quality *quality)
 {
     return !quality->nonfinite && quality->error_bound > 0 &&
            quality->amplification * sqrt(quality->epsilon) > 1;
+}
+
+/* What to do where it was verified, and a lie that matters may have passed. An estimate's bound is of what
+ * it leaves out. */
+static const char *
+advise_on_lies(const cli_quality *quality)
+{
+    static const double matters = 1e-2;
+    if (!quality->verify || quality->estimate || quality->error_bound <= matters)
+        return "";
+    if (strcmp(quality->verify, "parity") == 0)
+        return ", which a lie may hide in: verify by freivalds, or take f64 or fewer parts";
+    if (strcmp(quality->verify, "freivalds") == 0)
+        return ", which may be a lie that passed: take f64, or fewer parts";
+    return "";
 }
 
 static void
@@ -428,7 +444,8 @@ format_error(const cli_quality *quality, char *ret_text, size_t size)
     if (isinf(quality->error_bound)) // answers of which nothing is known were used
         (void)snprintf(ret_text, size, "%sno bound on its error is known", from);
     else if (quality->error_bound > 0)
-        (void)snprintf(ret_text, size, "%srelative error at most %s%s", from, bound, about);
+        (void)snprintf(ret_text, size, "%srelative error at most %s%s%s", from, bound, about,
+                       advise_on_lies(quality));
     else
         (void)snprintf(ret_text, size, "%sexact", from);
 }

@@ -45,7 +45,8 @@ enum { CLI_QUALITY_MAX = 192 };
 
 /* What is known of a product's error, as the end of a sentence: "relative error at most 2e-14", or
  * "estimate from 3 of 5 answers, relative error at most 2e-05, about 3e-07"; of a sketch "estimate by cr,
- * off by about 2e-02 of |C| and 8e-03 of |A||B| (5e-02 at most in the mean)"; or that it holds NaN
+ * off by about 2e-02 of |C| and 8e-03 of |A||B| (5e-02 at most in the mean)"; of a product that was verified
+ * that a lie which matters may have passed, and what to do; or that it holds NaN
  * or Inf, where no number says anything, and whether a decode may have spread them. The five are
  * what the product takes. */
 typedef struct cli_quality {
@@ -55,11 +56,12 @@ typedef struct cli_quality {
     double error_bound;       // relative to |A| |B|; 0: exact
     double error_estimate;    // relative to |C|; 0: not known
     double condition, amplification;
-    double epsilon; // unit roundoff of its arithmetic
+    double epsilon;     // unit roundoff of its arithmetic
+    const char *verify; // borrowed of the account; NULL or "": it was not
     kofn_compression compression;
 } cli_quality;
 
-cli_quality cli_quality_of(const kofn_account *account);
+cli_quality cli_quality_of(const kofn_account *account); // which is to outlive it
 
 /* Decoding made the rounding of its answers grow so much that more than half of its digits are lost. A
  * long sum of floats, whose bound is large of itself, is not. */

@@ -472,6 +472,16 @@ what_is_known_of_an_error_is_one_phrase(void **state)
          "estimate from 3 of 5 answers, relative error at most 2e-05, about 3e-07"},
         {{.error_bound = 0.25, .estimate = true, .used = 6, .threshold = 5},
          "estimate from 6 answers, relative error at most 3e-01"},
+        {{.error_bound = 9e-3, .verify = "parity"}, "relative error at most 9e-03"},
+        {{.error_bound = 0.4, .error_estimate = 4e-12, .verify = "parity"},
+         "relative error at most 4e-01, about 4e-12, which a lie may hide in: verify by freivalds, "
+         "or "
+         "take f64 or fewer parts"},
+        {{.error_bound = 0.02, .verify = "freivalds"},
+         "relative error at most 2e-02, which may be a lie that passed: take f64, or fewer parts"},
+        {{.error_bound = 0.02, .verify = ""}, "relative error at most 2e-02"},
+        {{.error_bound = 0.2, .verify = "freivalds", .estimate = true, .used = 3, .threshold = 5},
+         "estimate from 3 of 5 answers, relative error at most 2e-01"},
         {{.error_bound = 0}, "exact"},
         {{.error_bound = INFINITY}, "no bound on its error is known"},
         {{.error_bound = INFINITY,
