@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,15 +44,22 @@ read_file(cluster *c, const char *name, char *ret_text, size_t size)
     (void)fclose(file);
 }
 
+/* Whole or not at all: a master that looks at half a certificate takes that key back, and who has it is
+ * refused for a moment. A secret stays one. */
 static void
 write_file(cluster *c, const char *name, const char *text)
 {
-    char path[CLUSTER_PATH_MAX];
+    char path[CLUSTER_PATH_MAX], beside[CLUSTER_PATH_MAX + 8];
+    struct stat old;
     cluster_get_path(c, name, path);
-    FILE *file = fopen(path, "w");
+    (void)snprintf(beside, sizeof beside, "%s.tmp", path); // not the name of a certificate
+    FILE *file = fopen(beside, "w");
     assert_non_null(file);
     assert_true(fputs(text, file) >= 0);
+    if (stat(path, &old) == 0)
+        assert_int_equal(fchmod(fileno(file), old.st_mode & 0777), 0);
     assert_int_equal(fclose(file), 0);
+    assert_int_equal(rename(beside, path), 0);
 }
 
 void

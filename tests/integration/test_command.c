@@ -1102,9 +1102,10 @@ a_product_without_a_place_is_refused_before_anything_is_sent(void **state)
     assert_int_equal(unsetenv("KOFN_MASTER"), 0);
 }
 
-/* Until the program takes SIGINT: before, it would die of it, as any program does. */
+/* Until the program takes this signal: before, it would die of it, as any program does. Its handlers
+ * come one after the other, so one that is there says nothing of another. */
 static void
-await_handler(pid_t pid)
+await_handler(pid_t pid, int signal)
 {
     const int64_t until = kofn_clock_ns() + PATIENCE_S * KOFN_NS_PER_S;
     char path[64], text[4096];
@@ -1112,11 +1113,11 @@ await_handler(pid_t pid)
     while (kofn_clock_ns() < until) {
         read_file(path, text, sizeof text);
         const char *caught = strstr(text, "SigCgt:");
-        if (caught && strtoull(caught + strlen("SigCgt:"), NULL, 16) & (1u << (SIGINT - 1)))
+        if (caught && strtoull(caught + strlen("SigCgt:"), NULL, 16) & (1u << (signal - 1)))
             return;
         (void)usleep(1000);
     }
-    fail_msg("the program does not take signals");
+    fail_msg("the program does not take signal %d", signal);
 }
 
 static void
@@ -1132,7 +1133,7 @@ every_command_that_waits_exits_with_4_when_it_is_interrupted(void **state)
         (void)snprintf(line, sizeof line, "%s --json --patience %ds --master ipc://%s", commands[i],
                        PATIENCE_S, in_root("nobody"));
         const pid_t pid = start_kofn(line);
-        await_handler(pid);
+        await_handler(pid, signals[i % 2]);
         assert_int_equal(kill(pid, signals[i % 2]), 0);
         finish_kofn(pid, &r);
         assert_exit(&r, 4);
@@ -1166,7 +1167,7 @@ an_interrupted_encode_leaves_whole_files_or_none(void **state)
     (void)snprintf(line, sizeof line, "encode %s %s -d %s --code uncoded --partition 20,1,20",
                    in_root("large.npy"), in_root("large.npy"), in_root("stopped"));
     const pid_t pid = start_kofn(line);
-    await_handler(pid);
+    await_handler(pid, SIGINT);
     while (count_files(in_root("stopped"), ".npy") == 0) // 800 files, each synced to the disk
         (void)usleep(100);
     assert_int_equal(kill(pid, SIGINT), 0);
