@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,30 @@ enum {
     DURATION_UNITS = sizeof duration_units / sizeof duration_units[0],
     SIZE_UNITS = sizeof size_units / sizeof size_units[0],
 };
+
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+/* This thread's locale is that of C for a while, where a point is a point. A program that uses the library
+ * may have set another one: by it "0.5" would be 0 and a rest, and 0.5 be written "0,5", which the master
+ * does not read. */
+typedef struct plain_numbers {
+    locale_t plain, before;
+} plain_numbers;
+
+static plain_numbers
+plain_numbers_begin(void)
+{
+    const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    return (plain_numbers){plain, uselocale(plain)}; // (locale_t)0, no memory, leaves it as it is
+}
+
+static void
+plain_numbers_end(const plain_numbers *numbers)
+{
+    (void)uselocale(numbers->before); // was in use: it can be again
+    if (numbers->plain)
+        freelocale(numbers->plain);
+}
 
 /* ---- lookup ---------------------------------------------------------------------------------- */
 
@@ -247,7 +272,9 @@ parse_real(const kofn_key *key, const char *text, void *target, kofn_error *err)
         return KOFN_OK;
     }
     char *end;
+    const plain_numbers numbers = plain_numbers_begin();
     const double value = strtod(text, &end);
+    plain_numbers_end(&numbers);
     if (span == 0 || end != text + span || *end != '\0')
         return fail_number(key, text, err);
     if (!isfinite(value) || !is_within(key, value))
@@ -465,11 +492,13 @@ format_real(double value, char *ret_text, size_t size)
         (void)snprintf(ret_text, size, "%.0f", value);
         return;
     }
+    const plain_numbers numbers = plain_numbers_begin();
     for (int digits = 1; digits <= 17; digits++) {
         (void)snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)
             break;
     }
+    plain_numbers_end(&numbers);
     (void)snprintf(ret_text, size, "%s", text);
 }
 

@@ -11,7 +11,8 @@
  *
  * Grammar    A duration is 0 or a decimal number with a unit, ns, us, ms, s, min or h. A size is a
  *            decimal number with B, KiB, MiB, GiB, TiB or nothing, and comes out in whole bytes.
- *            MB and its like are refused: half of their users mean the other one.
+ *            MB and its like are refused: half of their users mean the other one. Numbers have a
+ *            point, in and out, whatever the locale of the program.
  *
  * Units      Durations are written "250ms", "3.5s", "2min", "1h" and held as int64_t nanoseconds.
  *            Sizes are written "512", "64KiB", "8MiB", "2GiB" and held as uint64_t bytes.

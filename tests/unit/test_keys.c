@@ -1,6 +1,7 @@
 #include "common/base/keys.h"
 
 #include "tests/assert.h"
+#include "tests/comma.h"
 
 #include <float.h>
 #include <math.h>
@@ -426,6 +427,32 @@ reals_read_back_as_the_same_double(void **state)
     }
 }
 
+/* Of the program that uses the library; and it is the program's own again. */
+static void
+numbers_have_a_point_in_every_locale(void **state)
+{
+    (void)state;
+    if (!comma_begin())
+        skip();
+    settings s;
+    char text[32], own[8];
+    const kofn_key *rate = kofn_keys_find(keys, "rate");
+    kofn_keys_set_defaults(keys, &s);
+    const double fallback = s.rate;
+    const kofn_status point = kofn_key_parse(rate, "0.5", &s, &error);
+    const double parsed = s.rate;
+    const kofn_status comma = kofn_key_parse(rate, "0,5", &s, NULL);
+    kofn_key_format(rate, &s, text, sizeof text);
+    (void)snprintf(own, sizeof own, "%.1f", 0.5);
+    comma_end();
+    assert_true(fallback == 0.25);
+    assert_status_(point, KOFN_OK, &error, "0.5", __FILE__, __LINE__);
+    assert_true(parsed == 0.5);
+    assert_int_equal(comma, KOFN_INVALID_ARGUMENT);
+    assert_string_equal(text, "0.5");
+    assert_string_equal(own, "0,5");
+}
+
 static void
 text_out_is_cut_to_its_buffer(void **state)
 {
@@ -551,6 +578,7 @@ main(void)
         cmocka_unit_test(the_nearest_name_is_near),
         cmocka_unit_test(values_are_written_as_a_person_would),
         cmocka_unit_test(reals_read_back_as_the_same_double),
+        cmocka_unit_test(numbers_have_a_point_in_every_locale),
         cmocka_unit_test(text_out_is_cut_to_its_buffer),
         cmocka_unit_test(bounds_are_said_in_the_unit_of_the_field),
         cmocka_unit_test(numbers_that_nobody_parsed_are_held_to_their_bounds),
