@@ -43,8 +43,6 @@ check_arguments(const arguments *args, struct argp_state *state)
         argp_error(state, "-o and -d exclude each other: all products in one file, or each in one");
     if (args->sums && !args->output && !args->submits)
         argp_error(state, "say where the sum goes: -o C.npy");
-    if (args->output && strcmp(args->output, "-") == 0)
-        argp_error(state, "-o -: a product is written to a file, complete or not at all");
 }
 
 static error_t
@@ -61,7 +59,7 @@ parse_batch(int key, char *arg, struct argp_state *state)
         args->folder = arg;
         return 0;
     case 'o':
-        args->output = arg;
+        args->output = cli_parse_output(state, arg);
         return 0;
     case KEY_SUM:
         args->sums = true;
@@ -215,7 +213,7 @@ name_output(const arguments *args, const cli_pair *pair, char **ret_output, kofn
             "no word says where the product goes: A.npy B.npy C.npy, or give -d DIR or "
             "-o C.npy");
     *ret_output = cli_pair_name_output(pair, args->folder);
-    return *ret_output ? KOFN_OK : fail_memory(err);
+    return *ret_output ? cli_output_check_name(*ret_output, err) : fail_memory(err);
 }
 
 static kofn_status

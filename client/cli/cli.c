@@ -1,5 +1,6 @@
 #include "client/cli/cli.h"
 
+#include "client/cli/output.h"
 #include "client/cli/signals.h"
 #include "client/cli/text.h"
 #include "common/base/clock.h"
@@ -65,6 +66,17 @@ cli_parse_setting(const struct argp_state *state, const char *text,
     memcpy(ret_name, text, length);
     ret_name[length] = '\0';
     return text + length + 1;
+}
+
+const char *
+cli_parse_output(const struct argp_state *state, const char *path)
+{
+    kofn_error error;
+    if (strcmp(path, "-") == 0)
+        argp_error(state, "-o -: a product is written to a file, complete or not at all");
+    if (cli_output_check_name(path, &error) != KOFN_OK)
+        argp_error(state, "-o %s", error.text);
+    return path;
 }
 
 /* ---- saying ---------------------------------------------------------------------------------- */

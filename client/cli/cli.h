@@ -66,6 +66,10 @@ int64_t cli_parse_number(const struct argp_state *state, const char *option, con
 void cli_parse_key(const struct argp_state *state, kofn_keys keys, const char *name,
                    const char *text, void *target);
 
+/* Where -o puts a product: an .npy file. Ends the process with usage for standard output, or where it is
+ * called like a file of another format. */
+const char *cli_parse_output(const struct argp_state *state, const char *path);
+
 /* The NAME of a parameter's "NAME=VALUE", and where its value begins; ends the process with usage
  * otherwise. */
 const char *cli_parse_setting(const struct argp_state *state, const char *text,

@@ -142,7 +142,7 @@ parse_decode(int key, char *arg, struct argp_state *state)
         args->folder = arg;
         return 0;
     case 'o':
-        args->output = arg;
+        args->output = cli_parse_output(state, arg);
         return 0;
     case KEY_ALGORITHMS:
         args->algorithms = arg;
@@ -154,7 +154,7 @@ parse_decode(int key, char *arg, struct argp_state *state)
         argp_error(state, "'%s' is one argument too many", arg);
         return 0;
     case ARGP_KEY_END:
-        if (!args->folder || !args->output || strcmp(args->output, "-") == 0)
+        if (!args->folder || !args->output)
             argp_error(state, "want -d DIR and -o C.npy");
         return 0;
     default:

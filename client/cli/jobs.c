@@ -33,7 +33,7 @@ parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &args->common;
         return 0;
     case 'o':
-        args->output = arg;
+        args->output = cli_parse_output(state, arg);
         return 0;
     case KEY_TIMEOUT:
         args->timeout_ns = cli_parse_duration(state, "--timeout", arg);

@@ -48,7 +48,7 @@ parse_multiply(int key, char *arg, struct argp_state *state)
             state->child_inputs[3] = &args->sketch;
         return 0;
     case 'o':
-        args->output = arg;
+        args->output = cli_parse_output(state, arg);
         return 0;
     case KEY_COMPLEX:
         args->product.complex_method = arg;
@@ -67,8 +67,6 @@ parse_multiply(int key, char *arg, struct argp_state *state)
                               "out");
         if (args->wants_output && !args->output)
             argp_error(state, "say where the product goes: -o C.npy");
-        if (args->output && strcmp(args->output, "-") == 0)
-            argp_error(state, "-o -: a product is written to a file, complete or not at all");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

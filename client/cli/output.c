@@ -9,11 +9,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { HEADER_BYTES = 128 }; // of an .npy file, for most shapes
+
+/* What operands may be read from, and what people would open such a file with. Other endings, and none,
+ * say nothing of what is in it. */
+static const char *const other_endings[] = {".mtx",  ".csv", ".tsv", ".txt",
+                                            ".json", ".npz", ".mat", ".idx"};
+
+kofn_status
+cli_output_check_name(const char *path, kofn_error *err)
+{
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    for (size_t i = 0; dot && i < sizeof other_endings / sizeof other_endings[0]; i++)
+        if (strcasecmp(dot, other_endings[i]) == 0)
+            return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                             "%s: products are written as .npy files, not as %s: name it %.*s.npy",
+                             path, other_endings[i], (int)(dot - path), path);
+    return KOFN_OK;
+}
 
 static kofn_status
 fail(const char *path, int reason, kofn_error *err)

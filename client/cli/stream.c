@@ -284,6 +284,8 @@ job_new(const arguments *args, const cli_pair *pair, job **ret_job, kofn_error *
     if (!pair->c && !args->folder)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT,
                          "no word says where the product goes: A.npy B.npy C.npy, or give -d DIR");
+    if (pair->c && cli_output_check_name(pair->c, err) != KOFN_OK)
+        return err->status;
     job *j = calloc(1, sizeof *j);
     if (j) {
         j->line = pair->line;

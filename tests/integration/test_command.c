@@ -1102,6 +1102,41 @@ a_product_without_a_place_is_refused_before_anything_is_sent(void **state)
     assert_int_equal(unsetenv("KOFN_MASTER"), 0);
 }
 
+static void
+a_product_is_not_called_like_a_file_of_another_format(void **state)
+{
+    static const struct {
+        const char *line, *hint;
+    } cases[] = {
+        {"multiply a.npy b.npy -o C.mtx", "name it C.npy"},
+        {"multiply a.npy b.npy -o some.csv/C.CSV", "name it some.csv/C.npy"},
+        {"outer a.npy b.npy -o C.npz", "name it C.npy"},
+        {"batch list -o all.csv", "name it all.npy"},
+        {"batch LIST", "LIST:2: c.txt: "},
+        {"wait 0123456789abcdef -o C.mtx", "name it C.npy"},
+        {"wait 0123456789abcdef -o -", "complete or not at all"},
+        {"decode -d tasks -o C.idx", "name it C.npy"},
+    };
+    (void)state;
+    char here[256];
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(chdir(root), 0);
+    write_file("LIST", "a.npy b.npy c.npy\na.npy b.npy c.txt\n");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const run_result *r = kofn("%s", cases[i].line);
+        if (r->exit_code != 2 || !strstr(r->err, cases[i].hint))
+            fail_msg("'%s': exit code %d: %s", cases[i].line, r->exit_code, r->err);
+    }
+    const run_result *r = kofn("stream LIST --local=2 --scheme uncoded --partition 2,1,1");
+    assert_exit(r, 3); // the first line's product is made all the same
+    assert_non_null(strstr(r->err, "LIST:2: c.txt: products are written as .npy files"));
+    assert_product_of_ones("c.npy", 30, 20, 40);
+    assert_exit(kofn("multiply a.npy b.npy -o c.of.ones --local=1"),
+                0); // an ending that says nothing
+    assert_product_of_ones("c.of.ones", 30, 20, 40);
+    assert_int_equal(chdir(here), 0);
+}
+
 /* Until the program takes this signal: before, it would die of it, as any program does. Its handlers
  * come one after the other, so one that is there says nothing of another. */
 static void
@@ -1504,6 +1539,7 @@ main(void)
         cmocka_unit_test(what_the_command_can_see_by_itself_exits_with_2),
         cmocka_unit_test(a_product_that_cannot_be_written_exits_with_3),
         cmocka_unit_test(a_product_without_a_place_is_refused_before_anything_is_sent),
+        cmocka_unit_test(a_product_is_not_called_like_a_file_of_another_format),
         cmocka_unit_test(every_command_that_waits_exits_with_4_when_it_is_interrupted),
         cmocka_unit_test(an_interrupted_encode_leaves_whole_files_or_none),
         cmocka_unit_test(tasks_as_files_go_round_without_a_daemon),
