@@ -4,6 +4,8 @@
  *
  *     c128 A, B  --split-->  f64 planes  ~~job~~>  f64 planes of C  --kofn_complex_restore-->  c128 C
  *
+ * Range      Operands are finite, so what is not so in C has overflowed on the way: the sums of 3m may, as
+ *            common/code/complex.h has it, where 4m and plain do not. The account says `nonfinite`.
  * Memory     The planes are as large as the operands; calls hold them while they need them.
  * Threads    The client's.
  */

@@ -331,6 +331,8 @@ typedef struct kofn_result kofn_result;
  *            dependence: of 3 + s tasks of `locality` any s may be lost. A quarter less work than 4m. Its
  *            error is as small relative to the norm of C, but not in each element: where |Im C| is much
  *            smaller than |Re C|, as when the parts of A or B differ much in size, Im C has fewer digits.
+ *            Its sums of real and imaginary parts may overflow where C does not (the account then says
+ *            nonfinite); 4m makes none.
  *     4m     four real products. What decoding costs is small in Re C and in Im C, each by itself:
  *            relative to |Re A| |Re B| + |Im A| |Im B| and |Re A| |Im B| + |Im A| |Re B|, whatever the
  *            size of the parts up to 2^120 (c64: 2^30), since parts are sent in one size. Answers that

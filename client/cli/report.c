@@ -479,8 +479,12 @@ void
 cli_format_quality(const cli_quality *quality, char *ret_text, size_t size)
 {
     if (quality->nonfinite)
-        (void)snprintf(ret_text, size, "it holds NaN or Inf%s",
-                       is_copied(quality) ? "" : ", which may have spread");
+        (void)snprintf(ret_text, size, "it holds NaN or Inf%s%s",
+                       is_copied(quality) ? "" : ", which may have spread",
+                       strcmp(quality->compression.method, "3m") == 0
+                           ? "; sums of real and imaginary parts may have overflowed, and "
+                             "--complex=4m makes none"
+                           : "");
     else if (quality->compression.bound > 0)
         format_sketch(&quality->compression, ret_text, size);
     else

@@ -24,6 +24,9 @@
  *            plain the error is then relative to |A| |B|, of 4m each part of C has its own, Re C
  *            relative to |Re A| |Re B| + |Im A| |Im B|, Im C to |Re A| |Im B| + |Im A| |Re B|, since
  *            planes are sent equal in size (kofn_complex_balance).
+ * Range      The sums of 3m may overflow where zgemm does not: elements of Re A + Im A are up to twice as
+ *            large as those of the parts, those of R up to four times as what C is made of. C then holds
+ *            Inf or NaN. 4m and plain make no such sums, but mixtures of blocks do, of any code.
  * Threads    Any thread; no state.
  */
 #ifndef KOFN_CODE_COMPLEX_H

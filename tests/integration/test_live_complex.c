@@ -138,6 +138,36 @@ the_command_line_makes_and_fetches_them(void **state)
     end(&o);
 }
 
+/* Re + Im of A is beyond the range of f32, and nothing that C is made of. */
+static void
+sums_of_3m_that_overflow_are_told_and_4m_has_none(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 1);
+    outcome *run = calloc(1, sizeof *run);
+    operands o;
+    begin(&o, KOFN_C64, 5);
+    for (size_t i = 0; i < ROWS; i++)
+        complex_set(&o.a, i, 0, complex_of(2e38, 2e38));
+    for (size_t j = 0; j < COLS; j++)
+        complex_set(&o.b, j, 0, complex_of(1e-38, 0));
+    free(o.exact);
+    o.exact = complex_multiply(&o.a, false, &o.b, true);
+    write_file(c, "a.npy", &o.a);
+    write_file(c, "b.npy", &o.b);
+    cluster_run(c, run, "multiply", "a.npy", "b.npy", "--transpose-b", "-o", "c.npy", "--code",
+                "uncoded", NULL);
+    assert_int_equal(run->status, 0);
+    if (!strstr(run->err, "it holds NaN or Inf") || !strstr(run->err, "--complex=4m makes none"))
+        fail_msg("%s", run->err);
+    cluster_run(c, run, "multiply", "a.npy", "b.npy", "--transpose-b", "-o", "c.npy", "--code",
+                "uncoded", "--complex=4m", NULL);
+    assert_int_equal(run->status, 0);
+    assert_null(strstr(run->err, "NaN"));
+    assert_file(c, "c.npy", &o);
+    free(run);
+    end(&o);
+}
+
 static void
 the_commands_of_the_readme_run(void **state)
 {
@@ -205,6 +235,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(any_two_of_five_workers_may_be_lost),
         T(the_command_line_makes_and_fetches_them),
+        T(sums_of_3m_that_overflow_are_told_and_4m_has_none),
         T(the_commands_of_the_readme_run),
         T(files_that_cannot_be_multiplied_say_why),
     };

@@ -499,6 +499,11 @@ what_is_known_of_an_error_is_one_phrase(void **state)
          "it holds NaN or Inf, which may have spread"},
         {{.nonfinite = true, .error_bound = 2e-15, .condition = 1, .amplification = 1},
          "it holds NaN or Inf"},
+        {{.nonfinite = true, .condition = 3, .amplification = 2, .compression = {.method = "3m"}},
+         "it holds NaN or Inf, which may have spread; sums of real and imaginary parts may have "
+         "overflowed, and --complex=4m makes none"},
+        {{.nonfinite = true, .condition = 3, .amplification = 2, .compression = {.method = "4m"}},
+         "it holds NaN or Inf, which may have spread"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
