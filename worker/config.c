@@ -18,7 +18,7 @@ static const kofn_key keys[] = {
     {"keys.master", KOFN_KEY_STRING, FIELD(master_key), 0, 255, "", NULL,
      "The master's public certificate, which it must prove to have"},
     {"name", KOFN_KEY_STRING, FIELD(name), 0, 63, "", NULL,
-     "Name shown to people; empty: host name and process id"},
+     "Name shown to people; empty: host name and process id, another one with each start"},
     {"blas_threads", KOFN_KEY_INT, FIELD(blas_threads), 1, 256, "1", NULL,
      "Threads of one multiplication; one, and more workers, is faster on most machines"},
     {"credit", KOFN_KEY_INT, FIELD(credit), 1, 1024, "2", NULL,

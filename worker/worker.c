@@ -28,6 +28,9 @@ half_of_memory(void)
     return (uint64_t)pages / 2 * (uint64_t)page;
 }
 
+/* With the process, so that no two workers of a machine are one to whoever goes by names: where there are
+ * no keys a quarantine is of a name, and would bar those that did not lie. Counting them, "host-2", takes
+ * somebody who knows which is which when they start again in another order; who starts them does. */
 static void
 fill_name(kofn_worker_config *config)
 {
