@@ -232,7 +232,7 @@ struct kofn_account {
                     // sending (operands), away (the master is) and put off (it has no room, or is
                     // stopping), both tried again
     kofn_status status;                 // of a finished job, or the refusal that put it off
-    char message[KOFN_CLIENT_TEXT_MAX]; // why it failed, or was put off
+    char message[KOFN_CLIENT_TEXT_MAX]; // why it failed, or was put off; while it waits, for what
     char policy[KOFN_CLIENT_NAME_MAX];
     kofn_code_choice code;            // complete
     char field[KOFN_CLIENT_NAME_MAX]; // "f64"

@@ -75,6 +75,24 @@ fill_order(const kofn_job *job, kofn_job_state state, kofn_msg_job *m)
     m->finished = job->finished;
 }
 
+/* Of one that could go on if there were somebody to do its tasks: nobody is, and where to look. */
+static void
+fill_idleness(const kofn_job *job, kofn_job_state state, kofn_msg_job *m)
+{
+    const kofn_master *master = job->master;
+    const kofn_field *field = job->parts ? NULL : job->field; // a part has one each, not the whole
+    if (state != KOFN_JOB_PREPARING && state != KOFN_JOB_RUNNING)
+        return;
+    const bool none = kofn_sched_count_workers(master->sched) == 0;
+    if (none)
+        snprintf(m->message, sizeof m->message,
+                 "no worker takes tasks; they come to %s, and `kofn workers` shows who is there",
+                 master->config.workers);
+    else if (field && kofn_sched_count_able(master->sched, field) == 0)
+        snprintf(m->message, sizeof m->message, "no worker that is there takes tasks of %s",
+                 field->name);
+}
+
 /* How far it came. */
 static void
 fill_tasks(const kofn_job *job, kofn_job_state state, kofn_msg_job *m)
@@ -133,6 +151,8 @@ describe(const kofn_job *job, kofn_job_state state, kofn_msg_job *ret_message, k
         m.code.y = job->sparse.part.y;
     }
     fill_order(job, state, &m);
+    if (!job->error.status)
+        fill_idleness(job, state, &m);
     fill_tasks(job, state, &m);
     if (job->parts)
         status = kofn_job_describe_parts(job, &m, &times, err);

@@ -158,7 +158,7 @@ static const kofn_wire_field job_fields[] = {
     TEXT(state, REQUIRED,
          "receiving, storing, blocked, queued, running, decoding, done, failed, cancelled"),
     U64(status, OPTIONAL, 0, "of a job that has ended: a status number"),
-    TEXT(message, OPTIONAL, "why it failed"),
+    TEXT(message, OPTIONAL, "why it failed; or, while it waits, for what"),
     TEXT(policy, OPTIONAL, "scheduling policy"),
     TEXT(form, OPTIONAL, "as in the product"),
     U64(pairs, OPTIONAL, 0, "of a batch: distinct pairs, k; of sparse operands: what they became"),

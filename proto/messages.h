@@ -87,7 +87,7 @@ typedef struct kofn_msg_job {
     char state[16];  // receiving, storing, blocked, queued, running, decoding, done, failed,
                      // cancelled
     uint64_t status; // kofn_status of a finished job
-    char message[KOFN_TEXT_MAX]; // why it failed
+    char message[KOFN_TEXT_MAX]; // why it failed; or, while it waits, for what
     char policy[KOFN_NAME_MAX];
     char form[KOFN_FORM_MAX];
     uint64_t pairs;     // of a batch, or that a product of sparse operands became

@@ -94,7 +94,13 @@ cli_progress_format(const cli_progress *progress, int64_t now_ns, char *ret_text
         (void)snprintf(ret_text, size, "%s operands: %.0f%%", account->state,
                        100 * account->progress);
     } else if (account->tasks == 0) {
-        (void)snprintf(ret_text, size, "%s %s", account->job, account->state);
+        const bool waits = account->status == KOFN_OK && account->message[0];
+        (void)snprintf(ret_text, size, "%s %s%s%s", account->job, account->state, waits ? ": " : "",
+                       waits ? account->message : "");
+    } else if (account->status == KOFN_OK && account->message[0]) {
+        (void)snprintf(ret_text, size, "%s %s, %" PRIu64 " of %" PRIu64 " answer%s: %s",
+                       account->job, account->state, account->answers, account->enough,
+                       cli_s(account->enough), account->message);
     } else {
         format_bound(account, bound, sizeof bound);
         format_rate(progress, now_ns, rate, sizeof rate);
@@ -146,6 +152,8 @@ cli_progress_show(void *context, const kofn_account *account)
         progress->moved_ns = now;
     const bool stopped = account->state[0] && say_why_not(account) &&
                          strcmp(account->state, progress->account.state) != 0;
+    const bool waits = account->status == KOFN_OK && account->message[0] &&
+                       !progress->account.message[0]; // for what nobody may bring
     progress->account = *account;
     progress->shown = true;
     if (progress->running_ns == 0 && account->tasks_sent > 0)
@@ -153,7 +161,7 @@ cli_progress_show(void *context, const kofn_account *account)
 
     char line[256];
     cli_progress_format(progress, now, line, sizeof line);
-    cli_progress_say(progress, now, stopped, line);
+    cli_progress_say(progress, now, stopped || waits, line);
     return !cli_signals_get();
 }
 

@@ -30,7 +30,7 @@ void cli_progress_say(cli_progress *progress, int64_t now_ns, bool news, const c
 void cli_progress_end(cli_progress *progress);
 
 /* "4f2a running: 6 sent, 3 of 4 answers, not decodable, 2.1/s, ETA 3s": with a real id, it just
- * fits a line of 80. The ETA is "-" while answers stay away for longer than they took so far. */
+ * fits a line of 80. "4f2a queued: no worker takes tasks; ..." where that is what it waits for. The ETA is "-" while answers stay away for longer than they took so far. */
 void cli_progress_format(const cli_progress *progress, int64_t now_ns, char *ret_text, size_t size);
 
 #endif

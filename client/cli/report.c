@@ -600,6 +600,8 @@ cli_print_account(const kofn_account *account)
     if (account->status != KOFN_OK)
         (void)cli_line(stdout, "status       %s: %s", kofn_status_name(account->status),
                        account->message);
+    else if (account->message[0])
+        (void)cli_line(stdout, "waits        %s", account->message);
     (void)cli_line(stdout, "product      %s, %s", shape, account->field);
     const uint64_t products = account->prime_count > 0 ? account->prime_count : 1;
     (void)cli_line(stdout, "code         %s, %s %" PRIu64 " suffice%s%s, seed %" PRIu64, code,

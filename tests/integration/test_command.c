@@ -1446,6 +1446,48 @@ a_master_without_workers_does_not_serve(void **state)
 }
 
 static void
+await_text(const char *path, const char *text)
+{
+    static char all[OUTPUT_MAX];
+    const int64_t until = kofn_clock_ns() + PATIENCE_S * KOFN_NS_PER_S;
+    do {
+        (void)usleep(20000);
+        read_file(path, all, sizeof all);
+    } while (!strstr(all, text) && kofn_clock_ns() < until);
+    if (!strstr(all, text))
+        fail_msg("'%s' is not said: %s", text, all);
+}
+
+/* And is done when one comes. With a code that is named, the job runs and nobody does its tasks. */
+static void
+whoever_waits_for_a_worker_is_told(void **state)
+{
+    static run_result r;
+    char calls[4][512];
+    (void)snprintf(calls[0], sizeof calls[0], "multiply %s %s", in_root("a.npy"), in_root("b.npy"));
+    (void)snprintf(calls[1], sizeof calls[1], "%s --code rkrp --partition 2,1,2 --tasks 5",
+                   calls[0]);
+    (void)snprintf(calls[2], sizeof calls[2], "outer %s %s", in_root("a.npy"), in_root("b.npy"));
+    (void)snprintf(calls[3], sizeof calls[3], "batch %s", in_root("list"));
+    (void)state;
+    start_daemons("");
+    write_file(in_root("list"), "%s %s\n", in_root("a.npy"), in_root("b.npy"));
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        char line[640];
+        for (size_t w = 0; w < WORKERS; w++)
+            stop_daemon(&workers[w]);
+        while (kofn("health")->exit_code == 0)
+            (void)usleep(20000);
+        (void)snprintf(line, sizeof line, "%s -o %s", calls[i], in_root("c.npy"));
+        const pid_t pid = start_kofn(line);
+        await_text(in_root("err"), ": no worker takes tasks; they come to ipc://");
+        workers[0] = start_daemon(worker_path, in_root("worker.yaml"));
+        finish_kofn(pid, &r);
+        assert_exit(&r, 0);
+    }
+}
+
+static void
 operands_are_put_used_listed_and_dropped(void **state)
 {
     char id[64];
@@ -1548,6 +1590,7 @@ main(void)
         WITH_DAEMONS(ctrl_c_cancels_the_job_at_the_master),
         WITH_DAEMONS(a_master_that_is_killed_is_unavailable),
         WITH_DAEMONS(a_master_without_workers_does_not_serve),
+        WITH_DAEMONS(whoever_waits_for_a_worker_is_told),
         WITH_DAEMONS(a_master_that_comes_late_is_waited_for),
         WITH_DAEMONS(operands_are_put_used_listed_and_dropped),
         WITH_DAEMONS(finite_fields_are_named_or_implied),

@@ -678,6 +678,18 @@ progress_says_what_is_known_and_no_more(void **state)
     cli_progress_format(&progress, 0, line, sizeof line);
     assert_string_equal(line, "sending operands: 40%");
 
+    progress.account =
+        (kofn_account){.job = "4f2a", .state = "queued", .message = "no worker takes tasks"};
+    cli_progress_format(&progress, 0, line, sizeof line);
+    assert_string_equal(line, "4f2a queued: no worker takes tasks");
+    progress.account.tasks = 6;
+    progress.account.enough = 4;
+    cli_progress_format(&progress, 0, line, sizeof line);
+    assert_string_equal(line, "4f2a queued, 0 of 4 answers: no worker takes tasks");
+    progress.account.status = KOFN_INTERNAL; // why it failed is told at the end
+    cli_progress_format(&progress, 0, line, sizeof line);
+    assert_null(strstr(line, "no worker"));
+
     progress.account = (kofn_account){.job = "4f2a",
                                       .state = "running",
                                       .tasks = 6,
