@@ -408,6 +408,11 @@ KOFN_MUST_CHECK kofn_status kofn_client_batch(kofn_client *client, const kofn_pa
                                               const kofn_product_options *options,
                                               kofn_result **ret_result, kofn_error *err);
 
+/* Of a batch without weights or declared dependencies: product i is off by at most so much of its own |X_i| |Y_i|, which is
+ * 64 k error_bound, since there are no more than k = account->pairs different X, nor Y. Other accounts
+ * have no such number: 0 where that is exact, else INFINITY. */
+double kofn_account_bound_each(const kofn_account *account);
+
 /* A product in flight. Many may be open on one client. */
 typedef struct kofn_call kofn_call;
 

@@ -30,6 +30,18 @@ kofn_compression_fail(kofn_error *err)
                      "itself");
 }
 
+/* ---- what is known of the error -------------------------------------------------------------- */
+
+/* Norms of blocks as they travel are within 2^3 of each other on either side (balance.h). */
+double
+kofn_account_bound_each(const kofn_account *account)
+{
+    const bool is_batch = account->pairs > 0 && !account->compression.method[0];
+    if (account->error_bound == 0)
+        return 0;
+    return is_batch ? 64 * (double)account->pairs * account->error_bound : INFINITY;
+}
+
 /* ---- what was compressed --------------------------------------------------------------------- */
 
 static bool

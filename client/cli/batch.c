@@ -424,6 +424,19 @@ write_result(const batch *b, const kofn_result *result, kofn_error *err)
                        : kofn_fail_within(err, "%zu of %zu products not written", failed, b->count);
 }
 
+/* Of an estimate it may be products that nobody answered for, and says nothing of the others. */
+static void
+say_each(const batch *b, const kofn_account *account)
+{
+    char bound[16];
+    const double each = kofn_account_bound_each(account);
+    if (b->args->sums || account->nonfinite || strcmp(account->error_kind, "rounding") != 0 ||
+        !(each > 0 && each < 1))
+        return;
+    cli_format_bound(each, bound, sizeof bound);
+    cli_say(&b->args->common, "each product is off by at most %s of its own |A| |B|", bound);
+}
+
 static int
 report(const batch *b, const kofn_result *result)
 {
@@ -433,6 +446,7 @@ report(const batch *b, const kofn_result *result)
     if (write_result(b, result, &error) != KOFN_OK)
         return cli_fail(common, &error, CLI_FAILED);
     cli_say_product(common, b->args->output ? b->args->output : b->list.name, account);
+    say_each(b, account);
     return common->json ? cli_print_json(cli_json_of_account(account)) : cli_finish(CLI_OK);
 }
 

@@ -397,6 +397,7 @@ cli_quality_of(const kofn_account *account)
         .used = account->answers_used,
         .threshold = account->threshold,
         .error_bound = account->error_bound,
+        .together = account->pairs > 0 && !account->compression.method[0],
         .error_estimate = account->error_estimate,
         .condition = account->condition,
         .amplification = account->amplification,
@@ -444,8 +445,8 @@ format_error(const cli_quality *quality, char *ret_text, size_t size)
     if (isinf(quality->error_bound)) // answers of which nothing is known were used
         (void)snprintf(ret_text, size, "%sno bound on its error is known", from);
     else if (quality->error_bound > 0)
-        (void)snprintf(ret_text, size, "%srelative error at most %s%s%s", from, bound, about,
-                       advise_on_lies(quality));
+        (void)snprintf(ret_text, size, "%srelative error at most %s%s%s%s", from, bound,
+                       quality->together ? " of all |A| |B|" : "", about, advise_on_lies(quality));
     else
         (void)snprintf(ret_text, size, "%sexact", from);
 }

@@ -54,6 +54,7 @@ typedef struct cli_quality {
     bool estimate;
     uint64_t used, threshold; // of an estimate
     double error_bound;       // relative to |A| |B|; 0: exact
+    bool together;            // those are of all blocks of a batch
     double error_estimate;    // relative to |C|; 0: not known
     double condition, amplification;
     double epsilon;     // unit roundoff of its arithmetic

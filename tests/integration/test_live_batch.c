@@ -308,7 +308,7 @@ assert_each(const rig *r, kofn_result *result)
     const wish *w = r->w;
     const kofn_dtype dtype = reference_dtype(w->field);
     const double unit = dtype == KOFN_F64 ? 0x1p-52 : 0x1p-23;
-    const double blocks = (double)w->count * 64; // see kofn.h
+    const double bound = kofn_account_bound_each(kofn_result_get_account(result));
     kofn_matrix c;
     assert_ok(kofn_result_get_matrix(result, &c, &error));
     for (size_t i = 0; i < w->count; i++) {
@@ -320,9 +320,8 @@ assert_each(const rig *r, kofn_result *result)
         for (size_t side = 0; side < 2; side++)
             for (size_t e = 0; e < rows_of(w, side) * cols_of(w, side); e++)
                 size[side] += pow(reference_load(r->block[side][i], dtype, e), 2);
-        assert_at_most(sqrt(off), (blocks * kofn_result_get_account(result)->error_bound +
-                                   4 * (double)w->inner * unit) *
-                                      sqrt(size[0]) * sqrt(size[1]));
+        assert_at_most(sqrt(off),
+                       (bound + 4 * (double)w->inner * unit) * sqrt(size[0]) * sqrt(size[1]));
     }
 }
 
@@ -436,6 +435,30 @@ large_blocks_come_out_of_the_callers_memory_as_they_are(void **state)
 }
 
 /* As many as a job may have, of the smallest blocks, each block used by many. */
+/* What is said of an error says what it is relative to. */
+static void
+the_command_tells_the_error_of_all_from_that_of_each(void **state)
+{
+    cluster *c = cluster_new_ready(state, "", 3);
+    outcome *o = calloc(1, sizeof *o);
+    char path[CLUSTER_PATH_MAX];
+    cluster_get_path(c, "list.txt", path);
+    FILE *list = fopen(path, "w");
+    assert_non_null(list);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(fprintf(list, "%1$s %1$s\n", KOFN_SOURCE_DIR "/tests/data/digits.npy") > 0);
+    assert_int_equal(fclose(list), 0);
+    cluster_run(c, o, "batch", "list.txt", "--transpose-a", "-o", "all.npy", NULL);
+    assert_int_equal(o->status, 0);
+    assert_non_null(strstr(o->err, " of all |A| |B|\n"));
+    assert_non_null(strstr(o->err, "each product is off by at most "));
+    cluster_run(c, o, "batch", "list.txt", "--transpose-a", "-o", "sum.npy", "--sum", NULL);
+    assert_int_equal(o->status, 0);
+    assert_non_null(strstr(o->err, " of all |A| |B|\n"));
+    assert_null(strstr(o->err, "each product"));
+    free(o);
+}
+
 static void
 thousands_of_pairs_are_one_job(void **state)
 {
@@ -1058,6 +1081,7 @@ main(void)
         T(products_of_unlike_size_are_right_each_by_itself),
         T(dependent_pairs_are_right_though_they_never_travel),
         T(large_blocks_come_out_of_the_callers_memory_as_they_are),
+        T(the_command_tells_the_error_of_all_from_that_of_each),
         T(thousands_of_pairs_are_one_job),
         T(products_are_right_though_workers_are_slow_and_killed),
         T(every_policy_and_defence_takes_batches),

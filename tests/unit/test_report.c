@@ -482,6 +482,7 @@ what_is_known_of_an_error_is_one_phrase(void **state)
         {{.error_bound = 0.02, .verify = ""}, "relative error at most 2e-02"},
         {{.error_bound = 0.2, .verify = "freivalds", .estimate = true, .used = 3, .threshold = 5},
          "estimate from 3 of 5 answers, relative error at most 2e-01"},
+        {{.error_bound = 2e-14, .together = true}, "relative error at most 2e-14 of all |A| |B|"},
         {{.error_bound = 0}, "exact"},
         {{.error_bound = INFINITY}, "no bound on its error is known"},
         {{.error_bound = INFINITY,
