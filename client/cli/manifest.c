@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MANIFEST_VERSION = 1 };
+enum { MANIFEST_VERSION = 2, OLDEST_VERSION = 1 }; // 1 has no edition
 
 static kofn_status
 check_length(int length, const char *folder, kofn_error *err)
@@ -74,18 +74,43 @@ check_digest(const kofn_code_spec *spec, const char *digest, kofn_error *err)
                      kofn_code_spec_get_algorithm(spec), here, digest);
 }
 
+/* ---- editions -------------------------------------------------------------------------------- */
+
+static unsigned
+find_edition(const kofn_code_spec *spec, const kofn_field *field)
+{
+    const kofn_family *family = kofn_family_find(spec->family); // is in the list
+    return field->order == 0 ? family->edition : 0;
+}
+
+/* Another kofn may have made other rows from the same words; its answers would give a wrong product. */
+static kofn_status
+check_edition(const kofn_code_spec *spec, const kofn_field *field, json_int_t edition,
+              kofn_error *err)
+{
+    const unsigned here = find_edition(spec, field);
+    if (edition == (json_int_t)here)
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_FAILED_PRECONDITION,
+                     "the tasks were made by edition %" JSON_INTEGER_FORMAT
+                     " of family %s, and this kofn has edition %u, with other coefficients: decode "
+                     "with the version that encoded them, or encode anew",
+                     edition, spec->family, here);
+}
+
 /* ---- write ----------------------------------------------------------------------------------- */
 
 static json_t *
-json_of_manifest(const cli_manifest *manifest, const char *digest)
+json_of_manifest(const cli_manifest *manifest, unsigned edition, const char *digest)
 {
     kofn_code_choice code;
     kofn_choice_from_spec(&manifest->spec, &code);
     json_t *object = cli_json_of_code(&code);
     json_t *more = json_pack(
-        "{s:i, s:s, s:s, s:I, s:I, s:I}", "kofn", MANIFEST_VERSION, "field", manifest->field,
-        "dtype", kofn_dtype_name(manifest->dtype), "rows", (json_int_t)manifest->shape.rows,
-        "inner", (json_int_t)manifest->shape.inner, "cols", (json_int_t)manifest->shape.cols);
+        "{s:i, s:I, s:s, s:s, s:I, s:I, s:I}", "kofn", MANIFEST_VERSION, "edition",
+        (json_int_t)edition, "field", manifest->field, "dtype", kofn_dtype_name(manifest->dtype),
+        "rows", (json_int_t)manifest->shape.rows, "inner", (json_int_t)manifest->shape.inner,
+        "cols", (json_int_t)manifest->shape.cols);
     if (!more || json_object_update(object, more) != 0) {
         json_decref(object);
         object = NULL;
@@ -108,7 +133,12 @@ cli_manifest_save(const cli_manifest *manifest, const char *folder, kofn_error *
     status = format_digest(&manifest->spec, digest, err);
     if (status != KOFN_OK)
         return status;
-    json_t *object = json_of_manifest(manifest, digest);
+    const kofn_field *field;
+    status = kofn_field_choose(manifest->field, manifest->dtype, &field, err);
+    if (status != KOFN_OK)
+        return status;
+    json_t *object = json_of_manifest(manifest, find_edition(&manifest->spec, field), digest);
+    kofn_field_destroy(&field);
     char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
     json_decref(object);
     status = text ? cli_text_write(path, text, err)
@@ -173,6 +203,7 @@ typedef struct fields { // as they stand in the file
     const char *family, *seed, *dtype;
     const char *field; // "": implied by the dtype, as older manifests have it
     json_int_t x, z, y, tasks, rows, inner, cols;
+    json_int_t edition;    // of the family
     json_t *sets;          // borrowed
     const char *algorithm; // digest; NULL: none
 } fields;
@@ -186,10 +217,12 @@ is_size(json_int_t value, json_int_t min)
 static kofn_status
 check_fields(const fields *f, kofn_error *err)
 {
-    if (f->version != MANIFEST_VERSION)
+    if (f->version < OLDEST_VERSION || f->version > MANIFEST_VERSION)
         return kofn_fail(err, KOFN_UNIMPLEMENTED,
-                         "version %d of the manifest is not known, only %d", f->version,
-                         MANIFEST_VERSION);
+                         "version %d of the manifest is not known, only %d to %d", f->version,
+                         OLDEST_VERSION, MANIFEST_VERSION);
+    if (f->version > 1 && f->edition < 0)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "edition is missing or below 0");
     if (!is_size(f->x, 1) || !is_size(f->z, 1) || !is_size(f->y, 1) || !is_size(f->tasks, 1))
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "partition or tasks are out of range");
     if (!is_size(f->rows, 0) || !is_size(f->inner, 0) || !is_size(f->cols, 0))
@@ -229,6 +262,8 @@ fill_manifest(const fields *f, const kofn_algorithms *algorithms, cli_manifest *
     kofn_status status = fill_spec(f, &manifest.spec, err);
     if (status == KOFN_OK)
         status = kofn_code_spec_check(&manifest.spec, field, err);
+    if (status == KOFN_OK)
+        status = check_edition(&manifest.spec, field, f->version > 1 ? f->edition : 0, err);
     kofn_field_destroy(&field);
     if (status == KOFN_OK)
         status = check_digest(&manifest.spec, f->algorithm, err);
@@ -242,17 +277,17 @@ cli_manifest_parse(const char *text, const kofn_algorithms *algorithms, cli_mani
                    kofn_error *err)
 {
     json_error_t where;
-    fields f = {.field = ""};
+    fields f = {.field = "", .edition = -1};
     json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, &where);
     if (!object)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "line %d: %s", where.line, where.text);
     kofn_status status = KOFN_OK;
     if (json_unpack_ex(object, &where, 0,
-                       "{s:i, s?s, s:s, s:[I,I,I!], s:I, s:s, s:o, s:s, s:I, s:I, s:I, s?s}",
-                       "kofn", &f.version, "field", &f.field, "code", &f.family, "partition", &f.x,
-                       &f.z, &f.y, "tasks", &f.tasks, "seed", &f.seed, "set", &f.sets, "dtype",
-                       &f.dtype, "rows", &f.rows, "inner", &f.inner, "cols", &f.cols, "algorithm",
-                       &f.algorithm) != 0)
+                       "{s:i, s?I, s?s, s:s, s:[I,I,I!], s:I, s:s, s:o, s:s, s:I, s:I, s:I, s?s}",
+                       "kofn", &f.version, "edition", &f.edition, "field", &f.field, "code",
+                       &f.family, "partition", &f.x, &f.z, &f.y, "tasks", &f.tasks, "seed", &f.seed,
+                       "set", &f.sets, "dtype", &f.dtype, "rows", &f.rows, "inner", &f.inner,
+                       "cols", &f.cols, "algorithm", &f.algorithm) != 0)
         status = kofn_fail(err, KOFN_INVALID_ARGUMENT, "%s", where.text);
     if (status == KOFN_OK)
         status = check_fields(&f, err);

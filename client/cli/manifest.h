@@ -1,9 +1,13 @@
 /* The manifest of a folder of coded tasks: which code, which product. JSON, written last, so a
  * folder with a manifest is complete.
  *
- *     DIR/manifest.json   {"kofn": 1, "code": "rkrp", "partition": [2, 1, 2], "tasks": 6, ...}
+ *     DIR/manifest.json   {"kofn": 2, "code": "rkrp", "partition": [2, 1, 2], "tasks": 6, ...}
  *     DIR/000.a.npy       A's coded block of task 0      whoever multiplies them plainly, a @ b,
  *     DIR/000.b.npy       B's                            writes DIR/000.c.npy
+ *
+ * Versions   2 has `edition`, which is the family's in the reals (family.h) and 0 in finite fields;
+ *            1 has none, which is edition 0. Tasks of another edition are never decoded: their
+ *            coefficients are others.
  */
 #ifndef KOFN_CLI_MANIFEST_H
 #define KOFN_CLI_MANIFEST_H
@@ -29,7 +33,8 @@ KOFN_MUST_CHECK kofn_status cli_manifest_save(const cli_manifest *manifest, cons
 
 /* `algorithms`: borrowed by the manifest's spec, beside those that ship; may be NULL. NOT_FOUND: there
  * is no manifest. INVALID_ARGUMENT: it is not one, or describes no code or product that there can be.
- * FAILED_PRECONDITION: an algorithm is not the one that the tasks were made by. */
+ * FAILED_PRECONDITION: an algorithm, or the family's edition, is not the one that the tasks were made by.
+ * UNIMPLEMENTED: a newer kofn wrote it. */
 KOFN_MUST_CHECK kofn_status cli_manifest_load(const char *folder, const kofn_algorithms *algorithms,
                                               cli_manifest *ret_manifest, kofn_error *err);
 

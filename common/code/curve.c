@@ -85,19 +85,21 @@ choose_betas(kofn_curve *c, bool common)
             c->beta[i] = f->order == 0 ? f->point(f, i, c->terms) : f->order - 1 - (double)i;
 }
 
-/* Tasks at betas come first where these are common. */
+/* Tasks at betas come first where these are common, and in the reals the others in scattered order. */
 static void
 choose_points(kofn_curve *c, bool common)
 {
-    size_t at = 0, taken = 0;
-    for (; common && at < c->terms; at++)
-        c->point[at] = c->beta[at];
+    const size_t plain = common ? c->terms : 0, coded = c->tasks - plain;
+    size_t taken = 0, found = 0, next = coded;
+    for (size_t i = 0; i < plain; i++)
+        c->point[i] = c->beta[i];
     for (size_t i = 0; i < c->tasks; i++) {
-        const bool is_beta = common && taken < c->terms && i == find_common(c, taken);
-        if (is_beta)
+        if (taken < plain && i == find_common(c, taken)) {
             taken++;
-        else
-            c->point[at++] = find_point(c, i);
+            continue;
+        }
+        next = c->field->order == 0 ? kofn_points_scatter(coded, next) : found++;
+        c->point[plain + next] = find_point(c, i);
     }
     for (size_t task = 0; task < c->tasks; task++) {
         c->term[task] = SIZE_MAX;

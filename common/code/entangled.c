@@ -159,12 +159,10 @@ kofn_entangled_fill(kofn_code *code)
 void
 kofn_entangled_fill_scaled(kofn_code *code, double gamma)
 {
-    const kofn_field *f = code->field;
     kofn_code_use_points(code);
-    for (size_t task = 0; task < code->tasks; task++) {
-        const double t = f->point(f, task, code->tasks);
-        code->point[task] = f->order == 0 ? t / gamma : t;
-    }
+    kofn_points_fill_nodes(code);
+    for (size_t task = 0; task < code->tasks && code->field->order == 0; task++)
+        code->point[task] /= gamma;
     kofn_entangled_fill(code);
 }
 

@@ -54,7 +54,7 @@ void kofn_entangled_fill(kofn_code *code);
 void kofn_entangled_fill_scaled(kofn_code *code, double gamma);
 
 /* kofn_family.default_tasks of a code whose threshold is kofn_entangled_threshold, and
- * kofn_family.fill with points as the field has them. */
+ * kofn_family.fill with nodes as points.h orders them. */
 size_t kofn_entangled_default_tasks(const kofn_family_args *args, size_t workers);
 kofn_status kofn_entangled_fill_whole(const kofn_family_args *args, kofn_code *code,
                                       kofn_error *err);

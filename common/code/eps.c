@@ -353,6 +353,7 @@ const kofn_family kofn_eps_matdot_family = {
     .communication = kofn_family_communication,
     .storage = kofn_family_storage,
     .source = "Jeong et al., epsilon-Approximate Coded Matrix Multiplication, Construction 4",
+    .edition = 1, // 0: nodes in their order
     .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
     .params_size = sizeof(kofn_eps_params),
     .splits_inner = true,
@@ -371,6 +372,7 @@ const kofn_family kofn_eps_polydot_family = {
     .communication = kofn_family_communication,
     .storage = kofn_family_storage,
     .source = "Jeong et al., epsilon-Approximate Coded Matrix Multiplication, Construction 3",
+    .edition = 1, // 0: nodes in their order
     .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
     .params_size = sizeof(kofn_eps_params),
     .splits_inner = true,

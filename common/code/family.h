@@ -47,6 +47,7 @@ typedef struct kofn_family {
     const char *source;        // paper
     kofn_keys keys;            // of the parameter struct; count 0 if there is none
     size_t params_size;
+    unsigned edition;      // counts up when the same spec makes other rows in the reals than before
     bool rateless;         // row i does not depend on n: new rows can be made on demand
     bool splits_inner;     // made for z > 1: a partition left open may cut the inner dimension
     bool outer;            // makes outer products, too: fill writes all of E for them

@@ -77,8 +77,10 @@ fill_points(const kofn_family_args *args, double *beta, double *point, double *f
             free[coded++] = t;
     }
     memcpy(point, beta, plain * sizeof *beta);
-    for (size_t i = 0, place = 0; i < coded; i++, place = kofn_points_scatter(coded, place))
-        point[plain + i] = free[f->order == 0 ? place : i];
+    for (size_t i = 0, task = coded; i < coded; i++) {
+        task = f->order == 0 ? kofn_points_scatter(coded, task) : i;
+        point[plain + task] = free[i];
+    }
 }
 
 /* Room for all L_i at a point: products of the differences from the betas before i, and likewise behind;

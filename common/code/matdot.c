@@ -108,11 +108,9 @@ kofn_matdot_fill(const kofn_family_args *args, kofn_code *code, kofn_matdot_fill
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "%s: no memory for %zu pairs", code->family,
                          count);
     kofn_code_use_points(code);
-    const bool scatters = args->batch && f->order == 0;
-    size_t place = 0;
+    kofn_points_fill_nodes(code);
     for (size_t task = 0; task < code->tasks; task++) {
-        const double t = code->point[task] = f->point(f, scatters ? place : task, code->tasks);
-        place = kofn_points_scatter(code->tasks, place);
+        const double t = code->point[task];
         if (args->batch) {
             fill_row(f, t, count, row, row + count);
             mix_pairs(args->batch, code, task, row, row + count, row + 2 * count);
@@ -172,6 +170,7 @@ const kofn_family kofn_matdot_family = {
     .storage = kofn_family_storage,
     .source =
         "Dutta et al., On the Optimal Recovery Threshold of Coded Matrix Multiplication, 2020",
+    .edition = 1, // 0: nodes in their order
     .splits_inner = true,
     .batches = true,
     .threshold_for = threshold_for,

@@ -3,7 +3,7 @@
  * Source     Dutta, Fahim, Haddadpour, Jeong, Cadambe, Grover, "On the Optimal Recovery Threshold
  *            of Coded Matrix Multiplication", 2020; Construction 1 of the paper in entangled.h,
  *            whose m is our z.
- * Shapes     E_A [n, z]: t^k; E_B [n, z]: t^(z - 1 - k), t the field's point of the task. x = y =
+ * Shapes     E_A [n, z]: t^k; E_B [n, z]: t^(z - 1 - k), t the task's point (points.h). x = y =
  *            1, so that each answer is as large as C. C is the coefficient of t^(z - 1).
  *            A batch of k pairs that has one block of C, their weighted sum, is the same with z = k:
  *            E_A = sum_i w_i t^i left_i, E_B = sum_i t^(k - 1 - i) right_i, half of the exponent of
@@ -21,7 +21,7 @@
 
 extern const kofn_family kofn_matdot_family;
 
-/* Points as the field has them, and rows of E from what row_a and row_b [count] say of a point: the
+/* Nodes as points.h orders them, and rows of E from what row_a and row_b [count] say of a point: the
  * coefficients of blocks, or of pairs. RESOURCE_EXHAUSTED: no memory. */
 typedef void kofn_matdot_fill_row(const kofn_field *f, double t, size_t count, double *row_a,
                                   double *row_b);

@@ -32,6 +32,7 @@ const kofn_family kofn_orthomatdot_family = {
     .communication = kofn_family_communication,
     .storage = kofn_family_storage,
     .source = "Fahim, Cadambe, Numerically Stable Polynomially Coded Computing, 2021",
+    .edition = 1, // 0: nodes in their order
     .splits_inner = true,
     .batches = true,
     .threshold_for = threshold_for,

@@ -69,6 +69,7 @@ const kofn_family kofn_orthopoly_family = {
     .communication = kofn_family_communication,
     .storage = kofn_family_storage,
     .source = "Fahim, Cadambe, Numerically Stable Polynomially Coded Computing, 2021",
+    .edition = 1, // 0: nodes in their order
     .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
     .params_size = sizeof(kofn_points_params),
     .threshold_for = threshold_for,

@@ -51,19 +51,18 @@ kofn_points_tasks(const kofn_family_args *args, kofn_points points, size_t k, si
     return tasks <= most || k > most ? tasks : most;
 }
 
+/* Three distances (Sos): of 0 and the first n multiples of 1 / g, without their whole turns, multiple
+ * `up` is the smallest beside 0 and multiple `down` the largest, both Fibonacci numbers. The one after
+ * multiple i is i + up, where there are so many, else i - down, or both where that one is missing, too. */
 size_t
-kofn_points_scatter(size_t n, size_t place)
+kofn_points_scatter(size_t n, size_t task)
 {
-    size_t top = 1;
-    while (top < n)
-        top *= 2;
-    do { // plus one, carried downwards
-        size_t bit = top / 2;
-        for (; place & bit; bit /= 2)
-            place ^= bit;
-        place |= bit;
-    } while (place >= n);
-    return place;
+    size_t up = 1, down = 1;
+    while (up + down <= n)
+        *(up <= down ? &up : &down) = up + down;
+    if (task >= up)
+        return task - up;
+    return n - task < down ? task + down - up : task + down;
 }
 
 /* To f32 precision, so that points differ there, too. */
@@ -113,10 +112,8 @@ round_point(double point)
 }
 
 static double
-find_point(const kofn_field *f, kofn_points points, size_t task, size_t tasks)
+find_point(const kofn_field *f, kofn_points points, size_t task)
 {
-    if (points == KOFN_POINTS_CHEBYSHEV)
-        return f->point(f, task, tasks);
     if (f->order != 0)
         return (double)task + 1;
     if (points == KOFN_POINTS_TURNS)
@@ -125,13 +122,26 @@ find_point(const kofn_field *f, kofn_points points, size_t task, size_t tasks)
     return task % 2 ? size : -size;
 }
 
+void
+kofn_points_fill_nodes(kofn_code *code)
+{
+    const kofn_field *f = code->field;
+    const size_t n = code->tasks;
+    for (size_t place = 0, task = n; place < n; place++) {
+        task = f->order == 0 ? kofn_points_scatter(n, task) : place;
+        code->point[task] = f->point(f, place, n);
+    }
+}
+
 kofn_status
 kofn_points_fill(kofn_code *code, kofn_points points, kofn_error *err)
 {
     if (points == KOFN_POINTS_RANDOM)
         return fill_random(code, err);
-    for (size_t task = 0; task < code->tasks; task++)
-        code->point[task] = find_point(code->field, points, task, code->tasks);
+    if (points == KOFN_POINTS_CHEBYSHEV)
+        kofn_points_fill_nodes(code);
+    for (size_t task = 0; task < code->tasks && points != KOFN_POINTS_CHEBYSHEV; task++)
+        code->point[task] = find_point(code->field, points, task);
     return KOFN_OK;
 }
 

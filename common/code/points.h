@@ -3,8 +3,9 @@
  * Points     Of task i; g the golden ratio, {} the fraction, s = 2^(2 {(i + 1) / g} - 1):
  *
  *                         reals                               finite fields
- *            chebyshev    field->point(i, n): the nodes       0, 1, 2, ...
- *                         cos((2 i + 1) pi / 2 n)
+ *            chebyshev    field->point(p, n): the nodes       0, 1, 2, ...
+ *                         cos((2 p + 1) pi / 2 n), in
+ *                         scattered order
  *            spread       -s for even i, s for odd            1, 2, 3, ...
  *            random       uniform in +-[1/2, 2)               uniform, not 0
  *            turns        cos(2 pi (i + 1) / g)               as spread
@@ -15,6 +16,24 @@
  *            logarithmic scale, and any first turns over (-1, 1) as Chebyshev nodes are. To powers
  *            of t a range that is its own inverse does justice: below 1 the high ones count for
  *            little, above it the low ones. To Chebyshev polynomials (-1, 1) does.
+ * Order      Answers come about in the order of tasks, so what is missing at the end are the last ones;
+ *            and a gap of neighbours is what interpolation suffers from, or one at an end, behind which
+ *            there is nothing. Therefore the last tasks' nodes are spread by the golden ratio, too:
+ *            the i-th last task has the node that is at the place of {i / g} among {1 / g} .. {n / g}.
+ *            Any s last ones are n / 2 s - 1 nodes apart, also from those of them that are mirrored at
+ *            an end (checked up to n = 300). Amplification (span.h) of orthopoly with partition k, 1, 1,
+ *            n = 28, 34 .. 64 and k from n / 2 to n - 1, geometric mean and worst; `every P-th`: a
+ *            worker is lost that would have had tasks p, p + P, p + 2 P ..:
+ *
+ *                               first k        last k         k in a row     every P-th
+ *                in order       8e12  >1e16    8e12  >1e16    8e12  >1e16    1e11  >1e16
+ *                bits reversed    22   1100      60   1100      87   1100      83  >1e16
+ *                i s mod n        36  2e6       160  2e6       920  8e7       110  >1e16
+ *                as here         8.2     16      15    340      51   1300      35   9e7
+ *
+ *            with s the whole number nearest to n / g that shares no factor with n. Where P is a power
+ *            of two, all tasks of a worker are neighbours when bits are reversed. In finite fields
+ *            no order is better than another.
  * Minors     Of spread points, any rows and any columns of t^u, none is 0. Point i is a rational
  *            number times w^i, i from 1 on, w = 2^(2 / g): a minor is a polynomial in w, in which
  *            the highest power, larger i with larger u, comes up once. And w is transcendental
@@ -60,11 +79,12 @@ KOFN_MUST_CHECK kofn_status kofn_points_check(const char *family, const kofn_fam
 size_t kofn_points_tasks(const kofn_family_args *args, kofn_points points, size_t k,
                          size_t workers);
 
-/* Of n nodes in their order, the place of the next task after the one at `place`; the first is at 0.
- * Places count with their bits reversed, so that the last half of the tasks has no neighbours: what is
- * missing at the end of a job are the last tasks, and gaps of neighbours are what interpolation
- * suffers from. */
-size_t kofn_points_scatter(size_t n, size_t place);
+/* Which of n tasks has the node after that of `task`, in the nodes' order; the first node's, after n.
+ * O(log n). */
+size_t kofn_points_scatter(size_t n, size_t task);
+
+/* code->point := the field's points for so many tasks, in the reals scattered. */
+void kofn_points_fill_nodes(kofn_code *code);
 
 /* code->point of all tasks, from the code's seed. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_points_fill(kofn_code *code, kofn_points points, kofn_error *err);

@@ -31,6 +31,7 @@ const kofn_family kofn_polydot_family = {
     .communication = kofn_family_communication,
     .storage = kofn_family_storage,
     .source = "Yu et al., Straggler Mitigation in Distributed Matrix Multiplication, 2020",
+    .edition = 1, // 0: nodes in their order
     .splits_inner = true,
     .threshold_for = threshold_for,
     .default_tasks = kofn_entangled_default_tasks,

@@ -107,6 +107,7 @@ const kofn_family kofn_polynomial_family = {
     .communication = kofn_family_communication,
     .storage = kofn_family_storage,
     .source = "Yu, Maddah-Ali, Avestimehr, Polynomial Codes, NIPS 2017",
+    .edition = 1, // 0: nodes in their order
     .keys = {.at = keys, .count = sizeof keys / sizeof keys[0]},
     .params_size = sizeof(kofn_points_params),
     .outer = true,

@@ -1,3 +1,4 @@
+#include "common/code/points.h"
 #include "tests/unit/code_brute.h"
 
 typedef struct job {
@@ -372,7 +373,7 @@ noise_bounds_the_rounding_of_every_answer(void **state)
     }
 }
 
-/* The estimate of the first `count` answers, and a second opinion. */
+/* The estimate of the first `count` answers, in the order of nodes if there are some, and a second opinion. */
 static void
 plan_both(const job *j, size_t count, kofn_decode_plan *plan, kofn_decode_plan *other)
 {
@@ -380,8 +381,10 @@ plan_both(const job *j, size_t count, kofn_decode_plan *plan, kofn_decode_plan *
     kofn_decoder *d;
     const double noise = kofn_coding_get_noise(&j->coding);
     assert_ok(kofn_decoder_new(j->code, 0, &d, &error));
-    for (size_t i = 0; i < count; i++)
-        assert_ok(kofn_decoder_add(d, i, &error));
+    for (size_t i = 0, task = j->code->tasks; i < count; i++) {
+        task = j->code->point ? kofn_points_scatter(j->code->tasks, task) : i;
+        assert_ok(kofn_decoder_add(d, task, &error));
+    }
     assert_ok(kofn_decoder_estimate(d, noise, plan, &error));
     assert_ok(kofn_decoder_second_opinion(d, noise, plan, other, &error));
     kofn_decoder_destroy(&d);

@@ -703,6 +703,11 @@ tasks_over_an_algorithm_of_a_directory_are_decoded_by_the_same_one_only(void **s
     "\"field\": \"" field_ "\", \"dtype\": \"" dtype_ "\", \"rows\": 7, \"inner\": 5, "            \
     "\"cols\": 6, \"set\": {}"
 
+#define OF(code_, field_, dtype_)                                                                  \
+    "\"code\": \"" code_                                                                           \
+    "\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", \"field\": \"" field_            \
+    "\", \"dtype\": \"" dtype_ "\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}"
+
 static void
 a_manifest_that_is_none_or_cannot_be_is_refused(void **state)
 {
@@ -719,9 +724,9 @@ a_manifest_that_is_none_or_cannot_be_is_refused(void **state)
         "{" GOOD ", \"set\": {\"systematik\": \"no\"}}",
         "{" GOOD ", \"set\": {\"tasks\": \"9\"}}",
         "{" GOOD ", \"set\": {}, \"rows\": 8}", // twice
-        "{\"kofn\": 2, \"code\": \"rkrp\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": "
-        "\"7\", "
-        "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
+        "{\"kofn\": 0, " OF("rkrp", "f64", "f64") "}",
+        "{\"kofn\": 3, " OF("rkrp", "f64", "f64") "}",
+        "{\"kofn\": 2, " OF("rkrp", "f64", "f64") "}", // no edition
         "{\"kofn\": 1, \"code\": \"no\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "
         "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
         "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1], \"tasks\": 6, \"seed\": \"7\", "
@@ -764,6 +769,38 @@ a_manifest_that_is_none_or_cannot_be_is_refused(void **state)
         if (cli_manifest_parse(wrong[i], NULL, &manifest, &error) == KOFN_OK)
             fail_msg("taken: %s", wrong[i]);
         assert_true(error.text[0] != '\0');
+    }
+}
+
+/* What was orthopoly's task 1 is its task 3 by now, and an answer to one is none to the other. */
+static void
+tasks_of_another_edition_of_their_family_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        kofn_status status;
+    } cases[] = {
+        {"{\"kofn\": 1, " OF("orthopoly", "f64", "f64") "}", KOFN_FAILED_PRECONDITION},
+        {"{\"kofn\": 1, \"edition\": 1, " OF("polynomial", "f64", "f64") "}",
+         KOFN_FAILED_PRECONDITION},
+        {"{\"kofn\": 2, \"edition\": 0, " OF("orthopoly", "f64", "f64") "}",
+         KOFN_FAILED_PRECONDITION},
+        {"{\"kofn\": 2, \"edition\": 2, " OF("orthopoly", "f64", "f64") "}",
+         KOFN_FAILED_PRECONDITION},
+        {"{\"kofn\": 2, \"edition\": 1, " OF("rkrp", "f64", "f64") "}", KOFN_FAILED_PRECONDITION},
+        {"{\"kofn\": 2, \"edition\": 1, " OF("orthopoly", "f64", "f64") "}", KOFN_OK},
+        {"{\"kofn\": 2, \"edition\": 0, " OF("rkrp", "f64", "f64") "}", KOFN_OK},
+        {"{\"kofn\": 1, " OF("polynomial", "gf256", "u8") "}", KOFN_OK}, // in the order that it had
+    };
+    kofn_error error;
+    cli_manifest manifest;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const kofn_status status = cli_manifest_parse(cases[i].text, NULL, &manifest, &error);
+        if (status != cases[i].status)
+            fail_msg("%s: %s", cases[i].text, status ? error.text : "taken");
+        if (status)
+            assert_non_null(strstr(error.text, "encode anew"));
     }
 }
 
@@ -810,6 +847,7 @@ main(void)
         TEST(a_product_over_a_prime_field_is_exact_and_foreign_answers_are_not_used),
         TEST(operands_that_are_not_of_the_field_are_not_encoded),
         TEST(a_manifest_that_is_none_or_cannot_be_is_refused),
+        TEST(tasks_of_another_edition_of_their_family_are_refused),
         TEST(a_manifest_that_is_too_large_or_missing_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* The two Chebyshev families against T_k(t) = cos(k acos t), in long double. */
+#include "common/code/points.h"
 #include "tests/unit/code_brute.h"
 
 static long double
@@ -29,10 +30,13 @@ points_are_chebyshev_nodes(void **state)
     (void)state;
     kofn_code *codes[] = {make("orthopoly", "3,1,4", 14), make("orthomatdot", "1,6,1", 14)};
     for (size_t c = 0; c < 2; c++) {
-        for (size_t w = 1; w <= 14; w++) // as the paper counts them
-            assert_at_most(fabs(codes[c]->point[w - 1] -
+        size_t task = 14;
+        for (size_t w = 1; w <= 14; w++) { // as the paper counts them
+            task = kofn_points_scatter(14, task);
+            assert_at_most(fabs(codes[c]->point[task] -
                                 (double)cosl((2 * (long double)w - 1) * acosl(-1) / 28)),
                            0x1p-40);
+        }
         assert_null(codes[c]->power);
         kofn_code_destroy(&codes[c]);
     }
@@ -98,11 +102,12 @@ the_roots_of_t_z_give_the_sum_of_products(void **state)
         char partition[16];
         (void)snprintf(partition, sizeof partition, "1,%zu,1", z);
         kofn_code *code = make("orthomatdot", partition, 2 * z - 1);
-        const double t0 = code->point[0];
+        const size_t end = kofn_points_scatter(code->tasks, code->tasks); // where no T_k is 0
+        const double t0 = code->point[end];
         long double a_scale[9], b_scale[9];
         for (size_t k = 0; k < z; k++) {
-            a_scale[k] = kofn_code_get_row(code, 0, 0)[k] / chebyshev(k, t0);
-            b_scale[k] = kofn_code_get_row(code, 1, 0)[k] / chebyshev(k, t0);
+            a_scale[k] = kofn_code_get_row(code, 0, end)[k] / chebyshev(k, t0);
+            b_scale[k] = kofn_code_get_row(code, 1, end)[k] / chebyshev(k, t0);
         }
         for (size_t i = 0; i < z; i++)
             for (size_t j = 0; j < z; j++) {
@@ -128,6 +133,56 @@ blocks_of_b_are_coded_alike_by_both(void **state)
     assert_memory_equal(poly->e[1].at, dot->e[1].at, 11 * 5 * sizeof(double));
     kofn_code_destroy(&poly);
     kofn_code_destroy(&dot);
+}
+
+/* Amplification from tasks [first, first + threshold). */
+static double
+amplify_run(kofn_code *code, size_t first)
+{
+    kofn_error error;
+    kofn_decoder *d;
+    kofn_decode_plan plan;
+    assert_ok(kofn_decoder_new(code, INFINITY, &d, &error));
+    for (size_t r = 0; r < code->threshold; r++)
+        assert_ok(kofn_decoder_add(d, first + r, &error));
+    assert_ok(kofn_decoder_plan(d, 0x1p-53, &plan, &error));
+    const double found = plan.quality.amplification;
+    kofn_decode_plan_fini(&plan);
+    kofn_decoder_destroy(&d);
+    return found;
+}
+
+static void
+assert_runs(const char *family, const char *partition, size_t tasks)
+{
+    kofn_code *code = make(family, partition, tasks);
+    const size_t k = code->threshold;
+    const double first = amplify_run(code, 0), last = amplify_run(code, tasks - k);
+    if (first > 4 * (double)k || last > 8 * (double)k)
+        fail_msg("%s %s n=%zu: %g from the first %zu, %g from the last", family, partition, tasks,
+                 first, k, last);
+    kofn_code_destroy(&code);
+}
+
+/* orthopoly.h, orthomatdot.h. In the order of the nodes it would be 1e16 for most. */
+static void
+errors_hardly_grow_when_the_last_or_the_first_tasks_are_missing(void **state)
+{
+    (void)state;
+    static const size_t sides[] = {2, 3, 4, 6};
+    char partition[32];
+    for (size_t n = 1; n <= 40; n++)
+        for (size_t k = 1; k <= n; k++) {
+            (void)snprintf(partition, sizeof partition, "%zu,1,1", k);
+            assert_runs("orthopoly", partition, n);
+            (void)snprintf(partition, sizeof partition, "1,%zu,1", (k + 1) / 2);
+            assert_runs("orthomatdot", partition, n);
+        }
+    for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++)
+        for (size_t k = sides[i] * sides[i], n = k; n <= k + k / 2; n++) {
+            (void)snprintf(partition, sizeof partition, "%zu,1,%zu", sides[i], sides[i]);
+            assert_runs("orthopoly", partition, n);
+        }
 }
 
 /* Median and worst amplification over 400 random sets of k. */
@@ -232,6 +287,7 @@ main(void)
         cmocka_unit_test(g_is_the_chebyshev_vandermonde_matrix_times_h),
         cmocka_unit_test(the_roots_of_t_z_give_the_sum_of_products),
         cmocka_unit_test(blocks_of_b_are_coded_alike_by_both),
+        cmocka_unit_test(errors_hardly_grow_when_the_last_or_the_first_tasks_are_missing),
         cmocka_unit_test(errors_grow_as_the_headers_say),
         cmocka_unit_test(wrong_settings_are_refused_with_one_that_works),
     };

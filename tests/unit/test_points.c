@@ -289,21 +289,60 @@ minors_at_opposite_points_are_zero(void **state)
     assert_true(singular > 0);
 }
 
-/* A permutation, in which the last half has no two neighbours. */
+enum { NODES = 300 };
+
+/* place[i]: of the i-th last task, i from 1 on. */
 static void
-scattered_places_are_all_places_and_the_last_ones_lie_apart(void **state)
+walk(size_t n, size_t place[NODES + 1])
+{
+    bool seen[NODES] = {false};
+    for (size_t at = 0, task = n; at < n; at++) {
+        task = kofn_points_scatter(n, task);
+        assert_in_range(task, 0, n - 1);
+        assert_false(seen[task]);
+        seen[task] = true;
+        place[n - task] = at;
+    }
+}
+
+/* By counting, as points.h says it. */
+static void
+scattered_tasks_are_ranked_by_golden_turns(void **state)
 {
     (void)state;
-    for (size_t n = 1; n <= 300; n++) {
-        size_t order[300] = {0}, place = 0;
-        for (size_t i = 0; i < n; i++, place = kofn_points_scatter(n, place)) {
-            assert_in_range(place, 0, n - 1);
-            assert_int_equal(order[place], 0);
-            order[place] = i + 1;
+    size_t place[NODES + 1];
+    long double turn[NODES + 1], whole;
+    for (size_t i = 1; i <= NODES; i++)
+        turn[i] = modfl((long double)i * 2 / (1 + sqrtl(5)), &whole);
+    for (size_t n = 1; n <= NODES; n++) {
+        walk(n, place);
+        for (size_t i = 1; i <= n; i++) {
+            size_t rank = 0;
+            for (size_t j = 1; j <= n; j++)
+                rank += turn[j] < turn[i];
+            assert_int_equal(place[i], rank);
         }
-        const size_t last = n - n / 2;
-        for (size_t at = 1; at < n; at++)
-            assert_false(order[at - 1] > last && order[at] > last);
+    }
+}
+
+/* Each from each other, from others beyond an end, and from itself there. */
+static void
+the_last_scattered_tasks_lie_apart(void **state)
+{
+    (void)state;
+    size_t place[NODES + 1];
+    for (size_t n = 1; n <= NODES; n++) {
+        size_t gap = SIZE_MAX;
+        walk(n, place);
+        for (size_t s = 1; s <= n; s++) {
+            for (size_t i = 1; i <= s; i++) {
+                const size_t a = place[s], b = place[i], ends[] = {a + b + 1, 2 * n - 1 - a - b};
+                const size_t end = ends[ends[1] < ends[0]], between = a < b ? b - a : a - b;
+                gap = end < gap ? end : gap;
+                gap = i < s && between < gap ? between : gap;
+            }
+            assert_in_range(2 * s * (gap + 1), n, SIZE_MAX);
+        }
     }
 }
 
@@ -320,7 +359,8 @@ main(void)
         cmocka_unit_test(no_minor_at_turns_is_zero),
         cmocka_unit_test(no_minor_at_spread_points_is_zero),
         cmocka_unit_test(minors_at_opposite_points_are_zero),
-        cmocka_unit_test(scattered_places_are_all_places_and_the_last_ones_lie_apart),
+        cmocka_unit_test(scattered_tasks_are_ranked_by_golden_turns),
+        cmocka_unit_test(the_last_scattered_tasks_lie_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -251,7 +251,8 @@ scheme_new(const char *family, size_t m, size_t nodes, size_t answers, double ga
                   .answers = answers,
                   .gamma = gamma};
     if (gamma == 0 && s->code->point)
-        s->gamma = s->code->field->point(s->code->field, 0, nodes) / s->code->point[0];
+        s->gamma = s->code->field->point(s->code->field, 0, nodes) /
+                   s->code->point[kofn_points_scatter(nodes, nodes)]; // of the first node
 
     /* Without a code it does not matter which are lost. */
     s->patterns = how == DECODING_SUM ? 1 : choose(nodes, answers);

@@ -2,6 +2,7 @@
 #include "bench/must.h"
 #include "common/code/decoder.h"
 #include "common/code/orthopoly.h"
+#include "common/code/points.h"
 #include "common/code/polynomial.h"
 #include "common/code/rkrp.h"
 
@@ -59,34 +60,47 @@ rival_code_new(rival r, const setting *s, uint64_t seed)
 }
 
 static bool
-straggles(const setting *s, size_t task)
+straggles(const setting *s, size_t place)
 {
     const size_t stragglers = s->tasks - s->m * s->n, middle = (s->tasks - stragglers) / 2;
     switch (s->placed) {
     case PLACED_EVENLY: // in the middle of each of so many parts; the multiples of N are counted
-        return (task * stragglers + stragglers / 2) / s->tasks !=
-               ((task + 1) * stragglers + stragglers / 2) / s->tasks;
+        return (place * stragglers + stragglers / 2) / s->tasks !=
+               ((place + 1) * stragglers + stragglers / 2) / s->tasks;
     case PLACED_IN_MIDDLE:
-        return task - middle < stragglers; // false below the middle, by wrapping
+        return place - middle < stragglers; // false below the middle, by wrapping
     default:
-        return task < stragglers;
+        return place < stragglers;
     }
 }
 
+/* The N tasks, where the code has points in the order of these: the paper's nodes are sorted. */
+static size_t *
+list_tasks(const kofn_code *code)
+{
+    size_t *tasks = bench_alloc(code->tasks * sizeof *tasks);
+    for (size_t place = 0, task = code->tasks; place < code->tasks; place++) {
+        task = code->point ? kofn_points_scatter(code->tasks, task) : place;
+        tasks[place] = task;
+    }
+    return tasks;
+}
+
 void
-trial_draw_tasks(const setting *s, uint64_t seed, size_t *ret_tasks)
+trial_draw_tasks(const setting *s, const kofn_code *code, uint64_t seed, size_t *ret_tasks)
 {
     const size_t k = s->m * s->n;
     kofn_rng rng;
     kofn_rng_init(&rng, seed, TRIAL_TASKS_STREAM);
-    size_t chosen = 0;
-    for (size_t task = 0; chosen < k; task++) {
+    size_t chosen = 0, *tasks = list_tasks(code);
+    for (size_t place = 0; chosen < k; place++) {
         const bool answers = s->placed == PLACED_AT_RANDOM // Knuth's algorithm S
-                                 ? kofn_rng_below(&rng, s->tasks - task) < k - chosen
-                                 : !straggles(s, task);
+                                 ? kofn_rng_below(&rng, s->tasks - place) < k - chosen
+                                 : !straggles(s, place);
         if (answers)
-            ret_tasks[chosen++] = task;
+            ret_tasks[chosen++] = tasks[place];
     }
+    free(tasks);
 }
 
 /* u_(i,j) = A_i^T B_j, in the order of G's columns. */
@@ -119,7 +133,6 @@ trial_init(trial *t, const setting *s, uint64_t seed)
     t->y = bench_alloc(t->tasks * sizeof *t->y);
     t->found = bench_alloc(t->k * sizeof *t->found);
     t->known = bench_alloc(t->k * sizeof *t->known);
-    trial_draw_tasks(s, seed, t->task);
     draw_truth(s, seed, t->u);
 }
 
@@ -261,6 +274,7 @@ trial_run(const setting *s, uint64_t seed, trial_result *ret_results)
     for (rival r = 0; r < RIVALS; r++) {
         trial_result *result = &ret_results[r];
         kofn_code *code = rival_code_new(r, s, seed);
+        trial_draw_tasks(s, code, seed, t.task);
         double *g = answer(&t, code);
         result->paper = decode_as_paper(&t, code, g, &result->solved_condition);
         result->kofn = decode_as_kofn(&t, code);

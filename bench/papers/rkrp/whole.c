@@ -117,7 +117,7 @@ whole_run(rival r, const setting *s, uint64_t seed)
     kofn_decode_plan plan;
     double off = NAN;
     kofn_coding_init(&coding, code, shape, false, false);
-    trial_draw_tasks(s, seed, tasks);
+    trial_draw_tasks(s, code, seed, tasks);
     if (find_plan(code, tasks, &plan)) {
         kofn_bands operand[2] = {matrix_new(shape.rows, shape.inner),
                                  matrix_new(shape.inner, shape.cols)};
