@@ -10,7 +10,7 @@
  *
  * Source     Rudow, Charalambides, Hero, Rashmi, "Compression-Informed Coded Computing", Theorem 1.
  * Shapes     Tasks at which a curve has a pair's sides come first, in the order of the pairs; all others
- *            follow in turn over the groups. Tasks beyond what the grouping takes go to the first groups.
+ *            follow in turn over the groups, in the reals those of a curve in scattered order (points.h). Tasks beyond what the grouping takes go to the first groups.
  * Threshold  n - s, with s the spare tasks of each group: any s may be lost, from whichever groups. When
  *            all groups have what they need it is over, which may be with far fewer.
  * Accuracy   Exact in finite fields. In the reals how much errors grow (amplification) when s of a group

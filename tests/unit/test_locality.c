@@ -377,6 +377,29 @@ groups_are_complete_when_they_have_what_they_give(void **state)
     kofn_batch_destroy(&batch);
 }
 
+/* At nodes in their order it would be 5e5: the last tasks of a curve without plain rows. */
+static void
+the_last_tasks_of_a_curve_are_not_missed(void **state)
+{
+    (void)state;
+    enum { ANSWERS = 15, SPARE = 4 };
+    brute_batch b;
+    size_t order[ANSWERS + SPARE];
+    const kofn_field *f = kofn_field_find("f64");
+    write_pairs(&b, f, "00 11 22 33 44 55 66 77", false);
+    kofn_batch *batch = new_brute_batch(&b);
+    kofn_code *code = build(batch, f, KOFN_GROUPING_CURVE, false, ANSWERS + SPARE);
+    for (size_t task = 0; task < ANSWERS + SPARE; task++)
+        order[task] = task;
+    for (size_t first = 0; first <= SPARE; first += SPARE) {
+        double growth = 0;
+        assert_true(decodes(code, order + first, ANSWERS, &growth));
+        assert_at_most(growth, 50);
+    }
+    kofn_code_destroy(&code);
+    kofn_batch_destroy(&batch);
+}
+
 /* Median and worst growth over random sets of as few tasks as suffice. */
 static void
 measure(const kofn_batch *batch, kofn_grouping_choice choice, size_t tasks, double *ret_median,
@@ -456,6 +479,7 @@ main(void)
         cmocka_unit_test(dependent_pairs_need_an_answer_fewer_in_each_coordinate),
         cmocka_unit_test(nothing_is_promised_by_a_dependency_that_nearly_holds),
         cmocka_unit_test(larger_batches_lose_what_they_may),
+        cmocka_unit_test(the_last_tasks_of_a_curve_are_not_missed),
         cmocka_unit_test(errors_grow_as_the_header_says),
         cmocka_unit_test(tasks_of_groups_that_are_complete_do_not_help),
         cmocka_unit_test(groups_are_complete_when_they_have_what_they_give),
