@@ -1,17 +1,43 @@
 #include "common/code/liars.h"
 
+#include <assert.h>
 #include <float.h>
 #include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    ROOM = 2 * KOFN_LIARS_MAX + 1, // rows of room that sets take
-};
+enum { TOLD_APART = 64 }; // answers of a set at most of which each is asked for by itself
 
 static const double LARGEST = 1.1; // rounding included, of what an honest answer's sums can be
 static const double NULL_COLUMN = 1e-10; // of a column of H that depends on others, over 1
+
+/* ---- how many it takes ----------------------------------------------------------------------- */
+
+size_t
+kofn_liars_count_each(size_t tasks, size_t threshold, size_t most)
+{
+    return tasks > threshold && most > 0 ? (tasks - threshold) / (2 * most) : 0;
+}
+
+size_t
+kofn_liars_count_workers(size_t tasks, size_t threshold, size_t most)
+{
+    const size_t each = kofn_liars_count_each(tasks, threshold, most);
+    return each > 0 ? 2 * most + (threshold + each - 1) / each : SIZE_MAX;
+}
+
+/* Rounds of a task to everyone, of which all but 2 b count; then what is left of k, and 2 b that do not
+ * count either. */
+size_t
+kofn_liars_count_tasks(size_t threshold, size_t most, size_t workers)
+{
+    if (workers <= 2 * most)
+        return SIZE_MAX;
+    const size_t counted = workers - 2 * most;
+    const size_t rounds = threshold / counted, left = threshold % counted;
+    return rounds * workers + (left > 0 ? 2 * most + left : 0);
+}
 
 /* ---- may it be asked for? -------------------------------------------------------------------- */
 
@@ -25,6 +51,16 @@ count_sets(size_t count, size_t most)
         sets += of_size;
     }
     return sets;
+}
+
+/* As many liars as may be looked for among so many. */
+static size_t
+find_most(size_t count)
+{
+    size_t most = 0;
+    while (most < KOFN_LIARS_MAX && count_sets(count, most + 1) <= KOFN_LIARS_SETS_MAX)
+        most++;
+    return most;
 }
 
 kofn_status
@@ -41,20 +77,20 @@ kofn_liars_check(const kofn_code *code, size_t most, kofn_error *err)
     if (code->tasks < code->threshold + 2 * most)
         return kofn_fail(err, KOFN_OUT_OF_RANGE,
                          "parity needs n >= k + 2 b: there are n = %zu tasks, k = %zu answers "
-                         "suffice, and b = %zu may be wrong; take %zu tasks, or fewer liars",
-                         code->tasks, code->threshold, most, code->threshold + 2 * most);
+                         "suffice, and b = %zu workers may lie; leave the number of tasks open, or "
+                         "allow for fewer liars",
+                         code->tasks, code->threshold, most);
     if (count_sets(code->tasks, most) > KOFN_LIARS_SETS_MAX)
-        return kofn_fail(
-            err, KOFN_OUT_OF_RANGE,
-            "there are more than %d sets of up to %zu of %zu answers: take fewer tasks "
-            "or liars, or verify by freivalds",
-            KOFN_LIARS_SETS_MAX, most, code->tasks);
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "there are more than %d sets of up to %zu of %zu answers: allow for no "
+                         "more than %zu liars, or verify by freivalds",
+                         KOFN_LIARS_SETS_MAX, most, code->tasks, find_most(code->tasks));
     if (code->tasks > KOFN_LIARS_ELEMENTS_MAX / (kofn_code_columns(code) + code->tasks))
-        return kofn_fail(
-            err, KOFN_OUT_OF_RANGE,
-            "parity of %zu tasks over %zu block products is too large: take fewer parts, "
-            "or verify by freivalds",
-            code->tasks, kofn_code_columns(code));
+        return kofn_fail(err, KOFN_OUT_OF_RANGE,
+                         "parity of %zu tasks over %zu block products is too large: %s, or verify "
+                         "by freivalds",
+                         code->tasks, kofn_code_columns(code),
+                         code->pairs ? "split the batch" : "take fewer parts");
     return KOFN_OK;
 }
 
@@ -63,16 +99,19 @@ kofn_liars_check(const kofn_code *code, size_t most, kofn_error *err)
 typedef struct search {
     const kofn_liars_answers *answers;
     const kofn_code *code;
-    const kofn_field *field; // of coefficients
-    size_t most;             // b, without those known already
-    size_t count, parities;  // r, likewise; h
-    size_t *at;              // [r]: places in answers
-    double *parity;          // H^T [r, h]: an answer's column in one piece
-    double *syndrome;        // its transpose: [sums, h]; exact fields: a basis of its span
+    const kofn_field *field;          // of coefficients
+    size_t most;                      // b, without those known already
+    size_t count, parities;           // r, likewise; h
+    size_t *at;                       // [r]: places in answers, a giver's side by side
+    size_t givers, *first;            // [givers + 1]: where those of each begin in `at`
+    size_t reach[KOFN_LIARS_MAX + 1]; // answers that so many givers have at most
+    size_t *column;                   // [r]: of a set, while it is tried
+    double *parity;                   // H^T [r, h]: an answer's column in one piece
+    double *syndrome;                 // its transpose: [sums, h]; exact fields: a basis of its span
     size_t sums;
     double tolerance; // reals: what may be left of |H X|_F; 0 in exact fields
     double own;       // of that, what is not rounding of answers
-    double *room;     // ROOM rows of h, and r of r
+    double *room;     // r + 1 rows of r
 } search;
 
 static bool
@@ -208,10 +247,11 @@ make_real_parity(search *s, kofn_error *err)
     /* H G_R is not zero but no more than rounding, and meets block products of |A| |B| in all; and
      * H X and what is left of it are rounded. */
     const double sums = LARGEST * KOFN_PROJECTION_GROW * sqrt((double)r);
+    const size_t widest = s->reach[s->most] > KOFN_LIARS_MAX ? s->reach[s->most] : KOFN_LIARS_MAX;
     const double norms = s->answers->norm[0] * s->answers->norm[1];
     s->own = norms * (sqrt((double)r) * get_own(s->answers->coding) +
                       2 * rounding * KOFN_PROJECTION_GROW +
-                      (double)(2 * r + 4 * KOFN_LIARS_MAX) * DBL_EPSILON * sums) +
+                      (double)(2 * r + 4 * widest) * DBL_EPSILON * sums) +
              sqrt((double)r) * get_floor(s->answers) / shortest;
     s->tolerance = s->own + norms * sqrt((double)r) * KOFN_PROJECTION_GROW *
                                 kofn_coding_get_noise(s->answers->coding);
@@ -329,15 +369,17 @@ measure_left(const search *s, double *basis, size_t rank)
     return left;
 }
 
-/* Do the answers outside of the set agree with each other? */
+/* Do the other answers agree with each other? */
 static bool
-explains(const search *s, const size_t *set, size_t count)
+is_explained_by(const search *s, const size_t *answer, size_t count)
 {
     const size_t h = s->parities;
     double *basis = s->room;
     size_t rank = 0;
+    if (is_exact(s) && count < s->sums)
+        return false;
     for (size_t i = 0; i < count; i++) {
-        const double *column = s->parity + set[i] * h;
+        const double *column = s->parity + answer[i] * h;
         rank += is_exact(s) ? extend_exact(s, basis, rank, column)
                             : extend_real(s, basis, rank, column);
     }
@@ -347,13 +389,35 @@ explains(const search *s, const size_t *set, size_t count)
     return is_exact(s) || measure_left(s, basis, rank) <= s->tolerance; // false for NaN
 }
 
-/* Exact fields: of a set as large as the syndromes' rank each column is in their span. */
+/* Of givers, but for one answer of theirs: SIZE_MAX for none. */
+static size_t
+list_columns(const search *s, const size_t *set, size_t count, size_t but)
+{
+    size_t listed = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = s->first[set[i]]; k < s->first[set[i] + 1]; k++)
+            if (k != but)
+                s->column[listed++] = k;
+    return listed;
+}
+
+/* Do the answers of all other givers agree with each other? */
 static bool
-is_candidate(const search *s, size_t answer)
+explains(const search *s, const size_t *set, size_t count)
+{
+    return is_explained_by(s, s->column, list_columns(s, set, count, SIZE_MAX));
+}
+
+/* Exact fields: of a set with as many answers as the syndromes' rank each column is in their span. */
+static bool
+is_candidate(const search *s, size_t giver)
 {
     const size_t h = s->parities;
     memcpy(s->room, s->syndrome, s->sums * h * sizeof *s->room);
-    return !extend_exact(s, s->room, s->sums, s->parity + answer * h);
+    for (size_t k = s->first[giver]; k < s->first[giver + 1]; k++)
+        if (extend_exact(s, s->room, s->sums, s->parity + k * h))
+            return false;
+    return true;
 }
 
 static bool
@@ -380,7 +444,7 @@ advance(size_t *at, size_t size, size_t listed)
 }
 
 typedef struct outcome {
-    size_t count, set[KOFN_LIARS_MAX];     // the first that explains
+    size_t count, set[KOFN_LIARS_MAX];     // givers: the first that explains
     size_t in_all, common[KOFN_LIARS_MAX]; // what all have in common
 } outcome;
 
@@ -421,15 +485,15 @@ try_size(const search *s, size_t size, const size_t *list, size_t listed, outcom
 static kofn_status
 try_sets(const search *s, outcome *o, kofn_error *err)
 {
-    size_t *list = malloc((s->count + 1) * sizeof *list);
+    size_t *list = malloc((s->givers + 1) * sizeof *list);
     if (!list)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to find who lies");
-    for (size_t size = is_exact(s) ? s->sums : 1; size <= s->most; size++) {
+    for (size_t size = 1; size <= s->most; size++) {
         size_t listed = 0;
-        for (size_t i = 0; i < s->count; i++)
-            if (!is_exact(s) || size > s->sums || is_candidate(s, i))
+        for (size_t i = 0; i < s->givers; i++)
+            if (!is_exact(s) || s->reach[size] > s->sums || is_candidate(s, i))
                 list[listed++] = i;
-        if (listed >= size)
+        if (listed >= size && (!is_exact(s) || s->reach[size] >= s->sums))
             try_size(s, size, list, listed, o);
     }
     free(list);
@@ -443,30 +507,58 @@ try_sets(const search *s, outcome *o, kofn_error *err)
 typedef struct gram {
     size_t listed;
     double *at;
-    double left; // of |H X|_F, likewise
+    size_t givers, *first; // [givers + 1], likewise
+    size_t *column;        // [listed]: of a set
+    double *room;          // twice [widest, widest], and widest
+    double left;           // of |H X|_F, likewise
 } gram;
+
+static void
+gram_fini(gram *g)
+{
+    free(g->at);
+    free(g->first);
+    free(g->column);
+    free(g->room);
+}
+
+/* The columns that are listed: of givers that are not in the set. */
+static void
+list_kept(gram *g, const search *s, const outcome *o, double *ret_columns)
+{
+    const size_t h = s->parities;
+    for (size_t i = 0; i < s->givers; i++) {
+        if (contains(o->set, o->count, &i, 1))
+            continue;
+        g->first[g->givers++] = g->listed;
+        for (size_t k = s->first[i]; k < s->first[i + 1]; k++)
+            memcpy(ret_columns + g->listed++ * h, s->parity + k * h, h * sizeof *ret_columns);
+    }
+    g->first[g->givers] = g->listed;
+}
 
 static kofn_status
 gram_init(gram *g, const search *s, const outcome *o, kofn_error *err)
 {
-    const size_t h = s->parities;
+    const size_t h = s->parities, widest = s->reach[s->most];
     size_t rank = 0;
     double *column = malloc(s->count * h * sizeof *column + 1);
-    *g = (gram){.at = malloc(s->count * s->count * sizeof *g->at)};
-    if (!column || !g->at) {
+    *g = (gram){.at = malloc(s->count * s->count * sizeof *g->at),
+                .first = malloc((s->givers + 1) * sizeof *g->first),
+                .column = malloc(s->count * sizeof *g->column),
+                .room = malloc((2 * widest + 1) * widest * sizeof *g->room + 1)};
+    if (!column || !g->at || !g->first || !g->column || !g->room) {
         free(column);
-        free(g->at);
+        gram_fini(g);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to find who lies");
     }
-    for (size_t i = 0; i < o->count; i++)
-        rank += extend_real(s, s->room, rank, s->parity + o->set[i] * h);
+    const size_t out = list_columns(s, o->set, o->count, SIZE_MAX);
+    for (size_t i = 0; i < out; i++)
+        rank += extend_real(s, s->room, rank, s->parity + s->column[i] * h);
     g->left = measure_left(s, s->room, rank);
-    for (size_t i = 0; i < s->count; i++) {
-        if (contains(o->set, o->count, &i, 1))
-            continue;
-        memcpy(column + g->listed * h, s->parity + i * h, h * sizeof *column);
-        leave_out(column + g->listed++ * h, s->room, rank, h);
-    }
+    list_kept(g, s, o, column);
+    for (size_t i = 0; i < g->listed; i++)
+        leave_out(column + i * h, s->room, rank, h);
     for (size_t i = 0; i < g->listed; i++)
         for (size_t k = 0; k <= i; k++)
             g->at[i * g->listed + k] = g->at[k * g->listed + i] =
@@ -498,15 +590,19 @@ is_clearly_above(double *at, size_t size, double least)
     return bound >= least;
 }
 
-/* The smaller of *least and the least eigenvalue of the set's columns. */
+/* The smaller of *least and the least eigenvalue of the columns that `count` givers have. */
 static void
-measure_set(const gram *g, const size_t *at, size_t size, double *least)
+measure_set(const gram *g, const size_t *set, size_t count, double *least)
 {
-    double own[KOFN_LIARS_MAX * KOFN_LIARS_MAX], tried[KOFN_LIARS_MAX * KOFN_LIARS_MAX];
-    double value[KOFN_LIARS_MAX];
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = g->first[set[i]]; k < g->first[set[i] + 1]; k++)
+            g->column[size++] = k;
+    double *own = g->room, *tried = own + size * size, *value = tried + size * size;
     for (size_t i = 0; i < size; i++)
         for (size_t k = 0; k < size; k++)
-            own[i * size + k] = tried[i * size + k] = g->at[at[i] * g->listed + at[k]];
+            own[i * size + k] = tried[i * size + k] =
+                g->at[g->column[i] * g->listed + g->column[k]];
     if (is_clearly_above(tried, size, *least))
         return;
     const bool known = LAPACKE_dsyev(LAPACK_COL_MAJOR, 'N', 'L', (lapack_int)size, own,
@@ -517,8 +613,8 @@ measure_set(const gram *g, const size_t *at, size_t size, double *least)
         *least = value[0];
 }
 
-/* The smallest singular value of columns that `most` of those who are kept can have: at least this of any
- * lie of theirs is seen; and what is, of all lies and rounding. */
+/* The smallest singular value of columns that `most` givers of those who are kept can have: at least this of
+ * any lie of theirs is seen; and what is, of all lies and rounding. */
 static kofn_status
 find_least_seen(const search *s, const outcome *o, double *ret_seen, double *ret_left,
                 kofn_error *err)
@@ -529,19 +625,20 @@ find_least_seen(const search *s, const outcome *o, double *ret_seen, double *ret
         return status;
     double least = 1;
     size_t at[KOFN_LIARS_MAX];
-    for (size_t i = 0; i < s->most; i++)
+    const size_t size = s->most < g.givers ? s->most : g.givers;
+    for (size_t i = 0; i < size; i++)
         at[i] = i;
     do {
-        if (s->most > 0)
-            measure_set(&g, at, s->most, &least);
-    } while (least > 0 && advance(at, s->most, g.listed));
-    free(g.at);
+        if (size > 0)
+            measure_set(&g, at, size, &least);
+    } while (least > 0 && advance(at, size, g.givers));
+    gram_fini(&g);
     *ret_seen = sqrt(least);
     *ret_left = g.left;
     return KOFN_OK;
 }
 
-/* Of the answers that are kept `most` might lie, L, and the others H are off by no more than rounding:
+/* Of those who gave what is kept `most` might lie, in L, and the others H are off by no more than rounding:
  *
  *     least |E_L| <= |H_L E_L| <= |H E| + |H_H E_H|,   |S^T (H E) R| <= left + own
  *
@@ -558,7 +655,7 @@ measure_slack(const search *s, const outcome *o, double *ret_slack, kofn_error *
     const kofn_status status = find_least_seen(s, o, &least, &left, err);
     if (status)
         return status;
-    const double seen = KOFN_PROJECTION_SHRINK * least - sqrt((double)s->most) * rounding;
+    const double seen = KOFN_PROJECTION_SHRINK * least - sqrt((double)s->reach[s->most]) * rounding;
     const double slack =
         (fmin(left, s->tolerance) + s->own) / norms + KOFN_PROJECTION_SHRINK * honest;
     *ret_slack = norms == 0                    ? 0
@@ -603,20 +700,19 @@ is_possible(const kofn_liars_answers *a, size_t answer)
 static kofn_status
 fail_too_many(const kofn_liars_answers *a, kofn_error *err)
 {
-    return kofn_fail(err, KOFN_DATA_LOSS,
-                     "more than %zu of %zu answers are wrong, and a worker may have given several: "
-                     "allow for more liars, have as many workers as tasks, or verify by freivalds, "
-                     "which names it",
-                     a->most, a->count);
+    return kofn_fail(
+        err, KOFN_DATA_LOSS,
+        "of %zu answers those of more than %zu workers are wrong: allow for more liars, "
+        "or verify by freivalds, which bounds no number and names them",
+        a->count, a->most);
 }
 
 static kofn_status
 search_init(search *s, kofn_error *err)
 {
     const size_t r = s->count;
-    const size_t room = r > ROOM ? r : ROOM;
     s->parity = malloc((r * r + 1) * sizeof *s->parity);
-    s->room = malloc((room * r + 1) * sizeof *s->room);
+    s->room = malloc(((r + 1) * r + 1) * sizeof *s->room);
     if (!s->parity || !s->room)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the parity of %zu answers",
                          r);
@@ -649,12 +745,117 @@ run_search(search *s, outcome *o, double *ret_slack, kofn_error *err)
 static void
 add_liar(kofn_liars *liars, size_t task, bool named)
 {
+    assert(liars->count < KOFN_LIARS_ANSWERS_MAX);
     liars->task[liars->count++] = task;
     if (!named)
         return;
     const size_t moved = liars->task[liars->named];
     liars->task[liars->named++] = task;
     liars->task[liars->count - 1] = liars->named == liars->count ? task : moved;
+}
+
+/* Would it not agree with the others, if it alone of the set's were kept? */
+static bool
+is_wrong(const search *s, const outcome *o, size_t answer)
+{
+    return !is_explained_by(s, s->column, list_columns(s, o->set, o->count, answer));
+}
+
+/* All answers of a liar are left out, and those named that are wrong. Where it cannot be told which of several
+ * that is, or it would take too long, all are. */
+static void
+add_giver(const search *s, const outcome *o, size_t giver, kofn_liars *liars)
+{
+    bool wrong[TOLD_APART] = {false};
+    const size_t first = s->first[giver], end = s->first[giver + 1];
+    const bool named = contains(o->common, o->in_all, &giver, 1);
+    const bool each = list_columns(s, o->set, o->count, SIZE_MAX) <= TOLD_APART;
+    size_t count = 0;
+    for (size_t k = first; k < end && named && each; k++)
+        count += wrong[k - first] = is_wrong(s, o, k);
+    for (size_t k = first; k < end; k++)
+        add_liar(liars, get_task(s, k), named && (count == 0 || wrong[k - first]));
+}
+
+typedef struct given { // an answer
+    uint64_t giver;
+    size_t at;
+} given;
+
+static int
+compare_given(const void *x, const void *y)
+{
+    const given *a = x, *b = y;
+    if (a->giver != b->giver)
+        return a->giver < b->giver ? -1 : 1;
+    return (a->at > b->at) - (a->at < b->at);
+}
+
+static given *
+sort_by_giver(const kofn_liars_answers *a)
+{
+    given *sorted = malloc((a->count + 1) * sizeof *sorted);
+    for (size_t i = 0; i < a->count && sorted; i++)
+        sorted[i] = (given){.giver = a->giver ? a->giver[i] : i, .at = i};
+    if (sorted && a->count > 0)
+        qsort(sorted, a->count, sizeof *sorted, compare_given);
+    return sorted;
+}
+
+/* One giver's: to the search, or where some are impossible to what is left out. */
+static void
+take_answers(search *s, const given *g, size_t count, kofn_liars *liars, size_t *impossible)
+{
+    size_t wrong = 0;
+    for (size_t i = 0; i < count; i++)
+        wrong += !is_possible(s->answers, g[i].at);
+    *impossible += wrong > 0;
+    for (size_t i = 0; i < count; i++) {
+        if (wrong > 0)
+            add_liar(liars, s->answers->task[g[i].at], !is_possible(s->answers, g[i].at));
+        else
+            s->at[s->count++] = g[i].at;
+    }
+    if (wrong > 0)
+        return;
+    s->first[++s->givers] = s->count;
+    for (size_t size = KOFN_LIARS_MAX; size > 0; size--) { // most first
+        const size_t with = s->reach[size - 1] + count;
+        s->reach[size] = with > s->reach[size] ? with : s->reach[size];
+    }
+}
+
+static kofn_status
+find_givers(search *s, kofn_liars *liars, size_t *ret_impossible, kofn_error *err)
+{
+    const size_t r = s->answers->count;
+    given *sorted = sort_by_giver(s->answers);
+    s->at = malloc((r + 1) * sizeof *s->at);
+    s->first = calloc(r + 1, sizeof *s->first);
+    s->column = malloc((r + 1) * sizeof *s->column);
+    if (!sorted || !s->at || !s->first || !s->column) {
+        free(sorted);
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to find who lies");
+    }
+    *ret_impossible = 0;
+    for (size_t i = 0, next; i < r; i = next) {
+        for (next = i + 1; next < r && sorted[next].giver == sorted[i].giver;)
+            next++;
+        take_answers(s, sorted + i, next - i, liars, ret_impossible);
+    }
+    free(sorted);
+    return KOFN_OK;
+}
+
+static void
+search_fini(search *s)
+{
+    free(s->at);
+    free(s->first);
+    free(s->column);
+    free(s->parity);
+    free(s->syndrome);
+    free(s->room);
 }
 
 kofn_status
@@ -668,28 +869,18 @@ kofn_liars_find(const kofn_liars_answers *answers, kofn_liars *ret_liars, kofn_e
     }
     search s = {.answers = answers,
                 .code = code,
-                .field = code->field->order == 0 ? kofn_field_find("f64") : code->field,
-                .at = malloc((answers->count + 1) * sizeof *s.at)};
-    if (!s.at)
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to find who lies");
-    for (size_t i = 0; i < answers->count; i++) {
-        if (is_possible(answers, i))
-            s.at[s.count++] = i;
-        else if (liars.count < KOFN_LIARS_MAX)
-            add_liar(&liars, answers->task[i], true);
-    }
-    const size_t impossible = answers->count - s.count;
-    s.most = answers->most - (impossible < answers->most ? impossible : answers->most);
+                .field = code->field->order == 0 ? kofn_field_find("f64") : code->field};
+    size_t impossible = 0;
     outcome o = {0};
-    kofn_status status = impossible > answers->most ? fail_too_many(answers, err) : KOFN_OK;
+    kofn_status status = find_givers(&s, &liars, &impossible, err);
+    s.most = answers->most - (impossible < answers->most ? impossible : answers->most);
+    if (status == KOFN_OK && impossible > answers->most)
+        status = fail_too_many(answers, err);
     if (status == KOFN_OK && s.count > 0)
         status = run_search(&s, &o, &liars.slack, err);
     for (size_t i = 0; i < o.count && status == KOFN_OK; i++)
-        add_liar(&liars, get_task(&s, o.set[i]), contains(o.common, o.in_all, &o.set[i], 1));
-    free(s.at);
-    free(s.parity);
-    free(s.syndrome);
-    free(s.room);
+        add_giver(&s, &o, o.set[i], &liars);
+    search_fini(&s);
     if (status == KOFN_OK || status == KOFN_DATA_LOSS) // then those that no honest one can be
         *ret_liars = liars;
     return status;

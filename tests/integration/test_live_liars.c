@@ -241,7 +241,7 @@ more_liars_than_parity_looks_for_are_an_error(void **state)
     assert_fails(
         kofn_client_multiply(cluster_get_client(c), &left, &right, &options, &result, &error),
         KOFN_DATA_LOSS);
-    assert_non_null(strstr(error.text, "more than 1 of 6 answers are wrong"));
+    assert_non_null(strstr(error.text, "of 6 answers those of more than 1 workers are wrong"));
     assert_null(strstr(cluster_get_master_log(c), "worker_quarantined"));
     free(a);
     free(b);

@@ -392,6 +392,270 @@ over_finite_fields_it_is_what_brute_force_finds(void **state)
     assert_true(doubtful > 0);
 }
 
+/* ---- givers of several answers --------------------------------------------------------------- */
+
+typedef struct crew_case {
+    test_code code; // of as many tasks as that takes
+    const char *field;
+    size_t most, workers;
+} crew_case;
+
+static const crew_case crews[] = {
+    {{.family = "polynomial", .partition = "2,1,2", .tasks = 12}, "gfp:257", 2, 7},
+    {{.family = "polynomial", .partition = "2,1,2", .tasks = 20}, "gfp:257", 2, 5},
+    {{.family = "polynomial", .partition = "3,1,1", .tasks = 9}, "gf256", 1, 3},
+    {{.family = "matdot", .partition = "1,2,1", .tasks = 11}, "gfp:11", 2, 6},
+    {{.family = "rkrp", .partition = "2,1,2", .tasks = 8}, "f64", 1, 4},
+    {{.family = "polynomial", .partition = "2,1,2", .tasks = 12}, "f64", 2, 7},
+};
+
+enum { CREWS = sizeof crews / sizeof crews[0] };
+
+/* An honest trial: all answers, in turn by all givers. And what their sums would be of other operands. */
+static void
+start_crew(job *j, trial *t, const crew_case *c, uint64_t *giver, double *other, kofn_rng *rng)
+{
+    kofn_error error;
+    make_job(j, &c->code, c->field, (kofn_shape){.rows = 6, .inner = 6, .cols = 6}, 0, rng);
+    answer_all(j);
+    assert_int_equal(kofn_liars_count_tasks(j->code->threshold, c->most, c->workers),
+                     j->code->tasks);
+    assert_ok(kofn_liars_check(j->code, c->most, &error));
+    start_trial(t, j, j->code->tasks, c->most, rng);
+    for (size_t o = 0; o < 2; o++)
+        fill_drawn(j->code->field, &j->operand[o], rng);
+    t->answers.norm[0] = fmax(t->answers.norm[0], norm_of(&j->operand[0]));
+    t->answers.norm[1] = fmax(t->answers.norm[1], norm_of(&j->operand[1]));
+    project(t, j);
+    memcpy(other, t->x, t->count * t->width * sizeof *other);
+    end_answers(j);
+    make_job(j, &c->code, c->field, (kofn_shape){.rows = 6, .inner = 6, .cols = 6}, 0, rng);
+    answer_all(j);
+    t->answers.coding = &j->coding;
+    for (size_t o = 0; o < 2; o++)
+        t->answers.norm[o] = fmax(t->answers.norm[o], norm_of(&j->operand[o]));
+    project(t, j);
+    for (size_t i = 0; i < t->count; i++)
+        giver[i] = 1000 - i % c->workers;
+    t->answers.giver = giver;
+}
+
+/* Wrong answers, one bit each, of some givers: all that one other product would have, or each its own. */
+static void
+assert_located(trial *t, const double *other, uint64_t wrong, bool agree, kofn_rng *rng)
+{
+    kofn_error error;
+    kofn_liars liars = {0};
+    double *honest = calloc(t->count * t->width, sizeof *honest);
+    uint64_t out = 0, named = 0, theirs = 0;
+    const double order = t->answers.coding->code->field->order;
+    memcpy(honest, t->x, t->count * t->width * sizeof *honest);
+    for (size_t i = 0; i < t->count; i++) {
+        for (size_t k = 0; k < t->width && wrong >> i & 1; k++)
+            t->x[i * t->width + k] = agree        ? other[i * t->width + k]
+                                     : order == 0 ? kofn_rng_unit(rng)
+                                                  : (double)kofn_rng_below(rng, (uint64_t)order);
+        for (size_t k = 0; k < t->count; k++)
+            theirs |= (uint64_t)(wrong >> k & 1 && t->answers.giver[k] == t->answers.giver[i]) << i;
+    }
+    assert_ok(kofn_liars_find(&t->answers, &liars, &error));
+    for (size_t i = 0; i < t->count; i++) {
+        out |= (uint64_t)is_listed(liars.task, liars.count, t->task[i]) << i;
+        named |= (uint64_t)is_listed(liars.task, liars.named, t->task[i]) << i;
+    }
+    assert_true(out == theirs);
+    assert_true(named == wrong);
+    assert_true(isfinite(liars.slack));
+    memcpy(t->x, honest, t->count * t->width * sizeof *honest);
+    free(honest);
+}
+
+static uint64_t
+answers_of(const trial *t, const crew_case *c, uint64_t givers)
+{
+    uint64_t all = 0;
+    for (size_t i = 0; i < t->count; i++)
+        all |= (givers >> i % c->workers & 1) << i;
+    return all;
+}
+
+/* Every set of b givers or fewer, and every choice of answers that they lie in. */
+static void
+whoever_lies_in_whichever_of_its_answers_is_found(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(13), 0);
+    for (size_t c = 0; c < CREWS; c++) {
+        job j;
+        trial t;
+        uint64_t giver[TASKS_MAX];
+        static double other[TASKS_MAX * 4096];
+        start_crew(&j, &t, &crews[c], giver, other, &rng);
+        assert_in_range(t.width, 1, 4096);
+        for (uint64_t givers = 0; givers < (uint64_t)1 << crews[c].workers; givers++) {
+            if ((size_t)__builtin_popcountll(givers) > crews[c].most)
+                continue;
+            const uint64_t all = answers_of(&t, &crews[c], givers);
+            for (uint64_t wrong = all;; wrong = (wrong - 1) & all) {
+                assert_located(&t, other, wrong, true, &rng);
+                assert_located(&t, other, wrong, false, &rng);
+                if (wrong == 0)
+                    break;
+            }
+        }
+        end_trial(&t);
+        end_answers(&j);
+    }
+}
+
+/* 2 liars of 40 answers each, of which only half are wrong: all are left out, and both named. */
+static void
+who_gave_very_many_is_named_for_all(void **state)
+{
+    (void)state;
+    kofn_error error;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(15), 0);
+    enum { WORKERS = 5, EACH = 40, N = WORKERS * EACH, WIDTH = 7 };
+    static const test_code spec = {.family = "polynomial", .partition = "8,1,5", .tasks = N};
+    kofn_code *code = make_code(&spec, "gfp:257", 1);
+    const kofn_coding coding = {.code = code};
+    static double x[N * WIDTH], row[64], product[64][WIDTH];
+    size_t task[N];
+    uint64_t giver[N];
+    kofn_liars liars = {0};
+    const size_t columns = kofn_code_columns(code);
+    assert_int_equal(kofn_liars_count_tasks(code->threshold, 2, WORKERS), N);
+    for (size_t c = 0; c < columns; c++)
+        for (size_t k = 0; k < WIDTH; k++)
+            product[c][k] = (double)kofn_rng_below(&rng, 257);
+    for (size_t i = 0; i < N; i++) {
+        task[i] = i;
+        giver[i] = i % WORKERS;
+        kofn_code_fill_row(code, i, row);
+        for (size_t c = 0; c < columns; c++)
+            code->field->add_multiple(code->field, WIDTH, row[c], product[c], x + i * WIDTH);
+        if (i % WORKERS < 2 && i < N / 2)
+            x[i * WIDTH] = code->field->add(code->field, x[i * WIDTH], 1);
+    }
+    const kofn_liars_answers answers = {.coding = &coding,
+                                        .count = N,
+                                        .task = task,
+                                        .giver = giver,
+                                        .width = WIDTH,
+                                        .x = x,
+                                        .most = 2};
+    assert_ok(kofn_liars_find(&answers, &liars, &error));
+    assert_int_equal(liars.count, 2 * EACH);
+    assert_int_equal(liars.named, 2 * EACH);
+    for (size_t i = 0; i < liars.count; i++)
+        assert_true(liars.task[i] % WORKERS < 2);
+    kofn_code_destroy(&code);
+}
+
+/* Answers that givers of `mask` gave. */
+static uint64_t
+spread_mask(const trial *t, uint64_t mask)
+{
+    uint64_t answers = 0;
+    for (size_t i = 0; i < t->count; i++)
+        answers |= (mask >> t->answers.giver[i] & 1) << i;
+    return answers;
+}
+
+/* Given anyhow, also where it cannot be told: the smallest set of givers, and who is in all of them. */
+static void
+of_any_givers_it_is_what_brute_force_finds(void **state)
+{
+    (void)state;
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(14), 0);
+    size_t lost = 0, doubtful = 0;
+    for (size_t round = 0; round < 400; round++) {
+        enum { GIVERS = 6 };
+        const parity_case *c = &cases[round % CASES];
+        kofn_error error;
+        job j;
+        trial t;
+        kofn_liars liars = {0};
+        uint64_t giver[TASKS_MAX], best = UINT64_MAX, common = UINT64_MAX;
+        if (c->field[0] == 'f')
+            continue;
+        start_case(&j, c, &rng);
+        start_trial(&t, &j, j.code->threshold + kofn_rng_below(&rng, 2 * c->most + 1), c->most,
+                    &rng);
+        for (size_t i = 0; i < t.count; i++)
+            giver[i] = kofn_rng_below(&rng, GIVERS);
+        t.answers.giver = giver;
+        conspire(&j, t.task, kofn_rng_below(&rng, c->most + 2), &rng);
+        project(&t, &j);
+        const uint64_t present = spread_mask(&t, UINT64_MAX);
+        assert_true(present == ((uint64_t)1 << t.count) - 1);
+        for (uint64_t mask = 0; mask < (uint64_t)1 << GIVERS; mask++) {
+            if ((size_t)__builtin_popcountll(mask) > c->most ||
+                !brute_agree(&t, j.code, spread_mask(&t, mask)))
+                continue;
+            common &= mask;
+            if (best == UINT64_MAX || __builtin_popcountll(mask) < __builtin_popcountll(best))
+                best = mask;
+        }
+        const kofn_status status = kofn_liars_find(&t.answers, &liars, &error);
+        assert_int_equal(status, best == UINT64_MAX ? KOFN_DATA_LOSS : KOFN_OK);
+        uint64_t found = 0, named = 0;
+        for (size_t i = 0; i < t.count; i++) {
+            found |= (uint64_t)is_listed(liars.task, liars.count, t.task[i]) << giver[i];
+            named |= (uint64_t)is_listed(liars.task, liars.named, t.task[i]) << giver[i];
+        }
+        if (best != UINT64_MAX) {
+            assert_int_equal(__builtin_popcountll(found), __builtin_popcountll(best));
+            assert_true(brute_agree(&t, j.code, spread_mask(&t, found)));
+            assert_true(named == common);
+            doubtful += named != found;
+        }
+        lost += best == UINT64_MAX;
+        end_trial(&t);
+        end_answers(&j);
+    }
+    assert_true(lost > 0 && doubtful > 0);
+}
+
+/* n tasks, spread evenly: do k remain without those of any 2 b? */
+static bool
+brute_suffice(size_t n, size_t k, size_t b, size_t workers)
+{
+    size_t taken = 0;
+    for (size_t w = 0; w < workers && w < 2 * b; w++) // the first have one more
+        taken += n / workers + (w < n % workers);
+    return n >= k + taken;
+}
+
+static void
+tasks_and_workers_are_no_more_than_it_takes(void **state)
+{
+    (void)state;
+    for (size_t k = 1; k <= 12; k++)
+        for (size_t b = 1; b <= 4; b++)
+            for (size_t workers = 1; workers <= 24; workers++) {
+                const size_t n = kofn_liars_count_tasks(k, b, workers);
+                if (workers <= 2 * b) {
+                    assert_true(n == SIZE_MAX);
+                    continue;
+                }
+                for (size_t fewer = 0; fewer < n; fewer++)
+                    assert_false(brute_suffice(fewer, k, b, workers));
+                assert_true(brute_suffice(n, k, b, workers));
+                assert_true(kofn_liars_count_workers(n, k, b) <= workers);
+                const size_t each = kofn_liars_count_each(n, k, b);
+                assert_true(n >= k + 2 * b * each && n < k + 2 * b * (each + 1));
+                assert_true(each * workers >= n || each * (workers - 2 * b) >= k);
+            }
+    assert_true(kofn_liars_count_workers(7, 4, 2) == SIZE_MAX);
+    assert_int_equal(kofn_liars_count_workers(8, 4, 2), 8);
+    assert_int_equal(kofn_liars_count_workers(12, 4, 2), 6);
+    assert_int_equal(kofn_liars_count_workers(20, 4, 2), 5);
+}
+
 /* Honest workers of NaN operands: nobody can tell; of finite ones a NaN is a lie. */
 static void
 what_is_not_finite_is_a_lie_only_of_finite_operands(void **state)
@@ -677,6 +941,15 @@ codes_that_leave_no_room_are_refused(void **state)
     code = make_code(&many, "gfp:65537", 1);
     assert_ok(kofn_liars_check(code, 2, &error));
     assert_fails(kofn_liars_check(code, 4, &error), KOFN_OUT_OF_RANGE);
+    assert_non_null(strstr(error.text, "no more than 2 liars")); // which works
+    code->tasks = 1 << 11;
+    assert_fails(kofn_liars_check(code, 1, &error), KOFN_OUT_OF_RANGE);
+    assert_non_null(strstr(error.text, "fewer parts"));
+    code->pairs = 7; // whose parts nobody chooses
+    assert_fails(kofn_liars_check(code, 1, &error), KOFN_OUT_OF_RANGE);
+    assert_non_null(strstr(error.text, "split the batch"));
+    code->pairs = 0;
+    code->tasks = 400;
     kofn_code_destroy(&code);
     code = make_code(&likely, "gfp:257", 1);
     assert_fails(kofn_liars_check(code, 1, &error), KOFN_FAILED_PRECONDITION);
@@ -693,6 +966,10 @@ main(void)
         cmocka_unit_test(more_than_b_liars_are_an_error),
         cmocka_unit_test(what_no_honest_one_can_be_is_named_even_where_others_hide),
         cmocka_unit_test(over_finite_fields_it_is_what_brute_force_finds),
+        cmocka_unit_test(whoever_lies_in_whichever_of_its_answers_is_found),
+        cmocka_unit_test(who_gave_very_many_is_named_for_all),
+        cmocka_unit_test(of_any_givers_it_is_what_brute_force_finds),
+        cmocka_unit_test(tasks_and_workers_are_no_more_than_it_takes),
         cmocka_unit_test(what_is_not_finite_is_a_lie_only_of_finite_operands),
         cmocka_unit_test(a_huge_lie_hides_no_other),
         cmocka_unit_test(what_is_kept_is_wrong_by_no_more_than_the_slack),
