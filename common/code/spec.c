@@ -1,6 +1,7 @@
 #include "common/code/spec.h"
 #include "common/base/size.h"
 #include "common/code/batch.h"
+#include "common/code/liars.h"
 #include "common/code/plan.h"
 #include "common/linalg/outer.h"
 
@@ -755,14 +756,53 @@ record_params(kofn_code_spec *spec, const kofn_family *family, const params *p)
     spec->set_count = family->keys.count;
 }
 
-/* More tasks, of a family that has them. */
+/* Tasks that parity takes of the threshold that n tasks have; 0: the family has no n. */
+static size_t
+count_with_parity(choice *c, size_t n, size_t workers)
+{
+    kofn_thresholds k;
+    c->args.tasks = n;
+    if (n > KOFN_TASKS_MAX || kofn_family_check(c->family, &c->args, &k, NULL, NULL) != KOFN_OK)
+        return 0;
+    return kofn_liars_count_tasks(k.exact, c->context->liars, workers);
+}
+
+/* The least n from `low` on that has room for parity, of a family whose threshold may grow with n, but
+ * slower; 0: none was found. */
+static size_t
+find_with_parity(choice *c, size_t low, size_t workers)
+{
+    size_t step = 1, high = low, needed = count_with_parity(c, low, workers);
+    for (; needed > high; step *= 2) {
+        low = high + 1;
+        high = needed > high + step ? needed : high + step;
+        needed = count_with_parity(c, high, workers);
+    }
+    if (needed == 0)
+        return 0;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        needed = count_with_parity(c, middle, workers);
+        if (needed > 0 && needed <= middle)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return high;
+}
+
+/* A task more for each worker that the cut was not chosen for, and no fewer than find who lies among them; of
+ * a family that has so many. One of them may be lost, where the others are not too few for any number; where
+ * all are, as if more came. */
 static void
 add_tasks(choice *c, size_t extra)
 {
-    kofn_thresholds k;
-    c->args.tasks += extra;
-    if (kofn_family_check(c->family, &c->args, &k, NULL, NULL) != KOFN_OK)
-        c->args.tasks -= extra;
+    const size_t before = c->args.tasks, alive = at_least_one(c->context->workers);
+    const size_t workers[] = {alive - 1, alive, SIZE_MAX};
+    size_t found = 0;
+    for (size_t i = 0; i < 6 && found == 0; i++)
+        found = find_with_parity(c, i % 2 == 0 ? before + extra : before, workers[i / 2]);
+    c->args.tasks = found > 0 ? found : before;
 }
 
 kofn_status
@@ -806,7 +846,7 @@ kofn_code_spec_complete(kofn_code_spec *spec, const kofn_code_context *context, 
         c.args.tasks = kofn_family_tasks_beyond(k.exact, c.workers);
         status = kofn_family_check(c.family, &c.args, &k, NULL, err);
     }
-    if (!status && !done.tasks)
+    if (!status && !done.tasks && extra > 0)
         add_tasks(&c, extra);
     if (!status && done.batch)
         status = check_batch_tasks(c.family, &c.args, err);

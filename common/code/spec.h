@@ -66,9 +66,11 @@ typedef struct kofn_code_context {
                                       // machine; NULL: it is chosen by sizes alone
     size_t stragglers;                // and for so many
     double error;                     // and to keep to this; 0: to give the product itself
-    bool exact;   // tasks that are left open are to give the product, and not only the
-                  // estimate that the family promises
-    size_t liars; // answers that may be wrong: what is left open is to have 2 more tasks for each
+    bool exact; // tasks that are left open are to give the product, and not only the
+                // estimate that the family promises
+    size_t
+        liars; // workers that may lie: what is left open is to have 2 more tasks for each, and as many
+               // as it takes of so few workers (kofn_liars_count_tasks)
     kofn_reserve_choice reserve;
 } kofn_code_context;
 

@@ -1,3 +1,4 @@
+#include "common/code/liars.h"
 #include "common/code/batch.h"
 #include "common/code/grouping.h"
 #include "common/code/plan.h"
@@ -909,10 +910,79 @@ what_is_open_leaves_room_for_answers_that_may_be_wrong(void **state)
     assert_int_equal(fixed.tasks, 5); // as it is said
 }
 
+/* Of a cut that is given, with fewer workers than it takes answers: each gives several, also without one of
+ * them. */
+static void
+open_tasks_are_as_many_as_the_workers_can_be_held_to(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t workers, liars, tasks;
+    } cases[] = {{9, 2, 9}, {8, 2, 12}, {7, 2, 12}, {6, 2, 20}, {5, 2, 20},
+                 {4, 2, 9}, {0, 2, 9},  {3, 1, 12}, {4, 1, 12}, {6, 1, 8}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_error error;
+        kofn_code_spec spec = {.has_seed = true, .seed = 1};
+        const kofn_code_context context = {.field = f64(),
+                                           .rows = 50,
+                                           .inner = 50,
+                                           .cols = 50,
+                                           .workers = cases[i].workers,
+                                           .exact = true,
+                                           .liars = cases[i].liars};
+        set_ok(&spec, "family", "polynomial");
+        set_ok(&spec, "partition", "2,1,2");
+        assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+        assert_int_equal(spec.tasks, cases[i].tasks);
+        const size_t fewest = 2 * cases[i].liars + 1, left = cases[i].workers - 1; // one is lost
+        if (cases[i].workers >= fewest)
+            assert_true(kofn_liars_count_workers(spec.tasks, 4, cases[i].liars) <=
+                        (left > fewest ? left : fewest));
+    }
+}
+
+/* Of locality the threshold grows with the tasks, by less. */
+static void
+open_tasks_of_a_batch_leave_room_for_liars(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t pairs, workers, liars;
+        bool few; // for groups of so many
+    } cases[] = {{3, 8, 1, false},     {3, 24, 2, false},  {8, 40, 2, false},
+                 {60, 8, 1, false},    {128, 6, 1, false}, {128, 0, 1, true},
+                 {128, 300, 1, false}, {16, 70, 2, false}, {1, 7, 3, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kofn_error error;
+        kofn_batch *batch = new_pairs(cases[i].pairs);
+        kofn_code_spec spec = {.has_seed = true, .seed = 1};
+        kofn_code *code;
+        const kofn_code_context context = {.field = f64(),
+                                           .rows = 9,
+                                           .inner = 9,
+                                           .cols = 9,
+                                           .workers = cases[i].workers,
+                                           .exact = true,
+                                           .liars = cases[i].liars};
+        set_ok(&spec, "family", "locality");
+        assert_ok(kofn_code_spec_set_batch(&spec, batch, &error));
+        assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+        assert_ok(kofn_code_spec_build(&spec, context.field, &code, &error));
+        assert_ok(kofn_liars_check(code, cases[i].liars, &error));
+        const size_t needed =
+            kofn_liars_count_workers(code->tasks, code->threshold, cases[i].liars);
+        assert_true((needed > cases[i].workers) == cases[i].few);
+        kofn_code_destroy(&code);
+        kofn_batch_destroy(&batch);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(open_tasks_are_as_many_as_the_workers_can_be_held_to),
+        cmocka_unit_test(open_tasks_of_a_batch_leave_room_for_liars),
         cmocka_unit_test(each_key_is_parsed),
         cmocka_unit_test(malformed_values_are_refused_and_change_nothing),
         cmocka_unit_test(parameters_beyond_the_limit_are_refused),
