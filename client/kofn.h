@@ -302,7 +302,9 @@ typedef struct kofn_product_options {
     const char *verify; // are answers right? none, freivalds (each against the operands), parity
                         // (from 2 more than needed for each of `liars`). FAILED_PRECONDITION: the
                         // master is an older one, and does not look
-    uint64_t liars; // with parity: answers that may be wrong, of which a worker may give several
+    uint64_t
+        liars; // with parity: workers that may lie, each in all of its answers. FAILED_PRECONDITION:
+               // there are too few others to tell; it says how many it takes
     /* How a product of complex matrices becomes real ones (below): 3m, 4m, plain; NULL: 3m.
      * INVALID_ARGUMENT with anything else than such a product. */
     const char *complex_method;

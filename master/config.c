@@ -81,10 +81,9 @@ static const kofn_key keys[] = {
      "suffice, oneshot where the code can lose a task, else speculative"},
     {"verify", KOFN_KEY_CHOICE, FIELD(verify), 0, 0, "none", "none|freivalds|parity",
      "Are answers right, of jobs that say nothing: freivalds checks each against the operands, "
-     "parity "
-     "takes two more for each that may be wrong, none believes them"},
+     "parity takes two more for each worker that may lie, none believes them"},
     {"liars", KOFN_KEY_INT, FIELD(liars), 1, KOFN_LIARS_MAX, "1", NULL,
-     "Answers that may be wrong, of jobs that verify by parity and say nothing"},
+     "Workers that may lie, of jobs that verify by parity and say nothing"},
     {"quarantine", KOFN_KEY_DURATION, FIELD(quarantine_ns), 1 * MS, 8760 * HOURS, "1h", NULL,
      "How long a worker that answered wrongly gets nothing, also when it comes again"},
     {"plan.stragglers", KOFN_KEY_INT, FIELD(plan.stragglers), 0, KOFN_PLAN_WORKERS_MAX, "0", NULL,

@@ -162,6 +162,24 @@ charge_check(kofn_job *job, const kofn_code *code, kofn_error *err)
     return status;
 }
 
+/* Too few workers are the scheduler's to tell, later, of an outer product, which cannot be had otherwise, and
+ * while there are none. */
+static kofn_status
+check_parity(const kofn_job *job, const kofn_code *code, kofn_error *err)
+{
+    const size_t b = job->accept.liars, n = kofn_code_first_tasks(code);
+    const kofn_status status = kofn_liars_check(code, b, err);
+    const size_t needed = kofn_liars_count_workers(n, code->threshold, b);
+    const size_t workers = kofn_sched_count_able(job->master->sched, job->field);
+    if (status || job->outer || workers == 0 || workers >= needed)
+        return status;
+    return kofn_fail(
+        err, KOFN_FAILED_PRECONDITION,
+        "parity of %zu tasks, of which any %zu suffice, takes %zu workers where %zu may "
+        "lie, and there are %zu",
+        n, code->threshold, needed, b, workers);
+}
+
 /* What the code tells of a default alone: any so many of its answers do not suffice, say. Parts of
  * one whole are one line of the log. */
 static void
@@ -170,7 +188,7 @@ settle_default(kofn_job *job, const kofn_code *code)
     const kofn_verification *v = &job->verification;
     kofn_job *whole = job->whole ? job->whole : job;
     kofn_error why = {.text = "its form, its code or what it accepts leaves no other way"};
-    if (v->how == KOFN_VERIFY_PARITY && kofn_liars_check(code, job->accept.liars, &why) != KOFN_OK)
+    if (v->how == KOFN_VERIFY_PARITY && check_parity(job, code, &why) != KOFN_OK)
         (void)kofn_job_yield_verify(job);
     if (!v->yielded || whole->verification.told ||
         job->stream) // of a stream its opening was logged
@@ -207,9 +225,15 @@ kofn_job_run_verified(kofn_job *job, kofn_code *code)
 
 /* ---- parity ---------------------------------------------------------------------------------- */
 
+typedef struct answered { // what a job has, in the order of its tasks
+    size_t *task;         // [count]
+    uint64_t *giver;      // [count]: as the scheduler tells them apart
+    double *x;            // [count, width]
+} answered;
+
 static kofn_status
 project_answers(const kofn_job *job, const kofn_decoder *decoder, kofn_liars_answers *answers,
-                size_t *task, double **ret_x, kofn_error *err)
+                answered *room, kofn_error *err)
 {
     kofn_projection *p = NULL;
     kofn_status status =
@@ -217,19 +241,23 @@ project_answers(const kofn_job *job, const kofn_decoder *decoder, kofn_liars_ans
     if (status)
         return status;
     const size_t count = kofn_decoder_get_count(decoder), l = kofn_projection_get_count(p);
-    double *x = calloc(count * l * l + 1, sizeof *x);
-    if (!x)
+    room->task = calloc(count + 1, sizeof *room->task);
+    room->giver = calloc(count + 1, sizeof *room->giver);
+    room->x = calloc(count * l * l + 1, sizeof *room->x);
+    if (!room->task || !room->giver || !room->x)
         status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to compare %zu answers", count);
     for (size_t i = 0; i < job->code->tasks && !status; i++)
         if (kofn_decoder_has(decoder, i)) {
-            task[answers->count] = i;
-            status = kofn_projection_apply(p, &job->answers[i], x + answers->count * l * l, err);
-            answers->count++;
+            const size_t at = answers->count++;
+            room->task[at] = i;
+            room->giver[at] = kofn_giver_hash(&job->verification.givers[i]);
+            status = kofn_projection_apply(p, &job->answers[i], room->x + at * l * l, err);
         }
     kofn_projection_destroy(&p);
     answers->width = l * l;
-    answers->task = task;
-    answers->x = *ret_x = x;
+    answers->task = room->task;
+    answers->giver = room->giver;
+    answers->x = room->x;
     return status;
 }
 
@@ -270,11 +298,8 @@ kofn_job_find_liars(const kofn_job *job, const kofn_decoder *decoder, kofn_liars
                     kofn_decoder **ret_rest, kofn_error *err)
 {
     kofn_liars_answers answers = {.coding = &job->coding, .most = job->accept.liars};
-    double *x = NULL;
-    size_t *task = calloc(kofn_decoder_get_count(decoder) + 1, sizeof *task);
-    if (!task)
-        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory to compare answers");
-    kofn_status status = project_answers(job, decoder, &answers, task, &x, err);
+    answered room = {0};
+    kofn_status status = project_answers(job, decoder, &answers, &room, err);
     if (!status) {
         measure_operands(job, answers.norm);
         status = kofn_liars_find(&answers, ret_liars, err);
@@ -282,8 +307,9 @@ kofn_job_find_liars(const kofn_job *job, const kofn_decoder *decoder, kofn_liars
     *ret_rest = NULL;
     if (!status && ret_liars->count > 0)
         status = make_rest(job, decoder, ret_liars, ret_rest, err);
-    free(task);
-    free(x);
+    free(room.task);
+    free(room.giver);
+    free(room.x);
     return status;
 }
 

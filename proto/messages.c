@@ -568,7 +568,7 @@ static const kofn_wire_field product_fields[] = {
         "once an estimate would do, wait so long for the exact product"),
     TEXT(verify, OPTIONAL, "none, freivalds, parity; empty: the master's default"),
     U64(liars, OPTIONAL, KOFN_LIARS_MAX,
-        "with parity: answers that may be wrong; 0: the master's default"),
+        "with parity: workers that may lie; 0: the master's default"),
 };
 const kofn_wire_message kofn_product_message = {
     .name = "product",

@@ -81,8 +81,9 @@ static const struct argp_option terms_options[] = {
      "more than needed; none",
      50},
     {"liars", KEY_LIARS, "B", 0,
-     "With parity: so many answers may be wrong, and 2 B more are taken; a worker gives several "
-     "where there are fewer workers than tasks",
+     "With parity: so many workers may lie, each in all of its answers; 2 B answers more are "
+     "taken, "
+     "and yet more where there are fewer workers than that, which must be more than 2 B",
      50},
     {0},
 };

@@ -26,7 +26,7 @@ struct kofn_sched {
     kofn_link outcomes;       // likewise: runs
     kofn_link recodes;        // likewise
     kofn_link trials;         // likewise
-    kofn_link troubled;       // runs with failed tasks
+    kofn_link troubled;       // runs that fewer workers may leave without hope
     kofn_link bereaved;       // runs with deaths
     kofn_link suspicious;     // runs with suspects
     uint64_t kept_free;       // worker for a suspect that waits; 0: none

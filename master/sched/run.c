@@ -1,6 +1,7 @@
 #include "master/sched/run.h"
 #include "master/sched/trial.h"
 #include "common/base/clock.h"
+#include "common/code/liars.h"
 
 #include <assert.h>
 #include <math.h>
@@ -33,7 +34,7 @@ kofn_run_get_group_threshold(const kofn_run *run, size_t group)
 {
     if (run->code->groups > 0)
         return kofn_code_get_group_threshold(run->code, group);
-    return run->code->threshold + 2 * run->accept.liars;
+    return run->accept.liars > 0 ? kofn_run_get_enough(run) : run->code->threshold;
 }
 
 size_t
@@ -139,7 +140,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     run->task_flops = job->task_flops;
     run->kind = kofn_field_kind_of(job->code->field);
     run->deadline_ns = job->deadline_ns;
-    run->wake_ns = run->settle_ns = run->trial_ns = KOFN_NEVER_NS;
+    run->wake_ns = run->settle_ns = run->trial_ns = run->scarce_ns = KOFN_NEVER_NS;
     run->accept = job->accept;
     run->noise = job->noise;
     run->look.bound = INFINITY;
@@ -183,6 +184,7 @@ kofn_run_destroy(kofn_run **run_p)
     kofn_deaths_fini(&run->deaths);
     kofn_map_fini(&run->seen);
     kofn_map_fini(&run->givers);
+    kofn_map_fini(&run->gave);
     kofn_decoder_destroy(&run->decoder);
     kofn_trial_destroy(&run->trial);
     kofn_code_destroy(&run->code);
@@ -322,14 +324,12 @@ note_seen(kofn_run *run, uint64_t worker)
     (void)noted; // without memory it is one less in the account
 }
 
-static void
-set_given(kofn_run *run, uint64_t giver, size_t count)
+/* False: no memory, which only a giver's first takes. */
+static bool
+set_given(kofn_map *givers, uint64_t giver, size_t count)
 {
-    (void)kofn_map_remove(&run->givers, giver);
-    if (count == 0)
-        return;
-    const kofn_status noted = kofn_map_put(&run->givers, giver, (void *)(uintptr_t)count, NULL);
-    (void)noted; // without memory, which is for the first alone, it is as if it had none
+    (void)kofn_map_remove(givers, giver);
+    return count == 0 || kofn_map_put(givers, giver, (void *)(uintptr_t)count, NULL) == KOFN_OK;
 }
 
 void
@@ -350,8 +350,8 @@ kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task)
     kofn_link_insert_before(&run->out, &a->in_run);
     move_task(run, task, a->adopted ? EV_ADOPTED : EV_SENT);
     note_seen(run, a->worker_id);
-    if (run->accept.liars > 0)
-        set_given(run, a->giver, kofn_run_count_given(run, a->giver) + 1);
+    if (run->accept.liars > 0) // where that is not noted it is as if it had none
+        (void)set_given(&run->givers, a->giver, kofn_run_count_given(run, a->giver) + 1);
 }
 
 size_t
@@ -360,21 +360,72 @@ kofn_run_count_given(const kofn_run *run, uint64_t giver)
     return (uintptr_t)kofn_map_find(&run->givers, giver);
 }
 
+/* So many of each, and all tasks together leave k without those of any 2 b. */
+static size_t
+get_full(const kofn_run *run)
+{
+    return kofn_liars_count_each(kofn_code_first_tasks(run->code), run->code->threshold,
+                                 run->accept.liars);
+}
+
+/* Of the workers there are all but 2 b count. */
+static size_t
+get_share(const kofn_run *run)
+{
+    const size_t workers = run->crew->able[run->kind], doubted = 2 * run->accept.liars;
+    const size_t k = run->code->threshold, full = get_full(run);
+    const size_t counted = workers > doubted ? workers - doubted : 1;
+    const size_t share = (k + counted - 1) / counted;
+    return share < full ? share : full;
+}
+
 bool
 kofn_run_is_spent(const kofn_run *run, uint64_t giver)
 {
-    const size_t most = run->accept.liars;
-    return most > 0 && kofn_run_count_given(run, giver) >= most;
+    return run->accept.liars > 0 && kofn_run_count_given(run, giver) >= get_share(run);
+}
+
+bool
+kofn_run_is_full(const kofn_run *run, uint64_t giver)
+{
+    return run->accept.liars > 0 && kofn_run_count_given(run, giver) >= get_full(run);
 }
 
 /* Of a task that it has under another number it gives one answer, once. */
 static bool
-is_spent_without(const kofn_run *run, uint64_t giver, size_t task)
+is_full_without(const kofn_run *run, uint64_t giver, size_t task)
 {
     size_t given = kofn_run_count_given(run, giver);
     for (const kofn_assignment *a = run->tasks[task].copies; a && given > 0; a = a->next_copy)
         given -= a->giver == giver;
-    return run->accept.liars > 0 && given >= run->accept.liars;
+    return run->accept.liars > 0 && given >= get_full(run);
+}
+
+bool
+kofn_run_has_parity(const kofn_run *run)
+{
+    size_t top[2 * KOFN_LIARS_MAX] = {0}, cursor = 0, left = run->count[KOFN_TASK_KEPT];
+    const size_t tops = 2 * run->accept.liars;
+    for (const void *gave; (gave = kofn_map_next(&run->gave, &cursor));) {
+        size_t count = (uintptr_t)gave;
+        for (size_t i = 0; i < tops && count > 0; i++) { // largest first
+            const size_t moved = top[i];
+            if (count <= moved)
+                continue;
+            top[i] = count;
+            count = moved;
+        }
+    }
+    for (size_t i = 0; i < tops; i++)
+        left -= top[i];
+    return left >= run->code->threshold + run->untold; // these may be anyone's
+}
+
+size_t
+kofn_run_count_takers_needed(const kofn_run *run)
+{
+    return kofn_liars_count_workers(kofn_code_first_tasks(run->code), run->code->threshold,
+                                    run->accept.liars);
 }
 
 void
@@ -382,7 +433,7 @@ kofn_run_take_back(kofn_run *run, const kofn_assignment *a)
 {
     const size_t given = kofn_run_count_given(run, a->giver);
     if (given > 0)
-        set_given(run, a->giver, given - 1);
+        (void)set_given(&run->givers, a->giver, given - 1);
 }
 
 void
@@ -422,11 +473,14 @@ kofn_run_detach(kofn_run *run, kofn_assignment *a)
 }
 
 kofn_status
-kofn_run_keep(kofn_run *run, size_t task, kofn_error *err)
+kofn_run_keep(kofn_run *run, size_t task, uint64_t giver, kofn_error *err)
 {
     assert(!run->tasks[task].copies);
     move_task(run, task, EV_ANSWERED);
     run->answered++;
+    const size_t gave = (uintptr_t)kofn_map_find(&run->gave, giver);
+    if (run->accept.liars > 0 && !set_given(&run->gave, giver, gave + 1))
+        run->untold++;
     run->plain += kofn_code_plain_column(run->code, task) != SIZE_MAX;
     return kofn_decoder_add(run->decoder, task, err);
 }
@@ -894,10 +948,42 @@ is_left_to_another(const kofn_run *run, size_t task, uint64_t worker)
     return false;
 }
 
+/* Of what is queued; and where that is nothing, of whatever the policy has. */
+static bool
+is_taker(const kofn_run *run, const kofn_crew_worker *w)
+{
+    if (w->leaving || !kofn_run_suits(run, w) || kofn_run_is_full(run, w->giver))
+        return false;
+    uint32_t task = run->queue_first;
+    while (task != none && has_failed_on(run, task, w->id))
+        task = run->tasks[task].next;
+    return task != none || run->queue_first == none;
+}
+
+size_t
+kofn_run_count_takers(const kofn_run *run)
+{
+    size_t cursor = 0, count = run->givers.count;
+    for (const kofn_crew_worker *w; (w = kofn_map_next(&run->crew->workers, &cursor));)
+        count += !w->leaving && kofn_run_suits(run, w) && kofn_run_count_given(run, w->giver) == 0;
+    return count;
+}
+
+bool
+kofn_run_has_taker(const kofn_run *run)
+{
+    size_t cursor = 0;
+    for (const kofn_crew_worker *w; (w = kofn_map_next(&run->crew->workers, &cursor));)
+        if (is_taker(run, w))
+            return true;
+    return false;
+}
+
 bool
 kofn_run_find_queued(const kofn_run *run, uint64_t worker, size_t *ret_task)
 {
-    const bool able = is_able(run, worker);
+    const kofn_crew_worker *w = kofn_crew_find(run->crew, worker);
+    const bool able = w && kofn_run_suits(run, w) && !kofn_run_is_full(run, w->giver);
     const kofn_hint *liked = able ? find_liked(run, worker) : NULL;
     if (liked) {
         *ret_task = liked->task;
@@ -926,7 +1012,9 @@ can_take(const kofn_run *run, uint64_t worker, size_t task)
 bool
 kofn_run_may_take(const kofn_run *run, uint64_t worker, size_t task)
 {
-    return can_take(run, worker, task) && is_fit(run, task, worker);
+    const kofn_crew_worker *w = kofn_crew_find(run->crew, worker);
+    return w && !kofn_run_is_full(run, w->giver) && can_take(run, worker, task) &&
+           is_fit(run, task, worker);
 }
 
 /* Deaths do not matter: nothing is to be computed any more, or that has begun. */
@@ -938,7 +1026,7 @@ kofn_run_may_adopt(const kofn_run *run, const kofn_crew_worker *worker, size_t t
         return false;
     const uint32_t state = run->tasks[task].state;
     return state != KOFN_TASK_KEPT && state != KOFN_TASK_SPARED &&
-           !is_spent_without(run, worker->giver, task) && can_take(run, worker->id, task) &&
+           !is_full_without(run, worker->giver, task) && can_take(run, worker->id, task) &&
            !kofn_run_is_spare(run, task);
 }
 

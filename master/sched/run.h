@@ -110,11 +110,13 @@ struct kofn_run {
     bool covered;                   // what is kept, out and queued can suffice: since the last loss
     kofn_link out;                  // assignments, oldest first
     kofn_failure *failures;
-    kofn_link troubled; // among the runs that have failures
+    kofn_link troubled; // among the runs that may have no hope with fewer workers: failures, liars
     kofn_deaths deaths;
     kofn_link bereaved;   // among the runs that have deaths
     kofn_link suspicious; // among the runs that have suspects
     int64_t trial_ns;     // when a deadly task ends it; KOFN_NEVER_NS: none that is wanted
+    int64_t
+        scarce_ns; // when it ends for want of workers; KOFN_NEVER_NS: there are as many as it takes
 
     struct kofn_stream_run *stream; // that it is a job of; NULL: of none, or over
     uint64_t round;                 // of the stream, in which it was over; 0: it was not born
@@ -140,8 +142,11 @@ struct kofn_run {
     bool loose;     // tasks are not left to those that have their blocks
 
     size_t sent, answered, backups, replaced, fresh, held;
-    kofn_map seen;   // workers that were given a task
-    kofn_map givers; // where answers may be wrong: how many each has to give or gave, as a pointer
+    kofn_map seen; // workers that were given a task
+    kofn_map
+        givers;    // where workers may lie: how many answers each has to give or gave, as a pointer
+    kofn_map gave; // likewise: how many it gave
+    size_t untold; // answers whose giver there was no memory to note
     kofn_run_task tasks[];
 };
 
@@ -156,15 +161,25 @@ bool kofn_run_is_over(const kofn_run *run);
 /* The task goes out as this assignment. */
 void kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task);
 
-/* Where answers may be wrong: how many of its tasks are out at the giver (kofn_sched_worker), or
- * were answered by it, under whatever numbers; and are these as many as may be wrong? With one more it
- * could lie so that nobody finds out. */
+/* Where workers may lie: how many of its tasks are out at the giver (kofn_sched_worker), or were answered by
+ * it, under whatever numbers. Are these its share, as many as it takes of each of the workers there
+ * are; and are they full, so many that with one more of each giver all tasks together would not do? */
 size_t kofn_run_count_given(const kofn_run *run, uint64_t giver);
 bool kofn_run_is_spent(const kofn_run *run, uint64_t giver);
+bool kofn_run_is_full(const kofn_run *run, uint64_t giver);
 void kofn_run_take_back(kofn_run *run, const kofn_assignment *a); // it comes to no answer
 
+/* Without the answers of any 2 b givers are there as many left as the product takes (liars.h)? */
+bool kofn_run_has_parity(const kofn_run *run);
+
+/* Where workers may lie: the workers that it takes; those that live or gave something; and, while nothing is
+ * out, is there one, busy or not, that may get one of its tasks? */
+size_t kofn_run_count_takers_needed(const kofn_run *run);
+size_t kofn_run_count_takers(const kofn_run *run);
+bool kofn_run_has_taker(const kofn_run *run);
+
 /* May the worker's answer of this task, that it says it has, be waited for? Not of one that
- * is spent by others. */
+ * is full by others. */
 bool kofn_run_may_adopt(const kofn_run *run, const kofn_crew_worker *worker, size_t task);
 
 /* Without memory it is not noted. */
@@ -173,8 +188,9 @@ void kofn_run_note_hint(kofn_run *run, size_t task, uint64_t worker, size_t byte
 /* The assignment is over. Its task is not moved: what follows says what came of it. */
 void kofn_run_detach(kofn_run *run, kofn_assignment *a);
 
-/* The first answer of a task that has no copy left: feeds the decoder. Fails as that does. */
-KOFN_MUST_CHECK kofn_status kofn_run_keep(kofn_run *run, size_t task, kofn_error *err);
+/* The first answer of a task that has no copy left, of this giver: feeds the decoder. Fails as that does. */
+KOFN_MUST_CHECK kofn_status kofn_run_keep(kofn_run *run, size_t task, uint64_t giver,
+                                          kofn_error *err);
 
 /* Rows that were never sent are others from now on. On failure nothing changes. INVALID_ARGUMENT: so
  * are those that were, or it is another code. */

@@ -369,6 +369,41 @@ fail_at_end(kofn_run *run)
                   tasks, run->code->family, explain_end(run));
 }
 
+/* Are the workers there are too few for who may lie among them? */
+static bool
+is_scarce(const kofn_sched *s, const kofn_run *run)
+{
+    const size_t able = s->crew.able[run->kind], needed = kofn_run_count_takers_needed(run);
+    if (run->accept.liars == 0 || able == 0) // nobody: it waits, as any job
+        return false;
+    return (able < needed && kofn_run_count_takers(run) < needed) ||
+           (run->count[KOFN_TASK_OUT] == 0 && !kofn_run_has_taker(run));
+}
+
+/* Others may be on their way back: such a run ends when the time of grace is over, and they are not here. */
+static void
+review_scarcity(kofn_sched *s, kofn_run *run)
+{
+    const size_t n = kofn_code_first_tasks(run->code), k = run->code->threshold;
+    const size_t b = run->accept.liars;
+    if (!is_scarce(s, run)) {
+        run->scarce_ns = KOFN_NEVER_NS;
+        return;
+    }
+    if (run->scarce_ns == KOFN_NEVER_NS)
+        run->scarce_ns = kofn_clock_after(s->now_ns, KOFN_DEATHS_GRACE_NS);
+    if (run->scarce_ns > s->now_ns)
+        return;
+    kofn_fail(&run->error, KOFN_FAILED_PRECONDITION,
+              "too few workers to tell who lies: with n = %zu tasks, of which any %zu suffice, and "
+              "b = %zu liars it takes %zu workers that give up to %zu answers each, and there are "
+              "%zu; leave the number of tasks open (that does for more than 2 b workers), start "
+              "more, or verify by freivalds",
+              n, k, b, kofn_run_count_takers_needed(run), kofn_liars_count_each(n, k, b),
+              s->crew.able[run->kind]);
+    move_run(s, run, EV_STOPPED);
+}
+
 /* Stop a run whose answers will never suffice, however long it waits for the workers there are. */
 static void
 check_hope(kofn_sched *s, kofn_run *run)
@@ -378,7 +413,10 @@ check_hope(kofn_sched *s, kofn_run *run)
         give_up(s, run);
         return;
     }
-    const size_t able = run->stream ? run->stream->seated : s->crew.able[run->kind];
+    review_scarcity(s, run);
+    const size_t able = kofn_run_is_over(run) ? 0
+                        : run->stream         ? run->stream->seated
+                                              : s->crew.able[run->kind];
     const uint32_t wanted = run->stream ? KOFN_TASK_LOST : KOFN_TASK_QUEUED; // rounds queue nothing
     for (const kofn_failure *f = run->failures; f && able > 0; f = f->next) {
         if (run->tasks[f->task].state != wanted || count_present(s, run, f->task) < able)
@@ -411,6 +449,8 @@ kofn_core_refresh(kofn_sched *s, kofn_run *run)
         due_ns = run->wake_ns;
     if (sends && run->trial_ns < due_ns)
         due_ns = run->trial_ns;
+    if (sends && run->scarce_ns < due_ns)
+        due_ns = run->scarce_ns;
     if (run->settle_ns < due_ns)
         due_ns = run->settle_ns;
     kofn_timers_set(&s->timers, &run->timer, due_ns);
@@ -473,6 +513,8 @@ consider(kofn_sched *s, kofn_run *run)
 static const char *
 which_suffice(const kofn_run *run)
 {
+    if (run->accept.liars > 0)
+        return "by parity";
     return kofn_code_is_certain(run->code) ? "any" : "most sets of";
 }
 
@@ -615,6 +657,8 @@ kofn_sched_job_add(kofn_sched *s, int64_t now_ns, const kofn_sched_job *job, kof
 
     if (run->stream)
         kofn_core_stir(s, run->stream);
+    if (run->accept.liars > 0)
+        kofn_link_insert_before(&s->troubled, &run->troubled);
     if (run->policy->start)
         run->policy->start(run);
     if (run->deadline_ns <= s->now_ns)
@@ -673,7 +717,8 @@ kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, const kofn_sched_worker *w
     return KOFN_OK;
 }
 
-/* Fewer workers are left: for some run, the last that had not failed its task may be gone. */
+/* Fewer workers are left: for some run, the last that had not failed its task, or given as many answers as it
+ * may, may be gone. */
 static void
 review_troubled(kofn_sched *s)
 {
@@ -874,7 +919,7 @@ kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assig
     kofn_run *run = a->run;
     release(s, a, KOFN_ENDED_ANSWERED);
     withdraw(s, run, a->task);
-    kofn_status status = kofn_run_keep(run, a->task, &run->error);
+    kofn_status status = kofn_run_keep(run, a->task, a->giver, &run->error);
     run->held += a->adopted;
     if (status != KOFN_OK)
         move_run(s, run, EV_STOPPED);
@@ -1051,6 +1096,8 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
             stop_at_deadline(s, run);
         } else if (run->trial_ns <= s->now_ns) {
             judge(s, run);
+        } else if (run->scarce_ns <= s->now_ns) {
+            consider(s, run);
         } else {
             run->wake_ns = KOFN_NEVER_NS;
             if (run->policy->on_tick)
@@ -1065,7 +1112,7 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
 
 /* ---- actions --------------------------------------------------------------------------------- */
 
-/* It has a task of the run; or gave an answer, where answers may be wrong: who lies once lies twice. */
+/* It has a task of the run; or gave an answer, where workers may lie: another of it is worth less. */
 static bool
 holds(const kofn_run *run, const kofn_crew_worker *w)
 {
@@ -1073,13 +1120,14 @@ holds(const kofn_run *run, const kofn_crew_worker *w)
            (run->accept.liars > 0 && kofn_run_count_given(run, w->giver) > 0);
 }
 
-/* Does another worker live, busy or not, that is to have it rather than one that is spent? */
+/* Does another worker live, free or busy with other jobs, that is to have it rather than one that is spent? */
 static bool
 is_left_to_others(const kofn_sched *s, const kofn_run *run, size_t task)
 {
     size_t cursor = 0;
     for (const kofn_crew_worker *w; (w = kofn_map_next(&s->crew.workers, &cursor));)
-        if (!w->leaving && !kofn_run_is_spent(run, w->giver) && kofn_run_may_take(run, w->id, task))
+        if (!w->leaving && !kofn_crew_has_run(w, run) && !kofn_run_is_spent(run, w->giver) &&
+            kofn_run_may_take(run, w->id, task))
             return true;
     return false;
 }

@@ -31,18 +31,21 @@
  * Affinity    A worker that has coded blocks of a queued task gets that one before others, and others
  *             leave it to it as long as it could take it at once, without another task of the job
  *             and no slower than half the median. Whoever is free never waits for one that is not.
- * Liars       A job may take 2 b answers more than its product does, for b that are wrong: then every
- *             distinct answer is of use, and it goes by their number alone; its code is one any k
- *             answers of which suffice. Who was given b tasks of it gets another only where no other
- *             worker lives that could do that: who lies once lies twice.
+ * Liars       A job may be held against b workers that lie, in whatever they answer: it ends when without the
+ *             answers of any 2 b of them as many are left as its product takes (liars.h), k + 2 b where each
+ *             gave one. Every distinct answer is of use then, whichever it is; its code is one any k answers
+ *             of which suffice. Who has its share of the tasks, as many as it takes of each of the workers there
+ *             are, gets another only where no other lives that could do that and has none to do; and nobody more
+ *             than (n - k) / 2 b, so that all n always do. Where workers are too few for that, others have
+ *             the time of grace (deaths.h) to come.
  * Deaths      A task that one worker after another dies of fails its job (deaths.h), if the job does
  *             not end without it while proof is held back. Before that, as a suspect, it runs where
  *             nothing else does: it is sent before all others, if need be to the first worker that is
  *             kept free for it. Who died of it waits for those who have not, busy or not.
  * Failures    DEADLINE_EXCEEDED, CANCELLED. ABORTED: a task failed on three distinct workers.
  *             UNAVAILABLE: it failed on all the workers there are. FAILED_PRECONDITION: all answers
- *             are here and do not suffice (rounding), or workers died of a task. RESOURCE_EXHAUSTED:
- *             no memory.
+ *             are here and do not suffice (rounding), workers died of a task, or are too few to tell who
+ *             lies. RESOURCE_EXHAUSTED: no memory.
  * Estimates   A job may accept an estimate of the product: what its family promises of so many
  *             answers, or whatever has a small enough bound (worth.h). Then it may allow time for
  *             the product itself: for `settle_ns` it goes on, tasks are still sent, and an answer
@@ -117,12 +120,12 @@ typedef struct kofn_accept {
     double error;      // of |C' - C| / (|A| |B|): more than 0
     bool best;         // when time or answers run out: the best estimate
     int64_t settle_ns; // once an estimate would do: wait so long for the product
-    size_t liars;      // b: so many answers may be wrong (liars.h), and it takes 2 b more than the
-                       // product does; then it accepts nothing else
+    size_t liars; // b: so many workers may lie (liars.h), and it takes 2 b answers more than the
+                  // product does, or yet more; then it accepts nothing else
 } kofn_accept;
 
 /* Answers that what is accepted takes in the worst case; where that is an error, what the product
- * takes, or all there are. */
+ * takes, or all there are; where workers may lie, if each gives one. */
 size_t kofn_accept_enough(const kofn_accept *accept, const kofn_code *code);
 
 /* Can all tasks of the code together give what is accepted? INVALID_ARGUMENT: they cannot, or the

@@ -17,10 +17,16 @@ kofn_run_is_promised_less(const kofn_run *run)
            run->code->enough < run->code->threshold;
 }
 
+/* With fewer workers than answers some give several, and it takes more. */
 size_t
 kofn_run_get_enough(const kofn_run *run)
 {
-    return kofn_accept_enough(&run->accept, run->code);
+    const size_t enough = kofn_accept_enough(&run->accept, run->code);
+    const size_t workers = run->crew->able[run->kind], tasks = kofn_code_first_tasks(run->code);
+    if (run->accept.liars == 0 || workers == 0)
+        return enough;
+    const size_t shared = kofn_liars_count_tasks(run->code->threshold, run->accept.liars, workers);
+    return shared < tasks ? shared : tasks;
 }
 
 /* ---- looks ----------------------------------------------------------------------------------- */
@@ -138,7 +144,8 @@ kofn_run_weigh(kofn_run *run)
         return weigh_error(run);
     const size_t kept = run->count[KOFN_TASK_KEPT];
     const kofn_decode_state state = kofn_decoder_get_state(run->decoder);
-    if (run->accept.liars > 0 && kept < kofn_run_get_enough(run))
+    if (run->accept.liars > 0 &&
+        (kept < kofn_accept_enough(&run->accept, run->code) || !kofn_run_has_parity(run)))
         return KOFN_WORTH_NOTHING;
     if (is_only_near(run->code, kept) && run->accept.kind == KOFN_ACCEPT_EXACT)
         return KOFN_WORTH_NOTHING;
@@ -177,8 +184,10 @@ check_liars(const kofn_accept *accept, const kofn_code *code, size_t tasks, kofn
     if (b > KOFN_LIARS_MAX || tasks < k + 2 * b)
         return kofn_fail(
             err, KOFN_OUT_OF_RANGE,
-            "n = %zu tasks < k + 2 b: of %s any k = %zu answers suffice, and of k + 2 b "
-            "b = %zu may be wrong, at most %d; take more tasks, or fewer liars",
+            "n = %zu tasks < k + 2 b: of %s any k = %zu answers suffice, and of k + 2 b workers' "
+            "those of b = %zu may be wrong, at most %d; leave the number of tasks open, or allow "
+            "for "
+            "fewer liars",
             tasks, code->family, k, b, KOFN_LIARS_MAX);
     return KOFN_OK;
 }

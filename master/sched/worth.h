@@ -7,6 +7,8 @@
  *     exact      never                                                      when decodable
  *     error      when its bound, truncation and rounding, is at most        when decodable and its
  *                `error`                                                    bound is, too
+ *     liars      never                                                      when decodable without
+ *                                                                           those of any 2 b workers
  *
  * Cost       promise, exact: nothing, or a trial (trial.h). error: a look, which is a least-squares
  *            problem over the answers. It is taken at each answer while its flops say no more than
@@ -45,6 +47,8 @@ kofn_look kofn_look_at(const kofn_decoder *decoder, double noise, double error);
 /* The job accepts an estimate that its family promises. */
 bool kofn_run_is_promised_less(const kofn_run *run);
 
-size_t kofn_run_get_enough(const kofn_run *run); // kofn_accept_enough for its job
+/* kofn_accept_enough for its job; where workers may lie, of the workers there are now, if each gives its
+ * share. */
+size_t kofn_run_get_enough(const kofn_run *run);
 
 #endif

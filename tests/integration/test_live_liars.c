@@ -183,6 +183,40 @@ two_liars_are_found_by_parity(void **state)
     check_by_parity(state, 2);
 }
 
+/* Seven workers, of whom two lie in all that they answer; five without either give the four answers that the
+ * product takes, and of the tasks that are left open each gets two. */
+static void
+liars_that_give_several_answers_are_found_by_parity(void **state)
+{
+    scene s = begin(state, "", "inject:\n  sleep: 200ms\n", 5, 2);
+    const kofn_account account = multiply(&s, "parity", 2, 0);
+    assert_int_equal(account.threshold, 4);
+    assert_int_equal(account.tasks, 12);
+    assert_in_range(account.refuted, 2, 4);
+    for (size_t worker = s.honest; worker < s.workers; worker++) {
+        assert_state(&s, worker, "quarantined");
+        assert_true(names(account.liars, worker));
+    }
+    assert_honest_ones_are_free(&s, &account);
+    end(&s);
+}
+
+static void
+too_few_workers_for_parity_are_told_how_many_it_takes(void **state)
+{
+    kofn_error error;
+    kofn_result *result = NULL;
+    scene s = begin(state, "", "", 6, 0);
+    const kofn_matrix a = test_view(s.a, ROWS, INNER), b = test_view(s.b, INNER, COLS);
+    s.options.verify = "parity";
+    s.options.liars = 2;
+    s.options.code.tasks = 8;
+    assert_fails(kofn_client_multiply(cluster_get_client(s.c), &a, &b, &s.options, &result, &error),
+                 KOFN_FAILED_PRECONDITION);
+    assert_non_null(strstr(error.text, "it takes 8 workers"));
+    end(&s);
+}
+
 static void
 too_few_tasks_for_parity_are_refused_with_the_equation(void **state)
 {
@@ -378,9 +412,9 @@ outer_products_are_verified_by_parity_alone(void **state)
 static void
 batches_are_verified(void **state)
 {
-    static const char *const ways[] = {"freivalds", "parity"};
+    static const char *const ways[] = {"freivalds", "parity", "parity"};
     enum { PAIRS = 3, SIDE = 20 };
-    for (size_t way = 0; way < 2; way++) {
+    for (size_t way = 0; way < 3; way++) {
         kofn_error error;
         kofn_result *result = NULL;
         scene s = begin(state, "", "", way ? 6 : 4, 1); // k = 5
@@ -393,11 +427,18 @@ batches_are_verified(void **state)
         s.options = test_options("oneshot", "lagrange");
         test_choose(&s.options, "systematic", "no"); // else three plain answers do
         s.options.code.tasks = s.workers;
+        if (way == 2) { // as many as it takes, some for each
+            s.options = test_options("oneshot", "locality");
+            cluster_start_worker(s.c, s.workers++, LIES);
+            cluster_await_workers(s.c, s.workers);
+        }
         s.options.verify = ways[way];
-        s.options.liars = way;
+        s.options.liars = way == 2 ? 2 : way;
         assert_ok(kofn_client_batch(cluster_get_client(s.c), &pairs, &s.options, &result, &error));
         const kofn_account account = *kofn_result_get_account(result);
-        assert_liars_are_out(&s, &account, ways[way]);
+        if (way < 2)
+            assert_liars_are_out(&s, &account, ways[way]);
+        assert_true(way < 2 || account.tasks > s.workers);
         assert_honest_ones_are_free(&s, &account);
         static double product[PAIRS * SIDE][SIDE];
         assert_ok(kofn_result_copy(result, product, 0, &error));
@@ -409,7 +450,7 @@ batches_are_verified(void **state)
         }
         kofn_result_destroy(&result);
         end(&s);
-        if (way == 0)
+        if (way < 2)
             assert_int_equal(cluster_teardown(state), 0);
     }
 }
@@ -496,6 +537,10 @@ main(void)
         cmocka_unit_test_teardown(two_liars_are_found_by_checks, cluster_teardown),
         cmocka_unit_test_teardown(one_liar_is_found_by_parity, cluster_teardown),
         cmocka_unit_test_teardown(two_liars_are_found_by_parity, cluster_teardown),
+        cmocka_unit_test_teardown(liars_that_give_several_answers_are_found_by_parity,
+                                  cluster_teardown),
+        cmocka_unit_test_teardown(too_few_workers_for_parity_are_told_how_many_it_takes,
+                                  cluster_teardown),
         cmocka_unit_test_teardown(too_few_tasks_for_parity_are_refused_with_the_equation,
                                   cluster_teardown),
         cmocka_unit_test_teardown(a_code_that_is_left_open_has_tasks_for_parity, cluster_teardown),

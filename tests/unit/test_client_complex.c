@@ -256,7 +256,7 @@ every_policy_and_defence_takes_them(void **state)
     static const kofn_product_options cases[] = {
         {.verify = "freivalds"},
         {.verify = "freivalds", .complex_method = "plain"},
-        {.verify = "parity", .liars = 1, .code = {.tasks = 7}},
+        {.verify = "parity", .liars = 1},
         {.policy = "two_stage"},
         {.policy = "speculative", .code = {.family = "uncoded"}},
         {.policy = "rateless", .code = {.family = "rkrp"}, .complex_method = "4m"},

@@ -134,7 +134,7 @@ something_is_answered(stand *s)
         end_assignment(s, i, KOFN_ENDED_CANCELLED);
         kofn_crew_recycle(&s->crew, copy);
     }
-    assert_ok(kofn_run_keep(s->run, a->task, &error));
+    assert_ok(kofn_run_keep(s->run, a->task, a->giver, &error));
     s->kept++;
     kofn_watch_note_answer(s->watch, a);
     kofn_crew_recycle(&s->crew, a);
