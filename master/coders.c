@@ -16,11 +16,12 @@ struct kofn_coders {
 
     pthread_mutex_t mutex; // over what follows
     pthread_cond_t work;   // signalled when the queue has more, or at the end
-    item_queue waiting, done;
+    item_queue waiting, waiting_long, done;
+    size_t long_running;
     bool ending;
 
-    size_t count;
-    pthread_t threads[]; // [count]
+    size_t count, wanted; // threads that were started, of so many
+    pthread_t threads[];  // [wanted]
 };
 
 static void
@@ -51,13 +52,28 @@ wake_loop(const kofn_coders *coders)
         return; // the counter is full: the loop is awake
 }
 
-/* The queue's next item; NULL at the end. Called and returns with the mutex held. */
+/* The next item for a free thread, or NULL. */
+static kofn_coder_item *
+take_item(kofn_coders *coders)
+{
+    const size_t most = coders->wanted > 1 ? coders->wanted - 1 : 1;
+    if (!coders->waiting_long.first || coders->long_running >= most)
+        return take_first(&coders->waiting);
+    coders->long_running++;
+    return take_first(&coders->waiting_long);
+}
+
+/* NULL at the end. Called and returns with the mutex held. */
 static kofn_coder_item *
 wait_for_item(kofn_coders *coders)
 {
-    while (!coders->waiting.first && !coders->ending)
+    while (!coders->ending) {
+        kofn_coder_item *item = take_item(coders);
+        if (item)
+            return item;
         pthread_cond_wait(&coders->work, &coders->mutex);
-    return coders->ending ? NULL : take_first(&coders->waiting);
+    }
+    return NULL;
 }
 
 static void *
@@ -71,6 +87,7 @@ coder_main(void *context)
         item->run(item);
         item->end_ns = kofn_clock_ns();
         pthread_mutex_lock(&coders->mutex);
+        coders->long_running -= item->is_long;
         append(&coders->done, item);
         wake_loop(coders);
     }
@@ -118,7 +135,9 @@ kofn_coders_new(zloop_t *loop, size_t threads, kofn_coders **ret_coders, kofn_er
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu compute threads",
                          threads);
     coders->loop = loop;
+    coders->wanted = threads;
     coders->waiting.last = &coders->waiting.first;
+    coders->waiting_long.last = &coders->waiting_long.first;
     coders->done.last = &coders->done.first;
     pthread_mutex_init(&coders->mutex, NULL); // these two cannot fail with default attributes
     pthread_cond_init(&coders->work, NULL);
@@ -150,6 +169,8 @@ kofn_coders_destroy(kofn_coders **coders_p)
         pthread_join(coders->threads[i], NULL);
 
     finish_done(coders);
+    for (kofn_coder_item *item; (item = take_first(&coders->waiting_long)) != NULL;)
+        item->done(item);
     for (kofn_coder_item *item; (item = take_first(&coders->waiting)) != NULL;)
         item->done(item);
     zloop_poller_end(coders->loop, &coders->wake);
@@ -165,7 +186,7 @@ void
 kofn_coders_submit(kofn_coders *coders, kofn_coder_item *item)
 {
     pthread_mutex_lock(&coders->mutex);
-    append(&coders->waiting, item);
+    append(item->is_long ? &coders->waiting_long : &coders->waiting, item);
     pthread_cond_signal(&coders->work);
     pthread_mutex_unlock(&coders->mutex);
 }

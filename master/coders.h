@@ -3,8 +3,9 @@
  *     I/O thread   kofn_coders_submit(item)  --->  queue  ---->  a thread: item->run(item)
  *                  item->done(item)          <---  eventfd  <---
  *
- * Items run in the order in which they were submitted, as threads come free. An item belongs to its
- * submitter, who embeds it in whatever it works on and keeps that alive until `done`.
+ * Items run in the order in which they were submitted, as threads come free. Long ones take turns of their
+ * own, before the others, and leave a thread to those: of two threads one, of one that. An item belongs
+ * to its submitter, who embeds it in whatever it works on and keeps that alive until `done`.
  *
  * Threads    Everything but `run` is called on the I/O thread. `run` may block by computing only.
  */
@@ -21,6 +22,7 @@ typedef struct kofn_coder_item kofn_coder_item;
 struct kofn_coder_item {
     void (*run)(kofn_coder_item *item);  // on a compute thread; touches only what the item owns
     void (*done)(kofn_coder_item *item); // on the I/O thread, once, also when the pool is drained
+    bool is_long;                        // may take seconds
     int64_t start_ns, end_ns;            // when it ran; 0 if it did not; set before done
     kofn_coder_item *next;               // the pool's
 };

@@ -316,6 +316,7 @@ kofn_job_decode(kofn_job *job, const kofn_action *action)
     (void)kofn_sched_get_job(job->master->sched, job->id,
                              &job->last); // it is there until forgotten
     kofn_job_move(job, KOFN_JOB_EV_ENOUGH);
+    kofn_job_give_up_trial(job); // time was up before it was
     const kofn_decoder *decoder = kofn_sched_job_get_decoder(job->master->sched, job->id);
     if (!action->estimate && decode_at_once(job, decoder))
         return;

@@ -115,6 +115,7 @@ leave_whole(kofn_job *part)
 void
 kofn_job_release_work(kofn_job *job)
 {
+    kofn_job_give_up_trial(job);
     if (job->items > 0) // the last one to leave calls again
         return;
     kofn_assembler_fini(&job->operands);

@@ -172,6 +172,7 @@ struct kofn_job {
     size_t blocks_spared; // and those not sent, since their workers have them
     bool encoding;        // an encode item is out: one at a time
     kofn_recode *recode;  // is done, and waits until that is
+    kofn_trial *trial;    // that is out, of its item; NULL: none
     size_t items;         // out, of the coders and the store: the record stays for them
     kofn_bands *answers;  // [code->tasks]: those kept
     bool nonfinite;       // an answer that was used holds NaN or Inf
@@ -285,8 +286,9 @@ kofn_coded_key kofn_job_get_coded_key(const kofn_job *job, size_t operand, size_
 void kofn_job_recode(kofn_job *job);
 void kofn_job_take_rows(kofn_job *job);
 
-/* TRY: takes the trial, until it has run. */
+/* TRY: takes the trial, until it has run. And: its outcome is of no use any more. */
 void kofn_job_try(kofn_job *job, kofn_trial *trial);
+void kofn_job_give_up_trial(kofn_job *job);
 
 /* An answer is complete; takes over its blocks. */
 void kofn_job_keep_answer(kofn_job *job, size_t task, const kofn_giver *giver, kofn_bands *blocks,

@@ -125,6 +125,7 @@ kofn_job_recode(kofn_job *job)
     }
     recode->item.run = recode_run;
     recode->item.done = recode_done;
+    recode->item.is_long = true;
     recode->job = job;
     recode->spec = job->spec;
     recode->from = kofn_code_ref(job->code);

@@ -21,6 +21,7 @@ try_done(kofn_coder_item *item)
     try_item *try = (try_item *)item;
     kofn_job *job = try->job;
     kofn_master *master = job->master;
+    job->trial = NULL;
     if (item->start_ns)
         kofn_sched_job_tried(master->sched, kofn_clock_ns(), job->id, &try->trial);
     else // the pool was drained before it ran
@@ -41,7 +42,16 @@ kofn_job_try(kofn_job *job, kofn_trial *trial)
         kofn_job_stop(job, &err);
         return;
     }
-    *try = (try_item){.item = {.run = try_run, .done = try_done}, .job = job, .trial = trial};
+    *try = (try_item){
+        .item = {.run = try_run, .done = try_done, .is_long = true}, .job = job, .trial = trial};
+    job->trial = trial;
     job->items++;
     kofn_coders_submit(job->master->coders, &try->item);
+}
+
+void
+kofn_job_give_up_trial(kofn_job *job)
+{
+    if (job->trial)
+        kofn_trial_give_up(job->trial);
 }

@@ -16,21 +16,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Multiplications of an elimination: where a set is well conditioned, an estimate from more than that is not
+ * worth the time. */
+#define DEAR 1e8
+
 enum { ABSENT, ANSWERED, MARKED }; // of a task; MARKED is used within one call only
 
 struct kofn_decoder {
     kofn_code *code;
     double max_amplification;
     kofn_decode_state state;
-    bool counts;        // answers, and nothing else: what follows `task` is empty
-    bool trusts;        // the threshold: solved when a plan is asked for
-    double most;        // multiplications of an elimination; INFINITY: no bound
-    bool deferred;      // the last one that was due was dearer: the rest is none, the state as told
-    size_t told;        // answers of which the state was told; 0: of none
-    bool covers;        // it was decodable then
-    size_t due, step;   // answers from which the next one is due, and how many more then
-    unsigned char *has; // [n] ABSENT or ANSWERED
-    size_t *task;       // [n] answers in the order of their arrival
+    bool counts;   // answers, and nothing else: what follows `task` is empty
+    bool trusts;   // the threshold: solved when a plan is asked for
+    double most;   // multiplications of an elimination; INFINITY: no bound
+    bool deferred; // the last one that was due was dearer: the rest is none, the state as told
+    const atomic_bool *cancelled; // NULL: cannot be given up
+    size_t told;                  // answers of which the state was told; 0: of none
+    bool covers;                  // it was decodable then
+    size_t due, step;             // answers from which the next one is due, and how many more then
+    unsigned char *has;           // [n] ABSENT or ANSWERED
+    size_t *task;                 // [n] answers in the order of their arrival
     size_t count;
     size_t peeled; // of them, the first ones: those before it was EXACT
     kofn_target_index index;
@@ -191,7 +196,7 @@ static kofn_status
 solve_counted(const kofn_decoder *d, kofn_decode_plan *ret_plan, kofn_error *err)
 {
     kofn_rest rest = {0};
-    kofn_status status = kofn_rest_init(&rest, &d->peel, err);
+    kofn_status status = kofn_rest_init(&rest, &d->peel, d->cancelled, err);
     if (!status && kofn_span_missing(rest.span) > 0)
         status = kofn_fail(err, KOFN_INTERNAL,
                            "decoder: %zu answers of a %s code leave %zu of %zu output blocks open, "
@@ -287,7 +292,7 @@ settle(kofn_decoder *d, size_t task, bool plain, kofn_error *err)
     kofn_status status;
     if (!d->rest.span || plain) {
         kofn_rest_fini(&d->rest);
-        status = kofn_rest_init(&d->rest, &d->peel, err);
+        status = kofn_rest_init(&d->rest, &d->peel, d->cancelled, err);
     } else {
         status = kofn_rest_add(&d->rest, task, err);
     }
@@ -340,6 +345,12 @@ void
 kofn_decoder_defer(kofn_decoder *d, double multiplications)
 {
     d->most = multiplications;
+}
+
+void
+kofn_decoder_watch(kofn_decoder *d, const atomic_bool *cancelled)
+{
+    d->cancelled = cancelled;
 }
 
 bool
@@ -505,7 +516,7 @@ would_complete(const kofn_decoder *d, const size_t *tasks, size_t count)
     kofn_rest rest = {0};
     if (!enough && count_multiplications(d, &peel) > d->most)
         enough = kofn_peel_may_suffice(&peel) && promised;
-    else if (!enough && kofn_peel_may_suffice(&peel) && !kofn_rest_init(&rest, &peel, NULL))
+    else if (!enough && kofn_peel_may_suffice(&peel) && !kofn_rest_init(&rest, &peel, NULL, NULL))
         enough = (total < d->code->threshold || !kofn_span_review(rest.span, NULL)) &&
                  kofn_span_missing(rest.span) == 0;
     kofn_rest_fini(&rest);
@@ -784,8 +795,10 @@ static kofn_status
 best_plan(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan, kofn_error *err)
 {
     const bool decodable = is_decodable(d);
-    if (d->code->field->epsilon == 0 || (decodable && d->peel.open == 0))
-        return decoded_plan(d, noise, ret_plan, err); // exact, or copies and their sums
+    const bool good = d->state == KOFN_DECODE_EXACT &&
+                      (d->peel.open == 0 || count_multiplications(d, &d->peel) > DEAR);
+    if (d->code->field->epsilon == 0 || (decodable && good))
+        return decoded_plan(d, noise, ret_plan, err); // also copies, and their sums
     if (d->count == 0)
         return kofn_fail(err, KOFN_FAILED_PRECONDITION,
                          "decoder: there is no answer to estimate from");

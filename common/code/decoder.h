@@ -78,6 +78,9 @@ void kofn_decoder_destroy(kofn_decoder **decoder_p);
  * somebody told; a plan, an estimate and a second opinion make it, anew for each. */
 void kofn_decoder_defer(kofn_decoder *d, double multiplications);
 
+/* Give up an elimination, row by row, once *cancelled is true: adds fail with CANCELLED. Borrowed. */
+void kofn_decoder_watch(kofn_decoder *d, const atomic_bool *cancelled);
+
 /* One was left out, and of the answers that there are now nobody told the state. */
 bool kofn_decoder_is_deferred(const kofn_decoder *d);
 
@@ -136,7 +139,7 @@ KOFN_MUST_CHECK kofn_status kofn_decoder_plan(const kofn_decoder *d, double nois
 
 /* The best plan from the answers that there are, by the code's estimator (estimate.h): when they
  * do not suffice an estimate, otherwise the exact plan, unless the balanced estimate has less than
- * half its bound, as may be when the set is badly conditioned. Of a code that promises estimates
+ * half its bound, as may be when the set is badly conditioned (not of large sets that are not POOR). Of a code that promises estimates
  * (enough < threshold) fewer answers than the threshold do not suffice, whatever the state says.
  * FAILED_PRECONDITION: no answers; in exact fields, not decodable yet. RESOURCE_EXHAUSTED: too
  * large. */

@@ -199,16 +199,40 @@ kofn_rest_list(kofn_rest *rest, const kofn_peel *peel, kofn_error *err)
     return KOFN_OK;
 }
 
+static void
+fill_row(const kofn_rest *rest, size_t task, double *ret_row)
+{
+    for (size_t i = 0; i < rest->cols; i++)
+        ret_row[i] = kofn_code_get_element(rest->code, task, rest->col[i]);
+}
+
+/* All coded rows. */
+static kofn_status
+fill_span(kofn_rest *rest, const kofn_peel *peel, const atomic_bool *cancelled, kofn_error *err)
+{
+    const size_t count = peel->coded_count;
+    double *rows = malloc(count * rest->cols * sizeof *rows);
+    if (!rows)
+        return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "decoder: no memory for %zu coded answers",
+                         count);
+    for (size_t i = 0; i < count; i++)
+        fill_row(rest, peel->coded[i], rows + i * rest->cols);
+    const kofn_status status = kofn_span_fill(rest->span, rows, count, rest->cols, cancelled, err);
+    free(rows);
+    return status;
+}
+
 kofn_status
-kofn_rest_init(kofn_rest *rest, const kofn_peel *peel, kofn_error *err)
+kofn_rest_init(kofn_rest *rest, const kofn_peel *peel, const atomic_bool *cancelled,
+               kofn_error *err)
 {
     kofn_rest r;
     kofn_status status = kofn_rest_list(&r, peel, err);
     if (status)
         return status;
     status = create_span(&r, err);
-    for (size_t i = 0; i < peel->coded_count && !status; i++)
-        status = kofn_rest_add(&r, peel->coded[i], err);
+    if (!status)
+        status = fill_span(&r, peel, cancelled, err);
     if (status)
         kofn_rest_fini(&r);
     else
@@ -219,9 +243,8 @@ kofn_rest_init(kofn_rest *rest, const kofn_peel *peel, kofn_error *err)
 kofn_status
 kofn_rest_add(kofn_rest *rest, size_t task, kofn_error *err)
 {
-    for (size_t i = 0; i < rest->cols; i++)
-        rest->row[i] = kofn_code_get_element(rest->code, task, rest->col[i]);
     bool grew;
+    fill_row(rest, task, rest->row);
     return kofn_span_add(rest->span, rest->row, &grew, err);
 }
 

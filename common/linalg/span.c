@@ -1,6 +1,8 @@
 #include "common/linalg/span.h"
 #include "common/linalg/span_class.h"
 
+#include <assert.h>
+
 kofn_status
 kofn_span_new(const kofn_field *f, size_t cols, size_t targets, const double *target,
               kofn_span **ret_span, kofn_error *err)
@@ -19,6 +21,24 @@ kofn_status
 kofn_span_add(kofn_span *span, const double *row, bool *ret_grew, kofn_error *err)
 {
     return span->field->span->add(span, row, ret_grew, err);
+}
+
+kofn_status
+kofn_span_fill(kofn_span *span, const double *rows, size_t count, size_t cols,
+               const atomic_bool *cancelled, kofn_error *err)
+{
+    assert(span->rows == 0);
+    kofn_status status = KOFN_OK;
+    bool grew;
+    if (kofn_span_is_cancelled(cancelled))
+        return kofn_span_fail_cancelled(err);
+    if (span->field->span->fill)
+        return span->field->span->fill(span, rows, count, cancelled, err);
+    for (size_t i = 0; i < count && !status; i++)
+        status = kofn_span_is_cancelled(cancelled)
+                     ? kofn_span_fail_cancelled(err)
+                     : kofn_span_add(span, rows + i * cols, &grew, err);
+    return status;
 }
 
 size_t

@@ -33,6 +33,8 @@ struct kofn_span_class {
                           kofn_span **ret_span, kofn_error *err);
     void (*destroy)(kofn_span **span_p);
     kofn_status (*add)(kofn_span *span, const double *row, bool *ret_grew, kofn_error *err);
+    kofn_status (*fill)(kofn_span *span, const double *rows, size_t count,
+                        const atomic_bool *cancelled, kofn_error *err); // NULL: by add()
     size_t (*missing)(const kofn_span *span);
     bool (*covers)(const kofn_span *span, size_t target);
     kofn_status (*review)(kofn_span *span, kofn_error *err); // NULL: add() misses nothing
@@ -50,6 +52,14 @@ void kofn_span_destroy(kofn_span **span_p);
  * no number of the field. */
 KOFN_MUST_CHECK kofn_status kofn_span_add(kofn_span *span, const double *row, bool *ret_grew,
                                           kofn_error *err);
+
+/* Add `rows` [count, cols] to a span without any. Many real ones are looked at together, by a review,
+ * which takes a fifth of the time, and one by one only where that does not find all targets covered; the
+ * rank is not known then. Given up soon once *cancelled (may be NULL) is true, but for such a look.
+ * INVALID_ARGUMENT: as for add. CANCELLED; RESOURCE_EXHAUSTED: no memory; and the span is of no use. */
+KOFN_MUST_CHECK kofn_status kofn_span_fill(kofn_span *span, const double *rows, size_t count,
+                                           size_t cols, const atomic_bool *cancelled,
+                                           kofn_error *err);
 
 size_t kofn_span_rows(const kofn_span *span); // rows added
 size_t kofn_span_rank(const kofn_span *span);

@@ -31,6 +31,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FILL_LEAST = 64 }; // rows that are looked at together
+
 /* The largest part of a target outside the span that may count as rounding, whatever the
  * weights. */
 static const double LEFT_MAX = 0x1p-10;
@@ -244,7 +246,7 @@ kofn_span_reals_add(kofn_span *base, const double *row, bool *ret_grew, kofn_err
         return status;
 
     bool grew = false;
-    if (size > 0 && base->rank < s->cols) {
+    if (size > 0 && base->rank < s->cols && !s->untracked) {
         double *q = s->scratch, *l = q + s->cols, *w = l + s->cols;
         for (size_t j = 0; j < s->cols; j++)
             q[j] = row[j] / size;
@@ -256,10 +258,45 @@ kofn_span_reals_add(kofn_span *base, const double *row, bool *ret_grew, kofn_err
             extend_basis(s, q, rho, w);
     }
     if (s->cols > 0)
-        memcpy(s->row + base->rows * s->cols, row, s->cols * sizeof *row);
+        memmove(s->row + base->rows * s->cols, row,
+                s->cols * sizeof *row); // it may be there already
     s->row_norm[base->rows++] = size;
     *ret_grew = grew;
     return KOFN_OK;
+}
+
+/* One after another, rows that are there already: those before `count`. */
+static kofn_status
+track(kofn_span_reals *s, size_t count, const atomic_bool *cancelled, kofn_error *err)
+{
+    kofn_status status = KOFN_OK;
+    bool grew;
+    s->untracked = false;
+    s->base.rows = 0;
+    for (size_t i = 0; i < count && !status; i++)
+        status = kofn_span_is_cancelled(cancelled)
+                     ? kofn_span_fail_cancelled(err)
+                     : kofn_span_reals_add(&s->base, s->row + i * s->cols, &grew, err);
+    return status;
+}
+
+/* Tracking is a pass over the basis and over what is left of all targets for each row, bound by memory;
+ * one solution from all rows is a factorisation by blocks. 1024 rows and targets: 1.7 and 0.3 s. */
+kofn_status
+kofn_span_reals_fill(kofn_span *base, const double *rows, size_t count,
+                     const atomic_bool *cancelled, kofn_error *err)
+{
+    kofn_span_reals *s = (kofn_span_reals *)base;
+    kofn_status status = KOFN_OK;
+    bool grew;
+    s->untracked = count >= FILL_LEAST;
+    for (size_t i = 0; i < count && !status; i++)
+        status = kofn_span_reals_add(base, rows + i * s->cols, &grew, err);
+    if (status || !s->untracked)
+        return status;
+    status = kofn_span_is_cancelled(cancelled) ? kofn_span_fail_cancelled(err)
+                                               : kofn_span_reals_review(base, err);
+    return !status && s->missing > 0 ? track(s, count, cancelled, err) : status;
 }
 
 static size_t
@@ -278,6 +315,7 @@ const kofn_span_class kofn_span_real = {
     .create = kofn_span_reals_create,
     .destroy = kofn_span_reals_destroy,
     .add = kofn_span_reals_add,
+    .fill = kofn_span_reals_fill,
     .missing = missing,
     .covers = covers,
     .review = kofn_span_reals_review,

@@ -10,6 +10,7 @@
 typedef struct kofn_span_reals {
     kofn_span base;
     size_t cols, targets, missing;
+    bool untracked;      // what grew is not known, but that all targets are covered
     double *target;      // [targets, cols]
     double *target_norm; // [targets]
     bool *covered;       // [targets]
@@ -31,6 +32,9 @@ kofn_status kofn_span_reals_create(const kofn_field *f, size_t cols, size_t targ
 void kofn_span_reals_destroy(kofn_span **span_p);
 kofn_status kofn_span_reals_add(kofn_span *base, const double *row, bool *ret_grew,
                                 kofn_error *err);
+
+kofn_status kofn_span_reals_fill(kofn_span *base, const double *rows, size_t count,
+                                 const atomic_bool *cancelled, kofn_error *err);
 
 /* Is a part of this length of target t, outside the span, rounding of a sum with such weights (of
  * normalised rows)? */

@@ -254,8 +254,10 @@ void kofn_sched_task_return(kofn_sched *s, int64_t now_ns, uint64_t worker, uint
 KOFN_MUST_CHECK kofn_status kofn_sched_job_recode(kofn_sched *s, int64_t now_ns, uint64_t job,
                                                   kofn_code *code, kofn_error *err);
 
-/* What TRY asked for, on any thread: as long as the elimination takes. */
+/* What TRY asked for, on any thread: as long as the elimination takes; or, from any thread, until it is
+ * soon given up. */
 void kofn_trial_run(kofn_trial *trial);
+void kofn_trial_give_up(kofn_trial *trial);
 void kofn_trial_destroy(kofn_trial **trial_p); // accepts NULL
 
 /* It was run. Of a job that is over, or was told before it ran to the end, it is destroyed. */

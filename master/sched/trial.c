@@ -16,6 +16,7 @@ kofn_trial_new(kofn_code *code, double max_amplification, kofn_trial **ret_trial
         return status;
     }
     trial->code = kofn_code_ref(code);
+    kofn_decoder_watch(trial->decoder, &trial->cancelled);
     *ret_trial = trial;
     return KOFN_OK;
 }
@@ -56,4 +57,10 @@ kofn_trial_run(kofn_trial *trial)
         trial->status = kofn_decoder_add(trial->decoder, trial->task[i], &trial->why);
     if (!trial->status && trial->looks)
         trial->look = kofn_look_at(trial->decoder, trial->noise, trial->error);
+}
+
+void
+kofn_trial_give_up(kofn_trial *trial)
+{
+    atomic_store(&trial->cancelled, true);
 }

@@ -21,6 +21,8 @@
 #include "master/sched/sched.h"
 #include "master/sched/worth.h"
 
+#include <stdatomic.h>
+
 /* Some 30 ms of one core. */
 #define KOFN_TRIAL_MULTIPLICATIONS 1e8
 
@@ -30,7 +32,8 @@ struct kofn_trial {
     bool looks;            // for the bound of what `decoder` has
     double noise, error;
     kofn_look look;
-    kofn_status status; // RESOURCE_EXHAUSTED: of the answers some are not in the decoder
+    atomic_bool cancelled;
+    kofn_status status; // RESOURCE_EXHAUSTED, CANCELLED: of the answers some are not in the decoder
     kofn_error why;
     size_t count;  // of the run's answers, as they came
     size_t task[]; // [code->tasks]

@@ -135,6 +135,21 @@ a_trial_that_comes_back_to_a_job_that_is_over_is_destroyed(void **state)
 }
 
 static void
+a_trial_that_is_given_up_ends_without_an_outcome(void **state)
+{
+    rig *r = *state;
+    join_many(r, 3);
+    add(r, 1, "polynomial", 3, 3, "oneshot");
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    for (size_t task = 0; task < 3; task++)
+        answer(r, 1, task, task + 1);
+    assert_actions(r, "try 1");
+    kofn_trial_give_up(r->last.trial); // by whoever ended the job, which this one has not heard of
+    end_trial(r);
+    assert_actions(r, "fail 1 CANCELLED");
+}
+
+static void
 at_its_deadline_a_job_does_not_wait_for_its_trial(void **state)
 {
     rig *r = *state;
@@ -225,6 +240,7 @@ main(void)
         trial_test(a_set_that_does_not_do_is_added_to_and_tried_again),
         trial_test(what_was_lost_is_sent_again_once_a_trial_has_refuted_the_rest),
         trial_test(a_trial_that_comes_back_to_a_job_that_is_over_is_destroyed),
+        trial_test(a_trial_that_is_given_up_ends_without_an_outcome),
         trial_test(at_its_deadline_a_job_does_not_wait_for_its_trial),
         trial_test(a_poor_set_waits_for_a_better_one_from_the_trial_on),
         trial_test(an_accepted_error_is_looked_for_by_the_trial),

@@ -417,6 +417,92 @@ a_review_finds_what_all_rows_cover_together(void **state)
     free(d);
 }
 
+/* Gaussian rows, as many as unknowns or one fewer, of which some are sums of two others: by tracking
+ * each, and looked at all together. */
+static void
+many_rows_at_once_span_what_they_span_one_by_one(void **state)
+{
+    (void)state;
+    enum { COLS = 90, ROWS = 96 };
+    static double t[COLS * COLS], g[ROWS * COLS], d[COLS * ROWS];
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(51), 0);
+    fill_identity(t, COLS);
+    for (size_t short_of = 0; short_of <= 1; short_of++)
+        for (size_t dependent = 0; dependent <= 4; dependent++) {
+            const size_t rows = COLS - short_of + dependent;
+            for (size_t i = 0; i < rows * COLS; i++)
+                g[i] = kofn_rng_normal(&rng);
+            for (size_t r = 10; r < 10 + dependent; r++)
+                for (size_t j = 0; j < COLS; j++)
+                    g[r * COLS + j] = g[(r - 2) * COLS + j] + g[(r - 1) * COLS + j];
+            kofn_span *each = new_span(COLS, COLS, t), *all = new_span(COLS, COLS, t);
+            for (size_t r = 0; r < rows; r++)
+                (void)add(each, g + r * COLS);
+            assert_ok(kofn_span_fill(all, g, rows, COLS, NULL, &error));
+            assert_int_equal(kofn_span_rows(all), rows);
+            assert_int_equal(kofn_span_missing(all), kofn_span_missing(each));
+            assert_int_equal(kofn_span_missing(all) > 0, short_of);
+            kofn_span_quality q;
+            if (short_of) { // a row more completes it
+                for (size_t j = 0; j < COLS; j++)
+                    g[rows * COLS + j] = kofn_rng_normal(&rng);
+                assert_true(add(all, g + rows * COLS));
+            }
+            assert_int_equal(kofn_span_missing(all), 0);
+            assert_ok(kofn_span_solve(all, d, &q, &error));
+            assert_at_most(residual_of(COLS, rows + short_of, COLS, d, g, t),
+                           16 * COLS * EPSILON * q.condition);
+            kofn_span_destroy(&each);
+            kofn_span_destroy(&all);
+        }
+}
+
+static void
+rows_that_come_to_a_full_span_are_read_where_they_help(void **state)
+{
+    (void)state;
+    enum { COLS = 70, ROWS = COLS + 8 };
+    static double t[COLS * COLS], g[ROWS * COLS], d[COLS * ROWS];
+    kofn_span_quality poor, better;
+    fill_identity(t, COLS);
+    kofn_rng rng;
+    kofn_rng_init(&rng, test_seed(52), 0);
+    for (size_t i = 0; i < ROWS * COLS; i++)
+        g[i] = kofn_rng_normal(&rng);
+    for (size_t j = 0; j < COLS; j++) // nearly the row before
+        g[COLS + j] = g[j] + 1e-7 * g[COLS + j];
+    kofn_span *span = new_span(COLS, COLS, t);
+    assert_ok(kofn_span_fill(span, g, COLS, COLS, NULL, &error));
+    assert_ok(kofn_span_solve(span, d, &poor, &error));
+    for (size_t r = COLS; r < ROWS; r++)
+        (void)add(span, g + r * COLS);
+    assert_int_equal(kofn_span_rows(span), ROWS);
+    assert_ok(kofn_span_solve(span, d, &better, &error));
+    assert_true(better.amplification < 1e-3 * poor.amplification);
+    kofn_span_destroy(&span);
+}
+
+static void
+filling_a_span_is_given_up(void **state)
+{
+    (void)state;
+    enum { COLS = 64 };
+    static double t[COLS * COLS];
+    const atomic_bool cancelled = true;
+    fill_identity(t, COLS);
+    const char *const fields[] = {"f64", "gfp:65537"};
+    for (size_t i = 0; i < 2; i++) {
+        kofn_span *span = NULL;
+        const kofn_field *field;
+        assert_ok(kofn_field_new(fields[i], &field, &error));
+        assert_ok(kofn_span_new(field, COLS, COLS, t, &span, &error));
+        assert_fails(kofn_span_fill(span, t, COLS, COLS, &cancelled, &error), KOFN_CANCELLED);
+        kofn_span_destroy(&span);
+        kofn_field_destroy(&field);
+    }
+}
+
 /* MatDot: row i is the Kronecker product of (t^0 .. t^(z-1)) and (t^(z-1) .. t^0), so that rows lie
  * in a space of 2 z - 1 dimensions out of z^2. The target, sum of A_k B_k, is reached with the last
  * of them; whatever comes after is not new, however bad the condition is by then. */
@@ -661,6 +747,9 @@ main(void)
         cmocka_unit_test(a_target_among_the_rows_is_a_copy),
         cmocka_unit_test(badly_conditioned_sets_are_covered_exactly_when_they_should_be),
         cmocka_unit_test(a_review_finds_what_all_rows_cover_together),
+        cmocka_unit_test(many_rows_at_once_span_what_they_span_one_by_one),
+        cmocka_unit_test(rows_that_come_to_a_full_span_are_read_where_they_help),
+        cmocka_unit_test(filling_a_span_is_given_up),
         cmocka_unit_test(rows_beyond_a_subspace_are_not_new),
         cmocka_unit_test(scales_of_rows_do_not_matter),
         cmocka_unit_test(a_further_row_mends_a_poor_set),
