@@ -213,7 +213,7 @@ check_row(const plan *p, size_t side, const kofn_dependency *d, size_t row, cons
             return kofn_fail(
                 err, KOFN_INVALID_ARGUMENT,
                 "pair %zu does not depend on others as declared: element (%zu, %zu) of "
-                "its %s as stored is %g, and theirs come to %g",
+                "its %s as stored is %.17g, and theirs come to %.17g",
                 d->pair, row, c, side_names[side], room->term[c], room->sum[c]);
     return KOFN_OK;
 }

@@ -5,6 +5,7 @@
 #include "master/integers.h"
 #include "master/jobs.h"
 #include "master/sched/policy.h"
+#include "master/sched/trial.h"
 #include "master/store/failpoint.h"
 #include "master/streams.h"
 
@@ -122,25 +123,67 @@ is_staged(const kofn_job *job)
 /* Multiplications of an elimination: a few minutes of a compute thread. */
 #define ELIMINATION_MAX 2e11
 
+/* Of what may be left when plain answers are copied. */
+typedef struct elimination {
+    size_t rows, cols; // coded answers, columns that they have to give
+    double multiplications;
+} elimination;
+
+static elimination
+measure_elimination(const kofn_code *code)
+{
+    const size_t enough = kofn_size_smaller(code->threshold, kofn_code_first_tasks(code));
+    const size_t rows = kofn_size_smaller(kofn_code_count_coded(code), enough);
+    const size_t columns = kofn_code_columns(code);
+    const size_t cols = columns - kofn_size_smaller(columns, enough - rows);
+    return (elimination){.rows = rows,
+                         .cols = cols,
+                         .multiplications = (double)rows * (double)cols *
+                                            ((double)rows + (double)code->targets.rows)};
+}
+
 /* The answers that complete a set pay for the elimination of those that are coded, on a compute thread,
  * which it has for itself until it is through (sched/trial.h). */
 static kofn_status
 check_elimination(const kofn_code *code, kofn_error *err)
 {
-    const size_t enough = kofn_size_smaller(code->threshold, kofn_code_first_tasks(code));
-    const size_t coded = kofn_size_smaller(kofn_code_count_coded(code), enough);
-    const size_t columns = kofn_code_columns(code);
-    const double rows = (double)coded, open = (double)code->targets.rows;
-    const double unknown = (double)(columns - kofn_size_smaller(columns, enough - coded));
-    const double multiplications = rows * unknown * (rows + open);
-    if (multiplications <= ELIMINATION_MAX)
+    const elimination e = measure_elimination(code);
+    if (e.multiplications <= ELIMINATION_MAX)
         return KOFN_OK;
     return kofn_fail(err, KOFN_OUT_OF_RANGE,
                      "decoding from %zu coded answers takes %.2g multiplications, at most %.2g: %s",
-                     coded, multiplications, ELIMINATION_MAX,
-                     coded < enough ? "take fewer coded tasks, or fewer parts"
-                                    : "take fewer parts, a family that is systematic, or one with "
-                                      "groups");
+                     e.rows, e.multiplications, ELIMINATION_MAX,
+                     kofn_code_count_coded(code) < kofn_code_first_tasks(code)
+                         ? "take fewer coded tasks, or fewer parts"
+                         : "take fewer parts, a family that is systematic, or one with "
+                           "groups");
+}
+
+/* Of those that take a trial: rows, targets, what is left of them, solution, and LAPACK's copies. */
+static size_t
+count_elimination_bytes(const kofn_code *code)
+{
+    enum { MATRICES = 8 };
+    const elimination e = measure_elimination(code);
+    return e.multiplications > KOFN_TRIAL_MULTIPLICATIONS
+               ? MATRICES * sizeof(double) * e.rows * e.cols
+               : 0;
+}
+
+/* All that it takes is known. */
+static void
+start(kofn_job *job, kofn_code *code)
+{
+    kofn_error err;
+    bool never;
+    const size_t bytes = count_elimination_bytes(code);
+    if (bytes > 0 && kofn_master_check_room(job->master, "decoding this job", job->charge, bytes,
+                                            &never, &err)) {
+        kofn_job_break(job, &err);
+        return;
+    }
+    kofn_jobs_change_charge(job->master->jobs, job, job->charge + bytes);
+    kofn_job_run_verified(job, code);
 }
 
 static void
@@ -176,7 +219,7 @@ build_done(kofn_coder_item *item)
     if (!kofn_job_is_over(job) && build->status)
         kofn_job_break(job, &build->error);
     else if (!kofn_job_is_over(job))
-        kofn_job_run_verified(job, build->code);
+        start(job, build->code);
     kofn_code_destroy(&build->code);
     free(build);
 }
@@ -318,7 +361,7 @@ kofn_job_take_choice(kofn_job *job, kofn_status status, kofn_error *err)
     if (status)
         kofn_job_break(job, err);
     else if (code && job->accept.kind != KOFN_ACCEPT_ERROR)
-        kofn_job_run_verified(job, code);
+        start(job, code);
     else
         build_code(job, code);
 }

@@ -447,7 +447,13 @@ static void
 fail_from_scheduler(kofn_job *job, const kofn_action *action)
 {
     /* A cancel carries the reason of whoever ended the job, if one was given. */
-    const kofn_error why = job->error.status ? job->error : action->error;
+    kofn_error why = job->error.status ? job->error : action->error;
+    const kofn_verification *v = &job->verification;
+    if (v->refuted > 0 && why.status != KOFN_CANCELLED) {
+        const kofn_error plain = why;
+        kofn_fail(&why, plain.status, "%s (%zu answers were wrong, of %s)", plain.text, v->refuted,
+                  v->liars);
+    }
     kofn_job_break(job, &why);
 }
 

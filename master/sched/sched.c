@@ -547,9 +547,10 @@ stop_at_deadline(kofn_sched *s, kofn_run *run)
     }
     list_poor_groups(run, groups, sizeof groups);
     kofn_fail(&run->error, KOFN_DEADLINE_EXCEEDED,
-              "the deadline passed with %zu answers where %s %zu suffice%s (tasks out: "
+              "the deadline passed with %zu answers where %s %zu suffice%s%s (tasks out: "
               "%zu, queued: %zu, workers: %zu): allow more time, or fewer or smaller tasks",
               run->count[KOFN_TASK_KEPT], which_suffice(run), kofn_run_get_enough(run), groups,
+              run->trying ? ", and whether they do was being found out" : "",
               run->count[KOFN_TASK_OUT], run->count[KOFN_TASK_QUEUED], s->crew.able[run->kind]);
     move_run(s, run, EV_STOPPED);
 }

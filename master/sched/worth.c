@@ -7,6 +7,9 @@
 /* Of a look that the thread of all sockets may take at each answer. */
 #define LOOK_FLOPS 1e7
 
+/* Of one that a trial takes before anything is complete: the answer that is would have to wait for it. */
+#define EARLY_LOOK_FLOPS 1e9
+
 /* Of the trial whether an error can be reached at all. */
 #define REACH_FLOPS 1e9
 
@@ -57,9 +60,9 @@ count_flops(const kofn_code *code, size_t coded)
 }
 
 static bool
-is_look_cheap(const kofn_run *run)
+takes_at_most(const kofn_run *run, double flops)
 {
-    return count_flops(run->code, run->count[KOFN_TASK_KEPT] - run->plain) <= LOOK_FLOPS;
+    return count_flops(run->code, run->count[KOFN_TASK_KEPT] - run->plain) <= flops;
 }
 
 static bool
@@ -69,7 +72,9 @@ is_look_due(const kofn_run *run)
     const kofn_look *look = &run->look;
     if (kept == look->kept || kept < find_least(run))
         return false;
-    return is_look_cheap(run) || kept >= 2 * look->kept || kofn_run_is_at_end(run) ||
+    return takes_at_most(run, LOOK_FLOPS) ||
+           (kept >= 2 * look->kept && takes_at_most(run, EARLY_LOOK_FLOPS)) ||
+           kofn_run_is_at_end(run) ||
            (!look->decodable && kofn_decoder_get_state(run->decoder) != KOFN_DECODE_NOT_YET);
 }
 
@@ -119,7 +124,7 @@ weigh_error(kofn_run *run)
     if (is_trial_due(run))
         return KOFN_WORTH_UNKNOWN;
     if ((!waits || whole) && is_look_due(run)) {
-        if (!is_look_cheap(run))
+        if (!takes_at_most(run, LOOK_FLOPS))
             return KOFN_WORTH_UNKNOWN;
         run->look = kofn_look_at(run->decoder, run->noise, run->accept.error);
     }

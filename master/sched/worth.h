@@ -12,8 +12,8 @@
  *
  * Cost       promise, exact: nothing, or a trial (trial.h). error: a look, which is a least-squares
  *            problem over the answers. It is taken at each answer while its flops say no more than
- *            some 3 ms; a dearer one, by a trial, only when the answers have doubled since the last,
- *            when they become decodable, and when nothing more is coming. None is taken while there
+ *            some 3 ms; a dearer one, by a trial, only when the answers have doubled since the last (up
+ *            to some 0.3 s), when they become decodable, and when nothing more is coming. None is taken while there
  *            are so few answers that their rank alone keeps the bound above `error`.
  */
 #ifndef KOFN_MASTER_SCHED_WORTH_H

@@ -258,9 +258,10 @@ kofn_sim_format(const kofn_sim_config *config, char *ret_text, size_t size)
     if (config->at_once > 1)
         (void)snprintf(more, sizeof more, ", %" PRId64 " at once", config->at_once);
     if (batch)
-        (void)snprintf(ret_text, size, "%s, %zu pairs of %zu and %zu blocks, n=%zu, %s%s",
-                       config->code.family, batch->count, kofn_batch_count_used(batch, 0),
-                       kofn_batch_count_used(batch, 1), config->code.tasks, config->policy, more);
+        (void)snprintf(ret_text, size, "%s, %zu pair%s of %zu and %zu blocks, n=%zu, %s%s",
+                       config->code.family, batch->count, batch->count == 1 ? "" : "s",
+                       kofn_batch_count_used(batch, 0), kofn_batch_count_used(batch, 1),
+                       config->code.tasks, config->policy, more);
     else
         (void)snprintf(ret_text, size, "%s %zu,%zu,%zu n=%zu, %s%s", config->code.family, part.x,
                        part.z, part.y, config->code.tasks, config->policy, more);

@@ -248,6 +248,33 @@ what_takes_too_long_to_decode_is_refused(void **state)
     assert_int_equal(check_health(client).memory_bytes, 0);
 }
 
+/* 484 coded answers: eight matrices of that size beside the product. */
+static void
+what_decoding_takes_is_within_the_memory(void **state)
+{
+    enum { PARTS = 22 };
+    stage *s = *state;
+    kofn_msg_reply reply;
+    const problem p = {.rows = PARTS,
+                       .inner = 1,
+                       .cols = PARTS,
+                       .family = "rkrp",
+                       .x = PARTS,
+                       .z = 1,
+                       .y = PARTS,
+                       .coded_only = true,
+                       .tasks = PARTS * PARTS};
+    s->config.memory = 14 << 20;
+    stage_run(s);
+    (void)join_worker(s, "w", 1);
+    peer *client = open_client(s, KOFN_WINDOW_BYTES);
+    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &p);
+    expect(client, &kofn_reply_message, &reply);
+    assert_int_equal(reply.status, KOFN_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(reply.message, "decoding this job needs about"));
+    assert_int_equal(check_health(client).memory_bytes, 0);
+}
+
 /* Row i of A times column i of B, of which two are late: the task that a free worker then gets. The memory
  * that the job is charged with until then into *ret_memory. */
 static size_t
@@ -305,6 +332,7 @@ main(void)
         T(what_no_number_of_workers_can_do_is_refused_at_its_head),
         T(too_few_tasks_for_its_groups_fail_the_job),
         T(what_takes_too_long_to_decode_is_refused),
+        T(what_decoding_takes_is_within_the_memory),
         T(tasks_for_what_is_late_are_made_where_there_is_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
