@@ -274,7 +274,8 @@ new_work(kofn_job *job, const kofn_decoder *decoder, bool estimate)
     decode_work *work = calloc(1, sizeof *work + count * sizeof work->piece[0]);
     if (!work)
         return NULL;
-    work->plan = (kofn_coder_item){.run = plan_run, .done = plan_done};
+    work->plan = (kofn_coder_item){
+        .run = plan_run, .done = plan_done, .is_long = kofn_decoder_is_deferred(decoder)};
     work->opinion = (kofn_coder_item){.run = opinion_run, .done = opinion_done};
     work->estimate = estimate;
     work->job = job;

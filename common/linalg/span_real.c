@@ -63,6 +63,7 @@ kofn_span_reals_destroy(kofn_span **span_p)
     free(s->left);
     free(s->weight);
     free(s->scratch);
+    free(s->solution);
     free(s);
     *span_p = NULL;
 }

@@ -22,6 +22,9 @@ typedef struct kofn_span_reals {
     double *basis;    // [rank, cols], orthonormal
     double *inverse;  // [rank, rank], lower triangle in packed rows; see span_real.c
 
+    double *solution; // [targets, solved], D of a review by which all are covered; NULL: none
+    size_t solved;    // rows then
+
     double *left;    // [targets, cols]: what of each target lies outside the span so far
     double *weight;  // [targets, cols]: target - left over the normalised rows in grew
     double *scratch; // [3 cols]

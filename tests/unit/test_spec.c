@@ -525,7 +525,8 @@ new_pairs(size_t count)
 {
     kofn_error error;
     kofn_batch *batch;
-    size_t blocks[64];
+    size_t blocks[128];
+    assert_in_range(count, 0, sizeof blocks / sizeof blocks[0]);
     for (size_t i = 0; i < count; i++)
         blocks[i] = i;
     assert_ok(
