@@ -5,7 +5,6 @@
 #include "master/integers.h"
 #include "master/jobs.h"
 #include "master/sched/policy.h"
-#include "master/sched/trial.h"
 #include "master/store/failpoint.h"
 #include "master/streams.h"
 
@@ -165,9 +164,7 @@ count_elimination_bytes(const kofn_code *code)
 {
     enum { MATRICES = 8 };
     const elimination e = measure_elimination(code);
-    return e.multiplications > KOFN_TRIAL_MULTIPLICATIONS
-               ? MATRICES * sizeof(double) * e.rows * e.cols
-               : 0;
+    return e.multiplications > KOFN_DECODER_DEAR ? MATRICES * sizeof(double) * e.rows * e.cols : 0;
 }
 
 /* All that it takes is known. */

@@ -16,10 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Multiplications of an elimination: where a set is well conditioned, an estimate from more than that is not
- * worth the time. */
-#define DEAR 1e8
-
 enum { ABSENT, ANSWERED, MARKED }; // of a task; MARKED is used within one call only
 
 struct kofn_decoder {
@@ -796,7 +792,7 @@ best_plan(const kofn_decoder *d, double noise, kofn_decode_plan *ret_plan, kofn_
 {
     const bool decodable = is_decodable(d);
     const bool good = d->state == KOFN_DECODE_EXACT &&
-                      (d->peel.open == 0 || count_multiplications(d, &d->peel) > DEAR);
+                      (d->peel.open == 0 || count_multiplications(d, &d->peel) > KOFN_DECODER_DEAR);
     if (d->code->field->epsilon == 0 || (decodable && good))
         return decoded_plan(d, noise, ret_plan, err); // also copies, and their sums
     if (d->count == 0)

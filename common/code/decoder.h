@@ -53,6 +53,10 @@
 
 typedef struct kofn_decoder kofn_decoder;
 
+/* Multiplications of a dear elimination, some 30 ms of one core: not for a thread that has other things to do,
+ * and where such a set is well conditioned an estimate beside it is not worth the time. */
+#define KOFN_DECODER_DEAR 1e8
+
 typedef enum kofn_decode_state {
     KOFN_DECODE_NOT_YET, // some target is outside the span
     KOFN_DECODE_DUE,     // they are as many as are promised to do; kofn_decoder_settle finds out
@@ -139,8 +143,8 @@ KOFN_MUST_CHECK kofn_status kofn_decoder_plan(const kofn_decoder *d, double nois
 
 /* The best plan from the answers that there are, by the code's estimator (estimate.h): when they
  * do not suffice an estimate, otherwise the exact plan, unless the balanced estimate has less than
- * half its bound, as may be when the set is badly conditioned (not of large sets that are not POOR). Of a code that promises estimates
- * (enough < threshold) fewer answers than the threshold do not suffice, whatever the state says.
+ * half its bound, as may be when the set is badly conditioned (not looked for in dear sets that are not
+ * POOR). Of a code that promises estimates (enough < threshold) fewer answers than the threshold do not suffice, whatever the state says.
  * FAILED_PRECONDITION: no answers; in exact fields, not decodable yet. RESOURCE_EXHAUSTED: too
  * large. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_estimate(const kofn_decoder *d, double noise,

@@ -129,7 +129,7 @@ kofn_run_new(const kofn_sched_job *job, const kofn_policy *policy, const kofn_sc
     if (!job->stream)
         kofn_decoder_defer(run->decoder, config->trial_multiplications > 0
                                              ? config->trial_multiplications
-                                             : KOFN_TRIAL_MULTIPLICATIONS);
+                                             : KOFN_DECODER_DEAR);
 
     run->id = job->id;
     run->code = kofn_code_ref(job->code);

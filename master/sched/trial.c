@@ -1,6 +1,5 @@
 #include "master/sched/trial.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 kofn_status

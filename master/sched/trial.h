@@ -2,7 +2,7 @@
  *
  * The scheduler's thread serves all sockets, and the answer that may complete a set asks for an
  * elimination: 10^6 multiplications with 64 coded answers, 10^11 with 4,000. Beyond
- * KOFN_TRIAL_MULTIPLICATIONS its decoder leaves them out (kofn_decoder_defer), and the scheduler asks
+ * KOFN_DECODER_DEAR its decoder leaves them out (kofn_decoder_defer), and the scheduler asks
  * for a trial:
  *
  *     answers        scheduler                      another thread
@@ -22,9 +22,6 @@
 #include "master/sched/worth.h"
 
 #include <stdatomic.h>
-
-/* Some 30 ms of one core. */
-#define KOFN_TRIAL_MULTIPLICATIONS 1e8
 
 struct kofn_trial {
     kofn_code *code;

@@ -191,8 +191,7 @@ check_liars(const kofn_accept *accept, const kofn_code *code, size_t tasks, kofn
             err, KOFN_OUT_OF_RANGE,
             "n = %zu tasks < k + 2 b: of %s any k = %zu answers suffice, and of k + 2 b workers' "
             "those of b = %zu may be wrong, at most %d; leave the number of tasks open, or allow "
-            "for "
-            "fewer liars",
+            "for fewer liars",
             tasks, code->family, k, b, KOFN_LIARS_MAX);
     return KOFN_OK;
 }

@@ -219,60 +219,48 @@ too_few_tasks_for_its_groups_fail_the_job(void **state)
     assert_int_equal(check_health(client).memory_bytes, 0);
 }
 
-/* A compute thread would have no time for anything else. */
+/* A product of parts^2 coded tasks, of which all are needed. */
 static void
-what_takes_too_long_to_decode_is_refused(void **state)
+assert_refuses_coded(stage *s, size_t parts, size_t calls, kofn_status status, const char *text)
 {
-    enum { PARTS = 69 };
-    stage *s = *state;
     kofn_msg_reply reply;
-    const problem p = {.rows = PARTS,
+    const problem p = {.rows = parts,
                        .inner = 1,
-                       .cols = PARTS,
+                       .cols = parts,
                        .family = "rkrp",
-                       .x = PARTS,
+                       .x = parts,
                        .z = 1,
-                       .y = PARTS,
+                       .y = parts,
                        .coded_only = true,
-                       .tasks = PARTS * PARTS};
+                       .tasks = parts * parts};
     stage_run(s);
     (void)join_worker(s, "w", 1);
     peer *client = open_client(s, KOFN_WINDOW_BYTES);
-    for (uint64_t call = 1; call <= 2; call++) { // the second time its code may be there
+    for (uint64_t call = 1; call <= calls; call++) {
         send_product(s, client, call, KOFN_METHOD_MULTIPLY, &p);
         expect(client, &kofn_reply_message, &reply);
-        assert_int_equal(reply.status, KOFN_OUT_OF_RANGE);
-        assert_non_null(strstr(reply.message, "decoding from 4761 coded answers takes 2.2e+11 "
-                                              "multiplications, at most 2e+11: take fewer parts"));
+        assert_int_equal(reply.status, status);
+        assert_non_null(strstr(reply.message, text));
     }
     assert_int_equal(check_health(client).memory_bytes, 0);
+}
+
+/* A compute thread would have no time for anything else. The second time its code may be there. */
+static void
+what_takes_too_long_to_decode_is_refused(void **state)
+{
+    assert_refuses_coded(*state, 69, 2, KOFN_OUT_OF_RANGE,
+                         "decoding from 4761 coded answers takes 2.2e+11 multiplications, at most "
+                         "2e+11: take fewer parts");
 }
 
 /* 484 coded answers: eight matrices of that size beside the product. */
 static void
 what_decoding_takes_is_within_the_memory(void **state)
 {
-    enum { PARTS = 22 };
     stage *s = *state;
-    kofn_msg_reply reply;
-    const problem p = {.rows = PARTS,
-                       .inner = 1,
-                       .cols = PARTS,
-                       .family = "rkrp",
-                       .x = PARTS,
-                       .z = 1,
-                       .y = PARTS,
-                       .coded_only = true,
-                       .tasks = PARTS * PARTS};
     s->config.memory = 14 << 20;
-    stage_run(s);
-    (void)join_worker(s, "w", 1);
-    peer *client = open_client(s, KOFN_WINDOW_BYTES);
-    send_product(s, client, 1, KOFN_METHOD_MULTIPLY, &p);
-    expect(client, &kofn_reply_message, &reply);
-    assert_int_equal(reply.status, KOFN_RESOURCE_EXHAUSTED);
-    assert_non_null(strstr(reply.message, "decoding this job needs about"));
-    assert_int_equal(check_health(client).memory_bytes, 0);
+    assert_refuses_coded(s, 22, 1, KOFN_RESOURCE_EXHAUSTED, "decoding this job needs about");
 }
 
 /* Row i of A times column i of B, of which two are late: the task that a free worker then gets. The memory

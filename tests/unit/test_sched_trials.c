@@ -14,6 +14,18 @@ set_up(void **state)
 
 #define trial_test(f) cmocka_unit_test_setup_teardown(f, set_up, rig_tear_down)
 
+/* Three workers have answered the three tasks of a job. */
+static void
+start_trial(rig *r)
+{
+    join_many(r, 3);
+    add(r, 1, "polynomial", 3, 3, "oneshot");
+    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
+    for (size_t task = 0; task < 3; task++)
+        answer(r, 1, task, task + 1);
+    assert_actions(r, "try 1");
+}
+
 /* The trial that the last TRY handed out has run. */
 static void
 end_trial(rig *r)
@@ -120,12 +132,7 @@ static void
 a_trial_that_comes_back_to_a_job_that_is_over_is_destroyed(void **state)
 {
     rig *r = *state;
-    join_many(r, 3);
-    add(r, 1, "polynomial", 3, 3, "oneshot");
-    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
-    for (size_t task = 0; task < 3; task++)
-        answer(r, 1, task, task + 1);
-    assert_actions(r, "try 1");
+    start_trial(r);
     const kofn_action tried = r->last;
     assert_true(kofn_sched_job_cancel(r->sched, r->now_ns, 1));
     assert_actions(r, "fail 1 CANCELLED");
@@ -138,12 +145,7 @@ static void
 a_trial_that_is_given_up_ends_without_an_outcome(void **state)
 {
     rig *r = *state;
-    join_many(r, 3);
-    add(r, 1, "polynomial", 3, 3, "oneshot");
-    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
-    for (size_t task = 0; task < 3; task++)
-        answer(r, 1, task, task + 1);
-    assert_actions(r, "try 1");
+    start_trial(r);
     kofn_trial_give_up(r->last.trial); // by whoever ended the job, which this one has not heard of
     end_trial(r);
     assert_actions(r, "fail 1 CANCELLED");
@@ -153,14 +155,9 @@ static void
 at_its_deadline_a_job_does_not_wait_for_its_trial(void **state)
 {
     rig *r = *state;
-    join_many(r, 3);
     r->deadline_ns = 10 * KOFN_NS_PER_MS;
     r->accept.best = true;
-    add(r, 1, "polynomial", 3, 3, "oneshot");
-    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
-    for (size_t task = 0; task < 3; task++)
-        answer(r, 1, task, task + 1);
-    assert_actions(r, "try 1");
+    start_trial(r);
     const kofn_action tried = r->last;
     at(r, 10);
     assert_actions(r, "decode 1 estimate");
@@ -205,13 +202,8 @@ static void
 an_accepted_error_is_looked_for_by_the_trial(void **state)
 {
     rig *r = *state;
-    join_many(r, 3);
     r->accept = (kofn_accept){.kind = KOFN_ACCEPT_ERROR, .error = 1e-6};
-    add(r, 1, "polynomial", 3, 3, "oneshot");
-    assert_actions(r, "send 1.0>1, send 1.1>2, send 1.2>3");
-    for (size_t task = 0; task < 3; task++)
-        answer(r, 1, task, task + 1);
-    assert_actions(r, "try 1");
+    start_trial(r);
     end_trial(r);
     assert_actions(r, "decode 1");
     assert_true(view_of(r, 1).bound > 0 && view_of(r, 1).bound < 1e-6);
