@@ -492,7 +492,16 @@ check_room(const kofn_master *master, size_t charge, bool *ret_never, kofn_error
     return KOFN_OK;
 }
 
-/* What the same key must come with again, however it was spelled on the wire. */
+static kofn_order_digest
+digest_order(const kofn_wire_buffer *order)
+{
+    kofn_order_digest digest;
+    (void)crypto_generichash(digest.at, sizeof digest.at, order->at, order->length, NULL, 0);
+    return digest;
+}
+
+/* What the same key must come with again, however it was spelled on the wire. The request itself is
+ * for the disk alone. */
 static kofn_status
 identify_order(const kofn_master *master, const kofn_job_order *order, kofn_job *job,
                kofn_error *err)
@@ -501,16 +510,22 @@ identify_order(const kofn_master *master, const kofn_job_order *order, kofn_job 
     snprintf(job->owner, sizeof job->owner, "%s",
              order->stream ? kofn_stream_get_owner(order->stream) : order->asker->key);
     job->key = kofn_owned_key_make(job->owner, order->key);
-    if (!order->key[0] && !(order->keep && master->keep))
+    const bool to_disk = order->keep && master->keep;
+    if (!order->key[0] && !to_disk)
         return KOFN_OK;
-    return kofn_message_pack(&kofn_product_message, order->product, &job->order, err);
+    const kofn_status status =
+        kofn_message_pack(&kofn_product_message, order->product, &job->order, err);
+    if (!status)
+        job->digest = digest_order(&job->order);
+    if (!to_disk)
+        kofn_wire_buffer_fini(&job->order);
+    return status;
 }
 
 static bool
 is_same_order(const kofn_job *a, const kofn_job *b)
 {
-    return a->keep == b->keep && a->order.length == b->order.length &&
-           memcmp(a->order.at, b->order.at, a->order.length) == 0;
+    return a->keep == b->keep && memcmp(&a->digest, &b->digest, sizeof a->digest) == 0;
 }
 
 /* Not a job that never got its blocks: whoever calls again with all of them comes sooner. */
@@ -537,7 +552,7 @@ find_known(kofn_jobs *jobs, const kofn_job_order *order, const kofn_job *like, k
     if (is_useful(known))
         *ret_job = known;
     else
-        kofn_jobs_forget_key(jobs, &like->key); // run it anew under the same key
+        kofn_jobs_forget_key(jobs, known); // run it anew under the same key
     return KOFN_OK;
 }
 
@@ -740,6 +755,7 @@ copy_order(const kofn_kept_job *kept, kofn_job *job, kofn_error *err)
         memcpy(job->order.at, kept->order.bytes, kept->order.length);
     job->order.length = kept->order.length;
     job->order.capacity = kept->order.length + 1;
+    job->digest = digest_order(&job->order);
     return KOFN_OK;
 }
 

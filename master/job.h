@@ -36,6 +36,7 @@
 #include "common/code/batch.h"
 #include "common/code/coding.h"
 #include "master/coded.h"
+#include "master/owned_keys.h"
 #include "master/root.h"
 #include "master/sparse.h"
 #include "master/sched/timers.h"
@@ -119,6 +120,12 @@ typedef struct kofn_job_times {
  * thread and back. */
 enum { KOFN_CHECK_AT_ONCE = 64 << 10 };
 
+/* Of a request as it is packed: what the same key must come with again. The key is its owner's, so
+ * whoever finds two requests of one digest (BLAKE2b) misleads nobody else. */
+typedef struct kofn_order_digest {
+    unsigned char at[16];
+} kofn_order_digest;
+
 typedef struct kofn_queued_task kofn_queued_task; // a task that waits to be encoded
 typedef struct kofn_recode kofn_recode;           // tasks that are being made
 typedef struct kofn_parts kofn_parts;             // integers.h
@@ -133,7 +140,8 @@ struct kofn_job {
     uint64_t session;            // who asked: turns are by connection, of one from disk by owner
     char owner[KOFN_CURVE_TEXT]; // and whose it is (asker.h)
     kofn_owned_key key;          // idempotency key
-    kofn_wire_buffer order;      // with a key, or kept on disk: the request, packed
+    kofn_wire_buffer order;      // kept on disk: the request, packed
+    kofn_order_digest digest;    // with a key or on disk: of the request
     bool keep;                   // submitted: the product waits to be fetched
     int64_t deadline_ns;
     kofn_request_list requests; // that wait for or watch this job

@@ -22,7 +22,7 @@ struct kofn_jobs {
     kofn_master *master;
     kofn_slab records;
     kofn_map by_id;
-    zhashx_t *by_key; // of kofn_job, by idempotency key
+    kofn_owned_keys by_key; // of kofn_job
     kofn_rng names;
     job_list all;      // owned here, in the order in which they were accepted
     job_list waiting;  // PREPARING, for a worker to be there
@@ -59,14 +59,11 @@ kofn_jobs_new(kofn_master *master, kofn_jobs **ret_jobs, kofn_error *err)
     if (jobs) {
         kofn_slab_init(&jobs->records, sizeof(kofn_job));
         TAILQ_INIT(&jobs->all);
-        jobs->by_key = zhashx_new();
     }
-    if (!jobs || !jobs->by_key) {
+    if (!jobs || kofn_owned_keys_init(&jobs->by_key, NULL) != KOFN_OK) {
         kofn_jobs_destroy(&jobs);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the table of jobs");
     }
-    zhashx_set_key_duplicator(jobs->by_key, NULL); // keys live in their jobs
-    zhashx_set_key_destructor(jobs->by_key, NULL);
     jobs->master = master;
     kofn_rng_init(&jobs->names, kofn_rng_fresh_seed(), 0);
     TAILQ_INIT(&jobs->waiting);
@@ -95,7 +92,7 @@ kofn_jobs_destroy(kofn_jobs **jobs_p)
         kofn_code_destroy(&jobs->codes[i].code);
     kofn_timers_fini(&jobs->due);
     kofn_map_fini(&jobs->by_id);
-    zhashx_destroy(&jobs->by_key);
+    kofn_owned_keys_fini(&jobs->by_key);
     kofn_slab_fini(&jobs->records);
     free(jobs);
     *jobs_p = NULL;
@@ -291,10 +288,7 @@ kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
     job->due.number = jobs->added++;
     if (!over)
         kofn_timers_set(&jobs->due, &job->due, find_due(job));
-    if (job->key.text[0]) { // not update: that keeps the key of whoever had it, and it lives there
-        kofn_jobs_forget_key(jobs, &job->key);
-        (void)zhashx_insert(jobs->by_key, job->key.text, job); // nobody has it now
-    }
+    kofn_owned_keys_put(&jobs->by_key, &job->key, job);
     TAILQ_INSERT_TAIL(&jobs->all, job, of_all);
     if (over)
         list_ended(jobs, job);
@@ -309,13 +303,13 @@ kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err)
 kofn_job *
 kofn_jobs_find_key(kofn_jobs *jobs, const kofn_owned_key *key)
 {
-    return key->text[0] ? zhashx_lookup(jobs->by_key, key->text) : NULL;
+    return kofn_owned_keys_find(&jobs->by_key, key);
 }
 
 void
-kofn_jobs_forget_key(kofn_jobs *jobs, const kofn_owned_key *key)
+kofn_jobs_forget_key(kofn_jobs *jobs, const kofn_job *job)
 {
-    zhashx_delete(jobs->by_key, key->text);
+    kofn_owned_keys_remove(&jobs->by_key, &job->key);
 }
 
 /* One that is in no list of a stage any more. */
@@ -328,8 +322,7 @@ forget_job(kofn_jobs *jobs, kofn_job *job)
     if (job->durable && jobs->master->keep)
         kofn_keep_forget(job);
     kofn_jobs_change_charge(jobs, job, 0);
-    if (kofn_jobs_find_key(jobs, &job->key) == job)
-        kofn_jobs_forget_key(jobs, &job->key);
+    kofn_jobs_forget_key(jobs, job);
     (void)kofn_map_remove(&jobs->by_id, job->id); // the pointer is at hand already
     kofn_job_destroy(&job);
 }

@@ -100,7 +100,7 @@ void kofn_jobs_trim(kofn_jobs *jobs);
  * RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_jobs_add(kofn_jobs *jobs, kofn_job *job, kofn_error *err);
 kofn_job *kofn_jobs_find_key(kofn_jobs *jobs, const kofn_owned_key *key); // NULL: none has it
-void kofn_jobs_forget_key(kofn_jobs *jobs, const kofn_owned_key *key);
+void kofn_jobs_forget_key(kofn_jobs *jobs, const kofn_job *job); // it is another's, or nobody's
 kofn_master *kofn_jobs_get_master(const kofn_jobs *jobs);
 
 /* ---- views ---------------------------------------------------------------------------------------------- */

@@ -49,8 +49,8 @@ struct kofn_operand {
 
 struct kofn_operands {
     kofn_master *master;
-    kofn_map by_id;   // those that are STORED, or whose drop is on its way to disk
-    zhashx_t *by_key; // of them, by idempotency key
+    kofn_map by_id;         // those that are STORED, or whose drop is on its way to disk
+    kofn_owned_keys by_key; // of them
     kofn_rng names;
     TAILQ_HEAD(operand_list, kofn_operand) stored; // oldest first
     struct operand_list dropped;                   // on disk, held by jobs that were restored
@@ -67,14 +67,12 @@ kofn_operands_new(kofn_master *master, kofn_operands **ret_operands, kofn_error 
     if (operands) {
         TAILQ_INIT(&operands->stored);
         TAILQ_INIT(&operands->dropped);
-        operands->by_key = zhashx_new();
     }
-    if (!operands || !operands->by_key || kofn_coded_new(&operands->coded, NULL) != KOFN_OK) {
+    if (!operands || kofn_owned_keys_init(&operands->by_key, NULL) != KOFN_OK ||
+        kofn_coded_new(&operands->coded, NULL) != KOFN_OK) {
         kofn_operands_destroy(&operands);
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for the table of operands");
     }
-    zhashx_set_key_duplicator(operands->by_key, NULL); // keys live in their operands
-    zhashx_set_key_destructor(operands->by_key, NULL);
     operands->master = master;
     operands->settled = !master->config.store[0]; // else when all is read
     kofn_rng_init(&operands->names, kofn_rng_fresh_seed(), 0);
@@ -110,7 +108,7 @@ kofn_operands_destroy(kofn_operands **operands_p)
     }
     kofn_coded_destroy(&operands->coded);
     kofn_map_fini(&operands->by_id);
-    zhashx_destroy(&operands->by_key);
+    kofn_owned_keys_fini(&operands->by_key);
     free(operands);
     *operands_p = NULL;
 }
@@ -131,7 +129,7 @@ static kofn_status
 find_known(const kofn_operands *operands, const kofn_msg_put_operand *order,
            const kofn_owned_key *key, const kofn_operand **ret_known, kofn_error *err)
 {
-    const kofn_operand *known = key->text[0] ? zhashx_lookup(operands->by_key, key->text) : NULL;
+    const kofn_operand *known = kofn_owned_keys_find(&operands->by_key, key);
     if (known && !is_same_matrix(known, order))
         return kofn_fail(err, KOFN_ALREADY_EXISTS,
                          "this key belongs to operand %s, which is another matrix: choose a new "
@@ -257,10 +255,7 @@ list_stored(kofn_operand *operand)
     operand->state = STORED;
     operand->used_ns = kofn_clock_ns();
     TAILQ_INSERT_TAIL(&operands->stored, operand, of_all);
-    if (operand->key.text[0]) { // not update: that keeps the key of whoever had it (jobs.c)
-        zhashx_delete(operands->by_key, operand->key.text);
-        (void)zhashx_insert(operands->by_key, operand->key.text, operand);
-    }
+    kofn_owned_keys_put(&operands->by_key, &operand->key, operand);
 }
 
 /* All is done but to tell: it is the one, or another was stored under its key meanwhile. */
@@ -559,8 +554,8 @@ list_again(kofn_operand *operand)
     operand->state = STORED;
     operands->count++;
     TAILQ_INSERT_TAIL(&operands->stored, operand, of_all);
-    if (operand->key.text[0]) // unless the key has been taken meanwhile
-        (void)zhashx_insert(operands->by_key, operand->key.text, operand);
+    if (!kofn_owned_keys_find(&operands->by_key, &operand->key)) // has been taken meanwhile
+        kofn_owned_keys_put(&operands->by_key, &operand->key, operand);
 }
 
 /* What the disk did not take would be there again after a restart: so it is there at once. */
@@ -612,8 +607,7 @@ kofn_operands_drop(kofn_operands *operands, kofn_operand *operand, kofn_operand_
     operand->context = context;
     operands->count--;
     TAILQ_REMOVE(&operands->stored, operand, of_all);
-    if (operand->key.text[0] && zhashx_lookup(operands->by_key, operand->key.text) == operand)
-        zhashx_delete(operands->by_key, operand->key.text); // records may share one by mistake
+    kofn_owned_keys_remove(&operands->by_key, &operand->key);
     kofn_coded_clear(operands->coded, &operand->coded);
     operand->jobs++; // held until the disk has done its part
     keep_drop(operand);

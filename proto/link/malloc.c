@@ -1,7 +1,9 @@
 #include "proto/link/link.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /* libzmq reads every large frame into a fresh malloc. By default glibc maps such a block anew and
@@ -31,6 +33,7 @@ kofn_link_choose_malloc(char **argv)
     if (!getenv("GLIBC_TUNABLES") &&
         setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 0) == 0)
         (void)execv("/proc/self/exe", argv); // without /proc we go on, and keep more
+    (void)prctl(PR_SET_NAME, program_invocation_short_name); // the kernel calls it "exe" by now
 }
 
 void
