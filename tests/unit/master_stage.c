@@ -727,6 +727,20 @@ check_health(peer *p)
 }
 
 void
+await_read(peer *p)
+{
+    enum { LAST = 1000002 };
+    kofn_error error;
+    kofn_msg_reply reply = {.call = 0};
+    char type[KOFN_NAME_MAX];
+    send_call(p, LAST, KOFN_METHOD_CHECK, NULL, NULL);
+    while (reply.call != LAST)
+        if (take_message(p, type, sizeof type) && strcmp(type, kofn_reply_message.name) == 0)
+            assert_ok(kofn_message_unpack(&kofn_reply_message, kofn_buf_get_data(p->in.head),
+                                          kofn_buf_get_size(p->in.head), &reply, &error));
+}
+
+void
 await_state(peer *p, const char *job, const char *state)
 {
     const int64_t until_ns = kofn_clock_after(kofn_clock_ns(), PATIENCE_MS * KOFN_NS_PER_MS);

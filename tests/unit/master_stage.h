@@ -132,6 +132,7 @@ void expect_product(stage *s, peer *p, uint64_t call, const problem *what, char 
 void submit(stage *s, peer *p, uint64_t call, const problem *what, char *ret_job);
 kofn_msg_job get_job(peer *p, const char *job); // its code's list is cleared
 kofn_msg_health check_health(peer *p);
+void await_read(peer *p); // the master, all that the peer has sent; what comes meanwhile is dropped
 
 /* Ask until the job is in that state. */
 void await_state(peer *p, const char *job, const char *state);

@@ -226,6 +226,7 @@ a_job_may_be_abandoned_while_its_elements_are_looked_at(void **state)
         send_product(s, client, i + 10, KOFN_METHOD_MULTIPLY, &what);
         post(client, &kofn_abandon_message, &(kofn_msg_abandon){.call = i + 10});
     }
+    await_read(client);
     close_peer(worker); // whatever it was sent
     worker = join_worker(s, "v", 1);
     peer *other = open_client(s, KOFN_WINDOW_BYTES);

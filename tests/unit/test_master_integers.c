@@ -414,6 +414,7 @@ a_whole_may_be_abandoned_while_coders_have_it(void **state)
         if (i % 2)
             answer_all(s, worker, &large);
         post(client, &kofn_abandon_message, &(kofn_msg_abandon){.call = 1});
+        await_read(client);
         while (check_health(other).jobs_running + check_health(other).jobs_queued > 0)
             ;
         assert_int_equal(check_health(other).memory_bytes, 0);
