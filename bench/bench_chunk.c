@@ -1,10 +1,11 @@
-/* What size of block frames suits a link: one stream of frames over loopback, as blocks travel, plain
- * and with CURVE.
+/* What size of block frames suits a link: one stream of frames over loopback, as blocks travel,
+ * plain and with CURVE.
  *
  *     bench_chunk [MIB [ROUNDS]]
  *
  * The sender keeps a window of KOFN_WINDOW_BYTES unacknowledged and sends without a copy; the
- * receiver acknowledges each quarter of it. Sizes take turns, so that a change of load meets them all.
+ * receiver acknowledges each quarter of it. Sizes take turns, so that a change of load meets them
+ * all.
  */
 #include "bench/bench.h"
 #include "proto/link/link.h"

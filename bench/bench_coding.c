@@ -72,7 +72,7 @@ time_copy(const bench *b)
     return bench_now() - start;
 }
 
-/* ---- encode ------------------------------------------------------------------------------------- */
+/* ---- encode ---------------------------------------------------------------------------------- */
 
 static double
 time_encode(const kofn_coding *coding, const bench *b, const kofn_bands blocks[2][TASKS_MAX])
@@ -126,7 +126,7 @@ bench_encode(bench *b, const char *systematic, const char *name)
     kofn_code_destroy(&code);
 }
 
-/* ---- decode ------------------------------------------------------------------------------------- */
+/* ---- decode ---------------------------------------------------------------------------------- */
 
 /* Decodable with the tasks first .. first + 3. */
 static kofn_decode_plan
@@ -194,7 +194,7 @@ bench_decode(bench *b, const char *systematic, size_t first, const char *name)
     kofn_code_destroy(&code);
 }
 
-/* ---- error -------------------------------------------------------------------------------------- */
+/* ---- error ----------------------------------------------------------------------------------- */
 
 /* One product of [n, n] matrices by four of six tasks; its relative error. */
 static double
@@ -272,7 +272,7 @@ bench_error(bench *b, const double *a_elements, const double *b_elements)
     free(expected);
 }
 
-/* ---- all ---------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static bench
 begin(size_t n, size_t rounds, const double *a_elements, const double *b_elements)

@@ -1,7 +1,7 @@
-/* What complex products cost as real ones: parts, encode, the tasks that suffice, decode and parts again, one
- * after another on one thread, beside one zgemm of the same operands in the same round; how far each is off;
- * and how many tasks it takes so that any 1, 2 or 3 may be lost. Of one task more than suffice the first one is
- * lost, so there is something to decode.
+/* What complex products cost as real ones: parts, encode, the tasks that suffice, decode and parts
+ * again, one after another on one thread, beside one zgemm of the same operands in the same round;
+ * how far each is off; and how many tasks it takes so that any 1, 2 or 3 may be lost. Of one task
+ * more than suffice the first one is lost, so there is something to decode.
  *
  * One line of CSV for each method and size, after a line with the names of the columns. `error` is
  * |C' - C| / |C|, Frobenius norms over some rows, C in long double.
@@ -32,7 +32,7 @@ typedef struct way {
 static const way ways[] = {
     {"3m", KOFN_COMPLEX_3M, "locality"},         {"3m_lagrange", KOFN_COMPLEX_3M, "lagrange"},
     {"4m", KOFN_COMPLEX_4M, "locality"},         {"4m_lagrange", KOFN_COMPLEX_4M, "lagrange"},
-    {"plain", KOFN_COMPLEX_PLAIN, "polynomial"}, // in four blocks: tasks as large as those of 3m and 4m
+    {"plain", KOFN_COMPLEX_PLAIN, "polynomial"}, // in four blocks: tasks as large as those of both
 };
 
 static const kofn_partition plain_part = {2, 1, 2};

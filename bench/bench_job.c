@@ -104,7 +104,7 @@ stream_end(stream *s)
     free(s->frame);
 }
 
-/* ---- local products --------------------------------------------------------------------------- */
+/* ---- local products -------------------------------------------------------------------------- */
 
 static double
 time_dgemm(const product *p, size_t rows, size_t cols, int threads, double *c)
@@ -116,7 +116,7 @@ time_dgemm(const product *p, size_t rows, size_t cols, int threads, double *c)
     return bench_now() - start;
 }
 
-/* ---- all ---------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 typedef struct rounds {
     size_t count;

@@ -5,8 +5,8 @@
  *     sent     A and B travel, both are encoded
  *     first    B travels; A lies with the master and is encoded
  *     second   B travels; the workers have the coded blocks of A
- *     bare     the second product of workers without a cache: the master has the coded blocks, and sends
- *              them
+ *     bare     the second product of workers without a cache: the master has the coded blocks, and
+ *              sends them
  *
  * Each round puts A anew, so that there is a first product in it.
  */

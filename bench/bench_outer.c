@@ -53,7 +53,7 @@ free_room(kofn_bands *bands)
     kofn_bands_fini(bands);
 }
 
-/* ---- the kernel -------------------------------------------------------------------------------- */
+/* ---- the kernel ------------------------------------------------------------------------------ */
 
 static void
 measure_kernel(const char *field, const shape *s, size_t rounds)
@@ -117,7 +117,7 @@ measure_flop(size_t rounds)
     free(seconds);
 }
 
-/* ---- decoding ---------------------------------------------------------------------------------- */
+/* ---- decoding -------------------------------------------------------------------------------- */
 
 static kofn_code *
 new_code(const kofn_field *f, const char *family, const char *parts)

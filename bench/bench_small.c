@@ -18,7 +18,7 @@
 
 enum { N = 64, IN_FLIGHT = 32, ELEMENTS = N * N };
 
-/* ---- the bare relay ------------------------------------------------------------------------------ */
+/* ---- the bare relay -------------------------------------------------------------------------- */
 
 static void
 must_zmq(int result)
@@ -114,7 +114,7 @@ relay_rate(void *socket, size_t in_flight, size_t jobs, const double *a, const d
     return (double)jobs / (bench_now() - start);
 }
 
-/* ---- kofn ---------------------------------------------------------------------------------------- */
+/* ---- kofn ------------------------------------------------------------------------------------ */
 
 typedef struct flight {
     kofn_call *call;

@@ -1,8 +1,8 @@
 /* Durable submits: 64 clients that each have one Submit of a 4 x 4 product on its way. Answers a
  * second and their latency, accepting alone (no workers) and with two workers (jobs run, and their
- * ends are stored as well): synced, written without syncs (`durability: none`), and without a store.
- * Then what all these jobs cost: processor time of a master that only holds them, and how long one that
- * was killed is away, from its start until it answers.
+ * ends are stored as well): synced, written without syncs (`durability: none`), and without a
+ * store. Then what all these jobs cost: processor time of a master that only holds them, and how
+ * long one that was killed is away, from its start until it answers.
  *
  * The clients are sockets of one thread, so that they cost as little as they can beside the master.
  */

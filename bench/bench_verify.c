@@ -7,8 +7,8 @@
  * And over the reals what a lie can hide in, of products of 100 x K times K x 100, over |A| |B|:
  *
  * verify.F.K.passes  more than this is found
- * verify.F.K.honest  what is said to be wrong at most of what OpenBLAS makes of independent elements in
- *                    [0, 1], where this runs
+ * verify.F.K.honest  what is said to be wrong at most of what OpenBLAS makes of independent
+ *                    elements in [0, 1], where this runs
  */
 #include "bench/bench.h"
 #include "common/code/freivalds.h"

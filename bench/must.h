@@ -1,5 +1,5 @@
-/* For a program that ends at the first error: must(kofn_multiply(..., &error)). Each file that includes
- * this has an error of its own.
+/* For a program that ends at the first error: must(kofn_multiply(..., &error)). Each file that
+ * includes this has an error of its own.
  */
 #ifndef KOFN_BENCH_MUST_H
 #define KOFN_BENCH_MUST_H

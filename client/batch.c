@@ -189,8 +189,8 @@ typedef struct row_room { // numbers of one row
     double *sum, *size, *term;
 } row_room;
 
-/* Of the reals each element may be as far off as `count` roundings of what it is summed from: those of
- * whoever made it, in whatever order. NaN is off. */
+/* Of the reals each element may be as far off as `count` roundings of what it is summed from: those
+ * of whoever made it, in whatever order. NaN is off. */
 static kofn_status
 check_row(const plan *p, size_t side, const kofn_dependency *d, size_t row, const row_room *room,
           kofn_error *err)

@@ -1,14 +1,15 @@
-/* Pairs as a caller gives them, made into a batch: which blocks travel, and what each pair is of them.
+/* Pairs as a caller gives them, made into a batch: which blocks travel, and what each pair is of
+ * them.
  *
- * A block that several pairs have in common travels once, wherever it lies in memory. One pass over the
- * elements finds such blocks by their CRC (equal ones are then compared), and NaN, Inf or what is no
- * number of the field on the way. A dependency that is declared is checked element by element, which
- * reads no more than a random projection would, and cannot miss anything.
+ * A block that several pairs have in common travels once, wherever it lies in memory. One pass over
+ * the elements finds such blocks by their CRC (equal ones are then compared), and NaN, Inf or what
+ * is no number of the field on the way. A dependency that is declared is checked element by
+ * element, which reads no more than a random projection would, and cannot miss anything.
  *
- * Where all products are wanted, blocks of unlike size are brought to one on the way (balance.h). Pairs that
- * are declared to depend on others would not be what was declared any more: then blocks that differ by more
- * than 2^UNLIKE_MAX are refused. A sum is one matrix, as exact as its largest term, and its blocks travel as
- * they are.
+ * Where all products are wanted, blocks of unlike size are brought to one on the way (balance.h).
+ * Pairs that are declared to depend on others would not be what was declared any more: then blocks
+ * that differ by more than 2^UNLIKE_MAX are refused. A sum is one matrix, as exact as its largest
+ * term, and its blocks travel as they are.
  *
  * Threads    The client's.
  */
@@ -28,8 +29,8 @@ typedef struct kofn_gathering {
 } kofn_gathering;
 
 /* INVALID_ARGUMENT, OUT_OF_RANGE, UNIMPLEMENTED: what is wrong, with the number of its pair.
- * RESOURCE_EXHAUSTED: no memory. `field` as in kofn_product_options. Elements that are made are from the
- * pool; NULL: none are, as nothing is to travel. */
+ * RESOURCE_EXHAUSTED: no memory. `field` as in kofn_product_options. Elements that are made are
+ * from the pool; NULL: none are, as nothing is to travel. */
 KOFN_MUST_CHECK kofn_status kofn_gathering_init(kofn_gathering *gathering, const kofn_pairs *pairs,
                                                 const char *field, kofn_pool *pool,
                                                 kofn_error *err);

@@ -113,8 +113,8 @@ at_least_one(size_t size)
     return size > 0 ? size : 1;
 }
 
-/* Of so many tasks of `locality` any one may be lost. By 3m p products of blocks take 4 p, in p groups, or
- * 3 p + 3, in three; by 4m 4 p + 1, in one. */
+/* Of so many tasks of `locality` any one may be lost. By 3m p products of blocks take 4 p, in p
+ * groups, or 3 p + 3, in three; by 4m 4 p + 1, in one. */
 static size_t
 count_products(kofn_complex_method method, size_t tasks)
 {
@@ -164,7 +164,8 @@ make_room(kofn_complex *z, kofn_pool *pool, size_t side, size_t high, size_t wid
     return status == KOFN_OK ? KOFN_OK : kofn_fail_within(err, "the parts of %s", names[side]);
 }
 
-/* Real parts stacked on imaginary ones, both padded to whole blocks of the grid, which is of op(m). */
+/* Real parts stacked on imaginary ones, both padded to whole blocks of the grid, which is of
+ * op(m). */
 static kofn_status
 stack_planes(kofn_complex *z, kofn_pool *pool, size_t side, const kofn_matrix *m, kofn_grid grid,
              kofn_error *err)

@@ -52,8 +52,9 @@ kofn_connection_close(kofn_connection *connection)
     connection->state = KOFN_CONNECTION_NONE;
 }
 
-/* Handshakes that are cut off are a refusal to who has keys and was never let in: they are wrong, most
- * likely. Without keys the master may be starting, behind something that connects in its place. */
+/* Handshakes that are cut off are a refusal to who has keys and was never let in: they are wrong,
+ * most likely. Without keys the master may be starting, behind something that connects in its
+ * place. */
 static bool
 is_refusal(const kofn_connection *connection, kofn_monitor_event event)
 {

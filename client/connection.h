@@ -39,8 +39,8 @@ typedef struct kofn_connection {
 /* Begin to connect. INVALID_ARGUMENT: no such kind of endpoint. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_connection_open(kofn_connection *connection, kofn_error *err);
 
-/* Drop the connection with all that waits in it, but for what its linger lets out: an abandon that was
- * just sent. Accepts a closed one. */
+/* Drop the connection with all that waits in it, but for what its linger lets out: an abandon that
+ * was just sent. Accepts a closed one. */
 void kofn_connection_close(kofn_connection *connection);
 
 /* Read what the monitor says into `state`. */

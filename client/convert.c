@@ -186,7 +186,8 @@ primes_from_list(const kofn_wire_list *from, kofn_account *account)
     }
 }
 
-/* Block products that a product of sparse operands was cut into, without those that became pairs. */
+/* Block products that a product of sparse operands was cut into, without those that became
+ * pairs. */
 static uint64_t
 count_zero_products(const kofn_msg_job *job)
 {

@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* For a connection with its handshakes, to a master that is there: what a slow link or machine takes. */
+/* For a connection with its handshakes, to a master that is there: what a slow link or machine
+ * takes. */
 #define KNOCK_NS (500 * KOFN_NS_PER_MS)
 
-/* Matrices of a stack that are smaller than this are gathered: each would be a frame, of which a peer
- * takes few that are small. */
+/* Matrices of a stack that are smaller than this are gathered: each would be a frame, of which a
+ * peer takes few that are small. */
 enum { GATHERED_BYTES = 64 << 10 };
 
 void
@@ -260,8 +261,8 @@ requeue(kofn_call *call, int64_t wait_ns)
     call->retry_ns = kofn_clock_after(kofn_clock_ns(), wait_ns);
 }
 
-/* A push that has no room, or a gap before it: each product that is taken may change that. While there
- * are some to be taken before its own, it is not the push that fails. */
+/* A push that has no room, or a gap before it: each product that is taken may change that. While
+ * there are some to be taken before its own, it is not the push that fails. */
 static bool
 waits_for_room(const kofn_call *call, kofn_status why)
 {
@@ -303,8 +304,8 @@ last_word(const kofn_client *client, const kofn_call *call)
     return call->sent_ns > client->heard_ns ? call->sent_ns : client->heard_ns;
 }
 
-/* A master that hangs keeps its connection for some time, but not its word. One that was silent for too
- * long to wait on may not know of our calls, and is asked anew. */
+/* A master that hangs keeps its connection for some time, but not its word. One that was silent for
+ * too long to wait on may not know of our calls, and is asked anew. */
 static int64_t
 away_since(const kofn_client *client, int64_t now)
 {
@@ -317,8 +318,8 @@ away_since(const kofn_client *client, int64_t now)
     return silent > KOFN_CLIENT_BEAT_NS && silent < client->silence_ns ? since : now;
 }
 
-/* Losses are not counted against a call: time bounds them (patience_end). Away is a master from when it
- * was last heard, so one that falls as soon as it stands is not there. */
+/* Losses are not counted against a call: time bounds them (patience_end). Away is a master from
+ * when it was last heard, so one that falls as soon as it stands is not there. */
 static void
 connection_lost(kofn_client *client, const kofn_error *why)
 {
@@ -425,8 +426,8 @@ mind_silence(kofn_client *client, int64_t now)
     }
 }
 
-/* Of a call whose connection stands: who waits for a shorter time than that is asked for anew, waits no
- * longer for a master that hangs. */
+/* Of a call whose connection stands: who waits for a shorter time than that is asked for anew,
+ * waits no longer for a master that hangs. */
 static int64_t
 word_end(const kofn_client *client, const kofn_call *call)
 {
@@ -481,7 +482,8 @@ say_unreachable(const kofn_client *client, const kofn_call *call, int64_t now,
                         "no master answers at %s; is kofn-master running there?", client->endpoint);
 }
 
-/* Was there time for a master that is there to let us in? A call with less says nothing about it. */
+/* Was there time for a master that is there to let us in? A call with less says nothing about
+ * it. */
 static bool
 has_knocked(const kofn_client *client, int64_t now)
 {
@@ -521,9 +523,10 @@ expire(kofn_client *client, int64_t now)
     }
 }
 
-/* When it may be sent. A stream takes its pushes in order: one behind another that was put off would only
- * be put off, too. When that one goes again, the next follows if it is not refused in the time that the
- * last refusal took, twice. The nearest one tells, since those before it have left if it has. */
+/* When it may be sent. A stream takes its pushes in order: one behind another that was put off
+ * would only be put off, too. When that one goes again, the next follows if it is not refused in
+ * the time that the last refusal took, twice. The nearest one tells, since those before it have
+ * left if it has. */
 static int64_t
 leaves_at(const kofn_call *call)
 {
@@ -682,8 +685,9 @@ call_refused(kofn_client *client, kofn_call *call, const kofn_msg_reply *reply)
     retry(call, backoff > hint_ns ? backoff : hint_ns, &error);
 }
 
-/* Of which call, nobody knows: all that are out are made again, on another connection, since on this
- * one neither credit nor transfers add up any more. Only damage on the way is no call's fault. */
+/* Of which call, nobody knows: all that are out are made again, on another connection, since on
+ * this one neither credit nor transfers add up any more. Only damage on the way is no call's
+ * fault. */
 static void
 all_refused(kofn_client *client, const kofn_msg_reply *reply)
 {
@@ -928,8 +932,8 @@ kofn_engine_pause(kofn_client *client, int attempt)
         (void)kofn_engine_step(client, until);
 }
 
-/* The onlooker is asked after a signal, and every tick, since a signal that comes just before the wait
- * does not interrupt it: a reply that is there at once is taken, whatever came before. */
+/* The onlooker is asked after a signal, and every tick, since a signal that comes just before the
+ * wait does not interrupt it: a reply that is there at once is taken, whatever came before. */
 kofn_status
 kofn_engine_await(kofn_client *client, const kofn_call *call, kofn_error *err)
 {

@@ -28,8 +28,8 @@
 enum { KOFN_CLIENT_SLACK_MS = 2000 };
 
 /* A master says something every second to who has a call open, and goes on with a product that it
- * sends. One that is silent for so long does not know of the call: it had no words left for us, say,
- * when it turned away a crowd. Long, since on a
+ * sends. One that is silent for so long does not know of the call: it had no words left for us,
+ * say, when it turned away a crowd. Long, since on a
  * slow link one large frame may be all that moves. */
 #define KOFN_CLIENT_SILENCE_NS (60 * KOFN_NS_PER_S)
 

@@ -8,8 +8,8 @@
 #include "client/kofn.h"
 #include "proto/messages.h"
 
-/* One operand: usually one matrix. Of a batch matrices of one shape, dtype and direction, stacked on
- * each other as they are stored. Borrowed. */
+/* One operand: usually one matrix. Of a batch matrices of one shape, dtype and direction, stacked
+ * on each other as they are stored. Borrowed. */
 typedef struct kofn_stack {
     const kofn_matrix *of;
     size_t count;
@@ -37,9 +37,9 @@ kofn_factors kofn_factors_two(const kofn_matrix *a, const kofn_matrix *b);
 KOFN_MUST_CHECK kofn_status kofn_factors_outer(const kofn_matrix *operands, size_t count,
                                                kofn_factors *ret_factors, kofn_error *err);
 
-/* INVALID_ARGUMENT, OUT_OF_RANGE, UNIMPLEMENTED, NOT_FOUND (an empty id): what is wrong with an operand,
- * by the name given to it; or with all of them together. *ret_c is the product's shape; empty when an
- * operand is stored: only the master knows which way. */
+/* INVALID_ARGUMENT, OUT_OF_RANGE, UNIMPLEMENTED, NOT_FOUND (an empty id): what is wrong with an
+ * operand, by the name given to it; or with all of them together. *ret_c is the product's shape;
+ * empty when an operand is stored: only the master knows which way. */
 KOFN_MUST_CHECK kofn_status kofn_factor_check(const kofn_matrix *m, const char *name,
                                               kofn_error *err);
 KOFN_MUST_CHECK kofn_status kofn_factors_check(const kofn_factors *f, kofn_msg_matrix *ret_c,
@@ -49,8 +49,8 @@ KOFN_MUST_CHECK kofn_status kofn_factors_check(const kofn_factors *f, kofn_msg_m
 KOFN_MUST_CHECK kofn_status kofn_factor_check_elements(const kofn_matrix *m, const char *name,
                                                        kofn_error *err);
 
-/* Those whose blocks travel, and how many: operands, then the lists of sparse ones (PROTOCOL.md, 5.11).
- * Points into itself and to what the factors borrow. */
+/* Those whose blocks travel, and how many: operands, then the lists of sparse ones (PROTOCOL.md,
+ * 5.11). Points into itself and to what the factors borrow. */
 typedef struct kofn_sent {
     kofn_stack at[KOFN_OPERANDS_MAX];
     kofn_matrix list[6]; // of two operands that are sparse

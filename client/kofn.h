@@ -168,9 +168,9 @@ typedef struct kofn_code_choice {
     kofn_setting sets[KOFN_CLIENT_SETS_MAX]; // the family's own parameters
 } kofn_code_choice;
 
-/* One field from text: "family", "partition" ("2,1,2"), "parts" ("2,3,1"), "tasks", "reserve", "seed",
- * or a parameter of the family. INVALID_ARGUMENT, OUT_OF_RANGE, RESOURCE_EXHAUSTED (too many
- * parameters). */
+/* One field from text: "family", "partition" ("2,1,2"), "parts" ("2,3,1"), "tasks", "reserve",
+ * "seed", or a parameter of the family. INVALID_ARGUMENT, OUT_OF_RANGE, RESOURCE_EXHAUSTED (too
+ * many parameters). */
 KOFN_MUST_CHECK kofn_status kofn_code_choice_set(kofn_code_choice *choice, const char *key,
                                                  const char *text, kofn_error *err);
 
@@ -197,18 +197,19 @@ typedef struct kofn_accept_options {
     double error; // of KOFN_ACCEPT_WITHIN: more than 0
 } kofn_accept_options;
 
-/* A product of integers is put together from products modulo some primes; each has a code, tasks and
- * answers of its own. */
+/* A product of integers is put together from products modulo some primes; each has a code, tasks
+ * and answers of its own. */
 typedef struct kofn_prime_account {
     uint64_t prime;
     char state[16];
     uint64_t enough, tasks_sent, answers;
 } kofn_prime_account;
 
-/* What the operands of a job were made from by the client that sent them, so that C is another product
- * than that of the matrices which were sent. Of a sketch (cr, block_cr, grid_cr) it is an estimate of the
- * product, drawn at random, with the product as its mean; |X| is the Frobenius norm. Of complex matrices
- * (3m, 4m, plain) it is the product: all numbers below are 0 but `elements`. */
+/* What the operands of a job were made from by the client that sent them, so that C is another
+ * product than that of the matrices which were sent. Of a sketch (cr, block_cr, grid_cr) it is an
+ * estimate of the product, drawn at random, with the product as its mean; |X| is the Frobenius
+ * norm. Of complex matrices (3m, 4m, plain) it is the product: all numbers below are 0 but
+ * `elements`. */
 typedef struct kofn_compression {
     char method[16];   // "": they were sent as they are
     kofn_dtype dtype;  // of A, B and C; KOFN_DTYPE_NONE likewise
@@ -218,7 +219,8 @@ typedef struct kofn_compression {
     double bound; // the mean of |C' - C|^2 over all seeds is at most (bound |A| |B|)^2; 0: all was
                   // taken, and C is the product
     double lemma; // the same by |A|, |B| and the samples alone: never less than bound
-    /* As bound, by what C' itself says: of cr without bias, of blocks at most. 0: C' is not at hand. */
+    /* As bound, by what C' itself says: of cr without bias, of blocks at most. 0: C' is not at
+     * hand. */
     double expected;
     double relative; // and as a part of |C|: the one to look at; INFINITY: C' is little else than
                      // error; 0: likewise
@@ -327,55 +329,57 @@ typedef struct kofn_result kofn_result;
  * Ownership: end *ret_result with kofn_result_destroy.
  * Errors: as on top of this header; INVALID_ARGUMENT: shapes or dtypes do not match.
  *
- * A and B may both be complex, c64 or c128: dense, here or transposed, not conjugated. The library sends
- * their real and imaginary parts as operands of a real product, and gives C as a complex matrix.
+ * A and B may both be complex, c64 or c128: dense, here or transposed, not conjugated. The library
+ * sends their real and imaginary parts as operands of a real product, and gives C as a complex
+ * matrix.
  *     3m     three real products for each product of blocks, the third one of sums, coded by their
- *            dependence: of 3 + s tasks of `locality` any s may be lost. A quarter less work than 4m. Its
- *            error is as small relative to the norm of C, but not in each element: where |Im C| is much
- *            smaller than |Re C|, as when the parts of A or B differ much in size, Im C has fewer digits.
- *            Its sums of real and imaginary parts may overflow where C does not (the account then says
- *            nonfinite); 4m makes none.
+ *            dependence: of 3 + s tasks of `locality` any s may be lost. A quarter less work than
+ *            4m. Its error is as small relative to the norm of C, but not in each element: where
+ *            |Im C| is much smaller than |Re C|, as when the parts of A or B differ much in size,
+ *            Im C has fewer digits. Its sums of real and imaginary parts may overflow where C does
+ *            not (the account then says nonfinite); 4m makes none.
  *     4m     four real products. What decoding costs is small in Re C and in Im C, each by itself:
- *            relative to |Re A| |Re B| + |Im A| |Im B| and |Re A| |Im B| + |Im A| |Re B|, whatever the
- *            size of the parts up to 2^120 (c64: 2^30), since parts are sent in one size. Answers that
- *            need no decoding are, in each element, as exact as zgemm's. Its account's error_bound is
- *            relative to as much as 2 |A| |B|.
- *     plain  one real product of twice the rows and the inner size, for any code; what decoding costs is
- *            small relative to |A| |B| alone, else it is as exact as 4m. The error_bound of its account
- *            is relative to |A| |B| times the root of 2.
- * options->code.x, z and y cut A and B; the products of blocks of 3m and 4m are a batch, for families
- * that make such. Left open, A and B are cut for all workers, who are counted first, or for code.tasks,
- * so that one task may be lost; by kofn_client_start, which does not wait, and with a key, which has to come
- * with the same order again, for code.tasks alone.
- * INVALID_ARGUMENT: a part is NaN or infinite, with row and column as stored. UNIMPLEMENTED: complex
- * operands that are stored with the master, or sparse, or of anything else than this function,
- * kofn_client_start and kofn_client_submit.
+ *            relative to |Re A| |Re B| + |Im A| |Im B| and |Re A| |Im B| + |Im A| |Re B|, whatever
+ *            the size of the parts up to 2^120 (c64: 2^30), since parts are sent in one size.
+ *            Answers that need no decoding are, in each element, as exact as zgemm's. Its account's
+ *            error_bound is relative to as much as 2 |A| |B|.
+ *     plain  one real product of twice the rows and the inner size, for any code; what decoding
+ *            costs is small relative to |A| |B| alone, else it is as exact as 4m. The error_bound
+ *            of its account is relative to |A| |B| times the root of 2.
+ * options->code.x, z and y cut A and B; the products of blocks of 3m and 4m are a batch, for
+ * families that make such. Left open, A and B are cut for all workers, who are counted first, or
+ * for code.tasks, so that one task may be lost; by kofn_client_start, which does not wait, and with
+ * a key, which has to come with the same order again, for code.tasks alone.
+ * INVALID_ARGUMENT: a part is NaN or infinite, with row and column as stored. UNIMPLEMENTED:
+ * complex operands that are stored with the master, or sparse, or of anything else than this
+ * function, kofn_client_start and kofn_client_submit.
  * Memory: the parts take as much as the operands, until the call is done; C's, until it is here. */
 KOFN_MUST_CHECK kofn_status kofn_client_multiply(kofn_client *client, const kofn_matrix *a,
                                                  const kofn_matrix *b,
                                                  const kofn_product_options *options,
                                                  kofn_result **ret_result, kofn_error *err);
 
-/* The outer (Kronecker) product of two operands and more, C := A_1 (x) ... (x) A_count, and wait for
- * it. With A_i of m_i by n_i, C is m_1 ... m_count by n_1 ... n_count, and element
- * [(i_1, ..., i_count), (j_1, ..., j_count)] is A_1[i_1, j_1] ... A_count[i_count, j_count]; rows and
- * columns count like digits, the last one fastest. options->code.parts cuts the operands. All else as
- * kofn_client_multiply. INVALID_ARGUMENT also: fewer than 2 operands, or more than
+/* The outer (Kronecker) product of two operands and more, C := A_1 (x) ... (x) A_count, and wait
+ * for it. With A_i of m_i by n_i, C is m_1 ... m_count by n_1 ... n_count, and element
+ * [(i_1, ..., i_count), (j_1, ..., j_count)] is A_1[i_1, j_1] ... A_count[i_count, j_count]; rows
+ * and columns count like digits, the last one fastest. options->code.parts cuts the operands. All
+ * else as kofn_client_multiply. INVALID_ARGUMENT also: fewer than 2 operands, or more than
  * KOFN_CLIENT_OPERANDS_MAX. OUT_OF_RANGE: C has too many rows or columns. */
 KOFN_MUST_CHECK kofn_status kofn_client_outer(kofn_client *client, const kofn_matrix *operands,
                                               size_t count, const kofn_product_options *options,
                                               kofn_result **ret_result, kofn_error *err);
 
-/* The pair is a combination of others: X_pair = sum_j scale[j] X_of[j], and Y_pair the same of Y. Then
- * its blocks need not travel, and codes that know of it take fewer answers. */
+/* The pair is a combination of others: X_pair = sum_j scale[j] X_of[j], and Y_pair the same of Y.
+ * Then its blocks need not travel, and codes that know of it take fewer answers. */
 typedef struct kofn_dependency {
     size_t pair, count;
     const size_t *of;    // [count]: pairs that do not depend on others themselves
     const double *scale; // [count]: not 0; over a finite field numbers of it
 } kofn_dependency;
 
-/* Many products of one shape. All X are of one shape, dtype and direction, and all Y; none is a stored
- * operand. A block that several pairs have in common, in the same memory or elsewhere, travels once. */
+/* Many products of one shape. All X are of one shape, dtype and direction, and all Y; none is a
+ * stored operand. A block that several pairs have in common, in the same memory or elsewhere,
+ * travels once. */
 typedef struct kofn_pairs {
     size_t count;            // 1 to 4096
     const kofn_matrix *x;    // [count]
@@ -385,34 +389,36 @@ typedef struct kofn_pairs {
     const kofn_dependency *dependencies;
 } kofn_pairs;
 
-/* All that can be checked without a master, as kofn_client_batch does it: the pairs, and the code for
- * them (NULL: open). `field` as in kofn_product_options. Errors: as there. */
+/* All that can be checked without a master, as kofn_client_batch does it: the pairs, and the code
+ * for them (NULL: open). `field` as in kofn_product_options. Errors: as there. */
 KOFN_MUST_CHECK kofn_status kofn_pairs_check(const kofn_pairs *pairs, const kofn_code_choice *code,
                                              const char *field, kofn_error *err);
 
-/* All products of a batch in one job, C := X_0 Y_0 on X_1 Y_1 on ..., of which product i is rows i m to
- * (i + 1) m with m the rows of an X (kofn_result_copy_rows, kofn_results_write_npy); or with weights
- * their sum, C := sum_i weights[i] X_i Y_i. One code protects all of them (lagrange and others, those
- * with `batches` in kofn_family_info): each task multiplies one mixture of all X by one of all Y, of
- * which any so many suffice for all products. All else as kofn_client_multiply. INVALID_ARGUMENT also:
- * pairs that are not alike, a dependency that does not hold, NaN or Inf, which a code would carry into
- * all products; the text has the pair, counted from 0. UNIMPLEMENTED: integers.
+/* All products of a batch in one job, C := X_0 Y_0 on X_1 Y_1 on ..., of which product i is rows i
+ * m to (i + 1) m with m the rows of an X (kofn_result_copy_rows, kofn_results_write_npy); or with
+ * weights their sum, C := sum_i weights[i] X_i Y_i. One code protects all of them (lagrange and
+ * others, those with `batches` in kofn_family_info): each task multiplies one mixture of all X by
+ * one of all Y, of which any so many suffice for all products. All else as kofn_client_multiply.
+ * INVALID_ARGUMENT also: pairs that are not alike, a dependency that does not hold, NaN or Inf,
+ * which a code would carry into all products; the text has the pair, counted from 0. UNIMPLEMENTED:
+ * integers.
  *
- * Sizes: over the reals each product of a batch without weights is as exact as the others. Blocks whose
- * norms differ by more than 2^3 are brought to one size by powers of two, which its product is freed of at
- * the end, all without rounding but where that underflows. error_bound is relative to |A| |B| of all blocks
- * as they are sent: product i is off by at most 64 sqrt(n m) error_bound |X_i| |Y_i|, of n different X and
- * m different Y. OUT_OF_RANGE: |X_i| |Y_i| of a pair is 2^250 times smaller than that of another, of f32
- * 2^60; or dependencies are declared, which keep blocks as they are, and their norms differ by more than
- * 2^20. With weights C is one matrix, and |A| |B| are those of all blocks.
- * Memory: blocks below 64 KiB are copied, and so are those that are brought to another size. */
+ * Sizes: over the reals each product of a batch without weights is as exact as the others. Blocks
+ * whose norms differ by more than 2^3 are brought to one size by powers of two, which its product
+ * is freed of at the end, all without rounding but where that underflows. error_bound is relative
+ * to |A| |B| of all blocks as they are sent: product i is off by at most 64 sqrt(n m) error_bound
+ * |X_i| |Y_i|, of n different X and m different Y. OUT_OF_RANGE: |X_i| |Y_i| of a pair is 2^250
+ * times smaller than that of another, of f32 2^60; or dependencies are declared, which keep blocks
+ * as they are, and their norms differ by more than 2^20. With weights C is one matrix, and |A| |B|
+ * are those of all blocks. Memory: blocks below 64 KiB are copied, and so are those that are
+ * brought to another size. */
 KOFN_MUST_CHECK kofn_status kofn_client_batch(kofn_client *client, const kofn_pairs *pairs,
                                               const kofn_product_options *options,
                                               kofn_result **ret_result, kofn_error *err);
 
-/* Of a batch without weights or declared dependencies: product i is off by at most so much of its own |X_i| |Y_i|, which is
- * 64 k error_bound, since there are no more than k = account->pairs different X, nor Y. Other accounts
- * have no such number: 0 where that is exact, else INFINITY. */
+/* Of a batch without weights or declared dependencies: product i is off by at most so much of its
+ * own |X_i| |Y_i|, which is 64 k error_bound, since there are no more than k = account->pairs
+ * different X, nor Y. Other accounts have no such number: 0 where that is exact, else INFINITY. */
 double kofn_account_bound_each(const kofn_account *account);
 
 /* A product in flight. Many may be open on one client. */
@@ -459,8 +465,8 @@ void *kofn_call_get_context(const kofn_call *call);
 /* ---- streams --------------------------------------------------------------------------------- */
 
 /* A sequence of products, pushed one after the other, that share their workers in rounds: what a
- * straggler did not do of one job is done in the next rounds, beside later jobs, and job i is finished
- * `delay` rounds after its own at the latest. All jobs have one code; shapes may differ.
+ * straggler did not do of one job is done in the next rounds, beside later jobs, and job i is
+ * finished `delay` rounds after its own at the latest. All jobs have one code; shapes may differ.
  *
  *     kofn_stream *stream = NULL;
  *     kofn_stream_product product = {0};
@@ -484,13 +490,13 @@ void *kofn_call_get_context(const kofn_call *call);
  * Order      Products come in the order of the pushes, those that failed too: the stream goes on
  *            after them.
  * Memory     Operands are borrowed until their product was taken, or the stream is over.
- * Retries    As on top of this header: the master keeps a stream whose client is away, for its grace
- *            time, and a push that is sent again is known by its index. A master that was started
- *            again knows no streams, nor does one that was away for longer than that time: then what
- *            was not taken is lost, every function says ABORTED, and a new stream begins with it.
- *            A master that stays away for the client's away_ms ends the stream: UNAVAILABLE. One
- *            that has no workers left waits for some without an end, and so do its clients, who may
- *            ask kofn_client_check how many there are, and abandon the stream.
+ * Retries    As on top of this header: the master keeps a stream whose client is away, for its
+ *            grace time, and a push that is sent again is known by its index. A master that was
+ *            started again knows no streams, nor does one that was away for longer than that time:
+ *            then what was not taken is lost, every function says ABORTED, and a new stream begins
+ *            with it. A master that stays away for the client's away_ms ends the stream:
+ *            UNAVAILABLE. One that has no workers left waits for some without an end, and so do its
+ *            clients, who may ask kofn_client_check how many there are, and abandon the stream.
  * Threads    The client's. What was pushed moves on while any function of the client waits. */
 typedef struct kofn_stream kofn_stream;
 
@@ -514,8 +520,8 @@ typedef struct kofn_stream_options {
     int64_t timeout_ms; // of opening it; 0: none
 } kofn_stream_options;
 
-/* For a tolerance or a rescue that was asked for, and may be zero: below 0 then, since zero itself leaves
- * it to the master. */
+/* For a tolerance or a rescue that was asked for, and may be zero: below 0 then, since zero itself
+ * leaves it to the master. */
 double kofn_stream_number(double asked);
 
 /* What a stream is, and how it went. */
@@ -566,9 +572,9 @@ typedef struct kofn_stream_product {
 
 /* Wait at most timeout_ms (-1: as long as it takes, 0: only look) for the next product in the order
  * of the pushes, and take it. An index of 0 when the time is over or a signal came: not an error.
- * Errors: FAILED_PRECONDITION: none is under way. ABORTED: the stream is gone, and what is under way
- * with it. UNAVAILABLE, UNAUTHENTICATED: the same, since the master is. RESOURCE_EXHAUSTED: no memory
- * for the result, which may be asked for again; or the master took no push for long. */
+ * Errors: FAILED_PRECONDITION: none is under way. ABORTED: the stream is gone, and what is under
+ * way with it. UNAVAILABLE, UNAUTHENTICATED: the same, since the master is. RESOURCE_EXHAUSTED: no
+ * memory for the result, which may be asked for again; or the master took no push for long. */
 KOFN_MUST_CHECK kofn_status kofn_stream_next(kofn_stream *stream, int64_t timeout_ms,
                                              kofn_stream_product *ret_product, kofn_error *err);
 
@@ -576,7 +582,8 @@ size_t kofn_stream_count(const kofn_stream *stream);       // pushed, and not ta
 size_t kofn_stream_get_limit(const kofn_stream *stream);   // of them
 size_t kofn_stream_count_ready(const kofn_stream *stream); // of them: here, and to be taken in turn
 
-/* What the master has made of the options: of its numbers, those that are settled when it is opened. */
+/* What the master has made of the options: of its numbers, those that are settled when it is
+ * opened. */
 const kofn_stream_account *kofn_stream_get_account(const kofn_stream *stream);
 
 /* Wait until its jobs have ended, and end it; products that were not taken are dropped.
@@ -585,24 +592,24 @@ const kofn_stream_account *kofn_stream_get_account(const kofn_stream *stream);
 KOFN_MUST_CHECK kofn_status kofn_stream_close(kofn_stream **stream_p,
                                               kofn_stream_account *ret_account, kofn_error *err);
 
-/* Which workers were slow: a model of stragglers that was measured. The latest rounds, as many as the
- * master keeps: 32768 of up to 8 slots, 2048 of 128. */
+/* Which workers were slow: a model of stragglers that was measured. The latest rounds, as many as
+ * the master keeps: 32768 of up to 8 slots, 2048 of 128. */
 typedef struct kofn_stream_trace {
     size_t slots, rounds; // columns, rows
     uint64_t first;       // number of the first row's round, from 1
     uint8_t *late;        // [rounds, slots]: 1, or 0
 } kofn_stream_trace;
 
-/* As kofn_stream_close, with the trace. UNIMPLEMENTED: the master sent none, since it is an older one,
- * or has no memory for it. Ownership: end *ret_trace with kofn_stream_trace_fini. */
+/* As kofn_stream_close, with the trace. UNIMPLEMENTED: the master sent none, since it is an older
+ * one, or has no memory for it. Ownership: end *ret_trace with kofn_stream_trace_fini. */
 KOFN_MUST_CHECK kofn_status kofn_stream_close_traced(kofn_stream **stream_p,
                                                      kofn_stream_account *ret_account,
                                                      kofn_stream_trace *ret_trace, kofn_error *err);
 void kofn_stream_trace_fini(kofn_stream_trace *trace); // accepts zeros
 
-/* Give it up, and wait for what the master says of it once it has cancelled its jobs: these count as
- * failed. *ret_account and *ret_trace may be NULL. The stream is over in every case: *stream_p becomes
- * NULL. Errors: as kofn_stream_close_traced. */
+/* Give it up, and wait for what the master says of it once it has cancelled its jobs: these count
+ * as failed. *ret_account and *ret_trace may be NULL. The stream is over in every case: *stream_p
+ * becomes NULL. Errors: as kofn_stream_close_traced. */
 KOFN_MUST_CHECK kofn_status kofn_stream_cancel(kofn_stream **stream_p,
                                                kofn_stream_account *ret_account,
                                                kofn_stream_trace *ret_trace, kofn_error *err);
@@ -626,13 +633,13 @@ KOFN_MUST_CHECK kofn_status kofn_client_list_streams(kofn_client *client,
  *     kofn_client_multiply(client, &stored, &w, NULL, &result, &error);
  *     kofn_client_multiply(client, &turned, &r, NULL, &result, &error);
  *
- * The master keeps coded blocks of it as well, while there is room: a product that cuts and codes it
- * as an earlier one did, transposed or not, does not encode it again.
+ * The master keeps coded blocks of it as well, while there is room: a product that cuts and codes
+ * it as an earlier one did, transposed or not, does not encode it again.
  *
  * Lifetime   The master's, not the client's: until kofn_client_drop, until it was unused for the
- *            master's limits.keep_operands, or until a master without a store ends. Then products that name it
- *            fail with NOT_FOUND. With keys it is this key's, and an admin's; without, any
- *            client of the master may use and drop it. */
+ *            master's limits.keep_operands, or until a master without a store ends. Then products
+ *            that name it fail with NOT_FOUND. With keys it is this key's, and an admin's; without,
+ *            any client of the master may use and drop it. */
 
 typedef struct kofn_put_options {
     int64_t timeout_ms;      // for the upload; 0: none
@@ -689,8 +696,8 @@ KOFN_MUST_CHECK kofn_status kofn_result_get_matrix(kofn_result *result, kofn_mat
 KOFN_MUST_CHECK kofn_status kofn_result_copy(const kofn_result *result, void *data, size_t stride,
                                              kofn_error *err);
 
-/* The same of rows [first, first + rows) alone: one product of a batch, say. OUT_OF_RANGE: it has fewer
- * rows. */
+/* The same of rows [first, first + rows) alone: one product of a batch, say. OUT_OF_RANGE: it has
+ * fewer rows. */
 KOFN_MUST_CHECK kofn_status kofn_result_copy_rows(const kofn_result *result, size_t first,
                                                   size_t rows, void *data, size_t stride,
                                                   kofn_error *err);
@@ -707,8 +714,8 @@ typedef struct kofn_result_file {
     kofn_error error; // out: status is KOFN_OK, and the file is safely there; or why not
 } kofn_result_file;
 
-/* Several of them: each as kofn_result_write_npy does it, but they wait for the disk together, which
- * takes little longer than for one. OUT_OF_RANGE: a product has fewer rows. */
+/* Several of them: each as kofn_result_write_npy does it, but they wait for the disk together,
+ * which takes little longer than for one. OUT_OF_RANGE: a product has fewer rows. */
 void kofn_results_write_npy(kofn_result_file *files, size_t count);
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
@@ -880,11 +887,11 @@ typedef struct kofn_plan_answer {
     double local;             // seconds of the local product; 0: not known
 } kofn_plan_answer;
 
-/* Which codes fit a product, how long each would take, and whether coding pays. Nothing is run; times
- * are a model's. By the master, for its workers; by this library when client is NULL.
+/* Which codes fit a product, how long each would take, and whether coding pays. Nothing is run;
+ * times are a model's. By the master, for its workers; by this library when client is NULL.
  * Ownership: kofn_plan_answer_fini.
- * Errors: INVALID_ARGUMENT. FAILED_PRECONDITION: nothing fits, with what comes nearest; or no worker
- * is connected and none was named. */
+ * Errors: INVALID_ARGUMENT. FAILED_PRECONDITION: nothing fits, with what comes nearest; or no
+ * worker is connected and none was named. */
 KOFN_MUST_CHECK kofn_status kofn_client_plan(kofn_client *client,
                                              const kofn_plan_question *question,
                                              kofn_plan_answer *ret_answer, kofn_error *err);

@@ -11,9 +11,10 @@
 
 typedef struct kofn_local kofn_local;
 
-/* Start a master and `workers` workers (KOFN_CLIENT_LOCAL_CORES: one for each core); the master knows
- * the algorithms of the directory `algorithms` (NULL: none). They may not know each other yet when
- * this returns. RESOURCE_EXHAUSTED: no threads, memory, descriptors. Errors of kofn_algorithms_load. */
+/* Start a master and `workers` workers (KOFN_CLIENT_LOCAL_CORES: one for each core); the master
+ * knows the algorithms of the directory `algorithms` (NULL: none). They may not know each other yet
+ * when this returns. RESOURCE_EXHAUSTED: no threads, memory, descriptors. Errors of
+ * kofn_algorithms_load. */
 KOFN_MUST_CHECK kofn_status kofn_local_start(void *context, int workers, const char *algorithms,
                                              kofn_local **ret_local, kofn_error *err);
 

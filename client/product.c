@@ -121,7 +121,8 @@ gather(kofn_client *client, const kofn_pairs *pairs, const kofn_product_options 
                                err);
 }
 
-/* A product of two as it is sent: the matrices themselves, a sketch of them, or the parts of complex ones. */
+/* A product of two as it is sent: the matrices themselves, a sketch of them, or the parts of
+ * complex ones. */
 typedef struct two {
     kofn_factors factors;
     kofn_product_options options;
@@ -522,8 +523,8 @@ two_init_counted(two *ret, kofn_client *client, const kofn_matrix *a, const kofn
     return status;
 }
 
-/* Before anything is computed for it: an older master forgets how its product is to be verified, and what
- * the operands were made from, and whoever fetched it would take it for another. */
+/* Before anything is computed for it: an older master forgets how its product is to be verified,
+ * and what the operands were made from, and whoever fetched it would take it for another. */
 static kofn_status
 check_submitted(kofn_client *client, const kofn_factors *f, const char *verify, const char *job,
                 kofn_error *err)
@@ -663,7 +664,8 @@ open_job_call(kofn_client *client, kofn_method method, const char *job,
                             ret_call, err);
 }
 
-/* The product is here, whole: the master need not keep it. It is not lost with a connection before. */
+/* The product is here, whole: the master need not keep it. It is not lost with a connection
+ * before. */
 static void
 let_go(kofn_client *client, const char *job)
 {

@@ -87,8 +87,8 @@ crop(kofn_bands *product, const kofn_msg_compression *c, kofn_error *err)
     return KOFN_OK;
 }
 
-/* Of |C|, which |C'| is but for the error that is in it: E |C'|^2 = |C|^2 + E |C' - C|^2. INFINITY: most
- * of C' is error, and |C| what is left of it by chance. */
+/* Of |C|, which |C'| is but for the error that is in it: E |C'|^2 = |C|^2 + E |C' - C|^2. INFINITY:
+ * most of C' is error, and |C| what is left of it by chance. */
 static double
 relate(double error, double norm)
 {

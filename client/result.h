@@ -5,9 +5,9 @@
 #include "client/engine.h"
 
 /* Takes the blocks out of a call that ended well with an outcome. RESOURCE_EXHAUSTED: no memory.
- * FAILED_PRECONDITION: the master does not tell what the operands were made from, and this call said so.
- * UNIMPLEMENTED: C is what a newer client makes of others. DATA_LOSS: it cannot be what it is said to
- * be. */
+ * FAILED_PRECONDITION: the master does not tell what the operands were made from, and this call
+ * said so. UNIMPLEMENTED: C is what a newer client makes of others. DATA_LOSS: it cannot be what it
+ * is said to be. */
 KOFN_MUST_CHECK kofn_status kofn_result_take(kofn_call *call, kofn_result **ret_result,
                                              kofn_error *err);
 

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The fewest elements for an error: a sample is one column instead of a block of them, and what is left
- * is coded by any family. */
+/* The fewest elements for an error: a sample is one column instead of a block of them, and what is
+ * left is coded by any family. */
 static const char default_sketch[] = "cr";
 
 enum { BLOCKS_FOR_EACH_SAMPLE = 4, DEFAULT_SIDE = 2 };
@@ -144,8 +144,8 @@ or_default(uint64_t asked, size_t fallback, size_t size)
     return asked > 0 ? (size_t)asked : kofn_size_smaller(fallback, size);
 }
 
-/* Has a code room for all pairs of the blocks of A and of B that so many samples for each block of C
- * draw at most? */
+/* Has a code room for all pairs of the blocks of A and of B that so many samples for each block of
+ * C draw at most? */
 static bool
 has_columns(double samples, size_t x, size_t z, size_t y)
 {
@@ -217,7 +217,8 @@ grid_of(const draft *d, size_t side)
                      : (kofn_grid){.rows = d->part.z, .cols = d->part.y};
 }
 
-/* The first element that is NaN or Inf, counted as stored: a person looks for that, not for a block. */
+/* The first element that is NaN or Inf, counted as stored: a person looks for that, not for a
+ * block. */
 static kofn_status
 check_elements(const draft *d, size_t side, kofn_error *err)
 {
@@ -336,7 +337,8 @@ keep_columns(const draft *d, kofn_pool *pool, kofn_sketching *s, kofn_error *err
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-/* number[b] := place of block b among those that were drawn, or SIZE_MAX; returns how many these are. */
+/* number[b] := place of block b among those that were drawn, or SIZE_MAX; returns how many these
+ * are. */
 static size_t
 number_blocks(const kofn_sums *sums, size_t *number)
 {
@@ -392,7 +394,8 @@ pad_block(const cutting *c, size_t row, size_t col, const kofn_mat *made, size_t
     }
 }
 
-/* All blocks that have a number; those that stick out go to `made` (NULL: they wait). How many these are. */
+/* All blocks that have a number; those that stick out go to `made` (NULL: they wait). How many
+ * these are. */
 static size_t
 cut_blocks(const cutting *c, const size_t *number, const kofn_mat *made, kofn_matrix *blocks)
 {

@@ -1,5 +1,5 @@
-/* Products that are estimated: two matrices as a caller gives them, made smaller before anything of them
- * travels (common/code/sketch.h).
+/* Products that are estimated: two matrices as a caller gives them, made smaller before anything of
+ * them travels (common/code/sketch.h).
  *
  *     A, B --one pass: norms--> draw --+--> cr: copies of the columns and rows that were kept, scaled:
  *                                      |        A' B' is an ordinary product
@@ -15,13 +15,14 @@
  *                                     | 20 |    |
  *                                     +----+----+
  *
- * The inner size, and with grid_cr rows and columns, need not divide: blocks that stick out over the
- * edges are copied with zeros behind them, and the rows and columns of C' that come of it are cut off
- * when it is fetched (result.c).
+ * The inner size, and with grid_cr rows and columns, need not divide: blocks that stick out over
+ * the edges are copied with zeros behind them, and the rows and columns of C' that come of it are
+ * cut off when it is fetched (result.c).
  *
- * Cut         z of block_cr and grid_cr, where --partition leaves it open: four times the samples of
- *             each block of C, so that about a quarter of the data travels, as far as the inner size
- *             and the limits of a batch and of a code for all that may be drawn allow; x and y of grid_cr: 2.
+ * Cut         z of block_cr and grid_cr, where --partition leaves it open: four times the samples
+ *             of each block of C, so that about a quarter of the data travels, as far as the inner
+ *             size and the limits of a batch and of a code for all that may be drawn allow; x and y
+ *             of grid_cr: 2.
  * Threads     The client's.
  */
 #ifndef KOFN_CLIENT_SKETCHES_H
@@ -43,9 +44,9 @@ typedef struct kofn_sketching {
 bool kofn_sketching_is_asked(const kofn_product_options *options);
 
 /* Draw it; elements that are made are from the pool. INVALID_ARGUMENT, OUT_OF_RANGE: options that
- * contradict each other, and errors of kofn_sketch_compress. UNIMPLEMENTED: operands that are stored,
- * sparse or no real numbers. RESOURCE_EXHAUSTED. Ownership: kofn_sketching_fini; *ret must not move, for
- * it points into itself. */
+ * contradict each other, and errors of kofn_sketch_compress. UNIMPLEMENTED: operands that are
+ * stored, sparse or no real numbers. RESOURCE_EXHAUSTED. Ownership: kofn_sketching_fini; *ret must
+ * not move, for it points into itself. */
 KOFN_MUST_CHECK kofn_status kofn_sketching_init(kofn_sketching *ret, kofn_pool *pool,
                                                 const kofn_matrix *a, const kofn_matrix *b,
                                                 const kofn_product_options *options,

@@ -5,8 +5,8 @@
  *                        calls[(index - 1) % limit]
  *
  * Each push is a call like another: the engine sends it again when the connection was lost, and the
- * master knows it by its index. A refusal with an account is of that job alone, anything else that ends
- * a push is of the whole stream: no later one could be answered in order.
+ * master knows it by its index. A refusal with an account is of that job alone, anything else that
+ * ends a push is of the whole stream: no later one could be answered in order.
  */
 #include "client/kofn.h"
 
@@ -251,8 +251,8 @@ kofn_stream_get_account(const kofn_stream *stream)
     return &stream->account;
 }
 
-/* What ended the push ends the stream. A master that does not know it was started again; one that has
- * closed it waited too long for us. */
+/* What ended the push ends the stream. A master that does not know it was started again; one that
+ * has closed it waited too long for us. */
 static kofn_status
 end_stream(kofn_stream *stream, const kofn_error *why, kofn_error *err)
 {

@@ -346,7 +346,8 @@ read_accept(const kofn_msg_product *p, kofn_accept *ret_accept, kofn_error *err)
     return KOFN_OK;
 }
 
-/* What of a spec can be told already: how many tasks suit sparse operands is known with their pairs. */
+/* What of a spec can be told already: how many tasks suit sparse operands is known with their
+ * pairs. */
 static kofn_code_spec
 get_known(const kofn_job *job, const kofn_code_spec *spec)
 {
@@ -356,7 +357,8 @@ get_known(const kofn_job *job, const kofn_code_spec *spec)
     return known;
 }
 
-/* The I/O thread looks for no groups of pairs: what is wrong with those is told when a coder does. */
+/* The I/O thread looks for no groups of pairs: what is wrong with those is told when a coder
+ * does. */
 static kofn_status
 check_known(const kofn_code_spec *spec, const kofn_field *field, kofn_error *err)
 {
@@ -407,8 +409,8 @@ set_form(const kofn_job *job, kofn_code_spec *spec, kofn_error *err)
     return kofn_code_spec_set_form(spec, job->outer ? job->extents.count : 0, err);
 }
 
-/* Is the configured code one of the job's field and form? It was chosen for products of real numbers; a
- * job that it does not fit has its code left open. */
+/* Is the configured code one of the job's field and form? It was chosen for products of real
+ * numbers; a job that it does not fit has its code left open. */
 static bool
 has_default(const kofn_code_spec *configured, const kofn_job *job)
 {
@@ -677,8 +679,8 @@ check_disk(kofn_master *master, const kofn_job *job, kofn_error *err)
     return status;
 }
 
-/* Of a stream: what is wrong with an order is its job's own end, and not that of those behind it. What
- * may pass is none. */
+/* Of a stream: what is wrong with an order is its job's own end, and not that of those behind it.
+ * What may pass is none. */
 static kofn_status
 take_place(const kofn_job_order *order, kofn_status status, kofn_job *job, const kofn_error *why)
 {
@@ -778,16 +780,16 @@ new_restored(kofn_jobs *jobs, const kofn_kept_job *kept, kofn_job **ret_job, kof
     return KOFN_OK;
 }
 
-/* Whose turn it takes: its client's connection is gone, so its owner's. Connections are counted from 1, and
- * never come to the highest bit. */
+/* Whose turn it takes: its client's connection is gone, so its owner's. Connections are counted
+ * from 1, and never come to the highest bit. */
 static uint64_t
 number_owner(const char *owner)
 {
     return kofn_hash_text(owner) | (uint64_t)1 << 63;
 }
 
-/* A master with less memory than the one before takes up those of its jobs that fit, the oldest first:
- * others would have to fail. */
+/* A master with less memory than the one before takes up those of its jobs that fit, the oldest
+ * first: others would have to fail. */
 static kofn_status
 check_restored_room(const kofn_job *job, kofn_error *err)
 {

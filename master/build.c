@@ -110,8 +110,8 @@ kofn_job_run(kofn_job *job, kofn_code *code)
     kofn_jobs_act(job->master->jobs);
 }
 
-/* Its policy sends products as they are first, and makes tasks for what it misses then. Not where tasks
- * check each other, which takes more than those from the beginning. */
+/* Its policy sends products as they are first, and makes tasks for what it misses then. Not where
+ * tasks check each other, which takes more than those from the beginning. */
 static bool
 is_staged(const kofn_job *job)
 {
@@ -141,8 +141,8 @@ measure_elimination(const kofn_code *code)
                                             ((double)rows + (double)code->targets.rows)};
 }
 
-/* The answers that complete a set pay for the elimination of those that are coded, on a compute thread,
- * which it has for itself until it is through (sched/trial.h). */
+/* The answers that complete a set pay for the elimination of those that are coded, on a compute
+ * thread, which it has for itself until it is through (sched/trial.h). */
 static kofn_status
 check_elimination(const kofn_code *code, kofn_error *err)
 {
@@ -158,7 +158,8 @@ check_elimination(const kofn_code *code, kofn_error *err)
                            "groups");
 }
 
-/* Of those that take a trial: rows, targets, what is left of them, solution, and LAPACK's copies. */
+/* Of those that take a trial: rows, targets, what is left of them, solution, and LAPACK's
+ * copies. */
 static size_t
 count_elimination_bytes(const kofn_code *code)
 {
@@ -313,8 +314,8 @@ kofn_code_count_bytes(const kofn_code_spec *spec, const kofn_field *field, bool 
            rank * (width > 0 ? width : rank) * sizeof(double);
 }
 
-/* To tell liars in a decode: the rows of G of all answers with what is eliminated beside them, and LAPACK's
- * copy (liars.h). */
+/* To tell liars in a decode: the rows of G of all answers with what is eliminated beside them, and
+ * LAPACK's copy (liars.h). */
 static size_t
 count_parity_bytes(const kofn_code_spec *spec, const kofn_field *field)
 {

@@ -1,9 +1,9 @@
 /* PREPARING, before anything is made of the operands: are their elements numbers of the field?
  * Arithmetic would take others without harm, and give a product that is worth nothing.
  *
- * Real numbers are not looked at (NaN is a value) but in a batch, where a NaN of one pair would come
- * out in the products of all; nor is anything where every bit pattern is an element (gf256). Looking
- * takes a pass over the operands, some GB/s: a coder does it, and what is known of
+ * Real numbers are not looked at (NaN is a value) but in a batch, where a NaN of one pair would
+ * come out in the products of all; nor is anything where every bit pattern is an element (gf256).
+ * Looking takes a pass over the operands, some GB/s: a coder does it, and what is known of
  * a stored operand is kept with it.
  */
 #include "master/integers.h"
@@ -26,8 +26,8 @@ looks_at_all(const kofn_job *job)
     return kofn_field_is_partial(job->field) || (job->batch && job->field->order == 0);
 }
 
-/* Which operands must be looked at, and their bytes: not one that is stored and was looked at before,
- * for this field or a smaller one. */
+/* Which operands must be looked at, and their bytes: not one that is stored and was looked at
+ * before, for this field or a smaller one. */
 static size_t
 choose_operands(const kofn_job *job, bool *ret_look)
 {

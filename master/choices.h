@@ -1,8 +1,9 @@
 /* Choices: which code was planned for which product, so that the same product is not planned again.
  *
- * A plan takes some ten ms, a small product less than one. Rates are measured anew with each task, so
- * they are rounded before they are compared: to half an octave, finer than any plan depends on.
- * That also keeps equal products on equal codes, bit by bit, as long as the machine does not change.
+ * A plan takes some ten ms, a small product less than one. Rates are measured anew with each task,
+ * so they are rounded before they are compared: to half an octave, finer than any plan depends on.
+ * That also keeps equal products on equal codes, bit by bit, as long as the machine does not
+ * change.
  *
  * Threads    The I/O thread.
  */

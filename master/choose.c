@@ -1,6 +1,6 @@
-/* PREPARING, where choosing the code takes time: one that is left open is planned for the workers as they
- * were measured, and the pairs of a batch are put into groups. On a coder, since both try many; what was
- * planned once is remembered.
+/* PREPARING, where choosing the code takes time: one that is left open is planned for the workers
+ * as they were measured, and the pairs of a batch are put into groups. On a coder, since both try
+ * many; what was planned once is remembered.
  */
 #include "master/choices.h"
 #include "master/jobs.h"

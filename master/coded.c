@@ -96,7 +96,7 @@ kofn_coded_get_bytes(const kofn_coded *coded)
     return coded->bytes;
 }
 
-/* ---- keys -------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static kofn_grid
 stored_grid(const kofn_coded_key *key)
@@ -164,7 +164,7 @@ is_of(const kofn_coded *coded, const kofn_coded_entry *entry, const kofn_coded_s
            memcmp(entry->coef, coded->row, count_coefs(&grid) * sizeof entry->coef[0]) == 0;
 }
 
-/* ---- find and keep ----------------------------------------------------------------------------- */
+/* ---- find and keep --------------------------------------------------------------------------- */
 
 const kofn_bands *
 kofn_coded_find(kofn_coded *coded, const kofn_coded_set *set, const kofn_coded_key *key,

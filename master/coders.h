@@ -3,9 +3,10 @@
  *     I/O thread   kofn_coders_submit(item)  --->  queue  ---->  a thread: item->run(item)
  *                  item->done(item)          <---  eventfd  <---
  *
- * Items run in the order in which they were submitted, as threads come free. Long ones take turns of their
- * own, before the others, and leave a thread to those: of two threads one, of one that. An item belongs
- * to its submitter, who embeds it in whatever it works on and keeps that alive until `done`.
+ * Items run in the order in which they were submitted, as threads come free. Long ones take turns
+ * of their own, before the others, and leave a thread to those: of two threads one, of one that. An
+ * item belongs to its submitter, who embeds it in whatever it works on and keeps that alive until
+ * `done`.
  *
  * Threads    Everything but `run` is called on the I/O thread. `run` may block by computing only.
  */

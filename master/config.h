@@ -68,15 +68,16 @@ extern const kofn_keys kofn_master_keys;
 KOFN_MUST_CHECK kofn_status kofn_master_config_set(kofn_master_config *config, const char *path,
                                                    const char *value, kofn_error *err);
 
-/* Lets go of the algorithms, if there are any. A config that is copied is held by one of its copies. */
+/* Lets go of the algorithms, if there are any. A config that is copied is held by one of its
+ * copies. */
 void kofn_master_config_fini(kofn_master_config *config);
 
 /* What keys cannot say one by one. */
 KOFN_MUST_CHECK kofn_status kofn_master_config_check(const kofn_master_config *config,
                                                      kofn_error *err);
 
-/* An endpoint that other machines reach, neither keys nor `insecure`: FAILED_PRECONDITION, and what to
- * do. Apart from the check above because a command line may add keys to a file that has none. */
+/* An endpoint that other machines reach, neither keys nor `insecure`: FAILED_PRECONDITION, and what
+ * to do. Apart from the check above because a command line may add keys to a file that has none. */
 KOFN_MUST_CHECK kofn_status kofn_master_config_check_exposure(const kofn_master_config *config,
                                                               kofn_error *err);
 

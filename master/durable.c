@@ -44,8 +44,8 @@ kofn_job_on_kept(kofn_job *job, const kofn_error *why)
     kofn_jobs_act(job->master->jobs);
 }
 
-/* One task alone is the product, whatever its code is called. Sparse operands are cut anew, perhaps in
- * another way. */
+/* One task alone is the product, whatever its code is called. Sparse operands are cut anew, perhaps
+ * in another way. */
 void
 kofn_job_keep_choice(kofn_job *job)
 {

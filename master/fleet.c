@@ -82,7 +82,7 @@ struct kofn_fleet {
     kofn_quarantine quarantine;
 };
 
-/* ---- assignments ----------------------------------------------------------------------------------- */
+/* ---- assignments ----------------------------------------------------------------------------- */
 
 static void
 forget_assignment(kofn_fleet *fleet, assignment *a)
@@ -93,7 +93,7 @@ forget_assignment(kofn_fleet *fleet, assignment *a)
     free(a);
 }
 
-/* ---- links ------------------------------------------------------------------------------------------- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 /* Blocks were given to the connection at now_ns. Few are not worth it: they may be acknowledged
  * much later, together with others. */
@@ -132,7 +132,7 @@ drop_burst(kofn_fleet *fleet, worker *w)
         kofn_meter_drop(&fleet->link);
 }
 
-/* ---- assignments ----------------------------------------------------------------------------------- */
+/* ---- assignments ----------------------------------------------------------------------------- */
 
 /* The worker is lost: its assignments are void, the scheduler places their tasks anew. The record
  * stays until sweep(), since callers up the stack may hold it. `excused`: not by what it had. */
@@ -359,8 +359,8 @@ send_blocks(kofn_fleet *fleet, uint64_t id, const kofn_bands *const *blocks)
     return true;
 }
 
-/* Forget an assignment whose task is no longer wanted of this worker, and have the worker forget it:
- * it may lack blocks, compute, or be sending. */
+/* Forget an assignment whose task is no longer wanted of this worker, and have the worker forget
+ * it: it may lack blocks, compute, or be sending. */
 static void
 take_back(kofn_fleet *fleet, assignment *a)
 {
@@ -396,7 +396,7 @@ fail_task(kofn_fleet *fleet, uint64_t id, const kofn_error *why)
     kofn_sched_task_fail(fleet->master->sched, kofn_clock_ns(), number, id, why);
 }
 
-/* ---- what workers keep ------------------------------------------------------------------------------ */
+/* ---- what workers keep ----------------------------------------------------------------------- */
 
 static size_t
 count_answer_bytes(const kofn_job *job)
@@ -444,7 +444,7 @@ end_job(kofn_fleet *fleet, const kofn_job *job)
 
 static const kofn_keepers_fleet keepers_fleet = {.recall = recall, .settle = tell_settled};
 
-/* ---- answers --------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void
 fail_assignment(kofn_fleet *fleet, assignment *a, const kofn_error *why)
@@ -462,8 +462,8 @@ fail_assignment(kofn_fleet *fleet, assignment *a, const kofn_error *why)
     kofn_sched_task_fail(fleet->master->sched, kofn_clock_ns(), number, id, why);
 }
 
-/* An answer that a coder looks at. Over a finite field elements that are no numbers of it would spoil
- * the product unseen; and it may be wrong (verify.h). */
+/* An answer that a coder looks at. Over a finite field elements that are no numbers of it would
+ * spoil the product unseen; and it may be wrong (verify.h). */
 typedef struct answer_check {
     kofn_coder_item item;
     kofn_fleet *fleet;
@@ -478,7 +478,7 @@ typedef struct answer_check {
     kofn_error error;
 } answer_check;
 
-/* ---- quarantine ------------------------------------------------------------------------------------- */
+/* ---- quarantine ------------------------------------------------------------------------------ */
 
 static kofn_giver
 get_giver(const worker *w)
@@ -527,7 +527,7 @@ quarantine_worker(kofn_fleet *fleet, const kofn_giver *who, kofn_job *job, size_
     }
 }
 
-/* ---- checks ----------------------------------------------------------------------------------------- */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 static void
 finish_answer(kofn_fleet *fleet, assignment *a)
@@ -808,7 +808,7 @@ on_data(kofn_fleet *fleet, worker *w, const void *message)
         take_blocks(fleet, a, &fleet->in, data->more);
 }
 
-/* ---- other messages of a worker ------------------------------------------------------------------- */
+/* ---- other messages of a worker -------------------------------------------------------------- */
 
 static void
 on_ack(kofn_fleet *fleet, worker *w, const void *message)
@@ -1007,7 +1007,7 @@ on_hello(kofn_fleet *fleet, const kofn_peer_id *id, const kofn_msg_hello *hello)
     kofn_jobs_on_worker(fleet->master->jobs);
 }
 
-/* ---- messages --------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 typedef union worker_message {
     kofn_msg_hello hello;
@@ -1106,10 +1106,10 @@ on_message(kofn_fleet *fleet)
     kofn_message_clear(of, &message);
 }
 
-/* ---- keys ------------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
-/* May the sender of what was just received speak? A routing id that another key takes over is not who
- * it was: what that one held is void before a word of the new one is heard. */
+/* May the sender of what was just received speak? A routing id that another key takes over is not
+ * who it was: what that one held is void before a word of the new one is heard. */
 static bool
 is_admitted(kofn_fleet *fleet)
 {
@@ -1167,7 +1167,7 @@ kofn_fleet_on_readable(kofn_fleet *fleet)
     sweep(fleet);
 }
 
-/* ---- time ------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static void
 beat(kofn_fleet *fleet, worker *w, int64_t now_ns, bool patient)
@@ -1216,7 +1216,7 @@ kofn_fleet_on_beat(kofn_fleet *fleet, int64_t now_ns)
     kofn_jobs_act(fleet->master->jobs);
 }
 
-/* ---- life and views --------------------------------------------------------------------------------- */
+/* ---- life and views -------------------------------------------------------------------------- */
 
 kofn_status
 kofn_fleet_new(kofn_master *master, kofn_fleet **ret_fleet, kofn_error *err)
@@ -1346,7 +1346,7 @@ kofn_fleet_describe(const kofn_fleet *fleet, kofn_msg_workers *ret_workers, kofn
     return KOFN_OK;
 }
 
-/* ---- for plans -------------------------------------------------------------------------------------- */
+/* ---- for plans ------------------------------------------------------------------------------- */
 
 static int
 compare_rates(const void *a, const void *b)
@@ -1356,8 +1356,8 @@ compare_rates(const void *a, const void *b)
     return (left < right) - (left > right);
 }
 
-/* Workers that will take tasks, and the scheduler's view of each; those measured come first, fastest
- * first. Returns how many were measured. */
+/* Workers that will take tasks, and the scheduler's view of each; those measured come first,
+ * fastest first. Returns how many were measured. */
 static size_t
 measure_workers(const kofn_fleet *fleet, kofn_measured *m)
 {

@@ -1,8 +1,9 @@
-/* The list is kept by file, so that a look at a folder in which one of many certificates changed reads
- * that one. What a file said counts until it is known to say something else: the loop has no
- * descriptor left, say, and cannot read it. It counts no longer when the file is gone, cannot be read
- * for good, or is no certificate. The folder is held open: to see that a file is gone takes no
- * descriptor, so that nobody keeps a key that is taken back by opening connections until there is none.
+/* The list is kept by file, so that a look at a folder in which one of many certificates changed
+ * reads that one. What a file said counts until it is known to say something else: the loop has no
+ * descriptor left, say, and cannot read it. It counts no longer when the file is gone, cannot be
+ * read for good, or is no certificate. The folder is held open: to see that a file is gone takes no
+ * descriptor, so that nobody keeps a key that is taken back by opening connections until there is
+ * none.
  */
 #include "master/guard.h"
 #include "common/base/clock.h"
@@ -173,7 +174,8 @@ read_file(kofn_guard *guard, listed_file *file, bool *changed, kofn_error *err)
 }
 
 /* Look at every file, and read those that changed until the time is over or one cannot be read for
- * now: the others stay what they were, and are still to be read. *ret_all: every file was looked at. */
+ * now: the others stay what they were, and are still to be read. *ret_all: every file was looked
+ * at. */
 static kofn_status
 look_at_files(kofn_guard *guard, int64_t until_ns, bool *changed, bool *ret_all, kofn_error *err)
 {

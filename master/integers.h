@@ -1,19 +1,20 @@
-/* Jobs over the integers: one product of i32 or i64 matrices is a product over GF(p) for each of a few
- * primes (common/linalg/integers.h), and each of those is a part: a job like any other, with its own
- * code, tasks and answers.
+/* Jobs over the integers: one product of i32 or i64 matrices is a product over GF(p) for each of a
+ * few primes (common/linalg/integers.h), and each of those is a part: a job like any other, with
+ * its own code, tasks and answers.
  *
  *     whole   PREPARING   scan: the largest |elements|; the code's parameters, for all parts;
  *                         how many primes; operands modulo each of them
  *             RUNNING     while its parts are
  *             DECODING    numbers from their residues
  *
- *     part    begins with its operands; ends with its residues of the product, which go to the whole
+ *     part    begins with its operands; ends with its residues of the product, which go to the
+ *             whole
  *
  * A part that fails fails the whole, and a whole that ends ends its parts. A part is nobody's to
  * find, list or cancel: clients see it in the whole's account.
  *
- * Ownership  Each part is an item (kofn_job.items) of its whole until it has let go of its work, so the
- *            whole's record and the stored operands that it holds outlive what parts do.
+ * Ownership  Each part is an item (kofn_job.items) of its whole until it has let go of its work, so
+ *            the whole's record and the stored operands that it holds outlive what parts do.
  * Memory     The whole is charged for its parts; how many there are is known only when the operands
  *            are, so what a second and further prime take is asked for then.
  * Threads    The I/O thread; coders see the elements.

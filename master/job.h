@@ -11,8 +11,8 @@
  *     DONE        the product is there (or was, and has been fetched)
  *     FAILED, CANCELLED
  *
- * A job is a record before it is work: it has an id, its parameters and its times from the moment it
- * is accepted, and keeps them after it ended, until newer records push it out.
+ * A job is a record before it is work: it has an id, its parameters and its times from the moment
+ * it is accepted, and keeps them after it ended, until newer records push it out.
  *
  *     job.c        states, and what a record holds       build.c   PREPARING: its code
  *     check.c      PREPARING: its operands' elements     choose.c  PREPARING: which code
@@ -242,13 +242,13 @@ bool kofn_job_is_over(const kofn_job *job);
 /* What its client handed in: of a part the whole, else itself. */
 const kofn_job *kofn_job_get_whole(const kofn_job *job);
 
-/* ---- through its life ---------------------------------------------------------------------------- */
+/* ---- through its life ------------------------------------------------------------------------ */
 
 /* All blocks that its client sends are there: put it on disk where it must survive, then start. */
 void kofn_job_receive(kofn_job *job);
 
-/* Read the operands that are on disk alone, if there are any; check elements, then choose a code, or
- * wait for a worker to choose it for. */
+/* Read the operands that are on disk alone, if there are any; check elements, then choose a code,
+ * or wait for a worker to choose it for. */
 void kofn_job_start(kofn_job *job);
 void kofn_job_check(kofn_job *job);
 void kofn_job_begin(kofn_job *job);
@@ -273,7 +273,8 @@ kofn_code_context kofn_job_get_context(const kofn_job *job);
 kofn_bands kofn_job_describe_matrix(const kofn_job *job, size_t index);
 
 /* Have its code completed where that takes time: planned, or for the pairs of a batch. True:
- * kofn_job_take_choice is called when it is. False: there is nothing to plan, or nothing to plan with. */
+ * kofn_job_take_choice is called when it is. False: there is nothing to plan, or nothing to plan
+ * with. */
 bool kofn_job_choose(kofn_job *job);
 
 /* Its code is complete, or why not: build it, unless it is known, and run. */
@@ -283,7 +284,8 @@ void kofn_job_take_choice(kofn_job *job, kofn_status status, kofn_error *err);
 void kofn_job_queue_send(kofn_job *job, const kofn_action *action);
 void kofn_job_send(kofn_job *job);
 
-/* A task whose worker lacks a block that it was believed to have: its blocks are to be sent again. */
+/* A task whose worker lacks a block that it was believed to have: its blocks are to be sent
+ * again. */
 void kofn_job_queue_again(kofn_job *job, size_t task, uint64_t assignment);
 
 /* What one block of an operand is (coded.h). */
@@ -309,8 +311,8 @@ void kofn_job_decode(kofn_job *job, const kofn_action *action);
  * status says so. Goes through the scheduler where that has the job. */
 void kofn_job_end(kofn_job *job, const kofn_error *why);
 
-/* The same, but one that runs ends only with the next kofn_jobs_act: for ending several, so that none
- * gets the workers of another. */
+/* The same, but one that runs ends only with the next kofn_jobs_act: for ending several, so that
+ * none gets the workers of another. */
 void kofn_job_stop(kofn_job *job, const kofn_error *why);
 
 /* Likewise, once the scheduler has it no more. */
@@ -319,8 +321,9 @@ void kofn_job_break(kofn_job *job, const kofn_error *why);
 /* It ends, by DECODED, BROKEN or CANCEL: at once, or once that is on disk. */
 void kofn_job_finish(kofn_job *job, kofn_job_event event);
 
-/* What an ended job takes of limits.memory: its product and its record, as long as there is something
- * to fetch; records of others are bounded by their number (results.jobs). A part's is its whole's. */
+/* What an ended job takes of limits.memory: its product and its record, as long as there is
+ * something to fetch; records of others are bounded by their number (results.jobs). A part's is its
+ * whole's. */
 size_t kofn_job_count_kept_bytes(const kofn_job *job);
 
 /* Common to every end: whoever waits is told, memory is let go, the record joins the ended ones. */
@@ -344,7 +347,7 @@ void kofn_job_put_away_product(kofn_job *job);
 void kofn_job_load_product(kofn_job *job);
 void kofn_job_destroy(kofn_job **job_p);
 
-/* ---- from the disk (keep.h): `why` is NULL, or why not ------------------------------------------- */
+/* ---- from the disk (keep.h): `why` is NULL, or why not --------------------------------------- */
 
 void kofn_job_on_kept(kofn_job *job, const kofn_error *why);
 void kofn_job_on_end_kept(kofn_job *job, const kofn_error *why);

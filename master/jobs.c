@@ -155,7 +155,7 @@ kofn_jobs_get_master(const kofn_jobs *jobs)
     return jobs->master;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 void
 kofn_jobs_add_waiting(kofn_jobs *jobs, kofn_job *job)
@@ -395,7 +395,7 @@ kofn_jobs_yield_disk(kofn_jobs *jobs, uint64_t bytes)
     }
 }
 
-/* ---- codes ------------------------------------------------------------------------------------------- */
+/* ---- codes ----------------------------------------------------------------------------------- */
 
 static bool
 is_same_spec(const kofn_code_spec *a, const kofn_code_spec *b)
@@ -434,7 +434,7 @@ kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_code_spec *spec, bool staged, ko
     jobs->codes[i].code = kofn_code_ref(code);
 }
 
-/* ---- the scheduler's actions ------------------------------------------------------------------------- */
+/* ---- the scheduler's actions ----------------------------------------------------------------- */
 
 static void
 fail_from_scheduler(kofn_job *job, const kofn_action *action)
@@ -548,7 +548,7 @@ kofn_jobs_release(kofn_jobs *jobs)
     kofn_jobs_act(jobs);
 }
 
-/* ---- time and workers ---------------------------------------------------------------------------------- */
+/* ---- time and workers ------------------------------------------------------------------------ */
 
 kofn_choices *
 kofn_jobs_get_choices(kofn_jobs *jobs)
@@ -639,7 +639,7 @@ kofn_jobs_on_tick(kofn_jobs *jobs, int64_t now_ns)
     kofn_jobs_trim(jobs);
 }
 
-/* ---- an end and a beginning ---------------------------------------------------------------------------- */
+/* ---- an end and a beginning ------------------------------------------------------------------ */
 
 static void
 suspend_job(kofn_job *job)
@@ -701,8 +701,8 @@ kofn_jobs_take_up(kofn_jobs *jobs, kofn_job *job)
         add_suspect(jobs, job);
 }
 
-/* The first death that a job sees is nobody's in particular; from the second on those who saw it are
- * suspects; each try alone is noted before it begins, so that one without an end shows. */
+/* The first death that a job sees is nobody's in particular; from the second on those who saw it
+ * are suspects; each try alone is noted before it begins, so that one without an end shows. */
 static void
 resume_after_crash(kofn_jobs *jobs, kofn_job *job)
 {

@@ -1,9 +1,9 @@
 /* All jobs of the master: found by id and by key, counted, bounded, ended and forgotten.
  *
- * Memory     Each job is charged with an estimate when it is accepted: operands (but for those that are
- *            stored), product, and the answers and coded blocks on the way. What does not fit is refused. A kept product is
- *            charged with its size and its record's; a record alone is not: their number is
- *            bounded.
+ * Memory     Each job is charged with an estimate when it is accepted: operands (but for those that
+ *            are stored), product, and the answers and coded blocks on the way. What does not fit
+ *            is refused. A kept product is charged with its size and its record's; a record alone
+ *            is not: their number is bounded.
  * Threads    The I/O thread.
  */
 #ifndef KOFN_MASTER_JOBS_H
@@ -35,12 +35,13 @@ struct kofn_job_order {
  * names the code, and else when that is chosen. INVALID_ARGUMENT, UNIMPLEMENTED, NOT_FOUND: the
  * order is wrong. RESOURCE_EXHAUSTED: too many jobs or bytes, and when *ret_never a single job's:
  * no later try will do. UNAVAILABLE: the master is stopping. ALREADY_EXISTS: the key belongs to
- * another order. Of a stream a wrong order is a job all the same, which is to be broken by its error. */
+ * another order. Of a stream a wrong order is a job all the same, which is to be broken by its
+ * error. */
 KOFN_MUST_CHECK kofn_status kofn_jobs_accept(kofn_jobs *jobs, const kofn_job_order *order,
                                              kofn_job **ret_job, bool *ret_known, bool *ret_never,
                                              kofn_error *err);
 
-/* ---- from the disk (keep.h) ------------------------------------------------------------------------- */
+/* ---- from the disk (keep.h) ------------------------------------------------------------------ */
 
 /* A job as it was kept. Everything in it is borrowed. */
 typedef struct kofn_kept_job {
@@ -65,13 +66,14 @@ typedef struct kofn_kept_job {
     size_t rows, cols;
 } kofn_kept_job;
 
-/* One that had not ended is listed again, to be resumed. Then it is not: RESOURCE_EXHAUSTED: no memory.
- * DATA_LOSS: an operand of it is not there. Others, as of kofn_jobs_accept: this master cannot. */
+/* One that had not ended is listed again, to be resumed. Then it is not: RESOURCE_EXHAUSTED: no
+ * memory. DATA_LOSS: an operand of it is not there. Others, as of kofn_jobs_accept: this master
+ * cannot. */
 KOFN_MUST_CHECK kofn_status kofn_jobs_restore(kofn_jobs *jobs, const kofn_kept_job *kept,
                                               kofn_error *err);
 
-/* One of the last kind is listed all the same, BLOCKED, and holds the operands that it names: on disk
- * nothing changes. RESOURCE_EXHAUSTED: no memory. */
+/* One of the last kind is listed all the same, BLOCKED, and holds the operands that it names: on
+ * disk nothing changes. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_jobs_restore_blocked(kofn_jobs *jobs, const kofn_kept_job *kept,
                                                       const kofn_error *why, kofn_error *err);
 KOFN_MUST_CHECK kofn_status kofn_jobs_restore_ended(kofn_jobs *jobs, const kofn_kept_job *kept,
@@ -86,10 +88,10 @@ void kofn_jobs_resume(kofn_jobs *jobs, bool crashed, size_t *ret_jobs, size_t *r
 /* What kofn_keep_attempts put is on disk: the job begins now, or in its turn. */
 void kofn_jobs_take_up(kofn_jobs *jobs, kofn_job *job);
 
-/* ---- for accept.c ------------------------------------------------------------------------------------ */
+/* ---- for accept.c ---------------------------------------------------------------------------- */
 
-/* A record of zeros that knows its master. NULL: no memory. Ownership: kofn_job_destroy, until it is
- * listed. */
+/* A record of zeros that knows its master. NULL: no memory. Ownership: kofn_job_destroy, until it
+ * is listed. */
 kofn_job *kofn_jobs_new_record(kofn_jobs *jobs);
 void kofn_jobs_free_record(kofn_jobs *jobs, kofn_job *job); // for job.c
 
@@ -103,7 +105,7 @@ kofn_job *kofn_jobs_find_key(kofn_jobs *jobs, const kofn_owned_key *key); // NUL
 void kofn_jobs_forget_key(kofn_jobs *jobs, const kofn_job *job); // it is another's, or nobody's
 kofn_master *kofn_jobs_get_master(const kofn_jobs *jobs);
 
-/* ---- views ---------------------------------------------------------------------------------------------- */
+/* ---- views ----------------------------------------------------------------------------------- */
 
 /* NULL: not known, a part (integers.h), or no id at all. Neither does the list have parts. */
 kofn_job *kofn_jobs_find(kofn_jobs *jobs, const char *name);
@@ -119,22 +121,23 @@ typedef struct kofn_jobs_totals {
 
 void kofn_jobs_get_totals(const kofn_jobs *jobs, kofn_jobs_totals *ret_totals);
 
-/* End all that have not ended: the master stops. Those that are kept on disk go on when it is started
- * again; their number is returned. */
+/* End all that have not ended: the master stops. Those that are kept on disk go on when it is
+ * started again; their number is returned. */
 size_t kofn_jobs_end_all(kofn_jobs *jobs, const kofn_error *why);
 
-/* Make room: in memory, of products that are on disk as well; on disk, of products that were fetched. */
+/* Make room: in memory, of products that are on disk as well; on disk, of products that were
+ * fetched. */
 void kofn_jobs_yield_memory(kofn_jobs *jobs, size_t bytes);
 void kofn_jobs_yield_disk(kofn_jobs *jobs, uint64_t bytes);
 
-/* ---- for jobs and the fleet ------------------------------------------------------------------------ */
+/* ---- for jobs and the fleet ------------------------------------------------------------------ */
 
 /* Carry out the scheduler's actions. Call after each of its events; may be called again from
  * within. */
 void kofn_jobs_act(kofn_jobs *jobs);
 
-/* For a walk over what actions may free: from hold to release there are none, and then those that came
- * up. Not from within kofn_jobs_act. */
+/* For a walk over what actions may free: from hold to release there are none, and then those that
+ * came up. Not from within kofn_jobs_act. */
 void kofn_jobs_hold(kofn_jobs *jobs);
 void kofn_jobs_release(kofn_jobs *jobs);
 
@@ -150,8 +153,8 @@ void kofn_jobs_change_charge(kofn_jobs *jobs, kofn_job *job, size_t charge);
 void kofn_jobs_add_fetched(kofn_jobs *jobs, kofn_job *job);
 void kofn_jobs_add_dropped(kofn_jobs *jobs, kofn_job *job);
 
-/* A code that was built before for the same spec, in the same way (staged.h), or NULL; and one to be
- * found next time. */
+/* A code that was built before for the same spec, in the same way (staged.h), or NULL; and one to
+ * be found next time. */
 kofn_code *kofn_jobs_find_code(kofn_jobs *jobs, const kofn_field *field, const kofn_code_spec *spec,
                                bool staged);
 void kofn_jobs_keep_code(kofn_jobs *jobs, const kofn_code_spec *spec, bool staged, kofn_code *code);

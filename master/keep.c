@@ -7,9 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long the store may stand still with work to do: a disk may be slow, and have gigabytes to write,
- * but each step is small (spool.c). What takes longer than this will not come back by itself; the
- * service's watchdog waits a little longer. */
+/* How long the store may stand still with work to do: a disk may be slow, and have gigabytes to
+ * write, but each step is small (spool.c). What takes longer than this will not come back by
+ * itself; the service's watchdog waits a little longer. */
 #define STUCK_NS (20 * KOFN_NS_PER_S)
 
 enum {
@@ -27,7 +27,7 @@ struct kofn_keep {
     int64_t moved_ns;  // and when that was
 };
 
-/* ---- time ---------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 int64_t
 kofn_unix_ms(void)
@@ -52,7 +52,7 @@ kofn_moment_of_unix_ms(int64_t unix_ms)
     return kofn_clock_ns() + away_ms * KOFN_NS_PER_MS;
 }
 
-/* ---- requests ------------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 kofn_keep_request *
 kofn_keep_request_new(kofn_keep *keep, kofn_store_verb verb, kofn_store_kind kind, uint64_t id,
@@ -173,7 +173,7 @@ kofn_keep_serve(kofn_keep *keep)
     kofn_store_serve(keep->store);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* Whoever reads the log can look after what was lost; nobody else learns of it. */
 static void
@@ -236,13 +236,14 @@ kofn_keep_new(kofn_master *master, kofn_keep **ret_keep, kofn_error *err)
     return KOFN_OK;
 }
 
-/* ---- lives: a file that is there while a master is, and after one that died ------------------------ */
+/* ---- lives: a file that is there while a master is, and after one that died ------------------ */
 
-/* Lives of one boot agree about when that was, but for steps of the clock: one that is longer makes a
- * death look like the machine's. */
+/* Lives of one boot agree about when that was, but for steps of the clock: one that is longer makes
+ * a death look like the machine's. */
 #define BOOT_TOLERANCE_MS 5000
 
-/* The boot's id would be a better name, but in /proc/sys, which services do not see (ProcSubset=pid). */
+/* The boot's id would be a better name, but in /proc/sys, which services do not see
+ * (ProcSubset=pid). */
 static int64_t
 get_boot_unix_ms(void)
 {

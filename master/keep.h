@@ -16,10 +16,10 @@
  * code that was chosen; and jobs that had, whose products stay on disk until somebody waits.
  * Where the master before this one died, one of the jobs may be why: kofn_jobs_resume.
  *
- * What cannot be that is told apart by what would mend it. Short of memory: the start fails, and the
- * next one may not. What another configuration can mend (limits.memory, algorithms):
- * a job is BLOCKED and an operand listed, and both stay on disk as they are. Neither: DATA_LOSS; such a
- * job is FAILED, on disk too.
+ * What cannot be that is told apart by what would mend it. Short of memory: the start fails, and
+ * the next one may not. What another configuration can mend (limits.memory, algorithms):
+ * a job is BLOCKED and an operand listed, and both stay on disk as they are. Neither: DATA_LOSS;
+ * such a job is FAILED, on disk too.
  *
  * Each request of a job that is out is an item of it (kofn_job.items), so the job stays.
  *
@@ -36,7 +36,8 @@
 #include "master/store/store.h"
 
 /* Open the store of the configuration; *ret_keep is NULL where it names none. FAILED_PRECONDITION:
- * another process has it open, a newer kofn wrote it, or it is no store. Else what the system says. */
+ * another process has it open, a newer kofn wrote it, or it is no store. Else what the system
+ * says. */
 KOFN_MUST_CHECK kofn_status kofn_keep_new(kofn_master *master, kofn_keep **ret_keep,
                                           kofn_error *err);
 
@@ -50,8 +51,8 @@ void kofn_keep_close(kofn_keep **keep_p);
 int kofn_keep_get_fd(const kofn_keep *keep); // readable: call serve
 void kofn_keep_serve(kofn_keep *keep);
 
-/* Does something wait for the disk, which has not moved a byte for longer than any disk takes? To be
- * asked at every tick, since that is when it looks. */
+/* Does something wait for the disk, which has not moved a byte for longer than any disk takes? To
+ * be asked at every tick, since that is when it looks. */
 bool kofn_keep_is_stuck(kofn_keep *keep, int64_t now_ns);
 
 /* Is there room on disk for so many bytes more? RESOURCE_EXHAUSTED: no; `keep` may be NULL: yes. */
@@ -59,7 +60,7 @@ KOFN_MUST_CHECK kofn_status kofn_keep_check_room(kofn_keep *keep, uint64_t bytes
 
 uint64_t kofn_keep_get_bytes(kofn_keep *keep); // stored; 0 for NULL
 
-/* ---- jobs ---------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 /* Put the record and its operands: kofn_job_on_kept. */
 void kofn_keep_job(kofn_job *job);
@@ -86,7 +87,7 @@ void kofn_keep_fetch_product(kofn_job *job);
 /* The job is about to be forgotten. */
 void kofn_keep_forget(const kofn_job *job);
 
-/* ---- operands ------------------------------------------------------------------------------------ */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 typedef struct kofn_kept_operand {
     uint64_t id;
@@ -108,7 +109,7 @@ void kofn_keep_fetch_elements(kofn_keep *keep, uint64_t id, kofn_kept_operand_do
 void kofn_keep_remove_operand(kofn_keep *keep, uint64_t id, kofn_kept_operand_done *done,
                               void *operand); // done may be NULL
 
-/* ---- for keep_*.c -------------------------------------------------------------------------------- */
+/* ---- for keep_*.c ---------------------------------------------------------------------------- */
 
 enum { KOFN_KEEP_PRODUCT_SLOT = KOFN_OPERANDS_MAX }; // operands have those below
 

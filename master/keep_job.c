@@ -57,7 +57,7 @@ static const kofn_wire_message kept_job_message = {.name = "kept_job",
                                                    .struct_size = sizeof(kept_job),
                                                    .help = "a submitted job on disk"};
 
-/* ---- records ------------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static unsigned
 record_state(const kofn_job *job)
@@ -284,7 +284,7 @@ kofn_keep_drop_product(kofn_job *job)
     kofn_keep_submit(&request);
 }
 
-/* ---- matrices ------------------------------------------------------------------------------------ */
+/* ---- matrices -------------------------------------------------------------------------------- */
 
 static void
 fetch_done(kofn_keep_request *request)
@@ -356,7 +356,7 @@ kofn_keep_forget(const kofn_job *job)
     kofn_keep_submit(&request);
 }
 
-/* ---- at the start -------------------------------------------------------------------------------- */
+/* ---- at the start ---------------------------------------------------------------------------- */
 
 static kofn_kept_job
 describe_record(const kofn_store_record *record)
@@ -407,8 +407,8 @@ get_end(const kofn_store_record *record)
                                         : KOFN_JOB_DONE;
 }
 
-/* Does the account tell of this job, and of this end? What says otherwise would be a product that is
- * another's, or a failure that reads as none. */
+/* Does the account tell of this job, and of this end? What says otherwise would be a product that
+ * is another's, or a failure that reads as none. */
 static kofn_status
 check_account(const kofn_store_record *record, const kofn_msg_job *account, kofn_error *err)
 {

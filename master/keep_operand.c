@@ -114,7 +114,7 @@ kofn_keep_remove_operand(kofn_keep *keep, uint64_t id, kofn_kept_operand_done *d
         kofn_keep_submit(&request);
 }
 
-/* ---- at the start -------------------------------------------------------------------------------- */
+/* ---- at the start ---------------------------------------------------------------------------- */
 
 static kofn_status
 read_record(const kofn_store_record *record, kofn_kept_operand *ret_what, kofn_error *err)

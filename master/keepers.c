@@ -48,7 +48,7 @@ struct kofn_keepers {
     size_t offers;
 };
 
-/* ---- life ------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 kofn_status
 kofn_keepers_new(kofn_master *master, const kofn_keepers_fleet *fleet, kofn_keepers **ret_keepers,
@@ -123,7 +123,7 @@ kofn_keepers_get_holdings(kofn_keepers *keepers)
     return keepers->holdings;
 }
 
-/* ---- settling --------------------------------------------------------------------------------------- */
+/* ---- settling -------------------------------------------------------------------------------- */
 
 static void
 flush(kofn_keepers *keepers, keeper *k)
@@ -224,7 +224,7 @@ pay(kofn_keepers *keepers, uint64_t job)
     destroy_account(keepers, a);
 }
 
-/* ---- offers ----------------------------------------------------------------------------------------- */
+/* ---- offers ---------------------------------------------------------------------------------- */
 
 static bool
 is_answer_of(const kofn_job *job, const kofn_msg_held *held)
@@ -236,8 +236,8 @@ is_answer_of(const kofn_job *job, const kofn_msg_held *held)
     return strcmp(tag, held->answer) == 0;
 }
 
-/* The job that has a task with this answer: itself, or a part. NULL: none. *ret_later: one may have it
- * that does not run yet. */
+/* The job that has a task with this answer: itself, or a part. NULL: none. *ret_later: one may have
+ * it that does not run yet. */
 static kofn_job *
 find_run(kofn_job *job, const kofn_msg_held *held, bool *ret_later)
 {
@@ -342,7 +342,7 @@ review(kofn_keepers *keepers, const char *job)
     }
 }
 
-/* ---- coded blocks ----------------------------------------------------------------------------------- */
+/* ---- coded blocks ---------------------------------------------------------------------------- */
 
 bool
 kofn_keepers_name_block(const kofn_job *job, size_t operand, size_t task, size_t *ret_bytes,
@@ -388,7 +388,7 @@ give_hints(kofn_keepers *keepers, const kofn_job *job, size_t operand)
     }
 }
 
-/* ---- jobs ------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 void
 kofn_keepers_begin(kofn_keepers *keepers, kofn_job *job)

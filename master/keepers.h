@@ -7,8 +7,8 @@
  *
  *     an answer arrives -------> settled; owed until the job ends where that outlives the master
  *
- * Settlements go out in batches: at once when they are worth much memory, else with the next heartbeat.
- * Coded blocks: who has what (holdings.h), and the scheduler's hints from that.
+ * Settlements go out in batches: at once when they are worth much memory, else with the next
+ * heartbeat. Coded blocks: who has what (holdings.h), and the scheduler's hints from that.
  *
  * Threads    The I/O thread.
  */
@@ -40,7 +40,8 @@ void kofn_keepers_lose(kofn_keepers *keepers, uint64_t worker);
 void kofn_keepers_begin(kofn_keepers *keepers, kofn_job *job);
 void kofn_keepers_over(kofn_keepers *keepers, const kofn_job *job);
 
-/* An answer of `bytes`, which the worker keeps, is of no more use; or came and is kept by this job. */
+/* An answer of `bytes`, which the worker keeps, is of no more use; or came and is kept by this
+ * job. */
 void kofn_keepers_settle(kofn_keepers *keepers, uint64_t worker, uint64_t assignment, size_t bytes);
 void kofn_keepers_owe(kofn_keepers *keepers, uint64_t worker, uint64_t assignment,
                       const kofn_job *job, size_t bytes);

@@ -59,8 +59,9 @@ reload(void *context)
     kofn_master_config_fini(&fresh);
 }
 
-/* Each connection is a descriptor, and the usual soft limit of 1024 is for programs that call select:
- * none of ours. Where it cannot be raised, libzmq turns connections away until others end. */
+/* Each connection is a descriptor, and the usual soft limit of 1024 is for programs that call
+ * select: none of ours. Where it cannot be raised, libzmq turns connections away until others
+ * end. */
 static void
 raise_descriptors(void)
 {

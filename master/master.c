@@ -21,7 +21,7 @@ enum {
     LARGE_BYTES = 1 << 18, // messages whose pages count so
 };
 
-/* ---- the loop ---------------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 /* A socket's readiness is edge-triggered inside libzmq's file descriptor, but zmq_poll looks at the
  * queue itself: what a handler leaves unread wakes the loop again. */
@@ -79,8 +79,8 @@ is_drained(kofn_master *master)
     return totals.running + totals.queued == 0 && kofn_sessions_are_flushed(master->sessions);
 }
 
-/* A crowd that came and went (connections, garbage, a wave of jobs) leaves free memory behind, which
- * malloc keeps for the frames to come. */
+/* A crowd that came and went (connections, garbage, a wave of jobs) leaves free memory behind,
+ * which malloc keeps for the frames to come. */
 static void
 trim(kofn_master *master, int64_t now_ns)
 {
@@ -180,7 +180,7 @@ on_reload(zloop_t *loop, zmq_pollitem_t *item, void *context)
     return 0;
 }
 
-/* ---- sockets ----------------------------------------------------------------------------------------- */
+/* ---- sockets --------------------------------------------------------------------------------- */
 
 static kofn_status
 open_socket(kofn_master *master, void *context, kofn_link_kind kind, const char *endpoint,
@@ -196,7 +196,7 @@ open_socket(kofn_master *master, void *context, kofn_link_kind kind, const char 
     return status;
 }
 
-/* ---- life -------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static kofn_status
 open_sockets(kofn_master *master, void *context, kofn_error *err)

@@ -18,9 +18,9 @@
 
 typedef struct kofn_master kofn_master;
 
-/* Binds both endpoints and restores what was kept. ALREADY_EXISTS: an address is in use. The config is
- * copied, and what it refers to held; so is the supervisor, who is told how the master goes. NULL:
- * nobody. */
+/* Binds both endpoints and restores what was kept. ALREADY_EXISTS: an address is in use. The config
+ * is copied, and what it refers to held; so is the supervisor, who is told how the master goes.
+ * NULL: nobody. */
 KOFN_MUST_CHECK kofn_status kofn_master_new(void *context, const kofn_master_config *config,
                                             kofn_log log, const kofn_supervisor *supervisor,
                                             kofn_master **ret_master, kofn_error *err);

@@ -113,7 +113,7 @@ kofn_operands_destroy(kofn_operands **operands_p)
     *operands_p = NULL;
 }
 
-/* ---- uploads --------------------------------------------------------------------------------------- */
+/* ---- uploads --------------------------------------------------------------------------------- */
 
 static bool
 is_same_matrix(const kofn_operand *operand, const kofn_msg_put_operand *order)
@@ -124,7 +124,8 @@ is_same_matrix(const kofn_operand *operand, const kofn_msg_put_operand *order)
            operand->transposed == order->transposed;
 }
 
-/* The operand that is stored under the key, NULL if there is none. ALREADY_EXISTS: it is another. */
+/* The operand that is stored under the key, NULL if there is none. ALREADY_EXISTS: it is
+ * another. */
 static kofn_status
 find_known(const kofn_operands *operands, const kofn_msg_put_operand *order,
            const kofn_owned_key *key, const kofn_operand **ret_known, kofn_error *err)
@@ -333,7 +334,7 @@ kofn_operand_store(kofn_operand **operand_p, kofn_operand_stored *stored, void *
     kofn_keep_operand(keep, &what, kofn_operand_get_bands(operand), on_kept, operand);
 }
 
-/* ---- use ------------------------------------------------------------------------------------------- */
+/* ---- use ------------------------------------------------------------------------------------- */
 
 kofn_operand *
 kofn_operands_find(kofn_operands *operands, const kofn_asker *who, const char *name)
@@ -545,7 +546,7 @@ kofn_operand_keep_coded(kofn_operand *operand, const kofn_coded_key *key, uint64
                         coded_limit(operand->of));
 }
 
-/* ---- all of them ----------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static void
 list_again(kofn_operand *operand)
@@ -613,7 +614,7 @@ kofn_operands_drop(kofn_operands *operands, kofn_operand *operand, kofn_operand_
     keep_drop(operand);
 }
 
-/* ---- from the disk --------------------------------------------------------------------------------- */
+/* ---- from the disk --------------------------------------------------------------------------- */
 
 static kofn_operand *
 new_restored(kofn_operands *operands, const kofn_kept_operand *what)

@@ -9,11 +9,11 @@
  *         \                                                                      no job holds it
  *          `--- abandoned, overdue, a bad block ---> gone
  *
- * An operand is the key's that put it (asker.h), and of no connection: once it is stored it outlives
- * its client's. While it is received it is its request's.
+ * An operand is the key's that put it (asker.h), and of no connection: once it is stored it
+ * outlives its client's. While it is received it is its request's.
  *
- * With a store (keep.h) an operand is on disk before it can be named, and after a restart at first only
- * there: it is loaded when a job needs it.
+ * With a store (keep.h) an operand is on disk before it can be named, and after a restart at first
+ * only there: it is loaded when a job needs it.
  *
  * Jobs hold operands by count and read their blocks where they lie; what the coders made of them
  * comes back here, to be found by the next job (coded.h).
@@ -37,7 +37,7 @@ KOFN_MUST_CHECK kofn_status kofn_operands_new(kofn_master *master, kofn_operands
 /* No upload and no job may hold one any more. */
 void kofn_operands_destroy(kofn_operands **operands_p);
 
-/* ---- uploads --------------------------------------------------------------------------------------- */
+/* ---- uploads --------------------------------------------------------------------------------- */
 
 /* Open an upload. *ret_operand is the caller's until kofn_operand_store or kofn_operand_discard; or
  * NULL when an operand of this key is stored already: then *ret_known is that one.
@@ -54,16 +54,16 @@ KOFN_MUST_CHECK kofn_status kofn_operands_accept(kofn_operands *operands,
 /* Where the blocks of an upload go. */
 kofn_assembler *kofn_operand_get_upload(kofn_operand *operand);
 
-/* Called once: from now on the operand can be found. `stored` is it, or the one that was stored under
- * its key meanwhile; NULL: why not. ALREADY_EXISTS: as above. RESOURCE_EXHAUSTED: no memory, or
- * disk. */
+/* Called once: from now on the operand can be found. `stored` is it, or the one that was stored
+ * under its key meanwhile; NULL: why not. ALREADY_EXISTS: as above. RESOURCE_EXHAUSTED: no memory,
+ * or disk. */
 typedef void kofn_operand_stored(void *context, const kofn_operand *stored, const kofn_error *why);
 
 /* All blocks are there; it is taken over, whatever comes of it. */
 void kofn_operand_store(kofn_operand **operand_p, kofn_operand_stored *stored, void *context);
 void kofn_operand_discard(kofn_operand **operand_p); // accepts NULL
 
-/* ---- use ------------------------------------------------------------------------------------------- */
+/* ---- use ------------------------------------------------------------------------------------- */
 
 /* NULL: not stored, not for `who` to see, or no id at all. */
 kofn_operand *kofn_operands_find(kofn_operands *operands, const kofn_asker *who, const char *name);
@@ -90,8 +90,8 @@ void kofn_operand_hold(kofn_operand *operand);
 void
 kofn_operand_release(kofn_operand **operand_p); // accepts NULL; may be the end of a dropped one
 
-/* A job that holds it is open on disk and will not be told otherwise: it begins anew at the next start,
- * with this operand, whose record stays until then even if it is dropped. */
+/* A job that holds it is open on disk and will not be told otherwise: it begins anew at the next
+ * start, with this operand, whose record stays until then even if it is dropped. */
 void kofn_operand_need(kofn_operand *operand);
 
 /* A coded block that is kept, or NULL; valid until the next call that keeps one or needs room.
@@ -103,15 +103,15 @@ const kofn_bands *kofn_operand_find_coded(const kofn_operand *operand, const kof
 void kofn_operand_keep_coded(kofn_operand *operand, const kofn_coded_key *key, uint64_t job,
                              const kofn_bands *block);
 
-/* ---- all of them ----------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
-/* One that was found can be found no more. `dropped` (may be NULL) is called once that is sure; `why`
- * is NULL, or why it is there as before. */
+/* One that was found can be found no more. `dropped` (may be NULL) is called once that is sure;
+ * `why` is NULL, or why it is there as before. */
 typedef void kofn_operand_dropped(void *context, const kofn_error *why);
 void kofn_operands_drop(kofn_operands *operands, kofn_operand *operand,
                         kofn_operand_dropped *dropped, void *context);
 
-/* ---- from the disk (keep.h) -------------------------------------------------------------------------- */
+/* ---- from the disk (keep.h) ------------------------------------------------------------------ */
 
 KOFN_MUST_CHECK kofn_status kofn_operands_restore(kofn_operands *operands,
                                                   const kofn_kept_operand *what, kofn_error *err);

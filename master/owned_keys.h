@@ -1,11 +1,11 @@
 /* Idempotency keys, and a table of what has them: of jobs, and of stored operands.
  *
- * A key is its owner's: the same one of two clients is two. It lives in the record that has it, and so
- * does the table's link to it: an allocation for each entry would lie wherever malloc had room, and
- * keep a page (slab.h).
+ * A key is its owner's: the same one of two clients is two. It lives in the record that has it, and
+ * so does the table's link to it: an allocation for each entry would lie wherever malloc had room,
+ * and keep a page (slab.h).
  *
- * Cost       find, put, remove: O(1) expected, whatever texts clients choose, since the hash is keyed;
- *            a pointer or two an entry.
+ * Cost       find, put, remove: O(1) expected, whatever texts clients choose, since the hash is
+ *            keyed; a pointer or two an entry.
  * Threads    One thread at a time.
  * Source     SipHash-2-4 (libsodium's shorthash).
  */

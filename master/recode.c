@@ -1,5 +1,5 @@
-/* RECODE: a compute thread makes coded tasks for what a job in two stages misses (staged.h), and the
- * scheduler and the job go on with the code that has them. */
+/* RECODE: a compute thread makes coded tasks for what a job in two stages misses (staged.h), and
+ * the scheduler and the job go on with the code that has them. */
 #include "common/code/columns.h"
 #include "common/code/staged.h"
 #include "master/jobs.h"
@@ -29,7 +29,8 @@ recode_run(kofn_coder_item *item)
         recode->made = NULL;
 }
 
-/* What the scheduler has of the code is what the job has. Nothing is encoded now, by the old one. */
+/* What the scheduler has of the code is what the job has. Nothing is encoded now, by the old
+ * one. */
 static void
 take_rows(kofn_job *job, kofn_code *made, const kofn_error *why)
 {
@@ -87,7 +88,8 @@ recode_done(kofn_coder_item *item)
     kofn_jobs_act(job->master->jobs);
 }
 
-/* The code that has the rows, beside the one that has not; and theirs, of which there may be as many. */
+/* The code that has the rows, beside the one that has not; and theirs, of which there may be as
+ * many. */
 static size_t
 count_bytes(const kofn_code *code)
 {

@@ -1,6 +1,6 @@
 /* The master's root: everything that the parts of the daemon share. One struct, passed down; each
- * part's own state is behind its own header. Includes go downwards, but for one knot: jobs, their streams,
- * operands and what is on disk of them know each other:
+ * part's own state is behind its own header. Includes go downwards, but for one knot: jobs, their
+ * streams, operands and what is on disk of them know each other:
  *
  *     master.c                        binds the parts, runs the loop
  *        |
@@ -12,7 +12,8 @@
  *     jobs.h, job.h                   all jobs; one: operands in, product out
  *     streams.h                       jobs that share rounds, and their order
  *        |
- *     operands.h, coded.h             matrices that are kept for many jobs, and what was made of them
+ *     operands.h, coded.h             matrices that are kept for many jobs, and what was made of
+ *                                     them
  *        |
  *     keep.h, store/                  what of them is on disk
  *        |
@@ -90,9 +91,9 @@ void kofn_master_note_blocks(kofn_master *master, size_t bytes);
 /* Bytes of limits.memory that jobs and stored operands hold. */
 size_t kofn_master_get_charge(const kofn_master *master);
 
-/* Is there room for `more` bytes for one that holds `held` of them already? Coded blocks that are kept
- * make place. `what` begins the sentence. RESOURCE_EXHAUSTED: no, and when *ret_never, there never
- * will be, whatever others let go of. */
+/* Is there room for `more` bytes for one that holds `held` of them already? Coded blocks that are
+ * kept make place. `what` begins the sentence. RESOURCE_EXHAUSTED: no, and when *ret_never, there
+ * never will be, whatever others let go of. */
 KOFN_MUST_CHECK kofn_status kofn_master_check_room(const kofn_master *master, const char *what,
                                                    size_t held, size_t more, bool *ret_never,
                                                    kofn_error *err);

@@ -72,7 +72,7 @@ end_later_call(later_call *call)
     return request;
 }
 
-/* ---- products --------------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 static void
 serve_product(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
@@ -100,7 +100,7 @@ serve_product(kofn_master *master, kofn_request *request, const kofn_msg_call *c
     }
 }
 
-/* ---- stored operands ---------------------------------------------------------------------------------- */
+/* ---- stored operands ------------------------------------------------------------------------- */
 
 static void
 reply_stored(kofn_request *request, const kofn_operand *operand)
@@ -203,7 +203,7 @@ serve_list_operands(kofn_master *master, kofn_request *request, const kofn_msg_c
     kofn_message_clear(&kofn_operands_message, &operands);
 }
 
-/* ---- jobs -------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 static kofn_job *
 find_job(kofn_master *master, kofn_request *request, const char *name)
@@ -310,7 +310,7 @@ serve_list_jobs(kofn_master *master, kofn_request *request, const kofn_msg_call 
     free(found);
 }
 
-/* ---- streams ------------------------------------------------------------------------------------------ */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 static void
 reply_stream(kofn_request *request, const kofn_stream *stream, bool traced)
@@ -467,7 +467,7 @@ note_gone(kofn_master *master, uint64_t session)
         kofn_streams_on_session_gone(master->streams, session);
 }
 
-/* ---- the service itself ----------------------------------------------------------------------------- */
+/* ---- the service itself ---------------------------------------------------------------------- */
 
 static void
 serve_list_workers(kofn_master *master, kofn_request *request, const kofn_msg_call *call,
@@ -526,7 +526,7 @@ serve_list_codes(kofn_master *master, kofn_request *request, const kofn_msg_call
     kofn_message_clear(&kofn_codes_message, &codes);
 }
 
-/* ---- plans ------------------------------------------------------------------------------------------ */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 /* A plan takes up to half a second: a coder makes it. */
 typedef struct plan_item {
@@ -622,7 +622,8 @@ explain_idleness(const kofn_master *master, kofn_error *ret_why)
                         barred, left > 0 ? left : 0);
 }
 
-/* Does the master get work done? *ret_why: what is missing, also where it serves but has no room. */
+/* Does the master get work done? *ret_why: what is missing, also where it serves but has no
+ * room. */
 static bool
 is_serving(const kofn_master *master, kofn_error *ret_why)
 {
@@ -685,7 +686,7 @@ serve_reflect(kofn_master *master, kofn_request *request, const kofn_msg_call *c
     kofn_message_clear(&kofn_reflection_message, &reflection);
 }
 
-/* ---- dispatch ----------------------------------------------------------------------------------------- */
+/* ---- dispatch -------------------------------------------------------------------------------- */
 
 static serve *const methods[KOFN_METHOD_COUNT] = {
     [KOFN_METHOD_MULTIPLY] = serve_product,

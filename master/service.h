@@ -11,8 +11,8 @@
 extern const kofn_service kofn_master_service;
 
 /* The reply to ListCodes: families, policies with "auto" first, the policy that is none of the
- * scheduler's, and algorithms, those that ship and `algorithms` (may be NULL). Cleared by the caller.
- * RESOURCE_EXHAUSTED. */
+ * scheduler's, and algorithms, those that ship and `algorithms` (may be NULL). Cleared by the
+ * caller. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_master_fill_codes(const kofn_algorithms *algorithms,
                                                    kofn_msg_codes *ret_codes, kofn_error *err);
 

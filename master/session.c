@@ -70,7 +70,7 @@ kofn_session_note_stream(kofn_session *session)
     session->uses_streams = true;
 }
 
-/* ---- requests --------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static void
 leave_job(kofn_request *request)
@@ -95,8 +95,8 @@ forget_request(kofn_request *request)
     free(request);
 }
 
-/* Of a stream's job whose blocks are missing: may they still come? Whoever else waits for it does not
- * bring them. */
+/* Of a stream's job whose blocks are missing: may they still come? Whoever else waits for it does
+ * not bring them. */
 static bool
 is_uploaded(const kofn_job *job)
 {
@@ -109,7 +109,8 @@ is_uploaded(const kofn_job *job)
     return uploaded;
 }
 
-/* Nobody waits any more for a job that only its caller wanted? A stream's is wanted as long as that. */
+/* Nobody waits any more for a job that only its caller wanted? A stream's is wanted as long as
+ * that. */
 static void
 end_unwanted(kofn_job *job, const char *why)
 {
@@ -198,8 +199,8 @@ reply_error(kofn_request *request, const kofn_error *why, uint64_t retry_ms)
     send_reply(request, &reply, NULL);
 }
 
-/* For lack of room: when to come again, in milliseconds. A crowd is put off in thousands: said at powers of
- * two. */
+/* For lack of room: when to come again, in milliseconds. A crowd is put off in thousands: said at
+ * powers of two. */
 static uint64_t
 put_off(const kofn_request *request, const kofn_error *why)
 {
@@ -225,9 +226,10 @@ kofn_request_refuse(kofn_request *request, const kofn_error *why)
     reply_error(request, why, 0);
 }
 
-/* ---- waiting for jobs -------------------------------------------------------------------------------- */
+/* ---- waiting for jobs ------------------------------------------------------------------------ */
 
-/* A stream goes down with its master: that is not its jobs' own failure, which an account would tell. */
+/* A stream goes down with its master: that is not its jobs' own failure, which an account would
+ * tell. */
 static bool
 fell_with_stream(const kofn_request *request, const kofn_job *job)
 {
@@ -448,7 +450,7 @@ const kofn_audience kofn_sessions_audience = {
     .suspended = on_job_suspended,
 };
 
-/* ---- calls -------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static void
 break_upload(kofn_request *request, const kofn_error *why)
@@ -613,7 +615,7 @@ on_abandon(kofn_session *session, const void *message)
                                                 abandon->call);
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------ */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static void
 destroy_session(kofn_sessions *sessions, kofn_session *session)
@@ -645,8 +647,8 @@ reap(kofn_sessions *sessions)
     }
 }
 
-/* A ROUTER is not told when a peer goes: an empty ack finds out whether there is still a route. Only
- * for clients that take messages in between (REQ would take it for its reply). */
+/* A ROUTER is not told when a peer goes: an empty ack finds out whether there is still a route.
+ * Only for clients that take messages in between (REQ would take it for its reply). */
 static void
 probe(kofn_session *session, int64_t now_ns, int64_t interval_ns)
 {
@@ -804,8 +806,8 @@ on_message(kofn_sessions *sessions, bool *ret_plain, kofn_error *err)
     return session ? KOFN_OK : err->status;
 }
 
-/* Tell a peer that cannot be understood, or served, so that its author learns why: status and sentence,
- * call 0. A client that is told nothing in a crowd finds out by our silence. */
+/* Tell a peer that cannot be understood, or served, so that its author learns why: status and
+ * sentence, call 0. A client that is told nothing in a crowd finds out by our silence. */
 static void
 on_garbage(kofn_sessions *sessions, const kofn_error *why)
 {
@@ -838,10 +840,10 @@ lose_damaged(kofn_sessions *sessions, const kofn_error *why)
         lose_session(session, why->text);
 }
 
-/* ---- keys ----------------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
-/* May the sender of what was just received speak? A routing id that another key takes over is not who
- * it was: that one is lost before a word of the new one is heard. */
+/* May the sender of what was just received speak? A routing id that another key takes over is not
+ * who it was: that one is lost before a word of the new one is heard. */
 static bool
 is_admitted(kofn_sessions *sessions)
 {
@@ -879,8 +881,8 @@ revoke_session(kofn_session *session)
     lose_session(session, "its key was revoked");
 }
 
-/* The key has another role now: what it asked for while it was an admin's, and may see no longer, ends
- * as if it were not there. */
+/* The key has another role now: what it asked for while it was an admin's, and may see no longer,
+ * ends as if it were not there. */
 static void
 change_role(kofn_session *session, bool admin)
 {
@@ -943,10 +945,10 @@ kofn_sessions_on_readable(kofn_sessions *sessions)
     kofn_jobs_act(sessions->master->jobs);
 }
 
-/* ---- time ----------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
-/* A Multiply, Submit or Push ends with its job, which has the deadline. Unless it shares one, by its key,
- * that may take longer. */
+/* A Multiply, Submit or Push ends with its job, which has the deadline. Unless it shares one, by
+ * its key, that may take longer. */
 static bool
 is_expired(const kofn_request *request, int64_t now_ns)
 {
@@ -1057,7 +1059,7 @@ kofn_sessions_are_flushed(const kofn_sessions *sessions)
     return true;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 kofn_status
 kofn_sessions_new(kofn_master *master, kofn_sessions **ret_sessions, kofn_error *err)

@@ -38,7 +38,8 @@ struct kofn_service {
     void (*call)(kofn_master *master, kofn_request *request, const kofn_msg_call *call);
     /* All blocks of a Multiply, Submit, Push or PutOperand are there. */
     void (*received)(kofn_request *request);
-    /* This call of the connection was abandoned and is not open, its reply may have crossed that. */
+    /* This call of the connection was abandoned and is not open, its reply may have crossed
+     * that. */
     void (*abandoned)(kofn_master *master, uint64_t session, uint64_t call);
     /* A connection is gone, by its number. */
     void (*gone)(kofn_master *master, uint64_t session);
@@ -81,8 +82,9 @@ void kofn_request_fail(kofn_request *request, const kofn_error *why);
 /* The same for what no later try will change, whatever its status says of tries. */
 void kofn_request_refuse(kofn_request *request, const kofn_error *why);
 
-/* Give the operand that the request uploads, or the job that it waits for, the blocks of the message
- * at hand; `more` follow in data messages. Calls the service's `received` once they are complete. */
+/* Give the operand that the request uploads, or the job that it waits for, the blocks of the
+ * message at hand; `more` follow in data messages. Calls the service's `received` once they are
+ * complete. */
 void kofn_request_take_blocks(kofn_request *request, bool more);
 
 /* Make the request wait for the job: a Submit until it is accepted, any other until it ends and its

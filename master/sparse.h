@@ -1,10 +1,10 @@
 /* Sparse operands of a job: C := A B is a batch of the block products that are not zero.
  *
  *     accept       which operands are sparse; a batch of one pair stands for that to come
- *     RECEIVING    job->operands: the operands, of sparse ones their values; then for each sparse one
- *                  its row offsets and its columns
- *     PREPARING    a coder: the lists are gathered and checked, a partition is chosen, the batch made;
- *                  a product of which nothing is left is zero, and done
+ *     RECEIVING    job->operands: the operands, of sparse ones their values; then for each sparse
+ *                  one its row offsets and its columns
+ *     PREPARING    a coder: the lists are gathered and checked, a partition is chosen, the batch
+ *                  made; a product of which nothing is left is zero, and done
  *     RUNNING      blocks are encoded from the lists
  *
  * What is on disk is what came: the batch is made anew after a restart.
@@ -40,7 +40,8 @@ KOFN_MUST_CHECK kofn_status kofn_sparse_read(const kofn_msg_matrix *a, const kof
 KOFN_MUST_CHECK kofn_status kofn_sparse_refuse(const char *what, const kofn_msg_matrix *matrix,
                                                kofn_error *err);
 
-/* Make the batch that the job waits for, then prepare it; or break it, or finish a product of zeros. */
+/* Make the batch that the job waits for, then prepare it; or break it, or finish a product of
+ * zeros. */
 void kofn_job_cut(kofn_job *job);
 
 /* A coder's: coded blocks of an operand, dense or sparse. Errors of kofn_coding_encode. */

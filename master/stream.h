@@ -53,14 +53,14 @@ struct kofn_stream {
     TAILQ_ENTRY(kofn_stream) of_all;
 };
 
-/* A record with everything that the request and the configuration say, and what follows from them; its
- * code is not built. Errors as of kofn_streams_open. Ownership: kofn_streams_free_record. */
+/* A record with everything that the request and the configuration say, and what follows from them;
+ * its code is not built. Errors as of kofn_streams_open. Ownership: kofn_streams_free_record. */
 KOFN_MUST_CHECK kofn_status kofn_stream_settle(kofn_master *master,
                                                const kofn_msg_open_stream *asked,
                                                kofn_stream **ret_stream, kofn_error *err);
 
-/* Bytes of the record and of those of its jobs that are over: what stays of it when it is CLOSED, but for
- * its trace. */
+/* Bytes of the record and of those of its jobs that are over: what stays of it when it is CLOSED,
+ * but for its trace. */
 size_t kofn_stream_count_account(const kofn_stream *stream);
 void kofn_streams_free_record(kofn_stream **stream_p); // accepts NULL
 

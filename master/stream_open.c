@@ -13,7 +13,7 @@ static_assert((int)KOFN_STREAM_SLOTS_MAX == (int)KOFN_SLOTS_MAX &&
                   (int)KOFN_STREAM_TRACE_MAX == (int)KOFN_TRACE_BYTES_MAX,
               "the protocol's limits are the scheduler's");
 
-/* ---- rounds ----------------------------------------------------------------------------------- */
+/* ---- rounds ---------------------------------------------------------------------------------- */
 
 /* Numbers that hang together by one equation are configured together, or asked for together. */
 static bool
@@ -64,7 +64,7 @@ settle_slots(kofn_master *master, const kofn_field *field, kofn_rounds_config *r
     return KOFN_OK;
 }
 
-/* ---- the inner code --------------------------------------------------------------------------- */
+/* ---- the inner code -------------------------------------------------------------------------- */
 
 static kofn_status
 merge_spec(const kofn_master *master, const kofn_msg_open_stream *asked, const kofn_field *field,
@@ -108,7 +108,8 @@ take_no_code(kofn_code_spec *spec)
     spec->set_count = 0;
 }
 
-/* What is left open of parameters; the number of rows is not known yet, and nothing depends on it. */
+/* What is left open of parameters; the number of rows is not known yet, and nothing depends on
+ * it. */
 static kofn_status
 complete_spec(const kofn_field *field, kofn_code_spec *spec, kofn_error *err)
 {
@@ -216,8 +217,9 @@ kofn_stream_count_account(const kofn_stream *stream)
     return sizeof *stream + stream->limit * (sizeof *stream->places + sizeof(kofn_job));
 }
 
-/* The code, the rounds (each row of a job is a mini-task once), and records of jobs that are over: those that are not are charged as jobs.
- * Without overflow: sizes of a spec have 17 bits, of rounds fewer. */
+/* The code, the rounds (each row of a job is a mini-task once), and records of jobs that are over:
+ * those that are not are charged as jobs. Without overflow: sizes of a spec have 17 bits, of rounds
+ * fewer. */
 static size_t
 count_bytes(const kofn_stream *stream)
 {
@@ -229,7 +231,7 @@ count_bytes(const kofn_stream *stream)
            KOFN_TRACE_BYTES_MAX;
 }
 
-/* ---- the whole -------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static kofn_status
 settle_limits(const kofn_master *master, const kofn_msg_open_stream *asked, kofn_stream *stream,

@@ -85,7 +85,7 @@ kofn_streams_find(kofn_streams *streams, const kofn_asker *who, const char *name
     return stream && is_told_to(stream, who) ? stream : NULL;
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 typedef struct open_item {
     kofn_coder_item item;
@@ -278,7 +278,7 @@ kofn_stream_use(kofn_stream *stream, uint64_t session)
     stream->session = session;
 }
 
-/* ---- places ----------------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 static kofn_stream_place *
 get_place(const kofn_stream *stream, uint64_t index)
@@ -421,7 +421,7 @@ kofn_streams_on_stopping(kofn_streams *streams)
     }
 }
 
-/* ---- pushes ----------------------------------------------------------------------------------- */
+/* ---- pushes ---------------------------------------------------------------------------------- */
 
 static kofn_status
 check_index(const kofn_stream *stream, uint64_t index, kofn_error *err)
@@ -537,7 +537,7 @@ kofn_stream_take(kofn_stream *stream, const kofn_push_order *order, kofn_job **r
     return KOFN_OK;
 }
 
-/* ---- closing ---------------------------------------------------------------------------------- */
+/* ---- closing --------------------------------------------------------------------------------- */
 
 /* The last one first: none comes to the scheduler in the place of another. */
 static void
@@ -694,7 +694,7 @@ kofn_streams_on_tick(kofn_streams *streams, int64_t now_ns)
         (void)kofn_streams_forget_oldest(streams);
 }
 
-/* ---- views ------------------------------------------------------------------------------------ */
+/* ---- views ----------------------------------------------------------------------------------- */
 
 static const char *
 name_state(kofn_stream_state state)

@@ -5,21 +5,23 @@
  *     CLOSING   takes no further ones; ends with its last job
  *     CLOSED    has none any more; its account stays for a while, for whoever closes it again
  *
- * Jobs have places, by their index. A place holds its job's record, and its product, from the push until
- * the client has the outcome, or must have it, since a job `limit` places further on is pushed:
+ * Jobs have places, by their index. A place holds its job's record, and its product, from the push
+ * until the client has the outcome, or must have it, since a job `limit` places further on is
+ * pushed:
  *
  *     index   1 .. released     .. answered           .. handed            .. pushed
  *             let go of         over; the outcome     the scheduler has    operands are coming in
  *                               may be sent again     it, or had           (or come again: free)
  *
- * Jobs go to the scheduler in this order, and pushes are answered in this order. A job that ends sooner
- * is `held_back`. An index whose blocks were lost with their connection is free: it may be pushed again.
+ * Jobs go to the scheduler in this order, and pushes are answered in this order. A job that ends
+ * sooner is `held_back`. An index whose blocks were lost with their connection is free: it may be
+ * pushed again.
  *
- * A stream is its owner's (asker.h) and lives as long as the connection that used it last, and for the
- * grace time after that; calls that wait for its jobs keep it, too.
+ * A stream is its owner's (asker.h) and lives as long as the connection that used it last, and for
+ * the grace time after that; calls that wait for its jobs keep it, too.
  *
- * Memory     What a stream itself takes is charged to limits.memory; its jobs are charged as jobs. A closed
- *            one has no code any more, and goes, oldest first, when memory is short.
+ * Memory     What a stream itself takes is charged to limits.memory; its jobs are charged as jobs.
+ *            A closed one has no code any more, and goes, oldest first, when memory is short.
  * Threads    The I/O thread.
  */
 #ifndef KOFN_MASTER_STREAMS_H
@@ -62,10 +64,10 @@ typedef struct kofn_push_order {
     int64_t deadline_ns;
 } kofn_push_order;
 
-/* The job of this index: a new one, or the one that is there (*ret_known). One that does not fit is over
- * already. INVALID_ARGUMENT: index 0. OUT_OF_RANGE: a gap. NOT_FOUND: the stream was given up, as its
- * client was gone too long. FAILED_PRECONDITION: it takes no further jobs, or the outcome is not kept
- * any more. UNAVAILABLE: the master stops. RESOURCE_EXHAUSTED: the window, or as of
+/* The job of this index: a new one, or the one that is there (*ret_known). One that does not fit is
+ * over already. INVALID_ARGUMENT: index 0. OUT_OF_RANGE: a gap. NOT_FOUND: the stream was given up,
+ * as its client was gone too long. FAILED_PRECONDITION: it takes no further jobs, or the outcome is
+ * not kept any more. UNAVAILABLE: the master stops. RESOURCE_EXHAUSTED: the window, or as of
  * kofn_jobs_accept. */
 KOFN_MUST_CHECK kofn_status kofn_stream_take(kofn_stream *stream, const kofn_push_order *order,
                                              kofn_job **ret_job, bool *ret_known, bool *ret_never,
@@ -74,13 +76,13 @@ KOFN_MUST_CHECK kofn_status kofn_stream_take(kofn_stream *stream, const kofn_pus
 /* Whoever opened it never heard of it: it ends. */
 void kofn_stream_forsake(kofn_stream *stream);
 
-/* The number of the call that is answered with it now; and that call was abandoned, which crossed the
- * reply: it ends, unless jobs were pushed. */
+/* The number of the call that is answered with it now; and that call was abandoned, which crossed
+ * the reply: it ends, unless jobs were pushed. */
 void kofn_stream_note_call(kofn_stream *stream, uint64_t call);
 void kofn_streams_on_abandoned(kofn_streams *streams, uint64_t session, uint64_t call);
 
-/* No further jobs; `abandon` ends those that are there. `done` is called when none is left: at once,
- * maybe. RESOURCE_EXHAUSTED: no memory. */
+/* No further jobs; `abandon` ends those that are there. `done` is called when none is left: at
+ * once, maybe. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_stream_shut(kofn_stream *stream, bool abandon,
                                              kofn_stream_done *done, void *context,
                                              kofn_error *err);
@@ -97,7 +99,8 @@ KOFN_MUST_CHECK kofn_status kofn_streams_describe(const kofn_streams *streams,
 
 size_t kofn_streams_get_charge(const kofn_streams *streams); // bytes; 0 for NULL
 
-/* Forget the closed stream that ended first, with the outcomes that it keeps. false: there is none. */
+/* Forget the closed stream that ended first, with the outcomes that it keeps. false: there is
+ * none. */
 bool kofn_streams_forget_oldest(kofn_streams *streams); // accepts NULL
 
 /* The connection is gone. */
@@ -109,7 +112,7 @@ void kofn_streams_on_stopping(kofn_streams *streams);
 /* Streams that nobody uses any more are closed, and closed ones forgotten. */
 void kofn_streams_on_tick(kofn_streams *streams, int64_t now_ns);
 
-/* ---- for jobs ------------------------------------------------------------------------------------ */
+/* ---- for jobs -------------------------------------------------------------------------------- */
 
 const char *kofn_stream_get_owner(const kofn_stream *stream);
 const char *kofn_stream_get_name(const kofn_stream *stream);

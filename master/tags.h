@@ -1,13 +1,13 @@
-/* Tags: what an answer or a coded block is, as a digest, whoever makes it and in whatever life of the
- * master.
+/* Tags: what an answer or a coded block is, as a digest, whoever makes it and in whatever life of
+ * the master.
  *
- *     answer   the job's id, its field and form; and of each operand the cut, whether it is transposed,
- *              which stored operand it is, and the task's row of E
+ *     answer   the job's id, its field and form; and of each operand the cut, whether it is
+ *              transposed, which stored operand it is, and the task's row of E
  *     block    the stored operand's id, the field, the cut as it is stored, and the row of E in the
  *              order of the stored blocks (coded.h)
  *
- * The row itself goes in, not the code's parameters and seed: so an answer of a code that was chosen
- * otherwise after a restart, or that another version builds otherwise, is another answer.
+ * The row itself goes in, not the code's parameters and seed: so an answer of a code that was
+ * chosen otherwise after a restart, or that another version builds otherwise, is another answer.
  *
  * Source     BLAKE2b with 128 bits (libsodium's generichash), in hexadecimal.
  * Cost       About a microsecond and a nanosecond for each byte of coefficients.

@@ -162,8 +162,8 @@ charge_check(kofn_job *job, const kofn_code *code, kofn_error *err)
     return status;
 }
 
-/* Too few workers are the scheduler's to tell, later, of an outer product, which cannot be had otherwise, and
- * while there are none. */
+/* Too few workers are the scheduler's to tell, later, of an outer product, which cannot be had
+ * otherwise, and while there are none. */
 static kofn_status
 check_parity(const kofn_job *job, const kofn_code *code, kofn_error *err)
 {

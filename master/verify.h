@@ -47,8 +47,8 @@ const char *kofn_verify_name(kofn_verify how); // none, freivalds, parity
 KOFN_MUST_CHECK kofn_status kofn_verify_read(const kofn_job_order *order, kofn_job *job,
                                              kofn_error *err);
 
-/* It cannot be had for this job. True: nobody asked for it, and there is another way from now on, if
- * only none. */
+/* It cannot be had for this job. True: nobody asked for it, and there is another way from now on,
+ * if only none. */
 bool kofn_job_yield_verify(kofn_job *job);
 
 /* kofn_job_run(job, code), or of a stream kofn_stream_on_ready, once there is what its answers are

@@ -32,8 +32,8 @@ pack_sums(const char *name, const kofn_sums *sums, kofn_wire_bytes *ret_bytes, k
     return KOFN_OK;
 }
 
-/* What was left out is the identity. Rows must be there and ascend; all else is for kofn_batch_new to
- * check. */
+/* What was left out is the identity. Rows must be there and ascend; all else is for kofn_batch_new
+ * to check. */
 static kofn_status
 unpack_sums(const char *name, const kofn_wire_bytes *bytes, size_t rows, size_t cols,
             kofn_sums *ret_sums, kofn_error *err)

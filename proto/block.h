@@ -22,9 +22,10 @@
 enum { KOFN_BLOCK_HEADER_BYTES = 40, KOFN_BLOCK_HEADROOM = 64 };
 
 /* A rows x cols matrix from the pool, cut into bands of whole rows with frames of about chunk_bytes
- * (at least one row each, at most KOFN_MATRIX_FRAMES_MAX frames, few of them small), headers written, elements
- * undefined. RESOURCE_EXHAUSTED: no memory. OUT_OF_RANGE: a frame would pass KOFN_FRAME_BYTES_MAX,
- * a size KOFN_DIMENSION_MAX, or the matrix size_t. UNIMPLEMENTED: it is complex. */
+ * (at least one row each, at most KOFN_MATRIX_FRAMES_MAX frames, few of them small), headers
+ * written, elements undefined. RESOURCE_EXHAUSTED: no memory. OUT_OF_RANGE: a frame would pass
+ * KOFN_FRAME_BYTES_MAX, a size KOFN_DIMENSION_MAX, or the matrix size_t. UNIMPLEMENTED: it is
+ * complex. */
 KOFN_MUST_CHECK kofn_status kofn_block_bands_new(kofn_pool *pool, kofn_dtype dtype, size_t rows,
                                                  size_t cols, size_t chunk_bytes,
                                                  kofn_bands *ret_bands, kofn_error *err);
@@ -42,9 +43,9 @@ KOFN_MUST_CHECK kofn_status kofn_block_check_size(kofn_dtype dtype, size_t rows,
 KOFN_MUST_CHECK kofn_status kofn_block_bands_over(const kofn_mat *mat, size_t chunk_bytes,
                                                   kofn_bands *ret_bands, kofn_error *err);
 
-/* The same of the next rows of a matrix that lies in several pieces. Frames are shared out by rows, so
- * that all of them stay within the limits where pieces are KOFN_SMALL_FRAME_BYTES or more. Errors also
- * as kofn_bands_append's; `bands` may then have some of the rows. */
+/* The same of the next rows of a matrix that lies in several pieces. Frames are shared out by rows,
+ * so that all of them stay within the limits where pieces are KOFN_SMALL_FRAME_BYTES or more.
+ * Errors also as kofn_bands_append's; `bands` may then have some of the rows. */
 KOFN_MUST_CHECK kofn_status kofn_block_bands_add(kofn_bands *bands, const kofn_mat *mat,
                                                  size_t chunk_bytes, kofn_error *err);
 

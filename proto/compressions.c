@@ -1,6 +1,6 @@
-/* What a client says that it made a product's operands from. The master believes it, for it only gives
- * it back; what must hold is that whoever fetches C can take it for what is said without running over
- * its end, and print it.
+/* What a client says that it made a product's operands from. The master believes it, for it only
+ * gives it back; what must hold is that whoever fetches C can take it for what is said without
+ * running over its end, and print it.
  */
 #include "proto/messages.h"
 

@@ -600,8 +600,8 @@ const kofn_method_info *kofn_method_get(kofn_method method);
 KOFN_MUST_CHECK kofn_status kofn_method_find(const char *name, kofn_method *ret_method,
                                              kofn_error *err);
 
-/* Which form it is, and of how many operands. INVALID_ARGUMENT: further operands of a product of two.
- * UNIMPLEMENTED: another form. */
+/* Which form it is, and of how many operands. INVALID_ARGUMENT: further operands of a product of
+ * two. UNIMPLEMENTED: another form. */
 KOFN_MUST_CHECK kofn_status kofn_msg_form_read(const char *form, const kofn_wire_list *further,
                                                kofn_form *ret_form, size_t *ret_operands,
                                                kofn_error *err);
@@ -637,9 +637,9 @@ KOFN_MUST_CHECK kofn_status kofn_msg_plan_from_plan(const kofn_plan_query *query
                                                     const kofn_plan *plan, kofn_msg_plan *ret_plan,
                                                     kofn_error *err);
 
-/* ListCodes and Reflect, filled from the tables, and from the algorithms that are there beside those
- * that ship (may be NULL). Cleared by the caller. Policies are the scheduler's: the master adds them
- * to *ret_codes (kofn_wire_list_new). */
+/* ListCodes and Reflect, filled from the tables, and from the algorithms that are there beside
+ * those that ship (may be NULL). Cleared by the caller. Policies are the scheduler's: the master
+ * adds them to *ret_codes (kofn_wire_list_new). */
 KOFN_MUST_CHECK kofn_status kofn_msg_codes_fill(const kofn_algorithms *algorithms,
                                                 kofn_msg_codes *ret_codes, kofn_error *err);
 KOFN_MUST_CHECK kofn_status kofn_msg_reflection_fill(kofn_msg_reflection *ret_reflection,

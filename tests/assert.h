@@ -1,4 +1,5 @@
-/* Assertions that print what went wrong: the status and its sentence, a residual and its formula. */
+/* Assertions that print what went wrong: the status and its sentence, a residual and its
+ * formula. */
 #ifndef KOFN_TESTS_ASSERT_H
 #define KOFN_TESTS_ASSERT_H
 

@@ -1,10 +1,10 @@
 /* Coded blocks of stored operands, kept by name for the next product that needs them.
  *
- * A name is all that a block depends on, as a digest that the master makes; here it is a text. A block
- * is found by that text or not at all, so that a task gets the right block or none.
+ * A name is all that a block depends on, as a digest that the master makes; here it is a text. A
+ * block is found by that text or not at all, so that a task gets the right block or none.
  *
- * Budget     `limit` bytes of elements and KOFN_CACHED_MAX blocks: what was used least recently goes
- *            first. Whatever goes, and what is offered and not kept, is told through `gone`.
+ * Budget     `limit` bytes of elements and KOFN_CACHED_MAX blocks: what was used least recently
+ *            goes first. Whatever goes, and what is offered and not kept, is told through `gone`.
  * Threads    One thread at a time.
  */
 #ifndef KOFN_WORKER_CACHE_H

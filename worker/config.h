@@ -53,8 +53,8 @@ KOFN_MUST_CHECK kofn_status kofn_worker_config_load(const char *path,
                                                     kofn_worker_config *ret_config,
                                                     kofn_error *err);
 
-/* What no single key can tell; for callers that changed a loaded config. INVALID_ARGUMENT; errors of
- * kofn_straggler_new, which reads a trace. */
+/* What no single key can tell; for callers that changed a loaded config. INVALID_ARGUMENT; errors
+ * of kofn_straggler_new, which reads a trace. */
 KOFN_MUST_CHECK kofn_status kofn_worker_config_check(const kofn_worker_config *config,
                                                      kofn_error *err);
 

@@ -3,11 +3,13 @@
  * The draws of one task are the same numbers whatever the others draw (a stream for each task), so
  * that a test can switch one fault on without moving the rest.
  *
- * Stragglers A model (common/code/straggler.h) says in which rounds a worker is slow, and how much. A
+ * Stragglers A model (common/code/straggler.h) says in which rounds a worker is slow, and how much.
+ * A
  *            task of a stream brings its round, and its slot as the column; else the worker counts
  *            its tasks and has a column of its own. Workers with the same model follow one pattern.
- * Pace       For measurements on machines with fewer cores than workers: what a task's flops take at
- *            a given rate is waited for, so that workers that share a core seem to have one each.
+ * Pace       For measurements on machines with fewer cores than workers: what a task's flops take
+ *            at a given rate is waited for, so that workers that share a core seem to have one
+ *            each.
  *
  *     by repeat         |multiply|multiply|multiply|
  *     by wait           |multiply|     wait        |     as long as it would have taken

@@ -1,7 +1,8 @@
 /* What outlives a connection: answers until they are settled, coded blocks of stored operands.
  *
- * A worker that says hello lists both. The master then recalls an answer, or settles it; a block it may
- * name in a task instead of sending it. Neither counts against the memory of tasks: they yield to them.
+ * A worker that says hello lists both. The master then recalls an answer, or settles it; a block it
+ * may name in a task instead of sending it. Neither counts against the memory of tasks: they yield
+ * to them.
  */
 #include "worker/root.h"
 
@@ -9,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- life ------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
-/* The master believes that it is here until it hears otherwise. Before a welcome there is nobody to tell:
- * the hello lists what is there. */
+/* The master believes that it is here until it hears otherwise. Before a welcome there is nobody to
+ * tell: the hello lists what is there. */
 static void
 note_gone(void *context, const char *name)
 {
@@ -66,7 +67,7 @@ kofn_keepsakes_tell_evicted(kofn_worker *worker)
     worker->evicted_count = 0;
 }
 
-/* ---- answers ---------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 kofn_kept *
 kofn_keepsakes_add(kofn_worker *worker, const kofn_answer_id *id, const kofn_work *work)
@@ -158,7 +159,7 @@ kofn_keepsakes_drop_unlisted(kofn_worker *worker)
     }
 }
 
-/* ---- what comes in ---------------------------------------------------------------------------------- */
+/* ---- what comes in --------------------------------------------------------------------------- */
 
 static held_task *
 find_detached(const kofn_worker *worker, kofn_answer_name name)

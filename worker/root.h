@@ -109,8 +109,8 @@ KOFN_MUST_CHECK kofn_status kofn_worker_new_socket(kofn_worker *worker, void **r
 
 /* ---- session.c ------------------------------------------------------------------------------- */
 
-/* Connect anew and say hello at hello_ns. What is computed goes on and is kept, what was received in
- * part is dropped. */
+/* Connect anew and say hello at hello_ns. What is computed goes on and is kept, what was received
+ * in part is dropped. */
 void kofn_session_restart(kofn_worker *worker, int64_t hello_ns);
 void kofn_session_close(kofn_worker *worker, int linger_ms);
 
@@ -172,8 +172,8 @@ void kofn_keepsakes_drop_unlisted(kofn_worker *worker);
 /* The answer of a task that is done. NULL: it is not kept. */
 kofn_kept *kofn_keepsakes_add(kofn_worker *worker, const kofn_answer_id *id, const kofn_work *work);
 
-/* Let go of blocks, then of answers, as far as a task of so many bytes needs the room: they are worth
- * less than that. */
+/* Let go of blocks, then of answers, as far as a task of so many bytes needs the room: they are
+ * worth less than that. */
 void kofn_keepsakes_yield(kofn_worker *worker, uint64_t bytes);
 
 /* Tell the master which blocks went. */

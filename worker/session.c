@@ -6,8 +6,8 @@
  *
  * Each session has a connection of its own. Going back to GREETING closes the socket and opens
  * another, so that no torso, ack or answer of one session can be taken for one of the next. For the
- * same reason the last of several hellos on one connection counts alone: to the master each begins a
- * session, and ends the one before. What comes before the last welcome is dropped, and nothing is
+ * same reason the last of several hellos on one connection counts alone: to the master each begins
+ * a session, and ends the one before. What comes before the last welcome is dropped, and nothing is
  * said until then, acks included.
  */
 #include "worker/root.h"
@@ -357,7 +357,8 @@ leave(kofn_worker *worker, int64_t now_ns)
     return sooner(touch_ns, worker->grace_until_ns);
 }
 
-/* Nobody answers: say so after a while, and again after twice as long each time. Who was refused knows more. */
+/* Nobody answers: say so after a while, and again after twice as long each time. Who was refused
+ * knows more. */
 static int64_t
 mind_unheard(kofn_worker *worker, int64_t now_ns)
 {

@@ -1,4 +1,5 @@
-/* Answers that the master may ask for again: kept from when they are computed until it settles them.
+/* Answers that the master may ask for again: kept from when they are computed until it settles
+ * them.
  *
  *     computed -> kept -> sent ... settled          the usual way
  *                   |

@@ -6,9 +6,9 @@
  *                        v                       v     else between two panels
  *                      gone                  CANCELLED --done--> answered with CANCELLED
  *
- * When the session ends, what runs is DETACHED: its answer is kept, and listed in the next hello, where
- * the master recalls it (then it is COMPUTING again, under another number) or settles it. What the master
- * did not name so that it could be kept is ABANDONED and goes without a word.
+ * When the session ends, what runs is DETACHED: its answer is kept, and listed in the next hello,
+ * where the master recalls it (then it is COMPUTING again, under another number) or settles it.
+ * What the master did not name so that it could be kept is ABANDONED and goes without a word.
  *
  * A task that is refused is answered and forgotten: its further blocks are taken off the socket,
  * acknowledged and dropped like those of any assignment that is not known.
@@ -23,11 +23,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Products of no more flops than this are done at once in the I/O thread, when nothing waits for the
- * compute thread. The way there and back costs two wake-ups: 64 x 64 x 64 and its answer take 100 us
- * over loopback with them and 78 us without, of which 8 us are the product, and 10,000 small jobs a
- * second must pass. 1e6 flops (twice that product) take below 100 us on any core that we care for,
- * so no cancel or heartbeat is late for them. */
+/* Products of no more flops than this are done at once in the I/O thread, when nothing waits for
+ * the compute thread. The way there and back costs two wake-ups: 64 x 64 x 64 and its answer take
+ * 100 us over loopback with them and 78 us without, of which 8 us are the product, and 10,000 small
+ * jobs a second must pass. 1e6 flops (twice that product) take below 100 us on any core that we
+ * care for, so no cancel or heartbeat is late for them. */
 #define INLINE_FLOPS_MAX 1e6
 
 /* ---- the list ------------------------------------------------------------------------------- */
@@ -193,8 +193,8 @@ answer(kofn_worker *worker, uint64_t assignment, const kofn_work *work)
     }
 }
 
-/* The work of a task is over. The answer is kept and the task goes before it is sent: answering may end
- * the session. */
+/* The work of a task is over. The answer is kept and the task goes before it is sent: answering may
+ * end the session. */
 static void
 finish(kofn_worker *worker, held_task *task)
 {

@@ -28,9 +28,10 @@ half_of_memory(void)
     return (uint64_t)pages / 2 * (uint64_t)page;
 }
 
-/* With the process, so that no two workers of a machine are one to whoever goes by names: where there are
- * no keys a quarantine is of a name, and would bar those that did not lie. Counting them, "host-2", takes
- * somebody who knows which is which when they start again in another order; who starts them does. */
+/* With the process, so that no two workers of a machine are one to whoever goes by names: where
+ * there are no keys a quarantine is of a name, and would bar those that did not lie. Counting them,
+ * "host-2", takes somebody who knows which is which when they start again in another order; who
+ * starts them does. */
 static void
 fill_name(kofn_worker_config *config)
 {
@@ -282,8 +283,8 @@ note_unreadable(kofn_worker *worker, const kofn_error *error)
                        "master=%s so_far=%" PRIu64, worker->config.master, count);
 }
 
-/* Blocks count as taken whatever becomes of them: credit is for the way here. Those of a session that
- * is over at the master, before the last welcome, must not be counted in the next. */
+/* Blocks count as taken whatever becomes of them: credit is for the way here. Those of a session
+ * that is over at the master, before the last welcome, must not be counted in the next. */
 static void
 acknowledge(kofn_worker *worker, size_t bytes, size_t window)
 {

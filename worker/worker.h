@@ -34,9 +34,10 @@ void kofn_worker_set_supervisor(kofn_worker *worker, const kofn_supervisor *supe
 /* Have the loop call the supervisor's `reload`, which calls kofn_worker_reconfigure. */
 void kofn_worker_reload(kofn_worker *worker);
 
-/* Take what may change while the worker runs: log.level, and keys.own and keys.master with what their
- * files say by now. With other keys it connects anew and hands its tasks back; with files that cannot
- * be used it goes on as it is. The rest of `fresh` is for the next start. In the loop's thread. */
+/* Take what may change while the worker runs: log.level, and keys.own and keys.master with what
+ * their files say by now. With other keys it connects anew and hands its tasks back; with files
+ * that cannot be used it goes on as it is. The rest of `fresh` is for the next start. In the loop's
+ * thread. */
 void kofn_worker_reconfigure(kofn_worker *worker, const kofn_worker_config *fresh);
 
 /* Begin to stop: finish within the grace time, then return from run. A second call ends at once. */

@@ -1,5 +1,5 @@
-/* kofn batch: a list of pairs of files, multiplied in one job: each product into a file of its own, all
- * of them into one, or their weighted sum. */
+/* kofn batch: a list of pairs of files, multiplied in one job: each product into a file of its own,
+ * all of them into one, or their weighted sum. */
 #include "client/cli/cli.h"
 #include "client/cli/output.h"
 #include "client/cli/pairs.h"
@@ -193,7 +193,8 @@ read_weight(const char *word, double *ret_weight, kofn_error *err)
                      word);
 }
 
-/* Where the product of this line goes, unless all go into one file: then a name would be for nothing. */
+/* Where the product of this line goes, unless all go into one file: then a name would be for
+ * nothing. */
 static kofn_status
 name_output(const arguments *args, const cli_pair *pair, char **ret_output, kofn_error *err)
 {
@@ -360,7 +361,8 @@ locate_file(const char *path)
     return stat(path, &info) == 0 && !S_ISREG(info.st_mode) ? NULL : cli_output_locate(path);
 }
 
-/* The second product in one file would take the first one's place. What check_outputs found good. */
+/* The second product in one file would take the first one's place. What check_outputs found
+ * good. */
 static kofn_status
 check_names(const batch *b, kofn_error *err)
 {

@@ -12,9 +12,9 @@
 #include <argp.h>
 #include <jansson.h>
 
-/* Documented in `kofn --help` and kofn(1). What is wrong with a call is CLI_USAGE where the command can
- * see that by itself, from its line and its files, and CLI_REFUSED where it takes a master: what it
- * has (jobs, stored operands, policies, workers), its limits, and what it grants. */
+/* Documented in `kofn --help` and kofn(1). What is wrong with a call is CLI_USAGE where the command
+ * can see that by itself, from its line and its files, and CLI_REFUSED where it takes a master:
+ * what it has (jobs, stored operands, policies, workers), its limits, and what it grants. */
 enum cli_exit {
     CLI_OK = 0,
     CLI_USAGE = 2,       // the command line, or an input file
@@ -25,7 +25,8 @@ enum cli_exit {
     CLI_DATA_LOSS = 7,
 };
 
-/* What a status that came from a master means for the exit code; and one of the command's own work. */
+/* What a status that came from a master means for the exit code; and one of the command's own
+ * work. */
 int cli_exit_of(kofn_status status);
 int cli_exit_of_own(kofn_status status);
 
@@ -66,8 +67,8 @@ int64_t cli_parse_number(const struct argp_state *state, const char *option, con
 void cli_parse_key(const struct argp_state *state, kofn_keys keys, const char *name,
                    const char *text, void *target);
 
-/* Where -o puts a product: an .npy file. Ends the process with usage for standard output, or where it is
- * called like a file of another format. */
+/* Where -o puts a product: an .npy file. Ends the process with usage for standard output, or where
+ * it is called like a file of another format. */
 const char *cli_parse_output(const struct argp_state *state, const char *path);
 
 /* The NAME of a parameter's "NAME=VALUE", and where its value begins; ends the process with usage

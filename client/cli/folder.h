@@ -22,8 +22,8 @@ typedef struct cli_encoded {
     cli_seconds seconds;
 } cli_encoded;
 
-/* `algorithms`: directory of bilinear algorithms that the code may name beside those that ship; NULL:
- * $KOFN_ALGORITHMS, or else none. */
+/* `algorithms`: directory of bilinear algorithms that the code may name beside those that ship;
+ * NULL: $KOFN_ALGORITHMS, or else none. */
 
 /* Write all tasks of the product into the folder, which is made if it is not there, then the
  * manifest. `workers`: how many will multiply, for what is left open of the code. ALREADY_EXISTS:

@@ -103,8 +103,8 @@ wait_report(const arguments *args, const kofn_result *result)
     return CLI_OK;
 }
 
-/* The product is gone once it was fetched. What else is wrong with a job is the wait's to report, but not
- * after looking for a master twice. */
+/* The product is gone once it was fetched. What else is wrong with a job is the wait's to report,
+ * but not after looking for a master twice. */
 static kofn_status
 check_output(const arguments *args, kofn_client *client, int *exit_code, kofn_error *err)
 {

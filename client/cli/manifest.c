@@ -40,8 +40,8 @@ cli_task_path(const char *folder, size_t task, char file, char ret_path[CLI_PATH
 
 /* ---- algorithms ------------------------------------------------------------------------------ */
 
-/* A name may stand for another algorithm by now, and the wrong one gives a wrong product: the manifest
- * has the numbers' digest. *ret_text is "" where the code is over no algorithm. */
+/* A name may stand for another algorithm by now, and the wrong one gives a wrong product: the
+ * manifest has the numbers' digest. *ret_text is "" where the code is over no algorithm. */
 enum { DIGEST_MAX = 17 };
 
 static kofn_status
@@ -83,7 +83,8 @@ find_edition(const kofn_code_spec *spec, const kofn_field *field)
     return field->order == 0 ? family->edition : 0;
 }
 
-/* Another kofn may have made other rows from the same words; its answers would give a wrong product. */
+/* Another kofn may have made other rows from the same words; its answers would give a wrong
+ * product. */
 static kofn_status
 check_edition(const kofn_code_spec *spec, const kofn_field *field, json_int_t edition,
               kofn_error *err)

@@ -31,10 +31,10 @@ typedef struct cli_manifest {
 KOFN_MUST_CHECK kofn_status cli_manifest_save(const cli_manifest *manifest, const char *folder,
                                               kofn_error *err);
 
-/* `algorithms`: borrowed by the manifest's spec, beside those that ship; may be NULL. NOT_FOUND: there
- * is no manifest. INVALID_ARGUMENT: it is not one, or describes no code or product that there can be.
- * FAILED_PRECONDITION: an algorithm, or the family's edition, is not the one that the tasks were made by.
- * UNIMPLEMENTED: a newer kofn wrote it. */
+/* `algorithms`: borrowed by the manifest's spec, beside those that ship; may be NULL. NOT_FOUND:
+ * there is no manifest. INVALID_ARGUMENT: it is not one, or describes no code or product that there
+ * can be. FAILED_PRECONDITION: an algorithm, or the family's edition, is not the one that the tasks
+ * were made by. UNIMPLEMENTED: a newer kofn wrote it. */
 KOFN_MUST_CHECK kofn_status cli_manifest_load(const char *folder, const kofn_algorithms *algorithms,
                                               cli_manifest *ret_manifest, kofn_error *err);
 

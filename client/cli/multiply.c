@@ -186,7 +186,8 @@ get_options(const arguments *args, cli_progress *progress)
     return options;
 }
 
-/* A sketch is drawn before anything is sent: what is wrong with its operands is so in their files. */
+/* A sketch is drawn before anything is sent: what is wrong with its operands is so in their
+ * files. */
 static bool
 is_own_fault(const arguments *args, const cli_progress *progress)
 {

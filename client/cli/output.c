@@ -16,8 +16,8 @@
 
 enum { HEADER_BYTES = 128 }; // of an .npy file, for most shapes
 
-/* What operands may be read from, and what people would open such a file with. Other endings, and none,
- * say nothing of what is in it. */
+/* What operands may be read from, and what people would open such a file with. Other endings, and
+ * none, say nothing of what is in it. */
 static const char *const other_endings[] = {".mtx",  ".csv", ".tsv", ".txt",
                                             ".json", ".npz", ".mat", ".idx"};
 
@@ -130,7 +130,8 @@ fail_text(const char *path, int reason, kofn_error *err)
 }
 
 /* Where it is written, free()d by the caller: a link stays, and the file behind it is replaced.
- * *ret_special: it is a pipe or a device, which nothing takes the place of. NULL: errno says why. */
+ * *ret_special: it is a pipe or a device, which nothing takes the place of. NULL: errno says
+ * why. */
 static char *
 find_target(const char *path, bool *ret_special)
 {

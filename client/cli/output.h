@@ -15,8 +15,8 @@ KOFN_MUST_CHECK kofn_status cli_output_check(const char *path, kofn_dtype dtype,
 /* INVALID_ARGUMENT: it ends like a file of another format, and would be .npy all the same. */
 KOFN_MUST_CHECK kofn_status cli_output_check_name(const char *path, kofn_error *err);
 
-/* Where a file is or will be, however it is called: free() it. NULL: there is no folder for it, or no
- * memory. */
+/* Where a file is or will be, however it is called: free() it. NULL: there is no folder for it, or
+ * no memory. */
 char *cli_output_locate(const char *path);
 
 /* The folder of -d, made if it is not there; NULL is good. Errors: the folder. */

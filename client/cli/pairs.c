@@ -66,7 +66,8 @@ read_more(cli_pairs *pairs, int timeout_ms, bool *ret_got, kofn_error *err)
     return KOFN_OK;
 }
 
-/* The next line, which the last one of a file may end without its end. NULL: it is not all there. */
+/* The next line, which the last one of a file may end without its end. NULL: it is not all
+ * there. */
 static char *
 cut_line(cli_pairs *pairs)
 {

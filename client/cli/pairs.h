@@ -4,8 +4,9 @@
  *     A1.npy  B1.npy  C1.npy
  *     @0123456789abcdef  B2.npy
  *
- * Words are separated by blanks. Empty lines and those that begin with '#' are passed over. The list may
- * come from a program that writes it as it goes on, so reading waits only as long as it is told to.
+ * Words are separated by blanks. Empty lines and those that begin with '#' are passed over. The
+ * list may come from a program that writes it as it goes on, so reading waits only as long as it is
+ * told to.
  */
 #ifndef KOFN_CLI_PAIRS_H
 #define KOFN_CLI_PAIRS_H
@@ -36,12 +37,13 @@ typedef struct cli_pair {
 KOFN_MUST_CHECK kofn_status cli_pairs_open(const char *path, cli_pairs *ret_pairs, kofn_error *err);
 void cli_pairs_close(cli_pairs *pairs); // accepts one that was never opened and is zero
 
-/* The next one, for which to wait so long; a signal ends the wait. INVALID_ARGUMENT: ret_pair->line is
- * not one, and the next may be. Else the list cannot be read on. */
+/* The next one, for which to wait so long; a signal ends the wait. INVALID_ARGUMENT: ret_pair->line
+ * is not one, and the next may be. Else the list cannot be read on. */
 KOFN_MUST_CHECK kofn_status cli_pairs_next(cli_pairs *pairs, int timeout_ms, cli_pair *ret_pair,
                                            kofn_error *err);
 
-/* Where the product goes: as the list says, or "FOLDER/7.npy" for line 7. free() it. NULL: no memory. */
+/* Where the product goes: as the list says, or "FOLDER/7.npy" for line 7. free() it. NULL: no
+ * memory. */
 char *cli_pair_name_output(const cli_pair *pair, const char *folder);
 
 #endif

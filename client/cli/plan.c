@@ -1,6 +1,6 @@
-/* kofn plan: which codes fit a product, and whether coding pays. Nothing is run but, without a master
- * and without --rate, three small multiplications to see how fast this machine is. With --straggler,
- * which scheme fits a stream of products (plan_stream.h).
+/* kofn plan: which codes fit a product, and whether coding pays. Nothing is run but, without a
+ * master and without --rate, three small multiplications to see how fast this machine is. With
+ * --straggler, which scheme fits a stream of products (plan_stream.h).
  */
 #include "client/cli/cli.h"
 #include "client/cli/plan_stream.h"
@@ -310,7 +310,7 @@ static const struct argp plan_argp = {
     .children = children,
 };
 
-/* ---- this machine ------------------------------------------------------------------------------ */
+/* ---- this machine ---------------------------------------------------------------------------- */
 
 /* Seconds of the best of some products of the dtype. 0: no memory. */
 static double
@@ -369,7 +369,7 @@ fill_rates(kofn_plan_question *q, kofn_error *err)
     return KOFN_OK;
 }
 
-/* ---- all --------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static void
 say_rates(const arguments *args, const kofn_plan_answer *answer)

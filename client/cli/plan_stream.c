@@ -216,8 +216,9 @@ find_runnable(const kofn_stream_plan *plan)
 }
 
 /* "kofn stream LIST --slots 4 --scheme dip --partition 1,1,13 --delay 3 --lambda 1 --tolerance 0.25
- * --rescue 0": what is to be typed for a row. What goes without a stream is products by themselves. What
- * was planned with zero is said, too: what is left out is for the master's configuration to say. */
+ * --rescue 0": what is to be typed for a row. What goes without a stream is products by themselves.
+ * What was planned with zero is said, too: what is left out is for the master's configuration to
+ * say. */
 static void
 format_command(const kofn_sim_config *c, char *ret_text, size_t size)
 {

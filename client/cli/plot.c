@@ -130,7 +130,8 @@ cli_plot_add_round(cli_plot *plot, double seconds, bool waited)
         count_time(&plot->waited, seconds);
 }
 
-/* ---- gnuplot's script: what a write comes to is known when the pipe is closed ------------------ */
+/* ---- gnuplot's script: what a write comes to is known when the pipe is closed
+ * ------------------ */
 
 /* A line each: the middle of a bin, its width, how many. */
 static void

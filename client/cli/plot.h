@@ -1,5 +1,5 @@
-/* A picture of a simulation, by gnuplot: how long jobs took; and of jobs by themselves the time over
- * jobs, of a stream how long its rounds took, and which of them waited.
+/* A picture of a simulation, by gnuplot: how long jobs took; and of jobs by themselves the time
+ * over jobs, of a stream how long its rounds took, and which of them waited.
  *
  * gnuplot is a program that need not be here: cli_plot_new says so before anything is simulated. It
  * gets script and data by its standard input; so nothing else is written than the picture.
@@ -20,7 +20,8 @@ void cli_plot_destroy(cli_plot **plot_p); // accepts NULL
 void cli_plot_add(cli_plot *plot, double ended, double seconds);
 void cli_plot_add_round(cli_plot *plot, double seconds, bool waited);
 
-/* Two lines of title, what ran and for which stragglers; any text will do. FAILED_PRECONDITION: gnuplot failed, with its exit code. RESOURCE_EXHAUSTED. */
+/* Two lines of title, what ran and for which stragglers; any text will do. FAILED_PRECONDITION:
+ * gnuplot failed, with its exit code. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status cli_plot_draw(cli_plot *plot, const char *title, const char *subtitle,
                                           kofn_error *err);
 

@@ -1,5 +1,5 @@
-/* What multiply, outer, submit, batch, stream and encode share: files and how to multiply them. Of simulate, only
- * how. */
+/* What multiply, outer, submit, batch, stream and encode share: files and how to multiply them. Of
+ * simulate, only how. */
 #ifndef KOFN_CLI_PRODUCT_H
 #define KOFN_CLI_PRODUCT_H
 
@@ -34,22 +34,23 @@ extern const struct argp cli_product_argp;
  * true. */
 extern const struct argp cli_outer_argp;
 
-/* --code --tasks --reserve --seed --set --field --transpose-a --transpose-b; its input's `listed` is
- * true. */
+/* --code --tasks --reserve --seed --set --field --transpose-a --transpose-b; its input's `listed`
+ * is true. */
 extern const struct argp cli_batch_argp;
 
-/* --code --partition --seed --set --field --transpose-a --transpose-b; its input's `listed` is true. */
+/* --code --partition --seed --set --field --transpose-a --transpose-b; its input's `listed` is
+ * true. */
 extern const struct argp cli_listed_argp;
 
 /* --code --partition --tasks --reserve --set --field; its input's `listed` is true. */
 extern const struct argp cli_code_argp;
 
-/* A matrix of a file, .mtx (made dense) or else .npy. Ownership: kofn_mat_fini(&ret_npy->mat). Errors:
- * the file. */
+/* A matrix of a file, .mtx (made dense) or else .npy. Ownership: kofn_mat_fini(&ret_npy->mat).
+ * Errors: the file. */
 KOFN_MUST_CHECK kofn_status cli_dense_read(const char *path, kofn_npy *ret_npy, kofn_error *err);
 
-/* Read the files, .mtx or else .npy (INVALID_ARGUMENT and its like: what is wrong with them) and, if all are files,
- * check the shapes and the code against each other. End with cli_product_fini. */
+/* Read the files, .mtx or else .npy (INVALID_ARGUMENT and its like: what is wrong with them) and,
+ * if all are files, check the shapes and the code against each other. End with cli_product_fini. */
 KOFN_MUST_CHECK kofn_status cli_product_read(cli_product *product, kofn_error *err);
 
 /* Is an operand named that the master has? */

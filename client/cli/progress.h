@@ -22,15 +22,16 @@ void cli_progress_init(cli_progress *progress, const cli_common *common);
 /* A kofn_progress; context is a cli_progress. False after a signal. */
 bool cli_progress_show(void *context, const kofn_account *account);
 
-/* The same for a clean line of the caller's own: drawn, or where there is no terminal, said when it is
- * time, or at once for news. */
+/* The same for a clean line of the caller's own: drawn, or where there is no terminal, said when it
+ * is time, or at once for news. */
 void cli_progress_say(cli_progress *progress, int64_t now_ns, bool news, const char *line);
 
 /* Wipe the line, so that what follows has the terminal for itself. */
 void cli_progress_end(cli_progress *progress);
 
 /* "4f2a running: 6 sent, 3 of 4 answers, not decodable, 2.1/s, ETA 3s": with a real id, it just
- * fits a line of 80. "4f2a queued: no worker takes tasks; ..." where that is what it waits for. The ETA is "-" while answers stay away for longer than they took so far. */
+ * fits a line of 80. "4f2a queued: no worker takes tasks; ..." where that is what it waits for. The
+ * ETA is "-" while answers stay away for longer than they took so far. */
 void cli_progress_format(const cli_progress *progress, int64_t now_ns, char *ret_text, size_t size);
 
 #endif

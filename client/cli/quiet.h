@@ -1,6 +1,7 @@
 /* A stream of which nothing comes: for how long, and why, as far as its client can find out.
  *
- * Threads    The client's. A look asks the master, and waits a second for it at most where it is silent.
+ * Threads    The client's. A look asks the master, and waits a second for it at most where it is
+ *            silent.
  */
 #ifndef KOFN_CLI_QUIET_H
 #define KOFN_CLI_QUIET_H

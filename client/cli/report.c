@@ -414,8 +414,8 @@ cli_quality_is_poor(const cli_quality *quality)
            quality->amplification * sqrt(quality->epsilon) > 1;
 }
 
-/* What to do where it was verified, and a lie that matters may have passed. An estimate's bound is of what
- * it leaves out. */
+/* What to do where it was verified, and a lie that matters may have passed. An estimate's bound is
+ * of what it leaves out. */
 static const char *
 advise_on_lies(const cli_quality *quality)
 {
@@ -451,8 +451,8 @@ format_error(const cli_quality *quality, char *ret_text, size_t size)
         (void)snprintf(ret_text, size, "%sexact", from);
 }
 
-/* Of a sketch the mean of the error is all that has a bound; about how far it is off says C' itself, of
- * blocks at most (kofn_sketch_expect). */
+/* Of a sketch the mean of the error is all that has a bound; about how far it is off says C'
+ * itself, of blocks at most (kofn_sketch_expect). */
 static void
 format_sketch(const kofn_compression *c, char *ret_text, size_t size)
 {

@@ -44,9 +44,9 @@ void cli_format_product(const kofn_account *account, char *ret_text, size_t size
 enum { CLI_QUALITY_MAX = 192 };
 
 /* What is known of a product's error, as the end of a sentence: "relative error at most 2e-14", or
- * "estimate from 3 of 5 answers, relative error at most 2e-05, about 3e-07"; of a sketch "estimate by cr,
- * off by about 2e-02 of |C| and 8e-03 of |A||B| (5e-02 at most in the mean)"; of a product that was verified
- * that a lie which matters may have passed, and what to do; or that it holds NaN
+ * "estimate from 3 of 5 answers, relative error at most 2e-05, about 3e-07"; of a sketch "estimate
+ * by cr, off by about 2e-02 of |C| and 8e-03 of |A||B| (5e-02 at most in the mean)"; of a product
+ * that was verified that a lie which matters may have passed, and what to do; or that it holds NaN
  * or Inf, where no number says anything, and whether a decode may have spread them. The five are
  * what the product takes. */
 typedef struct cli_quality {
@@ -64,8 +64,8 @@ typedef struct cli_quality {
 
 cli_quality cli_quality_of(const kofn_account *account); // which is to outlive it
 
-/* Decoding made the rounding of its answers grow so much that more than half of its digits are lost. A
- * long sum of floats, whose bound is large of itself, is not. */
+/* Decoding made the rounding of its answers grow so much that more than half of its digits are
+ * lost. A long sum of floats, whose bound is large of itself, is not. */
 bool cli_quality_is_poor(const cli_quality *quality);
 void cli_format_quality(const cli_quality *quality, char *ret_text, size_t size);
 
@@ -82,8 +82,8 @@ void cli_print_codes(const kofn_code_list *list);
 /* The verdict, the table, and a line on what was left out. */
 void cli_print_plan(const kofn_plan_answer *answer);
 
-/* What is to be typed for a row of a plan, behind its table with a line that says for `which`, or as
- * `command` of its object, which is handed back; may be NULL. */
+/* What is to be typed for a row of a plan, behind its table with a line that says for `which`, or
+ * as `command` of its object, which is handed back; may be NULL. */
 void cli_print_command(const char *which, const char *command);
 json_t *cli_json_with_command(json_t *plan, const char *command);
 

@@ -1,5 +1,5 @@
-/* kofn simulate: the daemon's scheduler in virtual time (master/sim/simulate.h). Here its options are
- * read and its figures said; nothing is sent anywhere.
+/* kofn simulate: the daemon's scheduler in virtual time (master/sim/simulate.h). Here its options
+ * are read and its figures said; nothing is sent anywhere.
  */
 #include "client/cli/cli.h"
 #include "client/cli/pair_names.h"

@@ -322,7 +322,8 @@ check_output(const job *j, kofn_error *err)
 
 /* ---- what failed ----------------------------------------------------------------------------- */
 
-/* One line of the list; the others go on, but for those that read its product (target NULL: none). */
+/* One line of the list; the others go on, but for those that read its product (target NULL:
+ * none). */
 static void
 tell_failure(session *s, size_t line, const char *target, const kofn_error *why)
 {
@@ -345,8 +346,8 @@ tell_good(session *s, const job *j)
         (void)json_object_del(s->spoiled, j->target); // it is there
 }
 
-/* As kofn multiply says it, of a product that is written all the same: no number is known of NaN and
- * Inf, and rounds do not wait for answers that decode better. */
+/* As kofn multiply says it, of a product that is written all the same: no number is known of NaN
+ * and Inf, and rounds do not wait for answers that decode better. */
 static void
 tell_quality(session *s, const job *j, const kofn_account *account)
 {
@@ -393,8 +394,8 @@ reads_from(const job *j, const job *other)
     return false;
 }
 
-/* Does it read what an earlier line has yet to write? Later lines are not even looked at until then, so
- * what it waits for comes by itself. */
+/* Does it read what an earlier line has yet to write? Later lines are not even looked at until
+ * then, so what it waits for comes by itself. */
 static bool
 is_held(const session *s, const job *j)
 {
@@ -435,8 +436,8 @@ drop_job(session *s, job *j, const kofn_error *why)
     job_destroy(&j);
 }
 
-/* Arithmetic is of all jobs alike, so a code that cannot work in that of the first elements at hand is wrong
- * for the whole list, and told once. */
+/* Arithmetic is of all jobs alike, so a code that cannot work in that of the first elements at hand
+ * is wrong for the whole list, and told once. */
 static kofn_status
 judge_code(session *s, const job *j, kofn_error *err)
 {
@@ -573,8 +574,8 @@ finish_job(session *s, kofn_stream_product *product)
         write_finished(s);
 }
 
-/* What has come is written once there is nothing else to do: by then the master has as much as it takes,
- * and works while the disk does. */
+/* What has come is written once there is nothing else to do: by then the master has as much as it
+ * takes, and works while the disk does. */
 static kofn_status
 take_product(session *s, int64_t timeout_ms, kofn_error *err)
 {
@@ -723,8 +724,8 @@ run_list(session *s, kofn_error *err)
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-/* Of the latest stream, what its master says; of all of them, what was written. An account that is lost
- * is left out: its zeros would be wrong. */
+/* Of the latest stream, what its master says; of all of them, what was written. An account that is
+ * lost is left out: its zeros would be wrong. */
 static json_t *
 json_of(session *s, const kofn_stream_account *account)
 {
@@ -880,8 +881,8 @@ run(session *s)
     return status == KOFN_OK ? report(s, &account) : report_failure(s, &account, given_up, &error);
 }
 
-/* What is wrong with every line is told once. Without a field it is the operands' that counts: wrong is
- * what is wrong for real numbers and for bytes. */
+/* What is wrong with every line is told once. Without a field it is the operands' that counts:
+ * wrong is what is wrong for real numbers and for bytes. */
 static kofn_status
 check_code(const cli_product *product, kofn_error *err)
 {

@@ -1,5 +1,5 @@
-/* On which terms a job is done, as multiply, outer, submit and batch take them: policy, deadline, what
- * will do, and whether answers are checked. */
+/* On which terms a job is done, as multiply, outer, submit and batch take them: policy, deadline,
+ * what will do, and whether answers are checked. */
 #ifndef KOFN_CLI_TERMS_H
 #define KOFN_CLI_TERMS_H
 
@@ -15,8 +15,8 @@ typedef struct cli_terms {
     uint64_t liars; // 0: not given
 } cli_terms;
 
-/* --policy --timeout --key --accept-error --accept-exact --deadline-best --settle --verify --liars; its
- * input is a cli_terms. */
+/* --policy --timeout --key --accept-error --accept-exact --deadline-best --settle --verify --liars;
+ * its input is a cli_terms. */
 extern const struct argp cli_terms_argp;
 
 /* With the product's code and field, shown by `progress`. */

@@ -1,10 +1,10 @@
 /* Text for people: what the commands print when --json is not given, and everything on standard
  * error.
  *
- * Names and sentences come from others: a worker chooses its name, a master its messages. Printed as
- * they are, they could clear a screen, retitle a terminal or type into it. All text therefore goes
- * out through here, with each control character (C0, DEL, C1) and each byte that is no UTF-8 as '?'.
- * JSON keeps them, escaped (CLI_JSON_FLAGS).
+ * Names and sentences come from others: a worker chooses its name, a master its messages. Printed
+ * as they are, they could clear a screen, retitle a terminal or type into it. All text therefore
+ * goes out through here, with each control character (C0, DEL, C1) and each byte that is no UTF-8
+ * as '?'. JSON keeps them, escaped (CLI_JSON_FLAGS).
  */
 #ifndef KOFN_CLI_TEXT_H
 #define KOFN_CLI_TEXT_H

@@ -11,8 +11,9 @@
 
 #include "client/kofn.h"
 
-/* Of the last of so many `streams`: the file says so if there were others before, whose rounds nobody
- * has. FAILED_PRECONDITION: it has no round. RESOURCE_EXHAUSTED; and what a file comes to. */
+/* Of the last of so many `streams`: the file says so if there were others before, whose rounds
+ * nobody has. FAILED_PRECONDITION: it has no round. RESOURCE_EXHAUSTED; and what a file comes
+ * to. */
 KOFN_MUST_CHECK kofn_status cli_trace_write(const char *path, const kofn_stream_account *account,
                                             const kofn_stream_trace *trace, size_t streams,
                                             kofn_error *err);

@@ -1,11 +1,11 @@
-/* A product of complex matrices as a batch of three pairs of real ones, on the master that $KOFN_MASTER
- * names, or with the argument --local on workers in this process:
+/* A product of complex matrices as a batch of three pairs of real ones, on the master that
+ * $KOFN_MASTER names, or with the argument --local on workers in this process:
  *
  *     P0 = Re A Re B     P1 = Im A Im B     P2 = (Re A + Im A) (Re B + Im B)
  *     Re C = P0 - P1     Im C = P2 - P0 - P1
  *
- * The third pair is the sum of the others in both coordinates. Since that is said, its matrices do not
- * travel, and a code needs fewer answers.
+ * The third pair is the sum of the others in both coordinates. Since that is said, its matrices do
+ * not travel, and a code needs fewer answers.
  *
  *     cc batch.c $(pkg-config --cflags --libs kofn) -o batch
  */

@@ -1,6 +1,6 @@
 /* Products that come one after another, on the master that $KOFN_MASTER names, or with the argument
- * --local on workers in this process. They share rounds: what a late worker did not do of one product
- * is done beside later ones.
+ * --local on workers in this process. They share rounds: what a late worker did not do of one
+ * product is done beside later ones.
  *
  *     cc stream.c $(pkg-config --cflags --libs kofn) -o stream
  */

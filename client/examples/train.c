@@ -12,10 +12,11 @@
  *     backward   G3 = A2' D3    D2 = D3 W3'     G2 = A1' D2       D3 = softmax(Z3 + b) - labels,
  *                D1 = D2 W2'    G1 = X' D1                        D2, D1: zero where A is
  *
- * The products go into a stream, in which each is done over several rounds, so that workers that are late
- * in one of them hold up nobody (scheme dip, with a delay of T = 3 rounds). The networks take turns: a
- * product that is done has its network push the next one, while those of the other four are under way.
- * They are in rounds i + 1 to i + 4 then, where i is the product's own, and T + 1 is what they may take.
+ * The products go into a stream, in which each is done over several rounds, so that workers that
+ * are late in one of them hold up nobody (scheme dip, with a delay of T = 3 rounds). The networks
+ * take turns: a product that is done has its network push the next one, while those of the other
+ * four are under way. They are in rounds i + 1 to i + 4 then, where i is the product's own, and T +
+ * 1 is what they may take.
  */
 #include <kofn.h>
 
@@ -34,7 +35,7 @@ enum { WIDEST = 65536 }; // rows or columns of what is trained, at most
 
 static const float RATES[NETWORKS] = {0.1F, 0.15F, 0.2F, 0.25F, 0.3F};
 
-/* ---- little helpers ---------------------------------------------------------------------------- */
+/* ---- little helpers -------------------------------------------------------------------------- */
 
 static kofn_error error;
 
@@ -78,7 +79,7 @@ draw(void)
     return (float)(state >> 40) * 0x1p-24F;
 }
 
-/* ---- digits ------------------------------------------------------------------------------------ */
+/* ---- digits ---------------------------------------------------------------------------------- */
 
 typedef struct digits {
     size_t count;
@@ -108,8 +109,8 @@ big_endian(const unsigned char *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* An IDX file of bytes, after its header: a magic number with the number of dimensions, then those, of
- * which the first is the count. */
+/* An IDX file of bytes, after its header: a magic number with the number of dimensions, then those,
+ * of which the first is the count. */
 static FILE *
 open_idx(const char *folder, const char *name, size_t dimensions, size_t *ret_count)
 {
@@ -165,7 +166,7 @@ digits_make_up(size_t count, const float *prototypes)
     return d;
 }
 
-/* ---- a network --------------------------------------------------------------------------------- */
+/* ---- a network ------------------------------------------------------------------------------- */
 
 typedef struct network {
     size_t width[LAYERS + 1], batch;
@@ -254,8 +255,8 @@ add_bias(float *z, size_t rows, size_t cols, const float *b, bool relu)
     }
 }
 
-/* The mean loss of outputs [rows, CLASSES]; *ret_right: how many are right. If `d` is not NULL, how the
- * loss depends on them. */
+/* The mean loss of outputs [rows, CLASSES]; *ret_right: how many are right. If `d` is not NULL, how
+ * the loss depends on them. */
 static double
 measure(const float *output, const uint8_t *label, size_t rows, float *d, size_t *ret_right)
 {
@@ -315,7 +316,7 @@ finish_step(network *n)
     }
 }
 
-/* ---- training ---------------------------------------------------------------------------------- */
+/* ---- training -------------------------------------------------------------------------------- */
 
 typedef struct settings {
     const char *folder, *csv;
@@ -515,7 +516,7 @@ train(training *t)
            (unsigned long long)account.waited, account.tolerance, account.rescue);
 }
 
-/* ---- the command line -------------------------------------------------------------------------- */
+/* ---- the command line ------------------------------------------------------------------------ */
 
 static const char USAGE[] =
     "usage: train [OPTION ...]\n"

@@ -28,8 +28,8 @@ KOFN_MUST_CHECK kofn_status kofn_config_load(const char *path, kofn_config_visit
 typedef kofn_status kofn_config_check(void *context, kofn_error *err);
 
 /* kofn_config_load, and `check` after each pair. A check may fail in between, while the file is not
- * read to its end; if it fails at the end, its complaint gets the place of the pair from which on it
- * always failed. */
+ * read to its end; if it fails at the end, its complaint gets the place of the pair from which on
+ * it always failed. */
 KOFN_MUST_CHECK kofn_status kofn_config_load_checked(const char *path, kofn_config_visit *visit,
                                                      kofn_config_check *check, void *context,
                                                      kofn_error *err);

@@ -44,9 +44,9 @@ enum {
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
-/* This thread's locale is that of C for a while, where a point is a point. A program that uses the library
- * may have set another one: by it "0.5" would be 0 and a rest, and 0.5 be written "0,5", which the master
- * does not read. */
+/* This thread's locale is that of C for a while, where a point is a point. A program that uses the
+ * library may have set another one: by it "0.5" would be 0 and a rest, and 0.5 be written "0,5",
+ * which the master does not read. */
 typedef struct plain_numbers {
     locale_t plain, before;
 } plain_numbers;

@@ -62,8 +62,8 @@ void kofn_keys_set_defaults(kofn_keys keys, void *target);
 /* NULL when the table has no such key. */
 const kofn_key *kofn_keys_find(kofn_keys keys, const char *name);
 
-/* Some names of a table in one text, with a blank on either side of each: " slots delay window ". Is this
- * one of them? */
+/* Some names of a table in one text, with a blank on either side of each: " slots delay window ".
+ * Is this one of them? */
 bool kofn_names_have(const char *names, const char *name);
 
 /* The known name closest to a misspelt one, for "did you mean"; NULL when none is close: at most
@@ -85,8 +85,8 @@ KOFN_MUST_CHECK kofn_status kofn_key_parse(const kofn_key *key, const char *text
 KOFN_MUST_CHECK kofn_status kofn_keys_parse(kofn_keys keys, const char *name, const char *text,
                                             void *target, kofn_error *err);
 
-/* Of a struct that no parser filled: is each number and choice one that could be parsed? One key, and
- * all of a table. OUT_OF_RANGE: the first that is not, in the words of a parser. */
+/* Of a struct that no parser filled: is each number and choice one that could be parsed? One key,
+ * and all of a table. OUT_OF_RANGE: the first that is not, in the words of a parser. */
 KOFN_MUST_CHECK kofn_status kofn_key_check(const kofn_key *key, const void *target,
                                            kofn_error *err);
 KOFN_MUST_CHECK kofn_status kofn_keys_check(kofn_keys keys, const void *target, kofn_error *err);

@@ -77,7 +77,8 @@ mask_controls(line *l)
             l->text[i] = '?';
 }
 
-/* The pairs as they are, and the sentence masked like them: it can be an error that quotes a peer. */
+/* The pairs as they are, and the sentence masked like them: it can be an error that quotes a
+ * peer. */
 static bool
 send_entry(const kofn_log *log, kofn_log_level level, const char *event, const char *sentence,
            const char *format, va_list args)

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Under the address sanitizer each record is alone, so that one that is used after it was given back
- * is found. */
+/* Under the address sanitizer each record is alone, so that one that is used after it was given
+ * back is found. */
 #if defined __SANITIZE_ADDRESS__
 #define KOFN_SLAB_ALONE 1
 #elif defined __has_feature

@@ -1,12 +1,12 @@
 /* Records of one size that come and go all the time, many of which stay: the jobs of a master.
  *
  * malloc puts a record wherever there is room. Those made while 500 connections are open lie among
- * the connections' buffers, and when these are gone each record keeps the two pages that it touches:
- * 4 MiB more for 1000 of them, until newer ones have taken their places. A slab keeps records by
- * themselves, 64 KiB of whole pages at a time, and gives these back once they hold none.
+ * the connections' buffers, and when these are gone each record keeps the two pages that it
+ * touches: 4 MiB more for 1000 of them, until newer ones have taken their places. A slab keeps
+ * records by themselves, 64 KiB of whole pages at a time, and gives these back once they hold none.
  *
- * Cost       take, give: O(1), and clearing a record; a pointer or two a record, and what is left of
- *            the last chunk. Chunks never hold more records than there once were at a time.
+ * Cost       take, give: O(1), and clearing a record; a pointer or two a record, and what is left
+ *            of the last chunk. Chunks never hold more records than there once were at a time.
  * Threads    One thread at a time.
  */
 #ifndef KOFN_BASE_SLAB_H

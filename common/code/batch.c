@@ -25,8 +25,8 @@ count_blocks(kofn_grid grid)
     return kofn_size_multiply(grid.rows, grid.cols);
 }
 
-/* Of the reals: products and quotients of some of them are numbers, too, and f32 has none beyond its
- * elements. */
+/* Of the reals: products and quotients of some of them are numbers, too, and f32 has none beyond
+ * its elements. */
 static double
 get_most(const kofn_field *f)
 {
@@ -520,8 +520,8 @@ meets_alike(const kofn_batch *b)
     return true;
 }
 
-/* Rows of C, or its columns, from `size` of the operand; `gridded`: operands are cut as those of one
- * product, and not stacked. */
+/* Rows of C, or its columns, from `size` of the operand; `gridded`: operands are cut as those of
+ * one product, and not stacked. */
 static kofn_status
 get_extent(const kofn_batch *b, bool columns, size_t size, bool gridded, size_t *place,
            size_t *ret_extent, kofn_error *err)

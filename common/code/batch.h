@@ -17,8 +17,8 @@
  * Source     Rudow, Charalambides, Hero, Rashmi, "Compression-Informed Coded Computing": the k
  *            inputs X_i of section III, with the basis of each coordinate (eq. 3) as the blocks.
  * Shapes     All blocks of A have one shape, all of B, and all X_i Y_i; C is cut by `out`.
- * Threads    Immutable once made, but for the groupings that are kept: any thread. Counted, since jobs
- *            and codes share it.
+ * Threads    Immutable once made, but for the groupings that are kept: any thread. Counted, since
+ *            jobs and codes share it.
  */
 #ifndef KOFN_CODE_BATCH_H
 #define KOFN_CODE_BATCH_H
@@ -45,7 +45,8 @@ typedef struct kofn_batch {
         *groupings; // how its pairs were grouped so far, likewise; NULL: that is not kept
 } kofn_batch;
 
-/* Is it a number that a batch may have as a coefficient, or 0? INVALID_ARGUMENT: no, with those that are. */
+/* Is it a number that a batch may have as a coefficient, or 0? INVALID_ARGUMENT: no, with those
+ * that are. */
 KOFN_MUST_CHECK kofn_status kofn_batch_check_number(const kofn_field *field, double number,
                                                     kofn_error *err);
 
@@ -65,8 +66,8 @@ KOFN_MUST_CHECK kofn_status kofn_batch_new_stacked(size_t lefts, size_t rights, 
                                                    const double *weights, const kofn_field *field,
                                                    kofn_batch **ret_batch, kofn_error *err);
 
-/* One more pair for a batch that is being made, of single blocks, and its weight in the row of weights
- * that is being filled. There is room for it. */
+/* One more pair for a batch that is being made, of single blocks, and its weight in the row of
+ * weights that is being filled. There is room for it. */
 void kofn_batch_add_product(kofn_batch *batch, size_t left, size_t right, double weight);
 
 kofn_batch *kofn_batch_ref(kofn_batch *batch);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- sizes and memory ---------------------------------------------------------------------------------- */
+/* ---- sizes and memory ------------------------------------------------------------------------ */
 
 bool
 kofn_bilinear_parse_size(const char *text, size_t ret_sizes[3])

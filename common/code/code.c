@@ -66,7 +66,8 @@ fits(const kofn_batch *batch, const kofn_field *field, size_t tasks)
 }
 
 /* With one task more there are more coefficients, or mixtures do not fit any more: then either all
- * columns do, as with all further tasks up to the most, or never again. So what fits is in one piece. */
+ * columns do, as with all further tasks up to the most, or never again. So what fits is in one
+ * piece. */
 size_t
 kofn_code_most_batch_tasks(const kofn_batch *batch, const kofn_field *field)
 {

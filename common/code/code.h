@@ -12,19 +12,20 @@
  *            Outer products: E_i [n, d_i], operand i in d_i parts. Row i of G [n, d_1 ... d_l] is
  *            the Kronecker product of all of them, the last operand's block fastest. T is the
  *            identity: target t is the piece that column t is the product of.
- *            Batches: grids and T are the batch's, and so C_t = sum T[t, a (blocks of B) + b] A_a B_b.
- *            Where each C_t is one product by a power of two of at most 1, as of operands whose blocks
- *            were brought to one size, T has a 1, and the power is scale[t]: coefficients, conditions and
- *            bounds are then those of the products that are made, however small some of the C_t are.
+ *            Batches: grids and T are the batch's, and so C_t = sum T[t, a (blocks of B) + b] A_a
+ *            B_b. Where each C_t is one product by a power of two of at most 1, as of operands
+ *            whose blocks were brought to one size, T has a 1, and the power is scale[t]:
+ *            coefficients, conditions and bounds are then those of the products that are made,
+ *            however small some of the C_t are.
  * Threshold  Any `threshold` answers suffice; fewer may, and the decoder says when they do. Where
  *            rows are drawn from a finite field there may be no such number: `likely` then says
  *            that most sets of that many suffice, as all would for coefficients without
  *            coincidences, and nobody but the decoder knows which. Any `enough` answers give an
  *            estimate worth having, which the family's header bounds.
  * Groups     Of some codes, tasks i, i + groups, i + 2 groups, ... make one thing (a product of a
- *            fast algorithm): a few of them give it, and the others are then of no use (groups.h). Of
- *            others groups are unlike each other, and a table says which task is of which. These have
- *            no reserve.
+ *            fast algorithm): a few of them give it, and the others are then of no use (groups.h).
+ *            Of others groups are unlike each other, and a table says which task is of which. These
+ *            have no reserve.
  * Reserve    Where row i does not depend on n there can be more rows than n. The first n are those
  *            that are meant to be sent, and what thresholds, plans and accounts are about; the
  *            others are there to take the places of tasks that were lost or came to nothing.
@@ -85,8 +86,8 @@ typedef enum kofn_estimator {
     KOFN_ESTIMATE_INTERPOLATION, // coefficients of the polynomial through all: needs `power`
 } kofn_estimator;
 
-/* Groups of their own sizes. Group g has to give rows first[g] to first[g + 1] - 1 of `gives`, and that is
- * all that is wanted of it. */
+/* Groups of their own sizes. Group g has to give rows first[g] to first[g + 1] - 1 of `gives`, and
+ * that is all that is wanted of it. */
 typedef struct kofn_group_table {
     size_t *of;        // [tasks] the group; owns the memory of all
     size_t *threshold; // [groups] answers that give it, whichever they are
@@ -172,12 +173,12 @@ void kofn_code_destroy(kofn_code **code_p); // lets go of one ref
 size_t kofn_code_first_tasks(const kofn_code *code); // n: without the reserve
 
 /* Any `threshold` of all its tasks suffice. Not where that is only likely, nor for groups with a
- * reserve: fresh rows of one group do nothing for another; nor for a reserve that was made for some of
- * the products. */
+ * reserve: fresh rows of one group do nothing for another; nor for a reserve that was made for some
+ * of the products. */
 bool kofn_code_is_certain(const kofn_code *code);
 
-/* Of a code with groups: which one task is of, how many answers give it, and its first task from `task`
- * on, or SIZE_MAX. */
+/* Of a code with groups: which one task is of, how many answers give it, and its first task from
+ * `task` on, or SIZE_MAX. */
 size_t kofn_code_get_group(const kofn_code *code, size_t task);
 size_t kofn_code_get_group_threshold(const kofn_code *code, size_t group);
 size_t kofn_code_next_of_group(const kofn_code *code, size_t group, size_t task);
@@ -188,8 +189,8 @@ bool kofn_code_has_row_of(const kofn_code *code, const kofn_code *other, size_t 
 /* Is it a row of zeros: none, so far (staged.h)? */
 bool kofn_code_is_blank(const kofn_code *code, size_t task);
 
-/* Coefficients that count against the limit: of E, that has so many blocks in all, of T written out,
- * and of mixtures. */
+/* Coefficients that count against the limit: of E, that has so many blocks in all, of T written
+ * out, and of mixtures. */
 size_t kofn_code_count_coefs(size_t tasks, size_t blocks, size_t targets,
                              const kofn_columns_size *columns);
 
@@ -197,8 +198,8 @@ size_t kofn_code_count_coefs(size_t tasks, size_t blocks, size_t targets,
 size_t kofn_code_most_tasks(kofn_partition part);
 size_t kofn_code_most_batch_tasks(const kofn_batch *batch, const kofn_field *field);
 
-/* Columns of G as fill_row, get_element, plain_column and the targets have them: products of blocks,
- * or of a batch of many blocks some of these and mixtures of the others (columns.h). */
+/* Columns of G as fill_row, get_element, plain_column and the targets have them: products of
+ * blocks, or of a batch of many blocks some of these and mixtures of the others (columns.h). */
 size_t kofn_code_columns(const kofn_code *code);
 
 /* The product of single blocks that a column is: G's columns count them row by row. SIZE_MAX: a

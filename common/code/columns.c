@@ -35,8 +35,8 @@ list_products(const kofn_batch *batch, const kofn_sums *targets, size_t *ret_pro
     return kept;
 }
 
-/* Of combinations of n rows in a field of q elements there are q^n, and u M v is zero for a matrix M
- * other than zero with probability (2 q - 1) / q^2 at most, which is that of rank one. */
+/* Of combinations of n rows in a field of q elements there are q^n, and u M v is zero for a matrix
+ * M other than zero with probability (2 q - 1) / q^2 at most, which is that of rank one. */
 static size_t
 count_mixed(const kofn_field *field, size_t tasks)
 {
@@ -46,8 +46,8 @@ count_mixed(const kofn_field *field, size_t tasks)
     return (size_t)ceil(((double)tasks * bits + MISS_BITS) / -missed);
 }
 
-/* Products that targets have and pairs of single blocks, with those counted twice that several pairs
- * are sums of. */
+/* Products that targets have and pairs of single blocks, with those counted twice that several
+ * pairs are sums of. */
 static size_t
 count_kept(const kofn_batch *batch)
 {
@@ -121,9 +121,9 @@ kofn_columns_find(const kofn_columns *columns, size_t product)
  *
  *     (E_A u) o (E_B v) - K w        [rows, cols]; o by elements; K of what is kept, w = u_a o v_b
  *
- * Each of the three is a sum over *terms*: blocks of A, blocks of B, products that are kept. They are
- * gathered until they fill a matrix product. Where rows have few of them, as those of `locality`, most of
- * that would be zeros, and multiples are added one by one. */
+ * Each of the three is a sum over *terms*: blocks of A, blocks of B, products that are kept. They
+ * are gathered until they fill a matrix product. Where rows have few of them, as those of
+ * `locality`, most of that would be zeros, and multiples are added one by one. */
 enum {
     ROOM = 1 << 21, // numbers of u and v that there are at a time,
     STRIP = 1024,   // of so many mixtures at most

@@ -15,10 +15,11 @@
  *            conditions are right to that. Bounds on errors (residual.h) look at E itself.
  * Cost       c (d_A + d_B + kept) mixed multiplications once, c tasks being no products that are
  *            kept; those of zeros are not made, the others as matrix products, in 30 MiB of room.
- *            2^36 at most. 1000 pairs without a relation, n = 2100 (lagrange): 1.9 s with f64, 2.4 s
- *            with gfp:65537, a fifth and an eighth of what multiples added one by one take. Decoding
- *            then costs what a code of about 4 k columns costs: all answers taken and a plan made of
- *            them, 25 ms for k = 80 instead of 1.7 s, 370 ms for k = 160 (lagrange, one core).
+ *            2^36 at most. 1000 pairs without a relation, n = 2100 (lagrange): 1.9 s with f64, 2.4
+ *            s with gfp:65537, a fifth and an eighth of what multiples added one by one take.
+ *            Decoding then costs what a code of about 4 k columns costs: all answers taken and a
+ *            plan made of them, 25 ms for k = 80 instead of 1.7 s, 370 ms for k = 160 (lagrange,
+ *            one core).
  * Threads    Immutable once filled: any thread.
  */
 #ifndef KOFN_CODE_COLUMNS_H
@@ -37,9 +38,9 @@ typedef struct kofn_columns {
     bool filled;
 } kofn_columns;
 
-/* What a code of this batch with so many tasks has: mixtures where they are few enough to be worth it,
- * and fit the limits of a code. `kept` may be more than are there, of pairs that are sums of the same
- * products. */
+/* What a code of this batch with so many tasks has: mixtures where they are few enough to be worth
+ * it, and fit the limits of a code. `kept` may be more than are there, of pairs that are sums of
+ * the same products. */
 kofn_columns_size kofn_columns_choose(const kofn_batch *batch, const kofn_field *field,
                                       size_t tasks);
 
@@ -51,9 +52,10 @@ KOFN_MUST_CHECK kofn_status kofn_columns_new(const kofn_batch *batch, const kofn
                                              kofn_columns **ret_columns, kofn_error *err);
 void kofn_columns_destroy(kofn_columns **columns_p); // accepts NULL
 
-/* Of a code whose E is filled, before it is sealed; nothing where it has no such columns. `from` may be a
- * code of the same batch, size and seed whose rows, but for blank ones, are the same: their mixtures are
- * copied. NULL: all are made. OUT_OF_RANGE: it would take too long. RESOURCE_EXHAUSTED: no memory. */
+/* Of a code whose E is filled, before it is sealed; nothing where it has no such columns. `from`
+ * may be a code of the same batch, size and seed whose rows, but for blank ones, are the same:
+ * their mixtures are copied. NULL: all are made. OUT_OF_RANGE: it would take too long.
+ * RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_columns_fill(kofn_code *code, const kofn_code *from,
                                               kofn_error *err);
 

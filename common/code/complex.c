@@ -10,8 +10,8 @@
 
 enum { RE, IM, PARTS, RECIPE_PAIRS_MAX = 4 };
 
-/* Pairs of one product of blocks: of which parts their sides are sums, and what each counts in the parts
- * of C. */
+/* Pairs of one product of blocks: of which parts their sides are sums, and what each counts in the
+ * parts of C. */
 typedef struct recipe {
     const char *name;
     size_t pairs; // 0: it is no batch
@@ -99,8 +99,8 @@ get_most_shift(const kofn_field *field)
     return field->dtype == KOFN_F32 ? 30 : 120;
 }
 
-/* Of what is `small` beside `large`: it becomes no larger than that, so no element overflows. What is zero
- * is smaller than anything, so that what decoding leaves of it is, too. */
+/* Of what is `small` beside `large`: it becomes no larger than that, so no element overflows. What
+ * is zero is smaller than anything, so that what decoding leaves of it is, too. */
 static int
 choose_shift(const kofn_field *field, double small, double large)
 {
@@ -160,7 +160,8 @@ find_block(const plan *p, size_t side, size_t half, size_t row, size_t col)
                                : (half * plane.rows + row) * plane.cols + col;
 }
 
-/* Pairs count like digits i, j, k, the recipe's, where block (i, k) of A meets block (k, j) of B. */
+/* Pairs count like digits i, j, k, the recipe's, where block (i, k) of A meets block (k, j) of
+ * B. */
 static void
 fill_side(const plan *p, size_t side, kofn_sums *sums)
 {

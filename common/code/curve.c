@@ -1,6 +1,6 @@
-/* A row is sum_i a_i L_i(t) X_i with the Lagrange polynomials L_i(t) = prod_{j != i} (t - beta_j) / w_i,
- * whatever was saved: the a_i see to it that the highest powers cancel. So nothing is ever written in
- * powers of t, and what is added up is of size 1. */
+/* A row is sum_i a_i L_i(t) X_i with the Lagrange polynomials L_i(t) = prod_{j != i} (t - beta_j) /
+ * w_i, whatever was saved: the a_i see to it that the highest powers cancel. So nothing is ever
+ * written in powers of t, and what is added up is of size 1. */
 #include "common/code/curve.h"
 #include "common/code/sides.h"
 
@@ -85,7 +85,8 @@ choose_betas(kofn_curve *c, bool common)
             c->beta[i] = f->order == 0 ? f->point(f, i, c->terms) : f->order - 1 - (double)i;
 }
 
-/* Tasks at betas come first where these are common, and in the reals the others in scattered order. */
+/* Tasks at betas come first where these are common, and in the reals the others in scattered
+ * order. */
 static void
 choose_points(kofn_curve *c, bool common)
 {
@@ -117,8 +118,8 @@ enum {
     FEW = 128,     // of so many terms or fewer: each look costs their square
 };
 
-/* How unlike each other the factors of classes are: p_l at its own betas, which goes wild where these are
- * all on one side. In powers of two. */
+/* How unlike each other the factors of classes are: p_l at its own betas, which goes wild where
+ * these are all on one side. In powers of two. */
 static double
 find_unevenness(const kofn_curve *c, const coordinates *x, const size_t *order)
 {
@@ -143,8 +144,8 @@ find_unevenness(const kofn_curve *c, const coordinates *x, const size_t *order)
     return sum;
 }
 
-/* order[i]: the beta of term i. Members of a class by turns: those of the largest are closest to each
- * other, and all are spread over the whole. */
+/* order[i]: the beta of term i. Members of a class by turns: those of the largest are closest to
+ * each other, and all are spread over the whole. */
 static void
 spread_classes(const kofn_curve *c, const kofn_sides *sides, double *key, size_t *order)
 {

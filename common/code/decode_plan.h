@@ -9,8 +9,8 @@
  *                         no norm of a block: its norm is at most sigma_max(R_t) |A| |B|. Over all
  *                         targets the R_t are stacked (residual.h), which is less than the root of
  *                         the sum of squares.
- *            Of a code with scales (code.h) both are told before C_t is multiplied by its scale: then
- *            |C'_t - C_t| is at most scale[t] times so much, for each t.
+ *            Of a code with scales (code.h) both are told before C_t is multiplied by its scale:
+ *            then |C'_t - C_t| is at most scale[t] times so much, for each t.
  *
  *            rounding     sum_u |D[t,u]| |e_A,u| |e_B,u| times `noise`, the answers' relative
  *                         rounding (coding.h), and that of the sum and of D itself. Over targets:
@@ -55,8 +55,8 @@ KOFN_MUST_CHECK kofn_status kofn_decode_plan_amplify(kofn_decode_plan *plan, con
 KOFN_MUST_CHECK kofn_status kofn_decode_plan_round(kofn_decode_plan *plan, const kofn_code *code,
                                                    double noise, double inexact, kofn_error *err);
 
-/* The answers may be wrong by `doubt` more than the noise that `rounding` counts, of |e_A,u| |e_B,u|: then
- * that is more as well. RESOURCE_EXHAUSTED: no memory. */
+/* The answers may be wrong by `doubt` more than the noise that `rounding` counts, of |e_A,u|
+ * |e_B,u|: then that is more as well. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_decode_plan_doubt(kofn_decode_plan *plan, const kofn_code *code,
                                                    double doubt, kofn_error *err);
 

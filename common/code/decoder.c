@@ -1,9 +1,9 @@
 /* Peel, then solve: peel.h has the picture. While plain answers alone do not suffice and there are
  * fewer coded answers than open targets, an add is a few counters. From then on a span tracks what
  * is left, and the answer that completes it pays for one solution, which the plan is made of. Where
- * no condition is too bad, as in exact arithmetic, it does not: the solution tells nothing of the set,
- * and waits for whoever asks for the plan, on another thread than the adds. If nothing is rounded and
- * the threshold certain, there is no span, too: a count is the whole answer.
+ * no condition is too bad, as in exact arithmetic, it does not: the solution tells nothing of the
+ * set, and waits for whoever asks for the plan, on another thread than the adds. If nothing is
+ * rounded and the threshold certain, there is no span, too: a count is the whole answer.
  */
 #include "common/code/decoder.h"
 #include "common/code/columns.h"
@@ -135,7 +135,8 @@ kofn_decoder_destroy(kofn_decoder **decoder_p)
 
 /* ---- plans ----------------------------------------------------------------------------------- */
 
-/* The plan from all that were peeled. Without open targets `rest` is cleared, and d_coded not read. */
+/* The plan from all that were peeled. Without open targets `rest` is cleared, and d_coded not
+ * read. */
 static kofn_status
 make_plan(const kofn_decoder *d, const kofn_rest *rest, const double *d_coded,
           kofn_span_quality quality, kofn_decode_plan *ret_plan, kofn_error *err)
@@ -230,9 +231,9 @@ count_multiplications(const kofn_decoder *d, const kofn_peel *peel)
     return rows * columns * (rows + open) * (d->code->field->epsilon == 0 ? 10 : 1);
 }
 
-/* As many answers, or as many of each group, as the code says to be enough, more or less: with fewer an
- * elimination is no use for which somebody else has to be asked. Marked ones count, and what follows from
- * others of its group. */
+/* As many answers, or as many of each group, as the code says to be enough, more or less: with
+ * fewer an elimination is no use for which somebody else has to be asked. Marked ones count, and
+ * what follows from others of its group. */
 static bool
 has_promised(const kofn_decoder *d, size_t count)
 {
@@ -370,7 +371,8 @@ kofn_decoder_tell(kofn_decoder *d, size_t count, kofn_decode_state state)
         d->state = KOFN_DECODE_DUE;
 }
 
-/* Mixtures are drawn from the seed, and those of rows that a code had before are its own (columns.h). */
+/* Mixtures are drawn from the seed, and those of rows that a code had before are its own
+ * (columns.h). */
 static bool
 has_same_columns(const kofn_code *a, const kofn_code *b)
 {
@@ -547,8 +549,8 @@ has_unknown_within(const kofn_decoder *d, size_t task, size_t first, size_t end)
     return false;
 }
 
-/* Of all columns: block by block of the first operand, many of which a row may be without; fewer columns
- * (columns.h) are in no such order. */
+/* Of all columns: block by block of the first operand, many of which a row may be without; fewer
+ * columns (columns.h) are in no such order. */
 static bool
 has_unknown(const kofn_decoder *d, size_t task)
 {

@@ -39,11 +39,11 @@
  *            loss of s tasks costs one s x s factorisation, and an add before that costs O(blocks +
  *            targets).
  * Cost       add: as said, and once decodable is possible O((rank + open) unknown) for each coded
- *            answer, one factorisation for the set that decodes. plan: a copy. A decoder that is never
- *            POOR, as over finite fields, leaves the factorisation to the plan. Where besides nothing is
- *            rounded, the threshold certain, and fewer answers never do (x y), an add is a counter. The
- *            last add of 260 coded answers, and with the factorisation: f64 1 and 9 ms, gfp:65537 0 and
- *            0.1 s.
+ *            answer, one factorisation for the set that decodes. plan: a copy. A decoder that is
+ *            never POOR, as over finite fields, leaves the factorisation to the plan. Where besides
+ *            nothing is rounded, the threshold certain, and fewer answers never do (x y), an add is
+ *            a counter. The last add of 260 coded answers, and with the factorisation: f64 1 and 9
+ *            ms, gfp:65537 0 and 0.1 s.
  * Threads    One thread at a time for each decoder; moves no elements, knows no sockets.
  */
 #ifndef KOFN_CODE_DECODER_H
@@ -53,8 +53,9 @@
 
 typedef struct kofn_decoder kofn_decoder;
 
-/* Multiplications of a dear elimination, some 30 ms of one core: not for a thread that has other things to do,
- * and where such a set is well conditioned an estimate beside it is not worth the time. */
+/* Multiplications of a dear elimination, some 30 ms of one core: not for a thread that has other
+ * things to do, and where such a set is well conditioned an estimate beside it is not worth the
+ * time. */
 #define KOFN_DECODER_DEAR 1e8
 
 typedef enum kofn_decode_state {
@@ -70,26 +71,28 @@ typedef enum kofn_decode_state {
 KOFN_MUST_CHECK kofn_status kofn_decoder_new(kofn_code *code, double max_amplification,
                                              kofn_decoder **ret_decoder, kofn_error *err);
 
-/* One for simulation: of a code that is certain any `threshold` answers are the product, whatever they
- * are. An add costs nothing, and there are no plans, estimates and suggestions: FAILED_PRECONDITION. */
+/* One for simulation: of a code that is certain any `threshold` answers are the product, whatever
+ * they are. An add costs nothing, and there are no plans, estimates and suggestions:
+ * FAILED_PRECONDITION. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_new_counter(kofn_code *code, kofn_decoder **ret_decoder,
                                                      kofn_error *err);
 void kofn_decoder_destroy(kofn_decoder **decoder_p);
 
-/* For one whose thread has other things to do: an add leaves out an elimination of more than so many
- * multiplications, and questions about further answers are answered by their number. While it is left
- * out the state is NOT_YET, from as many answers on as the code promises to be enough DUE, and what
- * somebody told; a plan, an estimate and a second opinion make it, anew for each. */
+/* For one whose thread has other things to do: an add leaves out an elimination of more than so
+ * many multiplications, and questions about further answers are answered by their number. While it
+ * is left out the state is NOT_YET, from as many answers on as the code promises to be enough DUE,
+ * and what somebody told; a plan, an estimate and a second opinion make it, anew for each. */
 void kofn_decoder_defer(kofn_decoder *d, double multiplications);
 
-/* Give up an elimination, row by row, once *cancelled is true: adds fail with CANCELLED. Borrowed. */
+/* Give up an elimination, row by row, once *cancelled is true: adds fail with CANCELLED.
+ * Borrowed. */
 void kofn_decoder_watch(kofn_decoder *d, const atomic_bool *cancelled);
 
 /* One was left out, and of the answers that there are now nobody told the state. */
 bool kofn_decoder_is_deferred(const kofn_decoder *d);
 
-/* A decoder with the same answers that leaves out nothing: it takes what was left out. May be called
- * for one that does not change meanwhile on any thread. RESOURCE_EXHAUSTED: no memory. */
+/* A decoder with the same answers that leaves out nothing: it takes what was left out. May be
+ * called for one that does not change meanwhile on any thread. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_settle(const kofn_decoder *d, kofn_decoder **ret_settled,
                                                 kofn_error *err);
 
@@ -101,9 +104,9 @@ void kofn_decoder_tell(kofn_decoder *d, size_t count, kofn_decode_state state);
  * OUT_OF_RANGE: no such task. RESOURCE_EXHAUSTED: no memory; may be added again. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err);
 
-/* From now on the code is this one, which has the same numbers, targets and rows, but for rows of its
- * reserve that were not answered (staged.h). On failure nothing changes. INVALID_ARGUMENT: another
- * code, or one with groups. */
+/* From now on the code is this one, which has the same numbers, targets and rows, but for rows of
+ * its reserve that were not answered (staged.h). On failure nothing changes. INVALID_ARGUMENT:
+ * another code, or one with groups. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_recode(kofn_decoder *d, kofn_code *code, kofn_error *err);
 
 kofn_decode_state kofn_decoder_get_state(const kofn_decoder *d);
@@ -122,9 +125,10 @@ size_t kofn_decoder_get_missing(const kofn_decoder *d);
 bool kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size_t count);
 
 /* Could the answer of this task still add anything? False when it was answered, when it is a copy
- * of an answer or a sum of block products that were, when all is decoded, and when its group has all
- * that it would bring (groups.h): then it need not be sent, and is not worth waiting for. True says no more than that nobody knows
- * better; in the reals an answer helps also by making others' errors grow less. */
+ * of an answer or a sum of block products that were, when all is decoded, and when its group has
+ * all that it would bring (groups.h): then it need not be sent, and is not worth waiting for. True
+ * says no more than that nobody knows better; in the reals an answer helps also by making others'
+ * errors grow less. */
 bool kofn_decoder_would_help(const kofn_decoder *d, size_t task);
 
 /* A smallest-by-inclusion list of further tasks that would complete the set, lowest numbers first:
@@ -135,18 +139,19 @@ KOFN_MUST_CHECK kofn_status kofn_decoder_suggest(const kofn_decoder *d, size_t *
                                                  size_t *ret_count, kofn_error *err);
 
 /* The coefficients for the answers so far. Answers that no target needs are left out. `noise`: of
- * an answer, kofn_coding_get_noise(). FAILED_PRECONDITION: not decodable yet. Where no add asked for the
- * factorisation (max_amplification INFINITY, exact fields) it is made here: RESOURCE_EXHAUSTED: no
- * memory; INTERNAL: answers that must suffice do not. End with kofn_decode_plan_fini. */
+ * an answer, kofn_coding_get_noise(). FAILED_PRECONDITION: not decodable yet. Where no add asked
+ * for the factorisation (max_amplification INFINITY, exact fields) it is made here:
+ * RESOURCE_EXHAUSTED: no memory; INTERNAL: answers that must suffice do not. End with
+ * kofn_decode_plan_fini. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_plan(const kofn_decoder *d, double noise,
                                               kofn_decode_plan *ret_plan, kofn_error *err);
 
 /* The best plan from the answers that there are, by the code's estimator (estimate.h): when they
  * do not suffice an estimate, otherwise the exact plan, unless the balanced estimate has less than
- * half its bound, as may be when the set is badly conditioned (not looked for in dear sets that are not
- * POOR). Of a code that promises estimates (enough < threshold) fewer answers than the threshold do not suffice, whatever the state says.
- * FAILED_PRECONDITION: no answers; in exact fields, not decodable yet. RESOURCE_EXHAUSTED: too
- * large. */
+ * half its bound, as may be when the set is badly conditioned (not looked for in dear sets that are
+ * not POOR). Of a code that promises estimates (enough < threshold) fewer answers than the
+ * threshold do not suffice, whatever the state says. FAILED_PRECONDITION: no answers; in exact
+ * fields, not decodable yet. RESOURCE_EXHAUSTED: too large. */
 KOFN_MUST_CHECK kofn_status kofn_decoder_estimate(const kofn_decoder *d, double noise,
                                                   kofn_decode_plan *ret_plan, kofn_error *err);
 

@@ -11,8 +11,8 @@
  *
  * with T roundings of a sum (kofn_projection_count_roundings) and z blocks.
  *
- * All but the first is our own, in f64 whatever the field. So whoever computed the answer, it is off
- * by no more than what is seen of that and our own rounding, over SHRINK. */
+ * All but the first is our own, in f64 whatever the field. So whoever computed the answer, it is
+ * off by no more than what is seen of that and our own rounding, over SHRINK. */
 #include "common/code/freivalds.h"
 #include "common/code/projection.h"
 
@@ -51,8 +51,8 @@ get_own(const kofn_coding *c, double noise)
            0x1p-53 * grow * (left + right + both);
 }
 
-/* What is wrong where |X' - X|_F is `off`: all over the same. The projection of what is wrong is rounded,
- * too, by no more than `own` of that. */
+/* What is wrong where |X' - X|_F is `off`: all over the same. The projection of what is wrong is
+ * rounded, too, by no more than `own` of that. */
 static double
 get_wrong(double off, double own)
 {

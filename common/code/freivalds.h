@@ -14,16 +14,17 @@
  * Accuracy   A wrong answer passes with a probability of at most 2^-40 in finite fields. In the
  *            reals that holds for what is wrong by more than
  *                kofn_freivalds_get_noise() |e_A| |e_B| |A|_F |B|_F
- *            with e_A, e_B the task's rows. A right answer, computed with any order of sums, is refused
- *            with a probability below 2^-60: the tolerance is the worst case of its rounding, GROW
- *            times (projection.h). It cannot be less: of short sums honest rounding was seen to project
- *            to 0.18 of it, and no law of square roots holds for long ones (60,000 times 0.1 * 0.1 in
- *            f32 is off by an eighth of the worst case, by thirty times what random rounding is).
+ *            with e_A, e_B the task's rows. A right answer, computed with any order of sums, is
+ *            refused with a probability below 2^-60: the tolerance is the worst case of its
+ *            rounding, GROW times (projection.h). It cannot be less: of short sums honest rounding
+ *            was seen to project to 0.18 of it, and no law of square roots holds for long ones
+ *            (60,000 times 0.1 * 0.1 in f32 is off by an eighth of the worst case, by thirty times
+ *            what random rounding is).
  *
- *            What did pass is known better: the sums tell how wrong an answer is, not only that it is
- *            not too wrong. Whoever computed it, it is off by no more than `wrong` of its look, with
- *            the same probability. So there are two bounds: what can pass, and what is told of one
- *            that passed. Of 100 x k times k x 100, over |A| |B| (bench_verify; honest ones are
+ *            What did pass is known better: the sums tell how wrong an answer is, not only that it
+ *            is not too wrong. Whoever computed it, it is off by no more than `wrong` of its look,
+ *            with the same probability. So there are two bounds: what can pass, and what is told of
+ *            one that passed. Of 100 x k times k x 100, over |A| |B| (bench_verify; honest ones are
  *            OpenBLAS's, of elements in [0, 1]; kernels differ by a factor of 2):
  *
  *                    k    f64: passes   of an honest one    f32: passes   of an honest one
@@ -35,8 +36,8 @@
  *            infinities, or the product may overflow, any answer is what an honest worker may have
  *            computed, and the check says so (UNKNOWN).
  * Cost       Of memcpy of the answer (bench_verify, 2048 x 2048 operands in four): a check 1.3 to
- *            1.9 in f64, 3.5 to 5.9 in f32, 2.4 in GF(2^31 - 1), 5 to 9 in GF(2^8). What is made of the
- *            operands, of memcpy of those: 2.5, 6, 2.5, 19. Of a sparse operand: one pass over
+ *            1.9 in f64, 3.5 to 5.9 in f32, 2.4 in GF(2^31 - 1), 5 to 9 in GF(2^8). What is made of
+ *            the operands, of memcpy of those: 2.5, 6, 2.5, 19. Of a sparse operand: one pass over
  *            what it stores, l multiplications for each element.
  * Threads    Const once made: any thread.
  */

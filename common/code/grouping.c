@@ -1,5 +1,5 @@
-/* A grouping is made of a partition of the pairs (grouping_search.h), whose groups are then numbered and
- * measured as they will be coded. What was found once is kept with the batch. */
+/* A grouping is made of a partition of the pairs (grouping_search.h), whose groups are then
+ * numbered and measured as they will be coded. What was found once is kept with the batch. */
 #include "common/code/grouping.h"
 #include "common/code/grouping_search.h"
 
@@ -144,8 +144,9 @@ take_place(kofn_groupings *groupings)
     return at;
 }
 
-/* What was asked for takes the place of what is older, and what a search comes by only one that is free:
- * such a search can come by more than there are places. Without memory for it, it is found again. */
+/* What was asked for takes the place of what is older, and what a search comes by only one that is
+ * free: such a search can come by more than there are places. Without memory for it, it is found
+ * again. */
 static void
 keep(const kofn_grouping_params *params, grouping_goal goal, bool asked, const kofn_grouping *g)
 {
@@ -317,9 +318,10 @@ raise_spare(const kofn_field *field, size_t tasks, kofn_grouping *g)
     g->tasks = answers + g->count * spare;
 }
 
-/* The fewest tasks grow with the spare ones, slower and slower: groups that are right for some number of
- * them say how far it can be raised, and other groups are looked for at the next one. So many times, kept
- * ones among them, so that the outcome does not depend on what was found before. */
+/* The fewest tasks grow with the spare ones, slower and slower: groups that are right for some
+ * number of them say how far it can be raised, and other groups are looked for at the next one. So
+ * many times, kept ones among them, so that the outcome does not depend on what was found
+ * before. */
 static kofn_status
 find_most_spare(finder *f, size_t tasks, kofn_grouping *g, kofn_error *err)
 {

@@ -7,30 +7,32 @@
  *     sum      a curve through what is left of a sum after     2 r - 1 - e_A - e_B
  *              sides that come up twice were factored out
  *
- *     A group takes its answers and `spare` more tasks. A single pair is a curve of one answer: that is
- *     replication. Pairs that share a side are one of k answers.
+ *     A group takes its answers and `spare` more tasks. A single pair is a curve of one answer:
+ *     that is replication. Pairs that share a side are one of k answers.
  *
- * Source     Rudow, Charalambides, Hero, Rashmi, "Compression-Informed Coded Computing", Theorem 1: with
- *            e = u - 1 (sides.h) a curve needs w_{k,s} + 2 - u_1 - u_2 workers. Dependent pairs: e = 1,
- *            w_{k,s} - 2 when it holds in both coordinates, which need not be by the same numbers. Grids
- *            are polynomial codes. That a batch is to be cut into groups, and that single pairs and
- *            grids are often better, is ours.
- * Sums       Where pairs count in one sum only, their products are not needed: X_1 Y_1 + X_1 Y_2 is the
- *            single product X_1 (Y_1 + Y_2), and of r such products the curve's values at its points
- *            add up to the sum.
- * Method     grouping_search.h: up to KOFN_GROUPING_EXACT pairs the best of all partitions, above that what
- *            merging and moving finds in a bounded number of steps. The same grouping on every machine.
- * Kept       What was found last for a batch stays with it, so that choosing a number of tasks, checking it
- *            and building the code are one search together.
- * Numbers    The paper's figure 2, 8 pairs on 4 + 4 blocks, each of which comes up twice, in one circle:
+ * Source     Rudow, Charalambides, Hero, Rashmi, "Compression-Informed Coded Computing", Theorem 1:
+ *            with e = u - 1 (sides.h) a curve needs w_{k,s} + 2 - u_1 - u_2 workers. Dependent
+ *            pairs: e = 1, w_{k,s} - 2 when it holds in both coordinates, which need not be by the
+ *            same numbers. Grids are polynomial codes. That a batch is to be cut into groups, and
+ *            that single pairs and grids are often better, is ours.
+ * Sums       Where pairs count in one sum only, their products are not needed: X_1 Y_1 + X_1 Y_2 is
+ *            the single product X_1 (Y_1 + Y_2), and of r such products the curve's values at its
+ *            points add up to the sum.
+ * Method     grouping_search.h: up to KOFN_GROUPING_EXACT pairs the best of all partitions, above
+ *            that what merging and moving finds in a bounded number of steps. The same grouping on
+ *            every machine.
+ * Kept       What was found last for a batch stays with it, so that choosing a number of tasks,
+ *            checking it and building the code are one search together.
+ * Numbers    The paper's figure 2, 8 pairs on 4 + 4 blocks, each of which comes up twice, in one
+ *            circle:
  *
  *                 spare                        0    1    2    3    4
  *                 uncoded, spare + 1 times     8   16   24   32   40
  *                 w_{8,s}                     15   16   17   18   19
  *                 Theorem 1                   13   14   15   16   17
  *                 here                         8   12   15   16   17    (for 1: four stars of two pairs)
- * Threads    Any thread; a value. A search for given spare tasks takes up to seconds, and one for given
- *            tasks is up to 66 of them: no thread that has to answer makes one.
+ * Threads    Any thread; a value. A search for given spare tasks takes up to seconds, and one for
+ *            given tasks is up to 66 of them: no thread that has to answer makes one.
  */
 #ifndef KOFN_CODE_GROUPING_H
 #define KOFN_CODE_GROUPING_H
@@ -76,8 +78,8 @@ typedef struct kofn_grouping_params {
 } kofn_grouping_params;
 
 /* Groups with `spare` tasks each, or with as many as `tasks` tasks allow. End with
- * kofn_grouping_fini. INVALID_ARGUMENT: the field has too few points for the choice; more pairs than
- * the tasks can do, with the fewest that can. RESOURCE_EXHAUSTED: no memory. */
+ * kofn_grouping_fini. INVALID_ARGUMENT: the field has too few points for the choice; more pairs
+ * than the tasks can do, with the fewest that can. RESOURCE_EXHAUSTED: no memory. */
 KOFN_MUST_CHECK kofn_status kofn_grouping_init(kofn_grouping *grouping,
                                                const kofn_grouping_params *params, size_t spare,
                                                kofn_error *err);
@@ -91,8 +93,9 @@ KOFN_MUST_CHECK kofn_status kofn_grouping_make_terms(const kofn_grouping *groupi
                                                      const kofn_grouping_params *params,
                                                      kofn_terms *ret_terms, kofn_error *err);
 
-/* Groupings of one batch that were found so far, a few of them: what is asked for last takes the place of
- * the oldest. Its own (kofn_batch.groupings), for any thread. NULL: no memory, and each is found anew. */
+/* Groupings of one batch that were found so far, a few of them: what is asked for last takes the
+ * place of the oldest. Its own (kofn_batch.groupings), for any thread. NULL: no memory, and each is
+ * found anew. */
 kofn_groupings *kofn_groupings_new(void);
 void kofn_groupings_destroy(kofn_groupings **groupings_p); // accepts NULL
 size_t kofn_groupings_count(kofn_groupings *groupings);

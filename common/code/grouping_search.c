@@ -51,8 +51,9 @@ measure_subsets(state *s, kofn_error *err)
     return status;
 }
 
-/* group[pair] of the partition of fewest tasks; of several one with small groups, which more often have
- * what they need. best[mask] are those of the pairs in it, last[mask] the group of its lowest pair. */
+/* group[pair] of the partition of fewest tasks; of several one with small groups, which more often
+ * have what they need. best[mask] are those of the pairs in it, last[mask] the group of its lowest
+ * pair. */
 static kofn_status
 search_all(state *s, size_t *group, kofn_error *err)
 {
@@ -346,7 +347,8 @@ begin_together(const state *s, partition *p)
         p->group[i] = 0;
 }
 
-/* Stars: the side that most of the pairs left have takes them. Groups are named by their first pair. */
+/* Stars: the side that most of the pairs left have takes them. Groups are named by their first
+ * pair. */
 static void
 begin_with_stars(const state *s, partition *p)
 {

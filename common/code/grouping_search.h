@@ -1,12 +1,13 @@
 /* Grouping search: which partition of a batch's pairs into groups (grouping.h) takes fewest tasks.
  *
- * Method     Up to params->exact pairs the cost of each subset, and all partitions by dynamic programming
- *            over these; costs do not depend on the spare tasks, so subsets are measured once. Above that
- *            groups are merged, and pairs moved between them, while that saves tasks, from several
- *            beginnings: each pair alone, all together, stars, and what hangs together by sums of blocks.
- * Cost       A bounded number of steps for each beginning, of which an elimination takes as many as it
- *            has multiplications. What is not found in these is not found: the grouping is then worse,
- *            and as right.
+ * Method     Up to params->exact pairs the cost of each subset, and all partitions by dynamic
+ *            programming over these; costs do not depend on the spare tasks, so subsets are
+ *            measured once. Above that groups are merged, and pairs moved between them, while that
+ *            saves tasks, from several beginnings: each pair alone, all together, stars, and what
+ *            hangs together by sums of blocks.
+ * Cost       A bounded number of steps for each beginning, of which an elimination takes as many as
+ *            it has multiplications. What is not found in these is not found: the grouping is then
+ *            worse, and as right.
  * Threads    A value: one thread at a time.
  */
 #ifndef KOFN_CODE_GROUPING_SEARCH_H

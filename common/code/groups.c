@@ -79,7 +79,8 @@ find_column(const kofn_group *g, size_t operand, size_t block)
     return at;
 }
 
-/* Row `row` of what the table says that groups give. False: it is not made of the group's blocks. */
+/* Row `row` of what the table says that groups give. False: it is not made of the group's
+ * blocks. */
 static bool
 fill_wanted(const kofn_code *code, const kofn_group *g, size_t row, double *ret_row)
 {
@@ -95,9 +96,9 @@ fill_wanted(const kofn_code *code, const kofn_group *g, size_t row, double *ret_
     return true;
 }
 
-/* What is to follow from the answers before no more of them are wanted: what the table says, or else
- * the rows. Where the others may span less, those of the reserve as well, so that bad luck does not
- * end a group. Where they cannot, that would only make the worst of the rows worse. */
+/* What is to follow from the answers before no more of them are wanted: what the table says, or
+ * else the rows. Where the others may span less, those of the reserve as well, so that bad luck
+ * does not end a group. Where they cannot, that would only make the worst of the rows worse. */
 static size_t
 count_wanted(const kofn_code *code, size_t group)
 {
@@ -107,7 +108,8 @@ count_wanted(const kofn_code *code, size_t group)
     return (tasks - group + code->groups - 1) / code->groups;
 }
 
-/* The span of what is wanted of a group, without answers. False: no memory, or it cannot give that. */
+/* The span of what is wanted of a group, without answers. False: no memory, or it cannot give
+ * that. */
 static bool
 open_group(const kofn_code *code, size_t group, kofn_group *g)
 {

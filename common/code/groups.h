@@ -6,9 +6,10 @@
  *
  * Method     A span for each group, over the columns that its rows have at all; targets are its
  *            rows, or what the code's table says that it gives: the group is then over when that is
- *            there, and its rows are not asked for one by one. In exact fields a row follows when it is covered. In the reals it is not enough
- *            that it could be computed: while errors would grow in that beyond a share of the
- *            decoder's limit for the whole, another answer is still worth having.
+ *            there, and its rows are not asked for one by one. In exact fields a row follows when
+ *            it is covered. In the reals it is not enough that it could be computed: while errors
+ *            would grow in that beyond a share of the decoder's limit for the whole, another answer
+ *            is still worth having.
  * Cost       O(rank columns of the group) for each answer, nothing for a question.
  */
 #ifndef KOFN_CODE_GROUPS_H

@@ -1,6 +1,6 @@
-/* A mixed code is a family's code with unit rows put in front of it; rkrp makes its own, and chooses
- * them better. What the family promises of its rows alone holds no longer for mixtures: what is
- * checked here is whatever can be seen to break them, and inner.h says what is then true.
+/* A mixed code is a family's code with unit rows put in front of it; rkrp makes its own, and
+ * chooses them better. What the family promises of its rows alone holds no longer for mixtures:
+ * what is checked here is whatever can be seen to break them, and inner.h says what is then true.
  */
 #include "common/code/inner.h"
 #include "common/code/plain.h"

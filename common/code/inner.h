@@ -4,9 +4,9 @@
  *     the block products, as they are      coded: any `threshold` answers of all rows suffice
  *
  * A family's code with its plain block products in front, in the order (i, j), j fastest: row
- * i y + j is X_i Y_j. Coded rows are taken one after another over several rounds, so any first ones of
- * them, and almost any of them that come back, must decode well: points are spread from the start
- * and not sorted (points=spread, random).
+ * i y + j is X_i Y_j. Coded rows are taken one after another over several rounds, so any first ones
+ * of them, and almost any of them that come back, must decode well: points are spread from the
+ * start and not sorted (points=spread, random).
  *
  * Source     Krishnan, Hosseini, Khisti, "Coded Sequential Matrix Multiplication", section 3; there
  *            the coded rows are a polynomial code at random points. Any family of code.h will do
@@ -27,9 +27,9 @@
  *
  *            Over finite fields, where a set of `threshold` answers falls short, one more nearly
  *            always helps; without plain rows, none falls short.
- * Accuracy   Relative error (f64) of 100,000 jobs at stragglers of 30 %, 25,000 for x y = 24: what 1
- *            of 100 exceeds, and of those jobs how many the decoder took for undecodable in doubles
- *            (bench/papers/sequential/inner.c, where the others are).
+ * Accuracy   Relative error (f64) of 100,000 jobs at stragglers of 30 %, 25,000 for x y = 24: what
+ *            1 of 100 exceeds, and of those jobs how many the decoder took for undecodable in
+ *            doubles (bench/papers/sequential/inner.c, where the others are).
  *
  *                x y = 4, 12, 24       coded rows alone, as dip        mixed, as idip
  *                polynomial, random    7e-12, 7e-6, 19 % undecodable   5e-16, 2e-14, 3e-11
@@ -44,13 +44,13 @@
 
 /* What an inner code should be where the spec leaves it open, to be asked before
  * kofn_code_spec_complete: family rkrp, or polynomial over finite fields; points=spread, or random
- * over finite fields, where the family has such points. RESOURCE_EXHAUSTED: the spec has no room for a
- * parameter. */
+ * over finite fields, where the family has such points. RESOURCE_EXHAUSTED: the spec has no room
+ * for a parameter. */
 KOFN_MUST_CHECK kofn_status kofn_inner_set_defaults(kofn_code_spec *spec, const kofn_field *field,
                                                     kofn_error *err);
 
-/* Coded rows that an inner code of this family can have: over a finite field as many as there are points
- * other than 0, where it evaluates at points; else SIZE_MAX. */
+/* Coded rows that an inner code of this family can have: over a finite field as many as there are
+ * points other than 0, where it evaluates at points; else SIZE_MAX. */
 size_t kofn_inner_count_rows(const kofn_code_spec *spec, const kofn_field *field);
 
 /* Build the code of `spec`, whose family, partition (z = 1 where plain is wanted), seed and

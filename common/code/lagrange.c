@@ -60,8 +60,8 @@ find_place(size_t pairs, size_t points, size_t i)
     return (2 * i + 1) * points / (2 * pairs);
 }
 
-/* beta [k], and the points of tasks: all of them are the field's points, and in the reals tasks that are
- * no pairs take theirs in scattered order. free [tasks]. */
+/* beta [k], and the points of tasks: all of them are the field's points, and in the reals tasks
+ * that are no pairs take theirs in scattered order. free [tasks]. */
 static void
 fill_points(const kofn_family_args *args, double *beta, double *point, double *free)
 {
@@ -83,8 +83,8 @@ fill_points(const kofn_family_args *args, double *beta, double *point, double *f
     }
 }
 
-/* Room for all L_i at a point: products of the differences from the betas before i, and likewise behind;
- * and what is the same for all points, 1 over those of beta_i. */
+/* Room for all L_i at a point: products of the differences from the betas before i, and likewise
+ * behind; and what is the same for all points, 1 over those of beta_i. */
 typedef struct basis {
     const kofn_field *field;
     size_t count;

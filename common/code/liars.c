@@ -27,8 +27,8 @@ kofn_liars_count_workers(size_t tasks, size_t threshold, size_t most)
     return each > 0 ? 2 * most + (threshold + each - 1) / each : SIZE_MAX;
 }
 
-/* Rounds of a task to everyone, of which all but 2 b count; then what is left of k, and 2 b that do not
- * count either. */
+/* Rounds of a task to everyone, of which all but 2 b count; then what is left of k, and 2 b that do
+ * not count either. */
 size_t
 kofn_liars_count_tasks(size_t threshold, size_t most, size_t workers)
 {
@@ -195,7 +195,8 @@ scale(double *x, size_t len, double by)
         x[i] *= by;
 }
 
-/* What an honest answer's X may be off by, over |e_A| |e_B| |A|_F |B|_F, beside what the answer is. */
+/* What an honest answer's X may be off by, over |e_A| |e_B| |A|_F |B|_F, beside what the answer
+ * is. */
 static double
 get_own(const kofn_coding *c)
 {
@@ -408,7 +409,8 @@ explains(const search *s, const size_t *set, size_t count)
     return is_explained_by(s, s->column, list_columns(s, set, count, SIZE_MAX));
 }
 
-/* Exact fields: of a set with as many answers as the syndromes' rank each column is in their span. */
+/* Exact fields: of a set with as many answers as the syndromes' rank each column is in their
+ * span. */
 static bool
 is_candidate(const search *s, size_t giver)
 {
@@ -502,8 +504,8 @@ try_sets(const search *s, outcome *o, kofn_error *err)
 
 /* ---- what may still be wrong ----------------------------------------------------------------- */
 
-/* Columns of H that belong to answers which are kept, those of `out` taken out of them, by what they are
- * to each other: [listed, listed]. */
+/* Columns of H that belong to answers which are kept, those of `out` taken out of them, by what
+ * they are to each other: [listed, listed]. */
 typedef struct gram {
     size_t listed;
     double *at;
@@ -568,8 +570,8 @@ gram_init(gram *g, const search *s, const outcome *o, kofn_error *err)
 }
 
 /* Is the least eigenvalue of a Gram matrix [size, size], destroyed, at least this? True where its
- * determinant says so, the product of squares of Cholesky's diagonal: the others are as large as can be
- * where all are equal, trace / (size - 1). That is quick, and right for most sets. */
+ * determinant says so, the product of squares of Cholesky's diagonal: the others are as large as
+ * can be where all are equal, trace / (size - 1). That is quick, and right for most sets. */
 static bool
 is_clearly_above(double *at, size_t size, double least)
 {
@@ -613,8 +615,8 @@ measure_set(const gram *g, const size_t *set, size_t count, double *least)
         *least = value[0];
 }
 
-/* The smallest singular value of columns that `most` givers of those who are kept can have: at least this of
- * any lie of theirs is seen; and what is, of all lies and rounding. */
+/* The smallest singular value of columns that `most` givers of those who are kept can have: at
+ * least this of any lie of theirs is seen; and what is, of all lies and rounding. */
 static kofn_status
 find_least_seen(const search *s, const outcome *o, double *ret_seen, double *ret_left,
                 kofn_error *err)
@@ -638,12 +640,13 @@ find_least_seen(const search *s, const outcome *o, double *ret_seen, double *ret
     return KOFN_OK;
 }
 
-/* Of those who gave what is kept `most` might lie, in L, and the others H are off by no more than rounding:
+/* Of those who gave what is kept `most` might lie, in L, and the others H are off by no more than
+ * rounding:
  *
  *     least |E_L| <= |H_L E_L| <= |H E| + |H_H E_H|,   |S^T (H E) R| <= left + own
  *
- * S and R may have shrunk H E, but what they make of E_H does not matter: GROW is not in it, as it is in
- * the tolerance. Rounding of the projection of E_L itself is no more than noise of that. */
+ * S and R may have shrunk H E, but what they make of E_H does not matter: GROW is not in it, as it
+ * is in the tolerance. Rounding of the projection of E_L itself is no more than noise of that. */
 static kofn_status
 measure_slack(const search *s, const outcome *o, double *ret_slack, kofn_error *err)
 {
@@ -761,8 +764,8 @@ is_wrong(const search *s, const outcome *o, size_t answer)
     return !is_explained_by(s, s->column, list_columns(s, o->set, o->count, answer));
 }
 
-/* All answers of a liar are left out, and those named that are wrong. Where it cannot be told which of several
- * that is, or it would take too long, all are. */
+/* All answers of a liar are left out, and those named that are wrong. Where it cannot be told which
+ * of several that is, or it would take too long, all are. */
 static void
 add_giver(const search *s, const outcome *o, size_t giver, kofn_liars *liars)
 {

@@ -4,35 +4,39 @@
  *     H [h, r]        parity: H G_R = 0, so H X = 0 where all are right
  *     H X = H_L E_L   the syndromes: what the liars L have added, and nobody else
  *
- * Answers come from givers, the workers, of whom b may lie, each in as many of its answers as it likes. A set
- * of at most b givers *explains* the syndromes when these lie in the span of its answers' columns of H:
- * without them the others agree with each other. The answers left out are those of the smallest set that does;
- * named as liars are givers in every such set, so that an honest one never is.
+ * Answers come from givers, the workers, of whom b may lie, each in as many of its answers as it
+ * likes. A set of at most b givers *explains* the syndromes when these lie in the span of its
+ * answers' columns of H: without them the others agree with each other. The answers left out are
+ * those of the smallest set that does; named as liars are givers in every such set, so that an
+ * honest one never is.
  *
  * Source     Bounded distance decoding of linear codes; the span of the syndromes as the span of
  *            the liars' columns is Metzner and Kapturowski, IEEE Trans. Inf. Theory 36(4), 1990,
  *            for interleaved codes: which the l^2 sums of an answer are. That any code as data will
- *            do, with partial rank or without, columns by their givers, and the bounds over the reals, are ours.
- * Threshold  Of a code any k answers of which suffice (kofn_code_is_certain): so many that without those of
- *            *any 2 b givers* k are left. That is k + 2 b where each gave one, and more where some gave
- *            several: m each of w givers do when m (w - 2 b) >= k.
- *            The product is right then, and unique. The liars are one set that explains. Let S and S' be
- *            two: outside of both, of no more than 2 b givers together, are k answers that agree, and so
- *            give one product, which all outside of S agree with as all outside of S' do. So S and S' give
- *            that product. Where it settles every answer, as the whole of G does of most codes, who gave any
- *            other is in every set that explains: these are the smallest one, and all of it is named. Where
- *            it does not, the product is right all the same and it may not be told who lied.
+ *            do, with partial rank or without, columns by their givers, and the bounds over the
+ *            reals, are ours.
+ * Threshold  Of a code any k answers of which suffice (kofn_code_is_certain): so many that without
+ *            those of *any 2 b givers* k are left. That is k + 2 b where each gave one, and more
+ *            where some gave several: m each of w givers do when m (w - 2 b) >= k.
+ *            The product is right then, and unique. The liars are one set that explains. Let S and
+ *            S' be two: outside of both, of no more than 2 b givers together, are k answers that
+ *            agree, and so give one product, which all outside of S agree with as all outside of S'
+ *            do. So S and S' give that product. Where it settles every answer, as the whole of G
+ *            does of most codes, who gave any other is in every set that explains: these are the
+ *            smallest one, and all of it is named. Where it does not, the product is right all the
+ *            same and it may not be told who lied.
  * Accuracy   Finite fields: exact, once no lie vanished in its projection (2^-40).
  *            Reals: answers agree when |H X|_F is within a bound on their rounding, rows scaled to
- *            length 1. H is made of singular vectors, of values near rounding. An answer that is not
- *            finite where it must be is a lie. What may hide in answers that agree is told as `slack`:
- *            the |H X|_F that was seen, our own rounding, and root of r times the worst rounding of
- *            the others, over the least that is seen of any b. In f32 the last is most of it: 2e-3 of
- *            |A| |B| for 1000 x 1000 and b = 1, where freivalds knows 1e-6.
- * Cost       O(r^2 columns) for H, and for each set that is tried, with c answers, O(h c (c + rank)); of
- *            sets that have as many as the rank of the syndromes only columns in their span are tried. No more
- *            than KOFN_LIARS_SETS_MAX. Reals: O(r^2 h) and for each set of b O(c^3), some 0.1 us where each gave
- *            one, for the slack, whether somebody lies or not.
+ *            length 1. H is made of singular vectors, of values near rounding. An answer that is
+ *            not finite where it must be is a lie. What may hide in answers that agree is told as
+ *            `slack`: the |H X|_F that was seen, our own rounding, and root of r times the worst
+ *            rounding of the others, over the least that is seen of any b. In f32 the last is most
+ *            of it: 2e-3 of |A| |B| for 1000 x 1000 and b = 1, where freivalds knows 1e-6.
+ * Cost       O(r^2 columns) for H, and for each set that is tried, with c answers, O(h c (c +
+ *            rank)); of sets that have as many as the rank of the syndromes only columns in their
+ *            span are tried. No more than KOFN_LIARS_SETS_MAX. Reals: O(r^2 h) and for each set of
+ *            b O(c^3), some 0.1 us where each gave one, for the slack, whether somebody lies or
+ *            not.
  * Threads    Any thread.
  */
 #ifndef KOFN_CODE_LIARS_H
@@ -70,13 +74,14 @@ typedef struct kofn_liars {
     double slack;
 } kofn_liars;
 
-/* Of n tasks, any k of which suffice: how many answers each worker may give so that all n leave k without
- * those of any 2 b (0: n < k + 2 b); and how many workers it takes that give so many, SIZE_MAX for none. */
+/* Of n tasks, any k of which suffice: how many answers each worker may give so that all n leave k
+ * without those of any 2 b (0: n < k + 2 b); and how many workers it takes that give so many,
+ * SIZE_MAX for none. */
 size_t kofn_liars_count_each(size_t tasks, size_t threshold, size_t most);
 size_t kofn_liars_count_workers(size_t tasks, size_t threshold, size_t most);
 
-/* The fewest tasks that do with so many workers, spread evenly: k + 2 b from as many on. SIZE_MAX: no
- * number does, since there are no more than 2 b. */
+/* The fewest tasks that do with so many workers, spread evenly: k + 2 b from as many on. SIZE_MAX:
+ * no number does, since there are no more than 2 b. */
 size_t kofn_liars_count_tasks(size_t threshold, size_t most, size_t workers);
 
 /* Can a code, asked for k + 2 b answers, have liars located? FAILED_PRECONDITION: not any k of its

@@ -21,8 +21,8 @@ grouping_params(const kofn_family_args *args)
                                   .exact = KOFN_GROUPING_EXACT};
 }
 
-/* What tasks beyond those of the grouping make of its groups: task counts, which add up to n. False:
- * the field has no points for them. */
+/* What tasks beyond those of the grouping make of its groups: task counts, which add up to n.
+ * False: the field has no points for them. */
 static bool
 count_tasks(const kofn_family_args *args, const kofn_grouping *g, size_t *ret_tasks)
 {
@@ -87,7 +87,8 @@ threshold_for(const kofn_family_args *args, kofn_thresholds *ret, kofn_error *er
     return KOFN_OK;
 }
 
-/* One task of each group may be lost, and more where there are workers for them, up to twice as many. */
+/* One task of each group may be lost, and more where there are workers for them, up to twice as
+ * many. */
 static size_t
 default_tasks(const kofn_family_args *args, size_t workers)
 {
@@ -237,8 +238,8 @@ add_side(const part *p, kofn_code *code, size_t index, size_t coordinate, size_t
         row[side->column[e]] = f->add(f, row[side->column[e]], f->multiply(f, by, side->coef[e]));
 }
 
-/* +-[1/2, 3/2): with the first mixture alone errors grow by 41 at worst in a 4 x 4 grid, and by 340 with
- * normals, whose smallest ones are divided by. */
+/* +-[1/2, 3/2): with the first mixture alone errors grow by 41 at worst in a 4 x 4 grid, and by 340
+ * with normals, whose smallest ones are divided by. */
 static double
 draw_number(kofn_rng *rng)
 {
@@ -264,8 +265,8 @@ mix_bases(const part *p, kofn_code *code, size_t index)
     }
 }
 
-/* The products of the bases: first those that are terms, as these have them, then the others. Returns
- * how many. */
+/* The products of the bases: first those that are terms, as these have them, then the others.
+ * Returns how many. */
 static size_t
 fill_plain_products(const part *p, kofn_code *code)
 {
@@ -340,8 +341,8 @@ compare_weights(const void *left, const void *right)
     return (a->pair > b->pair) - (a->pair < b->pair);
 }
 
-/* The batch's weights, each target's once for each group that has pairs of it; table->first says where
- * groups begin. */
+/* The batch's weights, each target's once for each group that has pairs of it; table->first says
+ * where groups begin. */
 static kofn_status
 split_weights(const kofn_batch *batch, const kofn_grouping *g, kofn_group_table *table,
               kofn_sums *ret_sums, kofn_error *err)

@@ -68,8 +68,8 @@ kofn_matdot_default_tasks(const kofn_family_args *args, size_t workers)
     return kofn_points_tasks(args, KOFN_POINTS_CHEBYSHEV, count_needed(args), workers);
 }
 
-/* The weight of pair i is in two factors: in the reals both of about its root, the second a power of
- * two, so that their product is the weight itself. */
+/* The weight of pair i is in two factors: in the reals both of about its root, the second a power
+ * of two, so that their product is the weight itself. */
 static void
 split_weight(const kofn_field *f, double weight, double *ret_a, double *ret_b)
 {

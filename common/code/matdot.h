@@ -5,9 +5,9 @@
  *            whose m is our z.
  * Shapes     E_A [n, z]: t^k; E_B [n, z]: t^(z - 1 - k), t the task's point (points.h). x = y =
  *            1, so that each answer is as large as C. C is the coefficient of t^(z - 1).
- *            A batch of k pairs that has one block of C, their weighted sum, is the same with z = k:
- *            E_A = sum_i w_i t^i left_i, E_B = sum_i t^(k - 1 - i) right_i, half of the exponent of
- *            w_i given to E_B.
+ *            A batch of k pairs that has one block of C, their weighted sum, is the same with z =
+ *            k: E_A = sum_i w_i t^i left_i, E_B = sum_i t^(k - 1 - i) right_i, half of the exponent
+ *            of w_i given to E_B.
  * Threshold  k = 2 z - 1, the least for exact answers from these blocks; special sets do with fewer
  *            (z = 2, points t and -t).
  * Accuracy   Errors of the answers grow by 273 for z = 5, n = 9 and by 8.5e12 for z = 20, n = 39:
@@ -21,8 +21,8 @@
 
 extern const kofn_family kofn_matdot_family;
 
-/* Nodes as points.h orders them, and rows of E from what row_a and row_b [count] say of a point: the
- * coefficients of blocks, or of pairs. RESOURCE_EXHAUSTED: no memory. */
+/* Nodes as points.h orders them, and rows of E from what row_a and row_b [count] say of a point:
+ * the coefficients of blocks, or of pairs. RESOURCE_EXHAUSTED: no memory. */
 typedef void kofn_matdot_fill_row(const kofn_field *f, double t, size_t count, double *row_a,
                                   double *row_b);
 KOFN_MUST_CHECK kofn_status kofn_matdot_fill(const kofn_family_args *args, kofn_code *code,

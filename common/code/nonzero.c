@@ -13,8 +13,8 @@ typedef struct edges {
     size_t *at;   // [count + 1]
 } edges;
 
-/* Of a matrix as it is stored, in pieces that no cut splits which it is asked for: one pass gives the
- * masks of all cuts. */
+/* Of a matrix as it is stored, in pieces that no cut splits which it is asked for: one pass gives
+ * the masks of all cuts. */
 typedef struct pattern {
     bool transposed;
     size_t size[2]; // rows and columns
@@ -247,7 +247,8 @@ list_cuts(size_t size, size_t asked, size_t cuts[SIDES])
     return count;
 }
 
-/* Would a code of it keep to the limits, about? The coefficients of twice the pairs are the most. */
+/* Would a code of it keep to the limits, about? The coefficients of twice the pairs are the
+ * most. */
 static bool
 fits_code(kofn_partition p, size_t left)
 {

@@ -25,8 +25,9 @@ typedef struct kofn_nonzero_operand {
     bool transposed;
 } kofn_nonzero_operand;
 
-/* ret_mask [grid.rows grid.cols] of op(operand)'s blocks, row by row: does it store an element, zero
- * or not; and of a dense one, has it an element with a bit set. RESOURCE_EXHAUSTED: no memory. */
+/* ret_mask [grid.rows grid.cols] of op(operand)'s blocks, row by row: does it store an element,
+ * zero or not; and of a dense one, has it an element with a bit set. RESOURCE_EXHAUSTED: no
+ * memory. */
 KOFN_MUST_CHECK kofn_status kofn_nonzero_mark(const kofn_nonzero_operand *operand, kofn_grid grid,
                                               bool *ret_mask, kofn_error *err);
 

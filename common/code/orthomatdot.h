@@ -11,8 +11,9 @@
  * Threshold  k = 2 z - 1, whichever tasks answer: A(t) B(t) has degree 2 z - 2.
  * Accuracy   Amplification (span.h) of 400 random sets of k, median and worst: for z = 5, 2.3 and
  *            2.3 with n = 9, 3.7 and 150 with n = 11; for z = 20, 4.5 and 4.5 with n = 39, 11 and
- *            1e5 with n = 42. MatDot has some 1e12 there. As orthopoly's, nodes are in scattered order
- *            (points.h). From the first k, the last k, and the worst k in a row, scattered and in order:
+ *            1e5 with n = 42. MatDot has some 1e12 there. As orthopoly's, nodes are in scattered
+ *            order (points.h). From the first k, the last k, and the worst k in a row, scattered
+ *            and in order:
  *
  *                z     n        first k          last k           k in a row
  *                 5    11       2.4  150         2.4  150         2.4  150

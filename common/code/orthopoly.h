@@ -10,11 +10,12 @@
  *            i is T_i(c), i from 1 on, c = cos(2 pi / g), so a minor is a polynomial in c. Column
  *            (a, b) has degree i (a + x b), and the highest degree of all, larger i with larger
  *            a + x b, comes up once; c is transcendental.
- * Accuracy   At Chebyshev nodes: condition grows as a power of n for a fixed n - k, and exponentially in n - k.
- *            Amplification (span.h) of 400 random sets of k for x = y = 4, median and worst: 9 and
- *            9 for n = 16, 24 and 1.9e3 for n = 18, 52 and 1e5 for n = 20. Answers come about in the
- *            order of tasks, so the nodes are in scattered order (points.h). From the first k, the last
- *            k, and the worst k in a row, scattered and in the nodes' order:
+ * Accuracy   At Chebyshev nodes: condition grows as a power of n for a fixed n - k, and
+ *            exponentially in n - k. Amplification (span.h) of 400 random sets of k for x = y = 4,
+ *            median and worst: 9 and 9 for n = 16, 24 and 1.9e3 for n = 18, 52 and 1e5 for n = 20.
+ *            Answers come about in the order of tasks, so the nodes are in scattered order
+ *            (points.h). From the first k, the last k, and the worst k in a row, scattered and in
+ *            the nodes' order:
  *
  *                x, y    n        first k          last k           k in a row
  *                4, 4     20      14   5e5         14   5e5          15   5e5

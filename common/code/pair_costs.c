@@ -53,8 +53,8 @@ join_kin(size_t *kin, size_t pair, size_t other)
     kin[a > b ? a : b] = a > b ? b : a;
 }
 
-/* By the blocks of sums in this coordinate: pairs that have such a block, alone or in a sum. owner [blocks]:
- * zeros; becomes a pair with a sum that has the block, and one more. */
+/* By the blocks of sums in this coordinate: pairs that have such a block, alone or in a sum. owner
+ * [blocks]: zeros; becomes a pair with a sum that has the block, and one more. */
 static void
 join_by_sums(const kofn_sums *side, size_t *owner, size_t *kin)
 {
@@ -216,9 +216,9 @@ is_one_sum(const kofn_pair_costs *c, const size_t *pair, size_t count)
     return true;
 }
 
-/* Where both need as few, as for a star: in the reals errors grow less in random mixtures than between
- * points (of 8 pairs and 4 lost tasks by 350 at worst, against 15,000), and in a finite field a grid has
- * no plain rows. A single answer is a copy on a curve. */
+/* Where both need as few, as for a star: in the reals errors grow less in random mixtures than
+ * between points (of 8 pairs and 4 lost tasks by 350 at worst, against 15,000), and in a finite
+ * field a grid has no plain rows. A single answer is a copy on a curve. */
 static bool
 is_grid_better(const kofn_field *f, size_t grid, size_t curve)
 {

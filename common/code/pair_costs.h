@@ -1,8 +1,10 @@
-/* Pair costs: what a set of a batch's pairs needs as one group (grouping.h), in the form that needs least.
+/* Pair costs: what a set of a batch's pairs needs as one group (grouping.h), in the form that needs
+ * least.
  *
- * Accuracy   While groups are looked for, a set's sides are those of the whole batch; a group that is chosen
- *            is measured by its own, as its code is made of them (curve.h, sides.h).
- * Cost       Looks at both coordinates (sides.h); for pairs of one sum, those at what is left of it.
+ * Accuracy   While groups are looked for, a set's sides are those of the whole batch; a group that
+ *            is chosen is measured by its own, as its code is made of them (curve.h, sides.h).
+ * Cost       Looks at both coordinates (sides.h); for pairs of one sum, those at what is left of
+ *            it.
  * Threads    A value: one thread at a time, as looks are counted.
  */
 #ifndef KOFN_CODE_PAIR_COSTS_H
@@ -45,7 +47,8 @@ KOFN_MUST_CHECK kofn_status kofn_pair_costs_settle(kofn_pair_costs *costs, const
                                                    size_t count, kofn_group_cost *ret_cost,
                                                    kofn_error *err);
 
-/* Steps of all looks so far; and so many more may be taken, from where on sums count as independent. */
+/* Steps of all looks so far; and so many more may be taken, from where on sums count as
+ * independent. */
 size_t kofn_pair_costs_get_steps(const kofn_pair_costs *costs);
 void kofn_pair_costs_limit(kofn_pair_costs *costs, size_t steps);
 

@@ -74,8 +74,8 @@ KOFN_MUST_CHECK kofn_status kofn_rest_list(kofn_rest *rest, const kofn_peel *pee
 /* Where a column of G stands in col, which ascends; cols when it is known. */
 size_t kofn_rest_find(const kofn_rest *rest, size_t column);
 
-/* Of a peel with open targets; its coded rows are added, and CANCELLED is what it fails with once *cancelled
- * (may be NULL) is true. */
+/* Of a peel with open targets; its coded rows are added, and CANCELLED is what it fails with once
+ * *cancelled (may be NULL) is true. */
 KOFN_MUST_CHECK kofn_status kofn_rest_init(kofn_rest *rest, const kofn_peel *peel,
                                            const atomic_bool *cancelled, kofn_error *err);
 KOFN_MUST_CHECK kofn_status kofn_rest_add(kofn_rest *rest, size_t task, kofn_error *err);

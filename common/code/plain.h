@@ -20,8 +20,8 @@ size_t kofn_family_count_products(const kofn_family_args *args);
 /* "x y z", or "pairs": what that is in messages. */
 const char *kofn_family_name_products(const kofn_family_args *args);
 
-/* Rows `task` of all of E, zero so far, become those of that product: unit vectors, or what the sides
- * of the pair are sums of. */
+/* Rows `task` of all of E, zero so far, become those of that product: unit vectors, or what the
+ * sides of the pair are sums of. */
 void kofn_family_fill_product(const kofn_family_args *args, kofn_code *code, size_t task,
                               size_t product);
 

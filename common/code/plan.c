@@ -72,7 +72,7 @@ typedef struct search {
     kofn_plan_row surest;  // of those that miss the odds; likewise
 } search;
 
-/* ---- what a code asks ------------------------------------------------------------------------- */
+/* ---- what a code asks ------------------------------------------------------------------------ */
 
 static double
 product(size_t a, size_t b)
@@ -172,7 +172,7 @@ weigh_built(const kofn_plan_query *q, const candidate *c, const kofn_code *code,
     return load;
 }
 
-/* ---- first pass: what can be built, and how long it takes ------------------------------------- */
+/* ---- first pass: what can be built, and how long it takes ------------------------------------ */
 
 static size_t
 divide_up(size_t a, size_t b)
@@ -425,7 +425,7 @@ raise_params(search *s)
     }
 }
 
-/* ---- second pass: build and try ---------------------------------------------------------------- */
+/* ---- second pass: build and try -------------------------------------------------------------- */
 
 static kofn_status
 make_spec(const search *s, const candidate *c, kofn_code_spec *ret_spec, kofn_error *err)
@@ -636,7 +636,7 @@ build_best(search *s, kofn_error *err)
     return KOFN_OK;
 }
 
-/* ---- what is said of it ------------------------------------------------------------------------ */
+/* ---- what is said of it ---------------------------------------------------------------------- */
 
 /* Where it stands in family.c, which begins with the simplest. */
 static size_t
@@ -799,7 +799,7 @@ fail_empty(const search *s, kofn_error *err)
                      q->error, name, s->nearest.error);
 }
 
-/* ---- all --------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 void
 kofn_plan_query_init(kofn_plan_query *query, const kofn_field *field, kofn_shape shape,

@@ -51,9 +51,10 @@ kofn_points_tasks(const kofn_family_args *args, kofn_points points, size_t k, si
     return tasks <= most || k > most ? tasks : most;
 }
 
-/* Three distances (Sos): of 0 and the first n multiples of 1 / g, without their whole turns, multiple
- * `up` is the smallest beside 0 and multiple `down` the largest, both Fibonacci numbers. The one after
- * multiple i is i + up, where there are so many, else i - down, or both where that one is missing, too. */
+/* Three distances (Sos): of 0 and the first n multiples of 1 / g, without their whole turns,
+ * multiple `up` is the smallest beside 0 and multiple `down` the largest, both Fibonacci numbers.
+ * The one after multiple i is i + up, where there are so many, else i - down, or both where that
+ * one is missing, too. */
 size_t
 kofn_points_scatter(size_t n, size_t task)
 {
@@ -75,8 +76,8 @@ draw_point(const kofn_field *f, kofn_rng *rng)
     return kofn_rng_below(rng, 2) ? -size : size;
 }
 
-/* One after another from one stream, so that none depends on how many there are. Opposite ones count
- * as equal: in the reals their even powers are. */
+/* One after another from one stream, so that none depends on how many there are. Opposite ones
+ * count as equal: in the reals their even powers are. */
 static kofn_status
 fill_random(kofn_code *code, kofn_error *err)
 {

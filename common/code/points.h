@@ -16,14 +16,15 @@
  *            logarithmic scale, and any first turns over (-1, 1) as Chebyshev nodes are. To powers
  *            of t a range that is its own inverse does justice: below 1 the high ones count for
  *            little, above it the low ones. To Chebyshev polynomials (-1, 1) does.
- * Order      Answers come about in the order of tasks, so what is missing at the end are the last ones;
- *            and a gap of neighbours is what interpolation suffers from, or one at an end, behind which
- *            there is nothing. Therefore the last tasks' nodes are spread by the golden ratio, too:
- *            the i-th last task has the node that is at the place of {i / g} among {1 / g} .. {n / g}.
- *            Any s last ones are n / 2 s - 1 nodes apart, also from those of them that are mirrored at
- *            an end (checked up to n = 300). Amplification (span.h) of orthopoly with partition k, 1, 1,
- *            n = 28, 34 .. 64 and k from n / 2 to n - 1, geometric mean and worst; `every P-th`: a
- *            worker is lost that would have had tasks p, p + P, p + 2 P ..:
+ * Order      Answers come about in the order of tasks, so what is missing at the end are the last
+ *            ones; and a gap of neighbours is what interpolation suffers from, or one at an end,
+ *            behind which there is nothing. Therefore the last tasks' nodes are spread by the
+ *            golden ratio, too: the i-th last task has the node that is at the place of {i / g}
+ *            among {1 / g} .. {n / g}. Any s last ones are n / 2 s - 1 nodes apart, also from those
+ *            of them that are mirrored at an end (checked up to n = 300). Amplification (span.h) of
+ *            orthopoly with partition k, 1, 1, n = 28, 34 .. 64 and k from n / 2 to n - 1,
+ *            geometric mean and worst; `every P-th`: a worker is lost that would have had tasks p,
+ *            p + P, p + 2 P ..:
  *
  *                               first k        last k         k in a row     every P-th
  *                in order       8e12  >1e16    8e12  >1e16    8e12  >1e16    1e11  >1e16
@@ -31,9 +32,9 @@
  *                i s mod n        36  2e6       160  2e6       920  8e7       110  >1e16
  *                as here         8.2     16      15    340      51   1300      35   9e7
  *
- *            with s the whole number nearest to n / g that shares no factor with n. Where P is a power
- *            of two, all tasks of a worker are neighbours when bits are reversed. In finite fields
- *            no order is better than another.
+ *            with s the whole number nearest to n / g that shares no factor with n. Where P is a
+ *            power of two, all tasks of a worker are neighbours when bits are reversed. In finite
+ *            fields no order is better than another.
  * Minors     Of spread points, any rows and any columns of t^u, none is 0. Point i is a rational
  *            number times w^i, i from 1 on, w = 2^(2 / g): a minor is a polynomial in w, in which
  *            the highest power, larger i with larger u, comes up once. And w is transcendental
@@ -79,8 +80,8 @@ KOFN_MUST_CHECK kofn_status kofn_points_check(const char *family, const kofn_fam
 size_t kofn_points_tasks(const kofn_family_args *args, kofn_points points, size_t k,
                          size_t workers);
 
-/* Which of n tasks has the node after that of `task`, in the nodes' order; the first node's, after n.
- * O(log n). */
+/* Which of n tasks has the node after that of `task`, in the nodes' order; the first node's, after
+ * n. O(log n). */
 size_t kofn_points_scatter(size_t n, size_t task);
 
 /* code->point := the field's points for so many tasks, in the reals scattered. */
@@ -93,8 +94,8 @@ KOFN_MUST_CHECK kofn_status kofn_points_fill(kofn_code *code, kofn_points points
 KOFN_MUST_CHECK kofn_status kofn_points_check_real(const char *family, const kofn_family_args *args,
                                                    const char *instead, kofn_error *err);
 
-/* A product of many differences: number 2^exponent, so that neither overflow nor underflow waits on the
- * way. In finite fields the exponent is 0. */
+/* A product of many differences: number 2^exponent, so that neither overflow nor underflow waits on
+ * the way. In finite fields the exponent is 0. */
 typedef struct kofn_scaled {
     double number;
     int exponent;
@@ -104,8 +105,8 @@ typedef struct kofn_scaled {
 void kofn_scaled_multiply(const kofn_field *f, kofn_scaled *p, double by);
 void kofn_scaled_multiply_difference(const kofn_field *f, kofn_scaled *p, double a, double b);
 
-/* ret_weight[i] := 1 over the product of beta_i - beta_j over all other j: of Lagrange's polynomials,
- * L_i(t) = ret_weight[i] prod_(j != i) (t - beta_j). The betas differ. */
+/* ret_weight[i] := 1 over the product of beta_i - beta_j over all other j: of Lagrange's
+ * polynomials, L_i(t) = ret_weight[i] prod_(j != i) (t - beta_j). The betas differ. */
 void kofn_points_weigh(const kofn_field *f, const double *beta, size_t count,
                        kofn_scaled *ret_weight);
 

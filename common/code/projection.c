@@ -367,10 +367,10 @@ kofn_projection_measure(const kofn_field *field, const kofn_block *block)
 
 /* ---- sparse matrices ------------------------------------------------------------------------- */
 
-/* The halves of a row of blocks, which are made together: [blocks, shape, l], whichever way each is to
- * lie in the end, so that an element adds to one piece of memory. Sums of the reals have as many terms
- * as there are elements: what rounding takes from each is summed beside it (Neumaier), and is worth no
- * more than three roundings then. */
+/* The halves of a row of blocks, which are made together: [blocks, shape, l], whichever way each is
+ * to lie in the end, so that an element adds to one piece of memory. Sums of the reals have as many
+ * terms as there are elements: what rounding takes from each is summed beside it (Neumaier), and is
+ * worth no more than three roundings then. */
 typedef struct sums {
     size_t rows, cols; // of a block
     size_t count;      // of all

@@ -23,8 +23,8 @@
  *            For P(|E R|_F <= d |E|_F) <= (d sqrt(e / l))^l =: (d c)^l by Chernoff, worst where E
  *            has rank 1, and likewise for S^T on E R. Both together: P(|X' - X| <= t |E|) <= w (1 -
  *            ln w) with w = (t c^2)^l. The other end is Chernoff too, on each side for itself.
- *            What is between the two ends is room for lies: 2050 with l = 8, 168 with 16, 66 with 24;
- *            a check took 1.6, 1.9 times what copying an f64 answer takes, of f32 3.9 and 5.8.
+ *            What is between the two ends is room for lies: 2050 with l = 8, 168 with 16, 66 with
+ *            24; a check took 1.6, 1.9 times what copying an f64 answer takes, of f32 3.9 and 5.8.
  * Cost       2 l flops for each element of C, about what reading it takes.
  * Threads    Const once made: any thread.
  */
@@ -110,11 +110,12 @@ double kofn_projection_count_roundings(size_t terms);
 /* A bound on |S|_F and |R|_F of secrets of so many rows, that one of 2^64 is above. */
 double kofn_projection_get_secret_norm(size_t rows);
 
-/* How much larger numbers on the way to X can be than those of C [rows, cols], rounding included. */
+/* How much larger numbers on the way to X can be than those of C [rows, cols], rounding
+ * included. */
 double kofn_projection_get_spread(size_t rows, size_t cols);
 
-/* What underflow may add to X, over (1 + |A|) (1 + |B|): elements of C are sums of so many terms, those of
- * the encoding included. */
+/* What underflow may add to X, over (1 + |A|) (1 + |B|): elements of C are sums of so many terms,
+ * those of the encoding included. */
 double kofn_projection_get_floor(const kofn_field *field, size_t rows, size_t cols, size_t terms);
 
 #endif

@@ -356,8 +356,8 @@ fill_product_frame(const kofn_family_args *args, frame *f)
         f->gives[task] = kofn_product_column(args->part, task);
 }
 
-/* Pairs of sums of blocks are no plain tasks: such rows and some of the others may be dependent, and
- * then k answers would not be enough. */
+/* Pairs of sums of blocks are no plain tasks: such rows and some of the others may be dependent,
+ * and then k answers would not be enough. */
 static void
 fill_batch_frame(const kofn_batch *batch, bool systematic, kofn_code *code, frame *f)
 {

@@ -120,7 +120,8 @@ find_root(kofn_sides *s, size_t c)
     return c;
 }
 
-/* Class c hangs together with those before it that have its blocks; the first of all is the root. */
+/* Class c hangs together with those before it that have its blocks; the first of all is the
+ * root. */
 static void
 join_by_blocks(kofn_sides *s, size_t c)
 {
@@ -145,7 +146,8 @@ forget_blocks(kofn_sides *s, size_t c)
         s->at[s->of->column[e]] = 0;
 }
 
-/* Classes 0, 1, ... of the set in lists of those that hang together, which begin with their roots. */
+/* Classes 0, 1, ... of the set in lists of those that hang together, which begin with their
+ * roots. */
 static void
 link_classes(kofn_sides *s, size_t classes)
 {
@@ -251,8 +253,9 @@ fill_columns(const kofn_sides *s, size_t rows, size_t cols, double *at)
     }
 }
 
-/* Is the column the sum of pivots' columns that the equations say, in each of its numbers? Elimination
- * drops what is small beside the greatest number of all. from [rows, cols]: as they were. */
+/* Is the column the sum of pivots' columns that the equations say, in each of its numbers?
+ * Elimination drops what is small beside the greatest number of all. from [rows, cols]: as they
+ * were. */
 static bool
 holds(const equations *m, const double *from, size_t rows, size_t col)
 {
@@ -278,8 +281,8 @@ set_aside(equations *m, size_t col)
     m->pivot[m->rank++] = col;
 }
 
-/* m->at becomes its echelon form, but for columns that are sums only nearly. Where that takes too many
- * steps all columns are on their own. */
+/* m->at becomes its echelon form, but for columns that are sums only nearly. Where that takes too
+ * many steps all columns are on their own. */
 static void
 reduce(kofn_sides *s, equations *m, size_t rows, const double *from)
 {
@@ -344,8 +347,8 @@ is_used(const equations *m, size_t r)
     return used;
 }
 
-/* Rank of the classes that hang together with this one, and does each that comes up once depend on the
- * others? A pivot depends on those columns in whose sums it is. */
+/* Rank of the classes that hang together with this one, and does each that comes up once depend on
+ * the others? A pivot depends on those columns in whose sums it is. */
 static kofn_status
 look_at_part(kofn_sides *s, size_t root, kofn_sides_set *set, kofn_error *err)
 {
@@ -495,8 +498,8 @@ count_numbers(const double *number, size_t count)
     return some;
 }
 
-/* x->try := x->number + by times the dependency of the member, or for by = 0 that alone. How many of
- * them are not 0. */
+/* x->try := x->number + by times the dependency of the member, or for by = 0 that alone. How many
+ * of them are not 0. */
 static size_t
 try_multiple(const kofn_field *f, const members *x, size_t member, size_t by)
 {
@@ -516,9 +519,9 @@ count_most(const members *x)
     return most;
 }
 
-/* One dependency after another is added, so many times that no number becomes 0 and as few as possible
- * stay so. Each number is 0 for one multiple at most: some multiple is right for all of them, or the
- * dependency alone, which is tried first, has them all. */
+/* One dependency after another is added, so many times that no number becomes 0 and as few as
+ * possible stay so. Each number is 0 for one multiple at most: some multiple is right for all of
+ * them, or the dependency alone, which is tried first, has them all. */
 static void
 find_exactly(const kofn_field *f, const members *x)
 {

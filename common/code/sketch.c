@@ -43,9 +43,9 @@ check_norms(const char *name, const char *operand, const double *at, size_t coun
     return KOFN_OK;
 }
 
-/* Times a power of two, which changes no draw, no weight and no error: the largest is near 1, so that
- * neither squares nor sums leave the range of a double. What is lost at the lower end is below any
- * rounding. */
+/* Times a power of two, which changes no draw, no weight and no error: the largest is near 1, so
+ * that neither squares nor sums leave the range of a double. What is lost at the lower end is below
+ * any rounding. */
 static void
 bring_near_one(const double *from, size_t count, double *to)
 {
@@ -92,17 +92,18 @@ kofn_sketched_fini(kofn_sketched *sketched)
     *sketched = (kofn_sketched){0};
 }
 
-/* Let V := E |C' - C|^2 over all blocks, so that E |C'|^2 = |C|^2 + V, each block being unbiased; K the
- * largest k_ij; bound^2 = sum S_ij^2 / k_ij (norms relative to |A| |B|). With |A_t B_t| <= |A_t| |B_t| in
- * the formula of sketch.h
+/* Let V := E |C' - C|^2 over all blocks, so that E |C'|^2 = |C|^2 + V, each block being unbiased; K
+ * the largest k_ij; bound^2 = sum S_ij^2 / k_ij (norms relative to |A| |B|). With |A_t B_t| <=
+ * |A_t| |B_t| in the formula of sketch.h
  *
  *     V <= sum (S_ij^2 - |C_ij|^2) / k_ij <= U := bound^2 - |C|^2 / K
  *
- * and e := (bound^2 - |C'|^2 / K) K / (K - 1) has the mean (U - V / K) K / (K - 1) >= U >= V. Of one
- * block whose pairs have rank one, as those of cr have, all of these are equal, and e is unbiased. One
- * sample says nothing of its own spread. Of blocks that are exact C' holds nothing that could be
- * subtracted, so where there are some the bound is all that is said. What is said may be above bound, by
- * no more than K / (K - 1): cutting it off there would make the mean too small. */
+ * and e := (bound^2 - |C'|^2 / K) K / (K - 1) has the mean (U - V / K) K / (K - 1) >= U >= V. Of
+ * one block whose pairs have rank one, as those of cr have, all of these are equal, and e is
+ * unbiased. One sample says nothing of its own spread. Of blocks that are exact C' holds nothing
+ * that could be subtracted, so where there are some the bound is all that is said. What is said may
+ * be above bound, by no more than K / (K - 1): cutting it off there would make the mean too
+ * small. */
 double
 kofn_sketch_expect(double bound, size_t most, double norm)
 {

@@ -71,9 +71,9 @@ compare_rests(const void *left, const void *right)
     return (a->block > b->block) - (a->block < b->block);
 }
 
-/* k_ij in proportion to S_ij, as many as args->samples in all, which are one for each claim at least.
- * From the smallest up, who would get less than one gets one, and the others share what is left; what
- * is over after rounding down goes to those that lost most by it. */
+/* k_ij in proportion to S_ij, as many as args->samples in all, which are one for each claim at
+ * least. From the smallest up, who would get less than one gets one, and the others share what is
+ * left; what is over after rounding down goes to those that lost most by it. */
 static void
 share_samples(const kofn_sketch_args *args, double total, claim *claims, size_t count,
               kofn_sketch_block *blocks)
@@ -123,8 +123,8 @@ share_out(const char *name, const kofn_sketch_args *args, double total, kofn_ske
     return status;
 }
 
-/* As few as make the sum of S_ij^2 / k_ij the square of error |A| |B|: k_ij is S_ij times their sum over
- * that. No block has more than all of its pairs. */
+/* As few as make the sum of S_ij^2 / k_ij the square of error |A| |B|: k_ij is S_ij times their sum
+ * over that. No block has more than all of its pairs. */
 static kofn_status
 fit_error(const char *name, const kofn_sketch_args *args, double total, double norms,
           kofn_sketch_block *blocks, kofn_error *err)

@@ -28,8 +28,8 @@ KOFN_MUST_CHECK kofn_status kofn_sketch_plan(const char *name, const kofn_sketch
                                              kofn_sketch_block *ret_blocks, kofn_sketched *ret,
                                              kofn_error *err);
 
-/* weight[t] := that of pair t of block (i, j), t < z, 0 where it was not drawn; weight [2 z], the second
- * half being room. By the seed and the block's number. Returns how many are not 0. */
+/* weight[t] := that of pair t of block (i, j), t < z, 0 where it was not drawn; weight [2 z], the
+ * second half being room. By the seed and the block's number. Returns how many are not 0. */
 size_t kofn_sketch_draw(const kofn_sketch_args *args, const kofn_sketch_block *blocks, size_t i,
                         size_t j, double *weight);
 

@@ -366,7 +366,8 @@ make_args(const kofn_code_spec *spec, const kofn_field *field, const params *p)
     return args;
 }
 
-/* Has a code room for these pairs at all? How many workers there are is no matter: each does several tasks. */
+/* Has a code room for these pairs at all? How many workers there are is no matter: each does
+ * several tasks. */
 static kofn_status
 check_batch_room(const kofn_batch *batch, const kofn_field *field, kofn_error *err)
 {
@@ -680,8 +681,8 @@ set_whole(kofn_code_spec *spec)
         spec->parts.of[i] = 1;
 }
 
-/* Locality where there are tasks for it, or workers enough that two each can lose one. With fewer workers
- * each pair once is less work, and one that is lost is sent again. */
+/* Locality where there are tasks for it, or workers enough that two each can lose one. With fewer
+ * workers each pair once is less work, and one that is lost is sent again. */
 static const char *
 name_batch_family(const kofn_code_spec *spec, const kofn_code_context *context, size_t workers)
 {
@@ -767,8 +768,8 @@ count_with_parity(choice *c, size_t n, size_t workers)
     return kofn_liars_count_tasks(k.exact, c->context->liars, workers);
 }
 
-/* The least n from `low` on that has room for parity, of a family whose threshold may grow with n, but
- * slower; 0: none was found. */
+/* The least n from `low` on that has room for parity, of a family whose threshold may grow with n,
+ * but slower; 0: none was found. */
 static size_t
 find_with_parity(choice *c, size_t low, size_t workers)
 {
@@ -791,9 +792,9 @@ find_with_parity(choice *c, size_t low, size_t workers)
     return high;
 }
 
-/* A task more for each worker that the cut was not chosen for, and no fewer than find who lies among them; of
- * a family that has so many. One of them may be lost, where the others are not too few for any number; where
- * all are, as if more came. */
+/* A task more for each worker that the cut was not chosen for, and no fewer than find who lies
+ * among them; of a family that has so many. One of them may be lost, where the others are not too
+ * few for any number; where all are, as if more came. */
 static void
 add_tasks(choice *c, size_t extra)
 {

@@ -111,8 +111,8 @@ KOFN_MUST_CHECK kofn_status kofn_code_spec_check(const kofn_code_spec *spec,
                                                  const kofn_field *field, kofn_error *err);
 
 /* The same, and the thresholds of the code that the spec names: zeros where family, partition or
- * tasks are open. Of a family that searches (family.h) this is nothing for a thread that others wait
- * for. */
+ * tasks are open. Of a family that searches (family.h) this is nothing for a thread that others
+ * wait for. */
 KOFN_MUST_CHECK kofn_status kofn_code_spec_thresholds(const kofn_code_spec *spec,
                                                       const kofn_field *field,
                                                       kofn_thresholds *ret_thresholds,

@@ -31,8 +31,8 @@ needs_no_rows(const kofn_code *code)
     return coded == 0 || (kofn_code_is_certain(code) && plain == code->threshold);
 }
 
-/* A family that has not all plain rows itself, with the products in front (inner.h), and the same number
- * of tasks in all. False: it cannot be had. */
+/* A family that has not all plain rows itself, with the products in front (inner.h), and the same
+ * number of tasks in all. False: it cannot be had. */
 static bool
 put_plain_in_front(const kofn_code_spec *spec, const kofn_code *own, kofn_code **ret_code)
 {
@@ -67,8 +67,8 @@ alloc_staged(const char *family, const kofn_field *field, const kofn_batch *batc
     return KOFN_OK;
 }
 
-/* The rows of E are there, and those that `from` has its own: *ret_code becomes the code, or it is given
- * up. */
+/* The rows of E are there, and those that `from` has its own: *ret_code becomes the code, or it is
+ * given up. */
 static kofn_status
 seal(kofn_code *code, const kofn_code *from, kofn_code **ret_code, kofn_error *err)
 {
@@ -120,8 +120,8 @@ kofn_staged_build(const kofn_code_spec *spec, const kofn_field *field, kofn_code
 
 /* ---- the second ------------------------------------------------------------------------------ */
 
-/* These rows of `from`, or all with NULL, but those that are left without a term: of the terms those whose
- * columns `to` has another number for, as there; or all, with NULL. */
+/* These rows of `from`, or all with NULL, but those that are left without a term: of the terms
+ * those whose columns `to` has another number for, as there; or all, with NULL. */
 static kofn_status
 pick_rows(const kofn_sums *from, const size_t *rows, size_t count, const size_t *to, size_t cols,
           kofn_sums *ret, kofn_error *err)
@@ -184,8 +184,8 @@ count_blank(const kofn_code *code)
     return count;
 }
 
-/* Are so many tasks as many as are wanted: too few of them come with probability ODDS at most, or the family
- * makes no code of so many? Then *ret_made is false. */
+/* Are so many tasks as many as are wanted: too few of them come with probability ODDS at most, or
+ * the family makes no code of so many? Then *ret_made is false. */
 static bool
 is_enough(const kofn_code_spec *spec, const kofn_field *field, size_t tasks, double rate,
           bool *ret_made)
@@ -197,9 +197,9 @@ is_enough(const kofn_code_spec *spec, const kofn_field *field, size_t tasks, dou
     return !*ret_made || kofn_binomial_below(tasks, k.exact, rate) <= ODDS;
 }
 
-/* The first number of tasks from `least`, which is made, to `room` that is enough: more and more are added
- * until it is, and of the last ones half until the first is left. A family that searches for its threshold
- * is then asked some tens of times and not thousands. */
+/* The first number of tasks from `least`, which is made, to `room` that is enough: more and more
+ * are added until it is, and of the last ones half until the first is left. A family that searches
+ * for its threshold is then asked some tens of times and not thousands. */
 static size_t
 find_enough(const kofn_code_spec *spec, const kofn_field *field, size_t least, size_t room,
             double rate)

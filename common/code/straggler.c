@@ -1,9 +1,9 @@
 /* Straggler models.
  *
  * Three ways to know who is slow. What does not depend on the past is looked up: none, persistent,
- * trace. Where workers straggle each alone, each has a chain of its own (iid is the chain that forgets
- * at once), which moves when somebody asks for its column. Where they straggle together, all rounds up
- * to the one asked for are drawn for all.
+ * trace. Where workers straggle each alone, each has a chain of its own (iid is the chain that
+ * forgets at once), which moves when somebody asks for its column. Where they straggle together,
+ * all rounds up to the one asked for are drawn for all.
  */
 #include "common/code/straggler.h"
 #include "common/base/rng.h"
@@ -319,8 +319,8 @@ set_key(kofn_straggler_spec *spec, const char *name, const char *value, kofn_err
     return kofn_key_parse(key, value, spec, err);
 }
 
-/* From *at to the next `end` or the end of the text, with a NUL behind; *at behind that. False: more
- * than `size` holds. */
+/* From *at to the next `end` or the end of the text, with a NUL behind; *at behind that. False:
+ * more than `size` holds. */
 static bool
 cut_word(const char **at, char end, char *ret_word, size_t size)
 {

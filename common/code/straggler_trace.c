@@ -1,5 +1,5 @@
-/* Traces of stragglers. The file is read byte by byte, and nothing but its numbers is kept: how long
- * it claims to be costs nothing until it has been read. */
+/* Traces of stragglers. The file is read byte by byte, and nothing but its numbers is kept: how
+ * long it claims to be costs nothing until it has been read. */
 #include "common/code/straggler_trace.h"
 #include "common/base/keys.h"
 #include "common/code/straggler.h"

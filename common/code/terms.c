@@ -6,8 +6,8 @@
 
 static const double NOTHING = 0x1p-48; // of a sum that cancels, relative to its terms
 
-/* Row `class` of ret := the sum of the rows of `from` that are of it, times what their other sides are
- * of the class's first. Of rounding nothing is left. dense [2 cols]: zeros. */
+/* Row `class` of ret := the sum of the rows of `from` that are of it, times what their other sides
+ * are of the class's first. Of rounding nothing is left. dense [2 cols]: zeros. */
 static void
 add_class(const kofn_sides *by, const kofn_sums *from, size_t class, double *dense, kofn_sums *ret)
 {
@@ -30,8 +30,8 @@ add_class(const kofn_sides *by, const kofn_sums *from, size_t class, double *den
     ret->first[class + 1] = at;
 }
 
-/* One term for each class of a coordinate, whose other side is the sum of theirs. Terms that come to
- * nothing are left out. */
+/* One term for each class of a coordinate, whose other side is the sum of theirs. Terms that come
+ * to nothing are left out. */
 static kofn_status
 factor_out(kofn_terms *terms, size_t coordinate, const kofn_sides *by, kofn_error *err)
 {

@@ -1,9 +1,11 @@
-/* Terms: the products that a group of a batch's pairs is coded as. They are its pairs; or, where these count
- * in one sum only, what is left of it when sides that come up twice were factored out: X_1 Y_1 + X_1 Y_2
- * is the single product X_1 (Y_1 + Y_2).
+/* Terms: the products that a group of a batch's pairs is coded as. They are its pairs; or, where
+ * these count in one sum only, what is left of it when sides that come up twice were factored out:
+ * X_1 Y_1 + X_1 Y_2 is the single product X_1 (Y_1 + Y_2).
  *
- * Shapes     side[0] [terms, blocks of A], side[1] [terms, blocks of B]. Of a sum there may be none.
- * Cost       Of a sum O(rounds x terms x (terms + blocks)), rounds of which each factors something out.
+ * Shapes     side[0] [terms, blocks of A], side[1] [terms, blocks of B]. Of a sum there may be
+ *            none.
+ * Cost       Of a sum O(rounds x terms x (terms + blocks)), rounds of which each factors something
+ *            out.
  * Threads    Any thread; a value.
  */
 #ifndef KOFN_CODE_TERMS_H

@@ -143,9 +143,9 @@ panel_bytes(size_t ins, size_t tile_bytes)
 
 #define PASTE_(a_, b_) a_##b_
 
-/* Sizes of a tile are constants at each call, so that it unrolls into registers. Sanitizers check each
- * access of what was unrolled, and compiling that takes half a minute and more: there the same lines
- * are functions and loops. */
+/* Sizes of a tile are constants at each call, so that it unrolls into registers. Sanitizers check
+ * each access of what was unrolled, and compiling that takes half a minute and more: there the same
+ * lines are functions and loops. */
 #ifdef KOFN_SANITIZED
 #define TILED static
 enum { UNROLL = 1 };

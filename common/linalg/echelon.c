@@ -16,7 +16,8 @@ find_limit(const kofn_field *f, const double *at, size_t len)
     return greatest * NOTHING;
 }
 
-/* The row from `first` on whose number in the column is greatest; in finite fields any but 0 does. */
+/* The row from `first` on whose number in the column is greatest; in finite fields any but 0
+ * does. */
 static size_t
 find_pivot(const double *at, size_t rows, size_t cols, size_t first, size_t col)
 {
@@ -46,8 +47,8 @@ take_steps(size_t *steps, size_t count)
     return enough;
 }
 
-/* Row `top` gets a 1 in the column, all others a 0. What stands before the column is final. False: that
- * takes too many steps. */
+/* Row `top` gets a 1 in the column, all others a 0. What stands before the column is final. False:
+ * that takes too many steps. */
 static bool
 clear_column(const kofn_field *f, double *at, size_t rows, size_t cols, size_t top, size_t col,
              size_t *steps)

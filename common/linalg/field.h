@@ -98,8 +98,8 @@ struct kofn_field {
      * finite fields never make any. A few GB/s at least, wherever elements lie. */
     bool (*has_foreign)(const kofn_field *f, const void *at, size_t len);
 
-    /* Elements as coefficients, wherever they lie: ret[i] is the number that element i is. And the other
-     * way round: ret, aligned, gets elements; those of f32 are rounded. */
+    /* Elements as coefficients, wherever they lie: ret[i] is the number that element i is. And the
+     * other way round: ret, aligned, gets elements; those of f32 are rounded. */
     void (*widen)(const kofn_field *f, size_t len, const void *at, double *ret);
     void (*narrow)(const kofn_field *f, size_t len, const double *at, void *ret);
 

@@ -31,8 +31,8 @@ typedef struct kofn_mat {
     kofn_buf *owner; // NULL: borrowed
 } kofn_mat;
 
-/* What the two parts of a complex element are, f64 of c128, and back; KOFN_DTYPE_NONE: it is none of a
- * complex matrix, or no part of one. */
+/* What the two parts of a complex element are, f64 of c128, and back; KOFN_DTYPE_NONE: it is none
+ * of a complex matrix, or no part of one. */
 kofn_dtype kofn_dtype_get_part(kofn_dtype dtype);
 kofn_dtype kofn_dtype_get_complex(kofn_dtype part);
 
@@ -91,8 +91,8 @@ KOFN_MUST_CHECK kofn_status kofn_bands_get_rows(const kofn_bands *bands, size_t 
 
 bool kofn_bands_are_complete(const kofn_bands *bands); // true for a matrix without rows
 
-/* Where row `row` of a complete matrix lies, for those who go through them in order: *band is what the
- * call for the row before left there, at first 0. */
+/* Where row `row` of a complete matrix lies, for those who go through them in order: *band is what
+ * the call for the row before left there, at first 0. */
 void *kofn_bands_get_row(const kofn_bands *bands, size_t row, size_t *band);
 
 void kofn_bands_fini(kofn_bands *bands);

@@ -9,8 +9,8 @@
  * Read: coordinate files as CSR and array files as dense matrices; fields real, integer and
  * pattern (ones); symmetries general, symmetric and skew-symmetric, of which only the lower
  * triangle is listed. Entries in any order; those of one place are summed, in the file's order.
- * All values become f64, so integers beyond 2^53 are refused, in sums as well. Numbers have a point,
- * whatever the program's locale. Nothing is allocated before the sizes
+ * All values become f64, so integers beyond 2^53 are refused, in sums as well. Numbers have a
+ * point, whatever the program's locale. Nothing is allocated before the sizes
  * that a header promises are held against the file's length and the caller's limit.
  *
  * Source     Boisvert, Pozo, Remington, "The Matrix Market Exchange Formats: Initial Design",

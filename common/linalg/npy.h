@@ -41,8 +41,9 @@ typedef struct kofn_npy_file {
     kofn_error error; // out: KOFN_OK, or as above
 } kofn_npy_file;
 
-/* Several, each whole or not at all whatever becomes of the others. All are given to the disk before the
- * first is waited for: a journal that is written for that one has the others' names in it, too. */
+/* Several, each whole or not at all whatever becomes of the others. All are given to the disk
+ * before the first is waited for: a journal that is written for that one has the others' names in
+ * it, too. */
 void kofn_npy_write_all(kofn_npy_file *files, size_t count);
 
 #endif

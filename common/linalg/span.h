@@ -53,10 +53,11 @@ void kofn_span_destroy(kofn_span **span_p);
 KOFN_MUST_CHECK kofn_status kofn_span_add(kofn_span *span, const double *row, bool *ret_grew,
                                           kofn_error *err);
 
-/* Add `rows` [count, cols] to a span without any. Many real ones are looked at together, by a review,
- * which takes a fifth of the time, and one by one only where that does not find all targets covered; the
- * rank is not known then. Given up soon once *cancelled (may be NULL) is true, but for such a look.
- * INVALID_ARGUMENT: as for add. CANCELLED; RESOURCE_EXHAUSTED: no memory; and the span is of no use. */
+/* Add `rows` [count, cols] to a span without any. Many real ones are looked at together, by a
+ * review, which takes a fifth of the time, and one by one only where that does not find all targets
+ * covered; the rank is not known then. Given up soon once *cancelled (may be NULL) is true, but for
+ * such a look. INVALID_ARGUMENT: as for add. CANCELLED; RESOURCE_EXHAUSTED: no memory; and the span
+ * is of no use. */
 KOFN_MUST_CHECK kofn_status kofn_span_fill(kofn_span *span, const double *rows, size_t count,
                                            size_t cols, const atomic_bool *cancelled,
                                            kofn_error *err);

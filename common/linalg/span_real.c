@@ -281,8 +281,9 @@ track(kofn_span_reals *s, size_t count, const atomic_bool *cancelled, kofn_error
     return status;
 }
 
-/* Tracking is a pass over the basis and over what is left of all targets for each row, bound by memory;
- * one solution from all rows is a factorisation by blocks. 1024 rows and targets: 1.7 and 0.3 s. */
+/* Tracking is a pass over the basis and over what is left of all targets for each row, bound by
+ * memory; one solution from all rows is a factorisation by blocks. 1024 rows and targets: 1.7 and
+ * 0.3 s. */
 kofn_status
 kofn_span_reals_fill(kofn_span *base, const double *rows, size_t count,
                      const atomic_bool *cancelled, kofn_error *err)

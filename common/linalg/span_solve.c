@@ -153,8 +153,8 @@ choose_all(solver *v)
 
 /* Open rows in order of arrival until they reach the open targets, those left out that add
  * nothing. The same tracking as when they arrived, on the smaller system: a row that was new then
- * may not be any more, now that the unit vectors that came after it count first. Tracking takes several times
- * as long as solving: where hardly any can be left out, none is. */
+ * may not be any more, now that the unit vectors that came after it count first. Tracking takes
+ * several times as long as solving: where hardly any can be left out, none is. */
 static kofn_status
 choose_rows(solver *v, kofn_error *err)
 {

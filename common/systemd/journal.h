@@ -3,8 +3,8 @@
  *     journalctl -u kofn-master JOB=4f2a        all that was said of a job
  *     journalctl EVENT=worker_lost -p warning   all workers that were lost
  *
- * Fields     MESSAGE ("event: sentence key=value ..."), PRIORITY, SYSLOG_IDENTIFIER, EVENT, and of the
- *            pairs those with a name in upper case: JOB, TASK, WORKER, SESSION, OPERAND.
+ * Fields     MESSAGE ("event: sentence key=value ..."), PRIORITY, SYSLOG_IDENTIFIER, EVENT, and of
+ *            the pairs those with a name in upper case: JOB, TASK, WORKER, SESSION, OPERAND.
  * Threads    Any thread.
  */
 #ifndef KOFN_SYSTEMD_JOURNAL_H

@@ -5,11 +5,12 @@
 #include <inttypes.h>
 #include <systemd/sd-daemon.h>
 
-/* What systemd does not hear it notices by itself, so failures of sd_notify have no other answer. */
+/* What systemd does not hear it notices by itself, so failures of sd_notify have no other
+ * answer. */
 #define tell(...) ((void)sd_notifyf(0, __VA_ARGS__))
 
-/* Each gives far more time than passes until the next as a rule: a step may be the check of a database
- * of gigabytes, on a disk that is busy with others. */
+/* Each gives far more time than passes until the next as a rule: a step may be the check of a
+ * database of gigabytes, on a disk that is busy with others. */
 #define EXTEND_EVERY_NS (5 * KOFN_NS_PER_S)
 #define EXTEND_BY_NS    (600 * KOFN_NS_PER_S)
 

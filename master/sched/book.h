@@ -1,7 +1,7 @@
 /* A job of a stream that was born, and which of its rows were given.
  *
- *     fresh    never given: taken in ascending order, so that those that were given are two prefixes,
- *              of the plain rows and of the coded ones
+ *     fresh    never given: taken in ascending order, so that those that were given are two
+ *              prefixes, of the plain rows and of the coded ones
  *     out      in a list, sent or not
  *     owed     failed in a slot's list, and to be given to the same slot in the next round
  *     failed   otherwise: to be given again when there are no fresh ones
@@ -41,8 +41,8 @@ void kofn_book_close(kofn_book *book);                              // no row is
 size_t kofn_book_take_plain(kofn_book *book);             // a fresh one, of which there is one
 size_t kofn_book_take_owed(kofn_book *book, size_t slot); // it is owed one
 
-/* A coded row that is fresh; or where there is none, any that failed; or a plain one. False: none of
- * these either. */
+/* A coded row that is fresh; or where there is none, any that failed; or a plain one. False: none
+ * of these either. */
 bool kofn_book_take_any(kofn_book *book, size_t *ret_row);
 
 size_t kofn_book_count_plain(const kofn_book *book); // fresh ones

@@ -43,12 +43,14 @@ void kofn_core_advance(kofn_sched *s, int64_t now_ns); // time, which does not g
 /* Take the assignment from its worker. Its task is not moved: what follows says what came of it. */
 void kofn_core_cancel(kofn_sched *s, kofn_assignment *a);
 
-/* Who may be given work, and who wants to be woken when: after whatever changed that for the run. */
+/* Who may be given work, and who wants to be woken when: after whatever changed that for the
+ * run. */
 void kofn_core_refresh(kofn_sched *s, kofn_run *run);
 
 /* ---- sched_streams.c ------------------------------------------------------------------------- */
 
-/* May the job be added to its stream? NOT_FOUND: the stream. INVALID_ARGUMENT, FAILED_PRECONDITION. */
+/* May the job be added to its stream? NOT_FOUND: the stream. INVALID_ARGUMENT,
+ * FAILED_PRECONDITION. */
 KOFN_MUST_CHECK kofn_status kofn_core_check_stream(const kofn_sched *s, const kofn_sched_job *job,
                                                    kofn_error *err);
 
@@ -56,12 +58,13 @@ KOFN_MUST_CHECK kofn_status kofn_core_check_stream(const kofn_sched *s, const ko
 void kofn_core_stir(kofn_sched *s, kofn_stream_run *stream);
 void kofn_core_turn_streams(kofn_sched *s);
 
-/* A worker joined: every stream that lacks one has it. And it takes nothing more: `is_gone`, what it has
- * is lost, else it does that. */
+/* A worker joined: every stream that lacks one has it. And it takes nothing more: `is_gone`, what
+ * it has is lost, else it does that. */
 void kofn_core_seat(kofn_sched *s, kofn_crew_worker *worker);
 void kofn_core_unseat(kofn_sched *s, kofn_crew_worker *worker, bool is_gone);
 
-/* A place for a row of the run, which is a suspect; *waits is set if one is wanted. NULL: none now. */
+/* A place for a row of the run, which is a suspect; *waits is set if one is wanted. NULL: none
+ * now. */
 kofn_crew_worker *kofn_core_place_parked(kofn_sched *s, kofn_run *run, size_t *ret_task,
                                          bool *waits);
 

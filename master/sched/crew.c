@@ -12,7 +12,8 @@
 /* Weight that each further answer leaves to the past: half of the memory is 3 answers old. */
 static const double past_weight = 0.8;
 
-/* Failures, or cancellations, in a row that count: more than any credit only make recovery slower. */
+/* Failures, or cancellations, in a row that count: more than any credit only make recovery
+ * slower. */
 enum { FAILING_MAX = 64, STUCK_MAX = 64 };
 
 void
@@ -292,8 +293,8 @@ note_rate(kofn_crew *crew, kofn_crew_worker *worker, double flops, double second
     worker->rate = rate;
 }
 
-/* Cancelled, and by no rate can be told whether that was early: it says something all the same if it
- * had been there for twice as long as such a task takes, or nobody knows how long one takes. */
+/* Cancelled, and by no rate can be told whether that was early: it says something all the same if
+ * it had been there for twice as long as such a task takes, or nobody knows how long one takes. */
 static bool
 seems_stuck(const kofn_crew *crew, const kofn_assignment *a)
 {

@@ -16,9 +16,9 @@
  *            KOFN_MEASURABLE_FLOPS is nearly all overhead: it says nothing of a worker's rate.
  * Failing    A failure counts as one more task in hand until the worker's next answer, so that a
  *            broken worker, always free, does not draw every task to itself first.
- * Stuck      Who is not measured yet is tried first, to be measured. A worker that never answers must
- *            not stay there: cancelled where no rate can tell anything by that, it stands behind
- *            all others until its next answer.
+ * Stuck      Who is not measured yet is tried first, to be measured. A worker that never answers
+ *            must not stay there: cancelled where no rate can tell anything by that, it stands
+ *            behind all others until its next answer.
  * Cost       A few hash probes and O(log P) for each call. Only join allocates.
  */
 #ifndef KOFN_MASTER_SCHED_CREW_H

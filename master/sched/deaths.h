@@ -13,12 +13,12 @@
  * of it, and a task that happened to travel with it is cleared. It goes to workers that have not
  * died of it, or less often than the others, as long as one of those lives.
  *
- * Proof      Three distinct workers, by name. Where there are fewer: KOFN_DEATHS_OF_ONE_MAX deaths of
- *            one, and of every other that lives as many. So one worker that systemd starts again
+ * Proof      Three distinct workers, by name. Where there are fewer: KOFN_DEATHS_OF_ONE_MAX deaths
+ *            of one, and of every other that lives as many. So one worker that systemd starts again
  *            each time may die three times of a task, and two may six times.
- * Withdrawn  A connection that ends is not a death when the same process comes back, which it shows by
- *            its name and its life, a number drawn when it started. What was counted is not any more.
- *            Therefore proof is held back for KOFN_DEATHS_GRACE_NS, and the task with it.
+ * Withdrawn  A connection that ends is not a death when the same process comes back, which it shows
+ *            by its name and its life, a number drawn when it started. What was counted is not any
+ *            more. Therefore proof is held back for KOFN_DEATHS_GRACE_NS, and the task with it.
  * Threads    One thread at a time.
  */
 #ifndef KOFN_MASTER_SCHED_DEATHS_H
@@ -48,17 +48,17 @@ typedef struct kofn_deaths { // of one job; {0} to begin with
 
 void kofn_deaths_fini(kofn_deaths *deaths);
 
-/* The worker died in this life (0: not known) with the task, which it had by `assignment`; `issued` is
- * the last one that was made for anybody so far. Does it count? Not without memory either: then it
- * takes one more. */
+/* The worker died in this life (0: not known) with the task, which it had by `assignment`; `issued`
+ * is the last one that was made for anybody so far. Does it count? Not without memory either: then
+ * it takes one more. */
 bool kofn_deaths_note(kofn_deaths *deaths, size_t task, const char *worker, uint64_t life,
                       uint64_t assignment, uint64_t issued);
 
 /* The worker is back, and lives the same life. */
 void kofn_deaths_withdraw(kofn_deaths *deaths, const char *worker, uint64_t life);
 
-/* The task was done, as `assignment`: if that was made after its latest death was seen, none counts any
- * more. For what is more than one assignment's work. */
+/* The task was done, as `assignment`: if that was made after its latest death was seen, none counts
+ * any more. For what is more than one assignment's work. */
 void kofn_deaths_acquit(kofn_deaths *deaths, size_t task, uint64_t assignment);
 
 /* Another task does the work of this one from now on. */

@@ -8,8 +8,8 @@
  *     burst       a slot is a straggler in at most B successive rounds, and at most `slots` are at
  *                 all in any W successive rounds
  *
- * Source     Krishnan, Hosseini, Khisti, "Coded Sequential Matrix Multiplication", 3.2.1 and line 13
- *            of Algorithm 2, in closed form; the burst model is ours.
+ * Source     Krishnan, Hosseini, Khisti, "Coded Sequential Matrix Multiplication", 3.2.1 and line
+ *            13 of Algorithm 2, in closed form; the burst model is ours.
  * Cost       arbitrary: O(W). burst: O(1).
  * Threads    A history belongs to one thread.
  */

@@ -11,9 +11,9 @@
  *     the time asked for -> on_tick    queued again by the core, before or after
  *
  * A task that is idle may be sent without having been queued: rateless hands out rows that nobody
- * wanted before, two_stage those that it held back. Jobs of a stream share rounds that say which row is
- * whose: rounds names worker and task itself (place), and when a round is over is the core's to ask
- * (stream_run.h).
+ * wanted before, two_stage those that it held back. Jobs of a stream share rounds that say which
+ * row is whose: rounds names worker and task itself (place), and when a round is over is the core's
+ * to ask (stream_run.h).
  *
  * Threads    The scheduler's. No hook blocks, allocates, or fails.
  */
@@ -53,8 +53,9 @@ typedef struct kofn_policy {
      * assignment a copy, and may not go where it is. */
     bool (*pick)(const kofn_run *run, uint64_t worker, size_t *ret_task);
 
-    /* Instead of pick, of a policy by which it is settled whose task is whose: the next one, of this job
-     * or another that shares its turns, and the free worker that it is for. False: none now. */
+    /* Instead of pick, of a policy by which it is settled whose task is whose: the next one, of
+     * this job or another that shares its turns, and the free worker that it is for. False: none
+     * now. */
     bool (*place)(kofn_run *run, kofn_placed *ret_placed);
 
     void (*on_sent)(kofn_run *run, const kofn_assignment *a);
@@ -63,12 +64,12 @@ typedef struct kofn_policy {
     /* Lost with its worker, failed there, or cancelled since its answer could add nothing any more.
      * kofn_run_get_copies: how many are still out. */
     void (*on_gone)(kofn_run *run, const kofn_assignment *a);
-    /* The time of kofn_run_wake_at has come; then has_work is asked again, as without this. Time makes
-     * no work where nothing is out: a job without either is at its end. */
+    /* The time of kofn_run_wake_at has come; then has_work is asked again, as without this. Time
+     * makes no work where nothing is out: a job without either is at its end. */
     void (*on_tick)(kofn_run *run);
 
-    /* Of a policy that asks for rows: the tasks that they are to make up for, into room for all, and
-     * the share of tasks that are late. And: the code has such rows now, or there are none. */
+    /* Of a policy that asks for rows: the tasks that they are to make up for, into room for all,
+     * and the share of tasks that are late. And: the code has such rows now, or there are none. */
     size_t (*list_missing)(const kofn_run *run, size_t *ret_tasks, double *ret_rate);
     void (*on_recode)(kofn_run *run, bool made);
     /* And: all that the rows which were made are for is answered. NULL: they always have a use. */
@@ -112,8 +113,8 @@ bool kofn_run_is_idle(const kofn_run *run, uint64_t worker);
 /* What is out, oldest first: the one after `before`, or the first. NULL: none. */
 const kofn_assignment *kofn_run_get_out(const kofn_run *run, const kofn_assignment *before);
 
-/* What this worker has of the job, in the order in which it does it: the one after `before`, or the first.
- * NULL: none. */
+/* What this worker has of the job, in the order in which it does it: the one after `before`, or the
+ * first. NULL: none. */
 const kofn_assignment *kofn_run_get_on(const kofn_run *run, uint64_t worker,
                                        const kofn_assignment *before);
 
@@ -121,7 +122,8 @@ const kofn_assignment *kofn_run_get_on(const kofn_run *run, uint64_t worker,
  * looked at in constant time. */
 bool kofn_run_find_behind(const kofn_run *run, size_t *ret_task);
 
-/* Groups (code.h), at least one: of a code without any, all tasks. Answers that one takes, and has. */
+/* Groups (code.h), at least one: of a code without any, all tasks. Answers that one takes, and
+ * has. */
 size_t kofn_run_count_groups(const kofn_run *run);
 size_t kofn_run_get_group(const kofn_run *run, size_t task);
 size_t kofn_run_get_group_threshold(const kofn_run *run, size_t group);

@@ -2,9 +2,10 @@
  * suffice, and what is still out then is cancelled. What coding is for: no straggler is waited for,
  * none is even noticed.
  *
- * With fewer workers than tasks some get a second one while they do their first. Should such a worker
- * freeze, both would be lost together, which may be more than the code can lose: so once there has
- * been time for it, what still waits behind another task gets a copy on a worker that is done.
+ * With fewer workers than tasks some get a second one while they do their first. Should such a
+ * worker freeze, both would be lost together, which may be more than the code can lose: so once
+ * there has been time for it, what still waits behind another task gets a copy on a worker that is
+ * done.
  *
  *     n = 5, k = 4     worker 0  [0  frozen ... 4 behind it
  *                      worker 1  [1    ]          [4      ]

@@ -1,6 +1,6 @@
-/* Fresh rows for what is lost or late. The n tasks are queued at the start; what a loss leaves short
- * the core replaces by fresh rows of the same group, as of every code with a reserve. This policy
- * adds those for what is only late, and for bad luck:
+/* Fresh rows for what is lost or late. The n tasks are queued at the start; what a loss leaves
+ * short the core replaces by fresh rows of the same group, as of every code with a reserve. This
+ * policy adds those for what is only late, and for bad luck:
  *
  *     Once there has been time for it, a worker that is done gets the next row of the group most in
  *     need, where oneshot would copy what waits behind another task.
@@ -11,20 +11,20 @@
  *     Where random rows of a small field are all there and do not span the product, fresh ones are
  *     sent at once, to any worker: the job ends with a product and not with bad luck.
  *
- * Unlike a copy a fresh row is of use beside the late one, whichever comes first. As many are sent as
- * a group still lacks, and one that may be lost; a real fountain, which never stops sending to whoever
- * is free, would spend the master's encoding and its link on rows that nobody needs. But fresh rows may
- * be late as well, on workers that are as stuck as those before: so one more is sent each time that
- * the wait has doubled. Where the group's rows are all out, or the code has no reserve, it is a copy
- * of what has been out for longest.
+ * Unlike a copy a fresh row is of use beside the late one, whichever comes first. As many are sent
+ * as a group still lacks, and one that may be lost; a real fountain, which never stops sending to
+ * whoever is free, would spend the master's encoding and its link on rows that nobody needs. But
+ * fresh rows may be late as well, on workers that are as stuck as those before: so one more is sent
+ * each time that the wait has doubled. Where the group's rows are all out, or the code has no
+ * reserve, it is a copy of what has been out for longest.
  *
  *     0        first answer    fresh from here    one more    one more                one more
  *     |--------------|---|-----------|--------------------|--- ...   (a quarter, a half, one, two)
  *
  * Should all that is out be on stuck workers, no first answer comes to tell the time by. So as long
- * as there is none, the limit is the one that speculative copies by: what workers did for other jobs.
- * Where they did nothing yet, only trying others can tell a long task from a stuck worker, and a
- * guess decides when: a wrong one costs a few rows on workers that had nothing to do. */
+ * as there is none, the limit is the one that speculative copies by: what workers did for other
+ * jobs. Where they did nothing yet, only trying others can tell a long task from a stuck worker,
+ * and a guess decides when: a wrong one costs a few rows on workers that had nothing to do. */
 #include "master/sched/policy.h"
 #include "common/base/clock.h"
 
@@ -84,8 +84,8 @@ find_needed(const kofn_run *run, size_t *ret_task)
     return most > 0;
 }
 
-/* A task of a group that has no fresh rows for what it lacks: with the fewest copies among those out
- * for longest. Nobody: for whichever worker. */
+/* A task of a group that has no fresh rows for what it lacks: with the fewest copies among those
+ * out for longest. Nobody: for whichever worker. */
 static bool
 find_copy(const kofn_run *run, const uint64_t *worker, size_t *ret_task)
 {
@@ -153,8 +153,8 @@ is_extra(const kofn_run *run, const kofn_assignment *a)
     return a->copy || a->task >= kofn_code_first_tasks(kofn_run_get_code(run));
 }
 
-/* Nobody has answered. What is the limit, by what others took? While nothing is measured, look again
- * from time to time: other jobs' answers will tell, or the guess will be over. */
+/* Nobody has answered. What is the limit, by what others took? While nothing is measured, look
+ * again from time to time: other jobs' answers will tell, or the guess will be over. */
 static void
 foresee(kofn_run *run)
 {
@@ -221,8 +221,8 @@ on_tick(kofn_run *run)
     s->wait_ns = kofn_clock_after(s->wait_ns, s->wait_ns);
 }
 
-/* Time goes by the first answer, as with oneshot; has_work and pick look at it themselves. Where it is
- * over already, fresh rows are out. */
+/* Time goes by the first answer, as with oneshot; has_work and pick look at it themselves. Where it
+ * is over already, fresh rows are out. */
 static void
 on_answer(kofn_run *run, const kofn_assignment *a)
 {

@@ -1,5 +1,5 @@
-/* Rounds: the jobs of a stream take turns as one, and the rounds (rounds.h) say whose mini-task comes
- * next. What is left to this policy is to tell them what was sent, answered and lost. */
+/* Rounds: the jobs of a stream take turns as one, and the rounds (rounds.h) say whose mini-task
+ * comes next. What is left to this policy is to tell them what was sent, answered and lost. */
 #include "master/sched/stream_run.h"
 
 /* Also while those whose turn it would be are busy: who lost his place for that would stand behind

@@ -6,7 +6,8 @@
  *            before that, and for jobs of one task, the expectation comes from what the workers did
  *            for other jobs (kofn_run_expect_ns).
  *
- * Which tasks are late watch.h knows, and it tells in O(1) for each event, but for the median's array.
+ * Which tasks are late watch.h knows, and it tells in O(1) for each event, but for the median's
+ * array.
  */
 #include "master/sched/watch.h"
 #include "master/sched/sorted.h"

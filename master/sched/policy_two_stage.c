@@ -1,33 +1,33 @@
 /* Uncoded first, coded rows for what is late: a job that nothing disturbs costs what its block
- * products cost, with no row encoded and none too many; and one that is disturbed is helped by rows of
- * which each makes up for any of those that are missing, where a copy makes up for one.
+ * products cost, with no row encoded and none too many; and one that is disturbed is helped by rows
+ * of which each makes up for any of those that are missing, where a copy makes up for one.
  *
  *     first    [0 kept] [1 late ........] [2 kept] [3 late .......] [4 kept] [5 kept]
  *     second   two are late of six: two coded rows, and one that may be late   [6 kept] [7 kept] [8]
  *              1 or 3 still counts when it comes first: any two of 1, 3, 6, 7, 8 do
  *
- * Source     Rudow, Charalambides, Hero, Rashmi, "Compression-Informed Coded Computing", section IV:
- *            two-stage matrix multiplication. There what straggles in the first stage is known at once;
- *            added is how it shows, below, and that the second stage goes on as long as more comes to
- *            be late, of either stage.
- * First      The first plain rows of the code that suffice. Where none do, or some answers may be wrong,
- *            as many rows as it takes, spread over the n: points of polynomials that are neighbours decode
- *            badly.
+ * Source     Rudow, Charalambides, Hero, Rashmi, "Compression-Informed Coded Computing", section
+ *            IV: two-stage matrix multiplication. There what straggles in the first stage is known
+ *            at once; added is how it shows, below, and that the second stage goes on as long as
+ *            more comes to be late, of either stage.
+ * First      The first plain rows of the code that suffice. Where none do, or some answers may be
+ *            wrong, as many rows as it takes, spread over the n: points of polynomials that are
+ *            neighbours decode badly.
  * Late       stage_factor times what the stage_quantile of the answers took: the factor alone over
  *            the fastest (0), a median or any other; with a factor of 1 the quantile alone.
- *            Before that share has answered, what workers did for other jobs, twice over, since they
- *            may have been other matrices; and before anything did, a guess that is high: it is for
- *            the case that all who were asked first are stuck, and must not disturb others.
- * Second     Where any rows do, whichever they are, so many more that those in time and these suffice
- *            and, of those that are late now, as many spare ones as keep the odds that too few of
- *            them come in time below 1 in 20, at the rate of stragglers that the job has seen. Those
- *            that are needed go to any worker that holds nothing late of the job, and spare ones to
- *            those that have nothing to do. Elsewhere (uncoded, replication, groups), and once all
- *            rows are out, a copy of each that is late.
- * Made       The reserve of a staged code (staged.h) is empty: its rows are made for the products that
- *            are late, two or more of them, by whoever has the job, and what they are is in the
- *            code. All of them are sent. Until they come nothing else is done for those products, and
- *            where none can be made, or made with profit, they are copied. */
+ *            Before that share has answered, what workers did for other jobs, twice over, since
+ *            they may have been other matrices; and before anything did, a guess that is high: it
+ *            is for the case that all who were asked first are stuck, and must not disturb others.
+ * Second     Where any rows do, whichever they are, so many more that those in time and these
+ *            suffice and, of those that are late now, as many spare ones as keep the odds that too
+ *            few of them come in time below 1 in 20, at the rate of stragglers that the job has
+ *            seen. Those that are needed go to any worker that holds nothing late of the job, and
+ *            spare ones to those that have nothing to do. Elsewhere (uncoded, replication, groups),
+ *            and once all rows are out, a copy of each that is late.
+ * Made       The reserve of a staged code (staged.h) is empty: its rows are made for the products
+ *            that are late, two or more of them, by whoever has the job, and what they are is in
+ *            the code. All of them are sent. Until they come nothing else is done for those
+ *            products, and where none can be made, or made with profit, they are copied. */
 #include "common/code/staged.h"
 #include "master/sched/watch.h"
 #include "master/sched/worth.h"
@@ -62,8 +62,8 @@ state_bytes(size_t tasks)
 
 /* ---- the first stage ------------------------------------------------------------------------- */
 
-/* The fewest of the first plain rows that suffice; 0: all do not. A code may hold each of them several
- * times over. */
+/* The fewest of the first plain rows that suffice; 0: all do not. A code may hold each of them
+ * several times over. */
 static size_t
 find_plain(const kofn_run *run, size_t *room)
 {
@@ -97,7 +97,8 @@ spread(const kofn_run *run, size_t *room)
     return count;
 }
 
-/* Where answers are checked by others it takes more: `count` rows in `room`, and then the next ones. */
+/* Where answers are checked by others it takes more: `count` rows in `room`, and then the next
+ * ones. */
 static size_t
 add_parity(const kofn_run *run, size_t *room, size_t count)
 {
@@ -114,7 +115,8 @@ add_parity(const kofn_run *run, size_t *room, size_t count)
     return count;
 }
 
-/* Does it not matter which rows are answered, as long as there are as many as the first stage has? */
+/* Does it not matter which rows are answered, as long as there are as many as the first stage
+ * has? */
 static bool
 is_any_row_good(const kofn_code *code, size_t first, size_t enough)
 {
@@ -145,8 +147,8 @@ start(kofn_run *run)
 
 /* ---- the second ------------------------------------------------------------------------------ */
 
-/* All that was sent came to an end, and more is needed: by bad luck of random rows, or since what is
- * accepted takes more. */
+/* All that was sent came to an end, and more is needed: by bad luck of random rows, or since what
+ * is accepted takes more. */
 static bool
 is_stuck(const kofn_run *run)
 {
@@ -249,7 +251,8 @@ expect(const kofn_run *run, kofn_patience *ret)
     ret->expected_ns = expected < 9e18 ? (int64_t)expected : KOFN_NEVER_NS;
 }
 
-/* Have rows made for the products that are late, unless they are being made, or it is a single one. */
+/* Have rows made for the products that are late, unless they are being made, or it is a single
+ * one. */
 static void
 ask_for_rows(kofn_run *run)
 {

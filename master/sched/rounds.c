@@ -1,12 +1,12 @@
 /* How it is held together
  *
- *     job    waits in a queue of ids, then has a book (book.h): that of round t is books[t mod (T + 1)].
- *            The job of the round T + 1 before is finished by then, which is the invariant.
- *     mini   a mini-task that was given. It knows on which slot it is, and in whose list it was given
- *            (`home`): that one is a straggler if it is not answered, wherever it went.
+ *     job    waits in a queue of ids, then has a book (book.h): that of round t is books[t mod (T +
+ *            1)]. The job of the round T + 1 before is finished by then, which is the invariant.
+ *     mini   a mini-task that was given. It knows on which slot it is, and in whose list it was
+ *            given (`home`): that one is a straggler if it is not answered, wherever it went.
  *     seat   of a slot: a queue of what is to be sent, and a list of what is out there. Vacant ones
- *            have neither. What is in their lists lies in `parked` until it is dealt out, which is at
- *            once, unless all are vacant. */
+ *            have neither. What is in their lists lies in `parked` until it is dealt out, which is
+ *            at once, unless all are vacant. */
 #include "master/sched/rounds.h"
 #include "common/base/clock.h"
 #include "common/base/map.h"
@@ -731,8 +731,8 @@ find_idle(kofn_rounds *r)
     return count;
 }
 
-/* Rows that the due job lacks even if all comes back that is out. Answers enough that do not span are
- * followed by one at a time. */
+/* Rows that the due job lacks even if all comes back that is out. Answers enough that do not span
+ * are followed by one at a time. */
 static size_t
 count_missing(const kofn_rounds *r, const kofn_book *due)
 {

@@ -177,7 +177,7 @@ kofn_rounds_choose_parts(const kofn_rounds_config *config, kofn_partition *part)
         part->y = need > part->x ? need / part->x : 1;
 }
 
-/* ---- what a limited number of rows leaves ---------------------------------------------------------- */
+/* ---- what a limited number of rows leaves ---------------------------------------------------- */
 
 typedef struct fit {
     kofn_rounds_config rounds; // open where it was
@@ -236,8 +236,8 @@ kofn_rounds_fit(kofn_rounds_config *config, size_t need, size_t rows, kofn_parti
     return KOFN_OK;
 }
 
-/* The decoder tracks a job's answers in the I/O thread, which has heartbeats to send, and solves for
- * them on one that other jobs wait for. */
+/* The decoder tracks a job's answers in the I/O thread, which has heartbeats to send, and solves
+ * for them on one that other jobs wait for. */
 kofn_status
 kofn_rounds_check_need(const kofn_rounds_config *config, size_t need, kofn_error *err)
 {

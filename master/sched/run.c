@@ -43,8 +43,8 @@ kofn_run_get_group_kept(const kofn_run *run, size_t group)
     return run->groups[group].kept;
 }
 
-/* Of a group's rows those with numbers below `tasks`. Groups whose rows are not every so many have no
- * fresh ones, and nobody asks for theirs. */
+/* Of a group's rows those with numbers below `tasks`. Groups whose rows are not every so many have
+ * no fresh ones, and nobody asks for theirs. */
 static size_t
 count_rows(const kofn_run *run, size_t group, size_t tasks)
 {
@@ -675,8 +675,8 @@ prune(const kofn_run *run, size_t *tasks, size_t first, size_t count)
 }
 
 /* Any `enough` answers do. Below that, where that is not certain, and where rounding has refuted it
- * already, the decoder has to look at which they are: once for each loss, since answers change nothing
- * about what there will be. Once it is satisfied and the job is not, whatever there is. */
+ * already, the decoder has to look at which they are: once for each loss, since answers change
+ * nothing about what there will be. Once it is satisfied and the job is not, whatever there is. */
 void
 kofn_run_replace_lost(kofn_run *run, size_t *scratch)
 {
@@ -904,8 +904,8 @@ kofn_run_is_deadly(const kofn_run *run, size_t task)
     return is_proven(run, task) || (run->stream && is_proven(run, kofn_run_get_death_key(run)));
 }
 
-/* A suspect is for a worker that has nothing else, and a task with deaths for whoever had fewest: of a
- * stream, where rounds say whose it is, of those whose it is. */
+/* A suspect is for a worker that has nothing else, and a task with deaths for whoever had fewest:
+ * of a stream, where rounds say whose it is, of those whose it is. */
 static bool
 is_fit(const kofn_run *run, size_t task, uint64_t worker)
 {

@@ -161,9 +161,10 @@ bool kofn_run_is_over(const kofn_run *run);
 /* The task goes out as this assignment. */
 void kofn_run_attach(kofn_run *run, kofn_assignment *a, size_t task);
 
-/* Where workers may lie: how many of its tasks are out at the giver (kofn_sched_worker), or were answered by
- * it, under whatever numbers. Are these its share, as many as it takes of each of the workers there
- * are; and are they full, so many that with one more of each giver all tasks together would not do? */
+/* Where workers may lie: how many of its tasks are out at the giver (kofn_sched_worker), or were
+ * answered by it, under whatever numbers. Are these its share, as many as it takes of each of the
+ * workers there are; and are they full, so many that with one more of each giver all tasks together
+ * would not do? */
 size_t kofn_run_count_given(const kofn_run *run, uint64_t giver);
 bool kofn_run_is_spent(const kofn_run *run, uint64_t giver);
 bool kofn_run_is_full(const kofn_run *run, uint64_t giver);
@@ -172,8 +173,8 @@ void kofn_run_take_back(kofn_run *run, const kofn_assignment *a); // it comes to
 /* Without the answers of any 2 b givers are there as many left as the product takes (liars.h)? */
 bool kofn_run_has_parity(const kofn_run *run);
 
-/* Where workers may lie: the workers that it takes; those that live or gave something; and, while nothing is
- * out, is there one, busy or not, that may get one of its tasks? */
+/* Where workers may lie: the workers that it takes; those that live or gave something; and, while
+ * nothing is out, is there one, busy or not, that may get one of its tasks? */
 size_t kofn_run_count_takers_needed(const kofn_run *run);
 size_t kofn_run_count_takers(const kofn_run *run);
 bool kofn_run_has_taker(const kofn_run *run);
@@ -188,12 +189,13 @@ void kofn_run_note_hint(kofn_run *run, size_t task, uint64_t worker, size_t byte
 /* The assignment is over. Its task is not moved: what follows says what came of it. */
 void kofn_run_detach(kofn_run *run, kofn_assignment *a);
 
-/* The first answer of a task that has no copy left, of this giver: feeds the decoder. Fails as that does. */
+/* The first answer of a task that has no copy left, of this giver: feeds the decoder. Fails as that
+ * does. */
 KOFN_MUST_CHECK kofn_status kofn_run_keep(kofn_run *run, size_t task, uint64_t giver,
                                           kofn_error *err);
 
-/* Rows that were never sent are others from now on. On failure nothing changes. INVALID_ARGUMENT: so
- * are those that were, or it is another code. */
+/* Rows that were never sent are others from now on. On failure nothing changes. INVALID_ARGUMENT:
+ * so are those that were, or it is another code. */
 KOFN_MUST_CHECK kofn_status kofn_run_recode(kofn_run *run, kofn_code *code, kofn_error *err);
 
 /* The answers so far, to be tried; the run's, until it is told. RESOURCE_EXHAUSTED: no memory. */
@@ -216,9 +218,10 @@ KOFN_MUST_CHECK kofn_status kofn_run_note_failure(kofn_run *run, size_t task, ui
                                                   kofn_error *err);
 size_t kofn_run_count_failures(const kofn_run *run, size_t task); // workers that it failed on
 
-/* Want lost tasks again, or fresh ones of their groups in their place, as few as it takes until what
- * is kept, out and queued can suffice for what the job accepts. What failed on a worker is wanted
- * itself: a fresh row would fail as well, and hide how often. `scratch` has room for all tasks. */
+/* Want lost tasks again, or fresh ones of their groups in their place, as few as it takes until
+ * what is kept, out and queued can suffice for what the job accepts. What failed on a worker is
+ * wanted itself: a fresh row would fail as well, and hide how often. `scratch` has room for all
+ * tasks. */
 void kofn_run_replace_lost(kofn_run *run, size_t *scratch);
 
 /* Would what is out and queued complete the product? Likewise. */

@@ -380,7 +380,8 @@ is_scarce(const kofn_sched *s, const kofn_run *run)
            (run->count[KOFN_TASK_OUT] == 0 && !kofn_run_has_taker(run));
 }
 
-/* Others may be on their way back: such a run ends when the time of grace is over, and they are not here. */
+/* Others may be on their way back: such a run ends when the time of grace is over, and they are not
+ * here. */
 static void
 review_scarcity(kofn_sched *s, kofn_run *run)
 {
@@ -518,8 +519,8 @@ which_suffice(const kofn_run *run)
     return kofn_code_is_certain(run->code) ? "any" : "most sets of";
 }
 
-/* ", but group 3 has 0 of 4, group 5 has 2 of 4": the first groups that have too few answers. Nothing
- * where there are no groups, or all have enough. */
+/* ", but group 3 has 0 of 4, group 5 has 2 of 4": the first groups that have too few answers.
+ * Nothing where there are no groups, or all have enough. */
 static void
 list_poor_groups(const kofn_run *run, char *ret_text, size_t size)
 {
@@ -718,8 +719,8 @@ kofn_sched_worker_join(kofn_sched *s, int64_t now_ns, const kofn_sched_worker *w
     return KOFN_OK;
 }
 
-/* Fewer workers are left: for some run, the last that had not failed its task, or given as many answers as it
- * may, may be gone. */
+/* Fewer workers are left: for some run, the last that had not failed its task, or given as many
+ * answers as it may, may be gone. */
 static void
 review_troubled(kofn_sched *s)
 {
@@ -1113,7 +1114,8 @@ kofn_sched_tick(kofn_sched *s, int64_t now_ns)
 
 /* ---- actions --------------------------------------------------------------------------------- */
 
-/* It has a task of the run; or gave an answer, where workers may lie: another of it is worth less. */
+/* It has a task of the run; or gave an answer, where workers may lie: another of it is worth
+ * less. */
 static bool
 holds(const kofn_run *run, const kofn_crew_worker *w)
 {
@@ -1121,7 +1123,8 @@ holds(const kofn_run *run, const kofn_crew_worker *w)
            (run->accept.liars > 0 && kofn_run_count_given(run, w->giver) > 0);
 }
 
-/* Does another worker live, free or busy with other jobs, that is to have it rather than one that is spent? */
+/* Does another worker live, free or busy with other jobs, that is to have it rather than one that
+ * is spent? */
 static bool
 is_left_to_others(const kofn_sched *s, const kofn_run *run, size_t task)
 {
@@ -1228,8 +1231,8 @@ send(kofn_sched *s, kofn_run *run, kofn_crew_worker *worker, size_t task, kofn_a
     kofn_core_refresh(s, run);
 }
 
-/* The worker that is kept free may be gone, or of no use any more: no suspect waits, or it has come to
- * have nothing and none may go there. */
+/* The worker that is kept free may be gone, or of no use any more: no suspect waits, or it has come
+ * to have nothing and none may go there. */
 static void
 review_kept(kofn_sched *s, bool waits)
 {

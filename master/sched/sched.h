@@ -24,28 +24,32 @@
  * Lost work   When a worker is lost, or fails a task, what it held is queued again only if the
  *             answers kept and the tasks still out or queued cannot suffice. Of a code with a
  *             reserve a fresh row of the same group is queued instead of a lost one, until all were
- *             sent; under two_stage, where lost ones cost no arithmetic, it is that one. A job without any live worker waits for one until its deadline.
+ *             sent; under two_stage, where lost ones cost no arithmetic, it is that one. A job
+ *             without any live worker waits for one until its deadline.
  * Held work   A worker may have an answer of a job from before its connection, or this process, was
- *             new. A job that can use it adopts it: the task is out there, beyond the worker's credit,
- *             since there is nothing to be sent or computed; where another has the task, beside it.
- * Affinity    A worker that has coded blocks of a queued task gets that one before others, and others
- *             leave it to it as long as it could take it at once, without another task of the job
- *             and no slower than half the median. Whoever is free never waits for one that is not.
- * Liars       A job may be held against b workers that lie, in whatever they answer: it ends when without the
- *             answers of any 2 b of them as many are left as its product takes (liars.h), k + 2 b where each
- *             gave one. Every distinct answer is of use then, whichever it is; its code is one any k answers
- *             of which suffice. Who has its share of the tasks, as many as it takes of each of the workers there
- *             are, gets another only where no other lives that could do that and has none to do; and nobody more
- *             than (n - k) / 2 b, so that all n always do. Where workers are too few for that, others have
+ *             new. A job that can use it adopts it: the task is out there, beyond the worker's
+ *             credit, since there is nothing to be sent or computed; where another has the task,
+ *             beside it.
+ * Affinity    A worker that has coded blocks of a queued task gets that one before others, and
+ *             others leave it to it as long as it could take it at once, without another task of
+ *             the job and no slower than half the median. Whoever is free never waits for one that
+ *             is not.
+ * Liars       A job may be held against b workers that lie, in whatever they answer: it ends when
+ *             without the answers of any 2 b of them as many are left as its product takes
+ *             (liars.h), k + 2 b where each gave one. Every distinct answer is of use then,
+ *             whichever it is; its code is one any k answers of which suffice. Who has its share of
+ *             the tasks, as many as it takes of each of the workers there are, gets another only
+ *             where no other lives that could do that and has none to do; and nobody more than (n -
+ *             k) / 2 b, so that all n always do. Where workers are too few for that, others have
  *             the time of grace (deaths.h) to come.
- * Deaths      A task that one worker after another dies of fails its job (deaths.h), if the job does
- *             not end without it while proof is held back. Before that, as a suspect, it runs where
- *             nothing else does: it is sent before all others, if need be to the first worker that is
- *             kept free for it. Who died of it waits for those who have not, busy or not.
+ * Deaths      A task that one worker after another dies of fails its job (deaths.h), if the job
+ *             does not end without it while proof is held back. Before that, as a suspect, it runs
+ *             where nothing else does: it is sent before all others, if need be to the first worker
+ *             that is kept free for it. Who died of it waits for those who have not, busy or not.
  * Failures    DEADLINE_EXCEEDED, CANCELLED. ABORTED: a task failed on three distinct workers.
  *             UNAVAILABLE: it failed on all the workers there are. FAILED_PRECONDITION: all answers
- *             are here and do not suffice (rounding), workers died of a task, or are too few to tell who
- *             lies. RESOURCE_EXHAUSTED: no memory.
+ *             are here and do not suffice (rounding), workers died of a task, or are too few to
+ *             tell who lies. RESOURCE_EXHAUSTED: no memory.
  * Estimates   A job may accept an estimate of the product: what its family promises of so many
  *             answers, or whatever has a small enough bound (worth.h). Then it may allow time for
  *             the product itself: for `settle_ns` it goes on, tasks are still sent, and an answer
@@ -55,23 +59,25 @@
  * Bad sets    A set that is decodable but POOR waits for better answers that are due, all in all
  *             for `wait_for_better_ns` at most; then DECODE says `waited`. Nothing more is sent
  *             meanwhile.
- * Trials      Whether a large set suffices takes longer to find out than this thread has: then TRY asks
- *             another one (trial.h), nothing is sent meanwhile, and answers are kept as always.
- * Streams     Jobs of a stream share rounds (rounds.h): which row goes to which worker, and when, is
- *             decided there, by slots. Slots are bound to workers, each with one slot of a stream: those
- *             with the fewest slots of others, then the fastest. Who is lost leaves a vacancy that the
- *             next worker takes which has no slot of the stream, at once if there is one; who leaves
- *             does what it has. Credit, turns and deadlines hold as for all jobs, and the oldest job
- *             of a stream takes the turns of all. What came to nothing is given again by its rounds, and
- *             is no reason to give up but on all workers of the stream (UNAVAILABLE), or three
- *             (ABORTED). No set is POOR, since rounds do not wait.
+ * Trials      Whether a large set suffices takes longer to find out than this thread has: then TRY
+ *             asks another one (trial.h), nothing is sent meanwhile, and answers are kept as
+ *             always.
+ * Streams     Jobs of a stream share rounds (rounds.h): which row goes to which worker, and when,
+ *             is decided there, by slots. Slots are bound to workers, each with one slot of a
+ *             stream: those with the fewest slots of others, then the fastest. Who is lost leaves a
+ *             vacancy that the next worker takes which has no slot of the stream, at once if there
+ *             is one; who leaves does what it has. Credit, turns and deadlines hold as for all
+ *             jobs, and the oldest job of a stream takes the turns of all. What came to nothing is
+ *             given again by its rounds, and is no reason to give up but on all workers of the
+ *             stream (UNAVAILABLE), or three (ABORTED). No set is POOR, since rounds do not wait.
  *             Deaths of any rows of a job count together, until a row that was sent after the last
- *             one is answered. A suspect gets one row out at a time, to a worker that has nothing else.
+ *             one is answered. A suspect gets one row out at a time, to a worker that has nothing
+ *             else.
  * Units       Times are absolute monotonic nanoseconds given by the caller; never decreasing.
  * Cost        O(log) in workers and jobs for each event and action. On one core of an AMD EPYC, a
  *             whole job of one task, job_add to job_forget: 1.3 us; with 10,000 workers and
- *             10,000 jobs at a time: 4.5 us. A mini-task of a stream of 1,000 slots, sent and answered or
- *             cancelled: 0.9 us.
+ *             10,000 jobs at a time: 4.5 us. A mini-task of a stream of 1,000 slots, sent and
+ *             answered or cancelled: 0.9 us.
  * Threads     One thread at a time. Nothing blocks.
  */
 #ifndef KOFN_MASTER_SCHED_SCHED_H
@@ -99,8 +105,8 @@ typedef struct kofn_sched_config {
     int64_t wait_for_better_ns;   // longest wait for one more answer to a POOR set
     double max_amplification;     // what makes a set POOR; 0: the decoder's default
     double trial_multiplications; // no key: of an elimination that needs a trial; 0: trial.h's
-    /* For simulation, and no key: any `threshold` answers of a code that is certain suffice, whatever
-     * they are. */
+    /* For simulation, and no key: any `threshold` answers of a code that is certain suffice,
+     * whatever they are. */
     bool count_only;
 } kofn_sched_config;
 
@@ -129,8 +135,9 @@ typedef struct kofn_accept {
 size_t kofn_accept_enough(const kofn_accept *accept, const kofn_code *code);
 
 /* Can all tasks of the code together give what is accepted? INVALID_ARGUMENT: they cannot, or the
- * error is none; with the nearest that works. OUT_OF_RANGE: with so many liars they cannot, n < k + 2 b.
- * kofn_sched_job_add asks for itself, but for what takes time: whether the error can be reached. */
+ * error is none; with the nearest that works. OUT_OF_RANGE: with so many liars they cannot, n < k +
+ * 2 b. kofn_sched_job_add asks for itself, but for what takes time: whether the error can be
+ * reached. */
 KOFN_MUST_CHECK kofn_status kofn_accept_check(const kofn_accept *accept, const kofn_code *code,
                                               kofn_error *err);
 
@@ -190,10 +197,10 @@ void kofn_sched_destroy(kofn_sched **sched_p);
 
 /* ---- events: each may make actions ----------------------------------------------------------- */
 
-/* NOT_FOUND: no such policy (with the nearest), or stream. INVALID_ARGUMENT: id 0; it accepts what the
- * code never gives, or an error of 0; of a stream: what does not fit it, or accepts other than the
- * product. FAILED_PRECONDITION: the stream was closed; the code has no parity (kofn_liars_check), as
- * OUT_OF_RANGE. ALREADY_EXISTS: the id. RESOURCE_EXHAUSTED. */
+/* NOT_FOUND: no such policy (with the nearest), or stream. INVALID_ARGUMENT: id 0; it accepts what
+ * the code never gives, or an error of 0; of a stream: what does not fit it, or accepts other than
+ * the product. FAILED_PRECONDITION: the stream was closed; the code has no parity
+ * (kofn_liars_check), as OUT_OF_RANGE. ALREADY_EXISTS: the id. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_sched_job_add(kofn_sched *s, int64_t now_ns,
                                                const kofn_sched_job *job, kofn_error *err);
 
@@ -214,7 +221,8 @@ KOFN_MUST_CHECK kofn_status kofn_sched_stream_open(kofn_sched *s, int64_t now_ns
                                                    const kofn_sched_stream *stream,
                                                    kofn_error *err);
 
-/* No further jobs: it is gone with the last one that it has. False: no such stream, or closed before. */
+/* No further jobs: it is gone with the last one that it has. False: no such stream, or closed
+ * before. */
 bool kofn_sched_stream_close(kofn_sched *s, uint64_t stream);
 
 typedef struct kofn_sched_worker {
@@ -231,31 +239,34 @@ KOFN_MUST_CHECK kofn_status kofn_sched_worker_join(kofn_sched *s, int64_t now_ns
                                                    const kofn_sched_worker *worker,
                                                    kofn_error *err);
 
-/* Leave: it finishes what it has. Lose: it is gone with what it had, through no fault of that, as who
- * was found to answer wrongly. Die: it is gone, and nobody knows why. */
+/* Leave: it finishes what it has. Lose: it is gone with what it had, through no fault of that, as
+ * who was found to answer wrongly. Die: it is gone, and nobody knows why. */
 void kofn_sched_worker_leave(kofn_sched *s, int64_t now_ns, uint64_t worker);
 void kofn_sched_worker_lose(kofn_sched *s, int64_t now_ns, uint64_t worker);
 void kofn_sched_worker_die(kofn_sched *s, int64_t now_ns, uint64_t worker);
 
 kofn_verdict kofn_sched_answer(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
 
-/* The worker says that it has the answer of this task, or computes it. True: the job can use it, and
- * waits for it as the answer of *ret_assignment; no SEND follows. False: it cannot, now or later: the
- * job is over or not known, the task was answered or could add nothing, or there is no memory. */
+/* The worker says that it has the answer of this task, or computes it. True: the job can use it,
+ * and waits for it as the answer of *ret_assignment; no SEND follows. False: it cannot, now or
+ * later: the job is over or not known, the task was answered or could add nothing, or there is no
+ * memory. */
 bool kofn_sched_adopt(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t job, size_t task,
                       uint64_t *ret_assignment);
 
-/* What the worker was to send it has not got any more, which is no failure: the task is lost there. */
+/* What the worker was to send it has not got any more, which is no failure: the task is lost
+ * there. */
 void kofn_sched_task_return(kofn_sched *s, int64_t now_ns, uint64_t worker, uint64_t assignment);
 
-/* What RECODE asked for: the job's code with rows in its reserve where there were none (staged.h), all
- * of which are sent; or NULL: none could be made, or they are not worth it. NOT_FOUND: it is not asked
- * for any more. INVALID_ARGUMENT: the code is not that of the job, which goes on as without. */
+/* What RECODE asked for: the job's code with rows in its reserve where there were none (staged.h),
+ * all of which are sent; or NULL: none could be made, or they are not worth it. NOT_FOUND: it is
+ * not asked for any more. INVALID_ARGUMENT: the code is not that of the job, which goes on as
+ * without. */
 KOFN_MUST_CHECK kofn_status kofn_sched_job_recode(kofn_sched *s, int64_t now_ns, uint64_t job,
                                                   kofn_code *code, kofn_error *err);
 
-/* What TRY asked for, on any thread: as long as the elimination takes; or, from any thread, until it is
- * soon given up. */
+/* What TRY asked for, on any thread: as long as the elimination takes; or, from any thread, until
+ * it is soon given up. */
 void kofn_trial_run(kofn_trial *trial);
 void kofn_trial_give_up(kofn_trial *trial);
 void kofn_trial_destroy(kofn_trial **trial_p); // accepts NULL
@@ -263,8 +274,8 @@ void kofn_trial_destroy(kofn_trial **trial_p); // accepts NULL
 /* It was run. Of a job that is over, or was told before it ran to the end, it is destroyed. */
 void kofn_sched_job_tried(kofn_sched *s, int64_t now_ns, uint64_t job, kofn_trial **trial_p);
 
-/* A hint: the worker has coded blocks of the task, of so many bytes; said again, of so many more. Comes
- * soon after job_add; one too many, or of what is not known, is dropped. */
+/* A hint: the worker has coded blocks of the task, of so many bytes; said again, of so many more.
+ * Comes soon after job_add; one too many, or of what is not known, is dropped. */
 void kofn_sched_prefer(kofn_sched *s, uint64_t job, size_t task, uint64_t worker, size_t bytes);
 
 /* The worker could not do it (no memory, unsupported field), or its answer was unusable. The text
@@ -278,7 +289,8 @@ void kofn_sched_tick(kofn_sched *s, int64_t now_ns);
 /* ---- what follows ---------------------------------------------------------------------------- */
 
 /* Take the next action; false when there is none. Drain after each event: CANCELs come first, then
- * DECODEs and FAILs, RECODEs and TRYs, then SENDs, which are not stored but made here, one for each call. */
+ * DECODEs and FAILs, RECODEs and TRYs, then SENDs, which are not stored but made here, one for each
+ * call. */
 bool kofn_sched_next_action(kofn_sched *s, kofn_action *ret_action);
 
 /* When tick is wanted next: KOFN_NEVER_NS if nothing waits for time. */
@@ -305,8 +317,8 @@ typedef struct kofn_sched_worker_view {
 } kofn_sched_worker_view;
 
 bool kofn_sched_get_job(const kofn_sched *s, uint64_t job, kofn_sched_job_view *ret_view);
-/* For RECODE: the tasks that rows are to make up for, into room for all of the code; how many; and the
- * share of its tasks that have been late so far. 0: none are asked for. */
+/* For RECODE: the tasks that rows are to make up for, into room for all of the code; how many; and
+ * the share of its tasks that have been late so far. 0: none are asked for. */
 size_t kofn_sched_job_list_missing(const kofn_sched *s, uint64_t job, size_t *ret_tasks,
                                    double *ret_rate);
 

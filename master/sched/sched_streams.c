@@ -1,9 +1,9 @@
 /* What streams add to the core: their rounds are turned, and their slots are bound to workers.
  *
- * An event stirs the streams that it concerns. Before the next action is taken their rounds are asked
- * what follows: whether the round is over, what of it is taken back, and what slots have to send. So
- * several things that happen in one event, such as the loss of a worker and of all that it had, are
- * over when the rounds are looked at. */
+ * An event stirs the streams that it concerns. Before the next action is taken their rounds are
+ * asked what follows: whether the round is over, what of it is taken back, and what slots have to
+ * send. So several things that happen in one event, such as the loss of a worker and of all that it
+ * had, are over when the rounds are looked at. */
 #include "common/base/clock.h"
 #include "master/sched/core.h"
 
@@ -201,8 +201,8 @@ kofn_core_check_stream(const kofn_sched *s, const kofn_sched_job *job, kofn_erro
     return kofn_stream_run_check(stream, job, err);
 }
 
-/* Of the slots that wait for a row of this run the one whose worker died of it least often. Those that
- * have come to wait for something else are put elsewhere. */
+/* Of the slots that wait for a row of this run the one whose worker died of it least often. Those
+ * that have come to wait for something else are put elsewhere. */
 static kofn_slot *
 choose_parked(kofn_run *run, size_t *ret_task)
 {
@@ -228,8 +228,8 @@ choose_parked(kofn_run *run, size_t *ret_task)
     return best;
 }
 
-/* A suspect of a stream goes where the rounds say, but one row of the job at a time: or its next death
- * would be that of all workers. */
+/* A suspect of a stream goes where the rounds say, but one row of the job at a time: or its next
+ * death would be that of all workers. */
 kofn_crew_worker *
 kofn_core_place_parked(kofn_sched *s, kofn_run *run, size_t *ret_task, bool *waits)
 {

@@ -1,8 +1,8 @@
 /* Schemes: what each slot is given in a round, and when a round may leave stragglers behind.
  *
- * The engine (rounds.c) owns what holds for every scheme: jobs and their rows, slots and their lists,
- * time, losses, the due job. A scheme is a const struct of functions beside it, without state of its
- * own. A new scheme is one file and one line in rounds_config.c.
+ * The engine (rounds.c) owns what holds for every scheme: jobs and their rows, slots and their
+ * lists, time, losses, the due job. A scheme is a const struct of functions beside it, without
+ * state of its own. A new scheme is one file and one line in rounds_config.c.
  *
  *     begin -> give        a list for each slot, in order: rows of the jobs of age 0 to T
  *     end   -> conforms    after the deadline: may these stragglers be left behind?

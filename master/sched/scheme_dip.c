@@ -1,7 +1,7 @@
 /* DIP: coded rows only, and as many of the due job as it takes (Algorithm 1).
  *
- * Nothing is assumed of stragglers. Whoever comes back brings one answer for each unfinished job; what
- * the due job then lacks is given to all slots so that any lambda of them suffice. */
+ * Nothing is assumed of stragglers. Whoever comes back brings one answer for each unfinished job;
+ * what the due job then lacks is given to all slots so that any lambda of them suffice. */
 #include "common/base/size.h"
 #include "master/sched/scheme.h"
 

@@ -1,15 +1,15 @@
 /* IDIP: plain rows as long as they cannot all fail, coded ones after that (Algorithm 2).
  *
- * Each slot has one mini-task of each unfinished job in each of its W rounds. One that fails is given
- * to the same slot again in the next round, so that N failures in those P W leave need = P W - N
- * answers; what a plain row brings must not be lost for good, so it is given only where the slot
- * cannot fail in each of the rounds that the job has left.
+ * Each slot has one mini-task of each unfinished job in each of its W rounds. One that fails is
+ * given to the same slot again in the next round, so that N failures in those P W leave need = P W
+ * - N answers; what a plain row brings must not be lost for good, so it is given only where the
+ * slot cannot fail in each of the rounds that the job has left.
  *
- * idip_burst forecasts that for each slot by itself, since stragglers come in bursts: one that has just
- * been a straggler for B rounds is none now, and where N / B slots were stragglers lately no other
- * becomes one. Reality may do otherwise. By count that does no harm, whatever the forecast was: of P W
- * mini-tasks, each a row that was not answered before, at most N fail. A plain row that is lost for
- * good is solved for with the others. */
+ * idip_burst forecasts that for each slot by itself, since stragglers come in bursts: one that has
+ * just been a straggler for B rounds is none now, and where N / B slots were stragglers lately no
+ * other becomes one. Reality may do otherwise. By count that does no harm, whatever the forecast
+ * was: of P W mini-tasks, each a row that was not answered before, at most N fail. A plain row that
+ * is lost for good is solved for with the others. */
 #include "master/sched/scheme.h"
 
 enum { DELAY_DEFAULT = 3 }; // the paper's

@@ -1,7 +1,7 @@
 /* A stream as the scheduler runs it: places for workers, and the jobs that share them in rounds.
  *
- * Which mini-task goes to which slot, and when a round is over, is the rounds' to say (rounds.h). Here
- * slots are bound to workers, and each slot is where its next mini-task can be found at once:
+ * Which mini-task goes to which slot, and when a round is over, is the rounds' to say (rounds.h).
+ * Here slots are bound to workers, and each slot is where its next mini-task can be found at once:
  *
  *     slot 0   worker 7   in stream->ready     it has something to send, and its worker may be free
  *     slot 1   worker 3   in worker->waiting   it has, and its worker is not
@@ -10,10 +10,11 @@
  *     slot 4   -          in stream->vacated   its worker is gone, and the rounds are to be told
  *     slot 5   -          in stream->vacant    they know
  *
- * The first of a stream's jobs takes the client's turns for all of them, whosever mini-task is next: so
- * slots are served in turn, each getting its first before any gets its second.
+ * The first of a stream's jobs takes the client's turns for all of them, whosever mini-task is
+ * next: so slots are served in turn, each getting its first before any gets its second.
  *
- * Cost       O(1) for each mini-task. To take a worker in the place of one that is gone: a look at all.
+ * Cost       O(1) for each mini-task. To take a worker in the place of one that is gone: a look at
+ *            all.
  */
 #ifndef KOFN_MASTER_SCHED_STREAM_RUN_H
 #define KOFN_MASTER_SCHED_STREAM_RUN_H
@@ -57,7 +58,8 @@ KOFN_MUST_CHECK kofn_status kofn_stream_run_new(const kofn_sched_stream *params,
                                                 kofn_stream_run **ret_stream, kofn_error *err);
 void kofn_stream_run_destroy(kofn_stream_run **stream_p); // workers are left alone
 
-/* May jobs of this code and these wishes be of the stream? INVALID_ARGUMENT, FAILED_PRECONDITION. */
+/* May jobs of this code and these wishes be of the stream? INVALID_ARGUMENT,
+ * FAILED_PRECONDITION. */
 KOFN_MUST_CHECK kofn_status kofn_stream_run_check(const kofn_stream_run *stream,
                                                   const kofn_sched_job *job, kofn_error *err);
 
@@ -73,8 +75,8 @@ kofn_run *kofn_stream_run_get_first(const kofn_stream_run *stream);
 bool kofn_stream_run_wants(const kofn_stream_run *stream, const kofn_crew_worker *worker);
 void kofn_stream_run_seat(kofn_stream_run *stream, kofn_crew_worker *worker, int64_t now_ns);
 
-/* A worker for each slot, as far as there are any: first those with the fewest slots of other streams,
- * then the fastest, then those with the lowest numbers. RESOURCE_EXHAUSTED. */
+/* A worker for each slot, as far as there are any: first those with the fewest slots of other
+ * streams, then the fastest, then those with the lowest numbers. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_stream_run_fill(kofn_stream_run *stream, const kofn_crew *crew,
                                                  int64_t now_ns, kofn_error *err);
 
@@ -92,8 +94,8 @@ kofn_slot *kofn_stream_run_find_slot(const kofn_stream_run *stream, const kofn_c
 void kofn_slot_offer(kofn_slot *slot);
 void kofn_stream_run_offer(kofn_stream_run *stream);
 
-/* An assignment of the slot is over; the rounds are not told. A worker that leaves is unseated with its
- * last one. */
+/* An assignment of the slot is over; the rounds are not told. A worker that leaves is unseated with
+ * its last one. */
 void kofn_slot_release(kofn_assignment *a);
 
 #endif

@@ -11,7 +11,8 @@
  *                    kofn_sched_job_tried       <-  decodable, poor, or not yet; and the bound
  *                    DECODE, or goes on
  *
- * The decoder stays with its run from trial to trial, and the last one's solution is what DECODE reads.
+ * The decoder stays with its run from trial to trial, and the last one's solution is what DECODE
+ * reads.
  *
  * Threads    A trial has one owner: the scheduler, or who was told to TRY.
  */

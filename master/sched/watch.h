@@ -1,17 +1,19 @@
-/* Watch: which of a job's tasks that are out are late. Shared by policies that do something about it.
+/* Watch: which of a job's tasks that are out are late. Shared by policies that do something about
+ * it.
  *
- * A task is late when it has been out for longer than max(floor, factor x expected x (ahead + 1)), ahead
- * being the tasks that its worker had to do first. The limit is the same for all tasks of the job
- * with the same `ahead`, so in a list for each, in the order of sending, only the first can be the
- * next to be late.
+ * A task is late when it has been out for longer than max(floor, factor x expected x (ahead + 1)),
+ * ahead being the tasks that its worker had to do first. The limit is the same for all tasks of the
+ * job with the same `ahead`, so in a list for each, in the order of sending, only the first can be
+ * the next to be late.
  *
  *     sent, ahead 0  -> [ 4, 7, 9 ]  --first is late-->  [ 2, 5 ] late  --copy sent-->  (hedged)
  *     sent, ahead 1  -> [ 6, 8 ]                             <--one of the two is lost--
  *
  * Cost       An event O(1), but for an answer's place among those before, and a step for each
- *            younger one where a task has lost its copy. Is a worker late: O(its credit), since it is
- *            asked what it has, and not each late task who has it. find_late: a step for each late
- *            task that this worker may not take. set_aside, take_back: O(late), when rows are made.
+ *            younger one where a task has lost its copy. Is a worker late: O(its credit), since it
+ *            is asked what it has, and not each late task who has it. find_late: a step for each
+ *            late task that this worker may not take. set_aside, take_back: O(late), when rows are
+ *            made.
  * Threads    The scheduler's.
  */
 #ifndef KOFN_MASTER_SCHED_WATCH_H
@@ -53,7 +55,8 @@ typedef struct kofn_patience {
     bool guess;          // nothing tells it
 } kofn_patience;
 
-/* Room for a job of so many tasks, as the last part of a policy's state: aligned as for any type. */
+/* Room for a job of so many tasks, as the last part of a policy's state: aligned as for any
+ * type. */
 size_t kofn_watch_count_bytes(size_t tasks);
 void kofn_watch_init(kofn_watch *watch, void *room, const kofn_code *code); // zeroed so far
 
@@ -61,11 +64,12 @@ void kofn_watch_init(kofn_watch *watch, void *room, const kofn_code *code); // z
 void kofn_watch_follow(kofn_watch *watch, const kofn_run *run, size_t task);
 void kofn_watch_note_answer(kofn_watch *watch, const kofn_assignment *a);
 
-/* Move what is late by now to the late ones, and ask to be woken for the next. As long as nothing tells
- * what to expect, look again from time to time: other jobs' answers will. */
+/* Move what is late by now to the late ones, and ask to be woken for the next. As long as nothing
+ * tells what to expect, look again from time to time: other jobs' answers will. */
 void kofn_watch_look(kofn_watch *watch, kofn_run *run, const kofn_patience *patience);
 
-/* The task that has been late for longest, of those that this worker may take. False: there is none. */
+/* The task that has been late for longest, of those that this worker may take. False: there is
+ * none. */
 bool kofn_watch_find_late(const kofn_watch *watch, const kofn_run *run, uint64_t worker,
                           size_t *ret_task);
 
@@ -76,11 +80,12 @@ double kofn_watch_get_rate(const kofn_watch *watch);
 void kofn_watch_set_aside(kofn_watch *watch);
 void kofn_watch_take_back(kofn_watch *watch);
 
-/* Those that are set aside, oldest first: the one after *task, or with SIZE_MAX there the first. False:
- * there is none. */
+/* Those that are set aside, oldest first: the one after *task, or with SIZE_MAX there the first.
+ * False: there is none. */
 bool kofn_watch_next_aside(const kofn_watch *watch, size_t *task);
 
-/* Does this worker hold one that is late, or was set aside, or that there is a copy of elsewhere? */
+/* Does this worker hold one that is late, or was set aside, or that there is a copy of
+ * elsewhere? */
 bool kofn_watch_is_late_on(const kofn_watch *watch, const kofn_run *run, uint64_t worker);
 
 #endif

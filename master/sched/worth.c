@@ -7,7 +7,8 @@
 /* Of a look that the thread of all sockets may take at each answer. */
 #define LOOK_FLOPS 1e7
 
-/* Of one that a trial takes before anything is complete: the answer that is would have to wait for it. */
+/* Of one that a trial takes before anything is complete: the answer that is would have to wait for
+ * it. */
 #define EARLY_LOOK_FLOPS 1e9
 
 /* Of the trial whether an error can be reached at all. */
@@ -89,8 +90,8 @@ take_bound(kofn_status made, kofn_decode_plan *plan)
     return bound;
 }
 
-/* An exact plan comes first, in the reals a copy, and only where its bound is not within `error` does
- * anything else. */
+/* An exact plan comes first, in the reals a copy, and only where its bound is not within `error`
+ * does anything else. */
 kofn_look
 kofn_look_at(const kofn_decoder *decoder, double noise, double error)
 {

@@ -382,8 +382,8 @@ round_time(double time)
     return strtod(text, NULL);
 }
 
-/* What the first three digits do not tell is no difference, and so rows look sorted where as many are
- * printed: what needs no code goes first then, and who waits less. */
+/* What the first three digits do not tell is no difference, and so rows look sorted where as many
+ * are printed: what needs no code goes first then, and who waits less. */
 static int
 compare_rows(const void *a, const void *b)
 {

@@ -2,17 +2,19 @@
  *
  *     schemes --grid--> candidates --short runs--> some of each scheme --longer--> few --long--> rows
  *
- * Source     Krishnan, Hosseini, Khisti, section 5: "we select best-performing code parameters for each
- *            straggler model using a simplified first order simulation". Here it is the daemon's scheduler
- *            (simulate.h) under the same stragglers for all candidates; the last runs have others than
- *            those that chose, so that luck which chose a row is not in its figures.
- * Grid       T up to `delay`, x y up to `parts`, lambda in doublings, N and B from the equations; even
- *            steps where there are many.
- * Without    What a stream competes with: uncoded jobs, with and without backup copies (policies oneshot
+ * Source     Krishnan, Hosseini, Khisti, section 5: "we select best-performing code parameters for
+ *            each straggler model using a simplified first order simulation". Here it is the
+ *            daemon's scheduler (simulate.h) under the same stragglers for all candidates; the last
+ *            runs have others than those that chose, so that luck which chose a row is not in its
+ *            figures.
+ * Grid       T up to `delay`, x y up to `parts`, lambda in doublings, N and B from the equations;
+ *            even steps where there are many.
+ * Without    What a stream competes with: uncoded jobs, with and without backup copies (policies
+ *            oneshot
  *   coding   and speculative), one after another and as many at once as the stream has under way.
- * Cost       About `work` tasks, half a microsecond to one each: by default some seconds. Where short
- *            runs of the whole grid are more, some of it is drawn; with a thousand workers and more
- *            the least that says anything takes longer: 6 s with 1,000, 20 s with 4,000.
+ * Cost       About `work` tasks, half a microsecond to one each: by default some seconds. Where
+ *            short runs of the whole grid are more, some of it is drawn; with a thousand workers
+ *            and more the least that says anything takes longer: 6 s with 1,000, 20 s with 4,000.
  * Threads    Any thread; there is no shared state.
  */
 #ifndef KOFN_MASTER_SIM_PLAN_STREAM_H
@@ -48,8 +50,8 @@ typedef struct kofn_stream_plan {
     char verdict[KOFN_STREAM_PLAN_TEXT_MAX];
 } kofn_stream_plan;
 
-/* go_on: with the share of the work that is done; false ends it as CANCELLED; may be NULL. Errors of
- * kofn_sim_run; OUT_OF_RANGE: delay, parts, limit. End with kofn_stream_plan_fini. */
+/* go_on: with the share of the work that is done; false ends it as CANCELLED; may be NULL. Errors
+ * of kofn_sim_run; OUT_OF_RANGE: delay, parts, limit. End with kofn_stream_plan_fini. */
 KOFN_MUST_CHECK kofn_status kofn_stream_plan_make(const kofn_stream_query *query,
                                                   bool (*go_on)(void *context, double done),
                                                   void *context, kofn_stream_plan *ret_plan,

@@ -582,7 +582,7 @@ kofn_sim_run(const kofn_sim_config *config, const kofn_sim_observer *observer,
     return status;
 }
 
-/* ---- figures ---------------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 void
 kofn_sim_figures_fini(kofn_sim_figures *figures)

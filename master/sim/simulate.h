@@ -8,27 +8,29 @@
  *           +-- the next job is added
  *
  * Batches    A job may be a batch of pairs (batch.h); each task is one block product of it.
- * Rows       Under two_stage they are made as the daemon makes them (staged.h), at once, of the products
- *            that are late at that moment.
- * Streams    Under policy "rounds" all jobs are of one stream (rounds.h), whose slots are the workers.
- * Time       A task takes (its flops / the job's flops) x unit x factor x jitter + overhead. `unit` is
- *            the whole job on one worker that is no straggler. The factor is that of the worker in the
- *            job (jobs count as the model's rounds), with `each_task` in its own count of tasks, as
- *            workers inject it; or, of a stream, in the round it was sent in.
+ * Rows       Under two_stage they are made as the daemon makes them (staged.h), at once, of the
+ *            products that are late at that moment.
+ * Streams    Under policy "rounds" all jobs are of one stream (rounds.h), whose slots are the
+ *            workers.
+ * Time       A task takes (its flops / the job's flops) x unit x factor x jitter + overhead. `unit`
+ *            is the whole job on one worker that is no straggler. The factor is that of the worker
+ *            in the job (jobs count as the model's rounds), with `each_task` in its own count of
+ *            tasks, as workers inject it; or, of a stream, in the round it was sent in.
  *            Jitter is exp(sigma z), z normal: median 1. Nothing else takes time: blocks come at
  *            once, encoding and decoding cost nothing. Cancelled, a task frees its worker at once.
- * Order      What happens at the same moment: answers first, by worker, then the scheduler's time, then
- *            what it asks for. So with a tolerance of 0 all who are as fast as the first have done their
- *            lists in time.
- * Jobs       `at_once` are under way or wait; whenever one ends, the next one is added. All have the same
- *            code.
- * Answers    Are counted where any k of them suffice and no fewer ever can: of streams, and where k = x y.
- *            Then sets are never badly conditioned, nothing is encoded or solved, and neither costs any
- *            time here. Other codes, and all with `decoder`, have the daemon's decoder.
+ * Order      What happens at the same moment: answers first, by worker, then the scheduler's time,
+ *            then what it asks for. So with a tolerance of 0 all who are as fast as the first have
+ *            done their lists in time.
+ * Jobs       `at_once` are under way or wait; whenever one ends, the next one is added. All have
+ *            the same code.
+ * Answers    Are counted where any k of them suffice and no fewer ever can: of streams, and where k
+ *            = x y. Then sets are never badly conditioned, nothing is encoded or solved, and
+ *            neither costs any time here. Other codes, and all with `decoder`, have the daemon's
+ *            decoder.
  * Seeds      The same configuration gives the same figures everywhere.
- * Cost       O(log P) for each task, O(P) for each job or round; 8 bytes for each job. On one core of an
- *            AMD EPYC: 10^6 jobs of a polynomial code on 4 workers 2.3 s, 10^6 rounds of idip with T = 3
- *            5.7 s, 100 rounds of 10,000 workers 3 to 5 s.
+ * Cost       O(log P) for each task, O(P) for each job or round; 8 bytes for each job. On one core
+ *            of an AMD EPYC: 10^6 jobs of a polynomial code on 4 workers 2.3 s, 10^6 rounds of idip
+ *            with T = 3 5.7 s, 100 rounds of 10,000 workers 3 to 5 s.
  * Threads    A run belongs to one thread; there is no shared state.
  */
 #ifndef KOFN_MASTER_SIM_SIMULATE_H
@@ -83,8 +85,8 @@ bool kofn_sim_is_stream(const kofn_sim_config *config);
 /* What one task is of a job, once settled: 1 / (x z y), of a batch 1 / pairs. */
 double kofn_sim_get_share(const kofn_sim_config *config);
 
-/* "idip 2,1,3 T=3 W=4 N=10, tolerance 0.25"; "uncoded 4,1,1 n=4, speculative, 5 at once"; "locality,
- * 8 pairs of 4 and 4 blocks, n=15, two_stage". Of one that is settled. */
+/* "idip 2,1,3 T=3 W=4 N=10, tolerance 0.25"; "uncoded 4,1,1 n=4, speculative, 5 at once";
+ * "locality, 8 pairs of 4 and 4 blocks, n=15, two_stage". Of one that is settled. */
 void kofn_sim_format(const kofn_sim_config *config, char *ret_text, size_t size);
 
 typedef struct kofn_sim_job {   // that ended
@@ -104,8 +106,8 @@ typedef struct kofn_sim_round { // of a stream, that is over
     bool waited;       // it was not over at the end of the tolerance
 } kofn_sim_round;
 
-/* Who watches; any may be NULL, and so may the observer. on_job: in the order of ending. go_on: from
- * time to time, with jobs that ended; false ends the run as CANCELLED. */
+/* Who watches; any may be NULL, and so may the observer. on_job: in the order of ending. go_on:
+ * from time to time, with jobs that ended; false ends the run as CANCELLED. */
 typedef struct kofn_sim_observer {
     void *context;
     void (*on_job)(void *context, const kofn_sim_job *job);
@@ -134,7 +136,8 @@ typedef struct kofn_sim_figures {
 } kofn_sim_figures;
 
 /* Run it. Errors of kofn_sim_settle and of the straggler model; FAILED_PRECONDITION: nothing more
- * would ever happen; CANCELLED: the observer; RESOURCE_EXHAUSTED. End with kofn_sim_figures_fini. */
+ * would ever happen; CANCELLED: the observer; RESOURCE_EXHAUSTED. End with
+ * kofn_sim_figures_fini. */
 KOFN_MUST_CHECK kofn_status kofn_sim_run(const kofn_sim_config *config,
                                          const kofn_sim_observer *observer,
                                          kofn_sim_figures *ret_figures, kofn_error *err);

@@ -59,7 +59,7 @@ struct kofn_rows {
     sqlite3_stmt *statements[STATEMENTS];
 };
 
-/* ---- opening ----------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* Matrices whose record is gone: no group leaves any, but a file that somebody mended may. */
 static kofn_status
@@ -82,8 +82,8 @@ prepare_statements(kofn_rows *rows, kofn_error *err)
     return KOFN_OK;
 }
 
-/* A page that nobody reads at the start would fail those who write to it later, and an index that tells
- * something else than its table would lose rows. */
+/* A page that nobody reads at the start would fail those who write to it later, and an index that
+ * tells something else than its table would lose rows. */
 static kofn_status
 check_pages(kofn_rows *rows, const kofn_store_params *params, kofn_error *err)
 {
@@ -175,7 +175,7 @@ kofn_rows_close(kofn_rows **rows_p)
     *rows_p = NULL;
 }
 
-/* ---- running statements ------------------------------------------------------------------------ */
+/* ---- running statements ---------------------------------------------------------------------- */
 
 /* Reset at once: a statement that was left open would keep the transaction so. */
 static kofn_status
@@ -223,7 +223,7 @@ kofn_rows_undo(kofn_rows *rows)
         (void)run(rows, UNDO, "undo", NULL);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static bool
 note_file(kofn_rows_effect *effect, uint64_t file)
@@ -394,7 +394,7 @@ kofn_rows_apply(kofn_rows *rows, const kofn_store_request *request, kofn_rows_ef
                                               : put(rows, request, effect, err);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static kofn_status
 fail_column(kofn_error *err, const char *column)

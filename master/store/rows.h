@@ -11,8 +11,8 @@
 
 typedef struct kofn_rows kofn_rows;
 
-/* As kofn_schema_open; also puts what is damaged in order (salvage.h) and removes matrices without a
- * record. `params`: sync and starting. *ret_findings: what is of rows. */
+/* As kofn_schema_open; also puts what is damaged in order (salvage.h) and removes matrices without
+ * a record. `params`: sync and starting. *ret_findings: what is of rows. */
 KOFN_MUST_CHECK kofn_status kofn_rows_open(const char *path, const kofn_store_params *params,
                                            kofn_rows **ret_rows, kofn_store_findings *ret_findings,
                                            kofn_error *err);
@@ -54,7 +54,7 @@ bool kofn_rows_names_file(kofn_rows *rows, uint64_t file); // true also when tha
 KOFN_MUST_CHECK kofn_status kofn_rows_count_bytes(kofn_rows *rows, uint64_t *ret_bytes,
                                                   kofn_error *err);
 
-/* ---- one row, for the above and for the fuzzer ------------------------------------------------ */
+/* ---- one row, for the above and for the fuzzer ----------------------------------------------- */
 
 /* kind, id, owner, key, state, created_ms, ended_ms, deadline_ms, digest, body. On failure kind and
  * id are set as far as they make sense; kind 0: they do not. DATA_LOSS. */

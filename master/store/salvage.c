@@ -20,7 +20,7 @@ enum {
     HALVINGS = 1000,
 };
 
-/* ---- page 1 -------------------------------------------------------------------------------------- */
+/* ---- page 1 ---------------------------------------------------------------------------------- */
 
 /* Counters, sizes, versions: what is well in one database and different in the next. */
 static bool
@@ -69,8 +69,8 @@ count_flips(const char *path, uint8_t ret_right[PAGE_BYTES])
     return flips;
 }
 
-/* Its free pages are of no interest, and its size is that of the file. What cannot be written stays what
- * it is: unreadable. */
+/* Its free pages are of no interest, and its size is that of the file. What cannot be written stays
+ * what it is: unreadable. */
 static void
 mend_first_page(const char *path)
 {
@@ -86,7 +86,7 @@ mend_first_page(const char *path)
     (void)close(fd);
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 typedef struct table {
     const char *insert, *select, *remnant, *next,
@@ -150,7 +150,8 @@ seek(copying *c, sqlite3_stmt *stmt, int64_t low, int64_t high, int64_t *ret_row
     return code;
 }
 
-/* What SQLite says of the row: SQLITE_ROW, and *ret_copied unless the new database does not believe it. */
+/* What SQLite says of the row: SQLITE_ROW, and *ret_copied unless the new database does not believe
+ * it. */
 static int
 copy_with(copying *c, sqlite3_stmt *select, int64_t row, bool *ret_copied)
 {
@@ -211,8 +212,8 @@ copy_range(copying *c, int64_t low, int64_t high)
     copy_range(c, middle + 1, high);
 }
 
-/* NULL: the table is not there any more, or the way to it. That it cannot be opened at all is another
- * matter, and left to the next start. */
+/* NULL: the table is not there any more, or the way to it. That it cannot be opened at all is
+ * another matter, and left to the next start. */
 static sqlite3_stmt *
 prepare(copying *c, sqlite3 *db, const char *text)
 {
@@ -246,8 +247,9 @@ copy_table(copying *c, const table *what)
     return c->status;
 }
 
-/* Nothing is written to it. Cells are not checked as a page is read but one by one as they are used, so
- * that a page with one bad cell has others; WRITABLE_SCHEMA has SQLite read a file that was cut. */
+/* Nothing is written to it. Cells are not checked as a page is read but one by one as they are
+ * used, so that a page with one bad cell has others; WRITABLE_SCHEMA has SQLite read a file that
+ * was cut. */
 static sqlite3 *
 open_damaged(const char *path)
 {
@@ -290,7 +292,7 @@ copy_rows(const char *old, const char *fresh, copying *c, kofn_store_findings *f
     return status;
 }
 
-/* ---- files --------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void
 name(const char *path, const char *end, char ret_name[PATH_BYTES])
@@ -365,8 +367,8 @@ make_anew(const char *path, copying *c, kofn_store_findings *findings, kofn_erro
     return status ? status : sync_folder(path, err);
 }
 
-/* Of a database that was cut that short SQLite makes a new one without a word; and one that was killed
- * as it made it has no spool yet. */
+/* Of a database that was cut that short SQLite makes a new one without a word; and one that was
+ * killed as it made it has no spool yet. */
 static bool
 is_cut_short(const char *path)
 {

@@ -173,10 +173,10 @@ kofn_schema_migrate(sqlite3 *db, const char *const *steps, size_t step_count, ko
 }
 
 /* EXCLUSIVE: no other process comes near, and WAL needs no shared memory then. TRUSTED_SCHEMA,
- * DEFENSIVE and cell_size_check: the file is not believed. cache_size, in KiB: less than the 1.5 MiB
- * of 1000 small jobs, the length of the list of those that ended, so that it is full within seconds.
- * SQLite's usual 2 MiB take hours to fill, as splits of pages make the file longer, and the master
- * grows with them. bench_submit does not tell the two apart. */
+ * DEFENSIVE and cell_size_check: the file is not believed. cache_size, in KiB: less than the 1.5
+ * MiB of 1000 small jobs, the length of the list of those that ended, so that it is full within
+ * seconds. SQLite's usual 2 MiB take hours to fill, as splits of pages make the file longer, and
+ * the master grows with them. bench_submit does not tell the two apart. */
 static kofn_status
 configure(sqlite3 *db, bool sync, kofn_error *err)
 {

@@ -82,7 +82,7 @@ kofn_spool_close(kofn_spool *spool)
     spool->folder = -1;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void
 count_moved(const kofn_spool *spool, ssize_t bytes)
@@ -166,7 +166,7 @@ kofn_spool_sync(const kofn_spool *spool, kofn_error *err)
     return KOFN_OK;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* 0 or an errno; ENODATA where the file ends too soon. */
 static int
@@ -231,7 +231,7 @@ kofn_spool_read(const kofn_spool *spool, uint64_t file, kofn_pool *pool, kofn_dt
     return status;
 }
 
-/* ---- cleaning ---------------------------------------------------------------------------------- */
+/* ---- cleaning -------------------------------------------------------------------------------- */
 
 void
 kofn_spool_remove(const kofn_spool *spool, uint64_t file)

@@ -5,10 +5,10 @@
  *     <folder>/lost/                   whole ones that no row named at a start
  *
  * A file is written under its second name, synced and renamed, so that whatever has the first name
- * is whole; it counts when a row names it. A kill leaves a few that no row names yet, or no row any more;
- * a database that lost rows leaves more. Nobody can tell these apart, so none is removed at once: at the
- * next start they go to lost/, where they stay for a while, and come back if a row names them after
- * all, as when somebody puts an older database in place.
+ * is whole; it counts when a row names it. A kill leaves a few that no row names yet, or no row any
+ * more; a database that lost rows leaves more. Nobody can tell these apart, so none is removed at
+ * once: at the next start they go to lost/, where they stay for a while, and come back if a row
+ * names them after all, as when somebody puts an older database in place.
  *
  * Threads    Any thread: the folder's descriptor is all that is shared.
  */
@@ -25,12 +25,12 @@ typedef struct kofn_spool {
     atomic_uint_fast64_t *moved; // counts bytes that were written or read
 } kofn_spool;
 
-/* Statuses below are kofn_status_from_errno's, but for rights and folders that are missing: these are
- * the store's to mend, not those of whoever asks for a job, so FAILED_PRECONDITION. */
+/* Statuses below are kofn_status_from_errno's, but for rights and folders that are missing: these
+ * are the store's to mend, not those of whoever asks for a job, so FAILED_PRECONDITION. */
 kofn_status kofn_spool_status(int error_number);
 
-/* The folder, made if it is not there, and on disk if `sync`: without its parent a folder can be gone
- * after a power cut, with all that is in it. */
+/* The folder, made if it is not there, and on disk if `sync`: without its parent a folder can be
+ * gone after a power cut, with all that is in it. */
 KOFN_MUST_CHECK kofn_status kofn_spool_make_folder(const char *path, bool sync, kofn_error *err);
 
 /* Makes the folder if it is not there; `moved` outlives the spool. */
@@ -56,9 +56,10 @@ KOFN_MUST_CHECK kofn_status kofn_spool_read(const kofn_spool *spool, uint64_t fi
 /* What cannot be removed is left for the next start. */
 void kofn_spool_remove(const kofn_spool *spool, uint64_t file);
 
-/* Put what is_wanted does not want into lost/, take from there what it wants, and remove what is half
- * written. Of lost/ goes what is older than a week, and the oldest beyond `bytes_max`, or beyond a
- * quarter of the space that is free where that is 0. *ret_count files, *ret_bytes: put there now. */
+/* Put what is_wanted does not want into lost/, take from there what it wants, and remove what is
+ * half written. Of lost/ goes what is older than a week, and the oldest beyond `bytes_max`, or
+ * beyond a quarter of the space that is free where that is 0. *ret_count files, *ret_bytes: put
+ * there now. */
 KOFN_MUST_CHECK kofn_status kofn_spool_sweep(const kofn_spool *spool,
                                              bool (*is_wanted)(void *context, uint64_t file),
                                              void *context, uint64_t bytes_max, uint64_t *ret_count,

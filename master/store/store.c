@@ -56,7 +56,7 @@ struct kofn_store {
     pthread_t helpers[]; // [count]
 };
 
-/* ---- queues ------------------------------------------------------------------------------------ */
+/* ---- queues ---------------------------------------------------------------------------------- */
 
 static void
 queue_init(request_queue *queue)
@@ -126,7 +126,7 @@ request_bytes(const kofn_store_request *request)
     return bytes;
 }
 
-/* ---- limits ------------------------------------------------------------------------------------ */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 static kofn_status
 check_disk(kofn_store *store, uint64_t bytes, kofn_error *err)
@@ -182,7 +182,7 @@ admit(kofn_store *store, kofn_store_request *request)
     return status;
 }
 
-/* ---- helpers: files ---------------------------------------------------------------------------- */
+/* ---- helpers: files -------------------------------------------------------------------------- */
 
 static void
 digest_matrix(const kofn_store_request *request, unsigned slot, const kofn_bands *bands,
@@ -273,7 +273,7 @@ helper_main(void *context)
     return NULL;
 }
 
-/* ---- the writer: rows -------------------------------------------------------------------------- */
+/* ---- the writer: rows ------------------------------------------------------------------------ */
 
 static kofn_status
 copy_row(kofn_store *store, kofn_store_request *request, const kofn_matrix_row *row)
@@ -438,7 +438,7 @@ writer_main(void *context)
     }
 }
 
-/* ---- the I/O thread ---------------------------------------------------------------------------- */
+/* ---- the I/O thread -------------------------------------------------------------------------- */
 
 static kofn_status
 check_request(const kofn_store_request *request, kofn_error *err)
@@ -576,7 +576,7 @@ kofn_store_get_totals(kofn_store *store, kofn_store_totals *ret_totals)
     pthread_mutex_unlock(&store->mutex);
 }
 
-/* ---- opening and closing ----------------------------------------------------------------------- */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 static bool
 names_file(void *context, uint64_t file)

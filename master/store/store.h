@@ -13,18 +13,18 @@
  * A request is one step for everybody who looks later: done as a whole, or not at all.
  *
  * Order      Requests for one id are carried out in the order of their submission. Others overtake.
- * Trust      What is read is checked as a peer's message would be, and against its digest: DATA_LOSS
- *            for that one matrix or record.
+ * Trust      What is read is checked as a peer's message would be, and against its digest:
+ *            DATA_LOSS for that one matrix or record.
  * Full disk  New records are refused when `bytes_max` is reached or less than `spare_bytes` of the
  *            disk are left; ends and products of those that are there may still use these.
  * Cost       A group costs two syncs at most, whatever its size; matrices above
  *            KOFN_STORE_INLINE_MAX bytes one more each, on as many threads as there are helpers.
- *            Measured on 2 cores with a virtual disk, 64 clients, a 1500-byte body and two operands:
- *            11,100 new records a second of 4 x 4 (52 in a commit, median 3 ms, p99 28; without
- *            syncs 46,700), 2,100 with one client, and 140 to 180 MB/s from 64 KiB a matrix on,
- *            where a row and a file cost the same: hence KOFN_STORE_INLINE_MAX.
- *            Opening checks every page of jobs.db: 8 us a record with two such operands, or what the
- *            disk needs to read it.
+ *            Measured on 2 cores with a virtual disk, 64 clients, a 1500-byte body and two
+ *            operands: 11,100 new records a second of 4 x 4 (52 in a commit, median 3 ms, p99 28;
+ *            without syncs 46,700), 2,100 with one client, and 140 to 180 MB/s from 64 KiB a matrix
+ *            on, where a row and a file cost the same: hence KOFN_STORE_INLINE_MAX.
+ *            Opening checks every page of jobs.db: 8 us a record with two such operands, or what
+ *            the disk needs to read it.
  * Threads    Everything is called on one thread (the I/O thread), where it does not block but in
  *            open, load and close. `done` is called there too.
  */
@@ -113,9 +113,9 @@ typedef struct kofn_store_findings {
 
 typedef struct kofn_store kofn_store;
 
-/* Also brings an older schema up to date, removes what a crash left half done, and makes the best of
- * what is damaged: a new jobs.db of the rows that can be read. FAILED_PRECONDITION: another process has
- * it open, a newer kofn wrote it, or it is no store. Otherwise what the system says. */
+/* Also brings an older schema up to date, removes what a crash left half done, and makes the best
+ * of what is damaged: a new jobs.db of the rows that can be read. FAILED_PRECONDITION: another
+ * process has it open, a newer kofn wrote it, or it is no store. Otherwise what the system says. */
 KOFN_MUST_CHECK kofn_status kofn_store_open(const kofn_store_params *params, kofn_store **ret_store,
                                             kofn_error *err);
 
@@ -129,8 +129,8 @@ void kofn_store_get_findings(const kofn_store *store, kofn_store_findings *ret_f
 typedef kofn_status (*kofn_store_visit)(void *context, const kofn_store_record *record,
                                         const kofn_error *broken, kofn_error *err);
 
-/* Walk over all records of a kind (0: of any); before the first submit. Those of the other are neither
- * read nor checked. DATA_LOSS: jobs.db cannot be read any further. */
+/* Walk over all records of a kind (0: of any); before the first submit. Those of the other are
+ * neither read nor checked. DATA_LOSS: jobs.db cannot be read any further. */
 KOFN_MUST_CHECK kofn_status kofn_store_load(kofn_store *store, unsigned kind,
                                             kofn_store_visit visit, void *context, kofn_error *err);
 

@@ -12,9 +12,9 @@
 
 #include <stdint.h>
 
-/* Transactions in the log that recovery will leave out though they were written whole. A commit that
- * failed for want of space and was followed by others may look so. 0 also where there is no log, or
- * where it cannot be read, of which SQLite complains itself. */
+/* Transactions in the log that recovery will leave out though they were written whole. A commit
+ * that failed for want of space and was followed by others may look so. 0 also where there is no
+ * log, or where it cannot be read, of which SQLite complains itself. */
 uint64_t kofn_wal_count_lost(const char *path);
 
 #endif

@@ -125,8 +125,8 @@ publish(const char *temporary, const char *path, kofn_certificate_saving how)
     return link(temporary, path) == 0 && unlink(temporary) == 0;
 }
 
-/* Whoever looks, a master that reads the folder among them, finds the whole file or none; and so does
- * who comes after a power cut. */
+/* Whoever looks, a master that reads the folder among them, finds the whole file or none; and so
+ * does who comes after a power cut. */
 static kofn_status
 write_file(const char *path, mode_t mode, const char *text, size_t length,
            kofn_certificate_saving how, kofn_error *err)
@@ -396,8 +396,8 @@ check_secret(const kofn_certificate *c, const char *path, kofn_error *err)
     return KOFN_OK;
 }
 
-/* A secret that others can read is none, and one that others can write is not ours. The group may read
- * what is root's: so credentials of services reach users who are not root. */
+/* A secret that others can read is none, and one that others can write is not ours. The group may
+ * read what is root's: so credentials of services reach users who are not root. */
 static kofn_status
 check_file(const struct stat *file, const char *path, kofn_error *err)
 {

@@ -1,7 +1,7 @@
 /* Certificates: who somebody is, as a pair of CURVE keys with a name and a role.
  *
- * Files      CZMQ's, so that its tools read them: NAME.key, with the public key, is for everybody who
- *            must know NAME; NAME.key_secret, with both, never leaves NAME's machine.
+ * Files      CZMQ's, so that its tools read them: NAME.key, with the public key, is for everybody
+ *            who must know NAME; NAME.key_secret, with both, never leaves NAME's machine.
  *
  *                metadata                     curve
  *                    name = "w1"                  public-key = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
@@ -53,9 +53,9 @@ typedef enum kofn_certificate_saving {
     KOFN_CERTIFICATE_REPLACE, // it is replaced, and its key with it
 } kofn_certificate_saving;
 
-/* Write FOLDER/NAME.key and FOLDER/NAME.key_secret, which only the owner may read; *ret_path (room for
- * KOFN_CERTIFICATE_PATH) is the former. Each file is there whole or not at all. The folder is made
- * when it is not there. */
+/* Write FOLDER/NAME.key and FOLDER/NAME.key_secret, which only the owner may read; *ret_path (room
+ * for KOFN_CERTIFICATE_PATH) is the former. Each file is there whole or not at all. The folder is
+ * made when it is not there. */
 KOFN_MUST_CHECK kofn_status kofn_certificate_save(const kofn_certificate *certificate,
                                                   const char *folder, kofn_certificate_saving how,
                                                   char *ret_path, kofn_error *err);

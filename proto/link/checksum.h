@@ -8,8 +8,8 @@
  * bit that flips on the way and a product that is wrong in silence. To receivers who do not know it
  * the entry is an unknown key; senders who do not know it are not checked.
  *
- * Cost       CRC32C of ISA-L, on each end once: 67 GB/s in cache, 4 from memory that others use too.
- *            It is not fused with the copies, so large frames are read once more on each end.
+ * Cost       CRC32C of ISA-L, on each end once: 67 GB/s in cache, 4 from memory that others use
+ *            too. It is not fused with the copies, so large frames are read once more on each end.
  *            Elapsed and CPU time of whole jobs with and without: bench/checksum.
  * Threads    Any thread.
  */

@@ -9,7 +9,8 @@
  * The way in. Each block frame stays in the zmq_msg_t that it arrived in, wrapped as a kofn_buf, so
  * that an answer is used where libzmq read it.
  *
- * The sum. Where nothing else protects what is on the way, the envelope carries a checksum (checksum.h).
+ * The sum. Where nothing else protects what is on the way, the envelope carries a checksum
+ * (checksum.h).
  *
  * The way out. A block frame is handed to libzmq with a ref of its owner; libzmq's I/O thread lets
  * go when the bytes are on the wire.
@@ -35,7 +36,8 @@ enum {
     HEARTBEAT_TTL_MS = 30000, // what we ask the peer to apply to us
     HANDSHAKE_MS = 10000,
     /* The kernel asks again after 1, 3, 7, ... 63 s. A network that was away for a minute would be
-     * back for another before anybody noticed; so an attempt of ours is not as long as its pauses. */
+     * back for another before anybody noticed; so an attempt of ours is not as long as its
+     * pauses. */
     CONNECT_MS = 3000,
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 2000,
@@ -390,7 +392,8 @@ take_peer_id(kofn_inbound *in, zmq_msg_t *frame)
     return true;
 }
 
-/* Frames carry what ZAP said of their sender, but for the routing id, which the socket itself made. */
+/* Frames carry what ZAP said of their sender, but for the routing id, which the socket itself
+ * made. */
 static void
 take_property(zmq_msg_t *frame, const char *property, char *ret_text, size_t size)
 {

@@ -10,8 +10,8 @@
  * kofn_peer      the sending side towards one peer: control messages go out at once, transfers pass
  *                through a kofn_flow with credit. And the counting of what it sent us, for acks.
  *
- * Where the socket is neither encrypted nor inproc, messages go with a checksum (checksum.h); one that
- * comes with one is checked.
+ * Where the socket is neither encrypted nor inproc, messages go with a checksum (checksum.h); one
+ * that comes with one is checked.
  *
  * Never blocks: sends use ZMQ_DONTWAIT, and a peer whose pipe is full or gone is UNAVAILABLE.
  * Threads    The socket's thread.
@@ -44,8 +44,8 @@ typedef struct kofn_peer_id { // a ROUTER's routing id; empty on a DEALER
  * glibc's allocator for the whole process, so a library has no business to. */
 void kofn_link_tune_malloc(void);
 
-/* Start the program anew without caches of threads, unless $GLIBC_TUNABLES says how it is to be: first
- * of all in main. Returns where that cannot be, or has been. */
+/* Start the program anew without caches of threads, unless $GLIBC_TUNABLES says how it is to be:
+ * first of all in main. Returns where that cannot be, or has been. */
 void kofn_link_choose_malloc(char **argv);
 
 /* Give back what malloc keeps: for when few frames come. Likewise no library's business. */
@@ -64,8 +64,9 @@ typedef struct kofn_link_keys {
     char master[KOFN_CURVE_TEXT]; // the master's public key; "" at the master
 } kofn_link_keys;
 
-/* Read `own` with its secret and, where this end connects, the master's public certificate; `master`
- * is NULL at the master. INVALID_ARGUMENT: not the role; errors of kofn_certificate_load. */
+/* Read `own` with its secret and, where this end connects, the master's public certificate;
+ * `master` is NULL at the master. INVALID_ARGUMENT: not the role; errors of
+ * kofn_certificate_load. */
 KOFN_MUST_CHECK kofn_status kofn_link_keys_load(const char *own, const char *master,
                                                 kofn_link_keys *ret_keys, kofn_error *err);
 

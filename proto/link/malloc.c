@@ -24,9 +24,9 @@ kofn_link_tune_malloc(void)
     (void)mallopt(M_ARENA_MAX, ARENAS);
 }
 
-/* What a thread frees it keeps for itself, up to seven pieces of each small size, where no trim finds
- * them: each holds a page of what a crowd of connections left. Only an environment variable that is
- * there when the process starts turns that off. */
+/* What a thread frees it keeps for itself, up to seven pieces of each small size, where no trim
+ * finds them: each holds a page of what a crowd of connections left. Only an environment variable
+ * that is there when the process starts turns that off. */
 void
 kofn_link_choose_malloc(char **argv)
 {

@@ -40,9 +40,9 @@ kofn_monitor_open(void *context, void *watched, bool every_attempt, kofn_monitor
     return KOFN_OK;
 }
 
-/* Whatever lingers in a closed socket makes it connect again, and libzmq's I/O thread tells the monitor
- * of it: without anybody there it would wait for ever, and every connection with it. So the monitor
- * ends first. */
+/* Whatever lingers in a closed socket makes it connect again, and libzmq's I/O thread tells the
+ * monitor of it: without anybody there it would wait for ever, and every connection with it. So the
+ * monitor ends first. */
 void
 kofn_monitor_close(kofn_monitor *monitor)
 {
@@ -67,8 +67,8 @@ receive(void *socket, uint16_t *ret_event, uint32_t *ret_value)
     return true;
 }
 
-/* Of one attempt: none of DELAYED (the address is being tried), CLOSED (it was) and CONNECTED comes where
- * there is no address. RETRIED ends an attempt in vain. */
+/* Of one attempt: none of DELAYED (the address is being tried), CLOSED (it was) and CONNECTED comes
+ * where there is no address. RETRIED ends an attempt in vain. */
 static void
 follow(kofn_monitor *monitor, uint16_t event)
 {

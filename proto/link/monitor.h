@@ -11,11 +11,11 @@
  *                                                    sealed for another's key, or that is going
  *     a connection that was up ends                  DOWN
  *
- * After REFUSED and MISMATCH the socket stays as it is: who wants to try again opens another. After the
- * others libzmq connects it again.
+ * After REFUSED and MISMATCH the socket stays as it is: who wants to try again opens another. After
+ * the others libzmq connects it again.
  *
- * A cut says little at first: a master that goes down cuts handshakes too. KOFN_MONITOR_CUTS in a row
- * mean that somebody is there and will not have us.
+ * A cut says little at first: a master that goes down cuts handshakes too. KOFN_MONITOR_CUTS in a
+ * row mean that somebody is there and will not have us.
  *
  * inproc has neither handshakes nor events.
  * Threads    The socket's.
@@ -51,9 +51,9 @@ typedef struct kofn_monitor {
     kofn_monitor_way way;
 } kofn_monitor;
 
-/* Begin before the socket connects, so that no event is missed. `every_attempt`: follow `way` as well, for
- * who takes all events soon: those of attempts never end, and a monitor that is full stops libzmq.
- * RESOURCE_EXHAUSTED. */
+/* Begin before the socket connects, so that no event is missed. `every_attempt`: follow `way` as
+ * well, for who takes all events soon: those of attempts never end, and a monitor that is full
+ * stops libzmq. RESOURCE_EXHAUSTED. */
 KOFN_MUST_CHECK kofn_status kofn_monitor_open(void *context, void *watched, bool every_attempt,
                                               kofn_monitor *ret_monitor, kofn_error *err);
 
@@ -66,8 +66,8 @@ const char *kofn_monitor_describe_way(const kofn_monitor *monitor);
 /* Take one event. False: none waits. */
 bool kofn_monitor_next(kofn_monitor *monitor, kofn_monitor_event *ret_event);
 
-/* What somebody has to do about REFUSED, MISMATCH or CUT, as a sentence and UNAUTHENTICATED. `role`:
- * of the key at this end, "worker" or "client"; `has_keys`: this end speaks CURVE. */
+/* What somebody has to do about REFUSED, MISMATCH or CUT, as a sentence and UNAUTHENTICATED.
+ * `role`: of the key at this end, "worker" or "client"; `has_keys`: this end speaks CURVE. */
 kofn_status kofn_monitor_explain(kofn_monitor_event event, const char *endpoint, const char *role,
                                  bool has_keys, kofn_error *err);
 

@@ -87,7 +87,7 @@ trouble(crowd *c, const char *what, const kofn_error *why)
                       why->text);
 }
 
-/* ---- products of small whole numbers: rounding hides nothing --------------------------------------- */
+/* ---- products of small whole numbers: rounding hides nothing --------------------------------- */
 
 static void
 fill(kofn_rng *rng, double *at, size_t count)
@@ -140,7 +140,7 @@ digest_result(kofn_result *result)
     return digest;
 }
 
-/* ---- what a client does -------------------------------------------------------------------------- */
+/* ---- what a client does ---------------------------------------------------------------------- */
 
 static bool
 count_put_off(void *context, const kofn_account *account)
@@ -353,7 +353,7 @@ live(void *arg)
     return NULL;
 }
 
-/* ---- the crowd ----------------------------------------------------------------------------------- */
+/* ---- the crowd ------------------------------------------------------------------------------- */
 
 static kofn_client *
 open_client(const char *endpoint)

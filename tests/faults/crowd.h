@@ -2,9 +2,9 @@
  *
  * Each client is a thread with a connection of its own. It submits tiny products of whole numbers,
  * keeps some out, and takes them in the order in which they were accepted; now and then it asks how
- * one stands, or cancels one. If it is to, it has an operand stored, names it in some orders, drops it
- * while its jobs are out, and names it once more. Nothing of it depends on when daemons die; the seed
- * decides what is asked for.
+ * one stands, or cancels one. If it is to, it has an operand stored, names it in some orders, drops
+ * it while its jobs are out, and names it once more. Nothing of it depends on when daemons die; the
+ * seed decides what is asked for.
  *
  * Threads    One for each client; the functions below are for the thread that started them.
  */

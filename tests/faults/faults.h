@@ -13,7 +13,8 @@ size_t fault_amount(size_t brief, size_t full);
 double fault_now_s(void); // monotonic
 void fault_pause(void);   // 5 ms, between two looks at what another process does
 
-/* Under AddressSanitizer a daemon keeps what it has freed for a while: its memory says nothing then. */
+/* Under AddressSanitizer a daemon keeps what it has freed for a while: its memory says nothing
+ * then. */
 #ifdef __SANITIZE_ADDRESS__
 enum { FAULT_MEMORY_COUNTS = 0 };
 #else

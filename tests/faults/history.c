@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- noting ------------------------------------------------------------------------------------ */
+/* ---- noting ---------------------------------------------------------------------------------- */
 
 void
 history_init(history *h)
@@ -36,7 +36,7 @@ history_note(history *h, history_event event)
     (void)pthread_mutex_unlock(&h->lock);
 }
 
-/* ---- the model --------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 typedef struct keeping { // of an operand
     bool drop_wished, dropped;
@@ -295,7 +295,7 @@ history_check(const history_event *events, size_t count)
     return c.verdict;
 }
 
-/* ---- saying ------------------------------------------------------------------------------------ */
+/* ---- saying ---------------------------------------------------------------------------------- */
 
 const char *
 history_fault_name(history_fault fault)

@@ -1,19 +1,19 @@
 /* What clients of a master saw, in the order in which they saw it, held against what may be seen.
  *
  * The model: an order is handed over under one key; the master may refuse it, or accept it as one
- * job. A job that was accepted ends exactly once, as done with the right product, or as cancelled if
- * somebody asked for that. What ended stays as it ended, whatever happens to the master. A job that
- * is not known to anybody does not exist. A stored operand is there until somebody wishes it dropped,
- * and not any more once it is; an order that names it is refused in no other case, and a job that it
- * became has the right product, even if the operand is dropped meanwhile.
+ * job. A job that was accepted ends exactly once, as done with the right product, or as cancelled
+ * if somebody asked for that. What ended stays as it ended, whatever happens to the master. A job
+ * that is not known to anybody does not exist. A stored operand is there until somebody wishes it
+ * dropped, and not any more once it is; an order that names it is refused in no other case, and a
+ * job that it became has the right product, even if the operand is dropped meanwhile.
  *
  *     SUBMIT --> REFUSED
  *            --> ACCEPTED --> RUNS* --> DONE RESULT* | CANCELLED | FAILED
  *     STORED --> DROP --> DROPPED
  *
- * Times are the clients': an event is noted when its reply is read, an order and a wish to cancel before
- * they are sent. So an earlier event of one client was seen earlier; between clients that is as
- * good as it needs to be, since a job and an operand have one client here.
+ * Times are the clients': an event is noted when its reply is read, an order and a wish to cancel
+ * before they are sent. So an earlier event of one client was seen earlier; between clients that is
+ * as good as it needs to be, since a job and an operand have one client here.
  *
  * Threads    history_note: any. The rest: when nobody notes any more.
  */

@@ -69,7 +69,7 @@ local_address(int port)
                                 .sin_addr = {htonl(INADDR_LOOPBACK)}};
 }
 
-/* ---- connections ------------------------------------------------------------------------------ */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 /* Watch for bytes only while they are wanted: a socket that has ended would wake us for ever. */
 static void
@@ -135,7 +135,7 @@ end_pair(fault_proxy *p, pair *c)
     free(c);
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------ */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 /* Bits at the multiples of `every` in the connection's bytes, another one each time. */
 static void
@@ -248,7 +248,7 @@ serve(fault_proxy *p, pair *c)
         end_pair(p, c);
 }
 
-/* ---- the thread ------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 static pair *
 pair_of(fault_proxy *p, const way *w)

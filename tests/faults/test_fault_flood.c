@@ -32,7 +32,7 @@ enum {
     SETTLE_S = 90, // a stranger's session is forgotten after 60 s, and memory given back every 10 s
 };
 
-/* ---- a good client ---------------------------------------------------------------------------- */
+/* ---- a good client --------------------------------------------------------------------------- */
 
 typedef struct witness {
     const char *endpoint;
@@ -123,7 +123,7 @@ watch(const witness *w, size_t count)
     return get_p99(w, from);
 }
 
-/* ---- frames that are no messages ---------------------------------------------------------------- */
+/* ---- frames that are no messages ------------------------------------------------------------- */
 
 typedef struct garbage {
     size_t length;
@@ -274,7 +274,7 @@ flood_frames(cluster *c, size_t frames, size_t a_second)
     raw_close(&peers[1]);
 }
 
-/* ---- connections that are no ZeroMQ -------------------------------------------------------------- */
+/* ---- connections that are no ZeroMQ ---------------------------------------------------------- */
 
 static int
 connect_to(const char *endpoint)
@@ -325,7 +325,7 @@ flood_connections(cluster *c, size_t count, size_t open_max)
     free(open);
 }
 
-/* ---- tests ------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static size_t
 count_lines(const char *text)
@@ -404,8 +404,8 @@ a_flood_of_malformed_frames_does_no_harm(void **state)
     assert_calm_again(c, w, &before, "frames", p99, get_p99_limit(&before));
 }
 
-/* More than it can read: frames pile up, 100 MiB of them, and good jobs come and go among them. What
- * lives long must not keep the pages between. */
+/* More than it can read: frames pile up, 100 MiB of them, and good jobs come and go among them.
+ * What lives long must not keep the pages between. */
 static void
 a_flood_that_piles_up_leaves_nothing(void **state)
 {

@@ -1,8 +1,8 @@
-/* A worker that is stopped (SIGSTOP) in the middle of a job: the job ends without it, it is told when
- * it wakes, and nothing of it is left behind: no assignment, no descriptor, no memory.
+/* A worker that is stopped (SIGSTOP) in the middle of a job: the job ends without it, it is told
+ * when it wakes, and nothing of it is left behind: no assignment, no descriptor, no memory.
  *
- * The time of the disturbed job is printed as a ratio to the job before it; bench_faults measures the
- * same on jobs that are long enough to be judged, and the full run here judges it too.
+ * The time of the disturbed job is printed as a ratio to the job before it; bench_faults measures
+ * the same on jobs that are long enough to be judged, and the full run here judges it too.
  */
 #include "tests/assert.h"
 #include "tests/faults/faults.h"

@@ -1,5 +1,6 @@
 /* Ten times the load that the workers can serve: what there is no room for is refused, with a hint
- * when to come again; what is accepted is served at the full rate; and memory stays within its limit.
+ * when to come again; what is accepted is served at the full rate; and memory stays within its
+ * limit.
  *
  * Workers wait a fixed time for each task, so the capacity is known: WORKERS / SLEEP. Callers do
  * not try again, and each offers its next product when its time has come, whatever became of the
@@ -25,9 +26,9 @@ enum {
     N = 64,
     LIMIT_MIB = 32,
     TIMES = 10,
-    /* Offers of a caller that are out: more than its share of what the limit has room for (some 40), so
-     * that there are refusals. Without an end to them those that a master short of the processor has
-     * not read yet pile up in its socket, which no limit counts. */
+    /* Offers of a caller that are out: more than its share of what the limit has room for (some
+     * 40), so that there are refusals. Without an end to them those that a master short of the
+     * processor has not read yet pile up in its socket, which no limit counts. */
     OUT_MAX = 72,
 };
 
@@ -117,8 +118,8 @@ offer_products(caller *self, kofn_client *client)
         settle_until(self, client, fault_now_s() + 0.1, &open);
 }
 
-/* The product of the oldest job that was accepted; 0: as long as it takes. False: there is none, or it
- * is not done. */
+/* The product of the oldest job that was accepted; 0: as long as it takes. False: there is none, or
+ * it is not done. */
 static bool
 fetch_next(caller *self, kofn_client *client, int64_t timeout_ms)
 {

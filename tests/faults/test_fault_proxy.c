@@ -1,5 +1,5 @@
-/* Networks that misbehave, between real daemons: a proxy on the way of some workers, of all, or of a
- * client. A job ends right or with a clear status, within a stated time, and once the network is
+/* Networks that misbehave, between real daemons: a proxy on the way of some workers, of all, or of
+ * a client. A job ends right or with a clear status, within a stated time, and once the network is
  * well again everybody is back.
  */
 #include "tests/faults/proxy.h"
@@ -19,7 +19,7 @@ enum {
     FLIP_EVERY = 1500000,
 };
 
-/* ---- faults ----------------------------------------------------------------------------------- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 typedef struct fault {
     const char *name;
@@ -61,7 +61,7 @@ break_network(fault_proxy *proxy, const fault *f)
     set(fault_proxy_get(proxy, FAULT_DOWN), &f->down);
 }
 
-/* ---- the stage -------------------------------------------------------------------------------- */
+/* ---- the stage ------------------------------------------------------------------------------- */
 
 typedef struct line { // what a fault is for
     fault_proxy *proxy;
@@ -170,7 +170,7 @@ stage_teardown(void **state)
     return failure | unsetenv("KOFN_KEY") | unsetenv("KOFN_SERVER_KEY");
 }
 
-/* ---- products --------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 enum { SIZE = 512 };
 
@@ -264,7 +264,7 @@ multiply_all(const line *lines, size_t count, int64_t timeout_ms)
     return done;
 }
 
-/* ---- what a fault does ------------------------------------------------------------------------ */
+/* ---- what a fault does ----------------------------------------------------------------------- */
 
 /* Those beyond it are lost or slow, and the others suffice. */
 static void
@@ -352,7 +352,8 @@ faults_of_a_clients_link_end_in_a_right_product_or_a_status(void **state)
     }
 }
 
-/* A link that flips a bit now and then: nothing but a checksum tells a flipped element from another. */
+/* A link that flips a bit now and then: nothing but a checksum tells a flipped element from
+ * another. */
 static void
 no_flipped_bit_gets_into_a_product(void **state)
 {

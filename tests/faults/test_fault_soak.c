@@ -1,5 +1,5 @@
-/* A cluster that is left running: small jobs without end, a worker killed now and then, clients that
- * come and go. What the master holds at the end it held at the beginning.
+/* A cluster that is left running: small jobs without end, a worker killed now and then, clients
+ * that come and go. What the master holds at the end it held at the beginning.
  *
  *     0        2/15        3/15                                    14/15       15/15
  *     | settle | reference |            ...                        | compared  |
@@ -115,9 +115,9 @@ run(soak *s)
     take_sample(s);
 }
 
-/* Ends all daemons as a service manager does; a leak or a crash shows in their status. First all workers
- * must be there: one that only just begins dies of SIGTERM. The master counts the killed one in its
- * place until it has been silent for a while. */
+/* Ends all daemons as a service manager does; a leak or a crash shows in their status. First all
+ * workers must be there: one that only just begins dies of SIGTERM. The master counts the killed
+ * one in its place until it has been silent for a while. */
 static void
 end_cleanly(const soak *s)
 {

@@ -1,6 +1,6 @@
 /* A master that is killed again and again, at random times and at every failpoint, under a crowd of
- * clients that submit, wait, ask and cancel, store operands, name and drop them: what they see is held
- * against a model (history.h).
+ * clients that submit, wait, ask and cancel, store operands, name and drop them: what they see is
+ * held against a model (history.h).
  *
  * Seeded by KOFN_TEST_SEED, which is printed: it decides what is asked for and when the kills come;
  * what each of them hits is the machine's to choose.
@@ -53,7 +53,7 @@ judge(cluster *c, crowd **crowd_p, history *h)
     return verdict;
 }
 
-/* ---- how long it takes to come back ---------------------------------------------------------------- */
+/* ---- how long it takes to come back ---------------------------------------------------------- */
 
 typedef struct comeback {
     double answer_s, workers_s; // at most, until a client is answered; until all workers are back
@@ -95,7 +95,7 @@ note_longest(double *longest, double seconds)
     *longest = seconds > *longest ? seconds : *longest;
 }
 
-/* ---- at random times --------------------------------------------------------------------------------- */
+/* ---- at random times ------------------------------------------------------------------------- */
 
 static void
 wait_s(double seconds)
@@ -149,7 +149,7 @@ kills_at_random_times_lose_and_double_nothing(void **state)
     assert_true(longest.workers_s <= BACK_S_MAX);
 }
 
-/* ---- at every failpoint ------------------------------------------------------------------------------ */
+/* ---- at every failpoint ---------------------------------------------------------------------- */
 
 static void
 start_armed(cluster *c, kofn_failpoint point, size_t pass)
@@ -162,8 +162,9 @@ start_armed(cluster *c, kofn_failpoint point, size_t pass)
     cluster_arm_master(c, NULL);
 }
 
-/* The master dies at a pass of this point, and another one takes over. Its store and the history are
- * those of the points before. A point that the crowd never passes fails the test: it does not die. */
+/* The master dies at a pass of this point, and another one takes over. Its store and the history
+ * are those of the points before. A point that the crowd never passes fails the test: it does not
+ * die. */
 static history_verdict
 strike_at(cluster *c, kofn_failpoint point, size_t pass, const crowd_wish *wish, history *h)
 {
@@ -187,8 +188,8 @@ strike_at_start(cluster *c)
     assert_int_equal(cluster_await_master_end(c), 128 + SIGKILL);
 }
 
-/* Records that are pushed out by newer ones cannot be asked for any more: a master that forgets has a
- * crowd of its own. */
+/* Records that are pushed out by newer ones cannot be asked for any more: a master that forgets has
+ * a crowd of its own. */
 static bool
 is_of_forgetful(kofn_failpoint point)
 {
@@ -241,7 +242,7 @@ a_kill_at_any_failpoint_loses_and_doubles_nothing(void **state)
     assert_int_equal(points, KOFN_FAIL_COUNT);
 }
 
-/* ---- on the command line ----------------------------------------------------------------------------- */
+/* ---- on the command line --------------------------------------------------------------------- */
 
 static void
 await_text(cluster *c, const char *name, const char *text)

@@ -1,5 +1,5 @@
-/* Any bytes as a certificate, read for its public part and for both: one that is taken has a name that
- * may be a file's, a role, and keys that are keys. */
+/* Any bytes as a certificate, read for its public part and for both: one that is taken has a name
+ * that may be a file's, a role, and keys that are keys. */
 #include "proto/link/certificate.h"
 #include "tests/fuzz/fuzz.h"
 

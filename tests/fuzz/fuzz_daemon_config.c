@@ -1,5 +1,6 @@
 /* Any bytes as the configuration of a master and of a worker, checks of the whole included: refused
- * with a sentence that has its place, or one that can be checked again and that no bound is broken in. */
+ * with a sentence that has its place, or one that can be checked again and that no bound is broken
+ * in. */
 #include "master/config.h"
 #include "tests/fuzz/fuzz.h"
 #include "worker/config.h"

@@ -1,6 +1,7 @@
-/* Any bytes as an envelope: its type is peeked at, and it is read as what that says; its body is read
- * as both its method's request and reply, as a daemon and a client would. What can be read packs, and
- * reads and packs again to the same bytes. (fuzz_message reads bytes as every message.) */
+/* Any bytes as an envelope: its type is peeked at, and it is read as what that says; its body is
+ * read as both its method's request and reply, as a daemon and a client would. What can be read
+ * packs, and reads and packs again to the same bytes. (fuzz_message reads bytes as every
+ * message.) */
 #include "proto/messages.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/messages.h"

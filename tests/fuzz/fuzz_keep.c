@@ -1,13 +1,13 @@
-/* Any records in a store, and a master that begins with them: it takes them up or says that they are
- * lost, keeps to its memory, tells whoever asks, and lets go of all in the end.
+/* Any records in a store, and a master that begins with them: it takes them up or says that they
+ * are lost, keeps to its memory, tells whoever asks, and lets go of all in the end.
  *
  *     input -> records   [kind, state] [owner, deadline, matrices] [body's length, 2] [body]
  *                        and for each matrix [slot, dtype] [rows] [columns] [every element]
  *
- * The store, its digests and the master are real; what is wrong is what the bodies and the shapes say.
- * Record i has the id i + 1, 16 digits in texts. A worker that takes tasks and never answers has open
- * jobs read their operands and encode them. What comes out as a product is what the store had: of the
- * shape that the account tells, each element as it was put. */
+ * The store, its digests and the master are real; what is wrong is what the bodies and the shapes
+ * say. Record i has the id i + 1, 16 digits in texts. A worker that takes tasks and never answers
+ * has open jobs read their operands and encode them. What comes out as a product is what the store
+ * had: of the shape that the account tells, each element as it was put. */
 #include "common/base/clock.h"
 #include "master/keep.h"
 #include "proto/block.h"
@@ -44,7 +44,7 @@ typedef struct stage {
     size_t replies;
 } stage;
 
-/* ---- records ----------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 static void
 take_matrix(stage *s, put *p)
@@ -117,7 +117,7 @@ take_record(stage *s)
     p->request.context = p;
 }
 
-/* ---- the store --------------------------------------------------------------------------------- */
+/* ---- the store ------------------------------------------------------------------------------- */
 
 static void
 fill_store(stage *s)
@@ -160,7 +160,7 @@ drop_puts(stage *s)
     (void)nftw(s->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* ---- the master -------------------------------------------------------------------------------- */
+/* ---- the master ------------------------------------------------------------------------------ */
 
 static void
 open_master(stage *s)
@@ -195,7 +195,7 @@ close_stage(stage *s)
     close_master(&s->master, s->context);
 }
 
-/* ---- what it is asked -------------------------------------------------------------------------- */
+/* ---- what it is asked ------------------------------------------------------------------------ */
 
 static void
 say(void *socket, const kofn_wire_message *of, const void *message, bool delimited)
@@ -333,7 +333,7 @@ hear(stage *s, void *socket, kofn_link_kind kind)
     }
 }
 
-/* ---- turns ------------------------------------------------------------------------------------- */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 static void
 turn(stage *s)

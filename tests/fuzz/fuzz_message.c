@@ -1,9 +1,9 @@
-/* Any bytes as the message that they name, each one of the tables: refused with a sentence, or read;
- * what was read packs, and reads as the same again. What means more than its fields is taken further,
- * as its receiver would.
+/* Any bytes as the message that they name, each one of the tables: refused with a sentence, or
+ * read; what was read packs, and reads as the same again. What means more than its fields is taken
+ * further, as its receiver would.
  *
- * Bytes alone hardly ever reach the third list in a list, so with libFuzzer half of the new inputs are
- * messages that were read, changed in one field by their table, and packed again. */
+ * Bytes alone hardly ever reach the third list in a list, so with libFuzzer half of the new inputs
+ * are messages that were read, changed in one field by their table, and packed again. */
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/messages.h"
 

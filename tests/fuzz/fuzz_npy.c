@@ -1,5 +1,6 @@
 /* .npy headers: whatever comes in, the parser keeps within its input, and what it accepts fits the
- * file that it was told of. The first byte says how much longer than its head the file claims to be. */
+ * file that it was told of. The first byte says how much longer than its head the file claims to
+ * be. */
 #include "common/linalg/npy.h"
 #include "tests/fuzz/fuzz.h"
 

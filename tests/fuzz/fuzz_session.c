@@ -4,10 +4,10 @@
  *     input -> turns     [who and how many frames] [length] [bytes] [length] [bytes] ...
  *                        [time] how far the clock goes
  *
- * The master is a real one over inproc, its handlers called in this thread, its clock ours; only its
- * compute threads are their own. Numbers that an input cannot know are taken from what the master sent
- * last: JOB (16 letters J) and OPERAND (16 letters O) in texts, and as 8-byte integers of aa an
- * assignment and of ee the epoch. */
+ * The master is a real one over inproc, its handlers called in this thread, its clock ours; only
+ * its compute threads are their own. Numbers that an input cannot know are taken from what the
+ * master sent last: JOB (16 letters J) and OPERAND (16 letters O) in texts, and as 8-byte integers
+ * of aa an assignment and of ee the epoch. */
 #include "common/base/clock.h"
 #include "proto/link/link.h"
 #include "tests/fuzz/fuzz_master.h"

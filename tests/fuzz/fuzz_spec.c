@@ -1,6 +1,6 @@
-/* Any bytes as what a user writes of a code: a field's name in the first line, then pairs KEY=VALUE as
- * --set takes them. Each is set or refused with a sentence; the whole is checked, and where it passes
- * it survives its way over the wire. */
+/* Any bytes as what a user writes of a code: a field's name in the first line, then pairs KEY=VALUE
+ * as --set takes them. Each is set or refused with a sentence; the whole is checked, and where it
+ * passes it survives its way over the wire. */
 #include "common/code/bilinear.h"
 #include "proto/messages.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,5 +1,5 @@
-/* The first line as a straggler model that a user writes, the rest as a trace: both are taken or refused
- * with a sentence. Whoever is taken slows a worker by a number from 1 to the limit. */
+/* The first line as a straggler model that a user writes, the rest as a trace: both are taken or
+ * refused with a sentence. Whoever is taken slows a worker by a number from 1 to the limit. */
 #include "common/code/straggler.h"
 #include "common/code/straggler_trace.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,5 +1,5 @@
-/* Any sequence of transfers between a flow and its peer's assemblers: pushes, messages, acks, drops,
- * and frames that change a byte on their way. Each side is held against a model of counts.
+/* Any sequence of transfers between a flow and its peer's assemblers: pushes, messages, acks,
+ * drops, and frames that change a byte on their way. Each side is held against a model of counts.
  *
  *     bytes of the input -> op, argument ...     kofn_flow --message--> assembler of its transfer
  *                                                         <---ack-----
@@ -41,8 +41,8 @@ free_data(void *data, void *hint)
     free(data);
 }
 
-/* In a block of exactly their size, so that ASan sees a read behind it; `flip`: 0, or the place from
- * its beginning that changes, counted from 1. */
+/* In a block of exactly their size, so that ASan sees a read behind it; `flip`: 0, or the place
+ * from its beginning that changes, counted from 1. */
 static kofn_buf *
 receive_frame(const void *bytes, size_t length, size_t flip, unsigned by)
 {

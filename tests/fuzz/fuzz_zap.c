@@ -1,5 +1,5 @@
-/* Any frames as a request of ZAP (ZeroMQ RFC 27): each gets one reply, and 200 only for a key on the
- * list, in the role and to the domain that it has, in CURVE and in version 1.0.
+/* Any frames as a request of ZAP (ZeroMQ RFC 27): each gets one reply, and 200 only for a key on
+ * the list, in the role and to the domain that it has, in CURVE and in version 1.0.
  *
  * Input      frames: two bytes of length, the low one first, then so many bytes. */
 #include "master/guard.h"

@@ -13,7 +13,8 @@ is_folder(const char *path)
     return stat(path, &at) == 0 && S_ISDIR(at.st_mode);
 }
 
-/* The bytes are in a block of exactly their size, so that ASan and valgrind see a read behind it. */
+/* The bytes are in a block of exactly their size, so that ASan and valgrind see a read behind
+ * it. */
 static bool
 replay_file(const char *path)
 {

@@ -1,6 +1,7 @@
-/* Records as the master itself packs them, for the fuzzer of records: each scene below is played to a
- * master with a store, what it left there becomes an input, and the fuzzer is fed with it. The seeds
- * seeds/keep/packed_NAME are such inputs; one that lacks a field of what is packed today fails:
+/* Records as the master itself packs them, for the fuzzer of records: each scene below is played to
+ * a master with a store, what it left there becomes an input, and the fuzzer is fed with it. The
+ * seeds seeds/keep/packed_NAME are such inputs; one that lacks a field of what is packed today
+ * fails:
  *
  *     test_keep_seeds --write      makes them anew
  *
@@ -25,7 +26,7 @@ typedef struct bytes {
 
 static bool writes; // seeds, into the tree
 
-/* ---- scenes ------------------------------------------------------------------------------------ */
+/* ---- scenes ---------------------------------------------------------------------------------- */
 
 static const problem small = {.rows = 4, .inner = 4, .cols = 4, .key = "k"};
 
@@ -157,7 +158,7 @@ static const struct {
     {"integers", integers, 1},     {"prime_field", prime_field, 1},
 };
 
-/* ---- what a scene leaves ----------------------------------------------------------------------- */
+/* ---- what a scene leaves --------------------------------------------------------------------- */
 
 typedef struct taken {
     kofn_store_record record;
@@ -282,7 +283,7 @@ take_input(const stage *s, size_t records, bytes *input)
     free(all);
 }
 
-/* ---- seeds ------------------------------------------------------------------------------------- */
+/* ---- seeds ----------------------------------------------------------------------------------- */
 
 /* Names of all fields of a body, in their order; but of an account, whose zeros are left out, its
  * own name alone. */
@@ -347,7 +348,7 @@ check_seed(const char *name, const bytes *input)
                  (char *)there.at, (char *)wanted.at);
 }
 
-/* ---- the test ---------------------------------------------------------------------------------- */
+/* ---- the test -------------------------------------------------------------------------------- */
 
 static int
 remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)

@@ -1,5 +1,5 @@
-/* Nothing is forgotten: each message of the tables has a seed with all its fields, and each parser of
- * the list in README.md has its fuzzer, as each fuzzer has its place in the list. */
+/* Nothing is forgotten: each message of the tables has a seed with all its fields, and each parser
+ * of the list in README.md has its fuzzer, as each fuzzer has its place in the list. */
 #include "tests/assert.h"
 #include "tests/fuzz/messages.h"
 

@@ -34,7 +34,7 @@ struct cluster {
     char log[LOG_MAX];
 };
 
-/* ---- time ------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static double
 now_s(void)
@@ -52,7 +52,7 @@ pause_briefly(void)
     (void)nanosleep(&t, NULL);
 }
 
-/* ---- folder and ports -------------------------------------------------------------------------- */
+/* ---- folder and ports ------------------------------------------------------------------------ */
 
 void
 cluster_get_path(const cluster *c, const char *name, char ret_path[CLUSTER_PATH_MAX])
@@ -99,8 +99,8 @@ is_taken(int port)
 }
 
 /* Until this program ends, also while its daemon is down: another test would have the port by then.
- * A name among abstract sockets is one program's at a time, and goes with it, as do ports with their
- * network. */
+ * A name among abstract sockets is one program's at a time, and goes with it, as do ports with
+ * their network. */
 static bool
 claim_port(int port)
 {
@@ -129,7 +129,7 @@ free_port(void)
     return 0;
 }
 
-/* ---- processes --------------------------------------------------------------------------------- */
+/* ---- processes ------------------------------------------------------------------------------- */
 
 typedef struct start {
     const char *program;
@@ -246,7 +246,7 @@ await_end(cluster *c, process *p, const char *what)
     return p->status;
 }
 
-/* ---- the cluster -------------------------------------------------------------------------------- */
+/* ---- the cluster ----------------------------------------------------------------------------- */
 
 cluster *
 cluster_new(void **state, const char *master_yaml)
@@ -563,7 +563,7 @@ cluster_await_master_log(cluster *c, const char *text)
     }
 }
 
-/* ---- programs ------------------------------------------------------------------------------------ */
+/* ---- programs -------------------------------------------------------------------------------- */
 
 static process *
 free_run(cluster *c)
@@ -694,7 +694,7 @@ cluster_await_run(cluster *c, pid_t pid)
     return -1;
 }
 
-/* ---- matrices ------------------------------------------------------------------------------------ */
+/* ---- matrices -------------------------------------------------------------------------------- */
 
 double *
 test_matrix(size_t rows, size_t cols, uint64_t seed)

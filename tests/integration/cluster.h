@@ -1,4 +1,5 @@
-/* A cluster for one test: a real master, real workers, on ports of their own, in a folder of its own.
+/* A cluster for one test: a real master, real workers, on ports of their own, in a folder of its
+ * own.
  *
  * Everything that a test starts ends with it: the teardown kills and reaps each process and removes
  * the folder, also after a failed assertion; and the kernel does so should the test itself be
@@ -31,14 +32,14 @@ enum { CLUSTER_WORKERS_MAX = 16, CLUSTER_PATH_MAX = 256, PATIENCE_S = 60 };
 
 typedef struct cluster cluster;
 
-/* How long a wait of the cluster, of its people and of raw peers may take: PATIENCE_S, until one was in
- * vain. The next ones are in vain soon: what is broken is so for all, and the test is to say it before it
- * is stopped from outside. */
+/* How long a wait of the cluster, of its people and of raw peers may take: PATIENCE_S, until one
+ * was in vain. The next ones are in vain soon: what is broken is so for all, and the test is to say
+ * it before it is stopped from outside. */
 double cluster_get_patience_s(void);
 void cluster_note_in_vain(void);
 
-/* Folder, free ports and the master's configuration; nothing runs yet. `master_yaml` is added to the
- * configuration. *state is for the teardown. */
+/* Folder, free ports and the master's configuration; nothing runs yet. `master_yaml` is added to
+ * the configuration. *state is for the teardown. */
 cluster *cluster_new(void **state, const char *master_yaml);
 int cluster_teardown(void **state);
 
@@ -46,8 +47,8 @@ int cluster_teardown(void **state);
 void cluster_start_master(cluster *c);
 void cluster_start_worker(cluster *c, size_t number, const char *yaml);
 
-/* Workers that are started from now on connect there, not to the master itself: to a proxy. NULL: to
- * the master again. */
+/* Workers that are started from now on connect there, not to the master itself: to a proxy. NULL:
+ * to the master again. */
 void cluster_set_route(cluster *c, const char *endpoint);
 
 /* Master and `workers` plain workers, all of them ready: what most tests begin with. */
@@ -72,8 +73,8 @@ int cluster_await_worker_end(cluster *c, size_t number);
 bool cluster_master_has_ended(cluster *c);
 bool cluster_worker_has_ended(cluster *c, size_t number);
 
-/* What the master says of itself, as soon as it answers: one that was just restarted costs its clients
- * the connection, and a check is made only once. */
+/* What the master says of itself, as soon as it answers: one that was just restarted costs its
+ * clients the connection, and a check is made only once. */
 kofn_health cluster_check(cluster *c);
 
 /* Until the master counts exactly so many workers. */
@@ -107,7 +108,7 @@ const char *cluster_get_master_log(cluster *c);
 /* Until the master has logged this. */
 void cluster_await_master_log(cluster *c, const char *text);
 
-/* ---- programs ---------------------------------------------------------------------------------- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
 typedef struct outcome { // of a program that has ended
     int status;          // exit status, or 128 + signal
@@ -125,23 +126,23 @@ int cluster_await_run(cluster *c, pid_t pid);
 void cluster_run_program(cluster *c, outcome *ret_outcome, const char *program, ...)
     __attribute__((sentinel));
 
-/* Run the commands of a section of README.md as one script of the shell, in the cluster's folder with
- * its master; how many there are. Fails the test if they fail. */
+/* Run the commands of a section of README.md as one script of the shell, in the cluster's folder
+ * with its master; how many there are. Fails the test if they fail. */
 size_t cluster_run_readme(cluster *c, const char *section, outcome *ret_outcome);
 
-/* ---- matrices ---------------------------------------------------------------------------------- */
+/* ---- matrices -------------------------------------------------------------------------------- */
 
 /* rows x cols numbers in [-1, 1), by seed; free() it. */
 double *test_matrix(size_t rows, size_t cols, uint64_t seed);
 kofn_matrix test_view(const double *at, size_t rows, size_t cols);
 
-/* What is left out otherwise is set here: a policy and a time of PATIENCE_S; then parts of the code by
- * their names, of which NULL leaves one to the master. */
+/* What is left out otherwise is set here: a policy and a time of PATIENCE_S; then parts of the code
+ * by their names, of which NULL leaves one to the master. */
 kofn_product_options test_options(const char *policy, const char *family);
 void test_choose(kofn_product_options *options, const char *name, const char *text);
 
-/* C := A B by cluster_get_client; fails the test unless it is right within the error that the account
- * allows. `family` may be NULL; partition 0,0,0 leaves it to the master. */
+/* C := A B by cluster_get_client; fails the test unless it is right within the error that the
+ * account allows. `family` may be NULL; partition 0,0,0 leaves it to the master. */
 typedef struct product_wish {
     size_t rows, inner, cols;
     const char *family, *partition, *policy;

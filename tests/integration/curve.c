@@ -23,7 +23,7 @@ enum {
     LONG = 2,
 };
 
-/* ---- frames of ZMTP ---------------------------------------------------------------------------- */
+/* ---- frames of ZMTP -------------------------------------------------------------------------- */
 
 static bool
 write_all(int fd, const void *bytes, size_t length)
@@ -76,7 +76,7 @@ greet(int fd)
     return write_all(fd, ours, sizeof ours) && read_all(fd, theirs, sizeof theirs);
 }
 
-/* ---- CURVE ------------------------------------------------------------------------------------- */
+/* ---- CURVE ----------------------------------------------------------------------------------- */
 
 /* A nonce: 16 characters and a number, or 8 and 16 bytes. */
 static void
@@ -211,7 +211,7 @@ curve_close(curve_peer *peer)
     peer->fd = -1;
 }
 
-/* ---- messages ---------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 void
 curve_send(curve_peer *peer, const void *bytes, size_t length, bool more)

@@ -18,8 +18,8 @@ typedef struct curve_peer {
     unsigned char key[32]; // of the session
 } curve_peer;
 
-/* Connect to "tcp://127.0.0.1:PORT" with keys as text; Socket-Type DEALER and `properties`, ended by one
- * without a name. False: the handshake was refused or cut off. */
+/* Connect to "tcp://127.0.0.1:PORT" with keys as text; Socket-Type DEALER and `properties`, ended
+ * by one without a name. False: the handshake was refused or cut off. */
 bool curve_open(curve_peer *peer, const char *endpoint, const char *public_key,
                 const char *secret_key, const char *server_key, const curve_property *properties);
 void curve_close(curve_peer *peer);

@@ -15,7 +15,7 @@ keyring_setup(void **state)
     return unsetenv("KOFN_KEY") | unsetenv("KOFN_SERVER_KEY");
 }
 
-/* ---- time -------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 void
 keyring_wait_a_moment(void)
@@ -31,7 +31,7 @@ keyring_now_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- files ------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void
 read_file(cluster *c, const char *name, char *ret_text, size_t size)
@@ -44,8 +44,8 @@ read_file(cluster *c, const char *name, char *ret_text, size_t size)
     (void)fclose(file);
 }
 
-/* Whole or not at all: a master that looks at half a certificate takes that key back, and who has it is
- * refused for a moment. A secret stays one. */
+/* Whole or not at all: a master that looks at half a certificate takes that key back, and who has
+ * it is refused for a moment. A secret stays one. */
 static void
 write_file(cluster *c, const char *name, const char *text)
 {
@@ -137,7 +137,7 @@ keyring_use(cluster *c, const char *own, const char *master)
     assert_int_equal(setenv("KOFN_SERVER_KEY", path, 1), 0);
 }
 
-/* ---- clusters ---------------------------------------------------------------------------------- */
+/* ---- clusters -------------------------------------------------------------------------------- */
 
 cluster *
 keyring_new(void **state)
@@ -173,7 +173,7 @@ keyring_new_ready(void **state)
     return c;
 }
 
-/* ---- as somebody ------------------------------------------------------------------------------- */
+/* ---- as somebody ----------------------------------------------------------------------------- */
 
 kofn_client *
 keyring_open(cluster *c, const char *own)
@@ -294,7 +294,7 @@ keyring_await_product(kofn_client *client, const char *job, const char *for_what
     return result;
 }
 
-/* ---- logs -------------------------------------------------------------------------------------- */
+/* ---- logs ------------------------------------------------------------------------------------ */
 
 void
 keyring_await_log(cluster *c, const char *file, const char *text)

@@ -36,7 +36,7 @@ void keyring_read(cluster *c, const char *path, const char *which, char ret_key[
 /* Have `kofn` and the cluster's client be this one. */
 void keyring_use(cluster *c, const char *own, const char *master);
 
-/* ---- as somebody ------------------------------------------------------------------------------- */
+/* ---- as somebody ----------------------------------------------------------------------------- */
 
 /* The cluster's master as this one's, who is somebody who may: closed with kofn_client_close. */
 kofn_client *keyring_open(cluster *c, const char *own);
@@ -57,8 +57,8 @@ bool keyring_hears_something(raw_peer *peer); // within SHORT_MS
 /* A small product that nobody has computed yet. */
 void keyring_submit(kofn_client *client, const char *key, char ret_job[KOFN_CLIENT_JOB_MAX]);
 
-/* The product of a submitted job, of the caller; without it after PATIENCE_S the test fails, and says
- * that it waited `for_what`. */
+/* The product of a submitted job, of the caller; without it after PATIENCE_S the test fails, and
+ * says that it waited `for_what`. */
 kofn_result *keyring_await_product(kofn_client *client, const char *job, const char *for_what);
 
 void keyring_await_master_log(cluster *c, const char *text);

@@ -31,7 +31,7 @@ raw_close(raw_peer *peer)
     *peer = (raw_peer){0};
 }
 
-/* ---- sending ----------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 void
 raw_send(raw_peer *peer, const void *bytes, size_t length, bool more)
@@ -101,7 +101,7 @@ raw_call(raw_peer *peer, kofn_msg_call *call, kofn_method method, const void *bo
     kofn_wire_buffer_fini(&buffer);
 }
 
-/* ---- receiving --------------------------------------------------------------------------------- */
+/* ---- receiving ------------------------------------------------------------------------------- */
 
 static void
 receive(raw_peer *peer, const char *awaited, raw_message *ret_message)
@@ -209,7 +209,7 @@ raw_get_block(const zmq_msg_t *frame, size_t *ret_rows, size_t *ret_cols)
     return (const double *)(at + 1 + ((size_t)1 << (*at - 0xc4)));
 }
 
-/* ---- a worker ---------------------------------------------------------------------------------- */
+/* ---- a worker -------------------------------------------------------------------------------- */
 
 void
 raw_join(raw_peer *peer, const char *endpoint, const char *name, kofn_msg_welcome *ret_welcome)

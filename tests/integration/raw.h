@@ -55,7 +55,7 @@ void raw_expect_reply(raw_peer *peer, uint64_t call, kofn_status status, kofn_me
 /* The doubles of a block frame, with its shape. */
 const double *raw_get_block(const zmq_msg_t *frame, size_t *ret_rows, size_t *ret_cols);
 
-/* ---- a worker that does as the test says --------------------------------------------------------- */
+/* ---- a worker that does as the test says ----------------------------------------------------- */
 
 /* hello, and welcome awaited. */
 void raw_join(raw_peer *peer, const char *endpoint, const char *name,

@@ -644,7 +644,8 @@ count_lines(const char *path)
     return lines;
 }
 
-/* No daemon, no network: two of four answers suffice, one worker is slow, so each job takes a half. */
+/* No daemon, no network: two of four answers suffice, one worker is slow, so each job takes a
+ * half. */
 static void
 jobs_and_streams_run_in_virtual_time(void **state)
 {
@@ -680,7 +681,8 @@ jobs_and_streams_run_in_virtual_time(void **state)
     assert_non_null(strstr(r->out, "locality, 8 pairs of 4 and 4 blocks, n="));
     assert_non_null(strstr(r->out, "max 25s"));
     assert_non_null(strstr(r->out, "from the reserve, whose rows were made 1 time"));
-    /* 3M: one pair in three depends on the others, and one may be late: four tasks instead of six. */
+    /* 3M: one pair in three depends on the others, and one may be late: four tasks instead of
+     * six. */
     write_file(in_root("3m"), "a c\nb d\na+b c+d\n");
     r = kofn("simulate --workers 4 --jobs 20 --list %s --straggler persistent", in_root("3m"));
     assert_exit(r, 0);
@@ -1137,8 +1139,8 @@ a_product_is_not_called_like_a_file_of_another_format(void **state)
     assert_int_equal(chdir(here), 0);
 }
 
-/* Until the program takes this signal: before, it would die of it, as any program does. Its handlers
- * come one after the other, so one that is there says nothing of another. */
+/* Until the program takes this signal: before, it would die of it, as any program does. Its
+ * handlers come one after the other, so one that is there says nothing of another. */
 static void
 await_handler(pid_t pid, int signal)
 {

@@ -9,7 +9,7 @@
 
 static kofn_error error;
 
-/* ---- products ---------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 typedef struct wish {
     const char *sketch, *partition, *family;
@@ -191,7 +191,7 @@ all_of_it_is_the_product(void **state)
     rig_fini(&r);
 }
 
-/* ---- commands ---------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 static void
 write_file(cluster *c, const char *name, const double *at, size_t rows, size_t cols)

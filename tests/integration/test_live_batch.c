@@ -1,5 +1,5 @@
-/* Batches with real daemons, beside a reference that shares no code with them: pair by pair, element by
- * element. */
+/* Batches with real daemons, beside a reference that shares no code with them: pair by pair,
+ * element by element. */
 #include "tests/assert.h"
 #include "tests/integration/cluster.h"
 #include "tests/integration/raw.h"
@@ -15,7 +15,7 @@ enum { PAIRS_MAX = 16 };
 
 static kofn_error error;
 
-/* ---- pairs ------------------------------------------------------------------------------------- */
+/* ---- pairs ----------------------------------------------------------------------------------- */
 
 typedef struct wish {
     const char *field, *family, *policy, *verify;
@@ -117,7 +117,7 @@ rig_fini(rig *r)
             free(r->block[side][i]);
 }
 
-/* ---- products ---------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 static double
 get(const rig *r, size_t side, size_t pair, size_t row, size_t col)
@@ -166,7 +166,8 @@ norm_of(const rig *r, size_t side)
     return sqrt(sum);
 }
 
-/* |C' - C| <= error_bound |A| |B|, as the account promises, and a few roundings of the reference. */
+/* |C' - C| <= error_bound |A| |B|, as the account promises, and a few roundings of the
+ * reference. */
 static void
 assert_batch(const rig *r, kofn_result *result)
 {
@@ -289,7 +290,7 @@ blocks_in_common_travel_once(void **state)
     }
 }
 
-/* ---- unlike sizes ------------------------------------------------------------------------------ */
+/* ---- unlike sizes ---------------------------------------------------------------------------- */
 
 static void
 scale_blocks(rig *r, size_t side, double base)
@@ -356,7 +357,7 @@ products_of_unlike_size_are_right_each_by_itself(void **state)
     }
 }
 
-/* ---- dependencies ------------------------------------------------------------------------------ */
+/* ---- dependencies ---------------------------------------------------------------------------- */
 
 static const size_t first_two[] = {0, 1};
 static const double scales[] = {2, 3};
@@ -383,7 +384,7 @@ dependent_pairs_are_right_though_they_never_travel(void **state)
         }
 }
 
-/* ---- blocks, large and within others --------------------------------------------------------------- */
+/* ---- blocks, large and within others --------------------------------------------------------- */
 
 /* Each X is a frame of its own, taken out of a matrix that is wider. */
 static void
@@ -479,8 +480,8 @@ thousands_of_pairs_are_one_job(void **state)
         assert_ok(kofn_client_batch(cluster_get_client(c), &pairs, &options, &result, &error));
         assert_ok(kofn_result_get_matrix(result, &product, &error));
         const kofn_account *account = kofn_result_get_account(result);
-        /* Whichever answers came first: a worker that is late with some pairs leaves a set by which errors
-         * grow, and the bound with them. */
+        /* Whichever answers came first: a worker that is late with some pairs leaves a set by which
+         * errors grow, and the bound with them. */
         assert_at_most(account->error_bound, 8 * (double)count * 0x1p-53 * account->amplification);
         const double bound = account->error_bound * BLOCKS; // |A| |B| at most
         assert_at_most(bound, 1);
@@ -496,10 +497,10 @@ thousands_of_pairs_are_one_job(void **state)
     free(y);
 }
 
-/* ---- workers that fail ----------------------------------------------------------------------------- */
+/* ---- workers that fail ----------------------------------------------------------------------- */
 
-/* 3 pairs take 5 answers of 8 tasks: one for each worker, of which two never answer, and one is killed
- * with its task. */
+/* 3 pairs take 5 answers of 8 tasks: one for each worker, of which two never answer, and one is
+ * killed with its task. */
 static void
 products_are_right_though_workers_are_slow_and_killed(void **state)
 {
@@ -539,7 +540,8 @@ products_are_right_though_workers_are_slow_and_killed(void **state)
     }
 }
 
-/* A worker is late with all that it gets, so that backups and second stages have something to do. */
+/* A worker is late with all that it gets, so that backups and second stages have something to
+ * do. */
 static void
 every_policy_and_defence_takes_batches(void **state)
 {
@@ -619,7 +621,7 @@ a_submitted_batch_outlives_its_master(void **state)
     }
 }
 
-/* ---- messages that nobody should send -------------------------------------------------------------- */
+/* ---- messages that nobody should send -------------------------------------------------------- */
 
 static const double four[] = {1, 2, 3, 4}, spoiled[] = {1, 2, 3, NAN};
 
@@ -830,7 +832,7 @@ the_master_names_the_pair_that_holds_nan(void **state)
     raw_close(&peer);
 }
 
-/* ---- the command ----------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static void
 write_block(cluster *c, const char *name, const kofn_matrix *m)

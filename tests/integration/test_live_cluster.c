@@ -8,7 +8,7 @@
 static const product_wish split_in_four = {
     .rows = 96, .inner = 64, .cols = 80, .family = "uncoded", .partition = "2,1,2"};
 
-/* ---- start ---------------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static void
 workers_may_start_before_the_master(void **state)
@@ -73,7 +73,7 @@ a_port_in_use_is_a_clear_error(void **state)
     (void)cluster_multiply(c, &split_in_four); // the first goes on
 }
 
-/* ---- deaths and freezes --------------------------------------------------------------------------- */
+/* ---- deaths and freezes ---------------------------------------------------------------------- */
 
 /* A job with a stuck worker: everything is out and answered but what that one holds. */
 static kofn_call *
@@ -192,7 +192,7 @@ a_worker_that_crashes_in_mid_task_is_replaced(void **state)
     assert_int_not_equal(cluster_await_worker_end(c, 1), 0);
 }
 
-/* ---- the master's life ------------------------------------------------------------------------------ */
+/* ---- the master's life ----------------------------------------------------------------------- */
 
 static void
 workers_and_clients_find_a_restarted_master(void **state)

@@ -1,5 +1,5 @@
-/* Complex products with real daemons, beside zgemm: workers that are lost, jobs that another process
- * fetches, the command line. */
+/* Complex products with real daemons, beside zgemm: workers that are lost, jobs that another
+ * process fetches, the command line. */
 #include "tests/integration/cluster.h"
 #include "tests/unit/complex_brute.h"
 

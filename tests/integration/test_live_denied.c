@@ -1,5 +1,5 @@
-/* What the keys deny, each case between real daemons. The table at the foot is the count; the twins of
- * these cases that are let in are in test_live_keys.c, and at the table's end.
+/* What the keys deny, each case between real daemons. The table at the foot is the count; the twins
+ * of these cases that are let in are in test_live_keys.c, and at the table's end.
  */
 #include "tests/integration/curve.h"
 #include "tests/integration/keyring.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the handshake ------------------------------------------------------------------------------- */
+/* ---- the handshake --------------------------------------------------------------------------- */
 
 static void
 assert_refused(void **state, const char *own, const char *master, const char *words)
@@ -172,7 +172,7 @@ a_key_in_two_roles_is_refused_in_both(void **state)
     assert_int_equal(keyring_call(c, "keys/bob.key", "keys/master.key", NULL), KOFN_OK);
 }
 
-/* ---- names that are not one's own ------------------------------------------------------------------ */
+/* ---- names that are not one's own ------------------------------------------------------------ */
 
 /* The jobs that a raw client sees. */
 static size_t
@@ -263,8 +263,8 @@ expect_task(raw_peer *worker, kofn_msg_task *ret_task)
     raw_message_fini(&message);
 }
 
-/* A cluster whose one worker is ours, w0 by its key, and holds the one task of alice's job. It does not
- * beat, and is not lost for its silence. */
+/* A cluster whose one worker is ours, w0 by its key, and holds the one task of alice's job. It does
+ * not beat, and is not lost for its silence. */
 typedef struct theft {
     cluster *c;
     raw_peer worker, thief;
@@ -360,7 +360,7 @@ a_client_is_no_worker_by_what_it_says(void **state)
     raw_close(&peer);
 }
 
-/* ---- keys that were taken back ---------------------------------------------------------------------- */
+/* ---- keys that were taken back --------------------------------------------------------------- */
 
 static void
 a_client_that_is_revoked_is_refused_within_five_seconds(void **state)
@@ -372,8 +372,8 @@ a_client_that_is_revoked_is_refused_within_five_seconds(void **state)
     assert_int_equal(keyring_call(c, "keys/bob.key", "keys/master.key", NULL), KOFN_OK);
 }
 
-/* On the link that was made while it was allowed. The master says in its log which list it goes by: what
- * it takes up after that line, it takes up by that list. */
+/* On the link that was made while it was allowed. The master says in its log which list it goes by:
+ * what it takes up after that line, it takes up by that list. */
 static void
 an_open_link_is_not_heard_after_its_key_was_revoked(void **state)
 {
@@ -484,7 +484,7 @@ an_admin_that_became_a_client_sees_others_jobs_no_more(void **state)
     end_theft(&t);
 }
 
-/* ---- what is another's ------------------------------------------------------------------------------ */
+/* ---- what is another's ----------------------------------------------------------------------- */
 
 /* Alice's job and operand, and bob. */
 typedef struct house {

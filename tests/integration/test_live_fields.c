@@ -7,7 +7,7 @@
 
 static kofn_error error;
 
-/* ---- reference --------------------------------------------------------------------------------- */
+/* ---- reference ------------------------------------------------------------------------------- */
 
 /* A field of a test: q elements; `polynomial` of GF(2^m), 0 for GF(q). */
 typedef struct arithmetic {
@@ -46,7 +46,7 @@ plus(const arithmetic *f, uint64_t a, uint64_t b)
     return f->polynomial ? a ^ b : (a + b) % f->q;
 }
 
-/* ---- matrices ---------------------------------------------------------------------------------- */
+/* ---- matrices -------------------------------------------------------------------------------- */
 
 /* Elements as stored; free at. */
 typedef struct numbers {
@@ -103,7 +103,7 @@ view(const numbers *m, bool transposed)
                          .transposed = transposed};
 }
 
-/* ---- products ---------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 typedef struct wish {
     const char *family, *partition, *tasks, *policy;
@@ -349,7 +349,7 @@ a_stored_operand_serves_several_fields(void **state)
     free_numbers(&r);
 }
 
-/* ---- trouble ----------------------------------------------------------------------------------- */
+/* ---- trouble --------------------------------------------------------------------------------- */
 
 static void
 the_product_is_exact_though_workers_are_late_and_lost(void **state)

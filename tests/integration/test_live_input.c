@@ -8,7 +8,7 @@
 
 enum { USAGE = 2, FAILED = 3, DEADLINE = 4, UNAVAILABLE = 5, REFUSED = 6 };
 
-/* ---- files ---------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void
 write_file(const cluster *c, const char *name, const void *head, size_t head_length,
@@ -96,7 +96,7 @@ assert_complains(cluster *c, const outcome *run, int status, const char *says)
     assert_false(exists(c, "c.npy"));
 }
 
-/* ---- operands ---------------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 static void
 shapes_that_do_not_match(void **state)
@@ -239,7 +239,7 @@ digits_times_their_transpose(void **state)
     free(x);
 }
 
-/* ---- the command line --------------------------------------------------------------------------------- */
+/* ---- the command line ------------------------------------------------------------------------ */
 
 static void
 misspelt_names_are_corrected(void **state)
@@ -420,7 +420,7 @@ local_needs_no_daemon(void **state)
     free(product);
 }
 
-/* ---- configurations -------------------------------------------------------------------------------------- */
+/* ---- configurations -------------------------------------------------------------------------- */
 
 static void
 assert_refuses_config(cluster *c, const char *program, const char *text, const char *says)

@@ -7,7 +7,7 @@
 
 static kofn_error error;
 
-/* ---- matrices ---------------------------------------------------------------------------------- */
+/* ---- matrices -------------------------------------------------------------------------------- */
 
 /* Elements as stored: i32 or i64; free both. */
 typedef struct numbers {
@@ -57,7 +57,7 @@ get(const numbers *m, bool transposed, size_t row, size_t col)
     return m->at[transposed ? col * m->cols + row : row * m->cols + col];
 }
 
-/* ---- products ---------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 typedef struct wish {
     const char *family, *partition, *tasks, *policy;
@@ -272,7 +272,7 @@ the_gram_matrix_of_the_digits_is_exact(void **state)
     kofn_mat_fini(&npy.mat);
 }
 
-/* ---- trouble ----------------------------------------------------------------------------------- */
+/* ---- trouble --------------------------------------------------------------------------------- */
 
 /* One worker never answers, and one is killed while it has tasks of some product. */
 static void

@@ -139,7 +139,7 @@ many_calls_on_one_client(void **state)
     free(b);
 }
 
-/* ---- ends before the end ------------------------------------------------------------------------- */
+/* ---- ends before the end --------------------------------------------------------------------- */
 
 typedef struct operands {
     double *a, *b;
@@ -304,8 +304,8 @@ a_killed_command_harms_nobody(void **state)
     (void)cluster_multiply(c, &any_of_two);
 }
 
-/* Two workers of one pattern, in which the first is slow by hours in each round: each job has its answer
- * from the other, and the slow one is free as soon as the job is over. */
+/* Two workers of one pattern, in which the first is slow by hours in each round: each job has its
+ * answer from the other, and the slow one is free as soon as the job is over. */
 static void
 stragglers_of_a_model_are_passed_by_and_freed(void **state)
 {
@@ -345,7 +345,7 @@ stragglers_of_a_model_are_passed_by_and_freed(void **state)
     assert_int_equal(cluster_get_worker(c, 0).tasks_cancelled, 3);
 }
 
-/* ---- keys, memory ------------------------------------------------------------------------------- */
+/* ---- keys, memory ---------------------------------------------------------------------------- */
 
 static void
 a_repeated_key_is_the_same_job(void **state)

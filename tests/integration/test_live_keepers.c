@@ -68,7 +68,7 @@ have_worker_given_up(cluster *c)
     cluster_signal_worker(c, 0, SIGCONT);
 }
 
-/* ---- answers ------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* The master gives it up for its silence; it comes back and goes on with what it had. */
 static void
@@ -182,7 +182,7 @@ answers_for_a_master_that_forgot_are_settled(void **state)
     assert_int_equal(await_product(c, job).answers_held, 0);
 }
 
-/* ---- coded blocks -------------------------------------------------------------------------------- */
+/* ---- coded blocks ---------------------------------------------------------------------------- */
 
 typedef struct stored {
     double *a, *b;

@@ -1,5 +1,5 @@
-/* Keys: who may, what becomes of that while the daemons run, and what they start with. What keys deny is
- * in test_live_denied.c. */
+/* Keys: who may, what becomes of that while the daemons run, and what they start with. What keys
+ * deny is in test_live_denied.c. */
 #include "tests/integration/keyring.h"
 
 #include "tests/assert.h"
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- who may ------------------------------------------------------------------------------------- */
+/* ---- who may --------------------------------------------------------------------------------- */
 
 static void
 those_with_keys_may(void **state)
@@ -72,7 +72,7 @@ a_worker_with_a_clients_key_does_not_start(void **state)
     assert_int_equal(cluster_await_worker_end(c, 5), 1);
 }
 
-/* ---- while they run ------------------------------------------------------------------------------ */
+/* ---- while they run -------------------------------------------------------------------------- */
 
 static void
 a_worker_that_is_revoked_loses_its_tasks_to_others(void **state)
@@ -169,7 +169,7 @@ a_worker_whose_master_had_no_keys_yet_joins_when_it_has(void **state)
     cluster_await_workers(c, 1);
 }
 
-/* ---- SIGHUP ----------------------------------------------------------------------------------------- */
+/* ---- SIGHUP ---------------------------------------------------------------------------------- */
 
 static void
 a_master_reads_every_certificate_after_sighup(void **state)
@@ -246,7 +246,7 @@ a_worker_whose_files_became_useless_goes_on_after_sighup(void **state)
     (void)cluster_multiply(c, &wish);
 }
 
-/* ---- starting ------------------------------------------------------------------------------------ */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static void
 assert_start_fails(void **state, const char *yaml, const char *words)

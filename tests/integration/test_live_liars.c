@@ -183,8 +183,8 @@ two_liars_are_found_by_parity(void **state)
     check_by_parity(state, 2);
 }
 
-/* Seven workers, of whom two lie in all that they answer; five without either give the four answers that the
- * product takes, and of the tasks that are left open each gets two. */
+/* Seven workers, of whom two lie in all that they answer; five without either give the four answers
+ * that the product takes, and of the tasks that are left open each gets two. */
 static void
 liars_that_give_several_answers_are_found_by_parity(void **state)
 {

@@ -100,7 +100,7 @@ await_memory(kofn_client *client, uint64_t bytes)
         ;
 }
 
-/* ---- products ------------------------------------------------------------------------------------ */
+/* ---- products -------------------------------------------------------------------------------- */
 
 /* Whichever task answers last: as many blocks of M as tasks were sent are there the second time. */
 static void
@@ -238,7 +238,7 @@ many_clients_use_one_operand_at_once(void **state)
     free_matrices(&x);
 }
 
-/* ---- ends ---------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 static void
 an_operand_dropped_in_use_serves_the_job_to_its_end(void **state)
@@ -314,7 +314,7 @@ an_operand_nobody_uses_is_dropped(void **state)
     free_matrices(&x);
 }
 
-/* ---- limits and shapes ----------------------------------------------------------------------------- */
+/* ---- limits and shapes ----------------------------------------------------------------------- */
 
 static void
 shapes_that_do_not_match_are_refused(void **state)
@@ -362,7 +362,7 @@ what_has_no_room_is_refused(void **state)
     free(large);
 }
 
-/* ---- peers that break off, and worse ----------------------------------------------------------------- */
+/* ---- peers that break off, and worse --------------------------------------------------------- */
 
 static void
 start_upload(raw_peer *peer, uint64_t number, const char *dtype, uint64_t rows, uint64_t cols)

@@ -1,4 +1,5 @@
-/* Outer products with real daemons, beside a reference that shares no code with them, digit by digit. */
+/* Outer products with real daemons, beside a reference that shares no code with them, digit by
+ * digit. */
 #include "tests/assert.h"
 #include "tests/integration/cluster.h"
 #include "tests/integration/reference.h"
@@ -12,7 +13,7 @@ enum { OPERANDS_MAX = 8 };
 
 static kofn_error error;
 
-/* ---- operands ---------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 /* Numbers as doubles, whatever their dtype: rows x cols as they enter the product. */
 typedef struct operand {
@@ -65,7 +66,7 @@ view(const operand *o, const char *field)
                          .transposed = o->transposed};
 }
 
-/* ---- products ---------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 static double
 expected(const family_wish *w, size_t row, size_t col)

@@ -1,5 +1,5 @@
-/* Clients that somebody else wrote: REQ and DEALER sockets by hand, then everything that is wrong with
- * a message. After each the master must answer the next client as if nothing had been. */
+/* Clients that somebody else wrote: REQ and DEALER sockets by hand, then everything that is wrong
+ * with a message. After each the master must answer the next client as if nothing had been. */
 #include "tests/assert.h"
 #include "tests/integration/cluster.h"
 #include "tests/integration/raw.h"
@@ -66,7 +66,7 @@ expect_failure(raw_peer *peer, uint64_t call, kofn_status status)
     raw_message_fini(&message);
 }
 
-/* ---- what is right ------------------------------------------------------------------------------- */
+/* ---- what is right --------------------------------------------------------------------------- */
 
 static void
 a_req_client_multiplies_again_and_again(void **state)
@@ -156,7 +156,7 @@ reflection_and_health_answer_a_req_client(void **state)
     raw_close(&peer);
 }
 
-/* ---- what is wrong with an envelope ---------------------------------------------------------------- */
+/* ---- what is wrong with an envelope ---------------------------------------------------------- */
 
 static void
 garbage_gets_a_reply_and_the_master_lives(void **state)
@@ -289,7 +289,7 @@ a_frame_over_the_limit_costs_the_connection_and_no_more(void **state)
     assert_alive(c);
 }
 
-/* ---- what is wrong with a call ----------------------------------------------------------------------- */
+/* ---- what is wrong with a call --------------------------------------------------------------- */
 
 static void
 a_number_that_is_open_is_refused_and_the_open_call_goes_on(void **state)

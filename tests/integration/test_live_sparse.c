@@ -10,7 +10,7 @@
 
 static kofn_error error;
 
-/* ---- operands ---------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 typedef struct wish {
     const char *field, *family, *partition, *verify;
@@ -101,7 +101,7 @@ operand_fini(operand *o)
     free(o->column);
 }
 
-/* ---- products ---------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 static double
 get(const operand *o, bool turned, kofn_dtype dtype, size_t row, size_t col)
@@ -118,7 +118,8 @@ norm_of(const operand *o, kofn_dtype dtype)
     return sqrt(sum);
 }
 
-/* |C' - C| <= error_bound |A| |B|, as the account promises, and a few roundings of the reference. */
+/* |C' - C| <= error_bound |A| |B|, as the account promises, and a few roundings of the
+ * reference. */
 static void
 assert_sparse_product(const wish *w, const operand o[2], kofn_result *result)
 {
@@ -325,7 +326,7 @@ answers_are_verified(void **state)
     assert_string_equal(run(c, &w, &rng).verify, "freivalds"); // and is right
 }
 
-/* ---- what is not right ------------------------------------------------------------------------- */
+/* ---- what is not right ----------------------------------------------------------------------- */
 
 static void
 assert_refused(cluster *c, const operand o[2], const kofn_product_options *options,
@@ -396,7 +397,7 @@ what_is_not_right_is_refused_with_its_place(void **state)
     operand_fini(&o[1]);
 }
 
-/* ---- with others ------------------------------------------------------------------------------- */
+/* ---- with others ----------------------------------------------------------------------------- */
 
 static void
 the_other_operand_may_be_a_stored_one(void **state)

@@ -1,5 +1,5 @@
-/* A master that keeps its jobs: killed in each phase of a job and started again, it goes on as if it
- * had only been slow. */
+/* A master that keeps its jobs: killed in each phase of a job and started again, it goes on as if
+ * it had only been slow. */
 #include "tests/assert.h"
 #include "tests/integration/cluster.h"
 
@@ -18,7 +18,7 @@
 
 enum { SIDE = 24, LARGE = 160 }; // elements of LARGE x LARGE fill a file of the spool
 
-/* ---- jobs with an answer that is known ------------------------------------------------------------ */
+/* ---- jobs with an answer that is known ------------------------------------------------------- */
 
 typedef struct work {
     size_t rows, inner, cols;
@@ -112,7 +112,7 @@ restart(cluster *c)
     cluster_start_master(c);
 }
 
-/* ---- phases ----------------------------------------------------------------------------------------- */
+/* ---- phases ---------------------------------------------------------------------------------- */
 
 static void
 a_job_that_waits_for_a_worker_survives_the_master(void **state)
@@ -143,7 +143,8 @@ a_running_job_begins_anew_with_the_code_that_was_chosen(void **state)
     cluster_await_running(c, 0, 1);
     assert_ok(kofn_client_get_job(cluster_get_client(c), job, &before, &error));
     assert_true(before.durable);
-    /* What was chosen goes to disk behind the start: another job's commit is proof that it is there. */
+    /* What was chosen goes to disk behind the start: another job's commit is proof that it is
+     * there. */
     char other[KOFN_CLIENT_JOB_MAX];
     submit(c, &small, other);
     restart(c);
@@ -174,8 +175,8 @@ a_result_survives_the_master_and_can_be_fetched_again(void **state)
     assert_non_null(strstr(cluster_get_master_log(c), "jobs=0 results=2 operands=0 broken=0"));
 }
 
-/* It dies with the first job that starts: once when all begin together, three times of the one that it
- * tries alone. */
+/* It dies with the first job that starts: once when all begin together, three times of the one that
+ * it tries alone. */
 static void
 a_job_of_which_the_master_dies_has_failed_and_others_are_done(void **state)
 {
@@ -262,7 +263,7 @@ what_the_grace_time_does_not_finish_goes_on_at_the_next_start(void **state)
     await_product(c, job, &large);
 }
 
-/* ---- what belongs to a job -------------------------------------------------------------------------- */
+/* ---- what belongs to a job ------------------------------------------------------------------- */
 
 static void
 a_repeated_key_is_the_same_job_after_a_restart(void **state)
@@ -453,7 +454,7 @@ a_job_and_an_operand_are_their_keys_after_a_restart(void **state)
     }
 }
 
-/* ---- stored operands --------------------------------------------------------------------------------- */
+/* ---- stored operands ------------------------------------------------------------------------- */
 
 static void
 put(cluster *c, const work *w, char *ret_operand)
@@ -525,7 +526,7 @@ a_dropped_operand_is_gone_and_a_job_that_names_it_goes_on(void **state)
                 2 * LARGE * LARGE * sizeof(double)); // the product alone
 }
 
-/* ---- damage ------------------------------------------------------------------------------------------ */
+/* ---- damage ---------------------------------------------------------------------------------- */
 
 /* The one file of the spool. */
 static void
@@ -745,7 +746,7 @@ commits_that_damage_cuts_off_the_log_are_told(void **state)
     await_product(c, later, &large);
 }
 
-/* ---- limits ------------------------------------------------------------------------------------------ */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 static void
 a_full_store_refuses_new_jobs_and_keeps_the_old(void **state)
@@ -815,10 +816,10 @@ a_file_that_is_no_store_refuses_the_start(void **state)
     assert_non_null(strstr(cluster_get_master_log(c), "FAILED_PRECONDITION"));
 }
 
-/* ---- a disk of its own, that is full ------------------------------------------------------------------ */
+/* ---- a disk of its own, that is full --------------------------------------------------------- */
 
-/* The store is on a disk in memory; 64 MiB of it are kept for ends (keep.c). Skips without the right to
- * mount one. */
+/* The store is on a disk in memory; 64 MiB of it are kept for ends (keep.c). Skips without the
+ * right to mount one. */
 static cluster *
 new_on_disk(void **state, int mib)
 {
@@ -967,7 +968,7 @@ a_store_that_was_removed_takes_no_jobs_and_ends_those_it_has(void **state)
     assert_non_null(strstr(cluster_get_master_log(c), "end_not_stored"));
 }
 
-/* ---- a disk that takes nothing ------------------------------------------------------------------------ */
+/* ---- a disk that takes nothing --------------------------------------------------------------- */
 
 static bool
 set_immutable(const char *path, bool wanted)

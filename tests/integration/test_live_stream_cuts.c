@@ -1,5 +1,5 @@
-/* Streams through libkofn and a network that ends connections in mid-sentence: each product comes once,
- * in its turn and right, and the master counts no job twice.
+/* Streams through libkofn and a network that ends connections in mid-sentence: each product comes
+ * once, in its turn and right, and the master counts no job twice.
  */
 #include "tests/assert.h"
 #include "tests/faults/proxy.h"
@@ -75,8 +75,8 @@ take(kofn_stream *stream, operands *o, size_t i)
     kofn_result_destroy(&product.result);
 }
 
-/* A push is 400 kB and a product half of it. Eight pushes are repeated on each connection, and then it is
- * to last for a product. */
+/* A push is 400 kB and a product half of it. Eight pushes are repeated on each connection, and then
+ * it is to last for a product. */
 static void
 cut_sooner_or_later(fault_proxy *proxy, kofn_rng *rng)
 {

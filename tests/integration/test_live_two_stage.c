@@ -1,5 +1,5 @@
-/* Jobs in two stages with real daemons: products as they are first, and coded tasks for what workers that
- * are stuck have not brought. */
+/* Jobs in two stages with real daemons: products as they are first, and coded tasks for what
+ * workers that are stuck have not brought. */
 #include "tests/assert.h"
 #include "tests/integration/cluster.h"
 
@@ -70,7 +70,8 @@ coded_tasks_of_a_family_without_fresh_ones_are_held_back_behind_the_products(voi
     assert_int_equal(account.fresh, 0);
 }
 
-/* One takes half a second for each task: late, and what it has is made up for or comes all the same. */
+/* One takes half a second for each task: late, and what it has is made up for or comes all the
+ * same. */
 static void
 a_slow_worker_delays_nobody_and_its_answers_count(void **state)
 {

@@ -267,7 +267,7 @@ a_second_hello_starts_anew(void **state)
     end_after_failure(&s);
 }
 
-/* ---- real workers with faults --------------------------------------------------------------------- */
+/* ---- real workers with faults ---------------------------------------------------------------- */
 
 static void
 a_frozen_worker_stays_connected_and_is_lost(void **state)
@@ -296,8 +296,8 @@ a_straggler_does_not_hold_up_a_coded_job(void **state)
     (void)cluster_multiply(c, &wish);
 }
 
-/* Two halves of 500 x 500 x 500: 3 MB to each worker, less than a quarter of its window, and more than
- * 1e8 flops. */
+/* Two halves of 500 x 500 x 500: 3 MB to each worker, less than a quarter of its window, and more
+ * than 1e8 flops. */
 static void
 rates_of_workers_and_links_are_measured_for_plans(void **state)
 {

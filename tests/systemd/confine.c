@@ -4,13 +4,13 @@
  * their live tests, and not on the first machine that boots with it. It becomes the program: same
  * process, same signals, same exit status.
  *
- *     applied     ProtectSystem=strict, StateDirectory= (CONFINE_STATE where it starts, whatever the
- *                 unit calls it), PrivateDevices=, ProcSubset= and ProtectProc= (confine.h),
+ *     applied     ProtectSystem=strict, StateDirectory= (CONFINE_STATE where it starts, whatever
+ *                 the unit calls it), PrivateDevices=, ProcSubset= and ProtectProc= (confine.h),
  *                 CapabilityBoundingSet= (empty), NoNewPrivileges=, SystemCallFilter=,
  *                 SystemCallErrorNumber=, RestrictAddressFamilies=, RestrictNamespaces=,
  *                 MemoryDenyWriteExecute=, LockPersonality=, RestrictRealtime=, UMask=
- *     left out    DynamicUser= and PrivateUsers= (the tests' folders are the user's), PrivateTmp= and
- *                 ProtectHome= (they are there, and so may be the build), Protect*= that forbid
+ *     left out    DynamicUser= and PrivateUsers= (the tests' folders are the user's), PrivateTmp=
+ *                 and ProtectHome= (they are there, and so may be the build), Protect*= that forbid
  *                 what the list of calls and the empty set of capabilities forbid already
  */
 #include "tests/systemd/confine.h"
@@ -40,7 +40,7 @@ must(bool holds, const char *what)
         err(126, "confine: %s", what);
 }
 
-/* ---- the unit ------------------------------------------------------------------------------------ */
+/* ---- the unit -------------------------------------------------------------------------------- */
 
 static char unit[TEXT_MAX];
 
@@ -88,7 +88,7 @@ says(const char *key, const char *value)
     return next_value(&at, key, got, sizeof got) && strcmp(got, value) == 0;
 }
 
-/* ---- what can be seen ---------------------------------------------------------------------------- */
+/* ---- what can be seen ------------------------------------------------------------------------ */
 
 static const char *const devices[] = {"null", "zero", "full", "random", "urandom"};
 
@@ -161,7 +161,7 @@ hide_files(void)
              "/proc");
 }
 
-/* ---- what can be done ---------------------------------------------------------------------------- */
+/* ---- what can be done ------------------------------------------------------------------------ */
 
 static void
 drop_capabilities(void)

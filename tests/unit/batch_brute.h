@@ -43,8 +43,8 @@ brute_dense(const kofn_sums *sums, double *at, size_t stride)
             at[r * stride + sums->column[e]] = sums->coef[e];
 }
 
-/* The batch of these numbers; *b becomes what it was merged to. NULL: nothing is left of it, as when
- * weights of equal pairs cancel. */
+/* The batch of these numbers; *b becomes what it was merged to. NULL: nothing is left of it, as
+ * when weights of equal pairs cancel. */
 static inline kofn_batch *
 new_brute_batch(brute_batch *b)
 {

@@ -1,4 +1,5 @@
-/* Complex matrices for tests, and what OpenBLAS's zgemm makes of two: of c64 ones in double precision. */
+/* Complex matrices for tests, and what OpenBLAS's zgemm makes of two: of c64 ones in double
+ * precision. */
 #ifndef KOFN_TESTS_COMPLEX_BRUTE_H
 #define KOFN_TESTS_COMPLEX_BRUTE_H
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <zmq.h>
 
-/* ---- the master ------------------------------------------------------------------------------------- */
+/* ---- the master ------------------------------------------------------------------------------ */
 
 void
 stage_init(stage *s)
@@ -120,7 +120,7 @@ stage_restart(stage *s)
     stage_run(s);
 }
 
-/* ---- peers ------------------------------------------------------------------------------------------ */
+/* ---- peers ----------------------------------------------------------------------------------- */
 
 static peer *
 open_peer(stage *s, int type, kofn_link_kind kind, const char *endpoint, size_t window)
@@ -272,7 +272,7 @@ flush(peer *p)
         assert_false(take_message(p, type, sizeof type));
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 /* Of f64, f32, u32, i32 or i64: all that tests have are exact in doubles. */
 static double
@@ -748,7 +748,7 @@ await_state(peer *p, const char *job, const char *state)
         assert_true(kofn_clock_ns() < until_ns);
 }
 
-/* ---- tasks ------------------------------------------------------------------------------------------ */
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 void
 expect_task(peer *p, task *ret_task)

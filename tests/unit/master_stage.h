@@ -55,7 +55,7 @@ int stage_teardown_kept(void **state);
 void stage_stop(stage *s);
 void stage_restart(stage *s);
 
-/* ---- peers ------------------------------------------------------------------------------------------ */
+/* ---- peers ----------------------------------------------------------------------------------- */
 
 peer *open_client(stage *s, size_t window); // a DEALER; window 0: its calls are plain
 peer *open_req_client(stage *s);
@@ -74,7 +74,7 @@ void expect(peer *p, const kofn_wire_message *of, void *ret_message);
 /* Acknowledgements until the master took so many bytes of ours, all in all. */
 void expect_acks(peer *p, size_t bytes);
 
-/* ---- calls ------------------------------------------------------------------------------------------ */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 /* What a test multiplies: op(A) op(B) with elements by formula. */
 typedef struct problem {
@@ -137,7 +137,7 @@ void await_read(peer *p); // the master, all that the peer has sent; what comes 
 /* Ask until the job is in that state. */
 void await_state(peer *p, const char *job, const char *state);
 
-/* ---- tasks ------------------------------------------------------------------------------------------ */
+/* ---- tasks ----------------------------------------------------------------------------------- */
 
 typedef struct task {
     kofn_msg_task head;

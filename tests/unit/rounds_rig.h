@@ -1,5 +1,6 @@
-/* Drives rounds (master/sched/rounds.h) in virtual time: each slot does its mini-tasks one after the
- * other, one unit of time each, or `factor` units of a straggler; a job is finished by `need` answers.
+/* Drives rounds (master/sched/rounds.h) in virtual time: each slot does its mini-tasks one after
+ * the other, one unit of time each, or `factor` units of a straggler; a job is finished by `need`
+ * answers.
  *
  *     rounds_rig rig;
  *     rig_open(&rig, config, need);
@@ -8,8 +9,8 @@
  *     while (rig_round(&rig)) ...
  *     rig_close(&rig);
  *
- * It asserts what holds whatever happens: each job is finished by round birth + T, no row is answered
- * twice, none is out twice but as a copy, and the counts of the view add up. */
+ * It asserts what holds whatever happens: each job is finished by round birth + T, no row is
+ * answered twice, none is out twice but as a copy, and the counts of the view add up. */
 #ifndef KOFN_TESTS_ROUNDS_RIG_H
 #define KOFN_TESTS_ROUNDS_RIG_H
 
@@ -317,7 +318,8 @@ rig_check(rounds_rig *rig)
     assert_int_equal(view.unfinished, unfinished);
 }
 
-/* One round from its begin to its end. False: there is none. Dies where nothing would ever happen. */
+/* One round from its begin to its end. False: there is none. Dies where nothing would ever
+ * happen. */
 static inline bool
 rig_round(rounds_rig *rig)
 {

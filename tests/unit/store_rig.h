@@ -61,7 +61,7 @@ rig_open(store_rig *rig)
     assert_ok(kofn_store_open(&rig->params, &rig->store, &error));
 }
 
-/* ---- requests ------------------------------------------------------------------------------------ */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static inline void
 note_done(kofn_store_request *request)
@@ -99,7 +99,7 @@ request_of(kofn_store_verb verb, uint64_t id)
     return (kofn_store_request){.verb = verb, .record = {.kind = KOFN_STORE_JOB, .id = id}};
 }
 
-/* ---- matrices ------------------------------------------------------------------------------------ */
+/* ---- matrices -------------------------------------------------------------------------------- */
 
 static inline double
 element_of(uint64_t id, unsigned slot, unsigned version, size_t i)

@@ -209,7 +209,7 @@ refs_keep_a_batch(void **state)
     kofn_batch_destroy(&other); // NULL
 }
 
-/* ---- targets ----------------------------------------------------------------------------------- */
+/* ---- targets --------------------------------------------------------------------------------- */
 
 static void
 three_products_make_a_complex_one(void **state)
@@ -352,7 +352,7 @@ random_batches_mean_what_is_written(void **state)
     }
 }
 
-/* ---- what is refused ---------------------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------------------- */
 
 static void
 sizes_that_do_not_fit_are_refused(void **state)
@@ -522,7 +522,7 @@ numbers_that_overflow_are_refused(void **state)
     kofn_batch_destroy(&batch);
 }
 
-/* ---- codes of them ------------------------------------------------------------------------------ */
+/* ---- codes of them --------------------------------------------------------------------------- */
 
 static void
 a_code_takes_grids_and_targets_of_its_batch(void **state)
@@ -575,8 +575,8 @@ codes_of_batches_have_limits(void **state)
     kofn_batch_destroy(&batch);
     assert_null(code);
 
-    /* In between coefficients are counted, 2^25 in all: of 800 pairs c = 816 + n + n / 4 columns of 800
-     * targets, and for each of n tasks 1600 blocks and all columns but 800. */
+    /* In between coefficients are counted, 2^25 in all: of 800 pairs c = 816 + n + n / 4 columns of
+     * 800 targets, and for each of n tasks 1600 blocks and all columns but 800. */
     assert_ok(kofn_batch_new_stacked(800, 800, 800, blocks, blocks, NULL, f, &batch, &error));
     size_t most = 0;
     for (size_t n = 1, c = 817; 800 * c + n * (1600 + c - 800) <= 1 << 25; n++, c = 816 + n + n / 4)

@@ -1,5 +1,5 @@
-/* Batches as the client sends them, seen by a master that answers zeros: which blocks travel, in which
- * frames, and what the message says of them. */
+/* Batches as the client sends them, seen by a master that answers zeros: which blocks travel, in
+ * which frames, and what the message says of them. */
 #include "tests/assert.h"
 
 #include "client/engine.h"
@@ -15,7 +15,7 @@ enum { PAIRS_MAX = 12, ROWS = 3, INNER = 4, COLS = 2 };
 
 static kofn_error error;
 
-/* ---- a batch ----------------------------------------------------------------------------------- */
+/* ---- a batch --------------------------------------------------------------------------------- */
 
 typedef struct seen { // an operand as it came
     size_t rows, cols, frames;
@@ -217,7 +217,7 @@ assert_grid(const rig *r, size_t side, size_t rows, size_t cols)
     assert_int_equal(r->batch->grid[side].cols, cols);
 }
 
-/* ---- stacks ------------------------------------------------------------------------------------ */
+/* ---- stacks ---------------------------------------------------------------------------------- */
 
 static void
 blocks_are_stacked_in_order(void **state)
@@ -287,7 +287,7 @@ blocks_within_larger_matrices_are_sent_alone(void **state)
     end(&r);
 }
 
-/* ---- blocks of unlike size --------------------------------------------------------------------- */
+/* ---- blocks of unlike size ------------------------------------------------------------------- */
 
 static void
 scale_block(rig *r, size_t side, size_t i, double factor)
@@ -309,7 +309,8 @@ norm_sent(const rig *r, size_t side, size_t block)
     return sqrt(squares);
 }
 
-/* The power of two that block `block` as it was sent is to be multiplied by, to be the caller's again. */
+/* The power of two that block `block` as it was sent is to be multiplied by, to be the caller's
+ * again. */
 static double
 factor_of_sent(const rig *r, size_t side, size_t block)
 {
@@ -433,7 +434,7 @@ sizes_that_no_weight_says_are_refused(void **state)
     end(&r);
 }
 
-/* ---- blocks in common -------------------------------------------------------------------------- */
+/* ---- blocks in common ------------------------------------------------------------------------ */
 
 static void
 equal_blocks_travel_once_wherever_they_lie(void **state)
@@ -507,7 +508,7 @@ equal_blocks_of_unlike_strides_travel_once(void **state)
     end(&r);
 }
 
-/* ---- sums -------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 static void
 a_sum_has_one_row_of_weights(void **state)
@@ -546,7 +547,7 @@ pairs_without_a_weight_stay_at_home(void **state)
     end(&r);
 }
 
-/* ---- dependencies ------------------------------------------------------------------------------ */
+/* ---- dependencies ---------------------------------------------------------------------------- */
 
 static const size_t of[] = {1, 0};
 static const double real_scales[] = {1.0 / 3, -0.7}, whole_scales[] = {2, 3};
@@ -685,7 +686,7 @@ blocks_that_others_depend_on_travel_without_a_weight(void **state)
     end(&r);
 }
 
-/* ---- what cannot be ---------------------------------------------------------------------------- */
+/* ---- what cannot be -------------------------------------------------------------------------- */
 
 static void
 pairs_that_are_not_alike_are_refused_by_number(void **state)
@@ -800,7 +801,7 @@ pairs_beyond_what_a_job_can_have_are_refused(void **state)
     free(x);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static void
 refuse_once(fake_master *fake, fake_call *call)

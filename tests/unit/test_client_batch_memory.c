@@ -1,5 +1,5 @@
-/* Memory that runs out while pairs become a batch, or two matrices a sketch or the parts of complex ones:
- * every allocation fails once, the call says so, and leaks nothing. */
+/* Memory that runs out while pairs become a batch, or two matrices a sketch or the parts of complex
+ * ones: every allocation fails once, the call says so, and leaks nothing. */
 #include "client/batch.h"
 #include "client/complex.h"
 #include "client/sketches.h"

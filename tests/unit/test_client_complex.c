@@ -71,8 +71,8 @@ pair_fini(pair *p)
     free(p->exact);
 }
 
-/* |C' - C| <= (2 error_bound + 8 (inner + 4) u) |A| |B|: of what was sent, which for plain has the root of
- * 2 times the norm; and zgemm's own. */
+/* |C' - C| <= (2 error_bound + 8 (inner + 4) u) |A| |B|: of what was sent, which for plain has the
+ * root of 2 times the norm; and zgemm's own. */
 static void
 assert_right(const pair *p, const kofn_mat *c, const kofn_account *account)
 {
@@ -184,7 +184,8 @@ part_norm(const kofn_mat *m, size_t half)
     return sum;
 }
 
-/* |Re C' - Re C| <= 8 (amplification + 1) (inner + 4) u (|Re A| |Re B| + |Im A| |Im B|), and so of Im C. */
+/* |Re C' - Re C| <= 8 (amplification + 1) (inner + 4) u (|Re A| |Re B| + |Im A| |Im B|), and so of
+ * Im C. */
 static void
 assert_parts_right(const pair *p, kofn_result *result)
 {
@@ -206,7 +207,8 @@ assert_parts_right(const pair *p, kofn_result *result)
     assert_at_most(off[1], unit * (norm[0][0] * norm[1][1] + norm[0][1] * norm[1][0]));
 }
 
-/* Parts of different size, from coded answers alone: Im C keeps its digits by 4m, and Re C its own. */
+/* Parts of different size, from coded answers alone: Im C keeps its digits by 4m, and Re C its
+ * own. */
 static void
 each_part_of_c_keeps_its_digits_by_4m(void **state)
 {

@@ -1,5 +1,5 @@
-/* Sketches as the client sends them: what travels is put together again and held against the blocks and
- * columns that the same seed draws, by norms and products of the test's own. */
+/* Sketches as the client sends them: what travels is put together again and held against the blocks
+ * and columns that the same seed draws, by norms and products of the test's own. */
 #include "client/sketches.h"
 
 #include "common/code/sketch.h"
@@ -12,7 +12,7 @@
 
 static kofn_error error;
 
-/* ---- matrices ---------------------------------------------------------------------------------- */
+/* ---- matrices -------------------------------------------------------------------------------- */
 
 typedef struct wish {
     const char *sketch;
@@ -121,7 +121,7 @@ sketch(const rig *r, kofn_sketching *ret)
     return kofn_sketching_init(ret, r->pool, &r->matrix[0], &r->matrix[1], &r->options, &error);
 }
 
-/* ---- what it should be ------------------------------------------------------------------------- */
+/* ---- what it should be ----------------------------------------------------------------------- */
 
 static size_t
 part_size(size_t size, size_t parts)
@@ -195,7 +195,7 @@ estimate(const rig *r, kofn_partition p, kofn_sketched *ret_drawn)
     return c;
 }
 
-/* ---- what travels ------------------------------------------------------------------------------ */
+/* ---- what travels ---------------------------------------------------------------------------- */
 
 static double
 get(const kofn_matrix *m, size_t row, size_t col)
@@ -362,7 +362,7 @@ all_columns_are_the_matrices_themselves(void **state)
     rig_fini(&r);
 }
 
-/* ---- what is left out -------------------------------------------------------------------------- */
+/* ---- what is left out ------------------------------------------------------------------------ */
 
 static void
 a_seed_is_named_or_the_keys_or_a_new_one(void **state)
@@ -460,7 +460,7 @@ a_cut_that_is_left_open_fits_a_code(void **state)
     rig_fini(&r);
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static void
 what_cannot_be_sketched_is_refused(void **state)
@@ -568,7 +568,7 @@ more_pairs_than_a_batch_carries_are_refused(void **state)
     rig_fini(&r);
 }
 
-/* ---- masters that know nothing of it ------------------------------------------------------------ */
+/* ---- masters that know nothing of it --------------------------------------------------------- */
 
 static void
 answer_as_ever(fake_master *fake, fake_call *call)

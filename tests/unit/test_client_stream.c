@@ -1,5 +1,5 @@
-/* Streams of libkofn against a master that does what each test wants. Products are of 1 x 1 matrices:
- * job i is i times 2.
+/* Streams of libkofn against a master that does what each test wants. Products are of 1 x 1
+ * matrices: job i is i times 2.
  */
 #include "tests/assert.h"
 
@@ -618,7 +618,8 @@ a_limit_that_no_master_grants_is_not_believed(void **state)
 
 /* ---- again ----------------------------------------------------------------------------------- */
 
-/* The master that loses its connection keeps the stream: it takes what comes in order, and answers. */
+/* The master that loses its connection keeps the stream: it takes what comes in order, and
+ * answers. */
 typedef struct keeper {
     uint64_t expected; // index
     size_t gaps, repeats;
@@ -701,8 +702,8 @@ pushes_behind_one_that_was_put_off_wait_for_it(void **state)
     assert_true(c.gaps <= c.put_off * (LIMIT - 1));
 }
 
-/* Room for one product, until the client says that it has come. The push behind it is refused more often
- * than a call may be, at last with the advice to come again in ten minutes. */
+/* Room for one product, until the client says that it has come. The push behind it is refused more
+ * often than a call may be, at last with the advice to come again in ten minutes. */
 enum { REFUSALS = 12, TEN_MINUTES_MS = 600000 };
 
 static void

@@ -357,8 +357,8 @@ batch_scene(kofn_code *code, kofn_error *err)
     return status ? status : make_batch_code("matdot", 3, weights, err);
 }
 
-/* A code of these pairs in which groups are curves, grids and factored sums, and with too many pairs to
- * try all partitions. */
+/* A code of these pairs in which groups are curves, grids and factored sums, and with too many
+ * pairs to try all partitions. */
 static kofn_status
 make_groups(const char *field, size_t pairs, const size_t *left, const size_t *right,
             const double *weights, size_t tasks, kofn_error *err)

@@ -80,7 +80,7 @@ tear_down(void **state)
     return out == 0 ? 0 : -1; // else a block was not let go
 }
 
-/* ---- keys -------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static void
 a_block_is_found_by_its_coefficients(void **state)
@@ -165,7 +165,7 @@ a_block_that_is_kept_twice_is_one(void **state)
     assert_int_equal(kofn_coded_get_bytes(f->coded), f->one);
 }
 
-/* ---- budget ------------------------------------------------------------------------------------ */
+/* ---- budget ---------------------------------------------------------------------------------- */
 
 static void
 what_is_kept_is_counted_with_its_key(void **state)

@@ -373,7 +373,8 @@ noise_bounds_the_rounding_of_every_answer(void **state)
     }
 }
 
-/* The estimate of the first `count` answers, in the order of nodes if there are some, and a second opinion. */
+/* The estimate of the first `count` answers, in the order of nodes if there are some, and a second
+ * opinion. */
 static void
 plan_both(const job *j, size_t count, kofn_decode_plan *plan, kofn_decode_plan *other)
 {

@@ -161,7 +161,8 @@ multiply_panels(const kofn_bands *a, bool ta, const kofn_bands *b, bool tb, doub
                 (int)y->stride, 1, z->data, (int)z->stride);
 }
 
-/* Side `side` of the pair as a matrix of a whole block's shape, zeros where blocks are cut short. */
+/* Side `side` of the pair as a matrix of a whole block's shape, zeros where blocks are cut
+ * short. */
 static kofn_bands
 new_side(const job *j, size_t side, size_t pair)
 {
@@ -302,8 +303,8 @@ decode(job *j, size_t count, kofn_rng *rng, double *ret_bound)
                 pow((element_get(only_mat(&j->c), r, c) - element_get(only_mat(&j->exact), r, c)) /
                         scale_at(j, r, c),
                     2);
-    /* Each sum of the reference has shape.inner products and as many terms again; weights and sums of
-     * blocks are at most 4 here. */
+    /* Each sum of the reference has shape.inner products and as many terms again; weights and sums
+     * of blocks are at most 4 here. */
     *ret_bound = (plan.rounding + 4 * 4 * (double)(j->coding.shape.inner + 8) * 0x1p-53) *
                  norm_of(&j->operand[0]) * norm_of(&j->operand[1]);
     kofn_decode_plan_fini(&plan);

@@ -125,9 +125,9 @@ columns_can_be_counted_before(void **state)
 
 /* ---- mixtures -------------------------------------------------------------------------------- */
 
-/* `side` blocks of A and of B; pairs of each of A with the five of B from the same number on. In task
- * a s + b, a, b < s, is the product of these two alone; then rows of numbers for the first s blocks
- * and, each second, for all blocks. */
+/* `side` blocks of A and of B; pairs of each of A with the five of B from the same number on. In
+ * task a s + b, a, b < s, is the product of these two alone; then rows of numbers for the first s
+ * blocks and, each second, for all blocks. */
 static kofn_code *
 new_drawn_code(const char *field, size_t side, size_t s, size_t tasks, kofn_rng *rng)
 {
@@ -160,8 +160,8 @@ new_drawn_code(const char *field, size_t side, size_t s, size_t tasks, kofn_rng 
     return code;
 }
 
-/* Columns are linear in products, which the first tasks are one by one. And in a mixture a product is
- * u_a v_b: of four that are not kept, one follows from the others. */
+/* Columns are linear in products, which the first tasks are one by one. And in a mixture a product
+ * is u_a v_b: of four that are not kept, one follows from the others. */
 static void
 check_mixtures(const char *field, size_t side, size_t s, size_t tasks)
 {
@@ -272,8 +272,8 @@ new_stars(size_t stars, const char *field)
     return code;
 }
 
-/* A task that would complete the answers helps, and one that does not help would complete none: it can
- * be left out of all that are missing. */
+/* A task that would complete the answers helps, and one that does not help would complete none: it
+ * can be left out of all that are missing. */
 static void
 check_help(const kofn_decoder *d, const kofn_code *code)
 {
@@ -330,8 +330,8 @@ tasks_that_would_complete_the_answers_help(void **state)
     }
 }
 
-/* Of pairs without a relation, p plain answers and e coded ones suffice when p is all of them or p + e
- * is 2 k - 1. */
+/* Of pairs without a relation, p plain answers and e coded ones suffice when p is all of them or p
+ * + e is 2 k - 1. */
 static void
 check_verdicts(const char *field, const char *systematic)
 {
@@ -392,7 +392,8 @@ a_code_of_other_mixtures_does_not_take_the_place(void **state)
         kofn_code_destroy(&code[i]);
 }
 
-/* Rows of a reserve that were zeros: the others are mixed in other company then, and rounded otherwise. */
+/* Rows of a reserve that were zeros: the others are mixed in other company then, and rounded
+ * otherwise. */
 static void
 a_code_with_more_rows_takes_the_place(void **state)
 {
@@ -419,7 +420,7 @@ a_code_with_more_rows_takes_the_place(void **state)
     kofn_code_destroy(&all);
 }
 
-/* ---- products of single numbers: blocks of 1 x 1 ----------------------------------------------- */
+/* ---- products of single numbers: blocks of 1 x 1 --------------------------------------------- */
 
 typedef struct numbers {
     double a[1024], b[1024], answer[2048];

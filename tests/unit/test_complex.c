@@ -1,4 +1,5 @@
-/* Complex products as batches, from planes to planes through encode, tasks and decode, beside zgemm. */
+/* Complex products as batches, from planes to planes through encode, tasks and decode, beside
+ * zgemm. */
 #include "common/code/complex.h"
 
 #include "common/code/coding.h"
@@ -283,7 +284,8 @@ products_are_what_zgemm_says_whichever_answers_come(void **state)
             }
 }
 
-/* Sizes that parts divide, that they do not, and that there are fewer of than parts; nothing at all. */
+/* Sizes that parts divide, that they do not, and that there are fewer of than parts; nothing at
+ * all. */
 static void
 shapes_partitions_and_transposes_of_all_kinds_are_right(void **state)
 {
@@ -311,7 +313,8 @@ shapes_partitions_and_transposes_of_all_kinds_are_right(void **state)
 
 /* ---- accuracy -------------------------------------------------------------------------------- */
 
-/* The most that an element's imaginary part is off by, of (inner + 2) u (|A||B|) in that element's. */
+/* The most that an element's imaginary part is off by, of (inner + 2) u (|A||B|) in that
+ * element's. */
 static double
 find_worst_im(const wish *w, kofn_rng *rng)
 {

@@ -1,7 +1,7 @@
 #include "master/sched/deaths.h"
 #include "tests/unit/sched_rig.h"
 
-/* ---- the records ------------------------------------------------------------------------------ */
+/* ---- the records ----------------------------------------------------------------------------- */
 
 static void
 three_workers_one_after_another_prove_it(void **state)
@@ -112,7 +112,7 @@ deaths_follow_the_work_to_another_task(void **state)
 
 enum { GRACE_MS = KOFN_DEATHS_GRACE_NS / KOFN_NS_PER_MS };
 
-/* ---- in the scheduler ------------------------------------------------------------------------- */
+/* ---- in the scheduler ------------------------------------------------------------------------ */
 
 static void
 die(rig *r, uint64_t worker)

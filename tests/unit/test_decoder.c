@@ -859,8 +859,8 @@ what_was_told_to_be_too_few_is_due_after_one_more_two_and_four(void **state)
     kofn_code_destroy(&code);
 }
 
-/* A set that is poor stays decodable, whatever a trial of more answers says of it; and what plain answers
- * complete needs none. */
+/* A set that is poor stays decodable, whatever a trial of more answers says of it; and what plain
+ * answers complete needs none. */
 static void
 what_was_told_holds_until_the_decoder_knows_better(void **state)
 {

@@ -18,8 +18,8 @@ draw(const kofn_field *f, double *at, size_t len, kofn_rng *rng)
     }
 }
 
-/* Pivots ascend and are ones alone in their columns; what is in front of them is 0, rows below the rank
- * are, and each column is the sum of the pivots' that it says. */
+/* Pivots ascend and are ones alone in their columns; what is in front of them is 0, rows below the
+ * rank are, and each column is the sum of the pivots' that it says. */
 static void
 check_form(const kofn_field *f, const double *from, const double *to, const size_t *pivot,
            size_t rank, size_t rows, size_t cols)
@@ -88,8 +88,8 @@ rounding_is_no_rank(void **state)
         assert_true(fabs(at[2 * 4 + c]) <= 0);
 }
 
-/* As many steps as it takes do, and one fewer does not; whole numbers that clear a row each are what is
- * counted. */
+/* As many steps as it takes do, and one fewer does not; whole numbers that clear a row each are
+ * what is counted. */
 static void
 what_takes_more_steps_than_there_are_is_given_up(void **state)
 {

@@ -23,7 +23,7 @@ typedef struct checker { // of all codes of a family over a field
     uint64_t mark[1024];
 } checker;
 
-/* ---- codes that were seen ---------------------------------------------------------------------- */
+/* ---- codes that were seen -------------------------------------------------------------------- */
 
 static uint64_t
 mix(uint64_t mark, const void *from, size_t bytes)
@@ -55,8 +55,8 @@ mark_of(const kofn_code *code)
     return mix(mark, code->power, t->rows * sizeof *code->power);
 }
 
-/* A value that is the default, or of a parameter that says nothing about this cut, makes a code once
- * more. */
+/* A value that is the default, or of a parameter that says nothing about this cut, makes a code
+ * once more. */
 static bool
 was_seen(checker *c, const kofn_code *code)
 {
@@ -69,7 +69,7 @@ was_seen(checker *c, const kofn_code *code)
     return false;
 }
 
-/* ---- all codes of a family ---------------------------------------------------------------------- */
+/* ---- all codes of a family ------------------------------------------------------------------- */
 
 /* All codes of a family that are cut in one way: n at the default, at the threshold and a bit
  * above. */
@@ -240,8 +240,8 @@ check_outer_products(check_function *check)
 
 /* ---- batches --------------------------------------------------------------------------------- */
 
-/* Digits: coefficients, one letter each, of rows divided by commas; - is -1. Stacked or not does not
- * matter to codes, so blocks of A are on top of each other, those of B side by side. */
+/* Digits: coefficients, one letter each, of rows divided by commas; - is -1. Stacked or not does
+ * not matter to codes, so blocks of A are on top of each other, those of B side by side. */
 typedef struct written_batch {
     size_t blocks[2], targets;
     const char *left, *right, *weights;

@@ -187,7 +187,8 @@ a_lie_of_the_size_that_the_header_says_is_found(void **state)
     end_job(&j);
 }
 
-/* Element (i, k) of the task's coded block of an operand that is stored as it is multiplied, in doubles. */
+/* Element (i, k) of the task's coded block of an operand that is stored as it is multiplied, in
+ * doubles. */
 static double
 coded_element(const job *j, size_t operand, size_t task, size_t i, size_t k)
 {
@@ -222,7 +223,8 @@ measure_wrong(const job *j, size_t task)
            (kofn_code_row_norm(j->code, task) * norm_of(&j->operand[0]) * norm_of(&j->operand[1]));
 }
 
-/* Lies that pass, of one element, which S and R see least of; of an honest answer little is said. */
+/* Lies that pass, of one element, which S and R see least of; of an honest answer little is
+ * said. */
 static void
 what_passes_is_wrong_by_no_more_than_is_said(void **state)
 {
@@ -257,7 +259,8 @@ what_passes_is_wrong_by_no_more_than_is_said(void **state)
     assert_in_range(passed, 50, 299);
 }
 
-/* Elements of one kind each: as drawn, all the same, of sizes from 2^-30 to 2^30, and sums that cancel. */
+/* Elements of one kind each: as drawn, all the same, of sizes from 2^-30 to 2^30, and sums that
+ * cancel. */
 static void
 fill_kind(job *j, size_t kind, kofn_rng *rng)
 {
@@ -513,7 +516,8 @@ halves_of_sparse_matrices_are_those_of_dense_ones(void **state)
         }
 }
 
-/* What is done at once, and what by another thread, goes by this: a task of many blocks sums them all. */
+/* What is done at once, and what by another thread, goes by this: a task of many blocks sums them
+ * all. */
 static void
 a_check_is_counted_with_the_halves_of_all_blocks(void **state)
 {

@@ -1,4 +1,5 @@
-/* Groupings against all partitions of the pairs, and what single sets need against the definitions. */
+/* Groupings against all partitions of the pairs, and what single sets need against the
+ * definitions. */
 #include "common/code/grouping.h"
 #include "common/code/grouping_search.h"
 #include "tests/unit/batch_brute.h"
@@ -60,7 +61,8 @@ check_grouping(const brute_batch *b, const kofn_grouping *g, size_t spare)
     assert_int_equal(g->spare, spare);
 }
 
-/* Random pairs on a grid of blocks; one side in `sums` is a sum of two; targets of several pairs. */
+/* Random pairs on a grid of blocks; one side in `sums` is a sum of two; targets of several
+ * pairs. */
 static void
 draw_batch(brute_batch *b, const kofn_field *field, size_t sums, kofn_rng *rng)
 {
@@ -263,7 +265,8 @@ a_field_without_enough_points_is_refused_for_a_curve(void **state)
 
 /* ---- many pairs ------------------------------------------------------------------------------ */
 
-/* k products of complex matrices as three pairs each: A_i B_i, A_i' B_i', (A_i + A_i') (B_i + B_i'). */
+/* k products of complex matrices as three pairs each: A_i B_i, A_i' B_i', (A_i + A_i') (B_i +
+ * B_i'). */
 static kofn_batch *
 new_complex(size_t k, const kofn_field *f)
 {
@@ -337,8 +340,8 @@ new_sums(size_t pairs, size_t blocks, size_t terms, const kofn_field *f, kofn_rn
     return batch;
 }
 
-/* However large eliminations would be: of many pairs, of many blocks, and of few pairs that are all tried
- * together. */
+/* However large eliminations would be: of many pairs, of many blocks, and of few pairs that are all
+ * tried together. */
 static void
 a_search_takes_a_bounded_number_of_steps(void **state)
 {
@@ -424,7 +427,8 @@ what_was_found_is_not_looked_for_again(void **state)
     kofn_batch_destroy(&batch);
 }
 
-/* However many groupings a search for the most spare tasks comes by, and others were asked for before. */
+/* However many groupings a search for the most spare tasks comes by, and others were asked for
+ * before. */
 static void
 a_long_search_is_made_once(void **state)
 {

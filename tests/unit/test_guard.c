@@ -199,8 +199,8 @@ a_key_in_two_certificates_of_one_role_stays_until_both_are_gone(void **state)
     assert_false(has(s, KOFN_LINK_MASTER_CLIENTS, &s->me));
 }
 
-/* Within one tick of the file system's clock, and of the same size: nothing shows that it changed. (A
- * kernel from 6.13 on gives a file that was looked at a tick of its own; there it shows.) */
+/* Within one tick of the file system's clock, and of the same size: nothing shows that it changed.
+ * (A kernel from 6.13 on gives a file that was looked at a tick of its own; there it shows.) */
 static void
 a_role_that_changes_at_once_is_not_missed(void **state)
 {

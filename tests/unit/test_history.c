@@ -1,4 +1,5 @@
-/* The model that fault scenarios are held against: right histories pass, each wrong one is blamed. */
+/* The model that fault scenarios are held against: right histories pass, each wrong one is
+ * blamed. */
 #include "tests/assert.h"
 #include "tests/faults/history.h"
 

@@ -125,7 +125,7 @@ silence_falls_after_so_many_answers(void **state)
     assert_true(kofn_injector_answered(&injector));
 }
 
-/* ---- stragglers by a model -------------------------------------------------------------------- */
+/* ---- stragglers by a model ------------------------------------------------------------------- */
 
 static kofn_inject
 stragglers(const char *model, kofn_inject_by by)
@@ -280,7 +280,7 @@ models_that_are_none_are_refused_at_the_start(void **state)
     kofn_injector_fini(&injector);
 }
 
-/* ---- wrong answers ---------------------------------------------------------------------------- */
+/* ---- wrong answers --------------------------------------------------------------------------- */
 
 /* How many of the rows x cols elements change, in a matrix of two bands. */
 static size_t

@@ -15,7 +15,7 @@ make_inner(const test_code *t, const char *field, bool plain, uint64_t seed)
     return code;
 }
 
-/* ---- shape ------------------------------------------------------------------------------------- */
+/* ---- shape ----------------------------------------------------------------------------------- */
 
 static const test_code families[] = {
     {"polynomial", "2,1,3", 7, "points=spread"},
@@ -101,7 +101,7 @@ without_coded_rows_the_block_products_are_left(void **state)
     }
 }
 
-/* ---- all sets of x y rows ---------------------------------------------------------------------- */
+/* ---- all sets of x y rows -------------------------------------------------------------------- */
 
 /* Does the decoder take the set, added from its end so that coded rows come first? */
 static bool
@@ -184,7 +184,8 @@ make_finite(size_t c, const char *field, const char *partition, size_t coded, bo
     return make_inner(&t, field, plain, seed);
 }
 
-/* Two columns of powers that follow each other, or one: Vandermonde, up to a factor that is not 0. */
+/* Two columns of powers that follow each other, or one: Vandermonde, up to a factor that is not
+ * 0. */
 static void
 mixed_sets_for_two_blocks_suffice_in_every_field(void **state)
 {
@@ -224,9 +225,10 @@ coded_rows_alone_suffice_in_finite_fields(void **state)
         }
 }
 
-/* What the header says of drawn points: e k / q for a set with e coded rows, and in fact about one set
- * in q. Sets of one code depend on each other, so 30 codes are tried, and twice that is allowed. Spread
- * points, which are 1, 2, 3, ..., are held to the bound alone: in gf256 they are special. */
+/* What the header says of drawn points: e k / q for a set with e coded rows, and in fact about one
+ * set in q. Sets of one code depend on each other, so 30 codes are tried, and twice that is
+ * allowed. Spread points, which are 1, 2, 3, ..., are held to the bound alone: in gf256 they are
+ * special. */
 static void
 mixed_sets_fall_short_no_more_often_than_drawn_ones(void **state)
 {
@@ -259,7 +261,7 @@ mixed_sets_fall_short_no_more_often_than_drawn_ones(void **state)
         }
 }
 
-/* ---- products ---------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 typedef struct job {
     kofn_code *code;
@@ -406,7 +408,7 @@ plain_answers_alone_are_copied(void **state)
     }
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 static void
 codes_that_would_break_the_promise_are_refused(void **state)

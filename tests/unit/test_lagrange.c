@@ -56,8 +56,8 @@ systematic_tasks_are_the_pairs_at_points_of_their_own(void **state)
     }
 }
 
-/* Row t is L_1(t), ..., L_k(t): with values q(beta_i) in the place of blocks it gives q(t), for every
- * polynomial q of degree below k. Systematic codes say where the betas are. */
+/* Row t is L_1(t), ..., L_k(t): with values q(beta_i) in the place of blocks it gives q(t), for
+ * every polynomial q of degree below k. Systematic codes say where the betas are. */
 static void
 rows_interpolate_polynomials(void **state)
 {
@@ -187,8 +187,8 @@ the_last_tasks_are_not_missed(void **state)
     }
 }
 
-/* Products of so many differences are beyond the range of a double, and the polynomials near 1. Of a
- * grid of blocks a row holds sums of them, and all of them add up to 1. */
+/* Products of so many differences are beyond the range of a double, and the polynomials near 1. Of
+ * a grid of blocks a row holds sums of them, and all of them add up to 1. */
 static void
 rows_of_thousands_of_pairs_add_up_to_one(void **state)
 {

@@ -411,7 +411,8 @@ static const crew_case crews[] = {
 
 enum { CREWS = sizeof crews / sizeof crews[0] };
 
-/* An honest trial: all answers, in turn by all givers. And what their sums would be of other operands. */
+/* An honest trial: all answers, in turn by all givers. And what their sums would be of other
+ * operands. */
 static void
 start_crew(job *j, trial *t, const crew_case *c, uint64_t *giver, double *other, kofn_rng *rng)
 {
@@ -440,7 +441,8 @@ start_crew(job *j, trial *t, const crew_case *c, uint64_t *giver, double *other,
     t->answers.giver = giver;
 }
 
-/* Wrong answers, one bit each, of some givers: all that one other product would have, or each its own. */
+/* Wrong answers, one bit each, of some givers: all that one other product would have, or each its
+ * own. */
 static void
 assert_located(trial *t, const double *other, uint64_t wrong, bool agree, kofn_rng *rng)
 {
@@ -564,7 +566,8 @@ spread_mask(const trial *t, uint64_t mask)
     return answers;
 }
 
-/* Given anyhow, also where it cannot be told: the smallest set of givers, and who is in all of them. */
+/* Given anyhow, also where it cannot be told: the smallest set of givers, and who is in all of
+ * them. */
 static void
 of_any_givers_it_is_what_brute_force_finds(void **state)
 {
@@ -756,8 +759,8 @@ what_is_kept_is_wrong_by_no_more_than_the_slack(void **state)
     assert_true(unseen > 0);
 }
 
-/* I - Q Q^T for an orthonormal basis Q of the columns of G_R, rows scaled to length 1: H^T H, whichever
- * singular vectors H is made of. */
+/* I - Q Q^T for an orthonormal basis Q of the columns of G_R, rows scaled to length 1: H^T H,
+ * whichever singular vectors H is made of. */
 static void
 brute_parity(const kofn_code *code, const size_t *task, size_t count, long double *ret_gram)
 {
@@ -822,7 +825,8 @@ brute_least(const long double *gram, size_t count, size_t size)
     return sqrt((double)low);
 }
 
-/* What lies can hide goes with the least that is seen of any b of them, and nothing else of it with b. */
+/* What lies can hide goes with the least that is seen of any b of them, and nothing else of it with
+ * b. */
 static void
 slack_is_that_of_the_set_that_is_seen_least(void **state)
 {
@@ -860,8 +864,8 @@ slack_is_that_of_the_set_that_is_seen_least(void **state)
     }
 }
 
-/* The others' worst rounding, which a lie can hide in, and not what secrets may make of that; in f64 it is
- * our own that counts. */
+/* The others' worst rounding, which a lie can hide in, and not what secrets may make of that; in
+ * f64 it is our own that counts. */
 static void
 honest_answers_leave_little_to_hide_in(void **state)
 {

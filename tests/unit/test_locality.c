@@ -137,7 +137,8 @@ every_loss_that_is_promised_decodes_in_finite_fields(void **state)
     check_field("gfp:2147483647", 4);
 }
 
-/* Curves that need fewer answers than there are columns: nothing but the degree makes them decode. */
+/* Curves that need fewer answers than there are columns: nothing but the degree makes them
+ * decode. */
 static void
 degrees_are_what_theorem_1_says(void **state)
 {
@@ -174,8 +175,8 @@ degrees_are_what_theorem_1_says(void **state)
                 }
 }
 
-/* Five pairs, the last of each side a sum of the four others, by other numbers in each: 2 k - 3. When only
- * the left ones depend on each other, 2 k - 2. */
+/* Five pairs, the last of each side a sum of the four others, by other numbers in each: 2 k - 3.
+ * When only the left ones depend on each other, 2 k - 2. */
 static void
 dependent_pairs_need_an_answer_fewer_in_each_coordinate(void **state)
 {
@@ -285,8 +286,8 @@ larger_batches_lose_what_they_may(void **state)
     }
 }
 
-/* Answers in some order, leaving out what is said not to help: the others do it, and of a group that has
- * what it gives nothing more is wanted. */
+/* Answers in some order, leaving out what is said not to help: the others do it, and of a group
+ * that has what it gives nothing more is wanted. */
 static void
 check_help(kofn_code *code, kofn_rng *rng, size_t *left_out)
 {
@@ -345,8 +346,8 @@ tasks_of_groups_that_are_complete_do_not_help(void **state)
     }
 }
 
-/* Two pairs of one star, and one that has nothing to do with them: its third copy is not wanted when
- * the first is there, nor the star's mixture when both pairs are. */
+/* Two pairs of one star, and one that has nothing to do with them: its third copy is not wanted
+ * when the first is there, nor the star's mixture when both pairs are. */
 static void
 groups_are_complete_when_they_have_what_they_give(void **state)
 {

@@ -8,7 +8,7 @@
 
 static const problem small = {.rows = 6, .inner = 4, .cols = 3};
 
-/* ---- products ---------------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 static void
 check_product(stage *s, peer *client, const problem *what)
@@ -144,7 +144,7 @@ an_answer_that_is_not_finite_is_told(void **state)
     kofn_message_clear(&kofn_outcome_message, &outcome);
 }
 
-/* ---- calls that are wrong ------------------------------------------------------------------------------ */
+/* ---- calls that are wrong -------------------------------------------------------------------- */
 
 static void
 a_bad_block_ends_the_call_and_nothing_else(void **state)
@@ -426,7 +426,7 @@ data_nobody_waits_for_is_dropped(void **state)
     assert_string_equal(check_health(client).status, "NOT_SERVING");
 }
 
-/* ---- views ------------------------------------------------------------------------------------------- */
+/* ---- views ----------------------------------------------------------------------------------- */
 
 static void
 check_tells_whether_work_gets_done(void **state)

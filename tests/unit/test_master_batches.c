@@ -1,4 +1,5 @@
-/* Batches in a master: who looks for groups of their pairs, how often, and what is refused at once. */
+/* Batches in a master: who looks for groups of their pairs, how often, and what is refused at
+ * once. */
 #include "common/code/grouping_search.h"
 #include "tests/unit/master_stage.h"
 
@@ -263,8 +264,8 @@ what_decoding_takes_is_within_the_memory(void **state)
     assert_refuses_coded(s, 22, 1, KOFN_RESOURCE_EXHAUSTED, "decoding this job needs about");
 }
 
-/* Row i of A times column i of B, of which two are late: the task that a free worker then gets. The memory
- * that the job is charged with until then into *ret_memory. */
+/* Row i of A times column i of B, of which two are late: the task that a free worker then gets. The
+ * memory that the job is charged with until then into *ret_memory. */
 static size_t
 run_two_stages(stage *s, size_t *ret_memory)
 {

@@ -1,5 +1,5 @@
-/* A master whose clock stands still between its strokes, as some virtual machines' do: work takes no time
- * by it, and is done all the same. */
+/* A master whose clock stands still between its strokes, as some virtual machines' do: work takes
+ * no time by it, and is done all the same. */
 #include "tests/unit/master_stage.h"
 
 #define STROKE_NS (250 * KOFN_NS_PER_MS)

@@ -143,7 +143,7 @@ a_job_waits_for_a_worker_that_computes_in_its_field(void **state)
     expect_product(s, client, 1, &what, NULL);
 }
 
-/* ---- operands ------------------------------------------------------------------------------------------ */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 static void
 expect_refusal(peer *client, uint64_t call, const char *hint)
@@ -247,7 +247,7 @@ more_tasks_than_the_field_has_points_are_refused_with_one_that_has_them(void **s
     expect_refusal(client, 1, "gfp:7");
 }
 
-/* ---- stored operands ------------------------------------------------------------------------------------- */
+/* ---- stored operands ------------------------------------------------------------------------- */
 
 static void
 coded_blocks_are_found_again_in_their_own_field_only(void **state)
@@ -302,7 +302,7 @@ what_is_known_of_a_stored_operand_is_of_the_field(void **state)
     }
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* The worker answers its first task with the prime everywhere, or says that it is so. */
 static void

@@ -71,7 +71,7 @@ check_product(stage *s, peer *client, peer *worker, const problem *what, char *r
     assert_int_equal(check_health(client).memory_bytes, 0);
 }
 
-/* ---- products ---------------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 static void
 a_product_is_put_together_from_one_for_each_prime(void **state)
@@ -260,7 +260,7 @@ a_large_product_beyond_64_bits_likewise(void **state)
     check_too_wide(s, &large);
 }
 
-/* ---- whole and parts --------------------------------------------------------------------------------- */
+/* ---- whole and parts ------------------------------------------------------------------------- */
 
 static void
 parts_are_nobodys_to_find(void **state)
@@ -509,7 +509,7 @@ a_lost_worker_is_made_good_in_every_part(void **state)
     expect_product(s, client, 1, &small, NULL);
 }
 
-/* ---- memory and stored operands ------------------------------------------------------------------------ */
+/* ---- memory and stored operands -------------------------------------------------------------- */
 
 static void
 primes_beyond_the_memory_end_the_job(void **state)
@@ -597,7 +597,7 @@ one_stored_operand_may_be_both(void **state)
     check_gram(*state, &large);
 }
 
-/* ---- stopping -------------------------------------------------------------------------------------------- */
+/* ---- stopping -------------------------------------------------------------------------------- */
 
 static void
 a_master_that_stops_finishes_products_of_integers(void **state)

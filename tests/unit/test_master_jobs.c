@@ -54,7 +54,7 @@ hold_job(stage *s, scene *sc, hold at, kofn_method method, const problem *what)
     await_state(sc->other, sc->job, hold_names[at]);
 }
 
-/* ---- ends ----------------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 static void
 check_cancelled(stage *s, hold at)
@@ -242,7 +242,7 @@ a_failed_jobs_account_comes_with_its_status(void **state)
     kofn_message_clear(&kofn_outcome_message, &outcome);
 }
 
-/* ---- products that are kept --------------------------------------------------------------------------- */
+/* ---- products that are kept ------------------------------------------------------------------ */
 
 static void
 finish_one(stage *s, peer *worker)
@@ -367,7 +367,7 @@ records_are_bounded(void **state)
     expect_product(s, client, 4, &small, NULL);
 }
 
-/* ---- keys ----------------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static void
 the_same_key_is_the_same_submitted_job(void **state)
@@ -528,7 +528,7 @@ a_job_that_failed_or_lost_its_upload_runs_anew(void **state)
     assert_string_equal(first, again);
 }
 
-/* ---- limits --------------------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 static void
 a_job_beyond_the_memory_is_refused(void **state)
@@ -573,7 +573,7 @@ more_jobs_than_the_limit_are_refused(void **state)
     assert_int_equal(check_health(client).jobs_queued, 2);
 }
 
-/* ---- stopping -------------------------------------------------------------------------------------------- */
+/* ---- stopping -------------------------------------------------------------------------------- */
 
 /* A master that drains answers Check with NOT_SERVING. */
 static void

@@ -1,4 +1,5 @@
-/* Workers that keep answers and blocks, say that they do, and lie about it; against a real master. */
+/* Workers that keep answers and blocks, say that they do, and lie about it; against a real
+ * master. */
 #include "master/verify.h"
 #include "tests/unit/master_stage.h"
 
@@ -84,7 +85,7 @@ not_found(peer *p, uint64_t assignment)
     post(p, &kofn_result_message, &result);
 }
 
-/* ---- answers ---------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void
 answers_of_a_product_are_settled_when_they_are_there(void **state)
@@ -332,7 +333,7 @@ answers_that_no_job_can_use_are_settled(void **state)
     assert_int_equal(get_job(client, job).answers_held, 0);
 }
 
-/* ---- answers of jobs that outlive the master ---------------------------------------------------------- */
+/* ---- answers of jobs that outlive the master ------------------------------------------------- */
 
 static void
 await_answers(peer *client, const char *job, size_t count)
@@ -399,7 +400,7 @@ a_held_answer_is_used_by_the_next_life_of_the_master(void **state)
     forget_task(&t[0]);
 }
 
-/* ---- blocks ----------------------------------------------------------------------------------------- */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 typedef struct named_task {
     uint64_t assignment;

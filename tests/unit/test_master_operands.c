@@ -98,7 +98,7 @@ multiply(stage *s, peer *client, peer *worker, const problem *what, size_t tasks
     return get_job(client, id);
 }
 
-/* ---- products -------------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 static void
 either_factor_or_both_may_be_stored(void **state)
@@ -260,7 +260,7 @@ an_operand_outlives_its_client(void **state)
     assert_false(info.transposed);
 }
 
-/* ---- orders that are wrong --------------------------------------------------------------------------- */
+/* ---- orders that are wrong ------------------------------------------------------------------- */
 
 static void
 a_shape_that_is_said_must_be_the_stored_one(void **state)
@@ -374,7 +374,7 @@ operands_of_no_dtype_are_refused(void **state)
     assert_int_equal(check_health(client).memory_bytes, 0);
 }
 
-/* ---- what is kept of their encoding ------------------------------------------------------------------- */
+/* ---- what is kept of their encoding ---------------------------------------------------------- */
 
 static void
 a_second_product_does_not_encode_again(void **state)
@@ -526,7 +526,7 @@ without_a_budget_nothing_is_kept(void **state)
     assert_int_equal(get_only_operand(client).coded_blocks, 0);
 }
 
-/* ---- ends ------------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 static void
 an_operand_in_use_is_dropped_when_the_job_is_done(void **state)
@@ -604,7 +604,7 @@ an_operand_nobody_uses_goes_after_the_keep_time(void **state)
     assert_int_equal(check_health(client).memory_bytes, 0);
 }
 
-/* ---- uploads that do not end well -------------------------------------------------------------------- */
+/* ---- uploads that do not end well ------------------------------------------------------------ */
 
 static void
 an_upload_that_is_given_up_leaves_nothing(void **state)
@@ -661,7 +661,7 @@ a_bad_block_ends_the_upload_and_nothing_else(void **state)
     put_operand(s, client, 2, &small, 0, id);
 }
 
-/* ---- keys ------------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static void
 the_same_key_is_the_same_operand(void **state)
@@ -731,7 +731,7 @@ a_retried_product_is_known_though_its_operand_is_gone(void **state)
     assert_int_equal(expect_reply(client, 4, NULL, NULL), KOFN_ALREADY_EXISTS);
 }
 
-/* ---- limits ----------------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 static void
 more_operands_than_the_limit_are_refused(void **state)
@@ -808,7 +808,7 @@ coded_blocks_yield_to_jobs(void **state)
     assert_true(check_health(client).memory_bytes <= s->config.memory);
 }
 
-/* ---- stopping ---------------------------------------------------------------------------------------- */
+/* ---- stopping -------------------------------------------------------------------------------- */
 
 static void
 a_master_that_stops_takes_no_operands(void **state)

@@ -13,7 +13,7 @@
 static const problem small = {.rows = 6, .inner = 4, .cols = 3};
 static const problem square = {.rows = 4, .inner = 4, .cols = 4};
 
-/* ---- what another hand does to the store ------------------------------------------------------------- */
+/* ---- what another hand does to the store ----------------------------------------------------- */
 
 typedef struct found_record {
     kofn_store_record record; // its body is in `body`
@@ -72,7 +72,7 @@ put_record(kofn_store **store_p, const kofn_store_record *record, bool is_new,
     assert_true(done);
 }
 
-/* ---- jobs ------------------------------------------------------------------------------------------ */
+/* ---- jobs ------------------------------------------------------------------------------------ */
 
 enum { TASKS_MAX = 8, ELEMENTS_MAX = 64 };
 
@@ -294,7 +294,7 @@ a_key_of_two_records_is_the_newer_jobs_when_the_older_is_forgotten(void **state)
     assert_string_equal(again, second);
 }
 
-/* ---- masters that die -------------------------------------------------------------------------------- */
+/* ---- masters that die ------------------------------------------------------------------------ */
 
 /* What one leaves that did not stop; the jobs that were open are so in either case. */
 static void
@@ -426,7 +426,7 @@ suspects_are_begun_one_after_another_and_done(void **state)
     }
 }
 
-/* ---- operands ---------------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 static void
 jobs_that_need_an_operand_from_disk_share_one_load(void **state)

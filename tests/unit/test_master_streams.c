@@ -1,5 +1,6 @@
-/* Streams in the master: what is opened and refused, places and their order, pushes that come again,
- * clients that go and come back, and ends. Rounds themselves are the scheduler's (test_rounds). */
+/* Streams in the master: what is opened and refused, places and their order, pushes that come
+ * again, clients that go and come back, and ends. Rounds themselves are the scheduler's
+ * (test_rounds). */
 #include "tests/unit/master_stage.h"
 
 #include "master/streams.h"
@@ -153,7 +154,8 @@ await_pushed(peer *p, const kofn_msg_stream *stream, uint64_t pushed)
         assert_true(kofn_clock_ns() < until_ns);
 }
 
-/* Until the job that came so many before the last one is cancelled, with the connection of its blocks. */
+/* Until the job that came so many before the last one is cancelled, with the connection of its
+ * blocks. */
 static void
 await_lost_upload(peer *p, size_t before)
 {
@@ -255,8 +257,8 @@ configured_defaults_count_together_or_not_at_all(void **state)
     assert_int_equal(named.need, 4);     // its parts are not of the rounds
 }
 
-/* Polynomials over gf16 have 15 points, over gf256 255. Rows: of dip P (T + need / P), of idip up to
- * need - 1 + P. */
+/* Polynomials over gf16 have 15 points, over gf256 255. Rows: of dip P (T + need / P), of idip up
+ * to need - 1 + P. */
 static void
 over_a_small_field_what_is_open_is_chosen_to_fit(void **state)
 {

@@ -270,8 +270,9 @@ answers_of_which_nothing_is_known_are_counted(void **state)
     assert_true(isinf(account.error_bound));
 }
 
-/* 7, of |A| |B| = sqrt(46) sqrt(26). What is too small to be refused is told all the same, and who did
- * not lie is not held for one that might have, nor for one that rounds as badly as anybody could. */
+/* 7, of |A| |B| = sqrt(46) sqrt(26). What is too small to be refused is told all the same, and who
+ * did not lie is not held for one that might have, nor for one that rounds as badly as anybody
+ * could. */
 static void
 a_lie_that_passes_is_in_the_bound_and_no_other(void **state)
 {

@@ -13,7 +13,7 @@ static const problem twice = { // every half on two workers
     .rows = 6, .inner = 4, .cols = 3,  .family = "replication", .x = 2,
     .z = 1,    .y = 1,     .tasks = 4, .policy = "oneshot"};
 
-/* ---- joining --------------------------------------------------------------------------------------------- */
+/* ---- joining --------------------------------------------------------------------------------- */
 
 static kofn_msg_refuse
 expect_refusal(peer *worker, kofn_status status)
@@ -123,7 +123,7 @@ a_damaged_message_of_a_worker_voids_what_it_holds(void **state)
     expect_product(s, client, 1, &whole, NULL);
 }
 
-/* ---- losses ---------------------------------------------------------------------------------------------- */
+/* ---- losses ---------------------------------------------------------------------------------- */
 
 static void
 a_second_hello_starts_anew(void **state)
@@ -249,7 +249,7 @@ an_ack_for_more_than_is_out_loses_the_worker(void **state)
     expect_product(s, client, 1, &whole, NULL);
 }
 
-/* ---- answers that are wrong ------------------------------------------------------------------------------ */
+/* ---- answers that are wrong ------------------------------------------------------------------ */
 
 typedef void wrong_answer(stage *s, peer *worker, const task *t);
 
@@ -394,8 +394,9 @@ a_task_that_fails_on_three_workers_fails_its_job(void **state)
     assert_int_equal(check_health(client).memory_bytes, 0);
 }
 
-/* A request comes to its deadline, the last for its job; the cancel finds the worker gone, which was the
- * last hope of the client's next request. That one is gone in the middle of the look at deadlines. */
+/* A request comes to its deadline, the last for its job; the cancel finds the worker gone, which
+ * was the last hope of the client's next request. That one is gone in the middle of the look at
+ * deadlines. */
 static void
 a_deadline_may_end_the_next_request_too(void **state)
 {
@@ -529,7 +530,7 @@ a_task_that_failed_early_is_not_sent_on(void **state)
     expect_product(s, client, 1, &large, NULL);
 }
 
-/* ---- rates and plans ------------------------------------------------------------------------------------- */
+/* ---- rates and plans ------------------------------------------------------------------------- */
 
 /* Two operands of 1.1 MB each: enough to measure a link by, and little to multiply. */
 static const problem heavy = {

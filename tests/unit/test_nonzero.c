@@ -185,8 +185,8 @@ the_partition_follows_the_pattern(void **state)
     free_matrix(&b);
 }
 
-/* Sizes that cuts do not divide, so that no cut is a finer one of another. What the choice says is what
- * its own masks say. */
+/* Sizes that cuts do not divide, so that no cut is a finer one of another. What the choice says is
+ * what its own masks say. */
 static void
 a_choice_has_the_blocks_that_its_partition_leaves(void **state)
 {

@@ -48,8 +48,8 @@ find(const kofn_stream_plan *plan, int scheme)
     return NULL;
 }
 
-/* The paper's case, and its order: dip before idip before polynomial before uncoded. There polynomial
- * codes take 0.152, dip 36 % and idip 24 % less, with a tolerance of 0.25. */
+/* The paper's case, and its order: dip before idip before polynomial before uncoded. There
+ * polynomial codes take 0.152, dip 36 % and idip 24 % less, with a tolerance of 0.25. */
 static void
 harsh_stragglers_are_answered_as_the_paper_does(void **state)
 {
@@ -71,7 +71,8 @@ harsh_stragglers_are_answered_as_the_paper_does(void **state)
     kofn_stream_plan_fini(&plan);
 }
 
-/* As they are printed, to three digits: rows of one number stand in another order, uncoded first. */
+/* As they are printed, to three digits: rows of one number stand in another order, uncoded
+ * first. */
 static void
 rows_look_sorted_where_three_digits_are_printed(void **state)
 {
@@ -107,7 +108,8 @@ without_stragglers_coding_does_not_pay(void **state)
     }
 }
 
-/* Few tasks say little: what stands on top is what the headline is of, and it does not deny that. */
+/* Few tasks say little: what stands on top is what the headline is of, and it does not deny
+ * that. */
 static void
 the_headline_does_not_contradict_the_rows(void **state)
 {

@@ -14,7 +14,8 @@ get_part(const kofn_mat *plane, size_t row, size_t col)
     return plane->dtype == KOFN_F64 ? ((const double *)at)[col] : (double)((const float *)at)[col];
 }
 
-/* Both planes, one on the other, `more` rows and columns larger, and two columns apart; full of ones. */
+/* Both planes, one on the other, `more` rows and columns larger, and two columns apart; full of
+ * ones. */
 static kofn_mat
 new_stack(const kofn_mat *of, size_t more)
 {

@@ -25,8 +25,9 @@ spread_points_are_what_the_header_says(void **state)
     kofn_code_destroy(&turns);
 }
 
-/* Of any number of first ones, no tenth of the range is left out or crowded. Multiples of the golden
- * ratio in an interval of the circle are off their share by at most 1 + log_1.6(n) / 2 or so. */
+/* Of any number of first ones, no tenth of the range is left out or crowded. Multiples of the
+ * golden ratio in an interval of the circle are off their share by at most 1 + log_1.6(n) / 2 or
+ * so. */
 static void
 any_first_spread_points_are_spread(void **state)
 {
@@ -167,7 +168,7 @@ as_many_spread_points_as_f32_takes_differ_in_it(void **state)
     kofn_code_destroy(&code);
 }
 
-/* ---- minors ------------------------------------------------------------------------------------ */
+/* ---- minors ---------------------------------------------------------------------------------- */
 
 enum { POINTS = 9, COLUMNS = 8 };
 
@@ -256,8 +257,8 @@ no_minor_at_turns_is_zero(void **state)
     }
 }
 
-/* points.h: likewise in w, of which any value does. Point i is w^i over 2^(2 floor(i / g) + 1), with
- * its sign. */
+/* points.h: likewise in w, of which any value does. Point i is w^i over 2^(2 floor(i / g) + 1),
+ * with its sign. */
 static void
 no_minor_at_spread_points_is_zero(void **state)
 {

@@ -663,7 +663,8 @@ further_rows_are_given_when_the_due_job_has_run_out(void **state)
     rig_close(&rig);
 }
 
-/* lambda counts on slots that are vacant: what their rows leave open is given before any comes back. */
+/* lambda counts on slots that are vacant: what their rows leave open is given before any comes
+ * back. */
 static void
 a_due_list_that_cannot_suffice_is_mended_at_once(void **state)
 {

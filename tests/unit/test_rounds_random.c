@@ -1,5 +1,5 @@
-/* Schemes over random patterns of stragglers, in virtual time: two million rounds, or more of them with
- * $KOFN_TEST_STREAMS. What holds whatever happens is asserted by the rig after each round. */
+/* Schemes over random patterns of stragglers, in virtual time: two million rounds, or more of them
+ * with $KOFN_TEST_STREAMS. What holds whatever happens is asserted by the rig after each round. */
 #include "tests/unit/rounds_rig.h"
 
 enum { SLOW = 1000000 }; // a straggler that brings nothing unless it is waited for
@@ -194,9 +194,9 @@ try_some(worst *w, kofn_rng *rng)
     try_pattern(w, &(bits){slow, ROUNDS});
 }
 
-/* The load of a round is that of its longest list, 1 / need for each mini-task: the bound of the theorem,
- * 1 / (P - N / W) = W / need, is met where the longest list has W of them. In each round one slot is
- * the first, and no straggler: no pattern has more than W (P - 1), whatever N. */
+/* The load of a round is that of its longest list, 1 / need for each mini-task: the bound of the
+ * theorem, 1 / (P - N / W) = W / need, is met where the longest list has W of them. In each round
+ * one slot is the first, and no straggler: no pattern has more than W (P - 1), whatever N. */
 static bool
 is_reached(const worst *w)
 {

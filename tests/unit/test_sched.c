@@ -1195,8 +1195,8 @@ a_group_that_lost_two_gets_one_back(void **state)
     assert_actions(r, "send 1.2>1");
 }
 
-/* Two pairs of one star in three tasks, and one pair twice: 0 and 1 are the star's pairs, 2 the other,
- * 3 the star's mixture, 4 the second copy. */
+/* Two pairs of one star in three tasks, and one pair twice: 0 and 1 are the star's pairs, 2 the
+ * other, 3 the star's mixture, 4 the second copy. */
 static void
 a_group_of_its_own_size_has_its_own_losses(void **state)
 {

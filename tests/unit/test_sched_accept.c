@@ -337,7 +337,8 @@ an_error_that_the_product_meets_is_met_by_the_product(void **state)
     assert_actions(r, "cancel 1.0>1, cancel 1.2>3, decode 1");
 }
 
-/* Rows of random numbers, of which the first three are poor, and a fourth makes the product better. */
+/* Rows of random numbers, of which the first three are poor, and a fourth makes the product
+ * better. */
 static kofn_code *
 random_code(void)
 {
@@ -407,8 +408,8 @@ a_job_within_an_error_settles_for_the_product_too(void **state)
     assert_actions(r, "cancel 1.3>4, cancel 1.4>5, decode 1 estimate waited");
 }
 
-/* A look at this code is too dear from the 19th answer on, and taken by a trial; and before the 9th the
- * bound cannot hold: 3.93^2 < (256 - 8) / 16. */
+/* A look at this code is too dear from the 19th answer on, and taken by a trial; and before the 9th
+ * the bound cannot hold: 3.93^2 < (256 - 8) / 16. */
 static void
 dear_looks_are_taken_when_the_answers_have_doubled(void **state)
 {

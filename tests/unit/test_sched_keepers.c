@@ -1,4 +1,5 @@
-/* What workers have already: answers that a job adopts, coded blocks that decide who gets which task. */
+/* What workers have already: answers that a job adopts, coded blocks that decide who gets which
+ * task. */
 #include "tests/unit/sched_rig.h"
 
 #include <malloc.h>
@@ -19,7 +20,7 @@ deliver(rig *r, uint64_t worker, uint64_t assignment)
     return kofn_sched_answer(r->sched, r->now_ns, worker, assignment);
 }
 
-/* ---- held answers ------------------------------------------------------------------------------ */
+/* ---- held answers ---------------------------------------------------------------------------- */
 
 static void
 a_held_answer_is_adopted_and_its_task_is_not_sent(void **state)
@@ -247,7 +248,7 @@ a_worker_that_is_lost_takes_its_held_answers_along(void **state)
     assert_actions(r, "send 1.1>2");
 }
 
-/* ---- affinity ---------------------------------------------------------------------------------- */
+/* ---- affinity -------------------------------------------------------------------------------- */
 
 static void
 prefer(rig *r, uint64_t job, size_t task, uint64_t worker, size_t bytes)
@@ -327,7 +328,8 @@ affinity_does_not_queue_tasks_on_one_worker(void **state)
     assert_actions(r, "send 1.0>3, send 1.1>1, send 1.2>2");
 }
 
-/* More tasks than workers, all of them with their blocks on worker 2: the last go to whoever is free. */
+/* More tasks than workers, all of them with their blocks on worker 2: the last go to whoever is
+ * free. */
 static void
 nobody_is_idle_while_tasks_are_left_for_others(void **state)
 {

@@ -108,7 +108,8 @@ few_workers_give_several_answers_each(void **state)
     }
 }
 
-/* A seventh had one task more, of which nobody can tell whether it comes: what it gave does not matter. */
+/* A seventh had one task more, of which nobody can tell whether it comes: what it gave does not
+ * matter. */
 static void
 a_job_ends_as_soon_as_enough_is_left_without_those_of_any_two_b(void **state)
 {
@@ -180,7 +181,8 @@ workers_that_come_in_time_save_it(void **state)
     assert_actions(r, "decode 1");
 }
 
-/* Worker 3 has none yet, and is busy with another job when it goes: nobody else would look at the run. */
+/* Worker 3 has none yet, and is busy with another job when it goes: nobody else would look at the
+ * run. */
 static void
 a_job_does_not_wait_for_who_is_gone(void **state)
 {

@@ -225,9 +225,10 @@ is_tried(const world *w, uint64_t job)
     return false;
 }
 
-/* Nobody has looked yet whether that does, by an elimination: it is being tried, there are fewer answers
- * than the code promises to be enough, or of a code that does not keep its promise these were not, and
- * then it is tried again after one more, two, four. What is told to be poor waits from then on. */
+/* Nobody has looked yet whether that does, by an elimination: it is being tried, there are fewer
+ * answers than the code promises to be enough, or of a code that does not keep its promise these
+ * were not, and then it is tried again after one more, two, four. What is told to be poor waits
+ * from then on. */
 static bool
 is_left_out(const world *w, const model_job *job)
 {
@@ -253,8 +254,8 @@ check_place(const world *w, const model_worker *chosen, size_t job, size_t task)
     }
 }
 
-/* Fresh rows are for what their group has lost; only rateless sends more, and two_stage others. What
- * failed, or is late, is not fresh. */
+/* Fresh rows are for what their group has lost; only rateless sends more, and two_stage others.
+ * What failed, or is late, is not fresh. */
 static void
 check_fresh(model_job *job, const kofn_action *a)
 {
@@ -263,8 +264,8 @@ check_fresh(model_job *job, const kofn_action *a)
         assert_true(job->fresh[group]++ < job->lost[group] || job->rateless || job->two_stage);
 }
 
-/* Of two_stage: as many rows as the product takes are the first ones; further ones, and copies, are for
- * what has been out for some time, and further ones also for bad luck, when nothing is out. */
+/* Of two_stage: as many rows as the product takes are the first ones; further ones, and copies, are
+ * for what has been out for some time, and further ones also for bad luck, when nothing is out. */
 static void
 check_stage(const world *w, model_job *job, const kofn_action *a)
 {

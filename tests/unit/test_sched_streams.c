@@ -452,8 +452,8 @@ measure_share(rig *r, bool in_order)
     return (double)l.sent[0] / (double)(l.sent[0] + l.sent[1]);
 }
 
-/* One pass over the workers in which every other one is the stream's, one for the rest, and one until
- * the last answer has come: nothing more is sent before that. */
+/* One pass over the workers in which every other one is the stream's, one for the rest, and one
+ * until the last answer has come: nothing more is sent before that. */
 static void
 a_stream_has_its_share_of_workers_that_are_never_idle(void **state)
 {

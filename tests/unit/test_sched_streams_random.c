@@ -1,9 +1,9 @@
-/* Streams in virtual time: workers that do what they get in order, are late now and then, fail, leave,
- * die and come back, with several streams of every scheme and ordinary jobs among them.
+/* Streams in virtual time: workers that do what they get in order, are late now and then, fail,
+ * leave, die and come back, with several streams of every scheme and ordinary jobs among them.
  *
- * The model knows what is out, where, and what was answered. Each action is checked against it. What
- * must hold: jobs end T rounds after that of their birth at the latest, credit is kept to, a slot is
- * one worker's, rounds follow each other, and in the end nothing is left.
+ * The model knows what is out, where, and what was answered. Each action is checked against it.
+ * What must hold: jobs end T rounds after that of their birth at the latest, credit is kept to, a
+ * slot is one worker's, rounds follow each other, and in the end nothing is left.
  */
 #include "common/base/hash.h"
 #include "common/base/rng.h"
@@ -696,7 +696,8 @@ some_mischief(world *w)
     }
 }
 
-/* Whatever comes first: a worker is done, or the scheduler wants to be woken. False: nothing will. */
+/* Whatever comes first: a worker is done, or the scheduler wants to be woken. False: nothing
+ * will. */
 static bool
 time_passes(world *w)
 {

@@ -71,7 +71,8 @@ an_undisturbed_job_costs_its_products_and_nothing_else(void **state)
     assert_int_equal(kofn_sched_next_tick(r->sched), KOFN_NEVER_NS);
 }
 
-/* They took 10 ms each for the job before, and now twice that and more: nobody is slower than others. */
+/* They took 10 ms each for the job before, and now twice that and more: nobody is slower than
+ * others. */
 static void
 where_all_are_equally_slow_there_is_no_second_stage(void **state)
 {
@@ -129,8 +130,8 @@ set_rule(rig *r, double factor, double quantile)
     rig_init_with(r, config);
 }
 
-/* Answers after 20, 30 and 40 ms; the fourth is late by the factor times the fastest, the median, or as
- * soon as three quarters are there. */
+/* Answers after 20, 30 and 40 ms; the fourth is late by the factor times the fastest, the median,
+ * or as soon as three quarters are there. */
 static void
 stragglers_show_by_the_fastest_the_median_or_a_quantile(void **state)
 {
@@ -289,7 +290,8 @@ nothing_goes_to_who_holds_what_is_late(void **state)
     assert_actions(r, "send 1.6>5");
 }
 
-/* Workers 1 and 3 are busy with another job: what is needed goes there, what is to spare does not. */
+/* Workers 1 and 3 are busy with another job: what is needed goes there, what is to spare does
+ * not. */
 static void
 spare_rows_are_for_workers_with_nothing_to_do(void **state)
 {
@@ -308,8 +310,8 @@ spare_rows_are_for_workers_with_nothing_to_do(void **state)
     assert_actions(r, "send 1.6>5, send 1.7>6");
 }
 
-/* The fewest beyond `late` rows that fail with a probability of at most 1 in 20, where each is late as
- * often as those of the first stage were. */
+/* The fewest beyond `late` rows that fail with a probability of at most 1 in 20, where each is late
+ * as often as those of the first stage were. */
 static size_t
 count_spare(size_t late, size_t tasks)
 {
@@ -469,7 +471,8 @@ groups_send_all_their_tasks_and_copies_of_what_is_late(void **state)
     assert_actions(r, "copy 1.1>3");
 }
 
-/* One of six may be wrong: four products, and two more at once; what is late is made up for as ever. */
+/* One of six may be wrong: four products, and two more at once; what is late is made up for as
+ * ever. */
 static void
 answers_that_check_others_are_of_the_first_stage(void **state)
 {
@@ -488,7 +491,8 @@ answers_that_check_others_are_of_the_first_stage(void **state)
     assert_actions(r, "cancel 1.5>6, cancel 1.6>7, decode 1");
 }
 
-/* Random rows of GF(2), of which two that came do not span the product: another is sent, and another. */
+/* Random rows of GF(2), of which two that came do not span the product: another is sent, and
+ * another. */
 static void
 bad_luck_gets_further_rows(void **state)
 {
@@ -517,7 +521,8 @@ bad_luck_gets_further_rows(void **state)
 
 /* ---- rows that are made ---------------------------------------------------------------------- */
 
-/* Five pairs without a relation, and room for ten rows; *spec and *batch stay for who makes them. */
+/* Five pairs without a relation, and room for ten rows; *spec and *batch stay for who makes
+ * them. */
 static void
 add_pairs(rig *r, kofn_code_spec *spec, kofn_batch **batch, kofn_code **code)
 {
@@ -615,7 +620,8 @@ a_late_pair_is_an_answer_beside_the_rows_that_were_made(void **state)
     end_pairs(&p);
 }
 
-/* Pairs 1 and 3 are late after 20 ms; 4 is not yet, since it was lost and went out again after 15. */
+/* Pairs 1 and 3 are late after 20 ms; 4 is not yet, since it was lost and went out again after
+ * 15. */
 static pairs
 start_uneven_pairs(rig *r, uint64_t workers)
 {
@@ -633,7 +639,8 @@ start_uneven_pairs(rig *r, uint64_t workers)
     return p;
 }
 
-/* The rows for 1 and 3 are of no use to 4: those that are out end, and what was not sent never is. */
+/* The rows for 1 and 3 are of no use to 4: those that are out end, and what was not sent never
+ * is. */
 static void
 rows_for_pairs_that_have_come_are_not_waited_for(void **state)
 {
@@ -705,7 +712,8 @@ a_pair_that_is_lost_while_rows_are_made_is_not_asked_for(void **state)
     end_pairs(&p);
 }
 
-/* 0 and 4 are late after 1 and 3: rows are asked for again, and those that are out are not to change. */
+/* 0 and 4 are late after 1 and 3: rows are asked for again, and those that are out are not to
+ * change. */
 static void
 rows_that_are_out_cannot_be_others(void **state)
 {
@@ -736,8 +744,8 @@ rows_that_are_out_cannot_be_others(void **state)
     end_pairs(&p);
 }
 
-/* Late when the first is are those that will be within an eighth of that time, too: a single pair would be
- * copied. */
+/* Late when the first is are those that will be within an eighth of that time, too: a single pair
+ * would be copied. */
 static void
 pairs_that_are_late_at_about_the_same_time_are_late_together(void **state)
 {

@@ -1,5 +1,5 @@
-/* two_stage in virtual time: workers that are slow, stuck, lost and come again, and rows that are made
- * while time goes on. As long as a worker lives, every job ends with its product. */
+/* two_stage in virtual time: workers that are slow, stuck, lost and come again, and rows that are
+ * made while time goes on. As long as a worker lives, every job ends with its product. */
 #include "common/base/rng.h"
 #include "tests/unit/sched_rig.h"
 #include "tests/unit/staged_rig.h"
@@ -272,7 +272,8 @@ end(world *w)
     kofn_batch_destroy(&w->batch);
 }
 
-/* Times differ by less than the factor: each task that was sent went out once, and as many as suffice. */
+/* Times differ by less than the factor: each task that was sent went out once, and as many as
+ * suffice. */
 static void
 check_calm(const world *w, const kofn_sched_job_view *view)
 {

@@ -177,7 +177,8 @@ a_side_that_is_nearly_a_sum_is_one_of_its_own(void **state)
     assert_true(look_at(decimals, 3, 2).dependent);
 }
 
-/* Sums of others by random numbers, each number rounded as a program would that writes them down. */
+/* Sums of others by random numbers, each number rounded as a program would that writes them
+ * down. */
 static void
 sums_in_doubles_are_seen(void **state)
 {

@@ -135,9 +135,9 @@ copies_beat_waiting_where_stragglers_are_rare_and_cost_nothing_where_there_are_n
     assert_at_most(fabs(time_of(&c) - undisturbed), 1e-9);
 }
 
-/* Nobody is slow: four products a job on four workers, each a quarter of a second, whatever decodes them.
- * And with one of six workers three times as slow, and 1.5 times the median for what is late: a coded row
- * goes out after 0.375 s, and comes after another quarter. */
+/* Nobody is slow: four products a job on four workers, each a quarter of a second, whatever decodes
+ * them. And with one of six workers three times as slow, and 1.5 times the median for what is late:
+ * a coded row goes out after 0.375 s, and comes after another quarter. */
 static void
 two_stages_cost_nothing_where_nobody_is_slow_and_a_second_one_where_somebody_is(void **state)
 {
@@ -252,8 +252,8 @@ count_rounds(size_t b, size_t p, double delta)
 }
 
 /* Of a delay that no job comes near to, and stragglers so slow that nothing of their lists comes in
- * time, as in the formula. Lists of successive rounds are alike, so that the mean's spread is not that
- * of a sum of independent ones: measured over 20 seeds it is 0.8 %. */
+ * time, as in the formula. Lists of successive rounds are alike, so that the mean's spread is not
+ * that of a sum of independent ones: measured over 20 seeds it is 0.8 %. */
 static void
 dip_with_a_long_delay_takes_what_the_paper_says_of_an_endless_one(void **state)
 {
@@ -267,8 +267,8 @@ dip_with_a_long_delay_takes_what_the_paper_says_of_an_endless_one(void **state)
     assert_at_most(fabs(time_of(&c) / expected - 1), 5 * 0.008);
 }
 
-/* Of the i.i.d. model: (alpha p + 1 - p) / (P - N / W), where p is the chance that a window has more
- * than N. */
+/* Of the i.i.d. model: (alpha p + 1 - p) / (P - N / W), where p is the chance that a window has
+ * more than N. */
 static void
 idip_keeps_the_bound_of_the_paper(void **state)
 {
@@ -285,8 +285,8 @@ idip_keeps_the_bound_of_the_paper(void **state)
     }
 }
 
-/* Theorem 3.1 and what follows it: both keep to the load, and since none is waited for in time as well.
- * N < P, so that in no round all are slow. */
+/* Theorem 3.1 and what follows it: both keep to the load, and since none is waited for in time as
+ * well. N < P, so that in no round all are slow. */
 static void
 patterns_that_conform_cost_idip_and_dip_the_least_load(void **state)
 {

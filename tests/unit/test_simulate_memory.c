@@ -1,5 +1,5 @@
-/* Every allocation of a simulation, a plan and the scheduler below fails once: an error like another,
- * or a job that failed, after which nothing is lost. */
+/* Every allocation of a simulation, a plan and the scheduler below fails once: an error like
+ * another, or a job that failed, after which nothing is lost. */
 #include "tests/assert.h"
 
 #include "common/code/batch.h"

@@ -1,4 +1,5 @@
-/* Sketches against what they estimate: means over many seeds, the exact mean square error, and bounds.
+/* Sketches against what they estimate: means over many seeds, the exact mean square error, and
+ * bounds.
  *
  * A product is estimated by hand from what a sketch says, not by the code that will use it. */
 #include "common/code/sketch.h"
@@ -12,8 +13,8 @@ static kofn_error error;
 
 enum { ROWS = 4, INNER = 12, COLS = 6, TRIALS = 20000 };
 
-/* A [ROWS, INNER] in x by z blocks, B [INNER, COLS] in z by y; block t of the inner dimension is about
- * t + 1 times as large as the first. */
+/* A [ROWS, INNER] in x by z blocks, B [INNER, COLS] in z by y; block t of the inner dimension is
+ * about t + 1 times as large as the first. */
 typedef struct product {
     kofn_partition part;
     double a[ROWS * INNER], b[INNER * COLS], c[ROWS * COLS];

@@ -417,8 +417,8 @@ a_review_finds_what_all_rows_cover_together(void **state)
     free(d);
 }
 
-/* Gaussian rows, as many as unknowns or one fewer, of which some are sums of two others: by tracking
- * each, and looked at all together. */
+/* Gaussian rows, as many as unknowns or one fewer, of which some are sums of two others: by
+ * tracking each, and looked at all together. */
 static void
 many_rows_at_once_span_what_they_span_one_by_one(void **state)
 {

@@ -711,7 +711,8 @@ a_batch_is_completed_for_its_pairs_and_the_workers(void **state)
     }
 }
 
-/* What is wrong with parameters is seen at once; what only a search for groups tells is not looked for. */
+/* What is wrong with parameters is seen at once; what only a search for groups tells is not looked
+ * for. */
 static void
 a_glance_takes_no_search(void **state)
 {
@@ -911,8 +912,8 @@ what_is_open_leaves_room_for_answers_that_may_be_wrong(void **state)
     assert_int_equal(fixed.tasks, 5); // as it is said
 }
 
-/* Of a cut that is given, with fewer workers than it takes answers: each gives several, also without one of
- * them. */
+/* Of a cut that is given, with fewer workers than it takes answers: each gives several, also
+ * without one of them. */
 static void
 open_tasks_are_as_many_as_the_workers_can_be_held_to(void **state)
 {

@@ -66,8 +66,9 @@ answer(kofn_decoder *d, size_t task)
     assert_ok(kofn_decoder_add(d, task, &error));
 }
 
-/* All but `missing` have answered. Some of those come late, among the rows that are made for them, in
- * any order: it is over with the last row at the latest, and no row is waited for that adds nothing. */
+/* All but `missing` have answered. Some of those come late, among the rows that are made for them,
+ * in any order: it is over with the last row at the latest, and no row is waited for that adds
+ * nothing. */
 static void
 bring_back(kofn_rng *rng, const kofn_code_spec *spec, const kofn_code *first, const size_t *missing,
            size_t count)
@@ -277,8 +278,8 @@ __wrap_kofn_binomial_below(size_t n, size_t k, double p)
     return __real_kofn_binomial_below(n, k, p);
 }
 
-/* Of many pairs in stars of three half are missing: the rows for them take a few searches for groups and a
- * few tries of how many there are to be, and not one for each. */
+/* Of many pairs in stars of three half are missing: the rows for them take a few searches for
+ * groups and a few tries of how many there are to be, and not one for each. */
 static void
 rows_for_hundreds_of_pairs_take_a_few_tries(void **state)
 {
@@ -488,7 +489,8 @@ families_without_plain_rows_get_them_in_front(void **state)
     }
 }
 
-/* A decoder takes no code but one that is the same, apart from rows of the reserve without an answer. */
+/* A decoder takes no code but one that is the same, apart from rows of the reserve without an
+ * answer. */
 static void
 a_decoder_refuses_rows_that_were_answered_or_are_no_reserve(void **state)
 {
@@ -530,7 +532,8 @@ a_decoder_refuses_rows_that_were_answered_or_are_no_reserve(void **state)
     kofn_batch_destroy(&batch);
 }
 
-/* Two codes of one E, whose columns are mixed by different seeds: of both a row would be of neither. */
+/* Two codes of one E, whose columns are mixed by different seeds: of both a row would be of
+ * neither. */
 static void
 a_decoder_refuses_rows_that_are_mixed_otherwise(void **state)
 {

@@ -49,7 +49,7 @@ load(store_rig *rig)
     return seen;
 }
 
-/* ---- what is stored ------------------------------------------------------------------------------ */
+/* ---- what is stored -------------------------------------------------------------------------- */
 
 static void
 what_was_stored_is_there_after_a_restart(void **state)
@@ -165,7 +165,7 @@ a_body_beyond_the_limit_is_refused(void **state)
     free(body);
 }
 
-/* ---- order and groups ---------------------------------------------------------------------------- */
+/* ---- order and groups ------------------------------------------------------------------------ */
 
 enum { BURST = 300 };
 
@@ -281,7 +281,7 @@ closing_carries_out_what_was_submitted(void **state)
     assert_int_equal(load(rig).last.state, 9);
 }
 
-/* ---- loss ---------------------------------------------------------------------------------------- */
+/* ---- loss ------------------------------------------------------------------------------------ */
 
 static void
 flip_bit(const char *path, off_t at)
@@ -489,7 +489,7 @@ what_was_put_aside_does_not_grow_beyond_its_limit(void **state)
     assert_false(is_lost(rig, "00000000000000cc"));
 }
 
-/* ---- progress ------------------------------------------------------------------------------------- */
+/* ---- progress -------------------------------------------------------------------------------- */
 
 /* A file that may not grow any further stops a write in its middle. */
 static void
@@ -520,7 +520,7 @@ progress_is_made_with_every_step_and_not_without_work(void **state)
     assert_int_equal(kofn_store_get_progress(rig->store), fetched);
 }
 
-/* ---- limits and full disks ----------------------------------------------------------------------- */
+/* ---- limits and full disks ------------------------------------------------------------------- */
 
 static void
 the_limit_binds_new_records_only(void **state)
@@ -633,7 +633,7 @@ a_full_disk_refuses_the_new_and_keeps_the_old(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* ---- the database -------------------------------------------------------------------------------- */
+/* ---- the database ---------------------------------------------------------------------------- */
 
 static void
 a_store_has_one_master(void **state)

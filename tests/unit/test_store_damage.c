@@ -1,5 +1,5 @@
-/* A store on a disk that errs: bits that flip in jobs.db and its log, a file that is cut. Whatever it
- * is, the store opens, what it says is right, and what it lost it says. */
+/* A store on a disk that errs: bits that flip in jobs.db and its log, a file that is cut. Whatever
+ * it is, the store opens, what it says is right, and what it lost it says. */
 #include "tests/unit/store_rig.h"
 
 #include "common/base/rng.h"
@@ -170,8 +170,8 @@ try_damaged(store_rig *rig, const image *damaged)
     return t;
 }
 
-/* Page 1 has nothing that cannot be made again, but for the version, which is believed; page 2 has the
- * way to all the records. */
+/* Page 1 has nothing that cannot be made again, but for the version, which is believed; page 2 has
+ * the way to all the records. */
 static void
 a_bit_that_flips_costs_a_page_at_most(void **state)
 {
@@ -261,7 +261,7 @@ a_salvage_that_was_cut_off_is_taken_up(void **state)
     free(db.at);
 }
 
-/* ---- the log ------------------------------------------------------------------------------------- */
+/* ---- the log --------------------------------------------------------------------------------- */
 
 typedef struct killed {
     image db, log;

@@ -35,7 +35,7 @@ step_of(uint64_t seed, unsigned number)
                   .large = kofn_rng_below(&rng, 2) == 0};
 }
 
-/* ---- the victim ---------------------------------------------------------------------------------- */
+/* ---- the victim ------------------------------------------------------------------------------ */
 
 typedef struct told {
     uint32_t number;
@@ -144,7 +144,7 @@ be_victim(store_rig *rig, uint64_t seed, uint32_t first, int pipe)
     _exit(7); // it should have been killed
 }
 
-/* ---- the model ----------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------- */
 
 enum { NEVER = -1 };
 
@@ -240,7 +240,7 @@ check_store(store_rig *rig, model *m)
     kofn_store_close(&rig->store);
 }
 
-/* ---- a life -------------------------------------------------------------------------------------- */
+/* ---- a life ---------------------------------------------------------------------------------- */
 
 /* Until its failpoint, or until so many steps are done. */
 static void

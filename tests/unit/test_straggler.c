@@ -214,8 +214,8 @@ count_bursts(kofn_straggler *model, uint64_t rounds)
     return b;
 }
 
-/* A burst is the sum of `states` geometric times of mean 1/leave, a gap one of mean 1/enter; the share
- * is that of a renewal process, its variance by the delta method. */
+/* A burst is the sum of `states` geometric times of mean 1/leave, a gap one of mean 1/enter; the
+ * share is that of a renewal process, its variance by the delta method. */
 static void
 fritchman_has_its_mean_burst_and_its_share(void **state)
 {

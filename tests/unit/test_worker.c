@@ -153,7 +153,8 @@ head_of(const stage *s, size_t *ret_length)
     return kofn_buf_get_data(s->in.head);
 }
 
-/* A bye on a connection that the worker gave up: it comes before or after what it says on the next. */
+/* A bye on a connection that the worker gave up: it comes before or after what it says on the
+ * next. */
 static bool
 is_parting(const stage *s, const char *type)
 {

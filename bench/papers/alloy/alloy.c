@@ -39,7 +39,7 @@ run(size_t figure, const paper_options *o)
     fprintf(stderr, "%s: %.1f s\n", figures[figure].name, bench_now() - start);
 }
 
-/* ---- command line --------------------------------------------------------------------------------- */
+/* ---- command line ---------------------------------------------------------------------------- */
 
 static size_t
 parse_number(const char *text, struct argp_state *state)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- by formula ---------------------------------------------------------------------------------- */
+/* ---- by formula ------------------------------------------------------------------------------ */
 
 /* P(this many answers of a group do not suffice). */
 static double
@@ -94,7 +94,7 @@ arrivals_recover(const arrivals *a, double p, double epsilon)
     return many;
 }
 
-/* ---- by the decoder ------------------------------------------------------------------------------ */
+/* ---- by the decoder -------------------------------------------------------------------------- */
 
 #define ARRIVALS_STREAM ((uint64_t)1 << 62) // codes draw from streams below
 

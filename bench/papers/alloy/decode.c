@@ -27,7 +27,7 @@ static const shape shapes[] = {
 };
 static const size_t orders[] = {2, 3, 4, 5, 16, 256, 65537};
 
-/* ---- by trial ------------------------------------------------------------------------------------ */
+/* ---- by trial -------------------------------------------------------------------------------- */
 
 /* One row of G: the Kronecker product of a vector for each factor. */
 static void
@@ -81,7 +81,7 @@ measure(const kofn_field *f, const shape *s, kofn_alloy_draw kind, size_t trials
         ret[i] = (double)found[i] / (double)trials;
 }
 
-/* ---- by theory ----------------------------------------------------------------------------------- */
+/* ---- by theory ------------------------------------------------------------------------------- */
 
 /* Equation (4), i from 0 to d - 1. A factor that is not positive means that no set of d rows is
  * independent. */
@@ -159,7 +159,7 @@ figure_decode(FILE *file, const paper_options *o)
             }
 }
 
-/* ---- counts -------------------------------------------------------------------------------------- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 /* Ways to write k independent rows of 2 x 2 as pairs of vectors: sets of points in any order, each
  * point as (q - 1)^2 pairs. The paper: N(k, d) = prod_i (q^(d1 + d2) - q^i). */

@@ -61,7 +61,7 @@ model(const setting *s, const scheme *c, size_t tasks)
     return (arrivals){.groups = s->rank, .need = STRIPS, .tasks = tasks, .order = c->order};
 }
 
-/* ---- measured ------------------------------------------------------------------------------------ */
+/* ---- measured -------------------------------------------------------------------------------- */
 
 typedef struct measured {
     size_t tasks, trials;
@@ -140,7 +140,7 @@ failure_of(const measured *f, double p, double *ret_error)
     return mean;
 }
 
-/* ---- needed.csv ---------------------------------------------------------------------------------- */
+/* ---- needed.csv ------------------------------------------------------------------------------ */
 
 /* As in decode.csv. */
 static double
@@ -188,7 +188,7 @@ figure_needed(FILE *file, const paper_options *o)
         }
 }
 
-/* ---- failure.csv --------------------------------------------------------------------------------- */
+/* ---- failure.csv ----------------------------------------------------------------------------- */
 
 enum { FAILURES = 31 };
 
@@ -234,7 +234,7 @@ figure_failure(FILE *file, const paper_options *o)
             }
 }
 
-/* ---- crossing.csv -------------------------------------------------------------------------------- */
+/* ---- crossing.csv ---------------------------------------------------------------------------- */
 
 /* The p in (low, high) at which both fail as often, where they do in turns: bisection of log p. */
 static double
@@ -294,7 +294,7 @@ figure_crossing(FILE *file, const paper_options *o)
                 print_crossing(file, &settings[s], each, &schemes[c]);
 }
 
-/* ---- recover.csv and rate.csv -------------------------------------------------------------------- */
+/* ---- recover.csv and rate.csv ---------------------------------------------------------------- */
 
 static const double epsilons[] = {1e-2, 1e-3, 1e-6};
 

@@ -11,7 +11,7 @@ enum {
     WORDS = (POINTS_MAX + 63) / 64,
 };
 
-/* ---- points ------------------------------------------------------------------------------------ */
+/* ---- points ---------------------------------------------------------------------------------- */
 
 /* Of the quadric: point i has directions i / (q + 1) and i mod (q + 1). */
 typedef struct points {
@@ -54,7 +54,7 @@ list_points(const kofn_field *f, kofn_alloy_draw kind, points *ret)
     }
 }
 
-/* ---- enumeration ------------------------------------------------------------------------------- */
+/* ---- enumeration ----------------------------------------------------------------------------- */
 
 /* A vector whose first number that is not zero is 1: a plane {row: vector . row = 0}, and which
  * points are in it. */
@@ -153,7 +153,7 @@ quadric_enumerate(const kofn_field *f, kofn_alloy_draw kind, size_t count, const
     free(p);
 }
 
-/* ---- in closed form ------------------------------------------------------------------------------ */
+/* ---- in closed form -------------------------------------------------------------------------- */
 
 /* Directions are of two classes: the axes (1, 0) and (0, 1), and q - 1 slopes. */
 typedef struct classes {
@@ -252,7 +252,7 @@ quadric_closed(double q, kofn_alloy_draw kind, size_t n)
            q * q * q * (on_quadric + (q * q * q - q) * empty) - pow(q, 6) * empty;
 }
 
-/* ---- by brute force ------------------------------------------------------------------------------ */
+/* ---- by brute force -------------------------------------------------------------------------- */
 
 static bool
 are_independent(const kofn_field *f, const points *p, const size_t *set, size_t k)

@@ -42,7 +42,7 @@ typedef struct outcome {
     size_t sets, decoded, equal;
 } outcome;
 
-/* ---- matrices ------------------------------------------------------------------------------------ */
+/* ---- matrices -------------------------------------------------------------------------------- */
 
 static kofn_bands
 matrix_new(const kofn_field *f, size_t rows, size_t cols)
@@ -92,7 +92,7 @@ multiply(const trial *t, const kofn_bands *factors, const kofn_bands *c)
                               : kofn_multiply(f, &product, c, &paper_error));
 }
 
-/* ---- a trial: all answers of a code -------------------------------------------------------------- */
+/* ---- a trial: all answers of a code ---------------------------------------------------------- */
 
 static kofn_bands
 answer_new(const trial *t, size_t task)
@@ -156,7 +156,7 @@ trial_fini(trial *t)
     matrix_fini(&t->found);
 }
 
-/* ---- sets ---------------------------------------------------------------------------------------- */
+/* ---- sets ------------------------------------------------------------------------------------ */
 
 static bool
 find_plan(const trial *t, const size_t *set, kofn_decode_plan *ret_plan)
@@ -212,7 +212,7 @@ try_all_sets(const trial *t, outcome *sum)
     }
 }
 
-/* ---- the file ------------------------------------------------------------------------------------ */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name, *label; // in the file

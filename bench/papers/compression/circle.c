@@ -1,6 +1,6 @@
-/* The paper's figure 2: eight pairs of four blocks of A and four of B, each of which comes up twice; what
- * they take by Theorem 1, in groups, and without either; and whether sets of so many answers decode. Beside
- * it the shortest circle that there is.
+/* The paper's figure 2: eight pairs of four blocks of A and four of B, each of which comes up
+ * twice; what they take by Theorem 1, in groups, and without either; and whether sets of so many
+ * answers decode. Beside it the shortest circle that there is.
  */
 #include "bench/papers/compression/figures.h"
 

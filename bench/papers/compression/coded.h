@@ -1,5 +1,5 @@
-/* A coded job in one process: what the master and its workers do, step by step, so that a step can be
- * timed, an answer lost, or made wrong.
+/* A coded job in one process: what the master and its workers do, step by step, so that a step can
+ * be timed, an answer lost, or made wrong.
  *
  * Threads    One.
  */
@@ -15,7 +15,8 @@ kofn_bands coded_new_matrix(kofn_dtype dtype, size_t rows, size_t cols);
 double *coded_get_reals(const kofn_bands *matrix);
 void coded_fill(const kofn_field *field, const kofn_bands *matrix, kofn_rng *rng);
 
-/* |found - expected|_F over |expected|_F; of elements of finite fields 0 where all are equal, else 1. */
+/* |found - expected|_F over |expected|_F; of elements of finite fields 0 where all are equal, else
+ * 1. */
 double coded_compare(const kofn_bands *found, const kofn_bands *expected);
 
 /* A code by what users write of it. */
@@ -34,7 +35,8 @@ typedef struct coded_job {
     kofn_bands *block[2], *answer, out; // [tasks] each; and C
 } coded_job;
 
-/* `operand` is kept by refs, `code` likewise; batch as the code's, NULL where it is one of a product. */
+/* `operand` is kept by refs, `code` likewise; batch as the code's, NULL where it is one of a
+ * product. */
 coded_job coded_start(kofn_code *code, const kofn_batch *batch, const kofn_bands *operand,
                       const bool *transposed);
 void coded_end(coded_job *job);

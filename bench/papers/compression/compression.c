@@ -1,5 +1,5 @@
-/* The paper on compression-informed coding, measured: RESULTS.md says what came out. Writes one CSV file
- * for each figure. */
+/* The paper on compression-informed coding, measured: RESULTS.md says what came out. Writes one CSV
+ * file for each figure. */
 #include "bench/bench.h"
 #include "bench/papers/compression/figures.h"
 #include "common/linalg/blas.h"
@@ -42,7 +42,7 @@ run(size_t figure, const paper_options *o)
     fprintf(stderr, "%s: %.1f s\n", figures[figure].name, bench_now() - start);
 }
 
-/* ---- command line --------------------------------------------------------------------------------- */
+/* ---- command line ---------------------------------------------------------------------------- */
 
 static uint64_t
 parse_number(const char *name, const char *text, uint64_t least, uint64_t most,

@@ -4,8 +4,9 @@
  *     freivalds   k, one more for each that is refuted       halves of the operands, a check for each
  *     parity      k + 2 b: those that disagree are located   a projection of each, one search
  *
- * Cost     Two ratios to no defence, paired within rounds and in turns: of the master's work (encoding, the
- *          defence, decoding), and of all work, with the multiplications that workers do.
+ * Cost     Two ratios to no defence, paired within rounds and in turns: of the master's work
+ *          (encoding, the defence, decoding), and of all work, with the multiplications that
+ *          workers do.
  */
 #include "bench/papers/compression/figures.h"
 
@@ -44,7 +45,7 @@ typedef struct outcome {  // of one job
     bool decoded;
 } outcome;
 
-/* ---- the job ------------------------------------------------------------------------------------- */
+/* ---- the job --------------------------------------------------------------------------------- */
 
 /* One element is wrong, or all of them, in a way that nobody sees by looking. */
 static void
@@ -152,7 +153,7 @@ run_job(const scene *s, coded_job *job, defence d, const lot *l, kofn_rng *rng)
     return o;
 }
 
-/* ---- rounds -------------------------------------------------------------------------------------- */
+/* ---- rounds ---------------------------------------------------------------------------------- */
 
 typedef struct tally {
     size_t found, honest, right;

@@ -1,13 +1,14 @@
-/* Wrong answers by real workers: how long jobs take by each defence, and whether their products are right;
- * lines to standard output.
+/* Wrong answers by real workers: how long jobs take by each defence, and whether their products are
+ * right; lines to standard output.
  *
  *     bench_compression_liars_real [--jobs 30] [--seed 1]
  *
- * Workers wait for what a task would take (inject.pace), so that two cores carry all of them; liars are
- * wrong in every answer and come back from quarantine at once. Jobs of all defences come in turns.
+ * Workers wait for what a task would take (inject.pace), so that two cores carry all of them; liars
+ * are wrong in every answer and come back from quarantine at once. Jobs of all defences come in
+ * turns.
  *
- * Time       From the call of the client to the product in its memory, over that of the job without a
- *            defence in the same turn.
+ * Time       From the call of the client to the product in its memory, over that of the job without
+ *            a defence in the same turn.
  */
 #include "bench/must.h"
 #include "tests/integration/cluster.h"

@@ -1,7 +1,7 @@
 /* Real operands: images of digits, and the operator of a partial differential equation.
  *
- *     digits     C := A B, A [images, pixels] and B^T [images, pixels] of different images, sorted by
- *                digit: inner products of images, as kernels and nearest neighbours need them
+ *     digits     C := A B, A [images, pixels] and B^T [images, pixels] of different images, sorted
+ *                by digit: inner products of images, as kernels and nearest neighbours need them
  *     flow       C := M^T M, M sparse: normal equations of convection and diffusion
  *
  * Threads    Const once loaded: any thread.

@@ -3,8 +3,8 @@
  *     C' - C in block (i, j)  =  sum_t (w_t - 1) A_it B_tj        w_t the weight that was drawn, or 0
  *     |C' - C|^2              =  (w - 1)^T M (w - 1)              M[t, u] = <A_it B_tj, A_iu B_uj>
  *
- * M is made once from A_i^T A_i and B_j B_j^T, so that a draw costs z^2 and not a product; the first draw
- * of each line is multiplied out beside it.
+ * M is made once from A_i^T A_i and B_j B_j^T, so that a draw costs z^2 and not a product; the
+ * first draw of each line is multiplied out beside it.
  */
 #include "bench/papers/compression/operands.h"
 
@@ -32,7 +32,7 @@ static const line lines[] = {
     {"grid_cr", {10, 28, 10}, {100, 200, 400, 800, 1600, 2400}},
 };
 
-/* ---- what was drawn ------------------------------------------------------------------------------ */
+/* ---- what was drawn -------------------------------------------------------------------------- */
 
 /* ret [x y, z]: the weight of A_it B_tj in block (i, j). */
 static void
@@ -92,7 +92,7 @@ get_norm(const kofn_bands *m)
     return cblas_dnrm2((int)(m->rows * m->cols), coded_get_reals(m), 1);
 }
 
-/* ---- overlaps ------------------------------------------------------------------------------------ */
+/* ---- overlaps -------------------------------------------------------------------------------- */
 
 /* ret [parts, pixels, pixels]: X^T X of each band of images. */
 static double *
@@ -182,7 +182,7 @@ get_expected(const char *sketch, const block_norms *norms, size_t samples, const
     return sum;
 }
 
-/* ---- errors -------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 typedef struct setting {
     const char *sketch;
@@ -282,7 +282,7 @@ figure_sketches(FILE *file, const paper_options *o)
     operands_fini(&digits);
 }
 
-/* ---- through their codes ------------------------------------------------------------------------- */
+/* ---- through their codes --------------------------------------------------------------------- */
 
 enum { LOSSES = 20 }; // sets of lost tasks
 

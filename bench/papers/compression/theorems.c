@@ -4,20 +4,22 @@
  *        \  / \       /              B meet only where t is the same, so that the graph is q graphs of
  *     B_t1  B_t2  ...  B_tn          m + n vertices each, of m n possible edges
  *
- * Theorem 2: of k' = v gamma r log r samples, r = max(1 / delta, (m + n) q) (its p is q here, as everywhere
- * else in the paper), every block is in v at least with probability 1 - v / r^(gamma - 1). It can be read in
- * more ways than one:
+ * Theorem 2: of k' = v gamma r log r samples, r = max(1 / delta, (m + n) q) (its p is q here, as
+ * everywhere else in the paper), every block is in v at least with probability 1 - v / r^(gamma -
+ * 1). It can be read in more ways than one:
  *
- *     all      k' samples in all, each block of C getting as many; delta the least p_t of any block of C
+ *     all      k' samples in all, each block of C getting as many; delta the least p_t of any block
+ *              of C
  *     each     k' samples for each block of C
- *     mended   in all, but delta the least probability with which a sample has a certain block: what
- *              the proof uses
+ *     mended   in all, but delta the least probability with which a sample has a certain block:
+ *              what the proof uses
  *
- * and "every block" are those that there are (the proof), those that were sampled (eq. 3), or either of these
- * where the same pair counts once (nothing is computed twice).
+ * and "every block" are those that there are (the proof), those that were sampled (eq. 3), or
+ * either of these where the same pair counts once (nothing is computed twice).
  *
- * Theorem 3: (m + n) q samples have a circle. A forest has q (m + n - 1) edges at most, so that a sample more
- * than that is enough, where none is there twice; two that are the same are a circle to the proof.
+ * Theorem 3: (m + n) q samples have a circle. A forest has q (m + n - 1) edges at most, so that a
+ * sample more than that is enough, where none is there twice; two that are the same are a circle to
+ * the proof.
  */
 #include "bench/papers/compression/operands.h"
 
@@ -63,7 +65,7 @@ print_share(FILE *file, size_t hits, size_t trials)
     fprintf(file, ",%.5f,%.5f,%.5f", p, fmax(middle - half, 0), fmin(middle + half, 1));
 }
 
-/* ---- Theorem 2 ----------------------------------------------------------------------------------- */
+/* ---- Theorem 2 ------------------------------------------------------------------------------- */
 
 typedef struct sampling {
     grid g;
@@ -146,7 +148,8 @@ run_theorem2(FILE *file, const sampling *s, double gamma, size_t trials, uint64_
 
 static const char *const readings[] = {"all", "each", "mended"};
 
-/* The least probability that a block of C has for a pair, or with which a sample has a certain block. */
+/* The least probability that a block of C has for a pair, or with which a sample has a certain
+ * block. */
 static double
 get_r(grid g, double rare, bool mended)
 {
@@ -177,7 +180,7 @@ figure_theorem2(FILE *file, const paper_options *o)
     }
 }
 
-/* ---- of real operands ---------------------------------------------------------------------------- */
+/* ---- of real operands ------------------------------------------------------------------------ */
 
 /* The least probability of a pair that is not zero in its block of C. */
 static double
@@ -220,7 +223,7 @@ figure_asked(FILE *file, const paper_options *o)
     operands_fini(&of[1]);
 }
 
-/* ---- Theorem 3 ----------------------------------------------------------------------------------- */
+/* ---- Theorem 3 ------------------------------------------------------------------------------- */
 
 /* Union of trees; over[v] is another vertex of its tree, or v at its root. */
 static size_t
@@ -294,7 +297,7 @@ figure_theorem3(FILE *file, const paper_options *o)
         }
 }
 
-/* ---- all sets ------------------------------------------------------------------------------------ */
+/* ---- all sets -------------------------------------------------------------------------------- */
 
 /* The largest set of different pairs without a circle, of all sets. */
 void

@@ -1,5 +1,5 @@
-/* Workers that a batch takes, one task each, so that any s of them may be lost: by every scheme for the
- * same pairs of the same blocks.
+/* Workers that a batch takes, one task each, so that any s of them may be lost: by every scheme for
+ * the same pairs of the same blocks.
  *
  *     exact       x y z + z - 1 + s      entangled polynomial: the product itself, not an estimate
  *     matdot      2 k - 1 + s            the paper's w_{k,s}, of all k samples
@@ -88,7 +88,7 @@ print_workers(FILE *file, const workers *sum, size_t trials, uint64_t first_seed
             (uintmax_t)first_seed);
 }
 
-/* ---- sketched ------------------------------------------------------------------------------------ */
+/* ---- sketched -------------------------------------------------------------------------------- */
 
 static void
 run_samples(FILE *file, const setting *s, const block_norms *norms, size_t samples, size_t trials,
@@ -130,7 +130,7 @@ figure_workers(FILE *file, const paper_options *o)
     operands_fini(&flow);
 }
 
-/* ---- sparse -------------------------------------------------------------------------------------- */
+/* ---- sparse ---------------------------------------------------------------------------------- */
 
 static kofn_batch *
 new_sparse_batch(const operands *o, kofn_partition part)

@@ -95,7 +95,7 @@ regression_residual(const mnist *data, const uint32_t *sample, double *z, double
     }
 }
 
-/* ---- accuracy ---------------------------------------------------------------------------------- */
+/* ---- accuracy -------------------------------------------------------------------------------- */
 
 /* Count what is right among `samples` into *ret_sure and *ret_top. */
 static void
@@ -140,7 +140,7 @@ regression_measure(const mnist *data, const regression_draws *draws, const doubl
     return a;
 }
 
-/* ---- the coded iteration ------------------------------------------------------------------------ */
+/* ---- the coded iteration --------------------------------------------------------------------- */
 
 /* One of the models that learn side by side. */
 typedef struct model {

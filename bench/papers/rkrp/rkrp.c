@@ -57,7 +57,7 @@ typedef struct options {
     uint64_t seed;
 } options;
 
-/* ---- one line of a file ------------------------------------------------------------------------- */
+/* ---- one line of a file ---------------------------------------------------------------------- */
 
 typedef struct line {
     size_t x;
@@ -134,7 +134,7 @@ print_lines(FILE *file, const line *l, const trial_result *result, rival r, cons
     free(solved);
 }
 
-/* ---- a setting: all its lines -------------------------------------------------------------------- */
+/* ---- a setting: all its lines ---------------------------------------------------------------- */
 
 static void
 run_vectors(FILE *file, const line *l)
@@ -209,7 +209,7 @@ run_figure(const figure *f, size_t number, const options *o)
         bench_die("%s: %s", path, strerror(errno));
 }
 
-/* ---- command line --------------------------------------------------------------------------------- */
+/* ---- command line ---------------------------------------------------------------------------- */
 
 static size_t
 parse_number(const char *text, struct argp_state *state)

@@ -31,7 +31,8 @@ typedef enum rival {
     RIVALS,
 } rival;
 
-/* Which tasks straggle, in the order of trial_draw_tasks. The numbers are those of the CSV files. */
+/* Which tasks straggle, in the order of trial_draw_tasks. The numbers are those of the CSV
+ * files. */
 typedef enum placement {
     PLACED_AT_RANDOM,
     PLACED_EVENLY,
@@ -62,8 +63,8 @@ const char *rival_name(rival r); // as in the CSV files: "rkrp_systematic"
  * kofn_code_destroy. */
 kofn_code *rival_code_new(rival r, const setting *s, uint64_t seed);
 
-/* The k tasks of the code that answer in trial `seed`: ret_tasks [m n]. Tasks count, and ascend, in the
- * order of their nodes where they have some. */
+/* The k tasks of the code that answer in trial `seed`: ret_tasks [m n]. Tasks count, and ascend, in
+ * the order of their nodes where they have some. */
 void trial_draw_tasks(const setting *s, const kofn_code *code, uint64_t seed, size_t *ret_tasks);
 
 /* ret_results [RIVALS]. */

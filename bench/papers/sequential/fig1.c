@@ -1,18 +1,20 @@
-/* Figure 1: what a job takes against the probability of straggling, each scheme with its best parameters;
- * the formulas of section 4, and beside them the daemon's rounds in virtual time.
+/* Figure 1: what a job takes against the probability of straggling, each scheme with its best
+ * parameters; the formulas of section 4, and beside them the daemon's rounds in virtual time.
  *
  *     bench_sequential_fig1 --out DIR [--jobs 50000] [--steps 20] [--seed 1]
  *
  * fig1.csv   a line for each curve and delta: the least over the parameters, and which they were.
- * agree.csv  a line for each formula, its parameters and delta: formula, simulation, standard error. The
- *            formula of dip takes it that who straggles answers nothing, so there that is simulated; in
- *            fig1.csv he answers what he has, which counts where lists are longer than alpha.
+ * agree.csv  a line for each formula, its parameters and delta: formula, simulation, standard
+ *            error. The formula of dip takes it that who straggles answers nothing, so there that
+ *            is simulated; in fig1.csv he answers what he has, which counts where lists are longer
+ *            than alpha.
  *
- * Parameters S >= 1 of polynomial and N >= 1 of idip, as in the paper; beta from P to 2 P W and lambda from
- * 1 to P of dip. Simulated ones are first tried on a twentieth of the jobs; the KEPT best of those are run
- * again, from another seed, and the best of these is run once more, so that what is reported is not what
- * luck chose. *_daemon: with the same parameters through the daemon's scheduler (master/sim), which takes
- * mini-tasks of a job off all lists as soon as its answers suffice.
+ * Parameters S >= 1 of polynomial and N >= 1 of idip, as in the paper; beta from P to 2 P W and
+ * lambda from 1 to P of dip. Simulated ones are first tried on a twentieth of the jobs; the KEPT
+ * best of those are run again, from another seed, and the best of these is run once more, so that
+ * what is reported is not what luck chose. *_daemon: with the same parameters through the daemon's
+ * scheduler (master/sim), which takes mini-tasks of a job off all lists as soon as its answers
+ * suffice.
  */
 #include "bench/must.h"
 #include "bench/papers/sequential/formula.h"
@@ -99,7 +101,7 @@ race(const figure *f, double delta, kofn_rounds_config rounds, size_t need, size
     return race_with(f, delta, false, rounds, need, jobs, seed);
 }
 
-/* ---- formulas ---------------------------------------------------------------------------------- */
+/* ---- formulas -------------------------------------------------------------------------------- */
 
 static size_t
 beta_max(const figure *f)
@@ -167,7 +169,7 @@ compute(const settings *s, const figure *f, double delta)
     print_choice(s, f, delta, "dip_infinite", least_dip_infinite(f, delta));
 }
 
-/* ---- simulation -------------------------------------------------------------------------------- */
+/* ---- simulation ------------------------------------------------------------------------------ */
 
 static kofn_rounds_config
 configure(const figure *f, kofn_scheme scheme, size_t free)
@@ -265,9 +267,10 @@ simulate(const settings *s, const figure *f, double delta)
     }
 }
 
-/* ---- do they agree? ---------------------------------------------------------------------------- */
+/* ---- do they agree? -------------------------------------------------------------------------- */
 
-/* Slow rounds that are so rare that none was met leave no deviation: one more or less is allowed for. */
+/* Slow rounds that are so rare that none was met leave no deviation: one more or less is allowed
+ * for. */
 static void
 print_agree(const settings *s, const figure *f, double delta, const char *formula, size_t beta,
             size_t free, double expected, race_result r)

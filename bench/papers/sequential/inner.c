@@ -1,5 +1,5 @@
-/* The error of inner codes over a long run: 100,000 jobs for each code and size, decoded from the sets
- * of answers that DIP and IDIP make do with.
+/* The error of inner codes over a long run: 100,000 jobs for each code and size, decoded from the
+ * sets of answers that DIP and IDIP make do with.
  *
  *     bench_sequential_inner [--out DIR] [--jobs 100000] [--quick] [--seed 1] [--check]
  *
@@ -8,15 +8,16 @@
  *     A_i, B_j   columns of INNER standard normals; u_(i,j) := A_i^T B_j, one element of each block
  *                product, in long double
  *     answers    encoded and multiplied in doubles, as workers do
- *     u^         from the first k = x y answers of a job, by the coefficients of kofn_decoder; error
- *                |u^ - u| / |u|
+ *     u^         from the first k = x y answers of a job, by the coefficients of kofn_decoder;
+ *                error |u^ - u| / |u|
  *
  * A code serves JOBS_A_CODE jobs, with ten sets of matrices, then the next seed makes another one:
- * drawn codes differ. `refused` are sets for which the decoder finds no coefficients in doubles, `poor`
- * those that it says to be worth one more answer. Both count as jobs; quantiles are over all jobs, a
- * refused one as infinite.
+ * drawn codes differ. `refused` are sets for which the decoder finds no coefficients in doubles,
+ * `poor` those that it says to be worth one more answer. Both count as jobs; quantiles are over all
+ * jobs, a refused one as infinite.
  *
- * Stragglers are independent, DELTA each worker and round; an answer is lost when its worker straggles.
+ * Stragglers are independent, DELTA each worker and round; an answer is lost when its worker
+ * straggles.
  *
  *     dip        Algorithm 1: rows in turn, one each worker in rounds 1 to T, and in round T + 1
  *                lists of ceil((x y - gamma) / lambda), of which the l-th answers all come before
@@ -100,7 +101,7 @@ must(kofn_status status, const kofn_error *err)
         bench_die("%s", err->text);
 }
 
-/* ---- which answers a job gets -------------------------------------------------------------------- */
+/* ---- which answers a job gets ---------------------------------------------------------------- */
 
 /* The rows of its first k answers, in their order. */
 typedef struct answers {
@@ -195,7 +196,7 @@ draw_idip(const size *s, kofn_rng *rng, answers *a)
     }
 }
 
-/* ---- a product and its answers ------------------------------------------------------------------- */
+/* ---- a product and its answers --------------------------------------------------------------- */
 
 typedef struct product {
     double a[PARTS_MAX][INNER], b[PARTS_MAX][INNER];
@@ -254,7 +255,7 @@ error_of(const product *p, const kofn_decode_plan *plan)
     return (double)(sqrtl(squares) / p->norm);
 }
 
-/* ---- a line of the file -------------------------------------------------------------------------- */
+/* ---- a line of the file ---------------------------------------------------------------------- */
 
 typedef struct line {
     size_t jobs, refused, poor, coded; // coded: rows in all sets

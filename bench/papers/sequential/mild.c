@@ -1,10 +1,11 @@
-/* Mild stragglers: when does coding pay at all? The daemon's scheduler in virtual time (master/sim), over
- * how often a task is slow and how slow it is then.
+/* Mild stragglers: when does coding pay at all? The daemon's scheduler in virtual time
+ * (master/sim), over how often a task is slow and how slow it is then.
  *
  *     bench_sequential_mild --out mild.csv [--jobs 20000] [--seed 1]
  *
- * A job that WORKERS workers do in LENGTH seconds if nobody is slow. Each task takes a further millisecond,
- * and 5 % more or less. What is slow is drawn for each job (or round) and worker alone.
+ * A job that WORKERS workers do in LENGTH seconds if nobody is slow. Each task takes a further
+ * millisecond, and 5 % more or less. What is slow is drawn for each job (or round) and worker
+ * alone.
  *
  *     uncoded      as many tasks as workers, and all are waited for
  *     speculative  the same; what takes longer than `parameter` times the median task is copied to
@@ -12,12 +13,13 @@
  *     polynomial   any WORKERS - S tasks; S
  *     dip, idip    streams with T = DELAY, mu = 0.25; lambda, or N
  *
- * The first three with one job at a time, and as *_many with as many as a stream has under way: a worker
- * that is done with one goes on with the next, whoever is late. Parameters are the best of some, chosen
- * on a tenth of the jobs from another seed.
+ * The first three with one job at a time, and as *_many with as many as a stream has under way: a
+ * worker that is done with one goes on with the next, whoever is late. Parameters are the best of
+ * some, chosen on a tenth of the jobs from another seed.
  *
- * mild.csv   rate, slowdown, scheme; x y and the parameter; mean time of a job, 99th percentile from its
- *            begin to its end, in times of an undisturbed uncoded one; load of a worker, likewise.
+ * mild.csv   rate, slowdown, scheme; x y and the parameter; mean time of a job, 99th percentile
+ *            from its begin to its end, in times of an undisturbed uncoded one; load of a worker,
+ *            likewise.
  */
 #include "bench/must.h"
 #include "master/sim/simulate.h"

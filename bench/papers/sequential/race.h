@@ -1,7 +1,7 @@
-/* A stream in virtual time, by the daemon's own rounds (master/sched/rounds.h), to the letter of the paper:
- * a mini-task takes 1 / need of a job, times the slot's factor of that round; results take no time; what a
- * round's list has is done to its end, even of a job whose answers suffice by then. (In the daemon it is
- * taken off the list at once.)
+/* A stream in virtual time, by the daemon's own rounds (master/sched/rounds.h), to the letter of
+ * the paper: a mini-task takes 1 / need of a job, times the slot's factor of that round; results
+ * take no time; what a round's list has is done to its end, even of a job whose answers suffice by
+ * then. (In the daemon it is taken off the list at once.)
  *
  * Time       of a job on one worker is the unit.
  * Threads    One.

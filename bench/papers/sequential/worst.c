@@ -3,12 +3,12 @@
  *
  *     bench_sequential_worst --out worst.csv [--rounds 100000] [--seed 1]
  *
- * Stragglers return nothing here (they take FOREVER times as long), so a scheme that ever waits is none
- * for the model. A round has a fastest worker, so patterns in which all straggle are left out.
+ * Stragglers return nothing here (they take FOREVER times as long), so a scheme that ever waits is
+ * none for the model. A round has a fastest worker, so patterns in which all straggle are left out.
  *
  * Small cases   every pattern of so many rounds. Also every setting of dip (x y up to 2 P W, any
- *               lambda), idip (any N) and polynomial (any S): of those that no pattern makes wait, the
- *               least worst-case load.
+ *               lambda), idip (any N) and polynomial (any S): of those that no pattern makes wait,
+ *               the least worst-case load.
  * Large ones    one random pattern of `rounds` rounds (straggler.h).
  */
 #include "bench/must.h"
