@@ -274,9 +274,10 @@ kofn_watch_says_that_the_master_is_away_and_goes_on(void **state)
     char job[KOFN_CLIENT_JOB_MAX];
     cluster_start_master(c);
     assert_ok(kofn_client_submit(cluster_get_client(c), &view, &view, NULL, job, &error));
-    const pid_t waiter = cluster_spawn(c, "wait", job, "-o", "C.npy", NULL);
     const pid_t watcher = cluster_spawn(c, "watch", job, "--patience", "2s", NULL);
     await_text(c, "spawned.log", "queued");
+    const pid_t waiter = cluster_spawn(c, "wait", job, "-o", "C.npy", NULL);
+    wait_s(0.5); // it has asked by then, most of the time; it would look for longer
     cluster_kill_master(c);
     await_text(c, "spawned.log", "master is away, trying again");
     wait_s(2.5);
