@@ -117,6 +117,9 @@ check_pairs(const kofn_pairs *pairs, kofn_error *err)
     if (pairs->count > KOFN_PAIRS_MAX)
         return kofn_fail(err, KOFN_OUT_OF_RANGE, "a batch of %zu pairs, at most %d fit",
                          pairs->count, KOFN_PAIRS_MAX);
+    if (!pairs->x || !pairs->y)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT, "a batch of %zu pairs without %s",
+                         pairs->count, pairs->x ? "Y" : "X");
     for (size_t i = 0; i < pairs->count && status == KOFN_OK; i++) {
         status = check_matrix(&pairs->x[i], &pairs->x[0], "X", i, err);
         if (status == KOFN_OK)
@@ -138,6 +141,10 @@ check_terms(const plan *p, const kofn_dependency *d, kofn_error *err)
 {
     if (d->count == 0)
         return kofn_fail(err, KOFN_INVALID_ARGUMENT, "pair %zu depends on no other pair", d->pair);
+    if (!d->of || !d->scale)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "pair %zu depends on %zu others, and there is no list of %s", d->pair,
+                         d->count, d->of ? "factors" : "these");
     for (size_t i = 0; i < d->count; i++) {
         if (d->of[i] >= p->pairs->count)
             return kofn_fail(err, KOFN_INVALID_ARGUMENT,
@@ -162,6 +169,9 @@ list_dependencies(plan *p, kofn_error *err)
 {
     const kofn_pairs *pairs = p->pairs;
     kofn_status status = KOFN_OK;
+    if (pairs->dependency_count > 0 && !pairs->dependencies)
+        return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                         "%zu dependencies, and there is no list of them", pairs->dependency_count);
     for (size_t i = 0; i < pairs->dependency_count; i++) {
         const kofn_dependency *d = &pairs->dependencies[i];
         if (d->pair >= pairs->count)

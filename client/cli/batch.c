@@ -180,19 +180,6 @@ read_operand(const char *path, kofn_npy *ret_npy, kofn_error *err)
     return cli_dense_read(path, ret_npy, err);
 }
 
-static kofn_status
-read_weight(const char *word, double *ret_weight, kofn_error *err)
-{
-    char *end;
-    *ret_weight = word ? strtod(word, &end) : 1;
-    if (!word || (end != word && *end == '\0' && isfinite(*ret_weight)))
-        return KOFN_OK;
-    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
-                     "'%s' is no number: with --sum the third word is "
-                     "what the product counts",
-                     word);
-}
-
 /* Where the product of this line goes, unless all go into one file: then a name would be for
  * nothing. */
 static kofn_status
@@ -230,7 +217,7 @@ add_pair(batch *b, const cli_pair *pair, kofn_error *err)
     if (status == KOFN_OK)
         status = read_operand(pair->b, &e->operands[1], err);
     if (status == KOFN_OK && b->args->sums)
-        status = read_weight(pair->c, &b->weights[b->count - 1], err);
+        status = cli_pair_read_weight(pair, &b->weights[b->count - 1], err);
     return status == KOFN_OK && !b->args->sums ? name_output(b->args, pair, &e->output, err)
                                                : status;
 }

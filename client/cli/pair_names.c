@@ -22,8 +22,11 @@ typedef struct side {
 
 typedef struct reading {
     cli_pairs list;
+    bool sum;
+    const kofn_field *field;
     size_t count;
     side side[2];
+    double weight[KOFN_PAIRS_MAX]; // of each product in the sum
 } reading;
 
 static void
@@ -92,8 +95,10 @@ add_pair(reading *r, const cli_pair *pair, kofn_error *err)
     kofn_status status = add_word(&r->side[0], r->count, pair->a, err);
     if (status == KOFN_OK)
         status = add_word(&r->side[1], r->count, pair->b, err);
-    r->count++;
-    return status;
+    double *weight = &r->weight[r->count++];
+    if (status == KOFN_OK && r->sum)
+        status = cli_pair_read_weight(pair, weight, err);
+    return status == KOFN_OK && r->sum ? kofn_batch_check_number(r->field, *weight, err) : status;
 }
 
 static kofn_status
@@ -149,29 +154,31 @@ make_sums(side *s, size_t pairs, kofn_sums *ret_sums)
 }
 
 static bool
-make_weights(size_t pairs, bool sum, kofn_sums *ret_sums)
+make_weights(const reading *r, kofn_sums *ret_sums)
 {
-    if (!kofn_sums_alloc(sum ? 1 : pairs, pairs, pairs, ret_sums))
+    if (!kofn_sums_alloc(r->sum ? 1 : r->count, r->count, r->count, ret_sums))
         return false;
-    for (size_t i = 0; i < pairs; i++) {
-        ret_sums->column[i] = i;
-        ret_sums->coef[i] = 1;
-        ret_sums->first[sum ? 1 : i + 1] = i + 1;
+    for (size_t i = 0, count = 0; i < r->count; i++) {
+        const double weight = r->sum ? r->weight[i] : 1;
+        ret_sums->column[count] = i;
+        ret_sums->coef[count] = weight;
+        count += weight != 0;
+        ret_sums->first[r->sum ? 1 : i + 1] = count;
     }
     return true;
 }
 
 static kofn_status
-make_batch(reading *r, bool sum, const kofn_field *field, kofn_batch **ret_batch, kofn_error *err)
+make_batch(reading *r, kofn_batch **ret_batch, kofn_error *err)
 {
     kofn_batch b = {
         .grid = {{.rows = r->side[0].blocks, .cols = 1}, {.rows = r->side[1].blocks, .cols = 1}},
-        .out = {.rows = sum ? 1 : r->count, .cols = 1},
+        .out = {.rows = r->sum ? 1 : r->count, .cols = 1},
         .count = r->count};
     kofn_status status;
     if (make_sums(&r->side[0], r->count, &b.side[0]) &&
-        make_sums(&r->side[1], r->count, &b.side[1]) && make_weights(r->count, sum, &b.weights))
-        status = kofn_batch_new(&b, field, ret_batch, err);
+        make_sums(&r->side[1], r->count, &b.side[1]) && make_weights(r, &b.weights))
+        status = kofn_batch_new(&b, r->field, ret_batch, err);
     else
         status = kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for %zu pairs", r->count);
     free(b.side[0].first);
@@ -187,11 +194,13 @@ cli_pair_names_read(const char *path, bool sum, const kofn_field *field, kofn_ba
     reading *r = calloc(1, sizeof *r);
     if (!r)
         return kofn_fail(err, KOFN_RESOURCE_EXHAUSTED, "no memory for a list of pairs");
+    r->sum = sum;
+    r->field = field;
     for (size_t s = 0; s < 2; s++)
         side_init(&r->side[s]);
     kofn_status status = read_all(r, path, err);
     if (status == KOFN_OK)
-        status = make_batch(r, sum, field, ret_batch, err);
+        status = make_batch(r, ret_batch, err);
     cli_pairs_close(&r->list);
     for (size_t s = 0; s < 2; s++)
         side_fini(&r->side[s]);

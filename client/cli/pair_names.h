@@ -1,7 +1,7 @@
 /* A list of pairs by its names alone, for who wants to know a batch and not its products.
  *
  *     A1    B1               the same word is the same matrix
- *     A2    B2  C2.npy       where a product would go is passed over
+ *     A2    B2  C2.npy       where a product would go is passed over; in a sum it is what it counts
  *     A1+A2 B1+B2            a sum of others: the pair depends on them
  */
 #ifndef KOFN_CLI_PAIR_NAMES_H

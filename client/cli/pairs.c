@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -146,6 +148,18 @@ cli_pairs_next(cli_pairs *pairs, int timeout_ms, cli_pair *ret_pair, kofn_error 
         if (*line != '\0' && *line != '#')
             return split(pairs, line, ret_pair, err);
     }
+}
+
+kofn_status
+cli_pair_read_weight(const cli_pair *pair, double *ret_weight, kofn_error *err)
+{
+    char *end;
+    *ret_weight = pair->c ? strtod(pair->c, &end) : 1;
+    if (!pair->c || (end != pair->c && *end == '\0' && isfinite(*ret_weight)))
+        return KOFN_OK;
+    return kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                     "'%s' is no number: with --sum the third word is what the product counts",
+                     pair->c);
 }
 
 char *

@@ -42,6 +42,11 @@ void cli_pairs_close(cli_pairs *pairs); // accepts one that was never opened and
 KOFN_MUST_CHECK kofn_status cli_pairs_next(cli_pairs *pairs, int timeout_ms, cli_pair *ret_pair,
                                            kofn_error *err);
 
+/* What the product counts in a sum: the third word, 1 without one. INVALID_ARGUMENT: it is no
+ * number. */
+KOFN_MUST_CHECK kofn_status cli_pair_read_weight(const cli_pair *pair, double *ret_weight,
+                                                 kofn_error *err);
+
 /* Where the product goes: as the list says, or "FOLDER/7.npy" for line 7. free() it. NULL: no
  * memory. */
 char *cli_pair_name_output(const cli_pair *pair, const char *folder);

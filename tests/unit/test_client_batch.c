@@ -719,7 +719,30 @@ pairs_that_are_not_alike_are_refused_by_number(void **state)
     r.pairs.count = 4097;
     assert_refused(&r, KOFN_OUT_OF_RANGE, "4097 pairs");
     r.pairs.count = 4;
+    const kofn_pairs whole = r.pairs;
+    r.pairs.x = NULL;
+    assert_refused(&r, KOFN_INVALID_ARGUMENT, "4 pairs without X");
+    r.pairs = whole;
+    r.pairs.y = NULL;
+    assert_refused(&r, KOFN_INVALID_ARGUMENT, "4 pairs without Y");
+    r.pairs = whole;
     assert_ok(send_batch(&r));
+    end(&r);
+}
+
+static void
+lists_that_are_not_there_are_missed(void **state)
+{
+    rig r;
+    kofn_dependency depends = {.pair = 2, .count = 2, .of = of, .scale = NULL};
+    (void)state;
+    begin(&r, 4, KOFN_F64);
+    r.pairs.dependency_count = 1;
+    assert_refused(&r, KOFN_INVALID_ARGUMENT, "1 dependencies, and there is no list of them");
+    r.pairs.dependencies = &depends;
+    assert_refused(&r, KOFN_INVALID_ARGUMENT, "there is no list of factors");
+    depends = (kofn_dependency){.pair = 2, .count = 2, .of = NULL, .scale = real_scales};
+    assert_refused(&r, KOFN_INVALID_ARGUMENT, "there is no list of these");
     end(&r);
 }
 
@@ -862,6 +885,7 @@ main(void)
         T(dependencies_that_cannot_be_are_refused),
         T(blocks_that_others_depend_on_travel_without_a_weight),
         T(pairs_that_are_not_alike_are_refused_by_number),
+        T(lists_that_are_not_there_are_missed),
         T(what_is_no_number_is_refused_by_pair),
         T(the_code_is_checked_with_the_pairs),
         T(pairs_beyond_what_a_job_can_have_are_refused),

@@ -108,14 +108,43 @@ thousands_of_names_are_told_apart(void **state)
 }
 
 static void
-assert_refused(const char *text, kofn_status status, const char *part)
+products_of_a_sum_count_what_the_third_word_says(void **state)
+{
+    (void)state;
+    kofn_batch *batch = must_read("A B 2\nC D\nE F 0\nG H -0.5\n", true);
+    assert_int_equal(batch->count, 3); // one is nobody's
+    assert_int_equal(batch->weights.first[1], 3);
+    static const double coefs[] = {2, 1, -0.5};
+    for (size_t i = 0; i < 3; i++)
+        assert_true(batch->weights.coef[i] == coefs[i]);
+    kofn_batch_destroy(&batch);
+}
+
+static void
+check_refusal(const char *text, bool sum, kofn_status status, const char *part)
 {
     kofn_error error;
     kofn_batch *batch = NULL;
-    assert_fails(read_text(text, false, &batch, &error), status);
+    assert_fails(read_text(text, sum, &batch, &error), status);
     assert_null(batch);
     if (!strstr(error.text, part))
         fail_msg("'%s' lacks '%s'", error.text, part);
+}
+
+static void
+assert_refused(const char *text, kofn_status status, const char *part)
+{
+    check_refusal(text, false, status, part);
+}
+
+static void
+what_no_product_can_count_is_refused_with_its_line(void **state)
+{
+    (void)state;
+    check_refusal("A B\nC D nan\n", true, KOFN_INVALID_ARGUMENT, ":2: 'nan' is no number");
+    check_refusal("A B 2x\n", true, KOFN_INVALID_ARGUMENT, ":1: '2x' is no number");
+    check_refusal("A B 1e300\n", true, KOFN_INVALID_ARGUMENT, ":1: ");
+    check_refusal("A B 0\n", true, KOFN_INVALID_ARGUMENT, "");
 }
 
 static void
@@ -145,6 +174,8 @@ main(void)
         cmocka_unit_test(words_that_are_the_same_are_one_matrix),
         cmocka_unit_test(sums_of_names_are_pairs_that_depend_on_others),
         cmocka_unit_test(thousands_of_names_are_told_apart),
+        cmocka_unit_test(products_of_a_sum_count_what_the_third_word_says),
+        cmocka_unit_test(what_no_product_can_count_is_refused_with_its_line),
         cmocka_unit_test(what_is_no_list_is_refused_with_its_line),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
