@@ -64,12 +64,12 @@ fill_decoder(kofn_decoder *d, kofn_error *err)
 }
 
 /* Any `threshold` answers suffice, without rounding, and fewer never: they are as many as there are
- * targets, which are independent. */
+ * targets to be had, which are independent. */
 static bool
 is_trusted(const kofn_code *code, const kofn_target_index *index)
 {
     return code->field->epsilon == 0 && kofn_code_is_certain(code) && index->disjoint &&
-           code->threshold == code->targets.rows;
+           code->threshold == index->wanted;
 }
 
 static kofn_status
@@ -503,7 +503,7 @@ would_complete(const kofn_decoder *d, const size_t *tasks, size_t count)
     const size_t total = d->count + mark_new(d, tasks, count);
     const bool promised = total > d->told && has_promised(d, total); // as far as is known
     kofn_peel peel;
-    if (total == d->count || (d->index.disjoint && total < d->code->targets.rows) ||
+    if (total == d->count || (d->index.disjoint && total < d->index.wanted) ||
         kofn_peel_init(&peel, &d->index, &d->peel, NULL)) {
         peel_marked(d, tasks, count, NULL);
         return false;
@@ -599,7 +599,7 @@ static size_t
 prune(const kofn_decoder *d, size_t *tasks, size_t count)
 {
     for (size_t i = count; i-- > 0;) {
-        if (d->index.disjoint && d->count + count - 1 < d->code->targets.rows)
+        if (d->index.disjoint && d->count + count - 1 < d->index.wanted)
             break; // one fewer can never do
         const size_t left_out = tasks[i];
         memmove(tasks + i, tasks + i + 1, (count - i - 1) * sizeof *tasks);

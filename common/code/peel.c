@@ -26,9 +26,11 @@ kofn_target_index_init(kofn_target_index *index, const kofn_code *code, kofn_err
         index->disjoint = index->disjoint && first[c + 2] <= 1;
         first[c + 2] += first[c + 1];
     }
-    for (size_t row = 0; row < t->rows; row++)
+    for (size_t row = 0; row < t->rows; row++) {
+        index->wanted += t->first[row] < t->first[row + 1];
         for (size_t i = t->first[row]; i < t->first[row + 1]; i++)
             part[first[t->column[i] + 1]++] = (kofn_target_part){row, t->coef[i]};
+    }
     return KOFN_OK;
 }
 

@@ -28,6 +28,7 @@ typedef struct kofn_target_index {
     const kofn_code *code; // borrowed
     size_t *first;
     kofn_target_part *part;
+    size_t wanted; // targets that have a column: the others are zero, and take no answer
     bool disjoint; // no column belongs to two targets
 } kofn_target_index;
 

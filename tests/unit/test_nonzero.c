@@ -403,7 +403,79 @@ sparse_products_are_coded_and_decoded_like_dense_ones(void **state)
         }
         end_job(&j);
     }
-    assert_true(jobs > 64);
+    assert_true(jobs > 32);
+}
+
+/* Of these answers, in ascending or descending order: a decoder has the product with the last. */
+static void
+check_enough(kofn_code *code, unsigned set, bool descends)
+{
+    size_t task[32], count = 0;
+    kofn_decoder *d;
+    for (size_t i = 0; i < code->tasks; i++)
+        if (set >> i & 1)
+            task[count++] = i;
+    if (descends)
+        for (size_t i = 0; i < count / 2; i++) {
+            const size_t other = task[i];
+            task[i] = task[count - 1 - i];
+            task[count - 1 - i] = other;
+        }
+    assert_ok(kofn_decoder_new(code, INFINITY, &d, &error));
+    assert_true(kofn_decoder_would_suffice(d, task, count));
+    for (size_t i = 0; i < count; i++) {
+        assert_true(kofn_decoder_would_suffice(d, task + i, count - i));
+        assert_ok(kofn_decoder_add(d, task[i], &error));
+    }
+    if (kofn_decoder_get_state(d) == KOFN_DECODE_NOT_YET)
+        fail_msg("%s over %s: %zu answers (set %x of %zu) are not enough", code->family,
+                 code->field->name, count, set, code->tasks);
+    kofn_decode_plan plan;
+    assert_ok(kofn_decoder_plan(d, 0, &plan, &error));
+    kofn_decode_plan_fini(&plan);
+    kofn_decoder_destroy(&d);
+}
+
+/* Blocks of the product that are zero are targets that take no answer. */
+static void
+any_threshold_answers_are_enough_where_blocks_of_the_product_are_zero(void **state)
+{
+    (void)state;
+    static const char *const families[] = {"locality", "lagrange", "uncoded", "replication"};
+    static const char *const fields[] = {"f64", "gfp:65537", "gf256"};
+    kofn_rng rng;
+    size_t codes = 0;
+    kofn_rng_init(&rng, test_seed(11), 0);
+    for (size_t n = 0; n < 4000; n++) {
+        const kofn_partition p = {.x = 1 + kofn_rng_below(&rng, 3),
+                                  .z = 1 + kofn_rng_below(&rng, 3),
+                                  .y = 1 + kofn_rng_below(&rng, 3)};
+        bool mask[2][BLOCKS_MAX];
+        for (size_t b = 0; b < BLOCKS_MAX; b++)
+            for (size_t o = 0; o < 2; o++)
+                mask[o][b] = kofn_rng_below(&rng, 3) == 0;
+        const kofn_field *f = new_field(fields[n % 3]);
+        kofn_batch *batch = NULL;
+        kofn_code *code = NULL;
+        kofn_code_spec spec = {0};
+        const kofn_code_context context = {.field = f, .workers = 4};
+        assert_ok(kofn_nonzero_new_batch(p, mask[0], mask[1], f, &batch, &error));
+        assert_ok(kofn_code_spec_set(&spec, "family", families[n / 3 % 4], &error));
+        if (batch) {
+            assert_ok(kofn_code_spec_set_batch(&spec, batch, &error));
+            assert_ok(kofn_code_spec_complete(&spec, &context, &error));
+            assert_ok(kofn_code_spec_build(&spec, f, &code, &error));
+            codes += code->tasks <= 10;
+        }
+        for (unsigned set = 0; code && code->tasks <= 10 && set < 1U << code->tasks; set++)
+            if ((size_t)__builtin_popcount(set) == code->threshold)
+                for (int turned = 0; turned < 2; turned++)
+                    check_enough(code, set, turned);
+        kofn_code_destroy(&code);
+        kofn_batch_destroy(&batch);
+        kofn_field_destroy(&f);
+    }
+    assert_true(codes > 1500);
 }
 
 static void
@@ -446,6 +518,7 @@ main(void)
         cmocka_unit_test(a_choice_has_the_blocks_that_its_partition_leaves),
         cmocka_unit_test(work_that_is_large_goes_to_all_workers),
         cmocka_unit_test(sparse_products_are_coded_and_decoded_like_dense_ones),
+        cmocka_unit_test(any_threshold_answers_are_enough_where_blocks_of_the_product_are_zero),
         cmocka_unit_test(operands_of_the_wrong_shape_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
