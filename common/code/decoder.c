@@ -29,9 +29,10 @@ struct kofn_decoder {
     const atomic_bool *cancelled; // NULL: cannot be given up
     size_t told;                  // answers of which the state was told; 0: of none
     bool covers;                  // it was decodable then
-    size_t due, step;             // answers from which the next one is due, and how many more then
-    unsigned char *has;           // [n] ABSENT or ANSWERED
-    size_t *task;                 // [n] answers in the order of their arrival
+    bool doubts;        // that groups give what they should: they do, and it is not enough
+    size_t due, step;   // answers from which the next one is due, and how many more then
+    unsigned char *has; // [n] ABSENT or ANSWERED
+    size_t *task;       // [n] answers in the order of their arrival
     size_t count;
     size_t peeled; // of them, the first ones: those before it was EXACT
     kofn_target_index index;
@@ -231,15 +232,12 @@ count_multiplications(const kofn_decoder *d, const kofn_peel *peel)
     return rows * columns * (rows + open) * (d->code->field->epsilon == 0 ? 10 : 1);
 }
 
-/* As many answers, or as many of each group, as the code says to be enough, more or less: with
- * fewer an elimination is no use for which somebody else has to be asked. Marked ones count, and
- * what follows from others of its group. */
+/* As many answers of each group as the code says to be enough. Marked ones count, and what follows
+ * from others of its group. */
 static bool
-has_promised(const kofn_decoder *d, size_t count)
+has_all_groups(const kofn_decoder *d)
 {
     const kofn_code *code = d->code;
-    if (count >= code->threshold || count == code->tasks)
-        return true;
     for (size_t g = 0; g < code->groups; g++) {
         size_t lacks = kofn_code_get_group_threshold(code, g);
         for (size_t task = kofn_code_next_of_group(code, g, 0); task < SIZE_MAX && lacks > 0;
@@ -251,6 +249,14 @@ has_promised(const kofn_decoder *d, size_t count)
     return code->groups > 0;
 }
 
+/* As many as the code says to be enough, more or less: with fewer an elimination is no use for
+ * which somebody else has to be asked. */
+static bool
+has_promised(const kofn_decoder *d, size_t count)
+{
+    return count >= d->code->threshold || count == d->code->tasks || has_all_groups(d);
+}
+
 /* The elimination that answers ask for is not made. */
 static void
 defer(kofn_decoder *d)
@@ -260,6 +266,18 @@ defer(kofn_decoder *d)
     d->deferred = true;
     if ((d->count >= d->due && has_promised(d, d->count)) || d->count == d->code->tasks)
         d->state = KOFN_DECODE_DUE;
+}
+
+/* Does what is left cover all targets, and how well? */
+static kofn_status
+look_at_rest(kofn_decoder *d, kofn_error *err)
+{
+    if (kofn_span_missing(d->rest.span) > 0)
+        return KOFN_OK;
+    if (!isinf(d->max_amplification))
+        return solve_now(d, err);
+    d->state = KOFN_DECODE_EXACT;
+    return KOFN_OK;
 }
 
 /* Work out the state after answer `task` was peeled. `plain`: the unknown columns changed. */
@@ -295,12 +313,21 @@ settle(kofn_decoder *d, size_t task, bool plain, kofn_error *err)
     }
     if (!status && is_review_due(d))
         status = kofn_span_review(d->rest.span, err);
-    if (status || kofn_span_missing(d->rest.span) > 0)
-        return status;
-    if (!isinf(d->max_amplification))
-        return solve_now(d, err);
-    d->state = KOFN_DECODE_EXACT;
-    return KOFN_OK;
+    return status ? status : look_at_rest(d, err);
+}
+
+/* With all that its groups give an answer may be rounded off still, as rows come one by one, and
+ * with fewer answers than the threshold. Where a look at all of them finds nothing either, what
+ * follows from its group may help all the same. */
+static void
+keep_promise(kofn_decoder *d)
+{
+    if (d->state != KOFN_DECODE_NOT_YET || d->deferred || !d->rest.span ||
+        d->code->field->epsilon == 0 || !has_all_groups(d))
+        return;
+    if (kofn_span_review(d->rest.span, NULL) == KOFN_OK)
+        (void)look_at_rest(d, NULL); // without memory the next answer finds it
+    d->doubts = d->state == KOFN_DECODE_NOT_YET;
 }
 
 kofn_status
@@ -334,6 +361,7 @@ kofn_decoder_add(kofn_decoder *d, size_t task, kofn_error *err)
         d->peeled = --d->count;
     } else {
         kofn_groups_add(&d->groups, task);
+        keep_promise(d);
     }
     return status;
 }
@@ -515,8 +543,8 @@ would_complete(const kofn_decoder *d, const size_t *tasks, size_t count)
     if (!enough && count_multiplications(d, &peel) > d->most)
         enough = kofn_peel_may_suffice(&peel) && promised;
     else if (!enough && kofn_peel_may_suffice(&peel) && !kofn_rest_init(&rest, &peel, NULL, NULL))
-        enough = (total < d->code->threshold || !kofn_span_review(rest.span, NULL)) &&
-                 kofn_span_missing(rest.span) == 0;
+        enough =
+            (!promised || !kofn_span_review(rest.span, NULL)) && kofn_span_missing(rest.span) == 0;
     kofn_rest_fini(&rest);
     kofn_peel_fini(&peel);
     return enough;
@@ -576,7 +604,7 @@ kofn_decoder_would_help(const kofn_decoder *d, size_t task)
     const size_t column = kofn_code_plain_column(d->code, task);
     if (column != KOFN_NO_COLUMN ? d->peel.giver[column] != KOFN_NO_TASK : !has_unknown(d, task))
         return false;
-    return !kofn_groups_has(&d->groups, task);
+    return d->doubts || !kofn_groups_has(&d->groups, task);
 }
 
 /* The shortest prefix of tasks that would suffice, given that all of them would. */

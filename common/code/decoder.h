@@ -126,9 +126,9 @@ bool kofn_decoder_would_suffice(const kofn_decoder *d, const size_t *tasks, size
 
 /* Could the answer of this task still add anything? False when it was answered, when it is a copy
  * of an answer or a sum of block products that were, when all is decoded, and when its group has
- * all that it would bring (groups.h): then it need not be sent, and is not worth waiting for. True
- * says no more than that nobody knows better; in the reals an answer helps also by making others'
- * errors grow less. */
+ * all that it would bring (groups.h), unless all groups have that and rounding leaves the product
+ * open: then it need not be sent, and is not worth waiting for. True says no more than that nobody
+ * knows better; in the reals an answer helps also by making others' errors grow less. */
 bool kofn_decoder_would_help(const kofn_decoder *d, size_t task);
 
 /* A smallest-by-inclusion list of further tasks that would complete the set, lowest numbers first:

@@ -16,16 +16,17 @@
  * Threshold  n - s, with s the spare tasks of each group: any s may be lost, from whichever groups.
  *            When all groups have what they need it is over, which may be with far fewer.
  * Accuracy   Exact in finite fields. In the reals how much errors grow (amplification) when s of a
- *            group that has s spare tasks are lost, median and worst of 200 random sets:
+ *            group that has s spare tasks are lost, median and worst of all sets, of those with a
+ *            star of 200 random ones, so that there are worse:
  *
  *                                            s = 1          s = 2          s = 4
- *                 8 pairs on a curve        9    100      11   1200      33    2.6e4
- *                16                         1    410      24   3100      82    7.3e4
- *                32                         1   1700      50   1.3e4    220    2.6e5
- *                16 in a circle            17    240      21   3e4       61    9.3e5
- *                32 of four stars          27   1000     100   5.6e4    470    1.6e6
- *                16 of a 4 x 4 grid        22     55      23    540      33    3.1e4
- *                 3 of the 3M method      2.8    8.2       5     12     6.3    160
+ *                 8 pairs on a curve        9    100      11   1200      27    4.4e5
+ *                16                  *      1    410      24   3100      82    7.3e4
+ *                32                  *      1   1700      50   1.3e4    220    2.6e5
+ *                16 in a circle            17    240      22   3e4       64    2.5e7
+ *                32 of four stars    *     27   1000     100   5.6e4    470    1.6e6
+ *                16 of a 4 x 4 grid        22     55      24    540      33    3.1e4
+ *                 3 of the 3M method      7.1    8.2       5     12     6.3    160
  *
  *            Without a loss it is 1 with plain rows, and 2 to 43 without any. Which pair is at
  *            which point matters (curve.h): with its pairs side by side a star's factor was 50

@@ -620,8 +620,11 @@ a_dependency_that_does_not_hold_names_its_pair(void **state)
             r.pairs.dependency_count = 1;
             make_dependent(&r, field, scale);
             const double last = get_number(r.block[side][2], field->dtype, INNER * COLS - 1);
+            double terms = 0;
+            for (size_t i = 0; i < 2; i++)
+                terms += fabs(get_number(r.block[side][of[i]], field->dtype, INNER * COLS - 1));
             set_number(r.block[side][2], field->dtype, INNER * COLS - 1,
-                       field->order == 0 ? last * (1 + 64 * field->epsilon)
+                       field->order == 0 ? last + 64 * field->epsilon * terms
                                          : (double)((int)last ^ 1));
             assert_refused(&r, KOFN_INVALID_ARGUMENT, "pair 2 does not depend");
             assert_non_null(strstr(error.text, side == 0 ? "its X" : "its Y"));
