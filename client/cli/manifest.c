@@ -261,6 +261,10 @@ fill_manifest(const fields *f, const kofn_algorithms *algorithms, cli_manifest *
     (void)snprintf(manifest.field, sizeof manifest.field, "%s", field->name);
     manifest.spec.algorithms = algorithms;
     kofn_status status = fill_spec(f, &manifest.spec, err);
+    if (status == KOFN_OK && !kofn_code_spec_is_complete(&manifest.spec))
+        status =
+            kofn_fail(err, KOFN_INVALID_ARGUMENT,
+                      "code '%s' leaves open which family made the tasks", manifest.spec.family);
     if (status == KOFN_OK)
         status = kofn_code_spec_check(&manifest.spec, field, err);
     if (status == KOFN_OK)

@@ -727,6 +727,7 @@ a_manifest_that_is_none_or_cannot_be_is_refused(void **state)
         "{\"kofn\": 0, " OF("rkrp", "f64", "f64") "}",
         "{\"kofn\": 3, " OF("rkrp", "f64", "f64") "}",
         "{\"kofn\": 2, " OF("rkrp", "f64", "f64") "}", // no edition
+        "{\"kofn\": 1, " OF("auto", "f64", "f64") "}", // of which family?
         "{\"kofn\": 1, \"code\": \"no\", \"partition\": [2, 1, 2], \"tasks\": 6, \"seed\": \"7\", "
         "\"dtype\": \"f64\", \"rows\": 7, \"inner\": 5, \"cols\": 6, \"set\": {}}",
         "{\"kofn\": 1, \"code\": \"rkrp\", \"partition\": [2, 1], \"tasks\": 6, \"seed\": \"7\", "
