@@ -555,7 +555,7 @@ list_again(kofn_operand *operand)
     operand->state = STORED;
     operands->count++;
     TAILQ_INSERT_TAIL(&operands->stored, operand, of_all);
-    if (!kofn_owned_keys_find(&operands->by_key, &operand->key)) // has been taken meanwhile
+    if (!kofn_owned_keys_find(&operands->by_key, &operand->key)) // unless taken meanwhile
         kofn_owned_keys_put(&operands->by_key, &operand->key, operand);
 }
 

@@ -11,7 +11,6 @@
 #include "client/cli/text.h"
 #include "common/code/batch.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -26,7 +26,7 @@ typedef struct reading {
     const kofn_field *field;
     size_t count;
     side side[2];
-    double weight[KOFN_PAIRS_MAX]; // of each product in the sum
+    double weight[KOFN_PAIRS_MAX]; // of each product in the sum; 1 without one
 } reading;
 
 static void
@@ -96,6 +96,7 @@ add_pair(reading *r, const cli_pair *pair, kofn_error *err)
     if (status == KOFN_OK)
         status = add_word(&r->side[1], r->count, pair->b, err);
     double *weight = &r->weight[r->count++];
+    *weight = 1;
     if (status == KOFN_OK && r->sum)
         status = cli_pair_read_weight(pair, weight, err);
     return status == KOFN_OK && r->sum ? kofn_batch_check_number(r->field, *weight, err) : status;
@@ -159,10 +160,9 @@ make_weights(const reading *r, kofn_sums *ret_sums)
     if (!kofn_sums_alloc(r->sum ? 1 : r->count, r->count, r->count, ret_sums))
         return false;
     for (size_t i = 0, count = 0; i < r->count; i++) {
-        const double weight = r->sum ? r->weight[i] : 1;
         ret_sums->column[count] = i;
-        ret_sums->coef[count] = weight;
-        count += weight != 0;
+        ret_sums->coef[count] = r->weight[i];
+        count += r->weight[i] != 0;
         ret_sums->first[r->sum ? 1 : i + 1] = count;
     }
     return true;

@@ -412,15 +412,11 @@ check_enough(kofn_code *code, unsigned set, bool descends)
 {
     size_t task[32], count = 0;
     kofn_decoder *d;
-    for (size_t i = 0; i < code->tasks; i++)
-        if (set >> i & 1)
-            task[count++] = i;
-    if (descends)
-        for (size_t i = 0; i < count / 2; i++) {
-            const size_t other = task[i];
-            task[i] = task[count - 1 - i];
-            task[count - 1 - i] = other;
-        }
+    for (size_t i = 0; i < code->tasks; i++) {
+        const size_t next = descends ? code->tasks - 1 - i : i;
+        if (set >> next & 1)
+            task[count++] = next;
+    }
     assert_ok(kofn_decoder_new(code, INFINITY, &d, &error));
     assert_true(kofn_decoder_would_suffice(d, task, count));
     for (size_t i = 0; i < count; i++) {
